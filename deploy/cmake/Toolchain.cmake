@@ -1,0 +1,23 @@
+# How everything is compiled. Errors are values here, checks stay on in release (see base/check.h), so NDEBUG only
+# removes the asserts of the libraries.
+add_compile_options(-Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers)
+# Floating point must give the same bits whatever the inlining: never contract a*b+c behind our back.
+add_compile_options(-ffp-contract=off)
+
+if(WAFERLINE_SANITIZE)
+  add_compile_options(-fsanitize=${WAFERLINE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${WAFERLINE_SANITIZE})
+endif()
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+find_program(MOLD mold)
+find_program(LLD ld.lld)
+if(MOLD)
+  add_link_options(-fuse-ld=mold)
+elseif(LLD)
+  add_link_options(-fuse-ld=lld)
+endif()

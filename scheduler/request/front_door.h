@@ -1,0 +1,31 @@
+// How the front ends reach the engine: a bounded mailbox. Any thread; no call blocks or waits for
+// the engine.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "scheduler/request/valid_request.h"
+
+namespace waferline {
+
+// Names a submitted request, refused or not. Never reused in a process.
+using Ticket = Id<struct TicketKind, uint64_t>;
+
+class FrontDoor {
+ public:
+  virtual ~FrontDoor() = default;
+
+  // Unavailable, with nothing called on the sink, if the mailbox is full or closed (draining);
+  // otherwise the sink hears of the request's fate exactly once.
+  virtual absl::StatusOr<Ticket> Submit(ValidRequest request) = 0;
+
+  // The client went away. Never lost; harmless after the end. The sink still gets its OnOutcome
+  // (kCancelled).
+  virtual void Cancel(Ticket ticket) = 0;
+
+  // The reader of a sink that said kFull has caught up.
+  virtual void Resume(Ticket ticket) = 0;
+};
+
+}  // namespace waferline

@@ -1,0 +1,44 @@
+// A request that passed its codec: every field is in range, the prompt is token ids that fit the
+// model's context. Made by server/openai and server/rpc, consumed by the engine; ownership moves
+// forward only.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "scheduler/request/token_sink.h"
+#include "wafer_backend/api/sampling.h"
+#include "wafer_backend/base/ids.h"
+#include "wafer_backend/base/units.h"
+
+namespace waferline {
+
+enum class ServiceTier : uint8_t { kAuto, kDefault, kFlex, kPriority };
+
+struct ValidRequest {
+  std::string
+      request_id;  // what the client sees (x-request-id), for logs and abort; not unique by itself
+  std::string model;
+  std::string tenant;      // who pays; "" when API keys are off
+  std::string cache_salt;  // isolates prefix caches
+
+  std::shared_ptr<const std::vector<TokenId>> prompt;
+  SamplingSpec sampling;
+  uint32_t max_tokens =
+      0;  // >= 1, and prompt + max_tokens <= context; 0 only for echo: prefill and end
+
+  ServiceTier tier = ServiceTier::kAuto;
+  int32_t priority = 0;  // smaller goes first, as in vLLM
+
+  // All durations count from arrival, in emulated time.
+  std::optional<Nanoseconds> deadline;         // not finished by then: ends as kDeadline
+  std::optional<Nanoseconds> queue_threshold;  // expected to queue longer: refused
+  std::optional<Nanoseconds> arrival;          // stepped clock: the client's own arrival instant
+
+  std::shared_ptr<TokenSink> sink;
+};
+
+}  // namespace waferline
