@@ -1,0 +1,12 @@
+// `waferctl version`: which build this is.
+#pragma once
+
+#include <vector>
+
+#include "client/cli/command.h"
+
+namespace waferline::cli {
+
+std::vector<Command> VersionCommands();
+
+}  // namespace waferline::cli

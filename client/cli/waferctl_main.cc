@@ -1,0 +1,29 @@
+// Every command of waferctl, one line a group, in the order in which the overview shows them.
+#include <span>
+#include <string>
+#include <vector>
+
+#include "client/cli/command.h"
+#include "client/cli/program.h"
+#include "client/cli/version_command.h"
+
+namespace waferline::cli {
+namespace {
+
+std::vector<Command> AllCommands() {
+  std::vector<Command> all;
+  for (const std::vector<Command>& group : {
+           VersionCommands(),
+       }) {
+    all.insert(all.end(), group.begin(), group.end());
+  }
+  return all;
+}
+
+}  // namespace
+}  // namespace waferline::cli
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  return waferline::cli::RunProgram(waferline::cli::AllCommands(), words);
+}
