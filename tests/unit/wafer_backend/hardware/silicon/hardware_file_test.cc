@@ -1,0 +1,112 @@
+#include "wafer_backend/hardware/silicon/hardware_file.h"
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "wafer_backend/base/strings.h"
+
+namespace waferline::silicon {
+namespace {
+
+std::string FileText(const std::string& path) {
+  std::ifstream in(path);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+std::string H100() { return FileText(WAFERLINE_SOURCE_DIR "/deploy/hardware/h100.yaml"); }
+
+std::string Replaced(std::string text, const std::string& what, const std::string& by) {
+  const size_t at = text.find(what);
+  REQUIRE(at != std::string::npos);
+  return text.replace(at, what.size(), by);
+}
+
+std::string ErrorOf(const std::string& yaml) {
+  const auto hardware = ParseHardware("x.yaml", yaml);
+  REQUIRE_FALSE(hardware.ok());
+  REQUIRE(hardware.status().code() == absl::StatusCode::kInvalidArgument);
+  return std::string(Std(hardware.status().message()));
+}
+
+TEST_CASE("every hardware file of deploy is built in and reads without a fault") {
+  size_t files = 0;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(WAFERLINE_SOURCE_DIR "/deploy/hardware")) {
+    const auto built_in = LoadHardware(entry.path().stem());
+    INFO(entry.path() << ": " << built_in.status());
+    REQUIRE(built_in.ok());
+    CHECK(built_in->name == entry.path().stem());
+    CHECK(ParseHardware("x", FileText(entry.path())).ok());
+    ++files;
+  }
+  CHECK(files == BuiltInHardware().size());
+  CHECK(files >= 9);
+}
+
+TEST_CASE("the facts of a wafer agree with each other") {
+  for (const char* name : {"wse-2", "wse-3", "wse-3-2x"}) {
+    const auto hardware = LoadHardware(name);
+    REQUIRE(hardware.ok());
+    const WaferSpec* w = hardware->wafer();
+    REQUIRE(w != nullptr);
+    CHECK(hardware->accelerator() == nullptr);
+    // The cores cover the wafer, and hold what the wafer holds.
+    CHECK(w->cores_physical.value * w->core_area_mm2.value ==
+          Approx(w->side_mm.value * w->side_mm.value).epsilon(0.01));
+    CHECK(w->cores_working.value * w->sram_per_core_bytes.value ==
+          Approx(w->sram_per_wafer_bytes.value).epsilon(0.05));
+    CHECK(w->grid_columns.value * w->grid_rows.value <= w->cores_working.value);
+    CHECK(w->clock_hz.source != "");
+  }
+}
+
+TEST_CASE("all faults of a file are told at once, each with line and field") {
+  std::string yaml = H100();
+  yaml = Replaced(yaml, "9.89e14", "-1");
+  yaml = Replaced(yaml, "memory_bytes:", "memory_byte:");
+  yaml = Replaced(yaml, "mark: P, source: \"400 Gb/s network port a device\"", "mark: Q");
+  const std::string error = ErrorOf(yaml);
+  INFO(error);
+  CHECK(error.find("x.yaml:8: peak_fp16_flops.value: is -1") != std::string::npos);
+  CHECK(error.find("memory_byte: is not known here") != std::string::npos);
+  CHECK(error.find("memory_bytes: is missing") != std::string::npos);
+  CHECK(error.find("network_bytes_per_second.mark: must be P") != std::string::npos);
+  CHECK(error.find("network_bytes_per_second.source: is missing") != std::string::npos);
+}
+
+TEST_CASE("numbers that are none are refused") {
+  for (const char* bad : {"abc", ".nan", ".inf", "1e999", "12x", "0", "-0.0", "[1]", "~", "\"\""}) {
+    INFO(bad);
+    const std::string error =
+        ErrorOf(Replaced(H100(), "value: 700,", std::string("value: ") + bad + ","));
+    CHECK(error.find("power_watts.value") != std::string::npos);
+  }
+  CHECK(ErrorOf(Replaced(H100(), "value: 0.55", "value: 0.9")).find("outside its own range") !=
+        std::string::npos);
+}
+
+TEST_CASE("texts that are no hardware file at all are refused") {
+  for (const char* bad : {"", "[]", "3", "a: [", "{", "name: x", "kind: wafer", "kind: horse",
+                          "\xff\xfe", "? [a]\n: 1", "name: &a [*a]", "- x\n- y"}) {
+    INFO(bad);
+    CHECK(ErrorOf(bad).find("x.yaml") != std::string::npos);
+  }
+  CHECK(ErrorOf(std::string(100000, '[')).find("x.yaml") != std::string::npos);
+  CHECK(ErrorOf(std::string(2 << 20, ' ')).find("larger than") != std::string::npos);
+  CHECK(ErrorOf(H100() + "name: twice\n").find("given twice") != std::string::npos);
+}
+
+TEST_CASE("a name that is not built in says which are; a path is read") {
+  const auto missing = LoadHardware("wse-9");
+  REQUIRE(missing.status().code() == absl::StatusCode::kNotFound);
+  CHECK(std::string(Std(missing.status().message())).find("wse-3-2x") != std::string::npos);
+  CHECK(LoadHardware("./no/such.yaml").status().code() == absl::StatusCode::kNotFound);
+  CHECK(LoadHardware(WAFERLINE_SOURCE_DIR "/deploy/hardware/b200.yaml").ok());
+}
+
+}  // namespace
+}  // namespace waferline::silicon

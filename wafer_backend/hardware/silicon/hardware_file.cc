@@ -1,0 +1,94 @@
+#include "wafer_backend/hardware/silicon/hardware_file.h"
+
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/hardware/silicon/built_in_files.h"
+#include "wafer_backend/hardware/silicon/yaml_form.h"
+
+namespace waferline::silicon {
+namespace {
+
+constexpr Range kFraction{1e-6, 1};
+constexpr Range kNotNegative{0, 1e30};
+
+WaferSpec ReadWafer(YamlForm& form) {
+  WaferSpec w;
+  w.side_mm = form.Number("side_mm", {1, 10000});
+  w.die_columns = form.Number("die_columns", {1, 10000});
+  w.die_rows = form.Number("die_rows", {1, 10000});
+  w.cores_physical = form.Number("cores_physical", {1, 1e9});
+  w.cores_working = form.Number("cores_working", {1, 1e9});
+  w.core_area_mm2 = form.Number("core_area_mm2");
+  w.defects_per_mm2 = form.Number("defects_per_mm2", kNotNegative);
+  w.defect_clustering = form.Number("defect_clustering");
+  w.repair_granularity = form.Choice("repair_granularity", {"core", "row-of-die", "row-of-wafer"});
+
+  w.grid_columns = form.Number("grid_columns", {1, 1e5});
+  w.grid_rows = form.Number("grid_rows", {1, 1e5});
+  w.clock_hz = form.Number("clock_hz", {1e6, 1e12});
+  w.simd_fp16_lanes = form.Number("simd_fp16_lanes", {1, 1024});
+  w.sram_per_core_bytes = form.Number("sram_per_core_bytes");
+  w.sram_per_wafer_bytes = form.Number("sram_per_wafer_bytes");
+  w.sram_bytes_per_core_cycle = form.Number("sram_bytes_per_core_cycle");
+  w.sram_weight_fraction = form.Number("sram_weight_fraction", kFraction);
+  w.hop_cycles = form.Number("hop_cycles", {1, 1000});
+  w.ramp_cycles = form.Number("ramp_cycles", {0, 1000});
+  w.link_bytes_per_cycle = form.Number("link_bytes_per_cycle");
+  w.route_colours = form.Number("route_colours", {1, 1024});
+
+  w.io_bytes_per_second = form.Number("io_bytes_per_second");
+  w.wafer_to_wafer_seconds = form.Number("wafer_to_wafer_seconds", {0, 1});
+  w.power_nameplate_watts = form.Number("power_nameplate_watts");
+  w.power_decode_watts = form.Number("power_decode_watts");
+  w.price_usd = form.Number("price_usd", kNotNegative);
+  w.bill_of_materials_usd = form.Number("bill_of_materials_usd", kNotNegative);
+  w.usd_per_system_hour = form.Number("usd_per_system_hour", kNotNegative);
+  if (w.cores_working.value > w.cores_physical.value) {
+    form.AddError("cores_working", "is more than cores_physical");
+  }
+  return w;
+}
+
+AcceleratorSpec ReadAccelerator(YamlForm& form) {
+  AcceleratorSpec a;
+  a.peak_fp16_flops = form.Number("peak_fp16_flops");
+  a.memory_bytes = form.Number("memory_bytes");
+  a.memory_bytes_per_second = form.Number("memory_bytes_per_second");
+  a.power_watts = form.Number("power_watts");
+  a.network_bytes_per_second = form.Number("network_bytes_per_second");
+  a.compute_efficiency = form.Number("compute_efficiency", kFraction);
+  a.memory_efficiency = form.Number("memory_efficiency", kFraction);
+  a.step_overhead_seconds = form.Number("step_overhead_seconds", {0, 10});
+  a.usd_per_hour = form.Number("usd_per_hour", kNotNegative);
+  return a;
+}
+
+}  // namespace
+
+absl::StatusOr<Hardware> ParseHardware(const std::string& name, std::string_view yaml) {
+  YamlFile file(name, yaml);
+  YamlForm form = file.root();
+  Hardware hardware;
+  hardware.name = form.Text("name");
+  hardware.title = form.Text("title");
+  const std::string kind = form.Text("kind");
+  if (kind == "wafer") {
+    hardware.spec = ReadWafer(form);
+    form.RefuseOthers();
+  } else if (kind == "accelerator") {
+    hardware.spec = ReadAccelerator(form);
+    form.RefuseOthers();
+  } else if (form.Has("kind")) {
+    form.AddError("kind", "must be wafer or accelerator");
+  }
+  WL_RETURN_IF_ERROR(file.status());
+  return hardware;
+}
+
+absl::StatusOr<Hardware> LoadHardware(const std::string& name_or_path) {
+  WL_ASSIGN_OR_RETURN(const NamedText file, LoadNamedText("hardware", name_or_path));
+  return ParseHardware(file.name, file.text);
+}
+
+std::vector<std::string> BuiltInHardware() { return BuiltInNames("hardware"); }
+
+}  // namespace waferline::silicon
