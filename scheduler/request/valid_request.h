@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "scheduler/request/prompt_outline.h"
 #include "scheduler/request/token_sink.h"
 #include "wafer_backend/api/sampling.h"
 #include "wafer_backend/base/ids.h"
@@ -26,6 +27,8 @@ struct ValidRequest {
   std::string cache_salt;  // isolates prefix caches
 
   std::shared_ptr<const std::vector<TokenId>> prompt;
+  // Replay only, instead of `prompt`: what a trace knows of it. Else null, and the engine makes it.
+  std::shared_ptr<const PromptOutline> outline;
   SamplingSpec sampling;
   uint32_t max_tokens =
       0;  // >= 1, and prompt + max_tokens <= context; 0 only for echo: prefill and end
@@ -38,7 +41,7 @@ struct ValidRequest {
   std::optional<Nanoseconds> queue_threshold;  // expected to queue longer: refused
   std::optional<Nanoseconds> arrival;          // stepped clock: the client's own arrival instant
 
-  std::shared_ptr<TokenSink> sink;
+  std::shared_ptr<TokenSink> sink;  // null in replay: nobody reads
 };
 
 }  // namespace waferline

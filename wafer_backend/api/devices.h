@@ -1,10 +1,10 @@
 // The timing plane as the scheduler sees it: when things happen on the emulated hardware. Devices
 // live on one Timeline and are single-threaded with it; durations come from wafer_backend/hardware.
-// Nothing here blocks or fails.
+// Nothing here blocks or fails; a slowdown of 1 is the healthy device, 2 takes twice as long.
 #pragma once
 
+#include <cstdint>
 #include <span>
-#include <vector>
 
 #include "wafer_backend/base/timeline.h"
 #include "wafer_backend/base/units.h"
@@ -13,9 +13,8 @@ namespace waferline {
 
 // Part of a prompt that a prefill worker computes in one step.
 struct PrefillChunk {
-  Tokens fresh;  // tokens computed now
-  Tokens
-      before;  // tokens of the same prompt whose KV is already there (earlier chunks, prefix cache)
+  Tokens fresh;   // tokens computed now
+  Tokens before;  // tokens of the same prompt whose KV is already there (earlier chunks, cache)
 };
 
 // One worker of the prefill pool (GPU-like: steps over a batch of chunks, compute-bound).
@@ -23,11 +22,14 @@ class PrefillDevice {
  public:
   virtual ~PrefillDevice() = default;
   virtual Nanoseconds StepTime(std::span<const PrefillChunk> batch) const = 0;
+  // Layers of the model: in a step of t, the KV of the first is there after t / layers.
+  virtual int layer_count() const = 0;
 };
 
-// A model laid over the stages of one or more wafers. A token enters at max(ready, last entry +
-// bottleneck stage time) and leaves after the sum of its stage latencies, which depends on its KV
-// length. O(1) a token.
+// A model laid over the stages of one or more wafers. A token enters at max(ready, when the
+// bottleneck stage is free of the last one) and leaves after the sum of its stage latencies, both
+// of which depend on its KV length. O(1) a token. Tokens whose KV lengths differ may overtake each
+// other: the model does not hold a short one behind a long one inside the pipeline.
 class DecodePipeline {
  public:
   struct Beat {
@@ -35,18 +37,48 @@ class DecodePipeline {
     Nanoseconds leaves;
   };
   virtual ~DecodePipeline() = default;
-  virtual Beat Enter(Nanoseconds ready, Tokens kv_length) = 0;
+
+  // `width` tokens of one sequence, one behind the other with no wait for each other's outcome (a
+  // prompt, a draft to verify): they occupy the entry `width` times, the beat leaves with the last.
+  virtual Beat Enter(Nanoseconds ready, Tokens kv_length, int width) = 0;
+  // How long one token takes, alone and at once.
+  virtual Nanoseconds Latency(Tokens kv_length) const = 0;
   // Users whose tokens fit into the pipeline at once at this KV length: more cost speed.
   virtual int depth(Tokens kv_length) const = 0;
   virtual int stage_count() const = 0;
+  // How long this stage has worked since the start: the rest are bubbles.
+  virtual Nanoseconds StageBusy(int stage) const = 0;
+  virtual void SetSlowdown(double factor) = 0;
 };
 
-// A KV link that its transfers share. `done` gets `payload` at the instant when the last byte has
-// arrived.
+// A decode device that takes steps over its whole batch: every running sequence gets its token (or
+// tokens) at the end of the step, sequences join and leave between steps.
+class BatchDecoder {
+ public:
+  virtual ~BatchDecoder() = default;
+  // `kv_total`: KV positions of all sequences together; `width` as in DecodePipeline.
+  virtual Nanoseconds StepTime(int sequences, Tokens kv_total, int width) const = 0;
+  virtual void SetSlowdown(double factor) = 0;
+};
+
+// A KV link that its transfers share.
 class KvLink {
  public:
+  using Transfer = uint64_t;  // names a transfer in flight; 0 names none
   virtual ~KvLink() = default;
-  virtual void Start(Bytes bytes, EventTarget* done, uint64_t payload) = 0;
+  // `done` gets `payload` (Priority::kDevice) at the instant when the last byte has arrived.
+  virtual Transfer Start(Bytes bytes, EventTarget* done, uint64_t payload) = 0;
+  // Stops it; `done` hears nothing. Harmless if it has ended.
+  virtual void Cancel(Transfer transfer) = 0;
+  // Bytes that still have to arrive.
+  virtual Bytes backlog() const = 0;
+  // Bytes that have arrived since the start.
+  virtual Bytes moved() const = 0;
+  // How long at least one transfer was under way.
+  virtual Nanoseconds busy() const = 0;
+  virtual Nanoseconds TimeAlone(Bytes bytes) const = 0;
+  // From now on the link has `speed` times its bandwidth; 0: nothing moves until that changes.
+  virtual void SetSpeed(double speed) = 0;
 };
 
 }  // namespace waferline

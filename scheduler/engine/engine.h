@@ -1,0 +1,85 @@
+// The scheduler: takes requests through admission, prefill, hand-off and decode of their model's
+// lane, one event after the other. Policies decide, the engine alone acts.
+//
+// Owner: server/app (through server/fleet), scheduler/replay or a test; it must outlive every lease
+// and die before Timeline and devices. Thread: one, whoever calls it; never blocks, never reads a
+// clock. Sinks and the observer are called from within its calls and must not call back.
+// Bounds: at most `max_sequences` requests at once, waiting ones included; everything inside is
+// sized by that. Cost: O(1) a token (a pipeline's agenda is nearly sorted by construction), O(log
+// n) a request.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "scheduler/engine/fault.h"
+#include "scheduler/engine/lane.h"
+#include "scheduler/engine/observer.h"
+#include "scheduler/engine/snapshot.h"
+#include "scheduler/request/front_door.h"
+#include "scheduler/request/valid_request.h"
+#include "wafer_backend/base/timeline.h"
+
+namespace waferline::engine {
+
+struct EngineOptions {
+  uint32_t max_sequences = 16384;  // < 2^24
+  // A full reader: false parks its sequence (and ends it after the lane's grace), emulated time
+  // goes on; true stops emulated time until Resume (stepped clock: time must not outrun readers).
+  bool hold_time_for_readers = false;
+};
+
+class Engine {
+ public:
+  // InvalidArgument: names the lane and field of a LaneSpec that cannot work. `observer` may be
+  // null.
+  static absl::StatusOr<std::unique_ptr<Engine>> Create(const EngineOptions& options,
+                                                        Timeline* timeline,
+                                                        std::vector<LaneSpec> lanes,
+                                                        EngineObserver* observer);
+  virtual ~Engine() = default;
+
+  // The request arrives at the timeline's now, or at request.arrival if that lies ahead. Its fate
+  // is told to its sink; a refusal may come from within the call.
+  virtual void Submit(Ticket ticket, ValidRequest request) = 0;
+  // Both harmless for a ticket that is not in flight.
+  virtual void Cancel(Ticket ticket) = 0;
+  virtual void Resume(Ticket ticket) = 0;
+
+  enum class Pause : uint8_t {
+    kIdle,     // nothing is scheduled
+    kLimit,    // the next event lies after the limit: see next_instant()
+    kBlocked,  // emulated time stands still: a value (or a reader) is awaited. Call again after a
+               // Wake or Resume
+  };
+  // Delivers every event up to and including `limit`. Time stays at the last event delivered: the
+  // caller may Timeline::AdvanceTo(limit) on kIdle and kLimit.
+  virtual Pause RunUntil(Nanoseconds limit) = 0;
+  virtual Nanoseconds next_instant() const = 0;  // only after kLimit
+
+  // Sequences that wait for their full reader (hold_time_for_readers) end as kFailed.
+  virtual void GiveUpOnReaders() = 0;
+
+  // From now on every request is refused; those in flight go on.
+  virtual void Drain() = 0;
+  // Ends everything in flight as kCancelled with this status.
+  virtual void AbortAll(const absl::Status& status) = 0;
+  // InvalidArgument if lane, index or factor make no sense; nothing happens then.
+  virtual absl::Status Apply(const Fault& fault) = 0;
+  // Gives up every prefix cache's unused blocks.
+  virtual void ResetPrefixCaches() = 0;
+
+  virtual uint64_t in_flight() const = 0;  // admitted and not ended
+  virtual uint64_t pending() const = 0;    // as above, plus those before their arrival instant
+  // Running hash over (kind, instant, ordinal, token index) of everything that was decided and
+  // emitted.
+  virtual uint64_t digest() const = 0;
+  virtual EngineSnapshot Snapshot() const = 0;
+  // Checks the laws (conservation, ledgers, queue bounds); a violation fails a check. O(in flight).
+  virtual void CheckLaws() const = 0;
+};
+
+}  // namespace waferline::engine

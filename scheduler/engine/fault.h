@@ -1,0 +1,26 @@
+// A change of the emulated hardware, from an operator or a fault script. A value.
+#pragma once
+
+#include <cstdint>
+
+#include "wafer_backend/base/units.h"
+
+namespace waferline::engine {
+
+struct Fault {
+  enum class Kind : uint8_t {
+    kWorkerLost,
+    kWorkerBack,   // comes back with an empty cache
+    kWorkerSpeed,  // steps take `factor` times as long
+    kUnitLost,
+    kUnitBack,
+    kUnitSpeed,  // a stage or the whole wafer is slower: beats take `factor` times as long
+    kLinkSpeed,  // the unit's link has `factor` times its bandwidth; 0: down
+  };
+  Kind kind = Kind::kWorkerLost;
+  uint32_t lane = 0;
+  uint32_t index = 0;  // worker or unit of the lane
+  double factor = 1;   // > 0; for kLinkSpeed >= 0
+};
+
+}  // namespace waferline::engine

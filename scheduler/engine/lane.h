@@ -1,0 +1,87 @@
+// What a model is served by: the parts that server/fleet (or a test) hands to the engine, one
+// LaneSpec a model. Plain values; the pointed-to devices and sources outlive the engine.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "scheduler/policy/admission.h"
+#include "scheduler/policy/order.h"
+#include "scheduler/policy/routing.h"
+#include "wafer_backend/api/devices.h"
+#include "wafer_backend/api/values.h"
+#include "wafer_backend/base/units.h"
+
+namespace waferline::engine {
+
+struct PrefillWorkerSpec {
+  std::string name;
+  PrefillDevice* device = nullptr;
+  Tokens step_tokens{8192};      // token budget of a step
+  Tokens backlog_tokens{32768};  // takes another prompt while less than this is pending
+  Tokens cache_tokens;           // prefix cache; 0: none
+};
+
+// A decode unit is a pipeline of wafers or a batch device, never both.
+struct DecodeUnitSpec {
+  std::string name;
+  DecodePipeline* pipeline = nullptr;
+  BatchDecoder* batch = nullptr;
+  std::vector<ShardMemory> memory;  // one entry a stage ledger; equal page_tokens
+  int max_running = 256;            // sequences that hold a slot
+  KvLink* link = nullptr;           // from the prefill pool; may be shared between units and lanes
+  bool prefix_cache = false;        // keep ended prompts' KV in free SRAM
+};
+
+// When KV starts to move.
+enum class Overlap : uint8_t {
+  kNone,   // the whole prompt's, once it is prefilled
+  kChunk,  // each chunk's when its step ends
+  kLayer,  // each layer's when it is computed: all but the last layer's during the step
+};
+
+// When the decode unit is chosen and its SRAM leased.
+enum class Reserve : uint8_t {
+  kAtPrefill,  // before anything is computed; needed by value sources that really hold KV
+  kAtHandoff,  // when the prompt is prefilled; it waits in the worker's memory if there is no room
+};
+
+// Speculative decoding as a process: a draft of acceptance.size() tokens is verified in one beat;
+// draft token i is accepted with acceptance[i] if all before it were. The draws are keyed by the
+// request's seed and the position, so they do not depend on the schedule.
+struct Speculation {
+  std::vector<double> acceptance;  // empty: off
+  Nanoseconds draft_time;          // added to each beat
+};
+
+struct LaneLimits {
+  uint32_t max_restarts = 3;               // re-prefills after a fault; then kFailed
+  uint32_t max_preemptions = 2;            // per sequence
+  Nanoseconds reader_grace = Seconds(10);  // emulated time a full sink may take to Resume
+  Nanoseconds transfer_timeout;            // a hand-off that takes longer is started anew; 0: never
+};
+
+struct LaneSpec {
+  std::string model;
+  ValueSource* values = nullptr;
+  bool keep_ids = true;  // remember generated ids for a re-prefill; replay needs only their number
+  std::vector<PrefillWorkerSpec> workers;
+  std::vector<DecodeUnitSpec> units;
+  Bytes kv_bytes_per_token;    // over all layers: what a hand-off moves
+  uint32_t block_tokens = 64;  // of prefix caches
+
+  policy::AdmissionSettings admission;
+  policy::OrderSettings order;
+  policy::WorkerRule worker_rule = policy::WorkerRule::kPrefixAware;
+  policy::UnitSettings unit;
+  policy::LocalPrefillSettings local_prefill;
+  bool preempt = false;  // by recompute, for a better priority
+  Overlap overlap = Overlap::kNone;
+  Reserve reserve = Reserve::kAtPrefill;
+  Speculation speculation;
+  LaneLimits limits;
+};
+
+}  // namespace waferline::engine

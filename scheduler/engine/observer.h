@@ -1,0 +1,74 @@
+// What the engine tells whoever counts. Called on the engine's thread, at the instant of what it
+// tells; must not block or call the engine. Everything pointed to is valid during the call. OnToken
+// is called once a token and wants to be short.
+#pragma once
+
+#include <cstdint>
+
+#include "scheduler/policy/refusal_cause.h"
+#include "scheduler/request/front_door.h"
+#include "scheduler/request/token_sink.h"
+#include "scheduler/request/valid_request.h"
+#include "wafer_backend/base/units.h"
+
+namespace waferline::engine {
+
+enum class Phase : uint8_t { kQueue, kPrefill, kTransfer, kDecode };
+inline constexpr int kPhases = 4;
+
+enum class RestartCause : uint8_t {
+  kPreempted,
+  kWorkerLost,
+  kUnitLost,
+  kTransferTimeout,
+  kValueLost,  // the compute plane lost a worker
+};
+inline constexpr int kRestartCauses = 5;
+
+// `lane` indexes the engine's lanes, `slot` is the sequence's place while it lives (<
+// max_sequences, reused after the end), `ordinal` counts admissions and is never reused.
+struct SequenceNote {
+  uint32_t lane = 0;
+  uint32_t slot = 0;
+  uint64_t ordinal = 0;
+  Ticket ticket;
+  const ValidRequest* request = nullptr;
+  Nanoseconds arrival;
+};
+
+struct TokenNote {
+  uint32_t lane = 0;
+  uint32_t slot = 0;
+  uint32_t index = 0;
+  Nanoseconds at;
+  Nanoseconds gap;  // since the token before; for token 0 since arrival (TTFT)
+};
+
+struct OutcomeNote {
+  SequenceNote sequence;
+  const Outcome* outcome = nullptr;
+  Nanoseconds first_token_at;  // an instant; meaningless without tokens
+  Nanoseconds last_token_at;
+  uint32_t restarts = 0;  // preemptions included
+};
+
+class EngineObserver {
+ public:
+  virtual ~EngineObserver() = default;
+  virtual void OnRefused(const SequenceNote& sequence, policy::RefusalCause cause,
+                         Nanoseconds retry_after) {}
+  virtual void OnAdmitted(const SequenceNote& sequence) {}
+  // Entered `phase`; it was in `from` for `lasted`. Not called for the first one (kQueue).
+  virtual void OnPhase(const SequenceNote& sequence, Phase from, Nanoseconds lasted, Phase phase) {}
+  virtual void OnToken(const TokenNote& token) {}
+  virtual void OnOutcome(const OutcomeNote& note) {}
+  virtual void OnRestart(const SequenceNote& sequence, RestartCause cause) {}
+  virtual void OnCacheLookup(uint32_t lane, Tokens queried, Tokens hit) {}
+  // `worker`'s step of `tokens` fresh tokens began and takes `lasts`.
+  virtual void OnPrefillStep(uint32_t lane, uint32_t worker, Tokens tokens, Nanoseconds lasts) {}
+  virtual void OnTransfer(uint32_t lane, uint32_t unit, Bytes bytes) {}
+  // A batch unit's step began.
+  virtual void OnBatchStep(uint32_t lane, uint32_t unit, int sequences, Nanoseconds lasts) {}
+};
+
+}  // namespace waferline::engine

@@ -1,0 +1,73 @@
+// The engine at one instant, for gauges and operators. A value.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "scheduler/policy/admission.h"
+#include "wafer_backend/base/units.h"
+
+namespace waferline::engine {
+
+struct StageOccupancy {
+  Bytes capacity, weights, buffers, kv_used;
+};
+
+struct UnitSnapshot {
+  std::string name;
+  bool alive = true;
+  int running = 0;  // sequences that hold a slot, in transfer or decoding
+  int max_running = 0;
+  int64_t pages_used = 0;    // by sequences
+  int64_t pages_cached = 0;  // by the prefix cache; given up when sequences need them
+  int64_t pages_capacity = 0;
+  std::vector<StageOccupancy> stages;
+  Bytes link_backlog;
+};
+
+struct WorkerSnapshot {
+  std::string name;
+  bool alive = true;
+  bool stepping = false;
+  int64_t pending_tokens = 0;
+  int64_t cached_tokens = 0;
+};
+
+struct LaneSnapshot {
+  std::string model;
+  std::array<uint32_t, policy::kQueueClasses> waiting{};
+  uint32_t prefilling = 0;
+  uint32_t transferring = 0;
+  uint32_t decoding = 0;  // parked ones included
+  uint32_t parked = 0;    // of the decoding: their reader is full
+  Nanoseconds expected_queue;
+  std::vector<WorkerSnapshot> workers;
+  std::vector<UnitSnapshot> units;
+  uint32_t waiting_total() const { return waiting[0] + waiting[1] + waiting[2]; }
+  double kv_usage() const {
+    int64_t used = 0, capacity = 0;
+    for (const UnitSnapshot& unit : units) {
+      used += unit.pages_used;
+      capacity += unit.pages_capacity;
+    }
+    return capacity > 0 ? static_cast<double>(used) / static_cast<double>(capacity) : 0.0;
+  }
+};
+
+struct EngineSnapshot {
+  Nanoseconds now;
+  uint64_t accepted = 0;  // = finished + in_flight, always
+  uint64_t finished = 0;
+  uint64_t in_flight = 0;
+  uint64_t refused = 0;
+  uint64_t tokens = 0;
+  uint64_t events = 0;  // of the timeline, beats included
+  uint64_t digest = 0;
+  bool blocked = false;
+  bool draining = false;
+  std::vector<LaneSnapshot> lanes;
+};
+
+}  // namespace waferline::engine

@@ -1,0 +1,20 @@
+// Who gives way when someone better has no room. Stateless. O(running).
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+namespace waferline::policy {
+
+struct VictimView {
+  int32_t priority = 0;
+  uint64_t ordinal = 0;  // of admission
+  int64_t pages = 0;
+  bool may_be_preempted = true;  // not past its bound of preemptions
+};
+
+// Preemption by recompute: whoever has the worst priority, and of those the last admitted (least
+// work is lost), gives way, if it is worse than `priority` and gives enough pages. -1: nobody.
+int ChooseVictim(std::span<const VictimView> running, int32_t priority, int64_t needed_pages);
+
+}  // namespace waferline::policy

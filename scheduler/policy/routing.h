@@ -1,0 +1,68 @@
+// Where a request is prefilled and decoded. Stateless: views of the devices in, an index out (-1:
+// none now). Ties go to the smaller index. O(devices).
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "scheduler/policy/admission.h"
+#include "wafer_backend/base/units.h"
+
+namespace waferline::policy {
+
+enum class WorkerRule : uint8_t {
+  kLeastLoaded,  // least pending work
+  kPrefixAware,  // least pending work plus what of this prompt is not in the worker's cache
+  kRoundRobin,   // by admission ordinal
+};
+
+struct WorkerView {
+  bool alive = true;
+  bool has_room = true;        // its own bounded backlog takes one more
+  int64_t pending_tokens = 0;  // still to be prefilled there
+  int64_t cached_tokens = 0;   // of this prompt
+  double slowdown = 1;
+};
+
+int ChooseWorker(WorkerRule rule, std::span<const WorkerView> workers, int64_t prompt_tokens,
+                 uint64_t ordinal);
+
+enum class UnitKind : uint8_t { kWafer, kGpu };
+
+enum class UnitRule : uint8_t {
+  kMostHeadroom,   // largest free share of its fullest stage, after this request
+  kShortestQueue,  // fewest users for its depth
+  kSticky,         // most cached prefix of this prompt, then headroom
+};
+
+struct UnitView {
+  UnitKind kind = UnitKind::kWafer;
+  bool alive = true;
+  int running = 0;
+  int max_running = 1;
+  int depth = 1;  // users at full speed
+  int64_t free_pages = 0;
+  int64_t capacity_pages = 1;
+  int64_t needed_pages = 0;
+  int64_t cached_tokens = 0;  // of this prompt, on this unit
+};
+
+// Which kinds a class may use: wafers for the fastest tier, GPUs for who does not need it.
+struct UnitSettings {
+  UnitRule rule = UnitRule::kMostHeadroom;
+  // A class goes to the other kind only if its own has no unit alive; kDefault spills over to the
+  // GPUs also when no wafer has room.
+  bool flex_prefers_gpu = true;
+};
+
+int ChooseUnit(const UnitSettings& settings, QueueClass queue_class,
+               std::span<const UnitView> units);
+
+// Whether a prompt is prefilled on its wafer instead of in the pool: worth it when few tokens have
+// to be computed, since they pass the wafer one behind the other while a worker takes them at once.
+struct LocalPrefillSettings {
+  int64_t max_fresh_tokens = 0;  // 0: never
+};
+bool PrefillOnUnit(const LocalPrefillSettings& settings, UnitKind kind, int64_t fresh_tokens);
+
+}  // namespace waferline::policy

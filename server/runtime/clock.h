@@ -1,0 +1,30 @@
+// Emulated time against the wall. A value of settings; server/config fills it.
+#pragma once
+
+#include <cstdint>
+
+#include "wafer_backend/base/units.h"
+
+namespace waferline::runtime {
+
+enum class ClockKind : uint8_t {
+  kReal,     // emulated time = wall time * scale; a token never leaves early
+  kStepped,  // as fast as values arrive
+};
+
+struct ClockSettings {
+  ClockKind kind = ClockKind::kReal;
+  // kReal: emulated seconds a wall second. > 0; 1: as the hardware would.
+  double scale = 1;
+  // kReal: before an instant the engine's thread sleeps, and spins for the last part, since waking
+  // a sleeping thread takes tens of microseconds. 0: sleeps only.
+  Nanoseconds spin = Microseconds(60);
+  // kStepped: time stands still until this many requests were submitted; they are then admitted
+  // in the order (arrival, request_id), whatever order they came in. 0: no gate. With a gate, runs
+  // over the same requests give one schedule digest.
+  uint32_t gate_requests = 0;
+  // kStepped: a reader that stays full this long on the wall clock is given up.
+  Nanoseconds reader_grace = Seconds(30);
+};
+
+}  // namespace waferline::runtime

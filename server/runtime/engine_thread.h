@@ -1,0 +1,78 @@
+// The thread on which the engine lives: mailbox in, clock, wake-ups, drain. Front ends see it as
+// FrontDoor, the compute plane as Waker.
+//
+// Owner: server/app; dies before the engine, the timeline and the sinks' threads. Thread: any for
+// the public calls, except where said. Bounds: `mailbox_capacity` requests and as many control
+// calls; a cancel or resume is never lost: there is at most one of each a ticket.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "scheduler/engine/engine.h"
+#include "scheduler/request/front_door.h"
+#include "server/runtime/clock.h"
+#include "wafer_backend/api/values.h"
+#include "wafer_backend/base/timeline.h"
+
+namespace waferline::runtime {
+
+// What only the runtime knows: how late things leave on the wall clock. Engine's thread.
+class LatenessObserver {
+ public:
+  virtual ~LatenessObserver() = default;
+  // A token left this long after its instant, counted on the wall clock from its request's
+  // arrival: time in which the emulated hardware waited for a value is in it. >= 0. Real clock.
+  virtual void OnTokenLateness(uint32_t lane, Nanoseconds wall) = 0;
+  // Emulated time stood still for this long, waiting for values.
+  virtual void OnBlocked(Nanoseconds wall) {}
+};
+
+struct EngineThreadOptions {
+  ClockSettings clock;
+  size_t mailbox_capacity = 4096;
+  Nanoseconds drain_bound = Seconds(30);  // wall; after it, what is in flight is aborted
+};
+
+class EngineThread : public FrontDoor, public Waker {
+ public:
+  // The engine's observer must be told through this one: pass `observer()` to Engine::Create, which
+  // forwards everything to `next` (may be null). Hence two steps: construct, then Start.
+  EngineThread(const EngineThreadOptions& options, Timeline* timeline, engine::EngineObserver* next,
+               LatenessObserver* lateness);
+  ~EngineThread() override;  // Stop()
+
+  engine::EngineObserver* observer();
+  void Start(engine::Engine* engine);
+
+  // FrontDoor.
+  absl::StatusOr<Ticket> Submit(ValidRequest request) override;
+  void Cancel(Ticket ticket) override;
+  void Resume(Ticket ticket) override;
+  // Waker.
+  void Wake() override;
+
+  // Runs `call` on the engine's thread between two events; false if its queue is full or the
+  // thread has stopped. For operators: faults, prefix-cache reset.
+  bool Post(std::function<void(engine::Engine&)> call);
+  // As the engine was at the end of some turn not older than the call; empty after Stop. Waits for
+  // the engine's thread, so not for it and not for callback threads.
+  engine::EngineSnapshot Snapshot();
+
+  // No new requests; those in flight go on. Returns at once.
+  void Drain();
+  // Drain, wait for what is in flight up to the bound, abort the rest, join. Idempotent.
+  void Stop();
+
+  // Nanoseconds on the wall since the engine's thread last ended a turn: health that sees a hang.
+  Nanoseconds progress_age() const;
+
+ private:
+  class Loop;
+  std::unique_ptr<Loop> loop_;
+};
+
+}  // namespace waferline::runtime

@@ -1,0 +1,52 @@
+// One or more wafers that hold a model, as a pipeline of stages.
+//
+// The costs are sampled once at every kKvStep positions and interpolated between (exact where they
+// are linear in the KV length, as attention's are; the hardware models' steps are smoothed over
+// 128 positions), so a token costs two table lookups whatever the model behind them. Owner:
+// server/fleet or a test. Thread: the engine's.
+//
+// Left out: a token never waits inside the pipeline (only at its entry, for the bottleneck stage),
+// so a sequence with a long KV does not hold up short ones at stages before the bottleneck.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "wafer_backend/api/devices.h"
+#include "wafer_backend/emulator/stage_costs.h"
+
+namespace waferline::emulator {
+
+class WaferPipeline : public DecodePipeline {
+ public:
+  explicit WaferPipeline(std::unique_ptr<const StageCosts> costs);
+
+  Beat Enter(Nanoseconds ready, Tokens kv_length, int width) override;
+  Nanoseconds Latency(Tokens kv_length) const override;
+  int depth(Tokens kv_length) const override;
+  int stage_count() const override { return costs_->stage_count(); }
+  Nanoseconds StageBusy(int stage) const override;
+  void SetSlowdown(double factor) override;
+
+ private:
+  static constexpr int kKvShift = 7;
+  static constexpr int64_t kKvStep = 1 << kKvShift;
+  struct Sample {
+    int64_t bottleneck_ns;
+    int64_t latency_ns;
+  };
+  Sample At(Tokens kv_length) const;
+  void Tabulate(double slowdown);
+
+  std::unique_ptr<const StageCosts> costs_;
+  std::vector<Sample> table_;
+  Nanoseconds entry_free_;
+  double slowdown_ = 1;
+  // Tokens that entered, by KV length in steps, since the last change of speed; from them the busy
+  // time of every stage follows without touching each stage for each token.
+  std::vector<uint64_t> entered_;
+  std::vector<Nanoseconds> busy_before_;  // a stage's, up to the last change of speed
+};
+
+}  // namespace waferline::emulator
