@@ -1,0 +1,22 @@
+// Plain encoders of weight blocks for tests: the simplest rounding that the formats allow, written
+// independently of the kernels that decode them.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "wafer_backend/compute/kernels/dtype.h"
+
+namespace waferline::test {
+
+uint16_t ToF16(float value);  // IEEE 754 binary16, round to nearest even
+float FromF16(uint16_t bits);
+uint16_t ToBF16(float value);  // round to nearest even
+float FromBF16(uint16_t bits);
+
+// Bytes of the values as `dtype`: F32, F16, BF16, Q8_0 or Q4_0 (bug otherwise); a whole number of
+// blocks.
+std::string Quantize(kernels::DType dtype, std::span<const float> values);
+
+}  // namespace waferline::test

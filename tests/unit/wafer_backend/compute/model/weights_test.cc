@@ -1,0 +1,193 @@
+#include "wafer_backend/compute/model/weights.h"
+
+#include <catch2/catch.hpp>
+#include <cstring>
+
+#include "tests/support/quantize.h"
+#include "tests/support/random_model.h"
+
+namespace waferline::model {
+namespace {
+
+using test::RandomModelSpec;
+
+std::string ErrorOf(const test::GgufWriter& writer) {
+  auto file = GgufFile::FromBytes(writer.Bytes());
+  if (!file.ok()) return std::string(file.status().message());
+  auto weights = ModelWeights::Bind(*file);
+  return std::string(weights.status().message());
+}
+
+TEST_CASE("every architecture and dtype binds, and every byte of a matrix is accounted for") {
+  const auto architecture =
+      GENERATE(Architecture::kLlama, Architecture::kQwen2, Architecture::kQwen3);
+  const auto dtype = GENERATE(kernels::DType::kF32, kernels::DType::kF16, kernels::DType::kBF16,
+                              kernels::DType::kQ8_0, kernels::DType::kQ4_0);
+  RandomModelSpec spec;
+  spec.architecture = architecture;
+  spec.dtype = dtype;
+  spec.layers = 3;
+  spec.version = GENERATE(2u, 3u);
+  auto file = GgufFile::FromBytes(test::RandomModelBytes(spec));
+  REQUIRE(file.ok());
+  auto weights = ModelWeights::Bind(*file);
+  INFO(weights.status().message());
+  REQUIRE(weights.ok());
+  REQUIRE(weights->Runnable().ok());
+  const ModelShape& shape = weights->shape;
+  REQUIRE(shape.layers == 3);
+  REQUIRE(shape.rope_kind ==
+          (architecture == Architecture::kLlama ? RopeKind::kNorm : RopeKind::kNeox));
+  REQUIRE(shape.qkv_biases == (architecture == Architecture::kQwen2));
+  REQUIRE(shape.qk_norms == (architecture == Architecture::kQwen3));
+  REQUIRE_FALSE(shape.tied_embeddings);
+
+  Bytes bound =
+      weights->token_embedding.size() + weights->output.size() + weights->output_norm.size();
+  for (const LayerWeights& layer : weights->layers) {
+    bound += layer.size();
+    REQUIRE(layer.q_bias.present() == shape.qkv_biases);
+    REQUIRE(layer.k_norm.present() == shape.qk_norms);
+    REQUIRE(layer.down.size() == kernels::BytesFor(dtype, shape.hidden * shape.ffn));
+    REQUIRE(layer.attention_norm.f32().size() == static_cast<size_t>(shape.hidden));
+  }
+  Bytes in_file;
+  for (const GgufTensor& tensor : (*file)->tensors()) {
+    in_file += Bytes(static_cast<int64_t>(tensor.bytes.size()));
+  }
+  REQUIRE(bound == in_file);
+}
+
+TEST_CASE("variants are seen in the file") {
+  RandomModelSpec spec;
+  spec.tied_embeddings = true;
+  spec.llama_biases = true;
+  spec.rope_frequency_factors = true;
+  spec.rope_linear_factor = 4;
+  spec.head_dim = 32;  // heads * head_dim is not hidden
+  auto weights = ModelWeights::Bind(*GgufFile::FromBytes(test::RandomModelBytes(spec)));
+  INFO(weights.status().message());
+  REQUIRE(weights.ok());
+  REQUIRE(weights->shape.tied_embeddings);
+  REQUIRE(weights->output.bytes.data() == weights->token_embedding.bytes.data());
+  REQUIRE(weights->shape.qkv_biases);
+  REQUIRE(weights->shape.rope_frequency_factors.size() == 16);
+  REQUIRE(weights->shape.rope_linear_factor == 4);
+  REQUIRE(weights->shape.q_width() == 128);
+}
+
+TEST_CASE("mistral files are llama files; a sliding window bounds the context") {
+  RandomModelSpec spec;
+  test::GgufWriter writer = test::RandomModel(spec);
+  writer.SetUint("llama.attention.sliding_window", 100);
+  auto shape = ModelShape::FromGguf(**GgufFile::FromBytes(writer.Bytes()));
+  REQUIRE(shape.ok());
+  REQUIRE(shape->context == 100);
+
+  test::GgufWriter mistral = test::RandomModel(spec);
+  mistral.SetString("general.architecture", "mistral");
+  REQUIRE(ErrorOf(mistral) == "metadata key \"mistral.block_count\" is missing");
+}
+
+TEST_CASE("what contradicts itself is refused by name") {
+  const RandomModelSpec spec;
+  const auto broken = [&spec](auto change) {
+    test::GgufWriter writer = test::RandomModel(spec);
+    change(writer);
+    return ErrorOf(writer);
+  };
+  using Writer = test::GgufWriter;
+  struct Case {
+    std::string error;
+    std::string named;
+  };
+  const std::vector<Case> cases = {
+      {broken([](Writer& w) { w.SetString("general.architecture", "gemma"); }), "gemma"},
+      {broken([](Writer& w) { w.Erase("general.architecture"); }), "general.architecture"},
+      {broken([](Writer& w) { w.SetUint("llama.block_count", 3); }), "llama.block_count"},
+      {broken([](Writer& w) { w.SetUint("llama.block_count", 1); }), "blk.1."},
+      {broken([](Writer& w) { w.SetUint("llama.block_count", 4000000000u); }), "llama.block_count"},
+      {broken([](Writer& w) { w.SetUint("llama.block_count", 100000); }), "llama.block_count"},
+      {broken([](Writer& w) { w.SetUint("llama.embedding_length", 96); }), "token_embd.weight"},
+      {broken([](Writer& w) { w.SetUint("llama.feed_forward_length", 64); }),
+       "blk.0.ffn_gate.weight"},
+      {broken([](Writer& w) { w.SetUint("llama.attention.head_count_kv", 3); }),
+       "llama.attention.head_count_kv"},
+      {broken([](Writer& w) { w.SetUint("llama.attention.head_count_kv", 4); }),
+       "blk.0.attn_k.weight"},
+      {broken([](Writer& w) { w.SetUint("llama.attention.head_count", 0); }),
+       "llama.attention.head_count"},
+      {broken([](Writer& w) { w.SetString("llama.attention.head_count", "4"); }),
+       "llama.attention.head_count"},
+      {broken([](Writer& w) { w.SetUint("llama.attention.value_length", 8); }),
+       "llama.attention.value_length"},
+      {broken([](Writer& w) { w.SetUint("llama.rope.dimension_count", 8); }),
+       "llama.rope.dimension_count"},
+      {broken([](Writer& w) { w.SetString("llama.rope.scaling.type", "yarn"); }), "yarn"},
+      {broken([](Writer& w) { w.SetString("llama.rope.scaling.type", "linear"); }),
+       "llama.rope.scaling.factor"},
+      {broken([](Writer& w) { w.SetFloat("llama.rope.freq_base", -1); }), "llama.rope.freq_base"},
+      {broken([](Writer& w) { w.Erase("llama.attention.layer_norm_rms_epsilon"); }),
+       "llama.attention.layer_norm_rms_epsilon"},
+      {broken([](Writer& w) { w.SetUint("llama.expert_count", 8); }), "llama.expert_count"},
+      {broken([](Writer& w) { w.SetStrings("tokenizer.ggml.tokens", {"a"}); }),
+       "tokenizer.ggml.tokens"},
+      {broken([](Writer& w) { w.EraseTensor("token_embd.weight"); }), "token_embd.weight"},
+      {broken([](Writer& w) { w.EraseTensor("blk.1.ffn_up.weight"); }), "blk.1.ffn_up.weight"},
+      {broken(
+           [](Writer& w) { w.AddTensor("blk.0.attn_output.bias", 0, {64}, std::string(256, 0)); }),
+       "blk.0.attn_output.bias"},
+      {broken([](Writer& w) { w.AddTensor("blk.0.attn_q.bias", 0, {64}, std::string(256, 0)); }),
+       "blk.0.attn_k.bias"},
+      {broken([](Writer& w) { w.AddTensor("rope_freqs.weight", 0, {7}, std::string(28, 1)); }),
+       "rope_freqs.weight"},
+      {broken([](Writer& w) { w.AddTensor("rope_freqs.weight", 0, {8}, std::string(32, 0)); }),
+       "rope_freqs.weight"},
+      {broken([](Writer& w) {
+         w.EraseTensor("output_norm.weight")
+             .AddTensor("output_norm.weight", 1, {64}, std::string(128, 0));
+       }),
+       "output_norm.weight"},
+  };
+  for (const Case& c : cases) {
+    INFO("named: " << c.named << ", error: " << c.error);
+    CHECK(c.error.find(c.named) != std::string::npos);
+  }
+}
+
+TEST_CASE("a dtype without kernels is named with its tensor; the file can still be listed") {
+  test::GgufWriter writer = test::RandomModel({});
+  writer.EraseTensor("blk.1.ffn_up.weight");
+  writer.AddTensor("blk.1.ffn_up.weight", 10, {64, 128}, std::string(64, 0));
+  auto file = GgufFile::FromBytes(writer.Bytes());
+  REQUIRE(file.ok());
+  REQUIRE((*file)->FindTensor("blk.1.ffn_up.weight")->TypeName() == "Q2_K");
+  const absl::Status status = ModelWeights::Bind(*file).status();
+  REQUIRE(status.code() == absl::StatusCode::kUnimplemented);
+  REQUIRE(status.message().find("blk.1.ffn_up.weight") != std::string::npos);
+  REQUIRE(status.message().find("Q2_K") != std::string::npos);
+}
+
+TEST_CASE("the quantisers lose no more than their step") {
+  std::vector<float> values(64);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = std::sin(0.7f * static_cast<float>(i));
+  for (float value : values) {
+    REQUIRE(std::fabs(test::FromF16(test::ToF16(value)) - value) <= 0x1p-12f);
+    REQUIRE(std::fabs(test::FromBF16(test::ToBF16(value)) - value) <= 0x1p-9f);
+  }
+  for (uint32_t bits = 0; bits < 0x10000; ++bits) {
+    const float value = test::FromF16(static_cast<uint16_t>(bits));
+    if (!std::isnan(value)) REQUIRE(test::ToF16(value) == bits);
+  }
+  const std::string q8 = test::Quantize(kernels::DType::kQ8_0, values);
+  REQUIRE(q8.size() == 2 * 34);
+  uint16_t scale;
+  std::memcpy(&scale, q8.data(), 2);
+  for (int i = 0; i < 32; ++i) {
+    const float decoded = test::FromF16(scale) * static_cast<int8_t>(q8[2 + i]);
+    REQUIRE(std::fabs(decoded - values[i]) <= 0.51f * test::FromF16(scale));
+  }
+}
+
+}  // namespace
+}  // namespace waferline::model
