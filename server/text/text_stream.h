@@ -1,0 +1,69 @@
+// Token ids of one sequence become text that may be shown: incomplete UTF-8 and possible beginnings
+// of stop strings are held back, a stop string is cut off. A resource of one sequence: one thread
+// at a time.
+//
+// Laws: the texts of all Feed and Finish calls together are valid UTF-8 and, without a stop, equal
+// to the tokens' bytes with each invalid part as U+FFFD; how tokens are grouped over calls changes
+// nothing. Held back at most: the longest stop string and one character. Cost of a call: O((held +
+// new bytes) * stop strings).
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "wafer_backend/base/ids.h"
+#include "wafer_backend/compute/model/tokenizer.h"
+
+namespace waferline::text {
+
+struct TextStreamOptions {
+  std::vector<std::string> stop;  // none of them empty
+  bool include_stop = false;  // the stop string is part of the text (include_stop_str_in_output)
+  bool skip_special = true;   // control tokens give no text, else their names
+  bool drop_first_space = false;  // of the sequence; see ChatTemplate::reply_begins_with_space
+};
+
+class TextStream {
+ public:
+  struct Delta {
+    std::string text;      // to be shown now; may be empty
+    bool stopped = false;  // a stop string is complete: no further text will come
+    std::string stop;      // which one
+  };
+
+  TextStream(std::shared_ptr<const model::Tokenizer> tokenizer, TextStreamOptions options);
+
+  // After a stop, and after Finish, tokens give nothing.
+  Delta Feed(TokenId id);
+  // No further token will come: what was held back is shown (it may not complete a stop string).
+  Delta Finish();
+
+  bool stopped() const { return stopped_; }
+  // Unicode characters shown and held so far: where the next token's text begins
+  // (logprobs.text_offset).
+  size_t characters() const { return characters_; }
+
+ private:
+  Delta Advance();
+
+  std::shared_ptr<const model::Tokenizer> tokenizer_;
+  TextStreamOptions options_;
+  std::string undecoded_;  // the beginning of a UTF-8 character
+  std::string held_;       // valid UTF-8 that may be the beginning of a stop string
+  size_t characters_ = 0;
+  bool first_ = true;
+  bool stopped_ = false;
+};
+
+// One token by itself, for log-probabilities: its bytes, and its text with U+FFFD for what is not
+// UTF-8 by itself.
+struct TokenText {
+  std::string bytes;
+  std::string text;
+};
+TokenText TextOf(const model::Tokenizer& tokenizer, TokenId id);
+
+}  // namespace waferline::text
