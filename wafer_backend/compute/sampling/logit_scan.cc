@@ -1,0 +1,168 @@
+#include "wafer_backend/compute/sampling/logit_scan.h"
+
+#include <algorithm>
+#include <cfloat>
+
+#include "wafer_backend/base/check.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "wafer_backend/compute/sampling/logit_scan.cc"
+// clang-format off
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+// clang-format on
+
+HWY_BEFORE_NAMESPACE();
+namespace waferline::sampling::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+float CleanMax(float* x, size_t n) {
+  const hn::ScalableTag<float> d;
+  const size_t lanes = hn::Lanes(d);
+  const auto low = hn::Set(d, -FLT_MAX), high = hn::Set(d, FLT_MAX);
+  auto best = low;
+  size_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    auto v = hn::LoadU(d, x + i);
+    v = hn::IfThenElse(hn::IsNaN(v), low, hn::Min(hn::Max(v, low), high));
+    hn::StoreU(v, d, x + i);
+    best = hn::Max(best, v);
+  }
+  float largest = hn::GetLane(hn::MaxOfLanes(d, best));
+  for (; i < n; ++i) {
+    x[i] = x[i] != x[i] ? -FLT_MAX : std::min(std::max(x[i], -FLT_MAX), FLT_MAX);
+    largest = std::max(largest, x[i]);
+  }
+  return largest;
+}
+
+float MaxOf(const float* x, size_t n) {
+  const hn::ScalableTag<float> d;
+  const size_t lanes = hn::Lanes(d);
+  auto best = hn::Set(d, kMasked);
+  size_t i = 0;
+  for (; i + lanes <= n; i += lanes) best = hn::Max(best, hn::LoadU(d, x + i));
+  float largest = hn::GetLane(hn::MaxOfLanes(d, best));
+  for (; i < n; ++i) largest = std::max(largest, x[i]);
+  return largest;
+}
+
+// The first index in [from, n) that starts a group of lanes with a value above `floor` (or equal to
+// it), or a position in the tail, which the caller looks at one by one.
+size_t SkipBelow(const float* x, size_t from, size_t n, float floor, bool equal_too) {
+  const hn::ScalableTag<float> d;
+  const size_t lanes = hn::Lanes(d);
+  const auto limit = hn::Set(d, floor);
+  size_t i = from;
+  for (; i + 4 * lanes <= n; i += 4 * lanes) {
+    const auto v =
+        hn::Max(hn::Max(hn::LoadU(d, x + i), hn::LoadU(d, x + i + lanes)),
+                hn::Max(hn::LoadU(d, x + i + 2 * lanes), hn::LoadU(d, x + i + 3 * lanes)));
+    if (!hn::AllFalse(d, equal_too ? hn::Ge(v, limit) : hn::Gt(v, limit))) break;
+  }
+  return i;
+}
+
+void Exp(const float* x, size_t n, float shift, float scale, float* out) {
+  const hn::ScalableTag<float> d;
+  const hn::RebindToSigned<decltype(d)> di;
+  const size_t lanes = hn::Lanes(d);
+  const auto shift_v = hn::Set(d, shift), scale_v = hn::Set(d, scale);
+  const auto log2e = hn::Set(d, 1.44269504f), lowest = hn::Set(d, -87.0f);
+  // ln 2 in two parts, the first with few enough bits that its products are exact (Cody, Waite).
+  const auto ln2_high = hn::Set(d, 0.693359375f), ln2_low = hn::Set(d, -2.12194440e-4f);
+  const auto one = [&](auto v) {
+    const auto scaled = hn::Mul(hn::Sub(v, shift_v), scale_v);
+    const auto a = hn::Max(scaled, lowest);
+    const auto k = hn::Round(hn::Mul(a, log2e));
+    const auto r = hn::Sub(hn::Sub(a, hn::Mul(k, ln2_high)), hn::Mul(k, ln2_low));
+    auto p = hn::Set(d, 1.0f / 5040);
+    for (const float c : {1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f}) {
+      p = hn::Add(hn::Mul(p, r), hn::Set(d, c));
+    }
+    const auto power =
+        hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, k), hn::Set(di, 127))));
+    return hn::IfThenElseZero(hn::Ge(scaled, lowest), hn::Mul(p, power));
+  };
+  size_t i = 0;
+  for (; i + lanes <= n; i += lanes) hn::StoreU(one(hn::LoadU(d, x + i)), d, out + i);
+  for (; i < n; ++i) out[i] = hn::GetLane(one(hn::Set(d, x[i])));
+}
+
+}  // namespace waferline::sampling::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace waferline::sampling {
+HWY_EXPORT(CleanMax);
+HWY_EXPORT(MaxOf);
+HWY_EXPORT(SkipBelow);
+HWY_EXPORT(Exp);
+
+float CleanAndFindLargest(std::span<float> logits) {
+  WL_CHECK(!logits.empty());
+  return HWY_DYNAMIC_DISPATCH(CleanMax)(logits.data(), logits.size());
+}
+
+float FindLargest(std::span<const float> logits) {
+  return HWY_DYNAMIC_DISPATCH(MaxOf)(logits.data(), logits.size());
+}
+
+TokenId FirstEqual(std::span<const float> logits, float value) {
+  size_t i =
+      HWY_DYNAMIC_DISPATCH(SkipBelow)(logits.data(), 0, logits.size(), value, /*equal_too=*/true);
+  while (i < logits.size() && logits[i] != value) ++i;
+  WL_CHECK(i < logits.size());
+  return static_cast<TokenId>(i);
+}
+
+double ExpAll(std::span<const float> logits, float shift, float scale, std::span<float> weights) {
+  WL_CHECK(weights.size() == logits.size());
+  const size_t n = logits.size();
+  HWY_DYNAMIC_DISPATCH(Exp)(logits.data(), n, shift, scale, weights.data());
+  // Eight running sums, so that additions do not wait for one another; the order is part of the
+  // result.
+  double sums[8] = {};
+  size_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    for (size_t j = 0; j < 8; ++j) sums[j] += weights[i + j];
+  }
+  for (; i < n; ++i) sums[i % 8] += weights[i];
+  return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+}
+
+void LargestOf(std::span<const float> logits, size_t count,
+               std::vector<std::pair<float, TokenId>>* out) {
+  out->clear();
+  if (count == 0) return;
+  count = std::min(count, logits.size());
+  const auto before = [](const auto& a, const auto& b) {
+    return a.first != b.first ? a.first > b.first : a.second < b.second;
+  };
+  // Candidates gather until there are twice as many as wanted (at least 64 too many, so that small
+  // counts do not shrink often); then only the best stay and the worst of them is the new floor.
+  // Ids come in ascending order, so an equal value that comes later never displaces one.
+  const size_t full = std::max(2 * count, count + 64);
+  float floor = kMasked;
+  size_t i = 0;
+  constexpr size_t kGroup = 64;
+  while (i < logits.size()) {
+    i = HWY_DYNAMIC_DISPATCH(SkipBelow)(logits.data(), i, logits.size(), floor, false);
+    for (const size_t end = std::min(i + kGroup, logits.size()); i < end; ++i) {
+      if (!(logits[i] > floor)) continue;
+      out->emplace_back(logits[i], static_cast<TokenId>(i));
+      if (out->size() < full) continue;
+      std::nth_element(out->begin(), out->begin() + (count - 1), out->end(), before);
+      out->resize(count);
+      floor = (*out)[count - 1].first;
+    }
+  }
+  if (out->size() > count) {
+    std::nth_element(out->begin(), out->begin() + (count - 1), out->end(), before);
+    out->resize(count);
+  }
+  std::sort(out->begin(), out->end(), before);
+}
+
+}  // namespace waferline::sampling
+#endif
