@@ -1,0 +1,268 @@
+// Everything that crosses between workers of the compute plane, as plain values. Which of them a
+// link may carry is part of its type (link/typed_link.h); how they look on the wire is
+// link/frame_codec.h.
+//
+// A slot is a sequence's place on the decode shards, the same number on each; a position counts
+// the tokens of a sequence from 0, prompt first; layers are numbered over the whole model, ranges
+// are [first, end).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "wafer_backend/base/ids.h"
+
+namespace waferline::link {
+
+// On the wire; a number is never used again for something else.
+enum class FrameKind : uint8_t {
+  kHello = 1,
+  kActivation = 2,
+  kToken = 3,
+  kLogits = 4,
+  kKv = 5,
+  kKvReceived = 6,
+  kMemory = 7,
+  kAskMemory = 8,
+  kOpen = 9,
+  kClose = 10,
+  kJoin = 11,
+  kAnswer = 12,
+  kShards = 13,
+  kPrefill = 14,
+  kHandOff = 15,
+  kCancel = 16,
+  kPrefilled = 17,
+  kPromptLogprobs = 18,
+  kHandedOff = 19,
+};
+
+// One token of one sequence in a step. Rows of the same slot come in order of position.
+struct Row {
+  uint32_t slot = 0;
+  uint32_t position = 0;
+  static constexpr bool kWireIsMemory = true;
+  bool operator==(const Row&) const = default;
+};
+
+// Into the first shard: a step's token ids, one for each row.
+struct TokenFrame {
+  uint64_t step = 0;
+  std::vector<Row> rows;
+  std::vector<TokenId> tokens;
+  static constexpr FrameKind kKind = FrameKind::kToken;
+  static auto Fields(auto& f) { return std::tie(f.step, f.rows, f.tokens); }
+  bool operator==(const TokenFrame&) const = default;
+};
+
+// Between neighbours: the residual stream, rows x width, row-major f32, exactly as it would have
+// stayed in memory.
+struct ActivationFrame {
+  uint64_t step = 0;
+  uint32_t width = 0;
+  std::vector<Row> rows;
+  std::vector<float> hidden;
+  static constexpr FrameKind kKind = FrameKind::kActivation;
+  static auto Fields(auto& f) { return std::tie(f.step, f.width, f.rows, f.hidden); }
+  bool operator==(const ActivationFrame&) const = default;
+};
+
+// Out of the last shard: rows x vocabulary, row-major f32, in the order of the step's rows.
+struct LogitsFrame {
+  uint64_t step = 0;
+  uint32_t vocabulary = 0;
+  std::vector<float> logits;
+  static constexpr FrameKind kKind = FrameKind::kLogits;
+  static auto Fields(auto& f) { return std::tie(f.step, f.vocabulary, f.logits); }
+  bool operator==(const LogitsFrame&) const = default;
+};
+
+// From the prefill pool to a shard: the keys and values of some layers and positions, in the page
+// layout of shard/kv_pages.h. `last` says that the hand-off is complete for this shard.
+struct KvFrame {
+  uint64_t job = 0;
+  uint32_t slot = 0;
+  uint32_t first_layer = 0;
+  uint32_t layer_count = 0;
+  uint32_t first_position = 0;
+  uint32_t positions = 0;
+  bool last = false;
+  std::vector<uint8_t> data;
+  static constexpr FrameKind kKind = FrameKind::kKv;
+  static auto Fields(auto& f) {
+    return std::tie(f.job, f.slot, f.first_layer, f.layer_count, f.first_position, f.positions,
+                    f.last, f.data);
+  }
+  bool operator==(const KvFrame&) const = default;
+};
+
+// Back from a shard, after the last page of a job.
+struct KvReceivedFrame {
+  uint64_t job = 0;
+  uint32_t code = 0;  // absl::StatusCode
+  std::string message;
+  static constexpr FrameKind kKind = FrameKind::kKvReceived;
+  static auto Fields(auto& f) { return std::tie(f.job, f.code, f.message); }
+  bool operator==(const KvReceivedFrame&) const = default;
+};
+
+enum class Role : uint8_t { kDriver = 1, kNeighbour = 2, kPrefill = 3, kShard = 4 };
+
+// First on every connection, from both sides: who speaks and for which model. Peers whose model,
+// page size or protocol differ are refused.
+struct HelloFrame {
+  Role role = Role::kDriver;
+  uint64_t model_fingerprint = 0;
+  uint32_t first_layer = 0;
+  uint32_t end_layer = 0;
+  uint32_t layer_count = 0;
+  uint32_t width = 0;
+  uint32_t vocabulary = 0;
+  uint32_t page_tokens = 0;
+  uint32_t slots = 0;  // sequences that a shard can hold
+  static constexpr FrameKind kKind = FrameKind::kHello;
+  static auto Fields(auto& f) {
+    return std::tie(f.role, f.model_fingerprint, f.first_layer, f.end_layer, f.layer_count, f.width,
+                    f.vocabulary, f.page_tokens, f.slots);
+  }
+  bool operator==(const HelloFrame&) const = default;
+};
+
+// What a shard's SRAM holds, in bytes.
+struct MemoryFrame {
+  uint64_t capacity = 0;
+  uint64_t weights = 0;
+  uint64_t buffers = 0;
+  uint64_t kv_per_page = 0;
+  uint64_t kv_reserved = 0;
+  static constexpr FrameKind kKind = FrameKind::kMemory;
+  static auto Fields(auto& f) {
+    return std::tie(f.capacity, f.weights, f.buffers, f.kv_per_page, f.kv_reserved);
+  }
+  bool operator==(const MemoryFrame&) const = default;
+};
+struct AskMemoryFrame {
+  static constexpr FrameKind kKind = FrameKind::kAskMemory;
+  static auto Fields(auto&) { return std::tie(); }
+  bool operator==(const AskMemoryFrame&) const = default;
+};
+
+// Driver to shard: reserve pages for `positions` positions in a free slot / give them back.
+struct OpenFrame {
+  uint32_t slot = 0;
+  uint32_t positions = 0;
+  static constexpr FrameKind kKind = FrameKind::kOpen;
+  static auto Fields(auto& f) { return std::tie(f.slot, f.positions); }
+  bool operator==(const OpenFrame&) const = default;
+};
+struct CloseFrame {
+  uint32_t slot = 0;
+  static constexpr FrameKind kKind = FrameKind::kClose;
+  static auto Fields(auto& f) { return std::tie(f.slot); }
+  bool operator==(const CloseFrame&) const = default;
+};
+
+// Driver to shard: where the next shard listens; empty for the last.
+struct JoinFrame {
+  std::string next_endpoint;
+  static constexpr FrameKind kKind = FrameKind::kJoin;
+  static auto Fields(auto& f) { return std::tie(f.next_endpoint); }
+  bool operator==(const JoinFrame&) const = default;
+};
+
+// Shard to driver: the answer to Open and Join, and a step that could not be done.
+struct AnswerFrame {
+  enum class To : uint8_t { kOpen = 1, kJoin = 2, kStep = 3 };
+  To to = To::kOpen;
+  uint64_t subject = 0;  // slot or step
+  uint32_t code = 0;     // absl::StatusCode
+  std::string message;
+  static constexpr FrameKind kKind = FrameKind::kAnswer;
+  static auto Fields(auto& f) { return std::tie(f.to, f.subject, f.code, f.message); }
+  bool operator==(const AnswerFrame&) const = default;
+};
+
+// Driver to prefill worker: the shards that take part in hand-offs.
+struct ShardAddress {
+  std::string endpoint;
+  uint32_t first_layer = 0;
+  uint32_t end_layer = 0;
+  static constexpr size_t kLeastWireBytes = 12;
+  static auto Fields(auto& f) { return std::tie(f.endpoint, f.first_layer, f.end_layer); }
+  bool operator==(const ShardAddress&) const = default;
+};
+struct ShardsFrame {
+  std::vector<ShardAddress> shards;
+  static constexpr FrameKind kKind = FrameKind::kShards;
+  static auto Fields(auto& f) { return std::tie(f.shards); }
+  bool operator==(const ShardsFrame&) const = default;
+};
+
+// Driver to prefill worker: compute the KV of these tokens and the logits after the last of them.
+struct PrefillFrame {
+  uint64_t job = 0;
+  std::vector<TokenId> tokens;
+  uint32_t prompt_tokens = 0;  // the first of them are the prompt's
+  bool wants_prompt_logprobs = false;
+  int32_t top_logprobs = -1;
+  static constexpr FrameKind kKind = FrameKind::kPrefill;
+  static auto Fields(auto& f) {
+    return std::tie(f.job, f.tokens, f.prompt_tokens, f.wants_prompt_logprobs, f.top_logprobs);
+  }
+  bool operator==(const PrefillFrame&) const = default;
+};
+struct HandOffFrame {
+  uint64_t job = 0;
+  uint32_t slot = 0;
+  static constexpr FrameKind kKind = FrameKind::kHandOff;
+  static auto Fields(auto& f) { return std::tie(f.job, f.slot); }
+  bool operator==(const HandOffFrame&) const = default;
+};
+// The job is no longer wanted, at whatever stage: its KV is released.
+struct CancelFrame {
+  uint64_t job = 0;
+  static constexpr FrameKind kKind = FrameKind::kCancel;
+  static auto Fields(auto& f) { return std::tie(f.job); }
+  bool operator==(const CancelFrame&) const = default;
+};
+
+// Prefill worker to driver.
+struct PrefilledFrame {
+  uint64_t job = 0;
+  uint32_t code = 0;  // absl::StatusCode; logits only if OK
+  std::string message;
+  std::vector<float> logits;
+  static constexpr FrameKind kKind = FrameKind::kPrefilled;
+  static auto Fields(auto& f) { return std::tie(f.job, f.code, f.message, f.logits); }
+  bool operator==(const PrefilledFrame&) const = default;
+};
+struct WireLogprob {
+  TokenId id = 0;
+  float logprob = 0;
+  std::vector<TokenId> top_ids;
+  std::vector<float> top_logprobs;
+  static constexpr size_t kLeastWireBytes = 16;
+  static auto Fields(auto& f) { return std::tie(f.id, f.logprob, f.top_ids, f.top_logprobs); }
+  bool operator==(const WireLogprob&) const = default;
+};
+// Log-probabilities of prompt tokens first_index, first_index + 1, ...; all come before Prefilled.
+struct PromptLogprobsFrame {
+  uint64_t job = 0;
+  uint32_t first_index = 0;
+  std::vector<WireLogprob> values;
+  static constexpr FrameKind kKind = FrameKind::kPromptLogprobs;
+  static auto Fields(auto& f) { return std::tie(f.job, f.first_index, f.values); }
+  bool operator==(const PromptLogprobsFrame&) const = default;
+};
+struct HandedOffFrame {
+  uint64_t job = 0;
+  uint32_t code = 0;
+  std::string message;
+  static constexpr FrameKind kKind = FrameKind::kHandedOff;
+  static auto Fields(auto& f) { return std::tie(f.job, f.code, f.message); }
+  bool operator==(const HandedOffFrame&) const = default;
+};
+
+}  // namespace waferline::link
