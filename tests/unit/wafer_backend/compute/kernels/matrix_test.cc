@@ -1,0 +1,164 @@
+#include "wafer_backend/compute/kernels/matrix.h"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <string>
+
+#include "random_weights.h"
+#include "wafer_backend/compute/kernels/dequantize.h"
+
+namespace waferline::kernels {
+namespace {
+
+struct Case {
+  DType dtype;
+  int64_t rows;
+  int64_t cols;
+  std::vector<float> plain;  // dequantised weights [rows][cols]
+  PackedMatrix packed;
+};
+
+Case MakeCase(SeededStream& random, DType dtype, int64_t rows, int64_t cols, ThreadPool& pool) {
+  Case made{.dtype = dtype, .rows = rows, .cols = cols};
+  const std::vector<std::byte> bytes = RandomTensor(random, dtype, rows * cols);
+  made.plain.resize(static_cast<size_t>(rows * cols));
+  Dequantize(dtype, bytes.data(), rows * cols, made.plain.data());
+  auto packed = PackedMatrix::Pack(dtype, rows, cols, bytes, pool);
+  REQUIRE(packed.ok());
+  made.packed = *std::move(packed);
+  return made;
+}
+
+std::vector<float> Multiply(const Case& c, const std::vector<float>& x, int64_t n, ThreadPool& pool,
+                            CpuPath path) {
+  std::vector<float> y(static_cast<size_t>(n * c.rows), NAN);
+  Scratch scratch;
+  MatMul(c.packed, x.data(), y.data(), n, pool, scratch, path);
+  return y;
+}
+
+// What rounding activations may cost: half a step of the int8 grid (block maximum / 254) or of
+// bf16, in every column at once at worst; random signs make it sqrt(cols) times the size of one.
+double Tolerance(DType dtype, double weight_norm, double x_max) {
+  const double step = dtype == DType::kF32 || dtype == DType::kF16 ? 1e-6
+                      : dtype == DType::kBF16                      ? 1.0 / 256
+                                                                   : 1.0 / 127;
+  return 2.5 * step * x_max * weight_norm + 1e-5;
+}
+
+void CheckAgainstReference(const Case& c, const std::vector<float>& x, const std::vector<float>& y,
+                           int64_t n) {
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t row = 0; row < c.rows; ++row) {
+      double sum = 0;
+      double norm = 0;
+      double x_max = 0;
+      for (int64_t col = 0; col < c.cols; ++col) {
+        const double weight = c.plain[row * c.cols + col];
+        sum += weight * x[i * c.cols + col];
+        norm += weight * weight;
+        x_max = std::max(x_max, std::fabs(static_cast<double>(x[i * c.cols + col])));
+      }
+      REQUIRE(std::fabs(y[i * c.rows + row] - sum) <= Tolerance(c.dtype, std::sqrt(norm), x_max));
+    }
+  }
+}
+
+TEST_CASE("products agree with a double reference in every dtype and CPU path") {
+  SeededStream random(101);
+  ThreadPool pool(2);
+  for (DType dtype : kAllDTypes) {
+    for (CpuPath path : PathsOfThisMachine()) {
+      for (int round = 0; round < 4; ++round) {
+        const int64_t rows = RandomBetween(random, 1, 70);
+        const int64_t cols = BlockLength(dtype) > 1
+                                 ? BlockLength(dtype) * RandomBetween(random, 1, 5)
+                                 : RandomBetween(random, 1, 300);
+        const int64_t n = RandomBetween(random, 1, 20);
+        CAPTURE(Name(dtype), Name(path), rows, cols, n, round);
+        const Case c = MakeCase(random, dtype, rows, cols, pool);
+        const std::vector<float> x = RandomFloats(random, n * cols);
+        CheckAgainstReference(c, x, Multiply(c, x, n, pool, path), n);
+      }
+    }
+  }
+}
+
+TEST_CASE("a row's product has the same bits alone, in any batch and with any number of threads") {
+  ThreadPool one(1);
+  ThreadPool three(3);
+  const uint64_t seed = GENERATE(range(1, 9));
+  SeededStream random(seed);
+  for (DType dtype : kAllDTypes) {
+    for (CpuPath path : PathsOfThisMachine()) {
+      const int64_t rows = RandomBetween(random, 1, 100);
+      const int64_t cols = BlockLength(dtype) > 1 ? BlockLength(dtype) * RandomBetween(random, 1, 9)
+                                                  : RandomBetween(random, 1, 700);
+      const int64_t n = RandomBetween(random, 2, 60);
+      CAPTURE(seed, Name(dtype), Name(path), rows, cols, n);
+      const Case c = MakeCase(random, dtype, rows, cols, one);
+      const std::vector<float> x = RandomFloats(random, n * cols);
+      const std::vector<float> whole = Multiply(c, x, n, three, path);
+      for (int64_t first = 0; first < n;) {
+        const int64_t count = std::min(n - first, RandomBetween(random, 1, 9));
+        const std::vector<float> some(x.begin() + first * cols, x.begin() + (first + count) * cols);
+        const std::vector<float> part = Multiply(c, some, count, one, path);
+        REQUIRE(std::memcmp(part.data(), &whole[first * rows], part.size() * 4) == 0);
+        first += count;
+      }
+    }
+  }
+}
+
+TEST_CASE("products that share their input give what each gives alone") {
+  SeededStream random(5);
+  ThreadPool pool(2);
+  const Case a = MakeCase(random, DType::kQ4_K, 40, 512, pool);
+  const Case b = MakeCase(random, DType::kF16, 17, 512, pool);
+  const Case c = MakeCase(random, DType::kQ6_K, 100, 512, pool);
+  for (CpuPath path : PathsOfThisMachine()) {
+    for (int64_t n : {1, 7, 40}) {
+      const std::vector<float> x = RandomFloats(random, n * 512);
+      std::vector<float> ya(n * 40), yb(n * 17), yc(n * 100);
+      const Product all[] = {
+          {&a.packed, ya.data()}, {&b.packed, yb.data()}, {&c.packed, yc.data()}};
+      Scratch scratch;
+      MatMul(all, x.data(), n, pool, scratch, path);
+      REQUIRE(ya == Multiply(a, x, n, pool, path));
+      REQUIRE(yb == Multiply(b, x, n, pool, path));
+      REQUIRE(yc == Multiply(c, x, n, pool, path));
+    }
+  }
+}
+
+TEST_CASE("zero activations and zero weights give zero, not NaN") {
+  ThreadPool pool(1);
+  for (DType dtype : kAllDTypes) {
+    for (CpuPath path : PathsOfThisMachine()) {
+      SeededStream random(3);
+      const Case c = MakeCase(random, dtype, 20, 256, pool);
+      for (float y : Multiply(c, std::vector<float>(256, 0.0f), 1, pool, path)) REQUIRE(y == 0.0f);
+    }
+  }
+}
+
+TEST_CASE("a tensor whose size does not fit its shape is refused, naming both") {
+  ThreadPool pool(1);
+  const std::vector<std::byte> bytes(34);
+  REQUIRE(PackedMatrix::Pack(DType::kQ8_0, 1, 32, bytes, pool).ok());
+  const auto short_of = PackedMatrix::Pack(DType::kQ8_0, 2, 32, bytes, pool);
+  REQUIRE(short_of.status().code() == absl::StatusCode::kInvalidArgument);
+  REQUIRE(std::string(short_of.status().message()).find("68") != std::string::npos);
+  REQUIRE_FALSE(PackedMatrix::Pack(DType::kQ8_0, 1, 33, bytes, pool).ok());
+  REQUIRE_FALSE(PackedMatrix::Pack(DType::kQ8_0, 0, 32, {}, pool).ok());
+}
+
+TEST_CASE("packing costs at most 5 % more memory than the file, for whole panels") {
+  for (DType dtype : kAllDTypes) {
+    const double file = BytesFor(dtype, 2048 * 2048).as_double();
+    REQUIRE(PackedMatrix::PackedBytes(dtype, 2048, 2048).as_double() <= file * 1.05);
+  }
+}
+
+}  // namespace
+}  // namespace waferline::kernels

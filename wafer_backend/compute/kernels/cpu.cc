@@ -1,0 +1,43 @@
+#include "wafer_backend/compute/kernels/cpu.h"
+
+namespace waferline::kernels {
+
+bool Supports(CpuPath path) {
+#if defined(__x86_64__)
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                    __builtin_cpu_supports("f16c");
+  switch (path) {
+    case CpuPath::kPortable:
+      return true;
+    case CpuPath::kAvx2:
+      return avx2;
+    case CpuPath::kAvx512:
+      return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+             __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512vnni") &&
+             __builtin_cpu_supports("avx512bf16");
+  }
+#endif
+  return path == CpuPath::kPortable;
+}
+
+CpuPath BestPath() {
+  static const CpuPath best = Supports(CpuPath::kAvx512) ? CpuPath::kAvx512
+                              : Supports(CpuPath::kAvx2) ? CpuPath::kAvx2
+                                                         : CpuPath::kPortable;
+  return best;
+}
+
+std::string_view Name(CpuPath path) {
+  switch (path) {
+    case CpuPath::kPortable:
+      return "portable";
+    case CpuPath::kAvx2:
+      return "avx2";
+    case CpuPath::kAvx512:
+      return "avx512";
+  }
+  return "";
+}
+
+}  // namespace waferline::kernels

@@ -1,0 +1,46 @@
+// How keys and values lie in a page: KV of `page_tokens` consecutive positions of one sequence over
+// the layers of one shard. Only the kernels look inside; everyone else moves pages as bytes.
+//
+//   page   [layers][2]            first keys, then values
+//   keys   [kv_heads][head_dim][page_tokens]    positions side by side: a vector of scores needs no
+//                                               sum across lanes
+//   values [kv_heads][page_tokens][head_dim]
+//
+// Elements are F16 or BF16, rounded to nearest even. A plain value, any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "wafer_backend/base/units.h"
+#include "wafer_backend/compute/kernels/cpu.h"
+#include "wafer_backend/compute/kernels/dtype.h"
+
+namespace waferline::kernels {
+
+struct KvPageLayout {
+  int64_t layers = 0;  // of this shard
+  int64_t kv_heads = 0;
+  int64_t head_dim = 0;
+  int64_t page_tokens = 32;   // a positive multiple of 16, the same for the life of the model
+  DType dtype = DType::kF16;  // or kBF16
+
+  // InvalidArgument naming the field that is out of range.
+  absl::Status Check() const;
+
+  int64_t section_elements() const { return kv_heads * head_dim * page_tokens; }
+  Bytes layer_bytes() const { return Bytes(section_elements() * 4); }
+  Bytes page_bytes() const { return layers * layer_bytes(); }
+
+  // Where a layer's keys and values start, from the page's first byte.
+  int64_t keys_at(int64_t layer) const { return layer * layer_bytes().count(); }
+  int64_t values_at(int64_t layer) const { return keys_at(layer) + section_elements() * 2; }
+};
+
+// Writes one position's keys and values. page: 64-byte aligned; slot = position % page_tokens;
+// key, value: f32 [kv_heads][head_dim]. Different slots of a page may be written at the same time.
+void StoreKv(const KvPageLayout& layout, std::byte* page, int64_t layer, int64_t slot,
+             const float* key, const float* value, CpuPath path = BestPath());
+
+}  // namespace waferline::kernels

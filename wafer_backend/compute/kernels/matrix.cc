@@ -1,0 +1,45 @@
+#include "wafer_backend/compute/kernels/matrix.h"
+
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/strings.h"
+
+namespace waferline::kernels {
+
+Bytes PackedMatrix::PackedBytes(DType dtype, int64_t rows, int64_t cols) {
+  const int64_t panels = (rows + kPanelRows - 1) / kPanelRows;
+  return Bytes(panels * LayOutPanel(dtype, cols).bytes);
+}
+
+absl::StatusOr<PackedMatrix> PackedMatrix::Pack(DType dtype, int64_t rows, int64_t cols,
+                                                std::span<const std::byte> source,
+                                                ThreadPool& pool) {
+  if (rows <= 0 || cols <= 0 || cols % BlockLength(dtype) != 0) {
+    return absl::InvalidArgumentError(absl::StrCat("a ", Absl(Name(dtype)), " matrix of ", rows,
+                                                   " x ", cols, ": rows must be positive, columns",
+                                                   " a positive multiple of ", BlockLength(dtype)));
+  }
+  const Bytes row_bytes = BytesFor(dtype, cols);
+  if (static_cast<int64_t>(source.size()) != rows * row_bytes.count()) {
+    return absl::InvalidArgumentError(absl::StrCat("a ", Absl(Name(dtype)), " matrix of ", rows,
+                                                   " x ", cols, " takes ", rows * row_bytes.count(),
+                                                   " bytes, the tensor has ", source.size()));
+  }
+  PackedMatrix matrix;
+  matrix.dtype_ = dtype;
+  matrix.rows_ = rows;
+  matrix.cols_ = cols;
+  matrix.layout_ = LayOutPanel(dtype, cols);
+  matrix.panels_ = AlignedBuffer(PackedBytes(dtype, rows, cols));
+  std::byte* panels = matrix.panels_.data();
+  pool.ParallelFor(matrix.panel_count(), row_bytes * kPanelRows, [&](int64_t panel, int) {
+    const int64_t row = panel * kPanelRows;
+    PackPanel(dtype, matrix.layout_, source.data() + row * row_bytes.count(),
+              std::min(kPanelRows, rows - row), cols, panels + panel * matrix.layout_.bytes);
+  });
+  return matrix;
+}
+
+}  // namespace waferline::kernels

@@ -1,0 +1,108 @@
+#include "wafer_backend/compute/kernels/thread_pool.h"
+
+#if defined(__linux__)
+#include <pthread.h>
+#include <sched.h>
+#endif
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#include "wafer_backend/base/check.h"
+
+namespace waferline::kernels {
+namespace {
+
+void Pause() {
+#if defined(__x86_64__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// Waits until `number` is no longer `old`: spinning first, as the next loop of a forward pass
+// mostly follows within microseconds, then asleep.
+template <typename T>
+T AwaitChange(const std::atomic<T>& number, T old, int spin_turns) {
+  for (int turn = 0; turn < spin_turns; ++turn) {
+    const T seen = number.load(std::memory_order_acquire);
+    if (seen != old) return seen;
+    Pause();
+  }
+  number.wait(old, std::memory_order_acquire);
+  return number.load(std::memory_order_acquire);
+}
+
+void BindToCore(int core) {
+#if defined(__linux__)
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(static_cast<unsigned>(core), &set);
+  // A core that this process may not use leaves the thread where it is: slower, never wrong.
+  (void)pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+#endif
+}
+
+}  // namespace
+
+ThreadPool::ThreadPool(const Options& options) : spin_turns_(options.spin_turns) {
+  WL_CHECK(options.threads >= 1 && options.threads <= 256);
+  for (int worker = 1; worker < options.threads; ++worker) {
+    helpers_.emplace_back([this, worker, core = options.first_core] {
+      if (core >= 0) BindToCore(core + worker);
+      Help(worker);
+    });
+  }
+}
+
+ThreadPool::~ThreadPool() {
+  stop_.store(true, std::memory_order_relaxed);
+  epoch_.fetch_add(1, std::memory_order_release);
+  epoch_.notify_all();
+  for (std::thread& helper : helpers_) helper.join();
+}
+
+void ThreadPool::Run(int64_t tasks, Loop loop) {
+  WL_CHECK(tasks < int64_t{1} << 32);
+  absl::MutexLock lock(&callers_);
+  loop_ = loop;
+  done_.store(0, std::memory_order_relaxed);
+  claims_.store(static_cast<uint64_t>(tasks) << 32, std::memory_order_release);
+  epoch_.fetch_add(1, std::memory_order_release);
+  epoch_.notify_all();
+  TakeTasks(0);
+  const auto all = static_cast<uint32_t>(tasks);
+  for (uint32_t done = done_.load(std::memory_order_acquire); done != all;) {
+    done = AwaitChange(done_, done, spin_turns_);
+  }
+}
+
+void ThreadPool::TakeTasks(int worker) {
+  uint32_t finished = 0;
+  uint64_t claims = claims_.load(std::memory_order_relaxed);
+  for (;;) {
+    const auto next = static_cast<uint32_t>(claims);
+    if (next >= claims >> 32) break;
+    if (!claims_.compare_exchange_weak(claims, claims + 1, std::memory_order_acq_rel,
+                                       std::memory_order_relaxed)) {
+      continue;
+    }
+    loop_.call(loop_.callee, next, worker);
+    ++finished;
+    claims = claims_.load(std::memory_order_relaxed);
+  }
+  if (finished == 0) return;
+  done_.fetch_add(finished, std::memory_order_acq_rel);
+  if (worker != 0) done_.notify_one();
+}
+
+void ThreadPool::Help(int worker) {
+  for (uint32_t seen = 0;;) {
+    seen = AwaitChange(epoch_, seen, spin_turns_);
+    if (stop_.load(std::memory_order_acquire)) return;
+    TakeTasks(worker);
+  }
+}
+
+}  // namespace waferline::kernels
