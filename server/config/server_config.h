@@ -1,0 +1,88 @@
+// The file that waferd --config reads: where to listen, the clock, and the models with where their
+// tokens come from. Plain values. Every field is known, in range and used; all faults of a file
+// come out at once with line and field.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/config/lane_config.h"
+#include "wafer_backend/base/units.h"
+
+namespace waferline::config {
+
+struct ListenConfig {
+  std::string address = "127.0.0.1";
+  int http_port = 8080;   // 0: the system chooses
+  int grpc_port = 50051;  // 0: the system chooses
+};
+
+struct ClockConfig {
+  bool stepped = false;
+  double scale = 1;  // real clock: emulated seconds a wall second
+  Nanoseconds spin = Microseconds(60);
+  uint32_t gate_requests = 0;  // stepped clock: starts when this many requests are there
+};
+
+struct ApiKeyConfig {
+  std::string key;
+  std::string tenant;
+  int64_t requests_per_day = 0;   // 0: no limit
+  int64_t tokens_per_minute = 0;  // 0: no limit
+  bool may_operate = false;       // /admin and OperatorService
+};
+
+struct LimitsConfig {
+  uint32_t max_sequences = 4096;  // in the engine at once
+  uint32_t mailbox = 4096;        // requests on their way to the engine
+  int64_t body_bytes = 4 << 20;   // of an HTTP request or gRPC message
+  uint32_t connections = 4096;
+  Nanoseconds drain = Seconds(30);  // after SIGTERM, before what is in flight is aborted
+};
+
+// Where token values come from.
+enum class TokenOriginKind : uint8_t {
+  kShards,  // a GGUF file, run on shards of this process
+  kRemote,  // the same, run by waferd --role prefill and --role shard processes
+  kCheap,   // no weights: deterministic sentences through the tokenizer of `file`
+};
+
+struct TokensConfig {
+  TokenOriginKind from = TokenOriginKind::kShards;
+  std::string file;                // GGUF
+  int shards = 1;                  // kShards: 1 .. layers of the model
+  double shard_sram_bytes = 44e9;  // capacity of each shard's ledger
+  int threads = 2;                 // of the model's compute plane
+  int64_t prefill_chunk = 256;     // positions computed at once
+  int max_batch = 64;              // rows of a decode step
+  std::string prefill_worker;      // kRemote: host:port
+  std::vector<std::string> shard_workers;
+  // Speculation that changes no token: off, lookup (in the prompt), draft (a small model).
+  std::string speculation = "off";
+  std::string draft_file;
+};
+
+struct ModelConfig {
+  LaneConfig lane;
+  TokensConfig tokens;
+};
+
+struct ServerConfig {
+  ListenConfig listen;
+  ClockConfig clock;
+  LimitsConfig limits;
+  bool flat_errors = false;            // the error shape that Cerebras sends
+  std::vector<ApiKeyConfig> api_keys;  // empty: nobody is asked for a key
+  std::vector<ModelConfig> models;
+};
+
+// `name` is the path of the file: it goes before each error, and relative paths in it start at its
+// folder.
+absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& name, std::string_view yaml);
+// NotFound or PermissionDenied if the file cannot be read.
+absl::StatusOr<ServerConfig> LoadServerConfig(const std::string& path);
+
+}  // namespace waferline::config

@@ -1,0 +1,62 @@
+#include "server/config/server_config.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+
+namespace waferline::config {
+namespace {
+
+constexpr char kSmall[] = R"(listen: {http_port: 0, grpc_port: 0}
+clock: {kind: stepped, gate_requests: 3}
+models:
+  - name: demo
+    shape: llama-3.1-8b
+    prefill: {hardware: h100, workers: 2}
+    decode:
+      - {hardware: wse-3, profile: vendor-2024, max_running: 8}
+    link: {latency_us: 2.5}
+    scheduling: {order: priority, max_waiting_flex: 7}
+    tokens: {file: ../models/demo.gguf, shards: 2}
+)";
+
+TEST_CASE("a configuration says what it says and leaves the rest at its defaults") {
+  const auto config = ParseServerConfig("deploy/config/demo.yaml", kSmall);
+  REQUIRE(config.status().ToString() == "OK");
+  REQUIRE(config->clock.stepped);
+  REQUIRE(config->clock.gate_requests == 3);
+  REQUIRE(config->listen.address == "127.0.0.1");
+  const ModelConfig& model = config->models.at(0);
+  REQUIRE(model.tokens.file == "deploy/models/demo.gguf");
+  REQUIRE(model.tokens.shards == 2);
+  REQUIRE(model.lane.prefill.workers == 2);
+  REQUIRE(model.lane.link.latency == Nanoseconds(2500));
+  REQUIRE(model.lane.decode.at(0).max_running == 8);
+  REQUIRE(model.lane.scheduling.order.rule == policy::OrderRule::kPriority);
+  REQUIRE(model.lane.scheduling.admission.max_waiting[2] == 7);
+}
+
+TEST_CASE("all faults come out at once, each with its line and field") {
+  const auto config = ParseServerConfig("bad.yaml", R"(listen: {http_port: 70000}
+clock: {kind: real, gate_requests: 3}
+models:
+  - name: demo
+    prefill: {hardware: h100, workers: none}
+    decode: []
+    scheduling: {order: fastest}
+    tokens: {from: cheap, file: x.gguf, shards: 2}
+extra: 1
+)");
+  REQUIRE(config.status().code() == absl::StatusCode::kInvalidArgument);
+  const std::string text(config.status().message());
+  CAPTURE(text);
+  for (const char* wanted : {"bad.yaml:1: listen.http_port", "bad.yaml:2: clock.gate_requests",
+                             "shape: is missing", "bad.yaml:5: models[0].prefill.workers",
+                             "bad.yaml:6: models[0].decode", "arrival, priority, deadline",
+                             "bad.yaml:8: models[0].tokens.shards", "bad.yaml:9: extra"}) {
+    CAPTURE(wanted);
+    REQUIRE(text.find(wanted) != std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace waferline::config
