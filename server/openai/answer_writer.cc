@@ -1,0 +1,283 @@
+#include "server/openai/answer_writer.h"
+
+#include <algorithm>
+
+#include "server/openai/api_error.h"
+#include "server/openai/json_text.h"
+#include "server/openai/logprobs.h"
+#include "wafer_backend/base/check.h"
+
+namespace waferline::openai {
+namespace {
+
+std::string Head(const ResponseShape& shape) {
+  std::string out = "{\"id\":";
+  AppendQuoted(out, shape.id);
+  out += ",\"object\":\"";
+  if (shape.chat()) {
+    out += shape.stream ? "chat.completion.chunk" : "chat.completion";
+  } else {
+    out += "text_completion";
+  }
+  out += "\",\"created\":";
+  AppendInteger(out, shape.created_unix_seconds);
+  out += ",\"model\":";
+  AppendQuoted(out, shape.model);
+  out += ",\"system_fingerprint\":\"";
+  out += shape.computed ? "waferline-computed" : "waferline-stand-in";
+  out += '"';
+  if (!shape.service_tier.empty()) {
+    out += ",\"service_tier\":";
+    AppendQuoted(out, shape.service_tier);
+  }
+  return out;
+}
+
+template <typename Integers>
+void AppendIntegers(std::string& out, const Integers& integers) {
+  out += '[';
+  for (size_t i = 0; i < integers.size(); ++i) {
+    if (i > 0) out += ',';
+    AppendInteger(out, integers[i]);
+  }
+  out += ']';
+}
+
+void AppendUsageObject(std::string& out, const Usage& usage) {
+  out += "{\"prompt_tokens\":";
+  AppendInteger(out, usage.prompt_tokens);
+  out += ",\"completion_tokens\":";
+  AppendInteger(out, usage.completion_tokens);
+  out += ",\"total_tokens\":";
+  AppendInteger(out, usage.prompt_tokens + usage.completion_tokens);
+  out += ",\"prompt_tokens_details\":{\"cached_tokens\":";
+  AppendInteger(out, usage.cached_tokens);
+  out += "}}";
+}
+
+}  // namespace
+
+const char* FinishReasonText(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::kStop:
+      return "stop";
+    case FinishReason::kLength:
+      return "length";
+    default:
+      return "abort";
+  }
+}
+
+Usage SumUsage(const ResponseShape& shape, const std::vector<ChoiceEnd>& ends) {
+  Usage usage;
+  for (size_t i = 0; i < ends.size(); ++i) {
+    usage.completion_tokens += ends[i].generated_tokens;
+    if (i % shape.n == 0) {
+      usage.prompt_tokens += ends[i].prompt_tokens;
+      usage.cached_tokens += ends[i].cached_tokens;
+    }
+    if (ends[i].times.total() > usage.times.total()) usage.times = ends[i].times;
+  }
+  return usage;
+}
+
+AnswerWriter::AnswerWriter(const ResponseShape& shape, const model::Tokenizer& tokenizer)
+    : shape_(shape), tokenizer_(tokenizer), head_(Head(shape)), choices_(shape.choices()) {}
+
+// data: {head,"choices":[{"index":i
+void AnswerWriter::Open(std::string& out, size_t choice) {
+  out += "data: ";
+  out += head_;
+  out += ",\"choices\":[{\"index\":";
+  AppendInteger(out, choice);
+}
+
+// ...}] and, where usage will come later, "usage":null
+void AnswerWriter::Close(std::string& out) const {
+  if (shape_.include_usage) out += ",\"usage\":null";
+  out += "}\n\n";
+}
+
+void AnswerWriter::AppendRole(std::string& out, size_t choice) {
+  Open(out, choice);
+  out +=
+      ",\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"logprobs\":null,"
+      "\"finish_reason\":null}]";
+  if (shape_.return_token_ids) {
+    out += ",\"prompt_token_ids\":";
+    AppendIntegers(out, *shape_.PromptOf(choice).tokens);
+  }
+  Close(out);
+}
+
+void AnswerWriter::AppendPrompt(std::string& out, size_t choice,
+                                const std::vector<TokenDetail>& prompt) {
+  AppendDelta(out, choice, {shape_.PromptOf(choice).text, prompt});
+}
+
+void AnswerWriter::AppendDelta(std::string& out, size_t choice, const Delta& delta) {
+  ChoiceState& state = choices_[choice];
+  const bool first = !std::exchange(state.started, true);
+  if (first && shape_.chat()) AppendRole(out, choice);
+  Open(out, choice);
+  if (shape_.chat()) {
+    out += ",\"delta\":{\"content\":";
+    AppendQuoted(out, delta.text);
+    out += '}';
+  } else {
+    out += ",\"text\":";
+    AppendQuoted(out, delta.text);
+  }
+  AppendTokens(out, choice, delta.tokens);
+  if (shape_.return_token_ids) AppendTokenIds(out, choice, delta.tokens, first);
+  out += ",\"finish_reason\":null}]";
+  if (shape_.instants) {
+    out += ",\"waferline\":{";
+    AppendInstants(out, delta.tokens);
+    out += '}';
+  }
+  Close(out);
+}
+
+void AnswerWriter::AppendTokens(std::string& out, size_t choice,
+                                const std::vector<TokenDetail>& tokens) {
+  out += ",\"logprobs\":";
+  if (shape_.logprobs < 0) {
+    out += "null";
+  } else if (shape_.chat()) {
+    AppendChatLogprobs(out, tokenizer_, tokens);
+  } else {
+    int64_t& offset = choices_[choice].text_offset;
+    offset = AppendCompletionLogprobs(out, tokenizer_, tokens, offset);
+  }
+}
+
+// Ids of generated tokens; the prompt's own come once, beside them.
+void AnswerWriter::AppendTokenIds(std::string& out, size_t choice,
+                                  const std::vector<TokenDetail>& tokens, bool first) {
+  if (first && !shape_.chat()) {
+    out += ",\"prompt_token_ids\":";
+    AppendIntegers(out, *shape_.PromptOf(choice).tokens);
+  }
+  out += ",\"token_ids\":[";
+  bool any = false;
+  for (const TokenDetail& token : tokens) {
+    if (token.of_prompt) continue;
+    if (std::exchange(any, true)) out += ',';
+    AppendInteger(out, token.id);
+  }
+  out += ']';
+}
+
+void AnswerWriter::AppendInstants(std::string& out, const std::vector<TokenDetail>& tokens) const {
+  out += "\"instants_ns\":[";
+  bool any = false;
+  for (const TokenDetail& token : tokens) {
+    if (token.of_prompt) continue;
+    if (std::exchange(any, true)) out += ',';
+    AppendInteger(out, token.since_arrival_ns);
+  }
+  out += ']';
+}
+
+void AnswerWriter::AppendTimeInfo(std::string& out, const RequestTimes& times) const {
+  out += ",\"time_info\":{\"queue_time\":";
+  AppendNumber(out, ToSeconds(times.queue));
+  out += ",\"prompt_time\":";  // until the decode shards hold the prompt
+  AppendNumber(out, ToSeconds(times.prefill + times.transfer));
+  out += ",\"completion_time\":";
+  AppendNumber(out, ToSeconds(times.decode));
+  out += ",\"total_time\":";
+  AppendNumber(out, ToSeconds(times.total()));
+  out += ",\"created\":";
+  AppendInteger(out, shape_.created_unix_seconds);
+  out += '}';
+}
+
+// What is emulated and what is computed is always said.
+void AnswerWriter::AppendExtension(std::string& out) const {
+  out += ",\"waferline\":{\"time\":\"emulated\",\"tokens\":\"";
+  out += shape_.computed ? "computed" : "stand-in";
+  out += "\"}";
+}
+
+void AnswerWriter::AppendFinish(std::string& out, size_t choice, FinishReason reason,
+                                const Usage* time_of_the_last) {
+  if (shape_.chat() && !std::exchange(choices_[choice].started, true)) AppendRole(out, choice);
+  Open(out, choice);
+  out += shape_.chat() ? ",\"delta\":{}" : ",\"text\":\"\"";
+  out += ",\"logprobs\":null,\"finish_reason\":\"";
+  out += FinishReasonText(reason);
+  out += "\"}]";
+  if (time_of_the_last != nullptr) {
+    AppendTimeInfo(out, time_of_the_last->times);
+    AppendExtension(out);
+  }
+  Close(out);
+}
+
+void AnswerWriter::AppendUsage(std::string& out, const Usage& usage) {
+  out += "data: ";
+  out += head_;
+  out += ",\"choices\":[],\"usage\":";
+  AppendUsageObject(out, usage);
+  AppendTimeInfo(out, usage.times);
+  AppendExtension(out);
+  out += "}\n\n";
+}
+
+void AnswerWriter::AppendFailure(std::string& out, const absl::Status& status) {
+  out += "data: ";
+  out += ErrorBody(status);
+  out += "\n\n";
+}
+
+void AnswerWriter::AppendChoice(std::string& out, size_t choice, const ChoiceResult& result) {
+  std::vector<TokenDetail> tokens = result.prompt;
+  tokens.insert(tokens.end(), result.generated.tokens.begin(), result.generated.tokens.end());
+  std::string text = shape_.echo ? shape_.PromptOf(choice).text : "";
+  text += result.generated.text;
+
+  out += "{\"index\":";
+  AppendInteger(out, choice);
+  out += shape_.chat() ? ",\"message\":{\"role\":\"assistant\",\"content\":" : ",\"text\":";
+  AppendQuoted(out, text);
+  if (shape_.chat()) out += ",\"refusal\":null}";
+  AppendTokens(out, choice, tokens);
+  if (shape_.return_token_ids) AppendTokenIds(out, choice, tokens, true);
+  out += ",\"finish_reason\":\"";
+  out += FinishReasonText(result.end.reason);
+  out += '"';
+  if (shape_.instants) {
+    out += ",\"waferline\":{";
+    AppendInstants(out, tokens);
+    out += '}';
+  }
+  out += '}';
+}
+
+std::string AnswerWriter::Document(const std::vector<ChoiceResult>& results) {
+  WL_CHECK(results.size() == shape_.choices());
+  std::string out = head_;
+  out += ",\"choices\":[";
+  std::vector<ChoiceEnd> ends;
+  for (size_t i = 0; i < results.size(); ++i) {
+    if (i > 0) out += ',';
+    AppendChoice(out, i, results[i]);
+    ends.push_back(results[i].end);
+  }
+  out += ']';
+  if (shape_.chat() && shape_.return_token_ids) {
+    out += ",\"prompt_token_ids\":";
+    AppendIntegers(out, *shape_.PromptOf(0).tokens);
+  }
+  const Usage usage = SumUsage(shape_, ends);
+  out += ",\"usage\":";
+  AppendUsageObject(out, usage);
+  AppendTimeInfo(out, usage.times);
+  AppendExtension(out);
+  out += '}';
+  return out;
+}
+
+}  // namespace waferline::openai

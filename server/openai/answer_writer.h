@@ -1,0 +1,83 @@
+// Writes answers: a stream of server-sent events, or one JSON document.
+//
+// Stream, for each choice: (chat: a chunk with the role,) chunks with content, one with
+// finish_reason; after the last choice, with include_usage, one with `choices: []`; then [DONE].
+// time_info, the emulated times of the slowest choice, is in the finishing chunk of the last choice
+// and in the usage chunk.
+//
+// Owner and thread: whoever writes the answer. Cost: a plain content chunk is a few appends; what
+// does not change in a response is rendered once.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "server/openai/response_shape.h"
+#include "wafer_backend/compute/model/tokenizer.h"
+
+namespace waferline::openai {
+
+inline constexpr std::string_view kKeepAliveComment = ": keep-alive\n\n";
+inline constexpr std::string_view kDoneEvent = "data: [DONE]\n\n";
+
+// Sums of an answer's choices. A prompt that several choices share counts once.
+struct Usage {
+  uint64_t prompt_tokens = 0;
+  uint64_t cached_tokens = 0;
+  uint64_t completion_tokens = 0;
+  RequestTimes times;  // of the choice that took longest
+};
+Usage SumUsage(const ResponseShape& shape, const std::vector<ChoiceEnd>& ends);
+
+// Whole choices, for the answer that is not a stream.
+struct ChoiceResult {
+  std::vector<TokenDetail> prompt;  // for echo with logprobs
+  Delta generated;
+  ChoiceEnd end;
+};
+
+class AnswerWriter {
+ public:
+  // Both must outlive the writer.
+  AnswerWriter(const ResponseShape& shape, const model::Tokenizer& tokenizer);
+
+  // Events, appended to `out`. `prompt` (echo) comes before the choice's first delta.
+  void AppendPrompt(std::string& out, size_t choice, const std::vector<TokenDetail>& prompt);
+  void AppendDelta(std::string& out, size_t choice, const Delta& delta);
+  void AppendFinish(std::string& out, size_t choice, FinishReason reason,
+                    const Usage* time_of_the_last);
+  void AppendUsage(std::string& out, const Usage& usage);
+  // A failure after the headers went out.
+  static void AppendFailure(std::string& out, const absl::Status& status);
+
+  // One document; `results` has one entry a choice.
+  std::string Document(const std::vector<ChoiceResult>& results);
+
+ private:
+  struct ChoiceState {
+    bool started = false;
+    int64_t text_offset = 0;
+  };
+
+  void Open(std::string& out, size_t choice);
+  void AppendRole(std::string& out, size_t choice);
+  void AppendTokens(std::string& out, size_t choice, const std::vector<TokenDetail>& tokens);
+  void AppendTokenIds(std::string& out, size_t choice, const std::vector<TokenDetail>& tokens,
+                      bool first);
+  void AppendInstants(std::string& out, const std::vector<TokenDetail>& tokens) const;
+  void AppendTimeInfo(std::string& out, const RequestTimes& times) const;
+  void AppendExtension(std::string& out) const;
+  void AppendChoice(std::string& out, size_t choice, const ChoiceResult& result);
+  void Close(std::string& out) const;
+
+  const ResponseShape& shape_;
+  const model::Tokenizer& tokenizer_;
+  std::string head_;  // {"id":...,"object":...,"created":...,"model":...
+  std::vector<ChoiceState> choices_;
+};
+
+}  // namespace waferline::openai

@@ -1,0 +1,78 @@
+#include "server/openai/choice_text.h"
+
+#include <algorithm>
+
+namespace waferline::openai {
+
+ChoiceText::ChoiceText(std::shared_ptr<const ResponseShape> shape,
+                       std::shared_ptr<const model::Tokenizer> tokenizer)
+    : shape_(std::move(shape)),
+      tokenizer_(std::move(tokenizer)),
+      stream_(tokenizer_, shape_->text) {}
+
+bool ChoiceText::Feed(const TokenEvent& token, Delta* delta) {
+  const TokenId id = token.value->id;
+  const bool is_end =
+      std::find(shape_->end_ids.begin(), shape_->end_ids.end(), id) != shape_->end_ids.end();
+  if (shape_->wants_details()) Hold(token, is_end);
+  if (is_end) return false;  // the engine ends the choice by itself
+  const text::TextStream::Delta piece = stream_.Feed(id);
+  delta->text += piece.text;
+  shown_bytes_ += piece.text.size();
+  Release(delta, false);
+  return piece.stopped;
+}
+
+void ChoiceText::Hold(const TokenEvent& token, bool is_end) {
+  const TokenValue& value = *token.value;
+  const bool hidden = is_end || (shape_->text.skip_special && tokenizer_->IsSpecial(value.id));
+  size_t bytes = hidden ? 0 : tokenizer_->Piece(value.id).size();
+  if (token_bytes_ == 0 && bytes > 0 && shape_->text.drop_first_space &&
+      tokenizer_->Piece(value.id)[0] == ' ') {
+    --bytes;
+  }
+  held_.push_back({{.id = value.id,
+                    .visible = !hidden,
+                    .logprob = value.logprob,
+                    .top = value.top,
+                    .since_arrival_ns = token.since_arrival.count()},
+                   token_bytes_});
+  token_bytes_ += bytes;
+}
+
+void ChoiceText::Release(Delta* delta, bool all) {
+  size_t count = 0;
+  while (count < held_.size() && (all || held_[count].begins < shown_bytes_)) ++count;
+  for (size_t i = 0; i < count; ++i) delta->tokens.push_back(std::move(held_[i].detail));
+  held_.erase(held_.begin(), held_.begin() + static_cast<ptrdiff_t>(count));
+}
+
+void ChoiceText::Finish(Delta* delta) {
+  const bool stopped = stream_.stopped();
+  const text::TextStream::Delta piece = stream_.Finish();
+  delta->text += piece.text;
+  shown_bytes_ += piece.text.size();
+  if (stopped) {
+    for (Held& held : held_) {
+      if (held.begins >= shown_bytes_) held.detail.visible = false;
+    }
+  }
+  Release(delta, true);
+}
+
+std::vector<TokenDetail> PromptDetails(const ResponseShape::Prompt& prompt,
+                                       const std::vector<TokenValue>& values) {
+  std::vector<TokenDetail> details;
+  for (size_t i = 0; i < prompt.tokens->size(); ++i) {
+    TokenDetail& detail = details.emplace_back();
+    detail.id = (*prompt.tokens)[i];
+    detail.of_prompt = true;
+    detail.has_logprob = i > 0 && i - 1 < values.size();
+    if (!detail.has_logprob) continue;
+    detail.logprob = values[i - 1].logprob;
+    detail.top = values[i - 1].top;
+  }
+  return details;
+}
+
+}  // namespace waferline::openai

@@ -1,0 +1,194 @@
+#include "server/openai/prompt_fields.h"
+
+#include <boost/json/array.hpp>
+#include <boost/json/value.hpp>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "server/openai/api_error.h"
+#include "server/openai/limits.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/base/strings.h"
+
+namespace waferline::openai {
+namespace {
+
+namespace json = boost::json;
+using Prompt = ResponseShape::Prompt;
+
+std::string_view View(const json::string& text) { return {text.data(), text.size()}; }
+
+absl::Status Empty(const std::string& name) {
+  return FieldError(name, absl::StrCat("'", name, "' must have at least one token"));
+}
+
+absl::StatusOr<Prompt> FromText(const std::string& name, std::string_view text,
+                                const text::ServedModel& model) {
+  WL_RETURN_IF_ERROR(CheckTextFits(name, text.size(), model));
+  auto tokens = std::make_shared<std::vector<TokenId>>(model.tokenizer->Encode(text));
+  if (tokens->empty()) return Empty(name);
+  return Prompt{std::move(tokens), std::string(text)};
+}
+
+absl::StatusOr<Prompt> FromIds(const std::string& name, const json::array& ids,
+                               const text::ServedModel& model, bool keep_text) {
+  if (ids.empty()) return Empty(name);
+  if (static_cast<int64_t>(ids.size()) > model.context_tokens.count()) {
+    return WithCode(
+        FieldError(name, absl::StrCat("this model's context is ", model.context_tokens.count(),
+                                      " tokens; '", name, "' has ", ids.size())),
+        "context_length_exceeded");
+  }
+  auto tokens = std::make_shared<std::vector<TokenId>>();
+  tokens->reserve(ids.size());
+  for (size_t i = 0; i < ids.size(); ++i) {
+    int64_t id = 0;
+    if (!AsInteger(ids[i], &id) || !model.tokenizer->valid(id)) {
+      return FieldError(absl::StrCat(name, "[", i, "]"),
+                        absl::StrCat("'", name, "[", i,
+                                     "]' must be a token id of this model, an integer from 0 to ",
+                                     model.tokenizer->size() - 1));
+    }
+    tokens->push_back(static_cast<TokenId>(id));
+  }
+  std::string text = keep_text ? model.tokenizer->Decode(*tokens) : "";
+  return Prompt{std::move(tokens), std::move(text)};
+}
+
+// content: a string, or a list of parts of which only text is supported.
+absl::StatusOr<std::string> ReadContent(Fields& message, bool may_be_absent) {
+  const json::value* content = message.Find("content");
+  if (content == nullptr) {
+    if (may_be_absent) return std::string();
+    message.Fail("content", "is missing");
+    return message.status();
+  }
+  if (content->is_string()) return std::string(View(content->get_string()));
+  const json::array* parts = message.Array("content", kMaxContentParts);
+  if (parts == nullptr) return message.status();
+  std::string text;
+  for (size_t i = 0; i < parts->size(); ++i) {
+    const std::string name = absl::StrCat("content[", i, "]");
+    const json::value& part = (*parts)[i];
+    if (!part.is_object()) {
+      message.Fail(name, "must be an object with 'type'");
+      return message.status();
+    }
+    Fields fields(part.get_object(), message.PathOf(name) + ".");
+    std::string type;
+    fields.Text("type", kMaxNameBytes, &type);
+    if (fields.ok() && type != "text") {
+      fields.Fail("type", "must be \"text\": the models here read nothing else");
+    }
+    std::string piece;
+    fields.Text("text", std::string::npos, &piece);
+    WL_RETURN_IF_ERROR(fields.status());
+    text += piece;
+  }
+  return text;
+}
+
+absl::StatusOr<text::ChatMessage> ReadMessage(const json::value& value, const std::string& name) {
+  if (!value.is_object()) {
+    return FieldError(name, absl::StrCat("'", name, "' must be an object with role and content"));
+  }
+  Fields fields(value.get_object(), name + ".");
+  text::ChatMessage message;
+  fields.Text("role", kMaxNameBytes, &message.role);
+  if (fields.ok() && message.role != "system" && message.role != "developer" &&
+      message.role != "user" && message.role != "assistant") {
+    fields.Fail("role", message.role == "tool" || message.role == "function"
+                            ? "must be system, developer, user or assistant: tools are not called "
+                              "here"
+                            : "must be system, developer, user or assistant");
+  }
+  fields.Unsupported("tool_calls", "tools are not called here");
+  fields.Unsupported("function_call", "functions are not called here");
+  WL_RETURN_IF_ERROR(fields.status());
+  WL_ASSIGN_OR_RETURN(message.content, ReadContent(fields, message.role == "assistant"));
+  return message;
+}
+
+}  // namespace
+
+absl::Status CheckTextFits(std::string_view name, size_t bytes, const text::ServedModel& model) {
+  const int64_t most = model.context_tokens.count() * kMaxTokenBytes;
+  if (static_cast<int64_t>(bytes) <= most) return absl::OkStatus();
+  return WithCode(FieldError(name, absl::StrCat("'", Absl(name), "' has ", bytes,
+                                                " bytes, far more than this model's context of ",
+                                                model.context_tokens.count(), " tokens can hold")),
+                  "context_length_exceeded");
+}
+
+absl::StatusOr<std::vector<Prompt>> ReadPrompts(Fields& fields, const text::ServedModel& model,
+                                                bool keep_text) {
+  std::vector<Prompt> prompts;
+  const json::value* prompt = fields.Find("prompt");
+  if (prompt == nullptr) {
+    return FieldError("prompt",
+                      "you must provide 'prompt': a string, a list of strings, a list of "
+                      "token ids or a list of such lists");
+  }
+  const auto add = [&](absl::StatusOr<Prompt> one) -> absl::Status {
+    if (one.ok()) prompts.push_back(*std::move(one));
+    return one.status();
+  };
+  if (prompt->is_string()) {
+    WL_RETURN_IF_ERROR(add(FromText("prompt", View(prompt->get_string()), model)));
+    return prompts;
+  }
+  if (!prompt->is_array() || prompt->get_array().empty()) {
+    fields.Fail("prompt",
+                "must be a string, a list of strings, a list of token ids or a list of "
+                "such lists, and not empty");
+    return fields.status();
+  }
+  const json::array& list = prompt->get_array();
+  if (list[0].is_number()) {
+    WL_RETURN_IF_ERROR(add(FromIds("prompt", list, model, keep_text)));
+    return prompts;
+  }
+  if (static_cast<int64_t>(list.size()) > kMaxChoices) {
+    fields.Fail("prompt", absl::StrCat("must have at most ", kMaxChoices, " prompts"));
+    return fields.status();
+  }
+  for (size_t i = 0; i < list.size(); ++i) {
+    const std::string name = absl::StrCat("prompt[", i, "]");
+    if (list[i].is_string()) {
+      WL_RETURN_IF_ERROR(add(FromText(name, View(list[i].get_string()), model)));
+    } else if (list[i].is_array()) {
+      WL_RETURN_IF_ERROR(add(FromIds(name, list[i].get_array(), model, keep_text)));
+    } else {
+      fields.Fail(name, "must be a string or a list of token ids");
+      return fields.status();
+    }
+  }
+  return prompts;
+}
+
+absl::StatusOr<Prompt> ReadMessages(Fields& fields, const text::ServedModel& model) {
+  if (!model.chat.ok()) {
+    return WithParam(absl::FailedPreconditionError(
+                         absl::StrCat("no chat with this model: ", model.chat.status().message())),
+                     "messages");
+  }
+  const json::array* list = fields.Array("messages", kMaxMessages);
+  if (list == nullptr || list->empty()) {
+    fields.Fail("messages", "must be a list of at least one message");
+    return fields.status();
+  }
+  std::vector<text::ChatMessage> messages;
+  size_t bytes = 0;
+  for (size_t i = 0; i < list->size(); ++i) {
+    WL_ASSIGN_OR_RETURN(text::ChatMessage message,
+                        ReadMessage((*list)[i], absl::StrCat("messages[", i, "]")));
+    bytes += message.content.size();
+    messages.push_back(std::move(message));
+  }
+  WL_RETURN_IF_ERROR(CheckTextFits("messages", bytes, model));
+  auto tokens = model.chat->Render(messages);
+  if (!tokens.ok()) return WithParam(tokens.status(), "messages");
+  return Prompt{std::make_shared<std::vector<TokenId>>(*std::move(tokens)), ""};
+}
+
+}  // namespace waferline::openai

@@ -1,0 +1,29 @@
+// What the model is to go on from: `prompt` of completions, `messages` of chat, as token ids.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/openai/fields.h"
+#include "server/openai/response_shape.h"
+#include "server/text/served_model.h"
+
+namespace waferline::openai {
+
+// One string, one list of ids, or a list of either. `keep_text`: fill Prompt::text, for echo.
+// A text that cannot fit the context is refused before it is tokenized.
+absl::StatusOr<std::vector<ResponseShape::Prompt>> ReadPrompts(Fields& fields,
+                                                               const text::ServedModel& model,
+                                                               bool keep_text);
+
+// Rendered by the model's chat template; InvalidArgument if it has none.
+absl::StatusOr<ResponseShape::Prompt> ReadMessages(Fields& fields, const text::ServedModel& model);
+
+// The tokens of `text`, or context_length_exceeded at `name` if it is hopelessly long: more bytes
+// than the context could hold in tokens of kMaxTokenBytes. The bound keeps the io thread from
+// tokenizing megabytes only to refuse them.
+inline constexpr int64_t kMaxTokenBytes = 128;
+absl::Status CheckTextFits(std::string_view name, size_t bytes, const text::ServedModel& model);
+
+}  // namespace waferline::openai

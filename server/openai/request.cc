@@ -1,0 +1,136 @@
+#include "server/openai/request.h"
+
+#include <boost/json/array.hpp>
+#include <boost/json/value.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "server/openai/api_error.h"
+#include "server/openai/json_text.h"
+#include "server/openai/limits.h"
+#include "server/openai/prompt_fields.h"
+#include "server/openai/request_fields.h"
+#include "server/openai/sampling_fields.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/base/strings.h"
+
+namespace waferline::openai {
+namespace {
+
+// What both kinds of request do first and last.
+absl::StatusOr<ParsedRequest> Begin(Fields& fields, const Envelope& envelope,
+                                    const text::ModelCatalog& catalog, ResponseShape::Kind kind) {
+  ParsedRequest parsed;
+  WL_ASSIGN_OR_RETURN(parsed.model, FindModel(fields, catalog));
+  RefuseUnsupported(fields);
+  ResponseShape& shape = parsed.shape;
+  shape.kind = kind;
+  shape.id = absl::StrCat(shape.chat() ? "chatcmpl-" : "cmpl-", envelope.request_id);
+  shape.model = parsed.model->name;
+  shape.computed = parsed.model->origin == text::TokenOrigin::kComputed;
+  ReadShape(fields, envelope, &shape);
+  return parsed;
+}
+
+absl::Status End(Fields& fields, const Envelope& envelope, Expansion expansion,
+                 ParsedRequest* parsed) {
+  ValidRequest pattern = ReadPlacing(fields, envelope);
+  pattern.model = parsed->model->name;
+  pattern.sampling = ReadSampling(fields, *parsed->model->tokenizer, envelope.fallback_seed);
+  WL_RETURN_IF_ERROR(fields.status());
+  pattern.sampling.top_logprobs = parsed->shape.logprobs;
+  pattern.sampling.prompt_logprobs = parsed->shape.echo && parsed->shape.logprobs >= 0;
+  parsed->shape.end_ids = pattern.sampling.end_ids;
+  expansion.pattern = std::move(pattern);
+  expansion.context = parsed->model->context_tokens.count();
+  WL_ASSIGN_OR_RETURN(parsed->requests, Expand(expansion, parsed->shape));
+  return absl::OkStatus();
+}
+
+// logprobs: how many of the likeliest tokens to show beside the chosen one.
+int32_t ReadCompletionLogprobs(Fields& fields) {
+  int32_t logprobs = -1;
+  if (const auto* value = fields.Find("logprobs"); value != nullptr && value->is_bool()) {
+    fields.Fail("logprobs", "is a number on /v1/completions: 0 for the chosen tokens only");
+  }
+  fields.Int("logprobs", 0, kMaxTopLogprobs, &logprobs);
+  return logprobs;
+}
+
+// logprobs: true, and top_logprobs for the likeliest tokens.
+int32_t ReadChatLogprobs(Fields& fields) {
+  bool logprobs = false;
+  int32_t top = 0;
+  fields.Bool("logprobs", &logprobs);
+  fields.Int("top_logprobs", 0, kMaxTopLogprobs, &top);
+  if (fields.Find("top_logprobs") != nullptr && !logprobs && top > 0) {
+    fields.Fail("top_logprobs", "needs logprobs: true");
+  }
+  return logprobs ? top : -1;
+}
+
+}  // namespace
+
+absl::StatusOr<ParsedRequest> ParseCompletion(std::string_view body, const Envelope& envelope,
+                                              const text::ModelCatalog& catalog) {
+  WL_ASSIGN_OR_RETURN(const boost::json::object object, ParseObject(body));
+  Fields fields(object);
+  WL_ASSIGN_OR_RETURN(ParsedRequest parsed,
+                      Begin(fields, envelope, catalog, ResponseShape::Kind::kCompletion));
+  ResponseShape& shape = parsed.shape;
+  fields.Unsupported("suffix", "text is continued at its end only");
+  int64_t best_of = shape.n;
+  fields.Int("best_of", 1, kMaxChoices, &best_of);
+  if (best_of != shape.n) {
+    fields.Fail(WithCode(FieldError("best_of",
+                                    "'best_of' is not supported here: leave it out; all "
+                                    "n answers are returned"),
+                         "unsupported_parameter"));
+  }
+  fields.Bool("echo", &shape.echo);
+  shape.logprobs = ReadCompletionLogprobs(fields);
+
+  const auto wanted = ReadMaxTokens(fields, shape.echo);
+  if (wanted == 0 && shape.stream && shape.n > 1) {
+    fields.Fail("n", "must be 1 when max_tokens is 0");
+  }
+  WL_RETURN_IF_ERROR(fields.status());
+  WL_ASSIGN_OR_RETURN(shape.prompts, ReadPrompts(fields, *parsed.model, shape.echo));
+  WL_RETURN_IF_ERROR(
+      End(fields, envelope, {.wanted = wanted, .fallback = kDefaultCompletionTokens}, &parsed));
+  return parsed;
+}
+
+absl::StatusOr<ParsedRequest> ParseChat(std::string_view body, const Envelope& envelope,
+                                        const text::ModelCatalog& catalog) {
+  WL_ASSIGN_OR_RETURN(const boost::json::object object, ParseObject(body));
+  Fields fields(object);
+  WL_ASSIGN_OR_RETURN(ParsedRequest parsed,
+                      Begin(fields, envelope, catalog, ResponseShape::Kind::kChat));
+  ResponseShape& shape = parsed.shape;
+  for (const char* name : {"echo", "continue_final_message"}) {
+    fields.Unsupported(name, "use /v1/completions to continue a text");
+  }
+  fields.Unsupported("audio", "this server speaks text only");
+  fields.Unsupported("web_search_options", "this server cannot search");
+  fields.Unsupported("store", "nothing is stored here");
+  fields.Unsupported("chat_template", "the model's own template is used");
+  fields.Unsupported("reasoning_effort", "the models here do not reason apart from the answer");
+  shape.logprobs = ReadChatLogprobs(fields);
+  const auto wanted = ReadMaxTokens(fields, false);
+  WL_RETURN_IF_ERROR(fields.status());
+
+  WL_ASSIGN_OR_RETURN(ResponseShape::Prompt prompt, ReadMessages(fields, *parsed.model));
+  shape.prompts.push_back(std::move(prompt));
+  const text::ChatTemplate& chat = *parsed.model->chat;
+  shape.text.stop.insert(shape.text.stop.end(), chat.stop_strings().begin(),
+                         chat.stop_strings().end());
+  shape.text.drop_first_space = chat.reply_begins_with_space();
+  WL_RETURN_IF_ERROR(End(fields, envelope,
+                         {.wanted = wanted,
+                          .fallback = parsed.model->context_tokens.count(),
+                          .prompt_field = "messages"},
+                         &parsed));
+  return parsed;
+}
+
+}  // namespace waferline::openai

@@ -1,0 +1,45 @@
+// Bodies of /v1/completions and /v1/chat/completions, read into requests that the engine can take.
+// Pure: no I/O, no clock; any thread.
+//
+// Fields that are not known are ignored, as every server of this API does. Fields that are known
+// and not supported are errors that name the field. Errors: NotFound (model_not_found), and
+// InvalidArgument with `param` for everything else; context_length_exceeded has that code.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "scheduler/request/valid_request.h"
+#include "server/openai/response_shape.h"
+#include "server/text/served_model.h"
+
+namespace waferline::openai {
+
+// What the codec cannot find in the body.
+struct Envelope {
+  std::string request_id;
+  std::string tenant;
+  uint64_t fallback_seed = 0;  // for requests that bring none
+  int64_t unix_seconds = 0;    // now, for `created`
+
+  // Values of request headers, "" for absent.
+  std::string_view queue_threshold;  // milliseconds
+  std::string_view deadline_ms;      // x-waferline-deadline-ms
+  std::string_view arrival_ns;       // x-waferline-arrival-ns, stepped clock
+  std::string_view instants;         // x-waferline-instants: true
+};
+
+struct ParsedRequest {
+  std::vector<ValidRequest> requests;  // one a choice; sinks are still empty
+  ResponseShape shape;
+  std::shared_ptr<const text::ServedModel> model;
+};
+
+absl::StatusOr<ParsedRequest> ParseCompletion(std::string_view body, const Envelope& envelope,
+                                              const text::ModelCatalog& catalog);
+absl::StatusOr<ParsedRequest> ParseChat(std::string_view body, const Envelope& envelope,
+                                        const text::ModelCatalog& catalog);
+
+}  // namespace waferline::openai

@@ -1,0 +1,220 @@
+#include "server/openai/request_fields.h"
+
+#include <algorithm>
+#include <boost/json/value.hpp>
+#include <charconv>
+
+#include "absl/strings/str_cat.h"
+#include "server/openai/api_error.h"
+#include "server/openai/limits.h"
+#include "server/openai/sampling_fields.h"
+#include "wafer_backend/base/strings.h"
+
+namespace waferline::openai {
+namespace {
+
+namespace json = boost::json;
+
+std::optional<int64_t> ReadOptionalInt(Fields& fields, std::string_view name, int64_t lo,
+                                       int64_t hi) {
+  if (fields.Find(name) == nullptr) return std::nullopt;
+  int64_t value = 0;
+  fields.Int(name, lo, hi, &value);
+  return value;
+}
+
+// A header that must be a whole number, or absent.
+std::optional<int64_t> ReadHeader(Fields& fields, std::string_view name, std::string_view text) {
+  if (text.empty()) return std::nullopt;
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < 0 ||
+      value > kMaxMilliseconds * 1'000'000) {
+    fields.Fail(name, "(a header) must be a whole number that is not negative");
+    return std::nullopt;
+  }
+  return value;
+}
+
+ServiceTier ReadTier(Fields& fields) {
+  std::string tier = "auto";
+  fields.Text("service_tier", kMaxNameBytes, &tier);
+  if (tier == "auto") return ServiceTier::kAuto;
+  if (tier == "default") return ServiceTier::kDefault;
+  if (tier == "flex") return ServiceTier::kFlex;
+  if (tier == "priority") return ServiceTier::kPriority;
+  fields.Fail("service_tier", "must be auto, default, flex or priority");
+  return ServiceTier::kAuto;
+}
+
+absl::Status TooLong(const Expansion& expansion, size_t prompt_tokens, bool by_max_tokens) {
+  std::string message = absl::StrCat("this model's context is ", expansion.context, " tokens; the ",
+                                     expansion.prompt_field, " has ", prompt_tokens);
+  if (by_max_tokens) {
+    absl::StrAppend(&message, " and ", *expansion.wanted, " more were asked for: ask for at most ",
+                    expansion.context - static_cast<int64_t>(prompt_tokens));
+  } else {
+    absl::StrAppend(&message, ": shorten it, at least one token must be left for the answer");
+  }
+  return WithCode(FieldError(by_max_tokens ? "max_tokens" : expansion.prompt_field, message),
+                  "context_length_exceeded");
+}
+
+// How many tokens to generate after a prompt of this length.
+absl::StatusOr<int64_t> Room(const Expansion& expansion, size_t prompt_tokens) {
+  const int64_t left = expansion.context - static_cast<int64_t>(prompt_tokens);
+  if (expansion.wanted == 0 && left >= 0) return 0;  // echo only
+  if (left < 1) return TooLong(expansion, prompt_tokens, false);
+  if (!expansion.wanted) return std::min(expansion.fallback, left);
+  if (*expansion.wanted > left) return TooLong(expansion, prompt_tokens, true);
+  return *expansion.wanted;
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const text::ServedModel>> FindModel(
+    Fields& fields, const text::ModelCatalog& catalog) {
+  std::string name;
+  fields.Text("model", kMaxNameBytes, &name);
+  if (!fields.ok()) return fields.status();
+  if (name.empty()) {
+    return FieldError("model", "you must provide 'model'; GET /v1/models lists what is served");
+  }
+  auto model = catalog.Find(name);
+  if (!model.ok()) return WithCode(WithParam(model.status(), "model"), "model_not_found");
+  return model;
+}
+
+void RefuseUnsupported(Fields& fields) {
+  fields.Unsupported("tools", "this server does not call tools; describe them in a message");
+  fields.Unsupported("functions", "this server does not call functions");
+  if (const json::value* choice = fields.Find("tool_choice");
+      choice != nullptr && !(choice->is_string() && choice->get_string() == "none")) {
+    fields.Unsupported("tool_choice", "this server does not call tools; leave it out");
+  }
+  if (const json::value* choice = fields.Find("function_call");
+      choice != nullptr && !(choice->is_string() && choice->get_string() == "none")) {
+    fields.Unsupported("function_call", "this server does not call functions; leave it out");
+  }
+  if (const json::object* format = fields.Object("response_format")) {
+    const json::value* type = format->if_contains("type");
+    if (type == nullptr || !type->is_string() || type->get_string() != "text") {
+      fields.Fail(WithCode(
+          FieldError("response_format",
+                     "only response_format {\"type\": \"text\"} is supported: ask for JSON in the "
+                     "prompt"),
+          "unsupported_parameter"));
+    }
+  }
+  constexpr const char* kConstrained =
+      "output cannot be constrained to a grammar; ask for the format in the prompt";
+  for (const char* name : {"guided_json", "guided_regex", "guided_choice", "guided_grammar",
+                           "structured_outputs", "allowed_token_ids", "bad_words"}) {
+    fields.Unsupported(name, kConstrained);
+  }
+  fields.Unsupported("use_beam_search", "tokens are sampled; use n for several answers");
+  fields.Unsupported("prediction", "predicted outputs are not used");
+  fields.Unsupported("prompt_embeds", "prompts are text or token ids");
+  fields.Unsupported("truncate_prompt_tokens", "prompts are taken whole; shorten it yourself");
+  fields.Unsupported("logits_processors", "use logit_bias");
+  fields.Unsupported("prompt_logprobs", "use echo with logprobs on /v1/completions");
+  fields.Unsupported("return_tokens_as_token_ids", "use return_token_ids");
+}
+
+std::optional<int64_t> ReadMaxTokens(Fields& fields, bool zero_allowed) {
+  const int64_t lo = zero_allowed ? 0 : 1;
+  const int64_t hi = std::numeric_limits<int32_t>::max();
+  const auto old_name = ReadOptionalInt(fields, "max_tokens", lo, hi);
+  const auto new_name = ReadOptionalInt(fields, "max_completion_tokens", lo, hi);
+  if (old_name && new_name && *old_name != *new_name) {
+    fields.Fail("max_tokens", "and 'max_completion_tokens' contradict each other; send one");
+  }
+  return new_name ? new_name : old_name;
+}
+
+void ReadShape(Fields& fields, const Envelope& envelope, ResponseShape* shape) {
+  shape->created_unix_seconds = envelope.unix_seconds;
+  fields.Int("n", 1, kMaxChoices, &shape->n);
+  fields.Bool("stream", &shape->stream);
+  fields.Bool("return_token_ids", &shape->return_token_ids);
+  fields.Text("service_tier", kMaxNameBytes, &shape->service_tier);
+  shape->text.stop = ReadStop(fields);
+  fields.Bool("include_stop_str_in_output", &shape->text.include_stop);
+  fields.Bool("skip_special_tokens", &shape->text.skip_special);
+  if (const json::object* options = fields.Object("stream_options")) {
+    Fields inner(*options, "stream_options.");
+    inner.Bool("include_usage", &shape->include_usage);
+    inner.Unsupported("continuous_usage_stats", "usage comes once, at the end");
+    fields.Fail(inner.status());
+    if (!shape->stream) fields.Fail("stream_options", "is only allowed with stream: true");
+  }
+  std::string user;
+  fields.Text("user", kMaxNameBytes, &user);
+
+  if (envelope.instants == "true" || envelope.instants == "1") shape->instants = true;
+  if (const json::object* extension = fields.Object("waferline")) {
+    Fields inner(*extension, "waferline.");
+    inner.Bool("instants", &shape->instants);
+    fields.Fail(inner.status());
+  }
+}
+
+ValidRequest ReadPlacing(Fields& fields, const Envelope& envelope) {
+  ValidRequest request;
+  request.request_id = envelope.request_id;
+  request.tenant = envelope.tenant;
+  request.tier = ReadTier(fields);
+  fields.Int("priority", std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max(),
+             &request.priority);
+  fields.Text("cache_salt", kMaxNameBytes, &request.cache_salt);
+  if (const auto ms = ReadHeader(fields, "queue_threshold", envelope.queue_threshold)) {
+    request.queue_threshold = Milliseconds(std::min(*ms, kMaxMilliseconds));
+  }
+  if (const auto ms = ReadHeader(fields, "x-waferline-deadline-ms", envelope.deadline_ms)) {
+    request.deadline = Milliseconds(std::min(*ms, kMaxMilliseconds));
+  }
+  if (const auto ns = ReadHeader(fields, "x-waferline-arrival-ns", envelope.arrival_ns)) {
+    request.arrival = Nanoseconds(*ns);
+  }
+  if (const json::object* extension = fields.Object("waferline")) {
+    Fields inner(*extension, "waferline.");
+    if (const auto ms = ReadOptionalInt(inner, "deadline_ms", 1, kMaxMilliseconds)) {
+      request.deadline = Milliseconds(*ms);
+    }
+    if (const auto ms = ReadOptionalInt(inner, "arrival_ms", 0, kMaxMilliseconds)) {
+      request.arrival = Milliseconds(*ms);
+    }
+    if (const auto ns = ReadOptionalInt(inner, "arrival_ns", 0, kMaxMilliseconds * 1'000'000)) {
+      request.arrival = Nanoseconds(*ns);
+    }
+    fields.Fail(inner.status());
+  }
+  return request;
+}
+
+absl::StatusOr<std::vector<ValidRequest>> Expand(const Expansion& expansion,
+                                                 const ResponseShape& shape) {
+  if (static_cast<int64_t>(shape.choices()) > kMaxChoices) {
+    return FieldError("n", absl::StrCat(shape.prompts.size(), " prompts with n = ", shape.n,
+                                        " are ", shape.choices(), " answers; at most ", kMaxChoices,
+                                        " fit into one request"));
+  }
+  std::vector<ValidRequest> requests;
+  for (const ResponseShape::Prompt& prompt : shape.prompts) {
+    auto room = Room(expansion, prompt.tokens->size());
+    if (!room.ok()) return room.status();
+    if (expansion.pattern.sampling.min_tokens > *room) {
+      return FieldError("min_tokens", absl::StrCat("'min_tokens' must be at most ", *room,
+                                                   ", the number of tokens to generate"));
+    }
+    for (int i = 0; i < shape.n; ++i) {
+      ValidRequest& request = requests.emplace_back(expansion.pattern);
+      request.prompt = prompt.tokens;
+      request.max_tokens = static_cast<uint32_t>(*room);
+      request.sampling.seed = SeedOfChoice(request.sampling.seed, i);
+    }
+  }
+  return requests;
+}
+
+}  // namespace waferline::openai

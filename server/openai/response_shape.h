@@ -1,0 +1,80 @@
+// What the client asked its answer to look like. Made by the codec with the ValidRequests, kept
+// until the last byte of the answer. A plain value.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "scheduler/request/token_sink.h"
+#include "server/text/text_stream.h"
+#include "wafer_backend/base/ids.h"
+
+namespace waferline::openai {
+
+struct ResponseShape {
+  enum class Kind : uint8_t { kCompletion, kChat };
+  Kind kind = Kind::kCompletion;
+
+  std::string id;  // "cmpl-..." or "chatcmpl-..."; the same in every chunk
+  int64_t created_unix_seconds = 0;
+  std::string model;
+  bool computed = true;  // tokens come from real weights; false: from a stand-in
+
+  bool stream = false;
+  bool include_usage = false;
+  bool echo = false;
+  bool return_token_ids = false;
+  bool instants = false;     // emulated instants of the tokens, an extension
+  int32_t logprobs = -1;     // as SamplingSpec::top_logprobs
+  std::string service_tier;  // as asked; "" if not asked
+
+  // Choice i answers prompt i / n.
+  int n = 1;
+  struct Prompt {
+    std::shared_ptr<const std::vector<TokenId>> tokens;
+    std::string text;  // for echo
+  };
+  std::vector<Prompt> prompts;
+  text::TextStreamOptions text;  // stop strings and what is shown
+  std::vector<TokenId> end_ids;  // tokens that end the text and are not part of it
+
+  bool chat() const { return kind == Kind::kChat; }
+  // Tokens must be kept one by one, not only their text.
+  bool wants_details() const { return logprobs >= 0 || return_token_ids || instants; }
+  size_t choices() const { return prompts.size() * n; }
+  const Prompt& PromptOf(size_t choice) const { return prompts[choice / n]; }
+};
+
+// One generated token as the answer may show it.
+struct TokenDetail {
+  TokenId id = 0;
+  bool of_prompt = false;   // echoed
+  bool has_logprob = true;  // false: the first token of a prompt
+  bool visible = true;      // false: an end token or part of a stop string: an id, no text
+  float logprob = 0;
+  std::vector<TokenLogprob> top;
+  int64_t since_arrival_ns = 0;
+};
+
+// What became visible of a choice since the last look at it.
+struct Delta {
+  std::string text;
+  std::vector<TokenDetail> tokens;  // empty unless the shape wants details
+  bool empty() const { return text.empty() && tokens.empty(); }
+};
+
+// How a choice ended.
+struct ChoiceEnd {
+  FinishReason reason = FinishReason::kStop;
+  uint32_t prompt_tokens = 0;
+  uint32_t cached_tokens = 0;
+  uint32_t generated_tokens = 0;
+  RequestTimes times;
+};
+
+// "stop", "length"; "abort" for what the client never sees as an answer.
+const char* FinishReasonText(FinishReason reason);
+
+}  // namespace waferline::openai

@@ -1,0 +1,123 @@
+#include "server/openai/token_text.h"
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "server/openai/api_error.h"
+#include "server/openai/fields.h"
+#include "server/openai/json_text.h"
+#include "server/openai/prompt_fields.h"
+#include "server/openai/request_fields.h"
+#include "wafer_backend/base/status.h"
+
+namespace waferline::openai {
+namespace {
+
+using Model = std::shared_ptr<const text::ServedModel>;
+
+absl::StatusOr<Model> FindModelOrFirst(Fields& fields, const text::ModelCatalog& catalog) {
+  if (fields.Find("model") == nullptr && !catalog.all().empty()) return catalog.all().front();
+  return FindModel(fields, catalog);
+}
+
+absl::StatusOr<std::vector<TokenId>> TokensOf(Fields& fields, const text::ServedModel& model) {
+  bool add_special = true;
+  bool add_reply = true;
+  fields.Bool("add_special_tokens", &add_special);
+  fields.Bool("add_generation_prompt", &add_reply);
+  if (!add_reply)
+    fields.Fail("add_generation_prompt", "must be true: prompts end with the reply's head");
+  const bool has_prompt = fields.Find("prompt") != nullptr;
+  if (has_prompt == (fields.Find("messages") != nullptr)) {
+    fields.Fail("prompt", "or 'messages' must be there, not both");
+  }
+  WL_RETURN_IF_ERROR(fields.status());
+  if (!has_prompt) {
+    WL_ASSIGN_OR_RETURN(const ResponseShape::Prompt prompt, ReadMessages(fields, model));
+    return *prompt.tokens;
+  }
+  std::string text;
+  fields.Text("prompt", std::string::npos, &text);
+  WL_RETURN_IF_ERROR(fields.status());
+  WL_RETURN_IF_ERROR(CheckTextFits("prompt", text.size(), model));
+  return model.tokenizer->Encode(text, {.add_special = add_special});
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> Tokenize(std::string_view body, const text::ModelCatalog& catalog) {
+  WL_ASSIGN_OR_RETURN(const boost::json::object object, ParseObject(body));
+  Fields fields(object);
+  WL_ASSIGN_OR_RETURN(const Model model, FindModelOrFirst(fields, catalog));
+  bool with_strings = false;
+  fields.Bool("return_token_strs", &with_strings);
+  WL_ASSIGN_OR_RETURN(const std::vector<TokenId> tokens, TokensOf(fields, *model));
+
+  std::string out = "{\"count\":";
+  AppendInteger(out, tokens.size());
+  out += ",\"max_model_len\":";
+  AppendInteger(out, model->context_tokens.count());
+  out += ",\"tokens\":[";
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    if (i > 0) out += ',';
+    AppendInteger(out, tokens[i]);
+  }
+  out += "],\"token_strs\":";
+  if (!with_strings) return out + "null}";
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    out += i == 0 ? '[' : ',';
+    AppendQuoted(out, model->tokenizer->RawPiece(tokens[i]));
+  }
+  return out + (tokens.empty() ? "[]}" : "]}");
+}
+
+absl::StatusOr<std::string> Detokenize(std::string_view body, const text::ModelCatalog& catalog) {
+  WL_ASSIGN_OR_RETURN(const boost::json::object object, ParseObject(body));
+  Fields fields(object);
+  WL_ASSIGN_OR_RETURN(const Model model, FindModelOrFirst(fields, catalog));
+  const boost::json::array* list = fields.Array("tokens", std::string::npos);
+  if (list == nullptr) fields.Fail("tokens", "must be a list of token ids");
+  WL_RETURN_IF_ERROR(fields.status());
+  std::vector<TokenId> tokens;
+  for (size_t i = 0; i < list->size(); ++i) {
+    int64_t id = 0;
+    if (!AsInteger((*list)[i], &id) || !model->tokenizer->valid(id)) {
+      fields.Fail(absl::StrCat("tokens[", i, "]"),
+                  absl::StrCat("must be an integer from 0 to ", model->tokenizer->size() - 1));
+      return fields.status();
+    }
+    tokens.push_back(static_cast<TokenId>(id));
+  }
+  std::string out = "{\"prompt\":";
+  AppendQuoted(out, model->tokenizer->Decode(tokens, false));
+  return out + "}";
+}
+
+std::string ModelEntry(const text::ServedModel& model) {
+  std::string out = "{\"id\":";
+  AppendQuoted(out, model.name);
+  out += ",\"object\":\"model\",\"created\":";
+  AppendInteger(out, model.created_unix_s);
+  out += ",\"owned_by\":\"waferline\",\"max_model_len\":";
+  AppendInteger(out, model.context_tokens.count());
+  out += ",\"waferline\":{\"time\":\"emulated\",\"tokens\":\"";
+  out += model.origin == text::TokenOrigin::kComputed ? "computed" : "stand-in";
+  out += "\",\"description\":";
+  AppendQuoted(out, model.origin_label);
+  out += ",\"chat\":";
+  out += model.chat.ok() ? "true" : "false";
+  return out + "}}";
+}
+
+std::string ModelList(const text::ModelCatalog& catalog) {
+  std::string out = "{\"object\":\"list\",\"data\":[";
+  for (size_t i = 0; i < catalog.all().size(); ++i) {
+    if (i > 0) out += ',';
+    out += ModelEntry(*catalog.all()[i]);
+  }
+  return out + "]}";
+}
+
+}  // namespace waferline::openai

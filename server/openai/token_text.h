@@ -1,0 +1,24 @@
+// Bodies of /tokenize, /detokenize (vLLM's shapes) and /v1/models. Pure, any thread. Errors as in
+// request.h; without `model` the first served model is meant.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "server/text/served_model.h"
+
+namespace waferline::openai {
+
+// {"prompt": text, "add_special_tokens": true} or {"messages": [...]}, and "return_token_strs", to
+// {"count", "max_model_len", "tokens", "token_strs"}.
+absl::StatusOr<std::string> Tokenize(std::string_view body, const text::ModelCatalog& catalog);
+
+// {"tokens": [ids]} to {"prompt": text}; special tokens appear by name, so that nothing is lost.
+absl::StatusOr<std::string> Detokenize(std::string_view body, const text::ModelCatalog& catalog);
+
+// {"object":"list","data":[...]} and one entry of it.
+std::string ModelList(const text::ModelCatalog& catalog);
+std::string ModelEntry(const text::ServedModel& model);
+
+}  // namespace waferline::openai
