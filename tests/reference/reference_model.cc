@@ -97,8 +97,8 @@ void ReferenceModel::Rotate(int64_t position, Row* row) const {
   for (size_t head = 0; head < row->size(); head += shape_.head_dim) {
     for (int64_t i = 0; i < pairs; ++i) {
       double angle = static_cast<double>(position) / shape_.rope_linear_factor *
-                     std::pow(shape_.rope_theta, -2.0 * static_cast<double>(i) /
-                                                     static_cast<double>(shape_.head_dim));
+                     std::pow(shape_.rope_theta,
+                              -2.0 * static_cast<double>(i) / static_cast<double>(shape_.head_dim));
       if (!shape_.rope_frequency_factors.empty()) angle /= shape_.rope_frequency_factors[i];
       const bool neighbours = shape_.rope_kind == model::RopeKind::kNorm;
       double& a = (*row)[head + (neighbours ? 2 * i : i)];

@@ -49,8 +49,7 @@ class ReferenceModel {
     std::vector<double> attention_norm, ffn_norm, q_bias, k_bias, v_bias, q_norm, k_norm;
   };
   using Rows = std::vector<std::vector<double>>;
-  std::vector<double> Normed(const std::vector<double>& x,
-                             const std::vector<double>& weight) const;
+  std::vector<double> Normed(const std::vector<double>& x, const std::vector<double>& weight) const;
   void NormHeads(const std::vector<double>& weight, std::vector<double>* row) const;
   void Rotate(int64_t position, std::vector<double>* row) const;
   std::vector<double> Attend(const std::vector<double>& q, const Rows& keys,

@@ -1,0 +1,102 @@
+// The product's logits against the reference in doubles, for every architecture and dtype.
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "tests/reference/reference_model.h"
+#include "tests/unit/wafer_backend/compute/shard/shard_chain.h"
+
+namespace waferline::shard {
+namespace {
+
+using kernels::DType;
+using model::Architecture;
+
+// Error of the logits relative to their own spread, both as root mean squares.
+//
+// Where it comes from: in one product the rounding of the activations, e, spreads like random noise
+// and stays e relative to the output; it enters the residual stream at each of the ~7 products of a
+// layer and adds up like noise, so 3 layers give about e * sqrt(21) at most.
+//   F32, F16  e = 2^-24 per addition, but keys and values are halves that may round the other way
+//             than the reference's: 2^-11 now and then
+//   BF16      e = 2^-9 (8 bits of mantissa, half a step)
+//   others    int8 blocks of 32: step = largest / 127, noise step / sqrt(12); the largest of 32
+//             normal numbers is about 2.1 times their spread: e = 2.1 / 127 / 3.46 = 0.5 %
+double ToleranceOf(DType dtype) {
+  switch (dtype) {
+    case DType::kF32:
+    case DType::kF16:
+      return 3e-4;
+    case DType::kBF16:
+      return 0.015;
+    default:
+      return 0.05;
+  }
+}
+
+double RelativeError(const std::vector<float>& got, const std::vector<double>& want) {
+  double error = 0, size = 0;
+  for (size_t i = 0; i < got.size(); ++i) {
+    error += (got[i] - want[i]) * (got[i] - want[i]);
+    size += want[i] * want[i];
+  }
+  return std::sqrt(error / size);
+}
+
+void Compare(const test::RandomModelSpec& spec) {
+  const auto file = OpenRandom(spec);
+  const reference::ReferenceModel reference(*file, {});
+  kernels::ThreadPool pool(2);
+  ShardChain chain(file, 1, &pool);
+  SeededStream random(spec.seed + 77);
+  const auto tokens = RandomTokens(&random, 21, chain.shards()[0]->model().shape().vocabulary);
+  chain.Open(0, static_cast<uint32_t>(tokens.size()));
+  const auto want = reference.Logits(tokens);
+  const auto got = chain.Chunk(0, 0, tokens);
+  double worst = 0;
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    worst = std::max(worst, RelativeError(got[i], want[i]));
+  }
+  INFO(model::Name(spec.architecture) << " " << kernels::Name(spec.dtype) << ": error " << worst);
+  REQUIRE(worst < ToleranceOf(spec.dtype));
+  REQUIRE(worst > 0);  // doubles and floats never agree exactly: this compares something
+}
+
+TEST_CASE("logits are the reference's, every architecture and dtype") {
+  for (const Architecture architecture :
+       {Architecture::kLlama, Architecture::kQwen2, Architecture::kQwen3}) {
+    for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0}) {
+      test::RandomModelSpec spec;
+      spec.architecture = architecture;
+      spec.dtype = dtype;
+      spec.layers = 3;
+      spec.seed = 11 + static_cast<uint64_t>(dtype);
+      Compare(spec);
+    }
+  }
+}
+
+TEST_CASE("logits are the reference's, every variant") {
+  test::RandomModelSpec spec;
+  SECTION("tied embeddings") { spec.tied_embeddings = true; }
+  SECTION("biases on llama") { spec.llama_biases = true; }
+  SECTION("llama 3's frequency factors") { spec.rope_frequency_factors = true; }
+  SECTION("linear rotary scaling, another base") {
+    spec.rope_linear_factor = 4;
+    spec.rope_theta = 500000;
+  }
+  SECTION("heads wider than the hidden size, no grouping") {
+    spec.heads = 3;
+    spec.kv_heads = 3;
+    spec.head_dim = 32;
+  }
+  SECTION("one key head for all") { spec.kv_heads = 1; }
+  SECTION("neox pairs with wide heads") {
+    spec.architecture = Architecture::kQwen3;
+    spec.head_dim = 64;
+    spec.vocabulary = test::VocabularyKind::kBytePairs;
+  }
+  Compare(spec);
+}
+
+}  // namespace
+}  // namespace waferline::shard

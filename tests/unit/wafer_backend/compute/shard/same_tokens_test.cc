@@ -1,0 +1,116 @@
+// Law 4 where it is made: a row's logits are the same bits whatever shares its step and however
+// layers and prompts are cut.
+#include <catch2/catch.hpp>
+#include <cstring>
+
+#include "tests/unit/wafer_backend/compute/shard/shard_chain.h"
+
+namespace waferline::shard {
+namespace {
+
+using kernels::DType;
+
+test::RandomModelSpec SpecOf(DType dtype, uint64_t seed) {
+  test::RandomModelSpec spec;
+  spec.dtype = dtype;
+  spec.layers = 4;
+  spec.seed = seed;
+  spec.architecture = static_cast<model::Architecture>(seed % 3);
+  return spec;
+}
+
+bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+// Token by token, alone, on one shard and one thread: what everything else must equal.
+std::vector<std::vector<float>> Alone(const test::RandomModelSpec& spec,
+                                      const std::vector<TokenId>& tokens) {
+  kernels::ThreadPool pool(1);
+  ShardChain chain(OpenRandom(spec), 1, &pool);
+  chain.Open(0, static_cast<uint32_t>(tokens.size()));
+  std::vector<std::vector<float>> logits;
+  for (uint32_t i = 0; i < tokens.size(); ++i) {
+    logits.push_back(chain.Chunk(0, i, {tokens[i]})[0]);
+  }
+  return logits;
+}
+
+TEST_CASE("any cut into shards, any chunks, any company: the same bits") {
+  const DType dtype = GENERATE(DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0);
+  const uint64_t seed = 500 + static_cast<uint64_t>(dtype);
+  const test::RandomModelSpec spec = SpecOf(dtype, seed);
+  SeededStream random(seed);
+  const auto tokens = RandomTokens(&random, 50, 256);
+  const auto want = Alone(spec, tokens);
+  const auto file = OpenRandom(spec);
+  for (const int64_t shards : {1, 2, 4}) {
+    for (int run = 0; run < 4; ++run) {
+      INFO("dtype " << kernels::Name(dtype) << " seed " << seed << " shards " << shards << " run "
+                    << run);
+      kernels::ThreadPool pool(1 + run % 3);
+      ShardChain chain(file, shards, &pool);
+      // Strangers, each with a prompt of its own, move in the same steps.
+      const uint32_t strangers = static_cast<uint32_t>(random.Next() % 9);
+      const uint32_t slot = static_cast<uint32_t>(random.Next() % (strangers + 1));
+      std::vector<std::vector<TokenId>> texts(strangers + 1);
+      std::vector<uint32_t> done(strangers + 1, 0);
+      for (uint32_t i = 0; i <= strangers; ++i) {
+        texts[i] = i == slot ? tokens : RandomTokens(&random, 50, 256);
+        chain.Open(i, 50);
+      }
+      while (done[slot] < tokens.size()) {
+        std::vector<link::Row> rows;
+        std::vector<TokenId> step;
+        std::vector<size_t> mine;
+        uint32_t first = done[slot];
+        for (uint32_t i = 0; i <= strangers; ++i) {
+          const uint32_t left = 50 - done[i];
+          const uint32_t take = i == slot
+                                    ? 1 + static_cast<uint32_t>(random.Next() % std::min(left, 20u))
+                                    : std::min(left, static_cast<uint32_t>(random.Next() % 8));
+          for (uint32_t k = 0; k < take; ++k) {
+            if (i == slot) mine.push_back(rows.size());
+            rows.push_back({i, done[i]});
+            step.push_back(texts[i][done[i]++]);
+          }
+        }
+        const auto got = chain.Step(rows, step);
+        for (const size_t row : mine) REQUIRE(SameBits(got[row], want[first++]));
+      }
+    }
+  }
+}
+
+TEST_CASE("pages that were someone else's leave no trace") {
+  const test::RandomModelSpec spec = SpecOf(DType::kF32, 3);
+  SeededStream random(3);
+  const auto tokens = RandomTokens(&random, 20, 256);
+  const auto want = Alone(spec, tokens);
+  kernels::ThreadPool pool(1);
+  ShardChain chain(OpenRandom(spec), 2, &pool);
+  for (int round = 0; round < 3; ++round) {
+    // Halves of all ones are NaN: what a stranger left in pages must not be read.
+    chain.Open(7, 64);
+    for (auto& shard : chain.shards()) {
+      for (uint32_t page = 0; page < 4; ++page) {
+        link::KvFrame poison;
+        poison.slot = 7;
+        poison.first_layer = static_cast<uint32_t>(shard->options().range.first);
+        poison.layer_count = static_cast<uint32_t>(shard->options().range.count());
+        poison.first_position = page * 16;
+        poison.positions = 16;
+        poison.data.assign(static_cast<size_t>(shard->layout().page_bytes().count()), 0xff);
+        REQUIRE(shard->Receive(poison).ok());
+      }
+    }
+    chain.Close(7);
+    chain.Open(2, 20);
+    const auto got = chain.Chunk(2, 0, tokens);
+    for (size_t i = 0; i < tokens.size(); ++i) REQUIRE(SameBits(got[i], want[i]));
+    chain.Close(2);
+  }
+}
+
+}  // namespace
+}  // namespace waferline::shard

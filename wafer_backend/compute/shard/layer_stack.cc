@@ -1,0 +1,153 @@
+#include "wafer_backend/compute/shard/layer_stack.h"
+
+#include <cmath>
+#include <utility>
+
+#include "wafer_backend/base/check.h"
+#include "wafer_backend/compute/kernels/matrix.h"
+#include "wafer_backend/compute/kernels/rotary.h"
+#include "wafer_backend/compute/kernels/rows.h"
+
+namespace waferline::shard {
+namespace {
+
+using kernels::MatMul;
+using kernels::Product;
+
+std::vector<double> FrequenciesOf(const model::ModelShape& shape) {
+  std::vector<double> frequencies =
+      kernels::RotaryFrequencies(shape.head_dim, shape.rope_theta, shape.rope_frequency_factors);
+  for (double& frequency : frequencies) frequency /= shape.rope_linear_factor;
+  return frequencies;
+}
+
+}  // namespace
+
+LayerStack::LayerStack(std::shared_ptr<const PackedModel> model, const Options& options,
+                       kernels::ThreadPool* pool)
+    : model_(std::move(model)),
+      options_(options),
+      shape_(model_->shape()),
+      layout_{.layers = options.range.count(),
+              .kv_heads = shape_.kv_heads,
+              .head_dim = shape_.head_dim,
+              .page_tokens = options.page_tokens},
+      frequencies_(FrequenciesOf(shape_)),
+      pool_(pool) {
+  WL_CHECK(layout_.Check().ok());
+  const auto take = [&](std::vector<float>* array, int64_t width) {
+    array->resize(static_cast<size_t>(options.max_rows * width));
+  };
+  take(&normed_, shape_.hidden);
+  take(&added_, shape_.hidden);
+  take(&q_, shape_.q_width());
+  take(&k_, shape_.kv_width());
+  take(&v_, shape_.kv_width());
+  take(&gate_, shape_.ffn);
+  take(&up_, shape_.ffn);
+  take(&cos_sin_, shape_.head_dim);
+}
+
+Bytes LayerStack::working_bytes() const {
+  const int64_t widest = std::max({shape_.hidden, shape_.q_width(), shape_.ffn});
+  const int64_t floats = 2 * shape_.hidden + shape_.q_width() + 2 * shape_.kv_width() +
+                         2 * shape_.ffn + shape_.head_dim;
+  // The bounds that matrix.h and attention.h state: 5 bytes an input element; 100 KiB and 256 KiB a
+  // thread.
+  return Bytes(options_.max_rows * (4 * floats + 5 * widest) +
+               pool_->threads() * ((100 + 256) << 10));
+}
+
+template <typename Body>
+void LayerStack::EachRow(int64_t rows, int64_t floats_each, Body body) {
+  pool_->ParallelFor(rows, Bytes(floats_each * 4), [&](int64_t row, int) { body(row); });
+}
+
+void LayerStack::Norm(const float* x, std::span<const float> weight, float* y) const {
+  kernels::RmsNorm(x, weight.data(), static_cast<float>(shape_.norm_epsilon),
+                   static_cast<int64_t>(weight.size()), y);
+}
+
+void LayerStack::Forward(std::span<const Run> runs, float* hidden) {
+  positions_.clear();
+  kv_page_.clear();
+  queries_.clear();
+  int64_t rows = 0;
+  for (const Run& run : runs) {
+    WL_CHECK(PagesFor(run.first_position + run.rows, options_.page_tokens) <= run.pages->count());
+    float* const queries = q_.data() + rows * shape_.q_width();
+    queries_.push_back({run.pages->data(), run.first_position, run.rows, queries, queries});
+    for (int64_t i = 0; i < run.rows; ++i) {
+      const int64_t position = run.first_position + i;
+      positions_.push_back(static_cast<int32_t>(position));
+      kv_page_.push_back(run.pages->page(position / options_.page_tokens));
+    }
+    rows += run.rows;
+    WL_CHECK(rows <= options_.max_rows);
+  }
+  if (rows == 0) return;
+  kernels::RotaryAngles(frequencies_, positions_, cos_sin_.data());
+  for (int64_t i = 0; i < options_.range.count(); ++i) StepLayer(i, runs, rows, hidden);
+}
+
+void LayerStack::StepLayer(int64_t index, std::span<const Run> runs, int64_t rows, float* hidden) {
+  const PackedLayer& layer = model_->layer(options_.range.first + index);
+  const int64_t width = shape_.hidden;
+  EachRow(rows, 2 * width, [&](int64_t row) {
+    Norm(hidden + row * width, layer.attention_norm, normed_.data() + row * width);
+  });
+  const Product qkv[] = {{&layer.q, q_.data()}, {&layer.k, k_.data()}, {&layer.v, v_.data()}};
+  MatMul(qkv, normed_.data(), rows, *pool_, scratch_);
+  EachRow(rows, shape_.q_width() + 2 * shape_.kv_width(),
+          [&](int64_t row) { FinishQkv(layer, index, row); });
+  const kernels::AttentionShape attention{
+      shape_.heads, static_cast<float>(1 / std::sqrt(static_cast<double>(shape_.head_dim)))};
+  kernels::Attend(attention, layout_, index, queries_, *pool_, scratch_);
+  MatMul(layer.output, q_.data(), added_.data(), rows, *pool_, scratch_);
+  EachRow(rows, 3 * width, [&](int64_t row) {
+    kernels::AddTo(added_.data() + row * width, width, hidden + row * width);
+    Norm(hidden + row * width, layer.ffn_norm, normed_.data() + row * width);
+  });
+  const Product gate_up[] = {{&layer.gate, gate_.data()}, {&layer.up, up_.data()}};
+  MatMul(gate_up, normed_.data(), rows, *pool_, scratch_);
+  EachRow(rows, 2 * shape_.ffn, [&](int64_t row) {
+    float* const gate = gate_.data() + row * shape_.ffn;
+    kernels::SwiGlu(gate, up_.data() + row * shape_.ffn, shape_.ffn, gate);
+  });
+  MatMul(layer.down, gate_.data(), added_.data(), rows, *pool_, scratch_);
+  EachRow(rows, 2 * width, [&](int64_t row) {
+    kernels::AddTo(added_.data() + row * width, width, hidden + row * width);
+  });
+}
+
+void LayerStack::FinishQkv(const PackedLayer& layer, int64_t index, int64_t row) {
+  float* const q = q_.data() + row * shape_.q_width();
+  float* const k = k_.data() + row * shape_.kv_width();
+  float* const v = v_.data() + row * shape_.kv_width();
+  if (!layer.q_bias.empty()) {
+    kernels::AddTo(layer.q_bias.data(), shape_.q_width(), q);
+    kernels::AddTo(layer.k_bias.data(), shape_.kv_width(), k);
+    kernels::AddTo(layer.v_bias.data(), shape_.kv_width(), v);
+  }
+  const int64_t dim = shape_.head_dim;
+  if (!layer.q_norm.empty()) {
+    for (int64_t h = 0; h < shape_.heads; ++h) Norm(q + h * dim, layer.q_norm, q + h * dim);
+    for (int64_t h = 0; h < shape_.kv_heads; ++h) Norm(k + h * dim, layer.k_norm, k + h * dim);
+  }
+  const auto kind = shape_.rope_kind == model::RopeKind::kNorm ? kernels::RotaryKind::kNorm
+                                                               : kernels::RotaryKind::kNeox;
+  const float* const cos_sin = cos_sin_.data() + row * dim;
+  kernels::ApplyRotary(kind, cos_sin, shape_.heads, dim, dim, q);
+  kernels::ApplyRotary(kind, cos_sin, shape_.kv_heads, dim, dim, k);
+  kernels::StoreKv(layout_, kv_page_[row], index, positions_[row] % options_.page_tokens, k, v);
+}
+
+void LayerStack::Logits(const float* hidden, int64_t rows, float* logits) {
+  WL_CHECK(rows <= options_.max_rows);
+  EachRow(rows, 2 * shape_.hidden, [&](int64_t row) {
+    Norm(hidden + row * shape_.hidden, model_->output_norm(), normed_.data() + row * shape_.hidden);
+  });
+  MatMul(model_->head(), normed_.data(), logits, rows, *pool_, scratch_);
+}
+
+}  // namespace waferline::shard

@@ -1,0 +1,89 @@
+// Runs rows of tokens through a contiguous range of a model's layers. The arithmetic of the whole
+// compute plane: shards and prefill workers differ only in which layers and whose pages.
+//
+// One row's result depends on its token, its position and the KV before it, never on the other rows
+// of the step: every kernel sums in an order that is fixed for one row (law 4).
+//
+// Owner: a shard or a prefill worker; thread: one at a time. Memory: `working_bytes`, for steps of
+// up to `max_rows` rows, taken at construction.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "wafer_backend/base/units.h"
+#include "wafer_backend/compute/kernels/attention.h"
+#include "wafer_backend/compute/kernels/kv_page.h"
+#include "wafer_backend/compute/kernels/scratch.h"
+#include "wafer_backend/compute/kernels/thread_pool.h"
+#include "wafer_backend/compute/shard/kv_pages.h"
+#include "wafer_backend/compute/shard/packed_model.h"
+
+namespace waferline::shard {
+
+// Consecutive positions of one sequence within a step; its pages already reach the last of them.
+struct Run {
+  const SequencePages* pages = nullptr;
+  int64_t first_position = 0;
+  int64_t rows = 0;
+};
+
+class LayerStack {
+ public:
+  struct Options {
+    LayerRange range;
+    int64_t page_tokens = 64;
+    int64_t max_rows = 512;
+  };
+  // `pool` may be shared and must outlive this; `model` holds the layers of the range.
+  LayerStack(std::shared_ptr<const PackedModel> model, const Options& options,
+             kernels::ThreadPool* pool);
+
+  // Stores the KV of all rows and carries `hidden`, f32 [sum of rows][hidden], through the layers
+  // in place. The rows of all runs together: at most max_rows.
+  void Forward(std::span<const Run> runs, float* hidden);
+
+  // Output norm and head: logits f32 [rows][vocabulary] of hidden f32 [rows][hidden]. The range
+  // must reach the end; rows <= max_rows.
+  void Logits(const float* hidden, int64_t rows, float* logits);
+
+  const kernels::KvPageLayout& layout() const { return layout_; }
+  const LayerRange& range() const { return options_.range; }
+  int64_t max_rows() const { return options_.max_rows; }
+  const PackedModel& model() const { return *model_; }
+
+  // Working memory: the arrays below, and what the kernels may take in scratch.
+  Bytes working_bytes() const;
+
+ private:
+  void StepLayer(int64_t index, std::span<const Run> runs, int64_t rows, float* hidden);
+  void FinishQkv(const PackedLayer& layer, int64_t index, int64_t row);
+  void Norm(const float* x, std::span<const float> weight, float* y) const;
+  template <typename Body>
+  void EachRow(int64_t rows, int64_t floats_each, Body body);
+
+  const std::shared_ptr<const PackedModel> model_;
+  const Options options_;
+  const model::ModelShape& shape_;
+  const kernels::KvPageLayout layout_;
+  const std::vector<double> frequencies_;
+  kernels::ThreadPool* const pool_;
+  kernels::Scratch scratch_;
+
+  // Of the current step, one entry a row.
+  std::vector<int32_t> positions_;
+  std::vector<std::byte*> kv_page_;
+  std::vector<kernels::QueryRun> queries_;
+  // f32, each [max_rows] rows wide as named.
+  std::vector<float> normed_;   // hidden
+  std::vector<float> q_;        // q_width; attention writes its result over the queries
+  std::vector<float> k_, v_;    // kv_width
+  std::vector<float> gate_;     // ffn
+  std::vector<float> up_;       // ffn
+  std::vector<float> added_;    // hidden
+  std::vector<float> cos_sin_;  // head_dim
+};
+
+}  // namespace waferline::shard

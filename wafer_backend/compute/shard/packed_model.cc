@@ -1,0 +1,139 @@
+#include "wafer_backend/compute/shard/packed_model.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/check.h"
+#include "wafer_backend/base/seeded_stream.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/kernels/dequantize.h"
+
+namespace waferline::shard {
+namespace {
+
+using kernels::PackedMatrix;
+
+absl::Status PackInto(const model::WeightView& view, kernels::ThreadPool* pool,
+                      PackedMatrix* matrix) {
+  WL_ASSIGN_OR_RETURN(*matrix,
+                      PackedMatrix::Pack(view.dtype, view.rows, view.cols, view.bytes, *pool));
+  return absl::OkStatus();
+}
+
+std::span<const float> VectorOf(const model::WeightView& view) {
+  return view.present() ? view.f32() : std::span<const float>();
+}
+
+uint64_t FingerprintOf(const model::GgufFile& file) {
+  uint64_t hash = Mix(file.file_size());
+  const auto add = [&hash](uint64_t value) { hash = Mix(hash ^ value); };
+  for (const model::GgufTensor& tensor : file.tensors()) {
+    for (const char c : tensor.name) add(static_cast<uint8_t>(c));
+    add(tensor.gguf_type);
+    for (const int64_t dim : tensor.dims) add(static_cast<uint64_t>(dim));
+    // Up to 64 words spread over the tensor: enough to tell two trainings apart.
+    const size_t words = tensor.bytes.size() / sizeof(uint64_t);
+    const size_t step = std::max<size_t>(words / 64, 1);
+    for (size_t i = 0; i < words; i += step) {
+      uint64_t word = 0;
+      std::memcpy(&word, tensor.bytes.data() + i * sizeof(word), sizeof(word));
+      add(word);
+    }
+  }
+  return hash;
+}
+
+}  // namespace
+
+Bytes PackedLayer::size() const {
+  Bytes sum;
+  for (const PackedMatrix* matrix : {&q, &k, &v, &output, &gate, &up, &down}) {
+    sum += matrix->bytes();
+  }
+  for (const auto& vector : {attention_norm, ffn_norm, q_bias, k_bias, v_bias, q_norm, k_norm}) {
+    sum += Bytes(static_cast<int64_t>(vector.size_bytes()));
+  }
+  return sum;
+}
+
+absl::StatusOr<std::shared_ptr<const PackedModel>> PackedModel::Load(
+    std::shared_ptr<const model::GgufFile> file, LayerRange range, kernels::ThreadPool* pool) {
+  std::shared_ptr<PackedModel> packed(new PackedModel());
+  WL_ASSIGN_OR_RETURN(packed->weights_, model::ModelWeights::Bind(std::move(file)));
+  WL_RETURN_IF_ERROR(packed->weights_.Runnable());
+  const int64_t layers = packed->weights_.shape.layers;
+  if (range.first < 0 || range.first >= range.end || range.end > layers) {
+    return absl::InvalidArgumentError(absl::StrCat("layers ", range.first, " to ", range.end,
+                                                   " (exclusive) of a model that has ", layers));
+  }
+  packed->range_ = range;
+  WL_RETURN_IF_ERROR(packed->Pack(pool));
+  packed->fingerprint_ = FingerprintOf(*packed->weights_.file);
+  return std::shared_ptr<const PackedModel>(std::move(packed));
+}
+
+absl::Status PackedModel::Pack(kernels::ThreadPool* pool) {
+  layers_.resize(range_.count());
+  for (int64_t i = range_.first; i < range_.end; ++i) {
+    const model::LayerWeights& from = weights_.layers[i];
+    PackedLayer& to = layers_[i - range_.first];
+    WL_RETURN_IF_ERROR(PackInto(from.q, pool, &to.q));
+    WL_RETURN_IF_ERROR(PackInto(from.k, pool, &to.k));
+    WL_RETURN_IF_ERROR(PackInto(from.v, pool, &to.v));
+    WL_RETURN_IF_ERROR(PackInto(from.output, pool, &to.output));
+    WL_RETURN_IF_ERROR(PackInto(from.gate, pool, &to.gate));
+    WL_RETURN_IF_ERROR(PackInto(from.up, pool, &to.up));
+    WL_RETURN_IF_ERROR(PackInto(from.down, pool, &to.down));
+    to.attention_norm = VectorOf(from.attention_norm);
+    to.ffn_norm = VectorOf(from.ffn_norm);
+    to.q_bias = VectorOf(from.q_bias);
+    to.k_bias = VectorOf(from.k_bias);
+    to.v_bias = VectorOf(from.v_bias);
+    to.q_norm = VectorOf(from.q_norm);
+    to.k_norm = VectorOf(from.k_norm);
+  }
+  if (range_.end < weights_.shape.layers) return absl::OkStatus();
+  return PackInto(weights_.output, pool, &head_);
+}
+
+const PackedLayer& PackedModel::layer(int64_t index) const {
+  WL_CHECK(index >= range_.first && index < range_.end);
+  return layers_[index - range_.first];
+}
+
+void PackedModel::Embed(TokenId id, float* row) const {
+  const model::WeightView& table = weights_.token_embedding;
+  WL_CHECK(id >= 0 && id < table.rows);
+  const int64_t row_bytes = kernels::BytesFor(table.dtype, table.cols).count();
+  kernels::Dequantize(table.dtype, table.bytes.data() + id * row_bytes, table.cols, row);
+}
+
+const PackedMatrix& PackedModel::head() const {
+  WL_CHECK(range_.end == weights_.shape.layers);
+  return head_;
+}
+
+Bytes PackedModel::WeightsOf(LayerRange range) const {
+  WL_CHECK(range.first >= range_.first && range.end <= range_.end);
+  Bytes sum;
+  for (int64_t i = range.first; i < range.end; ++i) sum += layer(i).size();
+  if (range.first == 0) sum += weights_.token_embedding.size();
+  if (range.end == weights_.shape.layers) sum += weights_.output_norm.size() + head_.bytes();
+  return sum;
+}
+
+std::vector<LayerRange> CutEvenly(int64_t layers, int64_t shards) {
+  WL_CHECK(shards >= 1 && shards <= layers);
+  std::vector<LayerRange> ranges;
+  int64_t first = 0;
+  for (int64_t i = 0; i < shards; ++i) {
+    const int64_t count = layers / shards + (i < layers % shards ? 1 : 0);
+    ranges.push_back({first, first + count});
+    first += count;
+  }
+  return ranges;
+}
+
+}  // namespace waferline::shard

@@ -1,0 +1,76 @@
+// A model's weights as the kernels want them, packed once from the mapped file and shared by all
+// who compute with them in this process: shards that hold neighbouring layers, the prefill pool.
+// Immutable once loaded, any thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "wafer_backend/base/ids.h"
+#include "wafer_backend/base/units.h"
+#include "wafer_backend/compute/kernels/matrix.h"
+#include "wafer_backend/compute/kernels/thread_pool.h"
+#include "wafer_backend/compute/model/weights.h"
+
+namespace waferline::shard {
+
+// One layer. Matrices are packed, vectors (norms, biases) are views into the file; an absent vector
+// is empty.
+struct PackedLayer {
+  kernels::PackedMatrix q, k, v, output, gate, up, down;
+  std::span<const float> attention_norm, ffn_norm, q_bias, k_bias, v_bias, q_norm, k_norm;
+  Bytes size() const;
+};
+
+// Layers [first, end).
+struct LayerRange {
+  int64_t first = 0;
+  int64_t end = 0;
+  int64_t count() const { return end - first; }
+  bool operator==(const LayerRange&) const = default;
+};
+
+class PackedModel {
+ public:
+  // Packs the layers of `range`, and the output matrix if it reaches the end. The status of Bind
+  // and Runnable if the file cannot be computed with; InvalidArgument for a range outside it.
+  static absl::StatusOr<std::shared_ptr<const PackedModel>> Load(
+      std::shared_ptr<const model::GgufFile> file, LayerRange range, kernels::ThreadPool* pool);
+
+  const model::ModelShape& shape() const { return weights_.shape; }
+  const LayerRange& range() const { return range_; }
+  const PackedLayer& layer(int64_t index) const;  // within range()
+
+  // One row of the token embedding, f32 [hidden]. `id` is within the vocabulary.
+  void Embed(TokenId id, float* row) const;
+  std::span<const float> output_norm() const { return weights_.output_norm.f32(); }
+  const kernels::PackedMatrix& head() const;  // vocabulary x hidden; range() must reach the end
+
+  // What a shard of these layers holds in weights: packed layers, the embedding table as in the
+  // file on the first, norm and output matrix on the last.
+  Bytes WeightsOf(LayerRange range) const;
+
+  // Tells models apart: peers that compute one sequence must have the same. Over the file's size,
+  // its tensors' names, types and shapes, and a sample of their bytes.
+  uint64_t fingerprint() const { return fingerprint_; }
+
+ private:
+  PackedModel() = default;
+  absl::Status Pack(kernels::ThreadPool* pool);
+
+  model::ModelWeights weights_;
+  LayerRange range_;
+  std::vector<PackedLayer> layers_;
+  kernels::PackedMatrix head_;
+  uint64_t fingerprint_ = 0;
+};
+
+// Cuts `layers` into `shards` neighbouring ranges as even as can be, longer ones first. 1 <= shards
+// <= layers.
+std::vector<LayerRange> CutEvenly(int64_t layers, int64_t shards);
+
+}  // namespace waferline::shard

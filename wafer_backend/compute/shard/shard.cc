@@ -1,0 +1,196 @@
+#include "wafer_backend/compute/shard/shard.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/check.h"
+#include "wafer_backend/base/status.h"
+
+namespace waferline::shard {
+namespace {
+
+std::string NameOf(LayerRange range) {
+  return absl::StrCat("the shard of layers ", range.first, " to ", range.end - 1);
+}
+
+// Activations in and out, and logits on the last shard, beside what the layers work with.
+Bytes FrameBytes(const PackedModel& model, const ShardOptions& options) {
+  const auto& shape = model.shape();
+  Bytes sum(options.max_rows * shape.hidden * 4);
+  if (options.range.end == shape.layers) sum += Bytes(options.max_rows * shape.vocabulary * 4);
+  return sum;
+}
+
+}  // namespace
+
+Shard::Shard(std::shared_ptr<const PackedModel> model, const ShardOptions& options,
+             kernels::ThreadPool* pool)
+    : model_(std::move(model)),
+      options_(options),
+      stack_(model_, {options.range, options.page_tokens, options.max_rows}, pool),
+      ledger_(NameOf(options.range), options.sram),
+      pages_(stack_.layout().page_bytes()) {
+  slots_.reserve(options.slots);
+  for (uint32_t i = 0; i < options.slots; ++i) slots_.emplace_back(&pages_);
+}
+
+absl::StatusOr<std::unique_ptr<Shard>> Shard::Create(std::shared_ptr<const PackedModel> model,
+                                                     const ShardOptions& options,
+                                                     kernels::ThreadPool* pool) {
+  const kernels::KvPageLayout layout{.layers = options.range.count(),
+                                     .kv_heads = model->shape().kv_heads,
+                                     .head_dim = model->shape().head_dim,
+                                     .page_tokens = options.page_tokens};
+  WL_RETURN_IF_ERROR(layout.Check());
+  if (options.slots < 1 || options.max_rows < 1) {
+    return absl::InvalidArgumentError("a shard needs at least one slot and one row a step");
+  }
+  if (options.range.first < model->range().first || options.range.end > model->range().end ||
+      options.range.count() < 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(NameOf(options.range), " lies outside the layers that were loaded"));
+  }
+  std::unique_ptr<Shard> shard(new Shard(std::move(model), options, pool));
+  const Bytes weights = shard->model_->WeightsOf(options.range);
+  const Bytes buffers = shard->stack_.working_bytes() + FrameBytes(*shard->model_, options);
+  WL_RETURN_IF_ERROR(shard->ledger_.Settle(weights, buffers, shard->pages_.page_bytes()));
+  return shard;
+}
+
+absl::Status Shard::Open(uint32_t slot, uint32_t positions) {
+  if (slot >= slots_.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("slot ", slot, " of a shard that has ", slots_.size()));
+  }
+  if (slots_[slot].open) {
+    return absl::FailedPreconditionError(absl::StrCat("slot ", slot, " is taken"));
+  }
+  if (positions < 1 || positions > model_->shape().context) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(positions, " positions, the model's context is ", model_->shape().context));
+  }
+  const int64_t pages = PagesFor(positions, options_.page_tokens);
+  WL_RETURN_IF_ERROR(ledger_.ReserveKv(pages * pages_.page_bytes()));
+  slots_[slot].open = true;
+  slots_[slot].reserved_pages = pages;
+  ++open_slots_;
+  return absl::OkStatus();
+}
+
+void Shard::Close(uint32_t slot) {
+  if (slot >= slots_.size() || !slots_[slot].open) return;
+  Slot& place = slots_[slot];
+  place.open = false;
+  place.pages.Clear();
+  ledger_.ReleaseKv(place.reserved_pages * pages_.page_bytes());
+  place.reserved_pages = 0;
+  --open_slots_;
+}
+
+void Shard::CloseAll() {
+  for (uint32_t slot = 0; slot < slots_.size(); ++slot) Close(slot);
+}
+
+absl::Status Shard::CheckSlot(uint32_t slot) const {
+  if (slot < slots_.size() && slots_[slot].open) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat("slot ", slot, " is not open"));
+}
+
+absl::Status Shard::Receive(const link::KvFrame& frame) {
+  WL_RETURN_IF_ERROR(CheckSlot(frame.slot));
+  Slot& place = slots_[frame.slot];
+  const int64_t page = frame.first_position / options_.page_tokens;
+  const int64_t layer = static_cast<int64_t>(frame.first_layer) - options_.range.first;
+  const Bytes layer_bytes = layout().layer_bytes();
+  if (frame.first_position % options_.page_tokens != 0 || frame.positions < 1 ||
+      frame.positions > options_.page_tokens || page >= place.reserved_pages || layer < 0 ||
+      frame.layer_count < 1 || layer + frame.layer_count > options_.range.count() ||
+      Bytes(static_cast<int64_t>(frame.data.size())) != frame.layer_count * layer_bytes) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "KV of layers ", frame.first_layer, " + ", frame.layer_count, ", positions ",
+        frame.first_position, " + ", frame.positions, " does not fit slot ", frame.slot, " of ",
+        NameOf(options_.range), " with pages of ", options_.page_tokens, " positions"));
+  }
+  place.pages.Grow(page + 1);
+  std::memcpy(place.pages.page(page) + layer * layer_bytes.count(), frame.data.data(),
+              frame.data.size());
+  return absl::OkStatus();
+}
+
+absl::Status Shard::Prepare(const std::vector<link::Row>& rows) {
+  if (static_cast<int64_t>(rows.size()) > options_.max_rows) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a step of ", rows.size(), " rows, at most ", options_.max_rows));
+  }
+  for (const link::Row& row : rows) {
+    WL_RETURN_IF_ERROR(CheckSlot(row.slot));
+    if (row.position >= slots_[row.slot].reserved_pages * options_.page_tokens) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("position ", row.position, " of slot ", row.slot, " was not reserved"));
+    }
+  }
+  runs_.clear();
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const link::Row& row = rows[i];
+    Slot& place = slots_[row.slot];
+    place.pages.Grow(row.position / options_.page_tokens + 1);
+    if (i > 0 && rows[i - 1].slot == row.slot && rows[i - 1].position + 1 == row.position) {
+      ++runs_.back().rows;
+    } else {
+      runs_.push_back({&place.pages, row.position, 1});
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Shard::Step(const link::TokenFrame& in, link::ActivationFrame* out) {
+  if (!first()) return absl::FailedPreconditionError("tokens go into the first shard only");
+  const auto& shape = model_->shape();
+  for (const TokenId id : in.tokens) {
+    if (id < 0 || id >= shape.vocabulary) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("token ", id, " of a vocabulary of ", shape.vocabulary));
+    }
+  }
+  WL_RETURN_IF_ERROR(Prepare(in.rows));
+  out->step = in.step;
+  out->width = static_cast<uint32_t>(shape.hidden);
+  out->rows = in.rows;
+  out->hidden.resize(in.rows.size() * out->width);
+  for (size_t i = 0; i < in.tokens.size(); ++i) {
+    model_->Embed(in.tokens[i], out->hidden.data() + i * out->width);
+  }
+  stack_.Forward(runs_, out->hidden.data());
+  return absl::OkStatus();
+}
+
+absl::Status Shard::Step(link::ActivationFrame* frame) {
+  if (frame->width != model_->shape().hidden) {
+    return absl::InvalidArgumentError(absl::StrCat("activations of width ", frame->width,
+                                                   ", the model's is ", model_->shape().hidden));
+  }
+  WL_RETURN_IF_ERROR(Prepare(frame->rows));
+  stack_.Forward(runs_, frame->hidden.data());
+  return absl::OkStatus();
+}
+
+absl::Status Shard::Head(const link::ActivationFrame& in, link::LogitsFrame* out) {
+  if (!last()) return absl::FailedPreconditionError("only the last shard has the output matrix");
+  out->step = in.step;
+  out->vocabulary = static_cast<uint32_t>(model_->shape().vocabulary);
+  out->logits.resize(in.rows.size() * out->vocabulary);
+  stack_.Logits(in.hidden.data(), static_cast<int64_t>(in.rows.size()), out->logits.data());
+  return absl::OkStatus();
+}
+
+ShardMemory Shard::memory() const {
+  return {.capacity = ledger_.capacity(),
+          .weights = ledger_.weights(),
+          .buffers = ledger_.buffers(),
+          .kv_per_page = pages_.page_bytes(),
+          .page_tokens = Tokens(options_.page_tokens)};
+}
+
+}  // namespace waferline::shard

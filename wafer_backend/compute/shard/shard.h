@@ -1,0 +1,91 @@
+// A shard: a contiguous range of layers with their weights and the KV of every resident sequence,
+// under one SRAM ledger. The first turns token ids into activations, the last turns activations
+// into logits; between neighbours nothing but activations passes.
+//
+// Owner: the plane (shards in a process) or the shard server; thread: one at a time. Bounds:
+// `slots` sequences, `max_rows` rows a step, KV by the ledger. What a peer sent is checked against
+// all of them: InvalidArgument or FailedPrecondition then, and nothing has changed.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "wafer_backend/api/values.h"
+#include "wafer_backend/compute/link/frames.h"
+#include "wafer_backend/compute/shard/kv_pages.h"
+#include "wafer_backend/compute/shard/layer_stack.h"
+#include "wafer_backend/compute/shard/packed_model.h"
+#include "wafer_backend/compute/shard/sram_ledger.h"
+
+namespace waferline::shard {
+
+struct ShardOptions {
+  LayerRange range;
+  Bytes sram = Bytes(44'000'000'000);  // a WSE-3: 44 GB (Cerebras, Hot Chips 2024)
+  int64_t page_tokens = 64;
+  uint32_t slots = 256;
+  int64_t max_rows = 256;
+};
+
+class Shard {
+ public:
+  // ResourceExhausted with the arithmetic if the layers do not fit into the SRAM. `pool` may be
+  // shared and must outlive the shard.
+  static absl::StatusOr<std::unique_ptr<Shard>> Create(std::shared_ptr<const PackedModel> model,
+                                                       const ShardOptions& options,
+                                                       kernels::ThreadPool* pool);
+
+  // Reserves KV for `positions` positions in a free slot. ResourceExhausted if the SRAM is full.
+  absl::Status Open(uint32_t slot, uint32_t positions);
+  // Gives the slot and its pages back; nothing if it is not open.
+  void Close(uint32_t slot);
+  void CloseAll();
+
+  // Pages from the prefill pool.
+  absl::Status Receive(const link::KvFrame& frame);
+
+  // First shard: tokens in, activations after this shard's layers out.
+  absl::Status Step(const link::TokenFrame& in, link::ActivationFrame* out);
+  // Others: the same frame carries the activations on.
+  absl::Status Step(link::ActivationFrame* frame);
+  // Last shard: logits of every row.
+  absl::Status Head(const link::ActivationFrame& in, link::LogitsFrame* out);
+
+  bool first() const { return options_.range.first == 0; }
+  bool last() const { return options_.range.end == model_->shape().layers; }
+  const ShardOptions& options() const { return options_; }
+  const PackedModel& model() const { return *model_; }
+  const kernels::KvPageLayout& layout() const { return stack_.layout(); }
+  ShardMemory memory() const;
+  Bytes kv_reserved() const { return ledger_.kv(); }
+  int64_t pages_in_use() const { return pages_.in_use(); }
+  uint32_t open_slots() const { return open_slots_; }
+
+ private:
+  struct Slot {
+    explicit Slot(PagePool* pool) : pages(pool) {}
+    bool open = false;
+    int64_t reserved_pages = 0;
+    SequencePages pages;
+  };
+
+  Shard(std::shared_ptr<const PackedModel> model, const ShardOptions& options,
+        kernels::ThreadPool* pool);
+  absl::Status CheckSlot(uint32_t slot) const;
+  // Checks the rows and groups them; every page they need is there afterwards.
+  absl::Status Prepare(const std::vector<link::Row>& rows);
+
+  const std::shared_ptr<const PackedModel> model_;
+  const ShardOptions options_;
+  LayerStack stack_;
+  SramLedger ledger_;
+  PagePool pages_;
+  std::vector<Slot> slots_;
+  uint32_t open_slots_ = 0;
+  std::vector<Run> runs_;  // of the current step
+};
+
+}  // namespace waferline::shard
