@@ -5,6 +5,7 @@
 
 #include "client/cli/command.h"
 #include "client/cli/program.h"
+#include "client/cli/silicon_commands.h"
 #include "client/cli/version_command.h"
 
 namespace waferline::cli {
@@ -14,6 +15,7 @@ std::vector<Command> AllCommands() {
   std::vector<Command> all;
   for (const std::vector<Command>& group : {
            VersionCommands(),
+           SiliconCommands(),
        }) {
     all.insert(all.end(), group.begin(), group.end());
   }
