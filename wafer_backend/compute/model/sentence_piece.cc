@@ -1,0 +1,208 @@
+#include "wafer_backend/compute/model/sentence_piece.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/model/merge.h"
+#include "wafer_backend/compute/model/utf8.h"
+#include "wafer_backend/compute/model/vocabulary_tokenizer.h"
+
+namespace waferline::model {
+namespace {
+
+constexpr std::string_view kSpace = "\xe2\x96\x81";  // U+2581
+constexpr TokenId kNone = -1;
+
+std::string WithSpaces(std::string_view token) {
+  std::string text;
+  for (size_t i = 0; i < token.size();) {
+    if (token.substr(i).starts_with(kSpace)) {
+      text += ' ';
+      i += kSpace.size();
+    } else {
+      text += token[i++];
+    }
+  }
+  return text;
+}
+
+// The byte that a token "<0x0A>" stands for, or -1.
+int ByteOf(std::string_view token) {
+  if (token.size() != 6 || !token.starts_with("<0x") || token[5] != '>') return -1;
+  const auto digit = [](char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+  };
+  const int high = digit(token[3]), low = digit(token[4]);
+  return high < 0 || low < 0 ? -1 : 16 * high + low;
+}
+
+struct Pieces {
+  std::vector<std::string> text;  // by id: the bytes it stands for
+  std::array<TokenId, 256> bytes;
+};
+
+absl::StatusOr<Pieces> ReadPieces(const Vocabulary& vocabulary) {
+  Pieces pieces;
+  pieces.bytes.fill(kNone);
+  for (TokenId id = 0; id < vocabulary.size(); ++id) {
+    const std::string& token = vocabulary.tokens[id];
+    if (vocabulary.Is(id, TokenType::kByte)) {
+      const int byte = ByteOf(token);
+      if (byte < 0) {
+        return absl::InvalidArgumentError(absl::StrCat("token ", id, ", ", Quoted(token),
+                                                       ", is a byte by its type "
+                                                       "(tokenizer.ggml.token_type), but not "
+                                                       "written as <0xHH>"));
+      }
+      pieces.text.push_back(std::string(1, static_cast<char>(byte)));
+      if (pieces.bytes[byte] == kNone) pieces.bytes[byte] = id;
+    } else if (vocabulary.Is(id, TokenType::kControl) || vocabulary.Is(id, TokenType::kUnknown)) {
+      pieces.text.push_back(token);
+    } else {
+      pieces.text.push_back(WithSpaces(token));
+    }
+  }
+  const auto missing = std::count(pieces.bytes.begin(), pieces.bytes.end(), kNone);
+  if (missing != 0 && missing != 256) {
+    return absl::InvalidArgumentError(absl::StrCat("tokenizer.ggml.tokens has byte tokens, but ",
+                                                   missing, " of the 256 are missing"));
+  }
+  if (missing == 256 && !vocabulary.unknown) {
+    return absl::InvalidArgumentError(
+        "the vocabulary has neither byte tokens nor tokenizer.ggml.unknown_token_id");
+  }
+  return pieces;
+}
+
+class SentencePiece final : public VocabularyTokenizer {
+ public:
+  SentencePiece(Vocabulary read, Pieces pieces, std::vector<float> scores, bool space_prefix)
+      : VocabularyTokenizer(std::move(read), std::move(pieces.text), space_prefix),
+        scores_(std::move(scores)),
+        bytes_(pieces.bytes) {
+    for (TokenId id = 0; id < size(); ++id) {
+      if (!vocabulary().Is(id, TokenType::kNormal) &&
+          !vocabulary().Is(id, TokenType::kUserDefined)) {
+        continue;
+      }
+      const std::string_view token = vocabulary().tokens[id];
+      ids_.emplace(token, id);
+      longest_ = std::max(longest_, token.size());
+    }
+  }
+
+  std::string Description() const override { return "SentencePiece"; }
+
+ private:
+  void EncodeText(std::string_view text, bool after_control,
+                  std::vector<TokenId>& ids) const override {
+    std::string written;
+    std::vector<Symbol> symbols;
+    Split(text, space_prefix() && after_control, written, symbols);
+    const auto join = [&](const Symbol& a, const Symbol& b) -> std::optional<Joined> {
+      const size_t length = size_t{a.length} + b.length;
+      if (length > longest_) return std::nullopt;
+      const auto found = ids_.find(std::string_view(written).substr(a.begin, length));
+      if (found == ids_.end()) return std::nullopt;
+      return Joined{-static_cast<double>(scores_[found->second]), found->second};
+    };
+    MergeQueue queue;
+    MergeSymbols(symbols, join, queue);
+    for (int32_t i = 0; i >= 0; i = symbols[i].next) {
+      const Symbol& symbol = symbols[i];
+      if (symbol.id != kNone) {
+        ids.push_back(symbol.id);
+      } else {
+        Spell(std::string_view(written).substr(symbol.begin, symbol.length), symbol.frozen, ids);
+      }
+    }
+  }
+
+  // `written`: the text with spaces as U+2581; `symbols`: its characters and user-defined tokens.
+  void Split(std::string_view text, bool prefix, std::string& written,
+             std::vector<Symbol>& symbols) const {
+    written.reserve(text.size() + text.size() / 2);
+    symbols.reserve(text.size() + 1);
+    const auto add = [&](std::string_view part, TokenId id, bool frozen) {
+      const auto index = static_cast<int32_t>(symbols.size());
+      symbols.push_back({static_cast<uint32_t>(written.size()), static_cast<uint32_t>(part.size()),
+                         index - 1, -1, id, frozen});
+      if (index > 0) symbols[index - 1].next = index;
+      written += part;
+    };
+    if (prefix) add(kSpace, IdOf(kSpace), false);
+    for (size_t i = 0; i < text.size();) {
+      if (const auto match = user_defined().At(text, i)) {
+        add(text.substr(i, match->length), match->id, true);
+        i += match->length;
+        continue;
+      }
+      const Utf8Start start = StartOf(text.substr(i));
+      const bool valid = start.kind == Utf8Start::kCharacter;
+      const std::string_view part = text.substr(i, valid ? start.length : 1);
+      if (part == " ") {
+        add(kSpace, IdOf(kSpace), false);
+      } else if (!valid || part == kSpace) {
+        add(part, kNone, true);
+      } else {
+        add(part, IdOf(part), false);
+      }
+      i += part.size();
+    }
+  }
+
+  TokenId IdOf(std::string_view part) const {
+    const auto found = ids_.find(part);
+    return found == ids_.end() ? kNone : found->second;
+  }
+
+  // A part that is no token. `literal`: its U+2581 is not a space.
+  void Spell(std::string_view part, bool literal, std::vector<TokenId>& ids) const {
+    if (bytes_[0] == kNone) {
+      // A run of unknown characters is one token.
+      if (ids.empty() || ids.back() != *vocabulary().unknown) ids.push_back(*vocabulary().unknown);
+      return;
+    }
+    if (!literal && part == kSpace) part = " ";
+    for (char byte : part) ids.push_back(bytes_[static_cast<uint8_t>(byte)]);
+  }
+
+  const std::vector<float> scores_;
+  const std::array<TokenId, 256> bytes_;               // kNone if the vocabulary has no byte tokens
+  std::unordered_map<std::string_view, TokenId> ids_;  // of pieces that text may become
+  size_t longest_ = 0;
+};
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const Tokenizer>> NewSentencePiece(const Metadata& metadata) {
+  constexpr const char* kScores = "tokenizer.ggml.scores";
+  WL_ASSIGN_OR_RETURN(Vocabulary vocabulary, Vocabulary::Read(metadata, /*add_bos=*/true));
+  WL_ASSIGN_OR_RETURN(std::vector<float> scores, metadata.Floats(kScores));
+  if (scores.size() != vocabulary.tokens.size()) {
+    return absl::InvalidArgumentError(absl::StrCat(kScores, " has ", scores.size(),
+                                                   " entries, but tokenizer.ggml.tokens has ",
+                                                   vocabulary.tokens.size()));
+  }
+  if (!std::all_of(scores.begin(), scores.end(), [](float s) { return std::isfinite(s); })) {
+    return absl::InvalidArgumentError(absl::StrCat(kScores, " holds a number that is not finite"));
+  }
+  WL_ASSIGN_OR_RETURN(const bool space_prefix,
+                      metadata.BoolOr("tokenizer.ggml.add_space_prefix", true));
+  WL_ASSIGN_OR_RETURN(Pieces pieces, ReadPieces(vocabulary));
+  return std::make_shared<SentencePiece>(std::move(vocabulary), std::move(pieces),
+                                         std::move(scores), space_prefix);
+}
+
+}  // namespace waferline::model

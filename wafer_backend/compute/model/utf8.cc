@@ -1,0 +1,42 @@
+#include "wafer_backend/compute/model/utf8.h"
+
+#include <cstdint>
+
+namespace waferline::model {
+namespace {
+
+struct Lead {
+  size_t length;         // of the character; 0 if no character begins with this byte
+  uint8_t second_first;  // bounds of the second byte: table 3-7 of the Unicode standard
+  uint8_t second_last;
+};
+
+Lead LeadOf(uint8_t byte) {
+  if (byte < 0x80) return {1, 0, 0};
+  if (byte < 0xc2) return {0, 0, 0};
+  if (byte < 0xe0) return {2, 0x80, 0xbf};
+  if (byte == 0xe0) return {3, 0xa0, 0xbf};
+  if (byte == 0xed) return {3, 0x80, 0x9f};
+  if (byte < 0xf0) return {3, 0x80, 0xbf};
+  if (byte == 0xf0) return {4, 0x90, 0xbf};
+  if (byte < 0xf4) return {4, 0x80, 0xbf};
+  if (byte == 0xf4) return {4, 0x80, 0x8f};
+  return {0, 0, 0};
+}
+
+}  // namespace
+
+Utf8Start StartOf(std::string_view bytes) {
+  const Lead lead = LeadOf(static_cast<uint8_t>(bytes[0]));
+  if (lead.length == 0) return {Utf8Start::kInvalid, 1};
+  for (size_t i = 1; i < lead.length; ++i) {
+    if (i == bytes.size()) return {Utf8Start::kIncomplete, i};
+    const uint8_t byte = static_cast<uint8_t>(bytes[i]);
+    const uint8_t first = i == 1 ? lead.second_first : 0x80;
+    const uint8_t last = i == 1 ? lead.second_last : 0xbf;
+    if (byte < first || byte > last) return {Utf8Start::kInvalid, i};
+  }
+  return {Utf8Start::kCharacter, lead.length};
+}
+
+}  // namespace waferline::model
