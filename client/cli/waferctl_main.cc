@@ -7,6 +7,7 @@
 #include "client/cli/program.h"
 #include "client/cli/silicon_commands.h"
 #include "client/cli/version_command.h"
+#include "client/cli/wafer_commands.h"
 
 namespace waferline::cli {
 namespace {
@@ -14,6 +15,7 @@ namespace {
 std::vector<Command> AllCommands() {
   std::vector<Command> all;
   for (const std::vector<Command>& group : {
+           WaferCommands(),
            VersionCommands(),
            SiliconCommands(),
        }) {

@@ -1,0 +1,114 @@
+// waferctl wafer calibrate: fits kernel constants to published measurements.
+#include <algorithm>
+#include <boost/json.hpp>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "client/cli/arguments.h"
+#include "client/cli/wafer_commands.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/hardware/silicon/hardware_file.h"
+#include "wafer_backend/hardware/timing/calibrate.h"
+#include "wafer_backend/hardware/timing/profile_file.h"
+
+namespace waferline::cli {
+namespace {
+
+std::map<std::string, silicon::WaferSpec> KnownWafers() {
+  std::map<std::string, silicon::WaferSpec> wafers;
+  for (const std::string& name : silicon::BuiltInHardware()) {
+    const auto hardware = silicon::LoadHardware(name);
+    if (hardware.ok() && hardware->wafer() != nullptr) wafers[name] = *hardware->wafer();
+  }
+  return wafers;
+}
+
+double MedianPercent(std::vector<double> errors) {
+  if (errors.empty()) return 0;
+  for (double& e : errors) e = 100 * std::abs(e);
+  std::sort(errors.begin(), errors.end());
+  return (errors[(errors.size() - 1) / 2] + errors[errors.size() / 2]) / 2;
+}
+
+boost::json::object Json(const timing::Calibration& calibration) {
+  const timing::Profile& profile = calibration.profile;
+  boost::json::object constants;
+  for (const timing::ConstantField& field : timing::ConstantFields()) {
+    constants[field.name] = {{"value", profile.constants.*field.value},
+                             {"error", profile.errors.*field.value}};
+  }
+  boost::json::array points;
+  for (size_t i = 0; i < profile.residuals.size(); ++i) {
+    const timing::Residual& r = profile.residuals[i];
+    points.push_back({{"point", r.point},
+                      {"measured", r.measured},
+                      {"predicted", r.predicted},
+                      {"error_percent", r.error_percent()},
+                      {"left_out_error_percent", 100 * calibration.left_out_errors[i]}});
+  }
+  return {{"profile", profile.name},
+          {"points", profile.residuals.size()},
+          {"fitted_constants", profile.fitted.size()},
+          {"median_error_percent", MedianErrorPercent(profile.residuals)},
+          {"worst_error_percent", WorstErrorPercent(profile.residuals)},
+          {"left_out_median_error_percent", MedianPercent(calibration.left_out_errors)},
+          {"spread", profile.spread},
+          {"constants", constants},
+          {"residuals", points}};
+}
+
+void Print(const timing::Calibration& calibration) {
+  const timing::Profile& profile = calibration.profile;
+  printf("profile %s: %zu constants fitted to %zu points\n", profile.name.c_str(),
+         profile.fitted.size(), profile.residuals.size());
+  for (const timing::ConstantField& field : timing::ConstantFields()) {
+    printf("  %-28s %12.5g +- %.2g\n", field.name, profile.constants.*field.value,
+           profile.errors.*field.value);
+  }
+  printf("%-48s %12s %12s %7s %9s\n", "point", "measured", "predicted", "error", "left out");
+  for (size_t i = 0; i < profile.residuals.size(); ++i) {
+    const timing::Residual& r = profile.residuals[i];
+    printf("%-48s %12.5g %12.5g %+6.1f%% %+8.1f%%\n", r.point.c_str(), r.measured, r.predicted,
+           r.error_percent(), 100 * calibration.left_out_errors[i]);
+  }
+  printf("median error %.2f %%, worst %.2f %%; each point left out of its fit: median %.2f %%\n",
+         MedianErrorPercent(profile.residuals), WorstErrorPercent(profile.residuals),
+         MedianPercent(calibration.left_out_errors));
+}
+
+absl::Status Calibrate(const Arguments& arguments) {
+  if (!arguments.Has("data")) return UsageError("--data is needed: the folder of the CSV files");
+  WL_ASSIGN_OR_RETURN(const timing::Measurements measurements,
+                      timing::ReadMeasurements(arguments.Text("data")));
+  WL_ASSIGN_OR_RETURN(const timing::Calibration calibration,
+                      timing::CalibrateKernels(measurements.kernels, KnownWafers()));
+  if (arguments.Has("out")) {
+    std::ofstream out(arguments.Text("out"));
+    out << FormatProfile(calibration.profile);
+    out.close();
+    if (!out) {
+      return absl::UnavailableError(absl::StrCat(arguments.Text("out"), ": cannot be written"));
+    }
+  }
+  if (arguments.json()) {
+    printf("%s\n", boost::json::serialize(Json(calibration)).c_str());
+  } else {
+    Print(calibration);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Command CalibrateCommand() {
+  return Command{.words = "wafer calibrate",
+                 .summary = "Fit a profile's constants to published measurements",
+                 .flags = {TextFlag("data", "DIR", "mesh_gemv.csv, decode_layer.csv and so on"),
+                           TextFlag("out", "FILE", "write the profile there")},
+                 .run = Calibrate};
+}
+
+}  // namespace waferline::cli

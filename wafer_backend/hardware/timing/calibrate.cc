@@ -1,0 +1,94 @@
+#include "wafer_backend/hardware/timing/calibrate.h"
+
+#include <cmath>
+#include <string_view>
+
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/hardware/timing/kernels.h"
+#include "wafer_backend/hardware/timing/least_squares.h"
+
+namespace waferline::timing {
+namespace {
+
+constexpr int kPointsPerConstant = 3;
+
+// Whole-model kernels only; single kernels say nothing of it.
+bool FittedHere(const ConstantField& field) {
+  return std::string_view(field.name) != "layer_scale";
+}
+
+void Set(const std::vector<double>& values, KernelConstants* constants) {
+  size_t i = 0;
+  for (const ConstantField& field : ConstantFields()) {
+    if (FittedHere(field)) constants->*field.value = values[i++];
+  }
+}
+
+Profile StartingProfile() {
+  Profile p;
+  p.name = "open";
+  p.title = "Public kernels: WaferLLM and its independent re-runs";
+  p.softmax_score_cycles = {16, 4, 60, silicon::Mark::kUnknown,
+                            "an FP16 exponential by a short polynomial, not measured"};
+  p.tokens_per_step = {1, 1, 1, silicon::Mark::kPublished, "the measured kernels do not speculate"};
+  for (const ConstantField& field : ConstantFields()) {
+    if (FittedHere(field)) p.fitted.emplace_back(field.name);
+  }
+  return p;
+}
+
+}  // namespace
+
+absl::StatusOr<Calibration> CalibrateKernels(
+    const std::vector<KernelMeasurement>& points,
+    const std::map<std::string, silicon::WaferSpec>& machines) {
+  const Profile start = StartingProfile();
+  if (points.size() < kPointsPerConstant * start.fitted.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(points.size(), " points cannot fit ", start.fitted.size(),
+                     " constants: ", kPointsPerConstant, " are needed for each"));
+  }
+  for (const KernelMeasurement& point : points) {
+    const auto machine = machines.find(point.machine);
+    if (machine == machines.end()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(point.label, ": machine: \"", point.machine, "\" is not a known wafer"));
+    }
+    const auto cycles = KernelCycles(machine->second, start, point.size);
+    if (!cycles.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat(point.label, ": ", cycles.status().message()));
+    }
+  }
+
+  FitProblem problem;
+  for (const ConstantField& field : ConstantFields()) {
+    if (FittedHere(field)) problem.start.push_back(start.constants.*field.value);
+  }
+  problem.points = static_cast<int>(points.size());
+  problem.error = [&, tried = start](const std::vector<double>& values, int i) mutable {
+    const KernelMeasurement& point = points[static_cast<size_t>(i)];
+    Set(values, &tried.constants);
+    const auto cycles = KernelCycles(machines.at(point.machine), tried, point.size);
+    return *cycles / point.cycles - 1;  // sizes were checked above
+  };
+  WL_ASSIGN_OR_RETURN(const FitResult fit, Fit(problem));
+
+  Calibration calibration;
+  calibration.profile = start;
+  Set(fit.parameters, &calibration.profile.constants);
+  calibration.profile.spread = fit.spread;
+  size_t k = 0;
+  for (const ConstantField& field : ConstantFields()) {
+    calibration.profile.errors.*field.value = FittedHere(field) ? fit.standard_errors[k++] : 0;
+  }
+  for (int i = 0; i < problem.points; ++i) {
+    const KernelMeasurement& point = points[static_cast<size_t>(i)];
+    calibration.profile.residuals.push_back(
+        {point.label, point.cycles, point.cycles * (1 + problem.error(fit.parameters, i))});
+  }
+  WL_ASSIGN_OR_RETURN(calibration.left_out_errors, LeaveOneOutErrors(problem));
+  return calibration;
+}
+
+}  // namespace waferline::timing

@@ -1,0 +1,103 @@
+#include "wafer_backend/hardware/timing/profile_file.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/hardware/silicon/built_in_files.h"
+#include "wafer_backend/hardware/silicon/yaml_form.h"
+
+namespace waferline::timing {
+namespace {
+
+using silicon::Range;
+using silicon::YamlForm;
+
+// A double-quoted scalar of YAML.
+std::string Quoted(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c == '\n' ? ' ' : c;
+  }
+  return out + '"';
+}
+
+std::string FormatFact(const silicon::Fact& fact) {
+  return absl::StrFormat("{value: %.6g, low: %.6g, high: %.6g, mark: \"%c\", source: %s}",
+                         fact.value, fact.low, fact.high, static_cast<char>(fact.mark),
+                         Quoted(fact.source));
+}
+
+}  // namespace
+
+absl::StatusOr<Profile> ParseProfile(const std::string& name, std::string_view yaml) {
+  silicon::YamlFile file(name, yaml);
+  YamlForm form = file.root();
+  Profile profile;
+  profile.name = form.Text("name");
+  profile.title = form.Text("title");
+  profile.anchored = form.Flag("anchored", false);
+  profile.spread = form.Plain("spread", {0, 1});
+  profile.softmax_score_cycles = form.Number("softmax_score_cycles", {1e-3, 1e6});
+  profile.tokens_per_step = form.Number("tokens_per_step", {1, 64});
+  YamlForm constants = form.Map("constants");
+  for (const ConstantField& field : ConstantFields()) {
+    YamlForm constant = constants.Map(field.name);
+    profile.constants.*field.value = constant.Plain("value", {1e-6, 1e9});
+    profile.errors.*field.value = constant.Plain("error", {0, 1e9});
+    if (constant.Flag("fitted", false)) profile.fitted.emplace_back(field.name);
+    constant.RefuseOthers();
+  }
+  constants.RefuseOthers();
+  for (YamlForm& point : form.List("points")) {
+    Residual residual;
+    residual.point = point.Text("point");
+    residual.measured = point.Plain("measured", silicon::kPositive);
+    residual.predicted = point.Plain("predicted", silicon::kPositive);
+    point.RefuseOthers();
+    profile.residuals.push_back(std::move(residual));
+  }
+  form.RefuseOthers();
+  WL_RETURN_IF_ERROR(file.status());
+  return profile;
+}
+
+absl::StatusOr<Profile> LoadProfile(const std::string& name_or_path) {
+  WL_ASSIGN_OR_RETURN(const silicon::NamedText file,
+                      silicon::LoadNamedText("profiles", name_or_path));
+  return ParseProfile(file.name, file.text);
+}
+
+std::vector<std::string> BuiltInProfiles() { return silicon::BuiltInNames("profiles"); }
+
+std::string FormatProfile(const Profile& profile) {
+  std::string out = absl::StrFormat(
+      "# Written by `waferctl wafer calibrate`. %d constants fitted to %d points: median error "
+      "%.2f %%, worst %.2f %%.\n",
+      profile.fitted.size(), profile.residuals.size(), MedianErrorPercent(profile.residuals),
+      WorstErrorPercent(profile.residuals));
+  absl::StrAppend(&out, "name: ", Quoted(profile.name), "\ntitle: ", Quoted(profile.title),
+                  "\nanchored: ", profile.anchored ? "true" : "false",
+                  absl::StrFormat("\nspread: %.4g\n", profile.spread));
+  absl::StrAppend(&out, "softmax_score_cycles: ", FormatFact(profile.softmax_score_cycles),
+                  "\ntokens_per_step: ", FormatFact(profile.tokens_per_step), "\nconstants:\n");
+  for (const ConstantField& field : ConstantFields()) {
+    const bool fitted =
+        std::find(profile.fitted.begin(), profile.fitted.end(), field.name) != profile.fitted.end();
+    absl::StrAppend(&out, absl::StrFormat("  %s: {value: %.8g, error: %.3g, fitted: %s}\n",
+                                          field.name, profile.constants.*field.value,
+                                          profile.errors.*field.value, fitted ? "true" : "false"));
+  }
+  absl::StrAppend(&out, profile.residuals.empty() ? "points: []\n" : "points:\n");
+  for (const Residual& r : profile.residuals) {
+    absl::StrAppend(
+        &out, absl::StrFormat("  - {point: %s, measured: %.8g, predicted: %.8g}  # %+.1f %%\n",
+                              Quoted(r.point), r.measured, r.predicted, r.error_percent()));
+  }
+  return out;
+}
+
+}  // namespace waferline::timing
