@@ -5,6 +5,9 @@
 #include <iostream>
 
 #include "client/cli/arguments.h"
+#include "client/cli/charts.h"
+#include "client/cli/svg.h"
+#include "client/cli/wafer_map.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/hardware/silicon/hardware_file.h"
 #include "wafer_backend/hardware/silicon/wafer_yield.h"
@@ -19,29 +22,111 @@ json::array Trimmed(std::vector<int64_t> bins) {
   return json::array(bins.begin(), bins.end());
 }
 
-absl::Status Yield(const Arguments& arguments) {
-  WL_ASSIGN_OR_RETURN(const silicon::Hardware hardware,
+// What both commands ask for: a wafer, its law of defects and its unit of repair.
+struct Silicon {
+  silicon::Hardware hardware;
+  silicon::Granularity repair;
+  std::string repair_name;
+  silicon::DefectLaw law;
+  bool clustered = true;
+  const silicon::WaferSpec& wafer() const { return *hardware.wafer(); }
+};
+
+absl::StatusOr<Silicon> ReadSilicon(const Arguments& arguments) {
+  WL_ASSIGN_OR_RETURN(silicon::Hardware hardware,
                       silicon::LoadHardware(arguments.Text("hardware")));
   const silicon::WaferSpec* wafer = hardware.wafer();
   if (wafer == nullptr) return UsageError("--hardware " + hardware.name + " is no wafer");
-  const std::string granularity =
+  Silicon out;
+  out.repair_name =
       arguments.Has("repair") ? arguments.Text("repair") : wafer->repair_granularity.value;
-  WL_ASSIGN_OR_RETURN(const silicon::Granularity repair, silicon::ParseGranularity(granularity));
-  const bool clustered = arguments.Text("statistics") != "poisson";
-  if (clustered && arguments.Text("statistics") != "clustered") {
+  WL_ASSIGN_OR_RETURN(out.repair, silicon::ParseGranularity(out.repair_name));
+  out.clustered = arguments.Text("statistics") != "poisson";
+  if (out.clustered && arguments.Text("statistics") != "clustered") {
     return UsageError("--statistics is \"" + arguments.Text("statistics") +
                       "\", must be poisson or clustered");
   }
-  silicon::DefectLaw law = silicon::DefectLawOf(*wafer, clustered);
-  if (arguments.Has("density")) law.per_mm2 = arguments.Number("density");
-  WL_ASSIGN_OR_RETURN(
-      const silicon::YieldStudy study,
-      silicon::StudyYield(*wafer, repair, law, arguments.Integer("wafers"),
-                          SeededStream(static_cast<uint64_t>(arguments.Integer("seed")))));
+  out.law = silicon::DefectLawOf(*wafer, out.clustered);
+  if (arguments.Has("density")) out.law.per_mm2 = arguments.Number("density");
+  out.hardware = std::move(hardware);
+  return out;
+}
+
+absl::StatusOr<WaferMap> DrawnWafer(const Silicon& it, SeededStream draws) {
+  WL_ASSIGN_OR_RETURN(const silicon::CoreGrid grid, silicon::CoreGrid::Of(it.wafer(), it.repair));
+  const double area = it.wafer().side_mm.value * it.wafer().side_mm.value;
+  WaferMap map;
+  map.title = it.hardware.title;
+  map.subtitle = "one wafer, repaired by " + it.repair_name;
+  map.grid = grid;
+  map.defects = silicon::DrawDefects(grid, area, it.law, draws);
+  map.repaired = silicon::Repair(grid, map.defects);
+  return map;
+}
+
+SeededStream Draws(const Arguments& arguments) {
+  return SeededStream(static_cast<uint64_t>(arguments.Integer("seed")));
+}
+
+absl::Status Map(const Arguments& arguments) {
+  WL_ASSIGN_OR_RETURN(const Silicon it, ReadSilicon(arguments));
+  WL_ASSIGN_OR_RETURN(WaferMap map, DrawnWafer(it, Draws(arguments)));
+  if (arguments.Has("svg")) WL_RETURN_IF_ERROR(WriteSvg(arguments.Text("svg"), DrawWaferMap(map)));
+  const silicon::RepairedWafer& w = map.repaired;
   if (!arguments.json()) {
-    printf("%s, %lld wafers, %s defects of %.4g per mm2, repair by %s\n", hardware.name.c_str(),
-           static_cast<long long>(study.wafers), clustered ? "clustered" : "Poisson", law.per_mm2,
-           granularity.c_str());
+    printf(
+        "%s, seed %lld: %s; %lld dead cores, %lld dead links, %lld spare units used, %lld cores "
+        "enabled\n",
+        it.hardware.name.c_str(), static_cast<long long>(arguments.Integer("seed")),
+        w.sellable ? "can be sold" : "cannot be sold", static_cast<long long>(w.dead_cores),
+        static_cast<long long>(w.dead_links), static_cast<long long>(w.spares_used),
+        static_cast<long long>(w.enabled_cores));
+    return absl::OkStatus();
+  }
+  json::array defects;
+  for (const silicon::Defect& defect : map.defects) {
+    defects.push_back({{"column", defect.column}, {"row", defect.row}, {"link", defect.link}});
+  }
+  std::cout << json::object{{"hardware", it.hardware.name},
+                            {"repair", it.repair_name},
+                            {"sellable", w.sellable},
+                            {"physical_columns", map.grid.columns},
+                            {"physical_rows", map.grid.rows},
+                            {"mesh_columns", map.grid.mesh_columns},
+                            {"mesh_rows", map.grid.mesh_rows},
+                            {"enabled_cores", w.enabled_cores},
+                            {"switched_off", w.switched_off},
+                            {"spares_used", w.spares_used},
+                            {"spares_short", w.spares_short},
+                            {"row_extra_hops_mean", w.row_extra_hops_mean},
+                            {"row_extra_hops_max", w.row_extra_hops_max},
+                            {"column_extra_hops_mean", w.column_extra_hops_mean},
+                            {"column_extra_hops_max", w.column_extra_hops_max},
+                            {"defects_by_die",
+                             json::array(w.defects_by_die.begin(), w.defects_by_die.end())},
+                            {"defects", defects}}
+            << "\n";
+  return absl::OkStatus();
+}
+
+absl::Status Yield(const Arguments& arguments) {
+  WL_ASSIGN_OR_RETURN(const Silicon it, ReadSilicon(arguments));
+  WL_ASSIGN_OR_RETURN(const silicon::YieldStudy study,
+                      silicon::StudyYield(it.wafer(), it.repair, it.law,
+                                          arguments.Integer("wafers"), Draws(arguments)));
+  if (arguments.Has("svg")) {
+    WL_RETURN_IF_ERROR(WriteSvg(
+        arguments.Text("svg"),
+        DrawHistogram(
+            {.title = "Defects of " + std::to_string(study.wafers) + " wafers, " + it.hardware.name,
+             .x_label = "defects on a wafer",
+             .y_label = "wafers",
+             .counts = study.defects_histogram})));
+  }
+  if (!arguments.json()) {
+    printf("%s, %lld wafers, %s defects of %.4g per mm2, repair by %s\n", it.hardware.name.c_str(),
+           static_cast<long long>(study.wafers), it.clustered ? "clustered" : "Poisson",
+           it.law.per_mm2, it.repair_name.c_str());
     printf("  sellable                     %.2f %%\n", 100 * study.sellable);
     printf("  defects a wafer              %.1f\n", study.defects_mean);
     printf("  spare units used             %.1f\n", study.spares_used_mean);
@@ -56,11 +141,11 @@ absl::Status Yield(const Arguments& arguments) {
         100 * study.diced_dies_good, 100 * study.diced_silicon_enabled);
     return absl::OkStatus();
   }
-  std::cout << json::object{{"hardware", hardware.name},
+  std::cout << json::object{{"hardware", it.hardware.name},
                             {"wafers", study.wafers},
                             {"statistics", arguments.Text("statistics")},
-                            {"repair", granularity},
-                            {"defects_per_mm2", law.per_mm2},
+                            {"repair", it.repair_name},
+                            {"defects_per_mm2", it.law.per_mm2},
                             {"sellable", study.sellable},
                             {"defects_mean", study.defects_mean},
                             {"spares_used_mean", study.spares_used_mean},
@@ -84,19 +169,26 @@ absl::Status Yield(const Arguments& arguments) {
 }  // namespace
 
 std::vector<Command> SiliconCommands() {
-  return {Command{
+  const std::vector<Flag> shared = {
+      TextFlag("hardware", "NAME|FILE", "the wafer", "wse-3"),
+      IntegerFlag("seed", "N", "of the draws", 1, 0, INT64_MAX),
+      TextFlag("statistics", "LAW", "clustered (negative binomial by die) or poisson", "clustered"),
+      TextFlag("repair", "UNIT", "core, row-of-die or row-of-wafer; default: what the file says"),
+      NumberFlag("density", "D0", "defects per mm2; default: what the file says", std::nullopt, 0,
+                 1),
+      TextFlag("svg", "FILE", "also draw it")};
+  Command yield{
       .words = "wafer yield",
       .summary = "Draws many wafers with their defects, repairs them and counts what can be sold",
-      .flags = {TextFlag("hardware", "NAME|FILE", "the wafer", "wse-3"),
-                IntegerFlag("wafers", "N", "how many to draw", 10000, 1, silicon::kMaxWafers),
-                IntegerFlag("seed", "N", "of the draws", 1, 0, INT64_MAX),
-                TextFlag("statistics", "LAW", "clustered (negative binomial by die) or poisson",
-                         "clustered"),
-                TextFlag("repair", "UNIT",
-                         "core, row-of-die or row-of-wafer; default: what the file says"),
-                NumberFlag("density", "D0", "defects per mm2; default: what the file says",
-                           std::nullopt, 0, 1)},
-      .run = Yield}};
+      .flags = shared,
+      .run = Yield};
+  yield.flags.push_back(
+      IntegerFlag("wafers", "N", "how many to draw", 10000, 1, silicon::kMaxWafers));
+  Command map{.words = "wafer map",
+              .summary = "One wafer: its dies, defects, repair and extra hops",
+              .flags = shared,
+              .run = Map};
+  return {yield, map};
 }
 
 }  // namespace waferline::cli

@@ -1,4 +1,5 @@
-// waferctl wafer yield: what becomes of many wafers drawn from a seed.
+// waferctl wafer yield and wafer map: wafers drawn from a seed, many in numbers or one as a
+// picture.
 #pragma once
 
 #include <vector>

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
+#include <fstream>
 
 namespace waferline::cli {
 namespace {
@@ -142,8 +145,16 @@ std::string ShortNumber(double value) {
   else if (size >= 1e4)
     shown = value / 1e3, suffix = " k";
   char text[48];
-  snprintf(text, sizeof text, "%.3g%s", shown, suffix);
+  snprintf(text, sizeof text, std::abs(shown) >= 999.5 ? "%.0f%s" : "%.3g%s", shown, suffix);
   return text;
+}
+
+absl::Status WriteSvg(const std::string& path, const std::string& document) {
+  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  out << document;
+  out.close();
+  if (out) return absl::OkStatus();
+  return absl::UnavailableError("cannot write " + path + ": " + std::strerror(errno));
 }
 
 }  // namespace waferline::cli
