@@ -1,10 +1,11 @@
 // How a conversation becomes a prompt. Immutable, any thread; shares the tokenizer.
 //
-// Families are recognised by the marks in tokenizer.chat_template and in the vocabulary; the
-// template itself (Jinja) is not run. So nothing is added that the messages do not say: no default
-// system text, no date, no tools.
+// Families are recognised by the marks in tokenizer.chat_template, or, if the file has none, by the
+// control tokens of the vocabulary; the template itself (Jinja) is not run. So nothing is added
+// that the messages do not say: no default system text, no date, no tools.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -23,10 +24,10 @@ struct ChatMessage {
   std::string content;
 };
 
-enum class ChatFamily {
-  kLlama3,   // <|start_header_id|>user<|end_header_id|>\n\n...<|eot_id|>
+enum class ChatFamily : uint8_t {
+  kLlama3,   // <|start_header_id|>user<|end_header_id|>\n\n...<|eot_id|>, contents trimmed
   kChatMl,   // <|im_start|>user\n...<|im_end|>\n
-  kMistral,  // [INST] ... [/INST] ...</s>; a system text opens the first user message
+  kMistral,  // [INST] ... [/INST] ...</s>; system texts open the next user message
   kZephyr,   // <|user|>\n...</s>\n
   kPlain,    // User: ...\nAssistant: ...\n
 };
@@ -55,6 +56,7 @@ class ChatTemplate {
  private:
   ChatFamily family_;
   std::shared_ptr<const model::Tokenizer> tokenizer_;
+  std::string end_;  // of a message: "<|im_end|>", "</s>", ...
   std::vector<std::string> stop_strings_;
   bool reply_begins_with_space_ = false;
 };

@@ -3,9 +3,10 @@
 // at a time.
 //
 // Laws: the texts of all Feed and Finish calls together are valid UTF-8 and, without a stop, equal
-// to the tokens' bytes with each invalid part as U+FFFD; how tokens are grouped over calls changes
-// nothing. Held back at most: the longest stop string and one character. Cost of a call: O((held +
-// new bytes) * stop strings).
+// to the tokens' bytes with each invalid part as U+FFFD; how the bytes are spread over tokens
+// changes nothing. The stop string that is complete first ends the text. Held back at most: the
+// longest stop string and one character. A call takes time in proportion to the token's bytes and
+// the number of stop strings.
 #pragma once
 
 #include <cstddef>
@@ -14,13 +15,14 @@
 #include <string_view>
 #include <vector>
 
+#include "server/text/stop_finder.h"
 #include "wafer_backend/base/ids.h"
 #include "wafer_backend/compute/model/tokenizer.h"
 
 namespace waferline::text {
 
 struct TextStreamOptions {
-  std::vector<std::string> stop;  // none of them empty
+  std::vector<std::string> stop;  // valid UTF-8, none of them empty
   bool include_stop = false;  // the stop string is part of the text (include_stop_str_in_output)
   bool skip_special = true;   // control tokens give no text, else their names
   bool drop_first_space = false;  // of the sequence; see ChatTemplate::reply_begins_with_space
@@ -38,24 +40,29 @@ class TextStream {
 
   // After a stop, and after Finish, tokens give nothing.
   Delta Feed(TokenId id);
-  // No further token will come: what was held back is shown (it may not complete a stop string).
+  // No further token will come: what was held back is shown, an incomplete character as U+FFFD.
   Delta Finish();
 
   bool stopped() const { return stopped_; }
-  // Unicode characters shown and held so far: where the next token's text begins
-  // (logprobs.text_offset).
+  // Unicode characters of all tokens so far, held ones included: where the text of the next token
+  // begins (logprobs.text_offset).
   size_t characters() const { return characters_; }
 
  private:
-  Delta Advance();
+  Delta Advance(bool last);
+  // Appends one character to held_; true if that completes a stop string.
+  bool Hold(std::string_view character, Delta& delta);
+  size_t PossibleStop() const;
 
   std::shared_ptr<const model::Tokenizer> tokenizer_;
   TextStreamOptions options_;
+  std::vector<StopFinder> finders_;
   std::string undecoded_;  // the beginning of a UTF-8 character
   std::string held_;       // valid UTF-8 that may be the beginning of a stop string
   size_t characters_ = 0;
   bool first_ = true;
   bool stopped_ = false;
+  bool finished_ = false;
 };
 
 // One token by itself, for log-probabilities: its bytes, and its text with U+FFFD for what is not
