@@ -68,7 +68,8 @@ class KvLink {
   virtual ~KvLink() = default;
   // `done` gets `payload` (Priority::kDevice) at the instant when the last byte has arrived.
   virtual Transfer Start(Bytes bytes, EventTarget* done, uint64_t payload) = 0;
-  // Stops it; `done` hears nothing. Harmless if it has ended.
+  // Stops it. Harmless if it has ended; a payload that is already under way (in the link's last
+  // latency) still comes, so payloads carry generation numbers.
   virtual void Cancel(Transfer transfer) = 0;
   // Bytes that still have to arrive.
   virtual Bytes backlog() const = 0;

@@ -1,0 +1,166 @@
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <map>
+#include <memory>
+
+#include "wafer_backend/base/seeded_stream.h"
+#include "wafer_backend/emulator/roofline.h"
+#include "wafer_backend/emulator/shared_link.h"
+#include "wafer_backend/emulator/stage_costs.h"
+#include "wafer_backend/emulator/wafer_pipeline.h"
+
+namespace waferline::emulator {
+namespace {
+
+LinearCosts Costs() {
+  return {.layers = 10,
+          .stages = 4,
+          .wafers = 2,
+          .per_layer = Microseconds(10),
+          .per_layer_per_kv_ns = 2,
+          .wafer_hop = Microseconds(5),
+          .fixed = Microseconds(7),
+          .max_kv_length = Tokens(10'000)};
+}
+
+TEST_CASE("layers are dealt to stages and nothing is lost") {
+  const LinearStageCosts costs(Costs());
+  Nanoseconds sum;
+  for (int s = 0; s < 4; ++s) sum += costs.StageTime(s, Tokens(100));
+  REQUIRE(sum == Nanoseconds(10 * (10'000 + 200)));
+  REQUIRE(costs.StageTime(0, Tokens(0)) == Microseconds(30));
+  REQUIRE(costs.StageTime(2, Tokens(0)) == Microseconds(20));
+  REQUIRE(costs.TokenLatency(Tokens(100)) == sum + Microseconds(12));
+}
+
+TEST_CASE("a token enters when the bottleneck is free and leaves after its latency") {
+  WaferPipeline pipeline(std::make_unique<LinearStageCosts>(Costs()));
+  const auto a = pipeline.Enter(Microseconds(100), Tokens(0), 1);
+  REQUIRE(a.enters == Microseconds(100));
+  REQUIRE(a.leaves == Microseconds(212));
+  const auto b = pipeline.Enter(Microseconds(100), Tokens(100), 1);
+  REQUIRE(b.enters == Microseconds(130));
+  REQUIRE(b.leaves == b.enters + Nanoseconds(114'000));
+  // Three in a row occupy the entry three times and leave with the last.
+  const auto c = pipeline.Enter(Microseconds(500), Tokens(0), 3);
+  REQUIRE(c.leaves == Microseconds(500 + 112 + 60));
+  REQUIRE(pipeline.Enter(Nanoseconds(0), Tokens(0), 1).enters == Microseconds(590));
+}
+
+TEST_CASE("the table gives linear costs exactly, also between its samples") {
+  const LinearStageCosts costs(Costs());
+  WaferPipeline pipeline(std::make_unique<LinearStageCosts>(Costs()));
+  for (int64_t kv = 0; kv <= 10'000; kv += 37) {
+    REQUIRE(std::abs((pipeline.Latency(Tokens(kv)) - costs.TokenLatency(Tokens(kv))).count()) <= 1);
+  }
+  REQUIRE(pipeline.Latency(Tokens(10'000)) == costs.TokenLatency(Tokens(10'000)));
+  REQUIRE(pipeline.depth(Tokens(0)) == 3);  // 112 us / 30 us
+}
+
+TEST_CASE("busy time of a stage is what its tokens took, across changes of speed") {
+  const LinearStageCosts costs(Costs());
+  WaferPipeline pipeline(std::make_unique<LinearStageCosts>(Costs()));
+  for (int i = 0; i < 100; ++i) pipeline.Enter(Nanoseconds(0), Tokens(64), 1);
+  REQUIRE(pipeline.StageBusy(3) == costs.StageTime(3, Tokens(64)) * 100);
+  pipeline.SetSlowdown(2);
+  pipeline.Enter(Nanoseconds(0), Tokens(64), 1);
+  REQUIRE(pipeline.StageBusy(3) == costs.StageTime(3, Tokens(64)) * 102);
+  REQUIRE(pipeline.Latency(Tokens(0)) == Microseconds(224));
+}
+
+struct Arrivals : EventTarget {
+  explicit Arrivals(Timeline* timeline) : timeline(timeline) {}
+  void OnEvent(uint64_t payload) override { at[payload] = timeline->now().count(); }
+  Timeline* timeline;
+  std::map<uint64_t, int64_t> at;
+};
+
+TEST_CASE("transfers share the link fairly, by the closed formula") {
+  Timeline timeline;
+  Arrivals arrivals(&timeline);
+  SharedLink link(&timeline, 1e9, Nanoseconds(50));  // a byte a nanosecond
+  link.Start(Bytes(1000), &arrivals, 1);
+  link.Start(Bytes(3000), &arrivals, 2);
+  // Both have half until 1 is through at 2000; 2 has the rest alone: 2000 + 2000.
+  while (!timeline.empty()) timeline.DeliverNext();
+  REQUIRE(arrivals.at[1] == 2050);
+  REQUIRE(arrivals.at[2] == 4050);
+  REQUIRE(link.moved() == Bytes(4000));
+  REQUIRE(link.busy() == Nanoseconds(4000));
+}
+
+TEST_CASE("a cancelled transfer gives its share back, a stopped link moves nothing") {
+  Timeline timeline;
+  Arrivals arrivals(&timeline);
+  SharedLink link(&timeline, 1e9, Nanoseconds());
+  const auto a = link.Start(Bytes(1000), &arrivals, 1);
+  link.Start(Bytes(1000), &arrivals, 2);
+  timeline.AdvanceTo(Nanoseconds(1000));
+  link.Cancel(a);
+  link.SetSpeed(0);
+  // Outdated events come and do nothing.
+  while (!timeline.empty()) timeline.DeliverNext();
+  REQUIRE(arrivals.at.empty());
+  REQUIRE(link.backlog() == Bytes(500));
+  timeline.AdvanceTo(Nanoseconds(50'000));
+  link.SetSpeed(0.5);
+  while (!timeline.empty()) timeline.DeliverNext();
+  REQUIRE(arrivals.at.size() == 1);
+  REQUIRE(arrivals.at[2] == 51'000);
+}
+
+TEST_CASE("every byte arrives, none sooner than the whole link would carry it") {
+  constexpr uint64_t kSeed = 11;
+  CAPTURE(kSeed);
+  SeededStream random(kSeed);
+  Timeline timeline;
+  Arrivals arrivals(&timeline);
+  SharedLink link(&timeline, 2e9, Nanoseconds(10));
+  int64_t total = 0;
+  for (uint64_t i = 0; i < 2000; ++i) {
+    const int64_t until = timeline.now().count() + static_cast<int64_t>(random.Next() % 3000);
+    while (!timeline.empty() && timeline.next_instant().count() <= until) timeline.DeliverNext();
+    timeline.AdvanceTo(Nanoseconds(until));
+    const auto bytes = static_cast<int64_t>(random.Next() % 6000);
+    total += bytes;
+    const int64_t alone = link.TimeAlone(Bytes(bytes)).count();
+    const int64_t now = timeline.now().count();
+    link.Start(Bytes(bytes), &arrivals, i);
+    arrivals.at[i] = -(now + alone);  // replaced at arrival
+  }
+  std::map<uint64_t, int64_t> earliest = arrivals.at;
+  while (!timeline.empty()) timeline.DeliverNext();
+  REQUIRE(link.moved() == Bytes(total));
+  REQUIRE(arrivals.at.size() == 2000);
+  for (const auto& [i, at] : arrivals.at) {
+    REQUIRE(at > 0);
+    if (earliest[i] < 0) REQUIRE(at >= -earliest[i] - 1);
+  }
+}
+
+TEST_CASE("a step takes its arithmetic or its memory traffic, whichever is longer") {
+  const RooflineHardware hardware{.flops_per_second = 1e12,
+                                  .bytes_per_second = 1e9,
+                                  .flops_efficiency = 0.5,
+                                  .bytes_efficiency = 0.5,
+                                  .step_overhead = Microseconds(9)};
+  const RooflineModel model{.layers = 4,
+                            .weight_bytes = 1e6,
+                            .active_parameters = 5e5,
+                            .attention_flops_per_pair = 100,
+                            .kv_bytes_per_token = 10};
+  const RooflinePrefill prefill(hardware, model);
+  const PrefillChunk one{Tokens(1), Tokens(0)};
+  REQUIRE(prefill.StepTime({&one, 1}) == Nanoseconds(9'000 + 2'000'020));  // memory: 1,000,010 B
+  const PrefillChunk many{Tokens(10'000), Tokens(100)};
+  const double flops = 2 * 5e5 * 1e4 + 100 * (1e4 * (100 + 10'001 / 2.0));
+  REQUIRE(prefill.StepTime({&many, 1}).as_double() == Approx(9'000 + flops / 0.5e12 * 1e9));
+  RooflineDecoder decoder(hardware, model);
+  const Nanoseconds healthy = decoder.StepTime(8, Tokens(1000), 1);
+  REQUIRE(healthy == Nanoseconds(9'000 + 2 * 1'010'000));
+  decoder.SetSlowdown(3);
+  REQUIRE(decoder.StepTime(8, Tokens(1000), 1) == healthy * 3);
+}
+
+}  // namespace
+}  // namespace waferline::emulator
