@@ -19,9 +19,10 @@ namespace waferline::engine {
 struct PrefillWorkerSpec {
   std::string name;
   PrefillDevice* device = nullptr;
-  Tokens step_tokens{8192};      // token budget of a step
-  Tokens backlog_tokens{32768};  // takes another prompt while less than this is pending
-  Tokens cache_tokens;           // prefix cache; 0: none
+  Tokens step_tokens{8192};       // token budget of a step
+  Tokens backlog_tokens{32768};   // takes another prompt while less than this is pending
+  Tokens cache_tokens;            // prefix cache; 0: none
+  Tokens memory_tokens{1 << 20};  // KV of prompts in prefill or waiting for their hand-off
 };
 
 // A decode unit is a pipeline of wafers or a batch device, never both.
@@ -69,6 +70,7 @@ struct LaneSpec {
   bool keep_ids = true;  // remember generated ids for a re-prefill; replay needs only their number
   std::vector<PrefillWorkerSpec> workers;
   std::vector<DecodeUnitSpec> units;
+  uint32_t context = 0;        // prompt + max_tokens at most; 0: whatever the units hold
   Bytes kv_bytes_per_token;    // over all layers: what a hand-off moves
   uint32_t block_tokens = 64;  // of prefix caches
 

@@ -4,13 +4,11 @@
 
 namespace waferline::policy {
 
-int ChooseVictim(std::span<const VictimView> running, int32_t priority, int64_t needed_pages) {
+int ChooseVictim(std::span<const VictimView> running, int32_t priority) {
   int best = -1;
   for (size_t i = 0; i < running.size(); ++i) {
     const VictimView& victim = running[i];
-    if (!victim.may_be_preempted || victim.priority <= priority || victim.pages < needed_pages) {
-      continue;
-    }
+    if (!victim.may_be_preempted || !victim.gives_enough || victim.priority <= priority) continue;
     if (best < 0 || std::tie(victim.priority, victim.ordinal) >
                         std::tie(running[best].priority, running[best].ordinal)) {
       best = static_cast<int>(i);

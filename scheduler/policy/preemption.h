@@ -8,13 +8,13 @@ namespace waferline::policy {
 
 struct VictimView {
   int32_t priority = 0;
-  uint64_t ordinal = 0;  // of admission
-  int64_t pages = 0;
+  uint64_t ordinal = 0;          // of admission
+  bool gives_enough = true;      // what it holds, with what is free there, is what is needed
   bool may_be_preempted = true;  // not past its bound of preemptions
 };
 
 // Preemption by recompute: whoever has the worst priority, and of those the last admitted (least
-// work is lost), gives way, if it is worse than `priority` and gives enough pages. -1: nobody.
-int ChooseVictim(std::span<const VictimView> running, int32_t priority, int64_t needed_pages);
+// work is lost), gives way, if it is worse than `priority`. -1: nobody.
+int ChooseVictim(std::span<const VictimView> running, int32_t priority);
 
 }  // namespace waferline::policy

@@ -1,0 +1,98 @@
+// The emulated hardware changes: who stood on it begins anew elsewhere.
+#include "absl/strings/str_cat.h"
+#include "scheduler/engine/engine_state.h"
+
+namespace waferline::engine {
+
+absl::Status EngineState::Apply(const Fault& fault) {
+  if (fault.lane >= lanes_.size()) {
+    return absl::InvalidArgumentError(absl::StrCat("no lane ", fault.lane));
+  }
+  Lane& lane = lanes_[fault.lane];
+  const bool of_worker = fault.kind == Fault::Kind::kWorkerLost ||
+                         fault.kind == Fault::Kind::kWorkerBack ||
+                         fault.kind == Fault::Kind::kWorkerSpeed;
+  const std::vector<uint32_t>& devices = of_worker ? lane.workers : lane.units;
+  if (fault.index >= devices.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("model \"", lane.spec.model, "\" has ", devices.size(),
+                     of_worker ? " workers" : " units", ", there is no number ", fault.index));
+  }
+  const bool slows =
+      fault.kind == Fault::Kind::kWorkerSpeed || fault.kind == Fault::Kind::kUnitSpeed;
+  if (slows && !(fault.factor > 0 && fault.factor < 1e6)) {
+    return absl::InvalidArgumentError("a slowdown lies above 0 and below 1e6");
+  }
+  const uint32_t index = devices[fault.index];
+  lane.dirty = any_dirty_ = true;
+  switch (fault.kind) {
+    case Fault::Kind::kWorkerLost: {
+      Worker& worker = workers_[index];
+      if (!worker.alive) return absl::OkStatus();
+      worker.alive = false;
+      worker.stepping = false;
+      ++worker.step_generation;
+      for (uint32_t slot = 0; slot < hot_.size(); ++slot) {
+        const auto* prefilling = std::get_if<Prefilling>(&sequences_[slot].stage);
+        const auto* prefilled = std::get_if<Prefilled>(&sequences_[slot].stage);
+        if ((prefilling != nullptr && prefilling->worker == index) ||
+            (prefilled != nullptr && prefilled->worker == index)) {
+          Restart(slot, RestartCause::kWorkerLost);
+        }
+      }
+      worker.step.clear();
+      worker.active.clear();
+      worker.pending_tokens = 0;
+      if (worker.cache) worker.cache->Clear();
+      return absl::OkStatus();
+    }
+    case Fault::Kind::kWorkerBack:
+      workers_[index].alive = true;
+      return absl::OkStatus();
+    case Fault::Kind::kWorkerSpeed:
+      workers_[index].slowdown = fault.factor;
+      return absl::OkStatus();
+    case Fault::Kind::kUnitLost: {
+      Unit& unit = units_[index];
+      if (!unit.alive) return absl::OkStatus();
+      unit.alive = false;
+      unit.stepping = false;
+      ++unit.step_generation;
+      for (uint32_t slot = 0; slot < hot_.size(); ++slot) {
+        const Stage& stage = sequences_[slot].stage;
+        const Room* room = nullptr;
+        if (const auto* p = std::get_if<Prefilling>(&stage))
+          room = p->has_room ? &p->room : nullptr;
+        if (const auto* p = std::get_if<Prefilled>(&stage)) room = p->has_room ? &p->room : nullptr;
+        if (const auto* p = std::get_if<Resident>(&stage)) room = &p->room;
+        if (room != nullptr && room->unit == index) Restart(slot, RestartCause::kUnitLost);
+      }
+      unit.members.clear();
+      if (unit.cache) unit.cache->Clear();
+      return absl::OkStatus();
+    }
+    case Fault::Kind::kUnitBack:
+      units_[index].alive = true;
+      return absl::OkStatus();
+    case Fault::Kind::kUnitSpeed:
+      if (units_[index].spec.pipeline != nullptr) {
+        units_[index].spec.pipeline->SetSlowdown(fault.factor);
+      } else {
+        units_[index].spec.batch->SetSlowdown(fault.factor);
+      }
+      return absl::OkStatus();
+    case Fault::Kind::kLinkSpeed:
+      if (units_[index].spec.link == nullptr) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("unit \"", units_[index].spec.name, "\" has no link"));
+      }
+      if (!(fault.factor >= 0 && fault.factor < 1e6)) {
+        return absl::InvalidArgumentError("a link's speed lies from 0 to 1e6");
+      }
+      units_[index].spec.link->SetSpeed(fault.factor);
+      return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError("no such fault");
+}
+
+}  // namespace waferline::engine
