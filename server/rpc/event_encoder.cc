@@ -1,0 +1,103 @@
+#include "server/rpc/event_encoder.h"
+
+#include <algorithm>
+
+#include "server/rpc/rpc_status.h"
+
+namespace waferline::rpc {
+namespace {
+
+v1::FinishReason ReasonOf(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::kStop:
+      return v1::FINISH_REASON_STOP;
+    case FinishReason::kLength:
+      return v1::FINISH_REASON_LENGTH;
+    case FinishReason::kCancelled:
+      return v1::FINISH_REASON_CANCELLED;
+    case FinishReason::kDeadline:
+      return v1::FINISH_REASON_DEADLINE;
+    case FinishReason::kFailed:
+      break;
+  }
+  return v1::FINISH_REASON_FAILED;
+}
+
+}  // namespace
+
+v1::TokenOrigin OriginOf(const text::ServedModel& model) {
+  return model.origin == text::TokenOrigin::kComputed ? v1::TOKEN_ORIGIN_COMPUTED
+                                                      : v1::TOKEN_ORIGIN_EMULATED;
+}
+
+EventEncoder::EventEncoder(const DecodedRequest& decoded)
+    : model_(decoded.model),
+      prompt_(decoded.request.prompt),
+      request_id_(decoded.request.request_id),
+      end_ids_(decoded.request.sampling.end_ids),
+      wants_logprobs_(decoded.request.sampling.top_logprobs >= 0),
+      text_(decoded.model->tokenizer, decoded.text) {}
+
+v1::Admitted EventEncoder::Admitted() const {
+  v1::Admitted admitted;
+  admitted.set_request_id(request_id_);
+  admitted.set_model(model_->name);
+  admitted.set_prompt_tokens(static_cast<uint32_t>(prompt_->size()));
+  return admitted;
+}
+
+v1::PromptLogprobs EventEncoder::PromptLogprobs(const std::vector<TokenValue>& values) const {
+  v1::PromptLogprobs logprobs;
+  for (const TokenValue& value : values) {
+    v1::Token* token = logprobs.add_tokens();
+    token->set_id(value.id);
+    token->set_text(text::TextOf(*model_->tokenizer, value.id).text);
+    SetLogprobs(value, token);
+  }
+  return logprobs;
+}
+
+v1::Token EventEncoder::Token(const TokenEvent& event, bool* stopped) {
+  const TokenId id = event.value->id;
+  v1::Token token;
+  token.set_id(id);
+  token.set_since_arrival_ns(event.since_arrival.count());
+  if (wants_logprobs_) SetLogprobs(*event.value, &token);
+  *stopped = false;
+  if (std::find(end_ids_.begin(), end_ids_.end(), id) == end_ids_.end()) {
+    text::TextStream::Delta delta = text_.Feed(id);
+    token.set_text(std::move(delta.text));
+    *stopped = delta.stopped;
+  }
+  return token;
+}
+
+v1::Finished EventEncoder::Finished(const Outcome& outcome) {
+  v1::Finished finished;
+  finished.set_reason(ReasonOf(outcome.reason));
+  if (!outcome.status.ok()) {
+    *finished.mutable_error() = ToRpcStatus(outcome.status, {.request_id = request_id_});
+  }
+  finished.mutable_usage()->set_prompt_tokens(outcome.prompt_tokens);
+  finished.mutable_usage()->set_cached_prompt_tokens(outcome.cached_tokens);
+  finished.mutable_usage()->set_completion_tokens(outcome.generated_tokens);
+  finished.mutable_times()->set_queue_ns(outcome.times.queue.count());
+  finished.mutable_times()->set_prefill_ns(outcome.times.prefill.count());
+  finished.mutable_times()->set_transfer_ns(outcome.times.transfer.count());
+  finished.mutable_times()->set_decode_ns(outcome.times.decode.count());
+  finished.set_text(text_.Finish().text);
+  finished.set_token_origin(OriginOf(*model_));
+  return finished;
+}
+
+void EventEncoder::SetLogprobs(const TokenValue& value, v1::Token* token) const {
+  token->set_logprob(value.logprob);
+  for (const TokenLogprob& top : value.top) {
+    v1::TokenLogprob* entry = token->add_top_logprobs();
+    entry->set_id(top.id);
+    entry->set_logprob(top.logprob);
+    entry->set_piece(std::string(model_->tokenizer->Piece(top.id)));
+  }
+}
+
+}  // namespace waferline::rpc

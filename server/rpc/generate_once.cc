@@ -1,0 +1,46 @@
+#include "server/rpc/generate_once.h"
+
+#include <utility>
+
+namespace waferline::rpc {
+
+GenerateOnce::GenerateOnce(const CallParts& parts, grpc::CallbackServerContext* context,
+                           const DecodedRequest& decoded, v1::GenerateOnceResponse* response)
+    : LiveCall(parts, context, decoded), response_(response) {}
+
+void GenerateOnce::OnAdmitted() { *gathered_.mutable_admitted() = encoder_.Admitted(); }
+
+void GenerateOnce::OnPromptLogprobs(const std::vector<TokenValue>& logprobs) {
+  v1::PromptLogprobs encoded = encoder_.PromptLogprobs(logprobs);
+  gathered_.mutable_prompt_logprobs()->Swap(encoded.mutable_tokens());
+}
+
+TokenSink::Verdict GenerateOnce::OnToken(const TokenEvent& event) {
+  bool stopped = false;
+  v1::Token* token = gathered_.add_tokens();
+  *token = encoder_.Token(event, &stopped);
+  gathered_.mutable_text()->append(token->text());
+  return stopped ? Verdict::kStop : Verdict::kContinue;
+}
+
+void GenerateOnce::OnEnd(v1::Finished finished, const grpc::Status& status) {
+  *gathered_.mutable_finished() = std::move(finished);
+  gathered_.mutable_text()->append(gathered_.finished().text());
+  absl::MutexLock lock(&mutex_);
+  end_ = status;
+  Poke();
+}
+
+void GenerateOnce::Advance() {
+  grpc::Status end = grpc::Status::CANCELLED;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (finished_ || (!gone_ && !end_)) return;
+    finished_ = true;
+    if (!gone_) end = *end_;
+    if (end.ok()) response_->Swap(&gathered_);
+  }
+  Finish(end);
+}
+
+}  // namespace waferline::rpc

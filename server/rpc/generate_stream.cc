@@ -1,0 +1,83 @@
+#include "server/rpc/generate_stream.h"
+
+#include <utility>
+
+namespace waferline::rpc {
+
+GenerateStream::GenerateStream(const CallParts& parts, grpc::CallbackServerContext* context,
+                               const DecodedRequest& decoded)
+    : LiveCall(parts, context, decoded), buffer_(parts.buffered_tokens) {}
+
+void GenerateStream::OnAdmitted() {
+  absl::MutexLock lock(&mutex_);
+  buffer_.Admit(encoder_.Admitted());
+  if (!writing_) Poke();
+}
+
+void GenerateStream::OnPromptLogprobs(const std::vector<TokenValue>& logprobs) {
+  v1::PromptLogprobs encoded = encoder_.PromptLogprobs(logprobs);
+  absl::MutexLock lock(&mutex_);
+  buffer_.PromptLogprobs(std::move(encoded));
+  if (!writing_) Poke();
+}
+
+TokenSink::Verdict GenerateStream::OnToken(const TokenEvent& event) {
+  bool stopped = false;
+  v1::Token token = encoder_.Token(event, &stopped);
+  absl::MutexLock lock(&mutex_);
+  if (gone_) return Verdict::kContinue;  // its Cancel is on the way
+  if (!buffer_.Add(std::move(token))) paused_ = true;
+  if (!writing_) Poke();
+  if (stopped) return Verdict::kStop;
+  return paused_ ? Verdict::kFull : Verdict::kContinue;
+}
+
+void GenerateStream::OnEnd(v1::Finished finished, const grpc::Status& status) {
+  absl::MutexLock lock(&mutex_);
+  buffer_.Finish(std::move(finished));
+  end_ = status;
+  const bool lost_patience = paused_ && !status.ok();
+  if (lost_patience) CutTransport();
+  if (!writing_) Poke();
+}
+
+void GenerateStream::OnWriteDone(bool ok) {
+  {
+    absl::MutexLock lock(&mutex_);
+    writing_ = false;
+    if (!ok) gone_ = true;
+  }
+  Advance();
+}
+
+void GenerateStream::Advance() {
+  bool resume = false;
+  std::optional<grpc::Status> end;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (writing_ || finished_) return;
+    if (gone_) {
+      finished_ = true;
+      end = grpc::Status::CANCELLED;
+    } else if (buffer_.Next(&message_)) {
+      writing_ = true;
+      resume = paused_ && buffer_.has_room();
+      if (resume) paused_ = false;
+    } else if (end_) {
+      finished_ = true;
+      end = end_;
+    } else {
+      return;
+    }
+  }
+  // From here this thread alone touches the transport: nobody else writes while writing_, or
+  // anything after finished_. A finished call may be gone after its Finish.
+  if (end) {
+    Finish(*end);
+    return;
+  }
+  StartWrite(&message_);
+  if (resume) ResumeEngine();
+}
+
+}  // namespace waferline::rpc

@@ -1,0 +1,153 @@
+#include "server/rpc/inference_service.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/rpc/call_metadata.h"
+#include "server/rpc/gate.h"
+#include "server/rpc/generate_once.h"
+#include "server/rpc/generate_stream.h"
+#include "server/rpc/rpc_status.h"
+#include "wafer_backend/base/status.h"
+
+namespace waferline::rpc {
+namespace {
+
+v1::Model Describe(const text::ServedModel& model) {
+  v1::Model result;
+  result.set_id(model.name);
+  result.set_context_length(static_cast<uint32_t>(model.context_tokens.count()));
+  result.set_vocabulary_size(static_cast<uint32_t>(model.tokenizer->size()));
+  result.set_token_origin(OriginOf(model));
+  result.set_description(model.origin_label);
+  result.set_tokenizer(model.tokenizer->Description());
+  if (model.chat.ok()) result.set_chat_template(std::string(text::Name(model.chat->family())));
+  result.set_created_unix_s(model.created_unix_s);
+  return result;
+}
+
+// A stream that ends before it began.
+class RefusedStream final : public grpc::ServerWriteReactor<v1::GenerateResponse> {
+ public:
+  explicit RefusedStream(const grpc::Status& status) { Finish(status); }
+  void OnDone() override { delete this; }
+};
+
+}  // namespace
+
+absl::StatusOr<DecodedRequest> InferenceService::Open(grpc::CallbackServerContext* context,
+                                                      const v1::GenerateRequest& request,
+                                                      std::string* request_id) {
+  CallFacts facts{.request_id = MetadataOf(*context, "x-request-id"),
+                  .fallback_seed = seeds_.At(next_seed_++)};
+  if (!IsRequestId(facts.request_id)) {
+    facts.request_id = absl::StrCat("req-", absl::Hex(seeds_.At(next_seed_++), absl::kZeroPad16));
+  }
+  *request_id = IsRequestId(request.request_id()) ? request.request_id() : facts.request_id;
+  EchoMetadata(context, *request_id);
+
+  WL_ASSIGN_OR_RETURN(const access::Caller caller, CallerOf(*context, parts_.given->keys));
+  facts.tenant = caller.tenant;
+  WL_ASSIGN_OR_RETURN(DecodedRequest decoded, DecodeGenerate(request, facts, *models_));
+  if (!caller.MayUse(decoded.model->name)) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("this API key may not use the model '", decoded.model->name, "'"));
+  }
+
+  const auto deadline = context->deadline();
+  const bool has_deadline = deadline != std::chrono::system_clock::time_point::max();
+  const auto& time_until = parts_.given->time_until;
+  const auto left = time_until && has_deadline ? time_until(deadline) : std::nullopt;
+  if (left) {
+    ValidRequest& valid = decoded.request;
+    const Nanoseconds at_least_now = std::max(*left, Nanoseconds(1));
+    valid.deadline = valid.deadline ? std::min(*valid.deadline, at_least_now) : at_least_now;
+  }
+  return decoded;
+}
+
+grpc::ServerWriteReactor<v1::GenerateResponse>* InferenceService::Generate(
+    grpc::CallbackServerContext* context, const v1::GenerateRequest* request) {
+  std::string request_id;
+  absl::StatusOr<DecodedRequest> decoded = Open(context, *request, &request_id);
+  if (!decoded.ok()) {
+    return new RefusedStream(ToGrpcStatus(decoded.status(), {.request_id = request_id}));
+  }
+  auto call = std::make_shared<GenerateStream>(parts_, context, *decoded);
+  call->Submit(*std::move(decoded));  // from now on the call keeps itself until OnDone
+  return call.get();
+}
+
+grpc::ServerUnaryReactor* InferenceService::GenerateOnce(grpc::CallbackServerContext* context,
+                                                         const v1::GenerateOnceRequest* request,
+                                                         v1::GenerateOnceResponse* response) {
+  std::string request_id;
+  absl::StatusOr<DecodedRequest> decoded = Open(context, request->request(), &request_id);
+  if (!decoded.ok()) {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    reactor->Finish(ToGrpcStatus(decoded.status(), {.request_id = request_id}));
+    return reactor;
+  }
+  auto call = std::make_shared<rpc::GenerateOnce>(parts_, context, *decoded, response);
+  call->Submit(*std::move(decoded));
+  return call.get();
+}
+
+grpc::ServerUnaryReactor* InferenceService::Answer(
+    grpc::CallbackServerContext* context, const std::function<absl::Status()>& work) const {
+  const absl::StatusOr<access::Caller> caller = CallerOf(*context, parts_.given->keys);
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(ToGrpcStatus(caller.ok() ? work() : caller.status()));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* InferenceService::Tokenize(grpc::CallbackServerContext* context,
+                                                     const v1::TokenizeRequest* request,
+                                                     v1::TokenizeResponse* response) {
+  return Answer(context, [&]() -> absl::Status {
+    WL_ASSIGN_OR_RETURN(const auto model, FindModel(request->model(), *models_));
+    const bool add_special = !request->has_add_special_tokens() || request->add_special_tokens();
+    absl::StatusOr<std::vector<TokenId>> ids = FieldError("input", "is missing: give text or chat");
+    if (request->has_text()) ids = DecodeText(request->text(), add_special, *model);
+    if (request->has_chat()) ids = DecodeChat(request->chat(), *model);
+    WL_RETURN_IF_ERROR(ids.status());
+    for (const TokenId id : *ids) {
+      response->add_token_ids(id);
+      response->add_pieces(std::string(model->tokenizer->Piece(id)));
+    }
+    response->set_context_length(static_cast<uint32_t>(model->context_tokens.count()));
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* InferenceService::Detokenize(grpc::CallbackServerContext* context,
+                                                       const v1::DetokenizeRequest* request,
+                                                       v1::DetokenizeResponse* response) {
+  return Answer(context, [&]() -> absl::Status {
+    WL_ASSIGN_OR_RETURN(const auto model, FindModel(request->model(), *models_));
+    WL_ASSIGN_OR_RETURN(*response->mutable_text(), DecodeIdsToText(request->token_ids(), *model));
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* InferenceService::ListModels(grpc::CallbackServerContext* context,
+                                                       const v1::ListModelsRequest* request,
+                                                       v1::ListModelsResponse* response) {
+  return Answer(context, [&] {
+    for (const auto& model : models_->all()) *response->add_models() = Describe(*model);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* InferenceService::GetModel(grpc::CallbackServerContext* context,
+                                                     const v1::GetModelRequest* request,
+                                                     v1::GetModelResponse* response) {
+  return Answer(context, [&]() -> absl::Status {
+    WL_ASSIGN_OR_RETURN(const auto model, FindModel(request->model(), *models_));
+    *response->mutable_model() = Describe(*model);
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace waferline::rpc

@@ -1,0 +1,40 @@
+#include "server/rpc/live_calls.h"
+
+#include "server/rpc/live_call.h"
+
+namespace waferline::rpc {
+
+void LiveCalls::Add(LiveCall* call) {
+  absl::MutexLock lock(&mutex_);
+  calls_.insert(call);
+  if (closed_) call->Cut();
+}
+
+void LiveCalls::Remove(LiveCall* call) {
+  absl::MutexLock lock(&mutex_);
+  calls_.erase(call);
+}
+
+size_t LiveCalls::Abort(std::string_view request_id) {
+  absl::MutexLock lock(&mutex_);
+  size_t count = 0;
+  for (LiveCall* call : calls_) {
+    if (call->request_id() != request_id) continue;
+    call->Abort();
+    ++count;
+  }
+  return count;
+}
+
+void LiveCalls::CutAll() {
+  absl::MutexLock lock(&mutex_);
+  closed_ = true;
+  for (LiveCall* call : calls_) call->Cut();
+}
+
+size_t LiveCalls::size() const {
+  absl::MutexLock lock(&mutex_);
+  return calls_.size();
+}
+
+}  // namespace waferline::rpc

@@ -1,0 +1,34 @@
+// The calls whose requests are in flight, so that the server's end and operators can reach them.
+// Owner: RpcServer. Any thread. Lock order: this one's before a call's own.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+#include <unordered_set>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+
+namespace waferline::rpc {
+
+class LiveCall;
+
+class LiveCalls {
+ public:
+  // After CutAll a new call is cut at once.
+  void Add(LiveCall* call);
+  void Remove(LiveCall* call);
+
+  // Aborts every call with this id; gives how many there were.
+  size_t Abort(std::string_view request_id);
+  void CutAll();
+
+  size_t size() const;
+
+ private:
+  mutable absl::Mutex mutex_;
+  std::unordered_set<LiveCall*> calls_ ABSL_GUARDED_BY(mutex_);
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace waferline::rpc

@@ -1,0 +1,40 @@
+// waferline.v1.OperatorService, synchronous: calls are rare and may wait for the engine. Owner:
+// RpcServer.
+#pragma once
+
+#include <functional>
+
+#include "proto/waferline/v1/operator.grpc.pb.h"
+#include "server/rpc/live_calls.h"
+#include "server/rpc/rpc_parts.h"
+
+namespace waferline::rpc {
+
+class OperatorService final : public v1::OperatorService::Service {
+ public:
+  OperatorService(const RpcParts& parts, LiveCalls* live)
+      : port_(parts.operators), keys_(parts.keys), live_(live) {}
+
+  grpc::Status GetServerInfo(grpc::ServerContext* context, const v1::GetServerInfoRequest* request,
+                             v1::GetServerInfoResponse* response) override;
+  grpc::Status GetLoad(grpc::ServerContext* context, const v1::GetLoadRequest* request,
+                       v1::GetLoadResponse* response) override;
+  grpc::Status AbortRequest(grpc::ServerContext* context, const v1::AbortRequestRequest* request,
+                            v1::AbortRequestResponse* response) override;
+  grpc::Status Drain(grpc::ServerContext* context, const v1::DrainRequest* request,
+                     v1::DrainResponse* response) override;
+  grpc::Status ResetPrefixCache(grpc::ServerContext* context,
+                                const v1::ResetPrefixCacheRequest* request,
+                                v1::ResetPrefixCacheResponse* response) override;
+  grpc::Status ApplyFault(grpc::ServerContext* context, const v1::ApplyFaultRequest* request,
+                          v1::ApplyFaultResponse* response) override;
+
+ private:
+  grpc::Status Do(grpc::ServerContext* context, const std::function<absl::Status()>& work) const;
+
+  OperatorPort* const port_;
+  const access::ApiKeys* const keys_;
+  LiveCalls* const live_;
+};
+
+}  // namespace waferline::rpc

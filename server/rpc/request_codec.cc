@@ -1,0 +1,242 @@
+#include "server/rpc/request_codec.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/rpc/rpc_status.h"
+#include "server/rpc/sampling_codec.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/base/strings.h"
+
+namespace waferline::rpc {
+namespace {
+
+// No token of a real vocabulary stands for more bytes; what is longer need not be tokenized to know
+// that it does not fit.
+constexpr int64_t kMaxTokenBytes = 256;
+
+absl::Status CheckTextFits(std::string_view field, size_t bytes, const text::ServedModel& model) {
+  if (static_cast<int64_t>(bytes) <= model.context_tokens.count() * kMaxTokenBytes) {
+    return absl::OkStatus();
+  }
+  return FieldError(
+      field, absl::StrCat("has ", bytes, " bytes, far more than the ", model.context_tokens.count(),
+                          " tokens of this model's context can hold"));
+}
+
+absl::StatusOr<std::vector<TokenId>> DecodeIds(
+    std::string_view field, const google::protobuf::RepeatedField<int32_t>& input,
+    const text::ServedModel& model) {
+  const std::vector<TokenId> ids(input.begin(), input.end());
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (!model.tokenizer->valid(ids[i])) {
+      return FieldError(absl::StrCat(Absl(field), "[", i, "]"),
+                        absl::StrCat(ids[i], " is not a token of this model; ids go from 0 to ",
+                                     model.tokenizer->size() - 1));
+    }
+  }
+  return ids;
+}
+
+absl::StatusOr<std::vector<TokenId>> DecodePrompt(const v1::GenerateRequest& message,
+                                                  const text::ServedModel& model) {
+  switch (message.input_case()) {
+    case v1::GenerateRequest::kText:
+      return DecodeText(message.text(), true, model);
+    case v1::GenerateRequest::kTokenIds:
+      return DecodeIds("token_ids.ids", message.token_ids().ids(), model);
+    case v1::GenerateRequest::kChat:
+      return DecodeChat(message.chat(), model);
+    case v1::GenerateRequest::INPUT_NOT_SET:
+      break;
+  }
+  return FieldError("input", "is missing: give text, token_ids or chat");
+}
+
+absl::Status CheckDuration(std::string_view field, int64_t ns, int64_t least) {
+  if (ns >= least && ns <= kMaxDurationNs) return absl::OkStatus();
+  return FieldError(field, absl::StrCat("must be from ", least, " ns to 31 days, not ", ns));
+}
+
+absl::Status DecodeScheduling(const v1::SchedulingOptions& options, ValidRequest* request) {
+  switch (options.service_tier()) {
+    case v1::SERVICE_TIER_UNSPECIFIED:
+    case v1::SERVICE_TIER_AUTO:
+      request->tier = ServiceTier::kAuto;
+      break;
+    case v1::SERVICE_TIER_DEFAULT:
+      request->tier = ServiceTier::kDefault;
+      break;
+    case v1::SERVICE_TIER_FLEX:
+      request->tier = ServiceTier::kFlex;
+      break;
+    case v1::SERVICE_TIER_PRIORITY:
+      request->tier = ServiceTier::kPriority;
+      break;
+    default:
+      return FieldError("scheduling.service_tier",
+                        absl::StrCat(static_cast<int>(options.service_tier()), " is not known"));
+  }
+  request->priority = options.priority();
+  if (options.has_queue_threshold_ns()) {
+    WL_RETURN_IF_ERROR(
+        CheckDuration("scheduling.queue_threshold_ns", options.queue_threshold_ns(), 0));
+    request->queue_threshold = Nanoseconds(options.queue_threshold_ns());
+  }
+  if (options.has_deadline_ns()) {
+    WL_RETURN_IF_ERROR(CheckDuration("scheduling.deadline_ns", options.deadline_ns(), 1));
+    request->deadline = Nanoseconds(options.deadline_ns());
+  }
+  if (options.has_arrival_ns()) {
+    WL_RETURN_IF_ERROR(CheckDuration("scheduling.arrival_ns", options.arrival_ns(), 0));
+    request->arrival = Nanoseconds(options.arrival_ns());
+  }
+  if (options.cache_salt().size() > kMaxNameBytes) {
+    return FieldError("scheduling.cache_salt",
+                      absl::StrCat("must have at most ", kMaxNameBytes, " bytes"));
+  }
+  request->cache_salt = options.cache_salt();
+  return absl::OkStatus();
+}
+
+// How many tokens may come, given how much of the context the prompt leaves.
+absl::Status DecodeMaxTokens(const v1::GenerateRequest& message, const text::ServedModel& model,
+                             ValidRequest* request) {
+  const int64_t context = model.context_tokens.count();
+  const auto prompt = static_cast<int64_t>(request->prompt->size());
+  if (prompt == 0) return FieldError("input", "has no token");
+  const v1::StopConditions& stop = message.stop();
+  const bool only_prompt = stop.has_max_tokens() && stop.max_tokens() == 0;
+  if (prompt > context || (prompt == context && !only_prompt)) {
+    return FieldError("input", absl::StrCat("has ", prompt, " tokens; this model's context is ",
+                                            context, ", the answer included"));
+  }
+  if (only_prompt && !request->sampling.prompt_logprobs) {
+    return FieldError("stop.max_tokens",
+                      "0 makes sense only with output.prompt_logprobs; ask for at least 1");
+  }
+  if (stop.has_max_tokens() && prompt + stop.max_tokens() > context) {
+    return FieldError("stop.max_tokens",
+                      absl::StrCat("must be at most ", context - prompt, ": the prompt takes ",
+                                   prompt, " of this model's context of ", context, " tokens"));
+  }
+  request->max_tokens =
+      stop.has_max_tokens() ? stop.max_tokens() : static_cast<uint32_t>(context - prompt);
+  if (stop.min_tokens() > request->max_tokens) {
+    return FieldError("stop.min_tokens",
+                      absl::StrCat("must be at most max_tokens, ", request->max_tokens));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<std::string>> DecodeStopStrings(const v1::StopConditions& stop) {
+  if (stop.strings_size() > kMaxStopStrings) {
+    return FieldError("stop.strings", absl::StrCat("must be at most ", kMaxStopStrings));
+  }
+  for (int i = 0; i < stop.strings_size(); ++i) {
+    if (stop.strings(i).empty() || stop.strings(i).size() > kMaxStopBytes) {
+      return FieldError(absl::StrCat("stop.strings[", i, "]"),
+                        absl::StrCat("must have from 1 to ", kMaxStopBytes, " bytes"));
+    }
+  }
+  return std::vector<std::string>(stop.strings().begin(), stop.strings().end());
+}
+
+}  // namespace
+
+bool IsRequestId(std::string_view id) {
+  return !id.empty() && id.size() <= kMaxRequestIdBytes &&
+         std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c <= '~'; });
+}
+
+absl::StatusOr<std::shared_ptr<const text::ServedModel>> FindModel(
+    const std::string& name, const text::ModelCatalog& catalog) {
+  if (name.empty() && catalog.all().size() == 1) return catalog.all().front();
+  if (name.empty()) return FieldError("model", "is missing: this server has more than one");
+  if (name.size() > kMaxNameBytes) {
+    return FieldError("model", absl::StrCat("must have at most ", kMaxNameBytes, " bytes"));
+  }
+  return catalog.Find(name);
+}
+
+absl::StatusOr<std::vector<TokenId>> DecodeText(const std::string& text, bool add_special,
+                                                const text::ServedModel& model) {
+  WL_RETURN_IF_ERROR(CheckTextFits("text", text.size(), model));
+  return model.tokenizer->Encode(text, {.add_special = add_special});
+}
+
+absl::StatusOr<std::string> DecodeIdsToText(const google::protobuf::RepeatedField<int32_t>& input,
+                                            const text::ServedModel& model) {
+  WL_ASSIGN_OR_RETURN(const std::vector<TokenId> ids, DecodeIds("token_ids", input, model));
+  text::TextStream stream(model.tokenizer, {.skip_special = false});
+  std::string text;
+  for (const TokenId id : ids) text += stream.Feed(id).text;
+  return text + stream.Finish().text;
+}
+
+absl::StatusOr<std::vector<TokenId>> DecodeChat(const v1::ChatInput& chat,
+                                                const text::ServedModel& model) {
+  if (!model.chat.ok()) {
+    return FieldError("chat",
+                      absl::StrCat("no chat with this model: ", model.chat.status().message()));
+  }
+  if (chat.messages_size() == 0 || chat.messages_size() > kMaxChatMessages) {
+    return FieldError("chat.messages",
+                      absl::StrCat("must be from 1 to ", kMaxChatMessages, " messages"));
+  }
+  std::vector<text::ChatMessage> messages;
+  size_t bytes = 0;
+  for (int i = 0; i < chat.messages_size(); ++i) {
+    const v1::ChatMessage& message = chat.messages(i);
+    const char* role = message.role() == v1::ROLE_SYSTEM      ? "system"
+                       : message.role() == v1::ROLE_USER      ? "user"
+                       : message.role() == v1::ROLE_ASSISTANT ? "assistant"
+                                                              : nullptr;
+    if (role == nullptr) {
+      return FieldError(absl::StrCat("chat.messages[", i, "].role"),
+                        "must be ROLE_SYSTEM, ROLE_USER or ROLE_ASSISTANT");
+    }
+    bytes += message.content().size();
+    messages.push_back({.role = role, .content = message.content()});
+  }
+  WL_RETURN_IF_ERROR(CheckTextFits("chat.messages", bytes, model));
+  auto tokens = model.chat->Render(messages);
+  if (!tokens.ok()) {
+    return FieldError("chat.messages", std::string(Std(tokens.status().message())));
+  }
+  return tokens;
+}
+
+absl::StatusOr<DecodedRequest> DecodeGenerate(const v1::GenerateRequest& message,
+                                              const CallFacts& facts,
+                                              const text::ModelCatalog& catalog) {
+  DecodedRequest decoded;
+  ValidRequest& request = decoded.request;
+  if (!message.request_id().empty() && !IsRequestId(message.request_id())) {
+    return FieldError("request_id", "must have from 1 to 128 printable ASCII characters");
+  }
+  request.request_id = message.request_id().empty() ? facts.request_id : message.request_id();
+  request.tenant = facts.tenant;
+  WL_ASSIGN_OR_RETURN(decoded.model, FindModel(message.model(), catalog));
+  const text::ServedModel& model = *decoded.model;
+  request.model = model.name;
+
+  WL_ASSIGN_OR_RETURN(request.sampling,
+                      DecodeSampling(message, facts.fallback_seed, *model.tokenizer));
+  WL_ASSIGN_OR_RETURN(decoded.text.stop, DecodeStopStrings(message.stop()));
+  WL_RETURN_IF_ERROR(DecodeScheduling(message.scheduling(), &request));
+
+  WL_ASSIGN_OR_RETURN(std::vector<TokenId> prompt, DecodePrompt(message, model));
+  request.prompt = std::make_shared<const std::vector<TokenId>>(std::move(prompt));
+  WL_RETURN_IF_ERROR(DecodeMaxTokens(message, model, &request));
+
+  if (message.has_chat()) {
+    decoded.text.drop_first_space = model.chat->reply_begins_with_space();
+    const auto& stops = model.chat->stop_strings();
+    decoded.text.stop.insert(decoded.text.stop.end(), stops.begin(), stops.end());
+  }
+  return decoded;
+}
+
+}  // namespace waferline::rpc

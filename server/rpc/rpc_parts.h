@@ -1,0 +1,38 @@
+// What the RPC plane is given from outside. Filled by server/app; everything pointed to must
+// outlive the server and may be called from any thread. Null where it says so.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include "scheduler/request/front_door.h"
+#include "server/access/api_keys.h"
+#include "server/access/budget.h"
+#include "server/rpc/operator_port.h"
+#include "server/text/served_model.h"
+#include "wafer_backend/base/units.h"
+
+namespace waferline::rpc {
+
+struct RpcParts {
+  FrontDoor* front_door = nullptr;
+  const text::ModelCatalog* models = nullptr;
+  OperatorPort* operators = nullptr;
+
+  // Null, or without keys: everybody may ask, and whoever calls from this machine may operate.
+  const access::ApiKeys* keys = nullptr;
+  access::Budgets* budgets = nullptr;  // null: nobody has one
+
+  // Host time, monotonic; needed with budgets.
+  std::function<Nanoseconds()> host_now;
+  // How much emulated time is left until a wall-clock instant; nothing where emulated time does not
+  // follow the wall. Not set: as if it gave nothing. (A call's deadline ends its request in any
+  // case; this lets admission know of it.)
+  std::function<std::optional<Nanoseconds>(std::chrono::system_clock::time_point)> time_until;
+
+  uint64_t seed = 0;  // of made-up request ids, and of requests that bring no seed
+};
+
+}  // namespace waferline::rpc

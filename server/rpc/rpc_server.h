@@ -1,0 +1,46 @@
+// The gRPC front end: waferline.v1, health (grpc.health.v1, for each service and each model) and
+// reflection, on one address, without TLS.
+//
+// Owner: server/app. Thread: any. Bounds: RpcOptions. End: Shutdown cuts what is live and waits for
+// gRPC to let go, not for the engine; destroy this after the engine's thread has ended, since
+// requests may still be told of their ends.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "server/rpc/rpc_parts.h"
+
+namespace waferline::rpc {
+
+struct RpcOptions {
+  std::string host = "127.0.0.1";
+  uint16_t port = 0;              // 0: chosen by the system
+  size_t buffered_tokens = 1024;  // of one stream whose reader is slow; above 0
+  int max_message_bytes = 16 << 20;
+  int max_streams_per_connection = 1024;
+};
+
+class RpcServer {
+ public:
+  // Listens and serves; everything is NOT_SERVING until SetServing. Unavailable if the address
+  // cannot be had.
+  static absl::StatusOr<std::unique_ptr<RpcServer>> Start(RpcParts parts,
+                                                          const RpcOptions& options);
+  virtual ~RpcServer() = default;  // Shutdown()
+
+  virtual uint16_t port() const = 0;
+
+  // Health of the server (""), both services and every model of the catalog.
+  virtual void SetServing(bool serving) = 0;
+  // Of one of these, e.g. a model whose worker is lost.
+  virtual void SetServing(std::string_view service, bool serving) = 0;
+
+  virtual size_t live_calls() const = 0;
+  // Cancels the request of every live call and cuts it; no new ones. Idempotent.
+  virtual void Shutdown() = 0;
+};
+
+}  // namespace waferline::rpc
