@@ -1,0 +1,61 @@
+#include "client/sdk/endpoint.h"
+
+#include <boost/url.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/strings.h"
+
+namespace waferline::sdk {
+namespace {
+
+absl::Status Wrong(std::string_view url, std::string_view why) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("'", Absl(url), "' is no server address: ", Absl(why),
+                   "; write http://127.0.0.1:8080 or grpc://127.0.0.1:50051"));
+}
+
+}  // namespace
+
+std::string Endpoint::authority() const {
+  const bool v6 = host.find(':') != std::string::npos;
+  return absl::StrCat(v6 ? "[" : "", host, v6 ? "]" : "", ":", port);
+}
+
+std::string Endpoint::url() const {
+  return absl::StrCat(protocol == Protocol::kGrpc ? "grpc://" : "http://", authority(), base_path);
+}
+
+absl::StatusOr<Endpoint> ParseEndpoint(std::string_view url) {
+  const auto parsed = boost::urls::parse_uri({url.data(), url.size()});
+  if (!parsed) return Wrong(url, "it cannot be read as a URL");
+  const std::string scheme = parsed->scheme();
+  Endpoint endpoint;
+  if (scheme == "grpc") {
+    endpoint.protocol = Endpoint::Protocol::kGrpc;
+  } else if (scheme == "https" || scheme == "grpcs") {
+    return Wrong(url, "TLS is not spoken here (put a proxy in front)");
+  } else if (scheme != "http") {
+    return Wrong(url, absl::StrCat("'", scheme, "' is neither http nor grpc"));
+  }
+  endpoint.host = parsed->host_address();
+  if (endpoint.host.empty()) return Wrong(url, "it names no host");
+  if (parsed->has_query() || parsed->has_fragment() || parsed->has_userinfo()) {
+    return Wrong(url, "it has more than host, port and path");
+  }
+  endpoint.port = endpoint.protocol == Endpoint::Protocol::kGrpc ? 50051 : 8080;
+  if (parsed->has_port() && !parsed->port().empty()) {
+    endpoint.port = parsed->port_number();
+    if (endpoint.port == 0) return Wrong(url, "its port is not a number from 1 to 65535");
+  }
+  endpoint.base_path = parsed->encoded_path();
+  while (endpoint.base_path.ends_with('/')) endpoint.base_path.pop_back();
+  if (endpoint.base_path.ends_with("/v1")) {
+    endpoint.base_path.resize(endpoint.base_path.size() - 3);
+  }
+  if (endpoint.protocol == Endpoint::Protocol::kGrpc && !endpoint.base_path.empty()) {
+    return Wrong(url, "a gRPC server has no path");
+  }
+  return endpoint;
+}
+
+}  // namespace waferline::sdk

@@ -1,0 +1,229 @@
+// TokenClient over waferline.v1.
+#include <grpcpp/grpcpp.h>
+
+#include <atomic>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "client/sdk/token_client.h"
+#include "proto/google/rpc/error_details.pb.h"
+#include "proto/google/rpc/status.pb.h"
+#include "proto/waferline/v1/inference.grpc.pb.h"
+#include "wafer_backend/base/strings.h"
+
+namespace waferline::sdk {
+namespace {
+
+v1::Role RoleOf(const std::string& role) {
+  if (role == "system") return v1::ROLE_SYSTEM;
+  if (role == "assistant") return v1::ROLE_ASSISTANT;
+  return v1::ROLE_USER;
+}
+
+v1::GenerateRequest RequestFor(const GenerateSpec& spec) {
+  v1::GenerateRequest request;
+  request.set_request_id(spec.request_id);
+  request.set_model(spec.model);
+  if (const auto* text = std::get_if<std::string>(&spec.prompt)) {
+    request.set_text(*text);
+  } else if (const auto* ids = std::get_if<std::vector<TokenId>>(&spec.prompt)) {
+    request.mutable_token_ids()->mutable_ids()->Add(ids->begin(), ids->end());
+  } else {
+    for (const ChatTurn& turn : std::get<std::vector<ChatTurn>>(spec.prompt)) {
+      auto* message = request.mutable_chat()->add_messages();
+      message->set_role(RoleOf(turn.role));
+      message->set_content(turn.content);
+    }
+  }
+  auto* sampling = request.mutable_sampling();
+  if (spec.temperature) sampling->set_temperature(static_cast<float>(*spec.temperature));
+  if (spec.top_p) sampling->set_top_p(static_cast<float>(*spec.top_p));
+  if (spec.top_k) sampling->set_top_k(*spec.top_k);
+  if (spec.seed) sampling->set_seed(*spec.seed);
+  auto* stop = request.mutable_stop();
+  if (spec.max_tokens) stop->set_max_tokens(*spec.max_tokens);
+  if (spec.min_tokens) stop->set_min_tokens(*spec.min_tokens);
+  for (const std::string& text : spec.stop) stop->add_strings(text);
+  if (spec.ignore_eos) stop->set_ignore_eos(true);
+  return request;
+}
+
+std::string ReasonText(v1::FinishReason reason) {
+  switch (reason) {
+    case v1::FINISH_REASON_STOP:
+      return "stop";
+    case v1::FINISH_REASON_LENGTH:
+      return "length";
+    case v1::FINISH_REASON_CANCELLED:
+      return "cancelled";
+    case v1::FINISH_REASON_DEADLINE:
+      return "deadline";
+    default:
+      return "failed";
+  }
+}
+
+// One client context for each call: deadlines are the caller's business.
+void Prepare(const Endpoint& endpoint, grpc::ClientContext* context) {
+  if (!endpoint.api_key.empty()) {
+    context->AddMetadata("authorization", "Bearer " + endpoint.api_key);
+  }
+}
+
+absl::Status StatusOf(const Endpoint& endpoint, const grpc::Status& status) {
+  // Without details it is the transport that speaks, not the server.
+  if (status.error_code() == grpc::StatusCode::UNAVAILABLE && status.error_details().empty()) {
+    return NobodyThere(endpoint, status.error_message());
+  }
+  return absl::Status(static_cast<absl::StatusCode>(status.error_code()),
+                      Absl(status.error_message()));
+}
+
+std::optional<Nanoseconds> RetryAfter(const grpc::Status& status) {
+  google::rpc::Status details;
+  if (!details.ParseFromString(status.error_details())) return std::nullopt;
+  for (const auto& detail : details.details()) {
+    google::rpc::RetryInfo retry;
+    if (detail.UnpackTo(&retry)) {
+      return Seconds(retry.retry_delay().seconds()) + Nanoseconds(retry.retry_delay().nanos());
+    }
+  }
+  return std::nullopt;
+}
+
+// How many calls are in flight; the client must outlive them.
+class InFlight {
+ public:
+  void Add() {
+    absl::MutexLock lock(&mutex_);
+    ++count_;
+  }
+  void Remove() {
+    absl::MutexLock lock(&mutex_);
+    --count_;
+  }
+  void AwaitNone() {
+    absl::MutexLock lock(&mutex_);
+    mutex_.Await(absl::Condition(
+        +[](int* count) { return *count == 0; }, &count_));
+  }
+
+ private:
+  absl::Mutex mutex_;
+  int count_ = 0;
+};
+
+class GrpcCall : public TokenClient::Call, public grpc::ClientReadReactor<v1::GenerateResponse> {
+ public:
+  GrpcCall(const Endpoint& endpoint, const GenerateSpec& spec, Listener listener, InFlight* flying)
+      : endpoint_(endpoint),
+        request_(RequestFor(spec)),
+        listener_(std::move(listener)),
+        flying_(flying) {
+    Prepare(endpoint_, &context_);
+  }
+
+  void Begin(v1::InferenceService::Stub* stub, std::shared_ptr<GrpcCall> self) {
+    self_ = std::move(self);
+    flying_->Add();
+    stub->async()->Generate(&context_, &request_, this);
+    StartRead(&message_);
+    StartCall();
+  }
+
+  void Cancel() override { context_.TryCancel(); }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) return;
+    if (message_.has_tokens()) {
+      Piece piece;
+      for (const v1::Token& token : message_.tokens().tokens()) {
+        piece.text += token.text();
+        piece.instants.push_back(Nanoseconds(token.since_arrival_ns()));
+      }
+      piece.tokens = static_cast<uint32_t>(piece.instants.size());
+      listener_.on_piece(piece);
+    } else if (message_.has_finished()) {
+      OnFinished(message_.finished());
+    }
+    StartRead(&message_);
+  }
+
+  void OnDone(const grpc::Status& status) override {
+    ending_.status = StatusOf(endpoint_, status);
+    ending_.retry_after = RetryAfter(status);
+    listener_.on_end(ending_);
+    InFlight* flying = flying_;
+    self_.reset();  // may delete this
+    flying->Remove();
+  }
+
+ private:
+  void OnFinished(const v1::Finished& finished) {
+    if (!finished.text().empty()) listener_.on_piece({.text = finished.text()});
+    ending_.finish_reason = ReasonText(finished.reason());
+    ending_.prompt_tokens = finished.usage().prompt_tokens();
+    ending_.completion_tokens = finished.usage().completion_tokens();
+    const v1::RequestTimes& times = finished.times();
+    ending_.times = EmulatedTimes{.queue = Nanoseconds(times.queue_ns()),
+                                  .prompt = Nanoseconds(times.prefill_ns() + times.transfer_ns()),
+                                  .completion = Nanoseconds(times.decode_ns()),
+                                  .total = Nanoseconds(times.queue_ns() + times.prefill_ns() +
+                                                       times.transfer_ns() + times.decode_ns())};
+  }
+
+  const Endpoint endpoint_;
+  const v1::GenerateRequest request_;
+  Listener listener_;
+  InFlight* const flying_;
+  grpc::ClientContext context_;
+  v1::GenerateResponse message_;
+  Ending ending_;
+  std::shared_ptr<GrpcCall> self_;  // until OnDone
+};
+
+class GrpcClient : public TokenClient {
+ public:
+  explicit GrpcClient(const Endpoint& endpoint)
+      : endpoint_(endpoint),
+        stub_(v1::InferenceService::NewStub(
+            grpc::CreateChannel(endpoint.authority(), grpc::InsecureChannelCredentials()))) {}
+  ~GrpcClient() override { flying_.AwaitNone(); }
+
+  std::shared_ptr<Call> Start(const GenerateSpec& spec, Listener listener) override {
+    auto call = std::make_shared<GrpcCall>(endpoint_, spec, std::move(listener), &flying_);
+    call->Begin(stub_.get(), call);
+    return call;
+  }
+
+  absl::StatusOr<std::vector<ModelEntry>> ListModels() override {
+    grpc::ClientContext context;
+    Prepare(endpoint_, &context);
+    v1::ListModelsResponse response;
+    const grpc::Status status = stub_->ListModels(&context, {}, &response);
+    if (!status.ok()) return StatusOf(endpoint_, status);
+    std::vector<ModelEntry> models;
+    for (const v1::Model& model : response.models()) {
+      std::string details = model.description();
+      if (!model.chat_template().empty()) details += "; chat: " + model.chat_template();
+      models.push_back({.id = model.id(),
+                        .context_length = model.context_length(),
+                        .details = std::move(details)});
+    }
+    return models;
+  }
+
+ private:
+  const Endpoint endpoint_;
+  const std::unique_ptr<v1::InferenceService::Stub> stub_;
+  InFlight flying_;
+};
+
+}  // namespace
+
+std::unique_ptr<TokenClient> MakeGrpcClient(const Endpoint& endpoint) {
+  return std::make_unique<GrpcClient>(endpoint);
+}
+
+}  // namespace waferline::sdk

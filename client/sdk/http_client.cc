@@ -1,0 +1,137 @@
+// TokenClient over HTTP and server-sent events, against any OpenAI-style server.
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "client/sdk/http_wire.h"
+#include "client/sdk/openai_wire.h"
+#include "client/sdk/sse_parser.h"
+#include "client/sdk/token_client.h"
+
+namespace waferline::sdk {
+namespace {
+
+constexpr size_t kMaxErrorBytes = 64 * 1024;
+constexpr size_t kMaxAnswerBytes = 16 << 20;
+
+// What to wait before a retry: retry-after-ms, or Retry-After in seconds.
+std::optional<Nanoseconds> RetryAfter(const std::function<std::string(std::string_view)>& header) {
+  int64_t number = 0;
+  if (absl::SimpleAtoi(header("retry-after-ms"), &number)) return Milliseconds(number);
+  if (absl::SimpleAtoi(header("retry-after"), &number)) return Seconds(number);
+  return std::nullopt;
+}
+
+// Turns the bytes of one answer into pieces and an ending. On the wire's thread, apart from Cancel.
+class HttpCall : public TokenClient::Call {
+ public:
+  explicit HttpCall(Listener listener) : listener_(std::move(listener)) {}
+
+  // Kept alive by the handler until the exchange ends.
+  static std::shared_ptr<HttpCall> Begin(HttpWire& wire, HttpRequest request, Listener listener) {
+    auto call = std::make_shared<HttpCall>(std::move(listener));
+    call->exchange_ =
+        wire.Send(std::move(request),
+                  {.on_head = [call](int code, const auto& header) { call->OnHead(code, header); },
+                   .on_bytes = [call](std::string_view bytes) { call->OnBytes(bytes); },
+                   .on_end = [call](const absl::Status& status) { call->OnEnd(status); }});
+    return call;
+  }
+
+  void Cancel() override { exchange_->Cancel(); }
+
+ private:
+  void OnHead(int code, const std::function<std::string(std::string_view)>& header) {
+    code_ = code;
+    streams_ = header("content-type").starts_with("text/event-stream");
+    if (code != 200) ending_.retry_after = RetryAfter(header);
+  }
+
+  void OnBytes(std::string_view bytes) {
+    if (code_ != 200 || !streams_) {
+      if (answer_.size() < kMaxErrorBytes) answer_.append(bytes.substr(0, kMaxErrorBytes));
+      return;
+    }
+    const absl::Status status = parser_.Feed(bytes, [this](std::string_view data) {
+      if (ended_) return;
+      const auto chunk = ReadChunk(data, &ending_);
+      if (!chunk.ok()) return End(chunk.status());
+      if (chunk->done) return End(absl::OkStatus());
+      if (chunk->has_content) listener_.on_piece(chunk->piece);
+    });
+    if (!status.ok()) End(status);
+  }
+
+  void OnEnd(const absl::Status& status) {
+    if (!status.ok()) return End(status);
+    if (code_ != 200) return End(ReadError(code_, answer_));
+    if (!streams_) return End(absl::InternalError("the server answers without a stream of events"));
+    // Some servers end without [DONE].
+    End(ending_.finish_reason.empty()
+            ? absl::UnavailableError("the stream ended before the answer did")
+            : absl::OkStatus());
+  }
+
+  void End(const absl::Status& status) {
+    if (std::exchange(ended_, true)) return;
+    ending_.status = status;
+    listener_.on_end(ending_);
+    listener_ = {};
+  }
+
+  Listener listener_;
+  std::shared_ptr<HttpWire::Exchange> exchange_;
+  SseParser parser_;
+  Ending ending_;
+  int code_ = 0;
+  bool streams_ = false;
+  bool ended_ = false;
+  std::string answer_;  // of a refusal
+};
+
+class HttpClient : public TokenClient {
+ public:
+  explicit HttpClient(const Endpoint& endpoint) : wire_(endpoint) {}
+
+  std::shared_ptr<Call> Start(const GenerateSpec& spec, Listener listener) override {
+    HttpRequest request{
+        .method = "POST", .path = std::string(PathFor(spec)), .body = BodyFor(spec)};
+    request.headers.emplace_back("Accept", "text/event-stream");
+    if (!spec.request_id.empty()) request.headers.emplace_back("X-Request-Id", spec.request_id);
+    return HttpCall::Begin(wire_, std::move(request), std::move(listener));
+  }
+
+  absl::StatusOr<std::vector<ModelEntry>> ListModels() override {
+    std::string answer;
+    int code = 0;
+    absl::Status end;
+    absl::Notification ended;
+    wire_.Send({.method = "GET", .path = "/v1/models"},
+               {.on_head = [&](int got, const auto&) { code = got; },
+                .on_bytes =
+                    [&](std::string_view bytes) {
+                      if (answer.size() < kMaxAnswerBytes) answer.append(bytes);
+                    },
+                .on_end =
+                    [&](const absl::Status& status) {
+                      end = status;
+                      ended.Notify();
+                    }});
+    ended.WaitForNotification();
+    if (!end.ok()) return end;
+    if (code != 200) return ReadError(code, answer);
+    return ReadModels(answer);
+  }
+
+ private:
+  HttpWire wire_;
+};
+
+}  // namespace
+
+std::unique_ptr<TokenClient> MakeHttpClient(const Endpoint& endpoint) {
+  return std::make_unique<HttpClient>(endpoint);
+}
+
+}  // namespace waferline::sdk

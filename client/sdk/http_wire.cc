@@ -1,0 +1,230 @@
+#include "client/sdk/http_wire.h"
+
+#include <array>
+#include <boost/asio/connect.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <chrono>
+#include <optional>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "client/sdk/token_client.h"
+#include "wafer_backend/base/strings.h"
+
+namespace waferline::sdk {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using boost::system::error_code;
+
+constexpr std::chrono::seconds kConnectPatience{10};
+constexpr std::chrono::minutes kReadPatience{10};
+constexpr size_t kKeptConnections = 256;
+
+struct Connection {
+  explicit Connection(asio::io_context& io) : stream(io) {}
+  beast::tcp_stream stream;
+  beast::flat_buffer buffer;  // read, not yet parsed
+};
+
+}  // namespace
+
+class HttpWire::Loop {
+ public:
+  explicit Loop(Endpoint endpoint)
+      : endpoint_(std::move(endpoint)),
+        guard_(io_.get_executor()),
+        thread_([this] { io_.run(); }) {}
+
+  ~Loop() {
+    asio::post(io_, [this] { kept_.clear(); });
+    guard_.reset();
+    thread_.join();
+  }
+
+  asio::io_context& io() { return io_; }
+  const Endpoint& endpoint() const { return endpoint_; }
+
+  std::unique_ptr<Connection> TakeKept() {
+    if (kept_.empty()) return nullptr;
+    auto connection = std::move(kept_.back());
+    kept_.pop_back();
+    return connection;
+  }
+  // Not after the owner has gone: nobody would take it any more.
+  void Keep(std::unique_ptr<Connection> connection) {
+    if (guard_.owns_work() && kept_.size() < kKeptConnections) {
+      kept_.push_back(std::move(connection));
+    }
+  }
+
+ private:
+  const Endpoint endpoint_;
+  asio::io_context io_{1};
+  asio::executor_work_guard<asio::io_context::executor_type> guard_;
+  std::vector<std::unique_ptr<Connection>> kept_;  // the thread's
+  std::thread thread_;
+};
+
+namespace {
+
+// One exchange; everything but Cancel happens on the loop's thread.
+template <typename Loop>
+class ExchangeOf : public HttpWire::Exchange,
+                   public std::enable_shared_from_this<ExchangeOf<Loop>> {
+ public:
+  ExchangeOf(Loop* loop, HttpRequest request, HttpHandler handler)
+      : loop_(loop), handler_(std::move(handler)), resolver_(loop->io()) {
+    request_.method_string({request.method.data(), request.method.size()});
+    request_.target(loop->endpoint().base_path + request.path);
+    request_.version(11);
+    request_.set(http::field::host, loop->endpoint().authority());
+    request_.set(http::field::user_agent, "waferctl");
+    if (!loop->endpoint().api_key.empty()) {
+      request_.set(http::field::authorization, "Bearer " + loop->endpoint().api_key);
+    }
+    if (!request.body.empty()) request_.set(http::field::content_type, "application/json");
+    for (const auto& [name, value] : request.headers) request_.set(name, value);
+    request_.body() = std::move(request.body);
+    request_.prepare_payload();
+  }
+
+  void Begin() {
+    asio::post(loop_->io(), [self = this->shared_from_this()] {
+      self->connection_ = self->loop_->TakeKept();
+      self->reused_ = self->connection_ != nullptr;
+      self->reused_ ? self->Write() : self->Connect();
+    });
+  }
+
+  void Cancel() override {
+    asio::post(loop_->io(), [self = this->shared_from_this()] {
+      if (self->ended_) return;
+      self->End(absl::CancelledError("cancelled"));
+      self->resolver_.cancel();
+      if (self->connection_) self->connection_->stream.close();
+    });
+  }
+
+ private:
+  auto Then(void (ExchangeOf::*next)(error_code)) {
+    return [self = this->shared_from_this(), next](error_code error, const auto&...) {
+      if (!self->ended_) ((*self).*next)(error);
+    };
+  }
+
+  void Connect() {
+    reused_ = false;
+    connection_ = std::make_unique<Connection>(loop_->io());
+    const Endpoint& endpoint = loop_->endpoint();
+    resolver_.async_resolve(
+        endpoint.host, std::to_string(endpoint.port),
+        [self = this->shared_from_this()](error_code error,
+                                          const asio::ip::tcp::resolver::results_type& found) {
+          if (self->ended_) return;
+          if (error) return self->OnConnected(error);
+          self->connection_->stream.expires_after(kConnectPatience);
+          self->connection_->stream.async_connect(found, self->Then(&ExchangeOf::OnConnected));
+        });
+  }
+
+  void OnConnected(error_code error) {
+    if (error) return End(NobodyThere(loop_->endpoint(), error.message()));
+    error_code ignored;
+    connection_->stream.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+    Write();
+  }
+
+  void Write() {
+    connection_->stream.expires_after(kReadPatience);
+    http::async_write(connection_->stream, request_, Then(&ExchangeOf::OnWritten));
+  }
+
+  void OnWritten(error_code error) {
+    // A server that refuses early may stop reading; what it says is still to be read.
+    if (error && reused_) return Connect();
+    parser_.emplace();
+    parser_->body_limit(boost::none);
+    http::async_read_header(connection_->stream, connection_->buffer, *parser_,
+                            Then(&ExchangeOf::OnHead));
+  }
+
+  void OnHead(error_code error) {
+    if (error && reused_ && error != beast::error::timeout) return Connect();
+    if (error) return End(Broken(error));
+    const auto& head = parser_->get();
+    handler_.on_head(head.result_int(), [&head](std::string_view name) {
+      const auto found = head.find({name.data(), name.size()});
+      return found == head.end() ? std::string() : std::string(found->value());
+    });
+    Read();
+  }
+
+  void Read() {
+    if (ended_) return;  // the handler cancelled
+    if (parser_->is_done()) {
+      if (parser_->keep_alive()) loop_->Keep(std::move(connection_));
+      return End(absl::OkStatus());
+    }
+    parser_->get().body().data = bytes_.data();
+    parser_->get().body().size = bytes_.size();
+    connection_->stream.expires_after(kReadPatience);
+    http::async_read_some(connection_->stream, connection_->buffer, *parser_,
+                          Then(&ExchangeOf::OnRead));
+  }
+
+  void OnRead(error_code error) {
+    const size_t got = bytes_.size() - parser_->get().body().size;
+    if (got > 0) handler_.on_bytes({bytes_.data(), got});
+    if (error && error != http::error::need_buffer) return End(Broken(error));
+    Read();
+  }
+
+  absl::Status Broken(error_code error) const {
+    if (error == beast::error::timeout) {
+      return absl::DeadlineExceededError("nothing came from the server for 10 minutes");
+    }
+    return absl::UnavailableError(
+        absl::StrCat("the connection to ", loop_->endpoint().url(), " broke: ", error.message()));
+  }
+
+  void End(const absl::Status& status) {
+    if (ended_) return;
+    ended_ = true;
+    handler_.on_end(status);
+    handler_ = {};
+  }
+
+  Loop* const loop_;
+  http::request<http::string_body> request_;
+  HttpHandler handler_;
+  asio::ip::tcp::resolver resolver_;
+  std::unique_ptr<Connection> connection_;
+  bool reused_ = false;
+  bool ended_ = false;
+  std::optional<http::response_parser<http::buffer_body>> parser_;
+  std::array<char, 16 * 1024> bytes_;
+};
+
+}  // namespace
+
+HttpWire::HttpWire(Endpoint endpoint) : loop_(std::make_unique<Loop>(std::move(endpoint))) {}
+HttpWire::~HttpWire() = default;
+
+std::shared_ptr<HttpWire::Exchange> HttpWire::Send(HttpRequest request, HttpHandler handler) {
+  auto exchange =
+      std::make_shared<ExchangeOf<Loop>>(loop_.get(), std::move(request), std::move(handler));
+  exchange->Begin();
+  return exchange;
+}
+
+const Endpoint& HttpWire::endpoint() const { return loop_->endpoint(); }
+
+}  // namespace waferline::sdk

@@ -1,0 +1,58 @@
+// HTTP/1.1 exchanges with one server over kept-alive connections: one thread, any number of
+// exchanges at once. The only file of the clients that knows Beast is its implementation.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "client/sdk/endpoint.h"
+
+namespace waferline::sdk {
+
+struct HttpRequest {
+  std::string method;
+  std::string path;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;  // application/json if not empty
+};
+
+// Called on the wire's thread, in this order.
+struct HttpHandler {
+  // `header` gives the value of a header field, "" if it is not there; valid during the call.
+  std::function<void(int code, const std::function<std::string(std::string_view)>& header)> on_head;
+  std::function<void(std::string_view bytes)> on_bytes;
+  // Exactly once. OK: the answer is complete. Unavailable: no connection, or it broke.
+  // DeadlineExceeded: nothing came for 10 minutes. Cancelled.
+  std::function<void(const absl::Status&)> on_end;
+};
+
+class HttpWire {
+ public:
+  class Exchange {
+   public:
+    virtual ~Exchange() = default;
+    virtual void Cancel() = 0;  // any thread
+  };
+
+  explicit HttpWire(Endpoint endpoint);
+  ~HttpWire();  // waits for every exchange
+  HttpWire(const HttpWire&) = delete;
+  HttpWire& operator=(const HttpWire&) = delete;
+
+  // Any thread; does not wait. A kept connection that the server has closed meanwhile is replaced
+  // by a new one, once.
+  std::shared_ptr<Exchange> Send(HttpRequest request, HttpHandler handler);
+
+  const Endpoint& endpoint() const;
+
+ private:
+  class Loop;
+  std::unique_ptr<Loop> loop_;
+};
+
+}  // namespace waferline::sdk

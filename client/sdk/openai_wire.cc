@@ -1,0 +1,193 @@
+#include "client/sdk/openai_wire.h"
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/strings.h"
+
+namespace waferline::sdk {
+namespace {
+
+namespace json = boost::json;
+
+json::string_view View(std::string_view text) { return {text.data(), text.size()}; }
+
+const json::value* Find(const json::value& value, std::string_view key) {
+  return value.is_object() ? value.as_object().if_contains(View(key)) : nullptr;
+}
+
+// "" if it is not there or no string.
+std::string TextOf(const json::value* value) {
+  return value != nullptr && value->is_string()
+             ? std::string(value->as_string().data(), value->as_string().size())
+             : std::string();
+}
+
+std::optional<double> NumberOf(const json::value* value) {
+  if (value == nullptr || !value->is_number()) return std::nullopt;
+  return value->to_number<double>();
+}
+
+std::optional<uint32_t> CountOf(const json::value* value) {
+  const auto number = NumberOf(value);
+  if (!number || *number < 0 || *number > 4e9) return std::nullopt;
+  return static_cast<uint32_t>(*number);
+}
+
+json::value PromptOf(const GenerateSpec& spec) {
+  if (const auto* text = std::get_if<std::string>(&spec.prompt)) return json::value(*text);
+  json::array result;
+  if (const auto* ids = std::get_if<std::vector<TokenId>>(&spec.prompt)) {
+    for (const TokenId id : *ids) result.emplace_back(id);
+  } else {
+    for (const ChatTurn& turn : std::get<std::vector<ChatTurn>>(spec.prompt)) {
+      result.push_back(json::object{{"role", turn.role}, {"content", turn.content}});
+    }
+  }
+  return result;
+}
+
+absl::StatusCode CodeFor(int http_code) {
+  switch (http_code) {
+    case 400:
+    case 422:
+      return absl::StatusCode::kInvalidArgument;
+    case 401:
+      return absl::StatusCode::kUnauthenticated;
+    case 403:
+      return absl::StatusCode::kPermissionDenied;
+    case 404:
+      return absl::StatusCode::kNotFound;
+    case 408:
+    case 504:
+      return absl::StatusCode::kDeadlineExceeded;
+    case 413:
+      return absl::StatusCode::kOutOfRange;
+    case 429:
+      return absl::StatusCode::kResourceExhausted;
+    case 502:
+    case 503:
+      return absl::StatusCode::kUnavailable;
+    default:
+      return http_code >= 500 ? absl::StatusCode::kInternal : absl::StatusCode::kUnknown;
+  }
+}
+
+// {"error": {"message"}}, {"error": "..."} or the flat {"message"}.
+std::string ErrorMessage(const json::value& value) {
+  if (const json::value* error = Find(value, "error")) {
+    return error->is_string() ? TextOf(error) : TextOf(Find(*error, "message"));
+  }
+  return TextOf(Find(value, "message"));
+}
+
+void ReadUsage(const json::value& chunk, Ending* ending) {
+  if (const json::value* usage = Find(chunk, "usage")) {
+    if (const auto n = CountOf(Find(*usage, "prompt_tokens"))) ending->prompt_tokens = n;
+    if (const auto n = CountOf(Find(*usage, "completion_tokens"))) ending->completion_tokens = n;
+  }
+  if (const json::value* times = Find(chunk, "time_info"); times != nullptr && times->is_object()) {
+    const auto duration = [&](std::string_view key) {
+      return Nanoseconds(std::llround(NumberOf(Find(*times, key)).value_or(0) * 1e9));
+    };
+    ending->times = EmulatedTimes{.queue = duration("queue_time"),
+                                  .prompt = duration("prompt_time"),
+                                  .completion = duration("completion_time"),
+                                  .total = duration("total_time")};
+  }
+}
+
+}  // namespace
+
+std::string_view PathFor(const GenerateSpec& spec) {
+  return std::holds_alternative<std::vector<ChatTurn>>(spec.prompt) ? "/v1/chat/completions"
+                                                                    : "/v1/completions";
+}
+
+std::string BodyFor(const GenerateSpec& spec) {
+  const bool chat = std::holds_alternative<std::vector<ChatTurn>>(spec.prompt);
+  json::object body;
+  if (!spec.model.empty()) body["model"] = spec.model;
+  body[chat ? "messages" : "prompt"] = PromptOf(spec);
+  body["stream"] = true;
+  body["stream_options"] = json::object{{"include_usage", true}};
+  if (spec.max_tokens) body[chat ? "max_completion_tokens" : "max_tokens"] = *spec.max_tokens;
+  if (spec.min_tokens) body["min_tokens"] = *spec.min_tokens;
+  if (spec.temperature) body["temperature"] = *spec.temperature;
+  if (spec.top_p) body["top_p"] = *spec.top_p;
+  if (spec.top_k) body["top_k"] = *spec.top_k;
+  if (spec.seed) body["seed"] = *spec.seed;
+  if (!spec.stop.empty()) body["stop"] = json::value_from(spec.stop);
+  if (spec.ignore_eos) body["ignore_eos"] = true;
+  if (spec.ask_token_ids) body["return_token_ids"] = true;
+  return json::serialize(body);
+}
+
+absl::StatusOr<WireChunk> ReadChunk(std::string_view data, Ending* ending) {
+  WireChunk chunk;
+  if (data == "[DONE]") {
+    chunk.done = true;
+    return chunk;
+  }
+  boost::system::error_code error;
+  const json::value value = json::parse(View(data), error);
+  if (error || !value.is_object()) {
+    return absl::InternalError(absl::StrCat(
+        "the server's stream has a chunk that is no JSON object: ", Absl(data.substr(0, 80))));
+  }
+  if (const json::value* failure = Find(value, "error")) {
+    const auto code = CountOf(Find(*failure, "code"));
+    const int http_code = code && *code >= 400 && *code < 600 ? static_cast<int>(*code) : 500;
+    return ReadError(http_code, data);
+  }
+  ReadUsage(value, ending);
+  const json::value* choices = Find(value, "choices");
+  if (choices == nullptr || !choices->is_array() || choices->as_array().empty()) return chunk;
+  const json::value& choice = choices->as_array().front();
+  if (const std::string reason = TextOf(Find(choice, "finish_reason")); !reason.empty()) {
+    ending->finish_reason = reason;
+  }
+  const json::value* delta = Find(choice, "delta");
+  chunk.piece.text = TextOf(delta != nullptr ? Find(*delta, "content") : Find(choice, "text"));
+  if (const json::value* ids = Find(choice, "token_ids"); ids != nullptr && ids->is_array()) {
+    chunk.piece.tokens = static_cast<uint32_t>(ids->as_array().size());
+  }
+  chunk.has_content = !chunk.piece.text.empty() || chunk.piece.tokens > 0;
+  return chunk;
+}
+
+absl::Status ReadError(int http_code, std::string_view body) {
+  boost::system::error_code error;
+  const json::value value = json::parse(View(body), error);
+  std::string message = error ? std::string() : ErrorMessage(value);
+  if (message.empty()) {
+    message = absl::StrCat("the server answers HTTP ", http_code, body.empty() ? "" : ": ",
+                           Absl(body.substr(0, 200)));
+  }
+  return absl::Status(CodeFor(http_code), message);
+}
+
+absl::StatusOr<std::vector<ModelEntry>> ReadModels(std::string_view body) {
+  boost::system::error_code error;
+  const json::value value = json::parse(View(body), error);
+  const json::value* data = error ? nullptr : Find(value, "data");
+  if (data == nullptr || !data->is_array()) {
+    return absl::InternalError("/v1/models does not answer with a list of models");
+  }
+  std::vector<ModelEntry> models;
+  for (const json::value& entry : data->as_array()) {
+    ModelEntry model{.id = TextOf(Find(entry, "id"))};
+    for (const char* key : {"context_length", "max_model_len"}) {
+      if (const auto n = CountOf(Find(entry, key))) model.context_length = *n;
+    }
+    if (const std::string owner = TextOf(Find(entry, "owned_by")); !owner.empty()) {
+      model.details = absl::StrCat("owned by ", owner);
+    }
+    models.push_back(std::move(model));
+  }
+  return models;
+}
+
+}  // namespace waferline::sdk

@@ -1,0 +1,36 @@
+#include "client/sdk/token_client.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+
+namespace waferline::sdk {
+
+std::unique_ptr<TokenClient> MakeClient(const Endpoint& endpoint) {
+  return endpoint.protocol == Endpoint::Protocol::kGrpc ? MakeGrpcClient(endpoint)
+                                                        : MakeHttpClient(endpoint);
+}
+
+Ending Run(TokenClient& client, const GenerateSpec& spec,
+           std::function<void(const Piece&)> on_piece,
+           std::function<void(std::shared_ptr<TokenClient::Call>)> started) {
+  Ending result;
+  absl::Notification ended;
+  auto call =
+      client.Start(spec, {.on_piece = std::move(on_piece), .on_end = [&](const Ending& ending) {
+                            result = ending;
+                            ended.Notify();
+                          }});
+  if (started) started(call);
+  ended.WaitForNotification();
+  return result;
+}
+
+absl::Status NobodyThere(const Endpoint& endpoint, const std::string& reason) {
+  return absl::UnavailableError(
+      absl::StrCat("no answer from ", endpoint.url(), ": ", reason,
+                   "; is waferd running? Try `make serve`, or name a server with --server URL"));
+}
+
+}  // namespace waferline::sdk

@@ -1,0 +1,113 @@
+// A client of a token cloud, over HTTP or gRPC alike: asks for tokens, hears of them as they come.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "client/sdk/endpoint.h"
+#include "wafer_backend/base/ids.h"
+#include "wafer_backend/base/units.h"
+
+namespace waferline::sdk {
+
+struct ChatTurn {
+  std::string role;  // "system", "user", "assistant", "tool"
+  std::string content;
+};
+
+// What is absent is left to the server.
+struct GenerateSpec {
+  std::string model;
+  std::variant<std::string, std::vector<TokenId>, std::vector<ChatTurn>> prompt;
+  std::optional<uint32_t> max_tokens;
+  std::optional<uint32_t> min_tokens;
+  std::optional<double> temperature;
+  std::optional<double> top_p;
+  std::optional<uint32_t> top_k;
+  std::optional<uint64_t> seed;
+  std::vector<std::string> stop;
+  bool ignore_eos = false;
+  // HTTP: ask for the ids of each chunk's tokens, so that they can be counted; not every server
+  // takes that.
+  bool ask_token_ids = false;
+  std::string request_id;  // made by the server if empty
+};
+
+// What came in one message.
+struct Piece {
+  std::string text;
+  uint32_t tokens = 0;  // 0: the server does not say
+  // Emulated instants of these tokens, since the request's arrival, if the server tells.
+  std::vector<Nanoseconds> instants;
+};
+
+struct EmulatedTimes {
+  Nanoseconds queue;
+  Nanoseconds prompt;  // prefill and transfer
+  Nanoseconds completion;
+  Nanoseconds total;
+};
+
+struct Ending {
+  absl::Status status;        // a refusal, a failure, Cancelled
+  std::string finish_reason;  // "stop", "length"; as the server says
+  std::optional<uint32_t> prompt_tokens;
+  std::optional<uint32_t> completion_tokens;
+  std::optional<EmulatedTimes> times;
+  std::optional<Nanoseconds> retry_after;  // with a refusal
+};
+
+struct ModelEntry {
+  std::string id;
+  uint32_t context_length = 0;  // 0: the server does not say
+  std::string details;          // what else it says, for people
+};
+
+struct Listener {
+  std::function<void(const Piece&)> on_piece;
+  std::function<void(const Ending&)> on_end;  // exactly once, and last
+};
+
+class TokenClient {
+ public:
+  // A request in flight. Dropping it does not end the request.
+  class Call {
+   public:
+    virtual ~Call() = default;
+    // Any thread, any time; on_end follows (Cancelled, unless the end came first).
+    virtual void Cancel() = 0;
+  };
+
+  // Waits until every call has ended; cancel them first.
+  virtual ~TokenClient() = default;
+
+  // Any thread; does not wait. The listener is called on the client's own threads, one call at a
+  // time for each request, and must not block.
+  virtual std::shared_ptr<Call> Start(const GenerateSpec& spec, Listener listener) = 0;
+
+  // Waits for the answer. Unavailable if nobody listens there, with what to try.
+  virtual absl::StatusOr<std::vector<ModelEntry>> ListModels() = 0;
+};
+
+// Connections are made when they are needed; this does not fail for a server that is not there.
+std::unique_ptr<TokenClient> MakeHttpClient(const Endpoint& endpoint);
+std::unique_ptr<TokenClient> MakeGrpcClient(const Endpoint& endpoint);
+std::unique_ptr<TokenClient> MakeClient(const Endpoint& endpoint);
+
+// Start, then wait for the end. `on_piece` runs on a thread of the client's. If `started` is
+// given it gets the call before anything else happens.
+Ending Run(TokenClient& client, const GenerateSpec& spec,
+           std::function<void(const Piece&)> on_piece,
+           std::function<void(std::shared_ptr<TokenClient::Call>)> started = nullptr);
+
+// Unavailable: nobody answers at `endpoint`; says what to try.
+absl::Status NobodyThere(const Endpoint& endpoint, const std::string& reason);
+
+}  // namespace waferline::sdk
