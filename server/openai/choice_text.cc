@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "server/openai/json_text.h"
+
 namespace waferline::openai {
 
 ChoiceText::ChoiceText(std::shared_ptr<const ResponseShape> shape,
@@ -17,8 +19,7 @@ bool ChoiceText::Feed(const TokenEvent& token, Delta* delta) {
   if (shape_->wants_details()) Hold(token, is_end);
   if (is_end) return false;  // the engine ends the choice by itself
   const text::TextStream::Delta piece = stream_.Feed(id);
-  delta->text += piece.text;
-  shown_bytes_ += piece.text.size();
+  Show(piece.text, delta);
   Release(delta, false);
   return piece.stopped;
 }
@@ -26,23 +27,22 @@ bool ChoiceText::Feed(const TokenEvent& token, Delta* delta) {
 void ChoiceText::Hold(const TokenEvent& token, bool is_end) {
   const TokenValue& value = *token.value;
   const bool hidden = is_end || (shape_->text.skip_special && tokenizer_->IsSpecial(value.id));
-  size_t bytes = hidden ? 0 : tokenizer_->Piece(value.id).size();
-  if (token_bytes_ == 0 && bytes > 0 && shape_->text.drop_first_space &&
-      tokenizer_->Piece(value.id)[0] == ' ') {
-    --bytes;
-  }
   held_.push_back({{.id = value.id,
                     .visible = !hidden,
                     .logprob = value.logprob,
                     .top = value.top,
                     .since_arrival_ns = token.since_arrival.count()},
-                   token_bytes_});
-  token_bytes_ += bytes;
+                   static_cast<int64_t>(stream_.characters())});
+}
+
+void ChoiceText::Show(const std::string& text, Delta* delta) {
+  delta->text += text;
+  if (shape_->wants_details()) shown_characters_ += CountCodePoints(text);
 }
 
 void ChoiceText::Release(Delta* delta, bool all) {
   size_t count = 0;
-  while (count < held_.size() && (all || held_[count].begins < shown_bytes_)) ++count;
+  while (count < held_.size() && (all || held_[count].begins < shown_characters_)) ++count;
   for (size_t i = 0; i < count; ++i) delta->tokens.push_back(std::move(held_[i].detail));
   held_.erase(held_.begin(), held_.begin() + static_cast<ptrdiff_t>(count));
 }
@@ -50,11 +50,10 @@ void ChoiceText::Release(Delta* delta, bool all) {
 void ChoiceText::Finish(Delta* delta) {
   const bool stopped = stream_.stopped();
   const text::TextStream::Delta piece = stream_.Finish();
-  delta->text += piece.text;
-  shown_bytes_ += piece.text.size();
+  Show(piece.text, delta);
   if (stopped) {
     for (Held& held : held_) {
-      if (held.begins >= shown_bytes_) held.detail.visible = false;
+      if (held.begins >= shown_characters_) held.detail.visible = false;
     }
   }
   Release(delta, true);

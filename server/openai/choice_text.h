@@ -31,17 +31,17 @@ class ChoiceText {
  private:
   struct Held {
     TokenDetail detail;
-    size_t begins;  // where its bytes begin in the text
+    int64_t begins;  // where its text begins, in characters
   };
   void Hold(const TokenEvent& token, bool is_end);
+  void Show(const std::string& text, Delta* delta);
   void Release(Delta* delta, bool all);
 
   const std::shared_ptr<const ResponseShape> shape_;
   const std::shared_ptr<const model::Tokenizer> tokenizer_;
   text::TextStream stream_;
   std::vector<Held> held_;  // bounded by the longest stop string, in tokens
-  size_t token_bytes_ = 0;  // of all tokens so far
-  size_t shown_bytes_ = 0;  // of the text shown
+  int64_t shown_characters_ = 0;
 };
 
 // The prompt as echo shows it with log-probabilities: `values` are those of tokens 1 and on.

@@ -1,0 +1,307 @@
+// Bodies in, ValidRequests out: defaults, every field's range, and errors that name the field.
+#include "server/openai/request.h"
+
+#include <catch2/catch.hpp>
+#include <cfloat>
+
+#include "server/openai/api_error.h"
+#include "server/openai/limits.h"
+#include "server/openai/sampling_fields.h"
+#include "tests/unit/server/openai/byte_model.h"
+
+namespace waferline::openai {
+namespace {
+
+const Envelope kEnvelope = {.request_id = "r1", .fallback_seed = 77, .unix_seconds = 1700000000};
+
+absl::StatusOr<ParsedRequest> Completion(const std::string& fields) {
+  static const text::ModelCatalog catalog = ByteCatalog();
+  return ParseCompletion("{\"model\":\"bytes\"," + fields + "}", kEnvelope, catalog);
+}
+
+absl::StatusOr<ParsedRequest> Chat(const std::string& fields, const std::string& model = "bytes") {
+  static const text::ModelCatalog catalog = ByteCatalog();
+  return ParseChat("{\"model\":\"" + model + "\"," + fields + "}", kEnvelope, catalog);
+}
+
+const std::string kHi = R"("messages":[{"role":"user","content":"hi"}])";
+
+std::string Body(const absl::Status& status) { return ErrorBody(status); }
+
+}  // namespace
+
+TEST_CASE("a plain completion has OpenAI's defaults") {
+  const auto parsed = Completion(R"("prompt":"ab")");
+  REQUIRE(parsed.ok());
+  REQUIRE(parsed->requests.size() == 1);
+  const ValidRequest& request = parsed->requests[0];
+  CHECK(*request.prompt == std::vector<TokenId>{kBos, 'a', 'b'});
+  CHECK(request.model == "bytes");
+  CHECK(request.max_tokens == 16);
+  CHECK(request.sampling.temperature == 1.0f);
+  CHECK(request.sampling.top_p == 1.0f);
+  CHECK(request.sampling.top_k == 0);
+  CHECK(request.sampling.seed == 77);
+  CHECK(request.sampling.top_logprobs == -1);
+  CHECK(request.sampling.end_ids == std::vector<TokenId>{kEos, kChatMlEnd});
+  CHECK(!request.deadline);
+  CHECK(parsed->shape.id == "cmpl-r1");
+  CHECK(!parsed->shape.stream);
+  CHECK(!parsed->shape.wants_details());
+}
+
+TEST_CASE("null means absent, and fields that nobody knows are ignored") {
+  const auto parsed = Completion(
+      R"("prompt":"a","max_tokens":null,"stop":null,"temperature":null,"logit_bias":null,
+         "seed":null,"stream_options":null,"brand_new_field":{"a":[1]},"tools":null)");
+  REQUIRE(parsed.ok());
+  CHECK(parsed->requests[0].max_tokens == 16);
+}
+
+TEST_CASE("all four kinds of prompt") {
+  CHECK(Completion(R"("prompt":[97,98])")->requests[0].prompt->size() == 2);
+  CHECK(Completion(R"("prompt":["a","bc"])")->requests[1].prompt->size() == 3);
+  CHECK(Completion(R"("prompt":[[97],[98,99]])")->requests[1].prompt->size() == 2);
+  const auto many = Completion(R"("prompt":["a","b"],"n":3,"seed":5)");
+  REQUIRE(many->requests.size() == 6);
+  // Each prompt's answers are what it would get alone.
+  for (int i = 0; i < 3; ++i) {
+    CHECK(many->requests[i].sampling.seed == SeedOfChoice(5, i));
+    CHECK(many->requests[3 + i].sampling.seed == SeedOfChoice(5, i));
+  }
+  CHECK(SeedOfChoice(5, 0) == 5);
+  CHECK(SeedOfChoice(5, 1) != SeedOfChoice(5, 2));
+}
+
+TEST_CASE("sampling fields arrive") {
+  const auto parsed = Completion(
+      R"("prompt":"a","temperature":0.5,"top_p":0.25,"top_k":7,"min_p":0.125,
+         "repetition_penalty":1.5,"frequency_penalty":-1,"presence_penalty":2,"seed":-3,
+         "min_tokens":2,"max_tokens":9,"stop_token_ids":[5],"ignore_eos":true,
+         "logit_bias":{"97":-100,"98":1.5},"logprobs":3,"priority":-4,"service_tier":"flex",
+         "cache_salt":"pepper","stop":["x","yy"],"user":"u")");
+  REQUIRE(parsed.ok());
+  const ValidRequest& request = parsed->requests[0];
+  const SamplingSpec& spec = request.sampling;
+  CHECK(spec.temperature == 0.5f);
+  CHECK(spec.top_p == 0.25f);
+  CHECK(spec.top_k == 7);
+  CHECK(spec.min_p == 0.125f);
+  CHECK(spec.repetition_penalty == 1.5f);
+  CHECK(spec.frequency_penalty == -1.0f);
+  CHECK(spec.presence_penalty == 2.0f);
+  CHECK(spec.seed == static_cast<uint64_t>(-3));
+  CHECK(spec.min_tokens == 2);
+  CHECK(spec.end_ids == std::vector<TokenId>{5});
+  CHECK(spec.logit_bias == std::vector<std::pair<TokenId, float>>{{97, -100.0f}, {98, 1.5f}});
+  CHECK(spec.top_logprobs == 3);
+  CHECK(request.max_tokens == 9);
+  CHECK(request.priority == -4);
+  CHECK(request.tier == ServiceTier::kFlex);
+  CHECK(request.cache_salt == "pepper");
+  CHECK(parsed->shape.text.stop == std::vector<std::string>{"x", "yy"});
+  CHECK(Completion(R"("prompt":"a","top_k":-1)")->requests[0].sampling.top_k == 0);
+  CHECK(Completion(R"("prompt":"a","top_p":0)")->requests[0].sampling.top_p == FLT_MIN);
+  CHECK(Completion(R"("prompt":"a","seed":18446744073709551615)")->requests[0].sampling.seed ==
+        UINT64_MAX);
+  CHECK(Completion(R"("prompt":"a","max_tokens":7.0)")->requests[0].max_tokens == 7);
+}
+
+TEST_CASE("every bad field gives 400 and its name") {
+  const auto [fields, param] = GENERATE(table<std::string, std::string>({
+      {R"("prompt":"a","temperature":-0.1)", "temperature"},
+      {R"("prompt":"a","temperature":2.1)", "temperature"},
+      {R"("prompt":"a","temperature":"hot")", "temperature"},
+      {R"("prompt":"a","temperature":1e999)", "temperature"},
+      {R"("prompt":"a","top_p":1.01)", "top_p"},
+      {R"("prompt":"a","top_k":-2)", "top_k"},
+      {R"("prompt":"a","top_k":1.5)", "top_k"},
+      {R"("prompt":"a","min_p":2)", "min_p"},
+      {R"("prompt":"a","repetition_penalty":0)", "repetition_penalty"},
+      {R"("prompt":"a","frequency_penalty":-3)", "frequency_penalty"},
+      {R"("prompt":"a","presence_penalty":3)", "presence_penalty"},
+      {R"("prompt":"a","seed":1.5)", "seed"},
+      {R"("prompt":"a","seed":1e300)", "seed"},
+      {R"("prompt":"a","n":0)", "n"},
+      {R"("prompt":"a","n":129)", "n"},
+      {R"("prompt":["a","b"],"n":100)", "n"},
+      {R"("prompt":"a","max_tokens":0)", "max_tokens"},
+      {R"("prompt":"a","max_tokens":-1)", "max_tokens"},
+      {R"("prompt":"a","max_tokens":99999999999999999999)", "max_tokens"},
+      {R"("prompt":"a","max_tokens":5,"max_completion_tokens":6)", "max_tokens"},
+      {R"("prompt":"a","max_tokens":5,"min_tokens":6)", "min_tokens"},
+      {R"("prompt":"a","stop":"")", "stop"},
+      {R"("prompt":"a","stop":["a","b","c","d","e"])", "stop"},
+      {R"("prompt":"a","stop":["a",7])", "stop[1]"},
+      {R"("prompt":"a","stop_token_ids":[261])", "stop_token_ids[0]"},
+      {R"("prompt":"a","stop_token_ids":["x"])", "stop_token_ids[0]"},
+      {R"("prompt":"a","logit_bias":{"261":1})", "logit_bias"},
+      {R"("prompt":"a","logit_bias":{"a":1})", "logit_bias"},
+      {R"("prompt":"a","logit_bias":{"1":101})", "logit_bias.1"},
+      {R"("prompt":"a","logit_bias":[])", "logit_bias"},
+      {R"("prompt":"a","logprobs":21)", "logprobs"},
+      {R"("prompt":"a","logprobs":true)", "logprobs"},
+      {R"("prompt":"a","stream":"yes")", "stream"},
+      {R"("prompt":"a","stream_options":{"include_usage":true})", "stream_options"},
+      {R"("prompt":"a","stream":true,"stream_options":{"include_usage":1})",
+       "stream_options.include_usage"},
+      {R"("prompt":"a","service_tier":"gold")", "service_tier"},
+      {R"("prompt":"a","priority":3000000000)", "priority"},
+      {R"("prompt":"a","user":7)", "user"},
+      {R"("prompt":"a","echo":1)", "echo"},
+      {R"("prompt":"a","waferline":{"arrival_ms":-1})", "waferline.arrival_ms"},
+      {R"("max_tokens":1)", "prompt"},
+      {R"("prompt":[])", "prompt"},
+      {R"("prompt":{})", "prompt"},
+      {R"("prompt":[97,261])", "prompt[1]"},
+      {R"("prompt":[97,-1])", "prompt[1]"},
+      {R"("prompt":[97,"a"])", "prompt[1]"},
+      {R"("prompt":["a",97])", "prompt[1]"},
+      {R"("prompt":[[97],[]])", "prompt[1]"},
+      // Known and not supported.
+      {R"("prompt":"a","tools":[{}])", "tools"},
+      {R"("prompt":"a","response_format":{"type":"json_object"})", "response_format"},
+      {R"("prompt":"a","suffix":"z")", "suffix"},
+      {R"("prompt":"a","best_of":2)", "best_of"},
+      {R"("prompt":"a","guided_regex":"a+")", "guided_regex"},
+      {R"("prompt":"a","use_beam_search":true)", "use_beam_search"},
+  }));
+  INFO(fields);
+  const auto parsed = Completion(fields);
+  REQUIRE(!parsed.ok());
+  CHECK(HttpCode(parsed.status()) == 400);
+  INFO(Body(parsed.status()));
+  CHECK(Body(parsed.status()).find("\"param\":\"" + param + "\"") != std::string::npos);
+  CHECK(Body(parsed.status()).find("\"type\":\"invalid_request_error\"") != std::string::npos);
+}
+
+TEST_CASE("what is off is not an error though it is not supported") {
+  CHECK(Completion(R"("prompt":"a","tools":[],"suffix":"","best_of":1,
+                      "response_format":{"type":"text"},"use_beam_search":false)")
+            .ok());
+  CHECK(Chat(kHi + R"(,"tool_choice":"none","store":false)").ok());
+}
+
+TEST_CASE("too long for the context") {
+  const std::string long_prompt(999, 'x');  // with the start token: the whole context
+  const auto full = Completion("\"prompt\":\"" + long_prompt + "\"");
+  REQUIRE(!full.ok());
+  CHECK(Body(full.status()).find("context_length_exceeded") != std::string::npos);
+  // The default is cut to what is left; what was asked for is not.
+  const auto nearly = Completion("\"prompt\":\"" + long_prompt.substr(4) + "\"");
+  REQUIRE(nearly.ok());
+  CHECK(nearly->requests[0].max_tokens == 4);
+  const auto greedy = Completion("\"max_tokens\":5,\"prompt\":\"" + long_prompt.substr(4) + "\"");
+  REQUIRE(!greedy.ok());
+  CHECK(Body(greedy.status()).find("\"param\":\"max_tokens\"") != std::string::npos);
+  CHECK(Completion("\"max_tokens\":4,\"prompt\":\"" + long_prompt.substr(4) + "\"").ok());
+  // Refused by its bytes, before it is tokenized.
+  const auto huge = Completion("\"prompt\":\"" + std::string(200'000, 'x') + "\"");
+  CHECK(Body(huge.status()).find("context_length_exceeded") != std::string::npos);
+}
+
+TEST_CASE("echo alone may generate nothing") {
+  const auto parsed = Completion(R"("prompt":[97,98],"echo":true,"max_tokens":0,"logprobs":1)");
+  REQUIRE(parsed.ok());
+  CHECK(parsed->requests[0].max_tokens == 0);
+  CHECK(parsed->requests[0].sampling.prompt_logprobs);
+  CHECK(parsed->shape.prompts[0].text == "ab");
+  CHECK(!Completion(R"("prompt":"a","echo":true,"max_tokens":0)")
+             ->requests[0]
+             .sampling.prompt_logprobs);
+}
+
+TEST_CASE("headers: deadline, threshold, arrival, instants") {
+  static const text::ModelCatalog catalog = ByteCatalog();
+  Envelope envelope = kEnvelope;
+  envelope.queue_threshold = "250";
+  envelope.deadline_ms = "2000";
+  envelope.arrival_ns = "123456789";
+  envelope.instants = "true";
+  const std::string body = R"({"model":"bytes","prompt":"a"})";
+  const auto parsed = ParseCompletion(body, envelope, catalog);
+  REQUIRE(parsed.ok());
+  CHECK(parsed->requests[0].queue_threshold == Milliseconds(250));
+  CHECK(parsed->requests[0].deadline == Seconds(2));
+  CHECK(parsed->requests[0].arrival == Nanoseconds(123456789));
+  CHECK(parsed->shape.instants);
+  envelope.queue_threshold = "soon";
+  CHECK(Body(ParseCompletion(body, envelope, catalog).status())
+            .find("\"param\":\"queue_threshold\"") != std::string::npos);
+}
+
+TEST_CASE("chat renders the model's template and ends with its stop strings") {
+  const auto parsed = Chat(R"("messages":[{"role":"system","content":"S"},
+      {"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}],
+      "max_completion_tokens":3,"stream":true,"stream_options":{"include_usage":true})");
+  REQUIRE(parsed.ok());
+  CHECK(parsed->requests[0].max_tokens == 3);
+  CHECK(parsed->shape.chat());
+  CHECK(parsed->shape.stream);
+  CHECK(parsed->shape.include_usage);
+  // Without a limit: whatever the context leaves.
+  const auto open = Chat(kHi);
+  REQUIRE(open.ok());
+  CHECK(open->requests[0].max_tokens + open->requests[0].prompt->size() == 1000);
+}
+
+TEST_CASE("bad chats name the message") {
+  const auto [fields, param] = GENERATE(table<std::string, std::string>({
+      {R"("messages":[])", "messages"},
+      {R"("messages":"hi")", "messages"},
+      {R"("messages":["hi"])", "messages[0]"},
+      {R"("messages":[{"role":"user"}])", "messages[0].content"},
+      {R"("messages":[{"role":"robot","content":"a"}])", "messages[0].role"},
+      {R"("messages":[{"role":"tool","content":"a"}])", "messages[0].role"},
+      {R"("messages":[{"role":"user","content":7}])", "messages[0].content"},
+      {R"("messages":[{"role":"user","content":[{"type":"image_url","image_url":{}}]}])",
+       "messages[0].content[0].type"},
+      {R"("messages":[{"role":"assistant","tool_calls":[{}]}])", "messages[0].tool_calls"},
+      {kHi + R"(,"top_logprobs":2)", "top_logprobs"},
+      {kHi + R"(,"logprobs":3)", "logprobs"},
+      {kHi + R"(,"tools":[{}])", "tools"},
+      {kHi + R"(,"tool_choice":"auto")", "tool_choice"},
+      {kHi + R"(,"response_format":{"type":"json_schema","json_schema":{}})", "response_format"},
+      {kHi + R"(,"max_tokens":0)", "max_tokens"},
+  }));
+  INFO(fields);
+  const auto parsed = Chat(fields);
+  REQUIRE(!parsed.ok());
+  INFO(Body(parsed.status()));
+  CHECK(HttpCode(parsed.status()) == 400);
+  CHECK(Body(parsed.status()).find("\"param\":\"" + param + "\"") != std::string::npos);
+}
+
+TEST_CASE("models: unknown is 404, without template chat is 400") {
+  const auto unknown = Chat(kHi, "gpt-17");
+  CHECK(HttpCode(unknown.status()) == 404);
+  CHECK(Body(unknown.status()).find("\"code\":\"model_not_found\"") != std::string::npos);
+  CHECK(HttpCode(Chat(kHi, "mute").status()) == 400);
+}
+
+TEST_CASE("what is not JSON, or not UTF-8, or too deep") {
+  static const text::ModelCatalog catalog = ByteCatalog();
+  const std::string deep =
+      "{\"model\":\"bytes\",\"prompt\":" + std::string(10000, '[') + std::string(10000, ']') + "}";
+  const std::vector<std::string> bodies = {"",
+                                           "{",
+                                           "[]",
+                                           "7",
+                                           "null",
+                                           "{\"model\":\"bytes\",}",
+                                           "{} {}",
+                                           "{\"a\":\"\xff\"}",
+                                           "{\"a\":\"\xc3\"}",
+                                           "{\"a\":\"\\ud800\"}",
+                                           deep,
+                                           std::string("{\"a\":\"\0\"}", 9)};
+  for (const std::string& body : bodies) {
+    INFO(body.substr(0, 60));
+    const auto parsed = ParseCompletion(body, kEnvelope, catalog);
+    REQUIRE(!parsed.ok());
+    CHECK(HttpCode(parsed.status()) == 400);
+  }
+  CHECK(ParseCompletion("{\"model\":\"bytes\",\"prompt\":\"a\"} \n", kEnvelope, catalog).ok());
+}
+
+}  // namespace waferline::openai
