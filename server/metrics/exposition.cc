@@ -1,0 +1,93 @@
+#include "server/metrics/exposition.h"
+
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include "scheduler/policy/refusal_cause.h"
+#include "server/metrics/front_series.h"
+#include "server/metrics/lane_meter.h"
+#include "server/metrics/snapshot_gauges.h"
+
+namespace waferline::metrics {
+
+class Exposition::Impl final : public engine::EngineObserver, public runtime::LatenessObserver {
+ public:
+  explicit Impl(const std::vector<MeteredLane>& lanes)
+      : front_(registry_), gauges_(registry_, lanes) {
+    for (const MeteredLane& lane : lanes) meters_.emplace_back(registry_, lane.model);
+    for (int i = 0; i < policy::kRefusalCauses; ++i) {
+      const auto cause = static_cast<policy::RefusalCause>(i);
+      refused_.push_back({{AddCounter(registry_, "waferline_requests_refused_total",
+                                      "Requests that were not admitted, by cause.",
+                                      {{"cause", std::string(policy::Name(cause))}})}});
+    }
+    blocked_ = {
+        {AddCounter(registry_, "waferline_host_blocked_seconds_total",
+                    "Wall time for which emulated time stood still, waiting for values.", {})}};
+  }
+
+  FrontMetrics* front() { return &front_; }
+
+  void OnRefused(const engine::SequenceNote&, policy::RefusalCause cause, Nanoseconds) override {
+    refused_[static_cast<size_t>(cause)].Add();  // its lane may not exist: unknown model
+  }
+  void OnAdmitted(const engine::SequenceNote& note) override { meters_[note.lane].admitted.Add(); }
+  void OnToken(const engine::TokenNote& token) override {
+    LaneMeter& meter = meters_[token.lane];
+    meter.generated_tokens.Add();
+    (token.index == 0 ? meter.first_token : meter.inter_token).Observe(token.gap);
+  }
+  void OnOutcome(const engine::OutcomeNote& note) override {
+    meters_[note.sequence.lane].OnOutcome(note);
+  }
+  void OnRestart(const engine::SequenceNote& note, engine::RestartCause cause) override {
+    meters_[note.lane].restarts[static_cast<size_t>(cause)].Add();
+  }
+  void OnCacheLookup(uint32_t lane, Tokens queried, Tokens hit) override {
+    meters_[lane].cache_queried.Add(queried.as_double());
+    meters_[lane].cache_hit.Add(hit.as_double());
+  }
+  void OnPrefillStep(uint32_t lane, uint32_t, Tokens tokens, Nanoseconds lasts) override {
+    meters_[lane].prefill_tokens.Add(tokens.as_double());
+    meters_[lane].prefill_busy_seconds.Add(ToSeconds(lasts));
+  }
+  void OnTransfer(uint32_t lane, uint32_t, Bytes bytes) override {
+    meters_[lane].transferred_bytes.Add(bytes.as_double());
+  }
+  void OnTokenLateness(uint32_t lane, Nanoseconds wall) override {
+    meters_[lane].lateness.Observe(wall);
+  }
+  void OnBlocked(Nanoseconds wall) override { blocked_.Add(ToSeconds(wall)); }
+
+  void Flush() {
+    for (LaneMeter& meter : meters_) meter.Flush();
+    for (CountTally& tally : refused_) tally.Flush();
+    blocked_.Flush();
+  }
+  void SetGauges(const engine::EngineSnapshot& snapshot, const HostFigures& host) {
+    gauges_.Set(snapshot, host);
+  }
+  std::string Text() const { return prometheus::TextSerializer().Serialize(registry_.Collect()); }
+
+ private:
+  prometheus::Registry registry_;
+  FrontSeries front_;
+  SnapshotGauges gauges_;
+  std::vector<LaneMeter> meters_;
+  std::vector<CountTally> refused_;  // by cause
+  CountTally blocked_;
+};
+
+Exposition::Exposition(const std::vector<MeteredLane>& lanes)
+    : impl_(std::make_unique<Impl>(lanes)) {}
+Exposition::~Exposition() = default;
+engine::EngineObserver* Exposition::observer() { return impl_.get(); }
+runtime::LatenessObserver* Exposition::lateness() { return impl_.get(); }
+FrontMetrics* Exposition::front() { return impl_->front(); }
+void Exposition::Flush() { impl_->Flush(); }
+void Exposition::SetGauges(const engine::EngineSnapshot& snapshot, const HostFigures& host) {
+  impl_->SetGauges(snapshot, host);
+}
+std::string Exposition::Text() const { return impl_->Text(); }
+
+}  // namespace waferline::metrics

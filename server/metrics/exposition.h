@@ -1,0 +1,63 @@
+// Everything /metrics shows, collected without slowing the engine down.
+//
+// The engine's thread counts into plain numbers (observer()); Flush moves them to the Prometheus
+// series. A scrape therefore runs Flush and takes an EngineSnapshot on the engine's thread, then
+// SetGauges and Text elsewhere. Emulated time and host time are separate families; names of the
+// other engine's metrics that routers and dashboards read ("vllm:...") carry emulated time.
+//
+// Owner: server/app; outlives the engine, its thread and the front ends. Thread: as each member
+// says. Cost: a token is one search in 32 bounds. Bounds: series are made for models, routes and
+// causes, all of them fixed sets.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "scheduler/engine/observer.h"
+#include "scheduler/engine/snapshot.h"
+#include "server/metrics/front_metrics.h"
+#include "server/runtime/engine_thread.h"
+#include "wafer_backend/base/units.h"
+
+namespace waferline::metrics {
+
+// A lane of the engine, in its order.
+struct MeteredLane {
+  std::string model;
+  bool computed = true;     // tokens come from real weights
+  std::string description;  // for people
+  Tokens page_tokens;       // positions in a KV page
+  int64_t kv_pages = 0;     // of all its decode units
+};
+
+// Figures of the process that are not the engine's.
+struct HostFigures {
+  Nanoseconds engine_progress_age;
+  size_t http_connections = 0;
+};
+
+class Exposition {
+ public:
+  explicit Exposition(const std::vector<MeteredLane>& lanes);
+  ~Exposition();
+
+  // To be told by the engine and its thread.
+  engine::EngineObserver* observer();
+  runtime::LatenessObserver* lateness();
+  // To be told by the front ends; any thread.
+  FrontMetrics* front();
+
+  // Engine's thread.
+  void Flush();
+  // One thread at a time.
+  void SetGauges(const engine::EngineSnapshot& snapshot, const HostFigures& host);
+  // Prometheus text format; any thread.
+  std::string Text() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace waferline::metrics

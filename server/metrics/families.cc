@@ -1,0 +1,31 @@
+#include "server/metrics/families.h"
+
+namespace waferline::metrics {
+
+prometheus::Counter* AddCounter(prometheus::Registry& registry, const std::string& name,
+                                const std::string& help, const Labels& labels) {
+  return &prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add(labels);
+}
+
+prometheus::Gauge* AddGauge(prometheus::Registry& registry, const std::string& name,
+                            const std::string& help, const Labels& labels) {
+  return &prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add(labels);
+}
+
+prometheus::Histogram* AddHistogram(prometheus::Registry& registry, const std::string& name,
+                                    const std::string& help, const Labels& labels,
+                                    const std::vector<double>& bounds) {
+  return &prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add(labels, bounds);
+}
+
+Twins AddTwins(prometheus::Registry& registry, const TwinNames& names, const Labels& own_labels,
+               const std::string& model, const std::vector<double>& bounds) {
+  Twins twins = {AddHistogram(registry, names.own, names.own_help, own_labels, bounds)};
+  if (!names.vllm.empty()) {
+    twins.push_back(AddHistogram(registry, names.vllm, "Same as " + names.own + ": emulated time.",
+                                 {{"model_name", model}}, bounds));
+  }
+  return twins;
+}
+
+}  // namespace waferline::metrics

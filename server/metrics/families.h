@@ -1,0 +1,35 @@
+// Names, help texts and label sets of the exported series, created once in a registry. Emulated
+// and host time are separate families. Creating locks; a created series is used without.
+#pragma once
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace waferline::metrics {
+
+using Labels = std::map<std::string, std::string>;
+
+prometheus::Counter* AddCounter(prometheus::Registry& registry, const std::string& name,
+                                const std::string& help, const Labels& labels);
+prometheus::Gauge* AddGauge(prometheus::Registry& registry, const std::string& name,
+                            const std::string& help, const Labels& labels);
+prometheus::Histogram* AddHistogram(prometheus::Registry& registry, const std::string& name,
+                                    const std::string& help, const Labels& labels,
+                                    const std::vector<double>& bounds);
+
+// The same observations under our own name and under the one that vLLM's users know.
+using Twins = std::vector<prometheus::Histogram*>;
+struct TwinNames {
+  std::string own, own_help;
+  std::string vllm;  // "" for none
+};
+Twins AddTwins(prometheus::Registry& registry, const TwinNames& names, const Labels& own_labels,
+               const std::string& model, const std::vector<double>& bounds);
+
+}  // namespace waferline::metrics

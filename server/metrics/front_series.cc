@@ -1,0 +1,61 @@
+#include "server/metrics/front_series.h"
+
+#include "server/metrics/buckets.h"
+
+namespace waferline::metrics {
+
+void FrontSeries::OnRequest(std::string_view route, int code, Nanoseconds lasted) {
+  const std::string path(route);
+  absl::MutexLock lock(&mutex_);  // Add finds a series that is there already
+  AddCounter(registry_, "waferline_http_requests_total", "HTTP replies, by route and code.",
+             {{"route", path}, {"code", std::to_string(code)}})
+      ->Increment();
+  AddHistogram(registry_, "waferline_host_http_request_seconds",
+               "Wall time from the last byte of an HTTP request to the end of its reply.",
+               {{"route", path}}, kRequestBounds)
+      ->Observe(ToSeconds(lasted));
+}
+
+const FrontSeries::ModelSeries& FrontSeries::SeriesOf(std::string_view model) {
+  if (const auto found = models_.find(model); found != models_.end()) return found->second;
+  const Labels labels = {{"model_name", std::string(model)}};
+  const ModelSeries series = {
+      AddHistogram(registry_, "waferline_host_time_to_first_token_seconds",
+                   "Wall time from the last byte of a request to its first text (streams).", labels,
+                   kFirstTokenBounds),
+      AddHistogram(registry_, "waferline_host_request_seconds",
+                   "Wall time from the last byte of a request to the end of its answer.", labels,
+                   kRequestBounds),
+      AddCounter(registry_, "waferline_stream_events_total", "Events of streams with text.",
+                 labels),
+      AddCounter(registry_, "waferline_stream_tokens_total",
+                 "Generated tokens behind the events of streams.", labels)};
+  return models_.emplace(std::string(model), series).first->second;
+}
+
+void FrontSeries::OnHostFirstToken(std::string_view model, Nanoseconds lasted) {
+  absl::MutexLock lock(&mutex_);
+  SeriesOf(model).first_token->Observe(ToSeconds(lasted));
+}
+
+void FrontSeries::OnHostEnd(std::string_view model, Nanoseconds lasted) {
+  absl::MutexLock lock(&mutex_);
+  SeriesOf(model).request->Observe(ToSeconds(lasted));
+}
+
+void FrontSeries::OnStreamEvent(std::string_view model, uint32_t tokens) {
+  absl::MutexLock lock(&mutex_);
+  const ModelSeries& series = SeriesOf(model);
+  series.events->Increment();
+  series.tokens->Increment(tokens);
+}
+
+void FrontSeries::OnTurnedAway(std::string_view why) {
+  absl::MutexLock lock(&mutex_);
+  AddCounter(registry_, "waferline_turned_away_total",
+             "Requests refused before the engine saw them: key, budget.",
+             {{"why", std::string(why)}})
+      ->Increment();
+}
+
+}  // namespace waferline::metrics

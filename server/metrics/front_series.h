@@ -1,0 +1,42 @@
+// The series behind FrontMetrics. Any thread; a lookup under one lock for each call, which is a few
+// calls a request and one an event of a stream.
+#pragma once
+
+#include <prometheus/registry.h>
+
+#include <map>
+#include <string>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "server/metrics/families.h"
+#include "server/metrics/front_metrics.h"
+
+namespace waferline::metrics {
+
+class FrontSeries final : public FrontMetrics {
+ public:
+  explicit FrontSeries(prometheus::Registry& registry) : registry_(registry) {}
+
+  void OnRequest(std::string_view route, int code, Nanoseconds lasted) override;
+  void OnHostFirstToken(std::string_view model, Nanoseconds lasted) override;
+  void OnHostEnd(std::string_view model, Nanoseconds lasted) override;
+  void OnStreamEvent(std::string_view model, uint32_t tokens) override;
+  void OnTurnedAway(std::string_view why) override;
+
+ private:
+  struct ModelSeries {
+    prometheus::Histogram* first_token;
+    prometheus::Histogram* request;
+    prometheus::Counter* events;
+    prometheus::Counter* tokens;
+  };
+  const ModelSeries& SeriesOf(std::string_view model) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  prometheus::Registry& registry_;
+  absl::Mutex mutex_;
+  std::map<std::string, ModelSeries, std::less<>> models_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace waferline::metrics

@@ -1,0 +1,152 @@
+#include "server/metrics/lane_meter.h"
+
+#include "server/metrics/buckets.h"
+
+namespace waferline::metrics {
+namespace {
+
+constexpr const char* kPhaseNames[engine::kPhases] = {"queue", "prefill", "transfer", "decode"};
+constexpr const char* kVllmPhases[engine::kPhases] = {"vllm:request_queue_time_seconds",
+                                                      "vllm:request_prefill_time_seconds", "",
+                                                      "vllm:request_decode_time_seconds"};
+// By FinishReason: ours, and what vLLM calls it.
+constexpr const char* kReasons[] = {"stop", "length", "cancelled", "deadline", "failed"};
+constexpr const char* kVllmReasons[] = {"stop", "length", "abort", "abort", "error"};
+constexpr const char* kRestartNames[engine::kRestartCauses] = {
+    "preempted", "worker_lost", "unit_lost", "transfer_timeout", "value_lost"};
+
+constexpr char kFinished[] = "waferline_requests_finished_total";
+
+class Maker {
+ public:
+  Maker(prometheus::Registry& registry, const std::string& model)
+      : registry_(registry), model_(model) {}
+
+  DurationTally Duration(const TwinNames& names, const std::vector<double>& bounds,
+                         Labels labels = {}) const {
+    labels["model_name"] = model_;
+    return DurationTally(AddTwins(registry_, names, labels, model_, bounds), bounds);
+  }
+  CountTally Count(const std::string& name, const std::string& help, const std::string& vllm = "",
+                   Labels labels = {}, Labels vllm_labels = {}) const {
+    labels["model_name"] = vllm_labels["model_name"] = model_;
+    CountTally count{{AddCounter(registry_, name, help, labels)}};
+    if (!vllm.empty()) {
+      count.series.push_back(AddCounter(registry_, vllm, "Same as " + name + ".", vllm_labels));
+    }
+    return count;
+  }
+
+ private:
+  prometheus::Registry& registry_;
+  const std::string& model_;
+};
+
+}  // namespace
+
+void CountTally::Flush() {
+  if (fresh == 0) return;
+  for (prometheus::Counter* counter : series) counter->Increment(fresh);
+  fresh = 0;
+}
+
+LaneMeter::LaneMeter(prometheus::Registry& registry, const std::string& model)
+    : first_token(Maker(registry, model)
+                      .Duration({"waferline_emulated_time_to_first_token_seconds",
+                                 "Emulated time from arrival to the first token.",
+                                 "vllm:time_to_first_token_seconds"},
+                                kFirstTokenBounds)),
+      inter_token(Maker(registry, model)
+                      .Duration({"waferline_emulated_inter_token_seconds",
+                                 "Emulated time between two tokens of a request.",
+                                 "vllm:inter_token_latency_seconds"},
+                                kTokenBounds)),
+      per_output_token(Maker(registry, model)
+                           .Duration({"waferline_emulated_time_per_output_token_seconds",
+                                      "Mean emulated time per token after the first, by request.",
+                                      "vllm:request_time_per_output_token_seconds"},
+                                     kTokenBounds)),
+      request(Maker(registry, model)
+                  .Duration({"waferline_emulated_request_seconds",
+                             "Emulated time from arrival to the end of a request.",
+                             "vllm:e2e_request_latency_seconds"},
+                            kRequestBounds)),
+      inference(Maker(registry, model)
+                    .Duration({"waferline_emulated_inference_seconds",
+                               "Emulated time from the end of queueing to the end of a request.",
+                               "vllm:request_inference_time_seconds"},
+                              kRequestBounds)),
+      lateness(Maker(registry, model)
+                   .Duration({"waferline_token_lateness_seconds",
+                              "Wall time by which a token left after its emulated instant.", ""},
+                             kLatenessBounds)) {
+  const Maker make(registry, model);
+  for (int i = 0; i < engine::kPhases; ++i) {
+    phases.push_back(
+        make.Duration({"waferline_emulated_phase_seconds",
+                       "Emulated time that a request spent in each phase.", kVllmPhases[i]},
+                      kRequestBounds, {{"phase", kPhaseNames[i]}}));
+  }
+  admitted = make.Count("waferline_requests_admitted_total", "Requests that were admitted.");
+  prompt_tokens = make.Count("waferline_prompt_tokens_total",
+                             "Prompt tokens of requests that ended, cached ones included.",
+                             "vllm:prompt_tokens_total");
+  generated_tokens = make.Count("waferline_generated_tokens_total",
+                                "Tokens that left the pipeline.", "vllm:generation_tokens_total");
+  cache_queried =
+      make.Count("waferline_prefix_cache_queried_tokens_total",
+                 "Prompt tokens looked up in prefix caches.", "vllm:prefix_cache_queries_total");
+  cache_hit = make.Count("waferline_prefix_cache_hit_tokens_total",
+                         "Prompt tokens found in prefix caches.", "vllm:prefix_cache_hits_total");
+  prefill_tokens =
+      make.Count("waferline_prefill_tokens_total", "Tokens computed by prefill steps.");
+  prefill_busy_seconds = make.Count("waferline_emulated_prefill_busy_seconds_total",
+                                    "Emulated time of prefill steps, summed over workers.");
+  transferred_bytes = make.Count("waferline_kv_handoff_bytes_total",
+                                 "KV bytes sent from the prefill pool to decode units.");
+  for (size_t i = 0; i < std::size(kReasons); ++i) {
+    finished.push_back(make.Count(kFinished, "Requests that ended, by reason.",
+                                  "vllm:request_success_total", {{"reason", kReasons[i]}},
+                                  {{"finished_reason", kVllmReasons[i]}}));
+  }
+  for (int i = 0; i < engine::kRestartCauses; ++i) {
+    restarts.push_back(make.Count(
+        "waferline_restarts_total", "Times that a request had to be prefilled anew, by cause.",
+        i == 0 ? "vllm:num_preemptions_total" : "", {{"cause", kRestartNames[i]}}));
+  }
+}
+
+void LaneMeter::OnOutcome(const engine::OutcomeNote& note) {
+  const Outcome& outcome = *note.outcome;
+  finished[static_cast<size_t>(outcome.reason)].Add();
+  prompt_tokens.Add(outcome.prompt_tokens);
+  // Requests that were given up say nothing about how long an answer takes.
+  if (outcome.reason != FinishReason::kStop && outcome.reason != FinishReason::kLength) return;
+  const RequestTimes& times = outcome.times;
+  request.Observe(times.total());
+  inference.Observe(times.total() - times.queue);
+  const Nanoseconds by_phase[engine::kPhases] = {times.queue, times.prefill, times.transfer,
+                                                 times.decode};
+  for (int i = 0; i < engine::kPhases; ++i) phases[i].Observe(by_phase[i]);
+  if (outcome.generated_tokens > 1) {
+    per_output_token.Observe((note.last_token_at - note.first_token_at) /
+                             int64_t{outcome.generated_tokens - 1});
+  }
+}
+
+void LaneMeter::Flush() {
+  for (DurationTally* tally :
+       {&first_token, &inter_token, &per_output_token, &request, &inference, &lateness}) {
+    tally->Flush();
+  }
+  for (DurationTally& tally : phases) tally.Flush();
+  for (CountTally* tally :
+       {&admitted, &prompt_tokens, &generated_tokens, &cache_queried, &cache_hit, &prefill_tokens,
+        &prefill_busy_seconds, &transferred_bytes}) {
+    tally->Flush();
+  }
+  for (CountTally& tally : finished) tally.Flush();
+  for (CountTally& tally : restarts) tally.Flush();
+}
+
+}  // namespace waferline::metrics

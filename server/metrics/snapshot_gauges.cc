@@ -1,0 +1,116 @@
+#include "server/metrics/snapshot_gauges.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace waferline::metrics {
+
+SnapshotGauges::SnapshotGauges(prometheus::Registry& registry,
+                               const std::vector<MeteredLane>& lanes)
+    : registry_(registry) {
+  for (const MeteredLane& lane : lanes) {
+    Put("waferline_model_info",
+        "Served models: where their tokens come from. Their times are always emulated.",
+        {{"model_name", lane.model},
+         {"tokens", lane.computed ? "computed" : "stand-in"},
+         {"description", lane.description}},
+        1);
+    Put("vllm:cache_config_info", "KV cache: pages of all decode units, positions in a page.",
+        {{"model_name", lane.model},
+         {"block_size", absl::StrCat(lane.page_tokens.count())},
+         {"num_gpu_blocks", absl::StrCat(lane.kv_pages)}},
+        1);
+  }
+  Set({}, {});  // so that every name is there from the first scrape on
+}
+
+void SnapshotGauges::Put(const std::string& name, const std::string& help, const Labels& labels,
+                         double value) {
+  prometheus::Gauge*& gauge = gauges_[{name, labels}];
+  if (gauge == nullptr) gauge = AddGauge(registry_, name, help, labels);
+  gauge->Set(value);
+}
+
+void SnapshotGauges::Set(const engine::EngineSnapshot& snapshot, const HostFigures& host) {
+  Put("waferline_emulated_now_seconds", "Emulated time since the start.", {},
+      ToSeconds(snapshot.now));
+  Put("waferline_requests_in_flight", "Requests that are admitted and have not ended.", {},
+      static_cast<double>(snapshot.in_flight));
+  Put("waferline_draining", "1 if no new requests are taken.", {}, snapshot.draining ? 1 : 0);
+  Put("waferline_blocked", "1 while emulated time stands still, waiting for a value or a reader.",
+      {}, snapshot.blocked ? 1 : 0);
+  Put("waferline_host_engine_progress_age_seconds",
+      "Wall time since the engine's thread last ended a turn.", {},
+      ToSeconds(host.engine_progress_age));
+  Put("waferline_host_http_connections", "Open HTTP connections.", {},
+      static_cast<double>(host.http_connections));
+  for (const engine::LaneSnapshot& lane : snapshot.lanes) SetLane(lane);
+}
+
+void SnapshotGauges::SetLane(const engine::LaneSnapshot& lane) {
+  const std::string& model = lane.model;
+  const auto phase = [&](const char* name, uint32_t count) {
+    Put("waferline_requests", "Requests by where they are.",
+        {{"model_name", model}, {"phase", name}}, count);
+  };
+  phase("waiting", lane.waiting_total());
+  phase("prefilling", lane.prefilling);
+  phase("transferring", lane.transferring);
+  phase("decoding", lane.decoding);
+  phase("parked", lane.parked);
+  Put("waferline_emulated_expected_queue_seconds", "Time that a new request would wait.",
+      {{"model_name", model}}, ToSeconds(lane.expected_queue));
+
+  const Labels vllm = {{"model_name", model}};
+  Put("vllm:num_requests_running", "Requests that are prefilled, transferred or decoded.", vllm,
+      lane.prefilling + lane.transferring + lane.decoding);
+  Put("vllm:num_requests_waiting", "Requests that wait for prefill.", vllm, lane.waiting_total());
+  Put("vllm:kv_cache_usage_perc", "Share of KV pages that sequences hold, 0 to 1.", vllm,
+      lane.kv_usage());
+
+  for (const engine::WorkerSnapshot& worker : lane.workers) {
+    const Labels labels = {{"model_name", model}, {"worker", worker.name}};
+    Put("waferline_prefill_pending_tokens", "Prompt tokens that a prefill worker has yet to do.",
+        labels, static_cast<double>(worker.pending_tokens));
+    Put("waferline_prefill_worker_alive", "0 if the worker is lost.", labels, worker.alive ? 1 : 0);
+  }
+  for (const engine::UnitSnapshot& unit : lane.units) SetUnit(model, unit);
+}
+
+void SnapshotGauges::SetUnit(const std::string& model, const engine::UnitSnapshot& unit) {
+  const Labels labels = {{"model_name", model}, {"unit", unit.name}};
+  const auto with = [&](const char* key, std::string value) {
+    Labels more = labels;
+    more[key] = std::move(value);
+    return more;
+  };
+  Put("waferline_unit_alive", "0 if the decode unit is lost.", labels, unit.alive ? 1 : 0);
+  Put("waferline_unit_sequences", "Sequences that hold a slot of the decode unit.", labels,
+      unit.running);
+  Put("waferline_unit_slots", "Slots of the decode unit.", labels, unit.max_running);
+  Put("waferline_kv_handoff_backlog_bytes", "KV bytes on their way to the decode unit.", labels,
+      unit.link_backlog.as_double());
+  const int64_t free_pages = unit.pages_capacity - unit.pages_used - unit.pages_cached;
+  const auto pages = [&](const char* owner, int64_t count) {
+    Put("waferline_kv_pages", "KV pages of the decode unit, by owner.", with("owner", owner),
+        static_cast<double>(count));
+  };
+  pages("sequences", unit.pages_used);
+  pages("prefix_cache", unit.pages_cached);
+  pages("free", free_pages);
+
+  for (size_t i = 0; i < unit.stages.size(); ++i) {
+    const engine::StageOccupancy& stage = unit.stages[i];
+    const auto sram = [&](const char* owner, Bytes bytes) {
+      Labels more = with("owner", owner);
+      more["stage"] = absl::StrCat(i);
+      Put("waferline_sram_bytes", "SRAM of a stage of the decode unit, by owner.", more,
+          bytes.as_double());
+    };
+    sram("weights", stage.weights);
+    sram("buffers", stage.buffers);
+    sram("kv", stage.kv_used);
+    sram("free", stage.capacity - stage.weights - stage.buffers - stage.kv_used);
+  }
+}
+
+}  // namespace waferline::metrics
