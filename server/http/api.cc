@@ -1,0 +1,259 @@
+#include "server/http/api.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/http/index_page.h"
+#include "server/openai/token_text.h"
+#include "wafer_backend/base/strings.h"
+
+namespace waferline::http {
+namespace {
+
+constexpr char kJson[] = "application/json";
+constexpr std::string_view kModelPrefix = "/v1/models/";
+constexpr size_t kMaxRequestIdBytes = 128;
+
+enum class Guard { kOpen, kKey, kOperator };
+
+void SendJson(Exchange& exchange, std::string body, int code = 200) {
+  exchange.Send({.code = code, .content_type = kJson, .body = std::move(body)});
+}
+
+// A client's id goes back in a header and into logs: visible ASCII only.
+bool IsUsableId(std::string_view id) {
+  return !id.empty() && id.size() <= kMaxRequestIdBytes &&
+         std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c < 0x7f; });
+}
+
+}  // namespace
+
+struct Api::Route {
+  std::string_view path;
+  std::string_view method;  // GET also answers HEAD
+  Guard guard;
+  void (Api::*handler)(const Call&);
+};
+
+const Api::Route* Api::Find(std::string_view path) {
+  static constexpr Route kRoutes[] = {
+      {"/v1/completions", "POST", Guard::kKey, &Api::Completions},
+      {"/v1/chat/completions", "POST", Guard::kKey, &Api::ChatCompletions},
+      {"/v1/models", "GET", Guard::kKey, &Api::Models},
+      {"/v1/tcp_warming", "GET", Guard::kOpen, &Api::Warm},
+      {"/tokenize", "POST", Guard::kKey, &Api::Tokenize},
+      {"/detokenize", "POST", Guard::kKey, &Api::Detokenize},
+      {"/health", "GET", Guard::kOpen, &Api::HealthPage},
+      {"/live", "GET", Guard::kOpen, &Api::Live},
+      {"/ready", "GET", Guard::kOpen, &Api::Ready},
+      {"/metrics", "GET", Guard::kOpen, &Api::Metrics},
+      {"/", "GET", Guard::kOpen, &Api::Page},
+      {"/admin/drain", "POST", Guard::kOperator, &Api::Drain},
+      {"/admin/reset_prefix_cache", "POST", Guard::kOperator, &Api::ResetPrefixCaches},
+      {"/admin/usage", "GET", Guard::kOperator, &Api::Usage},
+  };
+  static constexpr Route kOneModel = {"/v1/models/{id}", "GET", Guard::kKey, &Api::OneModel};
+  for (const Route& route : kRoutes) {
+    if (route.path == path) return &route;
+  }
+  const bool model = path.starts_with(kModelPrefix) && path.size() > kModelPrefix.size();
+  return model ? &kOneModel : nullptr;
+}
+
+std::string_view Api::RouteOf(std::string_view path) {
+  const Route* route = Find(path);
+  return route == nullptr ? "other" : route->path;
+}
+
+Api::Api(Generations* generations, const access::ApiKeys* keys, Operations operations,
+         std::function<void(std::function<void()>)> post)
+    : generations_(generations),
+      keys_(keys),
+      operations_(std::move(operations)),
+      post_(std::move(post)),
+      request_ids_(SeededStream(generations->surroundings().seed).Fork(1)) {}
+
+void Api::Handle(std::shared_ptr<Exchange> exchange) {
+  const Request& request = exchange->request();
+  std::string request_id = RequestId(request);
+  exchange->AddHeader("x-request-id", request_id);
+  const bool foreign_page = !AllowOrigin(*exchange);
+
+  const Route* route = Find(request.path);
+  if (route == nullptr) {
+    return Fail(*exchange, 404,
+                absl::StrCat("there is no ", Absl(request.path), " here; '/' lists what there is"));
+  }
+  std::string allowed = route->method == "GET" ? "GET, HEAD, OPTIONS" : "POST, OPTIONS";
+  if (request.method == "OPTIONS") {
+    return exchange->Send({.code = 204, .headers = {{"allow", std::move(allowed)}}});
+  }
+  const bool is_read = request.method == "GET" || request.method == "HEAD";
+  if (route->method == "GET" ? !is_read : request.method != route->method) {
+    return Fail(
+        *exchange, 405,
+        absl::StrCat(Absl(request.path), " takes ", Absl(route->method), ", not ", request.method),
+        {{"allow", std::move(allowed)}});
+  }
+  if (foreign_page && !is_read) {
+    return Fail(*exchange, 403, "pages of other machines may not post here");
+  }
+  auto caller = Admit(*route, request);
+  if (!caller.ok()) {
+    generations_->surroundings().metrics->OnTurnedAway("key");
+    return generations_->SendError(*exchange, caller.status(), Nanoseconds(0));
+  }
+  (this->*route->handler)({std::move(exchange), *std::move(caller), std::move(request_id)});
+}
+
+std::string Api::RequestId(const Request& request) {
+  const std::string_view given = request.Header("x-request-id");
+  if (IsUsableId(given)) return std::string(given);
+  return absl::StrCat(absl::Hex(request_ids_.Next(), absl::kZeroPad16));
+}
+
+absl::StatusOr<access::Caller> Api::Admit(const Route& route, const Request& request) const {
+  if (route.guard == Guard::kOpen) return access::Caller{};
+  auto caller = keys_->Check(request.Header("authorization"));
+  if (!caller.ok() || route.guard != Guard::kOperator) return caller;
+  if (!keys_->required() && !request.from_loopback) {
+    return absl::PermissionDeniedError(
+        "without API keys, operators come from this machine only (loopback)");
+  }
+  if (!caller->admin) return absl::PermissionDeniedError("this API key may not operate the server");
+  return caller;
+}
+
+// Lets pages of this machine read the answer. False: a page of another machine asks.
+bool Api::AllowOrigin(Exchange& exchange) const {
+  const Request& request = exchange.request();
+  const std::string_view origin = request.Header("origin");
+  if (origin.empty()) return true;
+  const bool own = origin == absl::StrCat("http://", Absl(request.Header("host")));
+  if (!own && !IsLoopbackOrigin(origin)) return false;
+  exchange.AddHeader("access-control-allow-origin", std::string(origin));
+  exchange.AddHeader("vary", "origin");
+  exchange.AddHeader("access-control-expose-headers", "x-request-id, retry-after, retry-after-ms");
+  if (request.method == "OPTIONS") {
+    const std::string_view wanted = request.Header("access-control-request-headers");
+    exchange.AddHeader("access-control-allow-methods", "GET, HEAD, POST, OPTIONS");
+    exchange.AddHeader("access-control-allow-headers", wanted.empty() ? "*" : std::string(wanted));
+    exchange.AddHeader("access-control-max-age", "600");
+  }
+  return true;
+}
+
+void Api::Fail(Exchange& exchange, int code, std::string_view message, Headers headers) const {
+  const auto shape = generations_->surroundings().error_shape;
+  exchange.Send({.code = code,
+                 .content_type = kJson,
+                 .body = openai::ErrorBody(code, message, shape),
+                 .headers = std::move(headers)});
+}
+
+void Api::Models(const Call& call) {
+  SendJson(*call.exchange, openai::ModelList(*generations_->surroundings().catalog));
+}
+
+void Api::OneModel(const Call& call) {
+  const std::string name = call.exchange->request().path.substr(kModelPrefix.size());
+  const auto model = generations_->surroundings().catalog->Find(name);
+  if (!model.ok()) {
+    return generations_->SendError(
+        *call.exchange,
+        openai::WithCode(openai::WithParam(model.status(), "model"), "model_not_found"),
+        Nanoseconds(0));
+  }
+  SendJson(*call.exchange, openai::ModelEntry(**model));
+}
+
+void Api::Completions(const Call& call) {
+  generations_->Begin(call, openai::ResponseShape::Kind::kCompletion);
+}
+
+void Api::ChatCompletions(const Call& call) {
+  generations_->Begin(call, openai::ResponseShape::Kind::kChat);
+}
+
+void Api::Tokenize(const Call& call) {
+  auto answer =
+      openai::Tokenize(call.exchange->request().body, *generations_->surroundings().catalog);
+  if (!answer.ok()) {
+    return generations_->SendError(*call.exchange, answer.status(), Nanoseconds(0));
+  }
+  SendJson(*call.exchange, *std::move(answer));
+}
+
+void Api::Detokenize(const Call& call) {
+  auto answer =
+      openai::Detokenize(call.exchange->request().body, *generations_->surroundings().catalog);
+  if (!answer.ok()) {
+    return generations_->SendError(*call.exchange, answer.status(), Nanoseconds(0));
+  }
+  SendJson(*call.exchange, *std::move(answer));
+}
+
+// A Cerebras client opens its connection with this.
+void Api::Warm(const Call& call) { SendJson(*call.exchange, "{}"); }
+
+void Api::HealthPage(const Call& call) {
+  const Health health = operations_.health();
+  if (health.live) return SendJson(*call.exchange, "{\"status\":\"ok\"}");
+  generations_->SendError(*call.exchange, absl::UnavailableError(health.why), Seconds(1));
+}
+
+void Api::Live(const Call& call) { HealthPage(call); }
+
+void Api::Ready(const Call& call) {
+  const Health health = operations_.health();
+  if (health.live && health.ready) return SendJson(*call.exchange, "{\"status\":\"ready\"}");
+  generations_->SendError(*call.exchange, absl::UnavailableError(health.why), Seconds(1));
+}
+
+void Api::Metrics(const Call& call) {
+  operations_.metrics([post = post_, exchange = call.exchange](std::string text) {
+    post([exchange, text = std::move(text)]() mutable {
+      exchange->Send(
+          {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = std::move(text)});
+    });
+  });
+}
+
+void Api::Page(const Call& call) {
+  call.exchange->Send({.content_type = "text/html; charset=utf-8",
+                       .body = std::string(kIndexPage),
+                       .headers = {{"cache-control", "no-cache"}}});
+}
+
+void Api::Drain(const Call& call) {
+  operations_.drain();
+  SendJson(*call.exchange, "{\"status\":\"draining\"}");
+}
+
+void Api::ResetPrefixCaches(const Call& call) {
+  if (operations_.reset_prefix_caches()) return SendJson(*call.exchange, "{\"status\":\"reset\"}");
+  generations_->SendError(*call.exchange, absl::UnavailableError("the engine is busy or stopping"),
+                          Seconds(1));
+}
+
+void Api::Usage(const Call& call) {
+  SendJson(*call.exchange, generations_->surroundings().ledger->ToJson());
+}
+
+bool IsLoopbackOrigin(std::string_view origin) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!origin.starts_with(scheme)) continue;
+    const std::string_view rest = origin.substr(scheme.size());
+    for (const std::string_view host : {"localhost", "127.0.0.1", "[::1]"}) {
+      if (!rest.starts_with(host)) continue;
+      const std::string_view port = rest.substr(host.size());
+      return port.empty() || (port[0] == ':' && port.size() > 1 &&
+                              port.find_first_not_of("0123456789", 1) == std::string_view::npos);
+    }
+  }
+  return false;
+}
+
+}  // namespace waferline::http

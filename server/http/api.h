@@ -1,0 +1,83 @@
+// The routes: which path does what for whom. Answers everything an exchange can ask; completions
+// and chats go on to Generations.
+//
+// Owner: server/app. Thread: io. Keys guard /v1 and the token routes; /admin needs a key that may
+// operate, or a loopback peer while no keys are configured. Pages of other machines are not
+// answered with permission to read (CORS), and may not post.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "server/access/api_keys.h"
+#include "server/http/exchange.h"
+#include "server/http/generations.h"
+
+namespace waferline::http {
+
+struct Health {
+  bool live = true;   // the engine makes progress
+  bool ready = true;  // models are loaded and requests are taken
+  std::string why;    // not live or not ready
+};
+
+// What the routes ask of the rest of the process. All of it must be quick: it is called on the io
+// thread.
+struct Operations {
+  std::function<Health()> health;
+  std::function<void()> drain;
+  // Prometheus text; `reply` may be called from any thread, once.
+  std::function<void(std::function<void(std::string)> reply)> metrics;
+  // Gives up unused prefix caches; false: nobody takes the order now.
+  std::function<bool()> reset_prefix_caches;
+};
+
+class Api {
+ public:
+  // All must outlive the server. `post` runs a task on the io thread.
+  Api(Generations* generations, const access::ApiKeys* keys, Operations operations,
+      std::function<void(std::function<void()>)> post);
+
+  void Handle(std::shared_ptr<Exchange> exchange);
+
+  // The route that a path belongs to, from a fixed few: a label for metrics.
+  static std::string_view RouteOf(std::string_view path);
+
+ private:
+  struct Route;
+  static const Route* Find(std::string_view path);
+
+  std::string RequestId(const Request& request);
+  absl::StatusOr<access::Caller> Admit(const Route& route, const Request& request) const;
+  bool AllowOrigin(Exchange& exchange) const;
+  void Fail(Exchange& exchange, int code, std::string_view message, Headers headers = {}) const;
+
+  void Models(const Call& call);
+  void OneModel(const Call& call);
+  void Completions(const Call& call);
+  void ChatCompletions(const Call& call);
+  void Tokenize(const Call& call);
+  void Detokenize(const Call& call);
+  void Warm(const Call& call);
+  void HealthPage(const Call& call);
+  void Live(const Call& call);
+  void Ready(const Call& call);
+  void Metrics(const Call& call);
+  void Page(const Call& call);
+  void Drain(const Call& call);
+  void ResetPrefixCaches(const Call& call);
+  void Usage(const Call& call);
+
+  Generations* const generations_;
+  const access::ApiKeys* const keys_;
+  const Operations operations_;
+  const std::function<void(std::function<void()>)> post_;
+  SeededStream request_ids_;
+};
+
+// Whether a page from `origin` ("http://localhost:3000") runs on this machine.
+bool IsLoopbackOrigin(std::string_view origin);
+
+}  // namespace waferline::http

@@ -1,0 +1,32 @@
+// One accepted socket: reads requests one after the other, gives each to the handler and writes its
+// reply before the next is read. While a reply is under way it keeps reading, so that a client that
+// hangs up is noticed at once; what a pipelining client sends meanwhile waits in the buffer.
+//
+// Owner: shared by the server's list and by the operations in flight. Thread: the io thread.
+// Bounds: ServerOptions; a peer that overruns a deadline is closed by Tick.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <functional>
+#include <memory>
+
+#include "server/http/http_server.h"
+
+namespace waferline::http {
+
+class Connection {
+ public:
+  virtual ~Connection() = default;
+  virtual void Start() = 0;
+  // Called a few times a second: enforces deadlines, writes the comments of quiet streams.
+  virtual void Tick(Nanoseconds now) = 0;
+  // Hangs up at once.
+  virtual void Close() = 0;
+};
+
+// `options` and `handler` must outlive the connection; `closed` is called once, last.
+std::shared_ptr<Connection> MakeConnection(boost::asio::ip::tcp::socket socket,
+                                           const ServerOptions& options, const Handler& handler,
+                                           std::function<void(Connection*)> closed);
+
+}  // namespace waferline::http

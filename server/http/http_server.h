@@ -1,0 +1,72 @@
+// Listens on one address and hands each request to a handler. HTTP/1.1 (and 1.0), keep-alive,
+// pipelined requests answered in order, chunked streams.
+//
+// Owner: server/app. Thread: Start, Stop and Post from any thread; the handler and everything it
+// is given run on the server's own io thread, which must not be blocked.
+// Errors: Start gives Unavailable if the address cannot be bound (in use, not ours).
+// Bounds: Options. What is over them is refused by the HTTP code that says so (413, 431, 408), a
+// connection over the limit by 503.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/http/exchange.h"
+#include "wafer_backend/base/units.h"
+
+namespace waferline::http {
+
+// Host time, passed in: nothing here reads a clock.
+struct HostClock {
+  std::function<Nanoseconds()> monotonic;
+  std::function<int64_t()> unix_seconds;
+};
+
+struct ServerOptions {
+  std::string address = "127.0.0.1";
+  uint16_t port = 0;  // 0: the system chooses
+  size_t max_header_bytes = 16 * 1024;
+  size_t max_body_bytes = 4 * 1024 * 1024;
+  size_t max_connections = 1024;
+  Nanoseconds idle_timeout = Seconds(75);         // between requests of one connection
+  Nanoseconds header_timeout = Seconds(10);       // first byte to the end of the header
+  Nanoseconds body_timeout = Seconds(30);         // end of the header to the end of the body
+  Nanoseconds write_timeout = Seconds(30);        // the reader takes nothing for so long
+  Nanoseconds keep_alive_interval = Seconds(15);  // comments while a stream is quiet
+  HostClock clock;
+  // Told on the io thread when a reply is complete, or with 499 when the client went away before.
+  std::function<void(const Request& request, int code, Nanoseconds lasted)> on_reply;
+};
+
+class HttpServer {
+ public:
+  HttpServer(ServerOptions options, Handler handler);
+  ~HttpServer();  // Stop()
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  // Binds, listens and starts the io thread; gives the port.
+  absl::StatusOr<uint16_t> Start();
+
+  // Takes no new connections from now on; those that are there live on and their requests are
+  // answered.
+  void StopAccepting();
+  // Closes what is left and ends the io thread. Idempotent.
+  void Stop();
+
+  // Runs `task` on the io thread, soon. Tasks posted after Stop are dropped.
+  void Post(std::function<void()> task);
+
+  // Connections open now.
+  size_t connections() const;
+
+ private:
+  class Loop;
+  std::unique_ptr<Loop> loop_;
+};
+
+}  // namespace waferline::http

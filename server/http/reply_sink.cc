@@ -1,0 +1,73 @@
+#include "server/http/reply_sink.h"
+
+#include <utility>
+
+namespace waferline::http {
+
+ReplySink::ReplySink(std::shared_ptr<const openai::ResponseShape> shape, size_t choice,
+                     std::shared_ptr<const model::Tokenizer> tokenizer, std::function<void()> ring)
+    : shape_(shape), choice_(choice), ring_(std::move(ring)), text_(shape, std::move(tokenizer)) {}
+
+ReplySink::News ReplySink::Take() {
+  absl::MutexLock lock(&mutex_);
+  rung_ = false;
+  News fresh;
+  fresh.admitted = news_.admitted;
+  return std::exchange(news_, std::move(fresh));
+}
+
+bool ReplySink::NeedsRing() { return !std::exchange(rung_, true); }
+
+void ReplySink::OnAdmitted() {
+  {
+    absl::MutexLock lock(&mutex_);
+    news_.admitted = true;
+    if (!shape_->stream || !NeedsRing()) return;  // a document has nothing to send yet
+  }
+  ring_();
+}
+
+void ReplySink::OnRefused(const Refusal& refusal) {
+  {
+    absl::MutexLock lock(&mutex_);
+    news_.refusal = refusal;
+    if (!NeedsRing()) return;
+  }
+  ring_();
+}
+
+void ReplySink::OnPromptLogprobs(const std::vector<TokenValue>& logprobs) {
+  auto details = openai::PromptDetails(shape_->PromptOf(choice_), logprobs);
+  absl::MutexLock lock(&mutex_);
+  news_.prompt = std::move(details);  // what follows rings
+}
+
+TokenSink::Verdict ReplySink::OnToken(const TokenEvent& token) {
+  Verdict verdict = Verdict::kContinue;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (text_.Feed(token, &news_.delta)) verdict = Verdict::kStop;
+    if (news_.tokens++ == 0) news_.first_since_arrival = token.since_arrival;
+    if (!shape_->stream) return verdict;
+    if (verdict == Verdict::kContinue && news_.tokens >= kBufferedTokens) {
+      news_.was_full = true;
+      verdict = Verdict::kFull;
+    }
+    if (news_.delta.empty() && verdict != Verdict::kFull) return verdict;  // nothing to show yet
+    if (!NeedsRing()) return verdict;
+  }
+  ring_();
+  return verdict;
+}
+
+void ReplySink::OnOutcome(const Outcome& outcome) {
+  {
+    absl::MutexLock lock(&mutex_);
+    text_.Finish(&news_.delta);
+    news_.outcome = outcome;
+    if (!NeedsRing()) return;
+  }
+  ring_();
+}
+
+}  // namespace waferline::http

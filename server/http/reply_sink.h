@@ -1,0 +1,68 @@
+// Where the engine puts the tokens of one choice, and where the io thread takes them from. Text is
+// assembled on the engine's side, since a stop string must end the sequence before its next beat.
+//
+// Owner: shared by the engine (until the outcome) and the choice's generation. Thread: TokenSink's
+// calls on the engine's, Take on the io thread. Bounds: a stream buffers kBufferedTokens tokens and
+// then says kFull; Take makes room, and who took says Resume. A choice that is not streamed buffers
+// what it may generate, which its request bounds.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "scheduler/request/token_sink.h"
+#include "server/openai/choice_text.h"
+#include "server/openai/response_shape.h"
+#include "wafer_backend/compute/model/tokenizer.h"
+
+namespace waferline::http {
+
+inline constexpr uint32_t kBufferedTokens = 1024;
+
+class ReplySink final : public TokenSink {
+ public:
+  // What happened since the last Take.
+  struct News {
+    bool admitted = false;  // at any time so far
+    std::optional<Refusal> refusal;
+    std::vector<openai::TokenDetail> prompt;  // for echo
+    openai::Delta delta;
+    uint32_t tokens = 0;  // generated tokens behind `delta`
+    Nanoseconds first_since_arrival;
+    bool was_full = false;  // the engine waits for Resume
+    std::optional<Outcome> outcome;
+  };
+
+  // `ring` is called on the engine's thread when there is news and none was announced since the
+  // last Take; it must not block.
+  ReplySink(std::shared_ptr<const openai::ResponseShape> shape, size_t choice,
+            std::shared_ptr<const model::Tokenizer> tokenizer, std::function<void()> ring);
+
+  News Take();
+
+  void OnAdmitted() override;
+  void OnRefused(const Refusal& refusal) override;
+  void OnPromptLogprobs(const std::vector<TokenValue>& logprobs) override;
+  Verdict OnToken(const TokenEvent& token) override;
+  void OnOutcome(const Outcome& outcome) override;
+
+ private:
+  // True once after each Take.
+  bool NeedsRing() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const std::shared_ptr<const openai::ResponseShape> shape_;
+  const size_t choice_;
+  const std::function<void()> ring_;
+  openai::ChoiceText text_;  // engine's thread
+
+  absl::Mutex mutex_;
+  News news_ ABSL_GUARDED_BY(mutex_);
+  bool rung_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace waferline::http
