@@ -19,6 +19,8 @@ struct ClockSettings {
   // kReal: before an instant the engine's thread sleeps, and spins for the last part, since waking
   // a sleeping thread takes tens of microseconds. 0: sleeps only.
   Nanoseconds spin = Microseconds(60);
+  // Spinning takes at most this share of the wall's time, so that the cores do other work.
+  double spin_share = 0.25;
   // kStepped: time stands still until this many requests were submitted; they are then admitted
   // in the order (arrival, request_id), whatever order they came in. 0: no gate. With a gate, runs
   // over the same requests give one schedule digest.

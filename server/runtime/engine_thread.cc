@@ -1,0 +1,320 @@
+#include "server/runtime/engine_thread.h"
+
+#include <sys/prctl.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "server/runtime/inbox.h"
+#include "server/runtime/observed.h"
+#include "server/runtime/pace.h"
+#include "wafer_backend/base/check.h"
+
+namespace waferline::runtime {
+namespace {
+
+using SteadyTime = std::chrono::steady_clock::time_point;
+constexpr size_t kMostCalls = 256;
+// The thread shows that it lives at least this often, whatever it waits for.
+constexpr int64_t kTickNs = 50'000'000;
+// Stepped: the inbox is looked at this often, in emulated time.
+constexpr Nanoseconds kSlice = Milliseconds(1);
+// What spinning may save up for a burst.
+constexpr double kMostSpinCreditNs = 5e6;
+
+SteadyTime At(int64_t wall_ns) {
+  return SteadyTime(std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+      std::chrono::nanoseconds(wall_ns)));
+}
+
+}  // namespace
+
+class EngineThread::Loop {
+ public:
+  Loop(const EngineThreadOptions& options, Timeline* timeline, engine::EngineObserver* next,
+       LatenessObserver* lateness)
+      : options_(options),
+        timeline_(timeline),
+        lateness_(lateness),
+        inbox(options.mailbox_capacity, kMostCalls),
+        observed(next, lateness, real() ? options.clock.scale : 0.0),
+        pace_(options.clock.scale, 0, Nanoseconds()) {}
+
+  void Run(engine::Engine* engine) {
+    engine_ = engine;
+    // Sleeps end within a microsecond of their end instead of the default 50.
+    prctl(PR_SET_TIMERSLACK, 1000UL);
+    pace_.Anchor(WallNanoseconds(), timeline_->now());
+    while (!over_) {
+      last_turn_ns.store(WallNanoseconds(), std::memory_order_relaxed);
+      TakeInbox();
+      if (real()) {
+        TurnReal();
+      } else {
+        TurnStepped();
+      }
+    }
+    Finish();
+  }
+
+  void Start(engine::Engine* engine) {
+    started_ = true;
+    thread_ = std::thread([this, engine] { Run(engine); });
+  }
+  void Join() {
+    if (thread_.joinable()) thread_.join();
+  }
+  bool started() const { return started_; }
+
+ private:
+  bool real() const { return options_.clock.kind == ClockKind::kReal; }
+
+  void TakeInbox() {
+    Inbox::Content content = inbox.Take();
+    for (Inbox::Submitted& request : content.requests) Admit(std::move(request));
+    for (const Ticket ticket : content.cancels) Cancel(ticket);
+    for (const Ticket ticket : content.resumes) engine_->Resume(ticket);
+    for (const Inbox::Call& call : content.calls) call(*engine_);
+    if (content.draining && !drained_) {
+      drained_ = true;
+      OpenGate();  // whoever waits behind it will not be joined by more
+      engine_->Drain();
+    }
+    if (content.stopping && !stop_at_ns_) {
+      stop_at_ns_ = WallNanoseconds() + options_.drain_bound.count();
+    }
+    if (stop_at_ns_) {
+      over_ = engine_->pending() == 0 || WallNanoseconds() >= *stop_at_ns_;
+    }
+  }
+
+  void Admit(Inbox::Submitted request) {
+    if (real()) {
+      // The mailbox is where a request arrives: the clock has to be there first.
+      if (!blocked_) RunTo(pace_.InstantAt(WallNanoseconds()));
+      request.request.arrival.reset();
+    } else if (!gate_open_) {
+      gated_.push_back(std::move(request));
+      if (gated_.size() >= options_.clock.gate_requests) OpenGate();
+      return;
+    }
+    Submit(std::move(request));
+  }
+
+  void Submit(Inbox::Submitted request) {
+    observed.NoteSubmitted(request.wall_ns);
+    engine_->Submit(request.ticket, std::move(request.request));
+  }
+
+  void OpenGate() {
+    gate_open_ = true;
+    std::stable_sort(gated_.begin(), gated_.end(), [](const auto& a, const auto& b) {
+      const auto key = [](const Inbox::Submitted& s) {
+        return std::pair(s.request.arrival.value_or(Nanoseconds()), s.request.request_id);
+      };
+      return key(a) < key(b);
+    });
+    for (Inbox::Submitted& request : gated_) Submit(std::move(request));
+    gated_.clear();
+  }
+
+  void Cancel(Ticket ticket) {
+    for (size_t i = 0; i < gated_.size(); ++i) {
+      if (gated_[i].ticket != ticket) continue;
+      if (gated_[i].request.sink) {
+        gated_[i].request.sink->OnRefused(
+            {absl::CancelledError("cancelled before its arrival"), Nanoseconds()});
+      }
+      gated_.erase(gated_.begin() + static_cast<ptrdiff_t>(i));
+      return;
+    }
+    engine_->Cancel(ticket);
+  }
+
+  // Delivers what is due. False: emulated time stands still before `limit`.
+  bool RunTo(Nanoseconds limit) {
+    const engine::Engine::Pause pause = engine_->RunUntil(std::max(limit, timeline_->now()));
+    if (pause == engine::Engine::Pause::kBlocked) {
+      if (!blocked_) blocked_since_ns_ = WallNanoseconds();
+      blocked_ = true;
+      return false;
+    }
+    if (limit > timeline_->now()) timeline_->AdvanceTo(limit);
+    return true;
+  }
+
+  void TurnReal() {
+    if (blocked_) {
+      // Only the present instant: when its values are there, the clock goes on from it.
+      if (engine_->RunUntil(timeline_->now()) == engine::Engine::Pause::kBlocked) {
+        return Wait(WallNanoseconds() + kTickNs, /*spin_until_awake=*/true);
+      }
+      blocked_ = false;
+      const int64_t wall_ns = WallNanoseconds();
+      pace_.Anchor(wall_ns, timeline_->now());
+      if (lateness_ != nullptr) lateness_->OnBlocked(Nanoseconds(wall_ns - blocked_since_ns_));
+    }
+    if (!RunTo(pace_.InstantAt(WallNanoseconds()))) return;
+    const int64_t tick_ns = WallNanoseconds() + kTickNs;
+    const int64_t next_ns = timeline_->empty() ? tick_ns : pace_.WallOf(timeline_->next_instant());
+    Wait(std::min(next_ns, tick_ns), false);
+  }
+
+  void TurnStepped() {
+    if (!gate_open_ && gated_.size() < options_.clock.gate_requests) {
+      return Wait(WallNanoseconds() + kTickNs, false);
+    }
+    const Nanoseconds limit =
+        (timeline_->empty() ? timeline_->now() : timeline_->next_instant()) + kSlice;
+    const engine::Engine::Pause pause = engine_->RunUntil(limit);
+    const int64_t wall_ns = WallNanoseconds();
+    if (pause != engine::Engine::Pause::kBlocked) {
+      if (blocked_ && lateness_ != nullptr) {
+        lateness_->OnBlocked(Nanoseconds(wall_ns - blocked_since_ns_));
+      }
+      blocked_ = false;
+      if (pause == engine::Engine::Pause::kIdle) Wait(wall_ns + kTickNs, false);
+      return;
+    }
+    if (!blocked_) blocked_since_ns_ = wall_ns;
+    blocked_ = true;
+    if (wall_ns - blocked_since_ns_ > options_.clock.reader_grace.count()) {
+      engine_->GiveUpOnReaders();
+    }
+    Wait(wall_ns + kTickNs, true);
+  }
+
+  // Until `wall_ns` or something is new: asleep for most of it, spinning at its end (or, if what is
+  // awaited may come any moment, at its beginning), as far as the share for spinning goes.
+  void Wait(int64_t wall_ns, bool spin_until_awake) {
+    if (over_) return;
+    const int64_t now_ns = WallNanoseconds();
+    spin_credit_ns_ = std::min(kMostSpinCreditNs,
+                               spin_credit_ns_ + static_cast<double>(now_ns - credited_at_ns_) *
+                                                     options_.clock.spin_share);
+    credited_at_ns_ = now_ns;
+    const int64_t spin_ns =
+        std::min<int64_t>(options_.clock.spin.count(), static_cast<int64_t>(spin_credit_ns_));
+    if (spin_until_awake) Spin(std::min(wall_ns, now_ns + spin_ns));
+    const int64_t sleep_until_ns = spin_until_awake ? wall_ns : wall_ns - spin_ns;
+    if (!inbox.awake() && sleep_until_ns > WallNanoseconds()) {
+      inbox.WaitUntil(At(sleep_until_ns));
+    }
+    if (!spin_until_awake && wall_ns - WallNanoseconds() <= spin_ns) Spin(wall_ns);
+  }
+
+  void Spin(int64_t until_ns) {
+    const int64_t begin_ns = WallNanoseconds();
+    int64_t now_ns = begin_ns;
+    while (now_ns < until_ns && !inbox.awake()) {
+      __builtin_ia32_pause();
+      now_ns = WallNanoseconds();
+    }
+    spin_credit_ns_ -= static_cast<double>(now_ns - begin_ns);
+  }
+
+  // Nothing that was submitted stays without an answer.
+  void Finish() {
+    Inbox::Content rest = inbox.Close();
+    OpenGate();
+    engine_->Drain();
+    for (Inbox::Submitted& request : rest.requests) Submit(std::move(request));
+    engine_->AbortAll(absl::UnavailableError("the service has stopped"));
+    for (const Inbox::Call& call : rest.calls) call(*engine_);
+  }
+
+  const EngineThreadOptions options_;
+  Timeline* const timeline_;
+  LatenessObserver* const lateness_;
+
+ public:
+  Inbox inbox;
+  Observed observed;
+  std::atomic<int64_t> last_turn_ns{0};
+  std::atomic<uint64_t> last_ticket{0};
+
+ private:
+  engine::Engine* engine_ = nullptr;
+  Pace pace_;
+  bool blocked_ = false;
+  int64_t blocked_since_ns_ = 0;
+  bool gate_open_ = options_.clock.gate_requests == 0;
+  std::vector<Inbox::Submitted> gated_;  // at most gate_requests
+  bool drained_ = false;
+  bool over_ = false;
+  std::optional<int64_t> stop_at_ns_;
+  double spin_credit_ns_ = 0;
+  int64_t credited_at_ns_ = WallNanoseconds();
+  std::atomic<bool> started_{false};
+  std::thread thread_;
+};
+
+EngineThread::EngineThread(const EngineThreadOptions& options, Timeline* timeline,
+                           engine::EngineObserver* next, LatenessObserver* lateness)
+    : loop_(std::make_unique<Loop>(options, timeline, next, lateness)) {
+  WL_CHECK(options.clock.scale > 0);
+}
+
+EngineThread::~EngineThread() { Stop(); }
+
+engine::EngineObserver* EngineThread::observer() { return &loop_->observed; }
+
+void EngineThread::Start(engine::Engine* engine) { loop_->Start(engine); }
+
+absl::StatusOr<Ticket> EngineThread::Submit(ValidRequest request) {
+  const Ticket ticket{loop_->last_ticket.fetch_add(1, std::memory_order_relaxed) + 1};
+  switch (loop_->inbox.PushRequest({ticket, std::move(request), WallNanoseconds()})) {
+    case Inbox::Push::kTaken:
+      return ticket;
+    case Inbox::Push::kFull:
+      return absl::UnavailableError("the service has more requests than it can take in");
+    case Inbox::Push::kClosed:
+      break;
+  }
+  return absl::UnavailableError("the service is draining");
+}
+
+void EngineThread::Cancel(Ticket ticket) { loop_->inbox.PushCancel(ticket); }
+void EngineThread::Resume(Ticket ticket) { loop_->inbox.PushResume(ticket); }
+void EngineThread::Wake() { loop_->inbox.Wake(); }
+bool EngineThread::Post(std::function<void(engine::Engine&)> call) {
+  return loop_->inbox.PushCall(std::move(call));
+}
+
+engine::EngineSnapshot EngineThread::Snapshot() {
+  struct Answer {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::optional<engine::EngineSnapshot> snapshot;
+  };
+  auto answer = std::make_shared<Answer>();
+  const bool taken = Post([answer](engine::Engine& engine) {
+    std::lock_guard lock(answer->mutex);
+    answer->snapshot = engine.Snapshot();
+    answer->changed.notify_one();
+  });
+  if (!taken || !loop_->started()) return {};
+  std::unique_lock lock(answer->mutex);
+  answer->changed.wait(lock, [&] { return answer->snapshot.has_value(); });
+  return *std::move(answer->snapshot);
+}
+
+void EngineThread::Drain() { loop_->inbox.Drain(); }
+
+void EngineThread::Stop() {
+  loop_->inbox.Stop();
+  loop_->Join();
+}
+
+Nanoseconds EngineThread::progress_age() const {
+  const int64_t last_ns = loop_->last_turn_ns.load(std::memory_order_relaxed);
+  return last_ns == 0 ? Nanoseconds() : Nanoseconds(WallNanoseconds() - last_ns);
+}
+
+}  // namespace waferline::runtime

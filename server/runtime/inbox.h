@@ -1,0 +1,69 @@
+// What other threads hand to the engine's thread. Any thread pushes, the engine's takes everything
+// at once and waits here. Bounds: requests and calls by the capacities given; cancels and resumes
+// are as many as the front ends send between two turns, one of each a ticket.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "scheduler/engine/engine.h"
+#include "scheduler/request/front_door.h"
+
+namespace waferline::runtime {
+
+class Inbox {
+ public:
+  using Call = std::function<void(engine::Engine&)>;
+  struct Submitted {
+    Ticket ticket;
+    ValidRequest request;
+    int64_t wall_ns;  // when it was submitted
+  };
+  struct Content {
+    std::vector<Submitted> requests;
+    std::vector<Ticket> cancels;
+    std::vector<Ticket> resumes;
+    std::vector<Call> calls;
+    bool draining = false;
+    bool stopping = false;
+  };
+
+  Inbox(size_t requests, size_t calls) : most_requests_(requests), most_calls_(calls) {}
+
+  enum class Push : uint8_t { kTaken, kFull, kClosed };
+  // kFull and kClosed leave `item` untouched.
+  Push PushRequest(Submitted&& item);
+  void PushCancel(Ticket ticket);
+  void PushResume(Ticket ticket);
+  bool PushCall(Call&& call);
+  void Drain();  // no requests from now on
+  void Stop();   // the same, and the thread is to end
+
+  // Something may be new. Cheap when the engine's thread is awake.
+  void Wake();
+
+  // The engine's thread: takes what is there (the flags stay).
+  Content Take();
+  // Waits for a Wake since the last Take, at most until `until`.
+  void WaitUntil(std::chrono::steady_clock::time_point until);
+  bool awake() const { return awake_.load(std::memory_order_acquire); }
+  // After this nothing is taken any more, calls included.
+  Content Close();
+
+ private:
+  const size_t most_requests_;
+  const size_t most_calls_;
+  std::atomic<bool> awake_{false};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  Content content_;      // guarded by mutex_
+  bool closed_ = false;  // guarded by mutex_
+};
+
+}  // namespace waferline::runtime
