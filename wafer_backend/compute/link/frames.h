@@ -80,7 +80,8 @@ struct LogitsFrame {
 };
 
 // From the prefill pool to a shard: the keys and values of some layers and positions, in the page
-// layout of shard/kv_pages.h. `last` says that the hand-off is complete for this shard.
+// layout of kernels/kv_page.h, a whole page of the layers named. `last` says that the hand-off is
+// complete for this shard.
 struct KvFrame {
   uint64_t job = 0;
   uint32_t slot = 0;
@@ -149,12 +150,14 @@ struct AskMemoryFrame {
   bool operator==(const AskMemoryFrame&) const = default;
 };
 
-// Driver to shard: reserve pages for `positions` positions in a free slot / give them back.
+// Driver to shard: reserve pages for `positions` positions in a free slot, for KV of `job` only /
+// give them back.
 struct OpenFrame {
   uint32_t slot = 0;
   uint32_t positions = 0;
+  uint64_t job = 0;
   static constexpr FrameKind kKind = FrameKind::kOpen;
-  static auto Fields(auto& f) { return std::tie(f.slot, f.positions); }
+  static auto Fields(auto& f) { return std::tie(f.slot, f.positions, f.job); }
   bool operator==(const OpenFrame&) const = default;
 };
 struct CloseFrame {

@@ -59,7 +59,7 @@ absl::StatusOr<std::unique_ptr<Shard>> Shard::Create(std::shared_ptr<const Packe
   return shard;
 }
 
-absl::Status Shard::Open(uint32_t slot, uint32_t positions) {
+absl::Status Shard::Open(uint32_t slot, uint32_t positions, uint64_t job) {
   if (slot >= slots_.size()) {
     return absl::InvalidArgumentError(
         absl::StrCat("slot ", slot, " of a shard that has ", slots_.size()));
@@ -74,6 +74,7 @@ absl::Status Shard::Open(uint32_t slot, uint32_t positions) {
   const int64_t pages = PagesFor(positions, options_.page_tokens);
   WL_RETURN_IF_ERROR(ledger_.ReserveKv(pages * pages_.page_bytes()));
   slots_[slot].open = true;
+  slots_[slot].job = job;
   slots_[slot].reserved_pages = pages;
   ++open_slots_;
   return absl::OkStatus();
@@ -99,8 +100,9 @@ absl::Status Shard::CheckSlot(uint32_t slot) const {
 }
 
 absl::Status Shard::Receive(const link::KvFrame& frame) {
-  WL_RETURN_IF_ERROR(CheckSlot(frame.slot));
+  if (frame.slot >= slots_.size()) return CheckSlot(frame.slot);
   Slot& place = slots_[frame.slot];
+  if (!place.open || place.job != frame.job) return absl::OkStatus();
   const int64_t page = frame.first_position / options_.page_tokens;
   const int64_t layer = static_cast<int64_t>(frame.first_layer) - options_.range.first;
   const Bytes layer_bytes = layout().layer_bytes();

@@ -38,13 +38,15 @@ class Shard {
                                                        const ShardOptions& options,
                                                        kernels::ThreadPool* pool);
 
-  // Reserves KV for `positions` positions in a free slot. ResourceExhausted if the SRAM is full.
-  absl::Status Open(uint32_t slot, uint32_t positions);
+  // Reserves KV for `positions` positions in a free slot, to be filled by the hand-off of `job`.
+  // ResourceExhausted if the SRAM is full.
+  absl::Status Open(uint32_t slot, uint32_t positions, uint64_t job);
   // Gives the slot and its pages back; nothing if it is not open.
   void Close(uint32_t slot);
   void CloseAll();
 
-  // Pages from the prefill pool.
+  // Pages from the prefill pool. Those of a job that the slot is not open for are late (their
+  // sequence ended during the hand-off) and are dropped.
   absl::Status Receive(const link::KvFrame& frame);
 
   // First shard: tokens in, activations after this shard's layers out.
@@ -68,6 +70,7 @@ class Shard {
   struct Slot {
     explicit Slot(PagePool* pool) : pages(pool) {}
     bool open = false;
+    uint64_t job = 0;
     int64_t reserved_pages = 0;
     SequencePages pages;
   };

@@ -96,6 +96,7 @@ TEST_CASE("pages that were someone else's leave no trace") {
       for (uint32_t page = 0; page < 4; ++page) {
         link::KvFrame poison;
         poison.slot = 7;
+        poison.job = 7;
         poison.first_layer = static_cast<uint32_t>(shard->options().range.first);
         poison.layer_count = static_cast<uint32_t>(shard->options().range.count());
         poison.first_position = page * 16;

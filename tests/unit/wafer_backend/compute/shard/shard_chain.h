@@ -38,7 +38,7 @@ class ShardChain {
   }
 
   void Open(uint32_t slot, uint32_t positions) {
-    for (auto& shard : shards_) REQUIRE(shard->Open(slot, positions).ok());
+    for (auto& shard : shards_) REQUIRE(shard->Open(slot, positions, /*job=*/slot).ok());
   }
   void Close(uint32_t slot) {
     for (auto& shard : shards_) shard->Close(slot);

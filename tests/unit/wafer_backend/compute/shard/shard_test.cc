@@ -37,7 +37,7 @@ TEST_CASE(
     } else {
       const auto positions = 1 + static_cast<uint32_t>(random.Next() % 70);
       const int64_t wanted = PagesFor(positions, 16);
-      const absl::Status status = (*shard)->Open(slot, positions);
+      const absl::Status status = (*shard)->Open(slot, positions, 1);
       REQUIRE(status.ok() == (reserved + wanted <= 10));
       if (status.ok()) {
         pages[slot] = wanted;
@@ -81,10 +81,10 @@ TEST_CASE("what a peer sends is checked before anything changes") {
   link::ActivationFrame out;
   REQUIRE_FALSE(first.Step({1, {{0, 0}}, {1}}, &out).ok());  // not open
   chain.Open(0, 20);
-  REQUIRE_FALSE(first.Open(0, 20).ok());
-  REQUIRE_FALSE(first.Open(32, 1).ok());
-  REQUIRE_FALSE(first.Open(1, 257).ok());  // beyond the context
-  REQUIRE_FALSE(first.Open(1, 0).ok());
+  REQUIRE_FALSE(first.Open(0, 20, 1).ok());
+  REQUIRE_FALSE(first.Open(32, 1, 1).ok());
+  REQUIRE_FALSE(first.Open(1, 257, 1).ok());  // beyond the context
+  REQUIRE_FALSE(first.Open(1, 0, 1).ok());
   REQUIRE_FALSE(first.Step({1, {{0, 32}}, {1}}, &out).ok());  // two pages were reserved
   REQUIRE_FALSE(first.Step({1, {{0, 0}}, {-1}}, &out).ok());
   REQUIRE_FALSE(first.Step({1, {{0, 0}}, {1 << 30}}, &out).ok());
@@ -102,7 +102,7 @@ TEST_CASE("what a peer sends is checked before anything changes") {
   REQUIRE(first.Receive(kv).ok());
   for (int fault = 0; fault < 6; ++fault) {
     link::KvFrame bad = kv;
-    if (fault == 0) bad.slot = 9;
+    if (fault == 0) bad.slot = 99;
     if (fault == 1) bad.first_layer = 1;  // the other shard's
     if (fault == 2) bad.first_position = 32;
     if (fault == 3) bad.first_position = 3;
@@ -111,6 +111,15 @@ TEST_CASE("what a peer sends is checked before anything changes") {
     INFO(fault);
     REQUIRE_FALSE(first.Receive(bad).ok());
   }
+  // Pages of a sequence that ended meanwhile are dropped, not written into another's slot.
+  link::KvFrame late = kv;
+  late.job = 1234;
+  late.first_position = 16;
+  const int64_t pages = first.pages_in_use();
+  REQUIRE(first.Receive(late).ok());
+  late.slot = 5;
+  REQUIRE(first.Receive(late).ok());
+  REQUIRE(first.pages_in_use() == pages);
 }
 
 TEST_CASE("layers are cut as evenly as can be") {

@@ -1,0 +1,169 @@
+// Law 4 through the whole plane: whatever runs beside a sequence and however it is cut, its values
+// are the same bits.
+#include <catch2/catch.hpp>
+
+#include "tests/unit/wafer_backend/compute/plane/plane_client.h"
+#include "wafer_backend/compute/plane/compute_plane.h"
+
+namespace waferline::plane {
+namespace {
+
+using kernels::DType;
+
+test::RandomModelSpec ModelOf(DType dtype) {
+  test::RandomModelSpec spec;
+  spec.dtype = dtype;
+  spec.layers = 4;
+  spec.seed = 40 + static_cast<uint64_t>(dtype);
+  return spec;
+}
+
+std::unique_ptr<ComputePlane> PlaneOf(const PlaneOptions& options, TestWaker* waker) {
+  auto plane = ComputePlane::Create(options, waker);
+  INFO(plane.status());
+  REQUIRE(plane.ok());
+  return *std::move(plane);
+}
+
+PlaneOptions Plain(std::shared_ptr<const model::GgufFile> file) {
+  PlaneOptions options;
+  options.local.file = std::move(file);
+  options.local.page_tokens = 16;
+  options.threads = 1;
+  return options;
+}
+
+// Each sequence alone, on one shard and one thread, its prompt prefilled whole.
+std::vector<std::vector<TokenValue>> EachAlone(std::shared_ptr<const model::GgufFile> file,
+                                               const std::vector<SequenceSpec>& specs) {
+  TestWaker waker;
+  auto plane = PlaneOf(Plain(std::move(file)), &waker);
+  std::vector<std::vector<TokenValue>> values;
+  for (const SequenceSpec& spec : specs) {
+    values.push_back(RunAll(plane.get(), &waker, {spec}, values.size() + 1)[0]);
+  }
+  return values;
+}
+
+TEST_CASE("law 4: alone, in company, on any shards, in any chunks, on any threads") {
+  const DType dtype = GENERATE(DType::kF32, DType::kBF16, DType::kQ8_0, DType::kQ4_0);
+  const auto file = OpenRandom(ModelOf(dtype));
+  const uint64_t seed = 900 + static_cast<uint64_t>(dtype);
+  SeededStream random(seed);
+  std::vector<SequenceSpec> specs;
+  for (int i = 0; i < 12; ++i) specs.push_back(RandomSpec(&random, 256, 30));
+  const auto want = EachAlone(file, specs);
+  struct Variant {
+    int64_t shards, chunk, busy_chunk, max_batch;
+    int threads, prefill_threads;
+  };
+  for (const Variant& v :
+       {Variant{1, 256, 64, 64, 1, 0}, Variant{2, 7, 3, 64, 2, 0}, Variant{4, 50, 50, 5, 2, 0},
+        Variant{2, 16, 16, 64, 1, 1}, Variant{1, 1, 1, 2, 1, 2}}) {
+    INFO("dtype " << kernels::Name(dtype) << " seed " << seed << " shards " << v.shards << " chunk "
+                  << v.chunk << " batch " << v.max_batch << " threads " << v.threads << " + "
+                  << v.prefill_threads);
+    PlaneOptions options = Plain(file);
+    options.local.shards = v.shards;
+    options.local.prefill.chunk_tokens = v.chunk;
+    options.local.busy_chunk_tokens = v.busy_chunk;
+    options.local.prefill_threads = v.prefill_threads;
+    options.max_batch = v.max_batch;
+    options.threads = v.threads;
+    TestWaker waker;
+    auto plane = PlaneOf(options, &waker);
+    const auto got = RunAll(plane.get(), &waker, specs);
+    for (size_t i = 0; i < specs.size(); ++i) REQUIRE(SameValues(got[i], want[i]));
+  }
+}
+
+TEST_CASE("law 4: a sequence that is prefilled anew midway goes on with the same tokens") {
+  const auto file = OpenRandom(ModelOf(DType::kQ8_0));
+  SeededStream random(77);
+  std::vector<SequenceSpec> specs;
+  for (int i = 0; i < 8; ++i) specs.push_back(RandomSpec(&random, 256, 25));
+  const auto want = EachAlone(file, specs);
+  for (size_t i = 0; i < specs.size(); ++i) {
+    const size_t cut = 1 + random.Next() % 24;
+    for (size_t k = 0; k < cut; ++k) specs[i].generated.push_back(want[i][k].id);
+  }
+  PlaneOptions options = Plain(file);
+  options.local.shards = 2;
+  options.local.prefill.chunk_tokens = 11;
+  TestWaker waker;
+  auto plane = PlaneOf(options, &waker);
+  const auto rest = RunAll(plane.get(), &waker, specs);
+  for (size_t i = 0; i < specs.size(); ++i) {
+    REQUIRE(SameValues(
+        rest[i],
+        {want[i].begin() + static_cast<ptrdiff_t>(specs[i].generated.size()), want[i].end()}));
+  }
+}
+
+TEST_CASE("law 3: activation bytes are rows x hidden x 4 on every hop") {
+  const auto file = OpenRandom(ModelOf(DType::kF32));
+  PlaneOptions options = Plain(file);
+  options.local.shards = 4;
+  TestWaker waker;
+  auto plane = PlaneOf(options, &waker);
+  SeededStream random(5);
+  std::vector<SequenceSpec> specs;
+  for (int i = 0; i < 6; ++i) specs.push_back(RandomSpec(&random, 256, 20));
+  RunAll(plane.get(), &waker, specs);
+  RequireEmpty(plane.get());
+  const PlaneCounters counters = plane->counters();
+  REQUIRE(counters.decode_rows == 6 * 19);  // the first of each comes from the prefill
+  REQUIRE(counters.decode_tokens == counters.decode_rows);
+  REQUIRE(counters.activation_bytes.size() == 3);
+  for (const link::LinkBytes& bytes : counters.activation_bytes) {
+    REQUIRE(bytes.frames == counters.decode_steps);
+    REQUIRE(bytes.payload == counters.decode_rows * 64 * sizeof(float));
+    REQUIRE(bytes.framing == counters.decode_steps * 28 + counters.decode_rows * 8);
+  }
+}
+
+TEST_CASE("prompt log-probabilities: the same in any chunks, and what the model says") {
+  const auto file = OpenRandom(ModelOf(DType::kF32));
+  SeededStream random(6);
+  SequenceSpec spec = RandomSpec(&random, 256, 1);
+  spec.prompt = std::make_shared<const std::vector<TokenId>>(
+      std::vector<TokenId>{1, 50, 60, 70, 80, 90, 100, 50, 60, 71, 82, 33, 44, 55, 66, 77, 88, 99});
+  spec.sampling.prompt_logprobs = true;
+  std::vector<std::vector<TokenValue>> seen;
+  for (const int64_t chunk : {256, 5, 1}) {
+    PlaneOptions options = Plain(file);
+    options.local.prefill.chunk_tokens = chunk;
+    TestWaker waker;
+    auto plane = PlaneOf(options, &waker);
+    plane->Prefill(SequenceId{1}, spec);
+    const TokenValue* value = nullptr;
+    REQUIRE(waker.WaitUntil(
+        [&] { return plane->Look(SequenceId{1}, 0, &value) == ValueSource::State::kReady; }));
+    seen.push_back(*plane->PromptLogprobs(SequenceId{1}));
+    plane->End(SequenceId{1});
+  }
+  REQUIRE(seen[0].size() == spec.prompt->size() - 1);
+  REQUIRE(SameValues(seen[0], seen[1]));
+  REQUIRE(SameValues(seen[0], seen[2]));
+  // Token p + 1 has the probability that a sequence ending at p gives it.
+  PlaneOptions options = Plain(file);
+  TestWaker waker;
+  auto plane = PlaneOf(options, &waker);
+  for (size_t p = 1; p < spec.prompt->size(); ++p) {
+    REQUIRE(seen[0][p - 1].id == (*spec.prompt)[p]);
+    SequenceSpec front = spec;
+    front.sampling = SamplingSpec();
+    front.sampling.temperature = 0;
+    front.sampling.top_logprobs = 5;
+    front.prompt = std::make_shared<const std::vector<TokenId>>(
+        spec.prompt->begin(), spec.prompt->begin() + static_cast<ptrdiff_t>(p));
+    const TokenValue value = RunAll(plane.get(), &waker, {front}, 100 + p)[0][0];
+    for (size_t k = 0; k < 5; ++k) {
+      REQUIRE(value.top[k].id == seen[0][p - 1].top[k].id);
+      REQUIRE(value.top[k].logprob == seen[0][p - 1].top[k].logprob);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace waferline::plane

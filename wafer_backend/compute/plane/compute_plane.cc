@@ -1,0 +1,133 @@
+#include "wafer_backend/compute/plane/compute_plane.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/check.h"
+#include "wafer_backend/base/status.h"
+
+namespace waferline::plane {
+namespace {
+
+absl::Status CheckSpec(const SequenceSpec& spec, const BackendFacts& facts) {
+  const size_t tokens = spec.prompt->size() + spec.generated.size();
+  const size_t whole = spec.prompt->size() + spec.max_tokens;
+  if (spec.prompt->empty() || tokens > static_cast<size_t>(facts.context) ||
+      whole > static_cast<size_t>(facts.context) + 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a sequence of ", spec.prompt->size(), " prompt tokens and up to ",
+                     spec.max_tokens, " generated ones in a context of ", facts.context));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ComputePlane>> ComputePlane::Create(const PlaneOptions& options,
+                                                                   Waker* waker) {
+  if (options.max_batch < 1 || options.threads < 0) {
+    return absl::InvalidArgumentError("a batch holds at least one sequence; threads are 0 or more");
+  }
+  std::unique_ptr<ComputePlane> plane(new ComputePlane());
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  plane->pool_ = std::make_unique<kernels::ThreadPool>(options.threads > 0 ? options.threads
+                                                                           : std::max(cores, 1));
+  WL_ASSIGN_OR_RETURN(plane->backend_, LocalBackend::Create(options.local, plane->pool_.get()));
+  plane->driver_ =
+      std::make_unique<Driver>(Driver::Options{.max_batch = options.max_batch},
+                               plane->backend_.get(), plane->pool_.get(), &plane->board_, waker);
+  plane->thread_ = std::thread([driver = plane->driver_.get()] { driver->Run(); });
+  return plane;
+}
+
+ComputePlane::~ComputePlane() {
+  if (!thread_.joinable()) return;
+  {
+    std::lock_guard lock(board_.mutex);
+    board_.stop = true;
+  }
+  backend_->Wake();
+  thread_.join();
+}
+
+void ComputePlane::Touch(const std::shared_ptr<Sequence>& sequence) {
+  if (sequence->touched) return;
+  sequence->touched = true;
+  board_.touched.push_back(sequence);
+}
+
+void ComputePlane::Prefill(SequenceId id, SequenceSpec spec) {
+  WL_CHECK(spec.prompt != nullptr && !sequences_.contains(id));
+  auto sequence = std::make_shared<Sequence>(next_job_++, spec);
+  sequences_[id] = sequence;
+  sequence->failure = CheckSpec(spec, backend_->facts());
+  if (!sequence->failure.ok()) return;  // the driver never hears of it
+  {
+    std::lock_guard lock(board_.mutex);
+    Touch(sequence);
+  }
+  backend_->Wake();
+}
+
+void ComputePlane::Activate(SequenceId id) {
+  const auto& sequence = sequences_.at(id);
+  {
+    std::lock_guard lock(board_.mutex);
+    if (sequence->activate || !sequence->failure.ok()) return;
+    sequence->activate = true;
+    Touch(sequence);
+  }
+  backend_->Wake();
+}
+
+void ComputePlane::Want(SequenceId id, uint32_t count) {
+  const auto& sequence = sequences_.at(id);
+  {
+    std::lock_guard lock(board_.mutex);
+    if (count <= sequence->wanted || !sequence->failure.ok()) return;
+    sequence->wanted = count;
+    Touch(sequence);
+  }
+  backend_->Wake();
+}
+
+ValueSource::State ComputePlane::Look(SequenceId id, uint32_t index, const TokenValue** value) {
+  const auto& sequence = sequences_.at(id);
+  WL_CHECK(index >= sequence->given_tokens);
+  std::lock_guard lock(board_.mutex);
+  const size_t at = index - sequence->given_tokens;
+  if (at < sequence->values.size()) {
+    *value = &sequence->values[at];
+    return State::kReady;
+  }
+  return sequence->failure.ok() ? State::kPending : State::kFailed;
+}
+
+absl::Status ComputePlane::Failure(SequenceId id) {
+  std::lock_guard lock(board_.mutex);
+  return sequences_.at(id)->failure;
+}
+
+const std::vector<TokenValue>* ComputePlane::PromptLogprobs(SequenceId id) {
+  // Written before the first value was published, which the caller has seen.
+  return &sequences_.at(id)->prompt_logprobs;
+}
+
+void ComputePlane::End(SequenceId id) {
+  const auto found = sequences_.find(id);
+  if (found == sequences_.end()) return;
+  {
+    std::lock_guard lock(board_.mutex);
+    found->second->ended = true;
+    Touch(found->second);
+  }
+  backend_->Wake();
+  sequences_.erase(found);
+}
+
+PlaneCounters ComputePlane::counters() const {
+  std::lock_guard lock(board_.mutex);
+  return board_.counters;
+}
+
+}  // namespace waferline::plane

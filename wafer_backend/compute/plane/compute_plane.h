@@ -1,0 +1,65 @@
+// The compute plane behind api/values.h: what each token is, computed by real shards.
+//
+// Owner: server/app. Thread: the engine's, as ValueSource says; computing happens on a driver
+// thread of this object's (and a prefill thread, if configured). counters() is for any thread.
+//
+// Values: nothing is computed beyond what Want asked for, beyond max_tokens, or after an end id.
+// Failures: Unavailable when a worker was lost (prefill anew), InvalidArgument or
+// ResourceExhausted when the sequence itself cannot be computed here.
+#pragma once
+
+#include <memory>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "wafer_backend/api/values.h"
+#include "wafer_backend/compute/plane/backend.h"
+#include "wafer_backend/compute/plane/driver.h"
+#include "wafer_backend/compute/plane/local_backend.h"
+#include "wafer_backend/compute/plane/sequence.h"
+
+namespace waferline::plane {
+
+struct PlaneOptions {
+  LocalOptions local;
+  int threads = 0;         // of the driver's pool, its own included; 0: one a core
+  int64_t max_batch = 64;  // sequences in one decode step
+};
+
+class ComputePlane : public ValueSource {
+ public:
+  // Loads and lays out the model; reads the file once. `waker` must outlive the plane.
+  // InvalidArgument, Unimplemented (dtype, architecture) or ResourceExhausted (SRAM, with the
+  // arithmetic).
+  static absl::StatusOr<std::unique_ptr<ComputePlane>> Create(const PlaneOptions& options,
+                                                              Waker* waker);
+  ~ComputePlane() override;
+
+  void Prefill(SequenceId id, SequenceSpec spec) override;
+  void Activate(SequenceId id) override;
+  void Want(SequenceId id, uint32_t count) override;
+  State Look(SequenceId id, uint32_t index, const TokenValue** value) override;
+  absl::Status Failure(SequenceId id) override;
+  const std::vector<TokenValue>* PromptLogprobs(SequenceId id) override;
+  void End(SequenceId id) override;
+  std::vector<ShardMemory> memory() const override { return backend_->facts().memory; }
+
+  PlaneCounters counters() const;  // any thread
+
+ private:
+  ComputePlane() = default;
+  // Leaves word for the driver; board_.mutex is held.
+  void Touch(const std::shared_ptr<Sequence>& sequence);
+
+  std::unique_ptr<kernels::ThreadPool> pool_;
+  std::unique_ptr<Backend> backend_;  // the driver's, but for Wake
+  mutable Board board_;
+  std::unique_ptr<Driver> driver_;
+  std::thread thread_;
+  uint64_t next_job_ = 1;
+  std::unordered_map<SequenceId, std::shared_ptr<Sequence>> sequences_;
+};
+
+}  // namespace waferline::plane

@@ -1,0 +1,159 @@
+#include "wafer_backend/compute/plane/local_backend.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/check.h"
+#include "wafer_backend/base/status.h"
+
+namespace waferline::plane {
+
+using shard::Shard;
+
+absl::StatusOr<std::unique_ptr<LocalBackend>> LocalBackend::Create(const LocalOptions& options,
+                                                                   kernels::ThreadPool* pool) {
+  std::unique_ptr<LocalBackend> backend(new LocalBackend(options));
+  WL_RETURN_IF_ERROR(backend->Build(options, pool));
+  return backend;
+}
+
+absl::Status LocalBackend::Build(const LocalOptions& options, kernels::ThreadPool* pool) {
+  WL_ASSIGN_OR_RETURN(const auto shape, model::ModelShape::FromGguf(*options.file));
+  if (options.shards < 1 || options.shards > shape.layers) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(options.shards, " shards for a model of ", shape.layers,
+                     " layers; between 1 and that many are possible"));
+  }
+  if (options.busy_chunk_tokens < 1) {
+    return absl::InvalidArgumentError("a prefill chunk needs at least one token");
+  }
+  WL_ASSIGN_OR_RETURN(const auto model,
+                      shard::PackedModel::Load(options.file, {0, shape.layers}, pool));
+  std::vector<prefill::KvTarget> targets;
+  for (const shard::LayerRange& range : shard::CutEvenly(shape.layers, options.shards)) {
+    WL_ASSIGN_OR_RETURN(auto shard, Shard::Create(model,
+                                                  {.range = range,
+                                                   .sram = options.sram,
+                                                   .page_tokens = options.page_tokens,
+                                                   .slots = options.slots,
+                                                   .max_rows = options.max_rows},
+                                                  pool));
+    facts_.memory.push_back(shard->memory());
+    shards_.push_back(std::move(shard));
+    kv_hops_.push_back(std::make_unique<KvHop>());
+    targets.push_back({range, &kv_hops_.back()->outlet});
+    if (shards_.size() > 1) hops_.push_back(std::make_unique<ActivationHop>());
+  }
+  facts_.vocabulary = shape.vocabulary;
+  facts_.context = shape.context;
+  facts_.slots = options.slots;
+  facts_.max_rows = options.max_rows;
+
+  prefill::PrefillOptions prefill = options.prefill;
+  prefill.page_tokens = options.page_tokens;
+  chunk_tokens_ = prefill.chunk_tokens;
+  if (options.prefill_threads > 0) {
+    prefill_pool_ = std::make_unique<kernels::ThreadPool>(options.prefill_threads);
+    pool = prefill_pool_.get();
+  }
+  WL_ASSIGN_OR_RETURN(auto worker, prefill::PrefillWorker::Create(model, prefill, pool));
+  auto service = std::make_unique<prefill::PrefillService>(std::move(worker));
+  service->SetTargets(std::move(targets));
+  if (options.prefill_threads > 0) {
+    lane_ = std::make_unique<ThreadLane>(std::move(service), chunk_tokens_, [this] { Wake(); });
+  } else {
+    lane_ = std::make_unique<InlineLane>(std::move(service));
+  }
+  return absl::OkStatus();
+}
+
+void LocalBackend::HandOff(uint64_t job, uint32_t slot, uint32_t positions) {
+  absl::Status status;
+  for (auto& shard : shards_) {
+    status = shard->Open(slot, positions, job);
+    if (!status.ok()) break;
+  }
+  if (status.ok()) {
+    lane_->HandOff(job, slot);
+  } else {
+    Close(slot);
+    lane_->Cancel(job);
+    refused_.push_back({job, std::move(status)});
+  }
+}
+
+void LocalBackend::Forget(uint64_t job) {
+  lane_->Cancel(job);
+  std::erase_if(refused_, [job](const auto& refused) { return refused.job == job; });
+}
+
+void LocalBackend::Close(uint32_t slot) {
+  for (auto& shard : shards_) shard->Close(slot);
+}
+
+absl::Status LocalBackend::Step(const link::TokenFrame& tokens, link::LogitsFrame* logits) {
+  WL_RETURN_IF_ERROR(shards_[0]->Step(tokens, &activations_));
+  const link::ActivationFrame* carried = &activations_;
+  for (size_t i = 1; i < shards_.size(); ++i) {
+    ActivationHop& hop = *hops_[i - 1];
+    WL_RETURN_IF_ERROR(hop.outlet.Send(*carried));
+    WL_CHECK(hop.pipe.Take(&hop.frame));
+    WL_RETURN_IF_ERROR(hop.inlet.Accept(hop.frame, [&](link::ActivationFrame& frame) {
+      carried = &frame;  // the inlet's own, until its next frame
+      return shards_[i]->Step(&frame);
+    }));
+  }
+  return shards_.back()->Head(*carried, logits);
+}
+
+bool LocalBackend::Turn(bool decoding, BackendEvents* events) {
+  bool moved = lane_->Turn(decoding ? busy_chunk_tokens_ : chunk_tokens_, &results_);
+  if (TakePages(events)) {
+    moved = true;
+    lane_->Nudge();
+  }
+  for (auto& result : results_.prefilled) events->prefilled.push_back(std::move(result));
+  for (auto& sent : results_.sent) {
+    if (!sent.status.ok()) events->handed_off.push_back({sent.id, std::move(sent.status)});
+  }
+  results_.prefilled.clear();
+  results_.sent.clear();
+  moved |= !refused_.empty();
+  for (auto& refused : refused_) events->handed_off.push_back(std::move(refused));
+  refused_.clear();
+  return moved;
+}
+
+bool LocalBackend::TakePages(BackendEvents* events) {
+  bool moved = false;
+  // Pages leave for the first shard first. Taken from the last shard's link first: if its last page
+  // is there, the others' pages are, and are taken before anybody hears of it.
+  for (size_t i = kv_hops_.size(); i-- > 0;) {
+    KvHop& hop = *kv_hops_[i];
+    while (hop.pipe.Take(&hop.frame)) {
+      moved = true;
+      const absl::Status status =
+          hop.inlet.Accept(hop.frame, [&](const auto& frame) -> absl::Status {
+            if constexpr (std::is_same_v<std::decay_t<decltype(frame)>, link::KvFrame>) {
+              WL_RETURN_IF_ERROR(shards_[i]->Receive(frame));
+              if (frame.last && i + 1 == kv_hops_.size()) {
+                events->handed_off.push_back({frame.job, absl::OkStatus()});
+              }
+            }
+            return absl::OkStatus();
+          });
+      WL_CHECK(status.ok());  // both ends are ours
+    }
+  }
+  return moved;
+}
+
+void LocalBackend::Count(PlaneCounters* counters) const {
+  counters->activation_bytes.clear();
+  for (const auto& hop : hops_) counters->activation_bytes.push_back(hop->outlet.sent());
+  counters->kv_reserved.clear();
+  for (const auto& shard : shards_) counters->kv_reserved.push_back(shard->kv_reserved());
+  lane_->Count(counters);
+}
+
+}  // namespace waferline::plane

@@ -1,0 +1,28 @@
+// What the compute plane did so far and what it holds now; a value.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "wafer_backend/base/units.h"
+#include "wafer_backend/compute/link/byte_pipe.h"
+
+namespace waferline::plane {
+
+struct PlaneCounters {
+  // Since the start.
+  uint64_t decode_steps = 0;
+  uint64_t decode_rows = 0;    // of all steps
+  uint64_t decode_tokens = 0;  // that came out of them
+  uint64_t prefill_tokens = 0;
+  uint64_t drafted_tokens = 0;                    // proposed by speculation
+  uint64_t accepted_tokens = 0;                   // of them, what the model said too
+  std::vector<link::LinkBytes> activation_bytes;  // between neighbours, first hop first
+  // Now.
+  uint32_t live_sequences = 0;
+  uint32_t slots_in_use = 0;
+  std::vector<Bytes> kv_reserved;  // of each shard's SRAM
+  Bytes prefill_kv;                // pages held by the prefill pool
+};
+
+}  // namespace waferline::plane

@@ -1,0 +1,67 @@
+// One sequence in the compute plane, as the engine's thread and the driver's share it.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "wafer_backend/api/values.h"
+#include "wafer_backend/compute/plane/plane_counters.h"
+#include "wafer_backend/compute/sampling/sampler.h"
+
+namespace waferline::plane {
+
+struct Sequence {
+  Sequence(uint64_t job_number, const SequenceSpec& spec)
+      : job(job_number),
+        max_tokens(spec.max_tokens),
+        prompt_tokens(static_cast<uint32_t>(spec.prompt->size())),
+        given_tokens(static_cast<uint32_t>(spec.generated.size())),
+        sampler(spec.sampling, *spec.prompt, spec.generated),
+        text(*spec.prompt) {
+    text.insert(text.end(), spec.generated.begin(), spec.generated.end());
+  }
+
+  // Constant.
+  const uint64_t job;
+  const uint32_t max_tokens;
+  const uint32_t prompt_tokens;
+  const uint32_t given_tokens;  // generated before this prefill; the first value has this index
+
+  // Guarded by Board::mutex. What the engine wants ...
+  uint32_t wanted = 0;
+  bool activate = false;
+  bool ended = false;
+  bool touched = false;  // is in Board::touched
+  // ... and what the driver found. References into `values` stay valid while it grows.
+  std::deque<TokenValue> values;
+  std::vector<TokenValue> prompt_logprobs;
+  absl::Status failure;
+
+  // The driver's own.
+  enum class Stage : uint8_t { kPrefilling, kPrefilled, kHandingOff, kResident, kFailed };
+  Stage stage = Stage::kPrefilling;
+  bool known = false;  // to the driver
+  bool activated = false;
+  bool complete = false;  // an end id, or max_tokens: nothing follows
+  uint32_t asked = 0;     // the last `wanted` seen
+  uint32_t slot = 0;
+  sampling::Sampler sampler;
+  std::vector<TokenId> text;  // prompt and everything generated
+  uint32_t kv_positions = 0;  // of `text`; the next token to feed is text[kv_positions]
+
+  uint32_t generated() const { return static_cast<uint32_t>(text.size()) - prompt_tokens; }
+};
+
+// Where the two threads leave messages.
+struct Board {
+  std::mutex mutex;
+  std::vector<std::shared_ptr<Sequence>> touched;  // bounded: each sequence once
+  PlaneCounters counters;
+  bool stop = false;
+};
+
+}  // namespace waferline::plane

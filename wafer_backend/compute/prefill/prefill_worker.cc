@@ -1,0 +1,187 @@
+#include "wafer_backend/compute/prefill/prefill_worker.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/check.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/sampling/sampler.h"
+#include "wafer_backend/compute/shard/sram_ledger.h"
+
+namespace waferline::prefill {
+
+using shard::LayerRange;
+using shard::PagesFor;
+
+PrefillWorker::PrefillWorker(std::shared_ptr<const shard::PackedModel> model,
+                             const PrefillOptions& options, kernels::ThreadPool* pool)
+    : model_(std::move(model)),
+      options_(options),
+      stack_(model_, {model_->range(), options.page_tokens, options.chunk_tokens}, pool),
+      pages_(stack_.layout().page_bytes()) {
+  hidden_.resize(static_cast<size_t>(options.chunk_tokens * model_->shape().hidden));
+}
+
+absl::StatusOr<std::unique_ptr<PrefillWorker>> PrefillWorker::Create(
+    std::shared_ptr<const shard::PackedModel> model, const PrefillOptions& options,
+    kernels::ThreadPool* pool) {
+  const kernels::KvPageLayout layout{.layers = model->range().count(),
+                                     .kv_heads = model->shape().kv_heads,
+                                     .head_dim = model->shape().head_dim,
+                                     .page_tokens = options.page_tokens};
+  WL_RETURN_IF_ERROR(layout.Check());
+  if (model->range() != LayerRange{0, model->shape().layers}) {
+    return absl::InvalidArgumentError("a prefill worker needs all layers of the model");
+  }
+  if (options.chunk_tokens < 1 || options.kv_bytes < layout.page_bytes() || options.max_jobs < 1) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a prefill worker needs a chunk of at least one token, room for a job and for a page of ",
+        shard::InWords(layout.page_bytes())));
+  }
+  return std::unique_ptr<PrefillWorker>(new PrefillWorker(std::move(model), options, pool));
+}
+
+absl::Status PrefillWorker::Submit(PrefillJob job) {
+  const auto& shape = model_->shape();
+  const auto count = static_cast<int64_t>(job.tokens.size());
+  if (count < 1 || count > shape.context || job.prompt_tokens > job.tokens.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(count, " tokens to prefill, the model's context is ", shape.context));
+  }
+  for (const TokenId id : job.tokens) {
+    if (id < 0 || id >= shape.vocabulary) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("token ", id, " of a vocabulary of ", shape.vocabulary));
+    }
+  }
+  const int64_t pages = PagesFor(count, options_.page_tokens);
+  if (jobs_.size() >= options_.max_jobs ||
+      (promised_pages_ + pages) * pages_.page_bytes() > options_.kv_bytes) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the prefill pool holds ", jobs_.size(), " prompts with ",
+                     shard::InWords(promised_pages_ * pages_.page_bytes()), " of KV (limits ",
+                     options_.max_jobs, " and ", shard::InWords(options_.kv_bytes), ")"));
+  }
+  const uint64_t id = job.id;
+  const bool fresh =
+      jobs_.try_emplace(id, State{std::move(job), shard::SequencePages(&pages_), 0, {}}).second;
+  if (!fresh) return absl::AlreadyExistsError(absl::StrCat("prefill job ", id, " exists"));
+  promised_pages_ += pages;
+  queue_.push_back(id);
+  return absl::OkStatus();
+}
+
+void PrefillWorker::Release(uint64_t id) {
+  const auto found = jobs_.find(id);
+  if (found == jobs_.end()) return;
+  promised_pages_ -=
+      PagesFor(static_cast<int64_t>(found->second.job.tokens.size()), options_.page_tokens);
+  jobs_.erase(found);
+  std::erase(queue_, id);
+}
+
+void PrefillWorker::RunChunk(int64_t budget, std::vector<Prefilled>* done) {
+  const int64_t width = model_->shape().hidden;
+  budget = std::min(budget, options_.chunk_tokens);
+  runs_.clear();
+  part_.clear();
+  int64_t rows = 0;
+  for (const uint64_t id : queue_) {
+    if (rows == budget) break;
+    State& state = jobs_.at(id);
+    const int64_t take =
+        std::min(budget - rows, static_cast<int64_t>(state.job.tokens.size()) - state.done);
+    state.pages.Grow(PagesFor(state.done + take, options_.page_tokens));
+    for (int64_t i = 0; i < take; ++i) {
+      model_->Embed(state.job.tokens[state.done + i], hidden_.data() + (rows + i) * width);
+    }
+    runs_.push_back({&state.pages, state.done, take});
+    part_.push_back(&state);
+    rows += take;
+  }
+  if (rows == 0) return;
+  stack_.Forward(runs_, hidden_.data());
+  computed_tokens_ += static_cast<uint64_t>(rows);
+
+  const size_t first_done = done->size();
+  last_hidden_.clear();
+  int64_t row = 0;
+  for (size_t i = 0; i < runs_.size(); ++i) {
+    State& state = *part_[i];
+    const float* const start = hidden_.data() + row * width;
+    if (state.job.prompt_logprobs) TakePromptLogprobs(&state, start, state.done, runs_[i].rows);
+    state.done += runs_[i].rows;
+    row += runs_[i].rows;
+    if (state.done < static_cast<int64_t>(state.job.tokens.size())) continue;
+    last_hidden_.insert(last_hidden_.end(), hidden_.data() + (row - 1) * width,
+                        hidden_.data() + row * width);
+    Prefilled& result = done->emplace_back();
+    result.id = state.job.id;
+    result.prompt_logprobs = std::move(state.prompt_logprobs);
+    queue_.pop_front();  // jobs finish in the order of the queue
+  }
+  const auto finished = static_cast<int64_t>(done->size() - first_done);
+  const int64_t vocabulary = model_->shape().vocabulary;
+  // A few rows at a time: logits of every prompt of a chunk at once could be gigabytes.
+  for (int64_t i = 0; i < finished; i += kLogitRows) {
+    const int64_t count = std::min(kLogitRows, finished - i);
+    logits_.resize(static_cast<size_t>(count * vocabulary));
+    stack_.Logits(last_hidden_.data() + i * width, count, logits_.data());
+    for (int64_t j = 0; j < count; ++j) {
+      (*done)[first_done + i + j].logits.assign(logits_.data() + j * vocabulary,
+                                                logits_.data() + (j + 1) * vocabulary);
+    }
+  }
+}
+
+void PrefillWorker::TakePromptLogprobs(State* state, const float* hidden, int64_t first,
+                                       int64_t rows) {
+  const auto& shape = model_->shape();
+  // Row p tells the probability of token p + 1; the prompt's last row tells the first generated.
+  rows = std::min(rows, static_cast<int64_t>(state->job.prompt_tokens) - 1 - first);
+  for (int64_t i = 0; i < rows; i += kLogitRows) {
+    const int64_t count = std::min(kLogitRows, rows - i);
+    logits_.resize(static_cast<size_t>(count * shape.vocabulary));
+    stack_.Logits(hidden + i * shape.hidden, count, logits_.data());
+    for (int64_t j = 0; j < count; ++j) {
+      state->prompt_logprobs.push_back(sampling::Logprobs(
+          state->job.tokens[first + i + j + 1], state->job.top_logprobs,
+          {logits_.data() + j * shape.vocabulary, static_cast<size_t>(shape.vocabulary)},
+          &workspace_));
+    }
+  }
+}
+
+int64_t PrefillWorker::LayersOfFrame(LayerRange range) const {
+  return std::clamp<int64_t>(kLargestKvFrame / stack_.layout().layer_bytes(), 1, range.count());
+}
+
+int64_t PrefillWorker::KvFrames(uint64_t id, LayerRange range) const {
+  return jobs_.at(id).pages.count() * PagesFor(range.count(), LayersOfFrame(range));
+}
+
+void PrefillWorker::FillKvFrame(uint64_t id, LayerRange range, int64_t index,
+                                link::KvFrame* frame) const {
+  const State& state = jobs_.at(id);
+  const int64_t group = LayersOfFrame(range);
+  const int64_t groups = PagesFor(range.count(), group);
+  const int64_t page = index / groups;
+  const int64_t first = range.first + index % groups * group;
+  const int64_t layers = std::min(group, range.end - first);
+  const int64_t layer_bytes = stack_.layout().layer_bytes().count();
+  const int64_t position = page * options_.page_tokens;
+  frame->job = id;
+  frame->first_layer = static_cast<uint32_t>(first);
+  frame->layer_count = static_cast<uint32_t>(layers);
+  frame->first_position = static_cast<uint32_t>(position);
+  frame->positions = static_cast<uint32_t>(std::min(options_.page_tokens, state.done - position));
+  frame->last = index + 1 == groups * state.pages.count();
+  frame->data.resize(static_cast<size_t>(layers * layer_bytes));
+  std::memcpy(frame->data.data(),
+              state.pages.page(page) + (first - model_->range().first) * layer_bytes,
+              frame->data.size());
+}
+
+}  // namespace waferline::prefill
