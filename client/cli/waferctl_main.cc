@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "client/cli/command.h"
+#include "client/cli/model_commands.h"
 #include "client/cli/program.h"
 #include "client/cli/silicon_commands.h"
 #include "client/cli/version_command.h"
@@ -15,6 +16,7 @@ namespace {
 std::vector<Command> AllCommands() {
   std::vector<Command> all;
   for (const std::vector<Command>& group : {
+           ModelCommands(),
            WaferCommands(),
            VersionCommands(),
            SiliconCommands(),

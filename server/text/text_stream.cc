@@ -83,15 +83,8 @@ size_t TextStream::PossibleStop() const {
 }
 
 TokenText TextOf(const model::Tokenizer& tokenizer, TokenId id) {
-  TokenText result;
-  result.bytes = tokenizer.Piece(id);
-  for (std::string_view left = result.bytes; !left.empty();) {
-    const Utf8Start start = StartOf(left);
-    const bool valid = start.kind == Utf8Start::kCharacter;
-    result.text += valid ? left.substr(0, start.length) : model::kReplacement;
-    left.remove_prefix(start.length);
-  }
-  return result;
+  const std::string_view bytes = tokenizer.Piece(id);
+  return {std::string(bytes), model::Utf8Text(bytes)};
 }
 
 }  // namespace waferline::text

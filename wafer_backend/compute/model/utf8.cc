@@ -39,4 +39,15 @@ Utf8Start StartOf(std::string_view bytes) {
   return {Utf8Start::kCharacter, lead.length};
 }
 
+std::string Utf8Text(std::string_view bytes) {
+  std::string text;
+  while (!bytes.empty()) {
+    const Utf8Start start = StartOf(bytes);
+    const bool valid = start.kind == Utf8Start::kCharacter;
+    text += valid ? bytes.substr(0, start.length) : kReplacement;
+    bytes.remove_prefix(start.length);
+  }
+  return text;
+}
+
 }  // namespace waferline::model

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 namespace waferline::model {
@@ -23,5 +24,8 @@ Utf8Start StartOf(std::string_view bytes);
 
 // U+FFFD
 inline constexpr std::string_view kReplacement = "\xef\xbf\xbd";
+
+// `bytes` with U+FFFD for each part that is not UTF-8.
+std::string Utf8Text(std::string_view bytes);
 
 }  // namespace waferline::model

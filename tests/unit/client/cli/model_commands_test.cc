@@ -1,0 +1,92 @@
+#include "client/cli/model_commands.h"
+
+#include <unistd.h>
+
+#include <boost/json.hpp>
+#include <catch2/catch.hpp>
+#include <cstdio>
+#include <iostream>
+#include <sstream>
+
+#include "client/cli/program.h"
+#include "tests/support/random_model.h"
+
+namespace waferline::cli {
+namespace {
+
+namespace json = boost::json;
+
+struct Run {
+  int code;
+  std::string out;
+};
+
+Run Waferctl(const std::vector<std::string>& words) {
+  std::ostringstream out;
+  std::streambuf* before = std::cout.rdbuf(out.rdbuf());
+  const int code = RunProgram(ModelCommands(), words);
+  std::cout.rdbuf(before);
+  return {code, out.str()};
+}
+
+struct ModelFile {
+  explicit ModelFile(const test::GgufWriter& writer)
+      : path("/tmp/waferline_cli_" + std::to_string(getpid()) + ".gguf") {
+    writer.WriteFile(path);
+  }
+  ~ModelFile() { std::remove(path.c_str()); }
+  const std::string path;
+};
+
+TEST_CASE("inspect says what a file holds") {
+  test::RandomModelSpec spec;
+  spec.architecture = model::Architecture::kQwen2;
+  spec.dtype = kernels::DType::kQ8_0;
+  spec.vocabulary = test::VocabularyKind::kBytePairs;
+  const ModelFile file(test::RandomModel(spec));
+  const Run run = Waferctl({"model", "inspect", file.path, "--json"});
+  REQUIRE(run.code == 0);
+  const json::object all = json::parse(run.out).as_object();
+  REQUIRE(all.at("shape").at("architecture") == "qwen2");
+  REQUIRE(all.at("shape").at("qkv_biases") == true);
+  REQUIRE(all.at("chat").at("family") == "chatml");
+  REQUIRE(all.at("weights").at("runnable") == true);
+  REQUIRE(all.at("dtypes").as_object().contains("Q8_0"));
+  REQUIRE(all.at("metadata").at("general.architecture") == "qwen2");
+  REQUIRE(all.at("metadata").at("tokenizer.ggml.merges").at("array_of") == "string");
+  REQUIRE(all.at("tensors").as_array().size() == 27);
+  REQUIRE(Waferctl({"model", "inspect", file.path}).out.find("architecture: qwen2") !=
+          std::string::npos);
+}
+
+TEST_CASE("inspect lists a file that cannot be served, and says why it cannot") {
+  test::GgufWriter writer;
+  writer.SetString("general.architecture", "mamba").SetString("general.name", "\xff");
+  writer.AddTensor("odd", 16, {256}, std::string(66, 0));
+  const ModelFile file(writer);
+  const Run run = Waferctl({"model", "inspect", file.path, "--json"});
+  REQUIRE(run.code == 0);
+  const json::object all = json::parse(run.out).as_object();
+  REQUIRE(json::value_to<std::string>(all.at("shape").at("problem")).find("mamba") !=
+          std::string::npos);
+  REQUIRE(all.at("tokenizer").as_object().contains("problem"));
+  REQUIRE(all.at("chat").as_object().contains("problem"));
+  REQUIRE(all.at("weights").as_object().contains("problem"));
+  REQUIRE(all.at("tensors").at(0).at("dtype") == "IQ2_XXS");
+}
+
+TEST_CASE("tokenize gives ids, pieces and bytes") {
+  const ModelFile file(test::RandomModel({}));
+  const Run run = Waferctl({"model", "tokenize", file.path, "--text", "the \xc3\xa9", "--json"});
+  REQUIRE(run.code == 0);
+  const json::object all = json::parse(run.out).as_object();
+  REQUIRE(json::serialize(all.at("pieces")) ==
+          "[\"<s>\",\"\xe2\x96\x81the\",\"\xe2\x96\x81\",\"<0xC3>\",\"<0xA9>\"]");
+  REQUIRE(json::serialize(all.at("bytes")) == "[[60,115,62],[32,116,104,101],[32],[195],[169]]");
+  REQUIRE(all.at("count") == 5);
+  REQUIRE(Waferctl({"model", "tokenize", file.path}).code == 2);
+  REQUIRE(Waferctl({"model", "tokenize", "/nowhere.gguf", "--text", "x"}).code == 1);
+}
+
+}  // namespace
+}  // namespace waferline::cli
