@@ -1,0 +1,102 @@
+// fuzzes: wafer_backend/compute/model tests/support
+// The reader of model files, their shape and weights, and the tokenizers that they define. Bytes
+// are either a whole file, or a recipe for changes to a good one: so that both the first checks and
+// the last ones are reached.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/support/random_model.h"
+#include "wafer_backend/compute/model/gguf.h"
+#include "wafer_backend/compute/model/tokenizer.h"
+#include "wafer_backend/compute/model/weights.h"
+
+namespace waferline::model {
+namespace {
+
+void Require(bool condition) {
+  if (!condition) std::abort();
+}
+
+void CheckWeights(const ModelWeights& weights) {
+  // Every byte that a view names can be read.
+  uint8_t sum = 0;
+  for (const GgufTensor& tensor : weights.file->tensors()) {
+    for (size_t i = 0; i < tensor.bytes.size(); i += 997) {
+      sum ^= std::to_integer<uint8_t>(tensor.bytes[i]);
+    }
+    if (!tensor.bytes.empty()) sum ^= std::to_integer<uint8_t>(tensor.bytes.back());
+  }
+  volatile uint8_t keep = sum;
+  (void)keep;
+  Require(weights.shape.heads % weights.shape.kv_heads == 0);
+}
+
+void CheckTokenizer(const Tokenizer& tokenizer, std::string_view text) {
+  for (bool special : {false, true}) {
+    const auto ids = tokenizer.Encode(text, {.add_special = special, .parse_special = special});
+    for (TokenId id : ids) Require(tokenizer.valid(id));
+    tokenizer.Decode(ids, false);
+    tokenizer.Decode(ids, true);
+  }
+  for (TokenId id : tokenizer.end_ids()) Require(tokenizer.valid(id));
+}
+
+void Read(std::string bytes, std::string_view text) {
+  const auto file = GgufFile::FromBytes(std::move(bytes));
+  if (!file.ok()) return;
+  if (const auto weights = ModelWeights::Bind(*file); weights.ok()) CheckWeights(*weights);
+  if (const auto tokenizer = TokenizerFromGguf(**file); tokenizer.ok()) {
+    CheckTokenizer(**tokenizer, text);
+  }
+}
+
+std::vector<std::string> GoodFiles() {
+  std::vector<std::string> files;
+  for (auto vocabulary : {test::VocabularyKind::kSentencePiece, test::VocabularyKind::kBytePairs}) {
+    for (auto architecture : {Architecture::kLlama, Architecture::kQwen2, Architecture::kQwen3}) {
+      test::RandomModelSpec spec;
+      spec.architecture = architecture;
+      spec.vocabulary = vocabulary;
+      spec.dtype = kernels::DType::kQ4_0;
+      spec.layers = 1;
+      spec.hidden = spec.ffn = 32;
+      spec.heads = 2;
+      spec.rope_frequency_factors = true;
+      files.push_back(test::RandomModelBytes(spec));
+    }
+  }
+  return files;
+}
+
+// Each four bytes of the recipe are a place and its new value.
+std::string Changed(const std::string& good, std::string_view recipe) {
+  std::string bytes = good;
+  for (size_t i = 0; i + 4 <= recipe.size(); i += 4) {
+    const auto at = [&](size_t j) { return static_cast<uint8_t>(recipe[i + j]); };
+    const size_t place = (at(0) | at(1) << 8 | at(2) << 16) % bytes.size();
+    bytes[place] = static_cast<char>(at(3));
+  }
+  return bytes;
+}
+
+}  // namespace
+}  // namespace waferline::model
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace waferline::model;
+  static const std::vector<std::string> kGood = GoodFiles();
+  const std::string_view input(reinterpret_cast<const char*>(data), size);
+  if (size < 2 || input.starts_with("GGUF")) {
+    Read(std::string(input), "some text");
+    return 0;
+  }
+  const std::string& good = kGood[data[0] % kGood.size()];
+  const size_t recipe = std::min<size_t>(data[1] % 64 * 4, size - 2);
+  Read(Changed(good, input.substr(2, recipe)), input.substr(2 + recipe));
+  return 0;
+}
