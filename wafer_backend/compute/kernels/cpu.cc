@@ -1,11 +1,22 @@
 #include "wafer_backend/compute/kernels/cpu.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 namespace waferline::kernels {
+
+#if defined(__x86_64__)
+// clang 14 does not know this feature by name. Intel SDM 2A, CPUID leaf 1: ECX bit 29.
+static bool HasF16c() {
+  unsigned eax, ebx, ecx, edx;
+  return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx >> 29 & 1) != 0;
+}
+#endif
 
 bool Supports(CpuPath path) {
 #if defined(__x86_64__)
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                    __builtin_cpu_supports("f16c");
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && HasF16c();
   switch (path) {
     case CpuPath::kPortable:
       return true;
