@@ -9,6 +9,11 @@ if(WAFERLINE_SANITIZE)
   add_link_options(-fsanitize=${WAFERLINE_SANITIZE})
 endif()
 
+if(WAFERLINE_FUZZ)
+  # The code under test reports what it covers, else the fuzzer searches blindly.
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 find_program(CCACHE ccache)
 if(CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
