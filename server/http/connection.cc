@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/error.hpp>
@@ -131,15 +132,24 @@ class ConnectionImpl final : public Connection,
   // whether the peer is still there.
   void ReadAhead() {
     if (!busy()) read_deadline_ = Now() + options_.idle_timeout;
-    if (reading_) return;
-    if (!busy() && buffer_.size() > 0) return ReadHeader();
+    const bool next_is_here = !busy() && buffer_.size() > 0;
+    if (reading_) {
+      error_code ignored;
+      if (next_is_here) socket_.cancel(ignored);  // nothing is being written now
+      return;
+    }
+    if (next_is_here) return ReadHeader();
     if (buffer_.size() >= kReadAheadBytes) return;
     reading_ = true;
     socket_.async_read_some(buffer_.prepare(4096),
                             [self = shared_from_this()](error_code error, size_t size) {
                               self->reading_ = false;
-                              if (error || !self->open_) return self->Close();
+                              if (!self->open_) return;
+                              if (error && error != asio::error::operation_aborted) {
+                                return self->Close();
+                              }
                               self->buffer_.commit(size);
+                              if (self->lingering_) return self->Discard();
                               self->ReadAhead();
                             });
   }
