@@ -7,6 +7,7 @@ namespace waferline::metrics {
 SnapshotGauges::SnapshotGauges(prometheus::Registry& registry,
                                const std::vector<MeteredLane>& lanes)
     : registry_(registry) {
+  engine::EngineSnapshot nothing_yet;
   for (const MeteredLane& lane : lanes) {
     Put("waferline_model_info",
         "Served models: where their tokens come from. Their times are always emulated.",
@@ -19,8 +20,9 @@ SnapshotGauges::SnapshotGauges(prometheus::Registry& registry,
          {"block_size", absl::StrCat(lane.page_tokens.count())},
          {"num_gpu_blocks", absl::StrCat(lane.kv_pages)}},
         1);
+    nothing_yet.lanes.push_back({.model = lane.model});
   }
-  Set({}, {});  // so that every name is there from the first scrape on
+  Set(nothing_yet, {});  // so that every name is there from the first scrape on
 }
 
 void SnapshotGauges::Put(const std::string& name, const std::string& help, const Labels& labels,

@@ -18,7 +18,7 @@ class HistogramTally {
       : bounds_(&bounds), counts_(bounds.size() + 1) {}
 
   void Observe(Nanoseconds value) {
-    const double seconds = ToSeconds(value);
+    const double seconds = value.as_double() / 1e9;  // exact at bounds, unlike a product
     const auto bucket = std::lower_bound(bounds_->begin(), bounds_->end(), seconds);
     counts_[static_cast<size_t>(bucket - bounds_->begin())] += 1;
     sum_ += seconds;
