@@ -79,12 +79,22 @@ void Print(const timing::Calibration& calibration) {
          MedianPercent(calibration.left_out_errors));
 }
 
+// The vendor's profiles stand on kernels fitted to the same data.
+absl::StatusOr<timing::Calibration> CalibrateProfile(const std::string& name,
+                                                     const timing::Measurements& measurements) {
+  const std::map<std::string, silicon::WaferSpec> wafers = KnownWafers();
+  WL_ASSIGN_OR_RETURN(timing::Calibration open,
+                      timing::CalibrateKernels(measurements.kernels, wafers));
+  if (name == "open") return open;
+  return timing::CalibrateModels(name, measurements.models, open.profile, wafers.at("wse-3"));
+}
+
 absl::Status Calibrate(const Arguments& arguments) {
   if (!arguments.Has("data")) return UsageError("--data is needed: the folder of the CSV files");
   WL_ASSIGN_OR_RETURN(const timing::Measurements measurements,
                       timing::ReadMeasurements(arguments.Text("data")));
   WL_ASSIGN_OR_RETURN(const timing::Calibration calibration,
-                      timing::CalibrateKernels(measurements.kernels, KnownWafers()));
+                      CalibrateProfile(arguments.Text("profile"), measurements));
   if (arguments.Has("out")) {
     std::ofstream out(arguments.Text("out"));
     out << FormatProfile(calibration.profile);
@@ -107,6 +117,7 @@ Command CalibrateCommand() {
   return Command{.words = "wafer calibrate",
                  .summary = "Fit a profile's constants to published measurements",
                  .flags = {TextFlag("data", "DIR", "mesh_gemv.csv, decode_layer.csv and so on"),
+                           TextFlag("profile", "NAME", "open, vendor-2024 or vendor-2025", "open"),
                            TextFlag("out", "FILE", "write the profile there")},
                  .run = Calibrate};
 }

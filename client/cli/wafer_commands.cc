@@ -11,6 +11,8 @@ Flag ProfileFlag() {
   return TextFlag("profile", "NAME|FILE", "kernel constants of deploy/profiles, or a file", "open");
 }
 
-std::vector<Command> WaferCommands() { return {PredictKernelCommand(), CalibrateCommand()}; }
+std::vector<Command> WaferCommands() {
+  return {PredictCommand(), PredictKernelCommand(), CalibrateCommand()};
+}
 
 }  // namespace waferline::cli

@@ -10,6 +10,7 @@ namespace waferline::cli {
 std::vector<Command> WaferCommands();
 
 // One function a subcommand, each in a file of its name.
+Command PredictCommand();
 Command PredictKernelCommand();
 Command CalibrateCommand();
 

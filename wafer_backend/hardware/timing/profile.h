@@ -50,6 +50,9 @@ struct Profile {
   // Fitted to tokens/s of whole models at the nominal clock: that clock's uncertainty is then no
   // part of a prediction's.
   bool anchored = false;
+  // All layers of a wafer run on one grid after another's tokens, as research kernels do: fastest
+  // for one user. Else each layer owns a region, and many users' tokens are in flight.
+  bool shared_grid = false;
   KernelConstants constants;
   KernelConstants errors;           // one standard error of each fitted constant, else 0
   std::vector<std::string> fitted;  // the constants that this profile's own data decided

@@ -40,6 +40,7 @@ absl::StatusOr<Profile> ParseProfile(const std::string& name, std::string_view y
   profile.name = form.Text("name");
   profile.title = form.Text("title");
   profile.anchored = form.Flag("anchored", false);
+  profile.shared_grid = form.Flag("shared_grid", false);
   profile.spread = form.Plain("spread", {0, 1});
   profile.softmax_score_cycles = form.Number("softmax_score_cycles", {1e-3, 1e6});
   profile.tokens_per_step = form.Number("tokens_per_step", {1, 64});
@@ -81,6 +82,7 @@ std::string FormatProfile(const Profile& profile) {
       WorstErrorPercent(profile.residuals));
   absl::StrAppend(&out, "name: ", Quoted(profile.name), "\ntitle: ", Quoted(profile.title),
                   "\nanchored: ", profile.anchored ? "true" : "false",
+                  "\nshared_grid: ", profile.shared_grid ? "true" : "false",
                   absl::StrFormat("\nspread: %.4g\n", profile.spread));
   absl::StrAppend(&out, "softmax_score_cycles: ", FormatFact(profile.softmax_score_cycles),
                   "\ntokens_per_step: ", FormatFact(profile.tokens_per_step), "\nconstants:\n");

@@ -1,0 +1,154 @@
+#include "wafer_backend/hardware/timing/prediction.h"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
+
+#include "wafer_backend/base/strings.h"
+#include "wafer_backend/hardware/silicon/hardware_file.h"
+#include "wafer_backend/hardware/timing/model_shape_file.h"
+#include "wafer_backend/hardware/timing/profile_file.h"
+#include "wafer_backend/hardware/timing/stage_costs.h"
+
+namespace waferline::timing {
+namespace {
+
+struct Case {
+  ModelShape shape;
+  silicon::Hardware hardware;
+  Profile profile;
+  Case(const std::string& model, const std::string& profile_name,
+       const std::string& machine = "wse-3")
+      : shape(*LoadModelShape(model)),
+        hardware(*silicon::LoadHardware(machine)),
+        profile(*LoadProfile(profile_name)) {}
+  PredictionTask Task() const {
+    return {.shape = shape, .wafer = *hardware.wafer(), .profile = profile};
+  }
+};
+
+TEST_CASE("a prediction and the stages of the emulator say the same") {
+  for (const std::string& model : BuiltInModelShapes()) {
+    for (const char* profile : {"open", "vendor-2024", "vendor-2025"}) {
+      const Case c(model, profile);
+      PredictionTask task = c.Task();
+      task.kv = 2000;
+      const auto p = Predict(task);
+      INFO(model << " " << profile << " " << p.status());
+      REQUIRE(p.ok());
+      const auto costs = DecodeCostsOf(c.shape, task.wafer, c.profile, {.cached_positions = 2000});
+      REQUIRE(costs.ok());
+      CHECK(p->wafers == costs->wafers);
+      CHECK(p->latency_us.total == Approx(costs->total.At(2000) * 1e6));
+      CHECK(p->stage_us == Approx(costs->StageTime(Tokens(2000)).as_double() * 1e-3).epsilon(1e-3));
+      CHECK(p->users_before_slowdown == Approx(costs->Depth(Tokens(2000))).margin(1));
+    }
+  }
+}
+
+TEST_CASE("every figure is finite, positive and inside its own interval") {
+  for (const std::string& model : BuiltInModelShapes()) {
+    for (const char* machine : {"wse-2", "wse-3", "wse-3-2x"}) {
+      const Case c(model, "vendor-2025", machine);
+      const auto p = Predict(c.Task());
+      INFO(model << " on " << machine << " " << p.status());
+      if (p.status().code() == absl::StatusCode::kResourceExhausted) continue;  // too large a layer
+      REQUIRE(p.ok());
+      for (const Estimate& e :
+           {p->tokens_per_second, p->aggregate_per_second, p->full_per_second, p->ttft_wafer_ms,
+            p->watts, p->joules_per_token, p->usd_per_million_tokens}) {
+        CHECK(std::isfinite(e.low + e.high));
+        CHECK(e.low > 0);
+        CHECK(e.low <= e.value);
+        CHECK(e.value <= e.high);
+      }
+      CHECK(p->tokens_per_second.low < p->tokens_per_second.high);
+      CHECK(!p->influences.empty());
+    }
+  }
+}
+
+TEST_CASE("up to the pipeline's depth more users cost no speed; beyond it they share") {
+  const Case c("llama-3.1-8b", "vendor-2024");
+  PredictionTask task = c.Task();
+  task.kv = 100;
+  const auto alone = Predict(task);
+  REQUIRE(alone.ok());
+  task.users = alone->users_before_slowdown;
+  const auto full = Predict(task);
+  REQUIRE(full.ok());
+  CHECK(full->tokens_per_second.value == Approx(alone->tokens_per_second.value).epsilon(1e-6));
+  CHECK(full->aggregate_per_second.value ==
+        Approx(alone->tokens_per_second.value * static_cast<double>(task.users)).epsilon(1e-6));
+  CHECK(full->aggregate_per_second.value <= full->full_per_second.value * 1.0001);
+  CHECK(full->joules_per_token.value < alone->joules_per_token.value);
+  task.users *= 4;
+  const auto crowded = Predict(task);
+  REQUIRE(crowded.ok());
+  CHECK(crowded->tokens_per_second.value < 0.3 * alone->tokens_per_second.value);
+  CHECK(crowded->aggregate_per_second.value == Approx(crowded->full_per_second.value));
+}
+
+TEST_CASE("parts add up and energy is power over speed") {
+  const Case c("llama-3.1-70b", "vendor-2024");
+  const auto p = Predict(c.Task());
+  REQUIRE(p.ok());
+  const LatencyParts& l = p->latency_us;
+  CHECK(l.start + l.allreduces + l.weights + l.attention + l.embedding_and_output + l.wafer_hops ==
+        Approx(l.total));
+  CHECK(p->watts.value == 4 * 15000);
+  CHECK(p->joules_per_token.value == Approx(60000 / p->tokens_per_second.value));
+  CHECK(p->tokens_per_second.value * l.total == Approx(1e6));
+}
+
+TEST_CASE("speculation multiplies speed, and its uncertainty is in the interval") {
+  Case c("llama-3.1-70b", "vendor-2025");
+  const auto two = Predict(c.Task());
+  REQUIRE(two.ok());
+  CHECK(two->tokens_per_step == 2);
+  CHECK(two->tokens_per_second.high > 1.9 * two->tokens_per_second.value);
+  c.profile.tokens_per_step = {3, 3, 3, silicon::Mark::kUnknown, "given"};
+  const auto three = Predict(c.Task());
+  CHECK(three->tokens_per_second.value == Approx(1.5 * two->tokens_per_second.value));
+  CHECK(three->tokens_per_second.high < 1.3 * three->tokens_per_second.value);
+}
+
+TEST_CASE("the time to the first token grows with the prompt on wafer and device alike") {
+  const Case c("llama-3.1-8b", "vendor-2024");
+  PredictionTask task = c.Task();
+  task.prefill_devices = {*silicon::LoadHardware("h100"), *silicon::LoadHardware("b200")};
+  double wafer = 0, device = 0;
+  for (const int64_t prompt : {100, 1000, 10000, 100000}) {
+    task.prompt = prompt;
+    const auto p = Predict(task);
+    REQUIRE(p.ok());
+    CHECK(p->ttft_wafer_ms.value > wafer);
+    CHECK(p->prefill[0].ttft_ms > device);
+    CHECK(p->prefill[1].ttft_ms < p->prefill[0].ttft_ms);
+    wafer = p->ttft_wafer_ms.value;
+    device = p->prefill[0].ttft_ms;
+  }
+  task.prefill_devices = {*silicon::LoadHardware("wse-2")};
+  CHECK(Predict(task).status().code() == absl::StatusCode::kInvalidArgument);
+}
+
+TEST_CASE("questions that make no sense are refused by name") {
+  const Case c("llama-3.1-8b", "open");
+  const auto refused = [](const PredictionTask& task, const char* word) {
+    const auto p = Predict(task);
+    REQUIRE(p.status().code() == absl::StatusCode::kInvalidArgument);
+    CHECK(Std(p.status().message()).find(word) != std::string_view::npos);
+  };
+  for (const int64_t bad : {int64_t{0}, int64_t{-5}, std::numeric_limits<int64_t>::max()}) {
+    PredictionTask kv = c.Task(), users = c.Task(), prompt = c.Task();
+    kv.kv = bad;
+    users.users = bad;
+    prompt.prompt = bad;
+    refused(kv, "kv is");
+    refused(users, "users is");
+    refused(prompt, "prompt is");
+  }
+}
+
+}  // namespace
+}  // namespace waferline::timing

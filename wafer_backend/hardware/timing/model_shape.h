@@ -1,0 +1,91 @@
+// The shape of a transformer: what timing and placement need to know of a model whose weights are
+// not here. Plain values, any thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+
+namespace waferline::timing {
+
+struct Experts {
+  int64_t total = 0;
+  int64_t active = 0;  // routed ones that a token meets
+  int64_t shared = 0;  // met by every token
+  int64_t width = 0;   // feed-forward width of each
+  // Layers with index >= first, every `every`-th counted so that the last layer has experts; the
+  // others are dense.
+  int64_t first = 0;
+  int64_t every = 1;
+};
+
+// Keys and values as one low-rank vector a position (DeepSeek-V2, section 2.1), decoded with the
+// up-projections absorbed into queries and output.
+struct LatentKv {
+  int64_t kv_rank = 0;
+  int64_t rotary_dim = 0;
+  int64_t query_rank = 0;
+  int64_t plain_dim = 0;  // of a query or key head, without its rotary part
+  int64_t value_dim = 0;
+};
+
+struct SlidingWindow {
+  int64_t positions = 0;
+  int64_t every = 1;  // layers 0, every, 2 * every, ... see only the window
+};
+
+struct ModelShape {
+  std::string name;
+  int64_t layers = 0;
+  int64_t hidden = 0;
+  int64_t heads = 0;
+  int64_t kv_heads = 0;
+  int64_t head_dim = 0;
+  int64_t ffn = 0;  // of dense layers; 0 only if there are none
+  int64_t vocab = 0;
+  bool tied_embeddings = false;
+  std::optional<Experts> experts;
+  std::optional<LatentKv> latent;
+  std::optional<SlidingWindow> window;
+};
+
+// InvalidArgument names the field: sizes must be positive and small enough that no product of them
+// overflows (2^40 parameters a layer), heads a multiple of kv_heads, active experts at most all.
+absl::Status CheckShape(const ModelShape& shape);
+
+// All layers of one sort, per layer. Counts are exact in a double.
+struct LayerKind {
+  struct Matrix {
+    double in = 0;
+    double out = 0;
+  };
+  std::vector<Matrix> matrices;  // those that a token meets; active experts side by side
+  double attention_parameters = 0;
+  double ffn_parameters = 0;
+  double active_parameters = 0;       // multiply-accumulates of one token, attention aside
+  double kv_values_per_position = 0;  // numbers kept per cached position
+  double attention_macs_per_position = 0;
+  double heads = 0;
+  int64_t window = 0;  // 0: sees everything
+  int allreduces = 0;  // of a decode step, over rows or columns
+  double parameters() const { return attention_parameters + ffn_parameters; }
+};
+
+struct ModelLayers {
+  std::vector<LayerKind> kinds;  // four at most: dense or experts, windowed or not
+  std::vector<uint8_t> kind_of;  // of each layer, in order
+  const LayerKind& of(size_t layer) const { return kinds[kind_of[layer]]; }
+};
+// The shape must have passed CheckShape.
+ModelLayers LayersOf(const ModelShape& shape);
+
+// Embedding or output matrix.
+double VocabularyParameters(const ModelShape& shape);
+double TotalParameters(const ModelShape& shape);
+// Those that one token meets, without the embedding table (a look-up).
+double ActiveParameters(const ModelShape& shape);
+
+}  // namespace waferline::timing

@@ -1,0 +1,88 @@
+// What a model does on wafers, end to end, each figure with the interval that the uncertain
+// parameters leave it. A pure function of its arguments; any thread; tens of microseconds.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "wafer_backend/hardware/silicon/hardware.h"
+#include "wafer_backend/hardware/timing/model_shape.h"
+#include "wafer_backend/hardware/timing/profile.h"
+#include "wafer_backend/hardware/timing/wafer_layout.h"
+
+namespace waferline::timing {
+
+// `low` and `high` hold about 95 % where the parameters' ranges do: each uncertain parameter is
+// moved to both ends of its range (a fitted one by two standard deviations) and the changes are
+// added as independent ones.
+struct Estimate {
+  double value = 0;
+  double low = 0;
+  double high = 0;
+};
+
+// The change of one user's tokens/s with one parameter at the ends of its range, the others where
+// they were.
+struct Influence {
+  std::string parameter;
+  double at_low = 0;
+  double at_high = 0;
+};
+
+struct PredictionTask {
+  const ModelShape& shape;
+  const silicon::WaferSpec& wafer;
+  const Profile& profile;
+  LayoutNeeds needs;  // cached_positions is set from kv and users
+  int64_t kv = 1024;  // cached positions a user
+  int64_t users = 1;
+  int64_t prompt = 1024;  // for the time to the first token
+  std::vector<silicon::Hardware> prefill_devices;
+};
+
+struct LatencyParts {  // microseconds a pass
+  double start = 0;
+  double allreduces = 0;
+  double weights = 0;
+  double attention = 0;
+  double embedding_and_output = 0;
+  double wafer_hops = 0;
+  double total = 0;
+};
+
+struct DevicePrefill {
+  std::string device;
+  int devices = 0;  // that the weights need
+  double ttft_ms = 0;
+  double kv_transfer_ms = 0;
+  double joules = 0;
+  double tokens_per_second = 0;  // of prompt
+};
+
+struct Prediction {
+  int wafers = 0;
+  int stages = 0;
+  LatencyParts latency_us;
+  double tokens_per_step = 1;
+  double stage_us = 0;
+  int64_t users_before_slowdown = 0;  // up to the pipeline's depth
+  int64_t users_by_memory = 0;        // whose KV fits beside the weights
+  double weight_gigabytes = 0;
+  Estimate tokens_per_second;     // of one user among `users`
+  Estimate aggregate_per_second;  // of all of them
+  Estimate full_per_second;       // of as many as do no harm to each other
+  Estimate ttft_wafer_ms;
+  Estimate watts;
+  Estimate joules_per_token;
+  Estimate usd_per_million_tokens;
+  std::vector<Influence> influences;  // largest first
+  std::vector<DevicePrefill> prefill;
+};
+
+// InvalidArgument names what is out of range (kv, users, prompt from 1 to 2^31, an impossible
+// shape); ResourceExhausted says with the arithmetic what does not fit.
+absl::StatusOr<Prediction> Predict(const PredictionTask& task);
+
+}  // namespace waferline::timing
