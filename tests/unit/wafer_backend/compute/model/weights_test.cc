@@ -84,9 +84,25 @@ TEST_CASE("mistral files are llama files; a sliding window bounds the context") 
   REQUIRE(shape.ok());
   REQUIRE(shape->context == 100);
 
+  // The same keys under the other name.
+  const auto file = *GgufFile::FromBytes(test::RandomModelBytes(spec));
   test::GgufWriter mistral = test::RandomModel(spec);
   mistral.SetString("general.architecture", "mistral");
-  REQUIRE(ErrorOf(mistral) == "metadata key \"mistral.block_count\" is missing");
+  for (const Metadata::Entry& entry : file->metadata().entries()) {
+    if (!entry.key.starts_with("llama.")) continue;
+    const std::string key = "mistral." + std::string(entry.key.substr(6));
+    mistral.Erase(entry.key);
+    if (const auto* number = std::get_if<uint64_t>(&entry.value)) {
+      mistral.SetUint(key, static_cast<uint32_t>(*number));
+    } else {
+      mistral.SetFloat(key, static_cast<float>(std::get<double>(entry.value)));
+    }
+  }
+  const auto weights = ModelWeights::Bind(*GgufFile::FromBytes(mistral.Bytes()));
+  INFO(weights.status().message());
+  REQUIRE(weights.ok());
+  REQUIRE(weights->shape.architecture == Architecture::kLlama);
+  REQUIRE(weights->shape.rope_kind == RopeKind::kNorm);
 }
 
 TEST_CASE("what contradicts itself is refused by name") {
@@ -166,6 +182,24 @@ TEST_CASE("a dtype without kernels is named with its tensor; the file can still 
   REQUIRE(status.code() == absl::StatusCode::kUnimplemented);
   REQUIRE(status.message().find("blk.1.ffn_up.weight") != std::string::npos);
   REQUIRE(status.message().find("Q2_K") != std::string::npos);
+}
+
+TEST_CASE("K-quants are read as they lie in the file") {
+  const auto dtype = GENERATE(kernels::DType::kQ4_K, kernels::DType::kQ5_K, kernels::DType::kQ6_K);
+  RandomModelSpec spec;
+  spec.hidden = 256;
+  spec.layers = 1;
+  test::GgufWriter writer = test::RandomModel(spec);
+  const int64_t bytes = kernels::BytesFor(dtype, 256 * 128).count();
+  writer.EraseTensor("blk.0.ffn_up.weight");
+  writer.AddTensor("blk.0.ffn_up.weight", static_cast<uint32_t>(dtype), {256, 128},
+                   std::string(bytes, 1));
+  const auto weights = ModelWeights::Bind(*GgufFile::FromBytes(writer.Bytes()));
+  INFO(weights.status().message());
+  REQUIRE(weights.ok());
+  REQUIRE(weights->layers[0].up.dtype == dtype);
+  REQUIRE(weights->layers[0].up.size() == Bytes(bytes));
+  REQUIRE(weights->Runnable().ok() == kernels::RunnableStatus(dtype).ok());
 }
 
 TEST_CASE("the quantisers lose no more than their step") {
