@@ -2,6 +2,7 @@
 
 #include <boost/url.hpp>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/strings.h"
 
@@ -43,11 +44,18 @@ absl::StatusOr<Endpoint> ParseEndpoint(std::string_view url) {
     return Wrong(url, "it has more than host, port and path");
   }
   endpoint.port = endpoint.protocol == Endpoint::Protocol::kGrpc ? 50051 : 8080;
-  if (parsed->has_port() && !parsed->port().empty()) {
-    endpoint.port = parsed->port_number();
-    if (endpoint.port == 0) return Wrong(url, "its port is not a number from 1 to 65535");
+  if (const std::string port = parsed->port(); !port.empty()) {
+    uint32_t number = 0;  // Boost's own port_number wraps around
+    if (!absl::SimpleAtoi(port, &number) || number == 0 || number > 65535) {
+      return Wrong(url, "its port is not a number from 1 to 65535");
+    }
+    endpoint.port = static_cast<uint16_t>(number);
   }
   endpoint.base_path = parsed->encoded_path();
+  if (!endpoint.base_path.empty() && endpoint.base_path.front() != '/') {
+    // Boost 1.81 takes what is no digit after the colon for the path.
+    return Wrong(url, "its port is not a number from 1 to 65535");
+  }
   while (endpoint.base_path.ends_with('/')) endpoint.base_path.pop_back();
   if (endpoint.base_path.ends_with("/v1")) {
     endpoint.base_path.resize(endpoint.base_path.size() - 3);

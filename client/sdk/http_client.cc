@@ -57,13 +57,15 @@ class HttpCall : public TokenClient::Call {
       if (ended_) return;
       const auto chunk = ReadChunk(data, &ending_);
       if (!chunk.ok()) return End(chunk.status());
-      if (chunk->done) return End(absl::OkStatus());
+      // The end is told when the connection is free for the next request.
+      done_ = done_ || chunk->done;
       if (chunk->has_content) listener_.on_piece(chunk->piece);
     });
     if (!status.ok()) End(status);
   }
 
   void OnEnd(const absl::Status& status) {
+    if (done_) return End(absl::OkStatus());
     if (!status.ok()) return End(status);
     if (code_ != 200) return End(ReadError(code_, answer_));
     if (!streams_) return End(absl::InternalError("the server answers without a stream of events"));
@@ -86,6 +88,7 @@ class HttpCall : public TokenClient::Call {
   Ending ending_;
   int code_ = 0;
   bool streams_ = false;
+  bool done_ = false;  // [DONE] came
   bool ended_ = false;
   std::string answer_;  // of a refusal
 };

@@ -1,0 +1,92 @@
+#include <catch2/catch.hpp>
+#include <string>
+
+#include "client/sdk/token_client.h"
+#include "server/rpc/rpc_server.h"
+#include "tests/unit/server/rpc/byte_tokenizer.h"
+#include "tests/unit/server/rpc/echo_door.h"
+#include "tests/unit/server/rpc/puppet_cloud.h"
+
+namespace waferline::sdk {
+namespace {
+
+struct Cloud {
+  explicit Cloud(std::chrono::microseconds gap = {}) : door(gap) {
+    auto started = rpc::RpcServer::Start(
+        {.front_door = &door, .models = &models, .operators = &operators}, {});
+    REQUIRE(started.ok());
+    server = *std::move(started);
+    client = MakeGrpcClient(*ParseEndpoint("grpc://127.0.0.1:" + std::to_string(server->port())));
+  }
+  text::ModelCatalog models = ByteModels(4096);
+  PuppetOperators operators;
+  std::unique_ptr<rpc::RpcServer> server;
+  EchoDoor door;
+  std::unique_ptr<TokenClient> client;
+};
+
+TEST_CASE("gRPC: text, token counts, instants, usage and times arrive") {
+  Cloud cloud;
+  std::string text;
+  uint32_t tokens = 0;
+  std::vector<Nanoseconds> instants;
+  const Ending ending =
+      Run(*cloud.client, {.model = "bytes", .prompt = std::string("hi"), .max_tokens = 30},
+          [&](const Piece& piece) {
+            text += piece.text;
+            tokens += piece.tokens;
+            instants.insert(instants.end(), piece.instants.begin(), piece.instants.end());
+          });
+  CHECK(ending.status.ok());
+  CHECK(text == "abcdefghijklmnopqrstuvwxyzabcd");
+  CHECK(tokens == 30);
+  REQUIRE(instants.size() == 30);
+  CHECK(instants[0] == Milliseconds(5));
+  CHECK(instants[29] == Milliseconds(34));
+  CHECK(ending.finish_reason == "length");
+  CHECK(ending.prompt_tokens == 3u);
+  CHECK(ending.completion_tokens == 30u);
+  REQUIRE(ending.times.has_value());
+  CHECK(ending.times->prompt == Milliseconds(4));
+  CHECK(ending.times->total == Milliseconds(35));
+}
+
+TEST_CASE("gRPC: a chat and token ids are prompts too, and errors keep their code") {
+  Cloud cloud;
+  const auto status = [&](GenerateSpec spec) {
+    spec.max_tokens = 3;
+    return Run(*cloud.client, spec, [](const Piece&) {}).status;
+  };
+  CHECK(status({.model = "bytes", .prompt = std::vector<TokenId>{1, 2}}).ok());
+  CHECK(status({.model = "bytes", .prompt = std::vector<ChatTurn>{{"user", "hi"}}}).ok());
+  CHECK(status({.model = "gone", .prompt = std::string("x")}).code() ==
+        absl::StatusCode::kNotFound);
+  const absl::Status wrong = status({.model = "bytes", .prompt = std::string("x"), .top_p = 9});
+  CHECK(wrong.code() == absl::StatusCode::kInvalidArgument);
+  CHECK(std::string(wrong.message()).find("sampling.top_p") != std::string::npos);
+}
+
+TEST_CASE("gRPC: Cancel ends the call, and its request") {
+  Cloud cloud(std::chrono::milliseconds(1));
+  std::shared_ptr<TokenClient::Call> call;
+  const Ending ending = Run(
+      *cloud.client, {.model = "bytes", .prompt = std::string("x"), .max_tokens = 4000},
+      [](const Piece&) {}, [](std::shared_ptr<TokenClient::Call> started) { started->Cancel(); });
+  CHECK(ending.status.code() == absl::StatusCode::kCancelled);
+}
+
+TEST_CASE("gRPC: models are listed, and nobody there is said so") {
+  Cloud cloud;
+  const auto models = cloud.client->ListModels();
+  REQUIRE(models.ok());
+  REQUIRE(models->size() == 2);
+  CHECK((*models)[0].id == "bytes");
+  CHECK((*models)[0].context_length == 4096);
+  cloud.server->Shutdown();
+  const auto nobody = cloud.client->ListModels();
+  CHECK(nobody.status().code() == absl::StatusCode::kUnavailable);
+  CHECK(std::string(nobody.status().message()).find("make serve") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace waferline::sdk

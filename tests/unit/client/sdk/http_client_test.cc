@@ -1,0 +1,171 @@
+#include <catch2/catch.hpp>
+#include <string>
+
+#include "client/sdk/token_client.h"
+#include "tests/unit/client/sdk/scripted_server.h"
+
+namespace waferline::sdk {
+namespace {
+
+std::unique_ptr<TokenClient> ClientFor(const ScriptedServer& server) {
+  return MakeHttpClient(*ParseEndpoint(server.url()));
+}
+
+std::string Event(const std::string& data) { return "data: " + data + "\n\n"; }
+
+std::string Text(const std::string& text) {
+  return Event(R"({"choices":[{"text":")" + text + R"("}]})");
+}
+
+const std::string kUsage = Event(
+    R"({"choices":[{"text":"","finish_reason":"stop"}],"usage":{"prompt_tokens":2,"completion_tokens":3}})");
+const std::string kDone = Event("[DONE]");
+
+TEST_CASE("a stream is heard piece by piece and ends once") {
+  const ScriptedServer server([](const std::string&, const auto& peer) {
+    peer.Send(ScriptedServer::StreamHead());
+    peer.SendChunk(Text("a"));
+    // An event that is cut in two, and two that come together.
+    const std::string b = Text("b");
+    peer.SendChunk(b.substr(0, 9));
+    peer.SendChunk(b.substr(9));
+    peer.SendChunk(Text("c") + kUsage + kDone);
+    return peer.Send("0\r\n\r\n");
+  });
+  const auto client = ClientFor(server);
+  for (int round = 0; round < 3; ++round) {
+    std::string text;
+    const Ending ending =
+        Run(*client, {.prompt = std::string("x")}, [&](const Piece& p) { text += p.text; });
+    CHECK(ending.status.ok());
+    CHECK(text == "abc");
+    CHECK(ending.finish_reason == "stop");
+    CHECK(ending.completion_tokens == 3u);
+  }
+  CHECK(server.connections() == 1);  // kept alive
+}
+
+TEST_CASE("a refusal gives its code, message and when to come back") {
+  const ScriptedServer server([](const std::string&, const auto& peer) {
+    return peer.Send(ScriptedServer::Whole(429, R"({"error":{"message":"over budget"}})",
+                                           "Retry-After: 2\r\nretry-after-ms: 1500\r\n"));
+  });
+  const auto client = ClientFor(server);
+  const Ending ending = Run(*client, {.prompt = std::string("x")}, [](const Piece&) {});
+  CHECK(ending.status == absl::ResourceExhaustedError("over budget"));
+  CHECK(ending.retry_after == Milliseconds(1500));
+}
+
+TEST_CASE("nobody there: the address and what to try") {
+  uint16_t port;
+  {
+    const ScriptedServer gone([](const std::string&, const auto&) { return false; });
+    port = gone.port();
+  }
+  const auto client = MakeHttpClient(*ParseEndpoint("http://127.0.0.1:" + std::to_string(port)));
+  const Ending ending = Run(*client, {.prompt = std::string("x")}, [](const Piece&) {});
+  CHECK(ending.status.code() == absl::StatusCode::kUnavailable);
+  const std::string message(ending.status.message());
+  CHECK(message.find("127.0.0.1:" + std::to_string(port)) != std::string::npos);
+  CHECK(message.find("make serve") != std::string::npos);
+  CHECK(client->ListModels().status().code() == absl::StatusCode::kUnavailable);
+}
+
+TEST_CASE("a stream that breaks, ends early or says an error is no answer") {
+  int round = 0;
+  const ScriptedServer server([&](const std::string&, const auto& peer) {
+    peer.Send(ScriptedServer::StreamHead());
+    peer.SendChunk(Text("a"));
+    ++round;
+    if (round == 1) return false;            // the connection breaks
+    if (round == 2) peer.Send("0\r\n\r\n");  // the stream ends without a reason
+    if (round == 3) peer.SendChunk(Event(R"({"error":{"message":"lost","code":503}})"));
+    if (round == 4) peer.SendChunk(Event("junk"));
+    return false;
+  });
+  const auto client = ClientFor(server);
+  const auto ask = [&] {
+    return Run(*client, {.prompt = std::string("x")}, [](const Piece&) {}).status;
+  };
+  CHECK(ask().code() == absl::StatusCode::kUnavailable);
+  CHECK(ask() == absl::UnavailableError("the stream ended before the answer did"));
+  CHECK(ask() == absl::UnavailableError("lost"));
+  CHECK(ask().code() == absl::StatusCode::kInternal);
+}
+
+TEST_CASE("a kept connection that the server closed is replaced without a word") {
+  const ScriptedServer server([](const std::string&, const auto& peer) {
+    peer.Send(ScriptedServer::StreamHead());
+    peer.SendChunk(Text("a") + kUsage + kDone);
+    peer.Send("0\r\n\r\n");
+    return false;  // closes, though it has not said so
+  });
+  const auto client = ClientFor(server);
+  for (int round = 0; round < 5; ++round) {
+    CHECK(Run(*client, {.prompt = std::string("x")}, [](const Piece&) {}).status.ok());
+  }
+  CHECK(server.connections() == 5);
+}
+
+TEST_CASE("Cancel closes the connection and ends the call once, as Cancelled") {
+  std::atomic<bool> closed = false;
+  const ScriptedServer server([&](const std::string&, const auto& peer) {
+    peer.Send(ScriptedServer::StreamHead());
+    peer.SendChunk(Text("a"));
+    closed = peer.AwaitClose();
+    return false;
+  });
+  auto client = ClientFor(server);
+  std::shared_ptr<TokenClient::Call> call;
+  const Ending ending = Run(
+      *client, {.prompt = std::string("x")}, [](const Piece&) {},
+      [&](std::shared_ptr<TokenClient::Call> started) {
+        call = std::move(started);
+        call->Cancel();
+        call->Cancel();
+      });
+  CHECK(ending.status.code() == absl::StatusCode::kCancelled);
+  call->Cancel();  // harmless after the end
+  call.reset();
+  client.reset();
+  for (int i = 0; i < 2000 && !closed && server.connections() > 0; ++i) usleep(1000);
+  CHECK((closed || server.connections() == 0));
+}
+
+TEST_CASE("key, request id and body reach the server") {
+  std::string seen;
+  const ScriptedServer server([&](const std::string& request, const auto& peer) {
+    seen = request;
+    return peer.Send(ScriptedServer::Whole(400, "{}"));
+  });
+  Endpoint endpoint = *ParseEndpoint(server.url() + "/base/v1");
+  endpoint.api_key = "secret";
+  const auto client = MakeHttpClient(endpoint);
+  Run(*client, {.model = "m", .prompt = std::string("hello"), .request_id = "r-7"},
+      [](const Piece&) {});
+  CHECK(seen.starts_with("POST /base/v1/completions HTTP/1.1\r\n"));
+  CHECK(seen.find("Authorization: Bearer secret\r\n") != std::string::npos);
+  CHECK(seen.find("X-Request-Id: r-7\r\n") != std::string::npos);
+  CHECK(seen.find(R"("prompt":"hello")") != std::string::npos);
+}
+
+TEST_CASE("many calls at once share the wire's one thread") {
+  const ScriptedServer server([](const std::string&, const auto& peer) {
+    peer.Send(ScriptedServer::StreamHead());
+    for (int i = 0; i < 50; ++i) peer.SendChunk(Text("t"));
+    peer.SendChunk(kUsage + kDone);
+    return peer.Send("0\r\n\r\n");
+  });
+  const auto client = ClientFor(server);
+  std::atomic<int> pieces = 0, ends = 0;
+  for (int i = 0; i < 32; ++i) {
+    client->Start({.prompt = std::string("x")}, {.on_piece = [&](const Piece&) { ++pieces; },
+                                                 .on_end = [&](const Ending&) { ++ends; }});
+  }
+  for (int i = 0; i < 10'000 && ends < 32; ++i) usleep(1000);
+  CHECK(ends == 32);
+  CHECK(pieces == 32 * 50);
+}
+
+}  // namespace
+}  // namespace waferline::sdk
