@@ -1,0 +1,118 @@
+// A load report as JSON and as text.
+#include <boost/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "client/load/load_report.h"
+#include "wafer_backend/base/strings.h"
+
+namespace waferline::load {
+namespace {
+
+namespace json = boost::json;
+
+void Add(json::object& object, const std::string& name, const Summary& summary) {
+  object["mean_" + name] = summary.mean;
+  object["median_" + name] = summary.median;
+  object["std_" + name] = summary.std;
+  object["p90_" + name] = summary.p90;
+  object["p95_" + name] = summary.p95;
+  object["p99_" + name] = summary.p99;
+}
+
+std::string Row(const char* name, const Summary& summary) {
+  return absl::StrFormat("%-24s %10.3f %10.3f %10.3f %10.3f %10.3f\n", name, summary.mean,
+                         summary.median, summary.p90, summary.p99, summary.max);
+}
+
+double Ms(Nanoseconds duration) { return duration.as_double() * 1e-6; }
+
+}  // namespace
+
+json::object ToJson(const LoadReport& report) {
+  json::object object{
+      {"duration", report.duration_s},
+      {"completed", report.completed},
+      {"failed", report.failed},
+      {"total_input_tokens", report.input_tokens},
+      {"total_output_tokens", report.output_tokens},
+      {"request_throughput", report.request_throughput},
+      {"output_throughput", report.output_throughput},
+      {"total_token_throughput", report.total_token_throughput},
+  };
+  if (report.request_goodput) object["request_goodput"] = *report.request_goodput;
+  Add(object, "ttft_ms", report.ttft_ms);
+  Add(object, "tpot_ms", report.tpot_ms);
+  Add(object, "itl_ms", report.itl_ms);
+  Add(object, "e2el_ms", report.e2el_ms);
+  Add(object, "ttft_from_schedule_ms", report.ttft_from_schedule_ms);
+  Add(object, "e2el_from_schedule_ms", report.e2el_from_schedule_ms);
+  Add(object, "client_lag_ms", report.client_lag_ms);
+  if (report.emulated_ttft_ms) Add(object, "emulated_ttft_ms", *report.emulated_ttft_ms);
+  if (report.emulated_tpot_ms) Add(object, "emulated_tpot_ms", *report.emulated_tpot_ms);
+  object["itl_counts"] = report.gaps_per_token ? "tokens" : "chunks";
+  object["errors"] = json::value_from(report.errors);
+  object["warnings"] = json::value_from(report.warnings);
+  object["interrupted"] = report.interrupted;
+  return object;
+}
+
+json::object ToJson(const RequestRecord& record) {
+  json::object object{{"index", record.index},
+                      {"scheduled_s", ToSeconds(record.scheduled)},
+                      {"sent_s", ToSeconds(record.sent)},
+                      {"ended_s", ToSeconds(record.ended)},
+                      {"ok", record.ok()}};
+  if (!record.status.ok()) {
+    object["code"] = absl::StatusCodeToString(record.status.code());
+    object["error"] = std::string(Std(record.status.message()));
+  }
+  if (!record.finish_reason.empty()) object["finish_reason"] = record.finish_reason;
+  if (record.prompt_tokens) object["prompt_tokens"] = *record.prompt_tokens;
+  object["completion_tokens"] = TokensOf(record);
+  if (record.arrivals.empty()) return object;
+  object["ttft_ms"] = Ms(TimeToFirstToken(record));
+  object["e2el_ms"] = Ms(EndToEnd(record));
+  object["ttft_from_schedule_ms"] = Ms(record.arrivals.front().at - record.scheduled);
+  if (const auto tpot = TimePerOutputToken(record)) object["tpot_ms"] = Ms(*tpot);
+  json::array gaps;
+  for (const Nanoseconds gap : TokenGaps(record)) gaps.emplace_back(Ms(gap));
+  object["itl_ms"] = std::move(gaps);
+  if (record.emulated_first) object["emulated_ttft_ms"] = Ms(*record.emulated_first);
+  if (record.emulated_last) object["emulated_e2el_ms"] = Ms(*record.emulated_last);
+  return object;
+}
+
+std::string ToText(const LoadReport& report) {
+  std::string text = absl::StrFormat(
+      "requests   %d completed, %d failed in %.2f s: %.2f a second\n"
+      "tokens     %d in, %d out: %.1f out a second, %.1f in all\n",
+      report.completed, report.failed, report.duration_s, report.request_throughput,
+      report.input_tokens, report.output_tokens, report.output_throughput,
+      report.total_token_throughput);
+  if (report.request_goodput) {
+    absl::StrAppend(&text, absl::StrFormat("goodput    %.2f good requests a second\n",
+                                           *report.request_goodput));
+  }
+  absl::StrAppend(&text, absl::StrFormat("\n%-24s %10s %10s %10s %10s %10s\n", "milliseconds",
+                                         "mean", "median", "p90", "p99", "max"));
+  absl::StrAppend(&text, Row("time to first token", report.ttft_ms),
+                  Row("time per output token", report.tpot_ms),
+                  Row(report.gaps_per_token ? "between tokens" : "between chunks", report.itl_ms),
+                  Row("end to end", report.e2el_ms),
+                  Row("first, from schedule", report.ttft_from_schedule_ms),
+                  Row("end, from schedule", report.e2el_from_schedule_ms),
+                  Row("client's lag", report.client_lag_ms));
+  if (report.emulated_ttft_ms) {
+    absl::StrAppend(&text, Row("emulated: first token", *report.emulated_ttft_ms));
+  }
+  if (report.emulated_tpot_ms) {
+    absl::StrAppend(&text, Row("emulated: per token", *report.emulated_tpot_ms));
+  }
+  for (const auto& [message, count] : report.errors) {
+    absl::StrAppend(&text, "error      ", count, " x ", message, "\n");
+  }
+  return text;
+}
+
+}  // namespace waferline::load

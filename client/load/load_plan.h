@@ -1,0 +1,37 @@
+// What a load run sends, and when. Pure: the same settings give the same plan.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "client/sdk/token_client.h"
+#include "wafer_backend/base/units.h"
+
+namespace waferline::load {
+
+using Prompt = std::variant<std::string, std::vector<TokenId>, std::vector<sdk::ChatTurn>>;
+
+struct ArrivalSettings {
+  // Closed loop: so many at once, each followed by the next; with a rate: at most so many.
+  std::optional<uint32_t> concurrency;
+  // Open loop: Poisson arrivals, so many a second on average.
+  std::optional<double> rate_per_second;
+};
+
+// Instants of `count` Poisson arrivals from 0 on; exponential gaps drawn from `seed`.
+std::vector<Nanoseconds> PoissonInstants(uint32_t count, double rate_per_second, uint64_t seed);
+
+// Prompt `index` of a run: about `words` words of a small English vocabulary. Different indices
+// differ from their first words on, so that no prefix is shared.
+std::string SyntheticPrompt(uint64_t seed, uint32_t index, uint32_t words);
+
+// One prompt a line: {"prompt": "..."}, {"prompt": [ids]} or {"messages": [{role, content}]} as
+// JSON, or plain text. InvalidArgument names the line that cannot be read; empty lines do not
+// count. A text without any prompt is an error.
+absl::StatusOr<std::vector<Prompt>> ReadPrompts(std::string_view text);
+
+}  // namespace waferline::load

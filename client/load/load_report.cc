@@ -1,0 +1,149 @@
+#include "client/load/load_report.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "wafer_backend/base/strings.h"
+
+namespace waferline::load {
+namespace {
+
+double Ms(Nanoseconds duration) { return duration.as_double() * 1e-6; }
+
+// The client counts as late if its lag would show in the first token's latency.
+constexpr double kLagShare = 0.1;
+constexpr double kLagFloorMs = 1.0;
+
+std::string LagWarning(const Summary& lag, const Summary& ttft, bool bounded) {
+  if (lag.p99 <= std::max(kLagFloorMs, kLagShare * ttft.median)) return "";
+  if (bounded) {
+    return absl::StrFormat(
+        "requests waited for a place: p99 %.1f ms; the *_from_schedule latencies include that",
+        lag.p99);
+  }
+  return absl::StrFormat(
+      "the client was late: p99 %.1f ms behind its schedule (median TTFT %.1f ms); trust the "
+      "*_from_schedule latencies only, or use a faster client",
+      lag.p99, ttft.median);
+}
+
+}  // namespace
+
+absl::StatusOr<Goodput> ParseGoodput(std::string_view text) {
+  Goodput goodput;
+  for (const absl::string_view part : absl::StrSplit(Absl(text), ',')) {
+    const std::vector<std::string> pair = absl::StrSplit(part, absl::MaxSplits(':', 1));
+    double limit = 0;
+    if (pair.size() != 2 || !absl::SimpleAtod(pair[1], &limit) || !std::isfinite(limit) ||
+        limit <= 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("'", part, "' is no limit in milliseconds; write ttft:200,tpot:50"));
+    }
+    if (pair[0] == "ttft") {
+      goodput.ttft_ms = limit;
+    } else if (pair[0] == "tpot") {
+      goodput.tpot_ms = limit;
+    } else if (pair[0] == "e2el") {
+      goodput.e2el_ms = limit;
+    } else {
+      return absl::InvalidArgumentError(
+          absl::StrCat("'", pair[0], "' is none of ttft, tpot and e2el"));
+    }
+  }
+  return goodput;
+}
+
+bool IsGood(const RequestRecord& record, const Goodput& goodput) {
+  if (!record.ok()) return false;
+  const auto tpot = TimePerOutputToken(record);
+  return (!goodput.ttft_ms || Ms(TimeToFirstToken(record)) <= *goodput.ttft_ms) &&
+         (!goodput.tpot_ms || !tpot || Ms(*tpot) <= *goodput.tpot_ms) &&
+         (!goodput.e2el_ms || Ms(EndToEnd(record)) <= *goodput.e2el_ms);
+}
+
+Summary Summarize(std::vector<double> sample) {
+  if (sample.empty()) return {};
+  std::sort(sample.begin(), sample.end());
+  const auto percentile = [&](double share) {
+    const double rank = share * static_cast<double>(sample.size() - 1);
+    const auto below = static_cast<size_t>(rank);
+    const size_t above = std::min(below + 1, sample.size() - 1);
+    return sample[below] + (sample[above] - sample[below]) * (rank - static_cast<double>(below));
+  };
+  Summary summary{.median = percentile(0.5),
+                  .p90 = percentile(0.9),
+                  .p95 = percentile(0.95),
+                  .p99 = percentile(0.99),
+                  .max = sample.back()};
+  const auto count = static_cast<double>(sample.size());
+  for (const double value : sample) summary.mean += value / count;
+  double variance = 0;
+  for (const double value : sample) {
+    variance += (value - summary.mean) * (value - summary.mean) / count;
+  }
+  summary.std = std::sqrt(variance);
+  return summary;
+}
+
+LoadReport Evaluate(const LoadResult& result, const Goodput& goodput, bool bounded) {
+  LoadReport report{.duration_s = ToSeconds(result.duration), .interrupted = result.interrupted};
+  std::vector<double> ttft, tpot, itl, e2el, ttft_due, e2el_due, lag, emulated_ttft, emulated_tpot;
+  uint64_t good = 0;
+  for (const RequestRecord& record : result.records) {
+    lag.push_back(Ms(record.sent - record.scheduled));
+    if (!record.ok()) {
+      ++report.failed;
+      ++report.errors[record.status.ok() ? "the answer is empty"
+                                         : std::string(Std(record.status.message()))];
+      continue;
+    }
+    ++report.completed;
+    good += IsGood(record, goodput);
+    report.input_tokens += record.prompt_tokens.value_or(0);
+    const uint64_t tokens = TokensOf(record);
+    report.output_tokens += tokens;
+    report.gaps_per_token = report.gaps_per_token && CountsTokens(record);
+    const double waited = Ms(record.sent - record.scheduled);
+    ttft.push_back(Ms(TimeToFirstToken(record)));
+    e2el.push_back(Ms(EndToEnd(record)));
+    ttft_due.push_back(ttft.back() + waited);
+    e2el_due.push_back(e2el.back() + waited);
+    if (const auto value = TimePerOutputToken(record)) tpot.push_back(Ms(*value));
+    for (const Nanoseconds gap : TokenGaps(record)) itl.push_back(Ms(gap));
+    if (record.emulated_first) emulated_ttft.push_back(Ms(*record.emulated_first));
+    if (record.emulated_first && record.emulated_last && tokens > 1) {
+      emulated_tpot.push_back(Ms(*record.emulated_last - *record.emulated_first) /
+                              static_cast<double>(tokens - 1));
+    }
+  }
+  const double seconds = std::max(report.duration_s, 1e-9);
+  report.request_throughput = static_cast<double>(report.completed) / seconds;
+  report.output_throughput = static_cast<double>(report.output_tokens) / seconds;
+  report.total_token_throughput =
+      static_cast<double>(report.input_tokens + report.output_tokens) / seconds;
+  if (goodput.any()) report.request_goodput = static_cast<double>(good) / seconds;
+  report.ttft_ms = Summarize(std::move(ttft));
+  report.tpot_ms = Summarize(std::move(tpot));
+  report.itl_ms = Summarize(std::move(itl));
+  report.e2el_ms = Summarize(std::move(e2el));
+  report.ttft_from_schedule_ms = Summarize(std::move(ttft_due));
+  report.e2el_from_schedule_ms = Summarize(std::move(e2el_due));
+  report.client_lag_ms = Summarize(std::move(lag));
+  if (!emulated_ttft.empty()) report.emulated_ttft_ms = Summarize(std::move(emulated_ttft));
+  if (!emulated_tpot.empty()) report.emulated_tpot_ms = Summarize(std::move(emulated_tpot));
+
+  const std::string late = LagWarning(report.client_lag_ms, report.ttft_ms, bounded);
+  if (!late.empty()) report.warnings.push_back(late);
+  if (!report.gaps_per_token && report.completed > 0) {
+    report.warnings.push_back(
+        "the server does not say how many tokens a chunk holds: itl is per chunk");
+  }
+  if (report.interrupted) report.warnings.push_back("the run was interrupted");
+  return report;
+}
+
+}  // namespace waferline::load

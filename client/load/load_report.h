@@ -1,0 +1,69 @@
+// What a load run measured, under the names that vLLM's `bench serve` uses in its JSON, so that
+// existing plots and comparisons read it; what is our own has a name of its own. Pure.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "client/load/load_run.h"
+
+namespace waferline::load {
+
+// Limits that a good request keeps, all of them.
+struct Goodput {
+  std::optional<double> ttft_ms;
+  std::optional<double> tpot_ms;
+  std::optional<double> e2el_ms;
+  bool any() const { return ttft_ms || tpot_ms || e2el_ms; }
+};
+
+// "ttft:200,tpot:50,e2el:3000", in milliseconds. InvalidArgument says what is wrong.
+absl::StatusOr<Goodput> ParseGoodput(std::string_view text);
+bool IsGood(const RequestRecord& record, const Goodput& goodput);
+
+// Of a sample, in its own unit; percentiles interpolate linearly between order statistics. All 0
+// for an empty sample.
+struct Summary {
+  double mean = 0, median = 0, std = 0, p90 = 0, p95 = 0, p99 = 0, max = 0;
+};
+Summary Summarize(std::vector<double> sample);
+
+struct LoadReport {
+  uint64_t completed = 0;
+  uint64_t failed = 0;
+  double duration_s = 0;
+  uint64_t input_tokens = 0;
+  uint64_t output_tokens = 0;
+  double request_throughput = 0;  // completed a second
+  double output_throughput = 0;   // tokens a second
+  double total_token_throughput = 0;
+  std::optional<double> request_goodput;
+  // From send, of completed requests, in milliseconds.
+  Summary ttft_ms, tpot_ms, itl_ms, e2el_ms;
+  // From when it should have been sent: a late client or a full server cannot hide here.
+  Summary ttft_from_schedule_ms, e2el_from_schedule_ms;
+  // How late the client itself sent, for whatever reason.
+  Summary client_lag_ms;
+  // By the emulated hardware's clock, where the server tells.
+  std::optional<Summary> emulated_ttft_ms, emulated_tpot_ms;
+  bool gaps_per_token = true;  // false: some pieces' tokens could not be counted
+  std::map<std::string, uint64_t> errors;
+  std::vector<std::string> warnings;
+  bool interrupted = false;
+};
+
+// `bounded`: a request may have had to wait for a place, so lag is not the client's fault.
+LoadReport Evaluate(const LoadResult& result, const Goodput& goodput, bool bounded);
+
+boost::json::object ToJson(const LoadReport& report);
+// One line of a request log.
+boost::json::object ToJson(const RequestRecord& record);
+// A table for people.
+std::string ToText(const LoadReport& report);
+
+}  // namespace waferline::load
