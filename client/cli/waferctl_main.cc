@@ -3,7 +3,10 @@
 #include <string>
 #include <vector>
 
+#include "client/cli/bench_commands.h"
+#include "client/cli/chat_command.h"
 #include "client/cli/command.h"
+#include "client/cli/complete_command.h"
 #include "client/cli/model_commands.h"
 #include "client/cli/program.h"
 #include "client/cli/silicon_commands.h"
@@ -16,10 +19,13 @@ namespace {
 std::vector<Command> AllCommands() {
   std::vector<Command> all;
   for (const std::vector<Command>& group : {
+           CompleteCommands(),
+           ChatCommands(),
+           BenchCommands(),
            ModelCommands(),
            WaferCommands(),
-           VersionCommands(),
            SiliconCommands(),
+           VersionCommands(),
        }) {
     all.insert(all.end(), group.begin(), group.end());
   }
