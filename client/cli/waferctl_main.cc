@@ -7,6 +7,7 @@
 #include "client/cli/chat_command.h"
 #include "client/cli/command.h"
 #include "client/cli/complete_command.h"
+#include "client/cli/logits_command.h"
 #include "client/cli/model_commands.h"
 #include "client/cli/program.h"
 #include "client/cli/silicon_commands.h"
@@ -23,6 +24,7 @@ std::vector<Command> AllCommands() {
            ChatCommands(),
            BenchCommands(),
            ModelCommands(),
+           LogitsCommands(),
            WaferCommands(),
            SiliconCommands(),
            VersionCommands(),
