@@ -13,9 +13,17 @@ using silicon::YamlForm;
 
 constexpr int64_t kMaxTokens = int64_t{1} << 40;
 
-PrefillConfig ReadPrefill(YamlForm form) {
+// A name of a built-in file stays as it is; a path (a slash or a suffix) starts at the
+// configuration's folder.
+std::string NameOrPath(const std::string& text, const std::filesystem::path& folder) {
+  const bool path = text.find('/') != std::string::npos || text.ends_with(".yaml") ||
+                    text.ends_with(".json") || text.ends_with(".gguf");
+  return path ? (folder / text).lexically_normal().string() : text;
+}
+
+PrefillConfig ReadPrefill(YamlForm form, const std::filesystem::path& folder) {
   PrefillConfig out;
-  out.hardware = form.Text("hardware");
+  out.hardware = NameOrPath(form.Text("hardware"), folder);
   out.workers = static_cast<int>(form.IntegerOr("workers", 1, 1, 1024));
   out.devices_per_worker = static_cast<int>(form.IntegerOr("devices_per_worker", 1, 1, 64));
   out.step_tokens = Tokens(form.IntegerOr("step_tokens", 8192, 1, kMaxTokens));
@@ -25,11 +33,11 @@ PrefillConfig ReadPrefill(YamlForm form) {
   return out;
 }
 
-DecodeConfig ReadDecode(YamlForm form) {
+DecodeConfig ReadDecode(YamlForm form, const std::filesystem::path& folder) {
   DecodeConfig out;
   out.name = TextOr(form, "name", "wafer");
-  out.hardware = form.Text("hardware");
-  out.profile = TextOr(form, "profile", "");
+  out.hardware = NameOrPath(form.Text("hardware"), folder);
+  out.profile = NameOrPath(TextOr(form, "profile", ""), folder);
   out.units = static_cast<int>(form.IntegerOr("units", 1, 1, 1024));
   out.wafers_per_unit = static_cast<int>(form.IntegerOr("wafers_per_unit", 0, 0, 256));
   out.devices_per_unit = static_cast<int>(form.IntegerOr("devices_per_unit", 1, 1, 64));
@@ -93,13 +101,14 @@ void ReadScheduling(YamlForm form, engine::LaneSpec* out) {
 
 }  // namespace
 
-LaneConfig ReadLane(YamlForm& form) {
+LaneConfig ReadLane(YamlForm& form, const std::filesystem::path& folder) {
   LaneConfig out;
   out.model = form.Text("name");
-  out.shape = form.Text("shape");
+  out.shape = NameOrPath(form.Text("shape"), folder);
   out.context = Tokens(form.IntegerOr("context", 0, 0, kMaxTokens));
-  out.prefill = ReadPrefill(form.Map("prefill"));
-  for (YamlForm& unit : form.List("decode")) out.decode.push_back(ReadDecode(std::move(unit)));
+  out.prefill = ReadPrefill(form.Map("prefill"), folder);
+  for (YamlForm& unit : form.List("decode"))
+    out.decode.push_back(ReadDecode(std::move(unit), folder));
   if (form.Has("decode") && out.decode.empty()) form.AddError("decode", "needs at least one entry");
   if (form.Has("link")) out.link = ReadLink(form.Map("link"));
   if (form.Has("scheduling")) ReadScheduling(form.Map("scheduling"), &out.scheduling);

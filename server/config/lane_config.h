@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -55,8 +56,8 @@ struct LaneConfig {
   engine::LaneSpec scheduling;
 };
 
-// Reads the fields of a lane from `form`; faults go to the form's file. Fields it does not know are
-// left for the caller to read or to refuse.
-LaneConfig ReadLane(silicon::YamlForm& form);
+// Reads the fields of a lane from `form`, paths starting at `folder`; faults go to the form's file.
+// Fields it does not know are left for the caller to read or to refuse.
+LaneConfig ReadLane(silicon::YamlForm& form, const std::filesystem::path& folder);
 
 }  // namespace waferline::config

@@ -135,7 +135,7 @@ absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& name, std::str
   std::set<std::string> names;
   for (YamlForm& form : root.List("models")) {
     ModelConfig model;
-    model.lane = ReadLane(form);
+    model.lane = ReadLane(form, folder);
     model.tokens = TokensReader(form.Map("tokens"), folder).Read();
     if (!names.insert(model.lane.model).second) form.AddError("name", "is used by another model");
     form.RefuseOthers();

@@ -1,0 +1,180 @@
+#include "server/fleet/lane_devices.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/fleet/timed_shape.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/emulator/hardware_costs.h"
+#include "wafer_backend/emulator/shared_link.h"
+#include "wafer_backend/emulator/wafer_pipeline.h"
+#include "wafer_backend/hardware/silicon/hardware_file.h"
+#include "wafer_backend/hardware/timing/profile_file.h"
+
+namespace waferline::fleet {
+namespace {
+
+constexpr Tokens kPageTokens{64};
+constexpr double kFp16Bytes = 2;
+
+absl::Status Named(const config::LaneConfig& lane, std::string_view field,
+                   const absl::Status& status) {
+  if (status.ok()) return status;
+  return absl::Status(
+      status.code(),
+      absl::StrCat("model \"", lane.model, "\": ", std::string(field), ": ", status.message()));
+}
+
+// Weights and KV of each wafer, as the ledger wants them. A wafer's stages share its SRAM, so its
+// KV is booked as one.
+std::vector<ShardMemory> MemoryOf(const timing::DecodeCosts& costs) {
+  std::vector<ShardMemory> wafers(static_cast<size_t>(costs.wafers));
+  for (const timing::StageCost& stage : costs.stages) {
+    ShardMemory& wafer = wafers.at(static_cast<size_t>(stage.wafer));
+    wafer.capacity += Bytes(static_cast<int64_t>(stage.capacity_bytes));
+    wafer.weights += Bytes(static_cast<int64_t>(stage.weight_bytes));
+    wafer.kv_per_page +=
+        Bytes(static_cast<int64_t>(stage.kv_bytes_per_position)) * kPageTokens.count();
+    wafer.page_tokens = kPageTokens;
+  }
+  std::erase_if(wafers, [](const ShardMemory& wafer) { return wafer.kv_per_page == Bytes(); });
+  return wafers;
+}
+
+std::vector<ShardMemory> MemoryOf(const silicon::AcceleratorSpec& device, int devices,
+                                  const emulator::RooflineModel& model) {
+  return {
+      {.capacity = Bytes(static_cast<int64_t>(device.memory_bytes.value * devices)),
+       .weights = Bytes(static_cast<int64_t>(model.weight_bytes)),
+       .buffers = Bytes(),
+       .kv_per_page = Bytes(static_cast<int64_t>(model.kv_bytes_per_token)) * kPageTokens.count(),
+       .page_tokens = kPageTokens}};
+}
+
+absl::StatusOr<silicon::AcceleratorSpec> LoadAccelerator(const std::string& name) {
+  WL_ASSIGN_OR_RETURN(const silicon::Hardware hardware, silicon::LoadHardware(name));
+  if (hardware.accelerator() == nullptr) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", name, "\" is a wafer; a prefill pool is made of accelerators"));
+  }
+  return *hardware.accelerator();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<LaneDevices>> LaneDevices::Build(const config::LaneConfig& config,
+                                                                Timeline* timeline) {
+  auto lane = std::unique_ptr<LaneDevices>(new LaneDevices());
+  lane->config_ = config;
+  const absl::StatusOr<TimedShape> timed = LoadTimedShape(config.shape);
+  WL_RETURN_IF_ERROR(Named(config, "shape", timed.status()));
+  const timing::ModelShape& shape = timed->shape;
+  lane->context_ = config.context > Tokens() ? config.context : timed->context;
+  if (lane->context_ <= Tokens()) {
+    return Named(
+        config, "context",
+        absl::InvalidArgumentError("is needed: the shape does not say how long a sequence may be"));
+  }
+  const emulator::RooflineModel roofline = emulator::RooflineOf(shape);
+  lane->kv_bytes_per_token_ = Bytes(static_cast<int64_t>(roofline.kv_bytes_per_token));
+
+  const absl::StatusOr<silicon::AcceleratorSpec> prefill = LoadAccelerator(config.prefill.hardware);
+  WL_RETURN_IF_ERROR(Named(config, "prefill.hardware", prefill.status()));
+  const emulator::RooflineHardware worker =
+      emulator::RooflineOf(*prefill, config.prefill.devices_per_worker);
+  for (int i = 0; i < config.prefill.workers; ++i) {
+    lane->workers_.push_back(std::make_unique<emulator::RooflinePrefill>(worker, roofline));
+  }
+
+  const auto add_link = [&] {
+    lane->links_.push_back(std::make_unique<emulator::SharedLink>(
+        timeline, config.link.bytes_per_second, config.link.latency));
+  };
+  if (config.link.shared) add_link();
+  for (size_t i = 0; i < config.decode.size(); ++i) {
+    const config::DecodeConfig& decode = config.decode[i];
+    const std::string field = absl::StrCat("decode[", i, "]");
+    const absl::StatusOr<silicon::Hardware> hardware = silicon::LoadHardware(decode.hardware);
+    WL_RETURN_IF_ERROR(Named(config, field + ".hardware", hardware.status()));
+    UnitGroup group;
+    group.config = decode;
+    std::string where;
+    if (hardware->wafer() != nullptr) {
+      const absl::StatusOr<timing::Profile> profile = timing::LoadProfile(decode.profile);
+      WL_RETURN_IF_ERROR(Named(config, field + ".profile", profile.status()));
+      const timing::LayoutNeeds needs{.wafers = decode.wafers_per_unit,
+                                      .bytes_per_kv_value = kFp16Bytes,
+                                      .cached_positions = lane->context_.as_double()};
+      const auto costs = timing::DecodeCostsOf(shape, *hardware->wafer(), *profile, needs);
+      WL_RETURN_IF_ERROR(Named(config, field, costs.status()));
+      group.memory = MemoryOf(*costs);
+      for (int unit = 0; unit < decode.units; ++unit) {
+        group.pipelines.push_back(std::make_unique<emulator::WaferPipeline>(
+            std::make_unique<emulator::HardwareStageCosts>(*costs, lane->context_)));
+      }
+      where = absl::StrCat(decode.units * costs->wafers, " x ", hardware->name, " (", profile->name,
+                           ")");
+    } else {
+      if (!decode.profile.empty()) {
+        return Named(config, field + ".profile",
+                     absl::InvalidArgumentError("has no effect on an accelerator; leave it out"));
+      }
+      group.memory = MemoryOf(*hardware->accelerator(), decode.devices_per_unit, roofline);
+      const emulator::RooflineHardware devices =
+          emulator::RooflineOf(*hardware->accelerator(), decode.devices_per_unit);
+      for (int unit = 0; unit < decode.units; ++unit) {
+        group.batches.push_back(std::make_unique<emulator::RooflineDecoder>(devices, roofline));
+      }
+      where = absl::StrCat(decode.units * decode.devices_per_unit, " x ", hardware->name);
+    }
+    absl::StrAppend(&lane->label_, i == 0 ? absl::StrCat(shape.name, " on ") : " and ", where);
+    for (int unit = 0; unit < decode.units && !config.link.shared; ++unit) add_link();
+    lane->groups_.push_back(std::move(group));
+  }
+  absl::StrAppend(&lane->label_, ", prefill on ",
+                  config.prefill.workers * config.prefill.devices_per_worker, " x ",
+                  config.prefill.hardware);
+  return lane;
+}
+
+engine::LaneSpec LaneDevices::Spec(ValueSource* values,
+                                   const std::vector<ShardMemory>& real) const {
+  engine::LaneSpec spec = config_.scheduling;
+  spec.model = config_.model;
+  spec.values = values;
+  spec.kv_bytes_per_token = kv_bytes_per_token_;
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    spec.workers.push_back({.name = absl::StrCat(config_.model, "/prefill-", i),
+                            .device = workers_[i].get(),
+                            .step_tokens = config_.prefill.step_tokens,
+                            .backlog_tokens = config_.prefill.backlog_tokens,
+                            .cache_tokens = config_.prefill.cache_tokens});
+  }
+  int units = 0;
+  for (const UnitGroup& group : groups_) units += group.config.units;
+  size_t link = 0;
+  for (const UnitGroup& group : groups_) {
+    for (int i = 0; i < group.config.units; ++i, ++link) {
+      engine::DecodeUnitSpec unit;
+      unit.name = absl::StrCat(config_.model, "/", group.config.name, "-", i);
+      if (group.pipelines.empty()) {
+        unit.batch = group.batches[i].get();
+      } else {
+        unit.pipeline = group.pipelines[i].get();
+      }
+      unit.memory = group.memory;
+      for (ShardMemory shard : real) {  // each unit has its share of the shards that really compute
+        shard.capacity = shard.weights + shard.buffers + shard.kv_capacity() / units;
+        unit.memory.push_back(shard);
+      }
+      unit.max_running = group.config.max_running;
+      unit.link = links_[config_.link.shared ? 0 : link].get();
+      unit.prefix_cache = group.config.prefix_cache;
+      spec.units.push_back(std::move(unit));
+    }
+  }
+  return spec;
+}
+
+}  // namespace waferline::fleet

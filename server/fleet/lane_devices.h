@@ -1,0 +1,59 @@
+// The emulated devices of one model, built from its configuration: prefill workers, decode units,
+// links. Owner: whoever built it (server/app, the offline simulation); must outlive the engine, and
+// the timeline must outlive it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "scheduler/engine/lane.h"
+#include "server/config/lane_config.h"
+#include "wafer_backend/api/devices.h"
+#include "wafer_backend/api/values.h"
+#include "wafer_backend/base/timeline.h"
+
+namespace waferline::fleet {
+
+class LaneDevices {
+ public:
+  // InvalidArgument or ResourceExhausted, naming the model and the field, if the hardware, profile
+  // or shape is unknown, of the wrong kind for its place, or too small for the model.
+  static absl::StatusOr<std::unique_ptr<LaneDevices>> Build(const config::LaneConfig& config,
+                                                            Timeline* timeline);
+
+  // The lane as the engine wants it. `values` produces the tokens; if it really holds KV, `real` is
+  // what its shards have, shared by the units, and a sequence leases room there too. `context`:
+  // positions of the longest sequence.
+  engine::LaneSpec Spec(ValueSource* values, const std::vector<ShardMemory>& real) const;
+
+  // KV ledgers of one decode unit's emulated stages, for value sources that hold none of their own.
+  const std::vector<ShardMemory>& emulated_memory(size_t unit_group) const {
+    return groups_.at(unit_group).memory;
+  }
+
+  // "llama-3.1-8b on 1 x wse-3 (vendor-2024), prefill on 2 x h100": what clients are told.
+  const std::string& label() const { return label_; }
+  Tokens context() const { return context_; }
+
+ private:
+  // Units of one entry of `decode:`.
+  struct UnitGroup {
+    config::DecodeConfig config;
+    std::vector<ShardMemory> memory;
+    std::vector<std::unique_ptr<DecodePipeline>> pipelines;
+    std::vector<std::unique_ptr<BatchDecoder>> batches;
+  };
+  LaneDevices() = default;
+
+  config::LaneConfig config_;
+  Tokens context_;
+  Bytes kv_bytes_per_token_;
+  std::string label_;
+  std::vector<std::unique_ptr<PrefillDevice>> workers_;
+  std::vector<UnitGroup> groups_;
+  std::vector<std::unique_ptr<KvLink>> links_;  // one, or one a unit
+};
+
+}  // namespace waferline::fleet
