@@ -1,0 +1,24 @@
+// The host's time and entropy, for server/app to hand to whoever needs them. Any thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+
+#include "wafer_backend/base/units.h"
+
+namespace waferline::runtime {
+
+// Counts from an arbitrary start, never backwards.
+Nanoseconds MonotonicNow();
+int64_t UnixSeconds();
+// From now until `at`; negative if it is past.
+Nanoseconds WallUntil(std::chrono::system_clock::time_point at);
+
+// Unlike any other run's.
+uint64_t RandomSeed();
+
+// Looks every 5 ms until `done` says so; false if it did not within `bound`.
+bool WaitFor(const std::function<bool()>& done, Nanoseconds bound);
+
+}  // namespace waferline::runtime
