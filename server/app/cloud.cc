@@ -1,0 +1,90 @@
+#include "server/app/cloud.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "server/runtime/host.h"
+#include "wafer_backend/base/status.h"
+
+namespace waferline::app {
+namespace {
+
+runtime::EngineThreadOptions ThreadOptions(const config::ServerConfig& config) {
+  runtime::EngineThreadOptions options;
+  options.clock.kind =
+      config.clock.stepped ? runtime::ClockKind::kStepped : runtime::ClockKind::kReal;
+  options.clock.scale = config.clock.scale;
+  options.clock.spin = config.clock.spin;
+  options.clock.gate_requests = config.clock.gate_requests;
+  options.mailbox_capacity = config.limits.mailbox;
+  options.drain_bound = config.limits.drain;
+  return options;
+}
+
+metrics::MeteredLane Metered(const HostedModel& model) {
+  metrics::MeteredLane lane{.model = model.served->name,
+                            .computed = model.served->origin == text::TokenOrigin::kComputed,
+                            .description = model.served->origin_label};
+  for (const engine::DecodeUnitSpec& unit : model.Lane().units) {
+    int64_t pages = INT64_MAX;
+    for (const ShardMemory& stage : unit.memory)
+      pages = std::min(pages, stage.kv_capacity() / stage.kv_per_page);
+    lane.page_tokens = unit.memory.front().page_tokens;
+    lane.kv_pages += pages;
+  }
+  return lane;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Cloud>> Cloud::Build(const config::ServerConfig& config) {
+  auto cloud = std::unique_ptr<Cloud>(new Cloud());
+  // Sources are born with the thread's waker, and the thread with the exposition, which knows the
+  // models' names: so the waker is a stand-in until the thread is there.
+  cloud->waker_ = std::make_unique<LateWaker>();
+  const ModelSite site{.timeline = &cloud->timeline_,
+                       .waker = cloud->waker_.get(),
+                       .created_unix_s = runtime::UnixSeconds()};
+  std::vector<std::shared_ptr<const text::ServedModel>> served;
+  std::vector<metrics::MeteredLane> metered;
+  std::vector<engine::LaneSpec> lanes;
+  for (const config::ModelConfig& model : config.models) {
+    WL_ASSIGN_OR_RETURN(HostedModel hosted, LoadHostedModel(model, site));
+    served.push_back(hosted.served);
+    metered.push_back(Metered(hosted));
+    lanes.push_back(hosted.Lane());
+    cloud->models_.push_back(std::move(hosted));
+  }
+  cloud->catalog_ = std::make_unique<text::ModelCatalog>(std::move(served));
+  cloud->exposition_ = std::make_unique<metrics::Exposition>(metered);
+  cloud->thread_ = std::make_unique<runtime::EngineThread>(ThreadOptions(config), &cloud->timeline_,
+                                                           cloud->exposition_->observer(),
+                                                           cloud->exposition_->lateness());
+  const engine::EngineOptions options{.max_sequences = config.limits.max_sequences,
+                                      .hold_time_for_readers = config.clock.stepped};
+  WL_ASSIGN_OR_RETURN(cloud->engine_,
+                      engine::Engine::Create(options, &cloud->timeline_, std::move(lanes),
+                                             cloud->thread_->observer()));
+  cloud->waker_->Become(cloud->thread_.get());
+  cloud->thread_->Start(cloud->engine_.get());
+  return cloud;
+}
+
+Cloud::~Cloud() {
+  Stop();
+  engine_.reset();
+  models_.clear();  // ends the threads that may still wake the engine's
+}
+
+void Cloud::Stop() {
+  if (thread_ != nullptr) thread_->Stop();
+}
+
+int Cloud::LaneOf(const std::string& model) const {
+  const auto found =
+      std::find_if(models_.begin(), models_.end(),
+                   [&model](const HostedModel& hosted) { return hosted.served->name == model; });
+  return found == models_.end() ? -1 : static_cast<int>(found - models_.begin());
+}
+
+}  // namespace waferline::app

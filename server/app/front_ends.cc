@@ -1,0 +1,191 @@
+#include "server/app/front_ends.h"
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/access/api_keys.h"
+#include "server/access/budget.h"
+#include "server/http/api.h"
+#include "server/http/generations.h"
+#include "server/http/http_server.h"
+#include "server/metering/usage_ledger.h"
+#include "server/rpc/rpc_server.h"
+#include "server/runtime/host.h"
+#include "wafer_backend/base/status.h"
+
+namespace waferline::app {
+namespace {
+
+constexpr Nanoseconds kHungAfter =
+    Seconds(10);  // the engine ends a turn at least 20 times a second
+constexpr Nanoseconds kLastWords =
+    Seconds(3);  // for what the engine said last to reach its clients
+
+std::vector<access::ApiKey> Keys(const config::ServerConfig& config) {
+  std::vector<access::ApiKey> keys;
+  for (const config::ApiKeyConfig& key : config.api_keys) {
+    keys.push_back({.key = key.key, .tenant = key.tenant, .admin = key.may_operate});
+  }
+  return keys;
+}
+
+std::map<std::string, access::Limits, std::less<>> Limits(const config::ServerConfig& config) {
+  std::map<std::string, access::Limits, std::less<>> limits;
+  for (const config::ApiKeyConfig& key : config.api_keys) {
+    access::Limits& tenant = limits[key.tenant];
+    if (key.requests_per_day > 0) tenant.requests_day = key.requests_per_day;
+    if (key.tokens_per_minute > 0) tenant.tokens_minute = key.tokens_per_minute;
+  }
+  return limits;
+}
+
+class BothFrontEnds : public FrontEnds {
+ public:
+  BothFrontEnds(const config::ServerConfig& config, Cloud* cloud, Operators* operators)
+      : config_(config), cloud_(cloud), operators_(operators), budgets_({}, Limits(config)) {}
+  ~BothFrontEnds() override { Stop(); }
+
+  absl::Status Listen() {
+    WL_ASSIGN_OR_RETURN(keys_, access::ApiKeys::Create(Keys(config_)));
+    WL_RETURN_IF_ERROR(ListenHttp());
+    return ListenGrpc();
+  }
+
+  uint16_t http_port() const override { return http_port_; }
+  uint16_t grpc_port() const override { return grpc_->port(); }
+
+  void StopAccepting() override {
+    http_->StopAccepting();
+    grpc_->SetServing(false);
+  }
+
+  void Stop() override {
+    if (grpc_ != nullptr) {
+      runtime::WaitFor([this] { return grpc_->live_calls() == 0; }, kLastWords);
+      grpc_->Shutdown();
+    }
+    if (http_ == nullptr || http_stopped_) return;
+    http_stopped_ = true;
+    runtime::WaitFor([this] { return AnsweredOverHttp(); }, kLastWords);
+    http_->Stop();
+  }
+
+ private:
+  absl::Status ListenHttp() {
+    const http::HostClock clock{.monotonic = runtime::MonotonicNow,
+                                .unix_seconds = runtime::UnixSeconds};
+    http::ServerOptions options;
+    options.address = config_.listen.address;
+    options.port = static_cast<uint16_t>(config_.listen.http_port);
+    options.max_body_bytes = static_cast<size_t>(config_.limits.body_bytes);
+    options.max_connections = config_.limits.connections;
+    options.clock = clock;
+    http_ = std::make_unique<http::HttpServer>(
+        options,
+        [this](std::shared_ptr<http::Exchange> exchange) { api_->Handle(std::move(exchange)); });
+    const auto post = [this](std::function<void()> task) { http_->Post(std::move(task)); };
+    const http::Surroundings surroundings{.door = &cloud_->engine(),
+                                          .catalog = &cloud_->catalog(),
+                                          .budgets = &budgets_,
+                                          .ledger = &ledger_,
+                                          .metrics = cloud_->exposition().front(),
+                                          .clock = clock,
+                                          .error_shape = config_.flat_errors
+                                                             ? openai::ErrorShape::kFlat
+                                                             : openai::ErrorShape::kNested,
+                                          .seed = runtime::RandomSeed()};
+    generations_ = std::make_unique<http::Generations>(surroundings, post);
+    const http::Operations operations{
+        .health = [this] { return HealthNow(); },
+        .drain = [this] { operators_->StartDraining(); },
+        .metrics = [this](auto reply) { Scrape(std::move(reply)); },
+        .reset_prefix_caches = [this] { return operators_->ResetPrefixCache().ok(); }};
+    api_ = std::make_unique<http::Api>(generations_.get(), &keys_, operations, post);
+    WL_ASSIGN_OR_RETURN(http_port_, http_->Start());
+    return absl::OkStatus();
+  }
+
+  absl::Status ListenGrpc() {
+    rpc::RpcParts parts{.front_door = &cloud_->engine(),
+                        .models = &cloud_->catalog(),
+                        .operators = operators_,
+                        .keys = &keys_,
+                        .budgets = &budgets_,
+                        .host_now = runtime::MonotonicNow,
+                        .seed = runtime::RandomSeed()};
+    if (!config_.clock.stepped) {
+      parts.time_until = [scale = config_.clock.scale](std::chrono::system_clock::time_point at) {
+        return Nanoseconds(static_cast<int64_t>(runtime::WallUntil(at).as_double() * scale));
+      };
+    }
+    rpc::RpcOptions options;
+    options.host = config_.listen.address;
+    options.port = static_cast<uint16_t>(config_.listen.grpc_port);
+    options.max_message_bytes = static_cast<int>(config_.limits.body_bytes);
+    WL_ASSIGN_OR_RETURN(grpc_, rpc::RpcServer::Start(std::move(parts), options));
+    grpc_->SetServing(true);
+    return absl::OkStatus();
+  }
+
+  http::Health HealthNow() const {
+    http::Health health;
+    const Nanoseconds age = cloud_->engine().progress_age();
+    health.live = age < kHungAfter;
+    health.ready = health.live && !operators_->draining();
+    if (!health.live)
+      health.why = absl::StrCat("the engine has made no progress for ", ToSeconds(age), " s");
+    if (operators_->draining()) health.why = "draining";
+    return health;
+  }
+
+  // The engine's thread hands its tallies over between two events; the text is made on the io
+  // thread.
+  void Scrape(std::function<void(std::string)> reply) {
+    const bool posted = cloud_->engine().Post([this, reply](engine::Engine& engine) {
+      cloud_->exposition().Flush();
+      http_->Post([this, reply, snapshot = engine.Snapshot()] {
+        cloud_->exposition().SetGauges(snapshot,
+                                       {.engine_progress_age = cloud_->engine().progress_age(),
+                                        .http_connections = http_->connections()});
+        reply(cloud_->exposition().Text());
+      });
+    });
+    if (!posted) reply(cloud_->exposition().Text());
+  }
+
+  bool AnsweredOverHttp() {
+    auto answer = std::make_shared<std::atomic<int>>(-1);
+    http_->Post([this, answer] { *answer = generations_->live() == 0 ? 1 : 0; });
+    runtime::WaitFor([&answer] { return *answer >= 0; }, Milliseconds(200));
+    return *answer == 1;
+  }
+
+  const config::ServerConfig config_;
+  Cloud* const cloud_;
+  Operators* const operators_;
+  access::ApiKeys keys_;
+  access::Budgets budgets_;
+  metering::UsageLedger ledger_;
+  std::unique_ptr<http::HttpServer> http_;
+  std::unique_ptr<http::Generations> generations_;
+  std::unique_ptr<http::Api> api_;
+  std::unique_ptr<rpc::RpcServer> grpc_;
+  uint16_t http_port_ = 0;
+  bool http_stopped_ = false;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<FrontEnds>> FrontEnds::Start(const config::ServerConfig& config,
+                                                            Cloud* cloud, Operators* operators) {
+  auto front = std::make_unique<BothFrontEnds>(config, cloud, operators);
+  WL_RETURN_IF_ERROR(front->Listen());
+  return front;
+}
+
+}  // namespace waferline::app

@@ -1,0 +1,31 @@
+// HTTP and gRPC in front of a cloud. Owner: main; dies before the cloud does.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "server/app/cloud.h"
+#include "server/app/operators.h"
+#include "server/config/server_config.h"
+
+namespace waferline::app {
+
+class FrontEnds {
+ public:
+  // Listens on both ports. Unavailable naming the address that cannot be had. All outlive this.
+  static absl::StatusOr<std::unique_ptr<FrontEnds>> Start(const config::ServerConfig& config,
+                                                          Cloud* cloud, Operators* operators);
+  virtual ~FrontEnds() = default;
+
+  virtual uint16_t http_port() const = 0;
+  virtual uint16_t grpc_port() const = 0;
+
+  // No new connections; health says NOT_SERVING. Requests in flight go on.
+  virtual void StopAccepting() = 0;
+  // After the engine has stopped: lets what it said last reach the clients, for a moment, then
+  // closes.
+  virtual void Stop() = 0;
+};
+
+}  // namespace waferline::app

@@ -1,0 +1,65 @@
+#include "server/app/hosted_model.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/app/value_sources.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/model/gguf.h"
+#include "wafer_backend/compute/model/model_shape.h"
+#include "wafer_backend/compute/model/tokenizer.h"
+
+namespace waferline::app {
+namespace {
+
+absl::StatusOr<HostedModel> Load(const config::ModelConfig& config, const ModelSite& site) {
+  const bool emulated = config.tokens.from == config::TokenOriginKind::kCheap;
+  WL_ASSIGN_OR_RETURN(const auto file, model::GgufFile::Open(config.tokens.file));
+  WL_ASSIGN_OR_RETURN(const auto tokenizer, model::TokenizerFromGguf(*file));
+  config::LaneConfig lane = config.lane;
+  if (!emulated) {
+    WL_ASSIGN_OR_RETURN(const model::ModelShape shape, model::ModelShape::FromGguf(*file));
+    const Tokens longest(shape.context);
+    if (lane.context > longest) {
+      return absl::InvalidArgumentError(absl::StrCat("context is ", lane.context.count(),
+                                                     ", more than the ", longest.count(),
+                                                     " positions of ", config.tokens.file));
+    }
+    if (lane.context == Tokens()) lane.context = longest;
+  }
+  HostedModel out;
+  WL_ASSIGN_OR_RETURN(out.devices, fleet::LaneDevices::Build(lane, site.timeline));
+  int sequences = 0;
+  for (const config::DecodeConfig& unit : lane.decode) sequences += unit.units * unit.max_running;
+  WL_ASSIGN_OR_RETURN(
+      OpenedSource source,
+      OpenSource(config.tokens, {.file = file,
+                                 .tokenizer = tokenizer,
+                                 .waker = site.waker,
+                                 .sequences = sequences,
+                                 .emulated_memory = out.devices->emulated_memory(0)}));
+  out.values = std::move(source.values);
+  if (!emulated) out.real_memory = out.values->memory();
+  out.served = std::make_shared<text::ServedModel>(text::ServedModel{
+      .name = lane.model,
+      .tokenizer = tokenizer,
+      .chat = text::ChatTemplate::Detect(*file, tokenizer),
+      .context_tokens = out.devices->context(),
+      .origin = emulated ? text::TokenOrigin::kEmulated : text::TokenOrigin::kComputed,
+      .origin_label = absl::StrCat(source.label, "; timed as ", out.devices->label()),
+      .created_unix_s = site.created_unix_s});
+  return out;
+}
+
+}  // namespace
+
+absl::StatusOr<HostedModel> LoadHostedModel(const config::ModelConfig& config,
+                                            const ModelSite& site) {
+  auto loaded = Load(config, site);
+  if (loaded.ok()) return loaded;
+  return absl::Status(loaded.status().code(), absl::StrCat("model \"", config.lane.model,
+                                                           "\": ", loaded.status().message()));
+}
+
+}  // namespace waferline::app

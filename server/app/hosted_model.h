@@ -1,0 +1,38 @@
+// One model of the configuration, loaded: what clients see of it, where its tokens come from, and
+// the devices that time it.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "scheduler/engine/lane.h"
+#include "server/config/server_config.h"
+#include "server/fleet/lane_devices.h"
+#include "server/text/served_model.h"
+#include "wafer_backend/api/values.h"
+#include "wafer_backend/base/timeline.h"
+
+namespace waferline::app {
+
+struct HostedModel {
+  std::shared_ptr<const text::ServedModel> served;
+  std::unique_ptr<fleet::LaneDevices> devices;
+  std::unique_ptr<ValueSource> values;
+  std::vector<ShardMemory> real_memory;  // of shards that hold KV; empty for emulated tokens
+
+  engine::LaneSpec Lane() const { return devices->Spec(values.get(), real_memory); }
+};
+
+// What a model is loaded into; all outlive it.
+struct ModelSite {
+  Timeline* timeline = nullptr;
+  Waker* waker = nullptr;
+  int64_t created_unix_s = 0;
+};
+
+// Errors name the model and the file or field.
+absl::StatusOr<HostedModel> LoadHostedModel(const config::ModelConfig& config,
+                                            const ModelSite& site);
+
+}  // namespace waferline::app

@@ -1,0 +1,113 @@
+#include "server/app/serve.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <thread>
+
+#include "server/app/cloud.h"
+#include "server/app/front_ends.h"
+#include "server/app/operators.h"
+#include "wafer_backend/base/status.h"
+
+namespace waferline::app {
+namespace {
+
+sigset_t EndSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  return set;
+}
+
+absl::Status WritePortFile(const std::string& path, const FrontEnds& front) {
+  const std::string fresh =
+      path + ".new";  // renamed when it is whole: a reader never sees half of it
+  std::ofstream out(fresh);
+  out << "{\"http\":" << front.http_port() << ",\"grpc\":" << front.grpc_port()
+      << ",\"pid\":" << getpid() << "}\n";
+  out.close();
+  if (!out || std::rename(fresh.c_str(), path.c_str()) != 0) {
+    return absl::UnavailableError("cannot write the port file " + path);
+  }
+  return absl::OkStatus();
+}
+
+void PrintReady(const config::ServerConfig& config, const Cloud& cloud, const FrontEnds& front) {
+  const std::string host = config.listen.address == "0.0.0.0" ? "127.0.0.1" : config.listen.address;
+  const std::string url = "http://" + host + ":" + std::to_string(front.http_port());
+  const std::string& model = cloud.catalog().all().front()->name;
+  printf("waferd %s is ready\n", WAFERLINE_VERSION);
+  printf("  HTTP   %s  (OpenAI-style; this page in a browser: %s/)\n", (url + "/v1").c_str(),
+         url.c_str());
+  printf("  gRPC   %s:%u  (waferline.v1)\n", host.c_str(), front.grpc_port());
+  if (config.clock.stepped) {
+    printf("  clock  stepped: as fast as tokens are computed, each carries its emulated instant\n");
+  } else {
+    printf("  clock  real, %g emulated seconds a second\n", config.clock.scale);
+  }
+  printf("  models\n");
+  for (const auto& served : cloud.catalog().all()) {
+    printf("    %-18s %s\n", served->name.c_str(), served->origin_label.c_str());
+  }
+  printf(
+      "  try\n"
+      "    build/bin/waferctl chat --server %s\n"
+      "    curl -N %s/v1/chat/completions -H 'Content-Type: application/json' \\\n"
+      "      -d '{\"model\": \"%s\", \"stream\": true, \"messages\": [{\"role\": \"user\", "
+      "\"content\": \"Tell me a "
+      "story.\"}]}'\n",
+      url.c_str(), url.c_str(), model.c_str());
+  fflush(stdout);
+}
+
+// A drain may take a while; whoever signals again does not want to wait.
+void EndOnSecondSignal() {
+  std::thread([] {
+    WaitForSignal();
+    fprintf(stderr, "waferd: second signal, ending without waiting for requests in flight\n");
+    _exit(1);
+  }).detach();
+}
+
+}  // namespace
+
+void BlockSignals() {
+  const sigset_t set = EndSignals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+const char* WaitForSignal() {
+  const sigset_t set = EndSignals();
+  int number = 0;
+  sigwait(&set, &number);
+  return number == SIGTERM ? "SIGTERM" : "SIGINT";
+}
+
+absl::Status Serve(const ServeOptions& options) {
+  WL_ASSIGN_OR_RETURN(const std::unique_ptr<Cloud> cloud, Cloud::Build(options.config));
+  Operators operators(&options.config, cloud.get());
+  WL_ASSIGN_OR_RETURN(const std::unique_ptr<FrontEnds> front,
+                      FrontEnds::Start(options.config, cloud.get(), &operators));
+  if (!options.port_file.empty()) WL_RETURN_IF_ERROR(WritePortFile(options.port_file, *front));
+  PrintReady(options.config, *cloud, *front);
+
+  const char* signal = WaitForSignal();
+  printf("waferd: %s, draining for at most %.0f s\n", signal,
+         ToSeconds(options.config.limits.drain));
+  fflush(stdout);
+  EndOnSecondSignal();
+  operators.StartDraining();
+  front->StopAccepting();
+  cloud->Stop();
+  front->Stop();
+  return absl::OkStatus();
+}
+
+}  // namespace waferline::app

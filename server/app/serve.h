@@ -1,0 +1,27 @@
+// The serving role of waferd: builds the cloud of a configuration, opens the doors, and ends on
+// SIGTERM or SIGINT after a drain.
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "server/config/server_config.h"
+
+namespace waferline::app {
+
+struct ServeOptions {
+  config::ServerConfig config;
+  std::string
+      port_file;  // gets {"http":8080,"grpc":50051,"pid":1} once both doors are open; empty: none
+};
+
+// Blocks until a signal; a second one ends the process at once. The signals must be blocked in
+// every thread (BlockSignals at the start of main).
+absl::Status Serve(const ServeOptions& options);
+
+// Call before any thread is started.
+void BlockSignals();
+// Waits for SIGTERM or SIGINT and returns its name.
+const char* WaitForSignal();
+
+}  // namespace waferline::app

@@ -1,0 +1,59 @@
+#include "server/app/value_sources.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/model/model_shape.h"
+#include "wafer_backend/compute/plane/cheap_source.h"
+#include "wafer_backend/compute/plane/compute_plane.h"
+
+namespace waferline::app {
+namespace {
+
+absl::StatusOr<OpenedSource> OpenShards(const config::TokensConfig& config,
+                                        const SourceParts& parts) {
+  WL_ASSIGN_OR_RETURN(const model::ModelShape shape, model::ModelShape::FromGguf(*parts.file));
+  plane::PlaneOptions options;
+  options.local.file = parts.file;
+  options.local.shards = config.shards;
+  options.local.sram = Bytes(static_cast<int64_t>(config.shard_sram_bytes));
+  options.local.slots = static_cast<uint32_t>(parts.sequences);
+  options.local.prefill.chunk_tokens = config.prefill_chunk;
+  options.threads = config.threads;
+  options.max_batch = config.max_batch;
+  OpenedSource out;
+  WL_ASSIGN_OR_RETURN(out.values, plane::ComputePlane::Create(options, parts.waker));
+  out.label =
+      absl::StrCat("computed: ", std::string(model::Name(shape.architecture)), " of ", shape.layers,
+                   " layers on ", config.shards, config.shards == 1 ? " shard" : " shards");
+  return out;
+}
+
+absl::StatusOr<OpenedSource> OpenCheap(const SourceParts& parts) {
+  std::vector<std::vector<TokenId>> sentences;
+  for (const std::string& sentence : plane::CheapSource::Sentences()) {
+    sentences.push_back(parts.tokenizer->Encode(sentence, {.add_special = false}));
+  }
+  OpenedSource out;
+  out.values = std::make_unique<plane::CheapSource>(std::move(sentences), parts.emulated_memory);
+  out.label = "emulated: no weights here, the text is a stand-in";
+  return out;
+}
+
+}  // namespace
+
+absl::StatusOr<OpenedSource> OpenSource(const config::TokensConfig& config,
+                                        const SourceParts& parts) {
+  switch (config.from) {
+    case config::TokenOriginKind::kShards:
+      return OpenShards(config, parts);
+    case config::TokenOriginKind::kRemote:
+      return absl::UnimplementedError("tokens.from: remote is not built in yet");
+    case config::TokenOriginKind::kCheap:
+      return OpenCheap(parts);
+  }
+  return absl::InternalError("no such source");
+}
+
+}  // namespace waferline::app
