@@ -67,7 +67,8 @@ class Engine {
   virtual void Drain() = 0;
   // Ends everything in flight as kCancelled with this status.
   virtual void AbortAll(const absl::Status& status) = 0;
-  // InvalidArgument if lane, index or factor make no sense; nothing happens then.
+  // InvalidArgument if lane, index or factor make no sense; Apply does nothing then.
+  virtual absl::Status Check(const Fault& fault) const = 0;
   virtual absl::Status Apply(const Fault& fault) = 0;
   // Gives up every prefix cache's unused blocks.
   virtual void ResetPrefixCaches() = 0;

@@ -42,6 +42,7 @@ class EngineState final : public Engine, private EventTarget {
   void GiveUpOnReaders() override;
   void Drain() override { draining_ = true; }
   void AbortAll(const absl::Status& status) override;
+  absl::Status Check(const Fault& fault) const override;
   absl::Status Apply(const Fault& fault) override;
   void ResetPrefixCaches() override;
   uint64_t in_flight() const override { return accepted_ - finished_; }
@@ -151,6 +152,7 @@ class EngineState final : public Engine, private EventTarget {
   void DispatchDirty();
   Nanoseconds now() const { return timeline_->now(); }
   void Mix(Decision kind, uint64_t ordinal, uint64_t index) {
+    last_decision_ = now();
     const uint64_t word = static_cast<uint64_t>(now().count()) * 0x9e3779b97f4a7c15ull +
                           ordinal * 0xbf58476d1ce4e5b9ull + (index << 8) +
                           static_cast<uint64_t>(kind);
@@ -251,6 +253,7 @@ class EngineState final : public Engine, private EventTarget {
   uint64_t refused_ = 0;
   uint64_t tokens_ = 0;
   uint64_t events_ = 0;
+  Nanoseconds last_decision_;
   uint64_t last_sequence_id_ = 0;
   uint64_t digest_ = 0x243f6a8885a308d3ull;
 

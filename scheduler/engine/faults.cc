@@ -4,14 +4,20 @@
 
 namespace waferline::engine {
 
-absl::Status EngineState::Apply(const Fault& fault) {
+namespace {
+bool OfWorker(Fault::Kind kind) {
+  return kind == Fault::Kind::kWorkerLost || kind == Fault::Kind::kWorkerBack ||
+         kind == Fault::Kind::kWorkerSpeed;
+}
+constexpr double kMostFactor = 1e6;
+}  // namespace
+
+absl::Status EngineState::Check(const Fault& fault) const {
   if (fault.lane >= lanes_.size()) {
-    return absl::InvalidArgumentError(absl::StrCat("no lane ", fault.lane));
+    return absl::InvalidArgumentError(absl::StrCat("there is no model number ", fault.lane));
   }
-  Lane& lane = lanes_[fault.lane];
-  const bool of_worker = fault.kind == Fault::Kind::kWorkerLost ||
-                         fault.kind == Fault::Kind::kWorkerBack ||
-                         fault.kind == Fault::Kind::kWorkerSpeed;
+  const Lane& lane = lanes_[fault.lane];
+  const bool of_worker = OfWorker(fault.kind);
   const std::vector<uint32_t>& devices = of_worker ? lane.workers : lane.units;
   if (fault.index >= devices.size()) {
     return absl::InvalidArgumentError(
@@ -20,9 +26,25 @@ absl::Status EngineState::Apply(const Fault& fault) {
   }
   const bool slows =
       fault.kind == Fault::Kind::kWorkerSpeed || fault.kind == Fault::Kind::kUnitSpeed;
-  if (slows && !(fault.factor > 0 && fault.factor < 1e6)) {
+  if (slows && !(fault.factor > 0 && fault.factor < kMostFactor)) {
     return absl::InvalidArgumentError("a slowdown lies above 0 and below 1e6");
   }
+  if (fault.kind == Fault::Kind::kLinkSpeed) {
+    if (units_[devices[fault.index]].spec.link == nullptr) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("unit \"", units_[devices[fault.index]].spec.name, "\" has no link"));
+    }
+    if (!(fault.factor >= 0 && fault.factor < kMostFactor)) {
+      return absl::InvalidArgumentError("a link's speed lies from 0 to 1e6");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status EngineState::Apply(const Fault& fault) {
+  if (absl::Status s = Check(fault); !s.ok()) return s;
+  Lane& lane = lanes_[fault.lane];
+  const std::vector<uint32_t>& devices = OfWorker(fault.kind) ? lane.workers : lane.units;
   const uint32_t index = devices[fault.index];
   lane.dirty = any_dirty_ = true;
   switch (fault.kind) {
@@ -82,13 +104,6 @@ absl::Status EngineState::Apply(const Fault& fault) {
       }
       return absl::OkStatus();
     case Fault::Kind::kLinkSpeed:
-      if (units_[index].spec.link == nullptr) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("unit \"", units_[index].spec.name, "\" has no link"));
-      }
-      if (!(fault.factor >= 0 && fault.factor < 1e6)) {
-        return absl::InvalidArgumentError("a link's speed lies from 0 to 1e6");
-      }
       units_[index].spec.link->SetSpeed(fault.factor);
       return absl::OkStatus();
   }

@@ -85,8 +85,8 @@ void EngineState::OnStepEnd(uint32_t w, uint32_t generation) {
   std::erase_if(worker.active, [this](const Worker::Entry& e) {
     return !Lives(e) || sequences_[e.slot].prefill_done == sequences_[e.slot].prefill_total;
   });
+  // The next step begins when the queue has had its turn: newcomers fill what the budget leaves.
   lanes_[worker.lane].dirty = any_dirty_ = true;
-  StartStep(w);
 }
 
 }  // namespace waferline::engine

@@ -16,6 +16,7 @@ EngineSnapshot EngineState::Snapshot() const {
   snapshot.tokens = tokens_;
   snapshot.events = events_;
   snapshot.digest = digest_;
+  snapshot.last_decision = last_decision_;
   snapshot.blocked = blocked_;
   snapshot.draining = draining_;
   for (const Lane& lane : lanes_) {

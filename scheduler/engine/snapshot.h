@@ -65,6 +65,7 @@ struct EngineSnapshot {
   uint64_t tokens = 0;
   uint64_t events = 0;  // of the timeline, beats included
   uint64_t digest = 0;
+  Nanoseconds last_decision;  // when something was last decided or emitted
   bool blocked = false;
   bool draining = false;
   std::vector<LaneSnapshot> lanes;

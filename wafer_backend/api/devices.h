@@ -48,6 +48,7 @@ class DecodePipeline {
   virtual int stage_count() const = 0;
   // How long this stage has worked since the start: the rest are bubbles.
   virtual Nanoseconds StageBusy(int stage) const = 0;
+  virtual uint64_t entered() const = 0;  // tokens since the start
   virtual void SetSlowdown(double factor) = 0;
 };
 

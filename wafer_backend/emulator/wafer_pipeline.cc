@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "wafer_backend/base/check.h"
@@ -79,8 +80,13 @@ Nanoseconds WaferPipeline::StageBusy(int stage) const {
   return busy_before_[stage] + Nanoseconds(std::llround(busy_ns * slowdown_));
 }
 
+uint64_t WaferPipeline::entered() const {
+  return std::accumulate(entered_.begin(), entered_.end(), entered_before_);
+}
+
 void WaferPipeline::SetSlowdown(double factor) {
   for (int s = 0; s < stage_count(); ++s) busy_before_[s] = StageBusy(s);
+  entered_before_ = entered();
   std::fill(entered_.begin(), entered_.end(), 0);
   slowdown_ = factor;
   Tabulate(factor);

@@ -27,6 +27,7 @@ class WaferPipeline : public DecodePipeline {
   int depth(Tokens kv_length) const override;
   int stage_count() const override { return costs_->stage_count(); }
   Nanoseconds StageBusy(int stage) const override;
+  uint64_t entered() const override;
   void SetSlowdown(double factor) override;
 
  private:
@@ -46,6 +47,7 @@ class WaferPipeline : public DecodePipeline {
   // Tokens that entered, by KV length in steps, since the last change of speed; from them the busy
   // time of every stage follows without touching each stage for each token.
   std::vector<uint64_t> entered_;
+  uint64_t entered_before_ = 0;
   std::vector<Nanoseconds> busy_before_;  // a stage's, up to the last change of speed
 };
 

@@ -40,6 +40,7 @@ class SteeredSource : public ValueSource {
     const SequenceSpec& spec = alive.at(id);
     WL_CHECK(index >= spec.generated.size());
     if (failing) return State::kFailed;
+    if (late_every > 0 && ++looks % late_every == 0) return State::kPending;
     if (withheld > 0) {
       --withheld;
       return State::kPending;
@@ -56,7 +57,9 @@ class SteeredSource : public ValueSource {
   std::map<SequenceId, SequenceSpec> alive;
   std::map<SequenceId, uint32_t> wanted;
   size_t most_alive = 0;
-  int withheld = 0;  // this many looks find nothing
+  int withheld = 0;         // this many looks find nothing
+  uint64_t late_every = 0;  // every so many looks one finds nothing
+  uint64_t looks = 0;
   bool failing = false;
   absl::Status failure = absl::UnavailableError("a worker was lost");
   TokenValue current;
@@ -103,6 +106,7 @@ struct CloudShape {
   int max_running = 8;
   int64_t pages = 64;  // of 16 tokens, on the fullest stage
   Nanoseconds link_latency;
+  Nanoseconds per_layer = Microseconds(10);
 };
 
 // A prefill token takes 1 us (and nothing else costs), a link byte 1 ns, a layer 10 us.
@@ -140,7 +144,7 @@ struct SmallCloud {
           std::make_unique<emulator::WaferPipeline>(std::make_unique<emulator::LinearStageCosts>(
               emulator::LinearCosts{.layers = kLayers,
                                     .stages = kStages,
-                                    .per_layer = Microseconds(10),
+                                    .per_layer = shape.per_layer,
                                     .max_kv_length = Tokens(4096)})));
       lane.units.push_back({.name = "u" + std::to_string(i),
                             .pipeline = pipelines.back().get(),
