@@ -10,7 +10,7 @@ namespace waferline::kernels {
 
 Bytes PackedMatrix::PackedBytes(DType dtype, int64_t rows, int64_t cols) {
   const int64_t panels = (rows + kPanelRows - 1) / kPanelRows;
-  return Bytes(panels * LayOutPanel(dtype, cols).bytes);
+  return Bytes(panels * PanelBytes(dtype, cols));
 }
 
 absl::StatusOr<PackedMatrix> PackedMatrix::Pack(DType dtype, int64_t rows, int64_t cols,
@@ -31,13 +31,13 @@ absl::StatusOr<PackedMatrix> PackedMatrix::Pack(DType dtype, int64_t rows, int64
   matrix.dtype_ = dtype;
   matrix.rows_ = rows;
   matrix.cols_ = cols;
-  matrix.layout_ = LayOutPanel(dtype, cols);
+  matrix.panel_bytes_ = PanelBytes(dtype, cols);
   matrix.panels_ = AlignedBuffer(PackedBytes(dtype, rows, cols));
   std::byte* panels = matrix.panels_.data();
   pool.ParallelFor(matrix.panel_count(), row_bytes * kPanelRows, [&](int64_t panel, int) {
     const int64_t row = panel * kPanelRows;
-    PackPanel(dtype, matrix.layout_, source.data() + row * row_bytes.count(),
-              std::min(kPanelRows, rows - row), cols, panels + panel * matrix.layout_.bytes);
+    PackPanel(dtype, source.data() + row * row_bytes.count(), std::min(kPanelRows, rows - row),
+              cols, panels + panel * matrix.panel_bytes_);
   });
   return matrix;
 }

@@ -47,15 +47,15 @@ class PackedMatrix {
   int64_t cols() const { return cols_; }
   Bytes bytes() const { return panels_.size(); }
 
-  const PanelLayout& layout() const { return layout_; }
+  int64_t panel_bytes() const { return panel_bytes_; }
   int64_t panel_count() const { return (rows_ + kPanelRows - 1) / kPanelRows; }
-  const std::byte* panel(int64_t index) const { return panels_.data() + index * layout_.bytes; }
+  const std::byte* panel(int64_t index) const { return panels_.data() + index * panel_bytes_; }
 
  private:
   DType dtype_ = DType::kF32;
   int64_t rows_ = 0;
   int64_t cols_ = 0;
-  PanelLayout layout_;
+  int64_t panel_bytes_ = 0;
   AlignedBuffer panels_;
 };
 

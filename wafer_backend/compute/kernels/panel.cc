@@ -13,115 +13,88 @@ namespace {
 static_assert(std::endian::native == std::endian::little,
               "GGUF files and panels are little endian");
 
-int64_t TakeSection(PanelLayout* layout, int64_t bytes) {
-  const int64_t offset = layout->bytes;
-  layout->bytes += (bytes + 63) / 64 * 64;
-  return offset;
-}
-
-template <typename T>
-T* At(std::byte* panel, int64_t offset) {
-  return reinterpret_cast<T*>(panel + offset);
-}
-
-void PackFloats(DType dtype, const PanelLayout& layout, const std::byte* row, int64_t lane,
-                int64_t cols, std::byte* panel) {
+void PackFloats(DType dtype, const std::byte* row, int64_t lane, int64_t cols, std::byte* panel) {
   for (int64_t col = 0; col < cols; ++col) {
     if (dtype == DType::kF32) {
-      std::memcpy(At<float>(panel, layout.values) + col * kPanelRows + lane, row + 4 * col, 4);
+      std::memcpy(panel + (col * kPanelRows + lane) * 4, row + 4 * col, 4);
     } else if (dtype == DType::kF16) {
-      std::memcpy(At<F16>(panel, layout.values) + col * kPanelRows + lane, row + 2 * col, 2);
+      std::memcpy(panel + (col * kPanelRows + lane) * 2, row + 2 * col, 2);
     } else {
-      const int64_t place = (col / 2 * kPanelRows + lane) * 2 + col % 2;
-      std::memcpy(At<BF16>(panel, layout.values) + place, row + 2 * col, 2);
+      std::memcpy(panel + (col / 2 * kPanelRows + lane) * 4 + col % 2 * 2, row + 2 * col, 2);
     }
   }
 }
 
-void PackValue(DType dtype, const PanelLayout& layout, uint8_t value, int64_t col, int64_t lane,
-               std::byte* panel) {
-  auto* values = At<uint8_t>(panel, layout.values);
+// col: within the chunk.
+void PackValue(DType dtype, const ChunkLayout& layout, uint8_t value, int64_t col, int64_t lane,
+               uint8_t* chunk) {
   const int64_t byte_of_lane = lane * 4 + col % 4;
   if (dtype == DType::kQ8_0) {
-    values[col / 4 * 64 + byte_of_lane] = value;
+    chunk[layout.values + col / 4 * 64 + byte_of_lane] = value;
     return;
   }
-  values[col / 8 * 64 + byte_of_lane] |=
-      static_cast<uint8_t>((value & 15) << (col / 4 % 2 == 0 ? 0 : 4));
+  chunk[layout.values + col / 8 * 64 + byte_of_lane] |=
+      static_cast<uint8_t>((value & 15) << (col / 4 % 2 * 4));
   if (dtype == DType::kQ5_K) {
-    At<uint8_t>(panel, layout.top_bits)[col / 32 * 64 + byte_of_lane] |=
+    chunk[layout.top_bits + col / 32 * 64 + byte_of_lane] |=
         static_cast<uint8_t>((value >> 4) << (col % 32 / 4));
   } else if (dtype == DType::kQ6_K) {
-    At<uint8_t>(panel, layout.top_bits)[col / 16 * 64 + byte_of_lane] |=
+    chunk[layout.top_bits + col / 16 * 64 + byte_of_lane] |=
         static_cast<uint8_t>((value >> 4) << (col % 16 / 4 * 2));
   }
 }
 
-void PackUnits(DType dtype, const PanelLayout& layout, const std::byte* source, int64_t place,
-               std::byte* panel) {
-  const int64_t unit_at = dtype == DType::kQ6_K ? 208 : 0;
-  std::memcpy(At<F16>(panel, layout.units) + place, source + unit_at, 2);
-  if (layout.min_units >= 0) {
-    std::memcpy(At<F16>(panel, layout.min_units) + place, source + 2, 2);
-  }
-}
-
-void PackBlock(DType dtype, const PanelLayout& layout, const std::byte* source, int64_t index,
-               int64_t lane, std::byte* panel) {
+// first: the block's first column within the chunk.
+void PackBlock(DType dtype, const ChunkLayout& layout, const std::byte* source, int64_t first,
+               int64_t lane, uint8_t* chunk) {
   QuantBlock block;
   ReadBlock(dtype, source, &block);
-  PackUnits(dtype, layout, source, index * kPanelRows + lane, panel);
   const int64_t length = BlockLength(dtype);
-  const int64_t parts = length / PartLength(dtype);
-  for (int64_t part = 0; part < parts && layout.scales >= 0; ++part) {
-    const int64_t place = (index * parts + part) * kPanelRows + lane;
-    At<int8_t>(panel, layout.scales)[place] = static_cast<int8_t>(block.scale[part]);
-    if (layout.minima >= 0) {
-      At<int8_t>(panel, layout.minima)[place] = static_cast<int8_t>(block.min[part]);
-    }
-  }
+  const int64_t unit_at = (first / length * kPanelRows + lane) * 2;
+  std::memcpy(chunk + layout.units + unit_at, source + (dtype == DType::kQ6_K ? 208 : 0), 2);
   for (int64_t i = 0; i < length; ++i) {
-    PackValue(dtype, layout, static_cast<uint8_t>(block.value[i] + ValueOffset(dtype)),
-              index * length + i, lane, panel);
+    PackValue(dtype, layout, static_cast<uint8_t>(block.value[i] + ValueOffset(dtype)), first + i,
+              lane, chunk);
   }
+  if (length == 32) return;
+  for (int64_t part = 0; part < length / PartLength(dtype); ++part) {
+    const int64_t place = part * kPanelRows + lane;
+    chunk[layout.scales + place] = static_cast<uint8_t>(block.scale[part]);
+    if (dtype == DType::kQ6_K) continue;
+    chunk[layout.minima + place] = static_cast<uint8_t>(block.min[part]);
+  }
+  if (dtype != DType::kQ6_K) std::memcpy(chunk + layout.min_units + lane * 2, source + 2, 2);
 }
 
 }  // namespace
 
-PanelLayout LayOutPanel(DType dtype, int64_t cols) {
+int64_t PanelBytes(DType dtype, int64_t cols) {
   WL_CHECK(cols > 0 && cols % BlockLength(dtype) == 0);
-  PanelLayout layout;
-  const int64_t blocks = cols / BlockLength(dtype);
-  const bool minima = dtype == DType::kQ4_K || dtype == DType::kQ5_K;
-  if (!IsQuantised(dtype)) {
-    const int64_t padded = dtype == DType::kBF16 ? (cols + 1) / 2 * 2 : cols;
-    layout.values = TakeSection(&layout, BytesFor(dtype, padded * kPanelRows).count());
-    return layout;
-  }
-  layout.units = TakeSection(&layout, blocks * kPanelRows * 2);
-  if (minima) layout.min_units = TakeSection(&layout, blocks * kPanelRows * 2);
-  if (BlockLength(dtype) == 256) {
-    layout.scales = TakeSection(&layout, cols / PartLength(dtype) * kPanelRows);
-  }
-  if (minima) layout.minima = TakeSection(&layout, cols / PartLength(dtype) * kPanelRows);
-  layout.values = TakeSection(&layout, cols * kPanelRows / (dtype == DType::kQ8_0 ? 1 : 2));
-  if (dtype == DType::kQ5_K) layout.top_bits = TakeSection(&layout, cols * kPanelRows / 8);
-  if (dtype == DType::kQ6_K) layout.top_bits = TakeSection(&layout, cols * kPanelRows / 4);
-  return layout;
+  if (dtype == DType::kBF16) return (cols + 1) / 2 * 64;
+  if (!IsQuantised(dtype)) return (BytesFor(dtype, cols * kPanelRows).count() + 63) / 64 * 64;
+  const ChunkLayout chunk = LayOutChunk(dtype);
+  const int64_t half_chunk = chunk.values + (chunk.bytes - chunk.values) / 2;
+  return cols / chunk.cols * chunk.bytes + (cols % chunk.cols == 0 ? 0 : half_chunk);
 }
 
-void PackPanel(DType dtype, const PanelLayout& layout, const std::byte* rows, int64_t row_count,
-               int64_t cols, std::byte* panel) {
+void PackPanel(DType dtype, const std::byte* rows, int64_t row_count, int64_t cols,
+               std::byte* panel) {
   WL_CHECK(row_count >= 0 && row_count <= kPanelRows);
   const int64_t row_bytes = BytesFor(dtype, cols).count();
-  for (int64_t lane = 0; lane < row_count; ++lane) {
-    const std::byte* row = rows + lane * row_bytes;
-    if (!IsQuantised(dtype)) {
-      PackFloats(dtype, layout, row, lane, cols, panel);
-      continue;
+  if (!IsQuantised(dtype)) {
+    for (int64_t lane = 0; lane < row_count; ++lane) {
+      PackFloats(dtype, rows + lane * row_bytes, lane, cols, panel);
     }
-    for (int64_t index = 0; index < cols / BlockLength(dtype); ++index) {
-      PackBlock(dtype, layout, row + index * BlockBytes(dtype).count(), index, lane, panel);
+    return;
+  }
+  const ChunkLayout layout = LayOutChunk(dtype);
+  auto* chunks = reinterpret_cast<uint8_t*>(panel);
+  const int64_t length = BlockLength(dtype);
+  for (int64_t col = 0; col < cols; col += length) {
+    uint8_t* chunk = chunks + col / layout.cols * layout.bytes;
+    for (int64_t lane = 0; lane < row_count; ++lane) {
+      const int64_t at = lane * row_bytes + col / length * BlockBytes(dtype).count();
+      PackBlock(dtype, layout, rows + at, col % layout.cols, lane, chunk);
     }
   }
 }

@@ -1,21 +1,26 @@
 // How packed weights lie in memory. A panel is kPanelRows output rows over all columns, and row
 // `lane` of the panel always stands in lane `lane` of a vector: each lane sums its own output in
 // rising column order, so no reduction ever crosses lanes, and a row alone, in a batch or in a
-// prompt takes the same steps (law 4). Sections of a panel, each on a 64-byte border:
+// prompt takes the same steps (law 4).
 //
-//   F32   values  f32  [cols][16]
-//   F16   values  f16  [cols][16]
-//   BF16  values  bf16 [ceil(cols / 2)][16][2]           (an odd last column is padded with zero)
-//   Q8_0  units   f16  [cols/32][16];  values u8 [cols/4][16][4], value + 128
-//   Q4_0  units   f16  [cols/32][16];  nibbles, value + 8
-//   Q4_K  units, min units f16 [cols/256][16]; scales, minima u8 [cols/32][16]; nibbles
-//   Q5_K  as Q4_K, and fifth bits
-//   Q6_K  units f16 [cols/256][16]; scales i8 [cols/16][16]; nibbles and top bits of value + 32
+// Floats:  F32 [cols][16];  F16 [cols][16];  BF16 [ceil(cols / 2)][16][2], padded with zero.
 //
-// Bits are grouped by 4 columns ("quads", what one VNNI instruction multiplies):
-//   nibbles  u8 [cols/8][16][4]: low nibbles are the even quad's columns, high the odd quad's
-//   fifth    u8 [cols/32][16][4]: bit t of byte i is column 4t + i of the block
-//   top      u8 [cols/16][16][4]: bits 2t, 2t+1 of byte i are column 4t + i of the sixteen
+// Quantised panels are a row of chunks, each with all that its columns need, so that a whole matrix
+// is one unbroken stream for the memory system. Sections of a chunk, in this order, each on a
+// 64-byte border:
+//
+//   Q8_0  64 columns   units f16 [2][16]; values u8 [16][16][4], value + 128
+//   Q4_0  64 columns   units f16 [2][16]; nibbles, value + 8
+//   Q4_K  256 columns  units, min units f16 [16] each; scales, minima u8 [8][16]; nibbles
+//   Q5_K  256 columns  as Q4_K, and fifth bits
+//   Q6_K  256 columns  units f16 [16], padded; scales i8 [16][16]; nibbles; top bits; value + 32
+//
+// (Q8_0 and Q4_0: a last chunk of 32 columns has full units and half the values.) Bits are grouped
+// by 4 columns ("quads", what one VNNI instruction multiplies), c columns to the chunk:
+//
+//   nibbles  u8 [c/8][16][4]: low nibbles are the even quad's columns, high the odd quad's
+//   fifth    u8 [c/32][16][4]: bit t of byte i is column 4t + i of the 32
+//   top      u8 [c/16][16][4]: bits 2t, 2t+1 of byte i are column 4t + i of the 16
 //
 // Rows beyond the matrix (the last panel) are zero. Plain values, any thread.
 #pragma once
@@ -29,19 +34,9 @@ namespace waferline::kernels {
 
 inline constexpr int64_t kPanelRows = 16;
 
-// Byte offsets of the sections from the panel's start; -1 where the format has none.
-struct PanelLayout {
-  int64_t units = -1;
-  int64_t min_units = -1;
-  int64_t scales = -1;
-  int64_t minima = -1;
-  int64_t values = -1;  // whole values, or their low nibbles
-  int64_t top_bits = -1;
-  int64_t bytes = 0;  // of the whole panel, a multiple of 64
-};
-
-// cols is a whole number of blocks of `dtype`.
-PanelLayout LayOutPanel(DType dtype, int64_t cols);
+constexpr bool IsQuantised(DType dtype) {
+  return dtype != DType::kF32 && dtype != DType::kF16 && dtype != DType::kBF16;
+}
 
 // What is added to a quantised value to store it unsigned.
 constexpr int ValueOffset(DType dtype) {
@@ -57,13 +52,39 @@ constexpr int ValueOffset(DType dtype) {
   }
 }
 
-constexpr bool IsQuantised(DType dtype) {
-  return dtype != DType::kF32 && dtype != DType::kF16 && dtype != DType::kBF16;
+// Byte offsets of a chunk's sections; quantised types only.
+struct ChunkLayout {
+  int64_t cols;
+  int64_t units = 0;
+  int64_t min_units = 0;  // beside the units
+  int64_t scales = 0;
+  int64_t minima = 0;
+  int64_t values = 0;  // whole values, or their low nibbles
+  int64_t top_bits = 0;
+  int64_t bytes = 0;
+};
+
+constexpr ChunkLayout LayOutChunk(DType dtype) {
+  const bool minima = dtype == DType::kQ4_K || dtype == DType::kQ5_K;
+  const int64_t parts = dtype == DType::kQ6_K ? 16 : minima ? 8 : 0;
+  ChunkLayout chunk{.cols = parts > 0 ? 256 : 64};
+  chunk.min_units = kPanelRows * 2;
+  chunk.scales = 64;  // units and min units, or two blocks' units
+  chunk.minima = chunk.scales + parts * kPanelRows;
+  chunk.values = chunk.minima + (minima ? parts * kPanelRows : 0);
+  chunk.top_bits = chunk.values + chunk.cols * kPanelRows / (dtype == DType::kQ8_0 ? 1 : 2);
+  chunk.bytes = chunk.top_bits + (dtype == DType::kQ5_K   ? chunk.cols * kPanelRows / 8
+                                  : dtype == DType::kQ6_K ? chunk.cols * kPanelRows / 4
+                                                          : 0);
+  return chunk;
 }
 
+// Of a whole panel, a multiple of 64. cols is a whole number of blocks of `dtype`.
+int64_t PanelBytes(DType dtype, int64_t cols);
+
 // Fills one panel (zeroed before) from up to kPanelRows consecutive rows as a GGUF file holds them,
-// row_bytes apart.
-void PackPanel(DType dtype, const PanelLayout& layout, const std::byte* rows, int64_t row_count,
-               int64_t cols, std::byte* panel);
+// one after the other.
+void PackPanel(DType dtype, const std::byte* rows, int64_t row_count, int64_t cols,
+               std::byte* panel);
 
 }  // namespace waferline::kernels

@@ -1,0 +1,165 @@
+#include "wafer_backend/compute/kernels/products.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "wafer_backend/compute/kernels/float_matmul.cc"
+#include "wafer_backend/compute/kernels/highway_paths.h"
+// clang-format off
+#include "hwy/foreach_target.h"
+// clang-format on
+#include <algorithm>
+#include <utility>
+
+#include "hwy/highway.h"
+#include "wafer_backend/compute/kernels/half.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace waferline::kernels {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// A panel is 16 lanes wide, the CPU's vectors 4 to 16: each is handled alone, as lanes never meet.
+using Lanes = hn::CappedTag<float, 16>;
+using Vector = hn::Vec<Lanes>;
+
+// Columns (rows of activations) and vectors of one register tile.
+inline constexpr int kColumnsAtOnce = HWY_TARGET == HWY_AVX3 ? 12 : HWY_TARGET == HWY_AVX2 ? 6 : 2;
+inline constexpr int kVectorsAtOnce = 2;
+
+// Weights of one column for the rows from `lane` on.
+template <DType kDType>
+HWY_INLINE Vector LoadWeights(const std::byte* values, int64_t col, int64_t lane) {
+  const Lanes d;
+  if constexpr (kDType == DType::kF32) {
+    return hn::LoadU(d, reinterpret_cast<const float*>(values) + col * kPanelRows + lane);
+  } else if constexpr (kDType == DType::kF16) {
+    const hn::Rebind<hwy::float16_t, Lanes> half;
+    const auto* at = reinterpret_cast<const hwy::float16_t*>(values) + col * kPanelRows + lane;
+    return hn::PromoteTo(d, hn::LoadU(half, at));
+  } else {
+    // Columns 2c and 2c + 1 share a 32-bit lane; a bf16 is the upper half of an f32.
+    const hn::RebindToUnsigned<Lanes> bits;
+    const auto* at = reinterpret_cast<const uint32_t*>(values) + col / 2 * kPanelRows + lane;
+    const auto pair = hn::LoadU(bits, at);
+    return hn::BitCast(
+        d, col % 2 == 0 ? hn::ShiftLeft<16>(pair) : hn::And(pair, hn::Set(bits, 0xffff0000u)));
+  }
+}
+
+struct FloatPass {
+  const std::byte* values[kVectorsAtOnce];  // of each vector's panel
+  int64_t lane[kVectorsAtOnce];             // its first row there
+  float* y[kVectorsAtOnce];
+  int64_t rows[kVectorsAtOnce];  // that exist, of the vector's
+  int64_t cols;
+  const float* x;  // [cols][stride]
+  int64_t stride;
+  int64_t y_stride;
+};
+
+template <DType kDType, int kColumns>
+HWY_NOINLINE void MultiplyFloatTile(const FloatPass& pass_in) {
+  const FloatPass pass = pass_in;
+  const Lanes d;
+  Vector sum[kVectorsAtOnce][kColumns];
+#pragma GCC unroll 2
+  for (int v = 0; v < kVectorsAtOnce; ++v) {
+#pragma GCC unroll 12
+    for (int j = 0; j < kColumns; ++j) sum[v][j] = hn::Zero(d);
+  }
+  const auto add_column = [&](int64_t col) HWY_ATTR {
+    const float* x = pass.x + col * pass.stride;
+    const Vector w0 = LoadWeights<kDType>(pass.values[0], col, pass.lane[0]);
+    const Vector w1 = LoadWeights<kDType>(pass.values[1], col, pass.lane[1]);
+#pragma GCC unroll 12
+    for (int j = 0; j < kColumns; ++j) {
+      const Vector xs = hn::Set(d, x[j]);
+      sum[0][j] = hn::MulAdd(w0, xs, sum[0][j]);
+      sum[1][j] = hn::MulAdd(w1, xs, sum[1][j]);
+    }
+  };
+  int64_t col = 0;
+  for (; col + 2 <= pass.cols; col += 2) {
+    add_column(col);
+    add_column(col + 1);
+  }
+  if (col < pass.cols) add_column(col);
+  for (int v = 0; v < kVectorsAtOnce; ++v) {
+    for (int j = 0; j < kColumns; ++j) {
+      HWY_ALIGN float lanes[16];
+      hn::Store(sum[v][j], d, lanes);
+      std::copy_n(lanes, pass.rows[v], pass.y[v] + j * pass.y_stride);
+    }
+  }
+}
+
+template <DType kDType, int... kColumns>
+HWY_INLINE void MultiplyFloatTileOf(int64_t columns, const FloatPass& pass,
+                                    std::integer_sequence<int, kColumns...>) {
+  ((columns == kColumns + 1 ? MultiplyFloatTile<kDType, kColumns + 1>(pass) : void()), ...);
+}
+
+// The tile's vectors are numbers first, first + 1 of the task's rows.
+FloatPass PassFor(const ProductTask& task, int64_t first, const ColumnGroup& group, int64_t j,
+                  int64_t first_row) {
+  const PackedMatrix& m = *task.product->weights;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(Lanes()));
+  FloatPass pass;
+  for (int v = 0; v < kVectorsAtOnce; ++v) {
+    const int64_t row = task.first_panel * kPanelRows + (first + v) * lanes;
+    // Beyond the task's last panel the last vector is computed again and not stored.
+    const bool exists = row < std::min(task.end_panel * kPanelRows, m.rows());
+    const int64_t at = exists ? row : task.first_panel * kPanelRows + first * lanes;
+    pass.values[v] = m.panel(at / kPanelRows);
+    pass.lane[v] = at % kPanelRows;
+    pass.y[v] = task.product->y + (first_row + j) * m.rows() + at;
+    pass.rows[v] = exists ? std::min(lanes, m.rows() - row) : 0;
+  }
+  pass.cols = m.cols();
+  pass.x = group.f32 + j;
+  pass.stride = group.count;
+  pass.y_stride = m.rows();
+  return pass;
+}
+
+template <DType kDType>
+void MultiplyFloatPanels(const ProductTask& task) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(Lanes()));
+  const int64_t rows = std::min(task.end_panel * kPanelRows, task.product->weights->rows()) -
+                       task.first_panel * kPanelRows;
+  for (int64_t first = 0; first * lanes < rows; first += kVectorsAtOnce) {
+    int64_t row = 0;
+    for (const ColumnGroup& group : task.groups) {
+      for (int64_t j = 0; j < group.count; j += kColumnsAtOnce) {
+        MultiplyFloatTileOf<kDType>(std::min<int64_t>(kColumnsAtOnce, group.count - j),
+                                    PassFor(task, first, group, j, row),
+                                    std::make_integer_sequence<int, kColumnsAtOnce>());
+      }
+      row += group.count;
+    }
+  }
+}
+
+void MultiplyFloat(const ProductTask& task) {
+  switch (task.product->weights->dtype()) {
+    case DType::kF32:
+      return MultiplyFloatPanels<DType::kF32>(task);
+    case DType::kF16:
+      return MultiplyFloatPanels<DType::kF16>(task);
+    default:
+      return MultiplyFloatPanels<DType::kBF16>(task);
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace waferline::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace waferline::kernels {
+
+void MultiplyFloat(const ProductTask& task, CpuPath path) {
+  WL_FOR_PATH(path, MultiplyFloat)(task);
+}
+
+}  // namespace waferline::kernels
+#endif  // HWY_ONCE

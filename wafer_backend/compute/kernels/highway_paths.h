@@ -1,0 +1,29 @@
+// One source, three CPU paths: a kernel's .cc is compiled by Highway's foreach_target.h for AVX-512
+// (HWY_AVX3; what it adds in VNNI and BF16 instructions is checked by Supports), AVX2 and the
+// portable baseline, and WL_FOR_PATH picks one of them by an argument instead of Highway's
+// process-wide choice, so that tests reach each.
+//
+// Include before any header of Highway.
+#pragma once
+
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4)
+
+#include "wafer_backend/compute/kernels/cpu.h"
+
+namespace waferline::kernels {
+
+template <typename Function>
+Function PickPath(CpuPath path, Function portable, Function avx2, Function avx512) {
+  return path == CpuPath::kAvx512 ? avx512 : path == CpuPath::kAvx2 ? avx2 : portable;
+}
+
+}  // namespace waferline::kernels
+
+// Inside HWY_ONCE: the function `name` of HWY_NAMESPACE for `path`. A build with another baseline
+// than plain x86-64 (another architecture, or -march=native) has one path.
+#if defined(__x86_64__) && !defined(__SSSE3__)
+#define WL_FOR_PATH(path, name) \
+  ::waferline::kernels::PickPath(path, &HWY_STATIC_DISPATCH(name), &N_AVX2::name, &N_AVX3::name)
+#else
+#define WL_FOR_PATH(path, name) (&HWY_STATIC_DISPATCH(name))
+#endif

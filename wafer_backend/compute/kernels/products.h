@@ -1,0 +1,37 @@
+// One task of a matrix product: some panels of weights times all groups of activations. Inner part
+// of matrix.h; the kernels behind it are one source each.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "wafer_backend/compute/kernels/activations.h"
+#include "wafer_backend/compute/kernels/matrix.h"
+
+namespace waferline::kernels {
+
+struct ProductTask {
+  const Product* product;
+  int64_t first_panel;
+  int64_t end_panel;
+  std::span<const ColumnGroup> groups;
+  std::byte* workspace;  // of the worker, WorkspaceBytes of the weights
+};
+
+// The forms of activations that weights of this type are multiplied by.
+void AddForms(DType dtype, CpuPath path, ActivationForms* forms);
+
+// Room for one panel, unpacked to bytes, for several groups to read.
+Bytes WorkspaceBytes(const PackedMatrix& weights);
+
+// Q8_0, Q4_0, Q4_K, Q5_K, Q6_K: quantised_matmul.cc.
+void MultiplyQuantised(const ProductTask& task, CpuPath path);
+
+// F32, F16, and BF16 where the CPU has no products of it: float_matmul.cc.
+void MultiplyFloat(const ProductTask& task, CpuPath path);
+
+// BF16 with AVX512_BF16: bf16_matmul.cc. Only for kAvx512.
+void MultiplyBf16(const ProductTask& task);
+
+}  // namespace waferline::kernels
