@@ -52,15 +52,6 @@ std::vector<ShardMemory> MemoryOf(const silicon::AcceleratorSpec& device, int de
        .page_tokens = kPageTokens}};
 }
 
-absl::StatusOr<silicon::AcceleratorSpec> LoadAccelerator(const std::string& name) {
-  WL_ASSIGN_OR_RETURN(const silicon::Hardware hardware, silicon::LoadHardware(name));
-  if (hardware.accelerator() == nullptr) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("\"", name, "\" is a wafer; a prefill pool is made of accelerators"));
-  }
-  return *hardware.accelerator();
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<LaneDevices>> LaneDevices::Build(const config::LaneConfig& config,
@@ -69,73 +60,87 @@ absl::StatusOr<std::unique_ptr<LaneDevices>> LaneDevices::Build(const config::La
   lane->config_ = config;
   const absl::StatusOr<TimedShape> timed = LoadTimedShape(config.shape);
   WL_RETURN_IF_ERROR(Named(config, "shape", timed.status()));
-  const timing::ModelShape& shape = timed->shape;
   lane->context_ = config.context > Tokens() ? config.context : timed->context;
   if (lane->context_ <= Tokens()) {
     return Named(
         config, "context",
         absl::InvalidArgumentError("is needed: the shape does not say how long a sequence may be"));
   }
-  const emulator::RooflineModel roofline = emulator::RooflineOf(shape);
+  const emulator::RooflineModel roofline = emulator::RooflineOf(timed->shape);
   lane->kv_bytes_per_token_ = Bytes(static_cast<int64_t>(roofline.kv_bytes_per_token));
+  WL_RETURN_IF_ERROR(Named(config, "prefill.hardware", lane->AddWorkers(roofline)));
 
-  const absl::StatusOr<silicon::AcceleratorSpec> prefill = LoadAccelerator(config.prefill.hardware);
-  WL_RETURN_IF_ERROR(Named(config, "prefill.hardware", prefill.status()));
-  const emulator::RooflineHardware worker =
-      emulator::RooflineOf(*prefill, config.prefill.devices_per_worker);
-  for (int i = 0; i < config.prefill.workers; ++i) {
-    lane->workers_.push_back(std::make_unique<emulator::RooflinePrefill>(worker, roofline));
+  int units = 0;
+  lane->label_ = timed->shape.name + " on";
+  for (const config::DecodeConfig& decode : config.decode) {
+    const std::string field = absl::StrCat("decode[", lane->groups_.size(), "]");
+    WL_RETURN_IF_ERROR(Named(config, field, lane->AddUnits(decode, timed->shape, roofline)));
+    units += decode.units;
   }
-
-  const auto add_link = [&] {
+  for (int i = 0; i < (config.link.shared ? 1 : units); ++i) {
     lane->links_.push_back(std::make_unique<emulator::SharedLink>(
         timeline, config.link.bytes_per_second, config.link.latency));
-  };
-  if (config.link.shared) add_link();
-  for (size_t i = 0; i < config.decode.size(); ++i) {
-    const config::DecodeConfig& decode = config.decode[i];
-    const std::string field = absl::StrCat("decode[", i, "]");
-    const absl::StatusOr<silicon::Hardware> hardware = silicon::LoadHardware(decode.hardware);
-    WL_RETURN_IF_ERROR(Named(config, field + ".hardware", hardware.status()));
-    UnitGroup group;
-    group.config = decode;
-    std::string where;
-    if (hardware->wafer() != nullptr) {
-      const absl::StatusOr<timing::Profile> profile = timing::LoadProfile(decode.profile);
-      WL_RETURN_IF_ERROR(Named(config, field + ".profile", profile.status()));
-      const timing::LayoutNeeds needs{.wafers = decode.wafers_per_unit,
-                                      .bytes_per_kv_value = kFp16Bytes,
-                                      .cached_positions = lane->context_.as_double()};
-      const auto costs = timing::DecodeCostsOf(shape, *hardware->wafer(), *profile, needs);
-      WL_RETURN_IF_ERROR(Named(config, field, costs.status()));
-      group.memory = MemoryOf(*costs);
-      for (int unit = 0; unit < decode.units; ++unit) {
-        group.pipelines.push_back(std::make_unique<emulator::WaferPipeline>(
-            std::make_unique<emulator::HardwareStageCosts>(*costs, lane->context_)));
-      }
-      where = absl::StrCat(decode.units * costs->wafers, " x ", hardware->name, " (", profile->name,
-                           ")");
-    } else {
-      if (!decode.profile.empty()) {
-        return Named(config, field + ".profile",
-                     absl::InvalidArgumentError("has no effect on an accelerator; leave it out"));
-      }
-      group.memory = MemoryOf(*hardware->accelerator(), decode.devices_per_unit, roofline);
-      const emulator::RooflineHardware devices =
-          emulator::RooflineOf(*hardware->accelerator(), decode.devices_per_unit);
-      for (int unit = 0; unit < decode.units; ++unit) {
-        group.batches.push_back(std::make_unique<emulator::RooflineDecoder>(devices, roofline));
-      }
-      where = absl::StrCat(decode.units * decode.devices_per_unit, " x ", hardware->name);
-    }
-    absl::StrAppend(&lane->label_, i == 0 ? absl::StrCat(shape.name, " on ") : " and ", where);
-    for (int unit = 0; unit < decode.units && !config.link.shared; ++unit) add_link();
-    lane->groups_.push_back(std::move(group));
   }
   absl::StrAppend(&lane->label_, ", prefill on ",
                   config.prefill.workers * config.prefill.devices_per_worker, " x ",
                   config.prefill.hardware);
   return lane;
+}
+
+absl::Status LaneDevices::AddWorkers(const emulator::RooflineModel& model) {
+  WL_ASSIGN_OR_RETURN(const silicon::Hardware hardware,
+                      silicon::LoadHardware(config_.prefill.hardware));
+  if (hardware.accelerator() == nullptr) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(hardware.name, " is a wafer; a prefill pool is made of accelerators"));
+  }
+  const emulator::RooflineHardware worker =
+      emulator::RooflineOf(*hardware.accelerator(), config_.prefill.devices_per_worker);
+  for (int i = 0; i < config_.prefill.workers; ++i) {
+    workers_.push_back(std::make_unique<emulator::RooflinePrefill>(worker, model));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LaneDevices::AddUnits(const config::DecodeConfig& decode,
+                                   const timing::ModelShape& shape,
+                                   const emulator::RooflineModel& model) {
+  WL_ASSIGN_OR_RETURN(const silicon::Hardware hardware, silicon::LoadHardware(decode.hardware));
+  UnitGroup group{.config = decode};
+  int devices = decode.devices_per_unit;
+  std::string profile_label;
+  if (hardware.wafer() != nullptr) {
+    if (devices != 1) {
+      return absl::InvalidArgumentError("devices_per_unit has no effect on a wafer; leave it out");
+    }
+    WL_ASSIGN_OR_RETURN(const timing::Profile profile, timing::LoadProfile(decode.profile));
+    const timing::LayoutNeeds needs{.wafers = decode.wafers_per_unit,
+                                    .bytes_per_kv_value = kFp16Bytes,
+                                    .cached_positions = context_.as_double()};
+    WL_ASSIGN_OR_RETURN(const timing::DecodeCosts costs,
+                        timing::DecodeCostsOf(shape, *hardware.wafer(), profile, needs));
+    group.memory = MemoryOf(costs);
+    for (int unit = 0; unit < decode.units; ++unit) {
+      group.pipelines.push_back(std::make_unique<emulator::WaferPipeline>(
+          std::make_unique<emulator::HardwareStageCosts>(costs, context_)));
+    }
+    devices = costs.wafers;
+    profile_label = " (" + profile.name + ")";
+  } else {
+    if (!decode.profile.empty() || decode.wafers_per_unit != 0) {
+      return absl::InvalidArgumentError(
+          "profile and wafers_per_unit have no effect on an accelerator; leave them out");
+    }
+    group.memory = MemoryOf(*hardware.accelerator(), devices, model);
+    const emulator::RooflineHardware unit = emulator::RooflineOf(*hardware.accelerator(), devices);
+    for (int i = 0; i < decode.units; ++i) {
+      group.batches.push_back(std::make_unique<emulator::RooflineDecoder>(unit, model));
+    }
+  }
+  absl::StrAppend(&label_, groups_.empty() ? " " : " and ", decode.units * devices, " x ",
+                  hardware.name, profile_label);
+  groups_.push_back(std::move(group));
+  return absl::OkStatus();
 }
 
 engine::LaneSpec LaneDevices::Spec(ValueSource* values,

@@ -13,6 +13,8 @@
 #include "wafer_backend/api/devices.h"
 #include "wafer_backend/api/values.h"
 #include "wafer_backend/base/timeline.h"
+#include "wafer_backend/emulator/roofline.h"
+#include "wafer_backend/hardware/timing/model_shape.h"
 
 namespace waferline::fleet {
 
@@ -46,6 +48,9 @@ class LaneDevices {
     std::vector<std::unique_ptr<BatchDecoder>> batches;
   };
   LaneDevices() = default;
+  absl::Status AddWorkers(const emulator::RooflineModel& model);
+  absl::Status AddUnits(const config::DecodeConfig& decode, const timing::ModelShape& shape,
+                        const emulator::RooflineModel& model);
 
   config::LaneConfig config_;
   Tokens context_;
