@@ -5,6 +5,7 @@
 
 #include "server/runtime/host.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/plane/compute_plane.h"
 
 namespace waferline::app {
 namespace {
@@ -78,6 +79,29 @@ Cloud::~Cloud() {
 
 void Cloud::Stop() {
   if (thread_ != nullptr) thread_->Stop();
+}
+
+std::vector<metrics::ComputeFigures> Cloud::compute() const {
+  std::vector<metrics::ComputeFigures> all;
+  for (const HostedModel& model : models_) {
+    const auto* plane = dynamic_cast<const plane::ComputePlane*>(model.values.get());
+    if (plane == nullptr) continue;
+    const plane::PlaneCounters counters = plane->counters();
+    metrics::ComputeFigures figures{.model = model.served->name,
+                                    .decode_steps = counters.decode_steps,
+                                    .decode_rows = counters.decode_rows,
+                                    .prefill_tokens = counters.prefill_tokens,
+                                    .drafted_tokens = counters.drafted_tokens,
+                                    .accepted_tokens = counters.accepted_tokens,
+                                    .live_sequences = counters.live_sequences,
+                                    .kv_reserved = counters.kv_reserved,
+                                    .prefill_kv = counters.prefill_kv};
+    for (const link::LinkBytes& hop : counters.activation_bytes) {
+      figures.activations.push_back(Bytes(static_cast<int64_t>(hop.payload)));
+    }
+    all.push_back(std::move(figures));
+  }
+  return all;
 }
 
 int Cloud::LaneOf(const std::string& model) const {

@@ -41,6 +41,8 @@ class Cloud {
   runtime::EngineThread& engine() { return *thread_; }
   metrics::Exposition& exposition() { return *exposition_; }
   const text::ModelCatalog& catalog() const { return *catalog_; }
+  // Of the models whose tokens are computed.
+  std::vector<metrics::ComputeFigures> compute() const;
   // The lane of a model; -1 if there is none.
   int LaneOf(const std::string& model) const;
 

@@ -151,7 +151,8 @@ class BothFrontEnds : public FrontEnds {
       http_->Post([this, reply, snapshot = engine.Snapshot()] {
         cloud_->exposition().SetGauges(snapshot,
                                        {.engine_progress_age = cloud_->engine().progress_age(),
-                                        .http_connections = http_->connections()});
+                                        .http_connections = http_->connections(),
+                                        .compute = cloud_->compute()});
         reply(cloud_->exposition().Text());
       });
     });

@@ -31,10 +31,25 @@ struct MeteredLane {
   int64_t kv_pages = 0;     // of all its decode units
 };
 
+// What really computes one model's tokens. The counts are since the start.
+struct ComputeFigures {
+  std::string model;
+  uint64_t decode_steps = 0;
+  uint64_t decode_rows = 0;  // sequences of all steps together
+  uint64_t prefill_tokens = 0;
+  uint64_t drafted_tokens = 0;   // proposed by speculation
+  uint64_t accepted_tokens = 0;  // of them, what the model said too
+  uint32_t live_sequences = 0;
+  std::vector<Bytes> kv_reserved;  // of each shard's SRAM
+  Bytes prefill_kv;                // held by the prefill pool
+  std::vector<Bytes> activations;  // passed between neighbouring shards, first hop first
+};
+
 // Figures of the process that are not the engine's.
 struct HostFigures {
   Nanoseconds engine_progress_age;
   size_t http_connections = 0;
+  std::vector<ComputeFigures> compute;
 };
 
 class Exposition {

@@ -32,6 +32,45 @@ void SnapshotGauges::Put(const std::string& name, const std::string& help, const
   gauge->Set(value);
 }
 
+void SnapshotGauges::Count(const std::string& name, const std::string& help, const Labels& labels,
+                           double total) {
+  prometheus::Counter*& counter = counters_[{name, labels}];
+  if (counter == nullptr) counter = AddCounter(registry_, name, help, labels);
+  counter->Increment(total - counter->Value());
+}
+
+void SnapshotGauges::SetCompute(const ComputeFigures& figures) {
+  const Labels model = {{"model_name", figures.model}};
+  const auto at = [&](const char* key, size_t index) {
+    Labels labels = model;
+    labels[key] = absl::StrCat(index);
+    return labels;
+  };
+  Count("waferline_compute_decode_steps_total", "Decode steps that shards computed.", model,
+        static_cast<double>(figures.decode_steps));
+  Count("waferline_compute_decode_rows_total", "Sequences in those steps, added up.", model,
+        static_cast<double>(figures.decode_rows));
+  Count("waferline_compute_prefill_tokens_total", "Prompt tokens that were computed.", model,
+        static_cast<double>(figures.prefill_tokens));
+  Count("waferline_compute_drafted_tokens_total", "Tokens that speculation proposed.", model,
+        static_cast<double>(figures.drafted_tokens));
+  Count("waferline_compute_accepted_tokens_total", "Proposed tokens that the model said too.",
+        model, static_cast<double>(figures.accepted_tokens));
+  Put("waferline_compute_sequences", "Sequences that the compute plane holds.", model,
+      figures.live_sequences);
+  Put("waferline_compute_prefill_kv_bytes", "KV held by the prefill pool.", model,
+      figures.prefill_kv.as_double());
+  for (size_t i = 0; i < figures.kv_reserved.size(); ++i) {
+    Put("waferline_compute_shard_kv_bytes", "KV reserved in a shard's SRAM.", at("shard", i),
+        figures.kv_reserved[i].as_double());
+  }
+  for (size_t i = 0; i < figures.activations.size(); ++i) {
+    Count("waferline_compute_activation_bytes_total",
+          "Activations passed from a shard to its neighbour.", at("hop", i),
+          figures.activations[i].as_double());
+  }
+}
+
 void SnapshotGauges::Set(const engine::EngineSnapshot& snapshot, const HostFigures& host) {
   Put("waferline_emulated_now_seconds", "Emulated time since the start.", {},
       ToSeconds(snapshot.now));
@@ -46,6 +85,7 @@ void SnapshotGauges::Set(const engine::EngineSnapshot& snapshot, const HostFigur
   Put("waferline_host_http_connections", "Open HTTP connections.", {},
       static_cast<double>(host.http_connections));
   for (const engine::LaneSnapshot& lane : snapshot.lanes) SetLane(lane);
+  for (const ComputeFigures& figures : host.compute) SetCompute(figures);
 }
 
 void SnapshotGauges::SetLane(const engine::LaneSnapshot& lane) {

@@ -22,11 +22,15 @@ class SnapshotGauges {
 
  private:
   void SetLane(const engine::LaneSnapshot& lane);
+  void SetCompute(const ComputeFigures& figures);
   void SetUnit(const std::string& model, const engine::UnitSnapshot& unit);
   void Put(const std::string& name, const std::string& help, const Labels& labels, double value);
+  // The same for what only grows.
+  void Count(const std::string& name, const std::string& help, const Labels& labels, double total);
 
   prometheus::Registry& registry_;
   std::map<std::pair<std::string, Labels>, prometheus::Gauge*> gauges_;
+  std::map<std::pair<std::string, Labels>, prometheus::Counter*> counters_;
 };
 
 }  // namespace waferline::metrics
