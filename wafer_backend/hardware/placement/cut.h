@@ -1,0 +1,15 @@
+// Cuts a sequence of pieces into neighbouring parts, one a wafer, as evenly as boundaries allow.
+// Pure; any thread.
+#pragma once
+
+#include <span>
+#include <vector>
+
+namespace waferline::placement {
+
+// The part of each piece: parts stand in order and none is empty. The largest part is as small as
+// any cut into `parts` can make it; below that the others are near the mean. `sizes` >= 0, 1 <=
+// parts <= sizes.size() (a bug otherwise). O(pieces) a step of a bisection of 60.
+std::vector<int> CutEvenly(std::span<const double> sizes, int parts);
+
+}  // namespace waferline::placement

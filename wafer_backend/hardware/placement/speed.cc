@@ -1,0 +1,178 @@
+#include "wafer_backend/hardware/placement/speed.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "wafer_backend/base/check.h"
+#include "wafer_backend/hardware/placement/tensor_share.h"
+#include "wafer_backend/hardware/timing/region_cost.h"
+
+namespace waferline::placement {
+namespace {
+
+// Half the perimeter of the grid that a kernel of `side` x `side` cores gets in a region, over that
+// of the square: what its allreduces walk more.
+double Stretch(double side, const Rectangle& region) {
+  const double shorter = std::min<double>({side, 1.0 * region.columns, 1.0 * region.rows});
+  return (shorter + side * side / shorter) / (2 * side);
+}
+
+class Clock {
+ public:
+  Clock(const PlacementTask& task, const Placement& placement,
+        const std::vector<PlaceHealth>& health)
+      : task_(task),
+        placement_(placement),
+        health_(health),
+        shares_(SharesOf(task)),
+        model_(timing::ModelFor(task.wafer, task.profile)),
+        vector_bytes_(static_cast<double>(task.shape.hidden) * kBytesPerActivation) {}
+
+  PlacementSpeed Run() const {
+    PlacementSpeed speed;
+    timing::DecodeCosts& costs = speed.costs;
+    costs.wafers = placement_.tensor * placement_.depth;
+    costs.tokens_per_step = task_.profile.tokens_per_step.value;
+    timing::PositionCost waiting;  // of the table, before the first layer
+    for (size_t i = 0; i < placement_.pieces.size(); ++i) {
+      const PlacedPiece& piece = placement_.pieces[i];
+      timing::StageCost stage = StageOf(piece);
+      if (i == 0 && piece.part == Part::kLayer) {  // a tied matrix: looked up in the output's
+        stage.busy.base_seconds += LookUpSeconds(piece);
+      }
+      speed.busy_seconds.push_back(stage.busy.At(static_cast<double>(task_.context)));
+      if (i + 1 < placement_.pieces.size()) {
+        stage.hand_over_seconds = HandOverSeconds(piece, placement_.pieces[i + 1]);
+      }
+      if (piece.part == Part::kEmbedding) {
+        waiting = stage.busy;
+        waiting.base_seconds += stage.hand_over_seconds;
+        continue;
+      }
+      costs.different.push_back(stage.busy);
+      stage.busy.Add(waiting);
+      waiting = {};
+      costs.stages.push_back(std::move(stage));
+    }
+    if (placement_.depth > 1) costs.return_seconds = task_.wafer.wafer_to_wafer_seconds.value;
+    for (const timing::StageCost& stage : costs.stages) {
+      costs.total.Add(stage.busy);
+      costs.total.base_seconds += stage.hand_over_seconds;
+    }
+    costs.total.base_seconds += costs.return_seconds;
+    Derive(&speed);
+    return speed;
+  }
+
+ private:
+  const PlaceHealth& HealthOf(int place) const {
+    static constexpr PlaceHealth kHealthy;
+    return health_.empty() ? kHealthy : health_[static_cast<size_t>(place)];
+  }
+  double Hertz(int place) const { return task_.wafer.clock_hz.value * HealthOf(place).clock_share; }
+  double LookUpSeconds(const PlacedPiece& piece) const {
+    return timing::EmbeddingCycles(model_, {piece.region.cores(), task_.bytes_per_weight}) /
+           Hertz(piece.place);
+  }
+  // Rerouted rows and columns: an allreduce goes in and comes out again, half of them along rows.
+  double RerouteCycles(int place, int allreduces) const {
+    const PlaceHealth& health = HealthOf(place);
+    return allreduces * (health.extra_row_hops + health.extra_column_hops) *
+           task_.wafer.hop_cycles.value;
+  }
+  double SumSeconds(int place) const {
+    return SumOverWafersSeconds(task_.wafer, placement_.tensor, vector_bytes_,
+                                HealthOf(place).io_share);
+  }
+
+  timing::StageCost StageOf(const PlacedPiece& piece) const {
+    timing::StageCost stage;
+    stage.wafer = piece.place;
+    stage.weight_bytes = piece.weight_bytes * placement_.tensor;
+    stage.capacity_bytes = piece.capacity_bytes * placement_.tensor;
+    const timing::Region region{piece.region.cores(), task_.bytes_per_weight};
+    const double hertz = Hertz(piece.place);
+    if (piece.part == Part::kEmbedding) {
+      stage.busy.base_seconds = LookUpSeconds(piece) + SumSeconds(piece.place);
+      return stage;
+    }
+    if (piece.part == Part::kOutput) {
+      const double parameters = timing::VocabularyParameters(task_.shape) / placement_.tensor;
+      stage.busy.base_seconds =
+          timing::OutputCycles(model_, parameters, region) / hertz + SumSeconds(piece.place);
+      return stage;
+    }
+    const timing::LayerKind& kind = shares_.of(static_cast<size_t>(piece.layer));
+    const timing::LayerCost cost = timing::CostOfLayer(model_, task_.wafer, kind, region);
+    const double cycles = cost.cycles.total() +
+                          cost.cycles.allreduces * (Stretch(cost.side, piece.region) - 1) +
+                          RerouteCycles(piece.place, kind.allreduces);
+    stage.layers = 1;
+    stage.busy.base_seconds = cycles / hertz + kSumsALayer * SumSeconds(piece.place);
+    const double per_position = cost.cycles_per_position / hertz;
+    if (kind.window > 0) {
+      stage.busy.windowed.push_back({per_position, kind.window});
+    } else {
+      stage.busy.seconds_per_position = per_position;
+    }
+    // Averaged over the context: what lies before a window is not kept.
+    const auto context = static_cast<double>(task_.context);
+    const double kept =
+        kind.window > 0 ? std::min(context, static_cast<double>(kind.window)) / context : 1;
+    stage.kv_bytes_per_position =
+        kept * kind.kv_values_per_position * task_.bytes_per_kv_value * placement_.tensor;
+    return stage;
+  }
+
+  double HandOverSeconds(const PlacedPiece& from, const PlacedPiece& to) const {
+    const double io = task_.wafer.io_bytes_per_second.value;
+    if (from.place != to.place) {
+      const double share = std::min(HealthOf(from.place).io_share, HealthOf(to.place).io_share);
+      return task_.wafer.wafer_to_wafer_seconds.value + vector_bytes_ / (io * share);
+    }
+    return HopsBetween(from.region, to.region) * task_.wafer.hop_cycles.value / Hertz(from.place);
+  }
+
+  void Derive(PlacementSpeed* speed) const {
+    const auto context = static_cast<double>(task_.context);
+    int stages = 0;
+    for (size_t i = 0; i < placement_.pieces.size(); ++i) {
+      if (placement_.pieces[i].part == Part::kEmbedding) continue;
+      speed->bottleneck_seconds = std::max(speed->bottleneck_seconds, speed->busy_seconds[i]);
+      speed->mean_seconds += speed->busy_seconds[i];
+      ++stages;
+    }
+    speed->mean_seconds /= stages;
+    for (const double busy : speed->busy_seconds) {
+      speed->heat.push_back(busy / speed->bottleneck_seconds);
+    }
+    speed->pass_seconds = speed->costs.total.At(context);
+    const auto users = static_cast<double>(placement_.users_per_replica);
+    const double accepted = speed->costs.tokens_per_step;
+    speed->user_tokens_per_second =
+        accepted / std::max(speed->pass_seconds, users * speed->bottleneck_seconds);
+    speed->aggregate_tokens_per_second =
+        speed->user_tokens_per_second * static_cast<double>(task_.users);
+    speed->full_tokens_per_second = placement_.replicas * accepted / speed->bottleneck_seconds;
+    speed->users_before_slowdown =
+        placement_.replicas *
+        std::max<int64_t>(1, static_cast<int64_t>(speed->pass_seconds / speed->bottleneck_seconds));
+  }
+
+  const PlacementTask& task_;
+  const Placement& placement_;
+  const std::vector<PlaceHealth>& health_;
+  const timing::ModelLayers shares_;
+  const timing::KernelModel model_;
+  const double vector_bytes_;
+};
+
+}  // namespace
+
+PlacementSpeed SpeedOf(const PlacementTask& task, const Placement& placement,
+                       const std::vector<PlaceHealth>& health) {
+  WL_CHECK(health.empty() || health.size() == static_cast<size_t>(placement.depth));
+  return Clock(task, placement, health).Run();
+}
+
+}  // namespace waferline::placement

@@ -1,0 +1,50 @@
+// How fast a placement runs: what each region takes for a token, what lies between them, and from
+// that what users see. Pure; any thread; some ten microseconds.
+//
+// It is timing's decode layer on the rectangle that the layer really has. Three things are added
+// that a model without rectangles leaves out: hops where a rectangle is longer than a square, hops
+// from one region's middle to the next one's, and the sums over the wafers of a place. Every layer
+// works on its own region, also with a profile whose kernels shared one grid. Left out: the shape
+// of the output matrix's region, traffic of neighbouring regions.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "wafer_backend/hardware/placement/placement.h"
+#include "wafer_backend/hardware/timing/stage_costs.h"
+
+namespace waferline::placement {
+
+// How a wafer of a place is doing. Values as below are health.
+struct PlaceHealth {
+  double clock_share = 1;     // of the nominal clock, (0, 1]
+  double extra_row_hops = 0;  // that rerouting adds to a message along a row of the mesh, >= 0
+  double extra_column_hops = 0;
+  double io_share = 1;  // of the links out of it, (0, 1]
+};
+
+struct PlacementSpeed {
+  // Of one token at the task's context, by piece: how long it keeps the region, and how much of the
+  // pipeline's beat that is (the slowest: 1).
+  std::vector<double> busy_seconds;
+  std::vector<double> heat;
+  double pass_seconds = 0;        // one user's token through all pieces and back
+  double bottleneck_seconds = 0;  // a replica takes a token that often
+  double mean_seconds = 0;        // of the layers and the output
+  double user_tokens_per_second = 0;
+  double aggregate_tokens_per_second = 0;  // of the task's users
+  double full_tokens_per_second = 0;       // of as many users as fill all replicas' pipelines
+  int64_t users_before_slowdown = 0;       // over all replicas
+  // The same for the emulator, of one replica: a stage a layer, then the output.
+  timing::DecodeCosts costs;
+
+  double balance() const { return mean_seconds / bottleneck_seconds; }  // 1: no region waits
+};
+
+// `health`: empty, or one for each place of one replica.
+PlacementSpeed SpeedOf(const PlacementTask& task, const Placement& placement,
+                       const std::vector<PlaceHealth>& health = {});
+
+}  // namespace waferline::placement

@@ -1,0 +1,37 @@
+#include "wafer_backend/hardware/placement/tensor_share.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace waferline::placement {
+
+timing::LayerKind ShareOf(const timing::ModelShape& shape, const timing::LayerKind& kind,
+                          int tensor) {
+  if (tensor == 1) return kind;
+  const auto largest = [tensor](int64_t count) {
+    const double n = static_cast<double>(count);
+    return std::ceil(n / tensor) / n;
+  };
+  const double heads = largest(shape.heads), width = 1.0 / tensor;
+  timing::LayerKind share = kind;
+  share.attention_parameters *= heads;
+  share.ffn_parameters *= width;
+  // All of attention is active; the rest of what is active is feed-forward.
+  share.active_parameters = kind.attention_parameters * heads +
+                            (kind.active_parameters - kind.attention_parameters) * width;
+  share.attention_macs_per_position *= heads;
+  share.heads *= heads;
+  if (!shape.latent.has_value()) share.kv_values_per_position *= largest(shape.kv_heads);
+  return share;
+}
+
+double SumOverWafersSeconds(const silicon::WaferSpec& wafer, int tensor, double bytes,
+                            double io_share) {
+  if (tensor == 1) return 0;
+  const double latency = wafer.wafer_to_wafer_seconds.value;
+  const double sending = bytes / (wafer.io_bytes_per_second.value * io_share);
+  const double others = tensor - 1;
+  return std::min(latency + others * sending, 2 * (latency + others / tensor * sending));
+}
+
+}  // namespace waferline::placement

@@ -1,0 +1,183 @@
+#include "wafer_backend/hardware/placement/tiling.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <utility>
+
+namespace waferline::placement {
+namespace {
+
+struct Claim {
+  int least = 1;
+  double wanted = 0;
+};
+
+// `total` lines dealt out in proportion to what is wanted, each claim at least its least. The sum
+// of the leasts must not exceed the total.
+std::vector<int> Share(int total, const std::vector<Claim>& claims) {
+  double wanted = 0;
+  for (const Claim& claim : claims) wanted += claim.wanted;
+  std::vector<int> lines;
+  int given = 0;
+  for (const Claim& claim : claims) {
+    lines.push_back(std::max(claim.least, static_cast<int>(total * (claim.wanted / wanted))));
+    given += lines.back();
+  }
+  const auto fill = [&](size_t i) { return lines[i] / claims[i].wanted; };
+  for (; given != total; given += given < total ? 1 : -1) {
+    size_t chosen = claims.size();
+    for (size_t i = 0; i < claims.size(); ++i) {
+      if (given > total && lines[i] == claims[i].least) continue;
+      if (chosen == claims.size() ||
+          (given < total ? fill(i) < fill(chosen) : fill(i) > fill(chosen)))
+        chosen = i;
+    }
+    lines[chosen] += given < total ? 1 : -1;
+  }
+  return lines;
+}
+
+int LinesFor(double cores, int width) { return static_cast<int>(std::ceil(cores / width)); }
+
+// The pieces of one band, and its width across.
+struct Band {
+  size_t begin = 0, end = 0;
+  Claim claim;
+};
+
+// A mesh `across` x `along`, cut across into bands of which each is cut along.
+class Cutting {
+ public:
+  Cutting(int across, int along, std::span<const Piece> pieces)
+      : across_(across), along_(along), pieces_(pieces) {
+    for (const Piece& piece : pieces_) wanted_ += piece.wanted;
+  }
+
+  // Rectangles with columns across and rows along.
+  std::optional<std::vector<Rectangle>> With(int count) const {
+    std::vector<Band> bands = Bands(count);
+    int64_t least = 0;
+    for (Band& band : bands) {
+      band.claim.least = LeastWidth(band);
+      least += band.claim.least;
+    }
+    if (least > across_) return std::nullopt;
+    std::vector<Claim> claims;
+    for (const Band& band : bands) claims.push_back(band.claim);
+    const std::vector<int> widths = Share(across_, claims);
+    std::vector<Rectangle> out;
+    int at = 0;
+    for (size_t b = 0; b < bands.size(); ++b) {
+      CutBand(bands[b], at, widths[b], b % 2 == 1, &out);
+      at += widths[b];
+    }
+    return out;
+  }
+
+ private:
+  // Neighbours together, about equal in what they want. May be fewer than `count`.
+  std::vector<Band> Bands(int count) const {
+    std::vector<Band> bands;
+    double before = 0;
+    int last = -1;
+    for (size_t i = 0; i < pieces_.size(); ++i) {
+      const int band =
+          std::min(count - 1, static_cast<int>((before + pieces_[i].wanted / 2) / wanted_ * count));
+      if (band != last) bands.push_back({.begin = i, .end = i, .claim = {.wanted = 0}});
+      last = band;
+      bands.back().end = i + 1;
+      bands.back().claim.wanted += pieces_[i].wanted;
+      before += pieces_[i].wanted;
+    }
+    return bands;
+  }
+
+  bool Holds(const Band& band, int width) const {
+    int64_t lines = 0;
+    for (size_t i = band.begin; i < band.end && lines <= along_; ++i) {
+      lines += std::max(1, LinesFor(pieces_[i].needed, width));
+    }
+    return lines <= along_;
+  }
+
+  // across_ + 1 if none will do.
+  int LeastWidth(const Band& band) const {
+    int low = 1, high = across_ + 1;
+    while (low < high) {
+      const int width = (low + high) / 2;
+      (Holds(band, width) ? high : low) = Holds(band, width) ? width : width + 1;
+    }
+    return low;
+  }
+
+  void CutBand(const Band& band, int at, int width, bool backwards,
+               std::vector<Rectangle>* out) const {
+    std::vector<Claim> claims;
+    for (size_t i = band.begin; i < band.end; ++i) {
+      claims.push_back({std::max(1, LinesFor(pieces_[i].needed, width)), pieces_[i].wanted});
+    }
+    int line = 0;
+    for (const int lines : Share(along_, claims)) {
+      out->push_back({at, backwards ? along_ - line - lines : line, width, lines});
+      line += lines;
+    }
+  }
+
+  const int across_, along_;
+  const std::span<const Piece> pieces_;
+  double wanted_ = 0;
+};
+
+// 1: everybody has what it wants, in a square.
+double Score(std::span<const Piece> pieces, const std::vector<Rectangle>& rectangles) {
+  double least = 1e30, square = 0;
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    const Rectangle& r = rectangles[i];
+    least = std::min(least, r.cores() / pieces[i].wanted);
+    square += 2 * std::sqrt(r.cores()) / (r.columns + r.rows);
+  }
+  return least * square / static_cast<double>(pieces.size());
+}
+
+}  // namespace
+
+double HopsBetween(const Rectangle& a, const Rectangle& b) {
+  return std::abs(a.column + a.columns / 2.0 - b.column - b.columns / 2.0) +
+         std::abs(a.row + a.rows / 2.0 - b.row - b.rows / 2.0);
+}
+
+std::optional<std::vector<Rectangle>> Tile(const Mesh& mesh, std::span<const Piece> pieces) {
+  double needed = 0;
+  for (const Piece& piece : pieces) needed += piece.needed;
+  if (pieces.empty() || needed > mesh.cores()) return std::nullopt;
+  std::optional<std::vector<Rectangle>> best;
+  double best_score = 0;
+  const auto count = static_cast<double>(pieces.size());
+  for (const bool turned : {false, true}) {
+    const int across = turned ? mesh.rows : mesh.columns;
+    const int along = turned ? mesh.columns : mesh.rows;
+    const Cutting cutting(across, along, pieces);
+    // Bands that make squares of equal pieces, and around that number.
+    const int square = static_cast<int>(std::sqrt(count * across / along));
+    const int most = static_cast<int>(std::min<double>({2.0 * square + 3, count, 1.0 * across}));
+    for (int bands = std::max(1, square / 2); bands <= most; ++bands) {
+      auto tiling = cutting.With(bands);
+      if (!tiling.has_value()) continue;
+      if (turned) {
+        for (Rectangle& r : *tiling) {
+          std::swap(r.column, r.row);
+          std::swap(r.columns, r.rows);
+        }
+      }
+      const double score = Score(pieces, *tiling);
+      if (!best.has_value() || score > best_score) {
+        best = std::move(tiling);
+        best_score = score;
+      }
+    }
+  }
+  return best;
+}
+
+}  // namespace waferline::placement

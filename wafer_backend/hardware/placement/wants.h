@@ -1,0 +1,20 @@
+// How many cores each piece on a wafer needs and wants. Pure; any thread.
+#pragma once
+
+#include <vector>
+
+#include "wafer_backend/hardware/placement/placement.h"
+
+namespace waferline::placement {
+
+// Needed is what the SRAM of the weights and KV takes. What the mesh has beyond that is wanted
+// where it shortens the slowest stage, until all take equally long or none gets faster; the rest in
+// proportion to the needs. The embedding, a look-up, wants no more than it needs. Cores over all
+// pieces may exceed the mesh's if the needs alone do.
+std::vector<Piece> WantsOf(const PlacementTask& task, const timing::ModelLayers& shares,
+                           const std::vector<PlacedPiece>& pieces, const Mesh& mesh);
+
+// Bytes of weights and KV that one core holds.
+double UsableBytesPerCore(const silicon::WaferSpec& wafer);
+
+}  // namespace waferline::placement
