@@ -1,80 +1,160 @@
 #include "wafer_backend/compute/kernels/attention.h"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "wafer_backend/compute/kernels/attention.cc"
+#include "wafer_backend/compute/kernels/highway_paths.h"
+// clang-format off
+#include "hwy/foreach_target.h"
+// clang-format on
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <limits>
 
+#include "hwy/contrib/math/math-inl.h"
+#include "hwy/highway.h"
 #include "wafer_backend/base/check.h"
-#include "wafer_backend/compute/kernels/half.h"
+#include "wafer_backend/compute/kernels/attention_task.h"
+#include "wafer_backend/compute/kernels/attention_tiles-inl.h"
 
+HWY_BEFORE_NAMESPACE();
+namespace waferline::kernels {
+namespace HWY_NAMESPACE {
+
+static_assert(kTileRows <= AttentionBuffers::kMaxTileRows);
+
+// Turns one row's scores of a page into weights, exp(score - largest so far), and returns what the
+// row's earlier sums shrink by. Scores from `seen` on count as minus infinity.
+HWY_NOINLINE float WeighScores(float* scores, int64_t width, int64_t seen, RunningSoftmax* run) {
+  const Lanes d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const float minus_infinity = -std::numeric_limits<float>::infinity();
+  std::fill(scores + std::clamp<int64_t>(seen, 0, width), scores + width, minus_infinity);
+  auto top = hn::Set(d, run->largest);
+  for (int64_t t = 0; t < width; t += lanes) top = hn::Max(top, hn::LoadU(d, scores + t));
+  const float largest = hn::GetLane(hn::MaxOfLanes(d, top));
+  if (largest == minus_infinity) {  // this row sees nothing of the page
+    std::fill(scores, scores + width, 0.0f);
+    return 1.0f;
+  }
+  const auto shift = hn::Set(d, largest);
+  auto sum = hn::Zero(d);
+  for (int64_t t = 0; t < width; t += lanes) {
+    const auto weight = hn::Exp(d, hn::Sub(hn::LoadU(d, scores + t), shift));
+    sum = hn::Add(sum, weight);
+    hn::StoreU(weight, d, scores + t);
+  }
+  const float shrink = hn::GetLane(hn::Exp(d, hn::Sub(hn::Set(d, run->largest), shift)));
+  run->largest = largest;
+  run->weight_sum = run->weight_sum * shrink + hn::GetLane(hn::SumOfLanes(d, sum));
+  return shrink;
+}
+
+template <DType kDType>
+void TakePage(const AttentionTask& task, int64_t page, const AttentionBuffers& buffers) {
+  const int64_t page_tokens = task.layout->page_tokens;
+  const int64_t head_dim = task.layout->head_dim;
+  const int64_t begin = page * page_tokens;
+  for (int64_t first = 0; first < task.rows(); first += kTileRows) {
+    const int64_t rows = std::min<int64_t>(kTileRows, task.rows() - first);
+    // The last row of the tile sees furthest.
+    const int64_t seen = std::min(page_tokens, task.Seen(first + rows - 1) - begin);
+    if (seen <= 0) continue;
+    const int64_t width = (seen + 15) / 16 * 16;
+    Multiply<kDType>(rows, width,
+                     {head_dim, buffers.queries + first * head_dim, head_dim, task.Keys(page),
+                      page_tokens, buffers.scores, page_tokens, nullptr});
+    float shrink[kTileRows];
+    for (int64_t r = 0; r < rows; ++r) {
+      shrink[r] = WeighScores(buffers.scores + r * page_tokens, width, task.Seen(first + r) - begin,
+                              buffers.running + first + r);
+    }
+    Multiply<kDType>(rows, head_dim,
+                     {seen, buffers.scores, page_tokens, task.Values(page), head_dim,
+                      buffers.value_sums + first * head_dim, head_dim, shrink});
+  }
+}
+
+void Attend(const AttentionTask& task, const AttentionBuffers& buffers) {
+  for (int64_t r = 0; r < task.rows(); ++r) {
+    const float* query = task.run->queries + task.OffsetOfRow(r);
+    float* scaled = buffers.queries + r * task.layout->head_dim;
+    for (int64_t d = 0; d < task.layout->head_dim; ++d) scaled[d] = query[d] * task.scale;
+  }
+  std::fill_n(buffers.running, task.rows(), RunningSoftmax());
+  std::fill_n(buffers.value_sums, task.rows() * task.layout->head_dim, 0.0f);
+  const int64_t pages =
+      (task.Seen(task.rows() - 1) + task.layout->page_tokens - 1) / task.layout->page_tokens;
+  for (int64_t page = 0; page < pages; ++page) {
+    if (task.layout->dtype == DType::kF16) {
+      TakePage<DType::kF16>(task, page, buffers);
+    } else {
+      TakePage<DType::kBF16>(task, page, buffers);
+    }
+  }
+  for (int64_t r = 0; r < task.rows(); ++r) {
+    float* out = task.run->out + task.OffsetOfRow(r);
+    const float* sums = buffers.value_sums + r * task.layout->head_dim;
+    const float factor = 1.0f / buffers.running[r].weight_sum;
+    for (int64_t d = 0; d < task.layout->head_dim; ++d) out[d] = sums[d] * factor;
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace waferline::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace waferline::kernels {
 namespace {
 
-// The running softmax of one (row, head).
-struct Running {
-  float largest = -std::numeric_limits<float>::infinity();
-  float weight_sum = 0;
-  std::array<float, 1024> value_sum = {};
+// Query rows of a task: enough to read each page of keys and values once for many, few enough for
+// the task's arrays to stay in the core's own cache.
+constexpr int64_t kTaskRows = 48;
+
+struct RunShare {
+  int64_t positions_per_task;
+  int64_t tasks;
 };
-
-void TakePage(const KvPageLayout& layout, const uint16_t* keys, const uint16_t* values,
-              int64_t seen, const float* query, float scale, Running* run) {
-  const auto widen = layout.dtype == DType::kF16 ? FloatFromF16 : FloatFromBf16;
-  std::array<float, 256> score;
-  float largest = run->largest;
-  for (int64_t t = 0; t < seen; ++t) {
-    float sum = 0;
-    for (int64_t d = 0; d < layout.head_dim; ++d) {
-      sum += query[d] * widen(keys[d * layout.page_tokens + t]);
-    }
-    score[t] = sum * scale;
-    largest = std::max(largest, score[t]);
-  }
-  const float shrink = std::exp(run->largest - largest);
-  run->largest = largest;
-  run->weight_sum *= shrink;
-  for (int64_t d = 0; d < layout.head_dim; ++d) run->value_sum[d] *= shrink;
-  for (int64_t t = 0; t < seen; ++t) {
-    const float weight = std::exp(score[t] - largest);
-    run->weight_sum += weight;
-    for (int64_t d = 0; d < layout.head_dim; ++d) {
-      run->value_sum[d] += weight * widen(values[t * layout.head_dim + d]);
-    }
-  }
-}
-
-void AttendRow(const AttentionShape& shape, const KvPageLayout& layout, int64_t layer,
-               const QueryRun& run, int64_t row, int64_t head) {
-  const int64_t at = (row * shape.heads + head) * layout.head_dim;
-  const int64_t kv_head = head / (shape.heads / layout.kv_heads);
-  const int64_t head_elements = layout.head_dim * layout.page_tokens;
-  Running sums;
-  const int64_t seen = run.first + row + 1;
-  for (int64_t page = 0; page * layout.page_tokens < seen; ++page) {
-    const auto* keys = reinterpret_cast<const uint16_t*>(run.pages[page] + layout.keys_at(layer));
-    const auto* values =
-        reinterpret_cast<const uint16_t*>(run.pages[page] + layout.values_at(layer));
-    TakePage(layout, keys + kv_head * head_elements, values + kv_head * head_elements,
-             std::min(layout.page_tokens, seen - page * layout.page_tokens), run.queries + at,
-             shape.scale, &sums);
-  }
-  for (int64_t d = 0; d < layout.head_dim; ++d) {
-    run.out[at + d] = sums.value_sum[d] / sums.weight_sum;
-  }
-}
 
 }  // namespace
 
 void Attend(const AttentionShape& shape, const KvPageLayout& layout, int64_t layer,
             std::span<const QueryRun> runs, ThreadPool& pool, Scratch& scratch, CpuPath path) {
   WL_CHECK(shape.heads > 0 && shape.heads % layout.kv_heads == 0);
+  const int64_t heads_each = shape.heads / layout.kv_heads;
+  const int64_t positions_each = std::max<int64_t>(1, kTaskRows / heads_each);
+  int64_t tasks = 0;
+  int64_t positions_seen = 0;
   for (const QueryRun& run : runs) {
-    const Bytes kv_bytes((run.first + run.rows) * layout.head_dim * 4);
-    pool.ParallelFor(run.rows * shape.heads, kv_bytes, [&](int64_t task, int) {
-      AttendRow(shape, layout, layer, run, task / shape.heads, task % shape.heads);
-    });
+    tasks += (run.rows + positions_each - 1) / positions_each * layout.kv_heads;
+    positions_seen += (run.first + run.rows) * layout.kv_heads;
   }
+  if (tasks == 0) return;
+  const Bytes each = AttentionBuffers::Size(layout, positions_each * heads_each);
+  std::byte* memory = scratch.Take(Scratch::kWorkers, pool.threads() * each);
+  const auto attend = WL_FOR_PATH(path, Attend);
+  pool.ParallelFor(tasks, Bytes(positions_seen * layout.head_dim * 4 / tasks),
+                   [&](int64_t index, int worker) {
+                     const QueryRun* run = runs.data();
+                     const auto tasks_of = [&] {
+                       return (run->rows + positions_each - 1) / positions_each * layout.kv_heads;
+                     };
+                     for (; index >= tasks_of(); ++run) index -= tasks_of();
+                     const int64_t first = index / layout.kv_heads * positions_each;
+                     const AttentionTask task{
+                         .run = run,
+                         .layout = &layout,
+                         .layer = layer,
+                         .kv_head = index % layout.kv_heads,
+                         .heads = shape.heads,
+                         .heads_each = heads_each,
+                         .first_row = first,
+                         .positions = std::min(positions_each, run->rows - first),
+                         .scale = shape.scale,
+                     };
+                     attend(task, AttentionBuffers::At(memory + worker * each.count(), layout,
+                                                       positions_each * heads_each));
+                   });
 }
 
 }  // namespace waferline::kernels
+#endif  // HWY_ONCE

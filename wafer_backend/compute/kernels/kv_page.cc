@@ -1,10 +1,47 @@
 #include "wafer_backend/compute/kernels/kv_page.h"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "wafer_backend/compute/kernels/kv_page.cc"
+#include "wafer_backend/compute/kernels/highway_paths.h"
+// clang-format off
+#include "hwy/foreach_target.h"
+// clang-format on
+#include <array>
+
 #include "absl/strings/str_cat.h"
+#include "hwy/highway.h"
 #include "wafer_backend/base/check.h"
 #include "wafer_backend/base/strings.h"
 #include "wafer_backend/compute/kernels/half.h"
 
+HWY_BEFORE_NAMESPACE();
+namespace waferline::kernels {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// out[i] = x[i] rounded to nearest even.
+void RoundRow(DType dtype, const float* x, int64_t size, uint16_t* out) {
+  const hn::CappedTag<float, 16> d;
+  const hn::Rebind<hwy::float16_t, decltype(d)> half;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t i = 0;
+  if (dtype == DType::kBF16) {
+    for (; i < size; ++i) out[i] = Bf16FromFloat(x[i]);
+    return;
+  }
+  // (Highway's emulation of this conversion truncates, so one lane goes our own way.)
+  for (; lanes > 1 && i + lanes <= size; i += lanes) {
+    hn::StoreU(hn::DemoteTo(half, hn::LoadU(d, x + i)), half,
+               reinterpret_cast<hwy::float16_t*>(out + i));
+  }
+  for (; i < size; ++i) out[i] = F16FromFloat(x[i]);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace waferline::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace waferline::kernels {
 
 absl::Status KvPageLayout::Check() const {
@@ -28,16 +65,17 @@ absl::Status KvPageLayout::Check() const {
 void StoreKv(const KvPageLayout& layout, std::byte* page, int64_t layer, int64_t slot,
              const float* key, const float* value, CpuPath path) {
   WL_CHECK(slot >= 0 && slot < layout.page_tokens);
-  auto* keys = reinterpret_cast<uint16_t*>(page + layout.keys_at(layer));
+  auto* keys = reinterpret_cast<uint16_t*>(page + layout.keys_at(layer)) + slot;
   auto* values = reinterpret_cast<uint16_t*>(page + layout.values_at(layer));
-  const auto round = layout.dtype == DType::kF16 ? F16FromFloat : Bf16FromFloat;
+  const auto round_row = WL_FOR_PATH(path, RoundRow);
+  std::array<uint16_t, 1024> rounded;
   for (int64_t head = 0; head < layout.kv_heads; ++head) {
-    for (int64_t d = 0; d < layout.head_dim; ++d) {
-      const int64_t i = head * layout.head_dim + d;
-      keys[i * layout.page_tokens + slot] = round(key[i]);
-      values[(head * layout.page_tokens + slot) * layout.head_dim + d] = round(value[i]);
-    }
+    round_row(layout.dtype, key + head * layout.head_dim, layout.head_dim, rounded.data());
+    for (int64_t d = 0; d < layout.head_dim; ++d, keys += layout.page_tokens) *keys = rounded[d];
+    round_row(layout.dtype, value + head * layout.head_dim, layout.head_dim,
+              values + (head * layout.page_tokens + slot) * layout.head_dim);
   }
 }
 
 }  // namespace waferline::kernels
+#endif  // HWY_ONCE

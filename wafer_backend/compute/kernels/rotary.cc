@@ -1,9 +1,58 @@
 #include "wafer_backend/compute/kernels/rotary.h"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "wafer_backend/compute/kernels/rotary.cc"
+#include "wafer_backend/compute/kernels/highway_paths.h"
+// clang-format off
+#include "hwy/foreach_target.h"
+// clang-format on
 #include <cmath>
 
+#include "hwy/highway.h"
 #include "wafer_backend/base/check.h"
 
+HWY_BEFORE_NAMESPACE();
+namespace waferline::kernels {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Products and sums are rounded one by one, so that pairs in vectors and the rest agree.
+void TurnHead(RotaryKind kind, const float* cos_sin, int64_t pairs, float* x) {
+  const hn::CappedTag<float, 16> d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t p = 0;
+  for (; p + lanes <= pairs; p += lanes) {
+    hn::Vec<decltype(d)> cos, sin, a, b;
+    hn::LoadInterleaved2(d, cos_sin + 2 * p, cos, sin);
+    if (kind == RotaryKind::kNorm) {
+      hn::LoadInterleaved2(d, x + 2 * p, a, b);
+    } else {
+      a = hn::LoadU(d, x + p);
+      b = hn::LoadU(d, x + pairs + p);
+    }
+    const auto turned_a = hn::Sub(hn::Mul(a, cos), hn::Mul(b, sin));
+    const auto turned_b = hn::Add(hn::Mul(a, sin), hn::Mul(b, cos));
+    if (kind == RotaryKind::kNorm) {
+      hn::StoreInterleaved2(turned_a, turned_b, d, x + 2 * p);
+    } else {
+      hn::StoreU(turned_a, d, x + p);
+      hn::StoreU(turned_b, d, x + pairs + p);
+    }
+  }
+  for (; p < pairs; ++p) {
+    float& a = kind == RotaryKind::kNorm ? x[2 * p] : x[p];
+    float& b = kind == RotaryKind::kNorm ? x[2 * p + 1] : x[pairs + p];
+    const float turned = a * cos_sin[2 * p] - b * cos_sin[2 * p + 1];
+    b = a * cos_sin[2 * p + 1] + b * cos_sin[2 * p];
+    a = turned;
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace waferline::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace waferline::kernels {
 
 std::vector<double> RotaryFrequencies(int64_t dims, double base, std::span<const float> factors) {
@@ -30,19 +79,11 @@ void RotaryAngles(std::span<const double> frequencies, std::span<const int32_t> 
 
 void ApplyRotary(RotaryKind kind, const float* cos_sin, int64_t heads, int64_t head_dim,
                  int64_t dims, float* row, CpuPath path) {
-  const int64_t step = kind == RotaryKind::kNorm ? 2 : 1;          // from pair to pair
-  const int64_t other = kind == RotaryKind::kNorm ? 1 : dims / 2;  // from first to second
+  const auto turn_head = WL_FOR_PATH(path, TurnHead);
   for (int64_t head = 0; head < heads; ++head) {
-    float* x = row + head * head_dim;
-    for (int64_t p = 0; p < dims / 2; ++p) {
-      const float cos = cos_sin[2 * p];
-      const float sin = cos_sin[2 * p + 1];
-      const float a = x[p * step];
-      const float b = x[p * step + other];
-      x[p * step] = a * cos - b * sin;
-      x[p * step + other] = a * sin + b * cos;
-    }
+    turn_head(kind, cos_sin, dims / 2, row + head * head_dim);
   }
 }
 
 }  // namespace waferline::kernels
+#endif  // HWY_ONCE

@@ -1,0 +1,149 @@
+// The two register tiles of attention: scores of some query rows against the keys of a page, and
+// their weighted sums of its values. Positions (scores) and dimensions (values) stand in lanes, so
+// nothing is summed across lanes. Inner part of attention.cc; compiled once for each Highway
+// target.
+#if defined(WAFERLINE_ATTENTION_TILES_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef WAFERLINE_ATTENTION_TILES_INL_H
+#undef WAFERLINE_ATTENTION_TILES_INL_H
+#else
+#define WAFERLINE_ATTENTION_TILES_INL_H
+#endif
+
+#include <cmath>
+#include <cstdint>
+#include <utility>
+
+#include "hwy/highway.h"
+#include "wafer_backend/compute/kernels/dtype.h"
+#include "wafer_backend/compute/kernels/half.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace waferline::kernels {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using Lanes = hn::CappedTag<float, 16>;
+using Vector = hn::Vec<Lanes>;
+
+// Rows of a tile at most, and its vectors: few rows take more vectors, so that there are always
+// enough independent sums, and never more than registers.
+inline constexpr int kTileRows = HWY_TARGET == HWY_AVX3 ? 12 : HWY_TARGET == HWY_AVX2 ? 6 : 2;
+constexpr int VectorsOf(int rows) { return rows <= kTileRows / 2 ? 4 : 2; }
+
+template <DType kDType>
+HWY_INLINE Vector LoadKv(const uint16_t* p) {
+  const Lanes d;
+  if constexpr (kDType == DType::kF16) {
+    const hn::Rebind<hwy::float16_t, Lanes> half;
+    return hn::PromoteTo(d, hn::LoadU(half, reinterpret_cast<const hwy::float16_t*>(p)));
+  } else {
+    const hn::Rebind<hwy::bfloat16_t, Lanes> half;
+    return hn::PromoteTo(d, hn::LoadU(half, reinterpret_cast<const hwy::bfloat16_t*>(p)));
+  }
+}
+
+// out[r][lane] = first_scale[r] * out[r][lane] + sum of row[r][k] * column[k][lane], k rising. Both
+// tiles are this product: for keys k is the dimension, for values k is the position.
+struct TileProduct {
+  int64_t depth;  // values of k
+  const float* rows;
+  int64_t row_step;
+  const uint16_t* columns;
+  int64_t column_step;
+  float* out;
+  int64_t out_step;
+  const float* first_scale;  // [rows]; null: out starts from zero
+};
+
+template <DType kDType, int kRows, int kVectors>
+HWY_NOINLINE void MultiplyTile(const TileProduct& product) {
+  const TileProduct p = product;
+  const Lanes d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  Vector sum[kRows][kVectors];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors; ++v) {
+      sum[r][v] = p.first_scale == nullptr
+                      ? hn::Zero(d)
+                      : hn::Mul(hn::LoadU(d, p.out + r * p.out_step + v * lanes),
+                                hn::Set(d, p.first_scale[r]));
+    }
+  }
+  const float* rows = p.rows;
+  const uint16_t* columns = p.columns;
+  for (int64_t k = 0; k < p.depth; ++k, ++rows, columns += p.column_step) {
+    Vector column[kVectors];
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors; ++v) column[v] = LoadKv<kDType>(columns + v * lanes);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const Vector row = hn::Set(d, rows[r * p.row_step]);
+#pragma GCC unroll 16
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(row, column[v], sum[r][v]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors; ++v) {
+      hn::StoreU(sum[r][v], d, p.out + r * p.out_step + v * lanes);
+    }
+  }
+}
+
+// As many whole vectors as there are, for exactly kRows rows; returns the columns done.
+template <DType kDType, int kRows>
+int64_t MultiplyVectors(int64_t width, TileProduct p) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(Lanes()));
+  int64_t done = 0;
+  const auto advance = [&p, &done](int64_t columns) HWY_ATTR {
+    p.columns += columns;
+    p.out += columns;
+    done += columns;
+  };
+  constexpr int kVectors = VectorsOf(kRows);
+  for (; done + kVectors * lanes <= width; advance(kVectors * lanes)) {
+    MultiplyTile<kDType, kRows, kVectors>(p);
+  }
+  for (; done + lanes <= width; advance(lanes)) MultiplyTile<kDType, kRows, 1>(p);
+  return done;
+}
+
+template <DType kDType, int... kRows>
+HWY_INLINE int64_t MultiplyRowsOf(int64_t rows, int64_t width, const TileProduct& p,
+                                  std::integer_sequence<int, kRows...>) {
+  int64_t done = 0;
+  ((rows == kRows + 1 ? void(done = MultiplyVectors<kDType, kRows + 1>(width, p)) : void()), ...);
+  return done;
+}
+
+// One column, where what is left fills no vector.
+template <DType kDType>
+HWY_INLINE void MultiplyColumn(int64_t rows, int64_t column, const TileProduct& p) {
+  for (int64_t r = 0; r < rows; ++r) {
+    float* out = p.out + r * p.out_step + column;
+    float sum = p.first_scale == nullptr ? 0.0f : *out * p.first_scale[r];
+    for (int64_t k = 0; k < p.depth; ++k) {
+      const uint16_t bits = p.columns[k * p.column_step + column];
+      const float value = kDType == DType::kF16 ? FloatFromF16(bits) : FloatFromBf16(bits);
+      sum = std::fma(p.rows[r * p.row_step + k], value, sum);
+    }
+    *out = sum;
+  }
+}
+
+// The product over `width` columns and up to kTileRows rows.
+template <DType kDType>
+HWY_INLINE void Multiply(int64_t rows, int64_t width, const TileProduct& p) {
+  int64_t column =
+      MultiplyRowsOf<kDType>(rows, width, p, std::make_integer_sequence<int, kTileRows>());
+  for (; column < width; ++column) MultiplyColumn<kDType>(rows, column, p);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace waferline::kernels
+HWY_AFTER_NAMESPACE();
+
+#endif  // include guard
