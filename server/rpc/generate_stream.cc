@@ -76,6 +76,8 @@ void GenerateStream::Advance() {
     Finish(*end);
     return;
   }
+  const int tokens = message_.tokens().tokens_size();
+  if (tokens > 0) meter_.Sent(static_cast<uint32_t>(tokens));
   StartWrite(&message_);
   if (resume) ResumeEngine();
 }

@@ -12,11 +12,9 @@ namespace waferline::rpc {
 LiveCall::LiveCall(const CallParts& parts, grpc::CallbackServerContext* context,
                    const DecodedRequest& decoded)
     : encoder_(decoded),
+      meter_(parts.given, decoded.request),
       parts_(parts),
       request_id_(decoded.request.request_id),
-      tenant_(decoded.request.tenant),
-      charged_tokens_(static_cast<int64_t>(decoded.request.prompt->size()) +
-                      decoded.request.max_tokens),
       context_(context) {}
 
 void LiveCall::Submit(DecodedRequest decoded) {
@@ -25,10 +23,7 @@ void LiveCall::Submit(DecodedRequest decoded) {
     self_ = shared_from_this();
   }
   parts_.live->Add(this);
-  if (access::Budgets* budgets = parts_.given->budgets) {
-    const auto over = budgets->Charge(tenant_, charged_tokens_, parts_.given->host_now());
-    if (over) return Refuse({.status = over->status, .retry_after = over->retry_after});
-  }
+  if (const auto refusal = meter_.Charge()) return Refuse(*refusal);
   decoded.request.sink = shared_from_this();
   const absl::StatusOr<Ticket> ticket =
       parts_.given->front_door->Submit(std::move(decoded.request));
@@ -48,18 +43,13 @@ void LiveCall::Submit(DecodedRequest decoded) {
 }
 
 void LiveCall::OnRefused(const Refusal& refusal) {
-  Settle(0);
+  meter_.Settle();
   Refuse(refusal);
 }
 
 void LiveCall::OnOutcome(const Outcome& outcome) {
-  Settle(static_cast<int64_t>(outcome.prompt_tokens) + outcome.generated_tokens);
+  meter_.Record(outcome);
   OnEnd(encoder_.Finished(outcome), ToGrpcStatus(StatusOf(outcome), {.request_id = request_id_}));
-}
-
-void LiveCall::Settle(int64_t used_tokens) {
-  if (parts_.given->budgets == nullptr) return;
-  parts_.given->budgets->Settle(tenant_, charged_tokens_, used_tokens, parts_.given->host_now());
 }
 
 void LiveCall::Refuse(const Refusal& refusal) {

@@ -15,6 +15,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "scheduler/request/token_sink.h"
+#include "server/rpc/call_meter.h"
 #include "server/rpc/event_encoder.h"
 #include "server/rpc/request_codec.h"
 #include "server/rpc/rpc_parts.h"
@@ -80,18 +81,15 @@ class LiveCall : public TokenSink, public Pumped, public std::enable_shared_from
   std::optional<grpc::Status> end_ ABSL_GUARDED_BY(mutex_);
 
   EventEncoder encoder_;  // the engine's thread
+  CallMeter meter_;
   const CallParts parts_;
 
  private:
   void OnPump() final;
 
   void Refuse(const Refusal& refusal);
-  // What the request did not use goes back.
-  void Settle(int64_t used_tokens);
 
   const std::string request_id_;
-  const std::string tenant_;
-  const int64_t charged_tokens_;                            // prompt and what may be generated
   grpc::CallbackServerContext* const context_;              // valid until OnDone
   std::shared_ptr<LiveCall> self_ ABSL_GUARDED_BY(mutex_);  // gRPC's share
   bool queued_ ABSL_GUARDED_BY(mutex_) = false;             // the pump has it

@@ -10,6 +10,8 @@
 #include "scheduler/request/front_door.h"
 #include "server/access/api_keys.h"
 #include "server/access/budget.h"
+#include "server/metering/usage_ledger.h"
+#include "server/metrics/front_metrics.h"
 #include "server/rpc/operator_port.h"
 #include "server/text/served_model.h"
 #include "wafer_backend/base/units.h"
@@ -23,9 +25,11 @@ struct RpcParts {
 
   // Null, or without keys: everybody may ask, and whoever calls from this machine may operate.
   const access::ApiKeys* keys = nullptr;
-  access::Budgets* budgets = nullptr;  // null: nobody has one
+  access::Budgets* budgets = nullptr;        // null: nobody has one
+  metering::UsageLedger* ledger = nullptr;   // null: nothing is written down
+  metrics::FrontMetrics* metrics = nullptr;  // null: nothing is counted
 
-  // Host time, monotonic; needed with budgets.
+  // Host time, monotonic; needed with budgets and metrics.
   std::function<Nanoseconds()> host_now;
   // How much emulated time is left until a wall-clock instant; nothing where emulated time does not
   // follow the wall. Not set: as if it gave nothing. (A call's deadline ends its request in any

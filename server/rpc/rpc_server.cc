@@ -110,7 +110,7 @@ class Server final : public RpcServer {
 absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(RpcParts parts,
                                                             const RpcOptions& options) {
   WL_CHECK(parts.front_door != nullptr && parts.models != nullptr && parts.operators != nullptr);
-  WL_CHECK(parts.budgets == nullptr || parts.host_now != nullptr);
+  WL_CHECK((parts.budgets == nullptr && parts.metrics == nullptr) || parts.host_now != nullptr);
   WL_CHECK(options.buffered_tokens > 0);
   auto server = std::make_unique<Server>(std::move(parts), options);
   const absl::Status status = server->Listen(options);

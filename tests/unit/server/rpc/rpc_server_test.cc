@@ -2,6 +2,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <memory>
@@ -22,6 +23,18 @@ namespace {
 
 using Reader = std::unique_ptr<grpc::ClientReader<v1::GenerateResponse>>;
 
+class CountingMetrics : public metrics::FrontMetrics {
+ public:
+  void OnHostFirstToken(std::string_view, Nanoseconds) override { ++first_tokens; }
+  void OnHostEnd(std::string_view, Nanoseconds) override { ++ends; }
+  void OnStreamEvent(std::string_view, uint32_t count) override {
+    ++events;
+    tokens += count;
+  }
+  void OnTurnedAway(std::string_view) override { ++turned_away; }
+  std::atomic<uint32_t> first_tokens = 0, ends = 0, events = 0, tokens = 0, turned_away = 0;
+};
+
 struct Cloud {
   explicit Cloud(RpcOptions options = {}, const access::ApiKeys* keys = nullptr,
                  access::Budgets* budgets = nullptr, int64_t context = 128)
@@ -31,6 +44,8 @@ struct Cloud {
                                      .operators = &operators,
                                      .keys = keys,
                                      .budgets = budgets,
+                                     .ledger = &ledger,
+                                     .metrics = &metrics,
                                      .host_now = [] { return Nanoseconds(0); },
                                      .seed = 1},
                                     options);
@@ -59,6 +74,8 @@ struct Cloud {
 
   PuppetDoor door;
   PuppetOperators operators;
+  CountingMetrics metrics;
+  metering::UsageLedger ledger;
   text::ModelCatalog models;
   std::unique_ptr<RpcServer> server;
   std::shared_ptr<grpc::Channel> channel;
@@ -161,6 +178,13 @@ TEST_CASE("tokens that come while a message is written share the next one") {
   CHECK(messages < count);
   CHECK(text.size() == 100);
   CHECK(text.substr(0, 27) == "abcdefghijklmnopqrstuvwxyza");
+  CHECK(cloud.metrics.tokens == count);
+  CHECK(cloud.metrics.events == static_cast<uint32_t>(messages));
+  CHECK(cloud.metrics.first_tokens == 1);
+  CHECK(cloud.metrics.ends == 1);
+  const auto usage = cloud.ledger.Rows();
+  REQUIRE(usage.size() == 1);
+  CHECK(usage.begin()->first.second == "bytes");
 }
 
 TEST_CASE("a stop string ends the sequence and is not shown") {
@@ -489,6 +513,7 @@ TEST_CASE("keys: unknown callers, models that a key may not use, and who may ope
   CHECK(code("", "bytes") == grpc::StatusCode::UNAUTHENTICATED);
   CHECK(code("guess", "bytes") == grpc::StatusCode::UNAUTHENTICATED);
   CHECK(code("plain-key", "bytes") == grpc::StatusCode::OK);
+  CHECK(cloud.metrics.turned_away == 2);
 
   grpc::ClientContext other_context;
   other_context.AddMetadata("authorization", "Bearer plain-key");
@@ -525,6 +550,7 @@ TEST_CASE("a budget is charged what a request may use and settled to what it did
   Reader two = cloud.stub->Generate(&second, request);
   const grpc::Status over = two->Finish();
   CHECK(over.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED);
+  CHECK(cloud.metrics.turned_away == 1);
   google::rpc::RetryInfo retry;
   CHECK(HasDetail(over, &retry));
   valid.sink->OnAdmitted();
