@@ -116,6 +116,8 @@ class BothFrontEnds : public FrontEnds {
                         .operators = operators_,
                         .keys = &keys_,
                         .budgets = &budgets_,
+                        .ledger = &ledger_,
+                        .metrics = cloud_->exposition().front(),
                         .host_now = runtime::MonotonicNow,
                         .seed = runtime::RandomSeed()};
     if (!config_.clock.stepped) {
