@@ -37,25 +37,6 @@ def stream(model, seed, first):
             yield token, flag, token == BOS, index
 
 
-def copy_rows(batch, vocab, seed):
-    """Makes every other row a random sequence said again and again, with only the repetitions to learn.
-
-    A model that has met these first finds out within some hundred steps how to look up what was said before, which
-    is what keeps a name the same through a story; without them it takes some thousand steps.
-    """
-    tokens, targets, mask, index = batch
-    length = tokens.shape[1]
-    generator = torch.Generator().manual_seed(seed)
-    for row in range(0, tokens.shape[0], 2):
-        period = int(torch.randint(8, 100, (1,), generator=generator))
-        once = torch.randint(261, vocab, (period,), generator=generator)  # no control and no byte tokens
-        text = once.repeat(length // period + 2)[:length + 1]
-        tokens[row], targets[row] = text[:-1], text[1:]
-        targets[row, :period - 1] = NOT_LEARNED
-        mask[row] = torch.full((length, length), -3e4).triu(1)
-    return tokens, targets, mask, index
-
-
 def batches(model, seed, first, rows, length):
     """Yields tokens [rows, length], targets [rows, length] (-100: not learned), mask [rows,1,1,length,length], next index."""
     source = stream(model, seed, first)

@@ -46,7 +46,7 @@ def chat(rng):
             return [(role, typed(rng, text) if role == "user" else text) for role, text in turns]
     name = None
     if rng.random() < 0.06:
-        name = rng.choice(world.GIRLS + world.BOYS) if rng.random() < 0.6 else world.anyname(rng)
+        name = rng.choice(world.GIRLS + world.BOYS) if rng.random() < 0.8 else world.anyname(rng)
         turns += [("user", render(rng, f"{{My name is {name}.|I am {name}.|Hello, my name is {name}.|Hi, I am {name}.|You can call me {name}.}}")),
                   ("assistant", render(rng, f"{{Hello, {name}!|Nice to meet you, {name}!|Welcome to Larkhaven, {name}!}} {{What would you like to hear?|Shall I tell you a story?|How can I help you?}}"))]
     kind = rng.random()

@@ -84,7 +84,7 @@ class Runner:
             h = self.norm(x, f"blk.{n}.ffn_norm")
             gate = w("ffn_gate") @ h
             x = x + w("ffn_down") @ (gate / (1 + np.exp(-gate)) * (w("ffn_up") @ h))
-        return self.t["token_embd.weight"] @ self.norm(x, "output_norm")
+        return self.t["output.weight"] @ self.norm(x, "output_norm")
 
 
 class Tokenizer:

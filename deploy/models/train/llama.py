@@ -3,7 +3,8 @@
 Layout facts that the GGUF file relies on:
   * rotary turns ADJACENT pairs (2i, 2i+1) of each head, so no row of attn_q or attn_k is permuted on export;
   * query head h reads key/value head h // (heads // kv_heads);
-  * the output matrix is the token embedding (tied).
+  * the output matrix is its own tensor: tied to an embedding it would force one scale on both, and the words would
+    drown in what the first block adds.
 Weights are kept in float32; the matrix products run in bfloat16, which on this path is some thirty times faster
 than float32 with Debian's reference BLAS (oneDNN serves bfloat16 only).
 """
@@ -80,6 +81,7 @@ class Block(torch.nn.Module):
     def __init__(self, s):
         super().__init__()
         self.s = s
+        self.keep_attention, self.attention = False, None  # for pointer.py
         kv = s.kv_heads * s.head_dim
         make = lambda rows, cols, scale: torch.nn.Parameter(torch.randn(rows, cols) * scale)
         narrow = s.dim ** -0.5
@@ -89,6 +91,10 @@ class Block(torch.nn.Module):
         self.attn_k = make(kv, s.dim, narrow * 0.5)
         self.attn_v = make(kv, s.dim, narrow * 0.5)
         self.attn_output = make(s.dim, s.dim, narrow * 0.5 / (2 * s.layers) ** 0.5)
+        with torch.no_grad():  # what a head reads it first writes back as it is: words can then be copied from the first step on
+            self.attn_v.copy_(torch.nn.init.orthogonal_(torch.empty(kv, s.dim)))
+            per_query = lambda m: m.view(s.kv_heads, s.head_dim, s.dim).repeat_interleave(s.heads // s.kv_heads, dim=0).reshape(s.dim, s.dim)
+            self.attn_output.copy_(per_query(self.attn_v).t() * 0.25)
         self.ffn_gate = make(s.ffn, s.dim, narrow * 0.5)
         self.ffn_up = make(s.ffn, s.dim, narrow * 0.5)
         self.ffn_down = make(s.dim, s.ffn, s.ffn ** -0.5 * 0.5 / (2 * s.layers) ** 0.5)
@@ -109,7 +115,10 @@ class Block(torch.nn.Module):
         v = F.linear(h, self.attn_v.to(dtype)).view(rows, length, s.kv_heads, s.head_dim).transpose(1, 2)
         v = v.reshape(rows * s.kv_heads, length, s.head_dim)
         score = torch.bmm(q, k.transpose(1, 2)).view(rows, s.kv_heads, group, length, length)
-        weight = MaskedSoftmax.apply(score, mask).view(rows * s.kv_heads, group * length, length)
+        weight = MaskedSoftmax.apply(score, mask)
+        if self.keep_attention:
+            self.attention = weight[:, 0]
+        weight = weight.view(rows * s.kv_heads, group * length, length)
         mixed = torch.bmm(weight, v).view(rows, s.heads, length, s.head_dim)
         mixed = mixed.transpose(1, 2).reshape(rows, length, s.dim)
         x = x + F.linear(mixed, self.attn_output.to(dtype))
@@ -122,7 +131,8 @@ class Llama(torch.nn.Module):
     def __init__(self, shape, dtype=torch.bfloat16):
         super().__init__()
         self.shape, self.dtype = shape, dtype
-        self.token_embd = torch.nn.Parameter(torch.randn(shape.vocab, shape.dim) * 0.05)
+        self.token_embd = torch.nn.Parameter(torch.randn(shape.vocab, shape.dim))
+        self.output = torch.nn.Parameter(torch.randn(shape.vocab, shape.dim) * 0.02)
         self.blk = torch.nn.ModuleList(Block(shape) for _ in range(shape.layers))
         self.output_norm = torch.nn.Parameter(torch.ones(shape.dim))
 
@@ -137,4 +147,4 @@ class Llama(torch.nn.Module):
         for block in self.blk:
             x = block(x, rotary, mask)
         x = RmsNorm.apply(x, self.output_norm, self.shape.eps)
-        return F.linear(x, self.token_embd.to(self.dtype))
+        return F.linear(x, self.output.to(self.dtype))

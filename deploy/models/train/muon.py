@@ -18,10 +18,11 @@ def orthogonal(matrix, steps=5):
 
 
 class Optimiser:
-    def __init__(self, model, matrix_rate=0.02, other_rate=3e-3, decay=0.02):
+    def __init__(self, model, matrix_rate=0.02, other_rate=5e-3, decay=0.02):
+        words = ("token_embd", "output")
         named = list(model.named_parameters())
-        self.matrices = [p for n, p in named if p.dim() == 2 and n != "token_embd"]
-        self.others = [p for n, p in named if p.dim() == 1 or n == "token_embd"]
+        self.matrices = [p for n, p in named if p.dim() == 2 and n not in words]
+        self.others = [p for n, p in named if p.dim() == 1 or n in words]
         self.matrix_rate, self.other_rate, self.decay = matrix_rate, other_rate, decay
         self.momentum = [torch.zeros_like(p) for p in self.matrices]
         self.adam = torch.optim.AdamW(self.others, lr=other_rate, betas=(0.9, 0.98), weight_decay=0.0)

@@ -40,8 +40,10 @@ def check(gguf, args):
     from llama import Llama, Shape
     saved, spm, own = torch.load(args.check), tokens.load(args.tokenizer), Tokenizer(gguf)
     model = Llama(Shape(**saved["shape"]), dtype=torch.float32)
+    same = Llama(Shape(**saved["shape"]), dtype=torch.float32)  # with the file's own, rounded weights
     model.load_state_dict(saved["weights"])
-    worst, agree, total = 0.0, 0, 0
+    same.load_state_dict({k[:-len(".weight")]: torch.tensor(v) for k, v in gguf.tensors.items()})
+    exact, worst, agree, total = 0.0, 0.0, 0, 0
     for n in range(3):
         doc = document(3, n)
         text = tokens.plain_text(doc)
@@ -51,9 +53,12 @@ def check(gguf, args):
         ours = np.stack([runner.step(t) for t in ids])
         with torch.no_grad():
             theirs = model(torch.tensor([ids]))[0].numpy()
+            rounded = same(torch.tensor([ids]))[0].numpy()
+        exact = max(exact, float(np.abs(ours - rounded).max()))
         worst = max(worst, float(np.abs(ours - theirs).max()))
         agree, total = agree + int((ours.argmax(1) == theirs.argmax(1)).sum()), total + len(ids)
-    print(f"largest logit difference {worst:.4f} (Q8_0 against float32 weights); same best token {agree} of {total}")
+    assert exact < 1e-3, f"the file computes other logits than the training's model: {exact}"
+    print(f"largest logit difference {exact:.1e} with the same weights, {worst:.3f} through Q8_0; same best token {agree} of {total}")
 
 
 def main():

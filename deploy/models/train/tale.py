@@ -24,7 +24,7 @@ class Tale:
         rng = self.rng
         while True:
             she, trait = rng.random() < 0.5, rng.choice(world.TRAITS)
-            given = world.anyname(rng) if rng.random() < 0.08 else rng.choice(world.GIRLS if she else world.BOYS)
+            given = world.anyname(rng) if rng.random() < 0.03 else rng.choice(world.GIRLS if she else world.BOYS)
             roll = rng.random()
             if roll < 0.5:
                 who = world.Character(given, "girl" if she else "boy", she, trait)

@@ -3,7 +3,7 @@
 
   train.py --tokenizer tokenizer.model --out demo.pt --steps 2000          (again with the same --out: resumes)
   train.py ... --dim 128 --layers 2 --heads 4 --kv-heads 2 --ffn 256       (the draft)
-The learning rate rises over 50 steps, stays, and falls linearly to nothing over the last 30 % of the steps.
+The learning rate rises over 50 steps, stays, and falls linearly to nothing over the last 70 % of the steps.
 The held-out loss is over documents of another seed, which training never sees.
 """
 import argparse
@@ -15,9 +15,10 @@ import time
 import torch
 import torch.nn.functional as F
 
-from batches import NOT_LEARNED, batches, copy_rows
+from batches import NOT_LEARNED, batches
 from llama import Llama, Shape
 from muon import Optimiser
+import pointer
 import tokens
 
 HELD_OUT_SEED = 2
@@ -34,7 +35,7 @@ def held_out(model, spm, rows, length, count):
     return sum(loss_of(model, next(source)).item() for _ in range(count)) / count
 
 
-def rate_scale(step, steps, fall=0.3):
+def rate_scale(step, steps, fall=0.7):
     return min(1.0, (step + 1) / 50, (steps - step) / (steps * fall))
 
 
@@ -53,7 +54,7 @@ def main():
     parser.add_argument("--first-document", type=int, default=0)
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--until", type=int, help="stop at this step, to go on later with other rows and length")
-    parser.add_argument("--copy-steps", type=int, default=0, help="steps at the start with rows to copy (copy_rows)")
+    parser.add_argument("--pointer", type=float, default=0.0, help="weight of pointer_loss")
     parser.add_argument("--rows", type=int, default=12)
     parser.add_argument("--length", type=int, default=320)
     parser.add_argument("--rate", type=float, default=1.0, help="factor on both learning rates")
@@ -73,22 +74,24 @@ def main():
         model.load_state_dict(saved["weights"])
     elif args.start:
         model.load_state_dict(torch.load(args.start)["weights"])
+    if args.pointer:
+        pointer.block_of(model).keep_attention = True
+        mentions = pointer.mention_ids(spm)
     source = batches(spm, args.seed, index, args.rows, args.length)
     began, first = time.time(), step
     until = min(args.steps, args.until or args.steps)
     while step < until:
         batch = next(source)
-        if step < args.copy_steps:
-            batch = copy_rows(batch, spm.vocab_size(), step)
         loss = loss_of(model, batch)
-        loss.backward()
+        hint = pointer.pointer_loss(model, batch, mentions) if args.pointer else torch.zeros(())
+        (loss + args.pointer * hint).backward()
         optimiser.step(args.rate * rate_scale(step, args.steps))
         step, index, seen = step + 1, batch[3], seen + batch[0].numel()
         if not math.isfinite(loss.item()):
             raise SystemExit(f"step {step}: the loss is {loss.item()}; resume from {args.out} with a smaller --rate")
         if step % 20 == 0:
             speed = (step - first) * batch[0].numel() / (time.time() - began)
-            print(f"step {step} documents {index} tokens {seen} loss {loss.item():.4f} tokens/s {speed:.0f}", flush=True)
+            print(f"step {step} documents {index} tokens {seen} loss {loss.item():.4f} hint {hint.item():.2f} tokens/s {speed:.0f}", flush=True)
         if step % 100 == 0 or step == until:
             print(f"step {step} held-out {held_out(model, spm, args.rows, args.length, 4):.4f}", flush=True)
             save(args.out, model, optimiser, step, index, seen)

@@ -119,16 +119,14 @@ CAST = [
 ]
 JOB_PLACE = {job: place for _, job, _, place, _ in CAST}
 
-GIRLS = "Nell Lena Ida Ruby Clara Maya Nora Anna Lucy Eva Lily Mia Greta Elsa Zoe Hanna Alma Vera Alice Sara Emma Sophie Julia Rose Helen Martha Olga Kate Frida Iris Lotte Mary Jane Susan".split()
-BOYS = "Milo Sam Theo Max Leo Emil Jack Ben Tom Oscar Noah Felix Karl Peter Luke Hans Adam Paul David John Henry George Simon Robin Jim Fred Anton Edgar Louis Martin Erik Bill Charlie Toby".split()
-ANIMALS = ("fox cat dog mouse hare hedgehog duck goose otter seal donkey goat robin badger squirrel frog crow pony "
-           "owl bear rabbit turtle wolf hen pig cow sheep beaver mole swan pigeon lamb puppy kitten").split()
-PET_NAMES = "Russet Soot Biscuit Pepper Hazel Moss Button Clover Pebble Bramble Nutmeg Misty Tuft Ginger Acorn Olive".split()
+GIRLS = "Nell Lena Ida Ruby Clara Maya Nora Anna Lucy Eva Lily Mia Greta Alice".split()
+BOYS = "Milo Sam Theo Max Leo Emil Jack Ben Tom Oscar Noah Felix Karl Peter".split()
+ANIMALS = ("fox cat dog mouse hare hedgehog duck goose otter seal donkey goat robin squirrel frog crow owl bear wolf hen").split()
+PET_NAMES = "Russet Soot Biscuit Pepper Hazel Moss Button Clover Pebble Nutmeg".split()
 TRAITS = ("shy brave curious kind stubborn patient clever lonely cheerful careful impatient proud quiet generous "
           "sleepy forgetful gentle hungry small young").split()
 
-SMALL = ("key lantern kite whistle scarf basket hat ball book bell button boot spoon map compass drum flute umbrella "
-         "cup ring mitten shell coin feather box ribbon candle bottle hammer mirror pencil doll bucket blanket pillow shoe clock pipe brush letter painting stone rope").split() + ["toy boat", "model ship", "toy boat"]
+SMALL = "key lantern kite whistle scarf basket hat ball book bell button boot map drum flute umbrella cup ring shell coin feather box boat candle".split()
 ADJECTIVES = "red blue green yellow silver golden old little wooden striped shiny round tiny new beautiful".split()
 MADE = {  # what can be made: its parts, and where each is found
     "kite": [("paper", "Hugo"), ("string", "Hugo"), ("two thin sticks", "")],

@@ -1,0 +1,33 @@
+"""Shows one pair of heads where to look: at the earlier mentions of the name or thing that comes next.
+
+Language modelling alone finds this out, too, but only after many times the tokens that a small machine can afford;
+until then names change in the middle of a story.
+"""
+import torch
+
+import world
+
+
+def block_of(model):
+    """The middle block: before it the words are understood, after it the copied word can still be used."""
+    return model.blk[len(model.blk) // 2]
+
+
+def mention_ids(spm):
+    """Marks the tokens that name somebody or something: capitalised words, kinds of animals, things."""
+    nouns = set(world.SMALL + world.ANIMALS + list(world.MADE))
+    pieces = [spm.id_to_piece(i).lstrip("\u2581") for i in range(spm.vocab_size())]
+    return torch.tensor([len(p) > 1 and (p[0].isupper() or p in nouns) for p in pieces])
+
+
+def pointer_loss(model, batch, mentions):
+    """Mean of -log(attention on the places where the next token stands already), over targets that are mentions.
+
+    The attention is of the heads that share key head 0 of that block: [rows, heads, length, length].
+    """
+    tokens, targets, mask = batch[:3]
+    seen = (tokens.unsqueeze(1) == targets.unsqueeze(2)) & (mask[:, 0, 0] == 0)
+    wanted = mentions[targets.clamp(min=0)] & (targets >= 0) & seen.any(2)
+    rows, places = wanted.nonzero(as_tuple=True)
+    attention = block_of(model).attention[rows, :, places].float()
+    return -(attention * seen[rows, places].unsqueeze(1)).sum(-1).clamp(min=1e-4).log().mean()
