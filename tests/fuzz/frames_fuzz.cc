@@ -35,6 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     bytes[4] = waferline::link::kFrameVersion;
     bytes[6] = 0;
   }
+  Through<waferline::link::GreetingInlet>(bytes);
   Through<waferline::link::ActivationInlet>(bytes);
   Through<waferline::link::ShardFromDriver>(bytes);
   Through<waferline::link::DriverFromShard>(bytes);

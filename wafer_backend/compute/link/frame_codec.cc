@@ -27,7 +27,7 @@ bool Fits(const PromptLogprobsFrame& f) {
 }
 bool Fits(const HelloFrame& f) { return f.role >= Role::kDriver && f.role <= Role::kShard; }
 bool Fits(const AnswerFrame& f) {
-  return f.to >= AnswerFrame::To::kOpen && f.to <= AnswerFrame::To::kStep;
+  return f.to >= AnswerFrame::To::kOpen && f.to <= AnswerFrame::To::kShards;
 }
 template <typename Frame>
 bool Fits(const Frame&) {

@@ -111,8 +111,8 @@ struct KvReceivedFrame {
 
 enum class Role : uint8_t { kDriver = 1, kNeighbour = 2, kPrefill = 3, kShard = 4 };
 
-// First on every connection, from both sides: who speaks and for which model. Peers whose model,
-// page size or protocol differ are refused.
+// First on every connection, from both sides: who speaks and for which model (a driver's
+// fingerprint may be 0: any). Peers whose model or page size differ are refused.
 struct HelloFrame {
   Role role = Role::kDriver;
   uint64_t model_fingerprint = 0;
@@ -122,25 +122,31 @@ struct HelloFrame {
   uint32_t width = 0;
   uint32_t vocabulary = 0;
   uint32_t page_tokens = 0;
-  uint32_t slots = 0;  // sequences that a shard can hold
+  uint32_t context = 0;
+  uint32_t slots = 0;     // sequences that a shard can hold
+  uint32_t max_rows = 0;  // of one step
   static constexpr FrameKind kKind = FrameKind::kHello;
   static auto Fields(auto& f) {
     return std::tie(f.role, f.model_fingerprint, f.first_layer, f.end_layer, f.layer_count, f.width,
-                    f.vocabulary, f.page_tokens, f.slots);
+                    f.vocabulary, f.page_tokens, f.context, f.slots, f.max_rows);
   }
   bool operator==(const HelloFrame&) const = default;
 };
 
-// What a shard's SRAM holds, in bytes.
+// What a shard's SRAM holds, in bytes, and what it sent to its neighbour.
 struct MemoryFrame {
   uint64_t capacity = 0;
   uint64_t weights = 0;
   uint64_t buffers = 0;
   uint64_t kv_per_page = 0;
   uint64_t kv_reserved = 0;
+  uint64_t sent_frames = 0;
+  uint64_t sent_payload = 0;
+  uint64_t sent_framing = 0;
   static constexpr FrameKind kKind = FrameKind::kMemory;
   static auto Fields(auto& f) {
-    return std::tie(f.capacity, f.weights, f.buffers, f.kv_per_page, f.kv_reserved);
+    return std::tie(f.capacity, f.weights, f.buffers, f.kv_per_page, f.kv_reserved, f.sent_frames,
+                    f.sent_payload, f.sent_framing);
   }
   bool operator==(const MemoryFrame&) const = default;
 };
@@ -175,12 +181,14 @@ struct JoinFrame {
   bool operator==(const JoinFrame&) const = default;
 };
 
-// Shard to driver: the answer to Open and Join, and a step that could not be done.
+// To the driver: a shard's answer to Open (subject: the job) and Join, a step that could not be
+// done (subject: the step); the prefill worker's answer to Shards, also later when one of them is
+// lost.
 struct AnswerFrame {
-  enum class To : uint8_t { kOpen = 1, kJoin = 2, kStep = 3 };
+  enum class To : uint8_t { kOpen = 1, kJoin = 2, kStep = 3, kShards = 4 };
   To to = To::kOpen;
-  uint64_t subject = 0;  // slot or step
-  uint32_t code = 0;     // absl::StatusCode
+  uint64_t subject = 0;
+  uint32_t code = 0;  // absl::StatusCode
   std::string message;
   static constexpr FrameKind kKind = FrameKind::kAnswer;
   static auto Fields(auto& f) { return std::tie(f.to, f.subject, f.code, f.message); }

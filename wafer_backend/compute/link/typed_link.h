@@ -84,28 +84,30 @@ class Inlet {
   LinkBytes received_;
 };
 
+// The first frame each way on a new connection; then the connection becomes one of those below.
+using GreetingOutlet = Outlet<HelloFrame>;
+using GreetingInlet = Inlet<HelloFrame>;
+
 // Between pipeline neighbours: activations and nothing else, one way.
 using ActivationOutlet = Outlet<ActivationFrame>;
 using ActivationInlet = Inlet<ActivationFrame>;
 
 // Driver and shard: tokens into the first, logits out of the last, and control.
-using DriverToShard =
-    Outlet<HelloFrame, JoinFrame, OpenFrame, CloseFrame, AskMemoryFrame, TokenFrame>;
-using ShardFromDriver =
-    Inlet<HelloFrame, JoinFrame, OpenFrame, CloseFrame, AskMemoryFrame, TokenFrame>;
-using ShardToDriver = Outlet<HelloFrame, AnswerFrame, MemoryFrame, LogitsFrame>;
-using DriverFromShard = Inlet<HelloFrame, AnswerFrame, MemoryFrame, LogitsFrame>;
+using DriverToShard = Outlet<JoinFrame, OpenFrame, CloseFrame, AskMemoryFrame, TokenFrame>;
+using ShardFromDriver = Inlet<JoinFrame, OpenFrame, CloseFrame, AskMemoryFrame, TokenFrame>;
+using ShardToDriver = Outlet<AnswerFrame, MemoryFrame, LogitsFrame>;
+using DriverFromShard = Inlet<AnswerFrame, MemoryFrame, LogitsFrame>;
 
 // Prefill worker and shard: pages one way, receipts the other.
-using KvOutlet = Outlet<HelloFrame, KvFrame>;
-using KvInlet = Inlet<HelloFrame, KvFrame>;
-using KvReceiptOutlet = Outlet<HelloFrame, KvReceivedFrame>;
-using KvReceiptInlet = Inlet<HelloFrame, KvReceivedFrame>;
+using KvOutlet = Outlet<KvFrame>;
+using KvInlet = Inlet<KvFrame>;
+using KvReceiptOutlet = Outlet<KvReceivedFrame>;
+using KvReceiptInlet = Inlet<KvReceivedFrame>;
 
 // Driver and prefill worker.
-using DriverToPrefill = Outlet<HelloFrame, ShardsFrame, PrefillFrame, HandOffFrame, CancelFrame>;
-using PrefillFromDriver = Inlet<HelloFrame, ShardsFrame, PrefillFrame, HandOffFrame, CancelFrame>;
-using PrefillToDriver = Outlet<HelloFrame, PromptLogprobsFrame, PrefilledFrame, HandedOffFrame>;
-using DriverFromPrefill = Inlet<HelloFrame, PromptLogprobsFrame, PrefilledFrame, HandedOffFrame>;
+using DriverToPrefill = Outlet<ShardsFrame, PrefillFrame, HandOffFrame, CancelFrame>;
+using PrefillFromDriver = Inlet<ShardsFrame, PrefillFrame, HandOffFrame, CancelFrame>;
+using PrefillToDriver = Outlet<AnswerFrame, PromptLogprobsFrame, PrefilledFrame, HandedOffFrame>;
+using DriverFromPrefill = Inlet<AnswerFrame, PromptLogprobsFrame, PrefilledFrame, HandedOffFrame>;
 
 }  // namespace waferline::link

@@ -32,7 +32,11 @@ absl::StatusOr<std::unique_ptr<ComputePlane>> ComputePlane::Create(const PlaneOp
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
   plane->pool_ = std::make_unique<kernels::ThreadPool>(options.threads > 0 ? options.threads
                                                                            : std::max(cores, 1));
-  WL_ASSIGN_OR_RETURN(plane->backend_, LocalBackend::Create(options.local, plane->pool_.get()));
+  if (options.remote.shards.empty()) {
+    WL_ASSIGN_OR_RETURN(plane->backend_, LocalBackend::Create(options.local, plane->pool_.get()));
+  } else {
+    WL_ASSIGN_OR_RETURN(plane->backend_, RemoteBackend::Create(options.remote));
+  }
   plane->driver_ =
       std::make_unique<Driver>(Driver::Options{.max_batch = options.max_batch},
                                plane->backend_.get(), plane->pool_.get(), &plane->board_, waker);

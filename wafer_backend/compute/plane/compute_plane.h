@@ -18,21 +18,24 @@
 #include "wafer_backend/compute/plane/backend.h"
 #include "wafer_backend/compute/plane/driver.h"
 #include "wafer_backend/compute/plane/local_backend.h"
+#include "wafer_backend/compute/plane/remote_backend.h"
 #include "wafer_backend/compute/plane/sequence.h"
 
 namespace waferline::plane {
 
 struct PlaneOptions {
-  LocalOptions local;
+  LocalOptions local;      // used unless `remote` names shards
+  RemoteOptions remote;    // shards and prefill worker as processes of their own
   int threads = 0;         // of the driver's pool, its own included; 0: one a core
   int64_t max_batch = 64;  // sequences in one decode step
 };
 
 class ComputePlane : public ValueSource {
  public:
-  // Loads and lays out the model; reads the file once. `waker` must outlive the plane.
-  // InvalidArgument, Unimplemented (dtype, architecture) or ResourceExhausted (SRAM, with the
-  // arithmetic).
+  // Loads and lays out the model, reading the file once, or connects to remote workers. `waker`
+  // must outlive the plane. InvalidArgument, Unimplemented (dtype, architecture), ResourceExhausted
+  // (SRAM, with the arithmetic); Unavailable or FailedPrecondition for workers that cannot be
+  // reached or do not fit together.
   static absl::StatusOr<std::unique_ptr<ComputePlane>> Create(const PlaneOptions& options,
                                                               Waker* waker);
   ~ComputePlane() override;

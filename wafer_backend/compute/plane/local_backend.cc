@@ -133,12 +133,10 @@ bool LocalBackend::TakePages(BackendEvents* events) {
     while (hop.pipe.Take(&hop.frame)) {
       moved = true;
       const absl::Status status =
-          hop.inlet.Accept(hop.frame, [&](const auto& frame) -> absl::Status {
-            if constexpr (std::is_same_v<std::decay_t<decltype(frame)>, link::KvFrame>) {
-              WL_RETURN_IF_ERROR(shards_[i]->Receive(frame));
-              if (frame.last && i + 1 == kv_hops_.size()) {
-                events->handed_off.push_back({frame.job, absl::OkStatus()});
-              }
+          hop.inlet.Accept(hop.frame, [&](const link::KvFrame& frame) -> absl::Status {
+            WL_RETURN_IF_ERROR(shards_[i]->Receive(frame));
+            if (frame.last && i + 1 == kv_hops_.size()) {
+              events->handed_off.push_back({frame.job, absl::OkStatus()});
             }
             return absl::OkStatus();
           });

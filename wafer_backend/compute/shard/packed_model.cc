@@ -26,25 +26,6 @@ std::span<const float> VectorOf(const model::WeightView& view) {
   return view.present() ? view.f32() : std::span<const float>();
 }
 
-uint64_t FingerprintOf(const model::GgufFile& file) {
-  uint64_t hash = Mix(file.file_size());
-  const auto add = [&hash](uint64_t value) { hash = Mix(hash ^ value); };
-  for (const model::GgufTensor& tensor : file.tensors()) {
-    for (const char c : tensor.name) add(static_cast<uint8_t>(c));
-    add(tensor.gguf_type);
-    for (const int64_t dim : tensor.dims) add(static_cast<uint64_t>(dim));
-    // Up to 64 words spread over the tensor: enough to tell two trainings apart.
-    const size_t words = tensor.bytes.size() / sizeof(uint64_t);
-    const size_t step = std::max<size_t>(words / 64, 1);
-    for (size_t i = 0; i < words; i += step) {
-      uint64_t word = 0;
-      std::memcpy(&word, tensor.bytes.data() + i * sizeof(word), sizeof(word));
-      add(word);
-    }
-  }
-  return hash;
-}
-
 }  // namespace
 
 Bytes PackedLayer::size() const {
@@ -122,6 +103,25 @@ Bytes PackedModel::WeightsOf(LayerRange range) const {
   if (range.first == 0) sum += weights_.token_embedding.size();
   if (range.end == weights_.shape.layers) sum += weights_.output_norm.size() + head_.bytes();
   return sum;
+}
+
+uint64_t FingerprintOf(const model::GgufFile& file) {
+  uint64_t hash = Mix(file.file_size());
+  const auto add = [&hash](uint64_t value) { hash = Mix(hash ^ value); };
+  for (const model::GgufTensor& tensor : file.tensors()) {
+    for (const char c : tensor.name) add(static_cast<uint8_t>(c));
+    add(tensor.gguf_type);
+    for (const int64_t dim : tensor.dims) add(static_cast<uint64_t>(dim));
+    // Up to 64 words spread over the tensor: enough to tell two trainings apart.
+    const size_t words = tensor.bytes.size() / sizeof(uint64_t);
+    const size_t step = std::max<size_t>(words / 64, 1);
+    for (size_t i = 0; i < words; i += step) {
+      uint64_t word = 0;
+      std::memcpy(&word, tensor.bytes.data() + i * sizeof(word), sizeof(word));
+      add(word);
+    }
+  }
+  return hash;
 }
 
 std::vector<LayerRange> CutEvenly(int64_t layers, int64_t shards) {

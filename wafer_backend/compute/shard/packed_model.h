@@ -54,8 +54,7 @@ class PackedModel {
   // file on the first, norm and output matrix on the last.
   Bytes WeightsOf(LayerRange range) const;
 
-  // Tells models apart: peers that compute one sequence must have the same. Over the file's size,
-  // its tensors' names, types and shapes, and a sample of their bytes.
+  // Tells models apart: peers that compute one sequence must have the same.
   uint64_t fingerprint() const { return fingerprint_; }
 
  private:
@@ -68,6 +67,9 @@ class PackedModel {
   kernels::PackedMatrix head_;
   uint64_t fingerprint_ = 0;
 };
+
+// Over the file's size, its tensors' names, types and shapes, and a sample of their bytes.
+uint64_t FingerprintOf(const model::GgufFile& file);
 
 // Cuts `layers` into `shards` neighbouring ranges as even as can be, longer ones first. 1 <= shards
 // <= layers.

@@ -1,0 +1,393 @@
+// The same plane over TCP: shards and prefill worker as servers on loopback, each on a thread of
+// its own (deploy/ has them as processes).
+#include <dirent.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <future>
+#include <thread>
+
+#include "tests/unit/wafer_backend/compute/plane/plane_client.h"
+#include "wafer_backend/compute/prefill/prefill_server.h"
+#include "wafer_backend/compute/shard/shard_server.h"
+
+namespace waferline::plane {
+namespace {
+
+class ModelOnDisk {
+ public:
+  explicit ModelOnDisk(const test::RandomModelSpec& spec) {
+    test::RandomModel(spec).WriteFile(path_);
+    auto file = model::GgufFile::Open(path_);
+    REQUIRE(file.ok());
+    file_ = *file;
+  }
+  ~ModelOnDisk() { unlink(path_.c_str()); }
+  const std::string& path() const { return path_; }
+  std::shared_ptr<const model::GgufFile> file() const { return file_; }
+
+ private:
+  const std::string path_ = "/tmp/waferline_remote_" + std::to_string(getpid()) + ".gguf";
+  std::shared_ptr<const model::GgufFile> file_;
+};
+
+// A server on a thread; stopped and joined when it dies.
+class Server {
+ public:
+  template <typename Options>
+  Server(absl::Status (*run)(const Options&, const std::atomic<bool>&), Options options) {
+    auto port = std::make_shared<std::promise<uint16_t>>();
+    auto listening = port->get_future();
+    if (getenv("WAFERLINE_REMARKS") != nullptr) {
+      options.on_remark = [](const std::string& remark) {
+        fprintf(stderr, "%s\n", remark.c_str());
+      };
+    }
+    options.on_ready = [port](uint16_t chosen) { port->set_value(chosen); };
+    thread_ = std::thread([this, run, options] { status_ = run(options, stop_); });
+    REQUIRE(listening.wait_for(std::chrono::seconds(30)) == std::future_status::ready);
+    port_ = listening.get();
+  }
+  ~Server() { Stop(); }
+  void Stop() {
+    stop_ = true;
+    if (thread_.joinable()) thread_.join();
+  }
+  std::string endpoint() const { return "127.0.0.1:" + std::to_string(port_); }
+
+ private:
+  std::atomic<bool> stop_{false};
+  absl::Status status_;
+  uint16_t port_ = 0;
+  std::thread thread_;
+};
+
+constexpr int64_t kPage = 16;
+
+std::unique_ptr<Server> StartShard(const std::string& model, shard::LayerRange range,
+                                   const std::string& listen = "127.0.0.1:0",
+                                   uint32_t slots = 256) {
+  shard::ShardServerOptions options;
+  options.listen = listen;
+  options.model_path = model;
+  options.shard.range = range;
+  options.shard.page_tokens = kPage;
+  options.shard.slots = slots;
+  options.threads = 1;
+  return std::make_unique<Server>(&shard::RunShardServer, options);
+}
+
+std::unique_ptr<Server> StartPrefill(const std::string& model, int64_t chunk_tokens,
+                                     const std::string& listen = "127.0.0.1:0") {
+  prefill::PrefillServerOptions options;
+  options.listen = listen;
+  options.model_path = model;
+  options.prefill.page_tokens = kPage;
+  options.prefill.chunk_tokens = chunk_tokens;
+  options.threads = 1;
+  return std::make_unique<Server>(&prefill::RunPrefillServer, options);
+}
+
+struct Cloud {
+  std::vector<std::unique_ptr<Server>> shards;
+  std::unique_ptr<Server> prefill;
+  PlaneOptions Options(std::shared_ptr<const model::GgufFile> file) const {
+    PlaneOptions options;
+    options.threads = 1;
+    for (const auto& shard : shards) options.remote.shards.push_back(shard->endpoint());
+    options.remote.prefill = prefill->endpoint();
+    options.remote.fingerprint = shard::FingerprintOf(*file);
+    options.remote.between_attempts = Milliseconds(20);
+    return options;
+  }
+};
+
+Cloud StartCloud(const std::string& model, int64_t layers, int64_t shards, int64_t chunk_tokens) {
+  Cloud cloud;
+  for (const shard::LayerRange& range : shard::CutEvenly(layers, shards)) {
+    cloud.shards.push_back(StartShard(model, range));
+  }
+  cloud.prefill = StartPrefill(model, chunk_tokens);
+  return cloud;
+}
+
+std::unique_ptr<ComputePlane> PlaneOf(const PlaneOptions& options, TestWaker* waker) {
+  auto plane = ComputePlane::Create(options, waker);
+  INFO(plane.status());
+  REQUIRE(plane.ok());
+  return *std::move(plane);
+}
+
+test::RandomModelSpec ModelSpec() {
+  test::RandomModelSpec spec;
+  spec.layers = 4;
+  spec.dtype = kernels::DType::kQ8_0;
+  spec.seed = 60;
+  return spec;
+}
+
+std::vector<std::vector<TokenValue>> InProcess(const ModelOnDisk& disk,
+                                               const std::vector<SequenceSpec>& specs) {
+  PlaneOptions options;
+  options.local.file = disk.file();
+  options.local.page_tokens = kPage;
+  options.threads = 1;
+  TestWaker waker;
+  auto plane = PlaneOf(options, &waker);
+  std::vector<std::vector<TokenValue>> values;
+  for (const SequenceSpec& spec : specs) {
+    values.push_back(RunAll(plane.get(), &waker, {spec}, values.size() + 1)[0]);
+  }
+  return values;
+}
+
+size_t OpenDescriptors() {
+  size_t count = 0;
+  DIR* dir = opendir("/proc/self/fd");
+  while (readdir(dir) != nullptr) ++count;
+  closedir(dir);
+  return count;
+}
+
+TEST_CASE("laws 3 and 4 over TCP: the same values as in one process, and only activations") {
+  const ModelOnDisk disk(ModelSpec());
+  SeededStream random(8);
+  std::vector<SequenceSpec> specs;
+  for (int i = 0; i < 10; ++i) specs.push_back(RandomSpec(&random, 256, 20));
+  specs[3].sampling.prompt_logprobs = true;
+  const auto want = InProcess(disk, specs);
+  for (const int64_t shards : {1, 2, 4}) {
+    INFO("shards " << shards);
+    Cloud cloud = StartCloud(disk.path(), 4, shards, shards == 2 ? 9 : 64);
+    TestWaker waker;
+    auto plane = PlaneOf(cloud.Options(disk.file()), &waker);
+    REQUIRE(plane->memory().size() == static_cast<size_t>(shards));
+    REQUIRE(plane->memory()[0].kv_per_page > Bytes(0));
+    const auto got = RunAll(plane.get(), &waker, specs);
+    for (size_t i = 0; i < specs.size(); ++i) REQUIRE(SameValues(got[i], want[i]));
+    RequireEmpty(plane.get());
+    const PlaneCounters counters = plane->counters();
+    REQUIRE(counters.activation_bytes.size() == static_cast<size_t>(shards - 1));
+    for (const link::LinkBytes& bytes : counters.activation_bytes) {
+      REQUIRE(bytes.payload == counters.decode_rows * 64 * sizeof(float));
+      REQUIRE(bytes.framing == counters.decode_steps * 28 + counters.decode_rows * 8);
+    }
+  }
+}
+
+TEST_CASE("prompt log-probabilities come over TCP unchanged") {
+  const ModelOnDisk disk(ModelSpec());
+  SeededStream random(9);
+  SequenceSpec spec = RandomSpec(&random, 256, 2);
+  spec.sampling.prompt_logprobs = true;
+  Cloud cloud = StartCloud(disk.path(), 4, 2, 7);
+  std::vector<std::vector<TokenValue>> seen;
+  for (const bool remote : {false, true}) {
+    PlaneOptions options;
+    if (remote) options = cloud.Options(disk.file());
+    options.local.file = disk.file();
+    options.local.page_tokens = kPage;
+    TestWaker waker;
+    auto plane = PlaneOf(options, &waker);
+    plane->Prefill(SequenceId{1}, spec);
+    const TokenValue* value = nullptr;
+    REQUIRE(waker.WaitUntil(
+        [&] { return plane->Look(SequenceId{1}, 0, &value) == ValueSource::State::kReady; }));
+    seen.push_back(*plane->PromptLogprobs(SequenceId{1}));
+    plane->End(SequenceId{1});
+  }
+  REQUIRE(seen[0].size() == spec.prompt->size() - 1);
+  REQUIRE(SameValues(seen[0], seen[1]));
+}
+
+TEST_CASE("64 sequences over TCP, a third ended at random: everything comes back") {
+  const ModelOnDisk disk(ModelSpec());
+  const uint64_t seed = 77;
+  SeededStream random(seed);
+  std::vector<SequenceSpec> specs;
+  for (int i = 0; i < 64; ++i) specs.push_back(RandomSpec(&random, 256, 16));
+  const auto want = InProcess(disk, specs);
+  Cloud cloud = StartCloud(disk.path(), 4, 2, 32);
+  TestWaker waker;
+  auto plane = PlaneOf(cloud.Options(disk.file()), &waker);
+  const size_t descriptors = OpenDescriptors();
+  for (uint64_t round = 0; round < 2; ++round) {
+    INFO("seed " << seed << " round " << round);
+    const uint64_t base = 1000 * (round + 1);
+    std::vector<uint32_t> leaves(specs.size());
+    std::vector<std::vector<TokenValue>> values(specs.size());
+    std::vector<bool> gone(specs.size(), false);
+    for (size_t i = 0; i < specs.size(); ++i) {
+      leaves[i] = random.Next() % 3 == 0 ? static_cast<uint32_t>(random.Next() % 16) : 16;
+      plane->Prefill(SequenceId{base + i}, specs[i]);
+      plane->Want(SequenceId{base + i}, 16);
+      if (random.Next() % 4 != 0) plane->Activate(SequenceId{base + i});
+      if (leaves[i] == 0) plane->End(SequenceId{base + i});
+      gone[i] = leaves[i] == 0;
+    }
+    REQUIRE(waker.WaitUntil([&] {
+      bool all = true;
+      for (size_t i = 0; i < specs.size(); ++i) {
+        const TokenValue* value = nullptr;
+        while (!gone[i] &&
+               plane->Look(SequenceId{base + i}, static_cast<uint32_t>(values[i].size()), &value) ==
+                   ValueSource::State::kReady) {
+          values[i].push_back(*value);
+          plane->Activate(SequenceId{base + i});
+          if (values[i].size() < leaves[i]) continue;
+          plane->End(SequenceId{base + i});
+          gone[i] = true;
+        }
+        all = all && gone[i];
+      }
+      return all;
+    }));
+    for (size_t i = 0; i < specs.size(); ++i) {
+      REQUIRE(values[i].size() == leaves[i]);
+      for (size_t k = 0; k < values[i].size(); ++k) REQUIRE(SameValue(values[i][k], want[i][k]));
+    }
+    RequireEmpty(plane.get());
+    REQUIRE(OpenDescriptors() == descriptors);
+  }
+}
+
+// Ends the sequence and starts it again with what it has, as the engine does.
+std::vector<TokenValue> RunThroughLoss(ComputePlane* plane, TestWaker* waker, SequenceSpec spec,
+                                       uint32_t lose_at, const std::function<void()>& lose,
+                                       int* losses) {
+  std::vector<TokenValue> values;
+  uint64_t id = 1;
+  bool lost = false;
+  plane->Prefill(SequenceId{id}, spec);
+  plane->Activate(SequenceId{id});
+  plane->Want(SequenceId{id}, lose_at);
+  REQUIRE(waker->WaitUntil([&] {
+    while (values.size() < spec.max_tokens) {
+      const TokenValue* value = nullptr;
+      const auto state = plane->Look(SequenceId{id}, static_cast<uint32_t>(values.size()), &value);
+      if (state == ValueSource::State::kPending) return false;
+      if (state == ValueSource::State::kReady) {
+        values.push_back(*value);
+        if (values.size() == lose_at && !lost) {
+          lost = true;
+          lose();
+          plane->Want(SequenceId{id}, spec.max_tokens);
+        }
+        continue;
+      }
+      INFO(plane->Failure(SequenceId{id}));
+      REQUIRE(absl::IsUnavailable(plane->Failure(SequenceId{id})));
+      ++*losses;
+      REQUIRE(*losses < 20);
+      plane->End(SequenceId{id});
+      spec.generated.clear();
+      for (const TokenValue& each : values) spec.generated.push_back(each.id);
+      plane->Prefill(SequenceId{++id}, spec);
+      plane->Activate(SequenceId{id});
+      plane->Want(SequenceId{id}, spec.max_tokens);
+    }
+    return true;
+  }));
+  plane->End(SequenceId{id});
+  return values;
+}
+
+TEST_CASE("a worker that dies and comes back: Unavailable, then the same tokens") {
+  const ModelOnDisk disk(ModelSpec());
+  SeededStream random(10);
+  SequenceSpec spec = RandomSpec(&random, 256, 24);
+  const auto want = InProcess(disk, {spec});
+  Cloud cloud = StartCloud(disk.path(), 4, 2, 32);
+  TestWaker waker;
+  auto plane = PlaneOf(cloud.Options(disk.file()), &waker);
+  int losses = 0;
+  SECTION("the first shard") {
+    const auto got = RunThroughLoss(
+        plane.get(), &waker, spec, 9,
+        [&] {
+          const std::string endpoint = cloud.shards[0]->endpoint();
+          cloud.shards[0]->Stop();
+          cloud.shards[0] = StartShard(disk.path(), {0, 2}, endpoint);
+        },
+        &losses);
+    REQUIRE(SameValues(got, want[0]));
+    REQUIRE(losses >= 1);
+  }
+  SECTION("the last shard") {
+    const auto got = RunThroughLoss(
+        plane.get(), &waker, spec, 5,
+        [&] {
+          const std::string endpoint = cloud.shards[1]->endpoint();
+          cloud.shards[1]->Stop();
+          cloud.shards[1] = StartShard(disk.path(), {2, 4}, endpoint);
+        },
+        &losses);
+    REQUIRE(SameValues(got, want[0]));
+    REQUIRE(losses >= 1);
+  }
+  SECTION("the prefill worker, which a resident sequence does not need") {
+    const auto got = RunThroughLoss(
+        plane.get(), &waker, spec, 5,
+        [&] {
+          const std::string endpoint = cloud.prefill->endpoint();
+          cloud.prefill->Stop();
+          cloud.prefill = StartPrefill(disk.path(), 32, endpoint);
+        },
+        &losses);
+    REQUIRE(SameValues(got, want[0]));
+    REQUIRE(losses == 0);
+  }
+  REQUIRE(SameValues(RunAll(plane.get(), &waker, {spec}, 500)[0], want[0]));
+  RequireEmpty(plane.get());
+}
+
+TEST_CASE("a worker that stays away: everything fails as Unavailable in bounded time") {
+  const ModelOnDisk disk(ModelSpec());
+  SeededStream random(11);
+  SequenceSpec spec = RandomSpec(&random, 256, 24);
+  Cloud cloud = StartCloud(disk.path(), 4, 2, 32);
+  PlaneOptions options = cloud.Options(disk.file());
+  options.remote.most_attempts = 3;
+  TestWaker waker;
+  auto plane = PlaneOf(options, &waker);
+  RunAll(plane.get(), &waker, {spec}, 1);
+  cloud.shards[1]->Stop();
+  for (uint64_t id = 100; id < 103; ++id) {
+    plane->Prefill(SequenceId{id}, spec);
+    plane->Activate(SequenceId{id});
+    plane->Want(SequenceId{id}, 24);
+    const TokenValue* value = nullptr;
+    REQUIRE(waker.WaitUntil(
+        [&] { return plane->Look(SequenceId{id}, 1, &value) == ValueSource::State::kFailed; }));
+    REQUIRE(absl::IsUnavailable(plane->Failure(SequenceId{id})));
+    plane->End(SequenceId{id});
+  }
+}
+
+TEST_CASE("workers that do not fit are refused with the reason") {
+  const ModelOnDisk disk(ModelSpec());
+  TestWaker waker;
+  Cloud cloud = StartCloud(disk.path(), 4, 2, 32);
+  const auto refused = [&](const PlaneOptions& options, const std::string& part) {
+    const auto plane = ComputePlane::Create(options, &waker);
+    REQUIRE_FALSE(plane.ok());
+    INFO(plane.status());
+    REQUIRE(plane.status().ToString().find(part) != std::string::npos);
+  };
+  PlaneOptions swapped = cloud.Options(disk.file());
+  std::swap(swapped.remote.shards[0], swapped.remote.shards[1]);
+  refused(swapped, "layer 0 should come next");
+  PlaneOptions half = cloud.Options(disk.file());
+  half.remote.shards.pop_back();
+  refused(half, "end before layer");
+  PlaneOptions other = cloud.Options(disk.file());
+  other.remote.fingerprint += 1;
+  refused(other, "another model file");
+  PlaneOptions nonsense = cloud.Options(disk.file());
+  nonsense.remote.prefill = "nonsense";
+  refused(nonsense, "host:port");
+}
+
+}  // namespace
+}  // namespace waferline::plane

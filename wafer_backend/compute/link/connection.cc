@@ -1,0 +1,177 @@
+#include <netinet/tcp.h>
+
+#include <algorithm>
+#include <boost/asio/buffer.hpp>
+#include <deque>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/compute/link/frame_codec.h"
+#include "wafer_backend/compute/link/reactor_io.h"
+
+namespace waferline::link {
+
+using Error = boost::system::error_code;
+
+struct Connection::State : std::enable_shared_from_this<Connection::State> {
+  explicit State(Tcp::socket connected) : socket(std::move(connected)) {
+    Error ignored;
+    socket.non_blocking(true, ignored);
+    socket.set_option(Tcp::no_delay(true), ignored);
+    socket.set_option(boost::asio::socket_base::keep_alive(true), ignored);
+    const int silent_ms = 10'000;
+    setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &silent_ms,
+               sizeof(silent_ms));
+    const auto remote = socket.remote_endpoint(ignored);
+    peer = absl::StrCat(remote.address().to_string(ignored), ":", remote.port());
+  }
+
+  struct Handlers {
+    OnFrame on_frame;
+    OnClosed on_closed;
+  };
+
+  void Close(const absl::Status& why) {
+    if (!socket.is_open()) return;
+    Error ignored;
+    socket.close(ignored);
+    // The owner may drop everything while it is being told.
+    if (const auto keep = std::exchange(handlers, nullptr); keep != nullptr) keep->on_closed(why);
+  }
+  void CloseFor(const Error& error) {
+    Close(absl::UnavailableError(absl::StrCat(peer, " is gone: ", error.message())));
+  }
+
+  void Read() {
+    // Room for what the frame still lacks, a bounded piece at a time: a length alone reserves
+    // little.
+    constexpr size_t kLeast = size_t{64} << 10, kMost = size_t{1} << 20;
+    size_t room = kLeast;
+    if (in.size() >= kLengthBytes) {
+      if (const auto size = FrameSize(in); size.ok() && *size > in.size()) {
+        room = std::clamp(*size - in.size(), kLeast, kMost);
+      }
+    }
+    const size_t had = in.size();
+    in.resize(had + room);
+    socket.async_read_some(boost::asio::buffer(in.data() + had, room),
+                           [self = shared_from_this(), had](const Error& error, size_t got) {
+                             self->in.resize(had + got);
+                             if (!self->socket.is_open()) return;
+                             if (error) return self->CloseFor(error);
+                             if (self->Deliver() && self->socket.is_open()) self->Read();
+                           });
+  }
+
+  // Hands whole frames on. False if the connection was closed meanwhile.
+  bool Deliver() {
+    size_t at = 0;
+    while (in.size() - at >= kLengthBytes) {
+      const std::span<const uint8_t> rest(in.data() + at, in.size() - at);
+      const auto size = FrameSize(rest);
+      if (!size.ok()) return Refuse(size.status());
+      if (*size > rest.size()) break;
+      at += *size;
+      const auto keep = handlers;
+      if (keep == nullptr) return false;
+      const absl::Status status = keep->on_frame(rest.first(*size));
+      if (!socket.is_open()) return false;
+      if (!status.ok()) return Refuse(status);
+    }
+    in.erase(in.begin(), in.begin() + static_cast<ptrdiff_t>(at));
+    return true;
+  }
+
+  bool Refuse(const absl::Status& why) {
+    Close(absl::Status(why.code(), absl::StrCat("from ", peer, ": ", why.message())));
+    return false;
+  }
+
+  // Sends without waiting as long as the socket takes bytes, the rest when it is ready again.
+  void Flush() {
+    while (!out.empty()) {
+      Error error;
+      const size_t sent = socket.write_some(
+          boost::asio::buffer(out.front().data() + out_at, out.front().size() - out_at), error);
+      if (error == boost::asio::error::would_block) {
+        socket.async_wait(Tcp::socket::wait_write,
+                          [self = shared_from_this()](const Error& failed) {
+                            self->waiting = false;
+                            if (!self->socket.is_open()) return;
+                            if (failed) return self->CloseFor(failed);
+                            self->Flush();
+                          });
+        waiting = true;
+        return;
+      }
+      if (error) {
+        // The reader will see the same and tell the owner; Push must not call back.
+        broken = true;
+        return;
+      }
+      out_at += sent;
+      unsent -= sent;
+      if (out_at < out.front().size()) continue;
+      out_at = 0;
+      out.front().clear();
+      if (spent.size() < kSpentBuffers) spent.push_back(std::move(out.front()));
+      out.pop_front();
+    }
+  }
+
+  static constexpr size_t kSpentBuffers = 4;
+
+  Tcp::socket socket;
+  std::string peer;
+  std::shared_ptr<Handlers> handlers;
+  bool reading = false;
+  std::vector<uint8_t> in;
+  std::deque<std::vector<uint8_t>> out;
+  size_t out_at = 0;  // of the first
+  size_t unsent = 0;  // bytes
+  bool waiting = false;
+  bool broken = false;
+  std::vector<std::vector<uint8_t>> spent;
+};
+
+std::unique_ptr<Connection> MakeConnection(Tcp::socket socket) {
+  return std::make_unique<Connection>(std::make_shared<Connection::State>(std::move(socket)));
+}
+
+Connection::~Connection() {
+  state_->handlers = nullptr;
+  Error ignored;
+  state_->socket.close(ignored);
+}
+
+void Connection::Start(OnFrame on_frame, OnClosed on_closed) {
+  state_->handlers =
+      std::make_shared<State::Handlers>(State::Handlers{std::move(on_frame), std::move(on_closed)});
+  if (state_->reading || !state_->socket.is_open()) return;
+  state_->reading = true;
+  state_->Read();
+}
+
+absl::Status Connection::Push(std::vector<uint8_t>* frame) {
+  if (!state_->socket.is_open() || state_->broken) {
+    return absl::UnavailableError(absl::StrCat(state_->peer, " is gone"));
+  }
+  if (!HasRoom()) {
+    return absl::ResourceExhaustedError(absl::StrCat("the link to ", state_->peer, " is full"));
+  }
+  state_->unsent += frame->size();
+  state_->out.push_back(std::move(*frame));
+  frame->clear();
+  if (!state_->waiting) state_->Flush();
+  if (!state_->spent.empty()) {
+    *frame = std::move(state_->spent.back());
+    state_->spent.pop_back();
+  }
+  return absl::OkStatus();
+}
+
+bool Connection::HasRoom() const { return state_->unsent < kWindowBytes; }
+bool Connection::open() const { return state_->socket.is_open() && !state_->broken; }
+const std::string& Connection::peer() const { return state_->peer; }
+
+}  // namespace waferline::link

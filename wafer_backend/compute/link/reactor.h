@@ -1,0 +1,108 @@
+// The I/O loop of one thread: TCP connections that carry frames, a listener, and the clock that
+// decides when a peer has been silent for too long. The servers of remote shards and prefill
+// workers and the driver that uses them each run one.
+//
+// Thread: everything happens on the thread that calls Turn, callbacks included; only Wake is for
+// any thread. Owner: that thread's loop; connections and listeners must die before their reactor.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "wafer_backend/base/units.h"
+#include "wafer_backend/compute/link/byte_pipe.h"
+
+namespace waferline::link {
+
+class Reactor {
+ public:
+  Reactor();
+  ~Reactor();
+  Reactor(const Reactor&) = delete;
+  Reactor& operator=(const Reactor&) = delete;
+
+  // Runs whatever is ready; if nothing is, waits up to `patience` for something or for Wake.
+  void Turn(Nanoseconds patience);
+  void Wake();
+
+  // A monotonic clock, for deadlines of links.
+  Nanoseconds Now() const;
+
+  struct Io;
+  Io& io() { return *io_; }
+
+ private:
+  std::unique_ptr<Io> io_;
+};
+
+// One TCP connection as a pipe of frames.
+//
+// A frame that is not well-formed, or that the handler refuses, closes the connection. Whatever
+// ends it (the peer, the network, a bad frame, TCP's own time-outs: 10 s without an
+// acknowledgement) is told once, as a status; Close by the owner is not told. Bounds: kWindowBytes
+// wait to be sent; a frame of kMaxFrameBytes is gathered at most, in memory that grows as its bytes
+// arrive.
+class Connection : public BytePipe {
+ public:
+  static constexpr size_t kWindowBytes = size_t{16} << 20;
+
+  using OnFrame = std::function<absl::Status(std::span<const uint8_t> frame)>;
+  using OnClosed = std::function<void(const absl::Status& why)>;
+
+  struct State;
+  explicit Connection(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  ~Connection() override;
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // From now on, until the next Start; both may destroy the connection.
+  void Start(OnFrame on_frame, OnClosed on_closed);
+
+  absl::Status Push(std::vector<uint8_t>* frame) override;
+  bool HasRoom() const override;
+  bool open() const;
+  const std::string& peer() const;  // "127.0.0.1:4711"
+
+ private:
+  std::shared_ptr<State> state_;
+};
+
+// Connects to "host:port"; `done` is called once from a Turn, with Unavailable naming the endpoint
+// if that takes longer than `timeout`, or InvalidArgument if it is not an endpoint. Destroying the
+// attempt takes it back.
+class ConnectAttempt {
+ public:
+  using Done = std::function<void(absl::StatusOr<std::unique_ptr<Connection>>)>;
+  ConnectAttempt(Reactor* reactor, const std::string& endpoint, Nanoseconds timeout, Done done);
+  ~ConnectAttempt();
+  ConnectAttempt(const ConnectAttempt&) = delete;
+  ConnectAttempt& operator=(const ConnectAttempt&) = delete;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+// Accepts connections on "host:port"; port 0 lets the system choose.
+class Listener {
+ public:
+  using OnConnection = std::function<void(std::unique_ptr<Connection>)>;
+  // Unavailable if the port is taken, InvalidArgument if it is not an endpoint.
+  static absl::StatusOr<std::unique_ptr<Listener>> Open(Reactor* reactor,
+                                                        const std::string& endpoint,
+                                                        OnConnection on_connection);
+  ~Listener();
+  uint16_t port() const;
+
+ private:
+  struct State;
+  explicit Listener(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace waferline::link

@@ -1,0 +1,270 @@
+#include "wafer_backend/compute/plane/remote_backend.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/check.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/shard/kv_pages.h"
+
+namespace waferline::plane {
+namespace {
+
+constexpr Nanoseconds kPoll = Milliseconds(50);
+constexpr Nanoseconds kFirstPatience = Seconds(10);
+
+}  // namespace
+
+RemoteBackend::RemoteBackend(const RemoteOptions& options)
+    : options_(options),
+      shards_(&reactor_, options.shards, options.fingerprint),
+      prefill_(&reactor_, options.prefill, options.fingerprint) {}
+
+absl::StatusOr<std::unique_ptr<RemoteBackend>> RemoteBackend::Create(const RemoteOptions& options) {
+  if (options.shards.empty() || options.prefill.empty()) {
+    return absl::InvalidArgumentError(
+        "remote compute needs the endpoints of the shards and of a prefill worker");
+  }
+  std::unique_ptr<RemoteBackend> backend(new RemoteBackend(options));
+  WL_RETURN_IF_ERROR(backend->ConnectFirst());
+  return backend;
+}
+
+absl::Status RemoteBackend::ConnectFirst() {
+  const Nanoseconds deadline = reactor_.Now() + kFirstPatience;
+  absl::Status last;
+  // Workers may be starting, too: tries again until the patience is over.
+  while (reactor_.Now() < deadline) {
+    shards_.Build();
+    prefill_.Connect();
+    if (shards_.state() == RemoteShards::State::kUp &&
+        prefill_.state() == RemotePrefill::State::kUp) {
+      if (prefill_.page_tokens() != shards_.hellos()[0].page_tokens) {
+        return absl::FailedPreconditionError(absl::StrCat(
+            "the prefill worker's pages hold ", prefill_.page_tokens(), " positions, the shards' ",
+            shards_.hellos()[0].page_tokens, "; set them equal"));
+      }
+      if (!prefill_.asked_shards()) prefill_.SetShards(shards_.addresses());
+      if (Ready()) {
+        ReadFacts();
+        return absl::OkStatus();
+      }
+    }
+    reactor_.Turn(kPoll);
+    for (const absl::Status& loss :
+         {shards_.TakeLoss().why, prefill_.TakeLoss().why, prefill_.TakeShardLoss()}) {
+      if (loss.ok()) continue;
+      if (!absl::IsUnavailable(loss)) return loss;  // waiting would not help
+      last = loss;
+    }
+  }
+  if (last.ok()) last = absl::UnavailableError("workers do not answer");
+  return last;
+}
+
+void RemoteBackend::ReadFacts() {
+  const auto& hellos = shards_.hellos();
+  facts_ = {};
+  facts_.vocabulary = hellos.back().vocabulary;
+  facts_.context = hellos.back().context;
+  facts_.slots = hellos[0].slots;
+  facts_.max_rows = hellos[0].max_rows;
+  for (size_t i = 0; i < hellos.size(); ++i) {
+    facts_.slots = std::min(facts_.slots, hellos[i].slots);
+    facts_.max_rows = std::min<int64_t>(facts_.max_rows, hellos[i].max_rows);
+    const link::MemoryFrame& memory = shards_.memory()[i];
+    facts_.memory.push_back({.capacity = Bytes(static_cast<int64_t>(memory.capacity)),
+                             .weights = Bytes(static_cast<int64_t>(memory.weights)),
+                             .buffers = Bytes(static_cast<int64_t>(memory.buffers)),
+                             .kv_per_page = Bytes(static_cast<int64_t>(memory.kv_per_page)),
+                             .page_tokens = Tokens(hellos[i].page_tokens)});
+  }
+  // A step's logits must fit into one frame.
+  const auto floats = static_cast<int64_t>((link::kMaxFrameBytes >> 1) / sizeof(float));
+  facts_.max_rows = std::min(facts_.max_rows, std::max<int64_t>(1, floats / facts_.vocabulary));
+}
+
+bool RemoteBackend::Ready() const {
+  return shards_.state() == RemoteShards::State::kUp &&
+         prefill_.state() == RemotePrefill::State::kUp && prefill_.knows_shards();
+}
+
+void RemoteBackend::Prefill(prefill::PrefillJob job) {
+  prefill_pages_[job.id] = shard::PagesFor(static_cast<int64_t>(job.tokens.size()),
+                                           facts_.memory[0].page_tokens.count());
+  prefill_tokens_ += job.tokens.size();
+  held_.push_back(std::move(job));
+  Demand();
+}
+
+void RemoteBackend::HandOff(uint64_t job, uint32_t slot, uint32_t positions) {
+  job_of_slot_[slot] = job;
+  moving_[job] = {slot, positions, false};
+  Demand();
+}
+
+void RemoteBackend::Forget(uint64_t job) {
+  prefill_pages_.erase(job);
+  moving_.erase(job);
+  std::erase_if(pending_.prefilled, [job](const auto& result) { return result.id == job; });
+  std::erase_if(pending_.handed_off, [job](const auto& ended) { return ended.job == job; });
+  if (std::erase_if(held_, [job](const auto& held) { return held.id == job; }) == 0) {
+    prefill_.Cancel(job);
+  }
+}
+
+void RemoteBackend::Close(uint32_t slot) {
+  const auto found = job_of_slot_.find(slot);
+  if (found == job_of_slot_.end()) return;
+  shards_.Close(slot, found->second);
+  job_of_slot_.erase(found);
+  if (shards_.state() == RemoteShards::State::kUp) shards_.AskMemory();  // for Count
+}
+
+absl::Status RemoteBackend::Step(const link::TokenFrame& tokens, link::LogitsFrame* logits) {
+  if (shards_.state() != RemoteShards::State::kUp) {
+    return absl::UnavailableError("the decode shards are down");
+  }
+  shards_.StartStep(tokens, logits);
+  const Nanoseconds deadline = reactor_.Now() + options_.step_patience;
+  while (!shards_.StepDone()) {
+    reactor_.Turn(kPoll);
+    if (!shards_.StepDone() && reactor_.Now() > deadline) {
+      shards_.Fail(absl::DeadlineExceededError("a step did not come back in time"));
+    }
+  }
+  return shards_.step_status();
+}
+
+void RemoteBackend::TakeLosses() {
+  const Nanoseconds now = reactor_.Now();
+  if (absl::Status loss = prefill_.TakeShardLoss(); !loss.ok()) shards_.Fail(loss);
+  if (const RemoteShards::Loss loss = shards_.TakeLoss(); !loss.why.ok()) {
+    last_failure_ = loss.why;
+    shard_attempts_ = {shard_attempts_.failed + 1, now + options_.between_attempts};
+    prefill_.ForgetShards();
+    if (loss.was_up) {
+      // Who owned this fails what was resident or moving.
+      moving_.clear();
+      job_of_slot_.clear();
+      pending_.handed_off.clear();
+      pending_.shards_lost =
+          absl::UnavailableError(absl::StrCat("a decode shard was lost: ", loss.why.message()));
+    }
+  }
+  if (const RemoteShards::Loss loss = prefill_.TakeLoss(); !loss.why.ok()) {
+    last_failure_ = loss.why;
+    prefill_attempts_ = {prefill_attempts_.failed + 1, now + options_.between_attempts};
+    if (loss.was_up) {
+      pending_.prefilled.clear();
+      pending_.prefill_lost =
+          absl::UnavailableError(absl::StrCat("the prefill worker was lost: ", loss.why.message()));
+    }
+  }
+}
+
+bool RemoteBackend::Hopeless() const {
+  return std::max(shard_attempts_.failed, prefill_attempts_.failed) >= options_.most_attempts;
+}
+
+void RemoteBackend::Demand() {
+  if (Hopeless()) shard_attempts_ = prefill_attempts_ = {};
+}
+
+void RemoteBackend::KeepUp() {
+  const Nanoseconds now = reactor_.Now();
+  if (Ready()) {
+    shard_attempts_ = prefill_attempts_ = {};
+    return;
+  }
+  const bool shards_up = shards_.state() == RemoteShards::State::kUp;
+  const bool prefill_up = prefill_.state() == RemotePrefill::State::kUp;
+  if (shards_up && prefill_up && !prefill_.asked_shards()) {
+    prefill_.SetShards(shards_.addresses());
+  }
+  if (shards_.state() == RemoteShards::State::kDown && now >= shard_attempts_.next && !Hopeless()) {
+    shards_.Build();
+  }
+  if (prefill_.state() == RemotePrefill::State::kDown && now >= prefill_attempts_.next &&
+      !Hopeless()) {
+    prefill_.Connect();
+  }
+}
+
+void RemoteBackend::GiveUp() {
+  const absl::Status why = absl::UnavailableError(
+      absl::StrCat("a worker does not come back: ", last_failure_.message()));
+  for (prefill::PrefillJob& job : held_) {
+    prefill_pages_.erase(job.id);
+    pending_.prefilled.push_back({job.id, why, {}, {}});
+  }
+  held_.clear();
+  for (const auto& [job, moving] : moving_) {
+    if (!moving.sent) pending_.handed_off.push_back({job, why});
+  }
+  std::erase_if(moving_, [](const auto& entry) { return !entry.second.sent; });
+}
+
+bool RemoteBackend::Turn(bool, BackendEvents* events) {
+  reactor_.Turn(Nanoseconds(0));
+  TakeLosses();
+  KeepUp();
+  if (Ready()) {
+    for (; !held_.empty(); held_.pop_front()) prefill_.Submit(std::move(held_.front()));
+    for (auto& [job, moving] : moving_) {
+      if (std::exchange(moving.sent, true)) continue;
+      shards_.Open(moving.slot, moving.positions, job);
+      if (shards_.state() != RemoteShards::State::kUp) break;
+    }
+    for (const RemoteShards::Opened& opened : shards_.TakeOpened()) {
+      const auto moving = moving_.find(opened.job);
+      if (moving == moving_.end()) continue;
+      if (opened.status.ok()) {
+        prefill_.HandOff(opened.job, moving->second.slot);
+      } else {
+        prefill_.Cancel(opened.job);
+        prefill_pages_.erase(opened.job);
+        moving_.erase(moving);
+        pending_.handed_off.push_back({opened.job, opened.status});
+      }
+    }
+  } else if (!held_.empty() || !moving_.empty()) {
+    if (Hopeless()) GiveUp();
+  }
+  TakeLosses();
+  prefill_.TakeResults(&pending_);
+  for (const auto& result : pending_.prefilled) {
+    if (!result.status.ok()) prefill_pages_.erase(result.id);
+  }
+  for (const auto& ended : pending_.handed_off) {
+    moving_.erase(ended.job);
+    prefill_pages_.erase(ended.job);
+  }
+  const bool any = !pending_.prefilled.empty() || !pending_.handed_off.empty() ||
+                   !pending_.shards_lost.ok() || !pending_.prefill_lost.ok();
+  std::swap(*events, pending_);
+  return any | shards_.TakeNews();
+}
+
+void RemoteBackend::Wait() { reactor_.Turn(kPoll); }
+
+void RemoteBackend::Count(PlaneCounters* counters) const {
+  counters->prefill_tokens = prefill_tokens_;
+  counters->activation_bytes.clear();
+  counters->kv_reserved.clear();
+  for (size_t i = 0; i < shards_.memory().size(); ++i) {
+    const link::MemoryFrame& memory = shards_.memory()[i];
+    counters->kv_reserved.push_back(Bytes(static_cast<int64_t>(memory.kv_reserved)));
+    if (i + 1 == shards_.memory().size()) break;
+    counters->activation_bytes.push_back(
+        {memory.sent_frames, memory.sent_payload, memory.sent_framing});
+  }
+  int64_t pages = 0;
+  for (const auto& [job, count] : prefill_pages_) pages += count;
+  Bytes page;
+  for (const ShardMemory& memory : facts_.memory) page += memory.kv_per_page;
+  counters->prefill_kv = pages * page;
+}
+
+}  // namespace waferline::plane

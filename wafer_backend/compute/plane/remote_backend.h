@@ -1,0 +1,86 @@
+// Shards and prefill worker as processes of their own, over TCP. The driver's thread runs the
+// connections between two steps and while it waits for logits.
+//
+// A lost shard takes every resident sequence with it, a lost prefill worker every prompt that it
+// had; both are told once as Unavailable. Whatever is asked for while a worker is down waits until
+// it is back, or fails as Unavailable after kMostAttempts in a row. The next demand tries anew.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "wafer_backend/compute/plane/backend.h"
+#include "wafer_backend/compute/plane/remote_prefill.h"
+#include "wafer_backend/compute/plane/remote_shards.h"
+
+namespace waferline::plane {
+
+struct RemoteOptions {
+  std::vector<std::string> shards;  // host:port of each, in the order of their layers
+  std::string prefill;              // host:port
+  uint64_t fingerprint = 0;         // of the model that they must have; 0: any
+  int most_attempts = 40;           // in a row, to reach workers that are down
+  Nanoseconds between_attempts = Milliseconds(250);
+  // A step that takes longer means that a shard hangs: the chain is built anew.
+  Nanoseconds step_patience = Seconds(60);
+};
+
+class RemoteBackend : public Backend {
+ public:
+  // Connects to all; Unavailable naming the endpoint if one cannot be reached, FailedPrecondition
+  // if they do not fit together.
+  static absl::StatusOr<std::unique_ptr<RemoteBackend>> Create(const RemoteOptions& options);
+
+  const BackendFacts& facts() const override { return facts_; }
+  void Prefill(prefill::PrefillJob job) override;
+  void HandOff(uint64_t job, uint32_t slot, uint32_t positions) override;
+  void Forget(uint64_t job) override;
+  void Close(uint32_t slot) override;
+  absl::Status Step(const link::TokenFrame& tokens, link::LogitsFrame* logits) override;
+  bool Turn(bool decoding, BackendEvents* events) override;
+  void Wait() override;
+  void Wake() override { reactor_.Wake(); }
+  void Count(PlaneCounters* counters) const override;
+
+ private:
+  struct Attempts {
+    int failed = 0;
+    Nanoseconds next;  // not before
+  };
+  struct Moving {
+    uint32_t slot = 0;
+    uint32_t positions = 0;
+    bool sent = false;  // to the shards
+  };
+
+  explicit RemoteBackend(const RemoteOptions& options);
+  absl::Status ConnectFirst();
+  bool Ready() const;  // shards up, prefill up and knowing the shards
+  void KeepUp();       // builds what is down, if it is wanted and due
+  bool Hopeless() const;
+  void Demand();  // something waits: tries anew if it was given up
+  void GiveUp();
+  void TakeLosses();
+  void ReadFacts();
+
+  const RemoteOptions options_;
+  link::Reactor reactor_;
+  RemoteShards shards_;
+  RemotePrefill prefill_;
+  BackendFacts facts_;
+  absl::Status last_failure_;
+  Attempts shard_attempts_;
+  Attempts prefill_attempts_;
+  std::deque<prefill::PrefillJob> held_;         // wait for the prefill worker
+  std::unordered_map<uint64_t, Moving> moving_;  // hand-offs that are not complete
+  std::unordered_map<uint32_t, uint64_t> job_of_slot_;
+  BackendEvents pending_;
+  uint64_t prefill_tokens_ = 0;
+  std::unordered_map<uint64_t, int64_t> prefill_pages_;  // that the worker should hold, by job
+};
+
+}  // namespace waferline::plane

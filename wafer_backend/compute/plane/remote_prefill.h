@@ -1,0 +1,75 @@
+// The prefill worker as a process: one connection, and the promise that it knows the shards that
+// are up now.
+//
+// Owner: RemoteBackend; thread: its reactor's.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "wafer_backend/compute/link/reactor.h"
+#include "wafer_backend/compute/link/typed_link.h"
+#include "wafer_backend/compute/plane/backend.h"
+#include "wafer_backend/compute/plane/remote_shards.h"
+
+namespace waferline::plane {
+
+class RemotePrefill {
+ public:
+  enum class State : uint8_t { kDown, kConnecting, kUp };
+
+  RemotePrefill(link::Reactor* reactor, std::string endpoint, uint64_t fingerprint);
+
+  void Connect();  // if it is down
+  State state() const { return state_; }
+  RemoteShards::Loss TakeLoss() { return std::exchange(loss_, {}); }
+  // It lost a shard that the driver still has: the chain must be built anew. Told once.
+  absl::Status TakeShardLoss() { return std::exchange(shard_loss_, absl::OkStatus()); }
+  void Fail(const absl::Status& why);
+
+  // While up: where pages go from now on; knows_shards() when it is connected to all of them.
+  void SetShards(const link::ShardsFrame& shards);
+  void ForgetShards() { knows_ = asked_ = false; }
+  bool asked_shards() const { return asked_; }
+  bool knows_shards() const { return knows_; }
+
+  void Submit(prefill::PrefillJob job);
+  void HandOff(uint64_t job, uint32_t slot);
+  void Cancel(uint64_t job);
+
+  // Appends results and ended hand-offs.
+  bool TakeResults(BackendEvents* events);
+  uint32_t page_tokens() const { return page_tokens_; }
+
+ private:
+  absl::Status OnHello(const link::HelloFrame& hello);
+  absl::Status On(const link::AnswerFrame& answer);
+  absl::Status On(const link::PromptLogprobsFrame& frame);
+  absl::Status On(link::PrefilledFrame& frame);
+  absl::Status On(const link::HandedOffFrame& frame);
+  template <typename Frame>
+  void Send(const Frame& frame);
+
+  link::Reactor* const reactor_;
+  const std::string endpoint_;
+  const uint64_t fingerprint_;
+  State state_ = State::kDown;
+  RemoteShards::Loss loss_;
+  absl::Status shard_loss_;
+  bool asked_ = false;
+  bool knows_ = false;
+  uint32_t page_tokens_ = 0;
+  std::unique_ptr<link::ConnectAttempt> attempt_;
+  std::unique_ptr<link::Connection> connection_;
+  std::unique_ptr<link::DriverToPrefill> outlet_;
+  link::GreetingInlet greeting_;
+  link::DriverFromPrefill inlet_;
+  std::unordered_map<uint64_t, std::vector<TokenValue>> logprobs_;  // of jobs under way
+  BackendEvents results_;
+};
+
+}  // namespace waferline::plane

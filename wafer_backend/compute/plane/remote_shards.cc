@@ -1,0 +1,202 @@
+#include "wafer_backend/compute/plane/remote_shards.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/check.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/shard/peer_model.h"
+
+namespace waferline::plane {
+namespace {
+
+constexpr Nanoseconds kConnectPatience = Seconds(5);
+
+absl::Status StatusOf(uint32_t code, const std::string& message) {
+  return absl::Status(static_cast<absl::StatusCode>(code), message);
+}
+
+}  // namespace
+
+RemoteShards::RemoteShards(link::Reactor* reactor, std::vector<std::string> endpoints,
+                           uint64_t fingerprint)
+    : reactor_(reactor), endpoints_(std::move(endpoints)), fingerprint_(fingerprint) {}
+
+void RemoteShards::Build() {
+  if (state_ != State::kDown) return;
+  state_ = State::kBuilding;
+  dropped_.clear();
+  hellos_.assign(endpoints_.size(), {});
+  memory_.assign(endpoints_.size(), {});
+  for (size_t i = 0; i < endpoints_.size(); ++i) shards_.push_back(std::make_unique<Shard>());
+  for (size_t i = 0; i < endpoints_.size(); ++i) {
+    shards_[i]->attempt = std::make_unique<link::ConnectAttempt>(
+        reactor_, endpoints_[i], kConnectPatience,
+        [this, i](absl::StatusOr<std::unique_ptr<link::Connection>> result) {
+          if (!result.ok()) return Fail(result.status());
+          Greet(i, *std::move(result));
+        });
+  }
+}
+
+void RemoteShards::Fail(const absl::Status& why) {
+  if (state_ == State::kDown) return;
+  loss_ = {why, state_ == State::kUp};
+  state_ = State::kDown;
+  for (auto& shard : shards_) {
+    shard->attempt.reset();
+    shard->connection.reset();
+    dropped_.push_back(std::move(shard));
+  }
+  shards_.clear();
+  opening_.clear();
+  opened_.clear();
+  if (logits_ != nullptr) {
+    logits_ = nullptr;
+    step_status_ = absl::UnavailableError(why.message());
+  }
+}
+
+void RemoteShards::Greet(size_t index, std::unique_ptr<link::Connection> connection) {
+  Shard* const shard = shards_[index].get();
+  shard->connection = std::move(connection);
+  shard->outlet = std::make_unique<link::DriverToShard>(shard->connection.get());
+  shard->connection->Start(
+      [this, shard, index](std::span<const uint8_t> bytes) {
+        if (shard->greeted) {
+          return shard->inlet.Accept(bytes,
+                                     [this, index](auto& frame) { return On(index, frame); });
+        }
+        return shard->greeting.Accept(
+            bytes, [this, index](const link::HelloFrame& hello) { return OnHello(index, hello); });
+      },
+      [this](const absl::Status& why) { Fail(why); });
+  link::HelloFrame hello;
+  hello.role = link::Role::kDriver;
+  hello.model_fingerprint = fingerprint_;
+  (void)link::GreetingOutlet(shard->connection.get()).Send(hello);
+}
+
+bool RemoteShards::All(bool Shard::*flag) const {
+  return std::all_of(shards_.begin(), shards_.end(),
+                     [flag](const auto& shard) { return (*shard).*flag; });
+}
+
+template <typename Frame>
+void RemoteShards::ToAll(const Frame& frame) {
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    const absl::Status status = shards_[i]->outlet->Send(frame);
+    if (!status.ok()) return Fail(status);
+  }
+}
+
+absl::Status RemoteShards::OnHello(size_t index, const link::HelloFrame& hello) {
+  if (fingerprint_ != 0 && hello.model_fingerprint != fingerprint_) {
+    return absl::FailedPreconditionError("the shard has another model file than this server");
+  }
+  hellos_[index] = hello;
+  shards_[index]->greeted = true;
+  if (!All(&Shard::greeted)) return absl::OkStatus();
+  WL_RETURN_IF_ERROR(CheckChain());
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    const bool last = i + 1 == shards_.size();
+    WL_RETURN_IF_ERROR(shards_[i]->outlet->Send(link::JoinFrame{last ? "" : endpoints_[i + 1]}));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RemoteShards::CheckChain() const {
+  uint32_t next = 0;
+  for (size_t i = 0; i < hellos_.size(); ++i) {
+    const link::HelloFrame& hello = hellos_[i];
+    if (hello.first_layer != next || hello.model_fingerprint != hellos_[0].model_fingerprint ||
+        hello.page_tokens != hellos_[0].page_tokens) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("the shard at ", endpoints_[i], " has layers ", hello.first_layer, " to ",
+                       hello.end_layer, " (exclusive); layer ", next,
+                       " should come next, of the same model and with the same page size"));
+    }
+    next = hello.end_layer;
+  }
+  if (next == hellos_.back().layer_count) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("the shards end before layer ", next, " of ", hellos_.back().layer_count));
+}
+
+absl::Status RemoteShards::On(size_t index, const link::AnswerFrame& answer) {
+  const absl::Status status = StatusOf(answer.code, answer.message);
+  switch (answer.to) {
+    case link::AnswerFrame::To::kJoin:
+      WL_RETURN_IF_ERROR(status);
+      shards_[index]->joined = true;
+      if (All(&Shard::joined)) AskMemory();
+      return absl::OkStatus();
+    case link::AnswerFrame::To::kOpen: {
+      const auto opening = opening_.find(answer.subject);
+      if (opening == opening_.end()) return absl::OkStatus();  // closed meanwhile
+      if (opening->second.status.ok()) opening->second.status = status;
+      if (++opening->second.answers == shards_.size()) {
+        opened_.push_back({answer.subject, opening->second.status});
+        opening_.erase(opening);
+      }
+      return absl::OkStatus();
+    }
+    case link::AnswerFrame::To::kStep:
+      // A chain that is broken stays so until it is built anew; anything else is the step's.
+      if (absl::IsUnavailable(status)) return status;
+      if (logits_ != nullptr && answer.subject == step_) {
+        logits_ = nullptr;
+        step_status_ = status;
+      }
+      return absl::OkStatus();
+    case link::AnswerFrame::To::kShards:
+      break;
+  }
+  return absl::InvalidArgumentError("an answer that a shard does not give");
+}
+
+absl::Status RemoteShards::On(size_t index, const link::MemoryFrame& memory) {
+  memory_[index] = memory;
+  shards_[index]->told_memory = true;
+  news_ = true;
+  if (state_ == State::kBuilding && All(&Shard::told_memory)) state_ = State::kUp;
+  return absl::OkStatus();
+}
+
+absl::Status RemoteShards::On(size_t, link::LogitsFrame& logits) {
+  if (logits_ == nullptr || logits.step != step_) return absl::OkStatus();  // given up
+  std::swap(*logits_, logits);
+  logits_ = nullptr;
+  step_status_ = absl::OkStatus();
+  return absl::OkStatus();
+}
+
+void RemoteShards::Open(uint32_t slot, uint32_t positions, uint64_t job) {
+  opening_[job] = {};
+  ToAll(link::OpenFrame{slot, positions, job});
+}
+
+void RemoteShards::Close(uint32_t slot, uint64_t job) {
+  opening_.erase(job);
+  if (state_ == State::kUp) ToAll(link::CloseFrame{slot});
+}
+
+void RemoteShards::StartStep(const link::TokenFrame& tokens, link::LogitsFrame* logits) {
+  step_ = tokens.step;
+  logits_ = logits;
+  const absl::Status status = shards_[0]->outlet->Send(tokens);
+  if (!status.ok()) Fail(status);
+}
+
+void RemoteShards::AskMemory() { ToAll(link::AskMemoryFrame{}); }
+
+link::ShardsFrame RemoteShards::addresses() const {
+  link::ShardsFrame frame;
+  for (size_t i = 0; i < endpoints_.size(); ++i) {
+    frame.shards.push_back({endpoints_[i], hellos_[i].first_layer, hellos_[i].end_layer});
+  }
+  return frame;
+}
+
+}  // namespace waferline::plane

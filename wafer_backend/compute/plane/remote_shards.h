@@ -1,0 +1,106 @@
+// The decode shards as processes: one connection to each, up together or not at all, for a sequence
+// lives on every one of them. When one is lost all are dropped (each then empties itself) and the
+// chain is built anew, a bounded number of times in a row.
+//
+// Building: connect and greet all; check that their layers join; tell each where the next one
+// listens; ask what their SRAM holds.
+//
+// Owner: RemoteBackend; thread: its reactor's.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "wafer_backend/compute/link/reactor.h"
+#include "wafer_backend/compute/link/typed_link.h"
+
+namespace waferline::plane {
+
+class RemoteShards {
+ public:
+  enum class State : uint8_t { kDown, kBuilding, kUp };
+
+  RemoteShards(link::Reactor* reactor, std::vector<std::string> endpoints, uint64_t fingerprint);
+
+  // Starts building if it is down.
+  void Build();
+  State state() const { return state_; }
+  struct Loss {
+    absl::Status why;     // OK: nothing was lost
+    bool was_up = false;  // else an attempt to build it failed
+  };
+  // Told once.
+  Loss TakeLoss() { return std::exchange(loss_, {}); }
+  // The shards said something new of their memory since the last call.
+  bool TakeNews() { return std::exchange(news_, false); }
+  // Drops everything.
+  void Fail(const absl::Status& why);
+
+  // While up. Open ends as an entry of TakeOpened, unless the slot is closed before.
+  void Open(uint32_t slot, uint32_t positions, uint64_t job);
+  void Close(uint32_t slot, uint64_t job);
+  struct Opened {
+    uint64_t job = 0;
+    absl::Status status;  // of the first shard that refused
+  };
+  std::vector<Opened> TakeOpened() { return std::exchange(opened_, {}); }
+
+  // Sends the tokens; `logits` is filled when StepDone.
+  void StartStep(const link::TokenFrame& tokens, link::LogitsFrame* logits);
+  bool StepDone() const { return logits_ == nullptr; }
+  absl::Status step_status() const { return step_status_; }
+
+  void AskMemory();
+  // What the shards said last; one entry each once up.
+  const std::vector<link::HelloFrame>& hellos() const { return hellos_; }
+  const std::vector<link::MemoryFrame>& memory() const { return memory_; }
+  link::ShardsFrame addresses() const;
+
+ private:
+  struct Shard {
+    std::unique_ptr<link::ConnectAttempt> attempt;
+    std::unique_ptr<link::Connection> connection;
+    std::unique_ptr<link::DriverToShard> outlet;
+    link::GreetingInlet greeting;
+    link::DriverFromShard inlet;
+    bool greeted = false;
+    bool joined = false;
+    bool told_memory = false;
+  };
+  void Greet(size_t index, std::unique_ptr<link::Connection> connection);
+  absl::Status OnHello(size_t index, const link::HelloFrame& hello);
+  absl::Status CheckChain() const;
+  absl::Status On(size_t index, const link::AnswerFrame& answer);
+  absl::Status On(size_t index, const link::MemoryFrame& memory);
+  absl::Status On(size_t index, link::LogitsFrame& logits);
+  template <typename Frame>
+  void ToAll(const Frame& frame);
+  bool All(bool Shard::*flag) const;
+
+  link::Reactor* const reactor_;
+  const std::vector<std::string> endpoints_;
+  const uint64_t fingerprint_;
+  State state_ = State::kDown;
+  Loss loss_;
+  bool news_ = false;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  std::vector<std::unique_ptr<Shard>> dropped_;  // kept until no handler of theirs runs
+  std::vector<link::HelloFrame> hellos_;
+  std::vector<link::MemoryFrame> memory_;
+  struct Opening {
+    size_t answers = 0;
+    absl::Status status;
+  };
+  std::unordered_map<uint64_t, Opening> opening_;  // by job
+  std::vector<Opened> opened_;
+  uint64_t step_ = 0;
+  link::LogitsFrame* logits_ = nullptr;
+  absl::Status step_status_;
+};
+
+}  // namespace waferline::plane

@@ -1,0 +1,222 @@
+#include "wafer_backend/compute/prefill/prefill_server.h"
+
+#include <algorithm>
+#include <deque>
+#include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/link/reactor.h"
+#include "wafer_backend/compute/link/typed_link.h"
+#include "wafer_backend/compute/prefill/prefill_service.h"
+#include "wafer_backend/compute/prefill/shard_links.h"
+#include "wafer_backend/compute/shard/peer_model.h"
+
+namespace waferline::prefill {
+namespace {
+
+using link::Connection;
+
+constexpr Nanoseconds kIdle = Milliseconds(100);
+// Log-probabilities in one frame: about 40 bytes each without alternatives.
+constexpr size_t kLogprobsAFrame = 1024;
+
+uint32_t CodeOf(const absl::Status& status) { return static_cast<uint32_t>(status.code()); }
+
+class PrefillServer {
+ public:
+  PrefillServer(std::unique_ptr<PrefillWorker> worker, const link::HelloFrame& hello,
+                int64_t chunk_tokens)
+      : hello_(hello),
+        chunk_tokens_(chunk_tokens),
+        service_(std::move(worker)),
+        shards_(&reactor_, hello,
+                {.on_change = [this](const auto& status) { OnShards(status); },
+                 .on_received = [this](uint64_t job,
+                                       const auto& status) { OnReceived(job, status); }}) {}
+
+  absl::Status Run(const PrefillServerOptions& options, const std::atomic<bool>& stop) {
+    WL_ASSIGN_OR_RETURN(const auto listener,
+                        link::Listener::Open(&reactor_, options.listen,
+                                             [this](auto taken) { Welcome(std::move(taken)); }));
+    remark_ = options.on_remark;
+    if (options.on_ready) options.on_ready(listener->port());
+    bool moved = false;
+    while (!stop.load(std::memory_order_relaxed)) {
+      reactor_.Turn(moved ? Nanoseconds(0) : kIdle);
+      moved = service_.Step(chunk_tokens_, &done_);
+      for (const PrefillService::Sent& sent : service_.TakeSent()) {
+        // Pages that have left are acknowledged by the shards.
+        if (!sent.status.ok()) OnReceived(sent.id, sent.status);
+      }
+      moved |= Report();
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  // One driver at a time; a new one takes the place of one that may be half dead.
+  void Welcome(std::unique_ptr<Connection> taken) {
+    guest_ = std::move(taken);
+    guest_->Start(
+        [this](std::span<const uint8_t> bytes) {
+          return greeting_.Accept(bytes,
+                                  [this](const link::HelloFrame& hello) { return Seat(hello); });
+        },
+        [this](const absl::Status& why) {
+          Remark("a peer was refused", why);
+          guest_.reset();
+        });
+  }
+
+  void Remark(const char* what, const absl::Status& why) {
+    if (remark_) remark_(absl::StrCat(what, ": ", why.message()));
+  }
+
+  absl::Status Seat(const link::HelloFrame& hello) {
+    WL_RETURN_IF_ERROR(link::GreetingOutlet(guest_.get()).Send(hello_));
+    WL_RETURN_IF_ERROR(shard::SameModel(hello_, hello));
+    if (hello.role != link::Role::kDriver) {
+      return absl::InvalidArgumentError("only a driver connects to a prefill worker");
+    }
+    DropDriver();
+    driver_ = std::move(guest_);
+    outlet_ = std::make_unique<link::PrefillToDriver>(driver_.get());
+    driver_->Start(
+        [this](std::span<const uint8_t> bytes) {
+          return inlet_.Accept(bytes, [this](auto& frame) { return Obey(frame); });
+        },
+        [this](const absl::Status& why) {
+          Remark("the driver left", why);
+          DropDriver();
+        });
+    return absl::OkStatus();
+  }
+
+  void DropDriver() {
+    outlet_.reset();
+    driver_.reset();
+    shards_.Drop();
+    service_.SetTargets({});
+    (void)service_.TakeSent();
+    for (const uint64_t job : jobs_) service_.Cancel(job);
+    jobs_.clear();
+    done_.clear();
+  }
+
+  absl::Status Obey(const link::ShardsFrame& frame) {
+    service_.SetTargets({});
+    shards_.Connect(frame);
+    return absl::OkStatus();
+  }
+
+  absl::Status Obey(link::PrefillFrame& frame) {
+    jobs_.push_back(frame.job);
+    service_.Submit({.id = frame.job,
+                     .tokens = std::move(frame.tokens),
+                     .prompt_tokens = frame.prompt_tokens,
+                     .prompt_logprobs = frame.wants_prompt_logprobs,
+                     .top_logprobs = frame.top_logprobs});
+    return absl::OkStatus();
+  }
+
+  absl::Status Obey(const link::HandOffFrame& frame) {
+    shards_.Expect(frame.job);
+    service_.HandOff(frame.job, frame.slot);
+    return absl::OkStatus();
+  }
+
+  absl::Status Obey(const link::CancelFrame& frame) {
+    service_.Cancel(frame.job);
+    shards_.Forget(frame.job);
+    std::erase(jobs_, frame.job);
+    std::erase_if(done_, [&](const Prefilled& result) { return result.id == frame.job; });
+    return absl::OkStatus();
+  }
+
+  void OnShards(const absl::Status& status) {
+    if (!status.ok()) Remark("a shard is not there", status);
+    service_.SetTargets(shards_.targets());
+    Send(link::AnswerFrame{link::AnswerFrame::To::kShards, 0, CodeOf(status),
+                           std::string(status.message())});
+  }
+
+  void OnReceived(uint64_t job, const absl::Status& status) {
+    std::erase(jobs_, job);
+    Send(link::HandedOffFrame{job, CodeOf(status), std::string(status.message())});
+  }
+
+  template <typename Frame>
+  void Send(const Frame& frame) {
+    // A driver whose window is full of answers does not read them any more.
+    if (outlet_ != nullptr && !outlet_->Send(frame).ok()) DropDriver();
+  }
+
+  // Results, as the driver's link has room for them.
+  bool Report() {
+    bool moved = false;
+    while (!done_.empty() && outlet_ != nullptr && outlet_->HasRoom()) {
+      Prefilled result = std::move(done_.front());
+      done_.erase(done_.begin());
+      if (!result.status.ok()) std::erase(jobs_, result.id);
+      SendLogprobs(result);
+      Send(link::PrefilledFrame{result.id, CodeOf(result.status),
+                                std::string(result.status.message()), std::move(result.logits)});
+      moved = true;
+    }
+    return moved;
+  }
+
+  void SendLogprobs(const Prefilled& result) {
+    const auto& values = result.prompt_logprobs;
+    for (size_t first = 0; first < values.size(); first += kLogprobsAFrame) {
+      link::PromptLogprobsFrame frame;
+      frame.job = result.id;
+      frame.first_index = static_cast<uint32_t>(first + 1);
+      for (size_t i = first; i < std::min(values.size(), first + kLogprobsAFrame); ++i) {
+        link::WireLogprob& wire = frame.values.emplace_back();
+        wire.id = values[i].id;
+        wire.logprob = values[i].logprob;
+        for (const TokenLogprob& top : values[i].top) {
+          wire.top_ids.push_back(top.id);
+          wire.top_logprobs.push_back(top.logprob);
+        }
+      }
+      Send(frame);
+    }
+  }
+
+  std::function<void(const std::string&)> remark_;
+  const link::HelloFrame hello_;
+  const int64_t chunk_tokens_;
+  link::Reactor reactor_;
+  PrefillService service_;
+  ShardLinks shards_;
+  std::unique_ptr<Connection> guest_;
+  link::GreetingInlet greeting_;
+  std::unique_ptr<Connection> driver_;
+  std::unique_ptr<link::PrefillToDriver> outlet_;
+  link::PrefillFromDriver inlet_;
+  std::vector<uint64_t> jobs_;  // the driver's, not yet handed off; bounded by the worker
+  std::vector<Prefilled> done_;
+};
+
+}  // namespace
+
+absl::Status RunPrefillServer(const PrefillServerOptions& options, const std::atomic<bool>& stop) {
+  WL_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(options.model_path));
+  WL_ASSIGN_OR_RETURN(const auto shape, model::ModelShape::FromGguf(*file));
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  kernels::ThreadPool pool(options.threads > 0 ? options.threads : std::max(cores, 1));
+  WL_ASSIGN_OR_RETURN(const auto model,
+                      shard::PackedModel::Load(std::move(file), {0, shape.layers}, &pool));
+  WL_ASSIGN_OR_RETURN(auto worker, PrefillWorker::Create(model, options.prefill, &pool));
+  const link::HelloFrame hello =
+      shard::HelloFor(link::Role::kPrefill, *model, {0, shape.layers}, options.prefill.page_tokens);
+  return PrefillServer(std::move(worker), hello, options.prefill.chunk_tokens).Run(options, stop);
+}
+
+}  // namespace waferline::prefill

@@ -1,0 +1,37 @@
+#include "wafer_backend/compute/shard/peer_model.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace waferline::shard {
+
+link::HelloFrame HelloFor(link::Role role, const PackedModel& model, LayerRange range,
+                          int64_t page_tokens) {
+  const auto& shape = model.shape();
+  link::HelloFrame hello;
+  hello.role = role;
+  hello.model_fingerprint = model.fingerprint();
+  hello.first_layer = static_cast<uint32_t>(range.first);
+  hello.end_layer = static_cast<uint32_t>(range.end);
+  hello.layer_count = static_cast<uint32_t>(shape.layers);
+  hello.width = static_cast<uint32_t>(shape.hidden);
+  hello.vocabulary = static_cast<uint32_t>(shape.vocabulary);
+  hello.page_tokens = static_cast<uint32_t>(page_tokens);
+  hello.context = static_cast<uint32_t>(shape.context);
+  return hello;
+}
+
+absl::Status SameModel(const link::HelloFrame& ours, const link::HelloFrame& theirs) {
+  if (theirs.model_fingerprint != 0 && ours.model_fingerprint != theirs.model_fingerprint) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the peer has another model file (fingerprint ", absl::Hex(theirs.model_fingerprint),
+        ", here ", absl::Hex(ours.model_fingerprint), "); give all workers the same"));
+  }
+  if (theirs.page_tokens != 0 && ours.page_tokens != theirs.page_tokens) {
+    return absl::FailedPreconditionError(absl::StrCat("the peer's KV pages hold ",
+                                                      theirs.page_tokens, " positions, here ",
+                                                      ours.page_tokens, "; set them equal"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace waferline::shard

@@ -1,0 +1,18 @@
+// Whether two workers may compute one sequence together: what each says of its model in its Hello.
+#pragma once
+
+#include "absl/status/status.h"
+#include "wafer_backend/compute/link/frames.h"
+#include "wafer_backend/compute/shard/packed_model.h"
+
+namespace waferline::shard {
+
+// This side's greeting; slots and max_rows are the caller's to fill in.
+link::HelloFrame HelloFor(link::Role role, const PackedModel& model, LayerRange range,
+                          int64_t page_tokens);
+
+// FailedPrecondition naming what differs: the model, or the page size. What a
+// driver does not know (fingerprint or page size 0) fits any.
+absl::Status SameModel(const link::HelloFrame& ours, const link::HelloFrame& theirs);
+
+}  // namespace waferline::shard

@@ -1,0 +1,287 @@
+#include "wafer_backend/compute/shard/shard_server.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/link/reactor.h"
+#include "wafer_backend/compute/link/typed_link.h"
+#include "wafer_backend/compute/shard/peer_model.h"
+
+namespace waferline::shard {
+namespace {
+
+using link::Connection;
+
+constexpr size_t kMostGuests = 16;  // connections that have not said who they are
+constexpr Nanoseconds kConnectPatience = Seconds(5);
+constexpr Nanoseconds kIdle = Milliseconds(100);
+
+uint32_t CodeOf(const absl::Status& status) { return static_cast<uint32_t>(status.code()); }
+
+// A connection with its typed ends.
+template <typename In, typename Out>
+struct Peer {
+  explicit Peer(std::unique_ptr<Connection> taken)
+      : connection(std::move(taken)), outlet(connection.get()) {}
+  std::unique_ptr<Connection> connection;
+  In inlet;
+  Out outlet;
+};
+using Guest = Peer<link::GreetingInlet, link::GreetingOutlet>;
+using DriverPeer = Peer<link::ShardFromDriver, link::ShardToDriver>;
+using BeforePeer = Peer<link::ActivationInlet, link::GreetingOutlet>;
+using BehindPeer = Peer<link::GreetingInlet, link::ActivationOutlet>;
+using PrefillPeer = Peer<link::KvInlet, link::KvReceiptOutlet>;
+
+class ShardServer {
+ public:
+  ShardServer(Shard* shard, link::HelloFrame hello) : shard_(shard), hello_(hello) {}
+
+  absl::Status Run(const ShardServerOptions& options, const std::atomic<bool>& stop) {
+    WL_ASSIGN_OR_RETURN(const auto listener,
+                        link::Listener::Open(&reactor_, options.listen,
+                                             [this](auto taken) { Welcome(std::move(taken)); }));
+    remark_ = options.on_remark;
+    if (options.on_ready) options.on_ready(listener->port());
+    while (!stop.load(std::memory_order_relaxed)) {
+      reactor_.Turn(kIdle);
+      left_.clear();
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  void Welcome(std::unique_ptr<Connection> taken) {
+    if (guests_.size() >= kMostGuests) return;  // closes it
+    auto guest = std::make_unique<Guest>(std::move(taken));
+    Guest* const it = guest.get();
+    guests_.push_back(std::move(guest));
+    it->connection->Start(
+        [this, it](std::span<const uint8_t> bytes) {
+          return it->inlet.Accept(
+              bytes, [this, it](const link::HelloFrame& hello) { return Seat(it, hello); });
+        },
+        [this, it](const absl::Status& why) {
+          Remark("a peer was refused", why);
+          Dismiss(it);
+        });
+  }
+
+  void Remark(const char* what, const absl::Status& why) {
+    if (remark_) remark_(absl::StrCat(what, ": ", why.message()));
+  }
+
+  std::unique_ptr<Connection> Dismiss(Guest* guest) {
+    const auto found = std::find_if(guests_.begin(), guests_.end(),
+                                    [guest](const auto& other) { return other.get() == guest; });
+    auto connection = std::move((*found)->connection);
+    left_.push_back(std::move(*found));  // its handlers may be running
+    guests_.erase(found);
+    return connection;
+  }
+
+  // The guest has said who it is: gives it the links of its role.
+  absl::Status Seat(Guest* guest, const link::HelloFrame& hello) {
+    // First, so that a peer that does not fit learns why from what it reads.
+    WL_RETURN_IF_ERROR(guest->outlet.Send(hello_));
+    WL_RETURN_IF_ERROR(SameModel(hello_, hello));
+    if (hello.role == link::Role::kNeighbour && hello.end_layer != hello_.first_layer) {
+      return absl::FailedPreconditionError(absl::StrCat("a neighbour that ends before layer ",
+                                                        hello.end_layer, ", this shard begins at ",
+                                                        hello_.first_layer));
+    }
+    auto connection = Dismiss(guest);
+    switch (hello.role) {
+      case link::Role::kDriver:
+        SeatDriver(std::move(connection));
+        break;
+      case link::Role::kNeighbour:
+        before_ = std::make_unique<BeforePeer>(std::move(connection));
+        before_->connection->Start(
+            [this](std::span<const uint8_t> bytes) {
+              return before_->inlet.Accept(bytes, [this](link::ActivationFrame& frame) {
+                Finish(shard_->Step(&frame), frame);
+                return absl::OkStatus();
+              });
+            },
+            [this](const absl::Status& why) {
+              Remark("the shard before this one left", why);
+              before_.reset();
+            });
+        break;
+      case link::Role::kPrefill:
+        prefill_ = std::make_unique<PrefillPeer>(std::move(connection));
+        prefill_->connection->Start(
+            [this](std::span<const uint8_t> bytes) {
+              return prefill_->inlet.Accept(
+                  bytes, [this](const link::KvFrame& frame) { return TakePages(frame); });
+            },
+            [this](const absl::Status& why) {
+              Remark("the prefill worker left", why);
+              prefill_.reset();
+            });
+        break;
+      case link::Role::kShard:
+        return absl::InvalidArgumentError("a shard connects as a neighbour");
+    }
+    return absl::OkStatus();
+  }
+
+  // A new driver takes the place of one that may be half dead, and of everything it held.
+  void SeatDriver(std::unique_ptr<Connection> connection) {
+    DropDriver();
+    driver_ = std::make_unique<DriverPeer>(std::move(connection));
+    driver_->connection->Start(
+        [this](std::span<const uint8_t> bytes) {
+          return driver_->inlet.Accept(bytes, [this](const auto& frame) { return Obey(frame); });
+        },
+        [this](const absl::Status& why) {
+          Remark("the driver left", why);
+          DropDriver();
+        });
+  }
+
+  void DropDriver() {
+    driver_.reset();
+    joining_.reset();
+    behind_.reset();
+    shard_->CloseAll();
+  }
+
+  absl::Status Obey(const link::OpenFrame& open) {
+    return Answer(link::AnswerFrame::To::kOpen, open.job,
+                  shard_->Open(open.slot, open.positions, open.job));
+  }
+
+  absl::Status Obey(const link::CloseFrame& close) {
+    shard_->Close(close.slot);
+    return absl::OkStatus();
+  }
+
+  absl::Status Obey(const link::AskMemoryFrame&) {
+    const ShardMemory memory = shard_->memory();
+    link::MemoryFrame frame;
+    frame.capacity = static_cast<uint64_t>(memory.capacity.count());
+    frame.weights = static_cast<uint64_t>(memory.weights.count());
+    frame.buffers = static_cast<uint64_t>(memory.buffers.count());
+    frame.kv_per_page = static_cast<uint64_t>(memory.kv_per_page.count());
+    frame.kv_reserved = static_cast<uint64_t>(shard_->kv_reserved().count());
+    if (behind_ != nullptr) {
+      const link::LinkBytes& sent = behind_->outlet.sent();
+      frame.sent_frames = sent.frames;
+      frame.sent_payload = sent.payload;
+      frame.sent_framing = sent.framing;
+    }
+    return driver_->outlet.Send(frame);
+  }
+
+  absl::Status Obey(const link::TokenFrame& tokens) {
+    Finish(shard_->Step(tokens, &activations_), activations_);
+    return absl::OkStatus();
+  }
+
+  absl::Status Obey(const link::JoinFrame& join) {
+    behind_.reset();
+    joining_.reset();
+    if (join.next_endpoint.empty()) {
+      const bool last = shard_->last();
+      return Answer(link::AnswerFrame::To::kJoin, 0,
+                    last ? absl::OkStatus()
+                         : absl::FailedPreconditionError("not the last shard, yet none follows"));
+    }
+    joining_ = std::make_unique<link::ConnectAttempt>(
+        &reactor_, join.next_endpoint, kConnectPatience,
+        [this](absl::StatusOr<std::unique_ptr<Connection>> result) {
+          if (!result.ok()) {
+            (void)Answer(link::AnswerFrame::To::kJoin, 0, result.status());
+            return;
+          }
+          Greet(*std::move(result));
+        });
+    return absl::OkStatus();
+  }
+
+  void Greet(std::unique_ptr<Connection> connection) {
+    behind_ = std::make_unique<BehindPeer>(std::move(connection));
+    link::HelloFrame hello = hello_;
+    hello.role = link::Role::kNeighbour;
+    link::GreetingOutlet greeting(behind_->connection.get());
+    behind_->connection->Start(
+        [this](std::span<const uint8_t> bytes) {
+          return behind_->inlet.Accept(bytes, [this](const link::HelloFrame& theirs) {
+            WL_RETURN_IF_ERROR(SameModel(hello_, theirs));
+            return Answer(link::AnswerFrame::To::kJoin, 0, absl::OkStatus());
+          });
+        },
+        [this](const absl::Status& why) {
+          Remark("the next shard left", why);
+          behind_.reset();
+          (void)Answer(link::AnswerFrame::To::kJoin, 0,
+                       absl::UnavailableError(absl::StrCat("the next shard: ", why.message())));
+        });
+    (void)greeting.Send(hello);  // if it cannot be sent, the connection says so
+  }
+
+  absl::Status TakePages(const link::KvFrame& frame) {
+    const absl::Status status = shard_->Receive(frame);
+    if (!frame.last && status.ok()) return absl::OkStatus();
+    return prefill_->outlet.Send(
+        link::KvReceivedFrame{frame.job, CodeOf(status), std::string(status.message())});
+  }
+
+  // Where a step goes from here: on to the next shard, or back as logits.
+  void Finish(absl::Status status, const link::ActivationFrame& frame) {
+    if (status.ok() && shard_->last()) {
+      status = shard_->Head(frame, &logits_);
+      if (status.ok() && driver_ != nullptr) status = driver_->outlet.Send(logits_);
+    } else if (status.ok()) {
+      status = behind_ != nullptr ? behind_->outlet.Send(frame)
+                                  : absl::UnavailableError("the next shard is gone");
+    }
+    if (!status.ok()) (void)Answer(link::AnswerFrame::To::kStep, frame.step, status);
+  }
+
+  absl::Status Answer(link::AnswerFrame::To to, uint64_t subject, const absl::Status& status) {
+    if (driver_ == nullptr) return absl::OkStatus();
+    return driver_->outlet.Send(
+        link::AnswerFrame{to, subject, CodeOf(status), std::string(status.message())});
+  }
+
+  std::function<void(const std::string&)> remark_;
+  Shard* const shard_;
+  const link::HelloFrame hello_;
+  link::Reactor reactor_;
+  std::vector<std::unique_ptr<Guest>> guests_;
+  std::vector<std::unique_ptr<Guest>> left_;  // gone, kept until no handler of theirs runs
+  std::unique_ptr<DriverPeer> driver_;
+  std::unique_ptr<BeforePeer> before_;
+  std::unique_ptr<link::ConnectAttempt> joining_;
+  std::unique_ptr<BehindPeer> behind_;
+  std::unique_ptr<PrefillPeer> prefill_;
+  link::ActivationFrame activations_;
+  link::LogitsFrame logits_;
+};
+
+}  // namespace
+
+absl::Status RunShardServer(const ShardServerOptions& options, const std::atomic<bool>& stop) {
+  WL_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(options.model_path));
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  kernels::ThreadPool pool(options.threads > 0 ? options.threads : std::max(cores, 1));
+  WL_ASSIGN_OR_RETURN(const auto model,
+                      PackedModel::Load(std::move(file), options.shard.range, &pool));
+  WL_ASSIGN_OR_RETURN(const auto shard, Shard::Create(model, options.shard, &pool));
+  link::HelloFrame hello =
+      HelloFor(link::Role::kShard, *model, options.shard.range, options.shard.page_tokens);
+  hello.slots = options.shard.slots;
+  hello.max_rows = static_cast<uint32_t>(options.shard.max_rows);
+  return ShardServer(shard.get(), hello).Run(options, stop);
+}
+
+}  // namespace waferline::shard

@@ -1,0 +1,34 @@
+// A shard as a process of its own (`waferd --role shard`): listens for the driver, its neighbour
+// before it and the prefill worker, connects to its neighbour behind it when the driver says where
+// that is, and runs steps as they come.
+//
+// One thread does all of it, so a step's way through a shard has no hand-over between threads.
+// When the driver goes, its slots and pages go with it; the next driver finds an empty shard.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "wafer_backend/compute/shard/shard.h"
+
+namespace waferline::shard {
+
+struct ShardServerOptions {
+  std::string listen = "127.0.0.1:0";  // host:port; port 0: the system chooses
+  std::string model_path;
+  ShardOptions shard;
+  int threads = 0;  // that compute; 0: one a core
+  // Called once when connections are accepted.
+  std::function<void(uint16_t port)> on_ready;
+  // What an operator may want to read: who connected, who left and why. Optional.
+  std::function<void(const std::string& remark)> on_remark;
+};
+
+// Serves until `stop` is set (looked at ten times a second). Errors: those of loading the model, of
+// Shard::Create and of listening.
+absl::Status RunShardServer(const ShardServerOptions& options, const std::atomic<bool>& stop);
+
+}  // namespace waferline::shard
