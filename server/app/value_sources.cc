@@ -30,6 +30,21 @@ absl::StatusOr<OpenedSource> OpenShards(const config::TokensConfig& config,
   return out;
 }
 
+absl::StatusOr<OpenedSource> OpenRemote(const config::TokensConfig& config,
+                                        const SourceParts& parts) {
+  plane::PlaneOptions options;
+  options.remote =
+      plane::RemoteOptions{.shards = config.shard_workers, .prefill = config.prefill_worker};
+  options.max_batch = config.max_batch;
+  OpenedSource out;
+  WL_ASSIGN_OR_RETURN(out.values, plane::ComputePlane::Create(options, parts.waker));
+  WL_ASSIGN_OR_RETURN(const model::ModelShape shape, model::ModelShape::FromGguf(*parts.file));
+  out.label =
+      absl::StrCat("computed: ", std::string(model::Name(shape.architecture)), " of ", shape.layers,
+                   " layers on ", config.shard_workers.size(), " shard processes");
+  return out;
+}
+
 absl::StatusOr<OpenedSource> OpenCheap(const SourceParts& parts) {
   std::vector<std::vector<TokenId>> sentences;
   for (const std::string& sentence : plane::CheapSource::Sentences()) {
@@ -49,7 +64,7 @@ absl::StatusOr<OpenedSource> OpenSource(const config::TokensConfig& config,
     case config::TokenOriginKind::kShards:
       return OpenShards(config, parts);
     case config::TokenOriginKind::kRemote:
-      return absl::UnimplementedError("tokens.from: remote is not built in yet");
+      return OpenRemote(config, parts);
     case config::TokenOriginKind::kCheap:
       return OpenCheap(parts);
   }

@@ -11,6 +11,7 @@
 #include "absl/flags/usage.h"
 #include "absl/flags/usage_config.h"
 #include "server/app/serve.h"
+#include "server/app/worker_roles.h"
 #include "server/config/server_config.h"
 
 ABSL_FLAG(std::string, role, "serve", "serve: the whole cloud; shard or prefill: one worker of it");
@@ -52,6 +53,20 @@ int ServeRole() {
   return status.ok() ? 0 : Fail(status);
 }
 
+int WorkerRole(const std::string& role) {
+  if (absl::GetFlag(FLAGS_model).empty()) return Misused("--role " + role + " needs --model FILE");
+  if (role == "shard" && absl::GetFlag(FLAGS_layers).empty())
+    return Misused("--role shard needs --layers FIRST:END");
+  const WorkerOptions options{.listen = absl::GetFlag(FLAGS_listen),
+                              .model = absl::GetFlag(FLAGS_model),
+                              .layers = absl::GetFlag(FLAGS_layers),
+                              .sram_bytes = absl::GetFlag(FLAGS_sram_bytes),
+                              .threads = absl::GetFlag(FLAGS_threads),
+                              .port_file = absl::GetFlag(FLAGS_port_file)};
+  const absl::Status status = role == "shard" ? RunShard(options) : RunPrefill(options);
+  return status.ok() ? 0 : Fail(status);
+}
+
 // Abseil's flags have underscores; people type --http-port.
 std::vector<std::string> WithUnderscores(int argc, char** argv) {
   std::vector<std::string> words(argv, argv + argc);
@@ -88,5 +103,6 @@ int main(int argc, char** argv) {
   if (rest.size() > 1) return Misused("\"" + std::string(rest[1]) + "\" is not understood");
   const std::string role = absl::GetFlag(FLAGS_role);
   if (role == "serve") return ServeRole();
+  if (role == "shard" || role == "prefill") return WorkerRole(role);
   return Misused("--role is \"" + role + "\", must be one of: serve, shard, prefill");
 }

@@ -1,0 +1,87 @@
+#include "server/app/worker_roles.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "server/app/serve.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/prefill/prefill_server.h"
+#include "wafer_backend/compute/shard/shard_server.h"
+
+namespace waferline::app {
+namespace {
+
+absl::StatusOr<shard::LayerRange> ParseLayers(const std::string& text) {
+  const std::vector<std::string> ends = absl::StrSplit(text, ':');
+  shard::LayerRange range;
+  if (ends.size() != 2 || !absl::SimpleAtoi(ends[0], &range.first) ||
+      !absl::SimpleAtoi(ends[1], &range.end) || range.first < 0 || range.first >= range.end) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--layers is \"", text, "\", must be FIRST:END with FIRST < END, as 0:3"));
+  }
+  return range;
+}
+
+// Says where the worker listens; the port file is whole or not there.
+void Announce(const WorkerOptions& options, const std::string& what, uint16_t port) {
+  const std::string host = options.listen.substr(0, options.listen.rfind(':'));
+  printf("waferd: %s of %s is ready on %s:%u\n", what.c_str(), options.model.c_str(), host.c_str(),
+         port);
+  fflush(stdout);
+  if (options.port_file.empty()) return;
+  const std::string fresh = options.port_file + ".new";
+  std::ofstream(fresh) << "{\"port\":" << port << ",\"pid\":" << getpid() << "}\n";
+  if (std::rename(fresh.c_str(), options.port_file.c_str()) != 0) {
+    fprintf(stderr, "waferd: cannot write the port file %s\n", options.port_file.c_str());
+  }
+}
+
+// Runs a worker until it fails or a signal comes.
+template <typename Run>
+absl::Status UntilSignal(Run run) {
+  // Shared: a worker that fails to start does not wait for a signal, the thread does.
+  auto stop = std::make_shared<std::atomic<bool>>(false);
+  std::thread([stop] {
+    WaitForSignal();
+    *stop = true;
+  }).detach();
+  return run(*stop);
+}
+
+}  // namespace
+
+absl::Status RunShard(const WorkerOptions& options) {
+  WL_ASSIGN_OR_RETURN(const shard::LayerRange range, ParseLayers(options.layers));
+  shard::ShardServerOptions server;
+  server.listen = options.listen;
+  server.model_path = options.model;
+  server.shard.range = range;
+  server.shard.sram = Bytes(static_cast<int64_t>(options.sram_bytes));
+  server.threads = options.threads;
+  server.on_ready = [&options](uint16_t port) {
+    Announce(options, "shard " + options.layers, port);
+  };
+  return UntilSignal(
+      [&server](const std::atomic<bool>& stop) { return shard::RunShardServer(server, stop); });
+}
+
+absl::Status RunPrefill(const WorkerOptions& options) {
+  prefill::PrefillServerOptions server;
+  server.listen = options.listen;
+  server.model_path = options.model;
+  server.threads = options.threads;
+  server.on_ready = [&options](uint16_t port) { Announce(options, "prefill worker", port); };
+  return UntilSignal(
+      [&server](const std::atomic<bool>& stop) { return prefill::RunPrefillServer(server, stop); });
+}
+
+}  // namespace waferline::app
