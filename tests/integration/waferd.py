@@ -63,3 +63,48 @@ class Waferd:
         if status != 0 and exc[0] is None:
             raise RuntimeError(f"waferd ended with {status}:\n{log}")
         return False
+
+
+class Workers:
+    """The prefill worker and the shards of a GGUF file as processes of their own; `tokens` goes into a model's configuration."""
+
+    def __init__(self, model, layers, shards):
+        self.folder = tempfile.TemporaryDirectory(prefix="waferd-workers-")
+        self.model = model
+        cuts = [layers * i // shards for i in range(shards + 1)]
+        self.flags = [["--role", "prefill"]]
+        self.flags += [["--role", "shard", "--layers", f"{a}:{b}"] for a, b in zip(cuts, cuts[1:])]
+        self.processes = []
+
+    def __enter__(self):
+        addresses = []
+        for number, flags in enumerate(self.flags):
+            ports = pathlib.Path(self.folder.name) / f"{number}.json"
+            process = subprocess.Popen([BIN / "waferd", "--model", self.model, "--port-file", ports, *flags],
+                                       stdout=subprocess.DEVNULL)
+            self.processes.append(process)
+            deadline = time.monotonic() + START_SECONDS
+            while not ports.exists():
+                if process.poll() is not None or time.monotonic() > deadline:
+                    self.__exit__()
+                    raise RuntimeError(f"waferd {' '.join(flags)} did not become ready")
+                time.sleep(0.02)
+            addresses.append(f"127.0.0.1:{json.loads(ports.read_text())['port']}")
+        listed = ", ".join(f'{{address: "{address}"}}' for address in addresses[1:])
+        self.tokens = (f'{{from: remote, file: {self.model}, prefill_worker: "{addresses[0]}", '
+                       f"shard_workers: [{listed}]}}")
+        return self
+
+    def __exit__(self, *exc):
+        for process in self.processes:
+            process.terminate()
+        statuses = [process.wait(STOP_SECONDS) for process in self.processes]
+        self.folder.cleanup()
+        if any(statuses) and exc and exc[0] is None:
+            raise RuntimeError(f"workers ended with {statuses}")
+        return False
+
+
+def layer_count(model):
+    out = subprocess.run([BIN / "waferctl", "model", "inspect", model, "--json"], capture_output=True, check=True)
+    return json.loads(out.stdout)["shape"]["layers"]
