@@ -11,7 +11,6 @@
 #include "client/cli/model_commands.h"
 #include "client/cli/program.h"
 #include "client/cli/silicon_commands.h"
-#include "client/cli/sim_commands.h"
 #include "client/cli/version_command.h"
 #include "client/cli/wafer_commands.h"
 
@@ -28,7 +27,6 @@ std::vector<Command> AllCommands() {
            LogitsCommands(),
            WaferCommands(),
            SiliconCommands(),
-           SimCommands(),
            VersionCommands(),
        }) {
     all.insert(all.end(), group.begin(), group.end());
