@@ -85,6 +85,9 @@ class BothFrontEnds : public FrontEnds {
     options.max_body_bytes = static_cast<size_t>(config_.limits.body_bytes);
     options.max_connections = config_.limits.connections;
     options.clock = clock;
+    options.on_reply = [this](const http::Request& request, int code, Nanoseconds lasted) {
+      cloud_->exposition().front()->OnRequest(http::Api::RouteOf(request.path), code, lasted);
+    };
     http_ = std::make_unique<http::HttpServer>(
         options,
         [this](std::shared_ptr<http::Exchange> exchange) { api_->Handle(std::move(exchange)); });

@@ -13,7 +13,7 @@ namespace waferline::metrics {
 class Exposition::Impl final : public engine::EngineObserver, public runtime::LatenessObserver {
  public:
   explicit Impl(const std::vector<MeteredLane>& lanes)
-      : front_(registry_), gauges_(registry_, lanes) {
+      : front_(registry_, NamesOf(lanes)), gauges_(registry_, lanes) {
     for (const MeteredLane& lane : lanes) meters_.emplace_back(registry_, lane.model);
     for (int i = 0; i < policy::kRefusalCauses; ++i) {
       const auto cause = static_cast<policy::RefusalCause>(i);
@@ -70,6 +70,12 @@ class Exposition::Impl final : public engine::EngineObserver, public runtime::La
   std::string Text() const { return prometheus::TextSerializer().Serialize(registry_.Collect()); }
 
  private:
+  static std::vector<std::string> NamesOf(const std::vector<MeteredLane>& lanes) {
+    std::vector<std::string> names;
+    for (const MeteredLane& lane : lanes) names.push_back(lane.model);
+    return names;
+  }
+
   prometheus::Registry registry_;
   FrontSeries front_;
   SnapshotGauges gauges_;

@@ -4,6 +4,23 @@
 
 namespace waferline::metrics {
 
+namespace {
+
+prometheus::Counter* TurnedAway(prometheus::Registry& registry, std::string_view why) {
+  return AddCounter(registry, "waferline_turned_away_total",
+                    "Requests refused before the engine saw them: key, budget.",
+                    {{"why", std::string(why)}});
+}
+
+}  // namespace
+
+FrontSeries::FrontSeries(prometheus::Registry& registry, const std::vector<std::string>& models)
+    : registry_(registry) {
+  absl::MutexLock lock(&mutex_);
+  for (const std::string& model : models) SeriesOf(model);
+  for (const char* why : {"key", "budget"}) TurnedAway(registry_, why);
+}
+
 void FrontSeries::OnRequest(std::string_view route, int code, Nanoseconds lasted) {
   const std::string path(route);
   absl::MutexLock lock(&mutex_);  // Add finds a series that is there already
@@ -52,10 +69,7 @@ void FrontSeries::OnStreamEvent(std::string_view model, uint32_t tokens) {
 
 void FrontSeries::OnTurnedAway(std::string_view why) {
   absl::MutexLock lock(&mutex_);
-  AddCounter(registry_, "waferline_turned_away_total",
-             "Requests refused before the engine saw them: key, budget.",
-             {{"why", std::string(why)}})
-      ->Increment();
+  TurnedAway(registry_, why)->Increment();
 }
 
 }  // namespace waferline::metrics

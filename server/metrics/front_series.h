@@ -6,7 +6,7 @@
 
 #include <map>
 #include <string>
-#include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -17,7 +17,8 @@ namespace waferline::metrics {
 
 class FrontSeries final : public FrontMetrics {
  public:
-  explicit FrontSeries(prometheus::Registry& registry) : registry_(registry) {}
+  // The series of `models` are there from the start.
+  FrontSeries(prometheus::Registry& registry, const std::vector<std::string>& models);
 
   void OnRequest(std::string_view route, int code, Nanoseconds lasted) override;
   void OnHostFirstToken(std::string_view model, Nanoseconds lasted) override;
