@@ -1,0 +1,115 @@
+"""Debian's Prometheus, with the configuration of deploy/prometheus, scrapes a running waferd; queries and every expression
+of the dashboard give values."""
+
+import json
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+
+from openai_http import first_model, get, stream
+from prometheus_dashboard_test import expressions
+from waferd import ROOT, Waferd
+
+PATIENCE_SECONDS = 60
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Prometheus:
+    """A prometheus process that scrapes `target` every second, ended by pid."""
+
+    def __init__(self, target):
+        self.folder = tempfile.TemporaryDirectory(prefix="prometheus-test-")
+        folder = pathlib.Path(self.folder.name)
+        shutil.copy(ROOT / "deploy/prometheus/alerts.yml", folder)
+        text = (ROOT / "deploy/prometheus/prometheus.yml").read_text()
+        assert "127.0.0.1:8080" in text and "scrape_interval: 2s" in text
+        text = text.replace("127.0.0.1:8080", target).replace("scrape_interval: 2s", "scrape_interval: 500ms")
+        (folder / "prometheus.yml").write_text(text)
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = folder / "log"
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
+                 f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=subprocess.STDOUT)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        if exc[0] is not None:
+            print(self.log.read_text(errors="replace")[-4000:])
+        self.folder.cleanup()
+        return False
+
+    def query(self, expression):
+        try:
+            text = get(self.url + "/api/v1/query?" + urllib.parse.urlencode({"query": expression}))
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{expression}: {error.read().decode()}") from error
+        except OSError as error:
+            if self.process.poll() is not None:
+                raise RuntimeError("prometheus ended") from error
+            return []
+        reply = json.loads(text)
+        assert reply["status"] == "success", f"{expression}: {reply}"
+        return reply["data"]["result"]
+
+    def wait_for(self, expression):
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            if result := self.query(expression):
+                return result
+            time.sleep(0.3)
+        raise AssertionError(f"no result of {expression} within {PATIENCE_SECONDS} s")
+
+
+def filled_in(expression):
+    return re.sub(r"\$__rate_interval", "1m", expression).replace("$model", ".*")
+
+
+def main():
+    with Waferd("deploy/config/demo.yaml") as server, Prometheus(server.http.removeprefix("http://")) as prometheus:
+        model = first_model(server.http)
+        prometheus.wait_for('up{job="waferline"} == 1')
+        for seed in range(3):
+            body = {"model": model, "prompt": "The baker", "max_tokens": 10, "seed": seed}
+            assert list(stream(server.http, "/v1/completions", body))
+        tokens = prometheus.wait_for(f'vllm:generation_tokens_total{{model_name="{model}"}} > 0')
+        print("generation tokens:", tokens[0]["value"][1])
+        ttft = prometheus.wait_for(
+            f'histogram_quantile(0.5, rate(waferline_emulated_time_to_first_token_seconds_bucket{{model_name="{model}"}}[1m])) > 0')
+        print("emulated TTFT p50:", ttft[0]["value"][1])
+        for required in ["vllm:num_requests_running", "vllm:num_requests_waiting", "vllm:kv_cache_usage_perc"]:
+            prometheus.wait_for(required)
+
+        asked = 0
+        for where, expression in expressions():
+            if where.startswith("variable") or expression.startswith(" "):
+                continue
+            prometheus.query(filled_in(expression))  # an expression that is wrong is an error
+            asked += 1
+        assert asked > 30
+        print(f"{asked} expressions of the dashboard are understood")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
