@@ -5,6 +5,18 @@
 #include "wafer_backend/base/check.h"
 
 namespace waferline::engine {
+namespace {
+
+std::vector<Nanoseconds> BusyOfStages(const DecodeUnitSpec& unit) {
+  std::vector<Nanoseconds> busy;
+  if (unit.pipeline == nullptr) return busy;
+  for (int i = 0; i < unit.pipeline->stage_count(); ++i) {
+    busy.push_back(unit.pipeline->StageBusy(i));
+  }
+  return busy;
+}
+
+}  // namespace
 
 EngineSnapshot EngineState::Snapshot() const {
   EngineSnapshot snapshot;
@@ -41,7 +53,8 @@ EngineSnapshot EngineState::Snapshot() const {
       l.units.push_back({unit.spec.name, unit.alive, static_cast<int>(unit.seats->used().count()),
                          unit.spec.max_running, (pages.used() - cached).count(), cached.count(),
                          pages.capacity().count(), unit.ledger->Occupancy(),
-                         unit.spec.link != nullptr ? unit.spec.link->backlog() : Bytes()});
+                         unit.spec.link != nullptr ? unit.spec.link->backlog() : Bytes(),
+                         BusyOfStages(unit.spec)});
     }
   }
   return snapshot;

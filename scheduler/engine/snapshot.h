@@ -25,6 +25,9 @@ struct UnitSnapshot {
   int64_t pages_capacity = 0;
   std::vector<StageOccupancy> stages;
   Bytes link_backlog;
+  // Emulated time since the start for which each stage of a pipeline worked; empty for batch
+  // devices.
+  std::vector<Nanoseconds> stage_busy;
 };
 
 struct WorkerSnapshot {
