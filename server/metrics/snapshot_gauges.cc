@@ -1,5 +1,7 @@
 #include "server/metrics/snapshot_gauges.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 
 namespace waferline::metrics {
@@ -84,11 +86,11 @@ void SnapshotGauges::Set(const engine::EngineSnapshot& snapshot, const HostFigur
       ToSeconds(host.engine_progress_age));
   Put("waferline_host_http_connections", "Open HTTP connections.", {},
       static_cast<double>(host.http_connections));
-  for (const engine::LaneSnapshot& lane : snapshot.lanes) SetLane(lane);
+  for (const engine::LaneSnapshot& lane : snapshot.lanes) SetLane(lane, snapshot.now);
   for (const ComputeFigures& figures : host.compute) SetCompute(figures);
 }
 
-void SnapshotGauges::SetLane(const engine::LaneSnapshot& lane) {
+void SnapshotGauges::SetLane(const engine::LaneSnapshot& lane, Nanoseconds now) {
   const std::string& model = lane.model;
   const auto phase = [&](const char* name, uint32_t count) {
     Put("waferline_requests", "Requests by where they are.",
@@ -115,10 +117,11 @@ void SnapshotGauges::SetLane(const engine::LaneSnapshot& lane) {
         labels, static_cast<double>(worker.pending_tokens));
     Put("waferline_prefill_worker_alive", "0 if the worker is lost.", labels, worker.alive ? 1 : 0);
   }
-  for (const engine::UnitSnapshot& unit : lane.units) SetUnit(model, unit);
+  for (const engine::UnitSnapshot& unit : lane.units) SetUnit(model, unit, now);
 }
 
-void SnapshotGauges::SetUnit(const std::string& model, const engine::UnitSnapshot& unit) {
+void SnapshotGauges::SetUnit(const std::string& model, const engine::UnitSnapshot& unit,
+                             Nanoseconds now) {
   const Labels labels = {{"model_name", model}, {"unit", unit.name}};
   const auto with = [&](const char* key, std::string value) {
     Labels more = labels;
@@ -140,11 +143,31 @@ void SnapshotGauges::SetUnit(const std::string& model, const engine::UnitSnapsho
   pages("prefix_cache", unit.pages_cached);
   pages("free", free_pages);
 
+  SetStages(labels, unit, now);
+}
+
+void SnapshotGauges::SetStages(const Labels& labels, const engine::UnitSnapshot& unit,
+                               Nanoseconds now) {
+  const auto at = [&](size_t stage) {
+    Labels more = labels;
+    more["stage"] = absl::StrCat(stage);
+    return more;
+  };
+  for (size_t i = 0; i < unit.stage_busy.size(); ++i) {
+    const double busy = ToSeconds(unit.stage_busy[i]);
+    Count("waferline_emulated_stage_busy_seconds_total",
+          "Emulated time for which a stage of the decode unit worked.", at(i), busy);
+    // A token that has entered is booked in full at once, so the sum may be a little ahead of now.
+    const double share = now > Nanoseconds(0) ? busy / ToSeconds(now) : 0;
+    Put("waferline_stage_bubble_ratio",
+        "Share of the emulated time since the start in which a stage of the decode unit was empty.",
+        at(i), std::clamp(1 - share, 0.0, 1.0));
+  }
   for (size_t i = 0; i < unit.stages.size(); ++i) {
     const engine::StageOccupancy& stage = unit.stages[i];
     const auto sram = [&](const char* owner, Bytes bytes) {
-      Labels more = with("owner", owner);
-      more["stage"] = absl::StrCat(i);
+      Labels more = at(i);
+      more["owner"] = owner;
       Put("waferline_sram_bytes", "SRAM of a stage of the decode unit, by owner.", more,
           bytes.as_double());
     };

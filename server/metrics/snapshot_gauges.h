@@ -21,9 +21,10 @@ class SnapshotGauges {
   void Set(const engine::EngineSnapshot& snapshot, const HostFigures& host);
 
  private:
-  void SetLane(const engine::LaneSnapshot& lane);
+  void SetLane(const engine::LaneSnapshot& lane, Nanoseconds now);
   void SetCompute(const ComputeFigures& figures);
-  void SetUnit(const std::string& model, const engine::UnitSnapshot& unit);
+  void SetUnit(const std::string& model, const engine::UnitSnapshot& unit, Nanoseconds now);
+  void SetStages(const Labels& labels, const engine::UnitSnapshot& unit, Nanoseconds now);
   void Put(const std::string& name, const std::string& help, const Labels& labels, double value);
   // The same for what only grows.
   void Count(const std::string& name, const std::string& help, const Labels& labels, double total);

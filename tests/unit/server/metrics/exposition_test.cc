@@ -138,7 +138,9 @@ TEST_CASE("gauges follow the snapshot; every byte of SRAM has an owner") {
                                        .pages_cached = 5,
                                        .pages_capacity = 80,
                                        .stages = {{Bytes(1000), Bytes(600), Bytes(100), Bytes(50)}},
-                                       .link_backlog = Bytes(77)}}});
+                                       .link_backlog = Bytes(77),
+                                       .stage_busy = {Seconds(3)}}}});
+  snapshot.now = Seconds(4);
   exposition.SetGauges(snapshot, {.engine_progress_age = Milliseconds(5), .http_connections = 3});
   CHECK(Value(exposition, "vllm:num_requests_waiting{model_name=\"m0\"}") == 3);
   CHECK(Value(exposition, "vllm:num_requests_running{model_name=\"m0\"}") == 9);
@@ -147,6 +149,9 @@ TEST_CASE("gauges follow the snapshot; every byte of SRAM has an owner") {
   CHECK(Value(exposition, "waferline_host_http_connections") == 3);
   CHECK(Value(exposition,
               "waferline_kv_handoff_backlog_bytes{model_name=\"m0\",unit=\"wafer-0\"}") == 77);
+  const std::string stage = "{model_name=\"m0\",stage=\"0\",unit=\"wafer-0\"}";
+  CHECK(Value(exposition, "waferline_stage_bubble_ratio" + stage) == 0.25);
+  CHECK(Value(exposition, "waferline_emulated_stage_busy_seconds_total" + stage) == 3);
   double sram = 0;
   for (const char* owner : {"weights", "buffers", "kv", "free"}) {
     sram += Value(exposition, std::string("waferline_sram_bytes{model_name=\"m0\",owner=\"") +
