@@ -1,11 +1,15 @@
 // waferctl wafer predict: a whole model on wafers.
 #include <boost/json.hpp>
 #include <cstdio>
+#include <memory>
+#include <string_view>
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/arguments.h"
 #include "client/cli/wafer_commands.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/model/gguf.h"
+#include "wafer_backend/compute/model/model_shape.h"
 #include "wafer_backend/hardware/silicon/hardware_file.h"
 #include "wafer_backend/hardware/timing/model_shape_file.h"
 #include "wafer_backend/hardware/timing/prediction.h"
@@ -110,10 +114,36 @@ absl::StatusOr<double> BytesPerWeight(const std::string& type) {
   return UsageError("--weights must be fp32, fp16, bf16, fp8, int8, fp4 or int4");
 }
 
+// The sizes of a GGUF file's model; its weights' own types do not matter here, --weights says what
+// the wafers hold.
+absl::StatusOr<timing::ModelShape> ShapeOfGguf(const std::string& path) {
+  WL_ASSIGN_OR_RETURN(const std::shared_ptr<const model::GgufFile> file,
+                      model::GgufFile::Open(path));
+  WL_ASSIGN_OR_RETURN(const model::ModelShape held, model::ModelShape::FromGguf(*file));
+  timing::ModelShape shape;
+  shape.name = held.name.empty() ? path : held.name;
+  shape.layers = held.layers;
+  shape.hidden = held.hidden;
+  shape.heads = held.heads;
+  shape.kv_heads = held.kv_heads;
+  shape.head_dim = held.head_dim;
+  shape.ffn = held.ffn;
+  shape.vocab = held.vocabulary;
+  shape.tied_embeddings = held.tied_embeddings;
+  WL_RETURN_IF_ERROR(timing::CheckShape(shape));
+  return shape;
+}
+
+absl::StatusOr<timing::ModelShape> LoadShape(const std::string& name) {
+  constexpr std::string_view kEnd = ".gguf";
+  const bool gguf =
+      name.size() > kEnd.size() && name.compare(name.size() - kEnd.size(), kEnd.size(), kEnd) == 0;
+  return gguf ? ShapeOfGguf(name) : timing::LoadModelShape(name);
+}
+
 absl::Status PredictModel(const Arguments& arguments) {
   if (!arguments.Has("model")) return UsageError("--model is needed: a model shape or a file");
-  WL_ASSIGN_OR_RETURN(const timing::ModelShape shape,
-                      timing::LoadModelShape(arguments.Text("model")));
+  WL_ASSIGN_OR_RETURN(const timing::ModelShape shape, LoadShape(arguments.Text("model")));
   WL_ASSIGN_OR_RETURN(const silicon::Hardware hardware,
                       silicon::LoadHardware(arguments.Text("hardware")));
   if (hardware.wafer() == nullptr) {
@@ -162,7 +192,7 @@ Command PredictCommand() {
       .words = "wafer predict",
       .summary = "Speed, energy and cost of a model on wafers, with intervals",
       .flags = {TextFlag("model", "NAME|FILE",
-                         "a shape of deploy/model-shapes, a YAML file, or a config.json"),
+                         "a shape of deploy/model-shapes, a YAML file, a config.json, or a GGUF"),
                 HardwareFlag(), ProfileFlag(),
                 IntegerFlag("kv", "N", "cached positions a user", 1024, 1, kMost),
                 IntegerFlag("users", "U", "users at once", 1, 1, kMost),

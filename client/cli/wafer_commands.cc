@@ -12,7 +12,7 @@ Flag ProfileFlag() {
 }
 
 std::vector<Command> WaferCommands() {
-  return {PredictCommand(), PredictKernelCommand(), CalibrateCommand()};
+  return {PredictCommand(), PredictKernelCommand(), CalibrateCommand(), FabricCommand()};
 }
 
 }  // namespace waferline::cli

@@ -13,6 +13,7 @@ std::vector<Command> WaferCommands();
 Command PredictCommand();
 Command PredictKernelCommand();
 Command CalibrateCommand();
+Command FabricCommand();
 
 // --hardware and --profile, as several subcommands take them.
 Flag HardwareFlag();

@@ -45,7 +45,9 @@ struct Outcome {
 class Model {
  public:
   Model(const PredictionTask& task, ModelLayers layers, WaferLayout layout)
-      : task_(task), layers_(std::move(layers)), layout_(std::move(layout)) {}
+      : task_(task), layers_(std::move(layers)), layout_(std::move(layout)) {
+    for (const LayoutGroup& group : layout_.groups) Merge(group);
+  }
 
   const WaferLayout& layout() const { return layout_; }
 
@@ -54,7 +56,7 @@ class Model {
     const double us = 1e6 / p.clock_hz;
     const double kv = static_cast<double>(task_.kv);
     double slowest = 0;
-    for (const LayoutGroup& group : layout_.groups) {
+    for (const LayoutGroup& group : groups_) {
       const LayerKind& kind = layers_.kinds[group.kind];
       const Grid grid = GridOf(p.kernels, task_.wafer, task_.profile.shared_grid, kind, group,
                                task_.needs.bytes_per_weight);
@@ -88,6 +90,18 @@ class Model {
   }
 
  private:
+  // Layers alike on as many cores cost the same wherever they are; on many wafers most are.
+  void Merge(const LayoutGroup& group) {
+    for (LayoutGroup& have : groups_) {
+      if (have.kind == group.kind && have.layers_on_wafer == group.layers_on_wafer &&
+          std::abs(have.cores_each - group.cores_each) < 1e-6 * group.cores_each) {
+        have.layers += group.layers;
+        return;
+      }
+    }
+    groups_.push_back(group);
+  }
+
   Region RegionOf(double cores) const { return {cores, task_.needs.bytes_per_weight}; }
 
   void Derive(const Parameters& p, Outcome* out) const {
@@ -121,7 +135,7 @@ class Model {
   template <typename SideOf>  // double(const LayoutGroup&)
   Layers PrefillLayers(const Parameters& p, double fresh, double seen, SideOf side_of) const {
     Layers out;
-    for (const LayoutGroup& group : layout_.groups) {
+    for (const LayoutGroup& group : groups_) {
       const LayerKind& kind = layers_.kinds[group.kind];
       const double in_view =
           kind.window > 0 ? std::min(seen, static_cast<double>(kind.window) + fresh) : seen;
@@ -167,6 +181,7 @@ class Model {
   const PredictionTask& task_;
   const ModelLayers layers_;
   const WaferLayout layout_;
+  std::vector<LayoutGroup> groups_;  // layout_'s, those that cost the same as one
 };
 
 // Moves one parameter after another to the ends of its range.

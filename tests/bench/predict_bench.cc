@@ -1,0 +1,69 @@
+// How long predictions take, so that schedulers and sweeps may call them freely.
+//
+//   build/bench/predict_bench
+//
+// Workload: each call on the same arguments, ten rounds of equal work; the median round is printed
+// in microseconds a call.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <functional>
+#include <vector>
+
+#include "wafer_backend/base/check.h"
+#include "wafer_backend/hardware/silicon/hardware_file.h"
+#include "wafer_backend/hardware/timing/kernels.h"
+#include "wafer_backend/hardware/timing/model_shape_file.h"
+#include "wafer_backend/hardware/timing/prediction.h"
+#include "wafer_backend/hardware/timing/profile_file.h"
+#include "wafer_backend/hardware/timing/stage_costs.h"
+
+namespace waferline::timing {
+namespace {
+
+double MedianMicroseconds(int calls, const std::function<double()>& call) {
+  std::vector<double> rounds;
+  double sum = 0;
+  for (int round = 0; round < 10; ++round) {
+    const auto begin = std::chrono::steady_clock::now();
+    for (int i = 0; i < calls; ++i) sum += call();
+    const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - begin;
+    rounds.push_back(took.count() / calls);
+  }
+  WL_CHECK(sum > 0);  // the calls were made
+  std::sort(rounds.begin(), rounds.end());
+  return rounds[rounds.size() / 2];
+}
+
+void Print(const char* what, double microseconds) {
+  printf("%-58s %9.3f us\n", what, microseconds);
+}
+
+void Run() {
+  const silicon::Hardware wse3 = *silicon::LoadHardware("wse-3");
+  const silicon::WaferSpec& wafer = *wse3.wafer();
+  const Profile open = *LoadProfile("open"), vendor = *LoadProfile("vendor-2024");
+  Print("one kernel (gemv)", MedianMicroseconds(100000, [&] {
+          return *KernelCycles(wafer, open, GemvSize{Allreduce::kTree, 480, 14400, 14400});
+        }));
+  for (const char* name : {"llama-3.1-70b", "kimi-k2"}) {
+    const ModelShape shape = *LoadModelShape(name);
+    printf("%s\n", name);
+    const DecodeCosts costs = *DecodeCostsOf(shape, wafer, vendor, {});
+    int64_t kv = 0;
+    Print("  latency of a token from stage costs", MedianMicroseconds(100000, [&] {
+            return costs.TokenLatency(Tokens(++kv % 32768)).as_double();
+          }));
+    Print("  stage costs of the whole model", MedianMicroseconds(300, [&] {
+            return DecodeCostsOf(shape, wafer, vendor, {})->total.base_seconds;
+          }));
+    const PredictionTask task = {.shape = shape, .wafer = wafer, .profile = vendor};
+    Print("  prediction with all its intervals",
+          MedianMicroseconds(300, [&] { return Predict(task)->tokens_per_second.value; }));
+  }
+}
+
+}  // namespace
+}  // namespace waferline::timing
+
+int main() { waferline::timing::Run(); }

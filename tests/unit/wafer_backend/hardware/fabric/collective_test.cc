@@ -1,0 +1,89 @@
+#include "wafer_backend/hardware/fabric/collective.h"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+
+namespace waferline::fabric {
+namespace {
+
+CollectiveRun Run(const Collective& collective, const CollectiveSize& size) {
+  const auto run = RunCollective(collective, size);
+  INFO(collective.name << " side " << size.side << " length " << size.length << " "
+                       << run.status());
+  REQUIRE(run.ok());
+  return *run;
+}
+
+TEST_CASE("every collective puts the right numbers in the right places, on any grid") {
+  for (const Collective* collective : Collectives()) {
+    for (const int side : {2, 3, 4, 5, 7, 8, 9, 16, 17}) {
+      for (const int length : {1, 2, 3, 10, 33}) {
+        INFO(collective->name << " side " << side << " length " << length);
+        CHECK(Run(*collective, {side, length}).holds);
+      }
+    }
+  }
+}
+
+TEST_CASE("the closed formulas hold within five per cent") {
+  for (const Collective* collective : Collectives()) {
+    for (const int side : {8, 16, 27}) {
+      for (const int length : {4, 16, 64}) {
+        for (const int ramp : {1, 2, 5}) {
+          const CollectiveRun run = Run(*collective, {side, length, ramp});
+          INFO(collective->name << " side " << side << " length " << length << " ramp " << ramp
+                                << ": " << run.result.cycles << " cycles, formula "
+                                << run.formula_cycles);
+          CHECK(std::abs(run.formula_cycles / static_cast<double>(run.result.cycles) - 1) <= 0.05);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("a run repeats itself to the last hop") {
+  for (const Collective* collective : Collectives()) {
+    const CollectiveRun a = Run(*collective, {13, 21}), b = Run(*collective, {13, 21});
+    CHECK(a.result.cycles == b.result.cycles);
+    CHECK(a.result.wavelet_hops == b.result.wavelet_hops);
+  }
+}
+
+TEST_CASE("energy: no collective can do with fewer hops than its data must travel") {
+  const int side = 16, length = 10;
+  // A vector from each core of a row has to meet the others: side - 1 links a row, at least once.
+  const int64_t row = int64_t{1} * (side - 1) * length;
+  CHECK(Run(**FindCollective("reduce-chain"), {side, length}).result.wavelet_hops == side * row);
+  CHECK(Run(**FindCollective("broadcast"), {side, length}).result.wavelet_hops == row * (side + 1));
+  CHECK(Run(**FindCollective("reduce-star"), {side, length}).result.wavelet_hops ==
+        int64_t{1} * side * length * side * (side - 1) / 2);
+  CHECK(Run(**FindCollective("allreduce-chain"), {side, length}).result.wavelet_hops ==
+        4 * side * row);
+}
+
+TEST_CASE("on long rows the K-tree beats the chain for short vectors, the chain for long ones") {
+  const Collective& chain = **FindCollective("reduce-chain");
+  const Collective& tree = **FindCollective("reduce-two-phase");
+  CHECK(Run(tree, {100, 4}).result.cycles < Run(chain, {100, 4}).result.cycles / 2);
+  CHECK(Run(tree, {10, 2000}).result.cycles > Run(chain, {10, 2000}).result.cycles);
+}
+
+TEST_CASE("a grid of 128 x 128") {
+  const CollectiveRun run = Run(**FindCollective("allreduce-two-phase"), {128, 32});
+  CHECK(run.holds);
+  CHECK(std::abs(run.formula_cycles / static_cast<double>(run.result.cycles) - 1) <= 0.05);
+}
+
+TEST_CASE("names and sizes that cannot be are refused") {
+  CHECK(FindCollective("no-such").status().code() == absl::StatusCode::kNotFound);
+  const Collective& chain = **FindCollective("reduce-chain");
+  for (const CollectiveSize& bad :
+       {CollectiveSize{1, 4}, CollectiveSize{0, 4}, CollectiveSize{-4, 4}, CollectiveSize{1025, 4},
+        CollectiveSize{4, 0}, CollectiveSize{4, -1}, CollectiveSize{4, 65537},
+        CollectiveSize{4, 4, 0}, CollectiveSize{4, 4, 100}, CollectiveSize{1024, 65536}}) {
+    CHECK(RunCollective(chain, bad).status().code() == absl::StatusCode::kInvalidArgument);
+  }
+}
+
+}  // namespace
+}  // namespace waferline::fabric

@@ -1,0 +1,98 @@
+// Sums over the whole grid, known to every core: rows, then columns, each a reduce and a broadcast.
+#include "wafer_backend/hardware/fabric/line.h"
+#include "wafer_backend/hardware/fabric/patterns.h"
+#include "wafer_backend/hardware/fabric/row_sum.h"
+#include "wafer_backend/hardware/fabric/two_phase.h"
+
+namespace waferline::fabric {
+namespace {
+
+using AddReduce = void (*)(const Line& line, int colour, int length, Programs* programs);
+
+void AddWholeChain(const Line& line, int colour, int length, Programs* programs) {
+  AddChain(line, {0, line.n - 1, 1, colour, length}, programs);
+}
+
+void Lay(const CollectiveSize& size, AddReduce add_reduce, Fabric* fabric) {
+  Programs programs(static_cast<size_t>(size.side * size.side));
+  for (const bool along_row : {true, false}) {
+    const int colour = along_row ? 0 : 5;
+    for (int at = 0; at < size.side; ++at) {
+      const Line line{fabric, along_row, at, size.side};
+      add_reduce(line, colour, size.length, &programs);
+      AddBroadcast(line, colour + 4, size.length, &programs);
+    }
+  }
+  SetPrograms(std::move(programs), fabric);
+}
+
+void LayChain(const CollectiveSize& size, Fabric* fabric) { Lay(size, AddWholeChain, fabric); }
+void LayTwoPhase(const CollectiveSize& size, Fabric* fabric) { Lay(size, AddTwoPhase, fabric); }
+
+double ChainFormula(const CollectiveSize& size) {
+  return 2 * (ChainCycles(size.side, 1, size.length, size.ramp_cycles) +
+              BroadcastCycles(size.side, size.length, size.ramp_cycles));
+}
+
+double TwoPhaseFormula(const CollectiveSize& size) {
+  return 2 * (TwoPhaseCycles(size.side, size.length, size.ramp_cycles) +
+              BroadcastCycles(size.side, size.length, size.ramp_cycles));
+}
+
+// The product's part of y = x W: a quarter cycle a MAC over a tile of length x length, then the
+// partial sums of every column reduced and spread.
+void LayGemv(const CollectiveSize& size, Fabric* fabric) {
+  Programs programs(static_cast<size_t>(size.side * size.side));
+  for (Program& program : programs) {
+    program.steps.push_back(
+        {{Operation::Kind::kCompute, 0, 0, 0, (size.length * size.length + 3) / 4}});
+  }
+  for (int column = 0; column < size.side; ++column) {
+    const Line line{fabric, false, column, size.side};
+    AddTwoPhase(line, 0, size.length, &programs);
+    AddBroadcast(line, 4, size.length, &programs);
+  }
+  SetPrograms(std::move(programs), fabric);
+}
+
+bool GemvHolds(const CollectiveSize& size, const Fabric& fabric) {
+  for (int column = 0; column < size.side; ++column) {
+    for (int i = 0; i < size.length; ++i) {
+      uint32_t sum = 0;
+      for (int row = 0; row < size.side; ++row) sum += InitialWord(column, row, i);
+      for (int row = 0; row < size.side; ++row) {
+        if (fabric.memory(fabric.Tile(column, row))[static_cast<size_t>(i)] != sum) return false;
+      }
+    }
+  }
+  return true;
+}
+
+double GemvFormula(const CollectiveSize& size) {
+  return (size.length * size.length + 3) / 4 +
+         TwoPhaseCycles(size.side, size.length, size.ramp_cycles) +
+         BroadcastCycles(size.side, size.length, size.ramp_cycles);
+}
+
+}  // namespace
+
+const Collective kAllreduceChain = {"allreduce-chain",
+                                    "sum over the grid to every core, by chains",
+                                    1,
+                                    LayChain,
+                                    GridSumsEverywhere,
+                                    ChainFormula};
+const Collective kAllreduceTwoPhase = {"allreduce-two-phase",
+                                       "sum over the grid to every core, by K-trees (K=2)",
+                                       1,
+                                       LayTwoPhase,
+                                       GridSumsEverywhere,
+                                       TwoPhaseFormula};
+const Collective kGemvTwoPhase = {"gemv-two-phase",
+                                  "a GEMV on tiles of length x length, allreduce over columns",
+                                  1,
+                                  LayGemv,
+                                  GemvHolds,
+                                  GemvFormula};
+
+}  // namespace waferline::fabric

@@ -1,0 +1,63 @@
+#include "wafer_backend/hardware/fabric/collective.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/hardware/fabric/patterns.h"
+
+namespace waferline::fabric {
+
+std::span<const Collective* const> Collectives() {
+  static const Collective* const kAll[] = {
+      &kBroadcast,      &kReduceChain,       &kReduceTwoPhase, &kReduceTree, &kReduceStar,
+      &kAllreduceChain, &kAllreduceTwoPhase, &kGemvTwoPhase,   &kShift,      &kGemmShift,
+  };
+  return kAll;
+}
+
+absl::StatusOr<const Collective*> FindCollective(const std::string& name) {
+  std::vector<std::string> names;
+  for (const Collective* collective : Collectives()) {
+    if (collective->name == name) return collective;
+    names.emplace_back(collective->name);
+  }
+  return absl::NotFoundError(absl::StrCat("no collective is called \"", name,
+                                          "\"; there are: ", absl::StrJoin(names, ", ")));
+}
+
+uint32_t InitialWord(int column, int row, int i) {
+  const uint32_t x = static_cast<uint32_t>(column) * 2654435761u ^
+                     static_cast<uint32_t>(row) * 40503u ^ static_cast<uint32_t>(i) * 2246822519u;
+  return x * 3266489917u + 12345u;
+}
+
+absl::StatusOr<CollectiveRun> RunCollective(const Collective& collective,
+                                            const CollectiveSize& size) {
+  if (size.side < 2 || size.side > 1024) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("grid is ", size.side, ", must lie in [2, 1024]"));
+  }
+  if (size.length < 1 || size.length > 65536) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("length is ", size.length, ", must lie in [1, 65536]"));
+  }
+  WL_ASSIGN_OR_RETURN(
+      Fabric fabric, Fabric::Create({size.side, size.side,
+                                     collective.words_per_length * size.length, size.ramp_cycles}));
+  for (int row = 0; row < size.side; ++row) {
+    for (int column = 0; column < size.side; ++column) {
+      const std::span<uint32_t> words = fabric.memory(fabric.Tile(column, row));
+      for (size_t i = 0; i < words.size(); ++i) {
+        words[i] = InitialWord(column, row, static_cast<int>(i));
+      }
+    }
+  }
+  collective.lay(size, &fabric);
+  CollectiveRun run;
+  WL_ASSIGN_OR_RETURN(run.result, fabric.Run());
+  run.formula_cycles = collective.cycles(size);
+  run.holds = fabric.InFlight() == 0 && collective.holds(size, fabric);
+  return run;
+}
+
+}  // namespace waferline::fabric

@@ -1,0 +1,52 @@
+// A pattern of communication over a grid of cores, as one small file each: routes and programs, the
+// result that must come out, and the closed formula that the timing models would use for it. To add
+// one: a file that defines a Collective, and its name in collective.cc.
+//
+// Formulas have the contention / distance / depth form of HPDC'24 ("Near-optimal wafer-scale
+// reduce"): cycles = the most wavelets that one core or link must pass, plus hops on the longest
+// path, plus a cost per core that works in turn: two ramps, the operation, the first hop.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "wafer_backend/hardware/fabric/fabric.h"
+
+namespace waferline::fabric {
+
+// A square grid of `side` x `side` cores, each with a vector (or tile) of `length` wavelets.
+struct CollectiveSize {
+  int side = 0;
+  int length = 0;
+  int ramp_cycles = 2;
+};
+
+struct Collective {
+  std::string_view name;
+  std::string_view summary;
+  int words_per_length = 1;  // memory a core needs, in units of `length`
+  void (*lay)(const CollectiveSize& size, Fabric* fabric);
+  bool (*holds)(const CollectiveSize& size, const Fabric& fabric);
+  double (*cycles)(const CollectiveSize& size);
+};
+
+// In the order in which help shows them.
+std::span<const Collective* const> Collectives();
+// NotFound lists the names.
+absl::StatusOr<const Collective*> FindCollective(const std::string& name);
+
+struct CollectiveRun {
+  RunResult result;
+  double formula_cycles = 0;
+  bool holds = false;  // the right numbers in the right places, nothing left on the wires
+};
+// InvalidArgument for a side outside [2, 1024] or a length outside [1, 65536]; Fabric's errors.
+absl::StatusOr<CollectiveRun> RunCollective(const Collective& collective,
+                                            const CollectiveSize& size);
+
+// What core (column, row) starts with at word i; all collectives are checked against it.
+uint32_t InitialWord(int column, int row, int i);
+
+}  // namespace waferline::fabric

@@ -1,0 +1,29 @@
+#include "wafer_backend/hardware/fabric/row_sum.h"
+
+namespace waferline::fabric {
+
+bool RowSumsAtFirst(const CollectiveSize& size, const Fabric& fabric) {
+  for (int row = 0; row < size.side; ++row) {
+    for (int i = 0; i < size.length; ++i) {
+      uint32_t sum = 0;
+      for (int column = 0; column < size.side; ++column) sum += InitialWord(column, row, i);
+      if (fabric.memory(fabric.Tile(0, row))[static_cast<size_t>(i)] != sum) return false;
+    }
+  }
+  return true;
+}
+
+bool GridSumsEverywhere(const CollectiveSize& size, const Fabric& fabric) {
+  for (int i = 0; i < size.length; ++i) {
+    uint32_t sum = 0;
+    for (int tile = 0; tile < size.side * size.side; ++tile) {
+      sum += InitialWord(tile % size.side, tile / size.side, i);
+    }
+    for (int tile = 0; tile < size.side * size.side; ++tile) {
+      if (fabric.memory(tile)[static_cast<size_t>(i)] != sum) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace waferline::fabric
