@@ -118,6 +118,7 @@ class Fabric {
     Program program;
     size_t step = 0;
     int round = 0;
+    int32_t step_began = 0;
     std::vector<int32_t> done;  // of each operation of the step
     bool running = false;
     bool listed = false;
