@@ -19,8 +19,7 @@ double Stretch(double side, const Rectangle& region) {
 
 class Clock {
  public:
-  Clock(const PlacementTask& task, const Placement& placement,
-        const std::vector<PlaceHealth>& health)
+  Clock(const PlacementTask& task, const Placement& placement, const Health& health)
       : task_(task),
         placement_(placement),
         health_(health),
@@ -36,7 +35,7 @@ class Clock {
     timing::PositionCost waiting;  // of the table, before the first layer
     for (size_t i = 0; i < placement_.pieces.size(); ++i) {
       const PlacedPiece& piece = placement_.pieces[i];
-      timing::StageCost stage = StageOf(piece);
+      timing::StageCost stage = StageOf(i);
       if (i == 0 && piece.part == Part::kLayer) {  // a tied matrix: looked up in the output's
         stage.busy.base_seconds += LookUpSeconds(piece);
       }
@@ -67,25 +66,23 @@ class Clock {
  private:
   const PlaceHealth& HealthOf(int place) const {
     static constexpr PlaceHealth kHealthy;
-    return health_.empty() ? kHealthy : health_[static_cast<size_t>(place)];
+    return health_.places.empty() ? kHealthy : health_.places[static_cast<size_t>(place)];
   }
   double Hertz(int place) const { return task_.wafer.clock_hz.value * HealthOf(place).clock_share; }
   double LookUpSeconds(const PlacedPiece& piece) const {
     return timing::EmbeddingCycles(model_, {piece.region.cores(), task_.bytes_per_weight}) /
            Hertz(piece.place);
   }
-  // Rerouted rows and columns: an allreduce goes in and comes out again, half of them along rows.
-  double RerouteCycles(int place, int allreduces) const {
-    const PlaceHealth& health = HealthOf(place);
-    return allreduces * (health.extra_row_hops + health.extra_column_hops) *
-           task_.wafer.hop_cycles.value;
+  double HopsAround(size_t index) const {
+    return health_.extra_hops.empty() ? 0 : health_.extra_hops[index];
   }
   double SumSeconds(int place) const {
     return SumOverWafersSeconds(task_.wafer, placement_.tensor, vector_bytes_,
                                 HealthOf(place).io_share);
   }
 
-  timing::StageCost StageOf(const PlacedPiece& piece) const {
+  timing::StageCost StageOf(size_t index) const {
+    const PlacedPiece& piece = placement_.pieces[index];
     timing::StageCost stage;
     stage.wafer = piece.place;
     stage.weight_bytes = piece.weight_bytes * placement_.tensor;
@@ -106,7 +103,7 @@ class Clock {
     const timing::LayerCost cost = timing::CostOfLayer(model_, task_.wafer, kind, region);
     const double cycles = cost.cycles.total() +
                           cost.cycles.allreduces * (Stretch(cost.side, piece.region) - 1) +
-                          RerouteCycles(piece.place, kind.allreduces);
+                          kind.allreduces * HopsAround(index) * task_.wafer.hop_cycles.value;
     stage.layers = 1;
     stage.busy.base_seconds = cycles / hertz + kSumsALayer * SumSeconds(piece.place);
     const double per_position = cost.cycles_per_position / hertz;
@@ -161,7 +158,7 @@ class Clock {
 
   const PlacementTask& task_;
   const Placement& placement_;
-  const std::vector<PlaceHealth>& health_;
+  const Health& health_;
   const timing::ModelLayers shares_;
   const timing::KernelModel model_;
   const double vector_bytes_;
@@ -170,8 +167,9 @@ class Clock {
 }  // namespace
 
 PlacementSpeed SpeedOf(const PlacementTask& task, const Placement& placement,
-                       const std::vector<PlaceHealth>& health) {
-  WL_CHECK(health.empty() || health.size() == static_cast<size_t>(placement.depth));
+                       const Health& health) {
+  WL_CHECK(health.places.empty() || health.places.size() == static_cast<size_t>(placement.depth));
+  WL_CHECK(health.extra_hops.empty() || health.extra_hops.size() == placement.pieces.size());
   return Clock(task, placement, health).Run();
 }
 

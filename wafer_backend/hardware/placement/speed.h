@@ -17,12 +17,15 @@
 
 namespace waferline::placement {
 
-// How a wafer of a place is doing. Values as below are health.
+// How one replica's wafers are doing. Empty vectors, and values as below, are health.
 struct PlaceHealth {
-  double clock_share = 1;     // of the nominal clock, (0, 1]
-  double extra_row_hops = 0;  // that rerouting adds to a message along a row of the mesh, >= 0
-  double extra_column_hops = 0;
-  double io_share = 1;  // of the links out of it, (0, 1]
+  double clock_share = 1;  // of the nominal clock, (0, 1]
+  double io_share = 1;     // of the links out of it, (0, 1]
+};
+struct Health {
+  std::vector<PlaceHealth> places;  // one a place
+  // Hops that rerouting adds to a message through a piece's region and back, one a piece, >= 0.
+  std::vector<double> extra_hops;
 };
 
 struct PlacementSpeed {
@@ -43,8 +46,7 @@ struct PlacementSpeed {
   double balance() const { return mean_seconds / bottleneck_seconds; }  // 1: no region waits
 };
 
-// `health`: empty, or one for each place of one replica.
 PlacementSpeed SpeedOf(const PlacementTask& task, const Placement& placement,
-                       const std::vector<PlaceHealth>& health = {});
+                       const Health& health = {});
 
 }  // namespace waferline::placement
