@@ -6,6 +6,8 @@
 
 #include "client/cli/arguments.h"
 #include "client/cli/charts.h"
+#include "client/cli/placement_chart.h"
+#include "client/cli/placement_flags.h"
 #include "client/cli/svg.h"
 #include "client/cli/wafer_map.h"
 #include "wafer_backend/base/status.h"
@@ -68,9 +70,33 @@ SeededStream Draws(const Arguments& arguments) {
   return SeededStream(static_cast<uint64_t>(arguments.Integer("seed")));
 }
 
+// With --model: what lies on the wafer.
+absl::Status AddRegions(const Arguments& arguments, WaferMap* map) {
+  if (!arguments.Has("model")) return absl::OkStatus();
+  WL_ASSIGN_OR_RETURN(const ModelOnWafers it, ReadPlacementFlags(arguments));
+  const placement::PlacementTask task = it.Task();
+  WL_ASSIGN_OR_RETURN(const placement::Placement placed, placement::Place(task));
+  const int64_t place = arguments.Integer("place");
+  if (place >= placed.depth) {
+    return UsageError("--place is " + std::to_string(place) + ", but " + it.shape.name +
+                      " lies on places 0 to " + std::to_string(placed.depth - 1));
+  }
+  const placement::PlacementSpeed speed = placement::SpeedOf(task, placed);
+  const StageScale scale = StageScaleOf(placed, speed);
+  map->regions = RegionsOf(placed, speed, static_cast<int>(place));
+  map->title = it.Title(placed.wafers());
+  map->subtitle = "wafer " + std::to_string(place + 1) + " of " + std::to_string(placed.depth) +
+                  " in the pipeline; " + map->subtitle;
+  map->heat_label = "time a layer takes a token";
+  map->cool_label = scale.least_label();
+  map->hot_label = scale.most_label();
+  return absl::OkStatus();
+}
+
 absl::Status Map(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(const Silicon it, ReadSilicon(arguments));
   WL_ASSIGN_OR_RETURN(WaferMap map, DrawnWafer(it, Draws(arguments)));
+  WL_RETURN_IF_ERROR(AddRegions(arguments, &map));
   if (arguments.Has("svg")) WL_RETURN_IF_ERROR(WriteSvg(arguments.Text("svg"), DrawWaferMap(map)));
   const silicon::RepairedWafer& w = map.repaired;
   if (!arguments.json()) {
@@ -83,7 +109,15 @@ absl::Status Map(const Arguments& arguments) {
         static_cast<long long>(w.enabled_cores));
     return absl::OkStatus();
   }
-  json::array defects;
+  json::array defects, regions;
+  for (const MapRegion& region : map.regions) {
+    regions.push_back({{"label", region.label},
+                       {"column", region.column},
+                       {"row", region.row},
+                       {"columns", region.columns},
+                       {"rows", region.rows},
+                       {"heat", region.heat}});
+  }
   for (const silicon::Defect& defect : map.defects) {
     defects.push_back({{"column", defect.column}, {"row", defect.row}, {"link", defect.link}});
   }
@@ -104,7 +138,8 @@ absl::Status Map(const Arguments& arguments) {
                             {"column_extra_hops_max", w.column_extra_hops_max},
                             {"defects_by_die",
                              json::array(w.defects_by_die.begin(), w.defects_by_die.end())},
-                            {"defects", defects}}
+                            {"defects", defects},
+                            {"regions", regions}}
             << "\n";
   return absl::OkStatus();
 }
@@ -185,9 +220,13 @@ std::vector<Command> SiliconCommands() {
   yield.flags.push_back(
       IntegerFlag("wafers", "N", "how many to draw", 10000, 1, silicon::kMaxWafers));
   Command map{.words = "wafer map",
-              .summary = "One wafer: its dies, defects, repair and extra hops",
+              .summary = "One wafer: its dies, defects, repair, and with --model what lies on it",
               .flags = shared,
               .run = Map};
+  const std::vector<Flag> placement = PlacementFlags();
+  map.flags.insert(map.flags.end(), placement.begin(), placement.end());
+  map.flags.push_back(IntegerFlag("place", "N", "with --model: which wafer of the pipeline", 0, 0,
+                                  placement::kMaxWafers - 1));
   return {yield, map};
 }
 

@@ -26,6 +26,7 @@ class MapDrawing {
     DrawRegions();
     DrawSwitchedOff();
     DrawDies();
+    DrawLabels();
     DrawDefects();
     DrawLegend();
     return svg_.Finish();
@@ -35,18 +36,33 @@ class MapDrawing {
   double X(double column, int of) const { return kLeft + kSide * column / of; }
   double Y(double row, int of) const { return kTop + kSide * row / of; }
 
+  Box BoxOf(const MapRegion& region) const {
+    const double x = X(region.column, map_.grid.mesh_columns),
+                 y = Y(region.row, map_.grid.mesh_rows);
+    return {x, y, X(region.column + region.columns, map_.grid.mesh_columns) - x,
+            Y(region.row + region.rows, map_.grid.mesh_rows) - y};
+  }
+
   void DrawRegions() {
     for (const MapRegion& region : map_.regions) {
-      const double x = X(region.column, map_.grid.mesh_columns),
-                   y = Y(region.row, map_.grid.mesh_rows);
-      const Box box{x, y, X(region.column + region.columns, map_.grid.mesh_columns) - x,
-                    Y(region.row + region.rows, map_.grid.mesh_rows) - y};
+      const Box box = BoxOf(region);
       svg_.Rectangle(box, HeatColour(region.heat), region.tip);
       svg_.Outline(box, "#fff", 1.5);
-      const double fits = std::min(
-          14.0, 1.6 * box.width / static_cast<double>(std::max<size_t>(region.label.size(), 1)));
-      svg_.Text({box.x + box.width / 2, box.y + box.height / 2 + fits / 3}, region.label,
-                {.size = fits, .anchor = Anchor::kMiddle});
+    }
+  }
+
+  // Above all but the defects.
+  void DrawLabels() {
+    for (const MapRegion& region : map_.regions) {
+      const Box box = BoxOf(region);
+      const auto letters = static_cast<double>(std::max<size_t>(region.label.size(), 1));
+      const double size = std::min({15.0, 1.5 * box.width / letters, 0.8 * box.height});
+      const Point middle{box.x + box.width / 2, box.y + box.height / 2};
+      const double width = size * (0.6 * letters + 0.7);
+      svg_.Rectangle({middle.x - width / 2, middle.y - 0.7 * size, width, 1.4 * size}, "#ffffffb8",
+                     region.tip);
+      svg_.Text({middle.x, middle.y + size * 0.36}, region.label,
+                {.size = size, .anchor = Anchor::kMiddle, .bold = true});
     }
   }
 
@@ -80,8 +96,10 @@ class MapDrawing {
     for (const silicon::Defect& defect : map_.defects) {
       const std::string tip = std::string(defect.link ? "dead link" : "dead core") + " at column " +
                               std::to_string(defect.column) + ", row " + std::to_string(defect.row);
-      svg_.Circle({X(defect.column + 0.5, map_.grid.columns), Y(defect.row + 0.5, map_.grid.rows)},
-                  3.6, defect.link ? "#e69f00" : "#c00020", tip);
+      const Point at{X(defect.column + 0.5, map_.grid.columns),
+                     Y(defect.row + 0.5, map_.grid.rows)};
+      if (!map_.regions.empty()) svg_.Circle(at, 4.8, "#fff");  // to be seen on hot regions
+      svg_.Circle(at, 3.6, defect.link ? "#e69f00" : "#c00020", tip);
     }
   }
 
@@ -113,8 +131,8 @@ class MapDrawing {
     line(map_.heat_label, true);
     for (int i = 0; i < 10; ++i)
       svg_.Rectangle({x + i * 16.0, y - 12, 16, 14}, HeatColour((i + 0.5) / 10));
-    svg_.Text({x, y + 18}, "least", {.size = 11});
-    svg_.Text({x + 160, y + 18}, "most", {.size = 11, .anchor = Anchor::kEnd});
+    svg_.Text({x, y + 18}, map_.cool_label, {.size = 11});
+    svg_.Text({x + 160, y + 18}, map_.hot_label, {.size = 11, .anchor = Anchor::kEnd});
   }
 
   const WaferMap& map_;

@@ -26,7 +26,8 @@ struct WaferMap {
   std::vector<silicon::Defect> defects;
   silicon::RepairedWafer repaired;
   std::vector<MapRegion> regions;
-  std::string heat_label;  // what the regions' colour means; needed if there are regions
+  // What the regions' colour means, and its cool and its hot end; needed if there are regions.
+  std::string heat_label, cool_label, hot_label;
 };
 
 std::string DrawWaferMap(const WaferMap& map);

@@ -9,6 +9,7 @@
 #include "client/cli/complete_command.h"
 #include "client/cli/logits_command.h"
 #include "client/cli/model_commands.h"
+#include "client/cli/placement_commands.h"
 #include "client/cli/program.h"
 #include "client/cli/silicon_commands.h"
 #include "client/cli/version_command.h"
@@ -26,6 +27,7 @@ std::vector<Command> AllCommands() {
            ModelCommands(),
            LogitsCommands(),
            WaferCommands(),
+           PlacementCommands(),
            SiliconCommands(),
            VersionCommands(),
        }) {
