@@ -1,5 +1,6 @@
 #include "server/rpc/rpc_server.h"
 
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 
 #include <atomic>
@@ -588,6 +589,38 @@ TEST_CASE("health answers for the server, each service and each model") {
   CHECK(check("silent") == Health::NOT_SERVING);
   CHECK(check("bytes") == Health::SERVING);
   CHECK(check("nothing") == -static_cast<int>(grpc::StatusCode::NOT_FOUND));
+}
+
+TEST_CASE("reflection tells tools which services there are") {
+  Cloud cloud;
+  grpc::GenericStub stub(cloud.channel);
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  void* tag;
+  bool ok = false;
+  const auto done = [&] { return queue.Next(&tag, &ok) && ok; };
+  const auto call = stub.PrepareCall(
+      &context, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
+  call->StartCall(nullptr);
+  REQUIRE(done());
+  // ServerReflectionRequest { list_services: "" }: field 7, length 0.
+  const grpc::Slice request("\x3a\x00", 2);
+  call->Write(grpc::ByteBuffer(&request, 1), nullptr);
+  REQUIRE(done());
+  grpc::ByteBuffer answer;
+  call->Read(&answer, nullptr);
+  REQUIRE(done());
+  grpc::Slice bytes;
+  REQUIRE(answer.DumpToSingleSlice(&bytes).ok());
+  const std::string names(reinterpret_cast<const char*>(bytes.begin()), bytes.size());
+  for (const char* name :
+       {"waferline.v1.InferenceService", "waferline.v1.OperatorService", "grpc.health.v1.Health"}) {
+    CHECK(names.find(name) != std::string::npos);
+  }
+  context.TryCancel();
+  grpc::Status status;
+  call->Finish(&status, nullptr);
+  queue.Next(&tag, &ok);
 }
 
 TEST_CASE("a message over the limit is refused") {
