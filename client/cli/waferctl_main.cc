@@ -12,6 +12,7 @@
 #include "client/cli/placement_commands.h"
 #include "client/cli/program.h"
 #include "client/cli/silicon_commands.h"
+#include "client/cli/sim_commands.h"
 #include "client/cli/version_command.h"
 #include "client/cli/wafer_commands.h"
 
@@ -29,6 +30,7 @@ std::vector<Command> AllCommands() {
            WaferCommands(),
            PlacementCommands(),
            SiliconCommands(),
+           SimCommands(),
            VersionCommands(),
        }) {
     all.insert(all.end(), group.begin(), group.end());

@@ -29,6 +29,7 @@ PrefillConfig ReadPrefill(YamlForm form, const std::filesystem::path& folder) {
   out.step_tokens = Tokens(form.IntegerOr("step_tokens", 8192, 1, kMaxTokens));
   out.backlog_tokens = Tokens(form.IntegerOr("backlog_tokens", 32768, 1, kMaxTokens));
   out.cache_tokens = Tokens(form.IntegerOr("cache_tokens", 0, 0, kMaxTokens));
+  out.memory_tokens = Tokens(form.IntegerOr("memory_tokens", 1 << 20, 1, kMaxTokens));
   form.RefuseOthers();
   return out;
 }
@@ -92,6 +93,14 @@ void ReadScheduling(YamlForm form, engine::LaneSpec* out) {
       form, "reserve", engine::Reserve::kAtPrefill,
       {{"at_prefill", engine::Reserve::kAtPrefill}, {"at_handoff", engine::Reserve::kAtHandoff}});
   out->block_tokens = static_cast<uint32_t>(form.IntegerOr("block_tokens", 64, 1, 65536));
+  for (YamlForm& draft : form.Has("draft") ? form.List("draft") : std::vector<YamlForm>()) {
+    out->speculation.acceptance.push_back(draft.Plain("acceptance", Range{0, 1}));
+    draft.RefuseOthers();
+  }
+  if (out->speculation.acceptance.size() > 16) form.AddError("draft", "is longer than 16 tokens");
+  if (!out->speculation.acceptance.empty()) {
+    out->speculation.draft_time = MicrosecondsOr(form, "draft_time_us", 0, Range{0, 1e6});
+  }
   out->limits.max_restarts = bound("max_restarts", 3);
   out->limits.max_preemptions = bound("max_preemptions", 2);
   out->limits.reader_grace = MicrosecondsOr(form, "reader_grace_us", 10e6, Range{0, 1e12});

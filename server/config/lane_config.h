@@ -16,12 +16,13 @@ namespace waferline::config {
 
 // prefill: workers of one kind of accelerator.
 struct PrefillConfig {
-  std::string hardware;          // accelerator: a name of deploy/hardware or a path
-  int workers = 1;               // 1 .. 1024
-  int devices_per_worker = 1;    // accelerators that share the model, 1 .. 64
-  Tokens step_tokens{8192};      // token budget of a step
-  Tokens backlog_tokens{32768};  // a worker takes another prompt while less than this is pending
-  Tokens cache_tokens{0};        // prefix cache of a worker; 0: none
+  std::string hardware;           // accelerator: a name of deploy/hardware or a path
+  int workers = 1;                // 1 .. 1024
+  int devices_per_worker = 1;     // accelerators that share the model, 1 .. 64
+  Tokens step_tokens{8192};       // token budget of a step
+  Tokens backlog_tokens{32768};   // a worker takes another prompt while less than this is pending
+  Tokens cache_tokens{0};         // prefix cache of a worker; 0: none
+  Tokens memory_tokens{1 << 20};  // KV of prompts in prefill or waiting for their hand-off
 };
 
 // decode: units of one kind, each holding the whole model.

@@ -96,6 +96,9 @@ absl::Status LaneDevices::AddWorkers(const emulator::RooflineModel& model) {
   }
   const emulator::RooflineHardware worker =
       emulator::RooflineOf(*hardware.accelerator(), config_.prefill.devices_per_worker);
+  const silicon::AcceleratorSpec& device = *hardware.accelerator();
+  worker_power_ = {.watts = device.power_watts.value * config_.prefill.devices_per_worker,
+                   .usd_per_hour = device.usd_per_hour.value * config_.prefill.devices_per_worker};
   for (int i = 0; i < config_.prefill.workers; ++i) {
     workers_.push_back(std::make_unique<emulator::RooflinePrefill>(worker, model));
   }
@@ -120,6 +123,8 @@ absl::Status LaneDevices::AddUnits(const config::DecodeConfig& decode,
     WL_ASSIGN_OR_RETURN(const timing::DecodeCosts costs,
                         timing::DecodeCostsOf(shape, *hardware.wafer(), profile, needs));
     group.memory = MemoryOf(costs);
+    group.power = {.watts = hardware.wafer()->power_decode_watts.value * costs.wafers,
+                   .usd_per_hour = hardware.wafer()->usd_per_system_hour.value * costs.wafers};
     for (int unit = 0; unit < decode.units; ++unit) {
       group.pipelines.push_back(std::make_unique<emulator::WaferPipeline>(
           std::make_unique<emulator::HardwareStageCosts>(costs, context_)));
@@ -132,6 +137,8 @@ absl::Status LaneDevices::AddUnits(const config::DecodeConfig& decode,
           "profile and wafers_per_unit have no effect on an accelerator; leave them out");
     }
     group.memory = MemoryOf(*hardware.accelerator(), devices, model);
+    group.power = {.watts = hardware.accelerator()->power_watts.value * devices,
+                   .usd_per_hour = hardware.accelerator()->usd_per_hour.value * devices};
     const emulator::RooflineHardware unit = emulator::RooflineOf(*hardware.accelerator(), devices);
     for (int i = 0; i < decode.units; ++i) {
       group.batches.push_back(std::make_unique<emulator::RooflineDecoder>(unit, model));
@@ -149,12 +156,14 @@ engine::LaneSpec LaneDevices::Spec(ValueSource* values,
   spec.model = config_.model;
   spec.values = values;
   spec.kv_bytes_per_token = kv_bytes_per_token_;
+  spec.context = static_cast<uint32_t>(context_.count());
   for (size_t i = 0; i < workers_.size(); ++i) {
     spec.workers.push_back({.name = absl::StrCat(config_.model, "/prefill-", i),
                             .device = workers_[i].get(),
                             .step_tokens = config_.prefill.step_tokens,
                             .backlog_tokens = config_.prefill.backlog_tokens,
-                            .cache_tokens = config_.prefill.cache_tokens});
+                            .cache_tokens = config_.prefill.cache_tokens,
+                            .memory_tokens = config_.prefill.memory_tokens});
   }
   int units = 0;
   for (const UnitGroup& group : groups_) units += group.config.units;
@@ -180,6 +189,12 @@ engine::LaneSpec LaneDevices::Spec(ValueSource* values,
     }
   }
   return spec;
+}
+
+std::vector<LaneDevices::Power> LaneDevices::UnitPower() const {
+  std::vector<Power> power;
+  for (const UnitGroup& group : groups_) power.insert(power.end(), group.config.units, group.power);
+  return power;
 }
 
 }  // namespace waferline::fleet

@@ -35,6 +35,14 @@ class LaneDevices {
     return groups_.at(unit_group).memory;
   }
 
+  // What a device draws at work and costs, from its hardware file.
+  struct Power {
+    double watts = 0;
+    double usd_per_hour = 0;
+  };
+  const Power& worker_power() const { return worker_power_; }
+  std::vector<Power> UnitPower() const;  // in the order of LaneSpec::units
+
   // "llama-3.1-8b on 1 x wse-3 (vendor-2024), prefill on 2 x h100": what clients are told.
   const std::string& label() const { return label_; }
   Tokens context() const { return context_; }
@@ -44,6 +52,7 @@ class LaneDevices {
   struct UnitGroup {
     config::DecodeConfig config;
     std::vector<ShardMemory> memory;
+    Power power;
     std::vector<std::unique_ptr<DecodePipeline>> pipelines;
     std::vector<std::unique_ptr<BatchDecoder>> batches;
   };
@@ -57,6 +66,7 @@ class LaneDevices {
   Bytes kv_bytes_per_token_;
   std::string label_;
   std::vector<std::unique_ptr<PrefillDevice>> workers_;
+  Power worker_power_;
   std::vector<UnitGroup> groups_;
   std::vector<std::unique_ptr<KvLink>> links_;  // one, or one a unit
 };

@@ -2,7 +2,7 @@
 // after every event (SmallCloud::Run).
 #include <algorithm>
 
-#include "tests/unit/scheduler/engine/small_cloud.h"
+#include "tests/unit/scheduler/engine/churn.h"
 
 namespace waferline::engine {
 namespace {
@@ -418,102 +418,6 @@ TEST_CASE("a lane that cannot work is refused by name") {
   auto made = Engine::Create({}, &cloud.timeline, {cloud.lane}, nullptr);
   REQUIRE(!made.ok());
   REQUIRE(std::string(made.status().message()).find("unit \"u0\": stage 2") != std::string::npos);
-}
-
-struct Churn {
-  uint64_t digest;
-  uint64_t tokens;
-};
-
-// Everything at once: arrivals, cancels at every stage, full readers, late values, lost values,
-// faults, over a random cloud.
-Churn RunChurn(uint64_t seed) {
-  SeededStream random(seed);
-  const auto below = [&](uint64_t n) { return static_cast<int64_t>(random.Next() % n); };
-  SmallCloud cloud({.workers = 1 + static_cast<int>(below(2)),
-                    .units = static_cast<int>(below(3)),
-                    .gpus = 1 + static_cast<int>(below(2)),
-                    .max_running = 1 + static_cast<int>(below(6)),
-                    .pages = 8 + below(40),
-                    .link_latency = Nanoseconds(below(5000))});
-  cloud.lane.overlap = static_cast<Overlap>(below(3));
-  if (below(4) == 0) {
-    cloud.lane.overlap = Overlap::kNone;
-    cloud.lane.reserve = Reserve::kAtHandoff;
-  } else {
-    cloud.lane.preempt = below(2) == 0;
-    cloud.lane.local_prefill.max_fresh_tokens = below(2) * 16;
-  }
-  cloud.lane.order.rule = static_cast<policy::OrderRule>(below(3));
-  cloud.lane.order.fair_tenants = below(2) == 0;
-  cloud.lane.admission.max_waiting = {4, 6, 4};
-  cloud.lane.limits.transfer_timeout = Milliseconds(below(3));
-  cloud.lane.limits.reader_grace = Milliseconds(1);
-  if (below(3) == 0) cloud.lane.speculation.acceptance = {0.8, 0.5};
-  for (auto& worker : cloud.lane.workers) worker.cache_tokens = Tokens(below(2) * 256);
-  for (auto& unit : cloud.lane.units) unit.prefix_cache = below(2) == 0;
-  cloud.Build({.max_sequences = 24, .hold_time_for_readers = below(4) == 0});
-
-  std::vector<std::shared_ptr<TestSink>> sinks;
-  for (int step = 0; step < 200; ++step) {
-    switch (below(8)) {
-      case 0:
-      case 1:
-      case 2: {
-        ValidRequest request;
-        request.priority = static_cast<int32_t>(below(3));
-        request.tier = static_cast<ServiceTier>(below(4));
-        request.tenant = below(2) == 0 ? "a" : "b";
-        request.sampling.seed = random.Next();
-        if (below(4) == 0) request.deadline = Microseconds(100 + below(5000));
-        if (below(4) == 0) request.arrival = cloud.timeline.now() + Microseconds(below(300));
-        std::vector<TokenId> prompt(1 + below(120), static_cast<TokenId>(1 + below(3)));
-        sinks.push_back(cloud.AskFor(prompt, static_cast<uint32_t>(below(40)), request));
-        if (below(3) == 0) {
-          sinks.back()->answer_at = 1 + below(10);
-          sinks.back()->answer = static_cast<TokenSink::Verdict>(below(3));
-        }
-        break;
-      }
-      case 3:
-        if (cloud.tickets > 0) cloud.engine->Cancel(Ticket{1 + random.Next() % cloud.tickets});
-        break;
-      case 4:
-        if (cloud.tickets > 0) cloud.engine->Resume(Ticket{1 + random.Next() % cloud.tickets});
-        break;
-      case 5:
-        cloud.source.withheld = static_cast<int>(below(3));
-        cloud.source.failing = below(6) == 0;
-        break;
-      case 6: {
-        const auto kind = static_cast<Fault::Kind>(below(7));
-        (void)cloud.engine->Apply(
-            {kind, 0, static_cast<uint32_t>(below(3)), static_cast<double>(below(3)) + 0.5});
-        break;
-      }
-      case 7:
-        if (below(10) == 0) cloud.engine->ResetPrefixCaches();
-        break;
-    }
-    cloud.engine->CheckLaws();
-    cloud.Run(cloud.timeline.now() + Microseconds(below(400)));
-  }
-  // Heal, and all must end.
-  cloud.source.failing = false;
-  cloud.source.withheld = 0;
-  for (uint32_t i = 0; i < 4; ++i) {
-    (void)cloud.engine->Apply({Fault::Kind::kWorkerBack, 0, i});
-    (void)cloud.engine->Apply({Fault::Kind::kUnitBack, 0, i});
-    (void)cloud.engine->Apply({Fault::Kind::kLinkSpeed, 0, i, 1});
-  }
-  while (cloud.Run() == Engine::Pause::kBlocked) cloud.engine->GiveUpOnReaders();
-  REQUIRE(cloud.engine->pending() == 0);
-  REQUIRE(cloud.source.alive.empty());
-  for (const auto& sink : sinks) REQUIRE((sink->ended != sink->refused));
-  const EngineSnapshot end = cloud.engine->Snapshot();
-  REQUIRE(end.accepted == end.finished);
-  for (const UnitSnapshot& unit : end.lanes[0].units) REQUIRE(unit.pages_used == 0);
-  return {end.digest, end.tokens};
 }
 
 TEST_CASE("under churn nothing leaks, everything ends once, and a seed repeats it") {

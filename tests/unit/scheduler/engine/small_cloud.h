@@ -91,6 +91,7 @@ struct TestSink : TokenSink {
     REQUIRE(o.generated_tokens == instants.size());
   }
   std::vector<TokenId> prompt;
+  uint32_t max_tokens = 0;
   bool admitted = false, refused = false, ended = false;
   Refusal refusal;
   Outcome outcome;
@@ -181,6 +182,7 @@ struct SmallCloud {
   std::shared_ptr<TestSink> AskFor(std::vector<TokenId> prompt, uint32_t max_tokens,
                                    ValidRequest request = {}) {
     auto sink = std::make_shared<TestSink>(prompt);
+    sink->max_tokens = max_tokens;
     request.model = "m";
     request.prompt = std::make_shared<const std::vector<TokenId>>(std::move(prompt));
     request.max_tokens = max_tokens;

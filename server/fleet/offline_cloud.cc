@@ -1,0 +1,56 @@
+#include "server/fleet/offline_cloud.h"
+
+#include "wafer_backend/base/status.h"
+
+namespace waferline::fleet {
+
+absl::StatusOr<std::unique_ptr<OfflineCloud>> OfflineCloud::Build(
+    const config::FleetConfig& config) {
+  auto cloud = std::unique_ptr<OfflineCloud>(new OfflineCloud());
+  cloud->config_ = config;
+  for (const config::LaneConfig& lane : config.models) {
+    WL_ASSIGN_OR_RETURN(auto devices, LaneDevices::Build(lane, &cloud->timeline_));
+    cloud->lanes_.push_back(std::move(devices));
+  }
+  return cloud;
+}
+
+std::vector<engine::LaneSpec> OfflineCloud::Lanes() const {
+  std::vector<engine::LaneSpec> lanes;
+  for (const auto& devices : lanes_) lanes.push_back(devices->Spec(nullptr, {}));
+  return lanes;
+}
+
+std::vector<replay::LanePower> OfflineCloud::Power() const {
+  const auto to_power = [this](const LaneDevices::Power& p) {
+    return replay::DevicePower{.watts_busy = p.watts,
+                               .watts_idle = p.watts * config_.idle_power_share,
+                               .usd_per_hour = p.usd_per_hour};
+  };
+  std::vector<replay::LanePower> power;
+  for (size_t i = 0; i < lanes_.size(); ++i) {
+    replay::LanePower& lane = power.emplace_back();
+    lane.workers.assign(config_.models[i].prefill.workers, to_power(lanes_[i]->worker_power()));
+    for (const LaneDevices::Power& unit : lanes_[i]->UnitPower()) {
+      lane.units.push_back(to_power(unit));
+    }
+  }
+  return power;
+}
+
+replay::ReplayOptions OfflineCloud::Options() const {
+  replay::ReplayOptions options;
+  options.engine.max_sequences = config_.max_sequences;
+  for (const config::FaultConfig& fault : config_.faults) {
+    options.faults.push_back({fault.at, fault.fault});
+  }
+  return options;
+}
+
+std::vector<std::string> OfflineCloud::Labels() const {
+  std::vector<std::string> labels;
+  for (const auto& devices : lanes_) labels.push_back(devices->label());
+  return labels;
+}
+
+}  // namespace waferline::fleet

@@ -1,0 +1,38 @@
+// A whole fleet for an offline run: the timeline and every model's devices, built from its
+// configuration.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "scheduler/engine/lane.h"
+#include "scheduler/replay/replay.h"
+#include "server/config/fleet_config.h"
+#include "server/fleet/lane_devices.h"
+#include "wafer_backend/base/timeline.h"
+
+namespace waferline::fleet {
+
+class OfflineCloud {
+ public:
+  // Errors as LaneDevices::Build.
+  static absl::StatusOr<std::unique_ptr<OfflineCloud>> Build(const config::FleetConfig& config);
+
+  Timeline* timeline() { return &timeline_; }
+  // Without value sources; in the order of the configuration.
+  std::vector<engine::LaneSpec> Lanes() const;
+  std::vector<replay::LanePower> Power() const;
+  // The engine and the faults of the configuration; the rest is the caller's.
+  replay::ReplayOptions Options() const;
+  std::vector<std::string> Labels() const;
+
+ private:
+  OfflineCloud() = default;
+  config::FleetConfig config_;
+  Timeline timeline_;
+  std::vector<std::unique_ptr<LaneDevices>> lanes_;
+};
+
+}  // namespace waferline::fleet
