@@ -91,6 +91,10 @@ absl::Status Sim(const Arguments& arguments) {
   }
   WL_RETURN_IF_ERROR(run.status());
   if (workload.skipped > 0) run->report["skipped_lines"] = workload.skipped;
+  if (workload.trace.block_tokens > 0) {
+    run->report["prefix_cache"].as_object()["hit_share_of_an_infinite_cache"] =
+        replay::InfiniteCacheHitRate(workload.trace);
+  }
   if (!arguments.json()) {
     Print(*run);
     return absl::OkStatus();

@@ -92,6 +92,33 @@ std::string Hex(uint64_t number) {
   return text;
 }
 
+// As short as the digits allow: Boost.JSON would write every double with an exponent.
+void Leaf(const json::value& value, std::string* out) {
+  if (const auto* array = value.if_array()) {
+    *out += '[';
+    for (size_t i = 0; i < array->size(); ++i) {
+      if (i > 0) *out += ", ";
+      Leaf((*array)[i], out);
+    }
+    *out += ']';
+  } else if (const auto* number = value.if_double()) {
+    char text[32];
+    std::snprintf(text, sizeof(text), "%.17g", *number);
+    for (int digits = 9; digits < 17; ++digits) {
+      char shorter[32];
+      std::snprintf(shorter, sizeof(shorter), "%.*g", digits, *number);
+      if (std::strtod(shorter, nullptr) != *number) continue;
+      std::snprintf(text, sizeof(text), "%s", shorter);
+      break;
+    }
+    *out += text;
+    // Stays a double when it is read again.
+    if (std::string_view(text).find_first_of(".en") == std::string_view::npos) *out += ".0";
+  } else {
+    *out += json::serialize(value);
+  }
+}
+
 void Indent(const json::value& value, int depth, std::string* out) {
   const std::string pad(static_cast<size_t>(depth) * 2 + 2, ' ');
   const std::string end(static_cast<size_t>(depth) * 2, ' ');
@@ -113,8 +140,14 @@ void Indent(const json::value& value, int depth, std::string* out) {
     }
     *out += end + "]";
   } else {
-    *out += json::serialize(value);
+    Leaf(value, out);
   }
+}
+
+std::string Printed(const json::value* value) {
+  std::string out;
+  if (value != nullptr) Leaf(*value, &out);
+  return out;
 }
 
 void Walk(const std::string& path, const json::value* a, const json::value* b,
@@ -139,8 +172,7 @@ void Walk(const std::string& path, const json::value* a, const json::value* b,
     return;
   }
   if (a != nullptr && b != nullptr && *a == *b) return;
-  Difference d{path, a != nullptr ? json::serialize(*a) : "",
-               b != nullptr ? json::serialize(*b) : "", 0};
+  Difference d{path, Printed(a), Printed(b), 0};
   if (a != nullptr && b != nullptr && a->is_number() && b->is_number()) {
     const double x = a->to_number<double>();
     if (x != 0) d.relative = (b->to_number<double>() - x) / x;
