@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "client/cli/bench_commands.h"
+#include "client/cli/bench_model_command.h"
 #include "client/cli/chat_command.h"
 #include "client/cli/command.h"
 #include "client/cli/complete_command.h"
@@ -27,6 +28,7 @@ std::vector<Command> AllCommands() {
            BenchCommands(),
            ModelCommands(),
            LogitsCommands(),
+           BenchModelCommands(),
            WaferCommands(),
            PlacementCommands(),
            SiliconCommands(),

@@ -1,0 +1,203 @@
+#include "client/cli/bench_model_command.h"
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <chrono>
+#include <cstdio>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "client/cli/arguments.h"
+#include "client/cli/progress.h"
+#include "wafer_backend/base/seeded_stream.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/base/strings.h"
+#include "wafer_backend/compute/kernels/cpu.h"
+#include "wafer_backend/compute/shard/layer_stack.h"
+
+namespace waferline::cli {
+namespace {
+
+constexpr int64_t kChunk = 256;  // prompt rows computed at a time, as in the prefill pool
+constexpr int64_t kLargestBatch = 1024;
+
+double Now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+absl::StatusOr<std::vector<int64_t>> ReadBatches(const std::string& text) {
+  std::vector<int64_t> batches;
+  for (const auto& part : absl::StrSplit(text, ',')) {
+    int64_t batch = 0;
+    if (!absl::SimpleAtoi(part, &batch) || batch < 1 || batch > kLargestBatch) {
+      return UsageError(absl::StrCat("--batch: \"", part, "\" is not a number from 1 to ",
+                                     kLargestBatch, "; write them as 1,8,16"));
+    }
+    batches.push_back(batch);
+  }
+  return batches;
+}
+
+// All layers of the model, with sequences that are fed seeded random tokens: what is said costs
+// nothing, so it does not matter.
+class Engine {
+ public:
+  Engine(std::shared_ptr<const shard::PackedModel> model, int64_t max_rows,
+         kernels::ThreadPool* pool)
+      : model_(std::move(model)),
+        stack_(model_, {.range = model_->range(), .max_rows = max_rows}, pool),
+        pages_(stack_.layout().page_bytes()),
+        hidden_(static_cast<size_t>(max_rows * model_->shape().hidden)),
+        logits_(static_cast<size_t>(max_rows * model_->shape().vocabulary)) {}
+
+  // Tokens a second of one prompt, up to its first next-token logits.
+  double Prefill(int64_t prompt, Progress* progress) {
+    shard::SequencePages sequence(&pages_);
+    sequence.Grow(shard::PagesFor(prompt, stack_.layout().page_tokens));
+    const double begin = Now();
+    for (int64_t first = 0; first < prompt; first += kChunk) {
+      const int64_t rows = std::min(kChunk, prompt - first);
+      const shard::Run run{&sequence, first, rows};
+      EmbedRows(rows);
+      stack_.Forward({&run, 1}, hidden_.data());
+      if (first + rows == prompt) {
+        stack_.Logits(hidden_.data() + (rows - 1) * model_->shape().hidden, 1, logits_.data());
+      }
+      progress->Show(first + rows, PerSecond(first + rows, begin));
+    }
+    return static_cast<double>(prompt) / (Now() - begin);
+  }
+
+  // Tokens a second of `batch` sequences together, each from its first position on.
+  double Decode(int64_t batch, int64_t generate, Progress* progress) {
+    std::vector<shard::SequencePages> sequences;
+    for (int64_t i = 0; i < batch; ++i) sequences.emplace_back(&pages_);
+    std::vector<shard::Run> runs(static_cast<size_t>(batch));
+    const double begin = Now();
+    for (int64_t position = 0; position < generate; ++position) {
+      for (size_t i = 0; i < runs.size(); ++i) {
+        sequences[i].Grow(shard::PagesFor(position + 1, stack_.layout().page_tokens));
+        runs[i] = {&sequences[i], position, 1};
+      }
+      EmbedRows(batch);
+      stack_.Forward(runs, hidden_.data());
+      stack_.Logits(hidden_.data(), batch, logits_.data());
+      progress->Show(position + 1, PerSecond((position + 1) * batch, begin));
+    }
+    return static_cast<double>(batch * generate) / (Now() - begin);
+  }
+
+ private:
+  static std::string PerSecond(int64_t tokens, double begin) {
+    return absl::StrFormat("%.1f tokens/s", static_cast<double>(tokens) / (Now() - begin));
+  }
+
+  void EmbedRows(int64_t rows) {
+    const auto vocabulary = static_cast<uint64_t>(model_->shape().vocabulary);
+    for (int64_t i = 0; i < rows; ++i) {
+      model_->Embed(static_cast<TokenId>(random_.Next() % vocabulary),
+                    hidden_.data() + i * model_->shape().hidden);
+    }
+  }
+
+  const std::shared_ptr<const shard::PackedModel> model_;
+  shard::LayerStack stack_;
+  shard::PagePool pages_;
+  SeededStream random_{1};
+  std::vector<float> hidden_;
+  std::vector<float> logits_;
+};
+
+struct Result {
+  double load_s;
+  double prefill_tokens_per_s;
+  std::vector<std::pair<int64_t, double>> decode_tokens_per_s;  // by batch
+};
+
+void Print(const Arguments& arguments, int threads, const Result& result) {
+  const auto path = kernels::Name(kernels::BestPath());
+  if (arguments.json()) {
+    boost::json::object out;
+    out["model"] = arguments.operand(0);
+    out["threads"] = threads;
+    out["instructions"] = std::string(path);
+    out["prompt"] = arguments.Integer("prompt");
+    out["generate"] = arguments.Integer("generate");
+    out["load_s"] = result.load_s;
+    out["prefill_tokens_per_s"] = result.prefill_tokens_per_s;
+    auto& decode = out["decode_tokens_per_s"].emplace_object();
+    for (const auto& [batch, rate] : result.decode_tokens_per_s) {
+      decode[absl::StrCat(batch)] = rate;
+    }
+    std::printf("%s\n", boost::json::serialize(out).c_str());
+    return;
+  }
+  std::printf("%s, %d threads, %s, loaded in %.2f s\n", arguments.operand(0).c_str(), threads,
+              std::string(path).c_str(), result.load_s);
+  std::printf("prefill of %ld tokens    %9.1f tokens/s\n", arguments.Integer("prompt"),
+              result.prefill_tokens_per_s);
+  for (const auto& [batch, rate] : result.decode_tokens_per_s) {
+    std::printf("decode, %4ld sequences    %9.1f tokens/s\n", batch, rate);
+  }
+}
+
+absl::Status Run(const Arguments& arguments) {
+  WL_ASSIGN_OR_RETURN(const auto batches, ReadBatches(arguments.Text("batch")));
+  WL_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(arguments.operand(0)));
+  WL_ASSIGN_OR_RETURN(const auto shape, model::ModelShape::FromGguf(*file));
+  const int64_t prompt = arguments.Integer("prompt"), generate = arguments.Integer("generate");
+  if (std::max(prompt, generate) > shape.context) {
+    return UsageError(absl::StrCat("--prompt and --generate may be at most the model's context of ",
+                                   shape.context, " tokens"));
+  }
+  const auto threads = static_cast<int>(
+      arguments.Has("threads") ? arguments.Integer("threads")
+                               : std::max<int64_t>(1, std::thread::hardware_concurrency()));
+  kernels::ThreadPool pool(threads);
+  Result result;
+  const double begin = Now();
+  WL_ASSIGN_OR_RETURN(const auto model, shard::PackedModel::Load(file, {0, shape.layers}, &pool));
+  result.load_s = Now() - begin;
+  const int64_t max_rows = std::max(kChunk, *std::max_element(batches.begin(), batches.end()));
+  Engine engine(model, max_rows, &pool);
+  const auto progress = [&](const std::string& what, int64_t total) {
+    return arguments.json() ? Progress(what, total, false) : Progress(what, total);
+  };
+  {
+    Progress bar = progress("warming up", 0);
+    engine.Prefill(std::min<int64_t>(prompt, 64), &bar);
+  }
+  {
+    Progress bar = progress("prefill", prompt);
+    result.prefill_tokens_per_s = engine.Prefill(prompt, &bar);
+  }
+  for (int64_t batch : batches) {
+    Progress bar = progress(absl::StrCat("decode x ", batch), generate);
+    result.decode_tokens_per_s.emplace_back(batch, engine.Decode(batch, generate, &bar));
+  }
+  Print(arguments, threads, result);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::vector<Command> BenchModelCommands() {
+  return {
+      Command{.words = "model bench",
+              .summary = "How fast this machine computes a model file, without a server",
+              .operands = {"FILE"},
+              .flags = {IntegerFlag("threads", "N", "threads that compute; one a core if absent",
+                                    std::nullopt, 1, 256),
+                        IntegerFlag("prompt", "N", "tokens of the prompt", 512, 1, 1 << 20),
+                        IntegerFlag("generate", "N", "tokens that each sequence generates", 128, 1,
+                                    1 << 20),
+                        TextFlag("batch", "LIST", "sequences at a time", "1,8,16,32")},
+              .run = Run}};
+}
+
+}  // namespace waferline::cli

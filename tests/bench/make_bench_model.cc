@@ -1,0 +1,128 @@
+// Writes a model file with the shape of a real one and weights that mean nothing, for measuring
+// speed without a download:
+//
+//   make_bench_model 15m|110m|1b F32|F16|BF16|Q8_0|Q4_0|Q4_K|Q5_K|Q6_K FILE
+//
+// 15m and 110m are the llama2.c "stories" shapes, 1b is Llama-3.2-1B's. The file has no vocabulary
+// (tokenizer.ggml.model "no_vocab"), as engines' benchmarks feed token numbers.
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <string>
+
+#include "tests/support/gguf_writer.h"
+#include "wafer_backend/base/seeded_stream.h"
+#include "wafer_backend/compute/kernels/dtype.h"
+#include "wafer_backend/compute/kernels/half.h"
+
+namespace waferline::bench {
+namespace {
+
+using kernels::DType;
+
+struct Shape {
+  uint32_t hidden, layers, heads, kv_heads, ffn, vocabulary;
+  float rope_theta;
+};
+
+const std::map<std::string, Shape> kShapes = {
+    {"15m", {288, 6, 6, 6, 768, 32000, 1e4f}},
+    {"110m", {768, 12, 12, 12, 2048, 32000, 1e4f}},
+    {"1b", {2048, 16, 32, 8, 8192, 128256, 5e5f}},
+};
+constexpr DType kDTypes[] = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kQ8_0,
+                             DType::kQ4_0, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
+
+// Random bits with small scales: outputs stay finite. One pattern serves all tensors of a type.
+std::string Blocks(DType dtype, int64_t elements) {
+  SeededStream random(7);
+  const auto size = static_cast<size_t>(kernels::BytesFor(dtype, elements).count());
+  const auto step = static_cast<size_t>(kernels::BlockBytes(dtype).count());
+  std::string pattern(4096 * step, '\0');
+  const auto put16 = [&](size_t at, uint16_t bits) { std::memcpy(&pattern[at], &bits, 2); };
+  for (size_t at = 0; at < pattern.size(); at += step) {
+    const auto value = static_cast<float>((random.Uniform() - 0.5) * 0.05);
+    if (dtype == DType::kF32) std::memcpy(&pattern[at], &value, 4);
+    if (dtype == DType::kF16) put16(at, kernels::F16FromFloat(value));
+    if (dtype == DType::kBF16) put16(at, kernels::Bf16FromFloat(value));
+    if (kernels::BlockLength(dtype) == 1) continue;
+    for (size_t i = 0; i < step; ++i) pattern[at + i] = static_cast<char>(random.Next());
+    const float unit = kernels::BlockLength(dtype) == 32 ? 2e-4f : 1e-5f;
+    put16(at + (dtype == DType::kQ6_K ? 208 : 0), kernels::F16FromFloat(unit));
+    if (dtype == DType::kQ4_K || dtype == DType::kQ5_K) put16(at + 2, kernels::F16FromFloat(unit));
+  }
+  std::string bytes;
+  bytes.reserve(size + pattern.size());
+  while (bytes.size() < size) bytes += pattern;
+  bytes.resize(size);
+  return bytes;
+}
+
+void Write(const Shape& s, DType dtype, const std::string& path) {
+  test::GgufWriter writer;
+  const uint32_t head_dim = s.hidden / s.heads;
+  writer.SetString("general.architecture", "llama")
+      .SetString("general.name", "shape only")
+      .SetUint("llama.block_count", s.layers)
+      .SetUint("llama.context_length", 8192)
+      .SetUint("llama.embedding_length", s.hidden)
+      .SetUint("llama.feed_forward_length", s.ffn)
+      .SetUint("llama.attention.head_count", s.heads)
+      .SetUint("llama.attention.head_count_kv", s.kv_heads)
+      .SetUint("llama.rope.dimension_count", head_dim)
+      .SetUint("llama.vocab_size", s.vocabulary)
+      .SetFloat("llama.attention.layer_norm_rms_epsilon", 1e-5f)
+      .SetFloat("llama.rope.freq_base", s.rope_theta)
+      .SetString("tokenizer.ggml.model", "no_vocab");
+  const auto matrix = [&](const std::string& name, uint32_t rows, uint32_t cols) {
+    writer.AddTensor(name, static_cast<uint32_t>(dtype), {cols, rows},
+                     Blocks(dtype, int64_t{rows} * cols));
+  };
+  const auto norm = [&](const std::string& name) {
+    const std::vector<float> ones(s.hidden, 1.0f);
+    writer.AddTensor(name, 0, {s.hidden},
+                     std::string(reinterpret_cast<const char*>(ones.data()), s.hidden * 4));
+  };
+  matrix("token_embd.weight", s.vocabulary, s.hidden);
+  norm("output_norm.weight");
+  for (uint32_t layer = 0; layer < s.layers; ++layer) {
+    const std::string prefix = "blk." + std::to_string(layer) + ".";
+    norm(prefix + "attn_norm.weight");
+    matrix(prefix + "attn_q.weight", s.hidden, s.hidden);
+    matrix(prefix + "attn_k.weight", s.kv_heads * head_dim, s.hidden);
+    matrix(prefix + "attn_v.weight", s.kv_heads * head_dim, s.hidden);
+    matrix(prefix + "attn_output.weight", s.hidden, s.hidden);
+    norm(prefix + "ffn_norm.weight");
+    matrix(prefix + "ffn_gate.weight", s.ffn, s.hidden);
+    matrix(prefix + "ffn_up.weight", s.ffn, s.hidden);
+    matrix(prefix + "ffn_down.weight", s.hidden, s.ffn);
+  }
+  writer.WriteFile(path);
+}
+
+int Run(const std::string& shape, const std::string& dtype, const std::string& path) {
+  const auto found = kShapes.find(shape);
+  for (DType candidate : kDTypes) {
+    if (found == kShapes.end() || kernels::Name(candidate) != dtype) continue;
+    if (found->second.hidden % kernels::BlockLength(candidate) != 0) {
+      std::fprintf(stderr, "rows of %u elements cannot be %s\n", found->second.hidden,
+                   dtype.c_str());
+      return 2;
+    }
+    Write(found->second, candidate, path);
+    return 0;
+  }
+  std::fprintf(stderr, "unknown shape or type: 15m, 110m or 1b; F32 to Q6_K\n");
+  return 2;
+}
+
+}  // namespace
+}  // namespace waferline::bench
+
+int main(int argc, char** argv) {
+  if (argc != 4) {
+    std::fprintf(stderr, "usage: make_bench_model SHAPE DTYPE FILE\n");
+    return 2;
+  }
+  return waferline::bench::Run(argv[1], argv[2], argv[3]);
+}
