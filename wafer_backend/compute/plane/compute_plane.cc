@@ -37,9 +37,17 @@ absl::StatusOr<std::unique_ptr<ComputePlane>> ComputePlane::Create(const PlaneOp
   } else {
     WL_ASSIGN_OR_RETURN(plane->backend_, RemoteBackend::Create(options.remote));
   }
-  plane->driver_ =
-      std::make_unique<Driver>(Driver::Options{.max_batch = options.max_batch},
-                               plane->backend_.get(), plane->pool_.get(), &plane->board_, waker);
+  if (options.speculation.on()) {
+    WL_ASSIGN_OR_RETURN(plane->speculator_,
+                        Speculator::Create(options.speculation, plane->backend_->facts().vocabulary,
+                                           plane->pool_.get()));
+  }
+  plane->driver_ = std::make_unique<Driver>(Driver::Options{.max_batch = options.max_batch},
+                                            Driver::Parts{.backend = plane->backend_.get(),
+                                                          .speculator = plane->speculator_.get(),
+                                                          .pool = plane->pool_.get(),
+                                                          .board = &plane->board_,
+                                                          .waker = waker});
   plane->thread_ = std::thread([driver = plane->driver_.get()] { driver->Run(); });
   return plane;
 }

@@ -3,6 +3,8 @@
 // Owner: server/app. Thread: the engine's, as ValueSource says; computing happens on a driver
 // thread of this object's (and a prefill thread, if configured). counters() is for any thread.
 //
+// Speculation, if configured, changes how many steps a stream takes and not one bit of it.
+//
 // Values: nothing is computed beyond what Want asked for, beyond max_tokens, or after an end id.
 // Failures: Unavailable when a worker was lost (prefill anew), InvalidArgument or
 // ResourceExhausted when the sequence itself cannot be computed here.
@@ -28,6 +30,7 @@ struct PlaneOptions {
   RemoteOptions remote;    // shards and prefill worker as processes of their own
   int threads = 0;         // of the driver's pool, its own included; 0: one a core
   int64_t max_batch = 64;  // sequences in one decode step
+  SpeculationOptions speculation;
 };
 
 class ComputePlane : public ValueSource {
@@ -59,6 +62,7 @@ class ComputePlane : public ValueSource {
   std::unique_ptr<kernels::ThreadPool> pool_;
   std::unique_ptr<Backend> backend_;  // the driver's, but for Wake
   mutable Board board_;
+  std::unique_ptr<Speculator> speculator_;
   std::unique_ptr<Driver> driver_;
   std::thread thread_;
   uint64_t next_job_ = 1;

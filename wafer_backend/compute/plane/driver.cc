@@ -10,11 +10,15 @@ namespace waferline::plane {
 
 using Stage = Sequence::Stage;
 
-Driver::Driver(const Options& options, Backend* backend, kernels::ThreadPool* pool, Board* board,
-               Waker* waker)
-    : options_(options), backend_(backend), pool_(pool), board_(board), waker_(waker) {
-  for (uint32_t slot = backend->facts().slots; slot-- > 0;) free_slots_.push_back(slot);
-  workspaces_.resize(pool->threads());
+Driver::Driver(const Options& options, const Parts& parts)
+    : options_(options),
+      backend_(parts.backend),
+      speculator_(parts.speculator),
+      pool_(parts.pool),
+      board_(parts.board),
+      waker_(parts.waker) {
+  for (uint32_t slot = backend_->facts().slots; slot-- > 0;) free_slots_.push_back(slot);
+  workspaces_.resize(pool_->threads());
 }
 
 void Driver::Run() {
@@ -87,6 +91,7 @@ void Driver::Activate(Sequence* sequence) {
 void Driver::GiveSlotBack(Sequence* sequence) {
   std::erase(resident_, sequence);
   backend_->Close(sequence->slot);
+  if (speculator_ != nullptr) speculator_->Forget(sequence->job);
   free_slots_.push_back(sequence->slot);
 }
 
@@ -216,20 +221,8 @@ bool Driver::AnyRunnable() const {
                      [this](const Sequence* sequence) { return Runnable(*sequence); });
 }
 
-void Driver::AddRows(Sequence* sequence) {
-  if (part_count_ == parts_.size()) parts_.emplace_back();
-  Part& part = parts_[part_count_++];
-  part.sequence = sequence;
-  part.first_row = static_cast<int64_t>(tokens_.rows.size());
-  part.rows = 1;
-  part.values.clear();
-  tokens_.rows.push_back({sequence->slot, sequence->kv_positions});
-  tokens_.tokens.push_back(sequence->text[sequence->kv_positions]);
-}
-
-bool Driver::DecodeStep() {
-  tokens_.rows.clear();
-  tokens_.tokens.clear();
+// Who takes part in the next step, one row each.
+void Driver::ChooseParts() {
   part_count_ = 0;
   const size_t count = resident_.size();
   const auto most = static_cast<size_t>(std::min(options_.max_batch, backend_->facts().max_rows));
@@ -237,18 +230,61 @@ bool Driver::DecodeStep() {
   size_t looked_at = 0;
   for (; looked_at < count && part_count_ < most; ++looked_at) {
     Sequence* sequence = resident_[(first_of_step_ + looked_at) % count];
-    if (Runnable(*sequence)) AddRows(sequence);
+    if (!Runnable(*sequence)) continue;
+    if (part_count_ == parts_.size()) parts_.emplace_back();
+    Part& part = parts_[part_count_++];
+    part.sequence = sequence;
+    part.draft.clear();
+    part.values.clear();
   }
+  if (count > 0) first_of_step_ = (first_of_step_ + looked_at) % count;
+}
+
+void Driver::Speculate() {
+  if (speculator_ == nullptr) return;
+  draft_requests_.clear();
+  auto room =
+      static_cast<uint32_t>(backend_->facts().max_rows) - static_cast<uint32_t>(part_count_);
+  for (size_t i = 0; i < part_count_; ++i) {
+    Sequence* sequence = parts_[i].sequence;
+    // The step gives one token without any guess; more than what is wanted is of no use.
+    const uint32_t useful =
+        std::min(sequence->asked, sequence->max_tokens) - sequence->generated() - 1;
+    const uint32_t most = std::min(useful, room);
+    room -= most;
+    draft_requests_.push_back({.job = sequence->job,
+                               .text = sequence->text,
+                               .sampling = &sequence->sampler.spec(),
+                               .next_index = sequence->generated(),
+                               .most = most,
+                               .draft = &parts_[i].draft});
+  }
+  speculator_->Propose(draft_requests_);
+}
+
+void Driver::AddRows(Part* part) {
+  const Sequence& sequence = *part->sequence;
+  part->first_row = static_cast<int64_t>(tokens_.rows.size());
+  part->rows = 1 + static_cast<int64_t>(part->draft.size());
+  tokens_.rows.push_back({sequence.slot, sequence.kv_positions});
+  tokens_.tokens.push_back(sequence.text[sequence.kv_positions]);
+  for (const TokenId guess : part->draft) {
+    tokens_.rows.push_back({sequence.slot, tokens_.rows.back().position + 1});
+    tokens_.tokens.push_back(guess);
+  }
+}
+
+bool Driver::DecodeStep() {
+  ChooseParts();
   if (part_count_ == 0) return false;
-  first_of_step_ = (first_of_step_ + looked_at) % count;
+  Speculate();
+  tokens_.rows.clear();
+  tokens_.tokens.clear();
+  for (size_t i = 0; i < part_count_; ++i) AddRows(&parts_[i]);
   ++tokens_.step;
   const absl::Status status = backend_->Step(tokens_, &logits_);
   if (!status.ok()) {
-    for (size_t i = 0; i < part_count_; ++i) {
-      GiveSlotBack(parts_[i].sequence);
-      Fail(parts_[i].sequence, status);
-    }
-    waker_->Wake();
+    FailStep(status);
     return true;
   }
   WL_CHECK(logits_.logits.size() == tokens_.rows.size() * logits_.vocabulary);
@@ -257,6 +293,14 @@ bool Driver::DecodeStep() {
                      [this](int64_t part, int worker) { SamplePart(&parts_[part], worker); });
   PublishStep();
   return true;
+}
+
+void Driver::FailStep(const absl::Status& status) {
+  for (size_t i = 0; i < part_count_; ++i) {
+    GiveSlotBack(parts_[i].sequence);
+    Fail(parts_[i].sequence, status);
+  }
+  waker_->Wake();
 }
 
 void Driver::SamplePart(Part* part, int worker) {
@@ -278,6 +322,13 @@ void Driver::SamplePart(Part* part, int worker) {
 void Driver::PublishStep() {
   ++counters_.decode_steps;
   counters_.decode_rows += tokens_.rows.size();
+  for (size_t i = 0; speculator_ != nullptr && i < part_count_; ++i) {
+    const auto drafted = static_cast<uint32_t>(parts_[i].draft.size());
+    const auto accepted = static_cast<uint32_t>(parts_[i].values.size()) - 1;
+    counters_.drafted_tokens += drafted;
+    counters_.accepted_tokens += accepted;
+    speculator_->Learn(parts_[i].sequence->job, drafted, accepted);
+  }
   {
     std::lock_guard lock(board_->mutex);
     for (size_t i = 0; i < part_count_; ++i) {

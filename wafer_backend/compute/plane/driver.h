@@ -16,6 +16,7 @@
 #include "wafer_backend/compute/kernels/thread_pool.h"
 #include "wafer_backend/compute/plane/backend.h"
 #include "wafer_backend/compute/plane/sequence.h"
+#include "wafer_backend/compute/plane/speculator.h"
 
 namespace waferline::plane {
 
@@ -24,9 +25,15 @@ class Driver {
   struct Options {
     int64_t max_batch = 64;  // sequences in one decode step
   };
-  // All must outlive this. `pool` spreads the sampling of a batch.
-  Driver(const Options& options, Backend* backend, kernels::ThreadPool* pool, Board* board,
-         Waker* waker);
+  // What the driver works with; all outlive it.
+  struct Parts {
+    Backend* backend = nullptr;
+    Speculator* speculator = nullptr;     // or none
+    kernels::ThreadPool* pool = nullptr;  // spreads the sampling of a batch
+    Board* board = nullptr;
+    Waker* waker = nullptr;
+  };
+  Driver(const Options& options, const Parts& parts);
 
   void Run();  // until Board::stop
 
@@ -36,6 +43,7 @@ class Driver {
     Sequence* sequence = nullptr;
     int64_t first_row = 0;
     int64_t rows = 0;
+    std::vector<TokenId> draft;
     std::vector<TokenValue> values;
   };
 
@@ -54,13 +62,17 @@ class Driver {
   bool Runnable(const Sequence& sequence) const;
   bool AnyRunnable() const;
   bool DecodeStep();
-  void AddRows(Sequence* sequence);
+  void ChooseParts();
+  void Speculate();
+  void AddRows(Part* part);
+  void FailStep(const absl::Status& status);
   void SamplePart(Part* part, int worker);
   void Take(Sequence* sequence, const TokenValue& value);
   void PublishStep();
 
   const Options options_;
   Backend* const backend_;
+  Speculator* const speculator_;
   kernels::ThreadPool* const pool_;
   Board* const board_;
   Waker* const waker_;
@@ -77,6 +89,7 @@ class Driver {
   link::LogitsFrame logits_;
   std::vector<Part> parts_;
   size_t part_count_ = 0;
+  std::vector<DraftRequest> draft_requests_;
   std::vector<sampling::Workspace> workspaces_;  // one a worker
   PlaneCounters counters_;
 };

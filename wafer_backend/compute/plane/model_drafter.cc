@@ -1,0 +1,123 @@
+#include "wafer_backend/compute/plane/model_drafter.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/seeded_stream.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/sampling/logit_scan.h"
+
+namespace waferline::plane {
+
+using shard::PagesFor;
+
+ModelDrafter::ModelDrafter(std::shared_ptr<const shard::PackedModel> model,
+                           kernels::ThreadPool* pool)
+    : model_(std::move(model)),
+      stack_(model_, {.range = model_->range(), .max_rows = kMaxRows}, pool),
+      pages_(stack_.layout().page_bytes()) {
+  hidden_.resize(static_cast<size_t>(kMaxRows * model_->shape().hidden));
+}
+
+absl::StatusOr<std::unique_ptr<ModelDrafter>> ModelDrafter::Create(
+    std::shared_ptr<const model::GgufFile> file, int64_t vocabulary, kernels::ThreadPool* pool) {
+  WL_ASSIGN_OR_RETURN(const auto shape, model::ModelShape::FromGguf(*file));
+  if (shape.vocabulary != vocabulary) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the draft model has a vocabulary of ", shape.vocabulary,
+                     ", the model it drafts for one of ", vocabulary, "; they must be the same"));
+  }
+  WL_ASSIGN_OR_RETURN(auto model,
+                      shard::PackedModel::Load(std::move(file), {0, shape.layers}, pool));
+  return std::unique_ptr<ModelDrafter>(new ModelDrafter(std::move(model), pool));
+}
+
+ModelDrafter::State* ModelDrafter::StateOf(const DraftRequest& request) {
+  State& state = states_.try_emplace(request.job, &pages_).first->second;
+  // Guesses that came true need not be fed again; the last token always is, for its logits.
+  size_t agreed = 0;
+  while (agreed < state.guessed.size() && state.known + agreed + 1 < request.text.size() &&
+         state.guessed[agreed] == request.text[state.known + agreed]) {
+    ++agreed;
+  }
+  state.known = std::min(state.known + agreed, request.text.size() - 1);
+  state.guessed.clear();
+  return &state;
+}
+
+void ModelDrafter::Draft(std::span<DraftRequest> requests) {
+  CatchUp(requests);
+  while (!writing_.empty()) WriteOn();
+}
+
+void ModelDrafter::CatchUp(std::span<DraftRequest> requests) {
+  const int64_t width = model_->shape().hidden;
+  runs_.clear();
+  writing_.clear();
+  last_.clear();
+  std::vector<std::pair<int64_t, Writing>> ready;  // last row of those that are caught up
+  int64_t rows = 0;
+  for (DraftRequest& request : requests) {
+    const auto context = static_cast<size_t>(model_->shape().context);
+    if (request.most == 0 || !request.draft->empty() || rows == kMaxRows ||
+        request.text.size() + request.most > context) {
+      continue;
+    }
+    State* const state = StateOf(request);
+    const int64_t missing = static_cast<int64_t>(request.text.size() - state->known);
+    const int64_t take = std::min(missing, kMaxRows - rows);
+    state->pages.Grow(PagesFor(static_cast<int64_t>(request.text.size()) + request.most,
+                               stack_.layout().page_tokens));
+    for (int64_t i = 0; i < take; ++i) {
+      model_->Embed(request.text[state->known + i], hidden_.data() + (rows + i) * width);
+    }
+    runs_.push_back({&state->pages, static_cast<int64_t>(state->known), take});
+    rows += take;
+    state->known += static_cast<size_t>(take);
+    if (take == missing) ready.push_back({rows - 1, {&request, state}});
+  }
+  if (rows == 0) return;
+  stack_.Forward(runs_, hidden_.data());
+  for (const auto& [row, writing] : ready) {
+    writing_.push_back(writing);
+    last_.insert(last_.end(), hidden_.data() + row * width, hidden_.data() + (row + 1) * width);
+  }
+  Guess(last_.data());
+}
+
+// Appends a token to every draft that is being written; full ones are done.
+void ModelDrafter::Guess(const float* hidden) {
+  const auto count = static_cast<int64_t>(writing_.size());
+  const int64_t vocabulary = model_->shape().vocabulary;
+  logits_.resize(static_cast<size_t>(count * vocabulary));
+  stack_.Logits(hidden, count, logits_.data());
+  for (int64_t i = 0; i < count; ++i) {
+    const DraftRequest& request = *writing_[i].request;
+    const std::span<float> row(logits_.data() + i * vocabulary, static_cast<size_t>(vocabulary));
+    sampling::CleanAndFindLargest(row);
+    const auto index = request.next_index + request.draft->size();
+    const double uniform = SeededStream(request.sampling->seed).UniformAt(index);
+    request.draft->push_back(sampling::Draw(*request.sampling, row, uniform, &workspace_));
+  }
+  std::erase_if(writing_, [](const Writing& writing) {
+    return writing.request->draft->size() >= writing.request->most;
+  });
+}
+
+void ModelDrafter::WriteOn() {
+  const int64_t width = model_->shape().hidden;
+  runs_.clear();
+  int64_t row = 0;
+  for (const Writing& writing : writing_) {
+    const TokenId token = writing.request->draft->back();
+    State& state = *writing.state;
+    model_->Embed(token, hidden_.data() + row++ * width);
+    runs_.push_back({&state.pages, static_cast<int64_t>(state.known + state.guessed.size()), 1});
+    state.guessed.push_back(token);
+  }
+  stack_.Forward(runs_, hidden_.data());
+  Guess(hidden_.data());
+}
+
+}  // namespace waferline::plane
