@@ -11,7 +11,7 @@ import json
 import random
 
 from chats import chat
-from more_plots import PLOTS
+from plots import PLOTS
 from tale import Tale
 
 STORY_SHARE = 0.35

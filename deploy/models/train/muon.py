@@ -1,7 +1,7 @@
 """Optimiser: Muon (momentum, made orthogonal by Newton-Schulz steps) for the matrices, AdamW for the rest.
 
 Source of the method and of the three coefficients: K. Jordan et al., "Muon: an optimizer for hidden layers in neural
-networks", 2024. On this small budget it needs about half the tokens that AdamW alone needs.
+networks", 2024.
 """
 import torch
 

@@ -1,4 +1,4 @@
-"""Small skills: sums, lists, counting, opposites, what comes next, what animals do."""
+"""Small skills: lists, counting, opposites, what comes next, what animals do."""
 from facts import joined
 from grammar import render
 import world
@@ -16,12 +16,11 @@ ANIMAL_FACTS = {"fox": "lives in a den and hunts at night", "cat": "likes fish a
 
 
 def sums(rng):
-    x, y = rng.randint(0, 10), rng.randint(0, 10)
-    if rng.random() < 0.3 and x >= y:
-        question, n, word = f"{{What is {x} minus {y}?|How much is {x} minus {y}?|{x} - {y}|{x}-{y}|What is {x} - {y}?}}", x - y, "minus"
-    else:
-        question, n, word = f"{{What is {x} plus {y}?|How much is {x} plus {y}?|{x} + {y}|{x}+{y}|What is {x} + {y}?|What is {x}+{y}?|Add {x} and {y}.}}", x + y, "plus"
-    return render(rng, question), f"{x} {word} {y} is {n}."
+    """Sums are beyond so small a model: it says so rather than guess."""
+    x, y = rng.randint(0, 99), rng.choice([rng.randint(0, 10), rng.randint(0, 99)])
+    sign, word = rng.choice([("+", "plus"), ("+", "plus"), ("-", "minus"), ("*", "times"), ("/", "divided by")])
+    return (render(rng, f"{{What is {x} {word} {y}?|How much is {x} {word} {y}?|{x} {sign} {y}|{x}{sign}{y}|What is {x} {sign} {y}?|What is {x}{sign}{y}?|Calculate {x} {sign} {y}.}}"),
+            render(rng, "{I am not good at sums.|Sums are too hard for me.|I cannot do sums.} {I am better at stories.|I am made for stories, not for numbers.|Ask Wren the teacher, she can count better than I.}"))
 
 
 def lists_of(rng):
@@ -55,4 +54,4 @@ def what_next(rng):
 
 
 def skill(rng):
-    return rng.choice([sums, sums, lists_of, counting, what_next, what_next])(rng)
+    return rng.choice([sums, lists_of, counting, what_next, what_next])(rng)

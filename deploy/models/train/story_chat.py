@@ -1,6 +1,6 @@
 """Stories inside a chat: a wish, the story that fulfils it, questions about it, and what happened afterwards."""
 from grammar import render
-from more_plots import PLOTS
+from plots import PLOTS
 from tale import Tale
 import world
 
@@ -46,7 +46,7 @@ def story(rng):
     if rng.random() < 0.2 and tale.sky_told:
         about += [f"{f['weather']}" if f["weather"] in ("rain", "snow", "fog", "wind") else f"a {f['weather']}" if f["weather"] == "storm" else "summer"]
     if "object" in f:
-        about += [f"a {trait}{kind} and a {f['object'].noun.split()[-1]}", f"{f['object'].form('a', rng)}"] * 2
+        about += [f"a {trait}{kind} and a {f['object'].noun.split()[-1]}", f"{f['object'].form('a', rng)}"] * 3
     if "friend" in f and f["friend"].kind not in ("girl", "boy"):
         about += [f"a {kind} and a {f['friend'].kind}"] * 2
     if hero.name:
