@@ -23,6 +23,8 @@ struct PlaneCounters {
   uint32_t slots_in_use = 0;
   std::vector<Bytes> kv_reserved;  // of each shard's SRAM
   Bytes prefill_kv;                // pages held by the prefill pool
+  // Remote shards whose word on kv_reserved and activation_bytes is still on its way.
+  uint32_t reports_pending = 0;
 };
 
 }  // namespace waferline::plane

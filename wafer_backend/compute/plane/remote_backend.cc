@@ -251,6 +251,7 @@ void RemoteBackend::Wait() { reactor_.Turn(kPoll); }
 
 void RemoteBackend::Count(PlaneCounters* counters) const {
   counters->prefill_tokens = prefill_tokens_;
+  counters->reports_pending = shards_.reports_pending();
   counters->activation_bytes.clear();
   counters->kv_reserved.clear();
   for (size_t i = 0; i < shards_.memory().size(); ++i) {

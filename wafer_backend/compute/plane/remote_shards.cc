@@ -52,6 +52,7 @@ void RemoteShards::Fail(const absl::Status& why) {
   shards_.clear();
   opening_.clear();
   opened_.clear();
+  reports_pending_ = 0;
   if (logits_ != nullptr) {
     logits_ = nullptr;
     step_status_ = absl::UnavailableError(why.message());
@@ -160,6 +161,7 @@ absl::Status RemoteShards::On(size_t index, const link::MemoryFrame& memory) {
   memory_[index] = memory;
   shards_[index]->told_memory = true;
   news_ = true;
+  if (reports_pending_ > 0) --reports_pending_;
   if (state_ == State::kBuilding && All(&Shard::told_memory)) state_ = State::kUp;
   return absl::OkStatus();
 }
@@ -189,7 +191,10 @@ void RemoteShards::StartStep(const link::TokenFrame& tokens, link::LogitsFrame* 
   if (!status.ok()) Fail(status);
 }
 
-void RemoteShards::AskMemory() { ToAll(link::AskMemoryFrame{}); }
+void RemoteShards::AskMemory() {
+  reports_pending_ += static_cast<uint32_t>(shards_.size());
+  ToAll(link::AskMemoryFrame{});
+}
 
 link::ShardsFrame RemoteShards::addresses() const {
   link::ShardsFrame frame;

@@ -56,6 +56,7 @@ class RemoteShards {
   absl::Status step_status() const { return step_status_; }
 
   void AskMemory();
+  uint32_t reports_pending() const { return reports_pending_; }
   // What the shards said last; one entry each once up.
   const std::vector<link::HelloFrame>& hellos() const { return hellos_; }
   const std::vector<link::MemoryFrame>& memory() const { return memory_; }
@@ -88,6 +89,7 @@ class RemoteShards {
   State state_ = State::kDown;
   Loss loss_;
   bool news_ = false;
+  uint32_t reports_pending_ = 0;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<std::unique_ptr<Shard>> dropped_;  // kept until no handler of theirs runs
   std::vector<link::HelloFrame> hellos_;

@@ -127,7 +127,10 @@ inline void RequireEmpty(ComputePlane* plane) {
     const PlaneCounters counters = plane->counters();
     Bytes held = counters.prefill_kv;
     for (const Bytes kv : counters.kv_reserved) held += kv;
-    if (counters.live_sequences == 0 && counters.slots_in_use == 0 && held == Bytes(0)) return;
+    if (counters.live_sequences == 0 && counters.slots_in_use == 0 &&
+        counters.reports_pending == 0 && held == Bytes(0)) {
+      return;
+    }
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   FAIL("something is still held");
