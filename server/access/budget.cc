@@ -87,7 +87,7 @@ Budgets::Account& Budgets::AccountOf(std::string_view tenant, Nanoseconds now) {
 
 std::optional<OverBudget> Budgets::Charge(std::string_view tenant, int64_t tokens,
                                           Nanoseconds now) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   Account& account = AccountOf(tenant, now);
   if (account.requests) {
     const auto wait = account.requests->WaitFor(1, now);
@@ -107,13 +107,13 @@ std::optional<OverBudget> Budgets::Charge(std::string_view tenant, int64_t token
 }
 
 void Budgets::Settle(std::string_view tenant, int64_t charged, int64_t used, Nanoseconds now) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   Account& account = AccountOf(tenant, now);
   if (account.tokens) account.tokens->GiveBack(charged - used, now);
 }
 
 Budgets::Headers Budgets::Describe(std::string_view tenant, Nanoseconds now) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   Account& account = AccountOf(tenant, now);
   Headers headers;
   if (account.requests) access::Describe(headers, "requests-day", *account.requests, now);

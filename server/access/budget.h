@@ -17,7 +17,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
+#include "wafer_backend/base/mutex.h"
 #include "wafer_backend/base/units.h"
 
 namespace waferline::access {
@@ -85,7 +85,7 @@ class Budgets {
 
   const Limits everybody_;
   const std::map<std::string, Limits, std::less<>> per_tenant_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::map<std::string, Account, std::less<>> accounts_ ABSL_GUARDED_BY(mutex_);
 };
 

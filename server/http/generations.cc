@@ -45,7 +45,7 @@ void Generations::Begin(const Call& call, openai::ResponseShape::Kind kind) {
 
 void Generations::Ring(std::weak_ptr<Generation> generation) {
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     with_news_.push_back(std::move(generation));
     if (with_news_.size() > 1) return;  // the io thread has been told already
   }
@@ -55,7 +55,7 @@ void Generations::Ring(std::weak_ptr<Generation> generation) {
 void Generations::PumpAll() {
   std::vector<std::weak_ptr<Generation>> with_news;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     with_news.swap(with_news_);
   }
   for (const auto& weak : with_news) {

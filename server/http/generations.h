@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "scheduler/request/front_door.h"
 #include "server/access/api_keys.h"
 #include "server/access/budget.h"
@@ -24,6 +23,7 @@
 #include "server/openai/api_error.h"
 #include "server/openai/response_shape.h"
 #include "server/text/served_model.h"
+#include "wafer_backend/base/mutex.h"
 #include "wafer_backend/base/seeded_stream.h"
 
 namespace waferline::http {
@@ -77,7 +77,7 @@ class Generations {
   const std::function<void(std::function<void()>)> post_;
   SeededStream seeds_;
   std::unordered_set<std::shared_ptr<Generation>> live_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::vector<std::weak_ptr<Generation>> with_news_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -9,7 +9,7 @@ ReplySink::ReplySink(std::shared_ptr<const openai::ResponseShape> shape, size_t 
     : shape_(shape), choice_(choice), ring_(std::move(ring)), text_(shape, std::move(tokenizer)) {}
 
 ReplySink::News ReplySink::Take() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   rung_ = false;
   News fresh;
   fresh.admitted = news_.admitted;
@@ -20,7 +20,7 @@ bool ReplySink::NeedsRing() { return !std::exchange(rung_, true); }
 
 void ReplySink::OnAdmitted() {
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     news_.admitted = true;
     if (!shape_->stream || !NeedsRing()) return;  // a document has nothing to send yet
   }
@@ -29,7 +29,7 @@ void ReplySink::OnAdmitted() {
 
 void ReplySink::OnRefused(const Refusal& refusal) {
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     news_.refusal = refusal;
     if (!NeedsRing()) return;
   }
@@ -38,14 +38,14 @@ void ReplySink::OnRefused(const Refusal& refusal) {
 
 void ReplySink::OnPromptLogprobs(const std::vector<TokenValue>& logprobs) {
   auto details = openai::PromptDetails(shape_->PromptOf(choice_), logprobs);
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   news_.prompt = std::move(details);  // what follows rings
 }
 
 TokenSink::Verdict ReplySink::OnToken(const TokenEvent& token) {
   Verdict verdict = Verdict::kContinue;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (text_.Feed(token, &news_.delta)) verdict = Verdict::kStop;
     if (news_.tokens++ == 0) news_.first_since_arrival = token.since_arrival;
     if (!shape_->stream) return verdict;
@@ -62,7 +62,7 @@ TokenSink::Verdict ReplySink::OnToken(const TokenEvent& token) {
 
 void ReplySink::OnOutcome(const Outcome& outcome) {
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     text_.Finish(&news_.delta);
     news_.outcome = outcome;
     if (!NeedsRing()) return;

@@ -14,10 +14,10 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "scheduler/request/token_sink.h"
 #include "server/openai/choice_text.h"
 #include "server/openai/response_shape.h"
+#include "wafer_backend/base/mutex.h"
 #include "wafer_backend/compute/model/tokenizer.h"
 
 namespace waferline::http {
@@ -60,7 +60,7 @@ class ReplySink final : public TokenSink {
   const std::function<void()> ring_;
   openai::ChoiceText text_;  // engine's thread
 
-  absl::Mutex mutex_;
+  Mutex mutex_;
   News news_ ABSL_GUARDED_BY(mutex_);
   bool rung_ ABSL_GUARDED_BY(mutex_) = false;
 };

@@ -8,7 +8,7 @@ namespace waferline::metering {
 
 void UsageLedger::Record(const std::string& tenant, const std::string& model,
                          const Outcome& outcome) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   UsageRow& row = rows_[{tenant, model}];
   ++row.requests;
   row.prompt_tokens += outcome.prompt_tokens;
@@ -18,7 +18,7 @@ void UsageLedger::Record(const std::string& tenant, const std::string& model,
 }
 
 std::map<UsageLedger::Key, UsageRow> UsageLedger::Rows() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return rows_;
 }
 

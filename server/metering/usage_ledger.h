@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "scheduler/request/token_sink.h"
+#include "wafer_backend/base/mutex.h"
 
 namespace waferline::metering {
 
@@ -31,7 +31,7 @@ class UsageLedger {
   std::string ToJson() const;
 
  private:
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::map<Key, UsageRow> rows_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -16,14 +16,14 @@ prometheus::Counter* TurnedAway(prometheus::Registry& registry, std::string_view
 
 FrontSeries::FrontSeries(prometheus::Registry& registry, const std::vector<std::string>& models)
     : registry_(registry) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   for (const std::string& model : models) SeriesOf(model);
   for (const char* why : {"key", "budget"}) TurnedAway(registry_, why);
 }
 
 void FrontSeries::OnRequest(std::string_view route, int code, Nanoseconds lasted) {
   const std::string path(route);
-  absl::MutexLock lock(&mutex_);  // Add finds a series that is there already
+  MutexLock lock(&mutex_);  // Add finds a series that is there already
   AddCounter(registry_, "waferline_http_requests_total", "HTTP replies, by route and code.",
              {{"route", path}, {"code", std::to_string(code)}})
       ->Increment();
@@ -51,24 +51,24 @@ const FrontSeries::ModelSeries& FrontSeries::SeriesOf(std::string_view model) {
 }
 
 void FrontSeries::OnHostFirstToken(std::string_view model, Nanoseconds lasted) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   SeriesOf(model).first_token->Observe(ToSeconds(lasted));
 }
 
 void FrontSeries::OnHostEnd(std::string_view model, Nanoseconds lasted) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   SeriesOf(model).request->Observe(ToSeconds(lasted));
 }
 
 void FrontSeries::OnStreamEvent(std::string_view model, uint32_t tokens) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   const ModelSeries& series = SeriesOf(model);
   series.events->Increment();
   series.tokens->Increment(tokens);
 }
 
 void FrontSeries::OnTurnedAway(std::string_view why) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   TurnedAway(registry_, why)->Increment();
 }
 

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "server/metrics/families.h"
 #include "server/metrics/front_metrics.h"
+#include "wafer_backend/base/mutex.h"
 
 namespace waferline::metrics {
 
@@ -36,7 +36,7 @@ class FrontSeries final : public FrontMetrics {
   const ModelSeries& SeriesOf(std::string_view model) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   prometheus::Registry& registry_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::map<std::string, ModelSeries, std::less<>> models_ ABSL_GUARDED_BY(mutex_);
 };
 
