@@ -20,7 +20,7 @@ p { margin: .4rem 0; max-width: 44rem; } .soft { color: var(--soft); }
 .figure span { font-size: .82rem; color: var(--soft); }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 th, td { text-align: left; padding: .4rem .8rem .4rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
-th { font-weight: 600; color: var(--soft); } td.n { font-variant-numeric: tabular-nums; }
+th { font-weight: 600; color: var(--soft); } td:first-child { white-space: nowrap; } td.n { font-variant-numeric: tabular-nums; }
 .bar { height: .55rem; width: 9rem; border-radius: .3rem; background: var(--line); overflow: hidden; display: inline-block; }
 .bar i { display: block; height: 100%; background: var(--accent); }
 textarea, pre { width: 100%; font: 14px/1.45 ui-monospace, monospace; border: 1px solid var(--line); border-radius: .5rem; padding: .7rem .9rem; background: none; color: inherit; }
@@ -103,7 +103,7 @@ function show(metrics, at) {
   for (const m of metrics.filter(m => m.name === "waferline_unit_slots")) {
     const {model_name, unit} = m.labels, own = {model_name, unit};
     const row = units.insertRow();
-    cell(row, model_name + " / " + unit);
+    cell(row, unit.startsWith(model_name) ? unit : model_name + " / " + unit);
     cell(row, count(sum("waferline_unit_sequences", own)) + " of " + count(m.value), "n");
     const used = sum("waferline_kv_pages", {...own, owner: "sequences"}), all = sum("waferline_kv_pages", own);
     const kv = cell(row, "", "n"), bar = document.createElement("span"), fill = document.createElement("i");
