@@ -2,22 +2,18 @@
 
 #include <optional>
 
+#include "absl/strings/cord.h"
 #include "server/openai/json_text.h"
+#include "wafer_backend/base/field_error.h"
 #include "wafer_backend/base/strings.h"
 
 namespace waferline::openai {
 namespace {
 
-constexpr char kParam[] = "waferline/param";
 constexpr char kCode[] = "waferline/code";
 
-absl::Status With(absl::Status status, const char* key, std::string_view value) {
-  status.SetPayload(key, absl::Cord(Absl(value)));
-  return status;
-}
-
-std::optional<std::string> Read(const absl::Status& status, const char* key) {
-  auto payload = status.GetPayload(key);
+std::optional<std::string> CodeOf(const absl::Status& status) {
+  const auto payload = status.GetPayload(kCode);
   if (!payload) return std::nullopt;
   return std::string(*payload);
 }
@@ -91,11 +87,12 @@ absl::Status FieldError(std::string_view param, std::string_view message) {
 }
 
 absl::Status WithCode(absl::Status status, std::string_view code) {
-  return With(std::move(status), kCode, code);
+  status.SetPayload(kCode, absl::Cord(Absl(code)));
+  return status;
 }
 
 absl::Status WithParam(absl::Status status, std::string_view param) {
-  return With(std::move(status), kParam, param);
+  return WithField(std::move(status), param);
 }
 
 int HttpCode(const absl::Status& status) {
@@ -127,9 +124,11 @@ int HttpCode(const absl::Status& status) {
 
 std::string ErrorBody(const absl::Status& status, ErrorShape shape) {
   const int http_code = HttpCode(status);
-  auto code = Read(status, kCode);
+  auto code = CodeOf(status);
   if (!code && DefaultCode(http_code) != nullptr) code = DefaultCode(http_code);
-  return Body({http_code, Std(status.message()), Read(status, kParam), std::move(code)}, shape);
+  std::optional<std::string> param;
+  if (std::string field = FieldOf(status); !field.empty()) param = std::move(field);
+  return Body({http_code, Std(status.message()), std::move(param), std::move(code)}, shape);
 }
 
 std::string ErrorBody(int http_code, std::string_view message, ErrorShape shape) {

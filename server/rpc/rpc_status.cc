@@ -1,28 +1,20 @@
 #include "server/rpc/rpc_status.h"
 
-#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "proto/google/rpc/error_details.pb.h"
+#include "wafer_backend/base/field_error.h"
 #include "wafer_backend/base/strings.h"
 
 namespace waferline::rpc {
 namespace {
 
-constexpr char kFieldPayload[] = "waferline/field";
 constexpr char kDomain[] = "waferline";
 
 }  // namespace
 
 absl::Status FieldError(std::string_view field, std::string_view description) {
-  absl::Status status =
-      absl::InvalidArgumentError(absl::StrCat(Absl(field), ": ", Absl(description)));
-  status.SetPayload(kFieldPayload, absl::Cord(Absl(field)));
-  return status;
-}
-
-std::string FieldOf(const absl::Status& status) {
-  const auto payload = status.GetPayload(kFieldPayload);
-  return payload ? std::string(*payload) : std::string();
+  return WithField(absl::InvalidArgumentError(absl::StrCat(Absl(field), ": ", Absl(description))),
+                   field);
 }
 
 google::rpc::Status ToRpcStatus(const absl::Status& status, const ErrorContext& context) {

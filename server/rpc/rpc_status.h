@@ -1,6 +1,6 @@
 // The one place where faults become gRPC codes. absl's and gRPC's codes have the same numbers; what
 // is added here are google.rpc details that programs act on:
-//   BadRequest  which field is wrong    (InvalidArgument made by FieldError)
+//   BadRequest  which field is wrong    (what FieldOf says)
 //   RetryInfo   when to come back       (if it is known)
 //   ErrorInfo   why, domain "waferline" (always)
 //   RequestInfo which request           (if it has an id)
@@ -20,9 +20,6 @@ namespace waferline::rpc {
 
 // InvalidArgument that knows its field ("sampling.top_p"); `description` says what it wants.
 absl::Status FieldError(std::string_view field, std::string_view description);
-// "" if `status` is of another making.
-std::string FieldOf(const absl::Status& status);
-
 struct ErrorContext {
   Nanoseconds retry_after;  // 0: not known, or a retry does not help
   std::string request_id;

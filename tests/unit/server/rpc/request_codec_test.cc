@@ -7,6 +7,7 @@
 
 #include "server/rpc/rpc_status.h"
 #include "tests/unit/server/rpc/byte_tokenizer.h"
+#include "wafer_backend/base/field_error.h"
 
 namespace waferline::rpc {
 namespace {

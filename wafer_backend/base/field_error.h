@@ -1,0 +1,18 @@
+// A failure that knows which field of a request it is about, whoever finds it and whatever protocol
+// the request came by. Pure functions, any thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+
+namespace waferline {
+
+// `status` with the name of the field ("sampling.top_p"); must not be OK.
+absl::Status WithField(absl::Status status, std::string_view field);
+
+// "" if nobody said.
+std::string FieldOf(const absl::Status& status);
+
+}  // namespace waferline
