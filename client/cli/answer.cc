@@ -7,14 +7,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/synchronization/notification.h"
-#include "absl/time/time.h"
+#include "wafer_backend/base/notification.h"
 
 namespace waferline::cli {
 namespace {
 
 // How soon Ctrl-C is noticed.
-constexpr absl::Duration kGlance = absl::Milliseconds(50);
+constexpr Nanoseconds kGlance = Milliseconds(50);
 
 volatile sig_atomic_t interrupted = 0;
 struct sigaction previous;
@@ -39,7 +38,7 @@ bool InterruptWatch::Take() {
 
 Answer Ask(sdk::TokenClient& client, const sdk::GenerateSpec& spec, bool show) {
   Answer answer;
-  absl::Notification ended;
+  Notification ended;
   const auto call =
       client.Start(spec, {.on_piece =
                               [&](const sdk::Piece& piece) {
@@ -53,7 +52,7 @@ Answer Ask(sdk::TokenClient& client, const sdk::GenerateSpec& spec, bool show) {
                                 answer.ending = ending;
                                 ended.Notify();
                               }});
-  while (!ended.WaitForNotificationWithTimeout(kGlance)) {
+  while (!ended.WaitFor(kGlance)) {
     if (!InterruptWatch::Take()) continue;
     answer.interrupted = true;
     call->Cancel();

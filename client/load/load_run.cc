@@ -7,8 +7,7 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
+#include "wafer_backend/base/mutex.h"
 
 namespace waferline::load {
 namespace {
@@ -16,7 +15,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // How often the caller hears of the progress, and may end the run.
-constexpr absl::Duration kReportEvery = absl::Milliseconds(100);
+constexpr Nanoseconds kReportEvery = Milliseconds(100);
 
 class Run {
  public:
@@ -61,7 +60,7 @@ class Run {
     flight->record.index = index;
     flight->record.scheduled = scheduled;
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       flights_.push_back(flight);
       ++in_flight_;
     }
@@ -70,7 +69,7 @@ class Run {
     auto call =
         client_.Start(spec, {.on_piece = [this, flight](const auto& p) { OnPiece(*flight, p); },
                              .on_end = [this, flight](const auto& e) { OnEnd(*flight, e); }});
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (!flight->ended) flight->call = std::move(call);
   }
 
@@ -95,16 +94,17 @@ class Run {
       record.emulated_first = ending.times->queue + ending.times->prompt;
       record.emulated_last = ending.times->total;
     }
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     flight.ended = true;
     flight.call.reset();
     --in_flight_;
     ends_.push_back(record.ended);
+    landed_.NotifyAll();  // under the lock: the run may be over with it
   }
 
   // When the place that request `index` of a closed loop takes became free.
   Nanoseconds PlaceFreeSince(uint32_t index, uint32_t limit) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     return index < limit ? Nanoseconds(0) : ends_[index - limit];
   }
 
@@ -115,7 +115,8 @@ class Run {
       const auto now = Clock::now();
       if (now >= at) return !stopped_;
       if (!Report()) return false;
-      std::this_thread::sleep_until(std::min(at, now + absl::ToChronoNanoseconds(kReportEvery)));
+      std::this_thread::sleep_until(
+          std::min(at, now + std::chrono::nanoseconds(kReportEvery.count())));
     }
   }
 
@@ -123,11 +124,11 @@ class Run {
   bool WaitForPlace(uint32_t limit, bool none = false) {
     while (true) {
       {
-        absl::MutexLock lock(&mutex_);
-        const auto free = [this, limit, none]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+        MutexLock lock(&mutex_);
+        const auto free = [this, limit, none]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
           return none ? in_flight_ == 0 : in_flight_ < limit;
         };
-        if (mutex_.AwaitWithTimeout(absl::Condition(&free), kReportEvery)) return !stopped_;
+        if (landed_.WaitFor(&mutex_, kReportEvery, free)) return !stopped_;
       }
       if (!Report()) return false;
     }
@@ -136,7 +137,7 @@ class Run {
   bool Report() {
     uint32_t done;
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       done = static_cast<uint32_t>(ends_.size());
     }
     if (!stopped_ && !report_({.done = done, .tokens = tokens_, .elapsed = Now()})) stopped_ = true;
@@ -146,13 +147,12 @@ class Run {
   LoadResult Collect() {
     std::vector<std::shared_ptr<InFlight>> flights;
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       flights = flights_;
       for (const auto& flight : flights) {
         if (flight->call) flight->call->Cancel();
       }
-      const auto none = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return in_flight_ == 0; };
-      mutex_.Await(absl::Condition(&none));
+      landed_.Wait(&mutex_, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return in_flight_ == 0; });
     }
     LoadResult result{.interrupted = stopped_};
     Nanoseconds first, last;
@@ -173,7 +173,8 @@ class Run {
   std::atomic<uint64_t> tokens_ = 0;
   bool stopped_ = false;  // the caller's thread
 
-  absl::Mutex mutex_;
+  Mutex mutex_;
+  CondVar landed_;
   std::vector<std::shared_ptr<InFlight>> flights_ ABSL_GUARDED_BY(mutex_);
   std::vector<Nanoseconds> ends_ ABSL_GUARDED_BY(mutex_);  // in order
   uint32_t in_flight_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -5,11 +5,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "client/sdk/token_client.h"
 #include "proto/google/rpc/error_details.pb.h"
 #include "proto/google/rpc/status.pb.h"
 #include "proto/waferline/v1/inference.grpc.pb.h"
+#include "wafer_backend/base/mutex.h"
 #include "wafer_backend/base/strings.h"
 
 namespace waferline::sdk {
@@ -96,22 +96,23 @@ std::optional<Nanoseconds> RetryAfter(const grpc::Status& status) {
 class InFlight {
  public:
   void Add() {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     ++count_;
   }
   void Remove() {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     --count_;
+    changed_.NotifyAll();  // under the lock: whoever waits may destroy this
   }
   void AwaitNone() {
-    absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(
-        +[](int* count) { return *count == 0; }, &count_));
+    MutexLock lock(&mutex_);
+    changed_.Wait(&mutex_, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return count_ == 0; });
   }
 
  private:
-  absl::Mutex mutex_;
-  int count_ = 0;
+  Mutex mutex_;
+  CondVar changed_;
+  int count_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 class GrpcCall : public TokenClient::Call, public grpc::ClientReadReactor<v1::GenerateResponse> {

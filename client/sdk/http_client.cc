@@ -3,11 +3,11 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
 #include "client/sdk/http_wire.h"
 #include "client/sdk/openai_wire.h"
 #include "client/sdk/sse_parser.h"
 #include "client/sdk/token_client.h"
+#include "wafer_backend/base/notification.h"
 
 namespace waferline::sdk {
 namespace {
@@ -109,7 +109,7 @@ class HttpClient : public TokenClient {
     std::string answer;
     int code = 0;
     absl::Status end;
-    absl::Notification ended;
+    Notification ended;
     wire_.Send({.method = "GET", .path = "/v1/models"},
                {.on_head = [&](int got, const auto&) { code = got; },
                 .on_bytes =
@@ -121,7 +121,7 @@ class HttpClient : public TokenClient {
                       end = status;
                       ended.Notify();
                     }});
-    ended.WaitForNotification();
+    ended.Wait();
     if (!end.ok()) return end;
     if (code != 200) return ReadError(code, answer);
     return ReadModels(answer);

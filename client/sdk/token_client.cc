@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
+#include "wafer_backend/base/notification.h"
 
 namespace waferline::sdk {
 
@@ -16,14 +16,14 @@ Ending Run(TokenClient& client, const GenerateSpec& spec,
            std::function<void(const Piece&)> on_piece,
            std::function<void(std::shared_ptr<TokenClient::Call>)> started) {
   Ending result;
-  absl::Notification ended;
+  Notification ended;
   auto call =
       client.Start(spec, {.on_piece = std::move(on_piece), .on_end = [&](const Ending& ending) {
                             result = ending;
                             ended.Notify();
                           }});
   if (started) started(call);
-  ended.WaitForNotification();
+  ended.Wait();
   return result;
 }
 

@@ -26,7 +26,7 @@ TokenSink::Verdict GenerateOnce::OnToken(const TokenEvent& event) {
 void GenerateOnce::OnEnd(v1::Finished finished, const grpc::Status& status) {
   *gathered_.mutable_finished() = std::move(finished);
   gathered_.mutable_text()->append(gathered_.finished().text());
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   end_ = status;
   Poke();
 }
@@ -34,7 +34,7 @@ void GenerateOnce::OnEnd(v1::Finished finished, const grpc::Status& status) {
 void GenerateOnce::Advance() {
   grpc::Status end = grpc::Status::CANCELLED;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (finished_ || (!gone_ && !end_)) return;
     finished_ = true;
     if (!gone_) end = *end_;

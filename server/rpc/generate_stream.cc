@@ -9,14 +9,14 @@ GenerateStream::GenerateStream(const CallParts& parts, grpc::CallbackServerConte
     : LiveCall(parts, context, decoded), buffer_(parts.buffered_tokens) {}
 
 void GenerateStream::OnAdmitted() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   buffer_.Admit(encoder_.Admitted());
   if (!writing_) Poke();
 }
 
 void GenerateStream::OnPromptLogprobs(const std::vector<TokenValue>& logprobs) {
   v1::PromptLogprobs encoded = encoder_.PromptLogprobs(logprobs);
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   buffer_.PromptLogprobs(std::move(encoded));
   if (!writing_) Poke();
 }
@@ -24,7 +24,7 @@ void GenerateStream::OnPromptLogprobs(const std::vector<TokenValue>& logprobs) {
 TokenSink::Verdict GenerateStream::OnToken(const TokenEvent& event) {
   bool stopped = false;
   v1::Token token = encoder_.Token(event, &stopped);
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   if (gone_) return Verdict::kContinue;  // its Cancel is on the way
   if (!buffer_.Add(std::move(token))) paused_ = true;
   if (!writing_) Poke();
@@ -33,7 +33,7 @@ TokenSink::Verdict GenerateStream::OnToken(const TokenEvent& event) {
 }
 
 void GenerateStream::OnEnd(v1::Finished finished, const grpc::Status& status) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   buffer_.Finish(std::move(finished));
   end_ = status;
   const bool lost_patience = paused_ && !status.ok();
@@ -43,7 +43,7 @@ void GenerateStream::OnEnd(v1::Finished finished, const grpc::Status& status) {
 
 void GenerateStream::OnWriteDone(bool ok) {
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     writing_ = false;
     if (!ok) gone_ = true;
   }
@@ -54,7 +54,7 @@ void GenerateStream::Advance() {
   bool resume = false;
   std::optional<grpc::Status> end;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (writing_ || finished_) return;
     if (gone_) {
       finished_ = true;

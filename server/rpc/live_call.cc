@@ -19,7 +19,7 @@ LiveCall::LiveCall(const CallParts& parts, grpc::CallbackServerContext* context,
 
 void LiveCall::Submit(DecodedRequest decoded) {
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     self_ = shared_from_this();
   }
   parts_.live->Add(this);
@@ -33,7 +33,7 @@ void LiveCall::Submit(DecodedRequest decoded) {
   }
   bool cancel, resume;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     ticket_ = *ticket;
     cancel = cancel_wanted_;
     resume = resume_wanted_;
@@ -53,7 +53,7 @@ void LiveCall::OnOutcome(const Outcome& outcome) {
 }
 
 void LiveCall::Refuse(const Refusal& refusal) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   end_ =
       ToGrpcStatus(refusal.status, {.retry_after = refusal.retry_after, .request_id = request_id_});
   Poke();
@@ -67,7 +67,7 @@ void LiveCall::Poke() {
 
 void LiveCall::OnPump() {
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     queued_ = false;
   }
   Advance();
@@ -76,7 +76,7 @@ void LiveCall::OnPump() {
 void LiveCall::Abort() {
   std::optional<Ticket> ticket;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     ticket = ticket_;
     cancel_wanted_ = true;
   }
@@ -85,7 +85,7 @@ void LiveCall::Abort() {
 
 void LiveCall::Gone() {
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     gone_ = true;
   }
   Abort();
@@ -94,7 +94,7 @@ void LiveCall::Gone() {
 
 void LiveCall::Cut() {
   Abort();
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   CutTransport();
 }
 
@@ -105,14 +105,14 @@ void LiveCall::CutTransport() {
 void LiveCall::Released() {
   parts_.live->Remove(this);
   std::shared_ptr<LiveCall> self;
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   self = std::move(self_);
 }
 
 void LiveCall::ResumeEngine() {
   std::optional<Ticket> ticket;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     ticket = ticket_;
     resume_wanted_ = true;
   }

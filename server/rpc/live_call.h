@@ -13,13 +13,13 @@
 #include <string>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "scheduler/request/token_sink.h"
 #include "server/rpc/call_meter.h"
 #include "server/rpc/event_encoder.h"
 #include "server/rpc/request_codec.h"
 #include "server/rpc/rpc_parts.h"
 #include "server/rpc/write_pump.h"
+#include "wafer_backend/base/mutex.h"
 
 namespace grpc {
 class CallbackServerContext;
@@ -74,7 +74,7 @@ class LiveCall : public TokenSink, public Pumped, public std::enable_shared_from
   void Poke() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CutTransport() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  absl::Mutex mutex_;
+  Mutex mutex_;
   bool gone_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;  // Finish was called
   // How the call ends once everything is sent.

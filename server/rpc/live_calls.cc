@@ -5,18 +5,18 @@
 namespace waferline::rpc {
 
 void LiveCalls::Add(LiveCall* call) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   calls_.insert(call);
   if (closed_) call->Cut();
 }
 
 void LiveCalls::Remove(LiveCall* call) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   calls_.erase(call);
 }
 
 size_t LiveCalls::Abort(std::string_view request_id) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   size_t count = 0;
   for (LiveCall* call : calls_) {
     if (call->request_id() != request_id) continue;
@@ -27,13 +27,13 @@ size_t LiveCalls::Abort(std::string_view request_id) {
 }
 
 void LiveCalls::CutAll() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   closed_ = true;
   for (LiveCall* call : calls_) call->Cut();
 }
 
 size_t LiveCalls::size() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return calls_.size();
 }
 

@@ -7,7 +7,7 @@
 #include <unordered_set>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "wafer_backend/base/mutex.h"
 
 namespace waferline::rpc {
 
@@ -26,7 +26,7 @@ class LiveCalls {
   size_t size() const;
 
  private:
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::unordered_set<LiveCall*> calls_ ABSL_GUARDED_BY(mutex_);
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };

@@ -7,14 +7,16 @@ namespace waferline::rpc {
 WritePump::WritePump() : thread_([this] { Run(); }) {}
 
 void WritePump::Poke(std::shared_ptr<Pumped> stream) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   queue_.push_back(std::move(stream));
+  if (queue_.size() == 1) awake_.NotifyAll();
 }
 
 void WritePump::Stop() {
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     stopping_ = true;
+    awake_.NotifyAll();
   }
   if (thread_.joinable()) thread_.join();
 }
@@ -23,8 +25,9 @@ void WritePump::Run() {
   while (true) {
     std::deque<std::shared_ptr<Pumped>> ready;
     {
-      absl::MutexLock lock(&mutex_);
-      mutex_.Await(absl::Condition(this, &WritePump::Awake));
+      MutexLock lock(&mutex_);
+      awake_.Wait(&mutex_,
+                  [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return stopping_ || !queue_.empty(); });
       if (queue_.empty()) return;
       ready = std::exchange(queue_, {});
     }

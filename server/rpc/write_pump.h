@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "wafer_backend/base/mutex.h"
 
 namespace waferline::rpc {
 
@@ -36,9 +36,8 @@ class WritePump {
 
  private:
   void Run();
-  bool Awake() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || !queue_.empty(); }
-
-  absl::Mutex mutex_;
+  Mutex mutex_;
+  CondVar awake_;
   std::deque<std::shared_ptr<Pumped>> queue_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;

@@ -3,9 +3,12 @@
 // there. Any thread; not recursive.
 #pragma once
 
+#include <chrono>
+#include <condition_variable>
 #include <mutex>
 
 #include "absl/base/thread_annotations.h"
+#include "wafer_backend/base/units.h"
 
 namespace waferline {
 
@@ -18,6 +21,7 @@ class ABSL_LOCKABLE Mutex {
   void Unlock() ABSL_UNLOCK_FUNCTION() { mutex_.unlock(); }
 
  private:
+  friend class CondVar;
   std::mutex mutex_;
 };
 
@@ -32,6 +36,32 @@ class ABSL_SCOPED_LOCKABLE MutexLock {
 
  private:
   Mutex* const mutex_;
+};
+
+// Where threads wait for what a Mutex guards to change. Both waits let go of `mutex` meanwhile and
+// hold it again when `until()` is looked at and when they return.
+class CondVar {
+ public:
+  void NotifyAll() { changed_.notify_all(); }
+
+  template <typename Condition>
+  void Wait(Mutex* mutex, const Condition& until) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    std::unique_lock held(mutex->mutex_, std::adopt_lock);
+    changed_.wait(held, until);
+    held.release();
+  }
+  // Waits for `bound` at most; gives what `until()` is then.
+  template <typename Condition>
+  bool WaitFor(Mutex* mutex, Nanoseconds bound, const Condition& until)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    std::unique_lock held(mutex->mutex_, std::adopt_lock);
+    const bool met = changed_.wait_for(held, std::chrono::nanoseconds(bound.count()), until);
+    held.release();
+    return met;
+  }
+
+ private:
+  std::condition_variable changed_;
 };
 
 }  // namespace waferline

@@ -65,7 +65,7 @@ ThreadPool::~ThreadPool() {
 
 void ThreadPool::Run(int64_t tasks, Loop loop) {
   WL_CHECK(tasks < int64_t{1} << 32);
-  absl::MutexLock lock(&callers_);
+  MutexLock lock(&callers_);
   loop_ = loop;
   done_.store(0, std::memory_order_relaxed);
   claims_.store(static_cast<uint64_t>(tasks) << 32, std::memory_order_release);

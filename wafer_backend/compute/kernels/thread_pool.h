@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "wafer_backend/base/mutex.h"
 #include "wafer_backend/base/units.h"
 
 namespace waferline::kernels {
@@ -76,7 +76,7 @@ class ThreadPool {
   void TakeTasks(int worker);
 
   const int spin_turns_;
-  absl::Mutex callers_;  // one loop at a time
+  Mutex callers_;  // one loop at a time
   // Tasks of this loop in the high half, the next one to take in the low half. Whoever raises the
   // low half owns that task, and until it is done loop_ stays as it is: so a helper that wakes late
   // finds nothing to take, and nobody ever waits for a helper that took nothing.
