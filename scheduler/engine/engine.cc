@@ -223,6 +223,22 @@ void EngineState::GiveUpOnReaders() {
   }
 }
 
+uint32_t EngineState::Abort(std::string_view request_id, const absl::Status& status) {
+  uint32_t ended = 0;
+  for (uint32_t slot = 0; slot < hot_.size(); ++slot) {
+    const Sequence& sequence = sequences_[slot];
+    if (std::holds_alternative<std::monostate>(sequence.stage)) continue;
+    if (sequence.request.request_id != request_id) continue;
+    if (std::holds_alternative<Arriving>(sequence.stage)) {
+      Refuse(slot, policy::RefusalCause::kCancelled, Nanoseconds());
+    } else {
+      End(slot, FinishReason::kCancelled, status);
+    }
+    ++ended;
+  }
+  return ended;
+}
+
 void EngineState::AbortAll(const absl::Status& status) {
   for (uint32_t slot = 0; slot < hot_.size() && occupied_ > 0; ++slot) {
     const Stage& stage = sequences_[slot].stage;

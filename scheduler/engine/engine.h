@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -65,6 +66,8 @@ class Engine {
 
   // From now on every request is refused; those in flight go on.
   virtual void Drain() = 0;
+  // Ends every sequence whose request has this id as kCancelled with this status; gives how many.
+  virtual uint32_t Abort(std::string_view request_id, const absl::Status& status) = 0;
   // Ends everything in flight as kCancelled with this status.
   virtual void AbortAll(const absl::Status& status) = 0;
   // InvalidArgument if lane, index or factor make no sense; Apply does nothing then.

@@ -41,6 +41,7 @@ class EngineState final : public Engine, private EventTarget {
   Nanoseconds next_instant() const override { return timeline_->next_instant(); }
   void GiveUpOnReaders() override;
   void Drain() override { draining_ = true; }
+  uint32_t Abort(std::string_view request_id, const absl::Status& status) override;
   void AbortAll(const absl::Status& status) override;
   absl::Status Check(const Fault& fault) const override;
   absl::Status Apply(const Fault& fault) override;

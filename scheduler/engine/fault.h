@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "wafer_backend/base/units.h"
 
@@ -21,6 +22,18 @@ struct Fault {
   uint32_t lane = 0;
   uint32_t index = 0;  // worker or unit of the lane
   double factor = 1;   // > 0; for kLinkSpeed >= 0
+};
+
+// What fault scripts and operators call the kinds.
+struct FaultName {
+  std::string_view name;
+  Fault::Kind kind;
+};
+inline constexpr FaultName kFaultNames[] = {
+    {"worker_lost", Fault::Kind::kWorkerLost},  {"worker_back", Fault::Kind::kWorkerBack},
+    {"worker_slow", Fault::Kind::kWorkerSpeed}, {"unit_lost", Fault::Kind::kUnitLost},
+    {"unit_back", Fault::Kind::kUnitBack},      {"unit_slow", Fault::Kind::kUnitSpeed},
+    {"link_speed", Fault::Kind::kLinkSpeed},
 };
 
 }  // namespace waferline::engine

@@ -1,6 +1,7 @@
 // The emulated hardware changes: who stood on it begins anew elsewhere.
 #include "absl/strings/str_cat.h"
 #include "scheduler/engine/engine_state.h"
+#include "wafer_backend/base/field_error.h"
 
 namespace waferline::engine {
 
@@ -20,22 +21,24 @@ absl::Status EngineState::Check(const Fault& fault) const {
   const bool of_worker = OfWorker(fault.kind);
   const std::vector<uint32_t>& devices = of_worker ? lane.workers : lane.units;
   if (fault.index >= devices.size()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("model \"", lane.spec.model, "\" has ", devices.size(),
-                     of_worker ? " workers" : " units", ", there is no number ", fault.index));
+    return WithField(absl::InvalidArgumentError(absl::StrCat(
+                         "model \"", lane.spec.model, "\" has ", devices.size(),
+                         of_worker ? " workers" : " units", ", there is no number ", fault.index)),
+                     "index");
   }
   const bool slows =
       fault.kind == Fault::Kind::kWorkerSpeed || fault.kind == Fault::Kind::kUnitSpeed;
   if (slows && !(fault.factor > 0 && fault.factor < kMostFactor)) {
-    return absl::InvalidArgumentError("a slowdown lies above 0 and below 1e6");
+    return WithField(absl::InvalidArgumentError("a slowdown lies above 0 and below 1e6"), "factor");
   }
   if (fault.kind == Fault::Kind::kLinkSpeed) {
     if (units_[devices[fault.index]].spec.link == nullptr) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("unit \"", units_[devices[fault.index]].spec.name, "\" has no link"));
+      return WithField(absl::InvalidArgumentError(absl::StrCat(
+                           "unit \"", units_[devices[fault.index]].spec.name, "\" has no link")),
+                       "index");
     }
     if (!(fault.factor >= 0 && fault.factor < kMostFactor)) {
-      return absl::InvalidArgumentError("a link's speed lies from 0 to 1e6");
+      return WithField(absl::InvalidArgumentError("a link's speed lies from 0 to 1e6"), "factor");
     }
   }
   return absl::OkStatus();

@@ -103,11 +103,9 @@ class BothFrontEnds : public FrontEnds {
                                                              : openai::ErrorShape::kNested,
                                           .seed = runtime::RandomSeed()};
     generations_ = std::make_unique<http::Generations>(surroundings, post);
-    const http::Operations operations{
-        .health = [this] { return HealthNow(); },
-        .drain = [this] { operators_->StartDraining(); },
-        .metrics = [this](auto reply) { Scrape(std::move(reply)); },
-        .reset_prefix_caches = [this] { return operators_->ResetPrefixCache().ok(); }};
+    const http::Operations operations{.health = [this] { return HealthNow(); },
+                                      .metrics = [this](auto reply) { Scrape(std::move(reply)); },
+                                      .operators = operators_};
     api_ = std::make_unique<http::Api>(generations_.get(), &keys_, operations, post);
     WL_ASSIGN_OR_RETURN(http_port_, http_->Start());
     return absl::OkStatus();

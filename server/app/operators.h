@@ -1,5 +1,4 @@
-// What operators may ask of the running cloud, for the gRPC front end. Thread: any but the
-// engine's; answers may wait for it.
+// What operators may ask, answered by the running cloud.
 #pragma once
 
 #include <atomic>
@@ -7,21 +6,22 @@
 
 #include "server/app/cloud.h"
 #include "server/config/server_config.h"
-#include "server/rpc/operator_port.h"
+#include "server/operation/operator_port.h"
 
 namespace waferline::app {
 
-class Operators : public rpc::OperatorPort {
+class Operators : public operation::OperatorPort {
  public:
   // Both outlive this.
   Operators(const config::ServerConfig* config, Cloud* cloud) : config_(config), cloud_(cloud) {}
 
-  absl::StatusOr<v1::GetServerInfoResponse> ServerInfo() override;
-  absl::StatusOr<v1::GetLoadResponse> Load() override;
-  uint32_t AbortElsewhere(const std::string& request_id) override;
-  absl::StatusOr<uint32_t> Drain() override;
-  absl::Status ResetPrefixCache() override;
-  absl::Status ApplyFault(const v1::Fault& fault) override;
+  operation::ServerFacts Facts() const override;
+  void GetLoad(operation::Done<operation::Load> done) override;
+  void Abort(const std::string& request_id, operation::Done<uint32_t> done) override;
+  void Drain(operation::Done<uint64_t> done) override;
+  void ResetPrefixCaches(std::function<void(absl::Status)> done) override;
+  void ApplyFault(const operation::FaultOrder& order,
+                  std::function<void(absl::Status)> done) override;
 
   // Also what /ready and health look at.
   void StartDraining();

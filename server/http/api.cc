@@ -34,7 +34,8 @@ struct Api::Route {
   std::string_view path;
   std::string_view method;  // GET also answers HEAD
   Guard guard;
-  void (Api::*handler)(const Call&);
+  void (Api::*handler)(const Call&) = nullptr;
+  void (Admin::*order)(const Call&) const = nullptr;  // instead, under /admin/
 };
 
 const Api::Route* Api::Find(std::string_view path) {
@@ -50,9 +51,13 @@ const Api::Route* Api::Find(std::string_view path) {
       {"/ready", "GET", Guard::kOpen, &Api::Ready},
       {"/metrics", "GET", Guard::kOpen, &Api::Metrics},
       {"/", "GET", Guard::kOpen, &Api::Page},
-      {"/admin/drain", "POST", Guard::kOperator, &Api::Drain},
-      {"/admin/reset_prefix_cache", "POST", Guard::kOperator, &Api::ResetPrefixCaches},
-      {"/admin/usage", "GET", Guard::kOperator, &Api::Usage},
+      {"/admin/server", "GET", Guard::kOperator, nullptr, &Admin::Server},
+      {"/admin/load", "GET", Guard::kOperator, nullptr, &Admin::Load},
+      {"/admin/usage", "GET", Guard::kOperator, nullptr, &Admin::Usage},
+      {"/admin/drain", "POST", Guard::kOperator, nullptr, &Admin::Drain},
+      {"/admin/abort", "POST", Guard::kOperator, nullptr, &Admin::Abort},
+      {"/admin/reset_prefix_cache", "POST", Guard::kOperator, nullptr, &Admin::ResetPrefixCaches},
+      {"/admin/faults", "POST", Guard::kOperator, nullptr, &Admin::ApplyFault},
   };
   static constexpr Route kOneModel = {"/v1/models/{id}", "GET", Guard::kKey, &Api::OneModel};
   for (const Route& route : kRoutes) {
@@ -73,6 +78,7 @@ Api::Api(Generations* generations, const access::ApiKeys* keys, Operations opera
       keys_(keys),
       operations_(std::move(operations)),
       post_(std::move(post)),
+      admin_(operations_.operators, generations, post_),
       request_ids_(SeededStream(generations->surroundings().seed).Fork(1)) {}
 
 void Api::Handle(std::shared_ptr<Exchange> exchange) {
@@ -105,7 +111,9 @@ void Api::Handle(std::shared_ptr<Exchange> exchange) {
     generations_->surroundings().metrics->OnTurnedAway("key");
     return generations_->SendError(*exchange, caller.status(), Nanoseconds(0));
   }
-  (this->*route->handler)({std::move(exchange), *std::move(caller), std::move(request_id)});
+  const Call call{std::move(exchange), *std::move(caller), std::move(request_id)};
+  if (route->order != nullptr) return (admin_.*route->order)(call);
+  (this->*route->handler)(call);
 }
 
 std::string Api::RequestId(const Request& request) {
@@ -225,21 +233,6 @@ void Api::Page(const Call& call) {
   call.exchange->Send({.content_type = "text/html; charset=utf-8",
                        .body = std::string(kIndexPage),
                        .headers = {{"cache-control", "no-cache"}}});
-}
-
-void Api::Drain(const Call& call) {
-  operations_.drain();
-  SendJson(*call.exchange, "{\"status\":\"draining\"}");
-}
-
-void Api::ResetPrefixCaches(const Call& call) {
-  if (operations_.reset_prefix_caches()) return SendJson(*call.exchange, "{\"status\":\"reset\"}");
-  generations_->SendError(*call.exchange, absl::UnavailableError("the engine is busy or stopping"),
-                          Seconds(1));
-}
-
-void Api::Usage(const Call& call) {
-  SendJson(*call.exchange, generations_->surroundings().ledger->ToJson());
 }
 
 bool IsLoopbackOrigin(std::string_view origin) {

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "server/access/api_keys.h"
+#include "server/http/admin.h"
 #include "server/http/exchange.h"
 #include "server/http/generations.h"
 
@@ -27,11 +28,9 @@ struct Health {
 // thread.
 struct Operations {
   std::function<Health()> health;
-  std::function<void()> drain;
   // Prometheus text; `reply` may be called from any thread, once.
   std::function<void(std::function<void(std::string)> reply)> metrics;
-  // Gives up unused prefix caches; false: nobody takes the order now.
-  std::function<bool()> reset_prefix_caches;
+  operation::OperatorPort* operators = nullptr;  // outlives the server
 };
 
 class Api {
@@ -66,14 +65,12 @@ class Api {
   void Ready(const Call& call);
   void Metrics(const Call& call);
   void Page(const Call& call);
-  void Drain(const Call& call);
-  void ResetPrefixCaches(const Call& call);
-  void Usage(const Call& call);
 
   Generations* const generations_;
   const access::ApiKeys* const keys_;
   const Operations operations_;
   const std::function<void(std::function<void()>)> post_;
+  const Admin admin_;
   SeededStream request_ids_;
 };
 

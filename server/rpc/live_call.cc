@@ -73,7 +73,7 @@ void LiveCall::OnPump() {
   Advance();
 }
 
-void LiveCall::Abort() {
+void LiveCall::CancelRequest() {
   std::optional<Ticket> ticket;
   {
     MutexLock lock(&mutex_);
@@ -88,12 +88,12 @@ void LiveCall::Gone() {
     MutexLock lock(&mutex_);
     gone_ = true;
   }
-  Abort();
+  CancelRequest();
   Advance();
 }
 
 void LiveCall::Cut() {
-  Abort();
+  CancelRequest();
   MutexLock lock(&mutex_);
   CutTransport();
 }

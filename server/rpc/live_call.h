@@ -46,12 +46,8 @@ class LiveCall : public TokenSink, public Pumped, public std::enable_shared_from
   // engine. A refusal at the door ends the call.
   void Submit(DecodedRequest decoded);
 
-  // An operator or the server's end: as if the engine had cancelled it; the client is told.
-  void Abort();
   // The server ends now: the transport is cut, whatever is unsent.
   void Cut();
-
-  const std::string& request_id() const { return request_id_; }
 
   // TokenSink.
   void OnRefused(const Refusal& refusal) final;
@@ -87,6 +83,7 @@ class LiveCall : public TokenSink, public Pumped, public std::enable_shared_from
  private:
   void OnPump() final;
 
+  void CancelRequest();
   void Refuse(const Refusal& refusal);
 
   const std::string request_id_;

@@ -15,17 +15,6 @@ void LiveCalls::Remove(LiveCall* call) {
   calls_.erase(call);
 }
 
-size_t LiveCalls::Abort(std::string_view request_id) {
-  MutexLock lock(&mutex_);
-  size_t count = 0;
-  for (LiveCall* call : calls_) {
-    if (call->request_id() != request_id) continue;
-    call->Abort();
-    ++count;
-  }
-  return count;
-}
-
 void LiveCalls::CutAll() {
   MutexLock lock(&mutex_);
   closed_ = true;

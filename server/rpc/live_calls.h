@@ -1,9 +1,8 @@
-// The calls whose requests are in flight, so that the server's end and operators can reach them.
+// The calls whose requests are in flight, so that the server's end can reach them.
 // Owner: RpcServer. Any thread. Lock order: this one's before a call's own.
 #pragma once
 
 #include <cstddef>
-#include <string_view>
 #include <unordered_set>
 
 #include "absl/base/thread_annotations.h"
@@ -19,8 +18,6 @@ class LiveCalls {
   void Add(LiveCall* call);
   void Remove(LiveCall* call);
 
-  // Aborts every call with this id; gives how many there were.
-  size_t Abort(std::string_view request_id);
   void CutAll();
 
   size_t size() const;

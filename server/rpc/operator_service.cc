@@ -1,22 +1,77 @@
 #include "server/rpc/operator_service.h"
 
+#include <chrono>
 #include <cmath>
+#include <future>
+#include <memory>
+#include <string>
+#include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "scheduler/engine/fault.h"
 #include "server/rpc/gate.h"
 #include "server/rpc/rpc_status.h"
+#include "wafer_backend/base/field_error.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::rpc {
 namespace {
 
-absl::Status CheckFault(const v1::Fault& fault) {
-  if (fault.kind() == v1::FAULT_KIND_UNSPECIFIED || !v1::FaultKind_IsValid(fault.kind())) {
-    return FieldError("fault.kind", "must be one of FAULT_KIND_WORKER_LOST ... LINK_SPEED");
+// An engine that does not answer an order for so long hangs.
+constexpr auto kPatience = std::chrono::seconds(5);
+
+// Waits for what `ask` is told. The answer is shared: it may come after the wait was given up.
+template <typename Answer, typename Ask>
+Answer Await(const Ask& ask) {
+  auto answer = std::make_shared<std::promise<Answer>>();
+  std::future<Answer> coming = answer->get_future();
+  ask([answer](Answer given) { answer->set_value(std::move(given)); });
+  if (coming.wait_for(kPatience) != std::future_status::ready) {
+    return absl::UnavailableError("the engine does not answer");
   }
-  if (fault.has_factor() && !(std::isfinite(fault.factor()) && fault.factor() >= 0)) {
+  return coming.get();
+}
+
+absl::StatusOr<operation::FaultOrder> ReadFault(const v1::Fault& fault) {
+  using Kind = engine::Fault::Kind;
+  operation::FaultOrder order{.model = fault.model(),
+                              .index = fault.index(),
+                              .factor = fault.has_factor() ? fault.factor() : 1};
+  if (!(std::isfinite(order.factor) && order.factor >= 0)) {
     return FieldError("fault.factor", "must be a finite number, 0 or more");
   }
-  return absl::OkStatus();
+  switch (fault.kind()) {
+    case v1::FAULT_KIND_WORKER_LOST:
+      order.kind = Kind::kWorkerLost;
+      return order;
+    case v1::FAULT_KIND_WORKER_BACK:
+      order.kind = Kind::kWorkerBack;
+      return order;
+    case v1::FAULT_KIND_WORKER_SPEED:
+      order.kind = Kind::kWorkerSpeed;
+      return order;
+    case v1::FAULT_KIND_UNIT_LOST:
+      order.kind = Kind::kUnitLost;
+      return order;
+    case v1::FAULT_KIND_UNIT_BACK:
+      order.kind = Kind::kUnitBack;
+      return order;
+    case v1::FAULT_KIND_UNIT_SPEED:
+      order.kind = Kind::kUnitSpeed;
+      return order;
+    case v1::FAULT_KIND_LINK_SPEED:
+      order.kind = Kind::kLinkSpeed;
+      return order;
+    default:
+      return FieldError("fault.kind", "must be one of FAULT_KIND_WORKER_LOST ... LINK_SPEED");
+  }
+}
+
+void Describe(const engine::LaneSnapshot& lane, v1::ModelLoad* model) {
+  model->set_model(lane.model);
+  model->set_waiting(lane.waiting_total());
+  model->set_running(lane.prefilling + lane.transferring + lane.decoding);
+  model->set_kv_usage(lane.kv_usage());
 }
 
 }  // namespace
@@ -30,8 +85,12 @@ grpc::Status OperatorService::Do(grpc::ServerContext* context,
 grpc::Status OperatorService::GetServerInfo(grpc::ServerContext* context,
                                             const v1::GetServerInfoRequest*,
                                             v1::GetServerInfoResponse* response) {
-  return Do(context, [&]() -> absl::Status {
-    WL_ASSIGN_OR_RETURN(*response, port_->ServerInfo());
+  return Do(context, [&] {
+    const operation::ServerFacts facts = port_->Facts();
+    response->set_version(facts.version);
+    response->set_clock(facts.stepped ? v1::CLOCK_KIND_STEPPED : v1::CLOCK_KIND_REAL);
+    response->set_speed(facts.speed);
+    for (const std::string& model : facts.models) response->add_models(model);
     return absl::OkStatus();
   });
 }
@@ -39,7 +98,16 @@ grpc::Status OperatorService::GetServerInfo(grpc::ServerContext* context,
 grpc::Status OperatorService::GetLoad(grpc::ServerContext* context, const v1::GetLoadRequest*,
                                       v1::GetLoadResponse* response) {
   return Do(context, [&]() -> absl::Status {
-    WL_ASSIGN_OR_RETURN(*response, port_->Load());
+    WL_ASSIGN_OR_RETURN(const operation::Load load,
+                        Await<absl::StatusOr<operation::Load>>(
+                            [this](auto done) { port_->GetLoad(std::move(done)); }));
+    response->set_state(load.draining ? v1::SERVER_STATE_DRAINING : v1::SERVER_STATE_READY);
+    response->set_accepted(load.engine.accepted);
+    response->set_finished(load.engine.finished);
+    response->set_refused(load.engine.refused);
+    for (const engine::LaneSnapshot& lane : load.engine.lanes) {
+      Describe(lane, response->add_models());
+    }
     return absl::OkStatus();
   });
 }
@@ -49,9 +117,11 @@ grpc::Status OperatorService::AbortRequest(grpc::ServerContext* context,
                                            v1::AbortRequestResponse* response) {
   return Do(context, [&]() -> absl::Status {
     if (request->request_id().empty()) return FieldError("request_id", "is missing");
-    const size_t here = live_->Abort(request->request_id());
-    response->set_aborted(static_cast<uint32_t>(here) +
-                          port_->AbortElsewhere(request->request_id()));
+    WL_ASSIGN_OR_RETURN(const uint32_t aborted,
+                        Await<absl::StatusOr<uint32_t>>([this, request](auto done) {
+                          port_->Abort(request->request_id(), std::move(done));
+                        }));
+    response->set_aborted(aborted);
     return absl::OkStatus();
   });
 }
@@ -59,8 +129,10 @@ grpc::Status OperatorService::AbortRequest(grpc::ServerContext* context,
 grpc::Status OperatorService::Drain(grpc::ServerContext* context, const v1::DrainRequest*,
                                     v1::DrainResponse* response) {
   return Do(context, [&]() -> absl::Status {
-    WL_ASSIGN_OR_RETURN(const uint32_t in_flight, port_->Drain());
-    response->set_in_flight(in_flight);
+    WL_ASSIGN_OR_RETURN(
+        const uint64_t in_flight,
+        Await<absl::StatusOr<uint64_t>>([this](auto done) { port_->Drain(std::move(done)); }));
+    response->set_in_flight(static_cast<uint32_t>(in_flight));
     return absl::OkStatus();
   });
 }
@@ -68,15 +140,20 @@ grpc::Status OperatorService::Drain(grpc::ServerContext* context, const v1::Drai
 grpc::Status OperatorService::ResetPrefixCache(grpc::ServerContext* context,
                                                const v1::ResetPrefixCacheRequest*,
                                                v1::ResetPrefixCacheResponse*) {
-  return Do(context, [&] { return port_->ResetPrefixCache(); });
+  return Do(context, [&] {
+    return Await<absl::Status>([this](auto done) { port_->ResetPrefixCaches(std::move(done)); });
+  });
 }
 
 grpc::Status OperatorService::ApplyFault(grpc::ServerContext* context,
                                          const v1::ApplyFaultRequest* request,
                                          v1::ApplyFaultResponse*) {
   return Do(context, [&]() -> absl::Status {
-    WL_RETURN_IF_ERROR(CheckFault(request->fault()));
-    return port_->ApplyFault(request->fault());
+    WL_ASSIGN_OR_RETURN(const operation::FaultOrder order, ReadFault(request->fault()));
+    const absl::Status status = Await<absl::Status>(
+        [this, &order](auto done) { port_->ApplyFault(order, std::move(done)); });
+    const std::string field = FieldOf(status);
+    return field.empty() ? status : WithField(status, absl::StrCat("fault.", field));
   });
 }
 

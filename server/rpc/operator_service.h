@@ -1,19 +1,17 @@
-// waferline.v1.OperatorService, synchronous: calls are rare and may wait for the engine. Owner:
+// waferline.v1.OperatorService, synchronous: calls are rare and wait for the engine. Owner:
 // RpcServer.
 #pragma once
 
 #include <functional>
 
 #include "proto/waferline/v1/operator.grpc.pb.h"
-#include "server/rpc/live_calls.h"
 #include "server/rpc/rpc_parts.h"
 
 namespace waferline::rpc {
 
 class OperatorService final : public v1::OperatorService::Service {
  public:
-  OperatorService(const RpcParts& parts, LiveCalls* live)
-      : port_(parts.operators), keys_(parts.keys), live_(live) {}
+  explicit OperatorService(const RpcParts& parts) : port_(parts.operators), keys_(parts.keys) {}
 
   grpc::Status GetServerInfo(grpc::ServerContext* context, const v1::GetServerInfoRequest* request,
                              v1::GetServerInfoResponse* response) override;
@@ -32,9 +30,8 @@ class OperatorService final : public v1::OperatorService::Service {
  private:
   grpc::Status Do(grpc::ServerContext* context, const std::function<absl::Status()>& work) const;
 
-  OperatorPort* const port_;
+  operation::OperatorPort* const port_;
   const access::ApiKeys* const keys_;
-  LiveCalls* const live_;
 };
 
 }  // namespace waferline::rpc

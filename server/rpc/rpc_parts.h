@@ -12,7 +12,7 @@
 #include "server/access/budget.h"
 #include "server/metering/usage_ledger.h"
 #include "server/metrics/front_metrics.h"
-#include "server/rpc/operator_port.h"
+#include "server/operation/operator_port.h"
 #include "server/text/served_model.h"
 #include "wafer_backend/base/units.h"
 
@@ -21,7 +21,7 @@ namespace waferline::rpc {
 struct RpcParts {
   FrontDoor* front_door = nullptr;
   const text::ModelCatalog* models = nullptr;
-  OperatorPort* operators = nullptr;
+  operation::OperatorPort* operators = nullptr;
 
   // Null, or without keys: everybody may ask, and whoever calls from this machine may operate.
   const access::ApiKeys* keys = nullptr;

@@ -30,7 +30,7 @@ class Server final : public RpcServer {
                     .pump = &pump_,
                     .live = &live_,
                     .buffered_tokens = options.buffered_tokens}),
-        operators_(parts_, &live_) {}
+        operators_(parts_) {}
   ~Server() override { Shutdown(); }
 
   absl::Status Listen(const RpcOptions& options) {

@@ -72,6 +72,16 @@ class EngineThread::Loop {
   }
   bool started() const { return started_; }
 
+  // On the engine's thread.
+  uint32_t Abort(const std::string& request_id, const absl::Status& status) {
+    const auto named = [&](const Inbox::Submitted& waiting) {
+      if (waiting.request.request_id != request_id) return false;
+      if (waiting.request.sink) waiting.request.sink->OnRefused({status, Nanoseconds()});
+      return true;
+    };
+    return static_cast<uint32_t>(std::erase_if(gated_, named)) + engine_->Abort(request_id, status);
+  }
+
  private:
   bool real() const { return options_.clock.kind == ClockKind::kReal; }
 
@@ -285,6 +295,13 @@ void EngineThread::Resume(Ticket ticket) { loop_->inbox.PushResume(ticket); }
 void EngineThread::Wake() { loop_->inbox.Wake(); }
 bool EngineThread::Post(std::function<void(engine::Engine&)> call) {
   return loop_->inbox.PushCall(std::move(call));
+}
+
+bool EngineThread::Abort(const std::string& request_id, const absl::Status& status,
+                         std::function<void(uint32_t)> done) {
+  return Post([loop = loop_.get(), request_id, status, done = std::move(done)](engine::Engine&) {
+    done(loop->Abort(request_id, status));
+  });
 }
 
 engine::EngineSnapshot EngineThread::Snapshot() {

@@ -7,6 +7,7 @@
 
 #include "server/http/reply_sink.h"
 #include "tests/unit/server/http/puppet_door.h"
+#include "tests/unit/server/http/puppet_operators.h"
 #include "tests/unit/server/http/raw_client.h"
 #include "tests/unit/server/http/steered_clock.h"
 #include "tests/unit/server/openai/byte_model.h"
@@ -50,9 +51,8 @@ class Fixture {
     api = std::make_unique<Api>(
         generations.get(), &keys,
         Operations{.health = [this] { return health; },
-                   .drain = [this] { drained = true; },
                    .metrics = [](auto reply) { reply("waferline_up 1\n"); },
-                   .reset_prefix_caches = [] { return true; }},
+                   .operators = &operators},
         [this](std::function<void()> task) { server->Post(std::move(task)); });
     server = std::make_unique<HttpServer>(
         ServerOptions{.clock = clock.clock()},
@@ -74,7 +74,7 @@ class Fixture {
   metering::UsageLedger ledger;
   Counted counted;
   Health health;
-  std::atomic<bool> drained = false;
+  PuppetOperators operators;
   std::unique_ptr<Generations> generations;
   std::unique_ptr<Api> api;
   std::unique_ptr<HttpServer> server;
@@ -362,9 +362,10 @@ TEST_CASE("keys: who may ask, for what") {
   CHECK(ask(Get("/v1/tcp_warming")).code == 200);
   CHECK(ask(Post("/v1/completions", R"({"model":"mute","prompt":"a"})", k1)).code == 403);
   CHECK(ask(Post("/admin/drain", "", k1)).code == 403);
-  CHECK(!fixture.drained);
-  CHECK(ask(Post("/admin/drain", "", k2)).code == 200);
-  CHECK(fixture.drained);
+  CHECK(ask(Get("/admin/load", k1)).code == 403);
+  CHECK(fixture.operators.orders() == 0);
+  CHECK(ask(Post("/admin/drain", "", k2)).body == R"({"status":"draining","in_flight":7})");
+  CHECK(fixture.operators.orders() == 1);
   client.Send(Post("/v1/completions", kText + "}", k1));
   CHECK(fixture.door.request(0)->tenant == "t1");
   fixture.door.sink(0)->OnRefused({absl::UnavailableError("x"), Seconds(1)});
@@ -397,7 +398,6 @@ TEST_CASE("routes: not there, wrong method, OPTIONS, HEAD, health") {
   CHECK(ask(Get("/")).body.find("<title>Waferline</title>") != std::string::npos);
   CHECK(ask(Get("/ready")).code == 200);
   CHECK(ask(Get("/admin/usage")).body == R"({"usage":[]})");
-  CHECK(ask(Post("/admin/reset_prefix_cache", "")).code == 200);
   const auto made = ask(Get("/live"));
   CHECK(made.Has("x-request-id: "));
   CHECK(!ask(Get("/live", "x-request-id: " + std::string(200, 'x') + "\r\n")).Has("xxx"));
@@ -408,6 +408,56 @@ TEST_CASE("routes: not there, wrong method, OPTIONS, HEAD, health") {
   CHECK(ask(Get("/live")).code == 503);
   CHECK(Api::RouteOf("/v1/models/x") == "/v1/models/{id}");
   CHECK(Api::RouteOf("/etc/passwd") == "other");
+}
+
+TEST_CASE("operators ask, give orders and learn what is wrong with them") {
+  Fixture fixture;
+  RawClient client(fixture.port);
+  const auto ask = [&](const std::string& request) {
+    client.Send(request);
+    return client.ReadResponse();
+  };
+  CHECK(ask(Get("/admin/server")).body ==
+        R"({"version":"1.2.3","clock":"real","speed":1E0,"models":["bytes"]})");
+  const json::value load = json::parse(ask(Get("/admin/load")).body);
+  CHECK(load.at("state").as_string() == "ready");
+  CHECK(load.at("models").at(0).at("units").at(1).at("name").as_string() == "wafers-1");
+  CHECK(load.at("models").at(0).at("units").at(1).at("alive").as_bool());
+  CHECK(ask(Post("/admin/reset_prefix_cache", "")).body == R"({"status":"reset"})");
+  CHECK(ask(Post("/admin/abort", R"({"request_id":"victim"})")).body == R"({"aborted":2})");
+  CHECK(ask(Post("/admin/abort", R"({"request_id":"nobody"})")).body == R"({"aborted":0})");
+  CHECK(ask(Get("/admin/drain")).code == 405);
+
+  CHECK(
+      ask(Post("/admin/faults", R"({"fault":"unit_slow","model":"bytes","index":1,"factor":2.5})"))
+          .body == R"({"status":"applied"})");
+  const operation::FaultOrder order = fixture.operators.last_fault();
+  CHECK(order.kind == engine::Fault::Kind::kUnitSpeed);
+  CHECK(order.model == "bytes");
+  CHECK(order.index == 1);
+  CHECK(order.factor == 2.5);
+
+  const auto [path, body, param] = GENERATE(table<std::string, std::string, std::string>({
+      {"abort", R"({})", "request_id"},
+      {"abort", R"({"request_id":7})", "request_id"},
+      {"abort", R"({"request_id":"a","id":"b"})", "id"},
+      {"faults", R"({"model":"bytes"})", "fault"},
+      {"faults", R"({"fault":"meteor","model":"bytes"})", "fault"},
+      {"faults", R"({"fault":"unit_lost"})", "model"},
+      {"faults", R"({"fault":"unit_lost","model":"none"})", "model"},
+      {"faults", R"({"fault":"unit_lost","model":"bytes","index":-1})", "index"},
+      {"faults", R"({"fault":"unit_lost","model":"bytes","index":9})", "index"},
+      {"faults", R"({"fault":"unit_lost","model":"bytes","factor":2})", "factor"},
+      {"faults", R"({"fault":"unit_slow","model":"bytes"})", "factor"},
+      {"faults", R"({"fault":"link_speed","model":"bytes","factor":"half"})", "factor"},
+      {"faults", R"({"fault":"unit_lost","model":"bytes","unit":1})", "unit"},
+  }));
+  INFO(path << " " << body);
+  const auto refused = ask(Post("/admin/" + path, body));
+  CHECK(refused.code == 400);
+  CHECK(json::parse(refused.body).at("error").at("param").as_string() == param);
+  fixture.operators.StopAnswering();
+  CHECK(ask(Post("/admin/drain", "")).code == 503);
 }
 
 TEST_CASE("pages of this machine may read and post, others may not") {
@@ -422,7 +472,7 @@ TEST_CASE("pages of this machine may read and post, others may not") {
   const auto foreign = ask(Get("/v1/models", "origin: http://evil.example\r\n"));
   CHECK(!foreign.Has("access-control-allow-origin"));
   CHECK(ask(Post("/admin/drain", "", "origin: http://evil.example\r\n")).code == 403);
-  CHECK(!fixture.drained);
+  CHECK(fixture.operators.orders() == 0);
   const auto preflight =
       ask("OPTIONS /v1/chat/completions HTTP/1.1\r\norigin: http://127.0.0.1:8\r\n"
           "access-control-request-headers: x-stainless-os\r\n\r\n");

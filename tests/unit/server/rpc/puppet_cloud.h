@@ -8,96 +8,115 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 #include "scheduler/request/front_door.h"
-#include "server/rpc/operator_port.h"
+#include "server/operation/operator_port.h"
+#include "wafer_backend/base/field_error.h"
+#include "wafer_backend/base/mutex.h"
 
 namespace waferline {
 
 class PuppetDoor : public FrontDoor {
  public:
   absl::StatusOr<Ticket> Submit(ValidRequest request) override {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (!closed_.ok()) return closed_;
     requests_.push_back(std::move(request));
+    changed_.NotifyAll();
     return Ticket{requests_.size() - 1};
   }
   void Cancel(Ticket ticket) override {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     cancelled_.insert(ticket.value);
+    changed_.NotifyAll();
   }
   void Resume(Ticket ticket) override {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     ++resumed_[ticket.value];
+    changed_.NotifyAll();
   }
 
   void Close(absl::Status status) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     closed_ = std::move(status);
   }
   // Waits for the n-th request.
   ValidRequest Await(size_t n) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     Until([this, n]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return requests_.size() > n; });
     return requests_.size() > n ? requests_[n] : ValidRequest();
   }
   bool AwaitCancel(uint64_t n) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     return Until([this, n]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return cancelled_.count(n) > 0; });
   }
   bool AwaitResume(uint64_t n) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     return Until([this, n]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return resumed_[n] > 0; });
   }
   int resumed(uint64_t n) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     return resumed_[n];
   }
   bool cancelled(uint64_t n) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     return cancelled_.count(n) > 0;
   }
   // Lets go of the requests, and so of their sinks.
   void Forget() {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     requests_.clear();
   }
 
  private:
   template <typename Predicate>
   bool Until(const Predicate& predicate) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return mutex_.AwaitWithTimeout(absl::Condition(&predicate), absl::Seconds(20));
+    return changed_.WaitFor(&mutex_, Seconds(20), predicate);
   }
 
-  absl::Mutex mutex_;
+  Mutex mutex_;
+  CondVar changed_;
   absl::Status closed_ ABSL_GUARDED_BY(mutex_);
   std::vector<ValidRequest> requests_ ABSL_GUARDED_BY(mutex_);
   std::set<uint64_t> cancelled_ ABSL_GUARDED_BY(mutex_);
   std::map<uint64_t, int> resumed_ ABSL_GUARDED_BY(mutex_);
 };
 
-// Answers, and remembers what it was asked.
-class PuppetOperators : public rpc::OperatorPort {
+// Answers at once, and remembers the last fault.
+class PuppetOperators : public operation::OperatorPort {
  public:
-  absl::StatusOr<v1::GetServerInfoResponse> ServerInfo() override {
-    v1::GetServerInfoResponse info;
-    info.set_version("1.2.3");
-    return info;
+  operation::ServerFacts Facts() const override { return {.version = "1.2.3"}; }
+  void GetLoad(operation::Done<operation::Load> done) override {
+    operation::Load load;
+    load.engine.accepted = 5;
+    done(std::move(load));
   }
-  absl::StatusOr<v1::GetLoadResponse> Load() override {
-    v1::GetLoadResponse load;
-    load.set_accepted(5);
-    return load;
+  void Abort(const std::string& request_id, operation::Done<uint32_t> done) override {
+    done(request_id == "victim" ? 2u : 0u);
   }
-  uint32_t AbortElsewhere(const std::string& request_id) override {
-    return request_id == "elsewhere" ? 2 : 0;
+  void Drain(operation::Done<uint64_t> done) override { done(uint64_t{7}); }
+  void ResetPrefixCaches(std::function<void(absl::Status)> done) override {
+    done(absl::OkStatus());
   }
-  absl::StatusOr<uint32_t> Drain() override { return 7; }
-  absl::Status ResetPrefixCache() override { return absl::OkStatus(); }
-  absl::Status ApplyFault(const v1::Fault& fault) override {
-    return absl::UnimplementedError("nothing fails here");
+  void ApplyFault(const operation::FaultOrder& order,
+                  std::function<void(absl::Status)> done) override {
+    if (order.index > 0) {
+      return done(WithField(absl::InvalidArgumentError("there is no number 1"), "index"));
+    }
+    {
+      MutexLock lock(&mutex_);
+      last_fault_ = order;
+    }
+    done(absl::OkStatus());
   }
+
+  operation::FaultOrder last_fault() {
+    MutexLock lock(&mutex_);
+    return last_fault_;
+  }
+
+ private:
+  Mutex mutex_;
+  operation::FaultOrder last_fault_ ABSL_GUARDED_BY(mutex_);
 };
 
 // What the engine would call.

@@ -51,39 +51,59 @@ TEST_CASE("tokenize and detokenize are each other's inverse, models are listed")
   CHECK(cloud.stub->GetModel(&fifth, get, &model).error_code() == grpc::StatusCode::NOT_FOUND);
 }
 
-TEST_CASE("operators ask, abort and learn what cannot be done") {
+TEST_CASE("operators ask, give orders and learn what is wrong with them") {
   Cloud cloud;
-  grpc::ClientContext stream, info_context, abort, elsewhere, nobody, fault_context, unknown;
-  v1::GenerateRequest request = Cloud::Hello();
-  request.set_request_id("victim");
-  Reader reader = cloud.stub->Generate(&stream, request);
-  const ValidRequest valid = cloud.door.Await(0);
-
+  const auto call = [&](auto method, const auto& request, auto* response) {
+    grpc::ClientContext context;
+    return ((*cloud.operator_stub).*method)(&context, request, response);
+  };
+  using Stub = v1::OperatorService::Stub;
   v1::GetServerInfoResponse info;
-  REQUIRE(cloud.operator_stub->GetServerInfo(&info_context, {}, &info).ok());
+  REQUIRE(call(&Stub::GetServerInfo, v1::GetServerInfoRequest(), &info).ok());
   CHECK(info.version() == "1.2.3");
+  CHECK(info.clock() == v1::CLOCK_KIND_REAL);
+  v1::GetLoadResponse load;
+  REQUIRE(call(&Stub::GetLoad, v1::GetLoadRequest(), &load).ok());
+  CHECK(load.accepted() == 5);
+  CHECK(load.state() == v1::SERVER_STATE_READY);
+  v1::DrainResponse drain;
+  REQUIRE(call(&Stub::Drain, v1::DrainRequest(), &drain).ok());
+  CHECK(drain.in_flight() == 7);
+  v1::ResetPrefixCacheResponse reset;
+  CHECK(call(&Stub::ResetPrefixCache, v1::ResetPrefixCacheRequest(), &reset).ok());
 
-  v1::AbortRequestRequest victim;
+  v1::AbortRequestRequest abort;
   v1::AbortRequestResponse aborted;
-  victim.set_request_id("victim");
-  REQUIRE(cloud.operator_stub->AbortRequest(&abort, victim, &aborted).ok());
-  CHECK(aborted.aborted() == 1);
-  CHECK(cloud.door.AwaitCancel(0));
-  victim.set_request_id("elsewhere");
-  REQUIRE(cloud.operator_stub->AbortRequest(&elsewhere, victim, &aborted).ok());
-  CHECK(aborted.aborted() == 2);
-  CHECK(cloud.operator_stub->AbortRequest(&nobody, {}, &aborted).error_code() ==
+  CHECK(call(&Stub::AbortRequest, abort, &aborted).error_code() ==
         grpc::StatusCode::INVALID_ARGUMENT);
-  valid.sink->OnRefused({.status = absl::CancelledError("aborted")});
-  CHECK(reader->Finish().error_code() == grpc::StatusCode::CANCELLED);
+  abort.set_request_id("victim");
+  REQUIRE(call(&Stub::AbortRequest, abort, &aborted).ok());
+  CHECK(aborted.aborted() == 2);  // one for each answer
+  abort.set_request_id("nobody");
+  REQUIRE(call(&Stub::AbortRequest, abort, &aborted).ok());
+  CHECK(aborted.aborted() == 0);
 
   v1::ApplyFaultRequest fault;
   v1::ApplyFaultResponse none;
-  CHECK(cloud.operator_stub->ApplyFault(&unknown, fault, &none).error_code() ==
-        grpc::StatusCode::INVALID_ARGUMENT);
-  fault.mutable_fault()->set_kind(v1::FAULT_KIND_UNIT_LOST);
-  CHECK(cloud.operator_stub->ApplyFault(&fault_context, fault, &none).error_code() ==
-        grpc::StatusCode::UNIMPLEMENTED);
+  const auto wrong_field = [&] {
+    google::rpc::BadRequest bad;
+    const grpc::Status status = call(&Stub::ApplyFault, fault, &none);
+    CHECK(status.error_code() == grpc::StatusCode::INVALID_ARGUMENT);
+    return HasDetail(status, &bad) ? bad.field_violations(0).field() : "";
+  };
+  CHECK(wrong_field() == "fault.kind");
+  fault.mutable_fault()->set_kind(v1::FAULT_KIND_UNIT_SPEED);
+  fault.mutable_fault()->set_factor(-1);
+  CHECK(wrong_field() == "fault.factor");
+  fault.mutable_fault()->set_factor(2.5);
+  fault.mutable_fault()->set_index(1);
+  CHECK(wrong_field() == "fault.index");  // as the cloud says
+  fault.mutable_fault()->set_index(0);
+  fault.mutable_fault()->set_model("bytes");
+  CHECK(call(&Stub::ApplyFault, fault, &none).ok());
+  CHECK(cloud.operators.last_fault().kind == engine::Fault::Kind::kUnitSpeed);
+  CHECK(cloud.operators.last_fault().model == "bytes");
+  CHECK(cloud.operators.last_fault().factor == 2.5);
 }
 
 TEST_CASE("keys: unknown callers, models that a key may not use, and who may operate") {

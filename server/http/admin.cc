@@ -1,0 +1,186 @@
+#include "server/http/admin.h"
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value_from.hpp>
+#include <initializer_list>
+#include <limits>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/openai/api_error.h"
+#include "server/openai/fields.h"
+#include "server/openai/limits.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/base/strings.h"
+
+namespace waferline::http {
+namespace {
+
+namespace json = boost::json;
+
+json::object Describe(const engine::LaneSnapshot& lane) {
+  json::array workers, units;
+  for (const engine::WorkerSnapshot& worker : lane.workers) {
+    workers.push_back(json::object{
+        {"name", worker.name}, {"alive", worker.alive}, {"pending_tokens", worker.pending_tokens}});
+  }
+  for (const engine::UnitSnapshot& unit : lane.units) {
+    units.push_back(json::object{{"name", unit.name},
+                                 {"alive", unit.alive},
+                                 {"running", unit.running},
+                                 {"max_running", unit.max_running}});
+  }
+  return {{"model", lane.model},
+          {"waiting", lane.waiting_total()},
+          {"running", lane.prefilling + lane.transferring + lane.decoding},
+          {"kv_usage", lane.kv_usage()},
+          {"workers", std::move(workers)},
+          {"units", std::move(units)}};
+}
+
+std::string Describe(const operation::Load& load) {
+  json::array models;
+  for (const engine::LaneSnapshot& lane : load.engine.lanes) models.push_back(Describe(lane));
+  return json::serialize(json::object{{"state", load.draining ? "draining" : "ready"},
+                                      {"accepted", load.engine.accepted},
+                                      {"finished", load.engine.finished},
+                                      {"in_flight", load.engine.in_flight},
+                                      {"refused", load.engine.refused},
+                                      {"models", std::move(models)}});
+}
+
+// An order that is misread could cost an operator dear: nothing in it is ignored.
+void RefuseOthers(const json::object& object, std::initializer_list<std::string_view> known,
+                  openai::Fields& fields) {
+  for (const auto& entry : object) {
+    const std::string_view key(entry.key().data(), entry.key().size());
+    if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+    std::string names;
+    for (const std::string_view name : known) {
+      absl::StrAppend(&names, names.empty() ? "" : ", ", Absl(name));
+    }
+    return fields.Fail(key, absl::StrCat("is not known here; the fields are ", names));
+  }
+}
+
+absl::StatusOr<engine::Fault::Kind> KindNamed(const std::string& name) {
+  std::string names;
+  for (const engine::FaultName& known : engine::kFaultNames) {
+    if (known.name == name) return known.kind;
+    absl::StrAppend(&names, names.empty() ? "" : ", ", Absl(known.name));
+  }
+  return openai::FieldError("fault", absl::StrCat("'fault' must be one of ", names));
+}
+
+bool NeedsFactor(engine::Fault::Kind kind) {
+  using Kind = engine::Fault::Kind;
+  return kind == Kind::kWorkerSpeed || kind == Kind::kUnitSpeed || kind == Kind::kLinkSpeed;
+}
+
+absl::StatusOr<operation::FaultOrder> ReadFault(std::string_view body) {
+  WL_ASSIGN_OR_RETURN(const json::object object, openai::ParseObject(body));
+  openai::Fields fields(object);
+  operation::FaultOrder order;
+  std::string fault;
+  fields.Text("fault", openai::kMaxNameBytes, &fault);
+  fields.Text("model", openai::kMaxNameBytes, &order.model);
+  fields.Int("index", 0, std::numeric_limits<int32_t>::max(), &order.index);
+  float factor = 1;
+  fields.Number("factor", 0, 1e6, &factor);
+  order.factor = factor;
+  RefuseOthers(object, {"fault", "model", "index", "factor"}, fields);
+  WL_RETURN_IF_ERROR(fields.status());
+  WL_ASSIGN_OR_RETURN(order.kind, KindNamed(fault));
+  if (order.model.empty()) {
+    return openai::FieldError("model", "'model' is missing: whose hardware changes?");
+  }
+  const bool has_factor = fields.Find("factor") != nullptr;
+  if (has_factor != NeedsFactor(order.kind)) {
+    return openai::FieldError(
+        "factor", absl::StrCat("'factor' ", has_factor ? "has no meaning for" : "is needed for",
+                               " the fault '", fault, "'"));
+  }
+  return order;
+}
+
+absl::StatusOr<std::string> ReadRequestId(std::string_view body) {
+  WL_ASSIGN_OR_RETURN(const json::object object, openai::ParseObject(body));
+  openai::Fields fields(object);
+  std::string id;
+  fields.Text("request_id", openai::kMaxNameBytes, &id);
+  RefuseOthers(object, {"request_id"}, fields);
+  WL_RETURN_IF_ERROR(fields.status());
+  if (id.empty()) {
+    return openai::FieldError("request_id",
+                              "'request_id' is missing: the x-request-id of what is to end");
+  }
+  return id;
+}
+
+}  // namespace
+
+std::function<void(absl::StatusOr<std::string>)> Admin::Later(const Call& call) const {
+  return [this, call](absl::StatusOr<std::string> body) {
+    post_([this, call, body = std::move(body)] { Answer(call, body); });
+  };
+}
+
+void Admin::Answer(const Call& call, const absl::StatusOr<std::string>& body) const {
+  if (!body.ok()) return generations_->SendError(*call.exchange, body.status(), Seconds(1));
+  call.exchange->Send({.content_type = "application/json", .body = *body});
+}
+
+void Admin::Server(const Call& call) const {
+  const operation::ServerFacts facts = operators_->Facts();
+  Answer(call, json::serialize(json::object{{"version", facts.version},
+                                            {"clock", facts.stepped ? "stepped" : "real"},
+                                            {"speed", facts.speed},
+                                            {"models", json::value_from(facts.models)}}));
+}
+
+void Admin::Load(const Call& call) const {
+  operators_->GetLoad([later = Later(call)](const absl::StatusOr<operation::Load>& load) {
+    later(load.ok() ? absl::StatusOr<std::string>(Describe(*load)) : load.status());
+  });
+}
+
+void Admin::Usage(const Call& call) const {
+  Answer(call, generations_->surroundings().ledger->ToJson());
+}
+
+void Admin::Drain(const Call& call) const {
+  operators_->Drain([later = Later(call)](const absl::StatusOr<uint64_t>& in_flight) {
+    if (!in_flight.ok()) return later(in_flight.status());
+    later(absl::StrCat("{\"status\":\"draining\",\"in_flight\":", *in_flight, "}"));
+  });
+}
+
+void Admin::Abort(const Call& call) const {
+  const auto id = ReadRequestId(call.exchange->request().body);
+  if (!id.ok()) return Answer(call, id.status());
+  operators_->Abort(*id, [later = Later(call)](const absl::StatusOr<uint32_t>& aborted) {
+    if (!aborted.ok()) return later(aborted.status());
+    later(absl::StrCat("{\"aborted\":", *aborted, "}"));
+  });
+}
+
+void Admin::ResetPrefixCaches(const Call& call) const {
+  operators_->ResetPrefixCaches([later = Later(call)](const absl::Status& status) {
+    later(status.ok() ? absl::StatusOr<std::string>("{\"status\":\"reset\"}") : status);
+  });
+}
+
+void Admin::ApplyFault(const Call& call) const {
+  const auto order = ReadFault(call.exchange->request().body);
+  if (!order.ok()) return Answer(call, order.status());
+  operators_->ApplyFault(*order, [later = Later(call)](const absl::Status& status) {
+    later(status.ok() ? absl::StatusOr<std::string>("{\"status\":\"applied\"}") : status);
+  });
+}
+
+}  // namespace waferline::http

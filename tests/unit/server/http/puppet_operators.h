@@ -1,0 +1,75 @@
+// A cloud that does what its operators order, on another thread, and remembers it.
+#pragma once
+
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "server/operation/operator_port.h"
+#include "wafer_backend/base/field_error.h"
+#include "wafer_backend/base/mutex.h"
+
+namespace waferline::http {
+
+class PuppetOperators final : public operation::OperatorPort {
+ public:
+  operation::ServerFacts Facts() const override {
+    return {.version = "1.2.3", .models = {"bytes"}};
+  }
+  void GetLoad(operation::Done<operation::Load> done) override {
+    operation::Load load;
+    load.engine.lanes = {{.model = "bytes", .units = {{.name = "wafers-0"}, {.name = "wafers-1"}}}};
+    Answer(std::move(done), std::move(load));
+  }
+  void Abort(const std::string& request_id, operation::Done<uint32_t> done) override {
+    Answer(std::move(done), request_id == "victim" ? 2u : 0u);
+  }
+  void Drain(operation::Done<uint64_t> done) override { Answer(std::move(done), uint64_t{7}); }
+  void ResetPrefixCaches(std::function<void(absl::Status)> done) override {
+    Answer(std::move(done), absl::OkStatus());
+  }
+  void ApplyFault(const operation::FaultOrder& order,
+                  std::function<void(absl::Status)> done) override {
+    absl::Status status;
+    if (order.index > 1) status = WithField(absl::InvalidArgumentError("two units"), "index");
+    if (order.model != "bytes") status = WithField(absl::InvalidArgumentError("none"), "model");
+    if (status.ok()) {
+      MutexLock lock(&mutex_);
+      last_fault_ = order;
+    }
+    Answer(std::move(done), std::move(status));
+  }
+
+  // From now on as when the engine's thread has ended.
+  void StopAnswering() {
+    MutexLock lock(&mutex_);
+    stopped_ = true;
+  }
+  operation::FaultOrder last_fault() {
+    MutexLock lock(&mutex_);
+    return last_fault_;
+  }
+  // Carried out so far.
+  int orders() {
+    MutexLock lock(&mutex_);
+    return orders_;
+  }
+
+ private:
+  template <typename Done, typename Value>
+  void Answer(Done done, Value value) {
+    {
+      MutexLock lock(&mutex_);
+      if (!stopped_) ++orders_;
+      if (stopped_) return done(absl::UnavailableError("the server is stopping"));
+    }
+    std::thread([&] { done(std::move(value)); }).join();
+  }
+
+  Mutex mutex_;
+  operation::FaultOrder last_fault_ ABSL_GUARDED_BY(mutex_);
+  int orders_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace waferline::http
