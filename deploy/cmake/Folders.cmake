@@ -38,6 +38,9 @@ function(wl_program name)
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${deps})
+  if(TARGET wl_unseen_order)
+    target_link_libraries(${name} PRIVATE wl_unseen_order)
+  endif()
 endfunction()
 
 # wl_test(DEPS target... [LABELS label...] [TIMEOUT s]): a Catch2 binary of all *.cc files of this folder, one ctest entry named after
