@@ -3,12 +3,13 @@
 //
 //   make_bench_model 15m|110m|1b F32|F16|BF16|Q8_0|Q4_0|Q4_K|Q5_K|Q6_K FILE
 //
-// 15m and 110m are the llama2.c "stories" shapes, 1b is Llama-3.2-1B's. The file has no vocabulary
-// (tokenizer.ggml.model "no_vocab"), as engines' benchmarks feed token numbers.
+// 15m and 110m are the llama2.c "stories" shapes, 1b is Llama-3.2-1B's. The vocabulary is made up
+// (syllables of a few letters), so that servers can spell what such a model says.
 #include <cstdio>
 #include <cstring>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "tests/support/gguf_writer.h"
 #include "wafer_backend/base/seeded_stream.h"
@@ -58,6 +59,39 @@ std::string Blocks(DType dtype, int64_t elements) {
   return bytes;
 }
 
+// A SentencePiece vocabulary: special and byte tokens, then one, two, ... letters, at the start of
+// a word or within, each longer piece being a shorter one and a letter.
+void SetVocabulary(test::GgufWriter& writer, size_t size) {
+  enum Type : int32_t { kNormal = 1, kUnknown = 2, kControl = 3, kByte = 6 };
+  std::vector<std::string> tokens = {"<unk>", "<s>", "</s>"};
+  std::vector<int32_t> types = {kUnknown, kControl, kControl};
+  for (int byte = 0; byte < 256; ++byte) {
+    char name[8];
+    std::snprintf(name, sizeof(name), "<0x%02X>", byte);
+    tokens.emplace_back(name);
+    types.push_back(kByte);
+  }
+  tokens.emplace_back("\xe2\x96\x81");  // U+2581 stands for a space
+  for (char letter = 'a'; letter <= 'z'; ++letter) tokens.emplace_back(1, letter);
+  for (size_t shorter = 259; tokens.size() < size; ++shorter) {
+    for (char letter = 'a'; letter <= 'z' && tokens.size() < size; ++letter) {
+      tokens.push_back(tokens[shorter] + letter);
+    }
+  }
+  types.resize(size, kNormal);
+  std::vector<float> scores;
+  for (size_t i = 0; i < size; ++i) scores.push_back(-static_cast<float>(i));
+  writer.SetString("tokenizer.ggml.model", "llama")
+      .SetStrings("tokenizer.ggml.tokens", tokens)
+      .SetInts("tokenizer.ggml.token_type", types)
+      .SetFloats("tokenizer.ggml.scores", scores)
+      .SetUint("tokenizer.ggml.unknown_token_id", 0)
+      .SetUint("tokenizer.ggml.bos_token_id", 1)
+      .SetUint("tokenizer.ggml.eos_token_id", 2)
+      .SetBool("tokenizer.ggml.add_bos_token", true)
+      .SetBool("tokenizer.ggml.add_eos_token", false);
+}
+
 void Write(const Shape& s, DType dtype, const std::string& path) {
   test::GgufWriter writer;
   const uint32_t head_dim = s.hidden / s.heads;
@@ -72,8 +106,8 @@ void Write(const Shape& s, DType dtype, const std::string& path) {
       .SetUint("llama.rope.dimension_count", head_dim)
       .SetUint("llama.vocab_size", s.vocabulary)
       .SetFloat("llama.attention.layer_norm_rms_epsilon", 1e-5f)
-      .SetFloat("llama.rope.freq_base", s.rope_theta)
-      .SetString("tokenizer.ggml.model", "no_vocab");
+      .SetFloat("llama.rope.freq_base", s.rope_theta);
+  SetVocabulary(writer, s.vocabulary);
   const auto matrix = [&](const std::string& name, uint32_t rows, uint32_t cols) {
     writer.AddTensor(name, static_cast<uint32_t>(dtype), {cols, rows},
                      Blocks(dtype, int64_t{rows} * cols));
