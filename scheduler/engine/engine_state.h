@@ -141,7 +141,7 @@ class EngineState final : public Engine, private EventTarget {
 
   // Values are asked for this far ahead: enough to keep the compute plane busy while tokens wait
   // for their instants, little enough that a reader that stops does not cost a whole answer.
-  static constexpr uint32_t kWantAhead = 32;
+  static constexpr uint32_t kWantAhead = 64;
   static constexpr int64_t kNotArmed = std::numeric_limits<int64_t>::max();
   static uint64_t Payload(Kind kind, uint32_t index, uint32_t generation) {
     return static_cast<uint64_t>(kind) << 56 | static_cast<uint64_t>(index) << 32 | generation;

@@ -23,6 +23,10 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 constexpr size_t kMostCalls = 256;
 // The thread shows that it lives at least this often, whatever it waits for.
 constexpr int64_t kTickNs = 50'000'000;
+// Values that are awaited are taken at most this often on the wall clock. Small models make several
+// within it; taking each by itself would wake this thread, the stream's writer and its reader for
+// every one of them, on the cores that compute the next.
+constexpr int64_t kTakeEveryNs = 2'000'000;
 // Stepped: the inbox is looked at this often, in emulated time.
 constexpr Nanoseconds kSlice = Milliseconds(1);
 // What spinning may save up for a burst.
@@ -163,33 +167,29 @@ class EngineThread::Loop {
     if (blocked_) {
       // Only the present instant: when its values are there, the clock goes on from it.
       if (engine_->RunUntil(timeline_->now()) == engine::Engine::Pause::kBlocked) {
-        return Wait(WallNanoseconds() + kTickNs, /*spin_until_awake=*/true);
+        return WaitForValues();
       }
-      blocked_ = false;
       const int64_t wall_ns = WallNanoseconds();
       pace_.Anchor(wall_ns, timeline_->now());
-      if (lateness_ != nullptr) lateness_->OnBlocked(Nanoseconds(wall_ns - blocked_since_ns_));
+      Unblock(wall_ns);
     }
     if (!RunTo(pace_.InstantAt(WallNanoseconds()))) return;
     const int64_t tick_ns = WallNanoseconds() + kTickNs;
     const int64_t next_ns = timeline_->empty() ? tick_ns : pace_.WallOf(timeline_->next_instant());
-    Wait(std::min(next_ns, tick_ns), false);
+    Wait(std::min(next_ns, tick_ns));
   }
 
   void TurnStepped() {
     if (!gate_open_ && gated_.size() < options_.clock.gate_requests) {
-      return Wait(WallNanoseconds() + kTickNs, false);
+      return Wait(WallNanoseconds() + kTickNs);
     }
     const Nanoseconds limit =
         (timeline_->empty() ? timeline_->now() : timeline_->next_instant()) + kSlice;
     const engine::Engine::Pause pause = engine_->RunUntil(limit);
     const int64_t wall_ns = WallNanoseconds();
     if (pause != engine::Engine::Pause::kBlocked) {
-      if (blocked_ && lateness_ != nullptr) {
-        lateness_->OnBlocked(Nanoseconds(wall_ns - blocked_since_ns_));
-      }
-      blocked_ = false;
-      if (pause == engine::Engine::Pause::kIdle) Wait(wall_ns + kTickNs, false);
+      if (blocked_) Unblock(wall_ns);
+      if (pause == engine::Engine::Pause::kIdle) Wait(wall_ns + kTickNs);
       return;
     }
     if (!blocked_) blocked_since_ns_ = wall_ns;
@@ -197,12 +197,25 @@ class EngineThread::Loop {
     if (wall_ns - blocked_since_ns_ > options_.clock.reader_grace.count()) {
       engine_->GiveUpOnReaders();
     }
-    Wait(wall_ns + kTickNs, true);
+    WaitForValues();
   }
 
-  // Until `wall_ns` or something is new: asleep for most of it, spinning at its end (or, if what is
-  // awaited may come any moment, at its beginning), as far as the share for spinning goes.
-  void Wait(int64_t wall_ns, bool spin_until_awake) {
+  void Unblock(int64_t wall_ns) {
+    blocked_ = false;
+    taken_at_ns_ = wall_ns;
+    if (lateness_ != nullptr) lateness_->OnBlocked(Nanoseconds(wall_ns - blocked_since_ns_));
+  }
+
+  // No spinning here: what is awaited is being computed, perhaps on this very core.
+  void WaitForValues() {
+    if (over_) return;
+    std::this_thread::sleep_until(At(taken_at_ns_ + kTakeEveryNs));
+    inbox.WaitUntil(At(WallNanoseconds() + kTickNs));
+  }
+
+  // Until `wall_ns` or something is new: asleep for most of it, spinning at its end, as far as the
+  // share for spinning goes.
+  void Wait(int64_t wall_ns) {
     if (over_) return;
     const int64_t now_ns = WallNanoseconds();
     spin_credit_ns_ = std::min(kMostSpinCreditNs,
@@ -211,12 +224,8 @@ class EngineThread::Loop {
     credited_at_ns_ = now_ns;
     const int64_t spin_ns =
         std::min<int64_t>(options_.clock.spin.count(), static_cast<int64_t>(spin_credit_ns_));
-    if (spin_until_awake) Spin(std::min(wall_ns, now_ns + spin_ns));
-    const int64_t sleep_until_ns = spin_until_awake ? wall_ns : wall_ns - spin_ns;
-    if (!inbox.awake() && sleep_until_ns > WallNanoseconds()) {
-      inbox.WaitUntil(At(sleep_until_ns));
-    }
-    if (!spin_until_awake && wall_ns - WallNanoseconds() <= spin_ns) Spin(wall_ns);
+    if (!inbox.awake() && wall_ns - spin_ns > now_ns) inbox.WaitUntil(At(wall_ns - spin_ns));
+    if (wall_ns - WallNanoseconds() <= spin_ns) Spin(wall_ns);
   }
 
   void Spin(int64_t until_ns) {
@@ -254,6 +263,7 @@ class EngineThread::Loop {
   Pace pace_;
   bool blocked_ = false;
   int64_t blocked_since_ns_ = 0;
+  int64_t taken_at_ns_ = 0;  // when values that time stood still for were last taken
   bool gate_open_ = options_.clock.gate_requests == 0;
   std::vector<Inbox::Submitted> gated_;  // at most gate_requests
   bool drained_ = false;

@@ -106,7 +106,7 @@ TEST_CASE("values are asked for a bounded way ahead") {
   const auto sink = cloud.Ask(10, 500);
   cloud.Run(Microseconds(10));
   REQUIRE(sink->instants.size() == 1);
-  REQUIRE(cloud.source.wanted.begin()->second == 32);
+  REQUIRE(cloud.source.wanted.begin()->second == 64);
   cloud.Run();
   REQUIRE(cloud.source.wanted.begin()->second == 500);
 }

@@ -50,17 +50,21 @@ struct Lateness : LatenessObserver {
     ++tokens;
     worst = std::max(worst, wall);
   }
-  void OnBlocked(Nanoseconds wall) override { blocked += wall; }
-  uint64_t tokens = 0;
+  void OnBlocked(Nanoseconds wall) override {
+    blocked += wall;
+    ++stops;
+  }
+  uint64_t tokens = 0, stops = 0;
   Nanoseconds worst, blocked;
 };
 
-// Has no value until released.
+// Has as many values of each sequence as were given.
 struct GatedSource : engine::SteeredSource {
   State Look(SequenceId id, uint32_t index, const TokenValue** value) override {
-    return open.load() ? SteeredSource::Look(id, index, value) : State::kPending;
+    return index < given.load() ? SteeredSource::Look(id, index, value) : State::kPending;
   }
-  std::atomic<bool> open{true};
+  static constexpr uint32_t kAll = 1 << 20;
+  std::atomic<uint32_t> given{kAll};
 };
 
 struct LiveCloud {
@@ -120,11 +124,11 @@ TEST_CASE("scaled time is as much slower") {
 TEST_CASE("waiting for a value stops emulated time, shows as lateness and does not pile up") {
   LiveCloud live;
   live.Start();
-  live.source.open = false;
+  live.source.given = 0;
   auto sink = std::make_shared<RecordingSink>();
   REQUIRE(live.thread->Submit(live.Request(sink, 10, 20)).ok());
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  live.source.open = true;
+  live.source.given = GatedSource::kAll;
   live.thread->Wake();
   sink->Await();
   live.thread->Stop();
@@ -135,6 +139,25 @@ TEST_CASE("waiting for a value stops emulated time, shows as lateness and does n
   // After the wait the tokens keep their distance on the wall instead of rushing out.
   const int64_t span_ns = sink->wall_ns.back() - sink->wall_ns.front();
   REQUIRE(span_ns >= (sink->since.back() - sink->since.front()).count());
+}
+
+TEST_CASE("values that come faster than once in two milliseconds are taken together") {
+  LiveCloud live({.clock = {.scale = 1e6}});
+  live.source.given = 0;
+  live.Start();
+  auto sink = std::make_shared<RecordingSink>();
+  const int64_t begin_ns = WallNanoseconds();
+  REQUIRE(live.thread->Submit(live.Request(sink, 10, 300)).ok());
+  for (int i = 0; i < 300; ++i) {
+    ++live.source.given;
+    live.thread->Wake();
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+  }
+  sink->Await();
+  const int64_t lasted_ms = (WallNanoseconds() - begin_ns) / 1'000'000;
+  live.thread->Stop();
+  REQUIRE(sink->since.size() == 300);
+  REQUIRE(live.lateness.stops <= static_cast<uint64_t>(lasted_ms) / 2 + 2);
 }
 
 TEST_CASE("stepped time runs as fast as values arrive, with client-made arrivals and one digest") {
