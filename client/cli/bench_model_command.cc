@@ -13,6 +13,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "client/cli/arguments.h"
+#include "client/cli/cpu_flag.h"
 #include "client/cli/progress.h"
 #include "wafer_backend/base/seeded_stream.h"
 #include "wafer_backend/base/status.h"
@@ -147,6 +148,7 @@ void Print(const Arguments& arguments, int threads, const Result& result) {
 }
 
 absl::Status Run(const Arguments& arguments) {
+  WL_RETURN_IF_ERROR(ObeyCpuFlag(arguments));
   WL_ASSIGN_OR_RETURN(const auto batches, ReadBatches(arguments.Text("batch")));
   WL_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(arguments.operand(0)));
   WL_ASSIGN_OR_RETURN(const auto shape, model::ModelShape::FromGguf(*file));
@@ -196,7 +198,7 @@ std::vector<Command> BenchModelCommands() {
                         IntegerFlag("prompt", "N", "tokens of the prompt", 512, 1, 1 << 20),
                         IntegerFlag("generate", "N", "tokens that each sequence generates", 128, 1,
                                     1 << 20),
-                        TextFlag("batch", "LIST", "sequences at a time", "1,8,16,32")},
+                        TextFlag("batch", "LIST", "sequences at a time", "1,8,16,32"), CpuFlag()},
               .run = Run}};
 }
 

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "client/cli/arguments.h"
+#include "client/cli/cpu_flag.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/shard/layer_stack.h"
 
@@ -86,6 +87,7 @@ void PrintLargest(const std::vector<std::vector<float>>& logits, size_t first_po
 }
 
 absl::Status Run(const Arguments& arguments) {
+  WL_RETURN_IF_ERROR(ObeyCpuFlag(arguments));
   if (!arguments.Has("tokens")) return UsageError("--tokens is missing: give ids as 1,2,3");
   WL_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(arguments.operand(0)));
   WL_ASSIGN_OR_RETURN(const auto shape, model::ModelShape::FromGguf(*file));
@@ -118,7 +120,8 @@ std::vector<Command> LogitsCommands() {
               .flags = {TextFlag("tokens", "IDS", "token ids in order, as 1,2,3"),
                         Switch("all", "after every token, not only after the last"),
                         IntegerFlag("threads", "N", "threads that compute; one a core if absent",
-                                    std::nullopt, 1, 256)},
+                                    std::nullopt, 1, 256),
+                        CpuFlag()},
               .run = Run}};
 }
 

@@ -10,6 +10,7 @@
 #include "client/cli/complete_command.h"
 #include "client/cli/logits_command.h"
 #include "client/cli/model_commands.h"
+#include "client/cli/perplexity_command.h"
 #include "client/cli/placement_commands.h"
 #include "client/cli/program.h"
 #include "client/cli/silicon_commands.h"
@@ -29,6 +30,7 @@ std::vector<Command> AllCommands() {
            ModelCommands(),
            LogitsCommands(),
            BenchModelCommands(),
+           PerplexityCommands(),
            WaferCommands(),
            PlacementCommands(),
            SiliconCommands(),

@@ -13,6 +13,7 @@
 #include "server/app/serve.h"
 #include "server/app/worker_roles.h"
 #include "server/config/server_config.h"
+#include "wafer_backend/compute/kernels/cpu.h"
 
 ABSL_FLAG(std::string, role, "serve", "serve: the whole cloud; shard or prefill: one worker of it");
 ABSL_FLAG(std::string, config, "deploy/config/demo.yaml", "serve: the configuration file");
@@ -24,6 +25,10 @@ ABSL_FLAG(std::string, model, "", "shard, prefill: the GGUF file");
 ABSL_FLAG(std::string, layers, "", "shard: FIRST:END of the layers it holds");
 ABSL_FLAG(double, sram_bytes, 44e9, "shard: capacity of its SRAM ledger");
 ABSL_FLAG(int, threads, 1, "shard, prefill: threads that compute");
+ABSL_FLAG(
+    std::string, cpu, "",
+    "portable, avx2 or avx512 instead of the best of this machine; all processes of one model "
+    "must use the same");
 
 namespace waferline::app {
 namespace {
@@ -101,6 +106,10 @@ int main(int argc, char** argv) {
   for (std::string& word : words) pointers.push_back(word.data());
   const std::vector<char*> rest = absl::ParseCommandLine(argc, pointers.data());
   if (rest.size() > 1) return Misused("\"" + std::string(rest[1]) + "\" is not understood");
+  if (const std::string cpu = absl::GetFlag(FLAGS_cpu); !cpu.empty()) {
+    const absl::Status status = waferline::kernels::ChoosePath(cpu);
+    if (!status.ok()) return Misused("--cpu: " + std::string(status.message()));
+  }
   const std::string role = absl::GetFlag(FLAGS_role);
   if (role == "serve") return ServeRole();
   if (role == "shard" || role == "prefill") return WorkerRole(role);

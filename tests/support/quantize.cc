@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "tests/support/quantize_k.h"
 #include "wafer_backend/base/check.h"
 
 namespace waferline::test {
@@ -92,6 +93,7 @@ float FromBF16(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t
 
 std::string Quantize(kernels::DType dtype, std::span<const float> values) {
   using kernels::DType;
+  if (kernels::BlockLength(dtype) == 256) return QuantizeK(dtype, values);
   std::string out;
   const bool blocks = dtype == DType::kQ8_0 || dtype == DType::kQ4_0;
   if (blocks) {

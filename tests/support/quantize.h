@@ -15,8 +15,7 @@ float FromF16(uint16_t bits);
 uint16_t ToBF16(float value);  // round to nearest even
 float FromBF16(uint16_t bits);
 
-// Bytes of the values as `dtype`: F32, F16, BF16, Q8_0 or Q4_0 (bug otherwise); a whole number of
-// blocks.
+// Bytes of the values as `dtype`; a whole number of blocks.
 std::string Quantize(kernels::DType dtype, std::span<const float> values);
 
 }  // namespace waferline::test

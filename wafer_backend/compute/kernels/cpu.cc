@@ -4,7 +4,19 @@
 #include <cpuid.h>
 #endif
 
+#include <string>
+
 namespace waferline::kernels {
+namespace {
+
+CpuPath& Chosen() {
+  static CpuPath path = Supports(CpuPath::kAvx512) ? CpuPath::kAvx512
+                        : Supports(CpuPath::kAvx2) ? CpuPath::kAvx2
+                                                   : CpuPath::kPortable;
+  return path;
+}
+
+}  // namespace
 
 #if defined(__x86_64__)
 // clang 14 does not know this feature by name. Intel SDM 2A, CPUID leaf 1: ECX bit 29.
@@ -32,11 +44,19 @@ bool Supports(CpuPath path) {
   return path == CpuPath::kPortable;
 }
 
-CpuPath BestPath() {
-  static const CpuPath best = Supports(CpuPath::kAvx512) ? CpuPath::kAvx512
-                              : Supports(CpuPath::kAvx2) ? CpuPath::kAvx2
-                                                         : CpuPath::kPortable;
-  return best;
+CpuPath BestPath() { return Chosen(); }
+
+absl::Status ChoosePath(std::string_view name) {
+  for (const CpuPath path : {CpuPath::kPortable, CpuPath::kAvx2, CpuPath::kAvx512}) {
+    if (name != Name(path)) continue;
+    if (!Supports(path)) {
+      return absl::InvalidArgumentError("this machine cannot run " + std::string(name));
+    }
+    Chosen() = path;
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError("\"" + std::string(name) +
+                                    "\" is none of portable, avx2, avx512");
 }
 
 std::string_view Name(CpuPath path) {

@@ -5,6 +5,8 @@
 
 #include <string_view>
 
+#include "absl/status/status.h"
+
 namespace waferline::kernels {
 
 enum class CpuPath {
@@ -13,8 +15,13 @@ enum class CpuPath {
   kAvx512,    // AVX-512 F, BW, DQ, VL, VNNI, BF16 (Zen 4, Sapphire Rapids and later)
 };
 
-// The fastest path of this machine; constant for the life of the process.
+// The fastest path of this machine, or the chosen one; constant once anything was computed.
 CpuPath BestPath();
+
+// From now on BestPath is this one: for unlike machines that compute one model together, whose bits
+// must be the same, and for comparing paths. At the start of a process, before other threads.
+// InvalidArgument for a name that is none or a path that this machine cannot run.
+absl::Status ChoosePath(std::string_view name);
 
 // Whether this machine can run `path`.
 bool Supports(CpuPath path);

@@ -1,0 +1,15 @@
+// The K-quants of quantize.h: super-blocks of 256 elements in parts with integer scales of their
+// own.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "wafer_backend/compute/kernels/dtype.h"
+
+namespace waferline::test {
+
+// Q4_K, Q5_K or Q6_K; values.size() is a multiple of 256.
+std::string QuantizeK(kernels::DType dtype, std::span<const float> values);
+
+}  // namespace waferline::test
