@@ -33,6 +33,12 @@ double MedianPercent(std::vector<double> errors) {
   return (errors[(errors.size() - 1) / 2] + errors[errors.size() / 2]) / 2;
 }
 
+double WorstPercent(const std::vector<double>& errors) {
+  double worst = 0;
+  for (const double e : errors) worst = std::max(worst, 100 * std::abs(e));
+  return worst;
+}
+
 boost::json::object Json(const timing::Calibration& calibration) {
   const timing::Profile& profile = calibration.profile;
   boost::json::object constants;
@@ -43,18 +49,24 @@ boost::json::object Json(const timing::Calibration& calibration) {
   boost::json::array points;
   for (size_t i = 0; i < profile.residuals.size(); ++i) {
     const timing::Residual& r = profile.residuals[i];
-    points.push_back({{"point", r.point},
-                      {"measured", r.measured},
-                      {"predicted", r.predicted},
-                      {"error_percent", r.error_percent()},
-                      {"left_out_error_percent", 100 * calibration.left_out_errors[i]}});
+    boost::json::object point = {{"point", r.point},
+                                 {"measured", r.measured},
+                                 {"predicted", r.predicted},
+                                 {"error_percent", r.error_percent()},
+                                 {"left_out_error_percent", 100 * calibration.left_out_errors[i]}};
+    if (r.is_range()) {
+      point["predicted_range"] = {r.predicted * r.accepted_low, r.predicted * r.accepted_high};
+      point["accepted_tokens_a_pass_if_right"] = r.accepted();
+    }
+    points.push_back(std::move(point));
   }
   return {{"profile", profile.name},
-          {"points", profile.residuals.size()},
-          {"fitted_constants", profile.fitted.size()},
+          {"points", profile.fit_points},
+          {"fitted_constants", profile.fit_constants},
           {"median_error_percent", MedianErrorPercent(profile.residuals)},
           {"worst_error_percent", WorstErrorPercent(profile.residuals)},
           {"left_out_median_error_percent", MedianPercent(calibration.left_out_errors)},
+          {"left_out_worst_error_percent", WorstPercent(calibration.left_out_errors)},
           {"spread", profile.spread},
           {"constants", constants},
           {"residuals", points}};
@@ -62,21 +74,26 @@ boost::json::object Json(const timing::Calibration& calibration) {
 
 void Print(const timing::Calibration& calibration) {
   const timing::Profile& profile = calibration.profile;
-  printf("profile %s: %zu constants fitted to %zu points\n", profile.name.c_str(),
-         profile.fitted.size(), profile.residuals.size());
+  printf("profile %s: %d constants fitted to %d points\n", profile.name.c_str(),
+         profile.fit_constants, profile.fit_points);
   for (const timing::ConstantField& field : timing::ConstantFields()) {
     printf("  %-28s %12.5g +- %.2g\n", field.name, profile.constants.*field.value,
            profile.errors.*field.value);
   }
-  printf("%-48s %12s %12s %7s %9s\n", "point", "measured", "predicted", "error", "left out");
+  printf("%-52s %12s %12s %7s %9s\n", "point", "measured", "predicted", "error", "left out");
   for (size_t i = 0; i < profile.residuals.size(); ++i) {
     const timing::Residual& r = profile.residuals[i];
-    printf("%-48s %12.5g %12.5g %+6.1f%% %+8.1f%%\n", r.point.c_str(), r.measured, r.predicted,
+    printf("%-52s %12.5g %12.5g %+6.1f%% %+8.1f%%", r.point.c_str(), r.measured, r.predicted,
            r.error_percent(), 100 * calibration.left_out_errors[i]);
+    if (r.is_range()) {
+      printf("  range [%.5g, %.5g]: right at %.2f tokens a pass", r.predicted * r.accepted_low,
+             r.predicted * r.accepted_high, r.accepted());
+    }
+    printf("\n");
   }
-  printf("median error %.2f %%, worst %.2f %%; each point left out of its fit: median %.2f %%\n",
-         MedianErrorPercent(profile.residuals), WorstErrorPercent(profile.residuals),
-         MedianPercent(calibration.left_out_errors));
+  printf("%s Each point left out of its fit: median %.2f %%, worst %.2f %%\n",
+         FitSummary(profile).c_str(), MedianPercent(calibration.left_out_errors),
+         WorstPercent(calibration.left_out_errors));
 }
 
 // The vendor's profiles stand on kernels fitted to the same data.

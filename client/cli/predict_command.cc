@@ -59,6 +59,12 @@ boost::json::object Json(const Prediction& p) {
           {"aggregate_tokens_per_second", p.aggregate_per_second.value},
           {"full_tokens_per_second", p.full_per_second.value},
           {"ttft_wafer_ms", p.ttft_wafer_ms.value},
+          {"request_ms",
+           {{"total", p.request_ms.total},
+            {"first_token", p.request_ms.first_token},
+            {"transition", p.request_ms.transition},
+            {"decode", p.request_ms.decode}}},
+          {"end_to_end_tokens_per_second", p.end_to_end_per_second.value},
           {"watts", p.watts.value},
           {"joules_per_token", p.joules_per_token.value},
           {"usd_per_million_tokens", p.usd_per_million_tokens.value},
@@ -67,6 +73,8 @@ boost::json::object Json(const Prediction& p) {
             {"aggregate_tokens_per_second", Range(p.aggregate_per_second)},
             {"full_tokens_per_second", Range(p.full_per_second)},
             {"ttft_wafer_ms", Range(p.ttft_wafer_ms)},
+            {"request_ms", Range(p.request_total_ms)},
+            {"end_to_end_tokens_per_second", Range(p.end_to_end_per_second)},
             {"watts", Range(p.watts)},
             {"joules_per_token", Range(p.joules_per_token)},
             {"usd_per_million_tokens", Range(p.usd_per_million_tokens)}}},
@@ -85,12 +93,17 @@ void Print(const Prediction& p) {
   Line("tokens/s of these users", p.aggregate_per_second, "");
   Line("tokens/s when full", p.full_per_second, "");
   Line("time to first token, on wafer", p.ttft_wafer_ms, "ms");
+  Line("whole request on wafer", p.request_total_ms, "ms");
+  Line("answer over whole request", p.end_to_end_per_second, "tokens/s");
   Line("power", p.watts, "W");
   Line("energy a token", p.joules_per_token, "J");
   Line("cost of a million tokens", p.usd_per_million_tokens, "USD");
   printf("  %-30s %12ld   (KV of %ld fits)\n", "users before speed drops",
          static_cast<long>(p.users_before_slowdown), static_cast<long>(p.users_by_memory));
   const timing::LatencyParts& parts = p.latency_us;
+  printf("request, ms: total %.2f = first token %.2f + transition %.3f + decode %.2f\n",
+         p.request_ms.total, p.request_ms.first_token, p.request_ms.transition,
+         p.request_ms.decode);
   printf(
       "latency of a pass, us: total %.1f = start %.1f + allreduces %.1f + weights %.1f + "
       "attention %.1f + embedding and output %.1f + wafer hops %.1f; slowest stage %.2f\n",
@@ -163,16 +176,18 @@ absl::Status PredictModel(const Arguments& arguments) {
       .needs = {.wafers = static_cast<int>(arguments.Integer("wafers")), .bytes_per_weight = bytes},
       .kv = arguments.Integer("kv"),
       .users = arguments.Integer("users"),
-      .prompt = arguments.Integer("prompt")};
+      .prompt = arguments.Integer("prompt"),
+      .generate = arguments.Integer("generate")};
   for (const std::string& name : silicon::BuiltInHardware()) {
     WL_ASSIGN_OR_RETURN(silicon::Hardware device, silicon::LoadHardware(name));
     if (device.accelerator() != nullptr) task.prefill_devices.push_back(std::move(device));
   }
   WL_ASSIGN_OR_RETURN(const Prediction prediction, timing::Predict(task));
   if (arguments.json()) {
-    boost::json::object out = {{"model", shape.name},     {"hardware", hardware.name},
-                               {"profile", profile.name}, {"kv", task.kv},
-                               {"users", task.users},     {"prompt", task.prompt}};
+    boost::json::object out = {{"model", shape.name},      {"hardware", hardware.name},
+                               {"profile", profile.name},  {"kv", task.kv},
+                               {"users", task.users},      {"prompt", task.prompt},
+                               {"generate", task.generate}};
     for (auto& [key, value] : Json(prediction)) out[key] = std::move(value);
     printf("%s\n", boost::json::serialize(out).c_str());
   } else {
@@ -197,6 +212,8 @@ Command PredictCommand() {
                 IntegerFlag("kv", "N", "cached positions a user", 1024, 1, kMost),
                 IntegerFlag("users", "U", "users at once", 1, 1, kMost),
                 IntegerFlag("prompt", "T", "tokens of the prompt", 1024, 1, kMost),
+                IntegerFlag("generate", "G", "tokens of the answer, for the whole request", 128, 1,
+                            kMost),
                 IntegerFlag("wafers", "N", "how many wafers; 0: the fewest that fit", 0, 0, 4096),
                 TextFlag("weights", "TYPE", "fp16, fp8, int4, ...", "fp16"),
                 NumberFlag("accepted", "A", "tokens accepted a pass, instead of the profile's",

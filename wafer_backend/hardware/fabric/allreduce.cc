@@ -30,29 +30,35 @@ void LayChain(const CollectiveSize& size, Fabric* fabric) { Lay(size, AddWholeCh
 void LayTwoPhase(const CollectiveSize& size, Fabric* fabric) { Lay(size, AddTwoPhase, fabric); }
 
 double ChainFormula(const CollectiveSize& size) {
-  return 2 * (ChainCycles(size.side, 1, size.length, size.ramp_cycles) +
-              BroadcastCycles(size.side, size.length, size.ramp_cycles));
+  return 2 * collectives::ChainAllreduceCycles(size.side, size.length, size.costs());
 }
 
 double TwoPhaseFormula(const CollectiveSize& size) {
-  return 2 * (TwoPhaseCycles(size.side, size.length, size.ramp_cycles) +
-              BroadcastCycles(size.side, size.length, size.ramp_cycles));
+  return 2 * collectives::TreeAllreduceCycles(size.side, size.length, size.costs());
 }
 
 // The product's part of y = x W: a quarter cycle a MAC over a tile of length x length, then the
 // partial sums of every column reduced and spread.
-void LayGemv(const CollectiveSize& size, Fabric* fabric) {
+int TileCompute(const CollectiveSize& size) { return (size.length * size.length + 3) / 4; }
+
+void LayGemv(const CollectiveSize& size, AddReduce add_reduce, Fabric* fabric) {
   Programs programs(static_cast<size_t>(size.side * size.side));
   for (Program& program : programs) {
-    program.steps.push_back(
-        {{Operation::Kind::kCompute, 0, 0, 0, (size.length * size.length + 3) / 4}});
+    program.steps.push_back({{Operation::Kind::kCompute, 0, 0, 0, TileCompute(size)}});
   }
   for (int column = 0; column < size.side; ++column) {
     const Line line{fabric, false, column, size.side};
-    AddTwoPhase(line, 0, size.length, &programs);
+    add_reduce(line, 0, size.length, &programs);
     AddBroadcast(line, 4, size.length, &programs);
   }
   SetPrograms(std::move(programs), fabric);
+}
+
+void LayGemvTwoPhase(const CollectiveSize& size, Fabric* fabric) {
+  LayGemv(size, AddTwoPhase, fabric);
+}
+void LayGemvChain(const CollectiveSize& size, Fabric* fabric) {
+  LayGemv(size, AddWholeChain, fabric);
 }
 
 bool GemvHolds(const CollectiveSize& size, const Fabric& fabric) {
@@ -68,10 +74,13 @@ bool GemvHolds(const CollectiveSize& size, const Fabric& fabric) {
   return true;
 }
 
-double GemvFormula(const CollectiveSize& size) {
-  return (size.length * size.length + 3) / 4 +
-         TwoPhaseCycles(size.side, size.length, size.ramp_cycles) +
-         BroadcastCycles(size.side, size.length, size.ramp_cycles);
+double GemvTwoPhaseFormula(const CollectiveSize& size) {
+  return TileCompute(size) + collectives::TreeAllreduceCycles(size.side, size.length, size.costs());
+}
+
+double GemvChainFormula(const CollectiveSize& size) {
+  return TileCompute(size) +
+         collectives::ChainAllreduceCycles(size.side, size.length, size.costs());
 }
 
 }  // namespace
@@ -89,10 +98,16 @@ const Collective kAllreduceTwoPhase = {"allreduce-two-phase",
                                        GridSumsEverywhere,
                                        TwoPhaseFormula};
 const Collective kGemvTwoPhase = {"gemv-two-phase",
-                                  "a GEMV on tiles of length x length, allreduce over columns",
+                                  "a GEMV on tiles of length x length, columns summed by K-trees",
                                   1,
-                                  LayGemv,
+                                  LayGemvTwoPhase,
                                   GemvHolds,
-                                  GemvFormula};
+                                  GemvTwoPhaseFormula};
+const Collective kGemvChain = {"gemv-chain",
+                               "a GEMV on tiles of length x length, columns summed by chains",
+                               1,
+                               LayGemvChain,
+                               GemvHolds,
+                               GemvChainFormula};
 
 }  // namespace waferline::fabric

@@ -24,7 +24,7 @@ bool Holds(const CollectiveSize& size, const Fabric& fabric) {
 }
 
 double FormulaCycles(const CollectiveSize& size) {
-  return 2 * BroadcastCycles(size.side, size.length, size.ramp_cycles);
+  return 2 * collectives::BroadcastCycles(size.side, size.length, size.costs());
 }
 
 }  // namespace

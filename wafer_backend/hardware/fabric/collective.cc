@@ -9,8 +9,9 @@ namespace waferline::fabric {
 
 std::span<const Collective* const> Collectives() {
   static const Collective* const kAll[] = {
-      &kBroadcast,      &kReduceChain,       &kReduceTwoPhase, &kReduceTree, &kReduceStar,
-      &kAllreduceChain, &kAllreduceTwoPhase, &kGemvTwoPhase,   &kShift,      &kGemmShift,
+      &kBroadcast,  &kReduceChain,    &kReduceTwoPhase,    &kReduceTree,
+      &kReduceStar, &kAllreduceChain, &kAllreduceTwoPhase, &kGemvTwoPhase,
+      &kGemvChain,  &kShift,          &kGemmShift,
   };
   return kAll;
 }

@@ -2,9 +2,7 @@
 // result that must come out, and the closed formula that the timing models would use for it. To add
 // one: a file that defines a Collective, and its name in collective.cc.
 //
-// Formulas have the contention / distance / depth form of HPDC'24 ("Near-optimal wafer-scale
-// reduce"): cycles = the most wavelets that one core or link must pass, plus hops on the longest
-// path, plus a cost per core that works in turn: two ramps, the operation, the first hop.
+// Formulas are those of hardware/collectives, the same that timing builds kernels of.
 #pragma once
 
 #include <span>
@@ -12,6 +10,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "wafer_backend/hardware/collectives/formulas.h"
 #include "wafer_backend/hardware/fabric/fabric.h"
 
 namespace waferline::fabric {
@@ -21,6 +20,8 @@ struct CollectiveSize {
   int side = 0;
   int length = 0;
   int ramp_cycles = 2;
+  // Of a core that runs no software: the simulator's.
+  collectives::Costs costs() const { return {.ramp = static_cast<double>(ramp_cycles)}; }
 };
 
 struct Collective {

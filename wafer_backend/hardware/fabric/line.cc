@@ -51,16 +51,6 @@ void AddBroadcast(const Line& line, int colour, int length, Programs* programs) 
   }
 }
 
-double ChainCycles(int cores, int stride, int length, int ramp_cycles) {
-  // Distance: every hop once. Depth: cores - 1 hand-overs of two ramps and an operation.
-  const double hand_over = 2.0 * ramp_cycles + 1;
-  return length + (cores - 1) * (stride + hand_over);
-}
-
-double BroadcastCycles(int cores, int length, int ramp_cycles) {
-  return length + (cores - 1) + 2.0 * ramp_cycles + 1;
-}
-
 void SetPrograms(Programs programs, Fabric* fabric) {
   for (size_t tile = 0; tile < programs.size(); ++tile) {
     if (!programs[tile].steps.empty()) {

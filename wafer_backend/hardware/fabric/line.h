@@ -40,10 +40,6 @@ void AddChain(const Line& line, const Chain& chain, Programs* programs);
 // Core 0's vector to all others, by multicast on one colour.
 void AddBroadcast(const Line& line, int colour, int length, Programs* programs);
 
-// Cycles of them, alone: until the last core has its last wavelet.
-double ChainCycles(int cores, int stride, int length, int ramp_cycles);
-double BroadcastCycles(int cores, int length, int ramp_cycles);
-
 void SetPrograms(Programs programs, Fabric* fabric);
 
 }  // namespace waferline::fabric

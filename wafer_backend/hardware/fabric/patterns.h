@@ -13,6 +13,7 @@ extern const Collective kReduceStar;
 extern const Collective kAllreduceChain;
 extern const Collective kAllreduceTwoPhase;
 extern const Collective kGemvTwoPhase;
+extern const Collective kGemvChain;
 extern const Collective kShift;
 extern const Collective kGemmShift;
 

@@ -15,7 +15,7 @@ void Lay(const CollectiveSize& size, Fabric* fabric) {
 }
 
 double FormulaCycles(const CollectiveSize& size) {
-  return ChainCycles(size.side, 1, size.length, size.ramp_cycles);
+  return collectives::ChainCycles(size.side, 1, size.length, size.costs());
 }
 
 }  // namespace

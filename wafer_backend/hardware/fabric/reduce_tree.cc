@@ -28,7 +28,7 @@ double TreeCycles(int cores, const CollectiveSize& size) {
   int half = 1;
   while (2 * half < cores) half *= 2;
   return std::max(
-      TreeCycles(cores - half, size) + ChainCycles(2, half, size.length, size.ramp_cycles),
+      TreeCycles(cores - half, size) + collectives::ChainCycles(2, half, size.length, size.costs()),
       TreeCycles(half, size) + size.length);
 }
 

@@ -93,8 +93,7 @@ bool Home(const CollectiveSize& size, const Fabric& fabric) {
 }
 
 double StepCycles(const CollectiveSize& size) {
-  // Both tiles leave over one ramp; the last wavelet of the second has two hops to go.
-  return 2.0 * size.length + 2 + 2.0 * size.ramp_cycles + 1;
+  return collectives::ShiftStepCycles(2.0 * size.length, size.costs());
 }
 
 int TileCompute(const CollectiveSize& size) {

@@ -1,36 +1,20 @@
 #include "wafer_backend/hardware/fabric/two_phase.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "wafer_backend/hardware/fabric/patterns.h"
 #include "wafer_backend/hardware/fabric/row_sum.h"
 
 namespace waferline::fabric {
 
-int GroupOf(int cores) { return static_cast<int>(std::ceil(std::sqrt(cores))); }
-
 void AddTwoPhase(const Line& line, int colour, int length, Programs* programs) {
-  const int group = GroupOf(line.n);
+  const int group = collectives::GroupOf(line.n);
   int last_first = 0;
   for (int first = 0; first < line.n; first += group) {
     AddChain(line, {first, std::min(first + group, line.n) - 1, 1, colour, length}, programs);
     last_first = first;
   }
   AddChain(line, {0, last_first, group, colour + 2, length}, programs);
-}
-
-double TwoPhaseCycles(int cores, int length, int ramp_cycles) {
-  const int group = GroupOf(cores);
-  const int groups = (cores + group - 1) / group;
-  const int last = cores - (groups - 1) * group;  // the last group may be smaller
-  const auto after = [&](int size, int index) {
-    return (size > 1 ? ChainCycles(size, 1, length, ramp_cycles) : 0) +
-           (index > 0 ? ChainCycles(index + 1, group, length, ramp_cycles) : 0);
-  };
-  // A group's first core takes part in both chains, one after the other. The second chain starts
-  // when the last group is done, but cannot pass a group that is not.
-  return groups > 1 ? std::max(after(last, groups - 1), after(group, groups - 2)) : after(last, 0);
 }
 
 namespace {
@@ -44,7 +28,7 @@ void Lay(const CollectiveSize& size, Fabric* fabric) {
 }
 
 double FormulaCycles(const CollectiveSize& size) {
-  return TwoPhaseCycles(size.side, size.length, size.ramp_cycles);
+  return collectives::TwoPhaseCycles(size.side, size.length, size.costs());
 }
 
 }  // namespace

@@ -70,7 +70,8 @@ class Clock {
   }
   double Hertz(int place) const { return task_.wafer.clock_hz.value * HealthOf(place).clock_share; }
   double LookUpSeconds(const PlacedPiece& piece) const {
-    return timing::EmbeddingCycles(model_, {piece.region.cores(), task_.bytes_per_weight}) /
+    return timing::EmbeddingCycles(model_, task_.shape,
+                                   {piece.region.cores(), task_.bytes_per_weight}) /
            Hertz(piece.place);
   }
   double HopsAround(size_t index) const {
@@ -96,7 +97,8 @@ class Clock {
     if (piece.part == Part::kOutput) {
       const double parameters = timing::VocabularyParameters(task_.shape) / placement_.tensor;
       stage.busy.base_seconds =
-          timing::OutputCycles(model_, parameters, region) / hertz + SumSeconds(piece.place);
+          timing::OutputCycles(model_, task_.shape, parameters, region) / hertz +
+          SumSeconds(piece.place);
       return stage;
     }
     const timing::LayerKind& kind = shares_.of(static_cast<size_t>(piece.layer));

@@ -16,10 +16,12 @@ timing::LayerKind ShareOf(const timing::ModelShape& shape, const timing::LayerKi
   timing::LayerKind share = kind;
   share.attention_parameters *= heads;
   share.ffn_parameters *= width;
-  // All of attention is active; the rest of what is active is feed-forward.
-  share.active_parameters = kind.attention_parameters * heads +
-                            (kind.active_parameters - kind.attention_parameters) * width;
   share.attention_macs_per_position *= heads;
+  for (size_t i = 0; i < share.matrices.size(); ++i) {
+    timing::LayerKind::Matrix& matrix = share.matrices[i];
+    (matrix.cut_in ? matrix.in : matrix.out) *= i < share.attention_matrices ? heads : width;
+  }
+  timing::CountMatrices(&share);
   share.heads *= heads;
   if (!shape.latent.has_value()) share.kv_values_per_position *= largest(shape.kv_heads);
   return share;

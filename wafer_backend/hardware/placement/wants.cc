@@ -48,8 +48,8 @@ class Balance {
     const timing::Region region{cores, task_.bytes_per_weight};
     if (sort.part == Part::kEmbedding) return 0;
     if (sort.part == Part::kOutput) {
-      return timing::OutputCycles(model_, timing::VocabularyParameters(task_.shape) / task_.tensor,
-                                  region);
+      return timing::OutputCycles(model_, task_.shape,
+                                  timing::VocabularyParameters(task_.shape) / task_.tensor, region);
     }
     const timing::LayerCost cost = timing::CostOfLayer(model_, task_.wafer, *sort.kind, region);
     double seen = static_cast<double>(task_.context);

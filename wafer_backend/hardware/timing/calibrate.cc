@@ -1,5 +1,6 @@
 #include "wafer_backend/hardware/timing/calibrate.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string_view>
 
@@ -37,6 +38,17 @@ Profile StartingProfile() {
     if (FittedHere(field)) p.fitted.emplace_back(field.name);
   }
   return p;
+}
+
+Profile::Sides DecodeSides(const std::vector<KernelMeasurement>& points) {
+  Profile::Sides sides{1e6, 1};
+  for (const KernelMeasurement& point : points) {
+    const auto* layer = std::get_if<DecodeLayerSize>(&point.size);
+    if (layer == nullptr) continue;
+    sides.low = std::min(sides.low, static_cast<double>(layer->grid));
+    sides.high = std::max(sides.high, static_cast<double>(layer->grid));
+  }
+  return sides.low <= sides.high ? sides : Profile::Sides{};
 }
 
 }  // namespace
@@ -79,6 +91,9 @@ absl::StatusOr<Calibration> CalibrateKernels(
   calibration.profile = start;
   Set(fit.parameters, &calibration.profile.constants);
   calibration.profile.spread = fit.spread;
+  calibration.profile.fit_constants = static_cast<int>(start.fitted.size());
+  calibration.profile.fit_points = problem.points;
+  calibration.profile.measured_sides = DecodeSides(points);
   size_t k = 0;
   for (const ConstantField& field : ConstantFields()) {
     calibration.profile.errors.*field.value = FittedHere(field) ? fit.standard_errors[k++] : 0;

@@ -13,93 +13,135 @@ namespace waferline::timing {
 namespace {
 
 constexpr double kCachedPositions = 1024;
+// Tokens that a pass may accept where a row has speculation or does not say: up to a draft of
+// three.
+constexpr double kLeastAccepted = 1, kMostAccepted = 4;
 
 struct Row {
   ModelShape shape;
   LayoutNeeds needs;
   double measured = 0;
   std::string label;
+  bool launch = false;  // launch kernels, one token a pass
 };
 
-absl::StatusOr<std::vector<Row>> RowsOf(const std::vector<ModelMeasurement>& points,
-                                        bool speculating) {
+absl::StatusOr<std::vector<Row>> RowsOf(const std::vector<ModelMeasurement>& points) {
   std::vector<Row> rows;
   for (const ModelMeasurement& point : points) {
-    if ((point.speculation != "no") != speculating) continue;
     WL_ASSIGN_OR_RETURN(ModelShape shape, LoadModelShape(point.model));
     Row row;
     row.shape = std::move(shape);
     row.needs.wafers = point.wafers;
     row.needs.bytes_per_weight = absl::StrContains(point.weights, "fp8") ? 1 : 2;
     row.measured = point.tokens_per_second;
-    row.label = absl::StrCat(point.model, " ", point.date);
+    row.label = absl::StrCat(point.model, " ", point.date, ", speculation: ", point.speculation);
+    row.launch = point.speculation == "no";
     rows.push_back(std::move(row));
   }
   return rows;
 }
 
+// Tokens/s at one token a pass.
 absl::StatusOr<double> Speed(const Row& row, const silicon::WaferSpec& wafer,
                              const Profile& profile) {
   WL_ASSIGN_OR_RETURN(const DecodeCosts costs, DecodeCostsOf(row.shape, wafer, profile, row.needs));
-  return costs.tokens_per_step / costs.total.At(kCachedPositions);
+  return 1 / costs.total.At(kCachedPositions);
 }
+
+// Fitted together: parameters are the launch kernels' scale and the later ones' gain.
+struct Family {
+  const std::vector<Row>& rows;
+  const silicon::WaferSpec& wafer;
+  const Profile& base;
+
+  static double Scale(const std::vector<double>& p, bool launch) {
+    return launch ? p[0] : p[0] / p[1];
+  }
+  absl::StatusOr<Residual> ResidualOf(const std::vector<double>& parameters, int i) const {
+    const Row& row = rows[static_cast<size_t>(i)];
+    Profile tried = base;
+    tried.constants.layer_scale = Scale(parameters, row.launch);
+    WL_ASSIGN_OR_RETURN(const double speed, Speed(row, wafer, tried));
+    Residual residual{row.label, row.measured, speed, 1, 1};
+    if (!row.launch) {
+      residual.accepted_low = kLeastAccepted;
+      residual.accepted_high = kMostAccepted;
+    }
+    return residual;
+  }
+};
 
 }  // namespace
 
 absl::StatusOr<Calibration> CalibrateModels(const std::string& name,
                                             const std::vector<ModelMeasurement>& points,
                                             const Profile& base, const silicon::WaferSpec& wafer) {
+  const bool launch = name == "vendor-2024";
+  if (!launch && name != "vendor-2025") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("profile \"", name, "\" is not fitted to models: vendor-2024, vendor-2025"));
+  }
   Profile start = base;
   start.name = name;
+  start.title =
+      launch ? "The vendor's kernels at launch, from two end-to-end speeds without speculation"
+             : "The vendor's later kernels; speculation is a parameter that nobody outside "
+               "knows";
   start.anchored = true;
   start.shared_grid = false;
   start.residuals.clear();
   start.fitted = {"layer_scale"};
-  if (name == "vendor-2024") {
-    start.title = "The vendor's kernels at launch, from two end-to-end speeds without speculation";
-  } else if (name == "vendor-2025") {
-    start.title =
-        "The vendor's later kernels; speculation is a parameter that nobody outside knows";
-    start.tokens_per_step = {2, 1, 4, silicon::Mark::kUnknown,
-                             "accepted tokens a pass; the published rows imply 1 to 4"};
-  } else {
-    return absl::InvalidArgumentError(
-        absl::StrCat("profile \"", name, "\" is not fitted to models: vendor-2024, vendor-2025"));
+  if (!launch) {
+    start.tokens_per_step = {2, kLeastAccepted, kMostAccepted, silicon::Mark::kUnknown,
+                             "accepted tokens a pass; the middle of 1 to 4, a range of ours"};
   }
-  WL_ASSIGN_OR_RETURN(const std::vector<Row> rows, RowsOf(points, name != "vendor-2024"));
-  for (const Row& row : rows) WL_RETURN_IF_ERROR(Speed(row, wafer, start).status());
-
+  WL_ASSIGN_OR_RETURN(const std::vector<Row> rows, RowsOf(points));
+  const Family family{rows, wafer, start};
   FitProblem problem;
-  problem.start = {start.constants.layer_scale};
+  problem.start = {1, 1};
   problem.points = static_cast<int>(rows.size());
-  problem.error = [&, tried = start](const std::vector<double>& scale, int i) mutable {
-    tried.constants.layer_scale = scale[0];
-    const Row& row = rows[static_cast<size_t>(i)];
-    return std::log(*Speed(row, wafer, tried) / row.measured);  // was fine above
+  int launches = 0;
+  for (int i = 0; i < problem.points; ++i) {
+    WL_RETURN_IF_ERROR(family.ResidualOf(problem.start, i).status());
+    launches += rows[static_cast<size_t>(i)].launch;
+  }
+  if (problem.points < 6 || launches == 0 || launches == problem.points) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the vendor's two constants need six rows, some with spec no and some "
+                     "without: there are ",
+                     problem.points, " rows, ", launches, " with spec no"));
+  }
+  problem.error = [&](const std::vector<double>& parameters, int i) {
+    const Residual r = *family.ResidualOf(parameters, i);  // was fine above
+    return std::log(r.predicted * std::sqrt(r.accepted_low * r.accepted_high) / r.measured);
   };
   WL_ASSIGN_OR_RETURN(const FitResult fit, Fit(problem));
 
   Calibration calibration;
   calibration.profile = start;
   Profile& profile = calibration.profile;
-  profile.constants.layer_scale = fit.parameters[0];
-  profile.errors = KernelConstants{};
-  for (const ConstantField& field : ConstantFields()) {
-    profile.errors.*field.value = base.errors.*field.value;
-  }
-  profile.errors.layer_scale = fit.standard_errors[0];
-  // The rows' own unknown acceptance is a parameter of its own, no scatter of the kernels.
-  profile.spread = name == "vendor-2024" ? fit.spread : base.spread;
+  profile.constants.layer_scale = Family::Scale(fit.parameters, launch);
+  profile.fit_constants = 2;
+  profile.fit_points = problem.points;
+  double launch_squares = 0;
   for (int i = 0; i < problem.points; ++i) {
-    const Row& row = rows[static_cast<size_t>(i)];
-    profile.residuals.push_back(
-        {row.label, row.measured, row.measured * std::exp(problem.error(fit.parameters, i))});
+    WL_ASSIGN_OR_RETURN(Residual residual, family.ResidualOf(fit.parameters, i));
+    if (!residual.is_range()) launch_squares += std::pow(std::log(residual.accepted()), 2);
+    profile.residuals.push_back(std::move(residual));
   }
-  if (rows.size() > 1) {
-    WL_ASSIGN_OR_RETURN(calibration.left_out_errors, LeaveOneOutErrors(problem));
-    for (double& error : calibration.left_out_errors) error = std::expm1(error);
-  } else {
-    calibration.left_out_errors.assign(rows.size(), 0.0);
+  // The later rows' scatter is their acceptance, no scatter of the kernels.
+  profile.spread = std::max(base.spread, std::sqrt(launch_squares / std::max(1, launches - 1)));
+  const double launch_error = profile.spread / std::sqrt(launches);
+  const double gain_error = fit.standard_errors[1] / fit.parameters[1];
+  profile.errors.layer_scale = profile.constants.layer_scale *
+                               (launch ? launch_error : std::hypot(launch_error, gain_error));
+  WL_ASSIGN_OR_RETURN(calibration.left_out_errors, LeaveOneOutErrors(problem));
+  for (size_t i = 0; i < rows.size(); ++i) {
+    // Beyond the row's range only.
+    const double error = calibration.left_out_errors[i];
+    const double width = rows[i].launch ? 0 : std::log(kMostAccepted / kLeastAccepted) / 2;
+    const double outside = std::max(0.0, std::abs(error) - width);
+    calibration.left_out_errors[i] = std::expm1(std::copysign(outside, error));
   }
   return calibration;
 }

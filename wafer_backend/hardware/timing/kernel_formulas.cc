@@ -4,52 +4,101 @@
 #include <cmath>
 
 namespace waferline::timing {
+namespace {
+
+constexpr double kMeasuredLanes = 8;  // of the machine that mac_cycles was fitted to
+
+int Cores(double side) { return static_cast<int>(side); }
+
+// Of a matrix-vector kernel that runs `instructions` cycles of everything but MACs.
+double Instructions(const KernelModel& m, double cycles) { return m.instruction_scale * cycles; }
+
+}  // namespace
 
 KernelModel ModelFor(const silicon::WaferSpec& wafer, const Profile& profile) {
   const KernelConstants& c = profile.constants;
-  const bool narrow = wafer.simd_fp16_lanes.value <= 4;
   KernelModel m;
   m.constants = c;
-  m.mac_cycles = c.mac_cycles * (narrow ? c.four_lane_mac_factor : 1);
-  m.start_factor = narrow ? c.four_lane_start_factor : 1;
-  m.side_cycles = wafer.hop_cycles.value +
-                  c.allreduce_core_cycles * (narrow ? c.four_lane_allreduce_factor : 1);
-  m.ramp_cycles = wafer.ramp_cycles.value;
+  m.mac_cycles = c.mac_cycles * std::max(1.0, kMeasuredLanes / wafer.simd_fp16_lanes.value);
+  m.narrow = wafer.simd_fp16_lanes.value <= 4;
+  m.instruction_scale = m.narrow ? c.four_lane_scale : 1;
+  m.tree = {wafer.hop_cycles.value, wafer.ramp_cycles.value, c.tree_stage_cycles};
+  m.chain = {wafer.hop_cycles.value, wafer.ramp_cycles.value, c.chain_stage_cycles};
   m.softmax_score_cycles = profile.softmax_score_cycles.value;
   return m;
 }
 
-double GemvChainCycles(const KernelModel& m, double side, double in, double out) {
-  const double stages = m.constants.chain_stage_cycles * (side + out);
-  return m.start_factor * (m.constants.chain_start_cycles + stages) + side * out / 8 + 2 * out +
+double AllreduceCycles(const KernelModel& m, double side, double length) {
+  return Instructions(m, collectives::TreeAllreduceCycles(Cores(side), length, m.tree));
+}
+
+double GemvTreeCycles(const KernelModel& m, double side, double in, double out) {
+  return Instructions(m, m.constants.gemv_start_cycles) + AllreduceCycles(m, side, out) +
          m.mac_cycles * in * out;
 }
 
+double GemvChainCycles(const KernelModel& m, double side, double in, double out) {
+  const double links = collectives::ChainAllreduceCycles(Cores(side), out, m.chain);
+  const double stages = out * m.chain.hand_over() + side * out / 8;
+  return Instructions(m, m.constants.chain_start_cycles + links + stages) + m.mac_cycles * in * out;
+}
+
 double GemmStepCycles(const KernelModel& m, double rows, double inner, double columns) {
-  constexpr double kWordLanes = 4;
-  const double padded = std::ceil(rows / kWordLanes) * kWordLanes;
-  return m.start_factor *
-             (m.constants.gemm_step_cycles + m.constants.gemm_column_cycles * columns) +
-         m.mac_cycles * padded * inner * columns;
+  constexpr double kWordElements = 4;  // FP16 in 64 bits
+  constexpr double kWaveletElements = 2;
+  const double padded = m.narrow ? rows : std::ceil(rows / kWordElements) * kWordElements;
+  const double start = m.narrow ? 0 : m.constants.gemm_step_cycles;
+  const double arithmetic =
+      start + m.constants.gemm_column_cycles * columns + m.mac_cycles * padded * inner * columns;
+  const double tiles = inner * (rows + columns) / kWaveletElements;
+  return std::max(arithmetic, collectives::ShiftStepCycles(tiles, {m.tree.hop, m.tree.ramp}));
 }
 
 DecodeCost DecodeLayerCost(const KernelModel& m, double side, const DecodeWork& work) {
-  const double mac = m.mac_cycles * m.constants.layer_mac_factor;
   const double scale = m.constants.layer_scale;
   DecodeCost cost;
-  cost.start = scale * m.start_factor * m.constants.layer_start_cycles;
-  cost.allreduces = scale * work.allreduces * AllreduceCycles(m, side);
-  cost.weights = scale * mac * work.weight_macs;
-  cost.attention =
-      scale * (mac * work.attention_macs + m.start_factor * m.softmax_score_cycles * work.scores);
+  cost.start = scale * Instructions(m, m.constants.layer_start_cycles);
+  if (work.allreduces > 0) {
+    cost.allreduces =
+        scale * work.allreduces * AllreduceCycles(m, side, work.words / work.allreduces);
+  }
+  cost.weights = scale * (Instructions(m, m.constants.layer_column_cycles * work.columns) +
+                          m.mac_cycles * work.weight_macs);
+  cost.attention = scale * (m.mac_cycles * work.attention_macs +
+                            Instructions(m, m.softmax_score_cycles * work.scores));
   return cost;
 }
 
-double TunedSide(const KernelModel& m, double macs, int allreduces, double least, double most) {
-  // d/ds of allreduces * side_cycles * s + mac * macs / s^2 is zero here.
-  const double mac = m.mac_cycles * m.constants.layer_mac_factor;
-  const double best = std::cbrt(2 * mac * macs / (allreduces * m.side_cycles));
-  return std::max(least, std::min(most, best));
+double TransitionCycles(const silicon::WaferSpec& wafer, double side, double bytes_per_core) {
+  const double crossing = bytes_per_core * side / 2;
+  return crossing / wafer.link_bytes_per_cycle.value + wafer.hop_cycles.value * side +
+         2 * wafer.ramp_cycles.value;
+}
+
+DecodeWork WorkOn(const WholeWork& whole, double side) {
+  return {.weight_macs = whole.macs / (side * side),
+          .columns = whole.columns / side,
+          .allreduces = whole.allreduces,
+          .words = whole.words / side + whole.scalars};
+}
+
+double TunedSide(const KernelModel& m, const WholeWork& whole, double least, double most) {
+  // An allreduce of length L over s cores: s hops in and out, about 2 sqrt(s) hand-overs, 3 L.
+  const double scale = m.instruction_scale;
+  const double hops = 2 * scale * whole.allreduces * m.tree.hop;
+  const double stages = scale * whole.allreduces * m.tree.hand_over();
+  const double falling =
+      scale * (3 * whole.words + m.constants.layer_column_cycles * whole.columns);
+  const double macs = 2 * m.mac_cycles * whole.macs;
+  const auto grows_at = [&](double side) {  // the sign of the cycles' derivative
+    return hops + stages / std::sqrt(side) > falling / (side * side) + macs / (side * side * side);
+  };
+  double low = least, high = std::max(least, most);
+  for (int step = 0; step < 30 && high - low > 1e-3; ++step) {
+    const double middle = (low + high) / 2;
+    (grows_at(middle) ? high : low) = middle;
+  }
+  return grows_at(least) ? least : high;
 }
 
 }  // namespace waferline::timing

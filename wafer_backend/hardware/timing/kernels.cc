@@ -70,10 +70,14 @@ struct Predict {
     const double d = static_cast<double>(size.d);
     const double f = static_cast<double>(size.ffn);
     const double s = static_cast<double>(size.seq);
+    // Sums: queries, keys and values, attention's values, output, down-projection; both
+    // up-projections; the scores.
     const DecodeWork work = {.weight_macs = 4 * d * d + 3 * d * f,
+                             .columns = 6 * d + f,
                              .attention_macs = 2 * d * s,
                              .scores = s,
-                             .allreduces = kDenseLayerAllreduces};
+                             .allreduces = kDenseLayerAllreduces,
+                             .words = 6 * d + 2 * f + s + kDenseLayerScalars};
     WL_RETURN_IF_ERROR(CheckSram(wafer, work.weight_macs + work.attention_macs));
     return DecodeLayerCost(model, static_cast<double>(size.grid), work).total();
   }
@@ -102,11 +106,7 @@ absl::StatusOr<double> KernelCycles(const WaferSpec& wafer, const Profile& profi
 absl::StatusOr<double> TransitionCycles(const WaferSpec& wafer, int64_t grid,
                                         Bytes bytes_per_core) {
   WL_RETURN_IF_ERROR(CheckSizes(wafer, grid, {{"bytes_per_core", bytes_per_core.count()}}));
-  // Half of a row's bytes cross its middle link; the last of them comes from the far end.
-  const double side = static_cast<double>(grid);
-  const double crossing = bytes_per_core.as_double() * side / 2;
-  return crossing / wafer.link_bytes_per_cycle.value + wafer.hop_cycles.value * side +
-         2 * wafer.ramp_cycles.value;
+  return TransitionCycles(wafer, static_cast<double>(grid), bytes_per_core.as_double());
 }
 
 absl::StatusOr<double> KvShiftCycles(const WaferSpec& wafer, Bytes bytes_per_core) {

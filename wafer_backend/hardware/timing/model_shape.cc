@@ -42,17 +42,13 @@ class Checker {
 
 double D(int64_t value) { return static_cast<double>(value); }
 
-double Parameters(const std::vector<LayerKind::Matrix>& matrices) {
-  double sum = 0;
-  for (const LayerKind::Matrix& m : matrices) sum += m.in * m.out;
-  return sum;
-}
+constexpr bool kCutIn = true;
 
 void AddAttention(const ModelShape& s, LayerKind* kind) {
   const double hidden = D(s.hidden), heads = D(s.heads);
   if (!s.latent.has_value()) {
     const double queries = heads * D(s.head_dim), keys = D(s.kv_heads * s.head_dim);
-    kind->matrices = {{hidden, queries}, {hidden, keys}, {hidden, keys}, {queries, hidden}};
+    kind->matrices = {{hidden, queries}, {hidden, keys}, {hidden, keys}, {queries, hidden, kCutIn}};
     kind->kv_values_per_position = 2 * keys;
     kind->attention_macs_per_position = 2 * queries;
     return;
@@ -63,7 +59,7 @@ void AddAttention(const ModelShape& s, LayerKind* kind) {
                     {D(l.query_rank), heads * D(l.plain_dim + l.rotary_dim)},
                     {hidden, latent},
                     {D(l.kv_rank), heads * D(l.plain_dim) + values},
-                    {values, hidden}};
+                    {values, hidden, kCutIn}};
   kind->kv_values_per_position = latent;
   kind->attention_macs_per_position = heads * (latent + D(l.kv_rank));
   kind->allreduces += kLatentAllreduces;
@@ -75,7 +71,9 @@ LayerKind KindOf(const ModelShape& s, bool experts, bool window) {
   kind.heads = D(s.heads);
   kind.window = window ? s.window->positions : 0;
   AddAttention(s, &kind);
-  kind.attention_parameters = Parameters(kind.matrices);
+  kind.attention_matrices = kind.matrices.size();
+  CountMatrices(&kind);
+  kind.attention_parameters = kind.active_parameters;
   const double hidden = D(s.hidden);
   double width = D(s.ffn);
   if (experts) {
@@ -88,12 +86,23 @@ LayerKind KindOf(const ModelShape& s, bool experts, bool window) {
   } else {
     kind.ffn_parameters = 3 * hidden * width;
   }
-  kind.matrices.insert(kind.matrices.end(), {{hidden, width}, {hidden, width}, {width, hidden}});
-  kind.active_parameters = Parameters(kind.matrices);
+  kind.matrices.insert(kind.matrices.end(),
+                       {{hidden, width}, {hidden, width}, {width, hidden, kCutIn}});
+  CountMatrices(&kind);
   return kind;
 }
 
 }  // namespace
+
+void CountMatrices(LayerKind* kind) {
+  kind->active_parameters = kind->inputs = 0;
+  kind->outputs = kind->attention_macs_per_position / 2;
+  for (const LayerKind::Matrix& m : kind->matrices) {
+    kind->active_parameters += m.in * m.out;
+    kind->inputs += m.in;
+    kind->outputs += m.out;
+  }
+}
 
 absl::Status CheckShape(const ModelShape& s) {
   Checker check;

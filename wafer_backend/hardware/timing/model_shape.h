@@ -61,11 +61,15 @@ struct LayerKind {
   struct Matrix {
     double in = 0;
     double out = 0;
+    bool cut_in = false;  // tensor parallelism cuts its input, else its output
   };
-  std::vector<Matrix> matrices;  // those that a token meets; active experts side by side
+  std::vector<Matrix> matrices;   // those that a token meets; active experts side by side
+  size_t attention_matrices = 0;  // the first ones
   double attention_parameters = 0;
   double ffn_parameters = 0;
   double active_parameters = 0;       // multiply-accumulates of one token, attention aside
+  double inputs = 0;                  // of all matrices together
+  double outputs = 0;                 // ... and of attention's values
   double kv_values_per_position = 0;  // numbers kept per cached position
   double attention_macs_per_position = 0;
   double heads = 0;
@@ -73,6 +77,8 @@ struct LayerKind {
   int allreduces = 0;  // of a decode step, over rows or columns
   double parameters() const { return attention_parameters + ffn_parameters; }
 };
+// What follows from a kind's matrices: active_parameters, inputs, outputs.
+void CountMatrices(LayerKind* kind);
 
 struct ModelLayers {
   std::vector<LayerKind> kinds;  // four at most: dense or experts, windowed or not

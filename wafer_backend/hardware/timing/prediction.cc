@@ -30,6 +30,8 @@ enum Figure : size_t {
   kAggregate,
   kFull,
   kTtft,
+  kRequest,
+  kEndToEnd,
   kWatts,
   kJoules,
   kUsd,
@@ -39,8 +41,19 @@ enum Figure : size_t {
 struct Outcome {
   std::array<double, kFigures> figures{};
   LatencyParts parts;
+  RequestParts request;
   double stage_seconds = 0;
 };
+
+// Of a window of `window` positions (0: all), how many tokens at first .. first + count - 1 cached
+// positions see on average.
+double MeanSeen(double first, double count, double window) {
+  const double last = first + count - 1;
+  if (window == 0 || last <= window) return (first + last) / 2;
+  if (first >= window) return window;
+  const double growing = window - first;
+  return (growing * (first + window - 1) / 2 + (count - growing) * window) / count;
+}
 
 class Model {
  public:
@@ -55,11 +68,12 @@ class Model {
     Outcome out;
     const double us = 1e6 / p.clock_hz;
     const double kv = static_cast<double>(task_.kv);
-    double slowest = 0;
+    const double passes = static_cast<double>(task_.generate - 1);
+    double slowest = 0, request_attention = 0;
     for (const LayoutGroup& group : groups_) {
       const LayerKind& kind = layers_.kinds[group.kind];
-      const Grid grid = GridOf(p.kernels, task_.wafer, task_.profile.shared_grid, kind, group,
-                               task_.needs.bytes_per_weight);
+      const Grid grid =
+          GridOf(p.kernels, task_.wafer, task_.profile, kind, group, task_.needs.bytes_per_weight);
       const LayerCost cost = CostOfLayer(p.kernels, task_.wafer, kind, grid.region);
       const double seen = kind.window > 0 ? std::min(kv, static_cast<double>(kind.window)) : kv;
       const double attention = cost.cycles_per_position * seen;
@@ -68,11 +82,16 @@ class Model {
       out.parts.weights += group.layers * us * cost.cycles.weights;
       out.parts.attention += group.layers * us * attention;
       slowest = std::max(slowest, grid.layers_in_turn * (cost.cycles.total() + attention));
+      if (passes > 0) {
+        const double window = static_cast<double>(kind.window);
+        request_attention += group.layers * cost.cycles_per_position *
+                             MeanSeen(static_cast<double>(task_.prompt), passes, window);
+      }
     }
-    const double output =
-        OutputCycles(p.kernels, VocabularyParameters(task_.shape), RegionOf(layout_.head_cores));
+    const double output = OutputCycles(p.kernels, task_.shape, VocabularyParameters(task_.shape),
+                                       RegionOf(layout_.head_cores));
     const double embedding =
-        EmbeddingCycles(p.kernels, RegionOf(layout_.groups.front().cores_each));
+        EmbeddingCycles(p.kernels, task_.shape, RegionOf(layout_.groups.front().cores_each));
     out.parts.embedding_and_output = us * (output + embedding);
     out.stage_seconds = std::max(slowest, output) / p.clock_hz;
     // A hop to each next wafer and, for the token's id, back to the first.
@@ -85,6 +104,12 @@ class Model {
     LatencyParts& parts = out.parts;
     parts.total = parts.start + parts.allreduces + parts.weights + parts.attention +
                   parts.embedding_and_output + parts.wafer_hops;
+    const double pass_ms =
+        1e-3 * (parts.total - parts.attention + us * request_attention) / p.tokens_per_step;
+    out.request.first_token = 1e3 * PrefillSeconds(p);
+    out.request.transition = passes > 0 ? 1e3 * TransitionSeconds(p) : 0;
+    out.request.decode = passes * pass_ms;
+    out.request.total = out.request.first_token + out.request.transition + out.request.decode;
     Derive(p, &out);
     return out;
   }
@@ -113,16 +138,37 @@ class Model {
     f[kUser] = user;
     f[kAggregate] = user * users;
     f[kFull] = p.tokens_per_step / out->stage_seconds;
-    f[kTtft] = PrefillSeconds(p) * 1e3;
+    f[kTtft] = out->request.first_token;
+    f[kRequest] = out->request.total;
+    f[kEndToEnd] = 1e3 * static_cast<double>(task_.generate) / out->request.total;
     f[kWatts] = watts;
     f[kJoules] = watts / f[kAggregate];
     f[kUsd] = p.usd_per_hour * layout_.wafers / 3600 / f[kAggregate] * 1e6;
   }
 
+  // Every core sends its part along its row to where decode wants it, all wafers at once.
+  double TransitionSeconds(const Parameters& p) const {
+    const double cores = task_.wafer.grid_columns.value * task_.wafer.grid_rows.value;
+    double kv_values = 0;
+    for (const LayoutGroup& group : groups_) {
+      const LayerKind& kind = layers_.kinds[group.kind];
+      const double prompt = static_cast<double>(task_.prompt);
+      const double kept = kind.window > 0 ? std::min<double>(kind.window, prompt) : prompt;
+      kv_values += group.layers * kind.kv_values_per_position * kept;
+    }
+    double bytes = kv_values * task_.needs.bytes_per_kv_value;
+    if (task_.profile.shared_grid) bytes += layout_.weight_bytes;
+    // A row of cores spans the grid that shares it: the wafer, or a layer's region.
+    const double side = task_.profile.shared_grid
+                            ? std::min(task_.wafer.grid_columns.value, task_.wafer.grid_rows.value)
+                            : std::sqrt(groups_.front().cores_each);
+    return TransitionCycles(task_.wafer, side, bytes / (cores * layout_.wafers)) / p.clock_hz;
+  }
+
   double PrefillSeconds(const Parameters& p) const {
     const double best = task_.profile.shared_grid ? PrefillOnOneGrid(p) : PrefillInChunks(p);
-    const double output =
-        OutputCycles(p.kernels, VocabularyParameters(task_.shape), RegionOf(layout_.head_cores));
+    const double output = OutputCycles(p.kernels, task_.shape, VocabularyParameters(task_.shape),
+                                       RegionOf(layout_.head_cores));
     const double hops = layout_.wafers > 1 ? layout_.wafers * p.wafer_hop_seconds : 0;
     return best + output / p.clock_hz + hops;
   }
@@ -283,6 +329,7 @@ absl::Status CheckTask(const PredictionTask& task) {
   WL_RETURN_IF_ERROR(check("kv", task.kv));
   WL_RETURN_IF_ERROR(check("users", task.users));
   WL_RETURN_IF_ERROR(check("prompt", task.prompt));
+  WL_RETURN_IF_ERROR(check("generate", task.generate));
   if (static_cast<double>(task.kv) * static_cast<double>(task.users) > 1e15) {
     return absl::InvalidArgumentError("kv times users must be at most 1e15 positions");
   }
@@ -295,7 +342,8 @@ absl::StatusOr<Prediction> Predict(const PredictionTask& task) {
   WL_RETURN_IF_ERROR(CheckTask(task));
   ModelLayers layers = LayersOf(task.shape);
   LayoutNeeds needs = task.needs;
-  needs.cached_positions = static_cast<double>(task.kv) * static_cast<double>(task.users);
+  needs.cached_positions = static_cast<double>(std::max(task.kv, task.prompt + task.generate - 1)) *
+                           static_cast<double>(task.users);
   WL_ASSIGN_OR_RETURN(WaferLayout layout, LayOut(task.shape, layers, task.wafer, needs));
   double kv_values = 0;
   for (const uint8_t kind : layers.kind_of) kv_values += layers.kinds[kind].kv_values_per_position;
@@ -328,6 +376,9 @@ absl::StatusOr<Prediction> Predict(const PredictionTask& task) {
   out.aggregate_per_second = spread.Of(kAggregate);
   out.full_per_second = spread.Of(kFull);
   out.ttft_wafer_ms = spread.Of(kTtft);
+  out.request_ms = spread.nominal().request;
+  out.request_total_ms = spread.Of(kRequest);
+  out.end_to_end_per_second = spread.Of(kEndToEnd);
   out.watts = spread.Of(kWatts);
   out.joules_per_token = spread.Of(kJoules);
   out.usd_per_million_tokens = spread.Of(kUsd);

@@ -35,10 +35,11 @@ struct PredictionTask {
   const ModelShape& shape;
   const silicon::WaferSpec& wafer;
   const Profile& profile;
-  LayoutNeeds needs;  // cached_positions is set from kv and users
+  LayoutNeeds needs;  // cached_positions is set from kv, users, prompt and generate
   int64_t kv = 1024;  // cached positions a user
   int64_t users = 1;
-  int64_t prompt = 1024;  // for the time to the first token
+  int64_t prompt = 1024;   // for the time to the first token
+  int64_t generate = 128;  // tokens of the answer, the first of which ends the prefill
   std::vector<silicon::Hardware> prefill_devices;
 };
 
@@ -49,6 +50,16 @@ struct LatencyParts {  // microseconds a pass
   double attention = 0;
   double embedding_and_output = 0;
   double wafer_hops = 0;
+  double total = 0;
+};
+
+// A whole request of one user on wafers alone: the prompt is prefilled there, its KV (and, where
+// all layers share a grid, the weights) moves to decode's layout, then each token of the answer
+// after the first is a pass over a KV that grows from the prompt's length.
+struct RequestParts {  // milliseconds
+  double first_token = 0;
+  double transition = 0;
+  double decode = 0;
   double total = 0;
 };
 
@@ -74,6 +85,9 @@ struct Prediction {
   Estimate aggregate_per_second;  // of all of them
   Estimate full_per_second;       // of as many as do no harm to each other
   Estimate ttft_wafer_ms;
+  RequestParts request_ms;
+  Estimate request_total_ms;
+  Estimate end_to_end_per_second;  // tokens of the answer over the whole request's time
   Estimate watts;
   Estimate joules_per_token;
   Estimate usd_per_million_tokens;
@@ -81,8 +95,8 @@ struct Prediction {
   std::vector<DevicePrefill> prefill;
 };
 
-// InvalidArgument names what is out of range (kv, users, prompt from 1 to 2^31, an impossible
-// shape); ResourceExhausted says with the arithmetic what does not fit.
+// InvalidArgument names what is out of range (kv, users, prompt, generate from 1 to 2^31, an
+// impossible shape); ResourceExhausted says with the arithmetic what does not fit.
 absl::StatusOr<Prediction> Predict(const PredictionTask& task);
 
 }  // namespace waferline::timing

@@ -9,17 +9,15 @@ std::span<const ConstantField> ConstantFields() {
   using K = KernelConstants;
   static constexpr ConstantField kFields[] = {
       {"mac_cycles", &K::mac_cycles},
-      {"allreduce_core_cycles", &K::allreduce_core_cycles},
+      {"tree_stage_cycles", &K::tree_stage_cycles},
       {"gemv_start_cycles", &K::gemv_start_cycles},
       {"chain_start_cycles", &K::chain_start_cycles},
       {"chain_stage_cycles", &K::chain_stage_cycles},
       {"gemm_step_cycles", &K::gemm_step_cycles},
       {"gemm_column_cycles", &K::gemm_column_cycles},
       {"layer_start_cycles", &K::layer_start_cycles},
-      {"layer_mac_factor", &K::layer_mac_factor},
-      {"four_lane_mac_factor", &K::four_lane_mac_factor},
-      {"four_lane_start_factor", &K::four_lane_start_factor},
-      {"four_lane_allreduce_factor", &K::four_lane_allreduce_factor},
+      {"layer_column_cycles", &K::layer_column_cycles},
+      {"four_lane_scale", &K::four_lane_scale},
       {"layer_scale", &K::layer_scale},
   };
   return kFields;
@@ -29,12 +27,19 @@ namespace {
 
 std::vector<double> SortedErrors(const std::vector<Residual>& residuals) {
   std::vector<double> errors;
-  for (const Residual& r : residuals) errors.push_back(std::abs(r.error_percent()));
+  for (const Residual& r : residuals) {
+    if (!r.is_range()) errors.push_back(std::abs(r.error_percent()));
+  }
   std::sort(errors.begin(), errors.end());
   return errors;
 }
 
 }  // namespace
+
+double Residual::error_percent() const {
+  const double nearest = std::clamp(measured, predicted * accepted_low, predicted * accepted_high);
+  return 100 * (is_range() ? nearest / measured - 1 : predicted * accepted_low / measured - 1);
+}
 
 double MedianErrorPercent(const std::vector<Residual>& residuals) {
   const std::vector<double> errors = SortedErrors(residuals);

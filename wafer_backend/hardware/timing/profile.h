@@ -14,18 +14,18 @@ namespace waferline::timing {
 // The fitted constants; kernel_formulas.h says where each stands. The values here are where a fit
 // starts from.
 struct KernelConstants {
-  double mac_cycles = 0.3;              // a multiply-accumulate in FP16 on eight lanes
-  double allreduce_core_cycles = 1.0;   // K-tree allreduce, per core of the side, above the hop
-  double gemv_start_cycles = 200;       // starting one matrix-vector product
-  double chain_start_cycles = 1000;     // starting one with a chain allreduce
-  double chain_stage_cycles = 10;       // one core's part in the chain, per element
-  double gemm_step_cycles = 100;        // one shift step of a matrix product
-  double gemm_column_cycles = 50;       // one column of the tile in such a step
-  double layer_start_cycles = 4000;     // one decode layer: task starts, norms, rotation, KV shift
-  double layer_mac_factor = 1.5;        // a MAC in a decode layer's short rows, in MACs
-  double four_lane_mac_factor = 1.5;    // WSE-2's core against WSE-3's: MACs
-  double four_lane_start_factor = 1.0;  // ... everything that is instructions, not MACs or hops
-  double four_lane_allreduce_factor = 1.0;  // ... allreduce_core_cycles
+  double mac_cycles = 0.3;           // a multiply-accumulate in FP16 on eight lanes
+  double tree_stage_cycles = 2;      // software of a hand-over in a K-tree
+  double gemv_start_cycles = 100;    // starting one matrix-vector product
+  double chain_start_cycles = 1000;  // starting one with a chain allreduce
+  double chain_stage_cycles = 8;     // software of a hand-over in the chain
+  double gemm_step_cycles = 100;     // starting one shift step of a matrix product
+  double gemm_column_cycles = 50;    // one column of the tile in such a step
+  double layer_start_cycles = 3000;  // one decode layer: task starts, norms, rotation, KV shift
+  double layer_column_cycles = 10;   // one column of a matrix's tile in a decode layer
+  // WSE-2's core against WSE-3's, in matrix-vector kernels: everything that is no MAC. Its points
+  // are speeds turned into cycles at a clock, so an error of that clock stands in here too.
+  double four_lane_scale = 0.8;
   double layer_scale = 1.0;  // whole layers, of kernels of which only end-to-end speed is known
 };
 
@@ -36,12 +36,18 @@ struct ConstantField {
 // Every constant, in the order of the struct.
 std::span<const ConstantField> ConstantFields();
 
-// One measured point and what the fitted model says of it.
+// One measured point and what the fitted model says of it. A speed that may have speculation in it
+// is predicted as a range: `predicted` tokens/s at one token a pass, times what may be accepted.
 struct Residual {
   std::string point;  // "gemv k_tree P=120 m=4320 n=4320"
   double measured = 0;
   double predicted = 0;
-  double error_percent() const { return 100 * (predicted / measured - 1); }
+  double accepted_low = 1, accepted_high = 1;  // tokens a pass
+  bool is_range() const { return accepted_low != accepted_high; }
+  // Tokens a pass that would make the prediction right.
+  double accepted() const { return measured / predicted; }
+  // Of the nearest end of the range; 0 within it.
+  double error_percent() const;
 };
 
 struct Profile {
@@ -53,10 +59,17 @@ struct Profile {
   // All layers of a wafer run on one grid after another's tokens, as research kernels do: fastest
   // for one user. Else each layer owns a region, and many users' tokens are in flight.
   bool shared_grid = false;
+  // Sides of the grids on which decode layers were measured: a shared grid stays within them.
+  struct Sides {
+    double low = 1, high = 1e6;
+  } measured_sides;
   KernelConstants constants;
   KernelConstants errors;           // one standard error of each fitted constant, else 0
   std::vector<std::string> fitted;  // the constants that this profile's own data decided
-  double spread = 0.02;             // one standard deviation of a prediction, relative
+  // Of the fit that they come from: the vendor's profiles share one.
+  int fit_constants = 0;
+  int fit_points = 0;
+  double spread = 0.02;  // one standard deviation of a prediction, relative
 
   // Parameters that no measurement here decides.
   silicon::Fact softmax_score_cycles;  // exponential of one attention score
@@ -64,7 +77,7 @@ struct Profile {
   std::vector<Residual> residuals;
 };
 
-// Of |error_percent|; 0 without residuals.
+// Of |error_percent| of the points that are no ranges; 0 without any.
 double MedianErrorPercent(const std::vector<Residual>& residuals);
 double WorstErrorPercent(const std::vector<Residual>& residuals);
 

@@ -33,6 +33,26 @@ std::string FormatFact(const silicon::Fact& fact) {
 
 }  // namespace
 
+std::string FitSummary(const Profile& profile) {
+  std::string out = absl::StrFormat(
+      "%d constants fitted to %d points: median error %.2f %%, worst "
+      "%.2f %%.",
+      profile.fit_constants, profile.fit_points, MedianErrorPercent(profile.residuals),
+      WorstErrorPercent(profile.residuals));
+  int ranges = 0, inside = 0;
+  for (const Residual& r : profile.residuals) {
+    ranges += r.is_range();
+    inside += r.is_range() && r.error_percent() == 0;
+  }
+  if (ranges > 0) {
+    absl::StrAppend(&out,
+                    absl::StrFormat(" Of %d speeds with speculation or perhaps with it, which "
+                                    "count in neither, %d lie in their predicted range.",
+                                    ranges, inside));
+  }
+  return out;
+}
+
 absl::StatusOr<Profile> ParseProfile(const std::string& name, std::string_view yaml) {
   silicon::YamlFile file(name, yaml);
   YamlForm form = file.root();
@@ -42,6 +62,14 @@ absl::StatusOr<Profile> ParseProfile(const std::string& name, std::string_view y
   profile.anchored = form.Flag("anchored", false);
   profile.shared_grid = form.Flag("shared_grid", false);
   profile.spread = form.Plain("spread", {0, 1});
+  profile.fit_constants = static_cast<int>(form.Integer("fit_constants", 0, 100));
+  profile.fit_points = static_cast<int>(form.Integer("fit_points", 0, 100'000));
+  YamlForm sides = form.Map("measured_sides");
+  profile.measured_sides = {sides.Plain("low", {1, 1e6}), sides.Plain("high", {1, 1e6})};
+  if (profile.measured_sides.low > profile.measured_sides.high) {
+    sides.AddError("low", "must not be above high");
+  }
+  sides.RefuseOthers();
   profile.softmax_score_cycles = form.Number("softmax_score_cycles", {1e-3, 1e6});
   profile.tokens_per_step = form.Number("tokens_per_step", {1, 64});
   YamlForm constants = form.Map("constants");
@@ -58,6 +86,10 @@ absl::StatusOr<Profile> ParseProfile(const std::string& name, std::string_view y
     residual.point = point.Text("point");
     residual.measured = point.Plain("measured", silicon::kPositive);
     residual.predicted = point.Plain("predicted", silicon::kPositive);
+    if (point.Has("accepted_low") || point.Has("accepted_high")) {
+      residual.accepted_low = point.Plain("accepted_low", {1, 64});
+      residual.accepted_high = point.Plain("accepted_high", {1, 64});
+    }
     point.RefuseOthers();
     profile.residuals.push_back(std::move(residual));
   }
@@ -75,29 +107,35 @@ absl::StatusOr<Profile> LoadProfile(const std::string& name_or_path) {
 std::vector<std::string> BuiltInProfiles() { return silicon::BuiltInNames("profiles"); }
 
 std::string FormatProfile(const Profile& profile) {
-  std::string out = absl::StrFormat(
-      "# Written by `waferctl wafer calibrate`. %d constants fitted to %d points: median error "
-      "%.2f %%, worst %.2f %%.\n",
-      profile.fitted.size(), profile.residuals.size(), MedianErrorPercent(profile.residuals),
-      WorstErrorPercent(profile.residuals));
+  std::string out =
+      absl::StrCat("# Written by `waferctl wafer calibrate`. ", FitSummary(profile), "\n");
   absl::StrAppend(&out, "name: ", Quoted(profile.name), "\ntitle: ", Quoted(profile.title),
                   "\nanchored: ", profile.anchored ? "true" : "false",
                   "\nshared_grid: ", profile.shared_grid ? "true" : "false",
-                  absl::StrFormat("\nspread: %.4g\n", profile.spread));
+                  absl::StrFormat("\nspread: %.4g\nfit_constants: %d\nfit_points: %d\n",
+                                  profile.spread, profile.fit_constants, profile.fit_points),
+                  absl::StrFormat("measured_sides: {low: %.6g, high: %.6g}\n",
+                                  profile.measured_sides.low, profile.measured_sides.high));
   absl::StrAppend(&out, "softmax_score_cycles: ", FormatFact(profile.softmax_score_cycles),
                   "\ntokens_per_step: ", FormatFact(profile.tokens_per_step), "\nconstants:\n");
   for (const ConstantField& field : ConstantFields()) {
     const bool fitted =
         std::find(profile.fitted.begin(), profile.fitted.end(), field.name) != profile.fitted.end();
-    absl::StrAppend(&out, absl::StrFormat("  %s: {value: %.8g, error: %.3g, fitted: %s}\n",
+    absl::StrAppend(&out, absl::StrFormat("  %s: {value: %.6g, error: %.2g, fitted: %s}\n",
                                           field.name, profile.constants.*field.value,
                                           profile.errors.*field.value, fitted ? "true" : "false"));
   }
   absl::StrAppend(&out, profile.residuals.empty() ? "points: []\n" : "points:\n");
   for (const Residual& r : profile.residuals) {
-    absl::StrAppend(
-        &out, absl::StrFormat("  - {point: %s, measured: %.8g, predicted: %.8g}  # %+.1f %%\n",
-                              Quoted(r.point), r.measured, r.predicted, r.error_percent()));
+    absl::StrAppend(&out, absl::StrFormat("  - {point: %s, measured: %.8g, predicted: %.5g",
+                                          Quoted(r.point), r.measured, r.predicted));
+    if (r.is_range()) {
+      absl::StrAppend(&out, absl::StrFormat(", accepted_low: %.6g, accepted_high: %.6g}  # %.2f "
+                                            "tokens a pass would make it right\n",
+                                            r.accepted_low, r.accepted_high, r.accepted()));
+    } else {
+      absl::StrAppend(&out, absl::StrFormat("}  # %+.1f %%\n", r.error_percent()));
+    }
   }
   return out;
 }

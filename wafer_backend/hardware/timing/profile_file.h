@@ -17,6 +17,9 @@ absl::StatusOr<Profile> ParseProfile(const std::string& name, std::string_view y
 absl::StatusOr<Profile> LoadProfile(const std::string& name_or_path);
 std::vector<std::string> BuiltInProfiles();
 
+// How good the fit is, in one or two sentences.
+std::string FitSummary(const Profile& profile);
+
 // ParseProfile(FormatProfile(p)) is p, up to the digits written.
 std::string FormatProfile(const Profile& profile);
 

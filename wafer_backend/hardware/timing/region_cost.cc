@@ -4,15 +4,29 @@
 #include <cmath>
 
 namespace waferline::timing {
+namespace {
 
-Grid GridOf(const KernelModel& m, const silicon::WaferSpec& wafer, bool shared_grid,
+WholeWork WorkOf(const LayerKind& kind) {
+  return {.macs = kind.active_parameters,
+          .columns = kind.inputs,
+          .words = kind.outputs,
+          .allreduces = kind.allreduces,
+          .scalars = kDenseLayerScalars};
+}
+
+}  // namespace
+
+Grid GridOf(const KernelModel& m, const silicon::WaferSpec& wafer, const Profile& profile,
             const LayerKind& kind, const LayoutGroup& group, double bytes_per_weight) {
-  if (!shared_grid) return {{group.cores_each, bytes_per_weight}, 1};
+  if (!profile.shared_grid) return {{group.cores_each, bytes_per_weight}, 1};
   // As many grids of the size that is fastest as the layers' share of the wafer has room for.
   const double cores = group.cores_each * group.layers_on_wafer;
-  const double side = CostOfLayer(m, wafer, kind, {cores, bytes_per_weight}).side;
+  const double least = profile.measured_sides.low;
+  const double most = std::min(std::sqrt(cores), profile.measured_sides.high);
+  const double side =
+      CostOfLayer(m, wafer, kind, {std::max(1.0, most * most), bytes_per_weight, least}).side;
   const double grids = std::max(1.0, std::floor(cores / (side * side)));
-  return {{std::min(cores, side * side), bytes_per_weight},
+  return {{std::min(cores, side * side), bytes_per_weight, least},
           std::max(1.0, std::ceil(group.layers_on_wafer / grids))};
 }
 
@@ -20,35 +34,42 @@ LayerCost CostOfLayer(const KernelModel& m, const silicon::WaferSpec& wafer, con
                       const Region& region) {
   const double most = std::max(1.0, std::floor(std::sqrt(region.cores)));
   const double room = wafer.sram_per_core_bytes.value * wafer.sram_weight_fraction.value;
-  const double needed = std::ceil(std::sqrt(kind.parameters() * region.bytes_per_weight / room));
+  const double needed = std::max(
+      region.least_side, std::ceil(std::sqrt(kind.parameters() * region.bytes_per_weight / room)));
+  const WholeWork whole = WorkOf(kind);
   LayerCost cost;
-  cost.side = std::max(1.0, std::floor(TunedSide(m, kind.active_parameters, kind.allreduces,
-                                                 std::min(needed, most), most)));
-  const double cores = cost.side * cost.side;
-  cost.cycles = DecodeLayerCost(
-      m, cost.side, {.weight_macs = kind.active_parameters / cores, .allreduces = kind.allreduces});
+  cost.side = std::max(1.0, std::floor(TunedSide(m, whole, std::min(needed, most), most)));
+  cost.cycles = DecodeLayerCost(m, cost.side, WorkOn(whole, cost.side));
   // A row of cores holds its share of the positions; each head's scores lie on side / heads
-  // columns, and every core of those takes the exponentials of its row.
+  // columns, and every core of those takes the exponentials of its row and sums its scores up.
   const double scores = std::max(1.0, kind.heads / cost.side) / cost.side;
+  const double macs = kind.attention_macs_per_position / (cost.side * cost.side);
   cost.cycles_per_position =
-      DecodeLayerCost(
-          m, cost.side,
-          {.attention_macs = kind.attention_macs_per_position / cores, .scores = scores})
-          .attention;
+      DecodeLayerCost(m, cost.side, {.attention_macs = macs, .scores = scores}).attention +
+      m.constants.layer_scale *
+          (AllreduceCycles(m, cost.side, scores) - AllreduceCycles(m, cost.side, 0));
   return cost;
 }
 
-double OutputCycles(const KernelModel& m, double parameters, const Region& region) {
-  constexpr int kAllreduces = 2;  // the product's, the largest logit's
-  const double most = std::max(1.0, std::sqrt(region.cores));
-  const double side = TunedSide(m, parameters, kAllreduces, 1, most);
-  return m.constants.layer_scale *
-         (m.start_factor * m.constants.gemv_start_cycles + kAllreduces * AllreduceCycles(m, side) +
-          m.mac_cycles * m.constants.layer_mac_factor * parameters / (side * side));
+double OutputCycles(const KernelModel& m, const ModelShape& shape, double parameters,
+                    const Region& region) {
+  // The product's sums and the largest logit.
+  const WholeWork whole = {.macs = parameters,
+                           .columns = static_cast<double>(shape.hidden),
+                           .words = parameters / static_cast<double>(shape.hidden),
+                           .allreduces = 2,
+                           .scalars = 1};
+  const double most = std::max(1.0, std::floor(std::sqrt(region.cores)));
+  const double side = std::max(1.0, std::floor(TunedSide(m, whole, 1, most)));
+  const DecodeCost cost = DecodeLayerCost(m, side, WorkOn(whole, side));
+  return cost.allreduces + cost.weights +
+         m.constants.layer_scale * m.instruction_scale * m.constants.gemv_start_cycles;
 }
 
-double EmbeddingCycles(const KernelModel& m, const Region& region) {
-  return m.constants.layer_scale * AllreduceCycles(m, std::sqrt(region.cores));
+double EmbeddingCycles(const KernelModel& m, const ModelShape& shape, const Region& region) {
+  const double side = std::max(1.0, std::floor(std::sqrt(region.cores)));
+  return m.constants.layer_scale *
+         AllreduceCycles(m, side, static_cast<double>(shape.hidden) / side);
 }
 
 double PrefillCycles(const KernelModel& m, const LayerKind& kind, double side, double fresh,

@@ -15,6 +15,7 @@ namespace waferline::timing {
 struct Region {
   double cores = 0;
   double bytes_per_weight = 2;
+  double least_side = 1;  // of the grid that a layer runs on, if the region has room for it
 };
 
 // Where the layers of a group run, and how many layers' time each token keeps the grid from the
@@ -23,7 +24,7 @@ struct Grid {
   Region region;
   double layers_in_turn = 1;
 };
-Grid GridOf(const KernelModel& m, const silicon::WaferSpec& wafer, bool shared_grid,
+Grid GridOf(const KernelModel& m, const silicon::WaferSpec& wafer, const Profile& profile,
             const LayerKind& kind, const LayoutGroup& group, double bytes_per_weight);
 
 // `side` is the grid that the layer runs on: as large as is fastest, at least what its weights
@@ -37,9 +38,11 @@ LayerCost CostOfLayer(const KernelModel& m, const silicon::WaferSpec& wafer, con
                       const Region& region);
 
 // The product with the output matrix and the choice of the largest logit.
-double OutputCycles(const KernelModel& m, double parameters, const Region& region);
+// `parameters` of it lie on this wafer.
+double OutputCycles(const KernelModel& m, const ModelShape& shape, double parameters,
+                    const Region& region);
 // Looking a row of the embedding up and spreading it over a region.
-double EmbeddingCycles(const KernelModel& m, const Region& region);
+double EmbeddingCycles(const KernelModel& m, const ModelShape& shape, const Region& region);
 
 // A layer over `fresh` tokens of a prompt, each of which sees `seen` positions on average. Experts
 // are taken as evenly loaded, so that their products cost what one of the active width does.

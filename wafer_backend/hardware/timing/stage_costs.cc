@@ -135,7 +135,7 @@ absl::StatusOr<DecodeCosts> DecodeCostsOf(const ModelShape& shape, const silicon
   std::vector<StageCost> sorts;
   for (const LayoutGroup& group : layout.groups) {
     const LayerKind& kind = layers.kinds[group.kind];
-    const Grid grid = GridOf(m, wafer, profile.shared_grid, kind, group, needs.bytes_per_weight);
+    const Grid grid = GridOf(m, wafer, profile, kind, group, needs.bytes_per_weight);
     const LayerCost cost = CostOfLayer(m, wafer, kind, grid.region);
     StageCost stage;
     stage.wafer = group.wafer;
@@ -160,15 +160,16 @@ absl::StatusOr<DecodeCosts> DecodeCostsOf(const ModelShape& shape, const silicon
     costs.stages.push_back(sorts[sort]);
   }
   costs.stages.front().busy.base_seconds +=
-      EmbeddingCycles(m, {layout.groups.front().cores_each, needs.bytes_per_weight}) / clock_hz;
+      EmbeddingCycles(m, shape, {layout.groups.front().cores_each, needs.bytes_per_weight}) /
+      clock_hz;
   if (costs.stages.back().wafer != layout.wafers - 1) {
     costs.stages.back().hand_over_seconds = hop_seconds;
   }
   StageCost output;
   output.wafer = layout.wafers - 1;
-  output.busy.base_seconds =
-      OutputCycles(m, VocabularyParameters(shape), {layout.head_cores, needs.bytes_per_weight}) /
-      clock_hz;
+  output.busy.base_seconds = OutputCycles(m, shape, VocabularyParameters(shape),
+                                          {layout.head_cores, needs.bytes_per_weight}) /
+                             clock_hz;
   output.weight_bytes = VocabularyParameters(shape) * needs.bytes_per_weight;
   output.capacity_bytes = output.weight_bytes;
   costs.different.push_back(output.busy);
