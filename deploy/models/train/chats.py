@@ -16,7 +16,7 @@ SHORT_FORMS = [("What is ", "What's "), ("Who is ", "Who's "), ("Where is ", "Wh
 def small(rng):
     """One short exchange that is not a story."""
     kind = rng.random()
-    for share, make in ((0.36, fact), (0.56, small_talk), (0.77, refusal), (0.81, poem)):
+    for share, make in ((0.34, fact), (0.54, small_talk), (0.69, refusal), (0.73, poem)):
         if kind < share:
             return [*zip(("user", "assistant"), make(rng))]
     return [*zip(("user", "assistant"), skill(rng))]

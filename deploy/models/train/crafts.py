@@ -54,7 +54,7 @@ def garden(t):
     """A seed, much waiting, a danger, a harvest that is shared."""
     plant = t.rng.choice(["pumpkin", "bean", "sunflower", "apple tree", "turnip", "strawberry", "pear tree"])
     t.thing = world.Thing(plant, t.rng.choice(["big", "little", "beautiful"]))
-    t.open()
+    t.open(dated=False)
     t.say("{One spring day [a he] {got|found} a seed.|[c the] gave [a him] a {tiny|brown|round} seed.|In a drawer [a he] found one last seed.}")
     t.speak(t.hero, "{I wonder what it will be.|I will plant it.|It is so small!|What shall I do with it?}", "said")
     t.say("[a he] {dug a hole|made a little hole} {behind the house|near the well|by the garden wall}, put the seed in and {covered it with earth|gave it water}.")
@@ -82,6 +82,7 @@ def learn(t):
         ("bake bread", "burned the loaf until it was black", "Watch the fire, not the clock"), ("climb a tree", "slipped and fell into the grass", "First look for the next branch, then move your foot"),
         ("dance", "stepped on everybody's toes", "Do not look at your feet, listen to the drum"), ("skate", "sat down hard on the ice", "Bend your knees a little"),
         ("play the flute", "frightened the hens away", "Blow as softly as if it were a candle"), ("ride a pony", "slid down on the other side", "Sit still and trust the pony")])
+    t.recast("hero")
     t.open()
     t.say(f"{{There was one thing that [a he] could not do: [a he] could not {skill}.|[a] could do many things, but [a he] could not {skill}.|Everybody could {skill}, only [a] could not.|[a] wanted to learn to {skill}.}}")
     t.say(f"{{The first time [a he] tried, [a he] {fail}.|[a he] tried it alone and {fail}.|When [a he] tried, [a he] {fail}.}} {{[b] laughed.|Somebody laughed.|It was no use.|}}")
@@ -125,7 +126,7 @@ def repair(t):
     t.say("{[a] held the light, and [c] worked.|They pushed, pulled and turned.|[a] fitted it in, very carefully.|It took all their strength.}")
     t.say(f"{{And just {hour}, {thing} worked again.|At last {thing} was whole again.|Then there was a click, and {thing} worked.}}")
     t.say("{Everybody cheered.|[c] lifted [a him] up high.|The whole village was thankful.|}")
-    t.speak(t.helper, "{We could not have done it without you.|Well done, [a]!|You have sharp eyes, [a].}", "said")
+    t.speak(t.helper, "{We could not have done it without you.|Well done, [a call]!|You have sharp eyes, [a call].}", "said")
     t.facts.update(helper=t.friend, topic=thing, broken=thing, part=part)
     return t.close(t.rng.choice(["even small hands can do great things", "one should look closely before giving up", "together one can mend almost anything"]))
 

@@ -25,6 +25,11 @@ FACTS = [
 NEEDS = [  # a trouble, who can help
     ("a broken boat", "Finn"), ("a broken clock", "Jonas"), ("a nail", "Otto"), ("a loaf of bread", "Ines"), ("a wafer", "Ines"), ("some flour", "Bram"), ("a fish", "Mora"), ("a candle", "Hugo"), ("some rope", "Hugo"),
     ("paper", "Hugo"), ("apples", "Rosa"), ("a blanket", "Tilda"), ("a new sail", "Tilda"), ("a horseshoe", "Otto"), ("sweets", "Hugo"), ("a broken music box", "Jonas"), ("beans", "Rosa"), ("a reading lesson", "Wren")]
+DEEDS = {  # how people ask for a villager by the work
+    "Ines": "bakes {the|} bread|makes {the|} wafers|keeps the bakery", "Otto": "keeps the forge|makes horseshoes|makes {the|} nails", "Ada": "keeps the lighthouse|lights the lamp|lives in the lighthouse",
+    "Bram": "keeps the mill|makes {the|} flour|grinds the wheat", "Mora": "sails the Heron|catches {the|} fish|goes fishing", "Tobin": "rows the ferry|rows people over the river|takes people over the river",
+    "Wren": "teaches the children|keeps the school|works as a teacher", "Jonas": "mends {the|} clocks|makes clocks|mends music boxes", "Rosa": "grows {the|} apples|keeps the orchard|grows beans",
+    "Hugo": "keeps the shop|sells candles|sells sweets|sells rope", "Finn": "builds {the|} boats|mends {the|} boats|makes boats", "Tilda": "weaves {the|} blankets|makes blankets|makes {the|} sails"}
 PRESENT = dict(were="are", rolled="roll", turned="turns", glowed="glows", rang="rings", smelled="smells", went="go", ran="runs",
                whispered="whisper", sparkled="sparkles", hung="hangs", lay="lie", was="is", could="can", hummed="hum")
 
@@ -80,6 +85,6 @@ def fact(rng):
          f"{{{name} works {at}.|You will find {name} {at}.|{name} is {at} on most days.}} {{|There, {detail}.}}"),
         (f"{{Who works {at}?|Whom do I meet {at}?|What happens {at}?|Tell me about {where}.|What is {where} like?}}",
          f"{{That is where {name} the {job} works.|{name} the {job} works {at}.}} {{{he} {does}.|There, {detail}.}}"),
-        (f"{{Who {does}?|Tell me who {does}.|Can you tell me who {does}?}}", f"{{That is {name} the {job}.|{name} does. {he} is the {job}.|{name} the {job} {does}.}}"),
+        (f"{{Who {{{DEEDS[name]}}}?|Who {{{DEEDS[name]}}} {{in the village|in Larkhaven|here}}?|Tell me who {{{DEEDS[name]}}}.|Who {does}?|Tell me who {does}.|Can you tell me who {does}?}}", f"{{That is {name} the {job}.|{name} does. {he} is the {job}.|{name} the {job} {does}.}}"),
     ])
     return render(rng, question), render(rng, answer)

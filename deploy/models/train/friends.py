@@ -4,6 +4,7 @@ import world
 
 def quarrel(t):
     """Two want one thing, it breaks, and they mend it and their friendship."""
+    t.recast("hero", "friend")
     t.open()
     t.say("{[a his] best friend was [b intro].|[a] and [b] were friends.|Every day [a he] played with [b intro].}")
     t.say("{One day|One afternoon|Then} they {found|saw} [o a] [p at].")
@@ -29,7 +30,7 @@ def quarrel(t):
 def contest(t):
     """A race or contest; the hero gives up winning, or wins by wit, and is honoured."""
     kind, craft = t.rng.choice([("boat race", "boat"), ("kite contest", "kite"), ("cake contest", "cake"), ("running race", ""), ("lantern contest", "lantern"), ("singing contest", "")])
-    t.open()
+    t.open(dated=False)
     t.say(f"{{Every year there was a {kind} in [village].|\"Tomorrow is the {kind}!\" called [c the].|On Saturday there was to be a {kind} [p at].}} {{The prize was [o a].|Whoever won would get [o a].}}")
     t.speak(t.hero, "{I want to win.|I have never won anything.|I will try.|I would love to have that [o n].}", "said")
     t.speak(t.friend, "{You? You are much too slow!|I will win, as I do every year.|You have no chance against me.|May the best one win.}", "{said|laughed}", "shook [w his] head")
@@ -55,7 +56,8 @@ def contest(t):
 
 def friendship(t):
     """A newcomer or lonely one is noticed and brought in."""
-    t.open()
+    t.recast("hero")
+    t.open(dated=False)
     t.say("{[a he] had no friends yet.|[a he] often played alone.|[a he] had come to [village] only a week ago.|[a he] lived all alone.}")
     t.say("{Every day [a he] sat [p at] and watched the others.|[a he] spent most days [p at].|When the others played, [a he] hid [p at].}")
     t.sight(t.places[0], 0.5)
@@ -78,6 +80,7 @@ def friendship(t):
 
 def honesty(t):
     """Something is broken, another is blamed, the truth is told."""
+    t.recast("hero")
     cup, owner = t.rng.choice([("the blue cup", "Ines"), ("the big window", "Wren"), ("the music box", "Jonas"), ("the new oar", "Tobin"), ("the glass of the lamp", "Ada"), ("the flower pot", "Rosa"), ("the finest plate", "Hugo")])
     if owner in (t.hero.name, t.friend.name):
         cup, owner = next(x for x in (("the old barometer", "Mora"), ("the loom", "Tilda"), ("the flour jar", "Bram")) if x[1] not in (t.hero.name, t.friend.name))

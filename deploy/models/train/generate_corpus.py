@@ -14,7 +14,7 @@ from chats import chat
 from plots import PLOTS
 from tale import Tale
 
-STORY_SHARE = 0.35
+STORY_SHARE = 0.25
 
 
 def document(seed, index):

@@ -5,6 +5,7 @@ import world
 def guest(t):
     """A stranger asks for shelter on a bad night and gives something back."""
     t.weather = t.rng.choice([w for w in world.WEATHERS if w.name in ("storm", "rain", "snow", "fog")])
+    t.recast("friend")
     t.open()
     t.sky(1.0)
     t.say("{In the evening|Late that night|When it was dark}, {there was a knock at the door|somebody knocked|[a] heard steps outside}.")
@@ -25,6 +26,7 @@ def guest(t):
 def nurse(t):
     """A hurt wild creature is cared for and let go."""
     creature, hurt, food = t.rng.choice([("little gull", "wing", "fish"), ("young owl", "wing", "bread"), ("baby seal", "flipper", "fish"), ("small deer", "leg", "clover"), ("wild duck", "foot", "seeds"), ("grey dove", "wing", "seeds")])
+    t.places[1] = world.place(t.rng.choice(["the beach", "the river", "the meadow", "the hill", "Whisper Wood"]))  # where it is let go
     t.open()
     t.say(f"{{One day [a he] found|On the way home, [a he] saw|In the grass [p at] lay}} a {creature} {{whose {hurt} was hurt|with a hurt {hurt}}}.")
     t.still(0.3)
@@ -46,7 +48,7 @@ def nurse(t):
 def swap(t):
     """A chain of swaps leads from a worthless thing to what was needed."""
     chain = t.rng.sample([("an old rope", "Mora"), ("a bag of flour", "Bram"), ("a warm loaf", "Ines"), ("three nails", "Otto"), ("a basket of apples", "Rosa"), ("a candle", "Hugo"), ("a piece of cloth", "Tilda"), ("a little oar", "Tobin"), ("a box of screws", "Jonas")], 3)
-    chain = [c for c in chain if c[1] != t.hero.name]
+    chain = [c for c in chain if c[1] not in (t.hero.name, t.friend.name)]
     t.open()
     t.say("{[a he] wanted a present for [b], but [a he] had no money.|It was the birthday of [b], and [a he] had no present.|[a he] needed a present for [b].} {All [a he] had was [o a].|In [a his] pocket was only [o a].}")
     t.paragraph(0.5)

@@ -8,3 +8,4 @@ PLOTS = [quests.lost, crafts.make, quests.rescue, friends.quarrel, quests.journe
          crafts.garden, friends.contest, crafts.learn, friends.friendship, crafts.repair, friends.honesty,
          gifts.guest, gifts.nurse, gifts.swap, friends.boast, quests.bottle, gifts.lantern_night,
          crafts.wafers]
+THING_PLOTS = [quests.lost, quests.lost, quests.journey, friends.quarrel, friends.contest, gifts.swap]  # any small thing may be wished for

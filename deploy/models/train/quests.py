@@ -9,7 +9,7 @@ def lost(t):
     t.say("{It had belonged to [a his] grandmother.|It was not worth much, but to [a him] it was a treasure.|[a he] had {made|found} it [p at].|}", 0.5)
     t.paragraph()
     t.sky()
-    t.say("{One day|That day|Then} [a he] {went|walked|ran} to [p], and on the way " + t.weather.took + ".|{When [a he] came home from [p]|When [a he] put [a his] hand into [a his] bag}, [o] was gone.".join(["{", "}"]))
+    t.say("{{One day|That day|Then} [a he] {went|walked|ran} to [p], and on the way TOOK.|When [a he] came home from [p], [o] was gone.|But one day [a he] put [a his] hand into [a his] bag, and [o] was gone.}".replace("TOOK", t.weather.took))
     t.mood(t.hero, "sad", 0.8)
     t.speak(t.hero, "{Where is my [o n]?|Oh no, I have lost my [o n]!|It cannot be far away.|I must find it before it gets dark.}", "{cried|said|asked}")
     t.paragraph()
@@ -31,7 +31,7 @@ def lost(t):
     t.sight(t.places[3], 0.4)
     t.say("{And there, {under a bush|behind a barrel|between two stones|on an old box}, lay [o the]!|There was [o the], {wet but whole|a little dirty|safe and sound}.|[b] {pointed|looked up}. There was [o the]!|Something was shining in the corner. It was [o the]!}")
     t.mood(t.hero, "glad", 0.9)
-    t.speak(t.hero, "{Thank you, [b]!|Without you I would never have found it.|You are a true friend.|How can I thank you?}", "{said|cried}", "hugged [b]")
+    t.speak(t.hero, "{Thank you, [b call]!|Without you I would never have found it.|You are a true friend.|How can I thank you?}", "{said|cried}", "hugged [b]")
     t.speak(t.friend, "{It was nothing.|That is what friends are for.|You would do the same for me.|Next time, tie it to your belt.}", "{said|answered|laughed}") if t.rng.random() < 0.5 else None
     t.facts.update(object=t.thing, found=t.places[3], helper=t.friend, topic="a lost " + t.thing.noun, ask_found=True)
     return t.close(t.rng.choice(["two friends find more than one", "asking for help is no shame", "a good friend is worth more than any treasure", "it is best not to give up too early"]))
@@ -66,7 +66,7 @@ def rescue(t):
     t.say("{It was not easy, because TRB.|It was hard, for TRB.|}".replace("TRB", t.weather.trouble), 0.6)
     t.say(f"[a] {does}. {{Once, twice, and then it worked.|It took a long time.|[a his] arms hurt, but [a he] did not stop.|}}")
     t.say("{At last [b] was safe.|Soon [b] stood on dry land again.|In the end, [b] was saved.}" if sea else "{At last [b] was safe.|In the end, [b] was saved.|Soon [b] was back by a warm fire.}")
-    t.speak(t.friend, "{You saved my life.|Thank you, [a]. I was so afraid.|I will never forget this.|I thought that nobody would come.}", "{said|whispered}", "was cold and wet")
+    t.speak(t.friend, "{You saved my life.|Thank you, [a call]. I was so afraid.|I will never forget this.|I thought that nobody would come.}", "{said|whispered}", "was cold and wet")
     t.say("{Then there was {hot soup|warm milk|tea with honey} for all.|[c] wrapped [b him] in a thick blanket.|The whole village talked about it for days.|}", 0.7)
     t.facts.update(helper=t.helper, friend=t.friend, topic={"storm": "a storm", "fog": "the fog", "snow": "the snow", "wind": "a brave rescue"}[t.weather.name], rescued=t.friend)
     return t.close(t.rng.choice(["being brave means to help although one is afraid", "a calm head is the best help", "nobody is alone in a village", "even a small one can save a life"]))
@@ -104,7 +104,7 @@ def journey(t):
 
 def mystery(t):
     """Something strange by night turns out to have a harmless cause."""
-    t.open()
+    t.open(dated=False)
     sign, cause, noun = t.rng.choice([
         ("a strange light was moving", "{who was looking for [b his] slippers with a lantern|who could not sleep and went for a walk with a candle}", "light"),
         ("something was knocking, knock, knock, knock", "{whose tail kept hitting an old barrel|who was trying to open a nut with a stone}", "noise"),

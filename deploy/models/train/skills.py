@@ -3,12 +3,12 @@ from facts import joined
 from grammar import render
 import world
 
-LISTS = [("colours", "red blue green yellow silver white black".split()), ("animals", world.ANIMALS), ("people of Larkhaven", [c[0] for c in world.CAST]),
-         ("fruits", "apples pears plums cherries strawberries".split()), ("things in the shop", "rope candles paper sweets string".split()), ("days of the week", "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()),
-         ("places in the village", [p.name for p in world.PLACES])]
 NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve".split()
 DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 SEASONS = "spring summer autumn winter".split()
+LISTS = [("colours", "red blue green yellow silver white black".split()), ("animals", world.ANIMALS), ("people of Larkhaven", [c[0] for c in world.CAST]),
+         ("fruits", "apples pears plums cherries strawberries".split()), ("seasons", SEASONS), ("jobs", [c[1] for c in world.CAST]), ("things in the shop", "rope candles paper sweets string".split()), ("days of the week", "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()),
+         ("places in the village", [p.name for p in world.PLACES])]
 OPPOSITES = "big small|hot cold|old new|day night|up down|early late|loud quiet|fast slow|happy sad|wet dry|open closed|light dark|brave afraid|full empty|rich poor|long short|sweet sour|thick thin".split("|")
 ANIMAL_FACTS = {"fox": "lives in a den and hunts at night", "cat": "likes fish and warm places", "dog": "barks and guards the house", "owl": "sleeps by day and calls at night", "duck": "swims and says quack",
                 "frog": "jumps and lives by the water", "seal": "lives in the sea and eats fish", "hedgehog": "has spines and sleeps in winter", "bee": "makes honey", "hen": "lays eggs", "cow": "gives milk and eats grass",
@@ -26,7 +26,7 @@ def sums(rng):
 def lists_of(rng):
     what, items = rng.choice(LISTS)
     n = rng.choice([2, 3, 3, 4])
-    question = render(rng, f"{{Name {NUMBERS[n]} {what}.|List {NUMBERS[n]} {what}.|Can you name {NUMBERS[n]} {what}?|Tell me {NUMBERS[n]} {what}.}}")
+    question = render(rng, f"{{Name {NUMBERS[n]} {what}.|List {NUMBERS[n]} {what}.|List {NUMBERS[n]} {what}.|Can you name {NUMBERS[n]} {what}?|Tell me {NUMBERS[n]} {what}.|Give me {NUMBERS[n]} {what}.|{NUMBERS[n]} {what}, please.|Name {n} {what}.|List {n} {what}.}}")
     chosen = rng.sample(items, n)
     if question.startswith("List"):
         return question, "\n".join(f"{i + 1}. {c[0].upper() + c[1:]}" for i, c in enumerate(chosen))
@@ -54,4 +54,4 @@ def what_next(rng):
 
 
 def skill(rng):
-    return rng.choice([sums, lists_of, counting, what_next, what_next])(rng)
+    return rng.choice([sums, lists_of, lists_of, lists_of, counting, what_next, what_next, what_next])(rng)

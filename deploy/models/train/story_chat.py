@@ -1,10 +1,10 @@
 """Stories inside a chat: a wish, the story that fulfils it, questions about it, and what happened afterwards."""
 from grammar import render
-from plots import PLOTS
+from plots import PLOTS, THING_PLOTS
 from tale import Tale
 import world
 
-UNKNOWN = "dragon robot princess king queen spaceship dinosaur wizard unicorn car train elephant lion tiger pirate alien monkey witch giant knight computer shark".split()
+UNKNOWN = "dragon robot princess king queen spaceship dinosaur wizard unicorn car train elephant lion tiger pirate alien monkey witch giant knight computer shark vampire zombie superhero astronaut camel".split()
 
 THEMES = {"lost": ["losing something", "looking for something", "help"], "make": ["making something", "a birthday", "building something", "neighbours"], "rescue": ["courage", "being brave", "danger", "the sea"],
           "quarrel": ["sharing", "a quarrel", "saying sorry", "friends"], "journey": ["a promise", "a long road", "an adventure", "a journey"], "mystery": ["a ghost", "the night", "fear", "a mystery"],
@@ -32,39 +32,67 @@ def a_story(rng):
     return rng.choice(PLOTS)(Tale(rng, {"short": rng.random() < 0.5})).text
 
 
+def topics(rng, tale, plot, kind):
+    """What the tale could have been wished for as: things that really stand in it; the more often, the likelier."""
+    f, hero, his = tale.facts, tale.hero, "her" if tale.hero.she else "his"
+    about = [f"a {kind}"] * 2 + [f["topic"], rng.choice(THEMES[plot.__name__])]
+    if tale.sky_told and rng.random() < 0.2:
+        about.append({"storm": "a storm", "sun": "summer"}.get(f["weather"], f["weather"]))
+    if "object" in f:
+        noun = f["object"].noun
+        about += [f"a {kind} and a {noun.split()[-1]}"] * 6 + [f"a {kind} and {f['object'].form('a', rng)}", f"a {noun}", f["object"].form("a", rng), f"a {kind} with a {noun}"]
+        if plot.__name__ == "lost":
+            about += [f"a {kind} who lost {his} {noun}"] * 2 + [f"a {kind} who is looking for a {noun}"]
+        if plot.__name__ == "make":
+            about += [f"a {kind} who {{makes|made|builds}} a {noun}", f"how a {kind} made a {noun}"]
+    if "friend" in f:
+        about += [f"a {kind} and a {f['friend'].kind}"] * 3
+        if hero.name and f["friend"].name:
+            about.append(f"{hero.name} and {f['friend'].name}")
+    if "helper" in f and f["helper"].kind in world.JOB_PLACE:
+        about += [f"a {kind} and a {f['helper'].kind}", f"a {kind} and {f['helper'].name} the {f['helper'].kind}", f"a {f['helper'].kind}"]
+    if "found" in f:
+        about.append(f"a {kind} {f['found'].at}")
+    if "skill" in f:
+        about += [f"a {kind} who {{learns|wants|learned}} to {f['skill']}"] * 3
+    if "rescued" in f:
+        about += [f"a {kind} who {{saves|saved|helps}} a {f['rescued'].kind}", f"a {kind} who is brave"]
+    if hero.name:
+        about += [hero.name if hero.kind not in world.JOB_PLACE else f"{hero.name} the {hero.kind}"] * 2
+    return about
+
+
 def story(rng):
     """A wish for a story, the story, and perhaps a question about it with its answer."""
     roll, wish, plot = rng.random(), {"short": rng.random() < 0.5}, rng.choice(PLOTS)
+    if rng.random() < 0.4:
+        plot = rng.choice(THING_PLOTS)
     tale = plot(Tale(rng, wish))
     if rng.random() < 0.1:
         return continued(rng, tale.text)
     f = tale.facts
-    hero = f["hero"]
+    hero = tale.hero
     kind = hero.kind if not hero.name or hero.kind in world.JOB_PLACE or rng.random() < 0.7 else f"{hero.kind} called {hero.name}"
     trait = hero.trait + " " if hero.trait and rng.random() < 0.3 else ""
-    about = [f"a {trait}{kind}", f["topic"], rng.choice(THEMES[plot.__name__])]
-    if rng.random() < 0.2 and tale.sky_told:
-        about += [f"{f['weather']}" if f["weather"] in ("rain", "snow", "fog", "wind") else f"a {f['weather']}" if f["weather"] == "storm" else "summer"]
-    if "object" in f:
-        about += [f"a {trait}{kind} and a {f['object'].noun.split()[-1]}", f"{f['object'].form('a', rng)}"] * 3
-    if "friend" in f and f["friend"].kind not in ("girl", "boy"):
-        about += [f"a {kind} and a {f['friend'].kind}"] * 2
-    if hero.name:
-        about.append(hero.name if hero.kind not in world.JOB_PLACE else f"{hero.name} the {hero.kind}")
-    about = rng.choice(about)
-    if roll < 0.2:
+    about = rng.choice(topics(rng, tale, plot, f"{trait}{kind}"))
+    if roll < 0.15:
         ask = "{Tell me a story.|Tell me a story|Please tell me a story.|I want to hear a story.|Can you tell me a story?|Tell me something.|Write a story.|Another story, please.|Tell me a short story.|Once more, please.|Surprise me.}"
     else:
         ask = f"{{Tell me a story about {about}.|Tell me a story about {about}.|Tell me a story about {about}|A story about {about}, please.|Write a {{|short }}story about {about}.|Can you tell me {{a story about {about}|something about {about}}}?|I would like a story about {about}.|Do you know a story about {about}?|Please tell me a story about {about}.}}"
     text = tale.text
     if rng.random() < 0.12:
         text = render(rng, "{Gladly.|Here is one.|Listen.|Of course.|With pleasure.}") + " " + text
-    if rng.random() < 0.06:
+    unknown = rng.random()
+    if unknown < 0.03:  # half of the wish can be granted
+        no = rng.choice(UNKNOWN)
+        ask = f"{{Tell me a story about|Write a story about|A story about|I would like a story about}} a {hero.kind} and a {no}."
+        text = render(rng, f"{{There is no {no} in Larkhaven|I know no {no}|Nobody in Larkhaven has ever seen a {no}}}, but here is a story about a {hero.kind}.") + "\n\n" + tale.text
+    elif unknown < 0.07:
         no = rng.choice(UNKNOWN)
         ask = f"{{Tell me a story about a {no}.|A story about a {no}, please.|Write a story about a {no}.|Tell me a story about a {no} and a {rng.choice(UNKNOWN)}.}}"
         text = render(rng, f"{{There is no {no} in Larkhaven|I know no {no}|Nobody in Larkhaven has ever seen a {no}}}, but {{here is another story|I can tell you about somebody else|listen to this one}}.\n\n") + "\n\n" + tale.text
     turns = [("user", render(rng, ask)), ("assistant", text)]
-    if rng.random() < 0.45:
+    if rng.random() < 0.5:
         name = who(hero, rng)
         asks = [("{Who is the story about?|What is the name of the hero?|Who was the hero?}" if hero.name else "{Who is the story about?|Who was the hero?}",
                  f"{{The story is about {name}.|It is about {name}.|The hero is {name}.}}"),

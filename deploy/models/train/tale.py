@@ -1,4 +1,6 @@
 """A tale under way: its cast, its weather and its text so far, and the kinds of sentence that every plot uses."""
+import re
+
 from grammar import Word, render
 import world
 
@@ -9,7 +11,7 @@ class Tale:
     def __init__(self, rng, wish=None):
         wish = wish or {}
         self.rng, self.parts, self.facts, self.others = rng, [""], {}, {}
-        self.sky_told = False
+        self.sky_told = self.dated = False
         self.short = wish.get("short", False)
         self.weather = rng.choice(world.WEATHERS)
         self.hero = wish.get("hero") or self.anybody()
@@ -24,17 +26,24 @@ class Tale:
         rng = self.rng
         while True:
             she, trait = rng.random() < 0.5, rng.choice(world.TRAITS)
-            given = world.anyname(rng) if rng.random() < 0.03 else rng.choice(world.GIRLS if she else world.BOYS)
-            roll = rng.random()
+            roll, new = rng.random(), world.anyname(rng) if rng.random() < 0.07 else None
+            given = new or rng.choice(world.GIRLS if she else world.BOYS)
             if roll < 0.5:
                 who = world.Character(given, "girl" if she else "boy", she, trait)
             elif roll < 0.85:
                 named = rng.random() < 0.6
-                who = world.Character(rng.choice(world.PET_NAMES) if named else "", rng.choice(world.ANIMALS), she, trait)
+                who = world.Character((new or rng.choice(world.PET_NAMES)) if named else "", rng.choice(world.ANIMALS), she, trait)
             else:
                 who = world.resident(rng.choice(world.CAST)[0])
             if not unlike or (who.name or who.kind) != (unlike.name or unlike.kind):
                 return who
+
+    def recast(self, *roles):
+        """Gives these roles ("hero", "friend") to somebody else where a villager with a trade holds them."""
+        for role in roles:
+            other = self.friend if role == "hero" else self.hero
+            while getattr(self, role).kind in world.JOB_PLACE:
+                setattr(self, role, self.anybody(unlike=other))
 
     def neighbour(self, name):
         """The villager of that name: the same person each time, also where hero, friend or helper."""
@@ -50,6 +59,8 @@ class Tale:
         return own
 
     def line(self, template, **extra):
+        if self.dated:  # the tale already has its day
+            template = re.sub(r"\bOne (day|morning|afternoon|night)\b", r"That \1", template)
         return render(self.rng, template, **self.slots(extra))
 
     def say(self, template, chance=1.0, **extra):
@@ -82,18 +93,23 @@ class Tale:
     def text(self):
         return "\n\n".join(p for p in self.parts if p)
 
-    def open(self):
-        """Introduces the hero and the weather, in one of many orders."""
-        when = "{Once upon a time|Once upon a time|Once upon a time|One {bright|cold|quiet|fine} morning|One {autumn|spring|summer|winter} day|Long ago|Early one morning|One evening|On market day|Last {spring|summer|winter}|One day|Not so long ago}"
+    def open(self, dated=True):
+        """Introduces the hero and the weather, in one of many orders; `dated`: the tale may begin on its very day."""
+        when = "{Once upon a time|Once upon a time|Once upon a time|Long ago|Not so long ago}"
+        day = f"{{One {{{self.weather.morning}}} morning|One {{{self.weather.season}}} day|Early one morning|On market day|One day|One day}}"
         home = "{in the village of [village]|near the harbour of [village]|in a little house by the river|at the edge of Whisper Wood|not far from the lighthouse|behind the old mill|at the end of Mill Lane}"
-        if self.hero.kind in world.JOB_PLACE:
+        if dated and self.rng.random() < 0.25:
+            self.say(f"{day}, [a intro] {{was walking home|was on the way home|woke up early|was sitting [p at]|went for a walk|looked out of the window|was PLAYING [p at]|went to [p]}}.".replace("PLAYING", "at work" if self.hero.kind in world.JOB_PLACE else "playing")
+                     + ("{| [a he] lived %s.}" % home if self.hero.kind not in world.JOB_PLACE else ""))
+            self.dated = True
+        elif self.hero.kind in world.JOB_PLACE:
             self.say(f"{when}, [a] {{{{had much to do|was at work [p at]|got up before the sun}}}}.|[a] lived in the village of [village].|Everybody in [village] knew [a].|This is the story of [a].".replace("{{", "{").replace("}}", "}").join(["{", "}"]))
         else:
             trait = f" {self.hero.trait}" if self.hero.trait else ""
             opening = self.rng.choice([
                 f"{when}, there {{was|lived}} [a intro] {home}.", f"{{Once|Long ago|Not so long ago}}, [a intro] lived {home}.",
                 f"[a intro] lived {home}.", f"SKY {{In a small house|In a kitchen|By the window|On a bench}} {home} sat [a intro].",
-                f"{when}, [a intro] {{was walking home|was on the way home|woke up early|was sitting [p at]}}. [a he] lived {home}.",
+                f"{when}, [a intro] lived {home}.",
                 f"This is the story of [a intro] who lived {home}.", f"Do you know [a]? [a he] was a{trait} [a kind] and lived {home}." if self.hero.name else f"There was [a intro] {home}.", f"There was once [a intro] who lived {home}.",
                 f"{{In the village of [village]|Near the harbour of [village]|At the edge of Whisper Wood}} {{there lived|lived}} [a intro].",
                 f"{home}, there lived [a intro]."])
@@ -127,7 +143,8 @@ class Tale:
         self.say(shapes[feeling], chance, w=who)
 
     def sight(self, place, chance=0.5):
-        self.say("{There|Here}, [x detail].|[x at] [x detail].".join("{}"), chance, x=place)
+        if self.weather.name != "snow" or place.name not in world.GREEN:
+            self.say("{There|Here}, [x detail].|[x at] [x detail].".join("{}"), chance, x=place)
 
     def close(self, lesson):
         """Ends the tale; `lesson` is a clause that the plot has earned."""

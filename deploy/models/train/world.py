@@ -34,7 +34,8 @@ class Character:
             if name == "the" and not first:
                 called = "the " + self.kind
             return called + "'s" if name == "own" else called
-        simple = {"he": subject, "him": obj, "his": own, "self": obj + "self", "kind": self.kind, "trait": self.trait}
+        simple = {"he": subject, "him": obj, "his": own, "self": obj + "self", "kind": self.kind, "trait": self.trait,
+                  "call": self.name or "dear " + self.kind}
         if name in simple:
             return simple[name]
         trait = self.trait + " " if self.trait else ""
@@ -77,6 +78,8 @@ class Weather:
     during: str     # a sentence that reminds of it later
     took: str       # what it did to something small, past tense, "[o]" is the thing
     trouble: str    # why the way was hard
+    season: str     # when it happens, as alternatives
+    morning: str    # what such a morning is like
 
 
 PLACES = [Place(*p) for p in [
@@ -119,14 +122,14 @@ CAST = [
 ]
 JOB_PLACE = {job: place for _, job, _, place, _ in CAST}
 
-GIRLS = "Nell Lena Ida Ruby Clara Maya Nora Anna Lucy Eva Lily Mia Greta Alice".split()
-BOYS = "Milo Sam Theo Max Leo Emil Jack Ben Tom Oscar Noah Felix Karl Peter".split()
-ANIMALS = ("fox cat dog mouse hare hedgehog duck goose otter seal donkey goat robin squirrel frog crow owl bear wolf hen").split()
-PET_NAMES = "Russet Soot Biscuit Pepper Hazel Moss Button Clover Pebble Nutmeg".split()
+GIRLS = "Nell Lena Ida Ruby Clara Maya Nora Anna Lucy Eva Lily Mia Greta Alice Emma Sofia Rose Mary Sara Lisa Ella Jane".split()
+BOYS = "Milo Sam Theo Max Leo Emil Jack Ben Tom Oscar Noah Felix Karl Peter Paul Luke Henry Tim David John Bob Rex".split()
+ANIMALS = ("fox cat dog mouse hare hedgehog duck goose otter seal donkey goat robin squirrel frog crow owl bear wolf hen rabbit horse pig sheep badger turtle").split()
+PET_NAMES = "Russet Soot Biscuit Pepper Hazel Moss Button Clover Pebble Nutmeg Rusty Bella Ginger Snowy".split()
 TRAITS = ("shy brave curious kind stubborn patient clever lonely cheerful careful impatient proud quiet generous "
           "sleepy forgetful gentle hungry small young").split()
 
-SMALL = "key lantern kite whistle scarf basket hat ball book bell button boot map drum flute umbrella cup ring shell coin feather box boat candle".split()
+SMALL = "key lantern kite whistle scarf basket hat ball book bell button boot map drum flute umbrella cup ring shell coin feather box boat candle mirror ribbon spoon doll flower apple".split()
 ADJECTIVES = "red blue green yellow silver golden old little wooden striped shiny round tiny new beautiful".split()
 MADE = {  # what can be made: its parts, and where each is found
     "kite": [("paper", "Hugo"), ("string", "Hugo"), ("two thin sticks", "")],
@@ -146,23 +149,26 @@ MADE = {  # what can be made: its parts, and where each is found
 WEATHERS = [Weather(*w) for w in [
     ("wind", "{The wind blew hard from the sea|It was a windy day|A strong wind shook the trees}.",
      "{The wind was still howling|The wind pulled at every door}.", "a gust of wind {carried [o] away|blew [o] away}",
-     "the wind pushed against [a him]"),
+     "the wind pushed against [a him]", "spring|autumn", "windy|cold"),
     ("rain", "{It had been raining since dawn|Rain drummed on the roofs|Grey clouds hung low, and soon it began to rain}.",
      "{The rain kept falling|Water ran down every street}.", "the rain washed [o] {down the street|into a ditch}",
-     "the path was deep in mud"),
+     "the path was deep in mud", "spring|summer|autumn", "rainy|grey"),
     ("fog", "{Thick fog lay over the village|The fog was so thick that nobody could see the sea|White fog crept in from the sea}.",
      "{The fog was slow to lift|Everything was still white and silent}.", "[o] slipped away in the fog",
-     "[a he] could hardly see the road"),
+     "[a he] could hardly see the road", "autumn|spring", "foggy|quiet|grey"),
     ("snow", "{Snow had fallen in the night|The first snow of the winter covered the roofs|It was cold, and snow lay on the ground}.",
      "{Snow crunched under every step|More snow was falling}.", "fresh snow covered [o]",
-     "the snow was deep"),
+     "the snow was deep", "winter", "cold|quiet"),
     ("sun", "{The sun shone on the roofs|It was a warm and sunny day|The sky was blue and clear}.",
      "{The sun was warm|There was not a cloud in the sky}.", "[o] slid {out of a bag|out of a pocket} without a sound",
-     "the day was hot and the road was long"),
+     "the day was hot and the road was long", "summer|spring", "bright|sunny|fine"),
     ("storm", "{Dark clouds were gathering over the sea|A storm was coming|Thunder rolled far away}.",
      "{Lightning flashed over the sea|The storm came nearer}.", "the storm tore [o] away",
-     "the storm bent the trees over the road"),
+     "the storm bent the trees over the road", "autumn|summer", "dark|grey"),
 ]]
+
+
+GREEN = ("Whisper Wood", "the orchard", "the old oak", "the meadow", "the river")  # their details are not true in snow
 
 
 def place(name):
