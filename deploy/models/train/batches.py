@@ -1,10 +1,13 @@
-"""Batches out of the endless corpus: rows of one stream of documents, each document blind to the one before it."""
+"""Batches out of the endless corpus: one whole document a row."""
+import random
+
 import torch
 
 from generate_corpus import document
-from tokens import BOS, END_TURN, TURN, document_ids
+from tokens import END_TURN, EOS, TURN, document_ids
 
 NOT_LEARNED = -100
+WAITING = 16  # batches that are put together at a time
 
 
 def learnable(model, ids, is_chat):
@@ -26,28 +29,40 @@ def learnable(model, ids, is_chat):
     return flags
 
 
-def stream(model, seed, first):
-    """Yields (token, target allowed, starts a document, next document index) without end."""
+def documents(model, seed, first, longest):
+    """Yields (tokens, targets, next document index) without end; what is longer than `longest` is cut."""
     index = first
     while True:
         doc = document(seed, index)
         index += 1
         ids = document_ids(model, doc)
-        for token, flag in zip(ids, learnable(model, ids, not isinstance(doc, str))):
-            yield token, flag, token == BOS, index
+        allowed = learnable(model, ids, not isinstance(doc, str))
+        targets = [t if flag else NOT_LEARNED for t, flag in zip(ids[1:], allowed[1:])] + [NOT_LEARNED]
+        yield ids[:longest], targets[:longest], index
 
 
-def batches(model, seed, first, rows, length):
-    """Yields tokens [rows, length], targets [rows, length] (-100: not learned), mask [rows,1,1,length,length], next index."""
-    source = stream(model, seed, first)
-    causal = torch.full((length, length), -3e4).triu(1)
+def padded(rows, fill):
+    length = max(map(len, rows))
+    return torch.tensor([r + [fill] * (length - len(r)) for r in rows])
+
+
+def batches(model, seed, first, size, longest):
+    """Yields tokens [rows, length], targets [rows, length] (-100: not learned), next index; rows * length is about size.
+
+    A batch holds documents of like length, so that little is padding and attention spans no more than one document.
+    WAITING batches' worth of documents is sorted at a time, and the batches come in an order drawn from the seed.
+    """
+    source = documents(model, seed, first, longest)
     while True:
-        flat = [next(source) for _ in range(rows * length + 1)]
-        index = flat[-1][3]
-        tokens = torch.tensor([f[0] for f in flat])
-        allowed = torch.tensor([f[1] for f in flat])
-        starts = torch.tensor([f[2] for f in flat[:-1]]).view(rows, length)
-        targets = torch.where(allowed[1:], tokens[1:], torch.tensor(NOT_LEARNED)).view(rows, length)
-        part = starts.cumsum(1)
-        other = (part.unsqueeze(2) != part.unsqueeze(1)).float() * -3e4
-        yield tokens[:-1].view(rows, length), targets, torch.minimum(causal, other).view(rows, 1, 1, length, length), index
+        waiting, total = [], 0
+        while total < WAITING * size:
+            waiting.append(next(source))
+            total += len(waiting[-1][0])
+        index, groups = waiting[-1][2], [[]]
+        for doc in sorted(waiting, key=lambda d: len(d[0])):
+            if (len(groups[-1]) + 1) * len(doc[0]) > size and groups[-1]:
+                groups.append([])
+            groups[-1].append(doc)
+        random.Random(f"{seed}/{index}").shuffle(groups)
+        for group in groups:
+            yield padded([d[0] for d in group], EOS), padded([d[1] for d in group], NOT_LEARNED), index

@@ -14,15 +14,14 @@ from generate_corpus import document
 from gguf_model import Gguf
 from llama import Llama, Shape
 import tokens
-from train import HELD_OUT_SEED
+from train import HELD_OUT_SEED, weights_of
 
 
 def load(path):
-    gguf = Gguf(path)
-    m = gguf.meta
+    m = Gguf(path).meta
     model = Llama(Shape(m["llama.vocab_size"], m["llama.embedding_length"], m["llama.block_count"], m["llama.attention.head_count"],
                         m["llama.attention.head_count_kv"], m["llama.feed_forward_length"]))
-    model.load_state_dict({k[:-len(".weight")]: torch.tensor(v) for k, v in gguf.tensors.items()})
+    model.load_state_dict(weights_of(path))
     return model
 
 

@@ -100,7 +100,7 @@ class Block(torch.nn.Module):
         self.ffn_down = make(s.dim, s.ffn, s.ffn ** -0.5 * 0.5 / (2 * s.layers) ** 0.5)
 
     def forward(self, x, rotary, mask):
-        """x [rows, length, dim]; mask [rows, 1, 1, length, length], 0 where a key is seen, else very negative."""
+        """x [rows, length, dim]; mask [length, length], 0 where a key is seen, else very negative."""
         s, dtype = self.s, x.dtype
         rows, length, _ = x.shape
         group = s.heads // s.kv_heads
@@ -136,15 +136,13 @@ class Llama(torch.nn.Module):
         self.blk = torch.nn.ModuleList(Block(shape) for _ in range(shape.layers))
         self.output_norm = torch.nn.Parameter(torch.ones(shape.dim))
 
-    def forward(self, tokens, mask=None):
-        """Logits [rows, length, vocab] of tokens [rows, length]; without a mask, plain causal attention."""
+    def forward(self, tokens, wanted=None):
+        """Logits of tokens [rows, length]: [rows, length, vocab], or [n, vocab] where `wanted` [rows, length] is true."""
         length = tokens.shape[1]
-        if mask is None:
-            mask = torch.full((length, length), -3e4).triu(1).view(1, 1, 1, length, length)
-        mask = mask.to(self.dtype)
+        mask = torch.full((length, length), -3e4, dtype=self.dtype).triu(1)
         rotary = rotary_tables(self.shape, length, self.dtype)
         x = F.embedding(tokens, self.token_embd).to(self.dtype)
         for block in self.blk:
             x = block(x, rotary, mask)
-        x = RmsNorm.apply(x, self.output_norm, self.shape.eps)
+        x = RmsNorm.apply(x if wanted is None else x[wanted], self.output_norm, self.shape.eps)
         return F.linear(x, self.output.to(self.dtype))
