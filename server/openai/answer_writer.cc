@@ -10,6 +10,11 @@
 namespace waferline::openai {
 namespace {
 
+// Nanoseconds are whole, so the shortest text of the nearest number is the time itself.
+void AppendSeconds(std::string& out, Nanoseconds time) {
+  AppendNumber(out, static_cast<double>(time.count()) / 1e9);
+}
+
 std::string Head(const ResponseShape& shape) {
   std::string out = "{\"id\":";
   AppendQuoted(out, shape.id);
@@ -182,13 +187,13 @@ void AnswerWriter::AppendInstants(std::string& out, const std::vector<TokenDetai
 
 void AnswerWriter::AppendTimeInfo(std::string& out, const RequestTimes& times) const {
   out += ",\"time_info\":{\"queue_time\":";
-  AppendNumber(out, ToSeconds(times.queue));
+  AppendSeconds(out, times.queue);
   out += ",\"prompt_time\":";  // until the decode shards hold the prompt
-  AppendNumber(out, ToSeconds(times.prefill + times.transfer));
+  AppendSeconds(out, times.prefill + times.transfer);
   out += ",\"completion_time\":";
-  AppendNumber(out, ToSeconds(times.decode));
+  AppendSeconds(out, times.decode);
   out += ",\"total_time\":";
-  AppendNumber(out, ToSeconds(times.total()));
+  AppendSeconds(out, times.total());
   out += ",\"created\":";
   AppendInteger(out, shape_.created_unix_seconds);
   out += '}';

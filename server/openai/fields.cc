@@ -128,9 +128,20 @@ const json::array* Fields::Array(std::string_view name, size_t max_items) {
   return &value->get_array();
 }
 
-void Fields::Unsupported(std::string_view name, std::string_view instead) {
+void Fields::Unsupported(std::string_view name, std::string_view instead, double off) {
   const json::value* value = Find(name);
-  if (!ok() || value == nullptr || MeansOff(*value)) return;
+  if (value == nullptr || MeansOff(*value)) return;
+  if (value->is_number() && value->to_number<double>() == off) return;
+  FailUnsupported(name, instead);
+}
+
+void Fields::AlwaysOn(std::string_view name, std::string_view instead) {
+  const json::value* value = Find(name);
+  if (value == nullptr || (value->is_bool() && value->get_bool())) return;
+  FailUnsupported(name, instead);
+}
+
+void Fields::FailUnsupported(std::string_view name, std::string_view instead) {
   const std::string path = PathOf(name);
   Fail(WithCode(
       FieldError(path, absl::StrCat("'", path, "' is not supported here: ", Absl(instead))),

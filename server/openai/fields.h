@@ -45,8 +45,11 @@ class Fields {
   const boost::json::array* Array(std::string_view name, size_t max_items);
 
   // The field is known here but not supported: an error if it is there and not one of the values
-  // that mean "off" (false, an empty array, string or object).
-  void Unsupported(std::string_view name, std::string_view instead);
+  // that mean "off" (false, an empty array, string or object, the number `off`).
+  void Unsupported(std::string_view name, std::string_view instead,
+                   double off = std::numeric_limits<double>::quiet_NaN());
+  // What the field would turn off cannot be: an error if it is there and not true.
+  void AlwaysOn(std::string_view name, std::string_view instead);
 
   // An error at `name` ("" for the object itself), unless there was one before.
   void Fail(std::string_view name, std::string_view message);
@@ -56,6 +59,7 @@ class Fields {
 
  private:
   bool ReadInt(std::string_view name, int64_t lo, int64_t hi, int64_t* value);
+  void FailUnsupported(std::string_view name, std::string_view instead);
 
   const boost::json::object& object_;
   const std::string path_;

@@ -86,6 +86,7 @@ absl::StatusOr<ParsedRequest> ParseCompletion(std::string_view body, const Envel
                                     "n answers are returned"),
                          "unsupported_parameter"));
   }
+  fields.Unsupported("top_logprobs", "'logprobs' is the number of alternatives here", 0);
   fields.Bool("echo", &shape.echo);
   shape.logprobs = ReadCompletionLogprobs(fields);
 
@@ -114,7 +115,11 @@ absl::StatusOr<ParsedRequest> ParseChat(std::string_view body, const Envelope& e
   fields.Unsupported("web_search_options", "this server cannot search");
   fields.Unsupported("store", "nothing is stored here");
   fields.Unsupported("chat_template", "the model's own template is used");
+  fields.Unsupported("chat_template_kwargs", "the model's own template takes none");
+  fields.Unsupported("documents", "put them into a message");
   fields.Unsupported("reasoning_effort", "the models here do not reason apart from the answer");
+  fields.Unsupported("verbosity", "say in a message how long the answer should be");
+  fields.Unsupported("best_of", "use n; all answers are returned", 1);
   shape.logprobs = ReadChatLogprobs(fields);
   const auto wanted = ReadMaxTokens(fields, false);
   WL_RETURN_IF_ERROR(fields.status());

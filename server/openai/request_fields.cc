@@ -1,8 +1,10 @@
 #include "server/openai/request_fields.h"
 
 #include <algorithm>
+#include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
 #include <charconv>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "server/openai/api_error.h"
@@ -14,6 +16,48 @@ namespace waferline::openai {
 namespace {
 
 namespace json = boost::json;
+
+constexpr double kNoNumber = std::numeric_limits<double>::quiet_NaN();
+constexpr char kConstrained[] =
+    "output cannot be constrained to a grammar; ask for the format in the prompt";
+constexpr char kSamplers[] =
+    "tokens are sampled by temperature, top_k, top_p, min_p and the penalties";
+constexpr size_t kMaxModalities = 8;
+
+// Fields of OpenAI, vLLM, llama.cpp and Cerebras that change an answer, and that this server does
+// not have: who sends one should know.
+struct Missing {
+  const char* name;
+  const char* instead;
+  double off = kNoNumber;  // the number that asks for nothing
+};
+constexpr Missing kMissing[] = {
+    {"tools", "this server does not call tools; describe them in a message"},
+    {"functions", "this server does not call functions"},
+    {"guided_json", kConstrained},
+    {"guided_regex", kConstrained},
+    {"guided_choice", kConstrained},
+    {"guided_grammar", kConstrained},
+    {"structured_outputs", kConstrained},
+    {"json_schema", kConstrained},
+    {"grammar", kConstrained},
+    {"allowed_token_ids", kConstrained},
+    {"bad_words", kConstrained},
+    {"typical_p", kSamplers, 1},
+    {"tfs_z", kSamplers, 1},
+    {"top_a", kSamplers, 0},
+    {"mirostat", kSamplers, 0},
+    {"xtc_probability", kSamplers, 0},
+    {"dry_multiplier", kSamplers, 0},
+    {"logits_processors", "use logit_bias"},
+    {"use_beam_search", "tokens are sampled; use n for several answers"},
+    {"prediction", "predicted outputs are not used"},
+    {"prompt_embeds", "prompts are text or token ids"},
+    {"truncate_prompt_tokens", "prompts are taken whole; shorten it yourself"},
+    {"prompt_logprobs", "use echo with logprobs on /v1/completions"},
+    {"return_tokens_as_token_ids", "use return_token_ids"},
+    {"return_raw_tokens", "use return_token_ids"},
+};
 
 std::optional<int64_t> ReadOptionalInt(Fields& fields, std::string_view name, int64_t lo,
                                        int64_t hi) {
@@ -86,15 +130,16 @@ absl::StatusOr<std::shared_ptr<const text::ServedModel>> FindModel(
 }
 
 void RefuseUnsupported(Fields& fields) {
-  fields.Unsupported("tools", "this server does not call tools; describe them in a message");
-  fields.Unsupported("functions", "this server does not call functions");
-  if (const json::value* choice = fields.Find("tool_choice");
-      choice != nullptr && !(choice->is_string() && choice->get_string() == "none")) {
-    fields.Unsupported("tool_choice", "this server does not call tools; leave it out");
+  for (const Missing& missing : kMissing) {
+    fields.Unsupported(missing.name, missing.instead, missing.off);
   }
-  if (const json::value* choice = fields.Find("function_call");
-      choice != nullptr && !(choice->is_string() && choice->get_string() == "none")) {
-    fields.Unsupported("function_call", "this server does not call functions; leave it out");
+  fields.AlwaysOn("add_special_tokens", "send token ids to choose them yourself");
+  fields.AlwaysOn("add_generation_prompt", "use /v1/completions to continue a text");
+  fields.AlwaysOn("detokenize", "text is always sent; return_token_ids adds the ids");
+  for (const char* name : {"tool_choice", "function_call"}) {
+    const json::value* choice = fields.Find(name);
+    if (choice != nullptr && choice->is_string() && choice->get_string() == "none") continue;
+    fields.Unsupported(name, "this server calls nothing; leave it out");
   }
   if (const json::object* format = fields.Object("response_format")) {
     const json::value* type = format->if_contains("type");
@@ -106,19 +151,13 @@ void RefuseUnsupported(Fields& fields) {
           "unsupported_parameter"));
     }
   }
-  constexpr const char* kConstrained =
-      "output cannot be constrained to a grammar; ask for the format in the prompt";
-  for (const char* name : {"guided_json", "guided_regex", "guided_choice", "guided_grammar",
-                           "structured_outputs", "allowed_token_ids", "bad_words"}) {
-    fields.Unsupported(name, kConstrained);
+  if (const json::array* modalities = fields.Array("modalities", kMaxModalities)) {
+    for (const json::value& one : *modalities) {
+      if (!one.is_string() || one.get_string() != "text") {
+        fields.Unsupported("modalities", "the models here write text only");
+      }
+    }
   }
-  fields.Unsupported("use_beam_search", "tokens are sampled; use n for several answers");
-  fields.Unsupported("prediction", "predicted outputs are not used");
-  fields.Unsupported("prompt_embeds", "prompts are text or token ids");
-  fields.Unsupported("truncate_prompt_tokens", "prompts are taken whole; shorten it yourself");
-  fields.Unsupported("logits_processors", "use logit_bias");
-  fields.Unsupported("prompt_logprobs", "use echo with logprobs on /v1/completions");
-  fields.Unsupported("return_tokens_as_token_ids", "use return_token_ids");
 }
 
 std::optional<int64_t> ReadMaxTokens(Fields& fields, bool zero_allowed) {

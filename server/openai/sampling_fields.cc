@@ -43,7 +43,8 @@ void ReadLogitBias(Fields& fields, const model::Tokenizer& tokenizer, SamplingSp
     int64_t id = -1;
     const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
     if (error != std::errc() || end != key.data() + key.size() || !tokenizer.valid(id)) {
-      return fields.Fail("logit_bias", absl::StrCat("has a key that ", Outside(tokenizer, "")));
+      return fields.Fail(
+          "logit_bias", Outside(tokenizer, absl::StrCat("has the key \"", Absl(key), "\", which")));
     }
     Fields one(*biases, fields.PathOf("logit_bias") + ".");
     float bias = 0;

@@ -165,6 +165,14 @@ TEST_CASE("every bad field gives 400 and its name") {
       {R"("prompt":"a","best_of":2)", "best_of"},
       {R"("prompt":"a","guided_regex":"a+")", "guided_regex"},
       {R"("prompt":"a","use_beam_search":true)", "use_beam_search"},
+      {R"("prompt":"a","typical_p":0.5)", "typical_p"},
+      {R"("prompt":"a","mirostat":2)", "mirostat"},
+      {R"("prompt":"a","json_schema":{"type":"object"})", "json_schema"},
+      {R"("prompt":"a","add_special_tokens":false)", "add_special_tokens"},
+      {R"("prompt":"a","detokenize":false)", "detokenize"},
+      {R"("prompt":"a","modalities":["text","audio"])", "modalities"},
+      {R"("prompt":"a","top_logprobs":2)", "top_logprobs"},
+      {R"("prompt":"a","return_raw_tokens":true)", "return_raw_tokens"},
   }));
   INFO(fields);
   const auto parsed = Completion(fields);
@@ -177,9 +185,10 @@ TEST_CASE("every bad field gives 400 and its name") {
 
 TEST_CASE("what is off is not an error though it is not supported") {
   CHECK(Completion(R"("prompt":"a","tools":[],"suffix":"","best_of":1,
-                      "response_format":{"type":"text"},"use_beam_search":false)")
+                      "response_format":{"type":"text"},"use_beam_search":false,"typical_p":1,
+                      "mirostat":0,"modalities":["text"],"add_special_tokens":true)")
             .ok());
-  CHECK(Chat(kHi + R"(,"tool_choice":"none","store":false)").ok());
+  CHECK(Chat(kHi + R"(,"tool_choice":"none","store":false,"best_of":1)").ok());
 }
 
 TEST_CASE("too long for the context") {
@@ -263,6 +272,10 @@ TEST_CASE("bad chats name the message") {
       {kHi + R"(,"tool_choice":"auto")", "tool_choice"},
       {kHi + R"(,"response_format":{"type":"json_schema","json_schema":{}})", "response_format"},
       {kHi + R"(,"max_tokens":0)", "max_tokens"},
+      {kHi + R"(,"best_of":2)", "best_of"},
+      {kHi + R"(,"verbosity":"low")", "verbosity"},
+      {kHi + R"(,"add_generation_prompt":false)", "add_generation_prompt"},
+      {kHi + R"(,"chat_template_kwargs":{"a":1})", "chat_template_kwargs"},
   }));
   INFO(fields);
   const auto parsed = Chat(fields);
