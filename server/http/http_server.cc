@@ -14,6 +14,7 @@
 #include "server/http/connection.h"
 #include "server/http/response_head.h"
 #include "server/openai/api_error.h"
+#include "server/runtime/host.h"
 
 namespace waferline::http {
 
@@ -50,7 +51,10 @@ class HttpServer::Loop {
     const uint16_t port = acceptor_.local_endpoint().port();
     Accept();
     Tick();
-    thread_ = std::thread([this] { io_.run(); });
+    thread_ = std::thread([this] {
+      runtime::PreferShortTurns();
+      io_.run();
+    });
     return port;
   }
 

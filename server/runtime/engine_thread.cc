@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/runtime/host.h"
 #include "server/runtime/inbox.h"
 #include "server/runtime/observed.h"
 #include "server/runtime/pace.h"
@@ -54,6 +55,7 @@ class EngineThread::Loop {
     engine_ = engine;
     // Sleeps end within a microsecond of their end instead of the default 50.
     prctl(PR_SET_TIMERSLACK, 1000UL);
+    PreferShortTurns();
     pace_.Anchor(WallNanoseconds(), timeline_->now());
     while (!over_) {
       last_turn_ns.store(WallNanoseconds(), std::memory_order_relaxed);
@@ -217,6 +219,7 @@ class EngineThread::Loop {
   // share for spinning goes.
   void Wait(int64_t wall_ns) {
     if (over_) return;
+    taken_at_ns_ = 0;  // all that was due was there: the next value that is not is taken at once
     const int64_t now_ns = WallNanoseconds();
     spin_credit_ns_ = std::min(kMostSpinCreditNs,
                                spin_credit_ns_ + static_cast<double>(now_ns - credited_at_ns_) *
