@@ -57,6 +57,12 @@ class GgufFile {
   std::span<const GgufTensor> tensors() const { return tensors_; }  // in the order of the file
   const GgufTensor* FindTensor(std::string_view name) const;        // nullptr if it is not there
 
+  // Gives the memory of a part of a tensor back to the system, as MappedFile::Release does. Nothing
+  // happens to a file from memory.
+  void Release(std::span<const std::byte> part) const {
+    if (map_ != nullptr) map_->Release(part);
+  }
+
  private:
   GgufFile() = default;
   absl::Status Parse();

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 
 #include "absl/status/status.h"
@@ -40,6 +41,14 @@ absl::StatusOr<std::unique_ptr<MappedFile>> MappedFile::Open(const std::string& 
   void* start = mmap(nullptr, size, PROT_READ, MAP_SHARED, file.fd, 0);
   if (start == MAP_FAILED) return OpenError(path);
   return std::unique_ptr<MappedFile>(new MappedFile({static_cast<const std::byte*>(start), size}));
+}
+
+void MappedFile::Release(std::span<const std::byte> part) const {
+  // Whole pages outwards: the mapping is read only, so the neighbours' bytes come back as well.
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(part.data()) / page * page;
+  const uintptr_t end = reinterpret_cast<uintptr_t>(part.data()) + part.size();
+  (void)madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);  // a wish
 }
 
 MappedFile::~MappedFile() { munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size()); }

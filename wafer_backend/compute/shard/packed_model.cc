@@ -15,10 +15,13 @@ namespace {
 
 using kernels::PackedMatrix;
 
-absl::Status PackInto(const model::WeightView& view, kernels::ThreadPool* pool,
-                      PackedMatrix* matrix) {
-  WL_ASSIGN_OR_RETURN(*matrix,
-                      PackedMatrix::Pack(view.dtype, view.rows, view.cols, view.bytes, *pool));
+// The file's pages go back to the system as soon as they are packed, so that weights are in memory
+// once.
+absl::Status PackInto(const model::GgufFile& file, const model::WeightView& view,
+                      kernels::ThreadPool* pool, PackedMatrix* matrix) {
+  const auto release = [&file](std::span<const std::byte> part) { file.Release(part); };
+  WL_ASSIGN_OR_RETURN(
+      *matrix, PackedMatrix::Pack(view.dtype, view.rows, view.cols, view.bytes, *pool, release));
   return absl::OkStatus();
 }
 
@@ -56,17 +59,18 @@ absl::StatusOr<std::shared_ptr<const PackedModel>> PackedModel::Load(
 }
 
 absl::Status PackedModel::Pack(kernels::ThreadPool* pool) {
+  const model::GgufFile& file = *weights_.file;
   layers_.resize(range_.count());
   for (int64_t i = range_.first; i < range_.end; ++i) {
     const model::LayerWeights& from = weights_.layers[i];
     PackedLayer& to = layers_[i - range_.first];
-    WL_RETURN_IF_ERROR(PackInto(from.q, pool, &to.q));
-    WL_RETURN_IF_ERROR(PackInto(from.k, pool, &to.k));
-    WL_RETURN_IF_ERROR(PackInto(from.v, pool, &to.v));
-    WL_RETURN_IF_ERROR(PackInto(from.output, pool, &to.output));
-    WL_RETURN_IF_ERROR(PackInto(from.gate, pool, &to.gate));
-    WL_RETURN_IF_ERROR(PackInto(from.up, pool, &to.up));
-    WL_RETURN_IF_ERROR(PackInto(from.down, pool, &to.down));
+    WL_RETURN_IF_ERROR(PackInto(file, from.q, pool, &to.q));
+    WL_RETURN_IF_ERROR(PackInto(file, from.k, pool, &to.k));
+    WL_RETURN_IF_ERROR(PackInto(file, from.v, pool, &to.v));
+    WL_RETURN_IF_ERROR(PackInto(file, from.output, pool, &to.output));
+    WL_RETURN_IF_ERROR(PackInto(file, from.gate, pool, &to.gate));
+    WL_RETURN_IF_ERROR(PackInto(file, from.up, pool, &to.up));
+    WL_RETURN_IF_ERROR(PackInto(file, from.down, pool, &to.down));
     to.attention_norm = VectorOf(from.attention_norm);
     to.ffn_norm = VectorOf(from.ffn_norm);
     to.q_bias = VectorOf(from.q_bias);
@@ -76,7 +80,7 @@ absl::Status PackedModel::Pack(kernels::ThreadPool* pool) {
     to.k_norm = VectorOf(from.k_norm);
   }
   if (range_.end < weights_.shape.layers) return absl::OkStatus();
-  return PackInto(weights_.output, pool, &head_);
+  return PackInto(file, weights_.output, pool, &head_);
 }
 
 const PackedLayer& PackedModel::layer(int64_t index) const {
@@ -120,6 +124,7 @@ uint64_t FingerprintOf(const model::GgufFile& file) {
       std::memcpy(&word, tensor.bytes.data() + i * sizeof(word), sizeof(word));
       add(word);
     }
+    file.Release(tensor.bytes);  // a touched page brings its neighbours into memory
   }
   return hash;
 }

@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <limits>
@@ -104,6 +106,21 @@ TEST_CASE("a file on disk is mapped; what cannot be opened is named") {
   REQUIRE(absl::IsNotFound(missing));
   REQUIRE(missing.message().find(path) != std::string::npos);
   REQUIRE(absl::IsInvalidArgument(GgufFile::Open("/tmp").status()));
+}
+
+TEST_CASE("what was given back to the system is there again when it is read") {
+  const std::string path = TempPath(".released.gguf");
+  test::RandomModel({}).WriteFile(path);
+  {
+    auto file = GgufFile::Open(path);
+    REQUIRE(file.ok());
+    for (const GgufTensor& tensor : (*file)->tensors()) {
+      const std::vector<std::byte> before(tensor.bytes.begin(), tensor.bytes.end());
+      (*file)->Release(tensor.bytes);
+      REQUIRE(std::equal(before.begin(), before.end(), tensor.bytes.begin()));
+    }
+  }
+  std::remove(path.c_str());
 }
 
 TEST_CASE("headers that lie are refused before memory is taken for them") {
