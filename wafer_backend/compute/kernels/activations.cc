@@ -6,6 +6,7 @@
 // clang-format off
 #include "hwy/foreach_target.h"
 // clang-format on
+#include <algorithm>
 #include <cstring>
 
 #include "hwy/highway.h"
@@ -16,24 +17,37 @@ namespace waferline::kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Puts one block of one row into column `j` of the group.
-HWY_INLINE void FillBlock(const float* x, int64_t block, int64_t j, const ColumnGroup& group) {
-  const hn::CappedTag<float, 16> d;
-  const hn::RebindToSigned<decltype(d)> di;
-  const hn::Rebind<int8_t, decltype(d)> d8;
-  const size_t lanes = hn::Lanes(d);
+// A row is summed in units of its current scale (quantised_matmul.cc), so that a sum meets the
+// activations' scales once in 64 columns and not in every product. Scales below this count as
+// it: what they leave out is far below the last bit of any sum that matters, and units never
+// overflow.
+inline constexpr float kSmallestScale = 0x1p-60f;
+
+using Floats = hn::CappedTag<float, 16>;
+
+HWY_INLINE float ScaleOf(const float* x, int64_t count) {
+  const Floats d;
   auto largest = hn::Zero(d);
-  for (size_t i = 0; i < 32; i += lanes) {
+  for (int64_t i = 0; i < count; i += static_cast<int64_t>(hn::Lanes(d))) {
     largest = hn::Max(largest, hn::Abs(hn::LoadU(d, x + i)));
   }
-  const float top = hn::GetLane(hn::MaxOfLanes(d, largest));
-  const auto inverse = hn::Set(d, top > 0 ? 127.0f / top : 0.0f);
+  return std::max(hn::GetLane(hn::MaxOfLanes(d, largest)) / 127.0f, kSmallestScale);
+}
+
+// Puts one block of one row, times `inverse`, into column `j` of the group.
+HWY_INLINE void FillBlock(const float* x, float inverse, int64_t block, int64_t j,
+                          const ColumnGroup& group) {
+  const Floats d;
+  const hn::RebindToSigned<Floats> di;
+  const hn::Rebind<int8_t, Floats> d8;
+  const size_t lanes = hn::Lanes(d);
+  const auto factor = hn::Set(d, inverse);
   HWY_ALIGN int8_t q[32];
   int32_t sums[2];
   for (size_t half = 0; half < 2; ++half) {
     auto sum = hn::Zero(di);
     for (size_t i = half * 16; i < half * 16 + 16; i += lanes) {
-      const auto rounded = hn::NearestInt(hn::Mul(hn::LoadU(d, x + i), inverse));
+      const auto rounded = hn::NearestInt(hn::Mul(hn::LoadU(d, x + i), factor));
       sum = hn::Add(sum, rounded);
       hn::Store(hn::DemoteTo(d8, rounded), d8, q + i);
     }
@@ -45,35 +59,51 @@ HWY_INLINE void FillBlock(const float* x, int64_t block, int64_t j, const Column
   }
   const int64_t at = block * count + j;
   const int32_t sum = sums[0] + sums[1];
-  const float scale = top / 127.0f;
-  group.scale[at] = scale;
   if (group.start_q8_0 != nullptr) group.start_q8_0[at] = -128 * sum;
   if (group.start_q4_0 != nullptr) group.start_q4_0[at] = -8 * sum;
   if (group.start_q6_k != nullptr) {
     group.start_q6_k[2 * block * count + j] = -32 * sums[0];
     group.start_q6_k[(2 * block + 1) * count + j] = -32 * sums[1];
   }
-  if (group.sums != nullptr) group.sums[at] = scale * static_cast<float>(sum);
+  if (group.sums != nullptr) group.sums[at] = static_cast<float>(sum);
 }
 
-void FillGroup(const float* x, int64_t cols, const ColumnGroup& group) {
+void FillInt8(const float* row, int64_t cols, ColumnPart part, int64_t j,
+              const ColumnGroup& group) {
+  float before = part.first == 0 ? 0 : ScaleOf(row + part.first - kScaleColumns, kScaleColumns);
+  for (int64_t col = part.first; col < part.end; col += kScaleColumns) {
+    const int64_t count = std::min(kScaleColumns, part.end - col);
+    const float scale = ScaleOf(row + col, count);
+    group.ratio[col / kScaleColumns * group.count + j] = before / scale;
+    for (int64_t at = col; at < col + count; at += kActivationBlock) {
+      FillBlock(row + at, 1.0f / scale, at / kActivationBlock, j, group);
+    }
+    before = scale;
+  }
+  if (part.end == cols) group.last_scale[j] = before;
+}
+
+void FillBf16(const float* row, ColumnPart part, int64_t j, const ColumnGroup& group) {
+  for (int64_t col = part.first; col < part.end; col += kScaleColumns) {
+    const int64_t count = std::min(kScaleColumns, part.end - col);
+    uint16_t rounded[kScaleColumns + 1];  // all in a loop of vectors, then scattered in pairs
+    for (int64_t i = 0; i < count; ++i) rounded[i] = Bf16FromFloat(row[col + i]);
+    rounded[count] = 0;
+    for (int64_t i = 0; i < count; i += 2) {
+      std::memcpy(group.bf16 + ((col + i) / 2 * group.count + j) * 2, rounded + i, 4);
+    }
+  }
+}
+
+void FillGroup(const float* x, int64_t cols, ColumnPart part, const ColumnGroup& group) {
   const int64_t count = group.count;
   for (int64_t j = 0; j < count; ++j) {
     const float* row = x + j * cols;
     if (group.f32 != nullptr) {
-      for (int64_t col = 0; col < cols; ++col) group.f32[col * count + j] = row[col];
+      for (int64_t col = part.first; col < part.end; ++col) group.f32[col * count + j] = row[col];
     }
-    if (group.bf16 != nullptr) {
-      for (int64_t col = 0; col < cols; ++col) {
-        group.bf16[(col / 2 * count + j) * 2 + col % 2] = Bf16FromFloat(row[col]);
-      }
-      if (cols % 2 != 0) group.bf16[(cols / 2 * count + j) * 2 + 1] = 0;
-    }
-    if (group.q != nullptr) {
-      for (int64_t block = 0; block < cols / kActivationBlock; ++block) {
-        FillBlock(row + block * kActivationBlock, block, j, group);
-      }
-    }
+    if (group.bf16 != nullptr) FillBf16(row, part, j, group);
+    if (group.q != nullptr) FillInt8(row, cols, part, j, group);
   }
 }
 
@@ -104,7 +134,8 @@ int64_t LayOut(const ActivationForms& forms, int64_t cols, std::byte* memory, Co
   arrays.Take(forms.f32, cols * count, &group->f32);
   arrays.Take(forms.bf16, (cols + 1) / 2 * 2 * count, &group->bf16);
   arrays.Take(forms.int8, cols * count, &group->q);
-  arrays.Take(forms.int8, blocks * count, &group->scale);
+  arrays.Take(forms.int8, (cols + kScaleColumns - 1) / kScaleColumns * count, &group->ratio);
+  arrays.Take(forms.int8, count, &group->last_scale);
   arrays.Take(forms.start_q8_0, blocks * count, &group->start_q8_0);
   arrays.Take(forms.start_q4_0, blocks * count, &group->start_q4_0);
   arrays.Take(forms.start_q6_k, 2 * blocks * count, &group->start_q6_k);
@@ -126,8 +157,9 @@ ColumnGroup LayOutGroup(const ActivationForms& forms, int64_t cols, int64_t coun
   return group;
 }
 
-void FillGroup(const float* x, int64_t cols, const ColumnGroup& group, CpuPath path) {
-  WL_FOR_PATH(path, FillGroup)(x, cols, group);
+void FillGroup(const float* x, int64_t cols, ColumnPart part, const ColumnGroup& group,
+               CpuPath path) {
+  WL_FOR_PATH(path, FillGroup)(x, cols, part, group);
 }
 
 }  // namespace waferline::kernels

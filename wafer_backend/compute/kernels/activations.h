@@ -12,13 +12,14 @@
 namespace waferline::kernels {
 
 inline constexpr int64_t kMaxColumns = 12;
-inline constexpr int64_t kActivationBlock = 32;
+inline constexpr int64_t kActivationBlock = 32;  // columns whose integer sum is exact in one go
+inline constexpr int64_t kScaleColumns = 64;     // columns of a row that share a scale, two blocks
 
 // Which forms a call needs; each costs time and memory.
 struct ActivationForms {
   bool f32 = false;
   bool bf16 = false;
-  bool int8 = false;        // q, scale
+  bool int8 = false;        // q, ratio, last_scale
   bool start_q8_0 = false;  // what the integer sums of each dtype start from, because its
   bool start_q4_0 = false;  // weights are stored with an offset: -offset * sum of q
   bool start_q6_k = false;
@@ -31,11 +32,12 @@ struct ColumnGroup {
   float* f32 = nullptr;           // [cols][J]
   uint16_t* bf16 = nullptr;       // [ceil(cols / 2)][J][2], zero beyond cols
   int8_t* q = nullptr;            // [cols / 4][J][4], -127 .. 127
-  float* scale = nullptr;         // [cols / 32][J]: value = scale * q
+  float* ratio = nullptr;         // [ceil(cols / 64)][J]: scale of the 64 before / scale of these
+  float* last_scale = nullptr;    // [J]: of the last 64
   int32_t* start_q8_0 = nullptr;  // [cols / 32][J]
   int32_t* start_q4_0 = nullptr;  // [cols / 32][J]
   int32_t* start_q6_k = nullptr;  // [cols / 16][J]
-  float* sums = nullptr;          // [cols / 32][J]: scale * sum of q
+  float* sums = nullptr;          // [cols / 32][J]: sum of q
 };
 
 // How n rows fall into groups: as few as possible, as even as possible, so that no group's work is
@@ -52,9 +54,14 @@ Bytes GroupBytes(const ActivationForms& forms, int64_t cols);
 ColumnGroup LayOutGroup(const ActivationForms& forms, int64_t cols, int64_t count,
                         std::byte* memory);
 
-// Fills the group from `count` rows, x: f32 [count][cols]. int8: each block of 32 columns is scaled
-// by its largest magnitude / 127 and rounded to nearest even. bf16: nearest even. cols is a
-// multiple of 32 if an int8 form is asked for.
-void FillGroup(const float* x, int64_t cols, const ColumnGroup& group, CpuPath path);
+// Fills columns [first, end) of the group from its `count` rows, x: f32 [count][cols]; both are
+// multiples of kScaleColumns, or end is cols. bf16: nearest even. int8: each kScaleColumns are
+// scaled by their largest magnitude / 127 and rounded to nearest even; cols is a multiple of 32.
+struct ColumnPart {
+  int64_t first;
+  int64_t end;
+};
+void FillGroup(const float* x, int64_t cols, ColumnPart part, const ColumnGroup& group,
+               CpuPath path);
 
 }  // namespace waferline::kernels

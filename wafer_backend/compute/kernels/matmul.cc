@@ -13,6 +13,10 @@ bool MultipliesBf16(DType dtype, CpuPath path) {
   return dtype == DType::kBF16 && path == CpuPath::kAvx512;
 }
 
+// Columns of one task of filling at least, where groups are too few for all threads. A multiple of
+// kScaleColumns.
+constexpr int64_t kFillColumns = 512;
+
 // All rows of x in the forms that the products need, in scratch memory.
 std::vector<ColumnGroup> FillGroups(const ActivationForms& forms, const float* x, int64_t n,
                                     int64_t cols, ThreadPool& pool, Scratch& scratch,
@@ -21,10 +25,17 @@ std::vector<ColumnGroup> FillGroups(const ActivationForms& forms, const float* x
   const Bytes each = GroupBytes(forms, cols);
   std::byte* memory = scratch.Take(Scratch::kActivations, plan.groups() * each);
   std::vector<ColumnGroup> groups(static_cast<size_t>(plan.groups()));
-  pool.ParallelFor(plan.groups(), Bytes(cols * plan.count(0) * 5), [&](int64_t g, int) {
-    ColumnGroup& group = groups[static_cast<size_t>(g)];
-    group = LayOutGroup(forms, cols, plan.count(g), memory + g * each.count());
-    FillGroup(x + plan.first(g) * cols, cols, group, path);
+  for (int64_t g = 0; g < plan.groups(); ++g) {
+    groups[static_cast<size_t>(g)] =
+        LayOutGroup(forms, cols, plan.count(g), memory + g * each.count());
+  }
+  const int64_t width = plan.groups() < 2 * pool.threads() ? kFillColumns : cols;
+  const int64_t parts = (cols + width - 1) / width;
+  pool.ParallelFor(plan.groups() * parts, Bytes(width * plan.count(0) * 5), [&](int64_t t, int) {
+    const int64_t g = t / parts;
+    const int64_t first = t % parts * width;
+    FillGroup(x + plan.first(g) * cols, cols, {first, std::min(first + width, cols)},
+              groups[static_cast<size_t>(g)], path);
   });
   return groups;
 }

@@ -21,13 +21,14 @@ struct TilePass {
   int64_t blocks;   // columns / 32
   int64_t stride;   // J of the group; the tile is part of it
   const int8_t* q;  // of the tile's first row, as the arrays below
-  const float* scale;
+  const float* ratio;
+  const float* last_scale;
   const int32_t* start;  // null: sums start from 0
   const float* sums;     // for minima
   float* y;              // [tile rows][y_stride], at the panel's first row
   int64_t y_stride;
   int64_t lanes;           // rows of the panel that exist
-  const std::byte* ahead;  // memory to be fetched meanwhile: `ahead_lines` cache lines a block
+  const std::byte* ahead;  // memory to be fetched meanwhile: `ahead_lines` lines each 2 blocks
   int64_t ahead_lines;
 };
 
@@ -48,7 +49,7 @@ HWY_INLINE void AddQuads(const Weights& w, int64_t block, const TilePass& pass, 
   (std::make_integer_sequence<int, kQuads>());
 }
 
-// sum[j] += float(dot of part `part`) * (weight scale * activation scale).
+// sum[j] += float(dot of the part) * weight scale, in units of the activations' scale.
 template <int kHalf, int kColumns, class Weights>
 HWY_INLINE void AddPart(const Weights& w, int64_t block, const TilePass& pass,
                         F32x16 (&sum)[kColumns]) {
@@ -65,11 +66,8 @@ HWY_INLINE void AddPart(const Weights& w, int64_t block, const TilePass& pass,
   }
   AddQuads<kHalf * 4>(w, block, pass, pass.q + block * pass.stride * 32, dot);
   const F32x16 scale = w.Scale(block, kHalf);
-  const float* x_scale = pass.scale + block * pass.stride;
 #pragma GCC unroll 12
-  for (int j = 0; j < kColumns; ++j) {
-    sum[j] = MulAdd(ToFloat(dot[j]), Mul(scale, Broadcast(x_scale + j)), sum[j]);
-  }
+  for (int j = 0; j < kColumns; ++j) sum[j] = MulAdd(ToFloat(dot[j]), scale, sum[j]);
   if constexpr (Weights::kMinima) {
     const F32x16 min = w.Min(block);
     const float* x_sum = pass.sums + block * pass.stride;
@@ -79,25 +77,35 @@ HWY_INLINE void AddPart(const Weights& w, int64_t block, const TilePass& pass,
 }
 
 // Sixteen rows of weights times kColumns rows of activations. Each output is summed block by block
-// in rising order, in its own lane of its own register.
+// in rising order, in its own lane of its own register, in units of its row's current scale: where
+// that changes the sum is converted, and the last scale makes it a number.
 template <int kColumns, class Weights>
 HWY_NOINLINE void MultiplyTile(const Weights& weights, const TilePass& pass_in) {
+  static_assert(kScaleColumns == 2 * kActivationBlock);
   const Weights w = weights;
   const TilePass pass = pass_in;
   F32x16 sum[kColumns];
 #pragma GCC unroll 12
   for (int j = 0; j < kColumns; ++j) sum[j] = Zero();
   const std::byte* ahead = pass.ahead;
+  const float* ratio = pass.ratio;
   for (int64_t block = 0; block < pass.blocks; ++block) {
-    for (int64_t line = 0; line < pass.ahead_lines; ++line) {
-      __builtin_prefetch(ahead, 0, 2);
-      ahead += 64;
+    if (block % 2 == 0) {
+      for (int64_t line = 0; line < pass.ahead_lines; ++line) {
+        __builtin_prefetch(ahead, 0, 2);
+        ahead += 64;
+      }
+#pragma GCC unroll 12
+      for (int j = 0; j < kColumns; ++j) sum[j] = Mul(sum[j], Broadcast(ratio + j));
+      ratio += pass.stride;
     }
     AddPart<0>(w, block, pass, sum);
     if constexpr (Weights::kHalves) AddPart<1>(w, block, pass, sum);
   }
 #pragma GCC unroll 12
-  for (int j = 0; j < kColumns; ++j) Store(sum[j], pass.y + j * pass.y_stride, pass.lanes);
+  for (int j = 0; j < kColumns; ++j) {
+    Store(Mul(sum[j], Broadcast(pass.last_scale + j)), pass.y + j * pass.y_stride, pass.lanes);
+  }
 }
 
 // MultiplyTile<columns>, columns <= kTileColumns, chosen at run time.
@@ -125,7 +133,8 @@ void MultiplyGroup(const ProductTask& task, int64_t panel, const ColumnGroup& gr
         .blocks = m.cols() / kActivationBlock,
         .stride = group.count,
         .q = group.q + j * 4,
-        .scale = group.scale + j,
+        .ratio = group.ratio + j,
+        .last_scale = group.last_scale + j,
         .start = start == nullptr ? nullptr : start + j,
         .sums = group.sums == nullptr ? nullptr : group.sums + j,
         .y = task.product->y + (first_row + j) * m.rows() + panel * kPanelRows,
@@ -157,18 +166,20 @@ void MultiplyPanels(const ProductTask& task) {
   const PackedMatrix& m = *task.product->weights;
   const int64_t blocks = m.cols() / kActivationBlock;
   const auto groups = static_cast<int64_t>(task.groups.size());
-  // While one panel is multiplied the next one comes from memory, in equal parts with each group.
-  const int64_t ahead_lines = (m.panel_bytes() / 64 + blocks * groups - 1) / (blocks * groups);
+  // While one panel is multiplied the next one comes from memory, in equal parts with each group. A
+  // single group reads it once anyway, which the CPU's own prefetching does best.
+  const int64_t steps = (blocks + 1) / 2 * groups;
+  const int64_t ahead_lines = (m.panel_bytes() / 64 + steps - 1) / steps;
   for (int64_t panel = task.first_panel; panel < task.end_panel; ++panel) {
     const std::byte* memory = m.panel(panel);
     const PackedWeights<kDType> packed{reinterpret_cast<const uint8_t*>(memory)};
-    const bool last = panel + 1 == task.end_panel;
+    const bool fetch = groups > 1 && panel + 1 < task.end_panel;
     const auto with_groups = [&](const auto& w) {
       const std::byte* ahead = memory + m.panel_bytes();
       int64_t row = 0;
       for (const ColumnGroup& group : task.groups) {
-        MultiplyGroup(task, panel, group, row, w, ahead, last ? 0 : ahead_lines);
-        ahead += ahead_lines * blocks * 64;
+        MultiplyGroup(task, panel, group, row, w, ahead, fetch ? ahead_lines : 0);
+        ahead += ahead_lines * ((blocks + 1) / 2) * 64;
         row += group.count;
       }
     };

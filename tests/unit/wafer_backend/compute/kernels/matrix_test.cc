@@ -142,6 +142,72 @@ TEST_CASE("zero activations and zero weights give zero, not NaN") {
   }
 }
 
+TEST_CASE("activations whose size changes from block to block keep each block's own precision") {
+  SeededStream random(17);
+  ThreadPool pool(2);
+  for (DType dtype : kAllDTypes) {
+    if (BlockLength(dtype) == 1) continue;
+    for (CpuPath path : PathsOfThisMachine()) {
+      const int64_t cols = 1024;
+      const Case c = MakeCase(random, dtype, 20, cols, pool);
+      // Zero, tiny and huge stretches of 64 columns; the huge ones are each alone in their row.
+      for (int64_t huge = 0; huge < cols / 64; huge += 3) {
+        std::vector<float> x = RandomFloats(random, cols);
+        for (int64_t col = 0; col < cols; ++col) {
+          const int64_t part = col / 64;
+          x[col] *= part == huge ? 1.0f : part % 2 == 0 ? 0.0f : 1e-30f;
+        }
+        CAPTURE(Name(dtype), Name(path), huge);
+        CheckAgainstReference(c, x, Multiply(c, x, 1, pool, path), 1);
+        // The same without the huge stretch, made large by a factor that is exact.
+        std::vector<float> small = x, large = x;
+        for (int64_t col = 0; col < cols; ++col) {
+          if (col / 64 == huge) small[col] = large[col] = 0;
+          small[col] *= 0x1p60f;
+          large[col] *= 0x1p100f;
+        }
+        const std::vector<float> y_small = Multiply(c, small, 1, pool, path);
+        const std::vector<float> y_large = Multiply(c, large, 1, pool, path);
+        for (size_t row = 0; row < y_small.size(); ++row) {
+          REQUIRE(y_large[row] == y_small[row] * 0x1p40f);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("filling in parts of a row or whole rows gives the same bits") {
+  SeededStream random(29);
+  ThreadPool one(1), four(4);
+  for (DType dtype : kAllDTypes) {
+    for (CpuPath path : PathsOfThisMachine()) {
+      const int64_t cols = 1536 + BlockLength(dtype), n = 31;
+      CAPTURE(Name(dtype), Name(path));
+      const Case c = MakeCase(random, dtype, 18, cols, one);
+      const std::vector<float> x = RandomFloats(random, n * cols);
+      // One thread fills three groups whole, four threads fill them in parts.
+      REQUIRE(Multiply(c, x, n, one, path) == Multiply(c, x, n, four, path));
+    }
+  }
+}
+
+TEST_CASE("packing tells of each part of the source once, in order") {
+  ThreadPool pool(2);
+  const int64_t rows = 2050, cols = 8192;  // F32: 67 MB, so more than one part
+  const std::vector<std::byte> bytes(static_cast<size_t>(rows * cols * 4));
+  const std::byte* next = bytes.data();
+  int parts = 0;
+  const auto packed = [&](std::span<const std::byte> part) {
+    REQUIRE(part.data() == next);
+    REQUIRE(Bytes(static_cast<int64_t>(part.size())) <= PackedMatrix::kPackPart);
+    next += part.size();
+    ++parts;
+  };
+  REQUIRE(PackedMatrix::Pack(DType::kF32, rows, cols, bytes, pool, packed).ok());
+  REQUIRE(next == bytes.data() + bytes.size());
+  REQUIRE(parts == 3);
+}
+
 TEST_CASE("a tensor whose size does not fit its shape is refused, naming both") {
   ThreadPool pool(1);
   const std::vector<std::byte> bytes(34);
