@@ -48,13 +48,13 @@ absl::StatusOr<std::vector<int64_t>> ReadBatches(const std::string& text) {
 // nothing, so it does not matter.
 class Engine {
  public:
-  Engine(std::shared_ptr<const shard::PackedModel> model, int64_t max_rows,
+  Engine(std::shared_ptr<const shard::PackedModel> model, int64_t max_batch,
          kernels::ThreadPool* pool)
       : model_(std::move(model)),
-        stack_(model_, {.range = model_->range(), .max_rows = max_rows}, pool),
+        stack_(model_, {.range = model_->range(), .max_rows = std::max(kChunk, max_batch)}, pool),
         pages_(stack_.layout().page_bytes()),
-        hidden_(static_cast<size_t>(max_rows * model_->shape().hidden)),
-        logits_(static_cast<size_t>(max_rows * model_->shape().vocabulary)) {}
+        hidden_(static_cast<size_t>(stack_.max_rows() * model_->shape().hidden)),
+        logits_(static_cast<size_t>(max_batch * model_->shape().vocabulary)) {}
 
   // Tokens a second of one prompt, up to its first next-token logits.
   double Prefill(int64_t prompt, Progress* progress) {
@@ -115,22 +115,45 @@ class Engine {
 };
 
 struct Result {
-  double load_s;
-  double prefill_tokens_per_s;
+  double load_s = 0;
+  double prefill_tokens_per_s = 0;                              // 0: no prompt was asked for
   std::vector<std::pair<int64_t, double>> decode_tokens_per_s;  // by batch
 };
 
-void Print(const Arguments& arguments, int threads, const Result& result) {
+// What the model asks of the machine: the numerators of a share of its ceilings.
+struct Demand {
+  std::string_view weights;      // type of most of them
+  Bytes decode_per_step;         // weights that one step reads, whatever its batch
+  int64_t prompt_ops_per_token;  // multiplications and additions by layers' matrices
+};
+
+Demand DemandOf(const shard::PackedModel& model) {
+  Demand demand{kernels::Name(model.layer(0).down.dtype()), model.head().bytes(), 0};
+  for (int64_t i = 0; i < model.shape().layers; ++i) {
+    const shard::PackedLayer& layer = model.layer(i);
+    demand.decode_per_step += layer.size();
+    for (const auto* matrix :
+         {&layer.q, &layer.k, &layer.v, &layer.output, &layer.gate, &layer.up, &layer.down}) {
+      demand.prompt_ops_per_token += 2 * matrix->rows() * matrix->cols();
+    }
+  }
+  return demand;
+}
+
+void Print(const Arguments& arguments, int threads, const Demand& demand, const Result& result) {
   const auto path = kernels::Name(kernels::BestPath());
   if (arguments.json()) {
     boost::json::object out;
     out["model"] = arguments.operand(0);
     out["threads"] = threads;
     out["instructions"] = std::string(path);
+    out["weights"] = std::string(demand.weights);
+    out["decode_bytes_per_step"] = demand.decode_per_step.count();
+    out["prompt_ops_per_token"] = demand.prompt_ops_per_token;
     out["prompt"] = arguments.Integer("prompt");
     out["generate"] = arguments.Integer("generate");
     out["load_s"] = result.load_s;
-    out["prefill_tokens_per_s"] = result.prefill_tokens_per_s;
+    if (result.prefill_tokens_per_s > 0) out["prefill_tokens_per_s"] = result.prefill_tokens_per_s;
     auto& decode = out["decode_tokens_per_s"].emplace_object();
     for (const auto& [batch, rate] : result.decode_tokens_per_s) {
       decode[absl::StrCat(batch)] = rate;
@@ -140,8 +163,10 @@ void Print(const Arguments& arguments, int threads, const Result& result) {
   }
   std::printf("%s, %d threads, %s, loaded in %.2f s\n", arguments.operand(0).c_str(), threads,
               std::string(path).c_str(), result.load_s);
-  std::printf("prefill of %ld tokens    %9.1f tokens/s\n", arguments.Integer("prompt"),
-              result.prefill_tokens_per_s);
+  if (result.prefill_tokens_per_s > 0) {
+    std::printf("prefill of %ld tokens    %9.1f tokens/s\n", arguments.Integer("prompt"),
+                result.prefill_tokens_per_s);
+  }
   for (const auto& [batch, rate] : result.decode_tokens_per_s) {
     std::printf("decode, %4ld sequences    %9.1f tokens/s\n", batch, rate);
   }
@@ -165,41 +190,42 @@ absl::Status Run(const Arguments& arguments) {
   const double begin = Now();
   WL_ASSIGN_OR_RETURN(const auto model, shard::PackedModel::Load(file, {0, shape.layers}, &pool));
   result.load_s = Now() - begin;
-  const int64_t max_rows = std::max(kChunk, *std::max_element(batches.begin(), batches.end()));
-  Engine engine(model, max_rows, &pool);
+  Engine engine(model, *std::max_element(batches.begin(), batches.end()), &pool);
   const auto progress = [&](const std::string& what, int64_t total) {
     return arguments.json() ? Progress(what, total, false) : Progress(what, total);
   };
   {
     Progress bar = progress("warming up", 0);
-    engine.Prefill(std::min<int64_t>(prompt, 64), &bar);
+    engine.Prefill(std::clamp<int64_t>(prompt, 16, 64), &bar);
   }
-  {
+  if (prompt > 0) {
     Progress bar = progress("prefill", prompt);
     result.prefill_tokens_per_s = engine.Prefill(prompt, &bar);
   }
   for (int64_t batch : batches) {
+    if (generate == 0) break;
     Progress bar = progress(absl::StrCat("decode x ", batch), generate);
     result.decode_tokens_per_s.emplace_back(batch, engine.Decode(batch, generate, &bar));
   }
-  Print(arguments, threads, result);
+  Print(arguments, threads, DemandOf(*model), result);
   return absl::OkStatus();
 }
 
 }  // namespace
 
 std::vector<Command> BenchModelCommands() {
-  return {
-      Command{.words = "model bench",
-              .summary = "How fast this machine computes a model file, without a server",
-              .operands = {"FILE"},
-              .flags = {IntegerFlag("threads", "N", "threads that compute; one a core if absent",
-                                    std::nullopt, 1, 256),
-                        IntegerFlag("prompt", "N", "tokens of the prompt", 512, 1, 1 << 20),
-                        IntegerFlag("generate", "N", "tokens that each sequence generates", 128, 1,
-                                    1 << 20),
-                        TextFlag("batch", "LIST", "sequences at a time", "1,8,16,32"), CpuFlag()},
-              .run = Run}};
+  return {Command{
+      .words = "model bench",
+      .summary = "How fast this machine computes a model file, without a server",
+      .operands = {"FILE"},
+      .flags = {IntegerFlag("threads", "N", "threads that compute; one a core if absent",
+                            std::nullopt, 1, 256),
+                IntegerFlag("prompt", "N", "tokens of the prompt; 0 measures none", 512, 0,
+                            1 << 20),
+                IntegerFlag("generate", "N", "tokens that each sequence generates; 0 measures none",
+                            128, 0, 1 << 20),
+                TextFlag("batch", "LIST", "sequences at a time", "1,8,16,32"), CpuFlag()},
+      .run = Run}};
 }
 
 }  // namespace waferline::cli

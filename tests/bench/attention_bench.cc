@@ -90,6 +90,7 @@ int main(int argc, char** argv) {
                                    bench::Workload{"512 more after 3584", 1, 3584, 512},
                                    bench::Workload{"1 token at 512", 1, 511, 1},
                                    bench::Workload{"1 token at 32768", 1, 32767, 1},
+                                   bench::Workload{"1 token at 131072", 1, 131071, 1},
                                    bench::Workload{"16 tokens at 4096 each", 16, 4095, 1}}) {
     bench::Measure(w, rounds, pool, memory);
   }
