@@ -10,6 +10,7 @@
 #include "client/cli/arguments.h"
 #include "client/cli/wafer_commands.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/hardware/placement/calibrate_models.h"
 #include "wafer_backend/hardware/silicon/hardware_file.h"
 #include "wafer_backend/hardware/timing/calibrate.h"
 #include "wafer_backend/hardware/timing/profile_file.h"
@@ -103,7 +104,7 @@ absl::StatusOr<timing::Calibration> CalibrateProfile(const std::string& name,
   WL_ASSIGN_OR_RETURN(timing::Calibration open,
                       timing::CalibrateKernels(measurements.kernels, wafers));
   if (name == "open") return open;
-  return timing::CalibrateModels(name, measurements.models, open.profile, wafers.at("wse-3"));
+  return placement::CalibrateModels(name, measurements.models, open.profile, wafers.at("wse-3"));
 }
 
 absl::Status Calibrate(const Arguments& arguments) {

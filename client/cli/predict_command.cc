@@ -10,28 +10,28 @@
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/model/gguf.h"
 #include "wafer_backend/compute/model/model_shape.h"
+#include "wafer_backend/hardware/placement/prediction.h"
 #include "wafer_backend/hardware/silicon/hardware_file.h"
 #include "wafer_backend/hardware/timing/model_shape_file.h"
-#include "wafer_backend/hardware/timing/prediction.h"
 #include "wafer_backend/hardware/timing/profile_file.h"
 
 namespace waferline::cli {
 namespace {
 
-using timing::Estimate;
-using timing::Prediction;
+using placement::Estimate;
+using placement::Prediction;
 
 boost::json::array Range(const Estimate& e) { return {e.low, e.high}; }
 
 boost::json::object Json(const Prediction& p) {
-  const timing::LatencyParts& parts = p.latency_us;
+  const placement::LatencyParts& parts = p.latency;
   boost::json::array influences, prefill;
-  for (const timing::Influence& i : p.influences) {
+  for (const placement::Influence& i : p.influences) {
     influences.push_back({{"parameter", i.parameter},
                           {"tokens_per_second_at_low", i.at_low},
                           {"tokens_per_second_at_high", i.at_high}});
   }
-  for (const timing::DevicePrefill& d : p.prefill) {
+  for (const placement::DevicePrefill& d : p.prefill) {
     prefill.push_back({{"device", d.device},
                        {"devices", d.devices},
                        {"ttft_ms", d.ttft_ms},
@@ -45,13 +45,14 @@ boost::json::object Json(const Prediction& p) {
           {"tokens_per_second", p.tokens_per_second.value},
           {"interval", Range(p.tokens_per_second)},
           {"latency_us",
-           {{"total", parts.total},
-            {"start", parts.start},
-            {"allreduces", parts.allreduces},
-            {"weights", parts.weights},
-            {"attention", parts.attention},
-            {"embedding_and_output", parts.embedding_and_output},
-            {"wafer_hops", parts.wafer_hops}}},
+           {{"total", 1e6 * parts.total()},
+            {"start", 1e6 * parts.start},
+            {"allreduces", 1e6 * parts.allreduces},
+            {"weights", 1e6 * parts.weights},
+            {"attention", 1e6 * parts.attention},
+            {"embedding_and_output", 1e6 * parts.embedding_and_output},
+            {"region_hops", 1e6 * parts.region_hops},
+            {"wafer_hops", 1e6 * parts.wafer_hops}}},
           {"tokens_per_step", p.tokens_per_step},
           {"stage_us", p.stage_us},
           {"users_before_slowdown", p.users_before_slowdown},
@@ -100,20 +101,23 @@ void Print(const Prediction& p) {
   Line("cost of a million tokens", p.usd_per_million_tokens, "USD");
   printf("  %-30s %12ld   (KV of %ld fits)\n", "users before speed drops",
          static_cast<long>(p.users_before_slowdown), static_cast<long>(p.users_by_memory));
-  const timing::LatencyParts& parts = p.latency_us;
+  const placement::LatencyParts& parts = p.latency;
   printf("request, ms: total %.2f = first token %.2f + transition %.3f + decode %.2f\n",
          p.request_ms.total, p.request_ms.first_token, p.request_ms.transition,
          p.request_ms.decode);
   printf(
       "latency of a pass, us: total %.1f = start %.1f + allreduces %.1f + weights %.1f + "
-      "attention %.1f + embedding and output %.1f + wafer hops %.1f; slowest stage %.2f\n",
-      parts.total, parts.start, parts.allreduces, parts.weights, parts.attention,
-      parts.embedding_and_output, parts.wafer_hops, p.stage_us);
-  for (const timing::DevicePrefill& d : p.prefill) {
+      "attention %.1f + embedding and output %.1f + region hops %.1f + wafer hops %.1f; slowest "
+      "stage "
+      "%.2f\n",
+      1e6 * parts.total(), 1e6 * parts.start, 1e6 * parts.allreduces, 1e6 * parts.weights,
+      1e6 * parts.attention, 1e6 * parts.embedding_and_output, 1e6 * parts.region_hops,
+      1e6 * parts.wafer_hops, p.stage_us);
+  for (const placement::DevicePrefill& d : p.prefill) {
     printf("prefill on %3d x %-12s %9.2f ms, KV transfer %.2f ms, %.1f J\n", d.devices,
            d.device.c_str(), d.ttft_ms, d.kv_transfer_ms, d.joules);
   }
-  for (const timing::Influence& i : p.influences) {
+  for (const placement::Influence& i : p.influences) {
     printf("tokens/s with %-24s at its ends: %.5g, %.5g\n", i.parameter.c_str(), i.at_low,
            i.at_high);
   }
@@ -169,20 +173,20 @@ absl::Status PredictModel(const Arguments& arguments) {
     profile.tokens_per_step = {accepted, accepted, accepted, silicon::Mark::kUnknown, "given"};
   }
   WL_ASSIGN_OR_RETURN(const double bytes, BytesPerWeight(arguments.Text("weights")));
-  timing::PredictionTask task = {
-      .shape = shape,
-      .wafer = *hardware.wafer(),
-      .profile = profile,
-      .needs = {.wafers = static_cast<int>(arguments.Integer("wafers")), .bytes_per_weight = bytes},
-      .kv = arguments.Integer("kv"),
-      .users = arguments.Integer("users"),
-      .prompt = arguments.Integer("prompt"),
-      .generate = arguments.Integer("generate")};
+  placement::PredictionTask task = {.shape = shape,
+                                    .wafer = *hardware.wafer(),
+                                    .profile = profile,
+                                    .wafers = static_cast<int>(arguments.Integer("wafers")),
+                                    .bytes_per_weight = bytes,
+                                    .kv = arguments.Integer("kv"),
+                                    .users = arguments.Integer("users"),
+                                    .prompt = arguments.Integer("prompt"),
+                                    .generate = arguments.Integer("generate")};
   for (const std::string& name : silicon::BuiltInHardware()) {
     WL_ASSIGN_OR_RETURN(silicon::Hardware device, silicon::LoadHardware(name));
     if (device.accelerator() != nullptr) task.prefill_devices.push_back(std::move(device));
   }
-  WL_ASSIGN_OR_RETURN(const Prediction prediction, timing::Predict(task));
+  WL_ASSIGN_OR_RETURN(const Prediction prediction, placement::Predict(task));
   if (arguments.json()) {
     boost::json::object out = {{"model", shape.name},      {"hardware", hardware.name},
                                {"profile", profile.name},  {"kv", task.kv},

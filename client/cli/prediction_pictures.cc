@@ -10,22 +10,23 @@
 #include "client/cli/svg.h"
 #include "client/cli/wafer_commands.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/hardware/placement/prediction.h"
 #include "wafer_backend/hardware/timing/model_shape_file.h"
-#include "wafer_backend/hardware/timing/prediction.h"
 
 namespace waferline::cli {
 namespace {
 
 namespace json = boost::json;
-using timing::Prediction;
+using placement::Prediction;
 
 absl::StatusOr<Prediction> PredictFor(const ModelOnWafers& it, int64_t kv) {
-  return timing::Predict({.shape = it.shape,
-                          .wafer = it.wafer(),
-                          .profile = it.profile,
-                          .needs = {.wafers = it.wafers, .bytes_per_weight = it.bytes_per_weight},
-                          .kv = kv,
-                          .users = it.users});
+  return placement::Predict({.shape = it.shape,
+                             .wafer = it.wafer(),
+                             .profile = it.profile,
+                             .wafers = it.wafers,
+                             .bytes_per_weight = it.bytes_per_weight,
+                             .kv = kv,
+                             .users = it.users});
 }
 
 std::string Labelled(double value, const char* unit) {
@@ -69,7 +70,7 @@ absl::Status RunTornado(const Arguments& arguments) {
                      .base = p.tokens_per_second.value,
                      .swings = {}};
   json::array swings;
-  for (const timing::Influence& influence : p.influences) {
+  for (const placement::Influence& influence : p.influences) {
     if (influence.at_low == influence.at_high) continue;  // watts and prices
     const Ends ends = EndsOf(influence.parameter, it);
     chart.swings.push_back(
@@ -102,15 +103,17 @@ absl::Status RunLatency(const Arguments& arguments) {
                    .x_label = "microseconds a pass on " + it.hardware.name + "; " +
                               Circumstances(it, it.context),
                    .part_names = {"layer start", "allreduces", "weights", "attention",
-                                  "embedding and output", "between wafers"},
+                                  "embedding and output", "between regions", "between wafers"},
                    .bars = {}};
   json::array bars;
   for (const std::string& model : arguments.Texts("model")) {
     WL_ASSIGN_OR_RETURN(it.shape, timing::LoadModelShape(model));
     WL_ASSIGN_OR_RETURN(const Prediction p, PredictFor(it, it.context));
-    const timing::LatencyParts& l = p.latency_us;
-    const std::vector<double> parts = {l.start,     l.allreduces,           l.weights,
-                                       l.attention, l.embedding_and_output, l.wafer_hops};
+    const placement::LatencyParts& l = p.latency;
+    std::vector<double> parts = {l.start,     l.allreduces,           l.weights,
+                                 l.attention, l.embedding_and_output, l.region_hops,
+                                 l.wafer_hops};
+    for (double& part : parts) part *= 1e6;
     chart.bars.push_back(
         {it.shape.name + ", " + std::to_string(p.wafers) + (p.wafers == 1 ? " wafer" : " wafers"),
          parts});
@@ -118,10 +121,10 @@ absl::Status RunLatency(const Arguments& arguments) {
     for (size_t i = 0; i < parts.size(); ++i) by_part[chart.part_names[i]] = parts[i];
     bars.push_back({{"model", it.shape.name},
                     {"wafers", p.wafers},
-                    {"total_us", l.total},
+                    {"total_us", 1e6 * l.total()},
                     {"latency_us", by_part}});
     if (arguments.json()) continue;
-    printf("%-20s %3d wafer(s) %9.1f us:", it.shape.name.c_str(), p.wafers, l.total);
+    printf("%-20s %3d wafer(s) %9.1f us:", it.shape.name.c_str(), p.wafers, 1e6 * l.total());
     for (size_t i = 0; i < parts.size(); ++i) {
       printf(" %s %.1f", chart.part_names[i].c_str(), parts[i]);
     }

@@ -11,15 +11,23 @@
 #include <vector>
 
 #include "wafer_backend/base/check.h"
+#include "wafer_backend/hardware/placement/prediction.h"
+#include "wafer_backend/hardware/placement/speed.h"
 #include "wafer_backend/hardware/silicon/hardware_file.h"
 #include "wafer_backend/hardware/timing/kernels.h"
 #include "wafer_backend/hardware/timing/model_shape_file.h"
-#include "wafer_backend/hardware/timing/prediction.h"
 #include "wafer_backend/hardware/timing/profile_file.h"
-#include "wafer_backend/hardware/timing/stage_costs.h"
 
-namespace waferline::timing {
+namespace waferline::placement {
 namespace {
+
+using timing::Allreduce;
+using timing::DecodeCosts;
+using timing::GemvSize;
+using timing::LoadModelShape;
+using timing::LoadProfile;
+using timing::ModelShape;
+using timing::Profile;
 
 double MedianMicroseconds(int calls, const std::function<double()>& call) {
   std::vector<double> rounds;
@@ -44,26 +52,30 @@ void Run() {
   const silicon::WaferSpec& wafer = *wse3.wafer();
   const Profile open = *LoadProfile("open"), vendor = *LoadProfile("vendor-2024");
   Print("one kernel (gemv)", MedianMicroseconds(100000, [&] {
-          return *KernelCycles(wafer, open, GemvSize{Allreduce::kTree, 480, 14400, 14400});
+          return *timing::KernelCycles(wafer, open, GemvSize{Allreduce::kTree, 480, 14400, 14400});
         }));
   for (const char* name : {"llama-3.1-70b", "kimi-k2"}) {
     const ModelShape shape = *LoadModelShape(name);
     printf("%s\n", name);
-    const DecodeCosts costs = *DecodeCostsOf(shape, wafer, vendor, {});
+    const PlacementTask placed = {.shape = shape, .wafer = wafer, .profile = vendor};
+    const Placement placement = *Place(placed);
+    const DecodeCosts costs = SpeedOf(placed, placement).costs;
     int64_t kv = 0;
     Print("  latency of a token from stage costs", MedianMicroseconds(100000, [&] {
             return costs.TokenLatency(Tokens(++kv % 32768)).as_double();
           }));
-    Print("  stage costs of the whole model", MedianMicroseconds(300, [&] {
-            return DecodeCostsOf(shape, wafer, vendor, {})->total.base_seconds;
+    Print("  speed of a placement", MedianMicroseconds(300, [&] {
+            return SpeedOf(placed, placement).user_tokens_per_second;
           }));
+    Print("  placing the model",
+          MedianMicroseconds(30, [&] { return static_cast<double>(Place(placed)->wafers()); }));
     const PredictionTask task = {.shape = shape, .wafer = wafer, .profile = vendor};
-    Print("  prediction with all its intervals",
-          MedianMicroseconds(300, [&] { return Predict(task)->tokens_per_second.value; }));
+    Print("  placing and prediction with all its intervals",
+          MedianMicroseconds(30, [&] { return Predict(task)->tokens_per_second.value; }));
   }
 }
 
 }  // namespace
-}  // namespace waferline::timing
+}  // namespace waferline::placement
 
-int main() { waferline::timing::Run(); }
+int main() { waferline::placement::Run(); }

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "wafer_backend/base/check.h"
+#include "wafer_backend/base/status.h"
 #include "wafer_backend/hardware/placement/tensor_share.h"
 #include "wafer_backend/hardware/timing/region_cost.h"
 
@@ -25,30 +27,38 @@ class Clock {
         health_(health),
         shares_(SharesOf(task)),
         model_(timing::ModelFor(task.wafer, task.profile)),
-        vector_bytes_(static_cast<double>(task.shape.hidden) * kBytesPerActivation) {}
+        vector_bytes_(static_cast<double>(task.shape.hidden) * kBytesPerActivation),
+        grids_(static_cast<size_t>(placement.depth) * shares_.kinds.size()) {}
 
   PlacementSpeed Run() const {
     PlacementSpeed speed;
     timing::DecodeCosts& costs = speed.costs;
+    LatencyParts& parts = speed.parts;
+    const auto context = static_cast<double>(task_.context);
     costs.wafers = placement_.tensor * placement_.depth;
     costs.tokens_per_step = task_.profile.tokens_per_step.value;
     timing::PositionCost waiting;  // of the table, before the first layer
     for (size_t i = 0; i < placement_.pieces.size(); ++i) {
       const PlacedPiece& piece = placement_.pieces[i];
-      timing::StageCost stage = StageOf(i);
+      timing::StageCost stage = StageOf(i, &parts);
       if (i == 0 && piece.part == Part::kLayer) {  // a tied matrix: looked up in the output's
         stage.busy.base_seconds += LookUpSeconds(piece);
+        parts.embedding_and_output += LookUpSeconds(piece);
       }
-      speed.busy_seconds.push_back(stage.busy.At(static_cast<double>(task_.context)));
+      const double turns = TurnsOf(piece);
+      speed.busy_seconds.push_back(turns * stage.busy.At(context));
       if (i + 1 < placement_.pieces.size()) {
-        stage.hand_over_seconds = HandOverSeconds(piece, placement_.pieces[i + 1]);
+        const PlacedPiece& next = placement_.pieces[i + 1];
+        stage.hand_over_seconds = HandOverSeconds(piece, next);
+        (piece.place == next.place ? parts.region_hops : parts.wafer_hops) +=
+            stage.hand_over_seconds;
       }
       if (piece.part == Part::kEmbedding) {
         waiting = stage.busy;
         waiting.base_seconds += stage.hand_over_seconds;
         continue;
       }
-      costs.different.push_back(stage.busy);
+      costs.different.push_back(stage.busy.Times(turns));
       stage.busy.Add(waiting);
       waiting = {};
       costs.stages.push_back(std::move(stage));
@@ -59,6 +69,7 @@ class Clock {
       costs.total.base_seconds += stage.hand_over_seconds;
     }
     costs.total.base_seconds += costs.return_seconds;
+    parts.wafer_hops += costs.return_seconds;
     Derive(&speed);
     return speed;
   }
@@ -82,7 +93,30 @@ class Clock {
                                 HealthOf(place).io_share);
   }
 
-  timing::StageCost StageOf(size_t index) const {
+  // The grids that the layers of a place share; nothing where each has its own region.
+  const timing::Grid* SharedGridOf(const PlacedPiece& piece) const {
+    if (!task_.profile.shared_grid || piece.part != Part::kLayer) return nullptr;
+    const size_t kind = shares_.kind_of[static_cast<size_t>(piece.layer)];
+    std::optional<timing::Grid>& grid =
+        grids_[static_cast<size_t>(piece.place) * shares_.kinds.size() + kind];
+    if (!grid.has_value()) {
+      double cores = 0, layers = 0;
+      for (const PlacedPiece& other : placement_.pieces) {
+        if (other.place != piece.place || other.part != Part::kLayer) continue;
+        cores += other.region.cores();
+        ++layers;
+      }
+      grid = timing::SharedGrid(model_, task_.wafer, task_.profile, shares_.kinds[kind], layers,
+                                {cores, task_.bytes_per_weight});
+    }
+    return &*grid;
+  }
+  double TurnsOf(const PlacedPiece& piece) const {
+    const timing::Grid* grid = SharedGridOf(piece);
+    return grid == nullptr ? 1 : grid->layers_in_turn;
+  }
+
+  timing::StageCost StageOf(size_t index, LatencyParts* parts) const {
     const PlacedPiece& piece = placement_.pieces[index];
     timing::StageCost stage;
     stage.wafer = piece.place;
@@ -92,28 +126,39 @@ class Clock {
     const double hertz = Hertz(piece.place);
     if (piece.part == Part::kEmbedding) {
       stage.busy.base_seconds = LookUpSeconds(piece) + SumSeconds(piece.place);
+      parts->embedding_and_output += LookUpSeconds(piece);
+      parts->wafer_hops += SumSeconds(piece.place);
       return stage;
     }
     if (piece.part == Part::kOutput) {
       const double parameters = timing::VocabularyParameters(task_.shape) / placement_.tensor;
-      stage.busy.base_seconds =
-          timing::OutputCycles(model_, task_.shape, parameters, region) / hertz +
-          SumSeconds(piece.place);
+      const double seconds = timing::OutputCycles(model_, task_.shape, parameters, region) / hertz;
+      stage.busy.base_seconds = seconds + SumSeconds(piece.place);
+      parts->embedding_and_output += seconds;
+      parts->wafer_hops += SumSeconds(piece.place);
       return stage;
     }
     const timing::LayerKind& kind = shares_.of(static_cast<size_t>(piece.layer));
-    const timing::LayerCost cost = timing::CostOfLayer(model_, task_.wafer, kind, region);
-    const double cycles = cost.cycles.total() +
-                          cost.cycles.allreduces * (Stretch(cost.side, piece.region) - 1) +
-                          kind.allreduces * HopsAround(index) * task_.wafer.hop_cycles.value;
+    const timing::Grid* shared = SharedGridOf(piece);
+    const timing::LayerCost cost =
+        timing::CostOfLayer(model_, task_.wafer, kind, shared == nullptr ? region : shared->region);
+    const double stretch = shared == nullptr ? Stretch(cost.side, piece.region) : 1;
+    const double allreduces = cost.cycles.allreduces * stretch +
+                              kind.allreduces * HopsAround(index) * task_.wafer.hop_cycles.value;
     stage.layers = 1;
+    const double cycles = cost.cycles.start + allreduces + cost.cycles.weights;
     stage.busy.base_seconds = cycles / hertz + kSumsALayer * SumSeconds(piece.place);
+    parts->start += cost.cycles.start / hertz;
+    parts->allreduces += allreduces / hertz;
+    parts->weights += cost.cycles.weights / hertz;
+    parts->wafer_hops += kSumsALayer * SumSeconds(piece.place);
     const double per_position = cost.cycles_per_position / hertz;
     if (kind.window > 0) {
       stage.busy.windowed.push_back({per_position, kind.window});
     } else {
       stage.busy.seconds_per_position = per_position;
     }
+    parts->attention += stage.busy.At(static_cast<double>(task_.context)) - stage.busy.base_seconds;
     // Averaged over the context: what lies before a window is not kept.
     const auto context = static_cast<double>(task_.context);
     const double kept =
@@ -129,6 +174,8 @@ class Clock {
       const double share = std::min(HealthOf(from.place).io_share, HealthOf(to.place).io_share);
       return task_.wafer.wafer_to_wafer_seconds.value + vector_bytes_ / (io * share);
     }
+    // A grid keeps its data from layer to layer.
+    if (SharedGridOf(from) != nullptr && SharedGridOf(to) != nullptr) return 0;
     return HopsBetween(from.region, to.region) * task_.wafer.hop_cycles.value / Hertz(from.place);
   }
 
@@ -164,6 +211,7 @@ class Clock {
   const timing::ModelLayers shares_;
   const timing::KernelModel model_;
   const double vector_bytes_;
+  mutable std::vector<std::optional<timing::Grid>> grids_;  // of each place and kind, when asked
 };
 
 }  // namespace
@@ -173,6 +221,11 @@ PlacementSpeed SpeedOf(const PlacementTask& task, const Placement& placement,
   WL_CHECK(health.places.empty() || health.places.size() == static_cast<size_t>(placement.depth));
   WL_CHECK(health.extra_hops.empty() || health.extra_hops.size() == placement.pieces.size());
   return Clock(task, placement, health).Run();
+}
+
+absl::StatusOr<timing::DecodeCosts> DecodeCostsOf(const PlacementTask& task) {
+  WL_ASSIGN_OR_RETURN(const Placement placement, Place(task));
+  return SpeedOf(task, placement).costs;
 }
 
 }  // namespace waferline::placement

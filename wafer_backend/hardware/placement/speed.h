@@ -3,8 +3,9 @@
 //
 // It is timing's decode layer on the rectangle that the layer really has. Three things are added
 // that a model without rectangles leaves out: hops where a rectangle is longer than a square, hops
-// from one region's middle to the next one's, and the sums over the wafers of a place. Every layer
-// works on its own region, also with a profile whose kernels shared one grid. Left out: the shape
+// from one region's middle to the next one's, and the sums over the wafers of a place. Where a
+// profile's kernels share grids, a region says where a layer's weights and KV lie, and the layers
+// of a place take turns on as many square grids as their regions have room for. Left out: the shape
 // of the output matrix's region, traffic of neighbouring regions.
 #pragma once
 
@@ -28,6 +29,21 @@ struct Health {
   std::vector<double> extra_hops;
 };
 
+// Of one token's pass at a number of cached positions.
+struct LatencyParts {  // seconds
+  double start = 0;
+  double allreduces = 0;  // hops of stretched or rerouted regions in them
+  double weights = 0;
+  double attention = 0;
+  double embedding_and_output = 0;
+  double region_hops = 0;
+  double wafer_hops = 0;  // sums over the wafers of a place in them
+  double total() const {
+    return start + allreduces + weights + attention + embedding_and_output + region_hops +
+           wafer_hops;
+  }
+};
+
 struct PlacementSpeed {
   // Of one token at the task's context, by piece: how long it keeps the region, and how much of the
   // pipeline's beat that is (the slowest: 1).
@@ -42,11 +58,15 @@ struct PlacementSpeed {
   int64_t users_before_slowdown = 0;       // over all replicas
   // The same for the emulator, of one replica: a stage a layer, then the output.
   timing::DecodeCosts costs;
+  LatencyParts parts;  // of pass_seconds
 
   double balance() const { return mean_seconds / bottleneck_seconds; }  // 1: no region waits
 };
 
 PlacementSpeed SpeedOf(const PlacementTask& task, const Placement& placement,
                        const Health& health = {});
+
+// Place and SpeedOf for whoever only wants the emulator's costs. Place's errors.
+absl::StatusOr<timing::DecodeCosts> DecodeCostsOf(const PlacementTask& task);
 
 }  // namespace waferline::placement

@@ -94,7 +94,7 @@ double TunedSide(const KernelModel& m, const WholeWork& whole, double least, dou
     return hops + stages / std::sqrt(side) > falling / (side * side) + macs / (side * side * side);
   };
   double low = least, high = std::max(least, most);
-  for (int step = 0; step < 30 && high - low > 1e-3; ++step) {
+  for (int step = 0; step < 30 && high - low > 0.1; ++step) {
     const double middle = (low + high) / 2;
     (grows_at(middle) ? high : low) = middle;
   }

@@ -16,18 +16,15 @@ WholeWork WorkOf(const LayerKind& kind) {
 
 }  // namespace
 
-Grid GridOf(const KernelModel& m, const silicon::WaferSpec& wafer, const Profile& profile,
-            const LayerKind& kind, const LayoutGroup& group, double bytes_per_weight) {
-  if (!profile.shared_grid) return {{group.cores_each, bytes_per_weight}, 1};
-  // As many grids of the size that is fastest as the layers' share of the wafer has room for.
-  const double cores = group.cores_each * group.layers_on_wafer;
+Grid SharedGrid(const KernelModel& m, const silicon::WaferSpec& wafer, const Profile& profile,
+                const LayerKind& kind, double layers, const Region& all) {
   const double least = profile.measured_sides.low;
-  const double most = std::min(std::sqrt(cores), profile.measured_sides.high);
+  const double most = std::min(std::sqrt(all.cores), profile.measured_sides.high);
   const double side =
-      CostOfLayer(m, wafer, kind, {std::max(1.0, most * most), bytes_per_weight, least}).side;
-  const double grids = std::max(1.0, std::floor(cores / (side * side)));
-  return {{std::min(cores, side * side), bytes_per_weight, least},
-          std::max(1.0, std::ceil(group.layers_on_wafer / grids))};
+      CostOfLayer(m, wafer, kind, {std::max(1.0, most * most), all.bytes_per_weight, least}).side;
+  const double grids = std::max(1.0, std::floor(all.cores / (side * side)));
+  return {{std::min(all.cores, side * side), all.bytes_per_weight, least},
+          std::max(1.0, std::ceil(layers / grids))};
 }
 
 LayerCost CostOfLayer(const KernelModel& m, const silicon::WaferSpec& wafer, const LayerKind& kind,

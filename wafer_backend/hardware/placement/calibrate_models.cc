@@ -1,25 +1,36 @@
+#include "wafer_backend/hardware/placement/calibrate_models.h"
+
 #include <cmath>
 #include <cstdint>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/status.h"
-#include "wafer_backend/hardware/timing/calibrate.h"
+#include "wafer_backend/hardware/placement/placement.h"
+#include "wafer_backend/hardware/placement/speed.h"
 #include "wafer_backend/hardware/timing/least_squares.h"
 #include "wafer_backend/hardware/timing/model_shape_file.h"
-#include "wafer_backend/hardware/timing/stage_costs.h"
 
-namespace waferline::timing {
+namespace waferline::placement {
 namespace {
 
-constexpr double kCachedPositions = 1024;
+using timing::Calibration;
+using timing::FitProblem;
+using timing::FitResult;
+using timing::ModelMeasurement;
+using timing::ModelShape;
+using timing::Profile;
+using timing::Residual;
+
+constexpr int64_t kCachedPositions = 1024;
 // Tokens that a pass may accept where a row has speculation or does not say: up to a draft of
 // three.
 constexpr double kLeastAccepted = 1, kMostAccepted = 4;
 
 struct Row {
   ModelShape shape;
-  LayoutNeeds needs;
+  int wafers = 0;
+  double bytes_per_weight = 2;
   double measured = 0;
   std::string label;
   bool launch = false;  // launch kernels, one token a pass
@@ -28,11 +39,11 @@ struct Row {
 absl::StatusOr<std::vector<Row>> RowsOf(const std::vector<ModelMeasurement>& points) {
   std::vector<Row> rows;
   for (const ModelMeasurement& point : points) {
-    WL_ASSIGN_OR_RETURN(ModelShape shape, LoadModelShape(point.model));
+    WL_ASSIGN_OR_RETURN(ModelShape shape, timing::LoadModelShape(point.model));
     Row row;
     row.shape = std::move(shape);
-    row.needs.wafers = point.wafers;
-    row.needs.bytes_per_weight = absl::StrContains(point.weights, "fp8") ? 1 : 2;
+    row.wafers = point.wafers;
+    row.bytes_per_weight = absl::StrContains(point.weights, "fp8") ? 1 : 2;
     row.measured = point.tokens_per_second;
     row.label = absl::StrCat(point.model, " ", point.date, ", speculation: ", point.speculation);
     row.launch = point.speculation == "no";
@@ -41,28 +52,38 @@ absl::StatusOr<std::vector<Row>> RowsOf(const std::vector<ModelMeasurement>& poi
   return rows;
 }
 
-// Tokens/s at one token a pass.
-absl::StatusOr<double> Speed(const Row& row, const silicon::WaferSpec& wafer,
-                             const Profile& profile) {
-  WL_ASSIGN_OR_RETURN(const DecodeCosts costs, DecodeCostsOf(row.shape, wafer, profile, row.needs));
-  return 1 / costs.total.At(kCachedPositions);
-}
-
 // Fitted together: parameters are the launch kernels' scale and the later ones' gain.
 struct Family {
   const std::vector<Row>& rows;
   const silicon::WaferSpec& wafer;
   const Profile& base;
+  std::vector<Placement> placements = {};  // of the rows; the scale of all layers moves none
+
+  PlacementTask TaskOf(const Row& row, const Profile& profile) const {
+    return {.shape = row.shape,
+            .wafer = wafer,
+            .profile = profile,
+            .context = kCachedPositions,
+            .wafers = row.wafers,
+            .bytes_per_weight = row.bytes_per_weight};
+  }
+  absl::Status PlaceAll() {
+    for (const Row& row : rows) {
+      WL_ASSIGN_OR_RETURN(Placement placed, Place(TaskOf(row, base)));
+      placements.push_back(std::move(placed));
+    }
+    return absl::OkStatus();
+  }
 
   static double Scale(const std::vector<double>& p, bool launch) {
     return launch ? p[0] : p[0] / p[1];
   }
-  absl::StatusOr<Residual> ResidualOf(const std::vector<double>& parameters, int i) const {
+  Residual ResidualOf(const std::vector<double>& parameters, int i) const {
     const Row& row = rows[static_cast<size_t>(i)];
     Profile tried = base;
     tried.constants.layer_scale = Scale(parameters, row.launch);
-    WL_ASSIGN_OR_RETURN(const double speed, Speed(row, wafer, tried));
-    Residual residual{row.label, row.measured, speed, 1, 1};
+    const PlacementSpeed speed = SpeedOf(TaskOf(row, tried), placements[static_cast<size_t>(i)]);
+    Residual residual{row.label, row.measured, 1 / speed.pass_seconds, 1, 1};
     if (!row.launch) {
       residual.accepted_low = kLeastAccepted;
       residual.accepted_high = kMostAccepted;
@@ -96,13 +117,13 @@ absl::StatusOr<Calibration> CalibrateModels(const std::string& name,
                              "accepted tokens a pass; the middle of 1 to 4, a range of ours"};
   }
   WL_ASSIGN_OR_RETURN(const std::vector<Row> rows, RowsOf(points));
-  const Family family{rows, wafer, start};
+  Family family{rows, wafer, start};
+  WL_RETURN_IF_ERROR(family.PlaceAll());
   FitProblem problem;
   problem.start = {1, 1};
   problem.points = static_cast<int>(rows.size());
   int launches = 0;
   for (int i = 0; i < problem.points; ++i) {
-    WL_RETURN_IF_ERROR(family.ResidualOf(problem.start, i).status());
     launches += rows[static_cast<size_t>(i)].launch;
   }
   if (problem.points < 6 || launches == 0 || launches == problem.points) {
@@ -112,10 +133,10 @@ absl::StatusOr<Calibration> CalibrateModels(const std::string& name,
                      problem.points, " rows, ", launches, " with spec no"));
   }
   problem.error = [&](const std::vector<double>& parameters, int i) {
-    const Residual r = *family.ResidualOf(parameters, i);  // was fine above
+    const Residual r = family.ResidualOf(parameters, i);
     return std::log(r.predicted * std::sqrt(r.accepted_low * r.accepted_high) / r.measured);
   };
-  WL_ASSIGN_OR_RETURN(const FitResult fit, Fit(problem));
+  WL_ASSIGN_OR_RETURN(const FitResult fit, timing::Fit(problem));
 
   Calibration calibration;
   calibration.profile = start;
@@ -125,7 +146,7 @@ absl::StatusOr<Calibration> CalibrateModels(const std::string& name,
   profile.fit_points = problem.points;
   double launch_squares = 0;
   for (int i = 0; i < problem.points; ++i) {
-    WL_ASSIGN_OR_RETURN(Residual residual, family.ResidualOf(fit.parameters, i));
+    Residual residual = family.ResidualOf(fit.parameters, i);
     if (!residual.is_range()) launch_squares += std::pow(std::log(residual.accepted()), 2);
     profile.residuals.push_back(std::move(residual));
   }
@@ -135,7 +156,7 @@ absl::StatusOr<Calibration> CalibrateModels(const std::string& name,
   const double gain_error = fit.standard_errors[1] / fit.parameters[1];
   profile.errors.layer_scale = profile.constants.layer_scale *
                                (launch ? launch_error : std::hypot(launch_error, gain_error));
-  WL_ASSIGN_OR_RETURN(calibration.left_out_errors, LeaveOneOutErrors(problem));
+  WL_ASSIGN_OR_RETURN(calibration.left_out_errors, timing::LeaveOneOutErrors(problem));
   for (size_t i = 0; i < rows.size(); ++i) {
     // Beyond the row's range only.
     const double error = calibration.left_out_errors[i];
@@ -146,4 +167,4 @@ absl::StatusOr<Calibration> CalibrateModels(const std::string& name,
   return calibration;
 }
 
-}  // namespace waferline::timing
+}  // namespace waferline::placement
