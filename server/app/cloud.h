@@ -14,6 +14,7 @@
 #include "scheduler/engine/engine.h"
 #include "server/app/hosted_model.h"
 #include "server/config/server_config.h"
+#include "server/fleet/fault_script.h"
 #include "server/metrics/exposition.h"
 #include "server/runtime/engine_thread.h"
 #include "server/text/served_model.h"
@@ -45,6 +46,10 @@ class Cloud {
   std::vector<metrics::ComputeFigures> compute() const;
   // The lane of a model; -1 if there is none.
   int LaneOf(const std::string& model) const;
+  const fleet::LaneDevices& devices(int lane) const {
+    return *models_.at(static_cast<size_t>(lane)).devices;
+  }
+  fleet::FaultScript& fault_script() { return fault_script_; }  // the engine's thread only
 
   // Refuses new requests, lets those in flight finish within the configured bound, aborts the rest.
   void Stop();
@@ -54,6 +59,7 @@ class Cloud {
 
   // In this order: each uses what stands above it.
   Timeline timeline_;
+  fleet::FaultScript fault_script_{&timeline_};
   std::unique_ptr<LateWaker> waker_;
   std::unique_ptr<metrics::Exposition> exposition_;
   std::vector<HostedModel> models_;

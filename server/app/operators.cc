@@ -1,14 +1,44 @@
 #include "server/app/operators.h"
 
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/config/fleet_config.h"
 #include "wafer_backend/base/field_error.h"
+#include "wafer_backend/base/status.h"
 
 namespace waferline::app {
 namespace {
 
 absl::Status Stopping() { return absl::UnavailableError("the server is stopping"); }
+
+absl::Status Wrong(std::string_view field, const std::string& what) {
+  return WithField(absl::InvalidArgumentError(absl::StrCat(std::string(field), ": ", what)), field);
+}
+
+absl::StatusOr<placement::Fault> HardwareFaultOf(const operation::HardwareFault& order) {
+  constexpr uint32_t kMost = 1 << 20;
+  const auto kind = config::HardwareFaultNamed(order.name);
+  if (!kind.has_value()) return Wrong("fault", "\"" + order.name + "\" is not known");
+  if (order.place > kMost) return Wrong("place", "is too large");
+  if (order.links > kMost) return Wrong("links", "is too large");
+  if (order.spare_wafers > kMost) return Wrong("spare_wafers", "is too large");
+  placement::Fault fault{.kind = *kind,
+                         .place = static_cast<int>(order.place),
+                         .links = static_cast<int>(order.links)};
+  if (*kind == placement::FaultKind::kPowerCap) {
+    if (order.watts == 0) return Wrong("watts", "is needed: a wafer's under the cap");
+    fault.watts = order.watts;
+  }
+  if (*kind == placement::FaultKind::kThermal) {
+    if (order.clock_share == 0)
+      return Wrong("clock_share", "is needed: of the clock, that heat leaves");
+    fault.clock_share = order.clock_share;
+  }
+  return fault;
+}
 
 }  // namespace
 
@@ -62,13 +92,28 @@ void Operators::ApplyFault(const operation::FaultOrder& order,
         absl::InvalidArgumentError(absl::StrCat("model: no model \"", order.model, "\" runs here")),
         "model"));
   }
-  const engine::Fault change{.kind = order.kind,
-                             .lane = static_cast<uint32_t>(lane),
-                             .index = order.index,
-                             .factor = order.factor};
-  const bool posted =
-      cloud_->engine().Post([done, change](engine::Engine& engine) { done(engine.Apply(change)); });
+  absl::StatusOr<std::vector<fleet::TimedChange>> changes = ChangesOf(order, lane);
+  if (!changes.ok()) return done(changes.status());
+  const bool posted = cloud_->engine().Post([done, changes, this](engine::Engine& engine) {
+    done(cloud_->fault_script().Start(*changes, &engine));
+  });
   if (!posted) done(Stopping());
+}
+
+absl::StatusOr<std::vector<fleet::TimedChange>> Operators::ChangesOf(
+    const operation::FaultOrder& order, int lane) const {
+  const auto number = static_cast<uint32_t>(lane);
+  if (!order.hardware.has_value()) {
+    return std::vector<fleet::TimedChange>{
+        {Nanoseconds(),
+         {.kind = order.kind, .lane = number, .index = order.index, .factor = order.factor}}};
+  }
+  WL_ASSIGN_OR_RETURN(const placement::Fault fault, HardwareFaultOf(*order.hardware));
+  WL_ASSIGN_OR_RETURN(
+      fleet::FaultEffect effect,
+      cloud_->devices(lane).EffectOfFault(number, order.index, fault,
+                                          static_cast<int>(order.hardware->spare_wafers)));
+  return std::move(effect.changes);
 }
 
 }  // namespace waferline::app

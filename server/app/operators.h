@@ -3,9 +3,11 @@
 
 #include <atomic>
 #include <string>
+#include <vector>
 
 #include "server/app/cloud.h"
 #include "server/config/server_config.h"
+#include "server/fleet/hardware_faults.h"
 #include "server/operation/operator_port.h"
 
 namespace waferline::app {
@@ -28,6 +30,9 @@ class Operators : public operation::OperatorPort {
   bool draining() const { return draining_; }
 
  private:
+  absl::StatusOr<std::vector<fleet::TimedChange>> ChangesOf(const operation::FaultOrder& order,
+                                                            int lane) const;
+
   const config::ServerConfig* const config_;
   Cloud* const cloud_;
   std::atomic<bool> draining_{false};

@@ -2,6 +2,7 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <set>
@@ -18,18 +19,60 @@ using silicon::Range;
 using silicon::YamlForm;
 using Kind = engine::Fault::Kind;
 
+using placement::FaultKind;
+
+// Fields beyond a hardware fault's kind. Those that say nothing about it are refused as unknown.
+void ReadHardwareFault(YamlForm& form, FaultKind kind, FaultConfig* out) {
+  placement::Fault fault{.kind = kind};
+  if (kind != FaultKind::kPowerCap) {
+    fault.place = static_cast<int>(form.IntegerOr("place", 0, 0, placement::kMaxWafers - 1));
+  }
+  switch (kind) {
+    case FaultKind::kCore:
+    case FaultKind::kRow:
+    case FaultKind::kDie:
+      fault.column = static_cast<int>(form.IntegerOr("column", -1, -1, 65535));
+      fault.row = static_cast<int>(form.IntegerOr("row", -1, -1, 65535));
+      [[fallthrough]];
+    case FaultKind::kWafer:
+      out->spare_wafers = static_cast<int>(form.IntegerOr("spare_wafers", 1, 0, 4096));
+      break;
+    case FaultKind::kLink:
+      fault.links = static_cast<int>(form.IntegerOr("links", 1, 1, 1024));
+      break;
+    case FaultKind::kPowerCap:
+      fault.watts = form.Plain("watts", Range{1, 1e9});
+      break;
+    case FaultKind::kThermal:
+      fault.clock_share = form.Plain("clock_share", Range{0.01, 1});
+      break;
+  }
+  out->hardware = fault;
+}
+
 FaultConfig ReadFault(YamlForm form, const std::vector<LaneConfig>& models) {
   FaultConfig out;
   out.at = Nanoseconds(std::llround(form.Plain("at_s", Range{0, 1e8}) * 1e9));
-  out.fault.kind = ChoiceOr<Kind>(form, "fault", Kind::kUnitLost,
-                                  {{"worker_lost", Kind::kWorkerLost},
-                                   {"worker_back", Kind::kWorkerBack},
-                                   {"worker_slow", Kind::kWorkerSpeed},
-                                   {"unit_lost", Kind::kUnitLost},
-                                   {"unit_back", Kind::kUnitBack},
-                                   {"unit_slow", Kind::kUnitSpeed},
-                                   {"link_speed", Kind::kLinkSpeed}});
-  if (!form.Has("fault")) form.AddError("fault", "is missing");
+  const std::string named = form.Text("fault");
+  const std::optional<FaultKind> hardware = HardwareFaultNamed(named);
+  if (!hardware.has_value() && !named.empty()) {
+    // Those of hardware are named for the error only.
+    out.fault.kind = ChoiceOr<Kind>(form, "fault", Kind::kUnitLost,
+                                    {{"worker_lost", Kind::kWorkerLost},
+                                     {"worker_back", Kind::kWorkerBack},
+                                     {"worker_slow", Kind::kWorkerSpeed},
+                                     {"unit_lost", Kind::kUnitLost},
+                                     {"unit_back", Kind::kUnitBack},
+                                     {"unit_slow", Kind::kUnitSpeed},
+                                     {"link_speed", Kind::kLinkSpeed},
+                                     {"core", Kind::kUnitLost},
+                                     {"row", Kind::kUnitLost},
+                                     {"die", Kind::kUnitLost},
+                                     {"wafer", Kind::kUnitLost},
+                                     {"off_wafer_link", Kind::kUnitSpeed},
+                                     {"power_cap", Kind::kUnitSpeed},
+                                     {"thermal", Kind::kUnitSpeed}});
+  }
   if (form.Has("model")) {
     const std::string model = form.Text("model");
     bool known = false;
@@ -43,6 +86,11 @@ FaultConfig ReadFault(YamlForm form, const std::vector<LaneConfig>& models) {
     form.AddError("model", "is needed: the fleet serves several");
   }
   out.fault.index = static_cast<uint32_t>(form.IntegerOr("index", 0, 0, 1 << 20));
+  if (hardware.has_value()) {
+    ReadHardwareFault(form, *hardware, &out);
+    form.RefuseOthers();
+    return out;
+  }
   switch (out.fault.kind) {
     case Kind::kWorkerSpeed:
     case Kind::kUnitSpeed:
@@ -59,6 +107,14 @@ FaultConfig ReadFault(YamlForm form, const std::vector<LaneConfig>& models) {
 }
 
 }  // namespace
+
+std::optional<FaultKind> HardwareFaultNamed(std::string name) {
+  if (name == "off_wafer_link") return FaultKind::kLink;
+  if (name == "link") return std::nullopt;  // could be taken for the KV link
+  std::replace(name.begin(), name.end(), '_', '-');
+  const auto kind = placement::ParseFaultKind(name);
+  return kind.ok() ? std::optional(*kind) : std::nullopt;
+}
 
 absl::StatusOr<FleetConfig> ParseFleetConfig(const std::string& name, std::string_view yaml) {
   const std::filesystem::path folder = std::filesystem::path(name).parent_path();

@@ -9,6 +9,7 @@
 #include "wafer_backend/emulator/hardware_costs.h"
 #include "wafer_backend/emulator/shared_link.h"
 #include "wafer_backend/emulator/wafer_pipeline.h"
+#include "wafer_backend/hardware/placement/speed.h"
 #include "wafer_backend/hardware/silicon/hardware_file.h"
 #include "wafer_backend/hardware/timing/profile_file.h"
 
@@ -66,6 +67,7 @@ absl::StatusOr<std::unique_ptr<LaneDevices>> LaneDevices::Build(const config::La
         config, "context",
         absl::InvalidArgumentError("is needed: the shape does not say how long a sequence may be"));
   }
+  lane->shape_ = timed->shape;
   const emulator::RooflineModel roofline = emulator::RooflineOf(timed->shape);
   lane->kv_bytes_per_token_ = Bytes(static_cast<int64_t>(roofline.kv_bytes_per_token));
   WL_RETURN_IF_ERROR(Named(config, "prefill.hardware", lane->AddWorkers(roofline)));
@@ -74,7 +76,7 @@ absl::StatusOr<std::unique_ptr<LaneDevices>> LaneDevices::Build(const config::La
   lane->label_ = timed->shape.name + " on";
   for (const config::DecodeConfig& decode : config.decode) {
     const std::string field = absl::StrCat("decode[", lane->groups_.size(), "]");
-    WL_RETURN_IF_ERROR(Named(config, field, lane->AddUnits(decode, timed->shape, roofline)));
+    WL_RETURN_IF_ERROR(Named(config, field, lane->AddUnits(decode, roofline)));
     units += decode.units;
   }
   for (int i = 0; i < (config.link.shared ? 1 : units); ++i) {
@@ -97,6 +99,7 @@ absl::Status LaneDevices::AddWorkers(const emulator::RooflineModel& model) {
   const emulator::RooflineHardware worker =
       emulator::RooflineOf(*hardware.accelerator(), config_.prefill.devices_per_worker);
   const silicon::AcceleratorSpec& device = *hardware.accelerator();
+  prefill_hardware_ = hardware;
   worker_power_ = {.watts = device.power_watts.value * config_.prefill.devices_per_worker,
                    .usd_per_hour = device.usd_per_hour.value * config_.prefill.devices_per_worker};
   for (int i = 0; i < config_.prefill.workers; ++i) {
@@ -105,8 +108,42 @@ absl::Status LaneDevices::AddWorkers(const emulator::RooflineModel& model) {
   return absl::OkStatus();
 }
 
+placement::PlacementTask LaneDevices::TaskOf(const UnitGroup& group) const {
+  return {.shape = shape_,
+          .wafer = *group.hardware.wafer(),
+          .profile = *group.profile,
+          .context = context_.count(),
+          .wafers = group.config.wafers_per_unit,
+          .bytes_per_kv_value = kFp16Bytes};
+}
+
+absl::StatusOr<FaultEffect> LaneDevices::EffectOfFault(uint32_t lane, uint32_t unit,
+                                                       const placement::Fault& fault,
+                                                       int spare_wafers) const {
+  uint32_t first = 0;
+  for (const UnitGroup& group : groups_) {
+    const auto units = static_cast<uint32_t>(group.config.units);
+    if (unit - first >= units) {
+      first += units;
+      continue;
+    }
+    if (group.hardware.wafer() == nullptr) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("unit ", unit, " of model \"", config_.model, "\" is no wafer but ",
+                       group.config.hardware, "; what can befall it is unit_lost or unit_slow"));
+    }
+    const placement::FaultSetting setting{.spare_wafers = spare_wafers,
+                                          .prefill_groups = config_.prefill.workers};
+    WL_ASSIGN_OR_RETURN(const placement::FaultCost cost,
+                        CostOfFault(TaskOf(group), group.placement,
+                                    *prefill_hardware_.accelerator(), fault, setting));
+    return EffectOf(cost, lane, unit);
+  }
+  return absl::InvalidArgumentError(absl::StrCat("model \"", config_.model, "\" has ", first,
+                                                 " units, there is no number ", unit));
+}
+
 absl::Status LaneDevices::AddUnits(const config::DecodeConfig& decode,
-                                   const timing::ModelShape& shape,
                                    const emulator::RooflineModel& model) {
   WL_ASSIGN_OR_RETURN(const silicon::Hardware hardware, silicon::LoadHardware(decode.hardware));
   UnitGroup group{.config = decode};
@@ -116,12 +153,11 @@ absl::Status LaneDevices::AddUnits(const config::DecodeConfig& decode,
     if (devices != 1) {
       return absl::InvalidArgumentError("devices_per_unit has no effect on a wafer; leave it out");
     }
-    WL_ASSIGN_OR_RETURN(const timing::Profile profile, timing::LoadProfile(decode.profile));
-    const timing::LayoutNeeds needs{.wafers = decode.wafers_per_unit,
-                                    .bytes_per_kv_value = kFp16Bytes,
-                                    .cached_positions = context_.as_double()};
-    WL_ASSIGN_OR_RETURN(const timing::DecodeCosts costs,
-                        timing::DecodeCostsOf(shape, *hardware.wafer(), profile, needs));
+    WL_ASSIGN_OR_RETURN(group.profile, timing::LoadProfile(decode.profile));
+    group.hardware = hardware;
+    const placement::PlacementTask task = TaskOf(group);
+    WL_ASSIGN_OR_RETURN(group.placement, placement::Place(task));
+    const timing::DecodeCosts costs = placement::SpeedOf(task, group.placement).costs;
     group.memory = MemoryOf(costs);
     group.power = {.watts = hardware.wafer()->power_decode_watts.value * costs.wafers,
                    .usd_per_hour = hardware.wafer()->usd_per_system_hour.value * costs.wafers};
@@ -130,7 +166,7 @@ absl::Status LaneDevices::AddUnits(const config::DecodeConfig& decode,
           std::make_unique<emulator::HardwareStageCosts>(costs, context_)));
     }
     devices = costs.wafers;
-    profile_label = " (" + profile.name + ")";
+    profile_label = " (" + group.profile->name + ")";
   } else {
     if (!decode.profile.empty() || decode.wafers_per_unit != 0) {
       return absl::InvalidArgumentError(

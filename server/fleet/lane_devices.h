@@ -4,17 +4,22 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "scheduler/engine/lane.h"
 #include "server/config/lane_config.h"
+#include "server/fleet/hardware_faults.h"
 #include "wafer_backend/api/devices.h"
 #include "wafer_backend/api/values.h"
 #include "wafer_backend/base/timeline.h"
 #include "wafer_backend/emulator/roofline.h"
+#include "wafer_backend/hardware/placement/faults.h"
+#include "wafer_backend/hardware/silicon/hardware.h"
 #include "wafer_backend/hardware/timing/model_shape.h"
+#include "wafer_backend/hardware/timing/profile.h"
 
 namespace waferline::fleet {
 
@@ -43,6 +48,12 @@ class LaneDevices {
   const Power& worker_power() const { return worker_power_; }
   std::vector<Power> UnitPower() const;  // in the order of LaneSpec::units
 
+  // What a hardware fault does to one of the units (all groups counted through); `lane` is the
+  // engine's number of this lane. InvalidArgument names what is out of range, or says that the unit
+  // is no wafer.
+  absl::StatusOr<FaultEffect> EffectOfFault(uint32_t lane, uint32_t unit,
+                                            const placement::Fault& fault, int spare_wafers) const;
+
   // "llama-3.1-8b on 1 x wse-3 (vendor-2024), prefill on 2 x h100": what clients are told.
   const std::string& label() const { return label_; }
   Tokens context() const { return context_; }
@@ -51,6 +62,10 @@ class LaneDevices {
   // Units of one entry of `decode:`.
   struct UnitGroup {
     config::DecodeConfig config;
+    // Of wafers: what a fault's cost is computed from.
+    std::optional<timing::Profile> profile;
+    silicon::Hardware hardware;
+    placement::Placement placement;
     std::vector<ShardMemory> memory;
     Power power;
     std::vector<std::unique_ptr<DecodePipeline>> pipelines;
@@ -58,10 +73,13 @@ class LaneDevices {
   };
   LaneDevices() = default;
   absl::Status AddWorkers(const emulator::RooflineModel& model);
-  absl::Status AddUnits(const config::DecodeConfig& decode, const timing::ModelShape& shape,
-                        const emulator::RooflineModel& model);
+  absl::Status AddUnits(const config::DecodeConfig& decode, const emulator::RooflineModel& model);
+
+  placement::PlacementTask TaskOf(const UnitGroup& group) const;
 
   config::LaneConfig config_;
+  timing::ModelShape shape_;
+  silicon::Hardware prefill_hardware_;
   Tokens context_;
   Bytes kv_bytes_per_token_;
   std::string label_;

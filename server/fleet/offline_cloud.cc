@@ -12,6 +12,19 @@ absl::StatusOr<std::unique_ptr<OfflineCloud>> OfflineCloud::Build(
     WL_ASSIGN_OR_RETURN(auto devices, LaneDevices::Build(lane, &cloud->timeline_));
     cloud->lanes_.push_back(std::move(devices));
   }
+  for (const config::FaultConfig& fault : config.faults) {
+    if (!fault.hardware.has_value()) {
+      cloud->faults_.push_back({fault.at, fault.fault});
+      continue;
+    }
+    const engine::Fault& of = fault.fault;
+    WL_ASSIGN_OR_RETURN(const FaultEffect effect,
+                        cloud->lanes_.at(of.lane)->EffectOfFault(of.lane, of.index, *fault.hardware,
+                                                                 fault.spare_wafers));
+    for (const TimedChange& change : effect.changes) {
+      cloud->faults_.push_back({fault.at + change.after, change.fault});
+    }
+  }
   return cloud;
 }
 
@@ -41,9 +54,7 @@ std::vector<replay::LanePower> OfflineCloud::Power() const {
 replay::ReplayOptions OfflineCloud::Options() const {
   replay::ReplayOptions options;
   options.engine.max_sequences = config_.max_sequences;
-  for (const config::FaultConfig& fault : config_.faults) {
-    options.faults.push_back({fault.at, fault.fault});
-  }
+  options.faults = faults_;
   return options;
 }
 

@@ -17,7 +17,7 @@ namespace waferline::fleet {
 
 class OfflineCloud {
  public:
-  // Errors as LaneDevices::Build.
+  // Errors as LaneDevices::Build, and of faults that make no sense on the hardware.
   static absl::StatusOr<std::unique_ptr<OfflineCloud>> Build(const config::FleetConfig& config);
 
   Timeline* timeline() { return &timeline_; }
@@ -31,6 +31,7 @@ class OfflineCloud {
  private:
   OfflineCloud() = default;
   config::FleetConfig config_;
+  std::vector<replay::TimedFault> faults_;
   Timeline timeline_;
   std::vector<std::unique_ptr<LaneDevices>> lanes_;
 };

@@ -74,12 +74,44 @@ absl::StatusOr<engine::Fault::Kind> KindNamed(const std::string& name) {
     if (known.name == name) return known.kind;
     absl::StrAppend(&names, names.empty() ? "" : ", ", Absl(known.name));
   }
+  for (const std::string_view hardware : operation::kHardwareFaultNames) {
+    absl::StrAppend(&names, ", ", Absl(hardware));
+  }
   return openai::FieldError("fault", absl::StrCat("'fault' must be one of ", names));
 }
 
 bool NeedsFactor(engine::Fault::Kind kind) {
   using Kind = engine::Fault::Kind;
   return kind == Kind::kWorkerSpeed || kind == Kind::kUnitSpeed || kind == Kind::kLinkSpeed;
+}
+
+bool IsHardware(std::string_view name) {
+  const auto& names = operation::kHardwareFaultNames;
+  return std::find(std::begin(names), std::end(names), name) != std::end(names);
+}
+
+// What the emulated hardware makes of it, operators know.
+absl::Status ReadHardware(const std::string& name, const json::object& object,
+                          openai::Fields* fields, operation::FaultOrder* order) {
+  operation::HardwareFault hardware{.name = name};
+  constexpr uint32_t kMost = 1 << 20;
+  float watts = 0, clock_share = 0;
+  fields->Int("place", 0, kMost, &hardware.place);
+  fields->Int("links", 1, kMost, &hardware.links);
+  fields->Int("spare_wafers", 0, kMost, &hardware.spare_wafers);
+  fields->Number("watts", 0, 1e9, &watts);
+  fields->Number("clock_share", 0, 1, &clock_share);
+  RefuseOthers(
+      object, {"fault", "model", "index", "place", "links", "spare_wafers", "watts", "clock_share"},
+      *fields);
+  WL_RETURN_IF_ERROR(fields->status());
+  hardware.watts = watts;
+  hardware.clock_share = clock_share;
+  if (order->model.empty()) {
+    return openai::FieldError("model", "'model' is missing: whose hardware changes?");
+  }
+  order->hardware = hardware;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<operation::FaultOrder> ReadFault(std::string_view body) {
@@ -93,6 +125,10 @@ absl::StatusOr<operation::FaultOrder> ReadFault(std::string_view body) {
   float factor = 1;
   fields.Number("factor", 0, 1e6, &factor);
   order.factor = factor;
+  if (IsHardware(fault)) {
+    WL_RETURN_IF_ERROR(ReadHardware(fault, object, &fields, &order));
+    return order;
+  }
   RefuseOthers(object, {"fault", "model", "index", "factor"}, fields);
   WL_RETURN_IF_ERROR(fields.status());
   WL_ASSIGN_OR_RETURN(order.kind, KindNamed(fault));

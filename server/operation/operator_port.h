@@ -7,7 +7,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -30,12 +32,25 @@ struct Load {
   engine::EngineSnapshot engine;
 };
 
+// What breaks on the wafers of a unit, where an order names that and not what happens to the unit.
+inline constexpr std::string_view kHardwareFaultNames[] = {
+    "core", "row", "die", "wafer", "off_wafer_link", "power_cap", "thermal"};
+struct HardwareFault {
+  std::string name;        // one of those
+  uint32_t place = 0;      // which wafer of the unit's pipeline
+  uint32_t links = 1;      // that fail, of off_wafer_link
+  double watts = 0;        // of power_cap, which needs it
+  double clock_share = 0;  // of thermal, which needs it
+  uint32_t spare_wafers = 1;
+};
+
 // A change of the emulated hardware of the model of this name.
 struct FaultOrder {
-  engine::Fault::Kind kind = engine::Fault::Kind::kUnitLost;
+  engine::Fault::Kind kind = engine::Fault::Kind::kUnitLost;  // without `hardware`
   std::string model;
   uint32_t index = 0;
   double factor = 1;
+  std::optional<HardwareFault> hardware;
 };
 
 template <typename Answer>

@@ -63,8 +63,21 @@ absl::StatusOr<operation::FaultOrder> ReadFault(const v1::Fault& fault) {
       order.kind = Kind::kLinkSpeed;
       return order;
     default:
-      return FieldError("fault.kind", "must be one of FAULT_KIND_WORKER_LOST ... LINK_SPEED");
+      break;
   }
+  // FAULT_KIND_CORE and what follows stand in the order of the names.
+  const int of_hardware = static_cast<int>(fault.kind()) - v1::FAULT_KIND_CORE;
+  if (of_hardware < 0 ||
+      of_hardware >= static_cast<int>(std::size(operation::kHardwareFaultNames))) {
+    return FieldError("fault.kind", "must be one of FAULT_KIND_WORKER_LOST ... THERMAL");
+  }
+  order.hardware = {.name = std::string(operation::kHardwareFaultNames[of_hardware]),
+                    .place = fault.place(),
+                    .links = fault.has_links() ? fault.links() : 1,
+                    .watts = fault.watts(),
+                    .clock_share = fault.clock_share(),
+                    .spare_wafers = fault.has_spare_wafers() ? fault.spare_wafers() : 1};
+  return order;
 }
 
 void Describe(const engine::LaneSnapshot& lane, v1::ModelLoad* model) {

@@ -437,6 +437,12 @@ TEST_CASE("operators ask, give orders and learn what is wrong with them") {
   CHECK(order.index == 1);
   CHECK(order.factor == 2.5);
 
+  CHECK(ask(Post("/admin/faults", R"({"fault":"power_cap","model":"bytes","watts":12000})")).code ==
+        200);
+  REQUIRE(fixture.operators.last_fault().hardware.has_value());
+  CHECK(fixture.operators.last_fault().hardware->name == "power_cap");
+  CHECK(fixture.operators.last_fault().hardware->watts == 12000);
+
   const auto [path, body, param] = GENERATE(table<std::string, std::string, std::string>({
       {"abort", R"({})", "request_id"},
       {"abort", R"({"request_id":7})", "request_id"},
@@ -451,6 +457,10 @@ TEST_CASE("operators ask, give orders and learn what is wrong with them") {
       {"faults", R"({"fault":"unit_slow","model":"bytes"})", "factor"},
       {"faults", R"({"fault":"link_speed","model":"bytes","factor":"half"})", "factor"},
       {"faults", R"({"fault":"unit_lost","model":"bytes","unit":1})", "unit"},
+      {"faults", R"({"fault":"core"})", "model"},
+      {"faults", R"({"fault":"core","model":"bytes","place":-1})", "place"},
+      {"faults", R"({"fault":"thermal","model":"bytes","clock_share":2})", "clock_share"},
+      {"faults", R"({"fault":"wafer","model":"bytes","factor":2})", "factor"},
   }));
   INFO(path << " " << body);
   const auto refused = ask(Post("/admin/" + path, body));

@@ -104,6 +104,13 @@ TEST_CASE("operators ask, give orders and learn what is wrong with them") {
   CHECK(cloud.operators.last_fault().kind == engine::Fault::Kind::kUnitSpeed);
   CHECK(cloud.operators.last_fault().model == "bytes");
   CHECK(cloud.operators.last_fault().factor == 2.5);
+  CHECK(!cloud.operators.last_fault().hardware.has_value());
+  fault.mutable_fault()->set_kind(v1::FAULT_KIND_THERMAL);
+  fault.mutable_fault()->set_clock_share(0.5);
+  CHECK(call(&Stub::ApplyFault, fault, &none).ok());
+  REQUIRE(cloud.operators.last_fault().hardware.has_value());
+  CHECK(cloud.operators.last_fault().hardware->name == "thermal");
+  CHECK(cloud.operators.last_fault().hardware->clock_share == 0.5);
 }
 
 TEST_CASE("keys: unknown callers, models that a key may not use, and who may operate") {

@@ -1,0 +1,30 @@
+#include "server/fleet/hardware_faults.h"
+
+#include <cmath>
+
+namespace waferline::fleet {
+
+FaultEffect EffectOf(const placement::FaultCost& cost, uint32_t lane, uint32_t index) {
+  using Kind = engine::Fault::Kind;
+  FaultEffect effect{.slowdown = cost.slowdown, .story = cost.story};
+  const auto add = [&](double after_seconds, Kind kind, double factor) {
+    effect.changes.push_back({Nanoseconds(std::llround(after_seconds * 1e9)),
+                              {.kind = kind, .lane = lane, .index = index, .factor = factor}});
+  };
+  if (cost.kv_bytes_lost <= 0 && cost.serving) {
+    // Failing over happens between tokens; it is shorter than what the slowdown costs a request.
+    add(0, Kind::kUnitSpeed, cost.slowdown);
+    return effect;
+  }
+  add(0, Kind::kUnitLost, 1);
+  if (!cost.serving) {
+    effect.slowdown = 1;
+    return effect;
+  }
+  effect.downtime_seconds = cost.detect_seconds + cost.reconfigure_seconds + cost.reload_seconds;
+  add(effect.downtime_seconds, Kind::kUnitSpeed, cost.slowdown);
+  add(effect.downtime_seconds, Kind::kUnitBack, 1);
+  return effect;
+}
+
+}  // namespace waferline::fleet
