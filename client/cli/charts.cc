@@ -86,7 +86,18 @@ std::string DrawHistogram(const HistogramChart& chart) {
 }
 
 std::string DrawParts(const PartsChart& chart) {
-  const double legend = 26;
+  // The legend is as wide as the picture, in as many lines as it takes.
+  const auto legend_width = [](const std::string& name) {
+    return 34 + 7.2 * static_cast<double>(name.size());
+  };
+  std::vector<Point> places;
+  Point place{24, kTop - 8};
+  for (const std::string& name : chart.part_names) {
+    if (place.x + legend_width(name) > kWidth - kRight) place = {24, place.y + 22};
+    places.push_back(place);
+    place.x += legend_width(name);
+  }
+  const double legend = 26 + place.y - (kTop - 8);
   const double bottom = kTop + legend + kBar * static_cast<double>(chart.bars.size()) + 8;
   Svg svg(kWidth, bottom + kBottom);
   DrawTitle(svg, chart.title);
@@ -98,11 +109,9 @@ std::string DrawParts(const PartsChart& chart) {
   }
   const Axis x{0, most > 0 ? most * 1.12 : 1, kLeft, kWidth - kRight};
   DrawBottomAxis(svg, x, kTop + legend, bottom, chart.x_label);
-  double at = kLeft;
   for (size_t i = 0; i < chart.part_names.size(); ++i) {
-    svg.Rectangle({at, kTop - 8, 12, 12}, SeriesColour(i));
-    svg.Text({at + 17, kTop + 3}, chart.part_names[i]);
-    at += 34 + 7.2 * static_cast<double>(chart.part_names[i].size());
+    svg.Rectangle({places[i].x, places[i].y, 12, 12}, SeriesColour(i));
+    svg.Text({places[i].x + 17, places[i].y + 11}, chart.part_names[i]);
   }
   for (size_t b = 0; b < chart.bars.size(); ++b) {
     const PartsChart::Bar& bar = chart.bars[b];

@@ -209,8 +209,8 @@ StageScale StageScaleOf(const placement::Placement& placement,
     scale.least_seconds = std::min(scale.least_seconds, speed.busy_seconds[i]);
     scale.most_seconds = std::max(scale.most_seconds, speed.busy_seconds[i]);
   }
-  // Layers that differ by less than 1 % are to look alike.
-  scale.most_seconds = std::max(scale.most_seconds, 1.01 * scale.least_seconds);
+  // Layers that differ by a few per cent are to look alike.
+  scale.most_seconds = std::max(scale.most_seconds, 1.1 * scale.least_seconds);
   return scale;
 }
 
@@ -233,6 +233,7 @@ std::vector<MapRegion> RegionsOf(const placement::Placement& placement,
                                 : piece.part == Part::kOutput  ? "out"
                                                                : std::to_string(piece.layer),
                        .heat = scale.HeatOf(speed.busy_seconds[i]),
+                       .colour = std::string(ColourOf(piece)),
                        .tip = tip});
   }
   return regions;

@@ -10,7 +10,7 @@ namespace {
 constexpr double kLeft = 40;
 constexpr double kTop = 84;
 constexpr double kSide = 760;  // the wafer
-constexpr double kLegend = 230;
+constexpr double kLegend = 270;
 
 using silicon::Granularity;
 
@@ -46,7 +46,8 @@ class MapDrawing {
   void DrawRegions() {
     for (const MapRegion& region : map_.regions) {
       const Box box = BoxOf(region);
-      svg_.Rectangle(box, HeatColour(region.heat), region.tip);
+      svg_.Rectangle(box, region.colour.empty() ? HeatColour(region.heat) : region.colour,
+                     region.tip);
       svg_.Outline(box, "#fff", 1.5);
     }
   }

@@ -16,6 +16,7 @@ struct MapRegion {
   double column = 0, row = 0, columns = 0, rows = 0;  // in cores of the mesh
   std::string label;                                  // "0-3"
   double heat = 0;                                    // 0 .. 1
+  std::string colour;                                 // instead of heat's; "": none
   std::string tip;
 };
 
