@@ -68,16 +68,6 @@ absl::StatusOr<load::LoadSettings> SettingsOf(const Arguments& arguments) {
   return settings;
 }
 
-absl::Status WriteRequests(const std::string& path, const load::LoadResult& result) {
-  std::ofstream file(path);
-  for (const load::RequestRecord& record : result.records) {
-    file << json::serialize(load::ToJson(record)) << '\n';
-  }
-  file.flush();
-  if (!file) return absl::UnavailableError(absl::StrCat("--requests: cannot write ", path));
-  return absl::OkStatus();
-}
-
 // What was asked, under vLLM's names, in front of what was measured.
 json::object Header(const Arguments& arguments, const load::LoadSettings& settings,
                     const sdk::Endpoint& endpoint) {
@@ -143,6 +133,16 @@ absl::Status RunBench(const Arguments& arguments) {
 
 }  // namespace
 
+absl::Status WriteRequests(const std::string& path, const load::LoadResult& result) {
+  std::ofstream file(path);
+  for (const load::RequestRecord& record : result.records) {
+    file << json::serialize(load::ToJson(record)) << '\n';
+  }
+  file.flush();
+  if (!file) return absl::UnavailableError(absl::StrCat("--requests: cannot write ", path));
+  return absl::OkStatus();
+}
+
 std::vector<Command> BenchCommands() {
   Command run{.words = "bench run",
               .summary = "Load a server and measure latency and throughput",
@@ -168,7 +168,7 @@ std::vector<Command> BenchCommands() {
       TextFlag("requests", "FILE", "write one JSON line for each request"),
   };
   run.flags.insert(run.flags.end(), own.begin(), own.end());
-  return {run};
+  return {run, BenchReplayCommand()};
 }
 
 }  // namespace waferline::cli

@@ -117,9 +117,8 @@ absl::StatusOr<SimWorkload> GenerateWorkload(const Arguments& arguments) {
 
 }  // namespace
 
-std::vector<Flag> WorkloadFlags() {
+std::vector<Flag> TraceFlags() {
   return {
-      TextFlag("config", "FLEET.yaml", "the fleet: models, their hardware, scheduling, faults"),
       TextFlag("trace", "FILE", "requests to replay"),
       TextFlag("format", "NAME", "mooncake, azure or jsonl (else seen from the first line)"),
       IntegerFlag("block-tokens", "N", "tokens that one block id of the trace stands for", 512, 1,
@@ -138,16 +137,23 @@ std::vector<Flag> WorkloadFlags() {
       IntegerFlag("prefixes", "N", "how many common prefixes there are", 16, 1, 1 << 20),
       IntegerFlag("prefix-tokens", "N", "length of a common prefix", 1024, 1, 1 << 24),
       NumberFlag("speed-up", "X", "arrivals come X times as densely", 1, 1e-6, 1e6),
-      IntegerFlag("repeat", "N", "the workload N times, one after the other, with new prompts", 1,
-                  1, 1'000'000),
       IntegerFlag("seed", "S", "of everything random", 0, 0, INT64_MAX),
-      TextFlag("goodput", "SPEC",
-               "objectives in ms, of which goodput is counted: ttft:T,tpot:T,e2e:T"),
   };
 }
 
+std::vector<Flag> WorkloadFlags() {
+  std::vector<Flag> flags = TraceFlags();
+  flags.insert(flags.begin(), TextFlag("config", "FLEET.yaml",
+                                       "the fleet: models, their hardware, scheduling, faults"));
+  flags.push_back(IntegerFlag("repeat", "N",
+                              "the workload N times, one after the other, with new prompts", 1, 1,
+                              1'000'000));
+  flags.push_back(TextFlag("goodput", "SPEC",
+                           "objectives in ms, of which goodput is counted: ttft:T,tpot:T,e2e:T"));
+  return flags;
+}
+
 absl::StatusOr<SimWorkload> ReadWorkload(const Arguments& arguments) {
-  if (!arguments.Has("config")) return UsageError("--config is needed: the fleet to run on");
   if (arguments.Has("trace") == arguments.Has("arrivals")) {
     return UsageError("either --trace FILE or --arrivals SPEC is needed");
   }
@@ -155,6 +161,7 @@ absl::StatusOr<SimWorkload> ReadWorkload(const Arguments& arguments) {
 }
 
 absl::StatusOr<SimSettings> ReadSettings(const Arguments& arguments) {
+  if (!arguments.Has("config")) return UsageError("--config is needed: the fleet to run on");
   SimSettings settings;
   settings.speed_up = arguments.Number("speed-up");
   settings.repeat = static_cast<uint32_t>(arguments.Integer("repeat"));

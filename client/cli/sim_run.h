@@ -15,7 +15,9 @@
 
 namespace waferline::cli {
 
-// --trace, --format, ... and the generated kind; shared by sim and sim sweep.
+// --trace, --format, ... and the generated kind.
+std::vector<Flag> TraceFlags();
+// The same with --config and what only offline runs have; shared by sim and sim sweep.
 std::vector<Flag> WorkloadFlags();
 
 struct SimWorkload {

@@ -50,6 +50,7 @@ json::object ToJson(const LoadReport& report) {
   Add(object, "client_lag_ms", report.client_lag_ms);
   if (report.emulated_ttft_ms) Add(object, "emulated_ttft_ms", *report.emulated_ttft_ms);
   if (report.emulated_tpot_ms) Add(object, "emulated_tpot_ms", *report.emulated_tpot_ms);
+  if (report.emulated_e2el_ms) Add(object, "emulated_e2el_ms", *report.emulated_e2el_ms);
   object["itl_counts"] = report.gaps_per_token ? "tokens" : "chunks";
   object["errors"] = json::value_from(report.errors);
   object["warnings"] = json::value_from(report.warnings);
@@ -108,6 +109,9 @@ std::string ToText(const LoadReport& report) {
   }
   if (report.emulated_tpot_ms) {
     absl::StrAppend(&text, Row("emulated: per token", *report.emulated_tpot_ms));
+  }
+  if (report.emulated_e2el_ms) {
+    absl::StrAppend(&text, Row("emulated: end to end", *report.emulated_e2el_ms));
   }
   for (const auto& [message, count] : report.errors) {
     absl::StrAppend(&text, "error      ", count, " x ", message, "\n");

@@ -91,7 +91,7 @@ Summary Summarize(std::vector<double> sample) {
 
 LoadReport Evaluate(const LoadResult& result, const Goodput& goodput, bool bounded) {
   LoadReport report{.duration_s = ToSeconds(result.duration), .interrupted = result.interrupted};
-  std::vector<double> ttft, tpot, itl, e2el, ttft_due, e2el_due, lag, emulated_ttft, emulated_tpot;
+  std::vector<double> ttft, tpot, itl, e2el, ttft_due, e2el_due, lag, emulated_ttft, emulated_tpot, emulated_e2el;
   uint64_t good = 0;
   for (const RequestRecord& record : result.records) {
     lag.push_back(Ms(record.sent - record.scheduled));
@@ -115,6 +115,7 @@ LoadReport Evaluate(const LoadResult& result, const Goodput& goodput, bool bound
     if (const auto value = TimePerOutputToken(record)) tpot.push_back(Ms(*value));
     for (const Nanoseconds gap : TokenGaps(record)) itl.push_back(Ms(gap));
     if (record.emulated_first) emulated_ttft.push_back(Ms(*record.emulated_first));
+    if (record.emulated_last) emulated_e2el.push_back(Ms(*record.emulated_last));
     if (record.emulated_first && record.emulated_last && tokens > 1) {
       emulated_tpot.push_back(Ms(*record.emulated_last - *record.emulated_first) /
                               static_cast<double>(tokens - 1));
@@ -135,6 +136,7 @@ LoadReport Evaluate(const LoadResult& result, const Goodput& goodput, bool bound
   report.client_lag_ms = Summarize(std::move(lag));
   if (!emulated_ttft.empty()) report.emulated_ttft_ms = Summarize(std::move(emulated_ttft));
   if (!emulated_tpot.empty()) report.emulated_tpot_ms = Summarize(std::move(emulated_tpot));
+  if (!emulated_e2el.empty()) report.emulated_e2el_ms = Summarize(std::move(emulated_e2el));
 
   const std::string late = LagWarning(report.client_lag_ms, report.ttft_ms, bounded);
   if (!late.empty()) report.warnings.push_back(late);

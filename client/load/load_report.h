@@ -50,7 +50,7 @@ struct LoadReport {
   // How late the client itself sent, for whatever reason.
   Summary client_lag_ms;
   // By the emulated hardware's clock, where the server tells.
-  std::optional<Summary> emulated_ttft_ms, emulated_tpot_ms;
+  std::optional<Summary> emulated_ttft_ms, emulated_tpot_ms, emulated_e2el_ms;
   bool gaps_per_token = true;  // false: some pieces' tokens could not be counted
   std::map<std::string, uint64_t> errors;
   std::vector<std::string> warnings;

@@ -54,8 +54,8 @@ class Run {
   }
 
   void Send(uint32_t index, Nanoseconds scheduled) {
-    sdk::GenerateSpec spec = settings_.request;
-    spec.prompt = settings_.prompts[index % settings_.prompts.size()];
+    sdk::GenerateSpec spec = settings_.traced ? settings_.traced(index) : settings_.request;
+    if (!settings_.traced) spec.prompt = settings_.prompts[index % settings_.prompts.size()];
     auto flight = std::make_shared<InFlight>();
     flight->record.index = index;
     flight->record.scheduled = scheduled;

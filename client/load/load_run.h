@@ -23,6 +23,9 @@ struct LoadSettings {
   uint32_t requests = 1;
   ArrivalSettings arrival;
   uint64_t seed = 0;
+  // Request `index`, instead of `request` and `prompts`: of a trace whose requests bring their own
+  // arrivals, and are sent as fast as places are free.
+  std::function<sdk::GenerateSpec(uint32_t index)> traced;
 };
 
 struct LoadProgress {

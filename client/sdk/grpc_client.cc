@@ -9,6 +9,7 @@
 #include "proto/google/rpc/error_details.pb.h"
 #include "proto/google/rpc/status.pb.h"
 #include "proto/waferline/v1/inference.grpc.pb.h"
+#include "proto/waferline/v1/operator.grpc.pb.h"
 #include "wafer_backend/base/mutex.h"
 #include "wafer_backend/base/strings.h"
 
@@ -19,6 +20,19 @@ v1::Role RoleOf(const std::string& role) {
   if (role == "system") return v1::ROLE_SYSTEM;
   if (role == "assistant") return v1::ROLE_ASSISTANT;
   return v1::ROLE_USER;
+}
+
+void AddScheduling(const GenerateSpec& spec, v1::SchedulingOptions* scheduling) {
+  if (spec.service_tier == "default") scheduling->set_service_tier(v1::SERVICE_TIER_DEFAULT);
+  if (spec.service_tier == "flex") scheduling->set_service_tier(v1::SERVICE_TIER_FLEX);
+  if (spec.service_tier == "priority") scheduling->set_service_tier(v1::SERVICE_TIER_PRIORITY);
+  if (spec.priority) scheduling->set_priority(*spec.priority);
+  if (spec.deadline) scheduling->set_deadline_ns(spec.deadline->count());
+  scheduling->set_cache_salt(spec.cache_salt);
+  if (!spec.own_arrival) return;
+  scheduling->set_arrival_number(spec.own_arrival->number);
+  scheduling->set_arrival_ns(spec.own_arrival->at.count());
+  scheduling->set_last_arrival(spec.own_arrival->last);
 }
 
 v1::GenerateRequest RequestFor(const GenerateSpec& spec) {
@@ -46,6 +60,7 @@ v1::GenerateRequest RequestFor(const GenerateSpec& spec) {
   if (spec.min_tokens) stop->set_min_tokens(*spec.min_tokens);
   for (const std::string& text : spec.stop) stop->add_strings(text);
   if (spec.ignore_eos) stop->set_ignore_eos(true);
+  AddScheduling(spec, request.mutable_scheduling());
   return request;
 }
 
@@ -187,9 +202,8 @@ class GrpcCall : public TokenClient::Call, public grpc::ClientReadReactor<v1::Ge
 class GrpcClient : public TokenClient {
  public:
   explicit GrpcClient(const Endpoint& endpoint)
-      : endpoint_(endpoint),
-        stub_(v1::InferenceService::NewStub(
-            grpc::CreateChannel(endpoint.authority(), grpc::InsecureChannelCredentials()))) {}
+      : GrpcClient(endpoint, grpc::CreateChannel(endpoint.authority(),
+                                                 grpc::InsecureChannelCredentials())) {}
   ~GrpcClient() override { flying_.AwaitNone(); }
 
   std::shared_ptr<Call> Start(const GenerateSpec& spec, Listener listener) override {
@@ -215,9 +229,24 @@ class GrpcClient : public TokenClient {
     return models;
   }
 
+  absl::StatusOr<std::string> ScheduleDigest() override {
+    grpc::ClientContext context;
+    Prepare(endpoint_, &context);
+    v1::GetLoadResponse response;
+    const grpc::Status status = operator_stub_->GetLoad(&context, {}, &response);
+    if (!status.ok()) return StatusOf(endpoint_, status);
+    return response.schedule_digest();
+  }
+
  private:
+  GrpcClient(const Endpoint& endpoint, const std::shared_ptr<grpc::Channel>& channel)
+      : endpoint_(endpoint),
+        stub_(v1::InferenceService::NewStub(channel)),
+        operator_stub_(v1::OperatorService::NewStub(channel)) {}
+
   const Endpoint endpoint_;
   const std::unique_ptr<v1::InferenceService::Stub> stub_;
+  const std::unique_ptr<v1::OperatorService::Stub> operator_stub_;
   InFlight flying_;
 };
 

@@ -106,11 +106,24 @@ class HttpClient : public TokenClient {
   }
 
   absl::StatusOr<std::vector<ModelEntry>> ListModels() override {
+    const absl::StatusOr<std::string> answer = Get("/v1/models");
+    if (!answer.ok()) return answer.status();
+    return ReadModels(*answer);
+  }
+
+  absl::StatusOr<std::string> ScheduleDigest() override {
+    const absl::StatusOr<std::string> answer = Get("/admin/load");
+    if (!answer.ok()) return answer.status();
+    return ReadDigest(*answer);
+  }
+
+ private:
+  absl::StatusOr<std::string> Get(const std::string& path) {
     std::string answer;
     int code = 0;
     absl::Status end;
     Notification ended;
-    wire_.Send({.method = "GET", .path = "/v1/models"},
+    wire_.Send({.method = "GET", .path = path},
                {.on_head = [&](int got, const auto&) { code = got; },
                 .on_bytes =
                     [&](std::string_view bytes) {
@@ -124,10 +137,9 @@ class HttpClient : public TokenClient {
     ended.Wait();
     if (!end.ok()) return end;
     if (code != 200) return ReadError(code, answer);
-    return ReadModels(answer);
+    return answer;
   }
 
- private:
   HttpWire wire_;
 };
 

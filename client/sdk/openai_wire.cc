@@ -122,6 +122,20 @@ std::string BodyFor(const GenerateSpec& spec) {
   if (!spec.stop.empty()) body["stop"] = json::value_from(spec.stop);
   if (spec.ignore_eos) body["ignore_eos"] = true;
   if (spec.ask_token_ids) body["return_token_ids"] = true;
+  if (spec.priority) body["priority"] = *spec.priority;
+  if (!spec.service_tier.empty()) body["service_tier"] = spec.service_tier;
+  if (!spec.cache_salt.empty()) body["cache_salt"] = spec.cache_salt;
+  json::object extension;
+  if (spec.deadline) {
+    extension["deadline_ms"] = (spec.deadline->count() + 999'999) / 1'000'000;
+  }
+  if (spec.own_arrival) {
+    extension["instants"] = true;
+    extension["arrival_number"] = spec.own_arrival->number;
+    extension["arrival_ns"] = spec.own_arrival->at.count();
+    extension["last_arrival"] = spec.own_arrival->last;
+  }
+  if (!extension.empty()) body["waferline"] = std::move(extension);
   return json::serialize(body);
 }
 
@@ -153,6 +167,13 @@ absl::StatusOr<WireChunk> ReadChunk(std::string_view data, Ending* ending) {
   chunk.piece.text = TextOf(delta != nullptr ? Find(*delta, "content") : Find(choice, "text"));
   if (const json::value* ids = Find(choice, "token_ids"); ids != nullptr && ids->is_array()) {
     chunk.piece.tokens = static_cast<uint32_t>(ids->as_array().size());
+  }
+  if (const json::value* extension = Find(value, "waferline")) {
+    if (const json::value* all = Find(*extension, "instants_ns"); all != nullptr && all->is_array()) {
+      for (const json::value& one : all->as_array()) {
+        chunk.piece.instants.push_back(Nanoseconds(std::llround(NumberOf(&one).value_or(0))));
+      }
+    }
   }
   chunk.has_content = !chunk.piece.text.empty() || chunk.piece.tokens > 0;
   return chunk;
@@ -188,6 +209,14 @@ absl::StatusOr<std::vector<ModelEntry>> ReadModels(std::string_view body) {
     models.push_back(std::move(model));
   }
   return models;
+}
+
+absl::StatusOr<std::string> ReadDigest(std::string_view body) {
+  boost::system::error_code error;
+  const json::value value = json::parse(View(body), error);
+  const std::string digest = error ? std::string() : TextOf(Find(value, "schedule_digest"));
+  if (digest.empty()) return absl::InternalError("/admin/load does not answer with a digest");
+  return digest;
 }
 
 }  // namespace waferline::sdk

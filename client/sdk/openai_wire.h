@@ -29,5 +29,7 @@ absl::StatusOr<WireChunk> ReadChunk(std::string_view data, Ending* ending);
 absl::Status ReadError(int http_code, std::string_view body);
 
 absl::StatusOr<std::vector<ModelEntry>> ReadModels(std::string_view body);
+// Of a waferd's /admin/load.
+absl::StatusOr<std::string> ReadDigest(std::string_view body);
 
 }  // namespace waferline::sdk

@@ -22,6 +22,14 @@ struct ChatTurn {
   std::string content;
 };
 
+// An arrival that the client times itself, for a waferd with a stepped clock: the requests of a
+// trace are numbered from 0 in the order of their arrival.
+struct OwnArrival {
+  uint64_t number = 0;
+  Nanoseconds at;
+  bool last = false;  // no larger number follows
+};
+
 // What is absent is left to the server.
 struct GenerateSpec {
   std::string model;
@@ -38,6 +46,11 @@ struct GenerateSpec {
   // takes that.
   bool ask_token_ids = false;
   std::string request_id;  // made by the server if empty
+  std::optional<int32_t> priority;
+  std::string service_tier;  // "auto", "default", "flex", "priority"
+  std::string cache_salt;
+  std::optional<Nanoseconds> deadline;    // emulated, from arrival; a waferd's
+  std::optional<OwnArrival> own_arrival;  // with it, HTTP asks for every token's instant
 };
 
 // What came in one message.
@@ -94,6 +107,9 @@ class TokenClient {
 
   // Waits for the answer. Unavailable if nobody listens there, with what to try.
   virtual absl::StatusOr<std::vector<ModelEntry>> ListModels() = 0;
+
+  // Digest of all that a waferd has scheduled so far; for its operators. Waits for the answer.
+  virtual absl::StatusOr<std::string> ScheduleDigest() = 0;
 };
 
 // Connections are made when they are needed; this does not fail for a server that is not there.

@@ -27,8 +27,6 @@ absl::Status StatusOf(policy::RefusalCause cause, const ValidRequest& request) {
       return absl::UnavailableError("draining");
     case RefusalCause::kNoDevice:
       return absl::UnavailableError("every device for this model is lost");
-    case RefusalCause::kCancelled:
-      return absl::CancelledError("cancelled before its arrival");
   }
   return absl::UnavailableError("refused");
 }

@@ -189,25 +189,15 @@ void EngineState::Submit(Ticket ticket, ValidRequest request) {
   HotSequence& hot = hot_[slot];
   s.ticket = ticket;
   s.request = std::move(request);
-  s.arrival = std::max(now(), s.request.arrival.value_or(now()));
-  s.stage = Arriving();
+  s.arrival = now();
   hot.lane = static_cast<uint16_t>(it->second);
-  if (s.arrival > now()) {
-    timeline_->Schedule(s.arrival, Priority::kArrival, this, Payload(Kind::kArrive, slot, s.life));
-  } else {
-    Arrive(slot);
-  }
+  Arrive(slot);
 }
 
 void EngineState::Cancel(Ticket ticket) {
   const auto it = slot_of_ticket_.find(ticket);
   if (it == slot_of_ticket_.end()) return;
-  const uint32_t slot = it->second;
-  if (std::holds_alternative<Arriving>(sequences_[slot].stage)) {
-    Refuse(slot, policy::RefusalCause::kCancelled, Nanoseconds());
-  } else {
-    End(slot, FinishReason::kCancelled, absl::CancelledError("the client went away"));
-  }
+  End(it->second, FinishReason::kCancelled, absl::CancelledError("the client went away"));
 }
 
 void EngineState::Resume(Ticket ticket) {
@@ -229,11 +219,7 @@ uint32_t EngineState::Abort(std::string_view request_id, const absl::Status& sta
     const Sequence& sequence = sequences_[slot];
     if (std::holds_alternative<std::monostate>(sequence.stage)) continue;
     if (sequence.request.request_id != request_id) continue;
-    if (std::holds_alternative<Arriving>(sequence.stage)) {
-      Refuse(slot, policy::RefusalCause::kCancelled, Nanoseconds());
-    } else {
-      End(slot, FinishReason::kCancelled, status);
-    }
+    End(slot, FinishReason::kCancelled, status);
     ++ended;
   }
   return ended;
@@ -241,13 +227,8 @@ uint32_t EngineState::Abort(std::string_view request_id, const absl::Status& sta
 
 void EngineState::AbortAll(const absl::Status& status) {
   for (uint32_t slot = 0; slot < hot_.size() && occupied_ > 0; ++slot) {
-    const Stage& stage = sequences_[slot].stage;
-    if (std::holds_alternative<std::monostate>(stage)) continue;
-    if (std::holds_alternative<Arriving>(stage)) {
-      Refuse(slot, policy::RefusalCause::kDraining, Nanoseconds());
-    } else {
-      End(slot, FinishReason::kCancelled, status);
-    }
+    if (std::holds_alternative<std::monostate>(sequences_[slot].stage)) continue;
+    End(slot, FinishReason::kCancelled, status);
   }
 }
 
@@ -317,9 +298,6 @@ void EngineState::OnEvent(uint64_t payload) {
   switch (kind) {
     case Kind::kBeat:
       return OnBeat(index);
-    case Kind::kArrive:
-      if (sequences_[index].life == generation) Arrive(index);
-      return;
     case Kind::kDeadline:
       if (sequences_[index].life == generation) {
         End(index, FinishReason::kDeadline, absl::DeadlineExceededError("the deadline has passed"));

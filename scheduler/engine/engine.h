@@ -43,8 +43,7 @@ class Engine {
                                                         EngineObserver* observer);
   virtual ~Engine() = default;
 
-  // The request arrives at the timeline's now, or at request.arrival if that lies ahead. Its fate
-  // is told to its sink; a refusal may come from within the call.
+  // The request arrives now. Its fate is told to its sink; a refusal may come from within the call.
   virtual void Submit(Ticket ticket, ValidRequest request) = 0;
   // Both harmless for a ticket that is not in flight.
   virtual void Cancel(Ticket ticket) = 0;
@@ -77,7 +76,6 @@ class Engine {
   virtual void ResetPrefixCaches() = 0;
 
   virtual uint64_t in_flight() const = 0;  // admitted and not ended
-  virtual uint64_t pending() const = 0;    // as above, plus those before their arrival instant
   // Running hash over (kind, instant, ordinal, token index) of everything that was decided and
   // emitted.
   virtual uint64_t digest() const = 0;

@@ -47,14 +47,12 @@ class EngineState final : public Engine, private EventTarget {
   absl::Status Apply(const Fault& fault) override;
   void ResetPrefixCaches() override;
   uint64_t in_flight() const override { return accepted_ - finished_; }
-  uint64_t pending() const override { return occupied_; }
   uint64_t digest() const override { return digest_; }
   EngineSnapshot Snapshot() const override;
   void CheckLaws() const override;
 
  private:
   enum class Kind : uint8_t {
-    kArrive,
     kDeadline,
     kWorkerStep,
     kLayerFlows,

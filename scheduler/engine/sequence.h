@@ -75,9 +75,7 @@ struct Resident {
   Room room;
 };
 
-struct Arriving {};  // before its own arrival instant
-
-using Stage = std::variant<std::monostate, Arriving, Admitted, Prefilling, Prefilled, Resident>;
+using Stage = std::variant<std::monostate, Admitted, Prefilling, Prefilled, Resident>;
 
 struct alignas(64) HotSequence {
   int64_t last_token_ns = 0;  // or the arrival

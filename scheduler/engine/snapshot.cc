@@ -1,6 +1,7 @@
 // Gauges, and the laws that hold after every event.
 #include "scheduler/engine/snapshot.h"
 
+#include "absl/strings/str_cat.h"
 #include "scheduler/engine/engine_state.h"
 #include "wafer_backend/base/check.h"
 
@@ -17,6 +18,8 @@ std::vector<Nanoseconds> BusyOfStages(const DecodeUnitSpec& unit) {
 }
 
 }  // namespace
+
+std::string DigestText(uint64_t digest) { return absl::StrCat(absl::Hex(digest, absl::kZeroPad16)); }
 
 EngineSnapshot EngineState::Snapshot() const {
   EngineSnapshot snapshot;
@@ -61,7 +64,6 @@ EngineSnapshot EngineState::Snapshot() const {
 }
 
 void EngineState::CheckLaws() const {
-  uint64_t admitted = 0;
   uint32_t occupied = 0;
   std::vector<Pages> pages(units_.size());
   std::vector<int64_t> seats(units_.size());
@@ -72,8 +74,6 @@ void EngineState::CheckLaws() const {
     const Sequence& s = sequences_[slot];
     if (std::holds_alternative<std::monostate>(s.stage)) continue;
     ++occupied;
-    if (std::holds_alternative<Arriving>(s.stage)) continue;
-    ++admitted;
     ++phases[hot_[slot].lane][static_cast<size_t>(s.phase)];
     const Room* room = nullptr;
     if (std::holds_alternative<Admitted>(s.stage)) {
@@ -93,7 +93,7 @@ void EngineState::CheckLaws() const {
       seats[room->unit] += room->seat.amount().count();
     }
   }
-  WL_CHECK(accepted_ == finished_ + admitted);
+  WL_CHECK(accepted_ == finished_ + occupied);
   WL_CHECK(occupied == occupied_);
   WL_CHECK(slot_of_ticket_.size() == occupied_);
   WL_CHECK(free_slots_.size() + occupied_ == hot_.size());

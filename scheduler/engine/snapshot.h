@@ -74,4 +74,7 @@ struct EngineSnapshot {
   std::vector<LaneSnapshot> lanes;
 };
 
+// A digest as people and reports write it: 16 hexadecimal digits.
+std::string DigestText(uint64_t digest);
+
 }  // namespace waferline::engine

@@ -13,15 +13,14 @@ enum class RefusalCause : uint8_t {
   kQueueThreshold,  // would wait longer than the client allows
   kWouldMissDeadline,
   kDraining,
-  kNoDevice,   // every device that it needs is lost
-  kCancelled,  // before its own arrival instant
+  kNoDevice,  // every device that it needs is lost
 };
-inline constexpr int kRefusalCauses = 8;
+inline constexpr int kRefusalCauses = 7;
 
 constexpr std::string_view Name(RefusalCause cause) {
   constexpr std::string_view kNames[kRefusalCauses] = {
       "unknown_model",       "never_fits", "queue_full", "queue_threshold",
-      "would_miss_deadline", "draining",   "no_device",  "cancelled"};
+      "would_miss_deadline", "draining",   "no_device"};
   return kNames[static_cast<int>(cause)];
 }
 

@@ -13,16 +13,12 @@
 namespace waferline::replay {
 namespace {
 
-// Names the streams made from the run's seed.
-constexpr uint64_t kRequestStream = 0x7e9;
-
 class ReplayRun final : public Replay, private EventTarget {
  public:
   ReplayRun(const ReplayOptions& options, Timeline* timeline, const Trace* trace)
       : options_(options),
         timeline_(timeline),
         trace_(trace),
-        seeds_(SeededStream(options.seed).Fork(kRequestStream)),
         tally_(options.objectives),
         both_(&tally_, options.observer) {}
 
@@ -52,11 +48,8 @@ class ReplayRun final : public Replay, private EventTarget {
       (void)engine_->Apply(options_.faults[payload - 1].fault);
     }
   }
-  Nanoseconds ArrivalOf(uint64_t index) const {
-    const uint64_t n = trace_->requests.size();
-    const double at = trace_->span.as_double() * static_cast<double>(index / n) +
-                      trace_->requests[index % n].arrival.as_double();
-    return begin_ + Nanoseconds(std::llround(at / options_.speed_up));
+  Nanoseconds ArrivalAt(uint64_t index) const {
+    return begin_ + ArrivalOf(*trace_, index, options_.speed_up);
   }
   void Offer();
   absl::Status CheckFaults();
@@ -64,7 +57,6 @@ class ReplayRun final : public Replay, private EventTarget {
   const ReplayOptions options_;
   Timeline* const timeline_;
   const Trace* const trace_;
-  const SeededStream seeds_;
   LengthSource source_;
   Tally tally_;
   Both both_;
@@ -120,7 +112,7 @@ absl::Status ReplayRun::Start(std::vector<engine::LaneSpec> lanes) {
   for (size_t i = 0; i < options_.faults.size(); ++i) {
     timeline_->Schedule(begin_ + options_.faults[i].at, Priority::kFault, this, i + 1);
   }
-  timeline_->Schedule(ArrivalOf(0), Priority::kArrival, this, kArrival);
+  timeline_->Schedule(ArrivalAt(0), Priority::kArrival, this, kArrival);
   return absl::OkStatus();
 }
 
@@ -140,7 +132,7 @@ absl::Status ReplayRun::CheckFaults() {
 void ReplayRun::Offer() {
   const uint64_t index = next_++;
   if (next_ < total()) {
-    timeline_->Schedule(ArrivalOf(next_), Priority::kArrival, this, kArrival);
+    timeline_->Schedule(ArrivalAt(next_), Priority::kArrival, this, kArrival);
   }
   const uint64_t repetition = index / trace_->requests.size();
   const TraceRequest& from = trace_->requests[index % trace_->requests.size()];
@@ -153,7 +145,7 @@ void ReplayRun::Offer() {
   request.outline = std::make_shared<const PromptOutline>(
       OutlineOf(from.prompt_tokens, trace_->block_tokens,
                 std::span(trace_->block_ids).subspan(from.first_block, from.blocks), salt));
-  request.sampling.seed = seeds_.At(index);
+  request.sampling.seed = SeedOf(options_.seed, index);
   request.max_tokens = from.output_tokens;
   request.tier = from.tier;
   request.priority = from.priority;

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
+#include "scheduler/engine/snapshot.h"
 
 namespace waferline::replay {
 namespace {
@@ -84,12 +85,6 @@ json::array Devices(const Report& report) {
     out.push_back(std::move(d));
   }
   return out;
-}
-
-std::string Hex(uint64_t number) {
-  char text[17];
-  std::snprintf(text, sizeof(text), "%016lx", static_cast<unsigned long>(number));
-  return text;
 }
 
 // As short as the digits allow: Boost.JSON would write every double with an exponent.
@@ -234,8 +229,8 @@ json::object ToJson(const Report& report) {
   receipt["seed"] = report.seed;
   receipt["speed_up"] = Number(report.speed_up);
   receipt["repeat"] = report.repeat;
-  receipt["trace_hash"] = Hex(report.trace_hash);
-  receipt["digest"] = Hex(report.digest);
+  receipt["trace_hash"] = engine::DigestText(report.trace_hash);
+  receipt["digest"] = engine::DigestText(report.digest);
   receipt["events"] = report.events;
   out["receipt"] = std::move(receipt);
   return out;

@@ -35,6 +35,14 @@ struct Trace {
   Nanoseconds span;   // of one repetition: the last arrival and the mean gap
 };
 
+// When request `index` of `trace` arrives, repeated as often as it takes, `speed_up` times as densely.
+Nanoseconds ArrivalOf(const Trace& trace, uint64_t index, double speed_up);
+// The seed of request `index` of a run.
+uint64_t SeedOf(uint64_t run_seed, uint64_t index);
+// Token ids, below 256, for a request that has none: two prompts share exactly the blocks that the
+// trace says they share. O(prompt).
+std::vector<TokenId> PromptOf(const Trace& trace, uint64_t index);
+
 // Share of prompt blocks that are prefix hits if every block ever seen is kept.
 double InfiniteCacheHitRate(const Trace& trace);
 

@@ -1,5 +1,7 @@
 #include "scheduler/request/prompt_outline.h"
 
+#include <algorithm>
+
 #include "wafer_backend/base/seeded_stream.h"
 
 namespace waferline {
@@ -20,6 +22,9 @@ PromptOutline OutlineOf(std::span<const TokenId> prompt, uint32_t block_tokens, 
 PromptOutline OutlineOf(uint32_t tokens, uint32_t block_tokens, std::span<const uint64_t> ids,
                         uint64_t salt) {
   PromptOutline outline{tokens, block_tokens, {}};
+  if (block_tokens == 0) return outline;
+  // A trace names its partly filled last block too: it cannot be shared.
+  ids = ids.first(std::min<size_t>(ids.size(), tokens / block_tokens));
   outline.blocks.reserve(ids.size());
   uint64_t hash = salt;
   for (const uint64_t id : ids) outline.blocks.push_back(hash = Mix(hash ^ Mix(id)));

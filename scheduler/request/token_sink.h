@@ -4,7 +4,7 @@
 //   happens).
 // The token that ends a sequence (SamplingSpec::end_ids) is handed over and counted like any other;
 // whether it is shown is the front end's business. A request that is cancelled before its own
-// arrival instant (stepped clock) was never admitted and ends by OnRefused with Cancelled.
+// arrival (stepped clock) was never admitted and ends by OnRefused with Cancelled.
 // Thread: the engine's; no call may block. Implementations hand over to their own thread through a
 // bounded buffer.
 #pragma once

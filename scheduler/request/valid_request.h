@@ -19,6 +19,15 @@ namespace waferline {
 
 enum class ServiceTier : uint8_t { kAuto, kDefault, kFlex, kPriority };
 
+// Stepped clock: an arrival that the client times itself. The requests of a trace are numbered from
+// 0 in the order of their arrival, whatever order and connections they are sent in; emulated time
+// does not pass an arrival before which a number is still missing.
+struct OwnArrival {
+  uint64_t number = 0;
+  Nanoseconds at;     // since the trace began, which it does when its first request comes
+  bool last = false;  // no larger number follows
+};
+
 struct ValidRequest {
   std::string
       request_id;  // what the client sees (x-request-id), for logs and abort; not unique by itself
@@ -36,10 +45,10 @@ struct ValidRequest {
   ServiceTier tier = ServiceTier::kAuto;
   int32_t priority = 0;  // smaller goes first, as in vLLM
 
-  // All durations count from arrival, in emulated time.
+  // Durations count from arrival, in emulated time.
   std::optional<Nanoseconds> deadline;         // not finished by then: ends as kDeadline
   std::optional<Nanoseconds> queue_threshold;  // expected to queue longer: refused
-  std::optional<Nanoseconds> arrival;          // stepped clock: the client's own arrival instant
+  std::optional<OwnArrival> own_arrival;
 
   std::shared_ptr<TokenSink> sink;  // null in replay: nobody reads
 };

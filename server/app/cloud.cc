@@ -16,7 +16,7 @@ runtime::EngineThreadOptions ThreadOptions(const config::ServerConfig& config) {
       config.clock.stepped ? runtime::ClockKind::kStepped : runtime::ClockKind::kReal;
   options.clock.scale = config.clock.scale;
   options.clock.spin = config.clock.spin;
-  options.clock.gate_requests = config.clock.gate_requests;
+  options.clock.arrival_grace = config.clock.arrival_grace;
   options.mailbox_capacity = config.limits.mailbox;
   options.drain_bound = config.limits.drain;
   return options;

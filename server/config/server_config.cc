@@ -29,7 +29,7 @@ ClockConfig ReadClock(YamlForm form) {
   ClockConfig out;
   out.stepped = ChoiceOr<bool>(form, "kind", false, {{"real", false}, {"stepped", true}});
   if (out.stepped) {
-    out.gate_requests = static_cast<uint32_t>(form.IntegerOr("gate_requests", 0, 0, 1 << 20));
+    out.arrival_grace = MicrosecondsOr(form, "arrival_grace_us", 30e6, Range{1e3, 3.6e9});
   } else {
     out.scale = PlainOr(form, "scale", 1, Range{1e-6, 1e6});
     out.spin = MicrosecondsOr(form, "spin_us", 60, Range{0, 1e4});

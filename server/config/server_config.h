@@ -24,7 +24,7 @@ struct ClockConfig {
   bool stepped = false;
   double scale = 1;  // real clock: emulated seconds a wall second
   Nanoseconds spin = Microseconds(60);
-  uint32_t gate_requests = 0;  // stepped clock: starts when this many requests are there
+  Nanoseconds arrival_grace = Seconds(30);  // stepped clock: wall time for a missing arrival
 };
 
 struct ApiKeyConfig {

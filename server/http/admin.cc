@@ -51,6 +51,9 @@ std::string Describe(const operation::Load& load) {
                                       {"finished", load.engine.finished},
                                       {"in_flight", load.engine.in_flight},
                                       {"refused", load.engine.refused},
+                                      {"tokens", load.engine.tokens},
+                                      {"emulated_now_ns", load.engine.now.count()},
+                                      {"schedule_digest", engine::DigestText(load.engine.digest)},
                                       {"models", std::move(models)}});
 }
 

@@ -24,7 +24,6 @@ void Generations::Begin(const Call& call, openai::ResponseShape::Kind kind) {
       .unix_seconds = surroundings_.clock.unix_seconds(),
       .queue_threshold = request.Header("queue_threshold"),
       .deadline_ms = request.Header("x-waferline-deadline-ms"),
-      .arrival_ns = request.Header("x-waferline-arrival-ns"),
       .instants = request.Header("x-waferline-instants"),
   };
   auto parsed = kind == openai::ResponseShape::Kind::kChat

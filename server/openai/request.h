@@ -27,7 +27,6 @@ struct Envelope {
   // Values of request headers, "" for absent.
   std::string_view queue_threshold;  // milliseconds
   std::string_view deadline_ms;      // x-waferline-deadline-ms
-  std::string_view arrival_ns;       // x-waferline-arrival-ns, stepped clock
   std::string_view instants;         // x-waferline-instants: true
 };
 

@@ -80,6 +80,22 @@ std::optional<int64_t> ReadHeader(Fields& fields, std::string_view name, std::st
   return value;
 }
 
+std::optional<OwnArrival> ReadOwnArrival(Fields& fields) {
+  const auto ns = ReadOptionalInt(fields, "arrival_ns", 0, kMaxMilliseconds * 1'000'000);
+  const auto number =
+      ReadOptionalInt(fields, "arrival_number", 0, std::numeric_limits<int64_t>::max());
+  OwnArrival own;
+  fields.Bool("last_arrival", &own.last);
+  if (ns.has_value() != number.has_value()) {
+    fields.Fail("arrival_ns", "and arrival_number have an effect only together");
+  }
+  if (own.last && !number) fields.Fail("last_arrival", "has no effect without arrival_number");
+  if (!ns || !number) return std::nullopt;
+  own.at = Nanoseconds(*ns);
+  own.number = static_cast<uint64_t>(*number);
+  return own;
+}
+
 ServiceTier ReadTier(Fields& fields) {
   std::string tier = "auto";
   fields.Text("service_tier", kMaxNameBytes, &tier);
@@ -212,20 +228,12 @@ ValidRequest ReadPlacing(Fields& fields, const Envelope& envelope) {
   if (const auto ms = ReadHeader(fields, "x-waferline-deadline-ms", envelope.deadline_ms)) {
     request.deadline = Milliseconds(std::min(*ms, kMaxMilliseconds));
   }
-  if (const auto ns = ReadHeader(fields, "x-waferline-arrival-ns", envelope.arrival_ns)) {
-    request.arrival = Nanoseconds(*ns);
-  }
   if (const json::object* extension = fields.Object("waferline")) {
     Fields inner(*extension, "waferline.");
     if (const auto ms = ReadOptionalInt(inner, "deadline_ms", 1, kMaxMilliseconds)) {
       request.deadline = Milliseconds(*ms);
     }
-    if (const auto ms = ReadOptionalInt(inner, "arrival_ms", 0, kMaxMilliseconds)) {
-      request.arrival = Milliseconds(*ms);
-    }
-    if (const auto ns = ReadOptionalInt(inner, "arrival_ns", 0, kMaxMilliseconds * 1'000'000)) {
-      request.arrival = Nanoseconds(*ns);
-    }
+    request.own_arrival = ReadOwnArrival(inner);
     fields.Fail(inner.status());
   }
   return request;
@@ -237,6 +245,10 @@ absl::StatusOr<std::vector<ValidRequest>> Expand(const Expansion& expansion,
     return FieldError("n", absl::StrCat(shape.prompts.size(), " prompts with n = ", shape.n,
                                         " are ", shape.choices(), " answers; at most ", kMaxChoices,
                                         " fit into one request"));
+  }
+  if (expansion.pattern.own_arrival && shape.choices() > 1) {
+    return FieldError("waferline.arrival_number",
+                      "numbers one answer: ask for one prompt and n = 1");
   }
   std::vector<ValidRequest> requests;
   for (const ResponseShape::Prompt& prompt : shape.prompts) {

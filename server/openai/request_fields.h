@@ -26,7 +26,7 @@ std::optional<int64_t> ReadMaxTokens(Fields& fields, bool zero_allowed);
 void ReadShape(Fields& fields, const Envelope& envelope, ResponseShape* shape);
 
 // Everything of a request that does not differ between choices: tier, priority, cache_salt,
-// deadline, queue_threshold, arrival.
+// deadline, queue_threshold, own arrival.
 ValidRequest ReadPlacing(Fields& fields, const Envelope& envelope);
 
 // One ValidRequest a choice: `pattern` with the prompt and a seed of its own. `wanted` is what the

@@ -118,6 +118,8 @@ grpc::Status OperatorService::GetLoad(grpc::ServerContext* context, const v1::Ge
     response->set_accepted(load.engine.accepted);
     response->set_finished(load.engine.finished);
     response->set_refused(load.engine.refused);
+    response->set_schedule_digest(engine::DigestText(load.engine.digest));
+    response->set_emulated_now_ns(load.engine.now.count());
     for (const engine::LaneSnapshot& lane : load.engine.lanes) {
       Describe(lane, response->add_models());
     }

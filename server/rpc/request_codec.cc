@@ -88,9 +88,18 @@ absl::Status DecodeScheduling(const v1::SchedulingOptions& options, ValidRequest
     WL_RETURN_IF_ERROR(CheckDuration("scheduling.deadline_ns", options.deadline_ns(), 1));
     request->deadline = Nanoseconds(options.deadline_ns());
   }
+  if (options.has_arrival_ns() != options.has_arrival_number()) {
+    return FieldError("scheduling.arrival_ns",
+                      "and scheduling.arrival_number have an effect only together");
+  }
+  if (options.last_arrival() && !options.has_arrival_number()) {
+    return FieldError("scheduling.last_arrival", "has no effect without arrival_number");
+  }
   if (options.has_arrival_ns()) {
     WL_RETURN_IF_ERROR(CheckDuration("scheduling.arrival_ns", options.arrival_ns(), 0));
-    request->arrival = Nanoseconds(options.arrival_ns());
+    request->own_arrival = OwnArrival{.number = options.arrival_number(),
+                                      .at = Nanoseconds(options.arrival_ns()),
+                                      .last = options.last_arrival()};
   }
   if (options.cache_salt().size() > kMaxNameBytes) {
     return FieldError("scheduling.cache_salt",

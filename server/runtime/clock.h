@@ -21,10 +21,9 @@ struct ClockSettings {
   Nanoseconds spin = Microseconds(60);
   // Spinning takes at most this share of the wall's time, so that the cores do other work.
   double spin_share = 0.25;
-  // kStepped: time stands still until this many requests were submitted; they are then admitted
-  // in the order (arrival, request_id), whatever order they came in. 0: no gate. With a gate, runs
-  // over the same requests give one schedule digest.
-  uint32_t gate_requests = 0;
+  // kStepped: time stands still this long on the wall clock for a number that is missing in a trace
+  // of arrivals (arrival_feed.h).
+  Nanoseconds arrival_grace = Seconds(30);
   // kStepped: a reader that stays full this long on the wall clock is given up.
   Nanoseconds reader_grace = Seconds(30);
 };

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/runtime/arrival_feed.h"
 #include "server/runtime/host.h"
 #include "server/runtime/inbox.h"
 #include "server/runtime/observed.h"
@@ -49,7 +50,9 @@ class EngineThread::Loop {
         lateness_(lateness),
         inbox(options.mailbox_capacity, kMostCalls),
         observed(next, lateness, real() ? options.clock.scale : 0.0),
-        pace_(options.clock.scale, 0, Nanoseconds()) {}
+        pace_(options.clock.scale, 0, Nanoseconds()),
+        feed_({.held = options.mailbox_capacity, .grace = options.clock.arrival_grace}, timeline,
+              [this](Inbox::Submitted request) { Submit(std::move(request)); }) {}
 
   void Run(engine::Engine* engine) {
     engine_ = engine;
@@ -77,20 +80,14 @@ class EngineThread::Loop {
     if (thread_.joinable()) thread_.join();
   }
   bool started() const { return started_; }
+  bool real() const { return options_.clock.kind == ClockKind::kReal; }
 
   // On the engine's thread.
   uint32_t Abort(const std::string& request_id, const absl::Status& status) {
-    const auto named = [&](const Inbox::Submitted& waiting) {
-      if (waiting.request.request_id != request_id) return false;
-      if (waiting.request.sink) waiting.request.sink->OnRefused({status, Nanoseconds()});
-      return true;
-    };
-    return static_cast<uint32_t>(std::erase_if(gated_, named)) + engine_->Abort(request_id, status);
+    return feed_.Abort(request_id, status) + engine_->Abort(request_id, status);
   }
 
  private:
-  bool real() const { return options_.clock.kind == ClockKind::kReal; }
-
   void TakeInbox() {
     Inbox::Content content = inbox.Take();
     for (Inbox::Submitted& request : content.requests) Admit(std::move(request));
@@ -99,14 +96,14 @@ class EngineThread::Loop {
     for (const Inbox::Call& call : content.calls) call(*engine_);
     if (content.draining && !drained_) {
       drained_ = true;
-      OpenGate();  // whoever waits behind it will not be joined by more
+      feed_.Close(absl::UnavailableError("the service is draining"));
       engine_->Drain();
     }
     if (content.stopping && !stop_at_ns_) {
       stop_at_ns_ = WallNanoseconds() + options_.drain_bound.count();
     }
     if (stop_at_ns_) {
-      over_ = engine_->pending() == 0 || WallNanoseconds() >= *stop_at_ns_;
+      over_ = engine_->in_flight() == 0 || WallNanoseconds() >= *stop_at_ns_;
     }
   }
 
@@ -114,11 +111,8 @@ class EngineThread::Loop {
     if (real()) {
       // The mailbox is where a request arrives: the clock has to be there first.
       if (!blocked_) RunTo(pace_.InstantAt(WallNanoseconds()));
-      request.request.arrival.reset();
-    } else if (!gate_open_) {
-      gated_.push_back(std::move(request));
-      if (gated_.size() >= options_.clock.gate_requests) OpenGate();
-      return;
+    } else if (request.request.own_arrival) {
+      return feed_.Take(std::move(request));
     }
     Submit(std::move(request));
   }
@@ -128,29 +122,8 @@ class EngineThread::Loop {
     engine_->Submit(request.ticket, std::move(request.request));
   }
 
-  void OpenGate() {
-    gate_open_ = true;
-    std::stable_sort(gated_.begin(), gated_.end(), [](const auto& a, const auto& b) {
-      const auto key = [](const Inbox::Submitted& s) {
-        return std::pair(s.request.arrival.value_or(Nanoseconds()), s.request.request_id);
-      };
-      return key(a) < key(b);
-    });
-    for (Inbox::Submitted& request : gated_) Submit(std::move(request));
-    gated_.clear();
-  }
-
   void Cancel(Ticket ticket) {
-    for (size_t i = 0; i < gated_.size(); ++i) {
-      if (gated_[i].ticket != ticket) continue;
-      if (gated_[i].request.sink) {
-        gated_[i].request.sink->OnRefused(
-            {absl::CancelledError("cancelled before its arrival"), Nanoseconds()});
-      }
-      gated_.erase(gated_.begin() + static_cast<ptrdiff_t>(i));
-      return;
-    }
-    engine_->Cancel(ticket);
+    if (!feed_.Cancel(ticket)) engine_->Cancel(ticket);
   }
 
   // Delivers what is due. False: emulated time stands still before `limit`.
@@ -182,17 +155,17 @@ class EngineThread::Loop {
   }
 
   void TurnStepped() {
-    if (!gate_open_ && gated_.size() < options_.clock.gate_requests) {
-      return Wait(WallNanoseconds() + kTickNs);
-    }
-    const Nanoseconds limit =
+    Nanoseconds limit =
         (timeline_->empty() ? timeline_->now() : timeline_->next_instant()) + kSlice;
+    if (feed_.open()) limit = std::min(limit, feed_.frontier());
     const engine::Engine::Pause pause = engine_->RunUntil(limit);
     const int64_t wall_ns = WallNanoseconds();
     if (pause != engine::Engine::Pause::kBlocked) {
       if (blocked_) Unblock(wall_ns);
-      if (pause == engine::Engine::Pause::kIdle) Wait(wall_ns + kTickNs);
-      return;
+      const bool at_frontier = feed_.open() && limit == feed_.frontier();
+      if (pause == engine::Engine::Pause::kLimit && !at_frontier) return;
+      feed_.StandStill(wall_ns);
+      return Wait(wall_ns + kTickNs);
     }
     if (!blocked_) blocked_since_ns_ = wall_ns;
     blocked_ = true;
@@ -244,7 +217,7 @@ class EngineThread::Loop {
   // Nothing that was submitted stays without an answer.
   void Finish() {
     Inbox::Content rest = inbox.Close();
-    OpenGate();
+    feed_.Close(absl::UnavailableError("the service has stopped"));
     engine_->Drain();
     for (Inbox::Submitted& request : rest.requests) Submit(std::move(request));
     engine_->AbortAll(absl::UnavailableError("the service has stopped"));
@@ -267,8 +240,7 @@ class EngineThread::Loop {
   bool blocked_ = false;
   int64_t blocked_since_ns_ = 0;
   int64_t taken_at_ns_ = 0;  // when values that time stood still for were last taken
-  bool gate_open_ = options_.clock.gate_requests == 0;
-  std::vector<Inbox::Submitted> gated_;  // at most gate_requests
+  ArrivalFeed feed_;
   bool drained_ = false;
   bool over_ = false;
   std::optional<int64_t> stop_at_ns_;
@@ -291,6 +263,11 @@ engine::EngineObserver* EngineThread::observer() { return &loop_->observed; }
 void EngineThread::Start(engine::Engine* engine) { loop_->Start(engine); }
 
 absl::StatusOr<Ticket> EngineThread::Submit(ValidRequest request) {
+  if (request.own_arrival && loop_->real()) {
+    return absl::InvalidArgumentError(
+        "arrival_number: this server's clock is real, requests arrive when they come; own arrivals "
+        "need clock: {kind: stepped}");
+  }
   const Ticket ticket{loop_->last_ticket.fetch_add(1, std::memory_order_relaxed) + 1};
   switch (loop_->inbox.PushRequest({ticket, std::move(request), WallNanoseconds()})) {
     case Inbox::Push::kTaken:

@@ -49,7 +49,7 @@ class EngineThread : public FrontDoor, public Waker {
   engine::EngineObserver* observer();
   void Start(engine::Engine* engine);
 
-  // FrontDoor.
+  // FrontDoor. InvalidArgument for an own_arrival under the real clock.
   absl::StatusOr<Ticket> Submit(ValidRequest request) override;
   void Cancel(Ticket ticket) override;
   void Resume(Ticket ticket) override;

@@ -49,7 +49,7 @@ void CheckRequest(const ValidRequest& request, const text::ServedModel& model) {
   WL_CHECK(spec.min_tokens <= request.max_tokens);
   WL_CHECK(spec.top_logprobs >= -1 && spec.top_logprobs <= kMaxTopLogprobs);
   WL_CHECK(!request.deadline || request.deadline->count() > 0);
-  WL_CHECK(!request.arrival || request.arrival->count() >= 0);
+  WL_CHECK(!request.own_arrival || request.own_arrival->at >= Nanoseconds());
 }
 
 // Some tokens through the whole way out.
@@ -163,7 +163,7 @@ std::string Recipe(const std::string& bytes) {
       R"({"97":1,"258":-100})",
       R"({"include_usage":true})",
       R"({"type":"text"})",
-      R"({"instants":true,"arrival_ns":5,"deadline_ms":7})",
+      R"({"instants":true,"arrival_ns":5,"arrival_number":0,"deadline_ms":7})",
       R"([{"role":"user","content":"x"}])",
       R"([{"role":"system","content":[{"type":"text","text":"y"}]},{"role":"assistant"}])",
       R"("priority")",
@@ -186,7 +186,7 @@ void TryOne(uint8_t choice, std::string body) {
   const Envelope envelope = {
       .request_id = "fuzz",
       .queue_threshold = (choice & 16) != 0 ? std::string_view(body).substr(0, 8) : "",
-      .arrival_ns = (choice & 32) != 0 ? std::string_view(body).substr(0, 20) : ""};
+      .deadline_ms = (choice & 32) != 0 ? std::string_view(body).substr(0, 20) : ""};
   const std::string inside =
       "{\"model\":\"bytes\",\"prompt\":\"ab\",\"messages\":[{\"role\":\"user\",\"content\":\"c\"}]"
       "," +

@@ -58,6 +58,9 @@ class SlowClient : public sdk::TokenClient {
   absl::StatusOr<std::vector<sdk::ModelEntry>> ListModels() override {
     return std::vector<sdk::ModelEntry>();
   }
+  absl::StatusOr<std::string> ScheduleDigest() override {
+    return absl::UnimplementedError("nothing is scheduled here");
+  }
 
   bool takes_token_ids = true;
   std::atomic<int> most_at_once = 0;

@@ -68,7 +68,6 @@ inline Churn RunChurn(uint64_t seed, int steps = 200) {
         request.tenant = below(2) == 0 ? "a" : "b";
         request.sampling.seed = random.Next();
         if (below(4) == 0) request.deadline = Microseconds(100 + below(5000));
-        if (below(4) == 0) request.arrival = cloud.timeline.now() + Microseconds(below(300));
         std::vector<TokenId> prompt(1 + below(120), static_cast<TokenId>(1 + below(3)));
         sinks.push_back(cloud.AskFor(prompt, static_cast<uint32_t>(below(40)), request));
         if (below(3) == 0) {
@@ -109,7 +108,7 @@ inline Churn RunChurn(uint64_t seed, int steps = 200) {
     (void)cloud.engine->Apply({Fault::Kind::kLinkSpeed, 0, i, 1});
   }
   while (cloud.Run() == Engine::Pause::kBlocked) cloud.engine->GiveUpOnReaders();
-  REQUIRE(cloud.engine->pending() == 0);
+  REQUIRE(cloud.engine->in_flight() == 0);
   REQUIRE(cloud.source.alive.empty());
   for (const auto& sink : sinks) {
     REQUIRE((sink->ended != sink->refused));

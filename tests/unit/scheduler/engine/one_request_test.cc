@@ -111,19 +111,5 @@ TEST_CASE("values are asked for a bounded way ahead") {
   REQUIRE(cloud.source.wanted.begin()->second == 500);
 }
 
-TEST_CASE("a request from the future arrives at its instant") {
-  SmallCloud cloud;
-  cloud.Build();
-  ValidRequest request;
-  request.arrival = Milliseconds(5);
-  const auto sink = cloud.Ask(10, 2, request);
-  cloud.Run(Milliseconds(5) - Nanoseconds(1));
-  REQUIRE(!sink->admitted);
-  cloud.Run(Milliseconds(5));
-  REQUIRE(sink->admitted);
-  cloud.Run();
-  REQUIRE(sink->instants[0] == Microseconds(10));
-}
-
 }  // namespace
 }  // namespace waferline::engine

@@ -199,13 +199,18 @@ TEST_CASE("the engine makes the same schedule of a trace with values that come l
 
   SmallCloud live({.workers = 2, .units = 2, .max_running = 16, .pages = 400});
   live.Build({.max_sequences = 2048});
-  for (const TraceRequest& from : trace.requests) {
-    ValidRequest request;
-    request.arrival = from.arrival;
-    request.outline = std::make_shared<const PromptOutline>(OutlineOf(
-        from.prompt_tokens, trace.block_tokens,
-        std::span(trace.block_ids).subspan(from.first_block, from.blocks), SaltOf("", "")));
-    live.AskFor(std::vector<TokenId>(from.prompt_tokens, 3), from.output_tokens, request);
+  // Prompts of real tokens, each at its instant.
+  struct Client : EventTarget {
+    void OnEvent(uint64_t index) override {
+      cloud->AskFor(PromptOf(*trace, index), trace->requests[index].output_tokens);
+    }
+    SmallCloud* cloud;
+    const Trace* trace;
+  } client;
+  client.cloud = &live;
+  client.trace = &trace;
+  for (uint64_t i = 0; i < trace.requests.size(); ++i) {
+    live.timeline.Schedule(ArrivalOf(trace, i, 1), Priority::kArrival, &client, i);
   }
   live.source.late_every = 3;
   uint64_t blocked = 0;

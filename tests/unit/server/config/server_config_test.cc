@@ -7,7 +7,7 @@ namespace waferline::config {
 namespace {
 
 constexpr char kSmall[] = R"(listen: {http_port: 0, grpc_port: 0}
-clock: {kind: stepped, gate_requests: 3}
+clock: {kind: stepped, arrival_grace_us: 3000}
 models:
   - name: demo
     shape: llama-3.1-8b
@@ -23,7 +23,7 @@ TEST_CASE("a configuration says what it says and leaves the rest at its defaults
   const auto config = ParseServerConfig("deploy/config/demo.yaml", kSmall);
   REQUIRE(config.status().ToString() == "OK");
   REQUIRE(config->clock.stepped);
-  REQUIRE(config->clock.gate_requests == 3);
+  REQUIRE(config->clock.arrival_grace == Milliseconds(3));
   REQUIRE(config->listen.address == "127.0.0.1");
   const ModelConfig& model = config->models.at(0);
   REQUIRE(model.tokens.file == "deploy/models/demo.gguf");
@@ -37,7 +37,7 @@ TEST_CASE("a configuration says what it says and leaves the rest at its defaults
 
 TEST_CASE("all faults come out at once, each with its line and field") {
   const auto config = ParseServerConfig("bad.yaml", R"(listen: {http_port: 70000}
-clock: {kind: real, gate_requests: 3}
+clock: {kind: real, arrival_grace_us: 3000}
 models:
   - name: demo
     prefill: {hardware: h100, workers: none}
@@ -49,7 +49,7 @@ extra: 1
   REQUIRE(config.status().code() == absl::StatusCode::kInvalidArgument);
   const std::string text(config.status().message());
   CAPTURE(text);
-  for (const char* wanted : {"bad.yaml:1: listen.http_port", "bad.yaml:2: clock.gate_requests",
+  for (const char* wanted : {"bad.yaml:1: listen.http_port", "bad.yaml:2: clock.arrival_grace_us",
                              "shape: is missing", "bad.yaml:5: models[0].prefill.workers",
                              "bad.yaml:6: models[0].decode", "arrival, priority, deadline",
                              "bad.yaml:8: models[0].tokens.shards", "bad.yaml:9: extra"}) {

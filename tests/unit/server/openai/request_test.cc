@@ -149,7 +149,12 @@ TEST_CASE("every bad field gives 400 and its name") {
       {R"("prompt":"a","priority":3000000000)", "priority"},
       {R"("prompt":"a","user":7)", "user"},
       {R"("prompt":"a","echo":1)", "echo"},
-      {R"("prompt":"a","waferline":{"arrival_ms":-1})", "waferline.arrival_ms"},
+      {R"("prompt":"a","waferline":{"arrival_ns":-1,"arrival_number":0})", "waferline.arrival_ns"},
+      {R"("prompt":"a","waferline":{"arrival_ns":1})", "waferline.arrival_ns"},
+      {R"("prompt":"a","waferline":{"arrival_number":1})", "waferline.arrival_ns"},
+      {R"("prompt":"a","waferline":{"last_arrival":true})", "waferline.last_arrival"},
+      {R"("prompt":"a","n":2,"waferline":{"arrival_ns":1,"arrival_number":1})",
+       "waferline.arrival_number"},
       {R"("max_tokens":1)", "prompt"},
       {R"("prompt":[])", "prompt"},
       {R"("prompt":{})", "prompt"},
@@ -220,19 +225,29 @@ TEST_CASE("echo alone may generate nothing") {
              .sampling.prompt_logprobs);
 }
 
-TEST_CASE("headers: deadline, threshold, arrival, instants") {
+TEST_CASE("a request of a trace brings its own arrival") {
+  const auto parsed = Completion(
+      R"("prompt":"a","waferline":{"arrival_ns":123456789,"arrival_number":4,"last_arrival":true})");
+  REQUIRE(parsed.ok());
+  const auto& own = parsed->requests[0].own_arrival;
+  REQUIRE(own);
+  CHECK(own->at == Nanoseconds(123456789));
+  CHECK(own->number == 4);
+  CHECK(own->last);
+  CHECK(!Completion(R"("prompt":"a","waferline":{"deadline_ms":5})")->requests[0].own_arrival);
+}
+
+TEST_CASE("headers: deadline, threshold, instants") {
   static const text::ModelCatalog catalog = ByteCatalog();
   Envelope envelope = kEnvelope;
   envelope.queue_threshold = "250";
   envelope.deadline_ms = "2000";
-  envelope.arrival_ns = "123456789";
   envelope.instants = "true";
   const std::string body = R"({"model":"bytes","prompt":"a"})";
   const auto parsed = ParseCompletion(body, envelope, catalog);
   REQUIRE(parsed.ok());
   CHECK(parsed->requests[0].queue_threshold == Milliseconds(250));
   CHECK(parsed->requests[0].deadline == Seconds(2));
-  CHECK(parsed->requests[0].arrival == Nanoseconds(123456789));
   CHECK(parsed->shape.instants);
   envelope.queue_threshold = "soon";
   CHECK(Body(ParseCompletion(body, envelope, catalog).status())

@@ -43,7 +43,7 @@ TEST_CASE("what is absent gets the documented default") {
   CHECK(request.sampling.top_logprobs == -1);
   CHECK(request.tier == ServiceTier::kAuto);
   CHECK_FALSE(request.deadline.has_value());
-  CHECK_FALSE(request.arrival.has_value());
+  CHECK_FALSE(request.own_arrival.has_value());
   CHECK(decoded->text.stop.empty());
 }
 
@@ -85,6 +85,8 @@ TEST_CASE("every field reaches the request") {
   scheduling->set_priority(-3);
   scheduling->set_deadline_ns(1000);
   scheduling->set_arrival_ns(50);
+  scheduling->set_arrival_number(7);
+  scheduling->set_last_arrival(true);
   scheduling->set_cache_salt("salt");
   const auto decoded = Decode(message);
   REQUIRE(decoded.ok());
@@ -106,7 +108,10 @@ TEST_CASE("every field reaches the request") {
   CHECK(request.tier == ServiceTier::kFlex);
   CHECK(request.priority == -3);
   CHECK(request.deadline == Nanoseconds(1000));
-  CHECK(request.arrival == Nanoseconds(50));
+  REQUIRE(request.own_arrival);
+  CHECK(request.own_arrival->at == Nanoseconds(50));
+  CHECK(request.own_arrival->number == 7);
+  CHECK(request.own_arrival->last);
   CHECK(request.cache_salt == "salt");
 }
 
@@ -180,7 +185,13 @@ TEST_CASE("a wrong field is refused by its name") {
        [](auto& m) { m.mutable_scheduling()->set_queue_threshold_ns(-1); }},
       {"scheduling.deadline_ns", [](auto& m) { m.mutable_scheduling()->set_deadline_ns(0); }},
       {"scheduling.arrival_ns",
-       [](auto& m) { m.mutable_scheduling()->set_arrival_ns(kMaxDurationNs + 1); }},
+       [](auto& m) {
+         m.mutable_scheduling()->set_arrival_ns(kMaxDurationNs + 1);
+         m.mutable_scheduling()->set_arrival_number(0);
+       }},
+      {"scheduling.arrival_ns", [](auto& m) { m.mutable_scheduling()->set_arrival_ns(1); }},
+      {"scheduling.arrival_ns", [](auto& m) { m.mutable_scheduling()->set_arrival_number(1); }},
+      {"scheduling.last_arrival", [](auto& m) { m.mutable_scheduling()->set_last_arrival(true); }},
       {"scheduling.service_tier",
        [](auto& m) { m.mutable_scheduling()->set_service_tier(static_cast<v1::ServiceTier>(9)); }},
       {"scheduling.cache_salt",

@@ -1,0 +1,195 @@
+"""Law 6 across the three clocks: one seeded trace makes one schedule, with the same digest, offline (waferctl sim), through the
+engine with the compute plane, and through a live waferd in stepped mode whose clients bring their own arrivals, over HTTP and
+gRPC, in whatever order and however late they send them.
+"""
+
+import concurrent.futures
+import csv
+import json
+import pathlib
+import random
+import subprocess
+import tempfile
+import time
+import unittest
+
+from openai_http import get, stream
+from waferd import BIN, ROOT, Waferd
+
+BLOCK_TOKENS = 64
+REQUESTS = 120
+SEED = 11
+
+LANE = """  - name: demo
+    shape: llama-3.1-8b
+    context: 512
+    prefill: {hardware: h100, workers: 2, cache_tokens: 4096}
+    decode: %s
+    link: {bytes_per_second: 5.0e+10, latency_us: 10}
+    scheduling: %s
+"""
+WAFER = "hardware: wse-3, profile: vendor-2024"
+FLEETS = {
+    "one wafer, shared prefixes": LANE % ("[{%s, max_running: 6}]" % WAFER, "{block_tokens: 64, overlap: layer}"),
+    "two wafers and a GPU, speculation, deadlines, caches on wafers": LANE % (
+        "[{%s, units: 2, max_running: 4, prefix_cache: true}, {name: gpu, hardware: h100, max_running: 4}]" % WAFER,
+        "{block_tokens: 64, overlap: chunk, order: deadline, unit_rule: sticky, local_prefill_tokens: 24, "
+        "draft: [{acceptance: 0.8}, {acceptance: 0.5}], draft_time_us: 20}"),
+}
+
+
+def make_trace(seed):
+    draw = random.Random(seed)
+    at, lines = 0, []
+    for number in range(REQUESTS):
+        at += draw.expovariate(250)
+        prompt = draw.randint(5, 300)
+        group = draw.randrange(4)
+        blocks = [group * 100 + place if place < 2 else 10000 + number * 10 + place
+                  for place in range((prompt + BLOCK_TOKENS - 1) // BLOCK_TOKENS)]
+        line = {"arrival_s": round(at, 6), "prompt_tokens": prompt, "output_tokens": draw.randint(1, 60), "blocks": blocks,
+                "service_tier": draw.choice(["default", "flex", "priority"]), "priority": draw.randrange(3)}
+        if draw.random() < 0.3:
+            line["deadline_ms"] = draw.randint(15, 60)
+        if draw.random() < 0.2:
+            line["tenant"] = "other"
+        lines.append(line)
+    return lines
+
+
+def run(*words):
+    result = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=120, cwd=ROOT)
+    if result.returncode != 0:
+        raise AssertionError(f"{words} ended with {result.returncode}:\n{result.stderr}")
+    return json.loads(result.stdout)
+
+
+class Scene:
+    """A fleet and a trace as files, and what the offline run makes of them."""
+
+    def __init__(self, folder, lane):
+        self.folder = pathlib.Path(folder)
+        self.lines = make_trace(SEED)
+        self.trace = self.folder / "trace.jsonl"
+        self.trace.write_text("".join(json.dumps(line) + "\n" for line in self.lines))
+        self.fleet = self.folder / "fleet.yaml"
+        self.fleet.write_text("models:\n" + lane)
+        self.server = self.folder / "server.yaml"
+        self.server.write_text("clock: {kind: stepped}\nmodels:\n" + lane +
+                               f"    tokens: {{from: shards, file: {ROOT / 'deploy/models/demo.gguf'}, shards: 2}}\n")
+        self.flags = ["--trace", self.trace, "--block-tokens", BLOCK_TOKENS, "--seed", SEED]
+        table = self.folder / "requests.csv"
+        self.offline = run(BIN / "waferctl", "sim", "--config", self.fleet, *self.flags, "--requests", table, "--json")
+        self.digest = self.offline["receipt"]["digest"]
+        with open(table, newline="") as file:
+            self.rows = {int(row["request"]) - 1: row for row in csv.DictReader(file)}
+
+
+class ScheduleDigestTest(unittest.TestCase):
+    def scene(self, lane):
+        return Scene(self.enterContext(tempfile.TemporaryDirectory()), lane)
+
+    def test_offline_engine_and_live_server_make_one_schedule(self):
+        digests = set()
+        for name, lane in FLEETS.items():
+            with self.subTest(fleet=name):
+                digests.add(self.one_digest(self.scene(lane)))
+        self.assertEqual(len(digests), len(FLEETS))
+
+    def one_digest(self, scene):
+        self.assertGreater(scene.offline["requests"]["completed"], REQUESTS / 2)
+        self.assertGreater(scene.offline["prefix_cache"]["hit_share"], 0.1)
+        engine = run(BIN / "engine_digest", scene.server, scene.trace, BLOCK_TOKENS, SEED)
+        self.assertEqual(engine["digest"], scene.digest)
+        for door in ("http", "grpc"):
+            with Waferd(scene.server) as server:
+                url = server.http if door == "http" else "grpc://" + server.grpc
+                log = scene.folder / f"{door}.jsonl"
+                live = run(BIN / "waferctl", "bench", "replay", *scene.flags, "--server", url, "--requests", log,
+                           "--json")
+                self.assertEqual(live["schedule_digest"], scene.digest, door)
+                self.assertEqual(live["completed"], scene.offline["requests"]["completed"])
+                self.same_latencies(scene, [json.loads(line) for line in log.read_text().splitlines()])
+        return scene.digest
+
+    def same_latencies(self, scene, records):
+        """What each client was told of its tokens is what the offline run says, to the CSV's nanosecond."""
+        for record in records:
+            row = scene.rows[record["index"]]
+            self.assertEqual(record["ok"], row["result"] in ("length", "stop"), (record, row))
+            if record["ok"]:
+                self.assertAlmostEqual(record["emulated_ttft_ms"], float(row["ttft_ms"]), places=6)
+                self.assertAlmostEqual(record["emulated_e2el_ms"], float(row["e2e_ms"]), places=6)
+
+    def test_requests_that_come_late_and_in_any_order_change_nothing(self):
+        scene = self.scene(next(iter(FLEETS.values())))
+        draw = random.Random(5)
+        order = list(range(REQUESTS))
+        for begin in range(0, REQUESTS, 20):  # a shuffle that keeps no more than 40 waiting for one that is missing
+            part = order[begin:begin + 20]
+            draw.shuffle(part)
+            order[begin:begin + 20] = part
+
+        def one(server, number):
+            line = scene.lines[number]
+            body = {"model": "demo", "prompt": prompts[number], "max_tokens": line["output_tokens"],
+                    "min_tokens": line["output_tokens"], "ignore_eos": True, "seed": number,
+                    "service_tier": line["service_tier"], "priority": line["priority"],
+                    "cache_salt": line.get("tenant", ""),
+                    "waferline": {"arrival_ns": round(line["arrival_s"] * 1e9) - first, "arrival_number": number,
+                                  "last_arrival": number == REQUESTS - 1, "instants": True,
+                                  **({"deadline_ms": line["deadline_ms"]} if "deadline_ms" in line else {})}}
+            try:
+                return sum((event.get("waferline", {}).get("instants_ns", [])
+                            for _, event in stream(server.http, "/v1/completions", body)), [])
+            except RuntimeError:
+                return None  # refused
+
+        first = round(scene.lines[0]["arrival_s"] * 1e9)
+        content = random.Random(1)
+        known = {}  # tokens of each block of the trace, alike wherever it stands
+        prompts = []
+        for line in scene.lines:
+            tokens = []
+            for block in line["blocks"]:
+                tokens += known.setdefault(block, [content.randrange(256) for _ in range(BLOCK_TOKENS)])
+            prompts.append(tokens[:line["prompt_tokens"]])
+        with Waferd(scene.server) as server, concurrent.futures.ThreadPoolExecutor(REQUESTS) as pool:
+            futures = {}
+            for number in order:
+                futures[number] = pool.submit(one, server, number)
+                time.sleep(draw.choice([0, 0, 0.002, 0.01]))
+            told = {number: future.result() for number, future in futures.items()}
+            self.assertEqual(json.loads(get(server.http + "/admin/load"))["schedule_digest"], scene.digest)
+        for number, instants in told.items():
+            row = scene.rows[number]
+            self.assertEqual(instants is None, row["result"].startswith("refused"))
+            if instants:
+                self.assertEqual(len(instants), int(row["output_tokens"]))  # fewer if its deadline passed
+                self.assertEqual(instants, sorted(instants))
+                self.assertAlmostEqual(instants[0] / 1e6, float(row["ttft_ms"]), places=6)
+
+    def test_a_broken_trace_is_refused_with_what_is_wrong(self):
+        scene = self.scene(next(iter(FLEETS.values())))
+        config = scene.folder / "short.yaml"
+        config.write_text(scene.server.read_text().replace("kind: stepped", "kind: stepped, arrival_grace_us: 300000"))
+
+        def ask(url, model="demo", **arrival):
+            body = {"model": model, "prompt": "a", "max_tokens": 2, "waferline": arrival}
+            try:
+                list(stream(url, "/v1/completions", body))
+            except RuntimeError as refused:
+                return str(refused)
+            return ""
+
+        with Waferd(config) as server:
+            self.assertIn("arrival_number have an effect only together", ask(server.http, arrival_ns=5))
+            self.assertIn("no effect without arrival_number", ask(server.http, last_arrival=True))
+            self.assertIn("0 did not come within 0.3 s", ask(server.http, arrival_ns=5, arrival_number=1))
+            self.assertEqual(ask(server.http, arrival_ns=5, arrival_number=0, last_arrival=True), "")
+        with Waferd("deploy/config/demo.yaml") as server:
+            self.assertIn("clock is real", ask(server.http, "waferline-demo", arrival_ns=5, arrival_number=0))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
