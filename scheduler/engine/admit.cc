@@ -121,11 +121,10 @@ policy::AdmissionSnapshot EngineState::AdmissionView(const Lane& lane, const Seq
   }
   view.draining = draining_;
   view.fits_some_unit = FitsSomeUnit(lane, s);
-  const auto alive = [](const auto& devices) {
-    return [&devices](uint32_t i) { return devices[i].alive; };
-  };
-  view.device_alive = std::any_of(lane.workers.begin(), lane.workers.end(), alive(workers_)) &&
-                      std::any_of(lane.units.begin(), lane.units.end(), alive(units_));
+  view.device_alive = std::any_of(lane.workers.begin(), lane.workers.end(),
+                                  [this](uint32_t w) { return workers_[w].alive; }) &&
+                      std::any_of(lane.units.begin(), lane.units.end(),
+                                  [this](uint32_t u) { return units_[u].usable(); });
   view.expected_queue = ExpectedQueue(lane);
   view.deadline = s.request.deadline;
   view.queue_threshold = s.request.queue_threshold;
@@ -151,7 +150,7 @@ Nanoseconds EngineState::ExpectedQueue(const Lane& lane) const {
   int64_t free_seats = 0;
   double seats = 0;
   for (const uint32_t u : lane.units) {
-    if (!units_[u].alive) continue;
+    if (!units_[u].usable()) continue;
     const Unit& unit = units_[u];
     const double filled =
         unit.ledger->pages().used().as_double() / unit.ledger->pages().capacity().as_double();
@@ -182,7 +181,7 @@ Nanoseconds EngineState::ExpectedService(const Lane& lane, const Sequence& s) co
   const Tokens kv(s.outline->tokens + s.request.max_tokens / 2);
   for (const uint32_t u : lane.units) {
     const Unit& unit = units_[u];
-    if (!unit.alive) continue;
+    if (!unit.usable()) continue;
     const double step_ns =
         unit.spec.pipeline != nullptr
             ? unit.spec.pipeline->Latency(kv).as_double()

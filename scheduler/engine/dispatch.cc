@@ -43,7 +43,7 @@ int EngineState::PickUnit(const Lane& lane, const Sequence& s) {
     }
     unit_views_.push_back(
         {.kind = unit.spec.pipeline != nullptr ? policy::UnitKind::kWafer : policy::UnitKind::kGpu,
-         .alive = unit.alive,
+         .alive = unit.usable(),
          .running = static_cast<int>(unit.seats->used().count()),
          .max_running = unit.spec.max_running,
          .depth = unit.depth,
@@ -136,7 +136,7 @@ bool EngineState::Preempt(uint32_t lane_index, uint32_t slot) {
     views.push_back(
         {.priority = sequences_[other].request.priority,
          .ordinal = hot_[other].ordinal,
-         .gives_enough = unit.alive && gives >= NeededPages(unit, sequences_[slot], 0),
+         .gives_enough = unit.usable() && gives >= NeededPages(unit, sequences_[slot], 0),
          .may_be_preempted = sequences_[other].preemptions < lane.spec.limits.max_preemptions});
     slots.push_back(other);
   }

@@ -48,6 +48,12 @@ absl::Status CheckLane(const LaneSpec& lane) {
   if (lane.reserve == Reserve::kAtHandoff && lane.local_prefill.max_fresh_tokens > 0) {
     return absl::InvalidArgumentError("local_prefill needs room to be taken at prefill");
   }
+  if (lane.limits.heartbeat < Nanoseconds(1)) {
+    return absl::InvalidArgumentError("heartbeat is below 1 ns");
+  }
+  if (lane.limits.lost_heartbeats < 1) {
+    return absl::InvalidArgumentError("lost_heartbeats is below 1");
+  }
   for (const double p : lane.speculation.acceptance) {
     if (!(p >= 0 && p <= 1)) return absl::InvalidArgumentError("acceptance is outside [0, 1]");
   }
@@ -319,12 +325,8 @@ void EngineState::OnEvent(uint64_t payload) {
       }
       return;
     }
-    case Kind::kTransferTimeout:
-      if (hot_[index].generation == generation &&
-          std::holds_alternative<Prefilled>(sequences_[index].stage)) {
-        Restart(index, RestartCause::kTransferTimeout);
-      }
-      return;
+    case Kind::kHeartbeat:
+      return OnHeartbeat(index, generation);
   }
 }
 

@@ -60,7 +60,7 @@ class EngineState final : public Engine, private EventTarget {
     kBeat,
     kBatchStep,
     kReaderGrace,
-    kTransferTimeout,
+    kHeartbeat,
   };
   enum class Decision : uint8_t { kAdmit, kRefuse, kStart, kResident, kToken, kOutcome, kRestart };
 
@@ -96,6 +96,8 @@ class EngineState final : public Engine, private EventTarget {
     uint32_t lane = 0;
     uint32_t index = 0;
     bool alive = true;
+    bool reachable = true;  // false: its link has let a hand-off's lease expire
+    bool usable() const { return alive && reachable; }
     std::unique_ptr<StageLedger> ledger;
     std::unique_ptr<SeatPool> seats;
     std::unique_ptr<BlockCache> cache;  // null without
@@ -199,6 +201,8 @@ class EngineState final : public Engine, private EventTarget {
   void OnFlowArrived(uint32_t slot, uint32_t generation);
   void BecomeResidentIfComplete(uint32_t slot);
   void StopFlows(uint32_t slot);
+  void OnHeartbeat(uint32_t slot, uint32_t generation);
+  void SetReachable(const KvLink* link, bool reachable);
 
   // decode.cc
   void EnterDecode(uint32_t slot);

@@ -108,6 +108,7 @@ absl::Status EngineState::Apply(const Fault& fault) {
       return absl::OkStatus();
     case Fault::Kind::kLinkSpeed:
       units_[index].spec.link->SetSpeed(fault.factor);
+      if (fault.factor > 0) SetReachable(units_[index].spec.link, true);
       return absl::OkStatus();
   }
   return absl::InvalidArgumentError("no such fault");

@@ -1,5 +1,5 @@
 // KV on its way from a worker to a decode unit: room first, then bytes over the link, then the unit
-// takes over and the worker's copy is released.
+// takes over and the worker's copy is released. Room is held only as long as bytes move.
 #include <algorithm>
 #include <utility>
 
@@ -14,11 +14,6 @@ void EngineState::AfterPrefill(uint32_t slot) {
   s.stage = Prefilled(std::move(std::get<Prefilling>(s.stage)));
   SetPhase(slot, Phase::kTransfer);
   const auto& prefilled = std::get<Prefilled>(s.stage);
-  const Nanoseconds timeout = lanes_[hot_[slot].lane].spec.limits.transfer_timeout;
-  if (timeout > Nanoseconds()) {
-    timeline_->Schedule(now() + timeout, Priority::kPolicy, this,
-                        Payload(Kind::kTransferTimeout, slot, hot_[slot].generation));
-  }
   if (!prefilled.has_room) {
     lanes_[hot_[slot].lane].awaiting_room.push_back({slot, hot_[slot].generation});
     FindRoomForWaiting(hot_[slot].lane);
@@ -65,6 +60,42 @@ void EngineState::MoveBytes(uint32_t slot, Bytes bytes) {
   s.flows.push_back(
       unit.spec.link->Start(bytes, this, Payload(Kind::kFlowArrived, slot, hot_[slot].generation)));
   if (observer_ != nullptr) observer_->OnTransfer(unit.lane, unit.index, bytes);
+  s.lease.started += bytes;
+  if (std::exchange(s.lease.beats, true)) return;
+  timeline_->Schedule(now() + lanes_[unit.lane].spec.limits.heartbeat, Priority::kPolicy, this,
+                      Payload(Kind::kHeartbeat, slot, hot_[slot].generation));
+}
+
+void EngineState::OnHeartbeat(uint32_t slot, uint32_t generation) {
+  if (hot_[slot].generation != generation) return;
+  Sequence& s = sequences_[slot];
+  HandoffLease& lease = s.lease;
+  lease.beats = false;
+  if (s.flows_open == 0) return;  // all has arrived; what moves next begins to beat again
+  const KvLink& link = *units_[hot_[slot].unit].spec.link;
+  Bytes left;
+  for (const KvLink::Transfer flow : s.flows) left += link.Left(flow);
+  const Bytes moved = lease.started - left;
+  // What is sent arrives: the link's latency is no standstill.
+  lease.lost = moved > lease.moved || left == Bytes() ? 0 : lease.lost + 1;
+  lease.moved = moved;
+  const LaneLimits& limits = lanes_[hot_[slot].lane].spec.limits;
+  if (lease.lost >= limits.lost_heartbeats) {
+    SetReachable(&link, false);
+    return Restart(slot, RestartCause::kLeaseExpired);
+  }
+  lease.beats = true;
+  timeline_->Schedule(now() + limits.heartbeat, Priority::kPolicy, this,
+                      Payload(Kind::kHeartbeat, slot, generation));
+}
+
+// Of all units behind the link. Whoever is resident on one goes on there.
+void EngineState::SetReachable(const KvLink* link, bool reachable) {
+  for (Unit& unit : units_) {
+    if (unit.spec.link != link) continue;
+    unit.reachable = reachable;
+    lanes_[unit.lane].dirty = any_dirty_ = true;
+  }
 }
 
 void EngineState::OnFlowArrived(uint32_t slot, uint32_t generation) {
@@ -93,6 +124,7 @@ void EngineState::StopFlows(uint32_t slot) {
   }
   s.flows.clear();
   s.flows_open = 0;
+  s.lease = {};
 }
 
 }  // namespace waferline::engine

@@ -61,7 +61,11 @@ struct LaneLimits {
   uint32_t max_restarts = 3;               // re-prefills after a fault; then kFailed
   uint32_t max_preemptions = 2;            // per sequence
   Nanoseconds reader_grace = Seconds(10);  // emulated time a full sink may take to Resume
-  Nanoseconds transfer_timeout;            // a hand-off that takes longer is started anew; 0: never
+  // A hand-off holds its room by a lease that its heartbeats renew: one is lost if no byte has
+  // moved since the one before. So many lost in a row, and the room goes back on every stage, the
+  // request begins anew, and the link is left alone until it is repaired.
+  Nanoseconds heartbeat = Milliseconds(10);
+  uint32_t lost_heartbeats = 3;
 };
 
 struct LaneSpec {

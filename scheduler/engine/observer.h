@@ -20,8 +20,8 @@ enum class RestartCause : uint8_t {
   kPreempted,
   kWorkerLost,
   kUnitLost,
-  kTransferTimeout,
-  kValueLost,  // the compute plane lost a worker
+  kLeaseExpired,  // of a hand-off that stood still
+  kValueLost,     // the compute plane lost a worker
 };
 inline constexpr int kRestartCauses = 5;
 

@@ -102,6 +102,14 @@ struct alignas(64) HotSequence {
 };
 static_assert(sizeof(HotSequence) == 64);
 
+// Renewed as long as bytes move (LaneLimits::heartbeat).
+struct HandoffLease {
+  Bytes started;
+  Bytes moved;  // of those, at the last heartbeat
+  uint32_t lost = 0;
+  bool beats = false;  // the next heartbeat is scheduled
+};
+
 struct Sequence {
   ValidRequest request;
   std::shared_ptr<const PromptOutline> outline;
@@ -128,6 +136,7 @@ struct Sequence {
   uint32_t moved_to = 0;  // positions before it are on the unit or on their way
   uint32_t flows_open = 0;
   std::vector<KvLink::Transfer> flows;
+  HandoffLease lease;
   uint32_t burst_left = 0;  // tokens of a beat that a full reader did not take yet
   Nanoseconds parked_at;
 };

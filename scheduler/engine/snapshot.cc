@@ -19,7 +19,9 @@ std::vector<Nanoseconds> BusyOfStages(const DecodeUnitSpec& unit) {
 
 }  // namespace
 
-std::string DigestText(uint64_t digest) { return absl::StrCat(absl::Hex(digest, absl::kZeroPad16)); }
+std::string DigestText(uint64_t digest) {
+  return absl::StrCat(absl::Hex(digest, absl::kZeroPad16));
+}
 
 EngineSnapshot EngineState::Snapshot() const {
   EngineSnapshot snapshot;
@@ -53,9 +55,10 @@ EngineSnapshot EngineState::Snapshot() const {
       const Unit& unit = units_[u];
       const Pages cached = unit.cache ? unit.cache->pages() : Pages();
       const PagePool& pages = unit.ledger->pages();
-      l.units.push_back({unit.spec.name, unit.alive, static_cast<int>(unit.seats->used().count()),
-                         unit.spec.max_running, (pages.used() - cached).count(), cached.count(),
-                         pages.capacity().count(), unit.ledger->Occupancy(),
+      l.units.push_back({unit.spec.name, unit.alive, unit.reachable,
+                         static_cast<int>(unit.seats->used().count()), unit.spec.max_running,
+                         (pages.used() - cached).count(), cached.count(), pages.capacity().count(),
+                         unit.ledger->Occupancy(),
                          unit.spec.link != nullptr ? unit.spec.link->backlog() : Bytes(),
                          BusyOfStages(unit.spec)});
     }

@@ -18,7 +18,8 @@ struct StageOccupancy {
 struct UnitSnapshot {
   std::string name;
   bool alive = true;
-  int running = 0;  // sequences that hold a slot, in transfer or decoding
+  bool reachable = true;  // false: a hand-off stood still on its link, nobody new is sent there
+  int running = 0;        // sequences that hold a slot, in transfer or decoding
   int max_running = 0;
   int64_t pages_used = 0;    // by sequences
   int64_t pages_cached = 0;  // by the prefix cache; given up when sequences need them

@@ -104,7 +104,9 @@ void ReadScheduling(YamlForm form, engine::LaneSpec* out) {
   out->limits.max_restarts = bound("max_restarts", 3);
   out->limits.max_preemptions = bound("max_preemptions", 2);
   out->limits.reader_grace = MicrosecondsOr(form, "reader_grace_us", 10e6, Range{0, 1e12});
-  out->limits.transfer_timeout = MicrosecondsOr(form, "transfer_timeout_us", 0, Range{0, 1e12});
+  out->limits.heartbeat = MicrosecondsOr(form, "handoff_heartbeat_us", 10e3, Range{1, 1e12});
+  out->limits.lost_heartbeats =
+      static_cast<uint32_t>(form.IntegerOr("handoff_lost_heartbeats", 3, 1, 1 << 20));
   form.RefuseOthers();
 }
 

@@ -13,7 +13,7 @@ constexpr const char* kVllmPhases[engine::kPhases] = {"vllm:request_queue_time_s
 constexpr const char* kReasons[] = {"stop", "length", "cancelled", "deadline", "failed"};
 constexpr const char* kVllmReasons[] = {"stop", "length", "abort", "abort", "error"};
 constexpr const char* kRestartNames[engine::kRestartCauses] = {
-    "preempted", "worker_lost", "unit_lost", "transfer_timeout", "value_lost"};
+    "preempted", "worker_lost", "unit_lost", "lease_expired", "value_lost"};
 
 constexpr char kFinished[] = "waferline_requests_finished_total";
 

@@ -129,6 +129,9 @@ void SnapshotGauges::SetUnit(const std::string& model, const engine::UnitSnapsho
     return more;
   };
   Put("waferline_unit_alive", "0 if the decode unit is lost.", labels, unit.alive ? 1 : 0);
+  Put("waferline_unit_reachable",
+      "0 if a hand-off stood still on its link, until that is repaired.", labels,
+      unit.reachable ? 1 : 0);
   Put("waferline_unit_sequences", "Sequences that hold a slot of the decode unit.", labels,
       unit.running);
   Put("waferline_unit_slots", "Slots of the decode unit.", labels, unit.max_running);

@@ -72,7 +72,9 @@ class KvLink {
   // Stops it. Harmless if it has ended; a payload that is already under way (in the link's last
   // latency) still comes, so payloads carry generation numbers.
   virtual void Cancel(Transfer transfer) = 0;
-  // Bytes that still have to arrive.
+  // Bytes of a transfer that have not been sent yet; 0 once it has ended.
+  virtual Bytes Left(Transfer transfer) const = 0;
+  // The same of all transfers.
   virtual Bytes backlog() const = 0;
   // Bytes that have arrived since the start.
   virtual Bytes moved() const = 0;

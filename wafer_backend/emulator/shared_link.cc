@@ -7,9 +7,10 @@
 
 namespace waferline::emulator {
 namespace {
-// Virtual time is a sum of products in double precision; bytes are whole, so half of one is
-// certain.
-constexpr double kHalfByte = 0.5;
+// Virtual time is a sum of products in double precision. A transfer is over when less than a
+// thousandth of a byte is left, so that the last bits of the sum decide no instant; looked at with
+// twice that, it is over at the instant at which it was said to be.
+constexpr double kRest = 1e-3;
 }  // namespace
 
 SharedLink::SharedLink(Timeline* timeline, double bytes_per_second, Nanoseconds latency)
@@ -17,15 +18,17 @@ SharedLink::SharedLink(Timeline* timeline, double bytes_per_second, Nanoseconds 
   WL_CHECK(bytes_per_second > 0);
 }
 
+double SharedLink::VirtualNow() const {
+  if (flows_.empty()) return virtual_bytes_;
+  const Nanoseconds passed = timeline_->now() - advanced_to_;
+  return virtual_bytes_ +
+         passed.as_double() * bytes_per_ns_ * speed_ / static_cast<double>(flows_.size());
+}
+
 void SharedLink::Advance() {
-  const Nanoseconds now = timeline_->now();
-  if (!flows_.empty()) {
-    const Nanoseconds passed = now - advanced_to_;
-    virtual_bytes_ +=
-        passed.as_double() * bytes_per_ns_ * speed_ / static_cast<double>(flows_.size());
-    busy_ += passed;
-  }
-  advanced_to_ = now;
+  virtual_bytes_ = VirtualNow();
+  busy_ = busy();
+  advanced_to_ = timeline_->now();
 }
 
 void SharedLink::DropCancelled() {
@@ -36,7 +39,7 @@ void SharedLink::Arm() {
   ++generation_;
   DropCancelled();
   if (ends_.empty() || speed_ <= 0) return;
-  const double left = std::max(0.0, ends_.top().end_virtual - virtual_bytes_);
+  const double left = std::max(0.0, ends_.top().end_virtual - virtual_bytes_ - kRest);
   const double ns = left * static_cast<double>(flows_.size()) / (bytes_per_ns_ * speed_);
   timeline_->Schedule(timeline_->now() + Nanoseconds(static_cast<int64_t>(std::ceil(ns))),
                       Priority::kDevice, this, generation_);
@@ -60,7 +63,7 @@ void SharedLink::Cancel(Transfer transfer) {
 void SharedLink::OnEvent(uint64_t payload) {
   if (payload != generation_) return;  // something changed since: another event is armed
   Advance();
-  for (DropCancelled(); !ends_.empty() && ends_.top().end_virtual <= virtual_bytes_ + kHalfByte;
+  for (DropCancelled(); !ends_.empty() && ends_.top().end_virtual <= virtual_bytes_ + 2 * kRest;
        DropCancelled()) {
     const auto it = flows_.find(ends_.top().transfer);
     const Flow flow = it->second;
@@ -72,11 +75,16 @@ void SharedLink::OnEvent(uint64_t payload) {
   Arm();
 }
 
+Bytes SharedLink::Left(Transfer transfer) const {
+  const auto it = flows_.find(transfer);
+  if (it == flows_.end()) return Bytes();
+  return Bytes(std::llround(std::max(0.0, it->second.end_virtual - VirtualNow())));
+}
+
 Bytes SharedLink::backlog() const {
   double bytes = 0;
-  for (const auto& [transfer, flow] : flows_) {
-    bytes += std::max(0.0, flow.end_virtual - virtual_bytes_);
-  }
+  const double now = VirtualNow();
+  for (const auto& [transfer, flow] : flows_) bytes += std::max(0.0, flow.end_virtual - now);
   return Bytes(std::llround(bytes));
 }
 

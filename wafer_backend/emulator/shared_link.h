@@ -23,6 +23,7 @@ class SharedLink : public KvLink, private EventTarget {
 
   Transfer Start(Bytes bytes, EventTarget* done, uint64_t payload) override;
   void Cancel(Transfer transfer) override;
+  Bytes Left(Transfer transfer) const override;
   Bytes backlog() const override;
   Bytes moved() const override { return moved_; }
   Nanoseconds busy() const override;
@@ -44,6 +45,7 @@ class SharedLink : public KvLink, private EventTarget {
     }
   };
   void OnEvent(uint64_t payload) override;
+  double VirtualNow() const;
   void Advance();  // virtual time to now
   void Arm();      // the next end
   void DropCancelled();

@@ -36,7 +36,8 @@ inline Churn RunChurn(uint64_t seed, int steps = 200) {
                     .gpus = 1 + static_cast<int>(below(2)),
                     .max_running = 1 + static_cast<int>(below(6)),
                     .pages = 8 + below(40),
-                    .link_latency = Nanoseconds(below(5000))});
+                    .link_latency = Nanoseconds(below(5000)),
+                    .own_links = below(2) == 0});
   cloud.lane.overlap = static_cast<Overlap>(below(3));
   if (below(4) == 0) {
     cloud.lane.overlap = Overlap::kNone;
@@ -48,7 +49,8 @@ inline Churn RunChurn(uint64_t seed, int steps = 200) {
   cloud.lane.order.rule = static_cast<policy::OrderRule>(below(3));
   cloud.lane.order.fair_tenants = below(2) == 0;
   cloud.lane.admission.max_waiting = {4, 6, 4};
-  cloud.lane.limits.transfer_timeout = Milliseconds(below(3));
+  cloud.lane.limits.heartbeat = Microseconds(1 + below(300));
+  cloud.lane.limits.lost_heartbeats = static_cast<uint32_t>(1 + below(3));
   cloud.lane.limits.reader_grace = Milliseconds(1);
   if (below(3) == 0) cloud.lane.speculation.acceptance = {0.8, 0.5};
   for (auto& worker : cloud.lane.workers) worker.cache_tokens = Tokens(below(2) * 256);
@@ -88,8 +90,9 @@ inline Churn RunChurn(uint64_t seed, int steps = 200) {
         break;
       case 6: {
         const auto kind = static_cast<Fault::Kind>(below(7));
-        (void)cloud.engine->Apply(
-            {kind, 0, static_cast<uint32_t>(below(3)), static_cast<double>(below(3)) + 0.5});
+        const bool down = kind == Fault::Kind::kLinkSpeed && below(2) == 0;
+        (void)cloud.engine->Apply({kind, 0, static_cast<uint32_t>(below(3)),
+                                   down ? 0 : static_cast<double>(below(3)) + 0.5});
         break;
       }
       case 7:

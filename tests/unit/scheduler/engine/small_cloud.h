@@ -107,6 +107,7 @@ struct CloudShape {
   int max_running = 8;
   int64_t pages = 64;  // of 16 tokens, on the fullest stage
   Nanoseconds link_latency;
+  bool own_links = false;  // each pipeline has one to itself, instead of one for all units
   Nanoseconds per_layer = Microseconds(10);
 };
 
@@ -152,6 +153,11 @@ struct SmallCloud {
                             .memory = memory,
                             .link = link.get()});
       lane.units.back().max_running = shape.max_running;
+      if (shape.own_links && i > 0) {
+        own_links.push_back(
+            std::make_unique<emulator::SharedLink>(&timeline, 1e9, shape.link_latency));
+        lane.units.back().link = own_links.back().get();
+      }
     }
     for (int i = 0; i < shape.gpus; ++i) {
       const emulator::RooflineHardware decode{
@@ -208,6 +214,7 @@ struct SmallCloud {
   Timeline timeline;
   SteeredSource source;
   std::unique_ptr<emulator::SharedLink> link;
+  std::vector<std::unique_ptr<emulator::SharedLink>> own_links;
   std::vector<std::unique_ptr<emulator::RooflinePrefill>> prefill;
   std::vector<std::unique_ptr<emulator::WaferPipeline>> pipelines;
   std::vector<std::unique_ptr<emulator::RooflineDecoder>> decoders;

@@ -3,7 +3,6 @@
 #include <boost/json.hpp>
 #include <catch2/catch.hpp>
 #include <map>
-#include <queue>
 #include <set>
 #include <sstream>
 
@@ -13,6 +12,7 @@
 #include "scheduler/replay/trace_reader.h"
 #include "scheduler/replay/writers.h"
 #include "tests/unit/scheduler/engine/small_cloud.h"
+#include "tests/unit/scheduler/replay/slow_simulation.h"
 
 namespace waferline::replay {
 namespace {
@@ -47,89 +47,6 @@ Ran RunCloud(SmallCloud& cloud, const Trace& trace, ReplayOptions options = {}) 
   return {(*replay)->MakeReport({}), "", ""};
 }
 
-// The slow and obvious simulation: a sorted set of events, one for each token, no devices, no
-// leases, no classes, written without looking at the engine. One worker, one wafer, first come.
-struct Reference {
-  struct Request {
-    int64_t arrival, prompt, output;
-    int64_t done = 0;  // prompt tokens computed
-    std::vector<int64_t> tokens;
-  };
-  static constexpr int64_t kBudget = 64, kBacklog = 256, kPage = 16;
-  int64_t pages_free, seats_free;
-  std::vector<Request> requests;
-  std::set<std::pair<int64_t, int64_t>> events;  // (instant, what): see Run
-  std::vector<size_t> queue, on_worker;
-  std::vector<std::pair<size_t, int64_t>> step;
-  bool stepping = false;
-  int64_t entry_free = 0;
-
-  int64_t Pages(const Request& r) const { return (r.prompt + r.output + kPage - 1) / kPage; }
-  int64_t Pending() const {
-    int64_t pending = 0;
-    for (const size_t i : on_worker) pending += requests[i].prompt - requests[i].done;
-    return pending;
-  }
-  void Dispatch(int64_t now) {
-    while (!queue.empty()) {
-      const size_t first = queue.front();
-      const int64_t pages = Pages(requests[first]);
-      if (seats_free == 0 || pages_free < pages || Pending() >= kBacklog) break;
-      --seats_free;
-      pages_free -= pages;
-      queue.erase(queue.begin());
-      on_worker.push_back(first);
-    }
-    if (stepping || on_worker.empty()) return;
-    int64_t budget = kBudget;
-    step.clear();
-    for (const size_t i : on_worker) {
-      const int64_t chunk = std::min(budget, requests[i].prompt - requests[i].done);
-      if (chunk == 0) continue;
-      step.emplace_back(i, chunk);
-      budget -= chunk;
-    }
-    stepping = true;
-    events.emplace(now + (kBudget - budget) * 1000, -1);  // a microsecond a token
-  }
-  void Enter(size_t i, int64_t now) {
-    // 8 layers of 10,007 ns on 4 stages.
-    const int64_t enters = std::max(now, entry_free);
-    entry_free = enters + 20'014;
-    events.emplace(enters + 80'056, static_cast<int64_t>(requests.size() + i));
-  }
-  void Token(size_t i, int64_t now) {
-    Request& r = requests[i];
-    r.tokens.push_back(now);
-    if (static_cast<int64_t>(r.tokens.size()) < r.output) return Enter(i, now);
-    ++seats_free;
-    pages_free += Pages(r);
-  }
-  void Run() {
-    for (size_t i = 0; i < requests.size(); ++i) {
-      events.emplace(requests[i].arrival, static_cast<int64_t>(i));
-    }
-    while (!events.empty()) {
-      const auto [now, what] = *events.begin();
-      events.erase(events.begin());
-      if (what < 0) {
-        stepping = false;
-        for (const auto& [i, chunk] : step) {
-          requests[i].done += chunk;
-          if (requests[i].done < requests[i].prompt) continue;
-          std::erase(on_worker, i);
-          Token(i, now);
-        }
-      } else if (what < static_cast<int64_t>(requests.size())) {
-        queue.push_back(static_cast<size_t>(what));
-      } else {
-        Token(static_cast<size_t>(what) - requests.size(), now);
-      }
-      Dispatch(now);
-    }
-  }
-};
-
 struct Recorder : engine::EngineObserver {
   void OnAdmitted(const engine::SequenceNote& s) override { ticket[s.slot] = s.ticket.value; }
   void OnToken(const engine::TokenNote& t) override {
@@ -139,42 +56,133 @@ struct Recorder : engine::EngineObserver {
   std::map<uint64_t, std::vector<int64_t>> tokens;
 };
 
+using Slow = SlowSimulation;
+
+struct SlowScript {
+  int64_t at_us;
+  Slow::What what;
+  int index = 0;
+  double factor = 1;
+};
+
+engine::Fault FaultOf(const SlowScript& script) {
+  using Kind = engine::Fault::Kind;
+  const Kind kinds[] = {Kind::kWorkerLost, Kind::kWorkerBack, Kind::kUnitLost,
+                        Kind::kUnitBack,   Kind::kUnitSpeed,  Kind::kLinkSpeed};
+  return {kinds[static_cast<int>(script.what)], 0, static_cast<uint32_t>(script.index),
+          script.factor};
+}
+
+// Runs a trace through both and compares every token's instant. Durations are such that hardly ever
+// two events meet: who goes first at one instant is the engine's own rule.
+Slow RunBoth(const Slow::Setting& set, const Trace& trace, const std::vector<SlowScript>& script) {
+  SmallCloud cloud({.workers = set.workers,
+                    .units = set.units,
+                    .max_running = static_cast<int>(set.seats),
+                    .pages = set.pages,
+                    .link_latency = Nanoseconds(set.latency_ns),
+                    .per_layer = Nanoseconds(10'007)});
+  cloud.lane.kv_bytes_per_token = Bytes(set.kv_bytes);
+  cloud.lane.limits.heartbeat = Nanoseconds(set.heartbeat_ns);
+  cloud.lane.limits.lost_heartbeats = static_cast<uint32_t>(set.lost_heartbeats);
+  cloud.lane.limits.max_restarts = 1000;
+  for (auto& worker : cloud.lane.workers) worker.cache_tokens = Tokens(16 * set.cache_blocks);
+  Recorder recorder;
+  ReplayOptions options;
+  options.observer = &recorder;
+  Slow slow(set);
+  for (const SlowScript& s : script) {
+    options.faults.push_back({Microseconds(s.at_us), FaultOf(s)});
+    slow.AddFault(s.at_us * 1000, s.what, s.index, s.factor);
+  }
+  const Ran ran = RunCloud(cloud, trace, options);
+  for (const TraceRequest& request : trace.requests) {
+    const auto first = trace.block_ids.begin() + static_cast<int64_t>(request.first_block);
+    const uint32_t full = std::min(request.blocks, request.prompt_tokens / 16);
+    slow.requests.push_back({.arrival = request.arrival.count(),
+                             .prompt = request.prompt_tokens,
+                             .output = request.output_tokens,
+                             .blocks = {first, first + full}});
+  }
+  slow.Run();
+  LogHistogram gaps;
+  uint64_t refused = 0;
+  for (size_t i = 0; i < slow.requests.size(); ++i) {
+    CAPTURE(i);
+    const auto& expected = slow.requests[i].tokens;
+    const bool same = recorder.tokens[i + 1] == expected;
+    REQUIRE(same);
+    refused += slow.requests[i].refused;
+    for (size_t t = 1; t < expected.size(); ++t) {
+      gaps.Add(Nanoseconds(expected[t] - expected[t - 1]));
+    }
+  }
+  REQUIRE(refused == ran.report.refused_total());
+  REQUIRE(gaps.count() == ran.report.inter_token.count());
+  for (const double share : {0.5, 0.9, 0.99, 1.0}) {
+    REQUIRE(gaps.Percentile(share) == ran.report.inter_token.Percentile(share));
+  }
+  REQUIRE(slow.leases_lost ==
+          static_cast<int64_t>(
+              ran.report.restarts[static_cast<int>(engine::RestartCause::kLeaseExpired)]));
+  return slow;
+}
+
 TEST_CASE("every token leaves when the slow and obvious simulation says") {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     CAPTURE(seed);
-    Trace trace = SmallTrace(seed, 200);
-    for (TraceRequest& request : trace.requests) {
-      request.blocks = 0;
-    }
-    // Durations that hardly ever make two events meet: who goes first at one instant is the
-    // engine's own rule, which the reference does not know.
-    SmallCloud cloud({.max_running = 12, .pages = 100, .per_layer = Nanoseconds(10'007)});
-    cloud.lane.units[0].link = nullptr;
-    Recorder recorder;
-    ReplayOptions options;
-    options.observer = &recorder;
-    const Ran ran = RunCloud(cloud, trace, options);
-    Reference reference{.pages_free = 100, .seats_free = 12};
-    for (const TraceRequest& request : trace.requests) {
-      reference.requests.push_back(
-          {request.arrival.count(), request.prompt_tokens, request.output_tokens});
-    }
-    reference.Run();
-    LogHistogram gaps;
-    for (size_t i = 0; i < reference.requests.size(); ++i) {
-      CAPTURE(i);
-      const auto& expected = reference.requests[i].tokens;
-      const bool same = recorder.tokens[i + 1] == expected;
-      REQUIRE(same);
-      for (size_t t = 1; t < expected.size(); ++t) {
-        gaps.Add(Nanoseconds(expected[t] - expected[t - 1]));
-      }
-    }
-    REQUIRE(gaps.count() == ran.report.inter_token.count());
-    for (const double share : {0.5, 0.9, 0.99, 1.0}) {
-      REQUIRE(gaps.Percentile(share) == ran.report.inter_token.Percentile(share));
+    RunBoth({.seats = 12, .pages = 100}, SmallTrace(seed, 200), {});
+  }
+}
+
+TEST_CASE(
+    "so it does when transfers contend, prefixes are cached and evicted, and queues build up") {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    CAPTURE(seed);
+    const Slow slow = RunBoth({.workers = 2,
+                               .units = 3,
+                               .seats = 5,
+                               .pages = 60,
+                               .cache_blocks = 40,
+                               .latency_ns = 3'331,
+                               .kv_bytes = 601},
+                              SmallTrace(seed, 300, "gamma:rate=9000,cv=2"), {});
+    REQUIRE(slow.most_on_link > 3);
+  }
+}
+
+TEST_CASE("and when workers, wafers and the link fail under it") {
+  using What = Slow::What;
+  const std::vector<SlowScript> script = {
+      {3'001, What::kUnitLost, 1},        {6'003, What::kLinkSpeed, 0, 0.5},
+      {9'007, What::kWorkerLost, 0},      {12'011, What::kUnitBack, 1},
+      {14'009, What::kLinkSpeed, 0, 0},   {16'013, What::kLinkSpeed, 0, 1},
+      {18'017, What::kWorkerBack, 0},     {20'021, What::kUnitSlow, 0, 1.7},
+      {23'003, What::kUnitLost, 0},       {23'503, What::kUnitLost, 2},
+      {24'001, What::kUnitLost, 1},       {25'003, What::kUnitBack, 2},
+      {26'007, What::kUnitBack, 0},       {27'001, What::kLinkSpeed, 0, 0},
+      {27'301, What::kLinkSpeed, 0, 0.5}, {30'011, What::kLinkSpeed, 0, 1}};
+  int64_t leases = 0;
+  size_t anew = 0;
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    CAPTURE(seed);
+    const Slow slow = RunBoth({.workers = 2,
+                               .units = 3,
+                               .seats = 5,
+                               .pages = 60,
+                               .cache_blocks = 40,
+                               .latency_ns = 3'331,
+                               .kv_bytes = 601,
+                               .heartbeat_ns = 100'003,
+                               .lost_heartbeats = 2},
+                              SmallTrace(seed, 300, "gamma:rate=9000,cv=2"), script);
+    leases += slow.leases_lost;
+    for (const Slow::Request& request : slow.requests) {
+      anew += static_cast<size_t>(request.lives - (request.state == Slow::Request::State::kOver));
     }
   }
+  REQUIRE(leases > 20);
+  REQUIRE(anew > 20 * 20);
 }
 
 TEST_CASE("the slices in which a run is taken change nothing") {
