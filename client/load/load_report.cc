@@ -91,7 +91,8 @@ Summary Summarize(std::vector<double> sample) {
 
 LoadReport Evaluate(const LoadResult& result, const Goodput& goodput, bool bounded) {
   LoadReport report{.duration_s = ToSeconds(result.duration), .interrupted = result.interrupted};
-  std::vector<double> ttft, tpot, itl, e2el, ttft_due, e2el_due, lag, emulated_ttft, emulated_tpot, emulated_e2el;
+  std::vector<double> ttft, tpot, itl, e2el, ttft_due, e2el_due, lag, emulated_ttft, emulated_tpot,
+      emulated_e2el;
   uint64_t good = 0;
   for (const RequestRecord& record : result.records) {
     lag.push_back(Ms(record.sent - record.scheduled));

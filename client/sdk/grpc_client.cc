@@ -202,8 +202,8 @@ class GrpcCall : public TokenClient::Call, public grpc::ClientReadReactor<v1::Ge
 class GrpcClient : public TokenClient {
  public:
   explicit GrpcClient(const Endpoint& endpoint)
-      : GrpcClient(endpoint, grpc::CreateChannel(endpoint.authority(),
-                                                 grpc::InsecureChannelCredentials())) {}
+      : GrpcClient(endpoint,
+                   grpc::CreateChannel(endpoint.authority(), grpc::InsecureChannelCredentials())) {}
   ~GrpcClient() override { flying_.AwaitNone(); }
 
   std::shared_ptr<Call> Start(const GenerateSpec& spec, Listener listener) override {

@@ -169,7 +169,8 @@ absl::StatusOr<WireChunk> ReadChunk(std::string_view data, Ending* ending) {
     chunk.piece.tokens = static_cast<uint32_t>(ids->as_array().size());
   }
   if (const json::value* extension = Find(value, "waferline")) {
-    if (const json::value* all = Find(*extension, "instants_ns"); all != nullptr && all->is_array()) {
+    if (const json::value* all = Find(*extension, "instants_ns");
+        all != nullptr && all->is_array()) {
       for (const json::value& one : all->as_array()) {
         chunk.piece.instants.push_back(Nanoseconds(std::llround(NumberOf(&one).value_or(0))));
       }

@@ -35,7 +35,8 @@ struct Trace {
   Nanoseconds span;   // of one repetition: the last arrival and the mean gap
 };
 
-// When request `index` of `trace` arrives, repeated as often as it takes, `speed_up` times as densely.
+// When request `index` of `trace` arrives, repeated as often as it takes, `speed_up` times as
+// densely.
 Nanoseconds ArrivalOf(const Trace& trace, uint64_t index, double speed_up);
 // The seed of request `index` of a run.
 uint64_t SeedOf(uint64_t run_seed, uint64_t index);

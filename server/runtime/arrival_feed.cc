@@ -33,8 +33,8 @@ absl::Status ArrivalFeed::Check(const OwnArrival& own) const {
                                                    "0, 1, 2, ... in the order of their arrival"));
   }
   if (last_ && own.number > *last_) {
-    return absl::InvalidArgumentError(absl::StrCat("arrival_number: ", own.number,
-                                                   " lies behind ", *last_,
+    return absl::InvalidArgumentError(absl::StrCat("arrival_number: ", own.number, " lies behind ",
+                                                   *last_,
                                                    ", which was sent as the trace's last_arrival"));
   }
   if (own.last && !early_.empty() && early_.rbegin()->first > own.number) {

@@ -42,8 +42,7 @@ struct Client : EventTarget {
     ValidRequest request;
     request.model = model;
     request.cache_salt = trace->tenants[from.tenant];
-    request.prompt =
-        std::make_shared<const std::vector<TokenId>>(replay::PromptOf(*trace, index));
+    request.prompt = std::make_shared<const std::vector<TokenId>>(replay::PromptOf(*trace, index));
     request.max_tokens = from.output_tokens;
     request.sampling.min_tokens = from.output_tokens;
     request.sampling.seed = replay::SeedOf(seed, index);
@@ -63,9 +62,9 @@ int Run(char** words) {
   WL_CHECK(config.ok());
   std::ostringstream text;
   text << std::ifstream(words[2]).rdbuf();
-  const auto read = replay::ParseTrace(
-      text.str(), {.format = replay::TraceFormat::kJsonl,
-                   .block_tokens = static_cast<uint32_t>(std::atoi(words[3]))});
+  const auto read =
+      replay::ParseTrace(text.str(), {.format = replay::TraceFormat::kJsonl,
+                                      .block_tokens = static_cast<uint32_t>(std::atoi(words[3]))});
   WL_CHECK(read.ok());
 
   Bell bell;
