@@ -49,8 +49,12 @@ void Print(const SimRun& run) {
   Row("  transfer", r.transfer);
   Row("  decode", r.decode);
   for (const replay::DeviceUse& device : r.devices) {
-    printf("  %-32s %-8s busy %6.2f %%\n", device.name.c_str(), device.kind.c_str(),
+    printf("  %-32s %-8s busy %6.2f %%", device.name.c_str(), device.kind.c_str(),
            100 * device.busy_share);
+    if (device.most_kv_share > 0) {
+      printf("   KV %5.1f %%, at most %5.1f %%", 100 * device.kv_share, 100 * device.most_kv_share);
+    }
+    printf("\n");
   }
   if (r.energy_joules() > 0) {
     printf("energy %.3f kWh, cost %.2f USD, %.3f USD a million output tokens\n",

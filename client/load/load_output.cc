@@ -79,6 +79,15 @@ json::object ToJson(const RequestRecord& record) {
   json::array gaps;
   for (const Nanoseconds gap : TokenGaps(record)) gaps.emplace_back(Ms(gap));
   object["itl_ms"] = std::move(gaps);
+  if (!record.instants.empty()) {
+    json::array emulated, came;
+    for (const auto& [instant, at] : record.instants) {
+      emulated.emplace_back(Ms(instant));
+      came.emplace_back(Ms(at));
+    }
+    object["emulated_token_ms"] = std::move(emulated);
+    object["token_ms"] = std::move(came);
+  }
   if (record.emulated_first) object["emulated_ttft_ms"] = Ms(*record.emulated_first);
   if (record.emulated_last) object["emulated_e2el_ms"] = Ms(*record.emulated_last);
   return object;

@@ -76,6 +76,8 @@ class Run {
   void OnPiece(InFlight& flight, const sdk::Piece& piece) {
     RequestRecord& record = flight.record;
     record.arrivals.push_back({.at = Now(), .tokens = piece.tokens});
+    const Nanoseconds came = record.arrivals.back().at - record.sent;
+    for (const Nanoseconds instant : piece.instants) record.instants.emplace_back(instant, came);
     if (!piece.instants.empty()) {
       if (!record.emulated_first) record.emulated_first = piece.instants.front();
       record.emulated_last = piece.instants.back();

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -29,6 +30,9 @@ struct RequestRecord {
   std::optional<uint32_t> completion_tokens;
   std::optional<Nanoseconds> emulated_first;  // of the first token, since arrival at the server
   std::optional<Nanoseconds> emulated_last;
+  // Of every token, where the server tells its emulated instant since arrival: that, and when its
+  // piece came since the request was sent.
+  std::vector<std::pair<Nanoseconds, Nanoseconds>> instants;
 
   bool ok() const { return status.ok() && !arrivals.empty(); }
 };

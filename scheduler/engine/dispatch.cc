@@ -93,6 +93,7 @@ Room EngineState::TakeRoom(uint32_t u, uint32_t slot) {
   if (unit.cache) unit.cache->MakeRoom(needed);
   room.seat = *unit.seats->Take(Seats(1));
   room.pages = *unit.ledger->pages().Take(needed);
+  unit.kv.Change(now(), needed);
   hot_[slot].unit = u;
   return room;
 }

@@ -99,6 +99,7 @@ class EngineState final : public Engine, private EventTarget {
     bool reachable = true;  // false: its link has let a hand-off's lease expire
     bool usable() const { return alive && reachable; }
     std::unique_ptr<StageLedger> ledger;
+    KvUse kv;  // by sequences
     std::unique_ptr<SeatPool> seats;
     std::unique_ptr<BlockCache> cache;  // null without
     // Pipelines.

@@ -84,12 +84,7 @@ absl::Status EngineState::Apply(const Fault& fault) {
       unit.stepping = false;
       ++unit.step_generation;
       for (uint32_t slot = 0; slot < hot_.size(); ++slot) {
-        const Stage& stage = sequences_[slot].stage;
-        const Room* room = nullptr;
-        if (const auto* p = std::get_if<Prefilling>(&stage))
-          room = p->has_room ? &p->room : nullptr;
-        if (const auto* p = std::get_if<Prefilled>(&stage)) room = p->has_room ? &p->room : nullptr;
-        if (const auto* p = std::get_if<Resident>(&stage)) room = &p->room;
+        const Room* room = RoomOf(sequences_[slot].stage);
         if (room != nullptr && room->unit == index) Restart(slot, RestartCause::kUnitLost);
       }
       unit.members.clear();

@@ -47,6 +47,9 @@ void EngineState::LetGo(uint32_t slot) {
   if (hot.flags & HotSequence::kParked) --lane.parked;
   if (hot.flags & HotSequence::kHeldReader) --held_readers_;
   hot.flags &= HotSequence::kHasEndIds | HotSequence::kKeepsIds;
+  if (const Room* room = RoomOf(s.stage)) {
+    units_[room->unit].kv.Change(now(), Pages() - room->pages.amount());
+  }
   const bool waited = std::holds_alternative<Admitted>(s.stage);
   if (auto* resident = std::get_if<Resident>(&s.stage)) {
     Unit& unit = units_[resident->room.unit];

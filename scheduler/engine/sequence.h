@@ -77,6 +77,14 @@ struct Resident {
 
 using Stage = std::variant<std::monostate, Admitted, Prefilling, Prefilled, Resident>;
 
+// What it holds on a unit; null if nothing.
+inline const Room* RoomOf(const Stage& stage) {
+  if (const auto* p = std::get_if<Prefilling>(&stage)) return p->has_room ? &p->room : nullptr;
+  if (const auto* p = std::get_if<Prefilled>(&stage)) return p->has_room ? &p->room : nullptr;
+  if (const auto* p = std::get_if<Resident>(&stage)) return &p->room;
+  return nullptr;
+}
+
 struct alignas(64) HotSequence {
   int64_t last_token_ns = 0;  // or the arrival
   uint64_t ordinal = 0;

@@ -55,12 +55,12 @@ EngineSnapshot EngineState::Snapshot() const {
       const Unit& unit = units_[u];
       const Pages cached = unit.cache ? unit.cache->pages() : Pages();
       const PagePool& pages = unit.ledger->pages();
-      l.units.push_back({unit.spec.name, unit.alive, unit.reachable,
-                         static_cast<int>(unit.seats->used().count()), unit.spec.max_running,
-                         (pages.used() - cached).count(), cached.count(), pages.capacity().count(),
-                         unit.ledger->Occupancy(),
-                         unit.spec.link != nullptr ? unit.spec.link->backlog() : Bytes(),
-                         BusyOfStages(unit.spec)});
+      l.units.push_back(
+          {unit.spec.name, unit.alive, unit.reachable, static_cast<int>(unit.seats->used().count()),
+           unit.spec.max_running, (pages.used() - cached).count(), cached.count(),
+           pages.capacity().count(), unit.ledger->Occupancy(),
+           unit.spec.link != nullptr ? unit.spec.link->backlog() : Bytes(), BusyOfStages(unit.spec),
+           unit.kv.most().count(), unit.kv.AreaUntil(now())});
     }
   }
   return snapshot;
@@ -78,20 +78,16 @@ void EngineState::CheckLaws() const {
     if (std::holds_alternative<std::monostate>(s.stage)) continue;
     ++occupied;
     ++phases[hot_[slot].lane][static_cast<size_t>(s.phase)];
-    const Room* room = nullptr;
     if (std::holds_alternative<Admitted>(s.stage)) {
       ++waiting[hot_[slot].lane][static_cast<size_t>(s.queue_class)];
     }
     if (const auto* p = std::get_if<Prefilling>(&s.stage)) {
-      room = p->has_room ? &p->room : nullptr;
       if (p->worker != Prefilling::kOnUnit) memory[p->worker] += p->memory.amount();
     }
     if (const auto* p = std::get_if<Prefilled>(&s.stage)) {
-      room = p->has_room ? &p->room : nullptr;
       memory[p->worker] += p->memory.amount();
     }
-    if (const auto* p = std::get_if<Resident>(&s.stage)) room = &p->room;
-    if (room != nullptr) {
+    if (const Room* room = RoomOf(s.stage)) {
       pages[room->unit] += room->pages.amount();
       seats[room->unit] += room->seat.amount().count();
     }
@@ -105,6 +101,7 @@ void EngineState::CheckLaws() const {
     const PagePool& pool = unit.ledger->pages();
     WL_CHECK(pool.used() == pages[u] + (unit.cache ? unit.cache->pages() : Pages()));
     WL_CHECK(pool.used() <= pool.capacity());
+    WL_CHECK(unit.kv.held() == pages[u]);
     WL_CHECK(unit.seats->used().count() == seats[u]);
     for (const StageOccupancy& stage : unit.ledger->Occupancy()) {
       WL_CHECK(stage.weights + stage.buffers + stage.kv_used <= stage.capacity);

@@ -29,6 +29,8 @@ struct UnitSnapshot {
   // Emulated time since the start for which each stage of a pipeline worked; empty for batch
   // devices.
   std::vector<Nanoseconds> stage_busy;
+  int64_t most_pages_used = 0;  // by sequences, since the start
+  double page_nanoseconds = 0;  // the area under pages_used until now
 };
 
 struct WorkerSnapshot {

@@ -4,6 +4,7 @@
 // follow. Thread: the engine's.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -18,6 +19,28 @@ using Pages = Quantity<struct PagesUnit>;
 using PagePool = LeasePool<Pages>;
 using Seats = Quantity<struct SeatsUnit>;
 using SeatPool = LeasePool<Seats>;
+
+// How much of a unit's KV memory sequences held, over time.
+class KvUse {
+ public:
+  void Change(Nanoseconds now, Pages by) {
+    page_ns_ = AreaUntil(now);
+    since_ = now;
+    held_ += by;
+    most_ = std::max(most_, held_);
+  }
+  Pages held() const { return held_; }
+  Pages most() const { return most_; }
+  // Pages times nanoseconds.
+  double AreaUntil(Nanoseconds now) const {
+    return page_ns_ + held_.as_double() * (now - since_).as_double();
+  }
+
+ private:
+  Pages held_, most_;
+  Nanoseconds since_;
+  double page_ns_ = 0;
+};
 
 class StageLedger {
  public:

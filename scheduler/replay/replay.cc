@@ -183,7 +183,13 @@ Report ReplayRun::MakeReport(const std::vector<LanePower>& power) {
     }
     for (uint32_t u = 0; u < lane.units.size(); ++u) {
       const engine::DecodeUnitSpec& unit = lane.units[u];
-      DeviceUse use{.model = lane.model, .name = unit.name, .power = power_of(lane_power.units, u)};
+      const engine::UnitSnapshot& state = end.lanes[i].units[u];
+      const auto capacity = static_cast<double>(state.pages_capacity);
+      DeviceUse use{.model = lane.model,
+                    .name = unit.name,
+                    .kv_share = state.page_nanoseconds / window / capacity,
+                    .most_kv_share = static_cast<double>(state.most_pages_used) / capacity,
+                    .power = power_of(lane_power.units, u)};
       if (unit.pipeline != nullptr) {
         use.kind = "wafer";
         for (int s = 0; s < unit.pipeline->stage_count(); ++s) {
