@@ -78,6 +78,10 @@ absl::StatusOr<SimWorkload> ReadTraceFile(const Arguments& arguments) {
   } else {
     WL_ASSIGN_OR_RETURN(options.format, replay::GuessFormat(text));
   }
+  if (options.format == replay::TraceFormat::kAzure) {
+    WL_RETURN_IF_ERROR(
+        RefuseFlags(arguments, {"block-tokens"}, "blocks, which this format does not know"));
+  }
   absl::StatusOr<replay::ReadTrace> read = replay::ParseTrace(text, options);
   if (!read.ok()) {
     return absl::InvalidArgumentError(

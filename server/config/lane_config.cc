@@ -70,7 +70,10 @@ void ReadScheduling(YamlForm form, engine::LaneSpec* out) {
                                                 {{"arrival", policy::OrderRule::kArrival},
                                                  {"priority", policy::OrderRule::kPriority},
                                                  {"deadline", policy::OrderRule::kDeadline}});
-  out->order.aging = MicrosecondsOr(form, "aging_us", 10e6, Range{1, 1e12});
+  // A field of a rule that is not chosen would have no effect, so it is not known there.
+  if (out->order.rule == policy::OrderRule::kPriority) {
+    out->order.aging = MicrosecondsOr(form, "aging_us", 10e6, Range{1, 1e12});
+  }
   out->order.fair_tenants = form.Flag("fair_tenants", false);
   out->preempt = form.Flag("preempt", false);
 
@@ -102,7 +105,7 @@ void ReadScheduling(YamlForm form, engine::LaneSpec* out) {
     out->speculation.draft_time = MicrosecondsOr(form, "draft_time_us", 0, Range{0, 1e6});
   }
   out->limits.max_restarts = bound("max_restarts", 3);
-  out->limits.max_preemptions = bound("max_preemptions", 2);
+  if (out->preempt) out->limits.max_preemptions = bound("max_preemptions", 2);
   out->limits.reader_grace = MicrosecondsOr(form, "reader_grace_us", 10e6, Range{0, 1e12});
   out->limits.heartbeat = MicrosecondsOr(form, "handoff_heartbeat_us", 10e3, Range{1, 1e12});
   out->limits.lost_heartbeats =

@@ -197,6 +197,9 @@ class SimTest(unittest.TestCase):
         self.refused(*generated, "--skip-bad", says="--skip-bad has no effect", code=2)
         self.refused(*generated, "--prefixes", 3, says="--prefixes has no effect", code=2)
         self.refused("sim", "--config", self.fleet, "--arrivals", "poisson:cv=1", says="--arrivals", code=2)
+        self.refused("sim", "--config", self.fleet, "--trace", self.trace("azure"), "--block-tokens", 64,
+                     says="--block-tokens has no effect", code=2)
+        self.refused(*run, "--config", self.write("f.yaml", FLEET.replace("overlap: layer", "aging_us: 5")), says="aging_us")
         self.refused(*generated, "--count", 10, "--prompt", "normal:mean=3", says="--prompt", code=2)
         self.refused("sim", "--config", self.fleet, "--trace", self.folder / "gone", says="gone")
         self.refused(*run, "--requests", self.folder / "no" / "table.csv", says="table.csv")

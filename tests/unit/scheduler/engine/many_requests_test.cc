@@ -439,9 +439,40 @@ TEST_CASE("KV that stayed on a wafer is not moved again, and gives way to sequen
   const auto second = cloud.AskFor(prompt, 2);
   cloud.Run();
   REQUIRE(second->outcome.times.transfer == Nanoseconds(4 * SmallCloud::kKvPerToken));
+  // Another salt finds nothing there.
+  ValidRequest salted;
+  salted.cache_salt = "mine";
+  const auto third = cloud.AskFor(prompt, 2, salted);
+  cloud.Run();
+  REQUIRE(third->outcome.times.transfer == Nanoseconds(100 * SmallCloud::kKvPerToken));
   const auto large = cloud.Ask(200, 50);
   cloud.Run();
   REQUIRE(large->outcome.reason == FinishReason::kLength);
+}
+
+TEST_CASE("a session sticks to the wafer that has its KV, another salt's does not") {
+  SmallCloud cloud({.units = 3, .pages = 64});
+  for (auto& unit : cloud.lane.units) unit.prefix_cache = true;
+  cloud.lane.unit.rule = policy::UnitRule::kSticky;
+  cloud.Build({.max_sequences = 32});
+  std::vector<TokenId> talk(60);
+  for (int i = 0; i < 60; ++i) talk[i] = i + 5;
+  const auto other = cloud.Ask(30, 4000 / 16);  // takes the first wafer, and stays
+  cloud.Run(Microseconds(200));
+  const auto begun = cloud.AskFor(talk, 4);
+  cloud.Run(cloud.timeline.now() + Milliseconds(2));
+  REQUIRE(begun->ended);
+  // Someone else loads the session's wafer too: headroom alone would send it to the third.
+  const auto busy = cloud.Ask(30, 4000 / 16);
+  cloud.Run(cloud.timeline.now() + Microseconds(200));
+  for (int turn = 0; turn < 3; ++turn) {
+    for (int i = 0; i < 20; ++i) talk.push_back(static_cast<TokenId>(1000 + talk.size()));
+    const auto next = cloud.AskFor(talk, 4);
+    cloud.Run(cloud.timeline.now() + Milliseconds(2));
+    REQUIRE(next->ended);
+    // Only what is new is moved.
+    REQUIRE(next->outcome.times.transfer <= Nanoseconds(36 * SmallCloud::kKvPerToken));
+  }
 }
 
 TEST_CASE("a short prompt is prefilled on its wafer") {
