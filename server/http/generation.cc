@@ -181,6 +181,17 @@ void Generation::WriteStream() {
 }
 
 void Generation::WriteChoice(std::string& out, size_t index) {
+  WriteNews(out, index);
+  Choice& choice = choices_[index];
+  if (!choice.ended) return;
+  choice.finished = true;
+  const bool last =
+      std::all_of(choices_.begin(), choices_.end(), [](const Choice& c) { return c.finished; });
+  const openai::Usage usage = last ? SumOfUsage() : openai::Usage();
+  writer_.AppendFinish(out, index, choice.result.end.reason, last ? &usage : nullptr);
+}
+
+void Generation::WriteNews(std::string& out, size_t index) {
   Choice& choice = choices_[index];
   const Surroundings& around = owner_->surroundings();
   // The echoed prompt goes first; with log-probabilities it is there when the first token is.
@@ -197,12 +208,6 @@ void Generation::WriteChoice(std::string& out, size_t index) {
     around.metrics->OnStreamEvent(model(), std::exchange(choice.tokens_to_send, 0));
     delta = {};
   }
-  if (!choice.ended) return;
-  choice.finished = true;
-  const bool last =
-      std::all_of(choices_.begin(), choices_.end(), [](const Choice& c) { return c.finished; });
-  const openai::Usage usage = last ? SumOfUsage() : openai::Usage();
-  writer_.AppendFinish(out, index, choice.result.end.reason, last ? &usage : nullptr);
 }
 
 void Generation::SendDocument() {
@@ -219,6 +224,10 @@ void Generation::SendFailure(const Choice& choice) {
   CancelAll();
   if (!headers_sent_) return owner_->SendError(*exchange, choice.failure, choice.retry_after);
   std::string out;
+  // What came before it reaches the client before it.
+  for (size_t i = 0; i < choices_.size(); ++i) {
+    if (!choices_[i].finished) WriteNews(out, i);
+  }
   openai::AnswerWriter::AppendFailure(out, choice.failure);
   out += openai::kDoneEvent;
   exchange->Write(out);

@@ -55,6 +55,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   void Answer();
   void WriteStream();
   void WriteChoice(std::string& out, size_t index);
+  void WriteNews(std::string& out, size_t index);
   void SendDocument();
   void SendFailure(const Choice& choice);
   void CancelAll();

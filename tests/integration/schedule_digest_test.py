@@ -163,7 +163,8 @@ class ScheduleDigestTest(unittest.TestCase):
             self.assertEqual(json.loads(get(server.http + "/admin/load"))["schedule_digest"], scene.digest)
         for number, instants in told.items():
             row = scene.rows[number]
-            self.assertEqual(instants is None, row["result"].startswith("refused"))
+            if instants is None:  # refused, or its deadline passed before the answer's head went out
+                self.assertTrue(row["result"].startswith("refused") or row["result"] == "deadline", row)
             if instants:
                 self.assertEqual(len(instants), int(row["output_tokens"]))  # fewer if its deadline passed
                 self.assertEqual(instants, sorted(instants))

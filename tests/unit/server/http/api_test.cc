@@ -242,11 +242,14 @@ TEST_CASE("a failure after the headers is an event, then [DONE]") {
   Say(sink, "x");
   client.ReadUntil("\"content\":\"x\"");
   client.ReadUntil("\n\n\r\n");
+  // What comes right before it is not lost with it.
+  Say(sink, "y", 1);
   sink->OnOutcome(Ended(6, FinishReason::kFailed, absl::UnavailableError("a worker was lost")));
   bool done = false;
   const auto events = Events(client.ReadChunks(), &done);
-  REQUIRE(events.size() == 1);
-  CHECK(events[0].at("error").at("message").as_string() == "a worker was lost");
+  REQUIRE(events.size() == 2);
+  CHECK(events[0].at("choices").at(0).at("delta").at("content").as_string() == "y");
+  CHECK(events[1].at("error").at("message").as_string() == "a worker was lost");
   CHECK(done);
   // Without a stream it is the code.
   client.Send(Post("/v1/chat/completions", kChat + "}"));
