@@ -27,7 +27,8 @@ def lists_of(rng):
     what, items = rng.choice(LISTS)
     n = rng.choice([2, 3, 3, 4])
     question = render(rng, f"{{Name {NUMBERS[n]} {what}.|List {NUMBERS[n]} {what}.|List {NUMBERS[n]} {what}.|Can you name {NUMBERS[n]} {what}?|Tell me {NUMBERS[n]} {what}.|Give me {NUMBERS[n]} {what}.|{NUMBERS[n]} {what}, please.|Name {n} {what}.|List {n} {what}.}}")
-    chosen = rng.sample(items, n)
+    first = rng.randrange(len(items))
+    chosen = (items + items)[first:first + n]  # each item has one that follows it: so small a model repeats itself in lists drawn freely
     if question.startswith("List"):
         return question, "\n".join(f"{i + 1}. {c[0].upper() + c[1:]}" for i, c in enumerate(chosen))
     return question, render(rng, joined(chosen) + ".")
@@ -54,4 +55,4 @@ def what_next(rng):
 
 
 def skill(rng):
-    return rng.choice([sums, lists_of, lists_of, lists_of, counting, what_next, what_next, what_next])(rng)
+    return rng.choice([sums, counting] + [what_next] * 3 + [lists_of] * 5)(rng)

@@ -68,7 +68,7 @@ def stories(new_chat, picks, count, show):
         story, stopped = chat.ask(wish)
         lesson = chat.ask("What did we learn?")[0] if stopped else ""
         found = dict(hero=says(story, hero), thing=says(story, thing), stays=stays(story), stopped=stopped,
-                     lesson="that " in lesson and lesson.split("hat ", 1)[1].strip() in story)
+                     lesson="that " in lesson and lesson.split("hat ", 1)[1].strip(". ") in story)
         found["both"] = found["hero"] and found["thing"]
         for key, value in found.items():
             score[key] += value
