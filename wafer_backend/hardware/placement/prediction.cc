@@ -327,6 +327,11 @@ absl::Status CheckTask(const PredictionTask& task) {
   WL_RETURN_IF_ERROR(check("users", task.users));
   WL_RETURN_IF_ERROR(check("prompt", task.prompt));
   WL_RETURN_IF_ERROR(check("generate", task.generate));
+  if (task.prompt + task.generate - 1 > kMost) {
+    return absl::InvalidArgumentError(absl::StrCat("prompt and generate are ", task.prompt, " and ",
+                                                   task.generate,
+                                                   ", together they must not exceed ", kMost));
+  }
   if (static_cast<double>(task.kv) * static_cast<double>(task.users) > 1e15) {
     return absl::InvalidArgumentError("kv times users must be at most 1e15 positions");
   }
