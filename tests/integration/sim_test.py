@@ -209,7 +209,7 @@ class SimTest(unittest.TestCase):
                      says="a.yaml:10: models[0].scheduling.overlap")
         self.refused(*run, "--config", self.write("b.yaml", FLEET.replace("workers: 2", "wokers: 2")), says="wokers")
         self.refused(*run, "--config", self.write("c.yaml", FLEET.replace("llama-3.1-8b", "llama-3.1-70b").replace(
-            "max_running: 16}", "wafers_per_unit: 1}", 1)), says="do not fit 1 wafer")
+            "max_running: 16}", "wafers_per_unit: 1}", 1)), says="does not fit")
         self.refused(*run, "--config", self.write("d.yaml", FLEET + "faults: [{at_s: 1, fault: unit_lost, index: 7}]\n"),
                      says="fault 0")
         self.refused("sim", "--config", self.write("e.yaml", FLEET.replace("block_tokens: 512", "block_tokens: 256")), "--trace",
