@@ -148,12 +148,18 @@ class Run {
 
   LoadResult Collect() {
     std::vector<std::shared_ptr<InFlight>> flights;
+    std::vector<std::shared_ptr<sdk::TokenClient::Call>> calls;
     {
       MutexLock lock(&mutex_);
       flights = flights_;
       for (const auto& flight : flights) {
-        if (flight->call) flight->call->Cancel();
+        if (flight->call) calls.push_back(flight->call);
       }
+    }
+    // Without the lock: a client may hold one of its own here and when it says OnEnd.
+    for (const auto& call : calls) call->Cancel();
+    {
+      MutexLock lock(&mutex_);
       landed_.Wait(&mutex_, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return in_flight_ == 0; });
     }
     LoadResult result{.interrupted = stopped_};

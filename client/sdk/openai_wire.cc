@@ -204,7 +204,10 @@ absl::StatusOr<std::vector<ModelEntry>> ReadModels(std::string_view body) {
     for (const char* key : {"context_length", "max_model_len"}) {
       if (const auto n = CountOf(Find(entry, key))) model.context_length = *n;
     }
-    if (const std::string owner = TextOf(Find(entry, "owned_by")); !owner.empty()) {
+    // Waferline says what it computes and what it times; of others only the owner is known.
+    if (const json::value* own = Find(entry, "waferline")) {
+      model.details = TextOf(Find(*own, "description"));
+    } else if (const std::string owner = TextOf(Find(entry, "owned_by")); !owner.empty()) {
       model.details = absl::StrCat("owned by ", owner);
     }
     models.push_back(std::move(model));

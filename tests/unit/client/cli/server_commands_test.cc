@@ -26,6 +26,9 @@ struct Cloud {
     server = *std::move(started);
     url = "grpc://127.0.0.1:" + std::to_string(server->port());
   }
+  ~Cloud() {
+    server->Shutdown();
+  }  // before the door, which it uses, and after which it goes itself
   text::ModelCatalog models = ByteModels(100'000);
   PuppetOperators operators;
   std::unique_ptr<rpc::RpcServer> server;

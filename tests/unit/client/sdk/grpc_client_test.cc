@@ -18,6 +18,9 @@ struct Cloud {
     server = *std::move(started);
     client = MakeGrpcClient(*ParseEndpoint("grpc://127.0.0.1:" + std::to_string(server->port())));
   }
+  ~Cloud() {
+    server->Shutdown();
+  }  // before the door, which it uses, and after which it goes itself
   text::ModelCatalog models = ByteModels(4096);
   PuppetOperators operators;
   std::unique_ptr<rpc::RpcServer> server;

@@ -157,11 +157,13 @@ TEST_CASE("errors of every shape keep their message and get a code") {
 
 TEST_CASE("a list of models is read, and nothing else is") {
   const auto models =
-      ReadModels(R"({"data":[{"id":"a","max_model_len":512},{"id":"b","owned_by":"me"}]})");
+      ReadModels(R"({"data":[{"id":"a","max_model_len":512},{"id":"b","owned_by":"me"},
+                                 {"id":"c","owned_by":"x","waferline":{"description":"computed"}}]})");
   REQUIRE(models.ok());
-  REQUIRE(models->size() == 2);
+  REQUIRE(models->size() == 3);
   CHECK((*models)[0].context_length == 512);
   CHECK((*models)[1].details == "owned by me");
+  CHECK((*models)[2].details == "computed");
   for (const char* junk : {"", "{}", "[]", R"({"data":3})"}) CHECK_FALSE(ReadModels(junk).ok());
 }
 

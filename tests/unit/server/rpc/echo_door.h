@@ -9,6 +9,7 @@
 #include <mutex>
 #include <set>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "scheduler/request/front_door.h"
@@ -18,8 +19,14 @@ namespace waferline {
 class EchoDoor : public FrontDoor {
  public:
   explicit EchoDoor(std::chrono::microseconds gap = {}) : gap_(gap) {}
+  // No server may submit any more.
   ~EchoDoor() override {
-    for (std::thread& thread : threads_) thread.join();
+    std::vector<std::thread> threads;
+    {
+      std::lock_guard lock(mutex_);
+      threads = std::move(threads_);
+    }
+    for (std::thread& thread : threads) thread.join();
   }
 
   absl::StatusOr<Ticket> Submit(ValidRequest request) override {

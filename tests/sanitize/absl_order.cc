@@ -1,7 +1,8 @@
-// What ThreadSanitizer cannot see of absl's locks: they are in a library of Debian that is not
-// instrumented, and gRPC locks with them, so what they order would look like races. These stand
-// before the library's own in every program of the preset "tsan" and tell the sanitizer what the
-// library then does; nothing is suppressed by that.
+// What ThreadSanitizer cannot see of absl's locks and of the count of who shares a Status: they are
+// in libraries of Debian that are not instrumented, and gRPC locks with them, so what they order
+// would look like races. These stand before the library's own in every program of the preset "tsan"
+// and tell the sanitizer what the library then does; nothing is suppressed by that.
+#include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "tests/sanitize/next_definition.h"
 
@@ -56,6 +57,16 @@ bool CondVar::WaitWithDeadline(Mutex* mutex, Time deadline) {
   const bool timed_out = wait(this, mutex, deadline);
   __tsan_acquire(mutex);
   return timed_out;
+}
+
+void Status::UnrefNonInlined(uintptr_t rep) {
+  static auto* const unref =
+      NextDefinition<void(uintptr_t)>("_ZN4absl7debian36Status15UnrefNonInlinedEm");
+  // Whoever counts down to nothing has seen what the others did before.
+  void* const shared = reinterpret_cast<void*>(rep);
+  __tsan_release(shared);
+  __tsan_acquire(shared);
+  unref(rep);
 }
 
 ABSL_NAMESPACE_END

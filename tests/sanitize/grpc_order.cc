@@ -1,5 +1,5 @@
 // What gRPC promises about the order of things and ThreadSanitizer cannot see, because Debian's
-// libraries are not instrumented. As absl_locks.cc: each function tells the sanitizer, then does
+// libraries are not instrumented. As absl_order.cc: each function tells the sanitizer, then does
 // what the library's own does.
 //   - What was done before an operation was started happens before its completion is taken off its
 //     queue (on which gRPC runs the reactions).
