@@ -158,8 +158,13 @@ HWY_NOINLINE void Unpack(const PackedWeights<kDType>& w, int64_t blocks, uint8_t
   }
 }
 
-// With this many groups, unpacking a panel once costs less than in each group's pass.
+// With this many groups, unpacking a panel of K-quants once costs less than in each group's pass.
+// The nibbles of Q4_0 are taken apart on ports that the products leave idle, and whole bytes would
+// only crowd the caches: 1.08 (prompts) and 1.10 times (32 sequences) as fast without.
 constexpr int64_t kWorthUnpacking = 3;
+constexpr bool NeedsUnpacking(DType dtype) {
+  return dtype != DType::kQ8_0 && dtype != DType::kQ4_0;
+}
 
 template <DType kDType>
 void MultiplyPanels(const ProductTask& task) {
@@ -183,7 +188,7 @@ void MultiplyPanels(const ProductTask& task) {
         row += group.count;
       }
     };
-    if (kDType == DType::kQ8_0 || groups < kWorthUnpacking) {
+    if (!NeedsUnpacking(kDType) || groups < kWorthUnpacking) {
       with_groups(packed);
     } else {
       auto* values = reinterpret_cast<uint8_t*>(task.workspace);
