@@ -186,6 +186,17 @@ void Fabric::StartStep(int tile) {
   core.step_began = now_ + 1;
 }
 
+namespace {
+
+// Where in the core's memory an operation's word `index` lies; a program that leaves it is a bug.
+size_t WordOf(const Operation& op, uint32_t index, size_t words) {
+  const int64_t at = int64_t{op.offset} + index;
+  WL_CHECK(at >= 0 && at < static_cast<int64_t>(words));
+  return static_cast<size_t>(at);
+}
+
+}  // namespace
+
 // One operation for one cycle; true if it did something.
 bool Fabric::Advance(int tile, const Operation& op, int32_t* done, bool* ramp_used) {
   using Kind = Operation::Kind;
@@ -210,7 +221,7 @@ bool Fabric::Advance(int tile, const Operation& op, int32_t* done, bool* ramp_us
     if (*ramp_used || (channel.from & kRamp) == 0) return false;
     if (channel.up.count >= size_.ramp_cycles + 3) return false;
   }
-  const std::span<uint32_t> words = memory(tile).subspan(static_cast<size_t>(op.offset));
+  const std::span<uint32_t> words = memory(tile);
   uint32_t index = static_cast<uint32_t>(*done);
   if (takes) {
     Queue<kRampRoom>& queue = channels_[static_cast<size_t>(in)].down;
@@ -224,13 +235,14 @@ bool Fabric::Advance(int tile, const Operation& op, int32_t* done, bool* ramp_us
     ++result_.wavelets_taken;
     index = wavelet.index;
     const bool adds = op.kind == Kind::kAdd || op.kind == Kind::kAddAndSend;
-    words[index] = adds ? words[index] + wavelet.value : wavelet.value;
+    uint32_t& word = words[WordOf(op, index, words.size())];
+    word = adds ? word + wavelet.value : wavelet.value;
   }
   if (gives) {
     *ramp_used = true;
     // The operation itself takes the cycle, then the ramp.
     channels_[static_cast<size_t>(out)].up.Push(
-        {words[index], index, now_ + 1 + size_.ramp_cycles});
+        {words[WordOf(op, index, words.size())], index, now_ + 1 + size_.ramp_cycles});
     ++result_.wavelets_sent;
     Wake(out);
   }

@@ -27,6 +27,7 @@ namespace waferline::fabric {
 enum Port : uint8_t { kNorth = 1, kEast = 2, kSouth = 4, kWest = 8, kRamp = 16 };
 inline constexpr int kColours = 24;
 
+// Touches offset + index of its core's memory only: a check fails otherwise.
 struct Operation {
   enum class Kind : uint8_t {
     kSend,            // memory[offset ...] onto `out`
