@@ -57,7 +57,8 @@ absl::Status YamlFile::status() const {
 YamlForm::YamlForm(YamlFile* file, YAML::Node map, std::string prefix)
     : file_(file), map_(std::move(map)), prefix_(std::move(prefix)) {}
 
-bool YamlForm::Has(const std::string& field) const {
+bool YamlForm::Has(const std::string& field) {
+  known_.insert(field);
   if (!map_.IsMap()) return false;
   const YAML::Node& map = map_;  // operator[] of a non-const node would create the field
   return map[field].IsDefined();

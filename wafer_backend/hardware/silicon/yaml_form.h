@@ -52,7 +52,8 @@ class YamlFile {
 
 class YamlForm {
  public:
-  bool Has(const std::string& field) const;
+  // A field that is asked for is known, here or not.
+  bool Has(const std::string& field);
 
   // {value: 1.1e9, low: 0.85e9, high: 1.1e9, mark: P, source: "..."}; low and high go together and
   // may be left out.

@@ -49,10 +49,11 @@ extra: 1
   REQUIRE(config.status().code() == absl::StatusCode::kInvalidArgument);
   const std::string text(config.status().message());
   CAPTURE(text);
-  for (const char* wanted : {"bad.yaml:1: listen.http_port", "bad.yaml:2: clock.arrival_grace_us",
-                             "shape: is missing", "bad.yaml:5: models[0].prefill.workers",
-                             "bad.yaml:6: models[0].decode", "arrival, priority, deadline",
-                             "bad.yaml:8: models[0].tokens.shards", "bad.yaml:9: extra"}) {
+  for (const char* wanted :
+       {"bad.yaml:1: listen.http_port", "bad.yaml:2: clock.arrival_grace_us", "shape: is missing",
+        "bad.yaml:5: models[0].prefill.workers", "bad.yaml:6: models[0].decode",
+        "arrival, priority, deadline", "bad.yaml:8: models[0].tokens.shards",
+        "bad.yaml:9: extra: is not known here; known are: api_keys"}) {
     CAPTURE(wanted);
     REQUIRE(text.find(wanted) != std::string::npos);
   }
