@@ -48,8 +48,8 @@ struct Share {
 
 // Work enough for one task to outweigh its hand-over and the ragged start of a memory stream.
 constexpr int64_t kTaskBytes = 128 << 10;
-// Tasks for each thread at most: so late threads cost an eighth of a loop at worst.
-constexpr int64_t kTasksPerThread = 8;
+// Tasks for each thread at most: so late threads cost a sixteenth of a loop at worst.
+constexpr int64_t kTasksPerThread = 16;
 
 std::vector<Share> ShareOut(std::span<const Product> products, int64_t groups, int threads) {
   Bytes total;
@@ -124,7 +124,10 @@ void MatMul(std::span<const Product> products, const float* x, int64_t n, Thread
     const int64_t first = task * shares[p].panels_per_task;
     const int64_t end =
         std::min(first + shares[p].panels_per_task, products[p].weights->panel_count());
-    Multiply({&products[p], first, end, groups, workspaces + worker * workspace.count()}, path);
+    const int64_t next = std::min(first + pool.threads() * shares[p].panels_per_task,
+                                  products[p].weights->panel_count());
+    Multiply({&products[p], first, end, next, groups, workspaces + worker * workspace.count()},
+             path);
   });
 }
 

@@ -166,25 +166,30 @@ constexpr bool NeedsUnpacking(DType dtype) {
   return dtype != DType::kQ8_0 && dtype != DType::kQ4_0;
 }
 
+constexpr int64_t kWorthFetching = 4;  // rows of activations
+
 template <DType kDType>
 void MultiplyPanels(const ProductTask& task) {
   const PackedMatrix& m = *task.product->weights;
   const int64_t blocks = m.cols() / kActivationBlock;
   const auto groups = static_cast<int64_t>(task.groups.size());
-  // While one panel is multiplied the next one comes from memory, in equal parts with each group. A
-  // single group reads it once anyway, which the CPU's own prefetching does best.
+  // While one panel is multiplied the next one comes from memory, in equal parts with each group: a
+  // product that is not bound by memory alone would else wait for it at every page. Where it is,
+  // the CPU's own prefetching does best.
+  const bool fetch = groups > 1 || task.groups[0].count >= kWorthFetching;
   const int64_t steps = (blocks + 1) / 2 * groups;
-  const int64_t ahead_lines = (m.panel_bytes() / 64 + steps - 1) / steps;
+  const int64_t ahead_lines = fetch ? (m.panel_bytes() / 64 + steps - 1) / steps : 0;
   for (int64_t panel = task.first_panel; panel < task.end_panel; ++panel) {
     const std::byte* memory = m.panel(panel);
     const PackedWeights<kDType> packed{reinterpret_cast<const uint8_t*>(memory)};
-    const bool fetch = groups > 1 && panel + 1 < task.end_panel;
+    const int64_t next = panel + 1 < task.end_panel ? panel + 1 : task.next_panel;
+    const int64_t lines = next < m.panel_count() ? ahead_lines : 0;
     const auto with_groups = [&](const auto& w) {
-      const std::byte* ahead = memory + m.panel_bytes();
+      const std::byte* ahead = m.panel(next);
       int64_t row = 0;
       for (const ColumnGroup& group : task.groups) {
-        MultiplyGroup(task, panel, group, row, w, ahead, fetch ? ahead_lines : 0);
-        ahead += ahead_lines * ((blocks + 1) / 2) * 64;
+        MultiplyGroup(task, panel, group, row, w, ahead, lines);
+        ahead += lines * ((blocks + 1) / 2) * 64;
         row += group.count;
       }
     };
