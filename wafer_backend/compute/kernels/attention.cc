@@ -48,6 +48,14 @@ HWY_NOINLINE float WeighScores(float* scores, int64_t width, int64_t seen, Runni
   return shrink;
 }
 
+// Cache lines to fetch with each of `depth` steps, so that all keys, or values, of so many
+// positions of a head come.
+int64_t LinesEach(const AttentionTask& task, int64_t positions, int64_t depth) {
+  return (positions * task.layout->head_dim * 2 + 64 * depth - 1) / (64 * depth);
+}
+
+// While a page's keys are multiplied its values come from memory, and while its values are, the
+// keys that the worker needs next.
 template <DType kDType>
 void TakePage(const AttentionTask& task, int64_t page, const AttentionBuffers& buffers) {
   const int64_t page_tokens = task.layout->page_tokens;
@@ -59,17 +67,39 @@ void TakePage(const AttentionTask& task, int64_t page, const AttentionBuffers& b
     const int64_t seen = std::min(page_tokens, task.Seen(first + rows - 1) - begin);
     if (seen <= 0) continue;
     const int64_t width = (seen + 15) / 16 * 16;
-    Multiply<kDType>(rows, width,
-                     {head_dim, buffers.queries + first * head_dim, head_dim, task.Keys(page),
-                      page_tokens, buffers.scores, page_tokens, nullptr});
+    TileProduct keys{.depth = head_dim,
+                     .rows = buffers.queries + first * head_dim,
+                     .row_step = head_dim,
+                     .columns = task.Keys(page),
+                     .block_step = KvPageLayout::kKeyBlock * head_dim,
+                     .column_step = KvPageLayout::kKeyBlock,
+                     .out = buffers.scores,
+                     .out_step = page_tokens};
     float shrink[kTileRows];
+    TileProduct values{.depth = seen,
+                       .rows = buffers.scores,
+                       .row_step = page_tokens,
+                       .columns = task.Values(page),
+                       .block_step = 16,
+                       .column_step = head_dim,
+                       .out = buffers.value_sums + first * head_dim,
+                       .out_step = head_dim,
+                       .first_scale = shrink};
+    if (first == 0) {
+      keys.ahead = values.columns;
+      keys.ahead_lines = LinesEach(task, task.PositionsIn(page), keys.depth);
+      values.ahead = task.KeysAfter(page);
+      values.ahead_lines =
+          values.ahead == nullptr
+              ? 0
+              : LinesEach(task, task.PositionsIn((page + 1) % task.pages()), values.depth);
+    }
+    Multiply<kDType>(rows, width, keys);
     for (int64_t r = 0; r < rows; ++r) {
       shrink[r] = WeighScores(buffers.scores + r * page_tokens, width, task.Seen(first + r) - begin,
                               buffers.running + first + r);
     }
-    Multiply<kDType>(rows, head_dim,
-                     {seen, buffers.scores, page_tokens, task.Values(page), head_dim,
-                      buffers.value_sums + first * head_dim, head_dim, shrink});
+    Multiply<kDType>(rows, head_dim, values);
   }
 }
 
@@ -81,9 +111,7 @@ void Attend(const AttentionTask& task, const AttentionBuffers& buffers) {
   }
   std::fill_n(buffers.running, task.rows(), RunningSoftmax());
   std::fill_n(buffers.value_sums, task.rows() * task.layout->head_dim, 0.0f);
-  const int64_t pages =
-      (task.Seen(task.rows() - 1) + task.layout->page_tokens - 1) / task.layout->page_tokens;
-  for (int64_t page = 0; page < pages; ++page) {
+  for (int64_t page = 0; page < task.pages(); ++page) {
     if (task.layout->dtype == DType::kF16) {
       TakePage<DType::kF16>(task, page, buffers);
     } else {
@@ -110,10 +138,9 @@ namespace {
 // the task's arrays to stay in the core's own cache.
 constexpr int64_t kTaskRows = 48;
 
-struct RunShare {
-  int64_t positions_per_task;
-  int64_t tasks;
-};
+// Tasks for each thread, where there is work for so many: fewer would leave threads waiting for the
+// last one, more would stop fetching ahead at each one's end.
+constexpr int64_t kTasksPerThread = 32;
 
 }  // namespace
 
@@ -122,38 +149,45 @@ void Attend(const AttentionShape& shape, const KvPageLayout& layout, int64_t lay
   WL_CHECK(shape.heads > 0 && shape.heads % layout.kv_heads == 0);
   const int64_t heads_each = shape.heads / layout.kv_heads;
   const int64_t positions_each = std::max<int64_t>(1, kTaskRows / heads_each);
-  int64_t tasks = 0;
+  const auto parts_of = [&](const QueryRun& run) {
+    return (run.rows + positions_each - 1) / positions_each;
+  };
+  int64_t parts = 0;
   int64_t positions_seen = 0;
   for (const QueryRun& run : runs) {
-    tasks += (run.rows + positions_each - 1) / positions_each * layout.kv_heads;
-    positions_seen += (run.first + run.rows) * layout.kv_heads;
+    parts += parts_of(run);
+    positions_seen += run.first + run.rows;
   }
-  if (tasks == 0) return;
+  if (parts == 0) return;
+  const int64_t kv_heads_each = std::clamp<int64_t>(
+      parts * layout.kv_heads / (kTasksPerThread * pool.threads()), 1, layout.kv_heads);
+  const int64_t tasks_each = (layout.kv_heads + kv_heads_each - 1) / kv_heads_each;
   const Bytes each = AttentionBuffers::Size(layout, positions_each * heads_each);
   std::byte* memory = scratch.Take(Scratch::kWorkers, pool.threads() * each);
   const auto attend = WL_FOR_PATH(path, Attend);
-  pool.ParallelFor(tasks, Bytes(positions_seen * layout.head_dim * 4 / tasks),
-                   [&](int64_t index, int worker) {
-                     const QueryRun* run = runs.data();
-                     const auto tasks_of = [&] {
-                       return (run->rows + positions_each - 1) / positions_each * layout.kv_heads;
-                     };
-                     for (; index >= tasks_of(); ++run) index -= tasks_of();
-                     const int64_t first = index / layout.kv_heads * positions_each;
-                     const AttentionTask task{
-                         .run = run,
-                         .layout = &layout,
-                         .layer = layer,
-                         .kv_head = index % layout.kv_heads,
-                         .heads = shape.heads,
-                         .heads_each = heads_each,
-                         .first_row = first,
-                         .positions = std::min(positions_each, run->rows - first),
-                         .scale = shape.scale,
-                     };
-                     attend(task, AttentionBuffers::At(memory + worker * each.count(), layout,
-                                                       positions_each * heads_each));
-                   });
+  const Bytes task_bytes(positions_seen * kv_heads_each * layout.head_dim * 4 / parts);
+  pool.ParallelFor(parts * tasks_each, task_bytes, [&](int64_t index, int worker) {
+    int64_t part = index / tasks_each;
+    const QueryRun* run = runs.data();
+    for (; part >= parts_of(*run); ++run) part -= parts_of(*run);
+    const int64_t first_head = index % tasks_each * kv_heads_each;
+    const int64_t first_row = part * positions_each;
+    AttentionTask task{
+        .run = run,
+        .layout = &layout,
+        .layer = layer,
+        .kv_head = first_head,
+        .end_kv_head = std::min(first_head + kv_heads_each, layout.kv_heads),
+        .heads = shape.heads,
+        .heads_each = heads_each,
+        .first_row = first_row,
+        .positions = std::min(positions_each, run->rows - first_row),
+        .scale = shape.scale,
+    };
+    const auto buffers =
+        AttentionBuffers::At(memory + worker * each.count(), layout, positions_each * heads_each);
+    for (; task.kv_head < task.end_kv_head; ++task.kv_head) attend(task, buffers);
+  });
 }
 
 }  // namespace waferline::kernels

@@ -1,7 +1,8 @@
-// One task of attention: the query rows of some positions that share a KV head, against all pages
+// One task of attention: the query rows of some positions, KV head by KV head, against all pages
 // that they see. Inner part of attention.cc.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -10,12 +11,13 @@
 
 namespace waferline::kernels {
 
-// Row r of the task is query head r % heads_each of position r / heads_each.
+// Row r of the head at hand is query head r % heads_each of position r / heads_each.
 struct AttentionTask {
   const QueryRun* run;
   const KvPageLayout* layout;
   int64_t layer;
-  int64_t kv_head;
+  int64_t kv_head;      // the one at hand
+  int64_t end_kv_head;  // the worker goes on with the next one until here
   int64_t heads;
   int64_t heads_each;  // query heads that share a KV head
   int64_t first_row;   // of the run
@@ -30,13 +32,29 @@ struct AttentionTask {
     const int64_t head = kv_head * heads_each + r % heads_each;
     return ((first_row + r / heads_each) * heads + head) * layout->head_dim;
   }
-  const uint16_t* Keys(int64_t page) const { return Head(page, layout->keys_at(layer)); }
-  const uint16_t* Values(int64_t page) const { return Head(page, layout->values_at(layer)); }
+  // Positions that the last row sees, in pages.
+  int64_t pages() const {
+    return (Seen(rows() - 1) + layout->page_tokens - 1) / layout->page_tokens;
+  }
+  int64_t PositionsIn(int64_t page) const {
+    return std::min(layout->page_tokens, Seen(rows() - 1) - page * layout->page_tokens);
+  }
+  const uint16_t* Keys(int64_t page) const { return Head(page, layout->keys_at(layer), kv_head); }
+  const uint16_t* Values(int64_t page) const {
+    return Head(page, layout->values_at(layer), kv_head);
+  }
+  // The keys to be multiplied after this page: of the next one, or of the next head's first; or
+  // null.
+  const uint16_t* KeysAfter(int64_t page) const {
+    if (page + 1 < pages()) return Keys(page + 1);
+    if (kv_head + 1 == end_kv_head) return nullptr;
+    return Head(0, layout->keys_at(layer), kv_head + 1);
+  }
 
  private:
-  const uint16_t* Head(int64_t page, int64_t section) const {
+  const uint16_t* Head(int64_t page, int64_t section, int64_t head) const {
     return reinterpret_cast<const uint16_t*>(run->pages[page] + section) +
-           kv_head * layout->head_dim * layout->page_tokens;
+           head * layout->head_dim * layout->page_tokens;
   }
 };
 

@@ -42,41 +42,51 @@ HWY_INLINE Vector LoadKv(const uint16_t* p) {
   }
 }
 
-// out[r][lane] = first_scale[r] * out[r][lane] + sum of row[r][k] * column[k][lane], k rising. Both
-// tiles are this product: for keys k is the dimension, for values k is the position.
+// out[r][c] = first_scale[r] * out[r][c] + sum of row[r][k] * column[k][c], k rising. Both tiles
+// are this product: for keys k is the dimension, for values k is the position. Meanwhile what the
+// next product reads comes from memory.
 struct TileProduct {
   int64_t depth;  // values of k
   const float* rows;
   int64_t row_step;
-  const uint16_t* columns;
-  int64_t column_step;
+  const uint16_t* columns;  // column c of k = 0 at c / 16 * block_step + c % 16
+  int64_t block_step;
+  int64_t column_step;  // from k to k + 1
   float* out;
   int64_t out_step;
-  const float* first_scale;  // [rows]; null: out starts from zero
+  const float* first_scale = nullptr;  // [rows]; null: out starts from zero
+  const uint16_t* ahead = nullptr;
+  int64_t ahead_lines = 0;  // with each k of the first tile
+
+  const uint16_t* Column(int64_t c) const { return columns + c / 16 * block_step + c % 16; }
 };
 
 template <DType kDType, int kRows, int kVectors>
-HWY_NOINLINE void MultiplyTile(const TileProduct& product) {
+HWY_NOINLINE void MultiplyTile(const TileProduct& product, int64_t first) {
   const TileProduct p = product;
   const Lanes d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  float* const out = p.out + first;
+  const uint16_t* columns[kVectors];
+  for (int v = 0; v < kVectors; ++v) columns[v] = p.Column(first + v * lanes);
   Vector sum[kRows][kVectors];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
     for (int v = 0; v < kVectors; ++v) {
-      sum[r][v] = p.first_scale == nullptr
-                      ? hn::Zero(d)
-                      : hn::Mul(hn::LoadU(d, p.out + r * p.out_step + v * lanes),
-                                hn::Set(d, p.first_scale[r]));
+      sum[r][v] = p.first_scale == nullptr ? hn::Zero(d)
+                                           : hn::Mul(hn::LoadU(d, out + r * p.out_step + v * lanes),
+                                                     hn::Set(d, p.first_scale[r]));
     }
   }
   const float* rows = p.rows;
-  const uint16_t* columns = p.columns;
-  for (int64_t k = 0; k < p.depth; ++k, ++rows, columns += p.column_step) {
+  const uint16_t* ahead = p.ahead;
+  const int64_t ahead_lines = first == 0 ? p.ahead_lines : 0;
+  for (int64_t k = 0, at = 0; k < p.depth; ++k, ++rows, at += p.column_step) {
+    for (int64_t line = 0; line < ahead_lines; ++line, ahead += 32) __builtin_prefetch(ahead, 0, 2);
     Vector column[kVectors];
 #pragma GCC unroll 16
-    for (int v = 0; v < kVectors; ++v) column[v] = LoadKv<kDType>(columns + v * lanes);
+    for (int v = 0; v < kVectors; ++v) column[v] = LoadKv<kDType>(columns[v] + at);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
       const Vector row = hn::Set(d, rows[r * p.row_step]);
@@ -88,26 +98,21 @@ HWY_NOINLINE void MultiplyTile(const TileProduct& product) {
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
     for (int v = 0; v < kVectors; ++v) {
-      hn::StoreU(sum[r][v], d, p.out + r * p.out_step + v * lanes);
+      hn::StoreU(sum[r][v], d, out + r * p.out_step + v * lanes);
     }
   }
 }
 
 // As many whole vectors as there are, for exactly kRows rows; returns the columns done.
 template <DType kDType, int kRows>
-int64_t MultiplyVectors(int64_t width, TileProduct p) {
+int64_t MultiplyVectors(int64_t width, const TileProduct& p) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(Lanes()));
-  int64_t done = 0;
-  const auto advance = [&p, &done](int64_t columns) HWY_ATTR {
-    p.columns += columns;
-    p.out += columns;
-    done += columns;
-  };
   constexpr int kVectors = VectorsOf(kRows);
-  for (; done + kVectors * lanes <= width; advance(kVectors * lanes)) {
-    MultiplyTile<kDType, kRows, kVectors>(p);
+  int64_t done = 0;
+  for (; done + kVectors * lanes <= width; done += kVectors * lanes) {
+    MultiplyTile<kDType, kRows, kVectors>(p, done);
   }
-  for (; done + lanes <= width; advance(lanes)) MultiplyTile<kDType, kRows, 1>(p);
+  for (; done + lanes <= width; done += lanes) MultiplyTile<kDType, kRows, 1>(p, done);
   return done;
 }
 
@@ -126,7 +131,7 @@ HWY_INLINE void MultiplyColumn(int64_t rows, int64_t column, const TileProduct& 
     float* out = p.out + r * p.out_step + column;
     float sum = p.first_scale == nullptr ? 0.0f : *out * p.first_scale[r];
     for (int64_t k = 0; k < p.depth; ++k) {
-      const uint16_t bits = p.columns[k * p.column_step + column];
+      const uint16_t bits = p.Column(column)[k * p.column_step];
       const float value = kDType == DType::kF16 ? FloatFromF16(bits) : FloatFromBf16(bits);
       sum = std::fma(p.rows[r * p.row_step + k], value, sum);
     }

@@ -2,8 +2,9 @@
 // the layers of one shard. Only the kernels look inside; everyone else moves pages as bytes.
 //
 //   page   [layers][2]            first keys, then values
-//   keys   [kv_heads][head_dim][page_tokens]    positions side by side: a vector of scores needs no
-//                                               sum across lanes
+//   keys   [kv_heads][page_tokens / 16][head_dim][16]   positions side by side, as a vector of
+//                                               scores needs no sum across lanes; in blocks, so
+//                                               that a position touches few cache lines
 //   values [kv_heads][page_tokens][head_dim]
 //
 // Elements are F16 or BF16, rounded to nearest even. A plain value, any thread.
@@ -28,6 +29,8 @@ struct KvPageLayout {
 
   // InvalidArgument naming the field that is out of range.
   absl::Status Check() const;
+
+  static constexpr int64_t kKeyBlock = 16;  // positions
 
   int64_t section_elements() const { return kv_heads * head_dim * page_tokens; }
   Bytes layer_bytes() const { return Bytes(section_elements() * 4); }
