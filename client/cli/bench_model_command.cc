@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <string>
 #include <thread>
 #include <utility>
@@ -59,7 +60,7 @@ class Engine {
   // Tokens a second of one prompt, up to its first next-token logits.
   double Prefill(int64_t prompt, Progress* progress) {
     shard::SequencePages sequence(&pages_);
-    sequence.Grow(shard::PagesFor(prompt, stack_.layout().page_tokens));
+    GrowTo(prompt, &sequence);
     const double begin = Now();
     for (int64_t first = 0; first < prompt; first += kChunk) {
       const int64_t rows = std::min(kChunk, prompt - first);
@@ -77,12 +78,11 @@ class Engine {
   // Tokens a second of `batch` sequences together, each from its first position on.
   double Decode(int64_t batch, int64_t generate, Progress* progress) {
     std::vector<shard::SequencePages> sequences;
-    for (int64_t i = 0; i < batch; ++i) sequences.emplace_back(&pages_);
+    for (int64_t i = 0; i < batch; ++i) GrowTo(generate, &sequences.emplace_back(&pages_));
     std::vector<shard::Run> runs(static_cast<size_t>(batch));
     const double begin = Now();
     for (int64_t position = 0; position < generate; ++position) {
       for (size_t i = 0; i < runs.size(); ++i) {
-        sequences[i].Grow(shard::PagesFor(position + 1, stack_.layout().page_tokens));
         runs[i] = {&sequences[i], position, 1};
       }
       EmbedRows(batch);
@@ -96,6 +96,14 @@ class Engine {
  private:
   static std::string PerSecond(int64_t tokens, double begin) {
     return absl::StrFormat("%.1f tokens/s", static_cast<double>(tokens) / (Now() - begin));
+  }
+
+  // Pages as a server has them once it has run for a while: granted by the system already.
+  void GrowTo(int64_t positions, shard::SequencePages* sequence) {
+    sequence->Grow(shard::PagesFor(positions, stack_.layout().page_tokens));
+    for (int64_t i = 0; i < sequence->count(); ++i) {
+      std::memset(sequence->page(i), 0, pages_.page_bytes().count());
+    }
   }
 
   void EmbedRows(int64_t rows) {

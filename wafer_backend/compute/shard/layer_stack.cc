@@ -60,7 +60,13 @@ Bytes LayerStack::working_bytes() const {
 
 template <typename Body>
 void LayerStack::EachRow(int64_t rows, int64_t floats_each, Body body) {
-  pool_->ParallelFor(rows, Bytes(floats_each * 4), [&](int64_t row, int) { body(row); });
+  // Neighbours stay together: the keys of a prompt's next positions share cache lines.
+  const int64_t together = std::clamp<int64_t>(rows / (4 * pool_->threads()), 1, 16);
+  const int64_t tasks = (rows + together - 1) / together;
+  pool_->ParallelFor(tasks, Bytes(together * floats_each * 4), [&](int64_t task, int) {
+    const int64_t end = std::min(rows, (task + 1) * together);
+    for (int64_t row = task * together; row < end; ++row) body(row);
+  });
 }
 
 void LayerStack::Norm(const float* x, std::span<const float> weight, float* y) const {
@@ -87,15 +93,19 @@ void LayerStack::Forward(std::span<const Run> runs, float* hidden) {
   }
   if (rows == 0) return;
   kernels::RotaryAngles(frequencies_, positions_, cos_sin_.data());
-  for (int64_t i = 0; i < options_.range.count(); ++i) StepLayer(i, runs, rows, hidden);
+  const std::span<const float> first_norm = model_->layer(options_.range.first).attention_norm;
+  EachRow(rows, 2 * shape_.hidden, [&](int64_t row) {
+    Norm(hidden + row * shape_.hidden, first_norm, normed_.data() + row * shape_.hidden);
+  });
+  for (int64_t i = 0; i < options_.range.count(); ++i) StepLayer(i, rows, hidden);
 }
 
-void LayerStack::StepLayer(int64_t index, std::span<const Run> runs, int64_t rows, float* hidden) {
-  const PackedLayer& layer = model_->layer(options_.range.first + index);
+void LayerStack::StepLayer(int64_t index, int64_t rows, float* hidden) {
+  const int64_t layer_index = options_.range.first + index;
+  const PackedLayer& layer = model_->layer(layer_index);
+  const PackedLayer* const next =
+      layer_index + 1 < options_.range.end ? &model_->layer(layer_index + 1) : nullptr;
   const int64_t width = shape_.hidden;
-  EachRow(rows, 2 * width, [&](int64_t row) {
-    Norm(hidden + row * width, layer.attention_norm, normed_.data() + row * width);
-  });
   const Product qkv[] = {{&layer.q, q_.data()}, {&layer.k, k_.data()}, {&layer.v, v_.data()}};
   MatMul(qkv, normed_.data(), rows, *pool_, scratch_);
   EachRow(rows, shape_.q_width() + 2 * shape_.kv_width(),
@@ -115,8 +125,11 @@ void LayerStack::StepLayer(int64_t index, std::span<const Run> runs, int64_t row
     kernels::SwiGlu(gate, up_.data() + row * shape_.ffn, shape_.ffn, gate);
   });
   MatMul(layer.down, gate_.data(), added_.data(), rows, *pool_, scratch_);
-  EachRow(rows, 2 * width, [&](int64_t row) {
+  EachRow(rows, 3 * width, [&](int64_t row) {
     kernels::AddTo(added_.data() + row * width, width, hidden + row * width);
+    if (next != nullptr) {
+      Norm(hidden + row * width, next->attention_norm, normed_.data() + row * width);
+    }
   });
 }
 

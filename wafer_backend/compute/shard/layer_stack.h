@@ -58,7 +58,7 @@ class LayerStack {
   Bytes working_bytes() const;
 
  private:
-  void StepLayer(int64_t index, std::span<const Run> runs, int64_t rows, float* hidden);
+  void StepLayer(int64_t index, int64_t rows, float* hidden);
   void FinishQkv(const PackedLayer& layer, int64_t index, int64_t row);
   void Norm(const float* x, std::span<const float> weight, float* y) const;
   template <typename Body>
