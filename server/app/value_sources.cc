@@ -11,6 +11,15 @@
 namespace waferline::app {
 namespace {
 
+absl::StatusOr<plane::SpeculationOptions> SpeculationOf(const config::TokensConfig& config) {
+  plane::SpeculationOptions options;
+  options.lookup = config.speculation == config::SpeculationKind::kLookup;
+  if (config.speculation == config::SpeculationKind::kDraft) {
+    WL_ASSIGN_OR_RETURN(options.draft, model::GgufFile::Open(config.draft_file));
+  }
+  return options;
+}
+
 absl::StatusOr<OpenedSource> OpenShards(const config::TokensConfig& config,
                                         const SourceParts& parts) {
   WL_ASSIGN_OR_RETURN(const model::ModelShape shape, model::ModelShape::FromGguf(*parts.file));
@@ -22,6 +31,7 @@ absl::StatusOr<OpenedSource> OpenShards(const config::TokensConfig& config,
   options.local.prefill.chunk_tokens = config.prefill_chunk;
   options.threads = config.threads;
   options.max_batch = config.max_batch;
+  WL_ASSIGN_OR_RETURN(options.speculation, SpeculationOf(config));
   OpenedSource out;
   WL_ASSIGN_OR_RETURN(out.values, plane::ComputePlane::Create(options, parts.waker));
   out.label =
@@ -36,6 +46,7 @@ absl::StatusOr<OpenedSource> OpenRemote(const config::TokensConfig& config,
   options.remote =
       plane::RemoteOptions{.shards = config.shard_workers, .prefill = config.prefill_worker};
   options.max_batch = config.max_batch;
+  WL_ASSIGN_OR_RETURN(options.speculation, SpeculationOf(config));
   OpenedSource out;
   WL_ASSIGN_OR_RETURN(out.values, plane::ComputePlane::Create(options, parts.waker));
   WL_ASSIGN_OR_RETURN(const model::ModelShape shape, model::ModelShape::FromGguf(*parts.file));

@@ -108,9 +108,11 @@ class TokensReader {
   }
 
   void ReadSpeculation() {
-    out_.speculation = ChoiceOr<std::string>(
-        form_, "speculation", "off", {{"off", "off"}, {"lookup", "lookup"}, {"draft", "draft"}});
-    if (out_.speculation == "draft") out_.draft_file = Path("draft_file");
+    out_.speculation = ChoiceOr<SpeculationKind>(form_, "speculation", SpeculationKind::kOff,
+                                                 {{"off", SpeculationKind::kOff},
+                                                  {"lookup", SpeculationKind::kLookup},
+                                                  {"draft", SpeculationKind::kDraft}});
+    if (out_.speculation == SpeculationKind::kDraft) out_.draft_file = Path("draft_file");
   }
 
   YamlForm form_;

@@ -50,6 +50,13 @@ enum class TokenOriginKind : uint8_t {
   kCheap,   // no weights: deterministic sentences through the tokenizer of `file`
 };
 
+// Guessing tokens ahead, to compute several in one step. It changes no token.
+enum class SpeculationKind : uint8_t {
+  kOff,
+  kLookup,  // what followed the same words in the text so far
+  kDraft,   // what a small model with the same vocabulary says
+};
+
 struct TokensConfig {
   TokenOriginKind from = TokenOriginKind::kShards;
   std::string file;                // GGUF
@@ -60,9 +67,8 @@ struct TokensConfig {
   int max_batch = 64;              // rows of a decode step
   std::string prefill_worker;      // kRemote: host:port
   std::vector<std::string> shard_workers;
-  // Speculation that changes no token: off, lookup (in the prompt), draft (a small model).
-  std::string speculation = "off";
-  std::string draft_file;
+  SpeculationKind speculation = SpeculationKind::kOff;
+  std::string draft_file;  // kDraft: GGUF
 };
 
 struct ModelConfig {

@@ -16,6 +16,12 @@ def first_model(url):
     return json.loads(get(url + "/v1/models"))["data"][0]["id"]
 
 
+def post(url, path, body):
+    request = urllib.request.Request(url + path, json.dumps(body).encode(), {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as reply:
+        return json.load(reply)
+
+
 def stream(url, path, body, headers=None):
     """Yields (seconds since just before the send, event) for each event of a stream."""
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)

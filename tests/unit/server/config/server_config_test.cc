@@ -35,6 +35,23 @@ TEST_CASE("a configuration says what it says and leaves the rest at its defaults
   REQUIRE(model.lane.scheduling.admission.max_waiting[2] == 7);
 }
 
+TEST_CASE("a draft model is named where one guesses, and nowhere else") {
+  const auto with = [](const std::string& more) {
+    std::string text = kSmall;
+    text.insert(text.rfind("}"), more);
+    return ParseServerConfig("deploy/config/demo.yaml", text);
+  };
+  const auto drafted = with(", speculation: draft, draft_file: ../models/draft.gguf");
+  REQUIRE(drafted.status().ToString() == "OK");
+  REQUIRE(drafted->models.at(0).tokens.speculation == SpeculationKind::kDraft);
+  REQUIRE(drafted->models.at(0).tokens.draft_file == "deploy/models/draft.gguf");
+  for (const std::string wrong : {", speculation: draft", ", draft_file: ../models/draft.gguf",
+                                  ", speculation: lookup, draft_file: ../models/draft.gguf"}) {
+    INFO(wrong);
+    REQUIRE(std::string(with(wrong).status().message()).find("draft_file") != std::string::npos);
+  }
+}
+
 TEST_CASE("all faults come out at once, each with its line and field") {
   const auto config = ParseServerConfig("bad.yaml", R"(listen: {http_port: 70000}
 clock: {kind: real, arrival_grace_us: 3000}
