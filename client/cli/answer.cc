@@ -1,12 +1,17 @@
 #include "client/cli/answer.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "wafer_backend/base/check.h"
 #include "wafer_backend/base/notification.h"
 
 namespace waferline::cli {
@@ -15,25 +20,42 @@ namespace {
 // How soon Ctrl-C is noticed.
 constexpr Nanoseconds kGlance = Milliseconds(50);
 
-volatile sig_atomic_t interrupted = 0;
+// A byte is in it for each interrupt not yet taken: a flag alone could be raised just before a read
+// of the terminal begins, and on another thread.
+int interrupts[2];
 struct sigaction previous;
 
 }  // namespace
 
 InterruptWatch::InterruptWatch() {
-  interrupted = 0;
+  WL_CHECK(pipe2(interrupts, O_NONBLOCK | O_CLOEXEC) == 0);
   struct sigaction action = {};
-  // Without SA_RESTART, so that a read of the terminal returns.
-  action.sa_handler = [](int) { interrupted = 1; };
+  action.sa_flags = SA_RESTART;
+  action.sa_handler = [](int) {
+    const int before = errno;
+    // A full pipe says it already.
+    (void)!write(interrupts[1], "", 1);
+    errno = before;
+  };
   sigaction(SIGINT, &action, &previous);
 }
 
-InterruptWatch::~InterruptWatch() { sigaction(SIGINT, &previous, nullptr); }
+InterruptWatch::~InterruptWatch() {
+  sigaction(SIGINT, &previous, nullptr);
+  for (const int end : interrupts) close(end);
+}
 
 bool InterruptWatch::Take() {
-  const bool was = interrupted != 0;
-  interrupted = 0;
-  return was;
+  bool any = false;
+  for (char byte; read(interrupts[0], &byte, 1) == 1;) any = true;
+  return any;
+}
+
+bool InterruptWatch::AwaitInput(int file) {
+  pollfd waits[] = {{file, POLLIN, 0}, {interrupts[0], POLLIN, 0}};
+  while (poll(waits, 2, -1) < 0 && errno == EINTR) {
+  }
+  return waits[1].revents == 0 || !Take();
 }
 
 Answer Ask(sdk::TokenClient& client, const sdk::GenerateSpec& spec, bool show) {

@@ -1,13 +1,11 @@
 #include "client/cli/chat_command.h"
 
-#include <stdio.h>
 #include <unistd.h>
 
 #include <boost/json.hpp>
-#include <cerrno>
-#include <cstdlib>
 #include <iostream>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "client/cli/answer.h"
@@ -73,23 +71,19 @@ class Conversation {
   sdk::Ending last_;
 };
 
-// One line of stdin without its end; nothing at the end of input. Ctrl-C gives an empty line.
-std::optional<std::string> ReadLine(const char* prompt) {
-  std::cout << prompt << std::flush;
-  char* line = nullptr;
-  size_t capacity = 0;
-  const ssize_t length = getline(&line, &capacity, stdin);
-  std::optional<std::string> result;
-  if (length >= 0) {
-    result.emplace(line, static_cast<size_t>(length));
-    if (result->ends_with('\n')) result->pop_back();
-  } else if (errno == EINTR && InterruptWatch::Take()) {
-    clearerr(stdin);
-    std::cout << "\n(Ctrl-D ends the conversation)\n";
-    result.emplace();
+// One line of stdin without its end; nothing at the end of input. On a terminal Ctrl-C gives an
+// empty line.
+std::optional<std::string> ReadLine(bool terminal) {
+  if (terminal) {
+    std::cout << "> " << std::flush;
+    if (!InterruptWatch::AwaitInput(STDIN_FILENO)) {
+      std::cout << "\n(Ctrl-D ends the conversation)\n";
+      return "";
+    }
   }
-  free(line);
-  return result;
+  std::string line;
+  if (!std::getline(std::cin, line)) return std::nullopt;
+  return line;
 }
 
 // False: the conversation is over.
@@ -108,7 +102,7 @@ bool Obey(const std::string& line, Conversation& conversation) {
 absl::Status Interactive(Conversation& conversation) {
   const bool terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
   if (terminal) std::cout << kHelp;
-  while (const std::optional<std::string> line = ReadLine(terminal ? "> " : "")) {
+  while (const std::optional<std::string> line = ReadLine(terminal)) {
     if (line->empty()) continue;
     if (terminal && line->front() == '/') {
       if (!Obey(*line, conversation)) break;
@@ -138,7 +132,7 @@ absl::Status RunChat(const Arguments& arguments) {
   }
   if (messages.empty() && !arguments.json()) WL_RETURN_IF_ERROR(Interactive(conversation));
   if (messages.empty() && arguments.json()) {
-    while (const std::optional<std::string> line = ReadLine("")) {
+    while (const std::optional<std::string> line = ReadLine(false)) {
       if (!line->empty()) WL_RETURN_IF_ERROR(conversation.Say(*line));
     }
   }
