@@ -93,6 +93,12 @@ void PackedModel::Embed(TokenId id, float* row) const {
   WL_CHECK(id >= 0 && id < table.rows);
   const int64_t row_bytes = kernels::BytesFor(table.dtype, table.cols).count();
   kernels::Dequantize(table.dtype, table.bytes.data() + id * row_bytes, table.cols, row);
+  // A row brings its neighbours into memory (64 KiB at a time on Linux): no more of them than 16
+  // MiB.
+  constexpr uint32_t kRowsKept = 32;
+  if (embedded_.fetch_add(1, std::memory_order_relaxed) % kRowsKept == kRowsKept - 1) {
+    weights_.file->Release(table.bytes);
+  }
 }
 
 const PackedMatrix& PackedModel::head() const {

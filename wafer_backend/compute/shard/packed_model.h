@@ -3,6 +3,7 @@
 // Immutable once loaded, any thread.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -66,6 +67,7 @@ class PackedModel {
   std::vector<PackedLayer> layers_;
   kernels::PackedMatrix head_;
   uint64_t fingerprint_ = 0;
+  mutable std::atomic<uint32_t> embedded_{0};  // rows read so far
 };
 
 // Over the file's size, its tensors' names, types and shapes, and a sample of their bytes.
