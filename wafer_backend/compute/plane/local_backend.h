@@ -24,7 +24,7 @@ struct LocalOptions {
   uint32_t slots = 256;
   int64_t max_rows = 256;
   prefill::PrefillOptions prefill;  // page_tokens is taken from above
-  int64_t busy_chunk_tokens = 64;   // of a chunk while sequences decode
+  int64_t busy_chunk_tokens = 64;   // for each waiting prompt while sequences decode
   int prefill_threads = 0;          // 0: in the driver's loop, with its pool
 };
 

@@ -1,5 +1,6 @@
 #include "wafer_backend/compute/plane/prefill_lane.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace waferline::plane {
@@ -13,7 +14,8 @@ void Append(std::vector<T> from, std::vector<T>* to) {
 }  // namespace
 
 bool InlineLane::Turn(int64_t budget, LaneResults* results) {
-  const bool moved = service_->Step(budget, &results->prefilled);
+  const int64_t waiting = std::max<int64_t>(service_->worker().waiting(), 1);
+  const bool moved = service_->Step(budget * waiting, &results->prefilled);
   Append(service_->TakeSent(), &results->sent);
   return moved;
 }

@@ -2,7 +2,7 @@
 // decode steps, or on a thread of its own beside them.
 //
 // Which is better: with few cores the loop, for then decode and prefill each have all of them in
-// turn and a decode step waits for one short chunk at most; with cores to spare a thread with a
+// turn and a decode step waits for one chunk at most; with cores to spare a thread with a
 // pool of its own, for then decode steps never wait.
 //
 // Thread: the driver's. Results come by Turn.
@@ -34,8 +34,9 @@ class PrefillLane {
   virtual void Cancel(uint64_t id) = 0;
   // There may be room on the links again.
   virtual void Nudge() {}
-  // Appends results; a lane without a thread computes up to `budget` tokens first. True if anything
-  // moved.
+  // Appends results; a lane without a thread first computes up to `budget` tokens for each prompt
+  // that waits, a chunk at most: so those who wait get on as those who run do, and a crowd that
+  // comes at once soon runs together. True if anything moved.
   virtual bool Turn(int64_t budget, LaneResults* results) = 0;
   // Fills in prefill_tokens and prefill_kv.
   virtual void Count(PlaneCounters* counters) const = 0;

@@ -59,6 +59,7 @@ class PrefillWorker {
   void Release(uint64_t id);
 
   bool HasWork() const { return !queue_.empty(); }
+  int64_t waiting() const { return static_cast<int64_t>(queue_.size()); }  // jobs not yet finished
   // Computes up to `budget` tokens (at most chunk_tokens) of the jobs that came first; those that
   // are finished are appended.
   void RunChunk(int64_t budget, std::vector<Prefilled>* done);
