@@ -59,6 +59,9 @@ boost::json::object Json(const timing::Calibration& calibration) {
       point["predicted_range"] = {r.predicted * r.accepted_low, r.predicted * r.accepted_high};
       point["accepted_tokens_a_pass_if_right"] = r.accepted();
     }
+    if (!calibration.grid_left_out_errors.empty()) {
+      point["grid_left_out_error_percent"] = 100 * calibration.grid_left_out_errors[i];
+    }
     points.push_back(std::move(point));
   }
   return {{"profile", profile.name},
@@ -68,6 +71,8 @@ boost::json::object Json(const timing::Calibration& calibration) {
           {"worst_error_percent", WorstErrorPercent(profile.residuals)},
           {"left_out_median_error_percent", MedianPercent(calibration.left_out_errors)},
           {"left_out_worst_error_percent", WorstPercent(calibration.left_out_errors)},
+          {"grid_left_out_median_error_percent", MedianPercent(calibration.grid_left_out_errors)},
+          {"grid_left_out_worst_error_percent", WorstPercent(calibration.grid_left_out_errors)},
           {"spread", profile.spread},
           {"constants", constants},
           {"residuals", points}};
@@ -81,11 +86,14 @@ void Print(const timing::Calibration& calibration) {
     printf("  %-28s %12.5g +- %.2g\n", field.name, profile.constants.*field.value,
            profile.errors.*field.value);
   }
-  printf("%-52s %12s %12s %7s %9s\n", "point", "measured", "predicted", "error", "left out");
+  const bool grids = !calibration.grid_left_out_errors.empty();
+  printf("%-52s %12s %12s %7s %9s%s\n", "point", "measured", "predicted", "error", "left out",
+         grids ? "  its grid too" : "");
   for (size_t i = 0; i < profile.residuals.size(); ++i) {
     const timing::Residual& r = profile.residuals[i];
     printf("%-52s %12.5g %12.5g %+6.1f%% %+8.1f%%", r.point.c_str(), r.measured, r.predicted,
            r.error_percent(), 100 * calibration.left_out_errors[i]);
+    if (grids) printf("  %+11.1f%%", 100 * calibration.grid_left_out_errors[i]);
     if (r.is_range()) {
       printf("  range [%.5g, %.5g]: right at %.2f tokens a pass", r.predicted * r.accepted_low,
              r.predicted * r.accepted_high, r.accepted());
@@ -95,6 +103,10 @@ void Print(const timing::Calibration& calibration) {
   printf("%s Each point left out of its fit: median %.2f %%, worst %.2f %%\n",
          FitSummary(profile).c_str(), MedianPercent(calibration.left_out_errors),
          WorstPercent(calibration.left_out_errors));
+  if (!grids) return;
+  printf("All points on grids of its side left out too: median %.2f %%, worst %.2f %%\n",
+         MedianPercent(calibration.grid_left_out_errors),
+         WorstPercent(calibration.grid_left_out_errors));
 }
 
 // The vendor's profiles stand on kernels fitted to the same data.

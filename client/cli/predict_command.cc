@@ -55,6 +55,8 @@ boost::json::object Json(const Prediction& p) {
             {"wafer_hops", 1e6 * parts.wafer_hops}}},
           {"tokens_per_step", p.tokens_per_step},
           {"stage_us", p.stage_us},
+          {"decode_grid", p.decode_grid},
+          {"prefill_grid", p.prefill_grid},
           {"users_before_slowdown", p.users_before_slowdown},
           {"users_by_memory", p.users_by_memory},
           {"aggregate_tokens_per_second", p.aggregate_per_second.value},
@@ -101,6 +103,10 @@ void Print(const Prediction& p) {
   Line("cost of a million tokens", p.usd_per_million_tokens, "USD");
   printf("  %-30s %12ld   (KV of %ld fits)\n", "users before speed drops",
          static_cast<long>(p.users_before_slowdown), static_cast<long>(p.users_by_memory));
+  if (p.decode_grid > 0) {
+    printf("  %-30s %12d   (%d over the prompt)\n", "side of the shared grid", p.decode_grid,
+           p.prefill_grid);
+  }
   const placement::LatencyParts& parts = p.latency;
   printf("request, ms: total %.2f = first token %.2f + transition %.3f + decode %.2f\n",
          p.request_ms.total, p.request_ms.first_token, p.request_ms.transition,
@@ -173,15 +179,18 @@ absl::Status PredictModel(const Arguments& arguments) {
     profile.tokens_per_step = {accepted, accepted, accepted, silicon::Mark::kUnknown, "given"};
   }
   WL_ASSIGN_OR_RETURN(const double bytes, BytesPerWeight(arguments.Text("weights")));
-  placement::PredictionTask task = {.shape = shape,
-                                    .wafer = *hardware.wafer(),
-                                    .profile = profile,
-                                    .wafers = static_cast<int>(arguments.Integer("wafers")),
-                                    .bytes_per_weight = bytes,
-                                    .kv = arguments.Integer("kv"),
-                                    .users = arguments.Integer("users"),
-                                    .prompt = arguments.Integer("prompt"),
-                                    .generate = arguments.Integer("generate")};
+  placement::PredictionTask task = {
+      .shape = shape,
+      .wafer = *hardware.wafer(),
+      .profile = profile,
+      .wafers = static_cast<int>(arguments.Integer("wafers")),
+      .bytes_per_weight = bytes,
+      .kv = arguments.Integer("kv"),
+      .users = arguments.Integer("users"),
+      .prompt = arguments.Integer("prompt"),
+      .generate = arguments.Integer("generate"),
+      .decode_grid = static_cast<int>(arguments.Integer("decode-grid")),
+      .prefill_grid = static_cast<int>(arguments.Integer("prefill-grid"))};
   for (const std::string& name : silicon::BuiltInHardware()) {
     WL_ASSIGN_OR_RETURN(silicon::Hardware device, silicon::LoadHardware(name));
     if (device.accelerator() != nullptr) task.prefill_devices.push_back(std::move(device));
@@ -219,6 +228,11 @@ Command PredictCommand() {
                 IntegerFlag("generate", "G", "tokens of the answer, for the whole request", 128, 1,
                             kMost),
                 IntegerFlag("wafers", "N", "how many wafers; 0: the fewest that fit", 0, 0, 4096),
+                IntegerFlag("decode-grid", "P",
+                            "side of the grid that layers share in decoding; 0: the fastest "
+                            "(profiles that share grids: open)",
+                            0, 0, 65535),
+                IntegerFlag("prefill-grid", "P", "the same over the prompt", 0, 0, 65535),
                 TextFlag("weights", "TYPE", "fp16, fp8, int4, ...", "fp16"),
                 NumberFlag("accepted", "A", "tokens accepted a pass, instead of the profile's",
                            std::nullopt, 1, 64)},

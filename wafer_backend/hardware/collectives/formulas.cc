@@ -33,7 +33,9 @@ double TreeAllreduceCycles(int cores, double length, const Costs& costs) {
 }
 
 double ChainAllreduceCycles(int cores, double length, const Costs& costs) {
-  return ChainCycles(cores, 1, length, costs) + BroadcastCycles(cores, length, costs);
+  Costs back = costs;
+  back.software = 0;  // nothing is added
+  return ChainCycles(cores, 1, length, costs) + ChainCycles(cores, 1, length, back);
 }
 
 double ShiftStepCycles(double length, const Costs& costs) {

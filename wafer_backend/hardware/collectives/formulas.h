@@ -30,6 +30,7 @@ double TwoPhaseCycles(int cores, double length, const Costs& costs);
 
 // A reduce and a broadcast of the sum.
 double TreeAllreduceCycles(int cores, double length, const Costs& costs);
+// Down the line and back up it, each core handing the sum on to the next.
 double ChainAllreduceCycles(int cores, double length, const Costs& costs);
 
 // One step of a cyclic shift with neighbours interleaved, at most two hops: both tiles leave over

@@ -1,4 +1,5 @@
-// Sums over the whole grid, known to every core: rows, then columns, each a reduce and a broadcast.
+// Sums over the whole grid, known to every core: rows, then columns, each a reduce and the sum's
+// way back, by multicast after a K-tree and core by core after a chain.
 #include "wafer_backend/hardware/fabric/line.h"
 #include "wafer_backend/hardware/fabric/patterns.h"
 #include "wafer_backend/hardware/fabric/row_sum.h"
@@ -7,27 +8,32 @@
 namespace waferline::fabric {
 namespace {
 
-using AddReduce = void (*)(const Line& line, int colour, int length, Programs* programs);
+// On one line, with five colours.
+using AddAllreduce = void (*)(const Line& line, int colour, int length, Programs* programs);
 
-void AddWholeChain(const Line& line, int colour, int length, Programs* programs) {
+void AddByChains(const Line& line, int colour, int length, Programs* programs) {
   AddChain(line, {0, line.n - 1, 1, colour, length}, programs);
+  AddRelay(line, colour + 2, length, programs);
 }
 
-void Lay(const CollectiveSize& size, AddReduce add_reduce, Fabric* fabric) {
+void AddByTrees(const Line& line, int colour, int length, Programs* programs) {
+  AddTwoPhase(line, colour, length, programs);
+  AddBroadcast(line, colour + 4, length, programs);
+}
+
+void Lay(const CollectiveSize& size, AddAllreduce add, Fabric* fabric) {
   Programs programs(static_cast<size_t>(size.side * size.side));
   for (const bool along_row : {true, false}) {
     const int colour = along_row ? 0 : 5;
     for (int at = 0; at < size.side; ++at) {
-      const Line line{fabric, along_row, at, size.side};
-      add_reduce(line, colour, size.length, &programs);
-      AddBroadcast(line, colour + 4, size.length, &programs);
+      add({fabric, along_row, at, size.side}, colour, size.length, &programs);
     }
   }
   SetPrograms(std::move(programs), fabric);
 }
 
-void LayChain(const CollectiveSize& size, Fabric* fabric) { Lay(size, AddWholeChain, fabric); }
-void LayTwoPhase(const CollectiveSize& size, Fabric* fabric) { Lay(size, AddTwoPhase, fabric); }
+void LayChain(const CollectiveSize& size, Fabric* fabric) { Lay(size, AddByChains, fabric); }
+void LayTwoPhase(const CollectiveSize& size, Fabric* fabric) { Lay(size, AddByTrees, fabric); }
 
 double ChainFormula(const CollectiveSize& size) {
   return 2 * collectives::ChainAllreduceCycles(size.side, size.length, size.costs());
@@ -41,24 +47,22 @@ double TwoPhaseFormula(const CollectiveSize& size) {
 // partial sums of every column reduced and spread.
 int TileCompute(const CollectiveSize& size) { return (size.length * size.length + 3) / 4; }
 
-void LayGemv(const CollectiveSize& size, AddReduce add_reduce, Fabric* fabric) {
+void LayGemv(const CollectiveSize& size, AddAllreduce add, Fabric* fabric) {
   Programs programs(static_cast<size_t>(size.side * size.side));
   for (Program& program : programs) {
     program.steps.push_back({{Operation::Kind::kCompute, 0, 0, 0, TileCompute(size)}});
   }
   for (int column = 0; column < size.side; ++column) {
-    const Line line{fabric, false, column, size.side};
-    add_reduce(line, 0, size.length, &programs);
-    AddBroadcast(line, 4, size.length, &programs);
+    add({fabric, false, column, size.side}, 0, size.length, &programs);
   }
   SetPrograms(std::move(programs), fabric);
 }
 
 void LayGemvTwoPhase(const CollectiveSize& size, Fabric* fabric) {
-  LayGemv(size, AddTwoPhase, fabric);
+  LayGemv(size, AddByTrees, fabric);
 }
 void LayGemvChain(const CollectiveSize& size, Fabric* fabric) {
-  LayGemv(size, AddWholeChain, fabric);
+  LayGemv(size, AddByChains, fabric);
 }
 
 bool GemvHolds(const CollectiveSize& size, const Fabric& fabric) {

@@ -40,6 +40,17 @@ void AddChain(const Line& line, const Chain& chain, Programs* programs) {
   }
 }
 
+void AddRelay(const Line& line, int colour, int length, Programs* programs) {
+  const auto colour_of = [&](int core) { return static_cast<uint8_t>(colour + core % 2); };
+  for (int core = 0; core < line.n; ++core) {
+    if (core + 1 < line.n) RoutePath(line, colour_of(core), core, core + 1);
+    Operation op{Kind::kReceiveAndSend, colour_of(core + 1), colour_of(core), 0, length};
+    if (core == 0) op.kind = Kind::kSend;
+    if (core + 1 == line.n) op.kind = Kind::kReceive;
+    AddStep(line, core, op, programs);
+  }
+}
+
 void AddBroadcast(const Line& line, int colour, int length, Programs* programs) {
   const uint8_t c = static_cast<uint8_t>(colour);
   line.fabric->Route(line.Tile(0), colour, kRamp, line.Up());

@@ -37,6 +37,9 @@ struct Chain {
 };
 void AddChain(const Line& line, const Chain& chain, Programs* programs);
 
+// Core 0's vector to all others, each handing it on to the next. Colours `colour`, `colour + 1`.
+void AddRelay(const Line& line, int colour, int length, Programs* programs);
+
 // Core 0's vector to all others, by multicast on one colour.
 void AddBroadcast(const Line& line, int colour, int length, Programs* programs);
 

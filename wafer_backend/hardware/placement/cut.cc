@@ -7,11 +7,10 @@
 namespace waferline::placement {
 namespace {
 
-// How many parts of at most `most` the pieces from each one to the end take, filled greedily.
-std::vector<int> PartsFrom(std::span<const double> sizes, double most) {
-  std::vector<int> parts(sizes.size() + 1, 0);
-  // Greedy from the back: any piece's suffix is cut best by filling from its end too, as parts of a
-  // line have no preferred direction.
+// How many parts of at most `most` the pieces take, filled greedily; from each piece to the end too
+// if `from` (sizes.size() + 1 zeros) is given. Greedy from the back: any piece's suffix is cut best
+// by filling from its end too, as parts of a line have no preferred direction.
+int PartsOf(std::span<const double> sizes, double most, std::vector<int>* from = nullptr) {
   double filled = 0;
   int used = 0;
   for (size_t i = sizes.size(); i-- > 0;) {
@@ -20,34 +19,35 @@ std::vector<int> PartsFrom(std::span<const double> sizes, double most) {
       filled = 0;
     }
     filled += sizes[i];
-    parts[i] = used;
+    if (from != nullptr) (*from)[i] = used;
   }
-  return parts;
+  return used;
 }
 
 double LeastMaximum(std::span<const double> sizes, int parts) {
-  double low = 0, high = 0;
+  double largest = 0, sum = 0;
   for (const double size : sizes) {
-    low = std::max(low, size);
-    high += size;
+    largest = std::max(largest, size);
+    sum += size;
   }
-  for (int step = 0; step < 60 && low < high; ++step) {
+  // Greedy parts are within one piece of even ones. A millionth is less than any piece counts.
+  double low = std::max(largest, sum / parts), high = sum / parts + largest;
+  while (high - low > 1e-6 * high) {
     const double middle = low + (high - low) / 2;
-    if (PartsFrom(sizes, middle).front() <= parts) {
-      high = middle;
-    } else {
-      low = middle;
-    }
+    (PartsOf(sizes, middle) <= parts ? high : low) = middle;
   }
   return high * (1 + 1e-12);  // sums differ in the last digits by the direction of adding
 }
 
 }  // namespace
 
+int FewestParts(std::span<const double> sizes, double most) { return PartsOf(sizes, most); }
+
 std::vector<int> CutEvenly(std::span<const double> sizes, int parts) {
   WL_CHECK(parts >= 1 && static_cast<size_t>(parts) <= sizes.size());
   const double most = LeastMaximum(sizes, parts);
-  const std::vector<int> parts_from = PartsFrom(sizes, most);
+  std::vector<int> parts_from(sizes.size() + 1, 0);
+  PartsOf(sizes, most, &parts_from);
   double left = 0;
   for (const double size : sizes) left += size;
   std::vector<int> part_of;

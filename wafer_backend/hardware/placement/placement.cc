@@ -20,6 +20,24 @@ absl::Status CheckNumber(const char* name, double value, double least, double mo
       absl::StrFormat("%s is %.12g, must lie in [%.12g, %.12g]", name, value, least, most));
 }
 
+absl::Status CheckGrid(const PlacementTask& t) {
+  if (t.decode_grid == 0) return absl::OkStatus();
+  if (!t.profile.shared_grid) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("decode grid is ", t.decode_grid, ", but profile ", t.profile.name,
+                     " gives each layer a region of its own; only profiles whose layers share "
+                     "grids (open) can be given one"));
+  }
+  const double edge = std::min(t.wafer.grid_columns.value, t.wafer.grid_rows.value);
+  double largest = 0;
+  for (const timing::LayerKind& kind : SharesOf(t).kinds) {
+    largest = std::max(largest, kind.parameters() * t.bytes_per_weight);
+  }
+  // The grid holds at least the layer that it works on.
+  const double least = std::ceil(std::sqrt(largest / UsableBytesPerCore(t.wafer)));
+  return CheckNumber("decode grid", t.decode_grid, std::min(least, edge), edge);
+}
+
 absl::Status CheckTask(const PlacementTask& t) {
   constexpr double kMost = 2147483648.0;
   WL_RETURN_IF_ERROR(timing::CheckShape(t.shape));
@@ -49,7 +67,7 @@ absl::Status CheckTask(const PlacementTask& t) {
         absl::StrCat("wafers is ", t.wafers, ", must be a multiple of replicas * tensor = ", unit,
                      "; ", (t.wafers / unit + 1) * unit, " would be"));
   }
-  return absl::OkStatus();
+  return CheckGrid(t);
 }
 
 int64_t UsersPerReplica(const PlacementTask& t) { return (t.users + t.replicas - 1) / t.replicas; }
@@ -62,6 +80,7 @@ std::vector<PlacedPiece> PiecesOf(const PlacementTask& t, const timing::ModelLay
   const auto users = static_cast<double>(UsersPerReplica(t));
   const auto context = static_cast<double>(t.context);
   std::vector<PlacedPiece> pieces;
+  pieces.reserve(shares.kind_of.size() + 2);
   if (!(t.shape.tied_embeddings && depth == 1)) {
     pieces.push_back({.part = Part::kEmbedding, .weight_bytes = vocabulary});
   }
@@ -77,6 +96,13 @@ std::vector<PlacedPiece> PiecesOf(const PlacementTask& t, const timing::ModelLay
   }
   pieces.push_back({.part = Part::kOutput, .weight_bytes = vocabulary});
   return pieces;
+}
+
+std::vector<double> BytesOf(const std::vector<PlacedPiece>& pieces) {
+  std::vector<double> bytes;
+  bytes.reserve(pieces.size());
+  for (const PlacedPiece& piece : pieces) bytes.push_back(piece.weight_bytes + piece.kv_bytes);
+  return bytes;
 }
 
 std::vector<SramUse> SramOf(const PlacementTask& t, const Placement& p) {
@@ -104,6 +130,17 @@ std::vector<PlacedPiece> On(const std::vector<PlacedPiece>& pieces, int place) {
   return here;
 }
 
+// Do two places hold the same sorts of pieces in the same order? Then they are drawn alike.
+bool SamePieces(const timing::ModelLayers& shares, const std::vector<PlacedPiece>& a,
+                const std::vector<PlacedPiece>& b) {
+  const auto same = [&](const PlacedPiece& x, const PlacedPiece& y) {
+    return x.part == y.part &&
+           (x.part != Part::kLayer || shares.kind_of[static_cast<size_t>(x.layer)] ==
+                                          shares.kind_of[static_cast<size_t>(y.layer)]);
+  };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), same);
+}
+
 // Nothing if it does not fit.
 std::optional<Placement> PlaceAt(const PlacementTask& t, const timing::ModelLayers& shares,
                                  int depth) {
@@ -117,8 +154,7 @@ std::optional<Placement> PlaceAt(const PlacementTask& t, const timing::ModelLaye
   p.usable_bytes_per_core = UsableBytesPerCore(t.wafer);
   p.pieces = PiecesOf(t, shares, depth);
   if (static_cast<size_t>(depth) > p.pieces.size()) return std::nullopt;
-  std::vector<double> bytes;
-  for (const PlacedPiece& piece : p.pieces) bytes.push_back(piece.weight_bytes + piece.kv_bytes);
+  const std::vector<double> bytes = BytesOf(p.pieces);
   const std::vector<int> place_of = CutEvenly(bytes, depth);
   std::vector<double> load(static_cast<size_t>(depth), 0.0);
   for (size_t i = 0; i < p.pieces.size(); ++i) {
@@ -128,8 +164,12 @@ std::optional<Placement> PlaceAt(const PlacementTask& t, const timing::ModelLaye
   const double usable = p.usable_bytes_per_core * p.mesh.cores();
   if (*std::max_element(load.begin(), load.end()) > usable) return std::nullopt;
   size_t next = 0;
+  std::vector<PlacedPiece> before;
+  std::optional<std::vector<Rectangle>> drawn;
   for (int place = 0; place < depth; ++place) {
-    const auto drawn = Tile(p.mesh, WantsOf(t, shares, On(p.pieces, place), p.mesh));
+    std::vector<PlacedPiece> here = On(p.pieces, place);
+    if (!SamePieces(shares, here, before)) drawn = Tile(p.mesh, WantsOf(t, shares, here, p.mesh));
+    before = std::move(here);
     if (!drawn.has_value()) return std::nullopt;
     for (const Rectangle& region : *drawn) {
       p.pieces[next].region = region;
@@ -152,16 +192,17 @@ std::optional<Placement> TryPlace(const PlacementTask& t) {
   const timing::ModelLayers shares = SharesOf(t);
   const int unit = t.replicas * t.tensor;
   if (t.wafers > 0) return PlaceAt(t, shares, t.wafers / unit);
-  double bytes = 0;
-  for (const PlacedPiece& piece : PiecesOf(t, shares, 1)) {
-    bytes += piece.weight_bytes + piece.kv_bytes;
-  }
   const double usable = UsableBytesPerCore(t.wafer) * std::floor(t.wafer.grid_columns.value) *
                         std::floor(t.wafer.grid_rows.value);
+  const auto fewest = [&](int depth) {  // by bytes, of the pieces that so many places have
+    std::vector<double> bytes = BytesOf(PiecesOf(t, shares, depth));
+    return *std::max_element(bytes.begin(), bytes.end()) > usable ? kMaxWafers + 1
+                                                                  : FewestParts(bytes, usable);
+  };
+  const int alone = fewest(1);
   // More places than pieces would stand empty.
   const int most = std::min(kMaxWafers / unit, static_cast<int>(t.shape.layers) + 2);
-  for (int depth = static_cast<int>(std::clamp(std::ceil(bytes / usable), 1.0, most + 1.0));
-       depth <= most; ++depth) {
+  for (int depth = alone == 1 ? 1 : std::max(2, fewest(2)); depth <= most; ++depth) {
     if (auto placed = PlaceAt(t, shares, depth)) return placed;
   }
   return std::nullopt;

@@ -40,6 +40,8 @@ struct PlacementTask {
   int replicas = 1;
   double bytes_per_weight = 2;
   double bytes_per_kv_value = 2;
+  // Side of the grids that layers share, where the profile's layers do; 0: the fastest measured.
+  int decode_grid = 0;
 };
 
 enum class Part : uint8_t { kEmbedding, kLayer, kOutput };

@@ -42,6 +42,7 @@ struct Outcome {
   LatencyParts parts;
   RequestParts request;
   double stage_seconds = 0;
+  double grid_side = 0;  // that layers share in decoding
 };
 
 // Of a window of `window` positions (0: all), how many tokens at first .. first + count - 1 cached
@@ -61,13 +62,18 @@ class Model {
     for (const PlacedPiece& piece : placement.pieces) {
       if (piece.part == Part::kLayer) Merge(piece);
     }
+    const timing::KernelModel kernels = timing::ModelFor(task.wafer, task.profile);
+    prefill_ = task.profile.shared_grid ? PrefillOnOneGrid(kernels) : PrefillInChunks(kernels);
   }
+
+  int prefill_grid() const { return static_cast<int>(prefill_.side); }
 
   Outcome Evaluate(const Parameters& p) const {
     const PlacementTask placed = TaskOf(task_, p.wafer, p.profile);
     const PlacementSpeed speed = SpeedOf(placed, placement_);
     Outcome out;
     out.parts = speed.parts;
+    out.grid_side = speed.grid_side;
     out.stage_seconds = speed.bottleneck_seconds;
     const timing::KernelModel kernels = timing::ModelFor(p.wafer, p.profile);
     out.request.first_token = 1e3 * PrefillSeconds(p, kernels);
@@ -89,7 +95,26 @@ class Model {
             .users = task.users,
             .wafers = task.wafers,
             .bytes_per_weight = task.bytes_per_weight,
-            .bytes_per_kv_value = task.bytes_per_kv_value};
+            .bytes_per_kv_value = task.bytes_per_kv_value,
+            .decode_grid = task.decode_grid};
+  }
+
+  // Figures from times, watts and prices.
+  void Derive(const Parameters& p, Outcome* out) const {
+    const double users = static_cast<double>(task_.users);
+    const double accepted = p.profile.tokens_per_step.value;
+    const double user = accepted / std::max(out->parts.total(), users * out->stage_seconds);
+    const double watts = p.wafer.power_decode_watts.value * placement_.wafers();
+    auto& f = out->figures;
+    f[kUser] = user;
+    f[kAggregate] = user * users;
+    f[kFull] = accepted / out->stage_seconds;
+    f[kTtft] = out->request.first_token;
+    f[kRequest] = out->request.total;
+    f[kEndToEnd] = 1e3 * static_cast<double>(task_.generate) / out->request.total;
+    f[kWatts] = watts;
+    f[kJoules] = watts / f[kAggregate];
+    f[kUsd] = p.wafer.usd_per_system_hour.value * placement_.wafers() / 3600 / f[kAggregate] * 1e6;
   }
 
  private:
@@ -108,23 +133,6 @@ class Model {
       }
     }
     alike_.push_back({kind, piece.region.cores(), 1});
-  }
-
-  void Derive(const Parameters& p, Outcome* out) const {
-    const double users = static_cast<double>(task_.users);
-    const double accepted = p.profile.tokens_per_step.value;
-    const double user = accepted / std::max(out->parts.total(), users * out->stage_seconds);
-    const double watts = p.wafer.power_decode_watts.value * placement_.wafers();
-    auto& f = out->figures;
-    f[kUser] = user;
-    f[kAggregate] = user * users;
-    f[kFull] = accepted / out->stage_seconds;
-    f[kTtft] = out->request.first_token;
-    f[kRequest] = out->request.total;
-    f[kEndToEnd] = 1e3 * static_cast<double>(task_.generate) / out->request.total;
-    f[kWatts] = watts;
-    f[kJoules] = watts / f[kAggregate];
-    f[kUsd] = p.wafer.usd_per_system_hour.value * placement_.wafers() / 3600 / f[kAggregate] * 1e6;
   }
 
   // Passes for every token of the answer but the first, alone.
@@ -159,14 +167,14 @@ class Model {
   }
 
   double PrefillSeconds(const Parameters& p, const timing::KernelModel& kernels) const {
-    const double cycles =
-        p.profile.shared_grid ? PrefillOnOneGrid(kernels) : PrefillInChunks(kernels);
+    // Of what may be uncertain, cycles of whole layers know the scale alone.
+    const double scale = p.profile.constants.layer_scale / task_.profile.constants.layer_scale;
     const double output =
         timing::OutputCycles(kernels, task_.shape, timing::VocabularyParameters(task_.shape),
                              {placement_.pieces.back().region.cores(), task_.bytes_per_weight});
     const int wafers = placement_.wafers();
     const double hops = wafers > 1 ? wafers * p.wafer.wafer_to_wafer_seconds.value : 0;
-    return (cycles + output) / p.wafer.clock_hz.value + hops;
+    return (scale * prefill_.cycles + output) / p.wafer.clock_hz.value + hops;
   }
 
   // Cycles of all layers over `fresh` tokens that see `seen`, and of the slowest one.
@@ -189,34 +197,43 @@ class Model {
     return out;
   }
 
-  // The whole prompt through layer after layer, on the best of a few grids up to the wafer's.
-  double PrefillOnOneGrid(const timing::KernelModel& kernels) const {
+  struct Prefill {
+    double cycles = std::numeric_limits<double>::max();
+    double side = 0;  // of the grid that all layers share, if they do
+  };
+
+  // The whole prompt through layer after layer, on the grid that was asked for or the best of a few
+  // up to the wafer's.
+  Prefill PrefillOnOneGrid(const timing::KernelModel& kernels) const {
     const double prompt = static_cast<double>(task_.prompt);
     const double edge = std::min(placement_.mesh.columns, placement_.mesh.rows);
-    double best = std::numeric_limits<double>::max();
+    Prefill best;
     for (const double share : {1.0, 0.8, 0.6, 0.4, 0.2}) {
-      const double side = std::max(1.0, std::floor(edge * share));
+      const double side =
+          task_.prefill_grid > 0 ? task_.prefill_grid : std::max(1.0, std::floor(edge * share));
       const auto side_of = [side](const Alike&) { return side; };
-      best = std::min(best, PrefillLayers(kernels, prompt, prompt, side_of).sum);
+      const double cycles = PrefillLayers(kernels, prompt, prompt, side_of).sum;
+      if (cycles < best.cycles) best = {cycles, side};
+      if (task_.prefill_grid > 0) break;
     }
     return best;
   }
 
   // The prompt in chunks that follow each other through the layers' regions, with the chunk size
   // that is fastest: small ones fill the pipeline, large ones fill the cores.
-  double PrefillInChunks(const timing::KernelModel& kernels) const {
+  Prefill PrefillInChunks(const timing::KernelModel& kernels) const {
     const double prompt = static_cast<double>(task_.prompt);
     const auto side_of = [](const Alike& alike) {
       return std::max(1.0, std::floor(std::sqrt(alike.cores)));
     };
-    double best = std::numeric_limits<double>::max();
+    Prefill best;
     for (double chunks = 1; chunks <= 4096 && chunks <= prompt; chunks *= 2) {
       const double fresh = std::ceil(prompt / chunks);
       // A chunk sees, on average, what came before the middle chunk and itself.
       const Layers layers = PrefillLayers(kernels, fresh, (prompt + fresh) / 2, side_of);
       const double cycles = layers.sum + (chunks - 1) * layers.slowest;
-      if (cycles >= best) break;
-      best = cycles;
+      if (cycles >= best.cycles) break;
+      best.cycles = cycles;
     }
     return best;
   }
@@ -225,31 +242,34 @@ class Model {
   const Placement& placement_;
   const timing::ModelLayers layers_;
   std::vector<Alike> alike_;
+  Prefill prefill_;
 };
+
+struct Range {
+  double low = 0, value = 0, high = 0;
+};
+Range RangeOf(const silicon::Fact& fact) { return {fact.low, fact.value, fact.high}; }
 
 // Moves one parameter after another to the ends of its range.
 class Spread {
  public:
-  Spread(const Model& model, const Parameters& nominal)
-      : model_(model), nominal_(nominal), at_(model.Evaluate(nominal)) {}
+  Spread(const Model& model, Parameters nominal)
+      : model_(model), moved_(std::move(nominal)), at_(model.Evaluate(moved_)) {}
 
   const Outcome& nominal() const { return at_; }
 
   template <typename Change>  // void(Parameters*, double value)
-  void Vary(const std::string& name, double low, double high, Change change) {
-    if (low == high) return;
-    Parameters p = nominal_;
-    change(&p, low);
-    const Outcome at_low = model_.Evaluate(p);
-    change(&p, high);
-    const Outcome at_high = model_.Evaluate(p);
-    for (size_t i = 0; i < kFigures; ++i) {
-      const double a = at_low.figures[i] - at_.figures[i], b = at_high.figures[i] - at_.figures[i];
-      const double down = std::min({a, b, 0.0}), up = std::max({a, b, 0.0});
-      down_[i] += down * down;
-      up_[i] += up * up;
-    }
-    influences_.push_back({name, at_low.figures[kUser], at_high.figures[kUser]});
+  void Vary(const std::string& name, const Range& range, Change change) {
+    Move(name, range, change, [this] { return model_.Evaluate(moved_); });
+  }
+  // What no time depends on.
+  template <typename Change>
+  void VaryExpense(const std::string& name, const Range& range, Change change) {
+    Move(name, range, change, [this] {
+      Outcome out = at_;
+      model_.Derive(moved_, &out);
+      return out;
+    });
   }
 
   Estimate Of(Figure figure) const {
@@ -267,8 +287,25 @@ class Spread {
   }
 
  private:
+  template <typename Change, typename Evaluate>  // Outcome() of moved_
+  void Move(const std::string& name, const Range& range, Change change, Evaluate evaluate) {
+    if (range.low == range.high) return;
+    change(&moved_, range.low);
+    const Outcome at_low = evaluate();
+    change(&moved_, range.high);
+    const Outcome at_high = evaluate();
+    change(&moved_, range.value);
+    for (size_t i = 0; i < kFigures; ++i) {
+      const double a = at_low.figures[i] - at_.figures[i], b = at_high.figures[i] - at_.figures[i];
+      const double down = std::min({a, b, 0.0}), up = std::max({a, b, 0.0});
+      down_[i] += down * down;
+      up_[i] += up * up;
+    }
+    influences_.push_back({name, at_low.figures[kUser], at_high.figures[kUser]});
+  }
+
   const Model& model_;
-  const Parameters nominal_;
+  Parameters moved_;  // nominal but while one is moved
   const Outcome at_;
   std::array<double, kFigures> down_{}, up_{};
   std::vector<Influence> influences_;
@@ -277,25 +314,23 @@ class Spread {
 void VaryAll(const PredictionTask& task, Spread* spread) {
   const silicon::WaferSpec& w = task.wafer;
   const double scale = task.profile.constants.layer_scale, error = 2 * task.profile.spread;
-  spread->Vary("kernel cycles", scale * (1 - std::min(error, 0.9)), scale * (1 + error),
+  spread->Vary("kernel cycles", {scale * (1 - std::min(error, 0.9)), scale, scale * (1 + error)},
                [](Parameters* p, double v) { p->profile.constants.layer_scale = v; });
   // A profile that was fitted to speed at the nominal clock has that clock in its constants.
   if (!task.profile.anchored) {
-    spread->Vary("clock", w.clock_hz.low, w.clock_hz.high,
+    spread->Vary("clock", RangeOf(w.clock_hz),
                  [](Parameters* p, double v) { p->wafer.clock_hz.value = v; });
   }
-  spread->Vary("wafer-to-wafer latency", w.wafer_to_wafer_seconds.low,
-               w.wafer_to_wafer_seconds.high,
+  spread->Vary("wafer-to-wafer latency", RangeOf(w.wafer_to_wafer_seconds),
                [](Parameters* p, double v) { p->wafer.wafer_to_wafer_seconds.value = v; });
-  spread->Vary("softmax cycles a score", task.profile.softmax_score_cycles.low,
-               task.profile.softmax_score_cycles.high,
+  spread->Vary("softmax cycles a score", RangeOf(task.profile.softmax_score_cycles),
                [](Parameters* p, double v) { p->profile.softmax_score_cycles.value = v; });
-  spread->Vary("tokens a step", task.profile.tokens_per_step.low, task.profile.tokens_per_step.high,
+  spread->Vary("tokens a step", RangeOf(task.profile.tokens_per_step),
                [](Parameters* p, double v) { p->profile.tokens_per_step.value = v; });
-  spread->Vary("watts", w.power_decode_watts.low, w.power_decode_watts.high,
-               [](Parameters* p, double v) { p->wafer.power_decode_watts.value = v; });
-  spread->Vary("price of an hour", w.usd_per_system_hour.low, w.usd_per_system_hour.high,
-               [](Parameters* p, double v) { p->wafer.usd_per_system_hour.value = v; });
+  spread->VaryExpense("watts", RangeOf(w.power_decode_watts),
+                      [](Parameters* p, double v) { p->wafer.power_decode_watts.value = v; });
+  spread->VaryExpense("price of an hour", RangeOf(w.usd_per_system_hour),
+                      [](Parameters* p, double v) { p->wafer.usd_per_system_hour.value = v; });
 }
 
 absl::Status AddPrefill(const PredictionTask& task, Prediction* out) {
@@ -335,6 +370,18 @@ absl::Status CheckTask(const PredictionTask& task) {
   if (static_cast<double>(task.kv) * static_cast<double>(task.users) > 1e15) {
     return absl::InvalidArgumentError("kv times users must be at most 1e15 positions");
   }
+  if (task.prefill_grid != 0 && !task.profile.shared_grid) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "prefill grid is ", task.prefill_grid, ", but profile ", task.profile.name,
+        " gives each layer a region of its own; only profiles whose layers share grids (open) can "
+        "be given one"));
+  }
+  const double edge = std::min(task.wafer.grid_columns.value, task.wafer.grid_rows.value);
+  if (task.prefill_grid < 0 || task.prefill_grid > edge) {
+    return absl::InvalidArgumentError(absl::StrCat("prefill grid is ", task.prefill_grid,
+                                                   ", must lie in [1, ", edge,
+                                                   "], or be 0 for the fastest"));
+  }
   return timing::CheckShape(task.shape);
 }
 
@@ -347,8 +394,7 @@ absl::StatusOr<Prediction> Predict(const PredictionTask& task) {
   room.context = std::max(task.kv, task.prompt + task.generate - 1);
   WL_ASSIGN_OR_RETURN(const Placement placement, Place(room));
   const Model model(task, placement);
-  const Parameters nominal = {task.wafer, task.profile};
-  Spread spread(model, nominal);
+  Spread spread(model, {task.wafer, task.profile});
   VaryAll(task, &spread);
 
   Prediction out;
@@ -358,6 +404,8 @@ absl::StatusOr<Prediction> Predict(const PredictionTask& task) {
   out.request_ms = spread.nominal().request;
   out.tokens_per_step = task.profile.tokens_per_step.value;
   out.stage_us = spread.nominal().stage_seconds * 1e6;
+  out.decode_grid = static_cast<int>(spread.nominal().grid_side);
+  out.prefill_grid = model.prefill_grid();
   out.users_before_slowdown =
       std::max<int64_t>(1, static_cast<int64_t>(out.latency.total() * 1e6 / out.stage_us));
   double fewest = 1e15;

@@ -46,6 +46,9 @@ struct PredictionTask {
   int64_t prompt = 1024;   // for the time to the first token
   int64_t generate = 128;  // tokens of the answer, the first of which ends the prefill
   std::vector<silicon::Hardware> prefill_devices;
+  // Sides of the grids, where the profile's layers share one; 0: the fastest.
+  int decode_grid = 0;
+  int prefill_grid = 0;
 };
 
 // A whole request of one user on wafers alone: the prompt is prefilled there, its KV (and, where
@@ -73,6 +76,8 @@ struct Prediction {
   LatencyParts latency;  // of a pass at `kv`
   double tokens_per_step = 1;
   double stage_us = 0;
+  int decode_grid = 0;  // sides of the grids that layers share; 0: each layer has its own region
+  int prefill_grid = 0;
   int64_t users_before_slowdown = 0;  // up to the pipeline's depth
   // Whose KV, as long as the longer of `kv` and the request gets, fits beside the weights.
   int64_t users_by_memory = 0;

@@ -28,7 +28,14 @@ class Clock {
         shares_(SharesOf(task)),
         model_(timing::ModelFor(task.wafer, task.profile)),
         vector_bytes_(static_cast<double>(task.shape.hidden) * kBytesPerActivation),
-        grids_(static_cast<size_t>(placement.depth) * shares_.kinds.size()) {}
+        grids_(static_cast<size_t>(placement.depth) * shares_.kinds.size()) {
+    for (const timing::LayerKind& kind : shares_.kinds) {
+      layers_.emplace_back(model_, task.wafer, kind);
+    }
+    for (int place = 0; place < placement.depth; ++place) {
+      cycle_seconds_.push_back(1 / (task.wafer.clock_hz.value * HealthOf(place).clock_share));
+    }
+  }
 
   PlacementSpeed Run() const {
     PlacementSpeed speed;
@@ -37,6 +44,10 @@ class Clock {
     const auto context = static_cast<double>(task_.context);
     costs.wafers = placement_.tensor * placement_.depth;
     costs.tokens_per_step = task_.profile.tokens_per_step.value;
+    const size_t count = placement_.pieces.size();
+    costs.stages.reserve(count);
+    costs.different.reserve(count);
+    speed.busy_seconds.reserve(count);
     timing::PositionCost waiting;  // of the table, before the first layer
     for (size_t i = 0; i < placement_.pieces.size(); ++i) {
       const PlacedPiece& piece = placement_.pieces[i];
@@ -59,16 +70,19 @@ class Clock {
         continue;
       }
       costs.different.push_back(stage.busy.Times(turns));
-      stage.busy.Add(waiting);
-      waiting = {};
       costs.stages.push_back(std::move(stage));
     }
+    costs.stages.front().busy.Add(waiting);
     if (placement_.depth > 1) costs.return_seconds = task_.wafer.wafer_to_wafer_seconds.value;
     for (const timing::StageCost& stage : costs.stages) {
       costs.total.Add(stage.busy);
       costs.total.base_seconds += stage.hand_over_seconds;
     }
     costs.total.base_seconds += costs.return_seconds;
+    for (const auto& grid : grids_) {
+      if (!grid.has_value()) continue;
+      speed.grid_side = std::max(speed.grid_side, std::floor(std::sqrt(grid->region.cores)));
+    }
     parts.wafer_hops += costs.return_seconds;
     Derive(&speed);
     return speed;
@@ -79,11 +93,11 @@ class Clock {
     static constexpr PlaceHealth kHealthy;
     return health_.places.empty() ? kHealthy : health_.places[static_cast<size_t>(place)];
   }
-  double Hertz(int place) const { return task_.wafer.clock_hz.value * HealthOf(place).clock_share; }
+  double CycleSeconds(int place) const { return cycle_seconds_[static_cast<size_t>(place)]; }
   double LookUpSeconds(const PlacedPiece& piece) const {
     return timing::EmbeddingCycles(model_, task_.shape,
-                                   {piece.region.cores(), task_.bytes_per_weight}) /
-           Hertz(piece.place);
+                                   {piece.region.cores(), task_.bytes_per_weight}) *
+           CycleSeconds(piece.place);
   }
   double HopsAround(size_t index) const {
     return health_.extra_hops.empty() ? 0 : health_.extra_hops[index];
@@ -106,8 +120,9 @@ class Clock {
         cores += other.region.cores();
         ++layers;
       }
-      grid = timing::SharedGrid(model_, task_.wafer, task_.profile, shares_.kinds[kind], layers,
-                                {cores, task_.bytes_per_weight});
+      const timing::Region all{cores, task_.bytes_per_weight};
+      grid = task_.decode_grid > 0 ? timing::GridOfSide(task_.decode_grid, layers, all)
+                                   : timing::SharedGrid(layers_[kind], task_.profile, layers, all);
     }
     return &*grid;
   }
@@ -116,14 +131,32 @@ class Clock {
     return grid == nullptr ? 1 : grid->layers_in_turn;
   }
 
+  // Many layers are alike on regions that are: each sort is worked out once.
+  const timing::LayerCost& CostOf(const PlacedPiece& piece) const {
+    const size_t kind = shares_.kind_of[static_cast<size_t>(piece.layer)];
+    const timing::Grid* shared = SharedGridOf(piece);
+    const int columns = shared == nullptr ? piece.region.columns : 0;
+    const int rows = shared == nullptr ? piece.region.rows : 0;
+    for (const Known& known : known_) {
+      if (known.kind == kind && known.grid == shared && known.columns == columns &&
+          known.rows == rows) {
+        return known.cost;
+      }
+    }
+    timing::LayerCost cost = layers_[kind].On(
+        shared == nullptr ? timing::Region{piece.region.cores(), task_.bytes_per_weight}
+                          : shared->region);
+    if (shared == nullptr) cost.cycles.allreduces *= Stretch(cost.side, piece.region);
+    return known_.emplace_back(Known{kind, shared, columns, rows, cost}).cost;
+  }
+
   timing::StageCost StageOf(size_t index, LatencyParts* parts) const {
     const PlacedPiece& piece = placement_.pieces[index];
     timing::StageCost stage;
     stage.wafer = piece.place;
     stage.weight_bytes = piece.weight_bytes * placement_.tensor;
     stage.capacity_bytes = piece.capacity_bytes * placement_.tensor;
-    const timing::Region region{piece.region.cores(), task_.bytes_per_weight};
-    const double hertz = Hertz(piece.place);
+    const double cycle = CycleSeconds(piece.place);
     if (piece.part == Part::kEmbedding) {
       stage.busy.base_seconds = LookUpSeconds(piece) + SumSeconds(piece.place);
       parts->embedding_and_output += LookUpSeconds(piece);
@@ -132,27 +165,25 @@ class Clock {
     }
     if (piece.part == Part::kOutput) {
       const double parameters = timing::VocabularyParameters(task_.shape) / placement_.tensor;
-      const double seconds = timing::OutputCycles(model_, task_.shape, parameters, region) / hertz;
+      const timing::Region region{piece.region.cores(), task_.bytes_per_weight};
+      const double seconds = timing::OutputCycles(model_, task_.shape, parameters, region) * cycle;
       stage.busy.base_seconds = seconds + SumSeconds(piece.place);
       parts->embedding_and_output += seconds;
       parts->wafer_hops += SumSeconds(piece.place);
       return stage;
     }
     const timing::LayerKind& kind = shares_.of(static_cast<size_t>(piece.layer));
-    const timing::Grid* shared = SharedGridOf(piece);
-    const timing::LayerCost cost =
-        timing::CostOfLayer(model_, task_.wafer, kind, shared == nullptr ? region : shared->region);
-    const double stretch = shared == nullptr ? Stretch(cost.side, piece.region) : 1;
-    const double allreduces = cost.cycles.allreduces * stretch +
-                              kind.allreduces * HopsAround(index) * task_.wafer.hop_cycles.value;
+    const timing::LayerCost& cost = CostOf(piece);
+    const double allreduces =
+        cost.cycles.allreduces + kind.allreduces * HopsAround(index) * task_.wafer.hop_cycles.value;
     stage.layers = 1;
     const double cycles = cost.cycles.start + allreduces + cost.cycles.weights;
-    stage.busy.base_seconds = cycles / hertz + kSumsALayer * SumSeconds(piece.place);
-    parts->start += cost.cycles.start / hertz;
-    parts->allreduces += allreduces / hertz;
-    parts->weights += cost.cycles.weights / hertz;
+    stage.busy.base_seconds = cycles * cycle + kSumsALayer * SumSeconds(piece.place);
+    parts->start += cost.cycles.start * cycle;
+    parts->allreduces += allreduces * cycle;
+    parts->weights += cost.cycles.weights * cycle;
     parts->wafer_hops += kSumsALayer * SumSeconds(piece.place);
-    const double per_position = cost.cycles_per_position / hertz;
+    const double per_position = cost.cycles_per_position * cycle;
     if (kind.window > 0) {
       stage.busy.windowed.push_back({per_position, kind.window});
     } else {
@@ -176,7 +207,8 @@ class Clock {
     }
     // A grid keeps its data from layer to layer.
     if (SharedGridOf(from) != nullptr && SharedGridOf(to) != nullptr) return 0;
-    return HopsBetween(from.region, to.region) * task_.wafer.hop_cycles.value / Hertz(from.place);
+    return HopsBetween(from.region, to.region) * task_.wafer.hop_cycles.value *
+           CycleSeconds(from.place);
   }
 
   void Derive(PlacementSpeed* speed) const {
@@ -189,6 +221,7 @@ class Clock {
       ++stages;
     }
     speed->mean_seconds /= stages;
+    speed->heat.reserve(speed->busy_seconds.size());
     for (const double busy : speed->busy_seconds) {
       speed->heat.push_back(busy / speed->bottleneck_seconds);
     }
@@ -211,7 +244,18 @@ class Clock {
   const timing::ModelLayers shares_;
   const timing::KernelModel model_;
   const double vector_bytes_;
+  std::vector<double> cycle_seconds_;                       // of each place
+  std::vector<timing::LayerOnWafer> layers_;                // of each kind
   mutable std::vector<std::optional<timing::Grid>> grids_;  // of each place and kind, when asked
+  // A layer's costs on a region of this form or on a shared grid, hops of its form in them.
+  struct Known {
+    size_t kind = 0;
+    const timing::Grid* grid = nullptr;
+    int columns = 0;
+    int rows = 0;
+    timing::LayerCost cost;
+  };
+  mutable std::vector<Known> known_;
 };
 
 }  // namespace

@@ -58,7 +58,8 @@ struct PlacementSpeed {
   int64_t users_before_slowdown = 0;       // over all replicas
   // The same for the emulator, of one replica: a stage a layer, then the output.
   timing::DecodeCosts costs;
-  LatencyParts parts;  // of pass_seconds
+  LatencyParts parts;    // of pass_seconds
+  double grid_side = 0;  // of the widest grid that layers share; 0: each has its own region
 
   double balance() const { return mean_seconds / bottleneck_seconds; }  // 1: no region waits
 };

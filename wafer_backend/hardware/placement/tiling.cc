@@ -24,14 +24,16 @@ std::vector<int> Share(int total, const std::vector<Claim>& claims) {
     lines.push_back(std::max(claim.least, static_cast<int>(total * (claim.wanted / wanted))));
     given += lines.back();
   }
-  const auto fill = [&](size_t i) { return lines[i] / claims[i].wanted; };
+  const auto emptier = [&](size_t a, size_t b) {  // by its share of what it wants
+    return lines[a] * claims[b].wanted < lines[b] * claims[a].wanted;
+  };
   for (; given != total; given += given < total ? 1 : -1) {
     size_t chosen = claims.size();
     for (size_t i = 0; i < claims.size(); ++i) {
       if (given > total && lines[i] == claims[i].least) continue;
-      if (chosen == claims.size() ||
-          (given < total ? fill(i) < fill(chosen) : fill(i) > fill(chosen)))
+      if (chosen == claims.size() || (given < total ? emptier(i, chosen) : emptier(chosen, i))) {
         chosen = i;
+      }
     }
     lines[chosen] += given < total ? 1 : -1;
   }
@@ -103,10 +105,19 @@ class Cutting {
 
   // across_ + 1 if none will do.
   int LeastWidth(const Band& band) const {
-    int low = 1, high = across_ + 1;
+    double needed = 0;
+    for (size_t i = band.begin; i < band.end; ++i) needed += pieces_[i].needed;
+    // Without its last line begun a piece needs a line less: the answer lies between.
+    const int spare = along_ - static_cast<int>(band.end - band.begin);
+    int low = std::clamp(LinesFor(needed, along_), 1, across_ + 1);
+    int high = spare > 0 ? std::clamp(LinesFor(needed, spare), low, across_ + 1) : across_ + 1;
     while (low < high) {
       const int width = (low + high) / 2;
-      (Holds(band, width) ? high : low) = Holds(band, width) ? width : width + 1;
+      if (Holds(band, width)) {
+        high = width;
+      } else {
+        low = width + 1;
+      }
     }
     return low;
   }
@@ -154,28 +165,32 @@ std::optional<std::vector<Rectangle>> Tile(const Mesh& mesh, std::span<const Pie
   std::optional<std::vector<Rectangle>> best;
   double best_score = 0;
   const auto count = static_cast<double>(pieces.size());
-  for (const bool turned : {false, true}) {
-    const int across = turned ? mesh.rows : mesh.columns;
-    const int along = turned ? mesh.columns : mesh.rows;
-    const Cutting cutting(across, along, pieces);
-    // Bands that make squares of equal pieces, and around that number.
-    const int square = static_cast<int>(std::sqrt(count * across / along));
-    const int most = static_cast<int>(std::min<double>({2.0 * square + 3, count, 1.0 * across}));
-    for (int bands = std::max(1, square / 2); bands <= most; ++bands) {
-      auto tiling = cutting.With(bands);
-      if (!tiling.has_value()) continue;
-      if (turned) {
-        for (Rectangle& r : *tiling) {
-          std::swap(r.column, r.row);
-          std::swap(r.columns, r.rows);
-        }
-      }
-      const double score = Score(pieces, *tiling);
-      if (!best.has_value() || score > best_score) {
-        best = std::move(tiling);
-        best_score = score;
+  const Cutting upright(mesh.columns, mesh.rows, pieces), turned(mesh.rows, mesh.columns, pieces);
+  const auto attempt = [&](bool turn, int bands) {
+    auto tiling = (turn ? turned : upright).With(bands);
+    if (!tiling.has_value()) return;
+    if (turn) {
+      for (Rectangle& r : *tiling) {
+        std::swap(r.column, r.row);
+        std::swap(r.columns, r.rows);
       }
     }
+    const double score = Score(pieces, *tiling);
+    if (best.has_value() && score <= best_score) return;
+    best = std::move(tiling);
+    best_score = score;
+  };
+  // Bands that make squares of equal pieces first, and around that number if those do not fit.
+  for (const bool near : {true, false}) {
+    for (const bool turn : {false, true}) {
+      const int across = turn ? mesh.rows : mesh.columns, along = turn ? mesh.columns : mesh.rows;
+      const int square = static_cast<int>(std::sqrt(count * across / along));
+      const int least = std::max(1, near ? square : square / 2);
+      const int most = static_cast<int>(
+          std::min<double>({near ? square + 1.0 : 2.0 * square + 3, count, 1.0 * across}));
+      for (int bands = least; bands <= most; ++bands) attempt(turn, bands);
+    }
+    if (best_score > 0.9) break;
   }
   return best;
 }

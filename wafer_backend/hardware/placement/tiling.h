@@ -1,9 +1,11 @@
 // Cuts a mesh of cores into rectangles, one for each of a sequence of pieces, without gaps.
 //
 // The mesh is cut into bands, a band into one rectangle a piece; every second band runs backwards,
-// so that pieces that follow each other lie side by side. Of all numbers of bands, along columns
-// and along rows, the tiling is taken whose pieces come nearest to what they want and to squares.
-// Pure; any thread. Cost: about 60 candidates, each a few operations a piece and band.
+// so that pieces that follow each other lie side by side. Of the numbers of bands that make squares
+// of equal pieces, along columns and along rows, the tiling is taken whose pieces come nearest to
+// what they want and to squares; other numbers are tried only if none of these gives all pieces
+// what they need. Pure; any thread. Cost: four candidates, or some 60, each a few operations a
+// piece and band.
 #pragma once
 
 #include <optional>

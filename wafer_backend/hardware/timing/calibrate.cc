@@ -104,6 +104,11 @@ absl::StatusOr<Calibration> CalibrateKernels(
         {point.label, point.cycles, point.cycles * (1 + problem.error(fit.parameters, i))});
   }
   WL_ASSIGN_OR_RETURN(calibration.left_out_errors, LeaveOneOutErrors(problem));
+  std::vector<int64_t> grid_of;
+  for (const KernelMeasurement& point : points) {
+    grid_of.push_back(std::visit([](const auto& size) { return size.grid; }, point.size));
+  }
+  WL_ASSIGN_OR_RETURN(calibration.grid_left_out_errors, LeaveGroupOutErrors(problem, grid_of));
   return calibration;
 }
 

@@ -15,6 +15,8 @@ namespace waferline::timing {
 struct Calibration {
   Profile profile;
   std::vector<double> left_out_errors;  // of each point, fitted without it; relative
+  // Fitted without all points on grids of its side, too. Empty where the points have no grid.
+  std::vector<double> grid_left_out_errors;
 };
 
 // Profile "open": the kernel constants from kernel cycles. `machines` holds the hardware that the

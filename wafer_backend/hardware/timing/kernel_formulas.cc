@@ -22,14 +22,13 @@ KernelModel ModelFor(const silicon::WaferSpec& wafer, const Profile& profile) {
   m.mac_cycles = c.mac_cycles * std::max(1.0, kMeasuredLanes / wafer.simd_fp16_lanes.value);
   m.narrow = wafer.simd_fp16_lanes.value <= 4;
   m.instruction_scale = m.narrow ? c.four_lane_scale : 1;
-  m.tree = {wafer.hop_cycles.value, wafer.ramp_cycles.value, c.tree_stage_cycles};
-  m.chain = {wafer.hop_cycles.value, wafer.ramp_cycles.value, c.chain_stage_cycles};
+  m.line = {wafer.hop_cycles.value, wafer.ramp_cycles.value, c.hand_over_cycles};
   m.softmax_score_cycles = profile.softmax_score_cycles.value;
   return m;
 }
 
 double AllreduceCycles(const KernelModel& m, double side, double length) {
-  return Instructions(m, collectives::TreeAllreduceCycles(Cores(side), length, m.tree));
+  return Instructions(m, collectives::TreeAllreduceCycles(Cores(side), length, m.line));
 }
 
 double GemvTreeCycles(const KernelModel& m, double side, double in, double out) {
@@ -38,9 +37,11 @@ double GemvTreeCycles(const KernelModel& m, double side, double in, double out) 
 }
 
 double GemvChainCycles(const KernelModel& m, double side, double in, double out) {
-  const double links = collectives::ChainAllreduceCycles(Cores(side), out, m.chain);
-  const double stages = out * m.chain.hand_over() + side * out / 8;
-  return Instructions(m, m.constants.chain_start_cycles + links + stages) + m.mac_cycles * in * out;
+  const double links = collectives::ChainAllreduceCycles(Cores(side), out, m.line);
+  const double back = m.line.hand_over() - m.line.software;
+  const double elements = out * (m.line.hand_over() + back);
+  return Instructions(m, m.constants.chain_start_cycles + links + elements) +
+         m.mac_cycles * in * out;
 }
 
 double GemmStepCycles(const KernelModel& m, double rows, double inner, double columns) {
@@ -51,7 +52,7 @@ double GemmStepCycles(const KernelModel& m, double rows, double inner, double co
   const double arithmetic =
       start + m.constants.gemm_column_cycles * columns + m.mac_cycles * padded * inner * columns;
   const double tiles = inner * (rows + columns) / kWaveletElements;
-  return std::max(arithmetic, collectives::ShiftStepCycles(tiles, {m.tree.hop, m.tree.ramp}));
+  return std::max(arithmetic, collectives::ShiftStepCycles(tiles, {m.line.hop, m.line.ramp}));
 }
 
 DecodeCost DecodeLayerCost(const KernelModel& m, double side, const DecodeWork& work) {
@@ -82,23 +83,26 @@ DecodeWork WorkOn(const WholeWork& whole, double side) {
           .words = whole.words / side + whole.scalars};
 }
 
-double TunedSide(const KernelModel& m, const WholeWork& whole, double least, double most) {
-  // An allreduce of length L over s cores: s hops in and out, about 2 sqrt(s) hand-overs, 3 L.
+double FastestSide(const KernelModel& m, const WholeWork& whole) {
+  // An allreduce of length L over s cores: s hops in and out, about 2 sqrt(s) hand-overs, 3 L. The
+  // cycles' derivative times s^3 falls below nothing and rises to more than it: it has one zero.
   const double scale = m.instruction_scale;
-  const double hops = 2 * scale * whole.allreduces * m.tree.hop;
-  const double stages = scale * whole.allreduces * m.tree.hand_over();
+  const double hops = std::max(1e-9, 2 * scale * whole.allreduces * m.line.hop);
+  const double stages = scale * whole.allreduces * m.line.hand_over();
   const double falling =
       scale * (3 * whole.words + m.constants.layer_column_cycles * whole.columns);
   const double macs = 2 * m.mac_cycles * whole.macs;
-  const auto grows_at = [&](double side) {  // the sign of the cycles' derivative
-    return hops + stages / std::sqrt(side) > falling / (side * side) + macs / (side * side * side);
-  };
-  double low = least, high = std::max(least, most);
-  for (int step = 0; step < 30 && high - low > 0.1; ++step) {
-    const double middle = (low + high) / 2;
-    (grows_at(middle) ? high : low) = middle;
+  // Newton's steps (Ypma, SIAM Review 37, 1995) from above the zero of a convex function never
+  // pass it; the start is where half of the hops outweigh the MACs, and half what falls.
+  double side = std::max(std::cbrt(2 * macs / hops), std::sqrt(2 * falling / hops));
+  for (int step = 0; step < 50; ++step) {
+    const double root = std::sqrt(side);
+    const double above = side * side * (hops * side + stages * root) - falling * side - macs;
+    const double slope = side * (3 * hops * side + 2.5 * stages * root) - falling;
+    if (!(above > 0.01 * slope)) break;  // within a hundredth of a core
+    side -= above / slope;
   }
-  return grows_at(least) ? least : high;
+  return std::max(1.0, side);
 }
 
 }  // namespace waferline::timing

@@ -21,8 +21,7 @@ struct KernelModel {
   double mac_cycles = 0;         // on this machine's lanes
   bool narrow = false;           // four lanes or fewer
   double instruction_scale = 1;  // of everything in a matrix-vector kernel that is no MAC
-  collectives::Costs tree;       // of a K-tree's hand-overs
-  collectives::Costs chain;      // of a chain's
+  collectives::Costs line;       // of what cores in a row or column do together
   double softmax_score_cycles = 0;
 };
 
@@ -36,10 +35,9 @@ double AllreduceCycles(const KernelModel& m, double side, double length);
 // y[out] = x[in] W with in * out elements of W on each core, partial sums reduced by a K-tree.
 double GemvTreeCycles(const KernelModel& m, double side, double in, double out);
 
-// With the chain of the vendor's sample: every element keeps every core's stage busy, one behind
-// another. Where the three published points leave open whether a stage forwards before it has its
-// whole vector, this takes the middle: half of the vectors' time on the links of half the side
-// (side/2 stages * out/2 cycles * 1/2).
+// With the chain of the vendor's sample: the sum goes down the line and back up it, no multicast,
+// and a core hands one element on after another, each for as long as a hand-over takes. So it needs
+// no constant beyond its start: software's part of a hand-over is the K-tree's.
 double GemvChainCycles(const KernelModel& m, double side, double in, double out);
 
 // One step of the shift GEMM: a tile of [rows, inner] times one of [inner, columns]; all steps of a
@@ -89,9 +87,10 @@ struct WholeWork {
 // Its share on a grid of this side, nothing cached.
 DecodeWork WorkOn(const WholeWork& whole, double side);
 
-// The side between `least` and `most` at which a decode layer is fastest, by the formulas without
-// their steps at whole groups: hops grow with the side, arithmetic falls with its square. Some
-// thirty evaluations of a derivative.
-double TunedSide(const KernelModel& m, const WholeWork& whole, double least, double most);
+// The side at which a decode layer is fastest, at least 1 and as large as it likes, by the formulas
+// without their steps at whole groups: hops grow with the side, arithmetic falls with its square.
+// On smaller sides the larger one is faster, on larger ones the smaller. Some five steps of
+// Newton's.
+double FastestSide(const KernelModel& m, const WholeWork& whole);
 
 }  // namespace waferline::timing

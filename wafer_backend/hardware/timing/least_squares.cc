@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/status.h"
@@ -155,20 +156,36 @@ absl::StatusOr<FitResult> Fit(const FitProblem& problem) {
   return FitPoints(problem, points);
 }
 
-absl::StatusOr<std::vector<double>> LeaveOneOutErrors(const FitProblem& problem) {
-  std::vector<double> errors;
+absl::StatusOr<std::vector<double>> LeaveGroupOutErrors(const FitProblem& problem,
+                                                        const std::vector<int64_t>& group_of) {
+  std::vector<double> errors(group_of.size(), 0.0);
   WL_ASSIGN_OR_RETURN(const FitResult whole, Fit(problem));
   FitProblem from_whole = problem;
   from_whole.start = whole.parameters;
-  for (int left_out = 0; left_out < problem.points; ++left_out) {
-    std::vector<int> points;
+  for (const int64_t group : std::set<int64_t>(group_of.begin(), group_of.end())) {
+    std::vector<int> kept;
     for (int i = 0; i < problem.points; ++i) {
-      if (i != left_out) points.push_back(i);
+      if (group_of[static_cast<size_t>(i)] != group) kept.push_back(i);
     }
-    WL_ASSIGN_OR_RETURN(const FitResult fit, FitPoints(from_whole, points));
-    errors.push_back(problem.error(fit.parameters, left_out));
+    if (kept.size() < problem.start.size()) {
+      return absl::InvalidArgumentError(absl::StrCat(kept.size(), " points without group ", group,
+                                                     " cannot fit ", problem.start.size(),
+                                                     " constants"));
+    }
+    WL_ASSIGN_OR_RETURN(const FitResult fit, FitPoints(from_whole, kept));
+    for (int i = 0; i < problem.points; ++i) {
+      if (group_of[static_cast<size_t>(i)] == group) {
+        errors[static_cast<size_t>(i)] = problem.error(fit.parameters, i);
+      }
+    }
   }
   return errors;
+}
+
+absl::StatusOr<std::vector<double>> LeaveOneOutErrors(const FitProblem& problem) {
+  std::vector<int64_t> own;
+  for (int i = 0; i < problem.points; ++i) own.push_back(i);
+  return LeaveGroupOutErrors(problem, own);
 }
 
 }  // namespace waferline::timing

@@ -9,10 +9,9 @@ std::span<const ConstantField> ConstantFields() {
   using K = KernelConstants;
   static constexpr ConstantField kFields[] = {
       {"mac_cycles", &K::mac_cycles},
-      {"tree_stage_cycles", &K::tree_stage_cycles},
+      {"hand_over_cycles", &K::hand_over_cycles},
       {"gemv_start_cycles", &K::gemv_start_cycles},
       {"chain_start_cycles", &K::chain_start_cycles},
-      {"chain_stage_cycles", &K::chain_stage_cycles},
       {"gemm_step_cycles", &K::gemm_step_cycles},
       {"gemm_column_cycles", &K::gemm_column_cycles},
       {"layer_start_cycles", &K::layer_start_cycles},

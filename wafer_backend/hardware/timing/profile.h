@@ -15,10 +15,9 @@ namespace waferline::timing {
 // starts from.
 struct KernelConstants {
   double mac_cycles = 0.3;           // a multiply-accumulate in FP16 on eight lanes
-  double tree_stage_cycles = 2;      // software of a hand-over in a K-tree
+  double hand_over_cycles = 3;       // software of adding to a sum and handing it on
   double gemv_start_cycles = 100;    // starting one matrix-vector product
   double chain_start_cycles = 1000;  // starting one with a chain allreduce
-  double chain_stage_cycles = 8;     // software of a hand-over in the chain
   double gemm_step_cycles = 100;     // starting one shift step of a matrix product
   double gemm_column_cycles = 50;    // one column of the tile in such a step
   double layer_start_cycles = 3000;  // one decode layer: task starts, norms, rotation, KV shift

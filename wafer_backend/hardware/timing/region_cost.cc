@@ -16,36 +16,45 @@ WholeWork WorkOf(const LayerKind& kind) {
 
 }  // namespace
 
-Grid SharedGrid(const KernelModel& m, const silicon::WaferSpec& wafer, const Profile& profile,
-                const LayerKind& kind, double layers, const Region& all) {
-  const double least = profile.measured_sides.low;
-  const double most = std::min(std::sqrt(all.cores), profile.measured_sides.high);
-  const double side =
-      CostOfLayer(m, wafer, kind, {std::max(1.0, most * most), all.bytes_per_weight, least}).side;
-  const double grids = std::max(1.0, std::floor(all.cores / (side * side)));
-  return {{std::min(all.cores, side * side), all.bytes_per_weight, least},
-          std::max(1.0, std::ceil(layers / grids))};
-}
+LayerOnWafer::LayerOnWafer(const KernelModel& m, const silicon::WaferSpec& wafer,
+                           const LayerKind& kind)
+    : model_(m),
+      kind_(kind),
+      room_(wafer.sram_per_core_bytes.value * wafer.sram_weight_fraction.value),
+      whole_(WorkOf(kind)),
+      fastest_(FastestSide(m, whole_)) {}
 
-LayerCost CostOfLayer(const KernelModel& m, const silicon::WaferSpec& wafer, const LayerKind& kind,
-                      const Region& region) {
+LayerCost LayerOnWafer::On(const Region& region) const {
   const double most = std::max(1.0, std::floor(std::sqrt(region.cores)));
-  const double room = wafer.sram_per_core_bytes.value * wafer.sram_weight_fraction.value;
-  const double needed = std::max(
-      region.least_side, std::ceil(std::sqrt(kind.parameters() * region.bytes_per_weight / room)));
-  const WholeWork whole = WorkOf(kind);
+  const double needed =
+      std::max(region.least_side,
+               std::ceil(std::sqrt(kind_.parameters() * region.bytes_per_weight / room_)));
   LayerCost cost;
-  cost.side = std::max(1.0, std::floor(TunedSide(m, whole, std::min(needed, most), most)));
-  cost.cycles = DecodeLayerCost(m, cost.side, WorkOn(whole, cost.side));
+  cost.side = std::floor(std::clamp(fastest_, std::min(needed, most), most));
+  cost.cycles = DecodeLayerCost(model_, cost.side, WorkOn(whole_, cost.side));
   // A row of cores holds its share of the positions; each head's scores lie on side / heads
   // columns, and every core of those takes the exponentials of its row and sums its scores up.
-  const double scores = std::max(1.0, kind.heads / cost.side) / cost.side;
-  const double macs = kind.attention_macs_per_position / (cost.side * cost.side);
+  const double scores = std::max(1.0, kind_.heads / cost.side) / cost.side;
+  const double macs = kind_.attention_macs_per_position / (cost.side * cost.side);
   cost.cycles_per_position =
-      DecodeLayerCost(m, cost.side, {.attention_macs = macs, .scores = scores}).attention +
-      m.constants.layer_scale *
-          (AllreduceCycles(m, cost.side, scores) - AllreduceCycles(m, cost.side, 0));
+      DecodeLayerCost(model_, cost.side, {.attention_macs = macs, .scores = scores}).attention +
+      model_.constants.layer_scale *
+          (AllreduceCycles(model_, cost.side, scores) - AllreduceCycles(model_, cost.side, 0));
   return cost;
+}
+
+Grid SharedGrid(const LayerOnWafer& layer, const Profile& profile, double layers,
+                const Region& all) {
+  const double least = profile.measured_sides.low;
+  const double most = std::min(std::sqrt(all.cores), profile.measured_sides.high);
+  const double side = layer.On({std::max(1.0, most * most), all.bytes_per_weight, least}).side;
+  return GridOfSide(side, layers, all);
+}
+
+Grid GridOfSide(double side, double layers, const Region& all) {
+  const double grids = std::max(1.0, std::floor(all.cores / (side * side)));
+  return {{std::min(all.cores, side * side), all.bytes_per_weight, side},
+          std::max(1.0, std::ceil(layers / grids))};
 }
 
 double OutputCycles(const KernelModel& m, const ModelShape& shape, double parameters,
@@ -57,7 +66,7 @@ double OutputCycles(const KernelModel& m, const ModelShape& shape, double parame
                            .allreduces = 2,
                            .scalars = 1};
   const double most = std::max(1.0, std::floor(std::sqrt(region.cores)));
-  const double side = std::max(1.0, std::floor(TunedSide(m, whole, 1, most)));
+  const double side = std::floor(std::min(FastestSide(m, whole), most));
   const DecodeCost cost = DecodeLayerCost(m, side, WorkOn(whole, side));
   return cost.allreduces + cost.weights +
          m.constants.layer_scale * m.instruction_scale * m.constants.gemv_start_cycles;

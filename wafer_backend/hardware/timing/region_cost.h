@@ -17,15 +17,6 @@ struct Region {
   double least_side = 1;  // of the grid that a layer runs on, if the region has room for it
 };
 
-// Layers that share grids one after another: as many grids of the side that is fastest as their
-// cores have room for, and how many layers' time a token keeps its grid from the next one.
-struct Grid {
-  Region region;
-  double layers_in_turn = 1;
-};
-Grid SharedGrid(const KernelModel& m, const silicon::WaferSpec& wafer, const Profile& profile,
-                const LayerKind& kind, double layers, const Region& all);
-
 // `side` is the grid that the layer runs on: as large as is fastest, at least what its weights
 // need, at most the region.
 struct LayerCost {
@@ -33,8 +24,32 @@ struct LayerCost {
   DecodeCost cycles;               // of a token that sees no cached position
   double cycles_per_position = 0;  // for each that it sees: all, or those in the window
 };
-LayerCost CostOfLayer(const KernelModel& m, const silicon::WaferSpec& wafer, const LayerKind& kind,
-                      const Region& region);
+
+// One kind of layer on one machine, for many regions: what no region changes is worked out once.
+// Refers to the model and the kind.
+class LayerOnWafer {
+ public:
+  LayerOnWafer(const KernelModel& m, const silicon::WaferSpec& wafer, const LayerKind& kind);
+  LayerCost On(const Region& region) const;
+
+ private:
+  const KernelModel& model_;
+  const LayerKind& kind_;
+  double room_;  // bytes of weights on a core
+  WholeWork whole_;
+  double fastest_;  // side
+};
+
+// Layers that share grids one after another: as many grids of a side as their cores have room for,
+// and how many layers' time a token keeps its grid from the next one.
+struct Grid {
+  Region region;
+  double layers_in_turn = 1;
+};
+// Of the side that is fastest, among those on which the profile's layers were measured.
+Grid SharedGrid(const LayerOnWafer& layer, const Profile& profile, double layers,
+                const Region& all);
+Grid GridOfSide(double side, double layers, const Region& all);
 
 // The product with the output matrix and the choice of the largest logit.
 // `parameters` of it lie on this wafer.

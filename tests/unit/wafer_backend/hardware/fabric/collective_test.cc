@@ -44,6 +44,18 @@ TEST_CASE("the closed formulas hold within five per cent") {
   }
 }
 
+TEST_CASE("the closed formulas hold on a grid of 128 x 128") {
+  for (const Collective* collective : Collectives()) {
+    const bool steps = collective->name == "shift" || collective->name == "gemm-shift";
+    if (steps) continue;  // 128 steps of them: below
+    const CollectiveRun run = Run(*collective, {128, 12});
+    INFO(collective->name << ": " << run.result.cycles << " cycles, formula "
+                          << run.formula_cycles);
+    CHECK(run.holds);
+    CHECK(std::abs(run.formula_cycles / static_cast<double>(run.result.cycles) - 1) <= 0.05);
+  }
+}
+
 // Timing's kernels with no software in them: what is left is communication and MACs.
 timing::KernelModel Bare(double ramp, double mac_cycles) {
   silicon::WaferSpec wafer = *silicon::LoadHardware("wse-3")->wafer();
@@ -73,8 +85,8 @@ TEST_CASE("the kernels' communication, as predictions use it, holds within five 
                 Run(**FindCollective("gemv-two-phase"), size)) <= 0.05);
       CHECK(Off(timing::AllreduceCycles(quarter, side, tile) * 2,
                 Run(**FindCollective("allreduce-two-phase"), size)) <= 0.05);
-      // Of the chain's product, all but what is fitted beyond the links.
-      const double beyond = tile * quarter.chain.hand_over() + side * tile / 8.0;
+      // The simulator's cores take an element a cycle, a kernel's each for a hand-over.
+      const double beyond = tile * 2 * quarter.line.hand_over();
       CHECK(Off(timing::GemvChainCycles(quarter, side, tile, tile) - beyond,
                 Run(**FindCollective("gemv-chain"), size)) <= 0.05);
     }
@@ -82,7 +94,7 @@ TEST_CASE("the kernels' communication, as predictions use it, holds within five 
 }
 
 TEST_CASE("a step of the shift GEMM, communication and arithmetic, holds within five per cent") {
-  for (const int side : {8, 27, 40}) {
+  for (const int side : {8, 27}) {
     for (const int tile : {4, 10}) {  // tile x tile elements, two a wavelet
       const CollectiveSize size{side, tile * tile / 2, 2};
       INFO("side " << side << " tile " << tile);
@@ -95,6 +107,17 @@ TEST_CASE("a step of the shift GEMM, communication and arithmetic, holds within 
     }
   }
 }
+
+// Minutes under a sanitizer, which has seen all of its code on smaller grids.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST_CASE("a shift GEMM on 128 x 128 cores, all of its steps, holds within five per cent") {
+  const int side = 128, tile = 2;
+  const CollectiveRun run = Run(**FindCollective("gemm-shift"), {side, tile * tile / 2, 2});
+  CHECK(run.holds);
+  const double macs = std::ceil(std::pow(tile * tile / 2, 1.5) / 4) / (tile * tile * tile);
+  CHECK(Off(side * timing::GemmStepCycles(Bare(2, macs), tile, tile, tile), run) <= 0.05);
+}
+#endif
 
 TEST_CASE("a run repeats itself to the last hop") {
   for (const Collective* collective : Collectives()) {
@@ -121,12 +144,6 @@ TEST_CASE("on long rows the K-tree beats the chain for short vectors, the chain 
   const Collective& tree = **FindCollective("reduce-two-phase");
   CHECK(Run(tree, {100, 4}).result.cycles < Run(chain, {100, 4}).result.cycles / 2);
   CHECK(Run(tree, {10, 2000}).result.cycles > Run(chain, {10, 2000}).result.cycles);
-}
-
-TEST_CASE("a grid of 128 x 128") {
-  const CollectiveRun run = Run(**FindCollective("allreduce-two-phase"), {128, 32});
-  CHECK(run.holds);
-  CHECK(std::abs(run.formula_cycles / static_cast<double>(run.result.cycles) - 1) <= 0.05);
 }
 
 TEST_CASE("names and sizes that cannot be are refused") {

@@ -144,6 +144,37 @@ TEST_CASE("a whole request is its first token, the transition and a pass for eac
   CHECK(more->end_to_end_per_second.high > more->end_to_end_per_second.value);
 }
 
+TEST_CASE("a grid may be given where layers share one, and the fastest is chosen without") {
+  const Case c("llama-3.1-8b", "open", "wse-2");
+  PredictionTask task = c.Task();
+  const auto free = Predict(task);
+  REQUIRE(free.ok());
+  CHECK(free->decode_grid >= c.profile.measured_sides.low);
+  for (const int side : {360, 540, 660}) {
+    task.decode_grid = task.prefill_grid = side;
+    const auto given = Predict(task);
+    INFO(side << " " << given.status());
+    REQUIRE(given.ok());
+    CHECK(given->decode_grid == side);
+    CHECK(given->prefill_grid == side);
+    CHECK(given->tokens_per_second.value < free->tokens_per_second.value * 1.01);
+  }
+  const auto refused = [&](int decode, int prefill, const char* word) {
+    task.decode_grid = decode;
+    task.prefill_grid = prefill;
+    CHECK(Std(Predict(task).status().message()).find(word) != std::string_view::npos);
+  };
+  refused(758, 0, "decode grid is 758, must lie in [");
+  refused(0, 758, "prefill grid is 758, must lie in [1, 757]");
+  refused(5, 0, "decode grid is 5");  // does not hold a layer
+  refused(-1, 0, "decode grid");
+  refused(0, -1, "prefill grid");
+  const Case regions("llama-3.1-8b", "vendor-2024");
+  PredictionTask apart = regions.Task();
+  apart.decode_grid = 360;
+  CHECK(Std(Predict(apart).status().message()).find("region of its own") != std::string_view::npos);
+}
+
 TEST_CASE("the time to the first token grows with the prompt on wafer and device alike") {
   const Case c("llama-3.1-8b", "vendor-2024");
   PredictionTask task = c.Task();
