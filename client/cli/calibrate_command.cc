@@ -112,6 +112,9 @@ void Print(const timing::Calibration& calibration) {
 // The vendor's profiles stand on kernels fitted to the same data.
 absl::StatusOr<timing::Calibration> CalibrateProfile(const std::string& name,
                                                      const timing::Measurements& measurements) {
+  if (name != "open" && name != "vendor-2024" && name != "vendor-2025") {
+    return UsageError("--profile is \"" + name + "\", must be open, vendor-2024 or vendor-2025");
+  }
   const std::map<std::string, silicon::WaferSpec> wafers = KnownWafers();
   WL_ASSIGN_OR_RETURN(timing::Calibration open,
                       timing::CalibrateKernels(measurements.kernels, wafers));

@@ -26,8 +26,8 @@ class MapDrawing {
     DrawRegions();
     DrawSwitchedOff();
     DrawDies();
-    DrawLabels();
     DrawDefects();
+    DrawLabels();
     DrawLegend();
     return svg_.Finish();
   }
@@ -52,7 +52,7 @@ class MapDrawing {
     }
   }
 
-  // Above all but the defects.
+  // Above all; a defect below one shines through.
   void DrawLabels() {
     for (const MapRegion& region : map_.regions) {
       const Box box = BoxOf(region);

@@ -8,6 +8,7 @@
 #include "client/cli/chat_command.h"
 #include "client/cli/command.h"
 #include "client/cli/complete_command.h"
+#include "client/cli/fault_command.h"
 #include "client/cli/logits_command.h"
 #include "client/cli/model_commands.h"
 #include "client/cli/perplexity_command.h"
@@ -26,6 +27,7 @@ std::vector<Command> AllCommands() {
   for (const std::vector<Command>& group : {
            CompleteCommands(),
            ChatCommands(),
+           FaultCommands(),
            BenchCommands(),
            ModelCommands(),
            LogitsCommands(),

@@ -1,7 +1,9 @@
 // TokenClient over waferline.v1.
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -236,6 +238,29 @@ class GrpcClient : public TokenClient {
     const grpc::Status status = operator_stub_->GetLoad(&context, {}, &response);
     if (!status.ok()) return StatusOf(endpoint_, status);
     return response.schedule_digest();
+  }
+
+  absl::Status ApplyFault(const FaultSpec& spec) override {
+    v1::ApplyFaultRequest request;
+    v1::Fault& fault = *request.mutable_fault();
+    const auto named = std::find(std::begin(kFaultKinds), std::end(kFaultKinds), spec.kind);
+    // An unknown one goes as unspecified, and the server says so.
+    if (named != std::end(kFaultKinds)) {
+      fault.set_kind(static_cast<v1::FaultKind>(1 + (named - std::begin(kFaultKinds))));
+    }
+    fault.set_model(spec.model);
+    fault.set_index(spec.index);
+    if (spec.factor) fault.set_factor(*spec.factor);
+    if (spec.place) fault.set_place(*spec.place);
+    if (spec.links) fault.set_links(*spec.links);
+    if (spec.spare_wafers) fault.set_spare_wafers(*spec.spare_wafers);
+    if (spec.watts) fault.set_watts(*spec.watts);
+    if (spec.clock_share) fault.set_clock_share(*spec.clock_share);
+    grpc::ClientContext context;
+    Prepare(endpoint_, &context);
+    v1::ApplyFaultResponse response;
+    const grpc::Status status = operator_stub_->ApplyFault(&context, request, &response);
+    return status.ok() ? absl::OkStatus() : StatusOf(endpoint_, status);
   }
 
  private:

@@ -117,23 +117,30 @@ class HttpClient : public TokenClient {
     return ReadDigest(*answer);
   }
 
+  absl::Status ApplyFault(const FaultSpec& fault) override {
+    return Ask({.method = "POST", .path = "/admin/faults", .body = WriteFault(fault)}).status();
+  }
+
  private:
   absl::StatusOr<std::string> Get(const std::string& path) {
+    return Ask({.method = "GET", .path = path});
+  }
+
+  absl::StatusOr<std::string> Ask(HttpRequest request) {
     std::string answer;
     int code = 0;
     absl::Status end;
     Notification ended;
-    wire_.Send({.method = "GET", .path = path},
-               {.on_head = [&](int got, const auto&) { code = got; },
-                .on_bytes =
-                    [&](std::string_view bytes) {
-                      if (answer.size() < kMaxAnswerBytes) answer.append(bytes);
-                    },
-                .on_end =
-                    [&](const absl::Status& status) {
-                      end = status;
-                      ended.Notify();
-                    }});
+    wire_.Send(std::move(request), {.on_head = [&](int got, const auto&) { code = got; },
+                                    .on_bytes =
+                                        [&](std::string_view bytes) {
+                                          if (answer.size() < kMaxAnswerBytes) answer.append(bytes);
+                                        },
+                                    .on_end =
+                                        [&](const absl::Status& status) {
+                                          end = status;
+                                          ended.Notify();
+                                        }});
     ended.Wait();
     if (!end.ok()) return end;
     if (code != 200) return ReadError(code, answer);

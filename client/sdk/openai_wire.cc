@@ -223,4 +223,15 @@ absl::StatusOr<std::string> ReadDigest(std::string_view body) {
   return digest;
 }
 
+std::string WriteFault(const FaultSpec& fault) {
+  json::object body = {{"fault", fault.kind}, {"model", fault.model}, {"index", fault.index}};
+  if (fault.factor) body["factor"] = *fault.factor;
+  if (fault.place) body["place"] = *fault.place;
+  if (fault.links) body["links"] = *fault.links;
+  if (fault.spare_wafers) body["spare_wafers"] = *fault.spare_wafers;
+  if (fault.watts) body["watts"] = *fault.watts;
+  if (fault.clock_share) body["clock_share"] = *fault.clock_share;
+  return json::serialize(body);
+}
+
 }  // namespace waferline::sdk

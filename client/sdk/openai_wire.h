@@ -31,5 +31,7 @@ absl::Status ReadError(int http_code, std::string_view body);
 absl::StatusOr<std::vector<ModelEntry>> ReadModels(std::string_view body);
 // Of a waferd's /admin/load.
 absl::StatusOr<std::string> ReadDigest(std::string_view body);
+// The body of waferd's /admin/faults.
+std::string WriteFault(const FaultSpec& fault);
 
 }  // namespace waferline::sdk

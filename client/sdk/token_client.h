@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -88,6 +89,23 @@ struct Listener {
   std::function<void(const Ending&)> on_end;  // exactly once, and last
 };
 
+// A change of a waferd's emulated hardware. What is not set is not sent: the server knows what each
+// kind needs, and says so.
+struct FaultSpec {
+  std::string kind;  // one of kFaultKinds
+  std::string model;
+  uint32_t index = 0;  // of the model's workers or units
+  std::optional<double> factor;
+  // What breaks on a unit's wafers.
+  std::optional<uint32_t> place, links, spare_wafers;
+  std::optional<double> watts, clock_share;
+};
+// In the order of v1::FaultKind, from 1.
+inline constexpr std::string_view kFaultKinds[] = {
+    "worker_lost", "worker_back",    "worker_slow", "unit_lost", "unit_back",
+    "unit_slow",   "link_speed",     "core",        "row",       "die",
+    "wafer",       "off_wafer_link", "power_cap",   "thermal"};
+
 class TokenClient {
  public:
   // A request in flight. Dropping it does not end the request.
@@ -110,6 +128,9 @@ class TokenClient {
 
   // Digest of all that a waferd has scheduled so far; for its operators. Waits for the answer.
   virtual absl::StatusOr<std::string> ScheduleDigest() = 0;
+
+  // For a waferd's operators. Waits for the answer. InvalidArgument names what makes no sense.
+  virtual absl::Status ApplyFault(const FaultSpec& fault) = 0;
 };
 
 // Connections are made when they are needed; this does not fail for a server that is not there.

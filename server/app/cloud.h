@@ -46,7 +46,7 @@ class Cloud {
   std::vector<metrics::ComputeFigures> compute() const;
   // The lane of a model; -1 if there is none.
   int LaneOf(const std::string& model) const;
-  const fleet::LaneDevices& devices(int lane) const {
+  fleet::LaneDevices& devices(int lane) const {
     return *models_.at(static_cast<size_t>(lane)).devices;
   }
   fleet::FaultScript& fault_script() { return fault_script_; }  // the engine's thread only

@@ -104,15 +104,17 @@ absl::StatusOr<std::vector<fleet::TimedChange>> Operators::ChangesOf(
     const operation::FaultOrder& order, int lane) const {
   const auto number = static_cast<uint32_t>(lane);
   if (!order.hardware.has_value()) {
+    if (order.kind == engine::Fault::Kind::kUnitSpeed) {
+      cloud_->devices(lane).ForgetFaults(order.index);
+    }
     return std::vector<fleet::TimedChange>{
         {Nanoseconds(),
          {.kind = order.kind, .lane = number, .index = order.index, .factor = order.factor}}};
   }
   WL_ASSIGN_OR_RETURN(const placement::Fault fault, HardwareFaultOf(*order.hardware));
-  WL_ASSIGN_OR_RETURN(
-      fleet::FaultEffect effect,
-      cloud_->devices(lane).EffectOfFault(number, order.index, fault,
-                                          static_cast<int>(order.hardware->spare_wafers)));
+  WL_ASSIGN_OR_RETURN(fleet::FaultEffect effect,
+                      cloud_->devices(lane).Strike(number, order.index, fault,
+                                                   static_cast<int>(order.hardware->spare_wafers)));
   return std::move(effect.changes);
 }
 

@@ -1,8 +1,19 @@
 #include "server/fleet/hardware_faults.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace waferline::fleet {
+
+double UnitFaults::Add(const placement::Fault& fault, const placement::FaultCost& cost) {
+  if (cost.kv_bytes_lost <= 0 && cost.serving) {
+    slowing.push_back(fault);
+    slowed = cost.slowdown;
+  } else if (cost.serving) {
+    repaired *= std::max(1.0, cost.slowdown / slowed);
+  }
+  return slowed * repaired;
+}
 
 FaultEffect EffectOf(const placement::FaultCost& cost, uint32_t lane, uint32_t index) {
   using Kind = engine::Fault::Kind;
@@ -12,8 +23,11 @@ FaultEffect EffectOf(const placement::FaultCost& cost, uint32_t lane, uint32_t i
                               {.kind = kind, .lane = lane, .index = index, .factor = factor}});
   };
   if (cost.kv_bytes_lost <= 0 && cost.serving) {
-    // Failing over happens between tokens; it is shorter than what the slowdown costs a request.
-    add(0, Kind::kUnitSpeed, cost.slowdown);
+    // Who is under way when links fail waits for the others, once: passes that begin in that time
+    // take as much longer.
+    const double passes = cost.detect_seconds * cost.user_before;
+    if (passes > 0) add(0, Kind::kUnitSpeed, cost.slowdown * (1 + passes));
+    add(cost.detect_seconds, Kind::kUnitSpeed, cost.slowdown);
     return effect;
   }
   add(0, Kind::kUnitLost, 1);

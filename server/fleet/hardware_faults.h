@@ -9,9 +9,9 @@
 //   off-wafer link, power cap, thermal
 //                           the unit is slower at once and keeps its KV
 //
-// A fault's slowdown takes the place of the last one's: that of a unit with several faults is the
-// latest's. A repair is a unit that is back (unit_back) and slower by 1 (unit_slow). Pure; any
-// thread; a millisecond or so.
+// A unit with several faults is as slow as all of them together make it, so a fault's slowdown
+// takes the place of the last one's. Failing over to other links stands a token still for that
+// long. A repair is a unit that is back (unit_back) and slower by 1 (unit_slow).
 #pragma once
 
 #include <cstdint>
@@ -37,7 +37,17 @@ struct FaultEffect {
   std::string story;            // one sentence
 };
 
-// Of unit `index` of lane `lane`, on which the fault has this cost.
+// What a unit has been hit by since it was last set to a speed. A value; whoever shares it locks.
+struct UnitFaults {
+  std::vector<placement::Fault> slowing;  // for FaultSetting::standing
+  double slowed = 1;                      // by those, together
+  double repaired = 1;                    // by the hops and narrower meshes of repairs, together
+
+  // Takes a fault in, whose cost was computed under `slowing`; the slowdown under everything.
+  double Add(const placement::Fault& fault, const placement::FaultCost& cost);
+};
+
+// Of unit `index` of lane `lane`, on which the fault has this cost. Pure; any thread.
 FaultEffect EffectOf(const placement::FaultCost& cost, uint32_t lane, uint32_t index);
 
 }  // namespace waferline::fleet

@@ -117,9 +117,13 @@ placement::PlacementTask LaneDevices::TaskOf(const UnitGroup& group) const {
           .bytes_per_kv_value = kFp16Bytes};
 }
 
-absl::StatusOr<FaultEffect> LaneDevices::EffectOfFault(uint32_t lane, uint32_t unit,
-                                                       const placement::Fault& fault,
-                                                       int spare_wafers) const {
+void LaneDevices::ForgetFaults(uint32_t unit) {
+  MutexLock lock(&mutex_);
+  faults_.erase(unit);
+}
+
+absl::StatusOr<FaultEffect> LaneDevices::Strike(uint32_t lane, uint32_t unit,
+                                                const placement::Fault& fault, int spare_wafers) {
   uint32_t first = 0;
   for (const UnitGroup& group : groups_) {
     const auto units = static_cast<uint32_t>(group.config.units);
@@ -132,11 +136,16 @@ absl::StatusOr<FaultEffect> LaneDevices::EffectOfFault(uint32_t lane, uint32_t u
           absl::StrCat("unit ", unit, " of model \"", config_.model, "\" is no wafer but ",
                        group.config.hardware, "; what can befall it is unit_lost or unit_slow"));
     }
+    MutexLock lock(&mutex_);
+    UnitFaults before = faults_[unit];
     const placement::FaultSetting setting{.spare_wafers = spare_wafers,
-                                          .prefill_groups = config_.prefill.workers};
-    WL_ASSIGN_OR_RETURN(const placement::FaultCost cost,
+                                          .prefill_groups = config_.prefill.workers,
+                                          .standing = before.slowing};
+    WL_ASSIGN_OR_RETURN(placement::FaultCost cost,
                         CostOfFault(TaskOf(group), group.placement,
                                     *prefill_hardware_.accelerator(), fault, setting));
+    cost.slowdown = before.Add(fault, cost);
+    faults_[unit] = std::move(before);
     return EffectOf(cost, lane, unit);
   }
   return absl::InvalidArgumentError(absl::StrCat("model \"", config_.model, "\" has ", first,

@@ -3,6 +3,7 @@
 // the timeline must outlive it.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 #include "server/fleet/hardware_faults.h"
 #include "wafer_backend/api/devices.h"
 #include "wafer_backend/api/values.h"
+#include "wafer_backend/base/mutex.h"
 #include "wafer_backend/base/timeline.h"
 #include "wafer_backend/emulator/roofline.h"
 #include "wafer_backend/hardware/placement/faults.h"
@@ -48,11 +50,13 @@ class LaneDevices {
   const Power& worker_power() const { return worker_power_; }
   std::vector<Power> UnitPower() const;  // in the order of LaneSpec::units
 
-  // What a hardware fault does to one of the units (all groups counted through); `lane` is the
-  // engine's number of this lane. InvalidArgument names what is out of range, or says that the unit
-  // is no wafer.
-  absl::StatusOr<FaultEffect> EffectOfFault(uint32_t lane, uint32_t unit,
-                                            const placement::Fault& fault, int spare_wafers) const;
+  // What a hardware fault does to one of the units (all groups counted through), beside those that
+  // hit it before; `lane` is the engine's number of this lane. InvalidArgument names what is out of
+  // range, or says that the unit is no wafer, and the fault does not count. Any thread.
+  absl::StatusOr<FaultEffect> Strike(uint32_t lane, uint32_t unit, const placement::Fault& fault,
+                                     int spare_wafers);
+  // Whoever sets a unit's speed has repaired it, or says all there is to say of it. Any thread.
+  void ForgetFaults(uint32_t unit);
 
   // "llama-3.1-8b on 1 x wse-3 (vendor-2024), prefill on 2 x h100": what clients are told.
   const std::string& label() const { return label_; }
@@ -87,6 +91,8 @@ class LaneDevices {
   Power worker_power_;
   std::vector<UnitGroup> groups_;
   std::vector<std::unique_ptr<KvLink>> links_;  // one, or one a unit
+  Mutex mutex_;
+  std::map<uint32_t, UnitFaults> faults_ ABSL_GUARDED_BY(mutex_);  // of units that were hit
 };
 
 }  // namespace waferline::fleet

@@ -1,5 +1,7 @@
 #include "server/fleet/offline_cloud.h"
 
+#include <algorithm>
+
 #include "wafer_backend/base/status.h"
 
 namespace waferline::fleet {
@@ -12,15 +14,22 @@ absl::StatusOr<std::unique_ptr<OfflineCloud>> OfflineCloud::Build(
     WL_ASSIGN_OR_RETURN(auto devices, LaneDevices::Build(lane, &cloud->timeline_));
     cloud->lanes_.push_back(std::move(devices));
   }
-  for (const config::FaultConfig& fault : config.faults) {
+  // In the order in which they hit: what a fault does depends on those before it.
+  std::vector<config::FaultConfig> faults = config.faults;
+  std::stable_sort(faults.begin(), faults.end(),
+                   [](const auto& a, const auto& b) { return a.at < b.at; });
+  for (const config::FaultConfig& fault : faults) {
+    const engine::Fault& of = fault.fault;
     if (!fault.hardware.has_value()) {
-      cloud->faults_.push_back({fault.at, fault.fault});
+      if (of.kind == engine::Fault::Kind::kUnitSpeed) {
+        cloud->lanes_.at(of.lane)->ForgetFaults(of.index);
+      }
+      cloud->faults_.push_back({fault.at, of});
       continue;
     }
-    const engine::Fault& of = fault.fault;
-    WL_ASSIGN_OR_RETURN(const FaultEffect effect,
-                        cloud->lanes_.at(of.lane)->EffectOfFault(of.lane, of.index, *fault.hardware,
-                                                                 fault.spare_wafers));
+    WL_ASSIGN_OR_RETURN(
+        const FaultEffect effect,
+        cloud->lanes_.at(of.lane)->Strike(of.lane, of.index, *fault.hardware, fault.spare_wafers));
     for (const TimedChange& change : effect.changes) {
       cloud->faults_.push_back({fault.at + change.after, change.fault});
     }

@@ -39,11 +39,8 @@ absl::StatusOr<Fabric> Fabric::Create(const FabricSize& size) {
   if (absl::Status s = check("columns", size.columns, 1024); !s.ok()) return s;
   if (absl::Status s = check("rows", size.rows, 1024); !s.ok()) return s;
   if (absl::Status s = check("ramp_cycles", size.ramp_cycles, kRampRoom - 3); !s.ok()) return s;
-  const int64_t tiles = int64_t{1} * size.columns * size.rows;
-  if (absl::Status s = check("words", size.words, static_cast<int>((int64_t{1} << 28) / tiles));
-      !s.ok()) {
-    return s;
-  }
+  const int64_t most = MostWords(size.columns, size.rows);
+  if (absl::Status s = check("words", size.words, static_cast<int>(most)); !s.ok()) return s;
   return Fabric(size);
 }
 

@@ -68,6 +68,10 @@ class Fabric {
   // InvalidArgument names a size out of bounds: 1 to 1024 columns and rows, 1 to 5 cycles of ramp,
   // 1 GiB of memory in all.
   static absl::StatusOr<Fabric> Create(const FabricSize& size);
+  // That a core may have on a grid of this size.
+  static int64_t MostWords(int columns, int rows) {
+    return (int64_t{1} << 28) / (int64_t{1} * columns * rows);
+  }
 
   int columns() const { return size_.columns; }
   int rows() const { return size_.rows; }

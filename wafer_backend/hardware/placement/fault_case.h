@@ -73,6 +73,11 @@ class FaultCase {
 
   void SlowClock();
 
+  // The places under the faults that stand, and under one more.
+  Health Standing() const;
+  void Slow(const Fault& fault, Health* health) const;
+  double ClockUnder(const Fault& fault) const;
+
   void Refill(const timing::PrefillCosts& prefill);
 
   const PlacementTask& task_;

@@ -72,7 +72,7 @@ void FaultCase::StepIn() {
       after.begin() + static_cast<std::ptrdiff_t>(setting_.defects.size()), after.end());
   const silicon::RepairedWafer hops = silicon::Repair(grid_, alone);
   cost_.extra_hops = 2.0 * (hops.row_extra_hops_max + hops.column_extra_hops_max);
-  Health health;
+  Health health = Standing();
   const Rectangle moved = Moved(row);
   for (size_t i = 0; i < p_.pieces.size(); ++i) {
     const bool hit =
@@ -124,7 +124,7 @@ void FaultCase::LoseDie(const std::string& before) {
       piece.capacity_bytes = piece.region.cores() * p_.usable_bytes_per_core;
       cost_.remapped.push_back(i);
     }
-    SetAfter(SpeedOf(task_, narrower));
+    SetAfter(SpeedOf(task_, narrower, Standing()));
     cost_.story = absl::StrFormat(
         "%sno spare replaces a die: the wafer's regions are drawn again on %d x %d cores, %.1f "
         "%% "
@@ -142,7 +142,7 @@ void FaultCase::LoseWafer(const std::string& before) {
   }
   LoseWhatLiesOn({0, 0, p_.mesh.columns, p_.mesh.rows});
   if (setting_.spare_wafers > 0) {
-    SetAfter(before_);
+    SetAfter(SpeedOf(task_, p_, Standing()));
     cost_.story = absl::StrCat(before, "a spare wafer is loaded and takes its place.");
     return;
   }
@@ -179,7 +179,9 @@ bool FaultCase::MoveToFewerWafers(const std::string& before) {
     fullest = std::max(fullest, use.weights + use.embedding_and_output);
   }
   cost_.reload_seconds = fullest / task_.wafer.io_bytes_per_second.value;
-  SetAfter(SpeedOf(fewer, *moved));
+  Health health = Standing();
+  health.places.erase(health.places.begin() + fault_.place);
+  SetAfter(SpeedOf(fewer, *moved, health));
   cost_.story = absl::StrCat(before, "no spare wafer: the replica moves to ",
                              (p_.depth - 1) * p_.tensor, " wafers.");
   return true;

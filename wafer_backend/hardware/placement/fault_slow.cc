@@ -6,16 +6,44 @@
 
 namespace waferline::placement {
 
+double FaultCase::ClockUnder(const Fault& fault) const {
+  if (fault.kind == FaultKind::kThermal) return fault.clock_share;
+  const double watts = task_.wafer.power_decode_watts.value;
+  const double idle = watts * setting_.idle_power_share;
+  return std::min(1.0, (fault.watts - idle) / (watts - idle));
+}
+
+void FaultCase::Slow(const Fault& fault, Health* health) const {
+  for (int place = 0; place < p_.depth; ++place) {
+    if (fault.kind != FaultKind::kPowerCap && place != fault.place) continue;
+    PlaceHealth& hit = health->places[static_cast<size_t>(place)];
+    if (fault.kind == FaultKind::kLink) {
+      const double lost = static_cast<double>(fault.links) / setting_.off_wafer_links;
+      hit.io_share = std::max(1.0 / setting_.off_wafer_links, hit.io_share - lost);
+    } else {
+      hit.clock_share = std::min(hit.clock_share, ClockUnder(fault));
+    }
+  }
+}
+
+Health FaultCase::Standing() const {
+  Health health{.places = std::vector<PlaceHealth>(static_cast<size_t>(p_.depth))};
+  for (const Fault& fault : setting_.standing) Slow(fault, &health);
+  return health;
+}
+
 void FaultCase::LoseLinks() {
-  const int left = setting_.off_wafer_links - fault_.links;
-  if (left == 0) {
+  int left = setting_.off_wafer_links - fault_.links;
+  for (const Fault& other : setting_.standing) {
+    if (other.kind == FaultKind::kLink && other.place == fault_.place) left -= other.links;
+  }
+  if (left <= 0) {
     LoseWafer("All off-wafer links are dead, nothing reaches the wafer; ");
     return;
   }
   cost_.detect_seconds = setting_.failover_seconds;
-  Health health{.places = std::vector<PlaceHealth>(static_cast<size_t>(p_.depth))};
-  health.places[static_cast<size_t>(fault_.place)].io_share =
-      static_cast<double>(left) / setting_.off_wafer_links;
+  Health health = Standing();
+  Slow(fault_, &health);
   SetAfter(SpeedOf(task_, p_, health));
   cost_.story = absl::StrFormat(
       "%d of %d off-wafer links carry on; activations take a little "
@@ -25,16 +53,8 @@ void FaultCase::LoseLinks() {
 
 void FaultCase::SlowClock() {
   const bool cap = fault_.kind == FaultKind::kPowerCap;
-  const double watts = task_.wafer.power_decode_watts.value;
-  const double idle = watts * setting_.idle_power_share;
-  const double clock =
-      cap ? std::min(1.0, (fault_.watts - idle) / (watts - idle)) : fault_.clock_share;
-  Health health{.places = std::vector<PlaceHealth>(static_cast<size_t>(p_.depth))};
-  for (int place = 0; place < p_.depth; ++place) {
-    if (cap || place == fault_.place) {
-      health.places[static_cast<size_t>(place)].clock_share = clock;
-    }
-  }
+  Health health = Standing();
+  Slow(fault_, &health);
   const PlacementSpeed after = SpeedOf(task_, p_, health);
   SetAfter(after);
   if (cap) {  // for every replica's wafers
@@ -43,7 +63,7 @@ void FaultCase::SlowClock() {
   }
   cost_.story = absl::StrFormat(
       "%s at %.1f %% of the clock; nothing is lost, and it ends with the %s.",
-      cap ? "Every wafer runs" : "The wafer runs", 100 * clock, cap ? "cap" : "heat");
+      cap ? "Every wafer runs" : "The wafer runs", 100 * ClockUnder(fault_), cap ? "cap" : "heat");
 }
 
 }  // namespace waferline::placement

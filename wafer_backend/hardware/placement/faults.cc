@@ -140,6 +140,9 @@ absl::StatusOr<FaultCost> CostOfFault(const PlacementTask& task, const Placement
                                       const silicon::AcceleratorSpec& prefill, const Fault& fault,
                                       const FaultSetting& setting) {
   WL_RETURN_IF_ERROR(CheckFault(task, placement, fault, setting));
+  for (const Fault& standing : setting.standing) {
+    WL_RETURN_IF_ERROR(CheckFault(task, placement, standing, setting));
+  }
   WL_ASSIGN_OR_RETURN(const silicon::Granularity granularity,
                       silicon::ParseGranularity(task.wafer.repair_granularity.value));
   WL_ASSIGN_OR_RETURN(const silicon::CoreGrid grid, silicon::CoreGrid::Of(task.wafer, granularity));

@@ -56,6 +56,10 @@ struct FaultSetting {
   int spare_wafers = 1;
   int prefill_groups = 1;                // groups of devices that each hold the model
   std::vector<silicon::Defect> defects;  // that the wafer came with: spares already used
+  // Links, caps and heat that slow the replica already. What it does after the fault is under all
+  // of them together: a wafer runs at its lowest clock, and misses all links that failed. What it
+  // did before is health.
+  std::vector<Fault> standing;
 };
 
 struct FaultCost {

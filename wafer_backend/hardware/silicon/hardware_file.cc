@@ -13,17 +13,17 @@ constexpr Range kNotNegative{0, 1e30};
 WaferSpec ReadWafer(YamlForm& form) {
   WaferSpec w;
   w.side_mm = form.Number("side_mm", {1, 10000});
-  w.die_columns = form.Number("die_columns", {1, 10000});
-  w.die_rows = form.Number("die_rows", {1, 10000});
-  w.cores_physical = form.Number("cores_physical", {1, 1e9});
-  w.cores_working = form.Number("cores_working", {1, 1e9});
+  w.die_columns = form.Whole("die_columns", {1, 10000});
+  w.die_rows = form.Whole("die_rows", {1, 10000});
+  w.cores_physical = form.Whole("cores_physical", {1, 1e9});
+  w.cores_working = form.Whole("cores_working", {1, 1e9});
   w.core_area_mm2 = form.Number("core_area_mm2");
-  w.defects_per_mm2 = form.Number("defects_per_mm2", kNotNegative);
+  w.defects_per_mm2 = form.Number("defects_per_mm2", {0, 1});
   w.defect_clustering = form.Number("defect_clustering");
   w.repair_granularity = form.Choice("repair_granularity", {"core", "row-of-die", "row-of-wafer"});
 
-  w.grid_columns = form.Number("grid_columns", {1, 1e5});
-  w.grid_rows = form.Number("grid_rows", {1, 1e5});
+  w.grid_columns = form.Whole("grid_columns", {1, 1e5});
+  w.grid_rows = form.Whole("grid_rows", {1, 1e5});
   w.clock_hz = form.Number("clock_hz", {1e6, 1e12});
   w.simd_fp16_lanes = form.Number("simd_fp16_lanes", {1, 1024});
   w.sram_per_core_bytes = form.Number("sram_per_core_bytes");

@@ -99,15 +99,23 @@ void YamlForm::ReadSource(YamlForm& fact, Mark* mark, std::string* source) {
   *source = fact.Text("source");
 }
 
+Fact YamlForm::Whole(const std::string& field, Range range) {
+  const Fact fact = Number(field, range);
+  if (fact.value != std::floor(fact.value)) {
+    AddError(field, absl::StrCat("is ", fact.value, ", must be a whole number"));
+  }
+  return fact;
+}
+
 Fact YamlForm::Number(const std::string& field, Range range) {
   Fact fact;
   YamlForm form = Map(field);
-  ReadNumber(form.Find("value", true), field + ".value", range, &fact.value);
+  const bool good = ReadNumber(form.Find("value", true), field + ".value", range, &fact.value);
   fact.low = fact.high = fact.value;
   if (form.Has("low") || form.Has("high")) {
     const bool both = ReadNumber(form.Find("low", true), field + ".low", range, &fact.low) &
                       ReadNumber(form.Find("high", true), field + ".high", range, &fact.high);
-    if (both && !(fact.low <= fact.value && fact.value <= fact.high)) {
+    if (good && both && !(fact.low <= fact.value && fact.value <= fact.high)) {
       form.AddError("value", absl::StrCat("is ", fact.value, ", outside its own range [", fact.low,
                                           ", ", fact.high, "]"));
     }

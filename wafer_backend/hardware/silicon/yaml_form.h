@@ -58,6 +58,7 @@ class YamlForm {
   // {value: 1.1e9, low: 0.85e9, high: 1.1e9, mark: P, source: "..."}; low and high go together and
   // may be left out.
   Fact Number(const std::string& field, Range range = kPositive);
+  Fact Whole(const std::string& field, Range range);  // its value is a whole number
   TextFact Choice(const std::string& field, const std::vector<std::string>& allowed);
   // Fields that are no facts: names, shapes, fitted constants.
   std::string Text(const std::string& field);

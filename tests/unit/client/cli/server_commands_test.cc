@@ -187,6 +187,36 @@ TEST_CASE("bench run: both arrivals, JSON with vLLM's names, a line for each req
   CHECK(open.out.find("time to first token") != std::string::npos);
 }
 
+TEST_CASE("faults send: what is given reaches the server, and its refusal the user") {
+  Cloud cloud;
+  const Finished sent = Waferctl({"faults", "send", "thermal", "--model", "bytes", "--place", "3",
+                                  "--clock-share", "0.5", "--server", cloud.url, "--json"});
+  INFO(sent.err);
+  CHECK(sent.code == 0);
+  CHECK(Parse(sent.out).at("applied").as_string() == "thermal");
+  const operation::FaultOrder order = cloud.operators.last_fault();
+  REQUIRE(order.hardware.has_value());
+  CHECK(order.model == "bytes");
+  CHECK(order.hardware->name == "thermal");
+  CHECK(order.hardware->place == 3);
+  CHECK(order.hardware->clock_share == 0.5);
+  // Without --model the server's first; every kind has its number on the wire.
+  CHECK(Waferctl({"faults", "send", "unit_slow", "--factor", "2", "--server", cloud.url}).code ==
+        0);
+  CHECK(cloud.operators.last_fault().kind == engine::Fault::Kind::kUnitSpeed);
+  CHECK(cloud.operators.last_fault().factor == 2);
+  const auto refused = [&](std::vector<std::string> words, const std::string& says) {
+    words.insert(words.begin(), {"faults", "send", "--server", cloud.url});
+    const Finished finished = Waferctl(words);
+    INFO(finished.err);
+    CHECK(finished.err.find(says) != std::string::npos);
+    return finished.code;
+  };
+  CHECK(refused({"meteor"}, "there are worker_lost, ") == 2);
+  CHECK(refused({"core", "--place", "-1"}, "--place wants") == 2);
+  CHECK(refused({"core", "--index", "1"}, "there is no number 1") == 1);
+}
+
 TEST_CASE("bench run: bad input") {
   Cloud cloud;
   const auto code = [&](std::vector<std::string> words, const std::string& says) {

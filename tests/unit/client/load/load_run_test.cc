@@ -61,6 +61,9 @@ class SlowClient : public sdk::TokenClient {
   absl::StatusOr<std::string> ScheduleDigest() override {
     return absl::UnimplementedError("nothing is scheduled here");
   }
+  absl::Status ApplyFault(const sdk::FaultSpec&) override {
+    return absl::UnimplementedError("there is no hardware here");
+  }
 
   bool takes_token_ids = true;
   std::atomic<int> most_at_once = 0;

@@ -89,6 +89,37 @@ TEST_CASE("hardware faults change what the emulator does, as their cost says") {
   REQUIRE(wafer.seconds > core.seconds + 0.1);
 }
 
+TEST_CASE("several faults of a unit add up: the lowest clock, all links, every repair") {
+  const auto seconds = [](const std::string& faults) { return Run("faults: [" + faults).seconds; };
+  const std::string cap = "{at_s: 0, fault: power_cap, watts: 12900}";
+  const double capped = seconds(cap + "]\n");
+  // A wafer that is hot below the cap slows more, one above it does not.
+  const double hot = seconds(cap + ", {at_s: 0, fault: thermal, place: 1, clock_share: 0.5}]\n");
+  const double warm = seconds(cap + ", {at_s: 0, fault: thermal, place: 1, clock_share: 0.9}]\n");
+  CHECK(hot > 1.1 * capped);
+  CHECK(warm == Approx(capped).epsilon(1e-6));
+  // In either order.
+  CHECK(seconds("{at_s: 0, fault: thermal, place: 1, clock_share: 0.5}, " + cap + "]\n") ==
+        Approx(hot).epsilon(1e-6));
+  // A repair keeps what slowed before it; setting a speed ends all that.
+  const double core = seconds("{at_s: 1, fault: core, place: 2}]\n");
+  CHECK(seconds(cap + ", {at_s: 1, fault: core, place: 2}]\n") > core + 0.5);
+  const double cooled = seconds(cap +
+                                ", {at_s: 0, fault: unit_slow, factor: 1}, "
+                                "{at_s: 0, fault: thermal, place: 1, clock_share: 0.9}]\n");
+  CHECK(cooled < capped - 0.3);
+}
+
+TEST_CASE("links that fail stop a pass for as long as failing over takes") {
+  placement::FaultCost link{.slowdown = 1.001, .detect_seconds = 0.01, .user_before = 400};
+  const FaultEffect effect = EffectOf(link, 0, 0);
+  REQUIRE(effect.changes.size() == 2);
+  CHECK(effect.changes[0].after == Nanoseconds());
+  CHECK(effect.changes[0].fault.factor == Approx(1.001 * 5));  // 2.5 ms and 10 ms
+  CHECK(effect.changes[1].after == Milliseconds(10));
+  CHECK(effect.changes[1].fault.factor == 1.001);
+}
+
 TEST_CASE("what only slows keeps KV; what is lost comes back when it is loaded, or never") {
   placement::FaultCost slow{.slowdown = 1.5};
   const FaultEffect throttled = EffectOf(slow, 2, 3);

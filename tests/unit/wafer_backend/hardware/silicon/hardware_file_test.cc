@@ -89,6 +89,17 @@ TEST_CASE("numbers that are none are refused") {
         std::string::npos);
 }
 
+TEST_CASE("what can only be counted is whole, and one wrong number is one error") {
+  std::ifstream file(std::string(WAFERLINE_SOURCE_DIR) + "/deploy/hardware/wse-3.yaml");
+  const std::string wse3{std::istreambuf_iterator<char>(file), {}};
+  CHECK(ErrorOf(Replaced(wse3, "die_columns: {value: 12,", "die_columns: {value: 12.5,"))
+            .find("die_columns: is 12.5, must be a whole number") != std::string::npos);
+  const std::string still =
+      ErrorOf(Replaced(wse3, "clock_hz: {value: 1.1e9", "clock_hz: {value: 0"));
+  CHECK(still.find("clock_hz.value: is 0") != std::string::npos);
+  CHECK(still.find("own range") == std::string::npos);
+}
+
 TEST_CASE("texts that are no hardware file at all are refused") {
   for (const char* bad : {"", "[]", "3", "a: [", "{", "name: x", "kind: wafer", "kind: horse",
                           "\xff\xfe", "? [a]\n: 1", "name: &a [*a]", "- x\n- y"}) {
