@@ -20,6 +20,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BENCH = ROOT / "build/bench/kernels_bench"
 TYPES = ["Q8_0", "Q4_0", "Q4_K", "Q5_K", "Q6_K", "BF16", "F16", "F32"]
+FROM_MEMORY, CACHED = "#d55e00", "#56b4e9"
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 480, 70, 30, 50, 60
 
 
@@ -67,22 +68,28 @@ def plot(kind, points, threads):
     for point in points:
         point["intensity"] = point["gop_per_s"] / point["gb_per_s"]
     axes = Axes([p["intensity"] for p in points], [p["gop_per_s"] for p in points] + [peak])
-    ends = [10.0 ** axes.x[0], peak / read, 10.0 ** axes.x[1]]
-    roof = " ".join("{:.1f},{:.1f}".format(*axes.at(x, max(10.0 ** axes.y[0], min(peak, read * x)))) for x in ends)
+    # The slope begins where it comes into the picture.
+    ends = [max(10.0 ** axes.x[0], 10.0 ** axes.y[0] / read), peak / read, 10.0 ** axes.x[1]]
+    roof = " ".join("{:.1f},{:.1f}".format(*axes.at(x, min(peak, read * x))) for x in ends)
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif">',
              f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>', *grid(axes),
              f'<polyline points="{roof}" fill="none" stroke="#0072b2" stroke-width="2"/>',
              text(WIDTH / 2, 24, f"{kind} products, {threads} threads: {read:.1f} GB/s, {peak:.0f} Gop/s", size=15),
              text(WIDTH / 2, HEIGHT - 16, "operations per byte of weights"),
              f'<g transform="rotate(-90 20 {HEIGHT / 2})">{text(20, HEIGHT / 2, "Gop/s")}</g>']
+    for row, (fill, words) in enumerate([(FROM_MEMORY, "weights from memory"), (CACHED, "weights in the caches")]):
+        y = HEIGHT - BOTTOM - 40 + 18 * row
+        parts.append(f'<circle cx="{WIDTH - 190}" cy="{y}" r="5" fill="{fill}"/>' + text(WIDTH - 178, y + 4, words, "start"))
+    labelled = set()
     for point in points:
         x, y = axes.at(point["intensity"], point["gop_per_s"])
         size = f"{point['rows']} x {point['cols']}, n = {point['n']}" + (", in the caches" if point["cached"] else "")
         tip = f"{size}: {point['gop_per_s']:.0f} Gop/s, {100 * point['read_share']:.0f} % of read, {100 * point['compute_share']:.0f} % of peak"
-        fill = "#56b4e9" if point["cached"] else "#d55e00"
+        fill = CACHED if point["cached"] else FROM_MEMORY
         parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{fill}"><title>{html.escape(tip)}</title></circle>')
-        if not point["cached"]:
-            parts.append(text(x + 8, y + 14, f"n={point['n']}", "start", 11))
+        if not point["cached"] and point["n"] not in labelled:
+            labelled.add(point["n"])
+            parts.append(text(x - 2, y + 18, f"n={point['n']}", "end" if x > WIDTH - 100 else "start", 11))
     return "\n".join(parts + ["</svg>\n"])
 
 
