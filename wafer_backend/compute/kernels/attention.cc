@@ -48,12 +48,6 @@ HWY_NOINLINE float WeighScores(float* scores, int64_t width, int64_t seen, Runni
   return shrink;
 }
 
-// Cache lines to fetch with each of `depth` steps, so that all keys, or values, of so many
-// positions of a head come.
-int64_t LinesEach(const AttentionTask& task, int64_t positions, int64_t depth) {
-  return (positions * task.layout->head_dim * 2 + 64 * depth - 1) / (64 * depth);
-}
-
 // While a page's keys are multiplied its values come from memory, and while its values are, the
 // keys that the worker needs next.
 template <DType kDType>
@@ -86,13 +80,15 @@ void TakePage(const AttentionTask& task, int64_t page, const AttentionBuffers& b
                        .out_step = head_dim,
                        .first_scale = shrink};
     if (first == 0) {
+      // Cache lines with each k, of 32 elements, so that all have been asked for in the end.
       keys.ahead = values.columns;
-      keys.ahead_lines = LinesEach(task, task.PositionsIn(page), keys.depth);
+      keys.ahead_lines = (task.PositionsIn(page) + 31) / 32;
       values.ahead = task.KeysAfter(page);
-      values.ahead_lines =
-          values.ahead == nullptr
-              ? 0
-              : LinesEach(task, task.PositionsIn((page + 1) % task.pages()), values.depth);
+      if (values.ahead != nullptr) {
+        const int64_t positions = task.PositionsIn(page + 1 < task.pages() ? page + 1 : 0);
+        const int64_t times = positions <= seen ? 1 : (positions + seen - 1) / seen;
+        values.ahead_lines = times * ((head_dim + 31) / 32);
+      }
     }
     Multiply<kDType>(rows, width, keys);
     for (int64_t r = 0; r < rows; ++r) {

@@ -112,6 +112,15 @@ int64_t MultiplyVectors(int64_t width, const TileProduct& p) {
   for (; done + kVectors * lanes <= width; done += kVectors * lanes) {
     MultiplyTile<kDType, kRows, kVectors>(p, done);
   }
+  if constexpr (kRows <= 2) {  // so few sums that one vector of each would wait for itself
+    if (done + 3 * lanes <= width) {
+      MultiplyTile<kDType, kRows, 3>(p, done);
+      done += 3 * lanes;
+    } else if (done + 2 * lanes <= width) {
+      MultiplyTile<kDType, kRows, 2>(p, done);
+      done += 2 * lanes;
+    }
+  }
   for (; done + lanes <= width; done += lanes) MultiplyTile<kDType, kRows, 1>(p, done);
   return done;
 }

@@ -93,10 +93,12 @@ void PackedModel::Embed(TokenId id, float* row) const {
   WL_CHECK(id >= 0 && id < table.rows);
   const int64_t row_bytes = kernels::BytesFor(table.dtype, table.cols).count();
   kernels::Dequantize(table.dtype, table.bytes.data() + id * row_bytes, table.cols, row);
-  // A row brings its neighbours into memory (64 KiB at a time on Linux): no more of them than 16
-  // MiB.
+  // A row brings many neighbours into memory, half a megabyte with it on Linux: not for long where
+  // the table is large.
+  constexpr Bytes kLargeTable = Bytes(32 << 20);
   constexpr uint32_t kRowsKept = 32;
-  if (embedded_.fetch_add(1, std::memory_order_relaxed) % kRowsKept == kRowsKept - 1) {
+  if (table.size() > kLargeTable &&
+      embedded_.fetch_add(1, std::memory_order_relaxed) % kRowsKept == kRowsKept - 1) {
     weights_.file->Release(table.bytes);
   }
 }
