@@ -1,13 +1,20 @@
-// The beats under way in one pipeline, by the instant at which they leave; equal instants in order
-// of insertion. A sorted ring: a new beat nearly always leaves last, and otherwise overtakes at
-// most as many as the pipeline holds at once, so insertion is O(1) for tokens of equal latency and
-// O(depth) at worst, whatever the number of sequences behind it. A beat cannot be taken back: it
-// carries its slot's generation and is dropped when that has changed. Grows to the most beats ever
-// under way (bound: the unit's seats plus those of ended sequences still in the pipeline).
+// The beats under way, of all pipelines, by the instant at which they leave; equal instants in the
+// order of insertion. A beat cannot be taken back: it carries its slot's generation and is dropped
+// when that has changed.
+//
+// Cost: O(1) a beat, amortised, however many are under way. Those that leave next lie sorted in a
+// ring: a new beat nearly always leaves last, so that a few of them need nothing else. Of many,
+// what leaves later lies unsorted, in the order of insertion, in steps of time that hold about
+// kInAStep beats each; a step is sorted into the ring when its time comes. The steps are laid anew,
+// as wide as the beats then under way want them, when all of them are through (a ladder queue:
+// Tang, Goh, Thng, ACM TOMACS 15(3), 2005, with one rung). Where more than a step's share leave
+// within one, those are sorted by comparison. Bound: the seats of all units plus the beats of ended
+// sequences that are still in a pipeline; memory grows to the most ever under way.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 namespace waferline::engine {
@@ -20,15 +27,28 @@ class BeatAgenda {
     uint32_t generation;
   };
 
-  BeatAgenda() : ring_(64) {}
+  BeatAgenda() : ring_(2 * kFew) {}
 
   bool empty() const { return head_ == tail_; }
-  size_t size() const { return tail_ - head_; }
+  size_t size() const { return tail_ - head_ + in_steps_ + later_.size(); }
   const Beat& front() const { return ring_[head_ & mask_]; }
-  void PopFront() { ++head_; }
+  void PopFront() {
+    if (++head_ == tail_ && ring_until_ns_ != kForever) Refill();
+  }
 
   void Insert(const Beat& beat) {
-    if (size() == ring_.size()) Grow();
+    if (beat.leaves_ns >= ring_until_ns_) return InsertLater(beat);
+    InsertIntoRing(beat);
+    if (ring_until_ns_ == kForever && tail_ - head_ > kFew) KeepHalf();
+  }
+
+ private:
+  static constexpr size_t kFew = 64;  // sorted by insertion alone
+  static constexpr size_t kInAStep = 4;
+  static constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
+
+  void InsertIntoRing(const Beat& beat) {
+    if (tail_ - head_ == ring_.size()) Grow();
     size_t hole = tail_++;
     while (hole != head_ && ring_[(hole - 1) & mask_].leaves_ns > beat.leaves_ns) {
       ring_[hole & mask_] = ring_[(hole - 1) & mask_];
@@ -36,19 +56,32 @@ class BeatAgenda {
     }
     ring_[hole & mask_] = beat;
   }
-
- private:
-  void Grow() {
-    std::vector<Beat> larger(ring_.size() * 2);
-    for (size_t i = head_; i != tail_; ++i) larger[i & (larger.size() - 1)] = ring_[i & mask_];
-    ring_.swap(larger);
-    mask_ = ring_.size() - 1;
+  void InsertLater(const Beat& beat) {
+    if (beat.leaves_ns >= steps_until_ns_) return later_.push_back(beat);
+    steps_[static_cast<size_t>(beat.leaves_ns - steps_from_ns_) >> step_bits_].push_back(beat);
+    ++in_steps_;
   }
+  void Grow();
+  void KeepHalf();
+  void Refill();
+  void LaySteps();
 
+  // All that leave before ring_until_ns_ (kForever: all there are) lie in the ring, which is empty
+  // only if nothing is under way.
   std::vector<Beat> ring_;  // size is a power of two
-  size_t mask_ = 63;
+  size_t mask_ = 2 * kFew - 1;
   size_t head_ = 0;
   size_t tail_ = 0;
+  int64_t ring_until_ns_ = kForever;
+  // Step s: from steps_from_ns_ + (s << step_bits_) on. Those before next_step_ are empty.
+  std::vector<std::vector<Beat>> steps_;
+  int step_bits_ = 0;
+  size_t next_step_ = 0;
+  size_t in_steps_ = 0;
+  int64_t steps_from_ns_ = 0;
+  int64_t steps_until_ns_ = 0;
+  // What leaves after the last step.
+  std::vector<Beat> later_;
 };
 
 }  // namespace waferline::engine

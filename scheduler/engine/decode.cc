@@ -23,7 +23,7 @@ void EngineState::EnterDecode(uint32_t slot) {
   hot.kv_length = sequences_[slot].outline->tokens + hot.generated;
   if (units_[hot.unit].spec.pipeline != nullptr) {
     EnterBeat(slot);
-    Arm(hot.unit);
+    Arm();
   } else {
     units_[hot.unit].members.push_back({slot, hot.generation});
     StartBatchStep(hot.unit);
@@ -38,34 +38,31 @@ void EngineState::EnterBeat(uint32_t slot) {
   if (lane.draft_width > 1) ready += lane.spec.speculation.draft_time;
   const DecodePipeline::Beat beat =
       unit.spec.pipeline->Enter(ready, Tokens(hot.kv_length), lane.draft_width);
-  unit.agenda.Insert({beat.leaves.count(), slot, hot.generation});
+  beats_.Insert({beat.leaves.count(), slot, hot.generation});
 }
 
 // One event of the timeline stands for the whole agenda: the first beat's. It is scheduled anew
 // when an earlier one comes; the old one finds itself outdated.
-void EngineState::Arm(uint32_t u) {
-  Unit& unit = units_[u];
-  if (unit.agenda.empty() || unit.agenda.front().leaves_ns >= unit.armed_ns) return;
-  unit.armed_ns = unit.agenda.front().leaves_ns;
-  timeline_->Schedule(Nanoseconds(unit.armed_ns), Priority::kDevice, this,
-                      Payload(Kind::kBeat, u, 0));
+void EngineState::Arm() {
+  if (beats_.empty() || beats_.front().leaves_ns >= armed_ns_) return;
+  armed_ns_ = beats_.front().leaves_ns;
+  timeline_->Schedule(Nanoseconds(armed_ns_), Priority::kDevice, this, Payload(Kind::kBeat, 0, 0));
 }
 
 // Beats are taken as long as nothing else on the timeline comes before them: the agenda of the
 // timeline is touched once for a run of beats, with the same order as if each were in it.
-void EngineState::OnBeat(uint32_t u) {
-  Unit& unit = units_[u];
+void EngineState::OnBeat() {
   int64_t now_ns = now().count();
-  if (unit.armed_ns != now_ns) return;
-  unit.armed_ns = kNotArmed;
+  if (armed_ns_ != now_ns) return;
+  armed_ns_ = kNotArmed;
   // An upper bound for running ahead; nothing scheduled meanwhile may lie before it unnoticed, so
   // the timeline is asked again for each beat.
   for (;;) {
-    const BeatAgenda::Beat beat = unit.agenda.front();
-    unit.agenda.PopFront();
+    const BeatAgenda::Beat beat = beats_.front();
+    beats_.PopFront();
     if (!DeliverBeat(beat)) break;
-    if (unit.agenda.empty()) return;
-    const int64_t next_ns = unit.agenda.front().leaves_ns;
+    if (beats_.empty()) return;
+    const int64_t next_ns = beats_.front().leaves_ns;
     if (next_ns != now_ns) {
       if (any_dirty_ || held_readers_ > 0 || next_ns > limit_.count()) break;
       if (!timeline_->empty() && timeline_->next_instant().count() <= next_ns) break;
@@ -74,7 +71,7 @@ void EngineState::OnBeat(uint32_t u) {
     }
     ++events_;
   }
-  Arm(u);
+  Arm();
 }
 
 uint32_t EngineState::TokensOfBeat(uint32_t slot) const {

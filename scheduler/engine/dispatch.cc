@@ -61,17 +61,17 @@ int EngineState::PickWorker(const Lane& lane, uint32_t slot) {
   worker_views_.clear();
   for (const uint32_t w : lane.workers) {
     const Worker& worker = workers_[w];
+    const bool has_room = worker.pending_tokens < worker.spec.backlog_tokens.count() &&
+                          worker.memory->free() >= Tokens(s.prefill_total);
     int64_t cached = 0;
-    if (worker.cache && worker.alive) {
+    if (worker.cache && worker.alive && has_room) {
       cached = static_cast<int64_t>(UsableBlocks(*worker.cache, s)) * s.outline->block_tokens;
     }
-    worker_views_.push_back(
-        {.alive = worker.alive,
-         .has_room = worker.pending_tokens < worker.spec.backlog_tokens.count() &&
-                     worker.memory->free() >= Tokens(s.prefill_total),
-         .pending_tokens = worker.pending_tokens,
-         .cached_tokens = cached,
-         .slowdown = worker.slowdown});
+    worker_views_.push_back({.alive = worker.alive,
+                             .has_room = has_room,
+                             .pending_tokens = worker.pending_tokens,
+                             .cached_tokens = cached,
+                             .slowdown = worker.slowdown});
   }
   const int chosen = policy::ChooseWorker(lane.spec.worker_rule, worker_views_, s.prefill_total,
                                           hot_[slot].ordinal);
@@ -226,8 +226,8 @@ void EngineState::StartOnUnit(uint32_t slot, Room room) {
   hot.flags |= HotSequence::kPrefillsHere;
   const DecodePipeline::Beat beat =
       unit.spec.pipeline->Enter(now(), Tokens(s.prefill_total), static_cast<int>(fresh));
-  unit.agenda.Insert({beat.leaves.count(), slot, hot.generation});
-  Arm(hot.unit);
+  beats_.Insert({beat.leaves.count(), slot, hot.generation});
+  Arm();
 }
 
 }  // namespace waferline::engine

@@ -119,7 +119,7 @@ void EngineState::AfterEmission(uint32_t slot) {
   }
   if (units_[hot.unit].spec.pipeline != nullptr) {
     EnterBeat(slot);
-    Arm(hot.unit);
+    Arm();
   }
 }
 

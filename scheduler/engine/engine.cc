@@ -303,7 +303,7 @@ void EngineState::OnEvent(uint64_t payload) {
   const auto generation = static_cast<uint32_t>(payload);
   switch (kind) {
     case Kind::kBeat:
-      return OnBeat(index);
+      return OnBeat();
     case Kind::kDeadline:
       if (sequences_[index].life == generation) {
         End(index, FinishReason::kDeadline, absl::DeadlineExceededError("the deadline has passed"));

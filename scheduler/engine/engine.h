@@ -5,8 +5,8 @@
 // and die before Timeline and devices. Thread: one, whoever calls it; never blocks, never reads a
 // clock. Sinks and the observer are called from within its calls and must not call back.
 // Bounds: at most `max_sequences` requests at once, waiting ones included; everything inside is
-// sized by that. Cost: O(1) a token (a pipeline's agenda is nearly sorted by construction), O(log
-// n) a request.
+// sized by that. Cost: O(1) a token (BeatAgenda); O(log n) a request, and O(workers + units) to
+// route it. Beats of one instant leave in the order in which they entered.
 #pragma once
 
 #include <cstdint>

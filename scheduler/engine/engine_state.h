@@ -102,9 +102,6 @@ class EngineState final : public Engine, private EventTarget {
     KvUse kv;  // by sequences
     std::unique_ptr<SeatPool> seats;
     std::unique_ptr<BlockCache> cache;  // null without
-    // Pipelines.
-    BeatAgenda agenda;
-    int64_t armed_ns = kNotArmed;
     // Batch units.
     std::vector<Worker::Entry> members;
     std::vector<Worker::Entry> in_step;
@@ -208,8 +205,8 @@ class EngineState final : public Engine, private EventTarget {
   // decode.cc
   void EnterDecode(uint32_t slot);
   void EnterBeat(uint32_t slot);
-  void Arm(uint32_t unit);
-  void OnBeat(uint32_t unit);
+  void Arm();
+  void OnBeat();
   bool DeliverBeat(const BeatAgenda::Beat& beat);
   void StartBatchStep(uint32_t unit);
   void OnBatchStep(uint32_t unit, uint32_t generation);
@@ -245,6 +242,8 @@ class EngineState final : public Engine, private EventTarget {
   uint32_t occupied_ = 0;
   std::unordered_map<Ticket, uint32_t> slot_of_ticket_;
 
+  BeatAgenda beats_;
+  int64_t armed_ns_ = kNotArmed;
   std::deque<Due> due_;
   bool any_dirty_ = false;
   uint32_t held_readers_ = 0;
