@@ -2,8 +2,10 @@
 //
 //   replay_bench --config FLEET.yaml [--trace FILE] [--rounds 5]
 //
-// Reading the trace, then the simulation at once, twice and four times the load (as many times the
-// devices, so that each is equally busy) and repeated four times; ns a token should stay the same.
+// Reading the trace, then the simulation: the load doubled with its devices (each is equally busy),
+// the load doubled on the same devices, and the load repeated. Each is run a second time with one
+// token a request: what the other tokens cost beyond that should stay the same; what a request
+// costs grows with the devices that it is routed over.
 // Without a trace: 12,000 generated requests of 12,000 prompt and 343 output tokens on average.
 #include <algorithm>
 #include <cstdio>
@@ -45,38 +47,41 @@ T Need(absl::StatusOr<T> value) {
 }
 
 struct Load {
-  const char* name;
-  int scale;
+  std::string name;
+  int devices;
+  int speed_up;
   uint32_t repeat;
 };
 
-void Measure(const Load& load, const std::string& yaml, const replay::Trace& trace, int rounds) {
-  config::FleetConfig fleet = Need(config::ParseFleetConfig("bench", yaml));
+struct Cost {
+  double seconds = 0;  // median
+  replay::Report report;
+};
+
+Cost Measure(const Load& load, config::FleetConfig fleet, const replay::Trace& trace, int rounds) {
   for (config::LaneConfig& lane : fleet.models) {
-    lane.prefill.workers *= load.scale;
-    for (config::DecodeConfig& decode : lane.decode) decode.units *= load.scale;
-    lane.link.bytes_per_second *= load.scale;
+    lane.prefill.workers *= load.devices;
+    for (config::DecodeConfig& decode : lane.decode) decode.units *= load.devices;
+    lane.link.bytes_per_second *= load.devices;
   }
   std::vector<double> seconds;
-  replay::Report report;
+  Cost cost;
   for (int round = 0; round < rounds; ++round) {
     const auto cloud = Need(fleet::OfflineCloud::Build(fleet));
     replay::ReplayOptions options = cloud->Options();
-    options.speed_up = load.scale;
+    options.speed_up = load.speed_up;
     options.repeat = load.repeat;
     const auto run =
         Need(replay::Replay::Create(options, cloud->timeline(), cloud->Lanes(), &trace));
     const double begin = CpuSeconds();
     while (run->Advance(Seconds(10))) {
     }
-    report = run->MakeReport({});
     seconds.push_back(CpuSeconds() - begin);
+    cost.report = run->MakeReport({});
   }
   std::sort(seconds.begin(), seconds.end());
-  const double median = seconds[seconds.size() / 2];
-  std::printf("%-16s %9lu tokens  %7.3f s  (best %.3f)  %6.1f ns a token  %8.0f times real time\n",
-              load.name, static_cast<unsigned long>(report.output_tokens), median, seconds.front(),
-              median * 1e9 / static_cast<double>(report.output_tokens), report.seconds() / median);
+  cost.seconds = seconds[seconds.size() / 2];
+  return cost;
 }
 
 int Main(int argc, char** argv) {
@@ -105,10 +110,26 @@ int Main(int argc, char** argv) {
     std::printf("%-16s %9zu requests %6.3f s\n", "read", trace.requests.size(),
                 CpuSeconds() - begin);
   }
-  const std::string yaml = ReadAll(config);
-  for (const Load& load :
-       {Load{"load x 1", 1, 1}, {"load x 2", 2, 1}, {"load x 4", 4, 1}, {"repeat 4", 1, 4}}) {
-    Measure(load, yaml, trace, rounds);
+  const config::FleetConfig fleet = Need(config::ParseFleetConfig(config, ReadAll(config)));
+  replay::Trace one_token = trace;
+  for (replay::TraceRequest& request : one_token.requests) request.output_tokens = 1;
+  std::vector<Load> loads;
+  for (const int n : {1, 2, 4, 8, 16})
+    loads.push_back({absl::StrCat("load, fleet x ", n), n, n, 1});
+  for (const int n : {1, 2, 4, 8})
+    loads.push_back({absl::StrCat("fleet x 16, load x ", n), 16, n, 1});
+  loads.push_back({"repeated 4 times", 1, 1, 4});
+  std::printf("%-22s %9s %8s %12s %18s %14s %16s\n", "", "tokens", "s", "ns a token",
+              "of those, its own", "us a request", "times real time");
+  for (const Load& load : loads) {
+    const Cost all = Measure(load, fleet, trace, rounds);
+    const Cost requests = Measure(load, fleet, one_token, rounds);
+    const auto tokens = static_cast<double>(all.report.output_tokens);
+    const auto first = static_cast<double>(requests.report.output_tokens);
+    std::printf("%-22s %9.0f %8.3f %12.1f %18.1f %14.2f %16.0f\n", load.name.c_str(), tokens,
+                all.seconds, all.seconds * 1e9 / tokens,
+                (all.seconds - requests.seconds) * 1e9 / (tokens - first),
+                requests.seconds * 1e6 / first, all.report.seconds() / all.seconds);
   }
   return 0;
 }
