@@ -40,6 +40,7 @@ class FixedPipeline : public DecodePipeline {
   Nanoseconds StageBusy(int) const override { return token_ * static_cast<int64_t>(entered_); }
   uint64_t entered() const override { return entered_; }
   void SetSlowdown(double) override {}
+  void SetStageSlowdown(int, double) override {}
 
  private:
   Nanoseconds token_;

@@ -170,10 +170,10 @@ absl::Status LaneDevices::AddUnits(const config::DecodeConfig& decode,
     group.memory = MemoryOf(costs);
     group.power = {.watts = hardware.wafer()->power_decode_watts.value * costs.wafers,
                    .usd_per_hour = hardware.wafer()->usd_per_system_hour.value * costs.wafers};
-    for (int unit = 0; unit < decode.units; ++unit) {
-      group.pipelines.push_back(std::make_unique<emulator::WaferPipeline>(
-          std::make_unique<emulator::HardwareStageCosts>(costs, context_)));
-    }
+    auto first = std::make_unique<emulator::WaferPipeline>(
+        std::make_shared<emulator::HardwareStageCosts>(costs, context_));
+    for (int unit = 1; unit < decode.units; ++unit) group.pipelines.push_back(first->Twin());
+    group.pipelines.push_back(std::move(first));
     devices = costs.wafers;
     profile_label = " (" + group.profile->name + ")";
   } else {

@@ -50,6 +50,9 @@ class DecodePipeline {
   virtual Nanoseconds StageBusy(int stage) const = 0;
   virtual uint64_t entered() const = 0;  // tokens since the start
   virtual void SetSlowdown(double factor) = 0;
+  // Of one stage, times that of the whole: the entry slows only as far as this becomes the
+  // bottleneck, a token's latency only by this stage's part.
+  virtual void SetStageSlowdown(int stage, double factor) = 0;
 };
 
 // A decode device that takes steps over its whole batch: every running sequence gets its token (or

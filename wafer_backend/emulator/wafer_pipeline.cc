@@ -9,24 +9,38 @@
 
 namespace waferline::emulator {
 
-WaferPipeline::WaferPipeline(std::unique_ptr<const StageCosts> costs)
+WaferPipeline::WaferPipeline(std::shared_ptr<const StageCosts> costs)
+    : WaferPipeline(std::move(costs), nullptr) {}
+
+WaferPipeline::WaferPipeline(std::shared_ptr<const StageCosts> costs,
+                             std::shared_ptr<const Table> healthy)
     : costs_(std::move(costs)),
-      table_((costs_->max_kv_length().count() >> kKvShift) + 3),
-      entered_(table_.size()),
-      busy_before_(costs_->stage_count()) {
-  Tabulate(1);
+      stage_slowdown_(costs_->stage_count(), 1.0),
+      healthy_(healthy ? std::move(healthy) : std::make_shared<const Table>(Tabulate())),
+      table_(healthy_),
+      entered_(table_->size()),
+      busy_before_(costs_->stage_count()) {}
+
+std::unique_ptr<WaferPipeline> WaferPipeline::Twin() const {
+  return std::unique_ptr<WaferPipeline>(new WaferPipeline(costs_, healthy_));
 }
 
-void WaferPipeline::Tabulate(double slowdown) {
+// A slow stage takes the next token later, if it is the slowest, and holds each one longer; the
+// others, the hops and the way out are as fast as before.
+WaferPipeline::Table WaferPipeline::Tabulate() const {
   const auto cost_at = [&](int64_t kv) {
     double bottleneck_ns = 0;
+    double latency_ns = slowdown_ * costs_->TokenLatency(Tokens(kv)).as_double();
     for (int s = 0; s < costs_->stage_count(); ++s) {
-      bottleneck_ns = std::max(bottleneck_ns, costs_->StageTime(s, Tokens(kv)).as_double());
+      const double stage_ns = slowdown_ * costs_->StageTime(s, Tokens(kv)).as_double();
+      bottleneck_ns = std::max(bottleneck_ns, stage_ns * stage_slowdown_[s]);
+      latency_ns += stage_ns * (stage_slowdown_[s] - 1);
     }
-    return std::pair(bottleneck_ns, costs_->TokenLatency(Tokens(kv)).as_double());
+    return std::pair(bottleneck_ns, latency_ns);
   };
   const int64_t last = costs_->max_kv_length().count();
-  for (size_t i = 0; i < table_.size(); ++i) {
+  Table table((last >> kKvShift) + 3);
+  for (size_t i = 0; i < table.size(); ++i) {
     const int64_t kv = static_cast<int64_t>(i) * kKvStep;
     auto [bottleneck_ns, latency_ns] = cost_at(std::min(kv, last));
     if (kv > last && last > kv - kKvStep) {
@@ -37,16 +51,18 @@ void WaferPipeline::Tabulate(double slowdown) {
       bottleneck_ns = bottleneck_before + (bottleneck_ns - bottleneck_before) * stretch;
       latency_ns = latency_before + (latency_ns - latency_before) * stretch;
     }
-    table_[i] = {std::llround(bottleneck_ns * slowdown), std::llround(latency_ns * slowdown)};
+    table[i] = {std::llround(bottleneck_ns), std::llround(latency_ns)};
   }
+  return table;
 }
 
 WaferPipeline::Sample WaferPipeline::At(Tokens kv_length) const {
   const size_t i = kv_length.count() >> kKvShift;
   const int64_t rest = kv_length.count() & (kKvStep - 1);
-  WL_CHECK(i + 1 < table_.size());
-  const Sample& a = table_[i];
-  const Sample& b = table_[i + 1];
+  const Table& table = *table_;
+  WL_CHECK(i + 1 < table.size());
+  const Sample& a = table[i];
+  const Sample& b = table[i + 1];
   return {a.bottleneck_ns + (((b.bottleneck_ns - a.bottleneck_ns) * rest) >> kKvShift),
           a.latency_ns + (((b.latency_ns - a.latency_ns) * rest) >> kKvShift)};
 }
@@ -77,19 +93,28 @@ Nanoseconds WaferPipeline::StageBusy(int stage) const {
                                           costs_->max_kv_length().count()));
     busy_ns += static_cast<double>(entered_[i]) * costs_->StageTime(stage, middle).as_double();
   }
-  return busy_before_[stage] + Nanoseconds(std::llround(busy_ns * slowdown_));
+  return busy_before_[stage] + Nanoseconds(std::llround(busy_ns * SlowdownOf(stage)));
 }
 
 uint64_t WaferPipeline::entered() const {
   return std::accumulate(entered_.begin(), entered_.end(), entered_before_);
 }
 
-void WaferPipeline::SetSlowdown(double factor) {
+void WaferPipeline::ChangeSpeed(double* factor, double to) {
   for (int s = 0; s < stage_count(); ++s) busy_before_[s] = StageBusy(s);
   entered_before_ = entered();
   std::fill(entered_.begin(), entered_.end(), 0);
-  slowdown_ = factor;
-  Tabulate(factor);
+  *factor = to;
+  const auto healthy = [](double f) { return f == 1; };
+  const bool all =
+      healthy(slowdown_) && std::all_of(stage_slowdown_.begin(), stage_slowdown_.end(), healthy);
+  table_ = all ? healthy_ : std::make_shared<const Table>(Tabulate());
+}
+
+void WaferPipeline::SetSlowdown(double factor) { ChangeSpeed(&slowdown_, factor); }
+
+void WaferPipeline::SetStageSlowdown(int stage, double factor) {
+  ChangeSpeed(&stage_slowdown_.at(stage), factor);
 }
 
 }  // namespace waferline::emulator

@@ -2,8 +2,9 @@
 //
 // The costs are sampled once at every kKvStep positions and interpolated between (exact where they
 // are linear in the KV length, as attention's are; the hardware models' steps are smoothed over
-// 128 positions), so a token costs two table lookups whatever the model behind them. Owner:
-// server/fleet or a test. Thread: the engine's.
+// 128 positions), so a token costs two table lookups whatever the model behind them. Pipelines of
+// one kind share their costs and, as long as they are healthy, the table. Owner: server/fleet or a
+// test. Thread: the engine's.
 //
 // Left out: a token never waits inside the pipeline (only at its entry, for the bottleneck stage),
 // so a sequence with a long KV does not hold up short ones at stages before the bottleneck.
@@ -20,7 +21,10 @@ namespace waferline::emulator {
 
 class WaferPipeline : public DecodePipeline {
  public:
-  explicit WaferPipeline(std::unique_ptr<const StageCosts> costs);
+  explicit WaferPipeline(std::shared_ptr<const StageCosts> costs);
+
+  // Another of the same kind, healthy and idle.
+  std::unique_ptr<WaferPipeline> Twin() const;
 
   Beat Enter(Nanoseconds ready, Tokens kv_length, int width) override;
   Nanoseconds Latency(Tokens kv_length) const override;
@@ -29,6 +33,7 @@ class WaferPipeline : public DecodePipeline {
   Nanoseconds StageBusy(int stage) const override;
   uint64_t entered() const override;
   void SetSlowdown(double factor) override;
+  void SetStageSlowdown(int stage, double factor) override;
 
  private:
   static constexpr int kKvShift = 7;
@@ -37,13 +42,20 @@ class WaferPipeline : public DecodePipeline {
     int64_t bottleneck_ns;
     int64_t latency_ns;
   };
-  Sample At(Tokens kv_length) const;
-  void Tabulate(double slowdown);
+  using Table = std::vector<Sample>;
 
-  std::unique_ptr<const StageCosts> costs_;
-  std::vector<Sample> table_;
+  WaferPipeline(std::shared_ptr<const StageCosts> costs, std::shared_ptr<const Table> healthy);
+  Table Tabulate() const;
+  Sample At(Tokens kv_length) const;
+  double SlowdownOf(int stage) const { return slowdown_ * stage_slowdown_[stage]; }
+  void ChangeSpeed(double* factor, double to);
+
+  const std::shared_ptr<const StageCosts> costs_;
+  double slowdown_ = 1;                 // of everything
+  std::vector<double> stage_slowdown_;  // of a stage, besides
+  std::shared_ptr<const Table> healthy_;
+  std::shared_ptr<const Table> table_;  // as fast as it is now
   Nanoseconds entry_free_;
-  double slowdown_ = 1;
   // Tokens that entered, by KV length in steps, since the last change of speed; from them the busy
   // time of every stage follows without touching each stage for each token.
   std::vector<uint64_t> entered_;

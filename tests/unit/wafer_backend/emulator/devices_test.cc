@@ -68,6 +68,36 @@ TEST_CASE("busy time of a stage is what its tokens took, across changes of speed
   REQUIRE(pipeline.Latency(Tokens(0)) == Microseconds(224));
 }
 
+TEST_CASE(
+    "a slow stage delays the entry as far as it is the slowest, and a token by its own part") {
+  const LinearStageCosts costs(Costs());  // 30, 30, 20, 20 us and 12 us of hops
+  WaferPipeline pipeline(std::make_unique<LinearStageCosts>(Costs()));
+  const auto twin = pipeline.Twin();
+  const Tokens kv(0);
+  pipeline.SetStageSlowdown(2, 1.25);  // 25 us: still not the slowest
+  REQUIRE(pipeline.Enter(Nanoseconds(0), kv, 1).leaves == Microseconds(112 + 5));
+  REQUIRE(pipeline.Enter(Nanoseconds(0), kv, 1).enters == Microseconds(30));
+  pipeline.SetStageSlowdown(2, 3);  // 60 us
+  REQUIRE(pipeline.Latency(kv) == Microseconds(112 + 40));
+  REQUIRE(pipeline.Enter(Nanoseconds(0), kv, 1).enters == Microseconds(60));
+  REQUIRE(pipeline.Enter(Nanoseconds(0), kv, 1).enters == Microseconds(120));
+  // What it did at each speed; the others did not change theirs. (Counted in steps of 128
+  // positions.)
+  REQUIRE(pipeline.StageBusy(2) == costs.StageTime(2, Tokens(64)) * 17 / 2);  // 2 x 1.25 + 2 x 3
+  REQUIRE(pipeline.StageBusy(3) == costs.StageTime(3, Tokens(64)) * 4);
+  // The whole slower, too: one factor times the other.
+  pipeline.SetSlowdown(2);
+  REQUIRE(pipeline.Latency(kv) == Microseconds(2 * (112 + 40)));
+  // Repaired: as fast as one that never broke.
+  pipeline.SetSlowdown(1);
+  pipeline.SetStageSlowdown(2, 1);
+  for (int64_t at = 0; at <= 10'000; at += 999) {
+    REQUIRE(pipeline.Latency(Tokens(at)) == twin->Latency(Tokens(at)));
+  }
+  REQUIRE(twin->entered() == 0);
+  REQUIRE(twin->Enter(Nanoseconds(0), kv, 1).enters == Nanoseconds(0));
+}
+
 struct Arrivals : EventTarget {
   explicit Arrivals(Timeline* timeline) : timeline(timeline) {}
   void OnEvent(uint64_t payload) override { at[payload] = timeline->now().count(); }
