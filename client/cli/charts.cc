@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "client/cli/axis.h"
 #include "client/cli/svg.h"
 
 namespace waferline::cli {
@@ -15,31 +16,12 @@ constexpr double kTop = 70;     // title
 constexpr double kBottom = 70;  // axis and its label
 constexpr double kBar = 34;     // a horizontal bar and its gap
 
-// A round step of which about five cover `range`.
-double Step(double range) {
-  const double raw = range / 5;
-  const double power = std::pow(10, std::floor(std::log10(raw)));
-  for (double factor : {1.0, 2.0, 5.0}) {
-    if (raw <= factor * power) return factor * power;
-  }
-  return 10 * power;
-}
-
-struct Axis {
-  double from, to;    // values
-  double begin, end;  // pixels
-  double At(double value) const { return begin + (value - from) / (to - from) * (end - begin); }
-};
-
 void DrawBottomAxis(Svg& svg, const Axis& axis, double top, double bottom,
                     const std::string& label) {
-  const double step = Step(axis.to - axis.from);
-  for (double tick = std::ceil(axis.from / step) * step; tick <= axis.to * (1 + 1e-12) + 1e-300;
-       tick += step) {
-    const double x = axis.At(tick);
+  for (const Tick& tick : TicksOf(axis)) {
+    const double x = axis.At(tick.value);
     svg.Line({x, top}, {x, bottom}, "#e4e4e4");
-    svg.Text({x, bottom + 18}, ShortNumber(std::abs(tick) < step * 1e-9 ? 0 : tick),
-             {.anchor = Anchor::kMiddle});
+    svg.Text({x, bottom + 18}, tick.text, {.anchor = Anchor::kMiddle});
   }
   svg.Line({axis.begin, bottom}, {axis.end, bottom}, "#444");
   svg.Text({(axis.begin + axis.end) / 2, bottom + 44}, label, {.anchor = Anchor::kMiddle});
@@ -68,9 +50,9 @@ std::string DrawHistogram(const HistogramChart& chart) {
   const Axis x{static_cast<double>(first) - 0.5, static_cast<double>(last) - 0.5, kPlotLeft,
                kWidth - kRight};
   const Axis y{0, most * 1.05, bottom, kTop};
-  for (double tick = 0; tick <= y.to; tick += Step(y.to)) {
-    svg.Line({x.begin, y.At(tick)}, {x.end, y.At(tick)}, "#e4e4e4");
-    svg.Text({x.begin - 8, y.At(tick) + 4}, ShortNumber(tick), {.anchor = Anchor::kEnd});
+  for (const Tick& tick : TicksOf(y)) {
+    svg.Line({x.begin, y.At(tick.value)}, {x.end, y.At(tick.value)}, "#e4e4e4");
+    svg.Text({x.begin - 8, y.At(tick.value) + 4}, tick.text, {.anchor = Anchor::kEnd});
   }
   DrawBottomAxis(svg, x, bottom, bottom, chart.x_label);
   for (size_t i = first; i < last; ++i) {

@@ -21,7 +21,8 @@ struct ParetoChart {
   std::string x_label, y_label;
   std::vector<ParetoPoint> points;
 };
-// An SVG document: every point with its label as a tip, the front joined.
+// An SVG document: every point with its label as a tip; the front joined, its points numbered and
+// their labels listed below (the first 40).
 std::string DrawPareto(ParetoChart chart);
 
 }  // namespace waferline::cli

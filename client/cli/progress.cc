@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <utility>
 
@@ -39,7 +40,11 @@ void Progress::Show(int64_t done, std::string_view note) {
   if (drawn_ && now < next_draw_) return;
   next_draw_ = now + kRedraw;
   drawn_ = true;
-  const std::string line = Line(done, note, TerminalColumns() - 1);
+  std::string behind(note);
+  if (const std::string left = TimeLeft(done, total_, now - begun_); !left.empty()) {
+    behind += (behind.empty() ? "" : ", ") + left + " left";
+  }
+  const std::string line = Line(done, behind, TerminalColumns() - 1);
   fprintf(stderr, "\r\033[K%s", line.c_str());
   fflush(stderr);
 }
@@ -55,6 +60,16 @@ std::string Progress::Line(int64_t done, std::string_view note, int columns) con
   }
   if (!note.empty()) absl::StrAppend(&line, "  ", Absl(note));
   return line.substr(0, std::max(columns, 0));
+}
+
+std::string Progress::TimeLeft(int64_t done, int64_t total, std::chrono::duration<double> elapsed) {
+  if (done <= 0 || total <= 0) return "";
+  const double left = elapsed.count() * static_cast<double>(std::max<int64_t>(0, total - done)) /
+                      static_cast<double>(done);
+  const auto seconds = static_cast<int64_t>(std::min(std::ceil(left), 1e9));
+  if (seconds < 100) return absl::StrCat(seconds, " s");
+  if (seconds < 3600) return absl::StrCat(seconds / 60, " min ", seconds % 60, " s");
+  return absl::StrCat(seconds / 3600, " h ", seconds / 60 % 60, " min");
 }
 
 }  // namespace waferline::cli
