@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <sstream>
@@ -76,7 +77,12 @@ absl::StatusOr<SimWorkload> ReadTraceFile(const Arguments& arguments) {
       return UsageError("--format is mooncake, azure or jsonl");
     }
   } else {
-    WL_ASSIGN_OR_RETURN(options.format, replay::GuessFormat(text));
+    const auto format = replay::GuessFormat(text);
+    if (!format.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(arguments.Text("trace"), ": ", format.status().message()));
+    }
+    options.format = *format;
   }
   if (options.format == replay::TraceFormat::kAzure) {
     WL_RETURN_IF_ERROR(
@@ -112,7 +118,8 @@ absl::StatusOr<SimWorkload> GenerateWorkload(const Arguments& arguments) {
   workload.block_tokens = static_cast<uint32_t>(arguments.Integer("block-tokens"));
   workload.seed = static_cast<uint64_t>(arguments.Integer("seed"));
   if (workload.prefix_share == 0) {
-    WL_RETURN_IF_ERROR(RefuseFlags(arguments, {"prefixes", "prefix-tokens"}, "--prefix-share"));
+    WL_RETURN_IF_ERROR(
+        RefuseFlags(arguments, {"prefixes", "prefix-tokens", "block-tokens"}, "--prefix-share"));
   }
   absl::StatusOr<replay::Trace> trace = replay::Generate(workload);
   if (!trace.ok()) return UsageError(std::string(trace.status().message()));
@@ -182,23 +189,27 @@ absl::StatusOr<SimSettings> ReadSettings(const Arguments& arguments) {
         !(ms > 0 && ms < 1e9)) {
       return UsageError("--goodput: \"" + item + "\" is not NAME:MILLISECONDS");
     }
-    const Nanoseconds bound(std::llround(ms * 1e6));
-    if (name == "ttft") {
-      settings.objectives.ttft = bound;
-    } else if (name == "tpot") {
-      settings.objectives.tpot = bound;
-    } else if (name == "e2e") {
-      settings.objectives.e2e = bound;
-    } else {
+    replay::Objectives& objectives = settings.objectives;
+    Nanoseconds* const bound = name == "ttft"   ? &objectives.ttft
+                               : name == "tpot" ? &objectives.tpot
+                               : name == "e2e"  ? &objectives.e2e
+                                                : nullptr;
+    if (bound == nullptr) {
       return UsageError("--goodput: \"" + name + "\" is none of ttft, tpot, e2e");
     }
+    if (*bound > Nanoseconds()) return UsageError("--goodput: " + name + " stands twice");
+    *bound = Nanoseconds(std::max<int64_t>(1, std::llround(ms * 1e6)));
   }
   return settings;
 }
 
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
+  std::error_code error;
   if (!in) return absl::NotFoundError("cannot read " + path);
+  if (std::filesystem::is_directory(path, error)) {
+    return absl::InvalidArgumentError(path + " is a folder");
+  }
   std::ostringstream text;
   text << in.rdbuf();
   if (!in.good() && !in.eof()) return absl::UnavailableError("cannot read all of " + path);

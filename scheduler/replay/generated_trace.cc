@@ -178,7 +178,11 @@ absl::StatusOr<Lengths> ParseLengths(std::string_view text) {
     l.most = l.mean;
     return l;
   }
-  WL_RETURN_IF_ERROR(Take(&s, "max", 1e6, 1, 1e8, &l.most));
+  WL_RETURN_IF_ERROR(Take(&s, "max", std::max(1e6, l.mean), 1, 1e8, &l.most));
+  if (l.most < l.mean) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("max is ", l.most, ", below the mean of ", l.mean));
+  }
   if (s.name == "uniform") {
     l.kind = Lengths::Kind::kUniform;
   } else if (s.name == "exponential") {
@@ -213,6 +217,11 @@ absl::StatusOr<Trace> Generate(const Workload& w) {
   for (uint64_t i = 0; i < w.requests; ++i) {
     TraceRequest request;
     now_s = i == 0 ? 0 : NextArrival(w.arrivals, now_s, &gaps);
+    if (now_s > kMostTraceSeconds) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "request ", i + 1, " of ", w.requests, " would arrive after more than half a year (",
+          kMostTraceSeconds, " s): generate fewer, or at a higher rate"));
+    }
     request.arrival = Nanoseconds(std::llround(now_s * 1e9));
     request.prompt_tokens = Draw(w.prompt, &prompts);
     request.output_tokens = Draw(w.output, &outputs);

@@ -15,8 +15,6 @@ namespace json = boost::json;
 
 // A token count: anything larger is a damaged line.
 constexpr double kMostTokens = 1e9;
-// Half a year in seconds: instants stay far from overflow at any speed-up below.
-constexpr double kMostSeconds = 1.6e7;
 
 // Fields of one object; remembers the first fault, so that a reader goes straight through.
 class Fields {
@@ -59,6 +57,11 @@ class Fields {
     const auto number = Number(name, least, most);
     if (!number) Fault(name, " is missing");
     return number.value_or(least);
+  }
+  uint32_t NeededTokens(std::string_view name) {
+    const double tokens = Needed(name, 1, kMostTokens);
+    if (tokens != std::floor(tokens)) Fault(name, absl::StrCat(" is ", tokens, ", not whole"));
+    return static_cast<uint32_t>(tokens);
   }
   std::string Text(std::string_view name) {
     const json::value* value = Find(name);
@@ -144,10 +147,10 @@ class Mooncake : public JsonLineReader {
  public:
   using JsonLineReader::JsonLineReader;
   void ReadFields(Fields& fields, TraceRequest* request, Trace* trace) override {
-    const double ms = fields.Needed("timestamp", 0, kMostSeconds * 1e3);
+    const double ms = fields.Needed("timestamp", 0, kMostTraceSeconds * 1e3);
     request->arrival = Nanoseconds(std::llround(ms * 1e6));
-    request->prompt_tokens = static_cast<uint32_t>(fields.Needed("input_length", 1, kMostTokens));
-    request->output_tokens = static_cast<uint32_t>(fields.Needed("output_length", 1, kMostTokens));
+    request->prompt_tokens = fields.NeededTokens("input_length");
+    request->output_tokens = fields.NeededTokens("output_length");
     fields.Blocks("hash_ids", block_tokens_, request, trace);
   }
 };
@@ -156,12 +159,14 @@ class Jsonl : public JsonLineReader {
  public:
   using JsonLineReader::JsonLineReader;
   void ReadFields(Fields& fields, TraceRequest* request, Trace* trace) override {
-    const double seconds = fields.Needed("arrival_s", 0, kMostSeconds);
+    const double seconds = fields.Needed("arrival_s", 0, kMostTraceSeconds);
     request->arrival = Nanoseconds(std::llround(seconds * 1e9));
-    request->prompt_tokens = static_cast<uint32_t>(fields.Needed("prompt_tokens", 1, kMostTokens));
-    request->output_tokens = static_cast<uint32_t>(fields.Needed("output_tokens", 1, kMostTokens));
-    request->priority = static_cast<int32_t>(fields.Number("priority", -1e6, 1e6).value_or(0));
-    const double deadline_ms = fields.Number("deadline_ms", 0, kMostSeconds * 1e3).value_or(0);
+    request->prompt_tokens = fields.NeededTokens("prompt_tokens");
+    request->output_tokens = fields.NeededTokens("output_tokens");
+    const double priority = fields.Number("priority", -1e6, 1e6).value_or(0);
+    if (priority != std::floor(priority)) fields.Fault("priority", " is not a whole number");
+    request->priority = static_cast<int32_t>(priority);
+    const double deadline_ms = fields.Number("deadline_ms", 0, kMostTraceSeconds * 1e3).value_or(0);
     request->deadline = Nanoseconds(std::llround(deadline_ms * 1e6));
     const std::string tier = fields.Text("service_tier");
     if (tier == "priority") {

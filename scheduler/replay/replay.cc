@@ -13,6 +13,9 @@
 namespace waferline::replay {
 namespace {
 
+// A third of what 64 bits of nanoseconds hold: instants may be added up without a second look.
+constexpr double kMostRunSeconds = 3e9;
+
 class ReplayRun final : public Replay, private EventTarget {
  public:
   ReplayRun(const ReplayOptions& options, Timeline* timeline, const Trace* trace)
@@ -74,6 +77,12 @@ absl::Status ReplayRun::Start(std::vector<engine::LaneSpec> lanes) {
     return absl::InvalidArgumentError("speed_up lies above 0 and not above 1e9");
   }
   if (options_.repeat < 1) return absl::InvalidArgumentError("repeat is at least 1");
+  const double run_seconds = ToSeconds(trace_->span) * options_.repeat / options_.speed_up;
+  if (run_seconds > kMostRunSeconds) {
+    return absl::InvalidArgumentError(absl::StrCat("the run would take ", run_seconds,
+                                                   " s of emulated time; ", kMostRunSeconds,
+                                                   " s are the most: repeat less, or speed up"));
+  }
   if (lanes.empty()) return absl::InvalidArgumentError("the fleet serves no model");
   for (engine::LaneSpec& lane : lanes) {
     bool caches = false;

@@ -11,6 +11,9 @@
 
 namespace waferline::replay {
 
+// From a trace's first request to its last: half a year.
+inline constexpr double kMostTraceSeconds = 1.6e7;
+
 struct TraceRequest {
   Nanoseconds arrival;  // since the trace's start
   uint32_t prompt_tokens = 1;

@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "scheduler/replay/line_reader.h"
 #include "wafer_backend/base/seeded_stream.h"
+#include "wafer_backend/base/status.h"
 
 namespace waferline::replay {
 namespace {
@@ -47,7 +48,7 @@ std::string_view TakeLine(std::string_view* text) {
 }
 
 // Arrivals become relative to the first, in order; the order of equal ones stays.
-void Settle(Trace* trace) {
+absl::Status Settle(Trace* trace) {
   auto& requests = trace->requests;
   std::stable_sort(
       requests.begin(), requests.end(),
@@ -55,13 +56,22 @@ void Settle(Trace* trace) {
   const Nanoseconds first = requests.front().arrival;
   for (TraceRequest& request : requests) request.arrival -= first;
   const Nanoseconds last = requests.back().arrival;
+  if (ToSeconds(last) > kMostTraceSeconds) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the last request arrives ", ToSeconds(last), " s after the first; at most ",
+                     kMostTraceSeconds, " s (half a year) are taken"));
+  }
   trace->span = last + last / static_cast<int64_t>(requests.size());
   if (trace->span == Nanoseconds()) trace->span = Seconds(1);
+  return absl::OkStatus();
 }
+
+absl::Status NoRequest() { return absl::InvalidArgumentError("the trace holds no request"); }
 
 }  // namespace
 
 absl::StatusOr<TraceFormat> GuessFormat(std::string_view text) {
+  if (text.find_first_not_of(" \r\n") == std::string_view::npos) return NoRequest();
   while (!text.empty()) {
     const std::string_view line = TakeLine(&text);
     if (line.empty()) continue;
@@ -106,9 +116,9 @@ absl::StatusOr<ReadTrace> ParseTrace(std::string_view text, const ReadOptions& o
                                                    absl::StrJoin(read.complaints, "\n  ")));
   }
   if (read.trace.requests.empty()) {
-    return absl::InvalidArgumentError("the trace holds no request");
+    return NoRequest();
   }
-  Settle(&read.trace);
+  WL_RETURN_IF_ERROR(Settle(&read.trace));
   return read;
 }
 

@@ -45,11 +45,12 @@ TEST_CASE("every bad line says which and why, and may be left out and counted") 
       "{\"timestamp\": 0, \"input_length\": 10, \"output_length\": 1, \"hash_ids\": [1, 2]}\n"
       "[1]\n"
       "{\"timestamp\": 0, \n"
-      "{\"timestamp\": 1e30, \"input_length\": 10, \"output_length\": 1}\n";
+      "{\"timestamp\": 1e30, \"input_length\": 10, \"output_length\": 1}\n"
+      "{\"timestamp\": 0, \"input_length\": 10.5, \"output_length\": 1}\n";
   ReadOptions options{TraceFormat::kMooncake, 512};
   const std::string message = Message(ParseTrace(text, options).status());
   CAPTURE(message);
-  REQUIRE(Has(message, "7 bad lines"));
+  REQUIRE(Has(message, "8 bad lines"));
   REQUIRE(Has(message, "line 2: input_length is missing"));
   REQUIRE(Has(message, "line 3: input_length is -4"));
   REQUIRE(Has(message, "line 4: input_length is not a number"));
@@ -57,10 +58,11 @@ TEST_CASE("every bad line says which and why, and may be left out and counted") 
   REQUIRE(Has(message, "line 6: is not a JSON object"));
   REQUIRE(Has(message, "line 7: is not JSON"));
   REQUIRE(Has(message, "line 8: timestamp"));
+  REQUIRE(Has(message, "line 9: input_length is 10.5, not whole"));
   options.skip_bad = true;
   const auto read = ParseTrace(text, options);
   REQUIRE(read.ok());
-  REQUIRE(read->skipped == 7);
+  REQUIRE(read->skipped == 8);
   REQUIRE(read->trace.requests.size() == 1);
   REQUIRE(read->trace.block_ids.size() == 1);
   REQUIRE(!ParseTrace("", options).ok());
@@ -88,6 +90,12 @@ TEST_CASE("azure lines: columns by name, dates with fractions and zones") {
   REQUIRE(Has(bad, "line 2: TIMESTAMP"));
   REQUIRE(Has(bad, "line 3: ContextTokens"));
   REQUIRE(Has(bad, "line 4: GeneratedTokens is missing"));
+  const std::string long_ago = Message(ParseTrace("TIMESTAMP,ContextTokens,GeneratedTokens\n"
+                                                  "1971-11-16 18:17:03,10,5\n"
+                                                  "2023-11-16 18:17:03,10,5\n",
+                                                  {TraceFormat::kAzure})
+                                           .status());
+  REQUIRE(Has(long_ago, "half a year"));
   REQUIRE(Has(Message(ParseTrace("A,B\n1,2\n", {TraceFormat::kAzure}).status()), "TIMESTAMP"));
 }
 
@@ -110,13 +118,16 @@ TEST_CASE("our own lines carry tenants, tiers and deadlines, and nothing unknown
   REQUIRE(
       Has(Message(ParseTrace(base + "\"service_tier\": \"x\"}", {TraceFormat::kJsonl}).status()),
           "service_tier"));
+  REQUIRE(Has(Message(ParseTrace(base + "\"priority\": 0.5}", {TraceFormat::kJsonl}).status()),
+              "priority is not a whole number"));
 }
 
 TEST_CASE("the format shows in the first line") {
   REQUIRE(*GuessFormat("\n{\"timestamp\":1,\"input_length\":2}") == TraceFormat::kMooncake);
   REQUIRE(*GuessFormat("TIMESTAMP,ContextTokens,GeneratedTokens\n") == TraceFormat::kAzure);
   REQUIRE(*GuessFormat("{\"arrival_s\":1,\"prompt_tokens\":2}") == TraceFormat::kJsonl);
-  REQUIRE(!GuessFormat("hello").ok());
+  REQUIRE(Has(Message(GuessFormat("hello").status()), "--format"));
+  REQUIRE(Has(Message(GuessFormat("\n \n").status()), "no request"));
 }
 
 TEST_CASE("arrivals have the mean and the spread they were asked for") {
@@ -183,6 +194,11 @@ TEST_CASE("lengths have their mean, seeds repeat, faults are named") {
   REQUIRE(Has(Message(ParseArrivals("poisson:rate=x").status()), "not a number"));
   REQUIRE(Has(Message(ParseArrivals("soon:rate=1").status()), "none of"));
   REQUIRE(Has(Message(ParseLengths("uniform:mean=0").status()), "outside"));
+  REQUIRE(Has(Message(ParseLengths("exponential:mean=9,max=8").status()), "below the mean"));
+  Workload rare;
+  rare.arrivals = *ParseArrivals("constant:rate=1e-6");
+  rare.requests = 100;
+  REQUIRE(Has(Message(Generate(rare).status()), "request 18 of 100"));
 }
 
 TEST_CASE("common prefixes make the hits they should") {
