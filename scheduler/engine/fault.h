@@ -15,13 +15,15 @@ struct Fault {
     kWorkerSpeed,  // steps take `factor` times as long
     kUnitLost,
     kUnitBack,
-    kUnitSpeed,  // a stage or the whole wafer is slower: beats take `factor` times as long
-    kLinkSpeed,  // the unit's link has `factor` times its bandwidth; 0: down
+    kUnitSpeed,   // all of it: beats take `factor` times as long
+    kStageSpeed,  // one stage of a pipeline takes `factor` times as long, times the unit's factor
+    kLinkSpeed,   // the unit's link has `factor` times its bandwidth; 0: down
   };
   Kind kind = Kind::kWorkerLost;
   uint32_t lane = 0;
   uint32_t index = 0;  // worker or unit of the lane
   double factor = 1;   // > 0; for kLinkSpeed >= 0
+  uint32_t stage = 0;  // of the unit's pipeline, for kStageSpeed
 };
 
 // What fault scripts and operators call the kinds.
@@ -33,7 +35,7 @@ inline constexpr FaultName kFaultNames[] = {
     {"worker_lost", Fault::Kind::kWorkerLost},  {"worker_back", Fault::Kind::kWorkerBack},
     {"worker_slow", Fault::Kind::kWorkerSpeed}, {"unit_lost", Fault::Kind::kUnitLost},
     {"unit_back", Fault::Kind::kUnitBack},      {"unit_slow", Fault::Kind::kUnitSpeed},
-    {"link_speed", Fault::Kind::kLinkSpeed},
+    {"stage_slow", Fault::Kind::kStageSpeed},   {"link_speed", Fault::Kind::kLinkSpeed},
 };
 
 }  // namespace waferline::engine

@@ -26,10 +26,22 @@ absl::Status EngineState::Check(const Fault& fault) const {
                          of_worker ? " workers" : " units", ", there is no number ", fault.index)),
                      "index");
   }
-  const bool slows =
-      fault.kind == Fault::Kind::kWorkerSpeed || fault.kind == Fault::Kind::kUnitSpeed;
+  const bool slows = fault.kind == Fault::Kind::kWorkerSpeed ||
+                     fault.kind == Fault::Kind::kUnitSpeed ||
+                     fault.kind == Fault::Kind::kStageSpeed;
   if (slows && !(fault.factor > 0 && fault.factor < kMostFactor)) {
     return WithField(absl::InvalidArgumentError("a slowdown lies above 0 and below 1e6"), "factor");
+  }
+  if (fault.kind == Fault::Kind::kStageSpeed) {
+    const DecodeUnitSpec& unit = units_[devices[fault.index]].spec;
+    const auto stages =
+        static_cast<uint32_t>(unit.pipeline != nullptr ? unit.pipeline->stage_count() : 0);
+    if (fault.stage >= stages) {
+      return WithField(
+          absl::InvalidArgumentError(absl::StrCat("unit \"", unit.name, "\" has ", stages,
+                                                  " stages, there is no number ", fault.stage)),
+          "stage");
+    }
   }
   if (fault.kind == Fault::Kind::kLinkSpeed) {
     if (units_[devices[fault.index]].spec.link == nullptr) {
@@ -100,6 +112,9 @@ absl::Status EngineState::Apply(const Fault& fault) {
       } else {
         units_[index].spec.batch->SetSlowdown(fault.factor);
       }
+      return absl::OkStatus();
+    case Fault::Kind::kStageSpeed:
+      units_[index].spec.pipeline->SetStageSlowdown(static_cast<int>(fault.stage), fault.factor);
       return absl::OkStatus();
     case Fault::Kind::kLinkSpeed:
       units_[index].spec.link->SetSpeed(fault.factor);

@@ -107,9 +107,12 @@ absl::StatusOr<std::vector<fleet::TimedChange>> Operators::ChangesOf(
     if (order.kind == engine::Fault::Kind::kUnitSpeed) {
       cloud_->devices(lane).ForgetFaults(order.index);
     }
-    return std::vector<fleet::TimedChange>{
-        {Nanoseconds(),
-         {.kind = order.kind, .lane = number, .index = order.index, .factor = order.factor}}};
+    return std::vector<fleet::TimedChange>{{Nanoseconds(),
+                                            {.kind = order.kind,
+                                             .lane = number,
+                                             .index = order.index,
+                                             .factor = order.factor,
+                                             .stage = order.stage}}};
   }
   WL_ASSIGN_OR_RETURN(const placement::Fault fault, HardwareFaultOf(*order.hardware));
   WL_ASSIGN_OR_RETURN(fleet::FaultEffect effect,

@@ -64,6 +64,7 @@ FaultConfig ReadFault(YamlForm form, const std::vector<LaneConfig>& models) {
                                      {"unit_lost", Kind::kUnitLost},
                                      {"unit_back", Kind::kUnitBack},
                                      {"unit_slow", Kind::kUnitSpeed},
+                                     {"stage_slow", Kind::kStageSpeed},
                                      {"link_speed", Kind::kLinkSpeed},
                                      {"core", Kind::kUnitLost},
                                      {"row", Kind::kUnitLost},
@@ -92,6 +93,9 @@ FaultConfig ReadFault(YamlForm form, const std::vector<LaneConfig>& models) {
     return out;
   }
   switch (out.fault.kind) {
+    case Kind::kStageSpeed:
+      out.fault.stage = static_cast<uint32_t>(form.Integer("stage", 0, 1 << 20));
+      [[fallthrough]];
     case Kind::kWorkerSpeed:
     case Kind::kUnitSpeed:
       out.fault.factor = form.Plain("factor", Range{1e-3, 1e5});

@@ -85,7 +85,17 @@ absl::StatusOr<engine::Fault::Kind> KindNamed(const std::string& name) {
 
 bool NeedsFactor(engine::Fault::Kind kind) {
   using Kind = engine::Fault::Kind;
-  return kind == Kind::kWorkerSpeed || kind == Kind::kUnitSpeed || kind == Kind::kLinkSpeed;
+  return kind == Kind::kWorkerSpeed || kind == Kind::kUnitSpeed || kind == Kind::kStageSpeed ||
+         kind == Kind::kLinkSpeed;
+}
+// Of a fault that says nothing without it, and of none else.
+absl::Status CheckField(const openai::Fields& fields, const char* field, bool needed,
+                        const std::string& fault) {
+  const bool given = fields.Find(field) != nullptr;
+  if (given == needed) return absl::OkStatus();
+  return openai::FieldError(
+      field, absl::StrCat("'", field, "' ", given ? "has no meaning for" : "is needed for",
+                          " the fault '", fault, "'"));
 }
 
 bool IsHardware(std::string_view name) {
@@ -132,18 +142,16 @@ absl::StatusOr<operation::FaultOrder> ReadFault(std::string_view body) {
     WL_RETURN_IF_ERROR(ReadHardware(fault, object, &fields, &order));
     return order;
   }
-  RefuseOthers(object, {"fault", "model", "index", "factor"}, fields);
+  fields.Int("stage", 0, std::numeric_limits<int32_t>::max(), &order.stage);
+  RefuseOthers(object, {"fault", "model", "index", "factor", "stage"}, fields);
   WL_RETURN_IF_ERROR(fields.status());
   WL_ASSIGN_OR_RETURN(order.kind, KindNamed(fault));
   if (order.model.empty()) {
     return openai::FieldError("model", "'model' is missing: whose hardware changes?");
   }
-  const bool has_factor = fields.Find("factor") != nullptr;
-  if (has_factor != NeedsFactor(order.kind)) {
-    return openai::FieldError(
-        "factor", absl::StrCat("'factor' ", has_factor ? "has no meaning for" : "is needed for",
-                               " the fault '", fault, "'"));
-  }
+  WL_RETURN_IF_ERROR(CheckField(fields, "factor", NeedsFactor(order.kind), fault));
+  WL_RETURN_IF_ERROR(
+      CheckField(fields, "stage", order.kind == engine::Fault::Kind::kStageSpeed, fault));
   return order;
 }
 

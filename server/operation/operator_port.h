@@ -50,6 +50,7 @@ struct FaultOrder {
   std::string model;
   uint32_t index = 0;
   double factor = 1;
+  uint32_t stage = 0;  // of the unit's pipeline, for kStageSpeed
   std::optional<HardwareFault> hardware;
 };
 

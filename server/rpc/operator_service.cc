@@ -59,6 +59,11 @@ absl::StatusOr<operation::FaultOrder> ReadFault(const v1::Fault& fault) {
     case v1::FAULT_KIND_UNIT_SPEED:
       order.kind = Kind::kUnitSpeed;
       return order;
+    case v1::FAULT_KIND_STAGE_SPEED:
+      order.kind = Kind::kStageSpeed;
+      if (!fault.has_stage()) return FieldError("fault.stage", "is needed: which stage is slow?");
+      order.stage = fault.stage();
+      return order;
     case v1::FAULT_KIND_LINK_SPEED:
       order.kind = Kind::kLinkSpeed;
       return order;

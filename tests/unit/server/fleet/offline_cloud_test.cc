@@ -68,6 +68,53 @@ TEST_CASE("a fleet file becomes devices, and a load runs through them") {
   REQUIRE(report.energy_joules() >= 0.25 * watts_most * 0.7 * report.seconds());
 }
 
+// Of a load that meets this fault at once; an error says why there can be none.
+absl::StatusOr<replay::Report> RunWith(const std::string& fault, double per_second) {
+  std::string yaml(kFleet);
+  yaml.resize(yaml.find("    scheduling:"));
+  const auto config = config::ParseFleetConfig("fleet.yaml", yaml + "faults: [" + fault + "]\n");
+  if (!config.ok()) return config.status();
+  const auto cloud = OfflineCloud::Build(*config);
+  if (!cloud.ok()) return cloud.status();
+  replay::Workload workload;
+  workload.arrivals.per_second = per_second;
+  workload.prompt = *replay::ParseLengths("constant:20");
+  workload.output = *replay::ParseLengths("constant:500");
+  workload.requests = 1000;
+  const replay::Trace trace = *replay::Generate(workload);
+  auto run =
+      replay::Replay::Create((*cloud)->Options(), (*cloud)->timeline(), (*cloud)->Lanes(), &trace);
+  if (!run.ok()) return run.status();
+  while ((*run)->Advance(Seconds(1))) {
+  }
+  return (*run)->MakeReport({});
+}
+
+TEST_CASE("a slow stage costs a token its own part, and the unit its throughput") {
+  const auto tpot = [](const std::string& fault, double per_second) {
+    const auto report = RunWith(fault, per_second);
+    INFO(report.status().message());
+    REQUIRE(report.ok());
+    return report->tpot.mean_ns();
+  };
+  const std::string slow = "{at_s: 0, fault: stage_slow, index: 0, stage: 1, factor: 10}";
+  const std::string none = "{at_s: 0, fault: stage_slow, index: 0, stage: 1, factor: 1}";
+  const double healthy = tpot(none, 1);
+  const double alone = tpot(slow, 1);
+  REQUIRE(alone > 1.05 * healthy);
+  REQUIRE(alone < 2 * healthy);  // far from ten times
+  // So many at once that the slowest stage is what they wait for.
+  REQUIRE(tpot(slow, 1000) > 2.5 * tpot(none, 1000));
+
+  const auto refused = [](const std::string& fault) { return RunWith(fault, 1).status(); };
+  REQUIRE(Has(refused("{at_s: 0, fault: stage_slow, factor: 2}"), "stage: is missing"));
+  REQUIRE(Has(refused("{at_s: 0, fault: unit_slow, stage: 1, factor: 2}"), "stage: is not known"));
+  REQUIRE(
+      Has(refused("{at_s: 0, fault: stage_slow, stage: 999, factor: 2}"), "there is no number"));
+  REQUIRE(
+      Has(refused("{at_s: 0, fault: stage_slow, index: 1, stage: 0, factor: 2}"), "has 0 stages"));
+}
+
 TEST_CASE("all faults of a fleet file come at once, with their lines") {
   const auto config = config::ParseFleetConfig("fleet.yaml", R"(
 models:

@@ -440,6 +440,11 @@ TEST_CASE("operators ask, give orders and learn what is wrong with them") {
   CHECK(order.index == 1);
   CHECK(order.factor == 2.5);
 
+  CHECK(ask(Post("/admin/faults", R"({"fault":"stage_slow","model":"bytes","stage":3,"factor":2})"))
+            .code == 200);
+  CHECK(fixture.operators.last_fault().kind == engine::Fault::Kind::kStageSpeed);
+  CHECK(fixture.operators.last_fault().stage == 3);
+
   CHECK(ask(Post("/admin/faults", R"({"fault":"power_cap","model":"bytes","watts":12000})")).code ==
         200);
   REQUIRE(fixture.operators.last_fault().hardware.has_value());
@@ -459,6 +464,8 @@ TEST_CASE("operators ask, give orders and learn what is wrong with them") {
       {"faults", R"({"fault":"unit_lost","model":"bytes","factor":2})", "factor"},
       {"faults", R"({"fault":"unit_slow","model":"bytes"})", "factor"},
       {"faults", R"({"fault":"link_speed","model":"bytes","factor":"half"})", "factor"},
+      {"faults", R"({"fault":"stage_slow","model":"bytes","factor":2})", "stage"},
+      {"faults", R"({"fault":"unit_slow","model":"bytes","factor":2,"stage":1})", "stage"},
       {"faults", R"({"fault":"unit_lost","model":"bytes","unit":1})", "unit"},
       {"faults", R"({"fault":"core"})", "model"},
       {"faults", R"({"fault":"core","model":"bytes","place":-1})", "place"},

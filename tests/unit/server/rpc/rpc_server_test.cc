@@ -105,6 +105,12 @@ TEST_CASE("operators ask, give orders and learn what is wrong with them") {
   CHECK(cloud.operators.last_fault().model == "bytes");
   CHECK(cloud.operators.last_fault().factor == 2.5);
   CHECK(!cloud.operators.last_fault().hardware.has_value());
+  fault.mutable_fault()->set_kind(v1::FAULT_KIND_STAGE_SPEED);
+  CHECK(wrong_field() == "fault.stage");
+  fault.mutable_fault()->set_stage(3);
+  CHECK(call(&Stub::ApplyFault, fault, &none).ok());
+  CHECK(cloud.operators.last_fault().kind == engine::Fault::Kind::kStageSpeed);
+  CHECK(cloud.operators.last_fault().stage == 3);
   fault.mutable_fault()->set_kind(v1::FAULT_KIND_THERMAL);
   fault.mutable_fault()->set_clock_share(0.5);
   CHECK(call(&Stub::ApplyFault, fault, &none).ok());
