@@ -1,8 +1,10 @@
 // waferctl bench replay: a trace against a waferd with a stepped clock, each request with its own
 // arrival, so that the server makes the schedule that `waferctl sim` makes of the same fleet.
+#include <algorithm>
 #include <boost/json.hpp>
 #include <fstream>
 #include <iostream>
+#include <map>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -35,12 +37,36 @@ std::string TierText(ServiceTier tier) {
   return "";
 }
 
+// A trace's tenants by their names, and the API keys that make a server know them.
+using TenantKeys = std::map<std::string, std::string>;
+
+absl::StatusOr<TenantKeys> TenantKeysOf(const Arguments& arguments, const replay::Trace& trace) {
+  TenantKeys keys;
+  for (const std::string& text : arguments.Texts("tenant-key")) {
+    const size_t equals = text.find('=');
+    if (equals == std::string::npos || equals + 1 == text.size()) {
+      return UsageError("--tenant-key is TENANT=KEY");  // what was given may hold a key
+    }
+    const std::string tenant = text.substr(0, equals);
+    if (std::find(trace.tenants.begin(), trace.tenants.end(), tenant) == trace.tenants.end()) {
+      return UsageError("--tenant-key: the trace has no tenant \"" + tenant + "\"");
+    }
+    if (!keys.emplace(tenant, text.substr(equals + 1)).second) {
+      return UsageError("--tenant-key: \"" + tenant + "\" stands twice");
+    }
+  }
+  return keys;
+}
+
 // As the offline run has it (scheduler/replay): same arrivals, lengths, seeds and shared blocks. A
-// tenant becomes a salt of its own, since who pays is said by API keys.
+// tenant calls with its own API key; without one its cache is its own by a salt, but the server
+// takes it for the same tenant as the others: fairness between tenants does not see it.
 class TracedRequests {
  public:
-  TracedRequests(const replay::Trace* trace, const Arguments& arguments, std::string model)
+  TracedRequests(const replay::Trace* trace, const Arguments& arguments, std::string model,
+                 TenantKeys keys)
       : trace_(trace),
+        keys_(std::move(keys)),
         speed_up_(arguments.Number("speed-up")),
         seed_(static_cast<uint64_t>(arguments.Integer("seed"))),
         model_(std::move(model)) {}
@@ -57,7 +83,12 @@ class TracedRequests {
     spec.seed = replay::SeedOf(seed_, index);
     spec.priority = from.priority;
     spec.service_tier = TierText(from.tier);
-    spec.cache_salt = trace_->tenants[from.tenant];
+    const std::string& tenant = trace_->tenants[from.tenant];
+    if (const auto key = keys_.find(tenant); key != keys_.end()) {
+      spec.api_key = key->second;
+    } else {
+      spec.cache_salt = tenant;
+    }
     if (from.deadline > Nanoseconds()) spec.deadline = from.deadline;
     spec.own_arrival = sdk::OwnArrival{.number = index,
                                        .at = replay::ArrivalOf(*trace_, index, speed_up_),
@@ -67,6 +98,7 @@ class TracedRequests {
 
  private:
   const replay::Trace* trace_;
+  const TenantKeys keys_;
   const double speed_up_;
   const uint64_t seed_;
   const std::string model_;
@@ -78,12 +110,13 @@ absl::Status ReplayBench(const Arguments& arguments) {
   for (const std::string& complaint : workload.complaints) {
     std::cerr << "left out: " << complaint << '\n';
   }
+  WL_ASSIGN_OR_RETURN(TenantKeys keys, TenantKeysOf(arguments, workload.trace));
   const auto client = sdk::MakeClient(endpoint);
   WL_ASSIGN_OR_RETURN(std::string model, ModelOf(arguments, *client));
   load::LoadSettings settings;
   settings.requests = static_cast<uint32_t>(workload.trace.requests.size());
   settings.arrival.concurrency = static_cast<uint32_t>(arguments.Integer("concurrency"));
-  settings.traced = TracedRequests(&workload.trace, arguments, std::move(model));
+  settings.traced = TracedRequests(&workload.trace, arguments, std::move(model), std::move(keys));
 
   const InterruptWatch watch;
   load::LoadResult result;
@@ -127,6 +160,9 @@ Command BenchReplayCommand() {
                             "calls open at once: at least as many as are in flight at any instant, "
                             "and one more",
                             1024, 1, 4096));
+  own.push_back(TextFlag("tenant-key", "TENANT=KEY",
+                         "the API key of a tenant of the trace; may stand more than once. Those "
+                         "without one call with --api-key and keep to their own cached prefixes"));
   own.push_back(TextFlag("requests", "FILE", "write one JSON line for each request"));
   command.flags.insert(command.flags.end(), own.begin(), own.end());
   return command;

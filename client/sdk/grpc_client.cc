@@ -82,10 +82,8 @@ std::string ReasonText(v1::FinishReason reason) {
 }
 
 // One client context for each call: deadlines are the caller's business.
-void Prepare(const Endpoint& endpoint, grpc::ClientContext* context) {
-  if (!endpoint.api_key.empty()) {
-    context->AddMetadata("authorization", "Bearer " + endpoint.api_key);
-  }
+void Prepare(const std::string& api_key, grpc::ClientContext* context) {
+  if (!api_key.empty()) context->AddMetadata("authorization", "Bearer " + api_key);
 }
 
 absl::Status StatusOf(const Endpoint& endpoint, const grpc::Status& status) {
@@ -139,7 +137,7 @@ class GrpcCall : public TokenClient::Call, public grpc::ClientReadReactor<v1::Ge
         request_(RequestFor(spec)),
         listener_(std::move(listener)),
         flying_(flying) {
-    Prepare(endpoint_, &context_);
+    Prepare(spec.api_key.empty() ? endpoint_.api_key : spec.api_key, &context_);
   }
 
   void Begin(v1::InferenceService::Stub* stub, std::shared_ptr<GrpcCall> self) {
@@ -216,7 +214,7 @@ class GrpcClient : public TokenClient {
 
   absl::StatusOr<std::vector<ModelEntry>> ListModels() override {
     grpc::ClientContext context;
-    Prepare(endpoint_, &context);
+    Prepare(endpoint_.api_key, &context);
     v1::ListModelsResponse response;
     const grpc::Status status = stub_->ListModels(&context, {}, &response);
     if (!status.ok()) return StatusOf(endpoint_, status);
@@ -233,7 +231,7 @@ class GrpcClient : public TokenClient {
 
   absl::StatusOr<std::string> ScheduleDigest() override {
     grpc::ClientContext context;
-    Prepare(endpoint_, &context);
+    Prepare(endpoint_.api_key, &context);
     v1::GetLoadResponse response;
     const grpc::Status status = operator_stub_->GetLoad(&context, {}, &response);
     if (!status.ok()) return StatusOf(endpoint_, status);
@@ -257,7 +255,7 @@ class GrpcClient : public TokenClient {
     if (spec.watts) fault.set_watts(*spec.watts);
     if (spec.clock_share) fault.set_clock_share(*spec.clock_share);
     grpc::ClientContext context;
-    Prepare(endpoint_, &context);
+    Prepare(endpoint_.api_key, &context);
     v1::ApplyFaultResponse response;
     const grpc::Status status = operator_stub_->ApplyFault(&context, request, &response);
     return status.ok() ? absl::OkStatus() : StatusOf(endpoint_, status);

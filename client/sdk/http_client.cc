@@ -101,6 +101,9 @@ class HttpClient : public TokenClient {
     HttpRequest request{
         .method = "POST", .path = std::string(PathFor(spec)), .body = BodyFor(spec)};
     request.headers.emplace_back("Accept", "text/event-stream");
+    if (!spec.api_key.empty()) {
+      request.headers.emplace_back("Authorization", "Bearer " + spec.api_key);
+    }
     if (!spec.request_id.empty()) request.headers.emplace_back("X-Request-Id", spec.request_id);
     return HttpCall::Begin(wire_, std::move(request), std::move(listener));
   }

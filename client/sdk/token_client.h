@@ -47,6 +47,7 @@ struct GenerateSpec {
   // takes that.
   bool ask_token_ids = false;
   std::string request_id;  // made by the server if empty
+  std::string api_key;     // in place of the endpoint's, if not empty
   std::optional<int32_t> priority;
   std::string service_tier;  // "auto", "default", "flex", "priority"
   std::string cache_salt;

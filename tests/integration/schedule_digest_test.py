@@ -67,7 +67,7 @@ def run(*words):
 class Scene:
     """A fleet and a trace as files, and what the offline run makes of them."""
 
-    def __init__(self, folder, lane):
+    def __init__(self, folder, lane, head=""):
         self.folder = pathlib.Path(folder)
         self.lines = make_trace(SEED)
         self.trace = self.folder / "trace.jsonl"
@@ -75,7 +75,7 @@ class Scene:
         self.fleet = self.folder / "fleet.yaml"
         self.fleet.write_text("models:\n" + lane)
         self.server = self.folder / "server.yaml"
-        self.server.write_text("clock: {kind: stepped}\nmodels:\n" + lane +
+        self.server.write_text("clock: {kind: stepped}\n" + head + "models:\n" + lane +
                                f"    tokens: {{from: shards, file: {ROOT / 'deploy/models/demo.gguf'}, shards: 2}}\n")
         self.flags = ["--trace", self.trace, "--block-tokens", BLOCK_TOKENS, "--seed", SEED]
         table = self.folder / "requests.csv"
@@ -86,8 +86,8 @@ class Scene:
 
 
 class ScheduleDigestTest(unittest.TestCase):
-    def scene(self, lane):
-        return Scene(self.enterContext(tempfile.TemporaryDirectory()), lane)
+    def scene(self, lane, head=""):
+        return Scene(self.enterContext(tempfile.TemporaryDirectory()), lane, head)
 
     def test_offline_engine_and_live_server_make_one_schedule(self):
         digests = set()
@@ -95,6 +95,20 @@ class ScheduleDigestTest(unittest.TestCase):
             with self.subTest(fleet=name):
                 digests.add(self.one_digest(self.scene(lane)))
         self.assertEqual(len(digests), len(FLEETS))
+
+    def test_tenants_are_as_fair_to_each_other_live_by_their_keys(self):
+        fair = self.scene(LANE % ("[{%s, max_running: 2}]" % WAFER, "{block_tokens: 64, fair_tenants: true}"),
+                          "api_keys:\n  - {key: key-a, tenant: '-', may_operate: true}\n  - {key: key-b, tenant: other}\n")
+        self.assertGreater(max(float(row["queue_ms"] or 0) for row in fair.rows.values()), 50)
+        for door in ("http", "grpc"):
+            digests = []
+            for keys in ([], ["--tenant-key", "other=key-b"]):
+                with Waferd(fair.server) as server:
+                    url = server.http if door == "http" else "grpc://" + server.grpc
+                    digests.append(run(BIN / "waferctl", "bench", "replay", *fair.flags, "--server", url, "--api-key", "key-a",
+                                       *keys, "--json")["schedule_digest"])
+            self.assertEqual(digests[1], fair.digest, door)
+            self.assertNotEqual(digests[0], fair.digest, door)  # one tenant: first come, first served
 
     def one_digest(self, scene):
         self.assertGreater(scene.offline["requests"]["completed"], REQUESTS / 2)
