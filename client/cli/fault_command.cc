@@ -31,6 +31,7 @@ absl::Status SendFault(const Arguments& arguments) {
   };
   fault.index = static_cast<uint32_t>(arguments.Integer("index"));
   fault.factor = number("factor");
+  fault.stage = integer("stage");
   fault.place = integer("place");
   fault.links = integer("links");
   fault.spare_wafers = integer("spare-wafers");
@@ -64,8 +65,11 @@ std::vector<Command> FaultCommands() {
       {TextFlag("model", "NAME", "whose hardware; the server's first model if absent"),
        IntegerFlag("index", "N", "which of its prefill workers or decode units", 0, 0, kMost),
        NumberFlag("factor", "F",
-                  "worker_slow, unit_slow: how many times as long; link_speed: of its bandwidth",
+                  "worker_slow, unit_slow, stage_slow: how many times as long; link_speed: of its "
+                  "bandwidth",
                   std::nullopt, 0, 1e6),
+       IntegerFlag("stage", "N", "stage_slow: which of the unit's pipeline", std::nullopt, 0,
+                   kMost),
        IntegerFlag("place", "N", "which wafer of the unit's pipeline", std::nullopt, 0, kMost),
        IntegerFlag("links", "N", "off_wafer_link: how many fail", std::nullopt, 1, kMost),
        NumberFlag("watts", "W", "power_cap: of each wafer", std::nullopt, 1, 1e9),

@@ -249,6 +249,7 @@ class GrpcClient : public TokenClient {
     fault.set_model(spec.model);
     fault.set_index(spec.index);
     if (spec.factor) fault.set_factor(*spec.factor);
+    if (spec.stage) fault.set_stage(*spec.stage);
     if (spec.place) fault.set_place(*spec.place);
     if (spec.links) fault.set_links(*spec.links);
     if (spec.spare_wafers) fault.set_spare_wafers(*spec.spare_wafers);

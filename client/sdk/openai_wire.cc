@@ -228,6 +228,7 @@ std::string WriteFault(const FaultSpec& fault) {
   if (fault.factor) body["factor"] = *fault.factor;
   if (fault.place) body["place"] = *fault.place;
   if (fault.links) body["links"] = *fault.links;
+  if (fault.stage) body["stage"] = *fault.stage;
   if (fault.spare_wafers) body["spare_wafers"] = *fault.spare_wafers;
   if (fault.watts) body["watts"] = *fault.watts;
   if (fault.clock_share) body["clock_share"] = *fault.clock_share;

@@ -97,6 +97,7 @@ struct FaultSpec {
   std::string model;
   uint32_t index = 0;  // of the model's workers or units
   std::optional<double> factor;
+  std::optional<uint32_t> stage;  // of a unit's pipeline
   // What breaks on a unit's wafers.
   std::optional<uint32_t> place, links, spare_wafers;
   std::optional<double> watts, clock_share;
@@ -105,7 +106,7 @@ struct FaultSpec {
 inline constexpr std::string_view kFaultKinds[] = {
     "worker_lost", "worker_back",    "worker_slow", "unit_lost", "unit_back",
     "unit_slow",   "link_speed",     "core",        "row",       "die",
-    "wafer",       "off_wafer_link", "power_cap",   "thermal"};
+    "wafer",       "off_wafer_link", "power_cap",   "thermal",   "stage_slow"};
 
 class TokenClient {
  public:

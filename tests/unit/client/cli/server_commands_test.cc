@@ -205,6 +205,11 @@ TEST_CASE("faults send: what is given reaches the server, and its refusal the us
         0);
   CHECK(cloud.operators.last_fault().kind == engine::Fault::Kind::kUnitSpeed);
   CHECK(cloud.operators.last_fault().factor == 2);
+  CHECK(Waferctl({"faults", "send", "stage_slow", "--stage", "3", "--factor", "2", "--server",
+                  cloud.url})
+            .code == 0);
+  CHECK(cloud.operators.last_fault().kind == engine::Fault::Kind::kStageSpeed);
+  CHECK(cloud.operators.last_fault().stage == 3);
   const auto refused = [&](std::vector<std::string> words, const std::string& says) {
     words.insert(words.begin(), {"faults", "send", "--server", cloud.url});
     const Finished finished = Waferctl(words);

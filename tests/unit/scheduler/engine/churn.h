@@ -89,10 +89,11 @@ inline Churn RunChurn(uint64_t seed, int steps = 200) {
         cloud.source.failing = below(6) == 0;
         break;
       case 6: {
-        const auto kind = static_cast<Fault::Kind>(below(7));
+        const auto kind = static_cast<Fault::Kind>(below(8));
         const bool down = kind == Fault::Kind::kLinkSpeed && below(2) == 0;
         (void)cloud.engine->Apply({kind, 0, static_cast<uint32_t>(below(3)),
-                                   down ? 0 : static_cast<double>(below(3)) + 0.5});
+                                   down ? 0 : static_cast<double>(below(3)) + 0.5,
+                                   static_cast<uint32_t>(below(3))});
         break;
       }
       case 7:
