@@ -62,6 +62,7 @@ void EngineState::MoveBytes(uint32_t slot, Bytes bytes) {
   if (observer_ != nullptr) observer_->OnTransfer(unit.lane, unit.index, bytes);
   s.lease.started += bytes;
   if (std::exchange(s.lease.beats, true)) return;
+  s.lease.could_move = true;
   timeline_->Schedule(now() + lanes_[unit.lane].spec.limits.heartbeat, Priority::kPolicy, this,
                       Payload(Kind::kHeartbeat, slot, hot_[slot].generation));
 }
@@ -77,7 +78,9 @@ void EngineState::OnHeartbeat(uint32_t slot, uint32_t generation) {
   for (const KvLink::Transfer flow : s.flows) left += link.Left(flow);
   const Bytes moved = lease.started - left;
   // What is sent arrives: the link's latency is no standstill.
-  lease.lost = moved > lease.moved || left == Bytes() ? 0 : lease.lost + 1;
+  const bool moves = moved > lease.moved || left == Bytes();
+  if (moves || lease.could_move) lease.lost = moves ? 0 : lease.lost + 1;
+  lease.could_move = left > Bytes();
   lease.moved = moved;
   const LaneLimits& limits = lanes_[hot_[slot].lane].spec.limits;
   if (lease.lost >= limits.lost_heartbeats) {
@@ -89,12 +92,21 @@ void EngineState::OnHeartbeat(uint32_t slot, uint32_t generation) {
                       Payload(Kind::kHeartbeat, slot, generation));
 }
 
-// Of all units behind the link. Whoever is resident on one goes on there.
+// Of all units behind the link. What stood still on one that is repaired is not held against it, or
+// a heartbeat that is due would take it away again, with nobody left to repair it. Whoever is
+// resident on one goes on there.
 void EngineState::SetReachable(const KvLink* link, bool reachable) {
   for (Unit& unit : units_) {
     if (unit.spec.link != link) continue;
     unit.reachable = reachable;
     lanes_[unit.lane].dirty = any_dirty_ = true;
+  }
+  if (!reachable) return;
+  for (uint32_t slot = 0; slot < hot_.size(); ++slot) {
+    Sequence& s = sequences_[slot];
+    if (s.flows_open == 0 || units_[hot_[slot].unit].spec.link != link) continue;
+    s.lease.lost = 0;
+    s.lease.could_move = false;
   }
 }
 

@@ -115,7 +115,8 @@ struct HandoffLease {
   Bytes started;
   Bytes moved;  // of those, at the last heartbeat
   uint32_t lost = 0;
-  bool beats = false;  // the next heartbeat is scheduled
+  bool could_move = false;  // bytes were there, on a link as it is now, since the last heartbeat
+  bool beats = false;       // the next heartbeat is scheduled
 };
 
 struct Sequence {

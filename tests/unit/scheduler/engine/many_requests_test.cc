@@ -300,6 +300,23 @@ TEST_CASE("a lease ends at the last of its lost heartbeats, not before") {
   REQUIRE(restarts.leases() == 1);
 }
 
+TEST_CASE("a link repaired as a heartbeat is due is not taken away by it") {
+  SmallCloud cloud;
+  cloud.lane.limits.heartbeat = Microseconds(10);
+  cloud.lane.limits.lost_heartbeats = 1;
+  Restarts restarts;
+  cloud.Build({.max_sequences = 8}, &restarts);
+  REQUIRE(cloud.engine->Apply({Fault::Kind::kLinkSpeed, 0, 0, 0}).ok());
+  const auto sink = cloud.Ask(20, 5);
+  // Prefilled at 20 us; the first heartbeat is due at 30.
+  cloud.Run(Microseconds(30) - Nanoseconds(1));
+  cloud.timeline.AdvanceTo(Microseconds(30));
+  REQUIRE(cloud.engine->Apply({Fault::Kind::kLinkSpeed, 0, 0, 1}).ok());
+  cloud.Run();
+  REQUIRE(restarts.leases() == 0);
+  REQUIRE(sink->instants.size() == 5);
+}
+
 TEST_CASE("a request whose link dies goes on at another unit, and nobody is sent to the dead one") {
   SmallCloud cloud({.units = 2, .own_links = true});
   cloud.lane.limits.heartbeat = Microseconds(10);
