@@ -38,6 +38,9 @@ absl::StatusOr<std::vector<Variant>> VariantsOf(const std::vector<std::string>& 
       return UsageError("--vary \"" + text + "\" is not PATH=VALUE,VALUE,...");
     }
     const std::string path = text.substr(0, equals);
+    for (const auto& [earlier, value] : variants.front().overrides) {
+      if (earlier == path) return UsageError("--vary: " + path + " stands twice");
+    }
     std::vector<Variant> next;
     std::istringstream values(text.substr(equals + 1));
     for (std::string value; std::getline(values, value, ',');) {

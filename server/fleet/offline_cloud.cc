@@ -1,7 +1,9 @@
 #include "server/fleet/offline_cloud.h"
 
 #include <algorithm>
+#include <numeric>
 
+#include "absl/strings/str_cat.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::fleet {
@@ -15,10 +17,12 @@ absl::StatusOr<std::unique_ptr<OfflineCloud>> OfflineCloud::Build(
     cloud->lanes_.push_back(std::move(devices));
   }
   // In the order in which they hit: what a fault does depends on those before it.
-  std::vector<config::FaultConfig> faults = config.faults;
-  std::stable_sort(faults.begin(), faults.end(),
-                   [](const auto& a, const auto& b) { return a.at < b.at; });
-  for (const config::FaultConfig& fault : faults) {
+  std::vector<size_t> order(config.faults.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return config.faults[a].at < config.faults[b].at; });
+  for (const size_t number : order) {
+    const config::FaultConfig& fault = config.faults[number];
     const engine::Fault& of = fault.fault;
     if (!fault.hardware.has_value()) {
       if (of.kind == engine::Fault::Kind::kUnitSpeed) {
@@ -27,10 +31,13 @@ absl::StatusOr<std::unique_ptr<OfflineCloud>> OfflineCloud::Build(
       cloud->faults_.push_back({fault.at, of});
       continue;
     }
-    WL_ASSIGN_OR_RETURN(
-        const FaultEffect effect,
-        cloud->lanes_.at(of.lane)->Strike(of.lane, of.index, *fault.hardware, fault.spare_wafers));
-    for (const TimedChange& change : effect.changes) {
+    const auto effect =
+        cloud->lanes_.at(of.lane)->Strike(of.lane, of.index, *fault.hardware, fault.spare_wafers);
+    if (!effect.ok()) {
+      return absl::Status(effect.status().code(),
+                          absl::StrCat("fault ", number, ": ", effect.status().message()));
+    }
+    for (const TimedChange& change : effect->changes) {
       cloud->faults_.push_back({fault.at + change.after, change.fault});
     }
   }

@@ -216,6 +216,8 @@ class SimTest(unittest.TestCase):
             "max_running: 16}", "wafers_per_unit: 1}", 1)), says="does not fit")
         self.refused(*run, "--config", self.write("d.yaml", FLEET + "faults: [{at_s: 1, fault: unit_lost, index: 7}]\n"),
                      says="fault 0")
+        self.refused(*run, "--config", self.write("g.yaml", FLEET + "faults: [{at_s: 2, fault: unit_lost}, "
+                                                  "{at_s: 1, fault: wafer, place: 9}]\n"), says="fault 1: place is 9")
         self.refused("sim", "--config", self.write("e.yaml", FLEET.replace("block_tokens: 512", "block_tokens: 256")), "--trace",
                      self.trace("mooncake"), says="block_tokens is 256")
 
@@ -239,6 +241,7 @@ class SimTest(unittest.TestCase):
         sweep_words = ["sim", "sweep", "--config", self.fleet, "--trace", self.folder / "jsonl.trace"]
         self.refused(*sweep_words, says="--vary", code=2)
         self.refused(*sweep_words, "--vary", "workers", says="PATH=VALUE", code=2)
+        self.refused(*sweep_words, "--vary", "models.0.name=a", "--vary", "models.0.name=b", says="stands twice", code=2)
         self.refused(*sweep_words, "--vary", "models.3.name=a", says="no index of a list")
         self.refused(*sweep_words, "--vary", "models.0.prefill.workers=1", "--x", "ttft", says='no number "ttft"', code=2)
 
