@@ -40,6 +40,10 @@ absl::StatusOr<operation::FaultOrder> ReadFault(const v1::Fault& fault) {
   if (!(std::isfinite(order.factor) && order.factor >= 0)) {
     return FieldError("fault.factor", "must be a finite number, 0 or more");
   }
+  if (fault.has_stage() != (fault.kind() == v1::FAULT_KIND_STAGE_SPEED)) {
+    return FieldError("fault.stage", fault.has_stage() ? "has a meaning for STAGE_SPEED only"
+                                                       : "is needed: which stage is slow?");
+  }
   switch (fault.kind()) {
     case v1::FAULT_KIND_WORKER_LOST:
       order.kind = Kind::kWorkerLost;
@@ -61,7 +65,6 @@ absl::StatusOr<operation::FaultOrder> ReadFault(const v1::Fault& fault) {
       return order;
     case v1::FAULT_KIND_STAGE_SPEED:
       order.kind = Kind::kStageSpeed;
-      if (!fault.has_stage()) return FieldError("fault.stage", "is needed: which stage is slow?");
       order.stage = fault.stage();
       return order;
     case v1::FAULT_KIND_LINK_SPEED:
