@@ -38,4 +38,12 @@ inline constexpr FaultName kFaultNames[] = {
     {"stage_slow", Fault::Kind::kStageSpeed},   {"link_speed", Fault::Kind::kLinkSpeed},
 };
 
+// Whether a fault of this kind says nothing without its factor; where it does not need one, it has
+// no use for it either. The same of `stage`.
+constexpr bool NeedsFactor(Fault::Kind kind) {
+  return kind == Fault::Kind::kWorkerSpeed || kind == Fault::Kind::kUnitSpeed ||
+         kind == Fault::Kind::kStageSpeed || kind == Fault::Kind::kLinkSpeed;
+}
+constexpr bool NeedsStage(Fault::Kind kind) { return kind == Fault::Kind::kStageSpeed; }
+
 }  // namespace waferline::engine

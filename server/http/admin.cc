@@ -83,11 +83,6 @@ absl::StatusOr<engine::Fault::Kind> KindNamed(const std::string& name) {
   return openai::FieldError("fault", absl::StrCat("'fault' must be one of ", names));
 }
 
-bool NeedsFactor(engine::Fault::Kind kind) {
-  using Kind = engine::Fault::Kind;
-  return kind == Kind::kWorkerSpeed || kind == Kind::kUnitSpeed || kind == Kind::kStageSpeed ||
-         kind == Kind::kLinkSpeed;
-}
 // Of a fault that says nothing without it, and of none else.
 absl::Status CheckField(const openai::Fields& fields, const char* field, bool needed,
                         const std::string& fault) {
@@ -149,9 +144,8 @@ absl::StatusOr<operation::FaultOrder> ReadFault(std::string_view body) {
   if (order.model.empty()) {
     return openai::FieldError("model", "'model' is missing: whose hardware changes?");
   }
-  WL_RETURN_IF_ERROR(CheckField(fields, "factor", NeedsFactor(order.kind), fault));
-  WL_RETURN_IF_ERROR(
-      CheckField(fields, "stage", order.kind == engine::Fault::Kind::kStageSpeed, fault));
+  WL_RETURN_IF_ERROR(CheckField(fields, "factor", engine::NeedsFactor(order.kind), fault));
+  WL_RETURN_IF_ERROR(CheckField(fields, "stage", engine::NeedsStage(order.kind), fault));
   return order;
 }
 

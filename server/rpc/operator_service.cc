@@ -1,8 +1,10 @@
 #include "server/rpc/operator_service.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <future>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <utility>
@@ -32,46 +34,43 @@ Answer Await(const Ask& ask) {
   return coming.get();
 }
 
+constexpr struct {
+  v1::FaultKind said;
+  engine::Fault::Kind kind;
+} kKinds[] = {
+    {v1::FAULT_KIND_WORKER_LOST, engine::Fault::Kind::kWorkerLost},
+    {v1::FAULT_KIND_WORKER_BACK, engine::Fault::Kind::kWorkerBack},
+    {v1::FAULT_KIND_WORKER_SPEED, engine::Fault::Kind::kWorkerSpeed},
+    {v1::FAULT_KIND_UNIT_LOST, engine::Fault::Kind::kUnitLost},
+    {v1::FAULT_KIND_UNIT_BACK, engine::Fault::Kind::kUnitBack},
+    {v1::FAULT_KIND_UNIT_SPEED, engine::Fault::Kind::kUnitSpeed},
+    {v1::FAULT_KIND_STAGE_SPEED, engine::Fault::Kind::kStageSpeed},
+    {v1::FAULT_KIND_LINK_SPEED, engine::Fault::Kind::kLinkSpeed},
+};
+
+// Of a fault that says nothing without the field, and of none else.
+absl::Status CheckField(const char* field, bool given, bool needed) {
+  if (given == needed) return absl::OkStatus();
+  return FieldError(field, given ? "has no meaning for this kind" : "is needed for this kind");
+}
+
 absl::StatusOr<operation::FaultOrder> ReadFault(const v1::Fault& fault) {
-  using Kind = engine::Fault::Kind;
-  operation::FaultOrder order{.model = fault.model(),
-                              .index = fault.index(),
-                              .factor = fault.has_factor() ? fault.factor() : 1};
-  if (!(std::isfinite(order.factor) && order.factor >= 0)) {
-    return FieldError("fault.factor", "must be a finite number, 0 or more");
-  }
-  if (fault.has_stage() != (fault.kind() == v1::FAULT_KIND_STAGE_SPEED)) {
-    return FieldError("fault.stage", fault.has_stage() ? "has a meaning for STAGE_SPEED only"
-                                                       : "is needed: which stage is slow?");
-  }
-  switch (fault.kind()) {
-    case v1::FAULT_KIND_WORKER_LOST:
-      order.kind = Kind::kWorkerLost;
-      return order;
-    case v1::FAULT_KIND_WORKER_BACK:
-      order.kind = Kind::kWorkerBack;
-      return order;
-    case v1::FAULT_KIND_WORKER_SPEED:
-      order.kind = Kind::kWorkerSpeed;
-      return order;
-    case v1::FAULT_KIND_UNIT_LOST:
-      order.kind = Kind::kUnitLost;
-      return order;
-    case v1::FAULT_KIND_UNIT_BACK:
-      order.kind = Kind::kUnitBack;
-      return order;
-    case v1::FAULT_KIND_UNIT_SPEED:
-      order.kind = Kind::kUnitSpeed;
-      return order;
-    case v1::FAULT_KIND_STAGE_SPEED:
-      order.kind = Kind::kStageSpeed;
-      order.stage = fault.stage();
-      return order;
-    case v1::FAULT_KIND_LINK_SPEED:
-      order.kind = Kind::kLinkSpeed;
-      return order;
-    default:
-      break;
+  operation::FaultOrder order{.model = fault.model(), .index = fault.index()};
+  const auto* known = std::find_if(std::begin(kKinds), std::end(kKinds),
+                                   [&](const auto& one) { return one.said == fault.kind(); });
+  const bool scheduled = known != std::end(kKinds);
+  WL_RETURN_IF_ERROR(CheckField("fault.factor", fault.has_factor(),
+                                scheduled && engine::NeedsFactor(known->kind)));
+  WL_RETURN_IF_ERROR(
+      CheckField("fault.stage", fault.has_stage(), scheduled && engine::NeedsStage(known->kind)));
+  if (scheduled) {
+    order.kind = known->kind;
+    order.stage = fault.stage();
+    if (fault.has_factor()) order.factor = fault.factor();
+    if (!(std::isfinite(order.factor) && order.factor >= 0)) {
+      return FieldError("fault.factor", "must be a finite number, 0 or more");
+    }
+    return order;
   }
   // FAULT_KIND_CORE and what follows stand in the order of the names.
   const int of_hardware = static_cast<int>(fault.kind()) - v1::FAULT_KIND_CORE;

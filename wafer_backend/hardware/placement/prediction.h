@@ -1,7 +1,7 @@
 // What a model does on wafers, end to end, each figure with the interval that the uncertain
-// parameters leave it. It is Place and SpeedOf under parameters that move. Pure; any thread; about
-// a millisecond, most of it for placing; SpeedOf of a placement that is kept is some ten
-// microseconds.
+// parameters leave it. It is Place and SpeedOf under parameters that move. Pure; any thread; under
+// a tenth of a millisecond, less than half of it for placing; SpeedOf of a placement that is kept
+// is some five microseconds.
 #pragma once
 
 #include <cstdint>

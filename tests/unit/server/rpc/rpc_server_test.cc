@@ -112,6 +112,8 @@ TEST_CASE("operators ask, give orders and learn what is wrong with them") {
   CHECK(cloud.operators.last_fault().kind == engine::Fault::Kind::kStageSpeed);
   CHECK(cloud.operators.last_fault().stage == 3);
   fault.mutable_fault()->set_kind(v1::FAULT_KIND_THERMAL);
+  CHECK(wrong_field() == "fault.factor");
+  fault.mutable_fault()->clear_factor();
   CHECK(wrong_field() == "fault.stage");
   fault.mutable_fault()->clear_stage();
   fault.mutable_fault()->set_clock_share(0.5);
