@@ -14,6 +14,7 @@
 // long. A repair is a unit that is back (unit_back) and slower by 1 (unit_slow).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -39,6 +40,8 @@ struct FaultEffect {
 
 // What a unit has been hit by since it was last set to a speed. A value; whoever shares it locks.
 struct UnitFaults {
+  static constexpr size_t kMost = 256;  // that slow; each is looked at for every further one
+
   std::vector<placement::Fault> slowing;  // for FaultSetting::standing
   double slowed = 1;                      // by those, together
   double repaired = 1;                    // by the hops and narrower meshes of repairs, together

@@ -138,6 +138,11 @@ absl::StatusOr<FaultEffect> LaneDevices::Strike(uint32_t lane, uint32_t unit,
     }
     MutexLock lock(&mutex_);
     UnitFaults before = faults_[unit];
+    if (before.slowing.size() >= UnitFaults::kMost) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("unit ", unit, " has been slowed ", UnitFaults::kMost,
+                       " times; set its speed (unit_slow) before it is hit again"));
+    }
     const placement::FaultSetting setting{.spare_wafers = spare_wafers,
                                           .prefill_groups = config_.prefill.workers,
                                           .standing = before.slowing};

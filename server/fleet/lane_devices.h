@@ -52,7 +52,8 @@ class LaneDevices {
 
   // What a hardware fault does to one of the units (all groups counted through), beside those that
   // hit it before; `lane` is the engine's number of this lane. InvalidArgument names what is out of
-  // range, or says that the unit is no wafer, and the fault does not count. Any thread.
+  // range, or says that the unit is no wafer; ResourceExhausted after UnitFaults::kMost that slow.
+  // Neither counts. Any thread.
   absl::StatusOr<FaultEffect> Strike(uint32_t lane, uint32_t unit, const placement::Fault& fault,
                                      int spare_wafers);
   // Whoever sets a unit's speed has repaired it, or says all there is to say of it. Any thread.
