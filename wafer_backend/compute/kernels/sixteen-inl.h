@@ -26,6 +26,7 @@ namespace HWY_NAMESPACE {
 #if HWY_TARGET == HWY_AVX3
 
 inline constexpr int kTileColumns = 12;  // int32 and f32 sums of each fill 24 of 32 registers
+inline constexpr int kTilePanels = 2;    // or half the columns of two panels
 
 struct F32x16 {
   __m512 v;
@@ -81,10 +82,16 @@ HWY_INLINE I32x16 DotQuad(I32x16 sum, U8x64 w, const int8_t* x) {
       : "v"(w.v), "m"(*reinterpret_cast<const int32_t*>(x)));
   return sum;
 }
+// The same with x in every lane already, for several panels to share.
+HWY_INLINE I32x16 DotQuad(I32x16 sum, U8x64 w, I32x16 x) {
+  asm("vpdpbusd %2, %1, %0" : "+v"(sum.v) : "v"(w.v), "v"(x.v));
+  return sum;
+}
 
 #elif HWY_TARGET == HWY_AVX2
 
 inline constexpr int kTileColumns = 4;
+inline constexpr int kTilePanels = 1;
 
 struct F32x16 {
   __m256 v[2];
@@ -186,6 +193,7 @@ HWY_INLINE I32x16 DotQuad(I32x16 sum, U8x64 w, const int8_t* x) {
 #else
 
 inline constexpr int kTileColumns = 2;
+inline constexpr int kTilePanels = 1;
 
 struct F32x16 {
   float v[16];

@@ -94,7 +94,7 @@ TEST_CASE("a row's product has the same bits alone, in any batch and with any nu
       const int64_t rows = RandomBetween(random, 1, 100);
       const int64_t cols = BlockLength(dtype) > 1 ? BlockLength(dtype) * RandomBetween(random, 1, 9)
                                                   : RandomBetween(random, 1, 700);
-      const int64_t n = RandomBetween(random, 2, 60);
+      const int64_t n = RandomBetween(random, 2, 100);
       CAPTURE(seed, Name(dtype), Name(path), rows, cols, n);
       const Case c = MakeCase(random, dtype, rows, cols, one);
       const std::vector<float> x = RandomFloats(random, n * cols);

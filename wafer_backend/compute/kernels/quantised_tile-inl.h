@@ -1,0 +1,156 @@
+// The register tile of quantised products: some panels of weights times some rows of activations.
+// Inner part of quantised_matmul.cc; compiled once for each Highway target.
+#if defined(WAFERLINE_QUANTISED_TILE_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef WAFERLINE_QUANTISED_TILE_INL_H
+#undef WAFERLINE_QUANTISED_TILE_INL_H
+#else
+#define WAFERLINE_QUANTISED_TILE_INL_H
+#endif
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "hwy/highway.h"
+#include "wafer_backend/compute/kernels/activations.h"
+#include "wafer_backend/compute/kernels/panel.h"
+#include "wafer_backend/compute/kernels/sixteen-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace waferline::kernels {
+namespace HWY_NAMESPACE {
+
+// What one pass over the panels reads beside the weights, and where it writes.
+struct TilePass {
+  int64_t blocks;   // columns / 32
+  int64_t stride;   // J of the group; the tile is part of it
+  const int8_t* q;  // of the tile's first row, as the arrays below
+  const float* ratio;
+  const float* last_scale;
+  const int32_t* start;  // null: sums start from 0
+  const float* sums;     // for minima
+  float* y;              // [tile rows][y_stride], at the first panel's first row
+  int64_t y_stride;
+  std::array<int64_t, kTilePanels> lanes;  // rows of each panel that exist
+  const std::byte* ahead;  // memory to be fetched meanwhile: `ahead_lines` lines each 2 blocks
+  int64_t ahead_lines;
+};
+
+// The tile's panels side by side: each four bytes of activations meet all of them.
+template <int kFirst, int kPanels, int kColumns, class Weights>
+HWY_INLINE void AddQuads(const Weights (&w)[kPanels], int64_t block, const TilePass& pass,
+                         const int8_t* q, I32x16 (&dot)[kPanels][kColumns]) {
+  constexpr int kQuads = Weights::kHalves ? 4 : 8;
+  [&]<int... t>(std::integer_sequence<int, t...>) HWY_ATTR {
+    (
+        [&]() HWY_ATTR {
+          U8x64 quad[kPanels];
+#pragma GCC unroll 2
+          for (int p = 0; p < kPanels; ++p) quad[p] = w[p].template Quad<kFirst + t>(block);
+          const int8_t* x = q + (kFirst + t) * pass.stride * 4;
+#pragma GCC unroll 12
+          for (int j = 0; j < kColumns; ++j) {
+            if constexpr (kPanels == 1) {
+              dot[0][j] = DotQuad(dot[0][j], quad[0], x + j * 4);
+            } else {
+              const I32x16 xs = Broadcast(reinterpret_cast<const int32_t*>(x + j * 4));
+#pragma GCC unroll 2
+              for (int p = 0; p < kPanels; ++p) dot[p][j] = DotQuad(dot[p][j], quad[p], xs);
+            }
+          }
+        }(),
+        ...);
+  }
+  (std::make_integer_sequence<int, kQuads>());
+}
+
+// sum[.][j] += float(dot of the part) * weight scale, in units of the activations' scale.
+template <int kHalf, int kPanels, int kColumns, class Weights>
+HWY_INLINE void AddPart(const Weights (&w)[kPanels], int64_t block, const TilePass& pass,
+                        F32x16 (&sum)[kPanels][kColumns]) {
+  const int64_t part = Weights::kHalves ? block * 2 + kHalf : block;
+  I32x16 dot[kPanels][kColumns];
+#pragma GCC unroll 12
+  for (int j = 0; j < kColumns; ++j) {
+    const int32_t zero = 0;
+    const I32x16 start = Broadcast(Weights::kMinima ? &zero : pass.start + part * pass.stride + j);
+#pragma GCC unroll 2
+    for (int p = 0; p < kPanels; ++p) dot[p][j] = start;
+  }
+  AddQuads<kHalf * 4>(w, block, pass, pass.q + block * pass.stride * 32, dot);
+#pragma GCC unroll 2
+  for (int p = 0; p < kPanels; ++p) {
+    const F32x16 scale = w[p].Scale(block, kHalf);
+#pragma GCC unroll 12
+    for (int j = 0; j < kColumns; ++j) {
+      sum[p][j] = MulAdd(ToFloat(dot[p][j]), scale, sum[p][j]);
+    }
+  }
+  if constexpr (Weights::kMinima) {
+    const float* x_sum = pass.sums + block * pass.stride;
+#pragma GCC unroll 2
+    for (int p = 0; p < kPanels; ++p) {
+      const F32x16 min = w[p].Min(block);
+#pragma GCC unroll 12
+      for (int j = 0; j < kColumns; ++j) {
+        sum[p][j] = NegMulAdd(min, Broadcast(x_sum + j), sum[p][j]);
+      }
+    }
+  }
+}
+
+// Sixteen rows of weights of each panel times kColumns rows of activations. Each output is summed
+// block by block in rising order, in its own lane of its own register, in units of its row's
+// current scale: where that changes the sum is converted, and the last scale makes it a number.
+template <int kPanels, int kColumns, class Weights>
+HWY_NOINLINE void MultiplyTile(const Weights* weights, const TilePass& pass_in) {
+  static_assert(kScaleColumns == 2 * kActivationBlock);
+  Weights w[kPanels];
+#pragma GCC unroll 2
+  for (int p = 0; p < kPanels; ++p) w[p] = weights[p];
+  const TilePass pass = pass_in;
+  F32x16 sum[kPanels][kColumns];
+#pragma GCC unroll 12
+  for (int j = 0; j < kColumns; ++j) {
+#pragma GCC unroll 2
+    for (int p = 0; p < kPanels; ++p) {
+      sum[p][j] = Zero();
+      // Many groups fill more of y than the nearest cache keeps: it is fetched before it is stored.
+      if constexpr (kPanels > 1) __builtin_prefetch(pass.y + j * pass.y_stride + p * kPanelRows);
+    }
+  }
+  const std::byte* ahead = pass.ahead;
+  const float* ratio = pass.ratio;
+  for (int64_t block = 0; block < pass.blocks; ++block) {
+    if (block % 2 == 0) {
+      for (int64_t line = 0; line < pass.ahead_lines; ++line) {
+        __builtin_prefetch(ahead, 0, 2);
+        ahead += 64;
+      }
+#pragma GCC unroll 12
+      for (int j = 0; j < kColumns; ++j) {
+        const F32x16 factor = Broadcast(ratio + j);
+#pragma GCC unroll 2
+        for (int p = 0; p < kPanels; ++p) sum[p][j] = Mul(sum[p][j], factor);
+      }
+      ratio += pass.stride;
+    }
+    AddPart<0>(w, block, pass, sum);
+    if constexpr (Weights::kHalves) AddPart<1>(w, block, pass, sum);
+  }
+#pragma GCC unroll 12
+  for (int j = 0; j < kColumns; ++j) {
+    const F32x16 scale = Broadcast(pass.last_scale + j);
+#pragma GCC unroll 2
+    for (int p = 0; p < kPanels; ++p) {
+      Store(Mul(sum[p][j], scale), pass.y + j * pass.y_stride + p * kPanelRows, pass.lanes[p]);
+    }
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace waferline::kernels
+HWY_AFTER_NAMESPACE();
+
+#endif  // include guard
