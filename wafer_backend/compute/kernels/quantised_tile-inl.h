@@ -15,6 +15,7 @@
 #include "hwy/highway.h"
 #include "wafer_backend/compute/kernels/activations.h"
 #include "wafer_backend/compute/kernels/panel.h"
+#include "wafer_backend/compute/kernels/quantised_weights-inl.h"
 #include "wafer_backend/compute/kernels/sixteen-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -37,38 +38,49 @@ struct TilePass {
   int64_t ahead_lines;
 };
 
-// The tile's panels side by side: each four bytes of activations meet all of them.
-template <int kFirst, int kPanels, int kColumns, class Weights>
-HWY_INLINE void AddQuads(const Weights (&w)[kPanels], int64_t block, const TilePass& pass,
-                         const int8_t* q, I32x16 (&dot)[kPanels][kColumns]) {
-  constexpr int kQuads = Weights::kHalves ? 4 : 8;
-  [&]<int... t>(std::integer_sequence<int, t...>) HWY_ATTR {
-    (
-        [&]() HWY_ATTR {
-          U8x64 quad[kPanels];
+// dot[p][j] += products of a quad of panel p and of column j: each four bytes of activations meet
+// all panels.
+template <int kQuad, int kPanels, int kColumns, class Weights>
+HWY_INLINE void AddQuad(const Weights (&w)[kPanels], BlockPlace place, const int8_t* x,
+                        I32x16 (&dot)[kPanels][kColumns]) {
+  U8x64 quad[kPanels];
 #pragma GCC unroll 2
-          for (int p = 0; p < kPanels; ++p) quad[p] = w[p].template Quad<kFirst + t>(block);
-          const int8_t* x = q + (kFirst + t) * pass.stride * 4;
+  for (int p = 0; p < kPanels; ++p) quad[p] = w[p].template Quad<kQuad>(place);
 #pragma GCC unroll 12
-          for (int j = 0; j < kColumns; ++j) {
-            if constexpr (kPanels == 1) {
-              dot[0][j] = DotQuad(dot[0][j], quad[0], x + j * 4);
-            } else {
-              const I32x16 xs = Broadcast(reinterpret_cast<const int32_t*>(x + j * 4));
+  for (int j = 0; j < kColumns; ++j) {
+    if constexpr (kPanels == 1) {
+      dot[0][j] = DotQuad(dot[0][j], quad[0], x + j * 4);
+    } else {
+      const I32x16 xs = Broadcast(reinterpret_cast<const int32_t*>(x + j * 4));
 #pragma GCC unroll 2
-              for (int p = 0; p < kPanels; ++p) dot[p][j] = DotQuad(dot[p][j], quad[p], xs);
-            }
-          }
-        }(),
-        ...);
+      for (int p = 0; p < kPanels; ++p) dot[p][j] = DotQuad(dot[p][j], quad[p], xs);
+    }
   }
-  (std::make_integer_sequence<int, kQuads>());
+}
+
+// The next quad's activations. (The compiler would rather keep a pointer for each of a block's
+// eight quads, and run out of registers.)
+HWY_INLINE const int8_t* NextQuad(const int8_t* x, int64_t stride) {
+  x += stride * 4;
+  asm("" : "+r"(x));
+  return x;
+}
+
+// Returns where the activations behind these quads lie.
+template <int kFirst, int kPanels, int kColumns, class Weights, int... t>
+HWY_INLINE const int8_t* AddQuads(const Weights (&w)[kPanels], BlockPlace place,
+                                  const TilePass& pass, const int8_t* x,
+                                  I32x16 (&dot)[kPanels][kColumns],
+                                  std::integer_sequence<int, t...>) {
+  ((AddQuad<kFirst + t>(w, place, x, dot), x = NextQuad(x, pass.stride)), ...);
+  return x;
 }
 
 // sum[.][j] += float(dot of the part) * weight scale, in units of the activations' scale.
 template <int kHalf, int kPanels, int kColumns, class Weights>
-HWY_INLINE void AddPart(const Weights (&w)[kPanels], int64_t block, const TilePass& pass,
-                        F32x16 (&sum)[kPanels][kColumns]) {
+HWY_INLINE const int8_t* AddPart(const Weights (&w)[kPanels], int64_t block, BlockPlace place,
+                                 const TilePass& pass, const int8_t* x,
+                                 F32x16 (&sum)[kPanels][kColumns]) {
   const int64_t part = Weights::kHalves ? block * 2 + kHalf : block;
   I32x16 dot[kPanels][kColumns];
 #pragma GCC unroll 12
@@ -78,10 +90,11 @@ HWY_INLINE void AddPart(const Weights (&w)[kPanels], int64_t block, const TilePa
 #pragma GCC unroll 2
     for (int p = 0; p < kPanels; ++p) dot[p][j] = start;
   }
-  AddQuads<kHalf * 4>(w, block, pass, pass.q + block * pass.stride * 32, dot);
+  constexpr int kQuads = Weights::kHalves ? 4 : 8;
+  x = AddQuads<kHalf * 4>(w, place, pass, x, dot, std::make_integer_sequence<int, kQuads>());
 #pragma GCC unroll 2
   for (int p = 0; p < kPanels; ++p) {
-    const F32x16 scale = w[p].Scale(block, kHalf);
+    const F32x16 scale = w[p].Scale(place, kHalf);
 #pragma GCC unroll 12
     for (int j = 0; j < kColumns; ++j) {
       sum[p][j] = MulAdd(ToFloat(dot[p][j]), scale, sum[p][j]);
@@ -91,13 +104,26 @@ HWY_INLINE void AddPart(const Weights (&w)[kPanels], int64_t block, const TilePa
     const float* x_sum = pass.sums + block * pass.stride;
 #pragma GCC unroll 2
     for (int p = 0; p < kPanels; ++p) {
-      const F32x16 min = w[p].Min(block);
+      const F32x16 min = w[p].Min(place);
 #pragma GCC unroll 12
       for (int j = 0; j < kColumns; ++j) {
         sum[p][j] = NegMulAdd(min, Broadcast(x_sum + j), sum[p][j]);
       }
     }
   }
+  return x;
+}
+
+// Block 2 pair + odd.
+template <int kPanels, int kColumns, class Weights>
+HWY_INLINE const int8_t* AddBlock(const Weights (&w)[kPanels], int64_t pair, int64_t odd,
+                                  const TilePass& pass, const int8_t* x,
+                                  F32x16 (&sum)[kPanels][kColumns]) {
+  const int64_t block = 2 * pair + odd;
+  const BlockPlace place = Weights::Place(pair, odd);
+  x = AddPart<0>(w, block, place, pass, x, sum);
+  if constexpr (Weights::kHalves) x = AddPart<1>(w, block, place, pass, x, sum);
+  return x;
 }
 
 // Sixteen rows of weights of each panel times kColumns rows of activations. Each output is summed
@@ -122,22 +148,21 @@ HWY_NOINLINE void MultiplyTile(const Weights* weights, const TilePass& pass_in) 
   }
   const std::byte* ahead = pass.ahead;
   const float* ratio = pass.ratio;
-  for (int64_t block = 0; block < pass.blocks; ++block) {
-    if (block % 2 == 0) {
-      for (int64_t line = 0; line < pass.ahead_lines; ++line) {
-        __builtin_prefetch(ahead, 0, 2);
-        ahead += 64;
-      }
-#pragma GCC unroll 12
-      for (int j = 0; j < kColumns; ++j) {
-        const F32x16 factor = Broadcast(ratio + j);
-#pragma GCC unroll 2
-        for (int p = 0; p < kPanels; ++p) sum[p][j] = Mul(sum[p][j], factor);
-      }
-      ratio += pass.stride;
+  const int8_t* x = pass.q;
+  for (int64_t pair = 0; pair < (pass.blocks + 1) / 2; ++pair) {
+    for (int64_t line = 0; line < pass.ahead_lines; ++line) {
+      __builtin_prefetch(ahead, 0, 2);
+      ahead += 64;
     }
-    AddPart<0>(w, block, pass, sum);
-    if constexpr (Weights::kHalves) AddPart<1>(w, block, pass, sum);
+#pragma GCC unroll 12
+    for (int j = 0; j < kColumns; ++j) {
+      const F32x16 factor = Broadcast(ratio + j);
+#pragma GCC unroll 2
+      for (int p = 0; p < kPanels; ++p) sum[p][j] = Mul(sum[p][j], factor);
+    }
+    ratio += pass.stride;
+    x = AddBlock(w, pair, 0, pass, x, sum);
+    if (2 * pair + 1 < pass.blocks) x = AddBlock(w, pair, 1, pass, x, sum);
   }
 #pragma GCC unroll 12
   for (int j = 0; j < kColumns; ++j) {
