@@ -43,27 +43,25 @@ HWY_INLINE void FillBlock(const float* x, float inverse, int64_t block, int64_t 
   const size_t lanes = hn::Lanes(d);
   const auto factor = hn::Set(d, inverse);
   HWY_ALIGN int8_t q[32];
-  int32_t sums[2];
-  for (size_t half = 0; half < 2; ++half) {
-    auto sum = hn::Zero(di);
-    for (size_t i = half * 16; i < half * 16 + 16; i += lanes) {
-      const auto rounded = hn::NearestInt(hn::Mul(hn::LoadU(d, x + i), factor));
-      sum = hn::Add(sum, rounded);
-      hn::Store(hn::DemoteTo(d8, rounded), d8, q + i);
-    }
-    sums[half] = hn::GetLane(hn::SumOfLanes(di, sum));
+  auto all = hn::Zero(di), first_half = hn::Zero(di);
+  for (size_t i = 0; i < 32; i += lanes) {
+    const auto rounded = hn::NearestInt(hn::Mul(hn::LoadU(d, x + i), factor));
+    all = hn::Add(all, rounded);
+    if (i + lanes == 16) first_half = all;
+    hn::Store(hn::DemoteTo(d8, rounded), d8, q + i);
   }
   const int64_t count = group.count;
   for (int64_t quad = 0; quad < 8; ++quad) {
     std::memcpy(group.q + ((block * 8 + quad) * count + j) * 4, q + quad * 4, 4);
   }
   const int64_t at = block * count + j;
-  const int32_t sum = sums[0] + sums[1];
+  const int32_t sum = hn::GetLane(hn::SumOfLanes(di, all));
   if (group.start_q8_0 != nullptr) group.start_q8_0[at] = -128 * sum;
   if (group.start_q4_0 != nullptr) group.start_q4_0[at] = -8 * sum;
   if (group.start_q6_k != nullptr) {
-    group.start_q6_k[2 * block * count + j] = -32 * sums[0];
-    group.start_q6_k[(2 * block + 1) * count + j] = -32 * sums[1];
+    const int32_t first = hn::GetLane(hn::SumOfLanes(di, first_half));
+    group.start_q6_k[2 * block * count + j] = -32 * first;
+    group.start_q6_k[(2 * block + 1) * count + j] = -32 * (sum - first);
   }
   if (group.sums != nullptr) group.sums[at] = static_cast<float>(sum);
 }
