@@ -97,7 +97,7 @@ void AddForms(DType dtype, CpuPath path, ActivationForms* forms) {
 }
 
 Bytes WorkspaceBytes(const PackedMatrix& weights) {
-  return IsQuantised(weights.dtype()) ? Bytes(weights.cols() * kPanelRows * 2) : Bytes();
+  return IsQuantised(weights.dtype()) ? Bytes(weights.cols() * kPanelRows) : Bytes();
 }
 
 void MatMul(std::span<const Product> products, const float* x, int64_t n, ThreadPool& pool,

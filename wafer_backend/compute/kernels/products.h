@@ -23,7 +23,7 @@ struct ProductTask {
 // The forms of activations that weights of this type are multiplied by.
 void AddForms(DType dtype, CpuPath path, ActivationForms* forms);
 
-// Room for two panels, unpacked to bytes, for several groups to read.
+// Room for one panel, unpacked to bytes, for several groups to read.
 Bytes WorkspaceBytes(const PackedMatrix& weights);
 
 // Q8_0, Q4_0, Q4_K, Q5_K, Q6_K: quantised_matmul.cc.

@@ -124,13 +124,10 @@ void MultiplyPanels(const ProductTask& task, int64_t panel, Ahead ahead) {
   if (!NeedsUnpacking(kDType) || std::ssize(task.groups) < kWorthUnpacking) {
     with_groups(packed);
   } else {
-    UnpackedWeights<kDType> unpacked[kPanels];
-    for (int p = 0; p < kPanels; ++p) {
-      auto* values = reinterpret_cast<uint8_t*>(task.workspace) + p * m.cols() * kPanelRows;
-      Unpack(packed[p], m.cols() / kActivationBlock, values);
-      unpacked[p] = {packed[p], values};
-    }
-    with_groups(unpacked);
+    auto* values = reinterpret_cast<uint8_t*>(task.workspace);
+    Unpack(packed[0], m.cols() / kActivationBlock, values);
+    const UnpackedWeights<kDType> unpacked{packed[0], values};
+    with_groups(&unpacked);
   }
 }
 
@@ -143,7 +140,8 @@ void MultiplyTask(const ProductTask& task) {
   // best.
   const int64_t fetched =
       groups > 1 || task.groups[0].count >= kWorthFetching ? m.panel_bytes() / 64 : 0;
-  const int64_t at_once = groups >= kWorthPairing ? kTilePanels : 1;
+  constexpr int kMost = NeedsUnpacking(kDType) ? 1 : kTilePanels;
+  const int64_t at_once = groups >= kWorthPairing ? kMost : 1;
   int64_t tiles = 0;
   for (const ColumnGroup& group : task.groups) tiles += TilesOf(group.count, at_once);
   const int64_t steps = tiles * ((m.cols() + 63) / 64);
@@ -155,7 +153,7 @@ void MultiplyTask(const ProductTask& task) {
     if (width == 1) {
       MultiplyPanels<1, kDType>(task, panel, ahead);
     } else {
-      MultiplyPanels<kTilePanels, kDType>(task, panel, ahead);
+      MultiplyPanels<kMost, kDType>(task, panel, ahead);
     }
   }
 }

@@ -7,6 +7,7 @@
 #define WAFERLINE_QUANTISED_TILE_INL_H
 #endif
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -161,8 +162,9 @@ HWY_NOINLINE void MultiplyTile(const Weights* weights, const TilePass& pass_in) 
       for (int p = 0; p < kPanels; ++p) sum[p][j] = Mul(sum[p][j], factor);
     }
     ratio += pass.stride;
-    x = AddBlock(w, pair, 0, pass, x, sum);
-    if (2 * pair + 1 < pass.blocks) x = AddBlock(w, pair, 1, pass, x, sum);
+    const int64_t count = std::min<int64_t>(2, pass.blocks - 2 * pair);
+#pragma GCC unroll 1
+    for (int64_t odd = 0; odd < count; ++odd) x = AddBlock(w, pair, odd, pass, x, sum);
   }
 #pragma GCC unroll 12
   for (int j = 0; j < kColumns; ++j) {
