@@ -77,17 +77,13 @@ void MultiplyGroup(const ProductTask& task, int64_t panel, const ColumnGroup& gr
   }
 }
 
-template <DType kDType, int... t>
-HWY_INLINE void UnpackBlock(const PackedWeights<kDType>& w, BlockPlace place, uint8_t* out,
-                            std::integer_sequence<int, t...>) {
-  (StoreBytes(w.template Quad<t>(place), out + t * 64), ...);
-}
-
 template <DType kDType>
 HWY_NOINLINE void Unpack(const PackedWeights<kDType>& w, int64_t blocks, uint8_t* out) {
   for (int64_t block = 0; block < blocks; ++block) {
-    UnpackBlock(w, w.Place(block / 2, block % 2), out + block * 8 * 64,
-                std::make_integer_sequence<int, 8>());
+    [&]<int... t>(std::integer_sequence<int, t...>) HWY_ATTR {
+      (StoreBytes(w.template Quad<t>(block), out + (block * 8 + t) * 64), ...);
+    }
+    (std::make_integer_sequence<int, 8>());
   }
 }
 
@@ -121,14 +117,16 @@ void MultiplyPanels(const ProductTask& task, int64_t panel, Ahead ahead) {
   for (int p = 0; p < kPanels; ++p) {
     packed[p].panel = reinterpret_cast<const uint8_t*>(m.panel(panel + p));
   }
-  if (!NeedsUnpacking(kDType) || std::ssize(task.groups) < kWorthUnpacking) {
-    with_groups(packed);
-  } else {
-    auto* values = reinterpret_cast<uint8_t*>(task.workspace);
-    Unpack(packed[0], m.cols() / kActivationBlock, values);
-    const UnpackedWeights<kDType> unpacked{packed[0], values};
-    with_groups(&unpacked);
+  if constexpr (NeedsUnpacking(kDType)) {
+    static_assert(kPanels == 1);  // room in the workspace
+    if (std::ssize(task.groups) >= kWorthUnpacking) {
+      auto* values = reinterpret_cast<uint8_t*>(task.workspace);
+      Unpack(packed[0], m.cols() / kActivationBlock, values);
+      const UnpackedWeights<kDType> unpacked{packed[0], values};
+      return with_groups(&unpacked);
+    }
   }
+  with_groups(packed);
 }
 
 template <DType kDType>

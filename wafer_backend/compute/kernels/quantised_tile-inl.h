@@ -7,7 +7,6 @@
 #define WAFERLINE_QUANTISED_TILE_INL_H
 #endif
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -16,7 +15,6 @@
 #include "hwy/highway.h"
 #include "wafer_backend/compute/kernels/activations.h"
 #include "wafer_backend/compute/kernels/panel.h"
-#include "wafer_backend/compute/kernels/quantised_weights-inl.h"
 #include "wafer_backend/compute/kernels/sixteen-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -42,11 +40,11 @@ struct TilePass {
 // dot[p][j] += products of a quad of panel p and of column j: each four bytes of activations meet
 // all panels.
 template <int kQuad, int kPanels, int kColumns, class Weights>
-HWY_INLINE void AddQuad(const Weights (&w)[kPanels], BlockPlace place, const int8_t* x,
+HWY_INLINE void AddQuad(const Weights (&w)[kPanels], int64_t block, const int8_t* x,
                         I32x16 (&dot)[kPanels][kColumns]) {
   U8x64 quad[kPanels];
 #pragma GCC unroll 2
-  for (int p = 0; p < kPanels; ++p) quad[p] = w[p].template Quad<kQuad>(place);
+  for (int p = 0; p < kPanels; ++p) quad[p] = w[p].template Quad<kQuad>(block);
 #pragma GCC unroll 12
   for (int j = 0; j < kColumns; ++j) {
     if constexpr (kPanels == 1) {
@@ -69,19 +67,17 @@ HWY_INLINE const int8_t* NextQuad(const int8_t* x, int64_t stride) {
 
 // Returns where the activations behind these quads lie.
 template <int kFirst, int kPanels, int kColumns, class Weights, int... t>
-HWY_INLINE const int8_t* AddQuads(const Weights (&w)[kPanels], BlockPlace place,
-                                  const TilePass& pass, const int8_t* x,
-                                  I32x16 (&dot)[kPanels][kColumns],
+HWY_INLINE const int8_t* AddQuads(const Weights (&w)[kPanels], int64_t block, const TilePass& pass,
+                                  const int8_t* x, I32x16 (&dot)[kPanels][kColumns],
                                   std::integer_sequence<int, t...>) {
-  ((AddQuad<kFirst + t>(w, place, x, dot), x = NextQuad(x, pass.stride)), ...);
+  ((AddQuad<kFirst + t>(w, block, x, dot), x = NextQuad(x, pass.stride)), ...);
   return x;
 }
 
 // sum[.][j] += float(dot of the part) * weight scale, in units of the activations' scale.
 template <int kHalf, int kPanels, int kColumns, class Weights>
-HWY_INLINE const int8_t* AddPart(const Weights (&w)[kPanels], int64_t block, BlockPlace place,
-                                 const TilePass& pass, const int8_t* x,
-                                 F32x16 (&sum)[kPanels][kColumns]) {
+HWY_INLINE const int8_t* AddPart(const Weights (&w)[kPanels], int64_t block, const TilePass& pass,
+                                 const int8_t* x, F32x16 (&sum)[kPanels][kColumns]) {
   const int64_t part = Weights::kHalves ? block * 2 + kHalf : block;
   I32x16 dot[kPanels][kColumns];
 #pragma GCC unroll 12
@@ -92,10 +88,10 @@ HWY_INLINE const int8_t* AddPart(const Weights (&w)[kPanels], int64_t block, Blo
     for (int p = 0; p < kPanels; ++p) dot[p][j] = start;
   }
   constexpr int kQuads = Weights::kHalves ? 4 : 8;
-  x = AddQuads<kHalf * 4>(w, place, pass, x, dot, std::make_integer_sequence<int, kQuads>());
+  x = AddQuads<kHalf * 4>(w, block, pass, x, dot, std::make_integer_sequence<int, kQuads>());
 #pragma GCC unroll 2
   for (int p = 0; p < kPanels; ++p) {
-    const F32x16 scale = w[p].Scale(place, kHalf);
+    const F32x16 scale = w[p].Scale(block, kHalf);
 #pragma GCC unroll 12
     for (int j = 0; j < kColumns; ++j) {
       sum[p][j] = MulAdd(ToFloat(dot[p][j]), scale, sum[p][j]);
@@ -105,25 +101,13 @@ HWY_INLINE const int8_t* AddPart(const Weights (&w)[kPanels], int64_t block, Blo
     const float* x_sum = pass.sums + block * pass.stride;
 #pragma GCC unroll 2
     for (int p = 0; p < kPanels; ++p) {
-      const F32x16 min = w[p].Min(place);
+      const F32x16 min = w[p].Min(block);
 #pragma GCC unroll 12
       for (int j = 0; j < kColumns; ++j) {
         sum[p][j] = NegMulAdd(min, Broadcast(x_sum + j), sum[p][j]);
       }
     }
   }
-  return x;
-}
-
-// Block 2 pair + odd.
-template <int kPanels, int kColumns, class Weights>
-HWY_INLINE const int8_t* AddBlock(const Weights (&w)[kPanels], int64_t pair, int64_t odd,
-                                  const TilePass& pass, const int8_t* x,
-                                  F32x16 (&sum)[kPanels][kColumns]) {
-  const int64_t block = 2 * pair + odd;
-  const BlockPlace place = Weights::Place(pair, odd);
-  x = AddPart<0>(w, block, place, pass, x, sum);
-  if constexpr (Weights::kHalves) x = AddPart<1>(w, block, place, pass, x, sum);
   return x;
 }
 
@@ -150,21 +134,22 @@ HWY_NOINLINE void MultiplyTile(const Weights* weights, const TilePass& pass_in) 
   const std::byte* ahead = pass.ahead;
   const float* ratio = pass.ratio;
   const int8_t* x = pass.q;
-  for (int64_t pair = 0; pair < (pass.blocks + 1) / 2; ++pair) {
-    for (int64_t line = 0; line < pass.ahead_lines; ++line) {
-      __builtin_prefetch(ahead, 0, 2);
-      ahead += 64;
-    }
+  for (int64_t block = 0; block < pass.blocks; ++block) {
+    if (block % 2 == 0) {
+      for (int64_t line = 0; line < pass.ahead_lines; ++line) {
+        __builtin_prefetch(ahead, 0, 2);
+        ahead += 64;
+      }
 #pragma GCC unroll 12
-    for (int j = 0; j < kColumns; ++j) {
-      const F32x16 factor = Broadcast(ratio + j);
+      for (int j = 0; j < kColumns; ++j) {
+        const F32x16 factor = Broadcast(ratio + j);
 #pragma GCC unroll 2
-      for (int p = 0; p < kPanels; ++p) sum[p][j] = Mul(sum[p][j], factor);
+        for (int p = 0; p < kPanels; ++p) sum[p][j] = Mul(sum[p][j], factor);
+      }
+      ratio += pass.stride;
     }
-    ratio += pass.stride;
-    const int64_t count = std::min<int64_t>(2, pass.blocks - 2 * pair);
-#pragma GCC unroll 1
-    for (int64_t odd = 0; odd < count; ++odd) x = AddBlock(w, pair, odd, pass, x, sum);
+    x = AddPart<0>(w, block, pass, x, sum);
+    if constexpr (Weights::kHalves) x = AddPart<1>(w, block, pass, x, sum);
   }
 #pragma GCC unroll 12
   for (int j = 0; j < kColumns; ++j) {

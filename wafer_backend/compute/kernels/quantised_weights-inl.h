@@ -16,13 +16,7 @@ HWY_BEFORE_NAMESPACE();
 namespace waferline::kernels {
 namespace HWY_NAMESPACE {
 
-// A block of 32 columns: the chunk that it lies in, and which of its blocks it is.
-struct BlockPlace {
-  int64_t chunk;
-  int64_t at;
-};
-
-// Quad t (0..7) of a block: its columns 4t .. 4t + 3, offset included (panel.h).
+// Quad t (0..7) of block `block`: columns 32 block + 4t .. + 3, offset included (panel.h).
 template <DType kDType>
 struct PackedWeights {
   static constexpr ChunkLayout kChunk = LayOutChunk(kDType);
@@ -32,21 +26,14 @@ struct PackedWeights {
 
   const uint8_t* panel;
 
-  // Of block 2 pair + odd. Blocks come in pairs so that where chunks are pairs too everything but
-  // the chunk is known when this is compiled.
-  static constexpr BlockPlace Place(int64_t pair, int64_t odd) {
-    constexpr int64_t kPairs = kChunkBlocks / 2;
-    return {pair / kPairs, pair % kPairs * 2 + odd};
-  }
-
-  HWY_INLINE const uint8_t* Chunk(BlockPlace block) const {
-    return panel + block.chunk * kChunk.bytes;
+  HWY_INLINE const uint8_t* Chunk(int64_t block) const {
+    return panel + block / kChunkBlocks * kChunk.bytes;
   }
 
   template <int t>
-  HWY_INLINE U8x64 Quad(BlockPlace block) const {
+  HWY_INLINE U8x64 Quad(int64_t block) const {
     const uint8_t* chunk = Chunk(block);
-    const int64_t at = block.at;
+    const int64_t at = block % kChunkBlocks;
     if constexpr (kDType == DType::kQ8_0) {
       return LoadBytes(chunk + kChunk.values + (at * 8 + t) * 64);
     } else {
@@ -64,9 +51,9 @@ struct PackedWeights {
   }
 
   // Of half 0 or 1 of the block under kHalves, else of the whole block.
-  HWY_INLINE F32x16 Scale(BlockPlace block, int half) const {
+  HWY_INLINE F32x16 Scale(int64_t block, int half) const {
     const uint8_t* chunk = Chunk(block);
-    const int64_t at = block.at;
+    const int64_t at = block % kChunkBlocks;
     const auto* units = reinterpret_cast<const F16*>(chunk + kChunk.units);
     if constexpr (kChunkBlocks == 2) return LoadF16(units + at * kPanelRows);
     const int64_t part = kHalves ? at * 2 + half : at;
@@ -74,11 +61,11 @@ struct PackedWeights {
     return Mul(LoadF16(units), LoadI8(scales + part * kPanelRows));
   }
 
-  HWY_INLINE F32x16 Min(BlockPlace block) const {
+  HWY_INLINE F32x16 Min(int64_t block) const {
     const uint8_t* chunk = Chunk(block);
     const auto* minima = reinterpret_cast<const int8_t*>(chunk + kChunk.minima);
     return Mul(LoadF16(reinterpret_cast<const F16*>(chunk + kChunk.min_units)),
-               LoadI8(minima + block.at * kPanelRows));
+               LoadI8(minima + block % kChunkBlocks * kPanelRows));
   }
 };
 
@@ -88,9 +75,8 @@ struct UnpackedWeights : PackedWeights<kDType> {
   const uint8_t* values;
 
   template <int t>
-  HWY_INLINE U8x64 Quad(BlockPlace block) const {
-    constexpr int64_t kBlocks = PackedWeights<kDType>::kChunkBlocks;
-    return LoadBytes(values + ((block.chunk * kBlocks + block.at) * 8 + t) * 64);
+  HWY_INLINE U8x64 Quad(int64_t block) const {
+    return LoadBytes(values + (block * 8 + t) * 64);
   }
 };
 
