@@ -64,12 +64,11 @@ class Engine {
     const double begin = Now();
     for (int64_t first = 0; first < prompt; first += kChunk) {
       const int64_t rows = std::min(kChunk, prompt - first);
-      const shard::Run run{&sequence, first, rows};
+      const int64_t wanted = first + rows == prompt ? 1 : 0;
+      const shard::Run run{&sequence, first, rows, rows - wanted};
       EmbedRows(rows);
       stack_.Forward({&run, 1}, hidden_.data());
-      if (first + rows == prompt) {
-        stack_.Logits(hidden_.data() + (rows - 1) * model_->shape().hidden, 1, logits_.data());
-      }
+      stack_.Logits(hidden_.data(), wanted, logits_.data());
       progress->Show(first + rows, PerSecond(first + rows, begin));
     }
     return static_cast<double>(prompt) / (Now() - begin);

@@ -48,10 +48,10 @@ std::vector<std::vector<float>> Compute(std::shared_ptr<const shard::PackedModel
   for (int64_t first = 0; first < count; first += kChunk) {
     const int64_t rows = std::min(kChunk, count - first);
     for (int64_t i = 0; i < rows; ++i) model->Embed(tokens[first + i], hidden.data() + i * width);
-    const shard::Run run{&sequence, first, rows};
+    const int64_t wanted = all ? rows : first + rows == count ? 1 : 0;
+    const shard::Run run{&sequence, first, rows, rows - wanted};
     stack.Forward({&run, 1}, hidden.data());
-    for (int64_t i = 0; i < rows; ++i) {
-      if (!all && first + i + 1 < count) continue;
+    for (int64_t i = 0; i < wanted; ++i) {
       stack.Logits(hidden.data() + i * width, 1,
                    logits.emplace_back(static_cast<size_t>(vocabulary)).data());
     }

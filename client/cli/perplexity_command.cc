@@ -73,12 +73,12 @@ class Scorer {
     for (int64_t first = 0; first < count; first += kRows) {
       const int64_t rows = std::min(kRows, count - first);
       for (int64_t i = 0; i < rows; ++i) model_->Embed(chunk[first + i], &hidden_[i * width]);
-      const shard::Run run{&sequence, first, rows};
-      stack_.Forward({&run, 1}, hidden_.data());
       // Row p tells of token p + 1.
-      const int64_t from = std::max(count / 2, first), to = std::min(count - 1, first + rows);
-      if (from < to)
-        ScoreRows(chunk.subspan(from + 1, to - from), &hidden_[(from - first) * width], score);
+      const int64_t from = std::clamp(count / 2, first, first + rows);
+      const shard::Run run{&sequence, first, rows, from - first};
+      stack_.Forward({&run, 1}, hidden_.data());
+      const int64_t to = std::min(count - 1, first + rows);
+      if (from < to) ScoreRows(chunk.subspan(from + 1, to - from), hidden_.data(), score);
     }
   }
 

@@ -55,8 +55,6 @@ void ModelDrafter::CatchUp(std::span<DraftRequest> requests) {
   const int64_t width = model_->shape().hidden;
   runs_.clear();
   writing_.clear();
-  last_.clear();
-  std::vector<std::pair<int64_t, Writing>> ready;  // last row of those that are caught up
   int64_t rows = 0;
   for (DraftRequest& request : requests) {
     const auto context = static_cast<size_t>(model_->shape().context);
@@ -72,18 +70,14 @@ void ModelDrafter::CatchUp(std::span<DraftRequest> requests) {
     for (int64_t i = 0; i < take; ++i) {
       model_->Embed(request.text[state->known + i], hidden_.data() + (rows + i) * width);
     }
-    runs_.push_back({&state->pages, static_cast<int64_t>(state->known), take});
+    const bool caught_up = take == missing;
+    runs_.push_back({&state->pages, static_cast<int64_t>(state->known), take, take - caught_up});
     rows += take;
     state->known += static_cast<size_t>(take);
-    if (take == missing) ready.push_back({rows - 1, {&request, state}});
+    if (caught_up) writing_.push_back({&request, state});
   }
-  if (rows == 0) return;
   stack_.Forward(runs_, hidden_.data());
-  for (const auto& [row, writing] : ready) {
-    writing_.push_back(writing);
-    last_.insert(last_.end(), hidden_.data() + row * width, hidden_.data() + (row + 1) * width);
-  }
-  Guess(last_.data());
+  Guess(hidden_.data());
 }
 
 // Appends a token to every draft that is being written; full ones are done.

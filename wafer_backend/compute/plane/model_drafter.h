@@ -55,7 +55,6 @@ class ModelDrafter : public Drafter {
   std::vector<Writing> writing_;
   std::vector<shard::Run> runs_;
   std::vector<float> hidden_;
-  std::vector<float> last_;  // hidden rows that are guessed from, one a Writing
   std::vector<float> logits_;
   sampling::Workspace workspace_;
 };

@@ -97,7 +97,9 @@ void PrefillWorker::RunChunk(int64_t budget, std::vector<Prefilled>* done) {
     for (int64_t i = 0; i < take; ++i) {
       model_->Embed(state.job.tokens[state.done + i], hidden_.data() + (rows + i) * width);
     }
-    runs_.push_back({&state.pages, state.done, take});
+    const bool finishes = state.done + take == static_cast<int64_t>(state.job.tokens.size());
+    const int64_t wanted = state.job.prompt_logprobs ? take : finishes ? 1 : 0;
+    runs_.push_back({&state.pages, state.done, take, take - wanted});
     part_.push_back(&state);
     rows += take;
   }
@@ -113,7 +115,7 @@ void PrefillWorker::RunChunk(int64_t budget, std::vector<Prefilled>* done) {
     const float* const start = hidden_.data() + row * width;
     if (state.job.prompt_logprobs) TakePromptLogprobs(&state, start, state.done, runs_[i].rows);
     state.done += runs_[i].rows;
-    row += runs_[i].rows;
+    row += runs_[i].rows - runs_[i].kv_only;
     if (state.done < static_cast<int64_t>(state.job.tokens.size())) continue;
     last_hidden_.insert(last_hidden_.end(), hidden_.data() + (row - 1) * width,
                         hidden_.data() + row * width);

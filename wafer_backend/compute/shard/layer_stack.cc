@@ -1,11 +1,11 @@
 #include "wafer_backend/compute/shard/layer_stack.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
 #include "wafer_backend/base/check.h"
 #include "wafer_backend/compute/kernels/matrix.h"
-#include "wafer_backend/compute/kernels/rotary.h"
 #include "wafer_backend/compute/kernels/rows.h"
 
 namespace waferline::shard {
@@ -33,6 +33,8 @@ LayerStack::LayerStack(std::shared_ptr<const PackedModel> model, const Options& 
               .head_dim = shape_.head_dim,
               .page_tokens = options.page_tokens},
       frequencies_(FrequenciesOf(shape_)),
+      rotary_(shape_.rope_kind == model::RopeKind::kNorm ? kernels::RotaryKind::kNorm
+                                                         : kernels::RotaryKind::kNeox),
       pool_(pool) {
   WL_CHECK(layout_.Check().ok());
   const auto take = [&](std::vector<float>* array, int64_t width) {
@@ -74,42 +76,126 @@ void LayerStack::Norm(const float* x, std::span<const float> weight, float* y) c
                    static_cast<int64_t>(weight.size()), y);
 }
 
-void LayerStack::Forward(std::span<const Run> runs, float* hidden) {
+int64_t LayerStack::Forward(std::span<const Run> runs, float* hidden) {
   positions_.clear();
   kv_page_.clear();
   queries_.clear();
-  int64_t rows = 0;
+  int64_t rows = 0, kv_only = 0;
   for (const Run& run : runs) {
     WL_CHECK(PagesFor(run.first_position + run.rows, options_.page_tokens) <= run.pages->count());
-    float* const queries = q_.data() + rows * shape_.q_width();
-    queries_.push_back({run.pages->data(), run.first_position, run.rows, queries, queries});
+    AddQueries(run, 0, rows);
     for (int64_t i = 0; i < run.rows; ++i) {
       const int64_t position = run.first_position + i;
       positions_.push_back(static_cast<int32_t>(position));
       kv_page_.push_back(run.pages->page(position / options_.page_tokens));
     }
     rows += run.rows;
+    kv_only += run.kv_only;
     WL_CHECK(rows <= options_.max_rows);
   }
-  if (rows == 0) return;
+  if (rows == 0) return 0;
+  WL_CHECK(kv_only == 0 || options_.range.end == shape_.layers);
   kernels::RotaryAngles(frequencies_, positions_, cos_sin_.data());
   const std::span<const float> first_norm = model_->layer(options_.range.first).attention_norm;
   EachRow(rows, 2 * shape_.hidden, [&](int64_t row) {
     Norm(hidden + row * shape_.hidden, first_norm, normed_.data() + row * shape_.hidden);
   });
-  for (int64_t i = 0; i < options_.range.count(); ++i) StepLayer(i, rows, hidden);
+  const int64_t last = options_.range.count() - 1;
+  for (int64_t i = 0; i < last; ++i) {
+    ComputeQkv(i, rows);
+    MixAndFeed(i, rows, hidden);
+  }
+  if (kv_only == 0) {
+    ComputeQkv(last, rows);
+  } else {
+    rows = ComputeLastQkv(last, runs, rows, hidden);
+  }
+  MixAndFeed(last, rows, hidden);
+  return rows;
 }
 
-void LayerStack::StepLayer(int64_t index, int64_t rows, float* hidden) {
+// The queries of a run's rows behind the `skipped` first ones, which lie from `first_row` on.
+void LayerStack::AddQueries(const Run& run, int64_t skipped, int64_t first_row) {
+  float* const queries = q_.data() + first_row * shape_.q_width();
+  queries_.push_back(
+      {run.pages->data(), run.first_position + skipped, run.rows - skipped, queries, queries});
+}
+
+void LayerStack::ComputeQkv(int64_t index, int64_t rows) {
+  const PackedLayer& layer = model_->layer(options_.range.first + index);
+  const Product qkv[] = {{&layer.q, q_.data()}, {&layer.k, k_.data()}, {&layer.v, v_.data()}};
+  MatMul(qkv, normed_.data(), rows, *pool_, scratch_);
+  EachRow(rows, shape_.q_width() + 2 * shape_.kv_width(), [&](int64_t row) {
+    FinishQ(layer, row);
+    FinishKv(layer, index, row);
+  });
+}
+
+// KV of all rows, then queries of the wanted ones alone. Returns how many these are.
+int64_t LayerStack::ComputeLastQkv(int64_t index, std::span<const Run> runs, int64_t rows,
+                                   float* hidden) {
+  const PackedLayer& layer = model_->layer(options_.range.first + index);
+  const Product kv[] = {{&layer.k, k_.data()}, {&layer.v, v_.data()}};
+  MatMul(kv, normed_.data(), rows, *pool_, scratch_);
+  EachRow(rows, 2 * shape_.kv_width(), [&](int64_t row) { FinishKv(layer, index, row); });
+  const int64_t wanted = MoveWantedUp(runs, hidden);
+  MatMul(layer.q, normed_.data(), q_.data(), wanted, *pool_, scratch_);
+  EachRow(wanted, shape_.q_width(), [&](int64_t row) { FinishQ(layer, row); });
+  return wanted;
+}
+
+int64_t LayerStack::MoveWantedUp(std::span<const Run> runs, float* hidden) {
+  queries_.clear();
+  int64_t from = 0, to = 0;
+  for (const Run& run : runs) {
+    const int64_t wanted = run.rows - run.kv_only;
+    from += run.kv_only;
+    const auto move = [&](float* array, int64_t width) {
+      std::copy_n(array + from * width, wanted * width, array + to * width);
+    };
+    move(hidden, shape_.hidden);
+    move(normed_.data(), shape_.hidden);
+    move(cos_sin_.data(), shape_.head_dim);
+    if (wanted > 0) AddQueries(run, run.kv_only, to);
+    from += wanted;
+    to += wanted;
+  }
+  return to;
+}
+
+void LayerStack::FinishQ(const PackedLayer& layer, int64_t row) {
+  const int64_t dim = shape_.head_dim;
+  float* const q = q_.data() + row * shape_.q_width();
+  if (!layer.q_bias.empty()) kernels::AddTo(layer.q_bias.data(), shape_.q_width(), q);
+  if (!layer.q_norm.empty()) {
+    for (int64_t h = 0; h < shape_.heads; ++h) Norm(q + h * dim, layer.q_norm, q + h * dim);
+  }
+  kernels::ApplyRotary(rotary_, cos_sin_.data() + row * dim, shape_.heads, dim, dim, q);
+}
+
+void LayerStack::FinishKv(const PackedLayer& layer, int64_t index, int64_t row) {
+  const int64_t dim = shape_.head_dim;
+  float* const k = k_.data() + row * shape_.kv_width();
+  float* const v = v_.data() + row * shape_.kv_width();
+  if (!layer.q_bias.empty()) {
+    kernels::AddTo(layer.k_bias.data(), shape_.kv_width(), k);
+    kernels::AddTo(layer.v_bias.data(), shape_.kv_width(), v);
+  }
+  if (!layer.q_norm.empty()) {
+    for (int64_t h = 0; h < shape_.kv_heads; ++h) Norm(k + h * dim, layer.k_norm, k + h * dim);
+  }
+  kernels::ApplyRotary(rotary_, cos_sin_.data() + row * dim, shape_.kv_heads, dim, dim, k);
+  kernels::StoreKv(layout_, kv_page_[row], index, positions_[row] % options_.page_tokens, k, v);
+}
+
+// Attention, its output matrix and the feed-forward part; then the next layer's norm.
+void LayerStack::MixAndFeed(int64_t index, int64_t rows, float* hidden) {
+  if (rows == 0) return;
   const int64_t layer_index = options_.range.first + index;
   const PackedLayer& layer = model_->layer(layer_index);
   const PackedLayer* const next =
       layer_index + 1 < options_.range.end ? &model_->layer(layer_index + 1) : nullptr;
   const int64_t width = shape_.hidden;
-  const Product qkv[] = {{&layer.q, q_.data()}, {&layer.k, k_.data()}, {&layer.v, v_.data()}};
-  MatMul(qkv, normed_.data(), rows, *pool_, scratch_);
-  EachRow(rows, shape_.q_width() + 2 * shape_.kv_width(),
-          [&](int64_t row) { FinishQkv(layer, index, row); });
   const kernels::AttentionShape attention{
       shape_.heads, static_cast<float>(1 / std::sqrt(static_cast<double>(shape_.head_dim)))};
   kernels::Attend(attention, layout_, index, queries_, *pool_, scratch_);
@@ -131,28 +217,6 @@ void LayerStack::StepLayer(int64_t index, int64_t rows, float* hidden) {
       Norm(hidden + row * width, next->attention_norm, normed_.data() + row * width);
     }
   });
-}
-
-void LayerStack::FinishQkv(const PackedLayer& layer, int64_t index, int64_t row) {
-  float* const q = q_.data() + row * shape_.q_width();
-  float* const k = k_.data() + row * shape_.kv_width();
-  float* const v = v_.data() + row * shape_.kv_width();
-  if (!layer.q_bias.empty()) {
-    kernels::AddTo(layer.q_bias.data(), shape_.q_width(), q);
-    kernels::AddTo(layer.k_bias.data(), shape_.kv_width(), k);
-    kernels::AddTo(layer.v_bias.data(), shape_.kv_width(), v);
-  }
-  const int64_t dim = shape_.head_dim;
-  if (!layer.q_norm.empty()) {
-    for (int64_t h = 0; h < shape_.heads; ++h) Norm(q + h * dim, layer.q_norm, q + h * dim);
-    for (int64_t h = 0; h < shape_.kv_heads; ++h) Norm(k + h * dim, layer.k_norm, k + h * dim);
-  }
-  const auto kind = shape_.rope_kind == model::RopeKind::kNorm ? kernels::RotaryKind::kNorm
-                                                               : kernels::RotaryKind::kNeox;
-  const float* const cos_sin = cos_sin_.data() + row * dim;
-  kernels::ApplyRotary(kind, cos_sin, shape_.heads, dim, dim, q);
-  kernels::ApplyRotary(kind, cos_sin, shape_.kv_heads, dim, dim, k);
-  kernels::StoreKv(layout_, kv_page_[row], index, positions_[row] % options_.page_tokens, k, v);
 }
 
 void LayerStack::Logits(const float* hidden, int64_t rows, float* logits) {

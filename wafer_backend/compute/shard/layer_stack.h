@@ -16,6 +16,7 @@
 #include "wafer_backend/base/units.h"
 #include "wafer_backend/compute/kernels/attention.h"
 #include "wafer_backend/compute/kernels/kv_page.h"
+#include "wafer_backend/compute/kernels/rotary.h"
 #include "wafer_backend/compute/kernels/scratch.h"
 #include "wafer_backend/compute/kernels/thread_pool.h"
 #include "wafer_backend/compute/shard/kv_pages.h"
@@ -28,6 +29,7 @@ struct Run {
   const SequencePages* pages = nullptr;
   int64_t first_position = 0;
   int64_t rows = 0;
+  int64_t kv_only = 0;  // so many first rows matter to later positions alone
 };
 
 class LayerStack {
@@ -42,8 +44,10 @@ class LayerStack {
              kernels::ThreadPool* pool);
 
   // Stores the KV of all rows and carries `hidden`, f32 [sum of rows][hidden], through the layers
-  // in place. The rows of all runs together: at most max_rows.
-  void Forward(std::span<const Run> runs, float* hidden);
+  // in place. The rows of all runs together: at most max_rows. Rows that are `kv_only`, for ranges
+  // that reach the end, leave the last layer once their KV is stored; the others move up. Returns
+  // how many are left.
+  int64_t Forward(std::span<const Run> runs, float* hidden);
 
   // Output norm and head: logits f32 [rows][vocabulary] of hidden f32 [rows][hidden]. The range
   // must reach the end; rows <= max_rows.
@@ -58,8 +62,13 @@ class LayerStack {
   Bytes working_bytes() const;
 
  private:
-  void StepLayer(int64_t index, int64_t rows, float* hidden);
-  void FinishQkv(const PackedLayer& layer, int64_t index, int64_t row);
+  void AddQueries(const Run& run, int64_t skipped, int64_t first_row);
+  void ComputeQkv(int64_t index, int64_t rows);
+  int64_t ComputeLastQkv(int64_t index, std::span<const Run> runs, int64_t rows, float* hidden);
+  int64_t MoveWantedUp(std::span<const Run> runs, float* hidden);
+  void FinishQ(const PackedLayer& layer, int64_t row);
+  void FinishKv(const PackedLayer& layer, int64_t index, int64_t row);
+  void MixAndFeed(int64_t index, int64_t rows, float* hidden);
   void Norm(const float* x, std::span<const float> weight, float* y) const;
   template <typename Body>
   void EachRow(int64_t rows, int64_t floats_each, Body body);
@@ -69,6 +78,7 @@ class LayerStack {
   const model::ModelShape& shape_;
   const kernels::KvPageLayout layout_;
   const std::vector<double> frequencies_;
+  const kernels::RotaryKind rotary_;
   kernels::ThreadPool* const pool_;
   kernels::Scratch scratch_;
 
