@@ -124,10 +124,7 @@ void MatMul(std::span<const Product> products, const float* x, int64_t n, Thread
     const int64_t first = task * shares[p].panels_per_task;
     const int64_t end =
         std::min(first + shares[p].panels_per_task, products[p].weights->panel_count());
-    const int64_t next = std::min(first + pool.threads() * shares[p].panels_per_task,
-                                  products[p].weights->panel_count());
-    Multiply({&products[p], first, end, next, groups, workspaces + worker * workspace.count()},
-             path);
+    Multiply({&products[p], first, end, groups, workspaces + worker * workspace.count()}, path);
   });
 }
 

@@ -15,7 +15,6 @@ struct ProductTask {
   const Product* product;
   int64_t first_panel;
   int64_t end_panel;
-  int64_t next_panel;  // of the same product, which this worker may take next; or none, panel_count
   std::span<const ColumnGroup> groups;
   std::byte* workspace;  // of the worker, WorkspaceBytes of the weights
 };

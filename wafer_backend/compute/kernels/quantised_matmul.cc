@@ -145,7 +145,7 @@ void MultiplyTask(const ProductTask& task) {
   const int64_t steps = tiles * ((m.cols() + 63) / 64);
   for (int64_t panel = task.first_panel, width; panel < task.end_panel; panel += width) {
     width = std::min(at_once, task.end_panel - panel);
-    const int64_t next = panel + width < task.end_panel ? panel + width : task.next_panel;
+    const int64_t next = panel + width;  // of this task, or of the one that this thread takes next
     const int64_t next_panels = std::min(at_once, m.panel_count() - next);
     const Ahead ahead{m.panel(next), (next_panels * fetched + steps - 1) / steps};
     if (width == 1) {

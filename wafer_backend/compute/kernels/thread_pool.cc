@@ -46,7 +46,8 @@ void BindToCore(int core) {
 
 }  // namespace
 
-ThreadPool::ThreadPool(const Options& options) : spin_turns_(options.spin_turns) {
+ThreadPool::ThreadPool(const Options& options)
+    : spin_turns_(options.spin_turns), parts_(static_cast<size_t>(options.threads)) {
   WL_CHECK(options.threads >= 1 && options.threads <= 256);
   for (int worker = 1; worker < options.threads; ++worker) {
     helpers_.emplace_back([this, worker, core = options.first_core] {
@@ -68,7 +69,12 @@ void ThreadPool::Run(int64_t tasks, Loop loop) {
   MutexLock lock(&callers_);
   loop_ = loop;
   done_.store(0, std::memory_order_relaxed);
-  claims_.store(static_cast<uint64_t>(tasks) << 32, std::memory_order_release);
+  const auto count = static_cast<int64_t>(parts_.size());
+  for (int64_t i = 0; i < count; ++i) {
+    const auto first = static_cast<uint64_t>(tasks * i / count);
+    const auto end = static_cast<uint64_t>(tasks * (i + 1) / count);
+    parts_[static_cast<size_t>(i)].claims.store(end << 32 | first, std::memory_order_release);
+  }
   epoch_.fetch_add(1, std::memory_order_release);
   epoch_.notify_all();
   TakeTasks(0);
@@ -80,17 +86,19 @@ void ThreadPool::Run(int64_t tasks, Loop loop) {
 
 void ThreadPool::TakeTasks(int worker) {
   uint32_t finished = 0;
-  uint64_t claims = claims_.load(std::memory_order_relaxed);
-  for (;;) {
-    const auto next = static_cast<uint32_t>(claims);
-    if (next >= claims >> 32) break;
-    if (!claims_.compare_exchange_weak(claims, claims + 1, std::memory_order_acq_rel,
-                                       std::memory_order_relaxed)) {
-      continue;
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    std::atomic<uint64_t>& claims =
+        parts_[(static_cast<size_t>(worker) + i) % parts_.size()].claims;
+    uint64_t seen = claims.load(std::memory_order_relaxed);
+    while (static_cast<uint32_t>(seen) < seen >> 32) {
+      if (!claims.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel,
+                                        std::memory_order_relaxed)) {
+        continue;
+      }
+      loop_.call(loop_.callee, static_cast<uint32_t>(seen), worker);
+      ++finished;
+      seen = claims.load(std::memory_order_relaxed);
     }
-    loop_.call(loop_.callee, next, worker);
-    ++finished;
-    claims = claims_.load(std::memory_order_relaxed);
   }
   if (finished == 0) return;
   done_.fetch_add(finished, std::memory_order_acq_rel);

@@ -37,7 +37,9 @@ class ThreadPool {
   int threads() const { return static_cast<int>(helpers_.size()) + 1; }
 
   // Calls body(task, worker) once for every task in [0, tasks), tasks < 2^32, worker in [0,
-  // threads()); returns when all are done. Threads take tasks in rising order as they become free.
+  // threads()); returns when all are done. Each worker takes the tasks of its own part of the range
+  // in rising order, so that it meets in one loop what it left in its cache in the loop before;
+  // whoever is through helps with what is left of the others' parts.
   template <typename Body>
   void ParallelFor(int64_t tasks, Body&& body) {
     if (helpers_.empty() || tasks <= 1) {
@@ -77,10 +79,14 @@ class ThreadPool {
 
   const int spin_turns_;
   Mutex callers_;  // one loop at a time
-  // Tasks of this loop in the high half, the next one to take in the low half. Whoever raises the
-  // low half owns that task, and until it is done loop_ stays as it is: so a helper that wakes late
-  // finds nothing to take, and nobody ever waits for a helper that took nothing.
-  alignas(64) std::atomic<uint64_t> claims_{0};
+  // A worker's part of the loop: the end of it in the high half, the next task to take in the low
+  // half. Whoever raises the low half owns that task, and until it is done loop_ stays as it is: so
+  // a helper that wakes late finds nothing to take, and nobody ever waits for a helper that took
+  // nothing.
+  struct alignas(64) Part {
+    std::atomic<uint64_t> claims{0};
+  };
+  std::vector<Part> parts_;  // one a thread
   Loop loop_;
   alignas(64) std::atomic<uint32_t> epoch_{0};  // loops begun: what idle helpers watch
   alignas(64) std::atomic<uint32_t> done_{0};   // tasks of this loop that are finished
