@@ -7,6 +7,7 @@
 #include "hwy/foreach_target.h"
 // clang-format on
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "hwy/highway.h"
@@ -34,51 +35,81 @@ HWY_INLINE float ScaleOf(const float* x, int64_t count) {
   return std::max(hn::GetLane(hn::MaxOfLanes(d, largest)) / 127.0f, kSmallestScale);
 }
 
-// Puts one block of one row, times `inverse`, into column `j` of the group.
-HWY_INLINE void FillBlock(const float* x, float inverse, int64_t block, int64_t j,
-                          const ColumnGroup& group) {
+// Rounds `count` values (a multiple of 32) times `inverse` into column j of the group, from `col`
+// on: to nearest even, as adding what leaves a number no room for a fraction does.
+HWY_INLINE void FillScaled(const float* x, float inverse, int64_t col, int64_t count, int64_t j,
+                           const ColumnGroup& group) {
   const Floats d;
   const hn::RebindToSigned<Floats> di;
   const hn::Rebind<int8_t, Floats> d8;
-  const size_t lanes = hn::Lanes(d);
   const auto factor = hn::Set(d, inverse);
-  HWY_ALIGN int8_t q[32];
-  auto all = hn::Zero(di), first_half = hn::Zero(di);
-  for (size_t i = 0; i < 32; i += lanes) {
-    const auto rounded = hn::NearestInt(hn::Mul(hn::LoadU(d, x + i), factor));
-    all = hn::Add(all, rounded);
-    if (i + lanes == 16) first_half = all;
-    hn::Store(hn::DemoteTo(d8, rounded), d8, q + i);
+  const auto no_fraction = hn::Set(d, 0x1.8p23f);
+  HWY_ALIGN int8_t q[kScaleColumns];
+  for (int64_t i = 0; i < count; i += static_cast<int64_t>(hn::Lanes(d))) {
+    const auto rounded = hn::Add(hn::Mul(hn::LoadU(d, x + i), factor), no_fraction);
+    const auto integer = hn::Sub(hn::BitCast(di, rounded), hn::BitCast(di, no_fraction));
+    hn::Store(hn::DemoteTo(d8, integer), d8, q + i);
   }
-  const int64_t count = group.count;
-  for (int64_t quad = 0; quad < 8; ++quad) {
-    std::memcpy(group.q + ((block * 8 + quad) * count + j) * 4, q + quad * 4, 4);
-  }
-  const int64_t at = block * count + j;
-  const int32_t sum = hn::GetLane(hn::SumOfLanes(di, all));
-  if (group.start_q8_0 != nullptr) group.start_q8_0[at] = -128 * sum;
-  if (group.start_q4_0 != nullptr) group.start_q4_0[at] = -8 * sum;
-  if (group.start_q6_k != nullptr) {
-    const int32_t first = hn::GetLane(hn::SumOfLanes(di, first_half));
-    group.start_q6_k[2 * block * count + j] = -32 * first;
-    group.start_q6_k[(2 * block + 1) * count + j] = -32 * (sum - first);
-  }
-  if (group.sums != nullptr) group.sums[at] = static_cast<float>(sum);
+  int8_t* out = group.q + (col / 4 * group.count + j) * 4;
+  for (int64_t i = 0; i < count; i += 4, out += group.count * 4) std::memcpy(out, q + i, 4);
 }
 
-void FillInt8(const float* row, int64_t cols, ColumnPart part, int64_t j,
-              const ColumnGroup& group) {
+void FillScaledRow(const float* row, int64_t cols, ColumnPart part, int64_t j,
+                   const ColumnGroup& group) {
   float before = part.first == 0 ? 0 : ScaleOf(row + part.first - kScaleColumns, kScaleColumns);
   for (int64_t col = part.first; col < part.end; col += kScaleColumns) {
     const int64_t count = std::min(kScaleColumns, part.end - col);
     const float scale = ScaleOf(row + col, count);
     group.ratio[col / kScaleColumns * group.count + j] = before / scale;
-    for (int64_t at = col; at < col + count; at += kActivationBlock) {
-      FillBlock(row + at, 1.0f / scale, at / kActivationBlock, j, group);
-    }
+    FillScaled(row + col, 1.0f / scale, col, count, j, group);
     before = scale;
   }
   if (part.end == cols) group.last_scale[j] = before;
+}
+
+using RowSums = std::array<int32_t, 16>;  // of `count` rows
+
+// The sum of each row's q over four quads, from `q` on: of q + 128, two 16-bit sums in a lane.
+HWY_INLINE RowSums SumFourQuads(const int8_t* q, size_t count) {
+  const hn::CappedTag<uint32_t, 16> d;
+  const hn::RebindToSigned<decltype(d)> di;
+  const auto sign = hn::Set(d, 0x80808080u);
+  const auto even = hn::Set(d, 0x00FF00FFu);
+  RowSums sums;
+  for (size_t j = 0; j < count; j += hn::Lanes(d)) {
+    const auto rows = hn::FirstN(d, count - j);
+    auto pairs = hn::Zero(d);
+    for (size_t quad = 0; quad < 4; ++quad) {
+      const auto* at = reinterpret_cast<const uint32_t*>(q + (quad * count + j) * 4);
+      const auto bytes = hn::Xor(hn::MaskedLoad(rows, d, at), sign);
+      pairs = hn::Add(pairs, hn::And(bytes, even));
+      pairs = hn::Add(pairs, hn::And(hn::ShiftRight<8>(bytes), even));
+    }
+    const auto all = hn::Add(hn::And(pairs, hn::Set(d, 0xFFFFu)), hn::ShiftRight<16>(pairs));
+    hn::StoreU(hn::Sub(hn::BitCast(di, all), hn::Set(di, 16 * 128)), di, sums.data() + j);
+  }
+  return sums;
+}
+
+void FillInt8(const float* x, int64_t cols, ColumnPart part, const ColumnGroup& group) {
+  const int64_t count = group.count;
+  for (int64_t j = 0; j < count; ++j) FillScaledRow(x + j * cols, cols, part, j, group);
+  for (int64_t block = part.first / 32; block < part.end / 32; ++block) {
+    const int8_t* q = group.q + block * 32 * count;
+    const RowSums first = SumFourQuads(q, static_cast<size_t>(count));
+    const RowSums second = SumFourQuads(q + 16 * count, static_cast<size_t>(count));
+    for (int64_t j = 0; j < count; ++j) {
+      const int64_t at = block * count + j;
+      const int32_t sum = first[j] + second[j];
+      if (group.start_q8_0 != nullptr) group.start_q8_0[at] = -128 * sum;
+      if (group.start_q4_0 != nullptr) group.start_q4_0[at] = -8 * sum;
+      if (group.start_q6_k != nullptr) {
+        group.start_q6_k[2 * block * count + j] = -32 * first[j];
+        group.start_q6_k[(2 * block + 1) * count + j] = -32 * second[j];
+      }
+      if (group.sums != nullptr) group.sums[at] = static_cast<float>(sum);
+    }
+  }
 }
 
 void FillBf16(const float* row, ColumnPart part, int64_t j, const ColumnGroup& group) {
@@ -101,8 +132,8 @@ void FillGroup(const float* x, int64_t cols, ColumnPart part, const ColumnGroup&
       for (int64_t col = part.first; col < part.end; ++col) group.f32[col * count + j] = row[col];
     }
     if (group.bf16 != nullptr) FillBf16(row, part, j, group);
-    if (group.q != nullptr) FillInt8(row, cols, part, j, group);
   }
+  if (group.q != nullptr) FillInt8(x, cols, part, group);
 }
 
 }  // namespace HWY_NAMESPACE

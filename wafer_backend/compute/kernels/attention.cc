@@ -9,11 +9,11 @@
 #include <algorithm>
 #include <limits>
 
-#include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
 #include "wafer_backend/base/check.h"
 #include "wafer_backend/compute/kernels/attention_task.h"
 #include "wafer_backend/compute/kernels/attention_tiles-inl.h"
+#include "wafer_backend/compute/kernels/exp-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace waferline::kernels {
@@ -38,11 +38,11 @@ HWY_NOINLINE float WeighScores(float* scores, int64_t width, int64_t seen, Runni
   const auto shift = hn::Set(d, largest);
   auto sum = hn::Zero(d);
   for (int64_t t = 0; t < width; t += lanes) {
-    const auto weight = hn::Exp(d, hn::Sub(hn::LoadU(d, scores + t), shift));
+    const auto weight = Exp(d, hn::Sub(hn::LoadU(d, scores + t), shift));
     sum = hn::Add(sum, weight);
     hn::StoreU(weight, d, scores + t);
   }
-  const float shrink = hn::GetLane(hn::Exp(d, hn::Sub(hn::Set(d, run->largest), shift)));
+  const float shrink = hn::GetLane(Exp(d, hn::Sub(hn::Set(d, run->largest), shift)));
   run->largest = largest;
   run->weight_sum = run->weight_sum * shrink + hn::GetLane(hn::SumOfLanes(d, sum));
   return shrink;

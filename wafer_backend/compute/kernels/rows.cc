@@ -9,8 +9,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
+#include "wafer_backend/compute/kernels/exp-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace waferline::kernels {
@@ -73,7 +73,7 @@ void SwiGlu(const float* gate, const float* up, int64_t size, float* y) {
   ForVectors(size, [&](int64_t at, int64_t count) HWY_ATTR {
     const auto g = LoadSome(gate + at, count);
     // exp of at most 88: beyond it the quotient is 0 in f32 anyway, and exp must not overflow.
-    const auto e = hn::Exp(d, hn::Min(hn::Neg(g), hn::Set(d, 88.0f)));
+    const auto e = Exp(d, hn::Min(hn::Neg(g), hn::Set(d, 88.0f)));
     const auto swish = hn::Div(g, hn::Add(one, e));
     StoreSome(hn::Mul(swish, LoadSome(up + at, count)), y + at, count);
   });
@@ -90,7 +90,7 @@ void Softmax(const float* x, int64_t size, float* y) {
   const auto shift = hn::Set(d, *std::max_element(x, x + size));
   auto sums = hn::Zero(d);
   ForVectors(size, [&](int64_t at, int64_t count) HWY_ATTR {
-    auto e = hn::Exp(d, hn::Sub(LoadSome(x + at, count), shift));
+    auto e = Exp(d, hn::Sub(LoadSome(x + at, count), shift));
     e = hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(count)), e);
     sums = hn::Add(sums, e);
     StoreSome(e, y + at, count);
