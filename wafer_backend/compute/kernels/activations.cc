@@ -12,27 +12,37 @@
 
 #include "hwy/highway.h"
 #include "wafer_backend/compute/kernels/half.h"
+#include "wafer_backend/compute/kernels/sixteen-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace waferline::kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// A row is summed in units of its current scale (quantised_matmul.cc), so that a sum meets the
-// activations' scales once in 64 columns and not in every product. Scales below this count as
-// it: what they leave out is far below the last bit of any sum that matters, and units never
-// overflow.
+// A row is summed in units of its current scale (quantised_tile-inl.h), so that a sum meets the
+// activations' scales once in 64 columns and not in every product. Columns that are smaller than
+// 2^kLeastExponent against their row's largest count as zero, as rows below the smallest scale do:
+// what they leave out is far below the last bit of any sum that matters.
+inline constexpr int kLeastExponent = -30;
 inline constexpr float kSmallestScale = 0x1p-60f;
 
 using Floats = hn::CappedTag<float, 16>;
 
-HWY_INLINE float ScaleOf(const float* x, int64_t count) {
+HWY_INLINE float LargestMagnitude(const float* x, int64_t count) {
   const Floats d;
   auto largest = hn::Zero(d);
   for (int64_t i = 0; i < count; i += static_cast<int64_t>(hn::Lanes(d))) {
     largest = hn::Max(largest, hn::Abs(hn::LoadU(d, x + i)));
   }
-  return std::max(hn::GetLane(hn::MaxOfLanes(d, largest)) / 127.0f, kSmallestScale);
+  return hn::GetLane(hn::MaxOfLanes(d, largest));
+}
+
+// The least e (within limits) with which largest / 2^e is within 127.5.
+HWY_INLINE int ScaleExponent(float largest) {
+  const float widened = largest * 0x1.01010102p0f;  // 128 / 127.5: then the exponent alone tells
+  int32_t bits;
+  std::memcpy(&bits, &widened, 4);
+  return std::clamp((bits >> 23) - 127 - 6, kLeastExponent, 0);
 }
 
 // Rounds `count` values (a multiple of 32) times `inverse` into column j of the group, from `col`
@@ -56,15 +66,21 @@ HWY_INLINE void FillScaled(const float* x, float inverse, int64_t col, int64_t c
 
 void FillScaledRow(const float* row, int64_t cols, ColumnPart part, int64_t j,
                    const ColumnGroup& group) {
-  float before = part.first == 0 ? 0 : ScaleOf(row + part.first - kScaleColumns, kScaleColumns);
+  const float row_scale = std::max(LargestMagnitude(row, cols) / 127.0f, kSmallestScale);
+  const float inverse = 1.0f / row_scale;
+  const auto exponent_of = [&](int64_t col) {
+    const int64_t count = std::min(kScaleColumns, cols - col);
+    return ScaleExponent(LargestMagnitude(row + col, count) * inverse);
+  };
+  int before = part.first == 0 ? 0 : exponent_of(part.first - kScaleColumns);
   for (int64_t col = part.first; col < part.end; col += kScaleColumns) {
-    const int64_t count = std::min(kScaleColumns, part.end - col);
-    const float scale = ScaleOf(row + col, count);
-    group.ratio[col / kScaleColumns * group.count + j] = before / scale;
-    FillScaled(row + col, 1.0f / scale, col, count, j, group);
-    before = scale;
+    const int e = exponent_of(col);
+    group.ratio[col / kScaleColumns * group.count + j] = PowerOfTwo(before - e);
+    FillScaled(row + col, inverse * TwoTo(-e), col, std::min(kScaleColumns, part.end - col), j,
+               group);
+    before = e;
   }
-  if (part.end == cols) group.last_scale[j] = before;
+  if (part.end == cols) group.last_scale[j] = row_scale * TwoTo(before);
 }
 
 using RowSums = std::array<int32_t, 16>;  // of `count` rows

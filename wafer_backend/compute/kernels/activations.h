@@ -13,7 +13,10 @@ namespace waferline::kernels {
 
 inline constexpr int64_t kMaxColumns = 12;
 inline constexpr int64_t kActivationBlock = 32;  // columns whose integer sum is exact in one go
-inline constexpr int64_t kScaleColumns = 64;     // columns of a row that share a scale, two blocks
+// Columns of a row that share a scale, two blocks. It is the row's scale times a power of two:
+// going from one to the next is added to an exponent, beside the multipliers that products keep
+// busy.
+inline constexpr int64_t kScaleColumns = 64;
 
 // Which forms a call needs; each costs time and memory.
 struct ActivationForms {
@@ -32,7 +35,8 @@ struct ColumnGroup {
   float* f32 = nullptr;           // [cols][J]
   uint16_t* bf16 = nullptr;       // [ceil(cols / 2)][J][2], zero beyond cols
   int8_t* q = nullptr;            // [cols / 4][J][4], -127 .. 127
-  float* ratio = nullptr;         // [ceil(cols / 64)][J]: scale of the 64 before / scale of these
+  float* ratio = nullptr;         // [ceil(cols / 64)][J]: scale of the 64 before / scale of these,
+                                  // in the path's form (PowerOfTwo, sixteen-inl.h)
   float* last_scale = nullptr;    // [J]: of the last 64
   int32_t* start_q8_0 = nullptr;  // [cols / 32][J]
   int32_t* start_q4_0 = nullptr;  // [cols / 32][J]
@@ -55,8 +59,9 @@ ColumnGroup LayOutGroup(const ActivationForms& forms, int64_t cols, int64_t coun
                         std::byte* memory);
 
 // Fills columns [first, end) of the group from its `count` rows, x: f32 [count][cols]; both are
-// multiples of kScaleColumns, or end is cols. bf16: nearest even. int8: each kScaleColumns are
-// scaled by their largest magnitude / 127 and rounded to nearest even; cols is a multiple of 32.
+// multiples of kScaleColumns, or end is cols. bf16: nearest even. int8: a row's scale is its
+// largest magnitude / 127; each kScaleColumns are divided by that and by the least power of two
+// that leaves them within 127.5, and rounded to nearest even; cols is a multiple of 32.
 struct ColumnPart {
   int64_t first;
   int64_t end;

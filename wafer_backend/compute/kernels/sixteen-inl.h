@@ -23,6 +23,14 @@ HWY_BEFORE_NAMESPACE();
 namespace waferline::kernels {
 namespace HWY_NAMESPACE {
 
+// 2^e, e within the exponents of normal numbers.
+HWY_INLINE float TwoTo(int e) {
+  const int32_t bits = (e + 127) << 23;
+  float power;
+  std::memcpy(&power, &bits, 4);
+  return power;
+}
+
 #if HWY_TARGET == HWY_AVX3
 
 inline constexpr int kTileColumns = 12;  // int32 and f32 sums of each fill 24 of 32 registers
@@ -58,6 +66,11 @@ HWY_INLINE F32x16 NegMulAdd(F32x16 a, F32x16 b, F32x16 c) {
   return {_mm512_fnmadd_ps(a.v, b.v, c.v)};
 }
 HWY_INLINE F32x16 ToFloat(I32x16 a) { return {_mm512_cvtepi32_ps(a.v)}; }
+// Multiplying by a power of two needs no multiplier here: the form of 2^e is e.
+HWY_INLINE float PowerOfTwo(int e) { return static_cast<float>(e); }
+HWY_INLINE F32x16 TimesPowerOfTwo(F32x16 a, const float* form) {
+  return {_mm512_scalef_ps(a.v, _mm512_set1_ps(*form))};
+}
 
 HWY_INLINE U8x64 LoadBytes(const uint8_t* p) { return {_mm512_loadu_si512(p)}; }
 HWY_INLINE void StoreBytes(U8x64 a, uint8_t* p) { _mm512_storeu_si512(p, a.v); }
@@ -271,6 +284,11 @@ HWY_INLINE I32x16 DotQuad(const I32x16& sum, const U8x64& w, const int8_t* x) {
   });
 }
 
+#endif
+
+#if HWY_TARGET != HWY_AVX3
+HWY_INLINE float PowerOfTwo(int e) { return TwoTo(e); }
+HWY_INLINE F32x16 TimesPowerOfTwo(F32x16 a, const float* form) { return Mul(a, Broadcast(form)); }
 #endif
 
 // The bit field `mask << kFrom` of each byte, moved to start at bit kTo. Fields stay in their byte.
