@@ -66,6 +66,22 @@ TEST_CASE("extremes stay finite: huge gates, scores of minus infinity") {
   }
 }
 
+TEST_CASE("weights far below the largest keep their size, and end in exact zeros") {
+  for (CpuPath path : PathsOfThisMachine()) {
+    std::vector<float> scores;
+    for (float score = 0; score > -100; score -= 0.37f) scores.push_back(score);
+    std::vector<float> y(scores.size());
+    Softmax(scores.data(), static_cast<int64_t>(scores.size()), y.data(), path);
+    for (size_t i = 0; i < scores.size(); ++i) {
+      CAPTURE(Name(path), scores[i]);
+      if (scores[i] >= -86.0f) {
+        REQUIRE(y[i] / y[0] == Approx(std::exp(static_cast<double>(scores[i]))).epsilon(2e-5));
+      }
+      if (scores[i] < -87.0f) REQUIRE(y[i] == 0.0f);
+    }
+  }
+}
+
 TEST_CASE("rotary pairs turn by position times frequency, both layouts, rest untouched") {
   SeededStream random(12);
   constexpr int64_t kHeads = 2;
