@@ -203,7 +203,7 @@ absl::Status Run(const Arguments& arguments) {
   };
   {
     Progress bar = progress("warming up", 0);
-    engine.Prefill(std::clamp<int64_t>(prompt, 16, 64), &bar);
+    engine.Prefill(std::clamp<int64_t>(prompt, 16, kChunk), &bar);  // its memory is granted, too
   }
   if (prompt > 0) {
     Progress bar = progress("prefill", prompt);

@@ -76,7 +76,7 @@ void LayerStack::Norm(const float* x, std::span<const float> weight, float* y) c
                    static_cast<int64_t>(weight.size()), y);
 }
 
-int64_t LayerStack::Forward(std::span<const Run> runs, float* hidden) {
+void LayerStack::Forward(std::span<const Run> runs, float* hidden) {
   positions_.clear();
   kv_page_.clear();
   queries_.clear();
@@ -93,7 +93,7 @@ int64_t LayerStack::Forward(std::span<const Run> runs, float* hidden) {
     kv_only += run.kv_only;
     WL_CHECK(rows <= options_.max_rows);
   }
-  if (rows == 0) return 0;
+  if (rows == 0) return;
   WL_CHECK(kv_only == 0 || options_.range.end == shape_.layers);
   kernels::RotaryAngles(frequencies_, positions_, cos_sin_.data());
   const std::span<const float> first_norm = model_->layer(options_.range.first).attention_norm;
@@ -111,7 +111,6 @@ int64_t LayerStack::Forward(std::span<const Run> runs, float* hidden) {
     rows = ComputeLastQkv(last, runs, rows, hidden);
   }
   MixAndFeed(last, rows, hidden);
-  return rows;
 }
 
 // The queries of a run's rows behind the `skipped` first ones, which lie from `first_row` on.
@@ -144,6 +143,7 @@ int64_t LayerStack::ComputeLastQkv(int64_t index, std::span<const Run> runs, int
   return wanted;
 }
 
+// Moves the rows that are not `kv_only` to the front, in order, and makes queries of them alone.
 int64_t LayerStack::MoveWantedUp(std::span<const Run> runs, float* hidden) {
   queries_.clear();
   int64_t from = 0, to = 0;
@@ -153,9 +153,11 @@ int64_t LayerStack::MoveWantedUp(std::span<const Run> runs, float* hidden) {
     const auto move = [&](float* array, int64_t width) {
       std::copy_n(array + from * width, wanted * width, array + to * width);
     };
-    move(hidden, shape_.hidden);
-    move(normed_.data(), shape_.hidden);
-    move(cos_sin_.data(), shape_.head_dim);
+    if (to < from) {
+      move(hidden, shape_.hidden);
+      move(normed_.data(), shape_.hidden);
+      move(cos_sin_.data(), shape_.head_dim);
+    }
     if (wanted > 0) AddQueries(run, run.kv_only, to);
     from += wanted;
     to += wanted;

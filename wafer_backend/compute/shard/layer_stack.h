@@ -45,9 +45,8 @@ class LayerStack {
 
   // Stores the KV of all rows and carries `hidden`, f32 [sum of rows][hidden], through the layers
   // in place. The rows of all runs together: at most max_rows. Rows that are `kv_only`, for ranges
-  // that reach the end, leave the last layer once their KV is stored; the others move up. Returns
-  // how many are left.
-  int64_t Forward(std::span<const Run> runs, float* hidden);
+  // that reach the end, leave the last layer once their KV is stored; the others move up.
+  void Forward(std::span<const Run> runs, float* hidden);
 
   // Output norm and head: logits f32 [rows][vocabulary] of hidden f32 [rows][hidden]. The range
   // must reach the end; rows <= max_rows.
