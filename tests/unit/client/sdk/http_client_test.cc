@@ -1,3 +1,4 @@
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <string>
 
@@ -72,11 +73,11 @@ TEST_CASE("nobody there: the address and what to try") {
 }
 
 TEST_CASE("a stream that breaks, ends early or says an error is no answer") {
-  int round = 0;
+  std::atomic<int> rounds{0};  // a client may be back before the round that it left has ended
   const ScriptedServer server([&](const std::string&, const auto& peer) {
+    const int round = ++rounds;
     peer.Send(ScriptedServer::StreamHead());
     peer.SendChunk(Text("a"));
-    ++round;
     if (round == 1) return false;            // the connection breaks
     if (round == 2) peer.Send("0\r\n\r\n");  // the stream ends without a reason
     if (round == 3) peer.SendChunk(Event(R"({"error":{"message":"lost","code":503}})"));
