@@ -64,6 +64,7 @@ HWY_INLINE void FillScaled(const float* x, float inverse, int64_t col, int64_t c
   for (int64_t i = 0; i < count; i += 4, out += group.count * 4) std::memcpy(out, q + i, 4);
 }
 
+// Each part looks over the whole row for the row's scale; parts are few where that counts.
 void FillScaledRow(const float* row, int64_t cols, ColumnPart part, int64_t j,
                    const ColumnGroup& group) {
   const float row_scale = std::max(LargestMagnitude(row, cols) / 127.0f, kSmallestScale);
