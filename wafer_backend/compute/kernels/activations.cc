@@ -13,6 +13,7 @@
 #include "hwy/highway.h"
 #include "wafer_backend/compute/kernels/half.h"
 #include "wafer_backend/compute/kernels/sixteen-inl.h"
+#include "wafer_backend/compute/kernels/winograd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace waferline::kernels {
@@ -37,9 +38,9 @@ HWY_INLINE float LargestMagnitude(const float* x, int64_t count) {
   return hn::GetLane(hn::MaxOfLanes(d, largest));
 }
 
-// The least e (within limits) with which largest / 2^e is within 127.5.
+// The least e (within limits) with which largest / 2^e is within 120.5.
 HWY_INLINE int ScaleExponent(float largest) {
-  const float widened = largest * 0x1.01010102p0f;  // 128 / 127.5: then the exponent alone tells
+  const float widened = largest * (128 / 120.5f);  // then the exponent alone tells
   int32_t bits;
   std::memcpy(&bits, &widened, 4);
   return std::clamp((bits >> 23) - 127 - 6, kLeastExponent, 0);
@@ -60,14 +61,16 @@ HWY_INLINE void FillScaled(const float* x, float inverse, int64_t col, int64_t c
     const auto integer = hn::Sub(hn::BitCast(di, rounded), hn::BitCast(di, no_fraction));
     hn::Store(hn::DemoteTo(d8, integer), d8, q + i);
   }
-  int8_t* out = group.q + (col / 4 * group.count + j) * 4;
-  for (int64_t i = 0; i < count; i += 4, out += group.count * 4) std::memcpy(out, q + i, 4);
+  const int64_t quad_bytes = group.count * 4;
+  int8_t* out = group.q + col / 4 * quad_bytes + j * 4;
+  for (int64_t i = 0; i < count; i += 4, out += quad_bytes) std::memcpy(out, q + i, 4);
 }
 
 // Each part looks over the whole row for the row's scale; parts are few where that counts.
 void FillScaledRow(const float* row, int64_t cols, ColumnPart part, int64_t j,
                    const ColumnGroup& group) {
-  const float row_scale = std::max(LargestMagnitude(row, cols) / 127.0f, kSmallestScale);
+  const float row_scale =
+      std::max(LargestMagnitude(row, cols) / kLargestActivation, kSmallestScale);
   const float inverse = 1.0f / row_scale;
   const auto exponent_of = [&](int64_t col) {
     const int64_t count = std::min(kScaleColumns, cols - col);
@@ -126,6 +129,11 @@ void FillInt8(const float* x, int64_t cols, ColumnPart part, const ColumnGroup& 
       }
       if (group.sums != nullptr) group.sums[at] = static_cast<float>(sum);
     }
+#if HWY_TARGET == HWY_AVX3
+    if (group.start_winograd != nullptr) {
+      FillWinogradStart(q, count, group.start_winograd + block * count);
+    }
+#endif
   }
 }
 
@@ -185,6 +193,7 @@ int64_t LayOut(const ActivationForms& forms, int64_t cols, std::byte* memory, Co
   arrays.Take(forms.start_q8_0, blocks * count, &group->start_q8_0);
   arrays.Take(forms.start_q4_0, blocks * count, &group->start_q4_0);
   arrays.Take(forms.start_q6_k, 2 * blocks * count, &group->start_q6_k);
+  arrays.Take(forms.start_winograd, blocks * count, &group->start_winograd);
   arrays.Take(forms.sums, blocks * count, &group->sums);
   return arrays.used;
 }

@@ -13,10 +13,13 @@ namespace waferline::kernels {
 
 inline constexpr int64_t kMaxColumns = 12;
 inline constexpr int64_t kActivationBlock = 32;  // columns whose integer sum is exact in one go
-// Columns of a row that share a scale, two blocks. It is the row's scale times a power of two:
+// Columns of a row that share a scale, four blocks. It is the row's scale times a power of two:
 // going from one to the next is added to an exponent, beside the multipliers that products keep
 // busy.
-inline constexpr int64_t kScaleColumns = 64;
+inline constexpr int64_t kScaleColumns = 128;
+// Of an activation as an integer: a weight of four bits can be added to it within a byte
+// (Winograd's products, winograd-inl.h).
+inline constexpr int kLargestActivation = 120;
 
 // Which forms a call needs; each costs time and memory.
 struct ActivationForms {
@@ -26,7 +29,8 @@ struct ActivationForms {
   bool start_q8_0 = false;  // what the integer sums of each dtype start from, because its
   bool start_q4_0 = false;  // weights are stored with an offset: -offset * sum of q
   bool start_q6_k = false;
-  bool sums = false;  // for formats with minima
+  bool start_winograd = false;  // of Q4_0 under Winograd's products (winograd-inl.h)
+  bool sums = false;            // for formats with minima
 };
 
 // One group of J = `count` rows. Arrays that were not asked for are null.
@@ -34,14 +38,15 @@ struct ColumnGroup {
   int64_t count = 0;
   float* f32 = nullptr;           // [cols][J]
   uint16_t* bf16 = nullptr;       // [ceil(cols / 2)][J][2], zero beyond cols
-  int8_t* q = nullptr;            // [cols / 4][J][4], -127 .. 127
-  float* ratio = nullptr;         // [ceil(cols / 64)][J]: scale of the 64 before / scale of these,
+  int8_t* q = nullptr;            // [cols / 4][J][4], -120 .. 120
+  float* ratio = nullptr;         // [ceil(cols / 128)][J]: scale of those before / scale of these,
                                   // in the path's form (PowerOfTwo, sixteen-inl.h)
-  float* last_scale = nullptr;    // [J]: of the last 64
+  float* last_scale = nullptr;    // [J]: of the last columns
   int32_t* start_q8_0 = nullptr;  // [cols / 32][J]
   int32_t* start_q4_0 = nullptr;  // [cols / 32][J]
   int32_t* start_q6_k = nullptr;  // [cols / 16][J]
-  float* sums = nullptr;          // [cols / 32][J]: sum of q
+  int32_t* start_winograd = nullptr;  // [cols / 32][J]
+  float* sums = nullptr;              // [cols / 32][J]: sum of q
 };
 
 // How n rows fall into groups: as few as possible, as even as possible, so that no group's work is
@@ -60,8 +65,8 @@ ColumnGroup LayOutGroup(const ActivationForms& forms, int64_t cols, int64_t coun
 
 // Fills columns [first, end) of the group from its `count` rows, x: f32 [count][cols]; both are
 // multiples of kScaleColumns, or end is cols. bf16: nearest even. int8: a row's scale is its
-// largest magnitude / 127; each kScaleColumns are divided by that and by the least power of two
-// that leaves them within 127.5, and rounded to nearest even; cols is a multiple of 32.
+// largest magnitude / 120; each kScaleColumns are divided by that and by the least power of two
+// that leaves them within 120.5, and rounded to nearest even; cols is a multiple of 32.
 struct ColumnPart {
   int64_t first;
   int64_t end;

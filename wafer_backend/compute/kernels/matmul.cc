@@ -82,11 +82,13 @@ void Multiply(const ProductTask& task, CpuPath path) {
 
 }  // namespace
 
-void AddForms(DType dtype, CpuPath path, ActivationForms* forms) {
+void AddForms(DType dtype, CpuPath path, int64_t groups, ActivationForms* forms) {
   if (IsQuantised(dtype)) {
     forms->int8 = true;
     forms->start_q8_0 |= dtype == DType::kQ8_0;
-    forms->start_q4_0 |= dtype == DType::kQ4_0;
+    const bool winograd = path == CpuPath::kAvx512 && groups >= kWinogradGroups;
+    forms->start_q4_0 |= dtype == DType::kQ4_0 && !winograd;
+    forms->start_winograd |= dtype == DType::kQ4_0 && winograd;
     forms->start_q6_k |= dtype == DType::kQ6_K;
     forms->sums |= dtype == DType::kQ4_K || dtype == DType::kQ5_K;
   } else if (MultipliesBf16(dtype, path)) {
@@ -97,7 +99,9 @@ void AddForms(DType dtype, CpuPath path, ActivationForms* forms) {
 }
 
 Bytes WorkspaceBytes(const PackedMatrix& weights) {
-  return IsQuantised(weights.dtype()) ? Bytes(weights.cols() * kPanelRows) : Bytes();
+  if (!IsQuantised(weights.dtype())) return Bytes();
+  if (weights.dtype() != DType::kQ4_0) return Bytes(weights.cols() * kPanelRows);
+  return 2 * weights.cols() / kActivationBlock * Bytes(sizeof(WinogradBlock));
 }
 
 void MatMul(std::span<const Product> products, const float* x, int64_t n, ThreadPool& pool,
@@ -105,15 +109,15 @@ void MatMul(std::span<const Product> products, const float* x, int64_t n, Thread
   WL_CHECK(n >= 0);
   if (products.empty() || n == 0) return;
   const int64_t cols = products.front().weights->cols();
+  const int64_t group_count = ColumnPlan{n}.groups();
   ActivationForms forms;
   Bytes workspace;
   for (const Product& product : products) {
     WL_CHECK(product.weights->cols() == cols);
-    AddForms(product.weights->dtype(), path, &forms);
+    AddForms(product.weights->dtype(), path, group_count, &forms);
     workspace = std::max(workspace, WorkspaceBytes(*product.weights));
   }
   const std::vector<ColumnGroup> groups = FillGroups(forms, x, n, cols, pool, scratch, path);
-  const auto group_count = static_cast<int64_t>(groups.size());
   const std::vector<Share> shares = ShareOut(products, group_count, pool.threads());
   std::byte* workspaces = scratch.Take(Scratch::kWorkers, pool.threads() * workspace);
   int64_t tasks = 0;

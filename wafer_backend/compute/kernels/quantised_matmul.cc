@@ -14,6 +14,7 @@
 #include "hwy/highway.h"
 #include "wafer_backend/compute/kernels/quantised_tile-inl.h"
 #include "wafer_backend/compute/kernels/quantised_weights-inl.h"
+#include "wafer_backend/compute/kernels/winograd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace waferline::kernels {
@@ -27,24 +28,33 @@ HWY_INLINE void MultiplyTileOf(int64_t columns, const Weights* w, const TilePass
 }
 
 const int32_t* StartOf(DType dtype, const ColumnGroup& group) {
-  return dtype == DType::kQ8_0   ? group.start_q8_0
-         : dtype == DType::kQ4_0 ? group.start_q4_0
-         : dtype == DType::kQ6_K ? group.start_q6_k
-                                 : nullptr;
+  switch (dtype) {
+    case DType::kQ8_0:
+      return group.start_q8_0;
+    case DType::kQ4_0:
+      return group.start_winograd != nullptr ? group.start_winograd : group.start_q4_0;
+    case DType::kQ6_K:
+      return group.start_q6_k;
+    default:
+      return nullptr;
+  }
 }
 
 constexpr int64_t TilesOf(int64_t columns, int64_t panels) {
   return (columns * panels + kTileColumns - 1) / kTileColumns;
 }
 
-// What comes from memory while other panels are multiplied: an equal part with each tile.
+// What comes from memory while other panels are multiplied: an equal part with each of the last
+// tiles; what came earlier could be pushed out of the cache before its turn.
 struct Ahead {
   const std::byte* from;
-  int64_t lines;  // for each 64 columns of a tile
+  int64_t lines;  // with each kScaleColumns of a tile
+  int64_t pause;  // tiles before the first part
 
-  const std::byte* TakePart(int64_t cols) {
-    return std::exchange(from, from + (cols + 63) / 64 * lines * 64);
-  }
+  Ahead(const std::byte* from, int64_t all_lines, int64_t tiles, int64_t steps)
+      : from(from),
+        lines((all_lines + tiles * steps - 1) / (tiles * steps)),
+        pause(all_lines == 0 ? 0 : tiles - (all_lines + lines * steps - 1) / (lines * steps)) {}
 };
 
 // The group times kPanels panels from `panel` on.
@@ -56,6 +66,7 @@ void MultiplyGroup(const ProductTask& task, int64_t panel, const ColumnGroup& gr
   const int64_t tiles = TilesOf(group.count, kPanels);
   for (int64_t tile = 0; tile < tiles; ++tile) {
     const int64_t j = group.count * tile / tiles;
+    const int64_t lines = ahead->pause-- > 0 ? 0 : ahead->lines;
     TilePass pass{
         .blocks = m.cols() / kActivationBlock,
         .stride = group.count,
@@ -66,9 +77,10 @@ void MultiplyGroup(const ProductTask& task, int64_t panel, const ColumnGroup& gr
         .sums = group.sums == nullptr ? nullptr : group.sums + j,
         .y = task.product->y + (first_row + j) * m.rows() + panel * kPanelRows,
         .y_stride = m.rows(),
-        .ahead = ahead->TakePart(m.cols()),
-        .ahead_lines = ahead->lines,
+        .ahead = ahead->from,
+        .ahead_lines = lines,
     };
+    ahead->from += (m.cols() + kScaleColumns - 1) / kScaleColumns * lines * 64;
     for (int p = 0; p < kPanels; ++p) {
       pass.lanes[p] = std::min(kPanelRows, m.rows() - (panel + p) * kPanelRows);
     }
@@ -117,6 +129,20 @@ void MultiplyPanels(const ProductTask& task, int64_t panel, Ahead ahead) {
   for (int p = 0; p < kPanels; ++p) {
     packed[p].panel = reinterpret_cast<const uint8_t*>(m.panel(panel + p));
   }
+#if HWY_TARGET == HWY_AVX3
+  if constexpr (kDType == DType::kQ4_0) {
+    if (task.groups[0].start_winograd != nullptr) {
+      const int64_t blocks = m.cols() / kActivationBlock;
+      WinogradWeights unpacked[kPanels];
+      for (int p = 0; p < kPanels; ++p) {
+        auto* memory = reinterpret_cast<WinogradBlock*>(task.workspace) + p * blocks;
+        UnpackWinograd(packed[p], blocks, memory);
+        unpacked[p] = {memory};
+      }
+      return with_groups(unpacked);
+    }
+  }
+#endif
   if constexpr (NeedsUnpacking(kDType)) {
     static_assert(kPanels == 1);  // room in the workspace
     if (std::ssize(task.groups) >= kWorthUnpacking) {
@@ -142,12 +168,12 @@ void MultiplyTask(const ProductTask& task) {
   const int64_t at_once = groups >= kWorthPairing ? kMost : 1;
   int64_t tiles = 0;
   for (const ColumnGroup& group : task.groups) tiles += TilesOf(group.count, at_once);
-  const int64_t steps = tiles * ((m.cols() + 63) / 64);
+  const int64_t steps = (m.cols() + kScaleColumns - 1) / kScaleColumns;
   for (int64_t panel = task.first_panel, width; panel < task.end_panel; panel += width) {
     width = std::min(at_once, task.end_panel - panel);
     const int64_t next = panel + width;  // of this task, or of the one that this thread takes next
     const int64_t next_panels = std::min(at_once, m.panel_count() - next);
-    const Ahead ahead{m.panel(next), (next_panels * fetched + steps - 1) / steps};
+    const Ahead ahead(m.panel(next), next_panels * fetched, tiles, steps);
     if (width == 1) {
       MultiplyPanels<1, kDType>(task, panel, ahead);
     } else {

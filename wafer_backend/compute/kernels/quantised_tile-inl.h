@@ -28,12 +28,12 @@ struct TilePass {
   const int8_t* q;  // of the tile's first row, as the arrays below
   const float* ratio;
   const float* last_scale;
-  const int32_t* start;  // null: sums start from 0
+  const int32_t* start;  // null: sums start from 0; under kPairs from the weights' start too
   const float* sums;     // for minima
   float* y;              // [tile rows][y_stride], at the first panel's first row
   int64_t y_stride;
   std::array<int64_t, kTilePanels> lanes;  // rows of each panel that exist
-  const std::byte* ahead;  // memory to be fetched meanwhile: `ahead_lines` lines each 2 blocks
+  const std::byte* ahead;  // memory to be fetched meanwhile: `ahead_lines` lines each scale
   int64_t ahead_lines;
 };
 
@@ -50,9 +50,30 @@ HWY_INLINE void AddQuad(const Weights (&w)[kPanels], int64_t block, const int8_t
     if constexpr (kPanels == 1) {
       dot[0][j] = DotQuad(dot[0][j], quad[0], x + j * 4);
     } else {
-      const I32x16 xs = Broadcast(reinterpret_cast<const int32_t*>(x + j * 4));
+      const U8x64 xs = BroadcastQuad(x + j * 4);
 #pragma GCC unroll 2
       for (int p = 0; p < kPanels; ++p) dot[p][j] = DotQuad(dot[p][j], quad[p], xs);
+    }
+  }
+}
+
+// The same for quads kQuad and kQuad + 1 in half the products (winograd-inl.h).
+template <int kQuad, int kPanels, int kColumns, class Weights>
+HWY_INLINE void AddPair(const Weights (&w)[kPanels], int64_t block, const int8_t* x, int64_t stride,
+                        I32x16 (&dot)[kPanels][kColumns]) {
+  U8x64 low[kPanels], high[kPanels];
+#pragma GCC unroll 2
+  for (int p = 0; p < kPanels; ++p) {
+    low[p] = w[p].template Quad<kQuad>(block);
+    high[p] = w[p].template Quad<kQuad + 1>(block);
+  }
+#pragma GCC unroll 12
+  for (int j = 0; j < kColumns; ++j) {
+    const U8x64 x_low = BroadcastQuad(x + j * 4);
+    const U8x64 x_high = BroadcastQuad(x + stride * 4 + j * 4);
+#pragma GCC unroll 2
+    for (int p = 0; p < kPanels; ++p) {
+      dot[p][j] = DotQuad(dot[p][j], AddBytes(low[p], x_high), AddBytes(high[p], x_low));
     }
   }
 }
@@ -74,6 +95,14 @@ HWY_INLINE const int8_t* AddQuads(const Weights (&w)[kPanels], int64_t block, co
   return x;
 }
 
+template <int kPanels, int kColumns, class Weights, int... t>
+HWY_INLINE const int8_t* AddPairs(const Weights (&w)[kPanels], int64_t block, const TilePass& pass,
+                                  const int8_t* x, I32x16 (&dot)[kPanels][kColumns],
+                                  std::integer_sequence<int, t...>) {
+  ((AddPair<2 * t>(w, block, x, pass.stride, dot), x = NextQuad(x, 2 * pass.stride)), ...);
+  return x;
+}
+
 // sum[.][j] += float(dot of the part) * weight scale, in units of the activations' scale.
 template <int kHalf, int kPanels, int kColumns, class Weights>
 HWY_INLINE const int8_t* AddPart(const Weights (&w)[kPanels], int64_t block, const TilePass& pass,
@@ -85,10 +114,18 @@ HWY_INLINE const int8_t* AddPart(const Weights (&w)[kPanels], int64_t block, con
     const int32_t zero = 0;
     const I32x16 start = Broadcast(Weights::kMinima ? &zero : pass.start + part * pass.stride + j);
 #pragma GCC unroll 2
-    for (int p = 0; p < kPanels; ++p) dot[p][j] = start;
+    for (int p = 0; p < kPanels; ++p) {
+      dot[p][j] = start;
+      if constexpr (Weights::kPairs > 0) dot[p][j] = Add(start, w[p].Start(block));
+    }
   }
-  constexpr int kQuads = Weights::kHalves ? 4 : 8;
-  x = AddQuads<kHalf * 4>(w, block, pass, x, dot, std::make_integer_sequence<int, kQuads>());
+  constexpr int kPaired = Weights::kPairs * 2;
+  constexpr int kQuads = Weights::kHalves ? 4 : 8 - kPaired;
+  if constexpr (Weights::kPairs > 0) {
+    x = AddPairs(w, block, pass, x, dot, std::make_integer_sequence<int, Weights::kPairs>());
+  }
+  x = AddQuads<kHalf * 4 + kPaired>(w, block, pass, x, dot,
+                                    std::make_integer_sequence<int, kQuads>());
 #pragma GCC unroll 2
   for (int p = 0; p < kPanels; ++p) {
     const F32x16 scale = w[p].Scale(block, kHalf);
@@ -116,7 +153,7 @@ HWY_INLINE const int8_t* AddPart(const Weights (&w)[kPanels], int64_t block, con
 // current scale: where that changes the sum is converted, and the last scale makes it a number.
 template <int kPanels, int kColumns, class Weights>
 HWY_NOINLINE void MultiplyTile(const Weights* weights, const TilePass& pass_in) {
-  static_assert(kScaleColumns == 2 * kActivationBlock);
+  constexpr int64_t kScaleBlocks = kScaleColumns / kActivationBlock;
   Weights w[kPanels];
 #pragma GCC unroll 2
   for (int p = 0; p < kPanels; ++p) w[p] = weights[p];
@@ -135,7 +172,7 @@ HWY_NOINLINE void MultiplyTile(const Weights* weights, const TilePass& pass_in) 
   const float* ratio = pass.ratio;
   const int8_t* x = pass.q;
   for (int64_t block = 0; block < pass.blocks; ++block) {
-    if (block % 2 == 0) {
+    if (block % kScaleBlocks == 0) {
       for (int64_t line = 0; line < pass.ahead_lines; ++line) {
         __builtin_prefetch(ahead, 0, 2);
         ahead += 64;

@@ -23,6 +23,7 @@ struct PackedWeights {
   static constexpr int64_t kChunkBlocks = kChunk.cols / 32;
   static constexpr bool kHalves = kDType == DType::kQ6_K;  // two scales a block of 32 columns
   static constexpr bool kMinima = kDType == DType::kQ4_K || kDType == DType::kQ5_K;
+  static constexpr int kPairs = 0;  // first pairs of quads under winograd-inl.h
 
   const uint8_t* panel;
 

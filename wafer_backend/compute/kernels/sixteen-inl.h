@@ -57,8 +57,9 @@ HWY_INLINE F32x16 LoadI8(const int8_t* p) {
   const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes))};
 }
+HWY_INLINE __mmask16 FirstLanes(int64_t count) { return static_cast<__mmask16>((1u << count) - 1); }
 HWY_INLINE void Store(F32x16 a, float* p, int64_t count) {
-  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << count) - 1), a.v);
+  _mm512_mask_storeu_ps(p, FirstLanes(count), a.v);
 }
 HWY_INLINE F32x16 Mul(F32x16 a, F32x16 b) { return {_mm512_mul_ps(a.v, b.v)}; }
 HWY_INLINE F32x16 MulAdd(F32x16 a, F32x16 b, F32x16 c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
@@ -72,8 +73,23 @@ HWY_INLINE F32x16 TimesPowerOfTwo(F32x16 a, const float* form) {
   return {_mm512_scalef_ps(a.v, _mm512_set1_ps(*form))};
 }
 
+HWY_INLINE I32x16 Add(I32x16 a, I32x16 b) { return {_mm512_add_epi32(a.v, b.v)}; }
+HWY_INLINE I32x16 Negate(I32x16 a) { return {_mm512_sub_epi32(_mm512_setzero_si512(), a.v)}; }
+HWY_INLINE I32x16 LoadI32(const int32_t* p) { return {_mm512_loadu_si512(p)}; }
+HWY_INLINE void Store(I32x16 a, int32_t* p, int64_t count = 16) {
+  _mm512_mask_storeu_epi32(p, FirstLanes(count), a.v);
+}
+
 HWY_INLINE U8x64 LoadBytes(const uint8_t* p) { return {_mm512_loadu_si512(p)}; }
 HWY_INLINE void StoreBytes(U8x64 a, uint8_t* p) { _mm512_storeu_si512(p, a.v); }
+HWY_INLINE U8x64 AddBytes(U8x64 a, U8x64 b) { return {_mm512_add_epi8(a.v, b.v)}; }
+HWY_INLINE U8x64 BroadcastByte(int value) { return {_mm512_set1_epi8(static_cast<char>(value))}; }
+HWY_INLINE U8x64 BroadcastQuad(const int8_t* p) {
+  return {_mm512_set1_epi32(*reinterpret_cast<const int32_t*>(p))};
+}
+HWY_INLINE U8x64 LoadQuads(const int8_t* p, int64_t count) {
+  return {_mm512_maskz_loadu_epi32(FirstLanes(count), p)};
+}
 HWY_INLINE U8x64 And(U8x64 a, uint8_t mask) {
   return {_mm512_and_si512(a.v, _mm512_set1_epi8(static_cast<char>(mask)))};
 }
@@ -95,8 +111,8 @@ HWY_INLINE I32x16 DotQuad(I32x16 sum, U8x64 w, const int8_t* x) {
       : "v"(w.v), "m"(*reinterpret_cast<const int32_t*>(x)));
   return sum;
 }
-// The same with x in every lane already, for several panels to share.
-HWY_INLINE I32x16 DotQuad(I32x16 sum, U8x64 w, I32x16 x) {
+// The same with signed x[4 lane + i].
+HWY_INLINE I32x16 DotQuad(I32x16 sum, U8x64 w, U8x64 x) {
   asm("vpdpbusd %2, %1, %0" : "+v"(sum.v) : "v"(w.v), "v"(x.v));
   return sum;
 }
@@ -289,6 +305,11 @@ HWY_INLINE I32x16 DotQuad(const I32x16& sum, const U8x64& w, const int8_t* x) {
 #if HWY_TARGET != HWY_AVX3
 HWY_INLINE float PowerOfTwo(int e) { return TwoTo(e); }
 HWY_INLINE F32x16 TimesPowerOfTwo(F32x16 a, const float* form) { return Mul(a, Broadcast(form)); }
+HWY_INLINE U8x64 BroadcastQuad(const int8_t* p) {
+  uint8_t bytes[64];
+  for (int i = 0; i < 64; i += 4) std::memcpy(bytes + i, p, 4);
+  return LoadBytes(bytes);
+}
 #endif
 
 // The bit field `mask << kFrom` of each byte, moved to start at bit kTo. Fields stay in their byte.
