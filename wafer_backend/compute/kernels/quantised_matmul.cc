@@ -100,8 +100,8 @@ HWY_NOINLINE void Unpack(const PackedWeights<kDType>& w, int64_t blocks, uint8_t
 }
 
 // With this many groups, unpacking a panel of K-quants once costs less than in each group's pass.
-// The nibbles of Q4_0 are taken apart beside the products, and whole bytes would crowd the caches:
-// 0.99 and 1.01 times as fast for prompts.
+// The nibbles of Q4_0 are taken apart beside the products, and whole bytes would crowd the caches
+// (0.99 and 1.01 times as fast for prompts), unless Winograd's products use them.
 constexpr int64_t kWorthUnpacking = 3;
 constexpr bool NeedsUnpacking(DType dtype) {
   return dtype != DType::kQ8_0 && dtype != DType::kQ4_0;

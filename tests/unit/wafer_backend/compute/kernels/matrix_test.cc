@@ -110,23 +110,49 @@ TEST_CASE("a row's product has the same bits alone, in any batch and with any nu
   }
 }
 
+// Where many rows meet two at a time in a byte (Winograd's products), these fill it to its ends.
+TEST_CASE("the largest activations have the same bits alone and among many rows") {
+  SeededStream random(41);
+  ThreadPool pool(2);
+  for (DType dtype : kAllDTypes) {
+    for (CpuPath path : PathsOfThisMachine()) {
+      const int64_t rows = 50, cols = 256, n = 97;
+      CAPTURE(Name(dtype), Name(path));
+      const Case c = MakeCase(random, dtype, rows, cols, pool);
+      std::vector<float> x(n * cols);
+      for (float& value : x) value = random.Next() % 2 == 0 ? 1.0f : -1.0f;
+      const std::vector<float> whole = Multiply(c, x, n, pool, path);
+      CheckAgainstReference(c, x, whole, n);
+      for (int64_t row = 0; row < n; ++row) {
+        const std::vector<float> one(x.begin() + row * cols, x.begin() + (row + 1) * cols);
+        const std::vector<float> alone = Multiply(c, one, 1, pool, path);
+        REQUIRE(std::memcmp(alone.data(), &whole[row * rows], rows * 4) == 0);
+      }
+    }
+  }
+}
+
 TEST_CASE("products that share their input give what each gives alone") {
   SeededStream random(5);
   ThreadPool pool(2);
   const Case a = MakeCase(random, DType::kQ4_K, 40, 512, pool);
   const Case b = MakeCase(random, DType::kF16, 17, 512, pool);
   const Case c = MakeCase(random, DType::kQ6_K, 100, 512, pool);
+  const Case d = MakeCase(random, DType::kQ4_0, 50, 512, pool);
   for (CpuPath path : PathsOfThisMachine()) {
-    for (int64_t n : {1, 7, 40}) {
+    for (int64_t n : {1, 7, 40, 90}) {
       const std::vector<float> x = RandomFloats(random, n * 512);
-      std::vector<float> ya(n * 40), yb(n * 17), yc(n * 100);
-      const Product all[] = {
-          {&a.packed, ya.data()}, {&b.packed, yb.data()}, {&c.packed, yc.data()}};
+      std::vector<float> ya(n * 40), yb(n * 17), yc(n * 100), yd(n * 50);
+      const Product all[] = {{&a.packed, ya.data()},
+                             {&b.packed, yb.data()},
+                             {&c.packed, yc.data()},
+                             {&d.packed, yd.data()}};
       Scratch scratch;
       MatMul(all, x.data(), n, pool, scratch, path);
       REQUIRE(ya == Multiply(a, x, n, pool, path));
       REQUIRE(yb == Multiply(b, x, n, pool, path));
       REQUIRE(yc == Multiply(c, x, n, pool, path));
+      REQUIRE(yd == Multiply(d, x, n, pool, path));
     }
   }
 }
@@ -148,13 +174,13 @@ TEST_CASE("activations whose size changes from block to block keep each block's 
   for (DType dtype : kAllDTypes) {
     if (BlockLength(dtype) == 1) continue;
     for (CpuPath path : PathsOfThisMachine()) {
-      const int64_t cols = 1024;
+      const int64_t cols = 2048;
       const Case c = MakeCase(random, dtype, 20, cols, pool);
-      // Zero, tiny and huge stretches of 64 columns; the huge ones are each alone in their row.
-      for (int64_t huge = 0; huge < cols / 64; huge += 3) {
+      // Zero, tiny and huge stretches of 128 columns; the huge ones are each alone in their row.
+      for (int64_t huge = 0; huge < cols / 128; huge += 3) {
         std::vector<float> x = RandomFloats(random, cols);
         for (int64_t col = 0; col < cols; ++col) {
-          const int64_t part = col / 64;
+          const int64_t part = col / 128;
           x[col] *= part == huge ? 1.0f : part % 2 == 0 ? 0.0f : 1e-30f;
         }
         CAPTURE(Name(dtype), Name(path), huge);
@@ -162,7 +188,7 @@ TEST_CASE("activations whose size changes from block to block keep each block's 
         // The same without the huge stretch, made large by a factor that is exact.
         std::vector<float> small = x, large = x;
         for (int64_t col = 0; col < cols; ++col) {
-          if (col / 64 == huge) small[col] = large[col] = 0;
+          if (col / 128 == huge) small[col] = large[col] = 0;
           small[col] *= 0x1p60f;
           large[col] *= 0x1p100f;
         }
