@@ -21,7 +21,7 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // A row is summed in units of its current scale (quantised_tile-inl.h), so that a sum meets the
-// activations' scales once in 64 columns and not in every product. Columns that are smaller than
+// activations' scales once in many columns and not in every product. Columns that are smaller than
 // 2^kLeastExponent against their row's largest count as zero, as rows below the smallest scale do:
 // what they leave out is far below the last bit of any sum that matters.
 inline constexpr int kLeastExponent = -30;
@@ -38,53 +38,55 @@ HWY_INLINE float LargestMagnitude(const float* x, int64_t count) {
   return hn::GetLane(hn::MaxOfLanes(d, largest));
 }
 
-// The least e (within limits) with which largest / 2^e is within 120.5.
-HWY_INLINE int ScaleExponent(float largest) {
-  const float widened = largest * (128 / 120.5f);  // then the exponent alone tells
+// The least e (within limits) with which largest / 2^e is within limit.
+HWY_INLINE int ScaleExponent(float largest, float limit) {
+  const float widened = largest * (128 / limit);  // then the exponent alone tells
   int32_t bits;
   std::memcpy(&bits, &widened, 4);
   return std::clamp((bits >> 23) - 127 - 6, kLeastExponent, 0);
 }
 
-// Rounds `count` values (a multiple of 32) times `inverse` into column j of the group, from `col`
-// on: to nearest even, as adding what leaves a number no room for a fraction does.
-HWY_INLINE void FillScaled(const float* x, float inverse, int64_t col, int64_t count, int64_t j,
-                           const ColumnGroup& group) {
+// Rounds `count` values (a multiple of 32) times `inverse` into column j of J = `rows`, from `out`
+// on, i8 [count / 4][J][4]: to nearest even, as adding what leaves a number no room for a fraction
+// does.
+HWY_INLINE void FillScaled(const float* x, float inverse, int64_t count, int64_t j, int64_t rows,
+                           int8_t* out) {
   const Floats d;
   const hn::RebindToSigned<Floats> di;
   const hn::Rebind<int8_t, Floats> d8;
   const auto factor = hn::Set(d, inverse);
   const auto no_fraction = hn::Set(d, 0x1.8p23f);
-  HWY_ALIGN int8_t q[kScaleColumns];
+  HWY_ALIGN int8_t q[kPartColumns];
   for (int64_t i = 0; i < count; i += static_cast<int64_t>(hn::Lanes(d))) {
     const auto rounded = hn::Add(hn::Mul(hn::LoadU(d, x + i), factor), no_fraction);
     const auto integer = hn::Sub(hn::BitCast(di, rounded), hn::BitCast(di, no_fraction));
     hn::Store(hn::DemoteTo(d8, integer), d8, q + i);
   }
-  const int64_t quad_bytes = group.count * 4;
-  int8_t* out = group.q + col / 4 * quad_bytes + j * 4;
-  for (int64_t i = 0; i < count; i += 4, out += quad_bytes) std::memcpy(out, q + i, 4);
+  out += j * 4;
+  for (int64_t i = 0; i < count; i += 4, out += rows * 4) std::memcpy(out, q + i, 4);
 }
 
 // Each part looks over the whole row for the row's scale; parts are few where that counts.
-void FillScaledRow(const float* row, int64_t cols, ColumnPart part, int64_t j,
-                   const ColumnGroup& group) {
-  const float row_scale =
-      std::max(LargestMagnitude(row, cols) / kLargestActivation, kSmallestScale);
+template <DType kDType>
+void FillScaledRow(const float* row, int64_t cols, ColumnPart part, int64_t j, int64_t rows,
+                   const Int8Rows& out) {
+  constexpr Int8Scale kScale = Int8ScaleFor(kDType);
+  constexpr float kLargest = kScale.largest;
+  const float row_scale = std::max(LargestMagnitude(row, cols) / kLargest, kSmallestScale);
   const float inverse = 1.0f / row_scale;
   const auto exponent_of = [&](int64_t col) {
-    const int64_t count = std::min(kScaleColumns, cols - col);
-    return ScaleExponent(LargestMagnitude(row + col, count) * inverse);
+    const int64_t count = std::min(kScale.columns, cols - col);
+    return ScaleExponent(LargestMagnitude(row + col, count) * inverse, kLargest + 0.5f);
   };
-  int before = part.first == 0 ? 0 : exponent_of(part.first - kScaleColumns);
-  for (int64_t col = part.first; col < part.end; col += kScaleColumns) {
+  int before = part.first == 0 ? 0 : exponent_of(part.first - kScale.columns);
+  for (int64_t col = part.first; col < part.end; col += kScale.columns) {
     const int e = exponent_of(col);
-    group.ratio[col / kScaleColumns * group.count + j] = PowerOfTwo(before - e);
-    FillScaled(row + col, inverse * TwoTo(-e), col, std::min(kScaleColumns, part.end - col), j,
-               group);
+    out.ratio[col / kScale.columns * rows + j] = PowerOfTwo(before - e);
+    FillScaled(row + col, inverse * TwoTo(-e), std::min(kScale.columns, part.end - col), j, rows,
+               out.q + col * rows);
     before = e;
   }
-  if (part.end == cols) group.last_scale[j] = row_scale * TwoTo(before);
+  if (part.end == cols) out.last_scale[j] = row_scale * TwoTo(before);
 }
 
 using RowSums = std::array<int32_t, 16>;  // of `count` rows
@@ -113,34 +115,51 @@ HWY_INLINE RowSums SumFourQuads(const int8_t* q, size_t count) {
 
 void FillInt8(const float* x, int64_t cols, ColumnPart part, const ColumnGroup& group) {
   const int64_t count = group.count;
-  for (int64_t j = 0; j < count; ++j) FillScaledRow(x + j * cols, cols, part, j, group);
+  for (int64_t j = 0; j < count; ++j) {
+    FillScaledRow<DType::kQ8_0>(x + j * cols, cols, part, j, count, group.int8);
+  }
   for (int64_t block = part.first / 32; block < part.end / 32; ++block) {
-    const int8_t* q = group.q + block * 32 * count;
+    const int8_t* q = group.int8.q + block * 32 * count;
     const RowSums first = SumFourQuads(q, static_cast<size_t>(count));
     const RowSums second = SumFourQuads(q + 16 * count, static_cast<size_t>(count));
     for (int64_t j = 0; j < count; ++j) {
       const int64_t at = block * count + j;
       const int32_t sum = first[j] + second[j];
       if (group.start_q8_0 != nullptr) group.start_q8_0[at] = -128 * sum;
-      if (group.start_q4_0 != nullptr) group.start_q4_0[at] = -8 * sum;
       if (group.start_q6_k != nullptr) {
         group.start_q6_k[2 * block * count + j] = -32 * first[j];
         group.start_q6_k[(2 * block + 1) * count + j] = -32 * second[j];
       }
       if (group.sums != nullptr) group.sums[at] = static_cast<float>(sum);
     }
+  }
+}
+
+void FillInt8ForQ4_0(const float* x, int64_t cols, ColumnPart part, const ColumnGroup& group) {
+  const int64_t count = group.count;
+  for (int64_t j = 0; j < count; ++j) {
+    FillScaledRow<DType::kQ4_0>(x + j * cols, cols, part, j, count, group.int8_q4_0);
+  }
+  for (int64_t block = part.first / 32; block < part.end / 32; ++block) {
+    const int8_t* q = group.int8_q4_0.q + block * 32 * count;
 #if HWY_TARGET == HWY_AVX3
     if (group.start_winograd != nullptr) {
       FillWinogradStart(q, count, group.start_winograd + block * count);
+      continue;
     }
 #endif
+    const RowSums first = SumFourQuads(q, static_cast<size_t>(count));
+    const RowSums second = SumFourQuads(q + 16 * count, static_cast<size_t>(count));
+    for (int64_t j = 0; j < count; ++j) {
+      group.start_q4_0[block * count + j] = -8 * (first[j] + second[j]);
+    }
   }
 }
 
 void FillBf16(const float* row, ColumnPart part, int64_t j, const ColumnGroup& group) {
-  for (int64_t col = part.first; col < part.end; col += kScaleColumns) {
-    const int64_t count = std::min(kScaleColumns, part.end - col);
-    uint16_t rounded[kScaleColumns + 1];  // all in a loop of vectors, then scattered in pairs
+  for (int64_t col = part.first; col < part.end; col += kPartColumns) {
+    const int64_t count = std::min(kPartColumns, part.end - col);
+    uint16_t rounded[kPartColumns + 1];  // all in a loop of vectors, then scattered in pairs
     for (int64_t i = 0; i < count; ++i) rounded[i] = Bf16FromFloat(row[col + i]);
     rounded[count] = 0;
     for (int64_t i = 0; i < count; i += 2) {
@@ -158,7 +177,8 @@ void FillGroup(const float* x, int64_t cols, ColumnPart part, const ColumnGroup&
     }
     if (group.bf16 != nullptr) FillBf16(row, part, j, group);
   }
-  if (group.q != nullptr) FillInt8(x, cols, part, group);
+  if (group.int8.q != nullptr) FillInt8(x, cols, part, group);
+  if (group.int8_q4_0.q != nullptr) FillInt8ForQ4_0(x, cols, part, group);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -187,9 +207,13 @@ int64_t LayOut(const ActivationForms& forms, int64_t cols, std::byte* memory, Co
   Arrays arrays{memory};
   arrays.Take(forms.f32, cols * count, &group->f32);
   arrays.Take(forms.bf16, (cols + 1) / 2 * 2 * count, &group->bf16);
-  arrays.Take(forms.int8, cols * count, &group->q);
-  arrays.Take(forms.int8, (cols + kScaleColumns - 1) / kScaleColumns * count, &group->ratio);
-  arrays.Take(forms.int8, count, &group->last_scale);
+  const auto take_int8 = [&](bool wanted, Int8Scale scale, Int8Rows* rows) {
+    arrays.Take(wanted, cols * count, &rows->q);
+    arrays.Take(wanted, (cols + scale.columns - 1) / scale.columns * count, &rows->ratio);
+    arrays.Take(wanted, count, &rows->last_scale);
+  };
+  take_int8(forms.int8, Int8ScaleFor(DType::kQ8_0), &group->int8);
+  take_int8(forms.int8_q4_0, Int8ScaleFor(DType::kQ4_0), &group->int8_q4_0);
   arrays.Take(forms.start_q8_0, blocks * count, &group->start_q8_0);
   arrays.Take(forms.start_q4_0, blocks * count, &group->start_q4_0);
   arrays.Take(forms.start_q6_k, 2 * blocks * count, &group->start_q6_k);

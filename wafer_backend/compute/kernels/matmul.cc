@@ -14,7 +14,7 @@ bool MultipliesBf16(DType dtype, CpuPath path) {
 }
 
 // Columns of one task of filling at least, where groups are too few for all threads. A multiple of
-// kScaleColumns.
+// kPartColumns.
 constexpr int64_t kFillColumns = 512;
 
 // All rows of x in the forms that the products need, in scratch memory.
@@ -84,7 +84,8 @@ void Multiply(const ProductTask& task, CpuPath path) {
 
 void AddForms(DType dtype, CpuPath path, int64_t groups, ActivationForms* forms) {
   if (IsQuantised(dtype)) {
-    forms->int8 = true;
+    forms->int8 |= dtype != DType::kQ4_0;
+    forms->int8_q4_0 |= dtype == DType::kQ4_0;
     forms->start_q8_0 |= dtype == DType::kQ8_0;
     const bool winograd = path == CpuPath::kAvx512 && groups >= kWinogradGroups;
     forms->start_q4_0 |= dtype == DType::kQ4_0 && !winograd;

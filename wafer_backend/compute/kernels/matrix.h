@@ -5,9 +5,9 @@
 //   F32, F16  f32 sum over the columns in rising order
 //   BF16      activations rounded to bf16; f32 sum in rising order (kPortable, kAvx2: activations
 //             stay f32)
-//   others    activations of each 128 columns rounded to int8 with a scale of their own (largest
-//             magnitude / 120, f32); exact integer sums of each part of the weights' block (32
-//             columns, Q6_K 16), each turned to f32, times the weights' scale, added in rising
+//   others    activations rounded to integers of a byte, each 64 columns (Q4_0: 128) with a scale
+//             of their own (activations.h); exact integer sums of each part of the weights' block
+//             (32 columns, Q6_K 16), each turned to f32, times the weights' scale, added in rising
 //             order to a sum in units of the activations' scale
 #pragma once
 

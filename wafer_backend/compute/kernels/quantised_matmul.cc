@@ -44,11 +44,16 @@ constexpr int64_t TilesOf(int64_t columns, int64_t panels) {
   return (columns * panels + kTileColumns - 1) / kTileColumns;
 }
 
+template <class Weights>
+constexpr int64_t ScalesIn(int64_t cols) {
+  return (cols + Weights::kScaleColumns - 1) / Weights::kScaleColumns;
+}
+
 // What comes from memory while other panels are multiplied: an equal part with each of the last
 // tiles; what came earlier could be pushed out of the cache before its turn.
 struct Ahead {
   const std::byte* from;
-  int64_t lines;  // with each kScaleColumns of a tile
+  int64_t lines;  // with each scale of a tile's rows
   int64_t pause;  // tiles before the first part
 
   Ahead(const std::byte* from, int64_t all_lines, int64_t tiles, int64_t steps)
@@ -62,6 +67,7 @@ template <int kPanels, class Weights>
 void MultiplyGroup(const ProductTask& task, int64_t panel, const ColumnGroup& group,
                    int64_t first_row, const Weights* w, Ahead* ahead) {
   const PackedMatrix& m = *task.product->weights;
+  const Int8Rows& x = m.dtype() == DType::kQ4_0 ? group.int8_q4_0 : group.int8;
   const int32_t* start = StartOf(m.dtype(), group);
   const int64_t tiles = TilesOf(group.count, kPanels);
   for (int64_t tile = 0; tile < tiles; ++tile) {
@@ -70,9 +76,9 @@ void MultiplyGroup(const ProductTask& task, int64_t panel, const ColumnGroup& gr
     TilePass pass{
         .blocks = m.cols() / kActivationBlock,
         .stride = group.count,
-        .q = group.q + j * 4,
-        .ratio = group.ratio + j,
-        .last_scale = group.last_scale + j,
+        .q = x.q + j * 4,
+        .ratio = x.ratio + j,
+        .last_scale = x.last_scale + j,
         .start = start == nullptr ? nullptr : start + j,
         .sums = group.sums == nullptr ? nullptr : group.sums + j,
         .y = task.product->y + (first_row + j) * m.rows() + panel * kPanelRows,
@@ -80,7 +86,7 @@ void MultiplyGroup(const ProductTask& task, int64_t panel, const ColumnGroup& gr
         .ahead = ahead->from,
         .ahead_lines = lines,
     };
-    ahead->from += (m.cols() + kScaleColumns - 1) / kScaleColumns * lines * 64;
+    ahead->from += ScalesIn<Weights>(m.cols()) * lines * 64;
     for (int p = 0; p < kPanels; ++p) {
       pass.lanes[p] = std::min(kPanelRows, m.rows() - (panel + p) * kPanelRows);
     }
@@ -168,7 +174,7 @@ void MultiplyTask(const ProductTask& task) {
   const int64_t at_once = groups >= kWorthPairing ? kMost : 1;
   int64_t tiles = 0;
   for (const ColumnGroup& group : task.groups) tiles += TilesOf(group.count, at_once);
-  const int64_t steps = (m.cols() + kScaleColumns - 1) / kScaleColumns;
+  const int64_t steps = ScalesIn<PackedWeights<kDType>>(m.cols());
   for (int64_t panel = task.first_panel, width; panel < task.end_panel; panel += width) {
     width = std::min(at_once, task.end_panel - panel);
     const int64_t next = panel + width;  // of this task, or of the one that this thread takes next

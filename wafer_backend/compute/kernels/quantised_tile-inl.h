@@ -153,7 +153,7 @@ HWY_INLINE const int8_t* AddPart(const Weights (&w)[kPanels], int64_t block, con
 // current scale: where that changes the sum is converted, and the last scale makes it a number.
 template <int kPanels, int kColumns, class Weights>
 HWY_NOINLINE void MultiplyTile(const Weights* weights, const TilePass& pass_in) {
-  constexpr int64_t kScaleBlocks = kScaleColumns / kActivationBlock;
+  constexpr int64_t kScaleBlocks = Weights::kScaleColumns / kActivationBlock;
   Weights w[kPanels];
 #pragma GCC unroll 2
   for (int p = 0; p < kPanels; ++p) w[p] = weights[p];

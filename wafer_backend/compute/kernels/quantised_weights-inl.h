@@ -8,6 +8,7 @@
 #define WAFERLINE_QUANTISED_WEIGHTS_INL_H
 #endif
 
+#include "wafer_backend/compute/kernels/activations.h"
 #include "wafer_backend/compute/kernels/dtype.h"
 #include "wafer_backend/compute/kernels/panel.h"
 #include "wafer_backend/compute/kernels/sixteen-inl.h"
@@ -24,6 +25,7 @@ struct PackedWeights {
   static constexpr bool kHalves = kDType == DType::kQ6_K;  // two scales a block of 32 columns
   static constexpr bool kMinima = kDType == DType::kQ4_K || kDType == DType::kQ5_K;
   static constexpr int kPairs = 0;  // first pairs of quads under winograd-inl.h
+  static constexpr int64_t kScaleColumns = Int8ScaleFor(kDType).columns;  // of activations
 
   const uint8_t* panel;
 

@@ -1,5 +1,5 @@
 // Winograd's inner products of Q4_0: one multiplication for two weights. With w as stored, value +
-// 8 in 0 .. 15, and x in -120 .. 120 (kLargestActivation) both factors fit a byte:
+// 8 in 0 .. 15, and x in -120 .. 120 (Int8ScaleFor) both factors fit a byte:
 //
 //   (w0 - 8) x0 + (w1 - 8) x1  =  (w0 + 120 + x1) (w1 - 8 + x0)     0 .. 255 times -128 .. 127
 //                                 - (w0 + 120) (w1 - 8)             summed once for all activations
@@ -38,6 +38,7 @@ struct WinogradWeights {
   static constexpr bool kHalves = false;
   static constexpr bool kMinima = false;
   static constexpr int kPairs = kWinogradPairs;
+  static constexpr int64_t kScaleColumns = Int8ScaleFor(DType::kQ4_0).columns;
   const WinogradBlock* blocks;
 
   template <int t>
