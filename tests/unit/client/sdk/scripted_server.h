@@ -76,7 +76,11 @@ class ScriptedServer {
 
   uint16_t port() const { return port_; }
   std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
-  int connections() const { return connections_; }
+  int connections() const { return connections_; }  // ever accepted
+  size_t open_connections() const {
+    std::lock_guard lock(mutex_);
+    return fds_.size();
+  }
 
   static std::string Whole(int code, const std::string& body, const std::string& headers = "") {
     return "HTTP/1.1 " + std::to_string(code) + " X\r\nContent-Type: application/json\r\n" +
@@ -127,7 +131,7 @@ class ScriptedServer {
   int listener_ = -1;
   uint16_t port_ = 0;
   std::atomic<int> connections_ = 0;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::vector<int> fds_;
   std::vector<std::thread> threads_;
   std::thread acceptor_;
