@@ -2,7 +2,7 @@
 
 #include <cstdio>
 
-#include "client/cli/arguments.h"
+#include "client/cli/frame/arguments.h"
 
 namespace waferline::cli {
 

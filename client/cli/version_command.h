@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "client/cli/command.h"
+#include "client/cli/frame/command.h"
 
 namespace waferline::cli {
 

@@ -3,21 +3,21 @@
 #include <string>
 #include <vector>
 
-#include "client/cli/bench_commands.h"
-#include "client/cli/bench_model_command.h"
-#include "client/cli/chat_command.h"
-#include "client/cli/command.h"
-#include "client/cli/complete_command.h"
-#include "client/cli/fault_command.h"
-#include "client/cli/logits_command.h"
-#include "client/cli/model_commands.h"
-#include "client/cli/perplexity_command.h"
-#include "client/cli/placement_commands.h"
-#include "client/cli/program.h"
-#include "client/cli/silicon_commands.h"
-#include "client/cli/sim_commands.h"
+#include "client/cli/frame/command.h"
+#include "client/cli/frame/program.h"
+#include "client/cli/model/bench_model_command.h"
+#include "client/cli/model/logits_command.h"
+#include "client/cli/model/model_commands.h"
+#include "client/cli/model/perplexity_command.h"
+#include "client/cli/serving/bench_commands.h"
+#include "client/cli/serving/chat_command.h"
+#include "client/cli/serving/complete_command.h"
+#include "client/cli/serving/fault_command.h"
+#include "client/cli/sim/sim_commands.h"
 #include "client/cli/version_command.h"
-#include "client/cli/wafer_commands.h"
+#include "client/cli/wafer/placement_commands.h"
+#include "client/cli/wafer/silicon_commands.h"
+#include "client/cli/wafer/wafer_commands.h"
 
 namespace waferline::cli {
 namespace {

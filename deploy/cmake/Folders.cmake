@@ -1,7 +1,7 @@
 # The folder is the architecture: one library per folder, named after its path (wafer_backend/base -> wl_wafer_backend_base).
 
-# wl_folder([DEPS target...]): the library of all *.cc files of this folder (header-only if there are none).
-# DEPS are folder paths (wafer_backend/base) or imported targets (absl::status).
+# wl_folder([SOURCES file...] DEPS target...): the library of this folder, header-only without SOURCES. lint.sources checks that
+# every source of a folder is listed. DEPS are folder paths (wafer_backend/base) or imported targets (absl::status).
 function(wl_targets_of out)
   set(result "")
   foreach(dep ${ARGN})
@@ -14,14 +14,12 @@ function(wl_targets_of out)
 endfunction()
 
 function(wl_folder)
-  cmake_parse_arguments(ARG "" "" "DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   file(RELATIVE_PATH path ${CMAKE_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
   string(REPLACE "/" "_" name wl_${path})
-  file(GLOB sources CONFIGURE_DEPENDS *.cc)
-  list(FILTER sources EXCLUDE REGEX "_main\\.cc$")
   wl_targets_of(deps ${ARG_DEPS})
-  if(sources)
-    add_library(${name} STATIC ${sources})
+  if(ARG_SOURCES)
+    add_library(${name} STATIC ${ARG_SOURCES})
     target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
     target_link_libraries(${name} PUBLIC ${deps})
   else()
@@ -43,15 +41,14 @@ function(wl_program name)
   endif()
 endfunction()
 
-# wl_test(DEPS target... [LABELS label...] [TIMEOUT s]): a Catch2 binary of all *.cc files of this folder, one ctest entry named after
-# the folder (tests/unit/base -> unit.base). Tests that make no sense under sanitizers carry the label "plain".
+# wl_test(SOURCES file... DEPS target... [LABELS label...] [TIMEOUT s]): a Catch2 binary, one ctest entry named after the folder
+# (tests/unit/base -> unit.base). Tests that make no sense under sanitizers carry the label "plain".
 function(wl_test)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "DEPS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
   file(RELATIVE_PATH path ${CMAKE_SOURCE_DIR}/tests ${CMAKE_CURRENT_SOURCE_DIR})
   string(REPLACE "/" "." test ${path})
   string(REPLACE "." "_" name test_${test})
-  file(GLOB sources CONFIGURE_DEPENDS *.cc)
-  wl_program(${name} SOURCES ${sources} DEPS ${ARG_DEPS} wl_catch_main)
+  wl_program(${name} SOURCES ${ARG_SOURCES} DEPS ${ARG_DEPS} wl_catch_main)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_compile_definitions(${name} PRIVATE WAFERLINE_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                                              WAFERLINE_BIN_DIR="${CMAKE_BINARY_DIR}/bin")

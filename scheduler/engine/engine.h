@@ -1,9 +1,9 @@
 // The scheduler: takes requests through admission, prefill, hand-off and decode of their model's
 // lane, one event after the other. Policies decide, the engine alone acts.
 //
-// Owner: server/app (through server/fleet), scheduler/replay or a test; it must outlive every lease
-// and die before Timeline and devices. Thread: one, whoever calls it; never blocks, never reads a
-// clock. Sinks and the observer are called from within its calls and must not call back.
+// Owner: server/app (through scheduler/fleet), scheduler/simulator or a test; it must outlive every
+// lease and die before Timeline and devices. Thread: one, whoever calls it; never blocks, never
+// reads a clock. Sinks and the observer are called from within its calls and must not call back.
 // Bounds: at most `max_sequences` requests at once, waiting ones included; everything inside is
 // sized by that. Cost: O(1) a token (BeatAgenda); O(log n) a request, and O(workers + units) to
 // route it. Beats of one instant leave in the order in which they entered.

@@ -1,4 +1,4 @@
-// What a model is served by: the parts that server/fleet (or a test) hands to the engine, one
+// What a model is served by: the parts that scheduler/fleet (or a test) hands to the engine, one
 // LaneSpec a model. Plain values; the pointed-to devices and sources outlive the engine.
 #pragma once
 

@@ -12,9 +12,9 @@
 
 #include "absl/status/statusor.h"
 #include "scheduler/engine/engine.h"
+#include "scheduler/fleet/fault_script.h"
 #include "server/app/hosted_model.h"
 #include "server/config/server_config.h"
-#include "server/fleet/fault_script.h"
 #include "server/metrics/exposition.h"
 #include "server/runtime/engine_thread.h"
 #include "server/text/served_model.h"

@@ -8,14 +8,14 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "server/access/api_keys.h"
-#include "server/access/budget.h"
 #include "server/http/api.h"
 #include "server/http/generations.h"
 #include "server/http/http_server.h"
-#include "server/metering/usage_ledger.h"
 #include "server/rpc/rpc_server.h"
 #include "server/runtime/host.h"
+#include "server/tenancy/api_keys.h"
+#include "server/tenancy/budget.h"
+#include "server/tenancy/usage_ledger.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::app {
@@ -26,18 +26,18 @@ constexpr Nanoseconds kHungAfter =
 constexpr Nanoseconds kLastWords =
     Seconds(3);  // for what the engine said last to reach its clients
 
-std::vector<access::ApiKey> Keys(const config::ServerConfig& config) {
-  std::vector<access::ApiKey> keys;
+std::vector<tenancy::ApiKey> Keys(const config::ServerConfig& config) {
+  std::vector<tenancy::ApiKey> keys;
   for (const config::ApiKeyConfig& key : config.api_keys) {
     keys.push_back({.key = key.key, .tenant = key.tenant, .admin = key.may_operate});
   }
   return keys;
 }
 
-std::map<std::string, access::Limits, std::less<>> Limits(const config::ServerConfig& config) {
-  std::map<std::string, access::Limits, std::less<>> limits;
+std::map<std::string, tenancy::Limits, std::less<>> Limits(const config::ServerConfig& config) {
+  std::map<std::string, tenancy::Limits, std::less<>> limits;
   for (const config::ApiKeyConfig& key : config.api_keys) {
-    access::Limits& tenant = limits[key.tenant];
+    tenancy::Limits& tenant = limits[key.tenant];
     if (key.requests_per_day > 0) tenant.requests_day = key.requests_per_day;
     if (key.tokens_per_minute > 0) tenant.tokens_minute = key.tokens_per_minute;
   }
@@ -51,7 +51,7 @@ class BothFrontEnds : public FrontEnds {
   ~BothFrontEnds() override { Stop(); }
 
   absl::Status Listen() {
-    WL_ASSIGN_OR_RETURN(keys_, access::ApiKeys::Create(Keys(config_)));
+    WL_ASSIGN_OR_RETURN(keys_, tenancy::ApiKeys::Create(Keys(config_)));
     WL_RETURN_IF_ERROR(ListenHttp());
     return ListenGrpc();
   }
@@ -172,9 +172,9 @@ class BothFrontEnds : public FrontEnds {
   const config::ServerConfig config_;
   Cloud* const cloud_;
   Operators* const operators_;
-  access::ApiKeys keys_;
-  access::Budgets budgets_;
-  metering::UsageLedger ledger_;
+  tenancy::ApiKeys keys_;
+  tenancy::Budgets budgets_;
+  tenancy::UsageLedger ledger_;
   std::unique_ptr<http::HttpServer> http_;
   std::unique_ptr<http::Generations> generations_;
   std::unique_ptr<http::Api> api_;

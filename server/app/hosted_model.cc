@@ -17,7 +17,7 @@ absl::StatusOr<HostedModel> Load(const config::ModelConfig& config, const ModelS
   const bool emulated = config.tokens.from == config::TokenOriginKind::kCheap;
   WL_ASSIGN_OR_RETURN(const auto file, model::GgufFile::Open(config.tokens.file));
   WL_ASSIGN_OR_RETURN(const auto tokenizer, model::TokenizerFromGguf(*file));
-  config::LaneConfig lane = config.lane;
+  fleet::LaneConfig lane = config.lane;
   if (!emulated) {
     WL_ASSIGN_OR_RETURN(const model::ModelShape shape, model::ModelShape::FromGguf(*file));
     const Tokens longest(shape.context);
@@ -31,7 +31,7 @@ absl::StatusOr<HostedModel> Load(const config::ModelConfig& config, const ModelS
   HostedModel out;
   WL_ASSIGN_OR_RETURN(out.devices, fleet::LaneDevices::Build(lane, site.timeline));
   int sequences = 0;
-  for (const config::DecodeConfig& unit : lane.decode) sequences += unit.units * unit.max_running;
+  for (const fleet::DecodeConfig& unit : lane.decode) sequences += unit.units * unit.max_running;
   WL_ASSIGN_OR_RETURN(
       OpenedSource source,
       OpenSource(config.tokens, {.file = file,

@@ -7,8 +7,8 @@
 
 #include "absl/status/statusor.h"
 #include "scheduler/engine/lane.h"
+#include "scheduler/fleet/lane_devices.h"
 #include "server/config/server_config.h"
-#include "server/fleet/lane_devices.h"
 #include "server/text/served_model.h"
 #include "wafer_backend/api/values.h"
 #include "wafer_backend/base/timeline.h"

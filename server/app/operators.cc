@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "server/config/fleet_config.h"
+#include "scheduler/fleet/config/fleet_config.h"
 #include "wafer_backend/base/field_error.h"
 #include "wafer_backend/base/status.h"
 
@@ -18,9 +18,9 @@ absl::Status Wrong(std::string_view field, const std::string& what) {
   return WithField(absl::InvalidArgumentError(absl::StrCat(std::string(field), ": ", what)), field);
 }
 
-absl::StatusOr<placement::Fault> HardwareFaultOf(const operation::HardwareFault& order) {
+absl::StatusOr<placement::Fault> HardwareFaultOf(const admin::HardwareFault& order) {
   constexpr uint32_t kMost = 1 << 20;
-  const auto kind = config::HardwareFaultNamed(order.name);
+  const auto kind = fleet::HardwareFaultNamed(order.name);
   if (!kind.has_value()) return Wrong("fault", "\"" + order.name + "\" is not known");
   if (order.place > kMost) return Wrong("place", "is too large");
   if (order.links > kMost) return Wrong("links", "is too large");
@@ -42,29 +42,29 @@ absl::StatusOr<placement::Fault> HardwareFaultOf(const operation::HardwareFault&
 
 }  // namespace
 
-operation::ServerFacts Operators::Facts() const {
-  operation::ServerFacts facts{.version = WAFERLINE_VERSION,
-                               .stepped = config_->clock.stepped,
-                               .speed = config_->clock.stepped ? 0 : config_->clock.scale};
+admin::ServerFacts Operators::Facts() const {
+  admin::ServerFacts facts{.version = WAFERLINE_VERSION,
+                           .stepped = config_->clock.stepped,
+                           .speed = config_->clock.stepped ? 0 : config_->clock.scale};
   for (const auto& model : cloud_->catalog().all()) facts.models.push_back(model->name);
   return facts;
 }
 
-void Operators::GetLoad(operation::Done<operation::Load> done) {
+void Operators::GetLoad(admin::Done<admin::Load> done) {
   const bool posted = cloud_->engine().Post([done, draining = draining()](engine::Engine& engine) {
-    done(operation::Load{.draining = draining, .engine = engine.Snapshot()});
+    done(admin::Load{.draining = draining, .engine = engine.Snapshot()});
   });
   if (!posted) done(Stopping());
 }
 
-void Operators::Abort(const std::string& request_id, operation::Done<uint32_t> done) {
+void Operators::Abort(const std::string& request_id, admin::Done<uint32_t> done) {
   const bool posted =
       cloud_->engine().Abort(request_id, absl::CancelledError("an operator ended the request"),
                              [done](uint32_t sequences) { done(sequences); });
   if (!posted) done(Stopping());
 }
 
-void Operators::Drain(operation::Done<uint64_t> done) {
+void Operators::Drain(admin::Done<uint64_t> done) {
   StartDraining();
   const bool posted =
       cloud_->engine().Post([done](engine::Engine& engine) { done(engine.Snapshot().in_flight); });
@@ -84,8 +84,7 @@ void Operators::ResetPrefixCaches(std::function<void(absl::Status)> done) {
   if (!posted) done(Stopping());
 }
 
-void Operators::ApplyFault(const operation::FaultOrder& order,
-                           std::function<void(absl::Status)> done) {
+void Operators::ApplyFault(const admin::FaultOrder& order, std::function<void(absl::Status)> done) {
   const int lane = cloud_->LaneOf(order.model);
   if (lane < 0) {
     return done(WithField(
@@ -100,8 +99,8 @@ void Operators::ApplyFault(const operation::FaultOrder& order,
   if (!posted) done(Stopping());
 }
 
-absl::StatusOr<std::vector<fleet::TimedChange>> Operators::ChangesOf(
-    const operation::FaultOrder& order, int lane) const {
+absl::StatusOr<std::vector<fleet::TimedChange>> Operators::ChangesOf(const admin::FaultOrder& order,
+                                                                     int lane) const {
   const auto number = static_cast<uint32_t>(lane);
   if (!order.hardware.has_value()) {
     if (order.kind == engine::Fault::Kind::kUnitSpeed) {

@@ -7,13 +7,10 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "server/config/optional_fields.h"
+#include "wafer_backend/base/yaml_optional.h"
 
 namespace waferline::config {
 namespace {
-
-using silicon::Range;
-using silicon::YamlForm;
 
 ListenConfig ReadListen(YamlForm form) {
   ListenConfig out;
@@ -124,7 +121,7 @@ class TokensReader {
 
 absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& name, std::string_view yaml) {
   const std::filesystem::path folder = std::filesystem::path(name).parent_path();
-  silicon::YamlFile file(name, yaml);
+  YamlFile file(name, yaml);
   YamlForm root = file.root();
   ServerConfig out;
   if (root.Has("listen")) out.listen = ReadListen(root.Map("listen"));
@@ -137,7 +134,7 @@ absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& name, std::str
   std::set<std::string> names;
   for (YamlForm& form : root.List("models")) {
     ModelConfig model;
-    model.lane = ReadLane(form, folder);
+    model.lane = fleet::ReadLane(form, folder);
     model.tokens = TokensReader(form.Map("tokens"), folder).Read();
     if (!names.insert(model.lane.model).second) form.AddError("name", "is used by another model");
     form.RefuseOthers();

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "server/config/lane_config.h"
+#include "scheduler/fleet/config/lane_config.h"
 #include "wafer_backend/base/units.h"
 
 namespace waferline::config {
@@ -72,7 +72,7 @@ struct TokensConfig {
 };
 
 struct ModelConfig {
-  LaneConfig lane;
+  fleet::LaneConfig lane;
   TokensConfig tokens;
 };
 

@@ -43,7 +43,7 @@ json::object Describe(const engine::LaneSnapshot& lane) {
           {"units", std::move(units)}};
 }
 
-std::string Describe(const operation::Load& load) {
+std::string Describe(const admin::Load& load) {
   json::array models;
   for (const engine::LaneSnapshot& lane : load.engine.lanes) models.push_back(Describe(lane));
   return json::serialize(json::object{{"state", load.draining ? "draining" : "ready"},
@@ -77,7 +77,7 @@ absl::StatusOr<engine::Fault::Kind> KindNamed(const std::string& name) {
     if (known.name == name) return known.kind;
     absl::StrAppend(&names, names.empty() ? "" : ", ", Absl(known.name));
   }
-  for (const std::string_view hardware : operation::kHardwareFaultNames) {
+  for (const std::string_view hardware : admin::kHardwareFaultNames) {
     absl::StrAppend(&names, ", ", Absl(hardware));
   }
   return openai::FieldError("fault", absl::StrCat("'fault' must be one of ", names));
@@ -94,14 +94,14 @@ absl::Status CheckField(const openai::Fields& fields, const char* field, bool ne
 }
 
 bool IsHardware(std::string_view name) {
-  const auto& names = operation::kHardwareFaultNames;
+  const auto& names = admin::kHardwareFaultNames;
   return std::find(std::begin(names), std::end(names), name) != std::end(names);
 }
 
 // What the emulated hardware makes of it, operators know.
 absl::Status ReadHardware(const std::string& name, const json::object& object,
-                          openai::Fields* fields, operation::FaultOrder* order) {
-  operation::HardwareFault hardware{.name = name};
+                          openai::Fields* fields, admin::FaultOrder* order) {
+  admin::HardwareFault hardware{.name = name};
   constexpr uint32_t kMost = 1 << 20;
   float watts = 0, clock_share = 0;
   fields->Int("place", 0, kMost, &hardware.place);
@@ -122,10 +122,10 @@ absl::Status ReadHardware(const std::string& name, const json::object& object,
   return absl::OkStatus();
 }
 
-absl::StatusOr<operation::FaultOrder> ReadFault(std::string_view body) {
+absl::StatusOr<admin::FaultOrder> ReadFault(std::string_view body) {
   WL_ASSIGN_OR_RETURN(const json::object object, openai::ParseObject(body));
   openai::Fields fields(object);
-  operation::FaultOrder order;
+  admin::FaultOrder order;
   std::string fault;
   fields.Text("fault", openai::kMaxNameBytes, &fault);
   fields.Text("model", openai::kMaxNameBytes, &order.model);
@@ -177,7 +177,7 @@ void Admin::Answer(const Call& call, const absl::StatusOr<std::string>& body) co
 }
 
 void Admin::Server(const Call& call) const {
-  const operation::ServerFacts facts = operators_->Facts();
+  const admin::ServerFacts facts = operators_->Facts();
   Answer(call, json::serialize(json::object{{"version", facts.version},
                                             {"clock", facts.stepped ? "stepped" : "real"},
                                             {"speed", facts.speed},
@@ -185,7 +185,7 @@ void Admin::Server(const Call& call) const {
 }
 
 void Admin::Load(const Call& call) const {
-  operators_->GetLoad([later = Later(call)](const absl::StatusOr<operation::Load>& load) {
+  operators_->GetLoad([later = Later(call)](const absl::StatusOr<admin::Load>& load) {
     later(load.ok() ? absl::StatusOr<std::string>(Describe(*load)) : load.status());
   });
 }

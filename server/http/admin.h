@@ -7,15 +7,15 @@
 #include <functional>
 
 #include "absl/status/statusor.h"
+#include "server/admin/operator_port.h"
 #include "server/http/generations.h"
-#include "server/operation/operator_port.h"
 
 namespace waferline::http {
 
 class Admin {
  public:
   // Both must outlive the server. `post` runs a task on the io thread.
-  Admin(operation::OperatorPort* operators, const Generations* generations,
+  Admin(admin::OperatorPort* operators, const Generations* generations,
         std::function<void(std::function<void()>)> post)
       : operators_(operators), generations_(generations), post_(std::move(post)) {}
 
@@ -32,7 +32,7 @@ class Admin {
   std::function<void(absl::StatusOr<std::string>)> Later(const Call& call) const;
   void Answer(const Call& call, const absl::StatusOr<std::string>& body) const;
 
-  operation::OperatorPort* const operators_;
+  admin::OperatorPort* const operators_;
   const Generations* const generations_;
   const std::function<void(std::function<void()>)> post_;
 };

@@ -72,7 +72,7 @@ std::string_view Api::RouteOf(std::string_view path) {
   return route == nullptr ? "other" : route->path;
 }
 
-Api::Api(Generations* generations, const access::ApiKeys* keys, Operations operations,
+Api::Api(Generations* generations, const tenancy::ApiKeys* keys, Operations operations,
          std::function<void(std::function<void()>)> post)
     : generations_(generations),
       keys_(keys),
@@ -122,8 +122,8 @@ std::string Api::RequestId(const Request& request) {
   return absl::StrCat(absl::Hex(request_ids_.Next(), absl::kZeroPad16));
 }
 
-absl::StatusOr<access::Caller> Api::Admit(const Route& route, const Request& request) const {
-  if (route.guard == Guard::kOpen) return access::Caller{};
+absl::StatusOr<tenancy::Caller> Api::Admit(const Route& route, const Request& request) const {
+  if (route.guard == Guard::kOpen) return tenancy::Caller{};
   auto caller = keys_->Check(request.Header("authorization"));
   if (!caller.ok() || route.guard != Guard::kOperator) return caller;
   if (!keys_->required() && !request.from_loopback) {

@@ -11,10 +11,10 @@
 #include <string>
 #include <string_view>
 
-#include "server/access/api_keys.h"
 #include "server/http/admin.h"
 #include "server/http/exchange.h"
 #include "server/http/generations.h"
+#include "server/tenancy/api_keys.h"
 
 namespace waferline::http {
 
@@ -30,13 +30,13 @@ struct Operations {
   std::function<Health()> health;
   // Prometheus text; `reply` may be called from any thread, once.
   std::function<void(std::function<void(std::string)> reply)> metrics;
-  operation::OperatorPort* operators = nullptr;  // outlives the server
+  admin::OperatorPort* operators = nullptr;  // outlives the server
 };
 
 class Api {
  public:
   // All must outlive the server. `post` runs a task on the io thread.
-  Api(Generations* generations, const access::ApiKeys* keys, Operations operations,
+  Api(Generations* generations, const tenancy::ApiKeys* keys, Operations operations,
       std::function<void(std::function<void()>)> post);
 
   void Handle(std::shared_ptr<Exchange> exchange);
@@ -49,7 +49,7 @@ class Api {
   static const Route* Find(std::string_view path);
 
   std::string RequestId(const Request& request);
-  absl::StatusOr<access::Caller> Admit(const Route& route, const Request& request) const;
+  absl::StatusOr<tenancy::Caller> Admit(const Route& route, const Request& request) const;
   bool AllowOrigin(Exchange& exchange) const;
   void Fail(Exchange& exchange, int code, std::string_view message, Headers headers = {}) const;
 
@@ -67,7 +67,7 @@ class Api {
   void Page(const Call& call);
 
   Generations* const generations_;
-  const access::ApiKeys* const keys_;
+  const tenancy::ApiKeys* const keys_;
   const Operations operations_;
   const std::function<void(std::function<void()>)> post_;
   const Admin admin_;

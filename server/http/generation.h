@@ -67,7 +67,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   Generations* const owner_;
   std::shared_ptr<Exchange> exchange_;  // null when the answer is over
   const Nanoseconds received_;
-  const access::Caller caller_;
+  const tenancy::Caller caller_;
   const std::shared_ptr<const text::ServedModel> served_;
   const std::shared_ptr<const openai::ResponseShape> shape_;
   openai::AnswerWriter writer_;

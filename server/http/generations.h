@@ -14,14 +14,14 @@
 
 #include "absl/base/thread_annotations.h"
 #include "scheduler/request/front_door.h"
-#include "server/access/api_keys.h"
-#include "server/access/budget.h"
 #include "server/http/exchange.h"
 #include "server/http/http_server.h"
-#include "server/metering/usage_ledger.h"
 #include "server/metrics/front_metrics.h"
 #include "server/openai/api_error.h"
 #include "server/openai/response_shape.h"
+#include "server/tenancy/api_keys.h"
+#include "server/tenancy/budget.h"
+#include "server/tenancy/usage_ledger.h"
 #include "server/text/served_model.h"
 #include "wafer_backend/base/mutex.h"
 #include "wafer_backend/base/seeded_stream.h"
@@ -34,8 +34,8 @@ class Generation;
 struct Surroundings {
   FrontDoor* door = nullptr;
   const text::ModelCatalog* catalog = nullptr;
-  access::Budgets* budgets = nullptr;
-  metering::UsageLedger* ledger = nullptr;
+  tenancy::Budgets* budgets = nullptr;
+  tenancy::UsageLedger* ledger = nullptr;
   metrics::FrontMetrics* metrics = nullptr;
   HostClock clock;
   openai::ErrorShape error_shape = openai::ErrorShape::kNested;
@@ -45,7 +45,7 @@ struct Surroundings {
 // An exchange whose caller is known.
 struct Call {
   std::shared_ptr<Exchange> exchange;
-  access::Caller caller;
+  tenancy::Caller caller;
   std::string request_id;
 };
 

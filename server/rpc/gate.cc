@@ -5,20 +5,20 @@
 
 namespace waferline::rpc {
 
-absl::StatusOr<access::Caller> CallerOf(const grpc::ServerContextBase& context,
-                                        const access::ApiKeys* keys) {
-  if (keys == nullptr || !keys->required()) return access::Caller();
+absl::StatusOr<tenancy::Caller> CallerOf(const grpc::ServerContextBase& context,
+                                         const tenancy::ApiKeys* keys) {
+  if (keys == nullptr || !keys->required()) return tenancy::Caller();
   return keys->Check(MetadataOf(context, "authorization"));
 }
 
-absl::Status MayOperate(const grpc::ServerContextBase& context, const access::ApiKeys* keys) {
+absl::Status MayOperate(const grpc::ServerContextBase& context, const tenancy::ApiKeys* keys) {
   if (keys == nullptr || !keys->required()) {
     if (IsLocalPeer(context.peer())) return absl::OkStatus();
     return absl::PermissionDeniedError(
         "without API keys the cloud is operated from its own machine only; configure a key with "
         "admin");
   }
-  WL_ASSIGN_OR_RETURN(const access::Caller caller, CallerOf(context, keys));
+  WL_ASSIGN_OR_RETURN(const tenancy::Caller caller, CallerOf(context, keys));
   if (caller.admin) return absl::OkStatus();
   return absl::PermissionDeniedError("this API key may not operate the cloud");
 }

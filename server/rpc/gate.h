@@ -4,16 +4,16 @@
 #include <grpcpp/server_context.h>
 
 #include "absl/status/statusor.h"
-#include "server/access/api_keys.h"
+#include "server/tenancy/api_keys.h"
 
 namespace waferline::rpc {
 
 // The caller of an InferenceService call. Unauthenticated or PermissionDenied.
-absl::StatusOr<access::Caller> CallerOf(const grpc::ServerContextBase& context,
-                                        const access::ApiKeys* keys);
+absl::StatusOr<tenancy::Caller> CallerOf(const grpc::ServerContextBase& context,
+                                         const tenancy::ApiKeys* keys);
 
 // May this call operate? With keys the key must say so; without, the peer must be on this machine.
-absl::Status MayOperate(const grpc::ServerContextBase& context, const access::ApiKeys* keys);
+absl::Status MayOperate(const grpc::ServerContextBase& context, const tenancy::ApiKeys* keys);
 
 // As gRPC writes a peer: "ipv4:127.0.0.1:9", "ipv6:%5B::1%5D:9", "unix:/path".
 bool IsLocalPeer(std::string_view peer);

@@ -36,9 +36,9 @@ class RefusedStream final : public grpc::ServerWriteReactor<v1::GenerateResponse
 
 }  // namespace
 
-absl::StatusOr<access::Caller> InferenceService::Know(
+absl::StatusOr<tenancy::Caller> InferenceService::Know(
     const grpc::CallbackServerContext& context) const {
-  absl::StatusOr<access::Caller> caller = CallerOf(context, parts_.given->keys);
+  absl::StatusOr<tenancy::Caller> caller = CallerOf(context, parts_.given->keys);
   if (!caller.ok() && parts_.given->metrics != nullptr) {
     parts_.given->metrics->OnTurnedAway("key");
   }
@@ -56,7 +56,7 @@ absl::StatusOr<DecodedRequest> InferenceService::Open(grpc::CallbackServerContex
   *request_id = IsRequestId(request.request_id()) ? request.request_id() : facts.request_id;
   EchoMetadata(context, *request_id);
 
-  WL_ASSIGN_OR_RETURN(const access::Caller caller, Know(*context));
+  WL_ASSIGN_OR_RETURN(const tenancy::Caller caller, Know(*context));
   facts.tenant = caller.tenant;
   WL_ASSIGN_OR_RETURN(DecodedRequest decoded, DecodeGenerate(request, facts, *models_));
   if (!caller.MayUse(decoded.model->name)) {
@@ -105,7 +105,7 @@ grpc::ServerUnaryReactor* InferenceService::GenerateOnce(grpc::CallbackServerCon
 
 grpc::ServerUnaryReactor* InferenceService::Answer(
     grpc::CallbackServerContext* context, const std::function<absl::Status()>& work) const {
-  const absl::StatusOr<access::Caller> caller = Know(*context);
+  const absl::StatusOr<tenancy::Caller> caller = Know(*context);
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(ToGrpcStatus(caller.ok() ? work() : caller.status()));
   return reactor;

@@ -40,7 +40,7 @@ class InferenceService final : public v1::InferenceService::CallbackService {
   // Who calls, what its request is called, what it asks for. `request_id` is set in any case.
   absl::StatusOr<DecodedRequest> Open(grpc::CallbackServerContext* context,
                                       const v1::GenerateRequest& request, std::string* request_id);
-  absl::StatusOr<access::Caller> Know(const grpc::CallbackServerContext& context) const;
+  absl::StatusOr<tenancy::Caller> Know(const grpc::CallbackServerContext& context) const;
   // Answers a call that is done at once.
   grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context,
                                    const std::function<absl::Status()>& work) const;

@@ -54,8 +54,8 @@ absl::Status CheckField(const char* field, bool given, bool needed) {
   return FieldError(field, given ? "has no meaning for this kind" : "is needed for this kind");
 }
 
-absl::StatusOr<operation::FaultOrder> ReadFault(const v1::Fault& fault) {
-  operation::FaultOrder order{.model = fault.model(), .index = fault.index()};
+absl::StatusOr<admin::FaultOrder> ReadFault(const v1::Fault& fault) {
+  admin::FaultOrder order{.model = fault.model(), .index = fault.index()};
   const auto* known = std::find_if(std::begin(kKinds), std::end(kKinds),
                                    [&](const auto& one) { return one.said == fault.kind(); });
   const bool scheduled = known != std::end(kKinds);
@@ -74,11 +74,10 @@ absl::StatusOr<operation::FaultOrder> ReadFault(const v1::Fault& fault) {
   }
   // FAULT_KIND_CORE and what follows stand in the order of the names.
   const int of_hardware = static_cast<int>(fault.kind()) - v1::FAULT_KIND_CORE;
-  if (of_hardware < 0 ||
-      of_hardware >= static_cast<int>(std::size(operation::kHardwareFaultNames))) {
+  if (of_hardware < 0 || of_hardware >= static_cast<int>(std::size(admin::kHardwareFaultNames))) {
     return FieldError("fault.kind", "must be one of FAULT_KIND_WORKER_LOST ... THERMAL");
   }
-  order.hardware = {.name = std::string(operation::kHardwareFaultNames[of_hardware]),
+  order.hardware = {.name = std::string(admin::kHardwareFaultNames[of_hardware]),
                     .place = fault.place(),
                     .links = fault.has_links() ? fault.links() : 1,
                     .watts = fault.watts(),
@@ -106,7 +105,7 @@ grpc::Status OperatorService::GetServerInfo(grpc::ServerContext* context,
                                             const v1::GetServerInfoRequest*,
                                             v1::GetServerInfoResponse* response) {
   return Do(context, [&] {
-    const operation::ServerFacts facts = port_->Facts();
+    const admin::ServerFacts facts = port_->Facts();
     response->set_version(facts.version);
     response->set_clock(facts.stepped ? v1::CLOCK_KIND_STEPPED : v1::CLOCK_KIND_REAL);
     response->set_speed(facts.speed);
@@ -118,9 +117,9 @@ grpc::Status OperatorService::GetServerInfo(grpc::ServerContext* context,
 grpc::Status OperatorService::GetLoad(grpc::ServerContext* context, const v1::GetLoadRequest*,
                                       v1::GetLoadResponse* response) {
   return Do(context, [&]() -> absl::Status {
-    WL_ASSIGN_OR_RETURN(const operation::Load load,
-                        Await<absl::StatusOr<operation::Load>>(
-                            [this](auto done) { port_->GetLoad(std::move(done)); }));
+    WL_ASSIGN_OR_RETURN(
+        const admin::Load load,
+        Await<absl::StatusOr<admin::Load>>([this](auto done) { port_->GetLoad(std::move(done)); }));
     response->set_state(load.draining ? v1::SERVER_STATE_DRAINING : v1::SERVER_STATE_READY);
     response->set_accepted(load.engine.accepted);
     response->set_finished(load.engine.finished);
@@ -171,7 +170,7 @@ grpc::Status OperatorService::ApplyFault(grpc::ServerContext* context,
                                          const v1::ApplyFaultRequest* request,
                                          v1::ApplyFaultResponse*) {
   return Do(context, [&]() -> absl::Status {
-    WL_ASSIGN_OR_RETURN(const operation::FaultOrder order, ReadFault(request->fault()));
+    WL_ASSIGN_OR_RETURN(const admin::FaultOrder order, ReadFault(request->fault()));
     const absl::Status status = Await<absl::Status>(
         [this, &order](auto done) { port_->ApplyFault(order, std::move(done)); });
     const std::string field = FieldOf(status);

@@ -30,8 +30,8 @@ class OperatorService final : public v1::OperatorService::Service {
  private:
   grpc::Status Do(grpc::ServerContext* context, const std::function<absl::Status()>& work) const;
 
-  operation::OperatorPort* const port_;
-  const access::ApiKeys* const keys_;
+  admin::OperatorPort* const port_;
+  const tenancy::ApiKeys* const keys_;
 };
 
 }  // namespace waferline::rpc

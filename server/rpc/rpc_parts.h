@@ -8,11 +8,11 @@
 #include <optional>
 
 #include "scheduler/request/front_door.h"
-#include "server/access/api_keys.h"
-#include "server/access/budget.h"
-#include "server/metering/usage_ledger.h"
+#include "server/admin/operator_port.h"
 #include "server/metrics/front_metrics.h"
-#include "server/operation/operator_port.h"
+#include "server/tenancy/api_keys.h"
+#include "server/tenancy/budget.h"
+#include "server/tenancy/usage_ledger.h"
 #include "server/text/served_model.h"
 #include "wafer_backend/base/units.h"
 
@@ -21,12 +21,12 @@ namespace waferline::rpc {
 struct RpcParts {
   FrontDoor* front_door = nullptr;
   const text::ModelCatalog* models = nullptr;
-  operation::OperatorPort* operators = nullptr;
+  admin::OperatorPort* operators = nullptr;
 
   // Null, or without keys: everybody may ask, and whoever calls from this machine may operate.
-  const access::ApiKeys* keys = nullptr;
-  access::Budgets* budgets = nullptr;        // null: nobody has one
-  metering::UsageLedger* ledger = nullptr;   // null: nothing is written down
+  const tenancy::ApiKeys* keys = nullptr;
+  tenancy::Budgets* budgets = nullptr;       // null: nobody has one
+  tenancy::UsageLedger* ledger = nullptr;    // null: nothing is written down
   metrics::FrontMetrics* metrics = nullptr;  // null: nothing is counted
 
   // Host time, monotonic; needed with budgets and metrics.

@@ -17,11 +17,11 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "scheduler/replay/generated_trace.h"
-#include "scheduler/replay/replay.h"
-#include "scheduler/replay/trace_reader.h"
-#include "server/config/fleet_config.h"
-#include "server/fleet/offline_cloud.h"
+#include "scheduler/fleet/config/fleet_config.h"
+#include "scheduler/simulator/generated_trace.h"
+#include "scheduler/simulator/offline_cloud.h"
+#include "scheduler/simulator/replay.h"
+#include "scheduler/simulator/trace_reader.h"
 
 namespace waferline::bench {
 namespace {
@@ -55,24 +55,25 @@ struct Load {
 
 struct Cost {
   double seconds = 0;  // median
-  replay::Report report;
+  simulator::Report report;
 };
 
-Cost Measure(const Load& load, config::FleetConfig fleet, const replay::Trace& trace, int rounds) {
-  for (config::LaneConfig& lane : fleet.models) {
+Cost Measure(const Load& load, fleet::FleetConfig fleet, const simulator::Trace& trace,
+             int rounds) {
+  for (fleet::LaneConfig& lane : fleet.models) {
     lane.prefill.workers *= load.devices;
-    for (config::DecodeConfig& decode : lane.decode) decode.units *= load.devices;
+    for (fleet::DecodeConfig& decode : lane.decode) decode.units *= load.devices;
     lane.link.bytes_per_second *= load.devices;
   }
   std::vector<double> seconds;
   Cost cost;
   for (int round = 0; round < rounds; ++round) {
-    const auto cloud = Need(fleet::OfflineCloud::Build(fleet));
-    replay::ReplayOptions options = cloud->Options();
+    const auto cloud = Need(simulator::OfflineCloud::Build(fleet));
+    simulator::ReplayOptions options = cloud->Options();
     options.speed_up = load.speed_up;
     options.repeat = load.repeat;
     const auto run =
-        Need(replay::Replay::Create(options, cloud->timeline(), cloud->Lanes(), &trace));
+        Need(simulator::Replay::Create(options, cloud->timeline(), cloud->Lanes(), &trace));
     const double begin = CpuSeconds();
     while (run->Advance(Seconds(10))) {
     }
@@ -93,26 +94,26 @@ int Main(int argc, char** argv) {
     if (flag == "--trace") trace_path = argv[i + 1];
     if (flag == "--rounds") rounds = std::atoi(argv[i + 1]);
   }
-  replay::Trace trace;
+  simulator::Trace trace;
   if (trace_path.empty()) {
-    replay::Workload workload;
+    simulator::Workload workload;
     workload.arrivals.per_second = 3.4;
-    workload.prompt = *replay::ParseLengths("lognormal:mean=12000,sigma=1,max=100000");
-    workload.output = *replay::ParseLengths("exponential:mean=343,max=4000");
+    workload.prompt = *simulator::ParseLengths("lognormal:mean=12000,sigma=1,max=100000");
+    workload.output = *simulator::ParseLengths("exponential:mean=343,max=4000");
     workload.requests = 12'000;
-    trace = *replay::Generate(workload);
+    trace = *simulator::Generate(workload);
   } else {
     const double begin = CpuSeconds();
     const std::string text = ReadAll(trace_path);
-    replay::ReadOptions options;
-    options.format = Need(replay::GuessFormat(text));
-    trace = Need(replay::ParseTrace(text, options)).trace;
+    simulator::ReadOptions options;
+    options.format = Need(simulator::GuessFormat(text));
+    trace = Need(simulator::ParseTrace(text, options)).trace;
     std::printf("%-16s %9zu requests %6.3f s\n", "read", trace.requests.size(),
                 CpuSeconds() - begin);
   }
-  const config::FleetConfig fleet = Need(config::ParseFleetConfig(config, ReadAll(config)));
-  replay::Trace one_token = trace;
-  for (replay::TraceRequest& request : one_token.requests) request.output_tokens = 1;
+  const fleet::FleetConfig fleet = Need(fleet::ParseFleetConfig(config, ReadAll(config)));
+  simulator::Trace one_token = trace;
+  for (simulator::TraceRequest& request : one_token.requests) request.output_tokens = 1;
   std::vector<Load> loads;
   for (const int n : {1, 2, 4, 8, 16})
     loads.push_back({absl::StrCat("load, fleet x ", n), n, n, 1});

@@ -9,7 +9,7 @@ PLACES = [
     (r'#include [<"]boost/(asio|beast)', ["server/runtime", "server/http", "wafer_backend/compute/link", "client"]),
     (r"#include [<\"]grpc", ["server/rpc", "server/app", "client"]),
     (r"#include [<\"]prometheus/", ["server/metrics"]),
-    (r"#include [<\"]yaml-cpp/", ["server/config", "wafer_backend/hardware"]),
+    (r"#include [<\"]yaml-cpp/", ["wafer_backend/base", "scheduler/fleet/config"]),
     (r"_clock::now\(|clock_gettime\(|gettimeofday\(|absl::Now\(|sleep_for\(|sleep_until\(|absl::SleepFor\(|random_device|\brand\(\)",
      ["server/runtime", "wafer_backend/compute/link", "client"]),
 ]

@@ -9,7 +9,7 @@
 #include <sstream>
 
 #include "scheduler/engine/engine.h"
-#include "scheduler/replay/trace_reader.h"
+#include "scheduler/simulator/trace_reader.h"
 #include "server/app/hosted_model.h"
 #include "server/config/server_config.h"
 #include "wafer_backend/base/check.h"
@@ -38,20 +38,21 @@ class Bell : public Waker {
 
 struct Client : EventTarget {
   void OnEvent(uint64_t index) override {
-    const replay::TraceRequest& from = trace->requests[index];
+    const simulator::TraceRequest& from = trace->requests[index];
     ValidRequest request;
     request.model = model;
     request.cache_salt = trace->tenants[from.tenant];
-    request.prompt = std::make_shared<const std::vector<TokenId>>(replay::PromptOf(*trace, index));
+    request.prompt =
+        std::make_shared<const std::vector<TokenId>>(simulator::PromptOf(*trace, index));
     request.max_tokens = from.output_tokens;
     request.sampling.min_tokens = from.output_tokens;
-    request.sampling.seed = replay::SeedOf(seed, index);
+    request.sampling.seed = simulator::SeedOf(seed, index);
     request.tier = from.tier;
     request.priority = from.priority;
     if (from.deadline > Nanoseconds()) request.deadline = from.deadline;
     engine->Submit(Ticket{index + 1}, std::move(request));
   }
-  const replay::Trace* trace = nullptr;
+  const simulator::Trace* trace = nullptr;
   engine::Engine* engine = nullptr;
   std::string model;
   uint64_t seed = 0;
@@ -62,9 +63,9 @@ int Run(char** words) {
   WL_CHECK(config.ok());
   std::ostringstream text;
   text << std::ifstream(words[2]).rdbuf();
-  const auto read =
-      replay::ParseTrace(text.str(), {.format = replay::TraceFormat::kJsonl,
-                                      .block_tokens = static_cast<uint32_t>(std::atoi(words[3]))});
+  const auto read = simulator::ParseTrace(
+      text.str(), {.format = simulator::TraceFormat::kJsonl,
+                   .block_tokens = static_cast<uint32_t>(std::atoi(words[3]))});
   WL_CHECK(read.ok());
 
   Bell bell;
@@ -80,7 +81,7 @@ int Run(char** words) {
   client.model = hosted->served->name;
   client.seed = std::strtoull(words[4], nullptr, 10);
   for (uint64_t i = 0; i < read->trace.requests.size(); ++i) {
-    timeline.Schedule(replay::ArrivalOf(read->trace, i, 1), Priority::kArrival, &client, i);
+    timeline.Schedule(simulator::ArrivalOf(read->trace, i, 1), Priority::kArrival, &client, i);
   }
   while ((*engine)->RunUntil(Seconds(1'000'000)) != engine::Engine::Pause::kIdle) bell.Await();
   const engine::EngineSnapshot end = (*engine)->Snapshot();

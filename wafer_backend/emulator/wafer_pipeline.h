@@ -3,8 +3,8 @@
 // The costs are sampled once at every kKvStep positions and interpolated between (exact where they
 // are linear in the KV length, as attention's are; the hardware models' steps are smoothed over
 // 128 positions), so a token costs two table lookups whatever the model behind them. Pipelines of
-// one kind share their costs and, as long as they are healthy, the table. Owner: server/fleet or a
-// test. Thread: the engine's.
+// one kind share their costs and, as long as they are healthy, the table. Owner: scheduler/fleet or
+// a test. Thread: the engine's.
 //
 // Left out: a token never waits inside the pipeline (only at its entry, for the bottleneck stage),
 // so a sequence with a long KV does not hold up short ones at stages before the bottleneck.

@@ -113,7 +113,7 @@ absl::StatusOr<Calibration> CalibrateModels(const std::string& name,
   start.residuals.clear();
   start.fitted = {"layer_scale"};
   if (!launch) {
-    start.tokens_per_step = {2, kLeastAccepted, kMostAccepted, silicon::Mark::kUnknown,
+    start.tokens_per_step = {2, kLeastAccepted, kMostAccepted, Mark::kUnknown,
                              "accepted tokens a pass; the middle of 1 to 4, a range of ours"};
   }
   WL_ASSIGN_OR_RETURN(const std::vector<Row> rows, RowsOf(points));

@@ -16,7 +16,7 @@ namespace {
 struct Range {
   double low = 0, value = 0, high = 0;
 };
-Range RangeOf(const silicon::Fact& fact) { return {fact.low, fact.value, fact.high}; }
+Range RangeOf(const Fact& fact) { return {fact.low, fact.value, fact.high}; }
 
 // Moves one parameter after another to the ends of its range.
 class Spread {

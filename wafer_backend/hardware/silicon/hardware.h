@@ -6,7 +6,7 @@
 #include <string>
 #include <variant>
 
-#include "wafer_backend/hardware/silicon/fact.h"
+#include "wafer_backend/base/fact.h"
 
 namespace waferline::silicon {
 

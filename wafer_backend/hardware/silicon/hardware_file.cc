@@ -1,8 +1,8 @@
 #include "wafer_backend/hardware/silicon/hardware_file.h"
 
+#include "wafer_backend/base/built_in_files.h"
 #include "wafer_backend/base/status.h"
-#include "wafer_backend/hardware/silicon/built_in_files.h"
-#include "wafer_backend/hardware/silicon/yaml_form.h"
+#include "wafer_backend/base/yaml_form.h"
 
 namespace waferline::silicon {
 namespace {

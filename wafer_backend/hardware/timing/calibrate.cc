@@ -31,9 +31,9 @@ Profile StartingProfile() {
   p.name = "open";
   p.title = "Public kernels: WaferLLM and its independent re-runs";
   p.shared_grid = true;
-  p.softmax_score_cycles = {16, 4, 60, silicon::Mark::kUnknown,
+  p.softmax_score_cycles = {16, 4, 60, Mark::kUnknown,
                             "an FP16 exponential by a short polynomial, not measured"};
-  p.tokens_per_step = {1, 1, 1, silicon::Mark::kPublished, "the measured kernels do not speculate"};
+  p.tokens_per_step = {1, 1, 1, Mark::kPublished, "the measured kernels do not speculate"};
   for (const ConstantField& field : ConstantFields()) {
     if (FittedHere(field)) p.fitted.emplace_back(field.name);
   }

@@ -3,14 +3,12 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "wafer_backend/base/built_in_files.h"
 #include "wafer_backend/base/status.h"
-#include "wafer_backend/hardware/silicon/built_in_files.h"
-#include "wafer_backend/hardware/silicon/yaml_form.h"
+#include "wafer_backend/base/yaml_form.h"
 
 namespace waferline::timing {
 namespace {
-
-using silicon::YamlForm;
 
 constexpr int64_t kMost = int64_t{1} << 40;  // CheckShape knows the real bounds
 
@@ -52,7 +50,7 @@ bool EndsWith(const std::string& text, std::string_view end) {
 }  // namespace
 
 absl::StatusOr<ModelShape> ParseModelShape(const std::string& name, std::string_view yaml) {
-  silicon::YamlFile file(name, yaml);
+  YamlFile file(name, yaml);
   YamlForm form = file.root();
   ModelShape shape;
   shape.name = form.Text("name");
@@ -83,12 +81,11 @@ absl::StatusOr<ModelShape> ParseModelShape(const std::string& name, std::string_
 }
 
 absl::StatusOr<ModelShape> LoadModelShape(const std::string& name_or_path) {
-  WL_ASSIGN_OR_RETURN(const silicon::NamedText file,
-                      silicon::LoadNamedText("model-shapes", name_or_path));
+  WL_ASSIGN_OR_RETURN(const NamedText file, LoadNamedText("model-shapes", name_or_path));
   return EndsWith(file.name, ".json") ? ParseHuggingFaceConfig(file.name, file.text)
                                       : ParseModelShape(file.name, file.text);
 }
 
-std::vector<std::string> BuiltInModelShapes() { return silicon::BuiltInNames("model-shapes"); }
+std::vector<std::string> BuiltInModelShapes() { return BuiltInNames("model-shapes"); }
 
 }  // namespace waferline::timing

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "wafer_backend/hardware/silicon/fact.h"
+#include "wafer_backend/base/fact.h"
 
 namespace waferline::timing {
 
@@ -73,8 +73,8 @@ struct Profile {
   double spread = 0.02;  // one standard deviation of a prediction, relative
 
   // Parameters that no measurement here decides.
-  silicon::Fact softmax_score_cycles;  // exponential of one attention score
-  silicon::Fact tokens_per_step;       // with speculation: accepted tokens a pass; 1 is none
+  Fact softmax_score_cycles;  // exponential of one attention score
+  Fact tokens_per_step;       // with speculation: accepted tokens a pass; 1 is none
   std::vector<Residual> residuals;
 };
 

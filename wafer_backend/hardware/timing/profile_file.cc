@@ -5,15 +5,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "wafer_backend/base/built_in_files.h"
 #include "wafer_backend/base/status.h"
-#include "wafer_backend/hardware/silicon/built_in_files.h"
-#include "wafer_backend/hardware/silicon/yaml_form.h"
+#include "wafer_backend/base/yaml_form.h"
 
 namespace waferline::timing {
 namespace {
-
-using silicon::Range;
-using silicon::YamlForm;
 
 // A double-quoted scalar of YAML.
 std::string Quoted(const std::string& text) {
@@ -25,7 +22,7 @@ std::string Quoted(const std::string& text) {
   return out + '"';
 }
 
-std::string FormatFact(const silicon::Fact& fact) {
+std::string FormatFact(const Fact& fact) {
   return absl::StrFormat("{value: %.6g, low: %.6g, high: %.6g, mark: \"%c\", source: %s}",
                          fact.value, fact.low, fact.high, static_cast<char>(fact.mark),
                          Quoted(fact.source));
@@ -54,7 +51,7 @@ std::string FitSummary(const Profile& profile) {
 }
 
 absl::StatusOr<Profile> ParseProfile(const std::string& name, std::string_view yaml) {
-  silicon::YamlFile file(name, yaml);
+  YamlFile file(name, yaml);
   YamlForm form = file.root();
   Profile profile;
   profile.name = form.Text("name");
@@ -84,8 +81,8 @@ absl::StatusOr<Profile> ParseProfile(const std::string& name, std::string_view y
   for (YamlForm& point : form.List("points")) {
     Residual residual;
     residual.point = point.Text("point");
-    residual.measured = point.Plain("measured", silicon::kPositive);
-    residual.predicted = point.Plain("predicted", silicon::kPositive);
+    residual.measured = point.Plain("measured", kPositive);
+    residual.predicted = point.Plain("predicted", kPositive);
     if (point.Has("accepted_low") || point.Has("accepted_high")) {
       residual.accepted_low = point.Plain("accepted_low", {1, 64});
       residual.accepted_high = point.Plain("accepted_high", {1, 64});
@@ -99,12 +96,11 @@ absl::StatusOr<Profile> ParseProfile(const std::string& name, std::string_view y
 }
 
 absl::StatusOr<Profile> LoadProfile(const std::string& name_or_path) {
-  WL_ASSIGN_OR_RETURN(const silicon::NamedText file,
-                      silicon::LoadNamedText("profiles", name_or_path));
+  WL_ASSIGN_OR_RETURN(const NamedText file, LoadNamedText("profiles", name_or_path));
   return ParseProfile(file.name, file.text);
 }
 
-std::vector<std::string> BuiltInProfiles() { return silicon::BuiltInNames("profiles"); }
+std::vector<std::string> BuiltInProfiles() { return BuiltInNames("profiles"); }
 
 std::string FormatProfile(const Profile& profile) {
   std::string out =

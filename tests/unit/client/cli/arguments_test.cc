@@ -1,12 +1,12 @@
-#include "client/cli/arguments.h"
+#include "client/cli/frame/arguments.h"
 
 #include <catch2/catch.hpp>
 #include <string>
 #include <vector>
 
-#include "client/cli/command.h"
-#include "client/cli/program.h"
-#include "client/cli/progress.h"
+#include "client/cli/frame/command.h"
+#include "client/cli/frame/program.h"
+#include "client/cli/frame/progress.h"
 
 namespace waferline::cli {
 namespace {

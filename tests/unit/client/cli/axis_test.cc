@@ -1,4 +1,4 @@
-#include "client/cli/axis.h"
+#include "client/cli/charts/axis.h"
 
 #include <catch2/catch.hpp>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "client/cli/model_commands.h"
+#include "client/cli/model/model_commands.h"
 
 #include <unistd.h>
 
@@ -8,7 +8,7 @@
 #include <iostream>
 #include <sstream>
 
-#include "client/cli/program.h"
+#include "client/cli/frame/program.h"
 #include "tests/support/random_model.h"
 
 namespace waferline::cli {

@@ -194,7 +194,7 @@ TEST_CASE("faults send: what is given reaches the server, and its refusal the us
   INFO(sent.err);
   CHECK(sent.code == 0);
   CHECK(Parse(sent.out).at("applied").as_string() == "thermal");
-  const operation::FaultOrder order = cloud.operators.last_fault();
+  const admin::FaultOrder order = cloud.operators.last_fault();
   REQUIRE(order.hardware.has_value());
   CHECK(order.model == "bytes");
   CHECK(order.hardware->name == "thermal");

@@ -18,8 +18,8 @@ namespace {
 namespace json = boost::json;
 
 struct Setting {
-  access::Limits limits;
-  std::vector<access::ApiKey> keys;
+  tenancy::Limits limits;
+  std::vector<tenancy::ApiKey> keys;
   openai::ErrorShape error_shape = openai::ErrorShape::kNested;
 };
 
@@ -36,7 +36,7 @@ class Fixture {
  public:
   explicit Fixture(const Setting& setting = {})
       : catalog(openai::ByteCatalog()), budgets(setting.limits, {}) {
-    const auto made = access::ApiKeys::Create(setting.keys);
+    const auto made = tenancy::ApiKeys::Create(setting.keys);
     REQUIRE(made.ok());
     keys = *made;
     generations = std::make_unique<Generations>(
@@ -69,9 +69,9 @@ class Fixture {
   SteeredClock clock;
   PuppetDoor door;
   text::ModelCatalog catalog;
-  access::ApiKeys keys;
-  access::Budgets budgets;
-  metering::UsageLedger ledger;
+  tenancy::ApiKeys keys;
+  tenancy::Budgets budgets;
+  tenancy::UsageLedger ledger;
   Counted counted;
   Health health;
   PuppetOperators operators;
@@ -434,7 +434,7 @@ TEST_CASE("operators ask, give orders and learn what is wrong with them") {
   CHECK(
       ask(Post("/admin/faults", R"({"fault":"unit_slow","model":"bytes","index":1,"factor":2.5})"))
           .body == R"({"status":"applied"})");
-  const operation::FaultOrder order = fixture.operators.last_fault();
+  const admin::FaultOrder order = fixture.operators.last_fault();
   CHECK(order.kind == engine::Fault::Kind::kUnitSpeed);
   CHECK(order.model == "bytes");
   CHECK(order.index == 1);

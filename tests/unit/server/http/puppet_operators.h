@@ -5,31 +5,28 @@
 #include <thread>
 #include <utility>
 
-#include "server/operation/operator_port.h"
+#include "server/admin/operator_port.h"
 #include "wafer_backend/base/field_error.h"
 #include "wafer_backend/base/mutex.h"
 
 namespace waferline::http {
 
-class PuppetOperators final : public operation::OperatorPort {
+class PuppetOperators final : public admin::OperatorPort {
  public:
-  operation::ServerFacts Facts() const override {
-    return {.version = "1.2.3", .models = {"bytes"}};
-  }
-  void GetLoad(operation::Done<operation::Load> done) override {
-    operation::Load load;
+  admin::ServerFacts Facts() const override { return {.version = "1.2.3", .models = {"bytes"}}; }
+  void GetLoad(admin::Done<admin::Load> done) override {
+    admin::Load load;
     load.engine.lanes = {{.model = "bytes", .units = {{.name = "wafers-0"}, {.name = "wafers-1"}}}};
     Answer(std::move(done), std::move(load));
   }
-  void Abort(const std::string& request_id, operation::Done<uint32_t> done) override {
+  void Abort(const std::string& request_id, admin::Done<uint32_t> done) override {
     Answer(std::move(done), request_id == "victim" ? 2u : 0u);
   }
-  void Drain(operation::Done<uint64_t> done) override { Answer(std::move(done), uint64_t{7}); }
+  void Drain(admin::Done<uint64_t> done) override { Answer(std::move(done), uint64_t{7}); }
   void ResetPrefixCaches(std::function<void(absl::Status)> done) override {
     Answer(std::move(done), absl::OkStatus());
   }
-  void ApplyFault(const operation::FaultOrder& order,
-                  std::function<void(absl::Status)> done) override {
+  void ApplyFault(const admin::FaultOrder& order, std::function<void(absl::Status)> done) override {
     absl::Status status;
     if (order.index > 1) status = WithField(absl::InvalidArgumentError("two units"), "index");
     if (order.model != "bytes") status = WithField(absl::InvalidArgumentError("none"), "model");
@@ -45,7 +42,7 @@ class PuppetOperators final : public operation::OperatorPort {
     MutexLock lock(&mutex_);
     stopped_ = true;
   }
-  operation::FaultOrder last_fault() {
+  admin::FaultOrder last_fault() {
     MutexLock lock(&mutex_);
     return last_fault_;
   }
@@ -67,7 +64,7 @@ class PuppetOperators final : public operation::OperatorPort {
   }
 
   Mutex mutex_;
-  operation::FaultOrder last_fault_ ABSL_GUARDED_BY(mutex_);
+  admin::FaultOrder last_fault_ ABSL_GUARDED_BY(mutex_);
   int orders_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
 };

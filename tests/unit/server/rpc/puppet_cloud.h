@@ -9,7 +9,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "scheduler/request/front_door.h"
-#include "server/operation/operator_port.h"
+#include "server/admin/operator_port.h"
 #include "wafer_backend/base/field_error.h"
 #include "wafer_backend/base/mutex.h"
 
@@ -82,23 +82,22 @@ class PuppetDoor : public FrontDoor {
 };
 
 // Answers at once, and remembers the last fault.
-class PuppetOperators : public operation::OperatorPort {
+class PuppetOperators : public admin::OperatorPort {
  public:
-  operation::ServerFacts Facts() const override { return {.version = "1.2.3"}; }
-  void GetLoad(operation::Done<operation::Load> done) override {
-    operation::Load load;
+  admin::ServerFacts Facts() const override { return {.version = "1.2.3"}; }
+  void GetLoad(admin::Done<admin::Load> done) override {
+    admin::Load load;
     load.engine.accepted = 5;
     done(std::move(load));
   }
-  void Abort(const std::string& request_id, operation::Done<uint32_t> done) override {
+  void Abort(const std::string& request_id, admin::Done<uint32_t> done) override {
     done(request_id == "victim" ? 2u : 0u);
   }
-  void Drain(operation::Done<uint64_t> done) override { done(uint64_t{7}); }
+  void Drain(admin::Done<uint64_t> done) override { done(uint64_t{7}); }
   void ResetPrefixCaches(std::function<void(absl::Status)> done) override {
     done(absl::OkStatus());
   }
-  void ApplyFault(const operation::FaultOrder& order,
-                  std::function<void(absl::Status)> done) override {
+  void ApplyFault(const admin::FaultOrder& order, std::function<void(absl::Status)> done) override {
     if (order.index > 0) {
       return done(WithField(absl::InvalidArgumentError("there is no number 1"), "index"));
     }
@@ -109,14 +108,14 @@ class PuppetOperators : public operation::OperatorPort {
     done(absl::OkStatus());
   }
 
-  operation::FaultOrder last_fault() {
+  admin::FaultOrder last_fault() {
     MutexLock lock(&mutex_);
     return last_fault_;
   }
 
  private:
   Mutex mutex_;
-  operation::FaultOrder last_fault_ ABSL_GUARDED_BY(mutex_);
+  admin::FaultOrder last_fault_ ABSL_GUARDED_BY(mutex_);
 };
 
 // What the engine would call.

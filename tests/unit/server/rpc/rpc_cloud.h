@@ -35,8 +35,8 @@ class CountingMetrics : public metrics::FrontMetrics {
 };
 
 struct Cloud {
-  explicit Cloud(RpcOptions options = {}, const access::ApiKeys* keys = nullptr,
-                 access::Budgets* budgets = nullptr, int64_t context = 128)
+  explicit Cloud(RpcOptions options = {}, const tenancy::ApiKeys* keys = nullptr,
+                 tenancy::Budgets* budgets = nullptr, int64_t context = 128)
       : models(ByteModels(context)) {
     auto started = RpcServer::Start({.front_door = &door,
                                      .models = &models,
@@ -74,7 +74,7 @@ struct Cloud {
   PuppetDoor door;
   PuppetOperators operators;
   CountingMetrics metrics;
-  metering::UsageLedger ledger;
+  tenancy::UsageLedger ledger;
   text::ModelCatalog models;
   std::unique_ptr<RpcServer> server;
   std::shared_ptr<grpc::Channel> channel;

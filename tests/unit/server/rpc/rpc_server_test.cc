@@ -125,8 +125,8 @@ TEST_CASE("operators ask, give orders and learn what is wrong with them") {
 
 TEST_CASE("keys: unknown callers, models that a key may not use, and who may operate") {
   const auto keys =
-      access::ApiKeys::Create({{.key = "plain-key", .tenant = "acme", .models = {"bytes"}},
-                               {.key = "admin-key", .tenant = "ops", .admin = true}});
+      tenancy::ApiKeys::Create({{.key = "plain-key", .tenant = "acme", .models = {"bytes"}},
+                                {.key = "admin-key", .tenant = "ops", .admin = true}});
   REQUIRE(keys.ok());
   Cloud cloud({}, &*keys);
   const auto code = [&](const std::string& key, const std::string& model) {
@@ -167,7 +167,7 @@ TEST_CASE("keys: unknown callers, models that a key may not use, and who may ope
 }
 
 TEST_CASE("a budget is charged what a request may use and settled to what it did use") {
-  access::Budgets budgets({.requests_day = 100, .tokens_minute = 200}, {});
+  tenancy::Budgets budgets({.requests_day = 100, .tokens_minute = 200}, {});
   Cloud cloud({}, nullptr, &budgets);
   grpc::ClientContext first, second, third;
   v1::GenerateRequest request = Cloud::Hello();  // 6 tokens

@@ -113,7 +113,7 @@ TEST_CASE("speculation multiplies speed, and its uncertainty is in the interval"
   REQUIRE(two.ok());
   CHECK(two->tokens_per_step == 2);
   CHECK(two->tokens_per_second.high > 1.9 * two->tokens_per_second.value);
-  c.profile.tokens_per_step = {3, 3, 3, silicon::Mark::kUnknown, "given"};
+  c.profile.tokens_per_step = {3, 3, 3, Mark::kUnknown, "given"};
   const auto three = Predict(c.Task());
   CHECK(three->tokens_per_second.value == Approx(1.5 * two->tokens_per_second.value));
   CHECK(three->tokens_per_second.high < 1.3 * three->tokens_per_second.value);

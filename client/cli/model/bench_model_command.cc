@@ -1,0 +1,238 @@
+#include "client/cli/model/bench_model_command.h"
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "client/cli/frame/arguments.h"
+#include "client/cli/frame/progress.h"
+#include "client/cli/model/cpu_flag.h"
+#include "wafer_backend/base/seeded_stream.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/base/strings.h"
+#include "wafer_backend/compute/kernels/cpu.h"
+#include "wafer_backend/compute/shard/layer_stack.h"
+
+namespace waferline::cli {
+namespace {
+
+constexpr int64_t kChunk = 256;  // prompt rows computed at a time, as in the prefill pool
+constexpr int64_t kLargestBatch = 1024;
+
+double Now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+absl::StatusOr<std::vector<int64_t>> ReadBatches(const std::string& text) {
+  std::vector<int64_t> batches;
+  for (const auto& part : absl::StrSplit(text, ',')) {
+    int64_t batch = 0;
+    if (!absl::SimpleAtoi(part, &batch) || batch < 1 || batch > kLargestBatch) {
+      return UsageError(absl::StrCat("--batch: \"", part, "\" is not a number from 1 to ",
+                                     kLargestBatch, "; write them as 1,8,16"));
+    }
+    batches.push_back(batch);
+  }
+  return batches;
+}
+
+// All layers of the model, with sequences that are fed seeded random tokens: what is said costs
+// nothing, so it does not matter.
+class Engine {
+ public:
+  Engine(std::shared_ptr<const shard::PackedModel> model, int64_t max_batch,
+         kernels::ThreadPool* pool)
+      : model_(std::move(model)),
+        stack_(model_, {.range = model_->range(), .max_rows = std::max(kChunk, max_batch)}, pool),
+        pages_(stack_.layout().page_bytes()),
+        hidden_(static_cast<size_t>(stack_.max_rows() * model_->shape().hidden)),
+        logits_(static_cast<size_t>(max_batch * model_->shape().vocabulary)) {}
+
+  // Tokens a second of one prompt, up to its first next-token logits.
+  double Prefill(int64_t prompt, Progress* progress) {
+    shard::SequencePages sequence(&pages_);
+    GrowTo(prompt, &sequence);
+    const double begin = Now();
+    for (int64_t first = 0; first < prompt; first += kChunk) {
+      const int64_t rows = std::min(kChunk, prompt - first);
+      const int64_t wanted = first + rows == prompt ? 1 : 0;
+      const shard::Run run{&sequence, first, rows, rows - wanted};
+      EmbedRows(rows);
+      stack_.Forward({&run, 1}, hidden_.data());
+      stack_.Logits(hidden_.data(), wanted, logits_.data());
+      progress->Show(first + rows, PerSecond(first + rows, begin));
+    }
+    return static_cast<double>(prompt) / (Now() - begin);
+  }
+
+  // Tokens a second of `batch` sequences together, each from its first position on.
+  double Decode(int64_t batch, int64_t generate, Progress* progress) {
+    std::vector<shard::SequencePages> sequences;
+    for (int64_t i = 0; i < batch; ++i) GrowTo(generate, &sequences.emplace_back(&pages_));
+    std::vector<shard::Run> runs(static_cast<size_t>(batch));
+    const double begin = Now();
+    for (int64_t position = 0; position < generate; ++position) {
+      for (size_t i = 0; i < runs.size(); ++i) {
+        runs[i] = {&sequences[i], position, 1};
+      }
+      EmbedRows(batch);
+      stack_.Forward(runs, hidden_.data());
+      stack_.Logits(hidden_.data(), batch, logits_.data());
+      progress->Show(position + 1, PerSecond((position + 1) * batch, begin));
+    }
+    return static_cast<double>(batch * generate) / (Now() - begin);
+  }
+
+ private:
+  static std::string PerSecond(int64_t tokens, double begin) {
+    return absl::StrFormat("%.1f tokens/s", static_cast<double>(tokens) / (Now() - begin));
+  }
+
+  // Pages as a server has them once it has run for a while: granted by the system already.
+  void GrowTo(int64_t positions, shard::SequencePages* sequence) {
+    sequence->Grow(shard::PagesFor(positions, stack_.layout().page_tokens));
+    for (int64_t i = 0; i < sequence->count(); ++i) {
+      std::memset(sequence->page(i), 0, pages_.page_bytes().count());
+    }
+  }
+
+  void EmbedRows(int64_t rows) {
+    const auto vocabulary = static_cast<uint64_t>(model_->shape().vocabulary);
+    for (int64_t i = 0; i < rows; ++i) {
+      model_->Embed(static_cast<TokenId>(random_.Next() % vocabulary),
+                    hidden_.data() + i * model_->shape().hidden);
+    }
+  }
+
+  const std::shared_ptr<const shard::PackedModel> model_;
+  shard::LayerStack stack_;
+  shard::PagePool pages_;
+  SeededStream random_{1};
+  std::vector<float> hidden_;
+  std::vector<float> logits_;
+};
+
+struct Result {
+  double load_s = 0;
+  double prefill_tokens_per_s = 0;                              // 0: no prompt was asked for
+  std::vector<std::pair<int64_t, double>> decode_tokens_per_s;  // by batch
+};
+
+// What the model asks of the machine: the numerators of a share of its ceilings.
+struct Demand {
+  std::string_view weights;      // type of most of them
+  Bytes decode_per_step;         // weights that one step reads, whatever its batch
+  int64_t prompt_ops_per_token;  // multiplications and additions by layers' matrices
+};
+
+Demand DemandOf(const shard::PackedModel& model) {
+  Demand demand{kernels::Name(model.layer(0).down.dtype()), model.head().bytes(), 0};
+  for (int64_t i = 0; i < model.shape().layers; ++i) {
+    const shard::PackedLayer& layer = model.layer(i);
+    demand.decode_per_step += layer.size();
+    for (const auto* matrix :
+         {&layer.q, &layer.k, &layer.v, &layer.output, &layer.gate, &layer.up, &layer.down}) {
+      demand.prompt_ops_per_token += 2 * matrix->rows() * matrix->cols();
+    }
+  }
+  return demand;
+}
+
+void Print(const Arguments& arguments, int threads, const Demand& demand, const Result& result) {
+  const auto path = kernels::Name(kernels::BestPath());
+  if (arguments.json()) {
+    boost::json::object out;
+    out["model"] = arguments.operand(0);
+    out["threads"] = threads;
+    out["instructions"] = std::string(path);
+    out["weights"] = std::string(demand.weights);
+    out["decode_bytes_per_step"] = demand.decode_per_step.count();
+    out["prompt_ops_per_token"] = demand.prompt_ops_per_token;
+    out["prompt"] = arguments.Integer("prompt");
+    out["generate"] = arguments.Integer("generate");
+    out["load_s"] = result.load_s;
+    if (result.prefill_tokens_per_s > 0) out["prefill_tokens_per_s"] = result.prefill_tokens_per_s;
+    auto& decode = out["decode_tokens_per_s"].emplace_object();
+    for (const auto& [batch, rate] : result.decode_tokens_per_s) {
+      decode[absl::StrCat(batch)] = rate;
+    }
+    std::printf("%s\n", boost::json::serialize(out).c_str());
+    return;
+  }
+  std::printf("%s, %d threads, %s, loaded in %.2f s\n", arguments.operand(0).c_str(), threads,
+              std::string(path).c_str(), result.load_s);
+  if (result.prefill_tokens_per_s > 0) {
+    std::printf("prefill of %ld tokens    %9.1f tokens/s\n", arguments.Integer("prompt"),
+                result.prefill_tokens_per_s);
+  }
+  for (const auto& [batch, rate] : result.decode_tokens_per_s) {
+    std::printf("decode, %4ld sequences    %9.1f tokens/s\n", batch, rate);
+  }
+}
+
+absl::Status Run(const Arguments& arguments) {
+  WL_RETURN_IF_ERROR(ObeyCpuFlag(arguments));
+  WL_ASSIGN_OR_RETURN(const auto batches, ReadBatches(arguments.Text("batch")));
+  WL_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(arguments.operand(0)));
+  WL_ASSIGN_OR_RETURN(const auto shape, model::ModelShape::FromGguf(*file));
+  const int64_t prompt = arguments.Integer("prompt"), generate = arguments.Integer("generate");
+  if (std::max(prompt, generate) > shape.context) {
+    return UsageError(absl::StrCat("--prompt and --generate may be at most the model's context of ",
+                                   shape.context, " tokens"));
+  }
+  const auto threads = static_cast<int>(
+      arguments.Has("threads") ? arguments.Integer("threads")
+                               : std::max<int64_t>(1, std::thread::hardware_concurrency()));
+  kernels::ThreadPool pool(threads);
+  Result result;
+  const double begin = Now();
+  WL_ASSIGN_OR_RETURN(const auto model, shard::PackedModel::Load(file, {0, shape.layers}, &pool));
+  result.load_s = Now() - begin;
+  Engine engine(model, *std::max_element(batches.begin(), batches.end()), &pool);
+  const auto progress = [&](const std::string& what, int64_t total) {
+    return arguments.json() ? Progress(what, total, false) : Progress(what, total);
+  };
+  {
+    Progress bar = progress("warming up", 0);
+    engine.Prefill(std::clamp<int64_t>(prompt, 16, kChunk), &bar);  // its memory is granted, too
+  }
+  if (prompt > 0) {
+    Progress bar = progress("prefill", prompt);
+    result.prefill_tokens_per_s = engine.Prefill(prompt, &bar);
+  }
+  for (int64_t batch : batches) {
+    if (generate == 0) break;
+    Progress bar = progress(absl::StrCat("decode x ", batch), generate);
+    result.decode_tokens_per_s.emplace_back(batch, engine.Decode(batch, generate, &bar));
+  }
+  Print(arguments, threads, DemandOf(*model), result);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::vector<Command> BenchModelCommands() {
+  return {Command{
+      .words = "model bench",
+      .summary = "How fast this machine computes a model file, without a server",
+      .operands = {"FILE"},
+      .flags = {IntegerFlag("threads", "N", "threads that compute; one a core if absent",
+                            std::nullopt, 1, 256),
+                IntegerFlag("prompt", "N", "tokens of the prompt; 0 measures none", 512, 0,
+                            1 << 20),
+                IntegerFlag("generate", "N", "tokens that each sequence generates; 0 measures none",
+                            128, 0, 1 << 20),
+                TextFlag("batch", "LIST", "sequences at a time", "1,8,16,32"), CpuFlag()},
+      .run = Run}};
+}
+
+}  // namespace waferline::cli

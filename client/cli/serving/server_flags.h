@@ -1,0 +1,30 @@
+// What the commands that talk to a server have in common: --server, --model and the sampling flags.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "client/cli/frame/arguments.h"
+#include "client/cli/frame/command.h"
+#include "client/sdk/token_client.h"
+
+namespace waferline::cli {
+
+// --server, --api-key; the environment's WAFERLINE_SERVER and WAFERLINE_API_KEY stand in for them.
+std::vector<Flag> ServerFlags();
+// --model, --max-tokens, --temperature, ... on top of those.
+std::vector<Flag> GenerateFlags();
+
+// A usage error if --server cannot be read.
+absl::StatusOr<sdk::Endpoint> EndpointOf(const Arguments& arguments);
+absl::StatusOr<std::unique_ptr<sdk::TokenClient>> ClientOf(const Arguments& arguments);
+
+// --model, or the first model that the server lists.
+absl::StatusOr<std::string> ModelOf(const Arguments& arguments, sdk::TokenClient& client);
+
+// A request with everything but its prompt; the flags of GenerateFlags.
+absl::StatusOr<sdk::GenerateSpec> SpecOf(const Arguments& arguments, sdk::TokenClient& client);
+
+}  // namespace waferline::cli

@@ -1,0 +1,62 @@
+// waferctl sim compare: what differs between two reports.
+#include <boost/json.hpp>
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+#include "client/cli/frame/arguments.h"
+#include "client/cli/sim/sim_commands.h"
+#include "client/cli/sim/sim_run.h"
+#include "scheduler/simulator/report_json.h"
+#include "wafer_backend/base/status.h"
+
+namespace waferline::cli {
+namespace {
+
+absl::StatusOr<boost::json::object> ReadReport(const std::string& path) {
+  WL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  boost::system::error_code error;
+  boost::json::value value = boost::json::parse(text, error);
+  if (error || !value.is_object() || !value.as_object().contains("receipt")) {
+    return absl::InvalidArgumentError(path + " is no report of waferctl sim --json");
+  }
+  // How long the run itself took is never the same.
+  value.as_object().erase("run");
+  return std::move(value.as_object());
+}
+
+absl::Status CompareReports(const Arguments& arguments) {
+  WL_ASSIGN_OR_RETURN(const boost::json::object a, ReadReport(arguments.operand(0)));
+  WL_ASSIGN_OR_RETURN(const boost::json::object b, ReadReport(arguments.operand(1)));
+  const std::vector<simulator::Difference> differences = simulator::Compare(a, b);
+  if (arguments.json()) {
+    boost::json::array out;
+    for (const simulator::Difference& d : differences) {
+      out.push_back({{"field", d.field}, {"a", d.a}, {"b", d.b}, {"relative", d.relative}});
+    }
+    fputs(simulator::Pretty(
+              boost::json::object{{"same", differences.empty()}, {"differences", std::move(out)}})
+              .c_str(),
+          stdout);
+    return absl::OkStatus();
+  }
+  if (differences.empty()) printf("the same\n");
+  for (const simulator::Difference& d : differences) {
+    printf("%-44s %20s %20s", d.field.c_str(), d.a.empty() ? "-" : d.a.c_str(),
+           d.b.empty() ? "-" : d.b.c_str());
+    if (d.relative != 0) printf("  %+.2f %%", 100 * d.relative);
+    printf("\n");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Command SimCompareCommand() {
+  return {.words = "sim compare",
+          .summary = "What differs between two reports of sim --json",
+          .operands = {"A.json", "B.json"},
+          .flags = {},
+          .run = CompareReports};
+}
+
+}  // namespace waferline::cli

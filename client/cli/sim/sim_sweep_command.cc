@@ -1,0 +1,191 @@
+// waferctl sim sweep: the same load through many variants of a fleet.
+#include <atomic>
+#include <boost/json.hpp>
+#include <cstdio>
+#include <mutex>
+#include <sstream>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "client/cli/charts/pareto.h"
+#include "client/cli/charts/svg.h"
+#include "client/cli/frame/arguments.h"
+#include "client/cli/frame/progress.h"
+#include "client/cli/sim/sim_commands.h"
+#include "client/cli/sim/sim_run.h"
+#include "scheduler/fleet/config/fleet_config.h"
+#include "scheduler/simulator/report_json.h"
+#include "wafer_backend/base/status.h"
+
+namespace waferline::cli {
+namespace {
+
+constexpr size_t kMostVariants = 100'000;
+
+struct Variant {
+  std::vector<fleet::Override> overrides;
+  std::string label;
+  absl::Status status;
+  boost::json::object report;
+};
+
+// Every combination of the values of --vary PATH=V1,V2.
+absl::StatusOr<std::vector<Variant>> VariantsOf(const std::vector<std::string>& varied) {
+  std::vector<Variant> variants(1);
+  for (const std::string& text : varied) {
+    const size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
+      return UsageError("--vary \"" + text + "\" is not PATH=VALUE,VALUE,...");
+    }
+    const std::string path = text.substr(0, equals);
+    for (const auto& [earlier, value] : variants.front().overrides) {
+      if (earlier == path) return UsageError("--vary: " + path + " stands twice");
+    }
+    std::vector<Variant> next;
+    std::istringstream values(text.substr(equals + 1));
+    for (std::string value; std::getline(values, value, ',');) {
+      for (const Variant& variant : variants) {
+        Variant with = variant;
+        with.overrides.emplace_back(path, value);
+        with.label += (with.label.empty() ? "" : " ") + path + "=" + value;
+        next.push_back(std::move(with));
+      }
+      if (next.size() > kMostVariants) return UsageError("--vary makes too many combinations");
+    }
+    variants = std::move(next);
+  }
+  return variants;
+}
+
+// "ttft_ms.p99" in a report.
+absl::StatusOr<double> Figure(const boost::json::object& report, const std::string& path) {
+  const boost::json::value* at = nullptr;
+  std::istringstream steps(path);
+  for (std::string step; std::getline(steps, step, '.');) {
+    const boost::json::object* object = at == nullptr ? &report : at->if_object();
+    at = object == nullptr ? nullptr : object->if_contains(step);
+    if (at == nullptr) break;
+  }
+  if (at == nullptr || !at->is_number()) {
+    return UsageError("a report has no number \"" + path + "\"");
+  }
+  return at->to_number<double>();
+}
+
+// "-goodput.share": larger is better.
+struct Direction {
+  std::string path;
+  bool larger = false;
+};
+Direction DirectionOf(const std::string& text) {
+  return text.starts_with("-") ? Direction{text.substr(1), true} : Direction{text, false};
+}
+
+void RunAll(const Arguments& arguments, const std::string& config, const SimWorkload& workload,
+            const SimSettings& settings, std::vector<Variant>* variants) {
+  std::atomic<size_t> next{0};
+  std::atomic<size_t> done{0};
+  std::mutex show;
+  Progress progress("runs", static_cast<int64_t>(variants->size()));
+  const auto work = [&] {
+    for (size_t i = next++; i < variants->size(); i = next++) {
+      Variant& variant = (*variants)[i];
+      const auto text = fleet::WithOverrides(config, variant.overrides);
+      variant.status = text.status();
+      if (text.ok()) {
+        auto run = RunSim(arguments.Text("config"), *text, workload.trace, settings, {}, {});
+        variant.status = run.status();
+        if (run.ok()) variant.report = std::move(run->report);
+      }
+      const std::lock_guard lock(show);
+      progress.Show(static_cast<int64_t>(++done));
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int64_t t = 1; t < arguments.Integer("threads"); ++t) threads.emplace_back(work);
+  work();
+  for (std::thread& thread : threads) thread.join();
+}
+
+absl::Status Sweep(const Arguments& arguments) {
+  if (!arguments.Has("vary")) return UsageError("--vary PATH=V1,V2 is needed: what is swept");
+  if (!arguments.operands().empty() && !arguments.json()) {
+    return UsageError("\"" + arguments.operand(0) + "\" is where --json writes; give --json too");
+  }
+  WL_ASSIGN_OR_RETURN(std::vector<Variant> variants, VariantsOf(arguments.Texts("vary")));
+  WL_ASSIGN_OR_RETURN(const SimSettings settings, ReadSettings(arguments));
+  WL_ASSIGN_OR_RETURN(const SimWorkload workload, ReadWorkload(arguments));
+  WL_ASSIGN_OR_RETURN(const std::string config, ReadFile(arguments.Text("config")));
+  for (const std::string& complaint : workload.complaints) {
+    fprintf(stderr, "left out: %s\n", complaint.c_str());
+  }
+  RunAll(arguments, config, workload, settings, &variants);
+
+  const Direction x = DirectionOf(arguments.Text("x"));
+  const Direction y = DirectionOf(arguments.Text("y"));
+  std::vector<ParetoPoint> points;
+  for (const Variant& variant : variants) {
+    if (!variant.status.ok()) {
+      fprintf(stderr, "%s: %s\n", variant.label.c_str(),
+              std::string(variant.status.message()).c_str());
+      continue;
+    }
+    WL_ASSIGN_OR_RETURN(const double vx, Figure(variant.report, x.path));
+    WL_ASSIGN_OR_RETURN(const double vy, Figure(variant.report, y.path));
+    points.push_back({variant.label, vx, vy});
+  }
+  if (points.empty()) return absl::InvalidArgumentError("no variant could be run");
+  MarkFront(x.larger, y.larger, &points);
+
+  if (arguments.Has("svg")) {
+    WL_RETURN_IF_ERROR(
+        WriteSvg(arguments.Text("svg"), DrawPareto({"Pareto front", x.path, y.path, points})));
+  }
+  if (!arguments.json()) {
+    printf("%-6s %18s %18s  variant\n", "front", x.path.c_str(), y.path.c_str());
+    for (const ParetoPoint& p : points) {
+      printf("%-6s %18.6g %18.6g  %s\n", p.best ? "*" : "", p.x, p.y, p.label.c_str());
+    }
+    return absl::OkStatus();
+  }
+  boost::json::array runs;
+  size_t point = 0;
+  for (Variant& variant : variants) {
+    boost::json::object run;
+    for (const auto& [path, value] : variant.overrides) run[path] = value;
+    if (variant.status.ok()) {
+      run["pareto"] = points[point++].best;
+      run["report"] = std::move(variant.report);
+    } else {
+      run["error"] = std::string(variant.status.message());
+    }
+    runs.push_back(std::move(run));
+  }
+  const std::string document = simulator::Pretty(boost::json::object{
+      {"x", arguments.Text("x")}, {"y", arguments.Text("y")}, {"runs", std::move(runs)}});
+  if (!arguments.operands().empty()) return WriteFile(arguments.operand(0), document);
+  fputs(document.c_str(), stdout);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Command SimSweepCommand() {
+  std::vector<Flag> flags = WorkloadFlags();
+  flags.push_back(TextFlag("vary", "PATH=V1,V2,...",
+                           "a field of the fleet, as models.0.prefill.workers=1,2,4; may stand "
+                           "more than once, then all combinations are run"));
+  flags.push_back(TextFlag("x", "FIELD", "of the report; \"-FIELD\": larger is better",
+                           "usd_per_million_output_tokens"));
+  flags.push_back(TextFlag("y", "FIELD", "likewise", "ttft_ms.p99"));
+  flags.push_back(TextFlag("svg", "FILE", "draw the runs and their Pareto front"));
+  flags.push_back(IntegerFlag("threads", "N", "runs at once",
+                              std::max<int64_t>(1, std::thread::hardware_concurrency()), 1, 1024));
+  return {.words = "sim sweep",
+          .summary = "Vary fields of the fleet and show which variants are best (--json [OUT])",
+          .operands = {"[OUT]"},
+          .flags = std::move(flags),
+          .run = Sweep};
+}
+
+}  // namespace waferline::cli

@@ -1,9 +1,0 @@
-#include "client/cli/sim_commands.h"
-
-namespace waferline::cli {
-
-std::vector<Command> SimCommands() {
-  return {SimCommand(), SimSweepCommand(), SimCompareCommand(), LawsCommand()};
-}
-
-}  // namespace waferline::cli

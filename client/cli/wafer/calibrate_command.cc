@@ -1,0 +1,158 @@
+// waferctl wafer calibrate: fits kernel constants to published measurements.
+#include <algorithm>
+#include <boost/json.hpp>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "client/cli/frame/arguments.h"
+#include "client/cli/wafer/wafer_commands.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/hardware/placement/calibrate_models.h"
+#include "wafer_backend/hardware/silicon/hardware_file.h"
+#include "wafer_backend/hardware/timing/calibrate.h"
+#include "wafer_backend/hardware/timing/profile_file.h"
+
+namespace waferline::cli {
+namespace {
+
+std::map<std::string, silicon::WaferSpec> KnownWafers() {
+  std::map<std::string, silicon::WaferSpec> wafers;
+  for (const std::string& name : silicon::BuiltInHardware()) {
+    const auto hardware = silicon::LoadHardware(name);
+    if (hardware.ok() && hardware->wafer() != nullptr) wafers[name] = *hardware->wafer();
+  }
+  return wafers;
+}
+
+double MedianPercent(std::vector<double> errors) {
+  if (errors.empty()) return 0;
+  for (double& e : errors) e = 100 * std::abs(e);
+  std::sort(errors.begin(), errors.end());
+  return (errors[(errors.size() - 1) / 2] + errors[errors.size() / 2]) / 2;
+}
+
+double WorstPercent(const std::vector<double>& errors) {
+  double worst = 0;
+  for (const double e : errors) worst = std::max(worst, 100 * std::abs(e));
+  return worst;
+}
+
+boost::json::object Json(const timing::Calibration& calibration) {
+  const timing::Profile& profile = calibration.profile;
+  boost::json::object constants;
+  for (const timing::ConstantField& field : timing::ConstantFields()) {
+    constants[field.name] = {{"value", profile.constants.*field.value},
+                             {"error", profile.errors.*field.value}};
+  }
+  boost::json::array points;
+  for (size_t i = 0; i < profile.residuals.size(); ++i) {
+    const timing::Residual& r = profile.residuals[i];
+    boost::json::object point = {{"point", r.point},
+                                 {"measured", r.measured},
+                                 {"predicted", r.predicted},
+                                 {"error_percent", r.error_percent()},
+                                 {"left_out_error_percent", 100 * calibration.left_out_errors[i]}};
+    if (r.is_range()) {
+      point["predicted_range"] = {r.predicted * r.accepted_low, r.predicted * r.accepted_high};
+      point["accepted_tokens_a_pass_if_right"] = r.accepted();
+    }
+    if (!calibration.grid_left_out_errors.empty()) {
+      point["grid_left_out_error_percent"] = 100 * calibration.grid_left_out_errors[i];
+    }
+    points.push_back(std::move(point));
+  }
+  return {{"profile", profile.name},
+          {"points", profile.fit_points},
+          {"fitted_constants", profile.fit_constants},
+          {"median_error_percent", MedianErrorPercent(profile.residuals)},
+          {"worst_error_percent", WorstErrorPercent(profile.residuals)},
+          {"left_out_median_error_percent", MedianPercent(calibration.left_out_errors)},
+          {"left_out_worst_error_percent", WorstPercent(calibration.left_out_errors)},
+          {"grid_left_out_median_error_percent", MedianPercent(calibration.grid_left_out_errors)},
+          {"grid_left_out_worst_error_percent", WorstPercent(calibration.grid_left_out_errors)},
+          {"spread", profile.spread},
+          {"constants", constants},
+          {"residuals", points}};
+}
+
+void Print(const timing::Calibration& calibration) {
+  const timing::Profile& profile = calibration.profile;
+  printf("profile %s: %d constants fitted to %d points\n", profile.name.c_str(),
+         profile.fit_constants, profile.fit_points);
+  for (const timing::ConstantField& field : timing::ConstantFields()) {
+    printf("  %-28s %12.5g +- %.2g\n", field.name, profile.constants.*field.value,
+           profile.errors.*field.value);
+  }
+  const bool grids = !calibration.grid_left_out_errors.empty();
+  printf("%-52s %12s %12s %7s %9s%s\n", "point", "measured", "predicted", "error", "left out",
+         grids ? "  its grid too" : "");
+  for (size_t i = 0; i < profile.residuals.size(); ++i) {
+    const timing::Residual& r = profile.residuals[i];
+    printf("%-52s %12.5g %12.5g %+6.1f%% %+8.1f%%", r.point.c_str(), r.measured, r.predicted,
+           r.error_percent(), 100 * calibration.left_out_errors[i]);
+    if (grids) printf("  %+11.1f%%", 100 * calibration.grid_left_out_errors[i]);
+    if (r.is_range()) {
+      printf("  range [%.5g, %.5g]: right at %.2f tokens a pass", r.predicted * r.accepted_low,
+             r.predicted * r.accepted_high, r.accepted());
+    }
+    printf("\n");
+  }
+  printf("%s Each point left out of its fit: median %.2f %%, worst %.2f %%\n",
+         FitSummary(profile).c_str(), MedianPercent(calibration.left_out_errors),
+         WorstPercent(calibration.left_out_errors));
+  if (!grids) return;
+  printf("All points on grids of its side left out too: median %.2f %%, worst %.2f %%\n",
+         MedianPercent(calibration.grid_left_out_errors),
+         WorstPercent(calibration.grid_left_out_errors));
+}
+
+// The vendor's profiles stand on kernels fitted to the same data.
+absl::StatusOr<timing::Calibration> CalibrateProfile(const std::string& name,
+                                                     const timing::Measurements& measurements) {
+  if (name != "open" && name != "vendor-2024" && name != "vendor-2025") {
+    return UsageError("--profile is \"" + name + "\", must be open, vendor-2024 or vendor-2025");
+  }
+  const std::map<std::string, silicon::WaferSpec> wafers = KnownWafers();
+  WL_ASSIGN_OR_RETURN(timing::Calibration open,
+                      timing::CalibrateKernels(measurements.kernels, wafers));
+  if (name == "open") return open;
+  return placement::CalibrateModels(name, measurements.models, open.profile, wafers.at("wse-3"));
+}
+
+absl::Status Calibrate(const Arguments& arguments) {
+  if (!arguments.Has("data")) return UsageError("--data is needed: the folder of the CSV files");
+  WL_ASSIGN_OR_RETURN(const timing::Measurements measurements,
+                      timing::ReadMeasurements(arguments.Text("data")));
+  WL_ASSIGN_OR_RETURN(const timing::Calibration calibration,
+                      CalibrateProfile(arguments.Text("profile"), measurements));
+  if (arguments.Has("out")) {
+    std::ofstream out(arguments.Text("out"));
+    out << FormatProfile(calibration.profile);
+    out.close();
+    if (!out) {
+      return absl::UnavailableError(absl::StrCat(arguments.Text("out"), ": cannot be written"));
+    }
+  }
+  if (arguments.json()) {
+    printf("%s\n", boost::json::serialize(Json(calibration)).c_str());
+  } else {
+    Print(calibration);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Command CalibrateCommand() {
+  return Command{.words = "wafer calibrate",
+                 .summary = "Fit a profile's constants to published measurements",
+                 .flags = {TextFlag("data", "DIR", "mesh_gemv.csv, decode_layer.csv and so on"),
+                           TextFlag("profile", "NAME", "open, vendor-2024 or vendor-2025", "open"),
+                           TextFlag("out", "FILE", "write the profile there")},
+                 .run = Calibrate};
+}
+
+}  // namespace waferline::cli

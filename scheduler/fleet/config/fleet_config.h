@@ -1,0 +1,53 @@
+// The file that `waferctl sim --config` reads: a fleet for offline runs. The same `models:` as a
+// server's, without where tokens come from, and a script of faults.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "scheduler/engine/fault.h"
+#include "scheduler/fleet/config/lane_config.h"
+#include "wafer_backend/base/units.h"
+#include "wafer_backend/hardware/placement/faults.h"
+
+namespace waferline::fleet {
+
+// "core", "row", "die", "wafer", "off_wafer_link", "power_cap", "thermal"; else nothing.
+std::optional<placement::FaultKind> HardwareFaultNamed(std::string name);
+
+struct FaultConfig {
+  Nanoseconds at;       // since the start of the run
+  engine::Fault fault;  // of a hardware fault only lane and index count
+  // By its hardware kind, with what of it the file says; scheduler/fleet turns it into what happens
+  // to the unit.
+  std::optional<placement::Fault> hardware;
+  int spare_wafers = 1;  // that stand by when a wafer is lost
+};
+
+struct FleetConfig {
+  std::vector<LaneConfig> models;
+  uint32_t max_sequences = 16384;  // in the engine at once
+  // Share of a device's working power that it draws idle. Nobody publishes it for these machines
+  // (?): a parameter; half is the order of servers that are not power-gated.
+  double idle_power_share = 0.5;
+  std::vector<FaultConfig> faults;
+};
+
+// A field of the file by its path, "models.0.prefill.workers", and the text that replaces its
+// value.
+using Override = std::pair<std::string, std::string>;
+
+// `name` is the path of the file: it goes before each error, and relative paths in it start at its
+// folder. InvalidArgument: all faults at once, with line and field; an override that names nothing
+// that the file could hold is one.
+absl::StatusOr<FleetConfig> ParseFleetConfig(const std::string& name, std::string_view yaml);
+// The text of the file with fields replaced or added.
+absl::StatusOr<std::string> WithOverrides(std::string_view yaml,
+                                          const std::vector<Override>& overrides);
+
+}  // namespace waferline::fleet

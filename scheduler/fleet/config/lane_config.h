@@ -1,0 +1,64 @@
+// One model of a fleet: what hardware times it and how the scheduler treats it. The same mapping
+// stands under `models:` in a server's file and in a fleet file for offline runs. A plain value;
+// scheduler/fleet turns it into devices.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "scheduler/engine/lane.h"
+#include "wafer_backend/base/units.h"
+#include "wafer_backend/base/yaml_form.h"
+
+namespace waferline::fleet {
+
+// prefill: workers of one kind of accelerator.
+struct PrefillConfig {
+  std::string hardware;           // accelerator: a name of deploy/hardware or a path
+  int workers = 1;                // 1 .. 1024
+  int devices_per_worker = 1;     // accelerators that share the model, 1 .. 64
+  Tokens step_tokens{8192};       // token budget of a step
+  Tokens backlog_tokens{32768};   // a worker takes another prompt while less than this is pending
+  Tokens cache_tokens{0};         // prefix cache of a worker; 0: none
+  Tokens memory_tokens{1 << 20};  // KV of prompts in prefill or waiting for their hand-off
+};
+
+// decode: units of one kind, each holding the whole model.
+struct DecodeConfig {
+  std::string name;           // units are called NAME-0, NAME-1, ...
+  std::string hardware;       // wafer: a pipeline; accelerator: a batch device
+  std::string profile;        // wafers only: a name of deploy/profiles or a path
+  int units = 1;              // 1 .. 1024
+  int wafers_per_unit = 0;    // 0: the fewest that fit
+  int devices_per_unit = 1;   // accelerators only
+  int max_running = 256;      // sequences that hold a slot in a unit
+  bool prefix_cache = false;  // keep ended prompts' KV in free SRAM
+};
+
+// link: the network between the prefill pool and the decode units.
+struct LinkConfig {
+  double bytes_per_second = 5e10;
+  Nanoseconds latency = Microseconds(10);
+  bool shared = true;  // one link for all units of the model; false: one each
+};
+
+struct LaneConfig {
+  std::string model;  // the name that clients use
+  // What is timed: a name of deploy/model-shapes, or a path to a shape file, config.json or GGUF.
+  std::string shape;
+  Tokens context{0};  // at most; 0: what the shape says
+  PrefillConfig prefill;
+  std::vector<DecodeConfig> decode;
+  LinkConfig link;
+  // Only the settings of the scheduler are filled here (admission, order, rules, speculation,
+  // limits): no devices.
+  engine::LaneSpec scheduling;
+};
+
+// Reads the fields of a lane from `form`, paths starting at `folder`; faults go to the form's file.
+// Fields it does not know are left for the caller to read or to refuse.
+LaneConfig ReadLane(YamlForm& form, const std::filesystem::path& folder);
+
+}  // namespace waferline::fleet

@@ -1,0 +1,250 @@
+#include "scheduler/fleet/lane_devices.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "scheduler/fleet/timed_shape.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/emulator/hardware_costs.h"
+#include "wafer_backend/emulator/shared_link.h"
+#include "wafer_backend/emulator/wafer_pipeline.h"
+#include "wafer_backend/hardware/placement/speed.h"
+#include "wafer_backend/hardware/silicon/hardware_file.h"
+#include "wafer_backend/hardware/timing/profile_file.h"
+
+namespace waferline::fleet {
+namespace {
+
+constexpr Tokens kPageTokens{64};
+constexpr double kFp16Bytes = 2;
+
+absl::Status Named(const fleet::LaneConfig& lane, std::string_view field,
+                   const absl::Status& status) {
+  if (status.ok()) return status;
+  return absl::Status(
+      status.code(),
+      absl::StrCat("model \"", lane.model, "\": ", std::string(field), ": ", status.message()));
+}
+
+// Weights and KV of each wafer, as the ledger wants them. A wafer's stages share its SRAM, so its
+// KV is booked as one.
+std::vector<ShardMemory> MemoryOf(const timing::DecodeCosts& costs) {
+  std::vector<ShardMemory> wafers(static_cast<size_t>(costs.wafers));
+  for (const timing::StageCost& stage : costs.stages) {
+    ShardMemory& wafer = wafers.at(static_cast<size_t>(stage.wafer));
+    wafer.capacity += Bytes(static_cast<int64_t>(stage.capacity_bytes));
+    wafer.weights += Bytes(static_cast<int64_t>(stage.weight_bytes));
+    wafer.kv_per_page +=
+        Bytes(static_cast<int64_t>(stage.kv_bytes_per_position)) * kPageTokens.count();
+    wafer.page_tokens = kPageTokens;
+  }
+  std::erase_if(wafers, [](const ShardMemory& wafer) { return wafer.kv_per_page == Bytes(); });
+  return wafers;
+}
+
+std::vector<ShardMemory> MemoryOf(const silicon::AcceleratorSpec& device, int devices,
+                                  const emulator::RooflineModel& model) {
+  return {
+      {.capacity = Bytes(static_cast<int64_t>(device.memory_bytes.value * devices)),
+       .weights = Bytes(static_cast<int64_t>(model.weight_bytes)),
+       .buffers = Bytes(),
+       .kv_per_page = Bytes(static_cast<int64_t>(model.kv_bytes_per_token)) * kPageTokens.count(),
+       .page_tokens = kPageTokens}};
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<LaneDevices>> LaneDevices::Build(const fleet::LaneConfig& config,
+                                                                Timeline* timeline) {
+  auto lane = std::unique_ptr<LaneDevices>(new LaneDevices());
+  lane->config_ = config;
+  const absl::StatusOr<TimedShape> timed = LoadTimedShape(config.shape);
+  WL_RETURN_IF_ERROR(Named(config, "shape", timed.status()));
+  lane->context_ = config.context > Tokens() ? config.context : timed->context;
+  if (lane->context_ <= Tokens()) {
+    return Named(
+        config, "context",
+        absl::InvalidArgumentError("is needed: the shape does not say how long a sequence may be"));
+  }
+  lane->shape_ = timed->shape;
+  const emulator::RooflineModel roofline = emulator::RooflineOf(timed->shape);
+  lane->kv_bytes_per_token_ = Bytes(static_cast<int64_t>(roofline.kv_bytes_per_token));
+  WL_RETURN_IF_ERROR(Named(config, "prefill.hardware", lane->AddWorkers(roofline)));
+
+  int units = 0;
+  lane->label_ = timed->shape.name + " on";
+  for (const fleet::DecodeConfig& decode : config.decode) {
+    const std::string field = absl::StrCat("decode[", lane->groups_.size(), "]");
+    WL_RETURN_IF_ERROR(Named(config, field, lane->AddUnits(decode, roofline)));
+    units += decode.units;
+  }
+  for (int i = 0; i < (config.link.shared ? 1 : units); ++i) {
+    lane->links_.push_back(std::make_unique<emulator::SharedLink>(
+        timeline, config.link.bytes_per_second, config.link.latency));
+  }
+  absl::StrAppend(&lane->label_, ", prefill on ",
+                  config.prefill.workers * config.prefill.devices_per_worker, " x ",
+                  config.prefill.hardware);
+  return lane;
+}
+
+absl::Status LaneDevices::AddWorkers(const emulator::RooflineModel& model) {
+  WL_ASSIGN_OR_RETURN(const silicon::Hardware hardware,
+                      silicon::LoadHardware(config_.prefill.hardware));
+  if (hardware.accelerator() == nullptr) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(hardware.name, " is a wafer; a prefill pool is made of accelerators"));
+  }
+  const emulator::RooflineHardware worker =
+      emulator::RooflineOf(*hardware.accelerator(), config_.prefill.devices_per_worker);
+  const silicon::AcceleratorSpec& device = *hardware.accelerator();
+  prefill_hardware_ = hardware;
+  worker_power_ = {.watts = device.power_watts.value * config_.prefill.devices_per_worker,
+                   .usd_per_hour = device.usd_per_hour.value * config_.prefill.devices_per_worker};
+  for (int i = 0; i < config_.prefill.workers; ++i) {
+    workers_.push_back(std::make_unique<emulator::RooflinePrefill>(worker, model));
+  }
+  return absl::OkStatus();
+}
+
+placement::PlacementTask LaneDevices::TaskOf(const UnitGroup& group) const {
+  return {.shape = shape_,
+          .wafer = *group.hardware.wafer(),
+          .profile = *group.profile,
+          .context = context_.count(),
+          .wafers = group.config.wafers_per_unit,
+          .bytes_per_kv_value = kFp16Bytes};
+}
+
+void LaneDevices::ForgetFaults(uint32_t unit) {
+  MutexLock lock(&mutex_);
+  faults_.erase(unit);
+}
+
+absl::StatusOr<FaultEffect> LaneDevices::Strike(uint32_t lane, uint32_t unit,
+                                                const placement::Fault& fault, int spare_wafers) {
+  uint32_t first = 0;
+  for (const UnitGroup& group : groups_) {
+    const auto units = static_cast<uint32_t>(group.config.units);
+    if (unit - first >= units) {
+      first += units;
+      continue;
+    }
+    if (group.hardware.wafer() == nullptr) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("unit ", unit, " of model \"", config_.model, "\" is no wafer but ",
+                       group.config.hardware, "; what can befall it is unit_lost or unit_slow"));
+    }
+    MutexLock lock(&mutex_);
+    UnitFaults before = faults_[unit];
+    if (before.slowing.size() >= UnitFaults::kMost) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("unit ", unit, " has been slowed ", UnitFaults::kMost,
+                       " times; set its speed (unit_slow) before it is hit again"));
+    }
+    const placement::FaultSetting setting{.spare_wafers = spare_wafers,
+                                          .prefill_groups = config_.prefill.workers,
+                                          .standing = before.slowing};
+    WL_ASSIGN_OR_RETURN(placement::FaultCost cost,
+                        CostOfFault(TaskOf(group), group.placement,
+                                    *prefill_hardware_.accelerator(), fault, setting));
+    cost.slowdown = before.Add(fault, cost);
+    faults_[unit] = std::move(before);
+    return EffectOf(cost, lane, unit);
+  }
+  return absl::InvalidArgumentError(absl::StrCat("model \"", config_.model, "\" has ", first,
+                                                 " units, there is no number ", unit));
+}
+
+absl::Status LaneDevices::AddUnits(const fleet::DecodeConfig& decode,
+                                   const emulator::RooflineModel& model) {
+  WL_ASSIGN_OR_RETURN(const silicon::Hardware hardware, silicon::LoadHardware(decode.hardware));
+  UnitGroup group{.config = decode};
+  int devices = decode.devices_per_unit;
+  std::string profile_label;
+  if (hardware.wafer() != nullptr) {
+    if (devices != 1) {
+      return absl::InvalidArgumentError("devices_per_unit has no effect on a wafer; leave it out");
+    }
+    WL_ASSIGN_OR_RETURN(group.profile, timing::LoadProfile(decode.profile));
+    group.hardware = hardware;
+    const placement::PlacementTask task = TaskOf(group);
+    WL_ASSIGN_OR_RETURN(group.placement, placement::Place(task));
+    const timing::DecodeCosts costs = placement::SpeedOf(task, group.placement).costs;
+    group.memory = MemoryOf(costs);
+    group.power = {.watts = hardware.wafer()->power_decode_watts.value * costs.wafers,
+                   .usd_per_hour = hardware.wafer()->usd_per_system_hour.value * costs.wafers};
+    auto first = std::make_unique<emulator::WaferPipeline>(
+        std::make_shared<emulator::HardwareStageCosts>(costs, context_));
+    for (int unit = 1; unit < decode.units; ++unit) group.pipelines.push_back(first->Twin());
+    group.pipelines.push_back(std::move(first));
+    devices = costs.wafers;
+    profile_label = " (" + group.profile->name + ")";
+  } else {
+    if (!decode.profile.empty() || decode.wafers_per_unit != 0) {
+      return absl::InvalidArgumentError(
+          "profile and wafers_per_unit have no effect on an accelerator; leave them out");
+    }
+    group.memory = MemoryOf(*hardware.accelerator(), devices, model);
+    group.power = {.watts = hardware.accelerator()->power_watts.value * devices,
+                   .usd_per_hour = hardware.accelerator()->usd_per_hour.value * devices};
+    const emulator::RooflineHardware unit = emulator::RooflineOf(*hardware.accelerator(), devices);
+    for (int i = 0; i < decode.units; ++i) {
+      group.batches.push_back(std::make_unique<emulator::RooflineDecoder>(unit, model));
+    }
+  }
+  absl::StrAppend(&label_, groups_.empty() ? " " : " and ", decode.units * devices, " x ",
+                  hardware.name, profile_label);
+  groups_.push_back(std::move(group));
+  return absl::OkStatus();
+}
+
+engine::LaneSpec LaneDevices::Spec(ValueSource* values,
+                                   const std::vector<ShardMemory>& real) const {
+  engine::LaneSpec spec = config_.scheduling;
+  spec.model = config_.model;
+  spec.values = values;
+  spec.kv_bytes_per_token = kv_bytes_per_token_;
+  spec.context = static_cast<uint32_t>(context_.count());
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    spec.workers.push_back({.name = absl::StrCat(config_.model, "/prefill-", i),
+                            .device = workers_[i].get(),
+                            .step_tokens = config_.prefill.step_tokens,
+                            .backlog_tokens = config_.prefill.backlog_tokens,
+                            .cache_tokens = config_.prefill.cache_tokens,
+                            .memory_tokens = config_.prefill.memory_tokens});
+  }
+  int units = 0;
+  for (const UnitGroup& group : groups_) units += group.config.units;
+  size_t link = 0;
+  for (const UnitGroup& group : groups_) {
+    for (int i = 0; i < group.config.units; ++i, ++link) {
+      engine::DecodeUnitSpec unit;
+      unit.name = absl::StrCat(config_.model, "/", group.config.name, "-", i);
+      if (group.pipelines.empty()) {
+        unit.batch = group.batches[i].get();
+      } else {
+        unit.pipeline = group.pipelines[i].get();
+      }
+      unit.memory = group.memory;
+      for (ShardMemory shard : real) {  // each unit has its share of the shards that really compute
+        shard.capacity = shard.weights + shard.buffers + shard.kv_capacity() / units;
+        unit.memory.push_back(shard);
+      }
+      unit.max_running = group.config.max_running;
+      unit.link = links_[config_.link.shared ? 0 : link].get();
+      unit.prefix_cache = group.config.prefix_cache;
+      spec.units.push_back(std::move(unit));
+    }
+  }
+  return spec;
+}
+
+std::vector<LaneDevices::Power> LaneDevices::UnitPower() const {
+  std::vector<Power> power;
+  for (const UnitGroup& group : groups_) power.insert(power.end(), group.config.units, group.power);
+  return power;
+}
+
+}  // namespace waferline::fleet

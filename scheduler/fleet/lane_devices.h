@@ -1,0 +1,99 @@
+// The emulated devices of one model, built from its configuration: prefill workers, decode units,
+// links. Owner: whoever built it (server/app, the offline simulation); must outlive the engine, and
+// the timeline must outlive it.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "scheduler/engine/lane.h"
+#include "scheduler/fleet/config/lane_config.h"
+#include "scheduler/fleet/hardware_faults.h"
+#include "wafer_backend/api/devices.h"
+#include "wafer_backend/api/values.h"
+#include "wafer_backend/base/mutex.h"
+#include "wafer_backend/base/timeline.h"
+#include "wafer_backend/emulator/roofline.h"
+#include "wafer_backend/hardware/placement/faults.h"
+#include "wafer_backend/hardware/silicon/hardware.h"
+#include "wafer_backend/hardware/timing/model_shape.h"
+#include "wafer_backend/hardware/timing/profile.h"
+
+namespace waferline::fleet {
+
+class LaneDevices {
+ public:
+  // InvalidArgument or ResourceExhausted, naming the model and the field, if the hardware, profile
+  // or shape is unknown, of the wrong kind for its place, or too small for the model.
+  static absl::StatusOr<std::unique_ptr<LaneDevices>> Build(const fleet::LaneConfig& config,
+                                                            Timeline* timeline);
+
+  // The lane as the engine wants it. `values` produces the tokens; if it really holds KV, `real` is
+  // what its shards have, shared by the units, and a sequence leases room there too. `context`:
+  // positions of the longest sequence.
+  engine::LaneSpec Spec(ValueSource* values, const std::vector<ShardMemory>& real) const;
+
+  // KV ledgers of one decode unit's emulated stages, for value sources that hold none of their own.
+  const std::vector<ShardMemory>& emulated_memory(size_t unit_group) const {
+    return groups_.at(unit_group).memory;
+  }
+
+  // What a device draws at work and costs, from its hardware file.
+  struct Power {
+    double watts = 0;
+    double usd_per_hour = 0;
+  };
+  const Power& worker_power() const { return worker_power_; }
+  std::vector<Power> UnitPower() const;  // in the order of LaneSpec::units
+
+  // What a hardware fault does to one of the units (all groups counted through), beside those that
+  // hit it before; `lane` is the engine's number of this lane. InvalidArgument names what is out of
+  // range, or says that the unit is no wafer; ResourceExhausted after UnitFaults::kMost that slow.
+  // Neither counts. Any thread.
+  absl::StatusOr<FaultEffect> Strike(uint32_t lane, uint32_t unit, const placement::Fault& fault,
+                                     int spare_wafers);
+  // Whoever sets a unit's speed has repaired it, or says all there is to say of it. Any thread.
+  void ForgetFaults(uint32_t unit);
+
+  // "llama-3.1-8b on 1 x wse-3 (vendor-2024), prefill on 2 x h100": what clients are told.
+  const std::string& label() const { return label_; }
+  Tokens context() const { return context_; }
+
+ private:
+  // Units of one entry of `decode:`.
+  struct UnitGroup {
+    fleet::DecodeConfig config;
+    // Of wafers: what a fault's cost is computed from.
+    std::optional<timing::Profile> profile;
+    silicon::Hardware hardware;
+    placement::Placement placement;
+    std::vector<ShardMemory> memory;
+    Power power;
+    std::vector<std::unique_ptr<DecodePipeline>> pipelines;
+    std::vector<std::unique_ptr<BatchDecoder>> batches;
+  };
+  LaneDevices() = default;
+  absl::Status AddWorkers(const emulator::RooflineModel& model);
+  absl::Status AddUnits(const fleet::DecodeConfig& decode, const emulator::RooflineModel& model);
+
+  placement::PlacementTask TaskOf(const UnitGroup& group) const;
+
+  fleet::LaneConfig config_;
+  timing::ModelShape shape_;
+  silicon::Hardware prefill_hardware_;
+  Tokens context_;
+  Bytes kv_bytes_per_token_;
+  std::string label_;
+  std::vector<std::unique_ptr<PrefillDevice>> workers_;
+  Power worker_power_;
+  std::vector<UnitGroup> groups_;
+  std::vector<std::unique_ptr<KvLink>> links_;  // one, or one a unit
+  Mutex mutex_;
+  std::map<uint32_t, UnitFaults> faults_ ABSL_GUARDED_BY(mutex_);  // of units that were hit
+};
+
+}  // namespace waferline::fleet

@@ -1,0 +1,144 @@
+// The CSV of the Azure LLM inference traces (2023 and 2024: the columns are found by name).
+#include <charconv>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "scheduler/simulator/line_reader.h"
+#include "wafer_backend/base/strings.h"
+
+namespace waferline::simulator {
+namespace {
+
+constexpr int64_t kNsPerSecond = 1'000'000'000;
+constexpr int64_t kMostTokens = 1'000'000'000;
+
+std::string_view Trimmed(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '"')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '"' || text.back() == '\r')) {
+    text.remove_suffix(1);
+  }
+  return text;
+}
+
+std::vector<std::string_view> Split(std::string_view line) {
+  std::vector<std::string_view> cells;
+  for (;;) {
+    const size_t comma = line.find(',');
+    cells.push_back(Trimmed(line.substr(0, comma)));
+    if (comma == std::string_view::npos) return cells;
+    line.remove_prefix(comma + 1);
+  }
+}
+
+// Days since 1970-01-01 (H. Hinnant, "chrono-compatible low-level date algorithms").
+int64_t DaysFromCivil(int64_t y, int64_t m, int64_t d) {
+  y -= m <= 2;
+  const int64_t era = (y >= 0 ? y : y - 399) / 400;
+  const int64_t yoe = y - era * 400;
+  const int64_t doy = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
+  return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
+}
+
+// "2023-11-16 18:17:03.9799600", with T for the blank and with a zone ("+00:00", "Z") allowed.
+std::optional<int64_t> InstantOf(std::string_view text) {
+  const auto number = [&](size_t at, size_t digits) -> std::optional<int64_t> {
+    if (at + digits > text.size()) return std::nullopt;
+    int64_t value = 0;
+    for (size_t i = at; i < at + digits; ++i) {
+      if (text[i] < '0' || text[i] > '9') return std::nullopt;
+      value = value * 10 + (text[i] - '0');
+    }
+    return value;
+  };
+  const auto y = number(0, 4), mo = number(5, 2), d = number(8, 2);
+  const auto h = number(11, 2), mi = number(14, 2), s = number(17, 2);
+  if (!y || !mo || !d || !h || !mi || !s) return std::nullopt;
+  if (text[4] != '-' || text[7] != '-' || (text[10] != ' ' && text[10] != 'T') || text[13] != ':' ||
+      text[16] != ':') {
+    return std::nullopt;
+  }
+  if (*mo < 1 || *mo > 12 || *d < 1 || *d > 31 || *h > 23 || *mi > 59 || *s > 60) {
+    return std::nullopt;
+  }
+  int64_t ns = 0;
+  size_t at = 19;
+  if (at < text.size() && text[at] == '.') {
+    int64_t unit = kNsPerSecond / 10;
+    for (++at; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, unit /= 10) {
+      ns += (text[at] - '0') * unit;
+    }
+  }
+  int64_t zone_minutes = 0;
+  if (at < text.size() && text[at] == 'Z') ++at;
+  if (at < text.size() && (text[at] == '+' || text[at] == '-')) {
+    const auto zh = number(at + 1, 2), zm = number(at + 4, 2);
+    if (!zh || !zm) return std::nullopt;
+    zone_minutes = (text[at] == '-' ? -1 : 1) * (*zh * 60 + *zm);
+    at += 6;
+  }
+  if (at != text.size()) return std::nullopt;
+  const int64_t seconds =
+      DaysFromCivil(*y, *mo, *d) * 86400 + *h * 3600 + (*mi - zone_minutes) * 60 + *s;
+  return seconds * kNsPerSecond + ns;
+}
+
+class Azure : public LineReader {
+ public:
+  bool has_header() const override { return true; }
+
+  absl::Status ReadHeader(std::string_view line) override {
+    const std::vector<std::string_view> names = Split(line);
+    for (size_t i = 0; i < names.size(); ++i) {
+      for (size_t c = 0; c < 3; ++c) {
+        if (names[i] == kNames[c]) column_[c] = i;
+      }
+    }
+    for (size_t c = 0; c < 3; ++c) {
+      if (column_[c] == kNone) {
+        return absl::InvalidArgumentError(absl::StrCat("has no column ", Absl(kNames[c])));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Read(std::string_view line, Trace* trace) override {
+    const std::vector<std::string_view> cells = Split(line);
+    TraceRequest request;
+    for (size_t c = 0; c < 3; ++c) {
+      if (column_[c] >= cells.size()) {
+        return absl::InvalidArgumentError(absl::StrCat(Absl(kNames[c]), " is missing"));
+      }
+      const std::string_view cell = cells[column_[c]];
+      if (c == 0) {
+        const auto instant = InstantOf(cell);
+        if (!instant) {
+          return absl::InvalidArgumentError(
+              absl::StrCat(Absl(kNames[c]), " is \"", Absl(cell), "\", not a date and time"));
+        }
+        request.arrival = Nanoseconds(*instant);
+        continue;
+      }
+      int64_t tokens = 0;
+      const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), tokens);
+      if (error != std::errc() || end != cell.data() + cell.size() || tokens < 1 ||
+          tokens > kMostTokens) {
+        return absl::InvalidArgumentError(absl::StrCat(Absl(kNames[c]), " is \"", Absl(cell),
+                                                       "\", not a whole number of at least 1"));
+      }
+      (c == 1 ? request.prompt_tokens : request.output_tokens) = static_cast<uint32_t>(tokens);
+    }
+    trace->requests.push_back(request);
+    return absl::OkStatus();
+  }
+
+ private:
+  static constexpr size_t kNone = static_cast<size_t>(-1);
+  static constexpr std::string_view kNames[3] = {"TIMESTAMP", "ContextTokens", "GeneratedTokens"};
+  size_t column_[3] = {kNone, kNone, kNone};
+};
+
+}  // namespace
+
+std::unique_ptr<LineReader> AzureReader() { return std::make_unique<Azure>(); }
+
+}  // namespace waferline::simulator

@@ -1,0 +1,83 @@
+#include "scheduler/simulator/offline_cloud.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/status.h"
+
+namespace waferline::simulator {
+
+absl::StatusOr<std::unique_ptr<OfflineCloud>> OfflineCloud::Build(
+    const fleet::FleetConfig& config) {
+  auto cloud = std::unique_ptr<OfflineCloud>(new OfflineCloud());
+  cloud->config_ = config;
+  for (const fleet::LaneConfig& lane : config.models) {
+    WL_ASSIGN_OR_RETURN(auto devices, fleet::LaneDevices::Build(lane, &cloud->timeline_));
+    cloud->lanes_.push_back(std::move(devices));
+  }
+  // In the order in which they hit: what a fault does depends on those before it.
+  std::vector<size_t> order(config.faults.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return config.faults[a].at < config.faults[b].at; });
+  for (const size_t number : order) {
+    const fleet::FaultConfig& fault = config.faults[number];
+    const engine::Fault& of = fault.fault;
+    if (!fault.hardware.has_value()) {
+      if (of.kind == engine::Fault::Kind::kUnitSpeed) {
+        cloud->lanes_.at(of.lane)->ForgetFaults(of.index);
+      }
+      cloud->faults_.push_back({fault.at, of});
+      continue;
+    }
+    const auto effect =
+        cloud->lanes_.at(of.lane)->Strike(of.lane, of.index, *fault.hardware, fault.spare_wafers);
+    if (!effect.ok()) {
+      return absl::Status(effect.status().code(),
+                          absl::StrCat("fault ", number, ": ", effect.status().message()));
+    }
+    for (const fleet::TimedChange& change : effect->changes) {
+      cloud->faults_.push_back({fault.at + change.after, change.fault});
+    }
+  }
+  return cloud;
+}
+
+std::vector<engine::LaneSpec> OfflineCloud::Lanes() const {
+  std::vector<engine::LaneSpec> lanes;
+  for (const auto& devices : lanes_) lanes.push_back(devices->Spec(nullptr, {}));
+  return lanes;
+}
+
+std::vector<LanePower> OfflineCloud::Power() const {
+  const auto to_power = [this](const fleet::LaneDevices::Power& p) {
+    return DevicePower{.watts_busy = p.watts,
+                       .watts_idle = p.watts * config_.idle_power_share,
+                       .usd_per_hour = p.usd_per_hour};
+  };
+  std::vector<LanePower> power;
+  for (size_t i = 0; i < lanes_.size(); ++i) {
+    LanePower& lane = power.emplace_back();
+    lane.workers.assign(config_.models[i].prefill.workers, to_power(lanes_[i]->worker_power()));
+    for (const fleet::LaneDevices::Power& unit : lanes_[i]->UnitPower()) {
+      lane.units.push_back(to_power(unit));
+    }
+  }
+  return power;
+}
+
+ReplayOptions OfflineCloud::Options() const {
+  ReplayOptions options;
+  options.engine.max_sequences = config_.max_sequences;
+  options.faults = faults_;
+  return options;
+}
+
+std::vector<std::string> OfflineCloud::Labels() const {
+  std::vector<std::string> labels;
+  for (const auto& devices : lanes_) labels.push_back(devices->label());
+  return labels;
+}
+
+}  // namespace waferline::simulator

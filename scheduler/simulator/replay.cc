@@ -1,0 +1,239 @@
+#include "scheduler/simulator/replay.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "scheduler/simulator/both.h"
+#include "scheduler/simulator/length_source.h"
+#include "wafer_backend/base/seeded_stream.h"
+
+namespace waferline::simulator {
+namespace {
+
+// A third of what 64 bits of nanoseconds hold: instants may be added up without a second look.
+constexpr double kMostRunSeconds = 3e9;
+
+class ReplayRun final : public Replay, private EventTarget {
+ public:
+  ReplayRun(const ReplayOptions& options, Timeline* timeline, const Trace* trace)
+      : options_(options),
+        timeline_(timeline),
+        trace_(trace),
+        tally_(options.objectives),
+        both_(&tally_, options.observer) {}
+
+  absl::Status Start(std::vector<engine::LaneSpec> lanes);
+
+  bool Advance(Nanoseconds slice) override {
+    const Nanoseconds limit = timeline_->now() + slice;
+    const bool more = engine_->RunUntil(limit) == engine::Engine::Pause::kLimit;
+    if (more) timeline_->AdvanceTo(limit);
+    return more;
+  }
+  uint64_t offered() const override { return tally_.report.requests; }
+  uint64_t total() const override { return trace_->requests.size() * uint64_t{options_.repeat}; }
+  uint64_t tokens() const override { return tally_.report.output_tokens; }
+  const engine::Engine& engine() const override { return *engine_; }
+  Report MakeReport(const std::vector<LanePower>& power) override;
+
+ private:
+  // Events: the next arrival, or fault number payload - 1.
+  static constexpr uint64_t kArrival = 0;
+  void OnEvent(uint64_t payload) override {
+    last_event_ = timeline_->now();
+    if (payload == kArrival) {
+      Offer();
+    } else {
+      // Was checked in Start: what may fail then is not there.
+      (void)engine_->Apply(options_.faults[payload - 1].fault);
+    }
+  }
+  Nanoseconds ArrivalAt(uint64_t index) const {
+    return begin_ + ArrivalOf(*trace_, index, options_.speed_up);
+  }
+  void Offer();
+  absl::Status CheckFaults();
+
+  const ReplayOptions options_;
+  Timeline* const timeline_;
+  const Trace* const trace_;
+  LengthSource source_;
+  Tally tally_;
+  Both both_;
+  std::vector<engine::LaneSpec> lanes_;
+  std::unique_ptr<engine::Engine> engine_;
+  std::vector<std::string> models_;  // of the lanes, by the trace's index
+  std::vector<uint64_t> salts_;      // of the trace's tenants
+  Nanoseconds begin_;
+  Nanoseconds last_event_;
+  uint64_t next_ = 0;
+};
+
+absl::Status ReplayRun::Start(std::vector<engine::LaneSpec> lanes) {
+  if (!(options_.speed_up > 0 && options_.speed_up <= 1e9)) {
+    return absl::InvalidArgumentError("speed_up lies above 0 and not above 1e9");
+  }
+  if (options_.repeat < 1) return absl::InvalidArgumentError("repeat is at least 1");
+  const double run_seconds = ToSeconds(trace_->span) * options_.repeat / options_.speed_up;
+  if (run_seconds > kMostRunSeconds) {
+    return absl::InvalidArgumentError(absl::StrCat("the run would take ", run_seconds,
+                                                   " s of emulated time; ", kMostRunSeconds,
+                                                   " s are the most: repeat less, or speed up"));
+  }
+  if (lanes.empty()) return absl::InvalidArgumentError("the fleet serves no model");
+  for (engine::LaneSpec& lane : lanes) {
+    bool caches = false;
+    for (const auto& worker : lane.workers) caches |= worker.cache_tokens > Tokens();
+    for (const auto& unit : lane.units) caches |= unit.prefix_cache;
+    if (caches && trace_->block_tokens != 0 && lane.block_tokens != trace_->block_tokens) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("model \"", lane.model, "\": block_tokens is ", lane.block_tokens,
+                       ", but the trace's blocks have ", trace_->block_tokens));
+    }
+    lane.values = &source_;
+    lane.keep_ids = false;
+  }
+  for (const std::string& model : trace_->models) {
+    const auto it = std::find_if(lanes.begin(), lanes.end(),
+                                 [&](const auto& lane) { return lane.model == model; });
+    const bool used =
+        std::any_of(trace_->requests.begin(), trace_->requests.end(),
+                    [&](const TraceRequest& r) { return trace_->models[r.model] == model; });
+    if (it == lanes.end() && !model.empty() && used) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the trace asks for model \"", model, "\", which the fleet does not serve"));
+    }
+    models_.push_back(model.empty() ? lanes.front().model : model);
+  }
+  for (const std::string& tenant : trace_->tenants) salts_.push_back(SaltOf(tenant, ""));
+  lanes_ = lanes;
+  engine::EngineObserver* observer = &tally_;
+  if (options_.observer != nullptr) observer = &both_;
+  auto engine = engine::Engine::Create(options_.engine, timeline_, std::move(lanes), observer);
+  if (!engine.ok()) return engine.status();
+  engine_ = *std::move(engine);
+  if (absl::Status s = CheckFaults(); !s.ok()) return s;
+
+  begin_ = timeline_->now();
+  for (size_t i = 0; i < options_.faults.size(); ++i) {
+    timeline_->Schedule(begin_ + options_.faults[i].at, Priority::kFault, this, i + 1);
+  }
+  timeline_->Schedule(ArrivalAt(0), Priority::kArrival, this, kArrival);
+  return absl::OkStatus();
+}
+
+absl::Status ReplayRun::CheckFaults() {
+  for (size_t i = 0; i < options_.faults.size(); ++i) {
+    const TimedFault& timed = options_.faults[i];
+    if (timed.at < Nanoseconds()) {
+      return absl::InvalidArgumentError(absl::StrCat("fault ", i, " lies before the start"));
+    }
+    if (absl::Status s = engine_->Check(timed.fault); !s.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("fault ", i, ": ", s.message()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+void ReplayRun::Offer() {
+  const uint64_t index = next_++;
+  if (next_ < total()) {
+    timeline_->Schedule(ArrivalAt(next_), Priority::kArrival, this, kArrival);
+  }
+  const uint64_t repetition = index / trace_->requests.size();
+  const TraceRequest& from = trace_->requests[index % trace_->requests.size()];
+  ++tally_.report.requests;
+  ValidRequest request;
+  request.model = models_[from.model];
+  request.tenant = trace_->tenants[from.tenant];
+  // A repetition is the same load from other people: its prompts are found in no cache.
+  const uint64_t salt = salts_[from.tenant] ^ (repetition == 0 ? 0 : Mix(repetition));
+  request.outline = std::make_shared<const PromptOutline>(
+      OutlineOf(from.prompt_tokens, trace_->block_tokens,
+                std::span(trace_->block_ids).subspan(from.first_block, from.blocks), salt));
+  request.sampling.seed = SeedOf(options_.seed, index);
+  request.max_tokens = from.output_tokens;
+  request.tier = from.tier;
+  request.priority = from.priority;
+  if (from.deadline > Nanoseconds()) request.deadline = from.deadline;
+  engine_->Submit(Ticket{index + 1}, std::move(request));
+}
+
+Report ReplayRun::MakeReport(const std::vector<LanePower>& power) {
+  Report report = tally_.report;
+  const engine::EngineSnapshot end = engine_->Snapshot();
+  report.begin = begin_;
+  report.end = std::max(end.last_decision, last_event_);
+  report.events = end.events;
+  report.digest = end.digest;
+  report.trace_hash = trace_->hash;
+  report.seed = options_.seed;
+  report.speed_up = options_.speed_up;
+  report.repeat = options_.repeat;
+  const double window = std::max(1.0, (report.end - report.begin).as_double());
+  const auto power_of = [](const std::vector<DevicePower>& list, size_t i) {
+    return i < list.size() ? list[i] : DevicePower();
+  };
+  std::set<const KvLink*> links;
+  for (uint32_t i = 0; i < lanes_.size(); ++i) {
+    const engine::LaneSpec& lane = lanes_[i];
+    const LanePower lane_power = i < power.size() ? power[i] : LanePower();
+    for (uint32_t w = 0; w < lane.workers.size(); ++w) {
+      const Tally::Busy busy = tally_.worker(i, w);
+      report.devices.push_back({.model = lane.model,
+                                .name = lane.workers[w].name,
+                                .kind = "prefill",
+                                .busy_share = busy.busy.as_double() / window,
+                                .tokens = busy.tokens,
+                                .power = power_of(lane_power.workers, w)});
+    }
+    for (uint32_t u = 0; u < lane.units.size(); ++u) {
+      const engine::DecodeUnitSpec& unit = lane.units[u];
+      const engine::UnitSnapshot& state = end.lanes[i].units[u];
+      const auto capacity = static_cast<double>(state.pages_capacity);
+      DeviceUse use{.model = lane.model,
+                    .name = unit.name,
+                    .kv_share = state.page_nanoseconds / window / capacity,
+                    .most_kv_share = static_cast<double>(state.most_pages_used) / capacity,
+                    .power = power_of(lane_power.units, u)};
+      if (unit.pipeline != nullptr) {
+        use.kind = "wafer";
+        for (int s = 0; s < unit.pipeline->stage_count(); ++s) {
+          use.stage_share.push_back(unit.pipeline->StageBusy(s).as_double() / window);
+          use.busy_share = std::max(use.busy_share, use.stage_share.back());
+        }
+        use.tokens = unit.pipeline->entered();
+      } else {
+        const Tally::Busy busy = tally_.batch(i, u);
+        use.kind = "gpu";
+        use.busy_share = busy.busy.as_double() / window;
+        use.tokens = busy.tokens;
+      }
+      report.devices.push_back(std::move(use));
+      if (unit.link != nullptr && links.insert(unit.link).second) {
+        report.devices.push_back({.model = lane.model,
+                                  .name = absl::StrCat("link-", links.size() - 1),
+                                  .kind = "link",
+                                  .busy_share = unit.link->busy().as_double() / window,
+                                  .bytes = unit.link->moved().as_double()});
+      }
+    }
+  }
+  return report;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Replay>> Replay::Create(const ReplayOptions& options,
+                                                       Timeline* timeline,
+                                                       std::vector<engine::LaneSpec> lanes,
+                                                       const Trace* trace) {
+  auto run = std::make_unique<ReplayRun>(options, timeline, trace);
+  if (absl::Status s = run->Start(std::move(lanes)); !s.ok()) return s;
+  return run;
+}
+
+}  // namespace waferline::simulator

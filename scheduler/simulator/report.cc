@@ -1,0 +1,83 @@
+#include "scheduler/simulator/report.h"
+
+namespace waferline::simulator {
+
+double Report::energy_joules() const {
+  double joules = 0;
+  for (const DeviceUse& device : devices) {
+    joules += seconds() * (device.power.watts_busy * device.busy_share +
+                           device.power.watts_idle * (1 - device.busy_share));
+  }
+  return joules;
+}
+
+double Report::cost_usd() const {
+  double usd = 0;
+  for (const DeviceUse& device : devices) usd += device.power.usd_per_hour * seconds() / 3600;
+  return usd;
+}
+
+void Tally::OnOutcome(const engine::OutcomeNote& note) {
+  const Outcome& outcome = *note.outcome;
+  report.prompt_tokens += outcome.prompt_tokens;
+  switch (outcome.reason) {
+    case FinishReason::kStop:
+    case FinishReason::kLength:
+      break;
+    case FinishReason::kCancelled:
+      ++report.cancelled;
+      return;
+    case FinishReason::kDeadline:
+      ++report.deadline_missed;
+      return;
+    case FinishReason::kFailed:
+      ++report.failed;
+      return;
+  }
+  ++report.completed;
+  const Nanoseconds total = outcome.times.total();
+  report.e2e.Add(total);
+  report.queue.Add(outcome.times.queue);
+  report.prefill.Add(outcome.times.prefill);
+  report.transfer.Add(outcome.times.transfer);
+  report.decode.Add(outcome.times.decode);
+  if (outcome.generated_tokens == 0) return;
+  const Nanoseconds ttft = note.first_token_at - note.sequence.arrival;
+  Nanoseconds tpot;
+  report.ttft.Add(ttft);
+  if (outcome.generated_tokens > 1) {
+    tpot = (note.last_token_at - note.first_token_at) / (outcome.generated_tokens - 1);
+    report.tpot.Add(tpot);
+  }
+  const auto met = [](Nanoseconds value, Nanoseconds bound) {
+    return bound == Nanoseconds() || value <= bound;
+  };
+  report.met_objectives +=
+      met(ttft, objectives_.ttft) && met(tpot, objectives_.tpot) && met(total, objectives_.e2e);
+}
+
+Tally::Busy& Tally::At(Table* table, uint32_t lane, uint32_t index) {
+  if (table->size() <= lane) table->resize(lane + 1);
+  auto& row = (*table)[lane];
+  if (row.size() <= index) row.resize(index + 1);
+  return row[index];
+}
+
+Tally::Busy Tally::Get(const Table& table, uint32_t lane, uint32_t index) {
+  if (lane >= table.size() || index >= table[lane].size()) return {};
+  return table[lane][index];
+}
+
+void Tally::OnPrefillStep(uint32_t lane, uint32_t worker, Tokens tokens, Nanoseconds lasts) {
+  Busy& busy = At(&workers_, lane, worker);
+  busy.busy += lasts;
+  busy.tokens += tokens.count();
+}
+
+void Tally::OnBatchStep(uint32_t lane, uint32_t unit, int sequences, Nanoseconds lasts) {
+  Busy& busy = At(&batches_, lane, unit);
+  busy.busy += lasts;
+  busy.tokens += sequences;
+}
+
+}  // namespace waferline::simulator

@@ -1,0 +1,41 @@
+// Reads traces from text.
+//   mooncake  JSON lines: timestamp (ms), input_length, output_length, hash_ids (one a block of
+//             the prompt); other fields are ignored, they are not ours
+//   azure     CSV with a header line: TIMESTAMP (a date and time), ContextTokens, GeneratedTokens
+//   jsonl     our own JSON lines: arrival_s, prompt_tokens, output_tokens, and optionally model,
+//             tenant, priority, service_tier, deadline_ms, blocks; any other field is an error
+// Any thread. Cost: about 10 ns a byte.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "scheduler/simulator/trace.h"
+
+namespace waferline::simulator {
+
+enum class TraceFormat : uint8_t { kMooncake, kAzure, kJsonl };
+
+struct ReadOptions {
+  TraceFormat format = TraceFormat::kMooncake;
+  uint32_t block_tokens = 512;  // tokens that one id of hash_ids or blocks stands for
+  bool skip_bad = false;        // leaves bad lines out, and counts them
+};
+
+struct ReadTrace {
+  Trace trace;
+  uint64_t skipped = 0;
+  std::vector<std::string> complaints;  // "line 7: output_length is missing", the first few
+};
+
+// From the first line that says something; InvalidArgument if it is none of them.
+absl::StatusOr<TraceFormat> GuessFormat(std::string_view text);
+
+// InvalidArgument: lists the first bad lines with what is wrong in each (unless they are skipped),
+// or says that nothing is left.
+absl::StatusOr<ReadTrace> ParseTrace(std::string_view text, const ReadOptions& options);
+
+}  // namespace waferline::simulator

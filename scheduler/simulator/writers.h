@@ -1,0 +1,56 @@
+// A run written down while it happens: a line a request, and a timeline for Perfetto
+// (ui.perfetto.dev, the JSON of the Trace Event Format). Memory: nothing is kept. Errors: whatever
+// the stream says afterwards.
+#pragma once
+
+#include <cstdint>
+#include <ostream>
+#include <vector>
+
+#include "scheduler/engine/lane.h"
+#include "scheduler/engine/observer.h"
+
+namespace waferline::simulator {
+
+// CSV: one line for each request that was admitted or refused; times in milliseconds.
+class RequestsCsv : public engine::EngineObserver {
+ public:
+  explicit RequestsCsv(std::ostream* out);
+  void OnRefused(const engine::SequenceNote& sequence, policy::RefusalCause cause,
+                 Nanoseconds retry_after) override;
+  void OnOutcome(const engine::OutcomeNote& note) override;
+
+ private:
+  std::ostream* out_;
+};
+
+// A track for each worker and batch unit with its steps, and for each request its phases.
+class PerfettoTimeline : public engine::EngineObserver {
+ public:
+  // `clock` tells the instant of what is observed.
+  PerfettoTimeline(std::ostream* out, const Timeline* clock,
+                   const std::vector<engine::LaneSpec>& lanes);
+  ~PerfettoTimeline() override;  // closes the document
+
+  void OnAdmitted(const engine::SequenceNote& sequence) override;
+  void OnPhase(const engine::SequenceNote& sequence, engine::Phase from, Nanoseconds lasted,
+               engine::Phase phase) override;
+  void OnOutcome(const engine::OutcomeNote& note) override;
+  void OnPrefillStep(uint32_t lane, uint32_t worker, Tokens tokens, Nanoseconds lasts) override;
+  void OnBatchStep(uint32_t lane, uint32_t unit, int sequences, Nanoseconds lasts) override;
+
+ private:
+  void Step(uint32_t lane, uint32_t track, const char* name, int64_t amount, Nanoseconds lasts);
+  void Part(const engine::SequenceNote& sequence, engine::Phase phase, Nanoseconds lasted);
+  void Count(int change);
+  std::ostream& Next();
+
+  std::ostream* out_;
+  const Timeline* clock_;
+  bool first_ = true;
+  int in_flight_ = 0;
+  std::vector<Nanoseconds> last_phase_;  // when a slot's present phase began
+  std::vector<engine::Phase> phase_;
+};
+
+}  // namespace waferline::simulator

@@ -1,0 +1,124 @@
+#include "server/tenancy/budget.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/strings.h"
+
+namespace waferline::tenancy {
+namespace {
+
+constexpr Nanoseconds kDay = Seconds(24 * 3600);
+constexpr Nanoseconds kMinute = Seconds(60);
+
+std::string InSeconds(Nanoseconds duration) {
+  return absl::StrCat(std::round(ToSeconds(duration) * 1000) / 1000);
+}
+
+void Describe(Budgets::Headers& headers, const char* what, Bucket& bucket, Nanoseconds now) {
+  const auto name = [&](const char* which) { return absl::StrCat("x-ratelimit-", which, what); };
+  headers.emplace_back(name("limit-"), absl::StrCat(bucket.limit()));
+  headers.emplace_back(name("remaining-"), absl::StrCat(bucket.Remaining(now)));
+  headers.emplace_back(name("reset-"), InSeconds(bucket.UntilFull(now)));
+}
+
+OverBudget Refuse(const char* what, int64_t amount, const Bucket& bucket,
+                  std::optional<Nanoseconds> wait) {
+  std::string message = absl::StrCat("over the budget of ", bucket.limit(), " ", what);
+  if (wait) {
+    absl::StrAppend(&message, ": try again in ", InSeconds(*wait), " s");
+  } else {
+    absl::StrAppend(&message, ": this request alone may use ", amount,
+                    "; shorten it or lower max_tokens");
+  }
+  return {absl::ResourceExhaustedError(message), wait.value_or(Nanoseconds(0))};
+}
+
+}  // namespace
+
+void Bucket::Refill(Nanoseconds now) {
+  if (now <= at_) return;
+  const double gained = static_cast<double>(limit_) * (now - at_).as_double() / period_.as_double();
+  level_ = std::min(static_cast<double>(limit_), level_ + gained);
+  at_ = now;
+}
+
+int64_t Bucket::Remaining(Nanoseconds now) {
+  Refill(now);
+  return std::max<int64_t>(0, static_cast<int64_t>(std::floor(level_)));
+}
+
+std::optional<Nanoseconds> Bucket::WaitFor(int64_t amount, Nanoseconds now) {
+  Refill(now);
+  if (amount > limit_) return std::nullopt;
+  const double missing = static_cast<double>(amount) - level_;
+  if (missing <= 0) return Nanoseconds(0);
+  return Nanoseconds(
+      static_cast<int64_t>(std::ceil(missing / static_cast<double>(limit_) * period_.as_double())));
+}
+
+void Bucket::Take(int64_t amount, Nanoseconds now) {
+  Refill(now);
+  level_ -= static_cast<double>(amount);
+}
+
+void Bucket::GiveBack(int64_t amount, Nanoseconds now) {
+  Refill(now);
+  level_ = std::min(static_cast<double>(limit_), level_ + static_cast<double>(amount));
+}
+
+Nanoseconds Bucket::UntilFull(Nanoseconds now) {
+  return WaitFor(limit_, now).value_or(Nanoseconds(0));
+}
+
+Budgets::Budgets(Limits everybody, std::map<std::string, Limits, std::less<>> per_tenant)
+    : everybody_(everybody), per_tenant_(std::move(per_tenant)) {}
+
+Budgets::Account& Budgets::AccountOf(std::string_view tenant, Nanoseconds now) {
+  if (const auto found = accounts_.find(tenant); found != accounts_.end()) return found->second;
+  const auto own = per_tenant_.find(tenant);
+  const Limits limits = own != per_tenant_.end() ? own->second : everybody_;
+  Account account;
+  if (limits.requests_day) account.requests.emplace(*limits.requests_day, kDay, now);
+  if (limits.tokens_minute) account.tokens.emplace(*limits.tokens_minute, kMinute, now);
+  return accounts_.emplace(std::string(tenant), std::move(account)).first->second;
+}
+
+std::optional<OverBudget> Budgets::Charge(std::string_view tenant, int64_t tokens,
+                                          Nanoseconds now) {
+  MutexLock lock(&mutex_);
+  Account& account = AccountOf(tenant, now);
+  if (account.requests) {
+    const auto wait = account.requests->WaitFor(1, now);
+    if (!wait || *wait > Nanoseconds(0)) {
+      return Refuse("requests a day", 1, *account.requests, wait);
+    }
+  }
+  if (account.tokens) {
+    const auto wait = account.tokens->WaitFor(tokens, now);
+    if (!wait || *wait > Nanoseconds(0)) {
+      return Refuse("tokens a minute", tokens, *account.tokens, wait);
+    }
+    account.tokens->Take(tokens, now);
+  }
+  if (account.requests) account.requests->Take(1, now);
+  return std::nullopt;
+}
+
+void Budgets::Settle(std::string_view tenant, int64_t charged, int64_t used, Nanoseconds now) {
+  MutexLock lock(&mutex_);
+  Account& account = AccountOf(tenant, now);
+  if (account.tokens) account.tokens->GiveBack(charged - used, now);
+}
+
+Budgets::Headers Budgets::Describe(std::string_view tenant, Nanoseconds now) {
+  MutexLock lock(&mutex_);
+  Account& account = AccountOf(tenant, now);
+  Headers headers;
+  if (account.requests) tenancy::Describe(headers, "requests-day", *account.requests, now);
+  if (account.tokens) tenancy::Describe(headers, "tokens-minute", *account.tokens, now);
+  return headers;
+}
+
+}  // namespace waferline::tenancy

@@ -1,0 +1,88 @@
+#include "scheduler/fleet/lane_devices.h"
+
+#include <catch2/catch.hpp>
+#include <memory>
+#include <string>
+
+#include "server/config/server_config.h"
+
+namespace waferline::fleet {
+namespace {
+
+fleet::LaneConfig Lane(const std::string& shape) {
+  fleet::LaneConfig lane;
+  lane.model = "m";
+  lane.shape = shape;
+  lane.context = Tokens(8192);
+  lane.prefill.hardware = "h100";
+  lane.prefill.workers = 2;
+  lane.decode = {{.name = "wafer", .hardware = "wse-3", .profile = "vendor-2024"}};
+  return lane;
+}
+
+std::string ErrorOf(const fleet::LaneConfig& lane) {
+  Timeline timeline;
+  return std::string(LaneDevices::Build(lane, &timeline).status().message());
+}
+
+TEST_CASE("a lane's pipeline runs at the speed of its hardware model") {
+  Timeline timeline;
+  const auto small = LaneDevices::Build(Lane("llama-3.1-8b"), &timeline);
+  const auto large = LaneDevices::Build(Lane("llama-3.1-70b"), &timeline);
+  REQUIRE(small.status().ToString() == "OK");
+  REQUIRE(large.status().ToString() == "OK");
+  const auto speed = [](const LaneDevices& devices) {
+    return 1e9 / devices.Spec(nullptr, {}).units.at(0).pipeline->Latency(Tokens(1024)).as_double();
+  };
+  // The two launch rows that anchor the profile: 1,800 and 450 tokens/s.
+  REQUIRE(speed(**small) == Approx(1800).epsilon(0.15));
+  REQUIRE(speed(**large) == Approx(450).epsilon(0.15));
+  REQUIRE((*small)->label() == "llama-3.1-8b on 1 x wse-3 (vendor-2024), prefill on 2 x h100");
+  REQUIRE((*large)->label().find("4 x wse-3") != std::string::npos);
+}
+
+TEST_CASE("a unit leases on its wafers and on its share of the shards that compute") {
+  Timeline timeline;
+  fleet::LaneConfig lane = Lane("llama-3.1-8b");
+  lane.decode[0].units = 2;
+  lane.link.shared = false;
+  const auto devices = LaneDevices::Build(lane, &timeline);
+  REQUIRE(devices.ok());
+  const ShardMemory shard{.capacity = Bytes(1100),
+                          .weights = Bytes(60),
+                          .buffers = Bytes(40),
+                          .kv_per_page = Bytes(10),
+                          .page_tokens = Tokens(64)};
+  const engine::LaneSpec spec = (*devices)->Spec(nullptr, {shard});
+  REQUIRE(spec.workers.size() == 2);
+  REQUIRE(spec.units.size() == 2);
+  REQUIRE(spec.units[0].link != spec.units[1].link);
+  REQUIRE(spec.units[0].memory.size() == (*devices)->emulated_memory(0).size() + 1);
+  REQUIRE(spec.units[0].memory.back().kv_capacity() == Bytes(500));
+  for (const ShardMemory& wafer : (*devices)->emulated_memory(0)) {
+    REQUIRE(wafer.capacity <= Bytes(44'000'000'000));
+    REQUIRE(wafer.kv_capacity() > Bytes());
+  }
+}
+
+TEST_CASE("what cannot be built names the model and the field") {
+  REQUIRE(ErrorOf(Lane("no-such-model")).find("model \"m\": shape: ") == 0);
+  fleet::LaneConfig lane = Lane("llama-3.1-8b");
+  lane.context = Tokens();
+  REQUIRE(ErrorOf(lane).find("context: is needed") != std::string::npos);
+  lane = Lane("llama-3.1-8b");
+  lane.prefill.hardware = "wse-3";
+  REQUIRE(ErrorOf(lane).find("prefill.hardware: wse-3 is a wafer") != std::string::npos);
+  lane = Lane("llama-3.1-8b");
+  lane.decode[0].profile = "fastest";
+  REQUIRE(ErrorOf(lane).find("decode[0]: ") != std::string::npos);
+  lane = Lane("llama-3.1-70b");
+  lane.decode[0].wafers_per_unit = 1;
+  REQUIRE(ErrorOf(lane).find("decode[0]: ") != std::string::npos);
+  lane = Lane("llama-3.1-8b");
+  lane.decode[0] = {.name = "gpu", .hardware = "h100", .profile = "open"};
+  REQUIRE(ErrorOf(lane).find("no effect") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace waferline::fleet

@@ -1,0 +1,60 @@
+#include "wafer_backend/base/built_in_files.h"
+
+#include <fstream>
+#include <sstream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "wafer_backend/base/built_in_texts.h"
+
+namespace waferline {
+namespace {
+
+constexpr size_t kMaxFileBytes = 1 << 20;
+
+bool EndsWith(const std::string& text, std::string_view end) {
+  return text.size() > end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+absl::StatusOr<NamedText> ReadText(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return absl::NotFoundError(absl::StrCat(path, ": cannot be opened"));
+  std::string text(kMaxFileBytes + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (in.bad()) return absl::InvalidArgumentError(absl::StrCat(path, ": cannot be read"));
+  text.resize(static_cast<size_t>(in.gcount()));
+  if (text.size() > kMaxFileBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": larger than ", kMaxFileBytes, " bytes"));
+  }
+  return NamedText{path, std::move(text)};
+}
+
+}  // namespace
+
+absl::StatusOr<NamedText> LoadNamedText(std::string_view folder, const std::string& name_or_path) {
+  for (const BuiltInFile& file : BuiltInTexts()) {
+    if (file.folder == folder && file.name == name_or_path) {
+      return NamedText{absl::StrCat("deploy/", std::string(folder), "/", name_or_path, ".yaml"),
+                       std::string(file.text)};
+    }
+  }
+  if (name_or_path.find('/') != std::string::npos || EndsWith(name_or_path, ".yaml") ||
+      EndsWith(name_or_path, ".json")) {
+    return ReadText(name_or_path);
+  }
+  return absl::NotFoundError(
+      absl::StrCat("\"", name_or_path, "\" is not a built-in ", std::string(folder),
+                   " file (there are: ", absl::StrJoin(BuiltInNames(folder), ", "),
+                   "); give a path with a slash to read one of your own"));
+}
+
+std::vector<std::string> BuiltInNames(std::string_view folder) {
+  std::vector<std::string> names;
+  for (const BuiltInFile& file : BuiltInTexts()) {
+    if (file.folder == folder) names.emplace_back(file.name);
+  }
+  return names;
+}
+
+}  // namespace waferline

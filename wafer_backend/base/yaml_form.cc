@@ -1,0 +1,226 @@
+#include "wafer_backend/base/yaml_form.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace waferline {
+namespace {
+
+constexpr size_t kMaxFileBytes = 1 << 20;
+
+// Decimal notation in full: "12abc", "", "nan" and "1e999" are no numbers.
+bool ParseNumber(const std::string& text, double* out) {
+  if (text.empty()) return false;
+  char* end = nullptr;
+  *out = std::strtod(text.c_str(), &end);
+  return *end == '\0' && std::isfinite(*out);
+}
+
+}  // namespace
+
+YamlFile::YamlFile(std::string name, std::string_view text) : name_(std::move(name)) {
+  if (text.size() > kMaxFileBytes) {
+    errors_.emplace_back(1, absl::StrCat(name_, ": larger than ", kMaxFileBytes, " bytes"));
+    return;
+  }
+  try {
+    root_.reset(YAML::Load(std::string(text)));
+  } catch (const YAML::Exception& e) {
+    const int line = e.mark.line + 1;
+    errors_.emplace_back(line, absl::StrCat(name_, ":", line, ": not YAML: ", e.msg));
+    return;
+  }
+  if (!root_.IsMap()) errors_.emplace_back(1, absl::StrCat(name_, ":1: must be a mapping"));
+}
+
+YamlForm YamlFile::root() { return YamlForm(this, root_, ""); }
+
+void YamlFile::AddError(const YAML::Node& at, const std::string& field, std::string_view message) {
+  const int line = at.IsDefined() ? std::max(0, at.Mark().line) + 1 : 1;
+  errors_.emplace_back(line,
+                       absl::StrCat(name_, ":", line, ": ", field, ": ", std::string(message)));
+}
+
+absl::Status YamlFile::status() const {
+  if (errors_.empty()) return absl::OkStatus();
+  auto sorted = errors_;
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  return absl::InvalidArgumentError(absl::StrJoin(
+      sorted, "\n", [](std::string* out, const auto& error) { out->append(error.second); }));
+}
+
+YamlForm::YamlForm(YamlFile* file, YAML::Node map, std::string prefix)
+    : file_(file), map_(std::move(map)), prefix_(std::move(prefix)) {}
+
+bool YamlForm::Has(const std::string& field) {
+  known_.insert(field);
+  if (!map_.IsMap()) return false;
+  const YAML::Node& map = map_;  // operator[] of a non-const node would create the field
+  return map[field].IsDefined();
+}
+
+YAML::Node YamlForm::Find(const std::string& field, bool required) {
+  known_.insert(field);
+  if (Has(field)) return static_cast<const YAML::Node&>(map_)[field];
+  if (required && map_.IsMap()) file_->AddError(map_, prefix_ + field, "is missing");
+  return YAML::Node(YAML::NodeType::Undefined);
+}
+
+bool YamlForm::ReadNumber(const YAML::Node& node, const std::string& field, Range range,
+                          double* out) {
+  *out = std::clamp(1.0, range.min, range.max);
+  if (!node.IsDefined()) return false;
+  double value = 0;
+  if (!node.IsScalar() || !ParseNumber(node.Scalar(), &value)) {
+    file_->AddError(node, prefix_ + field, "must be a finite number");
+    return false;
+  }
+  if (value < range.min || value > range.max) {
+    file_->AddError(node, prefix_ + field,
+                    absl::StrCat("is ", value, ", must lie in [", range.min, ", ", range.max, "]"));
+    return false;
+  }
+  *out = value;
+  return true;
+}
+
+void YamlForm::ReadSource(YamlForm& fact, Mark* mark, std::string* source) {
+  const std::string letter = fact.Text("mark");
+  if (letter == "P" || letter == "S" || letter == "D" || letter == "?") {
+    *mark = static_cast<Mark>(letter[0]);
+  } else if (fact.Has("mark")) {
+    fact.AddError("mark", "must be P (published), S (secondary), D (derived) or \"?\" (unknown)");
+  }
+  *source = fact.Text("source");
+}
+
+Fact YamlForm::Whole(const std::string& field, Range range) {
+  const Fact fact = Number(field, range);
+  if (fact.value != std::floor(fact.value)) {
+    AddError(field, absl::StrCat("is ", fact.value, ", must be a whole number"));
+  }
+  return fact;
+}
+
+Fact YamlForm::Number(const std::string& field, Range range) {
+  Fact fact;
+  YamlForm form = Map(field);
+  const bool good = ReadNumber(form.Find("value", true), field + ".value", range, &fact.value);
+  fact.low = fact.high = fact.value;
+  if (form.Has("low") || form.Has("high")) {
+    const bool both = ReadNumber(form.Find("low", true), field + ".low", range, &fact.low) &
+                      ReadNumber(form.Find("high", true), field + ".high", range, &fact.high);
+    if (good && both && !(fact.low <= fact.value && fact.value <= fact.high)) {
+      form.AddError("value", absl::StrCat("is ", fact.value, ", outside its own range [", fact.low,
+                                          ", ", fact.high, "]"));
+    }
+    if (!both) fact.low = fact.high = fact.value;
+  }
+  ReadSource(form, &fact.mark, &fact.source);
+  form.RefuseOthers();
+  return fact;
+}
+
+TextFact YamlForm::Choice(const std::string& field, const std::vector<std::string>& allowed) {
+  TextFact fact;
+  YamlForm form = Map(field);
+  fact.value = form.Text("value");
+  if (form.Has("value") && std::find(allowed.begin(), allowed.end(), fact.value) == allowed.end()) {
+    form.AddError("value", absl::StrCat("is \"", fact.value,
+                                        "\", must be one of: ", absl::StrJoin(allowed, ", ")));
+  }
+  ReadSource(form, &fact.mark, &fact.source);
+  form.RefuseOthers();
+  return fact;
+}
+
+std::string YamlForm::Text(const std::string& field) {
+  const YAML::Node node = Find(field, true);
+  if (!node.IsDefined()) return "";
+  if (!node.IsScalar() || node.Scalar().empty()) {
+    file_->AddError(node, prefix_ + field, "must be text");
+    return "";
+  }
+  return node.Scalar();
+}
+
+bool YamlForm::Flag(const std::string& field, bool otherwise) {
+  const YAML::Node node = Find(field, false);
+  if (!node.IsDefined()) return otherwise;
+  const std::string text = node.IsScalar() ? node.Scalar() : "";
+  if (text != "true" && text != "false") {
+    file_->AddError(node, prefix_ + field, "must be true or false");
+  }
+  return text == "true";
+}
+
+double YamlForm::Plain(const std::string& field, Range range) {
+  double value = 0;
+  ReadNumber(Find(field, true), field, range, &value);
+  return value;
+}
+
+int64_t YamlForm::Integer(const std::string& field, int64_t min, int64_t max) {
+  const YAML::Node node = Find(field, true);
+  double value = 0;
+  const Range range{static_cast<double>(min), static_cast<double>(max)};
+  if (ReadNumber(node, field, range, &value) && value != std::floor(value)) {
+    file_->AddError(node, prefix_ + field, "must be a whole number");
+  }
+  return static_cast<int64_t>(value);
+}
+
+int64_t YamlForm::IntegerOr(const std::string& field, int64_t otherwise, int64_t min, int64_t max) {
+  return Find(field, false).IsDefined() ? Integer(field, min, max) : otherwise;
+}
+
+YamlForm YamlForm::Map(const std::string& field) {
+  YAML::Node node = Find(field, true);
+  if (node.IsDefined() && !node.IsMap()) {
+    file_->AddError(node, prefix_ + field, "must be a mapping, {name: value, ...}");
+    node.reset(YAML::Node(YAML::NodeType::Undefined));
+  }
+  return YamlForm(file_, node, prefix_ + field + ".");
+}
+
+std::vector<YamlForm> YamlForm::List(const std::string& field) {
+  std::vector<YamlForm> forms;
+  const YAML::Node node = Find(field, true);
+  if (!node.IsDefined()) return forms;
+  if (!node.IsSequence()) {
+    file_->AddError(node, prefix_ + field, "must be a list");
+    return forms;
+  }
+  for (size_t i = 0; i < node.size(); ++i) {
+    const std::string path = absl::StrCat(prefix_, field, "[", i, "]");
+    if (!node[i].IsMap()) file_->AddError(node[i], path, "must be a mapping");
+    forms.push_back(YamlForm(file_, node[i], path + "."));
+  }
+  return forms;
+}
+
+void YamlForm::AddError(const std::string& field, std::string_view message) {
+  const YAML::Node& map = map_;
+  file_->AddError(Has(field) ? map[field] : map, prefix_ + field, message);
+}
+
+void YamlForm::RefuseOthers() {
+  if (!map_.IsMap()) return;
+  std::set<std::string> seen;
+  for (const auto& entry : map_) {
+    const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "(not a name)";
+    if (!known_.contains(name)) {
+      file_->AddError(entry.first, prefix_ + name,
+                      absl::StrCat("is not known here; known are: ", absl::StrJoin(known_, ", ")));
+    } else if (!seen.insert(name).second) {
+      file_->AddError(entry.first, prefix_ + name, "is given twice");
+    }
+  }
+}
+
+}  // namespace waferline

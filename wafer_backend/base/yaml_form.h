@@ -1,0 +1,91 @@
+// Strict reading of the small YAML files under deploy/: every field must be known, present and in
+// range, and all faults of a file come out at once, each with its line and field.
+//
+// A YamlForm is a view of one mapping of a YamlFile, which must outlive it. Thread: one at a time.
+// Reading never fails half-way: a faulty field yields a value inside its range and adds an error,
+// so the reader goes on and the file's status() is looked at once, at the end.
+#pragma once
+
+#include <yaml-cpp/yaml.h>
+
+#include <limits>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "wafer_backend/base/fact.h"
+
+namespace waferline {
+
+// Values from `min` to `max`, both allowed.
+struct Range {
+  double min = -std::numeric_limits<double>::max();
+  double max = std::numeric_limits<double>::max();
+};
+// Anything physical: positive, and far from where products of a few such numbers overflow.
+inline constexpr Range kPositive{1e-30, 1e30};
+
+class YamlForm;
+
+class YamlFile {
+ public:
+  // `name` goes before every error. Files above 1 MiB are refused.
+  YamlFile(std::string name, std::string_view text);
+
+  YamlForm root();
+  // OK, or InvalidArgument with one line "name:line: field: what is wrong" per fault, by line.
+  absl::Status status() const;
+
+ private:
+  friend class YamlForm;
+  void AddError(const YAML::Node& at, const std::string& field, std::string_view message);
+
+  std::string name_;
+  YAML::Node root_;
+  std::vector<std::pair<int, std::string>> errors_;
+};
+
+class YamlForm {
+ public:
+  // A field that is asked for is known, here or not.
+  bool Has(const std::string& field);
+
+  // {value: 1.1e9, low: 0.85e9, high: 1.1e9, mark: P, source: "..."}; low and high go together and
+  // may be left out.
+  Fact Number(const std::string& field, Range range = kPositive);
+  Fact Whole(const std::string& field, Range range);  // its value is a whole number
+  TextFact Choice(const std::string& field, const std::vector<std::string>& allowed);
+  // Fields that are no facts: names, shapes, fitted constants.
+  std::string Text(const std::string& field);
+  bool Flag(const std::string& field, bool otherwise);
+  double Plain(const std::string& field, Range range);
+  int64_t Integer(const std::string& field, int64_t min, int64_t max);
+  int64_t IntegerOr(const std::string& field, int64_t otherwise, int64_t min, int64_t max);
+  // An empty form (and an error) if the field is no mapping.
+  YamlForm Map(const std::string& field);
+  std::vector<YamlForm> List(const std::string& field);
+
+  void AddError(const std::string& field, std::string_view message);
+  // To be called when everything was read: each field nobody asked for is an error.
+  void RefuseOthers();
+
+ private:
+  friend class YamlFile;
+  YamlForm(YamlFile* file, YAML::Node map, std::string prefix);
+  // The field's node, marked as known; undefined (with an error if `required`) if it is not there.
+  YAML::Node Find(const std::string& field, bool required);
+  bool ReadNumber(const YAML::Node& node, const std::string& field, Range range, double* out);
+  void ReadSource(YamlForm& fact, Mark* mark, std::string* source);
+
+  YamlFile* file_;
+  YAML::Node map_;
+  std::string prefix_;  // "timing.gemv." before the names of this mapping's fields
+  std::set<std::string> known_;
+};
+
+}  // namespace waferline

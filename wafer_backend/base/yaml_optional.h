@@ -1,0 +1,41 @@
+// Fields of a YamlForm that may be left out. Inline, so that each reader stays one screen.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "wafer_backend/base/units.h"
+#include "wafer_backend/base/yaml_form.h"
+
+namespace waferline {
+
+inline std::string TextOr(YamlForm& form, const std::string& field, std::string otherwise) {
+  return form.Has(field) ? form.Text(field) : std::move(otherwise);
+}
+
+inline double PlainOr(YamlForm& form, const std::string& field, double otherwise, Range range) {
+  return form.Has(field) ? form.Plain(field, range) : otherwise;
+}
+
+inline Nanoseconds MicrosecondsOr(YamlForm& form, const std::string& field, double otherwise_us,
+                                  Range range_us) {
+  return Nanoseconds(static_cast<int64_t>(PlainOr(form, field, otherwise_us, range_us) * 1e3));
+}
+
+// The value that `names` gives to the field's text; the error lists the names.
+template <typename Value>
+Value ChoiceOr(YamlForm& form, const std::string& field, Value otherwise,
+               const std::vector<std::pair<std::string, Value>>& names) {
+  if (!form.Has(field)) return otherwise;
+  const std::string text = form.Text(field);
+  std::string known;
+  for (const auto& [name, value] : names) {
+    if (name == text) return value;
+    known += (known.empty() ? "" : ", ") + name;
+  }
+  form.AddError(field, "is \"" + text + "\", must be one of: " + known);
+  return otherwise;
+}
+
+}  // namespace waferline
