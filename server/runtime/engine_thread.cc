@@ -17,6 +17,7 @@
 #include "server/runtime/observed.h"
 #include "server/runtime/pace.h"
 #include "wafer_backend/base/check.h"
+#include "wafer_backend/base/spin_pause.h"
 
 namespace waferline::runtime {
 namespace {
@@ -208,7 +209,7 @@ class EngineThread::Loop {
     const int64_t begin_ns = WallNanoseconds();
     int64_t now_ns = begin_ns;
     while (now_ns < until_ns && !inbox.awake()) {
-      __builtin_ia32_pause();
+      SpinPause();
       now_ns = WallNanoseconds();
     }
     spin_credit_ns_ -= static_cast<double>(now_ns - begin_ns);

@@ -4,22 +4,12 @@
 #include <pthread.h>
 #include <sched.h>
 #endif
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 #include "wafer_backend/base/check.h"
+#include "wafer_backend/base/spin_pause.h"
 
 namespace waferline::kernels {
 namespace {
-
-void Pause() {
-#if defined(__x86_64__)
-  _mm_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
 
 // Waits until `number` is no longer `old`: spinning first, as the next loop of a forward pass
 // mostly follows within microseconds, then asleep.
@@ -28,7 +18,7 @@ T AwaitChange(const std::atomic<T>& number, T old, int spin_turns) {
   for (int turn = 0; turn < spin_turns; ++turn) {
     const T seen = number.load(std::memory_order_acquire);
     if (seen != old) return seen;
-    Pause();
+    SpinPause();
   }
   number.wait(old, std::memory_order_acquire);
   return number.load(std::memory_order_acquire);

@@ -7,6 +7,8 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "wafer_backend/base/spin_pause.h"
+
 namespace waferline::plane {
 
 class Bell {
@@ -24,7 +26,7 @@ class Bell {
   void Wait() {  // one thread
     for (int i = 0; i < spin_turns_; ++i) {
       if (rung_.load(std::memory_order_relaxed)) break;
-      __builtin_ia32_pause();
+      SpinPause();
     }
     if (!rung_.load(std::memory_order_acquire)) {
       std::unique_lock lock(mutex_);
