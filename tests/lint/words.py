@@ -1,0 +1,118 @@
+"""Holds the word list of STYLE.md: names and strings in C++ and Python, and the comments of headers.
+
+A word of the block ```words is refused in strings, headers' comments and as a part of a name (kHostSeats has the part "seats"); a name
+of the block ```names is refused as it is spelled, * standing for any end. With --summary: how many are left in each folder; with
+folders after the root: only those.
+"""
+
+import collections
+import io
+import keyword
+import pathlib
+import re
+import sys
+import tokenize
+
+# The stories of deploy/models/train are data.
+TOPS = ("wafer_backend", "scheduler", "server", "client", "tests", "examples")
+CPP = re.compile(
+    r'(?P<comment>//[^\n]*|/\*.*?\*/)'
+    r'|R"(?P<mark>[^(\s]*)\((?P<raw>.*?)\)(?P=mark)"'
+    r'|"(?P<string>(?:[^"\\\n]|\\.)*)"'
+    r"|'(?:[^'\\\n]|\\.)+'"
+    r"|(?P<name>[A-Za-z_]\w*)"
+    r"|\d[\w.']*", re.S)
+PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+
+def read_block(text, name):
+    """[(wrong words, better words)] of one block of STYLE.md."""
+    block = re.search(r"```%s\n(.*?)```" % name, text, re.S).group(1)
+    lines = [line.split(": ", 1) for line in block.splitlines()]
+    return [([w.strip() for w in wrong.split(",")], better) for wrong, better in lines]
+
+
+class WordList:
+    def __init__(self, style):
+        self.better = {}
+        texts, names = [], []
+        for wrong, better in read_block(style, "words"):
+            texts += wrong
+            self.better.update((w, better) for w in wrong)
+        for wrong, better in read_block(style, "names"):
+            names += wrong
+            self.better.update((w, better) for w in wrong)
+        self.parts = {w for w in texts if w.isalpha()}
+        self.text = re.compile(r"\b(%s)\b" % "|".join(re.escape(w).replace(r"\ ", r"\s+") for w in texts), re.I)
+        self.exact = {w for w in names if not w.endswith("*")}
+        self.prefixes = tuple(w[:-1] for w in names if w.endswith("*"))
+
+    def in_text(self, text):
+        for match in self.text.finditer(text):
+            yield match.start(), " ".join(match.group(1).lower().split())
+
+    def in_name(self, name):
+        if name in self.exact:
+            return name
+        for prefix in self.prefixes:
+            if name.startswith(prefix):
+                return prefix + "*"
+        return next((p for p in map(str.lower, PARTS.findall(name)) if p in self.parts), None)
+
+
+def cpp_pieces(path):
+    """(line, kind, text) of each name, string and (in headers) comment."""
+    source = path.read_text()
+    for match in CPP.finditer(source):
+        kind = match.lastgroup
+        if kind == "mark":
+            kind = "raw"
+        if kind is None or (kind == "comment" and path.suffix != ".h"):
+            continue
+        text = match.group(kind)
+        line = source.count("\n", 0, match.start()) + 1
+        yield line, "name" if kind == "name" else "text", text
+
+
+def python_pieces(path):
+    for token in tokenize.generate_tokens(io.StringIO(path.read_text()).readline):
+        if token.type == tokenize.NAME and not keyword.iskeyword(token.string):
+            yield token.start[0], "name", token.string
+        elif token.type == tokenize.STRING:
+            yield token.start[0], "text", token.string
+
+
+def findings(path, words):
+    pieces = python_pieces(path) if path.suffix == ".py" else cpp_pieces(path)
+    for line, kind, text in pieces:
+        if kind == "name":
+            word = words.in_name(text)
+            if word:
+                yield line, word, text
+        else:
+            for start, word in words.in_text(text):
+                yield line + text.count("\n", 0, start), word, " ".join(text[max(0, start - 40):start + 40].split())
+
+
+def main(root, only, summary):
+    words = WordList((root / "STYLE.md").read_text())
+    tops = [root / top for top in only or TOPS if (root / top).exists()]
+    files = sorted(p for top in tops for p in top.rglob("*")
+                   if p.suffix in (".h", ".cc", ".py") and p != pathlib.Path(__file__).resolve())
+    left = collections.Counter()
+    for path in files:
+        name = path.relative_to(root)
+        for line, word, where in findings(path, words):
+            left[name.parent.as_posix()] += 1
+            if not summary:
+                print(f"{name}:{line}: '{word}' ({where}): {words.better[word]}")
+    if summary:
+        for folder, count in sorted(left.items()):
+            print(f"{count:5} {folder}")
+    print(f"{len(files)} files, {sum(left.values())} words of STYLE.md's list")
+    return 1 if left or not files else 0
+
+
+if __name__ == "__main__":
+    arguments = [a for a in sys.argv[1:] if a != "--summary"]
+    sys.exit(main(pathlib.Path(arguments[0]).resolve(), arguments[1:], "--summary" in sys.argv))
