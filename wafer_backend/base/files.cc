@@ -1,0 +1,46 @@
+#include "wafer_backend/base/files.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+
+namespace waferline {
+namespace {
+
+using File = std::unique_ptr<FILE, int (*)(FILE*)>;
+
+absl::Status Failed(absl::StatusCode code, const char* verb, const std::string& path) {
+  return {code, absl::StrCat("cannot ", verb, " ", path, ": ", strerror(errno))};
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    return absl::InvalidArgumentError(path + " is a folder");
+  }
+  const File file(fopen(path.c_str(), "rb"), fclose);
+  if (file == nullptr) return Failed(absl::StatusCode::kNotFound, "read", path);
+  std::string text;
+  char buffer[1 << 16];
+  while (const size_t got = fread(buffer, 1, sizeof buffer, file.get())) text.append(buffer, got);
+  if (ferror(file.get()) != 0) return Failed(absl::StatusCode::kUnavailable, "read", path);
+  return text;
+}
+
+absl::Status WriteFile(const std::string& path, std::string_view text) {
+  FILE* file = fopen(path.c_str(), "wb");
+  if (file == nullptr) return Failed(absl::StatusCode::kUnavailable, "write", path);
+  const bool written = fwrite(text.data(), 1, text.size(), file) == text.size();
+  const int reason = errno;
+  if (fclose(file) == 0 && written) return absl::OkStatus();
+  if (!written) errno = reason;
+  return Failed(absl::StatusCode::kUnavailable, "write", path);
+}
+
+}  // namespace waferline
