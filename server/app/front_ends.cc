@@ -46,8 +46,8 @@ std::map<std::string, tenancy::Limits, std::less<>> Limits(const config::ServerC
 
 class BothFrontEnds : public FrontEnds {
  public:
-  BothFrontEnds(const config::ServerConfig& config, Cloud* cloud, Operators* operators)
-      : config_(config), cloud_(cloud), operators_(operators), budgets_({}, Limits(config)) {}
+  BothFrontEnds(const config::ServerConfig& config, Cloud* cloud, AdminActions* admin)
+      : config_(config), cloud_(cloud), admin_(admin), budgets_({}, Limits(config)) {}
   ~BothFrontEnds() override { Stop(); }
 
   absl::Status Listen() {
@@ -105,7 +105,7 @@ class BothFrontEnds : public FrontEnds {
     generations_ = std::make_unique<http::Generations>(surroundings, post);
     const http::Operations operations{.health = [this] { return HealthNow(); },
                                       .metrics = [this](auto reply) { Scrape(std::move(reply)); },
-                                      .operators = operators_};
+                                      .admin_port = admin_};
     api_ = std::make_unique<http::Api>(generations_.get(), &keys_, operations, post);
     WL_ASSIGN_OR_RETURN(http_port_, http_->Start());
     return absl::OkStatus();
@@ -114,7 +114,7 @@ class BothFrontEnds : public FrontEnds {
   absl::Status ListenGrpc() {
     rpc::RpcParts parts{.front_door = &cloud_->engine(),
                         .models = &cloud_->catalog(),
-                        .operators = operators_,
+                        .admin_port = admin_,
                         .keys = &keys_,
                         .budgets = &budgets_,
                         .ledger = &ledger_,
@@ -139,10 +139,10 @@ class BothFrontEnds : public FrontEnds {
     http::Health health;
     const Nanoseconds age = cloud_->engine().progress_age();
     health.live = age < kHungAfter;
-    health.ready = health.live && !operators_->draining();
+    health.ready = health.live && !admin_->draining();
     if (!health.live)
       health.why = absl::StrCat("the engine has made no progress for ", ToSeconds(age), " s");
-    if (operators_->draining()) health.why = "draining";
+    if (admin_->draining()) health.why = "draining";
     return health;
   }
 
@@ -171,7 +171,7 @@ class BothFrontEnds : public FrontEnds {
 
   const config::ServerConfig config_;
   Cloud* const cloud_;
-  Operators* const operators_;
+  AdminActions* const admin_;
   tenancy::ApiKeys keys_;
   tenancy::Budgets budgets_;
   tenancy::UsageLedger ledger_;
@@ -186,8 +186,8 @@ class BothFrontEnds : public FrontEnds {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<FrontEnds>> FrontEnds::Start(const config::ServerConfig& config,
-                                                            Cloud* cloud, Operators* operators) {
-  auto front = std::make_unique<BothFrontEnds>(config, cloud, operators);
+                                                            Cloud* cloud, AdminActions* admin) {
+  auto front = std::make_unique<BothFrontEnds>(config, cloud, admin);
   WL_RETURN_IF_ERROR(front->Listen());
   return front;
 }

@@ -5,8 +5,8 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "server/app/admin_actions.h"
 #include "server/app/cloud.h"
-#include "server/app/operators.h"
 #include "server/config/server_config.h"
 
 namespace waferline::app {
@@ -15,7 +15,7 @@ class FrontEnds {
  public:
   // Listens on both ports. Unavailable naming the address that cannot be had. All outlive this.
   static absl::StatusOr<std::unique_ptr<FrontEnds>> Start(const config::ServerConfig& config,
-                                                          Cloud* cloud, Operators* operators);
+                                                          Cloud* cloud, AdminActions* admin);
   virtual ~FrontEnds() = default;
 
   virtual uint16_t http_port() const = 0;

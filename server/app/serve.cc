@@ -9,9 +9,9 @@
 #include <memory>
 #include <thread>
 
+#include "server/app/admin_actions.h"
 #include "server/app/cloud.h"
 #include "server/app/front_ends.h"
-#include "server/app/operators.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::app {
@@ -92,9 +92,9 @@ const char* WaitForSignal() {
 
 absl::Status Serve(const ServeOptions& options) {
   WL_ASSIGN_OR_RETURN(const std::unique_ptr<Cloud> cloud, Cloud::Build(options.config));
-  Operators operators(&options.config, cloud.get());
+  AdminActions admin(&options.config, cloud.get());
   WL_ASSIGN_OR_RETURN(const std::unique_ptr<FrontEnds> front,
-                      FrontEnds::Start(options.config, cloud.get(), &operators));
+                      FrontEnds::Start(options.config, cloud.get(), &admin));
   if (!options.port_file.empty()) WL_RETURN_IF_ERROR(WritePortFile(options.port_file, *front));
   PrintReady(options.config, *cloud, *front);
 
@@ -103,7 +103,7 @@ absl::Status Serve(const ServeOptions& options) {
          ToSeconds(options.config.limits.drain));
   fflush(stdout);
   EndOnSecondSignal();
-  operators.StartDraining();
+  admin.StartDraining();
   front->StopAccepting();
   cloud->Stop();
   front->Stop();

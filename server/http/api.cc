@@ -16,7 +16,7 @@ constexpr char kJson[] = "application/json";
 constexpr std::string_view kModelPrefix = "/v1/models/";
 constexpr size_t kMaxRequestIdBytes = 128;
 
-enum class Guard { kOpen, kKey, kOperator };
+enum class Guard { kOpen, kKey, kAdmin };
 
 void SendJson(Exchange& exchange, std::string body, int code = 200) {
   exchange.Send({.code = code, .content_type = kJson, .body = std::move(body)});
@@ -35,7 +35,7 @@ struct Api::Route {
   std::string_view method;  // GET also answers HEAD
   Guard guard;
   void (Api::*handler)(const Call&) = nullptr;
-  void (Admin::*order)(const Call&) const = nullptr;  // instead, under /admin/
+  void (AdminRoutes::*order)(const Call&) const = nullptr;  // instead, under /admin/
 };
 
 const Api::Route* Api::Find(std::string_view path) {
@@ -51,13 +51,14 @@ const Api::Route* Api::Find(std::string_view path) {
       {"/ready", "GET", Guard::kOpen, &Api::Ready},
       {"/metrics", "GET", Guard::kOpen, &Api::Metrics},
       {"/", "GET", Guard::kOpen, &Api::Page},
-      {"/admin/server", "GET", Guard::kOperator, nullptr, &Admin::Server},
-      {"/admin/load", "GET", Guard::kOperator, nullptr, &Admin::Load},
-      {"/admin/usage", "GET", Guard::kOperator, nullptr, &Admin::Usage},
-      {"/admin/drain", "POST", Guard::kOperator, nullptr, &Admin::Drain},
-      {"/admin/abort", "POST", Guard::kOperator, nullptr, &Admin::Abort},
-      {"/admin/reset_prefix_cache", "POST", Guard::kOperator, nullptr, &Admin::ResetPrefixCaches},
-      {"/admin/faults", "POST", Guard::kOperator, nullptr, &Admin::ApplyFault},
+      {"/admin/server", "GET", Guard::kAdmin, nullptr, &AdminRoutes::Server},
+      {"/admin/load", "GET", Guard::kAdmin, nullptr, &AdminRoutes::Load},
+      {"/admin/usage", "GET", Guard::kAdmin, nullptr, &AdminRoutes::Usage},
+      {"/admin/drain", "POST", Guard::kAdmin, nullptr, &AdminRoutes::Drain},
+      {"/admin/abort", "POST", Guard::kAdmin, nullptr, &AdminRoutes::Abort},
+      {"/admin/reset_prefix_cache", "POST", Guard::kAdmin, nullptr,
+       &AdminRoutes::ResetPrefixCaches},
+      {"/admin/faults", "POST", Guard::kAdmin, nullptr, &AdminRoutes::ApplyFault},
   };
   static constexpr Route kOneModel = {"/v1/models/{id}", "GET", Guard::kKey, &Api::OneModel};
   for (const Route& route : kRoutes) {
@@ -78,7 +79,7 @@ Api::Api(Generations* generations, const tenancy::ApiKeys* keys, Operations oper
       keys_(keys),
       operations_(std::move(operations)),
       post_(std::move(post)),
-      admin_(operations_.operators, generations, post_),
+      admin_(operations_.admin_port, generations, post_),
       request_ids_(SeededStream(generations->surroundings().seed).Fork(1)) {}
 
 void Api::Handle(std::shared_ptr<Exchange> exchange) {
@@ -125,7 +126,7 @@ std::string Api::RequestId(const Request& request) {
 absl::StatusOr<tenancy::Caller> Api::Admit(const Route& route, const Request& request) const {
   if (route.guard == Guard::kOpen) return tenancy::Caller{};
   auto caller = keys_->Check(request.Header("authorization"));
-  if (!caller.ok() || route.guard != Guard::kOperator) return caller;
+  if (!caller.ok() || route.guard != Guard::kAdmin) return caller;
   if (!keys_->required() && !request.from_loopback) {
     return absl::PermissionDeniedError(
         "without API keys, operators come from this machine only (loopback)");

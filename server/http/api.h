@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-#include "server/http/admin.h"
+#include "server/http/admin_routes.h"
 #include "server/http/exchange.h"
 #include "server/http/generations.h"
 #include "server/tenancy/api_keys.h"
@@ -30,7 +30,7 @@ struct Operations {
   std::function<Health()> health;
   // Prometheus text; `reply` may be called from any thread, once.
   std::function<void(std::function<void(std::string)> reply)> metrics;
-  admin::OperatorPort* operators = nullptr;  // outlives the server
+  admin::AdminPort* admin_port = nullptr;  // outlives the server
 };
 
 class Api {
@@ -70,7 +70,7 @@ class Api {
   const tenancy::ApiKeys* const keys_;
   const Operations operations_;
   const std::function<void(std::function<void()>)> post_;
-  const Admin admin_;
+  const AdminRoutes admin_;
   SeededStream request_ids_;
 };
 

@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "scheduler/request/front_door.h"
-#include "server/admin/operator_port.h"
+#include "server/admin/admin_port.h"
 #include "server/metrics/front_metrics.h"
 #include "server/tenancy/api_keys.h"
 #include "server/tenancy/budget.h"
@@ -21,7 +21,7 @@ namespace waferline::rpc {
 struct RpcParts {
   FrontDoor* front_door = nullptr;
   const text::ModelCatalog* models = nullptr;
-  admin::OperatorPort* operators = nullptr;
+  admin::AdminPort* admin_port = nullptr;
 
   // Null, or without keys: everybody may ask, and whoever calls from this machine may operate.
   const tenancy::ApiKeys* keys = nullptr;

@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/rpc/admin_service.h"
 #include "server/rpc/inference_service.h"
 #include "server/rpc/live_calls.h"
-#include "server/rpc/operator_service.h"
 #include "server/rpc/write_pump.h"
 #include "wafer_backend/base/check.h"
 #include "wafer_backend/base/strings.h"
@@ -30,7 +30,7 @@ class Server final : public RpcServer {
                     .pump = &pump_,
                     .live = &live_,
                     .buffered_tokens = options.buffered_tokens}),
-        operators_(parts_) {}
+        admin_service_(parts_) {}
   ~Server() override { Shutdown(); }
 
   absl::Status Listen(const RpcOptions& options) {
@@ -46,7 +46,7 @@ class Server final : public RpcServer {
     grpc::ServerBuilder builder;
     builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
     builder.RegisterService(&inference_);
-    builder.RegisterService(&operators_);
+    builder.RegisterService(&admin_service_);
     builder.SetMaxReceiveMessageSize(options.max_message_bytes);
     builder.SetMaxSendMessageSize(options.max_message_bytes);
     builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
@@ -99,7 +99,7 @@ class Server final : public RpcServer {
   LiveCalls live_;
   WritePump pump_;
   InferenceService inference_;
-  OperatorService operators_;
+  AdminService admin_service_;
   std::unique_ptr<grpc::Server> server_;
   uint16_t port_ = 0;
   bool down_ = false;
@@ -109,7 +109,7 @@ class Server final : public RpcServer {
 
 absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(RpcParts parts,
                                                             const RpcOptions& options) {
-  WL_CHECK(parts.front_door != nullptr && parts.models != nullptr && parts.operators != nullptr);
+  WL_CHECK(parts.front_door != nullptr && parts.models != nullptr && parts.admin_port != nullptr);
   WL_CHECK((parts.budgets == nullptr && parts.metrics == nullptr) || parts.host_now != nullptr);
   WL_CHECK(options.buffered_tokens > 0);
   auto server = std::make_unique<Server>(std::move(parts), options);

@@ -20,8 +20,8 @@ namespace json = boost::json;
 
 struct Cloud {
   explicit Cloud(std::chrono::microseconds gap = {}) : door(gap) {
-    auto started = rpc::RpcServer::Start(
-        {.front_door = &door, .models = &models, .operators = &operators}, {});
+    auto started =
+        rpc::RpcServer::Start({.front_door = &door, .models = &models, .admin_port = &admin}, {});
     REQUIRE(started.ok());
     server = *std::move(started);
     url = "grpc://127.0.0.1:" + std::to_string(server->port());
@@ -30,7 +30,7 @@ struct Cloud {
     server->Shutdown();
   }  // before the door, which it uses, and after which it goes itself
   text::ModelCatalog models = ByteModels(100'000);
-  PuppetOperators operators;
+  PuppetAdmin admin;
   std::unique_ptr<rpc::RpcServer> server;
   EchoDoor door;
   std::string url;
@@ -194,7 +194,7 @@ TEST_CASE("faults send: what is given reaches the server, and its refusal the us
   INFO(sent.err);
   CHECK(sent.code == 0);
   CHECK(Parse(sent.out).at("applied").as_string() == "thermal");
-  const admin::FaultOrder order = cloud.operators.last_fault();
+  const admin::FaultOrder order = cloud.admin.last_fault();
   REQUIRE(order.hardware.has_value());
   CHECK(order.model == "bytes");
   CHECK(order.hardware->name == "thermal");
@@ -203,13 +203,13 @@ TEST_CASE("faults send: what is given reaches the server, and its refusal the us
   // Without --model the server's first; every kind has its number on the wire.
   CHECK(Waferctl({"faults", "send", "unit_slow", "--factor", "2", "--server", cloud.url}).code ==
         0);
-  CHECK(cloud.operators.last_fault().kind == engine::Fault::Kind::kUnitSpeed);
-  CHECK(cloud.operators.last_fault().factor == 2);
+  CHECK(cloud.admin.last_fault().kind == engine::Fault::Kind::kUnitSpeed);
+  CHECK(cloud.admin.last_fault().factor == 2);
   CHECK(Waferctl({"faults", "send", "stage_slow", "--stage", "3", "--factor", "2", "--server",
                   cloud.url})
             .code == 0);
-  CHECK(cloud.operators.last_fault().kind == engine::Fault::Kind::kStageSpeed);
-  CHECK(cloud.operators.last_fault().stage == 3);
+  CHECK(cloud.admin.last_fault().kind == engine::Fault::Kind::kStageSpeed);
+  CHECK(cloud.admin.last_fault().stage == 3);
   const auto refused = [&](std::vector<std::string> words, const std::string& says) {
     words.insert(words.begin(), {"faults", "send", "--server", cloud.url});
     const Finished finished = Waferctl(words);

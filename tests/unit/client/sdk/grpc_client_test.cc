@@ -12,8 +12,8 @@ namespace {
 
 struct Cloud {
   explicit Cloud(std::chrono::microseconds gap = {}) : door(gap) {
-    auto started = rpc::RpcServer::Start(
-        {.front_door = &door, .models = &models, .operators = &operators}, {});
+    auto started =
+        rpc::RpcServer::Start({.front_door = &door, .models = &models, .admin_port = &admin}, {});
     REQUIRE(started.ok());
     server = *std::move(started);
     client = MakeGrpcClient(*ParseEndpoint("grpc://127.0.0.1:" + std::to_string(server->port())));
@@ -22,7 +22,7 @@ struct Cloud {
     server->Shutdown();
   }  // before the door, which it uses, and after which it goes itself
   text::ModelCatalog models = ByteModels(4096);
-  PuppetOperators operators;
+  PuppetAdmin admin;
   std::unique_ptr<rpc::RpcServer> server;
   EchoDoor door;
   std::unique_ptr<TokenClient> client;

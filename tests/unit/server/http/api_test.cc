@@ -6,8 +6,8 @@
 #include <catch2/catch.hpp>
 
 #include "server/http/reply_sink.h"
+#include "tests/unit/server/http/puppet_admin.h"
 #include "tests/unit/server/http/puppet_door.h"
-#include "tests/unit/server/http/puppet_operators.h"
 #include "tests/unit/server/http/raw_client.h"
 #include "tests/unit/server/http/steered_clock.h"
 #include "tests/unit/server/openai/byte_model.h"
@@ -52,7 +52,7 @@ class Fixture {
         generations.get(), &keys,
         Operations{.health = [this] { return health; },
                    .metrics = [](auto reply) { reply("waferline_up 1\n"); },
-                   .operators = &operators},
+                   .admin_port = &admin},
         [this](std::function<void()> task) { server->Post(std::move(task)); });
     server = std::make_unique<HttpServer>(
         ServerOptions{.clock = clock.clock()},
@@ -74,7 +74,7 @@ class Fixture {
   tenancy::UsageLedger ledger;
   Counted counted;
   Health health;
-  PuppetOperators operators;
+  PuppetAdmin admin;
   std::unique_ptr<Generations> generations;
   std::unique_ptr<Api> api;
   std::unique_ptr<HttpServer> server;
@@ -366,9 +366,9 @@ TEST_CASE("keys: who may ask, for what") {
   CHECK(ask(Post("/v1/completions", R"({"model":"mute","prompt":"a"})", k1)).code == 403);
   CHECK(ask(Post("/admin/drain", "", k1)).code == 403);
   CHECK(ask(Get("/admin/load", k1)).code == 403);
-  CHECK(fixture.operators.orders() == 0);
+  CHECK(fixture.admin.orders() == 0);
   CHECK(ask(Post("/admin/drain", "", k2)).body == R"({"status":"draining","in_flight":7})");
-  CHECK(fixture.operators.orders() == 1);
+  CHECK(fixture.admin.orders() == 1);
   client.Send(Post("/v1/completions", kText + "}", k1));
   CHECK(fixture.door.request(0)->tenant == "t1");
   fixture.door.sink(0)->OnRefused({absl::UnavailableError("x"), Seconds(1)});
@@ -434,7 +434,7 @@ TEST_CASE("operators ask, give orders and learn what is wrong with them") {
   CHECK(
       ask(Post("/admin/faults", R"({"fault":"unit_slow","model":"bytes","index":1,"factor":2.5})"))
           .body == R"({"status":"applied"})");
-  const admin::FaultOrder order = fixture.operators.last_fault();
+  const admin::FaultOrder order = fixture.admin.last_fault();
   CHECK(order.kind == engine::Fault::Kind::kUnitSpeed);
   CHECK(order.model == "bytes");
   CHECK(order.index == 1);
@@ -442,14 +442,14 @@ TEST_CASE("operators ask, give orders and learn what is wrong with them") {
 
   CHECK(ask(Post("/admin/faults", R"({"fault":"stage_slow","model":"bytes","stage":3,"factor":2})"))
             .code == 200);
-  CHECK(fixture.operators.last_fault().kind == engine::Fault::Kind::kStageSpeed);
-  CHECK(fixture.operators.last_fault().stage == 3);
+  CHECK(fixture.admin.last_fault().kind == engine::Fault::Kind::kStageSpeed);
+  CHECK(fixture.admin.last_fault().stage == 3);
 
   CHECK(ask(Post("/admin/faults", R"({"fault":"power_cap","model":"bytes","watts":12000})")).code ==
         200);
-  REQUIRE(fixture.operators.last_fault().hardware.has_value());
-  CHECK(fixture.operators.last_fault().hardware->name == "power_cap");
-  CHECK(fixture.operators.last_fault().hardware->watts == 12000);
+  REQUIRE(fixture.admin.last_fault().hardware.has_value());
+  CHECK(fixture.admin.last_fault().hardware->name == "power_cap");
+  CHECK(fixture.admin.last_fault().hardware->watts == 12000);
 
   const auto [path, body, param] = GENERATE(table<std::string, std::string, std::string>({
       {"abort", R"({})", "request_id"},
@@ -476,7 +476,7 @@ TEST_CASE("operators ask, give orders and learn what is wrong with them") {
   const auto refused = ask(Post("/admin/" + path, body));
   CHECK(refused.code == 400);
   CHECK(json::parse(refused.body).at("error").at("param").as_string() == param);
-  fixture.operators.StopAnswering();
+  fixture.admin.StopAnswering();
   CHECK(ask(Post("/admin/drain", "")).code == 503);
 }
 
@@ -492,7 +492,7 @@ TEST_CASE("pages of this machine may read and post, others may not") {
   const auto foreign = ask(Get("/v1/models", "origin: http://evil.example\r\n"));
   CHECK(!foreign.Has("access-control-allow-origin"));
   CHECK(ask(Post("/admin/drain", "", "origin: http://evil.example\r\n")).code == 403);
-  CHECK(fixture.operators.orders() == 0);
+  CHECK(fixture.admin.orders() == 0);
   const auto preflight =
       ask("OPTIONS /v1/chat/completions HTTP/1.1\r\norigin: http://127.0.0.1:8\r\n"
           "access-control-request-headers: x-stainless-os\r\n\r\n");

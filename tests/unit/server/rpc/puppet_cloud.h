@@ -9,7 +9,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "scheduler/request/front_door.h"
-#include "server/admin/operator_port.h"
+#include "server/admin/admin_port.h"
 #include "wafer_backend/base/field_error.h"
 #include "wafer_backend/base/mutex.h"
 
@@ -82,7 +82,7 @@ class PuppetDoor : public FrontDoor {
 };
 
 // Answers at once, and remembers the last fault.
-class PuppetOperators : public admin::OperatorPort {
+class PuppetAdmin : public admin::AdminPort {
  public:
   admin::ServerFacts Facts() const override { return {.version = "1.2.3"}; }
   void GetLoad(admin::Done<admin::Load> done) override {

@@ -40,7 +40,7 @@ struct Cloud {
       : models(ByteModels(context)) {
     auto started = RpcServer::Start({.front_door = &door,
                                      .models = &models,
-                                     .operators = &operators,
+                                     .admin_port = &admin,
                                      .keys = keys,
                                      .budgets = budgets,
                                      .ledger = &ledger,
@@ -72,7 +72,7 @@ struct Cloud {
   }
 
   PuppetDoor door;
-  PuppetOperators operators;
+  PuppetAdmin admin;
   CountingMetrics metrics;
   tenancy::UsageLedger ledger;
   text::ModelCatalog models;

@@ -101,16 +101,16 @@ TEST_CASE("operators ask, give orders and learn what is wrong with them") {
   fault.mutable_fault()->set_index(0);
   fault.mutable_fault()->set_model("bytes");
   CHECK(call(&Stub::ApplyFault, fault, &none).ok());
-  CHECK(cloud.operators.last_fault().kind == engine::Fault::Kind::kUnitSpeed);
-  CHECK(cloud.operators.last_fault().model == "bytes");
-  CHECK(cloud.operators.last_fault().factor == 2.5);
-  CHECK(!cloud.operators.last_fault().hardware.has_value());
+  CHECK(cloud.admin.last_fault().kind == engine::Fault::Kind::kUnitSpeed);
+  CHECK(cloud.admin.last_fault().model == "bytes");
+  CHECK(cloud.admin.last_fault().factor == 2.5);
+  CHECK(!cloud.admin.last_fault().hardware.has_value());
   fault.mutable_fault()->set_kind(v1::FAULT_KIND_STAGE_SPEED);
   CHECK(wrong_field() == "fault.stage");
   fault.mutable_fault()->set_stage(3);
   CHECK(call(&Stub::ApplyFault, fault, &none).ok());
-  CHECK(cloud.operators.last_fault().kind == engine::Fault::Kind::kStageSpeed);
-  CHECK(cloud.operators.last_fault().stage == 3);
+  CHECK(cloud.admin.last_fault().kind == engine::Fault::Kind::kStageSpeed);
+  CHECK(cloud.admin.last_fault().stage == 3);
   fault.mutable_fault()->set_kind(v1::FAULT_KIND_THERMAL);
   CHECK(wrong_field() == "fault.factor");
   fault.mutable_fault()->clear_factor();
@@ -118,9 +118,9 @@ TEST_CASE("operators ask, give orders and learn what is wrong with them") {
   fault.mutable_fault()->clear_stage();
   fault.mutable_fault()->set_clock_share(0.5);
   CHECK(call(&Stub::ApplyFault, fault, &none).ok());
-  REQUIRE(cloud.operators.last_fault().hardware.has_value());
-  CHECK(cloud.operators.last_fault().hardware->name == "thermal");
-  CHECK(cloud.operators.last_fault().hardware->clock_share == 0.5);
+  REQUIRE(cloud.admin.last_fault().hardware.has_value());
+  CHECK(cloud.admin.last_fault().hardware->name == "thermal");
+  CHECK(cloud.admin.last_fault().hardware->clock_share == 0.5);
 }
 
 TEST_CASE("keys: unknown callers, models that a key may not use, and who may operate") {
@@ -261,7 +261,7 @@ TEST_CASE("a message over the limit is refused") {
 TEST_CASE("a port that is taken is refused with the way out") {
   Cloud cloud;
   const auto second = RpcServer::Start(
-      {.front_door = &cloud.door, .models = &cloud.models, .operators = &cloud.operators},
+      {.front_door = &cloud.door, .models = &cloud.models, .admin_port = &cloud.admin},
       {.port = cloud.server->port()});
   REQUIRE(second.status().code() == absl::StatusCode::kUnavailable);
   CHECK(std::string(second.status().message()).find("--grpc-port") != std::string::npos);

@@ -1,4 +1,5 @@
-// What operators may ask, answered by the running cloud.
+// admin::AdminPort on the running cloud. Owner: Serve; dies after the front ends and before the
+// cloud. Thread: any.
 #pragma once
 
 #include <atomic>
@@ -6,16 +7,16 @@
 #include <vector>
 
 #include "scheduler/fleet/hardware_faults.h"
-#include "server/admin/operator_port.h"
+#include "server/admin/admin_port.h"
 #include "server/app/cloud.h"
 #include "server/config/server_config.h"
 
 namespace waferline::app {
 
-class Operators : public admin::OperatorPort {
+class AdminActions : public admin::AdminPort {
  public:
   // Both outlive this.
-  Operators(const config::ServerConfig* config, Cloud* cloud) : config_(config), cloud_(cloud) {}
+  AdminActions(const config::ServerConfig* config, Cloud* cloud) : config_(config), cloud_(cloud) {}
 
   admin::ServerFacts Facts() const override;
   void GetLoad(admin::Done<admin::Load> done) override;

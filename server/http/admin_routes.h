@@ -1,23 +1,23 @@
-// The routes under /admin/: an operator's orders as JSON. Who may give them is Api's business.
+// The routes under /admin/: admin::AdminPort as JSON. Api checks who may call them.
 //
-// Owner: Api. Thread: io. An order that needs the engine is answered when the engine has carried it
-// out; a client that has gone meanwhile is not told, the order stands.
+// Owner: Api. Thread: io. A request that needs the engine is answered after the engine has executed
+// it, even if the client has disconnected meanwhile.
 #pragma once
 
 #include <functional>
 
 #include "absl/status/statusor.h"
-#include "server/admin/operator_port.h"
+#include "server/admin/admin_port.h"
 #include "server/http/generations.h"
 
 namespace waferline::http {
 
-class Admin {
+class AdminRoutes {
  public:
   // Both must outlive the server. `post` runs a task on the io thread.
-  Admin(admin::OperatorPort* operators, const Generations* generations,
-        std::function<void(std::function<void()>)> post)
-      : operators_(operators), generations_(generations), post_(std::move(post)) {}
+  AdminRoutes(admin::AdminPort* admin_port, const Generations* generations,
+              std::function<void(std::function<void()>)> post)
+      : admin_port_(admin_port), generations_(generations), post_(std::move(post)) {}
 
   void Server(const Call& call) const;
   void Load(const Call& call) const;
@@ -32,7 +32,7 @@ class Admin {
   std::function<void(absl::StatusOr<std::string>)> Later(const Call& call) const;
   void Answer(const Call& call, const absl::StatusOr<std::string>& body) const;
 
-  admin::OperatorPort* const operators_;
+  admin::AdminPort* const admin_port_;
   const Generations* const generations_;
   const std::function<void(std::function<void()>)> post_;
 };

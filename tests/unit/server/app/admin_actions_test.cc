@@ -1,6 +1,6 @@
 // Operators at both doors of a whole cloud: what one door begins, the other can end. The tokens are
 // a stand-in's, their timing is the modelled one, so that a long request lives for seconds.
-#include "server/app/operators.h"
+#include "server/app/admin_actions.h"
 
 #include <grpcpp/grpcpp.h>
 
@@ -44,8 +44,8 @@ struct Doors {
     auto built = Cloud::Build(config);
     REQUIRE(built.ok());
     cloud = *std::move(built);
-    operators = std::make_unique<Operators>(&config, cloud.get());
-    auto started = FrontEnds::Start(config, cloud.get(), operators.get());
+    admin = std::make_unique<AdminActions>(&config, cloud.get());
+    auto started = FrontEnds::Start(config, cloud.get(), admin.get());
     REQUIRE(started.ok());
     front = *std::move(started);
     const auto channel = grpc::CreateChannel("127.0.0.1:" + std::to_string(front->grpc_port()),
@@ -76,7 +76,7 @@ struct Doors {
 
   config::ServerConfig config;
   std::unique_ptr<Cloud> cloud;
-  std::unique_ptr<Operators> operators;
+  std::unique_ptr<AdminActions> admin;
   std::unique_ptr<FrontEnds> front;
   std::unique_ptr<v1::InferenceService::Stub> inference;
   std::unique_ptr<v1::OperatorService::Stub> orders;

@@ -1,8 +1,8 @@
-// What operators may ask of the running cloud, by whichever door they come. server/app implements
-// it; gRPC and HTTP check who asks, and translate.
+// What operators may ask of the running cloud. server/app implements it (AdminActions); the codecs,
+// http::AdminRoutes and rpc::AdminService, check the caller's right and translate.
 //
-// Thread: any; no call blocks. An answer that needs the engine comes through `done`, exactly once:
-// on the engine's thread, or within the call if that thread takes no more orders (Unavailable).
+// Thread: any; no call blocks. `done` is called exactly once: on the engine's thread, or within the
+// call if the request is refused (InvalidArgument) or the engine has stopped (Unavailable).
 #pragma once
 
 #include <cstdint>
@@ -57,9 +57,9 @@ struct FaultOrder {
 template <typename Answer>
 using Done = std::function<void(absl::StatusOr<Answer>)>;
 
-class OperatorPort {
+class AdminPort {
  public:
-  virtual ~OperatorPort() = default;
+  virtual ~AdminPort() = default;
 
   virtual ServerFacts Facts() const = 0;
   virtual void GetLoad(Done<Load> done) = 0;

@@ -1,4 +1,4 @@
-#include "server/app/operators.h"
+#include "server/app/admin_actions.h"
 
 #include <string>
 #include <string_view>
@@ -42,7 +42,7 @@ absl::StatusOr<placement::Fault> HardwareFaultOf(const admin::HardwareFault& ord
 
 }  // namespace
 
-admin::ServerFacts Operators::Facts() const {
+admin::ServerFacts AdminActions::Facts() const {
   admin::ServerFacts facts{.version = WAFERLINE_VERSION,
                            .stepped = config_->clock.stepped,
                            .speed = config_->clock.stepped ? 0 : config_->clock.scale};
@@ -50,33 +50,33 @@ admin::ServerFacts Operators::Facts() const {
   return facts;
 }
 
-void Operators::GetLoad(admin::Done<admin::Load> done) {
+void AdminActions::GetLoad(admin::Done<admin::Load> done) {
   const bool posted = cloud_->engine().Post([done, draining = draining()](engine::Engine& engine) {
     done(admin::Load{.draining = draining, .engine = engine.Snapshot()});
   });
   if (!posted) done(Stopping());
 }
 
-void Operators::Abort(const std::string& request_id, admin::Done<uint32_t> done) {
+void AdminActions::Abort(const std::string& request_id, admin::Done<uint32_t> done) {
   const bool posted =
       cloud_->engine().Abort(request_id, absl::CancelledError("an operator ended the request"),
                              [done](uint32_t sequences) { done(sequences); });
   if (!posted) done(Stopping());
 }
 
-void Operators::Drain(admin::Done<uint64_t> done) {
+void AdminActions::Drain(admin::Done<uint64_t> done) {
   StartDraining();
   const bool posted =
       cloud_->engine().Post([done](engine::Engine& engine) { done(engine.Snapshot().in_flight); });
   if (!posted) done(Stopping());
 }
 
-void Operators::StartDraining() {
+void AdminActions::StartDraining() {
   draining_ = true;
   cloud_->engine().Drain();
 }
 
-void Operators::ResetPrefixCaches(std::function<void(absl::Status)> done) {
+void AdminActions::ResetPrefixCaches(std::function<void(absl::Status)> done) {
   const bool posted = cloud_->engine().Post([done](engine::Engine& engine) {
     engine.ResetPrefixCaches();
     done(absl::OkStatus());
@@ -84,7 +84,8 @@ void Operators::ResetPrefixCaches(std::function<void(absl::Status)> done) {
   if (!posted) done(Stopping());
 }
 
-void Operators::ApplyFault(const admin::FaultOrder& order, std::function<void(absl::Status)> done) {
+void AdminActions::ApplyFault(const admin::FaultOrder& order,
+                              std::function<void(absl::Status)> done) {
   const int lane = cloud_->LaneOf(order.model);
   if (lane < 0) {
     return done(WithField(
@@ -99,8 +100,8 @@ void Operators::ApplyFault(const admin::FaultOrder& order, std::function<void(ab
   if (!posted) done(Stopping());
 }
 
-absl::StatusOr<std::vector<fleet::TimedChange>> Operators::ChangesOf(const admin::FaultOrder& order,
-                                                                     int lane) const {
+absl::StatusOr<std::vector<fleet::TimedChange>> AdminActions::ChangesOf(
+    const admin::FaultOrder& order, int lane) const {
   const auto number = static_cast<uint32_t>(lane);
   if (!order.hardware.has_value()) {
     if (order.kind == engine::Fault::Kind::kUnitSpeed) {

@@ -9,9 +9,9 @@
 
 namespace waferline::rpc {
 
-class OperatorService final : public v1::OperatorService::Service {
+class AdminService final : public v1::OperatorService::Service {
  public:
-  explicit OperatorService(const RpcParts& parts) : port_(parts.operators), keys_(parts.keys) {}
+  explicit AdminService(const RpcParts& parts) : port_(parts.admin_port), keys_(parts.keys) {}
 
   grpc::Status GetServerInfo(grpc::ServerContext* context, const v1::GetServerInfoRequest* request,
                              v1::GetServerInfoResponse* response) override;
@@ -30,7 +30,7 @@ class OperatorService final : public v1::OperatorService::Service {
  private:
   grpc::Status Do(grpc::ServerContext* context, const std::function<absl::Status()>& work) const;
 
-  admin::OperatorPort* const port_;
+  admin::AdminPort* const port_;
   const tenancy::ApiKeys* const keys_;
 };
 

@@ -1,4 +1,4 @@
-#include "server/rpc/operator_service.h"
+#include "server/rpc/admin_service.h"
 
 #include <algorithm>
 #include <chrono>
@@ -95,15 +95,15 @@ void Describe(const engine::LaneSnapshot& lane, v1::ModelLoad* model) {
 
 }  // namespace
 
-grpc::Status OperatorService::Do(grpc::ServerContext* context,
-                                 const std::function<absl::Status()>& work) const {
+grpc::Status AdminService::Do(grpc::ServerContext* context,
+                              const std::function<absl::Status()>& work) const {
   const absl::Status allowed = MayOperate(*context, keys_);
   return ToGrpcStatus(allowed.ok() ? work() : allowed);
 }
 
-grpc::Status OperatorService::GetServerInfo(grpc::ServerContext* context,
-                                            const v1::GetServerInfoRequest*,
-                                            v1::GetServerInfoResponse* response) {
+grpc::Status AdminService::GetServerInfo(grpc::ServerContext* context,
+                                         const v1::GetServerInfoRequest*,
+                                         v1::GetServerInfoResponse* response) {
   return Do(context, [&] {
     const admin::ServerFacts facts = port_->Facts();
     response->set_version(facts.version);
@@ -114,8 +114,8 @@ grpc::Status OperatorService::GetServerInfo(grpc::ServerContext* context,
   });
 }
 
-grpc::Status OperatorService::GetLoad(grpc::ServerContext* context, const v1::GetLoadRequest*,
-                                      v1::GetLoadResponse* response) {
+grpc::Status AdminService::GetLoad(grpc::ServerContext* context, const v1::GetLoadRequest*,
+                                   v1::GetLoadResponse* response) {
   return Do(context, [&]() -> absl::Status {
     WL_ASSIGN_OR_RETURN(
         const admin::Load load,
@@ -133,9 +133,9 @@ grpc::Status OperatorService::GetLoad(grpc::ServerContext* context, const v1::Ge
   });
 }
 
-grpc::Status OperatorService::AbortRequest(grpc::ServerContext* context,
-                                           const v1::AbortRequestRequest* request,
-                                           v1::AbortRequestResponse* response) {
+grpc::Status AdminService::AbortRequest(grpc::ServerContext* context,
+                                        const v1::AbortRequestRequest* request,
+                                        v1::AbortRequestResponse* response) {
   return Do(context, [&]() -> absl::Status {
     if (request->request_id().empty()) return FieldError("request_id", "is missing");
     WL_ASSIGN_OR_RETURN(const uint32_t aborted,
@@ -147,8 +147,8 @@ grpc::Status OperatorService::AbortRequest(grpc::ServerContext* context,
   });
 }
 
-grpc::Status OperatorService::Drain(grpc::ServerContext* context, const v1::DrainRequest*,
-                                    v1::DrainResponse* response) {
+grpc::Status AdminService::Drain(grpc::ServerContext* context, const v1::DrainRequest*,
+                                 v1::DrainResponse* response) {
   return Do(context, [&]() -> absl::Status {
     WL_ASSIGN_OR_RETURN(
         const uint64_t in_flight,
@@ -158,17 +158,17 @@ grpc::Status OperatorService::Drain(grpc::ServerContext* context, const v1::Drai
   });
 }
 
-grpc::Status OperatorService::ResetPrefixCache(grpc::ServerContext* context,
-                                               const v1::ResetPrefixCacheRequest*,
-                                               v1::ResetPrefixCacheResponse*) {
+grpc::Status AdminService::ResetPrefixCache(grpc::ServerContext* context,
+                                            const v1::ResetPrefixCacheRequest*,
+                                            v1::ResetPrefixCacheResponse*) {
   return Do(context, [&] {
     return Await<absl::Status>([this](auto done) { port_->ResetPrefixCaches(std::move(done)); });
   });
 }
 
-grpc::Status OperatorService::ApplyFault(grpc::ServerContext* context,
-                                         const v1::ApplyFaultRequest* request,
-                                         v1::ApplyFaultResponse*) {
+grpc::Status AdminService::ApplyFault(grpc::ServerContext* context,
+                                      const v1::ApplyFaultRequest* request,
+                                      v1::ApplyFaultResponse*) {
   return Do(context, [&]() -> absl::Status {
     WL_ASSIGN_OR_RETURN(const admin::FaultOrder order, ReadFault(request->fault()));
     const absl::Status status = Await<absl::Status>(

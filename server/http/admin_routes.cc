@@ -1,4 +1,4 @@
-#include "server/http/admin.h"
+#include "server/http/admin_routes.h"
 
 #include <algorithm>
 #include <boost/json/array.hpp>
@@ -165,61 +165,61 @@ absl::StatusOr<std::string> ReadRequestId(std::string_view body) {
 
 }  // namespace
 
-std::function<void(absl::StatusOr<std::string>)> Admin::Later(const Call& call) const {
+std::function<void(absl::StatusOr<std::string>)> AdminRoutes::Later(const Call& call) const {
   return [this, call](absl::StatusOr<std::string> body) {
     post_([this, call, body = std::move(body)] { Answer(call, body); });
   };
 }
 
-void Admin::Answer(const Call& call, const absl::StatusOr<std::string>& body) const {
+void AdminRoutes::Answer(const Call& call, const absl::StatusOr<std::string>& body) const {
   if (!body.ok()) return generations_->SendError(*call.exchange, body.status(), Seconds(1));
   call.exchange->Send({.content_type = "application/json", .body = *body});
 }
 
-void Admin::Server(const Call& call) const {
-  const admin::ServerFacts facts = operators_->Facts();
+void AdminRoutes::Server(const Call& call) const {
+  const admin::ServerFacts facts = admin_port_->Facts();
   Answer(call, json::serialize(json::object{{"version", facts.version},
                                             {"clock", facts.stepped ? "stepped" : "real"},
                                             {"speed", facts.speed},
                                             {"models", json::value_from(facts.models)}}));
 }
 
-void Admin::Load(const Call& call) const {
-  operators_->GetLoad([later = Later(call)](const absl::StatusOr<admin::Load>& load) {
+void AdminRoutes::Load(const Call& call) const {
+  admin_port_->GetLoad([later = Later(call)](const absl::StatusOr<admin::Load>& load) {
     later(load.ok() ? absl::StatusOr<std::string>(Describe(*load)) : load.status());
   });
 }
 
-void Admin::Usage(const Call& call) const {
+void AdminRoutes::Usage(const Call& call) const {
   Answer(call, generations_->surroundings().ledger->ToJson());
 }
 
-void Admin::Drain(const Call& call) const {
-  operators_->Drain([later = Later(call)](const absl::StatusOr<uint64_t>& in_flight) {
+void AdminRoutes::Drain(const Call& call) const {
+  admin_port_->Drain([later = Later(call)](const absl::StatusOr<uint64_t>& in_flight) {
     if (!in_flight.ok()) return later(in_flight.status());
     later(absl::StrCat("{\"status\":\"draining\",\"in_flight\":", *in_flight, "}"));
   });
 }
 
-void Admin::Abort(const Call& call) const {
+void AdminRoutes::Abort(const Call& call) const {
   const auto id = ReadRequestId(call.exchange->request().body);
   if (!id.ok()) return Answer(call, id.status());
-  operators_->Abort(*id, [later = Later(call)](const absl::StatusOr<uint32_t>& aborted) {
+  admin_port_->Abort(*id, [later = Later(call)](const absl::StatusOr<uint32_t>& aborted) {
     if (!aborted.ok()) return later(aborted.status());
     later(absl::StrCat("{\"aborted\":", *aborted, "}"));
   });
 }
 
-void Admin::ResetPrefixCaches(const Call& call) const {
-  operators_->ResetPrefixCaches([later = Later(call)](const absl::Status& status) {
+void AdminRoutes::ResetPrefixCaches(const Call& call) const {
+  admin_port_->ResetPrefixCaches([later = Later(call)](const absl::Status& status) {
     later(status.ok() ? absl::StatusOr<std::string>("{\"status\":\"reset\"}") : status);
   });
 }
 
-void Admin::ApplyFault(const Call& call) const {
+void AdminRoutes::ApplyFault(const Call& call) const {
   const auto order = ReadFault(call.exchange->request().body);
   if (!order.ok()) return Answer(call, order.status());
-  operators_->ApplyFault(*order, [later = Later(call)](const absl::Status& status) {
+  admin_port_->ApplyFault(*order, [later = Later(call)](const absl::Status& status) {
     later(status.ok() ? absl::StatusOr<std::string>("{\"status\":\"applied\"}") : status);
   });
 }

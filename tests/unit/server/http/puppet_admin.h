@@ -5,13 +5,13 @@
 #include <thread>
 #include <utility>
 
-#include "server/admin/operator_port.h"
+#include "server/admin/admin_port.h"
 #include "wafer_backend/base/field_error.h"
 #include "wafer_backend/base/mutex.h"
 
 namespace waferline::http {
 
-class PuppetOperators final : public admin::OperatorPort {
+class PuppetAdmin final : public admin::AdminPort {
  public:
   admin::ServerFacts Facts() const override { return {.version = "1.2.3", .models = {"bytes"}}; }
   void GetLoad(admin::Done<admin::Load> done) override {
