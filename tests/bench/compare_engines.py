@@ -118,7 +118,7 @@ def measure(model, work, peers, options, note):
 
 def table(rows):
     peers = sorted({name for row in rows for name in row["ratio"]})
-    names = ["file", "work", "waferline"] + [part for peer in peers for part in (peer, "ratio (least, most)")] + ["of the ceiling"]
+    names = ["file", "work", "waferline"] + [part for peer in peers for part in (peer, "ratio (min, max)")] + ["of the ceiling"]
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
     for row in rows:
         work = "prompt" if row["work"] == "prefill" else f"{row['work']} at a time"
@@ -127,8 +127,8 @@ def table(rows):
             if peer not in row["ratio"]:
                 cells += ["", ""]
                 continue
-            least, most = row["ratio_range"][peer]
-            cells += [f"{row['tokens_per_s'][peer]:.1f}", f"**{row['ratio'][peer]:.2f}** ({least:.2f}, {most:.2f})"]
+            low, high = row["ratio_range"][peer]
+            cells += [f"{row['tokens_per_s'][peer]:.1f}", f"**{row['ratio'][peer]:.2f}** ({low:.2f}, {high:.2f})"]
         lines.append("| " + " | ".join(cells + [f"{100 * row['share_of_ceiling']:.0f} % of {row['ceiling']}"]) + " |")
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""Tokens a second through the whole server, beside llama.cpp's server and beside the bare engine, on the same file.
+"""Tokens a second through the whole server, next to llama.cpp's server and the bare engine, on the same file.
 
     python3 tests/bench/compare_servers.py --llama-server PATH --streams 1,8,32,64 [--rounds 3] [--record FILE] MODEL.gguf ...
     python3 tests/bench/compare_servers.py --table FILE      the table of what earlier runs recorded
@@ -27,34 +27,27 @@ import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests/integration"))
-from waferd import BIN, Waferd  # noqa: E402
+sys.path.insert(0, str(ROOT / "tests/support"))
+from cloud import Waferd, model_shape, waferctl_json  # noqa: E402
 
 CONFIG = """clock: {{kind: real, scale: 1.0e+6}}
 models:
   - name: m
     shape: llama-3.1-8b
     prefill: {{hardware: h100, workers: 2}}
-    decode: [{{hardware: wse-3, profile: vendor-2024, max_running: {seats}}}]
+    decode: [{{hardware: wse-3, profile: vendor-2024, max_running: {streams}}}]
     tokens: {{from: shards, file: {model}, threads: {threads}, speculation: {speculation}}}
 """
 READY_SECONDS = 120
 
 
-def run_json(*command):
-    out = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    if out.returncode != 0:
-        raise RuntimeError(f"{' '.join(map(str, command))}\n{out.stderr}")
-    return json.loads(out.stdout)
-
-
 def prompts_of(options, model, count):
-    shape = run_json(BIN / "waferctl", "model", "inspect", model, "--json")["shape"]
+    shape = model_shape(model)
     draw = random.Random(7)
     text = None
     if options.text:
         words = pathlib.Path(options.text).read_text()
-        text = run_json(BIN / "waferctl", "model", "tokenize", model, "--text", words, "--json")["tokens"]
+        text = waferctl_json("model", "tokenize", model, "--text", words, "--json")["tokens"]
     for _ in range(count):
         length = options.repeat or options.prompt
         if text is None:
@@ -69,7 +62,7 @@ def prompts_of(options, model, count):
 def waferd_server(options, model, streams):
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "bench.yaml"
-        path.write_text(CONFIG.format(seats=streams, model=model.resolve(), threads=options.threads,
+        path.write_text(CONFIG.format(streams=streams, model=model.resolve(), threads=options.threads,
                                       speculation=options.speculation))
         with Waferd(path) as server:
             yield server.http, "m"
@@ -103,7 +96,7 @@ def llama_server(options, model, streams):
 
 def load(options, server, streams, prompts):
     address, name = server
-    report = run_json(BIN / "waferctl", "bench", "run", "--server", address, "--model", name, "--json", "--prompts", prompts,
+    report = waferctl_json("bench", "run", "--server", address, "--model", name, "--json", "--prompts", prompts,
                       "--concurrency", streams, "--num-prompts", streams * 2 if streams > 1 else 4, "--output-tokens",
                       options.tokens, "--ignore-eos", "--temperature", 0)
     if report["failed"]:
@@ -112,7 +105,7 @@ def load(options, server, streams, prompts):
 
 
 def engine(options, model, streams):
-    report = run_json(BIN / "waferctl", "model", "bench", model, "--json", "--threads", options.threads, "--prompt",
+    report = waferctl_json("model", "bench", model, "--json", "--threads", options.threads, "--prompt",
                       options.prompt, "--generate", options.tokens, "--batch", streams)
     return report["decode_tokens_per_s"][str(streams)]
 

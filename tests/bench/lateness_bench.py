@@ -14,14 +14,12 @@ sent, less its emulated instant).
 import argparse
 import json
 import pathlib
-import subprocess
 import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests/integration"))
-from openai_http import Metrics  # noqa: E402
-from waferd import BIN, Waferd  # noqa: E402
+sys.path.insert(0, str(ROOT / "tests/support"))
+from cloud import Metrics, Waferd, waferctl_json  # noqa: E402
 
 CONFIG = """clock: {{kind: real, scale: {scale}}}
 models:
@@ -56,11 +54,9 @@ def measure(scale, streams):
         config.write_text(CONFIG.format(scale=scale, streams=streams, model=ROOT / "deploy/models/demo.gguf"))
         log = pathlib.Path(folder) / "requests.jsonl"
         with Waferd(config) as server:
-            run = subprocess.run([str(BIN / "waferctl"), "bench", "run", "--server", "grpc://" + server.grpc, "--concurrency",
-                                  str(streams), "--num-prompts", str(4 * streams), "--output-tokens", "64", "--ignore-eos",
-                                  "--temperature", "0", "--requests", str(log), "--json"], capture_output=True, text=True, check=True)
+            report = waferctl_json("bench", "run", "--server", server.doors["grpc"], "--concurrency", streams, "--num-prompts", 4 * streams,
+                                   "--output-tokens", 64, "--ignore-eos", "--temperature", 0, "--requests", log, "--json")
             metrics = Metrics(server.http)
-        report = json.loads(run.stdout)
         late = []
         for line in log.read_text().splitlines():
             record = json.loads(line)
@@ -78,7 +74,7 @@ def main():
     parser.add_argument("--scale", default="1,0.1,0.02")
     arguments = parser.parse_args()
     print(f"{arguments.streams} streams; lateness in ms of wall time\n")
-    print("| scale | tokens/s | server p50 | server p99 | client p50 | client p99 | client least | blocked s |")
+    print("| scale | tokens/s | server p50 | server p99 | client p50 | client p99 | client min | blocked s |")
     print("|---|---|---|---|---|---|---|---|")
     for scale in arguments.scale.split(","):
         measure(float(scale), arguments.streams)

@@ -9,15 +9,15 @@ Text: held-out stories of the demo model's own corpus (seed 2; training saw seed
 import argparse
 import contextlib
 import json
-import os
 import pathlib
 import re
 import subprocess
 import sys
 import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BIN = pathlib.Path(os.environ.get("WAFERLINE_BIN_DIR", ROOT / "build/bin"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from cloud import BIN, ROOT, waferctl  # noqa: E402
+
 TRAIN = ROOT / "deploy/models/train"
 DEMO = ROOT / "deploy/models/demo.gguf"
 TYPES = ["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_K", "Q5_K", "Q6_K"]
@@ -38,8 +38,7 @@ def requantise(source, dtype, target):
 
 def perplexity(model, text, context, path=None):
     """What `waferctl model perplexity` says; None for a path that this machine cannot run."""
-    command = [BIN / "waferctl", "model", "perplexity", model, "--text", text, "--context", str(context), "--json"]
-    out = subprocess.run(command + (["--cpu", path] if path else []), capture_output=True, text=True)
+    out = waferctl("model", "perplexity", model, "--text", text, "--context", context, "--json", *(["--cpu", path] if path else []))
     if "this machine cannot run" in out.stderr:
         return None
     assert out.returncode == 0, out.stderr

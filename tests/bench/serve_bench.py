@@ -5,8 +5,8 @@ shards in process and over TCP, and the front ends' own work per token. Prints o
 
 Workload: the demo model, completions of 128 tokens after 32 words, greedy, ignore_eos. The clock runs a million times too fast, so that
 emulated time never holds a token back and what is left is this machine's own speed. Variants are run in turn, round after round, and
-medians are shown with the least and the most. A hop is what a token takes longer with one shard for each layer than with one shard,
-divided by the hops, with one thread that computes. Beside the hop over TCP stands what the kernel takes to move so many bytes from one
+medians are shown with minimum and maximum. A hop is what a token takes longer with one shard for each layer than with one shard,
+divided by the hops, with one thread that computes. Next to the hop over TCP is what the kernel takes to move so many bytes from one
 process to another over loopback (half a round trip between two Python processes). The front ends' work is the server's CPU time a
 token where the text is a stand-in and 16 streams run at the emulated speed, so that nearly every token is an event of its own: engine,
 codec and sockets, no model.
@@ -14,19 +14,17 @@ codec and sockets, no model.
 
 import argparse
 import contextlib
-import json
 import os
 import pathlib
 import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests/integration"))
-from waferd import BIN, Waferd, Workers, layer_count  # noqa: E402
+sys.path.insert(0, str(ROOT / "tests/support"))
+from cloud import Waferd, Workers, layer_count, model_shape, waferctl_json  # noqa: E402
 
 MODEL = ROOT / "deploy/models/demo.gguf"
 AT_ONCE = "1.0e+6"
@@ -60,24 +58,15 @@ def serve(stack, config):
     return stack.enter_context(Waferd(path))
 
 
-def shape():
-    out = subprocess.run([BIN / "waferctl", "model", "inspect", MODEL, "--json"], capture_output=True, check=True)
-    facts = json.loads(out.stdout)["shape"]
-    return facts["layers"], facts["hidden"]
-
-
 def cpu_seconds(pid):
     return sum(int((task / "schedstat").read_text().split()[0]) for task in pathlib.Path(f"/proc/{pid}/task").iterdir()) / 1e9
 
 
 def measure(server, streams, grpc=False, requests=64, tokens=128):
-    address = f"grpc://{server.grpc}" if grpc else server.http
     before = cpu_seconds(server.pid)
-    out = subprocess.run([BIN / "waferctl", "bench", "run", "--server", address, "--model", "m", "--json",
-                          "--concurrency", str(streams), "--num-prompts", str(requests), "--input-words", "32",
-                          "--output-tokens", str(tokens), "--ignore-eos", "--temperature", "0"],
-                         capture_output=True, check=True)
-    report = json.loads(out.stdout)
+    report = waferctl_json("bench", "run", "--server", server.doors["grpc" if grpc else "http"], "--model", "m", "--json",
+                           "--concurrency", streams, "--num-prompts", requests, "--input-words", 32, "--output-tokens", tokens,
+                           "--ignore-eos", "--temperature", 0)
     assert report["failed"] == 0, report
     return {"tokens_per_s": report["output_throughput"], "ttft_ms": report["median_ttft_ms"],
             "us_per_token": 1e6 / report["output_throughput"],
@@ -114,7 +103,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
-    layers, width = shape()
+    shape = model_shape(MODEL)
+    layers, width = shape["layers"], shape["hidden"]
     hops = layers - 1
     with contextlib.ExitStack() as stack:
         servers = {"demo": serve(stack, local(2, threads=2)), "cheap": serve(stack, cheap()),

@@ -4,34 +4,23 @@ The command gets WAFERLINE_URL, and WAFERLINE_MODEL: the first model of the conf
 in flight, and waferd must end cleanly.
 """
 
-import json
 import os
 import pathlib
 import subprocess
 import sys
 import time
-import urllib.request
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
-from waferd import Waferd  # noqa: E402
-
-
-def get(url):
-    with urllib.request.urlopen(url, timeout=10) as reply:
-        return reply.read().decode()
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from cloud import Metrics, Waferd, first_model  # noqa: E402
 
 
 def in_flight(url):
-    for line in get(url + "/metrics").splitlines():
-        if line.startswith("waferline_requests_in_flight "):
-            return float(line.split()[1])
-    raise RuntimeError("waferline_requests_in_flight is not exported")
+    return Metrics(url).sum("waferline_requests_in_flight")
 
 
 def main(config, command):
     with Waferd(config) as server:
-        model = json.loads(get(server.http + "/v1/models"))["data"][0]["id"]
-        environment = dict(os.environ, WAFERLINE_URL=server.http, WAFERLINE_MODEL=model)
+        environment = dict(os.environ, WAFERLINE_URL=server.http, WAFERLINE_MODEL=first_model(server.http))
         status = subprocess.run(command, env=environment, timeout=240, check=False).returncode
         deadline = time.monotonic() + 10
         while in_flight(server.http) > 0:

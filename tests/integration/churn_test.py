@@ -4,63 +4,43 @@ Right: with a fixed seed each surviving stream's text is what the same request g
 in the emulated SRAM and in the shards that compute, sequences and file descriptors are back where they were before.
 """
 
-import http.client
-import json
 import os
 import random
-import sys
 import threading
 import time
-import urllib.request
 
-from waferd import Waferd
+import pytest
+
+from cloud import Metrics, Waferd, stream
 
 STREAMS = 64
 SEED = 20
 TOKENS = 48
 GAUGES = ("waferline_requests_in_flight", "waferline_unit_sequences", "waferline_compute_sequences",
-          "waferline_compute_shard_kv_bytes", "waferline_compute_prefill_kv_bytes", 'waferline_kv_pages{model_name="waferline-demo",owner="sequences"')
+          "waferline_compute_shard_kv_bytes", "waferline_compute_prefill_kv_bytes")
 
 
-def request(number):
-    return {"model": "waferline-demo", "prompt": f"Once there was a baker, number {number}, who", "max_tokens": TOKENS,
-            "temperature": 0.8, "seed": number, "stream": True, "ignore_eos": True}
-
-
-def stream(server, number, tokens_before_leaving=None):
+def text_of(server, number, chunks_before_leaving=None):
     """The text of a stream, or None if the client left after so many chunks."""
-    host = server.http.removeprefix("http://")
-    connection = http.client.HTTPConnection(host, timeout=60)
-    connection.request("POST", "/v1/completions", json.dumps(request(number)), {"Content-Type": "application/json"})
-    response = connection.getresponse()
-    assert response.status == 200, response.read()
-    text, chunks = "", 0
+    body = {"model": "waferline-demo", "prompt": f"Once there was a baker, number {number}, who", "max_tokens": TOKENS,
+            "temperature": 0.8, "seed": number, "ignore_eos": True}
+    text = ""
+    events = stream(server.http, "/v1/completions", body)
     try:
-        while True:
-            line = response.readline().decode().strip()
-            if line == "data: [DONE]":
-                return text
-            if not line.startswith("data: "):
-                assert line == "" or line.startswith(":"), line
-                continue
-            chunk = json.loads(line[6:])
-            assert "error" not in chunk, chunk
-            text += "".join(choice["text"] for choice in chunk["choices"])
-            chunks += 1
-            if tokens_before_leaving is not None and chunks > tokens_before_leaving:
+        for chunks, (_, event) in enumerate(events, 1):
+            assert "error" not in event, event
+            text += "".join(choice["text"] for choice in event["choices"])
+            if chunks_before_leaving is not None and chunks > chunks_before_leaving:
                 return None
+        return text
     finally:
-        connection.close()
-
-
-def metrics(server):
-    text = urllib.request.urlopen(server.http + "/metrics", timeout=10).read().decode()
-    return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in text.splitlines()
-            if line and not line.startswith("#")}
+        events.close()
 
 
 def held(server):
-    return {name: value for name, value in metrics(server).items() if name.startswith(GAUGES)}
+    return {(name, *sorted(labels.items())): value for name, labels, value in Metrics(server.http).samples
+            if name in GAUGES or (name == "waferline_kv_pages" and labels.get("owner") == "sequences"
+                                  and labels["model_name"] == "waferline-demo")}
 
 
 def descriptors(server):
@@ -68,46 +48,62 @@ def descriptors(server):
 
 
 def settle(look, wanted, seconds=20):
+    """What `look` gives once it is `wanted`, or after so many seconds."""
     deadline = time.monotonic() + seconds
     while (seen := look()) != wanted and time.monotonic() < deadline:
         time.sleep(0.05)
     return seen
 
 
-def main():
-    with Waferd("deploy/config/demo.yaml") as server:
-        stream(server, 0)  # whatever is made once is made now
-        nothing = dict.fromkeys(held(server), 0.0)
-        held_before = settle(lambda: held(server), nothing)
-        assert nothing and held_before == nothing, held_before
-        open_before = descriptors(server)
-
+class Churn:
+    def __init__(self, server):
+        text_of(server, 0)  # whatever is made once is made now
+        self.nothing = dict.fromkeys(held(server), 0.0)
+        self.held_before = settle(lambda: held(server), self.nothing)
+        self.open_before = descriptors(server)
         chance = random.Random(SEED)
-        leaving = {n: chance.randrange(0, 20) for n in range(STREAMS) if chance.random() < 1 / 3}
-        texts = {}
+        self.leaving = {n: chance.randrange(0, 20) for n in range(STREAMS) if chance.random() < 1 / 3}
+        self.texts = {}
 
         def run(number):
-            texts[number] = stream(server, number, leaving.get(number))
+            self.texts[number] = text_of(server, number, self.leaving.get(number))
 
         threads = [threading.Thread(target=run, args=(n,)) for n in range(STREAMS)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(120)
-        assert len(texts) == STREAMS, f"seed {SEED}: {STREAMS - len(texts)} streams did not end"
-
-        held_after = settle(lambda: held(server), nothing)
-        assert held_after == nothing, f"seed {SEED}: still held: {held_after}"
-        open_after = settle(lambda: max(descriptors(server), open_before), open_before)
-        assert open_after == open_before, f"seed {SEED}: {open_before} descriptors before, {open_after} after"
-
-        complete = [n for n in texts if texts[n] is not None]
-        assert len(complete) >= STREAMS - len(leaving)
-        for number in complete:
-            alone = stream(server, number)
-            assert texts[number] == alone, f"seed {SEED}, stream {number}:\n{texts[number]!r}\n{alone!r}"
-        print(f"{len(complete)} streams complete and as alone, {STREAMS - len(complete)} cut off, nothing held")
+        self.held_after = settle(lambda: held(server), self.nothing)
+        self.open_after = settle(lambda: max(descriptors(server), self.open_before), self.open_before)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+@pytest.fixture(name="server", scope="module")
+def start_server():
+    with Waferd("deploy/config/demo.yaml") as server:
+        yield server
+
+
+@pytest.fixture(name="churn", scope="module")
+def run_streams(server):
+    return Churn(server)
+
+
+def test_every_stream_ends(churn):
+    assert len(churn.texts) == STREAMS, f"seed {SEED}"
+    assert sum(text is not None for text in churn.texts.values()) >= STREAMS - len(churn.leaving)
+
+
+def test_memory_comes_back(churn):
+    assert len(churn.nothing) >= len(GAUGES)
+    assert churn.held_before == churn.nothing
+    assert churn.held_after == churn.nothing, f"seed {SEED}"
+
+
+def test_file_descriptors_come_back(churn):
+    assert churn.open_after == churn.open_before, f"seed {SEED}"
+
+
+def test_surviving_texts_are_what_each_request_gives_alone(server, churn):
+    for number, text in churn.texts.items():
+        if text is not None:
+            assert text == text_of(server, number), f"seed {SEED}, stream {number}"

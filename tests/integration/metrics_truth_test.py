@@ -6,10 +6,10 @@ the server's own within the time that a loaded machine needs to hand bytes over.
 """
 
 import concurrent.futures
-import sys
 
-from openai_http import Metrics, first_model, stream
-from waferd import Waferd
+import pytest
+
+from cloud import Metrics, Waferd, first_model, stream
 
 REQUESTS = 24
 TOKENS = 20
@@ -27,44 +27,52 @@ def one(url, model, seed):
     return instants, walls
 
 
-def close(name, ours, theirs, tolerance):
-    print(f"{name}: /metrics {theirs:.9f}, clients {ours:.9f}")
-    if abs(ours - theirs) > tolerance:
-        raise AssertionError(f"{name} differs by {abs(ours - theirs):.9f}, more than {tolerance}")
+class Measured:
+    """What clients saw of the same requests, and what /metrics gained by them."""
+
+    def __init__(self):
+        with Waferd("deploy/config/demo.yaml") as server:
+            self.model = first_model(server.http)
+            self.before = Metrics(server.http)
+            with concurrent.futures.ThreadPoolExecutor(6) as pool:
+                self.results = list(pool.map(lambda seed: one(server.http, self.model, seed), range(REQUESTS)))
+            self.after = Metrics(server.http)
+
+    def delta(self, name):
+        return self.after.sum(name, model_name=self.model) - self.before.sum(name, model_name=self.model)
 
 
-def main():
-    with Waferd("deploy/config/demo.yaml") as server:
-        model = first_model(server.http)
-        before = Metrics(server.http)
-        with concurrent.futures.ThreadPoolExecutor(6) as pool:
-            results = list(pool.map(lambda seed: one(server.http, model, seed), range(REQUESTS)))
-        after = Metrics(server.http)
-
-        def delta(name):
-            return after.sum(name, model_name=model) - before.sum(name, model_name=model)
-
-        first = [instants[0] / 1e9 for instants, _ in results]
-        gaps = [(b - a) / 1e9 for instants, _ in results for a, b in zip(instants, instants[1:])]
-        assert all(len(instants) == TOKENS for instants, _ in results), "ignore_eos gives every token"
-        for names, values in [(("waferline_emulated_time_to_first_token_seconds", "vllm:time_to_first_token_seconds"), first),
-                              (("waferline_emulated_inter_token_seconds", "vllm:inter_token_latency_seconds"), gaps)]:
-            for name in names:
-                close(name + "_count", len(values), delta(name + "_count"), 0)
-                close(name + "_sum", sum(values), delta(name + "_sum"), 1e-6)
-        close("vllm:generation_tokens_total", REQUESTS * TOKENS, delta("vllm:generation_tokens_total"), 0)
-
-        early = min(wall - instant / 1e9 for instants, walls in results for instant, wall in zip(instants, walls))
-        print(f"the earliest token came {early * 1e6:.0f} us after its instant")
-        assert early >= 0, "a token left before its instant"
-
-        name = "waferline_host_time_to_first_token_seconds"
-        server_mean = delta(name + "_sum") / delta(name + "_count")
-        client_mean = sum(walls[0] for _, walls in results) / REQUESTS
-        assert client_mean >= server_mean, "a client cannot see a token before the server wrote it"
-        close("mean wall TTFT", client_mean, server_mean, HAND_OVER_SECONDS)
-    return 0
+@pytest.fixture(name="measured", scope="module")
+def measure():
+    return Measured()
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def test_every_token_is_counted(measured):
+    assert all(len(instants) == TOKENS for instants, _ in measured.results), "ignore_eos gives every token"
+    assert measured.delta("vllm:generation_tokens_total") == REQUESTS * TOKENS
+
+
+@pytest.mark.parametrize("name", ("waferline_emulated_time_to_first_token_seconds", "vllm:time_to_first_token_seconds"))
+def test_first_tokens_took_as_long_as_clients_saw(measured, name):
+    first = [instants[0] / 1e9 for instants, _ in measured.results]
+    assert measured.delta(name + "_count") == len(first)
+    assert measured.delta(name + "_sum") == pytest.approx(sum(first), rel=0, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ("waferline_emulated_inter_token_seconds", "vllm:inter_token_latency_seconds"))
+def test_gaps_were_as_long_as_clients_saw(measured, name):
+    gaps = [(b - a) / 1e9 for instants, _ in measured.results for a, b in zip(instants, instants[1:])]
+    assert measured.delta(name + "_count") == len(gaps)
+    assert measured.delta(name + "_sum") == pytest.approx(sum(gaps), rel=0, abs=1e-6)
+
+
+def test_no_token_left_before_its_instant(measured):
+    assert min(wall - instant / 1e9 for instants, walls in measured.results for instant, wall in zip(instants, walls)) >= 0
+
+
+def test_clients_and_the_server_measure_the_same_wall_time(measured):
+    name = "waferline_host_time_to_first_token_seconds"
+    server_mean = measured.delta(name + "_sum") / measured.delta(name + "_count")
+    client_mean = sum(walls[0] for _, walls in measured.results) / REQUESTS
+    assert client_mean >= server_mean, "a client cannot see a token before the server wrote it"
+    assert client_mean == pytest.approx(server_mean, rel=0, abs=HAND_OVER_SECONDS)

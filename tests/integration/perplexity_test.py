@@ -1,11 +1,10 @@
 """The demo model predicts its held-out text as well in every weight type and by every CPU path as that type's rounding allows."""
 
 import math
-import pathlib
-import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "bench"))
-from perplexity_table import PATHS, files, perplexity  # noqa: E402
+import pytest
+
+from perplexity_table import PATHS, TYPES, files, perplexity
 
 STORIES, CONTEXT = 10, 256
 # Nats a token by which rounding activations may move the loss from that of the same weights with exact activations: nothing
@@ -16,19 +15,25 @@ ALLOWED_QUANTISED = 4e-3
 WEIGHTS = {"F32": 1e-6, "F16": 1e-3, "BF16": 1e-2, "Q8_0": 1e-2, "Q6_K": 2e-2, "Q5_K": 5e-2, "Q4_K": 1.5e-1, "Q4_0": 2e-1}
 
 
-def main():
+@pytest.fixture(name="rounded", scope="module")
+def round_weights():
+    """(text, {type: (file, the same numbers as F32)}, {type: loss of the latter})"""
     with files(STORIES) as (text, models):
-        best = None
-        for dtype, (file, as_f32) in models.items():
-            exact = perplexity(as_f32, text, CONTEXT)["nats_per_token"]
-            best = exact if best is None else best
-            assert math.isfinite(exact) and abs(exact - best) <= WEIGHTS[dtype], (dtype, exact, best)
-            losses = {path: result["nats_per_token"] for path in PATHS if (result := perplexity(file, text, CONTEXT, path))}
-            print(dtype, "exact", exact, losses, flush=True)
-            assert "portable" in losses
-            for path, loss in losses.items():
-                assert abs(loss - exact) <= ALLOWED.get(dtype, ALLOWED_QUANTISED), (dtype, path, loss, exact)
+        yield text, models, {dtype: perplexity(as_f32, text, CONTEXT)["nats_per_token"] for dtype, (_, as_f32) in models.items()}
 
 
-if __name__ == "__main__":
-    main()
+@pytest.mark.parametrize("dtype", TYPES)
+def test_rounded_weights_lose_little(rounded, dtype):
+    _, _, exact = rounded
+    assert math.isfinite(exact[dtype])
+    assert abs(exact[dtype] - exact[TYPES[0]]) <= WEIGHTS[dtype]
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("path", PATHS)
+def test_rounded_activations_lose_little(rounded, dtype, path):
+    text, models, exact = rounded
+    result = perplexity(models[dtype][0], text, CONTEXT, path)
+    if result is None and path != "portable":
+        pytest.skip(f"this machine cannot run {path}")
+    assert abs(result["nats_per_token"] - exact[dtype]) <= ALLOWED.get(dtype, ALLOWED_QUANTISED)

@@ -1,13 +1,9 @@
 """The same tokens from one process and from many: prefill worker and shards over TCP, one, two and as many as there are layers.
 """
 
-import json
-import pathlib
-import sys
-import tempfile
-import urllib.request
+import pytest
 
-from waferd import ROOT, Waferd, Workers, layer_count
+from cloud import ROOT, Waferd, Workers, layer_count, post
 
 MODEL = ROOT / "deploy/models/demo.gguf"
 CONFIG = """clock: {{kind: real, scale: 1000}}
@@ -23,31 +19,23 @@ REQUESTS = [{"prompt": "Once there was a baker who", "temperature": 0},
             {"prompt": "In the workshop", "temperature": 1.1, "seed": 8, "repetition_penalty": 1.2, "logprobs": 2}]
 
 
-def texts(config):
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder) / "cloud.yaml"
-        path.write_text(config)
-        with Waferd(path) as server:
-            out = []
-            for request in REQUESTS:
-                body = json.dumps({"model": "waferline-demo", "max_tokens": 40, **request}).encode()
-                answer = json.load(urllib.request.urlopen(urllib.request.Request(
-                    server.http + "/v1/completions", body, {"Content-Type": "application/json"}), timeout=60))
-                choice = answer["choices"][0]
-                out.append((choice["text"], choice["logprobs"]))
-            return out
+def texts(folder, tokens):
+    config = folder / "cloud.yaml"
+    config.write_text(CONFIG.format(tokens=tokens))
+    with Waferd(config) as server:
+        answers = [post(server.http, "/v1/completions", {"model": "waferline-demo", "max_tokens": 40, **request}) for request in REQUESTS]
+    return [(answer["choices"][0]["text"], answer["choices"][0]["logprobs"]) for answer in answers]
 
 
-def main():
+@pytest.fixture(name="alone", scope="module")
+def one_process(tmp_path_factory):
+    found = texts(tmp_path_factory.mktemp("alone"), f"{{from: shards, file: {MODEL}, shards: 1}}")
+    assert all(text for text, _ in found), found
+    return found
+
+
+@pytest.mark.parametrize("shards", (1, 2, "one a layer"))
+def test_shard_processes_give_the_same_texts_and_log_probabilities(alone, shards, tmp_path):
     layers = layer_count(MODEL)
-    alone = texts(CONFIG.format(tokens=f"{{from: shards, file: {MODEL}, shards: 1}}"))
-    assert all(text for text, _ in alone), alone
-    for shards in sorted({1, 2, layers}):
-        with Workers(MODEL, layers, shards) as workers:
-            spread = texts(CONFIG.format(tokens=workers.tokens))
-        assert spread == alone, f"{shards} shards:\n{spread}\n{alone}"
-        print(f"{shards} shard processes and a prefill process: the same {len(alone)} texts and log-probabilities")
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    with Workers(MODEL, layers, layers if shards == "one a layer" else shards) as workers:
+        assert texts(tmp_path, workers.tokens) == alone

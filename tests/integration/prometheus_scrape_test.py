@@ -7,15 +7,15 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.error
 import urllib.parse
 
-from openai_http import first_model, get, stream
+import pytest
+
+from cloud import ROOT, Waferd, first_model, get, stream
 from prometheus_dashboard_test import expressions
-from waferd import ROOT, Waferd
 
 PATIENCE_SECONDS = 60
 
@@ -85,31 +85,34 @@ def filled_in(expression):
     return re.sub(r"\$__rate_interval", "1m", expression).replace("$model", ".*")
 
 
-def main():
+@pytest.fixture(name="scraped", scope="module")
+def start_both():
+    """(prometheus, model), after a few requests."""
     with Waferd("deploy/config/demo.yaml") as server, Prometheus(server.http.removeprefix("http://")) as prometheus:
         model = first_model(server.http)
         prometheus.wait_for('up{job="waferline"} == 1')
         for seed in range(3):
             body = {"model": model, "prompt": "The baker", "max_tokens": 10, "seed": seed}
             assert list(stream(server.http, "/v1/completions", body))
-        tokens = prometheus.wait_for(f'vllm:generation_tokens_total{{model_name="{model}"}} > 0')
-        print("generation tokens:", tokens[0]["value"][1])
-        ttft = prometheus.wait_for(
-            f'histogram_quantile(0.5, rate(waferline_emulated_time_to_first_token_seconds_bucket{{model_name="{model}"}}[1m])) > 0')
-        print("emulated TTFT p50:", ttft[0]["value"][1])
-        for required in ["vllm:num_requests_running", "vllm:num_requests_waiting", "vllm:kv_cache_usage_perc"]:
-            prometheus.wait_for(required)
-
-        asked = 0
-        for where, expression in expressions():
-            if where.startswith("variable") or expression.startswith(" "):
-                continue
-            prometheus.query(filled_in(expression))  # an expression that is wrong is an error
-            asked += 1
-        assert asked > 30
-        print(f"{asked} expressions of the dashboard are understood")
-    return 0
+        yield prometheus, model
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+@pytest.mark.parametrize("expression", (
+    'vllm:generation_tokens_total{model_name="%s"} > 0',
+    'histogram_quantile(0.5, rate(waferline_emulated_time_to_first_token_seconds_bucket{model_name="%s"}[1m])) > 0',
+    'vllm:num_requests_running{model_name="%s"}', 'vllm:num_requests_waiting{model_name="%s"}',
+    'vllm:kv_cache_usage_perc{model_name="%s"}'))
+def test_a_query_has_a_value(scraped, expression):
+    prometheus, model = scraped
+    assert prometheus.wait_for(expression % model)
+
+
+def test_every_expression_of_the_dashboard_is_understood(scraped):
+    prometheus, _ = scraped
+    asked = 0
+    for where, expression in expressions():
+        if where.startswith("variable") or expression.startswith(" "):
+            continue
+        prometheus.query(filled_in(expression))  # an expression that is wrong is an error
+        asked += 1
+    assert asked > 30

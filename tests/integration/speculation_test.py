@@ -3,12 +3,9 @@
 Greedy and sampled, the texts and log-probabilities are the same, and /metrics says that guesses were made and stood.
 """
 
-import pathlib
-import sys
-import tempfile
+import pytest
 
-from openai_http import Metrics, post
-from waferd import ROOT, Waferd
+from cloud import ROOT, Metrics, Waferd, post
 
 MODEL = """
   - name: {name}
@@ -29,23 +26,26 @@ def answers(url, model):
             yield choice["text"], choice["logprobs"], choice["finish_reason"]
 
 
-def main():
+@pytest.fixture(name="served", scope="module")
+def serve_each_way(tmp_path_factory):
+    """({way: answers}, metrics) of the same requests."""
     models = ROOT / "deploy/models"
-    with tempfile.TemporaryDirectory() as folder:
-        config = pathlib.Path(folder) / "speculation.yaml"
-        config.write_text("clock: {kind: real, scale: 1000}\nmodels:" + "".join(
-            MODEL.format(name=name, models=models, speculation=way.format(models=models)) for name, way in WAYS.items()))
-        with Waferd(config) as server:
-            texts = {name: list(answers(server.http, name)) for name in WAYS}
-            metrics = Metrics(server.http)
-    assert texts["lookup"] == texts["off"], "lookup changed a token"
-    assert texts["draft"] == texts["off"], "the draft model changed a token"
-    for name in WAYS:
-        drafted, accepted = (metrics.sum(f"waferline_compute_{what}_tokens_total", model_name=name) for what in ("drafted", "accepted"))
-        print(f"{name}: {accepted:.0f} of {drafted:.0f} guesses stood")
-        assert drafted >= accepted, name
-        assert (accepted > 0) == (name != "off"), name
+    config = tmp_path_factory.mktemp("speculation") / "speculation.yaml"
+    config.write_text("clock: {kind: real, scale: 1000}\nmodels:" + "".join(
+        MODEL.format(name=name, models=models, speculation=way.format(models=models)) for name, way in WAYS.items()))
+    with Waferd(config) as server:
+        return {name: list(answers(server.http, name)) for name in WAYS}, Metrics(server.http)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+@pytest.mark.parametrize("way", ("lookup", "draft"))
+def test_a_guess_changes_no_token(served, way):
+    texts, _ = served
+    assert texts[way] == texts["off"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_guesses_are_counted(served, way):
+    _, metrics = served
+    drafted, accepted = (metrics.sum(f"waferline_compute_{what}_tokens_total", model_name=way) for what in ("drafted", "accepted"))
+    assert drafted >= accepted
+    assert (accepted > 0) == (way != "off")

@@ -1,19 +1,24 @@
-"""Starts a real waferd on ports that the system chooses and ends it by pid, for tests in Python.
+"""What the tests and benchmarks in Python share: a real waferd on ports that the system chooses, ended by its pid, and the few
+requests that are sent to it.
 
     with Waferd("deploy/config/demo.yaml") as server:
         server.http   # "http://127.0.0.1:PORT"
         server.grpc   # "127.0.0.1:PORT"
+        server.doors  # {"http": URL, "grpc": URL}, as waferctl --server takes them
 
-The binary is $WAFERLINE_BIN_DIR/waferd (default build/bin). What it printed is shown when it dies or refuses to stop.
+The binaries are those of $WAFERLINE_BIN_DIR (default build/bin). What waferd printed is shown when it dies or does not stop.
 """
 
+import http.client
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import tempfile
 import time
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("WAFERLINE_BIN_DIR", ROOT / "build/bin"))
@@ -41,6 +46,7 @@ class Waferd:
         ports = json.loads(self.port_file.read_text())
         self.http = f"http://127.0.0.1:{ports['http']}"
         self.grpc = f"127.0.0.1:{ports['grpc']}"
+        self.doors = {"http": self.http, "grpc": "grpc://" + self.grpc}
         self.pid = self.process.pid
         return self
 
@@ -105,6 +111,84 @@ class Workers:
         return False
 
 
+def waferctl(*words, stdin="", env=None, timeout=120):
+    """The finished process, with its text."""
+    return subprocess.run([str(BIN / "waferctl"), *map(str, words)], input=stdin, capture_output=True, text=True, timeout=timeout,
+                          cwd=ROOT, env={**os.environ, **(env or {})})
+
+
+def waferctl_json(*words, program="waferctl", timeout=900):
+    """What waferctl (or another program of ours) prints with its words, as JSON; RuntimeError if it fails."""
+    command = [str(BIN / program), *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, cwd=ROOT)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}")
+    return json.loads(done.stdout)
+
+
+def model_shape(model):
+    return waferctl_json("model", "inspect", model, "--json")["shape"]
+
+
 def layer_count(model):
-    out = subprocess.run([BIN / "waferctl", "model", "inspect", model, "--json"], capture_output=True, check=True)
-    return json.loads(out.stdout)["shape"]["layers"]
+    return model_shape(model)["layers"]
+
+
+def get(url):
+    with urllib.request.urlopen(url, timeout=20) as reply:
+        return reply.read().decode()
+
+
+def first_model(url):
+    return json.loads(get(url + "/v1/models"))["data"][0]["id"]
+
+
+def post(url, path, body):
+    request = urllib.request.Request(url + path, json.dumps(body).encode(), {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as reply:
+        return json.load(reply)
+
+
+def stream(url, path, body, headers=None):
+    """Yields (seconds since just before the send, event) for each event of a stream."""
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
+    try:
+        data = json.dumps({**body, "stream": True})
+        started = time.perf_counter()
+        connection.request("POST", path, data, {"content-type": "application/json", **(headers or {})})
+        reply = connection.getresponse()
+        if reply.status != 200:
+            raise RuntimeError(f"{reply.status}: {reply.read().decode()}")
+        for line in reply:
+            if line.startswith(b"data: {"):
+                yield time.perf_counter() - started, json.loads(line[6:])
+            elif line.startswith(b"data: [DONE]"):
+                reply.read()
+                return
+        raise RuntimeError("the stream ended without [DONE]")
+    finally:
+        connection.close()
+
+
+SAMPLE = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$")
+
+
+class Metrics:
+    """One scrape of /metrics."""
+
+    def __init__(self, url):
+        self.samples = []
+        for line in get(url + "/metrics").splitlines():
+            if match := SAMPLE.match(line):
+                labels = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', match.group(2) or ""))
+                self.samples.append((match.group(1), labels, float(match.group(3))))
+
+    def names(self):
+        return {name for name, _, _ in self.samples}
+
+    def sum(self, name, **labels):
+        found = [value for sample, has, value in self.samples
+                 if sample == name and all(has.get(key) == wanted for key, wanted in labels.items())]
+        if not found:
+            raise KeyError(f"{name} {labels} is not exported")
+        return sum(found)
