@@ -5,7 +5,7 @@
 
 namespace waferline {
 
-// Who says so. kUnknown: nobody outside knows, the value is a stated default of a parameter.
+// Who says so. kUnknown: unknown outside the vendor, the value is a stated default of a parameter.
 enum class Mark : char { kPublished = 'P', kSecondary = 'S', kDerived = 'D', kUnknown = '?' };
 
 // `low` <= `value` <= `high`; the three are equal unless the file states a range. Finite, always.

@@ -42,10 +42,10 @@ absl::StatusOr<CollectiveRun> RunCollective(const Collective& collective,
     return absl::InvalidArgumentError(
         absl::StrCat("length is ", size.length, ", must lie in [1, 65536]"));
   }
-  const int64_t most = Fabric::MostWords(size.side, size.side) / collective.words_per_length;
-  if (size.length > most) {
+  const int64_t max = Fabric::MaxWords(size.side, size.side) / collective.words_per_length;
+  if (size.length > max) {
     return absl::InvalidArgumentError(absl::StrCat("length is ", size.length, ", must lie in [1, ",
-                                                   most, "] on a grid of ", size.side,
+                                                   max, "] on a grid of ", size.side,
                                                    ": all cores' memory together is bounded"));
   }
   WL_ASSIGN_OR_RETURN(

@@ -31,16 +31,16 @@ Port Opposite(Port port) {
 }  // namespace
 
 absl::StatusOr<Fabric> Fabric::Create(const FabricSize& size) {
-  const auto check = [](const char* name, int value, int most) {
-    if (value >= 1 && value <= most) return absl::OkStatus();
+  const auto check = [](const char* name, int value, int max) {
+    if (value >= 1 && value <= max) return absl::OkStatus();
     return absl::InvalidArgumentError(
-        absl::StrCat("fabric: ", name, " is ", value, ", must lie in [1, ", most, "]"));
+        absl::StrCat("fabric: ", name, " is ", value, ", must lie in [1, ", max, "]"));
   };
   if (absl::Status s = check("columns", size.columns, 1024); !s.ok()) return s;
   if (absl::Status s = check("rows", size.rows, 1024); !s.ok()) return s;
   if (absl::Status s = check("ramp_cycles", size.ramp_cycles, kRampRoom - 3); !s.ok()) return s;
-  const int64_t most = MostWords(size.columns, size.rows);
-  if (absl::Status s = check("words", size.words, static_cast<int>(most)); !s.ok()) return s;
+  const int64_t max = MaxWords(size.columns, size.rows);
+  if (absl::Status s = check("words", size.words, static_cast<int>(max)); !s.ok()) return s;
   return Fabric(size);
 }
 
@@ -291,7 +291,7 @@ void Fabric::StepCores() {
                awake_.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
-absl::StatusOr<RunResult> Fabric::Run(int32_t most_cycles) {
+absl::StatusOr<RunResult> Fabric::Run(int32_t max_cycles) {
   result_ = RunResult{};
   now_ = 0;
   unfinished_ = 0;
@@ -305,7 +305,7 @@ absl::StatusOr<RunResult> Fabric::Run(int32_t most_cycles) {
     WakeCore(tile);
   }
   while (unfinished_ > 0) {
-    if (now_ >= most_cycles) {
+    if (now_ >= max_cycles) {
       return absl::ResourceExhaustedError(absl::StrCat("not done after ", now_, " cycles"));
     }
     moved_ = 0;

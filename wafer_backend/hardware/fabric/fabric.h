@@ -69,7 +69,7 @@ class Fabric {
   // 1 GiB of memory in all.
   static absl::StatusOr<Fabric> Create(const FabricSize& size);
   // That a core may have on a grid of this size.
-  static int64_t MostWords(int columns, int rows) {
+  static int64_t MaxWords(int columns, int rows) {
     return (int64_t{1} << 28) / (int64_t{1} * columns * rows);
   }
 
@@ -85,8 +85,8 @@ class Fabric {
   std::span<const uint32_t> memory(int tile) const;
 
   // Runs all programs to their end. FailedPrecondition if nothing moves any more before that (a
-  // deadlock or a missing route), ResourceExhausted after `most_cycles`.
-  absl::StatusOr<RunResult> Run(int32_t most_cycles = 1'000'000'000);
+  // deadlock or a missing route), ResourceExhausted after `max_cycles`.
+  absl::StatusOr<RunResult> Run(int32_t max_cycles = 1'000'000'000);
 
   // Wavelets still under way; 0 after a run in which every one found a taker.
   int64_t InFlight() const;

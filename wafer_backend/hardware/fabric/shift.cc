@@ -25,7 +25,7 @@ int ColourOf(int i, int first_colour) {
   return first_colour + (i % 2 == 0 ? (i / 2) % 2 : 2 + (i / 2) % 2);
 }
 
-struct Ring {
+struct RingBuffers {
   int first_colour = 0;
   int send_from = 0;  // memory offsets
   int receive_at = 0;
@@ -45,7 +45,7 @@ int Previous(int i, int n) {
   return i;
 }
 
-void AddRing(int i, int n, const Ring& ring, int length, std::vector<Operation>* step) {
+void AddRing(int i, int n, const RingBuffers& ring, int length, std::vector<Operation>* step) {
   const uint8_t gives = static_cast<uint8_t>(ColourOf(i, ring.first_colour));
   const uint8_t takes = static_cast<uint8_t>(ColourOf(Previous(i, n), ring.first_colour));
   step->push_back({Kind::kSend, takes, gives, ring.send_from, length});
@@ -117,7 +117,7 @@ const Collective kShift = {"shift", "tiles around rows and columns, two hops a s
                            Home,    FormulaCycles};
 const Collective kGemmShift = {
     "gemm-shift",
-    "the same beside the arithmetic of square tiles at four MACs a cycle",
+    "the same together with the arithmetic of square tiles at four MACs a cycle",
     4,
     LayGemm,
     Home,

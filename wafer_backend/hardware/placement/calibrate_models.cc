@@ -25,7 +25,7 @@ using timing::Residual;
 constexpr int64_t kCachedPositions = 1024;
 // Tokens that a pass may accept where a row has speculation or does not say: up to a draft of
 // three.
-constexpr double kLeastAccepted = 1, kMostAccepted = 4;
+constexpr double kMinAccepted = 1, kMaxAccepted = 4;
 
 struct Row {
   ModelShape shape;
@@ -85,8 +85,8 @@ struct Family {
     const PlacementSpeed speed = SpeedOf(TaskOf(row, tried), placements[static_cast<size_t>(i)]);
     Residual residual{row.label, row.measured, 1 / speed.pass_seconds, 1, 1};
     if (!row.launch) {
-      residual.accepted_low = kLeastAccepted;
-      residual.accepted_high = kMostAccepted;
+      residual.accepted_low = kMinAccepted;
+      residual.accepted_high = kMaxAccepted;
     }
     return residual;
   }
@@ -106,14 +106,14 @@ absl::StatusOr<Calibration> CalibrateModels(const std::string& name,
   start.name = name;
   start.title =
       launch ? "The vendor's kernels at launch, from two end-to-end speeds without speculation"
-             : "The vendor's later kernels; speculation is a parameter that nobody outside "
-               "knows";
+             : "The vendor's later kernels; speculation is a parameter, unknown outside "
+               "the vendor";
   start.anchored = true;
   start.shared_grid = false;
   start.residuals.clear();
   start.fitted = {"layer_scale"};
   if (!launch) {
-    start.tokens_per_step = {2, kLeastAccepted, kMostAccepted, Mark::kUnknown,
+    start.tokens_per_step = {2, kMinAccepted, kMaxAccepted, Mark::kUnknown,
                              "accepted tokens a pass; the middle of 1 to 4, a range of ours"};
   }
   WL_ASSIGN_OR_RETURN(const std::vector<Row> rows, RowsOf(points));
@@ -160,7 +160,7 @@ absl::StatusOr<Calibration> CalibrateModels(const std::string& name,
   for (size_t i = 0; i < rows.size(); ++i) {
     // Beyond the row's range only.
     const double error = calibration.left_out_errors[i];
-    const double width = rows[i].launch ? 0 : std::log(kMostAccepted / kLeastAccepted) / 2;
+    const double width = rows[i].launch ? 0 : std::log(kMaxAccepted / kMinAccepted) / 2;
     const double outside = std::max(0.0, std::abs(error) - width);
     calibration.left_out_errors[i] = std::expm1(std::copysign(outside, error));
   }

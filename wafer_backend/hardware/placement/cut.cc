@@ -7,14 +7,14 @@
 namespace waferline::placement {
 namespace {
 
-// How many parts of at most `most` the pieces take, filled greedily; from each piece to the end too
-// if `from` (sizes.size() + 1 zeros) is given. Greedy from the back: any piece's suffix is cut best
-// by filling from its end too, as parts of a line have no preferred direction.
-int PartsOf(std::span<const double> sizes, double most, std::vector<int>* from = nullptr) {
+// How many parts of at max_size `max_size` the pieces take, filled greedily; from each piece to the
+// end too if `from` (sizes.size() + 1 zeros) is given. Greedy from the back: any piece's suffix is
+// cut best by filling from its end too, as parts of a line have no preferred direction.
+int PartsOf(std::span<const double> sizes, double max_size, std::vector<int>* from = nullptr) {
   double filled = 0;
   int used = 0;
   for (size_t i = sizes.size(); i-- > 0;) {
-    if (used == 0 || filled + sizes[i] > most) {
+    if (used == 0 || filled + sizes[i] > max_size) {
       ++used;
       filled = 0;
     }
@@ -41,13 +41,13 @@ double LeastMaximum(std::span<const double> sizes, int parts) {
 
 }  // namespace
 
-int FewestParts(std::span<const double> sizes, double most) { return PartsOf(sizes, most); }
+int FewestParts(std::span<const double> sizes, double max_size) { return PartsOf(sizes, max_size); }
 
 std::vector<int> CutEvenly(std::span<const double> sizes, int parts) {
   WL_CHECK(parts >= 1 && static_cast<size_t>(parts) <= sizes.size());
-  const double most = LeastMaximum(sizes, parts);
+  const double max_size = LeastMaximum(sizes, parts);
   std::vector<int> parts_from(sizes.size() + 1, 0);
-  PartsOf(sizes, most, &parts_from);
+  PartsOf(sizes, max_size, &parts_from);
   double left = 0;
   for (const double size : sizes) left += size;
   std::vector<int> part_of;
@@ -56,7 +56,7 @@ std::vector<int> CutEvenly(std::span<const double> sizes, int parts) {
   for (size_t i = 0; i < sizes.size(); ++i) {
     const int parts_after = parts - part - 1;
     const auto pieces_left = static_cast<int>(std::min<size_t>(sizes.size() - i, 1 << 30));
-    const bool must_move = filled + sizes[i] > most || pieces_left <= parts_after;
+    const bool must_move = filled + sizes[i] > max_size || pieces_left <= parts_after;
     const bool may_move = parts_after > 0 && parts_from[i] <= parts_after;
     if (i > 0 && parts_after > 0 && (must_move || (may_move && filled + sizes[i] / 2 > target))) {
       left -= filled;

@@ -20,15 +20,15 @@ constexpr KindName kKindNames[] = {
     {FaultKind::kLink, "link"},      {FaultKind::kPowerCap, "power-cap"},
     {FaultKind::kThermal, "thermal"}};
 
-absl::Status OutOfRange(const char* name, double value, double least, double most) {
+absl::Status OutOfRange(const char* name, double value, double min, double max) {
   return absl::InvalidArgumentError(
-      absl::StrFormat("%s is %.9g, must lie in [%.9g, %.9g]", name, value, least, most));
+      absl::StrFormat("%s is %.9g, must lie in [%.9g, %.9g]", name, value, min, max));
 }
 
 absl::Status CheckFault(const PlacementTask& task, const Placement& p, const Fault& fault,
                         const FaultSetting& setting) {
-  const auto within = [](double value, double least, double most) {
-    return value >= least && value <= most;
+  const auto within = [](double value, double min, double max) {
+    return value >= min && value <= max;
   };
   if (!within(fault.place, 0, p.depth - 1)) return OutOfRange("place", fault.place, 0, p.depth - 1);
   if (!within(fault.column, -1, p.mesh.columns - 1)) {
@@ -58,12 +58,12 @@ absl::Status CheckFault(const PlacementTask& task, const Placement& p, const Fau
   }
   const double watts = task.wafer.power_decode_watts.value;
   const double idle = watts * setting.idle_power_share;
-  const double least = idle + 0.01 * (watts - idle);
-  if (fault.kind == FaultKind::kPowerCap && !(fault.watts >= least)) {
+  const double min = idle + 0.01 * (watts - idle);
+  if (fault.kind == FaultKind::kPowerCap && !(fault.watts >= min)) {
     return absl::InvalidArgumentError(absl::StrFormat(
         "a cap of %.6g W does not leave a wafer more than it draws at rest (%.6g W, %.3g %% of "
         "decoding); give at least %.6g W",
-        fault.watts, idle, 100 * setting.idle_power_share, least));
+        fault.watts, idle, 100 * setting.idle_power_share, min));
   }
   return absl::OkStatus();
 }

@@ -44,7 +44,7 @@ struct Fault {
   double clock_share = 0.8;   // that heat leaves, (0, 1]
 };
 
-// What no data sheet says ("?"), and what stands beside the wafers.
+// What no data sheet says ("?"), and what is there besides the wafers.
 struct FaultSetting {
   double detect_seconds = 0.1;       // ?: until the fault is known
   double reconfigure_seconds = 1.0;  // ?: new routes and programs

@@ -69,7 +69,7 @@ absl::Status Refusal(const PlacementTask& task) {
     return absl::InvalidArgumentError(absl::StrCat(
         "wafers is ", task.wafers, ", but ", task.shape.name, " has only ", load.pieces,
         " pieces to lay on them, so ", task.wafers - load.pieces * unit,
-        " would stand empty; give at most ", load.pieces * unit, ", or more replicas or tensor"));
+        " would be empty; give at most ", load.pieces * unit, ", or more replicas or tensor"));
   }
   if (load.largest_piece_bytes > load.usable_bytes) {
     why = absl::StrFormat("its largest piece alone has %.3f GB", load.largest_piece_bytes * 1e-9);
@@ -88,7 +88,7 @@ absl::Status Refusal(const PlacementTask& task) {
   return absl::ResourceExhaustedError(absl::StrFormat(
       "%s does not fit: %.3f GB of weights + %.3f GB of KV (%d user(s) x %d positions) = %.3f "
       "GB%s, "
-      "and a wafer holds %.3f GB beside code and buffers (%.3g %% of its SRAM); %s. %s",
+      "and a wafer holds %.3f GB in addition to code and buffers (%.3g %% of its SRAM); %s. %s",
       task.shape.name, load.weight_bytes * 1e-9, load.kv_bytes * 1e-9, users, task.context,
       (load.weight_bytes + load.kv_bytes) * 1e-9,
       unit > 1 ? absl::StrCat(" for each of ", task.tensor, " wafers of a place and ",

@@ -6,18 +6,18 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/hardware/placement/core_demand.h"
 #include "wafer_backend/hardware/placement/cut.h"
 #include "wafer_backend/hardware/placement/nearest_plan.h"
 #include "wafer_backend/hardware/placement/tensor_share.h"
-#include "wafer_backend/hardware/placement/wants.h"
 
 namespace waferline::placement {
 namespace {
 
-absl::Status CheckNumber(const char* name, double value, double least, double most) {
-  if (value >= least && value <= most) return absl::OkStatus();
+absl::Status CheckNumber(const char* name, double value, double min, double max) {
+  if (value >= min && value <= max) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrFormat("%s is %.12g, must lie in [%.12g, %.12g]", name, value, least, most));
+      absl::StrFormat("%s is %.12g, must lie in [%.12g, %.12g]", name, value, min, max));
 }
 
 absl::Status CheckGrid(const PlacementTask& t) {
@@ -34,15 +34,15 @@ absl::Status CheckGrid(const PlacementTask& t) {
     largest = std::max(largest, kind.parameters() * t.bytes_per_weight);
   }
   // The grid holds at least the layer that it works on.
-  const double least = std::ceil(std::sqrt(largest / UsableBytesPerCore(t.wafer)));
-  return CheckNumber("decode grid", t.decode_grid, std::min(least, edge), edge);
+  const double min = std::ceil(std::sqrt(largest / UsableBytesPerCore(t.wafer)));
+  return CheckNumber("decode grid", t.decode_grid, std::min(min, edge), edge);
 }
 
 absl::Status CheckTask(const PlacementTask& t) {
-  constexpr double kMost = 2147483648.0;
+  constexpr double kMaxCount = 2147483648.0;
   WL_RETURN_IF_ERROR(timing::CheckShape(t.shape));
-  WL_RETURN_IF_ERROR(CheckNumber("context", static_cast<double>(t.context), 1, kMost));
-  WL_RETURN_IF_ERROR(CheckNumber("users", static_cast<double>(t.users), 1, kMost));
+  WL_RETURN_IF_ERROR(CheckNumber("context", static_cast<double>(t.context), 1, kMaxCount));
+  WL_RETURN_IF_ERROR(CheckNumber("users", static_cast<double>(t.users), 1, kMaxCount));
   WL_RETURN_IF_ERROR(CheckNumber("wafers", t.wafers, 0, kMaxWafers));
   WL_RETURN_IF_ERROR(CheckNumber("replicas", t.replicas, 1, kMaxWafers));
   WL_RETURN_IF_ERROR(CheckNumber("tensor", t.tensor, 1, kMaxTensor));
@@ -168,7 +168,8 @@ std::optional<Placement> PlaceAt(const PlacementTask& t, const timing::ModelLaye
   std::optional<std::vector<Rectangle>> drawn;
   for (int place = 0; place < depth; ++place) {
     std::vector<PlacedPiece> here = On(p.pieces, place);
-    if (!SamePieces(shares, here, before)) drawn = Tile(p.mesh, WantsOf(t, shares, here, p.mesh));
+    if (!SamePieces(shares, here, before))
+      drawn = Tile(p.mesh, CoreDemands(t, shares, here, p.mesh));
     before = std::move(here);
     if (!drawn.has_value()) return std::nullopt;
     for (const Rectangle& region : *drawn) {
@@ -200,9 +201,9 @@ std::optional<Placement> TryPlace(const PlacementTask& t) {
                                                                   : FewestParts(bytes, usable);
   };
   const int alone = fewest(1);
-  // More places than pieces would stand empty.
-  const int most = std::min(kMaxWafers / unit, static_cast<int>(t.shape.layers) + 2);
-  for (int depth = alone == 1 ? 1 : std::max(2, fewest(2)); depth <= most; ++depth) {
+  // More places than pieces would leave some empty.
+  const int max = std::min(kMaxWafers / unit, static_cast<int>(t.shape.layers) + 2);
+  for (int depth = alone == 1 ? 1 : std::max(2, fewest(2)); depth <= max; ++depth) {
     if (auto placed = PlaceAt(t, shares, depth)) return placed;
   }
   return std::nullopt;
@@ -232,7 +233,7 @@ absl::StatusOr<Placement> Place(const PlacementTask& task) {
 std::optional<std::vector<Rectangle>> DrawAgain(const PlacementTask& task,
                                                 const Placement& placement, int place,
                                                 const Mesh& mesh) {
-  return Tile(mesh, WantsOf(task, SharesOf(task), On(placement.pieces, place), mesh));
+  return Tile(mesh, CoreDemands(task, SharesOf(task), On(placement.pieces, place), mesh));
 }
 
 }  // namespace waferline::placement

@@ -120,20 +120,20 @@ absl::Status AddPrefill(const PredictionTask& task, Prediction* out) {
 }
 
 absl::Status CheckTask(const PredictionTask& task) {
-  constexpr int64_t kMost = int64_t{1} << 31;
+  constexpr int64_t kMaxTokens = int64_t{1} << 31;
   const auto check = [](const char* name, int64_t value) {
-    if (value >= 1 && value <= kMost) return absl::OkStatus();
+    if (value >= 1 && value <= kMaxTokens) return absl::OkStatus();
     return absl::InvalidArgumentError(
-        absl::StrCat(name, " is ", value, ", must lie in [1, ", kMost, "]"));
+        absl::StrCat(name, " is ", value, ", must lie in [1, ", kMaxTokens, "]"));
   };
   WL_RETURN_IF_ERROR(check("kv", task.kv));
   WL_RETURN_IF_ERROR(check("users", task.users));
   WL_RETURN_IF_ERROR(check("prompt", task.prompt));
   WL_RETURN_IF_ERROR(check("generate", task.generate));
-  if (task.prompt + task.generate - 1 > kMost) {
+  if (task.prompt + task.generate - 1 > kMaxTokens) {
     return absl::InvalidArgumentError(absl::StrCat("prompt and generate are ", task.prompt, " and ",
                                                    task.generate,
-                                                   ", together they must not exceed ", kMost));
+                                                   ", together they must not exceed ", kMaxTokens));
   }
   if (static_cast<double>(task.kv) * static_cast<double>(task.users) > 1e15) {
     return absl::InvalidArgumentError("kv times users must be at most 1e15 positions");

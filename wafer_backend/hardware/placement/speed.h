@@ -18,7 +18,7 @@
 
 namespace waferline::placement {
 
-// How one replica's wafers are doing. Empty vectors, and values as below, are health.
+// How one replica's wafers are doing. Defaults mean a healthy wafer.
 struct PlaceHealth {
   double clock_share = 1;  // of the nominal clock, (0, 1]
   double io_share = 1;     // of the links out of it, (0, 1]
@@ -67,7 +67,7 @@ struct PlacementSpeed {
 PlacementSpeed SpeedOf(const PlacementTask& task, const Placement& placement,
                        const Health& health = {});
 
-// Place and SpeedOf for whoever only wants the emulator's costs. Place's errors.
+// Place and SpeedOf for callers that need only the emulator's costs. Place's errors.
 absl::StatusOr<timing::DecodeCosts> DecodeCostsOf(const PlacementTask& task);
 
 }  // namespace waferline::placement

@@ -20,7 +20,7 @@ timing::LayerKind ShareOf(const timing::ModelShape& shape, const timing::LayerKi
                           int tensor);
 
 // Seconds until each of `tensor` wafers has the sum of all their vectors of `bytes`; 0 for one
-// wafer. The faster of two: everybody sends everything to everybody (one latency), or everybody
+// wafer. The faster of two: every wafer sends everything to every other (one latency), or each
 // sums a slice and hands it on (two latencies, less to send). `io_share`: of the links that work.
 double SumOverWafersSeconds(const silicon::WaferSpec& wafer, int tensor, double bytes,
                             double io_share);

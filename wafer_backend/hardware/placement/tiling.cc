@@ -9,7 +9,7 @@ namespace waferline::placement {
 namespace {
 
 struct Claim {
-  int least = 1;
+  int min_lines = 1;
   double wanted = 0;
 };
 
@@ -21,7 +21,7 @@ std::vector<int> Share(int total, const std::vector<Claim>& claims) {
   std::vector<int> lines;
   int given = 0;
   for (const Claim& claim : claims) {
-    lines.push_back(std::max(claim.least, static_cast<int>(total * (claim.wanted / wanted))));
+    lines.push_back(std::max(claim.min_lines, static_cast<int>(total * (claim.wanted / wanted))));
     given += lines.back();
   }
   const auto emptier = [&](size_t a, size_t b) {  // by its share of what it wants
@@ -30,7 +30,7 @@ std::vector<int> Share(int total, const std::vector<Claim>& claims) {
   for (; given != total; given += given < total ? 1 : -1) {
     size_t chosen = claims.size();
     for (size_t i = 0; i < claims.size(); ++i) {
-      if (given > total && lines[i] == claims[i].least) continue;
+      if (given > total && lines[i] == claims[i].min_lines) continue;
       if (chosen == claims.size() || (given < total ? emptier(i, chosen) : emptier(chosen, i))) {
         chosen = i;
       }
@@ -59,12 +59,12 @@ class Cutting {
   // Rectangles with columns across and rows along.
   std::optional<std::vector<Rectangle>> With(int count) const {
     std::vector<Band> bands = Bands(count);
-    int64_t least = 0;
+    int64_t min_lines = 0;
     for (Band& band : bands) {
-      band.claim.least = LeastWidth(band);
-      least += band.claim.least;
+      band.claim.min_lines = LeastWidth(band);
+      min_lines += band.claim.min_lines;
     }
-    if (least > across_) return std::nullopt;
+    if (min_lines > across_) return std::nullopt;
     std::vector<Claim> claims;
     for (const Band& band : bands) claims.push_back(band.claim);
     const std::vector<int> widths = Share(across_, claims);
@@ -140,15 +140,15 @@ class Cutting {
   double wanted_ = 0;
 };
 
-// 1: everybody has what it wants, in a square.
+// 1: every piece has what it wants, in a square.
 double Score(std::span<const Piece> pieces, const std::vector<Rectangle>& rectangles) {
-  double least = 1e30, square = 0;
+  double min_share = 1e30, square = 0;
   for (size_t i = 0; i < pieces.size(); ++i) {
     const Rectangle& r = rectangles[i];
-    least = std::min(least, r.cores() / pieces[i].wanted);
+    min_share = std::min(min_share, r.cores() / pieces[i].wanted);
     square += 2 * std::sqrt(r.cores()) / (r.columns + r.rows);
   }
-  return least * square / static_cast<double>(pieces.size());
+  return min_share * square / static_cast<double>(pieces.size());
 }
 
 }  // namespace
@@ -185,10 +185,10 @@ std::optional<std::vector<Rectangle>> Tile(const Mesh& mesh, std::span<const Pie
     for (const bool turn : {false, true}) {
       const int across = turn ? mesh.rows : mesh.columns, along = turn ? mesh.columns : mesh.rows;
       const int square = static_cast<int>(std::sqrt(count * across / along));
-      const int least = std::max(1, near ? square : square / 2);
-      const int most = static_cast<int>(
+      const int min_bands = std::max(1, near ? square : square / 2);
+      const int max_bands = static_cast<int>(
           std::min<double>({near ? square + 1.0 : 2.0 * square + 3, count, 1.0 * across}));
-      for (int bands = least; bands <= most; ++bands) attempt(turn, bands);
+      for (int bands = min_bands; bands <= max_bands; ++bands) attempt(turn, bands);
     }
     if (best_score > 0.9) break;
   }

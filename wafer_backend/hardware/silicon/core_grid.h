@@ -1,4 +1,4 @@
-// The cores of a wafer before repair: how many stand where, and which of them are spares. A value.
+// The cores of a wafer before repair: how many are where, and which of them are spares. A value.
 //
 // Software sees a mesh of grid_columns x grid_rows cores. The physical ones beyond it are spares
 // that lie where the granularity of repair can use them: whole rows (row-of-die, row-of-wafer) or

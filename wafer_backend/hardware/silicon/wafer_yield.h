@@ -32,7 +32,7 @@ struct YieldStudy {
   double spares_used_mean = 0;
   double row_extra_hops_mean = 0;  // per traversal of a row of the mesh
   double column_extra_hops_mean = 0;
-  // Without redundancy one defect is too many; the closed form beside what was drawn.
+  // Without redundancy one defect is too many; the closed form and what was drawn.
   double perfect = 0;
   double perfect_closed_form = 0;  // e^-n, or with clustering (1 + n_die / alpha)^(-alpha x dies)
   // The same defects on dies that a saw cuts out: sold if enough units are whole.
