@@ -13,15 +13,10 @@ import re
 import sys
 import tokenize
 
+from cpp_text import pieces
+
 # The stories of deploy/models/train are data.
 TOPS = ("wafer_backend", "scheduler", "server", "client", "tests", "examples")
-CPP = re.compile(
-    r'(?P<comment>//[^\n]*|/\*.*?\*/)'
-    r'|R"(?P<mark>[^(\s]*)\((?P<raw>.*?)\)(?P=mark)"'
-    r'|"(?P<string>(?:[^"\\\n]|\\.)*)"'
-    r"|'(?:[^'\\\n]|\\.)+'"
-    r"|(?P<name>[A-Za-z_]\w*)"
-    r"|\d[\w.']*", re.S)
 PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
@@ -61,17 +56,10 @@ class WordList:
 
 
 def cpp_pieces(path):
-    """(line, kind, text) of each name, string and (in headers) comment."""
-    source = path.read_text()
-    for match in CPP.finditer(source):
-        kind = match.lastgroup
-        if kind == "mark":
-            kind = "raw"
-        if kind is None or (kind == "comment" and path.suffix != ".h"):
-            continue
-        text = match.group(kind)
-        line = source.count("\n", 0, match.start()) + 1
-        yield line, "name" if kind == "name" else "text", text
+    """(line, "name" or "text", text) of each name, string and (in headers) comment."""
+    for kind, text, line in pieces(path.read_text()):
+        if kind != "comment" or path.suffix == ".h":
+            yield line, "name" if kind == "name" else "text", text
 
 
 def python_pieces(path):
@@ -83,10 +71,10 @@ def python_pieces(path):
 
 
 def findings(path, words):
-    pieces = python_pieces(path) if path.suffix == ".py" else cpp_pieces(path)
-    for line, kind, text in pieces:
+    found = python_pieces(path) if path.suffix == ".py" else cpp_pieces(path)
+    for line, kind, text in found:
         if kind == "name":
-            word = words.in_name(text)
+            word = next(filter(None, map(words.in_name, text.split("::"))), None)
             if word:
                 yield line, word, text
         else:
