@@ -19,7 +19,7 @@ absl::Status Failed(absl::StatusCode code, const char* verb, const std::string& 
 
 }  // namespace
 
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
+absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) {
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) {
     return absl::InvalidArgumentError(path + " is a folder");
@@ -28,7 +28,13 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   if (file == nullptr) return Failed(absl::StatusCode::kNotFound, "read", path);
   std::string text;
   char buffer[1 << 16];
-  while (const size_t got = fread(buffer, 1, sizeof buffer, file.get())) text.append(buffer, got);
+  while (const size_t got = fread(buffer, 1, sizeof buffer, file.get())) {
+    text.append(buffer, got);
+    if (text.size() > max_bytes) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, " is larger than ", max_bytes, " bytes"));
+    }
+  }
   if (ferror(file.get()) != 0) return Failed(absl::StatusCode::kUnavailable, "read", path);
   return text;
 }
@@ -41,6 +47,20 @@ absl::Status WriteFile(const std::string& path, std::string_view text) {
   if (fclose(file) == 0 && written) return absl::OkStatus();
   if (!written) errno = reason;
   return Failed(absl::StatusCode::kUnavailable, "write", path);
+}
+
+absl::Status OutputFile::Open(const std::string& path) {
+  path_ = path;
+  errno = 0;
+  stream_.open(path, std::ios::binary | std::ios::trunc);
+  if (stream_) return absl::OkStatus();
+  return Failed(absl::StatusCode::kUnavailable, "write", path);
+}
+
+absl::Status OutputFile::Close() {
+  stream_.close();
+  // Which write failed, and why, the stream does not keep.
+  return stream_ ? absl::OkStatus() : absl::UnavailableError("cannot write all of " + path_);
 }
 
 }  // namespace waferline

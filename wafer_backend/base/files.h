@@ -1,6 +1,10 @@
-// Whole files, read and written at once. Any thread; blocks on the disk.
+// Files, read and written whole, or written piece by piece. Blocks on the disk. The functions may
+// be called on any thread.
 #pragma once
 
+#include <cstddef>
+#include <fstream>
+#include <ostream>
 #include <string>
 #include <string_view>
 
@@ -8,10 +12,27 @@
 
 namespace waferline {
 
-// NotFound if there is no such file, InvalidArgument for a folder, Unavailable if reading fails;
-// the message names the path and the reason.
-absl::StatusOr<std::string> ReadFile(const std::string& path);
+inline constexpr size_t kMaxReadBytes = size_t{1} << 34;
+
+// NotFound if there is no such file, InvalidArgument for a folder or for more than `max_bytes`,
+// Unavailable if reading fails; the message names the path and the reason.
+absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes = kMaxReadBytes);
 // Replaces the file. Unavailable if it cannot be written whole (a full disk, no permission).
 absl::Status WriteFile(const std::string& path, std::string_view text);
+
+// A file that is written piece by piece. Owner: the writer; one thread.
+class OutputFile {
+ public:
+  // Replaces the file. Errors as of WriteFile.
+  absl::Status Open(const std::string& path);
+  bool is_open() const { return stream_.is_open(); }
+  std::ostream& stream() { return stream_; }
+  // Unavailable if any write since Open failed. To be called when everything was written.
+  absl::Status Close();
+
+ private:
+  std::string path_;
+  std::ofstream stream_;
+};
 
 }  // namespace waferline
