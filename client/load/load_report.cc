@@ -3,10 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_split.h"
 #include "wafer_backend/base/strings.h"
 
 namespace waferline::load {
@@ -33,36 +30,10 @@ std::string LagWarning(const Summary& lag, const Summary& ttft, bool bounded) {
 
 }  // namespace
 
-absl::StatusOr<Goodput> ParseGoodput(std::string_view text) {
-  Goodput goodput;
-  for (const absl::string_view part : absl::StrSplit(Absl(text), ',')) {
-    const std::vector<std::string> pair = absl::StrSplit(part, absl::MaxSplits(':', 1));
-    double limit = 0;
-    if (pair.size() != 2 || !absl::SimpleAtod(pair[1], &limit) || !std::isfinite(limit) ||
-        limit <= 0) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("'", part, "' is no limit in milliseconds; write ttft:200,tpot:50"));
-    }
-    if (pair[0] == "ttft") {
-      goodput.ttft_ms = limit;
-    } else if (pair[0] == "tpot") {
-      goodput.tpot_ms = limit;
-    } else if (pair[0] == "e2el") {
-      goodput.e2el_ms = limit;
-    } else {
-      return absl::InvalidArgumentError(
-          absl::StrCat("'", pair[0], "' is none of ttft, tpot and e2el"));
-    }
-  }
-  return goodput;
-}
-
-bool IsGood(const RequestRecord& record, const Goodput& goodput) {
-  if (!record.ok()) return false;
-  const auto tpot = TimePerOutputToken(record);
-  return (!goodput.ttft_ms || Ms(TimeToFirstToken(record)) <= *goodput.ttft_ms) &&
-         (!goodput.tpot_ms || !tpot || Ms(*tpot) <= *goodput.tpot_ms) &&
-         (!goodput.e2el_ms || Ms(EndToEnd(record)) <= *goodput.e2el_ms);
+bool IsGood(const RequestRecord& record, const LatencyObjectives& objectives) {
+  return record.ok() &&
+         objectives.Met(TimeToFirstToken(record),
+                        TimePerOutputToken(record).value_or(Nanoseconds()), EndToEnd(record));
 }
 
 Summary Summarize(std::vector<double> sample) {
@@ -89,7 +60,7 @@ Summary Summarize(std::vector<double> sample) {
   return summary;
 }
 
-LoadReport Evaluate(const LoadResult& result, const Goodput& goodput, bool bounded) {
+LoadReport Evaluate(const LoadResult& result, const LatencyObjectives& objectives, bool bounded) {
   LoadReport report{.duration_s = ToSeconds(result.duration), .interrupted = result.interrupted};
   std::vector<double> ttft, tpot, itl, e2el, ttft_due, e2el_due, lag, emulated_ttft, emulated_tpot,
       emulated_e2el;
@@ -103,7 +74,7 @@ LoadReport Evaluate(const LoadResult& result, const Goodput& goodput, bool bound
       continue;
     }
     ++report.completed;
-    good += IsGood(record, goodput);
+    good += IsGood(record, objectives);
     report.input_tokens += record.prompt_tokens.value_or(0);
     const uint64_t tokens = TokensOf(record);
     report.output_tokens += tokens;
@@ -127,7 +98,7 @@ LoadReport Evaluate(const LoadResult& result, const Goodput& goodput, bool bound
   report.output_throughput = static_cast<double>(report.output_tokens) / seconds;
   report.total_token_throughput =
       static_cast<double>(report.input_tokens + report.output_tokens) / seconds;
-  if (goodput.any()) report.request_goodput = static_cast<double>(good) / seconds;
+  if (objectives.any()) report.request_goodput = static_cast<double>(good) / seconds;
   report.ttft_ms = Summarize(std::move(ttft));
   report.tpot_ms = Summarize(std::move(tpot));
   report.itl_ms = Summarize(std::move(itl));

@@ -6,25 +6,15 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "client/load/load_run.h"
+#include "wafer_backend/base/latency_objectives.h"
 
 namespace waferline::load {
 
-// Limits that a good request keeps, all of them.
-struct Goodput {
-  std::optional<double> ttft_ms;
-  std::optional<double> tpot_ms;
-  std::optional<double> e2el_ms;
-  bool any() const { return ttft_ms || tpot_ms || e2el_ms; }
-};
-
-// "ttft:200,tpot:50,e2el:3000", in milliseconds. InvalidArgument says what is wrong.
-absl::StatusOr<Goodput> ParseGoodput(std::string_view text);
-bool IsGood(const RequestRecord& record, const Goodput& goodput);
+// Was it answered, within all of these?
+bool IsGood(const RequestRecord& record, const LatencyObjectives& objectives);
 
 // Of a sample, in its own unit; percentiles interpolate linearly between order statistics. All 0
 // for an empty sample.
@@ -58,7 +48,7 @@ struct LoadReport {
 };
 
 // `bounded`: a request may have had to wait for a place, so lag is not the client's fault.
-LoadReport Evaluate(const LoadResult& result, const Goodput& goodput, bool bounded);
+LoadReport Evaluate(const LoadResult& result, const LatencyObjectives& objectives, bool bounded);
 
 boost::json::object ToJson(const LoadReport& report);
 // One line of a request log.

@@ -26,7 +26,7 @@ struct ReplayOptions {
   double speed_up = 1;  // arrivals come this many times as densely
   uint32_t repeat = 1;  // the trace this many times, one after the other, each with new prompts
   uint64_t seed = 0;    // of the requests' random streams (speculation)
-  Objectives objectives;
+  LatencyObjectives objectives;
   std::vector<TimedFault> faults;
   engine::EngineOptions engine;
   // Also told everything the report is told; may be null.

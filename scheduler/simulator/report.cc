@@ -49,11 +49,7 @@ void Tally::OnOutcome(const engine::OutcomeNote& note) {
     tpot = (note.last_token_at - note.first_token_at) / (outcome.generated_tokens - 1);
     report.tpot.Add(tpot);
   }
-  const auto met = [](Nanoseconds value, Nanoseconds bound) {
-    return bound == Nanoseconds() || value <= bound;
-  };
-  report.met_objectives +=
-      met(ttft, objectives_.ttft) && met(tpot, objectives_.tpot) && met(total, objectives_.e2e);
+  report.met_objectives += objectives_.Met(ttft, tpot, total);
 }
 
 Tally::Busy& Tally::At(Table* table, uint32_t lane, uint32_t index) {

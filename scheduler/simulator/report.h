@@ -9,17 +9,10 @@
 #include "scheduler/engine/observer.h"
 #include "scheduler/policy/refusal_cause.h"
 #include "scheduler/simulator/log_histogram.h"
+#include "wafer_backend/base/latency_objectives.h"
 #include "wafer_backend/base/units.h"
 
 namespace waferline::simulator {
-
-// Service level objectives; 0: none of that kind.
-struct Objectives {
-  Nanoseconds ttft;
-  Nanoseconds tpot;
-  Nanoseconds e2e;
-  bool any() const { return ttft.count() + tpot.count() + e2e.count() > 0; }
-};
 
 // What a device draws and costs; without sources the run has no energy and no cost.
 struct DevicePower {
@@ -84,7 +77,7 @@ struct Report {
 
 class Tally : public engine::EngineObserver {
  public:
-  explicit Tally(const Objectives& objectives) : objectives_(objectives) {
+  explicit Tally(const LatencyObjectives& objectives) : objectives_(objectives) {
     report.has_objectives = objectives.any();
   }
 
@@ -122,7 +115,7 @@ class Tally : public engine::EngineObserver {
   static Busy& At(Table* table, uint32_t lane, uint32_t index);
   static Busy Get(const Table& table, uint32_t lane, uint32_t index);
 
-  const Objectives objectives_;
+  const LatencyObjectives objectives_;
   Table workers_, batches_;
 };
 

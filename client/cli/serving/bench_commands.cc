@@ -13,6 +13,7 @@
 #include "client/cli/serving/server_flags.h"
 #include "client/load/load_report.h"
 #include "client/load/load_run.h"
+#include "wafer_backend/base/latency_objectives.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cli {
@@ -90,11 +91,11 @@ json::object Header(const Arguments& arguments, const load::LoadSettings& settin
 }
 
 absl::Status RunBench(const Arguments& arguments) {
-  load::Goodput goodput;
+  LatencyObjectives objectives;
   if (arguments.Has("goodput")) {
-    auto parsed = load::ParseGoodput(arguments.Text("goodput"));
+    auto parsed = ParseLatencyObjectives(arguments.Text("goodput"));
     if (!parsed.ok()) return UsageError(absl::StrCat("--goodput: ", parsed.status().message()));
-    goodput = *parsed;
+    objectives = *parsed;
   }
   WL_ASSIGN_OR_RETURN(const sdk::Endpoint endpoint, EndpointOf(arguments));
   WL_ASSIGN_OR_RETURN(load::LoadSettings settings, SettingsOf(arguments));
@@ -114,7 +115,7 @@ absl::Status RunBench(const Arguments& arguments) {
   }
   const bool bounded =
       settings.arrival.rate_per_second.has_value() && settings.arrival.concurrency.has_value();
-  const load::LoadReport report = load::Evaluate(result, goodput, bounded);
+  const load::LoadReport report = load::Evaluate(result, objectives, bounded);
   if (arguments.Has("requests")) {
     WL_RETURN_IF_ERROR(WriteRequests(arguments.Text("requests"), result));
   }

@@ -108,7 +108,7 @@ TEST_CASE("failures are counted by their message and do not touch the latencies"
 }
 
 TEST_CASE("goodput counts requests that keep every limit") {
-  const auto goodput = ParseGoodput("ttft:100,tpot:10");
+  const auto goodput = ParseLatencyObjectives("ttft:100,tpot:10");
   REQUIRE(goodput.ok());
   CHECK(IsGood(Record({{Milliseconds(102), 1}, {Milliseconds(112), 1}}, 2), *goodput));
   CHECK_FALSE(IsGood(Record({{Milliseconds(103), 1}, {Milliseconds(112), 1}}, 2), *goodput));
@@ -120,7 +120,7 @@ TEST_CASE("goodput counts requests that keep every limit") {
   for (const char* wrong : {"", "ttft", "ttft:", "ttft:x", "ttft:-1", "ttft:0", "itl:5", "ttft:nan",
                             "ttft:5,,tpot:5"}) {
     INFO(wrong);
-    CHECK(ParseGoodput(wrong).status().code() == absl::StatusCode::kInvalidArgument);
+    CHECK(ParseLatencyObjectives(wrong).status().code() == absl::StatusCode::kInvalidArgument);
   }
 }
 
@@ -140,7 +140,7 @@ TEST_CASE("emulated latencies come from instants or durations, where the server 
 TEST_CASE("the JSON has the names that vLLM's benchmark uses") {
   LoadResult result{.duration = Seconds(1)};
   result.records = {Record({{Milliseconds(12), 1}, {Milliseconds(22), 1}}, 2)};
-  const auto json = ToJson(Evaluate(result, *ParseGoodput("ttft:1000"), false));
+  const auto json = ToJson(Evaluate(result, *ParseLatencyObjectives("ttft:1000"), false));
   for (const char* key :
        {"duration",           "completed",       "total_input_tokens", "total_output_tokens",
         "request_throughput", "request_goodput", "output_throughput",  "total_token_throughput",
