@@ -1,5 +1,6 @@
 // The CSV of the Azure LLM inference traces (2023 and 2024: the columns are found by name).
 #include <charconv>
+#include <chrono>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
@@ -10,7 +11,7 @@ namespace waferline::simulator {
 namespace {
 
 constexpr int64_t kNsPerSecond = 1'000'000'000;
-constexpr int64_t kMostTokens = 1'000'000'000;
+constexpr int64_t kMaxTokens = 1'000'000'000;
 
 std::string_view Trimmed(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '"')) text.remove_prefix(1);
@@ -28,15 +29,6 @@ std::vector<std::string_view> Split(std::string_view line) {
     if (comma == std::string_view::npos) return cells;
     line.remove_prefix(comma + 1);
   }
-}
-
-// Days since 1970-01-01 (H. Hinnant, "chrono-compatible low-level date algorithms").
-int64_t DaysFromCivil(int64_t y, int64_t m, int64_t d) {
-  y -= m <= 2;
-  const int64_t era = (y >= 0 ? y : y - 399) / 400;
-  const int64_t yoe = y - era * 400;
-  const int64_t doy = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
-  return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
 }
 
 // "2023-11-16 18:17:03.9799600", with T for the blank and with a zone ("+00:00", "Z") allowed.
@@ -57,9 +49,10 @@ std::optional<int64_t> InstantOf(std::string_view text) {
       text[16] != ':') {
     return std::nullopt;
   }
-  if (*mo < 1 || *mo > 12 || *d < 1 || *d > 31 || *h > 23 || *mi > 59 || *s > 60) {
-    return std::nullopt;
-  }
+  const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(*y)),
+                                         std::chrono::month(static_cast<unsigned>(*mo)),
+                                         std::chrono::day(static_cast<unsigned>(*d))};
+  if (!date.ok() || *h > 23 || *mi > 59 || *s > 60) return std::nullopt;
   int64_t ns = 0;
   size_t at = 19;
   if (at < text.size() && text[at] == '.') {
@@ -77,8 +70,8 @@ std::optional<int64_t> InstantOf(std::string_view text) {
     at += 6;
   }
   if (at != text.size()) return std::nullopt;
-  const int64_t seconds =
-      DaysFromCivil(*y, *mo, *d) * 86400 + *h * 3600 + (*mi - zone_minutes) * 60 + *s;
+  const int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
+  const int64_t seconds = days * 86400 + *h * 3600 + (*mi - zone_minutes) * 60 + *s;
   return seconds * kNsPerSecond + ns;
 }
 
@@ -121,7 +114,7 @@ class Azure : public LineReader {
       int64_t tokens = 0;
       const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), tokens);
       if (error != std::errc() || end != cell.data() + cell.size() || tokens < 1 ||
-          tokens > kMostTokens) {
+          tokens > kMaxTokens) {
         return absl::InvalidArgumentError(absl::StrCat(Absl(kNames[c]), " is \"", Absl(cell),
                                                        "\", not a whole number of at least 1"));
       }

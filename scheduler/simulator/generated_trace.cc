@@ -217,10 +217,10 @@ absl::StatusOr<Trace> Generate(const Workload& w) {
   for (uint64_t i = 0; i < w.requests; ++i) {
     TraceRequest request;
     now_s = i == 0 ? 0 : NextArrival(w.arrivals, now_s, &gaps);
-    if (now_s > kMostTraceSeconds) {
+    if (now_s > kMaxTraceSeconds) {
       return absl::InvalidArgumentError(absl::StrCat(
           "request ", i + 1, " of ", w.requests, " would arrive after more than half a year (",
-          kMostTraceSeconds, " s): generate fewer, or at a higher rate"));
+          kMaxTraceSeconds, " s): generate fewer, or at a higher rate"));
     }
     request.arrival = Nanoseconds(std::llround(now_s * 1e9));
     request.prompt_tokens = Draw(w.prompt, &prompts);

@@ -14,7 +14,10 @@ namespace {
 namespace json = boost::json;
 
 // A token count: anything larger is a damaged line.
-constexpr double kMostTokens = 1e9;
+constexpr double kMaxTokens = 1e9;
+
+// Of a Mooncake line: since the trace's start or since 1970, until the year 2099.
+constexpr double kMaxTimestampMs = 4.1e12;
 
 // Fields of one object; remembers the first fault, so that a reader goes straight through.
 class Fields {
@@ -59,7 +62,7 @@ class Fields {
     return number.value_or(least);
   }
   uint32_t NeededTokens(std::string_view name) {
-    const double tokens = Needed(name, 1, kMostTokens);
+    const double tokens = Needed(name, 1, kMaxTokens);
     if (tokens != std::floor(tokens)) Fault(name, absl::StrCat(" is ", tokens, ", not whole"));
     return static_cast<uint32_t>(tokens);
   }
@@ -147,8 +150,11 @@ class Mooncake : public JsonLineReader {
  public:
   using JsonLineReader::JsonLineReader;
   void ReadFields(Fields& fields, TraceRequest* request, Trace* trace) override {
-    const double ms = fields.Needed("timestamp", 0, kMostTraceSeconds * 1e3);
-    request->arrival = Nanoseconds(std::llround(ms * 1e6));
+    // In two parts: milliseconds since 1970 have no room for nanoseconds in a double.
+    const double ms = fields.Needed("timestamp", 0, kMaxTimestampMs);
+    const double whole_ms = std::floor(ms);
+    request->arrival = Milliseconds(static_cast<int64_t>(whole_ms)) +
+                       Nanoseconds(std::llround((ms - whole_ms) * 1e6));
     request->prompt_tokens = fields.NeededTokens("input_length");
     request->output_tokens = fields.NeededTokens("output_length");
     fields.Blocks("hash_ids", block_tokens_, request, trace);
@@ -159,14 +165,14 @@ class Jsonl : public JsonLineReader {
  public:
   using JsonLineReader::JsonLineReader;
   void ReadFields(Fields& fields, TraceRequest* request, Trace* trace) override {
-    const double seconds = fields.Needed("arrival_s", 0, kMostTraceSeconds);
+    const double seconds = fields.Needed("arrival_s", 0, kMaxTraceSeconds);
     request->arrival = Nanoseconds(std::llround(seconds * 1e9));
     request->prompt_tokens = fields.NeededTokens("prompt_tokens");
     request->output_tokens = fields.NeededTokens("output_tokens");
     const double priority = fields.Number("priority", -1e6, 1e6).value_or(0);
     if (priority != std::floor(priority)) fields.Fault("priority", " is not a whole number");
     request->priority = static_cast<int32_t>(priority);
-    const double deadline_ms = fields.Number("deadline_ms", 0, kMostTraceSeconds * 1e3).value_or(0);
+    const double deadline_ms = fields.Number("deadline_ms", 0, kMaxTraceSeconds * 1e3).value_or(0);
     request->deadline = Nanoseconds(std::llround(deadline_ms * 1e6));
     const std::string tier = fields.Text("service_tier");
     if (tier == "priority") {

@@ -14,7 +14,7 @@ namespace waferline::simulator {
 namespace {
 
 // A third of what 64 bits of nanoseconds hold: instants may be added up without a second look.
-constexpr double kMostRunSeconds = 3e9;
+constexpr double kMaxRunSeconds = 3e9;
 
 class ReplayRun final : public Replay, private EventTarget {
  public:
@@ -78,9 +78,9 @@ absl::Status ReplayRun::Start(std::vector<engine::LaneSpec> lanes) {
   }
   if (options_.repeat < 1) return absl::InvalidArgumentError("repeat is at least 1");
   const double run_seconds = ToSeconds(trace_->span) * options_.repeat / options_.speed_up;
-  if (run_seconds > kMostRunSeconds) {
+  if (run_seconds > kMaxRunSeconds) {
     return absl::InvalidArgumentError(absl::StrCat("the run would take ", run_seconds,
-                                                   " s of emulated time; ", kMostRunSeconds,
+                                                   " s of emulated time; ", kMaxRunSeconds,
                                                    " s are the most: repeat less, or speed up"));
   }
   if (lanes.empty()) return absl::InvalidArgumentError("the fleet serves no model");

@@ -12,7 +12,7 @@
 namespace waferline::simulator {
 
 // From a trace's first request to its last: half a year.
-inline constexpr double kMostTraceSeconds = 1.6e7;
+inline constexpr double kMaxTraceSeconds = 1.6e7;
 
 struct TraceRequest {
   Nanoseconds arrival;  // since the trace's start

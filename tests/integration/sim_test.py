@@ -199,9 +199,9 @@ def test_what_has_no_effect_or_cannot_be_is_refused_by_name(sim):
     sim.refused("sim", "--config", sim.fleet, says="--trace", code=2)
     sim.refused(*run, "--arrivals", "poisson:rate=1", says="either --trace", code=2)
     sim.refused(*run, "--count", 5, says="--count has no effect", code=2)
-    sim.refused(*run, "--format", "csv", says="mooncake, azure or jsonl", code=2)
+    sim.refused(*run, "--format", "csv", says="must be one of: mooncake, azure, jsonl", code=2)
     sim.refused(*run, "--goodput", "speed:1", says="speed", code=2)
-    sim.refused(*run, "--goodput", "ttft:1,ttft:2", says="ttft stands twice", code=2)
+    sim.refused(*run, "--goodput", "ttft:1,ttft:2", says="ttft is given twice", code=2)
     sim.refused(*run, "--speed-up", 1e-6, "--repeat", 1000, says="emulated time")
     sim.refused(*run, "out.json", says="--json", code=2)
     sim.refused(*generated, "--format", "azure", says="--format has no effect", code=2)
@@ -212,6 +212,8 @@ def test_what_has_no_effect_or_cannot_be_is_refused_by_name(sim):
     sim.refused("sim", "--config", sim.fleet, "--arrivals", "poisson:cv=1", says="--arrivals", code=2)
     sim.refused("sim", "--config", sim.fleet, "--trace", sim.trace("azure"), "--block-tokens", 64,
                  says="--block-tokens has no effect", code=2)
+    sim.refused("sim", "--config", sim.fleet, "--trace", sim.write("plain.trace", '{"timestamp": 0, "input_length": 5, '
+                '"output_length": 5}\n'), "--block-tokens", 64, says="--block-tokens has no effect", code=2)
     sim.refused(*run, "--config", sim.write("f.yaml", FLEET.replace("overlap: layer", "aging_us: 5")), says="aging_us")
     sim.refused(*generated, "--count", 10, "--prompt", "normal:mean=3", says="--prompt", code=2)
     sim.refused("sim", "--config", sim.fleet, "--trace", sim.folder / "gone", says="gone")

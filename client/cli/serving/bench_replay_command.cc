@@ -106,7 +106,7 @@ class TracedRequests {
 
 absl::Status ReplayBench(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(const sdk::Endpoint endpoint, EndpointOf(arguments));
-  WL_ASSIGN_OR_RETURN(const SimWorkload workload, ReadWorkload(arguments));
+  WL_ASSIGN_OR_RETURN(const simulator::ReadTrace workload, ReadWorkload(arguments));
   for (const std::string& complaint : workload.complaints) {
     std::cerr << "left out: " << complaint << '\n';
   }

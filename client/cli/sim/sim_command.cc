@@ -7,6 +7,7 @@
 #include "client/cli/sim/sim_commands.h"
 #include "client/cli/sim/sim_run.h"
 #include "scheduler/simulator/report_json.h"
+#include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cli {
@@ -18,7 +19,7 @@ void Row(const char* name, const simulator::LogHistogram& h) {
          ms(h.Percentile(0.5)), ms(h.Percentile(0.9)), ms(h.Percentile(0.99)), ms(h.most()));
 }
 
-void Print(const SimRun& run) {
+void Print(const simulator::OfflineResult& run) {
   const simulator::Report& r = run.raw;
   for (const auto& label : run.report.at("fleet").as_array()) {
     printf("%s\n", label.as_string().c_str());
@@ -74,24 +75,25 @@ absl::Status Sim(const Arguments& arguments) {
   if (to_file && !arguments.json()) {
     return UsageError("\"" + arguments.operand(0) + "\" is where --json writes; give --json too");
   }
-  WL_ASSIGN_OR_RETURN(const SimSettings settings, ReadSettings(arguments));
-  WL_ASSIGN_OR_RETURN(const SimWorkload workload, ReadWorkload(arguments));
-  WL_ASSIGN_OR_RETURN(const std::string config, ReadFile(arguments.Text("config")));
-  SimFiles files;
-  if (arguments.Has("requests")) files.requests_csv = arguments.Text("requests");
-  if (arguments.Has("timeline")) files.timeline = arguments.Text("timeline");
+  simulator::OfflineInput input;
+  WL_ASSIGN_OR_RETURN(input.settings, ReadSettings(arguments));
+  WL_ASSIGN_OR_RETURN(const simulator::ReadTrace workload, ReadWorkload(arguments));
+  input.config_name = arguments.Text("config");
+  WL_ASSIGN_OR_RETURN(input.config, ReadFile(input.config_name));
+  input.trace = &workload.trace;
+  if (arguments.Has("requests")) input.files.requests_csv = arguments.Text("requests");
+  if (arguments.Has("timeline")) input.files.timeline = arguments.Text("timeline");
   for (const std::string& complaint : workload.complaints) {
     fprintf(stderr, "left out: %s\n", complaint.c_str());
   }
-  absl::StatusOr<SimRun> run;
+  absl::StatusOr<simulator::OfflineResult> run;
   {
     Progress progress("simulating",
-                      static_cast<int64_t>(workload.trace.requests.size()) * settings.repeat);
-    run = RunSim(arguments.Text("config"), config, workload.trace, settings, files,
-                 [&](const simulator::Replay& replay) {
-                   progress.Show(static_cast<int64_t>(replay.offered()),
-                                 absl::StrCat(replay.tokens(), " tokens"));
-                 });
+                      static_cast<int64_t>(workload.trace.requests.size()) * input.settings.repeat);
+    run = RunSim(input, [&](const simulator::Replay& replay) {
+      progress.Show(static_cast<int64_t>(replay.offered()),
+                    absl::StrCat(replay.tokens(), " tokens"));
+    });
   }
   WL_RETURN_IF_ERROR(run.status());
   if (workload.skipped > 0) run->report["skipped_lines"] = workload.skipped;

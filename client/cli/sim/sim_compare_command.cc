@@ -5,8 +5,8 @@
 #include "absl/strings/str_cat.h"
 #include "client/cli/frame/arguments.h"
 #include "client/cli/sim/sim_commands.h"
-#include "client/cli/sim/sim_run.h"
 #include "scheduler/simulator/report_json.h"
+#include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cli {

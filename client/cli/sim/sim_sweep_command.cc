@@ -15,6 +15,7 @@
 #include "client/cli/sim/sim_run.h"
 #include "scheduler/fleet/config/fleet_config.h"
 #include "scheduler/simulator/report_json.h"
+#include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cli {
@@ -81,8 +82,9 @@ Direction DirectionOf(const std::string& text) {
   return text.starts_with("-") ? Direction{text.substr(1), true} : Direction{text, false};
 }
 
-void RunAll(const Arguments& arguments, const std::string& config, const SimWorkload& workload,
-            const SimSettings& settings, std::vector<Variant>* variants) {
+// `input` with each variant's configuration.
+void RunAll(const simulator::OfflineInput& input, int64_t thread_count,
+            std::vector<Variant>* variants) {
   std::atomic<size_t> next{0};
   std::atomic<size_t> done{0};
   std::mutex show;
@@ -90,10 +92,12 @@ void RunAll(const Arguments& arguments, const std::string& config, const SimWork
   const auto work = [&] {
     for (size_t i = next++; i < variants->size(); i = next++) {
       Variant& variant = (*variants)[i];
-      const auto text = fleet::WithOverrides(config, variant.overrides);
+      auto text = fleet::WithOverrides(input.config, variant.overrides);
       variant.status = text.status();
       if (text.ok()) {
-        auto run = RunSim(arguments.Text("config"), *text, workload.trace, settings, {}, {});
+        simulator::OfflineInput varied = input;
+        varied.config = *std::move(text);
+        auto run = RunSim(varied, {});
         variant.status = run.status();
         if (run.ok()) variant.report = std::move(run->report);
       }
@@ -102,7 +106,7 @@ void RunAll(const Arguments& arguments, const std::string& config, const SimWork
     }
   };
   std::vector<std::thread> threads;
-  for (int64_t t = 1; t < arguments.Integer("threads"); ++t) threads.emplace_back(work);
+  for (int64_t t = 1; t < thread_count; ++t) threads.emplace_back(work);
   work();
   for (std::thread& thread : threads) thread.join();
 }
@@ -113,13 +117,16 @@ absl::Status Sweep(const Arguments& arguments) {
     return UsageError("\"" + arguments.operand(0) + "\" is where --json writes; give --json too");
   }
   WL_ASSIGN_OR_RETURN(std::vector<Variant> variants, VariantsOf(arguments.Texts("vary")));
-  WL_ASSIGN_OR_RETURN(const SimSettings settings, ReadSettings(arguments));
-  WL_ASSIGN_OR_RETURN(const SimWorkload workload, ReadWorkload(arguments));
-  WL_ASSIGN_OR_RETURN(const std::string config, ReadFile(arguments.Text("config")));
+  simulator::OfflineInput input;
+  WL_ASSIGN_OR_RETURN(input.settings, ReadSettings(arguments));
+  WL_ASSIGN_OR_RETURN(const simulator::ReadTrace workload, ReadWorkload(arguments));
+  input.config_name = arguments.Text("config");
+  WL_ASSIGN_OR_RETURN(input.config, ReadFile(input.config_name));
+  input.trace = &workload.trace;
   for (const std::string& complaint : workload.complaints) {
     fprintf(stderr, "left out: %s\n", complaint.c_str());
   }
-  RunAll(arguments, config, workload, settings, &variants);
+  RunAll(input, arguments.Integer("threads"), &variants);
 
   const Direction x = DirectionOf(arguments.Text("x"));
   const Direction y = DirectionOf(arguments.Text("y"));

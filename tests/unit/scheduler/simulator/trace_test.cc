@@ -90,6 +90,17 @@ TEST_CASE("azure lines: columns by name, dates with fractions and zones") {
   REQUIRE(Has(bad, "line 2: TIMESTAMP"));
   REQUIRE(Has(bad, "line 3: ContextTokens"));
   REQUIRE(Has(bad, "line 4: GeneratedTokens is missing"));
+  for (const auto& [day, exists] : {std::pair("2023-02-28", true),
+                                    {"2023-02-29", false},
+                                    {"2023-02-30", false},
+                                    {"2023-04-31", false},
+                                    {"2024-02-29", true},
+                                    {"2023-13-01", false},
+                                    {"2023-00-01", false}}) {
+    CAPTURE(day);
+    const std::string text = std::string("TIMESTAMP,ContextTokens,GeneratedTokens\n") + day;
+    REQUIRE(ParseTrace(text + " 10:00:00,1,1\n", {TraceFormat::kAzure}).ok() == exists);
+  }
   const std::string long_ago = Message(ParseTrace("TIMESTAMP,ContextTokens,GeneratedTokens\n"
                                                   "1971-11-16 18:17:03,10,5\n"
                                                   "2023-11-16 18:17:03,10,5\n",
@@ -120,6 +131,38 @@ TEST_CASE("our own lines carry tenants, tiers and deadlines, and nothing unknown
           "service_tier"));
   REQUIRE(Has(Message(ParseTrace(base + "\"priority\": 0.5}", {TraceFormat::kJsonl}).status()),
               "priority is not a whole number"));
+}
+
+TEST_CASE("a byte-order mark before the first line is skipped, in every format") {
+  const std::string mark = "\xEF\xBB\xBF";
+  for (const char* text : {"{\"timestamp\": 0, \"input_length\": 10, \"output_length\": 1}\n",
+                           "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03,10,5\n",
+                           "{\"arrival_s\": 1.5, \"prompt_tokens\": 3, \"output_tokens\": 4}\n"}) {
+    const auto read = ParseTrace(mark + text, {});  // its format is seen, too
+    INFO(Message(read.status()));
+    REQUIRE(read.ok());
+    REQUIRE(read->trace.requests.size() == 1);
+  }
+  REQUIRE(Has(Message(ParseTrace(mark, {}).status()), "no request"));
+}
+
+TEST_CASE("mooncake timestamps since 1970 are taken relative to the first, to the nanosecond") {
+  const auto read = ParseTrace(
+      "{\"timestamp\": 1696000000001, \"input_length\": 10, \"output_length\": 1}\n"
+      "{\"timestamp\": 1696000000000, \"input_length\": 10, \"output_length\": 1}\n"
+      "{\"timestamp\": 1696000003000.5, \"input_length\": 10, \"output_length\": 1}\n",
+      {TraceFormat::kMooncake});
+  INFO(Message(read.status()));
+  REQUIRE(read.ok());
+  REQUIRE(read->trace.requests[0].arrival == Nanoseconds());
+  REQUIRE(read->trace.requests[1].arrival == Milliseconds(1));
+  REQUIRE(read->trace.requests[2].arrival == Microseconds(3'000'500));
+  const std::string mixed = Message(
+      ParseTrace("{\"timestamp\": 1696000000000, \"input_length\": 10, \"output_length\": 1}\n"
+                 "{\"timestamp\": 0, \"input_length\": 10, \"output_length\": 1}\n",
+                 {TraceFormat::kMooncake})
+          .status());
+  REQUIRE(Has(mixed, "half a year"));
 }
 
 TEST_CASE("the format shows in the first line") {

@@ -1,0 +1,59 @@
+// One offline run from the text of a configuration: builds the fleet, replays the trace through it
+// and makes the report.
+//
+// Thread: one; several runs may go on at once, on threads of their own. Reads no clock: the
+// caller's is passed in.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "scheduler/simulator/replay.h"
+#include "scheduler/simulator/trace.h"
+#include "wafer_backend/base/latency_objectives.h"
+
+namespace waferline::simulator {
+
+struct OfflineSettings {
+  double speed_up = 1;
+  uint32_t repeat = 1;
+  uint64_t seed = 0;
+  LatencyObjectives objectives;
+  std::string program_version;  // for the receipt
+};
+
+// What is written while the run goes on; "": not wanted.
+struct OfflineFiles {
+  std::string requests_csv;
+  std::string timeline;
+};
+
+struct OfflineHooks {
+  // Seconds since any fixed instant, by the wall.
+  std::function<double()> wall_seconds;
+  // From time to time, on the caller's thread; may be empty.
+  std::function<void(const Replay&)> progress;
+};
+
+struct OfflineInput {
+  std::string config_name;  // its path
+  std::string config;       // its text
+  const Trace* trace;
+  OfflineSettings settings;
+  OfflineFiles files;
+};
+
+struct OfflineResult {
+  boost::json::object report;  // with its receipt and what the run itself took
+  Report raw;
+};
+
+// InvalidArgument names the field of the configuration, or what of the trace does not fit the
+// fleet; a file that cannot be written is an error.
+absl::StatusOr<OfflineResult> RunOffline(const OfflineInput& input, const OfflineHooks& hooks);
+
+}  // namespace waferline::simulator
