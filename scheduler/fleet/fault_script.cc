@@ -5,12 +5,12 @@
 
 namespace waferline::fleet {
 namespace {
-constexpr size_t kMostAhead = 1024;
+constexpr size_t kMaxAhead = 1024;
 }  // namespace
 
 absl::Status FaultScript::Start(const std::vector<TimedChange>& changes, engine::Engine* engine) {
   for (const TimedChange& change : changes) WL_RETURN_IF_ERROR(engine->Check(change.fault));
-  if (ahead_.size() + changes.size() > kMostAhead) {
+  if (ahead_.size() + changes.size() > kMaxAhead) {
     return absl::ResourceExhaustedError("too many changes of the hardware lie ahead");
   }
   for (const TimedChange& change : changes) {

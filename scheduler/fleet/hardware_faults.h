@@ -40,7 +40,7 @@ struct FaultEffect {
 
 // What a unit has been hit by since it was last set to a speed. A value; whoever shares it locks.
 struct UnitFaults {
-  static constexpr size_t kMost = 256;  // that slow; each is looked at for every further one
+  static constexpr size_t kMax = 256;  // that slow; each is looked at for every further one
 
   std::vector<placement::Fault> slowing;  // for FaultSetting::standing
   double slowed = 1;                      // by those, together

@@ -138,9 +138,9 @@ absl::StatusOr<FaultEffect> LaneDevices::Strike(uint32_t lane, uint32_t unit,
     }
     MutexLock lock(&mutex_);
     UnitFaults before = faults_[unit];
-    if (before.slowing.size() >= UnitFaults::kMost) {
+    if (before.slowing.size() >= UnitFaults::kMax) {
       return absl::ResourceExhaustedError(
-          absl::StrCat("unit ", unit, " has been slowed ", UnitFaults::kMost,
+          absl::StrCat("unit ", unit, " has been slowed ", UnitFaults::kMax,
                        " times; set its speed (unit_slow) before it is hit again"));
     }
     const placement::FaultSetting setting{.spare_wafers = spare_wafers,

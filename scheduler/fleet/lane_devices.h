@@ -52,7 +52,7 @@ class LaneDevices {
 
   // What a hardware fault does to one of the units (all groups counted through), beside those that
   // hit it before; `lane` is the engine's number of this lane. InvalidArgument names what is out of
-  // range, or says that the unit is no wafer; ResourceExhausted after UnitFaults::kMost that slow.
+  // range, or says that the unit is no wafer; ResourceExhausted after UnitFaults::kMax that slow.
   // Neither counts. Any thread.
   absl::StatusOr<FaultEffect> Strike(uint32_t lane, uint32_t unit, const placement::Fault& fault,
                                      int spare_wafers);

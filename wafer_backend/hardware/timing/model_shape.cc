@@ -106,9 +106,9 @@ void CountMatrices(LayerKind* kind) {
 
 absl::Status CheckShape(const ModelShape& s) {
   Checker check;
-  constexpr int64_t kMost = 1 << 20;
+  constexpr int64_t kMax = 1 << 20;
   check.Bound("layers", s.layers, 1, 10'000);
-  check.Bound("hidden", s.hidden, 1, kMost);
+  check.Bound("hidden", s.hidden, 1, kMax);
   check.Bound("heads", s.heads, 1, 65'536);
   check.Bound("kv_heads", s.kv_heads, 1, s.heads > 0 ? s.heads : 1);
   if (s.kv_heads > 0 && s.heads % s.kv_heads != 0) {
@@ -122,16 +122,16 @@ absl::Status CheckShape(const ModelShape& s) {
     check.Bound("experts.total", e.total, 1, 65'536);
     check.Bound("experts.active", e.active, 1, e.total > 0 ? e.total : 1);
     check.Bound("experts.shared", e.shared, 0, 65'536);
-    check.Bound("experts.width", e.width, 1, kMost);
+    check.Bound("experts.width", e.width, 1, kMax);
     check.Bound("experts.first", e.first, 0, s.layers);
     check.Bound("experts.every", e.every, 1, s.layers > 0 ? s.layers : 1);
     dense_layer = e.first > 0 || e.every > 1;
   }
-  check.Bound("ffn", s.ffn, dense_layer ? 1 : 0, 16 * kMost);
+  check.Bound("ffn", s.ffn, dense_layer ? 1 : 0, 16 * kMax);
   if (s.latent.has_value()) {
-    check.Bound("latent.kv_rank", s.latent->kv_rank, 1, kMost);
+    check.Bound("latent.kv_rank", s.latent->kv_rank, 1, kMax);
     check.Bound("latent.rotary_dim", s.latent->rotary_dim, 1, 65'536);
-    check.Bound("latent.query_rank", s.latent->query_rank, 1, kMost);
+    check.Bound("latent.query_rank", s.latent->query_rank, 1, kMax);
     check.Bound("latent.plain_dim", s.latent->plain_dim, 1, 65'536);
     check.Bound("latent.value_dim", s.latent->value_dim, 1, 65'536);
   }

@@ -10,35 +10,35 @@
 namespace waferline::timing {
 namespace {
 
-constexpr int64_t kMost = int64_t{1} << 40;  // CheckShape knows the real bounds
+constexpr int64_t kMax = int64_t{1} << 40;  // CheckShape knows the real bounds
 
 Experts ReadExperts(YamlForm form) {
   Experts e;
-  e.total = form.Integer("total", 1, kMost);
-  e.active = form.Integer("active", 1, kMost);
-  e.shared = form.IntegerOr("shared", 0, 0, kMost);
-  e.width = form.Integer("width", 1, kMost);
-  e.first = form.IntegerOr("first", 0, 0, kMost);
-  e.every = form.IntegerOr("every", 1, 1, kMost);
+  e.total = form.Integer("total", 1, kMax);
+  e.active = form.Integer("active", 1, kMax);
+  e.shared = form.IntegerOr("shared", 0, 0, kMax);
+  e.width = form.Integer("width", 1, kMax);
+  e.first = form.IntegerOr("first", 0, 0, kMax);
+  e.every = form.IntegerOr("every", 1, 1, kMax);
   form.RefuseOthers();
   return e;
 }
 
 LatentKv ReadLatent(YamlForm form) {
   LatentKv l;
-  l.kv_rank = form.Integer("kv_rank", 1, kMost);
-  l.rotary_dim = form.Integer("rotary_dim", 1, kMost);
-  l.query_rank = form.Integer("query_rank", 1, kMost);
-  l.plain_dim = form.Integer("plain_dim", 1, kMost);
-  l.value_dim = form.Integer("value_dim", 1, kMost);
+  l.kv_rank = form.Integer("kv_rank", 1, kMax);
+  l.rotary_dim = form.Integer("rotary_dim", 1, kMax);
+  l.query_rank = form.Integer("query_rank", 1, kMax);
+  l.plain_dim = form.Integer("plain_dim", 1, kMax);
+  l.value_dim = form.Integer("value_dim", 1, kMax);
   form.RefuseOthers();
   return l;
 }
 
 SlidingWindow ReadWindow(YamlForm form) {
   SlidingWindow w;
-  w.positions = form.Integer("positions", 1, kMost);
-  w.every = form.IntegerOr("every", 1, 1, kMost);
+  w.positions = form.Integer("positions", 1, kMax);
+  w.every = form.IntegerOr("every", 1, 1, kMax);
   form.RefuseOthers();
   return w;
 }
@@ -54,13 +54,13 @@ absl::StatusOr<ModelShape> ParseModelShape(const std::string& name, std::string_
   YamlForm form = file.root();
   ModelShape shape;
   shape.name = form.Text("name");
-  shape.layers = form.Integer("layers", 1, kMost);
-  shape.hidden = form.Integer("hidden", 1, kMost);
-  shape.heads = form.Integer("heads", 1, kMost);
-  shape.kv_heads = form.IntegerOr("kv_heads", shape.heads, 1, kMost);
-  shape.head_dim = form.Integer("head_dim", 1, kMost);
-  shape.ffn = form.IntegerOr("ffn", 0, 0, kMost);
-  shape.vocab = form.Integer("vocab", 1, kMost);
+  shape.layers = form.Integer("layers", 1, kMax);
+  shape.hidden = form.Integer("hidden", 1, kMax);
+  shape.heads = form.Integer("heads", 1, kMax);
+  shape.kv_heads = form.IntegerOr("kv_heads", shape.heads, 1, kMax);
+  shape.head_dim = form.Integer("head_dim", 1, kMax);
+  shape.ffn = form.IntegerOr("ffn", 0, 0, kMax);
+  shape.vocab = form.Integer("vocab", 1, kMax);
   shape.tied_embeddings = form.Flag("tied_embeddings", false);
   if (form.Has("experts")) shape.experts = ReadExperts(form.Map("experts"));
   if (form.Has("latent")) shape.latent = ReadLatent(form.Map("latent"));

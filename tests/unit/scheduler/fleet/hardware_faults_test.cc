@@ -161,7 +161,7 @@ TEST_CASE("hardware faults that make no sense are refused by name") {
           std::string::npos);
   REQUIRE(said("faults: [{at_s: 0, fault: link}]").find("off_wafer_link") != std::string::npos);
   std::string many;
-  for (size_t i = 0; i < UnitFaults::kMost; ++i) {
+  for (size_t i = 0; i < UnitFaults::kMax; ++i) {
     many += "{at_s: 0, fault: thermal, clock_share: 0.9}, ";
   }
   REQUIRE(said("faults: [" + many + "]") == "");
