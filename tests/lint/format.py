@@ -6,7 +6,7 @@ import sys
 
 
 def main(root):
-    tops = ("wafer_backend", "scheduler", "server", "client", "tests")
+    tops = ("wafer_backend", "scheduler", "server", "client", "tests", "examples")
     files = sorted(str(p) for top in tops for p in (root / top).rglob("*") if p.suffix in (".h", ".cc"))
     result = subprocess.run(["clang-format", "--dry-run", "--Werror", *files], cwd=root)
     print(f"{len(files)} files")

@@ -11,7 +11,7 @@ EXEMPT = ("tests/fuzz/",)
 def main(root):
     errors = []
     count = 0
-    for top in ("wafer_backend", "scheduler", "server", "client", "tests"):
+    for top in ("wafer_backend", "scheduler", "server", "client", "tests", "examples"):
         for path in sorted((root / top).rglob("*.cc")):
             name = path.relative_to(root).as_posix()
             if name.startswith(EXEMPT):
