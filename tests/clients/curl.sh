@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a newcomer types, checked with jq.
+# What a new user types, checked with jq.
 set -euo pipefail
 url=$WAFERLINE_URL
 model=$WAFERLINE_MODEL
