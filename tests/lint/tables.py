@@ -1,4 +1,4 @@
-"""What is spelled in one place stays in one place: tables of names, and constructs that one folder wraps for all others."""
+"""What is written in one place stays in one place: tables of names, and constructs that one folder wraps for all others."""
 
 import pathlib
 import re

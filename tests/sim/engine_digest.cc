@@ -17,23 +17,23 @@
 namespace waferline {
 namespace {
 
-class Bell : public Waker {
+class Notifier : public Waker {
  public:
   void Wake() override {
     const std::lock_guard lock(mutex_);
-    rung_ = true;
+    notified_ = true;
     changed_.notify_one();
   }
   void Await() {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return rung_; });
-    rung_ = false;
+    changed_.wait(lock, [this] { return notified_; });
+    notified_ = false;
   }
 
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
-  bool rung_ = false;
+  bool notified_ = false;
 };
 
 struct Client : EventTarget {
@@ -68,10 +68,10 @@ int Run(char** words) {
                    .block_tokens = static_cast<uint32_t>(std::atoi(words[3]))});
   WL_CHECK(read.ok());
 
-  Bell bell;
+  Notifier notifier;
   Timeline timeline;
   const auto hosted =
-      app::LoadHostedModel(config->models.at(0), {.timeline = &timeline, .waker = &bell});
+      app::LoadHostedModel(config->models.at(0), {.timeline = &timeline, .waker = &notifier});
   WL_CHECK(hosted.ok());
   auto engine = engine::Engine::Create({}, &timeline, {hosted->Lane()}, nullptr);
   WL_CHECK(engine.ok());
@@ -83,7 +83,7 @@ int Run(char** words) {
   for (uint64_t i = 0; i < read->trace.requests.size(); ++i) {
     timeline.Schedule(simulator::ArrivalOf(read->trace, i, 1), Priority::kArrival, &client, i);
   }
-  while ((*engine)->RunUntil(Seconds(1'000'000)) != engine::Engine::Pause::kIdle) bell.Await();
+  while ((*engine)->RunUntil(Seconds(1'000'000)) != engine::Engine::Pause::kIdle) notifier.Await();
   const engine::EngineSnapshot end = (*engine)->Snapshot();
   std::printf("{\"digest\": \"%s\", \"tokens\": %lu}\n", engine::DigestText(end.digest).c_str(),
               static_cast<unsigned long>(end.tokens));

@@ -1,5 +1,5 @@
 // Writes GGUF files for tests: little-endian, versions 2 and 3 (which differ in the number only).
-// Writes whatever it is told, also what no reader should accept.
+// Writes what it is given, also what no reader should accept.
 #pragma once
 
 #include <cstdint>

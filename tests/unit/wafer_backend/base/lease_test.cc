@@ -8,7 +8,7 @@
 namespace waferline {
 namespace {
 
-TEST_CASE("a lease gives back what it took, once, wherever it was moved") {
+TEST_CASE("a lease releases what it took, once, wherever it was moved") {
   LeasePool<Bytes> pool(Bytes(100));
   {
     auto first = pool.Take(Bytes(60));

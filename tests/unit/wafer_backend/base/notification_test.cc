@@ -7,7 +7,7 @@
 namespace waferline {
 namespace {
 
-TEST_CASE("what happens once is seen by whoever waits, before or after") {
+TEST_CASE("what happens once is seen by all that wait, before or after") {
   Notification notification;
   CHECK_FALSE(notification.WaitFor(Milliseconds(1)));
   int value = 0;

@@ -89,7 +89,7 @@ TEST_CASE("multicast costs a hop a link and reaches everyone once") {
   CHECK(result->wavelets_taken == 5 * 3);
 }
 
-TEST_CASE("a missing route or a receiver without a sender is told, not waited for") {
+TEST_CASE("a missing route or a receiver without a sender is reported, not waited for") {
   Fabric off_grid = Make(2, 1, 9);
   off_grid.Route(1, 0, kRamp, kEast);
   off_grid.SetProgram(1, {{{{Kind::kSend, 0, 0, 0, 9}}}, 1});

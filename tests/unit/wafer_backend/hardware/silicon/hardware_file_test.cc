@@ -64,7 +64,7 @@ TEST_CASE("the facts of a wafer agree with each other") {
   }
 }
 
-TEST_CASE("all faults of a file are told at once, each with line and field") {
+TEST_CASE("all faults of a file are reported at once, each with line and field") {
   std::string yaml = H100();
   yaml = Replaced(yaml, "9.89e14", "-1");
   yaml = Replaced(yaml, "memory_bytes:", "memory_byte:");
