@@ -19,9 +19,11 @@ import subprocess
 import sys
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-WAFERCTL = ROOT / "build/bin/waferctl"
-PEAKS = ROOT / "build/bench/machine_peaks"
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from cloud import BIN  # noqa: E402
+
+WAFERCTL = BIN / "waferctl"
+PEAKS = BIN.parent / "bench/machine_peaks"
 
 
 def fail(message):

@@ -2,9 +2,9 @@
 
     python3 tests/bench/roofline.py --out FOLDER [--type Q8_0 ...] [--rounds 3] [--threads 2]
 
-The horizontal axis is operations for each byte of weights read, so one row of activations stands on the left (bound by memory) and a
+The horizontal axis is operations for each byte of weights read, so one row of activations is on the left (bound by memory) and a
 prompt on the right (bound by arithmetic); the vertical axis is what was done in a second. Ceilings are medians over the points of the
-plot, as each point is measured with its own, one after the other. Points whose weights stay in the caches may lie above the slope: it
+plot, as each point is measured with its own, one after the other. Points whose weights stay in the caches may be above the slope: it
 is that of main memory.
 """
 
@@ -17,8 +17,10 @@ import statistics
 import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BENCH = ROOT / "build/bench/kernels_bench"
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from cloud import BIN  # noqa: E402
+
+BENCH = BIN.parent / "bench/kernels_bench"
 TYPES = ["Q8_0", "Q4_0", "Q4_K", "Q5_K", "Q6_K", "BF16", "F16", "F32"]
 FROM_MEMORY, CACHED = "#d55e00", "#56b4e9"
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 480, 70, 30, 50, 60

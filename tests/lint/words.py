@@ -1,4 +1,4 @@
-"""Holds the word list of STYLE.md: names and strings in C++ and Python, and the comments of headers.
+"""Checks the word list of STYLE.md: names and strings in C++ and Python, the comments of headers, documents.
 
 A word of the block ```words is refused in strings, headers' comments and as a part of a name (kHostSeats has the part "seats"); a name
 of the block ```names is refused as it is spelled, * standing for any end. With --summary: how many are left in each folder; with
@@ -16,7 +16,8 @@ import tokenize
 from cpp_text import pieces
 
 # The stories of deploy/models/train are data.
-TOPS = ("wafer_backend", "scheduler", "server", "client", "tests", "examples")
+TOPS = ("wafer_backend", "scheduler", "server", "client", "tests", "examples", "docs", "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md",
+        "SECURITY.md", "STYLE.md")
 PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
@@ -70,8 +71,17 @@ def python_pieces(path):
             yield token.start[0], "text", token.string
 
 
+def document_pieces(path):
+    """Prose without blocks of code."""
+    text = re.sub(r"```.*?```", lambda block: "\n" * block.group(0).count("\n"), path.read_text(), flags=re.S)
+    yield 1, "text", text
+
+
+PIECES_OF = {".h": cpp_pieces, ".cc": cpp_pieces, ".py": python_pieces, ".md": document_pieces}
+
+
 def findings(path, words):
-    found = python_pieces(path) if path.suffix == ".py" else cpp_pieces(path)
+    found = PIECES_OF[path.suffix](path)
     for line, kind, text in found:
         if kind == "name":
             word = next(filter(None, map(words.in_name, text.split("::"))), None)
@@ -85,8 +95,8 @@ def findings(path, words):
 def main(root, only, summary):
     words = WordList((root / "STYLE.md").read_text())
     tops = [root / top for top in only or TOPS if (root / top).exists()]
-    files = sorted(p for top in tops for p in top.rglob("*")
-                   if p.suffix in (".h", ".cc", ".py") and p != pathlib.Path(__file__).resolve())
+    files = sorted(p for top in tops for p in (top.rglob("*") if top.is_dir() else [top])
+                   if p.suffix in PIECES_OF and p != pathlib.Path(__file__).resolve())
     left = collections.Counter()
     for path in files:
         name = path.relative_to(root)
