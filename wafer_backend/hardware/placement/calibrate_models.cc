@@ -27,7 +27,7 @@ constexpr int64_t kCachedPositions = 1024;
 // three.
 constexpr double kMinAccepted = 1, kMaxAccepted = 4;
 
-struct Row {
+struct SpeedRow {
   ModelShape shape;
   int wafers = 0;
   double bytes_per_weight = 2;
@@ -36,11 +36,11 @@ struct Row {
   bool launch = false;  // launch kernels, one token a pass
 };
 
-absl::StatusOr<std::vector<Row>> RowsOf(const std::vector<ModelMeasurement>& points) {
-  std::vector<Row> rows;
+absl::StatusOr<std::vector<SpeedRow>> RowsOf(const std::vector<ModelMeasurement>& points) {
+  std::vector<SpeedRow> rows;
   for (const ModelMeasurement& point : points) {
     WL_ASSIGN_OR_RETURN(ModelShape shape, timing::LoadModelShape(point.model));
-    Row row;
+    SpeedRow row;
     row.shape = std::move(shape);
     row.wafers = point.wafers;
     row.bytes_per_weight = absl::StrContains(point.weights, "fp8") ? 1 : 2;
@@ -54,12 +54,12 @@ absl::StatusOr<std::vector<Row>> RowsOf(const std::vector<ModelMeasurement>& poi
 
 // Fitted together: parameters are the launch kernels' scale and the later ones' gain.
 struct Family {
-  const std::vector<Row>& rows;
+  const std::vector<SpeedRow>& rows;
   const silicon::WaferSpec& wafer;
   const Profile& base;
   std::vector<Placement> placements = {};  // of the rows; the scale of all layers moves none
 
-  PlacementTask TaskOf(const Row& row, const Profile& profile) const {
+  PlacementTask TaskOf(const SpeedRow& row, const Profile& profile) const {
     return {.shape = row.shape,
             .wafer = wafer,
             .profile = profile,
@@ -68,7 +68,7 @@ struct Family {
             .bytes_per_weight = row.bytes_per_weight};
   }
   absl::Status PlaceAll() {
-    for (const Row& row : rows) {
+    for (const SpeedRow& row : rows) {
       WL_ASSIGN_OR_RETURN(Placement placed, Place(TaskOf(row, base)));
       placements.push_back(std::move(placed));
     }
@@ -79,7 +79,7 @@ struct Family {
     return launch ? p[0] : p[0] / p[1];
   }
   Residual ResidualOf(const std::vector<double>& parameters, int i) const {
-    const Row& row = rows[static_cast<size_t>(i)];
+    const SpeedRow& row = rows[static_cast<size_t>(i)];
     Profile tried = base;
     tried.constants.layer_scale = Scale(parameters, row.launch);
     const PlacementSpeed speed = SpeedOf(TaskOf(row, tried), placements[static_cast<size_t>(i)]);
@@ -116,7 +116,7 @@ absl::StatusOr<Calibration> CalibrateModels(const std::string& name,
     start.tokens_per_step = {2, kMinAccepted, kMaxAccepted, Mark::kUnknown,
                              "accepted tokens a pass; the middle of 1 to 4, a range of ours"};
   }
-  WL_ASSIGN_OR_RETURN(const std::vector<Row> rows, RowsOf(points));
+  WL_ASSIGN_OR_RETURN(const std::vector<SpeedRow> rows, RowsOf(points));
   Family family{rows, wafer, start};
   WL_RETURN_IF_ERROR(family.PlaceAll());
   FitProblem problem;

@@ -122,8 +122,8 @@ double UsableBytesPerCore(const silicon::WaferSpec& wafer) {
          std::min(wafer.sram_per_core_bytes.value, wafer.sram_per_wafer_bytes.value / cores);
 }
 
-std::vector<Piece> CoreDemands(const PlacementTask& task, const timing::ModelLayers& shares,
-                               const std::vector<PlacedPiece>& pieces, const Mesh& mesh) {
+std::vector<CoreDemand> CoreDemands(const PlacementTask& task, const timing::ModelLayers& shares,
+                                    const std::vector<PlacedPiece>& pieces, const Mesh& mesh) {
   const double per_core = UsableBytesPerCore(task.wafer);
   std::vector<PieceGroup> groups;
   std::vector<size_t> group_of;
@@ -143,7 +143,7 @@ std::vector<Piece> CoreDemands(const PlacementTask& task, const timing::ModelLay
     group_of.push_back(i);
   }
   if (needed < mesh.cores()) ShareCores(task, mesh, &groups);
-  std::vector<Piece> demands;
+  std::vector<CoreDemand> demands;
   for (const size_t i : group_of) demands.push_back({groups[i].needed, groups[i].wanted});
   return demands;
 }

@@ -11,8 +11,8 @@ namespace waferline::placement {
 // where it shortens the slowest stage, until all take equally long or none gets faster; the rest in
 // proportion to the needs. The embedding, a look-up, gets what it needs. Cores over all
 // pieces may exceed the mesh's if the needs alone do.
-std::vector<Piece> CoreDemands(const PlacementTask& task, const timing::ModelLayers& shares,
-                               const std::vector<PlacedPiece>& pieces, const Mesh& mesh);
+std::vector<CoreDemand> CoreDemands(const PlacementTask& task, const timing::ModelLayers& shares,
+                                    const std::vector<PlacedPiece>& pieces, const Mesh& mesh);
 
 // Bytes of weights and KV that one core holds.
 double UsableBytesPerCore(const silicon::WaferSpec& wafer);

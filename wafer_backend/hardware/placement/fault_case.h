@@ -74,8 +74,8 @@ class FaultCase {
   void SlowClock();
 
   // The places under the faults that stand, and under one more.
-  Health Standing() const;
-  void Slow(const Fault& fault, Health* health) const;
+  ReplicaHealth Standing() const;
+  void Slow(const Fault& fault, ReplicaHealth* health) const;
   double ClockUnder(const Fault& fault) const;
 
   void Refill(const timing::PrefillCosts& prefill);

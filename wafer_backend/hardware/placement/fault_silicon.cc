@@ -72,7 +72,7 @@ void FaultCase::StepIn() {
       after.begin() + static_cast<std::ptrdiff_t>(setting_.defects.size()), after.end());
   const silicon::RepairedWafer hops = silicon::Repair(grid_, alone);
   cost_.extra_hops = 2.0 * (hops.row_extra_hops_max + hops.column_extra_hops_max);
-  Health health = Standing();
+  ReplicaHealth health = Standing();
   const Rectangle moved = Moved(row);
   for (size_t i = 0; i < p_.pieces.size(); ++i) {
     const bool hit =
@@ -179,7 +179,7 @@ bool FaultCase::MoveToFewerWafers(const std::string& before) {
     fullest = std::max(fullest, use.weights + use.embedding_and_output);
   }
   cost_.reload_seconds = fullest / task_.wafer.io_bytes_per_second.value;
-  Health health = Standing();
+  ReplicaHealth health = Standing();
   health.places.erase(health.places.begin() + fault_.place);
   SetAfter(SpeedOf(fewer, *moved, health));
   cost_.story = absl::StrCat(before, "no spare wafer: the replica moves to ",

@@ -13,7 +13,7 @@ double FaultCase::ClockUnder(const Fault& fault) const {
   return std::min(1.0, (fault.watts - idle) / (watts - idle));
 }
 
-void FaultCase::Slow(const Fault& fault, Health* health) const {
+void FaultCase::Slow(const Fault& fault, ReplicaHealth* health) const {
   for (int place = 0; place < p_.depth; ++place) {
     if (fault.kind != FaultKind::kPowerCap && place != fault.place) continue;
     PlaceHealth& hit = health->places[static_cast<size_t>(place)];
@@ -26,8 +26,8 @@ void FaultCase::Slow(const Fault& fault, Health* health) const {
   }
 }
 
-Health FaultCase::Standing() const {
-  Health health{.places = std::vector<PlaceHealth>(static_cast<size_t>(p_.depth))};
+ReplicaHealth FaultCase::Standing() const {
+  ReplicaHealth health{.places = std::vector<PlaceHealth>(static_cast<size_t>(p_.depth))};
   for (const Fault& fault : setting_.standing) Slow(fault, &health);
   return health;
 }
@@ -42,7 +42,7 @@ void FaultCase::LoseLinks() {
     return;
   }
   cost_.detect_seconds = setting_.failover_seconds;
-  Health health = Standing();
+  ReplicaHealth health = Standing();
   Slow(fault_, &health);
   SetAfter(SpeedOf(task_, p_, health));
   cost_.story = absl::StrFormat(
@@ -53,7 +53,7 @@ void FaultCase::LoseLinks() {
 
 void FaultCase::SlowClock() {
   const bool cap = fault_.kind == FaultKind::kPowerCap;
-  Health health = Standing();
+  ReplicaHealth health = Standing();
   Slow(fault_, &health);
   const PlacementSpeed after = SpeedOf(task_, p_, health);
   SetAfter(after);

@@ -13,10 +13,10 @@
 namespace waferline::placement {
 namespace {
 
-struct Range {
+struct ParameterRange {
   double low = 0, value = 0, high = 0;
 };
-Range RangeOf(const Fact& fact) { return {fact.low, fact.value, fact.high}; }
+ParameterRange RangeOf(const Fact& fact) { return {fact.low, fact.value, fact.high}; }
 
 // Moves one parameter after another to the ends of its range.
 class Spread {
@@ -24,17 +24,17 @@ class Spread {
   Spread(const RequestModel& model, Parameters nominal)
       : model_(model), moved_(std::move(nominal)), at_(model.Evaluate(moved_)) {}
 
-  const Outcome& nominal() const { return at_; }
+  const RequestFigures& nominal() const { return at_; }
 
   template <typename Change>  // void(Parameters*, double value)
-  void Vary(const std::string& name, const Range& range, Change change) {
+  void Vary(const std::string& name, const ParameterRange& range, Change change) {
     Move(name, range, change, [this] { return model_.Evaluate(moved_); });
   }
   // What no time depends on.
   template <typename Change>
-  void VaryExpense(const std::string& name, const Range& range, Change change) {
+  void VaryExpense(const std::string& name, const ParameterRange& range, Change change) {
     Move(name, range, change, [this] {
-      Outcome out = at_;
+      RequestFigures out = at_;
       model_.Derive(moved_, &out);
       return out;
     });
@@ -55,13 +55,14 @@ class Spread {
   }
 
  private:
-  template <typename Change, typename Evaluate>  // Outcome() of moved_
-  void Move(const std::string& name, const Range& range, Change change, Evaluate evaluate) {
+  template <typename Change, typename Evaluate>  // RequestFigures() of moved_
+  void Move(const std::string& name, const ParameterRange& range, Change change,
+            Evaluate evaluate) {
     if (range.low == range.high) return;
     change(&moved_, range.low);
-    const Outcome at_low = evaluate();
+    const RequestFigures at_low = evaluate();
     change(&moved_, range.high);
-    const Outcome at_high = evaluate();
+    const RequestFigures at_high = evaluate();
     change(&moved_, range.value);
     for (size_t i = 0; i < kFigures; ++i) {
       const double a = at_low.figures[i] - at_.figures[i], b = at_high.figures[i] - at_.figures[i];
@@ -74,7 +75,7 @@ class Spread {
 
   const RequestModel& model_;
   Parameters moved_;  // nominal but while one is moved
-  const Outcome at_;
+  const RequestFigures at_;
   std::array<double, kFigures> down_{}, up_{};
   std::vector<Influence> influences_;
 };

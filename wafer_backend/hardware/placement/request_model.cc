@@ -44,10 +44,10 @@ RequestModel::RequestModel(const PredictionTask& task, const Placement& placemen
   prefill_ = task.profile.shared_grid ? PrefillOnOneGrid(kernels) : PrefillInChunks(kernels);
 }
 
-Outcome RequestModel::Evaluate(const Parameters& p) const {
+RequestFigures RequestModel::Evaluate(const Parameters& p) const {
   const PlacementTask placed = PlacementTaskOf(task_, p.wafer, p.profile);
   const PlacementSpeed speed = SpeedOf(placed, placement_);
-  Outcome out;
+  RequestFigures out;
   out.parts = speed.parts;
   out.grid_side = speed.grid_side;
   out.stage_seconds = speed.bottleneck_seconds;
@@ -62,7 +62,7 @@ Outcome RequestModel::Evaluate(const Parameters& p) const {
   return out;
 }
 
-void RequestModel::Derive(const Parameters& p, Outcome* out) const {
+void RequestModel::Derive(const Parameters& p, RequestFigures* out) const {
   const double users = static_cast<double>(task_.users);
   const double accepted = p.profile.tokens_per_step.value;
   const double user = accepted / std::max(out->parts.total(), users * out->stage_seconds);

@@ -38,7 +38,7 @@ enum Figure : size_t {
   kFigures,
 };
 
-struct Outcome {
+struct RequestFigures {
   std::array<double, kFigures> figures{};
   LatencyParts parts;
   RequestParts request;
@@ -57,9 +57,9 @@ class RequestModel {
 
   int prefill_grid() const { return static_cast<int>(prefill_.side); }
 
-  Outcome Evaluate(const Parameters& p) const;
+  RequestFigures Evaluate(const Parameters& p) const;
   // Figures from times, watts and prices.
-  void Derive(const Parameters& p, Outcome* out) const;
+  void Derive(const Parameters& p, RequestFigures* out) const;
 
  private:
   // Layers alike on as many cores.

@@ -21,7 +21,7 @@ double Stretch(double side, const Rectangle& region) {
 
 class Clock {
  public:
-  Clock(const PlacementTask& task, const Placement& placement, const Health& health)
+  Clock(const PlacementTask& task, const Placement& placement, const ReplicaHealth& health)
       : task_(task),
         placement_(placement),
         health_(health),
@@ -240,7 +240,7 @@ class Clock {
 
   const PlacementTask& task_;
   const Placement& placement_;
-  const Health& health_;
+  const ReplicaHealth& health_;
   const timing::ModelLayers shares_;
   const timing::KernelModel model_;
   const double vector_bytes_;
@@ -261,7 +261,7 @@ class Clock {
 }  // namespace
 
 PlacementSpeed SpeedOf(const PlacementTask& task, const Placement& placement,
-                       const Health& health) {
+                       const ReplicaHealth& health) {
   WL_CHECK(health.places.empty() || health.places.size() == static_cast<size_t>(placement.depth));
   WL_CHECK(health.extra_hops.empty() || health.extra_hops.size() == placement.pieces.size());
   return Clock(task, placement, health).Run();

@@ -23,7 +23,7 @@ struct PlaceHealth {
   double clock_share = 1;  // of the nominal clock, (0, 1]
   double io_share = 1;     // of the links out of it, (0, 1]
 };
-struct Health {
+struct ReplicaHealth {
   std::vector<PlaceHealth> places;  // one a place
   // Hops that rerouting adds to a message through a piece's region and back, one a piece, >= 0.
   std::vector<double> extra_hops;
@@ -65,7 +65,7 @@ struct PlacementSpeed {
 };
 
 PlacementSpeed SpeedOf(const PlacementTask& task, const Placement& placement,
-                       const Health& health = {});
+                       const ReplicaHealth& health = {});
 
 // Place and SpeedOf for callers that need only the emulator's costs. Place's errors.
 absl::StatusOr<timing::DecodeCosts> DecodeCostsOf(const PlacementTask& task);

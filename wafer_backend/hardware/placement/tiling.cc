@@ -51,9 +51,9 @@ struct Band {
 // A mesh `across` x `along`, cut across into bands of which each is cut along.
 class Cutting {
  public:
-  Cutting(int across, int along, std::span<const Piece> pieces)
+  Cutting(int across, int along, std::span<const CoreDemand> pieces)
       : across_(across), along_(along), pieces_(pieces) {
-    for (const Piece& piece : pieces_) wanted_ += piece.wanted;
+    for (const CoreDemand& piece : pieces_) wanted_ += piece.wanted;
   }
 
   // Rectangles with columns across and rows along.
@@ -136,12 +136,12 @@ class Cutting {
   }
 
   const int across_, along_;
-  const std::span<const Piece> pieces_;
+  const std::span<const CoreDemand> pieces_;
   double wanted_ = 0;
 };
 
 // 1: every piece has what it wants, in a square.
-double Score(std::span<const Piece> pieces, const std::vector<Rectangle>& rectangles) {
+double Score(std::span<const CoreDemand> pieces, const std::vector<Rectangle>& rectangles) {
   double min_share = 1e30, square = 0;
   for (size_t i = 0; i < pieces.size(); ++i) {
     const Rectangle& r = rectangles[i];
@@ -158,9 +158,9 @@ double HopsBetween(const Rectangle& a, const Rectangle& b) {
          std::abs(a.row + a.rows / 2.0 - b.row - b.rows / 2.0);
 }
 
-std::optional<std::vector<Rectangle>> Tile(const Mesh& mesh, std::span<const Piece> pieces) {
+std::optional<std::vector<Rectangle>> Tile(const Mesh& mesh, std::span<const CoreDemand> pieces) {
   double needed = 0;
-  for (const Piece& piece : pieces) needed += piece.needed;
+  for (const CoreDemand& piece : pieces) needed += piece.needed;
   if (pieces.empty() || needed > mesh.cores()) return std::nullopt;
   std::optional<std::vector<Rectangle>> best;
   double best_score = 0;

@@ -36,7 +36,7 @@ struct Rectangle {
 // Cores between the middles of two rectangles, along the mesh's links.
 double HopsBetween(const Rectangle& a, const Rectangle& b);
 
-struct Piece {
+struct CoreDemand {
   double needed = 0;  // cores, > 0: its rectangle has at least as many
   double wanted = 0;  // >= needed; what the mesh has is shared in this proportion
 };
@@ -44,6 +44,6 @@ struct Piece {
 // One rectangle a piece, in order; none overlap and together they are the mesh. Nothing if no
 // tiling of this sort gives each piece what it needs (it may fail when more than about 99 % of the
 // mesh is needed).
-std::optional<std::vector<Rectangle>> Tile(const Mesh& mesh, std::span<const Piece> pieces);
+std::optional<std::vector<Rectangle>> Tile(const Mesh& mesh, std::span<const CoreDemand> pieces);
 
 }  // namespace waferline::placement

@@ -40,13 +40,13 @@ TEST_CASE("a tiling covers the mesh once and gives each piece what it needs") {
     const int count = Draw(draws, 1, 40);
     const double fill =
         0.3 + 0.75 * draws.Uniform();  // of the mesh that is needed; may be too much
-    std::vector<Piece> pieces;
+    std::vector<CoreDemand> pieces;
     double sum = 0;
     for (int i = 0; i < count; ++i) {
       pieces.push_back({0.05 + draws.Uniform(), 0});
       sum += pieces.back().needed;
     }
-    for (Piece& piece : pieces) {
+    for (CoreDemand& piece : pieces) {
       piece.needed *= fill * mesh.cores() / sum;
       piece.wanted = piece.needed * (1 + draws.Uniform());
     }
@@ -63,7 +63,7 @@ TEST_CASE("a tiling covers the mesh once and gives each piece what it needs") {
 
 TEST_CASE("equal pieces get equal, nearly square rectangles that follow each other") {
   const Mesh mesh{762, 1172};
-  const std::vector<Piece> pieces(20, Piece{40'000, 44'000});
+  const std::vector<CoreDemand> pieces(20, CoreDemand{40'000, 44'000});
   const auto tiling = Tile(mesh, pieces);
   REQUIRE(tiling.has_value());
   for (size_t i = 0; i < tiling->size(); ++i) {
@@ -79,7 +79,8 @@ TEST_CASE("a mesh that is needed to 99 % is still tiled") {
   for (int count = 2; count <= 60; ++count) {
     INFO(count << " pieces");
     const double each = std::floor(0.99 * mesh.cores() / count);
-    CHECK(Tile(mesh, std::vector<Piece>(static_cast<size_t>(count), {each, each})).has_value());
+    CHECK(
+        Tile(mesh, std::vector<CoreDemand>(static_cast<size_t>(count), {each, each})).has_value());
   }
 }
 
