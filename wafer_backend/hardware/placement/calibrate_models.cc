@@ -92,16 +92,9 @@ struct Family {
   }
 };
 
-}  // namespace
-
-absl::StatusOr<Calibration> CalibrateModels(const std::string& name,
-                                            const std::vector<ModelMeasurement>& points,
-                                            const Profile& base, const silicon::WaferSpec& wafer) {
+// What the fit starts from: the kernels of `base` under the vendor's name.
+Profile StartOf(const std::string& name, const Profile& base) {
   const bool launch = name == "vendor-2024";
-  if (!launch && name != "vendor-2025") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("profile \"", name, "\" is not fitted to models: vendor-2024, vendor-2025"));
-  }
   Profile start = base;
   start.name = name;
   start.title =
@@ -116,6 +109,20 @@ absl::StatusOr<Calibration> CalibrateModels(const std::string& name,
     start.tokens_per_step = {2, kMinAccepted, kMaxAccepted, Mark::kUnknown,
                              "accepted tokens a pass; the middle of 1 to 4, a range of ours"};
   }
+  return start;
+}
+
+}  // namespace
+
+absl::StatusOr<Calibration> CalibrateModels(const std::string& name,
+                                            const std::vector<ModelMeasurement>& points,
+                                            const Profile& base, const silicon::WaferSpec& wafer) {
+  const bool launch = name == "vendor-2024";
+  if (!launch && name != "vendor-2025") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("profile \"", name, "\" is not fitted to models: vendor-2024, vendor-2025"));
+  }
+  const Profile start = StartOf(name, base);
   WL_ASSIGN_OR_RETURN(const std::vector<SpeedRow> rows, RowsOf(points));
   Family family{rows, wafer, start};
   WL_RETURN_IF_ERROR(family.PlaceAll());

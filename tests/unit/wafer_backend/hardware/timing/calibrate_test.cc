@@ -56,7 +56,8 @@ TEST_CASE("a fit finds the constants that made its points") {
   for (const double e : calibration->left_out_errors) CHECK(std::abs(e) < 1e-3);
 }
 
-TEST_CASE("each point is predicted by the others within ten per cent, by those of other grids too") {
+TEST_CASE(
+    "each point is predicted by the others within ten per cent, by those of other grids too") {
   const auto points = ReadMeasurements(std::string(WAFERLINE_SOURCE_DIR) + "/deploy/calibration");
   const auto open = CalibrateKernels(points->kernels, Wafers());
   REQUIRE(open.ok());
