@@ -1,19 +1,8 @@
 #include "scheduler/fleet/hardware_faults.h"
 
-#include <algorithm>
 #include <cmath>
 
 namespace waferline::fleet {
-
-double UnitFaults::Add(const placement::Fault& fault, const placement::FaultCost& cost) {
-  if (cost.kv_bytes_lost <= 0 && cost.serving) {
-    slowing.push_back(fault);
-    slowed = cost.slowdown;
-  } else if (cost.serving) {
-    repaired *= std::max(1.0, cost.slowdown / slowed);
-  }
-  return slowed * repaired;
-}
 
 FaultEffect EffectOf(const placement::FaultCost& cost, uint32_t lane, uint32_t index) {
   using Kind = engine::Fault::Kind;
@@ -23,8 +12,8 @@ FaultEffect EffectOf(const placement::FaultCost& cost, uint32_t lane, uint32_t i
                               {.kind = kind, .lane = lane, .index = index, .factor = factor}});
   };
   if (cost.kv_bytes_lost <= 0 && cost.serving) {
-    // Who is under way when links fail waits for the others, once: passes that begin in that time
-    // take as much longer.
+    // A token that is in the pipeline when links fail waits once, until traffic uses the others:
+    // passes that begin in that time take that much longer.
     const double passes = cost.detect_seconds * cost.user_before;
     if (passes > 0) add(0, Kind::kUnitSpeed, cost.slowdown * (1 + passes));
     add(cost.detect_seconds, Kind::kUnitSpeed, cost.slowdown);

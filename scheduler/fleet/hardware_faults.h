@@ -14,12 +14,10 @@
 // long. A repair is a unit that is back (unit_back) and slower by 1 (unit_slow).
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "scheduler/engine/fault.h"
 #include "wafer_backend/base/units.h"
 #include "wafer_backend/hardware/placement/faults.h"
@@ -36,18 +34,6 @@ struct FaultEffect {
   double slowdown = 1;
   double downtime_seconds = 0;  // of the unit, without prefilling again: that is served as load
   std::string story;            // one sentence
-};
-
-// What a unit has been hit by since it was last set to a speed. A value; whoever shares it locks.
-struct UnitFaults {
-  static constexpr size_t kMax = 256;  // that slow; each is looked at for every further one
-
-  std::vector<placement::Fault> slowing;  // for FaultSetting::standing
-  double slowed = 1;                      // by those, together
-  double repaired = 1;                    // by the hops and narrower meshes of repairs, together
-
-  // Takes a fault in, whose cost was computed under `slowing`; the slowdown under everything.
-  double Add(const placement::Fault& fault, const placement::FaultCost& cost);
 };
 
 // Of unit `index` of lane `lane`, on which the fault has this cost. Pure; any thread.

@@ -27,6 +27,16 @@ absl::Status Named(const fleet::LaneConfig& lane, std::string_view field,
       absl::StrCat("model \"", lane.model, "\": ", std::string(field), ": ", status.message()));
 }
 
+absl::StatusOr<Tokens> ContextOf(const LaneConfig& config, const TimedShape& timed) {
+  if (config.context > Tokens()) return config.context;
+  if (!config.computed_file.empty()) {
+    WL_ASSIGN_OR_RETURN(const TimedShape computed, LoadTimedShape(config.computed_file));
+    return computed.context;
+  }
+  if (timed.context > Tokens()) return timed.context;
+  return absl::InvalidArgumentError("is needed: the shape does not say how long a sequence may be");
+}
+
 // Weights and KV of each wafer, as the ledger wants them. A wafer's stages share its SRAM, so its
 // KV is booked as one.
 std::vector<ShardMemory> MemoryOf(const timing::DecodeCosts& costs) {
@@ -61,12 +71,9 @@ absl::StatusOr<std::unique_ptr<LaneDevices>> LaneDevices::Build(const fleet::Lan
   lane->config_ = config;
   const absl::StatusOr<TimedShape> timed = LoadTimedShape(config.shape);
   WL_RETURN_IF_ERROR(Named(config, "shape", timed.status()));
-  lane->context_ = config.context > Tokens() ? config.context : timed->context;
-  if (lane->context_ <= Tokens()) {
-    return Named(
-        config, "context",
-        absl::InvalidArgumentError("is needed: the shape does not say how long a sequence may be"));
-  }
+  const absl::StatusOr<Tokens> context = ContextOf(config, *timed);
+  WL_RETURN_IF_ERROR(Named(config, "context", context.status()));
+  lane->context_ = *context;
   lane->shape_ = timed->shape;
   const emulator::RooflineModel roofline = emulator::RooflineOf(timed->shape);
   lane->kv_bytes_per_token_ = Bytes(static_cast<int64_t>(roofline.kv_bytes_per_token));
@@ -94,7 +101,7 @@ absl::Status LaneDevices::AddWorkers(const emulator::RooflineModel& model) {
                       silicon::LoadHardware(config_.prefill.hardware));
   if (hardware.accelerator() == nullptr) {
     return absl::InvalidArgumentError(
-        absl::StrCat(hardware.name, " is a wafer; a prefill pool is made of accelerators"));
+        absl::StrCat(hardware.name, " is a wafer; prefill workers must be accelerators"));
   }
   const emulator::RooflineHardware worker =
       emulator::RooflineOf(*hardware.accelerator(), config_.prefill.devices_per_worker);
@@ -117,50 +124,44 @@ placement::PlacementTask LaneDevices::TaskOf(const UnitGroup& group) const {
           .bytes_per_kv_value = kFp16Bytes};
 }
 
-void LaneDevices::ForgetFaults(uint32_t unit) {
-  MutexLock lock(&mutex_);
-  faults_.erase(unit);
-}
-
-absl::StatusOr<FaultEffect> LaneDevices::Strike(uint32_t lane, uint32_t unit,
-                                                const placement::Fault& fault, int spare_wafers) {
-  uint32_t first = 0;
+const LaneDevices::UnitGroup* LaneDevices::GroupOf(uint32_t unit) const {
   for (const UnitGroup& group : groups_) {
     const auto units = static_cast<uint32_t>(group.config.units);
-    if (unit - first >= units) {
-      first += units;
-      continue;
-    }
-    if (group.hardware.wafer() == nullptr) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("unit ", unit, " of model \"", config_.model, "\" is no wafer but ",
-                       group.config.hardware, "; what can befall it is unit_lost or unit_slow"));
-    }
-    MutexLock lock(&mutex_);
-    UnitFaults before = faults_[unit];
-    if (before.slowing.size() >= UnitFaults::kMax) {
-      return absl::ResourceExhaustedError(
-          absl::StrCat("unit ", unit, " has been slowed ", UnitFaults::kMax,
-                       " times; set its speed (unit_slow) before it is hit again"));
-    }
-    const placement::FaultSetting setting{.spare_wafers = spare_wafers,
-                                          .prefill_groups = config_.prefill.workers,
-                                          .standing = before.slowing};
-    WL_ASSIGN_OR_RETURN(placement::FaultCost cost,
-                        CostOfFault(TaskOf(group), group.placement,
-                                    *prefill_hardware_.accelerator(), fault, setting));
-    cost.slowdown = before.Add(fault, cost);
-    faults_[unit] = std::move(before);
-    return EffectOf(cost, lane, unit);
+    if (unit < units) return &group;
+    unit -= units;
   }
-  return absl::InvalidArgumentError(absl::StrCat("model \"", config_.model, "\" has ", first,
-                                                 " units, there is no number ", unit));
+  return nullptr;
+}
+
+uint32_t LaneDevices::UnitCount() const {
+  uint32_t units = 0;
+  for (const UnitGroup& group : groups_) units += static_cast<uint32_t>(group.config.units);
+  return units;
+}
+
+absl::StatusOr<placement::FaultCost> LaneDevices::CostOf(uint32_t unit,
+                                                         const placement::Fault& fault,
+                                                         placement::FaultSetting setting) const {
+  const UnitGroup* const group = GroupOf(unit);
+  if (group == nullptr) {
+    return absl::InvalidArgumentError(absl::StrCat("unit index ", unit, " out of range [0, ",
+                                                   UnitCount(), ") of model \"", config_.model,
+                                                   "\""));
+  }
+  if (group->hardware.wafer() == nullptr) {
+    return absl::InvalidArgumentError(absl::StrCat("unit ", unit, " of model \"", config_.model,
+                                                   "\" is a ", group->config.hardware,
+                                                   ", not a wafer; use unit_lost or unit_slow"));
+  }
+  setting.prefill_groups = config_.prefill.workers;
+  return placement::CostOfFault(TaskOf(*group), group->placement, *prefill_hardware_.accelerator(),
+                                fault, setting);
 }
 
 absl::Status LaneDevices::AddUnits(const fleet::DecodeConfig& decode,
                                    const emulator::RooflineModel& model) {
   WL_ASSIGN_OR_RETURN(const silicon::Hardware hardware, silicon::LoadHardware(decode.hardware));
-  UnitGroup group{.config = decode};
+  UnitGroup group{.config = decode, .hardware = hardware};
   int devices = decode.devices_per_unit;
   std::string profile_label;
   if (hardware.wafer() != nullptr) {
@@ -168,7 +169,6 @@ absl::Status LaneDevices::AddUnits(const fleet::DecodeConfig& decode,
       return absl::InvalidArgumentError("devices_per_unit has no effect on a wafer; leave it out");
     }
     WL_ASSIGN_OR_RETURN(group.profile, timing::LoadProfile(decode.profile));
-    group.hardware = hardware;
     const placement::PlacementTask task = TaskOf(group);
     WL_ASSIGN_OR_RETURN(group.placement, placement::Place(task));
     const timing::DecodeCosts costs = placement::SpeedOf(task, group.placement).costs;
@@ -215,8 +215,7 @@ engine::LaneSpec LaneDevices::Spec(ValueSource* values,
                             .cache_tokens = config_.prefill.cache_tokens,
                             .memory_tokens = config_.prefill.memory_tokens});
   }
-  int units = 0;
-  for (const UnitGroup& group : groups_) units += group.config.units;
+  const auto units = static_cast<int64_t>(UnitCount());
   size_t link = 0;
   for (const UnitGroup& group : groups_) {
     for (int i = 0; i < group.config.units; ++i, ++link) {

@@ -1,9 +1,8 @@
 // The emulated devices of one model, built from its configuration: prefill workers, decode units,
-// links. Owner: whoever built it (server/app, the offline simulation); must outlive the engine, and
-// the timeline must outlive it.
+// links. Owner: what built it (server/app, scheduler/simulator); must outlive the engine, and the
+// timeline must outlive it. Const calls: any thread.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,10 +11,8 @@
 #include "absl/status/statusor.h"
 #include "scheduler/engine/lane.h"
 #include "scheduler/fleet/config/lane_config.h"
-#include "scheduler/fleet/hardware_faults.h"
 #include "wafer_backend/api/devices.h"
 #include "wafer_backend/api/values.h"
-#include "wafer_backend/base/mutex.h"
 #include "wafer_backend/base/timeline.h"
 #include "wafer_backend/emulator/roofline.h"
 #include "wafer_backend/hardware/placement/faults.h"
@@ -50,16 +47,13 @@ class LaneDevices {
   const Power& worker_power() const { return worker_power_; }
   std::vector<Power> UnitPower() const;  // in the order of LaneSpec::units
 
-  // What a hardware fault does to one of the units (all groups counted through), beside those that
-  // hit it before; `lane` is the engine's number of this lane. InvalidArgument names what is out of
-  // range, or says that the unit is no wafer; ResourceExhausted after UnitFaults::kMax that slow.
-  // Neither counts. Any thread.
-  absl::StatusOr<FaultEffect> Strike(uint32_t lane, uint32_t unit, const placement::Fault& fault,
-                                     int spare_wafers);
-  // Whoever sets a unit's speed has repaired it, or says all there is to say of it. Any thread.
-  void ForgetFaults(uint32_t unit);
+  // What a hardware fault costs unit `unit` (all groups counted through); of `setting` the prefill
+  // groups are this lane's. InvalidArgument names what is out of range, or says that the unit is
+  // not a wafer.
+  absl::StatusOr<placement::FaultCost> CostOf(uint32_t unit, const placement::Fault& fault,
+                                              placement::FaultSetting setting) const;
 
-  // "llama-3.1-8b on 1 x wse-3 (vendor-2024), prefill on 2 x h100": what clients are told.
+  // "llama-3.1-8b on 1 x wse-3 (vendor-2024), prefill on 2 x h100": what clients are shown.
   const std::string& label() const { return label_; }
   Tokens context() const { return context_; }
 
@@ -81,6 +75,9 @@ class LaneDevices {
   absl::Status AddUnits(const fleet::DecodeConfig& decode, const emulator::RooflineModel& model);
 
   placement::PlacementTask TaskOf(const UnitGroup& group) const;
+  // Of the decode units in the groups' order; null if there are not so many.
+  const UnitGroup* GroupOf(uint32_t unit) const;
+  uint32_t UnitCount() const;
 
   fleet::LaneConfig config_;
   timing::ModelShape shape_;
@@ -92,8 +89,6 @@ class LaneDevices {
   Power worker_power_;
   std::vector<UnitGroup> groups_;
   std::vector<std::unique_ptr<KvLink>> links_;  // one, or one a unit
-  Mutex mutex_;
-  std::map<uint32_t, UnitFaults> faults_ ABSL_GUARDED_BY(mutex_);  // of units that were hit
 };
 
 }  // namespace waferline::fleet

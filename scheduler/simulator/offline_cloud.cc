@@ -1,9 +1,11 @@
 #include "scheduler/simulator/offline_cloud.h"
 
 #include <algorithm>
+#include <deque>
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
+#include "scheduler/fleet/live_faults.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::simulator {
@@ -16,32 +18,37 @@ absl::StatusOr<std::unique_ptr<OfflineCloud>> OfflineCloud::Build(
     WL_ASSIGN_OR_RETURN(auto devices, fleet::LaneDevices::Build(lane, &cloud->timeline_));
     cloud->lanes_.push_back(std::move(devices));
   }
-  // In the order in which they hit: what a fault does depends on those before it.
-  std::vector<size_t> order(config.faults.size());
+  WL_RETURN_IF_ERROR(cloud->PlanFaults());
+  return cloud;
+}
+
+absl::Status OfflineCloud::PlanFaults() {
+  std::deque<fleet::LiveFaults> live;
+  for (uint32_t lane = 0; lane < lanes_.size(); ++lane) live.emplace_back(lanes_[lane].get(), lane);
+  // By rising time: what a fault does depends on those before it.
+  std::vector<size_t> order(config_.faults.size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return config.faults[a].at < config.faults[b].at; });
+  std::stable_sort(order.begin(), order.end(), [this](size_t a, size_t b) {
+    return config_.faults[a].at < config_.faults[b].at;
+  });
   for (const size_t number : order) {
-    const fleet::FaultConfig& fault = config.faults[number];
+    const fleet::FaultConfig& fault = config_.faults[number];
     const engine::Fault& of = fault.fault;
     if (!fault.hardware.has_value()) {
-      if (of.kind == engine::Fault::Kind::kUnitSpeed) {
-        cloud->lanes_.at(of.lane)->ForgetFaults(of.index);
-      }
-      cloud->faults_.push_back({fault.at, of});
+      if (of.kind == engine::Fault::Kind::kUnitSpeed) live.at(of.lane).Forget(of.index);
+      faults_.push_back({fault.at, of});
       continue;
     }
-    const auto effect =
-        cloud->lanes_.at(of.lane)->Strike(of.lane, of.index, *fault.hardware, fault.spare_wafers);
+    const auto effect = live.at(of.lane).Inject(of.index, *fault.hardware, fault.spare_wafers);
     if (!effect.ok()) {
       return absl::Status(effect.status().code(),
                           absl::StrCat("fault ", number, ": ", effect.status().message()));
     }
     for (const fleet::TimedChange& change : effect->changes) {
-      cloud->faults_.push_back({fault.at + change.after, change.fault});
+      faults_.push_back({fault.at + change.after, change.fault});
     }
   }
-  return cloud;
+  return absl::OkStatus();
 }
 
 std::vector<engine::LaneSpec> OfflineCloud::Lanes() const {

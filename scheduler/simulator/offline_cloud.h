@@ -30,6 +30,9 @@ class OfflineCloud {
 
  private:
   OfflineCloud() = default;
+  // Turns the configuration's faults into changes of the units.
+  absl::Status PlanFaults();
+
   fleet::FleetConfig config_;
   std::vector<TimedFault> faults_;
   Timeline timeline_;

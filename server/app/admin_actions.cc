@@ -105,7 +105,7 @@ absl::StatusOr<std::vector<fleet::TimedChange>> AdminActions::ChangesOf(
   const auto number = static_cast<uint32_t>(lane);
   if (!order.hardware.has_value()) {
     if (order.kind == engine::Fault::Kind::kUnitSpeed) {
-      cloud_->devices(lane).ForgetFaults(order.index);
+      cloud_->live_faults(lane).Forget(order.index);
     }
     return std::vector<fleet::TimedChange>{{Nanoseconds(),
                                             {.kind = order.kind,
@@ -116,8 +116,8 @@ absl::StatusOr<std::vector<fleet::TimedChange>> AdminActions::ChangesOf(
   }
   WL_ASSIGN_OR_RETURN(const placement::Fault fault, HardwareFaultOf(*order.hardware));
   WL_ASSIGN_OR_RETURN(fleet::FaultEffect effect,
-                      cloud_->devices(lane).Strike(number, order.index, fault,
-                                                   static_cast<int>(order.hardware->spare_wafers)));
+                      cloud_->live_faults(lane).Inject(
+                          order.index, fault, static_cast<int>(order.hardware->spare_wafers)));
   return std::move(effect.changes);
 }
 

@@ -54,6 +54,8 @@ absl::StatusOr<std::unique_ptr<Cloud>> Cloud::Build(const config::ServerConfig& 
     served.push_back(hosted.served);
     metered.push_back(Metered(hosted));
     lanes.push_back(hosted.Lane());
+    cloud->live_faults_.emplace_back(hosted.devices.get(),
+                                     static_cast<uint32_t>(cloud->models_.size()));
     cloud->models_.push_back(std::move(hosted));
   }
   cloud->catalog_ = std::make_unique<text::ModelCatalog>(std::move(served));

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "scheduler/engine/engine.h"
 #include "scheduler/fleet/fault_script.h"
+#include "scheduler/fleet/live_faults.h"
 #include "server/app/hosted_model.h"
 #include "server/config/server_config.h"
 #include "server/metrics/exposition.h"
@@ -46,9 +48,8 @@ class Cloud {
   std::vector<metrics::ComputeFigures> compute() const;
   // The lane of a model; -1 if there is none.
   int LaneOf(const std::string& model) const;
-  fleet::LaneDevices& devices(int lane) const {
-    return *models_.at(static_cast<size_t>(lane)).devices;
-  }
+  // Of a lane's units; any thread.
+  fleet::LiveFaults& live_faults(int lane) { return live_faults_.at(static_cast<size_t>(lane)); }
   fleet::FaultScript& fault_script() { return fault_script_; }  // the engine's thread only
 
   // Refuses new requests, lets those in flight finish within the configured bound, aborts the rest.
@@ -63,6 +64,7 @@ class Cloud {
   std::unique_ptr<LateWaker> waker_;
   std::unique_ptr<metrics::Exposition> exposition_;
   std::vector<HostedModel> models_;
+  std::deque<fleet::LiveFaults> live_faults_;  // by lane
   std::unique_ptr<text::ModelCatalog> catalog_;
   std::unique_ptr<runtime::EngineThread> thread_;
   std::unique_ptr<engine::Engine> engine_;
