@@ -1,0 +1,43 @@
+#include "scheduler/fleet/timed_shape.h"
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <string>
+
+#include "wafer_backend/base/files.h"
+
+namespace waferline::fleet {
+namespace {
+
+TEST_CASE("a model is a shape's name, a YAML file, a config.json or a GGUF file") {
+  const std::string deploy = std::string(WAFERLINE_SOURCE_DIR) + "/deploy/";
+  const auto named = LoadTimedShape("llama-3.1-8b");
+  const auto yaml = LoadTimedShape(deploy + "model-shapes/llama-3.1-8b.yaml");
+  REQUIRE(named.ok());
+  REQUIRE(yaml.ok());
+  CHECK(named->shape.layers == 32);
+  CHECK(yaml->shape.hidden == named->shape.hidden);
+  CHECK(named->context == Tokens());
+
+  const std::string json = std::filesystem::temp_directory_path() / "waferline_timed_shape.json";
+  REQUIRE(WriteFile(json,
+                    "{\"num_hidden_layers\": 2, \"hidden_size\": 64, \"num_attention_heads\": 4, "
+                    "\"intermediate_size\": 128, \"vocab_size\": 100}")
+              .ok());
+  const auto hugging_face = LoadTimedShape(json);
+  INFO(hugging_face.status().message());
+  REQUIRE(hugging_face.ok());
+  CHECK(hugging_face->shape.head_dim == 16);
+
+  const auto gguf = LoadTimedShape(deploy + "models/demo.gguf");
+  INFO(gguf.status().message());
+  REQUIRE(gguf.ok());
+  CHECK(gguf->shape.layers > 0);
+  CHECK(gguf->context > Tokens());
+
+  CHECK(LoadTimedShape("no-such-model").status().code() == absl::StatusCode::kNotFound);
+  CHECK(!LoadTimedShape("gone.gguf").ok());
+}
+
+}  // namespace
+}  // namespace waferline::fleet
