@@ -9,6 +9,8 @@
 #include <memory>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "scheduler/fleet/config/fleet_config.h"
 #include "scheduler/simulator/both.h"
 #include "scheduler/simulator/offline_cloud.h"
@@ -35,6 +37,18 @@ std::string HashText(const std::string& text) {
   char out[17];
   std::snprintf(out, sizeof(out), "%016lx", static_cast<unsigned long>(hash));
   return out;
+}
+
+std::vector<std::string> NotesOf(const OfflineInput& input, const fleet::FleetConfig& fleet) {
+  const std::string& model =
+      input.settings.model.empty() ? fleet.models.front().model : input.settings.model;
+  const auto name = [](std::string* out, const fleet::LaneConfig& lane) {
+    out->append(lane.model);
+  };
+  return {absl::StrCat(input.config_name, " is a server's configuration; not simulated: ",
+                       absl::StrJoin(fleet.not_simulated, ", ")),
+          absl::StrCat("models: ", absl::StrJoin(fleet.models, ", ", name),
+                       "; requests that name none are for ", model)};
 }
 
 // The files that a run writes, and the observers that write them.
@@ -84,6 +98,7 @@ absl::StatusOr<OfflineResult> RunOffline(const OfflineInput& input, const Offlin
   options.speed_up = settings.speed_up;
   options.repeat = settings.repeat;
   options.seed = settings.seed;
+  options.default_model = settings.model;
   options.objectives = settings.objectives;
   options.observer = writers.observer();
 
@@ -104,6 +119,10 @@ absl::StatusOr<OfflineResult> RunOffline(const OfflineInput& input, const Offlin
   boost::json::object& receipt = out.report["receipt"].as_object();
   receipt["config_hash"] = HashText(input.config);
   receipt["version"] = settings.program_version;
+  if (!fleet.not_simulated.empty()) {
+    receipt["not_simulated"] = boost::json::value_from(fleet.not_simulated);
+    out.notes = NotesOf(input, fleet);
+  }
   boost::json::array labels;
   for (const std::string& label : cloud->Labels()) labels.emplace_back(label);
   out.report["fleet"] = std::move(labels);

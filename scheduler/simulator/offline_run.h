@@ -22,6 +22,7 @@ struct OfflineSettings {
   double speed_up = 1;
   uint32_t repeat = 1;
   uint64_t seed = 0;
+  std::string model;  // of requests that name none; "": the fleet's first
   LatencyObjectives objectives;
   std::string program_version;  // for the receipt
 };
@@ -50,6 +51,7 @@ struct OfflineInput {
 struct OfflineResult {
   boost::json::object report;  // with its receipt and what the run itself took
   Report raw;
+  std::vector<std::string> notes;  // for the user: what of the configuration had no effect
 };
 
 // InvalidArgument names the field of the configuration, or what of the trace does not fit the

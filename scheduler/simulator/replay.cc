@@ -6,9 +6,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "scheduler/simulator/both.h"
 #include "scheduler/simulator/length_source.h"
 #include "wafer_backend/base/seeded_stream.h"
+#include "wafer_backend/base/status.h"
 
 namespace waferline::simulator {
 namespace {
@@ -55,6 +57,7 @@ class ReplayRun final : public Replay, private EventTarget {
     return begin_ + ArrivalOf(*trace_, index, options_.speed_up);
   }
   void Offer();
+  absl::Status NameModels(const std::vector<engine::LaneSpec>& lanes);
   absl::Status CheckFaults();
 
   const ReplayOptions options_;
@@ -96,18 +99,7 @@ absl::Status ReplayRun::Start(std::vector<engine::LaneSpec> lanes) {
     lane.values = &source_;
     lane.keep_ids = false;
   }
-  for (const std::string& model : trace_->models) {
-    const auto it = std::find_if(lanes.begin(), lanes.end(),
-                                 [&](const auto& lane) { return lane.model == model; });
-    const bool used =
-        std::any_of(trace_->requests.begin(), trace_->requests.end(),
-                    [&](const TraceRequest& r) { return trace_->models[r.model] == model; });
-    if (it == lanes.end() && !model.empty() && used) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("the trace asks for model \"", model, "\", which the fleet does not serve"));
-    }
-    models_.push_back(model.empty() ? lanes.front().model : model);
-  }
+  WL_RETURN_IF_ERROR(NameModels(lanes));
   for (const std::string& tenant : trace_->tenants) salts_.push_back(SaltOf(tenant, ""));
   lanes_ = lanes;
   engine::EngineObserver* observer = &tally_;
@@ -122,6 +114,30 @@ absl::Status ReplayRun::Start(std::vector<engine::LaneSpec> lanes) {
     timeline_->Schedule(begin_ + options_.faults[i].at, Priority::kFault, this, i + 1);
   }
   timeline_->Schedule(ArrivalAt(0), Priority::kArrival, this, kArrival);
+  return absl::OkStatus();
+}
+
+absl::Status ReplayRun::NameModels(const std::vector<engine::LaneSpec>& lanes) {
+  const auto check = [&lanes](const std::string& model) {
+    const bool served = std::any_of(lanes.begin(), lanes.end(),
+                                    [&](const auto& lane) { return lane.model == model; });
+    if (served) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        absl::StrCat("model \"", model, "\" must be one of the fleet's: ",
+                     absl::StrJoin(lanes, ", ", [](std::string* out, const engine::LaneSpec& lane) {
+                       out->append(lane.model);
+                     })));
+  };
+  std::string unnamed = options_.default_model;
+  if (unnamed.empty()) unnamed = lanes.front().model;
+  WL_RETURN_IF_ERROR(check(unnamed));
+  for (const std::string& model : trace_->models) {
+    const bool used =
+        std::any_of(trace_->requests.begin(), trace_->requests.end(),
+                    [&](const TraceRequest& r) { return trace_->models[r.model] == model; });
+    if (used && !model.empty()) WL_RETURN_IF_ERROR(check(model));
+    models_.push_back(model.empty() ? unnamed : model);
+  }
   return absl::OkStatus();
 }
 

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -26,10 +27,11 @@ struct ReplayOptions {
   double speed_up = 1;  // arrivals come this many times as densely
   uint32_t repeat = 1;  // the trace this many times, one after the other, each with new prompts
   uint64_t seed = 0;    // of the requests' random streams (speculation)
+  std::string default_model;  // of requests that name none; "": the first lane's
   LatencyObjectives objectives;
   std::vector<TimedFault> faults;
   engine::EngineOptions engine;
-  // Also told everything the report is told; may be null.
+  // Observes everything that the report is made of; may be null.
   engine::EngineObserver* observer = nullptr;
 };
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "scheduler/fleet/config/fleet_config.h"
 #include "scheduler/fleet/config/lane_config.h"
 #include "wafer_backend/base/units.h"
 
@@ -36,9 +37,9 @@ struct ApiKeyConfig {
 };
 
 struct LimitsConfig {
-  uint32_t max_sequences = 4096;  // in the engine at once
-  uint32_t mailbox = 4096;        // requests on their way to the engine
-  int64_t body_bytes = 4 << 20;   // of an HTTP request or gRPC message
+  uint32_t max_sequences = fleet::kServerMaxSequences;  // in the engine at once
+  uint32_t mailbox = 4096;                              // requests on their way to the engine
+  int64_t body_bytes = 4 << 20;                         // of an HTTP request or gRPC message
   uint32_t connections = 4096;
   Nanoseconds drain = Seconds(30);  // after SIGTERM, before what is in flight is aborted
 };

@@ -96,6 +96,7 @@ absl::Status Sim(const Arguments& arguments) {
     });
   }
   WL_RETURN_IF_ERROR(run.status());
+  for (const std::string& note : run->notes) fprintf(stderr, "note: %s\n", note.c_str());
   if (workload.skipped > 0) run->report["skipped_lines"] = workload.skipped;
   if (workload.trace.block_tokens > 0) {
     run->report["prefix_cache"].as_object()["hit_share_of_an_infinite_cache"] =

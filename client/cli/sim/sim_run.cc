@@ -107,8 +107,12 @@ std::vector<Flag> TraceFlags() {
 
 std::vector<Flag> WorkloadFlags() {
   std::vector<Flag> flags = TraceFlags();
-  flags.insert(flags.begin(), TextFlag("config", "FLEET.yaml",
-                                       "the fleet: models, their hardware, scheduling, faults"));
+  flags.insert(
+      flags.begin(),
+      TextFlag("config", "FLEET.yaml",
+               "a fleet (models, hardware, scheduling, faults), or a server's configuration"));
+  flags.push_back(
+      TextFlag("model", "NAME", "for requests that name none; the configuration's first one"));
   flags.push_back(IntegerFlag("repeat", "N",
                               "the workload N times, one after the other, with new prompts", 1, 1,
                               1'000'000));
@@ -130,6 +134,7 @@ absl::StatusOr<simulator::OfflineSettings> ReadSettings(const Arguments& argumen
   settings.speed_up = arguments.Number("speed-up");
   settings.repeat = static_cast<uint32_t>(arguments.Integer("repeat"));
   settings.seed = static_cast<uint64_t>(arguments.Integer("seed"));
+  if (arguments.Has("model")) settings.model = arguments.Text("model");
   settings.program_version = WAFERLINE_VERSION;
   if (arguments.Has("goodput")) {
     const auto objectives = ParseLatencyObjectives(arguments.Text("goodput"));

@@ -80,7 +80,7 @@ FaultConfig ReadFault(YamlForm form, const std::vector<LaneConfig>& models) {
       out.fault.lane = static_cast<uint32_t>(i);
       known = true;
     }
-    if (!known) form.AddError("model", "is none of this fleet's");
+    if (!known) form.AddError("model", "must be one of the fleet's models");
   } else if (models.size() > 1) {
     form.AddError("model", "is needed: the fleet serves several");
   }
@@ -108,6 +108,15 @@ FaultConfig ReadFault(YamlForm form, const std::vector<LaneConfig>& models) {
   return out;
 }
 
+// Of where a server's tokens come from, offline only their model's context counts.
+void ReadTokens(YamlForm form, const std::filesystem::path& folder, LaneConfig* lane) {
+  const bool computed = TextOr(form, "from", "shards") != "cheap";
+  const std::string file = form.Text("file");
+  if (computed && lane->context == Tokens()) {
+    lane->computed_file = (folder / file).lexically_normal().string();
+  }
+}
+
 }  // namespace
 
 std::optional<FaultKind> HardwareFaultNamed(std::string name) {
@@ -123,17 +132,29 @@ absl::StatusOr<FleetConfig> ParseFleetConfig(const std::string& name, std::strin
   YamlFile file(name, yaml);
   YamlForm root = file.root();
   FleetConfig out;
-  out.max_sequences =
-      static_cast<uint32_t>(root.IntegerOr("max_sequences", out.max_sequences, 1, 1 << 22));
-  out.idle_power_share = PlainOr(root, "idle_power_share", out.idle_power_share, Range{0, 1});
   std::set<std::string> names;
   for (YamlForm& form : root.List("models")) {
     LaneConfig lane = ReadLane(form, folder);
+    if (form.Has("tokens")) ReadTokens(form.Map("tokens"), folder, &lane);
+    if (form.Has("tokens")) {
+      out.not_simulated.push_back(absl::StrCat("models[", out.models.size(), "].tokens"));
+    }
     if (!names.insert(lane.model).second) form.AddError("name", "is used by another model");
     form.RefuseOthers();
     out.models.push_back(std::move(lane));
   }
   if (root.Has("models") && out.models.empty()) root.AddError("models", "needs at least one entry");
+  for (const char* field : {"listen", "clock", "limits", "flat_errors", "api_keys"}) {
+    if (root.Has(field)) out.not_simulated.emplace_back(field);
+  }
+  if (!out.not_simulated.empty()) out.max_sequences = kServerMaxSequences;
+  if (root.Has("limits")) {
+    out.max_sequences = static_cast<uint32_t>(
+        root.Map("limits").IntegerOr("max_sequences", out.max_sequences, 1, 1 << 20));
+  }
+  out.max_sequences =
+      static_cast<uint32_t>(root.IntegerOr("max_sequences", out.max_sequences, 1, 1 << 22));
+  out.idle_power_share = PlainOr(root, "idle_power_share", out.idle_power_share, Range{0, 1});
   if (root.Has("faults")) {
     for (YamlForm& form : root.List("faults")) {
       out.faults.push_back(ReadFault(std::move(form), out.models));

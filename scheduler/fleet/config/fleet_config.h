@@ -1,5 +1,6 @@
 // The file that `waferctl sim --config` reads: a fleet for offline runs. The same `models:` as a
-// server's, without where tokens come from, and a script of faults.
+// server's, and a script of faults. A server's file is taken as well: what has no meaning offline
+// is named, and its contents are waferd's to check.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +30,9 @@ struct FaultConfig {
   int spare_wafers = 1;  // that stand by when a wafer is lost
 };
 
+// In the engine at once, unless a server's file says otherwise (limits.max_sequences).
+inline constexpr uint32_t kServerMaxSequences = 4096;
+
 struct FleetConfig {
   std::vector<LaneConfig> models;
   uint32_t max_sequences = 16384;  // in the engine at once
@@ -36,6 +40,8 @@ struct FleetConfig {
   // (?): a parameter; half is the order of servers that are not power-gated.
   double idle_power_share = 0.5;
   std::vector<FaultConfig> faults;
+  // Of a server's file, what has no effect offline: "listen", "models[0].tokens".
+  std::vector<std::string> not_simulated;
 };
 
 // A field of the file by its path, "models.0.prefill.workers", and the text that replaces its

@@ -48,7 +48,8 @@ struct LaneConfig {
   std::string model;  // the name that clients use
   // What is timed: a name of deploy/model-shapes, or a path to a shape file, config.json or GGUF.
   std::string shape;
-  Tokens context{0};  // at most; 0: what the shape says
+  Tokens context{0};          // at most; 0: what `computed_file` or else the shape says
+  std::string computed_file;  // GGUF that tokens are computed from; "": none, or not looked at
   PrefillConfig prefill;
   std::vector<DecodeConfig> decode;
   LinkConfig link;

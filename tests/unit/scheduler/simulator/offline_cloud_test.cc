@@ -126,13 +126,83 @@ faults:
   - {at_s: 1, fault: unit_gone}
   - {at_s: 1, fault: unit_lost, factor: 3}
   - {at_s: 1, fault: unit_lost, model: other}
-clock: {stepped: true}
+clocks: {stepped: true}
 )");
   REQUIRE(!config.ok());
-  for (const char* part :
-       {"fleet.yaml:5", "worker", "at_s", "unit_gone", "factor", "none of this fleet's", "clock"}) {
+  for (const char* part : {"fleet.yaml:5", "worker", "at_s", "unit_gone", "factor",
+                           "must be one of the fleet's models", "clocks"}) {
     REQUIRE(Has(config.status(), part));
   }
+}
+
+TEST_CASE("a server's file is a fleet's, and what has no effect offline is named") {
+  const std::string server = std::string(R"(
+listen: {http_port: 0}
+clock: {kind: stepped}
+api_keys: [{key: k, tenant: t}]
+limits: {max_sequences: 99, mailbox: 7}
+models:
+  - name: chat
+    shape: llama-3.1-8b
+    prefill: {hardware: h100}
+    decode: [{hardware: wse-3, profile: vendor-2024}]
+    tokens: {from: shards, file: ../models/demo.gguf, shards: 2}
+  - name: other
+    shape: llama-3.1-8b
+    context: 4096
+    prefill: {hardware: h100}
+    decode: [{hardware: wse-3, profile: vendor-2024}]
+    tokens: {from: cheap, file: absent.gguf}
+)");
+  const std::string name = std::string(WAFERLINE_SOURCE_DIR) + "/deploy/config/server.yaml";
+  const auto config = fleet::ParseFleetConfig(name, server);
+  INFO(config.status().message());
+  REQUIRE(config.ok());
+  REQUIRE(config->not_simulated == std::vector<std::string>{"models[0].tokens", "models[1].tokens",
+                                                            "listen", "clock", "limits",
+                                                            "api_keys"});
+  REQUIRE(config->max_sequences == 99);
+  const auto cloud = OfflineCloud::Build(*config);
+  INFO(cloud.status().message());
+  REQUIRE(cloud.ok());
+  REQUIRE((*cloud)->Lanes()[0].context == 1024);  // as the file of its tokens says
+  REQUIRE((*cloud)->Lanes()[1].context == 4096);
+
+  const auto unknown = fleet::ParseFleetConfig(name, server + "listens: {}\n");
+  REQUIRE(Has(unknown.status(), "server.yaml:18: listens: is not known here"));
+  REQUIRE(fleet::ParseFleetConfig("fleet.yaml", kFleet)->not_simulated.empty());
+}
+
+TEST_CASE("requests that name no model are for the first one, or for the one that is named") {
+  std::string fleet_text = kFleet;
+  fleet_text = fleet_text.substr(0, fleet_text.find("faults:"));
+  std::string second = fleet_text.substr(fleet_text.find("  - name: chat"));
+  second.replace(second.find("chat"), 4, "code");
+  fleet_text += second;
+  const auto config = fleet::ParseFleetConfig("fleet.yaml", fleet_text);
+  INFO(config.status().message());
+  REQUIRE(config.ok());
+  Workload workload;
+  workload.requests = 20;
+  const Trace trace = *Generate(workload);
+  const auto tokens = [&](const std::string& model) -> absl::StatusOr<std::vector<uint64_t>> {
+    const auto cloud = OfflineCloud::Build(*config);
+    ReplayOptions options = (*cloud)->Options();
+    options.default_model = model;
+    auto run = Replay::Create(options, (*cloud)->timeline(), (*cloud)->Lanes(), &trace);
+    if (!run.ok()) return run.status();
+    while ((*run)->Advance(Seconds(1))) continue;
+    std::vector<uint64_t> prefilled(2);
+    for (const DeviceUse& device : (*run)->MakeReport((*cloud)->Power()).devices) {
+      if (device.kind == "prefill") prefilled[device.model == "code"] += device.tokens;
+    }
+    return prefilled;
+  };
+  REQUIRE((*tokens(""))[0] > 0);
+  REQUIRE((*tokens(""))[1] == 0);
+  REQUIRE((*tokens("code"))[0] == 0);
+  REQUIRE((*tokens("code"))[1] == (*tokens("chat"))[0]);
+  REQUIRE(Has(tokens("gone").status(), "\"gone\" must be one of the fleet's: chat, code"));
 }
 
 TEST_CASE("fields are replaced by path, and a path to nowhere is an error") {
