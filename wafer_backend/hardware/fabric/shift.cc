@@ -45,11 +45,12 @@ int Previous(int i, int n) {
   return i;
 }
 
-void AddRing(int i, int n, const RingBuffers& ring, int length, std::vector<Operation>* step) {
+void AddRing(const CollectiveSize& size, int i, const RingBuffers& ring,
+             std::vector<Operation>* step) {
   const uint8_t gives = static_cast<uint8_t>(ColourOf(i, ring.first_colour));
-  const uint8_t takes = static_cast<uint8_t>(ColourOf(Previous(i, n), ring.first_colour));
-  step->push_back({Kind::kSend, takes, gives, ring.send_from, length});
-  step->push_back({Kind::kReceive, takes, gives, ring.receive_at, length});
+  const uint8_t takes = static_cast<uint8_t>(ColourOf(Previous(i, size.side), ring.first_colour));
+  step->push_back({Kind::kSend, takes, gives, ring.send_from, size.length});
+  step->push_back({Kind::kReceive, takes, gives, ring.receive_at, size.length});
 }
 
 // Memory: the row's tile and the column's, each twice, for the step under way and the next.
@@ -65,8 +66,8 @@ void LayShifts(const CollectiveSize& size, int compute_cycles, Fabric* fabric) {
       for (int step = 0; step < n; ++step) {
         const int from = step % 2 * 2 * l, to = 2 * l - from;
         std::vector<Operation> operations;
-        AddRing(column, n, {0, from, to}, l, &operations);
-        AddRing(row, n, {4, from + l, to + l}, l, &operations);
+        AddRing(size, column, {0, from, to}, &operations);
+        AddRing(size, row, {4, from + l, to + l}, &operations);
         if (compute_cycles > 0) operations.push_back({Kind::kCompute, 0, 0, 0, compute_cycles});
         program.steps.push_back(std::move(operations));
         // Steps come in pairs; an even number of them is a loop.

@@ -71,7 +71,11 @@ class Cutting {
     std::vector<Rectangle> out;
     int at = 0;
     for (size_t b = 0; b < bands.size(); ++b) {
-      CutBand(bands[b], at, widths[b], b % 2 == 1, &out);
+      for (Rectangle& r : CutBand(bands[b], widths[b])) {
+        r.column = at;
+        if (b % 2 == 1) r.row = along_ - r.row - r.rows;  // back, so that neighbours stay close
+        out.push_back(r);
+      }
       at += widths[b];
     }
     return out;
@@ -122,17 +126,19 @@ class Cutting {
     return low;
   }
 
-  void CutBand(const Band& band, int at, int width, bool backwards,
-               std::vector<Rectangle>* out) const {
+  // At column 0, downwards.
+  std::vector<Rectangle> CutBand(const Band& band, int width) const {
     std::vector<Claim> claims;
     for (size_t i = band.begin; i < band.end; ++i) {
       claims.push_back({std::max(1, LinesFor(pieces_[i].needed, width)), pieces_[i].wanted});
     }
+    std::vector<Rectangle> out;
     int line = 0;
     for (const int lines : Share(along_, claims)) {
-      out->push_back({at, backwards ? along_ - line - lines : line, width, lines});
+      out.push_back({0, line, width, lines});
       line += lines;
     }
+    return out;
   }
 
   const int across_, along_;
