@@ -25,8 +25,6 @@ std::string Row(const char* name, const Summary& summary) {
                          summary.median, summary.p90, summary.p99, summary.max);
 }
 
-double Ms(Nanoseconds duration) { return duration.as_double() * 1e-6; }
-
 }  // namespace
 
 json::object ToJson(const LoadReport& report) {

@@ -9,8 +9,6 @@
 namespace waferline::load {
 namespace {
 
-double Ms(Nanoseconds duration) { return duration.as_double() * 1e-6; }
-
 // The client counts as late if its lag would show in the first token's latency.
 constexpr double kLagShare = 0.1;
 constexpr double kLagFloorMs = 1.0;

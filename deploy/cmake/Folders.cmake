@@ -1,7 +1,34 @@
 # The folder is the architecture: one library per folder, named after its path (wafer_backend/base -> wl_wafer_backend_base).
 
-# wl_folder([SOURCES file...] DEPS target...): the library of this folder, header-only without SOURCES. lint.sources checks that
-# every source of a folder is listed. DEPS are folder paths (wafer_backend/base) or imported targets (absl::status).
+# wl_batched(OUT TARGET file...): what to compile for these sources. With WAFERLINE_UNITY up to 16 files of the folder are one
+# translation unit, so headers are parsed and templates made once for all of them. They are included by their path from the
+# source root, so that the compiler cache serves clones in other folders. A generated file (absolute path) stays alone.
+function(wl_batched out target)
+  set(mine ${ARGN})
+  set(result ${ARGN})
+  list(FILTER mine EXCLUDE REGEX "^/")
+  list(LENGTH mine count)
+  if(WAFERLINE_UNITY AND count GREATER 1)
+    list(FILTER result INCLUDE REGEX "^/")
+    file(RELATIVE_PATH path ${CMAKE_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
+    math(EXPR batches "(${count} + 15) / 16")
+    math(EXPR size "(${count} + ${batches} - 1) / ${batches}")
+    foreach(batch RANGE 1 ${batches})
+      list(SUBLIST mine 0 ${size} files)
+      list(REMOVE_ITEM mine ${files})
+      list(TRANSFORM files REPLACE "(.+)" "#include \"${path}/\\1\"\n")
+      list(JOIN files "" text)
+      set(file ${CMAKE_CURRENT_BINARY_DIR}/${target}_${batch}.cc)
+      file(CONFIGURE OUTPUT ${file} CONTENT "${text}" @ONLY)
+      list(APPEND result ${file})
+    endforeach()
+  endif()
+  set(${out} ${result} PARENT_SCOPE)
+endfunction()
+
+# wl_folder([SEPARATE] [SOURCES file...] DEPS target...): the library of this folder, header-only without SOURCES. lint.sources
+# checks that every source of a folder is listed. DEPS are folder paths (wafer_backend/base) or imported targets (absl::status).
+# SEPARATE: each file is its own translation unit always.
 function(wl_targets_of out)
   set(result "")
   foreach(dep ${ARGN})
@@ -14,11 +41,14 @@ function(wl_targets_of out)
 endfunction()
 
 function(wl_folder)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "SEPARATE" "" "SOURCES;DEPS" ${ARGN})
   file(RELATIVE_PATH path ${CMAKE_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
   string(REPLACE "/" "_" name wl_${path})
   wl_targets_of(deps ${ARG_DEPS})
   if(ARG_SOURCES)
+    if(NOT ARG_SEPARATE)
+      wl_batched(ARG_SOURCES ${name} ${ARG_SOURCES})
+    endif()
     add_library(${name} STATIC ${ARG_SOURCES})
     target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
     target_link_libraries(${name} PUBLIC ${deps})
@@ -29,10 +59,13 @@ function(wl_folder)
   endif()
 endfunction()
 
-# wl_program(NAME SOURCES file... DEPS target...): a binary in build/bin.
+# wl_program(NAME [SEPARATE] SOURCES file... DEPS target...): a binary in build/bin.
 function(wl_program name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "SEPARATE" "" "SOURCES;DEPS" ${ARGN})
   wl_targets_of(deps ${ARG_DEPS})
+  if(NOT ARG_SEPARATE)
+    wl_batched(ARG_SOURCES ${name} ${ARG_SOURCES})
+  endif()
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${deps})
@@ -41,14 +74,18 @@ function(wl_program name)
   endif()
 endfunction()
 
-# wl_test(SOURCES file... DEPS target... [LABELS label...] [TIMEOUT s]): a Catch2 binary, one ctest entry named after the folder
+# wl_test([SEPARATE] SOURCES file... DEPS target... [LABELS label...] [TIMEOUT s]): a Catch2 binary, one ctest entry named after the folder
 # (tests/unit/base -> unit.base). Tests that make no sense under sanitizers carry the label "plain".
 function(wl_test)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "SEPARATE" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
+  set(separate "")
+  if(ARG_SEPARATE)
+    set(separate SEPARATE)
+  endif()
   file(RELATIVE_PATH path ${CMAKE_SOURCE_DIR}/tests ${CMAKE_CURRENT_SOURCE_DIR})
   string(REPLACE "/" "." test ${path})
   string(REPLACE "." "_" name test_${test})
-  wl_program(${name} SOURCES ${ARG_SOURCES} DEPS ${ARG_DEPS} wl_catch_main)
+  wl_program(${name} ${separate} SOURCES ${ARG_SOURCES} DEPS ${ARG_DEPS} Catch2::Catch2WithMain)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_compile_definitions(${name} PRIVATE WAFERLINE_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                                              WAFERLINE_BIN_DIR="${CMAKE_BINARY_DIR}/bin")

@@ -14,7 +14,7 @@ namespace {
 namespace json = boost::json;
 
 // A token count: anything larger is a damaged line.
-constexpr double kMaxTokens = 1e9;
+constexpr double kMaxTokenCount = 1e9;
 
 // Of a Mooncake line: since the trace's start or since 1970, until the year 2099.
 constexpr double kMaxTimestampMs = 4.1e12;
@@ -62,7 +62,7 @@ class Fields {
     return number.value_or(least);
   }
   uint32_t NeededTokens(std::string_view name) {
-    const double tokens = Needed(name, 1, kMaxTokens);
+    const double tokens = Needed(name, 1, kMaxTokenCount);
     if (tokens != std::floor(tokens)) Fault(name, absl::StrCat(" is ", tokens, ", not whole"));
     return static_cast<uint32_t>(tokens);
   }

@@ -14,7 +14,7 @@ namespace {
 constexpr int kBlock = 32;
 
 template <typename T>
-void Put(std::string& out, T value) {
+void Append(std::string& out, T value) {
   char bytes[sizeof(T)];
   std::memcpy(bytes, &value, sizeof(T));
   out.append(bytes, sizeof(T));
@@ -26,10 +26,10 @@ void PutQ8(std::string& out, std::span<const float> block) {
   for (float x : block) largest = std::max(largest, std::fabs(x));
   const uint16_t scale = ToF16(largest / 127);
   const float step = FromF16(scale);
-  Put(out, scale);
+  Append(out, scale);
   for (float x : block) {
     const float level = step == 0 ? 0 : std::round(x / step);
-    Put(out, static_cast<int8_t>(std::clamp(level, -127.0f, 127.0f)));
+    Append(out, static_cast<int8_t>(std::clamp(level, -127.0f, 127.0f)));
   }
 }
 
@@ -42,13 +42,13 @@ void PutQ4(std::string& out, std::span<const float> block) {
   }
   const uint16_t scale = ToF16(extreme / -8);
   const float step = FromF16(scale);
-  Put(out, scale);
+  Append(out, scale);
   const auto nibble = [step](float x) {
     const float level = step == 0 ? 8 : std::round(x / step) + 8;
     return static_cast<uint8_t>(std::clamp(level, 0.0f, 15.0f));
   };
   for (int j = 0; j < kBlock / 2; ++j) {
-    Put(out, static_cast<uint8_t>(nibble(block[j]) | nibble(block[j + kBlock / 2]) << 4));
+    Append(out, static_cast<uint8_t>(nibble(block[j]) | nibble(block[j + kBlock / 2]) << 4));
   }
 }
 
@@ -106,12 +106,12 @@ std::string Quantize(kernels::DType dtype, std::span<const float> values) {
   }
   for (float value : values) {
     if (dtype == DType::kF32) {
-      Put(out, value);
+      Append(out, value);
     } else if (dtype == DType::kF16) {
-      Put(out, ToF16(value));
+      Append(out, ToF16(value));
     } else {
       WL_CHECK(dtype == DType::kBF16);
-      Put(out, ToBF16(value));
+      Append(out, ToBF16(value));
     }
   }
   return out;

@@ -10,7 +10,7 @@
 namespace waferline {
 namespace {
 
-constexpr size_t kMaxFileBytes = 1 << 20;
+constexpr size_t kMaxYamlBytes = 1 << 20;
 
 // Decimal notation in full: "12abc", "", "nan" and "1e999" are no numbers.
 bool ParseNumber(const std::string& text, double* out) {
@@ -23,8 +23,8 @@ bool ParseNumber(const std::string& text, double* out) {
 }  // namespace
 
 YamlFile::YamlFile(std::string name, std::string_view text) : name_(std::move(name)) {
-  if (text.size() > kMaxFileBytes) {
-    errors_.emplace_back(1, absl::StrCat(name_, ": larger than ", kMaxFileBytes, " bytes"));
+  if (text.size() > kMaxYamlBytes) {
+    errors_.emplace_back(1, absl::StrCat(name_, ": larger than ", kMaxYamlBytes, " bytes"));
     return;
   }
   try {

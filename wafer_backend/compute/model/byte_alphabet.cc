@@ -8,7 +8,7 @@
 namespace waferline::model {
 namespace {
 
-constexpr int kNone = -1;
+constexpr int kNoByte = -1;
 constexpr int kCharacters = 0x100 + 68;  // 68 bytes are not visible
 
 constexpr bool Visible(int byte) {
@@ -19,7 +19,7 @@ constexpr bool Visible(int byte) {
 constexpr std::array<int16_t, kCharacters> MakeBytes() {
   std::array<int16_t, kCharacters> bytes{};
   int next = 0x100;
-  for (int i = 0; i < 0x100; ++i) bytes[i] = kNone;
+  for (int i = 0; i < 0x100; ++i) bytes[i] = kNoByte;
   for (int byte = 0; byte < 0x100; ++byte) bytes[Visible(byte) ? byte : next++] = byte;
   return bytes;
 }
@@ -35,7 +35,7 @@ std::optional<std::string> BytesOfToken(std::string_view token) {
     const auto first = static_cast<uint8_t>(token[i]);
     const int character =
         start.length == 1 ? first : (first & 0x1f) << 6 | (static_cast<uint8_t>(token[i + 1]) & 63);
-    if (character >= kCharacters || kBytes[character] == kNone) return std::nullopt;
+    if (character >= kCharacters || kBytes[character] == kNoByte) return std::nullopt;
     bytes += static_cast<char>(kBytes[character]);
     i += start.length;
   }

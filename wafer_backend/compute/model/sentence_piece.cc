@@ -20,7 +20,7 @@ namespace waferline::model {
 namespace {
 
 constexpr std::string_view kSpace = "\xe2\x96\x81";  // U+2581
-constexpr TokenId kNone = -1;
+constexpr TokenId kNoToken = -1;
 
 std::string WithSpaces(std::string_view token) {
   std::string text;
@@ -54,7 +54,7 @@ struct Pieces {
 
 absl::StatusOr<Pieces> ReadPieces(const Vocabulary& vocabulary) {
   Pieces pieces;
-  pieces.bytes.fill(kNone);
+  pieces.bytes.fill(kNoToken);
   for (TokenId id = 0; id < vocabulary.size(); ++id) {
     const std::string& token = vocabulary.tokens[id];
     if (vocabulary.Is(id, TokenType::kByte)) {
@@ -66,14 +66,14 @@ absl::StatusOr<Pieces> ReadPieces(const Vocabulary& vocabulary) {
                                                        "written as <0xHH>"));
       }
       pieces.text.push_back(std::string(1, static_cast<char>(byte)));
-      if (pieces.bytes[byte] == kNone) pieces.bytes[byte] = id;
+      if (pieces.bytes[byte] == kNoToken) pieces.bytes[byte] = id;
     } else if (vocabulary.Is(id, TokenType::kControl) || vocabulary.Is(id, TokenType::kUnknown)) {
       pieces.text.push_back(token);
     } else {
       pieces.text.push_back(WithSpaces(token));
     }
   }
-  const auto missing = std::count(pieces.bytes.begin(), pieces.bytes.end(), kNone);
+  const auto missing = std::count(pieces.bytes.begin(), pieces.bytes.end(), kNoToken);
   if (missing != 0 && missing != 256) {
     return absl::InvalidArgumentError(absl::StrCat("tokenizer.ggml.tokens has byte tokens, but ",
                                                    missing, " of the 256 are missing"));
@@ -121,7 +121,7 @@ class SentencePiece final : public VocabularyTokenizer {
     MergeSymbols(symbols, join, queue);
     for (int32_t i = 0; i >= 0; i = symbols[i].next) {
       const Symbol& symbol = symbols[i];
-      if (symbol.id != kNone) {
+      if (symbol.id != kNoToken) {
         ids.push_back(symbol.id);
       } else {
         Spell(std::string_view(written).substr(symbol.begin, symbol.length), symbol.frozen, ids);
@@ -154,7 +154,7 @@ class SentencePiece final : public VocabularyTokenizer {
       if (part == " ") {
         add(kSpace, IdOf(kSpace), false);
       } else if (!valid || part == kSpace) {
-        add(part, kNone, true);
+        add(part, kNoToken, true);
       } else {
         add(part, IdOf(part), false);
       }
@@ -164,12 +164,12 @@ class SentencePiece final : public VocabularyTokenizer {
 
   TokenId IdOf(std::string_view part) const {
     const auto found = ids_.find(part);
-    return found == ids_.end() ? kNone : found->second;
+    return found == ids_.end() ? kNoToken : found->second;
   }
 
   // A part that is no token. `literal`: its U+2581 is not a space.
   void Spell(std::string_view part, bool literal, std::vector<TokenId>& ids) const {
-    if (bytes_[0] == kNone) {
+    if (bytes_[0] == kNoToken) {
       // A run of unknown characters is one token.
       if (ids.empty() || ids.back() != *vocabulary().unknown) ids.push_back(*vocabulary().unknown);
       return;
@@ -179,7 +179,7 @@ class SentencePiece final : public VocabularyTokenizer {
   }
 
   const std::vector<float> scores_;
-  const std::array<TokenId, 256> bytes_;               // kNone if the vocabulary has no byte tokens
+  const std::array<TokenId, 256> bytes_;  // kNoToken if the vocabulary has no byte tokens
   std::unordered_map<std::string_view, TokenId> ids_;  // of pieces that text may become
   size_t longest_ = 0;
 };

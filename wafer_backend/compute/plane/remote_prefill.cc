@@ -4,17 +4,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/plane/remote_peer.h"
 
 namespace waferline::plane {
-namespace {
-
-constexpr Nanoseconds kConnectPatience = Seconds(5);
-
-absl::Status StatusOf(uint32_t code, const std::string& message) {
-  return absl::Status(static_cast<absl::StatusCode>(code), message);
-}
-
-}  // namespace
 
 RemotePrefill::RemotePrefill(link::Reactor* reactor, std::string endpoint, uint64_t fingerprint)
     : reactor_(reactor), endpoint_(std::move(endpoint)), fingerprint_(fingerprint) {}

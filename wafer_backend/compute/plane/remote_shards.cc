@@ -6,18 +6,10 @@
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/check.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/plane/remote_peer.h"
 #include "wafer_backend/compute/shard/peer_model.h"
 
 namespace waferline::plane {
-namespace {
-
-constexpr Nanoseconds kConnectPatience = Seconds(5);
-
-absl::Status StatusOf(uint32_t code, const std::string& message) {
-  return absl::Status(static_cast<absl::StatusCode>(code), message);
-}
-
-}  // namespace
 
 RemoteShards::RemoteShards(link::Reactor* reactor, std::vector<std::string> endpoints,
                            uint64_t fingerprint)

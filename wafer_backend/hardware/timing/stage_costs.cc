@@ -8,7 +8,7 @@
 namespace waferline::timing {
 namespace {
 
-Nanoseconds InNanoseconds(double seconds) {
+Nanoseconds RoundedUp(double seconds) {
   return Nanoseconds(static_cast<int64_t>(std::ceil(seconds * 1e9)));
 }
 
@@ -45,13 +45,13 @@ void PositionCost::Add(const PositionCost& other) {
 }
 
 Nanoseconds DecodeCosts::TokenLatency(Tokens kv) const {
-  return InNanoseconds(total.At(kv.as_double()));
+  return RoundedUp(total.At(kv.as_double()));
 }
 
 Nanoseconds DecodeCosts::StageTime(Tokens kv) const {
   double slowest = 0;
   for (const PositionCost& cost : different) slowest = std::max(slowest, cost.At(kv.as_double()));
-  return InNanoseconds(slowest);
+  return RoundedUp(slowest);
 }
 
 int DecodeCosts::Depth(Tokens kv) const {
