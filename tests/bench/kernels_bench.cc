@@ -19,6 +19,7 @@
 #include "wafer_backend/base/check.h"
 #include "wafer_backend/base/seeded_stream.h"
 #include "wafer_backend/compute/kernels/matrix.h"
+#include "wafer_backend/compute/kernels/quant_traits.h"
 
 namespace waferline::bench {
 namespace {
@@ -93,9 +94,9 @@ void Measure(const Options& options, const Workload& w, kernels::ThreadPool& poo
   std::vector<double> bytes_per_s, ops_per_s, read_share, compute_share;
   for (int round = -1; round < options.rounds; ++round) {
     const double read = ReadBandwidth(pool, memory);
-    const double peak = w.dtype == DType::kBF16                            ? Bf16Peak(pool)
-                        : w.dtype == DType::kF32 || w.dtype == DType::kF16 ? F32Peak(pool)
-                                                                           : Int8Peak(pool);
+    const double peak = w.dtype == DType::kBF16                  ? Bf16Peak(pool)
+                        : kernels::TraitsOf(w.dtype).quantised() ? Int8Peak(pool)
+                                                                 : F32Peak(pool);
     const double begin = NowSeconds(pool);
     for (int64_t call = 0; call < calls; ++call) {
       const auto& matrix = matrices[static_cast<size_t>(call) % matrices.size()];
@@ -106,7 +107,7 @@ void Measure(const Options& options, const Workload& w, kernels::ThreadPool& poo
     bytes_per_s.push_back(matrices[0].bytes().as_double() / seconds);
     ops_per_s.push_back(ops_each / seconds);
     read_share.push_back(bytes_per_s.back() / read);
-    compute_share.push_back(ops_per_s.back() / peak);
+    compute_share.push_back(peak > 0 ? ops_per_s.back() / peak : 0);
   }
   Report(options, w, Median(bytes_per_s), Median(ops_per_s), Median(read_share),
          Median(compute_share));
@@ -115,12 +116,12 @@ void Measure(const Options& options, const Workload& w, kernels::ThreadPool& poo
 std::vector<Workload> Workloads() {
   std::vector<Workload> all;
   constexpr int64_t kLarge = 256 << 20;
-  for (DType dtype : {DType::kQ8_0, DType::kQ4_0, DType::kBF16, DType::kF16, DType::kF32,
-                      DType::kQ4_K, DType::kQ5_K, DType::kQ6_K}) {
+  for (const kernels::QuantTraits& type : kernels::kQuantTraits) {
+    const DType dtype = type.dtype;
     for (int64_t n : {1, 2, 3, 4, 8, 16, 32, 512}) all.push_back({dtype, 8192, 2048, n, kLarge});
     all.push_back({dtype, 2048, 8192, 1, kLarge});
     all.push_back({dtype, 2048, 8192, 512, kLarge});
-    if (kernels::BlockLength(dtype) <= 32) all.push_back({dtype, 288, 288, 1, 0});
+    if (!type.super_blocks()) all.push_back({dtype, 288, 288, 1, 0});
     all.push_back({dtype, 768, 768, 1, 0});
     all.push_back({dtype, 768, 768, 8, 0});
   }

@@ -15,6 +15,7 @@
 #include "wafer_backend/base/seeded_stream.h"
 #include "wafer_backend/compute/kernels/dtype.h"
 #include "wafer_backend/compute/kernels/half.h"
+#include "wafer_backend/compute/kernels/quant_traits.h"
 
 namespace waferline::bench {
 namespace {
@@ -31,14 +32,13 @@ const std::map<std::string, Shape> kShapes = {
     {"110m", {768, 12, 12, 12, 2048, 32000, 1e4f}},
     {"1b", {2048, 16, 32, 8, 8192, 128256, 5e5f}},
 };
-constexpr DType kDTypes[] = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kQ8_0,
-                             DType::kQ4_0, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
 
 // Random bits with small scales: outputs stay finite. One pattern serves all tensors of a type.
 std::string Blocks(DType dtype, int64_t elements) {
   SeededStream random(7);
   const auto size = static_cast<size_t>(kernels::BytesFor(dtype, elements).count());
-  const auto step = static_cast<size_t>(kernels::BlockBytes(dtype).count());
+  const kernels::QuantTraits& type = kernels::TraitsOf(dtype);
+  const auto step = static_cast<size_t>(type.block_bytes);
   std::string pattern(4096 * step, '\0');
   const auto put16 = [&](size_t at, uint16_t bits) { std::memcpy(&pattern[at], &bits, 2); };
   for (size_t at = 0; at < pattern.size(); at += step) {
@@ -46,11 +46,11 @@ std::string Blocks(DType dtype, int64_t elements) {
     if (dtype == DType::kF32) std::memcpy(&pattern[at], &value, 4);
     if (dtype == DType::kF16) put16(at, kernels::F16FromFloat(value));
     if (dtype == DType::kBF16) put16(at, kernels::Bf16FromFloat(value));
-    if (kernels::BlockLength(dtype) == 1) continue;
+    if (!type.quantised()) continue;
     for (size_t i = 0; i < step; ++i) pattern[at + i] = static_cast<char>(random.Next());
-    const float unit = kernels::BlockLength(dtype) == 32 ? 2e-4f : 1e-5f;
-    put16(at + (dtype == DType::kQ6_K ? 208 : 0), kernels::F16FromFloat(unit));
-    if (dtype == DType::kQ4_K || dtype == DType::kQ5_K) put16(at + 2, kernels::F16FromFloat(unit));
+    const float unit = type.super_blocks() ? 1e-5f : 2e-4f;
+    put16(at + type.unit_at, kernels::F16FromFloat(unit));
+    if (type.minima) put16(at + type.unit_at + 2, kernels::F16FromFloat(unit));
   }
   std::string bytes;
   bytes.reserve(size + pattern.size());
@@ -136,14 +136,14 @@ void Write(const Shape& s, DType dtype, const std::string& path) {
 
 int Run(const std::string& shape, const std::string& dtype, const std::string& path) {
   const auto found = kShapes.find(shape);
-  for (DType candidate : kDTypes) {
-    if (found == kShapes.end() || kernels::Name(candidate) != dtype) continue;
-    if (found->second.hidden % kernels::BlockLength(candidate) != 0) {
+  for (const kernels::QuantTraits& type : kernels::kQuantTraits) {
+    if (found == kShapes.end() || type.name != dtype) continue;
+    if (found->second.hidden % type.block_length != 0) {
       std::fprintf(stderr, "rows of %u elements cannot be %s\n", found->second.hidden,
                    dtype.c_str());
       return 2;
     }
-    Write(found->second, candidate, path);
+    Write(found->second, type.dtype, path);
     return 0;
   }
   std::fprintf(stderr, "unknown shape or type: 15m, 110m or 1b; F32 to Q6_K\n");

@@ -11,6 +11,7 @@
 #include "tests/support/gguf_writer.h"
 #include "tests/support/quantize.h"
 #include "wafer_backend/compute/kernels/dequantize.h"
+#include "wafer_backend/compute/kernels/quant_traits.h"
 #include "wafer_backend/compute/model/gguf.h"
 
 namespace waferline::bench {
@@ -69,17 +70,16 @@ int Run(const std::string& from, const std::string& name, const std::string& to)
     std::fprintf(stderr, "%s\n", file.status().ToString().c_str());
     return 1;
   }
-  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0,
-                            DType::kQ4_K, DType::kQ5_K, DType::kQ6_K}) {
-    if (kernels::Name(dtype) != name) continue;
+  for (const kernels::QuantTraits& type : kernels::kQuantTraits) {
+    if (type.name != name) continue;
     test::GgufWriter out;
     CopyMetadata((*file)->metadata(), &out);
     for (const model::GgufTensor& tensor : (*file)->tensors()) {
-      if (tensor.rank > 1 && tensor.cols() % kernels::BlockLength(dtype) != 0) {
+      if (tensor.rank > 1 && tensor.cols() % type.block_length != 0) {
         std::fprintf(stderr, "rows of %ld elements cannot be %s\n", tensor.cols(), name.c_str());
         return 2;
       }
-      CopyTensor(tensor, dtype, &out);
+      CopyTensor(tensor, type.dtype, &out);
     }
     out.WriteFile(to);
     return 0;

@@ -12,6 +12,8 @@
 
 #include "hwy/highway.h"
 #include "wafer_backend/compute/kernels/half.h"
+#include "wafer_backend/compute/kernels/power_of_two.h"
+#include "wafer_backend/compute/kernels/quant_traits.h"
 #include "wafer_backend/compute/kernels/sixteen-inl.h"
 #include "wafer_backend/compute/kernels/winograd-inl.h"
 
@@ -20,11 +22,16 @@ namespace waferline::kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// A row is summed in units of its current scale (quantised_tile-inl.h), so that a sum meets the
-// activations' scales once in many columns and not in every product. Columns that are smaller than
-// 2^kLeastExponent against their row's largest count as zero, as rows below the smallest scale do:
-// what they leave out is far below the last bit of any sum that matters.
-inline constexpr int kLeastExponent = -30;
+// Why scales are powers of two: activations vary along a row, so each 64 (or 128) columns have a
+// scale of their own. Multiplying every product by it would cost a multiplication a tile and block.
+// Instead a sum is kept in units of the scale of the columns it has reached (quantised_tile-inl.h):
+// where the scale changes from s to t, the sum so far is multiplied by s / t once. As all scales of
+// a row are the row's own times a power of two, that ratio is a power of two: exact, whatever the
+// sum, and on AVX-512 an addition to the exponent.
+//
+// Columns that are smaller than 2^kMinExponent against their row's largest count as zero, as rows
+// below the smallest scale do: that is far below the last bit of any sum that matters.
+inline constexpr int kMinExponent = -30;
 inline constexpr float kSmallestScale = 0x1p-60f;
 
 using Floats = hn::CappedTag<float, 16>;
@@ -38,12 +45,12 @@ HWY_INLINE float LargestMagnitude(const float* x, int64_t count) {
   return hn::GetLane(hn::MaxOfLanes(d, largest));
 }
 
-// The least e (within limits) with which largest / 2^e is within limit.
+// The smallest e (within limits) with which largest / 2^e is within limit.
 HWY_INLINE int ScaleExponent(float largest, float limit) {
-  const float widened = largest * (128 / limit);  // then the exponent alone tells
+  const float widened = largest * (128 / limit);  // now the exponent alone decides
   int32_t bits;
   std::memcpy(&bits, &widened, 4);
-  return std::clamp((bits >> 23) - 127 - 6, kLeastExponent, 0);
+  return std::clamp((bits >> 23) - 127 - 6, kMinExponent, 0);
 }
 
 // Rounds `count` values (a multiple of 32) times `inverse` into column j of J = `rows`, from `out`
@@ -67,10 +74,10 @@ HWY_INLINE void FillScaled(const float* x, float inverse, int64_t count, int64_t
 }
 
 // Each part looks over the whole row for the row's scale; parts are few where that counts.
-template <DType kDType>
+template <Int8Form kForm>
 void FillScaledRow(const float* row, int64_t cols, ColumnPart part, int64_t j, int64_t rows,
                    const Int8Rows& out) {
-  constexpr Int8Scale kScale = Int8ScaleFor(kDType);
+  constexpr Int8Scale kScale = ScaleOf(kForm);
   constexpr float kLargest = kScale.largest;
   const float row_scale = std::max(LargestMagnitude(row, cols) / kLargest, kSmallestScale);
   const float inverse = 1.0f / row_scale;
@@ -113,46 +120,52 @@ HWY_INLINE RowSums SumFourQuads(const int8_t* q, size_t count) {
   return sums;
 }
 
-void FillInt8(const float* x, int64_t cols, ColumnPart part, const ColumnGroup& group) {
-  const int64_t count = group.count;
-  for (int64_t j = 0; j < count; ++j) {
-    FillScaledRow<DType::kQ8_0>(x + j * cols, cols, part, j, count, group.int8);
-  }
-  for (int64_t block = part.first / 32; block < part.end / 32; ++block) {
-    const int8_t* q = group.int8.q + block * 32 * count;
-    const RowSums first = SumFourQuads(q, static_cast<size_t>(count));
-    const RowSums second = SumFourQuads(q + 16 * count, static_cast<size_t>(count));
-    for (int64_t j = 0; j < count; ++j) {
-      const int64_t at = block * count + j;
-      const int32_t sum = first[j] + second[j];
-      if (group.start_q8_0 != nullptr) group.start_q8_0[at] = -128 * sum;
-      if (group.start_q6_k != nullptr) {
-        group.start_q6_k[2 * block * count + j] = -32 * first[j];
-        group.start_q6_k[(2 * block + 1) * count + j] = -32 * second[j];
-      }
-      if (group.sums != nullptr) group.sums[at] = static_cast<float>(sum);
+// What a type's sums start from in one block (activations.h), from the sums of its halves.
+void FillStart(const QuantTraits& type, const RowSums& first, const RowSums& second, size_t count,
+               int32_t* start) {
+  for (size_t j = 0; j < count; ++j) {
+    if (type.part_length == 16) {
+      start[j] = -type.offset * first[j];
+      start[count + j] = -type.offset * second[j];
+    } else {
+      start[j] = -type.offset * (first[j] + second[j]);
     }
   }
 }
 
-void FillInt8ForQ4_0(const float* x, int64_t cols, ColumnPart part, const ColumnGroup& group) {
-  const int64_t count = group.count;
-  for (int64_t j = 0; j < count; ++j) {
-    FillScaledRow<DType::kQ4_0>(x + j * cols, cols, part, j, count, group.int8_q4_0);
+void FillSums(const int8_t* q, int64_t block, const ColumnGroup& group, Int8Form form) {
+  const auto count = static_cast<size_t>(group.count);
+  const RowSums first = SumFourQuads(q, count);
+  const RowSums second = SumFourQuads(q + 16 * count, count);
+  for (size_t row = 0; row < kQuantTraits.size(); ++row) {
+    const QuantTraits& type = kQuantTraits[row];
+    if (group.start[row] == nullptr || type.activations != form) continue;
+    int32_t* start = group.start[row] + block * (32 / type.part_length) * group.count;
+    FillStart(type, first, second, count, start);
+  }
+  if (group.sums == nullptr || form != Int8Form::kFine) return;
+  for (size_t j = 0; j < count; ++j) {
+    group.sums[block * group.count + static_cast<int64_t>(j)] =
+        static_cast<float>(first[j] + second[j]);
+  }
+}
+
+template <Int8Form kForm>
+void FillInt8(const float* x, int64_t cols, ColumnPart part, const ColumnGroup& group) {
+  const Int8Rows& rows = group.int8[static_cast<size_t>(kForm)];
+  if (rows.q == nullptr) return;
+  for (int64_t j = 0; j < group.count; ++j) {
+    FillScaledRow<kForm>(x + j * cols, cols, part, j, group.count, rows);
   }
   for (int64_t block = part.first / 32; block < part.end / 32; ++block) {
-    const int8_t* q = group.int8_q4_0.q + block * 32 * count;
+    const int8_t* q = rows.q + block * 32 * group.count;
 #if HWY_TARGET == HWY_AVX3
-    if (group.start_winograd != nullptr) {
-      FillWinogradStart(q, count, group.start_winograd + block * count);
+    if (kForm == Int8Form::kWinograd && group.start_winograd != nullptr) {
+      FillWinogradStart(q, group.count, group.start_winograd + block * group.count);
       continue;
     }
 #endif
-    const RowSums first = SumFourQuads(q, static_cast<size_t>(count));
-    const RowSums second = SumFourQuads(q + 16 * count, static_cast<size_t>(count));
-    for (int64_t j = 0; j < count; ++j) {
-      group.start_q4_0[block * count + j] = -8 * (first[j] + second[j]);
-    }
+    FillSums(q, block, group, kForm);
   }
 }
 
@@ -177,8 +190,8 @@ void FillGroup(const float* x, int64_t cols, ColumnPart part, const ColumnGroup&
     }
     if (group.bf16 != nullptr) FillBf16(row, part, j, group);
   }
-  if (group.int8.q != nullptr) FillInt8(x, cols, part, group);
-  if (group.int8_q4_0.q != nullptr) FillInt8ForQ4_0(x, cols, part, group);
+  FillInt8<Int8Form::kFine>(x, cols, part, group);
+  FillInt8<Int8Form::kWinograd>(x, cols, part, group);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -207,16 +220,19 @@ int64_t LayOut(const ActivationForms& forms, int64_t cols, std::byte* memory, Co
   Arrays arrays{memory};
   arrays.Take(forms.f32, cols * count, &group->f32);
   arrays.Take(forms.bf16, (cols + 1) / 2 * 2 * count, &group->bf16);
-  const auto take_int8 = [&](bool wanted, Int8Scale scale, Int8Rows* rows) {
-    arrays.Take(wanted, cols * count, &rows->q);
-    arrays.Take(wanted, (cols + scale.columns - 1) / scale.columns * count, &rows->ratio);
-    arrays.Take(wanted, count, &rows->last_scale);
-  };
-  take_int8(forms.int8, Int8ScaleFor(DType::kQ8_0), &group->int8);
-  take_int8(forms.int8_q4_0, Int8ScaleFor(DType::kQ4_0), &group->int8_q4_0);
-  arrays.Take(forms.start_q8_0, blocks * count, &group->start_q8_0);
-  arrays.Take(forms.start_q4_0, blocks * count, &group->start_q4_0);
-  arrays.Take(forms.start_q6_k, 2 * blocks * count, &group->start_q6_k);
+  for (size_t form = 0; form < kInt8Forms; ++form) {
+    const int64_t columns = ScaleOf(static_cast<Int8Form>(form)).columns;
+    const bool wanted = forms.int8[form];
+    Int8Rows& rows = group->int8[form];
+    arrays.Take(wanted, cols * count, &rows.q);
+    arrays.Take(wanted, (cols + columns - 1) / columns * count, &rows.ratio);
+    arrays.Take(wanted, count, &rows.last_scale);
+  }
+  for (size_t row = 0; row < kQuantTraits.size(); ++row) {
+    if (!forms.start[row]) continue;
+    const int64_t parts = cols / kQuantTraits[row].part_length;
+    arrays.Take(true, parts * count, &group->start[row]);
+  }
   arrays.Take(forms.start_winograd, blocks * count, &group->start_winograd);
   arrays.Take(forms.sums, blocks * count, &group->sums);
   return arrays.used;

@@ -3,49 +3,36 @@
 // (A row of activations is a column of the product, hence the names.) Inner part of matrix.h.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
 #include "wafer_backend/base/units.h"
 #include "wafer_backend/compute/kernels/cpu.h"
 #include "wafer_backend/compute/kernels/dtype.h"
+#include "wafer_backend/compute/kernels/quant_traits.h"
 
 namespace waferline::kernels {
 
 inline constexpr int64_t kMaxColumns = 12;
 inline constexpr int64_t kActivationBlock = 32;  // columns whose integer sum is exact in one go
 
-// How activations become integers, -largest .. largest, for weights of a type.
-struct Int8Scale {
-  // Columns of a row that share a scale. It is the row's scale times a power of two: going from one
-  // to the next is added to an exponent, beside the multipliers that products keep busy.
-  int64_t columns;
-  int largest;
-};
-// For Q4_0 a weight of four bits can be added to an activation within a byte, and scales change
-// less often, as Winograd's products (winograd-inl.h) need. Its own rounding is far coarser.
-constexpr Int8Scale Int8ScaleFor(DType dtype) {
-  return dtype == DType::kQ4_0 ? Int8Scale{128, 120} : Int8Scale{64, 127};
-}
 inline constexpr int64_t kPartColumns = 128;  // parts of rows are filled in multiples of this
 
 // Which forms a call needs; each costs time and memory.
 struct ActivationForms {
   bool f32 = false;
   bool bf16 = false;
-  bool int8 = false;        // for all quantised weights but Q4_0
-  bool int8_q4_0 = false;   // for Q4_0
-  bool start_q8_0 = false;  // what the integer sums of each dtype start from, because its
-  bool start_q4_0 = false;  // weights are stored with an offset: -offset * sum of q
-  bool start_q6_k = false;
-  bool start_winograd = false;  // of Q4_0 under Winograd's products
-  bool sums = false;            // for formats with minima
+  std::array<bool, kInt8Forms> int8{};            // [Int8Form]
+  std::array<bool, kQuantTraits.size()> start{};  // [RowOf(dtype)]
+  bool start_winograd = false;  // instead of `start` of weights under Winograd's products
+  bool sums = false;            // for types with minima
 };
 
-// J rows as integers by an Int8Scale.
+// J rows as integers of an Int8Form.
 struct Int8Rows {
   int8_t* q = nullptr;     // [cols / 4][J][4]
-  float* ratio = nullptr;  // [ceil(cols / columns)][J]: scale of those before / scale of these,
+  float* ratio = nullptr;  // [ceil(cols / columns)][J]: scale of the columns before / of these,
                            // in the path's form (PowerOfTwo, sixteen-inl.h)
   float* last_scale = nullptr;  // [J]: of the last columns
 };
@@ -53,15 +40,14 @@ struct Int8Rows {
 // One group of J = `count` rows. Arrays that were not asked for are null.
 struct ColumnGroup {
   int64_t count = 0;
-  float* f32 = nullptr;      // [cols][J]
-  uint16_t* bf16 = nullptr;  // [ceil(cols / 2)][J][2], zero beyond cols
-  Int8Rows int8;
-  Int8Rows int8_q4_0;
-  int32_t* start_q8_0 = nullptr;      // [cols / 32][J]
-  int32_t* start_q4_0 = nullptr;      // [cols / 32][J]
-  int32_t* start_q6_k = nullptr;      // [cols / 16][J]
+  float* f32 = nullptr;                   // [cols][J]
+  uint16_t* bf16 = nullptr;               // [ceil(cols / 2)][J][2], zero beyond cols
+  std::array<Int8Rows, kInt8Forms> int8;  // [Int8Form]
+  // What the integer sums of weights that are stored with an offset start from: -offset * sum of q,
+  // [cols / part_length][J]. [RowOf(dtype)]
+  std::array<int32_t*, kQuantTraits.size()> start{};
   int32_t* start_winograd = nullptr;  // [cols / 32][J]
-  float* sums = nullptr;              // [cols / 32][J]: sum of int8.q
+  float* sums = nullptr;              // [cols / 32][J]: sum of q, kFine
 };
 
 // How n rows fall into groups: as few as possible, as even as possible, so that no group's work is
@@ -72,6 +58,10 @@ struct ColumnPlan {
   int64_t first(int64_t group) const { return n * group / groups(); }
   int64_t count(int64_t group) const { return first(group + 1) - first(group); }
 };
+// Rows in the smallest group when n rows fall into `groups`: n is more than groups - 1 full ones.
+constexpr int64_t MinGroupColumns(int64_t groups) {
+  return (kMaxColumns * (groups - 1) + 1) / groups;
+}
 
 // Memory for one group of the largest size, and its arrays laid over it (64-byte aligned).
 Bytes GroupBytes(const ActivationForms& forms, int64_t cols);
@@ -81,8 +71,8 @@ ColumnGroup LayOutGroup(const ActivationForms& forms, int64_t cols, int64_t coun
 // Fills columns [first, end) of the group from its `count` rows, x: f32 [count][cols]; both are
 // multiples of kPartColumns, or end is cols. bf16: nearest even. Integers: a row's scale is its
 // largest magnitude / Int8Scale::largest; each Int8Scale::columns are divided by that and by the
-// least power of two that leaves them within largest + 0.5, and rounded to nearest even; cols is a
-// multiple of 32.
+// smallest power of two that leaves them within largest + 0.5, and rounded to nearest even; cols is
+// a multiple of 32.
 struct ColumnPart {
   int64_t first;
   int64_t end;

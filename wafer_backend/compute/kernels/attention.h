@@ -4,7 +4,7 @@
 // Gimelshein: "Online normalizer calculation for softmax", 2018; Dao et al.: "FlashAttention",
 // 2022, with the page as the block). Scores sum over head_dim in rising order, values over
 // positions in rising order; nothing depends on which rows are computed together or by whom.
-// Cost is linear in the positions seen; beside the arguments a thread needs less than 256 KiB.
+// Cost is linear in the positions seen; besides the arguments a thread needs less than 256 KiB.
 #pragma once
 
 #include <cstddef>

@@ -4,7 +4,8 @@
 #include <cpuid.h>
 #endif
 
-#include <string>
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/strings.h"
 
 namespace waferline::kernels {
 namespace {
@@ -18,7 +19,7 @@ CpuPath& Chosen() {
 
 }  // namespace
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(WAFERLINE_ONE_CPU_PATH)
 // clang 14 does not know this feature by name. Intel SDM 2A, CPUID leaf 1: ECX bit 29.
 static bool HasF16c() {
   unsigned eax, ebx, ecx, edx;
@@ -27,7 +28,7 @@ static bool HasF16c() {
 #endif
 
 bool Supports(CpuPath path) {
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(WAFERLINE_ONE_CPU_PATH)
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && HasF16c();
   switch (path) {
     case CpuPath::kPortable:
@@ -50,13 +51,14 @@ absl::Status ChoosePath(std::string_view name) {
   for (const CpuPath path : {CpuPath::kPortable, CpuPath::kAvx2, CpuPath::kAvx512}) {
     if (name != Name(path)) continue;
     if (!Supports(path)) {
-      return absl::InvalidArgumentError("this machine cannot run " + std::string(name));
+      return absl::InvalidArgumentError(
+          absl::StrCat("this machine cannot run CPU path ", Absl(name)));
     }
     Chosen() = path;
     return absl::OkStatus();
   }
-  return absl::InvalidArgumentError("\"" + std::string(name) +
-                                    "\" is none of portable, avx2, avx512");
+  return absl::InvalidArgumentError(
+      absl::StrCat("CPU path \"", Absl(name), "\" is not one of portable, avx2, avx512"));
 }
 
 std::string_view Name(CpuPath path) {

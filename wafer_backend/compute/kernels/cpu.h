@@ -1,6 +1,6 @@
 // Which instruction set the kernels use. One process computes with one path: paths differ in the
-// last bits of a float, every path gives the same bits for the same row whatever runs beside it
-// (law 4). Plain values, any thread.
+// last bits of a float, every path gives the same bits for the same row whatever else is computed
+// with it (law 4). Plain values, any thread.
 #pragma once
 
 #include <string_view>

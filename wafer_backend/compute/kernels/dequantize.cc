@@ -4,27 +4,28 @@
 
 #include "wafer_backend/base/check.h"
 #include "wafer_backend/compute/kernels/half.h"
-#include "wafer_backend/compute/kernels/quant_block.h"
+#include "wafer_backend/compute/kernels/quant_traits.h"
 
 namespace waferline::kernels {
 namespace {
 
-void DequantizeBlock(DType dtype, const std::byte* source, float* out) {
+void DequantizeBlock(const QuantTraits& type, const std::byte* source, float* out) {
   QuantBlock block;
-  ReadBlock(dtype, source, &block);
-  const int64_t length = BlockLength(dtype);
-  const int64_t part = PartLength(dtype);
-  for (int64_t i = 0; i < length; ++i) {
-    const float scale = block.scale[i / part] * block.unit;
-    const float min = block.min[i / part] * block.min_unit;
-    out[i] = scale * static_cast<float>(block.value[i]) - min;
+  type.read(source, &block);
+  for (int64_t part = 0; part * type.part_length < type.block_length; ++part) {
+    const float scale = block.scale[part] * block.unit;
+    const float min = block.min[part] * block.min_unit;
+    for (int64_t i = part * type.part_length; i < (part + 1) * type.part_length; ++i) {
+      out[i] = scale * static_cast<float>(block.value[i]) - min;
+    }
   }
 }
 
 }  // namespace
 
 void Dequantize(DType dtype, const void* source, int64_t count, float* out) {
-  WL_CHECK(count >= 0 && count % BlockLength(dtype) == 0);
+  const QuantTraits& type = TraitsOf(dtype);
+  WL_CHECK(count >= 0 && count % type.block_length == 0);
   const auto* bytes = static_cast<const std::byte*>(source);
   switch (dtype) {
     case DType::kF32:
@@ -39,9 +40,9 @@ void Dequantize(DType dtype, const void* source, int64_t count, float* out) {
       }
       return;
     default:
-      for (int64_t i = 0; i < count; i += BlockLength(dtype)) {
-        DequantizeBlock(dtype, bytes, out + i);
-        bytes += BlockBytes(dtype).count();
+      for (int64_t i = 0; i < count; i += type.block_length) {
+        DequantizeBlock(type, bytes, out + i);
+        bytes += type.block_bytes;
       }
   }
 }

@@ -1,4 +1,4 @@
-// Rows of a weight tensor as it lies in a GGUF file, turned into floats: embedding look-ups, norm
+// Rows of a weight tensor as a GGUF file holds it, turned into floats: embedding look-ups, norm
 // weights, and the reference that the packed kernels are tested against. Any thread.
 #pragma once
 

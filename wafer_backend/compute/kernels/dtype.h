@@ -1,7 +1,6 @@
 // Element types of weight tensors, as GGUF files number them, with the size of their blocks. Plain
-// values, any thread. Source: the GGUF specification (ggml docs/gguf.md, enum ggml_type) and the
-// block structures that it names; the layouts that the kernels read are described at each decoder
-// (dequantize.h).
+// values, any thread. Source: the GGUF specification (ggml docs/gguf.md, enum ggml_type). What the
+// kernels know of each type is its row in quant_traits.h; the files' layouts are in quant_block.h.
 #pragma once
 
 #include <cstdint>

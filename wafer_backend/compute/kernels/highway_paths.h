@@ -6,6 +6,9 @@
 // Include before any header of Highway.
 #pragma once
 
+#if defined(WAFERLINE_ONE_CPU_PATH) || !defined(__x86_64__)
+#define HWY_COMPILE_ONLY_STATIC
+#endif
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4)
 
 #include "wafer_backend/compute/kernels/cpu.h"
@@ -20,8 +23,9 @@ Function PickPath(CpuPath path, Function portable, Function avx2, Function avx51
 }  // namespace waferline::kernels
 
 // Inside HWY_ONCE: the function `name` of HWY_NAMESPACE for `path`. A build with another baseline
-// than plain x86-64 (another architecture, or -march=native) has one path.
-#if defined(__x86_64__) && !defined(__SSSE3__)
+// than plain x86-64 (another architecture, or -march=native), or with WAFERLINE_ONE_CPU_PATH, has
+// one path: the portable one, compiled for the baseline.
+#if defined(__x86_64__) && !defined(__SSSE3__) && !defined(WAFERLINE_ONE_CPU_PATH)
 #define WL_FOR_PATH(path, name) \
   ::waferline::kernels::PickPath(path, &HWY_STATIC_DISPATCH(name), &N_AVX2::name, &N_AVX3::name)
 #else

@@ -1,5 +1,5 @@
 // How keys and values lie in a page: KV of `page_tokens` consecutive positions of one sequence over
-// the layers of one shard. Only the kernels look inside; everyone else moves pages as bytes.
+// the layers of one shard. Only the kernels look inside; all other code moves pages as bytes.
 //
 //   page   [layers][2]            first keys, then values
 //   keys   [kv_heads][page_tokens / 16][head_dim][16]   positions side by side, as a vector of

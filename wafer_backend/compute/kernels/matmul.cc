@@ -5,6 +5,7 @@
 #include "wafer_backend/base/check.h"
 #include "wafer_backend/compute/kernels/matrix.h"
 #include "wafer_backend/compute/kernels/products.h"
+#include "wafer_backend/compute/kernels/quant_traits.h"
 
 namespace waferline::kernels {
 namespace {
@@ -71,37 +72,30 @@ std::vector<Share> ShareOut(std::span<const Product> products, int64_t groups, i
 
 void Multiply(const ProductTask& task, CpuPath path) {
   const DType dtype = task.product->weights->dtype();
-  if (IsQuantised(dtype)) {
-    MultiplyQuantised(task, path);
-  } else if (MultipliesBf16(dtype, path)) {
-    MultiplyBf16(task);
-  } else {
-    MultiplyFloat(task, path);
-  }
+  if (MultipliesBf16(dtype, path)) return MultiplyBf16(task);
+  TraitsOf(dtype).multiply(task, path);
 }
 
 }  // namespace
 
 void AddForms(DType dtype, CpuPath path, int64_t groups, ActivationForms* forms) {
-  if (IsQuantised(dtype)) {
-    forms->int8 |= dtype != DType::kQ4_0;
-    forms->int8_q4_0 |= dtype == DType::kQ4_0;
-    forms->start_q8_0 |= dtype == DType::kQ8_0;
-    const bool winograd = path == CpuPath::kAvx512 && groups >= kWinogradGroups;
-    forms->start_q4_0 |= dtype == DType::kQ4_0 && !winograd;
-    forms->start_winograd |= dtype == DType::kQ4_0 && winograd;
-    forms->start_q6_k |= dtype == DType::kQ6_K;
-    forms->sums |= dtype == DType::kQ4_K || dtype == DType::kQ5_K;
-  } else if (MultipliesBf16(dtype, path)) {
-    forms->bf16 = true;
-  } else {
-    forms->f32 = true;
+  const QuantTraits& type = TraitsOf(dtype);
+  if (!type.quantised()) {
+    (MultipliesBf16(dtype, path) ? forms->bf16 : forms->f32) = true;
+    return;
   }
+  const bool winograd = type.activations == Int8Form::kWinograd && path == CpuPath::kAvx512 &&
+                        groups >= kWinogradGroups;
+  forms->int8[static_cast<size_t>(type.activations)] = true;
+  forms->start[RowOf(dtype)] |= type.offset != 0 && !winograd;
+  forms->start_winograd |= winograd;
+  forms->sums |= type.minima;
 }
 
 Bytes WorkspaceBytes(const PackedMatrix& weights) {
-  if (!IsQuantised(weights.dtype())) return Bytes();
-  if (weights.dtype() != DType::kQ4_0) return Bytes(weights.cols() * kPanelRows);
+  const QuantTraits& type = TraitsOf(weights.dtype());
+  if (!type.quantised()) return Bytes();
+  if (type.activations == Int8Form::kFine) return Bytes(weights.cols() * kPanelRows);
   return 2 * weights.cols() / kActivationBlock * Bytes(sizeof(WinogradBlock));
 }
 

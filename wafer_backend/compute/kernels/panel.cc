@@ -1,11 +1,12 @@
 #include "wafer_backend/compute/kernels/panel.h"
 
 #include <bit>
+#include <cstddef>
 #include <cstring>
 
 #include "wafer_backend/base/check.h"
 #include "wafer_backend/compute/kernels/half.h"
-#include "wafer_backend/compute/kernels/quant_block.h"
+#include "wafer_backend/compute/kernels/quant_traits.h"
 
 namespace waferline::kernels {
 namespace {
@@ -46,79 +47,79 @@ void PackFloats(DType dtype, const std::byte* rows, int64_t row_count, int64_t c
   }
 }
 
-// One row's block of 32 into its lane: 4 columns at a time, as both formats hold them in order.
-void PackQ8_0(const std::byte* source, uint32_t* quads) {
-  for (int64_t t = 0; t < 8; ++t) {
-    quads[t * kPanelRows] = Read<uint32_t>(source + 2 + t * 4) ^ 0x80808080u;  // + 128 in each byte
-  }
-}
-
-void PackQ4_0(const std::byte* source, uint32_t* quad_pairs) {
-  constexpr uint32_t kLow = 0x0f0f0f0fu;
-  uint32_t low[4], high[4];  // elements 4i .. 4i + 3 and 16 + 4i ..
-  for (int64_t i = 0; i < 4; ++i) {
-    const auto bytes = Read<uint32_t>(source + 2 + i * 4);
-    low[i] = bytes & kLow;
-    high[i] = (bytes >> 4) & kLow;
-  }
-  quad_pairs[0 * kPanelRows] = low[0] | low[1] << 4;
-  quad_pairs[1 * kPanelRows] = low[2] | low[3] << 4;
-  quad_pairs[2 * kPanelRows] = high[0] | high[1] << 4;
-  quad_pairs[3 * kPanelRows] = high[2] | high[3] << 4;
-}
-
-// col: within the chunk of a K-quant.
-void PackValue(DType dtype, const ChunkLayout& layout, uint8_t value, int64_t col, int64_t lane,
-               uint8_t* chunk) {
-  const int64_t byte_of_lane = lane * 4 + col % 4;
-  chunk[layout.values + col / 8 * 64 + byte_of_lane] |=
+// One value of one row. col: within the chunk.
+void PackValue(const QuantTraits& type, const ChunkLayout& layout, uint8_t value, int64_t col,
+               uint8_t* lane_chunk) {
+  const int64_t byte = col % 4;
+  lane_chunk[layout.values + col / 8 * 64 + byte] |=
       static_cast<uint8_t>((value & 15) << (col / 4 % 2 * 4));
-  if (dtype == DType::kQ5_K) {
-    chunk[layout.top_bits + col / 32 * 64 + byte_of_lane] |=
-        static_cast<uint8_t>((value >> 4) << (col % 32 / 4));
-  } else if (dtype == DType::kQ6_K) {
-    chunk[layout.top_bits + col / 16 * 64 + byte_of_lane] |=
-        static_cast<uint8_t>((value >> 4) << (col % 16 / 4 * 2));
-  }
+  if (type.top_bits() == 0) return;
+  const int64_t cols = 8 / type.top_bits() * 4;  // whose top bits share a quad of bytes
+  lane_chunk[layout.top_bits + col / cols * 64 + byte] |=
+      static_cast<uint8_t>((value >> 4) << (col % cols / 4 * type.top_bits()));
 }
 
-void PackSuperBlock(DType dtype, const ChunkLayout& layout, const std::byte* source, int64_t lane,
-                    uint8_t* chunk) {
+// Value by value: any type of nibbles, with or without top bits, scales and minima.
+void PackValues(const QuantTraits& type, const ChunkLayout& layout, const std::byte* source,
+                int64_t first, int64_t lane, uint8_t* chunk) {
   QuantBlock block;
-  ReadBlock(dtype, source, &block);
-  std::memcpy(chunk + layout.units + lane * 2, source + (dtype == DType::kQ6_K ? 208 : 0), 2);
-  for (int64_t i = 0; i < 256; ++i) {
-    PackValue(dtype, layout, static_cast<uint8_t>(block.value[i] + ValueOffset(dtype)), i, lane,
-              chunk);
+  type.read(source, &block);
+  for (int64_t i = 0; i < type.block_length; ++i) {
+    PackValue(type, layout, static_cast<uint8_t>(block.value[i] + type.offset), first + i,
+              chunk + lane * 4);
   }
-  for (int64_t part = 0; part < 256 / PartLength(dtype); ++part) {
+  if (!type.super_blocks()) return;
+  for (int64_t part = 0; part < type.block_length / type.part_length; ++part) {
     const int64_t place = part * kPanelRows + lane;
     chunk[layout.scales + place] = static_cast<uint8_t>(block.scale[part]);
-    if (dtype == DType::kQ6_K) continue;
-    chunk[layout.minima + place] = static_cast<uint8_t>(block.min[part]);
+    if (type.minima) chunk[layout.minima + place] = static_cast<uint8_t>(block.min[part]);
   }
-  if (dtype != DType::kQ6_K) std::memcpy(chunk + layout.min_units + lane * 2, source + 2, 2);
+  if (type.minima) {
+    std::memcpy(chunk + layout.min_units + lane * 2, source + type.unit_at + 2, 2);
+  }
 }
 
 // first: the block's first column within the chunk.
-void PackBlock(DType dtype, const ChunkLayout& layout, const std::byte* source, int64_t first,
-               int64_t lane, uint8_t* chunk) {
-  if (dtype != DType::kQ8_0 && dtype != DType::kQ4_0) {
-    return PackSuperBlock(dtype, layout, source, lane, chunk);
-  }
-  std::memcpy(chunk + layout.units + (first / 32 * kPanelRows + lane) * 2, source, 2);
-  const int64_t block_bytes = (layout.bytes - layout.values) / 2;
-  auto* values = reinterpret_cast<uint32_t*>(chunk + layout.values + first / 32 * block_bytes);
-  (dtype == DType::kQ8_0 ? PackQ8_0 : PackQ4_0)(source, values + lane);
+void PackBlock(const QuantTraits& type, const ChunkLayout& layout, const std::byte* source,
+               int64_t first, int64_t lane, uint8_t* chunk) {
+  const int64_t unit = first / type.block_length * kPanelRows + lane;
+  std::memcpy(chunk + layout.units + unit * 2, source + type.unit_at, 2);
+  if (type.pack == nullptr) return PackValues(type, layout, source, first, lane, chunk);
+  const int64_t bytes_before = first * kPanelRows * type.bits / 8;
+  type.pack(source, reinterpret_cast<uint32_t*>(chunk + layout.values + bytes_before) + lane);
 }
 
 }  // namespace
 
+// One row's block of 32 into its lane, 4 columns at a time: the file holds those together.
+void PackQ8_0(const std::byte* source, uint32_t* quads) {
+  source += offsetof(BlockQ8_0, values);
+  for (int64_t t = 0; t < 8; ++t) {
+    quads[t * kPanelRows] = Read<uint32_t>(source + t * 4) ^ 0x80808080u;  // + 128 in each byte
+  }
+}
+
+void PackQ4_0(const std::byte* source, uint32_t* quads) {
+  constexpr uint32_t kLow = 0x0f0f0f0fu;
+  source += offsetof(BlockQ4_0, nibbles);
+  uint32_t low[4], high[4];  // elements 4i .. 4i + 3 and 16 + 4i ..
+  for (int64_t i = 0; i < 4; ++i) {
+    const auto bytes = Read<uint32_t>(source + i * 4);
+    low[i] = bytes & kLow;
+    high[i] = (bytes >> 4) & kLow;
+  }
+  quads[0 * kPanelRows] = low[0] | low[1] << 4;
+  quads[1 * kPanelRows] = low[2] | low[3] << 4;
+  quads[2 * kPanelRows] = high[0] | high[1] << 4;
+  quads[3 * kPanelRows] = high[2] | high[3] << 4;
+}
+
 int64_t PanelBytes(DType dtype, int64_t cols) {
-  WL_CHECK(cols > 0 && cols % BlockLength(dtype) == 0);
+  const QuantTraits& type = TraitsOf(dtype);
+  WL_CHECK(cols > 0 && cols % type.block_length == 0);
   if (dtype == DType::kBF16) return (cols + 1) / 2 * 64;
-  if (!IsQuantised(dtype)) return (BytesFor(dtype, cols * kPanelRows).count() + 63) / 64 * 64;
-  const ChunkLayout chunk = LayOutChunk(dtype);
+  if (!type.quantised()) return (BytesFor(dtype, cols * kPanelRows).count() + 63) / 64 * 64;
+  const ChunkLayout chunk = LayOutChunk(type);
   const int64_t half_chunk = chunk.values + (chunk.bytes - chunk.values) / 2;
   return cols / chunk.cols * chunk.bytes + (cols % chunk.cols == 0 ? 0 : half_chunk);
 }
@@ -126,16 +127,16 @@ int64_t PanelBytes(DType dtype, int64_t cols) {
 void PackPanel(DType dtype, const std::byte* rows, int64_t row_count, int64_t cols,
                std::byte* panel) {
   WL_CHECK(row_count >= 0 && row_count <= kPanelRows);
-  if (!IsQuantised(dtype)) return PackFloats(dtype, rows, row_count, cols, panel);
+  const QuantTraits& type = TraitsOf(dtype);
+  if (!type.quantised()) return PackFloats(dtype, rows, row_count, cols, panel);
   const int64_t row_bytes = BytesFor(dtype, cols).count();
-  const ChunkLayout layout = LayOutChunk(dtype);
+  const ChunkLayout layout = LayOutChunk(type);
   auto* chunks = reinterpret_cast<uint8_t*>(panel);
-  const int64_t length = BlockLength(dtype);
-  for (int64_t col = 0; col < cols; col += length) {
+  for (int64_t col = 0; col < cols; col += type.block_length) {
     uint8_t* chunk = chunks + col / layout.cols * layout.bytes;
     for (int64_t lane = 0; lane < row_count; ++lane) {
-      const int64_t at = lane * row_bytes + col / length * BlockBytes(dtype).count();
-      PackBlock(dtype, layout, rows + at, col % layout.cols, lane, chunk);
+      const int64_t at = lane * row_bytes + col / type.block_length * type.block_bytes;
+      PackBlock(type, layout, rows + at, col % layout.cols, lane, chunk);
     }
   }
 }

@@ -1,5 +1,5 @@
 // One task of a matrix product: some panels of weights times all groups of activations. Inner part
-// of matrix.h; the kernels behind it are one source each.
+// of matrix.h. What runs a task is QuantTraits::multiply of its weights' type.
 #pragma once
 
 #include <cstddef>
@@ -19,8 +19,8 @@ struct ProductTask {
   std::byte* workspace;  // of the worker, WorkspaceBytes of the weights
 };
 
-// With so many groups Q4_0 goes through Winograd's products (winograd-inl.h) on AVX-512: 1.01 times
-// as fast with 8, 1.1 with 22, 0.95 with 6.
+// With so many groups Q4_0 (Int8Form::kWinograd) goes through Winograd's products (winograd-inl.h)
+// on AVX-512: 1.01 times as fast with 8, 1.1 with 22, 0.95 with 6.
 inline constexpr int64_t kWinogradGroups = 8;
 
 // A block of a Q4_0 panel as those read it.
@@ -35,12 +35,6 @@ void AddForms(DType dtype, CpuPath path, int64_t groups, ActivationForms* forms)
 
 // Room for a panel, unpacked to bytes for several groups to read; of Q4_0 for two.
 Bytes WorkspaceBytes(const PackedMatrix& weights);
-
-// Q8_0, Q4_0, Q4_K, Q5_K, Q6_K: quantised_matmul.cc.
-void MultiplyQuantised(const ProductTask& task, CpuPath path);
-
-// F32, F16, and BF16 where the CPU has no products of it: float_matmul.cc.
-void MultiplyFloat(const ProductTask& task, CpuPath path);
 
 // BF16 with AVX512_BF16: bf16_matmul.cc. Only for kAvx512.
 void MultiplyBf16(const ProductTask& task);

@@ -2,29 +2,21 @@
 
 #include <cstring>
 
-#include "wafer_backend/base/check.h"
-#include "wafer_backend/compute/kernels/half.h"
-
 namespace waferline::kernels {
 namespace {
 
-float HalfAt(const uint8_t* bytes) {
-  F16 bits;
-  std::memcpy(&bits, bytes, 2);
-  return FloatFromF16(bits);
+template <class Block>
+Block Load(const std::byte* source) {
+  Block block;
+  std::memcpy(&block, source, sizeof(Block));
+  return block;
 }
 
-void ReadQ8_0(const uint8_t* bytes, QuantBlock* block) {
-  block->unit = HalfAt(bytes);
-  for (size_t i = 0; i < 32; ++i) block->value[i] = static_cast<int8_t>(bytes[2 + i]);
-}
-
-void ReadQ4_0(const uint8_t* bytes, QuantBlock* block) {
-  block->unit = HalfAt(bytes);
-  for (size_t i = 0; i < 16; ++i) {
-    block->value[i] = static_cast<int16_t>((bytes[2 + i] & 15) - 8);
-    block->value[16 + i] = static_cast<int16_t>((bytes[2 + i] >> 4) - 8);
-  }
+void StartBlock(F16 unit, F16 min_unit, QuantBlock* block) {
+  block->unit = FloatFromF16(unit);
+  block->min_unit = FloatFromF16(min_unit);
+  block->scale.fill(1);
+  block->min.fill(0);
 }
 
 // Q4_K and Q5_K: eight 6-bit scales and minima in 12 bytes. Parts 0..3 lie in the low six bits of
@@ -41,35 +33,61 @@ void ReadScalesAndMinima(const uint8_t* packed, QuantBlock* block) {
   }
 }
 
-// Nibbles: 32 bytes for each 64 elements, low nibbles the first 32. Q5_K's fifth bit of element i
-// of part p is bit p of byte i of `high`.
-void ReadQ4_KOrQ5_K(const uint8_t* bytes, bool fifth_bit, QuantBlock* block) {
-  block->unit = HalfAt(bytes);
-  block->min_unit = HalfAt(bytes + 2);
-  ReadScalesAndMinima(bytes + 4, block);
-  const uint8_t* high = bytes + 16;
-  const uint8_t* nibbles = bytes + (fifth_bit ? 48 : 16);
+// The nibble of element i of part p, as Q4_K and Q5_K hold them.
+int NibbleOf(const uint8_t* nibbles, size_t part, size_t i) {
+  const uint8_t pair = nibbles[part / 2 * 32 + i];
+  return part % 2 == 0 ? pair & 15 : pair >> 4;
+}
+
+}  // namespace
+
+void ReadQ8_0(const std::byte* source, QuantBlock* block) {
+  const auto file = Load<BlockQ8_0>(source);
+  StartBlock(file.unit, 0, block);
+  for (size_t i = 0; i < 32; ++i) block->value[i] = file.values[i];
+}
+
+void ReadQ4_0(const std::byte* source, QuantBlock* block) {
+  const auto file = Load<BlockQ4_0>(source);
+  StartBlock(file.unit, 0, block);
+  for (size_t i = 0; i < 16; ++i) {
+    block->value[i] = static_cast<int16_t>((file.nibbles[i] & 15) - 8);
+    block->value[16 + i] = static_cast<int16_t>((file.nibbles[i] >> 4) - 8);
+  }
+}
+
+void ReadQ4_K(const std::byte* source, QuantBlock* block) {
+  const auto file = Load<BlockQ4_K>(source);
+  StartBlock(file.unit, file.min_unit, block);
+  ReadScalesAndMinima(file.scales, block);
   for (size_t part = 0; part < 8; ++part) {
     for (size_t i = 0; i < 32; ++i) {
-      const uint8_t pair = nibbles[part / 2 * 32 + i];
-      const int low = part % 2 == 0 ? pair & 15 : pair >> 4;
-      const int top = fifth_bit ? ((high[i] >> part) & 1) << 4 : 0;
-      block->value[part * 32 + i] = static_cast<int16_t>(low | top);
+      block->value[part * 32 + i] = static_cast<int16_t>(NibbleOf(file.nibbles, part, i));
     }
   }
 }
 
-// Q6_K: for each half of 128 elements, 64 bytes of low nibbles and 32 bytes of high bit pairs; then
-// 16 int8 scales and the f16 unit. Quarter q of a half (32 elements) takes nibble q / 2 of byte
-// (q % 2) * 32 + i and bit pair q of byte i.
-void ReadQ6_K(const uint8_t* bytes, QuantBlock* block) {
-  block->unit = HalfAt(bytes + 208);
-  for (size_t part = 0; part < 16; ++part) {
-    block->scale[part] = static_cast<int8_t>(bytes[192 + part]);
+void ReadQ5_K(const std::byte* source, QuantBlock* block) {
+  const auto file = Load<BlockQ5_K>(source);
+  StartBlock(file.unit, file.min_unit, block);
+  ReadScalesAndMinima(file.scales, block);
+  for (size_t part = 0; part < 8; ++part) {
+    for (size_t i = 0; i < 32; ++i) {
+      const int top = ((file.fifth_bits[i] >> part) & 1) << 4;
+      block->value[part * 32 + i] = static_cast<int16_t>(NibbleOf(file.nibbles, part, i) | top);
+    }
   }
+}
+
+// Quarter q of a half (32 elements) takes nibble q / 2 of byte (q % 2) * 32 + i of the half's 64
+// and bit pair q of byte i of its 32.
+void ReadQ6_K(const std::byte* source, QuantBlock* block) {
+  const auto file = Load<BlockQ6_K>(source);
+  StartBlock(file.unit, 0, block);
+  for (size_t part = 0; part < 16; ++part) block->scale[part] = file.scales[part];
   for (size_t half = 0; half < 2; ++half) {
-    const uint8_t* low = bytes + half * 64;
-    const uint8_t* high = bytes + 128 + half * 32;
+    const uint8_t* low = file.nibbles + half * 64;
+    const uint8_t* high = file.top_bits + half * 32;
     for (size_t quarter = 0; quarter < 4; ++quarter) {
       for (size_t i = 0; i < 32; ++i) {
         const uint8_t pair = low[quarter % 2 * 32 + i];
@@ -78,28 +96,6 @@ void ReadQ6_K(const uint8_t* bytes, QuantBlock* block) {
         block->value[half * 128 + quarter * 32 + i] = static_cast<int16_t>((nibble | top) - 32);
       }
     }
-  }
-}
-
-}  // namespace
-
-void ReadBlock(DType dtype, const std::byte* source, QuantBlock* block) {
-  const auto* bytes = reinterpret_cast<const uint8_t*>(source);
-  block->min_unit = 0;
-  block->scale.fill(1);
-  block->min.fill(0);
-  switch (dtype) {
-    case DType::kQ8_0:
-      return ReadQ8_0(bytes, block);
-    case DType::kQ4_0:
-      return ReadQ4_0(bytes, block);
-    case DType::kQ4_K:
-    case DType::kQ5_K:
-      return ReadQ4_KOrQ5_K(bytes, dtype == DType::kQ5_K, block);
-    case DType::kQ6_K:
-      return ReadQ6_K(bytes, block);
-    default:
-      CheckFailed("a quantised dtype", __FILE__, __LINE__);
   }
 }
 

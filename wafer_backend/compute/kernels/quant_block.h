@@ -1,30 +1,62 @@
-// One block of a quantised GGUF tensor, taken apart: the single place that knows how the files lay
-// out scales and bits. Source: the block structures of the GGUF type definitions (Q8_0: f16 d, 32
-// int8; Q4_0: f16 d, 16 bytes whose low nibbles are elements 0..15 and high nibbles 16..31, offset
-// 8; K-quants: 256 elements in parts of 32 (Q4_K, Q5_K) or 16 (Q6_K) with integer scales, see .cc).
+// One block of a quantised GGUF tensor: how the files lay out scales and bits, and the readers that
+// take a block apart, which everything else is packed from and tested against. Source: the block
+// structures of the GGUF type definitions (ggml docs/gguf.md and the files that it names).
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 
-#include "wafer_backend/compute/kernels/dtype.h"
+#include "wafer_backend/compute/kernels/half.h"
 
 namespace waferline::kernels {
 
-// element i = unit * scale[p] * value[i] - min_unit * min[p], p = i / PartLength(dtype).
-struct QuantBlock {
-  std::array<int16_t, 256> value;  // signed, the format's offset already taken off
-  float unit;                      // f16 in the file
-  float min_unit;                  // f16 in the file, 0 where the format has no minima
-  std::array<int16_t, 16> scale;   // 1 where the format has none
-  std::array<int16_t, 16> min;     // 0 where the format has none
+// The blocks as they lie in a file, little endian, without gaps and at any address (hence copied,
+// never cast). `unit` is what scales are counted in.
+struct BlockQ8_0 {
+  F16 unit;
+  int8_t values[32];
+};
+struct BlockQ4_0 {
+  F16 unit;
+  uint8_t nibbles[16];  // low ones: elements 0 .. 15, high ones: 16 .. 31; value + 8
+};
+// K-quants are 256 elements in parts of 32 (Q4_K, Q5_K) or 16 (Q6_K) with integer scales.
+struct BlockQ4_K {
+  F16 unit;
+  F16 min_unit;
+  uint8_t scales[12];    // eight 6-bit scales and minima, see ReadScalesAndMinima
+  uint8_t nibbles[128];  // 32 bytes for each 64 elements, low nibbles the first 32
+};
+struct BlockQ5_K {
+  F16 unit;
+  F16 min_unit;
+  uint8_t scales[12];
+  uint8_t fifth_bits[32];  // of element i of part p: bit p of byte i
+  uint8_t nibbles[128];
+};
+struct BlockQ6_K {
+  uint8_t nibbles[128];  // 64 bytes for each half of 128 elements
+  uint8_t top_bits[64];  // 32 bytes for each half, two bits an element
+  int8_t scales[16];
+  F16 unit;  // value + 32
 };
 
-// Elements that share a scale: 32, or 16 for Q6_K.
-constexpr int64_t PartLength(DType dtype) { return dtype == DType::kQ6_K ? 16 : 32; }
+// A block taken apart, of any type:
+// element i = unit * scale[p] * value[i] - min_unit * min[p], p = i / QuantTraits::part_length.
+struct QuantBlock {
+  std::array<int16_t, 256> value;  // signed, the format's offset already taken off
+  float unit;
+  float min_unit;                 // 0 where the format has no minima
+  std::array<int16_t, 16> scale;  // 1 where the format has none
+  std::array<int16_t, 16> min;    // 0 where the format has none
+};
 
-// source: BlockBytes(dtype) bytes; dtype is a quantised one.
-void ReadBlock(DType dtype, const std::byte* source, QuantBlock* block);
+// source: one block of the type. Fills all of `block` that the type has elements and parts for.
+void ReadQ8_0(const std::byte* source, QuantBlock* block);
+void ReadQ4_0(const std::byte* source, QuantBlock* block);
+void ReadQ4_K(const std::byte* source, QuantBlock* block);
+void ReadQ5_K(const std::byte* source, QuantBlock* block);
+void ReadQ6_K(const std::byte* source, QuantBlock* block);
 
 }  // namespace waferline::kernels

@@ -1,5 +1,16 @@
-// The register tile of quantised products: some panels of weights times some rows of activations.
-// Inner part of quantised_matmul.cc; compiled once for each Highway target.
+// The register tile of quantised products: kPanels panels of 16 weight rows times kColumns rows of
+// activations. For each block of 32 columns:
+//
+//   dot[p][j]  int32 x 16  products of 8 quads (4 columns each) of panel p with row j: one VNNI
+//                          instruction multiplies a quad of all 16 weight rows
+//   sum[p][j]  f32 x 16    += float(dot) * the 16 weight rows' scales
+//
+// All of them stay in registers for the whole pass. Weights stream through once a tile, activations
+// are broadcast from the cache; so a tile of 12 rows reads a twelfth of the memory that 12 products
+// of one row do. kColumns and kPanels are template arguments because arrays become registers only
+// when every index is a constant.
+//
+// Inner part of quantised_matmul-inl.h; compiled once for each Highway target.
 #if defined(WAFERLINE_QUANTISED_TILE_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef WAFERLINE_QUANTISED_TILE_INL_H
 #undef WAFERLINE_QUANTISED_TILE_INL_H
@@ -21,7 +32,7 @@ HWY_BEFORE_NAMESPACE();
 namespace waferline::kernels {
 namespace HWY_NAMESPACE {
 
-// What one pass over the panels reads beside the weights, and where it writes.
+// What one pass over the panels reads apart from the weights, and where it writes.
 struct TilePass {
   int64_t blocks;   // columns / 32
   int64_t stride;   // J of the group; the tile is part of it
@@ -37,8 +48,8 @@ struct TilePass {
   int64_t ahead_lines;
 };
 
-// dot[p][j] += products of a quad of panel p and of column j: each four bytes of activations meet
-// all panels.
+// dot[p][j] += products of a quad of panel p and of column j. With one panel the instruction
+// broadcasts the four bytes of activations itself; with two they are broadcast once for both.
 template <int kQuad, int kPanels, int kColumns, class Weights>
 HWY_INLINE void AddQuad(const Weights (&w)[kPanels], int64_t block, const int8_t* x,
                         I32x16 (&dot)[kPanels][kColumns]) {
@@ -111,6 +122,8 @@ HWY_INLINE const int8_t* AddPart(const Weights (&w)[kPanels], int64_t block, con
   I32x16 dot[kPanels][kColumns];
 #pragma GCC unroll 12
   for (int j = 0; j < kColumns; ++j) {
+    // Weights are stored with an offset, as VNNI wants them unsigned: a sum that starts from
+    // -offset * sum(x) comes out as if they were not. Types with minima have no offset.
     const int32_t zero = 0;
     const I32x16 start = Broadcast(Weights::kMinima ? &zero : pass.start + part * pass.stride + j);
 #pragma GCC unroll 2

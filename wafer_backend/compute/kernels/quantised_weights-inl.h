@@ -1,5 +1,5 @@
 // Readers of quantised panels (panel.h): the next four columns of all sixteen rows as unsigned
-// bytes, and the float scale of each part. Inner part of quantised_matmul.cc; compiled once for
+// bytes, and the float scale of each part. Inner part of quantised_matmul-inl.h; compiled once for
 // each Highway target.
 #if defined(WAFERLINE_QUANTISED_WEIGHTS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef WAFERLINE_QUANTISED_WEIGHTS_INL_H
@@ -11,6 +11,7 @@
 #include "wafer_backend/compute/kernels/activations.h"
 #include "wafer_backend/compute/kernels/dtype.h"
 #include "wafer_backend/compute/kernels/panel.h"
+#include "wafer_backend/compute/kernels/quant_traits.h"
 #include "wafer_backend/compute/kernels/sixteen-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -20,12 +21,13 @@ namespace HWY_NAMESPACE {
 // Quad t (0..7) of block `block`: columns 32 block + 4t .. + 3, offset included (panel.h).
 template <DType kDType>
 struct PackedWeights {
-  static constexpr ChunkLayout kChunk = LayOutChunk(kDType);
+  static constexpr const QuantTraits& kTraits = TraitsOf(kDType);
+  static constexpr ChunkLayout kChunk = LayOutChunk(kTraits);
   static constexpr int64_t kChunkBlocks = kChunk.cols / 32;
-  static constexpr bool kHalves = kDType == DType::kQ6_K;  // two scales a block of 32 columns
-  static constexpr bool kMinima = kDType == DType::kQ4_K || kDType == DType::kQ5_K;
+  static constexpr bool kHalves = kTraits.part_length == 16;  // two scales a block of 32 columns
+  static constexpr bool kMinima = kTraits.minima;
   static constexpr int kPairs = 0;  // first pairs of quads under winograd-inl.h
-  static constexpr int64_t kScaleColumns = Int8ScaleFor(kDType).columns;  // of activations
+  static constexpr int64_t kScaleColumns = ScaleOf(kTraits.activations).columns;
 
   const uint8_t* panel;
 
@@ -37,18 +39,19 @@ struct PackedWeights {
   HWY_INLINE U8x64 Quad(int64_t block) const {
     const uint8_t* chunk = Chunk(block);
     const int64_t at = block % kChunkBlocks;
-    if constexpr (kDType == DType::kQ8_0) {
+    if constexpr (kTraits.bits == 8) {
       return LoadBytes(chunk + kChunk.values + (at * 8 + t) * 64);
     } else {
+      // The bytes of quads 2i and 2i + 1 are the same; so are the top bits' of more quads.
       const U8x64 nibbles = LoadBytes(chunk + kChunk.values + (at * 4 + t / 2) * 64);
       const U8x64 low = MoveBits<15, t % 2 * 4, 0>(nibbles);
-      if constexpr (kDType == DType::kQ5_K) {
-        return Or(low, MoveBits<1, t, 4>(LoadBytes(chunk + kChunk.top_bits + at * 64)));
-      } else if constexpr (kDType == DType::kQ6_K) {
-        const uint8_t* top = chunk + kChunk.top_bits + (at * 2 + t / 4) * 64;
-        return Or(low, MoveBits<3, t % 4 * 2, 4>(LoadBytes(top)));
-      } else {
+      if constexpr (kTraits.top_bits() == 0) {
         return low;
+      } else {
+        constexpr int kTop = kTraits.top_bits();
+        constexpr int kQuads = 8 / kTop;  // that share a byte
+        const uint8_t* top = chunk + kChunk.top_bits + (at * kTop + t / kQuads) * 64;
+        return Or(low, MoveBits<(1 << kTop) - 1, t % kQuads * kTop, 4>(LoadBytes(top)));
       }
     }
   }
@@ -58,7 +61,7 @@ struct PackedWeights {
     const uint8_t* chunk = Chunk(block);
     const int64_t at = block % kChunkBlocks;
     const auto* units = reinterpret_cast<const F16*>(chunk + kChunk.units);
-    if constexpr (kChunkBlocks == 2) return LoadF16(units + at * kPanelRows);
+    if constexpr (!kTraits.super_blocks()) return LoadF16(units + at * kPanelRows);
     const int64_t part = kHalves ? at * 2 + half : at;
     const auto* scales = reinterpret_cast<const int8_t*>(chunk + kChunk.scales);
     return Mul(LoadF16(units), LoadI8(scales + part * kPanelRows));

@@ -1,6 +1,6 @@
-// Working memory that kernels need beside their arguments: grown on demand, kept until the owner
-// dies, never shrunk. Owner: whoever runs the model, one for each thread that calls kernels. What
-// it holds has no meaning between calls. Bounds: see each kernel.
+// Working memory that kernels need besides their arguments: grown on demand, kept until the owner
+// dies, never shrunk. Owner: the code that runs the model, one for each thread that calls kernels.
+// What it holds has no meaning between calls. Bounds: see each kernel.
 #pragma once
 
 #include <array>

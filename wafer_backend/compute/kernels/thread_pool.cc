@@ -1,10 +1,5 @@
 #include "wafer_backend/compute/kernels/thread_pool.h"
 
-#if defined(__linux__)
-#include <pthread.h>
-#include <sched.h>
-#endif
-
 #include "wafer_backend/base/check.h"
 #include "wafer_backend/base/spin_pause.h"
 
@@ -24,26 +19,13 @@ T AwaitChange(const std::atomic<T>& number, T old, int spin_turns) {
   return number.load(std::memory_order_acquire);
 }
 
-void BindToCore(int core) {
-#if defined(__linux__)
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(static_cast<unsigned>(core), &set);
-  // A core that this process may not use leaves the thread where it is: slower, never wrong.
-  (void)pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
-#endif
-}
-
 }  // namespace
 
 ThreadPool::ThreadPool(const Options& options)
     : spin_turns_(options.spin_turns), parts_(static_cast<size_t>(options.threads)) {
   WL_CHECK(options.threads >= 1 && options.threads <= 256);
   for (int worker = 1; worker < options.threads; ++worker) {
-    helpers_.emplace_back([this, worker, core = options.first_core] {
-      if (core >= 0) BindToCore(core + worker);
-      Help(worker);
-    });
+    helpers_.emplace_back([this, worker] { Help(worker); });
   }
 }
 

@@ -1,9 +1,9 @@
 // A few threads that compute one parallel loop at a time. Passed as an argument to every kernel
 // that uses it; results never depend on its size, for a kernel's tasks are disjoint outputs.
 //
-// Owner: whoever runs the model (a shard, the prefill pool); several may share one, their loops
-// then run one after the other. Thread: any may call ParallelFor, not from inside a task. Cost:
-// with one thread a plain loop; else two cache-line exchanges while all are awake (below a
+// Owner: the part that runs the model (a shard, the prefill pool); several may share one, their
+// loops then run one after the other. Thread: any may call ParallelFor, not from inside a task.
+// Cost: with one thread a plain loop; else two cache-line exchanges while all are awake (below a
 // microsecond). Idle helpers spin for `spin_turns` pauses, then sleep in the kernel until
 // the next loop.
 #pragma once
@@ -23,8 +23,7 @@ namespace waferline::kernels {
 class ThreadPool {
  public:
   struct Options {
-    int threads = 1;      // 1 .. 256, the caller's thread included
-    int first_core = -1;  // >= 0: helper i is bound to core first_core + i; the caller is not bound
+    int threads = 1;        // 1 .. 256, the caller's thread included
     int spin_turns = 4000;  // pauses (tens of cycles each) before an idle helper sleeps
   };
 
@@ -38,8 +37,8 @@ class ThreadPool {
 
   // Calls body(task, worker) once for every task in [0, tasks), tasks < 2^32, worker in [0,
   // threads()); returns when all are done. Each worker takes the tasks of its own part of the range
-  // in rising order, so that it meets in one loop what it left in its cache in the loop before;
-  // whoever is through helps with what is left of the others' parts.
+  // in rising order, so that one loop finds in its cache what the loop before left there; a worker
+  // that has finished its part helps with what is left of the others'.
   template <typename Body>
   void ParallelFor(int64_t tasks, Body&& body) {
     if (helpers_.empty() || tasks <= 1) {
@@ -53,8 +52,8 @@ class ThreadPool {
                     }});
   }
 
-  // The same for tasks that each touch about `bytes_per_task`: a loop too small to pay for waking
-  // anybody runs in the caller.
+  // The same for tasks that each touch about `bytes_per_task`: a loop too small to pay for
+  // waking a helper runs in the caller.
   template <typename Body>
   void ParallelFor(int64_t tasks, Bytes bytes_per_task, Body&& body) {
     if (tasks * bytes_per_task < kWorthSharing) {
@@ -80,9 +79,9 @@ class ThreadPool {
   const int spin_turns_;
   Mutex callers_;  // one loop at a time
   // A worker's part of the loop: the end of it in the high half, the next task to take in the low
-  // half. Whoever raises the low half owns that task, and until it is done loop_ stays as it is: so
-  // a helper that wakes late finds nothing to take, and nobody ever waits for a helper that took
-  // nothing.
+  // half. The worker that raises the low half owns that task, and until it is done loop_ stays as
+  // it is: so a helper that wakes late finds nothing to take, and no loop waits for a helper that
+  // took nothing.
   struct alignas(64) Part {
     std::atomic<uint64_t> claims{0};
   };

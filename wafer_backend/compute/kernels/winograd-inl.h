@@ -1,16 +1,16 @@
 // Winograd's inner products of Q4_0: one multiplication for two weights. With w as stored, value +
-// 8 in 0 .. 15, and x in -120 .. 120 (Int8ScaleFor) both factors fit a byte:
+// 8 in 0 .. 15, and x in -120 .. 120 (Int8Form::kWinograd) both factors fit a byte:
 //
 //   (w0 - 8) x0 + (w1 - 8) x1  =  (w0 + 120 + x1) (w1 - 8 + x0)     0 .. 255 times -128 .. 127
 //                                 - (w0 + 120) (w1 - 8)             summed once for all activations
 //                                 - x0 (x1 + 128)                   summed once for all weights
 //
-// All exact, so a block's sum is the same integer as without. Additions have execution units beside
-// the multipliers, and half the multiplications go: 1.1 times as fast in all, once enough rows of
+// All exact, so a block's sum is the same integer as without. Additions have execution units of
+// their own, and half the multiplications go: 1.1 times as fast in all, once enough rows of
 // activations share the unpacking of the weights.
 //
 // S. Winograd, "A New Algorithm for Inner Product", IEEE Trans. Computers C-17 (1968), p. 693.
-// Inner part of quantised_matmul.cc and activations.cc; for AVX-512 only.
+// Inner part of quantised_q4_0.cc and activations.cc; for AVX-512 only.
 #if defined(WAFERLINE_WINOGRAD_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef WAFERLINE_WINOGRAD_INL_H
 #undef WAFERLINE_WINOGRAD_INL_H
@@ -21,6 +21,7 @@
 #include <cstdint>
 
 #include "wafer_backend/compute/kernels/products.h"
+#include "wafer_backend/compute/kernels/quant_traits.h"
 #include "wafer_backend/compute/kernels/quantised_weights-inl.h"
 #include "wafer_backend/compute/kernels/sixteen-inl.h"
 
@@ -34,11 +35,14 @@ namespace HWY_NAMESPACE {
 // keeps both kinds of units about equally busy (with two or four pairs: 0.97 times as fast).
 inline constexpr int kWinogradPairs = 3;
 
+template <DType kDType>
 struct WinogradWeights {
+  static constexpr const QuantTraits& kTraits = TraitsOf(kDType);
+  static_assert(kTraits.bits == 4 && kTraits.offset == 8 && !kTraits.minima);
   static constexpr bool kHalves = false;
   static constexpr bool kMinima = false;
   static constexpr int kPairs = kWinogradPairs;
-  static constexpr int64_t kScaleColumns = Int8ScaleFor(DType::kQ4_0).columns;
+  static constexpr int64_t kScaleColumns = ScaleOf(Int8Form::kWinograd).columns;
   const WinogradBlock* blocks;
 
   template <int t>
@@ -49,8 +53,8 @@ struct WinogradWeights {
   HWY_INLINE F32x16 Scale(int64_t block, int) const { return LoadF32(blocks[block].scale); }
 };
 
-template <int t>
-HWY_INLINE I32x16 UnpackPair(const PackedWeights<DType::kQ4_0>& w, int64_t block, I32x16 sum,
+template <int t, DType kDType>
+HWY_INLINE I32x16 UnpackPair(const PackedWeights<kDType>& w, int64_t block, I32x16 sum,
                              WinogradBlock* out) {
   U8x64 low = w.template Quad<2 * t>(block);
   U8x64 high = w.template Quad<2 * t + 1>(block);
@@ -64,8 +68,9 @@ HWY_INLINE I32x16 UnpackPair(const PackedWeights<DType::kQ4_0>& w, int64_t block
   return sum;
 }
 
-inline HWY_NOINLINE void UnpackWinograd(const PackedWeights<DType::kQ4_0>& w, int64_t blocks,
-                                        WinogradBlock* out) {
+template <DType kDType>
+HWY_NOINLINE void UnpackWinograd(const PackedWeights<kDType>& w, int64_t blocks,
+                                 WinogradBlock* out) {
   const int32_t zero = 0;
   for (int64_t block = 0; block < blocks; ++block, ++out) {
     I32x16 sum = Broadcast(&zero);

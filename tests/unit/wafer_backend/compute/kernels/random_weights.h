@@ -11,11 +11,15 @@
 #include "wafer_backend/compute/kernels/cpu.h"
 #include "wafer_backend/compute/kernels/dtype.h"
 #include "wafer_backend/compute/kernels/half.h"
+#include "wafer_backend/compute/kernels/quant_traits.h"
 
 namespace waferline::kernels {
 
-inline constexpr DType kAllDTypes[] = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kQ8_0,
-                                       DType::kQ4_0, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
+inline const std::vector<DType> kAllDTypes = [] {
+  std::vector<DType> all;
+  for (const QuantTraits& type : kQuantTraits) all.push_back(type.dtype);
+  return all;
+}();
 
 inline std::vector<CpuPath> PathsOfThisMachine() {
   std::vector<CpuPath> paths;
@@ -38,8 +42,8 @@ inline std::vector<float> RandomFloats(SeededStream& random, int64_t count) {
   return values;
 }
 
-inline int64_t RandomBetween(SeededStream& random, int64_t least, int64_t most) {
-  return least + static_cast<int64_t>(random.Next() % static_cast<uint64_t>(most - least + 1));
+inline int64_t RandomBetween(SeededStream& random, int64_t min, int64_t max) {
+  return min + static_cast<int64_t>(random.Next() % static_cast<uint64_t>(max - min + 1));
 }
 
 // Any bits are a valid quantised block as long as its f16 units are finite; floats are normal.
@@ -57,11 +61,10 @@ inline std::vector<std::byte> RandomTensor(SeededStream& random, DType dtype, in
     return bytes;
   }
   for (std::byte& byte : bytes) byte = static_cast<std::byte>(random.Next());
-  const auto step = static_cast<size_t>(BlockBytes(dtype).count());
-  for (size_t at = 0; at < bytes.size(); at += step) {
-    const bool minima = dtype == DType::kQ4_K || dtype == DType::kQ5_K;
-    put16(at + (dtype == DType::kQ6_K ? 208 : 0), F16FromFloat(RandomNormal(random) * 0.01f));
-    if (minima) put16(at + 2, F16FromFloat(RandomNormal(random) * 0.01f));
+  const QuantTraits& type = TraitsOf(dtype);
+  for (size_t at = 0; at < bytes.size(); at += static_cast<size_t>(type.block_bytes)) {
+    put16(at + type.unit_at, F16FromFloat(RandomNormal(random) * 0.01f));
+    if (type.minima) put16(at + type.unit_at + 2, F16FromFloat(RandomNormal(random) * 0.01f));
   }
   return bytes;
 }

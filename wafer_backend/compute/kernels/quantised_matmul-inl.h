@@ -1,17 +1,30 @@
-#include "wafer_backend/compute/kernels/products.h"
+// Products of quantised weights: the loops around the register tile (quantised_tile-inl.h), from a
+// task down to tiles. A task is some panels times all groups of activations:
+//
+//   for each panel (or pair of panels): [unpack it once, if enough groups read it]
+//     for each group of rows: for each tile of the group: MultiplyTile
+//
+// Inner part of the quantised_<type>.cc, of which each instantiates MultiplyTask for its type;
+// compiled once for each Highway target.
+#if defined(WAFERLINE_QUANTISED_MATMUL_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef WAFERLINE_QUANTISED_MATMUL_INL_H
+#undef WAFERLINE_QUANTISED_MATMUL_INL_H
+#else
+#define WAFERLINE_QUANTISED_MATMUL_INL_H
+#endif
 
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "wafer_backend/compute/kernels/quantised_matmul.cc"
-#include "wafer_backend/compute/kernels/highway_paths.h"
-// clang-format off
-#include "hwy/foreach_target.h"
-// clang-format on
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <cstdint>
 #include <iterator>
 #include <utility>
 
 #include "hwy/highway.h"
+#include "wafer_backend/base/check.h"
+#include "wafer_backend/compute/kernels/activations.h"
+#include "wafer_backend/compute/kernels/products.h"
+#include "wafer_backend/compute/kernels/quant_traits.h"
 #include "wafer_backend/compute/kernels/quantised_tile-inl.h"
 #include "wafer_backend/compute/kernels/quantised_weights-inl.h"
 #include "wafer_backend/compute/kernels/winograd-inl.h"
@@ -20,28 +33,27 @@ HWY_BEFORE_NAMESPACE();
 namespace waferline::kernels {
 namespace HWY_NAMESPACE {
 
-// MultiplyTile<.., columns>, columns <= the most that registers hold, chosen at run time.
-template <int kPanels, class Weights, int... kColumns>
-HWY_INLINE void MultiplyTileOf(int64_t columns, const Weights* w, const TilePass& pass,
-                               std::integer_sequence<int, kColumns...>) {
-  ((columns == kColumns + 1 ? MultiplyTile<kPanels, kColumns + 1>(w, pass) : void()), ...);
-}
-
-const int32_t* StartOf(DType dtype, const ColumnGroup& group) {
-  switch (dtype) {
-    case DType::kQ8_0:
-      return group.start_q8_0;
-    case DType::kQ4_0:
-      return group.start_winograd != nullptr ? group.start_winograd : group.start_q4_0;
-    case DType::kQ6_K:
-      return group.start_q6_k;
-    default:
-      return nullptr;
-  }
-}
-
+// A group's rows fall into so many tiles, as even as possible.
 constexpr int64_t TilesOf(int64_t columns, int64_t panels) {
   return (columns * panels + kTileColumns - 1) / kTileColumns;
+}
+
+// The smallest tile of groups of min_columns .. kMaxColumns rows. Smaller ones are not compiled:
+// tiles are most of what this folder takes to build.
+constexpr int MinTile(int64_t min_columns, int64_t panels) {
+  int64_t smallest = kTileColumns;
+  for (int64_t columns = min_columns; columns <= kMaxColumns; ++columns) {
+    smallest = std::min(smallest, columns / TilesOf(columns, panels));
+  }
+  return static_cast<int>(smallest);
+}
+
+// MultiplyTile<.., columns>, chosen at run time among kMin + k.
+template <int kPanels, int kMin, class Weights, int... k>
+HWY_INLINE void MultiplyTileOf(int64_t columns, const Weights* w, const TilePass& pass,
+                               std::integer_sequence<int, k...>) {
+  WL_CHECK(columns >= kMin);
+  ((columns == kMin + k ? MultiplyTile<kPanels, kMin + k>(w, pass) : void()), ...);
 }
 
 template <class Weights>
@@ -62,13 +74,16 @@ struct Ahead {
         pause(all_lines == 0 ? 0 : tiles - (all_lines + lines * steps - 1) / (lines * steps)) {}
 };
 
-// The group times kPanels panels from `panel` on.
-template <int kPanels, class Weights>
+// The group times kPanels panels from `panel` on. kMinGroups: the task has at least so many groups.
+template <int kPanels, int64_t kMinGroups, class Weights>
 void MultiplyGroup(const ProductTask& task, int64_t panel, const ColumnGroup& group,
                    int64_t first_row, const Weights* w, Ahead* ahead) {
+  constexpr int kMin = MinTile(MinGroupColumns(kMinGroups), kPanels);
+  constexpr int kTileSizes = kTileColumns / kPanels - kMin + 1;
   const PackedMatrix& m = *task.product->weights;
-  const Int8Rows& x = m.dtype() == DType::kQ4_0 ? group.int8_q4_0 : group.int8;
-  const int32_t* start = StartOf(m.dtype(), group);
+  const Int8Rows& x = group.int8[static_cast<size_t>(Weights::kTraits.activations)];
+  const int32_t* start =
+      Weights::kPairs > 0 ? group.start_winograd : group.start[RowOf(Weights::kTraits.dtype)];
   const int64_t tiles = TilesOf(group.count, kPanels);
   for (int64_t tile = 0; tile < tiles; ++tile) {
     const int64_t j = group.count * tile / tiles;
@@ -90,8 +105,18 @@ void MultiplyGroup(const ProductTask& task, int64_t panel, const ColumnGroup& gr
     for (int p = 0; p < kPanels; ++p) {
       pass.lanes[p] = std::min(kPanelRows, m.rows() - (panel + p) * kPanelRows);
     }
-    MultiplyTileOf<kPanels>(group.count * (tile + 1) / tiles - j, w, pass,
-                            std::make_integer_sequence<int, kTileColumns / kPanels>());
+    MultiplyTileOf<kPanels, kMin>(group.count * (tile + 1) / tiles - j, w, pass,
+                                  std::make_integer_sequence<int, kTileSizes>());
+  }
+}
+
+// All groups times kPanels panels from `panel` on.
+template <int kPanels, int64_t kMinGroups, class Weights>
+void MultiplyGroups(const ProductTask& task, int64_t panel, const Weights* w, Ahead ahead) {
+  int64_t row = 0;
+  for (const ColumnGroup& group : task.groups) {
+    MultiplyGroup<kPanels, kMinGroups>(task, panel, group, row, w, &ahead);
+    row += group.count;
   }
 }
 
@@ -106,46 +131,38 @@ HWY_NOINLINE void Unpack(const PackedWeights<kDType>& w, int64_t blocks, uint8_t
 }
 
 // With this many groups, unpacking a panel of K-quants once costs less than in each group's pass.
-// The nibbles of Q4_0 are taken apart beside the products, and whole bytes would crowd the caches
-// (0.99 and 1.01 times as fast for prompts), unless Winograd's products use them.
+// Not so Q4_0: its nibbles are taken apart while the multipliers are busy, and whole bytes would
+// need more of the caches (0.99 and 1.01 times as fast for prompts), unless Winograd's products use
+// them.
 constexpr int64_t kWorthUnpacking = 3;
-constexpr bool NeedsUnpacking(DType dtype) {
-  return dtype != DType::kQ8_0 && dtype != DType::kQ4_0;
-}
+constexpr bool NeedsUnpacking(DType dtype) { return TraitsOf(dtype).super_blocks(); }
 
 constexpr int64_t kWorthFetching = 4;  // rows of activations
 
-// With this many groups two panels go side by side: activations are then loaded half as often, for
-// twice the weights, which pays where those are read from the cache often enough: 1.02 to 1.05
-// times as fast for prompts and 32 sequences, 0.97 times for 16.
+// With this many groups two panels are multiplied at once: activations are then loaded half as
+// often, for twice the weights, which pays where those are read from the cache often enough: 1.02
+// to 1.05 times as fast for prompts and 32 sequences, 0.97 times for 16.
 constexpr int64_t kWorthPairing = 3;
 
-// All groups times kPanels panels from `panel` on.
+// All groups times kPanels panels from `panel` on, by whichever form of the weights pays.
 template <int kPanels, DType kDType>
-void MultiplyPanels(const ProductTask& task, int64_t panel, Ahead ahead) {
+void MultiplyPanels(const ProductTask& task, int64_t panel, const Ahead& ahead) {
   const PackedMatrix& m = *task.product->weights;
-  const auto with_groups = [&](const auto* w) {
-    int64_t row = 0;
-    for (const ColumnGroup& group : task.groups) {
-      MultiplyGroup<kPanels>(task, panel, group, row, w, &ahead);
-      row += group.count;
-    }
-  };
+  const int64_t blocks = m.cols() / kActivationBlock;
   PackedWeights<kDType> packed[kPanels];
   for (int p = 0; p < kPanels; ++p) {
     packed[p].panel = reinterpret_cast<const uint8_t*>(m.panel(panel + p));
   }
 #if HWY_TARGET == HWY_AVX3
-  if constexpr (kDType == DType::kQ4_0) {
+  if constexpr (TraitsOf(kDType).activations == Int8Form::kWinograd) {
     if (task.groups[0].start_winograd != nullptr) {
-      const int64_t blocks = m.cols() / kActivationBlock;
-      WinogradWeights unpacked[kPanels];
+      WinogradWeights<kDType> unpacked[kPanels];
       for (int p = 0; p < kPanels; ++p) {
         auto* memory = reinterpret_cast<WinogradBlock*>(task.workspace) + p * blocks;
         UnpackWinograd(packed[p], blocks, memory);
         unpacked[p] = {memory};
       }
-      return with_groups(unpacked);
+      return MultiplyGroups<kPanels, kWinogradGroups>(task, panel, unpacked, ahead);
     }
   }
 #endif
@@ -153,12 +170,12 @@ void MultiplyPanels(const ProductTask& task, int64_t panel, Ahead ahead) {
     static_assert(kPanels == 1);  // room in the workspace
     if (std::ssize(task.groups) >= kWorthUnpacking) {
       auto* values = reinterpret_cast<uint8_t*>(task.workspace);
-      Unpack(packed[0], m.cols() / kActivationBlock, values);
+      Unpack(packed[0], blocks, values);
       const UnpackedWeights<kDType> unpacked{packed[0], values};
-      return with_groups(&unpacked);
+      return MultiplyGroups<kPanels, kWorthUnpacking>(task, panel, &unpacked, ahead);
     }
   }
-  with_groups(packed);
+  MultiplyGroups<kPanels, kPanels == 1 ? 1 : kWorthPairing>(task, panel, packed, ahead);
 }
 
 template <DType kDType>
@@ -170,8 +187,8 @@ void MultiplyTask(const ProductTask& task) {
   // best.
   const int64_t fetched =
       groups > 1 || task.groups[0].count >= kWorthFetching ? m.panel_bytes() / 64 : 0;
-  constexpr int kMost = NeedsUnpacking(kDType) ? 1 : kTilePanels;
-  const int64_t at_once = groups >= kWorthPairing ? kMost : 1;
+  constexpr int kMaxPanels = NeedsUnpacking(kDType) ? 1 : kTilePanels;
+  const int64_t at_once = groups >= kWorthPairing ? kMaxPanels : 1;
   int64_t tiles = 0;
   for (const ColumnGroup& group : task.groups) tiles += TilesOf(group.count, at_once);
   const int64_t steps = ScalesIn<PackedWeights<kDType>>(m.cols());
@@ -183,23 +200,8 @@ void MultiplyTask(const ProductTask& task) {
     if (width == 1) {
       MultiplyPanels<1, kDType>(task, panel, ahead);
     } else {
-      MultiplyPanels<kMost, kDType>(task, panel, ahead);
+      MultiplyPanels<kMaxPanels, kDType>(task, panel, ahead);
     }
-  }
-}
-
-void MultiplyQuantised(const ProductTask& task) {
-  switch (task.product->weights->dtype()) {
-    case DType::kQ8_0:
-      return MultiplyTask<DType::kQ8_0>(task);
-    case DType::kQ4_0:
-      return MultiplyTask<DType::kQ4_0>(task);
-    case DType::kQ4_K:
-      return MultiplyTask<DType::kQ4_K>(task);
-    case DType::kQ5_K:
-      return MultiplyTask<DType::kQ5_K>(task);
-    default:
-      return MultiplyTask<DType::kQ6_K>(task);
   }
 }
 
@@ -207,12 +209,4 @@ void MultiplyQuantised(const ProductTask& task) {
 }  // namespace waferline::kernels
 HWY_AFTER_NAMESPACE();
 
-#if HWY_ONCE
-namespace waferline::kernels {
-
-void MultiplyQuantised(const ProductTask& task, CpuPath path) {
-  WL_FOR_PATH(path, MultiplyQuantised)(task);
-}
-
-}  // namespace waferline::kernels
-#endif  // HWY_ONCE
+#endif  // include guard

@@ -1,0 +1,28 @@
+// Products of Q8_0 weights on every CPU path (quantised_matmul-inl.h).
+#include "wafer_backend/compute/kernels/products.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "wafer_backend/compute/kernels/quantised_q8_0.cc"
+#include "wafer_backend/compute/kernels/highway_paths.h"
+// clang-format off
+#include "hwy/foreach_target.h"
+// clang-format on
+#include "wafer_backend/compute/kernels/quantised_matmul-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace waferline::kernels {
+namespace HWY_NAMESPACE {
+
+void MultiplyQ8_0(const ProductTask& task) { MultiplyTask<DType::kQ8_0>(task); }
+
+}  // namespace HWY_NAMESPACE
+}  // namespace waferline::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace waferline::kernels {
+
+void MultiplyQ8_0(const ProductTask& task, CpuPath path) { WL_FOR_PATH(path, MultiplyQ8_0)(task); }
+
+}  // namespace waferline::kernels
+#endif  // HWY_ONCE

@@ -1,0 +1,126 @@
+// sixteen-inl.h for AVX2: sixteen lanes are two registers.
+// No guard of its own: sixteen-inl.h, which alone includes it, has one for each target.
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include "hwy/highway.h"
+#include "wafer_backend/compute/kernels/half.h"
+#include "wafer_backend/compute/kernels/power_of_two.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace waferline::kernels {
+namespace HWY_NAMESPACE {
+
+inline constexpr int kTileColumns = 4;  // 2 registers for each int32 and f32 sum: all 16
+inline constexpr int kTilePanels = 1;
+
+struct F32x16 {
+  __m256 v[2];
+};
+struct I32x16 {
+  __m256i v[2];
+};
+struct U8x64 {
+  __m256i v[2];
+};
+
+HWY_INLINE F32x16 Zero() { return {{_mm256_setzero_ps(), _mm256_setzero_ps()}}; }
+HWY_INLINE F32x16 Broadcast(const float* p) {
+  const __m256 v = _mm256_set1_ps(*p);
+  return {{v, v}};
+}
+HWY_INLINE I32x16 Broadcast(const int32_t* p) {
+  const __m256i v = _mm256_set1_epi32(*p);
+  return {{v, v}};
+}
+HWY_INLINE F32x16 LoadF32(const float* p) { return {{_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}}; }
+HWY_INLINE F32x16 LoadF16(const F16* p) {
+  const auto half = [p](int i) HWY_ATTR {
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 8 * i)));
+  };
+  return {{half(0), half(1)}};
+}
+HWY_INLINE F32x16 LoadI8(const int8_t* p) {
+  const auto half = [p](int i) HWY_ATTR {
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p + 8 * i));
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
+  };
+  return {{half(0), half(1)}};
+}
+HWY_INLINE void Store(F32x16 a, float* p, int64_t count) {
+  if (count == 16) {
+    _mm256_storeu_ps(p, a.v[0]);
+    _mm256_storeu_ps(p + 8, a.v[1]);
+    return;
+  }
+  float lanes[16];
+  std::memcpy(lanes, &a, sizeof(lanes));
+  std::copy_n(lanes, count, p);
+}
+HWY_INLINE F32x16 Mul(F32x16 a, F32x16 b) {
+  return {{_mm256_mul_ps(a.v[0], b.v[0]), _mm256_mul_ps(a.v[1], b.v[1])}};
+}
+HWY_INLINE F32x16 MulAdd(F32x16 a, F32x16 b, F32x16 c) {
+  return {{_mm256_fmadd_ps(a.v[0], b.v[0], c.v[0]), _mm256_fmadd_ps(a.v[1], b.v[1], c.v[1])}};
+}
+HWY_INLINE F32x16 NegMulAdd(F32x16 a, F32x16 b, F32x16 c) {
+  return {{_mm256_fnmadd_ps(a.v[0], b.v[0], c.v[0]), _mm256_fnmadd_ps(a.v[1], b.v[1], c.v[1])}};
+}
+HWY_INLINE F32x16 ToFloat(I32x16 a) {
+  return {{_mm256_cvtepi32_ps(a.v[0]), _mm256_cvtepi32_ps(a.v[1])}};
+}
+HWY_INLINE float PowerOfTwo(int e) { return TwoTo(e); }
+HWY_INLINE F32x16 TimesPowerOfTwo(F32x16 a, const float* form) { return Mul(a, Broadcast(form)); }
+
+HWY_INLINE U8x64 LoadBytes(const uint8_t* p) {
+  const auto* v = reinterpret_cast<const __m256i*>(p);
+  return {{_mm256_loadu_si256(v), _mm256_loadu_si256(v + 1)}};
+}
+HWY_INLINE void StoreBytes(U8x64 a, uint8_t* p) {
+  auto* v = reinterpret_cast<__m256i*>(p);
+  _mm256_storeu_si256(v, a.v[0]);
+  _mm256_storeu_si256(v + 1, a.v[1]);
+}
+HWY_INLINE U8x64 BroadcastQuad(const int8_t* p) {
+  int32_t bits;
+  std::memcpy(&bits, p, 4);
+  const __m256i v = _mm256_set1_epi32(bits);
+  return {{v, v}};
+}
+HWY_INLINE U8x64 And(U8x64 a, uint8_t mask) {
+  const __m256i m = _mm256_set1_epi8(static_cast<char>(mask));
+  return {{_mm256_and_si256(a.v[0], m), _mm256_and_si256(a.v[1], m)}};
+}
+HWY_INLINE U8x64 Or(U8x64 a, U8x64 b) {
+  return {{_mm256_or_si256(a.v[0], b.v[0]), _mm256_or_si256(a.v[1], b.v[1])}};
+}
+template <int kBits>
+HWY_INLINE U8x64 ShiftLeft(U8x64 a) {
+  return {{_mm256_slli_epi16(a.v[0], kBits), _mm256_slli_epi16(a.v[1], kBits)}};
+}
+template <int kBits>
+HWY_INLINE U8x64 ShiftRight(U8x64 a) {
+  return {{_mm256_srli_epi16(a.v[0], kBits), _mm256_srli_epi16(a.v[1], kBits)}};
+}
+
+// Products of bytes 0, 2 and of 1, 3 as 16-bit pairs: unlike maddubs they cannot saturate.
+HWY_INLINE I32x16 DotQuad(I32x16 sum, U8x64 w, const int8_t* x) {
+  int32_t bits;
+  std::memcpy(&bits, x, 4);
+  const __m256i xs = _mm256_set1_epi32(bits);
+  const __m256i x_even = _mm256_srai_epi16(_mm256_slli_epi16(xs, 8), 8);
+  const __m256i x_odd = _mm256_srai_epi16(xs, 8);
+  for (int i = 0; i < 2; ++i) {
+    const __m256i w_even = _mm256_and_si256(w.v[i], _mm256_set1_epi16(255));
+    const __m256i w_odd = _mm256_srli_epi16(w.v[i], 8);
+    sum.v[i] = _mm256_add_epi32(sum.v[i], _mm256_add_epi32(_mm256_madd_epi16(w_even, x_even),
+                                                           _mm256_madd_epi16(w_odd, x_odd)));
+  }
+  return sum;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace waferline::kernels
+HWY_AFTER_NAMESPACE();
