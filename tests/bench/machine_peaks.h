@@ -16,8 +16,9 @@ double NowSeconds(const kernels::ThreadPool& pool);
 // Bytes a second that all threads together read from `memory`, which must be many times the caches.
 double ReadBandwidth(kernels::ThreadPool& pool, const kernels::AlignedBuffer& memory);
 
-// Multiplications and additions a second, each counted as one, of int8 (VNNI), bf16 and f32
-// instructions without memory; 0 where the CPU lacks them.
+// Multiplications and additions a second, each counted as one, that the kernels' path on this CPU
+// (kernels/cpu.h) could do with int8, bf16 and f32 weights without memory. AVX-512: VNNI, BF16 and
+// FMA; AVX2: 16-bit products and FMA; the portable path: not measured, 0.
 double Int8Peak(kernels::ThreadPool& pool);
 double Bf16Peak(kernels::ThreadPool& pool);
 double F32Peak(kernels::ThreadPool& pool);
