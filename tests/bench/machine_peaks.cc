@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include <array>
 #include <atomic>
 #include <cstring>
 
@@ -24,10 +25,10 @@ constexpr int64_t kTurns = 2'000'000;
 constexpr int kChains = 12;  // more than the latency of any of these instructions
 
 // What keeps a loop of loads from being thrown away.
-template <typename Sums>
-uint64_t SumOf(const Sums& sums) {
-  uint64_t lanes[sizeof(Sums) / (sizeof(uint64_t))];
-  std::memcpy(lanes, &sums, sizeof(lanes));
+template <typename Vector, size_t kVectors>
+uint64_t SumOf(const Vector (&sums)[kVectors]) {
+  std::array<uint64_t, kVectors*(sizeof(Vector) / sizeof(uint64_t))> lanes;
+  std::memcpy(lanes.data(), sums, sizeof(lanes));
   uint64_t all = 0;
   for (const uint64_t lane : lanes) all += lane;
   return all;
