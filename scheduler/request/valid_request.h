@@ -50,7 +50,7 @@ struct ValidRequest {
   std::optional<Nanoseconds> queue_threshold;  // expected to queue longer: refused
   std::optional<OwnArrival> own_arrival;
 
-  std::shared_ptr<TokenSink> sink;  // null in replay: nobody reads
+  std::shared_ptr<TokenSink> sink;  // null in replay: there is no reader
 };
 
 }  // namespace waferline

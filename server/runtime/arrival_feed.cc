@@ -8,10 +8,10 @@ namespace waferline::runtime {
 namespace {
 
 // What was refused keeps its number but has no ticket any more.
-constexpr Ticket kNobody{0};
+constexpr Ticket kNoTicket{0};
 
 void Refuse(Inbox::Submitted* request, const absl::Status& why) {
-  if (std::exchange(request->ticket, kNobody) == kNobody) return;
+  if (std::exchange(request->ticket, kNoTicket) == kNoTicket) return;
   // Room appears when the engine has taken what is due.
   const Nanoseconds retry = absl::IsUnavailable(why) ? Milliseconds(10) : Nanoseconds();
   if (request->request.sink) request->request.sink->OnRefused({why, retry});
@@ -95,14 +95,14 @@ void ArrivalFeed::OnEvent(uint64_t generation) {
   Inbox::Submitted request = std::move(waiting_.front());
   waiting_.pop_front();
   if (!waiting_.empty()) ScheduleFront();
-  if (request.ticket != kNobody) deliver_(std::move(request));
+  if (request.ticket != kNoTicket) deliver_(std::move(request));
 }
 
 template <typename Named>
 uint32_t ArrivalFeed::RefuseThose(const Named& named, const absl::Status& why) {
   uint32_t refused = 0;
   const auto look = [&](Inbox::Submitted& request) {
-    if (request.ticket == kNobody || !named(request)) return;
+    if (request.ticket == kNoTicket || !named(request)) return;
     Refuse(&request, why);
     ++refused;
   };

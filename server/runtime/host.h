@@ -1,4 +1,4 @@
-// The host's time and entropy, for server/app to hand to whoever needs them. Any thread.
+// The host's time and entropy, for server/app to pass on. Any thread.
 #pragma once
 
 #include <chrono>

@@ -6,7 +6,7 @@ Inbox::Push Inbox::PushRequest(Submitted&& item) {
   {
     std::lock_guard lock(mutex_);
     if (closed_ || content_.draining) return Push::kClosed;
-    if (content_.requests.size() >= most_requests_) return Push::kFull;
+    if (content_.requests.size() >= max_requests_) return Push::kFull;
     content_.requests.push_back(std::move(item));
   }
   Wake();
@@ -34,7 +34,7 @@ void Inbox::PushResume(Ticket ticket) {
 bool Inbox::PushCall(Call&& call) {
   {
     std::lock_guard lock(mutex_);
-    if (closed_ || content_.calls.size() >= most_calls_) return false;
+    if (closed_ || content_.calls.size() >= max_calls_) return false;
     content_.calls.push_back(std::move(call));
   }
   Wake();

@@ -34,7 +34,7 @@ class Inbox {
     bool stopping = false;
   };
 
-  Inbox(size_t requests, size_t calls) : most_requests_(requests), most_calls_(calls) {}
+  Inbox(size_t requests, size_t calls) : max_requests_(requests), max_calls_(calls) {}
 
   enum class Push : uint8_t { kTaken, kFull, kClosed };
   // kFull and kClosed leave `item` untouched.
@@ -57,8 +57,8 @@ class Inbox {
   Content Close();
 
  private:
-  const size_t most_requests_;
-  const size_t most_calls_;
+  const size_t max_requests_;
+  const size_t max_calls_;
   std::atomic<bool> awake_{false};
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -1,5 +1,5 @@
-// A failure that knows which field of a request it is about, whoever finds it and whatever protocol
-// the request came by. Pure functions, any thread.
+// A failure that knows which field of a request it is about, whichever code finds it and whatever
+// protocol the request came by. Pure functions, any thread.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@ namespace waferline {
 // `status` with the name of the field ("sampling.top_p"); must not be OK.
 absl::Status WithField(absl::Status status, std::string_view field);
 
-// "" if nobody said.
+// "" if not known.
 std::string FieldOf(const absl::Status& status);
 
 }  // namespace waferline

@@ -1,5 +1,5 @@
 // A claim on part of a bounded capacity (SRAM bytes of a stage, slots of a wafer, tokens of a
-// budget), given back when the lease dies. Move-only; the pool must outlive its leases. Thread: the
+// budget), released when the lease dies. Move-only; the pool must outlive its leases. Thread: the
 // pool's owner's.
 #pragma once
 

@@ -1,5 +1,5 @@
-// Something that happens once, and whoever waits for it. May be destroyed as soon as a wait has
-// returned. Any thread.
+// Something that happens once, and the threads that wait for it. May be destroyed as soon as a wait
+// has returned. Any thread.
 #pragma once
 
 #include "wafer_backend/base/mutex.h"

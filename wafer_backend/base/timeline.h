@@ -1,7 +1,7 @@
 // Emulated time: an agenda of events in integer nanoseconds, delivered in the order (instant,
 // priority, sequence of scheduling). The same calls give the same deliveries, always.
 //
-// Owner: whoever builds the cloud (server/app, scheduler/simulator, a test). Thread: one, the
+// Owner: the code that builds the cloud (server/app, scheduler/simulator, a test). Thread: one, the
 // engine's; no I/O, no locks. Cost: O(log n) to schedule and to deliver, an event is 32 bytes. An
 // event cannot be taken back: a target that no longer cares compares `payload` with its own state
 // (generation numbers) and does nothing. Bounds: the agenda holds what is in flight; each device

@@ -71,7 +71,7 @@ class YamlForm {
   std::vector<YamlForm> List(const std::string& field);
 
   void AddError(const std::string& field, std::string_view message);
-  // To be called when everything was read: each field nobody asked for is an error.
+  // To be called when everything was read: each field that was not asked for is an error.
   void RefuseOthers();
 
  private:

@@ -21,7 +21,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr int64_t kMostRequests = 1'000'000;
+constexpr int64_t kMaxRequests = 1'000'000;
 
 absl::StatusOr<std::vector<load::Prompt>> PromptsOf(const Arguments& arguments) {
   const bool chat = arguments.On("chat");
@@ -151,7 +151,7 @@ std::vector<Command> BenchCommands() {
               .run = RunBench};
   const std::vector<Flag> own = {
       TextFlag("model", "NAME", "which model; the server's first one if absent"),
-      IntegerFlag("num-prompts", "N", "how many requests", 100, 1, kMostRequests),
+      IntegerFlag("num-prompts", "N", "how many requests", 100, 1, kMaxRequests),
       IntegerFlag("concurrency", "N",
                   "closed loop with N at once (1 without --rate); with --rate at most N at once",
                   std::nullopt, 1, 65536),

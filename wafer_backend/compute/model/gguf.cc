@@ -20,7 +20,7 @@ constexpr uint64_t kLargestAlignment = uint64_t{1} << 20;
 constexpr uint64_t kSmallestPair = 8 + 4 + 1;
 constexpr uint64_t kSmallestTensor = 8 + 4 + 8 + 4 + 8;
 // Elements of one tensor: far above any model, low enough that bytes cannot overflow 63 bits.
-constexpr uint64_t kMostElements = uint64_t{1} << 48;
+constexpr uint64_t kMaxElements = uint64_t{1} << 48;
 
 absl::Status Prefixed(std::string_view name, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat(Absl(name), ": ", status.message()));
@@ -123,7 +123,7 @@ absl::Status ReadTensorEntry(ByteReader& reader, GgufTensor& tensor, uint64_t& o
   uint64_t elements = 1;
   for (uint32_t i = 0; i < rank; ++i) {
     WL_ASSIGN_OR_RETURN(const uint64_t dim, reader.Read<uint64_t>("a tensor's dimension"));
-    if (dim == 0 || dim > kMostElements / elements) {
+    if (dim == 0 || dim > kMaxElements / elements) {
       return absl::InvalidArgumentError(
           absl::StrCat("dimension ", i, " of ", dim, " is zero or makes the tensor too large"));
     }

@@ -84,7 +84,7 @@ class Metadata {
   std::unordered_map<std::string_view, size_t> index_;
 };
 
-// A name from a file as it may stand in a message: escaped, cut to 80 characters, quoted.
+// A name from a file as it may appear in a message: escaped, cut to 80 characters, quoted.
 std::string Quoted(std::string_view name);
 
 // "u32", "string", "array of f32", ... for messages and listings.

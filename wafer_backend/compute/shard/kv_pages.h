@@ -1,4 +1,4 @@
-// The memory behind KV pages: taken one at a time as a sequence grows, given back when it ends.
+// The memory behind KV pages: taken one at a time as a sequence grows, released when it ends.
 // Pages are kept for the next sequence, so memory follows the peak of what was in use. Owner: a
 // shard or a prefill worker; thread: its own.
 //
@@ -35,7 +35,7 @@ class PagePool {
   int64_t in_use_ = 0;
 };
 
-// One sequence's pages in order of position. Given back to the pool by destruction.
+// One sequence's pages in order of position. Destruction returns them to the pool.
 class SequencePages {
  public:
   explicit SequencePages(PagePool* pool) : pool_(pool) {}

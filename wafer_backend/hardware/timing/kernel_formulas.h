@@ -1,5 +1,5 @@
 // What a kernel costs on a square grid of cores, in cycles: the formulas, over sizes that were
-// checked before. kernels.h is the checked way in for whoever has sizes from outside.
+// checked before. kernels.h is the checked way in for sizes from outside.
 //
 // Communication is hardware/collectives', which hardware/fabric judges; software's overheads are
 // fitted (profile.h). Structure: WaferLLM (OSDI'25) for the K-tree product, the shift GEMM and the
@@ -41,7 +41,7 @@ double GemvTreeCycles(const KernelModel& m, double side, double in, double out);
 double GemvChainCycles(const KernelModel& m, double side, double in, double out);
 
 // One step of the shift GEMM: a tile of [rows, inner] times one of [inner, columns]; all steps of a
-// product are alike and there are `side` of them. Both tiles are shifted beside the arithmetic, two
+// product are alike and there are `side` of them. Both tiles are shifted during the arithmetic, two
 // elements a wavelet. Eight lanes take rows in 64-bit words, so rows are padded to four; WSE-2's
 // runs show neither that nor the start of a step.
 double GemmStepCycles(const KernelModel& m, double rows, double inner, double columns);

@@ -26,9 +26,8 @@ LayerOnWafer::LayerOnWafer(const KernelModel& m, const silicon::WaferSpec& wafer
 
 LayerCost LayerOnWafer::On(const Region& region) const {
   const double most = std::max(1.0, std::floor(std::sqrt(region.cores)));
-  const double needed =
-      std::max(region.least_side,
-               std::ceil(std::sqrt(kind_.parameters() * region.bytes_per_weight / room_)));
+  const double needed = std::max(
+      region.min_side, std::ceil(std::sqrt(kind_.parameters() * region.bytes_per_weight / room_)));
   LayerCost cost;
   cost.side = std::floor(std::clamp(fastest_, std::min(needed, most), most));
   cost.cycles = DecodeLayerCost(model_, cost.side, WorkOn(whole_, cost.side));

@@ -14,7 +14,7 @@ namespace waferline::timing {
 struct Region {
   double cores = 0;
   double bytes_per_weight = 2;
-  double least_side = 1;  // of the grid that a layer runs on, if the region has room for it
+  double min_side = 1;  // of the grid that a layer runs on, if the region has room for it
 };
 
 // `side` is the grid that the layer runs on: as large as is fastest, at least what its weights

@@ -63,7 +63,7 @@ struct DecodeCosts {
   Nanoseconds StageTime(Tokens kv) const;     // of the slowest stage
   int Depth(Tokens kv) const;                 // users at once before a pass takes longer, >= 1
   Bytes KvBytesPerToken() const;
-  // Cached positions, over all users, that fit beside the weights on every stage.
+  // Cached positions, over all users, that fit in addition to the weights on every stage.
   Tokens KvCapacity() const;
   // Neighbouring stages as one, `count` of them with about equal numbers of layers; 1 <= count <=
   // stages.size(), else InvalidArgument. A merged stage still takes tokens as often as its slowest

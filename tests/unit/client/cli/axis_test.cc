@@ -13,7 +13,7 @@ std::vector<std::string> Texts(double from, double to) {
   return texts;
 }
 
-TEST_CASE("ticks are round, inside, told apart, and neither few nor many") {
+TEST_CASE("ticks are round, inside, distinct, and neither few nor many") {
   for (const double from : {-1e9, -37.5, -1e-3, 0.0, 1e-9, 0.61, 59.8, 9'999.0, 1e7, 3e14}) {
     for (const double range : {1e-6, 3e-3, 0.4, 1.0, 7.0, 23.0, 1e4, 1.9e4, 6e8, 1e15}) {
       if (range < 1e-9 * std::abs(from)) continue;

@@ -38,7 +38,7 @@ class SlowClient : public sdk::TokenClient {
       listener.on_end({.status = absl::InvalidArgumentError("return_token_ids is not known")});
       return call;
     }
-    most_at_once = std::max<int>(most_at_once, ++at_once_);
+    max_at_once = std::max<int>(max_at_once, ++at_once_);
     std::lock_guard lock(mutex_);
     specs.push_back(spec);
     threads_.emplace_back([this, call, listener] {
@@ -66,7 +66,7 @@ class SlowClient : public sdk::TokenClient {
   }
 
   bool takes_token_ids = true;
-  std::atomic<int> most_at_once = 0;
+  std::atomic<int> max_at_once = 0;
   std::vector<sdk::GenerateSpec> specs;
 
  private:
@@ -90,7 +90,7 @@ TEST_CASE("a closed loop keeps its number in flight, never more, and takes the p
   SlowClient client(std::chrono::milliseconds(20));
   const LoadResult result = RunLoad(client, Settings(20, {.concurrency = 4}), kGoOn);
   REQUIRE(result.records.size() == 20);
-  CHECK(client.most_at_once == 4);
+  CHECK(client.max_at_once == 4);
   CHECK_FALSE(result.interrupted);
   for (uint32_t i = 0; i < 20; ++i) {
     const RequestRecord& record = result.records[i];
@@ -117,20 +117,20 @@ TEST_CASE("an open loop sends on its schedule, whatever the server does") {
     CHECK(result.records[i].scheduled == due[i]);
     CHECK(result.records[i].sent >= due[i]);
   }
-  CHECK(client.most_at_once > 10);
+  CHECK(client.max_at_once > 10);
 }
 
 TEST_CASE("under a rate with a bound, waiting for a place shows in the latency from schedule") {
   SlowClient client(std::chrono::milliseconds(30));
   const LoadResult result =
       RunLoad(client, Settings(10, {.concurrency = 1, .rate_per_second = 1000.0}), kGoOn);
-  CHECK(client.most_at_once == 1);
+  CHECK(client.max_at_once == 1);
   const LoadReport report = Evaluate(result, {}, true);
   CHECK(report.e2el_from_schedule_ms.max > 5 * report.e2el_ms.median);
   CHECK_FALSE(report.warnings.empty());
 }
 
-TEST_CASE("a run that is told to end cancels what is in flight and keeps what it has") {
+TEST_CASE("a run that must end cancels what is in flight and keeps what it has") {
   SlowClient client(std::chrono::seconds(60));
   const LoadResult result = RunLoad(client, Settings(100, {.concurrency = 5}),
                                     [](const LoadProgress& now) { return now.done > 0; });

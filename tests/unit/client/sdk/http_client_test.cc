@@ -57,7 +57,7 @@ TEST_CASE("a refusal gives its code, message and when to come back") {
   CHECK(ending.retry_after == Milliseconds(1500));
 }
 
-TEST_CASE("nobody there: the address and what to try") {
+TEST_CASE("no server there: the address and what to try") {
   uint16_t port;
   {
     const ScriptedServer gone([](const std::string&, const auto&) { return false; });

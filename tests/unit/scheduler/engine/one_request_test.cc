@@ -93,10 +93,10 @@ TEST_CASE("time stands still until a value is there, and nothing of it is in the
 
   SmallCloud prompt_one;
   prompt_one.Build();
-  const auto twin = prompt_one.Ask(10, 4);
+  const auto copy = prompt_one.Ask(10, 4);
   prompt_one.Ask(10, 4);
   prompt_one.Run();
-  REQUIRE(sink->instants == twin->instants);
+  REQUIRE(sink->instants == copy->instants);
   REQUIRE(cloud.engine->digest() == prompt_one.engine->digest());
 }
 

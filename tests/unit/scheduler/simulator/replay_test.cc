@@ -78,7 +78,7 @@ engine::Fault FaultOf(const SlowScript& script) {
 Slow RunBoth(const Slow::Setting& set, const Trace& trace, const std::vector<SlowScript>& script) {
   SmallCloud cloud({.workers = set.workers,
                     .units = set.units,
-                    .max_running = static_cast<int>(set.seats),
+                    .max_running = static_cast<int>(set.slots),
                     .pages = set.pages,
                     .link_latency = Nanoseconds(set.latency_ns),
                     .per_layer = Nanoseconds(10'007)});
@@ -131,7 +131,7 @@ Slow RunBoth(const Slow::Setting& set, const Trace& trace, const std::vector<Slo
 TEST_CASE("every token leaves when the slow and obvious simulation says") {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     CAPTURE(seed);
-    RunBoth({.seats = 12, .pages = 100}, SmallTrace(seed, 200), {});
+    RunBoth({.slots = 12, .pages = 100}, SmallTrace(seed, 200), {});
   }
 }
 
@@ -141,13 +141,13 @@ TEST_CASE(
     CAPTURE(seed);
     const Slow slow = RunBoth({.workers = 2,
                                .units = 3,
-                               .seats = 5,
+                               .slots = 5,
                                .pages = 60,
                                .cache_blocks = 40,
                                .latency_ns = 3'331,
                                .kv_bytes = 601},
                               SmallTrace(seed, 300, "gamma:rate=9000,cv=2"), {});
-    REQUIRE(slow.most_on_link > 3);
+    REQUIRE(slow.max_on_link > 3);
   }
 }
 
@@ -163,12 +163,12 @@ TEST_CASE("and when workers, wafers and the link fail under it") {
       {26'007, What::kUnitBack, 0},       {27'001, What::kLinkSpeed, 0, 0},
       {27'301, What::kLinkSpeed, 0, 0.5}, {30'011, What::kLinkSpeed, 0, 1}};
   int64_t leases = 0;
-  size_t anew = 0;
+  size_t restarts = 0;
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     CAPTURE(seed);
     const Slow slow = RunBoth({.workers = 2,
                                .units = 3,
-                               .seats = 5,
+                               .slots = 5,
                                .pages = 60,
                                .cache_blocks = 40,
                                .latency_ns = 3'331,
@@ -178,11 +178,12 @@ TEST_CASE("and when workers, wafers and the link fail under it") {
                               SmallTrace(seed, 300, "gamma:rate=9000,cv=2"), script);
     leases += slow.leases_lost;
     for (const Slow::Request& request : slow.requests) {
-      anew += static_cast<size_t>(request.lives - (request.state == Slow::Request::State::kOver));
+      restarts +=
+          static_cast<size_t>(request.lives - (request.state == Slow::Request::State::kOver));
     }
   }
   REQUIRE(leases > 20);
-  REQUIRE(anew > 20 * 20);
+  REQUIRE(restarts > 20 * 20);
 }
 
 TEST_CASE("the slices in which a run is taken change nothing") {

@@ -18,7 +18,7 @@ class SlowSimulation {
  public:
   struct Setting {
     int workers = 1, units = 1;
-    int64_t seats = 8, pages = 64;  // of each unit
+    int64_t slots = 8, pages = 64;  // of each unit
     int64_t cache_blocks = 0;       // of each worker
     int64_t latency_ns = 0;         // of the link, which moves a byte a nanosecond
     int64_t kv_bytes = 80;          // of a token
@@ -30,7 +30,7 @@ class SlowSimulation {
     std::vector<uint64_t> blocks;  // of 16 tokens, full ones only
     std::vector<int64_t> tokens;   // instants at which they left
     bool refused = false;
-    int lives = 0;  // how often it began anew
+    int lives = 0;  // how often it started
 
     enum class State { kComing, kQueued, kPrefill, kMoving, kDecoding, kOver } state{};
     size_t worker = 0, unit = 0;
@@ -42,11 +42,11 @@ class SlowSimulation {
   };
   std::vector<Request> requests;
   int64_t leases_lost = 0;
-  int most_on_link = 0;
+  int max_on_link = 0;
 
   explicit SlowSimulation(const Setting& setting) : set_(setting) {
     workers_.resize(set_.workers);
-    units_.resize(set_.units, {set_.seats, set_.pages});
+    units_.resize(set_.units, {set_.slots, set_.pages});
   }
   void AddFault(int64_t at, What what, int index, double factor = 1) {
     faults_.push_back({what, static_cast<size_t>(index), factor});
@@ -98,7 +98,7 @@ class SlowSimulation {
     int cleared = 0;
   };
   struct Unit {
-    int64_t seats, pages;
+    int64_t slots, pages;
     bool alive = true, reachable = true;
     int64_t entry_free = 0;
     double slowdown = 1;
@@ -128,7 +128,7 @@ class SlowSimulation {
   }
   void PlanLink() {
     ++link_plan_;
-    most_on_link = std::max(most_on_link, static_cast<int>(sending_.size()));
+    max_on_link = std::max(max_on_link, static_cast<int>(sending_.size()));
     if (sending_.empty() || speed_ == 0) return;
     int64_t least = INT64_MAX;
     for (const size_t i : sending_) least = std::min(least, requests[i].left);
@@ -199,7 +199,7 @@ class SlowSimulation {
     std::tuple<double, double> best;
     for (size_t u = 0; u < units_.size(); ++u) {
       const Unit& x = units_[u];
-      if (!x.alive || !x.reachable || x.running >= set_.seats || x.pages < Pages(r)) continue;
+      if (!x.alive || !x.reachable || x.running >= set_.slots || x.pages < Pages(r)) continue;
       const std::tuple<double, double> cost(
           1.0 - static_cast<double>(x.pages - Pages(r)) / static_cast<double>(set_.pages),
           x.running / 4.0);
@@ -266,7 +266,7 @@ class SlowSimulation {
       workers_[r.worker].pending -= r.total - r.done - computing;
     }
   }
-  void Anew(size_t i) {
+  void Restart(size_t i) {
     GiveBack(i);
     ++requests[i].lives;
     Queue(i);
@@ -322,7 +322,7 @@ class SlowSimulation {
         }
         ++leases_lost;
         for (Unit& unit : units_) unit.reachable = false;  // all are behind this link
-        return Anew(e.index);
+        return Restart(e.index);
       }
       case Kind::kToken:
         if (requests[e.index].lives != e.valid) return;
@@ -365,7 +365,7 @@ class SlowSimulation {
         const bool on_worker =
             state == Request::State::kPrefill || state == Request::State::kMoving;
         if (concerned(requests[i], on_worker, on_worker || state == Request::State::kDecoding))
-          Anew(i);
+          Restart(i);
       }
     };
     switch (fault.what) {

@@ -43,7 +43,7 @@ Shown Run(const std::shared_ptr<const model::Tokenizer>& tokenizer, const std::v
 }
 
 // One token a byte.
-std::vector<TokenId> Spelled(const model::Tokenizer& tokenizer, std::string_view text) {
+std::vector<TokenId> TokensOf(const model::Tokenizer& tokenizer, std::string_view text) {
   std::vector<TokenId> ids;
   for (char c : text) {
     for (TokenId id = 0; id < tokenizer.size(); ++id) {
@@ -112,7 +112,7 @@ TEST_CASE("however a text is cut into tokens, the same is shown") {
     const Shown expected = Expected(text, options);
     stopped += expected.stop.empty() ? 0 : 1;
     REQUIRE(Run(tokenizer, tokenizer->Encode(text), options) == expected);
-    REQUIRE(Run(tokenizer, Spelled(*tokenizer, text), options) == expected);
+    REQUIRE(Run(tokenizer, TokensOf(*tokenizer, text), options) == expected);
   }
   REQUIRE(stopped > 500);
 }
@@ -124,7 +124,7 @@ TEST_CASE("only what may still become a stop string or a character is held back"
   TextStream stream(tokenizer, options);
   const auto feed = [&](std::string_view text) {
     std::string shown;
-    for (TokenId id : Spelled(*tokenizer, text)) shown += stream.Feed(id).text;
+    for (TokenId id : TokensOf(*tokenizer, text)) shown += stream.Feed(id).text;
     return shown;
   };
   REQUIRE(feed("one") == "one");
@@ -145,7 +145,7 @@ TEST_CASE("the end shows what was held, an incomplete character as U+FFFD") {
   const auto tokenizer = Bytes();
   TextStreamOptions options;
   options.stop = {"abc"};
-  REQUIRE(Run(tokenizer, Spelled(*tokenizer, "xab\xe2\x96"), options).text == "xab\xef\xbf\xbd");
+  REQUIRE(Run(tokenizer, TokensOf(*tokenizer, "xab\xe2\x96"), options).text == "xab\xef\xbf\xbd");
 }
 
 TEST_CASE("control tokens give no text, or their names") {
@@ -159,7 +159,7 @@ TEST_CASE("control tokens give no text, or their names") {
 
 TEST_CASE("a token by itself shows its bytes and a text for them") {
   const auto tokenizer = Bytes();
-  const TokenId half = Spelled(*tokenizer, "\xc3")[0];
+  const TokenId half = TokensOf(*tokenizer, "\xc3")[0];
   REQUIRE(TextOf(*tokenizer, half).bytes == "\xc3");
   REQUIRE(TextOf(*tokenizer, half).text == "\xef\xbf\xbd");
   const TokenId word = tokenizer->Encode(" wafer")[0];

@@ -122,7 +122,7 @@ TEST_CASE("attention over pages agrees with its definition in every CPU path") {
   }
 }
 
-TEST_CASE("a row attends with the same bits alone, in chunks, beside strangers, on any threads") {
+TEST_CASE("a row attends with the same bits alone, in chunks, with other rows, on any threads") {
   const uint64_t seed = GENERATE(range(1, 13));
   SeededStream random(seed);
   ThreadPool one(1);

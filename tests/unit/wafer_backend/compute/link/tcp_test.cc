@@ -88,7 +88,7 @@ TEST_CASE("frames of any size arrive whole, in order, counted the same at both e
   REQUIRE(closed.ok());
 }
 
-TEST_CASE("a reader that does not read fills the window, and the sender is told") {
+TEST_CASE("a reader that does not read fills the window, and the sender sees it") {
   Reactor reactor;
   Pair pair(&reactor);
   Outlet<LogitsFrame> outlet(pair.client.get());
@@ -116,26 +116,26 @@ TEST_CASE("a reader that does not read fills the window, and the sender is told"
   REQUIRE(outlet.HasRoom());
 }
 
-TEST_CASE("a peer that goes is a status, told once, and the descriptor comes back") {
+TEST_CASE("a peer that goes is a status, reported once, and the descriptor comes back") {
   Reactor reactor;
   { Pair first(&reactor); }  // the reactor's own descriptors come with its first connection
   reactor.Turn(Nanoseconds(0));
   const size_t before = OpenDescriptors();
   {
     Pair pair(&reactor);
-    int told = 0;
+    int reported = 0;
     absl::Status why;
     pair.client->Start(Ignore, [&](const absl::Status& status) {
-      ++told;
+      ++reported;
       why = status;
     });
     pair.server.reset();
-    REQUIRE(TurnUntil(&reactor, [&] { return told > 0; }));
+    REQUIRE(TurnUntil(&reactor, [&] { return reported > 0; }));
     REQUIRE(absl::IsUnavailable(why));
     Outlet<CloseFrame> outlet(pair.client.get());
     REQUIRE(absl::IsUnavailable(outlet.Send(CloseFrame{1})));
     reactor.Turn(Milliseconds(5));
-    REQUIRE(told == 1);
+    REQUIRE(reported == 1);
   }
   reactor.Turn(Nanoseconds(0));
   REQUIRE(OpenDescriptors() == before);
@@ -195,10 +195,10 @@ TEST_CASE("bytes that are no frames end the connection with a reason") {
   });
   REQUIRE(listener.ok());
   std::thread stranger([&] { SendRaw((*listener)->port(), bytes); });
-  const bool told = TurnUntil(&reactor, [&] { return !why.ok(); });
+  const bool reported = TurnUntil(&reactor, [&] { return !why.ok(); });
   connection.reset();
   stranger.join();
-  REQUIRE(told);
+  REQUIRE(reported);
   REQUIRE(why.code() == absl::StatusCode::kInvalidArgument);
 }
 
@@ -223,9 +223,9 @@ TEST_CASE("connecting fails with the endpoint's name and in bounded time") {
     REQUIRE(absl::IsUnavailable(
         Listener::Open(&reactor, "127.0.0.1:" + std::to_string(free_port), [](auto) {}).status()));
   }
-  const std::string nobody = "127.0.0.1:" + std::to_string(free_port);
-  REQUIRE(absl::IsUnavailable(outcome(nobody)));
-  REQUIRE(std::string(outcome(nobody).message()).find(nobody) != std::string::npos);
+  const std::string free_endpoint = "127.0.0.1:" + std::to_string(free_port);
+  REQUIRE(absl::IsUnavailable(outcome(free_endpoint)));
+  REQUIRE(std::string(outcome(free_endpoint).message()).find(free_endpoint) != std::string::npos);
   for (const char* wrong : {"", "nonsense", ":80", "host:", "host:99999", "host:8x"}) {
     INFO(wrong);
     REQUIRE(absl::IsInvalidArgument(outcome(wrong)));
@@ -233,7 +233,7 @@ TEST_CASE("connecting fails with the endpoint's name and in bounded time") {
   // Taken back before it is done: nothing is called.
   bool called = false;
   {
-    ConnectAttempt attempt(&reactor, nobody, Seconds(5), [&](auto) { called = true; });
+    ConnectAttempt attempt(&reactor, free_endpoint, Seconds(5), [&](auto) { called = true; });
   }
   reactor.Turn(Milliseconds(20));
   REQUIRE_FALSE(called);

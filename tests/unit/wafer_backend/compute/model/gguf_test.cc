@@ -108,7 +108,7 @@ TEST_CASE("a file on disk is mapped; what cannot be opened is named") {
   REQUIRE(absl::IsInvalidArgument(GgufFile::Open("/tmp").status()));
 }
 
-TEST_CASE("what was given back to the system is there again when it is read") {
+TEST_CASE("what was released to the system is there again when it is read") {
   const std::string path = TempPath(".released.gguf");
   test::RandomModel({}).WriteFile(path);
   {

@@ -230,7 +230,7 @@ TEST_CASE("sixteen times the text takes no more than sixty times as long", "[tim
   }
 }
 
-TEST_CASE("UTF-8 is told from what is not, to the last byte") {
+TEST_CASE("UTF-8 is distinguished from what is not, to the last byte") {
   using K = Utf8Start::Kind;
   const auto check = [](std::string_view bytes, K kind, size_t length) {
     INFO(Quoted(bytes));

@@ -157,7 +157,7 @@ TEST_CASE("an end id is the last token, after min_tokens at the earliest") {
   }
 }
 
-TEST_CASE("what cannot be computed fails with a reason and harms nobody") {
+TEST_CASE("what cannot be computed fails with a reason and harms no other") {
   PlaneOptions options = Small();
   options.local.prefill.kv_bytes = Bytes(20 * 4096);  // 20 pages
   TestWaker waker;

@@ -77,7 +77,7 @@ TEST_CASE("law 4: alone, in company, on any shards, in any chunks, on any thread
   }
 }
 
-TEST_CASE("law 4: a sequence that is prefilled anew midway goes on with the same tokens") {
+TEST_CASE("law 4: a sequence that is prefilled again midway goes on with the same tokens") {
   const auto file = OpenRandom(ModelOf(DType::kQ8_0));
   SeededStream random(77);
   std::vector<SequenceSpec> specs;
