@@ -13,6 +13,7 @@
 #include "server/http/http_server.h"
 #include "server/rpc/rpc_server.h"
 #include "server/runtime/host.h"
+#include "server/serving/server_deps.h"
 #include "server/tenancy/api_keys.h"
 #include "server/tenancy/budget.h"
 #include "server/tenancy/usage_ledger.h"
@@ -52,6 +53,7 @@ class BothFrontEnds : public FrontEnds {
 
   absl::Status Listen() {
     WL_ASSIGN_OR_RETURN(keys_, tenancy::ApiKeys::Create(Keys(config_)));
+    deps_ = Deps();
     WL_RETURN_IF_ERROR(ListenHttp());
     return ListenGrpc();
   }
@@ -76,15 +78,33 @@ class BothFrontEnds : public FrontEnds {
   }
 
  private:
+  serving::ServerDeps Deps() {
+    serving::HostClock clock{.monotonic = runtime::MonotonicNow,
+                             .unix_seconds = runtime::UnixSeconds};
+    if (!config_.clock.stepped) {
+      clock.emulated_until = [scale =
+                                  config_.clock.scale](std::chrono::system_clock::time_point at) {
+        return Nanoseconds(static_cast<int64_t>(runtime::WallUntil(at).as_double() * scale));
+      };
+    }
+    return {.front_door = &cloud_->engine(),
+            .models = &cloud_->catalog(),
+            .keys = &keys_,
+            .budgets = &budgets_,
+            .ledger = &ledger_,
+            .metrics = cloud_->exposition().front(),
+            .admin_port = admin_,
+            .ids = &ids_,
+            .clock = std::move(clock)};
+  }
+
   absl::Status ListenHttp() {
-    const http::HostClock clock{.monotonic = runtime::MonotonicNow,
-                                .unix_seconds = runtime::UnixSeconds};
     http::ServerOptions options;
     options.address = config_.listen.address;
     options.port = static_cast<uint16_t>(config_.listen.http_port);
     options.max_body_bytes = static_cast<size_t>(config_.limits.body_bytes);
     options.max_connections = config_.limits.connections;
-    options.clock = clock;
+    options.clock = deps_.clock;
     options.on_reply = [this](const http::Request& request, int code, Nanoseconds lasted) {
       cloud_->exposition().front()->OnRequest(http::Api::RouteOf(request.path), code, lasted);
     };
@@ -92,45 +112,21 @@ class BothFrontEnds : public FrontEnds {
         options,
         [this](std::shared_ptr<http::Exchange> exchange) { api_->Handle(std::move(exchange)); });
     const auto post = [this](std::function<void()> task) { http_->Post(std::move(task)); };
-    const http::Surroundings surroundings{.door = &cloud_->engine(),
-                                          .catalog = &cloud_->catalog(),
-                                          .budgets = &budgets_,
-                                          .ledger = &ledger_,
-                                          .metrics = cloud_->exposition().front(),
-                                          .clock = clock,
-                                          .error_shape = config_.flat_errors
-                                                             ? openai::ErrorShape::kFlat
-                                                             : openai::ErrorShape::kNested,
-                                          .seed = runtime::RandomSeed()};
-    generations_ = std::make_unique<http::Generations>(surroundings, post);
+    generations_ = std::make_unique<http::Generations>(
+        deps_, config_.flat_errors ? openai::ErrorShape::kFlat : openai::ErrorShape::kNested, post);
     const http::Operations operations{.health = [this] { return HealthNow(); },
-                                      .metrics = [this](auto reply) { Scrape(std::move(reply)); },
-                                      .admin_port = admin_};
-    api_ = std::make_unique<http::Api>(generations_.get(), &keys_, operations, post);
+                                      .metrics = [this](auto reply) { Scrape(std::move(reply)); }};
+    api_ = std::make_unique<http::Api>(generations_.get(), operations, post);
     WL_ASSIGN_OR_RETURN(http_port_, http_->Start());
     return absl::OkStatus();
   }
 
   absl::Status ListenGrpc() {
-    rpc::RpcParts parts{.front_door = &cloud_->engine(),
-                        .models = &cloud_->catalog(),
-                        .admin_port = admin_,
-                        .keys = &keys_,
-                        .budgets = &budgets_,
-                        .ledger = &ledger_,
-                        .metrics = cloud_->exposition().front(),
-                        .host_now = runtime::MonotonicNow,
-                        .seed = runtime::RandomSeed()};
-    if (!config_.clock.stepped) {
-      parts.time_until = [scale = config_.clock.scale](std::chrono::system_clock::time_point at) {
-        return Nanoseconds(static_cast<int64_t>(runtime::WallUntil(at).as_double() * scale));
-      };
-    }
     rpc::RpcOptions options;
     options.host = config_.listen.address;
     options.port = static_cast<uint16_t>(config_.listen.grpc_port);
     options.max_message_bytes = static_cast<int>(config_.limits.body_bytes);
-    WL_ASSIGN_OR_RETURN(grpc_, rpc::RpcServer::Start(std::move(parts), options));
+    WL_ASSIGN_OR_RETURN(grpc_, rpc::RpcServer::Start(deps_, options));
     grpc_->SetServing(true);
     return absl::OkStatus();
   }
@@ -175,6 +171,8 @@ class BothFrontEnds : public FrontEnds {
   tenancy::ApiKeys keys_;
   tenancy::Budgets budgets_;
   tenancy::UsageLedger ledger_;
+  serving::RequestIdSource ids_{runtime::RandomSeed()};
+  serving::ServerDeps deps_;
   std::unique_ptr<http::HttpServer> http_;
   std::unique_ptr<http::Generations> generations_;
   std::unique_ptr<http::Api> api_;

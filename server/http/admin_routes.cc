@@ -14,7 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/openai/api_error.h"
 #include "server/openai/fields.h"
-#include "server/openai/limits.h"
+#include "server/serving/limits.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
@@ -127,8 +127,8 @@ absl::StatusOr<admin::FaultOrder> ReadFault(std::string_view body) {
   openai::Fields fields(object);
   admin::FaultOrder order;
   std::string fault;
-  fields.Text("fault", openai::kMaxNameBytes, &fault);
-  fields.Text("model", openai::kMaxNameBytes, &order.model);
+  fields.Text("fault", serving::kMaxNameBytes, &fault);
+  fields.Text("model", serving::kMaxNameBytes, &order.model);
   fields.Int("index", 0, std::numeric_limits<int32_t>::max(), &order.index);
   float factor = 1;
   fields.Number("factor", 0, 1e6, &factor);
@@ -153,7 +153,7 @@ absl::StatusOr<std::string> ReadRequestId(std::string_view body) {
   WL_ASSIGN_OR_RETURN(const json::object object, openai::ParseObject(body));
   openai::Fields fields(object);
   std::string id;
-  fields.Text("request_id", openai::kMaxNameBytes, &id);
+  fields.Text("request_id", serving::kMaxNameBytes, &id);
   RefuseOthers(object, {"request_id"}, fields);
   WL_RETURN_IF_ERROR(fields.status());
   if (id.empty()) {
@@ -191,7 +191,7 @@ void AdminRoutes::Load(const Call& call) const {
 }
 
 void AdminRoutes::Usage(const Call& call) const {
-  Answer(call, generations_->surroundings().ledger->ToJson());
+  Answer(call, generations_->deps().ledger->ToJson());
 }
 
 void AdminRoutes::Drain(const Call& call) const {

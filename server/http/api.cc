@@ -1,12 +1,12 @@
 #include "server/http/api.h"
 
-#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "server/http/index_page.h"
 #include "server/openai/token_text.h"
+#include "server/serving/access.h"
 #include "wafer_backend/base/strings.h"
 
 namespace waferline::http {
@@ -14,18 +14,11 @@ namespace {
 
 constexpr char kJson[] = "application/json";
 constexpr std::string_view kModelPrefix = "/v1/models/";
-constexpr size_t kMaxRequestIdBytes = 128;
 
 enum class Guard { kOpen, kKey, kAdmin };
 
 void SendJson(Exchange& exchange, std::string body, int code = 200) {
   exchange.Send({.code = code, .content_type = kJson, .body = std::move(body)});
-}
-
-// A client's id goes back in a header and into logs: visible ASCII only.
-bool IsUsableId(std::string_view id) {
-  return !id.empty() && id.size() <= kMaxRequestIdBytes &&
-         std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c < 0x7f; });
 }
 
 }  // namespace
@@ -73,18 +66,16 @@ std::string_view Api::RouteOf(std::string_view path) {
   return route == nullptr ? "other" : route->path;
 }
 
-Api::Api(Generations* generations, const tenancy::ApiKeys* keys, Operations operations,
+Api::Api(Generations* generations, Operations operations,
          std::function<void(std::function<void()>)> post)
     : generations_(generations),
-      keys_(keys),
       operations_(std::move(operations)),
       post_(std::move(post)),
-      admin_(operations_.admin_port, generations, post_),
-      request_ids_(SeededStream(generations->surroundings().seed).Fork(1)) {}
+      admin_(generations->deps().admin_port, generations, post_) {}
 
 void Api::Handle(std::shared_ptr<Exchange> exchange) {
   const Request& request = exchange->request();
-  std::string request_id = RequestId(request);
+  std::string request_id = generations_->deps().ids->IdFor(request.Header("x-request-id"));
   exchange->AddHeader("x-request-id", request_id);
   const bool foreign_page = !AllowOrigin(*exchange);
 
@@ -105,34 +96,27 @@ void Api::Handle(std::shared_ptr<Exchange> exchange) {
         {{"allow", std::move(allowed)}});
   }
   if (foreign_page && !is_read) {
-    return Fail(*exchange, 403, "pages of other machines may not post here");
+    return Fail(*exchange, 403, "pages of other machines may only read here");
   }
-  auto caller = Admit(*route, request);
-  if (!caller.ok()) {
-    generations_->surroundings().metrics->OnTurnedAway("key");
-    return generations_->SendError(*exchange, caller.status(), Nanoseconds(0));
-  }
+  auto caller = Authorize(*route, request);
+  if (!caller.ok()) return generations_->SendError(*exchange, caller.status(), Nanoseconds(0));
   const Call call{std::move(exchange), *std::move(caller), std::move(request_id)};
   if (route->order != nullptr) return (admin_.*route->order)(call);
   (this->*route->handler)(call);
 }
 
-std::string Api::RequestId(const Request& request) {
-  const std::string_view given = request.Header("x-request-id");
-  if (IsUsableId(given)) return std::string(given);
-  return absl::StrCat(absl::Hex(request_ids_.Next(), absl::kZeroPad16));
-}
-
-absl::StatusOr<tenancy::Caller> Api::Admit(const Route& route, const Request& request) const {
-  if (route.guard == Guard::kOpen) return tenancy::Caller{};
-  auto caller = keys_->Check(request.Header("authorization"));
-  if (!caller.ok() || route.guard != Guard::kAdmin) return caller;
-  if (!keys_->required() && !request.from_loopback) {
-    return absl::PermissionDeniedError(
-        "without API keys, operators come from this machine only (loopback)");
+absl::StatusOr<tenancy::Caller> Api::Authorize(const Route& route, const Request& request) const {
+  const serving::ServerDeps& deps = generations_->deps();
+  const std::string_view authorization = request.Header("authorization");
+  switch (route.guard) {
+    case Guard::kOpen:
+      return tenancy::Caller{};
+    case Guard::kKey:
+      return serving::Authenticate(deps, authorization);
+    case Guard::kAdmin:
+      break;
   }
-  if (!caller->admin) return absl::PermissionDeniedError("this API key may not operate the server");
-  return caller;
+  return serving::AuthorizeAdmin(deps, authorization, request.from_loopback);
 }
 
 // Lets pages of this machine read the answer. False: a page of another machine asks.
@@ -155,20 +139,19 @@ bool Api::AllowOrigin(Exchange& exchange) const {
 }
 
 void Api::Fail(Exchange& exchange, int code, std::string_view message, Headers headers) const {
-  const auto shape = generations_->surroundings().error_shape;
   exchange.Send({.code = code,
                  .content_type = kJson,
-                 .body = openai::ErrorBody(code, message, shape),
+                 .body = openai::ErrorBody(code, message, generations_->error_shape()),
                  .headers = std::move(headers)});
 }
 
 void Api::Models(const Call& call) {
-  SendJson(*call.exchange, openai::ModelList(*generations_->surroundings().catalog));
+  SendJson(*call.exchange, openai::ModelList(*generations_->deps().models));
 }
 
 void Api::OneModel(const Call& call) {
   const std::string name = call.exchange->request().path.substr(kModelPrefix.size());
-  const auto model = generations_->surroundings().catalog->Find(name);
+  const auto model = generations_->deps().models->Find(name);
   if (!model.ok()) {
     return generations_->SendError(
         *call.exchange,
@@ -187,8 +170,7 @@ void Api::ChatCompletions(const Call& call) {
 }
 
 void Api::Tokenize(const Call& call) {
-  auto answer =
-      openai::Tokenize(call.exchange->request().body, *generations_->surroundings().catalog);
+  auto answer = openai::Tokenize(call.exchange->request().body, *generations_->deps().models);
   if (!answer.ok()) {
     return generations_->SendError(*call.exchange, answer.status(), Nanoseconds(0));
   }
@@ -196,8 +178,7 @@ void Api::Tokenize(const Call& call) {
 }
 
 void Api::Detokenize(const Call& call) {
-  auto answer =
-      openai::Detokenize(call.exchange->request().body, *generations_->surroundings().catalog);
+  auto answer = openai::Detokenize(call.exchange->request().body, *generations_->deps().models);
   if (!answer.ok()) {
     return generations_->SendError(*call.exchange, answer.status(), Nanoseconds(0));
   }

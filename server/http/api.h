@@ -30,13 +30,12 @@ struct Operations {
   std::function<Health()> health;
   // Prometheus text; `reply` may be called from any thread, once.
   std::function<void(std::function<void(std::string)> reply)> metrics;
-  admin::AdminPort* admin_port = nullptr;  // outlives the server
 };
 
 class Api {
  public:
   // All must outlive the server. `post` runs a task on the io thread.
-  Api(Generations* generations, const tenancy::ApiKeys* keys, Operations operations,
+  Api(Generations* generations, Operations operations,
       std::function<void(std::function<void()>)> post);
 
   void Handle(std::shared_ptr<Exchange> exchange);
@@ -48,8 +47,7 @@ class Api {
   struct Route;
   static const Route* Find(std::string_view path);
 
-  std::string RequestId(const Request& request);
-  absl::StatusOr<tenancy::Caller> Admit(const Route& route, const Request& request) const;
+  absl::StatusOr<tenancy::Caller> Authorize(const Route& route, const Request& request) const;
   bool AllowOrigin(Exchange& exchange) const;
   void Fail(Exchange& exchange, int code, std::string_view message, Headers headers = {}) const;
 
@@ -67,11 +65,9 @@ class Api {
   void Page(const Call& call);
 
   Generations* const generations_;
-  const tenancy::ApiKeys* const keys_;
   const Operations operations_;
   const std::function<void(std::function<void()>)> post_;
   const AdminRoutes admin_;
-  SeededStream request_ids_;
 };
 
 // Whether a page from `origin` ("http://localhost:3000") runs on this machine.

@@ -16,15 +16,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/http/exchange.h"
+#include "server/serving/server_deps.h"
 #include "wafer_backend/base/units.h"
 
 namespace waferline::http {
-
-// Host time, passed in: nothing here reads a clock.
-struct HostClock {
-  std::function<Nanoseconds()> monotonic;
-  std::function<int64_t()> unix_seconds;
-};
 
 struct ServerOptions {
   std::string address = "127.0.0.1";
@@ -37,8 +32,8 @@ struct ServerOptions {
   Nanoseconds body_timeout = Seconds(30);         // end of the header to the end of the body
   Nanoseconds write_timeout = Seconds(30);        // the reader takes nothing for so long
   Nanoseconds keep_alive_interval = Seconds(15);  // comments while a stream is quiet
-  HostClock clock;
-  // Told on the io thread when a reply is complete, or with 499 when the client went away before.
+  serving::HostClock clock;
+  // Called on the io thread when a reply is complete, or with 499 when the client went away before.
   std::function<void(const Request& request, int code, Nanoseconds lasted)> on_reply;
 };
 

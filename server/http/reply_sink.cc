@@ -5,41 +5,45 @@
 namespace waferline::http {
 
 ReplySink::ReplySink(std::shared_ptr<const openai::ResponseShape> shape, size_t choice,
-                     std::shared_ptr<const model::Tokenizer> tokenizer, std::function<void()> ring)
-    : shape_(shape), choice_(choice), ring_(std::move(ring)), text_(shape, std::move(tokenizer)) {}
+                     std::shared_ptr<const model::Tokenizer> tokenizer,
+                     std::function<void()> notify)
+    : shape_(shape),
+      choice_(choice),
+      notify_(std::move(notify)),
+      text_(shape, std::move(tokenizer)) {}
 
 ReplySink::News ReplySink::Take() {
   MutexLock lock(&mutex_);
-  rung_ = false;
+  notified_ = false;
   News fresh;
   fresh.admitted = news_.admitted;
   return std::exchange(news_, std::move(fresh));
 }
 
-bool ReplySink::NeedsRing() { return !std::exchange(rung_, true); }
+bool ReplySink::NeedsNotify() { return !std::exchange(notified_, true); }
 
 void ReplySink::OnAdmitted() {
   {
     MutexLock lock(&mutex_);
     news_.admitted = true;
-    if (!shape_->stream || !NeedsRing()) return;  // a document has nothing to send yet
+    if (!shape_->stream || !NeedsNotify()) return;  // a document has nothing to send yet
   }
-  ring_();
+  notify_();
 }
 
-void ReplySink::OnRefused(const Refusal& refusal) {
+void ReplySink::HandleRefusal(const Refusal& refusal) {
   {
     MutexLock lock(&mutex_);
     news_.refusal = refusal;
-    if (!NeedsRing()) return;
+    if (!NeedsNotify()) return;
   }
-  ring_();
+  notify_();
 }
 
 void ReplySink::OnPromptLogprobs(const std::vector<TokenValue>& logprobs) {
   auto details = openai::PromptDetails(shape_->PromptOf(choice_), logprobs);
   MutexLock lock(&mutex_);
-  news_.prompt = std::move(details);  // what follows rings
+  news_.prompt = std::move(details);  // what follows notifies
 }
 
 TokenSink::Verdict ReplySink::OnToken(const TokenEvent& token) {
@@ -54,20 +58,20 @@ TokenSink::Verdict ReplySink::OnToken(const TokenEvent& token) {
       verdict = Verdict::kFull;
     }
     if (news_.delta.empty() && verdict != Verdict::kFull) return verdict;  // nothing to show yet
-    if (!NeedsRing()) return verdict;
+    if (!NeedsNotify()) return verdict;
   }
-  ring_();
+  notify_();
   return verdict;
 }
 
-void ReplySink::OnOutcome(const Outcome& outcome) {
+void ReplySink::HandleOutcome(const Outcome& outcome) {
   {
     MutexLock lock(&mutex_);
     text_.Finish(&news_.delta);
     news_.outcome = outcome;
-    if (!NeedsRing()) return;
+    if (!NeedsNotify()) return;
   }
-  ring_();
+  notify_();
 }
 
 }  // namespace waferline::http

@@ -3,8 +3,8 @@
 //
 // Owner: shared by the engine (until the outcome) and the choice's generation. Thread: TokenSink's
 // calls on the engine's, Take on the io thread. Bounds: a stream buffers kBufferedTokens tokens and
-// then says kFull; Take makes room, and who took says Resume. A choice that is not streamed buffers
-// what it may generate, which its request bounds.
+// then says kFull; Take makes room, and its caller resumes the sequence. A choice that is not
+// streamed buffers what it may generate, which its request bounds.
 #pragma once
 
 #include <cstdint>
@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "scheduler/request/token_sink.h"
 #include "server/openai/choice_text.h"
 #include "server/openai/response_shape.h"
+#include "server/serving/request_session.h"
 #include "wafer_backend/base/mutex.h"
 #include "wafer_backend/compute/model/tokenizer.h"
 
@@ -24,7 +24,7 @@ namespace waferline::http {
 
 inline constexpr uint32_t kBufferedTokens = 1024;
 
-class ReplySink final : public TokenSink {
+class ReplySink final : public serving::SessionSink {
  public:
   // What happened since the last Take.
   struct News {
@@ -32,37 +32,37 @@ class ReplySink final : public TokenSink {
     std::optional<Refusal> refusal;
     std::vector<openai::TokenDetail> prompt;  // for echo
     openai::Delta delta;
-    uint32_t tokens = 0;  // generated tokens behind `delta`
+    uint32_t tokens = 0;  // generated tokens that `delta` holds
     Nanoseconds first_since_arrival;
     bool was_full = false;  // the engine waits for Resume
     std::optional<Outcome> outcome;
   };
 
-  // `ring` is called on the engine's thread when there is news and none was announced since the
+  // `notify` is called on the engine's thread when there is news and it was not called since the
   // last Take; it must not block.
   ReplySink(std::shared_ptr<const openai::ResponseShape> shape, size_t choice,
-            std::shared_ptr<const model::Tokenizer> tokenizer, std::function<void()> ring);
+            std::shared_ptr<const model::Tokenizer> tokenizer, std::function<void()> notify);
 
   News Take();
 
   void OnAdmitted() override;
-  void OnRefused(const Refusal& refusal) override;
   void OnPromptLogprobs(const std::vector<TokenValue>& logprobs) override;
   Verdict OnToken(const TokenEvent& token) override;
-  void OnOutcome(const Outcome& outcome) override;
 
  private:
+  void HandleRefusal(const Refusal& refusal) override;
+  void HandleOutcome(const Outcome& outcome) override;
   // True once after each Take.
-  bool NeedsRing() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool NeedsNotify() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::shared_ptr<const openai::ResponseShape> shape_;
   const size_t choice_;
-  const std::function<void()> ring_;
+  const std::function<void()> notify_;
   openai::ChoiceText text_;  // engine's thread
 
   Mutex mutex_;
   News news_ ABSL_GUARDED_BY(mutex_);
-  bool rung_ ABSL_GUARDED_BY(mutex_) = false;
+  bool notified_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace waferline::http

@@ -6,7 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/openai/api_error.h"
-#include "server/openai/limits.h"
+#include "server/serving/limits.h"
+#include "server/serving/request_rules.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
@@ -64,7 +65,7 @@ absl::StatusOr<std::string> ReadContent(Fields& message, bool may_be_absent) {
     return message.status();
   }
   if (content->is_string()) return std::string(View(content->get_string()));
-  const json::array* parts = message.Array("content", kMaxContentParts);
+  const json::array* parts = message.Array("content", serving::kMaxContentParts);
   if (parts == nullptr) return message.status();
   std::string text;
   for (size_t i = 0; i < parts->size(); ++i) {
@@ -76,7 +77,7 @@ absl::StatusOr<std::string> ReadContent(Fields& message, bool may_be_absent) {
     }
     Fields fields(part.get_object(), message.PathOf(name) + ".");
     std::string type;
-    fields.Text("type", kMaxNameBytes, &type);
+    fields.Text("type", serving::kMaxNameBytes, &type);
     if (fields.ok() && type != "text") {
       fields.Fail("type", "must be \"text\": the models here read nothing else");
     }
@@ -94,7 +95,7 @@ absl::StatusOr<text::ChatMessage> ReadMessage(const json::value& value, const st
   }
   Fields fields(value.get_object(), name + ".");
   text::ChatMessage message;
-  fields.Text("role", kMaxNameBytes, &message.role);
+  fields.Text("role", serving::kMaxNameBytes, &message.role);
   if (fields.ok() && message.role != "system" && message.role != "developer" &&
       message.role != "user" && message.role != "assistant") {
     fields.Fail("role", message.role == "tool" || message.role == "function"
@@ -112,8 +113,7 @@ absl::StatusOr<text::ChatMessage> ReadMessage(const json::value& value, const st
 }  // namespace
 
 absl::Status CheckTextFits(std::string_view name, size_t bytes, const text::ServedModel& model) {
-  const int64_t most = model.context_tokens.count() * kMaxTokenBytes;
-  if (static_cast<int64_t>(bytes) <= most) return absl::OkStatus();
+  if (serving::TextMayFit(bytes, model)) return absl::OkStatus();
   return WithCode(FieldError(name, absl::StrCat("'", Absl(name), "' has ", bytes,
                                                 " bytes, far more than this model's context of ",
                                                 model.context_tokens.count(), " tokens can hold")),
@@ -148,8 +148,8 @@ absl::StatusOr<std::vector<Prompt>> ReadPrompts(Fields& fields, const text::Serv
     WL_RETURN_IF_ERROR(add(FromIds("prompt", list, model, keep_text)));
     return prompts;
   }
-  if (static_cast<int64_t>(list.size()) > kMaxChoices) {
-    fields.Fail("prompt", absl::StrCat("must have at most ", kMaxChoices, " prompts"));
+  if (static_cast<int64_t>(list.size()) > serving::kMaxChoices) {
+    fields.Fail("prompt", absl::StrCat("must have at most ", serving::kMaxChoices, " prompts"));
     return fields.status();
   }
   for (size_t i = 0; i < list.size(); ++i) {
@@ -172,7 +172,7 @@ absl::StatusOr<Prompt> ReadMessages(Fields& fields, const text::ServedModel& mod
                          absl::StrCat("no chat with this model: ", model.chat.status().message())),
                      "messages");
   }
-  const json::array* list = fields.Array("messages", kMaxMessages);
+  const json::array* list = fields.Array("messages", serving::kMaxMessages);
   if (list == nullptr || list->empty()) {
     fields.Fail("messages", "must be a list of at least one message");
     return fields.status();

@@ -20,10 +20,8 @@ absl::StatusOr<std::vector<ResponseShape::Prompt>> ReadPrompts(Fields& fields,
 // Rendered by the model's chat template; InvalidArgument if it has none.
 absl::StatusOr<ResponseShape::Prompt> ReadMessages(Fields& fields, const text::ServedModel& model);
 
-// The tokens of `text`, or context_length_exceeded at `name` if it is hopelessly long: more bytes
-// than the context could hold in tokens of kMaxTokenBytes. The bound keeps the io thread from
-// tokenizing megabytes only to refuse them.
-inline constexpr int64_t kMaxTokenBytes = 128;
+// context_length_exceeded at `name` if a text of so many bytes cannot fit (serving::TextMayFit),
+// which keeps the io thread from tokenizing megabytes only to refuse them.
 absl::Status CheckTextFits(std::string_view name, size_t bytes, const text::ServedModel& model);
 
 }  // namespace waferline::openai

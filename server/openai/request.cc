@@ -6,15 +6,17 @@
 #include "absl/strings/str_cat.h"
 #include "server/openai/api_error.h"
 #include "server/openai/json_text.h"
-#include "server/openai/limits.h"
 #include "server/openai/prompt_fields.h"
 #include "server/openai/request_fields.h"
 #include "server/openai/sampling_fields.h"
+#include "server/serving/limits.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
 namespace waferline::openai {
 namespace {
+
+constexpr int64_t kDefaultCompletionTokens = 16;  // OpenAI's
 
 // What both kinds of request do first and last.
 absl::StatusOr<ParsedRequest> Begin(Fields& fields, const Envelope& envelope,
@@ -52,7 +54,7 @@ int32_t ReadCompletionLogprobs(Fields& fields) {
   if (const auto* value = fields.Find("logprobs"); value != nullptr && value->is_bool()) {
     fields.Fail("logprobs", "is a number on /v1/completions: 0 for the chosen tokens only");
   }
-  fields.Int("logprobs", 0, kMaxTopLogprobs, &logprobs);
+  fields.Int("logprobs", 0, serving::kMaxTopLogprobs, &logprobs);
   return logprobs;
 }
 
@@ -61,7 +63,7 @@ int32_t ReadChatLogprobs(Fields& fields) {
   bool logprobs = false;
   int32_t top = 0;
   fields.Bool("logprobs", &logprobs);
-  fields.Int("top_logprobs", 0, kMaxTopLogprobs, &top);
+  fields.Int("top_logprobs", 0, serving::kMaxTopLogprobs, &top);
   if (fields.Find("top_logprobs") != nullptr && !logprobs && top > 0) {
     fields.Fail("top_logprobs", "needs logprobs: true");
   }
@@ -79,7 +81,7 @@ absl::StatusOr<ParsedRequest> ParseCompletion(std::string_view body, const Envel
   ResponseShape& shape = parsed.shape;
   fields.Unsupported("suffix", "text is continued at its end only");
   int64_t best_of = shape.n;
-  fields.Int("best_of", 1, kMaxChoices, &best_of);
+  fields.Int("best_of", 1, serving::kMaxChoices, &best_of);
   if (best_of != shape.n) {
     fields.Fail(WithCode(FieldError("best_of",
                                     "'best_of' is not supported here: leave it out; all "

@@ -8,8 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/openai/api_error.h"
-#include "server/openai/limits.h"
 #include "server/openai/sampling_fields.h"
+#include "server/serving/limits.h"
 #include "wafer_backend/base/strings.h"
 
 namespace waferline::openai {
@@ -73,7 +73,7 @@ std::optional<int64_t> ReadHeader(Fields& fields, std::string_view name, std::st
   int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || value < 0 ||
-      value > kMaxMilliseconds * 1'000'000) {
+      value > serving::kMaxDurationNs) {
     fields.Fail(name, "(a header) must be a whole number that is not negative");
     return std::nullopt;
   }
@@ -81,7 +81,7 @@ std::optional<int64_t> ReadHeader(Fields& fields, std::string_view name, std::st
 }
 
 std::optional<OwnArrival> ReadOwnArrival(Fields& fields) {
-  const auto ns = ReadOptionalInt(fields, "arrival_ns", 0, kMaxMilliseconds * 1'000'000);
+  const auto ns = ReadOptionalInt(fields, "arrival_ns", 0, serving::kMaxDurationNs);
   const auto number =
       ReadOptionalInt(fields, "arrival_number", 0, std::numeric_limits<int64_t>::max());
   OwnArrival own;
@@ -98,7 +98,7 @@ std::optional<OwnArrival> ReadOwnArrival(Fields& fields) {
 
 ServiceTier ReadTier(Fields& fields) {
   std::string tier = "auto";
-  fields.Text("service_tier", kMaxNameBytes, &tier);
+  fields.Text("service_tier", serving::kMaxNameBytes, &tier);
   if (tier == "auto") return ServiceTier::kAuto;
   if (tier == "default") return ServiceTier::kDefault;
   if (tier == "flex") return ServiceTier::kFlex;
@@ -135,7 +135,7 @@ absl::StatusOr<int64_t> Room(const Expansion& expansion, size_t prompt_tokens) {
 absl::StatusOr<std::shared_ptr<const text::ServedModel>> FindModel(
     Fields& fields, const text::ModelCatalog& catalog) {
   std::string name;
-  fields.Text("model", kMaxNameBytes, &name);
+  fields.Text("model", serving::kMaxNameBytes, &name);
   if (!fields.ok()) return fields.status();
   if (name.empty()) {
     return FieldError("model", "you must provide 'model'; GET /v1/models lists what is served");
@@ -189,10 +189,10 @@ std::optional<int64_t> ReadMaxTokens(Fields& fields, bool zero_allowed) {
 
 void ReadShape(Fields& fields, const Envelope& envelope, ResponseShape* shape) {
   shape->created_unix_seconds = envelope.unix_seconds;
-  fields.Int("n", 1, kMaxChoices, &shape->n);
+  fields.Int("n", 1, serving::kMaxChoices, &shape->n);
   fields.Bool("stream", &shape->stream);
   fields.Bool("return_token_ids", &shape->return_token_ids);
-  fields.Text("service_tier", kMaxNameBytes, &shape->service_tier);
+  fields.Text("service_tier", serving::kMaxNameBytes, &shape->service_tier);
   shape->text.stop = ReadStop(fields);
   fields.Bool("include_stop_str_in_output", &shape->text.include_stop);
   fields.Bool("skip_special_tokens", &shape->text.skip_special);
@@ -204,7 +204,7 @@ void ReadShape(Fields& fields, const Envelope& envelope, ResponseShape* shape) {
     if (!shape->stream) fields.Fail("stream_options", "is only allowed with stream: true");
   }
   std::string user;
-  fields.Text("user", kMaxNameBytes, &user);
+  fields.Text("user", serving::kMaxNameBytes, &user);
 
   if (envelope.instants == "true" || envelope.instants == "1") shape->instants = true;
   if (const json::object* extension = fields.Object("waferline")) {
@@ -221,16 +221,16 @@ ValidRequest ReadPlacing(Fields& fields, const Envelope& envelope) {
   request.tier = ReadTier(fields);
   fields.Int("priority", std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max(),
              &request.priority);
-  fields.Text("cache_salt", kMaxNameBytes, &request.cache_salt);
+  fields.Text("cache_salt", serving::kMaxNameBytes, &request.cache_salt);
   if (const auto ms = ReadHeader(fields, "queue_threshold", envelope.queue_threshold)) {
-    request.queue_threshold = Milliseconds(std::min(*ms, kMaxMilliseconds));
+    request.queue_threshold = Milliseconds(std::min(*ms, serving::kMaxMilliseconds));
   }
   if (const auto ms = ReadHeader(fields, "x-waferline-deadline-ms", envelope.deadline_ms)) {
-    request.deadline = Milliseconds(std::min(*ms, kMaxMilliseconds));
+    request.deadline = Milliseconds(std::min(*ms, serving::kMaxMilliseconds));
   }
   if (const json::object* extension = fields.Object("waferline")) {
     Fields inner(*extension, "waferline.");
-    if (const auto ms = ReadOptionalInt(inner, "deadline_ms", 1, kMaxMilliseconds)) {
+    if (const auto ms = ReadOptionalInt(inner, "deadline_ms", 1, serving::kMaxMilliseconds)) {
       request.deadline = Milliseconds(*ms);
     }
     request.own_arrival = ReadOwnArrival(inner);
@@ -241,10 +241,10 @@ ValidRequest ReadPlacing(Fields& fields, const Envelope& envelope) {
 
 absl::StatusOr<std::vector<ValidRequest>> Expand(const Expansion& expansion,
                                                  const ResponseShape& shape) {
-  if (static_cast<int64_t>(shape.choices()) > kMaxChoices) {
+  if (static_cast<int64_t>(shape.choices()) > serving::kMaxChoices) {
     return FieldError("n", absl::StrCat(shape.prompts.size(), " prompts with n = ", shape.n,
-                                        " are ", shape.choices(), " answers; at most ", kMaxChoices,
-                                        " fit into one request"));
+                                        " are ", shape.choices(), " answers; at most ",
+                                        serving::kMaxChoices, " fit into one request"));
   }
   if (expansion.pattern.own_arrival && shape.choices() > 1) {
     return FieldError("waferline.arrival_number",

@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
-#include "server/openai/limits.h"
+#include "server/serving/limits.h"
 #include "wafer_backend/base/seeded_stream.h"
 #include "wafer_backend/base/strings.h"
 
@@ -21,7 +21,7 @@ std::string Outside(const model::Tokenizer& tokenizer, std::string_view what) {
 }
 
 void ReadStopTokenIds(Fields& fields, const model::Tokenizer& tokenizer, SamplingSpec* spec) {
-  const json::array* ids = fields.Array("stop_token_ids", kMaxStopTokenIds);
+  const json::array* ids = fields.Array("stop_token_ids", serving::kMaxStopTokenIds);
   if (ids == nullptr) return;
   for (size_t i = 0; i < ids->size(); ++i) {
     int64_t id = 0;
@@ -35,8 +35,9 @@ void ReadStopTokenIds(Fields& fields, const model::Tokenizer& tokenizer, Samplin
 void ReadLogitBias(Fields& fields, const model::Tokenizer& tokenizer, SamplingSpec* spec) {
   const json::object* biases = fields.Object("logit_bias");
   if (biases == nullptr) return;
-  if (biases->size() > kMaxLogitBias) {
-    return fields.Fail("logit_bias", absl::StrCat("must have at most ", kMaxLogitBias, " entries"));
+  if (biases->size() > serving::kMaxLogitBias) {
+    return fields.Fail("logit_bias",
+                       absl::StrCat("must have at most ", serving::kMaxLogitBias, " entries"));
   }
   for (const auto& entry : *biases) {
     const std::string_view key(entry.key().data(), entry.key().size());
@@ -96,8 +97,9 @@ std::vector<std::string> ReadStop(Fields& fields) {
   if (stop == nullptr) return stops;
   const auto add = [&](const json::value& value, const std::string& name) {
     if (!value.is_string() || value.get_string().empty() ||
-        value.get_string().size() > kMaxStopBytes) {
-      return fields.Fail(name, absl::StrCat("must be a string of 1 to ", kMaxStopBytes, " bytes"));
+        value.get_string().size() > serving::kMaxStopBytes) {
+      return fields.Fail(
+          name, absl::StrCat("must be a string of 1 to ", serving::kMaxStopBytes, " bytes"));
     }
     stops.emplace_back(value.get_string().data(), value.get_string().size());
   };
@@ -106,8 +108,8 @@ std::vector<std::string> ReadStop(Fields& fields) {
     return stops;
   }
   const json::array& list = stop->get_array();
-  if (list.size() > kMaxStops) {
-    fields.Fail("stop", absl::StrCat("must have at most ", kMaxStops, " strings"));
+  if (list.size() > serving::kMaxStops) {
+    fields.Fail("stop", absl::StrCat("must have at most ", serving::kMaxStops, " strings"));
     return stops;
   }
   for (size_t i = 0; i < list.size(); ++i) add(list[i], absl::StrCat("stop[", i, "]"));

@@ -16,7 +16,7 @@ namespace waferline::openai {
 SamplingSpec ReadSampling(Fields& fields, const model::Tokenizer& tokenizer,
                           uint64_t fallback_seed);
 
-// stop: one string or up to kMaxStops.
+// stop: one string or up to serving::kMaxStops.
 std::vector<std::string> ReadStop(Fields& fields);
 
 // Choice `index` of n draws from a stream of its own; choice 0 from the request's, so that n = 1

@@ -11,7 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "scheduler/engine/fault.h"
-#include "server/rpc/gate.h"
+#include "server/rpc/authentication.h"
 #include "server/rpc/rpc_status.h"
 #include "wafer_backend/base/field_error.h"
 #include "wafer_backend/base/status.h"
@@ -97,7 +97,7 @@ void Describe(const engine::LaneSnapshot& lane, v1::ModelLoad* model) {
 
 grpc::Status AdminService::Do(grpc::ServerContext* context,
                               const std::function<absl::Status()>& work) const {
-  const absl::Status allowed = MayOperate(*context, keys_);
+  const absl::Status allowed = AuthorizeAdmin(*context, deps_);
   return ToGrpcStatus(allowed.ok() ? work() : allowed);
 }
 

@@ -5,13 +5,13 @@
 #include <functional>
 
 #include "proto/waferline/v1/operator.grpc.pb.h"
-#include "server/rpc/rpc_parts.h"
+#include "server/serving/server_deps.h"
 
 namespace waferline::rpc {
 
 class AdminService final : public v1::OperatorService::Service {
  public:
-  explicit AdminService(const RpcParts& parts) : port_(parts.admin_port), keys_(parts.keys) {}
+  explicit AdminService(const serving::ServerDeps& deps) : deps_(deps), port_(deps.admin_port) {}
 
   grpc::Status GetServerInfo(grpc::ServerContext* context, const v1::GetServerInfoRequest* request,
                              v1::GetServerInfoResponse* response) override;
@@ -30,8 +30,8 @@ class AdminService final : public v1::OperatorService::Service {
  private:
   grpc::Status Do(grpc::ServerContext* context, const std::function<absl::Status()>& work) const;
 
+  const serving::ServerDeps& deps_;
   admin::AdminPort* const port_;
-  const tenancy::ApiKeys* const keys_;
 };
 
 }  // namespace waferline::rpc

@@ -4,9 +4,9 @@
 
 namespace waferline::rpc {
 
-GenerateOnce::GenerateOnce(const CallParts& parts, grpc::CallbackServerContext* context,
+GenerateOnce::GenerateOnce(const CallDeps& deps, grpc::CallbackServerContext* context,
                            const DecodedRequest& decoded, v1::GenerateOnceResponse* response)
-    : LiveCall(parts, context, decoded), response_(response) {}
+    : LiveCall(deps, context, decoded), response_(response) {}
 
 void GenerateOnce::OnAdmitted() { *gathered_.mutable_admitted() = encoder_.Admitted(); }
 
@@ -28,7 +28,7 @@ void GenerateOnce::OnEnd(v1::Finished finished, const grpc::Status& status) {
   gathered_.mutable_text()->append(gathered_.finished().text());
   MutexLock lock(&mutex_);
   end_ = status;
-  Poke();
+  Notify();
 }
 
 void GenerateOnce::Advance() {
@@ -40,6 +40,7 @@ void GenerateOnce::Advance() {
     if (!gone_) end = *end_;
     if (end.ok()) response_->Swap(&gathered_);
   }
+  if (end.ok()) session_->RecordAnswered();
   Finish(end);
 }
 

@@ -14,7 +14,7 @@ namespace waferline::rpc {
 class GenerateOnce final : public LiveCall, public grpc::ServerUnaryReactor {
  public:
   // `response` is gRPC's and lives until OnDone.
-  GenerateOnce(const CallParts& parts, grpc::CallbackServerContext* context,
+  GenerateOnce(const CallDeps& deps, grpc::CallbackServerContext* context,
                const DecodedRequest& decoded, v1::GenerateOnceResponse* response);
 
   // TokenSink.
@@ -23,15 +23,15 @@ class GenerateOnce final : public LiveCall, public grpc::ServerUnaryReactor {
   Verdict OnToken(const TokenEvent& token) override;
 
   // Reactions.
-  void OnCancel() override { Gone(); }
-  void OnDone() override { Released(); }
+  void OnCancel() override { HandleCancel(); }
+  void OnDone() override { HandleDone(); }
 
  private:
   void OnEnd(v1::Finished finished, const grpc::Status& status) override;
   void Advance() override;
 
   v1::GenerateOnceResponse gathered_;         // the engine's thread, until end_ is there
-  v1::GenerateOnceResponse* const response_;  // whoever calls Finish
+  v1::GenerateOnceResponse* const response_;  // of the thread that calls Finish
 };
 
 }  // namespace waferline::rpc

@@ -4,21 +4,21 @@
 
 namespace waferline::rpc {
 
-GenerateStream::GenerateStream(const CallParts& parts, grpc::CallbackServerContext* context,
+GenerateStream::GenerateStream(const CallDeps& deps, grpc::CallbackServerContext* context,
                                const DecodedRequest& decoded)
-    : LiveCall(parts, context, decoded), buffer_(parts.buffered_tokens) {}
+    : LiveCall(deps, context, decoded), buffer_(deps.buffered_tokens) {}
 
 void GenerateStream::OnAdmitted() {
   MutexLock lock(&mutex_);
   buffer_.Admit(encoder_.Admitted());
-  if (!writing_) Poke();
+  if (!writing_) Notify();
 }
 
 void GenerateStream::OnPromptLogprobs(const std::vector<TokenValue>& logprobs) {
   v1::PromptLogprobs encoded = encoder_.PromptLogprobs(logprobs);
   MutexLock lock(&mutex_);
   buffer_.PromptLogprobs(std::move(encoded));
-  if (!writing_) Poke();
+  if (!writing_) Notify();
 }
 
 TokenSink::Verdict GenerateStream::OnToken(const TokenEvent& event) {
@@ -27,7 +27,7 @@ TokenSink::Verdict GenerateStream::OnToken(const TokenEvent& event) {
   MutexLock lock(&mutex_);
   if (gone_) return Verdict::kContinue;  // its Cancel is on the way
   if (!buffer_.Add(std::move(token))) paused_ = true;
-  if (!writing_) Poke();
+  if (!writing_) Notify();
   if (stopped) return Verdict::kStop;
   return paused_ ? Verdict::kFull : Verdict::kContinue;
 }
@@ -36,9 +36,9 @@ void GenerateStream::OnEnd(v1::Finished finished, const grpc::Status& status) {
   MutexLock lock(&mutex_);
   buffer_.Finish(std::move(finished));
   end_ = status;
-  const bool lost_patience = paused_ && !status.ok();
-  if (lost_patience) CutTransport();
-  if (!writing_) Poke();
+  const bool reader_stalled = paused_ && !status.ok();
+  if (reader_stalled) CutTransport();
+  if (!writing_) Notify();
 }
 
 void GenerateStream::OnWriteDone(bool ok) {
@@ -70,16 +70,17 @@ void GenerateStream::Advance() {
       return;
     }
   }
-  // From here this thread alone touches the transport: nobody else writes while writing_, or
-  // anything after finished_. A finished call may be gone after its Finish.
+  // From here this thread alone touches the transport: no other writes while writing_, or anything
+  // after finished_. A finished call may be gone after its Finish.
   if (end) {
+    if (end->ok()) session_->RecordAnswered();
     Finish(*end);
     return;
   }
   const int tokens = message_.tokens().tokens_size();
-  if (tokens > 0) meter_.Sent(static_cast<uint32_t>(tokens));
+  if (tokens > 0) session_->RecordSent(static_cast<uint32_t>(tokens));
   StartWrite(&message_);
-  if (resume) ResumeEngine();
+  if (resume) session_->Resume(0);
 }
 
 }  // namespace waferline::rpc

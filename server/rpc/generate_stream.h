@@ -1,7 +1,7 @@
 // InferenceService.Generate: one write in flight; what comes meanwhile gathers in a bounded buffer
 // and shares the next message. A reader that lets it fill holds its sequence back (kFull) until it
-// has taken half of it (Resume), or until the engine loses patience and ends the sequence: then the
-// transport is cut, since such a reader would not take a farewell either.
+// has taken half of it (Resume), or until the engine ends the sequence after a while: then the
+// transport is cut, since such a reader would not take a last message either.
 #pragma once
 
 #include <grpcpp/support/server_callback.h>
@@ -17,7 +17,7 @@ namespace waferline::rpc {
 class GenerateStream final : public LiveCall,
                              public grpc::ServerWriteReactor<v1::GenerateResponse> {
  public:
-  GenerateStream(const CallParts& parts, grpc::CallbackServerContext* context,
+  GenerateStream(const CallDeps& deps, grpc::CallbackServerContext* context,
                  const DecodedRequest& decoded);
 
   // TokenSink.
@@ -27,8 +27,8 @@ class GenerateStream final : public LiveCall,
 
   // Reactions.
   void OnWriteDone(bool ok) override;
-  void OnCancel() override { Gone(); }
-  void OnDone() override { Released(); }
+  void OnCancel() override { HandleCancel(); }
+  void OnDone() override { HandleDone(); }
 
  private:
   void OnEnd(v1::Finished finished, const grpc::Status& status) override;

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "server/rpc/authentication.h"
 #include "server/rpc/call_metadata.h"
-#include "server/rpc/gate.h"
 #include "server/rpc/generate_once.h"
 #include "server/rpc/generate_stream.h"
 #include "server/rpc/rpc_status.h"
+#include "server/serving/access.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::rpc {
@@ -27,7 +27,7 @@ v1::Model Describe(const text::ServedModel& model) {
   return result;
 }
 
-// A stream that ends before it began.
+// A stream that is refused: no event, only a status.
 class RefusedStream final : public grpc::ServerWriteReactor<v1::GenerateResponse> {
  public:
   explicit RefusedStream(const grpc::Status& status) { Finish(status); }
@@ -36,38 +36,25 @@ class RefusedStream final : public grpc::ServerWriteReactor<v1::GenerateResponse
 
 }  // namespace
 
-absl::StatusOr<tenancy::Caller> InferenceService::Know(
-    const grpc::CallbackServerContext& context) const {
-  absl::StatusOr<tenancy::Caller> caller = CallerOf(context, parts_.given->keys);
-  if (!caller.ok() && parts_.given->metrics != nullptr) {
-    parts_.given->metrics->OnTurnedAway("key");
-  }
-  return caller;
-}
-
 absl::StatusOr<DecodedRequest> InferenceService::Open(grpc::CallbackServerContext* context,
                                                       const v1::GenerateRequest& request,
                                                       std::string* request_id) {
-  CallFacts facts{.request_id = MetadataOf(*context, "x-request-id"),
-                  .fallback_seed = seeds_.At(next_seed_++)};
-  if (!IsRequestId(facts.request_id)) {
-    facts.request_id = absl::StrCat("req-", absl::Hex(seeds_.At(next_seed_++), absl::kZeroPad16));
-  }
-  *request_id = IsRequestId(request.request_id()) ? request.request_id() : facts.request_id;
+  const serving::ServerDeps& server = *deps_.server;
+  *request_id = serving::IsRequestId(request.request_id())
+                    ? request.request_id()
+                    : server.ids->IdFor(MetadataOf(*context, "x-request-id"));
   EchoMetadata(context, *request_id);
 
-  WL_ASSIGN_OR_RETURN(const tenancy::Caller caller, Know(*context));
-  facts.tenant = caller.tenant;
+  WL_ASSIGN_OR_RETURN(const tenancy::Caller caller, Authenticate(*context, server));
+  const CallFacts facts{
+      .request_id = *request_id, .tenant = caller.tenant, .fallback_seed = server.ids->NewSeed()};
   WL_ASSIGN_OR_RETURN(DecodedRequest decoded, DecodeGenerate(request, facts, *models_));
-  if (!caller.MayUse(decoded.model->name)) {
-    return absl::PermissionDeniedError(
-        absl::StrCat("this API key may not use the model '", decoded.model->name, "'"));
-  }
+  WL_RETURN_IF_ERROR(serving::AuthorizeModel(caller, decoded.model->name));
 
   const auto deadline = context->deadline();
   const bool has_deadline = deadline != std::chrono::system_clock::time_point::max();
-  const auto& time_until = parts_.given->time_until;
-  const auto left = time_until && has_deadline ? time_until(deadline) : std::nullopt;
+  const auto& until = server.clock.emulated_until;
+  const auto left = until && has_deadline ? until(deadline) : std::nullopt;
   if (left) {
     ValidRequest& valid = decoded.request;
     const Nanoseconds at_least_now = std::max(*left, Nanoseconds(1));
@@ -83,7 +70,7 @@ grpc::ServerWriteReactor<v1::GenerateResponse>* InferenceService::Generate(
   if (!decoded.ok()) {
     return new RefusedStream(ToGrpcStatus(decoded.status(), {.request_id = request_id}));
   }
-  auto call = std::make_shared<GenerateStream>(parts_, context, *decoded);
+  auto call = std::make_shared<GenerateStream>(deps_, context, *decoded);
   call->Submit(*std::move(decoded));  // from now on the call keeps itself until OnDone
   return call.get();
 }
@@ -98,14 +85,14 @@ grpc::ServerUnaryReactor* InferenceService::GenerateOnce(grpc::CallbackServerCon
     reactor->Finish(ToGrpcStatus(decoded.status(), {.request_id = request_id}));
     return reactor;
   }
-  auto call = std::make_shared<rpc::GenerateOnce>(parts_, context, *decoded, response);
+  auto call = std::make_shared<rpc::GenerateOnce>(deps_, context, *decoded, response);
   call->Submit(*std::move(decoded));
   return call.get();
 }
 
 grpc::ServerUnaryReactor* InferenceService::Answer(
     grpc::CallbackServerContext* context, const std::function<absl::Status()>& work) const {
-  const absl::StatusOr<tenancy::Caller> caller = Know(*context);
+  const absl::StatusOr<tenancy::Caller> caller = Authenticate(*context, *deps_.server);
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(ToGrpcStatus(caller.ok() ? work() : caller.status()));
   return reactor;

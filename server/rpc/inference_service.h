@@ -2,21 +2,18 @@
 // blocks. Owner: RpcServer.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <string>
 
 #include "proto/waferline/v1/inference.grpc.pb.h"
 #include "server/rpc/live_call.h"
 #include "server/text/served_model.h"
-#include "wafer_backend/base/seeded_stream.h"
 
 namespace waferline::rpc {
 
 class InferenceService final : public v1::InferenceService::CallbackService {
  public:
-  explicit InferenceService(const CallParts& parts)
-      : parts_(parts), models_(parts.given->models), seeds_(parts.given->seed) {}
+  explicit InferenceService(const CallDeps& deps) : deps_(deps), models_(deps.server->models) {}
 
   grpc::ServerWriteReactor<v1::GenerateResponse>* Generate(
       grpc::CallbackServerContext* context, const v1::GenerateRequest* request) override;
@@ -37,18 +34,15 @@ class InferenceService final : public v1::InferenceService::CallbackService {
                                      v1::GetModelResponse* response) override;
 
  private:
-  // Who calls, what its request is called, what it asks for. `request_id` is set in any case.
+  // Authenticates the caller and reads its request. `request_id` is set in any case.
   absl::StatusOr<DecodedRequest> Open(grpc::CallbackServerContext* context,
                                       const v1::GenerateRequest& request, std::string* request_id);
-  absl::StatusOr<tenancy::Caller> Know(const grpc::CallbackServerContext& context) const;
   // Answers a call that is done at once.
   grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context,
                                    const std::function<absl::Status()>& work) const;
 
-  const CallParts parts_;
+  const CallDeps deps_;
   const text::ModelCatalog* const models_;
-  const SeededStream seeds_;
-  std::atomic<uint64_t> next_seed_ = 0;
 };
 
 }  // namespace waferline::rpc

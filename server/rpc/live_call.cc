@@ -9,11 +9,14 @@
 
 namespace waferline::rpc {
 
-LiveCall::LiveCall(const CallParts& parts, grpc::CallbackServerContext* context,
+LiveCall::LiveCall(const CallDeps& deps, grpc::CallbackServerContext* context,
                    const DecodedRequest& decoded)
     : encoder_(decoded),
-      meter_(parts.given, decoded.request),
-      parts_(parts),
+      session_(std::make_shared<serving::RequestSession>(
+          deps.server, serving::SessionSubject{.tenant = decoded.request.tenant,
+                                               .model = decoded.request.model,
+                                               .received = deps.server->clock.monotonic()})),
+      deps_(deps),
       request_id_(decoded.request.request_id),
       context_(context) {}
 
@@ -22,50 +25,31 @@ void LiveCall::Submit(DecodedRequest decoded) {
     MutexLock lock(&mutex_);
     self_ = shared_from_this();
   }
-  parts_.live->Add(this);
-  if (const auto refusal = meter_.Charge()) return Refuse(*refusal);
-  decoded.request.sink = shared_from_this();
-  const absl::StatusOr<Ticket> ticket =
-      parts_.given->front_door->Submit(std::move(decoded.request));
-  if (!ticket.ok()) {
-    OnRefused({.status = ticket.status()});
-    return;
-  }
-  bool cancel, resume;
-  {
-    MutexLock lock(&mutex_);
-    ticket_ = *ticket;
-    cancel = cancel_wanted_;
-    resume = resume_wanted_;
-  }
-  if (cancel) parts_.given->front_door->Cancel(*ticket);
-  if (resume) parts_.given->front_door->Resume(*ticket);
+  deps_.live->Add(this);
+  std::optional<Refusal> refusal = session_->Charge({&decoded.request, 1});
+  if (!refusal) refusal = session_->Submit({{std::move(decoded.request), shared_from_this()}});
+  if (refusal) HandleRefusal(*refusal);
 }
 
-void LiveCall::OnRefused(const Refusal& refusal) {
-  meter_.Settle();
-  Refuse(refusal);
-}
-
-void LiveCall::OnOutcome(const Outcome& outcome) {
-  meter_.Record(outcome);
-  OnEnd(encoder_.Finished(outcome), ToGrpcStatus(StatusOf(outcome), {.request_id = request_id_}));
-}
-
-void LiveCall::Refuse(const Refusal& refusal) {
+void LiveCall::HandleRefusal(const Refusal& refusal) {
   MutexLock lock(&mutex_);
   end_ =
       ToGrpcStatus(refusal.status, {.retry_after = refusal.retry_after, .request_id = request_id_});
-  Poke();
+  Notify();
 }
 
-void LiveCall::Poke() {
+void LiveCall::HandleOutcome(const Outcome& outcome) {
+  OnEnd(encoder_.Finished(outcome),
+        ToGrpcStatus(serving::StatusOf(outcome), {.request_id = request_id_}));
+}
+
+void LiveCall::Notify() {
   if (queued_ || finished_) return;
   queued_ = true;
-  parts_.pump->Poke(shared_from_this());
+  deps_.writer->Notify(shared_from_this());
 }
 
-void LiveCall::OnPump() {
+void LiveCall::OnNotified() {
   {
     MutexLock lock(&mutex_);
     queued_ = false;
@@ -73,27 +57,17 @@ void LiveCall::OnPump() {
   Advance();
 }
 
-void LiveCall::CancelRequest() {
-  std::optional<Ticket> ticket;
-  {
-    MutexLock lock(&mutex_);
-    ticket = ticket_;
-    cancel_wanted_ = true;
-  }
-  if (ticket) parts_.given->front_door->Cancel(*ticket);
-}
-
-void LiveCall::Gone() {
+void LiveCall::HandleCancel() {
   {
     MutexLock lock(&mutex_);
     gone_ = true;
   }
-  CancelRequest();
+  session_->Cancel();
   Advance();
 }
 
-void LiveCall::Cut() {
-  CancelRequest();
+void LiveCall::Disconnect() {
+  session_->Cancel();
   MutexLock lock(&mutex_);
   CutTransport();
 }
@@ -102,37 +76,11 @@ void LiveCall::CutTransport() {
   if (!finished_) context_->TryCancel();
 }
 
-void LiveCall::Released() {
-  parts_.live->Remove(this);
+void LiveCall::HandleDone() {
+  deps_.live->Remove(this);
   std::shared_ptr<LiveCall> self;
   MutexLock lock(&mutex_);
   self = std::move(self_);
-}
-
-void LiveCall::ResumeEngine() {
-  std::optional<Ticket> ticket;
-  {
-    MutexLock lock(&mutex_);
-    ticket = ticket_;
-    resume_wanted_ = true;
-  }
-  if (ticket) parts_.given->front_door->Resume(*ticket);
-}
-
-absl::Status StatusOf(const Outcome& outcome) {
-  if (!outcome.status.ok()) return outcome.status;
-  switch (outcome.reason) {
-    case FinishReason::kStop:
-    case FinishReason::kLength:
-      return absl::OkStatus();
-    case FinishReason::kCancelled:
-      return absl::CancelledError("the request was cancelled");
-    case FinishReason::kDeadline:
-      return absl::DeadlineExceededError("the request's deadline has passed");
-    case FinishReason::kFailed:
-      break;
-  }
-  return absl::InternalError("the request failed");
 }
 
 }  // namespace waferline::rpc

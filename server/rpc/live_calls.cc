@@ -7,7 +7,7 @@ namespace waferline::rpc {
 void LiveCalls::Add(LiveCall* call) {
   MutexLock lock(&mutex_);
   calls_.insert(call);
-  if (closed_) call->Cut();
+  if (closed_) call->Disconnect();
 }
 
 void LiveCalls::Remove(LiveCall* call) {
@@ -15,10 +15,10 @@ void LiveCalls::Remove(LiveCall* call) {
   calls_.erase(call);
 }
 
-void LiveCalls::CutAll() {
+void LiveCalls::DisconnectAll() {
   MutexLock lock(&mutex_);
   closed_ = true;
-  for (LiveCall* call : calls_) call->Cut();
+  for (LiveCall* call : calls_) call->Disconnect();
 }
 
 size_t LiveCalls::size() const {

@@ -14,11 +14,12 @@ class LiveCall;
 
 class LiveCalls {
  public:
-  // After CutAll a new call is cut at once.
+  // After DisconnectAll a new call is disconnected at once.
   void Add(LiveCall* call);
   void Remove(LiveCall* call);
 
-  void CutAll();
+  // Disconnects every call.
+  void DisconnectAll();
 
   size_t size() const;
 

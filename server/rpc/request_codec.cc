@@ -6,20 +6,16 @@
 #include "absl/strings/str_cat.h"
 #include "server/rpc/rpc_status.h"
 #include "server/rpc/sampling_codec.h"
+#include "server/serving/limits.h"
+#include "server/serving/request_rules.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
 namespace waferline::rpc {
 namespace {
 
-// No token of a real vocabulary stands for more bytes; what is longer need not be tokenized to know
-// that it does not fit.
-constexpr int64_t kMaxTokenBytes = 256;
-
 absl::Status CheckTextFits(std::string_view field, size_t bytes, const text::ServedModel& model) {
-  if (static_cast<int64_t>(bytes) <= model.context_tokens.count() * kMaxTokenBytes) {
-    return absl::OkStatus();
-  }
+  if (serving::TextMayFit(bytes, model)) return absl::OkStatus();
   return FieldError(
       field, absl::StrCat("has ", bytes, " bytes, far more than the ", model.context_tokens.count(),
                           " tokens of this model's context can hold"));
@@ -54,9 +50,9 @@ absl::StatusOr<std::vector<TokenId>> DecodePrompt(const v1::GenerateRequest& mes
   return FieldError("input", "is missing: give text, token_ids or chat");
 }
 
-absl::Status CheckDuration(std::string_view field, int64_t ns, int64_t least) {
-  if (ns >= least && ns <= kMaxDurationNs) return absl::OkStatus();
-  return FieldError(field, absl::StrCat("must be from ", least, " ns to 31 days, not ", ns));
+absl::Status CheckDuration(std::string_view field, int64_t ns, int64_t min) {
+  if (ns >= min && ns <= serving::kMaxDurationNs) return absl::OkStatus();
+  return FieldError(field, absl::StrCat("must be from ", min, " ns to 31 days, not ", ns));
 }
 
 absl::Status DecodeScheduling(const v1::SchedulingOptions& options, ValidRequest* request) {
@@ -101,9 +97,9 @@ absl::Status DecodeScheduling(const v1::SchedulingOptions& options, ValidRequest
                                       .at = Nanoseconds(options.arrival_ns()),
                                       .last = options.last_arrival()};
   }
-  if (options.cache_salt().size() > kMaxNameBytes) {
+  if (options.cache_salt().size() > serving::kMaxNameBytes) {
     return FieldError("scheduling.cache_salt",
-                      absl::StrCat("must have at most ", kMaxNameBytes, " bytes"));
+                      absl::StrCat("must have at most ", serving::kMaxNameBytes, " bytes"));
   }
   request->cache_salt = options.cache_salt();
   return absl::OkStatus();
@@ -140,13 +136,13 @@ absl::Status DecodeMaxTokens(const v1::GenerateRequest& message, const text::Ser
 }
 
 absl::StatusOr<std::vector<std::string>> DecodeStopStrings(const v1::StopConditions& stop) {
-  if (stop.strings_size() > kMaxStopStrings) {
-    return FieldError("stop.strings", absl::StrCat("must be at most ", kMaxStopStrings));
+  if (static_cast<size_t>(stop.strings_size()) > serving::kMaxStops) {
+    return FieldError("stop.strings", absl::StrCat("must be at most ", serving::kMaxStops));
   }
   for (int i = 0; i < stop.strings_size(); ++i) {
-    if (stop.strings(i).empty() || stop.strings(i).size() > kMaxStopBytes) {
+    if (stop.strings(i).empty() || stop.strings(i).size() > serving::kMaxStopBytes) {
       return FieldError(absl::StrCat("stop.strings[", i, "]"),
-                        absl::StrCat("must have from 1 to ", kMaxStopBytes, " bytes"));
+                        absl::StrCat("must have from 1 to ", serving::kMaxStopBytes, " bytes"));
     }
   }
   return std::vector<std::string>(stop.strings().begin(), stop.strings().end());
@@ -154,17 +150,13 @@ absl::StatusOr<std::vector<std::string>> DecodeStopStrings(const v1::StopConditi
 
 }  // namespace
 
-bool IsRequestId(std::string_view id) {
-  return !id.empty() && id.size() <= kMaxRequestIdBytes &&
-         std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c <= '~'; });
-}
-
 absl::StatusOr<std::shared_ptr<const text::ServedModel>> FindModel(
     const std::string& name, const text::ModelCatalog& catalog) {
   if (name.empty() && catalog.all().size() == 1) return catalog.all().front();
   if (name.empty()) return FieldError("model", "is missing: this server has more than one");
-  if (name.size() > kMaxNameBytes) {
-    return FieldError("model", absl::StrCat("must have at most ", kMaxNameBytes, " bytes"));
+  if (name.size() > serving::kMaxNameBytes) {
+    return FieldError("model",
+                      absl::StrCat("must have at most ", serving::kMaxNameBytes, " bytes"));
   }
   return catalog.Find(name);
 }
@@ -190,9 +182,10 @@ absl::StatusOr<std::vector<TokenId>> DecodeChat(const v1::ChatInput& chat,
     return FieldError("chat",
                       absl::StrCat("no chat with this model: ", model.chat.status().message()));
   }
-  if (chat.messages_size() == 0 || chat.messages_size() > kMaxChatMessages) {
+  if (chat.messages_size() == 0 ||
+      static_cast<size_t>(chat.messages_size()) > serving::kMaxMessages) {
     return FieldError("chat.messages",
-                      absl::StrCat("must be from 1 to ", kMaxChatMessages, " messages"));
+                      absl::StrCat("must be from 1 to ", serving::kMaxMessages, " messages"));
   }
   std::vector<text::ChatMessage> messages;
   size_t bytes = 0;
@@ -222,8 +215,10 @@ absl::StatusOr<DecodedRequest> DecodeGenerate(const v1::GenerateRequest& message
                                               const text::ModelCatalog& catalog) {
   DecodedRequest decoded;
   ValidRequest& request = decoded.request;
-  if (!message.request_id().empty() && !IsRequestId(message.request_id())) {
-    return FieldError("request_id", "must have from 1 to 128 printable ASCII characters");
+  if (!message.request_id().empty() && !serving::IsRequestId(message.request_id())) {
+    return FieldError("request_id",
+                      absl::StrCat("must have from 1 to ", serving::kMaxRequestIdBytes,
+                                   " visible ASCII characters"));
   }
   request.request_id = message.request_id().empty() ? facts.request_id : message.request_id();
   request.tenant = facts.tenant;

@@ -15,17 +15,6 @@
 
 namespace waferline::rpc {
 
-// Bounds of what one request may ask for.
-inline constexpr int kMaxStopStrings = 16;
-inline constexpr size_t kMaxStopBytes = 1024;
-inline constexpr int kMaxStopTokenIds = 256;
-inline constexpr int kMaxLogitBias = 1024;
-inline constexpr uint32_t kMaxTopLogprobs = 20;
-inline constexpr int kMaxChatMessages = 4096;
-inline constexpr size_t kMaxNameBytes = 512;  // model, cache_salt
-inline constexpr size_t kMaxRequestIdBytes = 128;
-inline constexpr int64_t kMaxDurationNs = 31LL * 24 * 3600 * 1'000'000'000;  // beyond: a mistake
-
 struct DecodedRequest {
   ValidRequest request;  // without sink
   std::shared_ptr<const text::ServedModel> model;
@@ -34,7 +23,7 @@ struct DecodedRequest {
 
 // What the message does not hold.
 struct CallFacts {
-  std::string request_id;  // used if the message has none; must be one that IsRequestId takes
+  std::string request_id;  // used if the message has none; must pass serving::IsRequestId
   std::string tenant;
   uint64_t fallback_seed = 0;
 };
@@ -55,8 +44,5 @@ absl::StatusOr<std::vector<TokenId>> DecodeChat(const v1::ChatInput& chat,
 // UTF-8, whatever the tokens.
 absl::StatusOr<std::string> DecodeIdsToText(const google::protobuf::RepeatedField<int32_t>& ids,
                                             const text::ServedModel& model);
-
-// 1 to 128 printable ASCII characters: what fits into metadata and logs.
-bool IsRequestId(std::string_view id);
 
 }  // namespace waferline::rpc

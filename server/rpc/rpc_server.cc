@@ -11,7 +11,7 @@
 #include "server/rpc/admin_service.h"
 #include "server/rpc/inference_service.h"
 #include "server/rpc/live_calls.h"
-#include "server/rpc/write_pump.h"
+#include "server/rpc/write_thread.h"
 #include "wafer_backend/base/check.h"
 #include "wafer_backend/base/strings.h"
 
@@ -24,13 +24,13 @@ constexpr int kKeepaliveAnswerMs = 10'000;
 
 class Server final : public RpcServer {
  public:
-  Server(RpcParts parts, const RpcOptions& options)
-      : parts_(std::move(parts)),
-        inference_({.given = &parts_,
-                    .pump = &pump_,
+  Server(const serving::ServerDeps& deps, const RpcOptions& options)
+      : deps_(deps),
+        inference_({.server = &deps_,
+                    .writer = &writer_,
                     .live = &live_,
                     .buffered_tokens = options.buffered_tokens}),
-        admin_service_(parts_) {}
+        admin_service_(deps_) {}
   ~Server() override { Shutdown(); }
 
   absl::Status Listen(const RpcOptions& options) {
@@ -73,7 +73,7 @@ class Server final : public RpcServer {
     SetServing("", serving);
     SetServing(v1::InferenceService::service_full_name(), serving);
     SetServing(v1::OperatorService::service_full_name(), serving);
-    for (const auto& model : parts_.models->all()) SetServing(model->name, serving);
+    for (const auto& model : deps_.models->all()) SetServing(model->name, serving);
   }
 
   void SetServing(std::string_view service, bool serving) override {
@@ -86,18 +86,18 @@ class Server final : public RpcServer {
 
   void Shutdown() override {
     if (server_ == nullptr || std::exchange(down_, true)) return;
-    // gRPC waits for every live call, so they are cut first; those that come in between are cut as
-    // they register.
-    live_.CutAll();
+    // gRPC waits for every live call, so they are disconnected first; those that come in between
+    // are disconnected as they register.
+    live_.DisconnectAll();
     server_->Shutdown(std::chrono::system_clock::time_point::min());
     server_->Wait();
-    pump_.Stop();
+    writer_.Stop();
   }
 
  private:
-  const RpcParts parts_;
+  const serving::ServerDeps deps_;
   LiveCalls live_;
-  WritePump pump_;
+  WriteThread writer_;
   InferenceService inference_;
   AdminService admin_service_;
   std::unique_ptr<grpc::Server> server_;
@@ -107,12 +107,10 @@ class Server final : public RpcServer {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(RpcParts parts,
+absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const serving::ServerDeps& deps,
                                                             const RpcOptions& options) {
-  WL_CHECK(parts.front_door != nullptr && parts.models != nullptr && parts.admin_port != nullptr);
-  WL_CHECK((parts.budgets == nullptr && parts.metrics == nullptr) || parts.host_now != nullptr);
   WL_CHECK(options.buffered_tokens > 0);
-  auto server = std::make_unique<Server>(std::move(parts), options);
+  auto server = std::make_unique<Server>(deps, options);
   const absl::Status status = server->Listen(options);
   if (!status.ok()) return status;
   return server;

@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
-#include "server/rpc/rpc_parts.h"
+#include "server/serving/server_deps.h"
 
 namespace waferline::rpc {
 
@@ -27,7 +27,7 @@ class RpcServer {
  public:
   // Listens and serves; everything is NOT_SERVING until SetServing. Unavailable if the address
   // cannot be had.
-  static absl::StatusOr<std::unique_ptr<RpcServer>> Start(RpcParts parts,
+  static absl::StatusOr<std::unique_ptr<RpcServer>> Start(const serving::ServerDeps& deps,
                                                           const RpcOptions& options);
   virtual ~RpcServer() = default;  // Shutdown()
 

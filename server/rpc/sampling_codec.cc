@@ -3,19 +3,19 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "server/rpc/request_codec.h"
 #include "server/rpc/rpc_status.h"
+#include "server/serving/limits.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
 namespace waferline::rpc {
 namespace {
 
-// [least, most]; also refuses NaN.
-absl::Status CheckRange(std::string_view field, float value, float least, float most) {
-  if (value >= least && value <= most) return absl::OkStatus();
+// [min, max]; also refuses NaN.
+absl::Status CheckRange(std::string_view field, float value, float min, float max) {
+  if (value >= min && value <= max) return absl::OkStatus();
   return FieldError(absl::StrCat("sampling.", Absl(field)),
-                    absl::StrCat("must be from ", least, " to ", most, ", not ", value));
+                    absl::StrCat("must be from ", min, " to ", max, ", not ", value));
 }
 
 absl::Status CheckToken(const std::string& field, TokenId id, const model::Tokenizer& tokenizer) {
@@ -26,9 +26,9 @@ absl::Status CheckToken(const std::string& field, TokenId id, const model::Token
 
 absl::Status DecodeLogitBias(const v1::SamplingParams& in, const model::Tokenizer& tokenizer,
                              SamplingSpec* spec) {
-  if (in.logit_bias_size() > kMaxLogitBias) {
+  if (static_cast<size_t>(in.logit_bias_size()) > serving::kMaxLogitBias) {
     return FieldError("sampling.logit_bias",
-                      absl::StrCat("must have at most ", kMaxLogitBias, " entries"));
+                      absl::StrCat("must have at most ", serving::kMaxLogitBias, " entries"));
   }
   for (const auto& [id, bias] : in.logit_bias()) {
     const std::string field = absl::StrCat("logit_bias[", id, "]");
@@ -45,8 +45,9 @@ absl::Status DecodeEnds(const v1::StopConditions& stop, const model::Tokenizer& 
                         SamplingSpec* spec) {
   spec->min_tokens = stop.min_tokens();
   if (!stop.ignore_eos()) spec->end_ids = tokenizer.end_ids();
-  if (stop.token_ids_size() > kMaxStopTokenIds) {
-    return FieldError("stop.token_ids", absl::StrCat("must be at most ", kMaxStopTokenIds));
+  if (static_cast<size_t>(stop.token_ids_size()) > serving::kMaxStopTokenIds) {
+    return FieldError("stop.token_ids",
+                      absl::StrCat("must be at most ", serving::kMaxStopTokenIds));
   }
   for (int i = 0; i < stop.token_ids_size(); ++i) {
     WL_RETURN_IF_ERROR(
@@ -84,8 +85,9 @@ absl::StatusOr<SamplingSpec> DecodeSampling(const v1::GenerateRequest& message,
   WL_RETURN_IF_ERROR(DecodeEnds(message.stop(), tokenizer, &spec));
 
   const v1::OutputOptions& output = message.output();
-  if (output.top_logprobs() > kMaxTopLogprobs) {
-    return FieldError("output.top_logprobs", absl::StrCat("must be at most ", kMaxTopLogprobs));
+  if (output.top_logprobs() > serving::kMaxTopLogprobs) {
+    return FieldError("output.top_logprobs",
+                      absl::StrCat("must be at most ", serving::kMaxTopLogprobs));
   }
   if (output.has_top_logprobs()) spec.top_logprobs = static_cast<int32_t>(output.top_logprobs());
   spec.prompt_logprobs = output.prompt_logprobs();

@@ -10,9 +10,9 @@
 #include "server/openai/answer_writer.h"
 #include "server/openai/api_error.h"
 #include "server/openai/choice_text.h"
-#include "server/openai/limits.h"
 #include "server/openai/request.h"
 #include "server/openai/token_text.h"
+#include "server/serving/limits.h"
 #include "tests/unit/server/openai/byte_model.h"
 #include "wafer_backend/base/check.h"
 
@@ -47,7 +47,7 @@ void CheckRequest(const ValidRequest& request, const text::ServedModel& model) {
   WL_CHECK(spec.frequency_penalty >= -2 && spec.frequency_penalty <= 2);
   WL_CHECK(spec.presence_penalty >= -2 && spec.presence_penalty <= 2);
   WL_CHECK(spec.min_tokens <= request.max_tokens);
-  WL_CHECK(spec.top_logprobs >= -1 && spec.top_logprobs <= kMaxTopLogprobs);
+  WL_CHECK(spec.top_logprobs >= -1 && spec.top_logprobs <= serving::kMaxTopLogprobs);
   WL_CHECK(!request.deadline || request.deadline->count() > 0);
   WL_CHECK(!request.own_arrival || request.own_arrival->at >= Nanoseconds());
 }
@@ -78,7 +78,7 @@ void TryRequest(const absl::StatusOr<ParsedRequest>& parsed) {
   if (!parsed.ok()) return CheckError(parsed.status());
   WL_CHECK(parsed->requests.size() == parsed->shape.choices());
   WL_CHECK(!parsed->requests.empty() &&
-           static_cast<int64_t>(parsed->requests.size()) <= kMaxChoices);
+           static_cast<int64_t>(parsed->requests.size()) <= serving::kMaxChoices);
   for (const ValidRequest& request : parsed->requests) CheckRequest(request, *parsed->model);
   Answer(*parsed);
 }

@@ -12,6 +12,7 @@
 #include "tests/unit/server/rpc/byte_tokenizer.h"
 #include "tests/unit/server/rpc/echo_door.h"
 #include "tests/unit/server/rpc/puppet_cloud.h"
+#include "tests/unit/server/serving/plain_deps.h"
 
 namespace waferline::cli {
 namespace {
@@ -20,8 +21,7 @@ namespace json = boost::json;
 
 struct Cloud {
   explicit Cloud(std::chrono::microseconds gap = {}) : door(gap) {
-    auto started =
-        rpc::RpcServer::Start({.front_door = &door, .models = &models, .admin_port = &admin}, {});
+    auto started = rpc::RpcServer::Start(deps.With(&door, &models, &admin), {});
     REQUIRE(started.ok());
     server = *std::move(started);
     url = "grpc://127.0.0.1:" + std::to_string(server->port());
@@ -31,6 +31,7 @@ struct Cloud {
   }  // before the door, which it uses, and after which it goes itself
   text::ModelCatalog models = ByteModels(100'000);
   PuppetAdmin admin;
+  serving::PlainDeps deps;
   std::unique_ptr<rpc::RpcServer> server;
   EchoDoor door;
   std::string url;

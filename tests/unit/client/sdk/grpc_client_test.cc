@@ -6,14 +6,14 @@
 #include "tests/unit/server/rpc/byte_tokenizer.h"
 #include "tests/unit/server/rpc/echo_door.h"
 #include "tests/unit/server/rpc/puppet_cloud.h"
+#include "tests/unit/server/serving/plain_deps.h"
 
 namespace waferline::sdk {
 namespace {
 
 struct Cloud {
   explicit Cloud(std::chrono::microseconds gap = {}) : door(gap) {
-    auto started =
-        rpc::RpcServer::Start({.front_door = &door, .models = &models, .admin_port = &admin}, {});
+    auto started = rpc::RpcServer::Start(deps.With(&door, &models, &admin), {});
     REQUIRE(started.ok());
     server = *std::move(started);
     client = MakeGrpcClient(*ParseEndpoint("grpc://127.0.0.1:" + std::to_string(server->port())));
@@ -23,6 +23,7 @@ struct Cloud {
   }  // before the door, which it uses, and after which it goes itself
   text::ModelCatalog models = ByteModels(4096);
   PuppetAdmin admin;
+  serving::PlainDeps deps;
   std::unique_ptr<rpc::RpcServer> server;
   EchoDoor door;
   std::unique_ptr<TokenClient> client;

@@ -40,19 +40,20 @@ class Fixture {
     REQUIRE(made.ok());
     keys = *made;
     generations = std::make_unique<Generations>(
-        Surroundings{.door = &door,
-                     .catalog = &catalog,
-                     .budgets = &budgets,
-                     .ledger = &ledger,
-                     .metrics = &counted,
-                     .clock = clock.clock(),
-                     .error_shape = setting.error_shape},
-        [this](std::function<void()> task) { server->Post(std::move(task)); });
+        serving::ServerDeps{.front_door = &door,
+                            .models = &catalog,
+                            .keys = &keys,
+                            .budgets = &budgets,
+                            .ledger = &ledger,
+                            .metrics = &counted,
+                            .admin_port = &admin,
+                            .ids = &ids,
+                            .clock = clock.clock()},
+        setting.error_shape, [this](std::function<void()> task) { server->Post(std::move(task)); });
     api = std::make_unique<Api>(
-        generations.get(), &keys,
+        generations.get(),
         Operations{.health = [this] { return health; },
-                   .metrics = [](auto reply) { reply("waferline_up 1\n"); },
-                   .admin_port = &admin},
+                   .metrics = [](auto reply) { reply("waferline_up 1\n"); }},
         [this](std::function<void()> task) { server->Post(std::move(task)); });
     server = std::make_unique<HttpServer>(
         ServerOptions{.clock = clock.clock()},
@@ -73,6 +74,7 @@ class Fixture {
   tenancy::Budgets budgets;
   tenancy::UsageLedger ledger;
   Counted counted;
+  serving::RequestIdSource ids{1};
   Health health;
   PuppetAdmin admin;
   std::unique_ptr<Generations> generations;

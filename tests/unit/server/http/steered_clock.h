@@ -11,8 +11,9 @@ namespace waferline::http {
 
 class SteeredClock {
  public:
-  HostClock clock() {
-    return {[this] { return Nanoseconds(now_.load()); }, [] { return int64_t{784111777}; }};
+  serving::HostClock clock() {
+    return {.monotonic = [this] { return Nanoseconds(now_.load()); },
+            .unix_seconds = [] { return int64_t{784111777}; }};
   }
   void Advance(Nanoseconds by) { now_ += by.count(); }
 

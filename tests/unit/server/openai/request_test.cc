@@ -5,8 +5,8 @@
 #include <cfloat>
 
 #include "server/openai/api_error.h"
-#include "server/openai/limits.h"
 #include "server/openai/sampling_fields.h"
+#include "server/serving/limits.h"
 #include "tests/unit/server/openai/byte_model.h"
 
 namespace waferline::openai {
@@ -131,7 +131,8 @@ TEST_CASE("every bad field gives 400 and its name") {
       {R"("prompt":"a","max_tokens":5,"max_completion_tokens":6)", "max_tokens"},
       {R"("prompt":"a","max_tokens":5,"min_tokens":6)", "min_tokens"},
       {R"("prompt":"a","stop":"")", "stop"},
-      {R"("prompt":"a","stop":["a","b","c","d","e"])", "stop"},
+      {R"("prompt":"a","stop":["a","b","c","d","e","f","g","h","i","j","k","l","m","n","o","p","q"])",
+       "stop"},
       {R"("prompt":"a","stop":["a",7])", "stop[1]"},
       {R"("prompt":"a","stop_token_ids":[261])", "stop_token_ids[0]"},
       {R"("prompt":"a","stop_token_ids":["x"])", "stop_token_ids[0]"},
@@ -210,7 +211,7 @@ TEST_CASE("too long for the context") {
   CHECK(Body(greedy.status()).find("\"param\":\"max_tokens\"") != std::string::npos);
   CHECK(Completion("\"max_tokens\":4,\"prompt\":\"" + long_prompt.substr(4) + "\"").ok());
   // Refused by its bytes, before it is tokenized.
-  const auto huge = Completion("\"prompt\":\"" + std::string(200'000, 'x') + "\"");
+  const auto huge = Completion("\"prompt\":\"" + std::string(300'000, 'x') + "\"");
   CHECK(Body(huge.status()).find("context_length_exceeded") != std::string::npos);
 }
 

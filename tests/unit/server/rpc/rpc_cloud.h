@@ -17,6 +17,7 @@
 #include "server/rpc/rpc_server.h"
 #include "tests/unit/server/rpc/byte_tokenizer.h"
 #include "tests/unit/server/rpc/puppet_cloud.h"
+#include "tests/unit/server/serving/plain_deps.h"
 
 namespace waferline::rpc {
 
@@ -38,16 +39,12 @@ struct Cloud {
   explicit Cloud(RpcOptions options = {}, const tenancy::ApiKeys* keys = nullptr,
                  tenancy::Budgets* budgets = nullptr, int64_t context = 128)
       : models(ByteModels(context)) {
-    auto started = RpcServer::Start({.front_door = &door,
-                                     .models = &models,
-                                     .admin_port = &admin,
-                                     .keys = keys,
-                                     .budgets = budgets,
-                                     .ledger = &ledger,
-                                     .metrics = &metrics,
-                                     .host_now = [] { return Nanoseconds(0); },
-                                     .seed = 1},
-                                    options);
+    serving::ServerDeps deps = plain.With(&door, &models, &admin);
+    deps.ledger = &ledger;
+    deps.metrics = &metrics;
+    if (keys != nullptr) deps.keys = keys;
+    if (budgets != nullptr) deps.budgets = budgets;
+    auto started = RpcServer::Start(deps, options);
     REQUIRE(started.ok());
     server = *std::move(started);
     channel = grpc::CreateChannel("127.0.0.1:" + std::to_string(server->port()),
@@ -71,6 +68,7 @@ struct Cloud {
     return server->live_calls() == 0;
   }
 
+  serving::PlainDeps plain;
   PuppetDoor door;
   PuppetAdmin admin;
   CountingMetrics metrics;

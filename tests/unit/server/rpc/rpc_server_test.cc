@@ -260,9 +260,9 @@ TEST_CASE("a message over the limit is refused") {
 
 TEST_CASE("a port that is taken is refused with the way out") {
   Cloud cloud;
-  const auto second = RpcServer::Start(
-      {.front_door = &cloud.door, .models = &cloud.models, .admin_port = &cloud.admin},
-      {.port = cloud.server->port()});
+  const auto second =
+      RpcServer::Start(cloud.plain.With(&cloud.door, &cloud.models, &cloud.admin),
+                       {.port = cloud.server->port()});
   REQUIRE(second.status().code() == absl::StatusCode::kUnavailable);
   CHECK(std::string(second.status().message()).find("--grpc-port") != std::string::npos);
 }

@@ -1,22 +1,26 @@
-// Bounds of what one HTTP request may ask for. Each has a test that reaches it.
+// Bounds of what one request may ask for, the same over HTTP and gRPC. Each has a test that reaches
+// it.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
-namespace waferline::openai {
+namespace waferline::serving {
 
 inline constexpr int64_t kMaxChoices = 128;  // prompts x n; each is one sequence
 inline constexpr size_t kMaxMessages = 4096;
 inline constexpr size_t kMaxContentParts = 256;
-inline constexpr size_t kMaxStops = 4;
+inline constexpr size_t kMaxStops = 16;
 inline constexpr size_t kMaxStopBytes = 1024;
 inline constexpr size_t kMaxStopTokenIds = 256;
 inline constexpr size_t kMaxLogitBias = 1024;
 inline constexpr int64_t kMaxTopLogprobs = 20;
 inline constexpr size_t kMaxNameBytes = 512;  // model, user, cache_salt ...
-inline constexpr int64_t kDefaultCompletionTokens = 16;
+inline constexpr size_t kMaxRequestIdBytes = 128;
 // 31 days; durations and instants beyond are mistakes.
 inline constexpr int64_t kMaxMilliseconds = 31LL * 24 * 3600 * 1000;
+inline constexpr int64_t kMaxDurationNs = kMaxMilliseconds * 1'000'000;
+// No token of a real vocabulary stands for more bytes.
+inline constexpr int64_t kMaxTokenBytes = 256;
 
-}  // namespace waferline::openai
+}  // namespace waferline::serving

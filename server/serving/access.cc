@@ -1,0 +1,46 @@
+#include "server/serving/access.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/strings.h"
+
+namespace waferline::serving {
+namespace {
+
+absl::StatusOr<tenancy::Caller> Counted(const ServerDeps& deps,
+                                        absl::StatusOr<tenancy::Caller> caller) {
+  if (!caller.ok()) deps.metrics->OnTurnedAway("key");
+  return caller;
+}
+
+}  // namespace
+
+absl::StatusOr<tenancy::Caller> Authenticate(const ServerDeps& deps,
+                                             std::string_view authorization) {
+  return Counted(deps, deps.keys->Check(authorization));
+}
+
+absl::StatusOr<tenancy::Caller> AuthorizeAdmin(const ServerDeps& deps,
+                                               std::string_view authorization,
+                                               bool from_this_machine) {
+  absl::StatusOr<tenancy::Caller> caller = deps.keys->Check(authorization);
+  if (!caller.ok()) return Counted(deps, std::move(caller));
+  if (!deps.keys->required() && !from_this_machine) {
+    return Counted(deps, absl::PermissionDeniedError(
+                             "without API keys the server is operated from its own machine only "
+                             "(loopback); configure a key with admin"));
+  }
+  if (!caller->admin) {
+    return Counted(deps, absl::PermissionDeniedError("this API key may not operate the server"));
+  }
+  return caller;
+}
+
+absl::Status AuthorizeModel(const tenancy::Caller& caller, std::string_view model) {
+  if (caller.MayUse(model)) return absl::OkStatus();
+  return absl::PermissionDeniedError(
+      absl::StrCat("this API key may not use the model '", Absl(model), "'"));
+}
+
+}  // namespace waferline::serving
