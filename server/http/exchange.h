@@ -1,6 +1,6 @@
 // One HTTP request and its reply, as routes see it: no sockets, no Beast.
 //
-// Owner: shared by the connection and by whoever is writing the reply. Thread: the io thread for
+// Owner: shared by the connection and by what writes the reply. Thread: the io thread for
 // every call. After the client has gone, or after the reply is complete, writing does nothing.
 #pragma once
 
@@ -20,15 +20,19 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 
 struct Request {
   std::string method;
-  std::string path;   // percent-decoded, without the query
-  std::string query;  // as it was sent
-  Headers headers;    // names in lower case
+  std::string path;  // percent-decoded, without the query, which nothing here reads
+  Headers headers;   // names in lower case
   std::string body;
   bool from_loopback = false;
   Nanoseconds received;  // host time: the last byte of the request was here
 
   // "" if there is none; `name` in lower case.
-  std::string_view Header(std::string_view name) const;
+  std::string_view Header(std::string_view name) const {
+    for (const auto& [key, value] : headers) {
+      if (key == name) return value;
+    }
+    return "";
+  }
 };
 
 struct Reply {

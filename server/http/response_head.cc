@@ -1,142 +1,73 @@
 #include "server/http/response_head.h"
 
-#include <array>
+#include <boost/beast/core/buffers_range.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/http/serializer.hpp>
 #include <charconv>
-#include <ctime>
+
+#include "absl/time/time.h"
 
 namespace waferline::http {
 namespace {
 
-void AppendNumber(std::string& out, uint64_t value, int base = 10) {
-  char digits[24];
-  out.append(digits, std::to_chars(digits, digits + sizeof digits, value, base).ptr);
-}
+namespace beast = boost::beast;
+using Head = beast::http::response<beast::http::empty_body>;
 
-void AppendHeader(std::string& out, std::string_view name, std::string_view value) {
-  out += name;
-  out += ": ";
-  out += value;
-  out += "\r\n";
-}
+beast::string_view View(std::string_view text) { return {text.data(), text.size()}; }
 
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
+std::string Serialised(Head head) {
+  std::string out;
+  beast::http::response_serializer<beast::http::empty_body> serializer(head);
+  serializer.split(true);  // the header alone
+  beast::error_code error;
+  while (!error && !serializer.is_header_done()) {
+    serializer.next(error, [&](beast::error_code&, const auto& buffers) {
+      const size_t before = out.size();
+      for (const auto buffer : beast::buffers_range_ref(buffers)) {
+        out.append(static_cast<const char*>(buffer.data()), buffer.size());
+      }
+      serializer.consume(out.size() - before);
+    });
+  }
+  return out;
 }
 
 }  // namespace
 
-std::string_view Request::Header(std::string_view name) const {
-  for (const auto& [key, value] : headers) {
-    if (key == name) return value;
-  }
-  return "";
-}
-
-std::string_view ReasonPhrase(int code) {
-  switch (code) {
-    case 200:
-      return "OK";
-    case 204:
-      return "No Content";
-    case 400:
-      return "Bad Request";
-    case 401:
-      return "Unauthorized";
-    case 403:
-      return "Forbidden";
-    case 404:
-      return "Not Found";
-    case 405:
-      return "Method Not Allowed";
-    case 408:
-      return "Request Timeout";
-    case 413:
-      return "Content Too Large";
-    case 415:
-      return "Unsupported Media Type";
-    case 429:
-      return "Too Many Requests";
-    case 431:
-      return "Request Header Fields Too Large";
-    case 499:
-      return "Client Closed Request";
-    case 500:
-      return "Internal Server Error";
-    case 501:
-      return "Not Implemented";
-    case 503:
-      return "Service Unavailable";
-    case 504:
-      return "Gateway Timeout";
-    default:
-      return "Unknown";
-  }
-}
-
 std::string HttpDate(int64_t unix_seconds) {
-  constexpr std::array kDays = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-  constexpr std::array kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                  "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  const std::time_t time = unix_seconds;
-  std::tm utc{};
-  gmtime_r(&time, &utc);
-  char text[40];
-  const int size = std::snprintf(text, sizeof text, "%s, %02d %s %04d %02d:%02d:%02d GMT",
-                                 kDays[utc.tm_wday], utc.tm_mday, kMonths[utc.tm_mon],
-                                 utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
-  return std::string(text, size);
+  return absl::FormatTime("%a, %d %b %Y %H:%M:%S GMT", absl::FromUnixSeconds(unix_seconds),
+                          absl::UTCTimeZone());
 }
 
 std::string ResponseHead(const HeadSpec& spec) {
-  std::string out = "HTTP/1.1 ";
-  AppendNumber(out, spec.code);
-  out += ' ';
-  out += ReasonPhrase(spec.code);
-  out += "\r\n";
-  AppendHeader(out, "server", "waferline");
-  AppendHeader(out, "date", HttpDate(spec.unix_seconds));
-  if (!spec.content_type.empty()) AppendHeader(out, "content-type", spec.content_type);
+  Head head;
+  head.version(11);
+  head.result(static_cast<unsigned>(spec.code));
+  const auto add = [&](std::string_view name, std::string_view value) {
+    head.insert(View(name), View(value));
+  };
+  add("server", "waferline");
+  add("date", HttpDate(spec.unix_seconds));
+  if (!spec.content_type.empty()) add("content-type", spec.content_type);
   if (spec.content_length && spec.code != 204) {
-    out += "content-length: ";
-    AppendNumber(out, *spec.content_length);
-    out += "\r\n";
+    add("content-length", std::to_string(*spec.content_length));
   }
-  if (spec.chunked) AppendHeader(out, "transfer-encoding", "chunked");
-  AppendHeader(out, "connection", spec.keep_alive ? "keep-alive" : "close");
+  if (spec.chunked) add("transfer-encoding", "chunked");
+  add("connection", spec.keep_alive ? "keep-alive" : "close");
   for (const Headers* headers : spec.headers) {
     if (headers == nullptr) continue;
-    for (const auto& [name, value] : *headers) AppendHeader(out, name, value);
+    for (const auto& [name, value] : *headers) add(name, value);
   }
-  out += "\r\n";
-  return out;
+  return Serialised(std::move(head));
 }
 
 void AppendChunk(std::string& out, std::string_view bytes) {
-  AppendNumber(out, bytes.size(), 16);
+  char size[16];
+  out.append(size, std::to_chars(size, size + sizeof size, bytes.size(), 16).ptr);
   out += "\r\n";
   out += bytes;
   out += "\r\n";
-}
-
-std::string PercentDecode(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%' && i + 2 < text.size()) {
-      const int high = HexDigit(text[i + 1]);
-      const int low = HexDigit(text[i + 2]);
-      if (high >= 0 && low >= 0) {
-        out += static_cast<char>(high * 16 + low);
-        i += 2;
-        continue;
-      }
-    }
-    out += text[i];
-  }
-  return out;
 }
 
 }  // namespace waferline::http

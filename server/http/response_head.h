@@ -1,4 +1,5 @@
-// The bytes of an HTTP/1.1 response before its body, and of a chunked body. Pure, any thread.
+// The bytes of an HTTP/1.1 response before its body, as Beast writes them, and of a chunked body.
+// Pure, any thread.
 #pragma once
 
 #include <cstdint>
@@ -21,16 +22,12 @@ struct HeadSpec {
 };
 std::string ResponseHead(const HeadSpec& spec);
 
-std::string_view ReasonPhrase(int code);
-
 // RFC 9110's IMF-fixdate: "Sun, 06 Nov 1994 08:49:37 GMT".
 std::string HttpDate(int64_t unix_seconds);
 
-// One chunk (RFC 9112, 7.1); `bytes` must not be empty, as an empty chunk ends the body.
+// One chunk (RFC 9112, 7.1); `bytes` must not be empty, as an empty chunk ends the body. Not
+// Beast's chunk_body: this is every token's way, and appends to the buffer that is sent anyway.
 void AppendChunk(std::string& out, std::string_view bytes);
 inline constexpr std::string_view kLastChunk = "0\r\n\r\n";
-
-// "%2F" to "/". What is no valid escape stays as it is.
-std::string PercentDecode(std::string_view text);
 
 }  // namespace waferline::http

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <mutex>
 
+#include "server/http/request_reader.h"
 #include "server/http/response_head.h"
 #include "tests/unit/server/http/raw_client.h"
 #include "tests/unit/server/http/steered_clock.h"
@@ -118,6 +119,34 @@ TEST_CASE("HEAD has the header of GET and no body; Connection: close and HTTP/1.
   const std::string all = old.ReadAll();
   CHECK(all.find("chunked") == std::string::npos);
   CHECK(all.substr(all.size() - 13) == "\r\n\r\nno chunks");
+}
+
+TEST_CASE("a stream that ends after its last byte was sent ends the reply all the same") {
+  Fixture fixture;
+  const auto stream = [&](const std::string& request, RawClient& client) {
+    client.Send(request);
+    const auto held = fixture.WaitForHeld();
+    std::atomic<bool> drained = false;
+    fixture.server->Post([&, held] {
+      held->OnDrained([&] { drained = true; });
+      held->StartStream({.content_type = "text/plain"}, "");
+      held->Write("body");
+    });
+    REQUIRE(Eventually([&] { return drained.load(); }));
+    fixture.server->Post([held] { held->Finish(); });
+  };
+  SECTION("HTTP/1.0: the connection closes") {
+    RawClient client(fixture.port);
+    stream("GET /hold HTTP/1.0\r\n\r\n", client);
+    CHECK(client.ReadAll().ends_with("\r\n\r\nbody"));
+  }
+  SECTION("HEAD: the next request is answered") {
+    RawClient client(fixture.port);
+    stream("HEAD /hold HTTP/1.1\r\n\r\n", client);
+    CHECK(client.ReadResponse(false).Has("transfer-encoding: chunked"));
+    client.Send(Post("/next", "n"));
+    CHECK(client.ReadResponse().body == "POST /next n");
+  }
 }
 
 TEST_CASE("a large body waits for 100-continue") {
@@ -291,7 +320,9 @@ TEST_CASE("random bytes never bring the server down") {
 }
 
 TEST_CASE("percent escapes and dates") {
-  CHECK(PercentDecode("/a%2Fb%zz%4") == "/a/b%zz%4");
+  CHECK(PathOf("/a%2Fb?c=%20") == "/a/b");
+  CHECK(PathOf("/a%2Fb%zz?%") == "/a%2Fb%zz");  // not valid: as it was sent
+  CHECK(PathOf("?") == "");
   CHECK(HttpDate(0) == "Thu, 01 Jan 1970 00:00:00 GMT");
 }
 
