@@ -102,11 +102,11 @@ bool IsHardware(std::string_view name) {
 absl::Status ReadHardware(const std::string& name, const json::object& object,
                           openai::Fields* fields, admin::FaultOrder* order) {
   admin::HardwareFault hardware{.name = name};
-  constexpr uint32_t kMost = 1 << 20;
+  constexpr uint32_t kMaxNumber = 1 << 20;
   float watts = 0, clock_share = 0;
-  fields->Int("place", 0, kMost, &hardware.place);
-  fields->Int("links", 1, kMost, &hardware.links);
-  fields->Int("spare_wafers", 0, kMost, &hardware.spare_wafers);
+  fields->Int("place", 0, kMaxNumber, &hardware.place);
+  fields->Int("links", 1, kMaxNumber, &hardware.links);
+  fields->Int("spare_wafers", 0, kMaxNumber, &hardware.spare_wafers);
   fields->Number("watts", 0, 1e9, &watts);
   fields->Number("clock_share", 0, 1, &clock_share);
   RefuseOthers(

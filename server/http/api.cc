@@ -96,7 +96,7 @@ void Api::Handle(std::shared_ptr<Exchange> exchange) {
         {{"allow", std::move(allowed)}});
   }
   if (foreign_page && !is_read) {
-    return Fail(*exchange, 403, "pages of other machines may only read here");
+    return Fail(*exchange, 403, "pages of other machines may not post here");
   }
   auto caller = Authorize(*route, request);
   if (!caller.ok()) return generations_->SendError(*exchange, caller.status(), Nanoseconds(0));

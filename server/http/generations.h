@@ -58,7 +58,7 @@ class Generations {
 };
 
 // Headers for 429 and 503: Retry-After in whole seconds, retry-after-ms; x-should-retry: false
-// where waiting does not help (OpenAI's clients heed it).
+// where waiting does not help (OpenAI's clients read it).
 Headers RetryHeaders(int code, Nanoseconds retry_after);
 
 }  // namespace waferline::http

@@ -86,7 +86,7 @@ class HttpServer::Loop {
       if (!acceptor_.is_open()) return;
       if (error) return Retry();
       if (connections_.size() >= options_.max_connections) {
-        TurnAway(std::move(socket));
+        RefuseConnection(std::move(socket));
       } else {
         auto connection = MakeConnection(std::move(socket), options_, handler_,
                                          [this](Connection* closed) { Forget(closed); });
@@ -98,7 +98,7 @@ class HttpServer::Loop {
     });
   }
 
-  // Out of descriptors, most likely: try again when some may have been closed.
+  // Probably out of descriptors: tries again when some may have been closed.
   void Retry() {
     retry_.expires_after(kTick);
     retry_.async_wait([this](error_code error) {
@@ -107,7 +107,7 @@ class HttpServer::Loop {
   }
 
   // A short reply fits the socket's empty buffer; if it does not, the peer just sees the end.
-  void TurnAway(tcp::socket socket) {
+  void RefuseConnection(tcp::socket socket) {
     const std::string body = openai::ErrorBody(
         absl::UnavailableError("too many connections are open; close some or try again later"));
     const Headers headers = {{"retry-after", "1"}, {"retry-after-ms", "1000"}};

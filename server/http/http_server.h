@@ -4,8 +4,8 @@
 // Owner: server/app. Thread: Start, Stop and Post from any thread; the handler and everything it
 // is given run on the server's own io thread, which must not be blocked.
 // Errors: Start gives Unavailable if the address cannot be bound (in use, not ours).
-// Bounds: Options. What is over them is refused by the HTTP code that says so (413, 431, 408), a
-// connection over the limit by 503.
+// Bounds: ServerOptions. A request over them is refused with 413, 431 or 408, a connection over the
+// limit with 503.
 #pragma once
 
 #include <cstdint>

@@ -5,8 +5,8 @@
 // time_info, the emulated times of the slowest choice, is in the finishing chunk of the last choice
 // and in the usage chunk.
 //
-// Owner and thread: whoever writes the answer. Cost: a plain content chunk is a few appends; what
-// does not change in a response is rendered once.
+// Owner: what writes the answer; not thread-safe. Cost: a plain content chunk is a few appends;
+// what does not change in a response is rendered once.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // Bodies of /tokenize, /detokenize (vLLM's shapes) and /v1/models. Pure, any thread. Errors as in
-// request.h; without `model` the first served model is meant.
+// request.h; without `model` the first served model is used.
 #pragma once
 
 #include <string>

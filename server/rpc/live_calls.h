@@ -1,4 +1,4 @@
-// The calls whose requests are in flight, so that the server's end can reach them.
+// The calls whose requests are in flight, so that the server's shutdown can reach them.
 // Owner: RpcServer. Any thread. Lock order: this one's before a call's own.
 #pragma once
 

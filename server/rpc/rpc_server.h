@@ -1,9 +1,9 @@
 // The gRPC front end: waferline.v1, health (grpc.health.v1, for each service and each model) and
 // reflection, on one address, without TLS.
 //
-// Owner: server/app. Thread: any. Bounds: RpcOptions. End: Shutdown cuts what is live and waits for
-// gRPC to let go, not for the engine; destroy this after the engine's thread has ended, since
-// requests may still be told of their ends.
+// Owner: server/app. Thread: any. Bounds: RpcOptions. End: Shutdown disconnects every call and
+// waits for gRPC to finish with them, not for the engine; destroy this after the engine's thread
+// has ended, since it may still end requests.
 #pragma once
 
 #include <memory>
@@ -39,7 +39,7 @@ class RpcServer {
   virtual void SetServing(std::string_view service, bool serving) = 0;
 
   virtual size_t live_calls() const = 0;
-  // Cancels the request of every live call and cuts it; no new ones. Idempotent.
+  // Cancels the request of every live call and disconnects it; no new ones. Idempotent.
   virtual void Shutdown() = 0;
 };
 

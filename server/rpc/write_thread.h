@@ -23,7 +23,7 @@ class WriteThread {
 
   // The caller does not notify a writer again before its OnNotified.
   void Notify(std::shared_ptr<serving::QueuedWriter> writer) { queue_.Notify(std::move(writer)); }
-  // Serves who is queued, then ends the thread. Idempotent.
+  // Serves what is queued, then ends the thread. Idempotent.
   void Stop();
 
  private:

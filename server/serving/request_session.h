@@ -9,7 +9,8 @@
 // Owner: shared by the front end's writer and by the sinks, so it lives until the last outcome,
 // which may come after the client went away. Thread: Charge and Submit once, in this order, on one
 // thread; Resume and Cancel on any; RecordSent and RecordAnswered on one thread at a time; ends
-// come on the engine's. Bounds: kMaxChoices sequences. A token costs the session nothing.
+// come on the engine's. Lock order: its lock before Budgets'. Bounds: kMaxChoices sequences. A
+// token costs the session nothing.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +31,7 @@ namespace waferline::serving {
 
 class RequestSession;
 
-// A front end's sink. Its session records how the sequence ended before the front end is told.
+// A front end's sink. Its session records how the sequence ended before the front end handles it.
 class SessionSink : public TokenSink {
  public:
   void OnRefused(const Refusal& refusal) final;

@@ -220,7 +220,7 @@ TEST_CASE("faults send: what is given reaches the server, and its refusal the us
   };
   CHECK(refused({"meteor"}, "there are worker_lost, ") == 2);
   CHECK(refused({"core", "--place", "-1"}, "--place wants") == 2);
-  CHECK(refused({"core", "--index", "1"}, "there is no number 1") == 1);
+  CHECK(refused({"core", "--index", "1"}, "index 1 out of range [0, 1)") == 1);
 }
 
 TEST_CASE("bench run: bad input") {

@@ -430,7 +430,7 @@ TEST_CASE("operators ask, give orders and learn what is wrong with them") {
   CHECK(load.at("models").at(0).at("units").at(1).at("alive").as_bool());
   CHECK(ask(Post("/admin/reset_prefix_cache", "")).body == R"({"status":"reset"})");
   CHECK(ask(Post("/admin/abort", R"({"request_id":"victim"})")).body == R"({"aborted":2})");
-  CHECK(ask(Post("/admin/abort", R"({"request_id":"nobody"})")).body == R"({"aborted":0})");
+  CHECK(ask(Post("/admin/abort", R"({"request_id":"unknown"})")).body == R"({"aborted":0})");
   CHECK(ask(Get("/admin/drain")).code == 405);
 
   CHECK(

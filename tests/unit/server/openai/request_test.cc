@@ -50,7 +50,7 @@ TEST_CASE("a plain completion has OpenAI's defaults") {
   CHECK(!parsed->shape.wants_details());
 }
 
-TEST_CASE("null means absent, and fields that nobody knows are ignored") {
+TEST_CASE("null means absent, and unknown fields are ignored") {
   const auto parsed = Completion(
       R"("prompt":"a","max_tokens":null,"stop":null,"temperature":null,"logit_bias":null,
          "seed":null,"stream_options":null,"brand_new_field":{"a":[1]},"tools":null)");

@@ -198,7 +198,7 @@ TEST_CASE("a closed door and a wrong field refuse at once") {
   CHECK(cloud.Quiet());
 }
 
-TEST_CASE("a client that cancels cancels its request; the engine's farewell harms nobody") {
+TEST_CASE("a client that cancels cancels its request; the engine's outcome after it is harmless") {
   Cloud cloud;
   grpc::ClientContext context;
   Reader reader = cloud.stub->Generate(&context, Cloud::Hello());
@@ -342,7 +342,7 @@ TEST_CASE("GenerateOnce gathers the whole answer") {
   CHECK(cloud.Quiet());
 }
 
-TEST_CASE("when everything is over nobody holds a sink any more") {
+TEST_CASE("when every request has ended no sink is held") {
   Cloud cloud;
   std::vector<std::weak_ptr<TokenSink>> sinks;
   for (size_t i = 0; i < 10; ++i) {

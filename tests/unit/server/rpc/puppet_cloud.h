@@ -99,7 +99,7 @@ class PuppetAdmin : public admin::AdminPort {
   }
   void ApplyFault(const admin::FaultOrder& order, std::function<void(absl::Status)> done) override {
     if (order.index > 0) {
-      return done(WithField(absl::InvalidArgumentError("there is no number 1"), "index"));
+      return done(WithField(absl::InvalidArgumentError("index 1 out of range [0, 1)"), "index"));
     }
     {
       MutexLock lock(&mutex_);

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "server/rpc/rpc_status.h"
+#include "server/serving/limits.h"
 #include "tests/unit/server/rpc/byte_tokenizer.h"
 #include "wafer_backend/base/field_error.h"
 
@@ -186,7 +187,7 @@ TEST_CASE("a wrong field is refused by its name") {
       {"scheduling.deadline_ns", [](auto& m) { m.mutable_scheduling()->set_deadline_ns(0); }},
       {"scheduling.arrival_ns",
        [](auto& m) {
-         m.mutable_scheduling()->set_arrival_ns(kMaxDurationNs + 1);
+         m.mutable_scheduling()->set_arrival_ns(serving::kMaxDurationNs + 1);
          m.mutable_scheduling()->set_arrival_number(0);
        }},
       {"scheduling.arrival_ns", [](auto& m) { m.mutable_scheduling()->set_arrival_ns(1); }},

@@ -79,7 +79,7 @@ TEST_CASE("operators ask, give orders and learn what is wrong with them") {
   abort.set_request_id("victim");
   REQUIRE(call(&Stub::AbortRequest, abort, &aborted).ok());
   CHECK(aborted.aborted() == 2);  // one for each answer
-  abort.set_request_id("nobody");
+  abort.set_request_id("unknown");
   REQUIRE(call(&Stub::AbortRequest, abort, &aborted).ok());
   CHECK(aborted.aborted() == 0);
 
@@ -260,9 +260,8 @@ TEST_CASE("a message over the limit is refused") {
 
 TEST_CASE("a port that is taken is refused with the way out") {
   Cloud cloud;
-  const auto second =
-      RpcServer::Start(cloud.plain.With(&cloud.door, &cloud.models, &cloud.admin),
-                       {.port = cloud.server->port()});
+  const auto second = RpcServer::Start(cloud.plain.With(&cloud.door, &cloud.models, &cloud.admin),
+                                       {.port = cloud.server->port()});
   REQUIRE(second.status().code() == absl::StatusCode::kUnavailable);
   CHECK(std::string(second.status().message()).find("--grpc-port") != std::string::npos);
 }

@@ -6,8 +6,7 @@
 namespace waferline::serving {
 
 struct PlainDeps {
-  ServerDeps With(FrontDoor* door, const text::ModelCatalog* models,
-                  admin::AdminPort* admin) {
+  ServerDeps With(FrontDoor* door, const text::ModelCatalog* models, admin::AdminPort* admin) {
     return {.front_door = door,
             .models = models,
             .keys = &keys,
