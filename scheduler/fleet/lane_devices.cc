@@ -177,7 +177,7 @@ absl::Status LaneDevices::AddUnits(const fleet::DecodeConfig& decode,
                    .usd_per_hour = hardware.wafer()->usd_per_system_hour.value * costs.wafers};
     auto first = std::make_unique<emulator::WaferPipeline>(
         std::make_shared<emulator::HardwareStageCosts>(costs, context_));
-    for (int unit = 1; unit < decode.units; ++unit) group.pipelines.push_back(first->Twin());
+    for (int unit = 1; unit < decode.units; ++unit) group.pipelines.push_back(first->Clone());
     group.pipelines.push_back(std::move(first));
     devices = costs.wafers;
     profile_label = " (" + group.profile->name + ")";

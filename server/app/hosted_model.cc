@@ -14,7 +14,7 @@ namespace waferline::app {
 namespace {
 
 absl::StatusOr<HostedModel> Load(const config::ModelConfig& config, const ModelSite& site) {
-  const bool emulated = config.tokens.from == config::TokenOriginKind::kCheap;
+  const bool emulated = config.tokens.from == config::TokenOriginKind::kSynthetic;
   WL_ASSIGN_OR_RETURN(const auto file, model::GgufFile::Open(config.tokens.file));
   WL_ASSIGN_OR_RETURN(const auto tokenizer, model::TokenizerFromGguf(*file));
   fleet::LaneConfig lane = config.lane;

@@ -5,8 +5,8 @@
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/model/model_shape.h"
-#include "wafer_backend/compute/plane/cheap_source.h"
 #include "wafer_backend/compute/plane/compute_plane.h"
+#include "wafer_backend/compute/plane/synthetic_source.h"
 
 namespace waferline::app {
 namespace {
@@ -58,11 +58,12 @@ absl::StatusOr<OpenedSource> OpenRemote(const config::TokensConfig& config,
 
 absl::StatusOr<OpenedSource> OpenCheap(const SourceParts& parts) {
   std::vector<std::vector<TokenId>> sentences;
-  for (const std::string& sentence : plane::CheapSource::Sentences()) {
+  for (const std::string& sentence : plane::SyntheticSource::Sentences()) {
     sentences.push_back(parts.tokenizer->Encode(sentence, {.add_special = false}));
   }
   OpenedSource out;
-  out.values = std::make_unique<plane::CheapSource>(std::move(sentences), parts.emulated_memory);
+  out.values =
+      std::make_unique<plane::SyntheticSource>(std::move(sentences), parts.emulated_memory);
   out.label = "emulated: no weights here, the text is a stand-in";
   return out;
 }
@@ -76,7 +77,7 @@ absl::StatusOr<OpenedSource> OpenSource(const config::TokensConfig& config,
       return OpenShards(config, parts);
     case config::TokenOriginKind::kRemote:
       return OpenRemote(config, parts);
-    case config::TokenOriginKind::kCheap:
+    case config::TokenOriginKind::kSynthetic:
       return OpenCheap(parts);
   }
   return absl::InternalError("no such source");

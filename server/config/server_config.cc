@@ -68,11 +68,11 @@ class TokensReader {
     out_.from = ChoiceOr<TokenOriginKind>(form_, "from", TokenOriginKind::kShards,
                                           {{"shards", TokenOriginKind::kShards},
                                            {"remote", TokenOriginKind::kRemote},
-                                           {"cheap", TokenOriginKind::kCheap}});
+                                           {"cheap", TokenOriginKind::kSynthetic}});
     out_.file = Path("file");
     if (out_.from == TokenOriginKind::kShards) ReadShards();
     if (out_.from == TokenOriginKind::kRemote) ReadRemote();
-    if (out_.from != TokenOriginKind::kCheap) {
+    if (out_.from != TokenOriginKind::kSynthetic) {
       out_.max_batch = static_cast<int>(form_.IntegerOr("max_batch", out_.max_batch, 1, 4096));
       ReadSpeculation();
     }

@@ -46,9 +46,9 @@ struct LimitsConfig {
 
 // Where token values come from.
 enum class TokenOriginKind : uint8_t {
-  kShards,  // a GGUF file, run on shards of this process
-  kRemote,  // the same, run by waferd --role prefill and --role shard processes
-  kCheap,   // no weights: deterministic sentences through the tokenizer of `file`
+  kShards,     // a GGUF file, run on shards of this process
+  kRemote,     // the same, run by waferd --role prefill and --role shard processes
+  kSynthetic,  // no weights: deterministic sentences through the tokenizer of `file`
 };
 
 // Guessing tokens ahead, to compute several in one step. It changes no token.

@@ -29,7 +29,7 @@ struct TokenValue {
 
 struct SequenceSpec {
   std::shared_ptr<const std::vector<TokenId>> prompt;  // 1 .. context tokens
-  // Tokens generated earlier, when a sequence is prefilled anew after its KV was lost; its next
+  // Tokens generated earlier, when a sequence is prefilled again after its KV was lost; its next
   // token continues the random stream and the penalties as if nothing had happened.
   std::vector<TokenId> generated;
   SamplingSpec sampling;
@@ -48,8 +48,8 @@ struct ShardMemory {
   Bytes kv_capacity() const { return capacity - weights - buffers; }
 };
 
-// Wakes whoever waits for values. Any thread; cheap; may be called more often than something is
-// new.
+// Wakes the thread that waits for values. Any thread; cheap; may be called when there is no new
+// value.
 class Waker {
  public:
   virtual void Wake() = 0;
@@ -58,8 +58,8 @@ class Waker {
   ~Waker() = default;
 };
 
-// Real shards, or a cheap deterministic text for models whose weights are not here, or the lengths
-// of a trace.
+// Real shards, or a synthetic deterministic text for models whose weights are not here, or the
+// lengths of a trace.
 //
 // Owner: server/app. Thread: all calls from the engine's thread, none blocks; work happens
 // elsewhere and new values are announced through the Waker given at construction. A sequence passes
@@ -87,7 +87,7 @@ class ValueSource {
   // spec.generated are not asked for). kReady: stays valid until the next call on this object.
   // kFailed: see Failure.
   virtual State Look(SequenceId id, uint32_t index, const TokenValue** value) = 0;
-  // Why the sequence cannot go on (Unavailable: a worker was lost, prefill it anew; else a fault of
+  // Why the sequence cannot go on (Unavailable: a worker was lost, prefill it again; else a fault of
   // the sequence).
   virtual absl::Status Failure(SequenceId id) = 0;
 
@@ -95,7 +95,7 @@ class ValueSource {
   // ready, until End.
   virtual const std::vector<TokenValue>* PromptLogprobs(SequenceId id) = 0;
 
-  // The sequence is over: its KV pages are given back wherever they are.
+  // The sequence is over: its KV pages are released wherever they are.
   virtual void End(SequenceId id) = 0;
 
   // One entry a decode shard. Constant.

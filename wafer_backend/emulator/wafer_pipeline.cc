@@ -21,7 +21,7 @@ WaferPipeline::WaferPipeline(std::shared_ptr<const StageCosts> costs,
       entered_(table_->size()),
       busy_before_(costs_->stage_count()) {}
 
-std::unique_ptr<WaferPipeline> WaferPipeline::Twin() const {
+std::unique_ptr<WaferPipeline> WaferPipeline::Clone() const {
   return std::unique_ptr<WaferPipeline>(new WaferPipeline(costs_, healthy_));
 }
 

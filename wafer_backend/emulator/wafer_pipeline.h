@@ -24,7 +24,7 @@ class WaferPipeline : public DecodePipeline {
   explicit WaferPipeline(std::shared_ptr<const StageCosts> costs);
 
   // Another of the same kind, healthy and idle.
-  std::unique_ptr<WaferPipeline> Twin() const;
+  std::unique_ptr<WaferPipeline> Clone() const;
 
   Beat Enter(Nanoseconds ready, Tokens kv_length, int width) override;
   Nanoseconds Latency(Tokens kv_length) const override;

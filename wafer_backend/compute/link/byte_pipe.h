@@ -24,7 +24,7 @@ class BytePipe {
 
   // Hands one encoded frame over and never waits. `frame` comes back as a spent buffer to be filled
   // again. ResourceExhausted, nothing taken: the send window is full (see HasRoom). Unavailable:
-  // the other end is gone.
+  // the other end is closed.
   virtual absl::Status Push(std::vector<uint8_t>* frame) = 0;
 
   // The window has room for a next frame, of whatever size. A sender asks before it makes one.

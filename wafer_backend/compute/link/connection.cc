@@ -35,21 +35,21 @@ struct Connection::State : std::enable_shared_from_this<Connection::State> {
     if (!socket.is_open()) return;
     Error ignored;
     socket.close(ignored);
-    // The owner may drop everything while it is being told.
+    // The owner may drop everything while it is being notified.
     if (const auto keep = std::exchange(handlers, nullptr); keep != nullptr) keep->on_closed(why);
   }
   void CloseFor(const Error& error) {
-    Close(absl::UnavailableError(absl::StrCat(peer, " is gone: ", error.message())));
+    Close(absl::UnavailableError(absl::StrCat(peer, " closed the connection: ", error.message())));
   }
 
   void Read() {
     // Room for what the frame still lacks, a bounded piece at a time: a length alone reserves
     // little.
-    constexpr size_t kLeast = size_t{64} << 10, kMost = size_t{1} << 20;
-    size_t room = kLeast;
+    constexpr size_t kMinRoom = size_t{64} << 10, kMaxRoom = size_t{1} << 20;
+    size_t room = kMinRoom;
     if (in.size() >= kLengthBytes) {
       if (const auto size = FrameSize(in); size.ok() && *size > in.size()) {
-        room = std::clamp(*size - in.size(), kLeast, kMost);
+        room = std::clamp(*size - in.size(), kMinRoom, kMaxRoom);
       }
     }
     const size_t had = in.size();
@@ -105,7 +105,7 @@ struct Connection::State : std::enable_shared_from_this<Connection::State> {
         return;
       }
       if (error) {
-        // The reader will see the same and tell the owner; Push must not call back.
+        // The reader will see the same and notify the owner; Push must not call back.
         broken = true;
         return;
       }
@@ -154,7 +154,7 @@ void Connection::Start(OnFrame on_frame, OnClosed on_closed) {
 
 absl::Status Connection::Push(std::vector<uint8_t>* frame) {
   if (!state_->socket.is_open() || state_->broken) {
-    return absl::UnavailableError(absl::StrCat(state_->peer, " is gone"));
+    return absl::UnavailableError(absl::StrCat(state_->peer, ": the connection is closed"));
   }
   if (!HasRoom()) {
     return absl::ResourceExhaustedError(absl::StrCat("the link to ", state_->peer, " is full"));

@@ -50,9 +50,11 @@ absl::StatusOr<size_t> FrameSize(std::span<const uint8_t> start) {
 }
 
 absl::StatusOr<FrameKind> KindOf(std::span<const uint8_t> frame) {
-  if (frame.size() < kHeaderBytes) return absl::InvalidArgumentError("a frame without a header");
+  if (frame.size() < kHeaderBytes)
+    return absl::InvalidArgumentError("a frame shorter than its header");
   WL_ASSIGN_OR_RETURN(const size_t size, FrameSize(frame));
-  if (size != frame.size()) return absl::InvalidArgumentError("a frame cut short");
+  if (size != frame.size())
+    return absl::InvalidArgumentError("a frame that differs in size from its length field");
   if (frame[4] != kFrameVersion || frame[6] != 0 || frame[7] != 0) {
     return absl::InvalidArgumentError(absl::StrCat("frame version ", frame[4],
                                                    ", this side speaks ", kFrameVersion,
@@ -79,15 +81,15 @@ template <typename Frame>
 absl::Status Decode(std::span<const uint8_t> frame, Frame* out) {
   WL_ASSIGN_OR_RETURN(const FrameKind kind, KindOf(frame));
   if (kind != Frame::kKind) {
-    return absl::InvalidArgumentError(absl::StrCat("frame kind ", static_cast<int>(kind),
-                                                   " where kind ", static_cast<int>(Frame::kKind),
-                                                   " belongs"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "frame kind ", static_cast<int>(kind), ", expected kind ", static_cast<int>(Frame::kKind)));
   }
   WireReader reader(frame.subspan(kHeaderBytes));
   reader.Each(*out);
   if (!reader.complete() || !Fits(*out)) {
     return absl::InvalidArgumentError(
-        absl::StrCat("a frame of kind ", static_cast<int>(kind), " with counts that do not fit"));
+        absl::StrCat("a frame of kind ", static_cast<int>(kind),
+                     " whose element counts do not match its length"));
   }
   return absl::OkStatus();
 }

@@ -111,7 +111,7 @@ struct KvReceivedFrame {
 
 enum class Role : uint8_t { kDriver = 1, kNeighbour = 2, kPrefill = 3, kShard = 4 };
 
-// First on every connection, from both sides: who speaks and for which model (a driver's
+// First on every connection, from both sides: the role of the sender and its model (a driver's
 // fingerprint may be 0: any). Peers whose model or page size differ are refused.
 struct HelloFrame {
   Role role = Role::kDriver;
@@ -200,7 +200,7 @@ struct ShardAddress {
   std::string endpoint;
   uint32_t first_layer = 0;
   uint32_t end_layer = 0;
-  static constexpr size_t kLeastWireBytes = 12;
+  static constexpr size_t kMinWireBytes = 12;
   static auto Fields(auto& f) { return std::tie(f.endpoint, f.first_layer, f.end_layer); }
   bool operator==(const ShardAddress&) const = default;
 };
@@ -254,7 +254,7 @@ struct WireLogprob {
   float logprob = 0;
   std::vector<TokenId> top_ids;
   std::vector<float> top_logprobs;
-  static constexpr size_t kLeastWireBytes = 16;
+  static constexpr size_t kMinWireBytes = 16;
   static auto Fields(auto& f) { return std::tie(f.id, f.logprob, f.top_ids, f.top_logprobs); }
   bool operator==(const WireLogprob&) const = default;
 };

@@ -44,9 +44,9 @@ class Reactor {
 //
 // A frame that is not well-formed, or that the handler refuses, closes the connection. Whatever
 // ends it (the peer, the network, a bad frame, TCP's own time-outs: 10 s without an
-// acknowledgement) is told once, as a status; Close by the owner is not told. Bounds: kWindowBytes
-// wait to be sent; a frame of kMaxFrameBytes is gathered at most, in memory that grows as its bytes
-// arrive.
+// acknowledgement) is reported once, as a status; Close by the owner is not reported. Bounds:
+// kWindowBytes wait to be sent; a frame of kMaxFrameBytes is gathered at most, in memory that grows
+// as its bytes arrive.
 class Connection : public BytePipe {
  public:
   static constexpr size_t kWindowBytes = size_t{16} << 20;

@@ -97,7 +97,7 @@ class WireReader {
       values.resize(Count(sizeof(T)));
       Take(values.data(), values.size() * sizeof(T));
     } else {
-      values.resize(Count(T::kLeastWireBytes));
+      values.resize(Count(T::kMinWireBytes));
       for (T& value : values) {
         if (!ok_) break;
         Each(value);
@@ -107,10 +107,10 @@ class WireReader {
 
  private:
   // An array's count, 0 if that many elements cannot be there.
-  size_t Count(size_t least_bytes_each) {
+  size_t Count(size_t min_bytes_each) {
     uint32_t count = 0;
     (*this)(count);
-    if (static_cast<uint64_t>(count) * least_bytes_each > left_.size()) ok_ = false;
+    if (static_cast<uint64_t>(count) * min_bytes_each > left_.size()) ok_ = false;
     return ok_ ? count : 0;
   }
   void Take(void* data, size_t size) {

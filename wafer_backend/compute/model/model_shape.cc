@@ -78,7 +78,7 @@ class ShapeReader {
     WL_ASSIGN_OR_RETURN(shape.hidden, Size("embedding_length"));
     WL_ASSIGN_OR_RETURN(shape.ffn, Size("feed_forward_length"));
     WL_ASSIGN_OR_RETURN(shape.context, Size("context_length"));
-    // Attention within the window is the whole attention while no position lies outside it.
+    // Attention within the window is the whole attention while no position is outside it.
     WL_ASSIGN_OR_RETURN(const uint64_t window,
                         metadata_.UintOr(Key("attention.sliding_window"), 0));
     if (window > 0 && window < static_cast<uint64_t>(shape.context)) {

@@ -26,7 +26,7 @@ absl::Status CheckSpec(const SequenceSpec& spec, const BackendFacts& facts) {
 absl::StatusOr<std::unique_ptr<ComputePlane>> ComputePlane::Create(const PlaneOptions& options,
                                                                    Waker* waker) {
   if (options.max_batch < 1 || options.threads < 0) {
-    return absl::InvalidArgumentError("a batch holds at least one sequence; threads are 0 or more");
+    return absl::InvalidArgumentError("max_batch must be at least 1, threads at least 0");
   }
   std::unique_ptr<ComputePlane> plane(new ComputePlane());
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
@@ -46,7 +46,7 @@ absl::StatusOr<std::unique_ptr<ComputePlane>> ComputePlane::Create(const PlaneOp
                                             Driver::Parts{.backend = plane->backend_.get(),
                                                           .speculator = plane->speculator_.get(),
                                                           .pool = plane->pool_.get(),
-                                                          .board = &plane->board_,
+                                                          .shared = &plane->shared_,
                                                           .waker = waker});
   plane->thread_ = std::thread([driver = plane->driver_.get()] { driver->Run(); });
   return plane;
@@ -55,28 +55,28 @@ absl::StatusOr<std::unique_ptr<ComputePlane>> ComputePlane::Create(const PlaneOp
 ComputePlane::~ComputePlane() {
   if (!thread_.joinable()) return;
   {
-    std::lock_guard lock(board_.mutex);
-    board_.stop = true;
+    std::lock_guard lock(shared_.mutex);
+    shared_.stop = true;
   }
   backend_->Wake();
   thread_.join();
 }
 
-void ComputePlane::Touch(const std::shared_ptr<Sequence>& sequence) {
-  if (sequence->touched) return;
-  sequence->touched = true;
-  board_.touched.push_back(sequence);
+void ComputePlane::MarkChanged(const std::shared_ptr<ComputeSequence>& sequence) {
+  if (sequence->changed) return;
+  sequence->changed = true;
+  shared_.changed.push_back(sequence);
 }
 
 void ComputePlane::Prefill(SequenceId id, SequenceSpec spec) {
   WL_CHECK(spec.prompt != nullptr && !sequences_.contains(id));
-  auto sequence = std::make_shared<Sequence>(next_job_++, spec);
+  auto sequence = std::make_shared<ComputeSequence>(next_job_++, spec);
   sequences_[id] = sequence;
   sequence->failure = CheckSpec(spec, backend_->facts());
-  if (!sequence->failure.ok()) return;  // the driver never hears of it
+  if (!sequence->failure.ok()) return;  // the driver never sees it
   {
-    std::lock_guard lock(board_.mutex);
-    Touch(sequence);
+    std::lock_guard lock(shared_.mutex);
+    MarkChanged(sequence);
   }
   backend_->Wake();
 }
@@ -84,10 +84,10 @@ void ComputePlane::Prefill(SequenceId id, SequenceSpec spec) {
 void ComputePlane::Activate(SequenceId id) {
   const auto& sequence = sequences_.at(id);
   {
-    std::lock_guard lock(board_.mutex);
+    std::lock_guard lock(shared_.mutex);
     if (sequence->activate || !sequence->failure.ok()) return;
     sequence->activate = true;
-    Touch(sequence);
+    MarkChanged(sequence);
   }
   backend_->Wake();
 }
@@ -95,10 +95,10 @@ void ComputePlane::Activate(SequenceId id) {
 void ComputePlane::Want(SequenceId id, uint32_t count) {
   const auto& sequence = sequences_.at(id);
   {
-    std::lock_guard lock(board_.mutex);
+    std::lock_guard lock(shared_.mutex);
     if (count <= sequence->wanted || !sequence->failure.ok()) return;
     sequence->wanted = count;
-    Touch(sequence);
+    MarkChanged(sequence);
   }
   backend_->Wake();
 }
@@ -106,7 +106,7 @@ void ComputePlane::Want(SequenceId id, uint32_t count) {
 ValueSource::State ComputePlane::Look(SequenceId id, uint32_t index, const TokenValue** value) {
   const auto& sequence = sequences_.at(id);
   WL_CHECK(index >= sequence->given_tokens);
-  std::lock_guard lock(board_.mutex);
+  std::lock_guard lock(shared_.mutex);
   const size_t at = index - sequence->given_tokens;
   if (at < sequence->values.size()) {
     *value = &sequence->values[at];
@@ -116,7 +116,7 @@ ValueSource::State ComputePlane::Look(SequenceId id, uint32_t index, const Token
 }
 
 absl::Status ComputePlane::Failure(SequenceId id) {
-  std::lock_guard lock(board_.mutex);
+  std::lock_guard lock(shared_.mutex);
   return sequences_.at(id)->failure;
 }
 
@@ -129,17 +129,17 @@ void ComputePlane::End(SequenceId id) {
   const auto found = sequences_.find(id);
   if (found == sequences_.end()) return;
   {
-    std::lock_guard lock(board_.mutex);
+    std::lock_guard lock(shared_.mutex);
     found->second->ended = true;
-    Touch(found->second);
+    MarkChanged(found->second);
   }
   backend_->Wake();
   sequences_.erase(found);
 }
 
 PlaneCounters ComputePlane::counters() const {
-  std::lock_guard lock(board_.mutex);
-  return board_.counters;
+  std::lock_guard lock(shared_.mutex);
+  return shared_.counters;
 }
 
 }  // namespace waferline::plane

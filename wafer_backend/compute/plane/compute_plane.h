@@ -6,7 +6,7 @@
 // Speculation, if configured, changes how many steps a stream takes and not one bit of it.
 //
 // Values: nothing is computed beyond what Want asked for, beyond max_tokens, or after an end id.
-// Failures: Unavailable when a worker was lost (prefill anew), InvalidArgument or
+// Failures: Unavailable when a worker was lost (restart with a new Prefill), InvalidArgument or
 // ResourceExhausted when the sequence itself cannot be computed here.
 #pragma once
 
@@ -18,10 +18,10 @@
 #include "absl/status/statusor.h"
 #include "wafer_backend/api/values.h"
 #include "wafer_backend/compute/plane/backend.h"
+#include "wafer_backend/compute/plane/compute_sequence.h"
 #include "wafer_backend/compute/plane/driver.h"
 #include "wafer_backend/compute/plane/local_backend.h"
 #include "wafer_backend/compute/plane/remote_backend.h"
-#include "wafer_backend/compute/plane/sequence.h"
 
 namespace waferline::plane {
 
@@ -56,17 +56,17 @@ class ComputePlane : public ValueSource {
 
  private:
   ComputePlane() = default;
-  // Leaves word for the driver; board_.mutex is held.
-  void Touch(const std::shared_ptr<Sequence>& sequence);
+  // Lists the sequence for the driver; shared_.mutex is held.
+  void MarkChanged(const std::shared_ptr<ComputeSequence>& sequence);
 
   std::unique_ptr<kernels::ThreadPool> pool_;
   std::unique_ptr<Backend> backend_;  // the driver's, but for Wake
-  mutable Board board_;
+  mutable SharedState shared_;
   std::unique_ptr<Speculator> speculator_;
   std::unique_ptr<Driver> driver_;
   std::thread thread_;
   uint64_t next_job_ = 1;
-  std::unordered_map<SequenceId, std::shared_ptr<Sequence>> sequences_;
+  std::unordered_map<SequenceId, std::shared_ptr<ComputeSequence>> sequences_;
 };
 
 }  // namespace waferline::plane

@@ -18,7 +18,7 @@ struct DraftRequest {
   std::span<const TokenId> text;           // prompt and everything generated
   const SamplingSpec* sampling = nullptr;  // how the real tokens will be drawn
   uint32_t next_index = 0;                 // of the first guessed token among the generated ones
-  uint32_t most = 0;                       // guesses wanted at most
+  uint32_t max_tokens = 0;                 // guesses wanted at most
   std::vector<TokenId>* draft = nullptr;   // empty unless an earlier drafter has filled it
 };
 

@@ -20,12 +20,12 @@ absl::StatusOr<std::unique_ptr<LocalBackend>> LocalBackend::Create(const LocalOp
 absl::Status LocalBackend::Build(const LocalOptions& options, kernels::ThreadPool* pool) {
   WL_ASSIGN_OR_RETURN(const auto shape, model::ModelShape::FromGguf(*options.file));
   if (options.shards < 1 || options.shards > shape.layers) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(options.shards, " shards for a model of ", shape.layers,
-                     " layers; between 1 and that many are possible"));
+    return absl::InvalidArgumentError(absl::StrCat("shards: ", options.shards,
+                                                   " is out of range [1, ", shape.layers,
+                                                   "], the model's layers"));
   }
   if (options.busy_chunk_tokens < 1) {
-    return absl::InvalidArgumentError("a prefill chunk needs at least one token");
+    return absl::InvalidArgumentError("busy_chunk_tokens must be at least 1");
   }
   WL_ASSIGN_OR_RETURN(const auto model,
                       shard::PackedModel::Load(options.file, {0, shape.layers}, pool));
@@ -127,7 +127,7 @@ bool LocalBackend::Turn(bool decoding, BackendEvents* events) {
 bool LocalBackend::TakePages(BackendEvents* events) {
   bool moved = false;
   // Pages leave for the first shard first. Taken from the last shard's link first: if its last page
-  // is there, the others' pages are, and are taken before anybody hears of it.
+  // is there, the others' pages are, and are taken before the hand-off is reported.
   for (size_t i = kv_hops_.size(); i-- > 0;) {
     KvHop& hop = *kv_hops_[i];
     while (hop.pipe.Take(&hop.frame)) {

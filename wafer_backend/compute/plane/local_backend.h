@@ -10,7 +10,7 @@
 #include "wafer_backend/compute/link/local_pipe.h"
 #include "wafer_backend/compute/link/typed_link.h"
 #include "wafer_backend/compute/plane/backend.h"
-#include "wafer_backend/compute/plane/bell.h"
+#include "wafer_backend/compute/plane/notifier.h"
 #include "wafer_backend/compute/plane/prefill_lane.h"
 #include "wafer_backend/compute/shard/shard.h"
 
@@ -42,8 +42,8 @@ class LocalBackend : public Backend {
   void Close(uint32_t slot) override;
   absl::Status Step(const link::TokenFrame& tokens, link::LogitsFrame* logits) override;
   bool Turn(bool decoding, BackendEvents* events) override;
-  void Wait() override { bell_.Wait(); }
-  void Wake() override { bell_.Ring(); }
+  void Wait() override { notifier_.Wait(); }
+  void Wake() override { notifier_.Notify(); }
   void Count(PlaneCounters* counters) const override;
 
   const std::vector<std::unique_ptr<shard::Shard>>& shards() const { return shards_; }
@@ -68,7 +68,7 @@ class LocalBackend : public Backend {
   const int64_t busy_chunk_tokens_;
   int64_t chunk_tokens_ = 0;
   BackendFacts facts_;
-  Bell bell_{2000};
+  Notifier notifier_{2000};
   std::vector<std::unique_ptr<shard::Shard>> shards_;
   std::vector<std::unique_ptr<ActivationHop>> hops_;  // i joins shards i and i + 1
   std::vector<std::unique_ptr<KvHop>> kv_hops_;       // one a shard

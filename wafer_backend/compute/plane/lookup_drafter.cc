@@ -17,7 +17,7 @@ uint64_t HashOf(std::span<const TokenId> run) {
 
 void LookupDrafter::Draft(std::span<DraftRequest> requests) {
   for (DraftRequest& request : requests) {
-    if (request.most == 0 || !request.draft->empty()) continue;
+    if (request.max_tokens == 0 || !request.draft->empty()) continue;
     const std::span<const TokenId> text = request.text;
     Index& index = indexes_[request.job];
     // Runs that end before the last token, so that something follows each.
@@ -36,7 +36,8 @@ void LookupDrafter::Draft(std::span<DraftRequest> requests) {
         continue;
       // What followed then; a run that reaches the end of the text goes on as it began.
       const size_t period = text.size() - at;
-      for (size_t i = 0; i < request.most; ++i) request.draft->push_back(text[at + i % period]);
+      for (size_t i = 0; i < request.max_tokens; ++i)
+        request.draft->push_back(text[at + i % period]);
       break;
     }
   }

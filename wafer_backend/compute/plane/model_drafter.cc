@@ -37,11 +37,11 @@ ModelDrafter::State* ModelDrafter::StateOf(const DraftRequest& request) {
   State& state = states_.try_emplace(request.job, &pages_).first->second;
   // Guesses that came true need not be fed again; the last token always is, for its logits.
   size_t agreed = 0;
-  while (agreed < state.guessed.size() && state.known + agreed + 1 < request.text.size() &&
-         state.guessed[agreed] == request.text[state.known + agreed]) {
+  while (agreed < state.guessed.size() && state.fed + agreed + 1 < request.text.size() &&
+         state.guessed[agreed] == request.text[state.fed + agreed]) {
     ++agreed;
   }
-  state.known = std::min(state.known + agreed, request.text.size() - 1);
+  state.fed = std::min(state.fed + agreed, request.text.size() - 1);
   state.guessed.clear();
   return &state;
 }
@@ -58,22 +58,22 @@ void ModelDrafter::CatchUp(std::span<DraftRequest> requests) {
   int64_t rows = 0;
   for (DraftRequest& request : requests) {
     const auto context = static_cast<size_t>(model_->shape().context);
-    if (request.most == 0 || !request.draft->empty() || rows == kMaxRows ||
-        request.text.size() + request.most > context) {
+    if (request.max_tokens == 0 || !request.draft->empty() || rows == kMaxRows ||
+        request.text.size() + request.max_tokens > context) {
       continue;
     }
     State* const state = StateOf(request);
-    const int64_t missing = static_cast<int64_t>(request.text.size() - state->known);
+    const int64_t missing = static_cast<int64_t>(request.text.size() - state->fed);
     const int64_t take = std::min(missing, kMaxRows - rows);
-    state->pages.Grow(PagesFor(static_cast<int64_t>(request.text.size()) + request.most,
+    state->pages.Grow(PagesFor(static_cast<int64_t>(request.text.size()) + request.max_tokens,
                                stack_.layout().page_tokens));
     for (int64_t i = 0; i < take; ++i) {
-      model_->Embed(request.text[state->known + i], hidden_.data() + (rows + i) * width);
+      model_->Embed(request.text[state->fed + i], hidden_.data() + (rows + i) * width);
     }
     const bool caught_up = take == missing;
-    runs_.push_back({&state->pages, static_cast<int64_t>(state->known), take, take - caught_up});
+    runs_.push_back({&state->pages, static_cast<int64_t>(state->fed), take, take - caught_up});
     rows += take;
-    state->known += static_cast<size_t>(take);
+    state->fed += static_cast<size_t>(take);
     if (caught_up) writing_.push_back({&request, state});
   }
   stack_.Forward(runs_, hidden_.data());
@@ -95,7 +95,7 @@ void ModelDrafter::Guess(const float* hidden) {
     request.draft->push_back(sampling::Draw(*request.sampling, row, uniform, &workspace_));
   }
   std::erase_if(writing_, [](const Writing& writing) {
-    return writing.request->draft->size() >= writing.request->most;
+    return writing.request->draft->size() >= writing.request->max_tokens;
   });
 }
 
@@ -107,7 +107,7 @@ void ModelDrafter::WriteOn() {
     const TokenId token = writing.request->draft->back();
     State& state = *writing.state;
     model_->Embed(token, hidden_.data() + row++ * width);
-    runs_.push_back({&state.pages, static_cast<int64_t>(state.known + state.guessed.size()), 1});
+    runs_.push_back({&state.pages, static_cast<int64_t>(state.fed + state.guessed.size()), 1});
     state.guessed.push_back(token);
   }
   stack_.Forward(runs_, hidden_.data());

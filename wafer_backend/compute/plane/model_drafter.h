@@ -3,7 +3,7 @@
 // at any temperature.
 //
 // The prompt is caught up with in bounded pieces, one a call, so that a long one does not hold up
-// the sequences beside it. Memory: the small model's weights and KV of the sequences that decode.
+// the other sequences. Memory: the small model's weights and KV of the sequences that decode.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,7 @@ class ModelDrafter : public Drafter {
   struct State {
     explicit State(shard::PagePool* pool) : pages(pool) {}
     shard::SequencePages pages;
-    size_t known = 0;              // tokens of the text whose KV is there
+    size_t fed = 0;                // tokens of the text whose KV is there
     std::vector<TokenId> guessed;  // fed after them, true or not
   };
   // A request that is being written.

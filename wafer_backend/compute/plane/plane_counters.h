@@ -16,14 +16,14 @@ struct PlaneCounters {
   uint64_t decode_tokens = 0;  // that came out of them
   uint64_t prefill_tokens = 0;
   uint64_t drafted_tokens = 0;                    // proposed by speculation
-  uint64_t accepted_tokens = 0;                   // of them, what the model said too
+  uint64_t accepted_tokens = 0;                   // of them, what the model chose too
   std::vector<link::LinkBytes> activation_bytes;  // between neighbours, first hop first
   // Now.
   uint32_t live_sequences = 0;
   uint32_t slots_in_use = 0;
   std::vector<Bytes> kv_reserved;  // of each shard's SRAM
   Bytes prefill_kv;                // pages held by the prefill pool
-  // Remote shards whose word on kv_reserved and activation_bytes is still on its way.
+  // Remote shards that have not yet answered the last request for kv_reserved and activation_bytes.
   uint32_t reports_pending = 0;
 };
 

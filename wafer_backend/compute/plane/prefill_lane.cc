@@ -57,7 +57,7 @@ void ThreadLane::HandOff(uint64_t id, uint32_t slot) {
 void ThreadLane::Cancel(uint64_t id) {
   Push({Command::What::kCancel, {}, id, 0});
   // What is on its way in the results is taken back here; what the thread adds before it sees the
-  // command is dropped by the plane, which knows the job no more.
+  // command is dropped by the plane, which has forgotten the job.
   std::lock_guard lock(mutex_);
   std::erase_if(results_.prefilled, [id](const auto& result) { return result.id == id; });
   std::erase_if(results_.sent, [id](const auto& sent) { return sent.id == id; });

@@ -1,9 +1,9 @@
-// How the prefill pool of this process gets its time: in the driver's own loop, a chunk between two
-// decode steps, or on a thread of its own beside them.
+// Where the prefill pool of this process runs: in the driver's loop, a chunk between two decode
+// steps, or on a thread of its own.
 //
-// Which is better: with few cores the loop, for then decode and prefill each have all of them in
-// turn and a decode step waits for one chunk at most; with cores to spare a thread with a
-// pool of its own, for then decode steps never wait.
+// With few cores the loop is better: decode and prefill each use all of them in turn, and a decode
+// step waits for one chunk at most. With cores to spare a thread with a pool of its own is better:
+// decode steps never wait.
 //
 // Thread: the driver's. Results come by Turn.
 #pragma once
@@ -34,9 +34,9 @@ class PrefillLane {
   virtual void Cancel(uint64_t id) = 0;
   // There may be room on the links again.
   virtual void Nudge() {}
-  // Appends results; a lane without a thread first computes up to `budget` tokens for each prompt
-  // that waits, a chunk at most: so those who wait get on as those who run do, and a crowd that
-  // comes at once soon runs together. True if anything moved.
+  // Appends results; a lane without a thread first computes up to `budget` tokens for each waiting
+  // prompt, a chunk at most: waiting prompts progress while others decode, and prompts that arrive
+  // together soon decode together. True if anything moved.
   virtual bool Turn(int64_t budget, LaneResults* results) = 0;
   // Fills in prefill_tokens and prefill_kv.
   virtual void Count(PlaneCounters* counters) const = 0;

@@ -34,7 +34,7 @@ absl::StatusOr<std::unique_ptr<RemoteBackend>> RemoteBackend::Create(const Remot
 absl::Status RemoteBackend::ConnectFirst() {
   const Nanoseconds deadline = reactor_.Now() + kFirstPatience;
   absl::Status last;
-  // Workers may be starting, too: tries again until the patience is over.
+  // Workers may still be starting: tries again until the deadline.
   while (reactor_.Now() < deadline) {
     shards_.Build();
     prefill_.Connect();
@@ -45,7 +45,7 @@ absl::Status RemoteBackend::ConnectFirst() {
             "the prefill worker's pages hold ", prefill_.page_tokens(), " positions, the shards' ",
             shards_.hellos()[0].page_tokens, "; set them equal"));
       }
-      if (!prefill_.asked_shards()) prefill_.SetShards(shards_.addresses());
+      if (!prefill_.shards_requested()) prefill_.SetShards(shards_.addresses());
       if (Ready()) {
         ReadFacts();
         return absl::OkStatus();
@@ -59,7 +59,7 @@ absl::Status RemoteBackend::ConnectFirst() {
       last = loss;
     }
   }
-  if (last.ok()) last = absl::UnavailableError("workers do not answer");
+  if (last.ok()) last = absl::UnavailableError("no answer from the shards and the prefill worker");
   return last;
 }
 
@@ -87,7 +87,7 @@ void RemoteBackend::ReadFacts() {
 
 bool RemoteBackend::Ready() const {
   return shards_.state() == RemoteShards::State::kUp &&
-         prefill_.state() == RemotePrefill::State::kUp && prefill_.knows_shards();
+         prefill_.state() == RemotePrefill::State::kUp && prefill_.shards_connected();
 }
 
 void RemoteBackend::Prefill(prefill::PrefillJob job) {
@@ -131,7 +131,7 @@ absl::Status RemoteBackend::Step(const link::TokenFrame& tokens, link::LogitsFra
   while (!shards_.StepDone()) {
     reactor_.Turn(kPoll);
     if (!shards_.StepDone() && reactor_.Now() > deadline) {
-      shards_.Fail(absl::DeadlineExceededError("a step did not come back in time"));
+      shards_.Fail(absl::DeadlineExceededError("no logits within the step's time limit"));
     }
   }
   return shards_.step_status();
@@ -145,7 +145,7 @@ void RemoteBackend::TakeLosses() {
     shard_attempts_ = {shard_attempts_.failed + 1, now + options_.between_attempts};
     prefill_.ForgetShards();
     if (loss.was_up) {
-      // Who owned this fails what was resident or moving.
+      // The driver fails the sequences that were resident or moving.
       moving_.clear();
       job_of_slot_.clear();
       pending_.handed_off.clear();
@@ -165,7 +165,7 @@ void RemoteBackend::TakeLosses() {
 }
 
 bool RemoteBackend::Hopeless() const {
-  return std::max(shard_attempts_.failed, prefill_attempts_.failed) >= options_.most_attempts;
+  return std::max(shard_attempts_.failed, prefill_attempts_.failed) >= options_.max_attempts;
 }
 
 void RemoteBackend::Demand() {
@@ -180,7 +180,7 @@ void RemoteBackend::KeepUp() {
   }
   const bool shards_up = shards_.state() == RemoteShards::State::kUp;
   const bool prefill_up = prefill_.state() == RemotePrefill::State::kUp;
-  if (shards_up && prefill_up && !prefill_.asked_shards()) {
+  if (shards_up && prefill_up && !prefill_.shards_requested()) {
     prefill_.SetShards(shards_.addresses());
   }
   if (shards_.state() == RemoteShards::State::kDown && now >= shard_attempts_.next && !Hopeless()) {
@@ -194,7 +194,7 @@ void RemoteBackend::KeepUp() {
 
 void RemoteBackend::GiveUp() {
   const absl::Status why = absl::UnavailableError(
-      absl::StrCat("a worker does not come back: ", last_failure_.message()));
+      absl::StrCat("a worker cannot be reached again: ", last_failure_.message()));
   for (prefill::PrefillJob& job : held_) {
     prefill_pages_.erase(job.id);
     pending_.prefilled.push_back({job.id, why, {}, {}});
@@ -244,7 +244,7 @@ bool RemoteBackend::Turn(bool, BackendEvents* events) {
   const bool any = !pending_.prefilled.empty() || !pending_.handed_off.empty() ||
                    !pending_.shards_lost.ok() || !pending_.prefill_lost.ok();
   std::swap(*events, pending_);
-  return any | shards_.TakeNews();
+  return any | shards_.TakeMemoryChanged();
 }
 
 void RemoteBackend::Wait() { reactor_.Turn(kPoll); }

@@ -1,9 +1,9 @@
 // Shards and prefill worker as processes of their own, over TCP. The driver's thread runs the
 // connections between two steps and while it waits for logits.
 //
-// A lost shard takes every resident sequence with it, a lost prefill worker every prompt that it
-// had; both are told once as Unavailable. Whatever is asked for while a worker is down waits until
-// it is back, or fails as Unavailable after kMostAttempts in a row. The next demand tries anew.
+// A lost shard fails every resident sequence, a lost prefill worker every prompt that it had; both
+// are reported once as Unavailable. What is requested while a worker is down waits until it is
+// back, or fails as Unavailable after max_attempts failures in a row. The next request starts over.
 #pragma once
 
 #include <deque>
@@ -23,9 +23,9 @@ struct RemoteOptions {
   std::vector<std::string> shards;  // host:port of each, in the order of their layers
   std::string prefill;              // host:port
   uint64_t fingerprint = 0;         // of the model that they must have; 0: any
-  int most_attempts = 40;           // in a row, to reach workers that are down
+  int max_attempts = 40;            // in a row, to reach workers that are down
   Nanoseconds between_attempts = Milliseconds(250);
-  // A step that takes longer means that a shard hangs: the chain is built anew.
+  // A step that takes longer means that a shard hangs: the chain is rebuilt.
   Nanoseconds step_patience = Seconds(60);
 };
 
@@ -59,10 +59,10 @@ class RemoteBackend : public Backend {
 
   explicit RemoteBackend(const RemoteOptions& options);
   absl::Status ConnectFirst();
-  bool Ready() const;  // shards up, prefill up and knowing the shards
-  void KeepUp();       // builds what is down, if it is wanted and due
+  bool Ready() const;  // shards up, prefill up and connected to the shards
+  void KeepUp();       // connects to what is down, when an attempt is due
   bool Hopeless() const;
-  void Demand();  // something waits: tries anew if it was given up
+  void Demand();  // a request waits: starts over if all attempts had failed
   void GiveUp();
   void TakeLosses();
   void ReadFacts();

@@ -49,11 +49,12 @@ void RemotePrefill::Fail(const absl::Status& why) {
 
 absl::Status RemotePrefill::OnHello(const link::HelloFrame& hello) {
   if (hello.role != link::Role::kPrefill) {
-    return absl::FailedPreconditionError(absl::StrCat(endpoint_, " is not a prefill worker"));
+    return absl::FailedPreconditionError(
+        absl::StrCat(endpoint_, " is not a prefill worker (waferd --role prefill)"));
   }
   if (fingerprint_ != 0 && hello.model_fingerprint != fingerprint_) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("the prefill worker at ", endpoint_, " has another model file"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the prefill worker at ", endpoint_, " loaded a different model file than this server"));
   }
   page_tokens_ = hello.page_tokens;
   state_ = State::kUp;
@@ -68,8 +69,8 @@ void RemotePrefill::Send(const Frame& frame) {
 }
 
 void RemotePrefill::SetShards(const link::ShardsFrame& shards) {
-  asked_ = true;
-  knows_ = false;
+  requested_ = true;
+  connected_ = false;
   Send(shards);
 }
 
@@ -104,9 +105,9 @@ bool RemotePrefill::TakeResults(BackendEvents* events) {
 
 absl::Status RemotePrefill::On(const link::AnswerFrame& answer) {
   const absl::Status status = StatusOf(answer.code, answer.message);
-  knows_ = asked_ && status.ok();
-  if (!status.ok() && asked_) {
-    asked_ = false;
+  connected_ = requested_ && status.ok();
+  if (!status.ok() && requested_) {
+    requested_ = false;
     shard_loss_ = status;
   }
   return absl::OkStatus();

@@ -1,4 +1,4 @@
-// The prefill worker as a process: one connection, and the promise that it knows the shards that
+// The prefill worker as a process: one connection, and whether it is connected to the shards that
 // are up now.
 //
 // Owner: RemoteBackend; thread: its reactor's.
@@ -27,15 +27,15 @@ class RemotePrefill {
   void Connect();  // if it is down
   State state() const { return state_; }
   RemoteShards::Loss TakeLoss() { return std::exchange(loss_, {}); }
-  // It lost a shard that the driver still has: the chain must be built anew. Told once.
+  // It lost a shard that the driver still has: the chain must be rebuilt. Reported once.
   absl::Status TakeShardLoss() { return std::exchange(shard_loss_, absl::OkStatus()); }
   void Fail(const absl::Status& why);
 
-  // While up: where pages go from now on; knows_shards() when it is connected to all of them.
+  // While up: sends pages to these shards from now on; shards_connected() once it has reached all.
   void SetShards(const link::ShardsFrame& shards);
-  void ForgetShards() { knows_ = asked_ = false; }
-  bool asked_shards() const { return asked_; }
-  bool knows_shards() const { return knows_; }
+  void ForgetShards() { connected_ = requested_ = false; }
+  bool shards_requested() const { return requested_; }
+  bool shards_connected() const { return connected_; }
 
   void Submit(prefill::PrefillJob job);
   void HandOff(uint64_t job, uint32_t slot);
@@ -60,8 +60,8 @@ class RemotePrefill {
   State state_ = State::kDown;
   RemoteShards::Loss loss_;
   absl::Status shard_loss_;
-  bool asked_ = false;
-  bool knows_ = false;
+  bool requested_ = false;
+  bool connected_ = false;
   uint32_t page_tokens_ = 0;
   std::unique_ptr<link::ConnectAttempt> attempt_;
   std::unique_ptr<link::Connection> connection_;

@@ -86,7 +86,8 @@ void RemoteShards::ToAll(const Frame& frame) {
 
 absl::Status RemoteShards::OnHello(size_t index, const link::HelloFrame& hello) {
   if (fingerprint_ != 0 && hello.model_fingerprint != fingerprint_) {
-    return absl::FailedPreconditionError("the shard has another model file than this server");
+    return absl::FailedPreconditionError(
+        "the shard loaded a different model file than this server");
   }
   hellos_[index] = hello;
   shards_[index]->greeted = true;
@@ -136,7 +137,7 @@ absl::Status RemoteShards::On(size_t index, const link::AnswerFrame& answer) {
       return absl::OkStatus();
     }
     case link::AnswerFrame::To::kStep:
-      // A chain that is broken stays so until it is built anew; anything else is the step's.
+      // Unavailable: the chain is broken and must be rebuilt. Any other error is only the step's.
       if (absl::IsUnavailable(status)) return status;
       if (logits_ != nullptr && answer.subject == step_) {
         logits_ = nullptr;
@@ -146,15 +147,15 @@ absl::Status RemoteShards::On(size_t index, const link::AnswerFrame& answer) {
     case link::AnswerFrame::To::kShards:
       break;
   }
-  return absl::InvalidArgumentError("an answer that a shard does not give");
+  return absl::InvalidArgumentError("a shard sent an answer that only a prefill worker sends");
 }
 
 absl::Status RemoteShards::On(size_t index, const link::MemoryFrame& memory) {
   memory_[index] = memory;
-  shards_[index]->told_memory = true;
-  news_ = true;
+  shards_[index]->memory_reported = true;
+  memory_changed_ = true;
   if (reports_pending_ > 0) --reports_pending_;
-  if (state_ == State::kBuilding && All(&Shard::told_memory)) state_ = State::kUp;
+  if (state_ == State::kBuilding && All(&Shard::memory_reported)) state_ = State::kUp;
   return absl::OkStatus();
 }
 

@@ -1,9 +1,9 @@
-// The decode shards as processes: one connection to each, up together or not at all, for a sequence
-// lives on every one of them. When one is lost all are dropped (each then empties itself) and the
-// chain is built anew, a bounded number of times in a row.
+// The decode shards as processes: one connection to each, up together or not at all, since a
+// sequence has KV on every one of them. When one is lost all connections are dropped (each shard
+// then frees its slots) and the chain is rebuilt, a bounded number of times in a row.
 //
-// Building: connect and greet all; check that their layers join; tell each where the next one
-// listens; ask what their SRAM holds.
+// Building: connect to all and exchange hellos; check that their layers join; send each the address
+// of the next one; ask for the state of their SRAM.
 //
 // Owner: RemoteBackend; thread: its reactor's.
 #pragma once
@@ -34,10 +34,10 @@ class RemoteShards {
     absl::Status why;     // OK: nothing was lost
     bool was_up = false;  // else an attempt to build it failed
   };
-  // Told once.
+  // Reported once.
   Loss TakeLoss() { return std::exchange(loss_, {}); }
-  // The shards said something new of their memory since the last call.
-  bool TakeNews() { return std::exchange(news_, false); }
+  // A shard reported its memory since the last call.
+  bool TakeMemoryChanged() { return std::exchange(memory_changed_, false); }
   // Drops everything.
   void Fail(const absl::Status& why);
 
@@ -57,7 +57,7 @@ class RemoteShards {
 
   void AskMemory();
   uint32_t reports_pending() const { return reports_pending_; }
-  // What the shards said last; one entry each once up.
+  // The last reports of the shards; one entry each once up.
   const std::vector<link::HelloFrame>& hellos() const { return hellos_; }
   const std::vector<link::MemoryFrame>& memory() const { return memory_; }
   link::ShardsFrame addresses() const;
@@ -71,7 +71,7 @@ class RemoteShards {
     link::DriverFromShard inlet;
     bool greeted = false;
     bool joined = false;
-    bool told_memory = false;
+    bool memory_reported = false;
   };
   void Greet(size_t index, std::unique_ptr<link::Connection> connection);
   absl::Status OnHello(size_t index, const link::HelloFrame& hello);
@@ -88,7 +88,7 @@ class RemoteShards {
   const uint64_t fingerprint_;
   State state_ = State::kDown;
   Loss loss_;
-  bool news_ = false;
+  bool memory_changed_ = false;
   uint32_t reports_pending_ = 0;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<std::unique_ptr<Shard>> dropped_;  // kept until no handler of theirs runs

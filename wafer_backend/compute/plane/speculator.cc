@@ -15,8 +15,9 @@ constexpr uint32_t kLongestRest = 31;
 absl::StatusOr<std::unique_ptr<Speculator>> Speculator::Create(const SpeculationOptions& options,
                                                                int64_t vocabulary,
                                                                kernels::ThreadPool* pool) {
-  if (options.most_tokens < 1 || options.most_sequences < 1) {
-    return absl::InvalidArgumentError("speculation needs at least one token and one sequence");
+  if (options.max_tokens < 1 || options.max_sequences < 1) {
+    return absl::InvalidArgumentError(
+        "speculation: max_tokens and max_sequences must be at least 1");
   }
   std::unique_ptr<Speculator> speculator(new Speculator(options));
   if (options.lookup) speculator->drafters_.push_back(std::make_unique<LookupDrafter>());
@@ -28,14 +29,14 @@ absl::StatusOr<std::unique_ptr<Speculator>> Speculator::Create(const Speculation
 }
 
 void Speculator::Propose(std::span<DraftRequest> requests) {
-  if (requests.size() > options_.most_sequences) return;
+  if (requests.size() > options_.max_sequences) return;
   for (DraftRequest& request : requests) {
     Record& record = records_[request.job];
     if (record.resting > 0) {
       --record.resting;
-      request.most = 0;
+      request.max_tokens = 0;
     }
-    request.most = std::min({request.most, record.length, options_.most_tokens});
+    request.max_tokens = std::min({request.max_tokens, record.length, options_.max_tokens});
   }
   for (const auto& drafter : drafters_) drafter->Draft(requests);
 }
@@ -44,7 +45,7 @@ void Speculator::Learn(uint64_t job, uint32_t drafted, uint32_t accepted) {
   if (drafted == 0) return;
   Record& record = records_[job];
   if (accepted == drafted) {
-    record.length = std::min(record.length * 2, options_.most_tokens);
+    record.length = std::min(record.length * 2, options_.max_tokens);
     record.penalty = 0;
   } else if (accepted > 0) {
     record.length = accepted + 1;

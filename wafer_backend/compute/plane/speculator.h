@@ -1,12 +1,13 @@
-// Decides how many tokens to guess for whom, and learns from what came of it.
+// Decides how many tokens to guess for which sequence, and learns from how many stood.
 //
 // A guessed token is fed together with the token before it, in the same step; the model's logits
 // after each row are then sampled in order, each with its own counter-keyed draw, and the guess
 // stands only if that draw gives the very same token. Since a row's logits do not depend on the
-// rows beside it (law 4), the stream is bit for bit what it would have been without guessing.
+// other rows of the step (law 4), the stream is bit for bit what it would have been without
+// guessing.
 //
-// A row costs time also when its guess is wrong, so a sequence whose guesses fail is left alone for
-// a while, twice as long each time, and nobody is guessed for while many sequences share a step.
+// A row costs time also when its guess is wrong, so a sequence whose guesses fail gets none for a
+// while, twice as long each time, and no sequence gets any while many share a step.
 //
 // Owner: the driver; thread: its own.
 #pragma once
@@ -27,8 +28,8 @@ namespace waferline::plane {
 struct SpeculationOptions {
   bool lookup = false;                           // from the sequence's own text
   std::shared_ptr<const model::GgufFile> draft;  // by a small model; none if null
-  uint32_t most_tokens = 8;                      // guessed for a sequence in one step
-  uint32_t most_sequences = 8;                   // none is guessed for if more share the step
+  uint32_t max_tokens = 8;                       // guessed for a sequence in one step
+  uint32_t max_sequences = 8;                    // none is guessed for if more share the step
   bool on() const { return lookup || draft != nullptr; }
 };
 
@@ -39,7 +40,7 @@ class Speculator {
                                                             int64_t vocabulary,
                                                             kernels::ThreadPool* pool);
 
-  // Fills the drafts; each request's `most` is what the caller has use for.
+  // Fills the drafts; each request's `max_tokens` is what the caller has use for.
   void Propose(std::span<DraftRequest> requests);
   void Learn(uint64_t job, uint32_t drafted, uint32_t accepted);
   void Forget(uint64_t job);

@@ -40,8 +40,9 @@ class PrefillServer {
 
   absl::Status Run(const PrefillServerOptions& options, const std::atomic<bool>& stop) {
     WL_ASSIGN_OR_RETURN(const auto listener,
-                        link::Listener::Open(&reactor_, options.listen,
-                                             [this](auto taken) { Welcome(std::move(taken)); }));
+                        link::Listener::Open(&reactor_, options.listen, [this](auto taken) {
+                          OnConnection(std::move(taken));
+                        }));
     remark_ = options.on_remark;
     if (options.on_ready) options.on_ready(listener->port());
     bool moved = false;
@@ -58,17 +59,17 @@ class PrefillServer {
   }
 
  private:
-  // One driver at a time; a new one takes the place of one that may be half dead.
-  void Welcome(std::unique_ptr<Connection> taken) {
-    guest_ = std::move(taken);
-    guest_->Start(
+  // One driver at a time; a new one replaces the last, which may hang.
+  void OnConnection(std::unique_ptr<Connection> taken) {
+    pending_ = std::move(taken);
+    pending_->Start(
         [this](std::span<const uint8_t> bytes) {
-          return greeting_.Accept(bytes,
-                                  [this](const link::HelloFrame& hello) { return Seat(hello); });
+          return greeting_.Accept(
+              bytes, [this](const link::HelloFrame& hello) { return AssignRole(hello); });
         },
         [this](const absl::Status& why) {
-          Remark("a peer was refused", why);
-          guest_.reset();
+          Remark("connection refused", why);
+          pending_.reset();
         });
   }
 
@@ -76,21 +77,21 @@ class PrefillServer {
     if (remark_) remark_(absl::StrCat(what, ": ", why.message()));
   }
 
-  absl::Status Seat(const link::HelloFrame& hello) {
-    WL_RETURN_IF_ERROR(link::GreetingOutlet(guest_.get()).Send(hello_));
+  absl::Status AssignRole(const link::HelloFrame& hello) {
+    WL_RETURN_IF_ERROR(link::GreetingOutlet(pending_.get()).Send(hello_));
     WL_RETURN_IF_ERROR(shard::SameModel(hello_, hello));
     if (hello.role != link::Role::kDriver) {
       return absl::InvalidArgumentError("only a driver connects to a prefill worker");
     }
     DropDriver();
-    driver_ = std::move(guest_);
+    driver_ = std::move(pending_);
     outlet_ = std::make_unique<link::PrefillToDriver>(driver_.get());
     driver_->Start(
         [this](std::span<const uint8_t> bytes) {
-          return inlet_.Accept(bytes, [this](auto& frame) { return Obey(frame); });
+          return inlet_.Accept(bytes, [this](auto& frame) { return HandleControl(frame); });
         },
         [this](const absl::Status& why) {
-          Remark("the driver left", why);
+          Remark("driver disconnected", why);
           DropDriver();
         });
     return absl::OkStatus();
@@ -107,13 +108,13 @@ class PrefillServer {
     done_.clear();
   }
 
-  absl::Status Obey(const link::ShardsFrame& frame) {
+  absl::Status HandleControl(const link::ShardsFrame& frame) {
     service_.SetTargets({});
     shards_.Connect(frame);
     return absl::OkStatus();
   }
 
-  absl::Status Obey(link::PrefillFrame& frame) {
+  absl::Status HandleControl(link::PrefillFrame& frame) {
     jobs_.push_back(frame.job);
     service_.Submit({.id = frame.job,
                      .tokens = std::move(frame.tokens),
@@ -123,13 +124,13 @@ class PrefillServer {
     return absl::OkStatus();
   }
 
-  absl::Status Obey(const link::HandOffFrame& frame) {
+  absl::Status HandleControl(const link::HandOffFrame& frame) {
     shards_.Expect(frame.job);
     service_.HandOff(frame.job, frame.slot);
     return absl::OkStatus();
   }
 
-  absl::Status Obey(const link::CancelFrame& frame) {
+  absl::Status HandleControl(const link::CancelFrame& frame) {
     service_.Cancel(frame.job);
     shards_.Forget(frame.job);
     std::erase(jobs_, frame.job);
@@ -138,7 +139,7 @@ class PrefillServer {
   }
 
   void OnShards(const absl::Status& status) {
-    if (!status.ok()) Remark("a shard is not there", status);
+    if (!status.ok()) Remark("cannot reach the shards", status);
     service_.SetTargets(shards_.targets());
     Send(link::AnswerFrame{link::AnswerFrame::To::kShards, 0, CodeOf(status),
                            std::string(status.message())});
@@ -195,7 +196,7 @@ class PrefillServer {
   link::Reactor reactor_;
   PrefillService service_;
   ShardLinks shards_;
-  std::unique_ptr<Connection> guest_;
+  std::unique_ptr<Connection> pending_;
   link::GreetingInlet greeting_;
   std::unique_ptr<Connection> driver_;
   std::unique_ptr<link::PrefillToDriver> outlet_;

@@ -22,7 +22,7 @@ struct PrefillServerOptions {
   int threads = 0;  // that compute; 0: one a core
   // Called once when connections are accepted.
   std::function<void(uint16_t port)> on_ready;
-  // What an operator may want to read: who connected, who left and why. Optional.
+  // Events for the operator's log: peers refused or disconnected, and why. Optional.
   std::function<void(const std::string& remark)> on_remark;
 };
 

@@ -76,7 +76,8 @@ bool PrefillService::SendPages() {
         ++sending.target;
       }
     }
-    if (targets_.empty()) status = absl::UnavailableError("the prefill pool knows no shards");
+    if (targets_.empty())
+      status = absl::UnavailableError("the prefill pool is not connected to any shard");
     sent_.push_back({sending.id, std::move(status)});
     finished_.erase(sending.id);
     worker_->Release(sending.id);

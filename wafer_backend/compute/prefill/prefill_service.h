@@ -2,7 +2,7 @@
 // room, else a chunk is computed. The same object runs inside the plane's loop, on a thread of its
 // own, and in the prefill server.
 //
-// Owner and thread: whoever runs the loop. Between two steps jobs come, are handed off, or are
+// Owner and thread: the loop's. Between two steps jobs come, are handed off, or are
 // cancelled; nothing here waits.
 #pragma once
 

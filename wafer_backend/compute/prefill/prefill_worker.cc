@@ -48,12 +48,12 @@ absl::Status PrefillWorker::Submit(PrefillJob job) {
   const auto count = static_cast<int64_t>(job.tokens.size());
   if (count < 1 || count > shape.context || job.prompt_tokens > job.tokens.size()) {
     return absl::InvalidArgumentError(
-        absl::StrCat(count, " tokens to prefill, the model's context is ", shape.context));
+        absl::StrCat(count, " tokens to prefill exceed the model's context of ", shape.context));
   }
   for (const TokenId id : job.tokens) {
     if (id < 0 || id >= shape.vocabulary) {
       return absl::InvalidArgumentError(
-          absl::StrCat("token ", id, " of a vocabulary of ", shape.vocabulary));
+          absl::StrCat("token ", id, " out of range [0, ", shape.vocabulary, ")"));
     }
   }
   const int64_t pages = PagesFor(count, options_.page_tokens);
@@ -67,7 +67,7 @@ absl::Status PrefillWorker::Submit(PrefillJob job) {
   const uint64_t id = job.id;
   const bool fresh =
       jobs_.try_emplace(id, State{std::move(job), shard::SequencePages(&pages_), 0, {}}).second;
-  if (!fresh) return absl::AlreadyExistsError(absl::StrCat("prefill job ", id, " exists"));
+  if (!fresh) return absl::AlreadyExistsError(absl::StrCat("prefill job ", id, " already exists"));
   promised_pages_ += pages;
   queue_.push_back(id);
   return absl::OkStatus();
@@ -141,7 +141,7 @@ void PrefillWorker::RunChunk(int64_t budget, std::vector<Prefilled>* done) {
 void PrefillWorker::TakePromptLogprobs(State* state, const float* hidden, int64_t first,
                                        int64_t rows) {
   const auto& shape = model_->shape();
-  // Row p tells the probability of token p + 1; the prompt's last row tells the first generated.
+  // Row p gives the probability of token p + 1; the prompt's last row that of the first generated.
   rows = std::min(rows, static_cast<int64_t>(state->job.prompt_tokens) - 1 - first);
   for (int64_t i = 0; i < rows; i += kLogitRows) {
     const int64_t count = std::min(kLogitRows, rows - i);

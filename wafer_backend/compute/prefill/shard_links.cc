@@ -63,8 +63,8 @@ absl::Status ShardLinks::OnHello(Link* link, const link::HelloFrame& hello) {
   WL_RETURN_IF_ERROR(shard::SameModel(hello_, hello));
   if (hello.first_layer != link->address.first_layer ||
       hello.end_layer != link->address.end_layer) {
-    return absl::FailedPreconditionError(absl::StrCat("the shard at ", link->address.endpoint,
-                                                      " has other layers than the driver says"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the shard at ", link->address.endpoint, " holds other layers than the driver announced"));
   }
   link->greeted = true;
   if (std::all_of(links_.begin(), links_.end(), [](const auto& each) { return each->greeted; })) {

@@ -2,8 +2,9 @@
 // whichever computes for it, one at a time.
 //
 // Token number i is a pure function of the spec, the text before it and the logits: the random
-// number is number i of the stream `spec.seed`, whatever was drawn before or beside it. So a
-// sequence that is prefilled anew, or verified from a draft, gives the same tokens.
+// number is number i of the stream `spec.seed`, whatever was drawn before it or for other
+// sequences. So a sequence that is prefilled again, or verified from a draft, gives the same
+// tokens.
 #pragma once
 
 #include <cstdint>

@@ -50,7 +50,7 @@ absl::StatusOr<std::shared_ptr<const PackedModel>> PackedModel::Load(
   const int64_t layers = packed->weights_.shape.layers;
   if (range.first < 0 || range.first >= range.end || range.end > layers) {
     return absl::InvalidArgumentError(absl::StrCat("layers ", range.first, " to ", range.end,
-                                                   " (exclusive) of a model that has ", layers));
+                                                   " (exclusive) out of range [0, ", layers, ")"));
   }
   packed->range_ = range;
   WL_RETURN_IF_ERROR(packed->Pack(pool));

@@ -1,5 +1,5 @@
 // A model's weights as the kernels want them, packed once from the mapped file and shared by all
-// who compute with them in this process: shards that hold neighbouring layers, the prefill pool.
+// that compute with them in this process: shards of neighbouring layers, the prefill pool.
 // Immutable once loaded, any thread.
 #pragma once
 

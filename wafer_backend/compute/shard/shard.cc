@@ -15,7 +15,7 @@ std::string NameOf(LayerRange range) {
   return absl::StrCat("the shard of layers ", range.first, " to ", range.end - 1);
 }
 
-// Activations in and out, and logits on the last shard, beside what the layers work with.
+// Activations in and out, and logits on the last shard, besides the working memory of the layers.
 Bytes FrameBytes(const PackedModel& model, const ShardOptions& options) {
   const auto& shape = model.shape();
   Bytes sum(options.max_rows * shape.hidden * 4);
@@ -45,12 +45,12 @@ absl::StatusOr<std::unique_ptr<Shard>> Shard::Create(std::shared_ptr<const Packe
                                      .page_tokens = options.page_tokens};
   WL_RETURN_IF_ERROR(layout.Check());
   if (options.slots < 1 || options.max_rows < 1) {
-    return absl::InvalidArgumentError("a shard needs at least one slot and one row a step");
+    return absl::InvalidArgumentError("slots and max_rows of a shard must be at least 1");
   }
   if (options.range.first < model->range().first || options.range.end > model->range().end ||
       options.range.count() < 1) {
     return absl::InvalidArgumentError(
-        absl::StrCat(NameOf(options.range), " lies outside the layers that were loaded"));
+        absl::StrCat(NameOf(options.range), " is outside the layers that were loaded"));
   }
   std::unique_ptr<Shard> shard(new Shard(std::move(model), options, pool));
   const Bytes weights = shard->model_->WeightsOf(options.range);
@@ -62,18 +62,18 @@ absl::StatusOr<std::unique_ptr<Shard>> Shard::Create(std::shared_ptr<const Packe
 absl::Status Shard::Open(uint32_t slot, uint32_t positions, uint64_t job) {
   if (slot >= slots_.size()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("slot ", slot, " of a shard that has ", slots_.size()));
+        absl::StrCat("slot ", slot, " out of range [0, ", slots_.size(), ")"));
   }
-  if (slots_[slot].open) {
-    return absl::FailedPreconditionError(absl::StrCat("slot ", slot, " is taken"));
+  if (slots_[slot].job) {
+    return absl::FailedPreconditionError(absl::StrCat("slot ", slot, " is already open"));
   }
   if (positions < 1 || positions > model_->shape().context) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(positions, " positions, the model's context is ", model_->shape().context));
+    return absl::InvalidArgumentError(absl::StrCat("positions: ", positions,
+                                                   " is out of range [1, ", model_->shape().context,
+                                                   "], the model's context"));
   }
   const int64_t pages = PagesFor(positions, options_.page_tokens);
   WL_RETURN_IF_ERROR(ledger_.ReserveKv(pages * pages_.page_bytes()));
-  slots_[slot].open = true;
   slots_[slot].job = job;
   slots_[slot].reserved_pages = pages;
   ++open_slots_;
@@ -81,9 +81,9 @@ absl::Status Shard::Open(uint32_t slot, uint32_t positions, uint64_t job) {
 }
 
 void Shard::Close(uint32_t slot) {
-  if (slot >= slots_.size() || !slots_[slot].open) return;
+  if (slot >= slots_.size() || !slots_[slot].job) return;
   Slot& place = slots_[slot];
-  place.open = false;
+  place.job.reset();
   place.pages.Clear();
   ledger_.ReleaseKv(place.reserved_pages * pages_.page_bytes());
   place.reserved_pages = 0;
@@ -95,14 +95,14 @@ void Shard::CloseAll() {
 }
 
 absl::Status Shard::CheckSlot(uint32_t slot) const {
-  if (slot < slots_.size() && slots_[slot].open) return absl::OkStatus();
+  if (slot < slots_.size() && slots_[slot].job) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat("slot ", slot, " is not open"));
 }
 
 absl::Status Shard::Receive(const link::KvFrame& frame) {
   if (frame.slot >= slots_.size()) return CheckSlot(frame.slot);
   Slot& place = slots_[frame.slot];
-  if (!place.open || place.job != frame.job) return absl::OkStatus();
+  if (place.job != frame.job) return absl::OkStatus();
   const int64_t page = frame.first_position / options_.page_tokens;
   const int64_t layer = static_cast<int64_t>(frame.first_layer) - options_.range.first;
   const Bytes layer_bytes = layout().layer_bytes();
@@ -124,7 +124,7 @@ absl::Status Shard::Receive(const link::KvFrame& frame) {
 absl::Status Shard::Prepare(const std::vector<link::Row>& rows) {
   if (static_cast<int64_t>(rows.size()) > options_.max_rows) {
     return absl::InvalidArgumentError(
-        absl::StrCat("a step of ", rows.size(), " rows, at most ", options_.max_rows));
+        absl::StrCat("a step of ", rows.size(), " rows exceeds max_rows ", options_.max_rows));
   }
   for (const link::Row& row : rows) {
     WL_RETURN_IF_ERROR(CheckSlot(row.slot));
@@ -153,7 +153,7 @@ absl::Status Shard::Step(const link::TokenFrame& in, link::ActivationFrame* out)
   for (const TokenId id : in.tokens) {
     if (id < 0 || id >= shape.vocabulary) {
       return absl::InvalidArgumentError(
-          absl::StrCat("token ", id, " of a vocabulary of ", shape.vocabulary));
+          absl::StrCat("token ", id, " out of range [0, ", shape.vocabulary, ")"));
     }
   }
   WL_RETURN_IF_ERROR(Prepare(in.rows));

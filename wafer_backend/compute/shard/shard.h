@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -69,8 +70,7 @@ class Shard {
  private:
   struct Slot {
     explicit Slot(PagePool* pool) : pages(pool) {}
-    bool open = false;
-    uint64_t job = 0;
+    std::optional<uint64_t> job;  // that it is open for; none: the slot is free
     int64_t reserved_pages = 0;
     SequencePages pages;
   };

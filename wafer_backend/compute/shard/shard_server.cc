@@ -18,7 +18,7 @@ namespace {
 
 using link::Connection;
 
-constexpr size_t kMostGuests = 16;  // connections that have not said who they are
+constexpr size_t kMaxPendingPeers = 16;  // connections whose hello has not come
 constexpr Nanoseconds kConnectPatience = Seconds(5);
 constexpr Nanoseconds kIdle = Milliseconds(100);
 
@@ -33,10 +33,10 @@ struct Peer {
   In inlet;
   Out outlet;
 };
-using Guest = Peer<link::GreetingInlet, link::GreetingOutlet>;
+using PendingPeer = Peer<link::GreetingInlet, link::GreetingOutlet>;
 using DriverPeer = Peer<link::ShardFromDriver, link::ShardToDriver>;
-using BeforePeer = Peer<link::ActivationInlet, link::GreetingOutlet>;
-using BehindPeer = Peer<link::GreetingInlet, link::ActivationOutlet>;
+using UpstreamPeer = Peer<link::ActivationInlet, link::GreetingOutlet>;
+using DownstreamPeer = Peer<link::GreetingInlet, link::ActivationOutlet>;
 using PrefillPeer = Peer<link::KvInlet, link::KvReceiptOutlet>;
 
 class ShardServer {
@@ -45,31 +45,32 @@ class ShardServer {
 
   absl::Status Run(const ShardServerOptions& options, const std::atomic<bool>& stop) {
     WL_ASSIGN_OR_RETURN(const auto listener,
-                        link::Listener::Open(&reactor_, options.listen,
-                                             [this](auto taken) { Welcome(std::move(taken)); }));
+                        link::Listener::Open(&reactor_, options.listen, [this](auto taken) {
+                          OnConnection(std::move(taken));
+                        }));
     remark_ = options.on_remark;
     if (options.on_ready) options.on_ready(listener->port());
     while (!stop.load(std::memory_order_relaxed)) {
       reactor_.Turn(kIdle);
-      left_.clear();
+      detached_.clear();
     }
     return absl::OkStatus();
   }
 
  private:
-  void Welcome(std::unique_ptr<Connection> taken) {
-    if (guests_.size() >= kMostGuests) return;  // closes it
-    auto guest = std::make_unique<Guest>(std::move(taken));
-    Guest* const it = guest.get();
-    guests_.push_back(std::move(guest));
+  void OnConnection(std::unique_ptr<Connection> taken) {
+    if (pending_.size() >= kMaxPendingPeers) return;  // closes it
+    auto peer = std::make_unique<PendingPeer>(std::move(taken));
+    PendingPeer* const it = peer.get();
+    pending_.push_back(std::move(peer));
     it->connection->Start(
         [this, it](std::span<const uint8_t> bytes) {
           return it->inlet.Accept(
-              bytes, [this, it](const link::HelloFrame& hello) { return Seat(it, hello); });
+              bytes, [this, it](const link::HelloFrame& hello) { return AssignRole(it, hello); });
         },
         [this, it](const absl::Status& why) {
-          Remark("a peer was refused", why);
-          Dismiss(it);
+          Remark("connection refused", why);
+          Detach(it);
         });
   }
 
@@ -77,42 +78,42 @@ class ShardServer {
     if (remark_) remark_(absl::StrCat(what, ": ", why.message()));
   }
 
-  std::unique_ptr<Connection> Dismiss(Guest* guest) {
-    const auto found = std::find_if(guests_.begin(), guests_.end(),
-                                    [guest](const auto& other) { return other.get() == guest; });
+  std::unique_ptr<Connection> Detach(PendingPeer* peer) {
+    const auto found = std::find_if(pending_.begin(), pending_.end(),
+                                    [peer](const auto& other) { return other.get() == peer; });
     auto connection = std::move((*found)->connection);
-    left_.push_back(std::move(*found));  // its handlers may be running
-    guests_.erase(found);
+    detached_.push_back(std::move(*found));  // its handlers may be running
+    pending_.erase(found);
     return connection;
   }
 
-  // The guest has said who it is: gives it the links of its role.
-  absl::Status Seat(Guest* guest, const link::HelloFrame& hello) {
+  // The peer's hello has come: gives the connection the links of its role.
+  absl::Status AssignRole(PendingPeer* peer, const link::HelloFrame& hello) {
     // First, so that a peer that does not fit learns why from what it reads.
-    WL_RETURN_IF_ERROR(guest->outlet.Send(hello_));
+    WL_RETURN_IF_ERROR(peer->outlet.Send(hello_));
     WL_RETURN_IF_ERROR(SameModel(hello_, hello));
     if (hello.role == link::Role::kNeighbour && hello.end_layer != hello_.first_layer) {
       return absl::FailedPreconditionError(absl::StrCat("a neighbour that ends before layer ",
                                                         hello.end_layer, ", this shard begins at ",
                                                         hello_.first_layer));
     }
-    auto connection = Dismiss(guest);
+    auto connection = Detach(peer);
     switch (hello.role) {
       case link::Role::kDriver:
-        SeatDriver(std::move(connection));
+        AssignDriver(std::move(connection));
         break;
       case link::Role::kNeighbour:
-        before_ = std::make_unique<BeforePeer>(std::move(connection));
-        before_->connection->Start(
+        upstream_ = std::make_unique<UpstreamPeer>(std::move(connection));
+        upstream_->connection->Start(
             [this](std::span<const uint8_t> bytes) {
-              return before_->inlet.Accept(bytes, [this](link::ActivationFrame& frame) {
+              return upstream_->inlet.Accept(bytes, [this](link::ActivationFrame& frame) {
                 Finish(shard_->Step(&frame), frame);
                 return absl::OkStatus();
               });
             },
             [this](const absl::Status& why) {
-              Remark("the shard before this one left", why);
-              before_.reset();
+              Remark("upstream shard disconnected", why);
+              upstream_.reset();
             });
         break;
       case link::Role::kPrefill:
@@ -123,26 +124,28 @@ class ShardServer {
                   bytes, [this](const link::KvFrame& frame) { return TakePages(frame); });
             },
             [this](const absl::Status& why) {
-              Remark("the prefill worker left", why);
+              Remark("prefill worker disconnected", why);
               prefill_.reset();
             });
         break;
       case link::Role::kShard:
-        return absl::InvalidArgumentError("a shard connects as a neighbour");
+        return absl::InvalidArgumentError(
+            "role shard is not for connecting: a shard connects as a neighbour");
     }
     return absl::OkStatus();
   }
 
-  // A new driver takes the place of one that may be half dead, and of everything it held.
-  void SeatDriver(std::unique_ptr<Connection> connection) {
+  // A new driver replaces the last, which may hang, and frees everything it held.
+  void AssignDriver(std::unique_ptr<Connection> connection) {
     DropDriver();
     driver_ = std::make_unique<DriverPeer>(std::move(connection));
     driver_->connection->Start(
         [this](std::span<const uint8_t> bytes) {
-          return driver_->inlet.Accept(bytes, [this](const auto& frame) { return Obey(frame); });
+          return driver_->inlet.Accept(bytes,
+                                       [this](const auto& frame) { return HandleControl(frame); });
         },
         [this](const absl::Status& why) {
-          Remark("the driver left", why);
+          Remark("driver disconnected", why);
           DropDriver();
         });
   }
@@ -150,21 +153,21 @@ class ShardServer {
   void DropDriver() {
     driver_.reset();
     joining_.reset();
-    behind_.reset();
+    downstream_.reset();
     shard_->CloseAll();
   }
 
-  absl::Status Obey(const link::OpenFrame& open) {
+  absl::Status HandleControl(const link::OpenFrame& open) {
     return Answer(link::AnswerFrame::To::kOpen, open.job,
                   shard_->Open(open.slot, open.positions, open.job));
   }
 
-  absl::Status Obey(const link::CloseFrame& close) {
+  absl::Status HandleControl(const link::CloseFrame& close) {
     shard_->Close(close.slot);
     return absl::OkStatus();
   }
 
-  absl::Status Obey(const link::AskMemoryFrame&) {
+  absl::Status HandleControl(const link::AskMemoryFrame&) {
     const ShardMemory memory = shard_->memory();
     link::MemoryFrame frame;
     frame.capacity = static_cast<uint64_t>(memory.capacity.count());
@@ -172,8 +175,8 @@ class ShardServer {
     frame.buffers = static_cast<uint64_t>(memory.buffers.count());
     frame.kv_per_page = static_cast<uint64_t>(memory.kv_per_page.count());
     frame.kv_reserved = static_cast<uint64_t>(shard_->kv_reserved().count());
-    if (behind_ != nullptr) {
-      const link::LinkBytes& sent = behind_->outlet.sent();
+    if (downstream_ != nullptr) {
+      const link::LinkBytes& sent = downstream_->outlet.sent();
       frame.sent_frames = sent.frames;
       frame.sent_payload = sent.payload;
       frame.sent_framing = sent.framing;
@@ -181,19 +184,20 @@ class ShardServer {
     return driver_->outlet.Send(frame);
   }
 
-  absl::Status Obey(const link::TokenFrame& tokens) {
+  absl::Status HandleControl(const link::TokenFrame& tokens) {
     Finish(shard_->Step(tokens, &activations_), activations_);
     return absl::OkStatus();
   }
 
-  absl::Status Obey(const link::JoinFrame& join) {
-    behind_.reset();
+  absl::Status HandleControl(const link::JoinFrame& join) {
+    downstream_.reset();
     joining_.reset();
     if (join.next_endpoint.empty()) {
       const bool last = shard_->last();
       return Answer(link::AnswerFrame::To::kJoin, 0,
                     last ? absl::OkStatus()
-                         : absl::FailedPreconditionError("not the last shard, yet none follows"));
+                         : absl::FailedPreconditionError(
+                               "this is not the last shard, but no next endpoint was given"));
     }
     joining_ = std::make_unique<link::ConnectAttempt>(
         &reactor_, join.next_endpoint, kConnectPatience,
@@ -208,20 +212,20 @@ class ShardServer {
   }
 
   void Greet(std::unique_ptr<Connection> connection) {
-    behind_ = std::make_unique<BehindPeer>(std::move(connection));
+    downstream_ = std::make_unique<DownstreamPeer>(std::move(connection));
     link::HelloFrame hello = hello_;
     hello.role = link::Role::kNeighbour;
-    link::GreetingOutlet greeting(behind_->connection.get());
-    behind_->connection->Start(
+    link::GreetingOutlet greeting(downstream_->connection.get());
+    downstream_->connection->Start(
         [this](std::span<const uint8_t> bytes) {
-          return behind_->inlet.Accept(bytes, [this](const link::HelloFrame& theirs) {
+          return downstream_->inlet.Accept(bytes, [this](const link::HelloFrame& theirs) {
             WL_RETURN_IF_ERROR(SameModel(hello_, theirs));
             return Answer(link::AnswerFrame::To::kJoin, 0, absl::OkStatus());
           });
         },
         [this](const absl::Status& why) {
-          Remark("the next shard left", why);
-          behind_.reset();
+          Remark("downstream shard disconnected", why);
+          downstream_.reset();
           (void)Answer(link::AnswerFrame::To::kJoin, 0,
                        absl::UnavailableError(absl::StrCat("the next shard: ", why.message())));
         });
@@ -241,8 +245,9 @@ class ShardServer {
       status = shard_->Head(frame, &logits_);
       if (status.ok() && driver_ != nullptr) status = driver_->outlet.Send(logits_);
     } else if (status.ok()) {
-      status = behind_ != nullptr ? behind_->outlet.Send(frame)
-                                  : absl::UnavailableError("the next shard is gone");
+      status = downstream_ != nullptr
+                   ? downstream_->outlet.Send(frame)
+                   : absl::UnavailableError("the downstream shard is not connected");
     }
     if (!status.ok()) (void)Answer(link::AnswerFrame::To::kStep, frame.step, status);
   }
@@ -257,12 +262,12 @@ class ShardServer {
   Shard* const shard_;
   const link::HelloFrame hello_;
   link::Reactor reactor_;
-  std::vector<std::unique_ptr<Guest>> guests_;
-  std::vector<std::unique_ptr<Guest>> left_;  // gone, kept until no handler of theirs runs
+  std::vector<std::unique_ptr<PendingPeer>> pending_;
+  std::vector<std::unique_ptr<PendingPeer>> detached_;  // kept until no handler of theirs runs
   std::unique_ptr<DriverPeer> driver_;
-  std::unique_ptr<BeforePeer> before_;
+  std::unique_ptr<UpstreamPeer> upstream_;
   std::unique_ptr<link::ConnectAttempt> joining_;
-  std::unique_ptr<BehindPeer> behind_;
+  std::unique_ptr<DownstreamPeer> downstream_;
   std::unique_ptr<PrefillPeer> prefill_;
   link::ActivationFrame activations_;
   link::LogitsFrame logits_;

@@ -1,6 +1,6 @@
-// Who owns which bytes of a shard's SRAM (law 2): weights and buffers for its life, KV by the slots
-// that reserved it. Nothing is held that the ledger does not name; what does not fit is refused.
-// Owner: the shard; thread: its own.
+// The owners of the bytes of a shard's SRAM (law 2): weights and buffers for its life, KV by the
+// slots that reserved it. Nothing is held that the ledger does not name; what does not fit is
+// refused. Owner: the shard; thread: its own.
 #pragma once
 
 #include <string>

@@ -72,7 +72,7 @@ TEST_CASE(
     "a slow stage delays the entry as far as it is the slowest, and a token by its own part") {
   const LinearStageCosts costs(Costs());  // 30, 30, 20, 20 us and 12 us of hops
   WaferPipeline pipeline(std::make_unique<LinearStageCosts>(Costs()));
-  const auto twin = pipeline.Twin();
+  const auto clone = pipeline.Clone();
   const Tokens kv(0);
   pipeline.SetStageSlowdown(2, 1.25);  // 25 us: still not the slowest
   REQUIRE(pipeline.Enter(Nanoseconds(0), kv, 1).leaves == Microseconds(112 + 5));
@@ -92,10 +92,10 @@ TEST_CASE(
   pipeline.SetSlowdown(1);
   pipeline.SetStageSlowdown(2, 1);
   for (int64_t at = 0; at <= 10'000; at += 999) {
-    REQUIRE(pipeline.Latency(Tokens(at)) == twin->Latency(Tokens(at)));
+    REQUIRE(pipeline.Latency(Tokens(at)) == clone->Latency(Tokens(at)));
   }
-  REQUIRE(twin->entered() == 0);
-  REQUIRE(twin->Enter(Nanoseconds(0), kv, 1).enters == Nanoseconds(0));
+  REQUIRE(clone->entered() == 0);
+  REQUIRE(clone->Enter(Nanoseconds(0), kv, 1).enters == Nanoseconds(0));
 }
 
 struct Arrivals : EventTarget {

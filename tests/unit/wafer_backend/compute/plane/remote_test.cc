@@ -348,7 +348,7 @@ TEST_CASE("a worker that stays away: everything fails as Unavailable in bounded 
   SequenceSpec spec = RandomSpec(&random, 256, 24);
   Cloud cloud = StartCloud(disk.path(), 4, 2, 32);
   PlaneOptions options = cloud.Options(disk.file());
-  options.remote.most_attempts = 3;
+  options.remote.max_attempts = 3;
   TestWaker waker;
   auto plane = PlaneOf(options, &waker);
   RunAll(plane.get(), &waker, {spec}, 1);
@@ -383,7 +383,7 @@ TEST_CASE("workers that do not fit are refused with the reason") {
   refused(half, "end before layer");
   PlaneOptions other = cloud.Options(disk.file());
   other.remote.fingerprint += 1;
-  refused(other, "another model file");
+  refused(other, "different model file");
   PlaneOptions nonsense = cloud.Options(disk.file());
   nonsense.remote.prefill = "nonsense";
   refused(nonsense, "host:port");

@@ -1,4 +1,4 @@
-// Law 4 through the whole plane: whatever runs beside a sequence and however it is cut, its values
+// Law 4 through the whole plane: whatever runs with a sequence and however it is cut, its values
 // are the same bits.
 #include <catch2/catch.hpp>
 

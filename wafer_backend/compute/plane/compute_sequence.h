@@ -1,10 +1,12 @@
 // One sequence in the compute plane, as the engine's thread and the driver's share it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -14,8 +16,8 @@
 
 namespace waferline::plane {
 
-struct Sequence {
-  Sequence(uint64_t job_number, const SequenceSpec& spec)
+struct ComputeSequence {
+  ComputeSequence(uint64_t job_number, const SequenceSpec& spec)
       : job(job_number),
         max_tokens(spec.max_tokens),
         prompt_tokens(static_cast<uint32_t>(spec.prompt->size())),
@@ -31,11 +33,11 @@ struct Sequence {
   const uint32_t prompt_tokens;
   const uint32_t given_tokens;  // generated before this prefill; the first value has this index
 
-  // Guarded by Board::mutex. What the engine wants ...
+  // Guarded by SharedState::mutex. What the engine wants ...
   uint32_t wanted = 0;
   bool activate = false;
   bool ended = false;
-  bool touched = false;  // is in Board::touched
+  bool changed = false;  // and listed in SharedState::changed
   // ... and what the driver found. References into `values` stay valid while it grows.
   std::deque<TokenValue> values;
   std::vector<TokenValue> prompt_logprobs;
@@ -44,22 +46,29 @@ struct Sequence {
   // The driver's own.
   enum class Stage : uint8_t { kPrefilling, kPrefilled, kHandingOff, kResident, kFailed };
   Stage stage = Stage::kPrefilling;
-  bool known = false;  // to the driver
+  bool started = false;  // to the driver
   bool activated = false;
-  bool complete = false;  // an end id, or max_tokens: nothing follows
-  uint32_t asked = 0;     // the last `wanted` seen
-  uint32_t slot = 0;
+  bool complete = false;         // an end id, or max_tokens: nothing follows
+  uint32_t wanted_seen = 0;      // `wanted` when the driver last looked
+  std::optional<uint32_t> slot;  // while kHandingOff and kResident
   sampling::Sampler sampler;
   std::vector<TokenId> text;  // prompt and everything generated
   uint32_t kv_positions = 0;  // of `text`; the next token to feed is text[kv_positions]
 
   uint32_t generated() const { return static_cast<uint32_t>(text.size()) - prompt_tokens; }
+  // Generated tokens to compute, as far as the driver knows.
+  uint32_t target() const { return std::min(wanted_seen, max_tokens); }
+  bool runnable() const { return !complete && generated() < target(); }
+  void Append(TokenId id) {
+    text.push_back(id);
+    complete = generated() >= max_tokens || sampler.Ends(id);
+  }
 };
 
-// Where the two threads leave messages.
-struct Board {
+// What passes between the two threads.
+struct SharedState {
   std::mutex mutex;
-  std::vector<std::shared_ptr<Sequence>> touched;  // bounded: each sequence once
+  std::vector<std::shared_ptr<ComputeSequence>> changed;  // bounded: each sequence once
   PlaneCounters counters;
   bool stop = false;
 };

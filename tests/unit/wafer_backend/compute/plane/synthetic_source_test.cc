@@ -1,11 +1,11 @@
-#include "wafer_backend/compute/plane/cheap_source.h"
+#include "wafer_backend/compute/plane/synthetic_source.h"
 
 #include <catch2/catch.hpp>
 
 namespace waferline::plane {
 namespace {
 
-CheapSource Source() { return CheapSource({{1, 2, 3}, {4}, {5, 6}}, {ShardMemory{}}); }
+SyntheticSource Source() { return SyntheticSource({{1, 2, 3}, {4}, {5, 6}}, {ShardMemory{}}); }
 
 SequenceSpec Spec(uint64_t seed, uint32_t max_tokens) {
   SequenceSpec spec;
@@ -15,14 +15,14 @@ SequenceSpec Spec(uint64_t seed, uint32_t max_tokens) {
   return spec;
 }
 
-TokenId At(CheapSource* source, SequenceId id, uint32_t index) {
+TokenId At(SyntheticSource* source, SequenceId id, uint32_t index) {
   const TokenValue* value = nullptr;
   REQUIRE(source->Look(id, index, &value) == ValueSource::State::kReady);
   return value->id;
 }
 
 TEST_CASE("a cheap token is a function of seed and position, in any order of looks") {
-  CheapSource source = Source();
+  SyntheticSource source = Source();
   source.Prefill(SequenceId{1}, Spec(5, 200));
   source.Prefill(SequenceId{2}, Spec(5, 200));
   source.Prefill(SequenceId{3}, Spec(6, 200));
@@ -36,7 +36,7 @@ TEST_CASE("a cheap token is a function of seed and position, in any order of loo
 }
 
 TEST_CASE("cheap sentences come whole, end at max_tokens and go on after a new prefill") {
-  CheapSource source = Source();
+  SyntheticSource source = Source();
   source.Prefill(SequenceId{1}, Spec(9, 50));
   for (uint32_t i = 0; i + 1 < 50; ++i) {
     const TokenId id = At(&source, SequenceId{1}, i);
@@ -54,7 +54,7 @@ TEST_CASE("cheap sentences come whole, end at max_tokens and go on after a new p
 }
 
 TEST_CASE("prompt log-probabilities have an entry for each token after the first") {
-  CheapSource source = Source();
+  SyntheticSource source = Source();
   SequenceSpec spec = Spec(1, 0);
   spec.sampling.prompt_logprobs = true;
   source.Prefill(SequenceId{1}, spec);

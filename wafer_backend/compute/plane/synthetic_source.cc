@@ -1,4 +1,4 @@
-#include "wafer_backend/compute/plane/cheap_source.h"
+#include "wafer_backend/compute/plane/synthetic_source.h"
 
 #include <algorithm>
 #include <utility>
@@ -8,19 +8,19 @@
 
 namespace waferline::plane {
 
-CheapSource::CheapSource(std::vector<std::vector<TokenId>> sentences,
-                         std::vector<ShardMemory> memory)
+SyntheticSource::SyntheticSource(std::vector<std::vector<TokenId>> sentences,
+                                 std::vector<ShardMemory> memory)
     : sentences_(std::move(sentences)), memory_(std::move(memory)) {
   WL_CHECK(!sentences_.empty());
   for (const auto& sentence : sentences_) WL_CHECK(!sentence.empty());
 }
 
-const std::vector<std::string>& CheapSource::Sentences() {
+const std::vector<std::string>& SyntheticSource::Sentences() {
   static const std::vector<std::string> sentences = {
       " A token enters the first stage and leaves the last one.",
       " The wafer keeps its weights close to the cores that use them.",
       " Every stage hands its activations to its neighbour and takes the next beat.",
-      " Nothing waits for memory here, for all of it lies beside the arithmetic.",
+      " Nothing waits for memory here: all of it is next to the arithmetic.",
       " The text you read is cheap: it was not computed by a model.",
       " What is real is the time between one word and the next.",
       " Rows of cores pass wavelets to the east and to the west.",
@@ -33,9 +33,9 @@ const std::vector<std::string>& CheapSource::Sentences() {
   return sentences;
 }
 
-void CheapSource::Prefill(SequenceId id, SequenceSpec spec) {
+void SyntheticSource::Prefill(SequenceId id, SequenceSpec spec) {
   WL_CHECK(spec.prompt != nullptr && !sequences_.contains(id));
-  Sequence& sequence = sequences_[id];
+  SyntheticText& sequence = sequences_[id];
   if (spec.sampling.prompt_logprobs) {
     for (size_t i = 1; i < spec.prompt->size(); ++i) {
       sequence.prompt_logprobs.push_back({(*spec.prompt)[i], 0, {}});
@@ -44,13 +44,13 @@ void CheapSource::Prefill(SequenceId id, SequenceSpec spec) {
   sequence.spec = std::move(spec);
 }
 
-const std::vector<TokenId>& CheapSource::SentenceAt(const Sequence& sequence,
-                                                    uint32_t number) const {
+const std::vector<TokenId>& SyntheticSource::SentenceAt(const SyntheticText& sequence,
+                                                        uint32_t number) const {
   const SeededStream choices(sequence.spec.sampling.seed);
   return sentences_[choices.At(number) % sentences_.size()];
 }
 
-TokenId CheapSource::TokenAt(Sequence* sequence, uint32_t index) const {
+TokenId SyntheticSource::TokenAt(SyntheticText* sequence, uint32_t index) const {
   if (index < sequence->sentence_start) sequence->sentence = sequence->sentence_start = 0;
   while (true) {
     const auto& sentence = SentenceAt(*sequence, sequence->sentence);
@@ -62,8 +62,8 @@ TokenId CheapSource::TokenAt(Sequence* sequence, uint32_t index) const {
   }
 }
 
-ValueSource::State CheapSource::Look(SequenceId id, uint32_t index, const TokenValue** value) {
-  Sequence& sequence = sequences_.at(id);
+ValueSource::State SyntheticSource::Look(SequenceId id, uint32_t index, const TokenValue** value) {
+  SyntheticText& sequence = sequences_.at(id);
   if (index >= std::max<uint32_t>(sequence.spec.max_tokens, 1)) return State::kPending;
   // The text is certain of itself: log-probability 0.
   sequence.value.id = TokenAt(&sequence, index);
@@ -74,7 +74,7 @@ ValueSource::State CheapSource::Look(SequenceId id, uint32_t index, const TokenV
   return State::kReady;
 }
 
-const std::vector<TokenValue>* CheapSource::PromptLogprobs(SequenceId id) {
+const std::vector<TokenValue>* SyntheticSource::PromptLogprobs(SequenceId id) {
   return &sequences_.at(id).prompt_logprobs;
 }
 

@@ -1,7 +1,7 @@
-// A text that costs nothing, for models whose weights are not here: sentences about the emulated
-// machine, put together by the request's seed and spelled with the tokens of a real tokenizer.
-// Which token comes is a function of (seed, position) only; what it costs to compute a real one is
-// the timing plane's business. Whoever serves it says that it is not a model's text.
+// A text that costs no computing, for models whose weights are not here: sentences about the
+// emulated machine, chosen by the request's seed, as tokens of a real tokenizer. A token is a
+// function of (seed, position) only; how long a real one takes is the timing plane's to say. The
+// server marks it as not a model's text.
 //
 // Owner: server/app. Thread: the engine's; every value is ready at once, the Waker is not needed.
 #pragma once
@@ -14,11 +14,11 @@
 
 namespace waferline::plane {
 
-class CheapSource : public ValueSource {
+class SyntheticSource : public ValueSource {
  public:
   // The sentences as token ids, each beginning as it would after another one; at least one, none
-  // empty. `memory` is what memory() will say.
-  CheapSource(std::vector<std::vector<TokenId>> sentences, std::vector<ShardMemory> memory);
+  // empty. `memory` is what memory() returns.
+  SyntheticSource(std::vector<std::vector<TokenId>> sentences, std::vector<ShardMemory> memory);
 
   // The sentences that a caller tokenizes for the constructor.
   static const std::vector<std::string>& Sentences();
@@ -35,20 +35,20 @@ class CheapSource : public ValueSource {
   std::vector<ShardMemory> memory() const override { return memory_; }
 
  private:
-  struct Sequence {
+  struct SyntheticText {
     SequenceSpec spec;
     std::vector<TokenValue> prompt_logprobs;
-    // Where in the text the last look was: looks mostly go forward by one.
+    // Where in the text the last Look was: mostly the next one is a token further.
     uint32_t sentence = 0;        // number of the sentence in the text
     uint32_t sentence_start = 0;  // index of its first token
     TokenValue value;
   };
-  const std::vector<TokenId>& SentenceAt(const Sequence& sequence, uint32_t number) const;
-  TokenId TokenAt(Sequence* sequence, uint32_t index) const;
+  const std::vector<TokenId>& SentenceAt(const SyntheticText& sequence, uint32_t number) const;
+  TokenId TokenAt(SyntheticText* sequence, uint32_t index) const;
 
   const std::vector<std::vector<TokenId>> sentences_;
   const std::vector<ShardMemory> memory_;
-  std::unordered_map<SequenceId, Sequence> sequences_;
+  std::unordered_map<SequenceId, SyntheticText> sequences_;
 };
 
 }  // namespace waferline::plane
