@@ -21,13 +21,13 @@ class LogHistogram {
     ++counts_[bucket];
     ++count_;
     sum_ += v;
-    most_ = std::max(most_, v);
-    least_ = std::min(least_, v);
+    max_ = std::max(max_, v);
+    min_ = std::min(min_, v);
   }
 
   uint64_t count() const { return count_; }
-  Nanoseconds most() const { return Nanoseconds(static_cast<int64_t>(most_)); }
-  Nanoseconds least() const { return Nanoseconds(count_ ? static_cast<int64_t>(least_) : 0); }
+  Nanoseconds most() const { return Nanoseconds(static_cast<int64_t>(max_)); }
+  Nanoseconds least() const { return Nanoseconds(count_ ? static_cast<int64_t>(min_) : 0); }
   double mean_ns() const {
     return count_ ? static_cast<double>(sum_) / static_cast<double>(count_) : 0.0;
   }
@@ -43,7 +43,7 @@ class LogHistogram {
       seen += counts_[b];
       if (seen >= wanted) {
         const uint64_t middle = LowOf(b) + (LowOf(b + 1) - LowOf(b)) / 2;
-        return Nanoseconds(static_cast<int64_t>(std::clamp(middle, least_, most_)));
+        return Nanoseconds(static_cast<int64_t>(std::clamp(middle, min_, max_)));
       }
     }
     return most();
@@ -68,8 +68,8 @@ class LogHistogram {
   std::vector<uint64_t> counts_;
   uint64_t count_ = 0;
   Wide sum_ = 0;
-  uint64_t most_ = 0;
-  uint64_t least_ = ~uint64_t{0};
+  uint64_t max_ = 0;
+  uint64_t min_ = ~uint64_t{0};
 };
 
 }  // namespace waferline::simulator

@@ -79,7 +79,7 @@ TEST_CASE("gRPC: Cancel ends the call, and its request") {
   CHECK(ending.status.code() == absl::StatusCode::kCancelled);
 }
 
-TEST_CASE("gRPC: models are listed, and nobody there is said so") {
+TEST_CASE("gRPC: models are listed, and a server that is not there is reported") {
   Cloud cloud;
   const auto models = cloud.client->ListModels();
   REQUIRE(models.ok());
@@ -87,9 +87,9 @@ TEST_CASE("gRPC: models are listed, and nobody there is said so") {
   CHECK((*models)[0].id == "bytes");
   CHECK((*models)[0].context_length == 4096);
   cloud.server->Shutdown();
-  const auto nobody = cloud.client->ListModels();
-  CHECK(nobody.status().code() == absl::StatusCode::kUnavailable);
-  CHECK(std::string(nobody.status().message()).find("make serve") != std::string::npos);
+  const auto result = cloud.client->ListModels();
+  CHECK(result.status().code() == absl::StatusCode::kUnavailable);
+  CHECK(std::string(result.status().message()).find("make serve") != std::string::npos);
 }
 
 }  // namespace
