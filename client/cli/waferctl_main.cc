@@ -1,53 +1,21 @@
-// Every command of waferctl, one line a group, in the order in which the overview shows them.
-#include <span>
+// waferctl: every group of commands, in the order in which the help shows them.
 #include <string>
 #include <vector>
 
-#include "client/cli/frame/command.h"
-#include "client/cli/frame/program.h"
-#include "client/cli/model/bench_model_command.h"
-#include "client/cli/model/logits_command.h"
 #include "client/cli/model/model_commands.h"
-#include "client/cli/model/perplexity_command.h"
-#include "client/cli/serving/bench_commands.h"
-#include "client/cli/serving/chat_command.h"
-#include "client/cli/serving/complete_command.h"
-#include "client/cli/serving/fault_command.h"
+#include "client/cli/serving/server_flags.h"
+#include "client/cli/serving/serving_commands.h"
 #include "client/cli/sim/sim_commands.h"
-#include "client/cli/version_command.h"
-#include "client/cli/wafer/placement_commands.h"
-#include "client/cli/wafer/silicon_commands.h"
 #include "client/cli/wafer/wafer_commands.h"
-
-namespace waferline::cli {
-namespace {
-
-std::vector<Command> AllCommands() {
-  std::vector<Command> all;
-  for (const std::vector<Command>& group : {
-           CompleteCommands(),
-           ChatCommands(),
-           FaultCommands(),
-           BenchCommands(),
-           ModelCommands(),
-           LogitsCommands(),
-           BenchModelCommands(),
-           PerplexityCommands(),
-           WaferCommands(),
-           PlacementCommands(),
-           SiliconCommands(),
-           SimCommands(),
-           VersionCommands(),
-       }) {
-    all.insert(all.end(), group.begin(), group.end());
-  }
-  return all;
-}
-
-}  // namespace
-}  // namespace waferline::cli
+#include "wafer_backend/base/command_line/program.h"
 
 int main(int argc, char** argv) {
-  const std::vector<std::string> words(argv + 1, argv + argc);
-  return waferline::cli::RunProgram(waferline::cli::AllCommands(), words);
+  using namespace waferline::cli;
+  return RunProgram({.name = "waferctl",
+                     .version = WAFERLINE_VERSION,
+                     .summary = "a client of inference servers, and Waferline's models of hardware",
+                     .groups = {ClientGroup(), BenchGroup(), FaultsGroup(), ModelGroup(),
+                                WaferGroup(), SimGroup(), SelftestGroup()},
+                     .environment = ServerVariables()},
+                    std::vector<std::string>(argv + 1, argv + argc));
 }

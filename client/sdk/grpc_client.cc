@@ -89,7 +89,7 @@ void Prepare(const std::string& api_key, grpc::ClientContext* context) {
 absl::Status StatusOf(const Endpoint& endpoint, const grpc::Status& status) {
   // Without details it is the transport that speaks, not the server.
   if (status.error_code() == grpc::StatusCode::UNAVAILABLE && status.error_details().empty()) {
-    return NobodyThere(endpoint, status.error_message());
+    return ServerUnreachable(endpoint, status.error_message());
   }
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()),
                       Absl(status.error_message()));

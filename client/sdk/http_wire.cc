@@ -136,7 +136,7 @@ class ExchangeOf : public HttpWire::Exchange,
   }
 
   void OnConnected(error_code error) {
-    if (error) return End(NobodyThere(loop_->endpoint(), error.message()));
+    if (error) return End(ServerUnreachable(loop_->endpoint(), error.message()));
     error_code ignored;
     connection_->stream.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
     Write();

@@ -27,7 +27,7 @@ Ending Run(TokenClient& client, const GenerateSpec& spec,
   return result;
 }
 
-absl::Status NobodyThere(const Endpoint& endpoint, const std::string& reason) {
+absl::Status ServerUnreachable(const Endpoint& endpoint, const std::string& reason) {
   return absl::UnavailableError(
       absl::StrCat("no answer from ", endpoint.url(), ": ", reason,
                    "; is waferd running? Try `make serve`, or name a server with --server URL"));

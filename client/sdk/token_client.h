@@ -125,7 +125,7 @@ class TokenClient {
   // time for each request, and must not block.
   virtual std::shared_ptr<Call> Start(const GenerateSpec& spec, Listener listener) = 0;
 
-  // Waits for the answer. Unavailable if nobody listens there, with what to try.
+  // Waits for the answer. Unavailable if no server listens there; the message says what to try.
   virtual absl::StatusOr<std::vector<ModelEntry>> ListModels() = 0;
 
   // Digest of all that a waferd has scheduled so far; for its operators. Waits for the answer.
@@ -146,7 +146,7 @@ Ending Run(TokenClient& client, const GenerateSpec& spec,
            std::function<void(const Piece&)> on_piece,
            std::function<void(std::shared_ptr<TokenClient::Call>)> started = nullptr);
 
-// Unavailable: nobody answers at `endpoint`; says what to try.
-absl::Status NobodyThere(const Endpoint& endpoint, const std::string& reason);
+// Unavailable: no server answers at `endpoint`; says what to try.
+absl::Status ServerUnreachable(const Endpoint& endpoint, const std::string& reason);
 
 }  // namespace waferline::sdk

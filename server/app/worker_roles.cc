@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <cstdio>
-#include <fstream>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -13,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "server/app/serve.h"
+#include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/prefill/prefill_server.h"
 #include "wafer_backend/compute/shard/shard_server.h"
@@ -39,8 +39,9 @@ void Announce(const WorkerOptions& options, const std::string& what, uint16_t po
   fflush(stdout);
   if (options.port_file.empty()) return;
   const std::string fresh = options.port_file + ".new";
-  std::ofstream(fresh) << "{\"port\":" << port << ",\"pid\":" << getpid() << "}\n";
-  if (std::rename(fresh.c_str(), options.port_file.c_str()) != 0) {
+  const absl::Status written =
+      WriteFile(fresh, absl::StrCat("{\"port\":", port, ",\"pid\":", getpid(), "}\n"));
+  if (!written.ok() || std::rename(fresh.c_str(), options.port_file.c_str()) != 0) {
     fprintf(stderr, "waferd: cannot write the port file %s\n", options.port_file.c_str());
   }
 }

@@ -12,7 +12,7 @@ namespace {
 constexpr double kWidth = 900;
 constexpr Box kPlot{90, 60, 770, 420};
 constexpr double kListTop = 560, kLine = 18;
-constexpr size_t kMostListed = 40;
+constexpr size_t kMaxListed = 40;
 
 // A little room around the points, and some even where all are equal.
 Axis AxisOf(double least, double most, double begin, double end) {
@@ -36,7 +36,7 @@ void MarkFront(bool x_larger, bool y_larger, std::vector<ParetoPoint>* points) {
 std::string DrawPareto(ParetoChart chart) {
   const auto best = static_cast<size_t>(std::count_if(chart.points.begin(), chart.points.end(),
                                                       [](const ParetoPoint& p) { return p.best; }));
-  const size_t listed = std::min(best, kMostListed);
+  const size_t listed = std::min(best, kMaxListed);
   Svg svg(kWidth, kListTop + kLine * static_cast<double>(listed));
   svg.Text({kWidth / 2, 30}, chart.title, {.size = 18, .anchor = Anchor::kMiddle, .bold = true});
   if (chart.points.empty()) return svg.Finish();

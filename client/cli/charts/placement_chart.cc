@@ -67,7 +67,7 @@ class Drawing {
   explicit Drawing(const PlacementChart& chart)
       : chart_(chart),
         scale_(StageScaleOf(chart.placement, chart.speed)),
-        drawn_(std::min(chart.placement.depth, kMostDrawn)),
+        drawn_(std::min(chart.placement.depth, kMaxDrawn)),
         side_(drawn_ == 1   ? 560
               : drawn_ == 2 ? 440
               : drawn_ <= 3 ? 330
@@ -97,11 +97,11 @@ class Drawing {
     for (const Owner& owner : kOwners) entry(owner.colour, owner.name);
     x = kMargin;
     svg_.Text({x, 119}, "A layer's time for a token:", {.size = 12, .bold = true});
-    svg_.Text({x + 160, 119}, scale_.least_label(), {.size = 12});
+    svg_.Text({x + 160, 119}, scale_.min_label(), {.size = 12});
     for (int i = 0; i < 10; ++i) {
       svg_.Rectangle({x + 214 + i * 9.0, 108, 9, 12}, HeatColour((i + 0.5) / 10));
     }
-    svg_.Text({x + 310, 119}, scale_.most_label(), {.size = 12});
+    svg_.Text({x + 310, 119}, scale_.max_label(), {.size = 12});
   }
 
   void Wafer(int place) {
@@ -195,22 +195,22 @@ std::string NameOf(const PlacedPiece& piece) {
 }
 
 double StageScale::HeatOf(double seconds) const {
-  return std::clamp((seconds - least_seconds) / (most_seconds - least_seconds), 0.0, 1.0);
+  return std::clamp((seconds - min_seconds) / (max_seconds - min_seconds), 0.0, 1.0);
 }
 
-std::string StageScale::least_label() const { return Microseconds(least_seconds); }
-std::string StageScale::most_label() const { return Microseconds(most_seconds); }
+std::string StageScale::min_label() const { return Microseconds(min_seconds); }
+std::string StageScale::max_label() const { return Microseconds(max_seconds); }
 
 StageScale StageScaleOf(const placement::Placement& placement,
                         const placement::PlacementSpeed& speed) {
-  StageScale scale{.least_seconds = speed.bottleneck_seconds, .most_seconds = 0};
+  StageScale scale{.min_seconds = speed.bottleneck_seconds, .max_seconds = 0};
   for (size_t i = 0; i < placement.pieces.size(); ++i) {
     if (placement.pieces[i].part != Part::kLayer) continue;
-    scale.least_seconds = std::min(scale.least_seconds, speed.busy_seconds[i]);
-    scale.most_seconds = std::max(scale.most_seconds, speed.busy_seconds[i]);
+    scale.min_seconds = std::min(scale.min_seconds, speed.busy_seconds[i]);
+    scale.max_seconds = std::max(scale.max_seconds, speed.busy_seconds[i]);
   }
   // Layers that differ by a few per cent are to look alike.
-  scale.most_seconds = std::max(scale.most_seconds, 1.1 * scale.least_seconds);
+  scale.max_seconds = std::max(scale.max_seconds, 1.1 * scale.min_seconds);
   return scale;
 }
 

@@ -18,8 +18,8 @@ struct PlacementChart {
   const placement::PlacementSpeed& speed;
 };
 
-// At most kMostDrawn wafers; the picture says how many more there are.
-inline constexpr int kMostDrawn = 24;
+// At most kMaxDrawn wafers; the picture says how many more there are.
+inline constexpr int kMaxDrawn = 24;
 std::string DrawPlacement(const PlacementChart& chart);
 
 // "embedding", "layer 12", "output".
@@ -29,10 +29,10 @@ std::string NameOf(const placement::PlacedPiece& piece);
 // slowest layer (or 1 % above the fastest). Embedding and output, which take little, are as cool as
 // can be.
 struct StageScale {
-  double least_seconds = 0, most_seconds = 0;
+  double min_seconds = 0, max_seconds = 0;
   double HeatOf(double seconds) const;
-  std::string least_label() const;  // "28.64 us"
-  std::string most_label() const;
+  std::string min_label() const;  // "28.64 us"
+  std::string max_label() const;
 };
 StageScale StageScaleOf(const placement::Placement& placement,
                         const placement::PlacementSpeed& speed);

@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
 
 namespace waferline::cli {
 namespace {
@@ -147,14 +145,6 @@ std::string ShortNumber(double value) {
   char text[48];
   snprintf(text, sizeof text, std::abs(shown) >= 999.5 ? "%.0f%s" : "%.3g%s", shown, suffix);
   return text;
-}
-
-absl::Status WriteSvg(const std::string& path, const std::string& document) {
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  out << document;
-  out.close();
-  if (out) return absl::OkStatus();
-  return absl::UnavailableError("cannot write " + path + ": " + std::strerror(errno));
 }
 
 }  // namespace waferline::cli

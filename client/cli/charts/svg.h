@@ -6,8 +6,6 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/status/status.h"
-
 namespace waferline::cli {
 
 struct Point {
@@ -62,8 +60,5 @@ std::string HeatColour(double fraction);
 
 // "0.0012", "12.5", "3.4 k", "1.2 M": three digits that matter.
 std::string ShortNumber(double value);
-
-// Replaces the file. Unavailable with the system's reason.
-absl::Status WriteSvg(const std::string& path, const std::string& document);
 
 }  // namespace waferline::cli

@@ -1,21 +1,21 @@
-#include "client/cli/model/bench_model_command.h"
+// waferctl model bench: how fast this machine computes a model file, bare: no server, no timing
+// plane, only the layers, the KV pages and the output matrix that shards and the prefill pool use.
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
 #include <chrono>
-#include <cstdio>
 #include <cstring>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
-#include "client/cli/frame/arguments.h"
+#include "client/cli/frame/output.h"
 #include "client/cli/frame/progress.h"
-#include "client/cli/model/cpu_flag.h"
+#include "client/cli/model/compute_flags.h"
+#include "client/cli/model/model_commands.h"
 #include "wafer_backend/base/seeded_stream.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
@@ -37,8 +37,8 @@ absl::StatusOr<std::vector<int64_t>> ReadBatches(const std::string& text) {
   for (const auto& part : absl::StrSplit(text, ',')) {
     int64_t batch = 0;
     if (!absl::SimpleAtoi(part, &batch) || batch < 1 || batch > kLargestBatch) {
-      return UsageError(absl::StrCat("--batch: \"", part, "\" is not a number from 1 to ",
-                                     kLargestBatch, "; write them as 1,8,16"));
+      return UsageError(absl::StrCat("--batch: \"", part, "\" is not a whole number in [1, ",
+                                     kLargestBatch, "]; write them as 1,8,16"));
     }
     batches.push_back(batch);
   }
@@ -94,7 +94,7 @@ class Engine {
 
  private:
   static std::string PerSecond(int64_t tokens, double begin) {
-    return absl::StrFormat("%.1f tokens/s", static_cast<double>(tokens) / (Now() - begin));
+    return fmt::format("{:.1f} tokens/s", static_cast<double>(tokens) / (Now() - begin));
   }
 
   // Pages as a server has them once it has run for a while: granted by the system already.
@@ -147,40 +147,38 @@ Demand DemandOf(const shard::PackedModel& model) {
   return demand;
 }
 
-void Print(const Arguments& arguments, int threads, const Demand& demand, const Result& result) {
-  const auto path = kernels::Name(kernels::BestPath());
-  if (arguments.json()) {
-    boost::json::object out;
-    out["model"] = arguments.operand(0);
-    out["threads"] = threads;
-    out["instructions"] = std::string(path);
-    out["weights"] = std::string(demand.weights);
-    out["decode_bytes_per_step"] = demand.decode_per_step.count();
-    out["prompt_ops_per_token"] = demand.prompt_ops_per_token;
-    out["prompt"] = arguments.Integer("prompt");
-    out["generate"] = arguments.Integer("generate");
-    out["load_s"] = result.load_s;
-    if (result.prefill_tokens_per_s > 0) out["prefill_tokens_per_s"] = result.prefill_tokens_per_s;
-    auto& decode = out["decode_tokens_per_s"].emplace_object();
-    for (const auto& [batch, rate] : result.decode_tokens_per_s) {
-      decode[absl::StrCat(batch)] = rate;
-    }
-    std::printf("%s\n", boost::json::serialize(out).c_str());
-    return;
-  }
-  std::printf("%s, %d threads, %s, loaded in %.2f s\n", arguments.operand(0).c_str(), threads,
-              std::string(path).c_str(), result.load_s);
+boost::json::object Json(const Arguments& arguments, const Demand& demand, const Result& result) {
+  boost::json::object out{{"model", arguments.operand(0)},
+                          {"threads", ThreadsOf(arguments)},
+                          {"instructions", std::string(kernels::Name(kernels::BestPath()))},
+                          {"weights", std::string(demand.weights)},
+                          {"decode_bytes_per_step", demand.decode_per_step.count()},
+                          {"prompt_ops_per_token", demand.prompt_ops_per_token},
+                          {"prompt", arguments.Integer("prompt")},
+                          {"generate", arguments.Integer("generate")},
+                          {"load_s", result.load_s}};
+  if (result.prefill_tokens_per_s > 0) out["prefill_tokens_per_s"] = result.prefill_tokens_per_s;
+  auto& decode = out["decode_tokens_per_s"].emplace_object();
+  for (const auto& [batch, rate] : result.decode_tokens_per_s) decode[absl::StrCat(batch)] = rate;
+  return out;
+}
+
+void PrintResult(const Arguments& arguments, const Result& result) {
+  Print("{}, {}, {}, loaded in {:.2f} s\n", arguments.operand(0),
+        Counted(ThreadsOf(arguments), "thread"), kernels::Name(kernels::BestPath()), result.load_s);
+  Table table({"", "tokens/s"});
   if (result.prefill_tokens_per_s > 0) {
-    std::printf("prefill of %ld tokens    %9.1f tokens/s\n", arguments.Integer("prompt"),
-                result.prefill_tokens_per_s);
+    table.Add({fmt::format("prefill of {} tokens", arguments.Integer("prompt")),
+               fmt::format("{:.1f}", result.prefill_tokens_per_s)});
   }
   for (const auto& [batch, rate] : result.decode_tokens_per_s) {
-    std::printf("decode, %4ld sequences    %9.1f tokens/s\n", batch, rate);
+    table.Add({"decode, " + Counted(batch, "sequence"), fmt::format("{:.1f}", rate)});
   }
+  table.Print();
 }
 
 absl::Status Run(const Arguments& arguments) {
-  WL_RETURN_IF_ERROR(ObeyCpuFlag(arguments));
+  WL_RETURN_IF_ERROR(ApplyCpuFlag(arguments));
   WL_ASSIGN_OR_RETURN(const auto batches, ReadBatches(arguments.Text("batch")));
   WL_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(arguments.operand(0)));
   WL_ASSIGN_OR_RETURN(const auto shape, model::ModelShape::FromGguf(*file));
@@ -189,10 +187,7 @@ absl::Status Run(const Arguments& arguments) {
     return UsageError(absl::StrCat("--prompt and --generate may be at most the model's context of ",
                                    shape.context, " tokens"));
   }
-  const auto threads = static_cast<int>(
-      arguments.Has("threads") ? arguments.Integer("threads")
-                               : std::max<int64_t>(1, std::thread::hardware_concurrency()));
-  kernels::ThreadPool pool(threads);
+  kernels::ThreadPool pool(ThreadsOf(arguments));
   Result result;
   const double begin = Now();
   WL_ASSIGN_OR_RETURN(const auto model, shard::PackedModel::Load(file, {0, shape.layers}, &pool));
@@ -214,25 +209,32 @@ absl::Status Run(const Arguments& arguments) {
     Progress bar = progress(absl::StrCat("decode x ", batch), generate);
     result.decode_tokens_per_s.emplace_back(batch, engine.Decode(batch, generate, &bar));
   }
-  Print(arguments, threads, DemandOf(*model), result);
+  if (arguments.json()) {
+    PrintText(boost::json::serialize(Json(arguments, DemandOf(*model), result)) + "\n");
+  } else {
+    PrintResult(arguments, result);
+  }
   return absl::OkStatus();
 }
 
 }  // namespace
 
-std::vector<Command> BenchModelCommands() {
-  return {Command{
+Command BenchModelCommand() {
+  return {
       .words = "model bench",
-      .summary = "How fast this machine computes a model file, without a server",
-      .operands = {"FILE"},
-      .flags = {IntegerFlag("threads", "N", "threads that compute; one a core if absent",
-                            std::nullopt, 1, 256),
-                IntegerFlag("prompt", "N", "tokens of the prompt; 0 measures none", 512, 0,
-                            1 << 20),
-                IntegerFlag("generate", "N", "tokens that each sequence generates; 0 measures none",
-                            128, 0, 1 << 20),
-                TextFlag("batch", "LIST", "sequences at a time", "1,8,16,32"), CpuFlag()},
-      .run = Run}};
+      .summary = "Measure how fast this machine computes a model file, without a server",
+      .operands = {ModelFileOperand()},
+      .flags =
+          {ThreadsFlag(),
+           IntegerFlag("prompt", "N", "tokens of the prompt; 0: measure none", {0, 1 << 20})
+               .Default(512),
+           IntegerFlag("generate", "N", "tokens that each sequence generates; 0: measure none",
+                       {0, 1 << 20})
+               .Default(128),
+           TextFlag("batch", "LIST", "numbers of sequences decoded together").Default("1,8,16,32"),
+           CpuFlag()},
+      .examples = {"waferctl model bench deploy/models/demo.gguf --batch 1,32"},
+      .run = Run};
 }
 
 }  // namespace waferline::cli

@@ -1,17 +1,16 @@
-#include "client/cli/model/logits_command.h"
-
+// waferctl model logits: what a model file answers to a row of tokens, in numbers that can be
+// compared with another engine's.
 #include <algorithm>
 #include <boost/json.hpp>
-#include <cstdio>
 #include <numeric>
 #include <string>
-#include <thread>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "client/cli/frame/arguments.h"
-#include "client/cli/model/cpu_flag.h"
+#include "client/cli/frame/output.h"
+#include "client/cli/model/compute_flags.h"
+#include "client/cli/model/model_commands.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/shard/layer_stack.h"
 
@@ -25,8 +24,8 @@ absl::StatusOr<std::vector<TokenId>> ReadTokens(const std::string& text, int64_t
   for (const auto& part : absl::StrSplit(text, ',')) {
     TokenId id = 0;
     if (!absl::SimpleAtoi(part, &id) || id < 0 || id >= vocabulary) {
-      return UsageError(absl::StrCat("--tokens: \"", part, "\" is not a token id from 0 to ",
-                                     vocabulary - 1, "; write them as 1,2,3"));
+      return UsageError(absl::StrCat("--tokens: \"", part, "\" is not a token id in [0, ",
+                                     vocabulary, "); write them as 1,2,3"));
     }
     tokens.push_back(id);
   }
@@ -70,7 +69,7 @@ void PrintJson(const std::vector<TokenId>& tokens, const std::vector<std::vector
   } else {
     out["logits"] = boost::json::value_from(logits.back());
   }
-  std::printf("%s\n", boost::json::serialize(out).c_str());
+  PrintText(boost::json::serialize(out) + "\n");
 }
 
 void PrintLargest(const std::vector<std::vector<float>>& logits, size_t first_position) {
@@ -80,25 +79,22 @@ void PrintLargest(const std::vector<std::vector<float>>& logits, size_t first_po
     const size_t shown = std::min<size_t>(5, order.size());
     std::partial_sort(order.begin(), order.begin() + static_cast<ptrdiff_t>(shown), order.end(),
                       [&](size_t a, size_t b) { return logits[row][a] > logits[row][b]; });
-    std::printf("after position %zu:", first_position + row);
-    for (size_t i = 0; i < shown; ++i) std::printf("  %zu %.4f", order[i], logits[row][order[i]]);
-    std::printf("\n");
+    Print("after position {}:", first_position + row);
+    for (size_t i = 0; i < shown; ++i) Print("  {} {:.4f}", order[i], logits[row][order[i]]);
+    Print("\n");
   }
 }
 
 absl::Status Run(const Arguments& arguments) {
-  WL_RETURN_IF_ERROR(ObeyCpuFlag(arguments));
-  if (!arguments.Has("tokens")) return UsageError("--tokens is missing: give ids as 1,2,3");
+  WL_RETURN_IF_ERROR(ApplyCpuFlag(arguments));
   WL_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(arguments.operand(0)));
   WL_ASSIGN_OR_RETURN(const auto shape, model::ModelShape::FromGguf(*file));
   WL_ASSIGN_OR_RETURN(const auto tokens, ReadTokens(arguments.Text("tokens"), shape.vocabulary));
   if (static_cast<int64_t>(tokens.size()) > shape.context) {
-    return UsageError(absl::StrCat("--tokens: ", tokens.size(), " of them, the model's context is ",
-                                   shape.context));
+    return UsageError(absl::StrCat("--tokens: ", tokens.size(),
+                                   " tokens do not fit the model's context of ", shape.context));
   }
-  const int64_t cores = std::max<int64_t>(1, std::thread::hardware_concurrency());
-  kernels::ThreadPool pool(
-      static_cast<int>(arguments.Has("threads") ? arguments.Integer("threads") : cores));
+  kernels::ThreadPool pool(ThreadsOf(arguments));
   WL_ASSIGN_OR_RETURN(const auto model, shard::PackedModel::Load(file, {0, shape.layers}, &pool));
   const bool all = arguments.On("all");
   const auto logits = Compute(model, tokens, all, &pool);
@@ -112,17 +108,15 @@ absl::Status Run(const Arguments& arguments) {
 
 }  // namespace
 
-std::vector<Command> LogitsCommands() {
-  return {
-      Command{.words = "model logits",
-              .summary = "Next-token logits (f32) that a model file gives after some tokens",
-              .operands = {"FILE"},
-              .flags = {TextFlag("tokens", "IDS", "token ids in order, as 1,2,3"),
-                        Switch("all", "after every token, not only after the last"),
-                        IntegerFlag("threads", "N", "threads that compute; one a core if absent",
-                                    std::nullopt, 1, 256),
-                        CpuFlag()},
-              .run = Run}};
+Command LogitsCommand() {
+  return {.words = "model logits",
+          .summary = "Compute the next-token logits (f32) after some tokens",
+          .operands = {ModelFileOperand()},
+          .flags = {TextFlag("tokens", "IDS", "token ids in order, as 1,2,3").Required(),
+                    Switch("all", "after every token, not only after the last"), ThreadsFlag(),
+                    CpuFlag()},
+          .examples = {"waferctl model logits deploy/models/demo.gguf --tokens 1,40,41"},
+          .run = Run};
 }
 
 }  // namespace waferline::cli

@@ -1,13 +1,18 @@
-// waferctl model inspect and model tokenize: what a model file holds, and how it cuts a text. Both
-// work on the file alone, no server is asked.
+// `waferctl model ...`: what a GGUF file holds, what it computes, how well and how fast. All work
+// on the file alone, no server is asked.
 #pragma once
 
-#include <vector>
-
-#include "client/cli/frame/command.h"
+#include "wafer_backend/base/command_line/command.h"
 
 namespace waferline::cli {
 
-std::vector<Command> ModelCommands();
+Group ModelGroup();
+
+// One function a command, each in a file of its name.
+Command InspectCommand();
+Command TokenizeCommand();
+Command LogitsCommand();
+Command PerplexityCommand();
+Command BenchModelCommand();
 
 }  // namespace waferline::cli

@@ -1,19 +1,22 @@
-#include "client/cli/model/perplexity_command.h"
+// waferctl model perplexity: how well a model file predicts a text, computed by the same layers as
+// a server's. Chunks are cut and scored as llama.cpp's llama-perplexity does, so that the figures
+// of the two can be compared: the text with the model's begin token in front is cut into chunks of
+// `context` tokens, the rest is left out; each chunk starts with an empty
+// cache, its first token replaced by the
+// begin token if the model wants one; tokens of its second half are scored.
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
 #include <cmath>
-#include <cstdio>
-#include <fstream>
-#include <iterator>
 #include <string>
-#include <thread>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "client/cli/frame/arguments.h"
+#include "client/cli/frame/output.h"
 #include "client/cli/frame/progress.h"
-#include "client/cli/model/cpu_flag.h"
+#include "client/cli/model/compute_flags.h"
+#include "client/cli/model/model_commands.h"
+#include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/model/tokenizer.h"
 #include "wafer_backend/compute/shard/layer_stack.h"
@@ -22,13 +25,6 @@ namespace waferline::cli {
 namespace {
 
 constexpr int64_t kRows = 128;  // computed at a time
-
-absl::StatusOr<std::string> ReadText(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(file)), {});
-  if (!file) return absl::NotFoundError(absl::StrCat("--text: cannot read ", path));
-  return text;
-}
 
 // What was scored: the sum of -log p (nats) and of its squares.
 struct Score {
@@ -73,7 +69,7 @@ class Scorer {
     for (int64_t first = 0; first < count; first += kRows) {
       const int64_t rows = std::min(kRows, count - first);
       for (int64_t i = 0; i < rows; ++i) model_->Embed(chunk[first + i], &hidden_[i * width]);
-      // Row p tells of token p + 1.
+      // Row p predicts token p + 1.
       const int64_t from = std::clamp(count / 2, first, first + rows);
       const shard::Run run{&sequence, first, rows, from - first};
       stack_.Forward({&run, 1}, hidden_.data());
@@ -106,35 +102,32 @@ class Scorer {
   std::vector<double> negative_log_;
 };
 
-void Print(const Arguments& arguments, int64_t chunks, int64_t context, const Score& score) {
+void PrintScore(const Arguments& arguments, int64_t chunks, const Score& score) {
   const std::string path(kernels::Name(kernels::BestPath()));
   if (arguments.json()) {
-    const boost::json::object out{{"model", arguments.operand(0)},
-                                  {"instructions", path},
-                                  {"context", context},
-                                  {"chunks", chunks},
-                                  {"scored_tokens", score.tokens},
-                                  {"nats_per_token", score.mean()},
-                                  {"perplexity", score.perplexity()},
-                                  {"standard_error", score.error()}};
-    std::printf("%s\n", boost::json::serialize(out).c_str());
+    const boost::json::object out{
+        {"model", arguments.operand(0)},           {"instructions", path},
+        {"context", arguments.Integer("context")}, {"chunks", chunks},
+        {"scored_tokens", score.tokens},           {"nats_per_token", score.mean()},
+        {"perplexity", score.perplexity()},        {"standard_error", score.error()}};
+    PrintText(boost::json::serialize(out) + "\n");
     return;
   }
-  std::printf("%s, %s: perplexity %.4f +/- %.4f over %ld tokens (%ld chunks of %ld)\n",
-              arguments.operand(0).c_str(), path.c_str(), score.perplexity(), score.error(),
-              score.tokens, chunks, context);
+  Print("{}, {}: perplexity {:.4f} +/- {:.4f} over {} tokens ({} chunks of {})\n",
+        arguments.operand(0), path, score.perplexity(), score.error(), score.tokens, chunks,
+        arguments.Integer("context"));
 }
 
 absl::Status Run(const Arguments& arguments) {
-  if (!arguments.Has("text")) return UsageError("--text is missing: a file with the text");
-  WL_RETURN_IF_ERROR(ObeyCpuFlag(arguments));
-  WL_ASSIGN_OR_RETURN(const std::string text, ReadText(arguments.Text("text")));
+  WL_RETURN_IF_ERROR(ApplyCpuFlag(arguments));
+  WL_ASSIGN_OR_RETURN(const std::string text, ReadFile(arguments.Text("text")));
   WL_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(arguments.operand(0)));
   WL_ASSIGN_OR_RETURN(const auto shape, model::ModelShape::FromGguf(*file));
   WL_ASSIGN_OR_RETURN(const auto tokenizer, model::TokenizerFromGguf(*file));
   const int64_t context = arguments.Integer("context");
   if (context > shape.context) {
-    return UsageError(absl::StrCat("--context may be at most the model's, ", shape.context));
+    return UsageError(
+        absl::StrCat("--context: ", context, " is out of range, the model's is ", shape.context));
   }
   std::vector<TokenId> tokens = tokenizer->Encode(text);
   const int64_t chunks = static_cast<int64_t>(tokens.size()) / context;
@@ -142,9 +135,7 @@ absl::Status Run(const Arguments& arguments) {
     return UsageError(absl::StrCat("--text has ", tokens.size(), " tokens, one chunk needs ",
                                    context, "; give a longer text or a smaller --context"));
   }
-  kernels::ThreadPool pool(static_cast<int>(
-      arguments.Has("threads") ? arguments.Integer("threads")
-                               : std::max<int64_t>(1, std::thread::hardware_concurrency())));
+  kernels::ThreadPool pool(ThreadsOf(arguments));
   WL_ASSIGN_OR_RETURN(const auto model, shard::PackedModel::Load(file, {0, shape.layers}, &pool));
   Scorer scorer(model, &pool);
   Score score;
@@ -155,28 +146,27 @@ absl::Status Run(const Arguments& arguments) {
       const std::span<TokenId> part(tokens.data() + chunk * context, static_cast<size_t>(context));
       if (tokenizer->adds_bos() && tokenizer->bos()) part[0] = *tokenizer->bos();
       scorer.Add(part, &score);
-      progress.Show(chunk + 1, absl::StrFormat("%.4f", score.perplexity()));
+      progress.Show(chunk + 1, fmt::format("{:.4f}", score.perplexity()));
     }
   }
-  Print(arguments, chunks, context, score);
+  PrintScore(arguments, chunks, score);
   return absl::OkStatus();
 }
 
 }  // namespace
 
-std::vector<Command> PerplexityCommands() {
+Command PerplexityCommand() {
   return {
-      Command{.words = "model perplexity",
-              .summary = "How well a model file predicts a text",
-              .operands = {"FILE"},
-              .flags = {TextFlag("text", "FILE", "the text"),
-                        IntegerFlag("context", "N",
-                                    "tokens of a chunk; those of its second half are scored", 512,
-                                    4, 1 << 20),
-                        IntegerFlag("threads", "N", "threads that compute; one a core if absent",
-                                    std::nullopt, 1, 256),
-                        CpuFlag()},
-              .run = Run}};
+      .words = "model perplexity",
+      .summary = "Measure how well a model file predicts a text",
+      .operands = {ModelFileOperand()},
+      .flags = {TextFlag("text", "FILE", "the text").Required(),
+                IntegerFlag("context", "N",
+                            "tokens of a chunk; those of its second half are scored", {4, 1 << 20})
+                    .Default(512),
+                ThreadsFlag(), CpuFlag()},
+      .examples = {"waferctl model perplexity deploy/models/demo.gguf --text story.txt"},
+      .run = Run};
 }
 
 }  // namespace waferline::cli

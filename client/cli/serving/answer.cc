@@ -1,6 +1,7 @@
 #include "client/cli/serving/answer.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
 #include <unistd.h>
@@ -9,8 +10,6 @@
 #include <cstdio>
 #include <memory>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "wafer_backend/base/check.h"
 #include "wafer_backend/base/notification.h"
 
@@ -18,7 +17,7 @@ namespace waferline::cli {
 namespace {
 
 // How soon Ctrl-C is noticed.
-constexpr Nanoseconds kGlance = Milliseconds(50);
+constexpr Nanoseconds kPollEvery = Milliseconds(50);
 
 // A byte is in it for each interrupt not yet taken: a flag alone could be raised just before a read
 // of the terminal begins, and on another thread.
@@ -33,7 +32,7 @@ InterruptWatch::InterruptWatch() {
   action.sa_flags = SA_RESTART;
   action.sa_handler = [](int) {
     const int before = errno;
-    // A full pipe says it already.
+    // A full pipe already holds an interrupt.
     (void)!write(interrupts[1], "", 1);
     errno = before;
   };
@@ -74,7 +73,7 @@ Answer Ask(sdk::TokenClient& client, const sdk::GenerateSpec& spec, bool show) {
                                 answer.ending = ending;
                                 ended.Notify();
                               }});
-  while (!ended.WaitFor(kGlance)) {
+  while (!ended.WaitFor(kPollEvery)) {
     if (!InterruptWatch::Take()) continue;
     answer.interrupted = true;
     call->Cancel();
@@ -104,12 +103,12 @@ boost::json::object Describe(const sdk::Ending& ending) {
 std::string Pace(const sdk::Ending& ending) {
   if (!ending.completion_tokens || !ending.times) return "";
   const double total_s = ToSeconds(ending.times->total);
-  std::string text = absl::StrFormat("%d tokens in %.2f ms of emulated time",
-                                     *ending.completion_tokens, total_s * 1e3);
+  std::string text = fmt::format("{} tokens in {:.2f} ms of emulated time",
+                                 *ending.completion_tokens, total_s * 1e3);
   const double decode_s = ToSeconds(ending.times->completion);
   if (*ending.completion_tokens > 1 && decode_s > 0) {
-    absl::StrAppend(&text, absl::StrFormat(", %.0f tokens/s once it writes",
-                                           (*ending.completion_tokens - 1) / decode_s));
+    text += fmt::format(", {:.0f} tokens/s after the first",
+                        (*ending.completion_tokens - 1) / decode_s);
   }
   return text;
 }

@@ -23,7 +23,7 @@ boost::json::object Describe(const sdk::Ending& ending);
 // "32 tokens in 12.3 ms of emulated time: 2600 tokens/s", "" if that is not known.
 std::string Pace(const sdk::Ending& ending);
 
-// While one lives, Ctrl-C is noted instead of ending the program. One at a time.
+// While one lives, Ctrl-C is recorded instead of ending the program. One at a time.
 class InterruptWatch {
  public:
   InterruptWatch();

@@ -2,20 +2,19 @@
 // arrival, so that the server makes the schedule that `waferctl sim` makes of the same fleet.
 #include <algorithm>
 #include <boost/json.hpp>
-#include <fstream>
-#include <iostream>
 #include <map>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "client/cli/frame/arguments.h"
+#include "client/cli/frame/output.h"
 #include "client/cli/frame/progress.h"
 #include "client/cli/serving/answer.h"
-#include "client/cli/serving/bench_commands.h"
+#include "client/cli/serving/request_log.h"
 #include "client/cli/serving/server_flags.h"
-#include "client/cli/sim/sim_run.h"
+#include "client/cli/serving/serving_commands.h"
+#include "client/cli/workload/workload.h"
 #include "client/load/load_report.h"
 #include "client/load/load_run.h"
+#include "scheduler/simulator/replay.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cli {
@@ -37,7 +36,7 @@ std::string TierText(ServiceTier tier) {
   return "";
 }
 
-// A trace's tenants by their names, and the API keys that make a server know them.
+// The API keys of a trace's tenants, by the tenants' names.
 using TenantKeys = std::map<std::string, std::string>;
 
 absl::StatusOr<TenantKeys> TenantKeysOf(const Arguments& arguments, const simulator::Trace& trace) {
@@ -52,7 +51,7 @@ absl::StatusOr<TenantKeys> TenantKeysOf(const Arguments& arguments, const simula
       return UsageError("--tenant-key: the trace has no tenant \"" + tenant + "\"");
     }
     if (!keys.emplace(tenant, text.substr(equals + 1)).second) {
-      return UsageError("--tenant-key: \"" + tenant + "\" stands twice");
+      return UsageError("--tenant-key: \"" + tenant + "\" is given twice");
     }
   }
   return keys;
@@ -107,9 +106,6 @@ class TracedRequests {
 absl::Status ReplayBench(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(const sdk::Endpoint endpoint, EndpointOf(arguments));
   WL_ASSIGN_OR_RETURN(const simulator::ReadTrace workload, ReadWorkload(arguments));
-  for (const std::string& complaint : workload.complaints) {
-    std::cerr << "left out: " << complaint << '\n';
-  }
   WL_ASSIGN_OR_RETURN(TenantKeys keys, TenantKeysOf(arguments, workload.trace));
   const auto client = sdk::MakeClient(endpoint);
   WL_ASSIGN_OR_RETURN(std::string model, ModelOf(arguments, *client));
@@ -127,9 +123,7 @@ absl::Status ReplayBench(const Arguments& arguments) {
       return !InterruptWatch::Take();
     });
   }
-  if (arguments.Has("requests")) {
-    WL_RETURN_IF_ERROR(WriteRequests(arguments.Text("requests"), result));
-  }
+  WL_RETURN_IF_ERROR(WriteRequestLog(arguments, result));
   const load::LoadReport report = load::Evaluate(result, {}, /*bounded=*/true);
   WL_ASSIGN_OR_RETURN(const std::string digest, client->ScheduleDigest());
   if (arguments.json()) {
@@ -137,9 +131,10 @@ absl::Status ReplayBench(const Arguments& arguments) {
     for (const auto& [key, value] : load::ToJson(report)) object[key] = value;
     object["skipped_lines"] = workload.skipped;
     object["schedule_digest"] = digest;
-    std::cout << json::serialize(object) << std::endl;
+    PrintText(json::serialize(object) + "\n");
   } else {
-    std::cout << load::ToText(report) << "schedule digest          " << digest << '\n';
+    PrintText(load::ToText(report));
+    Print("schedule digest          {}\n", digest);
   }
   if (report.interrupted) return absl::CancelledError("interrupted");
   if (report.completed == 0) return absl::UnavailableError("no request was completed");
@@ -151,19 +146,21 @@ absl::Status ReplayBench(const Arguments& arguments) {
 Command BenchReplayCommand() {
   Command command{
       .words = "bench replay",
-      .summary = "Replay a trace through a server with a stepped clock, at its own arrivals",
+      .summary = "Replay a trace at its own arrival times on a waferd with a stepped clock",
       .flags = ServerFlags(),
+      .examples = {"waferctl bench replay --trace requests.jsonl --server grpc://127.0.0.1:50051"},
       .run = ReplayBench};
-  std::vector<Flag> own = TraceFlags();
-  own.push_back(TextFlag("model", "NAME", "for requests that name none; the server's first one"));
+  std::vector<Flag> own = WorkloadFlags();
+  own.push_back(TextFlag("model", "NAME",
+                         "model of the requests that name none; the server's first if not given"));
   own.push_back(IntegerFlag("concurrency", "N",
-                            "calls open at once: at least as many as are in flight at any instant, "
-                            "and one more",
-                            1024, 1, 4096));
+                            "calls open at once: one more than requests are ever in flight",
+                            {1, 4096})
+                    .Default(1024));
   own.push_back(TextFlag("tenant-key", "TENANT=KEY",
-                         "the API key of a tenant of the trace; may stand more than once. Those "
-                         "without one call with --api-key and keep to their own cached prefixes"));
-  own.push_back(TextFlag("requests", "FILE", "write one JSON line for each request"));
+                         "API key of a tenant of the trace; may be given several times. Tenants "
+                         "without one call with --api-key and share no cached prefixes"));
+  own.push_back(RequestLogFlag());
   command.flags.insert(command.flags.end(), own.begin(), own.end());
   return command;
 }

@@ -1,5 +1,5 @@
-#include "client/cli/serving/chat_command.h"
-
+// waferctl chat: a conversation. On a terminal it is interactive: Ctrl-C ends an answer, Ctrl-D the
+// conversation. Otherwise each line of stdin is a message.
 #include <unistd.h>
 
 #include <boost/json.hpp>
@@ -8,9 +8,10 @@
 #include <string>
 #include <utility>
 
-#include "client/cli/frame/arguments.h"
+#include "client/cli/frame/output.h"
 #include "client/cli/serving/answer.h"
 #include "client/cli/serving/server_flags.h"
+#include "client/cli/serving/serving_commands.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cli {
@@ -87,7 +88,7 @@ std::optional<std::string> ReadLine(bool terminal) {
 }
 
 // False: the conversation is over.
-bool Obey(const std::string& line, Conversation& conversation) {
+bool HandleControl(const std::string& line, Conversation& conversation) {
   if (line == "/exit" || line == "/quit") return false;
   if (line == "/reset") {
     conversation.Reset();
@@ -105,7 +106,7 @@ absl::Status Interactive(Conversation& conversation) {
   while (const std::optional<std::string> line = ReadLine(terminal)) {
     if (line->empty()) continue;
     if (terminal && line->front() == '/') {
-      if (!Obey(*line, conversation)) break;
+      if (!HandleControl(*line, conversation)) break;
       continue;
     }
     const absl::Status said = conversation.Say(*line);
@@ -136,21 +137,22 @@ absl::Status RunChat(const Arguments& arguments) {
       if (!line->empty()) WL_RETURN_IF_ERROR(conversation.Say(*line));
     }
   }
-  if (arguments.json()) std::cout << json::serialize(conversation.ToJson()) << std::endl;
+  if (arguments.json()) PrintText(json::serialize(conversation.ToJson()) + "\n");
   return absl::OkStatus();
 }
 
 }  // namespace
 
-std::vector<Command> ChatCommands() {
+Command ChatCommand() {
   Command chat{.words = "chat",
-               .summary = "Talk with a model; each line of stdin is a message",
+               .summary = "Talk with a model; without a terminal each line of stdin is a message",
                .flags = GenerateFlags(),
+               .examples = {"waferctl chat", "waferctl chat --message \"Tell me a story.\""},
                .run = RunChat};
-  chat.flags.push_back(TextFlag("system", "TEXT", "a system text to begin with", ""));
-  chat.flags.push_back(
-      TextFlag("message", "TEXT", "say this instead of reading stdin; may stand more than once"));
-  return {chat};
+  chat.flags.push_back(TextFlag("system", "TEXT", "a system text to begin with").Default(""));
+  chat.flags.push_back(TextFlag("message", "TEXT",
+                                "send this instead of reading stdin; may be given several times"));
+  return chat;
 }
 
 }  // namespace waferline::cli

@@ -1,16 +1,14 @@
-#include "client/cli/serving/complete_command.h"
-
+// waferctl complete and waferctl models.
 #include <unistd.h>
 
-#include <algorithm>
 #include <boost/json.hpp>
-#include <cstdio>
 #include <iostream>
 #include <iterator>
 
-#include "client/cli/frame/arguments.h"
+#include "client/cli/frame/output.h"
 #include "client/cli/serving/answer.h"
 #include "client/cli/serving/server_flags.h"
+#include "client/cli/serving/serving_commands.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cli {
@@ -18,7 +16,7 @@ namespace {
 
 namespace json = boost::json;
 
-void PrintJson(const json::object& object) { std::cout << json::serialize(object) << std::endl; }
+void PrintJson(const json::object& object) { PrintText(json::serialize(object) + "\n"); }
 
 absl::Status RunComplete(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(const auto client, ClientOf(arguments));
@@ -26,13 +24,13 @@ absl::Status RunComplete(const Arguments& arguments) {
   if (prompt == "-") {
     prompt.assign(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
   }
-  if (prompt.empty()) return UsageError("the prompt is empty");
+  if (prompt.empty()) return UsageError("PROMPT is empty");
   WL_ASSIGN_OR_RETURN(sdk::GenerateSpec spec, SpecOf(arguments, *client));
   spec.prompt = prompt;
 
   const InterruptWatch watch;
   const Answer answer = Ask(*client, spec, !arguments.json());
-  if (!arguments.json() && !answer.text.empty()) std::cout << std::endl;
+  if (!arguments.json() && !answer.text.empty()) PrintText("\n");
   if (answer.interrupted) return absl::CancelledError("interrupted");
   if (!answer.ending.status.ok()) return answer.ending.status;
   if (arguments.json()) {
@@ -57,29 +55,35 @@ absl::Status RunModels(const Arguments& arguments) {
     PrintJson({{"models", std::move(list)}});
     return absl::OkStatus();
   }
-  size_t width = 0;
-  for (const sdk::ModelEntry& model : models) width = std::max(width, model.id.size());
+  Table table({"", "", ""}, {Table::Align::kLeft});
   for (const sdk::ModelEntry& model : models) {
-    std::cout << model.id << std::string(width - model.id.size() + 2, ' ');
-    if (model.context_length > 0) std::cout << "context " << model.context_length << "  ";
-    std::cout << model.details << '\n';
+    table.Add({model.id,
+               model.context_length > 0 ? "context " + std::to_string(model.context_length) : "",
+               model.details});
   }
+  table.Print(0);
   if (models.empty()) std::cerr << "the server lists no model" << std::endl;
   return absl::OkStatus();
 }
 
 }  // namespace
 
-std::vector<Command> CompleteCommands() {
-  return {Command{.words = "complete",
-                  .summary = "Continue a text (PROMPT, or - for stdin)",
-                  .operands = {"PROMPT"},
-                  .flags = GenerateFlags(),
-                  .run = RunComplete},
-          Command{.words = "models",
-                  .summary = "Which models a server has",
-                  .flags = ServerFlags(),
-                  .run = RunModels}};
+Command CompleteCommand() {
+  return {.words = "complete",
+          .summary = "Let a model continue a text",
+          .operands = {{"PROMPT", "the text; -: read it from stdin"}},
+          .flags = GenerateFlags(),
+          .examples = {"waferctl complete \"Once upon a time\" --max-tokens 64",
+                       "waferctl complete - --json < prompt.txt"},
+          .run = RunComplete};
+}
+
+Command ModelsCommand() {
+  return {.words = "models",
+          .summary = "List the models of a server",
+          .flags = ServerFlags(),
+          .examples = {"waferctl models --server grpc://127.0.0.1:50051"},
+          .run = RunModels};
 }
 
 }  // namespace waferline::cli

@@ -1,12 +1,11 @@
-#include "client/cli/serving/fault_command.h"
-
+// waferctl faults send: changes the emulated hardware of a running waferd.
 #include <algorithm>
 #include <boost/json.hpp>
-#include <cstdio>
 #include <iterator>
 
-#include "client/cli/frame/arguments.h"
+#include "client/cli/frame/output.h"
 #include "client/cli/serving/server_flags.h"
+#include "client/cli/serving/serving_commands.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cli {
@@ -19,7 +18,7 @@ absl::Status SendFault(const Arguments& arguments) {
     std::string names;
     for (const std::string_view kind : kinds)
       names += (names.empty() ? "" : ", ") + std::string(kind);
-    return UsageError("no fault is called \"" + fault.kind + "\"; there are " + names);
+    return UsageError("unknown fault '" + fault.kind + "', must be one of " + names);
   }
   const auto integer = [&](const char* flag) -> std::optional<uint32_t> {
     if (!arguments.Has(flag)) return std::nullopt;
@@ -41,42 +40,47 @@ absl::Status SendFault(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(fault.model, ModelOf(arguments, *client));
   WL_RETURN_IF_ERROR(client->ApplyFault(fault));
   if (arguments.json()) {
-    const boost::json::object said = {
+    const boost::json::object applied = {
         {"applied", fault.kind}, {"model", fault.model}, {"index", fault.index}};
-    printf("%s\n", boost::json::serialize(said).c_str());
+    PrintText(boost::json::serialize(applied) + "\n");
   } else {
-    printf("%s: applied to number %u of model %s\n", fault.kind.c_str(), fault.index,
-           fault.model.c_str());
+    Print("{}: applied to index {} of model {}\n", fault.kind, fault.index, fault.model);
   }
   return absl::OkStatus();
 }
 
 }  // namespace
 
-std::vector<Command> FaultCommands() {
-  constexpr int64_t kMost = 1 << 20;
+Command FaultsSendCommand() {
+  constexpr int64_t kMax = 1 << 20;
+  std::string kinds;
+  for (const std::string_view kind : sdk::kFaultKinds) {
+    kinds += (kinds.empty() ? "one of " : ", ") + std::string(kind);
+  }
   Command command{.words = "faults send",
-                  .summary = "Break, slow or repair emulated hardware of a running waferd",
-                  .operands = {"KIND"},
+                  .summary = "Break, slow or repair a part of the emulated hardware",
+                  .operands = {{"KIND", kinds}},
                   .flags = ServerFlags(),
+                  .examples = {"waferctl faults send unit_lost --index 0",
+                               "waferctl faults send unit_back --index 0",
+                               "waferctl faults send link_speed --factor 0.5"},
                   .run = SendFault};
   command.flags.insert(
       command.flags.end(),
-      {TextFlag("model", "NAME", "whose hardware; the server's first model if absent"),
-       IntegerFlag("index", "N", "which of its prefill workers or decode units", 0, 0, kMost),
+      {TextFlag("model", "NAME", "whose hardware; the server's first model if not given"),
+       IntegerFlag("index", "N", "which of its prefill workers or decode units, from 0", {0, kMax})
+           .Default(0),
        NumberFlag("factor", "F",
-                  "worker_slow, unit_slow, stage_slow: how many times as long; link_speed: of its "
-                  "bandwidth",
-                  std::nullopt, 0, 1e6),
-       IntegerFlag("stage", "N", "stage_slow: which of the unit's pipeline", std::nullopt, 0,
-                   kMost),
-       IntegerFlag("place", "N", "which wafer of the unit's pipeline", std::nullopt, 0, kMost),
-       IntegerFlag("links", "N", "off_wafer_link: how many fail", std::nullopt, 1, kMost),
-       NumberFlag("watts", "W", "power_cap: of each wafer", std::nullopt, 1, 1e9),
-       NumberFlag("clock-share", "F", "thermal: of the clock, that heat leaves", std::nullopt, 0.01,
-                  1),
-       IntegerFlag("spare-wafers", "N", "wafer: that stand by", std::nullopt, 0, kMost)});
-  return {command};
+                  "worker_slow, unit_slow, stage_slow: how many times as long things take; "
+                  "link_speed: share of its bandwidth that is left",
+                  {0, 1e6}),
+       IntegerFlag("stage", "N", "stage_slow: which stage of the unit's pipeline", {0, kMax}),
+       IntegerFlag("place", "N", "which wafer of the unit's pipeline", {0, kMax}),
+       IntegerFlag("links", "N", "off_wafer_link: how many fail", {1, kMax}),
+       NumberFlag("watts", "W", "power_cap: the cap of each wafer", {1, 1e9}),
+       NumberFlag("clock-share", "F", "thermal: share of the clock that heat leaves", {0.01, 1}),
+       IntegerFlag("spare-wafers", "N", "wafer: how many wafers are on standby", {0, kMax})});
+  return command;
 }
 
 }  // namespace waferline::cli

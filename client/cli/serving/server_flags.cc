@@ -9,7 +9,7 @@
 namespace waferline::cli {
 namespace {
 
-constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
+constexpr int64_t kMax = std::numeric_limits<int32_t>::max();
 
 std::string Environment(const char* name, const char* fallback) {
   const char* value = std::getenv(name);
@@ -19,28 +19,36 @@ std::string Environment(const char* name, const char* fallback) {
 }  // namespace
 
 std::vector<Flag> ServerFlags() {
-  return {TextFlag("server", "URL", "http://host:port or grpc://host:port",
-                   Environment("WAFERLINE_SERVER", "http://127.0.0.1:8080")),
-          // Not a fallback: the help must not show a key.
-          TextFlag("api-key", "KEY", "for servers that want one (or WAFERLINE_API_KEY)")};
+  return {TextFlag("server", "URL", "http://HOST:PORT or grpc://HOST:PORT")
+              .Default(Environment("WAFERLINE_SERVER", "http://127.0.0.1:8080")),
+          // Not a default: the help must not show a key.
+          TextFlag("api-key", "KEY", "API key, if the server wants one")};
+}
+
+Flag ModelNameFlag() {
+  return TextFlag("model", "NAME", "which model; the server's first if not given");
 }
 
 std::vector<Flag> GenerateFlags() {
   std::vector<Flag> flags = ServerFlags();
   const std::vector<Flag> own = {
-      TextFlag("model", "NAME", "which model; the server's first one if absent"),
-      IntegerFlag("max-tokens", "N", "at most so many tokens", std::nullopt, 1, kMost),
-      NumberFlag("temperature", "T", "0 is greedy", std::nullopt, 0, 2),
-      NumberFlag("top-p", "P", "only the likeliest tokens that make up P together", std::nullopt, 0,
-                 1),
-      IntegerFlag("top-k", "K", "only the K likeliest tokens", std::nullopt, 0, kMost),
-      IntegerFlag("seed", "N", "the same seed gives the same answer", std::nullopt, 0,
-                  std::numeric_limits<int64_t>::max()),
-      TextFlag("stop", "TEXT", "end before this text; may stand more than once"),
+      ModelNameFlag(),
+      IntegerFlag("max-tokens", "N", "end the answer after N tokens", {1, kMax}),
+      NumberFlag("temperature", "T", "0 always takes the likeliest token", {0, 2}),
+      NumberFlag("top-p", "P", "only the likeliest tokens that together have probability P",
+                 {0, 1}),
+      IntegerFlag("top-k", "K", "only the K likeliest tokens", {0, kMax}),
+      IntegerFlag("seed", "N", "the same seed gives the same answer", {}),
+      TextFlag("stop", "TEXT", "end the answer before this text; may be given several times"),
       Switch("ignore-eos", "go on where the model would end"),
   };
   flags.insert(flags.end(), own.begin(), own.end());
   return flags;
+}
+
+std::vector<Variable> ServerVariables() {
+  return {{"WAFERLINE_SERVER", "the server of commands without --server"},
+          {"WAFERLINE_API_KEY", "the API key of commands without --api-key"}};
 }
 
 absl::StatusOr<sdk::Endpoint> EndpointOf(const Arguments& arguments) {

@@ -6,14 +6,17 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "client/cli/frame/arguments.h"
-#include "client/cli/frame/command.h"
 #include "client/sdk/token_client.h"
+#include "wafer_backend/base/command_line/arguments.h"
+#include "wafer_backend/base/command_line/command.h"
 
 namespace waferline::cli {
 
-// --server, --api-key; the environment's WAFERLINE_SERVER and WAFERLINE_API_KEY stand in for them.
+// --server, --api-key; the environment's WAFERLINE_SERVER and WAFERLINE_API_KEY are their defaults.
 std::vector<Flag> ServerFlags();
+std::vector<Variable> ServerVariables();
+// --model
+Flag ModelNameFlag();
 // --model, --max-tokens, --temperature, ... on top of those.
 std::vector<Flag> GenerateFlags();
 

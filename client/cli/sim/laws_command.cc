@@ -2,10 +2,11 @@
 #include <boost/json.hpp>
 #include <cstdio>
 
-#include "client/cli/frame/arguments.h"
+#include "client/cli/frame/output.h"
 #include "client/cli/sim/sim_commands.h"
 #include "scheduler/simulator/laws.h"
 #include "scheduler/simulator/report_json.h"
+#include "wafer_backend/base/command_line/arguments.h"
 
 namespace waferline::cli {
 namespace {
@@ -23,14 +24,12 @@ absl::Status Laws(const Arguments& arguments) {
                          {"holds", result.holds}});
           return;
         }
-        printf("%-6s %s\n       expected %s, found %s\n", result.holds ? "holds" : "BROKEN",
-               result.law.c_str(), result.expected.c_str(), result.found.c_str());
-        fflush(stdout);
+        Print("{} {}\n       expected {}, found {}\n", result.holds ? "holds " : "BROKEN",
+              result.law, result.expected, result.found);
+        fflush(stdout);  // each takes seconds
       });
   if (arguments.json()) {
-    fputs(simulator::Pretty(boost::json::object{{"broken", broken}, {"laws", std::move(out)}})
-              .c_str(),
-          stdout);
+    PrintText(simulator::Pretty(boost::json::object{{"broken", broken}, {"laws", std::move(out)}}));
   }
   if (broken == 0) return absl::OkStatus();
   return absl::InternalError(std::to_string(broken) + " laws do not hold");
@@ -41,8 +40,8 @@ absl::Status Laws(const Arguments& arguments) {
 Command LawsCommand() {
   return {.words = "selftest laws",
           .summary = "Check the scheduler against conservation, Little's law and queueing theory",
-          .operands = {},
-          .flags = {IntegerFlag("seed", "S", "of the arrivals", 1, 0, INT64_MAX)},
+          .flags = {IntegerFlag("seed", "N", "seed of the arrivals", {}).Default(1)},
+          .examples = {"waferctl selftest laws"},
           .run = Laws};
 }
 

@@ -2,8 +2,16 @@
 
 namespace waferline::cli {
 
-std::vector<Command> SimCommands() {
-  return {SimCommand(), SimSweepCommand(), SimCompareCommand(), LawsCommand()};
+Group SimGroup() {
+  return {.name = "sim",
+          .summary = "Simulate hours of a fleet in seconds, offline",
+          .commands = {SimCommand(), SimSweepCommand(), SimCompareCommand()}};
+}
+
+Group SelftestGroup() {
+  return {.name = "selftest",
+          .summary = "Check the scheduler against theory",
+          .commands = {LawsCommand()}};
 }
 
 }  // namespace waferline::cli

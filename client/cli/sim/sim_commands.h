@@ -1,14 +1,14 @@
 // The offline commands: sim, sim sweep, sim compare, selftest laws.
 #pragma once
 
-#include <vector>
-
-#include "client/cli/frame/command.h"
+#include "wafer_backend/base/command_line/command.h"
 
 namespace waferline::cli {
 
-std::vector<Command> SimCommands();
+Group SimGroup();
+Group SelftestGroup();
 
+// One function a command, each in a file of its name.
 Command SimCommand();
 Command SimSweepCommand();
 Command SimCompareCommand();

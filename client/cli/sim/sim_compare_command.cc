@@ -1,11 +1,13 @@
 // waferctl sim compare: what differs between two reports.
+#include <fmt/format.h>
+
 #include <boost/json.hpp>
-#include <cstdio>
 
 #include "absl/strings/str_cat.h"
-#include "client/cli/frame/arguments.h"
+#include "client/cli/frame/output.h"
 #include "client/cli/sim/sim_commands.h"
 #include "scheduler/simulator/report_json.h"
+#include "wafer_backend/base/command_line/arguments.h"
 #include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
 
@@ -17,7 +19,7 @@ absl::StatusOr<boost::json::object> ReadReport(const std::string& path) {
   boost::system::error_code error;
   boost::json::value value = boost::json::parse(text, error);
   if (error || !value.is_object() || !value.as_object().contains("receipt")) {
-    return absl::InvalidArgumentError(path + " is no report of waferctl sim --json");
+    return absl::InvalidArgumentError(path + ": not a report of waferctl sim --json");
   }
   // How long the run itself took is never the same.
   value.as_object().erase("run");
@@ -33,19 +35,20 @@ absl::Status CompareReports(const Arguments& arguments) {
     for (const simulator::Difference& d : differences) {
       out.push_back({{"field", d.field}, {"a", d.a}, {"b", d.b}, {"relative", d.relative}});
     }
-    fputs(simulator::Pretty(
-              boost::json::object{{"same", differences.empty()}, {"differences", std::move(out)}})
-              .c_str(),
-          stdout);
+    PrintText(simulator::Pretty(
+        boost::json::object{{"same", differences.empty()}, {"differences", std::move(out)}}));
     return absl::OkStatus();
   }
-  if (differences.empty()) printf("the same\n");
-  for (const simulator::Difference& d : differences) {
-    printf("%-44s %20s %20s", d.field.c_str(), d.a.empty() ? "-" : d.a.c_str(),
-           d.b.empty() ? "-" : d.b.c_str());
-    if (d.relative != 0) printf("  %+.2f %%", 100 * d.relative);
-    printf("\n");
+  if (differences.empty()) {
+    Print("the same\n");
+    return absl::OkStatus();
   }
+  Table table({"field", "first", "second", "change"});
+  for (const simulator::Difference& d : differences) {
+    table.Add({d.field, d.a.empty() ? "-" : d.a, d.b.empty() ? "-" : d.b,
+               d.relative == 0 ? "" : fmt::format("{:+.2f} %", 100 * d.relative)});
+  }
+  table.Print();
   return absl::OkStatus();
 }
 
@@ -53,9 +56,9 @@ absl::Status CompareReports(const Arguments& arguments) {
 
 Command SimCompareCommand() {
   return {.words = "sim compare",
-          .summary = "What differs between two reports of sim --json",
-          .operands = {"A.json", "B.json"},
-          .flags = {},
+          .summary = "Show what differs between two reports of 'waferctl sim --json'",
+          .operands = {{"A.json", "the first report"}, {"B.json", "the second report"}},
+          .examples = {"waferctl sim compare before.json after.json"},
           .run = CompareReports};
 }
 

@@ -5,20 +5,15 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "client/cli/frame/arguments.h"
-#include "client/cli/frame/command.h"
 #include "scheduler/simulator/offline_run.h"
-#include "scheduler/simulator/trace_reader.h"
+#include "wafer_backend/base/command_line/arguments.h"
 
 namespace waferline::cli {
 
-// --trace, --format, ... and the generated kind.
-std::vector<Flag> TraceFlags();
-// The same with --config and what only offline runs have; shared by sim and sim sweep.
-std::vector<Flag> WorkloadFlags();
+// --config, the workload's flags, and what only offline runs have; shared by sim and sim sweep.
+std::vector<Flag> SimFlags();
 
-// A usage error for flags that contradict each other or would have no effect.
-absl::StatusOr<simulator::ReadTrace> ReadWorkload(const Arguments& arguments);
+// A usage error for limits that cannot be read.
 absl::StatusOr<simulator::OfflineSettings> ReadSettings(const Arguments& arguments);
 
 // simulator::RunOffline with this process's clock. `progress` may be empty.

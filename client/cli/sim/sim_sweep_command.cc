@@ -1,4 +1,6 @@
 // waferctl sim sweep: the same load through many variants of a fleet.
+#include <fmt/format.h>
+
 #include <atomic>
 #include <boost/json.hpp>
 #include <cstdio>
@@ -6,13 +8,12 @@
 #include <sstream>
 #include <thread>
 
-#include "absl/strings/str_cat.h"
 #include "client/cli/charts/pareto.h"
-#include "client/cli/charts/svg.h"
-#include "client/cli/frame/arguments.h"
+#include "client/cli/frame/output.h"
 #include "client/cli/frame/progress.h"
 #include "client/cli/sim/sim_commands.h"
 #include "client/cli/sim/sim_run.h"
+#include "client/cli/workload/workload.h"
 #include "scheduler/fleet/config/fleet_config.h"
 #include "scheduler/simulator/report_json.h"
 #include "wafer_backend/base/files.h"
@@ -21,7 +22,7 @@
 namespace waferline::cli {
 namespace {
 
-constexpr size_t kMostVariants = 100'000;
+constexpr size_t kMaxVariants = 100'000;
 
 struct Variant {
   std::vector<fleet::Override> overrides;
@@ -40,7 +41,7 @@ absl::StatusOr<std::vector<Variant>> VariantsOf(const std::vector<std::string>& 
     }
     const std::string path = text.substr(0, equals);
     for (const auto& [earlier, value] : variants.front().overrides) {
-      if (earlier == path) return UsageError("--vary: " + path + " stands twice");
+      if (earlier == path) return UsageError("--vary: " + path + " is given twice");
     }
     std::vector<Variant> next;
     std::istringstream values(text.substr(equals + 1));
@@ -51,7 +52,7 @@ absl::StatusOr<std::vector<Variant>> VariantsOf(const std::vector<std::string>& 
         with.label += (with.label.empty() ? "" : " ") + path + "=" + value;
         next.push_back(std::move(with));
       }
-      if (next.size() > kMostVariants) return UsageError("--vary makes too many combinations");
+      if (next.size() > kMaxVariants) return UsageError("--vary makes too many combinations");
     }
     variants = std::move(next);
   }
@@ -80,6 +81,58 @@ struct Direction {
 };
 Direction DirectionOf(const std::string& text) {
   return text.starts_with("-") ? Direction{text.substr(1), true} : Direction{text, false};
+}
+
+struct Axes {
+  Direction x, y;
+};
+
+// The variants that could be run, with those on the front marked; the others are named on stderr.
+absl::StatusOr<std::vector<ParetoPoint>> PointsOf(const std::vector<Variant>& variants,
+                                                  const Axes& axes) {
+  std::vector<ParetoPoint> points;
+  for (const Variant& variant : variants) {
+    if (!variant.status.ok()) {
+      fprintf(stderr, "%s: %s\n", variant.label.c_str(),
+              std::string(variant.status.message()).c_str());
+      continue;
+    }
+    WL_ASSIGN_OR_RETURN(const double x, Figure(variant.report, axes.x.path));
+    WL_ASSIGN_OR_RETURN(const double y, Figure(variant.report, axes.y.path));
+    points.push_back({variant.label, x, y});
+  }
+  if (points.empty()) return absl::InvalidArgumentError("no variant could be run");
+  MarkFront(axes.x.larger, axes.y.larger, &points);
+  return points;
+}
+
+void PrintFront(const Axes& axes, const std::vector<ParetoPoint>& points) {
+  Table table(
+      {"front", axes.x.path, axes.y.path, "variant"},
+      {Table::Align::kLeft, Table::Align::kRight, Table::Align::kRight, Table::Align::kLeft});
+  for (const ParetoPoint& p : points) {
+    table.Add({p.best ? "*" : "", fmt::format("{:.6g}", p.x), fmt::format("{:.6g}", p.y), p.label});
+  }
+  table.Print();
+}
+
+// Takes the variants' reports. `points` are those of the variants that could be run, in order.
+boost::json::array RunsJson(const std::vector<ParetoPoint>& points,
+                            std::vector<Variant>* variants) {
+  boost::json::array runs;
+  size_t point = 0;
+  for (Variant& variant : *variants) {
+    boost::json::object run;
+    for (const auto& [path, value] : variant.overrides) run[path] = value;
+    if (variant.status.ok()) {
+      run["pareto"] = points[point++].best;
+      run["report"] = std::move(variant.report);
+    } else {
+      run["error"] = std::string(variant.status.message());
+    }
+    runs.push_back(std::move(run));
+  }
+  return runs;
 }
 
 // `input` with each variant's configuration.
@@ -112,9 +165,8 @@ void RunAll(const simulator::OfflineInput& input, int64_t thread_count,
 }
 
 absl::Status Sweep(const Arguments& arguments) {
-  if (!arguments.Has("vary")) return UsageError("--vary PATH=V1,V2 is needed: what is swept");
   if (!arguments.operands().empty() && !arguments.json()) {
-    return UsageError("\"" + arguments.operand(0) + "\" is where --json writes; give --json too");
+    return UsageError("OUT is written only with --json; give --json too");
   }
   WL_ASSIGN_OR_RETURN(std::vector<Variant> variants, VariantsOf(arguments.Texts("vary")));
   simulator::OfflineInput input;
@@ -123,75 +175,48 @@ absl::Status Sweep(const Arguments& arguments) {
   input.config_name = arguments.Text("config");
   WL_ASSIGN_OR_RETURN(input.config, ReadFile(input.config_name));
   input.trace = &workload.trace;
-  for (const std::string& complaint : workload.complaints) {
-    fprintf(stderr, "left out: %s\n", complaint.c_str());
-  }
   RunAll(input, arguments.Integer("threads"), &variants);
 
-  const Direction x = DirectionOf(arguments.Text("x"));
-  const Direction y = DirectionOf(arguments.Text("y"));
-  std::vector<ParetoPoint> points;
-  for (const Variant& variant : variants) {
-    if (!variant.status.ok()) {
-      fprintf(stderr, "%s: %s\n", variant.label.c_str(),
-              std::string(variant.status.message()).c_str());
-      continue;
-    }
-    WL_ASSIGN_OR_RETURN(const double vx, Figure(variant.report, x.path));
-    WL_ASSIGN_OR_RETURN(const double vy, Figure(variant.report, y.path));
-    points.push_back({variant.label, vx, vy});
-  }
-  if (points.empty()) return absl::InvalidArgumentError("no variant could be run");
-  MarkFront(x.larger, y.larger, &points);
-
+  const Axes axes{DirectionOf(arguments.Text("x")), DirectionOf(arguments.Text("y"))};
+  WL_ASSIGN_OR_RETURN(const std::vector<ParetoPoint> points, PointsOf(variants, axes));
   if (arguments.Has("svg")) {
-    WL_RETURN_IF_ERROR(
-        WriteSvg(arguments.Text("svg"), DrawPareto({"Pareto front", x.path, y.path, points})));
+    WL_RETURN_IF_ERROR(WriteFile(arguments.Text("svg"),
+                                 DrawPareto({"Pareto front", axes.x.path, axes.y.path, points})));
   }
   if (!arguments.json()) {
-    printf("%-6s %18s %18s  variant\n", "front", x.path.c_str(), y.path.c_str());
-    for (const ParetoPoint& p : points) {
-      printf("%-6s %18.6g %18.6g  %s\n", p.best ? "*" : "", p.x, p.y, p.label.c_str());
-    }
+    PrintFront(axes, points);
     return absl::OkStatus();
   }
-  boost::json::array runs;
-  size_t point = 0;
-  for (Variant& variant : variants) {
-    boost::json::object run;
-    for (const auto& [path, value] : variant.overrides) run[path] = value;
-    if (variant.status.ok()) {
-      run["pareto"] = points[point++].best;
-      run["report"] = std::move(variant.report);
-    } else {
-      run["error"] = std::string(variant.status.message());
-    }
-    runs.push_back(std::move(run));
-  }
-  const std::string document = simulator::Pretty(boost::json::object{
-      {"x", arguments.Text("x")}, {"y", arguments.Text("y")}, {"runs", std::move(runs)}});
+  const std::string document =
+      simulator::Pretty(boost::json::object{{"x", arguments.Text("x")},
+                                            {"y", arguments.Text("y")},
+                                            {"runs", RunsJson(points, &variants)}});
   if (!arguments.operands().empty()) return WriteFile(arguments.operand(0), document);
-  fputs(document.c_str(), stdout);
+  PrintText(document);
   return absl::OkStatus();
 }
 
 }  // namespace
 
 Command SimSweepCommand() {
-  std::vector<Flag> flags = WorkloadFlags();
-  flags.push_back(TextFlag("vary", "PATH=V1,V2,...",
-                           "a field of the fleet, as models.0.prefill.workers=1,2,4; may stand "
-                           "more than once, then all combinations are run"));
-  flags.push_back(TextFlag("x", "FIELD", "of the report; \"-FIELD\": larger is better",
-                           "usd_per_million_output_tokens"));
-  flags.push_back(TextFlag("y", "FIELD", "likewise", "ttft_ms.p99"));
-  flags.push_back(TextFlag("svg", "FILE", "draw the runs and their Pareto front"));
-  flags.push_back(IntegerFlag("threads", "N", "runs at once",
-                              std::max<int64_t>(1, std::thread::hardware_concurrency()), 1, 1024));
+  std::vector<Flag> flags = SimFlags();
+  flags.push_back(
+      TextFlag("vary", "PATH=V1,V2,...",
+               "a field of the fleet and its values, as models.0.prefill.workers=1,2,4; "
+               "given several times, all combinations are run")
+          .Required());
+  flags.push_back(TextFlag("x", "FIELD", "of the report; \"-FIELD\": larger is better")
+                      .Default("usd_per_million_output_tokens"));
+  flags.push_back(TextFlag("y", "FIELD", "the same for the other axis").Default("ttft_ms.p99"));
+  flags.push_back(TextFlag("svg", "FILE", "also draw the runs and their Pareto front"));
+  flags.push_back(IntegerFlag("threads", "N", "runs at a time", {1, 1024})
+                      .Default(std::max(1u, std::thread::hardware_concurrency())));
   return {.words = "sim sweep",
-          .summary = "Vary fields of the fleet and show which variants are best (--json [OUT])",
-          .operands = {"[OUT]"},
+          .summary = "Vary fields of the fleet and show which variants are best",
+          .operands = {{"[OUT]", "with --json: the file that gets the report, instead of stdout"}},
           .flags = std::move(flags),
+          .examples = {"waferctl sim sweep --config deploy/config/fleets/conversation-70b.yaml "
+                       "--arrivals poisson:rate=20 --vary models.0.prefill.workers=2,4,8"},
           .run = Sweep};
 }
 

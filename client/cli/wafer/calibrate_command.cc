@@ -1,14 +1,15 @@
 // waferctl wafer calibrate: fits kernel constants to published measurements.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/json.hpp>
 #include <cmath>
-#include <cstdio>
-#include <fstream>
 #include <map>
 
-#include "absl/strings/str_cat.h"
-#include "client/cli/frame/arguments.h"
+#include "client/cli/frame/output.h"
 #include "client/cli/wafer/wafer_commands.h"
+#include "wafer_backend/base/command_line/arguments.h"
+#include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/hardware/placement/calibrate_models.h"
 #include "wafer_backend/hardware/silicon/hardware_file.h"
@@ -78,43 +79,50 @@ boost::json::object Json(const timing::Calibration& calibration) {
           {"residuals", points}};
 }
 
-void Print(const timing::Calibration& calibration) {
+void PrintResiduals(const timing::Calibration& calibration) {
   const timing::Profile& profile = calibration.profile;
-  printf("profile %s: %d constants fitted to %d points\n", profile.name.c_str(),
-         profile.fit_constants, profile.fit_points);
-  for (const timing::ConstantField& field : timing::ConstantFields()) {
-    printf("  %-28s %12.5g +- %.2g\n", field.name, profile.constants.*field.value,
-           profile.errors.*field.value);
-  }
   const bool grids = !calibration.grid_left_out_errors.empty();
-  printf("%-52s %12s %12s %7s %9s%s\n", "point", "measured", "predicted", "error", "left out",
-         grids ? "  its grid too" : "");
+  Table table({"point", "measured", "predicted", "error", "left out", grids ? "its grid too" : "",
+               "range of the prediction"});
   for (size_t i = 0; i < profile.residuals.size(); ++i) {
     const timing::Residual& r = profile.residuals[i];
-    printf("%-52s %12.5g %12.5g %+6.1f%% %+8.1f%%", r.point.c_str(), r.measured, r.predicted,
-           r.error_percent(), 100 * calibration.left_out_errors[i]);
-    if (grids) printf("  %+11.1f%%", 100 * calibration.grid_left_out_errors[i]);
+    std::vector<std::string> row = {r.point, fmt::format("{:.5g}", r.measured),
+                                    fmt::format("{:.5g}", r.predicted),
+                                    fmt::format("{:+.1f}%", r.error_percent()),
+                                    fmt::format("{:+.1f}%", 100 * calibration.left_out_errors[i])};
+    row.push_back(grids ? fmt::format("{:+.1f}%", 100 * calibration.grid_left_out_errors[i]) : "");
     if (r.is_range()) {
-      printf("  range [%.5g, %.5g]: right at %.2f tokens a pass", r.predicted * r.accepted_low,
-             r.predicted * r.accepted_high, r.accepted());
+      row.push_back(fmt::format("[{:.5g}, {:.5g}]: right at {:.2f} tokens a pass",
+                                r.predicted * r.accepted_low, r.predicted * r.accepted_high,
+                                r.accepted()));
     }
-    printf("\n");
+    table.Add(std::move(row));
   }
-  printf("%s Each point left out of its fit: median %.2f %%, worst %.2f %%\n",
-         FitSummary(profile).c_str(), MedianPercent(calibration.left_out_errors),
-         WorstPercent(calibration.left_out_errors));
-  if (!grids) return;
-  printf("All points on grids of its side left out too: median %.2f %%, worst %.2f %%\n",
-         MedianPercent(calibration.grid_left_out_errors),
-         WorstPercent(calibration.grid_left_out_errors));
+  table.Print();
+}
+
+void PrintFit(const timing::Calibration& calibration) {
+  const timing::Profile& profile = calibration.profile;
+  Print("profile {}: {} constants fitted to {} points\n", profile.name, profile.fit_constants,
+        profile.fit_points);
+  Table constants({"constant", "value", "error"});
+  for (const timing::ConstantField& field : timing::ConstantFields()) {
+    constants.Add({field.name, fmt::format("{:.5g}", profile.constants.*field.value),
+                   fmt::format("{:.2g}", profile.errors.*field.value)});
+  }
+  constants.Print();
+  PrintResiduals(calibration);
+  Print("{} Each point left out of its fit: median {:.2f} %, worst {:.2f} %\n", FitSummary(profile),
+        MedianPercent(calibration.left_out_errors), WorstPercent(calibration.left_out_errors));
+  if (calibration.grid_left_out_errors.empty()) return;
+  Print("All points on grids of its side left out too: median {:.2f} %, worst {:.2f} %\n",
+        MedianPercent(calibration.grid_left_out_errors),
+        WorstPercent(calibration.grid_left_out_errors));
 }
 
 // The vendor's profiles stand on kernels fitted to the same data.
 absl::StatusOr<timing::Calibration> CalibrateProfile(const std::string& name,
                                                      const timing::Measurements& measurements) {
-  if (name != "open" && name != "vendor-2024" && name != "vendor-2025") {
-    return UsageError("--profile is \"" + name + "\", must be open, vendor-2024 or vendor-2025");
-  }
   const std::map<std::string, silicon::WaferSpec> wafers = KnownWafers();
   WL_ASSIGN_OR_RETURN(timing::Calibration open,
                       timing::CalibrateKernels(measurements.kernels, wafers));
@@ -123,23 +131,17 @@ absl::StatusOr<timing::Calibration> CalibrateProfile(const std::string& name,
 }
 
 absl::Status Calibrate(const Arguments& arguments) {
-  if (!arguments.Has("data")) return UsageError("--data is needed: the folder of the CSV files");
   WL_ASSIGN_OR_RETURN(const timing::Measurements measurements,
                       timing::ReadMeasurements(arguments.Text("data")));
   WL_ASSIGN_OR_RETURN(const timing::Calibration calibration,
                       CalibrateProfile(arguments.Text("profile"), measurements));
   if (arguments.Has("out")) {
-    std::ofstream out(arguments.Text("out"));
-    out << FormatProfile(calibration.profile);
-    out.close();
-    if (!out) {
-      return absl::UnavailableError(absl::StrCat(arguments.Text("out"), ": cannot be written"));
-    }
+    WL_RETURN_IF_ERROR(WriteFile(arguments.Text("out"), FormatProfile(calibration.profile)));
   }
   if (arguments.json()) {
-    printf("%s\n", boost::json::serialize(Json(calibration)).c_str());
+    PrintText(boost::json::serialize(Json(calibration)) + "\n");
   } else {
-    Print(calibration);
+    PrintFit(calibration);
   }
   return absl::OkStatus();
 }
@@ -147,12 +149,17 @@ absl::Status Calibrate(const Arguments& arguments) {
 }  // namespace
 
 Command CalibrateCommand() {
-  return Command{.words = "wafer calibrate",
-                 .summary = "Fit a profile's constants to published measurements",
-                 .flags = {TextFlag("data", "DIR", "mesh_gemv.csv, decode_layer.csv and so on"),
-                           TextFlag("profile", "NAME", "open, vendor-2024 or vendor-2025", "open"),
-                           TextFlag("out", "FILE", "write the profile there")},
-                 .run = Calibrate};
+  return Command{
+      .words = "wafer calibrate",
+      .summary = "Fit a profile's constants to published measurements",
+      .flags = {TextFlag("data", "DIR", "folder with mesh_gemv.csv, decode_layer.csv and so on")
+                    .Required(),
+                ChoiceFlag("profile", "NAME", "what is fitted",
+                           {"open", "vendor-2024", "vendor-2025"})
+                    .Default("open"),
+                TextFlag("out", "FILE", "write the profile there")},
+      .examples = {"waferctl wafer calibrate --data deploy/calibration --profile vendor-2024"},
+      .run = Calibrate};
 }
 
 }  // namespace waferline::cli

@@ -1,11 +1,11 @@
-// waferctl wafer fabric: one collective on the simulated mesh, beside its closed formula.
+// waferctl wafer fabric: one collective on the simulated mesh, next to its closed formula.
 #include <boost/json.hpp>
 #include <chrono>
-#include <cstdio>
 #include <string>
 
-#include "client/cli/frame/arguments.h"
+#include "client/cli/frame/output.h"
 #include "client/cli/wafer/wafer_commands.h"
+#include "wafer_backend/base/command_line/arguments.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/hardware/fabric/collective.h"
 
@@ -14,16 +14,9 @@ namespace {
 
 // What the simulator is to reach on one core of a server, so that an allreduce over 128 x 128 cores
 // (32 wavelets each: 3.0 million hops) takes at most three seconds.
-constexpr double kLeastHopsPerSecond = 1e6;
+constexpr double kMinHopsPerSecond = 1e6;
 
 absl::Status RunFabric(const Arguments& arguments) {
-  if (!arguments.Has("collective")) {
-    std::string names;
-    for (const fabric::Collective* c : fabric::Collectives()) {
-      names += "\n  " + std::string(c->name) + ": " + std::string(c->summary);
-    }
-    return UsageError("--collective is needed:" + names);
-  }
   WL_ASSIGN_OR_RETURN(const fabric::Collective* collective,
                       fabric::FindCollective(arguments.Text("collective")));
   const fabric::CollectiveSize size = {static_cast<int>(arguments.Integer("grid")),
@@ -52,18 +45,19 @@ absl::Status RunFabric(const Arguments& arguments) {
                                      {"wavelets_taken", run.result.wavelets_taken},
                                      {"wall_seconds", wall.count()},
                                      {"wavelet_hops_per_second", hops_per_second},
-                                     {"wavelet_hops_per_second_bound", kLeastHopsPerSecond},
+                                     {"wavelet_hops_per_second_bound", kMinHopsPerSecond},
                                      {"link_use", links_used}};
-    printf("%s\n", boost::json::serialize(out).c_str());
+    PrintText(boost::json::serialize(out) + "\n");
   } else {
-    printf(
-        "%s on %d x %d cores, %d wavelets each: %.0f cycles (formula %.0f, %+.1f %%), result %s\n"
-        "%lld wavelet-hops (%.1f %% of what the links could carry) in %.2f s: %.3g a second, bound "
-        "at least %.3g\n",
-        std::string(collective->name).c_str(), size.side, size.side, size.length, cycles,
-        run.formula_cycles, error_percent, run.holds ? "right" : "WRONG",
-        static_cast<long long>(run.result.wavelet_hops), 100 * links_used, wall.count(),
-        hops_per_second, kLeastHopsPerSecond);
+    Print(
+        "{} on {} x {} cores, {} wavelets each: {} cycles (formula {:.0f}, {:+.1f} %), result {}\n",
+        collective->name, size.side, size.side, size.length, run.result.cycles, run.formula_cycles,
+        error_percent, run.holds ? "right" : "WRONG");
+    Print(
+        "{} wavelet hops ({:.1f} % of what the links could carry) simulated in {:.2f} s: {:.3g} a "
+        "second, expected at least {:.3g}\n",
+        run.result.wavelet_hops, 100 * links_used, wall.count(), hops_per_second,
+        kMinHopsPerSecond);
   }
   return run.holds ? absl::OkStatus() : absl::InternalError("the collective's result is wrong");
 }
@@ -71,13 +65,17 @@ absl::Status RunFabric(const Arguments& arguments) {
 }  // namespace
 
 Command FabricCommand() {
+  std::vector<std::string> names;
+  for (const fabric::Collective* c : fabric::Collectives()) names.emplace_back(c->name);
   return Command{
       .words = "wafer fabric",
-      .summary = "Run a collective on a cycle-level mesh, beside its closed formula",
-      .flags = {TextFlag("collective", "NAME", "which one; without it they are listed"),
-                IntegerFlag("grid", "P", "cores along one edge", 128, 2, 1024),
-                IntegerFlag("length", "L", "wavelets of each core's vector", 32, 1, 65536),
-                IntegerFlag("ramp", "CYCLES", "between router and core", 2, 1, 5)},
+      .summary = "Simulate a collective operation cycle by cycle and compare it with its formula",
+      .flags =
+          {ChoiceFlag("collective", "NAME", "the operation", names).Required(),
+           IntegerFlag("grid", "N", "cores along one edge", {2, 1024}).Default(128),
+           IntegerFlag("length", "N", "wavelets of each core's vector", {1, 65536}).Default(32),
+           IntegerFlag("ramp", "CYCLES", "cycles between router and core", {1, 5}).Default(2)},
+      .examples = {"waferctl wafer fabric --collective " + names.front() + " --grid 64"},
       .run = RunFabric};
 }
 

@@ -1,12 +1,13 @@
 // waferctl wafer faults: what each sort of fault costs a model on its wafers.
+#include <fmt/format.h>
+
 #include <boost/json.hpp>
 #include <cmath>
-#include <cstdio>
 
+#include "absl/strings/str_join.h"
 #include "client/cli/charts/placement_chart.h"
-#include "client/cli/frame/arguments.h"
-#include "client/cli/wafer/placement_commands.h"
-#include "client/cli/wafer/placement_flags.h"
+#include "client/cli/frame/output.h"
+#include "client/cli/wafer/model_flags.h"
 #include "client/cli/wafer/wafer_commands.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/hardware/placement/faults.h"
@@ -47,30 +48,27 @@ json::object Json(FaultKind kind, const FaultCost& c, const placement::Placement
           {"remapped", remapped}};
 }
 
-void Print(FaultKind kind, const FaultCost& c) {
-  printf("%-10s", placement::NameOf(kind).c_str());
-  if (c.serving) {
-    printf(" tokens/s a user %8.1f -> %8.1f (slowdown %.4f)", c.user_before, c.user_after,
-           c.slowdown);
-    printf(", stands still %.3f s\n", c.downtime_seconds());
+void PrintCost(FaultKind kind, const FaultCost& c) {
+  Print("{}: {}\n", placement::NameOf(kind), c.story);
+  if (!c.serving) {
+    Print("  the replica is down; all users together {:.1f} -> {:.1f} tokens/s\n",
+          c.aggregate_before, c.aggregate_after);
   } else {
-    printf(" the replica is down; all users together %.1f -> %.1f tokens/s\n", c.aggregate_before,
-           c.aggregate_after);
+    Print("  {:.1f} -> {:.1f} tokens/s a user (slowdown {:.4f}), no tokens for {:.3f} s\n",
+          c.user_before, c.user_after, c.slowdown, c.downtime_seconds());
   }
-  printf("           %s\n", c.story.c_str());
   if (c.serving && c.downtime_seconds() > 0) {
-    printf(
-        "           detect %.3f s + reconfigure %.3f s + reload weights %.4f s + prefill again "
-        "%.3f s\n",
+    Print(
+        "  detect {:.3f} s + reconfigure {:.3f} s + reload weights {:.4f} s + prefill again "
+        "{:.3f} s\n",
         c.detect_seconds, c.reconfigure_seconds, c.reload_seconds, c.prefill_seconds);
   }
   if (c.weight_bytes_lost > 0) {
-    printf(
-        "           lost: %.4g MB of KV (%lld sequences, %lld positions to prefill again), %.4g "
-        "MB of weights; %zu regions remapped\n",
-        c.kv_bytes_lost * 1e-6, static_cast<long long>(c.sequences_hit),
-        static_cast<long long>(c.positions_to_prefill), c.weight_bytes_lost * 1e-6,
-        c.remapped.size());
+    Print(
+        "  lost: {:.4g} MB of KV ({}, {} tokens to prefill again), {:.4g} MB of weights; {} "
+        "remapped\n",
+        c.kv_bytes_lost * 1e-6, Counted(c.sequences_hit, "sequence"), c.positions_to_prefill,
+        c.weight_bytes_lost * 1e-6, Counted(static_cast<int64_t>(c.remapped.size()), "region"));
   }
 }
 
@@ -104,28 +102,33 @@ absl::StatusOr<FaultSetting> SettingOf(const Arguments& arguments,
   return setting;
 }
 
-absl::Status RunFaults(const Arguments& arguments) {
-  std::vector<FaultKind> kinds(std::begin(placement::kAllFaultKinds),
-                               std::end(placement::kAllFaultKinds));
-  if (arguments.Has("kind")) {
-    const absl::StatusOr<FaultKind> kind = placement::ParseFaultKind(arguments.Text("kind"));
-    if (!kind.ok()) return UsageError("--kind: " + std::string(kind.status().message()));
-    kinds = {*kind};
+absl::StatusOr<std::vector<FaultKind>> KindsOf(const Arguments& arguments) {
+  if (!arguments.Has("kind")) {
+    return std::vector<FaultKind>(std::begin(placement::kAllFaultKinds),
+                                  std::end(placement::kAllFaultKinds));
   }
-  WL_ASSIGN_OR_RETURN(const ModelOnWafers it, ReadPlacementFlags(arguments));
-  WL_ASSIGN_OR_RETURN(const silicon::Hardware device,
+  const absl::StatusOr<FaultKind> kind = placement::ParseFaultKind(arguments.Text("kind"));
+  if (!kind.ok()) return UsageError("--kind: " + std::string(kind.status().message()));
+  return std::vector<FaultKind>{*kind};
+}
+
+absl::StatusOr<silicon::Hardware> ReadPrefillDevice(const Arguments& arguments) {
+  WL_ASSIGN_OR_RETURN(silicon::Hardware device,
                       silicon::LoadHardware(arguments.Text("prefill-hardware")));
-  if (device.accelerator() == nullptr) {
-    return UsageError("--prefill-hardware " + device.name + " is a wafer, must be an accelerator");
-  }
+  if (device.accelerator() != nullptr) return device;
+  return UsageError("--prefill-hardware: " + device.name + " is a wafer, must be an accelerator");
+}
+
+absl::Status RunFaults(const Arguments& arguments) {
+  WL_ASSIGN_OR_RETURN(const std::vector<FaultKind> kinds, KindsOf(arguments));
+  WL_ASSIGN_OR_RETURN(const ModelOnWafers it, ReadPlacementFlags(arguments));
+  WL_ASSIGN_OR_RETURN(const silicon::Hardware device, ReadPrefillDevice(arguments));
   const placement::PlacementTask task = it.Task();
   WL_ASSIGN_OR_RETURN(const placement::Placement p, placement::Place(task));
   WL_ASSIGN_OR_RETURN(const FaultSetting setting, SettingOf(arguments, it.wafer()));
   json::array faults;
   if (!arguments.json()) {
-    printf("%s, profile %s: %lld user(s), context %lld, prefill on %s\n",
-           it.Title(p.wafers()).c_str(), it.profile.name.c_str(), static_cast<long long>(it.users),
-           static_cast<long long>(it.context), device.name.c_str());
+    Print("{}: {}, prefill on {}\n", it.Title(p.wafers()), it.Load(), device.name);
   }
   for (const FaultKind kind : kinds) {
     WL_ASSIGN_OR_RETURN(
@@ -134,20 +137,20 @@ absl::Status RunFaults(const Arguments& arguments) {
     if (arguments.json()) {
       faults.push_back(Json(kind, cost, p));
     } else {
-      Print(kind, cost);
+      PrintCost(kind, cost);
     }
   }
   if (arguments.json()) {
-    printf("%s\n", json::serialize(json::object{{"model", it.shape.name},
-                                                {"hardware", it.hardware.name},
-                                                {"profile", it.profile.name},
-                                                {"weights", it.weights},
-                                                {"context", it.context},
-                                                {"users", it.users},
-                                                {"wafers", p.wafers()},
-                                                {"prefill_hardware", device.name},
-                                                {"faults", faults}})
-                       .c_str());
+    PrintText(json::serialize(json::object{{"model", it.shape.name},
+                                           {"hardware", it.hardware.name},
+                                           {"profile", it.profile.name},
+                                           {"weights", it.weights},
+                                           {"context", it.context},
+                                           {"users", it.users},
+                                           {"wafers", p.wafers()},
+                                           {"prefill_hardware", device.name},
+                                           {"faults", faults}}) +
+              "\n");
   }
   return absl::OkStatus();
 }
@@ -156,34 +159,46 @@ absl::Status RunFaults(const Arguments& arguments) {
 
 Command FaultsCommand() {
   const FaultSetting usual;
-  Command command{.words = "wafer faults",
-                  .summary = "What a dead core, row, die, wafer or link, a power cap or heat costs",
-                  .flags = PlacementFlags(),
-                  .run = RunFaults};
-  command.flags.insert(command.flags.begin() + 1, HardwareFlag());
+  std::vector<std::string> kinds;
+  for (const FaultKind kind : placement::kAllFaultKinds) kinds.push_back(placement::NameOf(kind));
+  Command command{
+      .words = "wafer faults",
+      .summary = "What each kind of fault costs a model: dead cores, links, wafers, heat",
+      .flags = PlacementFlags(),
+      .examples = {"waferctl wafer faults --model llama-3.1-70b --users 4",
+                   "waferctl wafer faults --model llama-3.1-70b --kind wafer "
+                   "--spare-wafers 1"},
+      .run = RunFaults};
   command.flags.insert(
       command.flags.end(),
-      {TextFlag("kind", "KIND", "core, row, die, wafer, link, power-cap or thermal; else all"),
-       IntegerFlag("place", "N", "which wafer of the pipeline", 0, 0, placement::kMaxWafers - 1),
-       IntegerFlag("column", "C", "of the mesh; -1: the middle", -1, -1, 65535),
-       IntegerFlag("row", "R", "of the mesh; -1: the middle", -1, -1, 65535),
-       IntegerFlag("links", "N", "off-wafer links that fail", 1, 1, usual.off_wafer_links),
-       NumberFlag("watts", "W", "the cap of a wafer; default: 80 % of decoding", std::nullopt, 1,
-                  1e9),
-       NumberFlag("clock-share", "F", "of the clock, that heat leaves", 0.8, 0.01, 1),
-       IntegerFlag("seed", "N", "also draw the defects that the wafer came with", std::nullopt, 0,
-                   INT64_MAX),
-       IntegerFlag("spare-wafers", "N", "that stand by", usual.spare_wafers, 0, 4096),
-       TextFlag("prefill-hardware", "NAME|FILE", "what computes lost KV again", "h100"),
-       IntegerFlag("prefill-groups", "N", "of such devices, each with the whole model",
-                   usual.prefill_groups, 1, 1'000'000),
-       NumberFlag("detect-seconds", "S", "until a fault is known", usual.detect_seconds, 0, 1e6),
-       NumberFlag("reconfigure-seconds", "S", "for new routes and programs",
-                  usual.reconfigure_seconds, 0, 1e6),
-       NumberFlag("failover-seconds", "S", "until traffic leaves a dead link",
-                  usual.failover_seconds, 0, 1e6),
-       NumberFlag("idle-power-share", "F", "of decode power, at any clock", usual.idle_power_share,
-                  0, 0.99)});
+      {TextFlag("kind", "KIND", "only this kind: " + absl::StrJoin(kinds, ", ")).Suggest(kinds),
+       IntegerFlag("place", "N", "which wafer of the pipeline fails",
+                   {0, placement::kMaxWafers - 1})
+           .Default(0),
+       IntegerFlag("column", "N", "where on the mesh; -1: the middle", {-1, 65535}).Default(-1),
+       IntegerFlag("row", "N", "where on the mesh; -1: the middle", {-1, 65535}).Default(-1),
+       IntegerFlag("links", "N", "off-wafer links that fail", {1, usual.off_wafer_links})
+           .Default(1),
+       NumberFlag("watts", "W", "power cap of a wafer; 80 % of its decode power if not given",
+                  {1, 1e9}),
+       NumberFlag("clock-share", "F", "share of the clock that heat leaves", {0.01, 1})
+           .Default(0.8),
+       IntegerFlag("seed", "N", "also draw the defects that the wafer was made with", {}),
+       IntegerFlag("spare-wafers", "N", "wafers on standby", {0, 4096}).Default(usual.spare_wafers),
+       TextFlag("prefill-hardware", "NAME|FILE", "what computes lost KV again")
+           .Suggest(silicon::BuiltInHardware())
+           .Default("h100"),
+       IntegerFlag("prefill-groups", "N", "groups of such devices, each with the whole model",
+                   {1, 1'000'000})
+           .Default(usual.prefill_groups),
+       NumberFlag("detect-seconds", "S", "time until a fault is noticed", {0, 1e6})
+           .Default(usual.detect_seconds),
+       NumberFlag("reconfigure-seconds", "S", "time for new routes and programs", {0, 1e6})
+           .Default(usual.reconfigure_seconds),
+       NumberFlag("failover-seconds", "S", "time until traffic leaves a dead link", {0, 1e6})
+           .Default(usual.failover_seconds),
+       NumberFlag("idle-power-share", "F", "share of the decode power used at any clock", {0, 0.99})
+           .Default(usual.idle_power_share)});
   return command;
 }
 

@@ -1,99 +1,67 @@
 // waferctl wafer predict-kernel: cycles of one kernel.
 #include <boost/json.hpp>
 #include <cmath>
-#include <cstdio>
 
-#include "absl/strings/str_cat.h"
-#include "client/cli/frame/arguments.h"
+#include "client/cli/frame/output.h"
+#include "client/cli/wafer/model_flags.h"
 #include "client/cli/wafer/wafer_commands.h"
 #include "wafer_backend/base/status.h"
-#include "wafer_backend/hardware/silicon/hardware_file.h"
 #include "wafer_backend/hardware/timing/kernels.h"
 #include "wafer_backend/hardware/timing/profile_file.h"
 
 namespace waferline::cli {
 namespace {
 
-// Sizes of the other kernels make no sense beside these.
-absl::Status CheckFlags(const Arguments& arguments, const std::vector<std::string>& wanted) {
-  for (const char* flag : {"m", "n", "size", "d", "ffn", "seq", "hidden", "tokens", "algorithm"}) {
-    const bool mine = std::find(wanted.begin(), wanted.end(), flag) != wanted.end();
-    if (mine && !arguments.Has(flag) && std::string(flag) != "algorithm") {
-      return UsageError(
-          absl::StrCat("--kernel ", arguments.Text("kernel"), " also needs --", flag));
-    }
-    if (!mine && arguments.Has(flag)) {
-      return UsageError(
-          absl::StrCat("--", flag, " says nothing about --kernel ", arguments.Text("kernel")));
-    }
-  }
-  return absl::OkStatus();
-}
+constexpr char kGemv[] = "gemv";
+constexpr char kGemm[] = "gemm";
+constexpr char kDecodeLayer[] = "decode-layer";
+constexpr char kPrefillLayer[] = "prefill-layer";
 
-absl::StatusOr<timing::KernelSize> SizeFrom(const Arguments& a) {
+// The flags of another kernel's size are refused by their conditions.
+timing::KernelSize SizeFrom(const Arguments& a) {
   const std::string& kernel = a.Text("kernel");
   const int64_t grid = a.Integer("grid");
-  if (kernel == "gemv") {
-    WL_RETURN_IF_ERROR(CheckFlags(a, {"m", "n", "algorithm"}));
-    const std::string& algorithm = a.Text("algorithm");
-    if (algorithm != "k_tree" && algorithm != "pipeline") {
-      return UsageError("--algorithm must be k_tree or pipeline");
-    }
+  if (kernel == kGemv) {
     return timing::GemvSize{
-        algorithm == "k_tree" ? timing::Allreduce::kTree : timing::Allreduce::kChain, grid,
-        a.Integer("m"), a.Integer("n")};
+        a.Text("algorithm") == "k_tree" ? timing::Allreduce::kTree : timing::Allreduce::kChain,
+        grid, a.Integer("m"), a.Integer("n")};
   }
-  if (kernel == "gemm") {
-    WL_RETURN_IF_ERROR(CheckFlags(a, {"size"}));
-    return timing::GemmSize{grid, a.Integer("size")};
-  }
-  if (kernel == "decode-layer") {
-    WL_RETURN_IF_ERROR(CheckFlags(a, {"d", "ffn", "seq"}));
+  if (kernel == kGemm) return timing::GemmSize{grid, a.Integer("size")};
+  if (kernel == kDecodeLayer) {
     return timing::DecodeLayerSize{grid, a.Integer("d"), a.Integer("ffn"), a.Integer("seq")};
   }
-  if (kernel == "prefill-layer") {
-    WL_RETURN_IF_ERROR(CheckFlags(a, {"hidden", "ffn", "tokens"}));
-    return timing::PrefillLayerSize{grid, a.Integer("hidden"), a.Integer("ffn"),
-                                    a.Integer("tokens")};
-  }
-  return UsageError("--kernel must be gemv, gemm, decode-layer or prefill-layer");
+  return timing::PrefillLayerSize{grid, a.Integer("hidden"), a.Integer("ffn"), a.Integer("tokens")};
 }
 
 absl::Status PredictKernel(const Arguments& arguments) {
-  if (!arguments.Has("kernel")) return UsageError("--kernel is needed: gemv, gemm, ...");
-  if (!arguments.Has("grid")) return UsageError("--grid is needed: cores along one edge");
-  WL_ASSIGN_OR_RETURN(const timing::KernelSize size, SizeFrom(arguments));
-  WL_ASSIGN_OR_RETURN(const silicon::Hardware hardware,
-                      silicon::LoadHardware(arguments.Text("hardware")));
-  const silicon::WaferSpec* wafer = hardware.wafer();
-  if (wafer == nullptr) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--hardware ", hardware.name, " is no wafer; kernels are predicted for one"));
-  }
+  WL_ASSIGN_OR_RETURN(const silicon::Hardware hardware, ReadWafer(arguments));
+  const silicon::WaferSpec& wafer = *hardware.wafer();
   WL_ASSIGN_OR_RETURN(const timing::Profile profile,
                       timing::LoadProfile(arguments.Text("profile")));
-  WL_ASSIGN_OR_RETURN(const double cycles, timing::KernelCycles(*wafer, profile, size));
-  const double microseconds = cycles / wafer->clock_hz.value * 1e6;
+  WL_ASSIGN_OR_RETURN(const double cycles,
+                      timing::KernelCycles(wafer, profile, SizeFrom(arguments)));
+  const double microseconds = cycles / wafer.clock_hz.value * 1e6;
   if (arguments.json()) {
     const boost::json::object out = {{"kernel", arguments.Text("kernel")},
                                      {"hardware", hardware.name},
                                      {"profile", profile.name},
                                      {"cycles", std::round(cycles * 10) / 10},
-                                     {"clock_hz", wafer->clock_hz.value},
+                                     {"clock_hz", wafer.clock_hz.value},
                                      {"microseconds", microseconds},
                                      {"spread", profile.spread}};
-    printf("%s\n", boost::json::serialize(out).c_str());
+    PrintText(boost::json::serialize(out) + "\n");
   } else {
-    printf(
-        "%s on %s, profile %s: %.1f cycles (one standard deviation %.1f %%), %.3f us at %.2f GHz\n",
-        arguments.Text("kernel").c_str(), hardware.name.c_str(), profile.name.c_str(), cycles,
-        100 * profile.spread, microseconds, wafer->clock_hz.value * 1e-9);
+    Print(
+        "{} on {}, profile {}: {:.1f} cycles (one standard deviation {:.1f} %), {:.3f} us at "
+        "{:.2f} GHz\n",
+        arguments.Text("kernel"), hardware.name, profile.name, cycles, 100 * profile.spread,
+        microseconds, wafer.clock_hz.value * 1e-9);
   }
   return absl::OkStatus();
 }
 
 Flag Size(const char* name, const char* summary) {
-  return IntegerFlag(name, "N", summary, std::nullopt, 1, 1'000'000'000'000);
+  return IntegerFlag(name, "N", summary, {1, 1'000'000'000'000}).Required();
 }
 
 }  // namespace
@@ -101,19 +69,28 @@ Flag Size(const char* name, const char* summary) {
 Command PredictKernelCommand() {
   return Command{
       .words = "wafer predict-kernel",
-      .summary = "Cycles of one kernel on a grid of cores",
-      .flags = {TextFlag("kernel", "KERNEL", "gemv, gemm, decode-layer, prefill-layer"),
-                HardwareFlag(), ProfileFlag(), Size("grid", "cores along one edge of the grid"),
-                TextFlag("algorithm", "NAME", "gemv: k_tree or pipeline", "k_tree"),
-                Size("m", "gemv: length of the input"), Size("n", "gemv: length of the output"),
-                Size("size", "gemm: rows and columns of each matrix"),
-                Size("d", "decode-layer: hidden size per core"),
+      .summary = "Predict the cycles of one kernel on a grid of cores",
+      .flags = {ChoiceFlag("kernel", "KERNEL", "what is computed",
+                           {kGemv, kGemm, kDecodeLayer, kPrefillLayer})
+                    .Required(),
+                HardwareFlag(), ProfileFlag().Default("open"),
+                Size("grid", "cores along one edge of the grid"),
+                ChoiceFlag("algorithm", "NAME", "how partial sums are added",
+                           {"k_tree", "pipeline"})
+                    .Default("k_tree")
+                    .With("kernel", {kGemv}),
+                Size("m", "length of the input").With("kernel", {kGemv}),
+                Size("n", "length of the output").With("kernel", {kGemv}),
+                Size("size", "rows and columns of each matrix").With("kernel", {kGemm}),
                 Size("ffn",
-                     "decode-layer: feed-forward size per core; "
-                     "prefill-layer: of the model"),
-                Size("seq", "decode-layer: cached positions per core"),
-                Size("hidden", "prefill-layer: hidden size of the model"),
-                Size("tokens", "prefill-layer: length of the prompt")},
+                     "feed-forward size: of a core for decode-layer, of the model for "
+                     "prefill-layer")
+                    .With("kernel", {kDecodeLayer, kPrefillLayer}),
+                Size("d", "hidden size of a core").With("kernel", {kDecodeLayer}),
+                Size("seq", "cached tokens of a core").With("kernel", {kDecodeLayer}),
+                Size("hidden", "hidden size of the model").With("kernel", {kPrefillLayer}),
+                Size("tokens", "length of the prompt").With("kernel", {kPrefillLayer})},
+      .examples = {"waferctl wafer predict-kernel --kernel gemv --grid 256 --m 4096 --n 4096"},
       .run = PredictKernel};
 }
 

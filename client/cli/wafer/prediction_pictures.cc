@@ -1,33 +1,22 @@
 // waferctl wafer tornado and wafer latency: predictions as pictures, what moves the speed of one
 // user, and where a token's time goes for one model or for several.
+#include <fmt/format.h>
+
 #include <boost/json.hpp>
-#include <cstdio>
 
 #include "client/cli/charts/charts.h"
 #include "client/cli/charts/svg.h"
-#include "client/cli/frame/arguments.h"
-#include "client/cli/wafer/placement_commands.h"
-#include "client/cli/wafer/placement_flags.h"
+#include "client/cli/frame/output.h"
+#include "client/cli/wafer/model_flags.h"
 #include "client/cli/wafer/wafer_commands.h"
+#include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
-#include "wafer_backend/hardware/placement/prediction.h"
-#include "wafer_backend/hardware/timing/model_shape_file.h"
 
 namespace waferline::cli {
 namespace {
 
 namespace json = boost::json;
 using placement::Prediction;
-
-absl::StatusOr<Prediction> PredictFor(const ModelOnWafers& it, int64_t kv) {
-  return placement::Predict({.shape = it.shape,
-                             .wafer = it.wafer(),
-                             .profile = it.profile,
-                             .wafers = it.wafers,
-                             .bytes_per_weight = it.bytes_per_weight,
-                             .kv = kv,
-                             .users = it.users});
-}
 
 std::string Labelled(double value, const char* unit) {
   return ShortNumber(value) + (*unit == '\0' ? "" : std::string(" ") + unit);
@@ -57,18 +46,14 @@ Ends EndsOf(const std::string& parameter, const ModelOnWafers& it) {
   return {"low", "high"};
 }
 
-std::string Circumstances(const ModelOnWafers& it, int64_t kv) {
-  return std::to_string(it.users) + (it.users == 1 ? " user, " : " users, ") + std::to_string(kv) +
-         " cached positions, profile " + it.profile.name;
-}
-
 absl::Status RunTornado(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(const ModelOnWafers it, ReadModelFlags(arguments));
-  WL_ASSIGN_OR_RETURN(const Prediction p, PredictFor(it, it.context));
+  WL_ASSIGN_OR_RETURN(const Prediction p, placement::Predict(it.Prediction()));
   TornadoChart chart{.title = "What moves one user's tokens/s: " + it.Title(p.wafers),
-                     .x_label = "tokens/s of one user; " + Circumstances(it, it.context),
+                     .x_label = "tokens/s of one user; " + it.Load(),
                      .base = p.tokens_per_second.value,
                      .swings = {}};
+  Table table({"parameter", "from", "tokens/s", "to", "tokens/s"});
   json::array swings;
   for (const placement::Influence& influence : p.influences) {
     if (influence.at_low == influence.at_high) continue;  // watts and prices
@@ -80,71 +65,79 @@ absl::Status RunTornado(const Arguments& arguments) {
                       {"high", ends.high},
                       {"tokens_per_second_at_low", influence.at_low},
                       {"tokens_per_second_at_high", influence.at_high}});
-    if (!arguments.json()) {
-      printf("%-26s %10s: %8.1f tokens/s   %10s: %8.1f tokens/s\n", influence.parameter.c_str(),
-             ends.low.c_str(), influence.at_low, ends.high.c_str(), influence.at_high);
-    }
+    table.Add({influence.parameter, ends.low, fmt::format("{:.1f}", influence.at_low), ends.high,
+               fmt::format("{:.1f}", influence.at_high)});
   }
   if (arguments.json()) {
-    printf("%s\n", json::serialize(json::object{{"model", it.shape.name},
-                                                {"hardware", it.hardware.name},
-                                                {"profile", it.profile.name},
-                                                {"tokens_per_second", p.tokens_per_second.value},
-                                                {"swings", swings}})
-                       .c_str());
+    PrintText(json::serialize(json::object{{"model", it.shape.name},
+                                           {"hardware", it.hardware.name},
+                                           {"profile", it.profile.name},
+                                           {"tokens_per_second", p.tokens_per_second.value},
+                                           {"swings", swings}}) +
+              "\n");
+  } else {
+    Print("{}: {}; {:.5g} tokens/s for one user\n", it.Title(p.wafers), it.Load(),
+          p.tokens_per_second.value);
+    table.Print();
   }
   if (!arguments.Has("svg")) return absl::OkStatus();
-  return WriteSvg(arguments.Text("svg"), DrawTornado(std::move(chart)));
+  return WriteFile(arguments.Text("svg"), DrawTornado(std::move(chart)));
+}
+
+std::vector<double> MicrosecondsOf(const placement::LatencyParts& l) {
+  std::vector<double> parts = {l.start,     l.allreduces,           l.weights,
+                               l.attention, l.embedding_and_output, l.region_hops,
+                               l.wafer_hops};
+  for (double& part : parts) part *= 1e6;
+  return parts;
 }
 
 absl::Status RunLatency(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(ModelOnWafers it, ReadModelFlags(arguments));
   PartsChart chart{.title = "Where the time of a token goes",
-                   .x_label = "microseconds a pass on " + it.hardware.name + "; " +
-                              Circumstances(it, it.context),
+                   .x_label = "microseconds a pass on " + it.hardware.name + "; " + it.Load(),
                    .part_names = {"layer start", "allreduces", "weights", "attention",
                                   "embedding and output", "between regions", "between wafers"},
                    .bars = {}};
+  std::vector<std::string> names = {"us a pass", "wafers", "total"};
+  names.insert(names.end(), chart.part_names.begin(), chart.part_names.end());
+  Table table(names);
   json::array bars;
   for (const std::string& model : arguments.Texts("model")) {
-    WL_ASSIGN_OR_RETURN(it.shape, timing::LoadModelShape(model));
-    WL_ASSIGN_OR_RETURN(const Prediction p, PredictFor(it, it.context));
-    const placement::LatencyParts& l = p.latency;
-    std::vector<double> parts = {l.start,     l.allreduces,           l.weights,
-                                 l.attention, l.embedding_and_output, l.region_hops,
-                                 l.wafer_hops};
-    for (double& part : parts) part *= 1e6;
-    chart.bars.push_back(
-        {it.shape.name + ", " + std::to_string(p.wafers) + (p.wafers == 1 ? " wafer" : " wafers"),
-         parts});
+    WL_ASSIGN_OR_RETURN(it.shape, ReadShape(model));
+    WL_ASSIGN_OR_RETURN(const Prediction p, placement::Predict(it.Prediction()));
+    const std::vector<double> parts = MicrosecondsOf(p.latency);
+    const double total_us = 1e6 * p.latency.total();
+    chart.bars.push_back({it.shape.name + ", " + Counted(p.wafers, "wafer"), parts});
     json::object by_part;
-    for (size_t i = 0; i < parts.size(); ++i) by_part[chart.part_names[i]] = parts[i];
+    std::vector<std::string> row = {it.shape.name, std::to_string(p.wafers),
+                                    fmt::format("{:.1f}", total_us)};
+    for (size_t i = 0; i < parts.size(); ++i) {
+      by_part[chart.part_names[i]] = parts[i];
+      row.push_back(fmt::format("{:.1f}", parts[i]));
+    }
+    table.Add(std::move(row));
     bars.push_back({{"model", it.shape.name},
                     {"wafers", p.wafers},
-                    {"total_us", 1e6 * l.total()},
+                    {"total_us", total_us},
                     {"latency_us", by_part}});
-    if (arguments.json()) continue;
-    printf("%-20s %3d wafer(s) %9.1f us:", it.shape.name.c_str(), p.wafers, 1e6 * l.total());
-    for (size_t i = 0; i < parts.size(); ++i) {
-      printf(" %s %.1f", chart.part_names[i].c_str(), parts[i]);
-    }
-    printf("\n");
   }
   if (arguments.json()) {
-    printf("%s\n", json::serialize(json::object{{"hardware", it.hardware.name},
-                                                {"profile", it.profile.name},
-                                                {"kv", it.context},
-                                                {"models", bars}})
-                       .c_str());
+    PrintText(json::serialize(json::object{{"hardware", it.hardware.name},
+                                           {"profile", it.profile.name},
+                                           {"kv", it.context},
+                                           {"models", bars}}) +
+              "\n");
+  } else {
+    table.Print();
   }
   if (!arguments.Has("svg")) return absl::OkStatus();
-  return WriteSvg(arguments.Text("svg"), DrawParts(chart));
+  return WriteFile(arguments.Text("svg"), DrawParts(chart));
 }
 
-std::vector<Flag> PredictionFlags() {
+std::vector<Flag> PictureFlags() {
   std::vector<Flag> flags = ModelFlags();
-  flags.insert(flags.begin() + 1, HardwareFlag());
-  flags.push_back(TextFlag("svg", "FILE", "also draw it"));
+  flags.push_back(SvgFlag());
   return flags;
 }
 
@@ -152,15 +145,17 @@ std::vector<Flag> PredictionFlags() {
 
 Command TornadoCommand() {
   return {.words = "wafer tornado",
-          .summary = "How far each uncertain parameter moves one user's tokens/s",
-          .flags = PredictionFlags(),
+          .summary = "How far each uncertain parameter moves the predicted tokens/s",
+          .flags = PictureFlags(),
+          .examples = {"waferctl wafer tornado --model llama-3.1-70b --svg tornado.svg"},
           .run = RunTornado};
 }
 
 Command LatencyCommand() {
   return {.words = "wafer latency",
-          .summary = "Where a token's time goes, for each --model given",
-          .flags = PredictionFlags(),
+          .summary = "Where the time of a token goes; --model may be given several times",
+          .flags = PictureFlags(),
+          .examples = {"waferctl wafer latency --model llama-3.1-8b --model llama-3.1-70b"},
           .run = RunLatency};
 }
 

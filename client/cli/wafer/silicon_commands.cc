@@ -1,17 +1,17 @@
-#include "client/cli/wafer/silicon_commands.h"
+// waferctl wafer yield and wafer map: wafers drawn from a seed, many in numbers or one as a
+// picture.
+#include <fmt/format.h>
 
 #include <boost/json.hpp>
-#include <cstdio>
-#include <iostream>
 
 #include "client/cli/charts/charts.h"
 #include "client/cli/charts/placement_chart.h"
-#include "client/cli/charts/svg.h"
 #include "client/cli/charts/wafer_map.h"
-#include "client/cli/frame/arguments.h"
-#include "client/cli/wafer/placement_flags.h"
+#include "client/cli/frame/output.h"
+#include "client/cli/wafer/model_flags.h"
+#include "client/cli/wafer/wafer_commands.h"
+#include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
-#include "wafer_backend/hardware/silicon/hardware_file.h"
 #include "wafer_backend/hardware/silicon/wafer_yield.h"
 
 namespace waferline::cli {
@@ -35,20 +35,14 @@ struct Silicon {
 };
 
 absl::StatusOr<Silicon> ReadSilicon(const Arguments& arguments) {
-  WL_ASSIGN_OR_RETURN(silicon::Hardware hardware,
-                      silicon::LoadHardware(arguments.Text("hardware")));
-  const silicon::WaferSpec* wafer = hardware.wafer();
-  if (wafer == nullptr) return UsageError("--hardware " + hardware.name + " is no wafer");
+  WL_ASSIGN_OR_RETURN(silicon::Hardware hardware, ReadWafer(arguments));
+  const silicon::WaferSpec& wafer = *hardware.wafer();
   Silicon out;
   out.repair_name =
-      arguments.Has("repair") ? arguments.Text("repair") : wafer->repair_granularity.value;
+      arguments.Has("repair") ? arguments.Text("repair") : wafer.repair_granularity.value;
   WL_ASSIGN_OR_RETURN(out.repair, silicon::ParseGranularity(out.repair_name));
-  out.clustered = arguments.Text("statistics") != "poisson";
-  if (out.clustered && arguments.Text("statistics") != "clustered") {
-    return UsageError("--statistics is \"" + arguments.Text("statistics") +
-                      "\", must be poisson or clustered");
-  }
-  out.law = silicon::DefectLawOf(*wafer, out.clustered);
+  out.clustered = arguments.Text("statistics") == "clustered";
+  out.law = silicon::DefectLawOf(wafer, out.clustered);
   if (arguments.Has("density")) out.law.per_mm2 = arguments.Number("density");
   out.hardware = std::move(hardware);
   return out;
@@ -78,8 +72,8 @@ absl::Status AddRegions(const Arguments& arguments, WaferMap* map) {
   WL_ASSIGN_OR_RETURN(const placement::Placement placed, placement::Place(task));
   const int64_t place = arguments.Integer("place");
   if (place >= placed.depth) {
-    return UsageError("--place is " + std::to_string(place) + ", but " + it.shape.name +
-                      " lies on places 0 to " + std::to_string(placed.depth - 1));
+    return UsageError("--place: " + std::to_string(place) + " is out of range, " + it.shape.name +
+                      " is on places [0, " + std::to_string(placed.depth) + ")");
   }
   const placement::PlacementSpeed speed = placement::SpeedOf(task, placed);
   const StageScale scale = StageScaleOf(placed, speed);
@@ -88,27 +82,12 @@ absl::Status AddRegions(const Arguments& arguments, WaferMap* map) {
   map->subtitle = "wafer " + std::to_string(place + 1) + " of " + std::to_string(placed.depth) +
                   " in the pipeline; " + map->subtitle;
   map->heat_label = "time a layer takes a token";
-  map->cool_label = scale.least_label();
-  map->hot_label = scale.most_label();
+  map->cool_label = scale.min_label();
+  map->hot_label = scale.max_label();
   return absl::OkStatus();
 }
 
-absl::Status Map(const Arguments& arguments) {
-  WL_ASSIGN_OR_RETURN(const Silicon it, ReadSilicon(arguments));
-  WL_ASSIGN_OR_RETURN(WaferMap map, DrawnWafer(it, Draws(arguments)));
-  WL_RETURN_IF_ERROR(AddRegions(arguments, &map));
-  if (arguments.Has("svg")) WL_RETURN_IF_ERROR(WriteSvg(arguments.Text("svg"), DrawWaferMap(map)));
-  const silicon::RepairedWafer& w = map.repaired;
-  if (!arguments.json()) {
-    printf(
-        "%s, seed %lld: %s; %lld dead cores, %lld dead links, %lld spare units used, %lld cores "
-        "enabled\n",
-        it.hardware.name.c_str(), static_cast<long long>(arguments.Integer("seed")),
-        w.sellable ? "can be sold" : "cannot be sold", static_cast<long long>(w.dead_cores),
-        static_cast<long long>(w.dead_links), static_cast<long long>(w.spares_used),
-        static_cast<long long>(w.enabled_cores));
-    return absl::OkStatus();
-  }
+json::object MapJson(const Silicon& it, const WaferMap& map) {
   json::array defects, regions;
   for (const MapRegion& region : map.regions) {
     regions.push_back({{"label", region.label},
@@ -121,113 +100,156 @@ absl::Status Map(const Arguments& arguments) {
   for (const silicon::Defect& defect : map.defects) {
     defects.push_back({{"column", defect.column}, {"row", defect.row}, {"link", defect.link}});
   }
-  std::cout << json::object{{"hardware", it.hardware.name},
-                            {"repair", it.repair_name},
-                            {"sellable", w.sellable},
-                            {"physical_columns", map.grid.columns},
-                            {"physical_rows", map.grid.rows},
-                            {"mesh_columns", map.grid.mesh_columns},
-                            {"mesh_rows", map.grid.mesh_rows},
-                            {"enabled_cores", w.enabled_cores},
-                            {"switched_off", w.switched_off},
-                            {"spares_used", w.spares_used},
-                            {"spares_short", w.spares_short},
-                            {"row_extra_hops_mean", w.row_extra_hops_mean},
-                            {"row_extra_hops_max", w.row_extra_hops_max},
-                            {"column_extra_hops_mean", w.column_extra_hops_mean},
-                            {"column_extra_hops_max", w.column_extra_hops_max},
-                            {"defects_by_die",
-                             json::array(w.defects_by_die.begin(), w.defects_by_die.end())},
-                            {"defects", defects},
-                            {"regions", regions}}
-            << "\n";
+  const silicon::RepairedWafer& w = map.repaired;
+  return {{"hardware", it.hardware.name},
+          {"repair", it.repair_name},
+          {"sellable", w.sellable},
+          {"physical_columns", map.grid.columns},
+          {"physical_rows", map.grid.rows},
+          {"mesh_columns", map.grid.mesh_columns},
+          {"mesh_rows", map.grid.mesh_rows},
+          {"enabled_cores", w.enabled_cores},
+          {"switched_off", w.switched_off},
+          {"spares_used", w.spares_used},
+          {"spares_short", w.spares_short},
+          {"row_extra_hops_mean", w.row_extra_hops_mean},
+          {"row_extra_hops_max", w.row_extra_hops_max},
+          {"column_extra_hops_mean", w.column_extra_hops_mean},
+          {"column_extra_hops_max", w.column_extra_hops_max},
+          {"defects_by_die", json::array(w.defects_by_die.begin(), w.defects_by_die.end())},
+          {"defects", defects},
+          {"regions", regions}};
+}
+
+absl::Status RunMap(const Arguments& arguments) {
+  WL_ASSIGN_OR_RETURN(const Silicon it, ReadSilicon(arguments));
+  WL_ASSIGN_OR_RETURN(WaferMap map, DrawnWafer(it, Draws(arguments)));
+  WL_RETURN_IF_ERROR(AddRegions(arguments, &map));
+  if (arguments.Has("svg")) WL_RETURN_IF_ERROR(WriteFile(arguments.Text("svg"), DrawWaferMap(map)));
+  if (arguments.json()) {
+    PrintText(json::serialize(MapJson(it, map)) + "\n");
+    return absl::OkStatus();
+  }
+  const silicon::RepairedWafer& w = map.repaired;
+  Print("{}, seed {}: {}; {}, {}, {} used, {} enabled\n", it.hardware.name,
+        arguments.Integer("seed"), w.sellable ? "can be sold" : "cannot be sold",
+        Counted(w.dead_cores, "dead core"), Counted(w.dead_links, "dead link"),
+        Counted(w.spares_used, "spare unit"), Counted(w.enabled_cores, "core"));
   return absl::OkStatus();
 }
 
-absl::Status Yield(const Arguments& arguments) {
+void PrintYield(const Silicon& it, const silicon::YieldStudy& study) {
+  Print("{}, {} wafers, {} defects of {:.4g} per mm2, repair by {}\n", it.hardware.name,
+        study.wafers, it.clustered ? "clustered" : "Poisson", it.law.per_mm2, it.repair_name);
+  Table table({"", ""}, {Table::Align::kLeft, Table::Align::kLeft});
+  const auto add = [&table](const char* name, std::string value) {
+    table.Add({name, std::move(value)});
+  };
+  add("sellable", fmt::format("{:.2f} %", 100 * study.sellable));
+  add("defects a wafer", fmt::format("{:.1f}", study.defects_mean));
+  add("spare units used", fmt::format("{:.1f}", study.spares_used_mean));
+  add("physical cores enabled",
+      fmt::format("{:.2f} % (min {:.2f} %)", 100 * study.enabled_fraction_mean,
+                  100 * study.enabled_fraction_min));
+  add("extra hops", fmt::format("{:.2f} along a row, {:.2f} along a column",
+                                study.row_extra_hops_mean, study.column_extra_hops_mean));
+  add("without spare units",
+      fmt::format("{:.3g} of the wafers are perfect", study.perfect_closed_form));
+  add("cut into GPU dies",
+      fmt::format("{:.1f} % of dies sold, {:.1f} % of their silicon enabled",
+                  100 * study.diced_dies_good, 100 * study.diced_silicon_enabled));
+  table.Print();
+}
+
+json::object YieldJson(const Silicon& it, const silicon::YieldStudy& study) {
+  return {{"hardware", it.hardware.name},
+          {"wafers", study.wafers},
+          {"statistics", it.clustered ? "clustered" : "poisson"},
+          {"repair", it.repair_name},
+          {"defects_per_mm2", it.law.per_mm2},
+          {"sellable", study.sellable},
+          {"defects_mean", study.defects_mean},
+          {"spares_used_mean", study.spares_used_mean},
+          {"enabled_fraction_mean", study.enabled_fraction_mean},
+          {"enabled_fraction_min", study.enabled_fraction_min},
+          {"row_extra_hops_mean", study.row_extra_hops_mean},
+          {"column_extra_hops_mean", study.column_extra_hops_mean},
+          {"without_redundancy",
+           {{"perfect", study.perfect}, {"perfect_closed_form", study.perfect_closed_form}}},
+          {"diced",
+           {{"dies_sold", study.diced_dies_good},
+            {"dies_perfect", study.diced_dies_perfect},
+            {"silicon_enabled", study.diced_silicon_enabled}}},
+          {"defects_histogram", Trimmed(study.defects_histogram)},
+          {"spares_histogram", Trimmed(study.spares_histogram)}};
+}
+
+absl::Status RunYield(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(const Silicon it, ReadSilicon(arguments));
   WL_ASSIGN_OR_RETURN(const silicon::YieldStudy study,
                       silicon::StudyYield(it.wafer(), it.repair, it.law,
                                           arguments.Integer("wafers"), Draws(arguments)));
   if (arguments.Has("svg")) {
-    WL_RETURN_IF_ERROR(WriteSvg(
-        arguments.Text("svg"),
-        DrawHistogram(
-            {.title = "Defects of " + std::to_string(study.wafers) + " wafers, " + it.hardware.name,
-             .x_label = "defects on a wafer",
-             .y_label = "wafers",
-             .counts = study.defects_histogram})));
+    WL_RETURN_IF_ERROR(WriteFile(
+        arguments.Text("svg"), DrawHistogram({.title = fmt::format("Defects of {} wafers, {}",
+                                                                   study.wafers, it.hardware.name),
+                                              .x_label = "defects on a wafer",
+                                              .y_label = "wafers",
+                                              .counts = study.defects_histogram})));
   }
-  if (!arguments.json()) {
-    printf("%s, %lld wafers, %s defects of %.4g per mm2, repair by %s\n", it.hardware.name.c_str(),
-           static_cast<long long>(study.wafers), it.clustered ? "clustered" : "Poisson",
-           it.law.per_mm2, it.repair_name.c_str());
-    printf("  sellable                     %.2f %%\n", 100 * study.sellable);
-    printf("  defects a wafer              %.1f\n", study.defects_mean);
-    printf("  spare units used             %.1f\n", study.spares_used_mean);
-    printf("  physical cores enabled       %.2f %% (least %.2f %%)\n",
-           100 * study.enabled_fraction_mean, 100 * study.enabled_fraction_min);
-    printf("  extra hops along a row       %.2f, along a column %.2f\n", study.row_extra_hops_mean,
-           study.column_extra_hops_mean);
-    printf("  the same without redundancy  %.3g of the wafers are perfect\n",
-           study.perfect_closed_form);
-    printf(
-        "  the same cut into GPU dies   %.1f %% of dies sold, %.1f %% of their silicon enabled\n",
-        100 * study.diced_dies_good, 100 * study.diced_silicon_enabled);
-    return absl::OkStatus();
+  if (arguments.json()) {
+    PrintText(json::serialize(YieldJson(it, study)) + "\n");
+  } else {
+    PrintYield(it, study);
   }
-  std::cout << json::object{{"hardware", it.hardware.name},
-                            {"wafers", study.wafers},
-                            {"statistics", arguments.Text("statistics")},
-                            {"repair", it.repair_name},
-                            {"defects_per_mm2", it.law.per_mm2},
-                            {"sellable", study.sellable},
-                            {"defects_mean", study.defects_mean},
-                            {"spares_used_mean", study.spares_used_mean},
-                            {"enabled_fraction_mean", study.enabled_fraction_mean},
-                            {"enabled_fraction_min", study.enabled_fraction_min},
-                            {"row_extra_hops_mean", study.row_extra_hops_mean},
-                            {"column_extra_hops_mean", study.column_extra_hops_mean},
-                            {"without_redundancy",
-                             {{"perfect", study.perfect},
-                              {"perfect_closed_form", study.perfect_closed_form}}},
-                            {"diced",
-                             {{"dies_sold", study.diced_dies_good},
-                              {"dies_perfect", study.diced_dies_perfect},
-                              {"silicon_enabled", study.diced_silicon_enabled}}},
-                            {"defects_histogram", Trimmed(study.defects_histogram)},
-                            {"spares_histogram", Trimmed(study.spares_histogram)}}
-            << "\n";
   return absl::OkStatus();
+}
+
+std::vector<Flag> SiliconFlags() {
+  return {
+      IntegerFlag("seed", "N", "seed of the random defects", {}).Default(1),
+      ChoiceFlag("statistics", "LAW", "clustered (negative binomial by die) or independent defects",
+                 {"clustered", "poisson"})
+          .Default("clustered"),
+      ChoiceFlag("repair", "UNIT",
+                 "what a spare replaces; what the hardware file says if not given",
+                 {"core", "row-of-die", "row-of-wafer"}),
+      NumberFlag("density", "D", "defects per mm2; what the hardware file says if not given",
+                 {0, 1}),
+      SvgFlag()};
 }
 
 }  // namespace
 
-std::vector<Command> SiliconCommands() {
-  const std::vector<Flag> shared = {
-      TextFlag("hardware", "NAME|FILE", "the wafer", "wse-3"),
-      IntegerFlag("seed", "N", "of the draws", 1, 0, INT64_MAX),
-      TextFlag("statistics", "LAW", "clustered (negative binomial by die) or poisson", "clustered"),
-      TextFlag("repair", "UNIT", "core, row-of-die or row-of-wafer; default: what the file says"),
-      NumberFlag("density", "D0", "defects per mm2; default: what the file says", std::nullopt, 0,
-                 1),
-      TextFlag("svg", "FILE", "also draw it")};
-  Command yield{
-      .words = "wafer yield",
-      .summary = "Draws many wafers with their defects, repairs them and counts what can be sold",
-      .flags = shared,
-      .run = Yield};
-  yield.flags.push_back(
-      IntegerFlag("wafers", "N", "how many to draw", 10000, 1, silicon::kMaxWafers));
-  Command map{.words = "wafer map",
-              .summary = "One wafer: its dies, defects, repair, and with --model what lies on it",
-              .flags = shared,
-              .run = Map};
-  const std::vector<Flag> placement = PlacementFlags();
-  map.flags.insert(map.flags.end(), placement.begin(), placement.end());
-  map.flags.push_back(IntegerFlag("place", "N", "with --model: which wafer of the pipeline", 0, 0,
-                                  placement::kMaxWafers - 1));
-  return {yield, map};
+Command YieldCommand() {
+  Command command{.words = "wafer yield",
+                  .summary = "Draw many wafers with defects, repair them, count what can be sold",
+                  .flags = SiliconFlags(),
+                  .examples = {"waferctl wafer yield --wafers 100000 --repair core"},
+                  .run = RunYield};
+  command.flags.insert(command.flags.begin(), HardwareFlag());
+  command.flags.push_back(
+      IntegerFlag("wafers", "N", "how many to draw", {1, silicon::kMaxWafers}).Default(10000));
+  return command;
+}
+
+Command MapCommand() {
+  Command command{
+      .words = "wafer map",
+      .summary = "Draw one wafer: dies, defects, repair, and with --model what is on it",
+      .flags = SiliconFlags(),
+      .examples = {"waferctl wafer map --model llama-3.1-8b --svg map.svg"},
+      .run = RunMap};
+  for (Flag& flag : PlacementFlags()) {
+    flag.required = false;
+    const bool always = flag.name == "hardware" || flag.name == "model";
+    command.flags.push_back(always ? flag : flag.With("model"));
+  }
+  command.flags.push_back(
+      IntegerFlag("place", "N", "which wafer of the pipeline", {0, placement::kMaxWafers - 1})
+          .Default(0)
+          .With("model"));
+  return command;
 }
 
 }  // namespace waferline::cli

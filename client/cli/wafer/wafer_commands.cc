@@ -2,17 +2,12 @@
 
 namespace waferline::cli {
 
-Flag HardwareFlag() {
-  return TextFlag("hardware", "NAME|FILE", "a machine of deploy/hardware, or a file like those",
-                  "wse-3");
-}
-
-Flag ProfileFlag() {
-  return TextFlag("profile", "NAME|FILE", "kernel constants of deploy/profiles, or a file", "open");
-}
-
-std::vector<Command> WaferCommands() {
-  return {PredictCommand(), PredictKernelCommand(), CalibrateCommand(), FabricCommand()};
+Group WaferGroup() {
+  return {.name = "wafer",
+          .summary = "Model wafer-scale hardware: speed, placement, defects and faults",
+          .commands = {PredictCommand(), PlaceCommand(), LatencyCommand(), TornadoCommand(),
+                       FaultsCommand(), MapCommand(), YieldCommand(), PredictKernelCommand(),
+                       FabricCommand(), CalibrateCommand()}};
 }
 
 }  // namespace waferline::cli

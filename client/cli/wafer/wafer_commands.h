@@ -1,22 +1,22 @@
 // `waferctl wafer ...`: the hardware models from the command line.
 #pragma once
 
-#include <vector>
-
-#include "client/cli/frame/command.h"
+#include "wafer_backend/base/command_line/command.h"
 
 namespace waferline::cli {
 
-std::vector<Command> WaferCommands();
+Group WaferGroup();
 
-// One function a subcommand, each in a file of its name.
+// One function a command, each in a file of its name.
 Command PredictCommand();
 Command PredictKernelCommand();
 Command CalibrateCommand();
 Command FabricCommand();
-
-// --hardware and --profile, as several subcommands take them.
-Flag HardwareFlag();
-Flag ProfileFlag();
+Command PlaceCommand();
+Command FaultsCommand();
+Command TornadoCommand();
+Command LatencyCommand();
+Command YieldCommand();
+Command MapCommand();
 
 }  // namespace waferline::cli

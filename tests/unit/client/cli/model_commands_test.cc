@@ -1,33 +1,17 @@
-#include "client/cli/model/model_commands.h"
-
+// waferctl model inspect and tokenize as they are typed.
 #include <unistd.h>
 
 #include <boost/json.hpp>
 #include <catch2/catch.hpp>
 #include <cstdio>
-#include <iostream>
-#include <sstream>
 
-#include "client/cli/frame/program.h"
 #include "tests/support/random_model.h"
+#include "tests/unit/client/cli/waferctl_process.h"
 
 namespace waferline::cli {
 namespace {
 
 namespace json = boost::json;
-
-struct Run {
-  int code;
-  std::string out;
-};
-
-Run Waferctl(const std::vector<std::string>& words) {
-  std::ostringstream out;
-  std::streambuf* before = std::cout.rdbuf(out.rdbuf());
-  const int code = RunProgram(ModelCommands(), words);
-  std::cout.rdbuf(before);
-  return {code, out.str()};
-}
 
 struct ModelFile {
   explicit ModelFile(const test::GgufWriter& writer)
@@ -44,7 +28,7 @@ TEST_CASE("inspect says what a file holds") {
   spec.dtype = kernels::DType::kQ8_0;
   spec.vocabulary = test::VocabularyKind::kBytePairs;
   const ModelFile file(test::RandomModel(spec));
-  const Run run = Waferctl({"model", "inspect", file.path, "--json"});
+  const Finished run = Waferctl({"model", "inspect", file.path, "--json"});
   REQUIRE(run.code == 0);
   const json::object all = json::parse(run.out).as_object();
   REQUIRE(all.at("shape").at("architecture") == "qwen2");
@@ -64,7 +48,7 @@ TEST_CASE("inspect lists a file that cannot be served, and says why it cannot") 
   writer.SetString("general.architecture", "mamba").SetString("general.name", "\xff");
   writer.AddTensor("odd", 16, {256}, std::string(66, 0));
   const ModelFile file(writer);
-  const Run run = Waferctl({"model", "inspect", file.path, "--json"});
+  const Finished run = Waferctl({"model", "inspect", file.path, "--json"});
   REQUIRE(run.code == 0);
   const json::object all = json::parse(run.out).as_object();
   REQUIRE(json::value_to<std::string>(all.at("shape").at("problem")).find("mamba") !=
@@ -77,7 +61,8 @@ TEST_CASE("inspect lists a file that cannot be served, and says why it cannot") 
 
 TEST_CASE("tokenize gives ids, pieces and bytes") {
   const ModelFile file(test::RandomModel({}));
-  const Run run = Waferctl({"model", "tokenize", file.path, "--text", "the \xc3\xa9", "--json"});
+  const Finished run =
+      Waferctl({"model", "tokenize", file.path, "--text", "the \xc3\xa9", "--json"});
   REQUIRE(run.code == 0);
   const json::object all = json::parse(run.out).as_object();
   REQUIRE(json::serialize(all.at("pieces")) ==

@@ -82,11 +82,13 @@ TEST_CASE("complete: what is wrong, with the exit code that says whose fault it 
     CHECK(finished.err.find(says) != std::string::npos);
     return finished.code;
   };
-  CHECK(code({"complete"}, "complete wants PROMPT") == 2);
-  CHECK(code({"complete", ""}, "the prompt is empty") == 2);
-  CHECK(code({"complete", "x", "--temperature", "hot"}, "--temperature wants a number") == 2);
-  CHECK(code({"complete", "x", "--max-tokens", "0"}, "--max-tokens wants a number from 1") == 2);
-  CHECK(code({"complete", "x", "--modle", "m"}, "is --model meant?") == 2);
+  CHECK(code({"complete"}, "complete: PROMPT is missing") == 2);
+  CHECK(code({"complete", ""}, "PROMPT is empty") == 2);
+  CHECK(code({"complete", "x", "--temperature", "hot"},
+             "--temperature: 'hot' is not a number in [0, 2]") == 2);
+  CHECK(code({"complete", "x", "--max-tokens", "0"},
+             "--max-tokens: 0 is out of range, must be in [1, ") == 2);
+  CHECK(code({"complete", "x", "--modle", "m"}, "did you mean '--model'?") == 2);
   CHECK(code({"complete", "x", "--model", "gone"}, "gone") == 1);
   CHECK(code({"complete", "x", "--max-tokens", "2000000"}, "stop.max_tokens") == 1);
   const Finished nobody = Waferctl({"complete", "x", "--server", "http://127.0.0.1:1", "--json"});
@@ -218,8 +220,8 @@ TEST_CASE("faults send: what is given reaches the server, and its refusal the us
     CHECK(finished.err.find(says) != std::string::npos);
     return finished.code;
   };
-  CHECK(refused({"meteor"}, "there are worker_lost, ") == 2);
-  CHECK(refused({"core", "--place", "-1"}, "--place wants") == 2);
+  CHECK(refused({"meteor"}, "must be one of worker_lost, ") == 2);
+  CHECK(refused({"core", "--place", "-1"}, "--place: -1 is out of range") == 2);
   CHECK(refused({"core", "--index", "1"}, "index 1 out of range [0, 1)") == 1);
 }
 
@@ -233,8 +235,8 @@ TEST_CASE("bench run: bad input") {
     return finished.code;
   };
   CHECK(code({"--goodput", "ttft"}, "--goodput") == 2);
-  CHECK(code({"--rate", "0"}, "--rate wants a number from 0.001") == 2);
-  CHECK(code({"--concurrency", "0"}, "--concurrency wants a number from 1") == 2);
+  CHECK(code({"--rate", "0"}, "--rate: 0 is out of range, must be in [0.001, ") == 2);
+  CHECK(code({"--concurrency", "0"}, "--concurrency: 0 is out of range, must be in [1, ") == 2);
   CHECK(code({"--prompts", "/nonexistent"}, "cannot read /nonexistent") == 1);
   CHECK(code({"--prompts", "/dev/null"}, "no prompt") == 1);
   CHECK(code({"--requests", "/nonexistent/log"}, "cannot write /nonexistent/log") == 1);

@@ -1,18 +1,19 @@
-#include "client/cli/serving/bench_commands.h"
+// waferctl bench run: load on a server, and what its clients measure.
+#include <fmt/format.h>
 
 #include <boost/json.hpp>
-#include <fstream>
-#include <iostream>
-#include <iterator>
+#include <cstdio>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "client/cli/frame/arguments.h"
+#include "client/cli/frame/output.h"
 #include "client/cli/frame/progress.h"
 #include "client/cli/serving/answer.h"
+#include "client/cli/serving/request_log.h"
 #include "client/cli/serving/server_flags.h"
+#include "client/cli/serving/serving_commands.h"
 #include "client/load/load_report.h"
 #include "client/load/load_run.h"
+#include "wafer_backend/base/files.h"
 #include "wafer_backend/base/latency_objectives.h"
 #include "wafer_backend/base/status.h"
 
@@ -28,9 +29,7 @@ absl::StatusOr<std::vector<load::Prompt>> PromptsOf(const Arguments& arguments) 
   std::vector<load::Prompt> prompts;
   if (arguments.Has("prompts")) {
     const std::string& path = arguments.Text("prompts");
-    std::ifstream file(path, std::ios::binary);
-    const std::string text((std::istreambuf_iterator<char>(file)), {});
-    if (!file) return absl::NotFoundError(absl::StrCat("--prompts: cannot read ", path));
+    WL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
     auto read = load::ReadPrompts(text);
     if (!read.ok()) {
       return absl::InvalidArgumentError(absl::StrCat(path, ": ", read.status().message()));
@@ -69,7 +68,7 @@ absl::StatusOr<load::LoadSettings> SettingsOf(const Arguments& arguments) {
   return settings;
 }
 
-// What was asked, under vLLM's names, in front of what was measured.
+// What was asked, under vLLM's names; it precedes what was measured.
 json::object Header(const Arguments& arguments, const load::LoadSettings& settings,
                     const sdk::Endpoint& endpoint) {
   json::object object{{"backend", endpoint.protocol == sdk::Endpoint::Protocol::kGrpc
@@ -90,6 +89,17 @@ json::object Header(const Arguments& arguments, const load::LoadSettings& settin
   return object;
 }
 
+load::LoadResult Measure(sdk::TokenClient& client, const load::LoadSettings& settings) {
+  const InterruptWatch watch;
+  Progress progress("bench", settings.requests);
+  return load::RunLoad(client, settings, [&](const load::LoadProgress& now) {
+    const double seconds = std::max(ToSeconds(now.elapsed), 1e-9);
+    progress.Show(now.done,
+                  fmt::format("{:.0f} tokens/s", static_cast<double>(now.tokens) / seconds));
+    return !InterruptWatch::Take();
+  });
+}
+
 absl::Status RunBench(const Arguments& arguments) {
   LatencyObjectives objectives;
   if (arguments.Has("goodput")) {
@@ -103,30 +113,21 @@ absl::Status RunBench(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(settings.request.model, ModelOf(arguments, *client));
   WL_RETURN_IF_ERROR(load::Warm(*client, &settings.request, settings.prompts.front()));
 
-  const InterruptWatch watch;
-  load::LoadResult result;
-  {
-    Progress progress("bench", settings.requests);
-    result = load::RunLoad(*client, settings, [&](const load::LoadProgress& now) {
-      const double seconds = std::max(ToSeconds(now.elapsed), 1e-9);
-      progress.Show(now.done, absl::StrFormat("%.0f tokens/s", now.tokens / seconds));
-      return !InterruptWatch::Take();
-    });
-  }
+  const load::LoadResult result = Measure(*client, settings);
   const bool bounded =
       settings.arrival.rate_per_second.has_value() && settings.arrival.concurrency.has_value();
   const load::LoadReport report = load::Evaluate(result, objectives, bounded);
-  if (arguments.Has("requests")) {
-    WL_RETURN_IF_ERROR(WriteRequests(arguments.Text("requests"), result));
-  }
+  WL_RETURN_IF_ERROR(WriteRequestLog(arguments, result));
   if (arguments.json()) {
     json::object object = Header(arguments, settings, endpoint);
     for (const auto& [key, value] : load::ToJson(report)) object[key] = value;
-    std::cout << json::serialize(object) << std::endl;
+    PrintText(json::serialize(object) + "\n");
   } else {
-    std::cout << load::ToText(report);
+    PrintText(load::ToText(report));
   }
-  for (const std::string& warning : report.warnings) std::cerr << "warning: " << warning << '\n';
+  for (const std::string& warning : report.warnings) {
+    fprintf(stderr, "warning: %s\n", warning.c_str());
+  }
   if (report.interrupted) return absl::CancelledError("interrupted");
   if (report.completed == 0) return absl::UnavailableError("no request was completed");
   return absl::OkStatus();
@@ -134,42 +135,35 @@ absl::Status RunBench(const Arguments& arguments) {
 
 }  // namespace
 
-absl::Status WriteRequests(const std::string& path, const load::LoadResult& result) {
-  std::ofstream file(path);
-  for (const load::RequestRecord& record : result.records) {
-    file << json::serialize(load::ToJson(record)) << '\n';
-  }
-  file.flush();
-  if (!file) return absl::UnavailableError(absl::StrCat("--requests: cannot write ", path));
-  return absl::OkStatus();
-}
-
-std::vector<Command> BenchCommands() {
+Command BenchRunCommand() {
   Command run{.words = "bench run",
-              .summary = "Load a server and measure latency and throughput",
+              .summary = "Send requests and measure latency and throughput",
               .flags = ServerFlags(),
+              .examples = {"waferctl bench run --concurrency 16 --num-prompts 200",
+                           "waferctl bench run --rate 20 --goodput ttft:200,tpot:50"},
               .run = RunBench};
   const std::vector<Flag> own = {
-      TextFlag("model", "NAME", "which model; the server's first one if absent"),
-      IntegerFlag("num-prompts", "N", "how many requests", 100, 1, kMaxRequests),
+      ModelNameFlag(),
+      IntegerFlag("num-prompts", "N", "number of requests", {1, kMaxRequests}).Default(100),
       IntegerFlag("concurrency", "N",
-                  "closed loop with N at once (1 without --rate); with --rate at most N at once",
-                  std::nullopt, 1, 65536),
-      NumberFlag("rate", "R", "open loop: R Poisson arrivals a second", std::nullopt, 1e-3, 1e6),
+                  "send the next request when one of N ends (1 without --rate); with --rate: at "
+                  "most N at once",
+                  {1, 65536}),
+      NumberFlag("rate", "R", "send R requests a second, at random (Poisson) times", {1e-3, 1e6}),
       TextFlag("prompts", "FILE",
                "one prompt a line: text, {\"prompt\": ...} or {\"messages\": [...]}"),
-      IntegerFlag("input-words", "N", "words of a synthetic prompt", 32, 1, 1'000'000),
-      IntegerFlag("output-tokens", "N", "max_tokens of each request", 64, 1, 1'000'000),
-      NumberFlag("temperature", "T", "0 is greedy", std::nullopt, 0, 2),
-      Switch("ignore-eos", "always --output-tokens tokens, where the server can"),
-      Switch("chat", "send prompts as chat messages"),
-      IntegerFlag("seed", "N", "of arrivals and synthetic prompts", 0, 0,
-                  std::numeric_limits<int64_t>::max()),
-      TextFlag("goodput", "LIMITS", "count requests within these, e.g. ttft:200,tpot:50 (ms)"),
-      TextFlag("requests", "FILE", "write one JSON line for each request"),
+      IntegerFlag("input-words", "N", "words of a made-up prompt", {1, 1'000'000}).Default(32),
+      IntegerFlag("output-tokens", "N", "max_tokens of each request", {1, 1'000'000}).Default(64),
+      NumberFlag("temperature", "T", "0 always takes the likeliest token", {0, 2}),
+      Switch("ignore-eos", "always produce --output-tokens tokens, if the server can"),
+      Switch("chat", "send the prompts as chat messages"),
+      IntegerFlag("seed", "N", "seed of the times and of made-up prompts", {}).Default(0),
+      TextFlag("goodput", "LIMITS",
+               "count the requests within these limits, in ms, as ttft:200,tpot:50"),
+      RequestLogFlag(),
   };
   run.flags.insert(run.flags.end(), own.begin(), own.end());
-  return {run, BenchReplayCommand()};
+  return run;
 }
 
 }  // namespace waferline::cli

@@ -1,21 +1,26 @@
-// The flags with which a command of `waferctl wafer` asks for a model laid on wafers, and what they
-// name. Values, any thread.
+// The flags with which a command of `waferctl wafer` asks for a model on wafers, and what they
+// name. The same flags with the same defaults for every such command. Values, any thread.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "client/cli/frame/arguments.h"
-#include "client/cli/frame/command.h"
+#include "wafer_backend/base/command_line/arguments.h"
+#include "wafer_backend/base/command_line/command.h"
 #include "wafer_backend/hardware/placement/placement.h"
+#include "wafer_backend/hardware/placement/prediction.h"
 #include "wafer_backend/hardware/silicon/hardware.h"
 #include "wafer_backend/hardware/timing/model_shape.h"
 #include "wafer_backend/hardware/timing/profile.h"
 
 namespace waferline::cli {
 
-// --model, --profile, --context, --users, --wafers, --weights; --hardware is the command's own.
+Flag HardwareFlag();
+Flag ProfileFlag();
+Flag SvgFlag();
+
+// --model, --hardware, --profile, --context, --users, --wafers, --weights.
 std::vector<Flag> ModelFlags();
 // Those and --tensor, --replicas.
 std::vector<Flag> PlacementFlags();
@@ -30,11 +35,20 @@ struct ModelOnWafers {
   int wafers = 0, tensor = 1, replicas = 1;
 
   const silicon::WaferSpec& wafer() const { return *hardware.wafer(); }
-  // Refers to this value, which must outlive it.
+  // Both refer to this value, which must outlive them.
   placement::PlacementTask Task() const;
+  placement::PredictionTask Prediction() const;
   // "llama-3.1-70b, fp16, on 4 x wse-3"
   std::string Title(int wafers_used) const;
+  // "1 user, context 4096, profile vendor-2024"
+  std::string Load() const;
 };
+
+// A name of deploy/model-shapes, a YAML file, a config.json or a GGUF file.
+absl::StatusOr<timing::ModelShape> ReadShape(const std::string& name_or_path);
+
+// --hardware, which must be a wafer.
+absl::StatusOr<silicon::Hardware> ReadWafer(const Arguments& arguments);
 
 // What a command with ModelFlags, or with PlacementFlags, was given. A usage error names the flag.
 absl::StatusOr<ModelOnWafers> ReadModelFlags(const Arguments& arguments);

@@ -1,5 +1,5 @@
-// The rest of a command line, checked against its command's flags. A value; any thread. Asking for
-// a flag that the command does not declare is a bug of ours and fails a check.
+// The words after a command, checked against the command's flags. A value; any thread. Asking for a
+// flag that the command does not declare is a bug of ours and fails a check.
 #pragma once
 
 #include <cstdint>
@@ -10,15 +10,16 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "client/cli/frame/command.h"
+#include "wafer_backend/base/command_line/command.h"
 
 namespace waferline::cli {
 
 class Arguments {
  public:
   // `words` is what follows the command's own words: --flag VALUE, --flag=VALUE, operands, and
-  // after `--` operands only. A usage error names the flag, what it wants, and the nearest known
-  // flag for an unknown one.
+  // after `--` operands only. A usage error names the flag, what is allowed, and the nearest known
+  // flag for an unknown one. A flag whose condition does not hold is refused, a required one that
+  // is missing too.
   static absl::StatusOr<Arguments> Parse(const Command& command,
                                          std::span<const std::string> words);
 
@@ -26,11 +27,11 @@ class Arguments {
   bool Has(std::string_view flag) const;
   // A switch.
   bool On(std::string_view flag) const;
-  // The last value given, else the fallback; the flag must have one of them.
+  // The last value given, else the default; the flag must have one of them.
   const std::string& Text(std::string_view flag) const;
   int64_t Integer(std::string_view flag) const;
   double Number(std::string_view flag) const;
-  // Every value given, in order; without any, the fallback if there is one.
+  // Every value given, in order; without any, the default if there is one.
   std::vector<std::string> Texts(std::string_view flag) const;
 
   // As many as the command's operands call for.
@@ -46,12 +47,13 @@ class Arguments {
     bool present = false;
   };
   const Given& Find(std::string_view flag) const;
+  absl::Status ReadWords(const Command& command, std::span<const std::string> words);
+  absl::Status TakeOperands(const Command& command, const std::vector<std::string>& rest);
+  absl::Status CheckFlags(const Command& command) const;
+  bool Holds(const Flag::Condition& condition) const;
 
   std::map<std::string, Given, std::less<>> flags_;
   std::vector<std::string> operands_;
 };
-
-// Of `known`, the one that was probably meant by `word`; empty if none is near.
-std::string Nearest(std::string_view word, std::span<const std::string> known);
 
 }  // namespace waferline::cli

@@ -1,0 +1,44 @@
+#include "client/cli/frame/output.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+
+namespace waferline::cli {
+
+void PrintText(std::string_view text) { fwrite(text.data(), 1, text.size(), stdout); }
+
+std::string Counted(int64_t count, std::string_view thing) {
+  return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s");
+}
+
+Table::Table(std::vector<std::string> names, std::vector<Align> align)
+    : align_(std::move(align)), rows_{std::move(names)} {}
+
+void Table::Add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+
+Table::Align Table::AlignOf(size_t column) const {
+  return align_[std::min(column, align_.size() - 1)];
+}
+
+std::string Table::Text(int indent) const {
+  std::vector<size_t> widths(rows_.front().size());
+  for (const std::vector<std::string>& row : rows_) {
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string text;
+  for (const std::vector<std::string>& row : rows_) {
+    std::string line(static_cast<size_t>(indent), ' ');
+    for (size_t i = 0; i < row.size(); ++i) {
+      if (i > 0) line += "  ";
+      line += AlignOf(i) == Align::kLeft ? fmt::format("{:<{}}", row[i], widths[i])
+                                         : fmt::format("{:>{}}", row[i], widths[i]);
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    if (!line.empty()) text += line + "\n";
+  }
+  return text;
+}
+
+}  // namespace waferline::cli

@@ -1,0 +1,32 @@
+#include "client/cli/model/compute_flags.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "wafer_backend/compute/kernels/cpu.h"
+
+namespace waferline::cli {
+
+Operand ModelFileOperand() { return {"FILE", "a GGUF model file"}; }
+
+Flag ThreadsFlag() {
+  return IntegerFlag("threads", "N", "threads that compute; one a core if not given", {1, 256});
+}
+
+Flag CpuFlag() {
+  return ChoiceFlag("cpu", "NAME", "instructions to use; the best of this machine if not given",
+                    {"portable", "avx2", "avx512"});
+}
+
+int ThreadsOf(const Arguments& arguments) {
+  if (arguments.Has("threads")) return static_cast<int>(arguments.Integer("threads"));
+  return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+}
+
+absl::Status ApplyCpuFlag(const Arguments& arguments) {
+  if (!arguments.Has("cpu")) return absl::OkStatus();
+  const absl::Status status = kernels::ChoosePath(arguments.Text("cpu"));
+  return status.ok() ? status : UsageError("--cpu: " + std::string(status.message()));
+}
+
+}  // namespace waferline::cli

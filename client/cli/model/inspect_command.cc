@@ -1,0 +1,230 @@
+// waferctl model inspect and tokenize: what a model file holds, and how it cuts a text.
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+#include <cmath>
+#include <map>
+
+#include "client/cli/frame/output.h"
+#include "client/cli/model/compute_flags.h"
+#include "client/cli/model/model_commands.h"
+#include "server/text/chat_template.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/model/gguf.h"
+#include "wafer_backend/compute/model/tokenizer.h"
+#include "wafer_backend/compute/model/utf8.h"
+#include "wafer_backend/compute/model/weights.h"
+
+namespace waferline::cli {
+namespace {
+
+namespace json = boost::json;
+using model::Utf8Text;
+
+// A file may be worth looking at although it cannot be served: what does not work is named in the
+// place of its description.
+json::object Problem(const absl::Status& status) {
+  return {{"problem", Utf8Text(std::string(status.message()))}};
+}
+
+json::value ValueJson(const model::MetadataValue& value) {
+  struct Visitor {
+    json::value operator()(uint64_t number) const { return number; }
+    json::value operator()(int64_t number) const { return number; }
+    json::value operator()(double number) const {
+      // JSON has no infinities.
+      return std::isfinite(number) ? json::value(number) : json::value(std::to_string(number));
+    }
+    json::value operator()(bool flag) const { return flag; }
+    json::value operator()(std::string_view text) const { return json::value(Utf8Text(text)); }
+    json::value operator()(const model::MetadataArray& array) const {
+      return json::object{{"array_of", std::string(model::Name(array.element))},
+                          {"count", array.count}};
+    }
+  };
+  return std::visit(Visitor(), value);
+}
+
+json::object ShapeJson(const model::ModelShape& shape) {
+  return {{"architecture", std::string(model::Name(shape.architecture))},
+          {"layers", shape.layers},
+          {"hidden", shape.hidden},
+          {"heads", shape.heads},
+          {"kv_heads", shape.kv_heads},
+          {"head_dim", shape.head_dim},
+          {"ffn", shape.ffn},
+          {"context", shape.context},
+          {"vocabulary", shape.vocabulary},
+          {"rope_theta", shape.rope_theta},
+          {"rope_kind", shape.rope_kind == model::RopeKind::kNorm ? "norm" : "neox"},
+          {"rope_linear_factor", shape.rope_linear_factor},
+          {"rope_frequency_factors", !shape.rope_frequency_factors.empty()},
+          {"norm_epsilon", shape.norm_epsilon},
+          {"tied_embeddings", shape.tied_embeddings},
+          {"qkv_biases", shape.qkv_biases},
+          {"qk_norms", shape.qk_norms}};
+}
+
+json::value IdJson(std::optional<TokenId> id) { return id ? json::value(*id) : json::value(); }
+
+json::object TokenizerJson(const model::Tokenizer& tokenizer) {
+  return {{"kind", tokenizer.Description()},
+          {"size", tokenizer.size()},
+          {"bos", IdJson(tokenizer.bos())},
+          {"eos", IdJson(tokenizer.eos())},
+          {"eot", IdJson(tokenizer.eot())},
+          {"adds_bos", tokenizer.adds_bos()},
+          {"end_ids", json::value_from(tokenizer.end_ids())}};
+}
+
+struct Share {
+  int64_t tensors = 0;
+  int64_t elements = 0;
+  int64_t bytes = 0;
+};
+
+std::map<std::string, Share> SharesByType(const model::GgufFile& file) {
+  std::map<std::string, Share> shares;
+  for (const model::GgufTensor& tensor : file.tensors()) {
+    Share& share = shares[tensor.TypeName()];
+    ++share.tensors;
+    share.elements += tensor.elements();
+    share.bytes += static_cast<int64_t>(tensor.bytes.size());
+  }
+  return shares;
+}
+
+json::array TensorsJson(const model::GgufFile& file) {
+  json::array tensors;
+  for (const model::GgufTensor& tensor : file.tensors()) {
+    tensors.push_back(
+        {{"name", Utf8Text(tensor.name)},
+         {"dtype", tensor.TypeName()},
+         {"shape", json::array(tensor.dims.begin(), tensor.dims.begin() + tensor.rank)},
+         {"bytes", tensor.bytes.size()}});
+  }
+  return tensors;
+}
+
+// All that the file says; the order is that of the text output.
+json::object Describe(const std::shared_ptr<const model::GgufFile>& file) {
+  json::object out{{"file", Utf8Text(file->name())},
+                   {"bytes", file->file_size()},
+                   {"gguf_version", file->version()}};
+  const auto shape = model::ModelShape::FromGguf(*file);
+  out["shape"] = shape.ok() ? ShapeJson(*shape) : Problem(shape.status());
+  const auto tokenizer = model::TokenizerFromGguf(*file);
+  out["tokenizer"] = tokenizer.ok() ? TokenizerJson(**tokenizer) : Problem(tokenizer.status());
+  if (tokenizer.ok()) {
+    const auto chat = text::ChatTemplate::Detect(*file, *tokenizer);
+    out["chat"] = chat.ok() ? json::object{{"family", std::string(text::Name(chat->family()))}}
+                            : Problem(chat.status());
+  } else {
+    out["chat"] = Problem(absl::UnimplementedError("there is no tokenizer"));
+  }
+  const auto weights = model::ModelWeights::Bind(file);
+  const absl::Status runnable = weights.ok() ? weights->Runnable() : weights.status();
+  out["weights"] = runnable.ok() ? json::object{{"runnable", true}} : Problem(runnable);
+  json::object types;
+  for (const auto& [name, share] : SharesByType(*file)) {
+    types[name] = {
+        {"tensors", share.tensors}, {"elements", share.elements}, {"bytes", share.bytes}};
+  }
+  out["dtypes"] = std::move(types);
+  json::object metadata;
+  for (const auto& entry : file->metadata().entries()) {
+    metadata[Utf8Text(entry.key)] = ValueJson(entry.value);
+  }
+  out["metadata"] = std::move(metadata);
+  out["tensors"] = TensorsJson(*file);
+  return out;
+}
+
+void PrintSection(const json::object& all, const char* name) {
+  Print("{}:\n", name);
+  for (const auto& item : all.at(name).as_object()) {
+    Print("  {}: {}\n", std::string_view(item.key()),
+          item.value().is_string() ? std::string(item.value().as_string())
+                                   : json::serialize(item.value()));
+  }
+}
+
+void PrintTensors(const model::GgufFile& file) {
+  Table table({"tensor", "type", "shape", "bytes"}, {Table::Align::kLeft, Table::Align::kLeft,
+                                                     Table::Align::kLeft, Table::Align::kRight});
+  for (const model::GgufTensor& tensor : file.tensors()) {
+    table.Add({Utf8Text(tensor.name), tensor.TypeName(), tensor.ShapeText(),
+               std::to_string(tensor.bytes.size())});
+  }
+  table.Print();
+}
+
+absl::Status Inspect(const Arguments& arguments) {
+  WL_ASSIGN_OR_RETURN(const auto file, model::GgufFile::Open(arguments.operand(0)));
+  const json::object all = Describe(file);
+  if (arguments.json()) {
+    PrintText(json::serialize(all) + "\n");
+    return absl::OkStatus();
+  }
+  Print("{}: GGUF version {}, {} bytes, {} tensors\n", std::string(file->name()), file->version(),
+        file->file_size(), file->tensors().size());
+  for (const char* section : {"shape", "tokenizer", "chat", "weights", "dtypes"}) {
+    PrintSection(all, section);
+  }
+  if (arguments.On("metadata")) PrintSection(all, "metadata");
+  if (arguments.On("tensors")) PrintTensors(*file);
+  return absl::OkStatus();
+}
+
+absl::Status Tokenize(const Arguments& arguments) {
+  WL_ASSIGN_OR_RETURN(const auto file, model::GgufFile::Open(arguments.operand(0)));
+  WL_ASSIGN_OR_RETURN(const auto tokenizer, model::TokenizerFromGguf(*file));
+  const std::vector<TokenId> ids = tokenizer->Encode(
+      arguments.Text("text"),
+      {.add_special = !arguments.On("no-special"), .parse_special = arguments.On("parse-special")});
+  if (!arguments.json()) {
+    for (TokenId id : ids) {
+      Print("{:>8}  {}\n", id, Utf8Text(tokenizer->RawPiece(id)));
+    }
+    return absl::OkStatus();
+  }
+  json::array pieces, bytes;
+  for (TokenId id : ids) {
+    pieces.push_back(json::value(Utf8Text(tokenizer->RawPiece(id))));
+    json::array each;
+    for (char c : tokenizer->Piece(id)) each.push_back(static_cast<uint8_t>(c));
+    bytes.push_back(std::move(each));
+  }
+  PrintText(json::serialize(json::object{{"count", ids.size()},
+                                         {"tokens", json::value_from(ids)},
+                                         {"pieces", std::move(pieces)},
+                                         {"bytes", std::move(bytes)}}) +
+            "\n");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Command InspectCommand() {
+  return {.words = "model inspect",
+          .summary = "Show what a model file holds, and whether it can be served",
+          .operands = {ModelFileOperand()},
+          .flags = {Switch("metadata", "also list the metadata (--json always does)"),
+                    Switch("tensors", "also list the tensors (--json always does)")},
+          .examples = {"waferctl model inspect deploy/models/demo.gguf --tensors"},
+          .run = Inspect};
+}
+
+Command TokenizeCommand() {
+  return {.words = "model tokenize",
+          .summary = "Show how a model file's tokenizer cuts a text",
+          .operands = {ModelFileOperand()},
+          .flags = {TextFlag("text", "TEXT", "the text").Required(),
+                    Switch("no-special", "leave out the model's begin and end tokens"),
+                    Switch("parse-special",
+                           "read names of control tokens in the text as these tokens")},
+          .examples = {"waferctl model tokenize deploy/models/demo.gguf --text \"Hello there\""},
+          .run = Tokenize};
+}
+
+}  // namespace waferline::cli

@@ -1,0 +1,14 @@
+// --requests FILE of the bench commands: a JSON line for each request.
+#pragma once
+
+#include "absl/status/status.h"
+#include "client/load/load_run.h"
+#include "wafer_backend/base/command_line/arguments.h"
+
+namespace waferline::cli {
+
+Flag RequestLogFlag();
+// Nothing without the flag.
+absl::Status WriteRequestLog(const Arguments& arguments, const load::LoadResult& result);
+
+}  // namespace waferline::cli

@@ -1,0 +1,23 @@
+#include "client/cli/serving/serving_commands.h"
+
+namespace waferline::cli {
+
+Group ClientGroup() {
+  return {.name = "client",
+          .summary = "Use the models of a running server",
+          .commands = {ChatCommand(), CompleteCommand(), ModelsCommand()}};
+}
+
+Group BenchGroup() {
+  return {.name = "bench",
+          .summary = "Load a running server and measure it",
+          .commands = {BenchRunCommand(), BenchReplayCommand()}};
+}
+
+Group FaultsGroup() {
+  return {.name = "faults",
+          .summary = "Change the emulated hardware of a running waferd",
+          .commands = {FaultsSendCommand()}};
+}
+
+}  // namespace waferline::cli

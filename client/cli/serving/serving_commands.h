@@ -1,0 +1,20 @@
+// The commands that talk to a running server: a client, a load harness, faults.
+#pragma once
+
+#include "wafer_backend/base/command_line/command.h"
+
+namespace waferline::cli {
+
+Group ClientGroup();  // complete, chat, models
+Group BenchGroup();   // bench run, bench replay
+Group FaultsGroup();  // faults send
+
+// One function a command, each in a file of its name.
+Command CompleteCommand();
+Command ChatCommand();
+Command ModelsCommand();
+Command BenchRunCommand();
+Command BenchReplayCommand();
+Command FaultsSendCommand();
+
+}  // namespace waferline::cli

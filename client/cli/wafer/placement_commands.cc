@@ -1,9 +1,0 @@
-#include "client/cli/wafer/placement_commands.h"
-
-namespace waferline::cli {
-
-std::vector<Command> PlacementCommands() {
-  return {PlaceCommand(), FaultsCommand(), TornadoCommand(), LatencyCommand()};
-}
-
-}  // namespace waferline::cli

@@ -1,0 +1,209 @@
+"""The command lines of waferctl and waferd: help, usage errors, failing writes, completion, manual pages, and one set of model flags."""
+
+import json
+import re
+import subprocess
+
+import pytest
+
+from cloud import BIN, ROOT, waferctl
+
+PROGRAMS = ("waferctl", "waferd")
+COMMANDS = ("chat", "complete", "models", "bench run", "bench replay", "faults send", "model inspect", "model tokenize",
+            "model logits", "model perplexity", "model bench", "wafer predict", "wafer place", "wafer latency",
+            "wafer tornado", "wafer faults", "wafer map", "wafer yield", "wafer predict-kernel", "wafer fabric",
+            "wafer calibrate", "sim", "sim sweep", "sim compare", "selftest laws", "completion", "man", "version")
+GROUPS = ("client", "bench", "faults", "model", "wafer", "selftest", "about")
+DEMO = "deploy/models/demo.gguf"
+
+
+def run(program, *words):
+    return subprocess.run([BIN / program, *words], capture_output=True, text=True, timeout=60, cwd=ROOT)
+
+
+def refused(*words, says, program="waferctl"):
+    result = run(program, *words)
+    assert (result.returncode, result.stdout) == (2, ""), result.stderr
+    assert says in result.stderr
+    return result.stderr
+
+
+# ---- help ----
+
+def test_help_shows_every_group_and_every_command():
+    text = waferctl("--help").stdout
+    for group in (*GROUPS, "sim"):
+        assert f"({group}):" in text
+    for command in COMMANDS:
+        assert re.search(rf"^  {command}  +[A-Z]", text, re.M), command
+    assert max(map(len, text.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_group_lists_its_commands(group):
+    result = waferctl(group, "--help")
+    assert result.returncode == 0
+    assert result.stdout == waferctl("help", group).stdout
+    assert any(f"\n  {command} " in result.stdout for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_explains_itself(command):
+    result = waferctl(*command.split(), "--help")
+    assert result.returncode == 0
+    assert f"Usage: waferctl {command}" in result.stdout
+    assert ("--json" in result.stdout) == (command not in ("man", "completion"))
+
+
+def test_examples_of_the_help_name_flags_that_exist():
+    for command in COMMANDS:
+        text = waferctl(*command.split(), "--help").stdout
+        for example in text.partition("Examples:")[2].splitlines():
+            for flag in re.findall(r"--[a-z-]+", example):
+                assert f"  {flag}" in text.partition("Examples:")[0], example
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_version(program):
+    result = run(program, "--version")
+    assert re.fullmatch(rf"{program} \d+\.\d+\.\d+\n", result.stdout)
+    assert result.returncode == 0
+
+
+# ---- usage errors ----
+
+def test_a_mistyped_word_is_answered_with_the_nearest():
+    refused("compelte", "x", says="did you mean 'complete'?")
+    refused("benhc", says="did you mean 'bench'?")
+    refused("model", "inspcet", "f", says="did you mean 'model inspect'?")
+    refused("wafer", "place", "--modle", "x", says="did you mean '--model'?")
+    refused("wafer", "place", "--model", "llama-3.1-8b", "--weights", "fp166", says="did you mean 'fp16'?")
+    refused("--http-prot", "1", says="did you mean '--http-port'?", program="waferd")
+    refused("wafer", says="wafer predict")
+
+
+def test_waferd_refuses_a_flag_that_its_role_does_not_read():
+    assert "--role shard or prefill" in refused("--model", "x.gguf", says="--model has no effect", program="waferd")
+    refused("--role", "shard", "--model", DEMO, "--layers", "0:2", "--http-port", "0", says="--http-port has no effect with --role shard",
+            program="waferd")
+    refused("--role", "prefill", "--model", DEMO, "--layers", "0:2", says="--layers has no effect with --role prefill", program="waferd")
+    refused("--role", "shard", "--layers", "0:2", says="--model FILE is required", program="waferd")
+    refused("--role", "gateway", says="serve, shard, prefill", program="waferd")
+    refused("demo.yaml", says="demo.yaml", program="waferd")
+    refused("--http_port", "65536", says="[0, 65535]", program="waferd")
+
+
+def test_a_kernel_refuses_the_sizes_of_another():
+    refused("wafer", "predict-kernel", "--kernel", "gemm", "--grid", "64", "--size", "512", "--m", "4", says="--m has no effect")
+    refused("wafer", "predict-kernel", "--kernel", "gemv", "--grid", "64", "--m", "4", says="--n N is required")
+
+
+# ---- failing writes ----
+
+@pytest.mark.parametrize("words", (
+    ("waferctl", "--help"), ("waferctl", "man"), ("waferctl", "version", "--json"), ("waferctl", "completion", "bash"),
+    ("waferctl", "model", "inspect", DEMO, "--json"), ("waferctl", "model", "tokenize", DEMO, "--text", "hello"),
+    ("waferctl", "wafer", "predict", "--model", "llama-3.1-8b"), ("waferctl", "wafer", "place", "--model", "llama-3.1-70b"),
+    ("waferctl", "wafer", "yield", "--wafers", "10"), ("waferd", "--help"), ("waferd", "--manual")), ids=" ".join)
+def test_a_full_disk_behind_stdout_is_a_failure(words):
+    with open("/dev/full", "w") as full:
+        result = subprocess.run([BIN / words[0], *words[1:]], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, cwd=ROOT)
+    assert result.returncode == 1
+    assert "cannot write to stdout: No space left on device" in result.stderr
+
+
+@pytest.mark.parametrize("words", (
+    ("wafer", "place", "--model", "llama-3.1-8b", "--svg"), ("wafer", "map", "--svg"), ("wafer", "yield", "--wafers", "10", "--svg"),
+    ("wafer", "tornado", "--model", "llama-3.1-8b", "--svg"), ("wafer", "latency", "--model", "llama-3.1-8b", "--svg"),
+    ("wafer", "calibrate", "--data", "deploy/calibration", "--out"),
+    ("sim", "--config", "deploy/config/fleets/conversation-70b.yaml", "--arrivals", "poisson:rate=5", "--count", "20", "--requests"),
+    ("sim", "--config", "deploy/config/fleets/conversation-70b.yaml", "--arrivals", "poisson:rate=5", "--count", "20", "--timeline"),
+    ("sim", "--config", "deploy/config/fleets/conversation-70b.yaml", "--arrivals", "poisson:rate=5", "--count", "20", "--json")),
+    ids=" ".join)
+def test_a_full_disk_behind_a_file_is_a_failure(words):
+    result = waferctl(*words, "/dev/full")
+    assert result.returncode == 1
+    assert "/dev/full" in result.stderr
+
+
+# ---- completion and manual pages ----
+
+def completions(program, *words):
+    """What bash would offer for the last of `words`."""
+    script = (f'source <("$0" {"--completion" if program == "waferd" else "completion"} bash); COMP_WORDS=("$@"); '
+              f'COMP_CWORD=$(($# - 1)); _{program}; printf "%s\\n" "${{COMPREPLY[@]}}"')
+    result = subprocess.run(["bash", "--norc", "-c", script, BIN / program, program, *words], capture_output=True, text=True,
+                            timeout=60, check=True)
+    assert result.stderr == ""
+    return result.stdout.split()
+
+
+def test_bash_completes_commands_flags_and_values():
+    assert "complete" in completions("waferctl", "") and "wafer" in completions("waferctl", "")
+    assert completions("waferctl", "comp") == ["complete", "completion"]
+    assert completions("waferctl", "bench", "") == ["run", "replay"]
+    assert completions("waferctl", "sim", "s") == ["sweep"]
+    assert completions("waferctl", "bench", "run", "--num") == ["--num-prompts"]
+    assert completions("waferctl", "bench", "run", "--rate", "2", "--goo") == ["--goodput"]
+    assert completions("waferctl", "wafer", "place", "--weights", "fp") == ["fp32", "fp16", "fp8", "fp4"]
+    assert completions("waferctl", "wafer", "place", "--weights", "=", "int") == ["int8", "int4"]
+    assert "llama-3.1-70b" in completions("waferctl", "wafer", "place", "--model", "llama")
+    assert completions("waferctl", "wafer", "place", "--svg", "x") == []  # bash completes files itself
+    assert completions("waferd", "--role", "") == ["serve", "shard", "prefill"]
+    assert completions("waferd", "--http") == ["--http-port"]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_manual_page_is_clean_troff(program, tmp_path):
+    page = run(program, "man" if program == "waferctl" else "--manual").stdout
+    words = COMMANDS if program == "waferctl" else ("--role", "--sram-bytes")
+    try:
+        troff = subprocess.run(["groff", "-man", "-Tascii", "-ww", "-P-c"], input=page, capture_output=True, text=True, timeout=60)
+    except FileNotFoundError:
+        pytest.skip("groff is not installed")
+    assert troff.stderr == ""
+    shown = re.sub(r".\x08", "", troff.stdout)
+    for word in words:
+        assert word in shown
+
+
+# ---- one set of model flags ----
+
+def place_and_predict(*words):
+    return [json.loads(waferctl("wafer", command, *words, "--json").stdout) for command in ("place", "predict")]
+
+
+@pytest.mark.parametrize("words", (
+    ("--model", "llama-3.1-70b"), ("--model", "qwen3-32b", "--context", "8192", "--users", "4"),
+    ("--model", "llama-3.1-8b", "--profile", "open", "--weights", "fp8"), ("--model", DEMO)), ids=" ".join)
+def test_place_and_predict_agree_to_the_digit(words):
+    place, predict = place_and_predict(*words)
+    assert place["wafers"] == predict["wafers"]
+    for figure in ("tokens_per_second", "aggregate_tokens_per_second", "full_tokens_per_second", "users_before_slowdown"):
+        assert f"{place[figure]:.12g}" == f"{predict[figure]:.12g}", figure
+
+
+def test_the_model_flags_are_the_same_everywhere():
+    texts = {}
+    for command in ("predict", "place", "latency", "tornado", "faults", "map"):
+        text = waferctl("wafer", command, "--help").stdout
+        for flag in ("model", "hardware", "profile", "context", "users", "wafers", "weights"):
+            line = re.search(rf"^  --{flag} .*(?:\n {{10,}}.*)*", text, re.M)
+            assert line, (command, flag)
+            texts.setdefault(flag, set()).add(re.sub(r"\s+", " ", line[0]).replace(" (required)", ""))
+    assert all(len(seen) == 1 for seen in texts.values()), texts
+
+
+def test_a_model_is_a_name_or_any_of_three_kinds_of_file(tmp_path):
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"model_type": "llama", "num_hidden_layers": 32, "hidden_size": 4096, "num_attention_heads": 32,
+                                  "num_key_value_heads": 8, "intermediate_size": 14336, "vocab_size": 128256}))
+    for command in ("predict", "place", "latency", "tornado", "faults", "map"):
+        for model in ("llama-3.1-8b", "deploy/model-shapes/llama-3.1-8b.yaml", config, DEMO):
+            result = waferctl("wafer", command, "--model", model)
+            assert result.returncode == 0, (command, model, result.stderr)
+
+
+def test_context_may_still_be_called_kv():
+    words = ("wafer", "predict", "--model", "llama-3.1-8b", "--json")
+    assert waferctl(*words, "--kv", "777").stdout == waferctl(*words, "--context", "777").stdout

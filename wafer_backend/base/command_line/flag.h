@@ -1,0 +1,79 @@
+// A flag of a command, as a value: what the parser, the help, the manual page and the completion of
+// a shell are made from.
+//
+//   IntegerFlag("max-tokens", "N", "end the answer after N tokens", {1, 4096}).Default(16)
+//   TextFlag("layers", "FIRST:END", "the layers it holds").Required().With("role", {"shard"})
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
+namespace waferline::cli {
+
+struct Flag {
+  enum class Kind : uint8_t { kSwitch, kText, kInteger, kNumber };
+  // The flag is read only if `flag` has one of `values`; without values, if it is given at all.
+  struct Condition {
+    std::string flag;
+    std::vector<std::string> values;
+  };
+
+  std::string name;  // without dashes, words separated by '-'; '_' is accepted for it
+  Kind kind = Kind::kSwitch;
+  std::string value;  // how the help calls the value: "FILE"
+  std::string summary;
+  std::optional<std::string> fallback;  // what Arguments gives when the flag is absent
+  double min = std::numeric_limits<double>::lowest();
+  double max = std::numeric_limits<double>::max();
+  std::vector<std::string> choices;  // values that completion offers
+  bool only_choices = false;         // and no other is allowed
+  bool required = false;             // where its condition holds
+  std::optional<Condition> condition;
+  std::vector<std::string> aliases;  // other names, without dashes
+
+  template <typename T>
+  Flag Default(T value) const {
+    Flag flag = *this;
+    flag.fallback = absl::StrCat(value);
+    return flag;
+  }
+  Flag Required() const;
+  Flag With(std::string flag, std::vector<std::string> values = {}) const;
+  Flag Suggest(std::vector<std::string> values) const;
+  Flag Alias(std::string name) const;
+};
+
+struct IntegerRange {
+  int64_t min = 0;
+  int64_t max = std::numeric_limits<int64_t>::max();
+};
+struct NumberRange {
+  double min = 0;
+  double max = std::numeric_limits<double>::max();
+};
+
+// --name: on or off.
+Flag Switch(std::string name, std::string summary);
+// --name VALUE. Without Default the flag is optional: ask Arguments::Has first. A flag may be given
+// several times if the command reads it with Arguments::Texts; the others take the last value.
+Flag TextFlag(std::string name, std::string value, std::string summary);
+// One of `choices`; checked before `run` is called, as are the ranges below.
+Flag ChoiceFlag(std::string name, std::string value, std::string summary,
+                std::vector<std::string> choices);
+// A whole number.
+Flag IntegerFlag(std::string name, std::string value, std::string summary, IntegerRange range);
+// A finite number.
+Flag NumberFlag(std::string name, std::string value, std::string summary, NumberRange range);
+
+// nullopt: `flag` may have this value; otherwise what is wrong with it.
+std::optional<std::string> WrongValue(const Flag& flag, const std::string& value);
+
+// "--role shard or prefill", "--trace": what the condition asks for.
+std::string TextOf(const Flag::Condition& condition);
+
+}  // namespace waferline::cli

@@ -1,0 +1,226 @@
+#include "wafer_backend/base/command_line/program.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "wafer_backend/base/command_line/arguments.h"
+#include "wafer_backend/base/command_line/completion.h"
+#include "wafer_backend/base/command_line/help.h"
+#include "wafer_backend/base/command_line/manual.h"
+#include "wafer_backend/base/command_line/nearest.h"
+#include "wafer_backend/base/status.h"
+
+namespace waferline::cli {
+namespace {
+
+void Print(FILE* file, const std::string& text) { fwrite(text.data(), 1, text.size(), file); }
+
+bool IsOneCommand(const Program& program) { return program.groups[0].commands[0].words.empty(); }
+
+absl::Status PrintCompletion(const Program& program, const std::string& shell) {
+  WL_ASSIGN_OR_RETURN(const std::string script, CompletionOf(program, shell));
+  Print(stdout, script);
+  return absl::OkStatus();
+}
+
+absl::Status PrintVersion(const Program& program, bool json) {
+  Print(stdout,
+        json ? boost::json::serialize(boost::json::object{{"version", program.version}}) + "\n"
+             : fmt::format("{} {}\n", program.name, program.version));
+  return absl::OkStatus();
+}
+
+// What a program without commands has as flags: they take the place of what it does.
+void AddBuiltInFlags(Program* program) {
+  Command& command = program->groups[0].commands[0];
+  command.flags.insert(
+      command.flags.end(),
+      {Switch("version", "print the version"),
+       ChoiceFlag("completion", "SHELL", "print a script that completes command lines in a shell",
+                  CompletionShells()),
+       Switch("manual", "print the manual page, for man -l"), Switch("help", "print this")});
+  command.run = [program, run = command.run](const Arguments& arguments) {
+    if (arguments.On("version")) return PrintVersion(*program, false);
+    if (arguments.On("manual")) return Print(stdout, ManualOf(*program)), absl::OkStatus();
+    if (arguments.Has("completion")) return PrintCompletion(*program, arguments.Text("completion"));
+    return run(arguments);
+  };
+}
+
+void AddBuiltInCommands(Program* program) {
+  const Flag json = Switch("json", "print one JSON document instead of text");
+  for (Group& group : program->groups) {
+    for (Command& command : group.commands) {
+      command.flags.push_back(json);
+    }
+  }
+  const std::string& name = program->name;
+  program->groups.push_back(
+      {.name = "about",
+       .summary = fmt::format("About {} itself", name),
+       .commands = {{.words = "completion",
+                     .summary = "Print a script that completes command lines in a shell",
+                     .operands = {{"SHELL", absl::StrJoin(CompletionShells(), ", ")}},
+                     .examples = {fmt::format("source <({} completion bash)", name)},
+                     .run =
+                         [program](const Arguments& arguments) {
+                           return PrintCompletion(*program, arguments.operand(0));
+                         }},
+                    {.words = "man",
+                     .summary = "Print the manual page",
+                     .examples = {fmt::format("{0} man > {0}.1 && man -l {0}.1", name)},
+                     .run =
+                         [program](const Arguments&) {
+                           Print(stdout, ManualOf(*program));
+                           return absl::OkStatus();
+                         }},
+                    {.words = "version",
+                     .summary = "Which build of Waferline this is",
+                     .flags = {json},
+                     .run = [program](const Arguments& arguments) {
+                       return PrintVersion(*program, arguments.json());
+                     }}}});
+}
+
+// The command whose words the line begins with, the longest such; `used` counts them.
+const Command* FindCommand(const Program& program, std::span<const std::string> words,
+                           size_t* used) {
+  const Command* best = nullptr;
+  for (const Command* command : CommandsOf(program)) {
+    std::vector<std::string> own;
+    if (!command->words.empty()) own = absl::StrSplit(command->words, ' ');
+    if (own.size() <= words.size() && std::equal(own.begin(), own.end(), words.begin()) &&
+        (best == nullptr || own.size() > *used)) {
+      best = command;
+      *used = own.size();
+    }
+  }
+  return best;
+}
+
+// `model` alone, or `model inspcet`: says which commands there are.
+std::string UnknownCommand(const Program& program, std::span<const std::string> words) {
+  std::vector<std::string> all, group;
+  for (const Command* command : CommandsOf(program)) {
+    all.push_back(command->words);
+    if (command->words.starts_with(words.front() + " ")) group.push_back(command->words);
+  }
+  std::vector<std::string> typed;
+  for (const std::string& word : words) {
+    if (word.starts_with("-") || typed.size() == 2) break;
+    typed.push_back(word);
+  }
+  if (typed.empty()) return absl::StrCat("a command must come before ", words.front());
+  if (typed.size() < 2 && !group.empty()) {
+    return absl::StrCat("'", typed[0], "' needs one of: ", absl::StrJoin(group, ", "));
+  }
+  const std::string line = absl::StrJoin(typed, " ");
+  std::string nearest = Nearest(line, group.empty() ? all : group);
+  for (const Group& known : program.groups) all.push_back(known.name);
+  if (nearest.empty()) nearest = Nearest(words.front(), all);
+  return absl::StrCat("unknown command '", line, "'",
+                      nearest.empty() ? "" : absl::StrCat("; did you mean '", nearest, "'?"));
+}
+
+void PrintError(const Program& program, const absl::Status& status, bool json,
+                const std::string& command) {
+  if (json) {
+    const boost::json::object error{{"message", std::string(status.message())},
+                                    {"code", absl::StatusCodeToString(status.code())}};
+    Print(stderr, boost::json::serialize(boost::json::object{{"error", error}}) + "\n");
+    return;
+  }
+  Print(stderr, absl::StrCat(program.name, ": ", status.message(), "\n"));
+  if (IsUsageError(status)) {
+    Print(stderr,
+          absl::StrCat("try: ", program.name, command.empty() ? "" : " ", command, " --help\n"));
+  }
+}
+
+// Is `word` before any "--"?
+bool Contains(std::span<const std::string> words, std::string_view word) {
+  const auto end = std::find(words.begin(), words.end(), "--");
+  return std::find(words.begin(), end, word) != end;
+}
+
+absl::Status PrintHelp(const Program& program, std::span<const std::string> words) {
+  size_t used = 0;
+  if (words.empty() && !IsOneCommand(program)) {
+    Print(stdout, HelpOf(program));
+    return absl::OkStatus();
+  }
+  if (const Command* command = FindCommand(program, words, &used)) {
+    Print(stdout, HelpOf(program, *command));
+    return absl::OkStatus();
+  }
+  for (const Group& group : program.groups) {
+    if (group.name != words.front() || words.size() > 1) continue;
+    Print(stdout, HelpOf(program, group));
+    return absl::OkStatus();
+  }
+  return UsageError(UnknownCommand(program, words));
+}
+
+struct Outcome {
+  absl::Status status;
+  std::string command;  // its words, where they are known
+};
+
+Outcome RunWords(const Program& program, std::span<const std::string> words) {
+  const bool help_word = !words.empty() && words.front() == "help" && !IsOneCommand(program);
+  if (help_word) return {PrintHelp(program, words.subspan(1)), ""};
+  if (Contains(words, "--help") || Contains(words, "-h")) {
+    const auto flags = std::find_if(words.begin(), words.end(),
+                                    [](const std::string& word) { return word.starts_with("-"); });
+    size_t used = 0;
+    const bool known = FindCommand(program, words, &used) != nullptr;
+    return {PrintHelp(program, {words.begin(), known ? words.begin() + used : flags}), ""};
+  }
+  if (!words.empty() && words.front() == "--version" && !IsOneCommand(program)) {
+    return {PrintVersion(program, false), ""};
+  }
+  size_t used = 0;
+  const Command* command = FindCommand(program, words, &used);
+  if (command == nullptr) return {UsageError(UnknownCommand(program, words)), ""};
+  const auto arguments = Arguments::Parse(*command, words.subspan(used));
+  return {arguments.ok() ? command->run(*arguments) : arguments.status(), command->words};
+}
+
+absl::Status FlushOutput() {
+  const bool failed_before = ferror(stdout) != 0;
+  if (fflush(stdout) == 0 && !failed_before) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("cannot write to stdout", errno == 0 ? "" : ": ",
+                                             errno == 0 ? "" : strerror(errno)));
+}
+
+}  // namespace
+
+int RunProgram(Program program, std::span<const std::string> words) {
+  if (IsOneCommand(program)) {
+    AddBuiltInFlags(&program);
+  } else {
+    AddBuiltInCommands(&program);
+    if (words.empty()) {
+      Print(stderr, HelpOf(program));
+      return 2;
+    }
+  }
+  errno = 0;
+  Outcome outcome = RunWords(program, words);
+  if (outcome.status.ok()) outcome.status = FlushOutput();
+  if (outcome.status.ok()) return 0;
+  fflush(stdout);
+  PrintError(program, outcome.status, Contains(words, "--json"), outcome.command);
+  return IsUsageError(outcome.status) ? 2 : 1;
+}
+
+}  // namespace waferline::cli
