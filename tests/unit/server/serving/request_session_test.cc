@@ -2,10 +2,13 @@
 #include "server/serving/request_session.h"
 
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <deque>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include "tests/unit/server/rpc/echo_door.h"
 #include "tests/unit/server/serving/plain_deps.h"
 #include "wafer_backend/base/seeded_stream.h"
 
@@ -211,6 +214,33 @@ TEST_CASE("an engine that ends a sequence within Submit is settled all the same"
   world.door.on_submit = [](TokenSink& sink) { sink.OnOutcome(Used(4, 3, FinishReason::kStop)); };
   CHECK_FALSE(session->Submit(world.Sequences(requests)));
   CHECK(world.Remaining() == kBudget - 7);
+}
+
+TEST_CASE("writers, clients and the engine at once: still settled once") {
+  World world;
+  {
+    EchoDoor engine(std::chrono::microseconds(20));  // a thread for each sequence
+    world.deps.front_door = &engine;
+    for (uint32_t i = 0; i < 50; ++i) {
+      auto session = world.NewSession();
+      const std::vector<ValidRequest> requests = {World::Request(3, 1 + i), World::Request(3, 20)};
+      CHECK_FALSE(session->Charge(requests));
+      std::thread client([session, i] {
+        std::this_thread::sleep_for(std::chrono::microseconds(10 * (i % 7)));
+        session->Cancel();
+      });
+      CHECK_FALSE(session->Submit(world.Sequences(requests)));
+      session->Resume(i % 2);
+      client.join();
+    }
+  }  // every sequence has ended
+  int64_t used = 0;
+  for (const auto& [key, row] : world.plain.ledger.Rows()) {
+    used += static_cast<int64_t>(row.prompt_tokens + row.generated_tokens);
+  }
+  CHECK(used >= 300);
+  CHECK(world.Remaining() == kBudget - used);
+  for (const auto& sink : world.sinks) CHECK(sink->ends() == 1);
 }
 
 TEST_CASE("host times run from the request's last byte; the first token is recorded once") {
