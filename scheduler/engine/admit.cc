@@ -69,7 +69,7 @@ void EngineState::Arrive(uint32_t slot) {
        request.deadline ? std::optional(instant(*request.deadline)) : std::nullopt});
   ++lane.in_phase[static_cast<size_t>(Phase::kQueue)];
   if (hot.flags & HotSequence::kKeepsIds) s.generated.reserve(request.max_tokens);
-  if (observer_ != nullptr) observer_->OnAdmitted(NoteOf(slot));
+  observers_.Notify([&](EngineObserver& o) { o.OnAdmitted(NoteOf(slot)); });
   if (hot.sink != nullptr) hot.sink->OnAdmitted();
   if (request.deadline) {
     timeline_->Schedule(instant(*request.deadline), Priority::kPolicy, this,
@@ -95,7 +95,7 @@ void EngineState::Refuse(uint32_t slot, policy::RefusalCause cause, Nanoseconds 
   Sequence& s = sequences_[slot];
   ++refused_;
   Mix(Decision::kRefuse, refused_, static_cast<uint64_t>(cause));
-  if (observer_ != nullptr) observer_->OnRefused(NoteOf(slot), cause, retry_after);
+  observers_.Notify([&](EngineObserver& o) { o.OnRefused(NoteOf(slot), cause, retry_after); });
   if (s.request.sink) s.request.sink->OnRefused({StatusOf(cause, s.request), retry_after});
   FreeSlot(slot);
 }

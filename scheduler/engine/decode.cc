@@ -129,9 +129,9 @@ void EngineState::StartBatchStep(uint32_t u) {
   lasts = std::max(lasts, Nanoseconds(1));
   unit.stepping = true;
   ++unit.step_generation;
-  if (observer_ != nullptr) {
-    observer_->OnBatchStep(unit.lane, unit.index, static_cast<int>(unit.in_step.size()), lasts);
-  }
+  observers_.Notify([&](EngineObserver& o) {
+    o.OnBatchStep(unit.lane, unit.index, static_cast<int>(unit.in_step.size()), lasts);
+  });
   timeline_->Schedule(now() + lasts, Priority::kDevice, this,
                       Payload(Kind::kBatchStep, u, unit.step_generation));
 }

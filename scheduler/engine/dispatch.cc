@@ -191,9 +191,9 @@ void EngineState::StartOnWorker(uint32_t slot, uint32_t w, std::unique_ptr<Room>
     lane.cache_queried += s.outline->tokens;
     lane.cache_hit += s.prefill_done;
     if (s.restarts + s.preemptions == 0) s.cached_tokens = s.prefill_done;
-    if (observer_ != nullptr) {
-      observer_->OnCacheLookup(worker.lane, Tokens(s.outline->tokens), Tokens(s.prefill_done));
-    }
+    observers_.Notify([&](EngineObserver& o) {
+      o.OnCacheLookup(worker.lane, Tokens(s.outline->tokens), Tokens(s.prefill_done));
+    });
   }
   s.stage = std::move(prefilling);
   worker.pending_tokens += s.prefill_total - s.prefill_done;
@@ -213,9 +213,9 @@ void EngineState::StartOnUnit(uint32_t slot, Room room) {
     lanes_[hot.lane].cache_queried += s.outline->tokens;
     lanes_[hot.lane].cache_hit += room.prefix_tokens;
     if (s.restarts + s.preemptions == 0) s.cached_tokens = room.prefix_tokens;
-    if (observer_ != nullptr) {
-      observer_->OnCacheLookup(hot.lane, Tokens(s.outline->tokens), Tokens(room.prefix_tokens));
-    }
+    observers_.Notify([&](EngineObserver& o) {
+      o.OnCacheLookup(hot.lane, Tokens(s.outline->tokens), Tokens(room.prefix_tokens));
+    });
   }
   prefilling.room = std::move(room);
   Unit& unit = units_[prefilling.room.unit];

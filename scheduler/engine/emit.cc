@@ -49,9 +49,9 @@ EngineState::Emission EngineState::Emit(uint32_t slot) {
     stop = std::find(ids.begin(), ids.end(), value->id) != ids.end();
   }
   if (hot.flags & HotSequence::kKeepsIds) sequences_[slot].generated.push_back(value->id);
-  if (observer_ != nullptr) {
-    observer_->OnToken({hot.lane, slot, index, Nanoseconds(now_ns), gap});
-  }
+  observers_.Notify([&](EngineObserver& o) {
+    o.OnToken({hot.lane, slot, index, Nanoseconds(now_ns), gap});
+  });
   if (hot.sink != nullptr) {
     const Nanoseconds since = Nanoseconds(now_ns) - sequences_[slot].arrival;
     switch (hot.sink->OnToken({index, value, since})) {

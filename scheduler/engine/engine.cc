@@ -81,7 +81,7 @@ absl::Status CheckLane(const LaneSpec& lane) {
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineOptions& options,
                                                        Timeline* timeline,
                                                        std::vector<LaneSpec> lanes,
-                                                       EngineObserver* observer) {
+                                                       std::vector<EngineObserver*> observers) {
   if (options.max_sequences < 1 || options.max_sequences >= kMostSequences) {
     return absl::InvalidArgumentError("max_sequences is not within 1 .. 16777215");
   }
@@ -97,14 +97,14 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineOptions& opti
       }
     }
   }
-  return std::make_unique<EngineState>(options, timeline, std::move(lanes), observer);
+  return std::make_unique<EngineState>(options, timeline, std::move(lanes), std::move(observers));
 }
 
 EngineState::EngineState(const EngineOptions& options, Timeline* timeline,
-                         std::vector<LaneSpec> specs, EngineObserver* observer)
+                         std::vector<LaneSpec> specs, std::vector<EngineObserver*> observers)
     : options_(options),
       timeline_(timeline),
-      observer_(observer),
+      observers_(std::move(observers)),
       hot_(options.max_sequences),
       sequences_(options.max_sequences) {
   for (uint32_t slot = options.max_sequences; slot-- > 0;) free_slots_.push_back(slot);
@@ -161,7 +161,7 @@ EngineState::~EngineState() {
   for (Sequence& sequence : sequences_) sequence.stage = std::monostate();
 }
 
-SequenceNote EngineState::NoteOf(uint32_t slot) const {
+SequenceInfo EngineState::NoteOf(uint32_t slot) const {
   const HotSequence& hot = hot_[slot];
   const Sequence& sequence = sequences_[slot];
   return {hot.lane, slot, hot.ordinal, sequence.ticket, &sequence.request, sequence.arrival};
@@ -174,11 +174,11 @@ void EngineState::Submit(Ticket ticket, ValidRequest request) {
     // Every slot is taken: one is free again when something ends, which is soon.
     const Nanoseconds retry = unknown ? Nanoseconds() : Milliseconds(100);
     ++refused_;
-    if (observer_ != nullptr) {
-      observer_->OnRefused(
-          {unknown ? 0 : it->second, 0, 0, ticket, &request, now()},
-          unknown ? policy::RefusalCause::kUnknownModel : policy::RefusalCause::kQueueFull, retry);
-    }
+    observers_.Notify([&](EngineObserver& o) {
+      o.OnRefused({unknown ? 0 : it->second, 0, 0, ticket, &request, now()},
+                  unknown ? policy::RefusalCause::kUnknownModel : policy::RefusalCause::kQueueFull,
+                  retry);
+    });
     if (request.sink) {
       request.sink->OnRefused(
           {unknown ? absl::NotFoundError(absl::StrCat("no model \"", request.model, "\" here"))

@@ -3,7 +3,7 @@
 //
 // Owner: server/app (through scheduler/fleet), scheduler/simulator or a test; it must outlive every
 // lease and die before Timeline and devices. Thread: one, whoever calls it; never blocks, never
-// reads a clock. Sinks and the observer are called from within its calls and must not call back.
+// reads a clock. Sinks and observers are called from within its calls and must not call back.
 // Bounds: at most `max_sequences` requests at once, waiting ones included; everything inside is
 // sized by that. Cost: O(1) a token (BeatAgenda); O(log n) a request, and O(workers + units) to
 // route it. Beats of one instant leave in the order in which they entered.
@@ -35,12 +35,12 @@ struct EngineOptions {
 
 class Engine {
  public:
-  // InvalidArgument: names the lane and field of a LaneSpec that cannot work. `observer` may be
-  // null.
+  // InvalidArgument: names the lane and field of a LaneSpec that cannot work. `observers` outlive
+  // the engine and are called in their order.
   static absl::StatusOr<std::unique_ptr<Engine>> Create(const EngineOptions& options,
                                                         Timeline* timeline,
                                                         std::vector<LaneSpec> lanes,
-                                                        EngineObserver* observer);
+                                                        std::vector<EngineObserver*> observers);
   virtual ~Engine() = default;
 
   // The request arrives now. Its fate is told to its sink; a refusal may come from within the call.

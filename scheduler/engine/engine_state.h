@@ -31,7 +31,7 @@ namespace waferline::engine {
 class EngineState final : public Engine, private EventTarget {
  public:
   EngineState(const EngineOptions& options, Timeline* timeline, std::vector<LaneSpec> lanes,
-              EngineObserver* observer);
+              std::vector<EngineObserver*> observers);
   ~EngineState() override;
 
   void Submit(Ticket ticket, ValidRequest request) override;
@@ -158,7 +158,7 @@ class EngineState final : public Engine, private EventTarget {
     digest_ = (digest_ ^ word) * 0x94d049bb133111ebull;
     digest_ ^= digest_ >> 29;
   }
-  SequenceNote NoteOf(uint32_t slot) const;
+  SequenceInfo NoteOf(uint32_t slot) const;
   bool Lives(const Worker::Entry& entry) const {
     return hot_[entry.slot].generation == entry.generation;
   }
@@ -229,7 +229,7 @@ class EngineState final : public Engine, private EventTarget {
 
   const EngineOptions options_;
   Timeline* const timeline_;
-  EngineObserver* const observer_;  // may be null
+  const ObserverList observers_;
   std::vector<Lane> lanes_;
   std::unordered_map<std::string, uint32_t> lane_by_model_;
   std::vector<Worker> workers_;

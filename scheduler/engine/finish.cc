@@ -20,7 +20,7 @@ void EngineState::SetPhase(uint32_t slot, Phase phase) {
   ++lane.in_phase[static_cast<size_t>(phase)];
   const Phase from = std::exchange(s.phase, phase);
   s.phase_since = now();
-  if (observer_ != nullptr) observer_->OnPhase(NoteOf(slot), from, lasted, phase);
+  observers_.Notify([&](EngineObserver& o) { o.OnPhase(NoteOf(slot), from, lasted, phase); });
 }
 
 void EngineState::LetGo(uint32_t slot) {
@@ -86,10 +86,10 @@ void EngineState::End(uint32_t slot, FinishReason reason, absl::Status status) {
                         .cached_tokens = s.cached_tokens,
                         .generated_tokens = hot.generated,
                         .times = {s.spent[0], s.spent[1], s.spent[2], s.spent[3]}};
-  if (observer_ != nullptr) {
-    observer_->OnOutcome({NoteOf(slot), &outcome, s.first_token_at, Nanoseconds(hot.last_token_ns),
-                          s.restarts + s.preemptions});
-  }
+  observers_.Notify([&](EngineObserver& o) {
+    o.OnOutcome({NoteOf(slot), &outcome, s.first_token_at, Nanoseconds(hot.last_token_ns),
+                 s.restarts + s.preemptions});
+  });
   if (hot.sink != nullptr) hot.sink->OnOutcome(outcome);
   FreeSlot(slot);
 }
@@ -126,7 +126,7 @@ void EngineState::Restart(uint32_t slot, RestartCause cause) {
   s.stage = Admitted();
   SetPhase(slot, Phase::kQueue);
   Mix(Decision::kRestart, hot.ordinal, static_cast<uint64_t>(cause));
-  if (observer_ != nullptr) observer_->OnRestart(NoteOf(slot), cause);
+  observers_.Notify([&](EngineObserver& o) { o.OnRestart(NoteOf(slot), cause); });
   Enqueue(slot);
 }
 

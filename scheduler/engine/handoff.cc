@@ -59,7 +59,7 @@ void EngineState::MoveBytes(uint32_t slot, Bytes bytes) {
   ++s.flows_open;
   s.flows.push_back(
       unit.spec.link->Start(bytes, this, Payload(Kind::kFlowArrived, slot, hot_[slot].generation)));
-  if (observer_ != nullptr) observer_->OnTransfer(unit.lane, unit.index, bytes);
+  observers_.Notify([&](EngineObserver& o) { o.OnTransfer(unit.lane, unit.index, bytes); });
   s.lease.started += bytes;
   if (std::exchange(s.lease.beats, true)) return;
   s.lease.could_move = true;

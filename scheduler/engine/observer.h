@@ -1,9 +1,11 @@
-// What the engine tells whoever counts. Called on the engine's thread, at the instant of what it
-// tells; must not block or call the engine. Everything pointed to is valid during the call. OnToken
-// is called once a token and wants to be short.
+// What the engine reports to those that count or record. Called on the engine's thread, at the
+// instant of what is reported; must not block or call the engine. Everything pointed to is valid
+// during the call. OnToken is called for every token and should be short.
 #pragma once
 
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "scheduler/policy/refusal_cause.h"
 #include "scheduler/request/front_door.h"
@@ -27,7 +29,7 @@ inline constexpr int kRestartCauses = 5;
 
 // `lane` indexes the engine's lanes, `slot` is the sequence's place while it lives (<
 // max_sequences, reused after the end), `ordinal` counts admissions and is never reused.
-struct SequenceNote {
+struct SequenceInfo {
   uint32_t lane = 0;
   uint32_t slot = 0;
   uint64_t ordinal = 0;
@@ -36,7 +38,7 @@ struct SequenceNote {
   Nanoseconds arrival;
 };
 
-struct TokenNote {
+struct TokenInfo {
   uint32_t lane = 0;
   uint32_t slot = 0;
   uint32_t index = 0;
@@ -44,8 +46,8 @@ struct TokenNote {
   Nanoseconds gap;  // since the token before; for token 0 since arrival (TTFT)
 };
 
-struct OutcomeNote {
-  SequenceNote sequence;
+struct OutcomeInfo {
+  SequenceInfo sequence;
   const Outcome* outcome = nullptr;
   Nanoseconds first_token_at;  // an instant; meaningless without tokens
   Nanoseconds last_token_at;
@@ -55,20 +57,35 @@ struct OutcomeNote {
 class EngineObserver {
  public:
   virtual ~EngineObserver() = default;
-  virtual void OnRefused(const SequenceNote& sequence, policy::RefusalCause cause,
+  virtual void OnRefused(const SequenceInfo& sequence, policy::RefusalCause cause,
                          Nanoseconds retry_after) {}
-  virtual void OnAdmitted(const SequenceNote& sequence) {}
+  virtual void OnAdmitted(const SequenceInfo& sequence) {}
   // Entered `phase`; it was in `from` for `lasted`. Not called for the first one (kQueue).
-  virtual void OnPhase(const SequenceNote& sequence, Phase from, Nanoseconds lasted, Phase phase) {}
-  virtual void OnToken(const TokenNote& token) {}
-  virtual void OnOutcome(const OutcomeNote& note) {}
-  virtual void OnRestart(const SequenceNote& sequence, RestartCause cause) {}
+  virtual void OnPhase(const SequenceInfo& sequence, Phase from, Nanoseconds lasted, Phase phase) {}
+  virtual void OnToken(const TokenInfo& token) {}
+  virtual void OnOutcome(const OutcomeInfo& info) {}
+  virtual void OnRestart(const SequenceInfo& sequence, RestartCause cause) {}
   virtual void OnCacheLookup(uint32_t lane, Tokens queried, Tokens hit) {}
   // `worker`'s step of `tokens` fresh tokens began and takes `lasts`.
   virtual void OnPrefillStep(uint32_t lane, uint32_t worker, Tokens tokens, Nanoseconds lasts) {}
   virtual void OnTransfer(uint32_t lane, uint32_t unit, Bytes bytes) {}
   // A batch unit's step began.
   virtual void OnBatchStep(uint32_t lane, uint32_t unit, int sequences, Nanoseconds lasts) {}
+};
+
+// An engine's observers, each of which gets every call, in the order given.
+class ObserverList {
+ public:
+  explicit ObserverList(std::vector<EngineObserver*> observers)
+      : observers_(std::move(observers)) {}
+  // `call` takes an EngineObserver&.
+  template <typename Call>
+  void Notify(const Call& call) const {
+    for (EngineObserver* observer : observers_) call(*observer);
+  }
+
+ private:
+  std::vector<EngineObserver*> observers_;
 };
 
 }  // namespace waferline::engine

@@ -31,10 +31,10 @@ void EngineState::StartStep(uint32_t w) {
   lasts = std::max(lasts, Nanoseconds(1));
   worker.stepping = true;
   ++worker.step_generation;
-  if (observer_ != nullptr) {
-    observer_->OnPrefillStep(worker.lane, worker.index,
-                             Tokens(worker.spec.step_tokens.count() - budget), lasts);
-  }
+  observers_.Notify([&](EngineObserver& o) {
+    o.OnPrefillStep(worker.lane, worker.index, Tokens(worker.spec.step_tokens.count() - budget),
+                    lasts);
+  });
   timeline_->Schedule(now() + lasts, Priority::kDevice, this,
                       Payload(Kind::kWorkerStep, w, worker.step_generation));
   if (lanes_[worker.lane].spec.overlap == Overlap::kLayer) {

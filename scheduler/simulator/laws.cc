@@ -52,8 +52,8 @@ class FixedPipeline : public DecodePipeline {
 class Area : public engine::EngineObserver {
  public:
   explicit Area(const Timeline* clock) : clock_(clock) {}
-  void OnAdmitted(const engine::SequenceNote&) override { Change(1); }
-  void OnOutcome(const engine::OutcomeNote&) override { Change(-1); }
+  void OnAdmitted(const engine::SequenceInfo&) override { Change(1); }
+  void OnOutcome(const engine::OutcomeInfo&) override { Change(-1); }
   double seconds() const { return area_ns_ * 1e-9; }
 
  private:
@@ -121,7 +121,7 @@ Run RunSetting(const Setting& s) {
   Area area(&timeline);
   ReplayOptions options;
   options.engine.max_sequences = 65536;
-  options.observer = &area;
+  options.observers = {&area};
   options.objectives.ttft = kService * 3;
   auto replay = Replay::Create(options, &timeline, {lane}, &trace);
   WL_CHECK(replay.ok());

@@ -12,7 +12,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "scheduler/fleet/config/fleet_config.h"
-#include "scheduler/simulator/both.h"
 #include "scheduler/simulator/offline_cloud.h"
 #include "scheduler/simulator/report_json.h"
 #include "scheduler/simulator/writers.h"
@@ -64,12 +63,14 @@ class Writers {
       WL_RETURN_IF_ERROR(timeline_file_.Open(files.timeline));
       timeline_ = std::make_unique<PerfettoTimeline>(&timeline_file_.stream(), clock, lanes);
     }
-    if (csv_ && timeline_) both_ = std::make_unique<Both>(csv_.get(), timeline_.get());
     return absl::OkStatus();
   }
-  // Null if nothing is written.
-  engine::EngineObserver* observer() const {
-    return both_ ? both_.get() : csv_ ? csv_.get() : timeline_.get();
+  std::vector<engine::EngineObserver*> observers() const {
+    std::vector<engine::EngineObserver*> all;
+    for (engine::EngineObserver* writer : {csv_.get(), timeline_.get()}) {
+      if (writer != nullptr) all.push_back(writer);
+    }
+    return all;
   }
   absl::Status Close() {
     timeline_.reset();  // closes its document
@@ -80,7 +81,7 @@ class Writers {
 
  private:
   OutputFile csv_file_, timeline_file_;
-  std::unique_ptr<engine::EngineObserver> csv_, timeline_, both_;
+  std::unique_ptr<engine::EngineObserver> csv_, timeline_;
 };
 
 }  // namespace
@@ -100,7 +101,7 @@ absl::StatusOr<OfflineResult> RunOffline(const OfflineInput& input, const Offlin
   options.seed = settings.seed;
   options.default_model = settings.model;
   options.objectives = settings.objectives;
-  options.observer = writers.observer();
+  options.observers = writers.observers();
 
   WL_ASSIGN_OR_RETURN(const auto run,
                       Replay::Create(options, cloud->timeline(), lanes, input.trace));

@@ -7,7 +7,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "scheduler/simulator/both.h"
 #include "scheduler/simulator/length_source.h"
 #include "wafer_backend/base/seeded_stream.h"
 #include "wafer_backend/base/status.h"
@@ -21,11 +20,7 @@ constexpr double kMaxRunSeconds = 3e9;
 class ReplayRun final : public Replay, private EventTarget {
  public:
   ReplayRun(const ReplayOptions& options, Timeline* timeline, const Trace* trace)
-      : options_(options),
-        timeline_(timeline),
-        trace_(trace),
-        tally_(options.objectives),
-        both_(&tally_, options.observer) {}
+      : options_(options), timeline_(timeline), trace_(trace), tally_(options.objectives) {}
 
   absl::Status Start(std::vector<engine::LaneSpec> lanes);
 
@@ -65,7 +60,6 @@ class ReplayRun final : public Replay, private EventTarget {
   const Trace* const trace_;
   LengthSource source_;
   Tally tally_;
-  Both both_;
   std::vector<engine::LaneSpec> lanes_;
   std::unique_ptr<engine::Engine> engine_;
   std::vector<std::string> models_;  // of the lanes, by the trace's index
@@ -102,9 +96,10 @@ absl::Status ReplayRun::Start(std::vector<engine::LaneSpec> lanes) {
   WL_RETURN_IF_ERROR(NameModels(lanes));
   for (const std::string& tenant : trace_->tenants) salts_.push_back(SaltOf(tenant, ""));
   lanes_ = lanes;
-  engine::EngineObserver* observer = &tally_;
-  if (options_.observer != nullptr) observer = &both_;
-  auto engine = engine::Engine::Create(options_.engine, timeline_, std::move(lanes), observer);
+  std::vector<engine::EngineObserver*> observers = options_.observers;
+  observers.insert(observers.begin(), &tally_);
+  auto engine =
+      engine::Engine::Create(options_.engine, timeline_, std::move(lanes), std::move(observers));
   if (!engine.ok()) return engine.status();
   engine_ = *std::move(engine);
   if (absl::Status s = CheckFaults(); !s.ok()) return s;

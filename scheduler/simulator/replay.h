@@ -31,8 +31,7 @@ struct ReplayOptions {
   LatencyObjectives objectives;
   std::vector<TimedFault> faults;
   engine::EngineOptions engine;
-  // Observes everything that the report is made of; may be null.
-  engine::EngineObserver* observer = nullptr;
+  std::vector<engine::EngineObserver*> observers;  // besides the report's own; outlive the replay
 };
 
 // Power and price of a lane's devices, in the order of its LaneSpec; empty: unknown.

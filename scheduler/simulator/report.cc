@@ -17,8 +17,8 @@ double Report::cost_usd() const {
   return usd;
 }
 
-void Tally::OnOutcome(const engine::OutcomeNote& note) {
-  const Outcome& outcome = *note.outcome;
+void Tally::OnOutcome(const engine::OutcomeInfo& info) {
+  const Outcome& outcome = *info.outcome;
   report.prompt_tokens += outcome.prompt_tokens;
   switch (outcome.reason) {
     case FinishReason::kStop:
@@ -42,11 +42,11 @@ void Tally::OnOutcome(const engine::OutcomeNote& note) {
   report.transfer.Add(outcome.times.transfer);
   report.decode.Add(outcome.times.decode);
   if (outcome.generated_tokens == 0) return;
-  const Nanoseconds ttft = note.first_token_at - note.sequence.arrival;
+  const Nanoseconds ttft = info.first_token_at - info.sequence.arrival;
   Nanoseconds tpot;
   report.ttft.Add(ttft);
   if (outcome.generated_tokens > 1) {
-    tpot = (note.last_token_at - note.first_token_at) / (outcome.generated_tokens - 1);
+    tpot = (info.last_token_at - info.first_token_at) / (outcome.generated_tokens - 1);
     report.tpot.Add(tpot);
   }
   report.met_objectives += objectives_.Met(ttft, tpot, total);

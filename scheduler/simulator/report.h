@@ -81,16 +81,16 @@ class Tally : public engine::EngineObserver {
     report.has_objectives = objectives.any();
   }
 
-  void OnRefused(const engine::SequenceNote& sequence, policy::RefusalCause cause,
+  void OnRefused(const engine::SequenceInfo& sequence, policy::RefusalCause cause,
                  Nanoseconds retry_after) override {
     ++report.refused[static_cast<size_t>(cause)];
   }
-  void OnToken(const engine::TokenNote& token) override {
+  void OnToken(const engine::TokenInfo& token) override {
     ++report.output_tokens;
     if (token.index > 0) report.inter_token.Add(token.gap);
   }
-  void OnOutcome(const engine::OutcomeNote& note) override;
-  void OnRestart(const engine::SequenceNote& sequence, engine::RestartCause cause) override {
+  void OnOutcome(const engine::OutcomeInfo& info) override;
+  void OnRestart(const engine::SequenceInfo& sequence, engine::RestartCause cause) override {
     ++report.restarts[static_cast<size_t>(cause)];
   }
   void OnCacheLookup(uint32_t lane, Tokens queried, Tokens hit) override {

@@ -53,24 +53,24 @@ RequestsCsv::RequestsCsv(std::ostream* out) : out_(out) {
            "restarts,queue_ms,prefill_ms,transfer_ms,decode_ms,e2e_ms,ttft_ms,tpot_ms\n";
 }
 
-void RequestsCsv::OnRefused(const engine::SequenceNote& s, policy::RefusalCause cause,
+void RequestsCsv::OnRefused(const engine::SequenceInfo& s, policy::RefusalCause cause,
                             Nanoseconds retry_after) {
   *out_ << s.ticket.value << ',' << Cell(s.request->model) << ',' << Cell(s.request->tenant) << ','
         << Ms(s.arrival) << ",refused:" << Name(cause) << ",,,,,,,,,,,\n";
 }
 
-void RequestsCsv::OnOutcome(const engine::OutcomeNote& note) {
-  const engine::SequenceNote& s = note.sequence;
-  const Outcome& o = *note.outcome;
+void RequestsCsv::OnOutcome(const engine::OutcomeInfo& info) {
+  const engine::SequenceInfo& s = info.sequence;
+  const Outcome& o = *info.outcome;
   *out_ << s.ticket.value << ',' << Cell(s.request->model) << ',' << Cell(s.request->tenant) << ','
         << Ms(s.arrival) << ',' << kReasons[static_cast<int>(o.reason)] << ',' << o.prompt_tokens
-        << ',' << o.cached_tokens << ',' << o.generated_tokens << ',' << note.restarts << ','
+        << ',' << o.cached_tokens << ',' << o.generated_tokens << ',' << info.restarts << ','
         << Ms(o.times.queue) << ',' << Ms(o.times.prefill) << ',' << Ms(o.times.transfer) << ','
         << Ms(o.times.decode) << ',' << Ms(o.times.total()) << ',';
-  if (o.generated_tokens > 0) *out_ << Ms(note.first_token_at - s.arrival);
+  if (o.generated_tokens > 0) *out_ << Ms(info.first_token_at - s.arrival);
   *out_ << ',';
   if (o.generated_tokens > 1) {
-    *out_ << Ms((note.last_token_at - note.first_token_at) / (o.generated_tokens - 1));
+    *out_ << Ms((info.last_token_at - info.first_token_at) / (o.generated_tokens - 1));
   }
   *out_ << '\n';
 }
@@ -117,7 +117,7 @@ void PerfettoTimeline::OnBatchStep(uint32_t lane, uint32_t unit, int sequences, 
   Step(lane, kUnitTracks + unit, "sequences", sequences, lasts);
 }
 
-void PerfettoTimeline::Part(const engine::SequenceNote& s, engine::Phase phase,
+void PerfettoTimeline::Part(const engine::SequenceInfo& s, engine::Phase phase,
                             Nanoseconds lasted) {
   const char* name = kPhaseNames[static_cast<int>(phase)];
   Next() << "{\"ph\":\"b\",\"cat\":\"request\",\"name\":\"" << name << "\",\"id\":" << s.ordinal
@@ -132,7 +132,7 @@ void PerfettoTimeline::Count(int change) {
          << ",\"args\":{\"requests\":" << in_flight_ << "}}";
 }
 
-void PerfettoTimeline::OnAdmitted(const engine::SequenceNote& s) {
+void PerfettoTimeline::OnAdmitted(const engine::SequenceInfo& s) {
   if (last_phase_.size() <= s.slot) {
     last_phase_.resize(s.slot + 1);
     phase_.resize(s.slot + 1);
@@ -142,16 +142,16 @@ void PerfettoTimeline::OnAdmitted(const engine::SequenceNote& s) {
   Count(1);
 }
 
-void PerfettoTimeline::OnPhase(const engine::SequenceNote& s, engine::Phase from,
+void PerfettoTimeline::OnPhase(const engine::SequenceInfo& s, engine::Phase from,
                                Nanoseconds lasted, engine::Phase phase) {
   Part(s, from, lasted);
   last_phase_[s.slot] = clock_->now();
   phase_[s.slot] = phase;
 }
 
-void PerfettoTimeline::OnOutcome(const engine::OutcomeNote& note) {
-  const uint32_t slot = note.sequence.slot;
-  Part(note.sequence, phase_[slot], clock_->now() - last_phase_[slot]);
+void PerfettoTimeline::OnOutcome(const engine::OutcomeInfo& info) {
+  const uint32_t slot = info.sequence.slot;
+  Part(info.sequence, phase_[slot], clock_->now() - last_phase_[slot]);
   Count(-1);
 }
 

@@ -16,9 +16,9 @@ namespace waferline::simulator {
 class RequestsCsv : public engine::EngineObserver {
  public:
   explicit RequestsCsv(std::ostream* out);
-  void OnRefused(const engine::SequenceNote& sequence, policy::RefusalCause cause,
+  void OnRefused(const engine::SequenceInfo& sequence, policy::RefusalCause cause,
                  Nanoseconds retry_after) override;
-  void OnOutcome(const engine::OutcomeNote& note) override;
+  void OnOutcome(const engine::OutcomeInfo& info) override;
 
  private:
   std::ostream* out_;
@@ -32,16 +32,16 @@ class PerfettoTimeline : public engine::EngineObserver {
                    const std::vector<engine::LaneSpec>& lanes);
   ~PerfettoTimeline() override;  // closes the document
 
-  void OnAdmitted(const engine::SequenceNote& sequence) override;
-  void OnPhase(const engine::SequenceNote& sequence, engine::Phase from, Nanoseconds lasted,
+  void OnAdmitted(const engine::SequenceInfo& sequence) override;
+  void OnPhase(const engine::SequenceInfo& sequence, engine::Phase from, Nanoseconds lasted,
                engine::Phase phase) override;
-  void OnOutcome(const engine::OutcomeNote& note) override;
+  void OnOutcome(const engine::OutcomeInfo& info) override;
   void OnPrefillStep(uint32_t lane, uint32_t worker, Tokens tokens, Nanoseconds lasts) override;
   void OnBatchStep(uint32_t lane, uint32_t unit, int sequences, Nanoseconds lasts) override;
 
  private:
   void Step(uint32_t lane, uint32_t track, const char* name, int64_t amount, Nanoseconds lasts);
-  void Part(const engine::SequenceNote& sequence, engine::Phase phase, Nanoseconds lasted);
+  void Part(const engine::SequenceInfo& sequence, engine::Phase phase, Nanoseconds lasted);
   void Count(int change);
   std::ostream& Next();
 

@@ -61,13 +61,13 @@ absl::StatusOr<std::unique_ptr<Cloud>> Cloud::Build(const config::ServerConfig& 
   cloud->catalog_ = std::make_unique<text::ModelCatalog>(std::move(served));
   cloud->exposition_ = std::make_unique<metrics::Exposition>(metered);
   cloud->thread_ = std::make_unique<runtime::EngineThread>(ThreadOptions(config), &cloud->timeline_,
-                                                           cloud->exposition_->observer(),
                                                            cloud->exposition_->lateness());
   const engine::EngineOptions options{.max_sequences = config.limits.max_sequences,
                                       .hold_time_for_readers = config.clock.stepped};
-  WL_ASSIGN_OR_RETURN(cloud->engine_,
-                      engine::Engine::Create(options, &cloud->timeline_, std::move(lanes),
-                                             cloud->thread_->observer()));
+  WL_ASSIGN_OR_RETURN(
+      cloud->engine_,
+      engine::Engine::Create(options, &cloud->timeline_, std::move(lanes),
+                             {cloud->exposition_->observer(), cloud->thread_->observer()}));
   cloud->waker_->Become(cloud->thread_.get());
   cloud->thread_->Start(cloud->engine_.get());
   return cloud;

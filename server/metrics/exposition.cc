@@ -28,20 +28,20 @@ class Exposition::Impl final : public engine::EngineObserver, public runtime::La
 
   FrontMetrics* front() { return &front_; }
 
-  void OnRefused(const engine::SequenceNote&, policy::RefusalCause cause, Nanoseconds) override {
+  void OnRefused(const engine::SequenceInfo&, policy::RefusalCause cause, Nanoseconds) override {
     refused_[static_cast<size_t>(cause)].Add();  // its lane may not exist: unknown model
   }
-  void OnAdmitted(const engine::SequenceNote& note) override { meters_[note.lane].admitted.Add(); }
-  void OnToken(const engine::TokenNote& token) override {
+  void OnAdmitted(const engine::SequenceInfo& info) override { meters_[info.lane].admitted.Add(); }
+  void OnToken(const engine::TokenInfo& token) override {
     LaneMeter& meter = meters_[token.lane];
     meter.generated_tokens.Add();
     (token.index == 0 ? meter.first_token : meter.inter_token).Observe(token.gap);
   }
-  void OnOutcome(const engine::OutcomeNote& note) override {
-    meters_[note.sequence.lane].OnOutcome(note);
+  void OnOutcome(const engine::OutcomeInfo& info) override {
+    meters_[info.sequence.lane].OnOutcome(info);
   }
-  void OnRestart(const engine::SequenceNote& note, engine::RestartCause cause) override {
-    meters_[note.lane].restarts[static_cast<size_t>(cause)].Add();
+  void OnRestart(const engine::SequenceInfo& info, engine::RestartCause cause) override {
+    meters_[info.lane].restarts[static_cast<size_t>(cause)].Add();
   }
   void OnCacheLookup(uint32_t lane, Tokens queried, Tokens hit) override {
     meters_[lane].cache_queried.Add(queried.as_double());

@@ -116,8 +116,8 @@ LaneMeter::LaneMeter(prometheus::Registry& registry, const std::string& model)
   }
 }
 
-void LaneMeter::OnOutcome(const engine::OutcomeNote& note) {
-  const Outcome& outcome = *note.outcome;
+void LaneMeter::OnOutcome(const engine::OutcomeInfo& info) {
+  const Outcome& outcome = *info.outcome;
   finished[static_cast<size_t>(outcome.reason)].Add();
   prompt_tokens.Add(outcome.prompt_tokens);
   // Requests that were given up say nothing about how long an answer takes.
@@ -129,7 +129,7 @@ void LaneMeter::OnOutcome(const engine::OutcomeNote& note) {
                                                  times.decode};
   for (int i = 0; i < engine::kPhases; ++i) phases[i].Observe(by_phase[i]);
   if (outcome.generated_tokens > 1) {
-    per_output_token.Observe((note.last_token_at - note.first_token_at) /
+    per_output_token.Observe((info.last_token_at - info.first_token_at) /
                              int64_t{outcome.generated_tokens - 1});
   }
 }

@@ -34,7 +34,7 @@ struct DurationTally {
 struct LaneMeter {
   LaneMeter(prometheus::Registry& registry, const std::string& model);
 
-  void OnOutcome(const engine::OutcomeNote& note);
+  void OnOutcome(const engine::OutcomeInfo& info);
   // Moves everything to the series.
   void Flush();
 

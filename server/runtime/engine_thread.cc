@@ -14,7 +14,6 @@
 #include "server/runtime/arrival_feed.h"
 #include "server/runtime/host.h"
 #include "server/runtime/inbox.h"
-#include "server/runtime/observed.h"
 #include "server/runtime/pace.h"
 #include "wafer_backend/base/check.h"
 #include "wafer_backend/base/spin_pause.h"
@@ -44,13 +43,12 @@ SteadyTime At(int64_t wall_ns) {
 
 class EngineThread::Loop {
  public:
-  Loop(const EngineThreadOptions& options, Timeline* timeline, engine::EngineObserver* next,
-       LatenessObserver* lateness)
+  Loop(const EngineThreadOptions& options, Timeline* timeline, LatenessObserver* lateness)
       : options_(options),
         timeline_(timeline),
         lateness_(lateness),
         inbox(options.mailbox_capacity, kMostCalls),
-        observed(next, lateness, real() ? options.clock.scale : 0.0),
+        meter(lateness, real() ? std::optional(options.clock.scale) : std::nullopt),
         pace_(options.clock.scale, 0, Nanoseconds()),
         feed_({.held = options.mailbox_capacity, .grace = options.clock.arrival_grace}, timeline,
               [this](Inbox::Submitted request) { Submit(std::move(request)); }) {}
@@ -119,7 +117,7 @@ class EngineThread::Loop {
   }
 
   void Submit(Inbox::Submitted request) {
-    observed.NoteSubmitted(request.wall_ns);
+    meter.SetSubmitted(request.wall_ns);
     engine_->Submit(request.ticket, std::move(request.request));
   }
 
@@ -179,7 +177,7 @@ class EngineThread::Loop {
   void Unblock(int64_t wall_ns) {
     blocked_ = false;
     taken_at_ns_ = wall_ns;
-    if (lateness_ != nullptr) lateness_->OnBlocked(Nanoseconds(wall_ns - blocked_since_ns_));
+    lateness_->OnBlocked(Nanoseconds(wall_ns - blocked_since_ns_));
   }
 
   // No spinning here: what is awaited is being computed, perhaps on this very core.
@@ -231,7 +229,7 @@ class EngineThread::Loop {
 
  public:
   Inbox inbox;
-  Observed observed;
+  LatenessMeter meter;
   std::atomic<int64_t> last_turn_ns{0};
   std::atomic<uint64_t> last_ticket{0};
 
@@ -252,14 +250,14 @@ class EngineThread::Loop {
 };
 
 EngineThread::EngineThread(const EngineThreadOptions& options, Timeline* timeline,
-                           engine::EngineObserver* next, LatenessObserver* lateness)
-    : loop_(std::make_unique<Loop>(options, timeline, next, lateness)) {
+                           LatenessObserver* lateness)
+    : loop_(std::make_unique<Loop>(options, timeline, lateness)) {
   WL_CHECK(options.clock.scale > 0);
 }
 
 EngineThread::~EngineThread() { Stop(); }
 
-engine::EngineObserver* EngineThread::observer() { return &loop_->observed; }
+engine::EngineObserver* EngineThread::observer() { return &loop_->meter; }
 
 void EngineThread::Start(engine::Engine* engine) { loop_->Start(engine); }
 

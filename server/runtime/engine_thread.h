@@ -16,21 +16,11 @@
 #include "scheduler/engine/engine.h"
 #include "scheduler/request/front_door.h"
 #include "server/runtime/clock.h"
+#include "server/runtime/lateness_meter.h"
 #include "wafer_backend/api/values.h"
 #include "wafer_backend/base/timeline.h"
 
 namespace waferline::runtime {
-
-// What only the runtime knows: how late things leave on the wall clock. Engine's thread.
-class LatenessObserver {
- public:
-  virtual ~LatenessObserver() = default;
-  // A token left this long after its instant, counted on the wall clock from its request's
-  // arrival: time in which the emulated hardware waited for a value is in it. >= 0. Real clock.
-  virtual void OnTokenLateness(uint32_t lane, Nanoseconds wall) = 0;
-  // Emulated time stood still for this long, waiting for values.
-  virtual void OnBlocked(Nanoseconds wall) {}
-};
 
 struct EngineThreadOptions {
   ClockSettings clock;
@@ -40,10 +30,9 @@ struct EngineThreadOptions {
 
 class EngineThread : public FrontDoor, public Waker {
  public:
-  // The engine's observer must be told through this one: pass `observer()` to Engine::Create, which
-  // forwards everything to `next` (may be null). Hence two steps: construct, then Start.
-  EngineThread(const EngineThreadOptions& options, Timeline* timeline, engine::EngineObserver* next,
-               LatenessObserver* lateness);
+  // `lateness` outlives this. Lateness is measured by `observer()`, which has to be among the
+  // observers given to Engine::Create. Hence two steps: construct, then Start.
+  EngineThread(const EngineThreadOptions& options, Timeline* timeline, LatenessObserver* lateness);
   ~EngineThread() override;  // Stop()
 
   engine::EngineObserver* observer();

@@ -73,7 +73,7 @@ int Run(char** words) {
   const auto hosted =
       app::LoadHostedModel(config->models.at(0), {.timeline = &timeline, .waker = &notifier});
   WL_CHECK(hosted.ok());
-  auto engine = engine::Engine::Create({}, &timeline, {hosted->Lane()}, nullptr);
+  auto engine = engine::Engine::Create({}, &timeline, {hosted->Lane()}, {});
   WL_CHECK(engine.ok());
   Client client;
   client.trace = &read->trace;

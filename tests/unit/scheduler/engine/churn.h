@@ -12,11 +12,11 @@ namespace waferline::engine {
 // Tokens leave at the instant they say, and a request's parts add up to its time inside.
 struct Witness : EngineObserver {
   explicit Witness(const Timeline* clock) : clock(clock) {}
-  void OnToken(const TokenNote& token) override { WL_CHECK(token.at == clock->now()); }
-  void OnOutcome(const OutcomeNote& note) override {
-    WL_CHECK(note.outcome->times.total() == clock->now() - note.sequence.arrival);
-    WL_CHECK(note.outcome->times.queue >= Nanoseconds());
-    WL_CHECK(note.outcome->times.decode >= Nanoseconds());
+  void OnToken(const TokenInfo& token) override { WL_CHECK(token.at == clock->now()); }
+  void OnOutcome(const OutcomeInfo& info) override {
+    WL_CHECK(info.outcome->times.total() == clock->now() - info.sequence.arrival);
+    WL_CHECK(info.outcome->times.queue >= Nanoseconds());
+    WL_CHECK(info.outcome->times.decode >= Nanoseconds());
   }
   const Timeline* clock;
 };
@@ -56,7 +56,7 @@ inline Churn RunChurn(uint64_t seed, int steps = 200) {
   for (auto& worker : cloud.lane.workers) worker.cache_tokens = Tokens(below(2) * 256);
   for (auto& unit : cloud.lane.units) unit.prefix_cache = below(2) == 0;
   Witness witness(&cloud.timeline);
-  cloud.Build({.max_sequences = 24, .hold_time_for_readers = below(4) == 0}, &witness);
+  cloud.Build({.max_sequences = 24, .hold_time_for_readers = below(4) == 0}, {&witness});
 
   std::vector<std::shared_ptr<TestSink>> sinks;
   for (int step = 0; step < steps; ++step) {

@@ -7,7 +7,7 @@ namespace {
 
 // Counts what an operator would see.
 struct Restarts : EngineObserver {
-  void OnRestart(const SequenceNote&, RestartCause cause) override {
+  void OnRestart(const SequenceInfo&, RestartCause cause) override {
     ++of[static_cast<int>(cause)];
   }
   std::array<int, kRestartCauses> of{};
@@ -22,7 +22,7 @@ TEST_CASE("a hand-off that stands still loses its room on every stage, and goes 
     cloud.lane.kv_bytes_per_token = Bytes(1000);
     cloud.lane.overlap = overlap;
     Restarts restarts;
-    cloud.Build({.max_sequences = 8}, &restarts);
+    cloud.Build({.max_sequences = 8}, {&restarts});
     const auto sink = cloud.Ask(50, 5);
     // The prompt takes 50 us, its KV as long on the link; that dies under it.
     cloud.Run(Microseconds(55));
@@ -53,7 +53,7 @@ TEST_CASE("a lease ends at the last of its lost heartbeats, not before") {
   cloud.lane.limits.heartbeat = Microseconds(10);
   cloud.lane.limits.lost_heartbeats = 4;
   Restarts restarts;
-  cloud.Build({.max_sequences = 8}, &restarts);
+  cloud.Build({.max_sequences = 8}, {&restarts});
   REQUIRE(cloud.engine->Apply({Fault::Kind::kLinkSpeed, 0, 0, 0}).ok());
   const auto sink = cloud.Ask(20, 5);
   cloud.Run(Microseconds(20 + 40) - Nanoseconds(1));
@@ -67,7 +67,7 @@ TEST_CASE("a link repaired as a heartbeat is due is not taken away by it") {
   cloud.lane.limits.heartbeat = Microseconds(10);
   cloud.lane.limits.lost_heartbeats = 1;
   Restarts restarts;
-  cloud.Build({.max_sequences = 8}, &restarts);
+  cloud.Build({.max_sequences = 8}, {&restarts});
   REQUIRE(cloud.engine->Apply({Fault::Kind::kLinkSpeed, 0, 0, 0}).ok());
   const auto sink = cloud.Ask(20, 5);
   // Prefilled at 20 us; the first heartbeat is due at 30.
@@ -84,7 +84,7 @@ TEST_CASE("a request whose link dies goes on at another unit, and nobody is sent
   cloud.lane.limits.heartbeat = Microseconds(10);
   cloud.lane.kv_bytes_per_token = Bytes(1000);
   Restarts restarts;
-  cloud.Build({.max_sequences = 32}, &restarts);
+  cloud.Build({.max_sequences = 32}, {&restarts});
   const auto resident = cloud.Ask(10, 100);
   cloud.Run(Microseconds(100));
   REQUIRE(cloud.engine->Snapshot().lanes[0].units[0].running == 1);
@@ -118,7 +118,7 @@ TEST_CASE("a slow link is not a dead one") {
   cloud.lane.limits.heartbeat = Microseconds(10);
   cloud.lane.limits.lost_heartbeats = 1;
   Restarts restarts;
-  cloud.Build({.max_sequences = 8}, &restarts);
+  cloud.Build({.max_sequences = 8}, {&restarts});
   REQUIRE(cloud.engine->Apply({Fault::Kind::kLinkSpeed, 0, 0, 0.01}).ok());
   std::vector<std::shared_ptr<TestSink>> sinks;
   for (int i = 0; i < 4; ++i) sinks.push_back(cloud.Ask(50, 5));

@@ -435,7 +435,7 @@ TEST_CASE("speculation emits what the process accepts, the same tokens in fewer 
 TEST_CASE("a lane that cannot work is refused by name") {
   SmallCloud cloud;
   cloud.lane.units[0].memory[2].kv_per_page = Bytes(1 << 30);
-  auto made = Engine::Create({}, &cloud.timeline, {cloud.lane}, nullptr);
+  auto made = Engine::Create({}, &cloud.timeline, {cloud.lane}, {});
   REQUIRE(!made.ok());
   REQUIRE(std::string(made.status().message()).find("unit \"u0\": stage 2") != std::string::npos);
 }

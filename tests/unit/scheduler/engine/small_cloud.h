@@ -171,8 +171,9 @@ struct SmallCloud {
     }
   }
 
-  void Build(EngineOptions options = {.max_sequences = 64}, EngineObserver* observer = nullptr) {
-    auto made = Engine::Create(options, &timeline, {lane}, observer);
+  void Build(EngineOptions options = {.max_sequences = 64},
+             std::vector<EngineObserver*> observers = {}) {
+    auto made = Engine::Create(options, &timeline, {lane}, std::move(observers));
     INFO(made.status().message());
     REQUIRE(made.ok());
     engine = *std::move(made);

@@ -48,8 +48,8 @@ Ran RunCloud(SmallCloud& cloud, const Trace& trace, ReplayOptions options = {}) 
 }
 
 struct Recorder : engine::EngineObserver {
-  void OnAdmitted(const engine::SequenceNote& s) override { ticket[s.slot] = s.ticket.value; }
-  void OnToken(const engine::TokenNote& t) override {
+  void OnAdmitted(const engine::SequenceInfo& s) override { ticket[s.slot] = s.ticket.value; }
+  void OnToken(const engine::TokenInfo& t) override {
     tokens[ticket[t.slot]].push_back(t.at.count());
   }
   std::map<uint32_t, uint64_t> ticket;
@@ -89,7 +89,7 @@ Slow RunBoth(const Slow::Setting& set, const Trace& trace, const std::vector<Slo
   for (auto& worker : cloud.lane.workers) worker.cache_tokens = Tokens(16 * set.cache_blocks);
   Recorder recorder;
   ReplayOptions options;
-  options.observer = &recorder;
+  options.observers = {&recorder};
   Slow slow(set);
   for (const SlowScript& s : script) {
     options.faults.push_back({Microseconds(s.at_us), FaultOf(s)});
@@ -276,7 +276,7 @@ TEST_CASE("requests and timeline are written as they go") {
   {
     RequestsCsv requests(&csv);
     ReplayOptions options;
-    options.observer = &requests;
+    options.observers = {&requests};
     RunCloud(cloud, trace, options);
   }
   const std::string table = csv.str();
@@ -293,7 +293,7 @@ TEST_CASE("requests and timeline are written as they go") {
   {
     PerfettoTimeline timeline(&perfetto, &again.timeline, {again.lane});
     ReplayOptions options;
-    options.observer = &timeline;
+    options.observers = {&timeline};
     RunCloud(again, trace, options);
   }
   const boost::json::value parsed = boost::json::parse(perfetto.str());

@@ -75,7 +75,7 @@ TEST_CASE("every name is there before the first request") {
 TEST_CASE("a request's tokens and times, under our name and vLLM's, after a flush") {
   Exposition exposition = Make();
   engine::EngineObserver* observer = exposition.observer();
-  const engine::SequenceNote sequence = {.lane = 1};
+  const engine::SequenceInfo sequence = {.lane = 1};
   observer->OnAdmitted(sequence);
   observer->OnToken({.lane = 1, .index = 0, .gap = Milliseconds(6)});
   observer->OnToken({.lane = 1, .index = 1, .gap = Microseconds(300)});

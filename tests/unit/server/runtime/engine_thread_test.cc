@@ -6,7 +6,7 @@
 #include <mutex>
 #include <thread>
 
-#include "server/runtime/observed.h"
+#include "server/runtime/lateness_meter.h"
 #include "tests/unit/scheduler/engine/small_cloud.h"
 
 namespace waferline::runtime {
@@ -70,10 +70,10 @@ struct GatedSource : engine::SteeredSource {
 struct LiveCloud {
   explicit LiveCloud(EngineThreadOptions options = {}) {
     cloud.lane.values = &source;
-    thread = std::make_unique<EngineThread>(options, &cloud.timeline, nullptr, &lateness);
+    thread = std::make_unique<EngineThread>(options, &cloud.timeline, &lateness);
     cloud.Build(
         {.max_sequences = 64, .hold_time_for_readers = options.clock.kind == ClockKind::kStepped},
-        thread->observer());
+        {thread->observer()});
   }
   ~LiveCloud() { thread->Stop(); }
   void Start() { thread->Start(cloud.engine.get()); }
