@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -16,21 +17,22 @@ namespace policy = waferline::policy;
 
 namespace {
 
-// The fullest unit that takes one more; -1: none. Ties go to the smaller index, as for every rule.
-int ChooseBestFit(std::span<const policy::UnitView> units) {
-  int best = -1;
+// The fullest unit that takes one more; nullopt: none. Ties go to the smaller index, as for every
+// rule.
+std::optional<size_t> ChooseBestFit(std::span<const policy::UnitView> units) {
+  std::optional<size_t> best;
   for (size_t i = 0; i < units.size(); ++i) {
     const policy::UnitView& unit = units[i];
     if (!unit.alive || unit.running >= unit.max_running || unit.free_pages < unit.needed_pages)
       continue;
-    if (best < 0 || unit.free_pages < units[static_cast<size_t>(best)].free_pages)
-      best = static_cast<int>(i);
+    if (!best || unit.free_pages < units[*best].free_pages) best = i;
   }
   return best;
 }
 
 // Many small requests, then large ones that need a nearly empty unit. None ends.
-int CountPlaced(const std::function<int(std::span<const policy::UnitView>)>& choose) {
+int CountPlaced(
+    const std::function<std::optional<size_t>(std::span<const policy::UnitView>)>& choose) {
   constexpr int64_t kCapacityPages = 100;
   std::vector<policy::UnitView> units(4);
   for (policy::UnitView& unit : units) {
@@ -41,9 +43,9 @@ int CountPlaced(const std::function<int(std::span<const policy::UnitView>)>& cho
   int placed = 0;
   const auto place = [&](int64_t pages) {
     for (policy::UnitView& unit : units) unit.needed_pages = pages;
-    const int index = choose(units);
-    if (index < 0) return;
-    policy::UnitView& unit = units[static_cast<size_t>(index)];
+    const std::optional<size_t> index = choose(units);
+    if (!index) return;
+    policy::UnitView& unit = units[*index];
     unit.free_pages -= pages;
     ++unit.running;
     ++placed;

@@ -1,15 +1,15 @@
 // The beats under way, of all pipelines, by the instant at which they leave; equal instants in the
-// order of insertion. A beat cannot be taken back: it carries its slot's generation and is dropped
-// when that has changed.
+// order of insertion. A beat cannot be taken back: it names its sequence and is
+// dropped when that has ended or restarted.
 //
 // Cost: O(1) a beat, amortised, however many are under way. Those that leave next lie sorted in a
 // ring: a new beat nearly always leaves last, so that a few of them need nothing else. Of many,
 // what leaves later lies unsorted, in the order of insertion, in steps of time that hold about
-// kInAStep beats each; a step is sorted into the ring when its time comes. The steps are laid anew,
-// as wide as the beats then under way want them, when all of them are through (a ladder queue:
-// Tang, Goh, Thng, ACM TOMACS 15(3), 2005, with one rung). Where more than a step's share leave
-// within one, those are sorted by comparison. Bound: the seats of all units plus the beats of ended
-// sequences that are still in a pipeline; memory grows to the most ever under way.
+// kInAStep beats each; a step is sorted into the ring when its time comes. The steps are laid
+// again, as wide as the beats then under way want them, when all of them are through (a ladder
+// queue: Tang, Goh, Thng, ACM TOMACS 15(3), 2005, with one rung). Where more than a step's share
+// leave within one, those are sorted by comparison. Bound: the running slots of all units plus the
+// beats of ended sequences that are still in a pipeline; memory grows to the most ever under way.
 #pragma once
 
 #include <cstddef>
@@ -17,14 +17,15 @@
 #include <limits>
 #include <vector>
 
+#include "scheduler/engine/indices.h"
+
 namespace waferline::engine {
 
 class BeatAgenda {
  public:
   struct Beat {
-    int64_t leaves_ns;
-    uint32_t slot;
-    uint32_t generation;
+    int64_t leaves_ns = 0;
+    SequenceRef sequence;
   };
 
   BeatAgenda() : ring_(2 * kFew) {}

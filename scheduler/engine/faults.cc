@@ -1,127 +1,131 @@
-// The emulated hardware changes: who stood on it begins anew elsewhere.
+// The emulated hardware changes: sequences that hold a lost device's resources are restarted on
+// another.
 #include "absl/strings/str_cat.h"
-#include "scheduler/engine/engine_state.h"
+#include "scheduler/engine/engine_impl.h"
 #include "wafer_backend/base/field_error.h"
+#include "wafer_backend/base/strings.h"
 
 namespace waferline::engine {
-
 namespace {
-bool OfWorker(Fault::Kind kind) {
-  return kind == Fault::Kind::kWorkerLost || kind == Fault::Kind::kWorkerBack ||
-         kind == Fault::Kind::kWorkerSpeed;
-}
-constexpr double kMostFactor = 1e6;
-}  // namespace
 
-absl::Status EngineState::Check(const Fault& fault) const {
-  if (fault.lane >= lanes_.size()) {
-    return absl::InvalidArgumentError(absl::StrCat("there is no model number ", fault.lane));
-  }
-  const Lane& lane = lanes_[fault.lane];
-  const bool of_worker = OfWorker(fault.kind);
-  const std::vector<uint32_t>& devices = of_worker ? lane.workers : lane.units;
-  if (fault.index >= devices.size()) {
-    return WithField(absl::InvalidArgumentError(absl::StrCat(
-                         "model \"", lane.spec.model, "\" has ", devices.size(),
-                         of_worker ? " workers" : " units", ", there is no number ", fault.index)),
-                     "index");
-  }
-  const bool slows = fault.kind == Fault::Kind::kWorkerSpeed ||
-                     fault.kind == Fault::Kind::kUnitSpeed ||
-                     fault.kind == Fault::Kind::kStageSpeed;
-  if (slows && !(fault.factor > 0 && fault.factor < kMostFactor)) {
-    return WithField(absl::InvalidArgumentError("a slowdown lies above 0 and below 1e6"), "factor");
-  }
-  if (fault.kind == Fault::Kind::kStageSpeed) {
-    const DecodeUnitSpec& unit = units_[devices[fault.index]].spec;
-    const auto stages =
-        static_cast<uint32_t>(unit.pipeline != nullptr ? unit.pipeline->stage_count() : 0);
-    if (fault.stage >= stages) {
-      return WithField(
-          absl::InvalidArgumentError(absl::StrCat("unit \"", unit.name, "\" has ", stages,
-                                                  " stages, there is no number ", fault.stage)),
-          "stage");
+using FaultKind = Fault::Kind;
+
+constexpr double kMaxFactor = 1e6;  // exclusive
+
+bool OfWorker(FaultKind kind) {
+  return kind == FaultKind::kWorkerLost || kind == FaultKind::kWorkerBack ||
+         kind == FaultKind::kWorkerSpeed;
+}
+
+absl::Status OutOfRange(std::string_view what, uint64_t index, uint64_t size) {
+  return absl::InvalidArgumentError(
+      absl::StrCat(Absl(what), " index ", index, " out of range [0, ", size, ")"));
+}
+
+absl::Status CheckFactor(const Fault& fault) {
+  const bool link = fault.kind == FaultKind::kLinkSpeed;
+  if (!link && !NeedsFactor(fault.kind)) return absl::OkStatus();
+  const bool low = link ? fault.factor >= 0 : fault.factor > 0;
+  if (low && fault.factor < kMaxFactor) return absl::OkStatus();
+  return WithField(absl::InvalidArgumentError(absl::StrCat(link ? "a link's speed" : "a slowdown",
+                                                           " of ", fault.factor, " is outside ",
+                                                           link ? "[0, 1e6)" : "(0, 1e6)")),
+                   "factor");
+}
+
+absl::Status CheckUnitFault(const Fault& fault, const DecodeUnitSpec& unit) {
+  if (fault.kind == FaultKind::kStageSpeed) {
+    const std::string name = absl::StrCat("unit \"", unit.name, "\"");
+    if (unit.pipeline == nullptr) {
+      return WithField(absl::InvalidArgumentError(name + " is a batch device and has no stages"),
+                       "stage");
+    }
+    const int stages = unit.pipeline->stage_count();
+    if (fault.stage >= static_cast<uint32_t>(stages)) {
+      return WithField(OutOfRange(name + ": stage", fault.stage, static_cast<uint64_t>(stages)),
+                       "stage");
     }
   }
-  if (fault.kind == Fault::Kind::kLinkSpeed) {
-    if (units_[devices[fault.index]].spec.link == nullptr) {
-      return WithField(absl::InvalidArgumentError(absl::StrCat(
-                           "unit \"", units_[devices[fault.index]].spec.name, "\" has no link")),
-                       "index");
-    }
-    if (!(fault.factor >= 0 && fault.factor < kMostFactor)) {
-      return WithField(absl::InvalidArgumentError("a link's speed lies from 0 to 1e6"), "factor");
-    }
+  if (fault.kind == FaultKind::kLinkSpeed && unit.link == nullptr) {
+    return WithField(
+        absl::InvalidArgumentError(absl::StrCat("unit \"", unit.name, "\" has no link")), "index");
   }
   return absl::OkStatus();
 }
 
-absl::Status EngineState::Apply(const Fault& fault) {
-  if (absl::Status s = Check(fault); !s.ok()) return s;
-  Lane& lane = lanes_[fault.lane];
-  const std::vector<uint32_t>& devices = OfWorker(fault.kind) ? lane.workers : lane.units;
-  const uint32_t index = devices[fault.index];
-  lane.dirty = any_dirty_ = true;
-  switch (fault.kind) {
-    case Fault::Kind::kWorkerLost: {
-      Worker& worker = workers_[index];
-      if (!worker.alive) return absl::OkStatus();
-      worker.alive = false;
-      worker.stepping = false;
-      ++worker.step_generation;
-      for (uint32_t slot = 0; slot < hot_.size(); ++slot) {
-        const auto* prefilling = std::get_if<Prefilling>(&sequences_[slot].stage);
-        const auto* prefilled = std::get_if<Prefilled>(&sequences_[slot].stage);
-        if ((prefilling != nullptr && prefilling->worker == index) ||
-            (prefilled != nullptr && prefilled->worker == index)) {
-          Restart(slot, RestartCause::kWorkerLost);
-        }
-      }
-      worker.step.clear();
-      worker.active.clear();
-      worker.pending_tokens = 0;
-      if (worker.cache) worker.cache->Clear();
-      return absl::OkStatus();
-    }
-    case Fault::Kind::kWorkerBack:
-      workers_[index].alive = true;
-      return absl::OkStatus();
-    case Fault::Kind::kWorkerSpeed:
-      workers_[index].slowdown = fault.factor;
-      return absl::OkStatus();
-    case Fault::Kind::kUnitLost: {
-      Unit& unit = units_[index];
-      if (!unit.alive) return absl::OkStatus();
-      unit.alive = false;
-      unit.stepping = false;
-      ++unit.step_generation;
-      for (uint32_t slot = 0; slot < hot_.size(); ++slot) {
-        const Room* room = RoomOf(sequences_[slot].stage);
-        if (room != nullptr && room->unit == index) Restart(slot, RestartCause::kUnitLost);
-      }
-      unit.members.clear();
-      if (unit.cache) unit.cache->Clear();
-      return absl::OkStatus();
-    }
-    case Fault::Kind::kUnitBack:
-      units_[index].alive = true;
-      return absl::OkStatus();
-    case Fault::Kind::kUnitSpeed:
-      if (units_[index].spec.pipeline != nullptr) {
-        units_[index].spec.pipeline->SetSlowdown(fault.factor);
-      } else {
-        units_[index].spec.batch->SetSlowdown(fault.factor);
-      }
-      return absl::OkStatus();
-    case Fault::Kind::kStageSpeed:
-      units_[index].spec.pipeline->SetStageSlowdown(static_cast<int>(fault.stage), fault.factor);
-      return absl::OkStatus();
-    case Fault::Kind::kLinkSpeed:
-      units_[index].spec.link->SetSpeed(fault.factor);
-      if (fault.factor > 0) SetReachable(units_[index].spec.link, true);
-      return absl::OkStatus();
+}  // namespace
+
+absl::Status EngineImpl::Check(const Fault& fault) const {
+  const LaneIndex lane{fault.lane};
+  if (!context_.lanes.contains(lane)) return OutOfRange("model", fault.lane, context_.lanes.size());
+  const bool worker = OfWorker(fault.kind);
+  const size_t devices = worker ? prefill_.size(lane) : decode_.size(lane);
+  if (fault.index >= devices) {
+    return WithField(OutOfRange(absl::StrCat("model \"", context_.lanes[lane].model,
+                                             "\": ", worker ? "worker" : "unit"),
+                                fault.index, devices),
+                     "index");
   }
-  return absl::InvalidArgumentError("no such fault");
+  if (absl::Status s = CheckFactor(fault); !s.ok()) return s;
+  if (worker) return absl::OkStatus();
+  return CheckUnitFault(fault, decode_.spec(decode_.At(lane, fault.index)));
+}
+
+absl::Status EngineImpl::Apply(const Fault& fault) {
+  if (absl::Status s = Check(fault); !s.ok()) return s;
+  const LaneIndex lane{fault.lane};
+  context_.dirty.Mark(lane);
+  if (OfWorker(fault.kind)) {
+    ApplyToWorker(fault, prefill_.At(lane, fault.index));
+  } else {
+    ApplyToUnit(fault, decode_.At(lane, fault.index));
+  }
+  return absl::OkStatus();
+}
+
+void EngineImpl::ApplyToWorker(const Fault& fault, WorkerIndex worker) {
+  if (fault.kind == FaultKind::kWorkerLost) return LoseWorker(worker);
+  if (fault.kind == FaultKind::kWorkerBack) return prefill_.Restore(worker);
+  prefill_.SetSlowdown(worker, fault.factor);
+}
+
+void EngineImpl::ApplyToUnit(const Fault& fault, UnitIndex unit) {
+  const DecodeUnitSpec& spec = decode_.spec(unit);
+  switch (fault.kind) {
+    case FaultKind::kUnitLost:
+      return LoseUnit(unit);
+    case FaultKind::kUnitBack:
+      return decode_.Restore(unit);
+    case FaultKind::kUnitSpeed:
+      return decode_.SetSlowdown(unit, fault.factor);
+    case FaultKind::kStageSpeed:
+      return spec.pipeline->SetStageSlowdown(static_cast<int>(fault.stage), fault.factor);
+    case FaultKind::kLinkSpeed:
+      spec.link->SetSpeed(fault.factor);
+      if (fault.factor > 0) handoffs_.SetReachable(spec.link, true);
+      return;
+    case FaultKind::kWorkerLost:
+    case FaultKind::kWorkerBack:
+    case FaultKind::kWorkerSpeed:
+      return;  // ApplyToWorker's
+  }
+}
+
+void EngineImpl::LoseWorker(WorkerIndex worker) {
+  if (!prefill_.alive(worker)) return;
+  prefill_.Lose(worker);
+  sequences().ForEach([&](SlotIndex slot) {
+    if (WorkerOf(sequences()[slot].stage) == worker) Restart(slot, RestartCause::kWorkerLost);
+  });
+}
+
+void EngineImpl::LoseUnit(UnitIndex unit) {
+  if (!decode_.alive(unit)) return;
+  decode_.Lose(unit);
+  sequences().ForEach([&](SlotIndex slot) {
+    const Room* room = RoomOf(sequences()[slot].stage);
+    if (room != nullptr && room->unit == unit) Restart(slot, RestartCause::kUnitLost);
+  });
 }
 
 }  // namespace waferline::engine

@@ -1,24 +1,26 @@
 // One request in flight. What its tokens touch lies in one cache line (HotSequence); the rest, and
-// what it holds, in Sequence. A slot is a place in both arrays.
+// what it holds, in Sequence. A slot is a place in both arrays of SequenceTable.
 //
 // What a request holds is its stage's object: each stage is made from the one before it, so that
-// nothing is skipped, and gives back by destruction what the next one does not need. Going back (a
-// restart) is a new Admitted.
+// nothing is skipped, and gives back by destruction what the next one does not need. A restart goes
+// back to a new Admitted.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "scheduler/engine/block_cache.h"
+#include "scheduler/engine/indices.h"
 #include "scheduler/engine/observer.h"
 #include "scheduler/engine/stage_ledger.h"
 #include "scheduler/policy/admission.h"
 #include "scheduler/request/valid_request.h"
-#include "wafer_backend/api/devices.h"
 #include "wafer_backend/base/lease.h"
 
 namespace waferline::engine {
@@ -28,10 +30,11 @@ using Places = Quantity<struct PlacesUnit>;
 using PlacePool = LeasePool<Places>;
 using TokenPool = LeasePool<Tokens>;
 
-// Room on a decode unit: a slot, pages on every stage, and the part of the prompt that lies there.
+// Room on a decode unit: one of its running slots, pages on every stage, and the part of the prompt
+// that is there already.
 struct Room {
-  uint32_t unit = 0;
-  SeatPool::Lease seat;
+  UnitIndex unit;
+  RunningSlotPool::Lease running;
   PagePool::Lease pages;
   BlockCache::Pin prefix;
   uint32_t prefix_tokens = 0;
@@ -42,36 +45,32 @@ struct Admitted {
   PlacePool::Lease place;  // none after a restart: it was let in already
 };
 
-// On a worker (or on its unit, if that prefills): being computed, or about to.
+// Its prompt is being computed, or about to be.
 struct Prefilling {
   explicit Prefilling(Admitted&&) {}  // the place in the queue is free again
-  uint32_t worker = kOnUnit;
-  TokenPool::Lease memory;
-  BlockCache::Pin cached;
-  bool has_room = false;  // always under Reserve::kAtPrefill
-  Room room;
-  static constexpr uint32_t kOnUnit = 0xffffffff;
+  std::optional<WorkerIndex> worker;  // none: its unit computes the prompt
+  TokenPool::Lease memory;            // of the worker
+  BlockCache::Pin cached;             // on the worker
+  std::optional<Room> room;           // always under Reserve::kAtPrefill
 };
 
 // Computed; its KV moves to the unit, or waits for room there.
 struct Prefilled {
   explicit Prefilled(Prefilling&& p)
-      : worker(p.worker),
+      : worker(*p.worker),
         memory(std::move(p.memory)),
         cached(std::move(p.cached)),
-        has_room(p.has_room),
         room(std::move(p.room)) {}
-  uint32_t worker;
+  WorkerIndex worker;
   TokenPool::Lease memory;
   BlockCache::Pin cached;
-  bool has_room;
-  Room room;
+  std::optional<Room> room;
 };
 
 // On its unit; the worker has nothing of it any more.
 struct Resident {
-  explicit Resident(Prefilled&& p) : room(std::move(p.room)) {}
-  explicit Resident(Prefilling&& p) : room(std::move(p.room)) {}  // was computed on the unit
+  explicit Resident(Prefilled&& p) : room(*std::move(p.room)) {}
+  explicit Resident(Prefilling&& p) : room(*std::move(p.room)) {}  // was computed on the unit
   Room room;
 };
 
@@ -79,10 +78,17 @@ using Stage = std::variant<std::monostate, Admitted, Prefilling, Prefilled, Resi
 
 // What it holds on a unit; null if nothing.
 inline const Room* RoomOf(const Stage& stage) {
-  if (const auto* p = std::get_if<Prefilling>(&stage)) return p->has_room ? &p->room : nullptr;
-  if (const auto* p = std::get_if<Prefilled>(&stage)) return p->has_room ? &p->room : nullptr;
+  if (const auto* p = std::get_if<Prefilling>(&stage)) return p->room ? &*p->room : nullptr;
+  if (const auto* p = std::get_if<Prefilled>(&stage)) return p->room ? &*p->room : nullptr;
   if (const auto* p = std::get_if<Resident>(&stage)) return &p->room;
   return nullptr;
+}
+
+// The worker whose memory it holds.
+inline std::optional<WorkerIndex> WorkerOf(const Stage& stage) {
+  if (const auto* p = std::get_if<Prefilling>(&stage)) return p->worker;
+  if (const auto* p = std::get_if<Prefilled>(&stage)) return p->worker;
+  return std::nullopt;
 }
 
 struct alignas(64) HotSequence {
@@ -94,9 +100,9 @@ struct alignas(64) HotSequence {
   uint32_t max_tokens = 0;
   uint32_t kv_length = 0;  // positions that the next beat attends to
   uint32_t wanted = 0;     // values asked for
-  uint16_t lane = 0;
+  LaneIndex lane;
+  UnitIndex unit;  // of its room
   uint8_t flags = 0;
-  uint32_t unit = 0;
   TokenSink* sink = nullptr;
 
   enum Flag : uint8_t {
@@ -107,17 +113,9 @@ struct alignas(64) HotSequence {
     kPrefillsHere = 16,  // its next beat is its prompt
     kHeldReader = 32,    // emulated time stands still for its reader
   };
+  static constexpr uint8_t kRequestFlags = kHasEndIds | kKeepsIds;  // these survive a restart
 };
 static_assert(sizeof(HotSequence) == 64);
-
-// Renewed as long as bytes move (LaneLimits::heartbeat).
-struct HandoffLease {
-  Bytes started;
-  Bytes moved;  // of those, at the last heartbeat
-  uint32_t lost = 0;
-  bool could_move = false;  // bytes were there, on a link as it is now, since the last heartbeat
-  bool beats = false;       // the next heartbeat is scheduled
-};
 
 struct Sequence {
   ValidRequest request;
@@ -133,21 +131,23 @@ struct Sequence {
   Phase phase = Phase::kQueue;
   Nanoseconds phase_since;
   std::array<Nanoseconds, kPhases> spent{};
+  Nanoseconds& spent_in(Phase p) { return spent[static_cast<size_t>(p)]; }
+  Nanoseconds spent_in(Phase p) const { return spent[static_cast<size_t>(p)]; }
 
   std::vector<TokenId> generated;  // if the lane keeps ids
   uint32_t restarts = 0;           // after faults
   uint32_t preemptions = 0;
   uint32_t cached_tokens = 0;  // of the prompt, at its first prefill
 
-  // Prefill and hand-off under way.
   uint32_t prefill_total = 0;  // prompt and what was generated before a restart
   uint32_t prefill_done = 0;
-  uint32_t moved_to = 0;  // positions before it are on the unit or on their way
-  uint32_t flows_open = 0;
-  std::vector<KvLink::Transfer> flows;
-  HandoffLease lease;
   uint32_t burst_left = 0;  // tokens of a beat that a full reader did not take yet
   Nanoseconds parked_at;
+
+  // The prompt and every token that may follow it.
+  Tokens total_tokens() const {
+    return Tokens(outline->tokens + std::max<int64_t>(1, request.max_tokens));
+  }
 };
 
 }  // namespace waferline::engine

@@ -18,7 +18,7 @@ struct StageOccupancy {
 struct UnitSnapshot {
   std::string name;
   bool alive = true;
-  bool reachable = true;  // false: a hand-off stood still on its link, nobody new is sent there
+  bool reachable = true;  // false: a hand-off stood still on its link, no new request is sent there
   int running = 0;        // sequences that hold a slot, in transfer or decoding
   int max_running = 0;
   int64_t pages_used = 0;    // by sequences
@@ -29,7 +29,7 @@ struct UnitSnapshot {
   // Emulated time since the start for which each stage of a pipeline worked; empty for batch
   // devices.
   std::vector<Nanoseconds> stage_busy;
-  int64_t most_pages_used = 0;  // by sequences, since the start
+  int64_t max_pages_used = 0;   // by sequences, since the start
   double page_nanoseconds = 0;  // the area under pages_used until now
 };
 

@@ -1,7 +1,7 @@
-// Who owns the KV memory of a decode unit's stages. A sequence (or a cached block) takes the same
-// number of pages on every stage, each of them as large as that stage's layers need, so one pool of
-// pages, as many as the fullest stage has room for, accounts for all stages; the bytes of each
-// follow. Thread: the engine's.
+// Accounts for the KV memory of a decode unit's stages. A sequence (or a cached block) takes the
+// same number of pages on every stage, each of them as large as that stage's layers need, so one
+// pool of pages, as many as the fullest stage has room for, accounts for all stages; the bytes of
+// each follow. Thread: the engine's.
 #pragma once
 
 #include <algorithm>
@@ -17,8 +17,9 @@ namespace waferline::engine {
 
 using Pages = Quantity<struct PagesUnit>;
 using PagePool = LeasePool<Pages>;
-using Seats = Quantity<struct SeatsUnit>;
-using SeatPool = LeasePool<Seats>;
+// How many sequences a unit may hold at once.
+using RunningSlots = Quantity<struct RunningSlotsUnit>;
+using RunningSlotPool = LeasePool<RunningSlots>;
 
 // How much of a unit's KV memory sequences held, over time.
 class KvUse {
@@ -27,17 +28,17 @@ class KvUse {
     page_ns_ = AreaUntil(now);
     since_ = now;
     held_ += by;
-    most_ = std::max(most_, held_);
+    max_ = std::max(max_, held_);
   }
   Pages held() const { return held_; }
-  Pages most() const { return most_; }
+  Pages max() const { return max_; }
   // Pages times nanoseconds.
   double AreaUntil(Nanoseconds now) const {
     return page_ns_ + held_.as_double() * (now - since_).as_double();
   }
 
  private:
-  Pages held_, most_;
+  Pages held_, max_;
   Nanoseconds since_;
   double page_ns_ = 0;
 };

@@ -8,9 +8,9 @@
 
 namespace waferline::engine {
 namespace {
-// Counters of tenants that do not wait are forgotten beyond this: whoever comes back starts level
-// with those that wait, which is what the lift in Push does anyway.
-constexpr size_t kRememberedTenants = 1024;
+// Counters of tenants that do not wait are dropped beyond this. A tenant that comes back then
+// starts level with those that wait, which is what the lift in Push does anyway.
+constexpr size_t kMaxIdleTenants = 1024;
 }  // namespace
 
 WaitQueue::Tenant& WaitQueue::Of(std::string_view tenant) {
@@ -20,12 +20,12 @@ WaitQueue::Tenant& WaitQueue::Of(std::string_view tenant) {
   }
   const auto it = by_name_.find(std::string(tenant));
   if (it != by_name_.end()) return tenants_[it->second];
-  if (tenants_.size() >= kRememberedTenants) ForgetIdleTenants();
+  if (tenants_.size() >= kMaxIdleTenants) DropIdleTenants();
   by_name_.emplace(tenant, tenants_.size());
   return tenants_.emplace_back();
 }
 
-void WaitQueue::ForgetIdleTenants() {
+void WaitQueue::DropIdleTenants() {
   std::vector<Tenant> kept;
   for (auto it = by_name_.begin(); it != by_name_.end();) {
     Tenant& tenant = tenants_[it->second];
@@ -43,13 +43,14 @@ void WaitQueue::ForgetIdleTenants() {
 void WaitQueue::Push(std::string_view name, const Entry& entry) {
   Tenant& tenant = Of(name);
   if (fair_ && tenant.heap.empty()) {
-    // Idle time is no credit: a tenant that starts to wait is lifted to the least of those waiting.
-    int64_t least = std::numeric_limits<int64_t>::max();
+    // Idle time is no credit: a tenant that starts to wait is lifted to the lowest counter of those
+    // waiting.
+    int64_t lowest = std::numeric_limits<int64_t>::max();
     for (const Tenant& other : tenants_) {
-      if (!other.heap.empty()) least = std::min(least, other.served);
+      if (!other.heap.empty()) lowest = std::min(lowest, other.served);
     }
-    if (least != std::numeric_limits<int64_t>::max()) {
-      tenant.served = std::max(tenant.served, least);
+    if (lowest != std::numeric_limits<int64_t>::max()) {
+      tenant.served = std::max(tenant.served, lowest);
     }
   }
   tenant.heap.push_back(entry);
@@ -60,19 +61,19 @@ void WaitQueue::Push(std::string_view name, const Entry& entry) {
 
 const WaitQueue::Entry* WaitQueue::Front() {
   const Entry* best = nullptr;
-  int64_t least = 0;
+  int64_t lowest = 0;
   for (size_t i = 0; i < tenants_.size(); ++i) {
     Tenant& tenant = tenants_[i];
-    while (!tenant.heap.empty() && !alive_(tenant.heap.front())) {
+    while (!tenant.heap.empty() && !is_waiting_(tenant.heap.front())) {
       std::pop_heap(tenant.heap.begin(), tenant.heap.end(), std::greater<>());
       tenant.heap.pop_back();
       --stored_;
     }
     if (tenant.heap.empty()) continue;
     const Entry& front = tenant.heap.front();
-    if (best == nullptr || tenant.served < least || (tenant.served == least && *best > front)) {
+    if (best == nullptr || tenant.served < lowest || (tenant.served == lowest && *best > front)) {
       best = &front;
-      least = tenant.served;
+      lowest = tenant.served;
       front_ = i;
     }
   }
@@ -94,7 +95,7 @@ void WaitQueue::Refund(std::string_view name, int64_t charge) {
   if (it != by_name_.end()) tenants_[it->second].served -= charge;
 }
 
-void WaitQueue::NoteGone() {
+void WaitQueue::OnEntryStale() {
   WL_CHECK(live_ > 0);
   --live_;
   constexpr size_t kWorthIt = 64;
@@ -105,7 +106,7 @@ void WaitQueue::NoteGone() {
 
 void WaitQueue::Sweep(Tenant* tenant) {
   const size_t before = tenant->heap.size();
-  std::erase_if(tenant->heap, [this](const Entry& entry) { return !alive_(entry); });
+  std::erase_if(tenant->heap, [this](const Entry& entry) { return !is_waiting_(entry); });
   std::make_heap(tenant->heap.begin(), tenant->heap.end(), std::greater<>());
   stored_ -= before - tenant->heap.size();
 }

@@ -6,8 +6,9 @@ namespace waferline::policy {
 namespace {
 
 // A retry that comes at once finds the same queue: one that helps waits for part of it to be gone.
-constexpr Nanoseconds kLeastRetry = Milliseconds(1);
-// A drain or the loss of every device ends by an operator's hand, which no queue can foretell.
+constexpr Nanoseconds kMinRetry = Milliseconds(1);
+// An operator ends a drain or the loss of every device, so no retry time can be estimated from the
+// queue.
 constexpr Nanoseconds kOperatorRetry = Seconds(5);
 
 AdmissionDecision Refuse(RefusalCause cause, Nanoseconds retry_after) {
@@ -37,11 +38,11 @@ AdmissionDecision DecideAdmission(const AdmissionSettings& settings, const Admis
   if (s.waiting[c] >= settings.max_waiting[c]) {
     // Room for one appears when the first of the full queue leaves it.
     const Nanoseconds each = s.expected_queue / std::max<int64_t>(1, s.waiting[c]);
-    return Refuse(RefusalCause::kQueueFull, std::max(kLeastRetry, each));
+    return Refuse(RefusalCause::kQueueFull, std::max(kMinRetry, each));
   }
   if (s.queue_threshold && s.expected_queue > *s.queue_threshold) {
     return Refuse(RefusalCause::kQueueThreshold,
-                  std::max(kLeastRetry, s.expected_queue - *s.queue_threshold));
+                  std::max(kMinRetry, s.expected_queue - *s.queue_threshold));
   }
   if (s.deadline && settings.refuse_missed_deadlines) {
     const Nanoseconds late = s.expected_queue + s.expected_service - *s.deadline;
@@ -49,7 +50,7 @@ AdmissionDecision DecideAdmission(const AdmissionSettings& settings, const Admis
       // With an empty queue it would still be late: a retry does not help.
       const bool hopeless = s.expected_service > *s.deadline;
       return Refuse(RefusalCause::kWouldMissDeadline,
-                    hopeless ? Nanoseconds() : std::max(kLeastRetry, late));
+                    hopeless ? Nanoseconds() : std::max(kMinRetry, late));
     }
   }
   return {};

@@ -1,4 +1,4 @@
-// Who of those waiting goes first. Stateless. The order within a queue is a key that does not
+// Which of those waiting goes first. Stateless. The order within a queue is a key that does not
 // change while a request waits (smaller first; ties by admission), so a heap can keep it.
 #pragma once
 
@@ -19,8 +19,9 @@ enum class OrderRule : uint8_t {
 
 struct OrderSettings {
   OrderRule rule = OrderRule::kArrival;
-  // kPriority: whoever has waited this long is as good as one priority number better, so nobody
-  // starves. Since all age alike, "priority - age / aging" orders as "priority * aging + arrival".
+  // kPriority: a request that has waited this long is as good as one priority number better, so
+  // none starves. Since all age alike, "priority - age / aging" orders as "priority * aging +
+  // arrival".
   Nanoseconds aging = Seconds(10);
   // Between tenants first by the tokens that they were served (virtual token counters: Sheng et
   // al., "Fairness in Serving Large Language Models", OSDI 2024), then by the rule.

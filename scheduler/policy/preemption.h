@@ -1,7 +1,9 @@
-// Who gives way when someone better has no room. Stateless. O(running).
+// Which running sequence gives way when a better one has no room. Stateless. O(running).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 namespace waferline::policy {
@@ -13,8 +15,8 @@ struct VictimView {
   bool may_be_preempted = true;  // not past its bound of preemptions
 };
 
-// Preemption by recompute: whoever has the worst priority, and of those the last admitted (least
-// work is lost), gives way, if it is worse than `priority`. -1: nobody.
-int ChooseVictim(std::span<const VictimView> running, int32_t priority);
+// Preemption by recompute: the one with the worst priority, and of those the last admitted (least
+// work is lost), gives way, if it is worse than `priority`. Its index; nullopt: none.
+std::optional<size_t> ChooseVictim(std::span<const VictimView> running, int32_t priority);
 
 }  // namespace waferline::policy

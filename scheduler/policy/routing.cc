@@ -28,50 +28,48 @@ Cost CostOf(UnitRule rule, const UnitView& unit) {
   return {filled, queue};
 }
 
-int BestOfKind(const UnitSettings& settings, UnitKind kind, std::span<const UnitView> units) {
-  int best = -1;
+std::optional<size_t> BestOfKind(const UnitSettings& settings, UnitKind kind,
+                                 std::span<const UnitView> units) {
+  std::optional<size_t> best;
   for (size_t i = 0; i < units.size(); ++i) {
     if (units[i].kind != kind || !HasRoom(units[i])) continue;
-    if (best < 0 || CostOf(settings.rule, units[i]) < CostOf(settings.rule, units[best])) {
-      best = static_cast<int>(i);
-    }
+    if (!best || CostOf(settings.rule, units[i]) < CostOf(settings.rule, units[*best])) best = i;
   }
   return best;
 }
 
 }  // namespace
 
-int ChooseWorker(WorkerRule rule, std::span<const WorkerView> workers, int64_t prompt_tokens,
-                 uint64_t ordinal) {
+std::optional<size_t> ChooseWorker(WorkerRule rule, std::span<const WorkerView> workers,
+                                   int64_t prompt_tokens, uint64_t ordinal) {
   const size_t count = workers.size();
-  int best = -1;
+  std::optional<size_t> best;
   double best_cost = std::numeric_limits<double>::max();
   for (size_t step = 0; step < count; ++step) {
     const size_t i = rule == WorkerRule::kRoundRobin ? (ordinal + step) % count : step;
     const WorkerView& worker = workers[i];
     if (!worker.alive || !worker.has_room) continue;
-    if (rule == WorkerRule::kRoundRobin) return static_cast<int>(i);
+    if (rule == WorkerRule::kRoundRobin) return i;
     int64_t work = worker.pending_tokens;
     if (rule == WorkerRule::kPrefixAware) work += prompt_tokens - worker.cached_tokens;
     const double cost = static_cast<double>(work) * worker.slowdown;
     if (cost < best_cost) {
-      best = static_cast<int>(i);
+      best = i;
       best_cost = cost;
     }
   }
   return best;
 }
 
-int ChooseUnit(const UnitSettings& settings, QueueClass queue_class,
-               std::span<const UnitView> units) {
+std::optional<size_t> ChooseUnit(const UnitSettings& settings, QueueClass queue_class,
+                                 std::span<const UnitView> units) {
   const bool gpu_first = queue_class == QueueClass::kFlex && settings.flex_prefers_gpu;
   const UnitKind first = gpu_first ? UnitKind::kGpu : UnitKind::kWafer;
   const UnitKind second = gpu_first ? UnitKind::kWafer : UnitKind::kGpu;
-  const int best = BestOfKind(settings, first, units);
-  if (best >= 0) return best;
+  if (const auto best = BestOfKind(settings, first, units)) return best;
   bool first_alive = false;
   for (const UnitView& unit : units) first_alive |= unit.alive && unit.kind == first;
-  if (first_alive && queue_class != QueueClass::kDefault) return -1;
+  if (first_alive && queue_class != QueueClass::kDefault) return std::nullopt;
   return BestOfKind(settings, second, units);
 }
 

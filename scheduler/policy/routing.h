@@ -1,8 +1,10 @@
-// Where a request is prefilled and decoded. Stateless: views of the devices in, an index out (-1:
-// none now). Ties go to the smaller index. O(devices).
+// Where a request is prefilled and decoded. Stateless: views of the devices in, an index into them
+// out (nullopt: none now). Ties go to the smaller index. O(devices).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "scheduler/policy/admission.h"
@@ -24,8 +26,8 @@ struct WorkerView {
   double slowdown = 1;
 };
 
-int ChooseWorker(WorkerRule rule, std::span<const WorkerView> workers, int64_t prompt_tokens,
-                 uint64_t ordinal);
+std::optional<size_t> ChooseWorker(WorkerRule rule, std::span<const WorkerView> workers,
+                                   int64_t prompt_tokens, uint64_t ordinal);
 
 enum class UnitKind : uint8_t { kWafer, kGpu };
 
@@ -47,7 +49,7 @@ struct UnitView {
   int64_t cached_tokens = 0;  // of this prompt, on this unit
 };
 
-// Which kinds a class may use: wafers for the fastest tier, GPUs for who does not need it.
+// Which kinds a class may use: wafers for the fastest tier, GPUs for those that do not need it.
 struct UnitSettings {
   UnitRule rule = UnitRule::kMostHeadroom;
   // A class goes to the other kind only if its own has no unit alive; kDefault spills over to the
@@ -55,8 +57,8 @@ struct UnitSettings {
   bool flex_prefers_gpu = true;
 };
 
-int ChooseUnit(const UnitSettings& settings, QueueClass queue_class,
-               std::span<const UnitView> units);
+std::optional<size_t> ChooseUnit(const UnitSettings& settings, QueueClass queue_class,
+                                 std::span<const UnitView> units);
 
 // Whether a prompt is prefilled on its wafer instead of in the pool: worth it when few tokens have
 // to be computed, since they pass the wafer one behind the other while a worker takes them at once.

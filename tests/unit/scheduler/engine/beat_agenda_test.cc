@@ -41,13 +41,13 @@ TEST_CASE("beats leave by instant, equal ones in the order of insertion, however
     int64_t now_ns = 0;
     const auto insert = [&] {
       const int64_t leaves = now_ns + kind.latency_ns(draws.UniformAt(draw++));
-      agenda.Insert({leaves, ++name, 0});
+      agenda.Insert({leaves, {SlotIndex{++name}, 0}});
       obvious.emplace(leaves, name);
     };
     const auto pop = [&] {
       REQUIRE(agenda.size() == obvious.size());
       REQUIRE(agenda.front().leaves_ns == obvious.begin()->first);
-      REQUIRE(agenda.front().slot == obvious.begin()->second);
+      REQUIRE(agenda.front().sequence.slot == SlotIndex{obvious.begin()->second});
       now_ns = agenda.front().leaves_ns;
       agenda.PopFront();
       obvious.erase(obvious.begin());

@@ -74,14 +74,14 @@ TEST_CASE("a worker is chosen by the work it has and the prefix it knows") {
   workers[1].cached_tokens = 800;
   workers[2].pending_tokens = 0;
   workers[2].alive = false;
-  REQUIRE(ChooseWorker(WorkerRule::kLeastLoaded, workers, 1000, 0) == 0);
-  REQUIRE(ChooseWorker(WorkerRule::kPrefixAware, workers, 1000, 0) == 1);
-  REQUIRE(ChooseWorker(WorkerRule::kRoundRobin, workers, 1000, 4) == 1);
-  REQUIRE(ChooseWorker(WorkerRule::kRoundRobin, workers, 1000, 5) == 0);  // 2 is lost
+  REQUIRE(ChooseWorker(WorkerRule::kLeastLoaded, workers, 1000, 0) == 0u);
+  REQUIRE(ChooseWorker(WorkerRule::kPrefixAware, workers, 1000, 0) == 1u);
+  REQUIRE(ChooseWorker(WorkerRule::kRoundRobin, workers, 1000, 4) == 1u);
+  REQUIRE(ChooseWorker(WorkerRule::kRoundRobin, workers, 1000, 5) == 0u);  // 2 is lost
   workers[1].slowdown = 10;
-  REQUIRE(ChooseWorker(WorkerRule::kPrefixAware, workers, 1000, 0) == 0);
+  REQUIRE(ChooseWorker(WorkerRule::kPrefixAware, workers, 1000, 0) == 0u);
   workers[0].has_room = workers[1].has_room = false;
-  REQUIRE(ChooseWorker(WorkerRule::kPrefixAware, workers, 1000, 0) == -1);
+  REQUIRE(ChooseWorker(WorkerRule::kPrefixAware, workers, 1000, 0) == std::nullopt);
 }
 
 TEST_CASE("a unit is chosen by headroom, queue or prefix, within the kinds of its class") {
@@ -99,16 +99,16 @@ TEST_CASE("a unit is chosen by headroom, queue or prefix, within the kinds of it
               .free_pages = 100,
               .capacity_pages = 100,
               .needed_pages = 10};
-  REQUIRE(ChooseUnit({UnitRule::kMostHeadroom}, QueueClass::kDefault, units) == 1);
-  REQUIRE(ChooseUnit({UnitRule::kShortestQueue}, QueueClass::kDefault, units) == 0);
-  REQUIRE(ChooseUnit({UnitRule::kSticky}, QueueClass::kDefault, units) == 1);
-  REQUIRE(ChooseUnit({}, QueueClass::kFlex, units) == 2);
-  REQUIRE(ChooseUnit({.flex_prefers_gpu = false}, QueueClass::kFlex, units) == 1);
+  REQUIRE(ChooseUnit({UnitRule::kMostHeadroom}, QueueClass::kDefault, units) == 1u);
+  REQUIRE(ChooseUnit({UnitRule::kShortestQueue}, QueueClass::kDefault, units) == 0u);
+  REQUIRE(ChooseUnit({UnitRule::kSticky}, QueueClass::kDefault, units) == 1u);
+  REQUIRE(ChooseUnit({}, QueueClass::kFlex, units) == 2u);
+  REQUIRE(ChooseUnit({.flex_prefers_gpu = false}, QueueClass::kFlex, units) == 1u);
   units[0].free_pages = units[1].free_pages = 9;
-  REQUIRE(ChooseUnit({}, QueueClass::kDefault, units) == 2);    // spills over
-  REQUIRE(ChooseUnit({}, QueueClass::kPriority, units) == -1);  // waits for a wafer
+  REQUIRE(ChooseUnit({}, QueueClass::kDefault, units) == 2u);             // spills over
+  REQUIRE(ChooseUnit({}, QueueClass::kPriority, units) == std::nullopt);  // waits for a wafer
   units[0].alive = units[1].alive = false;
-  REQUIRE(ChooseUnit({}, QueueClass::kPriority, units) == 2);
+  REQUIRE(ChooseUnit({}, QueueClass::kPriority, units) == 2u);
 }
 
 TEST_CASE("the worst and youngest gives way, and only to someone better") {
@@ -117,8 +117,8 @@ TEST_CASE("the worst and youngest gives way, and only to someone better") {
                                            {.priority = 7, .ordinal = 3},
                                            {.priority = 9, .ordinal = 4, .may_be_preempted = false},
                                            {.priority = 8, .ordinal = 5, .gives_enough = false}};
-  REQUIRE(ChooseVictim(running, 0) == 2);
-  REQUIRE(ChooseVictim(running, 7) == -1);
+  REQUIRE(ChooseVictim(running, 0) == 2u);
+  REQUIRE(ChooseVictim(running, 7) == std::nullopt);
 }
 
 TEST_CASE("short prompts may be prefilled on a wafer, and a chunk never exceeds the budget") {

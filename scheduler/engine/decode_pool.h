@@ -1,0 +1,134 @@
+// The decode units of all lanes: their room (running slots, pages, prefix caches), the beats that
+// pass their pipelines and the steps of batch units. This is what runs for every token.
+//
+// Owner: the engine; outlives every sequence that has room on a unit. Thread: the engine's. Bounds:
+// max_running sequences and the ledger's pages on each unit. The pool emits the tokens of plain
+// beats itself; what may wait for others (bursts, prompts, batch steps, awaited values) it makes
+// due in EngineContext, in order. Cost: O(1) a token (BeatAgenda), O(units) to route a request.
+#pragma once
+
+#include <limits>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "scheduler/engine/beat_agenda.h"
+#include "scheduler/engine/engine_context.h"
+#include "scheduler/engine/event_payload.h"
+#include "scheduler/engine/handoff_ledger.h"
+#include "scheduler/engine/token_emitter.h"
+#include "scheduler/policy/routing.h"
+
+namespace waferline::engine {
+
+class DecodePool final : private EventTarget {
+ public:
+  DecodePool(EngineContext* context, TokenEmitter* emitter, const HandoffLedger* handoffs);
+
+  size_t size(LaneIndex lane) const { return by_lane_[lane].size(); }
+  UnitIndex At(LaneIndex lane, uint32_t index) const { return by_lane_[lane][index]; }
+  const DecodeUnitSpec& spec(UnitIndex unit) const { return units_[unit].spec; }
+  policy::UnitKind kind(UnitIndex unit) const { return KindOf(units_[unit]); }
+
+  // decode_rooms.cc
+  // Where the lane's policy sends the sequence; nullopt: no unit has room now.
+  std::optional<UnitIndex> Pick(SlotIndex slot);
+  // Tokens of the sequence's prompt that are not in the unit's cache.
+  int64_t FreshTokens(UnitIndex unit, SlotIndex slot) const;
+  // Room on a unit that Pick gave. The unit becomes the sequence's (HotSequence::unit).
+  Room Take(UnitIndex unit, SlotIndex slot);
+  // The sequence ends or restarts: its stage is about to give back its room, if it has one. A
+  // resident's pages are given back at once and its prompt stays in the unit's cache.
+  void Return(SlotIndex slot);
+  // Whether `slot` would have room on the resident's unit if that one gave up its own.
+  bool GivesEnough(const Resident& resident, SlotIndex slot) const;
+
+  // decode_steps.cc
+  // The unit computes the prompt itself, as one beat of all its tokens that are not cached.
+  void EnterPrompt(SlotIndex slot);
+  // The resident sequence is ready for its next token at this instant.
+  void Enter(SlotIndex slot);
+  // All tokens of the last beat or step are out, and it goes on, or its reader is full.
+  void Continue(SlotIndex slot);
+  // A resident whose reader had been full has tokens of the last step due again.
+  void Rejoin(SlotIndex slot);
+  // The batch unit's next step starts, if it has members.
+  void StartStep(UnitIndex unit);
+
+  // Faults. A lost unit has no members and an empty cache; the caller restarts its sequences.
+  bool alive(UnitIndex unit) const { return units_[unit].alive; }
+  void Lose(UnitIndex unit);
+  void Restore(UnitIndex unit) { units_[unit].alive = true; }
+  void SetSlowdown(UnitIndex unit, double factor);
+  void ResetCaches();
+
+  // For admission (decode_load.cc).
+  bool AnyUsable(LaneIndex lane) const;                 // alive, and its link works
+  bool CouldHold(LaneIndex lane, Tokens tokens) const;  // an empty unit, lost ones included
+  // Nanoseconds until `waiting` sequences before this one have found room.
+  double ExpectedWait(LaneIndex lane, double waiting) const;
+  // Nanoseconds of hand-off and decode on the best usable unit, undisturbed; huge if there is none.
+  double BestTime(LaneIndex lane, const Sequence& sequence) const;
+
+  std::vector<UnitSnapshot> Snapshot(LaneIndex lane) const;
+  // Pages and slots are what the sequences hold and the caches keep, and fit the memory; a
+  // violation fails a check.
+  void CheckLaws() const;
+
+ private:
+  enum class Kind : uint8_t { kBeat, kBatchStep };
+  using Payload = EventPayload<Kind>;
+  static constexpr int64_t kNotArmed = std::numeric_limits<int64_t>::max();
+
+  struct Unit {
+    DecodePipeline* pipeline = nullptr;  // null for a batch unit
+    int draft_width = 1;                 // tokens a beat verifies
+    Nanoseconds draft_time;              // before a beat or step; 0 without drafts
+    LaneIndex lane;
+    uint32_t index = 0;  // in its lane
+    bool alive = true;
+    std::vector<double> acceptance;  // of draft tokens
+    std::unique_ptr<StageLedger> ledger;
+    KvUse kv;  // by sequences
+    std::unique_ptr<RunningSlotPool> running;
+    std::unique_ptr<BlockCache> cache;  // null without
+    int depth = 1;
+    // Batch units.
+    std::vector<SequenceRef> members;
+    std::vector<SequenceRef> in_step;
+    bool stepping = false;
+    uint32_t step_generation = 0;
+    DecodeUnitSpec spec;
+  };
+
+  static policy::UnitKind KindOf(const Unit& unit) {
+    return unit.pipeline != nullptr ? policy::UnitKind::kWafer : policy::UnitKind::kGpu;
+  }
+  void Add(LaneIndex lane, const DecodeUnitSpec& spec);
+  bool IsUsable(UnitIndex unit) const { return units_[unit].alive && handoffs_->reachable(unit); }
+  policy::UnitView ViewOf(UnitIndex unit, const Sequence& sequence) const;
+  Pages NeededPages(const Unit& unit, const Sequence& sequence, size_t cached_blocks) const;
+  size_t CachedBlocks(const Unit& unit, const Sequence& sequence) const;
+
+  void OnEvent(uint64_t word) override;
+  void EnterBeat(SlotIndex slot);
+  void Arm();
+  void OnBeat();
+  bool DeliverBeat(const BeatAgenda::Beat& beat);
+  uint32_t TokensOfBeat(SlotIndex slot) const;
+  void OnBatchStep(UnitIndex u);
+
+  EngineContext* const context_;
+  SequenceTable* const sequences_;
+  TokenEmitter* const emitter_;
+  const HandoffLedger* const handoffs_;
+  IndexedVector<UnitIndex, Unit> units_;
+  IndexedVector<LaneIndex, std::vector<UnitIndex>> by_lane_;
+  // How long a sequence of the lane keeps its room, exponentially smoothed.
+  IndexedVector<LaneIndex, double> mean_hold_ns_;
+  BeatAgenda beats_;
+  int64_t armed_ns_ = kNotArmed;         // the instant of the timeline's event for the first beat
+  std::vector<policy::UnitView> views_;  // reused between calls
+};
+
+}  // namespace waferline::engine

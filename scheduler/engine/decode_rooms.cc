@@ -1,0 +1,159 @@
+// Room on the decode units: who gets it, and how it is given back.
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "scheduler/engine/decode_pool.h"
+#include "scheduler/engine/usable_prefix.h"
+
+namespace waferline::engine {
+namespace {
+// Weight of the newest sequence in the mean time that rooms are held: about the last 30 count.
+constexpr double kHoldWeight = 1.0 / 32;
+}  // namespace
+
+DecodePool::DecodePool(EngineContext* context, TokenEmitter* emitter, const HandoffLedger* handoffs)
+    : context_(context),
+      sequences_(&context->sequences),
+      emitter_(emitter),
+      handoffs_(handoffs),
+      by_lane_(context->lanes.size()),
+      mean_hold_ns_(context->lanes.size()) {
+  context_->lanes.ForEachIndex([this](LaneIndex lane) {
+    for (const DecodeUnitSpec& spec : context_->lanes[lane].units) Add(lane, spec);
+  });
+}
+
+void DecodePool::Add(LaneIndex lane, const DecodeUnitSpec& spec) {
+  const LaneSpec& lane_spec = context_->lanes[lane];
+  const Speculation& speculation = lane_spec.speculation;
+  const UnitIndex u = units_.Add();
+  Unit& unit = units_[u];
+  unit.spec = spec;
+  unit.pipeline = spec.pipeline;
+  unit.acceptance = speculation.acceptance;
+  unit.draft_width = 1 + static_cast<int>(speculation.acceptance.size());
+  if (unit.draft_width > 1) unit.draft_time = speculation.draft_time;
+  unit.lane = lane;
+  unit.index = static_cast<uint32_t>(by_lane_[lane].size());
+  by_lane_[lane].push_back(u);
+  unit.ledger = std::make_unique<StageLedger>(spec.memory);
+  unit.running = std::make_unique<RunningSlotPool>(RunningSlots(spec.max_running));
+  unit.depth = spec.pipeline != nullptr ? spec.pipeline->depth(Tokens(1)) : spec.max_running;
+  if (!spec.prefix_cache) return;
+  unit.cache = std::make_unique<BlockCache>(
+      &unit.ledger->pages(), Pages(lane_spec.block_tokens / unit.ledger->page_tokens().count()));
+}
+
+size_t DecodePool::CachedBlocks(const Unit& unit, const Sequence& s) const {
+  return unit.cache ? UsableBlocks(*unit.cache, s) : 0;
+}
+
+Pages DecodePool::NeededPages(const Unit& unit, const Sequence& s, size_t cached_blocks) const {
+  return unit.ledger->PagesFor(s.total_tokens() - UsableTokens(cached_blocks, s));
+}
+
+policy::UnitView DecodePool::ViewOf(UnitIndex u, const Sequence& s) const {
+  const Unit& unit = units_[u];
+  const size_t cached = CachedBlocks(unit, s);
+  Pages evictable;
+  if (unit.cache) {
+    // What it uses itself will be pinned and cannot make room; counting all of it as pinned is
+    // at worst too careful by blocks that are pinned already.
+    const Pages own(static_cast<int64_t>(cached) *
+                    (unit.cache->pages().count() / std::max<int64_t>(1, unit.cache->size())));
+    evictable = std::max(Pages(), unit.cache->evictable() - own);
+  }
+  return {.kind = KindOf(unit),
+          .alive = IsUsable(u),
+          .running = static_cast<int>(unit.running->used().count()),
+          .max_running = unit.spec.max_running,
+          .depth = unit.depth,
+          .free_pages = (unit.ledger->pages().free() + evictable).count(),
+          .capacity_pages = unit.ledger->pages().capacity().count(),
+          .needed_pages = NeededPages(unit, s, cached).count(),
+          .cached_tokens = UsableTokens(cached, s).count()};
+}
+
+std::optional<UnitIndex> DecodePool::Pick(SlotIndex slot) {
+  const Sequence& s = (*sequences_)[slot];
+  const LaneIndex lane = sequences_->hot(slot).lane;
+  views_.clear();
+  for (const UnitIndex u : by_lane_[lane]) views_.push_back(ViewOf(u, s));
+  const std::optional<size_t> chosen =
+      policy::ChooseUnit(context_->lanes[lane].unit, s.queue_class, views_);
+  return chosen ? std::optional(by_lane_[lane][*chosen]) : std::nullopt;
+}
+
+int64_t DecodePool::FreshTokens(UnitIndex u, SlotIndex slot) const {
+  const Sequence& s = (*sequences_)[slot];
+  return s.prefill_total - UsableTokens(CachedBlocks(units_[u], s), s).count();
+}
+
+Room DecodePool::Take(UnitIndex u, SlotIndex slot) {
+  const Sequence& s = (*sequences_)[slot];
+  Unit& unit = units_[u];
+  Room room;
+  room.unit = u;
+  const size_t cached = CachedBlocks(unit, s);
+  const Pages needed = NeededPages(unit, s, cached);
+  if (unit.cache) {
+    room.prefix = unit.cache->Hold(s.outline->blocks, cached);
+    room.prefix_tokens = static_cast<uint32_t>(UsableTokens(cached, s).count());
+    unit.cache->MakeRoom(needed);
+  }
+  room.running = *unit.running->Take(RunningSlots(1));
+  room.pages = *unit.ledger->pages().Take(needed);
+  unit.kv.Change(context_->now(), needed);
+  sequences_->hot(slot).unit = u;
+  return room;
+}
+
+void DecodePool::Return(SlotIndex slot) {
+  Sequence& s = (*sequences_)[slot];
+  const Room* room = RoomOf(s.stage);
+  if (room == nullptr) return;
+  Unit& unit = units_[room->unit];
+  unit.kv.Change(context_->now(), Pages() - room->pages.amount());
+  auto* resident = std::get_if<Resident>(&s.stage);
+  if (resident == nullptr) return;
+  resident->room.pages.Release();
+  if (unit.cache && unit.alive) unit.cache->Insert(s.outline->blocks);
+  const Nanoseconds held = s.spent_in(Phase::kPrefill) + s.spent_in(Phase::kTransfer) +
+                           (context_->now() - s.phase_since);
+  double& mean_ns = mean_hold_ns_[unit.lane];
+  mean_ns += kHoldWeight * (held.as_double() - mean_ns);
+}
+
+bool DecodePool::GivesEnough(const Resident& resident, SlotIndex slot) const {
+  const Unit& unit = units_[resident.room.unit];
+  const Pages gives = resident.room.pages.amount() + unit.ledger->pages().free();
+  return IsUsable(resident.room.unit) && gives >= NeededPages(unit, (*sequences_)[slot], 0);
+}
+
+void DecodePool::Lose(UnitIndex u) {
+  Unit& unit = units_[u];
+  unit.alive = false;
+  unit.stepping = false;
+  ++unit.step_generation;
+  unit.members.clear();
+  if (unit.cache) unit.cache->Clear();
+}
+
+void DecodePool::SetSlowdown(UnitIndex u, double factor) {
+  const DecodeUnitSpec& spec = units_[u].spec;
+  if (spec.pipeline != nullptr) {
+    spec.pipeline->SetSlowdown(factor);
+  } else {
+    spec.batch->SetSlowdown(factor);
+  }
+}
+
+void DecodePool::ResetCaches() {
+  for (Unit& unit : units_) {
+    if (unit.cache) unit.cache->MakeRoom(Pages(std::numeric_limits<int64_t>::max()));
+    context_->dirty.Mark(unit.lane);
+  }
+}
+
+}  // namespace waferline::engine

@@ -1,0 +1,188 @@
+// Beats through a pipeline, and steps of a batch unit.
+#include <algorithm>
+
+#include "scheduler/engine/decode_pool.h"
+#include "wafer_backend/base/seeded_stream.h"
+
+namespace waferline::engine {
+namespace {
+// Names the stream of draws for speculation among those of a request's seed.
+constexpr uint64_t kAcceptanceStream = 0x5bec;
+constexpr uint64_t kMaxDraft = 64;  // draws a token position has for itself
+}  // namespace
+
+void DecodePool::EnterPrompt(SlotIndex slot) {
+  HotSequence& hot = sequences_->hot(slot);
+  const Sequence& s = (*sequences_)[slot];
+  const uint32_t fresh = s.prefill_total - RoomOf(s.stage)->prefix_tokens;
+  hot.flags |= HotSequence::kPrefillsHere;
+  const DecodePipeline::Beat beat = units_[hot.unit].pipeline->Enter(
+      context_->now(), Tokens(s.prefill_total), static_cast<int>(fresh));
+  beats_.Insert({beat.leaves.count(), sequences_->RefOf(slot)});
+  Arm();
+}
+
+void DecodePool::Enter(SlotIndex slot) {
+  HotSequence& hot = sequences_->hot(slot);
+  if (hot.flags & HotSequence::kParked) {
+    hot.flags |= HotSequence::kAwaitsEntry;
+    return;
+  }
+  hot.kv_length = (*sequences_)[slot].outline->tokens + hot.generated;
+  Unit& unit = units_[hot.unit];
+  if (unit.pipeline != nullptr) {
+    EnterBeat(slot);
+    Arm();
+  } else {
+    unit.members.push_back(sequences_->RefOf(slot));
+    StartStep(hot.unit);
+  }
+}
+
+void DecodePool::Continue(SlotIndex slot) {
+  HotSequence& hot = sequences_->hot(slot);
+  hot.kv_length = (*sequences_)[slot].outline->tokens + hot.generated;
+  Unit& unit = units_[hot.unit];
+  if (hot.flags & HotSequence::kParked) {
+    hot.flags |= HotSequence::kAwaitsEntry;
+    std::erase_if(unit.members, [slot](const SequenceRef& ref) { return ref.slot == slot; });
+    return;
+  }
+  if (unit.pipeline == nullptr) return;  // its unit's next step is due
+  EnterBeat(slot);
+  Arm();
+}
+
+void DecodePool::Rejoin(SlotIndex slot) {
+  const HotSequence& hot = sequences_->hot(slot);
+  Unit& unit = units_[hot.unit];
+  if (unit.pipeline != nullptr) return;
+  unit.members.push_back(sequences_->RefOf(slot));
+  context_->due.push_back(hot.unit);
+}
+
+void DecodePool::EnterBeat(SlotIndex slot) {
+  const HotSequence& hot = sequences_->hot(slot);
+  const Unit& unit = units_[hot.unit];
+  const DecodePipeline::Beat beat = unit.pipeline->Enter(context_->now() + unit.draft_time,
+                                                         Tokens(hot.kv_length), unit.draft_width);
+  beats_.Insert({beat.leaves.count(), {slot, hot.generation}});
+}
+
+// One event of the timeline stands for the whole agenda, at its first beat's instant. When an
+// earlier beat comes, another event is scheduled; the stale event no longer matches armed_ns_ and
+// is ignored.
+void DecodePool::Arm() {
+  if (beats_.empty() || beats_.front().leaves_ns >= armed_ns_) return;
+  armed_ns_ = beats_.front().leaves_ns;
+  context_->timeline->Schedule(Nanoseconds(armed_ns_), Priority::kDevice, this,
+                               Payload{Kind::kBeat, 0, 0}.word());
+}
+
+void DecodePool::OnEvent(uint64_t word) {
+  const Payload payload = Payload::Of(word);
+  if (payload.kind == Kind::kBeat) return OnBeat();
+  const UnitIndex unit{payload.index};
+  if (payload.generation == units_[unit].step_generation) OnBatchStep(unit);  // else it was lost
+}
+
+// Beats are taken as long as nothing else on the timeline comes before them: the timeline's agenda
+// is touched once for a run of beats, with the same order as if each beat were in it. What a beat
+// schedules may come before the next one, so the timeline is asked again for each.
+void DecodePool::OnBeat() {
+  Timeline& timeline = *context_->timeline;
+  int64_t now_ns = timeline.now().count();
+  if (armed_ns_ != now_ns) return;
+  armed_ns_ = kNotArmed;
+  for (;;) {
+    const BeatAgenda::Beat beat = beats_.front();
+    beats_.PopFront();
+    if (!DeliverBeat(beat)) break;
+    if (beats_.empty()) return;
+    const int64_t next_ns = beats_.front().leaves_ns;
+    if (next_ns != now_ns) {
+      if (context_->dirty.any() || emitter_->holds_time() || next_ns > context_->limit.count()) {
+        break;
+      }
+      if (!timeline.empty() && timeline.next_instant().count() <= next_ns) break;
+      timeline.AdvanceTo(Nanoseconds(next_ns));
+      now_ns = next_ns;
+    }
+    ++context_->events;
+  }
+  Arm();
+}
+
+// False: the rest of the agenda has to wait, because time stands still or something else is due.
+bool DecodePool::DeliverBeat(const BeatAgenda::Beat& beat) {
+  if (!sequences_->IsCurrent(beat.sequence)) return true;  // ended meanwhile
+  const SlotIndex slot = beat.sequence.slot;
+  HotSequence& hot = sequences_->hot(slot);
+  const bool prompt = (hot.flags & HotSequence::kPrefillsHere) != 0;
+  if (prompt || units_[hot.unit].draft_width > 1) {
+    context_->due.push_back(DueTokens{beat.sequence, prompt ? 1 : TokensOfBeat(slot)});
+    return false;
+  }
+  switch (emitter_->Emit(slot)) {
+    case TokenEmitter::Emission::kGoOn:
+      if (hot.flags & HotSequence::kParked) {
+        hot.flags |= HotSequence::kAwaitsEntry;
+      } else {
+        ++hot.kv_length;
+        EnterBeat(slot);
+      }
+      return true;
+    case TokenEmitter::Emission::kOver:
+      return true;
+    case TokenEmitter::Emission::kPending:
+      context_->due.push_back(DueTokens{beat.sequence, 1});
+      return false;
+  }
+  return true;
+}
+
+// How many tokens a beat gives: the draft's first ones that are accepted, and the model's own.
+uint32_t DecodePool::TokensOfBeat(SlotIndex slot) const {
+  const HotSequence& hot = sequences_->hot(slot);
+  const SeededStream draws =
+      SeededStream((*sequences_)[slot].request.sampling.seed).Fork(kAcceptanceStream);
+  uint32_t accepted = 0;
+  for (const double p : units_[hot.unit].acceptance) {
+    if (draws.UniformAt(hot.generated * kMaxDraft + accepted) >= p) break;
+    ++accepted;
+  }
+  return std::min(1 + accepted, hot.max_tokens - hot.generated);
+}
+
+void DecodePool::StartStep(UnitIndex u) {
+  Unit& unit = units_[u];
+  if (unit.stepping || !unit.alive) return;
+  std::erase_if(unit.members,
+                [this](const SequenceRef& ref) { return !sequences_->IsCurrent(ref); });
+  if (unit.members.empty()) return;
+  int64_t kv_total = 0;
+  unit.in_step = unit.members;
+  for (const SequenceRef& ref : unit.in_step) kv_total += sequences_->hot(ref.slot).kv_length;
+  const auto sequences = static_cast<int>(unit.in_step.size());
+  const Nanoseconds lasts = std::max(
+      unit.spec.batch->StepTime(sequences, Tokens(kv_total), unit.draft_width) + unit.draft_time,
+      Nanoseconds(1));
+  unit.stepping = true;
+  ++unit.step_generation;
+  context_->observers.Notify(
+      [&](EngineObserver& o) { o.OnBatchStep(unit.lane.value, unit.index, sequences, lasts); });
+  context_->timeline->Schedule(context_->now() + lasts, Priority::kDevice, this,
+                               Payload{Kind::kBatchStep, u.value, unit.step_generation}.word());
+}
+
+void DecodePool::OnBatchStep(UnitIndex u) {
+  Unit& unit = units_[u];
+  unit.stepping = false;
+  for (const SequenceRef& ref : unit.in_step) {
+    if (!sequences_->IsCurrent(ref)) continue;
+    context_->due.push_back(DueTokens{ref, unit.draft_width > 1 ? TokensOfBeat(ref.slot) : 1});
+  }
+  context_->due.push_back(u);
+}
+
+}  // namespace waferline::engine

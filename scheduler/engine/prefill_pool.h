@@ -1,0 +1,115 @@
+// The prefill workers of all lanes: their memory and prefix caches, which prompts each has, and
+// their steps over chunks of those, in the order in which they came, under a token budget.
+//
+// Owner: the engine; outlives every sequence that is on a worker. Thread: the engine's. Bounds: a
+// worker takes a prompt while its memory and backlog have room (Pick). The pool changes the
+// sequences' prefill_done and stage (Admitted to Prefilling); it makes first tokens due and marks
+// lanes dirty in EngineContext; for the rest it calls its Listener.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "scheduler/engine/engine_context.h"
+#include "scheduler/engine/event_payload.h"
+#include "scheduler/policy/routing.h"
+#include "wafer_backend/api/devices.h"
+
+namespace waferline::engine {
+
+class PrefillPool final : private EventTarget {
+ public:
+  // Called from within the pool's events and StartSteps; must not call the pool.
+  class Listener {
+   public:
+    // The prompt's first chunk is part of a step that starts now.
+    virtual void OnPrefillStart(SlotIndex slot) = 0;
+    // Overlap::kLayer, within a step: of `layers` layers all but the last have the KV of the
+    // positions before `end`.
+    virtual void OnLayersComputed(SlotIndex slot, uint32_t end, int layers) = 0;
+    // The positions before the sequence's prefill_done are computed on all of `layers` layers.
+    virtual void OnChunkComputed(SlotIndex slot, int layers) = 0;
+
+   protected:
+    ~Listener() = default;
+  };
+
+  PrefillPool(EngineContext* context, Listener* listener);
+
+  size_t size(LaneIndex lane) const { return by_lane_[lane].size(); }
+  WorkerIndex At(LaneIndex lane, uint32_t index) const { return by_lane_[lane][index]; }
+
+  // Where the lane's policy sends the waiting sequence; nullopt: no worker can take it now.
+  std::optional<WorkerIndex> Pick(SlotIndex slot);
+  // Admitted -> Prefilling on a worker that Pick gave. `room`: on the unit, if it has some already.
+  // Gives how many tokens of the prompt were in the worker's cache; nullopt: it has none.
+  std::optional<Tokens> Take(SlotIndex slot, WorkerIndex worker, std::optional<Room> room);
+  // Every idle worker of the lane that has prompts starts a step.
+  void StartSteps(LaneIndex lane);
+  // The Prefilling sequence ends or restarts: what of it is not in a running step is not computed.
+  void Forget(SlotIndex slot);
+
+  // Faults. A lost worker has no prompts and an empty cache; the caller restarts its sequences.
+  bool alive(WorkerIndex worker) const { return workers_[worker].alive; }
+  void Lose(WorkerIndex worker);
+  void Restore(WorkerIndex worker) { workers_[worker].alive = true; }
+  void SetSlowdown(WorkerIndex worker, double factor) { workers_[worker].slowdown = factor; }
+  void ResetCaches();
+
+  // For admission.
+  bool AnyAlive(LaneIndex lane) const;
+  bool CouldHold(LaneIndex lane, Tokens tokens) const;  // an empty worker, lost ones included
+  // Nanoseconds until `waiting` tokens and all that the workers have are computed; 0: none alive.
+  double ExpectedWait(LaneIndex lane, double waiting) const;
+  // Nanoseconds that a prompt takes alone on the fastest worker alive; huge if none is.
+  double BestTime(LaneIndex lane, Tokens prompt) const;
+
+  std::vector<WorkerSnapshot> Snapshot(LaneIndex lane) const;
+  // Memory is what the sequences hold; a violation fails a check.
+  void CheckLaws() const;
+
+ private:
+  enum class Kind : uint8_t { kStepEnd, kLayers };
+  using Payload = EventPayload<Kind>;
+
+  struct Part {
+    SequenceRef sequence;
+    uint32_t fresh = 0;
+    uint32_t before = 0;  // positions computed earlier
+  };
+  struct Worker {
+    PrefillWorkerSpec spec;
+    LaneIndex lane;
+    uint32_t index = 0;  // in its lane
+    bool alive = true;
+    double slowdown = 1;
+    double tokens_per_ns = 0;  // of a full step
+    int64_t pending_tokens = 0;
+    uint32_t step_generation = 0;
+    bool stepping = false;
+    std::vector<SequenceRef> active;  // in the order in which they came
+    std::vector<Part> step;           // what is being computed
+    std::unique_ptr<TokenPool> memory;
+    std::unique_ptr<PagePool> cache_blocks;  // null without a cache
+    std::unique_ptr<BlockCache> cache;
+  };
+
+  void Add(LaneIndex lane, const PrefillWorkerSpec& spec);
+  void StartStep(WorkerIndex w);
+  Tokens FillStep(Worker* worker);  // gives the tokens of the step
+  void OnEvent(uint64_t word) override;
+  void OnLayers(const Worker& worker);
+  void OnStepEnd(Worker* worker);
+
+  EngineContext* const context_;
+  SequenceTable* const sequences_;
+  Listener* const listener_;
+  IndexedVector<WorkerIndex, Worker> workers_;
+  IndexedVector<LaneIndex, std::vector<WorkerIndex>> by_lane_;
+  // Reused between calls, so that nothing is allocated in steady state.
+  std::vector<policy::WorkerView> views_;
+  std::vector<PrefillChunk> chunks_;
+};
+
+}  // namespace waferline::engine
