@@ -24,7 +24,7 @@ struct ClockSettings {
   // kStepped: time stands still this long on the wall clock for a number that is missing in a trace
   // of arrivals (arrival_feed.h).
   Nanoseconds arrival_grace = Seconds(30);
-  // kStepped: a reader that stays full this long on the wall clock is given up.
+  // kStepped: the sequence of a reader that stays full this long on the wall clock ends.
   Nanoseconds reader_grace = Seconds(30);
 };
 

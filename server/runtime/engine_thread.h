@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "absl/status/statusor.h"
 #include "scheduler/engine/engine.h"
@@ -21,6 +22,8 @@
 #include "wafer_backend/base/timeline.h"
 
 namespace waferline::runtime {
+
+class EngineLoop;
 
 struct EngineThreadOptions {
   ClockSettings clock;
@@ -49,7 +52,8 @@ class EngineThread : public FrontDoor, public Waker {
   // thread has stopped. For operators: faults, prefix-cache reset.
   bool Post(std::function<void(engine::Engine&)> call);
   // Ends what was submitted with this id before the call, wherever it stands, with `status`; `done`
-  // hears on the engine's thread how many sequences that were. False as above: nothing is called.
+  // is called on the engine's thread with how many sequences that were. False as above: nothing is
+  // called.
   bool Abort(const std::string& request_id, const absl::Status& status,
              std::function<void(uint32_t)> done);
   // As the engine was at the end of some turn not older than the call; empty after Stop. Waits for
@@ -65,8 +69,10 @@ class EngineThread : public FrontDoor, public Waker {
   Nanoseconds progress_age() const;
 
  private:
-  class Loop;
-  std::unique_ptr<Loop> loop_;
+  const std::unique_ptr<EngineLoop> loop_;
+  std::atomic<uint64_t> last_ticket_{0};
+  std::atomic<bool> started_{false};
+  std::thread thread_;
 };
 
 }  // namespace waferline::runtime

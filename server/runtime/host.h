@@ -11,13 +11,14 @@ namespace waferline::runtime {
 
 // Counts from an arbitrary start, never backwards.
 Nanoseconds MonotonicNow();
+inline int64_t WallNanoseconds() { return MonotonicNow().count(); }
 int64_t UnixSeconds();
 // From now until `at`; negative if it is past.
 Nanoseconds WallUntil(std::chrono::system_clock::time_point at);
 
 // The calling thread does little each time that it wakes, and what it does is awaited: it asks the
 // kernel for short turns, which take the core from a thread with longer ones, such as those that
-// compute. Linux from 6.12 on hears it (sched_setattr(2), sched_runtime of SCHED_OTHER).
+// compute. Linux does so from 6.12 on (sched_setattr(2), sched_runtime of SCHED_OTHER).
 void PreferShortTurns();
 
 // Unlike any other run's.

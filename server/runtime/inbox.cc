@@ -4,7 +4,7 @@ namespace waferline::runtime {
 
 Inbox::Push Inbox::PushRequest(Submitted&& item) {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(&mutex_);
     if (closed_ || content_.draining) return Push::kClosed;
     if (content_.requests.size() >= max_requests_) return Push::kFull;
     content_.requests.push_back(std::move(item));
@@ -15,7 +15,7 @@ Inbox::Push Inbox::PushRequest(Submitted&& item) {
 
 void Inbox::PushCancel(Ticket ticket) {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(&mutex_);
     if (closed_) return;
     content_.cancels.push_back(ticket);
   }
@@ -24,7 +24,7 @@ void Inbox::PushCancel(Ticket ticket) {
 
 void Inbox::PushResume(Ticket ticket) {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(&mutex_);
     if (closed_) return;
     content_.resumes.push_back(ticket);
   }
@@ -33,7 +33,7 @@ void Inbox::PushResume(Ticket ticket) {
 
 bool Inbox::PushCall(Call&& call) {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(&mutex_);
     if (closed_ || content_.calls.size() >= max_calls_) return false;
     content_.calls.push_back(std::move(call));
   }
@@ -43,7 +43,7 @@ bool Inbox::PushCall(Call&& call) {
 
 void Inbox::Drain() {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(&mutex_);
     content_.draining = true;
   }
   Wake();
@@ -51,7 +51,7 @@ void Inbox::Drain() {
 
 void Inbox::Stop() {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(&mutex_);
     content_.draining = content_.stopping = true;
   }
   Wake();
@@ -60,26 +60,26 @@ void Inbox::Stop() {
 void Inbox::Wake() {
   if (awake_.exchange(true, std::memory_order_acq_rel)) return;
   // Taken and dropped: a waiter is either before its check of awake_ or inside the wait.
-  { std::lock_guard lock(mutex_); }
-  changed_.notify_one();
+  { MutexLock lock(&mutex_); }
+  changed_.NotifyAll();
 }
 
 Inbox::Content Inbox::Take() {
   awake_.store(false, std::memory_order_release);
-  std::lock_guard lock(mutex_);
+  MutexLock lock(&mutex_);
   Content taken = std::exchange(content_, {});
   content_.draining = taken.draining;
   content_.stopping = taken.stopping;
   return taken;
 }
 
-void Inbox::WaitUntil(std::chrono::steady_clock::time_point until) {
-  std::unique_lock lock(mutex_);
-  changed_.wait_until(lock, until, [this] { return awake(); });
+void Inbox::Wait(Nanoseconds bound) {
+  MutexLock lock(&mutex_);
+  changed_.WaitFor(&mutex_, bound, [this] { return awake(); });
 }
 
 Inbox::Content Inbox::Close() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(&mutex_);
   closed_ = true;
   return std::exchange(content_, {});
 }

@@ -4,16 +4,14 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <utility>
 #include <vector>
 
 #include "scheduler/engine/engine.h"
 #include "scheduler/request/front_door.h"
+#include "wafer_backend/base/mutex.h"
 
 namespace waferline::runtime {
 
@@ -50,8 +48,8 @@ class Inbox {
 
   // The engine's thread: takes what is there (the flags stay).
   Content Take();
-  // Waits for a Wake since the last Take, at most until `until`.
-  void WaitUntil(std::chrono::steady_clock::time_point until);
+  // Waits for a Wake since the last Take, for at most `bound`.
+  void Wait(Nanoseconds bound);
   bool awake() const { return awake_.load(std::memory_order_acquire); }
   // After this nothing is taken any more, calls included.
   Content Close();
@@ -60,10 +58,10 @@ class Inbox {
   const size_t max_requests_;
   const size_t max_calls_;
   std::atomic<bool> awake_{false};
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  Content content_;      // guarded by mutex_
-  bool closed_ = false;  // guarded by mutex_
+  Mutex mutex_;
+  CondVar changed_;
+  Content content_ ABSL_GUARDED_BY(mutex_);
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace waferline::runtime

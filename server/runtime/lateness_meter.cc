@@ -1,15 +1,10 @@
 #include "server/runtime/lateness_meter.h"
 
 #include <algorithm>
-#include <chrono>
+
+#include "server/runtime/host.h"
 
 namespace waferline::runtime {
-
-int64_t WallNanoseconds() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 void LatenessMeter::OnAdmitted(const engine::SequenceInfo& sequence) {
   if (!scale_) return;

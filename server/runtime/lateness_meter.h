@@ -12,8 +12,6 @@
 
 namespace waferline::runtime {
 
-int64_t WallNanoseconds();  // steady clock
-
 // What only the runtime measures. Called on the engine's thread; must not block.
 class LatenessObserver {
  public:
