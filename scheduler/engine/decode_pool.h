@@ -37,8 +37,8 @@ class DecodePool final : private EventTarget {
   int64_t FreshTokens(UnitIndex unit, SlotIndex slot) const;
   // Room on a unit that Pick gave. The unit becomes the sequence's (HotSequence::unit).
   Room Take(UnitIndex unit, SlotIndex slot);
-  // The sequence ends or restarts: its stage is about to give back its room, if it has one. A
-  // resident's pages are given back at once and its prompt stays in the unit's cache.
+  // The sequence ends or restarts: its stage is about to release its room, if it has one. A
+  // resident's pages are released at once and its prompt stays in the unit's cache.
   void Return(SlotIndex slot);
   // Whether `slot` would have room on the resident's unit if that one gave up its own.
   bool GivesEnough(const Resident& resident, SlotIndex slot) const;

@@ -2,7 +2,7 @@
 // lane, one event after the other. Policies decide, the engine alone acts.
 //
 // Owner: server/app (through scheduler/fleet), scheduler/simulator or a test; it must outlive every
-// lease and die before Timeline and devices. Thread: one, whoever calls it; never blocks, never
+// lease and die before Timeline and devices. Thread: one, the caller's; never blocks, never
 // reads a clock. Sinks and observers are called from within its calls and must not call back.
 // Bounds: at most `max_sequences` requests at once, waiting ones included; everything inside is
 // sized by that. Cost: O(1) a token (BeatAgenda); O(log n) a request, and O(workers + units) to
@@ -43,7 +43,8 @@ class Engine {
                                                         std::vector<EngineObserver*> observers);
   virtual ~Engine() = default;
 
-  // The request arrives now. Its fate is told to its sink; a refusal may come from within the call.
+  // The request arrives now. Its sink is notified of what becomes of it; a refusal may come from
+  // within the call.
   virtual void Submit(Ticket ticket, ValidRequest request) = 0;
   // Both harmless for a ticket that is not in flight.
   virtual void Cancel(Ticket ticket) = 0;

@@ -122,7 +122,7 @@ class EngineImpl final : public Engine,
   void OnOver(SlotIndex slot, FinishReason reason, absl::Status status) override;
   void OnValueFailed(SlotIndex slot, absl::Status status) override;
   void Restart(SlotIndex slot, RestartCause cause);
-  // Of everything but the slot: whatever its stage, all that it holds is given back.
+  // Everything that it holds, whatever its stage, except the slot.
   TokenEmitter::Reader ReleaseResources(SlotIndex slot);
 
   // faults.cc

@@ -47,7 +47,7 @@ std::optional<SlotIndex> LaneQueue::Front() const {
   return front == nullptr ? std::nullopt : std::optional(front->sequence.slot);
 }
 
-void LaneQueue::Leave(const Sequence& s) {
+void LaneQueue::Uncount(const Sequence& s) {
   --waiting_[static_cast<size_t>(s.queue_class)];
   waiting_tokens_ -= s.prefill_total;
 }
@@ -55,11 +55,11 @@ void LaneQueue::Leave(const Sequence& s) {
 void LaneQueue::PopFront(SlotIndex front) {
   const Sequence& s = (*sequences_)[front];
   queue_.PopFront(FullCharge(s, sequences_->hot(front)));
-  Leave(s);
+  Uncount(s);
 }
 
 void LaneQueue::Remove(const Sequence& s) {
-  Leave(s);
+  Uncount(s);
   queue_.OnEntryStale();
 }
 

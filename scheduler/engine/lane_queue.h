@@ -43,7 +43,7 @@ class LaneQueue {
   void CheckLaws(LaneIndex lane) const;
 
  private:
-  void Leave(const Sequence& sequence);
+  void Uncount(const Sequence& sequence);
 
   const SequenceTable* const sequences_;
   mutable WaitQueue queue_;  // looking at the front drops entries of ended sequences

@@ -2,7 +2,7 @@
 // what it holds, in Sequence. A slot is a place in both arrays of SequenceTable.
 //
 // What a request holds is its stage's object: each stage is made from the one before it, so that
-// nothing is skipped, and gives back by destruction what the next one does not need. A restart goes
+// nothing is skipped, and releases by destruction what the next one does not need. A restart goes
 // back to a new Admitted.
 #pragma once
 

@@ -47,7 +47,7 @@ class SequenceTable {
 
   // Not if full().
   SlotIndex Occupy(LaneIndex lane, Ticket ticket, ValidRequest request);
-  // Its stage has given back everything.
+  // Its stage has released everything.
   void Free(SlotIndex slot);
   // Every SequenceRef to it is stale from now on.
   void Outdate(SlotIndex slot) { ++hot_[slot].generation; }

@@ -37,7 +37,7 @@ struct QueueEntry {
 int64_t OrderKey(const OrderSettings& settings, const QueueEntry& entry);
 
 // Charged to a tenant's counter when its request is taken for service: a prompt token 1, a token to
-// be generated 2 (the weights of that paper's evaluation); what was not generated is given back.
+// be generated 2 (the weights of that paper's evaluation); what was not generated is refunded.
 inline constexpr int64_t kPromptTokenCharge = 1;
 inline constexpr int64_t kOutputTokenCharge = 2;
 

@@ -16,9 +16,9 @@ namespace {
 constexpr uint64_t kRuns = 10'000;
 constexpr int kStepsEach = 40;
 
-// A failed check of the engine aborts the process, so the seed is told from the signal.
+// A failed check of the engine aborts the process, so the seed is printed by the signal's handler.
 volatile uint64_t running_seed = 0;
-void TellSeed(int) {
+void PrintSeed(int) {
   char text[96];
   const int length =
       std::snprintf(text, sizeof(text), "to repeat: WAFERLINE_SEED=%lu build/tests/test_property\n",
@@ -33,7 +33,7 @@ TEST_CASE("whatever happens, every law holds after every event") {
     first = std::stoull(seed);
     runs = 1;
   }
-  std::signal(SIGABRT, TellSeed);
+  std::signal(SIGABRT, PrintSeed);
   std::set<uint64_t> digests;
   uint64_t tokens = 0;
   for (uint64_t seed = first; seed < first + runs; ++seed) {

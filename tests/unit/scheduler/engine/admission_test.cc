@@ -21,7 +21,7 @@ TEST_CASE("a class's queue is bounded, and the refusal says when to come back") 
   REQUIRE(cloud.Ask(10, 20, flex)->admitted);
   REQUIRE(cloud.Ask(10, 20, flex)->refused);
   cloud.Run();
-  REQUIRE(cloud.source.most_alive == 1);
+  REQUIRE(cloud.source.max_alive == 1);
   REQUIRE(cloud.engine->Snapshot().refused == 6);
 }
 
@@ -33,7 +33,7 @@ TEST_CASE("what never fits is refused at once, what fits later waits") {
   const auto b = cloud.Ask(32, 32);
   cloud.Run();
   REQUIRE(b->outcome.times.queue >= a->outcome.times.total() - Nanoseconds(1));
-  REQUIRE(cloud.source.most_alive == 1);
+  REQUIRE(cloud.source.max_alive == 1);
 }
 
 TEST_CASE("the slots are bounded") {
@@ -76,7 +76,7 @@ TEST_CASE("a deadline ends a request wherever it is") {
   REQUIRE(cloud.Ask(20, 100, hopeless)->refused);
 }
 
-TEST_CASE("draining lets in nobody and finishes the rest") {
+TEST_CASE("draining refuses every new request and finishes the rest") {
   SmallCloud cloud;
   cloud.Build();
   const auto sink = cloud.Ask(20, 20);

@@ -5,9 +5,7 @@
 namespace waferline::engine {
 namespace {
 
-constexpr LaneIndex kLane{0};
-
-struct Recorder : HandoffLedger::Listener, TokenEmitter::Listener {
+struct DecodeRecorder : HandoffLedger::Listener, TokenEmitter::Listener {
   void OnFlowArrived(SlotIndex) override {}
   void OnLeaseExpired(SlotIndex) override {}
   void OnOver(SlotIndex slot, FinishReason, absl::Status) override { over.push_back(slot); }
@@ -15,14 +13,14 @@ struct Recorder : HandoffLedger::Listener, TokenEmitter::Listener {
   std::vector<SlotIndex> over;
 };
 
-struct Bench : PartsBench {
-  explicit Bench(const CloudShape& shape) : PartsBench(shape) {
+struct DecodeBench : PartsBench {
+  explicit DecodeBench(const CloudShape& shape) : PartsBench(shape) {
     Build();
     ledger = std::make_unique<HandoffLedger>(context.get(), &recorder);
     emitter = std::make_unique<TokenEmitter>(context.get(), &recorder);
     pool = std::make_unique<DecodePool>(context.get(), emitter.get(), ledger.get());
   }
-  ~Bench() { context->sequences.ReleaseAll(); }
+  ~DecodeBench() { context->sequences.ReleaseAll(); }
   // Has room on the unit that the policy picks, and its values.
   bool Settle(SlotIndex slot) {
     const auto unit = pool->Pick(slot);
@@ -34,7 +32,7 @@ struct Bench : PartsBench {
     emitter->Start(slot);
     return true;
   }
-  Recorder recorder;
+  DecodeRecorder recorder;
   std::unique_ptr<HandoffLedger> ledger;
   std::unique_ptr<TokenEmitter> emitter;
   std::unique_ptr<DecodePool> pool;
@@ -42,7 +40,7 @@ struct Bench : PartsBench {
 
 TEST_CASE("a unit gives room until its slots or pages are taken, and again after it is returned") {
   for (const CloudShape& shape : {CloudShape{.max_running = 2}, CloudShape{.pages = 4}}) {
-    Bench bench(shape);
+    DecodeBench bench(shape);
     const SlotIndex a = bench.Admit(20), b = bench.Admit(20), c = bench.Admit(20);
     REQUIRE(bench.Settle(a));
     REQUIRE(bench.Settle(b));
@@ -57,7 +55,7 @@ TEST_CASE("a unit gives room until its slots or pages are taken, and again after
 }
 
 TEST_CASE("a lost or unreachable unit is not picked") {
-  Bench bench({.units = 2, .own_links = true});
+  DecodeBench bench({.units = 2, .own_links = true});
   const SlotIndex slot = bench.Admit(20);
   const UnitIndex first = bench.pool->At(kLane, 0), second = bench.pool->At(kLane, 1);
   REQUIRE(bench.pool->Pick(slot) == first);
@@ -71,7 +69,7 @@ TEST_CASE("a lost or unreachable unit is not picked") {
 }
 
 TEST_CASE("a pipeline emits a token a beat until the sequence is over") {
-  Bench bench({});
+  DecodeBench bench({});
   const SlotIndex slot = bench.Admit(20, 3);
   REQUIRE(bench.Settle(slot));
   bench.pool->Enter(slot);
@@ -86,7 +84,7 @@ TEST_CASE("a pipeline emits a token a beat until the sequence is over") {
 }
 
 TEST_CASE("a beat whose value is not there makes its token due, and time goes no further") {
-  Bench bench({});
+  DecodeBench bench({});
   const SlotIndex slot = bench.Admit(20, 3);
   REQUIRE(bench.Settle(slot));
   bench.cloud.source.withheld = 1;
@@ -98,7 +96,7 @@ TEST_CASE("a beat whose value is not there makes its token due, and time goes no
 }
 
 TEST_CASE("a batch unit's step makes a token of each member due, then its next step") {
-  Bench bench({.units = 0, .gpus = 1});
+  DecodeBench bench({.units = 0, .gpus = 1});
   const SlotIndex a = bench.Admit(20), b = bench.Admit(20);
   REQUIRE(bench.Settle(a));
   REQUIRE(bench.Settle(b));

@@ -5,7 +5,7 @@
 namespace waferline::engine {
 namespace {
 
-TEST_CASE("a lost value is computed anew, a bounded number of times") {
+TEST_CASE("a lost value is computed again, a bounded number of times") {
   SmallCloud cloud;
   cloud.lane.limits.max_restarts = 2;
   cloud.Build();

@@ -7,14 +7,14 @@ namespace {
 
 constexpr UnitIndex kUnit{0};
 
-struct Recorder : HandoffLedger::Listener {
+struct HandoffRecorder : HandoffLedger::Listener {
   void OnFlowArrived(SlotIndex) override { ++arrived; }
   void OnLeaseExpired(SlotIndex) override { ++expired; }
   int arrived = 0, expired = 0;
 };
 
-struct Bench : PartsBench {
-  Bench() {
+struct HandoffBench : PartsBench {
+  HandoffBench() {
     cloud.lane.limits.heartbeat = Microseconds(10);
     cloud.lane.limits.lost_heartbeats = 3;
     Build();
@@ -22,13 +22,13 @@ struct Bench : PartsBench {
     slot = Admit(100);
     context->sequences.hot(slot).unit = kUnit;
   }
-  Recorder recorder;
+  HandoffRecorder recorder;
   std::unique_ptr<HandoffLedger> ledger;
   SlotIndex slot;
 };
 
 TEST_CASE("each position moves once, whole or by layers") {
-  Bench bench;
+  HandoffBench bench;
   bench.ledger->Begin(bench.slot, 16);  // the unit has these
   REQUIRE(bench.ledger->IsComplete(bench.slot));
   bench.ledger->Move(bench.slot, 60);
@@ -44,7 +44,7 @@ TEST_CASE("each position moves once, whole or by layers") {
 }
 
 TEST_CASE("a link that stands still loses the lease and its units are not reachable") {
-  Bench bench;
+  HandoffBench bench;
   bench.cloud.link->SetSpeed(0);
   bench.ledger->Move(bench.slot, 100);
   bench.RunUntil(Microseconds(30) - Nanoseconds(1));
@@ -61,7 +61,7 @@ TEST_CASE("a link that stands still loses the lease and its units are not reacha
 }
 
 TEST_CASE("what stood still before a repair is not held against the link") {
-  Bench bench;
+  HandoffBench bench;
   bench.cloud.link->SetSpeed(0);
   bench.ledger->Move(bench.slot, 100);
   bench.RunUntil(Microseconds(29));
@@ -74,7 +74,7 @@ TEST_CASE("what stood still before a repair is not held against the link") {
 }
 
 TEST_CASE("flows of a sequence that has ended are stopped and their events ignored") {
-  Bench bench;
+  HandoffBench bench;
   bench.ledger->Move(bench.slot, 100);
   bench.ledger->Stop(bench.slot);
   bench.context->sequences.Outdate(bench.slot);

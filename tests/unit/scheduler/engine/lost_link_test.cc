@@ -38,7 +38,7 @@ TEST_CASE("a hand-off that stands still loses its room on every stage, and goes 
     for (const StageOccupancy& stage : still.lanes[0].units[0].stages) {
       REQUIRE(stage.kv_used == Bytes());
     }
-    REQUIRE(cloud.Ask(1, 1)->refused);  // nobody new while no unit can be reached
+    REQUIRE(cloud.Ask(1, 1)->refused);  // while no unit can be reached
     REQUIRE(restarts.leases() == 1);
     REQUIRE(cloud.engine->Apply({Fault::Kind::kLinkSpeed, 0, 0, 1}).ok());
     cloud.Run();
@@ -79,7 +79,8 @@ TEST_CASE("a link repaired as a heartbeat is due is not taken away by it") {
   REQUIRE(sink->instants.size() == 5);
 }
 
-TEST_CASE("a request whose link dies goes on at another unit, and nobody is sent to the dead one") {
+TEST_CASE(
+    "a request whose link dies goes on at another unit, and no other is sent to the dead one") {
   SmallCloud cloud({.units = 2, .own_links = true});
   cloud.lane.limits.heartbeat = Microseconds(10);
   cloud.lane.kv_bytes_per_token = Bytes(1000);

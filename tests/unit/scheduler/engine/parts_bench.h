@@ -10,6 +10,8 @@
 
 namespace waferline::engine {
 
+inline constexpr LaneIndex kLane{0};  // the only one
+
 struct PartsBench {
   explicit PartsBench(const CloudShape& shape = {}) : cloud(shape) {}
   ~PartsBench() {

@@ -5,9 +5,7 @@
 namespace waferline::engine {
 namespace {
 
-constexpr LaneIndex kLane{0};
-
-struct Recorder : PrefillPool::Listener {
+struct PrefillRecorder : PrefillPool::Listener {
   void OnPrefillStart(SlotIndex slot) override { started.push_back(slot); }
   void OnLayersComputed(SlotIndex, uint32_t end, int) override { layers_until.push_back(end); }
   void OnChunkComputed(SlotIndex slot, int) override { chunks.push_back(slot); }
@@ -15,13 +13,13 @@ struct Recorder : PrefillPool::Listener {
   std::vector<uint32_t> layers_until;
 };
 
-struct Bench : PartsBench {
+struct PrefillBench : PartsBench {
   using PartsBench::PartsBench;
   void Build() {
     PartsBench::Build();
     pool = std::make_unique<PrefillPool>(context.get(), &recorder);
   }
-  ~Bench() {
+  ~PrefillBench() {
     if (context) context->sequences.ReleaseAll();
   }
   // Starts as many as the policy places.
@@ -30,12 +28,12 @@ struct Bench : PartsBench {
     if (worker) pool->Take(slot, *worker, std::nullopt);
     return worker.has_value();
   }
-  Recorder recorder;
+  PrefillRecorder recorder;
   std::unique_ptr<PrefillPool> pool;
 };
 
 TEST_CASE("a step takes prompts in their order, as far as its budget of 64 tokens goes") {
-  Bench bench;
+  PrefillBench bench;
   bench.Build();
   const SlotIndex a = bench.Admit(40), b = bench.Admit(50);
   REQUIRE(bench.Take(a));
@@ -56,7 +54,7 @@ TEST_CASE("a step takes prompts in their order, as far as its budget of 64 token
 }
 
 TEST_CASE("a worker takes no more than its backlog, and none when it is lost") {
-  Bench bench;
+  PrefillBench bench;
   bench.Build();
   for (int i = 0; i < 3; ++i) REQUIRE(bench.Take(bench.Admit(100)));  // 256 pending are too many
   const SlotIndex waits = bench.Admit(10);
@@ -72,7 +70,7 @@ TEST_CASE("a worker takes no more than its backlog, and none when it is lost") {
 }
 
 TEST_CASE("of a prompt that is given up only what is in a running step is still computed") {
-  Bench bench;
+  PrefillBench bench;
   bench.Build();
   const SlotIndex slot = bench.Admit(100);
   REQUIRE(bench.Take(slot));
@@ -88,7 +86,7 @@ TEST_CASE("of a prompt that is given up only what is in a running step is still 
 }
 
 TEST_CASE("with overlap by layer all but the last are handed over within the step") {
-  Bench bench;
+  PrefillBench bench;
   bench.cloud.lane.overlap = Overlap::kLayer;
   bench.Build();
   REQUIRE(bench.Take(bench.Admit(64)));

@@ -1,13 +1,9 @@
 #include "scheduler/engine/sequence_table.h"
 
-#include <catch2/catch.hpp>
-
-#include "scheduler/engine/engine_context.h"
+#include "tests/unit/scheduler/engine/parts_bench.h"
 
 namespace waferline::engine {
 namespace {
-
-constexpr LaneIndex kLane{0};
 
 TEST_CASE("a slot is found by its ticket until it is free, and then reused") {
   SequenceTable table(2, 1);

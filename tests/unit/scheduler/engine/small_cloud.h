@@ -32,7 +32,7 @@ class SteeredSource : public ValueSource {
       WL_CHECK(spec.generated[i] == TokenAt(*spec.prompt, i));
     }
     WL_CHECK(alive.emplace(id, std::move(spec)).second);
-    most_alive = std::max(most_alive, alive.size());
+    max_alive = std::max(max_alive, alive.size());
   }
   void Activate(SequenceId id) override { WL_CHECK(alive.contains(id)); }
   void Want(SequenceId id, uint32_t count) override { wanted[id] = count; }
@@ -56,7 +56,7 @@ class SteeredSource : public ValueSource {
 
   std::map<SequenceId, SequenceSpec> alive;
   std::map<SequenceId, uint32_t> wanted;
-  size_t most_alive = 0;
+  size_t max_alive = 0;
   int withheld = 0;         // this many looks find nothing
   uint64_t late_every = 0;  // every so many looks one finds nothing
   uint64_t looks = 0;
