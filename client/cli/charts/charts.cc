@@ -16,8 +16,12 @@ constexpr double kTop = 70;     // title
 constexpr double kBottom = 70;  // axis and its label
 constexpr double kBar = 34;     // a horizontal bar and its gap
 
-void DrawBottomAxis(Svg& svg, const Axis& axis, double top, double bottom,
-                    const std::string& label) {
+struct Span {
+  double top, bottom;
+};
+
+void DrawBottomAxis(Svg& svg, const Axis& axis, Span span, const std::string& label) {
+  const auto [top, bottom] = span;
   for (const Tick& tick : TicksOf(axis)) {
     const double x = axis.At(tick.value);
     svg.Line({x, top}, {x, bottom}, "#e4e4e4");
@@ -54,7 +58,7 @@ std::string DrawHistogram(const HistogramChart& chart) {
     svg.Line({x.begin, y.At(tick.value)}, {x.end, y.At(tick.value)}, "#e4e4e4");
     svg.Text({x.begin - 8, y.At(tick.value) + 4}, tick.text, {.anchor = Anchor::kEnd});
   }
-  DrawBottomAxis(svg, x, bottom, bottom, chart.x_label);
+  DrawBottomAxis(svg, x, {bottom, bottom}, chart.x_label);
   for (size_t i = first; i < last; ++i) {
     const double count = static_cast<double>(chart.counts[i]);
     const double begin = x.At(static_cast<double>(i) - 0.42),
@@ -90,7 +94,7 @@ std::string DrawParts(const PartsChart& chart) {
     most = std::max(most, sum);
   }
   const Axis x{0, most > 0 ? most * 1.12 : 1, kLeft, kWidth - kRight};
-  DrawBottomAxis(svg, x, kTop + legend, bottom, chart.x_label);
+  DrawBottomAxis(svg, x, {kTop + legend, bottom}, chart.x_label);
   for (size_t i = 0; i < chart.part_names.size(); ++i) {
     svg.Rectangle({places[i].x, places[i].y, 12, 12}, SeriesColour(i));
     svg.Text({places[i].x + 17, places[i].y + 11}, chart.part_names[i]);
@@ -124,7 +128,7 @@ std::string DrawTornado(TornadoChart chart) {
   }
   const double margin = high > low ? (high - low) * 0.12 : std::max(1.0, std::abs(high) * 0.1);
   const Axis x{low - margin, high + margin, kLeft, kWidth - kRight};
-  DrawBottomAxis(svg, x, kTop, bottom, chart.x_label);
+  DrawBottomAxis(svg, x, {kTop, bottom}, chart.x_label);
   for (size_t i = 0; i < chart.swings.size(); ++i) {
     const TornadoChart::Swing& s = chart.swings[i];
     const double y = kTop + kBar * static_cast<double>(i) + 5;

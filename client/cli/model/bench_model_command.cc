@@ -47,10 +47,10 @@ absl::StatusOr<std::vector<int64_t>> ReadBatches(const std::string& text) {
 
 // All layers of the model, with sequences that are fed seeded random tokens: what is said costs
 // nothing, so it does not matter.
-class Engine {
+class BareModel {
  public:
-  Engine(std::shared_ptr<const shard::PackedModel> model, int64_t max_batch,
-         kernels::ThreadPool* pool)
+  BareModel(std::shared_ptr<const shard::PackedModel> model, int64_t max_batch,
+            kernels::ThreadPool* pool)
       : model_(std::move(model)),
         stack_(model_, {.range = model_->range(), .max_rows = std::max(kChunk, max_batch)}, pool),
         pages_(stack_.layout().page_bytes()),
@@ -192,22 +192,22 @@ absl::Status Run(const Arguments& arguments) {
   const double begin = Now();
   WL_ASSIGN_OR_RETURN(const auto model, shard::PackedModel::Load(file, {0, shape.layers}, &pool));
   result.load_s = Now() - begin;
-  Engine engine(model, *std::max_element(batches.begin(), batches.end()), &pool);
+  BareModel bare(model, *std::max_element(batches.begin(), batches.end()), &pool);
   const auto progress = [&](const std::string& what, int64_t total) {
     return arguments.json() ? Progress(what, total, false) : Progress(what, total);
   };
   {
     Progress bar = progress("warming up", 0);
-    engine.Prefill(std::clamp<int64_t>(prompt, 16, kChunk), &bar);  // its memory is granted, too
+    bare.Prefill(std::clamp<int64_t>(prompt, 16, kChunk), &bar);  // its memory is granted, too
   }
   if (prompt > 0) {
     Progress bar = progress("prefill", prompt);
-    result.prefill_tokens_per_s = engine.Prefill(prompt, &bar);
+    result.prefill_tokens_per_s = bare.Prefill(prompt, &bar);
   }
   for (int64_t batch : batches) {
     if (generate == 0) break;
     Progress bar = progress(absl::StrCat("decode x ", batch), generate);
-    result.decode_tokens_per_s.emplace_back(batch, engine.Decode(batch, generate, &bar));
+    result.decode_tokens_per_s.emplace_back(batch, bare.Decode(batch, generate, &bar));
   }
   if (arguments.json()) {
     PrintText(boost::json::serialize(Json(arguments, DemandOf(*model), result)) + "\n");

@@ -77,16 +77,16 @@ json::object TokenizerJson(const model::Tokenizer& tokenizer) {
           {"end_ids", json::value_from(tokenizer.end_ids())}};
 }
 
-struct Share {
+struct TypeShare {
   int64_t tensors = 0;
   int64_t elements = 0;
   int64_t bytes = 0;
 };
 
-std::map<std::string, Share> SharesByType(const model::GgufFile& file) {
-  std::map<std::string, Share> shares;
+std::map<std::string, TypeShare> SharesByType(const model::GgufFile& file) {
+  std::map<std::string, TypeShare> shares;
   for (const model::GgufTensor& tensor : file.tensors()) {
-    Share& share = shares[tensor.TypeName()];
+    TypeShare& share = shares[tensor.TypeName()];
     ++share.tensors;
     share.elements += tensor.elements();
     share.bytes += static_cast<int64_t>(tensor.bytes.size());

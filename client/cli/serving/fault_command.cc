@@ -13,6 +13,7 @@ namespace {
 
 absl::Status SendFault(const Arguments& arguments) {
   sdk::FaultSpec fault{.kind = arguments.operand(0)};
+  std::replace(fault.kind.begin(), fault.kind.end(), '-', '_');  // power-cap, as people type it
   const auto& kinds = sdk::kFaultKinds;
   if (std::find(std::begin(kinds), std::end(kinds), fault.kind) == std::end(kinds)) {
     std::string names;

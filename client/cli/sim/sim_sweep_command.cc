@@ -4,7 +4,6 @@
 #include <atomic>
 #include <boost/json.hpp>
 #include <cstdio>
-#include <mutex>
 #include <sstream>
 #include <thread>
 
@@ -17,6 +16,7 @@
 #include "scheduler/fleet/config/fleet_config.h"
 #include "scheduler/simulator/report_json.h"
 #include "wafer_backend/base/files.h"
+#include "wafer_backend/base/mutex.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cli {
@@ -140,7 +140,7 @@ void RunAll(const simulator::OfflineInput& input, int64_t thread_count,
             std::vector<Variant>* variants) {
   std::atomic<size_t> next{0};
   std::atomic<size_t> done{0};
-  std::mutex show;
+  Mutex show;
   Progress progress("runs", static_cast<int64_t>(variants->size()));
   const auto work = [&] {
     for (size_t i = next++; i < variants->size(); i = next++) {
@@ -154,7 +154,7 @@ void RunAll(const simulator::OfflineInput& input, int64_t thread_count,
         variant.status = run.status();
         if (run.ok()) variant.report = std::move(run->report);
       }
-      const std::lock_guard lock(show);
+      const MutexLock lock(&show);
       progress.Show(static_cast<int64_t>(++done));
     }
   };

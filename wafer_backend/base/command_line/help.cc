@@ -13,7 +13,7 @@ namespace {
 constexpr size_t kColumns = 100;
 constexpr size_t kMaxLeft = 30;  // a longer left side stands on a line of its own
 
-struct Row {
+struct HelpLine {
   std::string left, right;
 };
 
@@ -33,13 +33,13 @@ std::vector<std::string> Wrapped(const std::string& text, size_t width) {
 }
 
 // Two columns, the right one wrapped.
-std::string TableText(const std::vector<Row>& rows) {
+std::string TableText(const std::vector<HelpLine>& rows) {
   size_t width = 0;
-  for (const Row& row : rows) {
+  for (const HelpLine& row : rows) {
     if (row.left.size() <= kMaxLeft) width = std::max(width, row.left.size());
   }
   std::string text;
-  for (const Row& row : rows) {
+  for (const HelpLine& row : rows) {
     std::string left = row.left;
     if (left.size() > width) {
       text += fmt::format("  {}\n", left);
@@ -53,8 +53,8 @@ std::string TableText(const std::vector<Row>& rows) {
   return text;
 }
 
-std::vector<Row> RowsOf(const std::vector<const Command*>& commands) {
-  std::vector<Row> rows;
+std::vector<HelpLine> RowsOf(const std::vector<const Command*>& commands) {
+  std::vector<HelpLine> rows;
   for (const Command* command : commands) rows.push_back({command->words, command->summary});
   return rows;
 }
@@ -67,7 +67,7 @@ std::vector<const Command*> CommandsOf(const Group& group) {
 
 std::string EnvironmentText(const Program& program) {
   if (program.environment.empty()) return "";
-  std::vector<Row> rows;
+  std::vector<HelpLine> rows;
   for (const Variable& variable : program.environment) {
     rows.push_back({variable.name, variable.summary});
   }
@@ -145,13 +145,13 @@ std::string HelpOf(const Program& program, const Group& group) {
 std::string HelpOf(const Program& program, const Command& command) {
   std::string text = fmt::format("{}\n\nUsage: {}\n", command.summary, UsageOf(program, command));
   if (!command.operands.empty()) {
-    std::vector<Row> rows;
+    std::vector<HelpLine> rows;
     for (const Operand& operand : command.operands) rows.push_back({operand.name, operand.summary});
     text += "\n" + TableText(rows);
   }
   for (const FlagSection& section : SectionsOf(command)) {
     if (section.flags.empty()) continue;
-    std::vector<Row> rows;
+    std::vector<HelpLine> rows;
     for (const Flag* flag : section.flags)
       rows.push_back({SpellingOf(*flag), ExplanationOf(*flag)});
     text += section.title.empty() ? "\nFlags:\n" : fmt::format("\nWith {}:\n", section.title);

@@ -170,12 +170,12 @@ absl::Status PrintHelp(const Program& program, std::span<const std::string> word
   return UsageError(UnknownCommand(program, words));
 }
 
-struct Outcome {
+struct CommandResult {
   absl::Status status;
   std::string command;  // its words, where they are known
 };
 
-Outcome RunWords(const Program& program, std::span<const std::string> words) {
+CommandResult RunWords(const Program& program, std::span<const std::string> words) {
   const bool help_word = !words.empty() && words.front() == "help" && !IsOneCommand(program);
   if (help_word) return {PrintHelp(program, words.subspan(1)), ""};
   if (Contains(words, "--help") || Contains(words, "-h")) {
@@ -215,12 +215,12 @@ int RunProgram(Program program, std::span<const std::string> words) {
     }
   }
   errno = 0;
-  Outcome outcome = RunWords(program, words);
-  if (outcome.status.ok()) outcome.status = FlushOutput();
-  if (outcome.status.ok()) return 0;
+  CommandResult result = RunWords(program, words);
+  if (result.status.ok()) result.status = FlushOutput();
+  if (result.status.ok()) return 0;
   fflush(stdout);
-  PrintError(program, outcome.status, Contains(words, "--json"), outcome.command);
-  return IsUsageError(outcome.status) ? 2 : 1;
+  PrintError(program, result.status, Contains(words, "--json"), result.command);
+  return IsUsageError(result.status) ? 2 : 1;
 }
 
 }  // namespace waferline::cli

@@ -204,7 +204,7 @@ TEST_CASE("faults send: what is given reaches the server, and its refusal the us
   CHECK(order.hardware->place == 3);
   CHECK(order.hardware->clock_share == 0.5);
   // Without --model the server's first; every kind has its number on the wire.
-  CHECK(Waferctl({"faults", "send", "unit_slow", "--factor", "2", "--server", cloud.url}).code ==
+  CHECK(Waferctl({"faults", "send", "unit-slow", "--factor", "2", "--server", cloud.url}).code ==
         0);
   CHECK(cloud.admin.last_fault().kind == engine::Fault::Kind::kUnitSpeed);
   CHECK(cloud.admin.last_fault().factor == 2);
