@@ -5,10 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <mutex>
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "wafer_backend/base/mutex.h"
 #include "wafer_backend/compute/link/byte_pipe.h"
 
 namespace waferline::link {
@@ -19,7 +20,7 @@ class LocalPipe : public BytePipe {
   explicit LocalPipe(size_t window) : window_(window) {}
 
   absl::Status Push(std::vector<uint8_t>* frame) override {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(&mutex_);
     if (closed_) return absl::UnavailableError("the link is closed");
     if (waiting_.size() >= window_)
       return absl::ResourceExhaustedError("the link's window is full");
@@ -33,13 +34,13 @@ class LocalPipe : public BytePipe {
   }
 
   bool HasRoom() const override {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(&mutex_);
     return waiting_.size() < window_;
   }
 
   // Swaps the next frame into `frame`, whose old memory goes back to the sender. False: none waits.
   bool Take(std::vector<uint8_t>* frame) {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(&mutex_);
     if (waiting_.empty()) return false;
     if (spent_.size() < window_) spent_.push_back(std::move(*frame));
     *frame = std::move(waiting_.front());
@@ -49,16 +50,16 @@ class LocalPipe : public BytePipe {
 
   // Nothing more can be pushed; what waits can be taken.
   void Close() {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(&mutex_);
     closed_ = true;
   }
 
  private:
   const size_t window_;
-  mutable std::mutex mutex_;  // guards what follows
-  std::deque<std::vector<uint8_t>> waiting_;
-  std::vector<std::vector<uint8_t>> spent_;
-  bool closed_ = false;
+  mutable Mutex mutex_;
+  std::deque<std::vector<uint8_t>> waiting_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::vector<uint8_t>> spent_ ABSL_GUARDED_BY(mutex_);
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace waferline::link

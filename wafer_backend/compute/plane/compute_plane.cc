@@ -55,7 +55,7 @@ absl::StatusOr<std::unique_ptr<ComputePlane>> ComputePlane::Create(const PlaneOp
 ComputePlane::~ComputePlane() {
   if (!thread_.joinable()) return;
   {
-    std::lock_guard lock(shared_.mutex);
+    const MutexLock lock(&shared_.mutex);
     shared_.stop = true;
   }
   backend_->Wake();
@@ -75,7 +75,7 @@ void ComputePlane::Prefill(SequenceId id, SequenceSpec spec) {
   sequence->failure = CheckSpec(spec, backend_->facts());
   if (!sequence->failure.ok()) return;  // the driver never sees it
   {
-    std::lock_guard lock(shared_.mutex);
+    const MutexLock lock(&shared_.mutex);
     MarkChanged(sequence);
   }
   backend_->Wake();
@@ -84,7 +84,7 @@ void ComputePlane::Prefill(SequenceId id, SequenceSpec spec) {
 void ComputePlane::Activate(SequenceId id) {
   const auto& sequence = sequences_.at(id);
   {
-    std::lock_guard lock(shared_.mutex);
+    const MutexLock lock(&shared_.mutex);
     if (sequence->activate || !sequence->failure.ok()) return;
     sequence->activate = true;
     MarkChanged(sequence);
@@ -95,7 +95,7 @@ void ComputePlane::Activate(SequenceId id) {
 void ComputePlane::Want(SequenceId id, uint32_t count) {
   const auto& sequence = sequences_.at(id);
   {
-    std::lock_guard lock(shared_.mutex);
+    const MutexLock lock(&shared_.mutex);
     if (count <= sequence->wanted || !sequence->failure.ok()) return;
     sequence->wanted = count;
     MarkChanged(sequence);
@@ -106,7 +106,7 @@ void ComputePlane::Want(SequenceId id, uint32_t count) {
 ValueSource::State ComputePlane::Look(SequenceId id, uint32_t index, const TokenValue** value) {
   const auto& sequence = sequences_.at(id);
   WL_CHECK(index >= sequence->given_tokens);
-  std::lock_guard lock(shared_.mutex);
+  const MutexLock lock(&shared_.mutex);
   const size_t at = index - sequence->given_tokens;
   if (at < sequence->values.size()) {
     *value = &sequence->values[at];
@@ -116,7 +116,7 @@ ValueSource::State ComputePlane::Look(SequenceId id, uint32_t index, const Token
 }
 
 absl::Status ComputePlane::Failure(SequenceId id) {
-  std::lock_guard lock(shared_.mutex);
+  const MutexLock lock(&shared_.mutex);
   return sequences_.at(id)->failure;
 }
 
@@ -129,7 +129,7 @@ void ComputePlane::End(SequenceId id) {
   const auto found = sequences_.find(id);
   if (found == sequences_.end()) return;
   {
-    std::lock_guard lock(shared_.mutex);
+    const MutexLock lock(&shared_.mutex);
     found->second->ended = true;
     MarkChanged(found->second);
   }
@@ -138,7 +138,7 @@ void ComputePlane::End(SequenceId id) {
 }
 
 PlaneCounters ComputePlane::counters() const {
-  std::lock_guard lock(shared_.mutex);
+  const MutexLock lock(&shared_.mutex);
   return shared_.counters;
 }
 

@@ -56,8 +56,9 @@ class ComputePlane : public ValueSource {
 
  private:
   ComputePlane() = default;
-  // Lists the sequence for the driver; shared_.mutex is held.
-  void MarkChanged(const std::shared_ptr<ComputeSequence>& sequence);
+  // Lists the sequence for the driver.
+  void MarkChanged(const std::shared_ptr<ComputeSequence>& sequence)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(shared_.mutex);
 
   std::unique_ptr<kernels::ThreadPool> pool_;
   std::unique_ptr<Backend> backend_;  // the driver's, but for Wake

@@ -5,12 +5,13 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "wafer_backend/api/values.h"
+#include "wafer_backend/base/mutex.h"
 #include "wafer_backend/compute/plane/plane_counters.h"
 #include "wafer_backend/compute/sampling/sampler.h"
 
@@ -67,10 +68,10 @@ struct ComputeSequence {
 
 // What passes between the two threads.
 struct SharedState {
-  std::mutex mutex;
-  std::vector<std::shared_ptr<ComputeSequence>> changed;  // bounded: each sequence once
-  PlaneCounters counters;
-  bool stop = false;
+  Mutex mutex;
+  std::vector<std::shared_ptr<ComputeSequence>> changed ABSL_GUARDED_BY(mutex);  // each once
+  PlaneCounters counters ABSL_GUARDED_BY(mutex);
+  bool stop ABSL_GUARDED_BY(mutex) = false;
 };
 
 }  // namespace waferline::plane

@@ -32,7 +32,7 @@ bool Driver::TakeChanges() {
   std::vector<ComputeSequence*> ended, activated;
   std::vector<const std::shared_ptr<ComputeSequence>*> started;
   {
-    std::lock_guard lock(shared_->mutex);
+    const MutexLock lock(&shared_->mutex);
     if (shared_->stop) return false;
     changed_.swap(shared_->changed);
     for (const auto& sequence : changed_) {
@@ -117,14 +117,14 @@ void Driver::Count() {
   counters_.live_sequences = static_cast<uint32_t>(live_.size());
   counters_.slots_in_use = backend_->facts().slots - static_cast<uint32_t>(free_slots_.size());
   backend_->Count(&counters_);
-  std::lock_guard lock(shared_->mutex);
+  const MutexLock lock(&shared_->mutex);
   shared_->counters = counters_;
 }
 
 void Driver::Fail(ComputeSequence* sequence, const absl::Status& status) {
   std::erase(waiting_for_slot_, sequence);
   sequence->stage = Stage::kFailed;
-  std::lock_guard lock(shared_->mutex);
+  const MutexLock lock(&shared_->mutex);
   sequence->failure = status;
 }
 
@@ -189,7 +189,7 @@ void Driver::OnPrefilled(prefill::Prefilled* result) {
   TokenValue value = sequence->sampler.Next(result->logits, &workspace_);
   sequence->Append(value.id);
   {
-    std::lock_guard lock(shared_->mutex);
+    const MutexLock lock(&shared_->mutex);
     sequence->values.push_back(std::move(value));
     sequence->prompt_logprobs = std::move(result->prompt_logprobs);
   }
@@ -210,7 +210,7 @@ bool Driver::Decode() {
     }
   } else {
     step_.Count(&counters_);
-    std::lock_guard lock(shared_->mutex);
+    const MutexLock lock(&shared_->mutex);
     for (DecodeStep::Share& share : step_.shares()) {
       for (TokenValue& value : share.values) share.sequence->values.push_back(std::move(value));
     }

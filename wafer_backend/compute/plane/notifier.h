@@ -4,9 +4,8 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
-#include <mutex>
 
+#include "wafer_backend/base/mutex.h"
 #include "wafer_backend/base/spin_pause.h"
 
 namespace waferline::plane {
@@ -19,8 +18,8 @@ class Notifier {
     notified_.store(true, std::memory_order_seq_cst);
     if (!asleep_.load(std::memory_order_seq_cst)) return;
     // Under the lock, so that it cannot fall between the waiter's last check and its sleep.
-    std::lock_guard lock(mutex_);
-    changed_.notify_one();
+    const MutexLock lock(&mutex_);
+    changed_.NotifyAll();
   }
 
   void Wait() {  // one thread
@@ -29,9 +28,9 @@ class Notifier {
       SpinPause();
     }
     if (!notified_.load(std::memory_order_acquire)) {
-      std::unique_lock lock(mutex_);
+      const MutexLock lock(&mutex_);
       asleep_.store(true, std::memory_order_seq_cst);
-      changed_.wait(lock, [this] { return notified_.load(std::memory_order_seq_cst); });
+      changed_.Wait(&mutex_, [this] { return notified_.load(std::memory_order_seq_cst); });
       asleep_.store(false, std::memory_order_relaxed);
     }
     notified_.store(false, std::memory_order_seq_cst);
@@ -41,8 +40,8 @@ class Notifier {
   const int spin_turns_;
   std::atomic<bool> notified_{false};
   std::atomic<bool> asleep_{false};
-  std::mutex mutex_;
-  std::condition_variable changed_;
+  Mutex mutex_;
+  CondVar changed_;
 };
 
 }  // namespace waferline::plane

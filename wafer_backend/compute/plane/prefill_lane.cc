@@ -33,17 +33,17 @@ ThreadLane::ThreadLane(std::unique_ptr<prefill::PrefillService> service, int64_t
 
 ThreadLane::~ThreadLane() {
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(&mutex_);
     stop_ = true;
-    awake_.notify_one();
+    awake_.NotifyAll();
   }
   thread_.join();
 }
 
 void ThreadLane::Push(Command command) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(&mutex_);
   commands_.push_back(std::move(command));
-  awake_.notify_one();
+  awake_.NotifyAll();
 }
 
 void ThreadLane::Submit(prefill::PrefillJob job) {
@@ -58,19 +58,19 @@ void ThreadLane::Cancel(uint64_t id) {
   Push({Command::What::kCancel, {}, id, 0});
   // What is on its way in the results is taken back here; what the thread adds before it sees the
   // command is dropped by the plane, which has forgotten the job.
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(&mutex_);
   std::erase_if(results_.prefilled, [id](const auto& result) { return result.id == id; });
   std::erase_if(results_.sent, [id](const auto& sent) { return sent.id == id; });
 }
 
 void ThreadLane::Nudge() {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(&mutex_);
   nudged_ = true;
-  awake_.notify_one();
+  awake_.NotifyAll();
 }
 
 bool ThreadLane::Turn(int64_t, LaneResults* results) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(&mutex_);
   const bool moved = !results_.prefilled.empty() || !results_.sent.empty();
   Append(std::exchange(results_.prefilled, {}), &results->prefilled);
   Append(std::exchange(results_.sent, {}), &results->sent);
@@ -78,7 +78,7 @@ bool ThreadLane::Turn(int64_t, LaneResults* results) {
 }
 
 void ThreadLane::Count(PlaneCounters* counters) const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(&mutex_);
   counters->prefill_tokens = computed_tokens_;
   counters->prefill_kv = pages_held_;
 }
@@ -89,8 +89,10 @@ void ThreadLane::Run() {
   while (true) {
     std::vector<Command> commands;
     {
-      std::unique_lock lock(mutex_);
-      if (!moved) awake_.wait(lock, [this] { return Awake(); });
+      const MutexLock lock(&mutex_);
+      if (!moved) {
+        awake_.Wait(&mutex_, [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return Awake(); });
+      }
       if (stop_) return;
       nudged_ = false;
       commands.swap(commands_);
@@ -112,7 +114,7 @@ void ThreadLane::Run() {
     Append(service_->TakeSent(), &results.sent);
     if (!moved && commands.empty()) continue;
     {
-      std::lock_guard lock(mutex_);
+      const MutexLock lock(&mutex_);
       pages_held_ = service_->worker().kv_held();
       Append(std::exchange(results.prefilled, {}), &results_.prefilled);
       Append(std::exchange(results.sent, {}), &results_.sent);

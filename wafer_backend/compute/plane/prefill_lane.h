@@ -8,13 +8,13 @@
 // Thread: the driver's. Results come by Turn.
 #pragma once
 
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <thread>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "wafer_backend/base/mutex.h"
 #include "wafer_backend/compute/plane/plane_counters.h"
 #include "wafer_backend/compute/prefill/prefill_service.h"
 
@@ -78,20 +78,22 @@ class ThreadLane : public PrefillLane {
   };
   void Push(Command command);
   void Run();
-  bool Awake() const { return stop_ || nudged_ || !commands_.empty(); }  // under mutex_
+  bool Awake() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return stop_ || nudged_ || !commands_.empty();
+  }
 
   std::unique_ptr<prefill::PrefillService> service_;  // of the thread
   const int64_t chunk_tokens_;
   const std::function<void()> wake_;
-  mutable std::mutex mutex_;
-  std::condition_variable awake_;
-  // Guarded by mutex_:
-  std::vector<Command> commands_;  // bounded by the plane's sequences
-  LaneResults results_;
-  uint64_t computed_tokens_ = 0;
-  Bytes pages_held_;
-  bool nudged_ = false;
-  bool stop_ = false;
+  mutable Mutex mutex_;
+  CondVar awake_;
+  // Bounded by the plane's sequences.
+  std::vector<Command> commands_ ABSL_GUARDED_BY(mutex_);
+  LaneResults results_ ABSL_GUARDED_BY(mutex_);
+  uint64_t computed_tokens_ ABSL_GUARDED_BY(mutex_) = 0;
+  Bytes pages_held_ ABSL_GUARDED_BY(mutex_);
+  bool nudged_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 
