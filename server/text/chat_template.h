@@ -47,8 +47,8 @@ class ChatTemplate {
   // text. InvalidArgument naming the message if a role is unknown or there is no message at all.
   absl::StatusOr<std::vector<TokenId>> Render(std::span<const ChatMessage> messages) const;
 
-  // Strings that end an assistant message of this family beside the tokenizer's end ids; callers
-  // add them to the request's own.
+  // Strings that end an assistant message of this family in addition to the tokenizer's end ids;
+  // callers add them to the request's own.
   const std::vector<std::string>& stop_strings() const { return stop_strings_; }
   // Whether the reply's first token usually carries a space that is not part of it.
   bool reply_begins_with_space() const { return reply_begins_with_space_; }

@@ -40,6 +40,7 @@ class WordList:
             self.better.update((w, better) for w in wrong)
         self.parts = {w for w in texts if w.isalpha()}
         self.text = re.compile(r"\b(%s)\b" % "|".join(re.escape(w).replace(r"\ ", r"\s+") for w in texts), re.I)
+        self.allowed = {w[1:] for w in names if w.startswith("+")}
         self.exact = {w for w in names if not w.endswith("*")}
         self.prefixes = tuple(w[:-1] for w in names if w.endswith("*"))
 
@@ -48,6 +49,8 @@ class WordList:
             yield match.start(), " ".join(match.group(1).lower().split())
 
     def in_name(self, name):
+        if name in self.allowed:
+            return None
         if name in self.exact:
             return name
         for prefix in self.prefixes:

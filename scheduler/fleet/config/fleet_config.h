@@ -36,7 +36,7 @@ inline constexpr uint32_t kServerMaxSequences = 4096;
 struct FleetConfig {
   std::vector<LaneConfig> models;
   uint32_t max_sequences = 16384;  // in the engine at once
-  // Share of a device's working power that it draws idle. Nobody publishes it for these machines
+  // Share of a device's working power that it draws idle. It is not published for these machines
   // (?): a parameter; half is the order of servers that are not power-gated.
   double idle_power_share = 0.5;
   std::vector<FaultConfig> faults;

@@ -91,11 +91,11 @@ TEST_CASE("complete: what is wrong, with the exit code that says whose fault it 
   CHECK(code({"complete", "x", "--modle", "m"}, "did you mean '--model'?") == 2);
   CHECK(code({"complete", "x", "--model", "gone"}, "gone") == 1);
   CHECK(code({"complete", "x", "--max-tokens", "2000000"}, "stop.max_tokens") == 1);
-  const Finished nobody = Waferctl({"complete", "x", "--server", "http://127.0.0.1:1", "--json"});
-  CHECK(nobody.code == 1);
-  const json::object error = Parse(nobody.err);
+  const Finished result = Waferctl({"complete", "x", "--server", "http://127.0.0.1:1", "--json"});
+  CHECK(result.code == 1);
+  const json::object error = Parse(result.err);
   CHECK(error.at("error").as_object().at("code").as_string() == "UNAVAILABLE");
-  CHECK(nobody.err.find("make serve") != std::string::npos);
+  CHECK(result.err.find("make serve") != std::string::npos);
   const Finished wrong = Waferctl({"complete", "x", "--server", "127.0.0.1:1"});
   CHECK(wrong.code == 2);
   CHECK(wrong.err.find("write http://127.0.0.1:8080") != std::string::npos);

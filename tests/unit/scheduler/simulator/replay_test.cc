@@ -329,7 +329,7 @@ TEST_CASE("speed-up packs arrivals, repetition goes on with new prompts") {
           Approx(3.0 * static_cast<double>(a.cache_hit_tokens)).epsilon(0.02));
 }
 
-TEST_CASE("a fault script changes the run and loses nobody") {
+TEST_CASE("a fault script changes the run and loses no request") {
   const Trace trace = SmallTrace(9, 300, "poisson:rate=1500");
   SmallCloud calm({.workers = 2, .units = 2}), stormy({.workers = 2, .units = 2});
   const Report a = RunCloud(calm, trace).report;
