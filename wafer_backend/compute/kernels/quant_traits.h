@@ -1,6 +1,6 @@
 // Everything that the kernels need to know of each type of weights, one row a type. To add a
-// quantised type: its block and reader (quant_block.h), its product (one more
-// quantised_<type>.cc), and its row here. Packing, unpacking, activations, tests and benches read
+// quantised type: its block and reader (quant_block.h), its product (two lines
+// in quantised_k.cc), and its row here. Packing, unpacking, activations, tests and benches read
 // the row; no other place names the type.
 #pragma once
 
@@ -65,7 +65,7 @@ struct QuantTraits {
 
 // F32, F16, and BF16 where the CPU has no products of it: float_matmul.cc.
 void MultiplyFloat(const ProductTask& task, CpuPath path);
-// quantised_<type>.cc.
+// quantised_blocks.cc, quantised_k.cc.
 void MultiplyQ8_0(const ProductTask& task, CpuPath path);
 void MultiplyQ4_0(const ProductTask& task, CpuPath path);
 void MultiplyQ4_K(const ProductTask& task, CpuPath path);

@@ -4,7 +4,7 @@
 //   for each panel (or pair of panels): [unpack it once, if enough groups read it]
 //     for each group of rows: for each tile of the group: MultiplyTile
 //
-// Inner part of the quantised_<type>.cc, of which each instantiates MultiplyTask for its type;
+// Inner part of quantised_blocks.cc and quantised_k.cc, which instantiate MultiplyTask for types;
 // compiled once for each Highway target.
 #if defined(WAFERLINE_QUANTISED_MATMUL_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef WAFERLINE_QUANTISED_MATMUL_INL_H

@@ -10,7 +10,7 @@
 // activations share the unpacking of the weights.
 //
 // S. Winograd, "A New Algorithm for Inner Product", IEEE Trans. Computers C-17 (1968), p. 693.
-// Inner part of quantised_q4_0.cc and activations.cc; for AVX-512 only.
+// Inner part of quantised_blocks.cc and activations.cc; for AVX-512 only.
 #if defined(WAFERLINE_WINOGRAD_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef WAFERLINE_WINOGRAD_INL_H
 #undef WAFERLINE_WINOGRAD_INL_H

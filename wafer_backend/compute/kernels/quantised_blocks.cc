@@ -1,8 +1,9 @@
-// Products of Q4_0 weights on every CPU path (quantised_matmul-inl.h).
+// Products of the types with blocks of 32 (quantised_matmul-inl.h), on every CPU path. Two sources,
+// this and quantised_k.cc, so that two cores share their compiling.
 #include "wafer_backend/compute/kernels/products.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "wafer_backend/compute/kernels/quantised_q4_0.cc"
+#define HWY_TARGET_INCLUDE "wafer_backend/compute/kernels/quantised_blocks.cc"
 #include "wafer_backend/compute/kernels/highway_paths.h"
 // clang-format off
 #include "hwy/foreach_target.h"
@@ -13,6 +14,7 @@ HWY_BEFORE_NAMESPACE();
 namespace waferline::kernels {
 namespace HWY_NAMESPACE {
 
+void MultiplyQ8_0(const ProductTask& task) { MultiplyTask<DType::kQ8_0>(task); }
 void MultiplyQ4_0(const ProductTask& task) { MultiplyTask<DType::kQ4_0>(task); }
 
 }  // namespace HWY_NAMESPACE
@@ -22,6 +24,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace waferline::kernels {
 
+void MultiplyQ8_0(const ProductTask& task, CpuPath path) { WL_FOR_PATH(path, MultiplyQ8_0)(task); }
 void MultiplyQ4_0(const ProductTask& task, CpuPath path) { WL_FOR_PATH(path, MultiplyQ4_0)(task); }
 
 }  // namespace waferline::kernels

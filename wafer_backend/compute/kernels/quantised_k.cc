@@ -1,8 +1,9 @@
-// Products of Q5_K weights on every CPU path (quantised_matmul-inl.h).
+// Products of the K-quants, types with super-blocks of 256 (quantised_matmul-inl.h), on every CPU
+// path.
 #include "wafer_backend/compute/kernels/products.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "wafer_backend/compute/kernels/quantised_q5_k.cc"
+#define HWY_TARGET_INCLUDE "wafer_backend/compute/kernels/quantised_k.cc"
 #include "wafer_backend/compute/kernels/highway_paths.h"
 // clang-format off
 #include "hwy/foreach_target.h"
@@ -13,7 +14,9 @@ HWY_BEFORE_NAMESPACE();
 namespace waferline::kernels {
 namespace HWY_NAMESPACE {
 
+void MultiplyQ4_K(const ProductTask& task) { MultiplyTask<DType::kQ4_K>(task); }
 void MultiplyQ5_K(const ProductTask& task) { MultiplyTask<DType::kQ5_K>(task); }
+void MultiplyQ6_K(const ProductTask& task) { MultiplyTask<DType::kQ6_K>(task); }
 
 }  // namespace HWY_NAMESPACE
 }  // namespace waferline::kernels
@@ -22,7 +25,9 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace waferline::kernels {
 
+void MultiplyQ4_K(const ProductTask& task, CpuPath path) { WL_FOR_PATH(path, MultiplyQ4_K)(task); }
 void MultiplyQ5_K(const ProductTask& task, CpuPath path) { WL_FOR_PATH(path, MultiplyQ5_K)(task); }
+void MultiplyQ6_K(const ProductTask& task, CpuPath path) { WL_FOR_PATH(path, MultiplyQ6_K)(task); }
 
 }  // namespace waferline::kernels
 #endif  // HWY_ONCE
