@@ -157,14 +157,18 @@ TEST_CASE("config.json of the families in the field") {
 TEST_CASE("config.json that is none names the field") {
   CHECK(Message(ParseHuggingFaceConfig("c", "{").status()).find("not JSON") != std::string::npos);
   CHECK_FALSE(ParseHuggingFaceConfig("c", "[]").ok());
-  CHECK(Message(ParseHuggingFaceConfig("c", "{}").status()).find("num_hidden_layers: is missing") !=
-        std::string::npos);
+  CHECK(Message(ParseHuggingFaceConfig("c", "{}").status())
+            .find("c: 'num_hidden_layers' is missing") != std::string::npos);
   CHECK(Message(ParseHuggingFaceConfig("c", R"({"num_hidden_layers": "8"})").status())
-            .find("whole number") != std::string::npos);
+            .find("must be an integer") != std::string::npos);
   CHECK(Message(ParseHuggingFaceConfig("c", R"({"num_hidden_layers": 8, "hidden_size": 64,
-      "num_attention_heads": 0, "intermediate_size": 9, "vocab_size": -1})")
+      "num_attention_heads": 0, "intermediate_size": 9, "vocab_size": 1})")
                     .status())
             .find("heads is 0") != std::string::npos);
+  CHECK(Message(ParseHuggingFaceConfig("c", R"({"num_hidden_layers": 8, "hidden_size": 64,
+      "num_attention_heads": 1, "intermediate_size": 9, "vocab_size": -1})")
+                    .status())
+            .find("'vocab_size' must be an integer between 0 and") != std::string::npos);
   CHECK_FALSE(ParseHuggingFaceConfig("c", std::string(5000, '[')).ok());
 }
 

@@ -1,0 +1,45 @@
+#include "wafer_backend/base/yaml_form.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+
+namespace waferline {
+namespace {
+
+std::string Message(const absl::Status& status) { return std::string(status.message()); }
+
+TEST_CASE("every field is known, in range and read once; all faults come at once, by line") {
+  YamlFile file("f.yaml", "a: 1\nb: x\nlist:\n  - {c: 7}\nunknown: 2\n");
+  YamlForm form = file.root();
+  CHECK(form.Integer("a", 0, 5) == 1);
+  form.Integer("b", 0, 5);
+  for (YamlForm& entry : form.List("list")) {
+    entry.Integer("c", 0, 5);
+    entry.RefuseOthers();
+  }
+  form.Text("gone");
+  form.RefuseOthers();
+  CHECK(Message(file.status()) ==
+        "f.yaml:1: gone: is missing\n"
+        "f.yaml:2: b: must be a finite number\n"
+        "f.yaml:4: list[0].c: is 7, must lie in [0, 5]\n"
+        "f.yaml:5: unknown: is not known here; known are: a, b, gone, list");
+}
+
+TEST_CASE("a file holds one document") {
+  CHECK(YamlFile("f.yaml", "---\na: 1\n").status().ok());
+  CHECK(YamlFile("f.yaml", "a: 1\n...\n").status().ok());
+  CHECK(Message(YamlFile("f.yaml", "a: 1\n---\nb: 2\n").status()) ==
+        "f.yaml:3: a second document begins here; a file holds one");
+  CHECK(!YamlFile("f.yaml", "a: 1\n---\n").status().ok());
+  CHECK(Message(YamlFile("f.yaml", "").status()) == "f.yaml:1: must be a mapping");
+}
+
+TEST_CASE("what is not YAML, or too large, says so") {
+  CHECK(Message(YamlFile("f.yaml", "a: [1\n").status()).find("not YAML") != std::string::npos);
+  CHECK(Message(YamlFile("f.yaml", std::string((1 << 20) + 1, '#')).status()).find("larger than") !=
+        std::string::npos);
+}
+
+}  // namespace
+}  // namespace waferline
