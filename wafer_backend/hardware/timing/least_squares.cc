@@ -1,5 +1,6 @@
 #include "wafer_backend/hardware/timing/least_squares.h"
 
+#include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -10,116 +11,61 @@
 namespace waferline::timing {
 namespace {
 
-using Vector = std::vector<double>;
-using Matrix = std::vector<Vector>;
+using Eigen::MatrixXd;
+using Eigen::VectorXd;
 
 constexpr int kMaxSteps = 200;
 
-// Gauss with partial pivoting; a column without a pivot leaves its unknown at 0.
-Vector Solve(Matrix a, Vector b) {
-  const size_t n = b.size();
-  for (size_t c = 0; c < n; ++c) {
-    size_t pivot = c;
-    for (size_t r = c + 1; r < n; ++r) {
-      if (std::abs(a[r][c]) > std::abs(a[pivot][c])) pivot = r;
-    }
-    std::swap(a[c], a[pivot]);
-    std::swap(b[c], b[pivot]);
-    if (a[c][c] == 0) continue;
-    for (size_t r = c + 1; r < n; ++r) {
-      const double f = a[r][c] / a[c][c];
-      for (size_t k = c; k < n; ++k) a[r][k] -= f * a[c][k];
-      b[r] -= f * b[c];
-    }
-  }
-  Vector x(n, 0.0);
-  for (size_t c = n; c-- > 0;) {
-    if (a[c][c] == 0) continue;
-    x[c] = b[c];
-    for (size_t k = c + 1; k < n; ++k) x[c] -= a[c][k] * x[k];
-    x[c] /= a[c][c];
-  }
-  return x;
-}
-
+// The errors of some of a problem's points, over the parameters' logarithms.
 struct Work {
   const FitProblem& problem;
   const std::vector<int>& points;
 
-  Vector Parameters(const Vector& logs) const {
-    Vector p(logs.size());
-    for (size_t i = 0; i < p.size(); ++i) p[i] = std::exp(logs[i]);
+  std::vector<double> Parameters(const VectorXd& logs) const {
+    std::vector<double> p(static_cast<size_t>(logs.size()));
+    for (size_t i = 0; i < p.size(); ++i) p[i] = std::exp(logs[static_cast<Eigen::Index>(i)]);
     return p;
   }
-  Vector Errors(const Vector& logs) const {
-    const Vector p = Parameters(logs);
-    Vector e;
-    for (const int i : points) e.push_back(problem.error(p, i));
+  VectorXd Errors(const VectorXd& logs) const {
+    const std::vector<double> p = Parameters(logs);
+    VectorXd e(static_cast<Eigen::Index>(points.size()));
+    for (Eigen::Index i = 0; i < e.size(); ++i) {
+      e[i] = problem.error(p, points[static_cast<size_t>(i)]);
+    }
     return e;
   }
-  // Normal equations: J^T J and -J^T e.
-  void Linearise(const Vector& logs, const Vector& e, Matrix* jtj, Vector* rhs) const {
+  // Points by parameters: the errors' derivatives, by central differences.
+  MatrixXd Jacobian(const VectorXd& logs) const {
     constexpr double kStep = 1e-5;
-    const size_t n = logs.size();
-    Matrix columns;
-    for (size_t k = 0; k < n; ++k) {
-      Vector up = logs, down = logs;
+    MatrixXd jacobian(static_cast<Eigen::Index>(points.size()), logs.size());
+    for (Eigen::Index k = 0; k < logs.size(); ++k) {
+      VectorXd up = logs, down = logs;
       up[k] += kStep;
       down[k] -= kStep;
-      Vector column = Errors(up);
-      const Vector below = Errors(down);
-      for (size_t i = 0; i < column.size(); ++i) column[i] = (column[i] - below[i]) / (2 * kStep);
-      columns.push_back(std::move(column));
+      jacobian.col(k) = (Errors(up) - Errors(down)) / (2 * kStep);
     }
-    jtj->assign(n, Vector(n, 0.0));
-    rhs->assign(n, 0.0);
-    for (size_t a = 0; a < n; ++a) {
-      for (size_t i = 0; i < e.size(); ++i) (*rhs)[a] -= columns[a][i] * e[i];
-      for (size_t b = 0; b < n; ++b) {
-        for (size_t i = 0; i < e.size(); ++i) (*jtj)[a][b] += columns[a][i] * columns[b][i];
-      }
-    }
+    return jacobian;
   }
 };
 
-double SumOfSquares(const Vector& v) {
-  double sum = 0;
-  for (const double x : v) sum += x * x;
-  return sum;
-}
-
-// Diagonal of the covariance in units of the spread's square.
-Vector InverseDiagonal(Matrix jtj) {
-  const size_t n = jtj.size();
-  for (size_t i = 0; i < n; ++i) jtj[i][i] += 1e-9;
-  Vector diagonal;
-  for (size_t i = 0; i < n; ++i) {
-    Vector unit(n, 0.0);
-    unit[i] = 1;
-    diagonal.push_back(Solve(jtj, unit)[i]);
-  }
-  return diagonal;
-}
-
 absl::StatusOr<FitResult> FitPoints(const FitProblem& problem, const std::vector<int>& points) {
   const Work work{problem, points};
-  Vector logs;
-  for (const double p : problem.start) logs.push_back(std::log(p));
-  Vector e = work.Errors(logs);
-  double cost = SumOfSquares(e);
+  VectorXd logs(static_cast<Eigen::Index>(problem.start.size()));
+  for (Eigen::Index i = 0; i < logs.size(); ++i) {
+    logs[i] = std::log(problem.start[static_cast<size_t>(i)]);
+  }
+  VectorXd e = work.Errors(logs);
+  double cost = e.squaredNorm();
   if (!std::isfinite(cost)) return absl::InvalidArgumentError("the fit starts outside its model");
-  Matrix jtj;
-  Vector rhs;
   double damping = 1e-3;
   for (int step = 0; step < kMaxSteps && damping < 1e12; ++step) {
-    work.Linearise(logs, e, &jtj, &rhs);
-    Matrix damped = jtj;
-    for (size_t i = 0; i < logs.size(); ++i) damped[i][i] += damping * (jtj[i][i] + 1e-12);
-    const Vector move = Solve(damped, rhs);
-    Vector next = logs;
-    for (size_t i = 0; i < logs.size(); ++i) next[i] += std::clamp(move[i], -1.0, 1.0);
-    const Vector next_e = work.Errors(next);
-    const double next_cost = SumOfSquares(next_e);
+    const MatrixXd jacobian = work.Jacobian(logs);
+    MatrixXd normal = jacobian.transpose() * jacobian;
+    normal.diagonal() += damping * (normal.diagonal().array() + 1e-12).matrix();
+    const VectorXd move = normal.ldlt().solve(-jacobian.transpose() * e);
+    const VectorXd next = logs + move.cwiseMin(1.0).cwiseMax(-1.0);
+    const VectorXd next_e = work.Errors(next);
+    const double next_cost = next_e.squaredNorm();
     if (!(next_cost < cost)) {  // also if it is not finite
       damping *= 10;
       continue;
@@ -135,11 +81,15 @@ absl::StatusOr<FitResult> FitPoints(const FitProblem& problem, const std::vector
   result.parameters = work.Parameters(logs);
   const double freedom = static_cast<double>(points.size()) - static_cast<double>(logs.size());
   result.spread = std::sqrt(cost / std::max(1.0, freedom));
-  work.Linearise(logs, e, &jtj, &rhs);
-  const Vector inverse = InverseDiagonal(jtj);
-  for (size_t i = 0; i < logs.size(); ++i) {
-    const double relative = result.spread * std::sqrt(std::max(0.0, inverse[i]));
-    result.standard_errors.push_back(result.parameters[i] * std::min(1.0, relative));
+  const MatrixXd jacobian = work.Jacobian(logs);
+  MatrixXd normal = jacobian.transpose() * jacobian;
+  normal.diagonal().array() += 1e-9;
+  // The covariance in units of the spread's square.
+  const MatrixXd inverse = normal.ldlt().solve(MatrixXd::Identity(logs.size(), logs.size()));
+  for (Eigen::Index i = 0; i < logs.size(); ++i) {
+    const double relative = result.spread * std::sqrt(std::max(0.0, inverse(i, i)));
+    result.standard_errors.push_back(result.parameters[static_cast<size_t>(i)] *
+                                     std::min(1.0, relative));
   }
   return result;
 }
