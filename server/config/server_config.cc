@@ -1,12 +1,12 @@
 #include "server/config/server_config.h"
 
 #include <filesystem>
-#include <fstream>
 #include <set>
-#include <sstream>
 #include <utility>
 
 #include "absl/status/status.h"
+#include "wafer_backend/base/files.h"
+#include "wafer_backend/base/status.h"
 #include "wafer_backend/base/yaml_optional.h"
 
 namespace waferline::config {
@@ -147,11 +147,8 @@ absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& name, std::str
 }
 
 absl::StatusOr<ServerConfig> LoadServerConfig(const std::string& path) {
-  std::ifstream in(path);
-  if (!in) return absl::NotFoundError("cannot read the configuration " + path);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return ParseServerConfig(path, text.str());
+  WL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  return ParseServerConfig(path, text);
 }
 
 }  // namespace waferline::config

@@ -89,7 +89,7 @@ struct ServerConfig {
 // `name` is the path of the file: it goes before each error, and relative paths in it start at its
 // folder.
 absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& name, std::string_view yaml);
-// NotFound or PermissionDenied if the file cannot be read.
+// The same, or why the file cannot be read (files.h).
 absl::StatusOr<ServerConfig> LoadServerConfig(const std::string& path);
 
 }  // namespace waferline::config

@@ -1,11 +1,12 @@
 #include "wafer_backend/base/built_in_files.h"
 
-#include <fstream>
-#include <sstream>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "wafer_backend/base/built_in_texts.h"
+#include "wafer_backend/base/files.h"
+#include "wafer_backend/base/status.h"
 
 namespace waferline {
 namespace {
@@ -14,20 +15,6 @@ constexpr size_t kMaxFileBytes = 1 << 20;
 
 bool EndsWith(const std::string& text, std::string_view end) {
   return text.size() > end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
-
-absl::StatusOr<NamedText> ReadText(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return absl::NotFoundError(absl::StrCat(path, ": cannot be opened"));
-  std::string text(kMaxFileBytes + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (in.bad()) return absl::InvalidArgumentError(absl::StrCat(path, ": cannot be read"));
-  text.resize(static_cast<size_t>(in.gcount()));
-  if (text.size() > kMaxFileBytes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ": larger than ", kMaxFileBytes, " bytes"));
-  }
-  return NamedText{path, std::move(text)};
 }
 
 }  // namespace
@@ -41,7 +28,8 @@ absl::StatusOr<NamedText> LoadNamedText(std::string_view folder, const std::stri
   }
   if (name_or_path.find('/') != std::string::npos || EndsWith(name_or_path, ".yaml") ||
       EndsWith(name_or_path, ".json")) {
-    return ReadText(name_or_path);
+    WL_ASSIGN_OR_RETURN(std::string text, ReadFile(name_or_path, kMaxFileBytes));
+    return NamedText{name_or_path, std::move(text)};
   }
   return absl::NotFoundError(
       absl::StrCat("\"", name_or_path, "\" is not a built-in ", std::string(folder),

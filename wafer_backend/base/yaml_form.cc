@@ -1,5 +1,7 @@
 #include "wafer_backend/base/yaml_form.h"
 
+#include <yaml-cpp/yaml.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -22,27 +24,33 @@ bool ParseNumber(const std::string& text, double* out) {
 
 }  // namespace
 
-YamlFile::YamlFile(std::string name, std::string_view text) : name_(std::move(name)) {
+YamlFile::YamlFile(std::string name, std::string_view text)
+    : name_(std::move(name)), root_(std::make_shared<YAML::Node>()) {
   if (text.size() > kMaxYamlBytes) {
     errors_.emplace_back(1, absl::StrCat(name_, ": larger than ", kMaxYamlBytes, " bytes"));
     return;
   }
   try {
-    root_.reset(YAML::Load(std::string(text)));
+    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
+    if (!documents.empty()) root_->reset(documents.front());
+    if (documents.size() > 1) {
+      AddError(documents[1], "", "a second document begins here; a file holds one");
+      return;
+    }
   } catch (const YAML::Exception& e) {
     const int line = e.mark.line + 1;
     errors_.emplace_back(line, absl::StrCat(name_, ":", line, ": not YAML: ", e.msg));
     return;
   }
-  if (!root_.IsMap()) errors_.emplace_back(1, absl::StrCat(name_, ":1: must be a mapping"));
+  if (!root_->IsMap()) errors_.emplace_back(1, absl::StrCat(name_, ":1: must be a mapping"));
 }
 
-YamlForm YamlFile::root() { return YamlForm(this, root_, ""); }
+YamlForm YamlFile::root() { return YamlForm(this, *root_, ""); }
 
 void YamlFile::AddError(const YAML::Node& at, const std::string& field, std::string_view message) {
   const int line = at.IsDefined() ? std::max(0, at.Mark().line) + 1 : 1;
-  errors_.emplace_back(line,
-                       absl::StrCat(name_, ":", line, ": ", field, ": ", std::string(message)));
+  errors_.emplace_back(line, absl::StrCat(name_, ":", line, ": ", field, field.empty() ? "" : ": ",
+                                          std::string(message)));
 }
 
 absl::Status YamlFile::status() const {
@@ -54,20 +62,19 @@ absl::Status YamlFile::status() const {
       sorted, "\n", [](std::string* out, const auto& error) { out->append(error.second); }));
 }
 
-YamlForm::YamlForm(YamlFile* file, YAML::Node map, std::string prefix)
-    : file_(file), map_(std::move(map)), prefix_(std::move(prefix)) {}
+YamlForm::YamlForm(YamlFile* file, const YAML::Node& map, std::string prefix)
+    : file_(file), map_(std::make_shared<YAML::Node>(map)), prefix_(std::move(prefix)) {}
 
 bool YamlForm::Has(const std::string& field) {
   known_.insert(field);
-  if (!map_.IsMap()) return false;
-  const YAML::Node& map = map_;  // operator[] of a non-const node would create the field
-  return map[field].IsDefined();
+  const YAML::Node& map = *map_;  // operator[] of a non-const node would create the field
+  return map.IsMap() && map[field].IsDefined();
 }
 
 YAML::Node YamlForm::Find(const std::string& field, bool required) {
   known_.insert(field);
-  if (Has(field)) return static_cast<const YAML::Node&>(map_)[field];
-  if (required && map_.IsMap()) file_->AddError(map_, prefix_ + field, "is missing");
+  if (Has(field)) return static_cast<const YAML::Node&>(*map_)[field];
+  if (required && map_->IsMap()) file_->AddError(*map_, prefix_ + field, "is missing");
   return YAML::Node(YAML::NodeType::Undefined);
 }
 
@@ -205,14 +212,14 @@ std::vector<YamlForm> YamlForm::List(const std::string& field) {
 }
 
 void YamlForm::AddError(const std::string& field, std::string_view message) {
-  const YAML::Node& map = map_;
+  const YAML::Node& map = *map_;
   file_->AddError(Has(field) ? map[field] : map, prefix_ + field, message);
 }
 
 void YamlForm::RefuseOthers() {
-  if (!map_.IsMap()) return;
+  if (!map_->IsMap()) return;
   std::set<std::string> seen;
-  for (const auto& entry : map_) {
+  for (const auto& entry : *map_) {
     const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "(not a name)";
     if (!known_.contains(name)) {
       file_->AddError(entry.first, prefix_ + name,

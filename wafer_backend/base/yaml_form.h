@@ -6,8 +6,6 @@
 // so the reader goes on and the file's status() is looked at once, at the end.
 #pragma once
 
-#include <yaml-cpp/yaml.h>
-
 #include <limits>
 #include <memory>
 #include <set>
@@ -19,6 +17,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "wafer_backend/base/fact.h"
+
+namespace YAML {
+class Node;  // of yaml-cpp, which only yaml_form.cc needs
+}
 
 namespace waferline {
 
@@ -34,7 +36,8 @@ class YamlForm;
 
 class YamlFile {
  public:
-  // `name` goes before every error. Files above 1 MiB are refused.
+  // `name` goes before every error. Files above 1 MiB, and with more than one document, are
+  // refused.
   YamlFile(std::string name, std::string_view text);
 
   YamlForm root();
@@ -46,7 +49,7 @@ class YamlFile {
   void AddError(const YAML::Node& at, const std::string& field, std::string_view message);
 
   std::string name_;
-  YAML::Node root_;
+  std::shared_ptr<YAML::Node> root_;
   std::vector<std::pair<int, std::string>> errors_;
 };
 
@@ -76,14 +79,14 @@ class YamlForm {
 
  private:
   friend class YamlFile;
-  YamlForm(YamlFile* file, YAML::Node map, std::string prefix);
+  YamlForm(YamlFile* file, const YAML::Node& map, std::string prefix);
   // The field's node, marked as known; undefined (with an error if `required`) if it is not there.
   YAML::Node Find(const std::string& field, bool required);
   bool ReadNumber(const YAML::Node& node, const std::string& field, Range range, double* out);
   void ReadSource(YamlForm& fact, Mark* mark, std::string* source);
 
   YamlFile* file_;
-  YAML::Node map_;
+  std::shared_ptr<YAML::Node> map_;
   std::string prefix_;  // "timing.gemv." before the names of this mapping's fields
   std::set<std::string> known_;
 };

@@ -168,7 +168,12 @@ absl::StatusOr<FleetConfig> ParseFleetConfig(const std::string& name, std::strin
 absl::StatusOr<std::string> WithOverrides(std::string_view yaml,
                                           const std::vector<Override>& overrides) {
   try {
-    YAML::Node root = YAML::Load(std::string(yaml));
+    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(yaml));
+    if (documents.size() != 1) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("has ", documents.size(), " YAML documents, must have one"));
+    }
+    YAML::Node root = documents.front();
     for (const auto& [path, value] : overrides) {
       YAML::Node at;
       at.reset(root);

@@ -10,7 +10,10 @@
 
 #include "scheduler/engine/lane.h"
 #include "wafer_backend/base/units.h"
-#include "wafer_backend/base/yaml_form.h"
+
+namespace waferline {
+class YamlForm;
+}
 
 namespace waferline::fleet {
 

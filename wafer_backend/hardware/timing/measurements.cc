@@ -2,13 +2,14 @@
 
 #include <cmath>
 #include <cstdlib>
-#include <fstream>
 #include <functional>
 #include <map>
+#include <sstream>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::timing {
@@ -52,8 +53,8 @@ absl::Status ReadCsv(const std::string& folder, const std::string& name,
                      const std::vector<std::string>& columns, std::vector<std::string>* errors,
                      const std::function<void(const Row&)>& take) {
   const std::string path = absl::StrCat(folder, "/", name);
-  std::ifstream in(path);
-  if (!in) return absl::NotFoundError(absl::StrCat(path, ": cannot be opened"));
+  WL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  std::istringstream in(text);
   std::string line;
   bool header = true;
   for (int number = 1; std::getline(in, line); ++number) {
