@@ -11,7 +11,7 @@ namespace {
 
 namespace json = boost::json;
 
-void Add(json::object& object, const std::string& name, const Summary& summary) {
+void Add(json::object& object, const std::string& name, const SampleSummary& summary) {
   object["mean_" + name] = summary.mean;
   object["median_" + name] = summary.median;
   object["std_" + name] = summary.std;
@@ -20,7 +20,7 @@ void Add(json::object& object, const std::string& name, const Summary& summary) 
   object["p99_" + name] = summary.p99;
 }
 
-std::string Row(const char* name, const Summary& summary) {
+std::string Row(const char* name, const SampleSummary& summary) {
   return absl::StrFormat("%-24s %10.3f %10.3f %10.3f %10.3f %10.3f\n", name, summary.mean,
                          summary.median, summary.p90, summary.p99, summary.max);
 }

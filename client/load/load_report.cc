@@ -1,7 +1,6 @@
 #include "client/load/load_report.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "absl/strings/str_format.h"
 #include "wafer_backend/base/strings.h"
@@ -13,7 +12,7 @@ namespace {
 constexpr double kLagShare = 0.1;
 constexpr double kLagFloorMs = 1.0;
 
-std::string LagWarning(const Summary& lag, const Summary& ttft, bool bounded) {
+std::string LagWarning(const SampleSummary& lag, const SampleSummary& ttft, bool bounded) {
   if (lag.p99 <= std::max(kLagFloorMs, kLagShare * ttft.median)) return "";
   if (bounded) {
     return absl::StrFormat(
@@ -32,30 +31,6 @@ bool IsGood(const RequestRecord& record, const LatencyObjectives& objectives) {
   return record.ok() &&
          objectives.Met(TimeToFirstToken(record),
                         TimePerOutputToken(record).value_or(Nanoseconds()), EndToEnd(record));
-}
-
-Summary Summarize(std::vector<double> sample) {
-  if (sample.empty()) return {};
-  std::sort(sample.begin(), sample.end());
-  const auto percentile = [&](double share) {
-    const double rank = share * static_cast<double>(sample.size() - 1);
-    const auto below = static_cast<size_t>(rank);
-    const size_t above = std::min(below + 1, sample.size() - 1);
-    return sample[below] + (sample[above] - sample[below]) * (rank - static_cast<double>(below));
-  };
-  Summary summary{.median = percentile(0.5),
-                  .p90 = percentile(0.9),
-                  .p95 = percentile(0.95),
-                  .p99 = percentile(0.99),
-                  .max = sample.back()};
-  const auto count = static_cast<double>(sample.size());
-  for (const double value : sample) summary.mean += value / count;
-  double variance = 0;
-  for (const double value : sample) {
-    variance += (value - summary.mean) * (value - summary.mean) / count;
-  }
-  summary.std = std::sqrt(variance);
-  return summary;
 }
 
 LoadReport Evaluate(const LoadResult& result, const LatencyObjectives& objectives, bool bounded) {

@@ -10,18 +10,12 @@
 
 #include "client/load/load_run.h"
 #include "wafer_backend/base/latency_objectives.h"
+#include "wafer_backend/base/sample_summary.h"
 
 namespace waferline::load {
 
 // Was it answered, within all of these?
 bool IsGood(const RequestRecord& record, const LatencyObjectives& objectives);
-
-// Of a sample, in its own unit; percentiles interpolate linearly between order statistics. All 0
-// for an empty sample.
-struct Summary {
-  double mean = 0, median = 0, std = 0, p90 = 0, p95 = 0, p99 = 0, max = 0;
-};
-Summary Summarize(std::vector<double> sample);
 
 struct LoadReport {
   uint64_t completed = 0;
@@ -34,13 +28,13 @@ struct LoadReport {
   double total_token_throughput = 0;
   std::optional<double> request_goodput;
   // From send, of completed requests, in milliseconds.
-  Summary ttft_ms, tpot_ms, itl_ms, e2el_ms;
+  SampleSummary ttft_ms, tpot_ms, itl_ms, e2el_ms;
   // From when it should have been sent: a late client or a full server cannot hide here.
-  Summary ttft_from_schedule_ms, e2el_from_schedule_ms;
+  SampleSummary ttft_from_schedule_ms, e2el_from_schedule_ms;
   // How late the client itself sent, for whatever reason.
-  Summary client_lag_ms;
+  SampleSummary client_lag_ms;
   // By the emulated hardware's clock, where the server tells.
-  std::optional<Summary> emulated_ttft_ms, emulated_tpot_ms, emulated_e2el_ms;
+  std::optional<SampleSummary> emulated_ttft_ms, emulated_tpot_ms, emulated_e2el_ms;
   bool gaps_per_token = true;  // false: some pieces' tokens could not be counted
   std::map<std::string, uint64_t> errors;
   std::vector<std::string> warnings;

@@ -8,8 +8,8 @@
 
 #include "scheduler/engine/observer.h"
 #include "scheduler/policy/refusal_cause.h"
-#include "scheduler/simulator/log_histogram.h"
 #include "wafer_backend/base/latency_objectives.h"
+#include "wafer_backend/base/log_histogram.h"
 #include "wafer_backend/base/units.h"
 
 namespace waferline::simulator {

@@ -30,8 +30,8 @@ json::object Distribution(const LogHistogram& h) {
        {std::pair("p50", 0.5), {"p90", 0.9}, {"p95", 0.95}, {"p99", 0.99}, {"p999", 0.999}}) {
     out[name] = Number(Milliseconds(h.Percentile(share)));
   }
-  out["min"] = Number(Milliseconds(h.least()));
-  out["max"] = Number(Milliseconds(h.most()));
+  out["min"] = Number(Milliseconds(h.min()));
+  out["max"] = Number(Milliseconds(h.max()));
   return out;
 }
 

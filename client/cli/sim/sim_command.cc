@@ -36,12 +36,12 @@ void PrintRequests(const simulator::Report& r) {
 
 void PrintLatencies(const simulator::Report& r) {
   Table table({"ms", "mean", "p50", "p90", "p99", "max"});
-  const auto add = [&table](const char* name, const simulator::LogHistogram& h) {
+  const auto add = [&table](const char* name, const LogHistogram& h) {
     std::vector<std::string> row = {name, fmt::format("{:.4f}", h.mean_ns() * 1e-6)};
     for (const double p : {0.5, 0.9, 0.99}) {
       row.push_back(fmt::format("{:.4f}", Milliseconds(h.Percentile(p))));
     }
-    row.push_back(fmt::format("{:.4f}", Milliseconds(h.most())));
+    row.push_back(fmt::format("{:.4f}", Milliseconds(h.max())));
     table.Add(std::move(row));
   };
   add("ttft", r.ttft);

@@ -56,18 +56,6 @@ TEST_CASE("where pieces do not say their tokens, gaps are per piece and tokens c
   CHECK(*TimePerOutputToken(record) == Milliseconds(1));
 }
 
-TEST_CASE("percentiles interpolate as numpy does") {
-  const Summary summary = Summarize({4, 1, 3, 2});
-  CHECK(summary.mean == Approx(2.5));
-  CHECK(summary.median == Approx(2.5));
-  CHECK(summary.std == Approx(1.118033988749895));
-  CHECK(summary.p90 == Approx(3.7));
-  CHECK(summary.p99 == Approx(3.97));
-  CHECK(summary.max == 4);
-  CHECK(Summarize({7}).p99 == 7);
-  CHECK(Summarize({}).mean == 0);
-}
-
 TEST_CASE("latency counts from the send and from the schedule, and a late client says so") {
   LoadResult result{.duration = Seconds(2)};
   for (uint32_t i = 0; i < 10; ++i) {
