@@ -85,16 +85,16 @@ uint32_t Draw(const Lengths& lengths, SeededStream* random) {
               std::exp(lengths.sigma * Normal(random) - lengths.sigma * lengths.sigma / 2);
       break;
   }
-  return static_cast<uint32_t>(std::llround(std::clamp(value, 1.0, lengths.most)));
+  return static_cast<uint32_t>(std::llround(std::clamp(value, 1.0, lengths.max)));
 }
 
 // "name:key=value,key=value"; a bare value stands for `bare`.
-struct Spelled {
+struct ParsedSpec {
   std::string name;
   std::map<std::string, double> values;
 };
-absl::StatusOr<Spelled> Spell(std::string_view text, const std::string& bare) {
-  Spelled out;
+absl::StatusOr<ParsedSpec> ParseSpec(std::string_view text, const std::string& bare) {
+  ParsedSpec out;
   const size_t colon = text.find(':');
   out.name = std::string(text.substr(0, colon));
   std::string_view rest = colon == std::string_view::npos ? "" : text.substr(colon + 1);
@@ -112,15 +112,16 @@ absl::StatusOr<Spelled> Spell(std::string_view text, const std::string& bare) {
           absl::StrCat("\"", Absl(item), "\" in \"", Absl(text), "\" is not a number"));
     }
     if (!out.values.emplace(key, value).second) {
-      return absl::InvalidArgumentError(absl::StrCat(key, " stands twice in \"", Absl(text), "\""));
+      return absl::InvalidArgumentError(
+          absl::StrCat(key, " is given twice in \"", Absl(text), "\""));
     }
   }
   return out;
 }
 
 // Takes `key` out; an error if it is missing (without `otherwise`) or outside.
-absl::Status Take(Spelled* s, const std::string& key, std::optional<double> otherwise, double least,
-                  double most, double* out) {
+absl::Status Take(ParsedSpec* s, const std::string& key, std::optional<double> otherwise,
+                  double min, double max, double* out) {
   const auto it = s->values.find(key);
   if (it == s->values.end()) {
     if (!otherwise) return absl::InvalidArgumentError(absl::StrCat(s->name, " needs ", key, "="));
@@ -129,14 +130,14 @@ absl::Status Take(Spelled* s, const std::string& key, std::optional<double> othe
   }
   *out = it->second;
   s->values.erase(it);
-  if (!(*out >= least && *out <= most)) {
+  if (!(*out >= min && *out <= max)) {
     return absl::InvalidArgumentError(
-        absl::StrCat(key, " is ", *out, ", outside ", least, " .. ", most));
+        absl::StrCat(key, " is ", *out, ", must lie in [", min, ", ", max, "]"));
   }
   return absl::OkStatus();
 }
 
-absl::Status NothingLeft(const Spelled& s) {
+absl::Status NothingLeft(const ParsedSpec& s) {
   if (s.values.empty()) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(s.name, " has no ", s.values.begin()->first, "="));
 }
@@ -144,7 +145,7 @@ absl::Status NothingLeft(const Spelled& s) {
 }  // namespace
 
 absl::StatusOr<Arrivals> ParseArrivals(std::string_view text) {
-  WL_ASSIGN_OR_RETURN(Spelled s, Spell(text, "rate"));
+  WL_ASSIGN_OR_RETURN(ParsedSpec s, ParseSpec(text, "rate"));
   Arrivals a;
   WL_RETURN_IF_ERROR(Take(&s, "rate", std::nullopt, 1e-6, 1e9, &a.per_second));
   if (s.name == "constant") {
@@ -162,26 +163,26 @@ absl::StatusOr<Arrivals> ParseArrivals(std::string_view text) {
     WL_RETURN_IF_ERROR(Take(&s, "swing", 0.5, 0, 1, &a.swing));
     WL_RETURN_IF_ERROR(Take(&s, "period", 86400, 1, 1e9, &a.period_s));
   } else {
-    return absl::InvalidArgumentError(
-        absl::StrCat("\"", s.name, "\" is none of constant, poisson, gamma, weibull, diurnal"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "\"", s.name, "\" must be one of: constant, poisson, gamma, weibull, diurnal"));
   }
   WL_RETURN_IF_ERROR(NothingLeft(s));
   return a;
 }
 
 absl::StatusOr<Lengths> ParseLengths(std::string_view text) {
-  WL_ASSIGN_OR_RETURN(Spelled s, Spell(text, "mean"));
+  WL_ASSIGN_OR_RETURN(ParsedSpec s, ParseSpec(text, "mean"));
   Lengths l;
   WL_RETURN_IF_ERROR(Take(&s, "mean", std::nullopt, 1, 1e8, &l.mean));
   if (s.name == "constant") {
     WL_RETURN_IF_ERROR(NothingLeft(s));
-    l.most = l.mean;
+    l.max = l.mean;
     return l;
   }
-  WL_RETURN_IF_ERROR(Take(&s, "max", std::max(1e6, l.mean), 1, 1e8, &l.most));
-  if (l.most < l.mean) {
+  WL_RETURN_IF_ERROR(Take(&s, "max", std::max(1e6, l.mean), 1, 1e8, &l.max));
+  if (l.max < l.mean) {
     return absl::InvalidArgumentError(
-        absl::StrCat("max is ", l.most, ", below the mean of ", l.mean));
+        absl::StrCat("max is ", l.max, ", below the mean of ", l.mean));
   }
   if (s.name == "uniform") {
     l.kind = Lengths::Kind::kUniform;
@@ -192,7 +193,7 @@ absl::StatusOr<Lengths> ParseLengths(std::string_view text) {
     WL_RETURN_IF_ERROR(Take(&s, "sigma", 1, 0, 5, &l.sigma));
   } else {
     return absl::InvalidArgumentError(
-        absl::StrCat("\"", s.name, "\" is none of constant, uniform, exponential, lognormal"));
+        absl::StrCat("\"", s.name, "\" must be one of: constant, uniform, exponential, lognormal"));
   }
   WL_RETURN_IF_ERROR(NothingLeft(s));
   return l;

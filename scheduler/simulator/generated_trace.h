@@ -31,7 +31,7 @@ struct Lengths {
   Kind kind = Kind::kConstant;
   double mean = 1;   // kUniform: from 1 to 2 * mean - 1
   double sigma = 1;  // kLognormal: of the logarithm
-  double most = 1e6;
+  double max = 1e6;
 };
 
 struct Workload {

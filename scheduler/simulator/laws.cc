@@ -75,7 +75,7 @@ constexpr uint32_t kPrompt = 64;
 struct Run {
   Report report;
   double area_seconds = 0;
-  uint32_t most_waiting = 0;
+  uint32_t max_waiting = 0;
 };
 
 struct Setting {
@@ -128,8 +128,8 @@ Run RunSetting(const Setting& s) {
   Run run;
   while ((*replay)->Advance(trace.span / 64)) {
     (*replay)->engine().CheckLaws();
-    run.most_waiting =
-        std::max(run.most_waiting, (*replay)->engine().Snapshot().lanes[0].waiting_total());
+    run.max_waiting =
+        std::max(run.max_waiting, (*replay)->engine().Snapshot().lanes[0].waiting_total());
   }
   (*replay)->engine().CheckLaws();
   run.report = (*replay)->MakeReport({});
@@ -151,10 +151,10 @@ LawResult Near(std::string law, double expected, double found, double within) {
 LawResult Conservation(uint64_t seed) {
   const Report r =
       RunSetting({.load = 0.8, .output_tokens = 20, .requests = 20'000, .seed = seed}).report;
-  const uint64_t told =
+  const uint64_t ended =
       r.completed + r.failed + r.cancelled + r.deadline_missed + r.refused_total();
   return {"conservation: every request offered has one fate", std::to_string(r.requests),
-          std::to_string(told), told == r.requests && r.completed > 0};
+          std::to_string(ended), ended == r.requests && r.completed > 0};
 }
 
 LawResult PartsAddUp(uint64_t seed) {
@@ -210,8 +210,8 @@ LawResult Monotonic(uint64_t seed) {
 std::vector<LawResult> Overload(uint64_t seed) {
   const Run run = RunSetting({.load = 2, .requests = 50'000, .max_waiting = 100, .seed = seed});
   const double rate = static_cast<double>(run.report.completed) / run.report.seconds();
-  return {{"overload: the queue keeps its bound", "<= 100", std::to_string(run.most_waiting),
-           run.most_waiting <= 100},
+  return {{"overload: the queue keeps its bound", "<= 100", std::to_string(run.max_waiting),
+           run.max_waiting <= 100},
           Near("overload: what is served is the capacity", 1 / ToSeconds(kService), rate, 0.01),
           Near("overload: the rest is refused", 0.5,
                static_cast<double>(run.report.refused_total()) /
@@ -256,10 +256,10 @@ double MeanWaitMdc(int servers, double load) {
 }
 
 std::vector<LawResult> CheckAllLaws(uint64_t seed,
-                                    const std::function<void(const LawResult&)>& told) {
+                                    const std::function<void(const LawResult&)>& report) {
   std::vector<LawResult> results;
   const auto add = [&](LawResult result) {
-    if (told) told(result);
+    if (report) report(result);
     results.push_back(std::move(result));
   };
   const auto add_all = [&](std::vector<LawResult> some) {

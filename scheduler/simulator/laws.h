@@ -17,9 +17,9 @@ struct LawResult {
   bool holds = false;
 };
 
-// `told` hears each result as it comes (may be empty).
+// `report` is called with each result as it comes; may be empty.
 std::vector<LawResult> CheckAllLaws(uint64_t seed,
-                                    const std::function<void(const LawResult&)>& told);
+                                    const std::function<void(const LawResult&)>& report);
 
 // Mean wait in M/D/c (Poisson arrivals, c servers, each service takes 1), at `load` < 1 a server,
 // in service times. Crommelin, "Delay probability formulae when the holding times are constant",

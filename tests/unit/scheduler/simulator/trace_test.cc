@@ -236,8 +236,8 @@ TEST_CASE("lengths have their mean, seeds repeat, faults are named") {
   REQUIRE(Has(Message(ParseArrivals("gamma:rate=1").status()), "needs cv="));
   REQUIRE(Has(Message(ParseArrivals("poisson:rate=1,cv=2").status()), "has no cv="));
   REQUIRE(Has(Message(ParseArrivals("poisson:rate=x").status()), "not a number"));
-  REQUIRE(Has(Message(ParseArrivals("soon:rate=1").status()), "none of"));
-  REQUIRE(Has(Message(ParseLengths("uniform:mean=0").status()), "outside"));
+  REQUIRE(Has(Message(ParseArrivals("soon:rate=1").status()), "must be one of"));
+  REQUIRE(Has(Message(ParseLengths("uniform:mean=0").status()), "must lie in [1, 1e+08]"));
   REQUIRE(Has(Message(ParseLengths("exponential:mean=9,max=8").status()), "below the mean"));
   Workload rare;
   rare.arrivals = *ParseArrivals("constant:rate=1e-6");
