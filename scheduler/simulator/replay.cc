@@ -208,7 +208,7 @@ Report ReplayRun::MakeReport(const std::vector<LanePower>& power) {
       DeviceUse use{.model = lane.model,
                     .name = unit.name,
                     .kv_share = state.page_nanoseconds / window / capacity,
-                    .most_kv_share = static_cast<double>(state.max_pages_used) / capacity,
+                    .max_kv_share = static_cast<double>(state.max_pages_used) / capacity,
                     .power = power_of(lane_power.units, u)};
       if (unit.pipeline != nullptr) {
         use.kind = "wafer";

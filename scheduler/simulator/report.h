@@ -28,7 +28,7 @@ struct DeviceUse {
   double busy_share = 0;            // of the run; a wafer's is its bottleneck stage's
   std::vector<double> stage_share;  // wafers: busy share of each stage; the rest are bubbles
   double kv_share = 0;              // of a unit's KV memory that sequences held, in the mean
-  double most_kv_share = 0;
+  double max_kv_share = 0;
   uint64_t tokens = 0;  // computed by a worker, decoded by a unit
   double bytes = 0;     // moved by a link
   DevicePower power;

@@ -77,9 +77,9 @@ json::array Devices(const Report& report) {
       d["bubble_share"] = Number(1 - busy / static_cast<double>(device.stage_share.size()));
       d["stage_busy_share"] = std::move(stages);
     }
-    if (device.most_kv_share > 0) {
+    if (device.max_kv_share > 0) {
       d["kv_share"] = Number(device.kv_share);
-      d["most_kv_share"] = Number(device.most_kv_share);
+      d["most_kv_share"] = Number(device.max_kv_share);
     }
     if (device.kind == "link") {
       d["bytes"] = Number(device.bytes);

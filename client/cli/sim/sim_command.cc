@@ -61,9 +61,9 @@ void PrintDevices(const simulator::Report& r) {
   for (const simulator::DeviceUse& device : r.devices) {
     std::vector<std::string> row = {device.name, device.kind,
                                     fmt::format("{:.2f}", 100 * device.busy_share)};
-    if (device.most_kv_share > 0) {
+    if (device.max_kv_share > 0) {
       row.push_back(fmt::format("{:.1f}", 100 * device.kv_share));
-      row.push_back(fmt::format("{:.1f}", 100 * device.most_kv_share));
+      row.push_back(fmt::format("{:.1f}", 100 * device.max_kv_share));
     }
     table.Add(std::move(row));
   }
