@@ -58,7 +58,7 @@ absl::StatusOr<Prompt> ReadPrompt(const json::value& prompt, size_t line) {
   std::vector<TokenId> ids;
   for (const json::value& id : prompt.get_array()) {
     if (!id.is_int64() || id.get_int64() < 0 || id.get_int64() > INT32_MAX) {
-      return Wrong(line, "'prompt' has something that is no token id");
+      return Wrong(line, "'prompt' must be token ids only");
     }
     ids.push_back(static_cast<TokenId>(id.get_int64()));
   }
@@ -69,7 +69,7 @@ absl::StatusOr<Prompt> ReadLine(std::string_view text, size_t line) {
   if (text.front() != '{') return std::string(text);
   json::error_code error;
   const json::value value = json::parse({text.data(), text.size()}, error);
-  if (error) return Wrong(line, "it begins like JSON and cannot be read as such");
+  if (error) return Wrong(line, "it starts like JSON but is not valid JSON");
   if (const json::value* messages = value.get_object().if_contains("messages")) {
     return ReadMessages(*messages, line);
   }
@@ -114,7 +114,7 @@ absl::StatusOr<std::vector<Prompt>> ReadPrompts(std::string_view text) {
     WL_ASSIGN_OR_RETURN(Prompt prompt, ReadLine(one, line));
     prompts.push_back(std::move(prompt));
   }
-  if (prompts.empty()) return absl::InvalidArgumentError("there is no prompt in it");
+  if (prompts.empty()) return absl::InvalidArgumentError("no prompt found");
   return prompts;
 }
 

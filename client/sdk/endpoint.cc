@@ -11,7 +11,7 @@ namespace {
 
 absl::Status Wrong(std::string_view url, std::string_view why) {
   return absl::InvalidArgumentError(
-      absl::StrCat("'", Absl(url), "' is no server address: ", Absl(why),
+      absl::StrCat("'", Absl(url), "' is not a server address: ", Absl(why),
                    "; write http://127.0.0.1:8080 or grpc://127.0.0.1:50051"));
 }
 
@@ -34,7 +34,7 @@ absl::StatusOr<Endpoint> ParseEndpoint(std::string_view url) {
   if (scheme == "grpc") {
     endpoint.protocol = Endpoint::Protocol::kGrpc;
   } else if (scheme == "https" || scheme == "grpcs") {
-    return Wrong(url, "TLS is not spoken here (put a proxy in front)");
+    return Wrong(url, "https is not supported (put a TLS proxy in front of the server)");
   } else if (scheme != "http") {
     return Wrong(url, absl::StrCat("'", scheme, "' is neither http nor grpc"));
   }

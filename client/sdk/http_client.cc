@@ -68,7 +68,8 @@ class HttpCall : public TokenClient::Call {
     if (done_) return End(absl::OkStatus());
     if (!status.ok()) return End(status);
     if (code_ != 200) return End(ReadError(code_, answer_));
-    if (!streams_) return End(absl::InternalError("the server answers without a stream of events"));
+    if (!streams_)
+      return End(absl::InternalError("the server did not answer with an event stream"));
     // Some servers end without [DONE].
     End(ending_.finish_reason.empty()
             ? absl::UnavailableError("the stream ended before the answer did")

@@ -189,10 +189,10 @@ class ExchangeOf : public HttpWire::Exchange,
 
   absl::Status Broken(error_code error) const {
     if (error == beast::error::timeout) {
-      return absl::DeadlineExceededError("nothing came from the server for 10 minutes");
+      return absl::DeadlineExceededError("no data from the server for 10 minutes");
     }
     return absl::UnavailableError(
-        absl::StrCat("the connection to ", loop_->endpoint().url(), " broke: ", error.message()));
+        absl::StrCat("lost the connection to ", loop_->endpoint().url(), ": ", error.message()));
   }
 
   void End(const absl::Status& status) {

@@ -149,7 +149,7 @@ absl::StatusOr<WireChunk> ReadChunk(std::string_view data, Ending* ending) {
   const json::value value = json::parse(View(data), error);
   if (error || !value.is_object()) {
     return absl::InternalError(absl::StrCat(
-        "the server's stream has a chunk that is no JSON object: ", Absl(data.substr(0, 80))));
+        "the server's stream has a chunk that is not a JSON object: ", Absl(data.substr(0, 80))));
   }
   if (const json::value* failure = Find(value, "error")) {
     const auto code = CountOf(Find(*failure, "code"));

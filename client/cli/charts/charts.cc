@@ -45,7 +45,7 @@ std::string DrawHistogram(const HistogramChart& chart) {
   while (first < last && chart.counts[first] == 0) ++first;
   while (last > first && chart.counts[last - 1] == 0) --last;
   if (first == last) {
-    svg.Text({kWidth / 2, kHeight / 2}, "nothing was counted", {.anchor = Anchor::kMiddle});
+    svg.Text({kWidth / 2, kHeight / 2}, "no data", {.anchor = Anchor::kMiddle});
     return svg.Finish();
   }
   const double most =
