@@ -233,6 +233,21 @@ def test_what_has_no_effect_or_cannot_be_is_refused_by_name(sim):
                  sim.trace("mooncake"), says="block_tokens is 256")
 
 
+def test_a_servers_configuration_runs_for_each_of_its_models(sim):
+    config = pathlib.Path(__file__).parents[2] / "deploy/config/demo.yaml"
+    load = ["--arrivals", "poisson:rate=5", "--count", 50, "--prompt", "constant:300", "--output", "constant:50"]
+    for model in ("waferline-demo", "llama-3.1-8b", "llama-3.1-70b"):
+        result = waferctl("sim", "--config", config, "--model", model, *load, "--json")
+        assert result.returncode == 0, result.stderr
+        report = json.loads(result.stdout)
+        assert report["requests"]["completed"] == 50
+        used = {device["model"] for device in report["devices"] if device.get("tokens", 0) > 0}
+        assert used == {model}
+        assert "clock" in report["receipt"]["not_simulated"]
+        assert f"requests that name none are for {model}" in result.stderr
+    sim.refused("sim", "--config", config, "--model", "gone", *load, says='"gone" must be one of the fleet\'s: waferline-demo')
+
+
 def test_a_sweep_marks_its_front_and_draws_it(sim):
     picture = sim.folder / "front.svg"
     sweep = sim.report("--trace", sim.trace("jsonl"), "--vary", "models.0.prefill.workers=1,2,0", "--vary",
