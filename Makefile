@@ -1,5 +1,6 @@
 # serve: install Debian's packages, build, run the demo cloud on 127.0.0.1.   test: the same, then every test.
-.PHONY: serve build test asan tsan fuzz packages test-packages
+# check: the daily loop, separate objects and the quick tests.   package: build/package/*.deb.   clang: warnings, thread safety.
+.PHONY: serve build test check package clang asan tsan packages test-packages
 
 serve: build
 	exec build/bin/waferd --config deploy/config/demo.yaml
@@ -14,6 +15,19 @@ test: test-packages
 	cmake --preset fuzz >/dev/null
 	cmake --build --preset fuzz
 	ctest --preset release
+
+check: test-packages
+	cmake --preset dev >/dev/null
+	cmake --build --preset dev
+	ctest --preset dev
+
+package: build
+	cmake --build build --target manuals
+	cpack --config build/CPackConfig.cmake
+
+clang: test-packages
+	cmake --preset clang >/dev/null
+	cmake --build --preset clang
 
 asan tsan: test-packages
 	cmake --preset $@ >/dev/null
