@@ -11,6 +11,15 @@ constexpr uint64_t kAcceptanceStream = 0x5bec;
 constexpr uint64_t kMaxDraft = 64;  // draws a token position has for itself
 }  // namespace
 
+// Runs for every token: a call would cost as much as what it does.
+[[gnu::always_inline]] inline void DecodePool::EnterBeat(SlotIndex slot) {
+  const HotSequence& hot = sequences_->hot(slot);
+  const Unit& unit = units_[hot.unit];
+  const DecodePipeline::Beat beat = unit.pipeline->Enter(context_->now() + unit.draft_time,
+                                                         Tokens(hot.kv_length), unit.draft_width);
+  beats_.Insert({beat.leaves.count(), {slot, hot.generation}});
+}
+
 void DecodePool::EnterPrompt(SlotIndex slot) {
   HotSequence& hot = sequences_->hot(slot);
   const Sequence& s = (*sequences_)[slot];
@@ -61,14 +70,6 @@ void DecodePool::Rejoin(SlotIndex slot) {
   context_->due.push_back(hot.unit);
 }
 
-void DecodePool::EnterBeat(SlotIndex slot) {
-  const HotSequence& hot = sequences_->hot(slot);
-  const Unit& unit = units_[hot.unit];
-  const DecodePipeline::Beat beat = unit.pipeline->Enter(context_->now() + unit.draft_time,
-                                                         Tokens(hot.kv_length), unit.draft_width);
-  beats_.Insert({beat.leaves.count(), {slot, hot.generation}});
-}
-
 // One event of the timeline stands for the whole agenda, at its first beat's instant. When an
 // earlier beat comes, another event is scheduled; the stale event no longer matches armed_ns_ and
 // is ignored.
@@ -90,7 +91,8 @@ void DecodePool::OnEvent(uint64_t word) {
 // is touched once for a run of beats, with the same order as if each beat were in it. What a beat
 // schedules may come before the next one, so the timeline is asked again for each.
 void DecodePool::OnBeat() {
-  Timeline& timeline = *context_->timeline;
+  EngineContext& context = *context_;
+  Timeline& timeline = *context.timeline;
   int64_t now_ns = timeline.now().count();
   if (armed_ns_ != now_ns) return;
   armed_ns_ = kNotArmed;
@@ -101,14 +103,14 @@ void DecodePool::OnBeat() {
     if (beats_.empty()) return;
     const int64_t next_ns = beats_.front().leaves_ns;
     if (next_ns != now_ns) {
-      if (context_->dirty.any() || emitter_->holds_time() || next_ns > context_->limit.count()) {
+      if (context.dirty.any() || emitter_->holds_time() || next_ns > context.limit.count()) {
         break;
       }
       if (!timeline.empty() && timeline.next_instant().count() <= next_ns) break;
       timeline.AdvanceTo(Nanoseconds(next_ns));
       now_ns = next_ns;
     }
-    ++context_->events;
+    ++context.events;
   }
   Arm();
 }
