@@ -1,18 +1,18 @@
 // TokenClient over waferline.v1.
 #include <grpcpp/grpcpp.h>
 
-#include <algorithm>
 #include <atomic>
-#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/sdk/fault_kinds.h"
 #include "client/sdk/token_client.h"
 #include "proto/google/rpc/error_details.pb.h"
 #include "proto/google/rpc/status.pb.h"
 #include "proto/waferline/v1/inference.grpc.pb.h"
 #include "proto/waferline/v1/operator.grpc.pb.h"
 #include "wafer_backend/base/mutex.h"
+#include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
 namespace waferline::sdk {
@@ -241,16 +241,15 @@ class GrpcClient : public TokenClient {
   absl::Status ApplyFault(const FaultSpec& spec) override {
     v1::ApplyFaultRequest request;
     v1::Fault& fault = *request.mutable_fault();
-    const auto named = std::find(std::begin(kFaultKinds), std::end(kFaultKinds), spec.kind);
-    // An unknown one goes as unspecified, and the server says so.
-    if (named != std::end(kFaultKinds)) {
-      fault.set_kind(static_cast<v1::FaultKind>(1 + (named - std::begin(kFaultKinds))));
-    }
+    WL_ASSIGN_OR_RETURN(const v1::FaultKind kind, ParseFaultKind(spec.kind));
+    fault.set_kind(kind);
     fault.set_model(spec.model);
     fault.set_index(spec.index);
     if (spec.factor) fault.set_factor(*spec.factor);
     if (spec.stage) fault.set_stage(*spec.stage);
     if (spec.place) fault.set_place(*spec.place);
+    if (spec.column) fault.set_column(*spec.column);
+    if (spec.row) fault.set_row(*spec.row);
     if (spec.links) fault.set_links(*spec.links);
     if (spec.spare_wafers) fault.set_spare_wafers(*spec.spare_wafers);
     if (spec.watts) fault.set_watts(*spec.watts);

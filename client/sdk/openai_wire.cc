@@ -227,6 +227,8 @@ std::string WriteFault(const FaultSpec& fault) {
   json::object body = {{"fault", fault.kind}, {"model", fault.model}, {"index", fault.index}};
   if (fault.factor) body["factor"] = *fault.factor;
   if (fault.place) body["place"] = *fault.place;
+  if (fault.column) body["column"] = *fault.column;
+  if (fault.row) body["row"] = *fault.row;
   if (fault.links) body["links"] = *fault.links;
   if (fault.stage) body["stage"] = *fault.stage;
   if (fault.spare_wafers) body["spare_wafers"] = *fault.spare_wafers;

@@ -90,24 +90,18 @@ struct Listener {
   std::function<void(const Ending&)> on_end;  // exactly once, and last
 };
 
-// A change of a waferd's emulated hardware. What is not set is not sent: the server knows what each
-// kind needs, and says so.
+// A change of a waferd's emulated hardware. Only what is set is sent; the server checks which
+// fields the kind needs.
 struct FaultSpec {
-  std::string kind;  // one of kFaultKinds
+  std::string kind;  // one of FaultKindNames() of fault_kinds.h
   std::string model;
   uint32_t index = 0;  // of the model's workers or units
   std::optional<double> factor;
   std::optional<uint32_t> stage;  // of a unit's pipeline
   // What breaks on a unit's wafers.
-  std::optional<uint32_t> place, links, spare_wafers;
+  std::optional<uint32_t> place, column, row, links, spare_wafers;
   std::optional<double> watts, clock_share;
 };
-// In the order of v1::FaultKind, from 1.
-inline constexpr std::string_view kFaultKinds[] = {
-    "worker_lost", "worker_back",    "worker_slow", "unit_lost", "unit_back",
-    "unit_slow",   "link_speed",     "core",        "row",       "die",
-    "wafer",       "off_wafer_link", "power_cap",   "thermal",   "stage_slow"};
-
 class TokenClient {
  public:
   // A request in flight. Dropping it does not end the request.
@@ -131,7 +125,8 @@ class TokenClient {
   // Digest of all that a waferd has scheduled so far; for its operators. Waits for the answer.
   virtual absl::StatusOr<std::string> ScheduleDigest() = 0;
 
-  // For a waferd's operators. Waits for the answer. InvalidArgument names what makes no sense.
+  // For a waferd's operators. Waits for the answer. InvalidArgument names the kind or
+  // field that is wrong.
   virtual absl::Status ApplyFault(const FaultSpec& fault) = 0;
 };
 

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
 
+#include "wafer_backend/base/name_table.h"
 #include "wafer_backend/base/units.h"
 
 namespace waferline::engine {
@@ -26,24 +26,17 @@ struct Fault {
   uint32_t stage = 0;  // of the unit's pipeline, for kStageSpeed
 };
 
-// What fault scripts and operators call the kinds.
-struct FaultName {
-  std::string_view name;
-  Fault::Kind kind;
-};
-inline constexpr FaultName kFaultNames[] = {
+// The names of these kinds at every interface: fleet files, HTTP, gRPC, command line.
+inline constexpr NamedValue<Fault::Kind> kFaultNames[] = {
     {"worker_lost", Fault::Kind::kWorkerLost},  {"worker_back", Fault::Kind::kWorkerBack},
     {"worker_slow", Fault::Kind::kWorkerSpeed}, {"unit_lost", Fault::Kind::kUnitLost},
     {"unit_back", Fault::Kind::kUnitBack},      {"unit_slow", Fault::Kind::kUnitSpeed},
     {"stage_slow", Fault::Kind::kStageSpeed},   {"link_speed", Fault::Kind::kLinkSpeed},
 };
 
-// Whether a fault of this kind says nothing without its factor; where it does not need one, it has
-// no use for it either. The same of `stage`.
 constexpr bool NeedsFactor(Fault::Kind kind) {
   return kind == Fault::Kind::kWorkerSpeed || kind == Fault::Kind::kUnitSpeed ||
          kind == Fault::Kind::kStageSpeed || kind == Fault::Kind::kLinkSpeed;
 }
-constexpr bool NeedsStage(Fault::Kind kind) { return kind == Fault::Kind::kStageSpeed; }
 
 }  // namespace waferline::engine

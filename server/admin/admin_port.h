@@ -7,15 +7,14 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "scheduler/engine/fault.h"
 #include "scheduler/engine/snapshot.h"
+#include "scheduler/fleet/config/fault_request.h"
+#include "wafer_backend/base/units.h"
 
 namespace waferline::admin {
 
@@ -23,35 +22,36 @@ namespace waferline::admin {
 struct ServerFacts {
   std::string version;
   bool stepped = false;
-  double speed = 1;  // emulated seconds a wall second; 0: stepped
+  double speed = 1;  // emulated seconds per wall second; 0: stepped
   std::vector<std::string> models;
+};
+
+struct ModelLoad {
+  std::string model;
+  uint32_t waiting = 0;  // accepted, not yet in prefill
+  uint32_t running = 0;  // in prefill, hand-off or decode
+  double kv_usage = 0;   // [0, 1], of the decode units' pages
+  std::vector<engine::WorkerSnapshot> workers;
+  std::vector<engine::UnitSnapshot> units;
 };
 
 struct Load {
   bool draining = false;
-  engine::EngineSnapshot engine;
+  uint64_t accepted = 0;  // since the start; = finished + in_flight
+  uint64_t finished = 0;
+  uint64_t in_flight = 0;
+  uint64_t refused = 0;
+  uint64_t tokens = 0;
+  Nanoseconds emulated_now;
+  std::string schedule_digest;  // 16 hexadecimal digits
+  std::vector<ModelLoad> models;
 };
+Load LoadOf(const engine::EngineSnapshot& engine, bool draining);
 
-// What breaks on the wafers of a unit, where an order names that and not what happens to the unit.
-inline constexpr std::string_view kHardwareFaultNames[] = {
-    "core", "row", "die", "wafer", "off_wafer_link", "power_cap", "thermal"};
-struct HardwareFault {
-  std::string name;        // one of those
-  uint32_t place = 0;      // which wafer of the unit's pipeline
-  uint32_t links = 1;      // that fail, of off_wafer_link
-  double watts = 0;        // of power_cap, which needs it
-  double clock_share = 0;  // of thermal, which needs it
-  uint32_t spare_wafers = 1;
-};
-
-// A change of the emulated hardware of the model of this name.
+// A change of the emulated hardware that serves `model`.
 struct FaultOrder {
-  engine::Fault::Kind kind = engine::Fault::Kind::kUnitLost;  // without `hardware`
   std::string model;
-  uint32_t index = 0;
-  double factor = 1;
-  uint32_t stage = 0;  // of the unit's pipeline, for kStageSpeed
-  std::optional<HardwareFault> hardware;
+  fleet::FaultRequest fault;
 };
 
 template <typename Answer>
@@ -62,18 +62,20 @@ class AdminPort {
   virtual ~AdminPort() = default;
 
   virtual ServerFacts Facts() const = 0;
+  virtual bool draining() const = 0;  // new requests are refused
   virtual void GetLoad(Done<Load> done) = 0;
 
-  // Ends every sequence in flight whose request has this id, as kCancelled; gives how many. A
-  // request with several answers has a sequence for each.
+  // Cancels every sequence in flight of the request with this id and gives their number: one for
+  // each of the request's choices. InvalidArgument, with its field, if the id is empty.
   virtual void Abort(const std::string& request_id, Done<uint32_t> done) = 0;
 
-  // Refuses new requests, lets those in flight finish; gives how many those are.
+  // Refuses new requests from now on, lets those in flight finish and gives their number.
   virtual void Drain(Done<uint64_t> done) = 0;
 
   virtual void ResetPrefixCaches(std::function<void(absl::Status)> done) = 0;
 
-  // InvalidArgument, with its field: the order makes no sense here, and nothing has changed.
+  // InvalidArgument, with its field ("fault" for the kind): the order is not valid here; nothing
+  // has changed. ResourceExhausted: too many changes lie ahead, or the unit was hit too often.
   virtual void ApplyFault(const FaultOrder& order, std::function<void(absl::Status)> done) = 0;
 };
 

@@ -5,39 +5,18 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "scheduler/fleet/config/fleet_config.h"
 #include "wafer_backend/base/field_error.h"
+#include "wafer_backend/base/name_table.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/base/strings.h"
 
 namespace waferline::app {
 namespace {
 
 absl::Status Stopping() { return absl::UnavailableError("the server is stopping"); }
 
-absl::Status Wrong(std::string_view field, const std::string& what) {
-  return WithField(absl::InvalidArgumentError(absl::StrCat(std::string(field), ": ", what)), field);
-}
-
-absl::StatusOr<placement::Fault> HardwareFaultOf(const admin::HardwareFault& order) {
-  constexpr uint32_t kMost = 1 << 20;
-  const auto kind = fleet::HardwareFaultNamed(order.name);
-  if (!kind.has_value()) return Wrong("fault", "\"" + order.name + "\" is not known");
-  if (order.place > kMost) return Wrong("place", "is too large");
-  if (order.links > kMost) return Wrong("links", "is too large");
-  if (order.spare_wafers > kMost) return Wrong("spare_wafers", "is too large");
-  placement::Fault fault{.kind = *kind,
-                         .place = static_cast<int>(order.place),
-                         .links = static_cast<int>(order.links)};
-  if (*kind == placement::FaultKind::kPowerCap) {
-    if (order.watts == 0) return Wrong("watts", "is needed: a wafer's under the cap");
-    fault.watts = order.watts;
-  }
-  if (*kind == placement::FaultKind::kThermal) {
-    if (order.clock_share == 0)
-      return Wrong("clock_share", "is needed: of the clock, that heat leaves");
-    fault.clock_share = order.clock_share;
-  }
-  return fault;
+absl::Status FieldError(std::string_view field, std::string_view what) {
+  return WithField(absl::InvalidArgumentError(absl::StrCat(Absl(field), ": ", Absl(what))), field);
 }
 
 }  // namespace
@@ -52,12 +31,15 @@ admin::ServerFacts AdminActions::Facts() const {
 
 void AdminActions::GetLoad(admin::Done<admin::Load> done) {
   const bool posted = cloud_->engine().Post([done, draining = draining()](engine::Engine& engine) {
-    done(admin::Load{.draining = draining, .engine = engine.Snapshot()});
+    done(admin::LoadOf(engine.Snapshot(), draining));
   });
   if (!posted) done(Stopping());
 }
 
 void AdminActions::Abort(const std::string& request_id, admin::Done<uint32_t> done) {
+  if (request_id.empty()) {
+    return done(FieldError("request_id", "is missing: the x-request-id of the request to cancel"));
+  }
   const bool posted =
       cloud_->engine().Abort(request_id, absl::CancelledError("an operator ended the request"),
                              [done](uint32_t sequences) { done(sequences); });
@@ -86,13 +68,18 @@ void AdminActions::ResetPrefixCaches(std::function<void(absl::Status)> done) {
 
 void AdminActions::ApplyFault(const admin::FaultOrder& order,
                               std::function<void(absl::Status)> done) {
+  absl::StatusOr<fleet::CheckedFault> fault = fleet::CheckFault(order.fault);
+  if (!fault.ok()) {
+    return done(FieldError(FieldOf(fault.status()), Std(fault.status().message())));
+  }
   const int lane = cloud_->LaneOf(order.model);
   if (lane < 0) {
-    return done(WithField(
-        absl::InvalidArgumentError(absl::StrCat("model: no model \"", order.model, "\" runs here")),
-        "model"));
+    std::vector<std::string_view> names;
+    for (const auto& model : cloud_->catalog().all()) names.push_back(model->name);
+    return done(FieldError("model", NotOneOf(order.model, names)));
   }
-  absl::StatusOr<std::vector<fleet::TimedChange>> changes = ChangesOf(order, lane);
+  fault->fault.lane = static_cast<uint32_t>(lane);
+  absl::StatusOr<std::vector<fleet::TimedChange>> changes = ChangesOf(*fault);
   if (!changes.ok()) return done(changes.status());
   const bool posted = cloud_->engine().Post([done, changes, this](engine::Engine& engine) {
     done(cloud_->fault_script().Start(*changes, &engine));
@@ -101,23 +88,15 @@ void AdminActions::ApplyFault(const admin::FaultOrder& order,
 }
 
 absl::StatusOr<std::vector<fleet::TimedChange>> AdminActions::ChangesOf(
-    const admin::FaultOrder& order, int lane) const {
-  const auto number = static_cast<uint32_t>(lane);
-  if (!order.hardware.has_value()) {
-    if (order.kind == engine::Fault::Kind::kUnitSpeed) {
-      cloud_->live_faults(lane).Forget(order.index);
-    }
-    return std::vector<fleet::TimedChange>{{Nanoseconds(),
-                                            {.kind = order.kind,
-                                             .lane = number,
-                                             .index = order.index,
-                                             .factor = order.factor,
-                                             .stage = order.stage}}};
+    const fleet::CheckedFault& checked) const {
+  const engine::Fault& fault = checked.fault;
+  fleet::LiveFaults& live = cloud_->live_faults(static_cast<int>(fault.lane));
+  if (!checked.hardware) {
+    if (fault.kind == engine::Fault::Kind::kUnitSpeed) live.Forget(fault.index);
+    return std::vector<fleet::TimedChange>{{Nanoseconds(), fault}};
   }
-  WL_ASSIGN_OR_RETURN(const placement::Fault fault, HardwareFaultOf(*order.hardware));
   WL_ASSIGN_OR_RETURN(fleet::FaultEffect effect,
-                      cloud_->live_faults(lane).Inject(
-                          order.index, fault, static_cast<int>(order.hardware->spare_wafers)));
+                      live.Inject(fault.index, *checked.hardware, checked.spare_wafers));
   return std::move(effect.changes);
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "scheduler/fleet/config/fault_request.h"
 #include "scheduler/fleet/hardware_faults.h"
 #include "server/admin/admin_port.h"
 #include "server/app/cloud.h"
@@ -19,19 +20,19 @@ class AdminActions : public admin::AdminPort {
   AdminActions(const config::ServerConfig* config, Cloud* cloud) : config_(config), cloud_(cloud) {}
 
   admin::ServerFacts Facts() const override;
+  bool draining() const override { return draining_; }
   void GetLoad(admin::Done<admin::Load> done) override;
   void Abort(const std::string& request_id, admin::Done<uint32_t> done) override;
   void Drain(admin::Done<uint64_t> done) override;
   void ResetPrefixCaches(std::function<void(absl::Status)> done) override;
   void ApplyFault(const admin::FaultOrder& order, std::function<void(absl::Status)> done) override;
 
-  // Also what /ready and health look at.
+  // Drain without an answer.
   void StartDraining();
-  bool draining() const { return draining_; }
 
  private:
-  absl::StatusOr<std::vector<fleet::TimedChange>> ChangesOf(const admin::FaultOrder& order,
-                                                            int lane) const;
+  absl::StatusOr<std::vector<fleet::TimedChange>> ChangesOf(
+      const fleet::CheckedFault& checked) const;
 
   const config::ServerConfig* const config_;
   Cloud* const cloud_;

@@ -47,7 +47,7 @@ std::map<std::string, tenancy::Limits, std::less<>> Limits(const config::ServerC
 
 class BothFrontEnds : public FrontEnds {
  public:
-  BothFrontEnds(const config::ServerConfig& config, Cloud* cloud, AdminActions* admin)
+  BothFrontEnds(const config::ServerConfig& config, Cloud* cloud, admin::AdminPort* admin)
       : config_(config), cloud_(cloud), admin_(admin), budgets_({}, Limits(config)) {}
   ~BothFrontEnds() override { Stop(); }
 
@@ -167,7 +167,7 @@ class BothFrontEnds : public FrontEnds {
 
   const config::ServerConfig config_;
   Cloud* const cloud_;
-  AdminActions* const admin_;
+  admin::AdminPort* const admin_;
   tenancy::ApiKeys keys_;
   tenancy::Budgets budgets_;
   tenancy::UsageLedger ledger_;
@@ -184,7 +184,7 @@ class BothFrontEnds : public FrontEnds {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<FrontEnds>> FrontEnds::Start(const config::ServerConfig& config,
-                                                            Cloud* cloud, AdminActions* admin) {
+                                                            Cloud* cloud, admin::AdminPort* admin) {
   auto front = std::make_unique<BothFrontEnds>(config, cloud, admin);
   WL_RETURN_IF_ERROR(front->Listen());
   return front;

@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
-#include "server/app/admin_actions.h"
+#include "server/admin/admin_port.h"
 #include "server/app/cloud.h"
 #include "server/config/server_config.h"
 
@@ -15,7 +15,7 @@ class FrontEnds {
  public:
   // Listens on both ports. Unavailable naming the address that cannot be had. All outlive this.
   static absl::StatusOr<std::unique_ptr<FrontEnds>> Start(const config::ServerConfig& config,
-                                                          Cloud* cloud, AdminActions* admin);
+                                                          Cloud* cloud, admin::AdminPort* admin);
   virtual ~FrontEnds() = default;
 
   virtual uint16_t http_port() const = 0;

@@ -5,16 +5,18 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value_from.hpp>
-#include <initializer_list>
 #include <limits>
-#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "server/openai/api_error.h"
+#include "scheduler/fleet/config/fault_request.h"
 #include "server/openai/fields.h"
 #include "server/serving/limits.h"
+#include "wafer_backend/base/json_fields.h"
+#include "wafer_backend/base/name_table.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
@@ -23,129 +25,69 @@ namespace {
 
 namespace json = boost::json;
 
-json::object Describe(const engine::LaneSnapshot& lane) {
+json::object Describe(const admin::ModelLoad& load) {
   json::array workers, units;
-  for (const engine::WorkerSnapshot& worker : lane.workers) {
+  for (const engine::WorkerSnapshot& worker : load.workers) {
     workers.push_back(json::object{
         {"name", worker.name}, {"alive", worker.alive}, {"pending_tokens", worker.pending_tokens}});
   }
-  for (const engine::UnitSnapshot& unit : lane.units) {
+  for (const engine::UnitSnapshot& unit : load.units) {
     units.push_back(json::object{{"name", unit.name},
                                  {"alive", unit.alive},
                                  {"running", unit.running},
                                  {"max_running", unit.max_running}});
   }
-  return {{"model", lane.model},
-          {"waiting", lane.waiting_total()},
-          {"running", lane.prefilling + lane.transferring + lane.decoding},
-          {"kv_usage", lane.kv_usage()},
-          {"workers", std::move(workers)},
-          {"units", std::move(units)}};
+  return {{"model", load.model},           {"waiting", load.waiting},
+          {"running", load.running},       {"kv_usage", load.kv_usage},
+          {"workers", std::move(workers)}, {"units", std::move(units)}};
 }
 
 std::string Describe(const admin::Load& load) {
   json::array models;
-  for (const engine::LaneSnapshot& lane : load.engine.lanes) models.push_back(Describe(lane));
+  for (const admin::ModelLoad& model : load.models) models.push_back(Describe(model));
   return json::serialize(json::object{{"state", load.draining ? "draining" : "ready"},
-                                      {"accepted", load.engine.accepted},
-                                      {"finished", load.engine.finished},
-                                      {"in_flight", load.engine.in_flight},
-                                      {"refused", load.engine.refused},
-                                      {"tokens", load.engine.tokens},
-                                      {"emulated_now_ns", load.engine.now.count()},
-                                      {"schedule_digest", engine::DigestText(load.engine.digest)},
+                                      {"accepted", load.accepted},
+                                      {"finished", load.finished},
+                                      {"in_flight", load.in_flight},
+                                      {"refused", load.refused},
+                                      {"tokens", load.tokens},
+                                      {"emulated_now_ns", load.emulated_now.count()},
+                                      {"schedule_digest", load.schedule_digest},
                                       {"models", std::move(models)}});
 }
 
-// An order that is misread could cost an operator dear: nothing in it is ignored.
-void RefuseOthers(const json::object& object, std::initializer_list<std::string_view> known,
+// Admin bodies are strict: unknown fields are rejected.
+void RefuseOthers(const json::object& object, const std::vector<std::string_view>& known,
                   openai::Fields& fields) {
   for (const auto& entry : object) {
     const std::string_view key(entry.key().data(), entry.key().size());
     if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-    std::string names;
-    for (const std::string_view name : known) {
-      absl::StrAppend(&names, names.empty() ? "" : ", ", Absl(name));
-    }
-    return fields.Fail(key, absl::StrCat("is not known here; the fields are ", names));
+    return fields.Fail(key, "is not known here, " + MustBeOneOf(key, known));
   }
 }
 
-absl::StatusOr<engine::Fault::Kind> KindNamed(const std::string& name) {
-  std::string names;
-  for (const engine::FaultName& known : engine::kFaultNames) {
-    if (known.name == name) return known.kind;
-    absl::StrAppend(&names, names.empty() ? "" : ", ", Absl(known.name));
-  }
-  for (const std::string_view hardware : admin::kHardwareFaultNames) {
-    absl::StrAppend(&names, ", ", Absl(hardware));
-  }
-  return openai::FieldError("fault", absl::StrCat("'fault' must be one of ", names));
-}
-
-// Of a fault that says nothing without it, and of none else.
-absl::Status CheckField(const openai::Fields& fields, const char* field, bool needed,
-                        const std::string& fault) {
-  const bool given = fields.Find(field) != nullptr;
-  if (given == needed) return absl::OkStatus();
-  return openai::FieldError(
-      field, absl::StrCat("'", field, "' ", given ? "has no meaning for" : "is needed for",
-                          " the fault '", fault, "'"));
-}
-
-bool IsHardware(std::string_view name) {
-  const auto& names = admin::kHardwareFaultNames;
-  return std::find(std::begin(names), std::end(names), name) != std::end(names);
-}
-
-// What the emulated hardware makes of it, operators know.
-absl::Status ReadHardware(const std::string& name, const json::object& object,
-                          openai::Fields* fields, admin::FaultOrder* order) {
-  admin::HardwareFault hardware{.name = name};
-  constexpr uint32_t kMaxNumber = 1 << 20;
-  float watts = 0, clock_share = 0;
-  fields->Int("place", 0, kMaxNumber, &hardware.place);
-  fields->Int("links", 1, kMaxNumber, &hardware.links);
-  fields->Int("spare_wafers", 0, kMaxNumber, &hardware.spare_wafers);
-  fields->Number("watts", 0, 1e9, &watts);
-  fields->Number("clock_share", 0, 1, &clock_share);
-  RefuseOthers(
-      object, {"fault", "model", "index", "place", "links", "spare_wafers", "watts", "clock_share"},
-      *fields);
-  WL_RETURN_IF_ERROR(fields->status());
-  hardware.watts = watts;
-  hardware.clock_share = clock_share;
-  if (order->model.empty()) {
-    return openai::FieldError("model", "'model' is missing: whose hardware changes?");
-  }
-  order->hardware = hardware;
-  return absl::OkStatus();
+std::optional<double> ReadNumber(std::string_view name, openai::Fields& fields) {
+  const json::value* value = fields.Find(name);
+  if (value == nullptr) return std::nullopt;
+  if (value->is_number()) return value->to_number<double>();
+  fields.Fail(name, absl::StrCat("must be a number, not ", Absl(KindOf(*value))));
+  return std::nullopt;
 }
 
 absl::StatusOr<admin::FaultOrder> ReadFault(std::string_view body) {
   WL_ASSIGN_OR_RETURN(const json::object object, openai::ParseObject(body));
   openai::Fields fields(object);
   admin::FaultOrder order;
-  std::string fault;
-  fields.Text("fault", serving::kMaxNameBytes, &fault);
+  fields.Text("fault", serving::kMaxNameBytes, &order.fault.kind);
   fields.Text("model", serving::kMaxNameBytes, &order.model);
-  fields.Int("index", 0, std::numeric_limits<int32_t>::max(), &order.index);
-  float factor = 1;
-  fields.Number("factor", 0, 1e6, &factor);
-  order.factor = factor;
-  if (IsHardware(fault)) {
-    WL_RETURN_IF_ERROR(ReadHardware(fault, object, &fields, &order));
-    return order;
+  fields.Int("index", 0, std::numeric_limits<int32_t>::max(), &order.fault.index);
+  std::vector<std::string_view> known = {"fault", "model", "index"};
+  for (const fleet::FaultField& field : fleet::FaultFields()) {
+    order.fault.*field.value = ReadNumber(field.name, fields);
+    known.push_back(field.name);
   }
-  fields.Int("stage", 0, std::numeric_limits<int32_t>::max(), &order.stage);
-  RefuseOthers(object, {"fault", "model", "index", "factor", "stage"}, fields);
+  RefuseOthers(object, known, fields);
   WL_RETURN_IF_ERROR(fields.status());
-  WL_ASSIGN_OR_RETURN(order.kind, KindNamed(fault));
-  if (order.model.empty()) {
-    return openai::FieldError("model", "'model' is missing: whose hardware changes?");
-  }
-  WL_RETURN_IF_ERROR(CheckField(fields, "factor", engine::NeedsFactor(order.kind), fault));
-  WL_RETURN_IF_ERROR(CheckField(fields, "stage", engine::NeedsStage(order.kind), fault));
   return order;
 }
 
@@ -156,10 +98,6 @@ absl::StatusOr<std::string> ReadRequestId(std::string_view body) {
   fields.Text("request_id", serving::kMaxNameBytes, &id);
   RefuseOthers(object, {"request_id"}, fields);
   WL_RETURN_IF_ERROR(fields.status());
-  if (id.empty()) {
-    return openai::FieldError("request_id",
-                              "'request_id' is missing: the x-request-id of what is to end");
-  }
   return id;
 }
 

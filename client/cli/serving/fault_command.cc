@@ -1,26 +1,19 @@
 // waferctl faults send: changes the emulated hardware of a running waferd.
-#include <algorithm>
 #include <boost/json.hpp>
-#include <iterator>
 
 #include "client/cli/frame/output.h"
 #include "client/cli/serving/server_flags.h"
 #include "client/cli/serving/serving_commands.h"
+#include "client/sdk/fault_kinds.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cli {
 namespace {
 
 absl::Status SendFault(const Arguments& arguments) {
-  sdk::FaultSpec fault{.kind = arguments.operand(0)};
-  std::replace(fault.kind.begin(), fault.kind.end(), '-', '_');  // power-cap, as people type it
-  const auto& kinds = sdk::kFaultKinds;
-  if (std::find(std::begin(kinds), std::end(kinds), fault.kind) == std::end(kinds)) {
-    std::string names;
-    for (const std::string_view kind : kinds)
-      names += (names.empty() ? "" : ", ") + std::string(kind);
-    return UsageError("unknown fault '" + fault.kind + "', must be one of " + names);
-  }
+  const auto kind = sdk::ParseFaultKind(arguments.operand(0));
+  if (!kind.ok()) return UsageError(std::string(kind.status().message()));
+  sdk::FaultSpec fault{.kind = sdk::FaultKindName(*kind)};
   const auto integer = [&](const char* flag) -> std::optional<uint32_t> {
     if (!arguments.Has(flag)) return std::nullopt;
     return static_cast<uint32_t>(arguments.Integer(flag));
@@ -33,6 +26,8 @@ absl::Status SendFault(const Arguments& arguments) {
   fault.factor = number("factor");
   fault.stage = integer("stage");
   fault.place = integer("place");
+  fault.column = integer("column");
+  fault.row = integer("row");
   fault.links = integer("links");
   fault.spare_wafers = integer("spare-wafers");
   fault.watts = number("watts");
@@ -45,7 +40,7 @@ absl::Status SendFault(const Arguments& arguments) {
         {"applied", fault.kind}, {"model", fault.model}, {"index", fault.index}};
     PrintText(boost::json::serialize(applied) + "\n");
   } else {
-    Print("{}: applied to index {} of model {}\n", fault.kind, fault.index, fault.model);
+    Print("applied {} to index {} of model {}\n", fault.kind, fault.index, fault.model);
   }
   return absl::OkStatus();
 }
@@ -55,8 +50,8 @@ absl::Status SendFault(const Arguments& arguments) {
 Command FaultsSendCommand() {
   constexpr int64_t kMax = 1 << 20;
   std::string kinds;
-  for (const std::string_view kind : sdk::kFaultKinds) {
-    kinds += (kinds.empty() ? "one of " : ", ") + std::string(kind);
+  for (const std::string& kind : sdk::FaultKindNames()) {
+    kinds += (kinds.empty() ? "one of " : ", ") + kind;
   }
   Command command{.words = "faults send",
                   .summary = "Break, slow or repair a part of the emulated hardware",
@@ -77,6 +72,9 @@ Command FaultsSendCommand() {
                   {0, 1e6}),
        IntegerFlag("stage", "N", "stage_slow: which stage of the unit's pipeline", {0, kMax}),
        IntegerFlag("place", "N", "which wafer of the unit's pipeline", {0, kMax}),
+       IntegerFlag("column", "C", "core, row, die: of the mesh; the middle if not given",
+                   {0, kMax}),
+       IntegerFlag("row", "R", "core, row, die: of the mesh; the middle if not given", {0, kMax}),
        IntegerFlag("links", "N", "off_wafer_link: how many fail", {1, kMax}),
        NumberFlag("watts", "W", "power_cap: the cap of each wafer", {1, 1e9}),
        NumberFlag("clock-share", "F", "thermal: share of the clock that heat leaves", {0.01, 1}),

@@ -25,7 +25,7 @@ using placement::FaultSetting;
 json::object Json(FaultKind kind, const FaultCost& c, const placement::Placement& p) {
   json::array remapped;
   for (const size_t i : c.remapped) remapped.push_back(json::value(NameOf(p.pieces[i])));
-  return {{"kind", placement::NameOf(kind)},
+  return {{"kind", std::string(NameIn(placement::kFaultNames, kind))},
           {"serving", c.serving},
           {"story", c.story},
           {"slowdown", c.slowdown},
@@ -49,7 +49,7 @@ json::object Json(FaultKind kind, const FaultCost& c, const placement::Placement
 }
 
 void PrintCost(FaultKind kind, const FaultCost& c) {
-  Print("{}: {}\n", placement::NameOf(kind), c.story);
+  Print("{}: {}\n", NameIn(placement::kFaultNames, kind), c.story);
   if (!c.serving) {
     Print("  the replica is down; all users together {:.1f} -> {:.1f} tokens/s\n",
           c.aggregate_before, c.aggregate_after);
@@ -104,11 +104,13 @@ absl::StatusOr<FaultSetting> SettingOf(const Arguments& arguments,
 
 absl::StatusOr<std::vector<FaultKind>> KindsOf(const Arguments& arguments) {
   if (!arguments.Has("kind")) {
-    return std::vector<FaultKind>(std::begin(placement::kAllFaultKinds),
-                                  std::end(placement::kAllFaultKinds));
+    std::vector<FaultKind> kinds;
+    for (const auto& [name, kind] : placement::kFaultNames) kinds.push_back(kind);
+    return kinds;
   }
-  const absl::StatusOr<FaultKind> kind = placement::ParseFaultKind(arguments.Text("kind"));
-  if (!kind.ok()) return UsageError("--kind: " + std::string(kind.status().message()));
+  const std::string given = arguments.Text("kind");
+  const auto kind = ValueNamed(placement::kFaultNames, given);
+  if (!kind) return UsageError("--kind: " + NotOneOf(given, NamesOf(placement::kFaultNames)));
   return std::vector<FaultKind>{*kind};
 }
 
@@ -160,7 +162,7 @@ absl::Status RunFaults(const Arguments& arguments) {
 Command FaultsCommand() {
   const FaultSetting usual;
   std::vector<std::string> kinds;
-  for (const FaultKind kind : placement::kAllFaultKinds) kinds.push_back(placement::NameOf(kind));
+  for (const auto& [name, kind] : placement::kFaultNames) kinds.emplace_back(name);
   Command command{
       .words = "wafer faults",
       .summary = "What each kind of fault costs a model: dead cores, links, wafers, heat",

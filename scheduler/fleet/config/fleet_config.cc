@@ -9,102 +9,49 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "wafer_backend/base/field_error.h"
+#include "wafer_backend/base/name_table.h"
 #include "wafer_backend/base/strings.h"
 #include "wafer_backend/base/yaml_optional.h"
 
 namespace waferline::fleet {
 namespace {
 
-using Kind = engine::Fault::Kind;
-
-using placement::FaultKind;
-
-// Fields beyond a hardware fault's kind. Those that say nothing about it are refused as unknown.
-void ReadHardwareFault(YamlForm& form, FaultKind kind, FaultConfig* out) {
-  placement::Fault fault{.kind = kind};
-  if (kind != FaultKind::kPowerCap) {
-    fault.place = static_cast<int>(form.IntegerOr("place", 0, 0, placement::kMaxWafers - 1));
+// The lane of the model that a fault hits; the only one if the file serves a single model.
+uint32_t ReadLaneIndex(YamlForm& form, const std::vector<LaneConfig>& models) {
+  if (!form.Has("model")) {
+    if (models.size() > 1) form.AddError("model", "is missing: the fleet serves several models");
+    return 0;
   }
-  switch (kind) {
-    case FaultKind::kCore:
-    case FaultKind::kRow:
-    case FaultKind::kDie:
-      fault.column = static_cast<int>(form.IntegerOr("column", -1, -1, 65535));
-      fault.row = static_cast<int>(form.IntegerOr("row", -1, -1, 65535));
-      [[fallthrough]];
-    case FaultKind::kWafer:
-      out->spare_wafers = static_cast<int>(form.IntegerOr("spare_wafers", 1, 0, 4096));
-      break;
-    case FaultKind::kLink:
-      fault.links = static_cast<int>(form.IntegerOr("links", 1, 1, 1024));
-      break;
-    case FaultKind::kPowerCap:
-      fault.watts = form.Plain("watts", Range{1, 1e9});
-      break;
-    case FaultKind::kThermal:
-      fault.clock_share = form.Plain("clock_share", Range{0.01, 1});
-      break;
-  }
-  out->hardware = fault;
+  const std::string given = form.Text("model");
+  std::vector<std::string_view> names;
+  for (const LaneConfig& lane : models) names.push_back(lane.model);
+  const auto found = std::find(names.begin(), names.end(), given);
+  if (found != names.end()) return static_cast<uint32_t>(found - names.begin());
+  form.AddError("model", NotOneOf(given, names));
+  return 0;
 }
 
 FaultConfig ReadFault(YamlForm form, const std::vector<LaneConfig>& models) {
+  const Nanoseconds at(std::llround(form.Plain("at_s", Range{0, 1e8}) * 1e9));
+  FaultRequest request{.kind = form.Text("fault"),
+                       .index = static_cast<uint32_t>(form.IntegerOr("index", 0, 0, 1 << 20))};
+  for (const FaultField& field : FaultFields()) {
+    const std::string name(field.name);
+    if (form.Has(name)) request.*field.value = form.Plain(name, Range{});
+  }
+  const uint32_t lane = ReadLaneIndex(form, models);
+  form.RefuseOthers();
   FaultConfig out;
-  out.at = Nanoseconds(std::llround(form.Plain("at_s", Range{0, 1e8}) * 1e9));
-  const std::string named = form.Text("fault");
-  const std::optional<FaultKind> hardware = HardwareFaultNamed(named);
-  if (!hardware.has_value() && !named.empty()) {
-    // Those of hardware are named for the error only.
-    out.fault.kind = ChoiceOr<Kind>(form, "fault", Kind::kUnitLost,
-                                    {{"worker_lost", Kind::kWorkerLost},
-                                     {"worker_back", Kind::kWorkerBack},
-                                     {"worker_slow", Kind::kWorkerSpeed},
-                                     {"unit_lost", Kind::kUnitLost},
-                                     {"unit_back", Kind::kUnitBack},
-                                     {"unit_slow", Kind::kUnitSpeed},
-                                     {"stage_slow", Kind::kStageSpeed},
-                                     {"link_speed", Kind::kLinkSpeed},
-                                     {"core", Kind::kUnitLost},
-                                     {"row", Kind::kUnitLost},
-                                     {"die", Kind::kUnitLost},
-                                     {"wafer", Kind::kUnitLost},
-                                     {"off_wafer_link", Kind::kUnitSpeed},
-                                     {"power_cap", Kind::kUnitSpeed},
-                                     {"thermal", Kind::kUnitSpeed}});
-  }
-  if (form.Has("model")) {
-    const std::string model = form.Text("model");
-    bool known = false;
-    for (size_t i = 0; i < models.size(); ++i) {
-      if (models[i].model != model) continue;
-      out.fault.lane = static_cast<uint32_t>(i);
-      known = true;
-    }
-    if (!known) form.AddError("model", "must be one of the fleet's models");
-  } else if (models.size() > 1) {
-    form.AddError("model", "is needed: the fleet serves several");
-  }
-  out.fault.index = static_cast<uint32_t>(form.IntegerOr("index", 0, 0, 1 << 20));
-  if (hardware.has_value()) {
-    ReadHardwareFault(form, *hardware, &out);
-    form.RefuseOthers();
+  if (request.kind.empty()) return out;  // its absence is an error of the form already
+  const absl::StatusOr<CheckedFault> checked = CheckFault(request);
+  if (!checked.ok()) {
+    form.AddError(FieldOf(checked.status()), Std(checked.status().message()));
     return out;
   }
-  switch (out.fault.kind) {
-    case Kind::kStageSpeed:
-      out.fault.stage = static_cast<uint32_t>(form.Integer("stage", 0, 1 << 20));
-      [[fallthrough]];
-    case Kind::kWorkerSpeed:
-    case Kind::kUnitSpeed:
-      out.fault.factor = form.Plain("factor", Range{1e-3, 1e5});
-      break;
-    case Kind::kLinkSpeed:
-      out.fault.factor = form.Plain("factor", Range{0, 1e5});
-      break;
-    default:
-      break;  // a factor would have no effect, and is refused as unknown
-  }
-  form.RefuseOthers();
+  static_cast<CheckedFault&>(out) = *checked;
+  out.at = at;
+  out.fault.lane = lane;
   return out;
 }
 
@@ -118,14 +65,6 @@ void ReadTokens(YamlForm form, const std::filesystem::path& folder, LaneConfig* 
 }
 
 }  // namespace
-
-std::optional<FaultKind> HardwareFaultNamed(std::string name) {
-  if (name == "off_wafer_link") return FaultKind::kLink;
-  if (name == "link") return std::nullopt;  // could be taken for the KV link
-  std::replace(name.begin(), name.end(), '_', '-');
-  const auto kind = placement::ParseFaultKind(name);
-  return kind.ok() ? std::optional(*kind) : std::nullopt;
-}
 
 absl::StatusOr<FleetConfig> ParseFleetConfig(const std::string& name, std::string_view yaml) {
   const std::filesystem::path folder = std::filesystem::path(name).parent_path();

@@ -4,30 +4,20 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "scheduler/engine/fault.h"
+#include "scheduler/fleet/config/fault_request.h"
 #include "scheduler/fleet/config/lane_config.h"
 #include "wafer_backend/base/units.h"
-#include "wafer_backend/hardware/placement/faults.h"
 
 namespace waferline::fleet {
 
-// "core", "row", "die", "wafer", "off_wafer_link", "power_cap", "thermal"; else nothing.
-std::optional<placement::FaultKind> HardwareFaultNamed(std::string name);
-
-struct FaultConfig {
-  Nanoseconds at;       // since the start of the run
-  engine::Fault fault;  // of a hardware fault only lane and index count
-  // By its hardware kind, with what of it the file says; scheduler/fleet turns it into what happens
-  // to the unit.
-  std::optional<placement::Fault> hardware;
-  int spare_wafers = 1;  // that stand by when a wafer is lost
+struct FaultConfig : CheckedFault {
+  Nanoseconds at;  // since the start of the run
 };
 
 // In the engine at once, unless a server's file says otherwise (limits.max_sequences).

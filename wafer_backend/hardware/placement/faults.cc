@@ -10,16 +10,6 @@
 namespace waferline::placement {
 namespace {
 
-struct KindName {
-  FaultKind kind;
-  const char* name;
-};
-constexpr KindName kKindNames[] = {
-    {FaultKind::kCore, "core"},      {FaultKind::kRow, "row"},
-    {FaultKind::kDie, "die"},        {FaultKind::kWafer, "wafer"},
-    {FaultKind::kLink, "link"},      {FaultKind::kPowerCap, "power-cap"},
-    {FaultKind::kThermal, "thermal"}};
-
 absl::Status OutOfRange(const char* name, double value, double min, double max) {
   return absl::InvalidArgumentError(
       absl::StrFormat("%s is %.9g, must lie in [%.9g, %.9g]", name, value, min, max));
@@ -117,23 +107,6 @@ void FaultCase::Refill(const timing::PrefillCosts& prefill) {
   cost_.prefill_seconds =
       static_cast<double>(rounds) * ToSeconds(prefill.ChunkTime(context, Tokens(0))) +
       ToSeconds(prefill.TransferTime(context));
-}
-
-std::string NameOf(FaultKind kind) {
-  for (const KindName& known : kKindNames) {
-    if (known.kind == kind) return known.name;
-  }
-  return "";
-}
-
-absl::StatusOr<FaultKind> ParseFaultKind(const std::string& name) {
-  std::string names;
-  for (const KindName& known : kKindNames) {
-    if (name == known.name) return known.kind;
-    absl::StrAppend(&names, names.empty() ? "" : ", ", known.name);
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat("no fault is called \"", name, "\"; there are ", names));
 }
 
 absl::StatusOr<FaultCost> CostOfFault(const PlacementTask& task, const Placement& placement,

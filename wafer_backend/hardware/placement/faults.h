@@ -8,7 +8,8 @@
 //               wafer
 //   wafer       a spare wafer is loaded; without one the replica moves to fewer wafers if it fits
 //               them, else it is down
-//   link        one or more of the wafer's off-wafer links: the others carry on
+//   off-wafer link
+//               one or more of the wafer's off-wafer links: the others carry on
 //   power cap   all wafers run at the clock that the power allows
 //   thermal     one wafer runs at a lower clock
 //
@@ -21,6 +22,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "wafer_backend/base/name_table.h"
 #include "wafer_backend/hardware/placement/placement.h"
 #include "wafer_backend/hardware/placement/speed.h"
 #include "wafer_backend/hardware/silicon/defects.h"
@@ -28,12 +30,14 @@
 namespace waferline::placement {
 
 enum class FaultKind : uint8_t { kCore, kRow, kDie, kWafer, kLink, kPowerCap, kThermal };
-inline constexpr FaultKind kAllFaultKinds[] = {
-    FaultKind::kCore, FaultKind::kRow,      FaultKind::kDie,    FaultKind::kWafer,
-    FaultKind::kLink, FaultKind::kPowerCap, FaultKind::kThermal};
-// "core", "row", "die", "wafer", "link", "power-cap", "thermal".
-std::string NameOf(FaultKind kind);
-absl::StatusOr<FaultKind> ParseFaultKind(const std::string& name);  // InvalidArgument names them
+// The names of these kinds at every interface: fleet files, HTTP, gRPC, command line.
+inline constexpr NamedValue<FaultKind> kFaultNames[] = {{"core", FaultKind::kCore},
+                                                        {"row", FaultKind::kRow},
+                                                        {"die", FaultKind::kDie},
+                                                        {"wafer", FaultKind::kWafer},
+                                                        {"off_wafer_link", FaultKind::kLink},
+                                                        {"power_cap", FaultKind::kPowerCap},
+                                                        {"thermal", FaultKind::kThermal}};
 
 struct Fault {
   FaultKind kind = FaultKind::kCore;

@@ -153,7 +153,7 @@ TEST_CASE("hardware faults that make no sense are refused by name") {
           std::string::npos);
   REQUIRE(said("faults: [{at_s: 0, fault: power_cap, watts: 100}]").find("give at least") !=
           std::string::npos);
-  REQUIRE(said("faults: [{at_s: 0, fault: core, watts: 5}]").find("watts: is not known") !=
+  REQUIRE(said("faults: [{at_s: 0, fault: core, watts: 5}]").find("watts: has no meaning") !=
           std::string::npos);
   REQUIRE(said("faults: [{at_s: 0, fault: wafer, place: 9}]").find("place is 9") !=
           std::string::npos);

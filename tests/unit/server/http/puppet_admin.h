@@ -1,4 +1,4 @@
-// A cloud that does what its operators order, on another thread, and remembers it.
+// An AdminPort that answers on another thread, and keeps what it was asked.
 #pragma once
 
 #include <string>
@@ -14,21 +14,26 @@ namespace waferline::http {
 class PuppetAdmin final : public admin::AdminPort {
  public:
   admin::ServerFacts Facts() const override { return {.version = "1.2.3", .models = {"bytes"}}; }
+  bool draining() const override { return false; }
   void GetLoad(admin::Done<admin::Load> done) override {
     admin::Load load;
-    load.engine.lanes = {{.model = "bytes", .units = {{.name = "wafers-0"}, {.name = "wafers-1"}}}};
+    load.models = {{.model = "bytes", .units = {{.name = "wafers-0"}, {.name = "wafers-1"}}}};
     Answer(std::move(done), std::move(load));
   }
   void Abort(const std::string& request_id, admin::Done<uint32_t> done) override {
-    Answer(std::move(done), request_id == "victim" ? 2u : 0u);
+    absl::StatusOr<uint32_t> aborted = request_id == "victim" ? 2u : 0u;
+    if (request_id.empty()) {
+      aborted = WithField(absl::InvalidArgumentError("is missing"), "request_id");
+    }
+    Answer(std::move(done), std::move(aborted));
   }
   void Drain(admin::Done<uint64_t> done) override { Answer(std::move(done), uint64_t{7}); }
   void ResetPrefixCaches(std::function<void(absl::Status)> done) override {
     Answer(std::move(done), absl::OkStatus());
   }
   void ApplyFault(const admin::FaultOrder& order, std::function<void(absl::Status)> done) override {
-    absl::Status status;
-    if (order.index > 1) status = WithField(absl::InvalidArgumentError("two units"), "index");
+    absl::Status status = fleet::CheckFault(order.fault).status();
+    if (order.fault.index > 1) status = WithField(absl::InvalidArgumentError("two units"), "index");
     if (order.model != "bytes") status = WithField(absl::InvalidArgumentError("none"), "model");
     if (status.ok()) {
       MutexLock lock(&mutex_);

@@ -81,16 +81,20 @@ class PuppetDoor : public FrontDoor {
   std::map<uint64_t, int> resumed_ ABSL_GUARDED_BY(mutex_);
 };
 
-// Answers at once, and remembers the last fault.
+// An AdminPort that answers at once, and keeps the last fault.
 class PuppetAdmin : public admin::AdminPort {
  public:
   admin::ServerFacts Facts() const override { return {.version = "1.2.3"}; }
+  bool draining() const override { return false; }
   void GetLoad(admin::Done<admin::Load> done) override {
     admin::Load load;
-    load.engine.accepted = 5;
+    load.accepted = 5;
     done(std::move(load));
   }
   void Abort(const std::string& request_id, admin::Done<uint32_t> done) override {
+    if (request_id.empty()) {
+      return done(WithField(absl::InvalidArgumentError("is missing"), "request_id"));
+    }
     done(request_id == "victim" ? 2u : 0u);
   }
   void Drain(admin::Done<uint64_t> done) override { done(uint64_t{7}); }
@@ -98,7 +102,8 @@ class PuppetAdmin : public admin::AdminPort {
     done(absl::OkStatus());
   }
   void ApplyFault(const admin::FaultOrder& order, std::function<void(absl::Status)> done) override {
-    if (order.index > 0) {
+    if (const auto fault = fleet::CheckFault(order.fault); !fault.ok()) return done(fault.status());
+    if (order.fault.index > 0) {
       return done(WithField(absl::InvalidArgumentError("index 1 out of range [0, 1)"), "index"));
     }
     {

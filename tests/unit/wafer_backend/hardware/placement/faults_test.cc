@@ -48,7 +48,7 @@ TEST_CASE(
         kv += piece.kv_bytes;
         weights += piece.weight_bytes;
       }
-      for (const FaultKind kind : kAllFaultKinds) {
+      for (const auto& [name, kind] : kFaultNames) {
         const Fault fault{.kind = kind,
                           .place = static_cast<int>(draws.Uniform() * placed->depth),
                           .column = static_cast<int>(draws.Uniform() * placed->mesh.columns),
@@ -57,7 +57,7 @@ TEST_CASE(
                           .watts = 6000 + 9000 * draws.Uniform(),
                           .clock_share = 0.1 + 0.9 * draws.Uniform()};
         const FaultSetting setting{.spare_wafers = static_cast<int>(draws.Uniform() * 2)};
-        INFO(model << " " << NameOf(kind) << ", seed " << seed);
+        INFO(model << " " << name << ", seed " << seed);
         const auto cost = CostOfFault(task, *placed, *c.device.accelerator(), fault, setting);
         INFO(cost.status());
         REQUIRE(cost.ok());
@@ -184,8 +184,6 @@ TEST_CASE("faults out of range are named") {
   refuses("W", {.kind = FaultKind::kPowerCap, .watts = NAN}, {});
   refuses("prefill groups", {}, {.prefill_groups = 0});
   refuses("seconds", {}, {.detect_seconds = -1});
-  CHECK(ParseFaultKind("meteor").status().code() == absl::StatusCode::kInvalidArgument);
-  for (const FaultKind kind : kAllFaultKinds) CHECK(*ParseFaultKind(NameOf(kind)) == kind);
 }
 
 }  // namespace
