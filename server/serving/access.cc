@@ -18,13 +18,13 @@ absl::StatusOr<tenancy::Caller> Counted(const ServerDeps& deps,
 
 absl::StatusOr<tenancy::Caller> Authenticate(const ServerDeps& deps,
                                              std::string_view authorization) {
-  return Counted(deps, deps.keys->Check(authorization));
+  return Counted(deps, deps.keys->Authenticate(authorization));
 }
 
 absl::StatusOr<tenancy::Caller> AuthorizeAdmin(const ServerDeps& deps,
                                                std::string_view authorization,
                                                bool from_this_machine) {
-  absl::StatusOr<tenancy::Caller> caller = deps.keys->Check(authorization);
+  absl::StatusOr<tenancy::Caller> caller = deps.keys->Authenticate(authorization);
   if (!caller.ok()) return Counted(deps, std::move(caller));
   if (!deps.keys->required() && !from_this_machine) {
     return Counted(deps, absl::PermissionDeniedError(

@@ -6,6 +6,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
 namespace waferline::tenancy {
@@ -22,12 +23,12 @@ std::string Sha256(std::string_view text) {
 }
 
 absl::StatusOr<std::string> DigestOf(const ApiKey& key) {
-  if (key.key.empty()) return absl::InvalidArgumentError("an API key is empty");
+  if (key.key.empty()) return absl::InvalidArgumentError("key: is missing");
   if (!key.key.starts_with(kDigestPrefix)) return Sha256(key.key);
   const std::string hex = key.key.substr(kDigestPrefix.size());
   const bool valid =
       hex.size() == 64 && hex.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
-  if (!valid) return absl::InvalidArgumentError("'sha256:' must be followed by 64 hex digits");
+  if (!valid) return absl::InvalidArgumentError("key: 'sha256:' must be followed by 64 hex digits");
   return absl::HexStringToBytes(hex);
 }
 
@@ -46,22 +47,25 @@ bool Caller::MayUse(std::string_view model) const {
   return models.empty() || std::find(models.begin(), models.end(), model) != models.end();
 }
 
+absl::Status ApiKeys::Add(const ApiKey& key) {
+  if (key.tenant.empty()) return absl::InvalidArgumentError("tenant: is missing");
+  WL_ASSIGN_OR_RETURN(const std::string digest, DigestOf(key));
+  const Entry entry{{key.tenant, key.admin, key.models}, key.enabled};
+  if (by_digest_.emplace(digest, entry).second) return absl::OkStatus();
+  return absl::InvalidArgumentError("key: is the same as another entry's");
+}
+
 absl::StatusOr<ApiKeys> ApiKeys::Create(const std::vector<ApiKey>& keys) {
   ApiKeys result;
-  for (const ApiKey& key : keys) {
-    if (key.tenant.empty()) return absl::InvalidArgumentError("an API key has no tenant");
-    auto digest = DigestOf(key);
-    if (!digest.ok()) return digest.status();
-    const Entry entry{{key.tenant, key.admin, key.models}, key.enabled};
-    if (!result.by_digest_.emplace(*digest, entry).second) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("tenant '", key.tenant, "' has a key that is there already"));
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (const absl::Status status = result.Add(keys[i]); !status.ok()) {
+      return absl::Status(status.code(), absl::StrCat("api_keys[", i, "].", status.message()));
     }
   }
   return result;
 }
 
-absl::StatusOr<Caller> ApiKeys::Check(std::string_view authorization) const {
+absl::StatusOr<Caller> ApiKeys::Authenticate(std::string_view authorization) const {
   if (!required()) return Caller{.admin = true};
   const std::string_view token = TokenOf(authorization);
   if (token.empty()) {
@@ -69,9 +73,9 @@ absl::StatusOr<Caller> ApiKeys::Check(std::string_view authorization) const {
         "an API key is required: send the header 'Authorization: Bearer KEY'");
   }
   const auto found = by_digest_.find(Sha256(token));
-  if (found == by_digest_.end()) return absl::UnauthenticatedError("this API key is not known");
+  if (found == by_digest_.end()) return absl::UnauthenticatedError("unknown API key");
   if (!found->second.enabled) {
-    return absl::PermissionDeniedError("this API key has been switched off");
+    return absl::PermissionDeniedError("this API key is disabled");
   }
   return found->second.caller;
 }

@@ -1,7 +1,8 @@
-// Who may ask, and for whom: API keys to tenants. Immutable after construction: any thread.
+// Authentication: which tenant an API key belongs to, and what its caller may do. A value,
+// immutable after Create: any thread. Bounds: the keys of the configuration.
 //
-// Keys are compared by their SHA-256, so that the time of a comparison says nothing about a key,
-// and a configuration may hold digests instead of keys.
+// Keys are compared by their SHA-256, so the time of a comparison does not depend on the key, and a
+// configuration may hold digests instead of keys.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace waferline::tenancy {
@@ -22,32 +24,36 @@ struct ApiKey {
   std::vector<std::string> models;  // may use these; empty: all
 };
 
-// What a caller may do. A plain value.
+// An authenticated caller. A value.
 struct Caller {
   std::string tenant;  // "" when keys are off
   bool admin = false;
   std::vector<std::string> models;  // empty: all
+
   bool MayUse(std::string_view model) const;
 };
 
 class ApiKeys {
  public:
-  // No keys: everybody is the caller "", and may do everything.
+  // No keys: every caller is the tenant "" and may do everything.
   ApiKeys() = default;
-  // InvalidArgument: a digest that is none, an empty tenant, the same key twice.
+  // InvalidArgument names the entry and its field: an empty key or tenant, a malformed digest, the
+  // same key twice.
   static absl::StatusOr<ApiKeys> Create(const std::vector<ApiKey>& keys);
 
   bool required() const { return !by_digest_.empty(); }
 
-  // `authorization` is the header's value ("Bearer KEY"). Unauthenticated: missing or unknown.
-  // PermissionDenied: known and disabled.
-  absl::StatusOr<Caller> Check(std::string_view authorization) const;
+  // `authorization` is the header's value ("Bearer KEY"). Unauthenticated: the key is missing or
+  // unknown. PermissionDenied: it is disabled.
+  absl::StatusOr<Caller> Authenticate(std::string_view authorization) const;
 
  private:
   struct Entry {
     Caller caller;
     bool enabled;
   };
+  absl::Status Add(const ApiKey& key);
+
   std::unordered_map<std::string, Entry> by_digest_;  // of 32 raw bytes
 };
 

@@ -1,10 +1,10 @@
-// How much a tenant may use: requests a day and tokens a minute, each refilled continuously
-// (a token bucket that starts full). Admission charges what a request may use at most; the end
-// settles what it did use.
+// Budgets: how many requests a day and tokens a minute a tenant may use, each refilled continuously
+// (a token bucket that starts full). Charge takes the most that a request may use before the engine
+// sees it; Settle returns what it did not use.
 //
-// Owner: server/app. Thread: any. Time is host time, passed in, and must not go backwards by more
-// than it is worth. Bounds: one entry a tenant that has a limit; tenants come from the
-// configuration.
+// Owner: server/app. Thread: any. `now` is monotonic host time, passed in; a call with an earlier
+// time than the last refills nothing. Bounds: one account for each tenant that asks; tenants come
+// from the configuration.
 #pragma once
 
 #include <cstdint>
@@ -22,22 +22,24 @@
 
 namespace waferline::tenancy {
 
+// Absent: no limit.
 struct Limits {
   std::optional<int64_t> requests_day;
   std::optional<int64_t> tokens_minute;
 };
 
-// One bucket. A plain value.
+// A token bucket. A value; one thread at a time.
 class Bucket {
  public:
-  // Holds `limit` when full and refills as much in `period`.
+  // Holds at most `limit` and refills that much in `period`. Starts full.
   Bucket(int64_t limit, Nanoseconds period, Nanoseconds now)
       : limit_(limit), period_(period), level_(static_cast<double>(limit)), at_(now) {}
 
   int64_t limit() const { return limit_; }
   int64_t Remaining(Nanoseconds now);
-  // Time until `amount` can be taken; 0: now. None: it is more than the bucket ever holds.
+  // Time until `amount` can be taken; 0: now. Nothing if the bucket never holds that much.
   std::optional<Nanoseconds> WaitFor(int64_t amount, Nanoseconds now);
+  // May leave the level below 0; WaitFor then covers the debt.
   void Take(int64_t amount, Nanoseconds now);
   void GiveBack(int64_t amount, Nanoseconds now);
   // Time until the bucket is full again.
@@ -52,7 +54,7 @@ class Bucket {
   Nanoseconds at_;
 };
 
-// A refusal; retry_after is 0 where waiting does not help.
+// A refusal. `retry_after` is 0 where waiting does not help.
 struct OverBudget {
   absl::Status status;  // ResourceExhausted
   Nanoseconds retry_after;
@@ -62,28 +64,28 @@ class Budgets {
  public:
   using Headers = std::vector<std::pair<std::string, std::string>>;
 
-  // `per_tenant` overrides `everybody`.
-  Budgets(Limits everybody, std::map<std::string, Limits, std::less<>> per_tenant);
+  // `limits` apply to tenants that `per_tenant` does not name.
+  Budgets(Limits limits, std::map<std::string, Limits, std::less<>> per_tenant);
 
-  // Charges one request and `tokens` (prompt + what it may generate), or says why not; then nothing
-  // is charged.
+  // Charges one request and `tokens` (its prompt and all that it may generate). If it is refused,
+  // nothing is charged.
   std::optional<OverBudget> Charge(std::string_view tenant, int64_t tokens, Nanoseconds now);
-  // The request is over: `charged` tokens were taken for it, it used `used`.
+  // At a request's end: returns what it did not use of the `charged` tokens. Once for each Charge.
   void Settle(std::string_view tenant, int64_t charged, int64_t used, Nanoseconds now);
 
-  // x-ratelimit-{limit,remaining,reset}-{requests-day,tokens-minute} for what is limited; resets
-  // are in seconds.
+  // x-ratelimit-{limit,remaining,reset}-{requests-day,tokens-minute} for each limit that the tenant
+  // has; resets are in seconds.
   Headers Describe(std::string_view tenant, Nanoseconds now);
 
  private:
-  struct Account {
+  struct Account {  // an empty bucket: no limit
     std::optional<Bucket> requests;
     std::optional<Bucket> tokens;
   };
   Account& AccountOf(std::string_view tenant, Nanoseconds now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  const Limits everybody_;
+  const Limits limits_;
   const std::map<std::string, Limits, std::less<>> per_tenant_;
   Mutex mutex_;
   std::map<std::string, Account, std::less<>> accounts_ ABSL_GUARDED_BY(mutex_);

@@ -1,5 +1,6 @@
-// What each tenant has used of each model since the start: what a bill would be written from.
-// Any thread. Bounds: one row a pair of tenant and model, both from the configuration.
+// The usage ledger: what each tenant has used of each model since the start. Bills are made from
+// it. Owner: server/app. Thread: any. Bounds: one row for each pair of tenant and model, both from
+// the configuration. Lost when the process ends.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,7 @@
 namespace waferline::tenancy {
 
 struct UsageRow {
-  uint64_t requests = 0;  // that were admitted, whatever their end
+  uint64_t requests = 0;  // admitted, however they ended
   uint64_t prompt_tokens = 0;
   uint64_t cached_tokens = 0;  // of the prompt tokens
   uint64_t generated_tokens = 0;
@@ -25,6 +26,7 @@ class UsageLedger {
  public:
   using Key = std::pair<std::string, std::string>;  // tenant, model
 
+  // Once for each outcome of an admitted sequence.
   void Record(const std::string& tenant, const std::string& model, const Outcome& outcome);
   std::map<Key, UsageRow> Rows() const;
   // {"usage":[{"tenant","model","requests",...}]}

@@ -129,7 +129,7 @@ clocks: {stepped: true}
 )");
   REQUIRE(!config.ok());
   for (const char* part : {"fleet.yaml:5", "worker", "at_s", "unit_gone", "factor",
-                           "must be one of the fleet's models", "clocks"}) {
+                           "must be one of: chat", "clocks"}) {
     REQUIRE(Has(config.status(), part));
   }
 }

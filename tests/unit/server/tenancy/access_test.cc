@@ -7,14 +7,14 @@
 
 namespace waferline::tenancy {
 
-TEST_CASE("without keys everybody may do everything") {
+TEST_CASE("without keys every caller may do everything") {
   const ApiKeys keys;
   CHECK(!keys.required());
-  CHECK(keys.Check("")->admin);
-  CHECK(keys.Check("")->MayUse("any"));
+  CHECK(keys.Authenticate("")->admin);
+  CHECK(keys.Authenticate("")->MayUse("any"));
 }
 
-TEST_CASE("keys: known, unknown, missing, switched off, by digest") {
+TEST_CASE("keys: known, unknown, missing, disabled, by digest") {
   // printf %s secret-b | sha256sum
   const auto keys = ApiKeys::Create(
       {{.key = "secret-a", .tenant = "a", .models = {"m1"}},
@@ -23,18 +23,19 @@ TEST_CASE("keys: known, unknown, missing, switched off, by digest") {
         .admin = true},
        {.key = "secret-c", .tenant = "c", .enabled = false}});
   REQUIRE(keys.ok());
-  CHECK(keys->Check("Bearer secret-a")->tenant == "a");
-  CHECK(keys->Check("bearer secret-a")->tenant == "a");
-  CHECK(keys->Check("Bearer secret-a")->MayUse("m1"));
-  CHECK(!keys->Check("Bearer secret-a")->MayUse("m2"));
-  CHECK(!keys->Check("Bearer secret-a")->admin);
-  CHECK(keys->Check("Bearer secret-b")->tenant == "b");
-  CHECK(keys->Check("Bearer secret-b")->admin);
+  CHECK(keys->Authenticate("Bearer secret-a")->tenant == "a");
+  CHECK(keys->Authenticate("bearer secret-a")->tenant == "a");
+  CHECK(keys->Authenticate("Bearer secret-a")->MayUse("m1"));
+  CHECK(!keys->Authenticate("Bearer secret-a")->MayUse("m2"));
+  CHECK(!keys->Authenticate("Bearer secret-a")->admin);
+  CHECK(keys->Authenticate("Bearer secret-b")->tenant == "b");
+  CHECK(keys->Authenticate("Bearer secret-b")->admin);
   for (const char* bad : {"", "secret-a", "Bearer ", "Bearer nope", "Basic c2VjcmV0"}) {
     INFO(bad);
-    CHECK(keys->Check(bad).status().code() == absl::StatusCode::kUnauthenticated);
+    CHECK(keys->Authenticate(bad).status().code() == absl::StatusCode::kUnauthenticated);
   }
-  CHECK(keys->Check("Bearer secret-c").status().code() == absl::StatusCode::kPermissionDenied);
+  CHECK(keys->Authenticate("Bearer secret-c").status().code() ==
+        absl::StatusCode::kPermissionDenied);
 }
 
 TEST_CASE("keys that cannot be meant") {
@@ -69,7 +70,7 @@ TEST_CASE("what never fits says so instead of when") {
   CHECK(over->retry_after == Nanoseconds(0));
 }
 
-TEST_CASE("requests a day, limits by tenant, and what clients are told") {
+TEST_CASE("requests a day, limits by tenant, and their headers") {
   Budgets budgets({}, {{"a", {.requests_day = 2, .tokens_minute = 60}}});
   const Nanoseconds now = Seconds(5);
   CHECK(!budgets.Charge("free", 1'000'000'000, now));
