@@ -61,7 +61,7 @@ class Exposition::Impl final : public engine::EngineObserver, public runtime::La
 
   void Flush() {
     for (LaneMeter& meter : meters_) meter.Flush();
-    for (CountTally& tally : refused_) tally.Flush();
+    for (CounterBuffer& counter : refused_) counter.Flush();
     blocked_.Flush();
   }
   void SetGauges(const engine::EngineSnapshot& snapshot, const HostFigures& host) {
@@ -80,8 +80,8 @@ class Exposition::Impl final : public engine::EngineObserver, public runtime::La
   FrontSeries front_;
   SnapshotGauges gauges_;
   std::vector<LaneMeter> meters_;
-  std::vector<CountTally> refused_;  // by cause
-  CountTally blocked_;
+  std::vector<CounterBuffer> refused_;  // by cause
+  CounterBuffer blocked_;
 };
 
 Exposition::Exposition(const std::vector<MeteredLane>& lanes)

@@ -1,13 +1,13 @@
-// Everything /metrics shows, collected without slowing the engine down.
+// Everything that /metrics shows, collected without slowing the engine down.
 //
-// The engine's thread counts into plain numbers (observer()); Flush moves them to the Prometheus
+// The engine's thread adds to plain numbers (observer()); Flush moves them to the Prometheus
 // series. A scrape therefore runs Flush and takes an EngineSnapshot on the engine's thread, then
-// SetGauges and Text elsewhere. Emulated time and host time are separate families; names of the
-// other engine's metrics that routers and dashboards read ("vllm:...") carry emulated time.
+// SetGauges and Text on another. Emulated time and host time are separate families. The "vllm:..."
+// names that routers and dashboards read carry emulated time.
 //
 // Owner: server/app; outlives the engine, its thread and the front ends. Thread: as each member
-// says. Cost: a token is one search in 32 bounds. Bounds: series are made for models, routes and
-// causes, all of them fixed sets.
+// says. Cost: a search in at most 32 bounds for each token. Bounds: series exist for models, routes
+// and causes, all of them fixed sets.
 #pragma once
 
 #include <memory>
@@ -31,14 +31,14 @@ struct MeteredLane {
   int64_t kv_pages = 0;     // of all its decode units
 };
 
-// What really computes one model's tokens. The counts are since the start.
+// The compute plane of one model. Counts are since the start.
 struct ComputeFigures {
   std::string model;
   uint64_t decode_steps = 0;
   uint64_t decode_rows = 0;  // sequences of all steps together
   uint64_t prefill_tokens = 0;
   uint64_t drafted_tokens = 0;   // proposed by speculation
-  uint64_t accepted_tokens = 0;  // of them, what the model said too
+  uint64_t accepted_tokens = 0;  // of them, those that the model drew itself
   uint32_t live_sequences = 0;
   std::vector<Bytes> kv_reserved;  // of each shard's SRAM
   Bytes prefill_kv;                // held by the prefill pool
@@ -57,15 +57,15 @@ class Exposition {
   explicit Exposition(const std::vector<MeteredLane>& lanes);
   ~Exposition();
 
-  // To be told by the engine and its thread.
+  // For the engine and its thread to report to; valid as long as this.
   engine::EngineObserver* observer();
   runtime::LatenessObserver* lateness();
-  // To be told by the front ends; any thread.
+  // For the front ends to report to; any thread.
   FrontMetrics* front();
 
-  // Engine's thread.
+  // Moves what the engine's thread has counted to the series. The engine's thread.
   void Flush();
-  // One thread at a time.
+  // Sets the gauges. One thread at a time, not the engine's: it creates series.
   void SetGauges(const engine::EngineSnapshot& snapshot, const HostFigures& host);
   // Prometheus text format; any thread.
   std::string Text() const;

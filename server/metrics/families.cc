@@ -18,14 +18,16 @@ prometheus::Histogram* AddHistogram(prometheus::Registry& registry, const std::s
   return &prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add(labels, bounds);
 }
 
-Twins AddTwins(prometheus::Registry& registry, const TwinNames& names, const Labels& own_labels,
-               const std::string& model, const std::vector<double>& bounds) {
-  Twins twins = {AddHistogram(registry, names.own, names.own_help, own_labels, bounds)};
+Histograms AddHistograms(prometheus::Registry& registry, const SeriesNames& names,
+                         const Labels& own_labels, const std::string& model,
+                         const std::vector<double>& bounds) {
+  Histograms histograms = {AddHistogram(registry, names.own, names.own_help, own_labels, bounds)};
   if (!names.vllm.empty()) {
-    twins.push_back(AddHistogram(registry, names.vllm, "Same as " + names.own + ": emulated time.",
-                                 {{"model_name", model}}, bounds));
+    histograms.push_back(AddHistogram(registry, names.vllm,
+                                      "Same as " + names.own + ": emulated time.",
+                                      {{"model_name", model}}, bounds));
   }
-  return twins;
+  return histograms;
 }
 
 }  // namespace waferline::metrics

@@ -23,13 +23,14 @@ prometheus::Histogram* AddHistogram(prometheus::Registry& registry, const std::s
                                     const std::string& help, const Labels& labels,
                                     const std::vector<double>& bounds);
 
-// The same observations under our own name and under the one that vLLM's users know.
-using Twins = std::vector<prometheus::Histogram*>;
-struct TwinNames {
+// Histograms of the same observations: under this program's name, and under vLLM's.
+using Histograms = std::vector<prometheus::Histogram*>;
+struct SeriesNames {
   std::string own, own_help;
   std::string vllm;  // "" for none
 };
-Twins AddTwins(prometheus::Registry& registry, const TwinNames& names, const Labels& own_labels,
-               const std::string& model, const std::vector<double>& bounds);
+Histograms AddHistograms(prometheus::Registry& registry, const SeriesNames& names,
+                         const Labels& own_labels, const std::string& model,
+                         const std::vector<double>& bounds);
 
 }  // namespace waferline::metrics

@@ -1,5 +1,6 @@
-// What the front ends count, all of it in host time or plain numbers. An interface, so that they
-// do not know Prometheus; every call is cheap and from any thread.
+// What the front ends report, in host time or plain numbers. An interface: they do not depend on
+// Prometheus. Thread: any. Cost: one lock, no I/O. Owner: Exposition (FrontSeries), which outlives
+// the front ends.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +13,8 @@ namespace waferline::metrics {
 class FrontMetrics {
  public:
   virtual ~FrontMetrics() = default;
-  // A request was answered in full, or its client went away (`code` 499). `route` is one of a fixed
-  // few, never what a client sent.
+  // A request was answered in full, or its client disconnected (`code` 499). `route` is one of
+  // Api::RouteOf's fixed set, never a client's text.
   virtual void OnRequest(std::string_view route, int code, Nanoseconds lasted) {}
   // From the last byte of a request to the first byte of text handed to the socket.
   virtual void OnHostFirstToken(std::string_view model, Nanoseconds lasted) {}

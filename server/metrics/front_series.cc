@@ -23,7 +23,7 @@ FrontSeries::FrontSeries(prometheus::Registry& registry, const std::vector<std::
 
 void FrontSeries::OnRequest(std::string_view route, int code, Nanoseconds lasted) {
   const std::string path(route);
-  MutexLock lock(&mutex_);  // Add finds a series that is there already
+  MutexLock lock(&mutex_);  // Add returns the existing series
   AddCounter(registry_, "waferline_http_requests_total", "HTTP replies, by route and code.",
              {{"route", path}, {"code", std::to_string(code)}})
       ->Increment();

@@ -1,5 +1,5 @@
-// The series behind FrontMetrics. Any thread; a lookup under one lock for each call, which is a few
-// calls a request and one an event of a stream.
+// FrontMetrics as Prometheus series. Owner: Exposition. Thread: any. Cost: a lookup under one lock;
+// a request makes a few calls, and one for each event of its stream.
 #pragma once
 
 #include <prometheus/registry.h>
@@ -17,7 +17,7 @@ namespace waferline::metrics {
 
 class FrontSeries final : public FrontMetrics {
  public:
-  // The series of `models` are there from the start.
+  // Creates the series of `models` at once, so that they are in the first scrape.
   FrontSeries(prometheus::Registry& registry, const std::vector<std::string>& models);
 
   void OnRequest(std::string_view route, int code, Nanoseconds lasted) override;

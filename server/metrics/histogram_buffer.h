@@ -1,5 +1,5 @@
-// Counts of one thread, moved to Prometheus in one go: its own Observe locks and searches for every
-// token. Plain values; one thread.
+// Observations of one thread that reach Prometheus in one call: its own Observe would lock for
+// each. A value; one thread.
 #pragma once
 
 #include <prometheus/histogram.h>
@@ -12,9 +12,9 @@
 
 namespace waferline::metrics {
 
-class HistogramTally {
+class HistogramBuffer {
  public:
-  explicit HistogramTally(const std::vector<double>& bounds)
+  explicit HistogramBuffer(const std::vector<double>& bounds)
       : bounds_(&bounds), counts_(bounds.size() + 1) {}
 
   void Observe(Nanoseconds value) {
@@ -25,7 +25,7 @@ class HistogramTally {
     any_ = true;
   }
 
-  // Adds everything to each of `targets`, which have the same bounds, and starts from zero.
+  // Adds everything to each of `targets`, which have the same bounds, and resets to zero.
   template <typename Targets>
   void MoveTo(const Targets& targets) {
     if (!any_) return;

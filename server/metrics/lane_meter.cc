@@ -9,7 +9,7 @@ constexpr const char* kPhaseNames[engine::kPhases] = {"queue", "prefill", "trans
 constexpr const char* kVllmPhases[engine::kPhases] = {"vllm:request_queue_time_seconds",
                                                       "vllm:request_prefill_time_seconds", "",
                                                       "vllm:request_decode_time_seconds"};
-// By FinishReason: ours, and what vLLM calls it.
+// By FinishReason: this program's names and vLLM's.
 constexpr const char* kReasons[] = {"stop", "length", "cancelled", "deadline", "failed"};
 constexpr const char* kVllmReasons[] = {"stop", "length", "abort", "abort", "error"};
 constexpr const char* kRestartNames[engine::kRestartCauses] = {
@@ -17,20 +17,22 @@ constexpr const char* kRestartNames[engine::kRestartCauses] = {
 
 constexpr char kFinished[] = "waferline_requests_finished_total";
 
-class Maker {
+// Creates one model's series.
+class SeriesMaker {
  public:
-  Maker(prometheus::Registry& registry, const std::string& model)
+  SeriesMaker(prometheus::Registry& registry, const std::string& model)
       : registry_(registry), model_(model) {}
 
-  DurationTally Duration(const TwinNames& names, const std::vector<double>& bounds,
-                         Labels labels = {}) const {
+  DurationBuffer Duration(const SeriesNames& names, const std::vector<double>& bounds,
+                          Labels labels = {}) const {
     labels["model_name"] = model_;
-    return DurationTally(AddTwins(registry_, names, labels, model_, bounds), bounds);
+    return DurationBuffer(AddHistograms(registry_, names, labels, model_, bounds), bounds);
   }
-  CountTally Count(const std::string& name, const std::string& help, const std::string& vllm = "",
-                   Labels labels = {}, Labels vllm_labels = {}) const {
+  CounterBuffer Count(const std::string& name, const std::string& help,
+                      const std::string& vllm = "", Labels labels = {},
+                      Labels vllm_labels = {}) const {
     labels["model_name"] = vllm_labels["model_name"] = model_;
-    CountTally count{{AddCounter(registry_, name, help, labels)}};
+    CounterBuffer count{{AddCounter(registry_, name, help, labels)}};
     if (!vllm.empty()) {
       count.series.push_back(AddCounter(registry_, vllm, "Same as " + name + ".", vllm_labels));
     }
@@ -44,49 +46,54 @@ class Maker {
 
 }  // namespace
 
-void CountTally::Flush() {
-  if (fresh == 0) return;
-  for (prometheus::Counter* counter : series) counter->Increment(fresh);
-  fresh = 0;
+void CounterBuffer::Flush() {
+  if (pending == 0) return;
+  for (prometheus::Counter* counter : series) counter->Increment(pending);
+  pending = 0;
 }
 
 LaneMeter::LaneMeter(prometheus::Registry& registry, const std::string& model)
-    : first_token(Maker(registry, model)
+    : first_token(SeriesMaker(registry, model)
                       .Duration({"waferline_emulated_time_to_first_token_seconds",
                                  "Emulated time from arrival to the first token.",
                                  "vllm:time_to_first_token_seconds"},
                                 kFirstTokenBounds)),
-      inter_token(Maker(registry, model)
+      inter_token(SeriesMaker(registry, model)
                       .Duration({"waferline_emulated_inter_token_seconds",
                                  "Emulated time between two tokens of a request.",
                                  "vllm:inter_token_latency_seconds"},
                                 kTokenBounds)),
-      per_output_token(Maker(registry, model)
+      per_output_token(SeriesMaker(registry, model)
                            .Duration({"waferline_emulated_time_per_output_token_seconds",
                                       "Mean emulated time per token after the first, by request.",
                                       "vllm:request_time_per_output_token_seconds"},
                                      kTokenBounds)),
-      request(Maker(registry, model)
+      request(SeriesMaker(registry, model)
                   .Duration({"waferline_emulated_request_seconds",
                              "Emulated time from arrival to the end of a request.",
                              "vllm:e2e_request_latency_seconds"},
                             kRequestBounds)),
-      inference(Maker(registry, model)
+      inference(SeriesMaker(registry, model)
                     .Duration({"waferline_emulated_inference_seconds",
                                "Emulated time from the end of queueing to the end of a request.",
                                "vllm:request_inference_time_seconds"},
                               kRequestBounds)),
-      lateness(Maker(registry, model)
+      lateness(SeriesMaker(registry, model)
                    .Duration({"waferline_token_lateness_seconds",
                               "Wall time by which a token left after its emulated instant.", ""},
                              kLatenessBounds)) {
-  const Maker make(registry, model);
+  const SeriesMaker make(registry, model);
   for (int i = 0; i < engine::kPhases; ++i) {
     phases.push_back(
         make.Duration({"waferline_emulated_phase_seconds",
                        "Emulated time that a request spent in each phase.", kVllmPhases[i]},
                       kRequestBounds, {{"phase", kPhaseNames[i]}}));
   }
+  AddCounters(registry, model);
+}
+
+void LaneMeter::AddCounters(prometheus::Registry& registry, const std::string& model) {
+  const SeriesMaker make(registry, model);
   admitted = make.Count("waferline_requests_admitted_total", "Requests that were admitted.");
   prompt_tokens = make.Count("waferline_prompt_tokens_total",
                              "Prompt tokens of requests that ended, cached ones included.",
@@ -111,7 +118,7 @@ LaneMeter::LaneMeter(prometheus::Registry& registry, const std::string& model)
   }
   for (int i = 0; i < engine::kRestartCauses; ++i) {
     restarts.push_back(make.Count(
-        "waferline_restarts_total", "Times that a request had to be prefilled anew, by cause.",
+        "waferline_restarts_total", "Times that a request had to be prefilled again, by cause.",
         i == 0 ? "vllm:num_preemptions_total" : "", {{"cause", kRestartNames[i]}}));
   }
 }
@@ -120,7 +127,7 @@ void LaneMeter::OnOutcome(const engine::OutcomeInfo& info) {
   const Outcome& outcome = *info.outcome;
   finished[static_cast<size_t>(outcome.reason)].Add();
   prompt_tokens.Add(outcome.prompt_tokens);
-  // Requests that were given up say nothing about how long an answer takes.
+  // Cancelled and failed requests do not show how long an answer takes.
   if (outcome.reason != FinishReason::kStop && outcome.reason != FinishReason::kLength) return;
   const RequestTimes& times = outcome.times;
   request.Observe(times.total());
@@ -135,18 +142,18 @@ void LaneMeter::OnOutcome(const engine::OutcomeInfo& info) {
 }
 
 void LaneMeter::Flush() {
-  for (DurationTally* tally :
+  for (DurationBuffer* durations :
        {&first_token, &inter_token, &per_output_token, &request, &inference, &lateness}) {
-    tally->Flush();
+    durations->Flush();
   }
-  for (DurationTally& tally : phases) tally.Flush();
-  for (CountTally* tally :
+  for (DurationBuffer& durations : phases) durations.Flush();
+  for (CounterBuffer* counter :
        {&admitted, &prompt_tokens, &generated_tokens, &cache_queried, &cache_hit, &prefill_tokens,
         &prefill_busy_seconds, &transferred_bytes}) {
-    tally->Flush();
+    counter->Flush();
   }
-  for (CountTally& tally : finished) tally.Flush();
-  for (CountTally& tally : restarts) tally.Flush();
+  for (CounterBuffer& counter : finished) counter.Flush();
+  for (CounterBuffer& counter : restarts) counter.Flush();
 }
 
 }  // namespace waferline::metrics

@@ -9,7 +9,7 @@ namespace waferline::metrics {
 SnapshotGauges::SnapshotGauges(prometheus::Registry& registry,
                                const std::vector<MeteredLane>& lanes)
     : registry_(registry) {
-  engine::EngineSnapshot nothing_yet;
+  engine::EngineSnapshot idle;
   for (const MeteredLane& lane : lanes) {
     Put("waferline_model_info",
         "Served models: where their tokens come from. Their times are always emulated.",
@@ -22,9 +22,9 @@ SnapshotGauges::SnapshotGauges(prometheus::Registry& registry,
          {"block_size", absl::StrCat(lane.page_tokens.count())},
          {"num_gpu_blocks", absl::StrCat(lane.kv_pages)}},
         1);
-    nothing_yet.lanes.push_back({.model = lane.model});
+    idle.lanes.push_back({.model = lane.model});
   }
-  Set(nothing_yet, {});  // so that every name is there from the first scrape on
+  Set(idle, {});  // every name is in the first scrape
 }
 
 void SnapshotGauges::Put(const std::string& name, const std::string& help, const Labels& labels,
@@ -56,7 +56,7 @@ void SnapshotGauges::SetCompute(const ComputeFigures& figures) {
         static_cast<double>(figures.prefill_tokens));
   Count("waferline_compute_drafted_tokens_total", "Tokens that speculation proposed.", model,
         static_cast<double>(figures.drafted_tokens));
-  Count("waferline_compute_accepted_tokens_total", "Proposed tokens that the model said too.",
+  Count("waferline_compute_accepted_tokens_total", "Proposed tokens that the model drew itself.",
         model, static_cast<double>(figures.accepted_tokens));
   Put("waferline_compute_sequences", "Sequences that the compute plane holds.", model,
       figures.live_sequences);

@@ -1,5 +1,6 @@
-// Gauges: what is, as opposed to what happened. Set from a snapshot at each scrape. One thread at a
-// time. Series are created when a unit or worker is first seen; a fleet's units are fixed.
+// The gauges, set from a snapshot at each scrape. Owner: Exposition. Thread: one at a time. A
+// series is created when its unit or worker first appears. Bounds: a fleet's units and workers are
+// fixed.
 #pragma once
 
 #include <prometheus/registry.h>
@@ -26,7 +27,7 @@ class SnapshotGauges {
   void SetUnit(const std::string& model, const engine::UnitSnapshot& unit, Nanoseconds now);
   void SetStages(const Labels& labels, const engine::UnitSnapshot& unit, Nanoseconds now);
   void Put(const std::string& name, const std::string& help, const Labels& labels, double value);
-  // The same for what only grows.
+  // The same for a counter; `total` since the start.
   void Count(const std::string& name, const std::string& help, const Labels& labels, double total);
 
   prometheus::Registry& registry_;

@@ -7,7 +7,7 @@
 #include <sstream>
 
 #include "server/metrics/buckets.h"
-#include "server/metrics/tally.h"
+#include "server/metrics/histogram_buffer.h"
 #include "wafer_backend/base/seeded_stream.h"
 
 namespace waferline::metrics {
@@ -177,22 +177,22 @@ TEST_CASE("front ends") {
   CHECK(Value(exposition, "waferline_turned_away_total{why=\"budget\"}") == 1);
 }
 
-TEST_CASE("law: a tally moved in parts is the histogram that saw every value") {
+TEST_CASE("law: a buffer moved in parts is the histogram that saw every value") {
   const uint64_t seed = 5;
   INFO("seed " << seed);
   SeededStream random(seed);
   prometheus::Histogram direct(kTokenBounds), moved(kTokenBounds);
-  HistogramTally tally(kTokenBounds);
+  HistogramBuffer buffer(kTokenBounds);
   for (int i = 0; i < 5000; ++i) {
     // Spread over the bounds, now and then exactly on one.
     const double seconds = i % 7 == 0 ? kTokenBounds[random.Next() % kTokenBounds.size()]
                                       : random.Exponential(0.001) * (1 << (random.Next() % 12));
     const Nanoseconds value(static_cast<int64_t>(seconds * 1e9 + 0.5));
     direct.Observe(value.as_double() / 1e9);
-    tally.Observe(value);
-    if (random.Next() % 100 == 0) tally.MoveTo(std::vector{&moved});
+    buffer.Observe(value);
+    if (random.Next() % 100 == 0) buffer.MoveTo(std::vector{&moved});
   }
-  tally.MoveTo(std::vector{&moved});
+  buffer.MoveTo(std::vector{&moved});
   const auto a = direct.Collect().histogram, b = moved.Collect().histogram;
   REQUIRE(a.bucket.size() == b.bucket.size());
   for (size_t i = 0; i < a.bucket.size(); ++i) {
