@@ -40,8 +40,8 @@ metrics::MeteredLane Metered(const HostedModel& model) {
 
 absl::StatusOr<std::unique_ptr<Cloud>> Cloud::Build(const config::ServerConfig& config) {
   auto cloud = std::unique_ptr<Cloud>(new Cloud());
-  // Sources are born with the thread's waker, and the thread with the exposition, which knows the
-  // models' names: so the waker is a stand-in until the thread is there.
+  // Sources need the thread's waker, the thread needs the exposition, and the exposition the names
+  // of the loaded models: so sources get a LateWaker, which forwards to the thread once it exists.
   cloud->waker_ = std::make_unique<LateWaker>();
   const ModelSite site{.timeline = &cloud->timeline_,
                        .waker = cloud->waker_.get(),
@@ -68,7 +68,7 @@ absl::StatusOr<std::unique_ptr<Cloud>> Cloud::Build(const config::ServerConfig& 
       cloud->engine_,
       engine::Engine::Create(options, &cloud->timeline_, std::move(lanes),
                              {cloud->exposition_->observer(), cloud->thread_->observer()}));
-  cloud->waker_->Become(cloud->thread_.get());
+  cloud->waker_->ForwardTo(cloud->thread_.get());
   cloud->thread_->Start(cloud->engine_.get());
   return cloud;
 }
@@ -86,9 +86,8 @@ void Cloud::Stop() {
 std::vector<metrics::ComputeFigures> Cloud::compute() const {
   std::vector<metrics::ComputeFigures> all;
   for (const HostedModel& model : models_) {
-    const auto* plane = dynamic_cast<const plane::ComputePlane*>(model.values.get());
-    if (plane == nullptr) continue;
-    const plane::PlaneCounters counters = plane->counters();
+    if (model.plane == nullptr) continue;
+    const plane::PlaneCounters counters = model.plane->counters();
     metrics::ComputeFigures figures{.model = model.served->name,
                                     .decode_steps = counters.decode_steps,
                                     .decode_rows = counters.decode_rows,

@@ -23,10 +23,10 @@
 
 namespace waferline::app {
 
-// Passes wake-ups on to whoever it has become, if anybody yet. Any thread.
+// Forwards wake-ups to a waker that is set later; until then they are dropped. Any thread.
 class LateWaker : public Waker {
  public:
-  void Become(Waker* waker) { waker_.store(waker); }
+  void ForwardTo(Waker* waker) { waker_.store(waker); }
   void Wake() override {
     if (Waker* waker = waker_.load()) waker->Wake();
   }

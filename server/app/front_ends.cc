@@ -30,7 +30,7 @@ constexpr Nanoseconds kLastWords =
 std::vector<tenancy::ApiKey> Keys(const config::ServerConfig& config) {
   std::vector<tenancy::ApiKey> keys;
   for (const config::ApiKeyConfig& key : config.api_keys) {
-    keys.push_back({.key = key.key, .tenant = key.tenant, .admin = key.may_operate});
+    keys.push_back({.key = key.key, .tenant = key.tenant, .admin = key.admin});
   }
   return keys;
 }

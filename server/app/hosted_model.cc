@@ -23,8 +23,8 @@ absl::StatusOr<HostedModel> Load(const config::ModelConfig& config, const ModelS
     const Tokens longest(shape.context);
     if (lane.context > longest) {
       return absl::InvalidArgumentError(absl::StrCat("context is ", lane.context.count(),
-                                                     ", more than the ", longest.count(),
-                                                     " positions of ", config.tokens.file));
+                                                     ", must lie in [1, ", longest.count(),
+                                                     "], the positions of ", config.tokens.file));
     }
     if (lane.context == Tokens()) lane.context = longest;
   }
@@ -40,6 +40,7 @@ absl::StatusOr<HostedModel> Load(const config::ModelConfig& config, const ModelS
                                  .sequences = sequences,
                                  .emulated_memory = out.devices->emulated_memory(0)}));
   out.values = std::move(source.values);
+  out.plane = source.plane;
   if (!emulated) out.real_memory = out.values->memory();
   out.served = std::make_shared<text::ServedModel>(text::ServedModel{
       .name = lane.model,

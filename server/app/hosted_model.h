@@ -1,5 +1,5 @@
-// One model of the configuration, loaded: what clients see of it, where its tokens come from, and
-// the devices that time it.
+// One model of the configuration, loaded: what clients see of it, the source of its tokens, and the
+// devices that time it. Owner: Cloud.
 #pragma once
 
 #include <memory>
@@ -12,6 +12,7 @@
 #include "server/text/served_model.h"
 #include "wafer_backend/api/values.h"
 #include "wafer_backend/base/timeline.h"
+#include "wafer_backend/compute/plane/compute_plane.h"
 
 namespace waferline::app {
 
@@ -19,7 +20,8 @@ struct HostedModel {
   std::shared_ptr<const text::ServedModel> served;
   std::unique_ptr<fleet::LaneDevices> devices;
   std::unique_ptr<ValueSource> values;
-  std::vector<ShardMemory> real_memory;  // of shards that hold KV; empty for emulated tokens
+  const plane::ComputePlane* plane = nullptr;  // `values` if they are computed, else null
+  std::vector<ShardMemory> real_memory;        // of shards that hold KV; empty for emulated tokens
 
   engine::LaneSpec Lane() const { return devices->Spec(values.get(), real_memory); }
 };

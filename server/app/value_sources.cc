@@ -20,6 +20,14 @@ absl::StatusOr<plane::SpeculationOptions> SpeculationOf(const config::TokensConf
   return options;
 }
 
+absl::StatusOr<OpenedSource> OpenPlane(const plane::PlaneOptions& options, Waker* waker) {
+  WL_ASSIGN_OR_RETURN(auto plane, plane::ComputePlane::Create(options, waker));
+  OpenedSource out;
+  out.plane = plane.get();
+  out.values = std::move(plane);
+  return out;
+}
+
 absl::StatusOr<OpenedSource> OpenShards(const config::TokensConfig& config,
                                         const SourceParts& parts) {
   WL_ASSIGN_OR_RETURN(const model::ModelShape shape, model::ModelShape::FromGguf(*parts.file));
@@ -32,8 +40,7 @@ absl::StatusOr<OpenedSource> OpenShards(const config::TokensConfig& config,
   options.threads = config.threads;
   options.max_batch = config.max_batch;
   WL_ASSIGN_OR_RETURN(options.speculation, SpeculationOf(config));
-  OpenedSource out;
-  WL_ASSIGN_OR_RETURN(out.values, plane::ComputePlane::Create(options, parts.waker));
+  WL_ASSIGN_OR_RETURN(OpenedSource out, OpenPlane(options, parts.waker));
   out.label =
       absl::StrCat("computed: ", std::string(model::Name(shape.architecture)), " of ", shape.layers,
                    " layers on ", config.shards, config.shards == 1 ? " shard" : " shards");
@@ -47,8 +54,7 @@ absl::StatusOr<OpenedSource> OpenRemote(const config::TokensConfig& config,
       plane::RemoteOptions{.shards = config.shard_workers, .prefill = config.prefill_worker};
   options.max_batch = config.max_batch;
   WL_ASSIGN_OR_RETURN(options.speculation, SpeculationOf(config));
-  OpenedSource out;
-  WL_ASSIGN_OR_RETURN(out.values, plane::ComputePlane::Create(options, parts.waker));
+  WL_ASSIGN_OR_RETURN(OpenedSource out, OpenPlane(options, parts.waker));
   WL_ASSIGN_OR_RETURN(const model::ModelShape shape, model::ModelShape::FromGguf(*parts.file));
   out.label =
       absl::StrCat("computed: ", std::string(model::Name(shape.architecture)), " of ", shape.layers,
@@ -56,7 +62,7 @@ absl::StatusOr<OpenedSource> OpenRemote(const config::TokensConfig& config,
   return out;
 }
 
-absl::StatusOr<OpenedSource> OpenCheap(const SourceParts& parts) {
+absl::StatusOr<OpenedSource> OpenSynthetic(const SourceParts& parts) {
   std::vector<std::vector<TokenId>> sentences;
   for (const std::string& sentence : plane::SyntheticSource::Sentences()) {
     sentences.push_back(parts.tokenizer->Encode(sentence, {.add_special = false}));
@@ -78,7 +84,7 @@ absl::StatusOr<OpenedSource> OpenSource(const config::TokensConfig& config,
     case config::TokenOriginKind::kRemote:
       return OpenRemote(config, parts);
     case config::TokenOriginKind::kSynthetic:
-      return OpenCheap(parts);
+      return OpenSynthetic(parts);
   }
   return absl::InternalError("no such source");
 }

@@ -1,5 +1,5 @@
-// Opens where a model's token values come from: shards of this process, workers elsewhere, or a
-// cheap stand-in.
+// Opens the source of a model's token values: shards of this process, worker processes, or a
+// synthetic source without weights.
 #pragma once
 
 #include <memory>
@@ -11,22 +11,26 @@
 #include "wafer_backend/api/values.h"
 #include "wafer_backend/compute/model/gguf.h"
 #include "wafer_backend/compute/model/tokenizer.h"
+#include "wafer_backend/compute/plane/compute_plane.h"
 
 namespace waferline::app {
 
+// What a source is made of. `waker` must outlive it.
 struct SourceParts {
   std::shared_ptr<const model::GgufFile> file;
   std::shared_ptr<const model::Tokenizer> tokenizer;
   Waker* waker = nullptr;
   int sequences = 256;                       // that hold KV at once, over all decode units
-  std::vector<ShardMemory> emulated_memory;  // what a stand-in says it has
+  std::vector<ShardMemory> emulated_memory;  // reported by a synthetic source, which has none
 };
 
 struct OpenedSource {
   std::unique_ptr<ValueSource> values;
-  std::string label;  // "computed: llama, 6 layers on 2 shards"
+  const plane::ComputePlane* plane = nullptr;  // the same object; null: a synthetic source
+  std::string label;                           // "computed: llama, 6 layers on 2 shards"
 };
 
+// Errors name the file or the worker.
 absl::StatusOr<OpenedSource> OpenSource(const config::TokensConfig& config,
                                         const SourceParts& parts);
 

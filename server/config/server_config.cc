@@ -54,7 +54,7 @@ ApiKeyConfig ReadApiKey(YamlForm form) {
   out.tenant = form.Text("tenant");
   out.requests_per_day = form.IntegerOr("requests_per_day", 0, 0, int64_t{1} << 50);
   out.tokens_per_minute = form.IntegerOr("tokens_per_minute", 0, 0, int64_t{1} << 50);
-  out.may_operate = form.Flag("may_operate", false);
+  out.admin = form.Flag("may_operate", false);
   form.RefuseOthers();
   return out;
 }

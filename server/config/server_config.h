@@ -33,7 +33,7 @@ struct ApiKeyConfig {
   std::string tenant;
   int64_t requests_per_day = 0;   // 0: no limit
   int64_t tokens_per_minute = 0;  // 0: no limit
-  bool may_operate = false;       // /admin and OperatorService
+  bool admin = false;             // may_operate: /admin and OperatorService
 };
 
 struct LimitsConfig {
@@ -48,7 +48,7 @@ struct LimitsConfig {
 enum class TokenOriginKind : uint8_t {
   kShards,     // a GGUF file, run on shards of this process
   kRemote,     // the same, run by waferd --role prefill and --role shard processes
-  kSynthetic,  // no weights: deterministic sentences through the tokenizer of `file`
+  kSynthetic,  // YAML: cheap. No weights: deterministic sentences through the tokenizer of `file`
 };
 
 // Guessing tokens ahead, to compute several in one step. It changes no token.
@@ -82,7 +82,7 @@ struct ServerConfig {
   ClockConfig clock;
   LimitsConfig limits;
   bool flat_errors = false;            // the error shape that Cerebras sends
-  std::vector<ApiKeyConfig> api_keys;  // empty: nobody is asked for a key
+  std::vector<ApiKeyConfig> api_keys;  // empty: no key is required
   std::vector<ModelConfig> models;
 };
 

@@ -269,7 +269,7 @@ def test_a_sweep_marks_its_front_and_draws_it(sim):
     sim.refused(*sweep_words, says="--vary", code=2)
     sim.refused(*sweep_words, "--vary", "workers", says="PATH=VALUE", code=2)
     sim.refused(*sweep_words, "--vary", "models.0.name=a", "--vary", "models.0.name=b", says="is given twice", code=2)
-    sim.refused(*sweep_words, "--vary", "models.3.name=a", says="no index of a list")
+    sim.refused(*sweep_words, "--vary", "models.3.name=a", says="out of range [0, ")
     sim.refused(*sweep_words, "--vary", "models.0.prefill.workers=1", "--x", "ttft", says='no number "ttft"', code=2)
 
 

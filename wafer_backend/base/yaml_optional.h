@@ -2,9 +2,11 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "wafer_backend/base/name_table.h"
 #include "wafer_backend/base/units.h"
 #include "wafer_backend/base/yaml_form.h"
 
@@ -29,12 +31,12 @@ Value ChoiceOr(YamlForm& form, const std::string& field, Value otherwise,
                const std::vector<std::pair<std::string, Value>>& names) {
   if (!form.Has(field)) return otherwise;
   const std::string text = form.Text(field);
-  std::string known;
+  std::vector<std::string_view> allowed;
   for (const auto& [name, value] : names) {
     if (name == text) return value;
-    known += (known.empty() ? "" : ", ") + name;
+    allowed.push_back(name);
   }
-  form.AddError(field, "is \"" + text + "\", must be one of: " + known);
+  form.AddError(field, NotOneOf(text, allowed));
   return otherwise;
 }
 

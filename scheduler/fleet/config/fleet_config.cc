@@ -123,13 +123,13 @@ absl::StatusOr<std::string> WithOverrides(std::string_view yaml,
           const bool number = !step.empty() && step.size() < 7 &&
                               step.find_first_not_of("0123456789") == std::string::npos;
           if (!number || std::stoul(step) >= at.size()) {
-            return absl::InvalidArgumentError(absl::StrCat(
-                path, ": \"", step, "\" is no index of a list with ", at.size(), " entries"));
+            return absl::InvalidArgumentError(
+                absl::StrCat(path, ": index \"", step, "\" out of range [0, ", at.size(), ")"));
           }
           at.reset(at[std::stoul(step)]);
         } else if (step.empty() || (at.IsDefined() && !at.IsMap() && !at.IsNull())) {
           return absl::InvalidArgumentError(
-              absl::StrCat(path, ": nothing can stand below \"", path.substr(0, begin), "\""));
+              absl::StrCat(path, ": \"", path.substr(0, begin), "\" has no fields"));
         } else {
           at.reset(at[step]);
         }

@@ -107,7 +107,8 @@ TEST_CASE("a slow stage costs a token its own part, and the unit its throughput"
 
   const auto refused = [](const std::string& fault) { return RunWith(fault, 1).status(); };
   REQUIRE(Has(refused("{at_s: 0, fault: stage_slow, factor: 2}"), "stage: is missing"));
-  REQUIRE(Has(refused("{at_s: 0, fault: unit_slow, stage: 1, factor: 2}"), "stage: has no meaning"));
+  REQUIRE(
+      Has(refused("{at_s: 0, fault: unit_slow, stage: 1, factor: 2}"), "stage: has no meaning"));
   REQUIRE(Has(refused("{at_s: 0, fault: stage_slow, stage: 999, factor: 2}"), "out of range"));
   REQUIRE(
       Has(refused("{at_s: 0, fault: stage_slow, index: 1, stage: 0, factor: 2}"), "has no stages"));
