@@ -74,18 +74,14 @@ function(wl_program name)
   endif()
 endfunction()
 
-# wl_test([SEPARATE] SOURCES file... DEPS target... [LABELS label...] [TIMEOUT s]): a Catch2 binary, one ctest entry named after the folder
+# wl_test(SOURCES file... DEPS target... [LABELS label...] [TIMEOUT s]): a Catch2 binary, one ctest entry named after the folder
 # (tests/unit/base -> unit.base). Tests that make no sense under sanitizers carry the label "plain".
 function(wl_test)
-  cmake_parse_arguments(ARG "SEPARATE" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
-  set(separate "")
-  if(ARG_SEPARATE)
-    set(separate SEPARATE)
-  endif()
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
   file(RELATIVE_PATH path ${CMAKE_SOURCE_DIR}/tests ${CMAKE_CURRENT_SOURCE_DIR})
   string(REPLACE "/" "." test ${path})
   string(REPLACE "." "_" name test_${test})
-  wl_program(${name} ${separate} SOURCES ${ARG_SOURCES} DEPS ${ARG_DEPS} Catch2::Catch2WithMain)
+  wl_program(${name} SEPARATE SOURCES ${ARG_SOURCES} DEPS ${ARG_DEPS} Catch2::Catch2WithMain)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_compile_definitions(${name} PRIVATE WAFERLINE_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                                              WAFERLINE_BIN_DIR="${CMAKE_BINARY_DIR}/bin")

@@ -1,6 +1,20 @@
 # How everything is compiled. Errors are values here, checks stay on in release (see base/check.h), so NDEBUG only
 # removes the asserts of the libraries.
 add_compile_options(-Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers)
+if(WAFERLINE_WERROR)
+  add_compile_options(-Werror)
+endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC 12 reports copies of impossible sizes in std::string's operator+ (GCC bug 105651).
+  add_compile_options(-Wno-restrict)
+  if(WAFERLINE_UNITY)
+    # Meant for headers: GCC takes a source that is included for one.
+    add_compile_options(-Wno-subobject-linkage)
+  endif()
+else()
+  # What base/mutex.h's annotations say.
+  add_compile_options(-Wthread-safety)
+endif()
 # Floating point must give the same bits whatever the inlining: never contract a*b+c behind our back.
 add_compile_options(-ffp-contract=off)
 

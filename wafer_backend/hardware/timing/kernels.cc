@@ -14,7 +14,7 @@ namespace {
 using silicon::WaferSpec;
 
 // Far beyond any matrix, and products of a few of them are far from a double's end.
-constexpr int64_t kMaxSize = 50'000'000;
+constexpr int64_t kMaxKernelSize = 50'000'000;
 
 absl::Status CheckSizes(const WaferSpec& wafer, int64_t grid,
                         std::initializer_list<std::pair<const char*, int64_t>> sizes) {
@@ -25,9 +25,9 @@ absl::Status CheckSizes(const WaferSpec& wafer, int64_t grid,
                                                    " x ", wafer.grid_rows.value, " cores"));
   }
   for (const auto& [name, size] : sizes) {
-    if (size < 1 || size > kMaxSize) {
+    if (size < 1 || size > kMaxKernelSize) {
       return absl::InvalidArgumentError(
-          absl::StrCat(name, " is ", size, ", must lie in [1, ", kMaxSize, "]"));
+          absl::StrCat(name, " is ", size, ", must lie in [1, ", kMaxKernelSize, "]"));
     }
   }
   return absl::OkStatus();
