@@ -45,7 +45,7 @@ absl::StatusOr<HostedModel> Load(const config::ModelConfig& config, const ModelS
   out.served = std::make_shared<text::ServedModel>(text::ServedModel{
       .name = lane.model,
       .tokenizer = tokenizer,
-      .chat = text::ChatTemplate::Detect(*file, tokenizer),
+      .chat = text::ChatTemplate::FromFile(*file, tokenizer),
       .context_tokens = out.devices->context(),
       .origin = emulated ? text::TokenOrigin::kEmulated : text::TokenOrigin::kComputed,
       .origin_label = absl::StrCat(source.label, "; timed as ", out.devices->label()),

@@ -170,7 +170,9 @@ void Api::ChatCompletions(const Call& call) {
 }
 
 void Api::Tokenize(const Call& call) {
-  auto answer = openai::Tokenize(call.exchange->request().body, *generations_->deps().models);
+  const serving::ServerDeps& deps = generations_->deps();
+  auto answer =
+      openai::Tokenize(call.exchange->request().body, *deps.models, deps.clock.unix_seconds());
   if (!answer.ok()) {
     return generations_->SendError(*call.exchange, answer.status(), Nanoseconds(0));
   }

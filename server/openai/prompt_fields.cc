@@ -24,9 +24,10 @@ absl::Status Empty(const std::string& name) {
 }
 
 absl::StatusOr<Prompt> FromText(const std::string& name, std::string_view text,
-                                const text::ServedModel& model) {
+                                const text::ServedModel& model, bool parse_special) {
   WL_RETURN_IF_ERROR(CheckTextFits(name, text.size(), model));
-  auto tokens = std::make_shared<std::vector<TokenId>>(model.tokenizer->Encode(text));
+  auto tokens = std::make_shared<std::vector<TokenId>>(
+      model.tokenizer->Encode(text, {.parse_special = parse_special}));
   if (tokens->empty()) return Empty(name);
   return Prompt{std::move(tokens), std::string(text)};
 }
@@ -123,6 +124,8 @@ absl::Status CheckTextFits(std::string_view name, size_t bytes, const text::Serv
 absl::StatusOr<std::vector<Prompt>> ReadPrompts(Fields& fields, const text::ServedModel& model,
                                                 bool keep_text) {
   std::vector<Prompt> prompts;
+  bool parse_special = true;
+  fields.Bool("parse_special", &parse_special);
   const json::value* prompt = fields.Find("prompt");
   if (prompt == nullptr) {
     return FieldError("prompt",
@@ -134,7 +137,7 @@ absl::StatusOr<std::vector<Prompt>> ReadPrompts(Fields& fields, const text::Serv
     return one.status();
   };
   if (prompt->is_string()) {
-    WL_RETURN_IF_ERROR(add(FromText("prompt", View(prompt->get_string()), model)));
+    WL_RETURN_IF_ERROR(add(FromText("prompt", View(prompt->get_string()), model, parse_special)));
     return prompts;
   }
   if (!prompt->is_array() || prompt->get_array().empty()) {
@@ -155,7 +158,7 @@ absl::StatusOr<std::vector<Prompt>> ReadPrompts(Fields& fields, const text::Serv
   for (size_t i = 0; i < list.size(); ++i) {
     const std::string name = absl::StrCat("prompt[", i, "]");
     if (list[i].is_string()) {
-      WL_RETURN_IF_ERROR(add(FromText(name, View(list[i].get_string()), model)));
+      WL_RETURN_IF_ERROR(add(FromText(name, View(list[i].get_string()), model, parse_special)));
     } else if (list[i].is_array()) {
       WL_RETURN_IF_ERROR(add(FromIds(name, list[i].get_array(), model, keep_text)));
     } else {
@@ -166,7 +169,8 @@ absl::StatusOr<std::vector<Prompt>> ReadPrompts(Fields& fields, const text::Serv
   return prompts;
 }
 
-absl::StatusOr<Prompt> ReadMessages(Fields& fields, const text::ServedModel& model) {
+absl::StatusOr<Prompt> ReadMessages(Fields& fields, const text::ServedModel& model,
+                                    int64_t unix_seconds) {
   if (!model.chat.ok()) {
     return WithParam(absl::FailedPreconditionError(
                          absl::StrCat("no chat with this model: ", model.chat.status().message())),
@@ -186,7 +190,12 @@ absl::StatusOr<Prompt> ReadMessages(Fields& fields, const text::ServedModel& mod
     messages.push_back(std::move(message));
   }
   WL_RETURN_IF_ERROR(CheckTextFits("messages", bytes, model));
-  auto tokens = model.chat->Render(messages);
+  text::ChatOptions options{.unix_seconds = unix_seconds, .template_kwargs = {}};
+  if (const json::object* kwargs = fields.Object("chat_template_kwargs")) {
+    options.template_kwargs = *kwargs;
+  }
+  WL_RETURN_IF_ERROR(fields.status());
+  auto tokens = model.chat->Render(messages, options);
   if (!tokens.ok()) return WithParam(tokens.status(), "messages");
   return Prompt{std::make_shared<std::vector<TokenId>>(*std::move(tokens)), ""};
 }

@@ -12,13 +12,16 @@
 namespace waferline::openai {
 
 // One string, one list of ids, or a list of either. `keep_text`: fill Prompt::text, for echo.
+// Names of control tokens in texts become these tokens, unless `parse_special` is false.
 // A text that cannot fit the context is refused before it is tokenized.
 absl::StatusOr<std::vector<ResponseShape::Prompt>> ReadPrompts(Fields& fields,
                                                                const text::ServedModel& model,
                                                                bool keep_text);
 
-// Rendered by the model's chat template; InvalidArgument if it has none.
-absl::StatusOr<ResponseShape::Prompt> ReadMessages(Fields& fields, const text::ServedModel& model);
+// Rendered by the model's chat template, with `chat_template_kwargs` for it; `unix_seconds` is the
+// date it may write. InvalidArgument if there is none, or it does not take the conversation.
+absl::StatusOr<ResponseShape::Prompt> ReadMessages(Fields& fields, const text::ServedModel& model,
+                                                   int64_t unix_seconds);
 
 // context_length_exceeded at `name` if a text of so many bytes cannot fit (serving::TextMayFit),
 // which keeps the io thread from tokenizing megabytes only to refuse them.

@@ -117,7 +117,6 @@ absl::StatusOr<ParsedRequest> ParseChat(std::string_view body, const Envelope& e
   fields.Unsupported("web_search_options", "this server cannot search");
   fields.Unsupported("store", "nothing is stored here");
   fields.Unsupported("chat_template", "the model's own template is used");
-  fields.Unsupported("chat_template_kwargs", "the model's own template takes none");
   fields.Unsupported("documents", "put them into a message");
   fields.Unsupported("reasoning_effort", "the models here do not reason apart from the answer");
   fields.Unsupported("verbosity", "say in a message how long the answer should be");
@@ -126,7 +125,8 @@ absl::StatusOr<ParsedRequest> ParseChat(std::string_view body, const Envelope& e
   const auto wanted = ReadMaxTokens(fields, false);
   WL_RETURN_IF_ERROR(fields.status());
 
-  WL_ASSIGN_OR_RETURN(ResponseShape::Prompt prompt, ReadMessages(fields, *parsed.model));
+  WL_ASSIGN_OR_RETURN(ResponseShape::Prompt prompt,
+                      ReadMessages(fields, *parsed.model, envelope.unix_seconds));
   shape.prompts.push_back(std::move(prompt));
   const text::ChatTemplate& chat = *parsed.model->chat;
   shape.text.stop.insert(shape.text.stop.end(), chat.stop_strings().begin(),

@@ -22,10 +22,13 @@ absl::StatusOr<Model> FindModelOrFirst(Fields& fields, const text::ModelCatalog&
   return FindModel(fields, catalog);
 }
 
-absl::StatusOr<std::vector<TokenId>> TokensOf(Fields& fields, const text::ServedModel& model) {
+absl::StatusOr<std::vector<TokenId>> TokensOf(Fields& fields, const text::ServedModel& model,
+                                              int64_t unix_seconds) {
   bool add_special = true;
+  bool parse_special = true;
   bool add_reply = true;
   fields.Bool("add_special_tokens", &add_special);
+  fields.Bool("parse_special", &parse_special);
   fields.Bool("add_generation_prompt", &add_reply);
   if (!add_reply)
     fields.Fail("add_generation_prompt", "must be true: prompts end with the reply's head");
@@ -35,25 +38,28 @@ absl::StatusOr<std::vector<TokenId>> TokensOf(Fields& fields, const text::Served
   }
   WL_RETURN_IF_ERROR(fields.status());
   if (!has_prompt) {
-    WL_ASSIGN_OR_RETURN(const ResponseShape::Prompt prompt, ReadMessages(fields, model));
+    WL_ASSIGN_OR_RETURN(const ResponseShape::Prompt prompt,
+                        ReadMessages(fields, model, unix_seconds));
     return *prompt.tokens;
   }
   std::string text;
   fields.Text("prompt", std::string::npos, &text);
   WL_RETURN_IF_ERROR(fields.status());
   WL_RETURN_IF_ERROR(CheckTextFits("prompt", text.size(), model));
-  return model.tokenizer->Encode(text, {.add_special = add_special});
+  return model.tokenizer->Encode(text,
+                                 {.add_special = add_special, .parse_special = parse_special});
 }
 
 }  // namespace
 
-absl::StatusOr<std::string> Tokenize(std::string_view body, const text::ModelCatalog& catalog) {
+absl::StatusOr<std::string> Tokenize(std::string_view body, const text::ModelCatalog& catalog,
+                                     int64_t unix_seconds) {
   WL_ASSIGN_OR_RETURN(const boost::json::object object, ParseObject(body));
   Fields fields(object);
   WL_ASSIGN_OR_RETURN(const Model model, FindModelOrFirst(fields, catalog));
   bool with_strings = false;
   fields.Bool("return_token_strs", &with_strings);
-  WL_ASSIGN_OR_RETURN(const std::vector<TokenId> tokens, TokensOf(fields, *model));
+  WL_ASSIGN_OR_RETURN(const std::vector<TokenId> tokens, TokensOf(fields, *model, unix_seconds));
 
   std::string out = "{\"count\":";
   AppendInteger(out, tokens.size());

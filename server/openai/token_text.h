@@ -12,7 +12,8 @@ namespace waferline::openai {
 
 // {"prompt": text, "add_special_tokens": true} or {"messages": [...]}, and "return_token_strs", to
 // {"count", "max_model_len", "tokens", "token_strs"}.
-absl::StatusOr<std::string> Tokenize(std::string_view body, const text::ModelCatalog& catalog);
+absl::StatusOr<std::string> Tokenize(std::string_view body, const text::ModelCatalog& catalog,
+                                     int64_t unix_seconds);
 
 // {"tokens": [ids]} to {"prompt": text}; special tokens appear by name, so that nothing is lost.
 absl::StatusOr<std::string> Detokenize(std::string_view body, const text::ModelCatalog& catalog);

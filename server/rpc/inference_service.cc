@@ -22,7 +22,7 @@ v1::Model Describe(const text::ServedModel& model) {
   result.set_token_origin(OriginOf(model));
   result.set_description(model.origin_label);
   result.set_tokenizer(model.tokenizer->Description());
-  if (model.chat.ok()) result.set_chat_template(std::string(text::Name(model.chat->family())));
+  if (model.chat.ok()) result.set_chat_template(model.chat->name());
   result.set_created_unix_s(model.created_unix_s);
   return result;
 }
@@ -46,8 +46,10 @@ absl::StatusOr<DecodedRequest> InferenceService::Open(grpc::CallbackServerContex
   EchoMetadata(context, *request_id);
 
   WL_ASSIGN_OR_RETURN(const tenancy::Caller caller, Authenticate(*context, server));
-  const CallFacts facts{
-      .request_id = *request_id, .tenant = caller.tenant, .fallback_seed = server.ids->NewSeed()};
+  const CallFacts facts{.request_id = *request_id,
+                        .tenant = caller.tenant,
+                        .fallback_seed = server.ids->NewSeed(),
+                        .unix_seconds = server.clock.unix_seconds()};
   WL_ASSIGN_OR_RETURN(DecodedRequest decoded, DecodeGenerate(request, facts, *models_));
   WL_RETURN_IF_ERROR(serving::AuthorizeModel(caller, decoded.model->name));
 
@@ -103,10 +105,14 @@ grpc::ServerUnaryReactor* InferenceService::Tokenize(grpc::CallbackServerContext
                                                      v1::TokenizeResponse* response) {
   return Answer(context, [&]() -> absl::Status {
     WL_ASSIGN_OR_RETURN(const auto model, FindModel(request->model(), *models_));
-    const bool add_special = !request->has_add_special_tokens() || request->add_special_tokens();
+    const model::EncodeOptions options{
+        .add_special = !request->has_add_special_tokens() || request->add_special_tokens(),
+        .parse_special = !request->has_parse_special() || request->parse_special()};
     absl::StatusOr<std::vector<TokenId>> ids = FieldError("input", "is missing: give text or chat");
-    if (request->has_text()) ids = DecodeText(request->text(), add_special, *model);
-    if (request->has_chat()) ids = DecodeChat(request->chat(), *model);
+    if (request->has_text()) ids = DecodeText(request->text(), options, *model);
+    if (request->has_chat()) {
+      ids = DecodeChat(request->chat(), *model, deps_.server->clock.unix_seconds());
+    }
     WL_RETURN_IF_ERROR(ids.status());
     for (const TokenId id : *ids) {
       response->add_token_ids(id);

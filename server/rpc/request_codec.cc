@@ -36,14 +36,17 @@ absl::StatusOr<std::vector<TokenId>> DecodeIds(
 }
 
 absl::StatusOr<std::vector<TokenId>> DecodePrompt(const v1::GenerateRequest& message,
-                                                  const text::ServedModel& model) {
+                                                  const text::ServedModel& model,
+                                                  int64_t unix_seconds) {
   switch (message.input_case()) {
     case v1::GenerateRequest::kText:
-      return DecodeText(message.text(), true, model);
+      return DecodeText(message.text(),
+                        {.parse_special = !message.has_parse_special() || message.parse_special()},
+                        model);
     case v1::GenerateRequest::kTokenIds:
       return DecodeIds("token_ids.ids", message.token_ids().ids(), model);
     case v1::GenerateRequest::kChat:
-      return DecodeChat(message.chat(), model);
+      return DecodeChat(message.chat(), model, unix_seconds);
     case v1::GenerateRequest::INPUT_NOT_SET:
       break;
   }
@@ -161,10 +164,11 @@ absl::StatusOr<std::shared_ptr<const text::ServedModel>> FindModel(
   return catalog.Find(name);
 }
 
-absl::StatusOr<std::vector<TokenId>> DecodeText(const std::string& text, bool add_special,
+absl::StatusOr<std::vector<TokenId>> DecodeText(const std::string& text,
+                                                model::EncodeOptions options,
                                                 const text::ServedModel& model) {
   WL_RETURN_IF_ERROR(CheckTextFits("text", text.size(), model));
-  return model.tokenizer->Encode(text, {.add_special = add_special});
+  return model.tokenizer->Encode(text, options);
 }
 
 absl::StatusOr<std::string> DecodeIdsToText(const google::protobuf::RepeatedField<int32_t>& input,
@@ -177,7 +181,8 @@ absl::StatusOr<std::string> DecodeIdsToText(const google::protobuf::RepeatedFiel
 }
 
 absl::StatusOr<std::vector<TokenId>> DecodeChat(const v1::ChatInput& chat,
-                                                const text::ServedModel& model) {
+                                                const text::ServedModel& model,
+                                                int64_t unix_seconds) {
   if (!model.chat.ok()) {
     return FieldError("chat",
                       absl::StrCat("no chat with this model: ", model.chat.status().message()));
@@ -203,7 +208,7 @@ absl::StatusOr<std::vector<TokenId>> DecodeChat(const v1::ChatInput& chat,
     messages.push_back({.role = role, .content = message.content()});
   }
   WL_RETURN_IF_ERROR(CheckTextFits("chat.messages", bytes, model));
-  auto tokens = model.chat->Render(messages);
+  auto tokens = model.chat->Render(messages, {.unix_seconds = unix_seconds, .template_kwargs = {}});
   if (!tokens.ok()) {
     return FieldError("chat.messages", std::string(Std(tokens.status().message())));
   }
@@ -231,7 +236,8 @@ absl::StatusOr<DecodedRequest> DecodeGenerate(const v1::GenerateRequest& message
   WL_ASSIGN_OR_RETURN(decoded.text.stop, DecodeStopStrings(message.stop()));
   WL_RETURN_IF_ERROR(DecodeScheduling(message.scheduling(), &request));
 
-  WL_ASSIGN_OR_RETURN(std::vector<TokenId> prompt, DecodePrompt(message, model));
+  WL_ASSIGN_OR_RETURN(std::vector<TokenId> prompt,
+                      DecodePrompt(message, model, facts.unix_seconds));
   request.prompt = std::make_shared<const std::vector<TokenId>>(std::move(prompt));
   WL_RETURN_IF_ERROR(DecodeMaxTokens(message, model, &request));
 

@@ -26,6 +26,7 @@ struct CallFacts {
   std::string request_id;  // used if the message has none; must pass serving::IsRequestId
   std::string tenant;
   uint64_t fallback_seed = 0;
+  int64_t unix_seconds = 0;  // now: the date that a chat template may write
 };
 
 absl::StatusOr<DecodedRequest> DecodeGenerate(const v1::GenerateRequest& message,
@@ -36,10 +37,12 @@ absl::StatusOr<DecodedRequest> DecodeGenerate(const v1::GenerateRequest& message
 absl::StatusOr<std::shared_ptr<const text::ServedModel>> FindModel(
     const std::string& name, const text::ModelCatalog& catalog);
 
-absl::StatusOr<std::vector<TokenId>> DecodeText(const std::string& text, bool add_special,
+absl::StatusOr<std::vector<TokenId>> DecodeText(const std::string& text,
+                                                model::EncodeOptions options,
                                                 const text::ServedModel& model);
 absl::StatusOr<std::vector<TokenId>> DecodeChat(const v1::ChatInput& chat,
-                                                const text::ServedModel& model);
+                                                const text::ServedModel& model,
+                                                int64_t unix_seconds);
 
 // UTF-8, whatever the tokens.
 absl::StatusOr<std::string> DecodeIdsToText(const google::protobuf::RepeatedField<int32_t>& ids,

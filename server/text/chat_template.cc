@@ -1,245 +1,147 @@
 #include "server/text/chat_template.h"
 
-#include <deque>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "server/text/built_in_templates.h"
+#include "server/text/jinja/json_value.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
 namespace waferline::text {
 namespace {
 
+using jinja::Text;
+using jinja::Value;
 using model::TextSegment;
 using model::Tokenizer;
 
-// The parts of a prompt: marks, in which control tokens are recognised, and contents, in which
-// they are not.
-class Prompt {
- public:
-  Prompt& Mark(std::string mark) {
-    owned_.push_back(std::move(mark));
-    segments_.push_back({owned_.back(), true});
-    return *this;
+absl::StatusOr<std::string> RoleOf(const ChatMessage& message, size_t index) {
+  if (message.role == "developer") return "system";
+  if (message.role == "system" || message.role == "user" || message.role == "assistant") {
+    return message.role;
   }
-  Prompt& Content(std::string_view content) {
-    segments_.push_back({content, false});
-    return *this;
-  }
-  std::vector<TokenId> Encode(const Tokenizer& tokenizer) const {
-    std::vector<TokenId> ids = tokenizer.EncodeSegments(segments_, /*add_special=*/false);
-    // A begin token as for any prompt, but never an end token: the reply is to follow.
-    if (tokenizer.adds_bos()) ids.insert(ids.begin(), *tokenizer.bos());
-    return ids;
-  }
-
- private:
-  std::deque<std::string> owned_;  // its elements stay where they are
-  std::vector<TextSegment> segments_;
-};
-
-enum class Role : uint8_t { kSystem, kUser, kAssistant };
-
-absl::StatusOr<Role> RoleOf(const ChatMessage& message, size_t index) {
-  if (message.role == "user") return Role::kUser;
-  if (message.role == "assistant") return Role::kAssistant;
-  if (message.role == "system" || message.role == "developer") return Role::kSystem;
   return absl::InvalidArgumentError(absl::StrCat("messages[", index, "].role is ",
                                                  model::Quoted(message.role),
                                                  ", expected system, user or assistant"));
 }
 
-std::string RoleName(Role role) {
-  switch (role) {
-    case Role::kSystem:
-      return "system";
-    case Role::kUser:
-      return "user";
-    case Role::kAssistant:
-      break;
-  }
-  return "assistant";
-}
-
-struct Message {
-  Role role;
-  std::string_view content;
-};
-
-Prompt RenderLlama3(std::span<const Message> messages) {
-  const auto header = [](const std::string& role) {
-    return "<|start_header_id|>" + role + "<|end_header_id|>\n\n";
-  };
-  Prompt prompt;
-  for (const Message& message : messages) {
-    prompt.Mark(header(RoleName(message.role)))
-        .Content(Std(absl::StripAsciiWhitespace(Absl(message.content))))
-        .Mark("<|eot_id|>");
-  }
-  prompt.Mark(header("assistant"));
-  return prompt;
-}
-
-Prompt RenderChatMl(std::span<const Message> messages) {
-  Prompt prompt;
-  for (const Message& message : messages) {
-    prompt.Mark("<|im_start|>" + RoleName(message.role) + "\n")
-        .Content(message.content)
-        .Mark("<|im_end|>\n");
-  }
-  prompt.Mark("<|im_start|>assistant\n");
-  return prompt;
-}
-
-Prompt RenderZephyr(std::span<const Message> messages, const std::string& end) {
-  Prompt prompt;
-  for (const Message& message : messages) {
-    prompt.Mark("<|" + RoleName(message.role) + "|>\n").Content(message.content).Mark(end + "\n");
-  }
-  prompt.Mark("<|assistant|>\n");
-  return prompt;
-}
-
-Prompt RenderPlain(std::span<const Message> messages) {
-  Prompt prompt;
-  for (const Message& message : messages) {
-    const char* name = message.role == Role::kUser        ? "User: "
-                       : message.role == Role::kAssistant ? "Assistant: "
-                                                          : "System: ";
-    prompt.Mark(name).Content(message.content).Mark("\n");
-  }
-  prompt.Mark("Assistant:");
-  return prompt;
-}
-
-// Where [INST] is a control token, tokenizers put the spaces around it themselves or have none;
-// where it is text, the spaces are part of it (mistral-common, tokenizers v1 and v3).
-Prompt RenderMistral(std::span<const Message> messages, const std::string& end, bool as_text) {
-  const std::string space = as_text ? " " : "";
-  Prompt prompt;
-  std::vector<std::string_view> system;
-  const auto open = [&] {
-    prompt.Mark("[INST]" + space);
-    for (std::string_view text : std::exchange(system, {})) prompt.Content(text).Mark("\n\n");
-  };
-  for (const Message& message : messages) {
-    if (message.role == Role::kSystem) {
-      system.push_back(message.content);
-    } else if (message.role == Role::kUser) {
-      open();
-      prompt.Content(message.content).Mark(space + "[/INST]");
-    } else {
-      prompt.Mark(space).Content(message.content).Mark(end);
-    }
-  }
-  if (!system.empty()) {  // nobody asked after it
-    open();
-    prompt.Mark(space + "[/INST]");
-  }
-  return prompt;
-}
-
-absl::Status NoTemplate(std::string_view why) {
-  return absl::UnimplementedError(
-      absl::StrCat("chat is not possible with this model: ", Absl(why),
-                   "; known are the templates of llama3, chatml, mistral, zephyr and plain. "
-                   "Completions work."));
-}
-
-bool Holds(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
+Value SpecialToken(const Tokenizer& tokenizer, std::optional<TokenId> id) {
+  return Value::Of(id ? tokenizer.RawPiece(*id) : std::string_view());
 }
 
 }  // namespace
 
-std::string_view Name(ChatFamily family) {
-  switch (family) {
-    case ChatFamily::kLlama3:
-      return "llama3";
-    case ChatFamily::kChatMl:
-      return "chatml";
-    case ChatFamily::kMistral:
-      return "mistral";
-    case ChatFamily::kZephyr:
-      return "zephyr";
-    case ChatFamily::kPlain:
-      return "plain";
-  }
-  return "";
-}
-
-absl::StatusOr<ChatTemplate> ChatTemplate::Detect(const model::GgufFile& file,
-                                                  std::shared_ptr<const Tokenizer> tokenizer) {
-  WL_ASSIGN_OR_RETURN(const std::string_view text,
+absl::StatusOr<ChatTemplate> ChatTemplate::FromFile(const model::GgufFile& file,
+                                                    std::shared_ptr<const Tokenizer> tokenizer) {
+  WL_ASSIGN_OR_RETURN(const std::string_view source,
                       file.metadata().StringOr("tokenizer.chat_template", ""));
-  const auto marked = [&](const char* mark) {
-    return text.empty() ? tokenizer->FindSpecial(mark).has_value() : Holds(text, mark);
-  };
-  if (marked("<|start_header_id|>")) return ChatTemplate(ChatFamily::kLlama3, tokenizer);
-  if (marked("<|im_start|>")) return ChatTemplate(ChatFamily::kChatMl, tokenizer);
-  if (Holds(text, "<<SYS>>")) return NoTemplate("its template is that of llama 2");
-  if (marked("[INST]")) return ChatTemplate(ChatFamily::kMistral, tokenizer);
-  if (marked("<|user|>") && marked("<|assistant|>")) {
-    ChatTemplate zephyr(ChatFamily::kZephyr, tokenizer);
-    if (!marked("<|end|>")) return zephyr;
-    return NoTemplate("its template has <|user|> as zephyr's, but ends messages by <|end|>");
+  if (source.empty()) {
+    return absl::UnimplementedError(
+        "chat is not possible with this model: its file has no tokenizer.chat_template. "
+        "Completions work.");
   }
-  if (Holds(text, "User:") && Holds(text, "Assistant:")) {
-    return ChatTemplate(ChatFamily::kPlain, tokenizer);
-  }
-  if (text.empty()) return NoTemplate("its file has no tokenizer.chat_template");
-  return NoTemplate("its tokenizer.chat_template is of no known family");
+  return FromText("the model file's own", source, std::move(tokenizer));
 }
 
-ChatTemplate::ChatTemplate(ChatFamily family, std::shared_ptr<const Tokenizer> tokenizer)
-    : family_(family), tokenizer_(std::move(tokenizer)) {
-  const auto eos = tokenizer_->eos();
-  const std::string eos_name = eos ? std::string(tokenizer_->RawPiece(*eos)) : "</s>";
-  switch (family_) {
-    case ChatFamily::kLlama3:
-      end_ = "<|eot_id|>";
-      break;
-    case ChatFamily::kChatMl:
-      end_ = "<|im_end|>";
-      break;
-    case ChatFamily::kMistral:
-      end_ = eos_name;
-      reply_begins_with_space_ = true;
-      break;
-    case ChatFamily::kZephyr:
-      end_ = eos_name;
-      break;
-    case ChatFamily::kPlain:
-      stop_strings_ = {"\nUser:", "\nSystem:"};
-      reply_begins_with_space_ = true;
-      break;
+absl::StatusOr<ChatTemplate> ChatTemplate::Named(std::string_view name,
+                                                 std::shared_ptr<const Tokenizer> tokenizer) {
+  std::string known;
+  for (const BuiltInTemplate& built_in : kBuiltInTemplates) {
+    if (built_in.name == name) {
+      return FromText(std::string(name), built_in.source, std::move(tokenizer));
+    }
+    absl::StrAppend(&known, known.empty() ? "" : ", ", Absl(built_in.name));
   }
-  // A mark that is no token of this vocabulary comes as text.
-  if (!end_.empty() && !tokenizer_->FindSpecial(end_)) stop_strings_.push_back(end_);
+  return absl::NotFoundError(
+      absl::StrCat("there is no chat template '", Absl(name), "', known are: ", known));
 }
 
-absl::StatusOr<std::vector<TokenId>> ChatTemplate::Render(
-    std::span<const ChatMessage> messages) const {
-  if (messages.empty()) return absl::InvalidArgumentError("messages is empty");
-  std::vector<Message> known;
+absl::StatusOr<ChatTemplate> ChatTemplate::FromText(std::string name, std::string_view source,
+                                                    std::shared_ptr<const Tokenizer> tokenizer) {
+  auto parsed = jinja::Template::Parse(source);
+  if (!parsed.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("chat template (", name, "): ", parsed.status().message()));
+  }
+  return ChatTemplate(std::move(name), *std::move(parsed), std::move(tokenizer));
+}
+
+ChatTemplate::ChatTemplate(std::string name, jinja::Template parsed,
+                           std::shared_ptr<const Tokenizer> tokenizer)
+    : name_(std::move(name)), template_(std::move(parsed)), tokenizer_(std::move(tokenizer)) {
+  FindHowRepliesEnd();
+}
+
+absl::StatusOr<Text> ChatTemplate::RenderText(std::span<const ChatMessage> messages,
+                                              const ChatOptions& options,
+                                              bool asks_for_reply) const {
+  jinja::List list;
   for (size_t i = 0; i < messages.size(); ++i) {
-    WL_ASSIGN_OR_RETURN(const Role role, RoleOf(messages[i], i));
-    known.push_back({role, messages[i].content});
+    WL_ASSIGN_OR_RETURN(const std::string role, RoleOf(messages[i], i));
+    jinja::Dict message;
+    message.Set(Value::Of("role"), Value::Of(role));
+    message.Set(Value::Of("content"), Value(Text(messages[i].content, Text::Origin::kContent)));
+    list.items.emplace_back(std::move(message));
   }
-  switch (family_) {
-    case ChatFamily::kLlama3:
-      return RenderLlama3(known).Encode(*tokenizer_);
-    case ChatFamily::kChatMl:
-      return RenderChatMl(known).Encode(*tokenizer_);
-    case ChatFamily::kMistral:
-      return RenderMistral(known, end_, !tokenizer_->FindSpecial("[INST]")).Encode(*tokenizer_);
-    case ChatFamily::kZephyr:
-      return RenderZephyr(known, end_).Encode(*tokenizer_);
-    case ChatFamily::kPlain:
-      break;
+  jinja::Dict context;
+  // What transformers gives every template; names a request adds may not hide the conversation.
+  const Value kwargs = jinja::FromJson(options.template_kwargs, Text::Origin::kContent);
+  for (const auto& [key, value] : kwargs.As<jinja::Dict>()->items()) context.Set(key, value);
+  context.Set(Value::Of("messages"), Value(std::move(list)));
+  context.Set(Value::Of("tools"), Value());
+  context.Set(Value::Of("documents"), Value());
+  context.Set(Value::Of("bos_token"), SpecialToken(*tokenizer_, tokenizer_->bos()));
+  context.Set(Value::Of("eos_token"), SpecialToken(*tokenizer_, tokenizer_->eos()));
+  context.Set(Value::Of("add_generation_prompt"), Value(asks_for_reply));
+  auto text = template_.Render(context, options.unix_seconds);
+  if (text.ok()) return text;
+  return absl::InvalidArgumentError(
+      absl::StrCat("the model's chat template does not take these messages: ",
+                   text.status().message()));
+}
+
+absl::StatusOr<std::vector<TokenId>> ChatTemplate::Render(std::span<const ChatMessage> messages,
+                                                          const ChatOptions& options) const {
+  if (messages.empty()) return absl::InvalidArgumentError("messages is empty");
+  WL_ASSIGN_OR_RETURN(const Text text, RenderText(messages, options, true));
+  std::vector<TextSegment> segments;
+  const auto pieces = text.Pieces();
+  for (const Text::Piece& piece : pieces) {
+    segments.push_back({piece.bytes, piece.origin == Text::Origin::kTemplate});
   }
-  return RenderPlain(known).Encode(*tokenizer_);
+  std::vector<TokenId> ids = tokenizer_->EncodeSegments(segments, /*add_special=*/false);
+  // A begin token as for any prompt, if the template writes none; never an end token: the reply is
+  // to follow.
+  const bool begins = !ids.empty() && tokenizer_->bos() == ids.front();
+  if (tokenizer_->adds_bos() && !begins) ids.insert(ids.begin(), *tokenizer_->bos());
+  return ids;
+}
+
+// Asks the template itself, by a conversation whose contents are easy to find in what it writes.
+void ChatTemplate::FindHowRepliesEnd() {
+  const std::vector<ChatMessage> talk = {{"user", "Q1"}, {"assistant", "A1"}, {"user", "Q2"}};
+  const auto whole = RenderText(talk, {}, false);
+  const auto question = RenderText(std::span(talk).first(1), {}, true);
+  if (!whole.ok() || !question.ok()) return;
+  const std::string& bytes = whole->bytes();
+  reply_begins_with_space_ = bytes.starts_with(question->bytes() + " A1");
+  const size_t reply = bytes.find("A1");
+  const size_t next = bytes.find("Q2", reply);
+  if (reply == std::string::npos || next == std::string::npos) return;
+  // What stands between the reply and the next question. If it begins with a control token, that
+  // token ends the reply.
+  const std::string between = bytes.substr(reply + 2, next - reply - 2);
+  const std::vector<TokenId> ids = tokenizer_->Encode(
+      Std(absl::StripLeadingAsciiWhitespace(between)), {.add_special = false, .parse_special = true});
+  if (ids.empty() || tokenizer_->IsSpecial(ids.front())) return;
+  // "<|im_end|>\n<|im_start|>user\n" ends replies by its first line, "\nUser: " by all of it.
+  const size_t line = between.find('\n', 1);
+  std::string stop = between.front() == '\n' ? between : between.substr(0, line);
+  stop = std::string(Std(absl::StripTrailingAsciiWhitespace(stop)));
+  if (!stop.empty()) stop_strings_.push_back(std::move(stop));
 }
 
 }  // namespace waferline::text

@@ -1,10 +1,8 @@
-// How a conversation becomes a prompt. Immutable, any thread; shares the tokenizer.
-//
-// Families are recognised by the marks in tokenizer.chat_template, or, if the file has none, by the
-// control tokens of the vocabulary; the template itself (Jinja) is not run. So nothing is added
-// that the messages do not say: no default system text, no date, no tools.
+// How a conversation becomes a prompt: the model file's own Jinja template (tokenizer.chat_template)
+// is run, as transformers' apply_chat_template runs it. Immutable, any thread; shares the tokenizer.
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -13,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/text/jinja/template.h"
 #include "wafer_backend/base/ids.h"
 #include "wafer_backend/compute/model/gguf.h"
 #include "wafer_backend/compute/model/tokenizer.h"
@@ -24,39 +23,49 @@ struct ChatMessage {
   std::string content;
 };
 
-enum class ChatFamily : uint8_t {
-  kLlama3,   // <|start_header_id|>user<|end_header_id|>\n\n...<|eot_id|>, contents trimmed
-  kChatMl,   // <|im_start|>user\n...<|im_end|>\n
-  kMistral,  // [INST] ... [/INST] ...</s>; system texts open the next user message
-  kZephyr,   // <|user|>\n...</s>\n
-  kPlain,    // User: ...\nAssistant: ...\n
+struct ChatOptions {
+  int64_t unix_seconds = 0;             // what the template's strftime_now sees
+  boost::json::object template_kwargs;  // more names for the template: enable_thinking ...
 };
-std::string_view Name(ChatFamily family);  // "llama3", "chatml", ...
 
 class ChatTemplate {
  public:
-  // Unimplemented, with the way out (completions), if the file has no template or an unknown one.
-  static absl::StatusOr<ChatTemplate> Detect(const model::GgufFile& file,
-                                             std::shared_ptr<const model::Tokenizer> tokenizer);
-  // For models that are not in a file.
-  ChatTemplate(ChatFamily family, std::shared_ptr<const model::Tokenizer> tokenizer);
+  // Unimplemented, with the way out (completions), if the file has no template; InvalidArgument
+  // with the line if it cannot be parsed.
+  static absl::StatusOr<ChatTemplate> FromFile(const model::GgufFile& file,
+                                               std::shared_ptr<const model::Tokenizer> tokenizer);
+  // For models that are not in a file: chatml, llama3, mistral, zephyr or plain ("User: ...").
+  // NotFound lists them.
+  static absl::StatusOr<ChatTemplate> Named(std::string_view name,
+                                            std::shared_ptr<const model::Tokenizer> tokenizer);
+  static absl::StatusOr<ChatTemplate> FromText(std::string name, std::string_view source,
+                                               std::shared_ptr<const model::Tokenizer> tokenizer);
 
-  ChatFamily family() const { return family_; }
+  // "the model file's own", or the name of a built-in one.
+  const std::string& name() const { return name_; }
 
-  // The prompt that asks for the next assistant message. Names of control tokens in a content stay
-  // text. InvalidArgument naming the message if a role is unknown or there is no message at all.
-  absl::StatusOr<std::vector<TokenId>> Render(std::span<const ChatMessage> messages) const;
+  // The prompt that asks for the next assistant message. Names of control tokens in contents stay
+  // text. InvalidArgument: a role is unknown (names the message), there is no message, or the
+  // template does not take this conversation (says why in the template's words).
+  absl::StatusOr<std::vector<TokenId>> Render(std::span<const ChatMessage> messages,
+                                              const ChatOptions& options = {}) const;
 
-  // Strings that end an assistant message of this family in addition to the tokenizer's end ids;
+  // Texts that end an assistant message where the template marks that end by no control token;
   // callers add them to the request's own.
   const std::vector<std::string>& stop_strings() const { return stop_strings_; }
   // Whether the reply's first token usually carries a space that is not part of it.
   bool reply_begins_with_space() const { return reply_begins_with_space_; }
 
  private:
-  ChatFamily family_;
+  ChatTemplate(std::string name, jinja::Template parsed,
+               std::shared_ptr<const model::Tokenizer> tokenizer);
+  absl::StatusOr<jinja::Text> RenderText(std::span<const ChatMessage> messages,
+                                         const ChatOptions& options, bool asks_for_reply) const;
+  void FindHowRepliesEnd();
+
+  std::string name_;
+  jinja::Template template_;
   std::shared_ptr<const model::Tokenizer> tokenizer_;
-  std::string end_;  // of a message: "<|im_end|>", "</s>", ...
   std::vector<std::string> stop_strings_;
   bool reply_begins_with_space_ = false;
 };

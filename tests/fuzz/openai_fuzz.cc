@@ -201,7 +201,7 @@ void TryOne(uint8_t choice, std::string body) {
     case 3:
       return TryRequest(ParseChat(inside, envelope, catalog));
     case 4:
-      return TryText(Tokenize(body, catalog));
+      return TryText(Tokenize(body, catalog, 0));
     default:
       return TryText(Detokenize(body, catalog));
   }

@@ -116,8 +116,8 @@ json::object Describe(const std::shared_ptr<const model::GgufFile>& file) {
   const auto tokenizer = model::TokenizerFromGguf(*file);
   out["tokenizer"] = tokenizer.ok() ? TokenizerJson(**tokenizer) : Problem(tokenizer.status());
   if (tokenizer.ok()) {
-    const auto chat = text::ChatTemplate::Detect(*file, *tokenizer);
-    out["chat"] = chat.ok() ? json::object{{"family", std::string(text::Name(chat->family()))}}
+    const auto chat = text::ChatTemplate::FromFile(*file, *tokenizer);
+    out["chat"] = chat.ok() ? json::object{{"template", chat->name()}}
                             : Problem(chat.status());
   } else {
     out["chat"] = Problem(absl::UnimplementedError("there is no tokenizer"));

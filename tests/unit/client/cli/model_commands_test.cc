@@ -33,7 +33,7 @@ TEST_CASE("inspect says what a file holds") {
   const json::object all = json::parse(run.out).as_object();
   REQUIRE(all.at("shape").at("architecture") == "qwen2");
   REQUIRE(all.at("shape").at("qkv_biases") == true);
-  REQUIRE(all.at("chat").at("family") == "chatml");
+  REQUIRE(all.at("chat").at("template") == "the model file's own");
   REQUIRE(all.at("weights").at("runnable") == true);
   REQUIRE(all.at("dtypes").as_object().contains("Q8_0"));
   REQUIRE(all.at("metadata").at("general.architecture") == "qwen2");

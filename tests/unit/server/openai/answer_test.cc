@@ -289,17 +289,17 @@ TEST_CASE("errors in both shapes") {
 
 TEST_CASE("tokenize and detokenize undo each other") {
   const text::ModelCatalog catalog = ByteCatalog();
-  const auto tokens = Tokenize(R"({"prompt":"ab","return_token_strs":true})", catalog);
+  const auto tokens = Tokenize(R"({"prompt":"ab","return_token_strs":true})", catalog, 0);
   REQUIRE(tokens.ok());
   CHECK(*tokens ==
         R"({"count":3,"max_model_len":1000,"tokens":[256,97,98],"token_strs":["<s>","a","b"]})");
-  CHECK(*Tokenize(R"({"model":"mute","prompt":"","add_special_tokens":false})", catalog) ==
+  CHECK(*Tokenize(R"({"model":"mute","prompt":"","add_special_tokens":false})", catalog, 0) ==
         R"({"count":0,"max_model_len":1000,"tokens":[],"token_strs":null})");
   CHECK(*Detokenize(R"({"tokens":[256,97,98]})", catalog) == R"({"prompt":"<s>ab"})");
   CHECK(HttpCode(Detokenize(R"({"tokens":[300]})", catalog).status()) == 400);
   CHECK(HttpCode(Detokenize("{}", catalog).status()) == 400);
-  CHECK(HttpCode(Tokenize("{}", catalog).status()) == 400);
-  CHECK(HttpCode(Tokenize(R"({"model":"x","prompt":""})", catalog).status()) == 404);
+  CHECK(HttpCode(Tokenize("{}", catalog, 0).status()) == 400);
+  CHECK(HttpCode(Tokenize(R"({"model":"x","prompt":""})", catalog, 0).status()) == 404);
   CHECK(json::parse(ModelList(catalog)).at("data").as_array().size() == 2);
 }
 

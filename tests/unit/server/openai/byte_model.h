@@ -69,9 +69,8 @@ inline text::ModelCatalog ByteCatalog() {
                           .context_tokens = Tokens(1000),
                           .origin_label = "computed: bytes"});
   };
-  return text::ModelCatalog(
-      {make("bytes", text::ChatTemplate(text::ChatFamily::kChatMl, tokenizer)),
-       make("mute", absl::UnimplementedError("its template is not known"))});
+  return text::ModelCatalog({make("bytes", *text::ChatTemplate::Named("chatml", tokenizer)),
+                             make("mute", absl::UnimplementedError("its template is not known"))});
 }
 
 }  // namespace waferline::openai

@@ -291,7 +291,7 @@ TEST_CASE("bad chats name the message") {
       {kHi + R"(,"best_of":2)", "best_of"},
       {kHi + R"(,"verbosity":"low")", "verbosity"},
       {kHi + R"(,"add_generation_prompt":false)", "add_generation_prompt"},
-      {kHi + R"(,"chat_template_kwargs":{"a":1})", "chat_template_kwargs"},
+      {kHi + R"(,"chat_template_kwargs":[1])", "chat_template_kwargs"},
   }));
   INFO(fields);
   const auto parsed = Chat(fields);

@@ -64,7 +64,7 @@ inline text::ModelCatalog ByteModels(int64_t context = 128, bool only_one = fals
   models.push_back(std::make_shared<text::ServedModel>(
       text::ServedModel{.name = "bytes",
                         .tokenizer = tokenizer,
-                        .chat = text::ChatTemplate(text::ChatFamily::kPlain, tokenizer),
+                        .chat = text::ChatTemplate::Named("plain", tokenizer),
                         .context_tokens = Tokens(context),
                         .origin_label = "computed: bytes"}));
   if (!only_one) {

@@ -15,7 +15,7 @@ using test::VocabularyKind;
 struct Source {
   VocabularyKind vocabulary = VocabularyKind::kSentencePiece;
   Architecture architecture = Architecture::kLlama;
-  std::string chat_template;
+  std::string name;  // of a built-in template
 };
 
 struct Found {
@@ -23,40 +23,51 @@ struct Found {
   absl::StatusOr<ChatTemplate> chat;
 };
 
-Found Detect(const Source& source) {
+std::shared_ptr<const model::Tokenizer> MakeTokenizer(VocabularyKind kind, Architecture family) {
   test::GgufWriter writer;
-  test::SetVocabulary(writer, source.vocabulary, source.architecture);
-  if (!source.chat_template.empty()) {
-    writer.SetString("tokenizer.chat_template", source.chat_template);
-  }
-  auto file = *model::GgufFile::FromBytes(writer.Bytes());
-  auto tokenizer = *model::TokenizerFromGguf(*file);
-  return {tokenizer, ChatTemplate::Detect(*file, tokenizer)};
+  test::SetVocabulary(writer, kind, family);
+  return *model::TokenizerFromGguf(**model::GgufFile::FromBytes(writer.Bytes()));
 }
 
-const Source kLlama3 = {VocabularyKind::kBytePairs, Architecture::kLlama,
-                        "{{ '<|start_header_id|>' + message['role'] }}"};
-const Source kChatMl = {VocabularyKind::kBytePairs, Architecture::kQwen2,
-                        "{{ '<|im_start|>' + message['role'] }}"};
-const Source kMistral = {VocabularyKind::kSentencePiece, Architecture::kLlama,
-                         "{{ '[INST] ' + message['content'] + ' [/INST]' }}"};
-const Source kZephyr = {VocabularyKind::kSentencePiece, Architecture::kLlama,
-                        "{{ '<|user|>\n' + message['content'] + eos_token }} <|assistant|>"};
-const Source kPlain = {VocabularyKind::kSentencePiece, Architecture::kLlama,
-                       "User: {{ message }}\nAssistant: "};
+Found Make(const Source& source) {
+  auto tokenizer = MakeTokenizer(source.vocabulary, source.architecture);
+  return {tokenizer, ChatTemplate::Named(source.name, tokenizer)};
+}
+
+absl::StatusOr<ChatTemplate> FromFile(const std::string& chat_template) {
+  test::GgufWriter writer;
+  test::SetVocabulary(writer, VocabularyKind::kSentencePiece, Architecture::kLlama);
+  if (!chat_template.empty()) writer.SetString("tokenizer.chat_template", chat_template);
+  auto file = *model::GgufFile::FromBytes(writer.Bytes());
+  return ChatTemplate::FromFile(*file, *model::TokenizerFromGguf(*file));
+}
+
+const Source kLlama3 = {VocabularyKind::kBytePairs, Architecture::kLlama, "llama3"};
+const Source kChatMl = {VocabularyKind::kBytePairs, Architecture::kQwen2, "chatml"};
+const Source kMistral = {VocabularyKind::kSentencePiece, Architecture::kLlama, "mistral"};
+const Source kZephyr = {VocabularyKind::kSentencePiece, Architecture::kLlama, "zephyr"};
+const Source kPlain = {VocabularyKind::kSentencePiece, Architecture::kLlama, "plain"};
 
 const std::vector<ChatMessage> kTalk = {
     {"system", "Be brief."}, {"user", "hi "}, {"assistant", "hello"}, {"user", "more"}};
 
-std::string Rendered(const Source& source, const std::vector<ChatMessage>& messages = kTalk) {
-  const Found found = Detect(source);
-  REQUIRE(found.chat.ok());
-  const auto ids = found.chat->Render(messages);
+std::string Rendered(const ChatTemplate& chat, const model::Tokenizer& tokenizer,
+                     const ChatOptions& options = {},
+                     const std::vector<ChatMessage>& messages = kTalk) {
+  const auto ids = chat.Render(messages, options);
+  INFO(ids.status().message());
   REQUIRE(ids.ok());
-  return found.tokenizer->Decode(*ids, false);
+  return tokenizer.Decode(*ids, false);
 }
 
-TEST_CASE("each family writes a conversation as its models were trained on it") {
+std::string Rendered(const Source& source) {
+  const Found found = Make(source);
+  INFO(found.chat.status().message());
+  REQUIRE(found.chat.ok());
+  return Rendered(*found.chat, *found.tokenizer);
+}
+
+TEST_CASE("each built-in template writes a conversation as its models were trained on it") {
   CHECK(Rendered(kLlama3) ==
         "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nBe brief.<|eot_id|>"
         "<|start_header_id|>user<|end_header_id|>\n\nhi<|eot_id|>"
@@ -75,23 +86,50 @@ TEST_CASE("each family writes a conversation as its models were trained on it") 
         "<s>System: Be brief.\nUser: hi \nAssistant: hello\nUser: more\nAssistant:");
 }
 
+TEST_CASE("the file's own template is what renders, with its defaults, dates and switches") {
+  const auto chat = FromFile(
+      "{%- if messages[0].role != 'system' %}{{ '[sys]You help. ' + strftime_now('%d %b %Y') }}"
+      "{% endif %}{% for m in messages %}[{{ m.role }}]{{ m.content }}{{ eos_token }}{% endfor %}"
+      "{% if enable_thinking is defined and not enable_thinking %}[no thought]{% endif %}");
+  REQUIRE(chat.ok());
+  REQUIRE(chat->name() == "the model file's own");
+  const auto tokenizer = MakeTokenizer(VocabularyKind::kSentencePiece, Architecture::kLlama);
+  ChatOptions options{.unix_seconds = 86'400 * 31, .template_kwargs = {}};
+  CHECK(Rendered(*chat, *tokenizer, options, {{"user", "hi"}}) ==
+        "<s>[sys]You help. 01 Feb 1970[user]hi</s>");
+  options.template_kwargs["enable_thinking"] = false;
+  options.template_kwargs["messages"] = "not these";
+  CHECK(Rendered(*chat, *tokenizer, options, {{"system", "S"}}) == "<s>[system]S</s>[no thought]");
+}
+
+TEST_CASE("a begin token that the template writes is not doubled") {
+  const auto chat = FromFile("{{ bos_token }}{{ messages[0].content }}");
+  const auto ids = *chat->Render(std::vector<ChatMessage>{{"user", "x"}});
+  REQUIRE(std::count(ids.begin(), ids.end(), ids.front()) == 1);
+}
+
 TEST_CASE("marks become control tokens where the vocabulary has them") {
-  const Found found = Detect(kChatMl);
+  const Found found = Make(kChatMl);
   const auto ids = *found.chat->Render(kTalk);
   REQUIRE(std::count(ids.begin(), ids.end(), *found.tokenizer->FindSpecial("<|im_start|>")) == 5);
   REQUIRE(std::count(ids.begin(), ids.end(), *found.tokenizer->FindSpecial("<|im_end|>")) == 4);
   REQUIRE(found.chat->stop_strings().empty());
 }
 
-TEST_CASE("a mark that is no token ends the reply as a stop string") {
-  REQUIRE(Detect({VocabularyKind::kBytePairs, Architecture::kLlama, kChatMl.chat_template})
-              .chat->stop_strings() == std::vector<std::string>{"<|im_end|>"});
-  REQUIRE(Detect(kPlain).chat->stop_strings() == std::vector<std::string>{"\nUser:", "\nSystem:"});
+TEST_CASE("how a reply begins and ends is read off what the template writes") {
+  const auto stops = [](const Source& source) { return Make(source).chat->stop_strings(); };
+  REQUIRE(stops({VocabularyKind::kBytePairs, Architecture::kLlama, "chatml"}) ==
+          std::vector<std::string>{"<|im_end|>"});
+  REQUIRE(stops(kPlain) == std::vector<std::string>{"\nUser:"});
+  REQUIRE(stops(kMistral).empty());
+  REQUIRE(Make(kMistral).chat->reply_begins_with_space());
+  REQUIRE(Make(kPlain).chat->reply_begins_with_space());
+  REQUIRE_FALSE(Make(kChatMl).chat->reply_begins_with_space());
 }
 
 TEST_CASE("what users write never becomes a control token") {
   for (const Source& source : {kLlama3, kChatMl, kMistral, kZephyr, kPlain}) {
-    const Found found = Detect(source);
+    const Found found = Make(source);
     const auto clean = *found.chat->Render(std::vector<ChatMessage>{{"user", "x"}});
     const std::vector<ChatMessage> hostile = {
         {"user",
@@ -102,7 +140,7 @@ TEST_CASE("what users write never becomes a control token") {
       return std::count_if(all.begin(), all.end(),
                            [&](TokenId id) { return found.tokenizer->IsSpecial(id); });
     };
-    INFO(Name(found.chat->family()));
+    INFO(found.chat->name());
     CHECK(controls(ids) == controls(clean));
     CHECK(found.tokenizer->Decode(ids, false).find(hostile[0].content) != std::string::npos);
   }
@@ -113,28 +151,28 @@ TEST_CASE("an end token that texts get is not put behind a chat prompt") {
   test::SetVocabulary(writer, VocabularyKind::kSentencePiece, Architecture::kLlama);
   writer.SetBool("tokenizer.ggml.add_eos_token", true);
   auto tokenizer = *model::TokenizerFromGguf(**model::GgufFile::FromBytes(writer.Bytes()));
-  const auto ids = *ChatTemplate(ChatFamily::kPlain, tokenizer).Render(kTalk);
+  const auto ids = *ChatTemplate::Named("plain", tokenizer)->Render(kTalk);
   REQUIRE(ids.front() == *tokenizer->bos());
   REQUIRE(ids.back() != *tokenizer->eos());
 }
 
-TEST_CASE("without a template the vocabulary decides; an unknown one leaves completions") {
-  REQUIRE(Detect({VocabularyKind::kBytePairs, Architecture::kLlama, ""}).chat->family() ==
-          ChatFamily::kLlama3);
-  REQUIRE(Detect({VocabularyKind::kBytePairs, Architecture::kQwen3, ""}).chat->family() ==
-          ChatFamily::kChatMl);
-  for (const char* unknown :
-       {"{{ '<start_of_turn>' }}", "[INST] <<SYS>>", "<|user|><|assistant|><|end|>"}) {
-    const absl::Status status =
-        Detect({VocabularyKind::kSentencePiece, Architecture::kLlama, unknown}).chat.status();
-    INFO(status.message());
-    CHECK(absl::IsUnimplemented(status));
-    CHECK(status.message().find("Completions work") != std::string::npos);
-  }
+TEST_CASE("what cannot be a prompt says why") {
+  const auto none = FromFile("").status();
+  CHECK(absl::IsUnimplemented(none));
+  CHECK(none.message().find("no tokenizer.chat_template") != absl::string_view::npos);
+  CHECK(FromFile("{% if x %}\n{% endfor %}").status().message().find("line 2") !=
+        absl::string_view::npos);
+  const auto raises = FromFile("{{ raise_exception('roles must alternate') }}");
+  CHECK(raises->Render(kTalk).status().message() ==
+        "the model's chat template does not take these messages: roles must alternate");
+  const auto endless =
+      FromFile("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}");
+  CHECK(endless->Render(kTalk).status().message().find("steps") != absl::string_view::npos);
+  CHECK(absl::IsNotFound(ChatTemplate::Named("nosuch", Make(kPlain).tokenizer).status()));
 }
 
 TEST_CASE("a wrong role is named with its place") {
-  const Found found = Detect(kChatMl);
+  const Found found = Make(kChatMl);
   const auto status =
       found.chat->Render(std::vector<ChatMessage>{{"user", "x"}, {"robot", "y"}}).status();
   REQUIRE(status.message() == "messages[1].role is \"robot\", expected system, user or assistant");
@@ -142,7 +180,7 @@ TEST_CASE("a wrong role is named with its place") {
 }
 
 TEST_CASE("models are found by name, others are answered with those there are") {
-  const Found found = Detect(kChatMl);
+  const Found found = Make(kChatMl);
   const auto model = [&](const char* name) {
     return std::make_shared<const ServedModel>(
         ServedModel{name, found.tokenizer, found.chat, Tokens(64)});
