@@ -111,7 +111,7 @@ class DecodePool final : private EventTarget {
   size_t CachedBlocks(const Unit& unit, const Sequence& sequence) const;
 
   void OnEvent(uint64_t word) override;
-  void EnterBeat(SlotIndex slot);
+  void EnterBeat(SlotIndex slot, const HotSequence& hot);
   void Arm();
   void OnBeat();
   bool DeliverBeat(const BeatAgenda::Beat& beat);

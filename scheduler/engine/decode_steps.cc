@@ -12,8 +12,7 @@ constexpr uint64_t kMaxDraft = 64;  // draws a token position has for itself
 }  // namespace
 
 // Runs for every token: a call would cost as much as what it does.
-[[gnu::always_inline]] inline void DecodePool::EnterBeat(SlotIndex slot) {
-  const HotSequence& hot = sequences_->hot(slot);
+[[gnu::always_inline]] inline void DecodePool::EnterBeat(SlotIndex slot, const HotSequence& hot) {
   const Unit& unit = units_[hot.unit];
   const DecodePipeline::Beat beat = unit.pipeline->Enter(context_->now() + unit.draft_time,
                                                          Tokens(hot.kv_length), unit.draft_width);
@@ -40,7 +39,7 @@ void DecodePool::Enter(SlotIndex slot) {
   hot.kv_length = (*sequences_)[slot].outline->tokens + hot.generated;
   Unit& unit = units_[hot.unit];
   if (unit.pipeline != nullptr) {
-    EnterBeat(slot);
+    EnterBeat(slot, hot);
     Arm();
   } else {
     unit.members.push_back(sequences_->RefOf(slot));
@@ -58,7 +57,7 @@ void DecodePool::Continue(SlotIndex slot) {
     return;
   }
   if (unit.pipeline == nullptr) return;  // its unit's next step is due
-  EnterBeat(slot);
+  EnterBeat(slot, hot);
   Arm();
 }
 
@@ -117,21 +116,21 @@ void DecodePool::OnBeat() {
 
 // False: the rest of the agenda has to wait, because time stands still or something else is due.
 bool DecodePool::DeliverBeat(const BeatAgenda::Beat& beat) {
-  if (!sequences_->IsCurrent(beat.sequence)) return true;  // ended meanwhile
   const SlotIndex slot = beat.sequence.slot;
   HotSequence& hot = sequences_->hot(slot);
+  if (hot.generation != beat.sequence.generation) return true;  // ended or restarted meanwhile
   const bool prompt = (hot.flags & HotSequence::kPrefillsHere) != 0;
   if (prompt || units_[hot.unit].draft_width > 1) {
     context_->due.push_back(DueTokens{beat.sequence, prompt ? 1 : TokensOfBeat(slot)});
     return false;
   }
-  switch (emitter_->Emit(slot)) {
+  switch (emitter_->Emit(slot, &hot)) {
     case TokenEmitter::Emission::kGoOn:
       if (hot.flags & HotSequence::kParked) {
         hot.flags |= HotSequence::kAwaitsEntry;
       } else {
         ++hot.kv_length;
-        EnterBeat(slot);
+        EnterBeat(slot, hot);
       }
       return true;
     case TokenEmitter::Emission::kOver:

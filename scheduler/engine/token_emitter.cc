@@ -24,8 +24,8 @@ void TokenEmitter::Want(HotSequence* hot, uint32_t count) {
   if (hot->wanted > 0) context_->lanes[hot->lane].values->Want(hot->id, hot->wanted);
 }
 
-TokenEmitter::Emission TokenEmitter::Emit(SlotIndex slot) {
-  HotSequence& hot = sequences_->hot(slot);
+TokenEmitter::Emission TokenEmitter::Emit(SlotIndex slot, HotSequence* of_slot) {
+  HotSequence& hot = *of_slot;
   ValueSource& values = *context_->lanes[hot.lane].values;
   const uint32_t index = hot.generated;
   if (hot.wanted < hot.max_tokens && hot.wanted < index + kWantAhead / 2) {
@@ -104,7 +104,7 @@ bool TokenEmitter::EmitBurst(SlotIndex slot, uint32_t* left) {
       *left = 0;
       return true;
     }
-    const Emission emission = Emit(slot);
+    const Emission emission = Emit(slot, &sequences_->hot(slot));
     if (emission == Emission::kPending) return false;
     --*left;
     if (emission == Emission::kOver) *left = 0;

@@ -42,8 +42,8 @@ class TokenEmitter final : private EventTarget {
 
   // A prompt starts: its values are asked for under HotSequence::id.
   void Start(SlotIndex slot);
-  // The sequence's next token, at this instant.
-  Emission Emit(SlotIndex slot);
+  // The sequence's next token, at this instant. `hot` is the slot's: the caller has just used it.
+  Emission Emit(SlotIndex slot, HotSequence* hot);
   // Counts `left` down as tokens leave; what a parked reader does not take is kept as burst_left.
   // False: a value, or a reader for whom time is held, is awaited first.
   bool EmitBurst(SlotIndex slot, uint32_t* left);
