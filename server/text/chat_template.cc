@@ -98,9 +98,8 @@ absl::StatusOr<Text> ChatTemplate::RenderText(std::span<const ChatMessage> messa
   context.Set(Value::Of("add_generation_prompt"), Value(asks_for_reply));
   auto text = template_.Render(context, options.unix_seconds);
   if (text.ok()) return text;
-  return absl::InvalidArgumentError(
-      absl::StrCat("the model's chat template does not take these messages: ",
-                   text.status().message()));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "the model's chat template does not take these messages: ", text.status().message()));
 }
 
 absl::StatusOr<std::vector<TokenId>> ChatTemplate::Render(std::span<const ChatMessage> messages,
@@ -134,8 +133,9 @@ void ChatTemplate::FindHowRepliesEnd() {
   // What stands between the reply and the next question. If it begins with a control token, that
   // token ends the reply.
   const std::string between = bytes.substr(reply + 2, next - reply - 2);
-  const std::vector<TokenId> ids = tokenizer_->Encode(
-      Std(absl::StripLeadingAsciiWhitespace(between)), {.add_special = false, .parse_special = true});
+  const std::vector<TokenId> ids =
+      tokenizer_->Encode(Std(absl::StripLeadingAsciiWhitespace(between)),
+                         {.add_special = false, .parse_special = true});
   if (ids.empty() || tokenizer_->IsSpecial(ids.front())) return;
   // "<|im_end|>\n<|im_start|>user\n" ends replies by its first line, "\nUser: " by all of it.
   const size_t line = between.find('\n', 1);

@@ -117,8 +117,7 @@ json::object Describe(const std::shared_ptr<const model::GgufFile>& file) {
   out["tokenizer"] = tokenizer.ok() ? TokenizerJson(**tokenizer) : Problem(tokenizer.status());
   if (tokenizer.ok()) {
     const auto chat = text::ChatTemplate::FromFile(*file, *tokenizer);
-    out["chat"] = chat.ok() ? json::object{{"template", chat->name()}}
-                            : Problem(chat.status());
+    out["chat"] = chat.ok() ? json::object{{"template", chat->name()}} : Problem(chat.status());
   } else {
     out["chat"] = Problem(absl::UnimplementedError("there is no tokenizer"));
   }

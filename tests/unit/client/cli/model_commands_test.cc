@@ -27,6 +27,7 @@ TEST_CASE("inspect says what a file holds") {
   spec.architecture = model::Architecture::kQwen2;
   spec.dtype = kernels::DType::kQ8_0;
   spec.vocabulary = test::VocabularyKind::kBytePairs;
+  spec.chat_template = "{{ messages[0].content }}";
   const ModelFile file(test::RandomModel(spec));
   const Finished run = Waferctl({"model", "inspect", file.path, "--json"});
   REQUIRE(run.code == 0);
