@@ -1,5 +1,6 @@
-// How a conversation becomes a prompt: the model file's own Jinja template (tokenizer.chat_template)
-// is run, as transformers' apply_chat_template runs it. Immutable, any thread; shares the tokenizer.
+// How a conversation becomes a prompt: the model file's own Jinja template
+// (tokenizer.chat_template) is run, as transformers' apply_chat_template runs it. Immutable, any
+// thread; shares the tokenizer.
 #pragma once
 
 #include <boost/json/object.hpp>
