@@ -120,13 +120,13 @@ Fact YamlForm::Number(const std::string& field, Range range) {
   const bool good = ReadNumber(form.Find("value", true), field + ".value", range, &fact.value);
   fact.low = fact.high = fact.value;
   if (form.Has("low") || form.Has("high")) {
-    const bool both = ReadNumber(form.Find("low", true), field + ".low", range, &fact.low) &
-                      ReadNumber(form.Find("high", true), field + ".high", range, &fact.high);
-    if (good && both && !(fact.low <= fact.value && fact.value <= fact.high)) {
+    const bool low = ReadNumber(form.Find("low", true), field + ".low", range, &fact.low);
+    const bool high = ReadNumber(form.Find("high", true), field + ".high", range, &fact.high);
+    if (good && low && high && !(fact.low <= fact.value && fact.value <= fact.high)) {
       form.AddError("value", absl::StrCat("is ", fact.value, ", outside its own range [", fact.low,
                                           ", ", fact.high, "]"));
     }
-    if (!both) fact.low = fact.high = fact.value;
+    if (!low || !high) fact.low = fact.high = fact.value;
   }
   ReadSource(form, &fact.mark, &fact.source);
   form.RefuseOthers();
