@@ -191,6 +191,8 @@ absl::StatusOr<Prompt> ReadMessages(Fields& fields, const text::ServedModel& mod
   }
   WL_RETURN_IF_ERROR(CheckTextFits("messages", bytes, model));
   text::ChatOptions options{.unix_seconds = unix_seconds, .template_kwargs = {}};
+  options.max_text_bytes =
+      static_cast<size_t>(model.context_tokens.count() * serving::kMaxTokenBytes);
   if (const json::object* kwargs = fields.Object("chat_template_kwargs")) {
     options.template_kwargs = *kwargs;
   }

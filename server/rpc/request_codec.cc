@@ -208,7 +208,10 @@ absl::StatusOr<std::vector<TokenId>> DecodeChat(const v1::ChatInput& chat,
     messages.push_back({.role = role, .content = message.content()});
   }
   WL_RETURN_IF_ERROR(CheckTextFits("chat.messages", bytes, model));
-  auto tokens = model.chat->Render(messages, {.unix_seconds = unix_seconds, .template_kwargs = {}});
+  text::ChatOptions options{.unix_seconds = unix_seconds, .template_kwargs = {}};
+  options.max_text_bytes =
+      static_cast<size_t>(model.context_tokens.count() * serving::kMaxTokenBytes);
+  auto tokens = model.chat->Render(messages, options);
   if (!tokens.ok()) {
     return FieldError("chat.messages", std::string(Std(tokens.status().message())));
   }

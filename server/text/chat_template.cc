@@ -106,6 +106,11 @@ absl::StatusOr<std::vector<TokenId>> ChatTemplate::Render(std::span<const ChatMe
                                                           const ChatOptions& options) const {
   if (messages.empty()) return absl::InvalidArgumentError("messages is empty");
   WL_ASSIGN_OR_RETURN(const Text text, RenderText(messages, options, true));
+  if (text.size() > options.max_text_bytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the model's chat template makes ", text.size(),
+                     " bytes of these messages, far more than its context can hold"));
+  }
   std::vector<TextSegment> segments;
   const auto pieces = text.Pieces();
   for (const Text::Piece& piece : pieces) {

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -27,6 +29,8 @@ struct ChatMessage {
 struct ChatOptions {
   int64_t unix_seconds = 0;             // what the template's strftime_now sees
   boost::json::object template_kwargs;  // more names for the template: enable_thinking ...
+  // A longer text is refused before it is tokenized.
+  size_t max_text_bytes = std::numeric_limits<size_t>::max();
 };
 
 class ChatTemplate {

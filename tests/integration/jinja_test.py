@@ -193,13 +193,21 @@ def test_random_blocks_and_white_space():
     ("{{ range(1000000000)|list }}", "numbers"),
     ("{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}", "nesting"),
     ("{{ 'a'.replace('', 'b' * 1000000).replace('', 'c' * 1000000) }}", "bytes"),
+    ("{{ " + "1" + "+1" * 20000 + " }}", "shorter expression"),
+    ("{{ 'a'" + "|upper" * 20000 + " }}", "shorter expression"),
+    ("{{ x" + ".b" * 20000 + " }}", "shorter expression"),
+    ("{{ " + "1 if 0 else " * 20000 + "1 }}", "nesting"),
+    ("{% set ns = namespace(l=1) %}{% for i in range(100000) %}{% set ns.l = [ns.l] %}{% endfor %}{{ ns.l }}", "deep"),
+    ("{% set ns = namespace(l=[1]) %}{% for i in range(90) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l == ns.l }}", "bytes"),
+    ("{% for i in range(200) %}{{ ('a' * 1000 + 'b') in ('a' * 600000) }}{% endfor %}", "bytes"),
+    ("{% for c in 'a' * 2000000 %}{% endfor %}", "by character"),
     ("{% include 'x' %}", "unknown tag 'include'"),
     ("{{ x.append(1) }}", "may not change"),
     ("{{ a.b.c }}", "'a' is undefined"),
     ("{{ 'x' | nosuch }}", "unknown filter 'nosuch'"),
     ("line one\n{% if x", "line 2"),
     ("{{ raise_exception('roles must alternate') }}", "roles must alternate"),
-])
+], ids=lambda value: value[:40])
 def test_refused_with_a_reason(template, text):
     [ours] = render([(template, {"x": [1]})])
     assert text in ours["error"]

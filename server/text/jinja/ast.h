@@ -46,6 +46,7 @@ struct Expression {
   std::vector<ExpressionPtr> children;
   std::vector<Argument> arguments;
   bool negated = false;
+  int height = 1;  // of the tree: bounds how deep it is walked
 };
 
 struct Statement;

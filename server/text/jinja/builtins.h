@@ -37,6 +37,9 @@ Value GlobalFunction(std::string_view name);
 // line.
 absl::StatusOr<Text> ToJson(const Value& value, int64_t indent);
 
+// The offset of `part` in `bytes` from `from` on, or npos; linear whatever the texts (memmem).
+size_t FindBytes(std::string_view bytes, std::string_view part, size_t from);
+
 // A text that stands for a method's result, with the origins of its parts.
 Text TrimText(const Text& text, std::string_view characters, bool left, bool right);
 List SplitText(const Text& text, std::string_view separator, int64_t max_splits);

@@ -1,4 +1,5 @@
 // Expressions of the Interpreter.
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,9 +12,27 @@ namespace waferline::jinja {
 
 absl::StatusOr<Value> Interpreter::Evaluate(const Expression& expression) {
   WL_RETURN_IF_ERROR(UseSteps(1));
+  const Nested nested(&nesting_);
+  if (nesting_ > limits_.max_nesting) {
+    return absl::ResourceExhaustedError("the template is nested too deeply");
+  }
   auto value = EvaluateKind(expression);
+  if (value.ok()) {
+    if (const absl::Status fits = CheckExtent(*value); !fits.ok()) value = fits;
+  }
   if (!value.ok()) return AtLine(value.status(), expression.line);
   return value;
+}
+
+absl::Status Interpreter::CheckExtent(const Value& value) const {
+  const Extent extent = value.extent();
+  if (extent.depth > limits_.max_value_depth) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("lists are nested more than ", limits_.max_value_depth, " deep"));
+  }
+  if (extent.bytes <= limits_.max_bytes) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("a value has more than ", limits_.max_bytes, " bytes"));
 }
 
 absl::StatusOr<Value> Interpreter::EvaluateKind(const Expression& expression) {
@@ -52,6 +71,9 @@ absl::StatusOr<Value> Interpreter::EvaluateKind(const Expression& expression) {
     case Kind::kSubscript: {
       WL_ASSIGN_OR_RETURN(const Value object, Evaluate(*children[0]));
       WL_ASSIGN_OR_RETURN(const Value key, Evaluate(*children[1]));
+      if (const Text* text = object.As<Text>()) {
+        WL_RETURN_IF_ERROR(UseBytes(static_cast<int64_t>(text->size())));
+      }
       return Subscript(object, key);
     }
     case Kind::kSlice:
@@ -105,6 +127,9 @@ absl::StatusOr<Value> Interpreter::EvaluateCompare(const Expression& expression)
   for (size_t i = 0; i < expression.names.size(); ++i) {
     const std::string& name = expression.names[i];
     WL_ASSIGN_OR_RETURN(Value right, Evaluate(*expression.children[i + 1]));
+    const bool searches = name == "in" || name == "not in";
+    WL_RETURN_IF_ERROR(UseBytes(searches ? right.extent().bytes
+                                         : std::min(left.extent().bytes, right.extent().bytes)));
     bool holds = false;
     if (name == "==" || name == "!=") {
       holds = Equal(left, right) == (name == "==");
@@ -128,6 +153,7 @@ absl::StatusOr<Value> Interpreter::EvaluateSlice(const Expression& expression) {
     if (expression.children[i] == nullptr) continue;
     WL_ASSIGN_OR_RETURN(parts[i], Evaluate(*expression.children[i]));
   }
+  WL_RETURN_IF_ERROR(UseBytes(parts[0].extent().bytes));
   const auto given = [&](size_t i) { return parts[i].is_none() ? nullptr : &parts[i]; };
   return Slice(parts[0], given(1), given(2), given(3));
 }

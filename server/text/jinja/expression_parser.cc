@@ -1,5 +1,6 @@
 #include "server/text/jinja/expression_parser.h"
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -33,6 +34,19 @@ ExpressionPtr ExpressionParser::Make(Kind kind) const {
   auto expression = std::make_unique<Expression>();
   expression->kind = kind;
   expression->line = Peek().line;
+  return expression;
+}
+
+ExpressionParser::Parsed ExpressionParser::Complete(ExpressionPtr expression) const {
+  int height = 0;
+  for (const ExpressionPtr& child : expression->children) {
+    if (child != nullptr) height = std::max(height, child->height);
+  }
+  for (const Argument& argument : expression->arguments) {
+    height = std::max(height, argument.value->height);
+  }
+  expression->height = height + 1;
+  if (expression->height > kMaxHeight) return Error("a shorter expression, or less nesting");
   return expression;
 }
 
@@ -76,7 +90,7 @@ ExpressionParser::Parsed ExpressionParser::ParseExpression() {
       WL_ASSIGN_OR_RETURN(ExpressionPtr otherwise, ParseExpression());
       conditional->children.push_back(std::move(otherwise));
     }
-    then = std::move(conditional);
+    WL_ASSIGN_OR_RETURN(then, Complete(std::move(conditional)));
   }
   return then;
 }
@@ -94,7 +108,7 @@ ExpressionParser::Parsed ExpressionParser::ParseTuple() {
     WL_ASSIGN_OR_RETURN(ExpressionPtr item, ParseExpression());
     tuple->children.push_back(std::move(item));
   }
-  return tuple;
+  return Complete(std::move(tuple));
 }
 
 ExpressionParser::Parsed ExpressionParser::ParseBinary(
@@ -112,7 +126,7 @@ ExpressionParser::Parsed ExpressionParser::ParseBinary(
     WL_ASSIGN_OR_RETURN(ExpressionPtr right, (this->*operand)());
     binary->children.push_back(std::move(left));
     binary->children.push_back(std::move(right));
-    left = std::move(binary);
+    WL_ASSIGN_OR_RETURN(left, Complete(std::move(binary)));
   }
 }
 
@@ -135,7 +149,7 @@ ExpressionParser::Parsed ExpressionParser::ParseNot() {
   WL_ASSIGN_OR_RETURN(ExpressionPtr operand, ParseNot());
   --depth_;
   unary->children.push_back(std::move(operand));
-  return unary;
+  return Complete(std::move(unary));
 }
 
 ExpressionParser::Parsed ExpressionParser::ParseComparison() {
@@ -158,7 +172,8 @@ ExpressionParser::Parsed ExpressionParser::ParseComparison() {
     compare->names.push_back(std::move(name));
     compare->children.push_back(std::move(right));
   }
-  return compare->names.empty() ? std::move(compare->children.front()) : std::move(compare);
+  if (compare->names.empty()) return std::move(compare->children.front());
+  return Complete(std::move(compare));
 }
 
 ExpressionParser::Parsed ExpressionParser::ParseSum() {
@@ -195,7 +210,7 @@ ExpressionParser::Parsed ExpressionParser::ParseSigned() {
   WL_ASSIGN_OR_RETURN(ExpressionPtr operand, ParseSigned());
   --depth_;
   unary->children.push_back(std::move(operand));
-  return unary;
+  return Complete(std::move(unary));
 }
 
 ExpressionParser::Parsed ExpressionParser::ParsePrimary() {
@@ -267,7 +282,8 @@ ExpressionParser::Parsed ExpressionParser::ParseSequence(Kind kind, std::string_
     }
   }
   const bool grouped = kind == Kind::kTuple && sequence->children.size() == 1 && !comma;
-  return grouped ? std::move(sequence->children.front()) : std::move(sequence);
+  if (grouped) return std::move(sequence->children.front());
+  return Complete(std::move(sequence));
 }
 
 ExpressionParser::Parsed ExpressionParser::ParseDict() {
@@ -283,7 +299,7 @@ ExpressionParser::Parsed ExpressionParser::ParseDict() {
     dict->children.push_back(std::move(key));
     dict->children.push_back(std::move(value));
   }
-  return dict;
+  return Complete(std::move(dict));
 }
 
 ExpressionParser::Parsed ExpressionParser::ParsePostfix(ExpressionPtr input) {
@@ -295,14 +311,14 @@ ExpressionParser::Parsed ExpressionParser::ParsePostfix(ExpressionPtr input) {
       }
       attribute->name = Take().text;
       attribute->children.push_back(std::move(input));
-      input = std::move(attribute);
+      WL_ASSIGN_OR_RETURN(input, Complete(std::move(attribute)));
     } else if (TakeOperator("[")) {
       WL_ASSIGN_OR_RETURN(input, ParseSubscript(std::move(input)));
     } else if (Peek().Is(Token::Kind::kOperator, "(")) {
       auto call = Make(Kind::kCall);
       WL_ASSIGN_OR_RETURN(call->arguments, ParseArguments());
       call->children.push_back(std::move(input));
-      input = std::move(call);
+      WL_ASSIGN_OR_RETURN(input, Complete(std::move(call)));
     } else {
       return input;
     }
@@ -329,7 +345,7 @@ ExpressionParser::Parsed ExpressionParser::ParseSubscript(ExpressionPtr input) {
   } else if (subscript->children[1] == nullptr) {
     return Error("an index");
   }
-  return subscript;
+  return Complete(std::move(subscript));
 }
 
 absl::StatusOr<std::vector<Argument>> ExpressionParser::ParseArguments() {
@@ -377,7 +393,7 @@ ExpressionParser::Parsed ExpressionParser::ParseFilterChain(ExpressionPtr input)
     if (Peek().Is(Token::Kind::kOperator, "(")) {
       WL_ASSIGN_OR_RETURN(filter->arguments, ParseArguments());
     }
-    input = std::move(filter);
+    WL_ASSIGN_OR_RETURN(input, Complete(std::move(filter)));
   }
   return input;
 }
@@ -392,7 +408,7 @@ ExpressionParser::Parsed ExpressionParser::ParseTest(ExpressionPtr input) {
   const Token& next = Peek();
   if (next.Is(Token::Kind::kOperator, "(")) {
     WL_ASSIGN_OR_RETURN(test->arguments, ParseArguments());
-    return test;
+    return Complete(std::move(test));
   }
   const bool word = next.kind == Token::Kind::kName && next.text != "else" && next.text != "or" &&
                     next.text != "and" && next.text != "if" && next.text != "is" &&
@@ -400,12 +416,12 @@ ExpressionParser::Parsed ExpressionParser::ParseTest(ExpressionPtr input) {
   const bool operand = word || next.kind == Token::Kind::kString ||
                        next.kind == Token::Kind::kInteger || next.kind == Token::Kind::kFloat ||
                        next.Is(Token::Kind::kOperator, "[") || next.Is(Token::Kind::kOperator, "{");
-  if (!operand) return test;
+  if (!operand) return Complete(std::move(test));
   WL_ASSIGN_OR_RETURN(ExpressionPtr primary, ParsePrimary());
   Argument argument;
   WL_ASSIGN_OR_RETURN(argument.value, ParsePostfix(std::move(primary)));
   test->arguments.push_back(std::move(argument));
-  return test;
+  return Complete(std::move(test));
 }
 
 }  // namespace waferline::jinja

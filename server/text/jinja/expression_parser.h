@@ -1,6 +1,6 @@
 // Expressions, by recursive descent in Jinja's order of precedence: if, or, and, not, comparisons,
 // + -, ~, * / // %, **, signs, then attributes, subscripts, calls, filters and tests. A cursor over
-// tokens that statements (parser.cc) share. Bound: nesting of kMaxDepth.
+// tokens that statements (parser.cc) share. Bounds: nesting of kMaxDepth, trees of kMaxHeight.
 #pragma once
 
 #include <string>
@@ -16,6 +16,7 @@ namespace waferline::jinja {
 class ExpressionParser {
  public:
   static constexpr int kMaxDepth = 200;
+  static constexpr int kMaxHeight = 400;  // of an expression: a long chain is a deep tree too
 
   explicit ExpressionParser(std::vector<Token> tokens) : tokens_(std::move(tokens)) {}
 
@@ -61,6 +62,8 @@ class ExpressionParser {
   Parsed ParseFiltersAndTests(ExpressionPtr input);
   Parsed ParseTest(ExpressionPtr input);
   ExpressionPtr Make(Kind kind) const;
+  // Its children are complete: sets its height, an error if that is too much.
+  Parsed Complete(ExpressionPtr expression) const;
 
   std::vector<Token> tokens_;
   size_t at_ = 0;

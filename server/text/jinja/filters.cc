@@ -429,6 +429,7 @@ absl::StatusOr<Value> Interpreter::ApplyFilter(std::string_view name, const Valu
                                                const CallArguments& arguments) {
   for (const NamedFilter& filter : kFilters) {
     if (filter.name != name) continue;
+    WL_RETURN_IF_ERROR(UseBytes(input.extent().bytes));
     auto result = filter.apply(*this, input, arguments);
     if (result.ok()) return result;
     return absl::Status(result.status().code(),

@@ -73,6 +73,10 @@ absl::StatusOr<Text> Interpreter::Capture(const Body& body) {
 }
 
 absl::StatusOr<Interpreter::Flow> Interpreter::Run(const Body& body) {
+  const Nested nested(&nesting_);
+  if (nesting_ > limits_.max_nesting) {
+    return absl::ResourceExhaustedError("the template is nested too deeply");
+  }
   for (const Statement& statement : body) {
     WL_RETURN_IF_ERROR(AtLine(UseSteps(1), statement.line));
     const auto flow = RunOne(statement);

@@ -21,6 +21,8 @@ struct Limits {
   int64_t max_steps = 1'000'000;   // statements, expressions and items of loops
   int64_t max_bytes = 64ll << 20;  // of all texts made on the way
   int max_depth = 100;             // macros in macros
+  int max_nesting = 600;           // of statements and expressions under way, macros included
+  int max_value_depth = 100;       // lists in lists
   int64_t max_range = 100'000;     // of range()
 };
 
@@ -50,6 +52,16 @@ class Interpreter {
 
  private:
   enum class Flow : uint8_t { kNext, kBreak, kContinue };
+  class Nested {
+   public:
+    explicit Nested(int* depth) : depth_(depth) { ++*depth_; }
+    ~Nested() { --*depth_; }
+    Nested(const Nested&) = delete;
+    Nested& operator=(const Nested&) = delete;
+
+   private:
+    int* const depth_;
+  };
   struct Scope {
     Scope* parent = nullptr;
     std::map<std::string, Value, std::less<>> variables;
@@ -85,6 +97,7 @@ class Interpreter {
 
   absl::StatusOr<Value> Evaluate(const Expression& expression);
   absl::StatusOr<Value> EvaluateKind(const Expression& expression);
+  absl::Status CheckExtent(const Value& value) const;
   absl::StatusOr<Value> EvaluateBinary(const Expression& expression);
   absl::StatusOr<Value> EvaluateCompare(const Expression& expression);
   absl::StatusOr<Value> EvaluateSlice(const Expression& expression);
@@ -99,6 +112,7 @@ class Interpreter {
   int64_t steps_ = 0;
   int64_t bytes_ = 0;
   int depth_ = 0;
+  int nesting_ = 0;
   Text out_;
   Scope* scope_ = nullptr;
   std::vector<std::unique_ptr<Scope>> captured_;

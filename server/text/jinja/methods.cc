@@ -100,9 +100,14 @@ absl::StatusOr<Value> Replace(Interpreter& interpreter, const Text& text,
   return Value(ReplaceText(text, *from, *to, most));
 }
 
-absl::StatusOr<Value> FindPart(const Text& text, const Arguments& arguments, bool last) {
+absl::StatusOr<Value> FindPart(Interpreter& interpreter, const Text& text,
+                               const Arguments& arguments, bool last) {
   WL_ASSIGN_OR_RETURN(const Text* part, TextArgument(arguments, 0, "sub"));
-  const size_t at = last ? text.bytes().rfind(part->bytes()) : text.bytes().find(part->bytes());
+  // Backwards each place may be compared over the whole part.
+  const size_t cost = last ? text.size() * part->size() / 16 : 0;
+  WL_RETURN_IF_ERROR(interpreter.UseBytes(static_cast<int64_t>(cost)));
+  const size_t at =
+      last ? text.bytes().rfind(part->bytes()) : FindBytes(text.bytes(), part->bytes(), 0);
   if (at == std::string::npos) return Value(int64_t{-1});
   WL_ASSIGN_OR_RETURN(const int64_t characters, Length(Value(text.Slice(0, at))));
   return Value(characters);
@@ -112,7 +117,7 @@ absl::StatusOr<Value> CountPart(const Text& text, const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(const Text* part, TextArgument(arguments, 0, "sub"));
   if (part->empty()) return absl::InvalidArgumentError("sub is empty");
   int64_t count = 0;
-  for (size_t at = 0; (at = text.bytes().find(part->bytes(), at)) != std::string::npos;
+  for (size_t at = 0; (at = FindBytes(text.bytes(), part->bytes(), at)) != std::string::npos;
        at += part->size()) {
     ++count;
   }
@@ -156,8 +161,8 @@ constexpr NamedMethod kTextMethods[] = {
     {"removesuffix", WL_METHOD(RemoveAffix(t, a, false))},
     {"replace", WL_METHOD(Replace(in, t, a))},
     {"join", WL_METHOD(JoinItems(in, t, a))},
-    {"find", WL_METHOD(FindPart(t, a, false))},
-    {"rfind", WL_METHOD(FindPart(t, a, true))},
+    {"find", WL_METHOD(FindPart(in, t, a, false))},
+    {"rfind", WL_METHOD(FindPart(in, t, a, true))},
     {"count", WL_METHOD(CountPart(t, a))},
     {"upper", WL_METHOD(Value(MapBytes(t, "upper")))},
     {"lower", WL_METHOD(Value(MapBytes(t, "lower")))},
@@ -270,8 +275,11 @@ Value TextMethod(const Value& text, std::string_view name) {
     if (method.name != name) continue;
     return Value(
         Callable{std::string(name),
-                 [text, call = method.call](Interpreter& interpreter, const Arguments& arguments) {
-                   return call(interpreter, *text.As<Text>(), arguments);
+                 [text, call = method.call](Interpreter& interpreter,
+                                            const Arguments& arguments) -> absl::StatusOr<Value> {
+                   const Text& self = *text.As<Text>();
+                   WL_RETURN_IF_ERROR(interpreter.UseBytes(static_cast<int64_t>(self.size())));
+                   return call(interpreter, self, arguments);
                  }});
   }
   return Value(Undefined{std::string(name)});

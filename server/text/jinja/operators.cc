@@ -10,6 +10,8 @@
 namespace waferline::jinja {
 namespace {
 
+constexpr size_t kMaxIteratedBytes = 1'000'000;
+
 absl::Status WrongTypes(std::string_view name, const Value& a, const Value& b) {
   for (const Value* value : {&a, &b}) {
     if (const Undefined* missing = value->As<Undefined>()) {
@@ -171,7 +173,7 @@ absl::StatusOr<bool> Contains(const Value& container, const Value& item) {
   if (const Text* text = container.As<Text>()) {
     const Text* part = item.As<Text>();
     if (part == nullptr) return WrongTypes("in", item, container);
-    return text->bytes().find(part->bytes()) != std::string::npos;
+    return FindBytes(text->bytes(), part->bytes(), 0) != std::string_view::npos;
   }
   if (const List* list = container.As<List>()) {
     for (const Value& candidate : list->items) {
@@ -249,6 +251,10 @@ absl::StatusOr<List> Iterate(const Value& value) {
     return items;
   }
   if (const Text* text = value.As<Text>()) {
+    if (text->size() > kMaxIteratedBytes) {
+      return absl::ResourceExhaustedError(absl::StrCat("a text of more than ", kMaxIteratedBytes,
+                                                       " bytes is visited by character"));
+    }
     const auto offsets = CharacterOffsets(text->bytes());
     for (size_t i = 0; i + 1 < offsets.size(); ++i) {
       items.items.emplace_back(text->Slice(offsets[i], offsets[i + 1]));

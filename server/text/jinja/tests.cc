@@ -89,6 +89,7 @@ absl::StatusOr<bool> Interpreter::ApplyTest(std::string_view name, const Value& 
   if (other == nullptr) {
     return absl::InvalidArgumentError(absl::StrCat("test '", Absl(name), "' needs an argument"));
   }
+  WL_RETURN_IF_ERROR(UseBytes(input.extent().bytes + other->extent().bytes));
   if (name == "in") return Contains(*other, input);
   if (name == "sameas") return Same(input, *other);
   if (name == "divisibleby") return Divides(*this, input, *other, 0);

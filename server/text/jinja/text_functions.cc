@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdio>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -24,6 +25,13 @@ absl::StatusOr<const Text*> TextArgument(const CallArguments& arguments, size_t 
         absl::StrCat(Absl(name), " is ", Absl(TypeName(*given)), ", must be str"));
   }
   return text;
+}
+
+size_t FindBytes(std::string_view bytes, std::string_view part, size_t from) {
+  if (from > bytes.size()) return std::string_view::npos;
+  const void* at = memmem(bytes.data() + from, bytes.size() - from, part.data(), part.size());
+  if (at == nullptr) return std::string_view::npos;
+  return static_cast<size_t>(static_cast<const char*>(at) - bytes.data());
 }
 
 Text TrimText(const Text& text, std::string_view characters, bool left, bool right) {
@@ -53,7 +61,7 @@ List SplitText(const Text& text, std::string_view separator, int64_t max_splits)
     return parts;
   }
   while (left(parts)) {
-    const size_t end = bytes.find(separator, begin);
+    const size_t end = FindBytes(bytes, separator, begin);
     if (end == std::string::npos) break;
     parts.items.emplace_back(text.Slice(begin, end));
     begin = end + separator.size();
@@ -78,7 +86,7 @@ Text ReplaceText(const Text& text, const Text& from, const Text& to, int64_t max
     }
   } else {
     for (size_t at = 0; max_count != 0; begin = at, --max_count) {
-      at = bytes.find(from.bytes(), begin);
+      at = FindBytes(bytes, from.bytes(), begin);
       if (at == std::string::npos) break;
       out.Append(text.Slice(begin, at));
       out.Append(to);

@@ -1,8 +1,10 @@
 #include "server/text/jinja/value.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/status.h"
@@ -118,7 +120,29 @@ const Value* Dict::Find(std::string_view key) const {
   return it == index_.end() ? nullptr : &items_[it->second].second;
 }
 
+void Extent::Hold(const Extent& inner) {
+  if (__builtin_add_overflow(bytes, inner.bytes, &bytes)) {
+    bytes = std::numeric_limits<int64_t>::max();
+  }
+  depth = std::max(depth, inner.depth + 1);
+}
+
+Value::Value(List list) {
+  list.extent = {.bytes = 1, .depth = 1};
+  for (const Value& item : list.items) list.extent.Hold(item.extent());
+  v_ = std::make_shared<const List>(std::move(list));
+}
+
+Extent Value::extent() const {
+  if (const Text* text = As<Text>()) return {.bytes = 1 + static_cast<int64_t>(text->size())};
+  if (const List* list = As<List>()) return list->extent;
+  if (const Dict* dict = As<Dict>()) return dict->extent();
+  return {};
+}
+
 void Dict::Set(Value key, Value value) {
+  extent_.Hold(key.extent());
+  extent_.Hold(value.extent());
   const auto [it, fresh] = index_.emplace(IndexKey(key), items_.size());
   if (fresh) {
     items_.emplace_back(std::move(key), std::move(value));

@@ -26,9 +26,16 @@ struct Undefined {
   std::string name;  // of what is missing, for the error
 };
 struct None {};
+// How much it takes to walk a value: what is shared counts each time it is reached.
+struct Extent {
+  int64_t bytes = 1;  // of all texts in it, and one for each value
+  int depth = 0;      // lists in lists
+  void Hold(const Extent& inner);
+};
 struct List {
   std::vector<Value> items;
   bool tuple = false;  // printed with parentheses
+  Extent extent;       // set when a Value is made of it
 };
 
 // Keys in the order in which they came.
@@ -38,11 +45,13 @@ class Dict {
   const Value* Find(const Value& key) const;
   const Value* Find(std::string_view key) const;
   void Set(Value key, Value value);
+  const Extent& extent() const { return extent_; }
 
  private:
   static std::string IndexKey(const Value& key);
   std::vector<std::pair<Value, Value>> items_;
   std::map<std::string, size_t, std::less<>> index_;
+  Extent extent_{.bytes = 1, .depth = 1};
 };
 
 // What templates assign to: {% set ns.found = true %}.
@@ -84,7 +93,7 @@ class Value {
   Value(int64_t i) : v_(i) {}
   Value(double d) : v_(d) {}
   Value(Text text) : v_(std::make_shared<const Text>(std::move(text))) {}
-  Value(List list) : v_(std::make_shared<const List>(std::move(list))) {}
+  Value(List list);
   Value(Dict dict) : v_(std::make_shared<const Dict>(std::move(dict))) {}
   Value(std::shared_ptr<Namespace> fields) : v_(std::move(fields)) {}
   Value(Loop loop) : v_(std::make_shared<const Loop>(std::move(loop))) {}
@@ -97,6 +106,7 @@ class Value {
   bool is_undefined() const { return std::holds_alternative<Undefined>(v_); }
   bool is_none() const { return std::holds_alternative<None>(v_); }
   bool is_number() const;  // bool counts, as in Python
+  Extent extent() const;
   const Variant& variant() const { return v_; }
 
  private:
