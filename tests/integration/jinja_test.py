@@ -196,7 +196,7 @@ def test_random_blocks_and_white_space():
     ("{{ " + "1" + "+1" * 20000 + " }}", "shorter expression"),
     ("{{ 'a'" + "|upper" * 20000 + " }}", "shorter expression"),
     ("{{ x" + ".b" * 20000 + " }}", "shorter expression"),
-    ("{{ " + "1 if 0 else " * 20000 + "1 }}", "nesting"),
+    ("{{ " + "1 if 0 else " * 80000 + "1 }}", "nesting"),
     ("{% set ns = namespace(l=1) %}{% for i in range(100000) %}{% set ns.l = [ns.l] %}{% endfor %}{{ ns.l }}", "deep"),
     ("{% set ns = namespace(l=[1]) %}{% for i in range(90) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l == ns.l }}", "bytes"),
     ("{% for i in range(200) %}{{ ('a' * 1000 + 'b') in ('a' * 600000) }}{% endfor %}", "bytes"),

@@ -79,6 +79,7 @@ absl::Status ExpressionParser::Expect(Token::Kind kind, std::string_view what) {
 }
 
 ExpressionParser::Parsed ExpressionParser::ParseExpression() {
+  if (++depth_ > kMaxDepth) return Error("less nesting");
   WL_ASSIGN_OR_RETURN(ExpressionPtr then, ParseOr());
   while (Peek().Is(Token::Kind::kName, "if")) {
     auto conditional = Make(Kind::kConditional);
@@ -92,6 +93,7 @@ ExpressionParser::Parsed ExpressionParser::ParseExpression() {
     }
     WL_ASSIGN_OR_RETURN(then, Complete(std::move(conditional)));
   }
+  --depth_;
   return then;
 }
 
@@ -131,10 +133,7 @@ ExpressionParser::Parsed ExpressionParser::ParseBinary(
 }
 
 ExpressionParser::Parsed ExpressionParser::ParseOr() {
-  if (++depth_ > kMaxDepth) return Error("less nesting");
-  Parsed parsed = ParseBinary(&ExpressionParser::ParseAnd, {"or"});
-  --depth_;
-  return parsed;
+  return ParseBinary(&ExpressionParser::ParseAnd, {"or"});
 }
 
 ExpressionParser::Parsed ExpressionParser::ParseAnd() {
