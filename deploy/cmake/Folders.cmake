@@ -52,6 +52,10 @@ function(wl_folder)
     add_library(${name} STATIC ${ARG_SOURCES})
     target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
     target_link_libraries(${name} PUBLIC ${deps})
+    # What the fuzzers' folders are linked with, but no fuzzer runs.
+    if(WAFERLINE_FUZZ AND path MATCHES "^(scheduler/(engine|fleet|policy)|wafer_backend/hardware|server/(metrics|runtime|serving))")
+      target_compile_options(${name} PRIVATE -O0 -g0 -fno-sanitize=all)
+    endif()
   else()
     add_library(${name} INTERFACE)
     target_include_directories(${name} INTERFACE ${CMAKE_SOURCE_DIR})
@@ -74,14 +78,18 @@ function(wl_program name)
   endif()
 endfunction()
 
-# wl_test(SOURCES file... DEPS target... [LABELS label...] [TIMEOUT s]): a Catch2 binary, one ctest entry named after the folder
+# wl_test([SEPARATE] SOURCES file... DEPS target... [LABELS label...] [TIMEOUT s]): a Catch2 binary, one ctest entry named after the folder
 # (tests/unit/base -> unit.base). Tests that make no sense under sanitizers carry the label "plain".
 function(wl_test)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "SEPARATE" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
+  set(separate "")
+  if(ARG_SEPARATE)
+    set(separate SEPARATE)
+  endif()
   file(RELATIVE_PATH path ${CMAKE_SOURCE_DIR}/tests ${CMAKE_CURRENT_SOURCE_DIR})
   string(REPLACE "/" "." test ${path})
   string(REPLACE "." "_" name test_${test})
-  wl_program(${name} SEPARATE SOURCES ${ARG_SOURCES} DEPS ${ARG_DEPS} Catch2::Catch2WithMain)
+  wl_program(${name} ${separate} SOURCES ${ARG_SOURCES} DEPS ${ARG_DEPS} Catch2::Catch2WithMain)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_compile_definitions(${name} PRIVATE WAFERLINE_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                                              WAFERLINE_BIN_DIR="${CMAKE_BINARY_DIR}/bin")
