@@ -23,6 +23,7 @@ struct Workload {
   int64_t sequences;
   int64_t first;  // position of the first row
   int64_t rows;
+  int64_t window = 0;  // positions that a row sees; 0: all
 };
 
 double Median(std::vector<double> values) {
@@ -33,7 +34,7 @@ double Median(std::vector<double> values) {
 void Measure(const Workload& w, int rounds, kernels::ThreadPool& pool,
              const kernels::AlignedBuffer& memory) {
   const kernels::KvPageLayout layout{.layers = 1, .kv_heads = 8, .head_dim = 64, .page_tokens = 64};
-  const kernels::AttentionShape shape{32, 0.125f};
+  const kernels::AttentionShape shape{.heads = 32, .scale = 0.125f, .window = w.window};
   const int64_t page_count = (w.first + w.rows + 63) / 64;
   std::vector<kernels::AlignedBuffer> caches;
   std::vector<std::vector<const std::byte*>> pages(static_cast<size_t>(w.sequences));
@@ -49,10 +50,13 @@ void Measure(const Workload& w, int rounds, kernels::ThreadPool& pool,
     runs.push_back({pages[s].data(), w.first, w.rows, &queries[at], &out[at]});
   }
   double seen = 0;
-  for (int64_t row = 0; row < w.rows; ++row) seen += static_cast<double>(w.first + row + 1);
+  for (int64_t row = w.first; row < w.first + w.rows; ++row) {
+    seen += static_cast<double>(row + 1 - shape.FirstSeen(row));
+  }
   const double flops = 4.0 * 2048 * seen * static_cast<double>(w.sequences);
+  const int64_t pages_seen = page_count - shape.FirstSeen(w.first) / layout.page_tokens;
   const double bytes =
-      layout.page_bytes().as_double() * static_cast<double>(page_count * w.sequences);
+      layout.page_bytes().as_double() * static_cast<double>(pages_seen * w.sequences);
   kernels::Scratch scratch;
   std::vector<double> gflops, gbytes, of_peak, of_read;
   const int calls = std::max(1, static_cast<int>(1e9 / flops));
@@ -86,12 +90,15 @@ int main(int argc, char** argv) {
   kernels::ThreadPool pool(threads);
   kernels::AlignedBuffer memory(Bytes(512 << 20));
   std::memset(memory.data(), 1, static_cast<size_t>(memory.size().count()));
-  for (const bench::Workload& w : {bench::Workload{"prompt of 512", 1, 0, 512},
-                                   bench::Workload{"512 more after 3584", 1, 3584, 512},
-                                   bench::Workload{"1 token at 512", 1, 511, 1},
-                                   bench::Workload{"1 token at 32768", 1, 32767, 1},
-                                   bench::Workload{"1 token at 131072", 1, 131071, 1},
-                                   bench::Workload{"16 tokens at 4096 each", 16, 4095, 1}}) {
+  for (const bench::Workload& w :
+       {bench::Workload{"prompt of 512", 1, 0, 512},
+        bench::Workload{"512 more after 3584", 1, 3584, 512},
+        bench::Workload{"1 token at 512", 1, 511, 1},
+        bench::Workload{"1 token at 32768", 1, 32767, 1},
+        bench::Workload{"1 token at 131072", 1, 131071, 1},
+        bench::Workload{"1 token at 131072, window 512", 1, 131071, 1, 512},
+        bench::Workload{"512 after 3584, window 512", 1, 3584, 512, 512},
+        bench::Workload{"16 tokens at 4096 each", 16, 4095, 1}}) {
     bench::Measure(w, rounds, pool, memory);
   }
   return 0;

@@ -21,13 +21,28 @@ namespace HWY_NAMESPACE {
 
 static_assert(kTileRows <= AttentionBuffers::kMaxTileRows);
 
+// Of a row's scores of a page those that count: [first, end), which may lie outside the page.
+struct SeenScores {
+  int64_t first, end;
+};
+
+HWY_NOINLINE void CapScores(float* scores, int64_t width, float cap) {
+  const Lanes d;
+  const auto inverse = hn::Set(d, 1.0f / cap);
+  for (int64_t t = 0; t < width; t += static_cast<int64_t>(hn::Lanes(d))) {
+    const auto score = hn::Mul(hn::LoadU(d, scores + t), inverse);
+    hn::StoreU(hn::Mul(Tanh(d, score), hn::Set(d, cap)), d, scores + t);
+  }
+}
+
 // Turns one row's scores of a page into weights, exp(score - largest so far), and returns what the
-// row's earlier sums shrink by. Scores from `seen` on count as minus infinity.
-HWY_NOINLINE float WeighScores(float* scores, int64_t width, int64_t seen, RunningSoftmax* run) {
+// row's earlier sums shrink by. Scores that do not count are minus infinity.
+HWY_NOINLINE float WeighScores(float* scores, int64_t width, SeenScores seen, RunningSoftmax* run) {
   const Lanes d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const float minus_infinity = -std::numeric_limits<float>::infinity();
-  std::fill(scores + std::clamp<int64_t>(seen, 0, width), scores + width, minus_infinity);
+  std::fill(scores, scores + std::clamp<int64_t>(seen.first, 0, width), minus_infinity);
+  std::fill(scores + std::clamp<int64_t>(seen.end, 0, width), scores + width, minus_infinity);
   auto top = hn::Set(d, run->largest);
   for (int64_t t = 0; t < width; t += lanes) top = hn::Max(top, hn::LoadU(d, scores + t));
   const float largest = hn::GetLane(hn::MaxOfLanes(d, top));
@@ -48,66 +63,101 @@ HWY_NOINLINE float WeighScores(float* scores, int64_t width, int64_t seen, Runni
   return shrink;
 }
 
+// The two products of some rows with a page. Columns of `keys` before the block in which the tile's
+// first row begins to see are left out, and so are positions of `values` before that row's first.
+struct PageTile {
+  int64_t first, rows;  // of the task's rows
+  int64_t from, seen;   // positions of the page that the tile sees: [from, seen)
+  TileProduct keys, values;
+
+  int64_t from_block() const { return from / KvPageLayout::kKeyBlock * KvPageLayout::kKeyBlock; }
+  int64_t width() const { return (seen - from_block() + 15) / 16 * 16; }
+};
+
+PageTile MakeTile(const AttentionTask& task, int64_t page, int64_t first,
+                  const AttentionBuffers& buffers) {
+  const KvPageLayout& layout = *task.layout;
+  const int64_t begin = page * layout.page_tokens;
+  PageTile tile;
+  tile.first = first;
+  tile.rows = std::min<int64_t>(kTileRows, task.rows() - first);
+  // The first row of the tile sees back furthest, the last one ahead.
+  tile.from = std::max<int64_t>(0, task.FirstSeen(first) - begin);
+  tile.seen = std::min(layout.page_tokens, task.Seen(first + tile.rows - 1) - begin);
+  if (tile.from >= tile.seen) return tile;
+  const int64_t value_width = layout.value_width();
+  tile.keys = {.depth = layout.head_dim,
+               .rows = buffers.queries + first * layout.head_dim,
+               .row_step = layout.head_dim,
+               .columns = task.Keys(page) + tile.from_block() * layout.head_dim,
+               .block_step = KvPageLayout::kKeyBlock * layout.head_dim,
+               .column_step = KvPageLayout::kKeyBlock,
+               .out = buffers.scores + tile.from_block(),
+               .out_step = layout.page_tokens};
+  tile.values = {.depth = tile.seen - tile.from,
+                 .rows = buffers.scores + tile.from,
+                 .row_step = layout.page_tokens,
+                 .columns = task.Values(page) + tile.from * value_width,
+                 .block_step = 16,
+                 .column_step = value_width,
+                 .out = buffers.value_sums + first * value_width,
+                 .out_step = value_width};
+  return tile;
+}
+
 // While a page's keys are multiplied its values come from memory, and while its values are, the
-// keys that the worker needs next.
+// keys that the worker needs next: cache lines with each k, of 32 elements, so that all have been
+// asked for in the end.
+void FetchAhead(const AttentionTask& task, int64_t page, PageTile* tile) {
+  const KvPageLayout& layout = *task.layout;
+  const auto lines = [](int64_t elements, int64_t times) {
+    return (elements + 32 * times - 1) / (32 * times);
+  };
+  tile->keys.ahead = task.Values(page);
+  tile->keys.ahead_lines = lines(task.PositionsIn(page) * layout.value_width(), tile->keys.depth);
+  tile->values.ahead = task.KeysAfter(page);
+  if (tile->values.ahead == nullptr) return;
+  const int64_t next = page + 1 < task.pages() ? page + 1 : task.first_page();
+  tile->values.ahead_lines = lines(task.PositionsIn(next) * layout.head_dim, tile->values.depth);
+}
+
 template <DType kDType>
 void TakePage(const AttentionTask& task, int64_t page, const AttentionBuffers& buffers) {
   const int64_t page_tokens = task.layout->page_tokens;
-  const int64_t head_dim = task.layout->head_dim;
   const int64_t begin = page * page_tokens;
   for (int64_t first = 0; first < task.rows(); first += kTileRows) {
-    const int64_t rows = std::min<int64_t>(kTileRows, task.rows() - first);
-    // The last row of the tile sees furthest.
-    const int64_t seen = std::min(page_tokens, task.Seen(first + rows - 1) - begin);
-    if (seen <= 0) continue;
-    const int64_t width = (seen + 15) / 16 * 16;
-    TileProduct keys{.depth = head_dim,
-                     .rows = buffers.queries + first * head_dim,
-                     .row_step = head_dim,
-                     .columns = task.Keys(page),
-                     .block_step = KvPageLayout::kKeyBlock * head_dim,
-                     .column_step = KvPageLayout::kKeyBlock,
-                     .out = buffers.scores,
-                     .out_step = page_tokens};
+    PageTile tile = MakeTile(task, page, first, buffers);
+    if (tile.from >= tile.seen) continue;
+    if (first == 0) FetchAhead(task, page, &tile);
     float shrink[kTileRows];
-    TileProduct values{.depth = seen,
-                       .rows = buffers.scores,
-                       .row_step = page_tokens,
-                       .columns = task.Values(page),
-                       .block_step = 16,
-                       .column_step = head_dim,
-                       .out = buffers.value_sums + first * head_dim,
-                       .out_step = head_dim,
-                       .first_scale = shrink};
-    if (first == 0) {
-      // Cache lines with each k, of 32 elements, so that all have been asked for in the end.
-      keys.ahead = values.columns;
-      keys.ahead_lines = (task.PositionsIn(page) + 31) / 32;
-      values.ahead = task.KeysAfter(page);
-      if (values.ahead != nullptr) {
-        const int64_t positions = task.PositionsIn(page + 1 < task.pages() ? page + 1 : 0);
-        const int64_t times = positions <= seen ? 1 : (positions + seen - 1) / seen;
-        values.ahead_lines = times * ((head_dim + 31) / 32);
-      }
+    tile.values.first_scale = shrink;
+    Multiply<kDType>(tile.rows, tile.width(), tile.keys);
+    const int64_t score_begin = begin + tile.from_block();
+    for (int64_t r = 0; r < tile.rows; ++r) {
+      float* const scores = tile.keys.out + r * page_tokens;
+      const SeenScores seen = {task.FirstSeen(first + r) - score_begin,
+                               task.Seen(first + r) - score_begin};
+      if (task.shape->softcap > 0) CapScores(scores, tile.width(), task.shape->softcap);
+      shrink[r] = WeighScores(scores, tile.width(), seen, buffers.running + first + r);
     }
-    Multiply<kDType>(rows, width, keys);
-    for (int64_t r = 0; r < rows; ++r) {
-      shrink[r] = WeighScores(buffers.scores + r * page_tokens, width, task.Seen(first + r) - begin,
-                              buffers.running + first + r);
-    }
-    Multiply<kDType>(rows, head_dim, values);
+    Multiply<kDType>(tile.rows, task.layout->value_width(), tile.values);
   }
 }
 
 void Attend(const AttentionTask& task, const AttentionBuffers& buffers) {
+  const int64_t head_dim = task.layout->head_dim;
+  const int64_t value_width = task.layout->value_width();
+  const float* const sinks = task.shape->sinks;
   for (int64_t r = 0; r < task.rows(); ++r) {
-    const float* query = task.run->queries + task.OffsetOfRow(r);
-    float* scaled = buffers.queries + r * task.layout->head_dim;
-    for (int64_t d = 0; d < task.layout->head_dim; ++d) scaled[d] = query[d] * task.scale;
+    const float* query = task.Query(r);
+    float* scaled = buffers.queries + r * head_dim;
+    for (int64_t d = 0; d < head_dim; ++d) scaled[d] = query[d] * task.shape->scale;
+    buffers.running[r] = sinks == nullptr
+                             ? RunningSoftmax()
+                             : RunningSoftmax{.largest = sinks[task.HeadOfRow(r)], .weight_sum = 1};
   }
-  std::fill_n(buffers.running, task.rows(), RunningSoftmax());
-  std::fill_n(buffers.value_sums, task.rows() * task.layout->head_dim, 0.0f);
-  for (int64_t page = 0; page < task.pages(); ++page) {
+  std::fill_n(buffers.value_sums, task.rows() * value_width, 0.0f);
+  for (int64_t page = task.first_page(); page < task.pages(); ++page) {
     if (task.layout->dtype == DType::kF16) {
       TakePage<DType::kF16>(task, page, buffers);
     } else {
@@ -115,10 +165,10 @@ void Attend(const AttentionTask& task, const AttentionBuffers& buffers) {
     }
   }
   for (int64_t r = 0; r < task.rows(); ++r) {
-    float* out = task.run->out + task.OffsetOfRow(r);
-    const float* sums = buffers.value_sums + r * task.layout->head_dim;
+    float* out = task.Out(r);
+    const float* sums = buffers.value_sums + r * value_width;
     const float factor = 1.0f / buffers.running[r].weight_sum;
-    for (int64_t d = 0; d < task.layout->head_dim; ++d) out[d] = sums[d] * factor;
+    for (int64_t d = 0; d < value_width; ++d) out[d] = sums[d] * factor;
   }
 }
 
@@ -143,6 +193,7 @@ constexpr int64_t kTasksPerThread = 32;
 void Attend(const AttentionShape& shape, const KvPageLayout& layout, int64_t layer,
             std::span<const QueryRun> runs, ThreadPool& pool, Scratch& scratch, CpuPath path) {
   WL_CHECK(shape.heads > 0 && shape.heads % layout.kv_heads == 0);
+  WL_CHECK(shape.softcap >= 0 && shape.window >= 0 && shape.chunk >= 0);
   const int64_t heads_each = shape.heads / layout.kv_heads;
   const int64_t positions_each = std::max<int64_t>(1, kTaskRows / heads_each);
   const auto parts_of = [&](const QueryRun& run) {
@@ -152,7 +203,8 @@ void Attend(const AttentionShape& shape, const KvPageLayout& layout, int64_t lay
   int64_t positions_seen = 0;
   for (const QueryRun& run : runs) {
     parts += parts_of(run);
-    positions_seen += run.first + run.rows;
+    const int64_t last = run.first + run.rows - 1;
+    if (run.rows > 0) positions_seen += last + 1 - shape.FirstSeen(last);
   }
   if (parts == 0) return;
   const int64_t kv_heads_each = std::clamp<int64_t>(
@@ -161,7 +213,8 @@ void Attend(const AttentionShape& shape, const KvPageLayout& layout, int64_t lay
   const Bytes each = AttentionBuffers::Size(layout, positions_each * heads_each);
   std::byte* memory = scratch.Take(Scratch::kWorkers, pool.threads() * each);
   const auto attend = WL_FOR_PATH(path, Attend);
-  const Bytes task_bytes(positions_seen * kv_heads_each * layout.head_dim * 4 / parts);
+  const Bytes task_bytes(positions_seen * kv_heads_each * (layout.head_dim + layout.value_width()) *
+                         2 / parts);
   pool.ParallelFor(parts * tasks_each, task_bytes, [&](int64_t index, int worker) {
     int64_t part = index / tasks_each;
     const QueryRun* run = runs.data();
@@ -174,11 +227,10 @@ void Attend(const AttentionShape& shape, const KvPageLayout& layout, int64_t lay
         .layer = layer,
         .kv_head = first_head,
         .end_kv_head = std::min(first_head + kv_heads_each, layout.kv_heads),
-        .heads = shape.heads,
+        .shape = &shape,
         .heads_each = heads_each,
         .first_row = first_row,
         .positions = std::min(positions_each, run->rows - first_row),
-        .scale = shape.scale,
     };
     const auto buffers =
         AttentionBuffers::At(memory + worker * each.count(), layout, positions_each * heads_each);

@@ -4,9 +4,12 @@
 // Gimelshein: "Online normalizer calculation for softmax", 2018; Dao et al.: "FlashAttention",
 // 2022, with the page as the block). Scores sum over head_dim in rising order, values over
 // positions in rising order; nothing depends on which rows are computed together or by whom.
-// Cost is linear in the positions seen; besides the arguments a thread needs less than 256 KiB.
+// Cost is linear in the positions seen: blocks of positions that no row of a task sees are never
+// read, so their pages need not be there (any pointer). Besides the arguments a thread needs
+// 4 (head_dim + value_width) max(48, heads / kv_heads) bytes and 12 KiB.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -25,16 +28,34 @@ struct QueryRun {
   int64_t first = 0;                        // position of the first row
   int64_t rows = 0;
   const float* queries = nullptr;  // f32 [rows][heads][head_dim]
-  float* out = nullptr;            // f32 [rows][heads][head_dim]; may be `queries`
+  // f32 [rows][heads][value_width]; may be `queries` if both are as wide
+  float* out = nullptr;
 };
 
 struct AttentionShape {
   int64_t heads = 0;  // a multiple of kv_heads; head h reads KV head h / (heads / kv_heads)
   float scale = 0;    // of the scores before softmax, usually 1 / sqrt(head_dim)
+  // 0: none; else a score s becomes softcap * tanh(s / softcap) (Gemma Team: "Gemma 2", 2024).
+  float softcap = 0;
+  // Positions that a row sees, its own included; 0: all before it (Beltagy et al.: "Longformer",
+  // 2020).
+  int64_t window = 0;
+  int64_t chunk = 0;  // a row sees its own chunk's positions only, n chunk to (n + 1) chunk; 0: all
+  // A logit of each head that takes its share of the softmax and has no value (OpenAI: "gpt-oss",
+  // 2025): f32 [heads], finite; nullptr: none.
+  const float* sinks = nullptr;
+
+  // The first position that the row at `position` sees; the last is its own.
+  int64_t FirstSeen(int64_t position) const {
+    int64_t first = 0;
+    if (window > 0) first = std::max(first, position + 1 - window);
+    if (chunk > 0) first = std::max(first, position / chunk * chunk);
+    return first;
+  }
 };
 
-// Row i of a run sees positions 0 .. first + i. Runs of different sequences and lengths are
-// computed in one parallel loop.
+// Row i of a run sees positions shape.FirstSeen(first + i) .. first + i. Runs of different
+// sequences and lengths are computed in one parallel loop.
 void Attend(const AttentionShape& shape, const KvPageLayout& layout, int64_t layer,
             std::span<const QueryRun> runs, ThreadPool& pool, Scratch& scratch,
             CpuPath path = BestPath());

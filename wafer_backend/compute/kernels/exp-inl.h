@@ -1,6 +1,6 @@
-// The exponential of attention's weights and of the feed-forward part's gate: half the instructions
-// of hwy/contrib/math, which were a twentieth of a prompt. Inner part of the kernels; compiled once
-// for each Highway target.
+// The exponential of attention's weights and of the feed-forward part's gate, half the instructions
+// of hwy/contrib/math, which were a twentieth of a prompt; and what is made of it. Inner part of
+// the kernels; compiled once for each Highway target.
 #if defined(WAFERLINE_EXP_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef WAFERLINE_EXP_INL_H
 #undef WAFERLINE_EXP_INL_H
@@ -34,6 +34,32 @@ HWY_INLINE V Exp(D d, V x) {
   const auto exponent = hn::ShiftLeft<23>(hn::BitCast(di, rounded));
   const V result = hn::BitCast(d, hn::Add(hn::BitCast(di, power), exponent));
   return hn::IfThenElseZero(hn::Ge(x, hn::Set(d, -87.0f)), result);
+}
+
+// 1 / (1 + e^-x), within a few units in the last place; below -88 as at -88.
+template <class D, class V = hwy::HWY_NAMESPACE::Vec<D>>
+HWY_INLINE V Sigmoid(D d, V x) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  const V one = hn::Set(d, 1.0f);
+  // Beyond 88 the exponential would overflow, and the quotient is 0 in f32 for any use.
+  return hn::Div(one, hn::Add(one, Exp(d, hn::Min(hn::Neg(x), hn::Set(d, 88.0f)))));
+}
+
+// The hyperbolic tangent within 2^-19 of itself: where e^-2|x| is near 1 the difference would lose
+// its digits, so a Taylor series.
+template <class D, class V = hwy::HWY_NAMESPACE::Vec<D>>
+HWY_INLINE V Tanh(D d, V x) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  const V one = hn::Set(d, 1.0f);
+  const V size = hn::Abs(x);
+  const V e = Exp(d, hn::Mul(size, hn::Set(d, -2.0f)));
+  const V far = hn::CopySign(hn::Div(hn::Sub(one, e), hn::Add(one, e)), x);
+  const V square = hn::Mul(x, x);
+  V series = hn::Set(d, -17.0f / 315);
+  for (const float c : {2.0f / 15, -1.0f / 3, 1.0f}) {
+    series = hn::MulAdd(series, square, hn::Set(d, c));
+  }
+  return hn::IfThenElse(hn::Lt(size, hn::Set(d, 0.25f)), hn::Mul(series, x), far);
 }
 
 }  // namespace HWY_NAMESPACE

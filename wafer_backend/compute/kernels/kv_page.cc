@@ -51,6 +51,10 @@ absl::Status KvPageLayout::Check() const {
     return absl::InvalidArgumentError(
         absl::StrCat("KV page: head_dim is ", head_dim, ", must be 1 to 1024"));
   }
+  if (value_dim < 0 || value_dim > 1024) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("KV page: value_dim is ", value_dim, ", must be 0 (as head_dim) to 1024"));
+  }
   if (page_tokens <= 0 || page_tokens % kKeyBlock != 0 || page_tokens > 256) {
     return absl::InvalidArgumentError(absl::StrCat("KV page: page_tokens is ", page_tokens,
                                                    ", must be a multiple of 16, at most 256"));
@@ -66,21 +70,20 @@ void StoreKv(const KvPageLayout& layout, std::byte* page, int64_t layer, int64_t
              const float* key, const float* value, CpuPath path) {
   WL_CHECK(slot >= 0 && slot < layout.page_tokens);
   constexpr int64_t kBlock = KvPageLayout::kKeyBlock;
-  const int64_t head_elements = layout.page_tokens * layout.head_dim;
+  const int64_t value_width = layout.value_width();
   auto* keys = reinterpret_cast<uint16_t*>(page + layout.keys_at(layer)) +
                slot / kBlock * kBlock * layout.head_dim + slot % kBlock;
-  auto* values =
-      reinterpret_cast<uint16_t*>(page + layout.values_at(layer)) + slot * layout.head_dim;
+  auto* values = reinterpret_cast<uint16_t*>(page + layout.values_at(layer)) + slot * value_width;
   const auto round_row = WL_FOR_PATH(path, RoundRow);
   std::array<uint16_t, 1024> rounded;
   for (int64_t head = 0; head < layout.kv_heads; ++head) {
     round_row(layout.dtype, key, layout.head_dim, rounded.data());
     for (int64_t d = 0; d < layout.head_dim; ++d) keys[d * kBlock] = rounded[d];
-    round_row(layout.dtype, value, layout.head_dim, values);
+    round_row(layout.dtype, value, value_width, values);
     key += layout.head_dim;
-    value += layout.head_dim;
-    keys += head_elements;
-    values += head_elements;
+    value += value_width;
+    keys += layout.page_tokens * layout.head_dim;
+    values += layout.page_tokens * value_width;
   }
 }
 

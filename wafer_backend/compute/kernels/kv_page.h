@@ -5,7 +5,7 @@
 //   keys   [kv_heads][page_tokens / 16][head_dim][16]   positions side by side, as a vector of
 //                                               scores needs no sum across lanes; in blocks, so
 //                                               that a position touches few cache lines
-//   values [kv_heads][page_tokens][head_dim]
+//   values [kv_heads][page_tokens][value_width]
 //
 // Elements are F16 or BF16, rounded to nearest even. A plain value, any thread.
 #pragma once
@@ -26,23 +26,27 @@ struct KvPageLayout {
   int64_t head_dim = 0;
   int64_t page_tokens = 32;   // a positive multiple of 16, the same for the life of the model
   DType dtype = DType::kF16;  // or kBF16
+  int64_t value_dim = 0;      // elements of a head's value; 0: head_dim
 
   // InvalidArgument naming the field that is out of range.
   absl::Status Check() const;
 
   static constexpr int64_t kKeyBlock = 16;  // positions
 
-  int64_t section_elements() const { return kv_heads * head_dim * page_tokens; }
-  Bytes layer_bytes() const { return Bytes(section_elements() * 4); }
+  int64_t value_width() const { return value_dim == 0 ? head_dim : value_dim; }
+  Bytes keys_bytes() const { return Bytes(kv_heads * head_dim * page_tokens * 2); }
+  Bytes values_bytes() const { return Bytes(kv_heads * value_width() * page_tokens * 2); }
+  Bytes layer_bytes() const { return keys_bytes() + values_bytes(); }
   Bytes page_bytes() const { return layers * layer_bytes(); }
 
   // Where a layer's keys and values start, from the page's first byte.
   int64_t keys_at(int64_t layer) const { return layer * layer_bytes().count(); }
-  int64_t values_at(int64_t layer) const { return keys_at(layer) + section_elements() * 2; }
+  int64_t values_at(int64_t layer) const { return keys_at(layer) + keys_bytes().count(); }
 };
 
 // Writes one position's keys and values. page: 64-byte aligned; slot = position % page_tokens;
-// key, value: f32 [kv_heads][head_dim]. Different slots of a page may be written at the same time.
+// key: f32 [kv_heads][head_dim]; value: f32 [kv_heads][value_width]. Different slots of a page may
+// be written at the same time.
 void StoreKv(const KvPageLayout& layout, std::byte* page, int64_t layer, int64_t slot,
              const float* key, const float* value, CpuPath path = BestPath());
 

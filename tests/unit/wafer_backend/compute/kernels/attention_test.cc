@@ -16,7 +16,8 @@ struct Sequence {
   int64_t length;
   std::vector<AlignedBuffer> memory;
   std::vector<const std::byte*> pages;
-  std::vector<float> keys, values;  // of the layer under test, [length][kv_heads * head_dim]
+  // Of the layer under test, [length][kv_heads * head_dim] and [length][kv_heads * value_width].
+  std::vector<float> keys, values;
 };
 
 float Rounded(DType dtype, float value) {
@@ -29,7 +30,6 @@ constexpr int64_t kLayer = 1;
 Sequence MakeSequence(SeededStream& random, const KvPageLayout& layout, int64_t length,
                       CpuPath path) {
   Sequence s{.layout = layout, .length = length};
-  const int64_t width = layout.kv_heads * layout.head_dim;
   for (int64_t position = 0; position < length; ++position) {
     const int64_t slot = position % layout.page_tokens;
     if (slot == 0) {
@@ -37,8 +37,8 @@ Sequence MakeSequence(SeededStream& random, const KvPageLayout& layout, int64_t 
       // What was never stored must not matter, not even a NaN.
       std::memset(s.memory.back().data(), 0xff, static_cast<size_t>(layout.page_bytes().count()));
     }
-    const std::vector<float> key = RandomFloats(random, width);
-    const std::vector<float> value = RandomFloats(random, width);
+    const std::vector<float> key = RandomFloats(random, layout.kv_heads * layout.head_dim);
+    const std::vector<float> value = RandomFloats(random, layout.kv_heads * layout.value_width());
     StoreKv(layout, s.memory.back().data(), kLayer, slot, key.data(), value.data(), path);
     for (float x : key) s.keys.push_back(Rounded(layout.dtype, x));
     for (float x : value) s.values.push_back(Rounded(layout.dtype, x));
@@ -48,26 +48,33 @@ Sequence MakeSequence(SeededStream& random, const KvPageLayout& layout, int64_t 
 }
 
 // Softmax attention of one head at one position, straight from its definition, in double.
-std::vector<double> Reference(const Sequence& s, const float* query, int64_t kv_head, float scale,
-                              int64_t position) {
-  const int64_t dim = s.layout.head_dim;
-  const int64_t width = s.layout.kv_heads * dim;
+std::vector<double> Reference(const Sequence& s, const AttentionShape& shape, const float* query,
+                              int64_t head, int64_t position) {
+  const int64_t kv_heads = s.layout.kv_heads;
+  const int64_t dim = s.layout.head_dim, value_dim = s.layout.value_width();
+  const int64_t kv_head = head / (shape.heads / kv_heads);
   std::vector<double> weights;
-  double largest = -INFINITY;
+  std::vector<int64_t> seen;
+  double largest = shape.sinks == nullptr ? -INFINITY : shape.sinks[head];
   for (int64_t t = 0; t <= position; ++t) {
+    if (shape.window > 0 && position - t >= shape.window) continue;
+    if (shape.chunk > 0 && position / shape.chunk != t / shape.chunk) continue;
     double score = 0;
     for (int64_t d = 0; d < dim; ++d) {
-      score += static_cast<double>(query[d]) * s.keys[t * width + kv_head * dim + d];
+      score += static_cast<double>(query[d]) * s.keys[(t * kv_heads + kv_head) * dim + d];
     }
-    weights.push_back(score * scale);
-    largest = std::max(largest, weights.back());
+    score *= shape.scale;
+    if (shape.softcap > 0) score = shape.softcap * std::tanh(score / shape.softcap);
+    seen.push_back(t);
+    weights.push_back(score);
+    largest = std::max(largest, score);
   }
-  double sum = 0;
+  double sum = shape.sinks == nullptr ? 0 : std::exp(shape.sinks[head] - largest);
   for (double& weight : weights) sum += weight = std::exp(weight - largest);
-  std::vector<double> out(dim);
-  for (int64_t t = 0; t <= position; ++t) {
-    for (int64_t d = 0; d < dim; ++d) {
-      out[d] += weights[t] / sum * s.values[t * width + kv_head * dim + d];
+  std::vector<double> out(value_dim);
+  for (size_t i = 0; i < seen.size(); ++i) {
+    for (int64_t d = 0; d < value_dim; ++d) {
+      out[d] += weights[i] / sum * s.values[(seen[i] * kv_heads + kv_head) * value_dim + d];
     }
   }
   return out;
@@ -76,6 +83,10 @@ std::vector<double> Reference(const Sequence& s, const float* query, int64_t kv_
 struct Setup {
   KvPageLayout layout;
   AttentionShape shape;
+  std::vector<float> sinks;  // that the shape points to
+
+  int64_t query_width() const { return shape.heads * layout.head_dim; }
+  int64_t out_width() const { return shape.heads * layout.value_width(); }
 };
 
 Setup RandomSetup(SeededStream& random) {
@@ -85,37 +96,44 @@ Setup RandomSetup(SeededStream& random) {
                   .kv_heads = RandomBetween(random, 1, 3),
                   .head_dim = kDims[random.Next() % 8],
                   .page_tokens = 16 * RandomBetween(random, 1, 4),
-                  .dtype = random.Next() % 2 == 0 ? DType::kF16 : DType::kBF16};
+                  .dtype = random.Next() % 2 == 0 ? DType::kF16 : DType::kBF16,
+                  .value_dim = random.Next() % 2 == 0 ? 0 : kDims[random.Next() % 8]};
   REQUIRE(setup.layout.Check().ok());
   const double root = std::sqrt(static_cast<double>(setup.layout.head_dim));
   setup.shape = {setup.layout.kv_heads * RandomBetween(random, 1, 9), static_cast<float>(1 / root)};
+  if (random.Next() % 3 == 0) setup.shape.softcap = 0.5f;
+  if (random.Next() % 2 == 0) setup.shape.window = RandomBetween(random, 1, 90);
+  if (random.Next() % 3 == 0) setup.shape.chunk = RandomBetween(random, 1, 90);
+  if (random.Next() % 3 == 0) {
+    setup.sinks = RandomFloats(random, setup.shape.heads);
+    setup.shape.sinks = setup.sinks.data();
+  }
   return setup;
 }
 
 TEST_CASE("attention over pages agrees with its definition in every CPU path") {
-  const uint64_t seed = GENERATE(range(1, 13));
+  const uint64_t seed = GENERATE(range(1, 41));
   SeededStream random(seed);
   ThreadPool pool(2);
   const Setup setup = RandomSetup(random);
-  const int64_t row_width = setup.shape.heads * setup.layout.head_dim;
   for (CpuPath path : PathsOfThisMachine()) {
     const Sequence s = MakeSequence(random, setup.layout, RandomBetween(random, 1, 150), path);
     const int64_t rows = RandomBetween(random, 1, s.length);
-    const std::vector<float> queries = RandomFloats(random, rows * row_width);
-    std::vector<float> out(queries.size());
+    const std::vector<float> queries = RandomFloats(random, rows * setup.query_width());
+    std::vector<float> out(static_cast<size_t>(rows * setup.out_width()));
     const QueryRun run{s.pages.data(), s.length - rows, rows, queries.data(), out.data()};
     Scratch scratch;
     Attend(setup.shape, setup.layout, kLayer, {&run, 1}, pool, scratch, path);
     CAPTURE(seed, Name(path), s.length, rows, setup.shape.heads, setup.layout.kv_heads,
-            setup.layout.head_dim, setup.layout.page_tokens);
+            setup.layout.head_dim, setup.layout.value_width(), setup.layout.page_tokens,
+            setup.shape.softcap, setup.shape.window, setup.shape.chunk, setup.sinks.size());
     for (int64_t row = 0; row < rows; ++row) {
       for (int64_t head = 0; head < setup.shape.heads; ++head) {
-        const int64_t at = (row * setup.shape.heads + head) * setup.layout.head_dim;
-        const int64_t kv_head = head / (setup.shape.heads / setup.layout.kv_heads);
-        const std::vector<double> expected =
-            Reference(s, &queries[at], kv_head, setup.shape.scale, run.first + row);
-        for (int64_t d = 0; d < setup.layout.head_dim; ++d) {
-          REQUIRE(out[at + d] == Approx(expected[d]).margin(2e-5));
+        const int64_t index = row * setup.shape.heads + head;
+        const std::vector<double> expected = Reference(
+            s, setup.shape, &queries[index * setup.layout.head_dim], head, run.first + row);
+        for (int64_t d = 0; d < setup.layout.value_width(); ++d) {
+          REQUIRE(out[index * setup.layout.value_width() + d] == Approx(expected[d]).margin(2e-5));
         }
       }
     }
@@ -123,17 +141,18 @@ TEST_CASE("attention over pages agrees with its definition in every CPU path") {
 }
 
 TEST_CASE("a row attends with the same bits alone, in chunks, with other rows, on any threads") {
-  const uint64_t seed = GENERATE(range(1, 13));
+  const uint64_t seed = GENERATE(range(1, 41));
   SeededStream random(seed);
   ThreadPool one(1);
   ThreadPool three(3);
   const Setup setup = RandomSetup(random);
-  const int64_t row_width = setup.shape.heads * setup.layout.head_dim;
+  const int64_t out_width = setup.out_width();
   for (CpuPath path : PathsOfThisMachine()) {
     const Sequence s = MakeSequence(random, setup.layout, RandomBetween(random, 2, 200), path);
     const Sequence stranger = MakeSequence(random, setup.layout, 40, path);
-    const std::vector<float> queries = RandomFloats(random, s.length * row_width);
-    std::vector<float> whole(queries.size()), parts(queries.size()), other(40 * row_width);
+    const std::vector<float> queries =
+        RandomFloats(random, std::max<int64_t>(40, s.length) * setup.query_width());
+    std::vector<float> whole(s.length * out_width), parts(whole.size()), other(40 * out_width);
     Scratch scratch;
     const QueryRun both[] = {
         {stranger.pages.data(), 0, std::min<int64_t>(40, s.length), queries.data(), other.data()},
@@ -141,18 +160,64 @@ TEST_CASE("a row attends with the same bits alone, in chunks, with other rows, o
     Attend(setup.shape, setup.layout, kLayer, both, three, scratch, path);
     for (int64_t first = 0; first < s.length;) {
       const int64_t rows = std::min(s.length - first, RandomBetween(random, 1, 20));
-      const QueryRun run{s.pages.data(), first, rows, &queries[first * row_width],
-                         &parts[first * row_width]};
+      const QueryRun run{s.pages.data(), first, rows, &queries[first * setup.query_width()],
+                         &parts[first * out_width]};
       Attend(setup.shape, setup.layout, kLayer, {&run, 1}, one, scratch, path);
       first += rows;
     }
     CAPTURE(seed, Name(path), s.length);
     REQUIRE(std::memcmp(whole.data(), parts.data(), whole.size() * 4) == 0);
+    if (setup.layout.value_width() != setup.layout.head_dim) continue;
     // In place: the output takes the queries' memory.
     std::vector<float> in_place = queries;
     const QueryRun run{s.pages.data(), 0, s.length, in_place.data(), in_place.data()};
     Attend(setup.shape, setup.layout, kLayer, {&run, 1}, one, scratch, path);
     REQUIRE(std::memcmp(whole.data(), in_place.data(), whole.size() * 4) == 0);
+  }
+}
+
+TEST_CASE("pages that no row sees are not read") {
+  SeededStream random(5);
+  ThreadPool pool(1);
+  const KvPageLayout layout{.layers = 2, .kv_heads = 2, .head_dim = 32, .page_tokens = 16};
+  for (CpuPath path : PathsOfThisMachine()) {
+    const Sequence s = MakeSequence(random, layout, 100, path);
+    // Rows at 95 to 99: the window begins at 76, the chunk at 80. Page 4 is 64 to 79.
+    for (const AttentionShape& shape : {AttentionShape{.heads = 4, .scale = 0.2f, .window = 20},
+                                        AttentionShape{.heads = 4, .scale = 0.2f, .chunk = 80}}) {
+      const size_t first_page = shape.window > 0 ? 4 : 5;
+      const std::vector<float> queries = RandomFloats(random, 5 * 4 * 32);
+      std::vector<float> all(queries.size()), rest(queries.size());
+      Scratch scratch;
+      const QueryRun run{s.pages.data(), 95, 5, queries.data(), all.data()};
+      Attend(shape, layout, kLayer, {&run, 1}, pool, scratch, path);
+      std::vector<const std::byte*> pages = s.pages;
+      for (size_t page = 0; page < first_page; ++page) pages[page] = nullptr;
+      const QueryRun without{pages.data(), 95, 5, queries.data(), rest.data()};
+      Attend(shape, layout, kLayer, {&without, 1}, pool, scratch, path);
+      REQUIRE(std::memcmp(all.data(), rest.data(), all.size() * 4) == 0);
+    }
+  }
+}
+
+TEST_CASE(
+    "a sink far above the scores leaves the values next to nothing, far below nothing changes") {
+  ThreadPool pool(1);
+  const KvPageLayout layout{.layers = 2, .kv_heads = 1, .head_dim = 16, .page_tokens = 16};
+  for (CpuPath path : PathsOfThisMachine()) {
+    AlignedBuffer page(layout.page_bytes());
+    const std::vector<float> ones(16, 1.0f);
+    StoreKv(layout, page.data(), kLayer, 0, ones.data(), ones.data(), path);
+    const std::byte* pages[] = {page.data()};
+    const std::vector<float> query(32, 0.0f);
+    std::vector<float> out(32);
+    const float sinks[] = {60.0f, -60.0f};
+    const QueryRun run{pages, 0, 1, query.data(), out.data()};
+    Scratch scratch;
+    Attend({.heads = 2, .scale = 1, .sinks = sinks}, layout, kLayer, {&run, 1}, pool, scratch,
+           path);
+    REQUIRE(out[0] == Approx(std::exp(-60.0)).epsilon(1e-4));
+    REQUIRE(out[16] == 1.0f);
   }
 }
 
@@ -185,6 +250,9 @@ TEST_CASE("a page layout that kernels cannot read is refused by its field") {
   bad = good;
   bad.dtype = DType::kQ8_0;
   REQUIRE(std::string(bad.Check().message()).find("Q8_0") != std::string::npos);
+  bad = good;
+  bad.value_dim = 2000;
+  REQUIRE(std::string(bad.Check().message()).find("value_dim") != std::string::npos);
   bad = good;
   bad.head_dim = 2048;
   REQUIRE(std::string(bad.Check().message()).find("head_dim") != std::string::npos);
