@@ -210,7 +210,8 @@ void LayerStack::MixAndFeed(int64_t index, int64_t rows, float* hidden) {
   MatMul(gate_up, normed_.data(), rows, *pool_, scratch_);
   EachRow(rows, 2 * shape_.ffn, [&](int64_t row) {
     float* const gate = gate_.data() + row * shape_.ffn;
-    kernels::SwiGlu(gate, up_.data() + row * shape_.ffn, shape_.ffn, gate);
+    kernels::Gate(kernels::Activation::kSilu, gate, up_.data() + row * shape_.ffn, shape_.ffn,
+                  gate);
   });
   MatMul(layer.down, gate_.data(), added_.data(), rows, *pool_, scratch_);
   EachRow(rows, 3 * width, [&](int64_t row) {

@@ -1,11 +1,11 @@
 #include "wafer_backend/compute/kernels/rows.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <numeric>
 
 #include "random_weights.h"
-#include "wafer_backend/compute/kernels/rotary.h"
 
 namespace waferline::kernels {
 namespace {
@@ -27,12 +27,8 @@ TEST_CASE("row arithmetic agrees with its formulas in every CPU path and at ever
       for (size_t i = 0; i < x.size(); ++i)
         REQUIRE(y[i] == Approx(x[i] * factor * w[i]).epsilon(1e-5));
 
-      SwiGlu(x.data(), w.data(), size, y.data(), path);
-      for (size_t i = 0; i < x.size(); ++i) {
-        REQUIRE(y[i] == Approx(x[i] / (1 + std::exp(-static_cast<double>(x[i]))) * w[i])
-                            .epsilon(1e-5)
-                            .margin(1e-9));
-      }
+      RmsNorm(x.data(), nullptr, 1e-5f, size, y.data(), path);
+      for (size_t i = 0; i < x.size(); ++i) REQUIRE(y[i] == Approx(x[i] * factor).epsilon(1e-5));
 
       Softmax(x.data(), size, y.data(), path);
       const double largest = *std::max_element(x.begin(), x.end());
@@ -49,16 +45,110 @@ TEST_CASE("row arithmetic agrees with its formulas in every CPU path and at ever
   }
 }
 
+TEST_CASE("a layer norm takes the mean off first, with and without weight and bias") {
+  SeededStream random(21);
+  for (CpuPath path : PathsOfThisMachine()) {
+    for (int64_t size : kSizes) {
+      CAPTURE(Name(path), size);
+      std::vector<float> x = RandomFloats(random, size);
+      for (float& value : x) value += 5;  // far from zero: one pass over squares would lose digits
+      const std::vector<float> weight = RandomFloats(random, size),
+                               bias = RandomFloats(random, size);
+      const double count = static_cast<double>(size);
+      const double mean = std::accumulate(x.begin(), x.end(), 0.0) / count;
+      double variance = 0;
+      for (float value : x) variance += (value - mean) * (value - mean) / count;
+      const double factor = 1 / std::sqrt(variance + 1e-5);
+      std::vector<float> with(x.size()), without(x.size()), plain(x.size());
+      LayerNorm({weight.data(), bias.data(), 1e-5f}, x.data(), size, with.data(), path);
+      LayerNorm({weight.data(), nullptr, 1e-5f}, x.data(), size, without.data(), path);
+      LayerNorm({nullptr, nullptr, 1e-5f}, x.data(), size, plain.data(), path);
+      for (size_t i = 0; i < x.size(); ++i) {
+        const double scaled = (x[i] - mean) * factor;
+        REQUIRE(with[i] == Approx(scaled * weight[i] + bias[i]).margin(3e-6));
+        REQUIRE(without[i] == Approx(scaled * weight[i]).margin(3e-6));
+        REQUIRE(plain[i] == Approx(scaled).margin(3e-6));
+      }
+    }
+  }
+}
+
+double Expected(Activation kind, double x) {
+  switch (kind) {
+    case Activation::kSilu:
+      return x / (1 + std::exp(-x));
+    case Activation::kGelu:
+      return 0.5 * x * (1 + std::tanh(std::sqrt(2 / std::acos(-1.0)) * (x + 0.044715 * x * x * x)));
+    case Activation::kReluSquared:
+      return x > 0 ? x * x : 0;
+    case Activation::kClampedSilu:
+      return std::min(x, 7.0) / (1 + std::exp(-1.702 * std::min(x, 7.0)));
+  }
+  return 0;
+}
+
+TEST_CASE("activations agree with their formulas, plain and as gates, in every CPU path") {
+  SeededStream random(22);
+  for (CpuPath path : PathsOfThisMachine()) {
+    for (Activation kind : {Activation::kSilu, Activation::kGelu, Activation::kReluSquared,
+                            Activation::kClampedSilu}) {
+      for (int64_t size : kSizes) {
+        CAPTURE(Name(path), static_cast<int>(kind), size);
+        std::vector<float> x = RandomFloats(random, size), up = RandomFloats(random, size);
+        for (float& value : x) value *= 10;
+        for (float& value : up) value *= 10;
+        std::vector<float> plain(x.size()), gated(x.size());
+        Activate(kind, x.data(), size, plain.data(), path);
+        Gate(kind, x.data(), up.data(), size, gated.data(), path);
+        for (size_t i = 0; i < x.size(); ++i) {
+          const double expected = Expected(kind, x[i]);
+          const double factor = kind == Activation::kClampedSilu
+                                    ? std::clamp<double>(up[i], -7.0, 7.0) + 1
+                                    : static_cast<double>(up[i]);
+          CAPTURE(x[i], up[i]);
+          REQUIRE(plain[i] == Approx(expected).epsilon(2e-5).margin(1e-7));
+          REQUIRE(gated[i] == Approx(expected * factor).epsilon(2e-5).margin(1e-6));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("rows are scaled, added in parts and capped") {
+  SeededStream random(23);
+  for (CpuPath path : PathsOfThisMachine()) {
+    for (int64_t size : kSizes) {
+      const std::vector<float> x = RandomFloats(random, size), y = RandomFloats(random, size);
+      std::vector<float> sum = y, scaled = y, capped = y;
+      AddScaled(0.3f, x.data(), size, sum.data(), path);
+      Scale(0.3f, size, scaled.data(), path);
+      for (size_t i = 0; i < y.size(); ++i)
+        capped[i] = y[i] * 0.01f * static_cast<float>(1 << i % 14);
+      const std::vector<float> before = capped;
+      SoftCap(5.0f, size, capped.data(), path);
+      for (size_t i = 0; i < y.size(); ++i) {
+        CAPTURE(Name(path), size, before[i]);
+        const float product = 0.3f * x[i];
+        REQUIRE(sum[i] == y[i] + product);
+        REQUIRE(scaled[i] == 0.3f * y[i]);
+        REQUIRE(capped[i] == Approx(5 * std::tanh(before[i] / 5.0)).epsilon(4e-6));
+      }
+    }
+  }
+}
+
 TEST_CASE("extremes stay finite: huge gates, scores of minus infinity") {
   for (CpuPath path : PathsOfThisMachine()) {
     const float gate[] = {-1e4f, 1e4f, -100.0f, 0.0f};
     const float up[] = {1.0f, 1.0f, 1.0f, 1.0f};
     float y[4];
-    SwiGlu(gate, up, 4, y, path);
-    REQUIRE(std::fabs(y[0]) < 1e-30f);
-    REQUIRE(y[1] == 1e4f);
-    REQUIRE(std::fabs(y[2]) < 1e-30f);
-    REQUIRE(y[3] == 0.0f);
+    for (Activation kind : {Activation::kSilu, Activation::kGelu}) {
+      Gate(kind, gate, up, 4, y, path);
+      REQUIRE(std::fabs(y[0]) < 1e-30f);
+      REQUIRE(y[1] == 1e4f);
+      REQUIRE(std::fabs(y[2]) < 1e-30f);
+      REQUIRE(y[3] == 0.0f);
+    }
     float scores[] = {-INFINITY, 5.0f, -INFINITY, 5.0f};
     Softmax(scores, 4, scores, path);
     REQUIRE(scores[0] == 0.0f);
@@ -78,48 +168,6 @@ TEST_CASE("weights far below the largest keep their size, and end in exact zeros
         REQUIRE(y[i] / y[0] == Approx(std::exp(static_cast<double>(scores[i]))).epsilon(2e-5));
       }
       if (scores[i] < -87.0f) REQUIRE(y[i] == 0.0f);
-    }
-  }
-}
-
-TEST_CASE("rotary pairs turn by position times frequency, both layouts, rest untouched") {
-  SeededStream random(12);
-  constexpr int64_t kHeads = 2;
-  for (int64_t head_dim : {8, 48, 64, 128}) {
-    for (int64_t dims : {head_dim, head_dim / 2}) {
-      std::vector<float> factors(static_cast<size_t>(dims / 2), 1.0f);
-      factors.back() = 8.0f;
-      const auto frequencies = RotaryFrequencies(dims, 10000.0, factors);
-      REQUIRE(frequencies[0] == 1.0);
-      REQUIRE(frequencies.back() ==
-              Approx(std::pow(10000.0, -(dims - 2.0) / static_cast<double>(dims)) / 8));
-      const int32_t positions[] = {3, 100000};
-      std::vector<float> cos_sin(static_cast<size_t>(2 * dims));
-      RotaryAngles(frequencies, positions, cos_sin.data());
-      for (CpuPath path : PathsOfThisMachine()) {
-        for (RotaryKind kind : {RotaryKind::kNorm, RotaryKind::kNeox}) {
-          const std::vector<float> before = RandomFloats(random, kHeads * head_dim);
-          std::vector<float> after = before;
-          ApplyRotary(kind, &cos_sin[dims], kHeads, head_dim, dims, after.data(), path);
-          for (int64_t i = 0; i < kHeads * head_dim; ++i) {
-            const int64_t e = i % head_dim;
-            const float* x = &before[i - e];
-            if (e >= dims) {
-              REQUIRE(after[i] == before[i]);
-              continue;
-            }
-            const bool norm = kind == RotaryKind::kNorm;
-            const int64_t p = norm ? e / 2 : e % (dims / 2);
-            const bool first = norm ? e % 2 == 0 : e < dims / 2;
-            const double a = norm ? x[2 * p] : x[p];
-            const double b = norm ? x[2 * p + 1] : x[p + dims / 2];
-            const double angle = positions[1] * frequencies[p];
-            const double expected = first ? a * std::cos(angle) - b * std::sin(angle)
-                                          : a * std::sin(angle) + b * std::cos(angle);
-            REQUIRE(after[i] == Approx(expected).margin(1e-5));
-          }
-        }
-      }
     }
   }
 }
