@@ -6,7 +6,9 @@
 // clang-format off
 #include "hwy/foreach_target.h"
 // clang-format on
+#include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "hwy/highway.h"
 #include "wafer_backend/base/check.h"
@@ -66,13 +68,45 @@ std::vector<double> RotaryFrequencies(int64_t dims, double base, std::span<const
   return frequencies;
 }
 
+std::vector<double> YarnFrequencies(int64_t dims, double base, const YarnScaling& scaling) {
+  std::vector<double> frequencies = RotaryFrequencies(dims, base, {});
+  // The pair, as a real number, that turns so often within the original context.
+  const auto pair_of = [&](double turns) {
+    return static_cast<double>(dims) *
+           std::log(scaling.original_context / (2 * std::numbers::pi * turns)) /
+           (2 * std::log(base));
+  };
+  double first = pair_of(scaling.beta_fast);
+  double last = pair_of(scaling.beta_slow);
+  if (scaling.whole_pairs) {
+    first = std::floor(first);
+    last = std::ceil(last);
+  }
+  first = std::max(first, 0.0);
+  last = std::min(last, static_cast<double>(dims - 1));
+  for (size_t p = 0; p < frequencies.size(); ++p) {
+    const double way = (static_cast<double>(p) - first) / std::max(last - first, 0.001);
+    const double kept = (1 - std::clamp(way, 0.0, 1.0)) * scaling.extrapolation;
+    frequencies[p] *= kept + (1 - kept) / scaling.factor;
+  }
+  return frequencies;
+}
+
+double YarnMagnitude(double factor, double multiplier) {
+  return factor <= 1 ? 1.0 : 0.1 * multiplier * std::log(factor) + 1;
+}
+
+double LongRopeMagnitude(double factor, double original_context) {
+  return factor <= 1 ? 1.0 : std::sqrt(1 + std::log(factor) / std::log(original_context));
+}
+
 void RotaryAngles(std::span<const double> frequencies, std::span<const int32_t> positions,
-                  float* cos_sin) {
+                  float* cos_sin, double magnitude) {
   for (const int32_t position : positions) {
     for (const double frequency : frequencies) {
       const double angle = position * frequency;
-      *cos_sin++ = static_cast<float>(std::cos(angle));
-      *cos_sin++ = static_cast<float>(std::sin(angle));
+      *cos_sin++ = static_cast<float>(std::cos(angle) * magnitude);
+      *cos_sin++ = static_cast<float>(std::sin(angle) * magnitude);
     }
   }
 }
