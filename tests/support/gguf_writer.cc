@@ -103,6 +103,12 @@ GgufWriter& GgufWriter::EraseTensor(std::string_view name) {
   return *this;
 }
 
+void GgufWriter::MoveTensor(int index, GgufWriter& other) {
+  Tensor tensor = std::move(tensors_.at(index));
+  tensors_.erase(tensors_.begin() + index);
+  other.tensors_.push_back(std::move(tensor));
+}
+
 std::string GgufWriter::Bytes() const {
   std::string out = "GGUF";
   Put(out, version_);

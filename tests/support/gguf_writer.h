@@ -29,6 +29,9 @@ class GgufWriter {
   GgufWriter& AddTensor(std::string_view name, uint32_t gguf_type, std::vector<uint64_t> dims,
                         std::string bytes);
   GgufWriter& EraseTensor(std::string_view name);
+  int TensorCount() const { return static_cast<int>(tensors_.size()); }
+  // Takes the tensor at `index` out, and adds it to `other` (which may be this one).
+  void MoveTensor(int index, GgufWriter& other);
 
   std::string Bytes() const;
   void WriteFile(const std::string& path) const;  // ends the process with a message if it cannot

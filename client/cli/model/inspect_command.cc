@@ -108,9 +108,8 @@ json::array TensorsJson(const model::GgufFile& file) {
 
 // All that the file says; the order is that of the text output.
 json::object Describe(const std::shared_ptr<const model::GgufFile>& file) {
-  json::object out{{"file", Utf8Text(file->name())},
-                   {"bytes", file->file_size()},
-                   {"gguf_version", file->version()}};
+  json::object out{
+      {"file", Utf8Text(file->name())}, {"bytes", file->file_size()}, {"format", file->format()}};
   const auto shape = model::ModelShape::FromGguf(*file);
   out["shape"] = shape.ok() ? ShapeJson(*shape) : Problem(shape.status());
   const auto tokenizer = model::TokenizerFromGguf(*file);
@@ -165,8 +164,8 @@ absl::Status Inspect(const Arguments& arguments) {
     PrintText(json::serialize(all) + "\n");
     return absl::OkStatus();
   }
-  Print("{}: GGUF version {}, {} bytes, {} tensors\n", std::string(file->name()), file->version(),
-        file->file_size(), file->tensors().size());
+  Print("{}: {}, {} bytes, {} tensors\n", file->name(), file->format(), file->file_size(),
+        file->tensors().size());
   for (const char* section : {"shape", "tokenizer", "chat", "weights", "dtypes"}) {
     PrintSection(all, section);
   }

@@ -1,15 +1,16 @@
-// A GGUF model file (versions 2 and 3, little-endian): metadata and tensors, as views on the mapped
-// bytes. Source of the format: ggml docs/gguf.md.
+// A model file as everything else reads it: metadata and tensors, named as in a GGUF file, as views
+// on mapped bytes. Source of the format: ggml docs/gguf.md.
 //
 // Immutable after opening, any thread; shared, because weights are views into it. Every length,
 // count and offset is checked against the size of the file before anything is allocated for it, so
 // opening costs memory proportional to the file's header at most. Errors are InvalidArgument and
-// name the key or the tensor, the position, and what was expected.
+// name the file, the key or the tensor, the position, and what was expected.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -41,40 +42,43 @@ struct GgufTensor {
   std::string ShapeText() const;  // "[64, 128]", as in the file: contiguous dimension first
 };
 
+// What a reader of files makes: the bytes that it holds, and views into them.
+struct ModelContents {
+  std::string name;    // the path that was opened
+  std::string format;  // "GGUF version 3", "GGUF version 3 in 4 files"
+  std::vector<std::unique_ptr<MappedFile>> maps;
+  std::deque<std::string> owned;  // bytes that are not mapped; their addresses stay
+  Metadata metadata;
+  std::vector<GgufTensor> tensors;
+};
+
 class GgufFile {
  public:
-  // Maps the file. Errors of the path as in MappedFile::Open.
+  // A GGUF file (versions 2 and 3, little-endian). Of a model that is split over files
+  // (NAME-00001-of-00003.gguf) any part: the others are found next to it. Errors of the path as in
+  // MappedFile::Open.
   static absl::StatusOr<std::shared_ptr<const GgufFile>> Open(const std::string& path);
-  // The same from memory (tests, fuzzing); `name` stands in messages.
+  // A GGUF file from memory (tests, fuzzing); `name` stands in messages.
   static absl::StatusOr<std::shared_ptr<const GgufFile>> FromBytes(std::string bytes,
                                                                    std::string name = "model");
+  // InvalidArgument if two tensors have the same name.
+  static absl::StatusOr<std::shared_ptr<const GgufFile>> FromContents(ModelContents contents);
 
-  const std::string& name() const { return name_; }
-  uint32_t version() const { return version_; }
-  uint64_t alignment() const { return alignment_; }
-  size_t file_size() const { return bytes_.size(); }
-  const Metadata& metadata() const { return metadata_; }
-  std::span<const GgufTensor> tensors() const { return tensors_; }  // in the order of the file
-  const GgufTensor* FindTensor(std::string_view name) const;        // nullptr if it is not there
+  const std::string& name() const { return contents_.name; }
+  const std::string& format() const { return contents_.format; }
+  size_t file_size() const;  // of all files together
+  const Metadata& metadata() const { return contents_.metadata; }
+  std::span<const GgufTensor> tensors() const { return contents_.tensors; }
+  const GgufTensor* FindTensor(std::string_view name) const;  // nullptr if it is not there
 
   // Gives the memory of a part of a tensor back to the system, as MappedFile::Release does. Nothing
-  // happens to a file from memory.
-  void Release(std::span<const std::byte> part) const {
-    if (map_ != nullptr) map_->Release(part);
-  }
+  // happens to bytes that are not mapped.
+  void Release(std::span<const std::byte> part) const;
 
  private:
-  GgufFile() = default;
-  absl::Status Parse();
+  explicit GgufFile(ModelContents contents) : contents_(std::move(contents)) {}
 
-  std::string name_;
-  std::unique_ptr<MappedFile> map_;
-  std::string owned_;  // instead of map_
-  std::span<const std::byte> bytes_;
-  uint32_t version_ = 0;
-  uint64_t alignment_ = 0;
-  Metadata metadata_;
-  std::vector<GgufTensor> tensors_;
+  ModelContents contents_;
   std::unordered_map<std::string_view, size_t> tensor_index_;
 };
 

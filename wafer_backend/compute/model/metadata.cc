@@ -1,5 +1,6 @@
 #include "wafer_backend/compute/model/metadata.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
@@ -85,6 +86,11 @@ std::string TypeName(const MetadataValue& value) {
   return std::visit(Visitor(), value);
 }
 
+bool MetadataArray::operator==(const MetadataArray& other) const {
+  return element == other.element && count == other.count && strings == other.strings &&
+         std::equal(bytes.begin(), bytes.end(), other.bytes.begin(), other.bytes.end());
+}
+
 absl::Status Metadata::Add(std::string_view key, MetadataValue value) {
   if (!index_.emplace(key, entries_.size()).second) {
     return absl::InvalidArgumentError(
@@ -94,12 +100,14 @@ absl::Status Metadata::Add(std::string_view key, MetadataValue value) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<const MetadataValue*> Metadata::Find(std::string_view key) const {
+const MetadataValue* Metadata::Get(std::string_view key) const {
   const auto found = index_.find(key);
-  if (found == index_.end()) {
-    return absl::NotFoundError(absl::StrCat("metadata key ", Quoted(key), " is missing"));
-  }
-  return &entries_[found->second].value;
+  return found == index_.end() ? nullptr : &entries_[found->second].value;
+}
+
+absl::StatusOr<const MetadataValue*> Metadata::Find(std::string_view key) const {
+  if (const MetadataValue* value = Get(key)) return value;
+  return absl::NotFoundError(absl::StrCat("metadata key ", Quoted(key), " is missing"));
 }
 
 absl::StatusOr<uint64_t> Metadata::Uint(std::string_view key) const {

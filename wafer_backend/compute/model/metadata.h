@@ -45,6 +45,7 @@ struct MetadataArray {
   uint64_t count = 0;
   std::span<const std::byte> bytes;       // little-endian, unaligned; empty for strings
   std::vector<std::string_view> strings;  // if element is kString
+  bool operator==(const MetadataArray& other) const;
 };
 
 using MetadataValue =
@@ -61,6 +62,7 @@ class Metadata {
   absl::Status Add(std::string_view key, MetadataValue value);
 
   bool Has(std::string_view key) const { return index_.contains(key); }
+  const MetadataValue* Get(std::string_view key) const;        // nullptr if it is not there
   std::span<const Entry> entries() const { return entries_; }  // in the order of the file
 
   // Any integer type, if the value is not negative.
