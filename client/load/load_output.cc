@@ -32,11 +32,12 @@ json::object ToJson(const LoadReport& report) {
       {"duration", report.duration_s},
       {"completed", report.completed},
       {"failed", report.failed},
-      {"total_input_tokens", report.input_tokens},
+      {"total_input_tokens", json::value_from(report.input_tokens)},
       {"total_output_tokens", report.output_tokens},
+      {"output_counts", report.counts_tokens ? "tokens" : "chunks"},
       {"request_throughput", report.request_throughput},
       {"output_throughput", report.output_throughput},
-      {"total_token_throughput", report.total_token_throughput},
+      {"total_token_throughput", json::value_from(report.total_token_throughput)},
   };
   if (report.request_goodput) object["request_goodput"] = *report.request_goodput;
   Add(object, "ttft_ms", report.ttft_ms);
@@ -94,23 +95,26 @@ json::object ToJson(const RequestRecord& record) {
 std::string ToText(const LoadReport& report) {
   std::string text = absl::StrFormat(
       "requests   %d completed, %d failed in %.2f s: %.2f a second\n"
-      "tokens     %d in, %d out: %.1f out a second, %.1f in all\n",
+      "%-10s %s in, %d out: %.1f out a second, %s in all\n",
       report.completed, report.failed, report.duration_s, report.request_throughput,
-      report.input_tokens, report.output_tokens, report.output_throughput,
-      report.total_token_throughput);
+      report.counts_tokens ? "tokens" : "chunks",
+      report.input_tokens ? absl::StrCat(*report.input_tokens) : "unknown", report.output_tokens,
+      report.output_throughput,
+      report.total_token_throughput ? absl::StrFormat("%.1f", *report.total_token_throughput)
+                                    : "unknown");
   if (report.request_goodput) {
     absl::StrAppend(&text, absl::StrFormat("goodput    %.2f good requests a second\n",
                                            *report.request_goodput));
   }
   absl::StrAppend(&text, absl::StrFormat("\n%-24s %10s %10s %10s %10s %10s\n", "milliseconds",
                                          "mean", "median", "p90", "p99", "max"));
-  absl::StrAppend(&text, Row("time to first token", report.ttft_ms),
-                  Row("time per output token", report.tpot_ms),
-                  Row(report.gaps_per_token ? "between tokens" : "between chunks", report.itl_ms),
-                  Row("end to end", report.e2el_ms),
-                  Row("first, from schedule", report.ttft_from_schedule_ms),
-                  Row("end, from schedule", report.e2el_from_schedule_ms),
-                  Row("client's lag", report.client_lag_ms));
+  absl::StrAppend(
+      &text, Row("time to first token", report.ttft_ms),
+      Row(report.counts_tokens ? "time per output token" : "time per output chunk", report.tpot_ms),
+      Row(report.gaps_per_token ? "between tokens" : "between chunks", report.itl_ms),
+      Row("end to end", report.e2el_ms), Row("first, from schedule", report.ttft_from_schedule_ms),
+      Row("end, from schedule", report.e2el_from_schedule_ms),
+      Row("client's lag", report.client_lag_ms));
   if (report.emulated_ttft_ms) {
     absl::StrAppend(&text, Row("emulated: first token", *report.emulated_ttft_ms));
   }

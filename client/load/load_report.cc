@@ -48,7 +48,9 @@ LoadReport Evaluate(const LoadResult& result, const LatencyObjectives& objective
     }
     ++report.completed;
     good += IsGood(record, objectives);
-    report.input_tokens += record.prompt_tokens.value_or(0);
+    if (!record.prompt_tokens) report.input_tokens.reset();
+    if (report.input_tokens) *report.input_tokens += *record.prompt_tokens;
+    report.counts_tokens = report.counts_tokens && KnowsTokens(record);
     const uint64_t tokens = TokensOf(record);
     report.output_tokens += tokens;
     report.gaps_per_token = report.gaps_per_token && CountsTokens(record);
@@ -69,8 +71,10 @@ LoadReport Evaluate(const LoadResult& result, const LatencyObjectives& objective
   const double seconds = std::max(report.duration_s, 1e-9);
   report.request_throughput = static_cast<double>(report.completed) / seconds;
   report.output_throughput = static_cast<double>(report.output_tokens) / seconds;
-  report.total_token_throughput =
-      static_cast<double>(report.input_tokens + report.output_tokens) / seconds;
+  if (report.input_tokens && report.counts_tokens) {
+    report.total_token_throughput =
+        static_cast<double>(*report.input_tokens + report.output_tokens) / seconds;
+  }
   if (objectives.any()) report.request_goodput = static_cast<double>(good) / seconds;
   report.ttft_ms = Summarize(std::move(ttft));
   report.tpot_ms = Summarize(std::move(tpot));
@@ -85,9 +89,16 @@ LoadReport Evaluate(const LoadResult& result, const LatencyObjectives& objective
 
   const std::string late = LagWarning(report.client_lag_ms, report.ttft_ms, bounded);
   if (!late.empty()) report.warnings.push_back(late);
-  if (!report.gaps_per_token && report.completed > 0) {
+  if (!report.counts_tokens) {
+    report.warnings.push_back(
+        "the server sends no usage: output, tpot and itl count chunks, which may hold several "
+        "tokens");
+  } else if (!report.gaps_per_token && report.completed > 0) {
     report.warnings.push_back(
         "the server does not say how many tokens a chunk holds: itl is per chunk");
+  }
+  if (!report.input_tokens) {
+    report.warnings.push_back("the server does not say how many tokens the prompts have");
   }
   if (report.interrupted) report.warnings.push_back("the run was interrupted");
   return report;

@@ -21,11 +21,12 @@ struct LoadReport {
   uint64_t completed = 0;
   uint64_t failed = 0;
   double duration_s = 0;
-  uint64_t input_tokens = 0;
+  std::optional<uint64_t> input_tokens = 0;  // none: the server does not say
   uint64_t output_tokens = 0;
+  bool counts_tokens = true;      // false: of some answers only chunks are known, and counted
   double request_throughput = 0;  // completed a second
   double output_throughput = 0;   // tokens a second
-  double total_token_throughput = 0;
+  std::optional<double> total_token_throughput;
   std::optional<double> request_goodput;
   // From send, of completed requests, in milliseconds.
   SampleSummary ttft_ms, tpot_ms, itl_ms, e2el_ms;

@@ -93,7 +93,8 @@ class Run {
     record.prompt_tokens = ending.prompt_tokens;
     record.completion_tokens = ending.completion_tokens;
     if (ending.times && !record.emulated_first) {
-      record.emulated_first = ending.times->queue + ending.times->prompt;
+      record.emulated_first =
+          ending.times->first_token.value_or(ending.times->queue + ending.times->prompt);
       record.emulated_last = ending.times->total;
     }
     MutexLock lock(&mutex_);
@@ -191,15 +192,16 @@ class Run {
 }  // namespace
 
 absl::Status Warm(sdk::TokenClient& client, sdk::GenerateSpec* request, const Prompt& prompt) {
-  sdk::GenerateSpec spec = *request;
-  spec.prompt = prompt;
-  spec.ask_token_ids = true;
-  sdk::Ending ending = sdk::Run(client, spec, [](const sdk::Piece&) {});
-  request->ask_token_ids = ending.status.ok();
-  if (ending.status.code() != absl::StatusCode::kInvalidArgument) return ending.status;
-  // Perhaps the server does not know that field.
-  spec.ask_token_ids = false;
-  return sdk::Run(client, spec, [](const sdk::Piece&) {}).status;
+  // A server may know neither field, or only stream_options.
+  for (const auto& [token_ids, usage] : {std::pair(true, true), {false, true}, {false, false}}) {
+    request->ask_token_ids = token_ids;
+    request->ask_usage = usage;
+    sdk::GenerateSpec spec = *request;
+    spec.prompt = prompt;
+    const absl::Status status = sdk::Run(client, spec, [](const sdk::Piece&) {}).status;
+    if (status.code() != absl::StatusCode::kInvalidArgument || !usage) return status;
+  }
+  return absl::OkStatus();
 }
 
 LoadResult RunLoad(sdk::TokenClient& client, const LoadSettings& settings,

@@ -41,7 +41,7 @@ struct LoadResult {
 };
 
 // One request, so that a run begins with connections made and caches warm. Learns whether the
-// server takes `ask_token_ids`. Fails as the request fails.
+// server takes `ask_token_ids` and `ask_usage`. Fails as the request fails.
 absl::Status Warm(sdk::TokenClient& client, sdk::GenerateSpec* request, const Prompt& prompt);
 
 // `report` is called from time to time on the caller's thread; false ends the run: what is in

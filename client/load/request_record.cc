@@ -17,6 +17,10 @@ uint64_t TokensOf(const RequestRecord& record) {
   return counted > 0 ? counted : record.arrivals.size();
 }
 
+bool KnowsTokens(const RequestRecord& record) {
+  return record.completion_tokens.has_value() || Counted(record) > 0;
+}
+
 bool CountsTokens(const RequestRecord& record) {
   const uint64_t counted = Counted(record);
   return counted > 0 && counted == TokensOf(record);

@@ -39,6 +39,8 @@ struct RequestRecord {
 
 // Generated tokens: usage if the server says, else what the pieces say, else one a piece.
 uint64_t TokensOf(const RequestRecord& record);
+// False: TokensOf is the number of pieces, as the server says nothing about tokens.
+bool KnowsTokens(const RequestRecord& record);
 
 // Do the pieces' token counts add up to the usage? If not, gaps are per piece.
 bool CountsTokens(const RequestRecord& record);

@@ -27,7 +27,10 @@ std::string Endpoint::url() const {
 }
 
 absl::StatusOr<Endpoint> ParseEndpoint(std::string_view url) {
-  const auto parsed = boost::urls::parse_uri({url.data(), url.size()});
+  const bool has_scheme = url.find("://") != std::string_view::npos;
+  const std::string whole =
+      has_scheme || url.empty() ? std::string(url) : absl::StrCat("http://", Absl(url));
+  const auto parsed = boost::urls::parse_uri(whole);
   if (!parsed) return Wrong(url, "it cannot be read as a URL");
   const std::string scheme = parsed->scheme();
   Endpoint endpoint;

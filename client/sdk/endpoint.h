@@ -21,7 +21,8 @@ struct Endpoint {
   std::string authority() const;  // host:port, IPv6 hosts in brackets
 };
 
-// InvalidArgument says what an address looks like. Without a port: 8080 for http, 50051 for grpc. A
+// InvalidArgument says what an address looks like. Without a scheme it is http ("localhost:8080").
+// Without a port: 8080 for http, 50051 for grpc. A
 // base path that ends in /v1, as OpenAI clients write it, means the same without.
 absl::StatusOr<Endpoint> ParseEndpoint(std::string_view url);
 

@@ -1,6 +1,7 @@
 // TokenClient over HTTP and server-sent events, against any OpenAI-style server.
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/sdk/http_wire.h"
@@ -34,7 +35,7 @@ class HttpCall : public TokenClient::Call {
     call->exchange_ =
         wire.Send(std::move(request),
                   {.on_head = [call](int code, const auto& header) { call->OnHead(code, header); },
-                   .on_bytes = [call](std::string_view bytes) { call->OnBytes(bytes); },
+                   .on_bytes = [call](std::string_view bytes) { return call->OnBytes(bytes); },
                    .on_end = [call](const absl::Status& status) { call->OnEnd(status); }});
     return call;
   }
@@ -44,24 +45,37 @@ class HttpCall : public TokenClient::Call {
  private:
   void OnHead(int code, const std::function<std::string(std::string_view)>& header) {
     code_ = code;
-    streams_ = header("content-type").starts_with("text/event-stream");
+    streams_ = absl::StartsWithIgnoreCase(header("content-type"), "text/event-stream");
     if (code != 200) ending_.retry_after = RetryAfter(header);
   }
 
-  void OnBytes(std::string_view bytes) {
+  // False: nothing that follows matters.
+  bool OnBytes(std::string_view bytes) {
     if (code_ != 200 || !streams_) {
-      if (answer_.size() < kMaxErrorBytes) answer_.append(bytes.substr(0, kMaxErrorBytes));
-      return;
+      answer_.append(bytes.substr(0, kMaxErrorBytes - answer_.size()));
+      return answer_.size() < kMaxErrorBytes;
     }
     const absl::Status status = parser_.Feed(bytes, [this](std::string_view data) {
       if (ended_) return;
-      const auto chunk = ReadChunk(data, &ending_);
+      if (done_) return;
+      auto chunk = ReadChunk(data, &ending_);
       if (!chunk.ok()) return End(chunk.status());
-      // The end is told when the connection is free for the next request.
-      done_ = done_ || chunk->done;
-      if (chunk->has_content) listener_.on_piece(chunk->piece);
+      // The end is reported when the connection is free for the next request.
+      done_ = chunk->done;
+      if (!chunk->has_content) return;
+      CountTokens(*chunk);
+      listener_.on_piece(chunk->piece);
     });
     if (!status.ok()) End(status);
+    return !done_ && !ended_;
+  }
+
+  // Where a chunk lists no ids, running usage says how many tokens it brought.
+  void CountTokens(WireChunk& chunk) {
+    if (chunk.piece.tokens == 0 && chunk.tokens_so_far > tokens_) {
+      chunk.piece.tokens = chunk.tokens_so_far - tokens_;
+    }
+    tokens_ += chunk.piece.tokens;
   }
 
   void OnEnd(const absl::Status& status) {
@@ -91,7 +105,8 @@ class HttpCall : public TokenClient::Call {
   bool streams_ = false;
   bool done_ = false;  // [DONE] came
   bool ended_ = false;
-  std::string answer_;  // of a refusal
+  uint32_t tokens_ = 0;  // of the pieces so far
+  std::string answer_;   // of a refusal
 };
 
 class HttpClient : public TokenClient {
@@ -138,7 +153,8 @@ class HttpClient : public TokenClient {
     wire_.Send(std::move(request), {.on_head = [&](int got, const auto&) { code = got; },
                                     .on_bytes =
                                         [&](std::string_view bytes) {
-                                          if (answer.size() < kMaxAnswerBytes) answer.append(bytes);
+                                          answer.append(bytes);
+                                          return answer.size() <= kMaxAnswerBytes;
                                         },
                                     .on_end =
                                         [&](const absl::Status& status) {
@@ -147,6 +163,9 @@ class HttpClient : public TokenClient {
                                         }});
     ended.Wait();
     if (!end.ok()) return end;
+    if (answer.size() > kMaxAnswerBytes) {
+      return absl::ResourceExhaustedError("the server's answer is longer than 16 MiB");
+    }
     if (code != 200) return ReadError(code, answer);
     return answer;
   }

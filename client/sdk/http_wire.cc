@@ -150,6 +150,10 @@ class ExchangeOf : public HttpWire::Exchange,
   void OnWritten(error_code error) {
     // A server that refuses early may stop reading; what it says is still to be read.
     if (error && reused_) return Connect();
+    ReadHead();
+  }
+
+  void ReadHead() {
     parser_.emplace();
     parser_->body_limit(boost::none);
     http::async_read_header(connection_->stream, connection_->buffer, *parser_,
@@ -160,6 +164,11 @@ class ExchangeOf : public HttpWire::Exchange,
     if (error && reused_ && error != beast::error::timeout) return Connect();
     if (error) return End(Broken(error));
     const auto& head = parser_->get();
+    if (head.result_int() < 200) {  // informational: the answer is still to come
+      if (++informational_ <= HttpWire::kMaxInformational) return ReadHead();
+      return End(
+          absl::UnavailableError("the server sends one informational response after another"));
+    }
     handler_.on_head(head.result_int(), [&head](std::string_view name) {
       const auto found = head.find({name.data(), name.size()});
       return found == head.end() ? std::string() : std::string(found->value());
@@ -175,15 +184,23 @@ class ExchangeOf : public HttpWire::Exchange,
     }
     parser_->get().body().data = bytes_.data();
     parser_->get().body().size = bytes_.size();
-    connection_->stream.expires_after(kReadPatience);
+    if (!enough_) connection_->stream.expires_after(kReadPatience);
     http::async_read_some(connection_->stream, connection_->buffer, *parser_,
                           Then(&ExchangeOf::OnRead));
   }
 
   void OnRead(error_code error) {
     const size_t got = bytes_.size() - parser_->get().body().size;
-    if (got > 0) handler_.on_bytes({bytes_.data(), got});
-    if (error && error != http::error::need_buffer) return End(Broken(error));
+    const auto now = std::chrono::steady_clock::now();
+    if (got > 0 && !enough_ && !handler_.on_bytes({bytes_.data(), got})) {
+      enough_ = now + std::chrono::nanoseconds(HttpWire::kAfterEnough.count());
+      connection_->stream.expires_at(*enough_);
+    }
+    // A stream that always has data does not time out by itself.
+    if (enough_ && now >= *enough_) return End(absl::OkStatus());
+    if (error && error != http::error::need_buffer) {
+      return End(enough_ ? absl::OkStatus() : Broken(error));
+    }
     Read();
   }
 
@@ -209,6 +226,9 @@ class ExchangeOf : public HttpWire::Exchange,
   std::unique_ptr<Connection> connection_;
   bool reused_ = false;
   bool ended_ = false;
+  // The handler has what it wants; when what follows is given up.
+  std::optional<std::chrono::steady_clock::time_point> enough_;
+  int informational_ = 0;
   std::optional<http::response_parser<http::buffer_body>> parser_;
   std::array<char, 16 * 1024> bytes_;
 };

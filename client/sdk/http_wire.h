@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "client/sdk/endpoint.h"
+#include "wafer_backend/base/units.h"
 
 namespace waferline::sdk {
 
@@ -25,7 +26,10 @@ struct HttpRequest {
 struct HttpHandler {
   // `header` gives the value of a header field, "" if it is not there; valid during the call.
   std::function<void(int code, const std::function<std::string(std::string_view)>& header)> on_head;
-  std::function<void(std::string_view bytes)> on_bytes;
+  // False: what the handler wants is complete, and it is not called again. The exchange ends as OK
+  // with its body, or after kAfterEnough, whichever is first: a server that holds its body open
+  // does not hold the client.
+  std::function<bool(std::string_view bytes)> on_bytes;
   // Exactly once. OK: the answer is complete. Unavailable: no connection, or it broke.
   // DeadlineExceeded: nothing came for 10 minutes. Cancelled.
   std::function<void(const absl::Status&)> on_end;
@@ -33,6 +37,10 @@ struct HttpHandler {
 
 class HttpWire {
  public:
+  static constexpr Nanoseconds kAfterEnough = Milliseconds(20);
+  // Informational responses (1xx) before an answer; more are an error.
+  static constexpr int kMaxInformational = 16;
+
   class Exchange {
    public:
     virtual ~Exchange() = default;

@@ -14,8 +14,11 @@ namespace json = boost::json;
 
 json::string_view View(std::string_view text) { return {text.data(), text.size()}; }
 
+// Null for an absent field, and for one that is null.
 const json::value* Find(const json::value& value, std::string_view key) {
-  return value.is_object() ? value.as_object().if_contains(View(key)) : nullptr;
+  const json::value* found =
+      value.is_object() ? value.get_object().if_contains(View(key)) : nullptr;
+  return found == nullptr || found->is_null() ? nullptr : found;
 }
 
 // "" if it is not there or no string.
@@ -96,7 +99,33 @@ void ReadUsage(const json::value& chunk, Ending* ending) {
                                   .prompt = duration("prompt_time"),
                                   .completion = duration("completion_time"),
                                   .total = duration("total_time")};
+    if (const auto first = NumberOf(Find(*times, "first_token_time"))) {
+      ending->times->first_token = Nanoseconds(std::llround(*first * 1e9));
+    }
   }
+}
+
+// Does a chat's delta carry tokens? Reasoning has two names in the field.
+bool HasTokens(const json::value& delta) {
+  for (const char* key : {"content", "reasoning_content", "reasoning", "refusal"}) {
+    if (!TextOf(Find(delta, key)).empty()) return true;
+  }
+  const json::value* calls = Find(delta, "tool_calls");
+  return calls != nullptr && calls->is_array() && !calls->get_array().empty();
+}
+
+// The tokens of one chunk's first choice.
+void ReadChoice(const json::value& choice, WireChunk* chunk, Ending* ending) {
+  if (const std::string reason = TextOf(Find(choice, "finish_reason")); !reason.empty()) {
+    ending->finish_reason = reason;
+  }
+  if (const json::value* ids = Find(choice, "token_ids"); ids != nullptr && ids->is_array()) {
+    chunk->piece.tokens = static_cast<uint32_t>(ids->get_array().size());
+  }
+  const json::value* delta = Find(choice, "delta");
+  chunk->piece.text = TextOf(delta != nullptr ? Find(*delta, "content") : Find(choice, "text"));
+  chunk->has_content = !chunk->piece.text.empty() || chunk->piece.tokens > 0 ||
+                       (delta != nullptr && HasTokens(*delta));
 }
 
 }  // namespace
@@ -112,7 +141,7 @@ std::string BodyFor(const GenerateSpec& spec) {
   if (!spec.model.empty()) body["model"] = spec.model;
   body[chat ? "messages" : "prompt"] = PromptOf(spec);
   body["stream"] = true;
-  body["stream_options"] = json::object{{"include_usage", true}};
+  if (spec.ask_usage) body["stream_options"] = json::object{{"include_usage", true}};
   if (spec.max_tokens) body[chat ? "max_completion_tokens" : "max_tokens"] = *spec.max_tokens;
   if (spec.min_tokens) body["min_tokens"] = *spec.min_tokens;
   if (spec.temperature) body["temperature"] = *spec.temperature;
@@ -147,6 +176,7 @@ absl::StatusOr<WireChunk> ReadChunk(std::string_view data, Ending* ending) {
   }
   boost::system::error_code error;
   const json::value value = json::parse(View(data), error);
+  if (!error && value.is_null()) return chunk;
   if (error || !value.is_object()) {
     return absl::InternalError(absl::StrCat(
         "the server's stream has a chunk that is not a JSON object: ", Absl(data.substr(0, 80))));
@@ -159,15 +189,8 @@ absl::StatusOr<WireChunk> ReadChunk(std::string_view data, Ending* ending) {
   ReadUsage(value, ending);
   const json::value* choices = Find(value, "choices");
   if (choices == nullptr || !choices->is_array() || choices->as_array().empty()) return chunk;
-  const json::value& choice = choices->as_array().front();
-  if (const std::string reason = TextOf(Find(choice, "finish_reason")); !reason.empty()) {
-    ending->finish_reason = reason;
-  }
-  const json::value* delta = Find(choice, "delta");
-  chunk.piece.text = TextOf(delta != nullptr ? Find(*delta, "content") : Find(choice, "text"));
-  if (const json::value* ids = Find(choice, "token_ids"); ids != nullptr && ids->is_array()) {
-    chunk.piece.tokens = static_cast<uint32_t>(ids->as_array().size());
-  }
+  ReadChoice(choices->get_array().front(), &chunk, ending);
+  chunk.tokens_so_far = ending->completion_tokens.value_or(0);
   if (const json::value* extension = Find(value, "waferline")) {
     if (const json::value* all = Find(*extension, "instants_ns");
         all != nullptr && all->is_array()) {
@@ -176,7 +199,6 @@ absl::StatusOr<WireChunk> ReadChunk(std::string_view data, Ending* ending) {
       }
     }
   }
-  chunk.has_content = !chunk.piece.text.empty() || chunk.piece.tokens > 0;
   return chunk;
 }
 

@@ -19,10 +19,15 @@ std::string BodyFor(const GenerateSpec& spec);
 struct WireChunk {
   bool done = false;  // [DONE]
   Piece piece;
-  bool has_content = false;  // some of the answer, and not only a role or usage
+  // Tokens of the answer came: text, reasoning or a part of a tool call, and not only a role, an
+  // end or usage. Reasoning is not in the piece's text.
+  bool has_content = false;
+  // Completion tokens so far, where the server sends running usage; else 0.
+  uint32_t tokens_so_far = 0;
 };
-// Fills what the chunk says about the end into `ending`. Internal if it is no JSON object. An
-// {"error": ...} chunk gives its error.
+// Fills what the chunk says about the end into `ending`. Internal if it is neither a JSON object
+// nor null, which says nothing. An {"error": ...} chunk gives its error; fields that are null are
+// absent.
 absl::StatusOr<WireChunk> ReadChunk(std::string_view data, Ending* ending);
 
 // What an HTTP error says; `body` may be anything.

@@ -1,5 +1,7 @@
 #include "client/sdk/sse_parser.h"
 
+#include <utility>
+
 namespace waferline::sdk {
 
 absl::Status SseParser::Feed(std::string_view bytes,
@@ -22,6 +24,10 @@ absl::Status SseParser::Feed(std::string_view bytes,
 }
 
 void SseParser::Line(std::string_view line, const std::function<void(std::string_view)>& on_data) {
+  constexpr std::string_view kMark = "\xEF\xBB\xBF";
+  if (std::exchange(first_line_, false) && line.starts_with(kMark)) {
+    line.remove_prefix(kMark.size());
+  }
   if (line.empty()) {
     if (!data_.empty()) {
       data_.pop_back();

@@ -25,6 +25,7 @@ class SseParser {
   std::string line_;  // begun, not ended
   std::string data_;  // of the event so far, each line with a newline
   bool after_cr_ = false;
+  bool first_line_ = true;  // a byte-order mark may come before it
 };
 
 }  // namespace waferline::sdk

@@ -46,6 +46,7 @@ struct GenerateSpec {
   // HTTP: ask for the ids of each chunk's tokens, so that they can be counted; not every server
   // takes that.
   bool ask_token_ids = false;
+  bool ask_usage = true;   // HTTP: a few servers refuse stream_options
   std::string request_id;  // made by the server if empty
   std::string api_key;     // in place of the endpoint's, if not empty
   std::optional<int32_t> priority;
@@ -68,6 +69,8 @@ struct EmulatedTimes {
   Nanoseconds prompt;  // prefill and transfer
   Nanoseconds completion;
   Nanoseconds total;
+  // Since arrival, if the server says it: with `prompt`, the hop through the decode pipeline.
+  std::optional<Nanoseconds> first_token;
 };
 
 struct Ending {

@@ -56,6 +56,31 @@ TEST_CASE("where pieces do not say their tokens, gaps are per piece and tokens c
   CHECK(*TimePerOutputToken(record) == Milliseconds(1));
 }
 
+TEST_CASE("without usage chunks are counted, and called so; the input is unknown") {
+  RequestRecord record =
+      Record({{Milliseconds(12), 0}, {Milliseconds(22), 0}, {Milliseconds(42), 0}}, 3);
+  record.prompt_tokens.reset();
+  record.completion_tokens.reset();
+  const LoadReport report = Evaluate({.records = {record}, .duration = Seconds(1)}, {}, false);
+  CHECK(report.output_tokens == 3);
+  CHECK_FALSE(report.counts_tokens);
+  CHECK_FALSE(report.input_tokens.has_value());
+  REQUIRE(report.warnings.size() == 2);
+  CHECK(report.warnings[0].find("count chunks") != std::string::npos);
+  const auto json = ToJson(report);
+  CHECK(json.at("output_counts").as_string() == "chunks");
+  CHECK(json.at("total_input_tokens").is_null());
+  CHECK(json.at("total_token_throughput").is_null());
+  const std::string text = ToText(report);
+  CHECK(text.find("chunks     unknown in, 3 out") != std::string::npos);
+  CHECK(text.find("time per output chunk") != std::string::npos);
+  // One answer without usage is enough for the sum to be no number of tokens.
+  const RequestRecord whole = Record({{Milliseconds(12), 1}}, 1);
+  CHECK_FALSE(
+      Evaluate({.records = {whole, record}, .duration = Seconds(1)}, {}, false).counts_tokens);
+  CHECK(Evaluate({.records = {whole}, .duration = Seconds(1)}, {}, false).counts_tokens);
+}
+
 TEST_CASE("latency counts from the send and from the schedule, and a late client says so") {
   LoadResult result{.duration = Seconds(2)};
   for (uint32_t i = 0; i < 10; ++i) {
@@ -69,7 +94,7 @@ TEST_CASE("latency counts from the send and from the schedule, and a late client
   CHECK(report.completed == 10);
   CHECK(report.request_throughput == Approx(5));
   CHECK(report.output_throughput == Approx(10));
-  CHECK(report.total_token_throughput == Approx(45));
+  CHECK(*report.total_token_throughput == Approx(45));
   CHECK(report.ttft_ms.mean == Approx(100));
   CHECK(report.ttft_from_schedule_ms.mean == Approx(120));
   CHECK(report.e2el_from_schedule_ms.mean == Approx(220));

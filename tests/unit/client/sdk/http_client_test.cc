@@ -1,5 +1,6 @@
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <string>
 
 #include "client/sdk/token_client.h"
@@ -106,6 +107,80 @@ TEST_CASE("a kept connection that the server closed is replaced without a word")
     CHECK(Run(*client, {.prompt = std::string("x")}, [](const Piece&) {}).status.ok());
   }
   CHECK(server.connections() == 5);
+}
+
+TEST_CASE("an answer ends at [DONE], whether or not the server ends its body") {
+  std::atomic<bool> hold{false};
+  const ScriptedServer server([&](const std::string&, const auto& peer) {
+    peer.Send(ScriptedServer::StreamHead());
+    peer.SendChunk(Text("a") + kUsage + kDone + Event("junk after the end"));
+    return hold ? !peer.AwaitClose() : peer.Send("0\r\n\r\n");
+  });
+  const auto client = ClientFor(server);
+  const auto ask = [&] { return Run(*client, {.prompt = std::string("x")}, [](const Piece&) {}); };
+  CHECK(ask().status.ok());
+  hold = true;
+  for (int round = 0; round < 3; ++round) {
+    const auto started = std::chrono::steady_clock::now();
+    const Ending ending = ask();
+    CHECK(ending.status.ok());
+    CHECK(ending.finish_reason == "stop");
+    CHECK(std::chrono::steady_clock::now() - started < std::chrono::seconds(2));
+  }
+  CHECK(server.connections() == 3);  // kept after the first, not after the others
+}
+
+TEST_CASE("informational responses come before the answer, and are bounded") {
+  std::atomic<int> informational{2};
+  const ScriptedServer server([&](const std::string&, const auto& peer) {
+    for (int i = 0; i < informational; ++i) {
+      peer.Send("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n");
+    }
+    peer.Send(ScriptedServer::StreamHead());
+    peer.SendChunk(Text("a") + kUsage + kDone);
+    return peer.Send("0\r\n\r\n");
+  });
+  const auto client = ClientFor(server);
+  const auto ask = [&] {
+    return Run(*client, {.prompt = std::string("x")}, [](const Piece&) {}).status;
+  };
+  CHECK(ask().ok());
+  informational = 17;
+  CHECK(ask().code() == absl::StatusCode::kUnavailable);
+}
+
+TEST_CASE("what a server may send for one answer is bounded") {
+  const ScriptedServer server([](const std::string& request, const auto& peer) {
+    const bool stream = request.starts_with("POST");
+    peer.Send(std::string("HTTP/1.1 ") + (stream ? "500" : "200") +
+              " X\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n");
+    while (peer.SendChunk(std::string(64 * 1024, 'x'))) {  // without end
+    }
+    return false;
+  });
+  const auto client = ClientFor(server);
+  CHECK(Run(*client, {.prompt = std::string("x")}, [](const Piece&) {}).status.code() ==
+        absl::StatusCode::kInternal);
+  CHECK(client->ListModels().status().code() == absl::StatusCode::kResourceExhausted);
+}
+
+TEST_CASE("running usage counts the tokens of chunks that list none") {
+  const ScriptedServer server([](const std::string&, const auto& peer) {
+    const auto chunk = [](const std::string& text, int tokens) {
+      return Event(R"({"choices":[{"delta":{"content":")" + text +
+                   R"("}}],"usage":{"prompt_tokens":2,"completion_tokens":)" +
+                   std::to_string(tokens) + "}}");
+    };
+    peer.Send(ScriptedServer::StreamHead());
+    // The last one only repeats the sum, and brings nothing.
+    peer.SendChunk(chunk("a", 1) + chunk("bcd", 4) + chunk("", 4) + kDone);
+    return peer.Send("0\r\n\r\n");
+  });
+  std::vector<uint32_t> tokens;
+  const Ending ending = Run(*ClientFor(server), {.prompt = std::string("x")},
+                            [&](const Piece& piece) { tokens.push_back(piece.tokens); });
+  CHECK(ending.completion_tokens == 4u);
+  CHECK(tokens == std::vector<uint32_t>{1, 3});
 }
 
 TEST_CASE("Cancel closes the connection and ends the call once, as Cancelled") {

@@ -28,6 +28,7 @@ TEST_CASE("events end at an empty line, whatever ends the lines") {
   CHECK(Events({"data\n\n", "database: no\n\n", "data:  two spaces\n\n"}) ==
         std::vector<std::string>{"", " two spaces"});
   CHECK(Events({"data: unfinished\n"}).empty());
+  CHECK(Events({"\xEF\xBB\xBF", "data: marked\n\n"}) == std::vector<std::string>{"marked"});
 }
 
 TEST_CASE("how the bytes are cut changes nothing") {
@@ -68,9 +69,14 @@ TEST_CASE("server addresses are read, or refused with what one looks like") {
   REQUIRE(grpc.ok());
   CHECK(grpc->protocol == Endpoint::Protocol::kGrpc);
   CHECK(grpc->authority() == "[::1]:50051");
+  const auto plain = ParseEndpoint("localhost:81/v1");
+  REQUIRE(plain.ok());
+  CHECK(plain->url() == "http://localhost:81");
+  CHECK(ParseEndpoint("[::1]:18870")->url() == "http://[::1]:18870");
+  CHECK(ParseEndpoint("http://[::1]:18870")->host == "::1");
   for (const char* wrong :
-       {"", "localhost", "localhost:80", "https://h", "ftp://h", "http://", "http://h:0",
-        "http://h:99999", "http://h?x=1", "http://user@h", "grpc://h/path", "http://h:port"}) {
+       {"", "localhost:x", "https://h", "ftp://h", "http://", "http://h:0", "http://h:99999",
+        "http://h?x=1", "http://user@h", "grpc://h/path", "http://h:port"}) {
     INFO(wrong);
     const auto endpoint = ParseEndpoint(wrong);
     REQUIRE(endpoint.status().code() == absl::StatusCode::kInvalidArgument);
@@ -87,6 +93,8 @@ TEST_CASE("a request's JSON has what was set, and nothing else") {
   CHECK(body["prompt"].as_string() == "hi");
   CHECK(body["stream"].as_bool());
   CHECK(body["stream_options"].as_object()["include_usage"].as_bool());
+  spec.ask_usage = false;
+  CHECK(boost::json::parse(BodyFor(spec)).as_object().if_contains("stream_options") == nullptr);
   spec.prompt = std::vector<ChatTurn>{{.role = "user", .content = "a \"quote\""}};
   spec.max_tokens = 5;
   spec.temperature = 0;
@@ -127,7 +135,49 @@ TEST_CASE("chunks of chats and completions are read, with usage and emulated tim
   CHECK(ending.completion_tokens == 9u);
   REQUIRE(ending.times.has_value());
   CHECK(ending.times->total == Milliseconds(1750));
+  CHECK_FALSE(ending.times->first_token.has_value());
+  REQUIRE(ReadChunk(R"({"time_info":{"total_time":1,"first_token_time":0.25}})", &ending).ok());
+  CHECK(ending.times->first_token == Milliseconds(250));
   CHECK(ReadChunk("[DONE]", &ending)->done);
+}
+
+TEST_CASE("every delta that carries tokens is content; a role, an end and usage are not") {
+  Ending ending;
+  const auto carries = [&](const std::string& chunk) {
+    const auto read = ReadChunk(chunk, &ending);
+    REQUIRE(read.ok());
+    return read->has_content;
+  };
+  for (const char* delta :
+       {R"({"content":"a"})", R"({"reasoning_content":"a"})", R"({"reasoning":"a","content":null})",
+        R"({"content":"","reasoning_content":"a"})", R"({"refusal":"no"})",
+        R"({"tool_calls":[{"index":0,"function":{"arguments":"{"}}]})"}) {
+    INFO(delta);
+    CHECK(carries(std::string(R"({"choices":[{"delta":)") + delta + "}]}"));
+  }
+  for (const char* delta : {R"({"role":"assistant","content":""})", "{}", "null",
+                            R"({"content":null,"reasoning":null,"tool_calls":[]})"}) {
+    INFO(delta);
+    CHECK_FALSE(carries(std::string(R"({"choices":[{"delta":)") + delta + "}]}"));
+  }
+  const auto reasoning = ReadChunk(R"({"choices":[{"delta":{"reasoning":"hm"}}]})", &ending);
+  CHECK(reasoning->piece.text.empty());
+}
+
+TEST_CASE("null is absent wherever it is, and a null chunk says nothing") {
+  Ending ending;
+  const auto chunk = ReadChunk(
+      R"({"error":null,"usage":null,"time_info":null,"waferline":null,
+          "choices":[{"delta":{"content":"x"},"finish_reason":null,"token_ids":null}]})",
+      &ending);
+  REQUIRE(chunk.ok());
+  CHECK(chunk->piece.text == "x");
+  CHECK(ending.finish_reason.empty());
+  CHECK_FALSE(ending.completion_tokens.has_value());
+  const auto nothing = ReadChunk("null", &ending);
+  REQUIRE(nothing.ok());
+  CHECK_FALSE(nothing->has_content);
+  CHECK_FALSE(nothing->done);
 }
 
 TEST_CASE("errors of every shape keep their message and get a code") {
