@@ -1,7 +1,7 @@
 // Writes a model file with the shape of a real one and weights that mean nothing, for measuring
 // speed without a download:
 //
-//   make_bench_model 15m|110m|1b F32|F16|BF16|Q8_0|Q4_0|Q4_K|Q5_K|Q6_K FILE
+//   make_bench_model 15m|110m|1b TYPE FILE
 //
 // 15m and 110m are the llama2.c "stories" shapes, 1b is Llama-3.2-1B's. The vocabulary is made up
 // (syllables of a few letters), so that servers can spell what such a model says.
@@ -146,7 +146,7 @@ int Run(const std::string& shape, const std::string& dtype, const std::string& p
     Write(found->second, type.dtype, path);
     return 0;
   }
-  std::fprintf(stderr, "unknown shape or type: 15m, 110m or 1b; F32 to Q6_K\n");
+  std::fprintf(stderr, "unknown shape or type: 15m, 110m or 1b; F32, Q8_0, ...\n");
   return 2;
 }
 

@@ -1,6 +1,6 @@
 // Writes a model file anew with its matrices in another type, rounded in the simplest way:
 //
-//   requantise IN.gguf F32|F16|BF16|Q8_0|Q4_0|Q4_K|Q5_K|Q6_K OUT.gguf
+//   requantise IN.gguf TYPE OUT.gguf     TYPE: F32, Q8_0, Q4_K and every other that the kernels run
 //
 // To F32 it changes no number: a file that says what another one's weights are.
 #include <cstdio>
@@ -84,7 +84,11 @@ int Run(const std::string& from, const std::string& name, const std::string& to)
     out.WriteFile(to);
     return 0;
   }
-  std::fprintf(stderr, "unknown type \"%s\": F32 to Q6_K\n", name.c_str());
+  std::fprintf(stderr, "unknown type \"%s\"; one of", name.c_str());
+  for (const kernels::QuantTraits& type : kernels::kQuantTraits) {
+    std::fprintf(stderr, " %s", std::string(type.name).c_str());
+  }
+  std::fputs("\n", stderr);
   return 2;
 }
 

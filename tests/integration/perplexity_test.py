@@ -12,7 +12,8 @@ STORIES, CONTEXT = 10, 256
 ALLOWED = {"F32": 2e-4, "F16": 2e-4, "BF16": 4e-3}
 ALLOWED_QUANTISED = 4e-3
 # ... and by which rounding the weights themselves may: half a step of each type, seen from F32.
-WEIGHTS = {"F32": 1e-6, "F16": 1e-3, "BF16": 1e-2, "Q8_0": 1e-2, "Q6_K": 2e-2, "Q5_K": 5e-2, "Q4_K": 1.5e-1, "Q4_0": 2e-1}
+WEIGHTS = {"F32": 1e-6, "F16": 1e-3, "BF16": 1e-2, "Q8_0": 1e-2, "Q6_K": 2e-2, "Q5_K": 5e-2, "Q5_0": 5e-2, "Q5_1": 5e-2}
+WEIGHTS |= {"Q4_K": 1.5e-1, "Q4_1": 1.5e-1, "Q4_0": 2e-1}
 
 
 @pytest.fixture(name="rounded", scope="module")

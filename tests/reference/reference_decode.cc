@@ -39,6 +39,20 @@ void BlockQ4_0(Bytes8 p, double* out) {
   }
 }
 
+// Q4_1, Q5_0, Q5_1: after the f16 step the f16 offset of the _1 types, 32 fifth bits of the 5-bit
+// ones (little endian, bit i of element i), then nibbles as in Q4_0.
+void BlockOf32(Bytes8 p, bool offset, bool five, double* out) {
+  const double step = Half(p);
+  const double base = offset ? Half(p + 2) : -16 * step;
+  Bytes8 fifth = p + (offset ? 4 : 2);
+  Bytes8 nibbles = fifth + (five ? 4 : 0);
+  for (int i = 0; i < 32; ++i) {
+    int value = i < 16 ? nibbles[i] & 15 : nibbles[i - 16] >> 4;
+    if (five && (fifth[i >> 3] & 1 << (i & 7)) != 0) value += 16;
+    out[i] = step * value + base;
+  }
+}
+
 // The 6-bit scale (which = 0) or minimum (which = 1) of part j < 8 of a Q4_K or Q5_K block.
 int SixBits(Bytes8 packed, int j, int which) {
   if (j < 4) return packed[j + 4 * which] & 63;
@@ -86,6 +100,12 @@ void Block(DType dtype, Bytes8 p, double* out) {
       return BlockQ8_0(p, out);
     case DType::kQ4_0:
       return BlockQ4_0(p, out);
+    case DType::kQ4_1:
+      return BlockOf32(p, true, false, out);
+    case DType::kQ5_0:
+      return BlockOf32(p, false, true, out);
+    case DType::kQ5_1:
+      return BlockOf32(p, true, true, out);
     case DType::kQ4_K:
       return BlockQ4_KQ5_K(p, false, out);
     case DType::kQ5_K:
@@ -110,6 +130,12 @@ Size SizeOf(DType dtype) {
       return {34, 32};
     case DType::kQ4_0:
       return {18, 32};
+    case DType::kQ4_1:
+      return {20, 32};
+    case DType::kQ5_0:
+      return {22, 32};
+    case DType::kQ5_1:
+      return {24, 32};
     case DType::kQ4_K:
       return {144, 256};
     case DType::kQ5_K:

@@ -1,6 +1,7 @@
 #include "tests/support/quantize.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -33,22 +34,72 @@ void PutQ8(std::string& out, std::span<const float> block) {
   }
 }
 
-// A block of Q4_0: f16 scale, 16 bytes; value = scale * (nibble - 8); byte j holds element j in its
-// low nibble and element j + 16 in its high one.
-void PutQ4(std::string& out, std::span<const float> block) {
+// 16 bytes; byte j holds the low four bits of element j in its low nibble and of j + 16 in its
+// high.
+void PutNibbles(std::string& out, const std::array<uint8_t, kBlock>& level) {
+  for (size_t j = 0; j < kBlock / 2; ++j) {
+    Append(out, static_cast<uint8_t>((level[j] & 15) | (level[j + kBlock / 2] & 15) << 4));
+  }
+}
+
+// Four bytes: bit j of the 32 is the fifth of element j.
+void PutFifthBits(std::string& out, const std::array<uint8_t, kBlock>& level) {
+  uint32_t bits = 0;
+  for (size_t j = 0; j < kBlock; ++j) bits |= static_cast<uint32_t>(level[j] >> 4) << j;
+  Append(out, bits);
+}
+
+std::array<uint8_t, kBlock> Levels(std::span<const float> block, float base, float step, int most) {
+  std::array<uint8_t, kBlock> level{};
+  for (size_t j = 0; j < kBlock; ++j) {
+    const float steps = step == 0 ? 0 : std::round((block[j] - base) / step);
+    level[j] = static_cast<uint8_t>(std::clamp(steps, 0.0f, static_cast<float>(most)));
+  }
+  return level;
+}
+
+// A block of Q4_0 or Q5_0: f16 scale, value = scale * (level - middle), middle 8 or 16: the largest
+// in size is level 0.
+void PutAroundZero(std::string& out, std::span<const float> block, int middle) {
   float extreme = 0;
   for (float x : block) {
     if (std::fabs(x) > std::fabs(extreme)) extreme = x;
   }
-  const uint16_t scale = ToF16(extreme / -8);
+  const uint16_t scale = ToF16(extreme / static_cast<float>(-middle));
   const float step = FromF16(scale);
   Append(out, scale);
-  const auto nibble = [step](float x) {
-    const float level = step == 0 ? 8 : std::round(x / step) + 8;
-    return static_cast<uint8_t>(std::clamp(level, 0.0f, 15.0f));
-  };
-  for (int j = 0; j < kBlock / 2; ++j) {
-    Append(out, static_cast<uint8_t>(nibble(block[j]) | nibble(block[j + kBlock / 2]) << 4));
+  const auto level = Levels(block, step * static_cast<float>(-middle), step, 2 * middle - 1);
+  if (middle == 16) PutFifthBits(out, level);
+  PutNibbles(out, level);
+}
+
+// A block of Q4_1 or Q5_1: f16 scale and least value, value = scale * level + least.
+void PutFromLeast(std::string& out, std::span<const float> block, int most) {
+  const auto [low, high] = std::minmax_element(block.begin(), block.end());
+  const uint16_t scale = ToF16((*high - *low) / static_cast<float>(most));
+  const uint16_t least = ToF16(*low);
+  Append(out, scale);
+  Append(out, least);
+  const auto level = Levels(block, FromF16(least), FromF16(scale), most);
+  if (most == 31) PutFifthBits(out, level);
+  PutNibbles(out, level);
+}
+
+void PutBlock(kernels::DType dtype, std::string& out, std::span<const float> block) {
+  using kernels::DType;
+  switch (dtype) {
+    case DType::kQ8_0:
+      return PutQ8(out, block);
+    case DType::kQ4_0:
+      return PutAroundZero(out, block, 8);
+    case DType::kQ5_0:
+      return PutAroundZero(out, block, 16);
+    case DType::kQ4_1:
+      return PutFromLeast(out, block, 15);
+    case DType::kQ5_1:
+      return PutFromLeast(out, block, 31);
+    default:
+      WL_CHECK(false);
   }
 }
 
@@ -95,12 +146,10 @@ std::string Quantize(kernels::DType dtype, std::span<const float> values) {
   using kernels::DType;
   if (kernels::BlockLength(dtype) == 256) return QuantizeK(dtype, values);
   std::string out;
-  const bool blocks = dtype == DType::kQ8_0 || dtype == DType::kQ4_0;
-  if (blocks) {
+  if (kernels::BlockLength(dtype) == kBlock) {
     WL_CHECK(values.size() % kBlock == 0);
     for (size_t i = 0; i < values.size(); i += kBlock) {
-      const auto block = values.subspan(i, kBlock);
-      dtype == DType::kQ8_0 ? PutQ8(out, block) : PutQ4(out, block);
+      PutBlock(dtype, out, values.subspan(i, kBlock));
     }
     return out;
   }

@@ -16,7 +16,7 @@ void DequantizeBlock(const QuantTraits& type, const std::byte* source, float* ou
     const float scale = block.scale[part] * block.unit;
     const float min = block.min[part] * block.min_unit;
     for (int64_t i = part * type.part_length; i < (part + 1) * type.part_length; ++i) {
-      out[i] = scale * static_cast<float>(block.value[i]) - min;
+      out[i] = scale * static_cast<float>(type.ValueOf(block.code[i])) - min;
     }
   }
 }

@@ -16,6 +16,9 @@ enum class DType : uint32_t {
   kF32 = 0,
   kF16 = 1,
   kQ4_0 = 2,
+  kQ4_1 = 3,
+  kQ5_0 = 6,
+  kQ5_1 = 7,
   kQ8_0 = 8,
   kQ4_K = 12,
   kQ5_K = 13,
@@ -33,7 +36,7 @@ std::string_view GgufTypeName(uint32_t number);
 // "F32", "Q4_K", ...
 std::string_view Name(DType dtype);
 
-// Elements in one block: 1 for floats, 32 for Q8_0 and Q4_0, 256 for the K-quants. A row of a
+// Elements in one block: 1 for floats, 32 for Q8_0 and its like, 256 for the K-quants. A row of a
 // tensor is a whole number of blocks.
 int64_t BlockLength(DType dtype);
 Bytes BlockBytes(DType dtype);

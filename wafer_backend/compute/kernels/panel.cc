@@ -47,64 +47,54 @@ void PackFloats(DType dtype, const std::byte* rows, int64_t row_count, int64_t c
   }
 }
 
-// One value of one row. col: within the chunk.
-void PackValue(const QuantTraits& type, const ChunkLayout& layout, uint8_t value, int64_t col,
-               uint8_t* lane_chunk) {
+// The code of column `col` of 32, of one row.
+void PackCode(const QuantTraits& type, const ChunkLayout& layout, uint8_t code, int64_t col,
+              uint8_t* lane_codes) {
   const int64_t byte = col % 4;
-  lane_chunk[layout.values + col / 8 * 64 + byte] |=
-      static_cast<uint8_t>((value & 15) << (col / 4 % 2 * 4));
+  lane_codes[col / 8 * 64 + byte] |= static_cast<uint8_t>((code & 15) << (col / 4 % 2 * 4));
   if (type.top_bits() == 0) return;
   const int64_t cols = 8 / type.top_bits() * 4;  // whose top bits share a quad of bytes
-  lane_chunk[layout.top_bits + col / cols * 64 + byte] |=
-      static_cast<uint8_t>((value >> 4) << (col % cols / 4 * type.top_bits()));
+  lane_codes[layout.top_bits + col / cols * 64 + byte] |=
+      static_cast<uint8_t>((code >> 4) << (col % cols / 4 * type.top_bits()));
 }
 
-// Value by value: any type of nibbles, with or without top bits, scales and minima.
-void PackValues(const QuantTraits& type, const ChunkLayout& layout, const std::byte* source,
-                int64_t first, int64_t lane, uint8_t* chunk) {
-  QuantBlock block;
-  type.read(source, &block);
-  for (int64_t i = 0; i < type.block_length; ++i) {
-    PackValue(type, layout, static_cast<uint8_t>(block.value[i] + type.offset), first + i,
-              chunk + lane * 4);
-  }
-  if (!type.super_blocks()) return;
+// Integer scales and minima of a super-block.
+void PackScales(const QuantTraits& type, const ChunkLayout& layout, const QuantBlock& block,
+                int64_t lane, uint8_t* chunk) {
   for (int64_t part = 0; part < type.block_length / type.part_length; ++part) {
     const int64_t place = part * kPanelRows + lane;
     chunk[layout.scales + place] = static_cast<uint8_t>(block.scale[part]);
     if (type.minima) chunk[layout.minima + place] = static_cast<uint8_t>(block.min[part]);
   }
-  if (type.minima) {
-    std::memcpy(chunk + layout.min_units + lane * 2, source + type.unit_at + 2, 2);
-  }
 }
 
-// first: the block's first column within the chunk.
+// One row's block into its lane. first: the block's first column within the chunk.
 void PackBlock(const QuantTraits& type, const ChunkLayout& layout, const std::byte* source,
                int64_t first, int64_t lane, uint8_t* chunk) {
-  const int64_t unit = first / type.block_length * kPanelRows + lane;
-  std::memcpy(chunk + layout.units + unit * 2, source + type.unit_at, 2);
-  if (type.pack == nullptr) return PackValues(type, layout, source, first, lane, chunk);
-  const int64_t bytes_before = first * kPanelRows * type.bits / 8;
-  type.pack(source, reinterpret_cast<uint32_t*>(chunk + layout.values + bytes_before) + lane);
-}
-
-}  // namespace
-
-// One row's block of 32 into its lane, 4 columns at a time: the file holds those together.
-void PackQ8_0(const std::byte* source, uint32_t* quads) {
-  source += offsetof(BlockQ8_0, values);
-  for (int64_t t = 0; t < 8; ++t) {
-    quads[t * kPanelRows] = Read<uint32_t>(source + t * 4) ^ 0x80808080u;  // + 128 in each byte
+  const int64_t unit = (first / type.block_length * kPanelRows + lane) * 2;
+  uint8_t* codes = chunk + layout.codes + first / 32 * layout.block_codes + lane * 4;
+  std::memcpy(chunk + layout.units + unit, source + type.unit_at, 2);
+  if (type.pack != nullptr) type.pack(source, reinterpret_cast<uint32_t*>(codes));
+  if (type.pack != nullptr && !type.minima && !type.super_blocks()) return;
+  QuantBlock block;
+  type.read(source, &block);
+  if (type.minima) {
+    const F16 min_unit = F16FromFloat(block.min_unit);  // exact: it comes from one
+    std::memcpy(chunk + layout.min_units + unit, &min_unit, 2);
+  }
+  if (type.super_blocks()) PackScales(type, layout, block, lane, chunk);
+  if (type.pack != nullptr) return;
+  for (int64_t i = 0; i < type.block_length; ++i) {
+    PackCode(type, layout, block.code[i], i % 32, codes + i / 32 * layout.block_codes);
   }
 }
 
-void PackQ4_0(const std::byte* source, uint32_t* quads) {
+// Four columns at a time: the file holds those together.
+void PackNibbles(const std::byte* nibbles, uint32_t* quads) {
   constexpr uint32_t kLow = 0x0f0f0f0fu;
-  source += offsetof(BlockQ4_0, nibbles);
   uint32_t low[4], high[4];  // elements 4i .. 4i + 3 and 16 + 4i ..
   for (int64_t i = 0; i < 4; ++i) {
-    const auto bytes = Read<uint32_t>(source + i * 4);
+    const auto bytes = Read<uint32_t>(nibbles + i * 4);
     low[i] = bytes & kLow;
     high[i] = (bytes >> 4) & kLow;
   }
@@ -114,14 +104,31 @@ void PackQ4_0(const std::byte* source, uint32_t* quads) {
   quads[3 * kPanelRows] = high[2] | high[3] << 4;
 }
 
+}  // namespace
+
+void PackQ8_0(const std::byte* source, uint32_t* quads) {
+  source += offsetof(BlockQ8_0, values);
+  for (int64_t t = 0; t < 8; ++t) {
+    quads[t * kPanelRows] = Read<uint32_t>(source + t * 4) ^ 0x80808080u;  // + 128 in each byte
+  }
+}
+
+void PackQ4_0(const std::byte* source, uint32_t* quads) {
+  PackNibbles(source + offsetof(BlockQ4_0, nibbles), quads);
+}
+
+void PackQ4_1(const std::byte* source, uint32_t* quads) {
+  PackNibbles(source + offsetof(BlockQ4_1, nibbles), quads);
+}
+
 int64_t PanelBytes(DType dtype, int64_t cols) {
   const QuantTraits& type = TraitsOf(dtype);
   WL_CHECK(cols > 0 && cols % type.block_length == 0);
   if (dtype == DType::kBF16) return (cols + 1) / 2 * 64;
   if (!type.quantised()) return (BytesFor(dtype, cols * kPanelRows).count() + 63) / 64 * 64;
   const ChunkLayout chunk = LayOutChunk(type);
-  const int64_t half_chunk = chunk.values + (chunk.bytes - chunk.values) / 2;
-  return cols / chunk.cols * chunk.bytes + (cols % chunk.cols == 0 ? 0 : half_chunk);
+  const int64_t rest = cols % chunk.cols;
+  return cols / chunk.cols * chunk.bytes(chunk.cols) + (rest == 0 ? 0 : chunk.bytes(rest));
 }
 
 void PackPanel(DType dtype, const std::byte* rows, int64_t row_count, int64_t cols,
@@ -133,7 +140,7 @@ void PackPanel(DType dtype, const std::byte* rows, int64_t row_count, int64_t co
   const ChunkLayout layout = LayOutChunk(type);
   auto* chunks = reinterpret_cast<uint8_t*>(panel);
   for (int64_t col = 0; col < cols; col += type.block_length) {
-    uint8_t* chunk = chunks + col / layout.cols * layout.bytes;
+    uint8_t* chunk = chunks + col / layout.cols * layout.bytes(layout.cols);
     for (int64_t lane = 0; lane < row_count; ++lane) {
       const int64_t at = lane * row_bytes + col / type.block_length * type.block_bytes;
       PackBlock(type, layout, rows + at, col % layout.cols, lane, chunk);

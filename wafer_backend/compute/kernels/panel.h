@@ -7,23 +7,24 @@
 // Floats:  F32 [cols][16];  F16 [cols][16];  BF16 [ceil(cols / 2)][16][2], padded with zero.
 //
 // Quantised panels are a row of chunks, each with all that its columns need, so that a whole matrix
-// is one unbroken stream for the memory system. Sections of a chunk, in this order, each on a
-// 64-byte border:
+// is one unbroken stream for the memory system: scales, then the codes of each 32 columns. A chunk
+// is a super-block, or two blocks of 32 columns. Its sections, each on a 64-byte border:
 //
-//   Q8_0  64 columns   units f16 [2][16]; values u8 [16][16][4], value + 128
-//   Q4_0  64 columns   units f16 [2][16]; nibbles, value + 8
-//   Q4_K  256 columns  units, min units f16 [16] each; scales, minima u8 [8][16]; nibbles
-//   Q5_K  256 columns  as Q4_K, and fifth bits
-//   Q6_K  256 columns  units f16 [16], padded; scales i8 [16][16]; nibbles; top bits; value + 32
+//   units      f16 [16]       of a super-block, with min units f16 [16] on the same line
+//              f16 [2][16]    of two blocks, then their min units f16 [2][16] if there are minima
+//   scales     i8 [parts][16] of super-blocks
+//   minima     u8 [parts][16] of super-blocks with minima
+//   codes      [cols/32], each u8 [8][16][4] of 8 bits, or nibbles and then top bits
 //
-// The chunk of a type follows from its row in quant_traits.h (LayOutChunk); these are what comes
-// out. (Q8_0 and Q4_0: a last chunk of 32 columns has full units and half the values.) Bits are
-// grouped by 4 columns ("quads", what one VNNI instruction multiplies), c columns to the chunk:
+// The layout of a type follows from its row in quant_traits.h (LayOutChunk). Bits of 32 columns are
+// grouped by 4 columns ("quads", what one VNNI instruction multiplies):
 //
-//   nibbles  u8 [c/8][16][4]: low nibbles are the even quad's columns, high the odd quad's
+//   nibbles  u8 [4][16][4]: low nibbles are the even quad's columns, high the odd quad's
 //            (a mask and a shift of one load give either quad, with its lanes in place)
-//   fifth    u8 [c/32][16][4]: bit t of byte i is column 4t + i of the 32
-//   top      u8 [c/16][16][4]: bits 2t, 2t+1 of byte i are column 4t + i of the 16
+//   fifth    u8 [16][4]: bit t of byte i is column 4t + i of the 32
+//   top      u8 [2][16][4]: bits 2t, 2t+1 of byte i are column 4t + i of 16
+//
+// The last chunk of blocks may be one block alone: full units, and codes of 32 columns.
 //
 // Rows beyond the matrix (the last panel) are zero. Plain values, any thread.
 #pragma once
@@ -42,23 +43,24 @@ inline constexpr int64_t kPanelRows = 16;
 struct ChunkLayout {
   int64_t cols;
   int64_t units = 0;
-  int64_t min_units = 0;  // behind the units, on the same 64-byte line
+  int64_t min_units = 0;
   int64_t scales = 0;
   int64_t minima = 0;
-  int64_t values = 0;  // whole values, or their low nibbles
-  int64_t top_bits = 0;
-  int64_t bytes = 0;
+  int64_t codes = 0;
+  int64_t block_codes = 0;  // bytes of the codes of 32 columns
+  int64_t top_bits = 0;     // within them
+  constexpr int64_t bytes(int64_t columns) const { return codes + columns / 32 * block_codes; }
 };
 
 constexpr ChunkLayout LayOutChunk(const QuantTraits& type) {
   const int64_t parts = type.super_blocks() ? type.block_length / type.part_length : 0;
   ChunkLayout chunk{.cols = type.super_blocks() ? type.block_length : 64};
-  chunk.min_units = kPanelRows * 2;
-  chunk.scales = 64;  // units and min units, or two blocks' units
+  chunk.min_units = kPanelRows * (type.super_blocks() ? 2 : 4);
+  chunk.scales = type.minima && !type.super_blocks() ? 128 : 64;
   chunk.minima = chunk.scales + parts * kPanelRows;
-  chunk.values = chunk.minima + (type.minima ? parts * kPanelRows : 0);
-  chunk.top_bits = chunk.values + chunk.cols * kPanelRows * (type.bits - type.top_bits()) / 8;
-  chunk.bytes = chunk.top_bits + chunk.cols * kPanelRows * type.top_bits() / 8;
+  chunk.codes = chunk.minima + (type.minima ? parts * kPanelRows : 0);
+  chunk.block_codes = 32 * kPanelRows * type.bits / 8;
+  chunk.top_bits = 32 * kPanelRows * (type.bits - type.top_bits()) / 8;
   return chunk;
 }
 

@@ -12,11 +12,32 @@ Block Load(const std::byte* source) {
   return block;
 }
 
+// Scales and minima stay the format's units alone until a reader says otherwise.
 void StartBlock(F16 unit, F16 min_unit, QuantBlock* block) {
   block->unit = FloatFromF16(unit);
   block->min_unit = FloatFromF16(min_unit);
   block->scale.fill(1);
   block->min.fill(0);
+}
+
+// What is added to every element is a minimum of the other sign.
+void StartWithLeast(F16 unit, F16 least, QuantBlock* block) {
+  StartBlock(unit, least ^ 0x8000, block);
+  block->min.fill(1);
+}
+
+// The codes of a block of 32 from their nibbles.
+void ReadNibbles(const uint8_t* nibbles, uint8_t* code) {
+  for (size_t i = 0; i < 16; ++i) {
+    code[i] = nibbles[i] & 15;
+    code[16 + i] = nibbles[i] >> 4;
+  }
+}
+
+void AddFifthBits(const uint8_t* bits, uint8_t* code) {
+  for (size_t i = 0; i < 32; ++i) {
+    code[i] |= static_cast<uint8_t>((bits[i / 8] >> (i % 8) & 1) << 4);
+  }
 }
 
 // Q4_K and Q5_K: eight 6-bit scales and minima in 12 bytes. Parts 0..3 lie in the low six bits of
@@ -44,16 +65,33 @@ int NibbleOf(const uint8_t* nibbles, size_t part, size_t i) {
 void ReadQ8_0(const std::byte* source, QuantBlock* block) {
   const auto file = Load<BlockQ8_0>(source);
   StartBlock(file.unit, 0, block);
-  for (size_t i = 0; i < 32; ++i) block->value[i] = file.values[i];
+  for (size_t i = 0; i < 32; ++i) block->code[i] = static_cast<uint8_t>(file.values[i] + 128);
 }
 
 void ReadQ4_0(const std::byte* source, QuantBlock* block) {
   const auto file = Load<BlockQ4_0>(source);
   StartBlock(file.unit, 0, block);
-  for (size_t i = 0; i < 16; ++i) {
-    block->value[i] = static_cast<int16_t>((file.nibbles[i] & 15) - 8);
-    block->value[16 + i] = static_cast<int16_t>((file.nibbles[i] >> 4) - 8);
-  }
+  ReadNibbles(file.nibbles, block->code.data());
+}
+
+void ReadQ4_1(const std::byte* source, QuantBlock* block) {
+  const auto file = Load<BlockQ4_1>(source);
+  StartWithLeast(file.unit, file.least, block);
+  ReadNibbles(file.nibbles, block->code.data());
+}
+
+void ReadQ5_0(const std::byte* source, QuantBlock* block) {
+  const auto file = Load<BlockQ5_0>(source);
+  StartBlock(file.unit, 0, block);
+  ReadNibbles(file.nibbles, block->code.data());
+  AddFifthBits(file.fifth_bits, block->code.data());
+}
+
+void ReadQ5_1(const std::byte* source, QuantBlock* block) {
+  const auto file = Load<BlockQ5_1>(source);
+  StartWithLeast(file.unit, file.least, block);
+  ReadNibbles(file.nibbles, block->code.data());
+  AddFifthBits(file.fifth_bits, block->code.data());
 }
 
 void ReadQ4_K(const std::byte* source, QuantBlock* block) {
@@ -62,7 +100,7 @@ void ReadQ4_K(const std::byte* source, QuantBlock* block) {
   ReadScalesAndMinima(file.scales, block);
   for (size_t part = 0; part < 8; ++part) {
     for (size_t i = 0; i < 32; ++i) {
-      block->value[part * 32 + i] = static_cast<int16_t>(NibbleOf(file.nibbles, part, i));
+      block->code[part * 32 + i] = static_cast<uint8_t>(NibbleOf(file.nibbles, part, i));
     }
   }
 }
@@ -74,7 +112,7 @@ void ReadQ5_K(const std::byte* source, QuantBlock* block) {
   for (size_t part = 0; part < 8; ++part) {
     for (size_t i = 0; i < 32; ++i) {
       const int top = ((file.fifth_bits[i] >> part) & 1) << 4;
-      block->value[part * 32 + i] = static_cast<int16_t>(NibbleOf(file.nibbles, part, i) | top);
+      block->code[part * 32 + i] = static_cast<uint8_t>(NibbleOf(file.nibbles, part, i) | top);
     }
   }
 }
@@ -93,7 +131,7 @@ void ReadQ6_K(const std::byte* source, QuantBlock* block) {
         const uint8_t pair = low[quarter % 2 * 32 + i];
         const int nibble = quarter < 2 ? pair & 15 : pair >> 4;
         const int top = ((high[i] >> (2 * quarter)) & 3) << 4;
-        block->value[half * 128 + quarter * 32 + i] = static_cast<int16_t>((nibble | top) - 32);
+        block->code[half * 128 + quarter * 32 + i] = static_cast<uint8_t>(nibble | top);
       }
     }
   }

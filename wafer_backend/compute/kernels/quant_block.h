@@ -17,9 +17,26 @@ struct BlockQ8_0 {
   F16 unit;
   int8_t values[32];
 };
+// In all blocks of 32: low nibbles are elements 0 .. 15, high ones 16 .. 31.
 struct BlockQ4_0 {
   F16 unit;
-  uint8_t nibbles[16];  // low ones: elements 0 .. 15, high ones: 16 .. 31; value + 8
+  uint8_t nibbles[16];  // value + 8
+};
+struct BlockQ4_1 {
+  F16 unit;
+  F16 least;  // is added to each element
+  uint8_t nibbles[16];
+};
+struct BlockQ5_0 {
+  F16 unit;
+  uint8_t fifth_bits[4];  // of element i: bit i % 8 of byte i / 8
+  uint8_t nibbles[16];    // value + 16
+};
+struct BlockQ5_1 {
+  F16 unit;
+  F16 least;
+  uint8_t fifth_bits[4];
+  uint8_t nibbles[16];
 };
 // K-quants are 256 elements in parts of 32 (Q4_K, Q5_K) or 16 (Q6_K) with integer scales.
 struct BlockQ4_K {
@@ -43,9 +60,10 @@ struct BlockQ6_K {
 };
 
 // A block taken apart, of any type:
-// element i = unit * scale[p] * value[i] - min_unit * min[p], p = i / QuantTraits::part_length.
+// element i = unit * scale[p] * QuantTraits::ValueOf(code[i]) - min_unit * min[p],
+// p = i / QuantTraits::part_length.
 struct QuantBlock {
-  std::array<int16_t, 256> value;  // signed, the format's offset already taken off
+  std::array<uint8_t, 256> code;  // as packed: unsigned, the format's offset included
   float unit;
   float min_unit;                 // 0 where the format has no minima
   std::array<int16_t, 16> scale;  // 1 where the format has none
@@ -55,6 +73,9 @@ struct QuantBlock {
 // source: one block of the type. Fills all of `block` that the type has elements and parts for.
 void ReadQ8_0(const std::byte* source, QuantBlock* block);
 void ReadQ4_0(const std::byte* source, QuantBlock* block);
+void ReadQ4_1(const std::byte* source, QuantBlock* block);
+void ReadQ5_0(const std::byte* source, QuantBlock* block);
+void ReadQ5_1(const std::byte* source, QuantBlock* block);
 void ReadQ4_K(const std::byte* source, QuantBlock* block);
 void ReadQ5_K(const std::byte* source, QuantBlock* block);
 void ReadQ6_K(const std::byte* source, QuantBlock* block);

@@ -1,6 +1,6 @@
 // Everything that the kernels need to know of each type of weights, one row a type. To add a
-// quantised type: its block and reader (quant_block.h), its product (two lines
-// in quantised_k.cc), and its row here. Packing, unpacking, activations, tests and benches read
+// quantised type: its block and reader (quant_block.h), its product (two lines in one of the
+// quantised_*.cc), and its row here. Packing, unpacking, activations, tests and benches read
 // the row; no other place names the type.
 #pragma once
 
@@ -49,7 +49,7 @@ struct QuantTraits {
   int64_t part_length = 0;  // elements that share a scale, 32 or 16
   size_t unit_at = 0;       // byte of the block where its f16 unit stands
   bool minima = false;      // the f16 unit of minima follows it; each part has a minimum
-  int bits = 0;             // of a packed value: 8, or 4 and up to 2 on top of them
+  int bits = 0;             // of a code as packed: 8, or 4 and up to 2 on top of them
   int offset = 0;           // what is added to a value to store it unsigned
   Int8Form activations = Int8Form::kFine;
   void (*read)(const std::byte* source, QuantBlock* block) = nullptr;
@@ -61,21 +61,26 @@ struct QuantTraits {
   // A block has a unit for several parts with integer scales of their own.
   constexpr bool super_blocks() const { return block_length > part_length && quantised(); }
   constexpr int top_bits() const { return bits == 8 ? 0 : bits - 4; }  // stored apart from nibbles
+  constexpr int ValueOf(uint8_t code) const { return code - offset; }
 };
 
 // F32, F16, and BF16 where the CPU has no products of it: float_matmul.cc.
 void MultiplyFloat(const ProductTask& task, CpuPath path);
-// quantised_blocks.cc, quantised_k.cc.
+// quantised_blocks.cc, quantised_blocks_5.cc, quantised_k.cc.
 void MultiplyQ8_0(const ProductTask& task, CpuPath path);
 void MultiplyQ4_0(const ProductTask& task, CpuPath path);
+void MultiplyQ4_1(const ProductTask& task, CpuPath path);
+void MultiplyQ5_0(const ProductTask& task, CpuPath path);
+void MultiplyQ5_1(const ProductTask& task, CpuPath path);
 void MultiplyQ4_K(const ProductTask& task, CpuPath path);
 void MultiplyQ5_K(const ProductTask& task, CpuPath path);
 void MultiplyQ6_K(const ProductTask& task, CpuPath path);
 // panel.cc
 void PackQ8_0(const std::byte* source, uint32_t* quads);
 void PackQ4_0(const std::byte* source, uint32_t* quads);
+void PackQ4_1(const std::byte* source, uint32_t* quads);
 
-inline constexpr std::array<QuantTraits, 8> kQuantTraits = {{
+inline constexpr std::array<QuantTraits, 11> kQuantTraits = {{
     {DType::kF32, "F32", 1, 4, MultiplyFloat},
     {DType::kF16, "F16", 1, 2, MultiplyFloat},
     {DType::kBF16, "BF16", 1, 2, MultiplyFloat},
@@ -100,6 +105,34 @@ inline constexpr std::array<QuantTraits, 8> kQuantTraits = {{
      .activations = Int8Form::kWinograd,
      .read = ReadQ4_0,
      .pack = PackQ4_0},
+    {.dtype = DType::kQ4_1,
+     .name = "Q4_1",
+     .block_length = 32,
+     .block_bytes = sizeof(BlockQ4_1),
+     .multiply = MultiplyQ4_1,
+     .part_length = 32,
+     .minima = true,
+     .bits = 4,
+     .read = ReadQ4_1,
+     .pack = PackQ4_1},
+    {.dtype = DType::kQ5_0,
+     .name = "Q5_0",
+     .block_length = 32,
+     .block_bytes = sizeof(BlockQ5_0),
+     .multiply = MultiplyQ5_0,
+     .part_length = 32,
+     .bits = 5,
+     .offset = 16,
+     .read = ReadQ5_0},
+    {.dtype = DType::kQ5_1,
+     .name = "Q5_1",
+     .block_length = 32,
+     .block_bytes = sizeof(BlockQ5_1),
+     .multiply = MultiplyQ5_1,
+     .part_length = 32,
+     .minima = true,
+     .bits = 5,
+     .read = ReadQ5_1},
     {.dtype = DType::kQ4_K,
      .name = "Q4_K",
      .block_length = 256,
@@ -130,11 +163,9 @@ inline constexpr std::array<QuantTraits, 8> kQuantTraits = {{
      .read = ReadQ6_K},
 }};
 
-// What packing takes for granted: a chunk of 64 columns may be cut in half (panel.h), which only
-// works if nothing follows its values; minima have no offset to take off.
+// What the products take for granted: minima have no offset to take off.
 static_assert(std::all_of(kQuantTraits.begin(), kQuantTraits.end(), [](const QuantTraits& type) {
-  return !type.quantised() ||
-         ((type.super_blocks() || type.top_bits() == 0) && !(type.minima && type.offset != 0));
+  return !(type.minima && type.offset != 0);
 }));
 
 // The type's row, 0 .. kQuantTraits.size() - 1.

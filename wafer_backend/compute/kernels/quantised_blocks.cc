@@ -1,5 +1,6 @@
-// Products of the types with blocks of 32 (quantised_matmul-inl.h), on every CPU path. Two sources,
-// this and quantised_k.cc, so that two cores share their compiling.
+// Products of the types with blocks of 32 columns (quantised_matmul-inl.h), on every CPU path:
+// those with a unit alone. Several sources, this and other quantised_*.cc, so that cores share
+// their compiling.
 #include "wafer_backend/compute/kernels/products.h"
 
 #undef HWY_TARGET_INCLUDE

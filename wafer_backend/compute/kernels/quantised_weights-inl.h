@@ -32,26 +32,27 @@ struct PackedWeights {
   const uint8_t* panel;
 
   HWY_INLINE const uint8_t* Chunk(int64_t block) const {
-    return panel + block / kChunkBlocks * kChunk.bytes;
+    return panel + block / kChunkBlocks * kChunk.bytes(kChunk.cols);
+  }
+  HWY_INLINE const uint8_t* Codes(int64_t block) const {
+    return Chunk(block) + kChunk.codes + block % kChunkBlocks * kChunk.block_codes;
   }
 
   template <int t>
   HWY_INLINE U8x64 Quad(int64_t block) const {
-    const uint8_t* chunk = Chunk(block);
-    const int64_t at = block % kChunkBlocks;
+    const uint8_t* codes = Codes(block);
     if constexpr (kTraits.bits == 8) {
-      return LoadBytes(chunk + kChunk.values + (at * 8 + t) * 64);
+      return LoadBytes(codes + t * 64);
     } else {
       // The bytes of quads 2i and 2i + 1 are the same; so are the top bits' of more quads.
-      const U8x64 nibbles = LoadBytes(chunk + kChunk.values + (at * 4 + t / 2) * 64);
-      const U8x64 low = MoveBits<15, t % 2 * 4, 0>(nibbles);
+      const U8x64 low = MoveBits<15, t % 2 * 4, 0>(LoadBytes(codes + t / 2 * 64));
       if constexpr (kTraits.top_bits() == 0) {
         return low;
       } else {
         constexpr int kTop = kTraits.top_bits();
         constexpr int kQuads = 8 / kTop;  // that share a byte
-        const uint8_t* top = chunk + kChunk.top_bits + (at * kTop + t / kQuads) * 64;
-        return Or(low, MoveBits<(1 << kTop) - 1, t % kQuads * kTop, 4>(LoadBytes(top)));
+        const U8x64 top = LoadBytes(codes + kChunk.top_bits + t / kQuads * 64);
+        return Or(low, MoveBits<(1 << kTop) - 1, t % kQuads * kTop, 4>(top));
       }
     }
   }
@@ -69,9 +70,11 @@ struct PackedWeights {
 
   HWY_INLINE F32x16 Min(int64_t block) const {
     const uint8_t* chunk = Chunk(block);
+    const int64_t at = block % kChunkBlocks;
+    const auto* units = reinterpret_cast<const F16*>(chunk + kChunk.min_units);
+    if constexpr (!kTraits.super_blocks()) return LoadF16(units + at * kPanelRows);
     const auto* minima = reinterpret_cast<const int8_t*>(chunk + kChunk.minima);
-    return Mul(LoadF16(reinterpret_cast<const F16*>(chunk + kChunk.min_units)),
-               LoadI8(minima + block % kChunkBlocks * kPanelRows));
+    return Mul(LoadF16(units), LoadI8(minima + at * kPanelRows));
   }
 };
 
