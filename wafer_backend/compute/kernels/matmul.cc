@@ -18,33 +18,56 @@ bool MultipliesBf16(DType dtype, CpuPath path) {
 // kPartColumns.
 constexpr int64_t kFillColumns = 512;
 
-// All rows of x in the forms that the products need, in scratch memory.
-std::vector<ColumnGroup> FillGroups(const ActivationForms& forms, const float* x, int64_t n,
-                                    int64_t cols, ThreadPool& pool, Scratch& scratch,
-                                    CpuPath path) {
-  const ColumnPlan plan{n};
-  const Bytes each = GroupBytes(forms, cols);
-  std::byte* memory = scratch.Take(Scratch::kActivations, plan.groups() * each);
-  std::vector<ColumnGroup> groups(static_cast<size_t>(plan.groups()));
-  for (int64_t g = 0; g < plan.groups(); ++g) {
-    groups[static_cast<size_t>(g)] =
-        LayOutGroup(forms, cols, plan.count(g), memory + g * each.count());
+// A batch's part of a call: its rows in groups, in the forms that its products need.
+struct Rows {
+  const Batch* batch;
+  ActivationForms forms;
+  std::vector<ColumnGroup> groups;
+
+  ColumnPlan plan() const { return {batch->n}; }
+};
+
+// Lays out all groups in scratch memory and fills them.
+void FillGroups(int64_t cols, std::span<Rows> all, ThreadPool& pool, Scratch& scratch,
+                CpuPath path) {
+  Bytes bytes;
+  int64_t group_count = 0;
+  for (const Rows& rows : all) {
+    bytes += rows.plan().groups() * GroupBytes(rows.forms, cols);
+    group_count += rows.plan().groups();
   }
-  const int64_t width = plan.groups() < 2 * pool.threads() ? kFillColumns : cols;
+  std::byte* memory = scratch.Take(Scratch::kActivations, bytes);
+  struct Filling {
+    const ColumnGroup* group;
+    const float* x;
+  };
+  std::vector<Filling> fillings;
+  fillings.reserve(static_cast<size_t>(group_count));
+  for (Rows& rows : all) {
+    const ColumnPlan plan = rows.plan();
+    rows.groups.reserve(static_cast<size_t>(plan.groups()));
+    for (int64_t g = 0; g < plan.groups(); ++g) {
+      rows.groups.push_back(LayOutGroup(rows.forms, cols, plan.count(g), memory));
+      memory += GroupBytes(rows.forms, cols).count();
+      fillings.push_back({&rows.groups.back(), rows.batch->x + plan.first(g) * cols});
+    }
+  }
+  const int64_t width = group_count < 2 * pool.threads() ? kFillColumns : cols;
   const int64_t parts = (cols + width - 1) / width;
-  pool.ParallelFor(plan.groups() * parts, Bytes(width * plan.count(0) * 5), [&](int64_t t, int) {
-    const int64_t g = t / parts;
+  const Bytes each(width * fillings.front().group->count * 5);
+  pool.ParallelFor(group_count * parts, each, [&](int64_t t, int) {
+    const Filling& filling = fillings[static_cast<size_t>(t / parts)];
     const int64_t first = t % parts * width;
-    FillGroup(x + plan.first(g) * cols, cols, {first, std::min(first + width, cols)},
-              groups[static_cast<size_t>(g)], path);
+    FillGroup(filling.x, cols, {first, std::min(first + width, cols)}, *filling.group, path);
   });
-  return groups;
 }
 
-// How one product falls into tasks of about the same bytes.
+// How one product falls into tasks of about the same work.
 struct Share {
+  const Product* product;
+  std::span<const ColumnGroup> groups;
   int64_t panels_per_task;
-  int64_t tasks;
+  int64_t first_task;
 };
 
 // Work enough for one task to outweigh its hand-over and the ragged start of a memory stream.
@@ -52,22 +75,39 @@ constexpr int64_t kTaskBytes = 128 << 10;
 // Tasks for each thread at most: so late threads cost a sixteenth of a loop at worst.
 constexpr int64_t kTasksPerThread = 16;
 
-std::vector<Share> ShareOut(std::span<const Product> products, int64_t groups, int threads) {
-  Bytes total;
-  for (const Product& product : products) total += product.weights->bytes();
-  const int64_t wanted =
-      std::clamp(total.count() * groups / kTaskBytes, int64_t{threads}, threads * kTasksPerThread);
-  const int64_t bytes_per_task =
-      threads == 1 ? total.count() : (total.count() + wanted - 1) / wanted;
-  std::vector<Share> shares;
-  for (const Product& product : products) {
-    const int64_t panels = product.weights->panel_count();
-    const int64_t fitting = bytes_per_task / product.weights->panel_bytes();
-    // An even number, as float kernels handle panels in pairs.
-    const int64_t each = std::clamp<int64_t>((fitting + 1) / 2 * 2, 1, panels);
-    shares.push_back({each, (panels + each - 1) / each});
+struct Shares {
+  std::vector<Share> shares;  // at least one
+  int64_t tasks = 0;
+
+  const Share& Of(int64_t task) const {
+    const auto after =
+        std::ranges::upper_bound(shares, task, std::ranges::less(), &Share::first_task);
+    return *std::prev(after);
   }
-  return shares;
+};
+
+Shares ShareOut(std::span<const Rows> all, int threads) {
+  int64_t work = 0;  // bytes of weights that are multiplied, once for each group
+  for (const Rows& rows : all) {
+    for (const Product& product : rows.batch->products) {
+      work += product.weights->bytes().count() * std::ssize(rows.groups);
+    }
+  }
+  const int64_t wanted = std::clamp(work / kTaskBytes, int64_t{threads}, threads * kTasksPerThread);
+  const int64_t work_per_task = threads == 1 ? work : (work + wanted - 1) / wanted;
+  Shares result;
+  for (const Rows& rows : all) {
+    for (const Product& product : rows.batch->products) {
+      const int64_t panels = product.weights->panel_count();
+      const int64_t fitting =
+          work_per_task / (product.weights->panel_bytes() * std::ssize(rows.groups));
+      // An even number, as float kernels handle panels in pairs.
+      const int64_t each = std::clamp<int64_t>((fitting + 1) / 2 * 2, 1, panels);
+      result.shares.push_back({&product, rows.groups, each, result.tasks});
+      result.tasks += (panels + each - 1) / each;
+    }
+  }
+  return result;
 }
 
 void Multiply(const ProductTask& task, CpuPath path) {
@@ -101,29 +141,37 @@ Bytes WorkspaceBytes(const PackedMatrix& weights) {
 
 void MatMul(std::span<const Product> products, const float* x, int64_t n, ThreadPool& pool,
             Scratch& scratch, CpuPath path) {
-  WL_CHECK(n >= 0);
-  if (products.empty() || n == 0) return;
-  const int64_t cols = products.front().weights->cols();
-  const int64_t group_count = ColumnPlan{n}.groups();
-  ActivationForms forms;
+  const Batch batch{products, x, n};
+  MatMul(std::span(&batch, 1), pool, scratch, path);
+}
+
+void MatMul(std::span<const Batch> batches, ThreadPool& pool, Scratch& scratch, CpuPath path) {
+  std::vector<Rows> all;
+  all.reserve(batches.size());
   Bytes workspace;
-  for (const Product& product : products) {
-    WL_CHECK(product.weights->cols() == cols);
-    AddForms(product.weights->dtype(), path, group_count, &forms);
-    workspace = std::max(workspace, WorkspaceBytes(*product.weights));
+  int64_t cols = 0;
+  for (const Batch& batch : batches) {
+    WL_CHECK(batch.n >= 0);
+    if (batch.products.empty() || batch.n == 0) continue;
+    if (all.empty()) cols = batch.products.front().weights->cols();
+    Rows& rows = all.emplace_back(Rows{.batch = &batch});
+    for (const Product& product : batch.products) {
+      WL_CHECK(product.weights->cols() == cols);
+      AddForms(product.weights->dtype(), path, rows.plan().groups(), &rows.forms);
+      workspace = std::max(workspace, WorkspaceBytes(*product.weights));
+    }
   }
-  const std::vector<ColumnGroup> groups = FillGroups(forms, x, n, cols, pool, scratch, path);
-  const std::vector<Share> shares = ShareOut(products, group_count, pool.threads());
+  if (all.empty()) return;
+  FillGroups(cols, all, pool, scratch, path);
+  const Shares shares = ShareOut(all, pool.threads());
   std::byte* workspaces = scratch.Take(Scratch::kWorkers, pool.threads() * workspace);
-  int64_t tasks = 0;
-  for (const Share& share : shares) tasks += share.tasks;
-  pool.ParallelFor(tasks, Bytes(kTaskBytes), [&](int64_t task, int worker) {
-    size_t p = 0;
-    for (; task >= shares[p].tasks; ++p) task -= shares[p].tasks;
-    const int64_t first = task * shares[p].panels_per_task;
+  pool.ParallelFor(shares.tasks, Bytes(kTaskBytes), [&](int64_t task, int worker) {
+    const Share& share = shares.Of(task);
+    const int64_t first = (task - share.first_task) * share.panels_per_task;
     const int64_t end =
-        std::min(first + shares[p].panels_per_task, products[p].weights->panel_count());
-    Multiply({&products[p], first, end, groups, workspaces + worker * workspace.count()}, path);
+        std::min(first + share.panels_per_task, share.product->weights->panel_count());
+    Multiply({share.product, first, end, share.groups, workspaces + worker * workspace.count()},
+             path);
   });
 }
 

@@ -79,6 +79,16 @@ struct Product {
 void MatMul(std::span<const Product> products, const float* x, int64_t n, ThreadPool& pool,
             Scratch& scratch, CpuPath path = BestPath());
 
+// The same for rows that are multiplied by weights of their own: tokens routed to different
+// experts. x: f32 [n][cols], n >= 0; all weights of all batches have the same cols.
+struct Batch {
+  std::span<const Product> products;
+  const float* x = nullptr;
+  int64_t n = 0;
+};
+void MatMul(std::span<const Batch> batches, ThreadPool& pool, Scratch& scratch,
+            CpuPath path = BestPath());
+
 inline void MatMul(const PackedMatrix& weights, const float* x, float* y, int64_t n,
                    ThreadPool& pool, Scratch& scratch, CpuPath path = BestPath()) {
   const Product product{&weights, y};

@@ -132,6 +132,38 @@ TEST_CASE("the largest activations have the same bits alone and among many rows"
   }
 }
 
+TEST_CASE("batches of different rows give what each gives alone, in one call") {
+  SeededStream random(6);
+  ThreadPool one(1);
+  ThreadPool three(3);
+  constexpr int64_t kCols = 512;
+  for (CpuPath path : PathsOfThisMachine()) {
+    std::vector<Case> cases;
+    std::vector<std::vector<float>> x, y;
+    std::vector<Product> products;
+    std::vector<int64_t> counts = {3, 0, 1, 40, 100};
+    for (int64_t n : counts) {
+      for (DType dtype : {DType::kQ4_0, DType::kQ4_K}) {
+        cases.push_back(MakeCase(random, dtype, RandomBetween(random, 1, 70), kCols, one));
+        y.emplace_back(static_cast<size_t>(n * cases.back().rows), NAN);
+      }
+      x.push_back(RandomFloats(random, n * kCols));
+    }
+    for (size_t i = 0; i < cases.size(); ++i) products.push_back({&cases[i].packed, y[i].data()});
+    std::vector<Batch> batches;
+    for (size_t b = 0; b < counts.size(); ++b) {
+      batches.push_back({std::span(products).subspan(2 * b, 2), x[b].data(), counts[b]});
+    }
+    Scratch scratch;
+    MatMul(batches, three, scratch, path);
+    for (size_t i = 0; i < cases.size(); ++i) {
+      CAPTURE(Name(path), i, cases[i].rows);
+      const std::vector<float> alone = Multiply(cases[i], x[i / 2], counts[i / 2], one, path);
+      REQUIRE(std::memcmp(alone.data(), y[i].data(), alone.size() * 4) == 0);
+    }
+  }
+}
+
 TEST_CASE("products that share their input give what each gives alone") {
   SeededStream random(5);
   ThreadPool pool(2);
