@@ -22,7 +22,7 @@ SequenceInfo SequenceTable::InfoOf(SlotIndex slot) const {
   return {hot.lane.value, slot.value, hot.ordinal, s.ticket, &s.request, s.arrival};
 }
 
-SlotIndex SequenceTable::Occupy(LaneIndex lane, Ticket ticket, ValidRequest request) {
+SlotIndex SequenceTable::Occupy(LaneIndex lane, Ticket ticket, ValidRequest&& request) {
   const SlotIndex slot = free_.back();
   free_.pop_back();
   ++occupied_;

@@ -46,7 +46,7 @@ class SequenceTable {
   }
 
   // Not if full().
-  SlotIndex Occupy(LaneIndex lane, Ticket ticket, ValidRequest request);
+  SlotIndex Occupy(LaneIndex lane, Ticket ticket, ValidRequest&& request);
   // Its stage has released everything.
   void Free(SlotIndex slot);
   // Every SequenceRef to it is stale from now on.
