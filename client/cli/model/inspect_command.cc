@@ -1,4 +1,4 @@
-// waferctl model inspect and tokenize: what a model file holds, and how it cuts a text.
+// waferctl model inspect: what a model file holds.
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
@@ -174,33 +174,6 @@ absl::Status Inspect(const Arguments& arguments) {
   return absl::OkStatus();
 }
 
-absl::Status Tokenize(const Arguments& arguments) {
-  WL_ASSIGN_OR_RETURN(const auto file, model::GgufFile::Open(arguments.operand(0)));
-  WL_ASSIGN_OR_RETURN(const auto tokenizer, model::TokenizerFromGguf(*file));
-  const std::vector<TokenId> ids = tokenizer->Encode(
-      arguments.Text("text"),
-      {.add_special = !arguments.On("no-special"), .parse_special = arguments.On("parse-special")});
-  if (!arguments.json()) {
-    for (TokenId id : ids) {
-      Print("{:>8}  {}\n", id, Utf8Text(tokenizer->RawPiece(id)));
-    }
-    return absl::OkStatus();
-  }
-  json::array pieces, bytes;
-  for (TokenId id : ids) {
-    pieces.push_back(json::value(Utf8Text(tokenizer->RawPiece(id))));
-    json::array each;
-    for (char c : tokenizer->Piece(id)) each.push_back(static_cast<uint8_t>(c));
-    bytes.push_back(std::move(each));
-  }
-  PrintText(json::serialize(json::object{{"count", ids.size()},
-                                         {"tokens", json::value_from(ids)},
-                                         {"pieces", std::move(pieces)},
-                                         {"bytes", std::move(bytes)}}) +
-            "\n");
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 Command InspectCommand() {
@@ -211,18 +184,6 @@ Command InspectCommand() {
                     Switch("tensors", "also list the tensors (--json always does)")},
           .examples = {"waferctl model inspect deploy/models/demo.gguf --tensors"},
           .run = Inspect};
-}
-
-Command TokenizeCommand() {
-  return {.words = "model tokenize",
-          .summary = "Show how a model file's tokenizer cuts a text",
-          .operands = {ModelFileOperand()},
-          .flags = {TextFlag("text", "TEXT", "the text").Required(),
-                    Switch("no-special", "leave out the model's begin and end tokens"),
-                    Switch("parse-special",
-                           "read names of control tokens in the text as these tokens")},
-          .examples = {"waferctl model tokenize deploy/models/demo.gguf --text \"Hello there\""},
-          .run = Tokenize};
 }
 
 }  // namespace waferline::cli

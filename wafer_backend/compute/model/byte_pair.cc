@@ -1,5 +1,6 @@
 #include "wafer_backend/compute/model/byte_pair.h"
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <string_view>
@@ -9,8 +10,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/base/strings.h"
 #include "wafer_backend/compute/model/byte_alphabet.h"
 #include "wafer_backend/compute/model/merge.h"
+#include "wafer_backend/compute/model/normal_form.h"
 #include "wafer_backend/compute/model/pre_tokenizer.h"
 #include "wafer_backend/compute/model/vocabulary_tokenizer.h"
 
@@ -29,7 +32,7 @@ struct Merge {
 };
 
 struct Merges {
-  std::array<TokenId, 256> bytes;  // the tokens of single bytes
+  std::array<TokenId, 256> bytes;  // the tokens of single bytes, kNone where there is none
   std::unordered_map<uint64_t, Merge> by_pair;
 };
 
@@ -51,16 +54,13 @@ absl::StatusOr<Merges> ReadMerges(const Metadata& metadata, const Vocabulary& vo
   merges.bytes.fill(kNone);
   std::unordered_map<std::string_view, TokenId> ids;
   for (TokenId id = 0; id < vocabulary.size(); ++id) {
-    if (!vocabulary.Is(id, TokenType::kNormal)) continue;
-    const auto bytes = BytesOfToken(vocabulary.tokens[id]);
-    if (!bytes) continue;
     const bool first = ids.emplace(vocabulary.tokens[id], id).second;
-    if (first && bytes->size() == 1) merges.bytes[static_cast<uint8_t>((*bytes)[0])] = id;
+    if (!first || !vocabulary.Is(id, TokenType::kNormal)) continue;
+    const auto bytes = BytesOfToken(vocabulary.tokens[id]);
+    if (bytes && bytes->size() == 1) merges.bytes[static_cast<uint8_t>((*bytes)[0])] = id;
   }
-  for (int byte = 0; byte < 256; ++byte) {
-    if (merges.bytes[byte] != kNone) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat("tokenizer.ggml.tokens has no token for the byte ", byte));
+  if (std::count(merges.bytes.begin(), merges.bytes.end(), kNone) == 256) {
+    return absl::InvalidArgumentError("tokenizer.ggml.tokens has no token for any byte");
   }
   WL_ASSIGN_OR_RETURN(const auto lines, metadata.Strings(kKey));
   merges.by_pair.reserve(lines.size());
@@ -73,10 +73,11 @@ absl::StatusOr<Merges> ReadMerges(const Metadata& metadata, const Vocabulary& vo
     if (space != line.npos) both.erase(space, 1);
     const auto joined = ids.find(both);
     if (left == ids.end() || right == ids.end() || joined == ids.end()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          kKey, ": entry ", i, ", ", Quoted(line),
-          ", does not join two normal tokens, written with a space between, to a third"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(kKey, ": entry ", i, ", ", Quoted(line),
+                       ", does not join two tokens, written with a space between, to a third"));
     }
+    if (vocabulary.Is(joined->second, TokenType::kControl)) continue;  // text never becomes one
     merges.by_pair.emplace(PairKey(left->second, right->second),
                            Merge{static_cast<uint32_t>(i), joined->second});
   }
@@ -97,7 +98,7 @@ class BytePair final : public VocabularyTokenizer {
   }
 
   std::string Description() const override {
-    return absl::StrCat("byte-level BPE (", words_->name(), ")");
+    return absl::StrCat("byte-level BPE (", Absl(words_->row().name), ")");
   }
 
  private:
@@ -119,6 +120,8 @@ class BytePair final : public VocabularyTokenizer {
 
   void EncodeWords(std::string_view text, Space& space, std::vector<TokenId>& ids) const {
     if (text.empty()) return;
+    std::string normal;
+    if (words_->row().nfc && MayChangeInFormC(text)) text = normal = FormC(text);
     PreTokenizer::Words words(*words_, text);
     for (std::string_view word = words.Next(); !word.empty(); word = words.Next()) {
       if (const auto whole = whole_words_.find(word); whole != whole_words_.end()) {
@@ -133,11 +136,13 @@ class BytePair final : public VocabularyTokenizer {
     std::vector<Symbol>& symbols = space.symbols;
     symbols.clear();
     for (size_t i = 0; i < word.size(); ++i) {
-      const auto index = static_cast<int32_t>(i);
-      const int32_t next = i + 1 < word.size() ? index + 1 : -1;
-      symbols.push_back({static_cast<uint32_t>(i), 1, index - 1, next,
-                         merges_.bytes[static_cast<uint8_t>(word[i])]});
+      const TokenId id = merges_.bytes[static_cast<uint8_t>(word[i])];
+      if (id == kNone) continue;
+      const auto index = static_cast<int32_t>(symbols.size());
+      symbols.push_back({static_cast<uint32_t>(i), 1, index - 1, index + 1, id});
     }
+    if (symbols.empty()) return;
+    symbols.back().next = -1;
     const auto join = [this](const Symbol& a, const Symbol& b) -> std::optional<Joined> {
       const auto found = merges_.by_pair.find(PairKey(a.id, b.id));
       if (found == merges_.by_pair.end()) return std::nullopt;
@@ -158,12 +163,12 @@ class BytePair final : public VocabularyTokenizer {
 absl::StatusOr<std::shared_ptr<const Tokenizer>> NewBytePair(const Metadata& metadata) {
   WL_ASSIGN_OR_RETURN(const std::string_view pre, metadata.String("tokenizer.ggml.pre"));
   WL_ASSIGN_OR_RETURN(std::unique_ptr<PreTokenizer> words, PreTokenizer::Find(pre));
-  const bool llama = pre.starts_with("llama");
-  WL_ASSIGN_OR_RETURN(Vocabulary vocabulary, Vocabulary::Read(metadata, /*add_bos=*/llama));
+  const PreTokenizerRow& row = words->row();
+  WL_ASSIGN_OR_RETURN(Vocabulary vocabulary, Vocabulary::Read(metadata, row.adds_bos));
   WL_ASSIGN_OR_RETURN(Merges merges, ReadMerges(metadata, vocabulary));
   std::vector<std::string> pieces = PiecesOf(vocabulary);
   return std::make_shared<BytePair>(std::move(vocabulary), std::move(pieces), std::move(merges),
-                                    std::move(words), llama);
+                                    std::move(words), row.whole_words);
 }
 
 }  // namespace waferline::model

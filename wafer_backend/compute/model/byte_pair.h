@@ -1,9 +1,7 @@
 // Byte-level BPE (Sennrich et al. 2016; Radford et al. 2019): words by a pre-tokeniser, their bytes
 // joined by the rank of a pair in the list of merges. User-defined tokens are one token wherever
-// they occur.
-//
-// Difference: no Unicode normalisation (Qwen2's own tokenizer brings text to NFC first), so that
-// any text comes back exactly.
+// they occur. As in the models' own tokenizers, text is first brought to Unicode's form C where the
+// pre-tokeniser's row says so, and a byte that the vocabulary has no token for is left out.
 #pragma once
 
 #include <memory>

@@ -1,16 +1,18 @@
-// Cuts a text into the words that byte-level BPE works on, by the regular expression that the
-// model was trained with. Immutable; any thread.
+// Cuts a text into the words that byte-level BPE works on, by the regular expressions that the
+// model was trained with (pre_tokenizer_table.h), one after the other: the later ones see each
+// piece by itself. Immutable; any thread.
 //
-// The expressions are those that the models' authors published (GPT-2's encoder.py, the
-// tokenizer.json files of Llama 3 and Qwen2); run by PCRE2 with Unicode properties. Bytes that are
-// not UTF-8 are words of their own.
+// The expressions are run by PCRE2 with Unicode properties. Bytes that are not UTF-8 are words of
+// their own.
 #pragma once
 
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "wafer_backend/compute/model/pre_tokenizer_table.h"
 
 struct pcre2_real_code_8;
 struct pcre2_real_match_data_8;
@@ -20,11 +22,11 @@ namespace waferline::model {
 
 class PreTokenizer {
  public:
-  // gpt-2, llama-bpe (llama3, llama-v3), qwen2. Unimplemented naming those for another name.
+  // Unimplemented, listing the names that there are, for another one.
   static absl::StatusOr<std::unique_ptr<PreTokenizer>> Find(std::string_view name);
   ~PreTokenizer();
 
-  const std::string& name() const { return name_; }
+  const PreTokenizerRow& row() const { return row_; }
 
   // The words of one text, one after the other; together they are the whole text. Linear time. The
   // text and the pre-tokenizer must outlive it; one thread.
@@ -38,23 +40,37 @@ class PreTokenizer {
     std::string_view Next();
 
    private:
-    void FindRun();
-    size_t MatchLength();
+    struct Range {
+      size_t begin = 0;
+      size_t end = 0;
+      bool empty() const { return begin == end; }
+    };
+    // What one step is cutting: `piece` from `done` on. `match` is the next match that is known.
+    struct Cutting {
+      Range piece;
+      size_t done = 0;
+      Range match;
+      pcre2_real_match_data_8* space = nullptr;
+      std::vector<size_t> cuts;  // kThousands: where the piece is cut, the next last
+    };
+
+    Range NextRun();
+    Range NextPiece(size_t step);
+    Range TakeUntil(Cutting& cutting, size_t end);
+    bool FindMatch(size_t step, size_t begin, Cutting& cutting);
+    void FindCuts(size_t step, Cutting& cutting);
 
     const PreTokenizer& owner_;
     std::string_view text_;
-    size_t done_ = 0;
-    size_t run_begin_ = 0;  // of bytes that are all valid UTF-8, or all invalid
-    size_t run_end_ = 0;
-    bool run_valid_ = false;
-    pcre2_real_match_data_8* match_;
+    size_t runs_done_ = 0;
+    std::vector<Cutting> cuttings_;  // one a step
     pcre2_real_match_context_8* context_;
   };
 
  private:
-  PreTokenizer(std::string name, pcre2_real_code_8* code) : name_(std::move(name)), code_(code) {}
-  const std::string name_;
-  pcre2_real_code_8* const code_;
+  explicit PreTokenizer(const PreTokenizerRow& row) : row_(row) {}
+  const PreTokenizerRow& row_;
+  std::vector<pcre2_real_code_8*> codes_;  // one a step
 };
 
 }  // namespace waferline::model

@@ -2,8 +2,8 @@
 // thread, any number at once. Encode is O(n log n) in the bytes of the text, whatever the text.
 //
 // Laws: Decode(Encode(text)) == text for every byte string, valid UTF-8 or not (if the vocabulary
-// has byte tokens); no id outside [0, size()) ever comes out; a control token comes out of text
-// only where parse_special asks for it.
+// has a token for each byte and does not normalise text); no id outside [0, size()) ever comes out;
+// a control token comes out of text only where parse_special asks for it.
 #pragma once
 
 #include <cstdint>

@@ -97,7 +97,8 @@ void FindEnds(Vocabulary& vocabulary) {
 }
 
 absl::Status ReadAdds(const Metadata& metadata, bool add_bos, Vocabulary& vocabulary) {
-  WL_ASSIGN_OR_RETURN(vocabulary.add_bos, metadata.BoolOr("tokenizer.ggml.add_bos_token", add_bos));
+  WL_ASSIGN_OR_RETURN(vocabulary.add_bos, metadata.BoolOr("tokenizer.ggml.add_bos_token",
+                                                          add_bos && vocabulary.bos.has_value()));
   WL_ASSIGN_OR_RETURN(vocabulary.add_eos, metadata.BoolOr("tokenizer.ggml.add_eos_token", false));
   if (vocabulary.add_bos && !vocabulary.bos) {
     return absl::InvalidArgumentError(

@@ -40,7 +40,7 @@ struct Vocabulary {
   int64_t size() const { return static_cast<int64_t>(tokens.size()); }
   bool Is(TokenId id, TokenType type) const { return types[id] == type; }
 
-  // `add_bos` where the file does not say. InvalidArgument naming the key.
+  // `add_bos` where the file does not say and has such a token. InvalidArgument naming the key.
   static absl::StatusOr<Vocabulary> Read(const Metadata& metadata, bool add_bos);
 };
 

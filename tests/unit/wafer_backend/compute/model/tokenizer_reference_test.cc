@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "tests/support/gguf_writer.h"
+#include "wafer_backend/compute/model/normal_form.h"
 #include "wafer_backend/compute/model/tokenizer.h"
 
 namespace waferline::model {
@@ -38,7 +39,9 @@ std::shared_ptr<const Tokenizer> Build(const test::GgufWriter& writer) {
   return *tokenizer;
 }
 
-void CheckCases(const Tokenizer& tokenizer, const json::array& cases, bool exact) {
+enum class Back { kExact, kNormalised, kLossy };
+
+void CheckCases(const Tokenizer& tokenizer, const json::array& cases, Back back) {
   size_t wrong = 0, lost = 0;
   for (const json::value& c : cases) {
     const auto text = json::value_to<std::string>(c.at("text"));
@@ -49,7 +52,8 @@ void CheckCases(const Tokenizer& tokenizer, const json::array& cases, bool exact
                             << json::serialize(c.at("ids")) << "\n  got      "
                             << json::serialize(json::value_from(ids)));
     }
-    if (exact && tokenizer.Decode(ids) != text && ++lost <= 3) {
+    const std::string whole = back == Back::kNormalised ? FormC(text) : text;
+    if (back != Back::kLossy && tokenizer.Decode(ids) != whole && ++lost <= 3) {
       UNSCOPED_INFO("does not come back: " << json::serialize(c.at("text")));
     }
   }
@@ -69,7 +73,8 @@ TEST_CASE("byte-level BPE gives the tokens that Hugging Face's library gives") {
         .SetStrings("tokenizer.ggml.tokens", VectorOf<std::string>(family.at("tokens")))
         .SetInts("tokenizer.ggml.token_type", VectorOf<int32_t>(family.at("types")))
         .SetStrings("tokenizer.ggml.merges", VectorOf<std::string>(family.at("merges")));
-    CheckCases(*Build(writer), family.at("cases").as_array(), true);
+    CheckCases(*Build(writer), family.at("cases").as_array(),
+               pre == "qwen2" ? Back::kNormalised : Back::kExact);
   }
 }
 
@@ -88,7 +93,7 @@ TEST_CASE("SentencePiece gives the tokens that the library gives") {
         .SetStrings("tokenizer.ggml.tokens", VectorOf<std::string>(family.at("tokens")))
         .SetInts("tokenizer.ggml.token_type", types)
         .SetFloats("tokenizer.ggml.scores", VectorOf<float>(family.at("scores")));
-    CheckCases(*Build(writer), family.at("cases").as_array(), bytes);
+    CheckCases(*Build(writer), family.at("cases").as_array(), bytes ? Back::kExact : Back::kLossy);
   }
 }
 

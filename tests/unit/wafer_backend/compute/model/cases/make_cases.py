@@ -17,7 +17,7 @@ import pathlib
 import random
 
 import sentencepiece
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 CORPUS = """
 The wafer sends one token down the line, and the next stage picks it up.
@@ -63,6 +63,7 @@ def byte_pair(count):
                                          pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
         trained = Tokenizer(models.BPE())
         trained.pre_tokenizer = split
+        trained.normalizer = normalizers.NFC() if name == "qwen2" else None
         trainer = trainers.BpeTrainer(vocab_size=420, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
         trained.train_from_iterator(CORPUS * 3, trainer)
         state = json.loads(trained.to_str())["model"]
@@ -73,6 +74,7 @@ def byte_pair(count):
         merges = [tuple(m) if isinstance(m, list) else tuple(m.split(" ")) for m in state["merges"]]
         tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, ignore_merges=ignore))
         tokenizer.pre_tokenizer = split
+        tokenizer.normalizer = trained.normalizer
         tokenizer.decoder = decoders.ByteLevel()
         tokenizer.add_tokens([AddedToken("<tool>", normalized=False)])
         tokens = sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().get)

@@ -1,0 +1,123 @@
+"""Our tokenizers against Hugging Face's `tokenizers`: vocabularies trained here with each model's own pre-tokenizer, as its
+tokenizer.json publishes it, on texts of many scripts."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+import gguf
+import pytest
+from texts import texts
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+WAFERCTL = pathlib.Path(os.environ["WAFERLINE_BIN_DIR"]) / "waferctl"
+TEXTS = list(texts(int(os.environ.get("WAFERLINE_TEXTS", "2200"))))
+
+CONTRACTION = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+END = r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+LLAMA3 = CONTRACTION + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*" + END
+QWEN2 = LLAMA3.replace("{1,3}", "")
+QWEN35 = CONTRACTION + r"|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*" + END
+UPPER, LOWER = r"\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}", r"\p{Ll}\p{Lm}\p{Lo}\p{M}"
+
+
+def cased(upper, lower, end):
+    return rf"[^\r\n\p{{L}}\p{{N}}]?[{upper}]*[{lower}]+{end}|[^\r\n\p{{L}}\p{{N}}]?[{upper}]+[{lower}]*{end}|"
+
+
+TEKKEN = cased(UPPER, LOWER, "") + r"\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*" + END
+GPT4O = cased(UPPER, LOWER, CONTRACTION + "?") + r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*" + END
+KIMI = r"[\p{Han}]+|" + cased(UPPER + r"&&[^\p{Han}]", LOWER + r"&&[^\p{Han}]", CONTRACTION + "?") + \
+    r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*" + END
+CASED_LETTERS = (
+    "A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝ\u1f5f-\u1f7dᾀ-ᾴᾶ-ᾼ\u1fbeῂ-ῄῆ-ῌ"
+    "\u1fd0-\u1fd3\u1fd6-\u1fdbῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤ\u2126ℨ\u212a-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ"
+    "𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃")
+HAN_AND_HANGUL = "[一-龥ࠀ-一가-\ud7ff]+"
+PUNCTUATION_WORDS = r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+"
+BLOOM = r" ?[^(\s|[.,!?…。，、।۔،])]+"
+
+
+def split(*patterns):
+    return [pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in patterns]
+
+
+BYTES = [pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+GPT2 = [pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)]
+EACH_DIGIT = [pre_tokenizers.Digits(individual_digits=True)]
+
+# Name, the published steps, and what goes with them.
+SCHEMES = {
+    "gpt-2": (GPT2, ""), "mpt": (GPT2, "nfc"), "olmo": (GPT2, "nfc"), "phi-2": (GPT2, ""), "jina-v2-code": (GPT2, ""),
+    "smollm": (EACH_DIGIT + GPT2, ""), "starcoder": (EACH_DIGIT + GPT2, ""), "refact": (EACH_DIGIT + GPT2, ""),
+    "command-r": (EACH_DIGIT + GPT2, "nfc"), "exaone": (EACH_DIGIT + GPT2, ""), "minerva-7b": (EACH_DIGIT + GPT2, ""),
+    "llama-bpe": (split(LLAMA3) + BYTES, "whole"), "falcon3": (split(LLAMA3) + BYTES, "whole"), "dbrx": (split(LLAMA3) + BYTES, ""),
+    "smaug-bpe": (split(LLAMA3) + BYTES, ""), "chatglm-bpe": (split(LLAMA3) + BYTES, ""), "glm4": (split(LLAMA3) + BYTES, ""),
+    "qwen2": (split(QWEN2) + BYTES, "nfc"), "deepseek-r1-qwen": (split(QWEN2) + BYTES, "nfc"), "stablelm2": (split(QWEN2) + BYTES, "nfc"),
+    "hunyuan": (split(QWEN2) + BYTES, "nfc"), "qwen35": (split(QWEN35) + BYTES, "nfc"), "tekken": (split(TEKKEN) + BYTES, "whole"),
+    "gpt-4o": (split(GPT4O) + BYTES, ""), "llama4": (split(GPT4O) + BYTES, ""), "minimax-m2": (split(GPT4O) + BYTES, ""),
+    "kimi-k2": (split(KIMI) + BYTES, ""),
+    "deepseek-llm": (split(r"[\r\n]", rf"\s?[{CASED_LETTERS}]+", r"\s?[!-/:-~！-／：-～‘-‟　-。]+", r"\s+$", HAN_AND_HANGUL)
+                     + EACH_DIGIT + BYTES, ""),
+    "deepseek-coder": (split(r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", HAN_AND_HANGUL) + EACH_DIGIT + BYTES, ""),
+    "deepseek-v3": (split(r"\p{N}{1,3}", "[一-龥぀-ゟ゠-ヿ]+", PUNCTUATION_WORDS + r"[\r\n]*" + END) + BYTES, ""),
+    "hunyuan-dense": (split(r"\p{N}{1,3}", "[一-龥぀-ゟ゠-ヿ]+", PUNCTUATION_WORDS + r"[\r\n]*" + END) + BYTES, ""),
+    "falcon": ([pre_tokenizers.Punctuation("contiguous")] + GPT2 + [pre_tokenizers.Digits(individual_digits=False)]
+               + split("[0-9][0-9][0-9]"), ""),
+    "default": (split(r"[\p{P}\$\+<=>\^~\|]+", r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)", r"\p{N}+",
+                      "[0-9][0-9][0-9]") + BYTES, ""),
+    "bloom": (split(BLOOM) + BYTES, ""), "viking": (split(BLOOM) + EACH_DIGIT + BYTES, ""),
+    "superbpe": (split(r"\p{N}+", r"(?=(\d{3})+(?!\d))") + BYTES, ""),
+    "bailingmoe": (split(r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+")
+                   + BYTES, ""),
+    "seed-coder": (split(CONTRACTION + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1}| ?[^\s\p{L}\p{N}\r\n]+" + END) + BYTES, ""),
+    "exaone-moe": (split(CONTRACTION + r"|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]"
+                         r"|\s+(?!\S)|\s+") + BYTES, ""),
+    "tiny_aya": (split(r"\d{1,3}(?=(?:\d{3})*\b)", GPT4O) + BYTES, ""),
+    "jais-2": (split(LLAMA3.removesuffix(r"|\s+(?!\S)|\s+") + r"|\s{512}(?!\S)|\s{256}(?!\S)|\s{128}(?!\S)|\s{64}(?!\S)|\s{32}(?!\S)"
+                     r"|\s{16}(?!\S)|\s{8}(?!\S)|\s{4}(?!\S)|\s{1,2}(?!\S)|\s{1}") + BYTES, ""),
+    "granite-docling": (GPT2, ""), "minicpm5": (split(r"\p{N}{1,3}", QWEN2.replace(r"|\p{N}|", r"|\p{N}+|")) + BYTES, "whole"),
+}
+
+
+def train(steps, extra):
+    sequence = pre_tokenizers.Sequence(steps)
+    trained = Tokenizer(models.BPE())
+    trained.pre_tokenizer = sequence
+    trained.normalizer = normalizers.NFC() if "nfc" in extra else None
+    trainer = trainers.BpeTrainer(vocab_size=2500, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    trained.train_from_iterator(TEXTS, trainer)
+    state = json.loads(trained.to_str())["model"]
+    vocab = state["vocab"]
+    for word in ("zebra", "Ġzebra", "HTTPS"):  # no merge leads to them: only taking whole words finds them
+        vocab.setdefault(word, len(vocab))
+    merges = [tuple(merge) for merge in state["merges"]]
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, ignore_merges="whole" in extra))
+    tokenizer.pre_tokenizer, tokenizer.normalizer, tokenizer.decoder = sequence, trained.normalizer, decoders.ByteLevel()
+    tokenizer.add_tokens([AddedToken("camel", normalized=False)])
+    return tokenizer, merges
+
+
+def ids_of(path, lines=TEXTS):
+    done = subprocess.run([WAFERCTL, "model", "tokenize", path, "--lines", "--no-special"], text=True, check=True, capture_output=True,
+                          input="".join(json.dumps(line) + "\n" for line in lines), timeout=120)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def compare(tokenizer, ours):
+    wrong = [(text, theirs.tokens, [tokenizer.id_to_token(i) for i in mine])
+             for text, theirs, mine in zip(TEXTS, tokenizer.encode_batch(TEXTS, add_special_tokens=False), ours, strict=True)
+             if theirs.ids != mine]
+    assert not wrong, f"{len(wrong)} of {len(TEXTS)}, the first: {wrong[0]}"
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_byte_level(name, tmp_path):
+    tokenizer, merges = train(*SCHEMES[name])
+    tokens = sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().get)
+    gguf.write(tmp_path / "v.gguf", {
+        "tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": name, "tokenizer.ggml.tokens": tokens,
+        "tokenizer.ggml.token_type": [4 if token == "camel" else 1 for token in tokens],
+        "tokenizer.ggml.merges": [" ".join(merge) for merge in merges]})
+    compare(tokenizer, ids_of(tmp_path / "v.gguf"))
