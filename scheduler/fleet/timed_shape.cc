@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/model/families/families.h"
 #include "wafer_backend/compute/model/gguf.h"
 #include "wafer_backend/compute/model/model_shape.h"
 #include "wafer_backend/hardware/timing/model_shape_file.h"
@@ -17,7 +18,7 @@ absl::StatusOr<TimedShape> LoadTimedShape(const std::string& name_or_path) {
     return out;
   }
   WL_ASSIGN_OR_RETURN(const auto file, model::GgufFile::Open(name_or_path));
-  WL_ASSIGN_OR_RETURN(const model::ModelShape from, model::ModelShape::FromGguf(*file));
+  WL_ASSIGN_OR_RETURN(const model::ModelShape from, model::ReadShape(*file));
   out.shape = {.name = from.name.empty() ? name_or_path : from.name,
                .layers = from.layers,
                .hidden = from.hidden,

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/app/value_sources.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/model/families/families.h"
 #include "wafer_backend/compute/model/gguf.h"
 #include "wafer_backend/compute/model/model_shape.h"
 #include "wafer_backend/compute/model/tokenizer.h"
@@ -19,7 +20,7 @@ absl::StatusOr<HostedModel> Load(const config::ModelConfig& config, const ModelS
   WL_ASSIGN_OR_RETURN(const auto tokenizer, model::TokenizerFromGguf(*file));
   fleet::LaneConfig lane = config.lane;
   if (!emulated) {
-    WL_ASSIGN_OR_RETURN(const model::ModelShape shape, model::ModelShape::FromGguf(*file));
+    WL_ASSIGN_OR_RETURN(const model::ModelShape shape, model::ReadShape(*file));
     const Tokens longest(shape.context);
     if (lane.context > longest) {
       return absl::InvalidArgumentError(absl::StrCat("context is ", lane.context.count(),

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/model/families/families.h"
 #include "wafer_backend/compute/model/model_shape.h"
 #include "wafer_backend/compute/plane/compute_plane.h"
 #include "wafer_backend/compute/plane/synthetic_source.h"
@@ -30,7 +31,7 @@ absl::StatusOr<OpenedSource> OpenPlane(const plane::PlaneOptions& options, Waker
 
 absl::StatusOr<OpenedSource> OpenShards(const config::TokensConfig& config,
                                         const SourceParts& parts) {
-  WL_ASSIGN_OR_RETURN(const model::ModelShape shape, model::ModelShape::FromGguf(*parts.file));
+  WL_ASSIGN_OR_RETURN(const model::ModelShape shape, model::ReadShape(*parts.file));
   plane::PlaneOptions options;
   options.local.file = parts.file;
   options.local.shards = config.shards;
@@ -41,9 +42,8 @@ absl::StatusOr<OpenedSource> OpenShards(const config::TokensConfig& config,
   options.max_batch = config.max_batch;
   WL_ASSIGN_OR_RETURN(options.speculation, SpeculationOf(config));
   WL_ASSIGN_OR_RETURN(OpenedSource out, OpenPlane(options, parts.waker));
-  out.label =
-      absl::StrCat("computed: ", std::string(model::Name(shape.architecture)), " of ", shape.layers,
-                   " layers on ", config.shards, config.shards == 1 ? " shard" : " shards");
+  out.label = absl::StrCat("computed: ", std::string(shape.architecture), " of ", shape.layers,
+                           " layers on ", config.shards, config.shards == 1 ? " shard" : " shards");
   return out;
 }
 
@@ -55,10 +55,9 @@ absl::StatusOr<OpenedSource> OpenRemote(const config::TokensConfig& config,
   options.max_batch = config.max_batch;
   WL_ASSIGN_OR_RETURN(options.speculation, SpeculationOf(config));
   WL_ASSIGN_OR_RETURN(OpenedSource out, OpenPlane(options, parts.waker));
-  WL_ASSIGN_OR_RETURN(const model::ModelShape shape, model::ModelShape::FromGguf(*parts.file));
-  out.label =
-      absl::StrCat("computed: ", std::string(model::Name(shape.architecture)), " of ", shape.layers,
-                   " layers on ", config.shard_workers.size(), " shard processes");
+  WL_ASSIGN_OR_RETURN(const model::ModelShape shape, model::ReadShape(*parts.file));
+  out.label = absl::StrCat("computed: ", std::string(shape.architecture), " of ", shape.layers,
+                           " layers on ", config.shard_workers.size(), " shard processes");
   return out;
 }
 

@@ -1,4 +1,4 @@
-// fuzzes: wafer_backend/compute/model tests/support
+// fuzzes: wafer_backend/compute/model/families tests/support
 // The reader of model files, their shape and weights, and the tokenizers that they define. Bytes
 // are either a whole file, or a recipe for changes to a good one: so that both the first checks and
 // the last ones are reached.
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tests/support/random_model.h"
+#include "wafer_backend/compute/model/families/families.h"
 #include "wafer_backend/compute/model/gguf.h"
 #include "wafer_backend/compute/model/tokenizer.h"
 #include "wafer_backend/compute/model/weights.h"
@@ -49,7 +50,7 @@ void CheckTokenizer(const Tokenizer& tokenizer, std::string_view text) {
 void Read(std::string bytes, std::string_view text) {
   const auto file = GgufFile::FromBytes(std::move(bytes));
   if (!file.ok()) return;
-  if (const auto weights = ModelWeights::Bind(*file); weights.ok()) CheckWeights(*weights);
+  if (const auto weights = BindWeights(*file); weights.ok()) CheckWeights(*weights);
   if (const auto tokenizer = TokenizerFromGguf(**file); tokenizer.ok()) {
     CheckTokenizer(**tokenizer, text);
   }
@@ -58,7 +59,7 @@ void Read(std::string bytes, std::string_view text) {
 std::vector<std::string> GoodFiles() {
   std::vector<std::string> files;
   for (auto vocabulary : {test::VocabularyKind::kSentencePiece, test::VocabularyKind::kBytePairs}) {
-    for (auto architecture : {Architecture::kLlama, Architecture::kQwen2, Architecture::kQwen3}) {
+    for (const std::string& architecture : test::ModelFamilies()) {
       test::RandomModelSpec spec;
       spec.architecture = architecture;
       spec.vocabulary = vocabulary;

@@ -46,38 +46,48 @@ Row Matrix::Times(const Row& x) const {
   return y;
 }
 
-ReferenceModel::ReferenceModel(const model::GgufFile& file, Options options) : options_(options) {
-  auto shape = model::ModelShape::FromGguf(file);
-  WL_CHECK(shape.ok());
-  shape_ = *shape;
+Row ReferenceModel::Linear::Of(const Row& x) const {
+  Row y = matrix.Times(x);
+  Add(bias, &y);
+  return y;
+}
+
+ReferenceModel::ReferenceModel(const model::GgufFile& file, Options options)
+    : options_(options), recipe_(RecipeOf(file)) {
   embedding_ = ReadMatrix(file, "token_embd.weight");
   head_ = file.FindTensor("output.weight") ? ReadMatrix(file, "output.weight") : embedding_;
   output_norm_ = ReadVector(file, "output_norm.weight");
-  for (int64_t i = 0; i < shape_.layers; ++i) {
-    const std::string at = "blk." + std::to_string(i) + ".";
-    Layer layer;
-    layer.q = ReadMatrix(file, at + "attn_q.weight");
-    layer.k = ReadMatrix(file, at + "attn_k.weight");
-    layer.v = ReadMatrix(file, at + "attn_v.weight");
-    layer.output = ReadMatrix(file, at + "attn_output.weight");
-    layer.gate = ReadMatrix(file, at + "ffn_gate.weight");
-    layer.up = ReadMatrix(file, at + "ffn_up.weight");
-    layer.down = ReadMatrix(file, at + "ffn_down.weight");
-    layer.attention_norm = ReadVector(file, at + "attn_norm.weight");
-    layer.ffn_norm = ReadVector(file, at + "ffn_norm.weight");
-    layer.q_bias = ReadVector(file, at + "attn_q.bias");
-    layer.k_bias = ReadVector(file, at + "attn_k.bias");
-    layer.v_bias = ReadVector(file, at + "attn_v.bias");
-    layer.q_norm = ReadVector(file, at + "attn_q_norm.weight");
-    layer.k_norm = ReadVector(file, at + "attn_k_norm.weight");
-    layers_.push_back(std::move(layer));
+  for (size_t i = 0; i < recipe_.layers.size(); ++i) {
+    layers_.push_back(ReadLayer(file, "blk." + std::to_string(i) + "."));
   }
+}
+
+ReferenceModel::Linear ReferenceModel::ReadLinear(const model::GgufFile& file,
+                                                  const std::string& name) const {
+  return {ReadMatrix(file, name + ".weight"), ReadVector(file, name + ".bias")};
+}
+
+ReferenceModel::Layer ReferenceModel::ReadLayer(const model::GgufFile& file,
+                                                const std::string& prefix) const {
+  Layer layer;
+  layer.attention_norm = ReadVector(file, prefix + "attn_norm.weight");
+  layer.ffn_norm = ReadVector(file, prefix + "ffn_norm.weight");
+  layer.q_norm = ReadVector(file, prefix + "attn_q_norm.weight");
+  layer.k_norm = ReadVector(file, prefix + "attn_k_norm.weight");
+  layer.q = ReadLinear(file, prefix + "attn_q");
+  layer.k = ReadLinear(file, prefix + "attn_k");
+  layer.v = ReadLinear(file, prefix + "attn_v");
+  layer.output = ReadLinear(file, prefix + "attn_output");
+  layer.gate = ReadLinear(file, prefix + "ffn_gate");
+  layer.up = ReadLinear(file, prefix + "ffn_up");
+  layer.down = ReadLinear(file, prefix + "ffn_down");
+  return layer;
 }
 
 Row ReferenceModel::Normed(const Row& x, const Row& weight) const {
   double squares = 0;
   for (const double value : x) squares += value * value;
-  const double scale = 1 / std::sqrt(squares / static_cast<double>(x.size()) + shape_.norm_epsilon);
+  const double scale = 1 / std::sqrt(squares / static_cast<double>(x.size()) + recipe_.epsilon);
   Row y(x.size());
   for (size_t i = 0; i < x.size(); ++i) y[i] = x[i] * scale * weight[i];
   return y;
@@ -85,24 +95,20 @@ Row ReferenceModel::Normed(const Row& x, const Row& weight) const {
 
 void ReferenceModel::NormHeads(const Row& weight, Row* row) const {
   if (weight.empty()) return;
-  for (size_t at = 0; at < row->size(); at += shape_.head_dim) {
+  for (size_t at = 0; at < row->size(); at += recipe_.head_dim) {
     const auto head = row->begin() + static_cast<ptrdiff_t>(at);
-    const Row normed = Normed(Row(head, head + shape_.head_dim), weight);
+    const Row normed = Normed(Row(head, head + recipe_.head_dim), weight);
     std::copy(normed.begin(), normed.end(), head);
   }
 }
 
-void ReferenceModel::Rotate(int64_t position, Row* row) const {
-  const int64_t pairs = shape_.head_dim / 2;
-  for (size_t head = 0; head < row->size(); head += shape_.head_dim) {
-    for (int64_t i = 0; i < pairs; ++i) {
-      double angle = static_cast<double>(position) / shape_.rope_linear_factor *
-                     std::pow(shape_.rope_theta,
-                              -2.0 * static_cast<double>(i) / static_cast<double>(shape_.head_dim));
-      if (!shape_.rope_frequency_factors.empty()) angle /= shape_.rope_frequency_factors[i];
-      const bool neighbours = shape_.rope_kind == model::RopeKind::kNorm;
-      double& a = (*row)[head + (neighbours ? 2 * i : i)];
-      double& b = (*row)[head + (neighbours ? 2 * i + 1 : i + pairs)];
+void ReferenceModel::Rotate(const RotaryRecipe& rotary, int64_t position, Row* row) const {
+  const size_t pairs = rotary.frequencies.size();
+  for (size_t head = 0; head < row->size(); head += recipe_.head_dim) {
+    for (size_t i = 0; i < pairs; ++i) {
+      const double angle = static_cast<double>(position) * rotary.frequencies[i];
+      double& a = (*row)[head + (rotary.neighbours ? 2 * i : i)];
+      double& b = (*row)[head + (rotary.neighbours ? 2 * i + 1 : i + pairs)];
       const double x = a, y = b;
       a = x * std::cos(angle) - y * std::sin(angle);
       b = x * std::sin(angle) + y * std::cos(angle);
@@ -110,26 +116,41 @@ void ReferenceModel::Rotate(int64_t position, Row* row) const {
   }
 }
 
-Row ReferenceModel::Attend(const Row& q, const Rows& keys, const Rows& values) const {
-  const int64_t dim = shape_.head_dim;
+Row ReferenceModel::Attend(const Row& q, const Rows& keys, const Rows& values,
+                           int64_t window) const {
+  const int64_t dim = recipe_.head_dim;
+  const size_t seen = static_cast<size_t>(window);
+  const size_t first = window > 0 && keys.size() > seen ? keys.size() - seen : 0;
   Row out(q.size());
-  for (int64_t head = 0; head < shape_.heads; ++head) {
-    const int64_t kv = head / (shape_.heads / shape_.kv_heads) * dim;
-    Row scores(keys.size());
-    for (size_t t = 0; t < keys.size(); ++t) {
+  for (int64_t head = 0; head < recipe_.heads; ++head) {
+    const int64_t kv = head / (recipe_.heads / recipe_.kv_heads) * dim;
+    Row scores(keys.size(), -INFINITY);
+    for (size_t t = first; t < keys.size(); ++t) {
+      scores[t] = 0;
       for (int64_t i = 0; i < dim; ++i) scores[t] += q[head * dim + i] * keys[t][kv + i];
-      scores[t] /= std::sqrt(static_cast<double>(dim));
+      scores[t] *= recipe_.attention_scale;
     }
     const double largest = *std::max_element(scores.begin(), scores.end());
     double sum = 0;
     for (double& score : scores) sum += score = std::exp(score - largest);
-    for (size_t t = 0; t < keys.size(); ++t) {
+    for (size_t t = first; t < keys.size(); ++t) {
       for (int64_t i = 0; i < dim; ++i) {
         out[head * dim + i] += scores[t] / sum * values[t][kv + i];
       }
     }
   }
   return out;
+}
+
+Row ReferenceModel::FeedForward(const Layer& layer, const Row& x) const {
+  Row inner = layer.gate.Of(x);
+  const Row up = layer.up.Of(x);
+  for (size_t j = 0; j < inner.size(); ++j) inner[j] *= up[j] / (1 + std::exp(-inner[j]));
+  return layer.down.Of(inner);
+}
+
+void ReferenceModel::AddBranch(const Row& branch, Row* x) const {
+  for (size_t i = 0; i < x->size(); ++i) (*x)[i] += recipe_.residual_scale * branch[i];
 }
 
 std::vector<Row> ReferenceModel::Logits(std::span<const TokenId> tokens) const {
@@ -139,31 +160,27 @@ std::vector<Row> ReferenceModel::Logits(std::span<const TokenId> tokens) const {
     const int64_t hidden = embedding_.cols;
     const auto start = embedding_.values.begin() + tokens[position] * hidden;
     Row x(start, start + hidden);
+    for (double& value : x) value *= recipe_.embedding_scale;
     for (size_t i = 0; i < layers_.size(); ++i) {
       const Layer& layer = layers_[i];
-      Row normed = Normed(x, layer.attention_norm);
-      Row q = layer.q.Times(normed), k = layer.k.Times(normed), v = layer.v.Times(normed);
-      Add(layer.q_bias, &q);
-      Add(layer.k_bias, &k);
-      Add(layer.v_bias, &v);
+      const Row normed = Normed(x, layer.attention_norm);
+      Row q = layer.q.Of(normed), k = layer.k.Of(normed), v = layer.v.Of(normed);
       NormHeads(layer.q_norm, &q);
       NormHeads(layer.k_norm, &k);
-      Rotate(static_cast<int64_t>(position), &q);
-      Rotate(static_cast<int64_t>(position), &k);
+      const RotaryRecipe& rotary = recipe_.layers[i].rotary;
+      Rotate(rotary, static_cast<int64_t>(position), &q);
+      Rotate(rotary, static_cast<int64_t>(position), &k);
       if (options_.half_kv) {
         std::transform(k.begin(), k.end(), k.begin(), ToHalf);
         std::transform(v.begin(), v.end(), v.begin(), ToHalf);
       }
       keys[i].push_back(std::move(k));
       values[i].push_back(std::move(v));
-      Add(layer.output.Times(Attend(q, keys[i], values[i])), &x);
-      normed = Normed(x, layer.ffn_norm);
-      Row gate = layer.gate.Times(normed);
-      const Row up = layer.up.Times(normed);
-      for (size_t j = 0; j < gate.size(); ++j) gate[j] *= up[j] / (1 + std::exp(-gate[j]));
-      Add(layer.down.Times(gate), &x);
+      AddBranch(layer.output.Of(Attend(q, keys[i], values[i], recipe_.layers[i].window)), &x);
+      AddBranch(FeedForward(layer, Normed(x, layer.ffn_norm)), &x);
     }
     logits.push_back(head_.Times(Normed(x, output_norm_)));
+    for (double& value : logits.back()) value *= recipe_.logit_scale;
   }
   return logits;
 }

@@ -1,10 +1,10 @@
 // The transformer written the obvious way, in double precision: what the product's logits are
-// compared with. Shares the file reader and nothing else with the product: weights are decoded
-// here from the bytes of the file, block by block, and every product is a plain loop.
+// compared with. Shares the file reader and nothing else with the product: keys are read
+// (reference_recipe.h) and weights decoded here, and every product is a plain loop.
 //
-// Sources: Touvron et al. 2023 (llama: RMS norm, rotary embedding, SwiGLU, grouped heads); the
-// qwen2 and qwen3 reports (QKV biases; norms of query and key heads). Cost: quadratic in the
-// prompt, for small models only.
+// Sources: Touvron et al. 2023 (llama: RMS norm, rotary embedding, SwiGLU, grouped heads); those of
+// the other families are named in reference_recipe.cc. Cost: quadratic in the prompt, for small
+// models only.
 #pragma once
 
 #include <cstdint>
@@ -13,9 +13,9 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/reference/reference_recipe.h"
 #include "wafer_backend/base/ids.h"
 #include "wafer_backend/compute/model/gguf.h"
-#include "wafer_backend/compute/model/model_shape.h"
 
 namespace waferline::reference {
 
@@ -44,21 +44,31 @@ class ReferenceModel {
   std::vector<std::vector<double>> Logits(std::span<const TokenId> tokens) const;
 
  private:
-  struct Layer {
-    Matrix q, k, v, output, gate, up, down;
-    std::vector<double> attention_norm, ffn_norm, q_bias, k_bias, v_bias, q_norm, k_norm;
+  using Row = std::vector<double>;
+  using Rows = std::vector<Row>;
+  struct Linear {
+    Matrix matrix;
+    Row bias;  // empty: none
+    Row Of(const Row& x) const;
   };
-  using Rows = std::vector<std::vector<double>>;
-  std::vector<double> Normed(const std::vector<double>& x, const std::vector<double>& weight) const;
-  void NormHeads(const std::vector<double>& weight, std::vector<double>* row) const;
-  void Rotate(int64_t position, std::vector<double>* row) const;
-  std::vector<double> Attend(const std::vector<double>& q, const Rows& keys,
-                             const Rows& values) const;
+  struct Layer {
+    Row attention_norm, ffn_norm, q_norm, k_norm;  // empty: none
+    Linear q, k, v, output, gate, up, down;
+  };
+  Linear ReadLinear(const model::GgufFile& file, const std::string& name) const;
+  Layer ReadLayer(const model::GgufFile& file, const std::string& prefix) const;
+  Row Normed(const Row& x, const Row& weight) const;
+  void NormHeads(const Row& weight, Row* row) const;
+  void Rotate(const RotaryRecipe& rotary, int64_t position, Row* row) const;
+  Row Attend(const Row& q, const Rows& keys, const Rows& values, int64_t window) const;
+  Row FeedForward(const Layer& layer, const Row& x) const;
+  // Adds a branch of a layer to the residual stream.
+  void AddBranch(const Row& branch, Row* x) const;
 
-  model::ModelShape shape_;
   Options options_;
+  Recipe recipe_;
   Matrix embedding_, head_;
-  std::vector<double> output_norm_;
+  Row output_norm_;
   std::vector<Layer> layers_;
 };
 

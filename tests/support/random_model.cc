@@ -1,6 +1,7 @@
 #include "tests/support/random_model.h"
 
 #include <cmath>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -12,12 +13,29 @@ namespace waferline::test {
 namespace {
 
 using kernels::DType;
-using model::Architecture;
+
+// Which tensors the layers of an architecture have besides llama's.
+struct LayerParts {
+  bool qkv_biases = false;
+  bool head_norms = false;
+};
+
+const std::map<std::string, LayerParts> kFamilies = {
+    {"granite", {}},
+    {"llama", {}},
+    {"mistral", {}},
+    {"qwen2", {.qkv_biases = true}},
+    {"qwen3", {.head_norms = true}},
+    {"smollm3", {}},
+};
 
 class Builder {
  public:
   explicit Builder(const RandomModelSpec& spec)
-      : spec_(spec), writer_(spec.version), numbers_(spec.seed) {}
+      : spec_(spec),
+        parts_(kFamilies.at(spec.architecture)),
+        writer_(spec.version),
+        numbers_(spec.seed) {}
 
   GgufWriter Build() {
     Metadata();
@@ -26,7 +44,7 @@ class Builder {
     if (!spec_.tied_embeddings) Matrix("output.weight", vocabulary, spec_.hidden);
     Norm("output_norm.weight", spec_.hidden);
     if (spec_.rope_frequency_factors) {
-      Vector("rope_freqs.weight", spec_.head_dim / 2, [](double u) { return 1 + 7 * u; });
+      Vector("rope_freqs.weight", RotaryDims() / 2, [](double u) { return 1 + 7 * u; });
     }
     for (int layer = 0; layer < spec_.layers; ++layer) Layer(layer);
     return std::move(writer_);
@@ -34,10 +52,9 @@ class Builder {
 
  private:
   void Metadata() {
-    const std::string name(model::Name(spec_.architecture));
-    const std::string prefix = name + ".";
-    writer_.SetString("general.architecture", name);
-    writer_.SetString("general.name", "random " + name);
+    const std::string prefix = spec_.architecture + ".";
+    writer_.SetString("general.architecture", spec_.architecture);
+    writer_.SetString("general.name", "random " + spec_.architecture);
     writer_.SetUint(prefix + "block_count", spec_.layers);
     writer_.SetUint(prefix + "context_length", spec_.context);
     writer_.SetUint(prefix + "embedding_length", spec_.hidden);
@@ -48,13 +65,28 @@ class Builder {
     writer_.SetUint(prefix + "attention.value_length", spec_.head_dim);
     writer_.SetFloat(prefix + "attention.layer_norm_rms_epsilon", 1e-5f);
     writer_.SetFloat(prefix + "rope.freq_base", spec_.rope_theta);
+    writer_.SetUint(prefix + "rope.dimension_count", RotaryDims());
+    if (spec_.window > 0) writer_.SetUint(prefix + "attention.sliding_window", spec_.window);
     if (spec_.rope_linear_factor != 1) {
       writer_.SetString(prefix + "rope.scaling.type", "linear");
       writer_.SetFloat(prefix + "rope.scaling.factor", spec_.rope_linear_factor);
     }
+    FamilyKeys(prefix);
     SetVocabulary(writer_, spec_.vocabulary, spec_.architecture);
     if (!spec_.chat_template.empty()) {
       writer_.SetString("tokenizer.chat_template", spec_.chat_template);
+    }
+  }
+
+  int RotaryDims() const { return spec_.rotary_dims > 0 ? spec_.rotary_dims : spec_.head_dim; }
+
+  // Numbers far from 1, so that a part which is left out shows.
+  void FamilyKeys(const std::string& prefix) {
+    if (spec_.architecture == "granite") {
+      writer_.SetFloat(prefix + "embedding_scale", 3);
+      writer_.SetFloat(prefix + "residual_scale", 0.4f);
+      writer_.SetFloat(prefix + "attention.scale", 0.6f);
+      writer_.SetFloat(prefix + "logit_scale", 5);
     }
   }
 
@@ -67,13 +99,13 @@ class Builder {
     Matrix(prefix + "attn_k.weight", kv_width, spec_.hidden);
     Matrix(prefix + "attn_v.weight", kv_width, spec_.hidden);
     Matrix(prefix + "attn_output.weight", spec_.hidden, q_width);
-    if (spec_.architecture == Architecture::kQwen2 || spec_.llama_biases) {
+    if (parts_.qkv_biases || spec_.qkv_biases) {
       const auto small = [](double u) { return 0.4 * u - 0.2; };
       Vector(prefix + "attn_q.bias", q_width, small);
       Vector(prefix + "attn_k.bias", kv_width, small);
       Vector(prefix + "attn_v.bias", kv_width, small);
     }
-    if (spec_.architecture == Architecture::kQwen3) {
+    if (parts_.head_norms) {
       Norm(prefix + "attn_q_norm.weight", spec_.head_dim);
       Norm(prefix + "attn_k_norm.weight", spec_.head_dim);
     }
@@ -108,11 +140,18 @@ class Builder {
   }
 
   const RandomModelSpec& spec_;
+  const LayerParts parts_;
   GgufWriter writer_;
   SeededStream numbers_;
 };
 
 }  // namespace
+
+std::vector<std::string> ModelFamilies() {
+  std::vector<std::string> names;
+  for (const auto& [name, parts] : kFamilies) names.push_back(name);
+  return names;
+}
 
 GgufWriter RandomModel(const RandomModelSpec& spec) { return Builder(spec).Build(); }
 

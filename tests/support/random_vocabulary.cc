@@ -3,14 +3,13 @@
 #include <cstdio>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tests/support/random_model.h"
 
 namespace waferline::test {
 namespace {
-
-using model::Architecture;
 
 enum TokenType : int32_t { kNormal = 1, kUnknown = 2, kControl = 3, kByte = 6 };
 
@@ -79,7 +78,7 @@ Vocabulary SentencePiece() {
   return v;
 }
 
-Vocabulary BytePairs(Architecture architecture) {
+Vocabulary BytePairs(std::string_view architecture) {
   Vocabulary v;
   for (int byte = 0; byte < 256; ++byte) v.Add(StandIn(byte), kNormal);
   for (const char* word : kWords) {
@@ -96,7 +95,7 @@ Vocabulary BytePairs(Architecture architecture) {
     }
   }
   const std::vector<std::string> control =
-      architecture == Architecture::kLlama
+      architecture == "llama"
           ? std::vector<std::string>{"<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>",
                                      "<|end_header_id|>", "<|eot_id|>"}
           : std::vector<std::string>{"<|endoftext|>", "<|im_start|>", "<|im_end|>"};
@@ -104,13 +103,13 @@ Vocabulary BytePairs(Architecture architecture) {
   return v;
 }
 
-Vocabulary Make(VocabularyKind kind, Architecture architecture) {
+Vocabulary Make(VocabularyKind kind, std::string_view architecture) {
   return kind == VocabularyKind::kSentencePiece ? SentencePiece() : BytePairs(architecture);
 }
 
 }  // namespace
 
-void SetVocabulary(GgufWriter& writer, VocabularyKind kind, Architecture architecture) {
+void SetVocabulary(GgufWriter& writer, VocabularyKind kind, std::string_view architecture) {
   const Vocabulary v = Make(kind, architecture);
   const auto id = [&v](const std::string& token) {
     return static_cast<uint32_t>(std::find(v.tokens.begin(), v.tokens.end(), token) -
@@ -128,7 +127,7 @@ void SetVocabulary(GgufWriter& writer, VocabularyKind kind, Architecture archite
     writer.SetBool("tokenizer.ggml.add_eos_token", false);
     return;
   }
-  const bool llama = architecture == Architecture::kLlama;
+  const bool llama = architecture == "llama";
   writer.SetString("tokenizer.ggml.model", "gpt2");
   writer.SetString("tokenizer.ggml.pre", llama ? "llama-bpe" : "qwen2");
   writer.SetStrings("tokenizer.ggml.merges", v.merges);
@@ -143,7 +142,7 @@ void SetVocabulary(GgufWriter& writer, VocabularyKind kind, Architecture archite
   }
 }
 
-int VocabularySize(VocabularyKind kind, Architecture architecture) {
+int VocabularySize(VocabularyKind kind, std::string_view architecture) {
   return static_cast<int>(Make(kind, architecture).tokens.size());
 }
 

@@ -20,6 +20,7 @@
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 #include "wafer_backend/compute/kernels/cpu.h"
+#include "wafer_backend/compute/model/families/families.h"
 #include "wafer_backend/compute/shard/layer_stack.h"
 
 namespace waferline::cli {
@@ -135,13 +136,12 @@ struct Demand {
 };
 
 Demand DemandOf(const shard::PackedModel& model) {
-  Demand demand{kernels::Name(model.layer(0).down.dtype()), model.head().bytes(), 0};
+  Demand demand{kernels::Name(model.layer(0).down.matrix.dtype()), model.head().bytes(), 0};
   for (int64_t i = 0; i < model.shape().layers; ++i) {
     const shard::PackedLayer& layer = model.layer(i);
     demand.decode_per_step += layer.size();
-    for (const auto* matrix :
-         {&layer.q, &layer.k, &layer.v, &layer.output, &layer.gate, &layer.up, &layer.down}) {
-      demand.prompt_ops_per_token += 2 * matrix->rows() * matrix->cols();
+    for (const shard::PackedLinear* linear : layer.linears()) {
+      demand.prompt_ops_per_token += 2 * linear->matrix.rows() * linear->matrix.cols();
     }
   }
   return demand;
@@ -181,7 +181,7 @@ absl::Status Run(const Arguments& arguments) {
   WL_RETURN_IF_ERROR(ApplyCpuFlag(arguments));
   WL_ASSIGN_OR_RETURN(const auto batches, ReadBatches(arguments.Text("batch")));
   WL_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(arguments.operand(0)));
-  WL_ASSIGN_OR_RETURN(const auto shape, model::ModelShape::FromGguf(*file));
+  WL_ASSIGN_OR_RETURN(const auto shape, model::ReadShape(*file));
   const int64_t prompt = arguments.Integer("prompt"), generate = arguments.Integer("generate");
   if (std::max(prompt, generate) > shape.context) {
     return UsageError(absl::StrCat("--prompt and --generate may be at most the model's context of ",

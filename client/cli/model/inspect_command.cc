@@ -1,6 +1,7 @@
 // waferctl model inspect: what a model file holds.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <cmath>
 #include <map>
@@ -10,6 +11,7 @@
 #include "client/cli/model/model_commands.h"
 #include "server/text/chat_template.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/model/families/families.h"
 #include "wafer_backend/compute/model/gguf.h"
 #include "wafer_backend/compute/model/tokenizer.h"
 #include "wafer_backend/compute/model/utf8.h"
@@ -45,8 +47,23 @@ json::value ValueJson(const model::MetadataValue& value) {
   return std::visit(Visitor(), value);
 }
 
+json::object RotaryJson(const model::Rotary& rotary) {
+  return {{"kind", rotary.kind == model::RopeKind::kNorm ? "norm" : "neox"},
+          {"dims", rotary.dims},
+          {"base", rotary.base},
+          {"linear_factor", rotary.linear_factor},
+          {"factors", !rotary.factors.empty()}};
+}
+
 json::object ShapeJson(const model::ModelShape& shape) {
-  return {{"architecture", std::string(model::Name(shape.architecture))},
+  json::array rotaries;
+  for (const model::Rotary& rotary : shape.rotaries) rotaries.push_back(RotaryJson(rotary));
+  int64_t windowed = 0, window = 0;
+  for (const model::LayerPlan& layer : shape.plan) {
+    windowed += layer.window > 0 ? 1 : 0;
+    window = std::max(window, layer.window);
+  }
+  return {{"architecture", std::string(shape.architecture)},
           {"layers", shape.layers},
           {"hidden", shape.hidden},
           {"heads", shape.heads},
@@ -55,14 +72,11 @@ json::object ShapeJson(const model::ModelShape& shape) {
           {"ffn", shape.ffn},
           {"context", shape.context},
           {"vocabulary", shape.vocabulary},
-          {"rope_theta", shape.rope_theta},
-          {"rope_kind", shape.rope_kind == model::RopeKind::kNorm ? "norm" : "neox"},
-          {"rope_linear_factor", shape.rope_linear_factor},
-          {"rope_frequency_factors", !shape.rope_frequency_factors.empty()},
+          {"rotary", std::move(rotaries)},
+          {"window", window},
+          {"windowed_layers", windowed},
           {"norm_epsilon", shape.norm_epsilon},
-          {"tied_embeddings", shape.tied_embeddings},
-          {"qkv_biases", shape.qkv_biases},
-          {"qk_norms", shape.qk_norms}};
+          {"tied_embeddings", shape.tied_embeddings}};
 }
 
 json::value IdJson(std::optional<TokenId> id) { return id ? json::value(*id) : json::value(); }
@@ -110,7 +124,7 @@ json::array TensorsJson(const model::GgufFile& file) {
 json::object Describe(const std::shared_ptr<const model::GgufFile>& file) {
   json::object out{
       {"file", Utf8Text(file->name())}, {"bytes", file->file_size()}, {"format", file->format()}};
-  const auto shape = model::ModelShape::FromGguf(*file);
+  const auto shape = model::ReadShape(*file);
   out["shape"] = shape.ok() ? ShapeJson(*shape) : Problem(shape.status());
   const auto tokenizer = model::TokenizerFromGguf(*file);
   out["tokenizer"] = tokenizer.ok() ? TokenizerJson(**tokenizer) : Problem(tokenizer.status());
@@ -120,7 +134,7 @@ json::object Describe(const std::shared_ptr<const model::GgufFile>& file) {
   } else {
     out["chat"] = Problem(absl::UnimplementedError("there is no tokenizer"));
   }
-  const auto weights = model::ModelWeights::Bind(file);
+  const auto weights = model::BindWeights(file);
   const absl::Status runnable = weights.ok() ? weights->Runnable() : weights.status();
   out["weights"] = runnable.ok() ? json::object{{"runnable", true}} : Problem(runnable);
   json::object types;

@@ -12,6 +12,7 @@
 #include "client/cli/model/compute_flags.h"
 #include "client/cli/model/model_commands.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/model/families/families.h"
 #include "wafer_backend/compute/shard/layer_stack.h"
 
 namespace waferline::cli {
@@ -88,7 +89,7 @@ void PrintLargest(const std::vector<std::vector<float>>& logits, size_t first_po
 absl::Status Run(const Arguments& arguments) {
   WL_RETURN_IF_ERROR(ApplyCpuFlag(arguments));
   WL_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(arguments.operand(0)));
-  WL_ASSIGN_OR_RETURN(const auto shape, model::ModelShape::FromGguf(*file));
+  WL_ASSIGN_OR_RETURN(const auto shape, model::ReadShape(*file));
   WL_ASSIGN_OR_RETURN(const auto tokens, ReadTokens(arguments.Text("tokens"), shape.vocabulary));
   if (static_cast<int64_t>(tokens.size()) > shape.context) {
     return UsageError(absl::StrCat("--tokens: ", tokens.size(),

@@ -18,6 +18,7 @@
 #include "client/cli/model/model_commands.h"
 #include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/model/families/families.h"
 #include "wafer_backend/compute/model/tokenizer.h"
 #include "wafer_backend/compute/shard/layer_stack.h"
 
@@ -122,7 +123,7 @@ absl::Status Run(const Arguments& arguments) {
   WL_RETURN_IF_ERROR(ApplyCpuFlag(arguments));
   WL_ASSIGN_OR_RETURN(const std::string text, ReadFile(arguments.Text("text")));
   WL_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(arguments.operand(0)));
-  WL_ASSIGN_OR_RETURN(const auto shape, model::ModelShape::FromGguf(*file));
+  WL_ASSIGN_OR_RETURN(const auto shape, model::ReadShape(*file));
   WL_ASSIGN_OR_RETURN(const auto tokenizer, model::TokenizerFromGguf(*file));
   const int64_t context = arguments.Integer("context");
   if (context > shape.context) {

@@ -167,6 +167,17 @@ absl::StatusOr<std::vector<int32_t>> Metadata::Ints(std::string_view key) const 
   return CopyOf<int32_t>(*array);
 }
 
+absl::StatusOr<std::vector<bool>> Metadata::Bools(std::string_view key) const {
+  WL_ASSIGN_OR_RETURN(const MetadataValue* value, Find(key));
+  const auto* array = std::get_if<MetadataArray>(value);
+  if (array == nullptr || array->element != ValueType::kBool) {
+    return WrongType(key, *value, "an array of bool");
+  }
+  std::vector<bool> flags;
+  for (const std::byte flag : array->bytes) flags.push_back(flag != std::byte{0});
+  return flags;
+}
+
 absl::StatusOr<uint64_t> Metadata::UintOr(std::string_view key, uint64_t otherwise) const {
   return Or(Uint(key), otherwise);
 }

@@ -73,6 +73,7 @@ class Metadata {
   absl::StatusOr<std::span<const std::string_view>> Strings(std::string_view key) const;
   absl::StatusOr<std::vector<float>> Floats(std::string_view key) const;  // f32 arrays
   absl::StatusOr<std::vector<int32_t>> Ints(std::string_view key) const;  // i32 or u32 arrays
+  absl::StatusOr<std::vector<bool>> Bools(std::string_view key) const;    // arrays of bool
 
   // The value, or `otherwise` if the key is missing; still an error if it is of another type.
   absl::StatusOr<uint64_t> UintOr(std::string_view key, uint64_t otherwise) const;

@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "wafer_backend/base/units.h"
 #include "wafer_backend/compute/kernels/dtype.h"
 #include "wafer_backend/compute/model/gguf.h"
@@ -26,26 +25,35 @@ struct WeightView {
   kernels::DType dtype = kernels::DType::kF32;
   int64_t rows = 0;
   int64_t cols = 0;
-  std::span<const std::byte> bytes;
+  std::span<const std::byte> bytes;  // the tensor's, or those of some of its rows
 
   bool present() const { return !name.empty(); }
   Bytes size() const { return Bytes(static_cast<int64_t>(bytes.size())); }
-  // Elements of an F32 view (bug otherwise).
+  // Elements of an F32 view (bug otherwise); none if it is not present.
   std::span<const float> f32() const;
 };
 
+struct LinearWeights {
+  WeightView matrix;
+  WeightView bias;  // [matrix.rows]
+};
+
+struct NormWeights {
+  WeightView weight;
+};
+
+// Norms that a family does not have, and biases, are not present.
 struct LayerWeights {
-  WeightView attention_norm;  // [hidden]
-  WeightView q;               // q_width x hidden
-  WeightView k, v;            // kv_width x hidden
-  WeightView q_bias;          // [q_width], if the shape has qkv_biases
-  WeightView k_bias, v_bias;  // [kv_width], the same
-  WeightView q_norm, k_norm;  // [head_dim], if the shape has qk_norms
-  WeightView output;          // hidden x q_width
-  WeightView ffn_norm;        // [hidden]
-  WeightView gate, up;        // ffn x hidden
-  WeightView down;            // hidden x ffn
-  Bytes size() const;         // of all of them
+  NormWeights attention_norm;  // [hidden], of what attention reads
+  LinearWeights q;             // q_width x hidden
+  LinearWeights k, v;          // kv_width x hidden
+  NormWeights q_norm, k_norm;  // [head_dim]: of each head, before the rotary embedding
+  LinearWeights output;        // hidden x q_width
+  NormWeights ffn_norm;        // [hidden], of what the feed-forward part reads
+  LinearWeights gate, up;      // ffn x hidden
+  LinearWeights down;          // hidden x ffn
+
+  Bytes size() const;  // of all of them
 };
 
 struct ModelWeights {
@@ -53,12 +61,8 @@ struct ModelWeights {
   ModelShape shape;
   WeightView token_embedding;  // vocabulary x hidden
   std::vector<LayerWeights> layers;
-  WeightView output_norm;  // [hidden]
-  WeightView output;       // vocabulary x hidden; the same view as token_embedding if tied
-
-  // InvalidArgument naming the tensor: missing, or of a shape that contradicts the metadata, or not
-  // part of this architecture; Unimplemented naming dtype and tensor if its layout is not known.
-  static absl::StatusOr<ModelWeights> Bind(std::shared_ptr<const GgufFile> file);
+  NormWeights output_norm;  // [hidden]
+  WeightView output;        // vocabulary x hidden; the same view as token_embedding if tied
 
   // Whether the kernels of this build run every matrix; else Unimplemented naming the first tensor.
   absl::Status Runnable() const;

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/check.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/model/families/families.h"
 
 namespace waferline::plane {
 
@@ -18,7 +19,7 @@ absl::StatusOr<std::unique_ptr<LocalBackend>> LocalBackend::Create(const LocalOp
 }
 
 absl::Status LocalBackend::Build(const LocalOptions& options, kernels::ThreadPool* pool) {
-  WL_ASSIGN_OR_RETURN(const auto shape, model::ModelShape::FromGguf(*options.file));
+  WL_ASSIGN_OR_RETURN(const auto shape, model::ReadShape(*options.file));
   if (options.shards < 1 || options.shards > shape.layers) {
     return absl::InvalidArgumentError(absl::StrCat("shards: ", options.shards,
                                                    " is out of range [1, ", shape.layers,

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/seeded_stream.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/model/families/families.h"
 #include "wafer_backend/compute/sampling/logit_scan.h"
 
 namespace waferline::plane {
@@ -22,7 +23,7 @@ ModelDrafter::ModelDrafter(std::shared_ptr<const shard::PackedModel> model,
 
 absl::StatusOr<std::unique_ptr<ModelDrafter>> ModelDrafter::Create(
     std::shared_ptr<const model::GgufFile> file, int64_t vocabulary, kernels::ThreadPool* pool) {
-  WL_ASSIGN_OR_RETURN(const auto shape, model::ModelShape::FromGguf(*file));
+  WL_ASSIGN_OR_RETURN(const auto shape, model::ReadShape(*file));
   if (shape.vocabulary != vocabulary) {
     return absl::InvalidArgumentError(
         absl::StrCat("the draft model has a vocabulary of ", shape.vocabulary,

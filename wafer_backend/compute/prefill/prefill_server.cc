@@ -11,6 +11,7 @@
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/link/reactor.h"
 #include "wafer_backend/compute/link/typed_link.h"
+#include "wafer_backend/compute/model/families/families.h"
 #include "wafer_backend/compute/prefill/prefill_service.h"
 #include "wafer_backend/compute/prefill/shard_links.h"
 #include "wafer_backend/compute/shard/peer_model.h"
@@ -209,7 +210,7 @@ class PrefillServer {
 
 absl::Status RunPrefillServer(const PrefillServerOptions& options, const std::atomic<bool>& stop) {
   WL_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(options.model_path));
-  WL_ASSIGN_OR_RETURN(const auto shape, model::ModelShape::FromGguf(*file));
+  WL_ASSIGN_OR_RETURN(const auto shape, model::ReadShape(*file));
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
   kernels::ThreadPool pool(options.threads > 0 ? options.threads : std::max(cores, 1));
   WL_ASSIGN_OR_RETURN(const auto model,

@@ -14,11 +14,16 @@ namespace {
 using kernels::MatMul;
 using kernels::Product;
 
-std::vector<double> FrequenciesOf(const model::ModelShape& shape) {
+std::vector<double> FrequenciesOf(const model::Rotary& rotary) {
   std::vector<double> frequencies =
-      kernels::RotaryFrequencies(shape.head_dim, shape.rope_theta, shape.rope_frequency_factors);
-  for (double& frequency : frequencies) frequency /= shape.rope_linear_factor;
+      kernels::RotaryFrequencies(rotary.dims, rotary.base, rotary.factors);
+  for (double& frequency : frequencies) frequency /= rotary.linear_factor;
   return frequencies;
+}
+
+void AddBias(const PackedLinear& linear, float* y) {
+  if (linear.bias.empty()) return;
+  kernels::AddTo(linear.bias.data(), static_cast<int64_t>(linear.bias.size()), y);
 }
 
 }  // namespace
@@ -32,9 +37,6 @@ LayerStack::LayerStack(std::shared_ptr<const PackedModel> model, const Options& 
               .kv_heads = shape_.kv_heads,
               .head_dim = shape_.head_dim,
               .page_tokens = options.page_tokens},
-      frequencies_(FrequenciesOf(shape_)),
-      rotary_(shape_.rope_kind == model::RopeKind::kNorm ? kernels::RotaryKind::kNorm
-                                                         : kernels::RotaryKind::kNeox),
       pool_(pool) {
   WL_CHECK(layout_.Check().ok());
   const auto take = [&](std::vector<float>* array, int64_t width) {
@@ -47,13 +49,17 @@ LayerStack::LayerStack(std::shared_ptr<const PackedModel> model, const Options& 
   take(&v_, shape_.kv_width());
   take(&gate_, shape_.ffn);
   take(&up_, shape_.ffn);
-  take(&cos_sin_, shape_.head_dim);
+  for (const model::Rotary& rotary : shape_.rotaries) {
+    const auto kind = rotary.kind == model::RopeKind::kNorm ? kernels::RotaryKind::kNorm
+                                                            : kernels::RotaryKind::kNeox;
+    take(&rotations_.emplace_back(kind, rotary.dims, FrequenciesOf(rotary)).cos_sin, rotary.dims);
+  }
 }
 
 Bytes LayerStack::working_bytes() const {
   const int64_t widest = std::max({shape_.hidden, shape_.q_width(), shape_.ffn});
-  const int64_t floats = 2 * shape_.hidden + shape_.q_width() + 2 * shape_.kv_width() +
-                         2 * shape_.ffn + shape_.head_dim;
+  int64_t floats = 2 * shape_.hidden + shape_.q_width() + 2 * shape_.kv_width() + 2 * shape_.ffn;
+  for (const Rotation& rotation : rotations_) floats += rotation.dims;
   // The bounds that matrix.h and attention.h state: 5 bytes an input element; 100 KiB and 256 KiB a
   // thread.
   return Bytes(options_.max_rows * (4 * floats + 5 * widest) +
@@ -71,9 +77,9 @@ void LayerStack::EachRow(int64_t rows, int64_t floats_each, Body body) {
   });
 }
 
-void LayerStack::Norm(const float* x, std::span<const float> weight, float* y) const {
-  kernels::RmsNorm(x, weight.data(), static_cast<float>(shape_.norm_epsilon),
-                   static_cast<int64_t>(weight.size()), y);
+void LayerStack::Norm(const float* x, const PackedNorm& norm, float* y) const {
+  kernels::RmsNorm(x, norm.weight.data(), static_cast<float>(shape_.norm_epsilon),
+                   static_cast<int64_t>(norm.weight.size()), y);
 }
 
 void LayerStack::Forward(std::span<const Run> runs, float* hidden) {
@@ -95,22 +101,27 @@ void LayerStack::Forward(std::span<const Run> runs, float* hidden) {
   }
   if (rows == 0) return;
   WL_CHECK(kv_only == 0 || options_.range.end == shape_.layers);
-  kernels::RotaryAngles(frequencies_, positions_, cos_sin_.data());
-  const std::span<const float> first_norm = model_->layer(options_.range.first).attention_norm;
+  for (Rotation& rotation : rotations_) {
+    kernels::RotaryAngles(rotation.frequencies, positions_, rotation.cos_sin.data());
+  }
+  const PackedNorm& first_norm = LayerAt(0).attention_norm;
   EachRow(rows, 2 * shape_.hidden, [&](int64_t row) {
     Norm(hidden + row * shape_.hidden, first_norm, normed_.data() + row * shape_.hidden);
   });
   const int64_t last = options_.range.count() - 1;
   for (int64_t i = 0; i < last; ++i) {
     ComputeQkv(i, rows);
-    MixAndFeed(i, rows, hidden);
+    Mix(i, rows, hidden);
+    Feed(i, rows, hidden);
   }
   if (kv_only == 0) {
     ComputeQkv(last, rows);
   } else {
     rows = ComputeLastQkv(last, runs, rows, hidden);
   }
-  MixAndFeed(last, rows, hidden);
+  if (rows == 0) return;
+  Mix(last, rows, hidden);
+  Feed(last, rows, hidden);
 }
 
 // The queries of a run's rows behind the `skipped` first ones, which lie from `first_row` on.
@@ -121,25 +132,26 @@ void LayerStack::AddQueries(const Run& run, int64_t skipped, int64_t first_row) 
 }
 
 void LayerStack::ComputeQkv(int64_t index, int64_t rows) {
-  const PackedLayer& layer = model_->layer(options_.range.first + index);
-  const Product qkv[] = {{&layer.q, q_.data()}, {&layer.k, k_.data()}, {&layer.v, v_.data()}};
+  const PackedLayer& layer = LayerAt(index);
+  const Product qkv[] = {
+      {&layer.q.matrix, q_.data()}, {&layer.k.matrix, k_.data()}, {&layer.v.matrix, v_.data()}};
   MatMul(qkv, normed_.data(), rows, *pool_, scratch_);
   EachRow(rows, shape_.q_width() + 2 * shape_.kv_width(), [&](int64_t row) {
-    FinishQ(layer, row);
-    FinishKv(layer, index, row);
+    FinishQ(index, row);
+    FinishKv(index, row);
   });
 }
 
 // KV of all rows, then queries of the wanted ones alone. Returns how many these are.
 int64_t LayerStack::ComputeLastQkv(int64_t index, std::span<const Run> runs, int64_t rows,
                                    float* hidden) {
-  const PackedLayer& layer = model_->layer(options_.range.first + index);
-  const Product kv[] = {{&layer.k, k_.data()}, {&layer.v, v_.data()}};
+  const PackedLayer& layer = LayerAt(index);
+  const Product kv[] = {{&layer.k.matrix, k_.data()}, {&layer.v.matrix, v_.data()}};
   MatMul(kv, normed_.data(), rows, *pool_, scratch_);
-  EachRow(rows, 2 * shape_.kv_width(), [&](int64_t row) { FinishKv(layer, index, row); });
+  EachRow(rows, 2 * shape_.kv_width(), [&](int64_t row) { FinishKv(index, row); });
   const int64_t wanted = MoveWantedUp(runs, hidden);
-  MatMul(layer.q, normed_.data(), q_.data(), wanted, *pool_, scratch_);
-  EachRow(wanted, shape_.q_width(), [&](int64_t row) { FinishQ(layer, row); });
+  MatMul(layer.q.matrix, normed_.data(), q_.data(), wanted, *pool_, scratch_);
+  EachRow(wanted, shape_.q_width(), [&](int64_t row) { FinishQ(index, row); });
   return wanted;
 }
 
@@ -156,7 +168,7 @@ int64_t LayerStack::MoveWantedUp(std::span<const Run> runs, float* hidden) {
     if (to < from) {
       move(hidden, shape_.hidden);
       move(normed_.data(), shape_.hidden);
-      move(cos_sin_.data(), shape_.head_dim);
+      for (Rotation& rotation : rotations_) move(rotation.cos_sin.data(), rotation.dims);
     }
     if (wanted > 0) AddQueries(run, run.kv_only, to);
     from += wanted;
@@ -165,60 +177,82 @@ int64_t LayerStack::MoveWantedUp(std::span<const Run> runs, float* hidden) {
   return to;
 }
 
-void LayerStack::FinishQ(const PackedLayer& layer, int64_t row) {
+// Norms and turns the heads of one row of queries or keys.
+void LayerStack::FinishHeads(int64_t index, const PackedNorm& norm, int64_t heads, int64_t row,
+                             float* values) const {
   const int64_t dim = shape_.head_dim;
-  float* const q = q_.data() + row * shape_.q_width();
-  if (!layer.q_bias.empty()) kernels::AddTo(layer.q_bias.data(), shape_.q_width(), q);
-  if (!layer.q_norm.empty()) {
-    for (int64_t h = 0; h < shape_.heads; ++h) Norm(q + h * dim, layer.q_norm, q + h * dim);
+  if (norm.present()) {
+    for (int64_t h = 0; h < heads; ++h) Norm(values + h * dim, norm, values + h * dim);
   }
-  kernels::ApplyRotary(rotary_, cos_sin_.data() + row * dim, shape_.heads, dim, dim, q);
+  const int rotary = PlanAt(index).rotary;
+  if (rotary == model::LayerPlan::kNoRotary) return;
+  const Rotation& rotation = rotations_[rotary];
+  kernels::ApplyRotary(rotation.kind, rotation.cos_sin.data() + row * rotation.dims, heads, dim,
+                       rotation.dims, values);
 }
 
-void LayerStack::FinishKv(const PackedLayer& layer, int64_t index, int64_t row) {
-  const int64_t dim = shape_.head_dim;
+void LayerStack::FinishQ(int64_t index, int64_t row) {
+  const PackedLayer& layer = LayerAt(index);
+  float* const q = q_.data() + row * shape_.q_width();
+  AddBias(layer.q, q);
+  FinishHeads(index, layer.q_norm, shape_.heads, row, q);
+}
+
+void LayerStack::FinishKv(int64_t index, int64_t row) {
+  const PackedLayer& layer = LayerAt(index);
   float* const k = k_.data() + row * shape_.kv_width();
   float* const v = v_.data() + row * shape_.kv_width();
-  if (!layer.q_bias.empty()) {
-    kernels::AddTo(layer.k_bias.data(), shape_.kv_width(), k);
-    kernels::AddTo(layer.v_bias.data(), shape_.kv_width(), v);
-  }
-  if (!layer.q_norm.empty()) {
-    for (int64_t h = 0; h < shape_.kv_heads; ++h) Norm(k + h * dim, layer.k_norm, k + h * dim);
-  }
-  kernels::ApplyRotary(rotary_, cos_sin_.data() + row * dim, shape_.kv_heads, dim, dim, k);
+  AddBias(layer.k, k);
+  AddBias(layer.v, v);
+  FinishHeads(index, layer.k_norm, shape_.kv_heads, row, k);
   kernels::StoreKv(layout_, kv_page_[row], index, positions_[row] % options_.page_tokens, k, v);
 }
 
-// Attention, its output matrix and the feed-forward part; then the next layer's norm.
-void LayerStack::MixAndFeed(int64_t index, int64_t rows, float* hidden) {
-  if (rows == 0) return;
-  const int64_t layer_index = options_.range.first + index;
-  const PackedLayer& layer = model_->layer(layer_index);
-  const PackedLayer* const next =
-      layer_index + 1 < options_.range.end ? &model_->layer(layer_index + 1) : nullptr;
+void LayerStack::AddBranch(const PackedLinear& last, int64_t row, float* hidden) {
   const int64_t width = shape_.hidden;
-  const kernels::AttentionShape attention{
-      shape_.heads, static_cast<float>(1 / std::sqrt(static_cast<double>(shape_.head_dim)))};
+  float* const added = added_.data() + row * width;
+  AddBias(last, added);
+  if (shape_.residual_scale != 1) {
+    const auto scale = static_cast<float>(shape_.residual_scale);
+    for (int64_t i = 0; i < width; ++i) added[i] *= scale;
+  }
+  kernels::AddTo(added, width, hidden + row * width);
+}
+
+// Attention and its output matrix; then the norm of the feed-forward part.
+void LayerStack::Mix(int64_t index, int64_t rows, float* hidden) {
+  const PackedLayer& layer = LayerAt(index);
+  const int64_t width = shape_.hidden;
+  const kernels::AttentionShape attention{.heads = shape_.heads,
+                                          .scale = static_cast<float>(shape_.attention_scale),
+                                          .window = PlanAt(index).window};
   kernels::Attend(attention, layout_, index, queries_, *pool_, scratch_);
-  MatMul(layer.output, q_.data(), added_.data(), rows, *pool_, scratch_);
+  MatMul(layer.output.matrix, q_.data(), added_.data(), rows, *pool_, scratch_);
   EachRow(rows, 3 * width, [&](int64_t row) {
-    kernels::AddTo(added_.data() + row * width, width, hidden + row * width);
+    AddBranch(layer.output, row, hidden);
     Norm(hidden + row * width, layer.ffn_norm, normed_.data() + row * width);
   });
-  const Product gate_up[] = {{&layer.gate, gate_.data()}, {&layer.up, up_.data()}};
+}
+
+// The feed-forward part; then the next layer's norm.
+void LayerStack::Feed(int64_t index, int64_t rows, float* hidden) {
+  const PackedLayer& layer = LayerAt(index);
+  const int64_t width = shape_.hidden;
+  const Product gate_up[] = {{&layer.gate.matrix, gate_.data()}, {&layer.up.matrix, up_.data()}};
   MatMul(gate_up, normed_.data(), rows, *pool_, scratch_);
   EachRow(rows, 2 * shape_.ffn, [&](int64_t row) {
     float* const gate = gate_.data() + row * shape_.ffn;
-    kernels::Gate(kernels::Activation::kSilu, gate, up_.data() + row * shape_.ffn, shape_.ffn,
-                  gate);
+    float* const up = up_.data() + row * shape_.ffn;
+    AddBias(layer.gate, gate);
+    AddBias(layer.up, up);
+    kernels::Gate(kernels::Activation::kSilu, gate, up, shape_.ffn, gate);
   });
-  MatMul(layer.down, gate_.data(), added_.data(), rows, *pool_, scratch_);
+  MatMul(layer.down.matrix, gate_.data(), added_.data(), rows, *pool_, scratch_);
+  const bool last = index + 1 == options_.range.count();
   EachRow(rows, 3 * width, [&](int64_t row) {
-    kernels::AddTo(added_.data() + row * width, width, hidden + row * width);
-    if (next != nullptr) {
-      Norm(hidden + row * width, next->attention_norm, normed_.data() + row * width);
-    }
+    AddBranch(layer.down, row, hidden);
+    if (last) return;
+    Norm(hidden + row * width, LayerAt(index + 1).attention_norm, normed_.data() + row * width);
   });
 }
 
@@ -228,6 +262,12 @@ void LayerStack::Logits(const float* hidden, int64_t rows, float* logits) {
     Norm(hidden + row * shape_.hidden, model_->output_norm(), normed_.data() + row * shape_.hidden);
   });
   MatMul(model_->head(), normed_.data(), logits, rows, *pool_, scratch_);
+  if (shape_.logit_scale == 1) return;
+  const auto scale = static_cast<float>(shape_.logit_scale);
+  EachRow(rows, shape_.vocabulary, [&](int64_t row) {
+    float* const y = logits + row * shape_.vocabulary;
+    for (int64_t i = 0; i < shape_.vocabulary; ++i) y[i] *= scale;
+  });
 }
 
 }  // namespace waferline::shard

@@ -65,19 +65,38 @@ class LayerStack {
   void ComputeQkv(int64_t index, int64_t rows);
   int64_t ComputeLastQkv(int64_t index, std::span<const Run> runs, int64_t rows, float* hidden);
   int64_t MoveWantedUp(std::span<const Run> runs, float* hidden);
-  void FinishQ(const PackedLayer& layer, int64_t row);
-  void FinishKv(const PackedLayer& layer, int64_t index, int64_t row);
-  void MixAndFeed(int64_t index, int64_t rows, float* hidden);
-  void Norm(const float* x, std::span<const float> weight, float* y) const;
+  void FinishQ(int64_t index, int64_t row);
+  void FinishKv(int64_t index, int64_t row);
+  void Mix(int64_t index, int64_t rows, float* hidden);
+  void Feed(int64_t index, int64_t rows, float* hidden);
+  // The row of added_ that a branch of the layer computed goes to its row of hidden.
+  void AddBranch(const PackedLinear& last, int64_t row, float* hidden);
+  void Norm(const float* x, const PackedNorm& norm, float* y) const;
+  void FinishHeads(int64_t index, const PackedNorm& norm, int64_t heads, int64_t row,
+                   float* values) const;
   template <typename Body>
   void EachRow(int64_t rows, int64_t floats_each, Body body);
+  // `index` counts the range's layers.
+  const PackedLayer& LayerAt(int64_t index) const {
+    return model_->layer(options_.range.first + index);
+  }
+  const model::LayerPlan& PlanAt(int64_t index) const {
+    return shape_.plan[options_.range.first + index];
+  }
+
+  // A way to turn heads, and its angles at the positions of the current step.
+  struct Rotation {
+    kernels::RotaryKind kind;
+    int64_t dims;
+    std::vector<double> frequencies;
+    std::vector<float> cos_sin;  // f32 [max_rows][dims]
+  };
 
   const std::shared_ptr<const PackedModel> model_;
   const Options options_;
   const model::ModelShape& shape_;
   const kernels::KvPageLayout layout_;
-  const std::vector<double> frequencies_;
-  const kernels::RotaryKind rotary_;
+  std::vector<Rotation> rotations_;  // as shape_.rotaries
   kernels::ThreadPool* const pool_;
   kernels::Scratch scratch_;
 
@@ -86,13 +105,12 @@ class LayerStack {
   std::vector<std::byte*> kv_page_;
   std::vector<kernels::QueryRun> queries_;
   // f32, each [max_rows] rows wide as named.
-  std::vector<float> normed_;   // hidden
-  std::vector<float> q_;        // q_width; attention writes its result over the queries
-  std::vector<float> k_, v_;    // kv_width
-  std::vector<float> gate_;     // ffn
-  std::vector<float> up_;       // ffn
-  std::vector<float> added_;    // hidden
-  std::vector<float> cos_sin_;  // head_dim
+  std::vector<float> normed_;  // hidden
+  std::vector<float> q_;       // q_width; attention writes its result over the queries
+  std::vector<float> k_, v_;   // kv_width
+  std::vector<float> gate_;    // ffn
+  std::vector<float> up_;      // ffn
+  std::vector<float> added_;   // hidden
 };
 
 }  // namespace waferline::shard

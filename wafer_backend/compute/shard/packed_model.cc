@@ -9,6 +9,7 @@
 #include "wafer_backend/base/seeded_stream.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/kernels/dequantize.h"
+#include "wafer_backend/compute/model/families/families.h"
 
 namespace waferline::shard {
 namespace {
@@ -25,19 +26,28 @@ absl::Status PackInto(const model::GgufFile& file, const model::WeightView& view
   return absl::OkStatus();
 }
 
-std::span<const float> VectorOf(const model::WeightView& view) {
-  return view.present() ? view.f32() : std::span<const float>();
+absl::Status PackInto(const model::GgufFile& file, const model::LinearWeights& from,
+                      kernels::ThreadPool* pool, PackedLinear* to) {
+  if (!from.matrix.present()) return absl::OkStatus();
+  to->bias = from.bias.f32();
+  return PackInto(file, from.matrix, pool, &to->matrix);
+}
+
+PackedNorm PackedNormOf(const model::NormWeights& from) { return {from.weight.f32()}; }
+
+Bytes SizeOf(std::span<const float> vector) {
+  return Bytes(static_cast<int64_t>(vector.size_bytes()));
 }
 
 }  // namespace
 
 Bytes PackedLayer::size() const {
   Bytes sum;
-  for (const PackedMatrix* matrix : {&q, &k, &v, &output, &gate, &up, &down}) {
-    sum += matrix->bytes();
+  for (const PackedLinear* linear : linears()) {
+    sum += linear->matrix.bytes() + SizeOf(linear->bias);
   }
-  for (const auto& vector : {attention_norm, ffn_norm, q_bias, k_bias, v_bias, q_norm, k_norm}) {
-    sum += Bytes(static_cast<int64_t>(vector.size_bytes()));
+  for (const PackedNorm* norm : {&attention_norm, &q_norm, &k_norm, &ffn_norm}) {
+    sum += SizeOf(norm->weight);
   }
   return sum;
 }
@@ -45,7 +55,7 @@ Bytes PackedLayer::size() const {
 absl::StatusOr<std::shared_ptr<const PackedModel>> PackedModel::Load(
     std::shared_ptr<const model::GgufFile> file, LayerRange range, kernels::ThreadPool* pool) {
   std::shared_ptr<PackedModel> packed(new PackedModel());
-  WL_ASSIGN_OR_RETURN(packed->weights_, model::ModelWeights::Bind(std::move(file)));
+  WL_ASSIGN_OR_RETURN(packed->weights_, model::BindWeights(std::move(file)));
   WL_RETURN_IF_ERROR(packed->weights_.Runnable());
   const int64_t layers = packed->weights_.shape.layers;
   if (range.first < 0 || range.first >= range.end || range.end > layers) {
@@ -64,21 +74,19 @@ absl::Status PackedModel::Pack(kernels::ThreadPool* pool) {
   for (int64_t i = range_.first; i < range_.end; ++i) {
     const model::LayerWeights& from = weights_.layers[i];
     PackedLayer& to = layers_[i - range_.first];
-    WL_RETURN_IF_ERROR(PackInto(file, from.q, pool, &to.q));
-    WL_RETURN_IF_ERROR(PackInto(file, from.k, pool, &to.k));
-    WL_RETURN_IF_ERROR(PackInto(file, from.v, pool, &to.v));
-    WL_RETURN_IF_ERROR(PackInto(file, from.output, pool, &to.output));
-    WL_RETURN_IF_ERROR(PackInto(file, from.gate, pool, &to.gate));
-    WL_RETURN_IF_ERROR(PackInto(file, from.up, pool, &to.up));
-    WL_RETURN_IF_ERROR(PackInto(file, from.down, pool, &to.down));
-    to.attention_norm = VectorOf(from.attention_norm);
-    to.ffn_norm = VectorOf(from.ffn_norm);
-    to.q_bias = VectorOf(from.q_bias);
-    to.k_bias = VectorOf(from.k_bias);
-    to.v_bias = VectorOf(from.v_bias);
-    to.q_norm = VectorOf(from.q_norm);
-    to.k_norm = VectorOf(from.k_norm);
+    const std::pair<const model::LinearWeights*, PackedLinear*> linears[] = {
+        {&from.q, &to.q},           {&from.k, &to.k},       {&from.v, &to.v},
+        {&from.output, &to.output}, {&from.gate, &to.gate}, {&from.up, &to.up},
+        {&from.down, &to.down}};
+    for (const auto& [weights, linear] : linears) {
+      WL_RETURN_IF_ERROR(PackInto(file, *weights, pool, linear));
+    }
+    to.attention_norm = PackedNormOf(from.attention_norm);
+    to.q_norm = PackedNormOf(from.q_norm);
+    to.k_norm = PackedNormOf(from.k_norm);
+    to.ffn_norm = PackedNormOf(from.ffn_norm);
   }
+  output_norm_ = PackedNormOf(weights_.output_norm);
   if (range_.end < weights_.shape.layers) return absl::OkStatus();
   return PackInto(file, weights_.output, pool, &head_);
 }
@@ -93,6 +101,10 @@ void PackedModel::Embed(TokenId id, float* row) const {
   WL_CHECK(id >= 0 && id < table.rows);
   const int64_t row_bytes = kernels::BytesFor(table.dtype, table.cols).count();
   kernels::Dequantize(table.dtype, table.bytes.data() + id * row_bytes, table.cols, row);
+  if (shape().embedding_scale != 1) {
+    const auto scale = static_cast<float>(shape().embedding_scale);
+    for (int64_t i = 0; i < table.cols; ++i) row[i] *= scale;
+  }
   // A row brings many neighbours into memory, half a megabyte with it on Linux: not for long where
   // the table is large.
   constexpr Bytes kLargeTable = Bytes(32 << 20);
@@ -113,7 +125,7 @@ Bytes PackedModel::WeightsOf(LayerRange range) const {
   Bytes sum;
   for (int64_t i = range.first; i < range.end; ++i) sum += layer(i).size();
   if (range.first == 0) sum += weights_.token_embedding.size();
-  if (range.end == weights_.shape.layers) sum += weights_.output_norm.size() + head_.bytes();
+  if (range.end == weights_.shape.layers) sum += SizeOf(output_norm_.weight) + head_.bytes();
   return sum;
 }
 

@@ -3,6 +3,7 @@
 // Immutable once loaded, any thread.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -19,11 +20,26 @@
 
 namespace waferline::shard {
 
-// One layer. Matrices are packed, vectors (norms, biases) are views into the file; an absent vector
-// is empty.
+// y = matrix x + bias. The matrix is packed, the bias a view into the file, empty if absent.
+struct PackedLinear {
+  kernels::PackedMatrix matrix;
+  std::span<const float> bias;
+  bool present() const { return matrix.rows() > 0; }
+};
+
+// A view into the file; empty: there is no norm here.
+struct PackedNorm {
+  std::span<const float> weight;
+  bool present() const { return !weight.empty(); }
+};
+
+// One layer, named as in model::LayerWeights.
 struct PackedLayer {
-  kernels::PackedMatrix q, k, v, output, gate, up, down;
-  std::span<const float> attention_norm, ffn_norm, q_bias, k_bias, v_bias, q_norm, k_norm;
+  PackedNorm attention_norm, q_norm, k_norm, ffn_norm;
+  PackedLinear q, k, v, output, gate, up, down;
+  std::array<const PackedLinear*, 7> linears() const {
+    return {&q, &k, &v, &output, &gate, &up, &down};
+  }
   Bytes size() const;
 };
 
@@ -46,9 +62,10 @@ class PackedModel {
   const LayerRange& range() const { return range_; }
   const PackedLayer& layer(int64_t index) const;  // within range()
 
-  // One row of the token embedding, f32 [hidden]. `id` is within the vocabulary.
+  // What the first layer reads of a token: its embedding, scaled, f32 [hidden]. `id` is within the
+  // vocabulary.
   void Embed(TokenId id, float* row) const;
-  std::span<const float> output_norm() const { return weights_.output_norm.f32(); }
+  const PackedNorm& output_norm() const { return output_norm_; }
   const kernels::PackedMatrix& head() const;  // vocabulary x hidden; range() must reach the end
 
   // What a shard of these layers holds in weights: packed layers, the embedding table as in the
@@ -65,6 +82,7 @@ class PackedModel {
   model::ModelWeights weights_;
   LayerRange range_;
   std::vector<PackedLayer> layers_;
+  PackedNorm output_norm_;
   kernels::PackedMatrix head_;
   uint64_t fingerprint_ = 0;
   mutable std::atomic<uint32_t> embedded_{0};  // rows read so far

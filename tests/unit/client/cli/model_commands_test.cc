@@ -24,7 +24,7 @@ struct ModelFile {
 
 TEST_CASE("inspect says what a file holds") {
   test::RandomModelSpec spec;
-  spec.architecture = model::Architecture::kQwen2;
+  spec.architecture = "qwen2";
   spec.dtype = kernels::DType::kQ8_0;
   spec.vocabulary = test::VocabularyKind::kBytePairs;
   spec.chat_template = "{{ messages[0].content }}";
@@ -33,7 +33,7 @@ TEST_CASE("inspect says what a file holds") {
   REQUIRE(run.code == 0);
   const json::object all = json::parse(run.out).as_object();
   REQUIRE(all.at("shape").at("architecture") == "qwen2");
-  REQUIRE(all.at("shape").at("qkv_biases") == true);
+  REQUIRE(all.at("shape").at("rotary").at(0).at("kind") == "neox");
   REQUIRE(all.at("chat").at("template") == "the model file's own");
   REQUIRE(all.at("weights").at("runnable") == true);
   REQUIRE(all.at("dtypes").as_object().contains("Q8_0"));

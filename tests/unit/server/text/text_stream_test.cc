@@ -13,7 +13,7 @@ namespace {
 std::shared_ptr<const model::Tokenizer> Bytes() {
   // Byte-level: any cut of the text into tokens can be written down.
   test::GgufWriter writer;
-  test::SetVocabulary(writer, test::VocabularyKind::kBytePairs, model::Architecture::kQwen2);
+  test::SetVocabulary(writer, test::VocabularyKind::kBytePairs, "qwen2");
   return *model::TokenizerFromGguf(**model::GgufFile::FromBytes(writer.Bytes()));
 }
 

@@ -6,8 +6,8 @@
 #include <filesystem>
 
 #include "tests/support/random_model.h"
+#include "wafer_backend/compute/model/families/families.h"
 #include "wafer_backend/compute/model/tokenizer.h"
-#include "wafer_backend/compute/model/weights.h"
 
 namespace waferline::model {
 namespace {
@@ -73,7 +73,7 @@ TEST_CASE("a split model is the whole one, whichever part is opened") {
     CHECK(std::equal(tensor.bytes.begin(), tensor.bytes.end(), same->bytes.begin(),
                      same->bytes.end()));
   }
-  CHECK(ModelWeights::Bind(*parts).ok());
+  CHECK(BindWeights(*parts).ok());
   CHECK(TokenizerFromGguf(**parts).ok());
 }
 

@@ -12,6 +12,7 @@
 #include "tests/support/gguf_writer.h"
 #include "tests/support/random_model.h"
 #include "wafer_backend/base/seeded_stream.h"
+#include "wafer_backend/compute/model/families/families.h"
 #include "wafer_backend/compute/model/tokenizer.h"
 #include "wafer_backend/compute/model/weights.h"
 
@@ -95,7 +96,7 @@ TEST_CASE("a file on disk is mapped; what cannot be opened is named") {
     auto file = GgufFile::Open(path);
     REQUIRE(file.ok());
     REQUIRE((*file)->name() == path);
-    REQUIRE(ModelWeights::Bind(*file).ok());
+    REQUIRE(BindWeights(*file).ok());
   }
   std::ofstream(path, std::ios::trunc).close();
   REQUIRE(GgufFile::Open(path).status().message().find("is empty") != std::string::npos);
@@ -196,7 +197,7 @@ TEST_CASE("names in messages are cut and escaped") {
 bool Works(const std::string& bytes) {
   auto file = GgufFile::FromBytes(bytes);
   if (!file.ok()) return false;
-  const bool weights = ModelWeights::Bind(*file).ok();
+  const bool weights = BindWeights(*file).ok();
   auto tokenizer = TokenizerFromGguf(**file);
   if (tokenizer.ok()) (*tokenizer)->Decode((*tokenizer)->Encode("the wafer, \xff"));
   return weights && tokenizer.ok();

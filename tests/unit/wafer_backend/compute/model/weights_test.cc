@@ -5,6 +5,7 @@
 
 #include "tests/support/quantize.h"
 #include "tests/support/random_model.h"
+#include "wafer_backend/compute/model/families/families.h"
 
 namespace waferline::model {
 namespace {
@@ -14,13 +15,12 @@ using test::RandomModelSpec;
 std::string ErrorOf(const test::GgufWriter& writer) {
   auto file = GgufFile::FromBytes(writer.Bytes());
   if (!file.ok()) return std::string(file.status().message());
-  auto weights = ModelWeights::Bind(*file);
+  auto weights = BindWeights(*file);
   return std::string(weights.status().message());
 }
 
 TEST_CASE("every architecture and dtype binds, and every byte of a matrix is accounted for") {
-  const auto architecture =
-      GENERATE(Architecture::kLlama, Architecture::kQwen2, Architecture::kQwen3);
+  const std::string architecture = GENERATE(from_range(test::ModelFamilies()));
   const auto dtype = GENERATE(kernels::DType::kF32, kernels::DType::kF16, kernels::DType::kBF16,
                               kernels::DType::kQ8_0, kernels::DType::kQ4_0);
   RandomModelSpec spec;
@@ -30,26 +30,25 @@ TEST_CASE("every architecture and dtype binds, and every byte of a matrix is acc
   spec.version = GENERATE(2u, 3u);
   auto file = GgufFile::FromBytes(test::RandomModelBytes(spec));
   REQUIRE(file.ok());
-  auto weights = ModelWeights::Bind(*file);
+  auto weights = BindWeights(*file);
   INFO(weights.status().message());
   REQUIRE(weights.ok());
   REQUIRE(weights->Runnable().ok());
   const ModelShape& shape = weights->shape;
   REQUIRE(shape.layers == 3);
-  REQUIRE(shape.rope_kind ==
-          (architecture == Architecture::kLlama ? RopeKind::kNorm : RopeKind::kNeox));
-  REQUIRE(shape.qkv_biases == (architecture == Architecture::kQwen2));
-  REQUIRE(shape.qk_norms == (architecture == Architecture::kQwen3));
+  REQUIRE(shape.architecture == architecture);
+  REQUIRE(shape.rotaries.at(0).kind ==
+          (architecture.starts_with("qwen") ? RopeKind::kNeox : RopeKind::kNorm));
   REQUIRE_FALSE(shape.tied_embeddings);
 
   Bytes bound =
-      weights->token_embedding.size() + weights->output.size() + weights->output_norm.size();
+      weights->token_embedding.size() + weights->output.size() + weights->output_norm.weight.size();
   for (const LayerWeights& layer : weights->layers) {
     bound += layer.size();
-    REQUIRE(layer.q_bias.present() == shape.qkv_biases);
-    REQUIRE(layer.k_norm.present() == shape.qk_norms);
-    REQUIRE(layer.down.size() == kernels::BytesFor(dtype, shape.hidden * shape.ffn));
-    REQUIRE(layer.attention_norm.f32().size() == static_cast<size_t>(shape.hidden));
+    REQUIRE(layer.q.bias.present() == (architecture == "qwen2"));
+    REQUIRE(layer.k_norm.weight.present() == (architecture == "qwen3"));
+    REQUIRE(layer.down.matrix.size() == kernels::BytesFor(dtype, shape.hidden * shape.ffn));
+    REQUIRE(layer.attention_norm.weight.f32().size() == static_cast<size_t>(shape.hidden));
   }
   Bytes in_file;
   for (const GgufTensor& tensor : (*file)->tensors()) {
@@ -61,48 +60,63 @@ TEST_CASE("every architecture and dtype binds, and every byte of a matrix is acc
 TEST_CASE("variants are seen in the file") {
   RandomModelSpec spec;
   spec.tied_embeddings = true;
-  spec.llama_biases = true;
+  spec.qkv_biases = true;
   spec.rope_frequency_factors = true;
   spec.rope_linear_factor = 4;
   spec.head_dim = 32;  // heads * head_dim is not hidden
-  auto weights = ModelWeights::Bind(*GgufFile::FromBytes(test::RandomModelBytes(spec)));
+  auto weights = BindWeights(*GgufFile::FromBytes(test::RandomModelBytes(spec)));
   INFO(weights.status().message());
   REQUIRE(weights.ok());
   REQUIRE(weights->shape.tied_embeddings);
   REQUIRE(weights->output.bytes.data() == weights->token_embedding.bytes.data());
-  REQUIRE(weights->shape.qkv_biases);
-  REQUIRE(weights->shape.rope_frequency_factors.size() == 16);
-  REQUIRE(weights->shape.rope_linear_factor == 4);
+  REQUIRE(weights->layers[1].v.bias.present());
+  REQUIRE(weights->shape.rotaries.at(0).factors.size() == 16);
+  REQUIRE(weights->shape.rotaries.at(0).linear_factor == 4);
   REQUIRE(weights->shape.q_width() == 128);
 }
 
-TEST_CASE("mistral files are llama files; a sliding window bounds the context") {
+TEST_CASE("a sliding window is the layers', not the context's") {
   RandomModelSpec spec;
-  test::GgufWriter writer = test::RandomModel(spec);
-  writer.SetUint("llama.attention.sliding_window", 100);
-  auto shape = ModelShape::FromGguf(**GgufFile::FromBytes(writer.Bytes()));
+  spec.window = 100;
+  const auto shape = ReadShape(**GgufFile::FromBytes(test::RandomModelBytes(spec)));
   REQUIRE(shape.ok());
-  REQUIRE(shape->context == 100);
+  REQUIRE(shape->context == 256);
+  for (const LayerPlan& layer : shape->plan) REQUIRE(layer.window == 100);
 
-  // The same keys under the other name.
-  const auto file = *GgufFile::FromBytes(test::RandomModelBytes(spec));
-  test::GgufWriter mistral = test::RandomModel(spec);
-  mistral.SetString("general.architecture", "mistral");
-  for (const Metadata::Entry& entry : file->metadata().entries()) {
-    if (!entry.key.starts_with("llama.")) continue;
-    const std::string key = "mistral." + std::string(entry.key.substr(6));
-    mistral.Erase(entry.key);
-    if (const auto* number = std::get_if<uint64_t>(&entry.value)) {
-      mistral.SetUint(key, static_cast<uint32_t>(*number));
-    } else {
-      mistral.SetFloat(key, static_cast<float>(std::get<double>(entry.value)));
-    }
-  }
-  const auto weights = ModelWeights::Bind(*GgufFile::FromBytes(mistral.Bytes()));
-  INFO(weights.status().message());
-  REQUIRE(weights.ok());
-  REQUIRE(weights->shape.architecture == Architecture::kLlama);
-  REQUIRE(weights->shape.rope_kind == RopeKind::kNorm);
+  test::GgufWriter writer = test::RandomModel(spec);
+  writer.SetRaw("llama.attention.sliding_window_pattern", 9,
+                std::string("\x07\0\0\0\x02\0\0\0\0\0\0\0\x01\0", 14));  // bool [1, 0]
+  const auto mixed = ReadShape(**GgufFile::FromBytes(writer.Bytes()));
+  INFO(mixed.status().message());
+  REQUIRE(mixed.ok());
+  REQUIRE(mixed->plan[0].window == 100);
+  REQUIRE(mixed->plan[1].window == 0);
+}
+
+TEST_CASE("rotary scaling without a type is linear, without a factor it is by one") {
+  const auto factor = [](auto change) {
+    test::GgufWriter writer = test::RandomModel({});
+    change(writer);
+    const auto shape = ReadShape(**GgufFile::FromBytes(writer.Bytes()));
+    INFO(shape.status().message());
+    REQUIRE(shape.ok());
+    return shape->rotaries.at(0).linear_factor;
+  };
+  using Writer = test::GgufWriter;
+  REQUIRE(factor([](Writer& w) { w.SetFloat("llama.rope.scaling.factor", 2); }) == 2);
+  REQUIRE(factor([](Writer& w) { w.SetString("llama.rope.scaling.type", "linear"); }) == 1);
+  REQUIRE(factor([](Writer& w) { w.SetFloat("llama.rope.scale_linear", 3); }) == 3);
+  REQUIRE(factor([](Writer& w) {
+            w.SetString("llama.rope.scaling.type", "none").SetFloat("llama.rope.scaling.factor", 2);
+          }) == 1);
+}
+
+TEST_CASE("sizes may be arrays, one value a layer, if all are the same") {
+  test::GgufWriter writer = test::RandomModel({});
+  writer.Erase("llama.attention.head_count_kv").SetInts("llama.attention.head_count_kv", {2, 2});
+  REQUIRE(ErrorOf(writer).empty());
+  writer.Erase("llama.attention.head_count_kv").SetInts("llama.attention.head_count_kv", {2, 1});
+  REQUIRE(ErrorOf(writer).find("llama.attention.head_count_kv") != std::string::npos);
 }
 
 TEST_CASE("what contradicts itself is refused by name") {
@@ -137,11 +151,17 @@ TEST_CASE("what contradicts itself is refused by name") {
        "llama.attention.head_count"},
       {broken([](Writer& w) { w.SetUint("llama.attention.value_length", 8); }),
        "llama.attention.value_length"},
-      {broken([](Writer& w) { w.SetUint("llama.rope.dimension_count", 8); }),
+      {broken([](Writer& w) { w.SetUint("llama.rope.dimension_count", 18); }),
+       "llama.rope.dimension_count"},
+      {broken([](Writer& w) { w.SetUint("llama.rope.dimension_count", 7); }),
        "llama.rope.dimension_count"},
       {broken([](Writer& w) { w.SetString("llama.rope.scaling.type", "yarn"); }), "yarn"},
-      {broken([](Writer& w) { w.SetString("llama.rope.scaling.type", "linear"); }),
+      {broken([](Writer& w) { w.SetFloat("llama.rope.scaling.factor", 0); }),
        "llama.rope.scaling.factor"},
+      {broken([](Writer& w) { w.SetFloat("llama.attention.clamp_kqv", 8); }),
+       "llama.attention.clamp_kqv"},
+      {broken([](Writer& w) { w.SetBool("llama.attention.sliding_window_pattern", true); }),
+       "llama.attention.sliding_window_pattern"},
       {broken([](Writer& w) { w.SetFloat("llama.rope.freq_base", -1); }), "llama.rope.freq_base"},
       {broken([](Writer& w) { w.Erase("llama.attention.layer_norm_rms_epsilon"); }),
        "llama.attention.layer_norm_rms_epsilon"},
@@ -150,11 +170,12 @@ TEST_CASE("what contradicts itself is refused by name") {
        "tokenizer.ggml.tokens"},
       {broken([](Writer& w) { w.EraseTensor("token_embd.weight"); }), "token_embd.weight"},
       {broken([](Writer& w) { w.EraseTensor("blk.1.ffn_up.weight"); }), "blk.1.ffn_up.weight"},
-      {broken(
-           [](Writer& w) { w.AddTensor("blk.0.attn_output.bias", 0, {64}, std::string(256, 0)); }),
-       "blk.0.attn_output.bias"},
-      {broken([](Writer& w) { w.AddTensor("blk.0.attn_q.bias", 0, {64}, std::string(256, 0)); }),
-       "blk.0.attn_k.bias"},
+      {broken([](Writer& w) { w.AddTensor("blk.0.attn_rot_embd", 0, {64}, std::string(256, 0)); }),
+       "blk.0.attn_rot_embd"},
+      {broken([](Writer& w) { w.AddTensor("blk.0.attn_q.bias", 0, {63}, std::string(252, 0)); }),
+       "blk.0.attn_q.bias"},
+      {broken([](Writer& w) { w.SetString("general.architecture", "qwen2"); }),
+       "qwen2.block_count"},
       {broken([](Writer& w) { w.AddTensor("rope_freqs.weight", 0, {7}, std::string(28, 1)); }),
        "rope_freqs.weight"},
       {broken([](Writer& w) { w.AddTensor("rope_freqs.weight", 0, {8}, std::string(32, 0)); }),
@@ -178,7 +199,7 @@ TEST_CASE("a dtype without kernels is named with its tensor; the file can still 
   auto file = GgufFile::FromBytes(writer.Bytes());
   REQUIRE(file.ok());
   REQUIRE((*file)->FindTensor("blk.1.ffn_up.weight")->TypeName() == "Q2_K");
-  const absl::Status status = ModelWeights::Bind(*file).status();
+  const absl::Status status = BindWeights(*file).status();
   REQUIRE(status.code() == absl::StatusCode::kUnimplemented);
   REQUIRE(status.message().find("blk.1.ffn_up.weight") != std::string::npos);
   REQUIRE(status.message().find("Q2_K") != std::string::npos);
@@ -194,11 +215,11 @@ TEST_CASE("K-quants are read as they lie in the file") {
   writer.EraseTensor("blk.0.ffn_up.weight");
   writer.AddTensor("blk.0.ffn_up.weight", static_cast<uint32_t>(dtype), {256, 128},
                    std::string(bytes, 1));
-  const auto weights = ModelWeights::Bind(*GgufFile::FromBytes(writer.Bytes()));
+  const auto weights = BindWeights(*GgufFile::FromBytes(writer.Bytes()));
   INFO(weights.status().message());
   REQUIRE(weights.ok());
-  REQUIRE(weights->layers[0].up.dtype == dtype);
-  REQUIRE(weights->layers[0].up.size() == Bytes(bytes));
+  REQUIRE(weights->layers[0].up.matrix.dtype == dtype);
+  REQUIRE(weights->layers[0].up.matrix.size() == Bytes(bytes));
   REQUIRE(weights->Runnable().ok() == kernels::RunnableStatus(dtype).ok());
 }
 

@@ -15,7 +15,8 @@ test::RandomModelSpec SpecOf(DType dtype, uint64_t seed) {
   spec.dtype = dtype;
   spec.layers = 4;
   spec.seed = seed;
-  spec.architecture = static_cast<model::Architecture>(seed % 3);
+  const std::vector<std::string> families = test::ModelFamilies();
+  spec.architecture = families[seed % families.size()];
   return spec;
 }
 

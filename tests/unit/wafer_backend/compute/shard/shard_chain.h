@@ -8,6 +8,7 @@
 
 #include "tests/support/random_model.h"
 #include "wafer_backend/base/seeded_stream.h"
+#include "wafer_backend/compute/model/families/families.h"
 #include "wafer_backend/compute/shard/shard.h"
 
 namespace waferline::shard {
@@ -23,7 +24,7 @@ class ShardChain {
  public:
   ShardChain(std::shared_ptr<const model::GgufFile> file, int64_t shards, kernels::ThreadPool* pool,
              int64_t page_tokens = 16) {
-    auto shape = model::ModelShape::FromGguf(*file);
+    auto shape = model::ReadShape(*file);
     REQUIRE(shape.ok());
     auto packed = PackedModel::Load(file, {0, shape->layers}, pool);
     INFO(packed.status());

@@ -1,0 +1,37 @@
+// What a file asks to be computed, read from its keys for the reference alone: shares nothing but
+// the metadata with the product. Ends the process for a file that is not a well-formed model of a
+// known family.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "wafer_backend/compute/model/gguf.h"
+
+namespace waferline::reference {
+
+struct RotaryRecipe {
+  bool neighbours = true;           // pairs (2i, 2i + 1); else (i, i + dims / 2)
+  std::vector<double> frequencies;  // of each pair; empty: heads do not turn
+};
+
+struct LayerRecipe {
+  RotaryRecipe rotary;
+  int64_t window = 0;  // 0: sees all positions before its own
+};
+
+struct Recipe {
+  int64_t heads = 0;
+  int64_t kv_heads = 0;
+  int64_t head_dim = 0;
+  double epsilon = 0;
+  double attention_scale = 0;
+  double embedding_scale = 1;
+  double residual_scale = 1;
+  double logit_scale = 1;
+  std::vector<LayerRecipe> layers;
+};
+
+Recipe RecipeOf(const model::GgufFile& file);
+
+}  // namespace waferline::reference

@@ -1,0 +1,110 @@
+#include "wafer_backend/compute/model/families/tensor_binder.h"
+
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/base/strings.h"
+
+namespace waferline::model {
+namespace {
+
+using kernels::DType;
+
+std::string Joined(std::string_view a, std::string_view b) {
+  return absl::StrCat(Absl(a), Absl(b));
+}
+
+}  // namespace
+
+TensorBinder::TensorBinder(const KeyReader& keys)
+    : keys_(keys), file_(keys.file()), used_(keys.tensors_read()) {}
+
+void TensorBinder::EnterLayer(int64_t layer) { prefix_ = absl::StrCat("blk.", layer, "."); }
+
+bool TensorBinder::Has(std::string_view name) const {
+  return file_.FindTensor(Joined(prefix_, name)) != nullptr;
+}
+
+absl::Status TensorBinder::Tensor(const std::string& name, int rank, int64_t rows, int64_t cols,
+                                  WeightView* view) {
+  const GgufTensor* tensor = file_.FindTensor(name);
+  if (tensor == nullptr) {
+    const std::string layers =
+        prefix_.empty() ? "" : absl::StrCat(" (", keys_.Key("block_count"), " counts its layer)");
+    return absl::InvalidArgumentError(absl::StrCat("tensor ", Quoted(name), " is missing", layers));
+  }
+  if (tensor->rank != rank || tensor->cols() != cols || tensor->rows() != rows) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "tensor ", Quoted(name), " has the shape ", tensor->ShapeText(),
+        ", but the metadata calls for [", cols, rank == 2 ? absl::StrCat(", ", rows) : "", "]"));
+  }
+  *view = {tensor->name, tensor->dtype.value_or(DType::kF32), rows, cols, tensor->bytes};
+  used_.insert(tensor->name);
+  return absl::OkStatus();
+}
+
+absl::Status TensorBinder::Matrix(std::string_view name, int64_t rows, int64_t cols,
+                                  WeightView* view) {
+  const std::string full = Joined(prefix_, name);
+  WL_RETURN_IF_ERROR(Tensor(full, 2, rows, cols, view));
+  const GgufTensor* tensor = file_.FindTensor(full);
+  if (tensor->dtype) return absl::OkStatus();
+  const absl::Status status = kernels::RunnableStatus(tensor->gguf_type);
+  return absl::Status(status.code(), absl::StrCat("tensor ", Quoted(full), ": ", status.message()));
+}
+
+absl::Status TensorBinder::Vector(std::string_view name, int64_t size, WeightView* view) {
+  const std::string full = Joined(prefix_, name);
+  WL_RETURN_IF_ERROR(Tensor(full, 1, 1, size, view));
+  const GgufTensor* tensor = file_.FindTensor(full);
+  if (tensor->dtype == DType::kF32) return absl::OkStatus();
+  return absl::UnimplementedError(absl::StrCat("tensor ", Quoted(full), " is ", tensor->TypeName(),
+                                               ", but norms and biases must be F32"));
+}
+
+absl::Status TensorBinder::Linear(std::string_view name, int64_t rows, int64_t cols,
+                                  LinearWeights* linear, Bias bias) {
+  WL_RETURN_IF_ERROR(Matrix(Joined(name, ".weight"), rows, cols, &linear->matrix));
+  const std::string bias_name = Joined(name, ".bias");
+  if (bias == Bias::kIfThere && !Has(bias_name)) return absl::OkStatus();
+  return Vector(bias_name, rows, &linear->bias);
+}
+
+absl::Status TensorBinder::Norm(std::string_view name, int64_t size, NormWeights* norm) {
+  return Vector(Joined(name, ".weight"), size, &norm->weight);
+}
+
+absl::Status TensorBinder::Fused(std::string_view name, int64_t cols, std::span<const Part> parts) {
+  int64_t rows = 0;
+  for (const Part& part : parts) rows += part.rows;
+  LinearWeights whole;
+  WL_RETURN_IF_ERROR(Linear(name, rows, cols, &whole));
+  const auto cut = [rows](const WeightView& view, int64_t first, int64_t count) {
+    WeightView part = view;
+    const size_t row_bytes = view.bytes.size() / static_cast<size_t>(rows);
+    part.bytes = view.bytes.subspan(first * row_bytes, count * row_bytes);
+    return part;
+  };
+  int64_t first = 0;
+  for (const Part& part : parts) {
+    part.linear->matrix = cut(whole.matrix, first, part.rows);
+    part.linear->matrix.rows = part.rows;
+    if (whole.bias.present()) {
+      part.linear->bias = cut(whole.bias, first, part.rows);
+      part.linear->bias.cols = part.rows;
+    }
+    first += part.rows;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TensorBinder::CheckAllUsed(std::string_view architecture) const {
+  for (const GgufTensor& tensor : file_.tensors()) {
+    if (used_.contains(tensor.name)) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("tensor ", Quoted(tensor.name), " is not part of a ", Absl(architecture),
+                     " model with the layers that the metadata names"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace waferline::model

@@ -1,0 +1,62 @@
+// Finds the tensors of a model by name, checks their shapes and makes views of them. It remembers
+// which were used: a tensor that no part of the family binds means a variant that would be computed
+// wrongly. Lives while one file is read; one thread.
+//
+// InvalidArgument names the tensor: missing, or of another shape than the metadata calls for;
+// Unimplemented names dtype and tensor if its layout is not known.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+
+#include "absl/status/status.h"
+#include "wafer_backend/compute/model/families/key_reader.h"
+#include "wafer_backend/compute/model/weights.h"
+
+namespace waferline::model {
+
+class TensorBinder {
+ public:
+  // What `keys` has read counts as used. It must outlive this.
+  explicit TensorBinder(const KeyReader& keys);
+
+  // Names given from now on are those of a layer: "attn_q" is tensor blk.<layer>.attn_q.
+  void EnterLayer(int64_t layer);
+  void LeaveLayers() { prefix_.clear(); }
+
+  bool Has(std::string_view name) const;
+  absl::Status Matrix(std::string_view name, int64_t rows, int64_t cols, WeightView* view);
+  absl::Status Vector(std::string_view name, int64_t size, WeightView* view);
+
+  // <name>.weight of `rows` x `cols`, and <name>.bias: if it is there, or always.
+  enum class Bias { kIfThere, kRequired };
+  absl::Status Linear(std::string_view name, int64_t rows, int64_t cols, LinearWeights* linear,
+                      Bias bias = Bias::kIfThere);
+  // <name>.weight of `size`.
+  absl::Status Norm(std::string_view name, int64_t size, NormWeights* norm);
+
+  // Some consecutive rows of a tensor that holds the matrices of several linear maps.
+  struct Part {
+    int64_t rows = 0;
+    LinearWeights* linear = nullptr;
+  };
+  // <name>.weight is the parts, one below the other, and <name>.bias, if it is there, as well.
+  absl::Status Fused(std::string_view name, int64_t cols, std::span<const Part> parts);
+
+  // InvalidArgument naming the first tensor that has not been used.
+  absl::Status CheckAllUsed(std::string_view architecture) const;
+
+ private:
+  absl::Status Tensor(const std::string& name, int rank, int64_t rows, int64_t cols,
+                      WeightView* view);
+
+  const KeyReader& keys_;
+  const GgufFile& file_;
+  std::string prefix_;
+  std::unordered_set<std::string_view> used_;
+};
+
+}  // namespace waferline::model
