@@ -1,5 +1,6 @@
 #include "server/app/front_ends.h"
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <map>
@@ -104,7 +105,9 @@ class BothFrontEnds : public FrontEnds {
     options.port = static_cast<uint16_t>(config_.listen.http_port);
     options.max_body_bytes = static_cast<size_t>(config_.limits.body_bytes);
     options.max_connections = config_.limits.connections;
+    options.max_bodies_bytes = std::max(options.max_bodies_bytes, 2 * options.max_body_bytes);
     options.clock = deps_.clock;
+    options.admit = [this](const http::Request& request) { return api_->Admit(request); };
     options.on_reply = [this](const http::Request& request, int code, Nanoseconds lasted) {
       cloud_->exposition().front()->OnRequest(http::Api::RouteOf(request.path), code, lasted);
     };

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/http/index_page.h"
+#include "server/http/origin.h"
 #include "server/openai/token_text.h"
 #include "server/serving/access.h"
 #include "wafer_backend/base/strings.h"
@@ -19,6 +20,29 @@ enum class Guard { kOpen, kKey, kAdmin };
 
 void SendJson(Exchange& exchange, std::string body, int code = 200) {
   exchange.Send({.code = code, .content_type = kJson, .body = std::move(body)});
+}
+
+// Whether the page that asks, if one does, is of this machine or this server.
+bool MayRead(const Request& request) {
+  const std::string_view origin = request.Header("origin");
+  return origin.empty() || IsLoopbackOrigin(origin) || IsOwnOrigin(request);
+}
+
+// Lets such pages read the answer (CORS).
+Headers OriginHeaders(const Request& request) {
+  const std::string_view origin = request.Header("origin");
+  if (origin.empty() || !MayRead(request)) return {};
+  Headers headers = {
+      {"access-control-allow-origin", std::string(origin)},
+      {"vary", "origin"},
+      {"access-control-expose-headers", "x-request-id, retry-after, retry-after-ms"}};
+  if (request.method == "OPTIONS") {
+    const std::string_view wanted = request.Header("access-control-request-headers");
+    headers.emplace_back("access-control-allow-methods", "GET, HEAD, POST, OPTIONS");
+    headers.emplace_back("access-control-allow-headers", wanted.empty() ? "*" : wanted);
+    headers.emplace_back("access-control-max-age", "600");
+  }
+  return headers;
 }
 
 }  // namespace
@@ -77,32 +101,51 @@ void Api::Handle(std::shared_ptr<Exchange> exchange) {
   const Request& request = exchange->request();
   std::string request_id = generations_->deps().ids->IdFor(request.Header("x-request-id"));
   exchange->AddHeader("x-request-id", request_id);
-  const bool foreign_page = !AllowOrigin(*exchange);
+  for (auto& [name, value] : OriginHeaders(request)) {
+    exchange->AddHeader(std::move(name), std::move(value));
+  }
+  Verdict verdict = Judge(request);
+  if (verdict.refusal) return exchange->Send(*std::move(verdict.refusal));
+  const Call call{std::move(exchange), std::move(verdict.caller), std::move(request_id)};
+  const Route& route = *verdict.route;
+  if (route.order != nullptr) return (admin_.*route.order)(call);
+  (this->*route.handler)(call);
+}
 
+std::optional<Reply> Api::Admit(const Request& request) const {
+  std::optional<Reply> refusal = Judge(request).refusal;
+  if (!refusal) return std::nullopt;
+  Headers more = OriginHeaders(request);
+  more.emplace_back("x-request-id",
+                    generations_->deps().ids->IdFor(request.Header("x-request-id")));
+  refusal->headers.insert(refusal->headers.end(), more.begin(), more.end());
+  return refusal;
+}
+
+Api::Verdict Api::Judge(const Request& request) const {
+  if (request.path == "*") return {.refusal = Reply{.code = 204}};  // OPTIONS *
   const Route* route = Find(request.path);
   if (route == nullptr) {
-    return Fail(*exchange, 404,
-                absl::StrCat("there is no ", Absl(request.path), " here; '/' lists what there is"));
+    return {.refusal = Failure(404, absl::StrCat("there is no ", Absl(request.path),
+                                                 " here; '/' lists what there is"))};
   }
   std::string allowed = route->method == "GET" ? "GET, HEAD, OPTIONS" : "POST, OPTIONS";
   if (request.method == "OPTIONS") {
-    return exchange->Send({.code = 204, .headers = {{"allow", std::move(allowed)}}});
+    return {.refusal = Reply{.code = 204, .headers = {{"allow", std::move(allowed)}}}};
   }
   const bool is_read = request.method == "GET" || request.method == "HEAD";
   if (route->method == "GET" ? !is_read : request.method != route->method) {
-    return Fail(
-        *exchange, 405,
-        absl::StrCat(Absl(request.path), " takes ", Absl(route->method), ", not ", request.method),
-        {{"allow", std::move(allowed)}});
+    return {.refusal = Failure(405,
+                               absl::StrCat(Absl(request.path), " takes ", Absl(route->method),
+                                            ", not ", request.method),
+                               {{"allow", std::move(allowed)}})};
   }
-  if (foreign_page && !is_read) {
-    return Fail(*exchange, 403, "pages of other machines may not post here");
+  if (!is_read && !MayRead(request)) {
+    return {.refusal = Failure(403, "pages of other machines may not post here")};
   }
   auto caller = Authorize(*route, request);
-  if (!caller.ok()) return generations_->SendError(*exchange, caller.status(), Nanoseconds(0));
-  const Call call{std::move(exchange), *std::move(caller), std::move(request_id)};
-  if (route->order != nullptr) return (admin_.*route->order)(call);
-  (this->*route->handler)(call);
+  if (!caller.ok()) return {.refusal = generations_->ErrorReply(caller.status(), Nanoseconds(0))};
+  return {.route = route, .caller = *std::move(caller)};
 }
 
 absl::StatusOr<tenancy::Caller> Api::Authorize(const Route& route, const Request& request) const {
@@ -116,33 +159,14 @@ absl::StatusOr<tenancy::Caller> Api::Authorize(const Route& route, const Request
     case Guard::kAdmin:
       break;
   }
-  return serving::AuthorizeAdmin(deps, authorization, request.from_loopback);
+  return serving::AuthorizeAdmin(deps, authorization, IsFromThisMachine(request));
 }
 
-// Lets pages of this machine read the answer. False: a page of another machine asks.
-bool Api::AllowOrigin(Exchange& exchange) const {
-  const Request& request = exchange.request();
-  const std::string_view origin = request.Header("origin");
-  if (origin.empty()) return true;
-  const bool own = origin == absl::StrCat("http://", Absl(request.Header("host")));
-  if (!own && !IsLoopbackOrigin(origin)) return false;
-  exchange.AddHeader("access-control-allow-origin", std::string(origin));
-  exchange.AddHeader("vary", "origin");
-  exchange.AddHeader("access-control-expose-headers", "x-request-id, retry-after, retry-after-ms");
-  if (request.method == "OPTIONS") {
-    const std::string_view wanted = request.Header("access-control-request-headers");
-    exchange.AddHeader("access-control-allow-methods", "GET, HEAD, POST, OPTIONS");
-    exchange.AddHeader("access-control-allow-headers", wanted.empty() ? "*" : std::string(wanted));
-    exchange.AddHeader("access-control-max-age", "600");
-  }
-  return true;
-}
-
-void Api::Fail(Exchange& exchange, int code, std::string_view message, Headers headers) const {
-  exchange.Send({.code = code,
-                 .content_type = kJson,
-                 .body = openai::ErrorBody(code, message, generations_->error_shape()),
-                 .headers = std::move(headers)});
+Reply Api::Failure(int code, std::string_view message, Headers headers) const {
+  return {.code = code,
+          .content_type = kJson,
+          .body = openai::ErrorBody(code, message, generations_->error_shape()),
+          .headers = std::move(headers)};
 }
 
 void Api::Models(const Call& call) {
@@ -217,20 +241,6 @@ void Api::Page(const Call& call) {
   call.exchange->Send({.content_type = "text/html; charset=utf-8",
                        .body = std::string(kIndexPage),
                        .headers = {{"cache-control", "no-cache"}}});
-}
-
-bool IsLoopbackOrigin(std::string_view origin) {
-  for (const std::string_view scheme : {"http://", "https://"}) {
-    if (!origin.starts_with(scheme)) continue;
-    const std::string_view rest = origin.substr(scheme.size());
-    for (const std::string_view host : {"localhost", "127.0.0.1", "[::1]"}) {
-      if (!rest.starts_with(host)) continue;
-      const std::string_view port = rest.substr(host.size());
-      return port.empty() || (port[0] == ':' && port.size() > 1 &&
-                              port.find_first_not_of("0123456789", 1) == std::string_view::npos);
-    }
-  }
-  return false;
 }
 
 }  // namespace waferline::http

@@ -2,12 +2,13 @@
 // and chats go on to Generations.
 //
 // Owner: server/app. Thread: io. Keys guard /v1 and the token routes; /admin needs a key that may
-// operate, or a loopback peer while no keys are configured. Pages of other machines are not
-// answered with permission to read (CORS), and may not post.
+// operate, or a caller on this machine (origin.h) while no keys are configured. Pages of other
+// machines are not answered with permission to read (CORS), and may not post.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -40,6 +41,10 @@ class Api {
 
   void Handle(std::shared_ptr<Exchange> exchange);
 
+  // The reply that a request gets whatever its body is: no such route, method or right. For
+  // ServerOptions::admit.
+  std::optional<Reply> Admit(const Request& request) const;
+
   // The route that a path belongs to, from a fixed few: a label for metrics.
   static std::string_view RouteOf(std::string_view path);
 
@@ -47,9 +52,15 @@ class Api {
   struct Route;
   static const Route* Find(std::string_view path);
 
+  // Who asks for which route; or the reply that refuses it.
+  struct Verdict {
+    const Route* route = nullptr;
+    tenancy::Caller caller;
+    std::optional<Reply> refusal;
+  };
+  Verdict Judge(const Request& request) const;
   absl::StatusOr<tenancy::Caller> Authorize(const Route& route, const Request& request) const;
-  bool AllowOrigin(Exchange& exchange) const;
-  void Fail(Exchange& exchange, int code, std::string_view message, Headers headers = {}) const;
+  Reply Failure(int code, std::string_view message, Headers headers = {}) const;
 
   void Models(const Call& call);
   void OneModel(const Call& call);
@@ -69,8 +80,5 @@ class Api {
   const std::function<void(std::function<void()>)> post_;
   const AdminRoutes admin_;
 };
-
-// Whether a page from `origin` ("http://localhost:3000") runs on this machine.
-bool IsLoopbackOrigin(std::string_view origin);
 
 }  // namespace waferline::http

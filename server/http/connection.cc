@@ -1,10 +1,10 @@
 #include "server/http/connection.h"
 
+#include <sys/socket.h>
+
 #include <utility>
 
 #include "server/http/reply_writer.h"
-#include "server/http/request_reader.h"
-#include "server/openai/api_error.h"
 
 namespace waferline::http {
 namespace {
@@ -17,21 +17,20 @@ class ConnectionImpl final : public Connection,
                              public WriterEvents,
                              public std::enable_shared_from_this<ConnectionImpl> {
  public:
-  ConnectionImpl(tcp::socket socket, const ServerOptions& options, const Handler& handler,
+  ConnectionImpl(tcp::socket socket, const SharedParts& shared,
                  std::function<void(Connection*)> closed)
       : socket_(std::move(socket)),
-        options_(options),
-        handler_(handler),
+        options_(*shared.options),
+        handler_(*shared.handler),
         closed_(std::move(closed)),
-        reader_(&socket_, &options, this),
-        writer_(&socket_, &options, this) {}
+        reader_(&socket_, shared.options, shared.bodies, this),
+        writer_(&socket_, shared.options, this) {}
 
   void Start() override {
     error_code ignored;
     socket_.set_option(tcp::no_delay(true), ignored);  // a token must not wait for the next one
     const auto peer = socket_.remote_endpoint(ignored);
-    from_loopback_ = !ignored && peer.address().is_loopback();
-    reader_.Start();
+    reader_.Start(!ignored && peer.address().is_loopback());
   }
 
   void Tick(Nanoseconds now) override {
@@ -98,7 +97,6 @@ class ConnectionImpl final : public Connection,
   std::shared_ptr<void> KeepAlive() override { return shared_from_this(); }
 
   std::shared_ptr<Exchange> Begin(Request request, const ReplyRules& rules) {
-    request.from_loopback = from_loopback_;
     writer_.Begin(rules);
     exchange_ = std::make_shared<ExchangeImpl>(shared_from_this(), std::move(request));
     return exchange_;
@@ -108,11 +106,25 @@ class ConnectionImpl final : public Connection,
     handler_(Begin(std::move(request), rules));
   }
 
-  void OnBadRequest(int code, const std::string& message) override {
-    Begin({.received = options_.clock.monotonic()}, {.keep_alive = false})
-        ->Send({.code = code,
-                .content_type = "application/json",
-                .body = openai::ErrorBody(code, message)});
+  void OnBadRequest(Request request, Reply reply) override {
+    Begin(std::move(request), {.keep_alive = false})->Send(std::move(reply));
+  }
+
+  void OnPeerDone() override {
+    AwaitReset();
+    writer_.Probe();
+  }
+
+  // A peer that has closed answers the next bytes with a reset.
+  void AwaitReset() {
+    socket_.async_wait(tcp::socket::wait_error, [this, alive = KeepAlive()](error_code error) {
+      if (error || !socket_.is_open()) return;
+      // A read would only tell that the peer has ended its sending.
+      int reset = 0;
+      socklen_t size = sizeof reset;
+      getsockopt(socket_.native_handle(), SOL_SOCKET, SO_ERROR, &reset, &size);
+      reset == 0 ? AwaitReset() : Close();
+    });
   }
 
   void OnContinueAwaited() override { writer_.SendContinue(); }
@@ -141,7 +153,6 @@ class ConnectionImpl final : public Connection,
   const ServerOptions& options_;
   const Handler& handler_;
   const std::function<void(Connection*)> closed_;
-  bool from_loopback_ = false;
   RequestReader reader_;
   ReplyWriter writer_;
   std::shared_ptr<ExchangeImpl> exchange_;  // that may write now; null between requests
@@ -150,10 +161,9 @@ class ConnectionImpl final : public Connection,
 
 }  // namespace
 
-std::shared_ptr<Connection> MakeConnection(tcp::socket socket, const ServerOptions& options,
-                                           const Handler& handler,
+std::shared_ptr<Connection> MakeConnection(tcp::socket socket, const SharedParts& shared,
                                            std::function<void(Connection*)> closed) {
-  return std::make_shared<ConnectionImpl>(std::move(socket), options, handler, std::move(closed));
+  return std::make_shared<ConnectionImpl>(std::move(socket), shared, std::move(closed));
 }
 
 }  // namespace waferline::http

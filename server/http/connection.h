@@ -1,6 +1,8 @@
 // One accepted socket: reads requests one after the other, gives each to the handler and writes its
 // reply before the next is read. While a reply is under way it keeps reading, so that a client that
-// hangs up is noticed at once; what a pipelining client sends meanwhile waits in the buffer.
+// hangs up is noticed at once; what a pipelining client sends meanwhile waits in the buffer. A
+// client that only ends its sending looks the same until something is sent to it: then an
+// informational response, or a comment of a stream, tells which of the two it is.
 //
 // Owner: shared by the server's list and by the operations in flight. Thread: the io thread.
 // Bounds: ServerOptions; a peer that overruns a deadline is closed by Tick.
@@ -11,6 +13,7 @@
 #include <memory>
 
 #include "server/http/http_server.h"
+#include "server/http/request_reader.h"
 
 namespace waferline::http {
 
@@ -24,9 +27,15 @@ class Connection {
   virtual void Close() = 0;
 };
 
-// `options` and `handler` must outlive the connection; `closed` is called once, last.
+// What the connections of a server share; must outlive them.
+struct SharedParts {
+  const ServerOptions* options;
+  const Handler* handler;
+  BodyBudget* bodies;
+};
+// `closed` is called once, last.
 std::shared_ptr<Connection> MakeConnection(boost::asio::ip::tcp::socket socket,
-                                           const ServerOptions& options, const Handler& handler,
+                                           const SharedParts& shared,
                                            std::function<void(Connection*)> closed);
 
 }  // namespace waferline::http

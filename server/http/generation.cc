@@ -111,7 +111,7 @@ void Generation::Answer() {
     headers_sent_ = true;
     exchange_->StartStream(
         {.code = 200,
-         .content_type = "text/event-stream",
+         .content_type = "text/event-stream; charset=utf-8",
          .headers = {{"cache-control", "no-cache"}, {"x-accel-buffering", "no"}}},
         std::string(openai::kKeepAliveComment));
   }

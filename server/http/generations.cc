@@ -45,11 +45,15 @@ void Generations::Remove(const std::shared_ptr<Generation>& generation) { live_.
 
 void Generations::SendError(Exchange& exchange, const absl::Status& status,
                             Nanoseconds retry_after) const {
+  exchange.Send(ErrorReply(status, retry_after));
+}
+
+Reply Generations::ErrorReply(const absl::Status& status, Nanoseconds retry_after) const {
   const int code = openai::HttpCode(status);
-  exchange.Send({.code = code,
-                 .content_type = "application/json",
-                 .body = openai::ErrorBody(status, error_shape_),
-                 .headers = RetryHeaders(code, retry_after)});
+  return {.code = code,
+          .content_type = "application/json",
+          .body = openai::ErrorBody(status, error_shape_),
+          .headers = RetryHeaders(code, retry_after)};
 }
 
 Headers RetryHeaders(int code, Nanoseconds retry_after) {

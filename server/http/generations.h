@@ -47,6 +47,7 @@ class Generations {
 
   // An error as the answer, with the headers that tell a client when to come back.
   void SendError(Exchange& exchange, const absl::Status& status, Nanoseconds retry_after) const;
+  Reply ErrorReply(const absl::Status& status, Nanoseconds retry_after) const;
 
   size_t live() const { return live_.size(); }
 

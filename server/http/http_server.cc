@@ -88,7 +88,7 @@ class HttpServer::Loop {
       if (connections_.size() >= options_.max_connections) {
         RefuseConnection(std::move(socket));
       } else {
-        auto connection = MakeConnection(std::move(socket), options_, handler_,
+        auto connection = MakeConnection(std::move(socket), {&options_, &handler_, &bodies_},
                                          [this](Connection* closed) { Forget(closed); });
         connections_.emplace(connection.get(), connection);
         count_.store(connections_.size(), std::memory_order_relaxed);
@@ -149,6 +149,7 @@ class HttpServer::Loop {
 
   const ServerOptions options_;
   const Handler handler_;
+  BodyBudget bodies_{options_.max_bodies_bytes};
   asio::io_context io_{1};  // outlives every socket below
   tcp::acceptor acceptor_{io_};
   asio::steady_timer ticker_{io_};

@@ -4,13 +4,14 @@
 // Owner: server/app. Thread: Start, Stop and Post from any thread; the handler and everything it
 // is given run on the server's own io thread, which must not be blocked.
 // Errors: Start gives Unavailable if the address cannot be bound (in use, not ours).
-// Bounds: ServerOptions. A request over them is refused with 413, 431 or 408, a connection over the
-// limit with 503.
+// Bounds: ServerOptions. A request over them is refused with 413, 431, 408 or 503, a connection
+// over the limit with 503.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -33,6 +34,11 @@ struct ServerOptions {
   Nanoseconds write_timeout = Seconds(30);        // the reader takes nothing for so long
   Nanoseconds keep_alive_interval = Seconds(15);  // comments while a stream is quiet
   serving::HostClock clock;
+  // Bodies of all requests together, from their heads to the ends of their replies.
+  size_t max_bodies_bytes = 256 * 1024 * 1024;
+  // Asked on the io thread about each request with a body, before the body is read; `request` has
+  // all but the body. A reply refuses it.
+  std::function<std::optional<Reply>(const Request& request)> admit;
   // Called on the io thread when a reply is complete, or with 499 when the client went away before.
   std::function<void(const Request& request, int code, Nanoseconds lasted)> on_reply;
 };

@@ -15,6 +15,11 @@ void ReplyWriter::SendContinue() {
   Flush();
 }
 
+void ReplyWriter::Probe() {
+  if (state_ == State::kDue && !rules_.http_1_0) SendContinue();
+  if (state_ == State::kStreaming) Write(idle_comment_);
+}
+
 void ReplyWriter::Begin(const ReplyRules& rules) {
   state_ = State::kDue;
   rules_ = rules;

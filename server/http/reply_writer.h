@@ -43,6 +43,9 @@ class ReplyWriter {
 
   // "100 Continue", before Begin.
   void SendContinue();
+  // Sends what changes no reply, so that a peer that has closed answers with a reset: an
+  // informational response before the head (not for HTTP/1.0), a stream's comment after it.
+  void Probe();
   // A reply is due; then Send and End, or StartStream, Write* and End. `extra` headers go first.
   void Begin(const ReplyRules& rules);
   void Send(const Reply& reply, const Headers& extra);

@@ -5,10 +5,14 @@
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/read.hpp>
-#include <boost/url/pct_string_view.hpp>
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "server/http/gzip.h"
+#include "server/openai/api_error.h"
+#include "wafer_backend/base/strings.h"
 
 namespace waferline::http {
 namespace {
@@ -38,21 +42,25 @@ bool IsFaultOfRequest(error_code error) {
 
 }  // namespace
 
-RequestReader::RequestReader(tcp::socket* socket, const ServerOptions* options,
+RequestReader::RequestReader(tcp::socket* socket, const ServerOptions* options, BodyBudget* budget,
                              ReaderEvents* events)
     : socket_(socket),
       options_(*options),
       events_(events),
+      budget_(*budget),
       buffer_(options->max_header_bytes + 64 * 1024) {}
 
-void RequestReader::Start() {
+void RequestReader::Start(bool from_loopback) {
+  from_loopback_ = from_loopback;
   deadline_ = options_.clock.monotonic() + options_.idle_timeout;
   ReadSome();
 }
 
 void RequestReader::Next() {
+  ReleaseBody();
   const bool is_reading = state_ == State::kAhead;
-  if (buffer_.size() > 0 && !is_reading) return ReadHeader();
+  if (peer_done_ && buffer_.size() == 0) return events_->OnReadEnd();
+  if (buffer_.size() > 0 && !is_reading) return BeginHeader();
   state_ = State::kIdle;
   deadline_ = options_.clock.monotonic() + options_.idle_timeout;
   error_code ignored;
@@ -62,6 +70,8 @@ void RequestReader::Next() {
 }
 
 void RequestReader::Linger() {
+  ReleaseBody();
+  if (peer_done_) return events_->OnReadEnd();
   const bool is_reading = state_ == State::kAhead;
   state_ = State::kLingering;
   deadline_ = options_.clock.monotonic() + kLinger;
@@ -73,6 +83,7 @@ void RequestReader::Linger() {
 void RequestReader::Stop() {
   state_ = State::kStopped;
   deadline_.reset();
+  ReleaseBody();
 }
 
 void RequestReader::Tick(Nanoseconds now) {
@@ -84,23 +95,45 @@ void RequestReader::Tick(Nanoseconds now) {
   socket_->cancel(ignored);
 }
 
-// In kIdle and kAhead.
+std::string_view RequestReader::Buffered() const {
+  return {static_cast<const char*>(buffer_.data().data()), buffer_.size()};
+}
+
+// In kIdle, kHeader and kAhead.
 void RequestReader::ReadSome() {
+  if (peer_done_) return events_->OnReadEnd();  // the request will not become whole
   socket_->async_read_some(buffer_.prepare(4096),
                            [this, alive = events_->KeepAlive()](error_code error, size_t size) {
                              if (state_ == State::kStopped) return;
-                             if (error && error != asio::error::operation_aborted) {
-                               return events_->OnReadEnd();
-                             }
                              buffer_.commit(size);
-                             Proceed();
+                             OnRead(error);
                            });
 }
 
-// A read that looked for no message has ended.
+void RequestReader::OnRead(error_code error) {
+  if (error == asio::error::eof && state_ == State::kAhead) {
+    peer_done_ = true;
+    state_ = State::kPeerDone;
+    return events_->OnPeerDone();
+  }
+  if (error && error != asio::error::operation_aborted) return events_->OnReadEnd();
+  Proceed();
+}
+
+// A read has ended that did not look for a body.
 void RequestReader::Proceed() {
-  if (state_ == State::kLingering) return Discard();
-  if (state_ == State::kIdle && buffer_.size() > 0) return ReadHeader();
+  switch (state_) {
+    case State::kLingering:
+      return Discard();
+    case State::kTimedOut:
+      return Refuse(HeadFault{408, "the request took too long to arrive", {}});
+    case State::kIdle:
+      return BeginHeader();
+    case State::kHeader:
+      return ReadHeader();
+    default:
+      break;
+  }
   if (state_ == State::kAhead && buffer_.size() >= kReadAheadBytes) {
     state_ = State::kAheadFull;
     return;
@@ -108,72 +141,137 @@ void RequestReader::Proceed() {
   ReadSome();
 }
 
-void RequestReader::ReadHeader() {
+// Line ends before a request are no request: an idle connection stays idle.
+void RequestReader::BeginHeader() {
+  buffer_.consume(LeadingLineEnds(Buffered()));
+  if (buffer_.size() == 0 || Buffered() == "\r") {
+    if (state_ != State::kIdle) deadline_ = options_.clock.monotonic() + options_.idle_timeout;
+    state_ = State::kIdle;
+    return ReadSome();
+  }
   state_ = State::kHeader;
   deadline_ = options_.clock.monotonic() + options_.header_timeout;
+  scan_ = HeadScan();
+  ReadHeader();
+}
+
+void RequestReader::ReadHeader() {
+  const HeadScan::State found = scan_.Scan(Buffered());
+  if (found == HeadScan::State::kWrong) {
+    return Refuse(HeadFault{400, absl::StrCat("not a valid HTTP/1.1 request: ", scan_.why()), {}});
+  }
+  const size_t size = found == HeadScan::State::kWhole ? scan_.size() : buffer_.size();
+  if (size > options_.max_header_bytes) {
+    return Refuse(HeadFault{
+        431, absl::StrCat("the header has more than ", options_.max_header_bytes, " bytes"), {}});
+  }
+  if (found == HeadScan::State::kMore) return ReadSome();
+  OnHeader(size);
+}
+
+void RequestReader::OnHeader(size_t size) {
   parser_.emplace();
   parser_->header_limit(static_cast<uint32_t>(options_.max_header_bytes));
   parser_->body_limit(options_.max_body_bytes);
-  beast::http::async_read_header(*socket_, buffer_, *parser_,
-                                 [this, alive = events_->KeepAlive()](error_code error, size_t) {
-                                   if (error || state_ != State::kHeader) return ReadFailed(error);
-                                   ReadBody();
-                                 });
+  error_code error;
+  parser_->put(asio::buffer(buffer_.data().data(), size), error);
+  buffer_.consume(size);
+  if (error) return RefuseUnparsed(error);
+  if (auto fault = TakeHead()) return Refuse(*std::move(fault));
+  if (parser_->is_done()) return Report();
+  if (auto fault = CheckBodyType(request_)) return Refuse(*std::move(fault));
+  if (options_.admit) {
+    if (auto reply = options_.admit(request_)) return Refuse(*std::move(reply));
+  }
+  if (!ReserveBody()) {
+    return Refuse(HeadFault{503,
+                            "too many bodies are arriving; try again later",
+                            {{"retry-after", "1"}, {"retry-after-ms", "1000"}}});
+  }
+  ReadBody();
 }
+
+std::optional<HeadFault> RequestReader::TakeHead() {
+  const auto& head = parser_->get();
+  rules_ = {.keep_alive = head.keep_alive(),
+            .http_1_0 = head.version() < 11,
+            .is_head = head.method() == beast::http::verb::head};
+  request_ = {.method = ToString(head.method_string()), .from_loopback = from_loopback_};
+  for (const auto& field : head) {
+    request_.headers.emplace_back(Lower(field.name_string()), ToString(field.value()));
+  }
+  return CheckHead({head.target().data(), head.target().size()}, rules_.http_1_0, &request_);
+}
+
+// A body whose length is not known yet counts as the longest.
+bool RequestReader::ReserveBody() {
+  const auto length = parser_->content_length();
+  const bool unpacks = !request_.Header("content-encoding").empty();
+  const size_t bytes = length && !unpacks ? static_cast<size_t>(*length) : options_.max_body_bytes;
+  if (!budget_.Take(bytes)) return false;
+  reserved_bytes_ = bytes;
+  return true;
+}
+
+void RequestReader::ReleaseBody() { budget_.Release(std::exchange(reserved_bytes_, 0)); }
 
 void RequestReader::ReadBody() {
   state_ = State::kBody;
   deadline_ = options_.clock.monotonic() + options_.body_timeout;
-  if (beast::iequals(parser_->get()[beast::http::field::expect], "100-continue")) {
-    events_->OnContinueAwaited();
-  }
-  beast::http::async_read(*socket_, buffer_, *parser_,
-                          [this, alive = events_->KeepAlive()](error_code error, size_t) {
-                            if (error || state_ != State::kBody) return ReadFailed(error);
-                            Report();
-                          });
+  if (!rules_.http_1_0 && !request_.Header("expect").empty()) events_->OnContinueAwaited();
+  beast::http::async_read(
+      *socket_, buffer_, *parser_,
+      [this, alive = events_->KeepAlive()](error_code error, size_t) { OnBody(error); });
 }
 
-void RequestReader::ReadFailed(error_code error) {
+void RequestReader::OnBody(error_code error) {
   if (state_ == State::kStopped) return;
-  if (state_ == State::kTimedOut) return Refuse(408, "the request took too long to arrive");
-  using Fault = beast::http::error;
+  if (state_ == State::kTimedOut) return Proceed();
+  if (!error) return Report();
   if (!IsFaultOfRequest(error)) return events_->OnReadEnd();
-  if (error == Fault::body_limit) {
-    return Refuse(413,
-                  "the body has more than " + std::to_string(options_.max_body_bytes) + " bytes");
-  }
-  if (error == Fault::header_limit || error == Fault::buffer_overflow) {
-    return Refuse(
-        431, "the header has more than " + std::to_string(options_.max_header_bytes) + " bytes");
-  }
-  Refuse(400, "not a valid HTTP/1.1 request: " + error.message());
+  RefuseUnparsed(error);
 }
 
-void RequestReader::Refuse(int code, const std::string& message) {
+void RequestReader::RefuseUnparsed(error_code error) {
+  if (error == beast::http::error::body_limit) {
+    return Refuse(HeadFault{
+        413, absl::StrCat("the body has more than ", options_.max_body_bytes, " bytes"), {}});
+  }
+  Refuse(HeadFault{400, "not a valid HTTP/1.1 request: " + error.message(), {}});
+}
+
+void RequestReader::Refuse(HeadFault fault) {
+  Refuse(Reply{.code = fault.code,
+               .content_type = "application/json",
+               .body = openai::ErrorBody(fault.code, fault.message),
+               .headers = std::move(fault.headers)});
+}
+
+void RequestReader::Refuse(Reply reply) {
   state_ = State::kRefused;
   deadline_.reset();
   parser_.reset();
-  events_->OnBadRequest(code, message);
+  request_.received = options_.clock.monotonic();
+  events_->OnBadRequest(std::exchange(request_, {}), std::move(reply));
 }
 
 void RequestReader::Report() {
-  deadline_.reset();
-  auto message = parser_->release();
-  parser_.reset();
-  const ReplyRules rules{.keep_alive = message.keep_alive(),
-                         .http_1_0 = message.version() < 11,
-                         .is_head = message.method() == beast::http::verb::head};
-  Request request{.method = ToString(message.method_string()),
-                  .path = PathOf({message.target().data(), message.target().size()}),
-                  .body = std::move(message.body()),
-                  .received = options_.clock.monotonic()};
-  for (const auto& field : message) {
-    request.headers.emplace_back(Lower(field.name_string()), ToString(field.value()));
+  std::string body = std::move(parser_->get().body());
+  if (absl::EndsWithIgnoreCase(Absl(request_.Header("content-encoding")), "gzip")) {
+    auto unpacked = Gunzip(body, options_.max_body_bytes);
+    if (!unpacked.ok()) {
+      const int code = unpacked.status().code() == absl::StatusCode::kOutOfRange ? 413 : 400;
+      return Refuse(HeadFault{code, std::string(unpacked.status().message()), {}});
+    }
+    body = *std::move(unpacked);
   }
-  state_ = State::kAhead;
-  Proceed();
-  events_->OnRequest(std::move(request), rules);
+  deadline_.reset();
+  parser_.reset();
+  request_.body = std::move(body);
+  request_.received = options_.clock.monotonic();
+  state_ = peer_done_ ? State::kPeerDone : State::kAhead;
+  if (!peer_done_) Proceed();
+  events_->OnRequest(std::exchange(request_, {}), rules_);
 }
 
 void RequestReader::Discard() {
@@ -184,12 +282,6 @@ void RequestReader::Discard() {
                              if (error) return events_->OnReadEnd();
                              Discard();
                            });
-}
-
-std::string PathOf(std::string_view target) {
-  const std::string_view path = target.substr(0, target.find('?'));
-  const auto escaped = boost::urls::make_pct_string_view({path.data(), path.size()});
-  return escaped ? escaped->decode() : std::string(path);
 }
 
 }  // namespace waferline::http

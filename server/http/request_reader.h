@@ -2,11 +2,14 @@
 // reply's end whatever the peer sends ahead, so that a hang-up is noticed at once.
 //
 //   kIdle -> kHeader -> kBody -> kAhead <-> kAheadFull -> (reply complete) kIdle or kLingering
-//              |          |
+//              |          |        \--> kPeerDone -------> (reply complete) kHeader or the end
 //              +----------+--> kTimedOut, kRefused -> (reply complete) kLingering
 //
+// A request is checked when its head is here (head_rules.h, ServerOptions::admit); one that is
+// refused then has no body read. A peer that sends no more may still read: its request is answered.
+//
 // Owner: one connection, which its operations keep alive. Thread: io. Bounds: ServerOptions for
-// sizes and times; kReadAheadBytes of pipelined requests.
+// sizes and times; kReadAheadBytes of pipelined requests; BodyBudget for all bodies together.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
@@ -19,10 +22,27 @@
 #include <string_view>
 
 #include "server/http/exchange.h"
+#include "server/http/head_rules.h"
+#include "server/http/head_scan.h"
 #include "server/http/http_server.h"
 #include "wafer_backend/base/units.h"
 
 namespace waferline::http {
+
+// The memory that bodies may take, of all connections of a server together. Thread: io.
+class BodyBudget {
+ public:
+  explicit BodyBudget(size_t bytes) : left_(bytes) {}
+  bool Take(size_t bytes) {
+    if (bytes > left_) return false;
+    left_ -= bytes;
+    return true;
+  }
+  void Release(size_t bytes) { left_ += bytes; }
+
+ private:
+  size_t left_;
+};
 
 // What a request says about how its reply is written.
 struct ReplyRules {
@@ -36,12 +56,14 @@ class ReaderEvents {
  public:
   virtual ~ReaderEvents() = default;
   virtual void OnRequest(Request request, const ReplyRules& rules) = 0;
-  // No valid request, or one over a limit: the reply's code and message. After that reply the
-  // connection must Linger.
-  virtual void OnBadRequest(int code, const std::string& message) = 0;
+  // No valid request, one over a limit, or one that is refused by its head (`request` is then
+  // filled). After the reply the connection must Linger.
+  virtual void OnBadRequest(Request request, Reply reply) = 0;
   // The client waits for "100 Continue" before it sends the body. Comes on its own, before
   // OnRequest.
   virtual void OnContinueAwaited() = 0;
+  // A reply is under way, and the peer sends no more. It may be gone, or wait for the reply.
+  virtual void OnPeerDone() = 0;
   // The peer has closed, or a deadline passed that has no reply.
   virtual void OnReadEnd() = 0;
   // Keeps the connection alive while a read is under way.
@@ -52,9 +74,11 @@ class RequestReader {
  public:
   // All must outlive the reader.
   RequestReader(boost::asio::ip::tcp::socket* socket, const ServerOptions* options,
-                ReaderEvents* events);
+                BodyBudget* budget, ReaderEvents* events);
+  ~RequestReader() { ReleaseBody(); }
 
-  void Start();
+  // `from_loopback` goes into every request.
+  void Start(bool from_loopback);
   // The reply is complete: reads the next request.
   void Next();
   // The reply was the last: says so to the peer and waits a little for it to close.
@@ -70,6 +94,7 @@ class RequestReader {
     kBody,       // reads a body
     kAhead,      // the request has been reported; a read is under way
     kAheadFull,  // the same, but the buffer is full and nothing is read
+    kPeerDone,   // the same, but there is nothing more to read
     kTimedOut,   // the read of a header or body has been cancelled and is about to end
     kRefused,    // a bad request has been reported; nothing is read
     kLingering,  // drops what comes
@@ -77,12 +102,21 @@ class RequestReader {
   };
   using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
 
+  std::string_view Buffered() const;
   void ReadSome();
+  void OnRead(boost::system::error_code error);
   void Proceed();
+  void BeginHeader();
   void ReadHeader();
+  void OnHeader(size_t size);
+  std::optional<HeadFault> TakeHead();
+  bool ReserveBody();
+  void ReleaseBody();
   void ReadBody();
-  void ReadFailed(boost::system::error_code error);
-  void Refuse(int code, const std::string& message);
+  void OnBody(boost::system::error_code error);
+  void Refuse(HeadFault fault);
+  void Refuse(Reply reply);
+  void RefuseUnparsed(boost::system::error_code error);
   void Report();
   void Discard();
 
@@ -90,13 +124,16 @@ class RequestReader {
   const ServerOptions& options_;
   ReaderEvents* const events_;
   State state_ = State::kIdle;
+  BodyBudget& budget_;
   boost::beast::flat_buffer buffer_;
+  HeadScan scan_;
+  bool from_loopback_ = false;
+  bool peer_done_ = false;  // nothing more will come
   std::optional<Parser> parser_;
+  Request request_;            // under way; whole when it is reported
+  ReplyRules rules_;           // of it
+  size_t reserved_bytes_ = 0;  // of the budget, until the reply is complete
   std::optional<Nanoseconds> deadline_;
 };
-
-// The path of a request's target ("/v1/models/a%2Fb?x=1" -> "/v1/models/a/b"); with an escape that
-// is not valid, as it was sent.
-std::string PathOf(std::string_view target);
 
 }  // namespace waferline::http

@@ -4,6 +4,17 @@
 #include "server/serving/access.h"
 
 namespace waferline::rpc {
+namespace {
+
+// A proxy on this machine says so that it asks for someone else.
+bool IsForwarded(const grpc::ServerContextBase& context) {
+  for (const char* name : {"forwarded", "x-forwarded-for", "x-real-ip", "via"}) {
+    if (!MetadataOf(context, name).empty()) return true;
+  }
+  return false;
+}
+
+}  // namespace
 
 absl::StatusOr<tenancy::Caller> Authenticate(const grpc::ServerContextBase& context,
                                              const serving::ServerDeps& deps) {
@@ -13,7 +24,7 @@ absl::StatusOr<tenancy::Caller> Authenticate(const grpc::ServerContextBase& cont
 absl::Status AuthorizeAdmin(const grpc::ServerContextBase& context,
                             const serving::ServerDeps& deps) {
   return serving::AuthorizeAdmin(deps, MetadataOf(context, "authorization"),
-                                 IsLocalPeer(context.peer()))
+                                 IsLocalPeer(context.peer()) && !IsForwarded(context))
       .status();
 }
 

@@ -28,8 +28,9 @@ absl::StatusOr<tenancy::Caller> AuthorizeAdmin(const ServerDeps& deps,
   if (!caller.ok()) return Counted(deps, std::move(caller));
   if (!deps.keys->required() && !from_this_machine) {
     return Counted(deps, absl::PermissionDeniedError(
-                             "without API keys the server is operated from its own machine only "
-                             "(loopback); configure a key with admin"));
+                             "without API keys the server is operated from its own machine only: "
+                             "over loopback, as localhost or 127.0.0.1, not through a proxy; "
+                             "configure a key with may_operate"));
   }
   if (!caller->admin) {
     return Counted(deps, absl::PermissionDeniedError("this API key may not operate the server"));

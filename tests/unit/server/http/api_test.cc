@@ -5,6 +5,7 @@
 #include <boost/json/value.hpp>
 #include <catch2/catch.hpp>
 
+#include "server/http/origin.h"
 #include "server/http/reply_sink.h"
 #include "tests/unit/server/http/puppet_admin.h"
 #include "tests/unit/server/http/puppet_door.h"
@@ -56,7 +57,8 @@ class Fixture {
                    .metrics = [](auto reply) { reply("waferline_up 1\n"); }},
         [this](std::function<void()> task) { server->Post(std::move(task)); });
     server = std::make_unique<HttpServer>(
-        ServerOptions{.clock = clock.clock()},
+        ServerOptions{.clock = clock.clock(),
+                      .admit = [this](const Request& request) { return api->Admit(request); }},
         [this](std::shared_ptr<Exchange> exchange) { api->Handle(std::move(exchange)); });
     const auto bound = server->Start();
     REQUIRE(bound.ok());
@@ -84,7 +86,7 @@ class Fixture {
 };
 
 std::string Post(const std::string& path, const std::string& body, const std::string& more = "") {
-  return "POST " + path + " HTTP/1.1\r\nhost: x\r\n" + more +
+  return "POST " + path + " HTTP/1.1\r\nhost: localhost\r\n" + more +
          "content-length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 std::string Get(const std::string& path, const std::string& more = "") {
@@ -136,7 +138,7 @@ TEST_CASE("a chat is streamed as its tokens come") {
   sink->OnAdmitted();
   const std::string head = client.ReadUntil("\r\n\r\n");  // before any token
   CHECK(head.find("HTTP/1.1 200 OK\r\n") == 0);
-  CHECK(head.find("content-type: text/event-stream\r\n") != std::string::npos);
+  CHECK(head.find("content-type: text/event-stream; charset=utf-8\r\n") != std::string::npos);
   CHECK(head.find("x-request-id: abc-1\r\n") != std::string::npos);
   Say(sink, "H");
   CHECK(client.ReadUntil("\"content\":\"H\"").size() > 20);  // at once, without an end
@@ -388,9 +390,9 @@ TEST_CASE("routes: not there, wrong method, OPTIONS, HEAD, health") {
   const auto wrong = ask(Get("/v1/chat/completions"));
   CHECK(wrong.code == 405);
   CHECK(wrong.Has("allow: POST, OPTIONS"));
-  CHECK(ask("DELETE /v1/models HTTP/1.1\r\n\r\n").code == 405);
-  CHECK(ask("OPTIONS /v1/models HTTP/1.1\r\n\r\n").code == 204);
-  CHECK(ask("HEAD /v1/models HTTP/1.1\r\n\r\n", false).code == 200);
+  CHECK(ask("DELETE /v1/models HTTP/1.1\r\nhost: x\r\n\r\n").code == 405);
+  CHECK(ask("OPTIONS /v1/models HTTP/1.1\r\nhost: x\r\n\r\n").code == 204);
+  CHECK(ask("HEAD /v1/models HTTP/1.1\r\nhost: x\r\n\r\n", false).code == 200);
   CHECK(ask(Get("/v1/models")).body.find("\"id\":\"bytes\"") != std::string::npos);
   CHECK(ask(Get("/v1/models/by%74es")).code == 200);
   const auto unknown = ask(Get("/v1/models/org/none"));
@@ -495,7 +497,7 @@ TEST_CASE("pages of this machine may read and post, others may not") {
   CHECK(ask(Post("/admin/drain", "", "origin: http://evil.example\r\n")).code == 403);
   CHECK(fixture.admin.orders() == 0);
   const auto preflight =
-      ask("OPTIONS /v1/chat/completions HTTP/1.1\r\norigin: http://127.0.0.1:8\r\n"
+      ask("OPTIONS /v1/chat/completions HTTP/1.1\r\nhost: x\r\norigin: http://127.0.0.1:8\r\n"
           "access-control-request-headers: x-stainless-os\r\n\r\n");
   CHECK(preflight.code == 204);
   CHECK(preflight.Has("access-control-allow-headers: x-stainless-os"));
@@ -503,6 +505,55 @@ TEST_CASE("pages of this machine may read and post, others may not") {
   CHECK(!IsLoopbackOrigin("http://localhost.evil.example"));
   CHECK(!IsLoopbackOrigin("http://localhost:80.evil.example"));
   CHECK(!IsLoopbackOrigin("null"));
+}
+
+TEST_CASE("only this machine itself operates a server without keys") {
+  Fixture fixture;
+  RawClient client(fixture.port);
+  const auto drain = [&](const std::string& host, const std::string& more = "") {
+    client.Send("POST /admin/drain HTTP/1.1\r\nhost: " + host + "\r\n" + more +
+                "content-length: 0\r\n\r\n");
+    return client.ReadResponse().code;
+  };
+  for (const char* own : {"localhost", "LOCALHOST:8080", "127.0.0.1:1", "127.9.9.9", "[::1]:80"}) {
+    INFO(own);
+    CHECK(drain(own) == 200);
+  }
+  // A page whose name points at loopback, and a proxy that says for whom it asks.
+  for (const char* rebound : {"evil.example:8080", "localhost.evil.example", "127.0.0.1.nip.io",
+                              "0.0.0.0", "[::]", "10.0.0.1", ""}) {
+    INFO(rebound);
+    CHECK(drain(rebound) == 403);
+  }
+  CHECK(drain("evil.example", "origin: http://evil.example\r\n") == 403);
+  for (const char* forwarded : {"x-forwarded-for: 1.2.3.4", "X-Forwarded-For: 127.0.0.1",
+                                "forwarded: for=1.2.3.4", "x-real-ip: 1.2.3.4", "via: 1.1 p"}) {
+    INFO(forwarded);
+    CHECK(drain("localhost", std::string(forwarded) + "\r\n") == 403);
+  }
+  CHECK(fixture.admin.orders() == 5);
+}
+
+TEST_CASE("who may not ask is refused before the body is sent") {
+  Fixture fixture({.keys = {{.key = "k1", .tenant = "t1"}}});
+  const auto code = [&](const std::string& head) {
+    RawClient client(fixture.port);
+    client.Send(head + "host: localhost\r\ncontent-length: 1000000\r\n\r\n");
+    const auto refused = client.ReadResponse();
+    CHECK(refused.Has("x-request-id: "));
+    CHECK(client.AtEnd());
+    return refused.code;
+  };
+  CHECK(code("POST /v1/completions HTTP/1.1\r\n") == 401);
+  CHECK(code("POST /v1/completions HTTP/1.1\r\nauthorization: Bearer no\r\n") == 401);
+  CHECK(code("POST /admin/drain HTTP/1.1\r\nauthorization: Bearer k1\r\n") == 403);
+  CHECK(code("POST /nothing HTTP/1.1\r\n") == 404);
+  CHECK(code("POST /v1/models HTTP/1.1\r\n") == 405);
+  RawClient page(fixture.port);
+  page.Send(
+      "POST /v1/completions HTTP/1.1\r\nhost: x\r\norigin: http://localhost:3\r\n"
+      "content-length: 9\r\n\r\n");
+  CHECK(page.ReadResponse().Has("access-control-allow-origin: http://localhost:3\r\n"));
 }
 
 TEST_CASE("flat errors, as Cerebras sends them") {

@@ -4,7 +4,7 @@
 #include <catch2/catch.hpp>
 #include <mutex>
 
-#include "server/http/request_reader.h"
+#include "server/http/head_rules.h"
 #include "server/http/response_head.h"
 #include "tests/unit/server/http/raw_client.h"
 #include "tests/unit/server/http/steered_clock.h"
@@ -75,7 +75,8 @@ TEST_CASE("keep-alive, and requests sent ahead are answered in order") {
   RawClient client(fixture.port);
   client.Send(Post("/one", "a"));
   CHECK(client.ReadResponse().body == "POST /one a");
-  client.Send(Post("/two", "b") + Post("/three", "c") + "GET /fo%75r?q=1 HTTP/1.1\r\n\r\n");
+  client.Send(Post("/two", "b") + Post("/three", "c") +
+              "GET /fo%75r?q=1 HTTP/1.1\r\nhost: x\r\n\r\n");
   CHECK(client.ReadResponse().body == "POST /two b");
   CHECK(client.ReadResponse().body == "POST /three c");
   CHECK(client.ReadResponse().body == "GET /four ");
@@ -101,7 +102,8 @@ TEST_CASE("a request sent ahead waits for the reply before it") {
 TEST_CASE("HEAD has the header of GET and no body; Connection: close and HTTP/1.0 close") {
   Fixture fixture;
   RawClient client(fixture.port);
-  client.Send("HEAD /h HTTP/1.1\r\n\r\nGET /g HTTP/1.1\r\nconnection: close\r\n\r\n");
+  client.Send(
+      "HEAD /h HTTP/1.1\r\nhost: x\r\n\r\nGET /g HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
   const auto head = client.ReadResponse(false);
   CHECK(head.code == 200);
   CHECK(head.Has("content-length: 8"));
@@ -142,7 +144,7 @@ TEST_CASE("a stream that ends after its last byte was sent ends the reply all th
   }
   SECTION("HEAD: the next request is answered") {
     RawClient client(fixture.port);
-    stream("HEAD /hold HTTP/1.1\r\n\r\n", client);
+    stream("HEAD /hold HTTP/1.1\r\nhost: x\r\n\r\n", client);
     CHECK(client.ReadResponse(false).Has("transfer-encoding: chunked"));
     client.Send(Post("/next", "n"));
     CHECK(client.ReadResponse().body == "POST /next n");
@@ -152,7 +154,7 @@ TEST_CASE("a stream that ends after its last byte was sent ends the reply all th
 TEST_CASE("a large body waits for 100-continue") {
   Fixture fixture;
   RawClient client(fixture.port);
-  client.Send("POST /big HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 3\r\n\r\n");
+  client.Send("POST /big HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 3\r\n\r\n");
   CHECK(client.ReadUntil("\r\n\r\n") == "HTTP/1.1 100 Continue\r\n\r\n");
   client.Send("abc");
   CHECK(client.ReadResponse().body == "POST /big abc");
@@ -165,12 +167,14 @@ TEST_CASE("limits of header and body, and what is no HTTP") {
   CHECK(fits.ReadResponse().code == 200);
   const auto [request, code] = GENERATE(table<std::string, int>({
       {Post("/", std::string(101, 'x')), 413},
-      {"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n65\r\n" + std::string(101, 'x'), 413},
-      {"GET / HTTP/1.1\r\nx: " + std::string(1000, 'y') + "\r\n\r\n", 431},
+      {"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n65\r\n" +
+           std::string(101, 'x'),
+       413},
+      {"GET / HTTP/1.1\r\nhost: x\r\nx: " + std::string(1000, 'y') + "\r\n\r\n", 431},
       {"NONSENSE\r\n\r\n", 400},
-      {"GET / HTTP/1.1\r\nbad header\r\n\r\n", 400},
-      {"POST / HTTP/1.1\r\ncontent-length: -1\r\n\r\n", 400},
-      {"POST / HTTP/1.1\r\ncontent-length: 99999999999999999999\r\n\r\n", 400},
+      {"GET / HTTP/1.1\r\nhost: x\r\nbad header\r\n\r\n", 400},
+      {"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n", 400},
+      {"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999999999999\r\n\r\n", 400},
       {std::string("\x16\x03\x01\x02\x00", 5) + "\r\n\r\n", 400},  // TLS on a plain port
   }));
   INFO(request.substr(0, 60));
@@ -195,8 +199,9 @@ TEST_CASE("timeouts: idle, slow request, a reader that takes nothing") {
     CHECK(client.AtEnd());
   }
   SECTION("half a header, half a body: 408") {
-    const std::string half = GENERATE(
-        std::string("GET / HT"), std::string("POST / HTTP/1.1\r\ncontent-length: 9\r\n\r\nab"));
+    const std::string half =
+        GENERATE(std::string("GET / HT"),
+                 std::string("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nab"));
     RawClient client(fixture.port);
     client.Send(half);
     std::this_thread::sleep_for(std::chrono::milliseconds(200));  // for it to arrive
@@ -205,7 +210,7 @@ TEST_CASE("timeouts: idle, slow request, a reader that takes nothing") {
   }
   SECTION("a stalled reader is hung up on") {
     RawClient client(fixture.port, 4096);
-    client.Send("GET /hold HTTP/1.1\r\n\r\n");
+    client.Send("GET /hold HTTP/1.1\r\nhost: x\r\n\r\n");
     const auto held = fixture.WaitForHeld();
     std::atomic<bool> written = false;
     fixture.server->Post([&, held] {
@@ -228,7 +233,7 @@ TEST_CASE("a client that hangs up is noticed while nothing is written") {
   Fixture fixture;
   {
     RawClient client(fixture.port);
-    client.Send("GET /hold HTTP/1.1\r\n\r\n");
+    client.Send("GET /hold HTTP/1.1\r\nhost: x\r\n\r\n");
     const auto held = fixture.WaitForHeld();
     client.Close();
     CHECK(Eventually([&] { return fixture.gone == 1; }));
@@ -239,10 +244,48 @@ TEST_CASE("a client that hangs up is noticed while nothing is written") {
   CHECK(fixture.replies()[0] == std::pair<std::string, int>("/hold", 499));
 }
 
+TEST_CASE("a client that only ends its sending gets its answers") {
+  Fixture fixture;
+  RawClient client(fixture.port);
+  SECTION("a whole reply, and to what it sent ahead") {
+    client.Send(Post("/hold", "a") + Post("/next", "b"));
+    client.EndSending();
+    const auto held = fixture.WaitForHeld();
+    CHECK(client.ReadUntil("\r\n\r\n") == "HTTP/1.1 100 Continue\r\n\r\n");  // is it there?
+    fixture.server->Post([held] { held->Send({.content_type = "text/plain", .body = "whole"}); });
+    CHECK(client.ReadResponse().body == "whole");
+    CHECK(client.ReadResponse().body == "POST /next b");
+  }
+  SECTION("a stream") {
+    client.Send(Post("/hold", ""));
+    const auto held = fixture.WaitForHeld();
+    fixture.server->Post(
+        [held] { held->StartStream({.content_type = "text/event-stream"}, ": still here\n\n"); });
+    client.ReadUntil("\r\n\r\n");
+    client.EndSending();
+    CHECK(client.ReadUntil("\n\n\r\n") == "e\r\n: still here\n\n\r\n");
+    fixture.server->Post([held] {
+      held->Write("first");
+      held->Finish();
+    });
+    CHECK(client.ReadChunks() == "first");
+  }
+  SECTION("HTTP/1.0, which knows no informational response") {
+    client.Send("GET /hold HTTP/1.0\r\n\r\n");
+    client.EndSending();
+    const auto held = fixture.WaitForHeld();
+    fixture.server->Post([held] { held->Send({.content_type = "text/plain", .body = "old"}); });
+    CHECK(client.ReadUntil("old").starts_with("HTTP/1.1 200"));
+  }
+  CHECK(client.AtEnd());
+  CHECK(fixture.gone == 0);
+  CHECK(Eventually([&] { return fixture.server->connections() == 0; }));
+}
+
 TEST_CASE("comments keep a quiet stream alive") {
   Fixture fixture;
   RawClient client(fixture.port);
-  client.Send("GET /hold HTTP/1.1\r\n\r\n");
+  client.Send("GET /hold HTTP/1.1\r\nhost: x\r\n\r\n");
   const auto held = fixture.WaitForHeld();
   fixture.server->Post(
       [held] { held->StartStream({.content_type = "text/event-stream"}, ": keep-alive\n\n"); });
@@ -256,7 +299,7 @@ TEST_CASE("comments keep a quiet stream alive") {
 TEST_CASE("what is written and not sent is counted, and its end announced") {
   Fixture fixture;
   RawClient client(fixture.port, 4096);
-  client.Send("GET /hold HTTP/1.1\r\n\r\n");
+  client.Send("GET /hold HTTP/1.1\r\nhost: x\r\n\r\n");
   const auto held = fixture.WaitForHeld();
   std::atomic<size_t> unsent = 0;
   std::atomic<int> drained = 0;
@@ -310,7 +353,7 @@ TEST_CASE("random bytes never bring the server down") {
   std::srand(seed);
   for (int round = 0; round < 200; ++round) {
     RawClient client(fixture.port);
-    std::string bytes = round % 2 == 0 ? "POST / HTTP/1.1\r\ncontent-length: 4\r\n" : "";
+    std::string bytes = round % 2 == 0 ? "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n" : "";
     for (int i = std::rand() % 80; i > 0; --i) bytes += static_cast<char>(std::rand());
     client.Send(bytes + "\r\n\r\n");
   }

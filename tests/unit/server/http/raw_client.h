@@ -47,6 +47,9 @@ class RawClient {
     }
   }
 
+  // No more will be sent; what comes can still be read.
+  void EndSending() { shutdown(fd_, SHUT_WR); }
+
   // Everything up to and including `end`; what was there, if the peer closes or patience ends.
   std::string ReadUntil(std::string_view end) {
     while (buffer_.find(end) == std::string::npos) {
