@@ -1,6 +1,7 @@
 """Our tokenizers against Hugging Face's `tokenizers`: vocabularies trained here with each model's own pre-tokenizer, as its
 tokenizer.json publishes it, on texts of many scripts."""
 
+import io
 import json
 import os
 import pathlib
@@ -8,6 +9,7 @@ import subprocess
 
 import gguf
 import pytest
+import sentencepiece
 from texts import texts
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
@@ -121,3 +123,30 @@ def test_byte_level(name, tmp_path):
         "tokenizer.ggml.token_type": [4 if token == "camel" else 1 for token in tokens],
         "tokenizer.ggml.merges": [" ".join(merge) for merge in merges]})
     compare(tokenizer, ids_of(tmp_path / "v.gguf"))
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+@pytest.mark.parametrize("prefix, fallback, extra", [(True, True, False), (False, False, False), (True, False, True)])
+def test_sentence_piece(kind, prefix, fallback, extra, tmp_path):
+    """Against the library itself. Left out are user-defined tokens that may overlap in unigram models, where it picks any cut, and
+    those made of spaces where it removes spaces."""
+    own = ["<tool>", "camel", "\n"] + (["\n\n", "\u2581\u2581\u2581"][:1 if extra else 2] if kind == "bpe" else [])
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(TEXTS), model_writer=model, model_type=kind, vocab_size=4500, byte_fallback=fallback,
+        normalization_rule_name="identity", add_dummy_prefix=prefix, remove_extra_whitespaces=extra, character_coverage=0.98,
+        user_defined_symbols=own, minloglevel=2, num_threads=1)
+    library = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    pieces = [library.id_to_piece(i) for i in range(library.get_piece_size())]
+    gguf.write(tmp_path / "v.gguf", {
+        "tokenizer.ggml.model": "llama" if kind == "bpe" else "t5", "tokenizer.ggml.tokens": pieces,
+        "tokenizer.ggml.scores": [library.get_score(i) for i in range(len(pieces))],
+        "tokenizer.ggml.token_type": [2 if library.is_unknown(i) else 3 if library.is_control(i) else 6 if library.is_byte(i)
+                                      else 4 if piece in own else 1 for i, piece in enumerate(pieces)],
+        "tokenizer.ggml.unknown_token_id": 0, "tokenizer.ggml.bos_token_id": 1, "tokenizer.ggml.eos_token_id": 2,
+        "tokenizer.ggml.add_space_prefix": prefix, "tokenizer.ggml.remove_extra_whitespaces": extra})
+    lines = [text for text in TEXTS if "\u2581" not in text]
+    wrong = [(text, library.id_to_piece(theirs), library.id_to_piece(ours))
+             for text, theirs, ours in zip(lines, library.encode(lines), ids_of(tmp_path / "v.gguf", lines), strict=True)
+             if theirs != ours]
+    assert not wrong, f"{len(wrong)} of {len(lines)}, the first: {wrong[0]}"

@@ -12,6 +12,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/base/strings.h"
+#include "wafer_backend/compute/model/best_pieces.h"
 #include "wafer_backend/compute/model/merge.h"
 #include "wafer_backend/compute/model/utf8.h"
 #include "wafer_backend/compute/model/vocabulary_tokenizer.h"
@@ -21,6 +23,8 @@ namespace {
 
 constexpr std::string_view kSpace = "\xe2\x96\x81";  // U+2581
 constexpr TokenId kNoToken = -1;
+constexpr float kUnknownPenalty = 10;  // of the library, below the worst piece
+constexpr size_t kMaxUnigramBytes = 512;
 
 std::string WithSpaces(std::string_view token) {
   std::string text;
@@ -33,6 +37,16 @@ std::string WithSpaces(std::string_view token) {
     }
   }
   return text;
+}
+
+// Without spaces at either end, and one for each run of them.
+std::string WithoutExtraSpaces(std::string_view text) {
+  std::string kept;
+  for (char c : text) {
+    if (c != ' ' || (!kept.empty() && kept.back() != ' ')) kept += c;
+  }
+  if (kept.ends_with(' ')) kept.pop_back();
+  return kept;
 }
 
 // The byte that a token "<0x0A>" stands for, or -1.
@@ -85,10 +99,17 @@ absl::StatusOr<Pieces> ReadPieces(const Vocabulary& vocabulary) {
   return pieces;
 }
 
+struct Options {
+  SentencePieceModel model;
+  bool space_prefix;
+  bool remove_extra_spaces;
+};
+
 class SentencePiece final : public VocabularyTokenizer {
  public:
-  SentencePiece(Vocabulary read, Pieces pieces, std::vector<float> scores, bool space_prefix)
-      : VocabularyTokenizer(std::move(read), std::move(pieces.text), space_prefix),
+  SentencePiece(Vocabulary read, Pieces pieces, std::vector<float> scores, Options options)
+      : VocabularyTokenizer(std::move(read), std::move(pieces.text), options.space_prefix),
+        options_(options),
         scores_(std::move(scores)),
         bytes_(pieces.bytes) {
     for (TokenId id = 0; id < size(); ++id) {
@@ -99,26 +120,30 @@ class SentencePiece final : public VocabularyTokenizer {
       const std::string_view token = vocabulary().tokens[id];
       ids_.emplace(token, id);
       longest_ = std::max(longest_, token.size());
+      if (vocabulary().Is(id, TokenType::kNormal)) worst_ = std::min(worst_, scores_[id]);
     }
   }
 
-  std::string Description() const override { return "SentencePiece"; }
+  std::string Description() const override {
+    return options_.model == SentencePieceModel::kMerges ? "SentencePiece"
+                                                         : "SentencePiece (unigram)";
+  }
 
  private:
   void EncodeText(std::string_view text, bool after_control,
                   std::vector<TokenId>& ids) const override {
+    std::string own;
+    if (options_.remove_extra_spaces) text = own = WithoutExtraSpaces(text);
+    if (text.empty()) return;
+    if (space_prefix() && after_control) text = own = absl::StrCat(" ", Absl(text));
     std::string written;
     std::vector<Symbol> symbols;
-    Split(text, space_prefix() && after_control, written, symbols);
-    const auto join = [&](const Symbol& a, const Symbol& b) -> std::optional<Joined> {
-      const size_t length = size_t{a.length} + b.length;
-      if (length > longest_) return std::nullopt;
-      const auto found = ids_.find(std::string_view(written).substr(a.begin, length));
-      if (found == ids_.end()) return std::nullopt;
-      return Joined{-static_cast<double>(scores_[found->second]), found->second};
-    };
-    MergeQueue queue;
-    MergeSymbols(symbols, join, queue);
+    Split(text, written, symbols);
+    if (options_.model == SentencePieceModel::kMerges) {
+      Merge(written, symbols);
+    } else {
+      ChooseBest(written, symbols);
+    }
     for (int32_t i = 0; i >= 0; i = symbols[i].next) {
       const Symbol& symbol = symbols[i];
       if (symbol.id != kNoToken) {
@@ -129,9 +154,29 @@ class SentencePiece final : public VocabularyTokenizer {
     }
   }
 
+  void Merge(std::string_view written, std::vector<Symbol>& symbols) const {
+    const auto join = [&](const Symbol& a, const Symbol& b) -> std::optional<Joined> {
+      const size_t length = size_t{a.length} + b.length;
+      if (length > longest_) return std::nullopt;
+      const auto found = ids_.find(written.substr(a.begin, length));
+      if (found == ids_.end()) return std::nullopt;
+      return Joined{-static_cast<double>(scores_[found->second]), found->second};
+    };
+    MergeQueue queue;
+    MergeSymbols(symbols, join, queue);
+  }
+
+  void ChooseBest(std::string_view written, std::vector<Symbol>& symbols) const {
+    const auto piece_of = [&](const Symbol& stretch) -> std::optional<ScoredPiece> {
+      const auto found = ids_.find(written.substr(stretch.begin, stretch.length));
+      if (found == ids_.end()) return std::nullopt;
+      return ScoredPiece{found->second, scores_[found->second]};
+    };
+    model::ChooseBest(symbols, {longest_, worst_ - kUnknownPenalty}, piece_of);
+  }
+
   // `written`: the text with spaces as U+2581; `symbols`: its characters and user-defined tokens.
-  void Split(std::string_view text, bool prefix, std::string& written,
-             std::vector<Symbol>& symbols) const {
+  void Split(std::string_view text, std::string& written, std::vector<Symbol>& symbols) const {
     written.reserve(text.size() + text.size() / 2);
     symbols.reserve(text.size() + 1);
     const auto add = [&](std::string_view part, TokenId id, bool frozen) {
@@ -141,7 +186,6 @@ class SentencePiece final : public VocabularyTokenizer {
       if (index > 0) symbols[index - 1].next = index;
       written += part;
     };
-    if (prefix) add(kSpace, IdOf(kSpace), false);
     for (size_t i = 0; i < text.size();) {
       if (const auto match = user_defined().At(text, i)) {
         add(text.substr(i, match->length), match->id, true);
@@ -178,31 +222,62 @@ class SentencePiece final : public VocabularyTokenizer {
     for (char byte : part) ids.push_back(bytes_[static_cast<uint8_t>(byte)]);
   }
 
+  const Options options_;
   const std::vector<float> scores_;
   const std::array<TokenId, 256> bytes_;  // kNoToken if the vocabulary has no byte tokens
   std::unordered_map<std::string_view, TokenId> ids_;  // of pieces that text may become
   size_t longest_ = 0;
+  float worst_ = 0;
 };
 
-}  // namespace
-
-absl::StatusOr<std::shared_ptr<const Tokenizer>> NewSentencePiece(const Metadata& metadata) {
-  constexpr const char* kScores = "tokenizer.ggml.scores";
-  WL_ASSIGN_OR_RETURN(Vocabulary vocabulary, Vocabulary::Read(metadata, /*add_bos=*/true));
-  WL_ASSIGN_OR_RETURN(std::vector<float> scores, metadata.Floats(kScores));
+absl::StatusOr<std::vector<float>> ReadScores(const Metadata& metadata,
+                                              const Vocabulary& vocabulary) {
+  constexpr const char* kKey = "tokenizer.ggml.scores";
+  WL_ASSIGN_OR_RETURN(std::vector<float> scores, metadata.Floats(kKey));
   if (scores.size() != vocabulary.tokens.size()) {
-    return absl::InvalidArgumentError(absl::StrCat(kScores, " has ", scores.size(),
+    return absl::InvalidArgumentError(absl::StrCat(kKey, " has ", scores.size(),
                                                    " entries, but tokenizer.ggml.tokens has ",
                                                    vocabulary.tokens.size()));
   }
   if (!std::all_of(scores.begin(), scores.end(), [](float s) { return std::isfinite(s); })) {
-    return absl::InvalidArgumentError(absl::StrCat(kScores, " holds a number that is not finite"));
+    return absl::InvalidArgumentError(absl::StrCat(kKey, " holds a number that is not finite"));
   }
+  return scores;
+}
+
+absl::Status CheckUnigram(const Vocabulary& vocabulary) {
+  for (TokenId id = 0; id < vocabulary.size(); ++id) {
+    if (!vocabulary.Is(id, TokenType::kNormal)) continue;
+    if (vocabulary.tokens[id].size() <= kMaxUnigramBytes) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("token ", id, " has ", vocabulary.tokens[id].size(),
+                     " bytes, a unigram model's may have at most ", kMaxUnigramBytes));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const Tokenizer>> NewSentencePiece(const Metadata& metadata,
+                                                                  SentencePieceModel model) {
+  constexpr const char* kCharsmap = "tokenizer.ggml.precompiled_charsmap";
+  const bool merges = model == SentencePieceModel::kMerges;
+  WL_ASSIGN_OR_RETURN(Vocabulary vocabulary,
+                      Vocabulary::Read(metadata, /*add_bos=*/merges, /*add_eos=*/!merges));
+  WL_ASSIGN_OR_RETURN(std::vector<float> scores, ReadScores(metadata, vocabulary));
+  if (metadata.Has(kCharsmap)) {
+    return absl::UnimplementedError(
+        absl::StrCat(kCharsmap, ": normalising text by such a table is not supported"));
+  }
+  if (!merges) WL_RETURN_IF_ERROR(CheckUnigram(vocabulary));
   WL_ASSIGN_OR_RETURN(const bool space_prefix,
                       metadata.BoolOr("tokenizer.ggml.add_space_prefix", true));
+  WL_ASSIGN_OR_RETURN(const bool remove_extra,
+                      metadata.BoolOr("tokenizer.ggml.remove_extra_whitespaces", false));
   WL_ASSIGN_OR_RETURN(Pieces pieces, ReadPieces(vocabulary));
   return std::make_shared<SentencePiece>(std::move(vocabulary), std::move(pieces),
-                                         std::move(scores), space_prefix);
+                                         std::move(scores),
+                                         Options{model, space_prefix, remove_extra});
 }
 
 }  // namespace waferline::model

@@ -96,10 +96,12 @@ void FindEnds(Vocabulary& vocabulary) {
   ends.erase(std::unique(ends.begin(), ends.end()), ends.end());
 }
 
-absl::Status ReadAdds(const Metadata& metadata, bool add_bos, Vocabulary& vocabulary) {
+absl::Status ReadAdds(const Metadata& metadata, bool add_bos, bool add_eos,
+                      Vocabulary& vocabulary) {
   WL_ASSIGN_OR_RETURN(vocabulary.add_bos, metadata.BoolOr("tokenizer.ggml.add_bos_token",
                                                           add_bos && vocabulary.bos.has_value()));
-  WL_ASSIGN_OR_RETURN(vocabulary.add_eos, metadata.BoolOr("tokenizer.ggml.add_eos_token", false));
+  WL_ASSIGN_OR_RETURN(vocabulary.add_eos, metadata.BoolOr("tokenizer.ggml.add_eos_token",
+                                                          add_eos && vocabulary.eos.has_value()));
   if (vocabulary.add_bos && !vocabulary.bos) {
     return absl::InvalidArgumentError(
         "texts are to begin with a token, but tokenizer.ggml.bos_token_id is missing");
@@ -113,7 +115,7 @@ absl::Status ReadAdds(const Metadata& metadata, bool add_bos, Vocabulary& vocabu
 
 }  // namespace
 
-absl::StatusOr<Vocabulary> Vocabulary::Read(const Metadata& metadata, bool add_bos) {
+absl::StatusOr<Vocabulary> Vocabulary::Read(const Metadata& metadata, bool add_bos, bool add_eos) {
   Vocabulary vocabulary;
   WL_ASSIGN_OR_RETURN(const auto tokens, metadata.Strings("tokenizer.ggml.tokens"));
   if (tokens.empty() || tokens.size() > (1u << 28)) {
@@ -125,7 +127,7 @@ absl::StatusOr<Vocabulary> Vocabulary::Read(const Metadata& metadata, bool add_b
   WL_RETURN_IF_ERROR(ReadSpecialIds(metadata, vocabulary));
   NameSpecials(vocabulary);
   FindEnds(vocabulary);
-  WL_RETURN_IF_ERROR(ReadAdds(metadata, add_bos, vocabulary));
+  WL_RETURN_IF_ERROR(ReadAdds(metadata, add_bos, add_eos, vocabulary));
   return vocabulary;
 }
 

@@ -40,8 +40,10 @@ struct Vocabulary {
   int64_t size() const { return static_cast<int64_t>(tokens.size()); }
   bool Is(TokenId id, TokenType type) const { return types[id] == type; }
 
-  // `add_bos` where the file does not say and has such a token. InvalidArgument naming the key.
-  static absl::StatusOr<Vocabulary> Read(const Metadata& metadata, bool add_bos);
+  // `add_bos`, `add_eos` where the file does not say and has such a token. InvalidArgument naming
+  // the key.
+  static absl::StatusOr<Vocabulary> Read(const Metadata& metadata, bool add_bos,
+                                         bool add_eos = false);
 };
 
 }  // namespace waferline::model

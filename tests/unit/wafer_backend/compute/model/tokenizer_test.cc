@@ -20,13 +20,15 @@ struct Kind {
   std::string name;
   VocabularyKind vocabulary;
   std::string_view architecture;
-  std::string pre;  // instead of the architecture's
+  std::string pre;    // instead of the architecture's
+  std::string model;  // instead of the vocabulary's
 };
 const std::vector<Kind> kKinds = {
-    {"SentencePiece", VocabularyKind::kSentencePiece, "llama", ""},
-    {"llama-bpe", VocabularyKind::kBytePairs, "llama", ""},
-    {"qwen2", VocabularyKind::kBytePairs, "qwen2", ""},
-    {"gpt-2", VocabularyKind::kBytePairs, "qwen2", "gpt-2"},
+    {"SentencePiece", VocabularyKind::kSentencePiece, "llama", "", ""},
+    {"llama-bpe", VocabularyKind::kBytePairs, "llama", "", ""},
+    {"qwen2", VocabularyKind::kBytePairs, "qwen2", "", ""},
+    {"gpt-2", VocabularyKind::kBytePairs, "qwen2", "gpt-2", ""},
+    {"unigram", VocabularyKind::kSentencePiece, "llama", "", "t5"},
 };
 
 absl::StatusOr<std::shared_ptr<const Tokenizer>> From(const GgufWriter& writer) {
@@ -39,6 +41,7 @@ GgufWriter WriterOf(const Kind& kind) {
   GgufWriter writer;
   test::SetVocabulary(writer, kind.vocabulary, kind.architecture);
   if (!kind.pre.empty()) writer.SetString("tokenizer.ggml.pre", kind.pre);
+  if (!kind.model.empty()) writer.SetString("tokenizer.ggml.model", kind.model);
   return writer;
 }
 
@@ -168,6 +171,8 @@ TEST_CASE("a broken vocabulary is refused by key") {
       {0, [](auto& w) { w.Erase("tokenizer.ggml.tokens"); }, "tokenizer.ggml.tokens"},
       {0, [](auto& w) { w.SetStrings("tokenizer.ggml.tokens", {}); }, "tokenizer.ggml.tokens"},
       {0, [](auto& w) { w.Erase("tokenizer.ggml.scores"); }, "tokenizer.ggml.scores"},
+      {4, [](auto& w) { w.SetInts("tokenizer.ggml.precompiled_charsmap", {1}); },
+       "tokenizer.ggml.precompiled_charsmap"},
       {0, [](auto& w) { w.SetFloats("tokenizer.ggml.scores", {1}); }, "tokenizer.ggml.scores"},
       {0, [](auto& w) { w.SetInts("tokenizer.ggml.token_type", {1}); },
        "tokenizer.ggml.token_type"},
@@ -205,6 +210,30 @@ TEST_CASE("a broken vocabulary is refused by key") {
     CHECK_FALSE(tokenizer.ok());
     CHECK(tokenizer.status().message().find(c.named) != std::string::npos);
   }
+}
+
+TEST_CASE("superfluous spaces go where the file says so") {
+  for (const Kind& kind : {kKinds[0], kKinds[4]}) {
+    GgufWriter writer = WriterOf(kind);
+    writer.SetBool("tokenizer.ggml.remove_extra_whitespaces", true);
+    const auto tokenizer = *From(writer);
+    CHECK(tokenizer->Encode("  the   wafer ") == tokenizer->Encode("the wafer"));
+    CHECK(tokenizer->Encode("   ", {.add_special = false}).empty());
+  }
+}
+
+TEST_CASE("a unigram model takes the best pieces, not the first merges") {
+  GgufWriter writer;
+  writer.SetString("tokenizer.ggml.model", "t5")
+      .SetUint("tokenizer.ggml.unknown_token_id", 0)
+      .SetBool("tokenizer.ggml.add_space_prefix", false)
+      .SetStrings("tokenizer.ggml.tokens", {"<unk>", "a", "b", "ab", "bc", "c"})
+      .SetInts("tokenizer.ggml.token_type", {2, 1, 1, 1, 1, 1})
+      .SetFloats("tokenizer.ggml.scores", {0, -1, -5, -2, -1.5, -4});
+  const auto tokenizer = *From(writer);
+  CHECK(tokenizer->Encode("abc") == std::vector<TokenId>{1, 4});
+  CHECK(tokenizer->Encode("ab") == std::vector<TokenId>{3});
+  CHECK(tokenizer->Encode("axyb") == std::vector<TokenId>{1, 0, 2});
 }
 
 double SecondsToEncode(const Tokenizer& tokenizer, const std::string& text) {
