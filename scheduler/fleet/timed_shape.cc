@@ -1,5 +1,7 @@
 #include "scheduler/fleet/timed_shape.h"
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -10,6 +12,25 @@
 #include "wafer_backend/hardware/timing/model_shape_file.h"
 
 namespace waferline::fleet {
+
+namespace {
+
+// Where layers of both sorts take turns, every `every`-th has experts.
+std::optional<timing::Experts> ExpertsOf(const model::ModelShape& from) {
+  const auto has_experts = [&](const model::LayerPlan& layer) { return layer.experts; };
+  const auto first = std::ranges::find_if(from.plan, has_experts);
+  if (first == from.plan.end()) return std::nullopt;
+  const auto second = std::find_if(first + 1, from.plan.end(), has_experts);
+  const int64_t width = from.experts.ffn;
+  return timing::Experts{.total = from.experts.router.experts,
+                         .active = from.experts.router.chosen,
+                         .shared = (from.experts.shared_ffn + width - 1) / width,
+                         .width = width,
+                         .first = first - from.plan.begin(),
+                         .every = second == from.plan.end() ? 1 : second - first};
+}
+
+}  // namespace
 
 absl::StatusOr<TimedShape> LoadTimedShape(const std::string& name_or_path) {
   TimedShape out;
@@ -27,7 +48,8 @@ absl::StatusOr<TimedShape> LoadTimedShape(const std::string& name_or_path) {
                .head_dim = from.head_dim,
                .ffn = from.ffn,
                .vocab = from.vocabulary,
-               .tied_embeddings = from.tied_embeddings};
+               .tied_embeddings = from.tied_embeddings,
+               .experts = ExpertsOf(from)};
   out.context = Tokens(from.context);
   WL_RETURN_IF_ERROR(timing::CheckShape(out.shape));
   return out;

@@ -72,16 +72,43 @@ ReferenceModel::Layer ReferenceModel::ReadLayer(const model::GgufFile& file,
   Layer layer;
   layer.attention_norm = ReadVector(file, prefix + "attn_norm.weight");
   layer.ffn_norm = ReadVector(file, prefix + "ffn_norm.weight");
+  if (layer.ffn_norm.empty()) {  // gpt-oss, glm4moe
+    layer.ffn_norm = ReadVector(file, prefix + "post_attention_norm.weight");
+  }
   layer.q_norm = ReadVector(file, prefix + "attn_q_norm.weight");
   layer.k_norm = ReadVector(file, prefix + "attn_k_norm.weight");
   layer.q = ReadLinear(file, prefix + "attn_q");
   layer.k = ReadLinear(file, prefix + "attn_k");
   layer.v = ReadLinear(file, prefix + "attn_v");
   layer.output = ReadLinear(file, prefix + "attn_output");
-  layer.gate = ReadLinear(file, prefix + "ffn_gate");
-  layer.up = ReadLinear(file, prefix + "ffn_up");
-  layer.down = ReadLinear(file, prefix + "ffn_down");
+  layer.sinks = ReadVector(file, prefix + "attn_sinks.weight");
+  layer.router = ReadIfThere(file, prefix + "ffn_gate_inp");
+  const std::string own = layer.router.matrix.rows > 0 ? "_shexp" : "";
+  layer.gate = ReadIfThere(file, prefix + "ffn_gate" + own);
+  layer.up = ReadIfThere(file, prefix + "ffn_up" + own);
+  layer.down = ReadIfThere(file, prefix + "ffn_down" + own);
+  if (layer.router.matrix.rows > 0) ReadExperts(file, prefix, &layer);
   return layer;
+}
+
+ReferenceModel::Linear ReferenceModel::ReadIfThere(const model::GgufFile& file,
+                                                   const std::string& name) const {
+  return file.FindTensor(name + ".weight") == nullptr ? Linear() : ReadLinear(file, name);
+}
+
+void ReferenceModel::ReadExperts(const model::GgufFile& file, const std::string& prefix,
+                                 Layer* layer) const {
+  const auto read = [&](const char* name) { return ReadVector(file, prefix + name); };
+  ExpertsLayer& experts = layer->experts;
+  experts.ffn = file.FindTensor(prefix + "ffn_down_exps.weight")->dims[0];
+  experts.gate = read("ffn_gate_exps.weight");
+  experts.up = read("ffn_up_exps.weight");
+  experts.down = read("ffn_down_exps.weight");
+  experts.gate_bias = read("ffn_gate_exps.bias");
+  experts.up_bias = read("ffn_up_exps.bias");
+  experts.down_bias = read("ffn_down_exps.bias");
+  experts.selection_bias = read("exp_probs_b.bias");
+  layer->shared_gate = read("ffn_gate_inp_shexp.weight");
 }
 
 Row ReferenceModel::Normed(const Row& x, const Row& weight) const {
@@ -110,17 +137,21 @@ void ReferenceModel::Rotate(const RotaryRecipe& rotary, int64_t position, Row* r
       double& a = (*row)[head + (rotary.neighbours ? 2 * i : i)];
       double& b = (*row)[head + (rotary.neighbours ? 2 * i + 1 : i + pairs)];
       const double x = a, y = b;
-      a = x * std::cos(angle) - y * std::sin(angle);
-      b = x * std::sin(angle) + y * std::cos(angle);
+      a = rotary.magnitude * (x * std::cos(angle) - y * std::sin(angle));
+      b = rotary.magnitude * (x * std::sin(angle) + y * std::cos(angle));
     }
   }
 }
 
-Row ReferenceModel::Attend(const Row& q, const Rows& keys, const Rows& values,
-                           int64_t window) const {
+Row ReferenceModel::Attend(const Row& q, const Rows& keys, const Rows& values, const Layer& layer,
+                           const LayerRecipe& recipe) const {
   const int64_t dim = recipe_.head_dim;
-  const size_t seen = static_cast<size_t>(window);
-  const size_t first = window > 0 && keys.size() > seen ? keys.size() - seen : 0;
+  const size_t seen = static_cast<size_t>(recipe.window);
+  size_t first = seen > 0 && keys.size() > seen ? keys.size() - seen : 0;
+  if (recipe.chunk > 0) {
+    const auto chunk = static_cast<size_t>(recipe.chunk);
+    first = std::max(first, (keys.size() - 1) / chunk * chunk);
+  }
   Row out(q.size());
   for (int64_t head = 0; head < recipe_.heads; ++head) {
     const int64_t kv = head / (recipe_.heads / recipe_.kv_heads) * dim;
@@ -130,8 +161,9 @@ Row ReferenceModel::Attend(const Row& q, const Rows& keys, const Rows& values,
       for (int64_t i = 0; i < dim; ++i) scores[t] += q[head * dim + i] * keys[t][kv + i];
       scores[t] *= recipe_.attention_scale;
     }
-    const double largest = *std::max_element(scores.begin(), scores.end());
-    double sum = 0;
+    double largest = *std::max_element(scores.begin(), scores.end());
+    if (!layer.sinks.empty()) largest = std::max(largest, layer.sinks[head]);
+    double sum = layer.sinks.empty() ? 0 : std::exp(layer.sinks[head] - largest);
     for (double& score : scores) sum += score = std::exp(score - largest);
     for (size_t t = first; t < keys.size(); ++t) {
       for (int64_t i = 0; i < dim; ++i) {
@@ -143,10 +175,21 @@ Row ReferenceModel::Attend(const Row& q, const Rows& keys, const Rows& values,
 }
 
 Row ReferenceModel::FeedForward(const Layer& layer, const Row& x) const {
-  Row inner = layer.gate.Of(x);
-  const Row up = layer.up.Of(x);
-  for (size_t j = 0; j < inner.size(); ++j) inner[j] *= up[j] / (1 + std::exp(-inner[j]));
-  return layer.down.Of(inner);
+  Row y(x.size());
+  if (layer.down.matrix.rows > 0) {
+    Row inner = layer.gate.Of(x);
+    const Row up = layer.up.Of(x);
+    for (size_t j = 0; j < inner.size(); ++j) inner[j] *= up[j] / (1 + std::exp(-inner[j]));
+    y = layer.down.Of(inner);
+  }
+  if (layer.router.matrix.rows == 0) return y;
+  if (!layer.shared_gate.empty()) {
+    double gate = 0;
+    for (size_t i = 0; i < x.size(); ++i) gate += layer.shared_gate[i] * x[i];
+    for (double& value : y) value /= 1 + std::exp(-gate);
+  }
+  Add(ExpertsOf(recipe_.experts, layer.experts, layer.router.Of(x), x), &y);
+  return y;
 }
 
 void ReferenceModel::AddBranch(const Row& branch, Row* x) const {
@@ -165,9 +208,15 @@ std::vector<Row> ReferenceModel::Logits(std::span<const TokenId> tokens) const {
       const Layer& layer = layers_[i];
       const Row normed = Normed(x, layer.attention_norm);
       Row q = layer.q.Of(normed), k = layer.k.Of(normed), v = layer.v.Of(normed);
-      NormHeads(layer.q_norm, &q);
-      NormHeads(layer.k_norm, &k);
-      const RotaryRecipe& rotary = recipe_.layers[i].rotary;
+      const LayerRecipe& recipe = recipe_.layers[i];
+      const Row ones(recipe.plain_head_norms ? recipe_.head_dim : 0, 1.0);
+      NormHeads(recipe.plain_head_norms ? ones : layer.q_norm, &q);
+      NormHeads(recipe.plain_head_norms ? ones : layer.k_norm, &k);
+      if (recipe.query_growth) {
+        const double steps = std::floor((static_cast<double>(position) + 1) / recipe_.growth_step);
+        for (double& value : q) value *= 1 + recipe_.growth_scale * std::log(steps + 1);
+      }
+      const RotaryRecipe& rotary = recipe.rotary;
       Rotate(rotary, static_cast<int64_t>(position), &q);
       Rotate(rotary, static_cast<int64_t>(position), &k);
       if (options_.half_kv) {
@@ -176,7 +225,7 @@ std::vector<Row> ReferenceModel::Logits(std::span<const TokenId> tokens) const {
       }
       keys[i].push_back(std::move(k));
       values[i].push_back(std::move(v));
-      AddBranch(layer.output.Of(Attend(q, keys[i], values[i], recipe_.layers[i].window)), &x);
+      AddBranch(layer.output.Of(Attend(q, keys[i], values[i], layer, recipe)), &x);
       AddBranch(FeedForward(layer, Normed(x, layer.ffn_norm)), &x);
     }
     logits.push_back(head_.Times(Normed(x, output_norm_)));

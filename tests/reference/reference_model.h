@@ -54,13 +54,20 @@ class ReferenceModel {
   struct Layer {
     Row attention_norm, ffn_norm, q_norm, k_norm;  // empty: none
     Linear q, k, v, output, gate, up, down;
+    Row sinks;        // empty: none
+    Linear router;    // no matrix: no experts
+    Row shared_gate;  // empty: none
+    ExpertsLayer experts;
   };
   Linear ReadLinear(const model::GgufFile& file, const std::string& name) const;
   Layer ReadLayer(const model::GgufFile& file, const std::string& prefix) const;
   Row Normed(const Row& x, const Row& weight) const;
   void NormHeads(const Row& weight, Row* row) const;
   void Rotate(const RotaryRecipe& rotary, int64_t position, Row* row) const;
-  Row Attend(const Row& q, const Rows& keys, const Rows& values, int64_t window) const;
+  Row Attend(const Row& q, const Rows& keys, const Rows& values, const Layer& layer,
+             const LayerRecipe& recipe) const;
+  Linear ReadIfThere(const model::GgufFile& file, const std::string& name) const;
+  void ReadExperts(const model::GgufFile& file, const std::string& prefix, Layer* layer) const;
   Row FeedForward(const Layer& layer, const Row& x) const;
   // Adds a branch of a layer to the residual stream.
   void AddBranch(const Row& branch, Row* x) const;

@@ -1,7 +1,9 @@
 #include "tests/reference/reference_recipe.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 #include <string>
 
 #include "tests/reference/reference_model.h"
@@ -56,9 +58,41 @@ RotaryRecipe RotaryOf(const Keys& keys, int64_t head_dim, bool neighbours) {
   return rotary;
 }
 
+// Peng et al. 2023, with the bounds in pairs as their code has them: rounded outwards, or (gpt-oss)
+// not at all.
+void Yarn(const Keys& keys, bool rounded, RotaryRecipe* rotary) {
+  const double factor = keys.Needed("rope.scaling.factor");
+  const double context = keys.Needed("rope.scaling.original_context_length");
+  const double base = keys.Number("rope.freq_base", 10000);
+  const auto dims = static_cast<double>(2 * rotary->frequencies.size());
+  const double pi = std::acos(-1.0);
+  const auto bound = [&](double turns) {
+    return dims * std::log(context / (turns * 2 * pi)) / (2 * std::log(base));
+  };
+  double low = bound(keys.Number("rope.scaling.yarn_beta_fast", 32));
+  double high = bound(keys.Number("rope.scaling.yarn_beta_slow", 1));
+  if (rounded) low = std::floor(low), high = std::ceil(high);
+  low = std::max(low, 0.0);
+  high = std::min(high, dims - 1);
+  for (size_t i = 0; i < rotary->frequencies.size(); ++i) {
+    const auto pair = static_cast<double>(i);
+    const double plain = std::pow(base, -2 * pair / dims);
+    const double way = std::min(std::max((pair - low) / std::max(high - low, 0.001), 0.0), 1.0);
+    rotary->frequencies[i] = plain / factor * way + plain * (1 - way);
+  }
+  rotary->magnitude = 0.1 * std::log(factor) + 1;
+}
+
+bool HasYarn(const Keys& keys) {
+  const auto type = keys.file().metadata().String(keys.architecture + ".rope.scaling.type");
+  return type.ok() && *type == "yarn";
+}
+
 // Families whose converters leave queries and keys in Hugging Face's order, which turns halves.
 bool TurnsHalves(const std::string& architecture) {
-  return architecture == "qwen2" || architecture == "qwen3";
+  static const std::set<std::string> kFamilies = {"qwen2",    "qwen3",   "qwen2moe",
+                                                  "qwen3moe", "gpt-oss", "glm4moe"};
+  return kFamilies.contains(architecture);
 }
 
 // IBM: "Granite 3.0 language models", 2024, and its published configuration.
@@ -67,6 +101,62 @@ void ReadGranite(const Keys& keys, Recipe* recipe) {
   recipe->residual_scale = keys.Needed("residual_scale");
   recipe->attention_scale = keys.Needed("attention.scale");
   recipe->logit_scale = 1 / keys.Needed("logit_scale");
+}
+
+// What all files with experts say of them.
+void ReadExperts(const Keys& keys, Recipe* recipe) {
+  ExpertsRecipe& experts = recipe->experts;
+  experts.count = keys.Count("expert_count", 0);
+  experts.used = keys.Count("expert_used_count", 0);
+  experts.scale = keys.Number("expert_weights_scale", 1);
+  experts.groups = keys.Count("expert_group_count", 1);
+  experts.used_groups = keys.Count("expert_group_used_count", 1);
+}
+
+// Mixtral: weights are the softmax over the chosen logits. Also Qwen3's and Granite's.
+void ReadMixtral(const Keys& keys, Recipe* recipe) {
+  ReadExperts(keys, recipe);
+  recipe->experts.normalise = true;
+}
+
+void ReadGraniteMoe(const Keys& keys, Recipe* recipe) {
+  ReadGranite(keys, recipe);
+  ReadMixtral(keys, recipe);
+}
+
+// gpt-oss' configuration: layer_types alternate, sliding_attention first.
+void ReadGptOss(const Keys& keys, Recipe* recipe) {
+  ReadMixtral(keys, recipe);
+  recipe->experts.clamped = true;
+  for (size_t i = 0; i < recipe->layers.size(); ++i) {
+    if (i % 2 == 1) recipe->layers[i].window = 0;
+  }
+}
+
+// DeepSeek-V3's choice: sigmoids, normalised, groups by their two best.
+void ReadGlm4Moe(const Keys& keys, Recipe* recipe) {
+  ReadMixtral(keys, recipe);
+  recipe->experts.sigmoid = true;
+  recipe->experts.two_rank_groups = true;
+  recipe->layers.resize(recipe->layers.size() - keys.Count("nextn_predict_layers", 0));
+}
+
+// Llama 4's configuration: no_rope_layers is zero for every fourth layer, floor_scale, attn_scale.
+void ReadLlama4(const Keys& keys, Recipe* recipe) {
+  ReadExperts(keys, recipe);
+  recipe->experts.sigmoid = true;
+  recipe->experts.weigh_inputs = true;
+  recipe->growth_scale = keys.Number("attention.temperature_scale", 0.1);
+  recipe->growth_step = keys.Number("attention.temperature_length", 8192);
+  for (size_t i = 0; i < recipe->layers.size(); ++i) {
+    LayerRecipe& layer = recipe->layers[i];
+    layer.window = 0;
+    const bool turns = i % 4 != 3;
+    layer.chunk = turns ? keys.Count("attention.sliding_window", 8192) : 0;
+    layer.plain_head_norms = turns;
+    layer.query_growth = !turns;
+    if (!turns) layer.rotary.frequencies.clear();
+  }
 }
 
 // SmolLM3's configuration: no_rope_layers is zero for every fourth layer.
@@ -79,8 +169,12 @@ void ReadSmolLm3(const Keys&, Recipe* recipe) {
 void Nothing(const Keys&, Recipe*) {}
 
 const std::map<std::string, void (*)(const Keys&, Recipe*)> kFamilies = {
-    {"granite", ReadGranite}, {"llama", Nothing}, {"mistral", Nothing},
-    {"qwen2", Nothing},       {"qwen3", Nothing}, {"smollm3", ReadSmolLm3}};
+    {"glm4moe", ReadGlm4Moe},  {"gpt-oss", ReadGptOss},
+    {"granite", ReadGranite},  {"granitemoe", ReadGraniteMoe},
+    {"llama", ReadMixtral},    {"llama4", ReadLlama4},
+    {"mistral", Nothing},      {"qwen2", Nothing},
+    {"qwen2moe", ReadExperts}, {"qwen3", Nothing},
+    {"qwen3moe", ReadMixtral}, {"smollm3", ReadSmolLm3}};
 
 }  // namespace
 
@@ -93,9 +187,9 @@ Recipe RecipeOf(const model::GgufFile& file) {
   recipe.head_dim = keys.Count("attention.key_length", hidden / recipe.heads);
   recipe.epsilon = keys.Needed("attention.layer_norm_rms_epsilon");
   recipe.attention_scale = 1 / std::sqrt(static_cast<double>(recipe.head_dim));
-  const LayerRecipe layer = {
-      .rotary = RotaryOf(keys, recipe.head_dim, !TurnsHalves(keys.architecture)),
-      .window = keys.Count("attention.sliding_window", 0)};
+  LayerRecipe layer = {.rotary = RotaryOf(keys, recipe.head_dim, !TurnsHalves(keys.architecture)),
+                       .window = keys.Count("attention.sliding_window", 0)};
+  if (HasYarn(keys)) Yarn(keys, keys.architecture != "gpt-oss", &layer.rotary);
   recipe.layers.assign(keys.Count("block_count", 0), layer);
   const auto family = kFamilies.find(keys.architecture);
   WL_CHECK(family != kFamilies.end());

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "tests/reference/reference_experts.h"
 #include "wafer_backend/compute/model/gguf.h"
 
 namespace waferline::reference {
@@ -13,11 +14,15 @@ namespace waferline::reference {
 struct RotaryRecipe {
   bool neighbours = true;           // pairs (2i, 2i + 1); else (i, i + dims / 2)
   std::vector<double> frequencies;  // of each pair; empty: heads do not turn
+  double magnitude = 1;
 };
 
 struct LayerRecipe {
   RotaryRecipe rotary;
   int64_t window = 0;  // 0: sees all positions before its own
+  int64_t chunk = 0;   // 0: sees all positions before its own
+  bool plain_head_norms = false;
+  bool query_growth = false;
 };
 
 struct Recipe {
@@ -29,6 +34,8 @@ struct Recipe {
   double embedding_scale = 1;
   double residual_scale = 1;
   double logit_scale = 1;
+  double growth_scale = 0, growth_step = 1;  // of queries
+  ExpertsRecipe experts;
   std::vector<LayerRecipe> layers;
 };
 

@@ -33,11 +33,19 @@ struct RandomModelSpec {
   int ffn = 128;
   int context = 256;
   int window = 0;  // attention.sliding_window; 0: no such key
+  // Of the families that have experts; llama has them if experts is more than 0.
+  int experts = 0;  // 0: 8 where the family has some
+  int experts_used = 2;
+  int expert_ffn = 32;
+  int expert_groups = 1;
+  int expert_groups_used = 1;
+  int dense_layers = 0;  // that come first
 
   bool tied_embeddings = false;
   bool qkv_biases = false;  // also where the architecture does not call for them
   bool rope_frequency_factors = false;
   float rope_linear_factor = 1;
+  float rope_yarn_factor = 1;  // of 64 positions
   float rope_theta = 10000;
   int rotary_dims = 0;  // of each head; 0: all
   VocabularyKind vocabulary = VocabularyKind::kSentencePiece;

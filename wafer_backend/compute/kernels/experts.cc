@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "wafer_backend/base/check.h"
+#include "wafer_backend/compute/kernels/activations.h"
 
 namespace waferline::kernels {
 
@@ -18,13 +19,17 @@ Experts::Experts(const Shape& shape) : shape_(shape) {
 }
 
 Bytes Experts::working_bytes() const {
-  return Bytes(shape_.max_rows * shape_.chosen * 4 * (4 + shape_.hidden + 2 * shape_.ffn));
+  const int64_t places = shape_.max_rows * shape_.chosen;
+  const int64_t own = places * 4 * (4 + shape_.hidden + 2 * shape_.ffn);
+  // Rows are multiplied in groups, of which each expert may have one that is nearly empty.
+  const int64_t group_rows = places + kMaxColumns * std::min(shape_.experts, places);
+  return Bytes(own + 5 * group_rows * std::max(shape_.hidden, shape_.ffn));
 }
 
 void Experts::Add(const ExpertWeights& weights, const Step& step, ThreadPool& pool,
                   Scratch& scratch) {
-  WL_CHECK(step.router.Check().ok() && step.router.chosen <= shape_.chosen);
-  WL_CHECK(static_cast<int64_t>(weights.gate.size()) == step.router.experts);
+  WL_CHECK(step.router.experts == shape_.experts && step.router.chosen == shape_.chosen);
+  WL_CHECK(static_cast<int64_t>(weights.gate.size()) == shape_.experts);
   WL_CHECK(step.rows <= shape_.max_rows);
   if (step.rows == 0) return;
   Route(step, pool);

@@ -32,15 +32,16 @@ class Experts {
  public:
   struct Shape {
     int64_t hidden = 0;
-    int64_t ffn = 0;     // of one expert
-    int64_t chosen = 0;  // experts a row at most
+    int64_t ffn = 0;      // of one expert
+    int64_t experts = 0;  // of a layer
+    int64_t chosen = 0;   // experts a row at most
     int64_t max_rows = 0;
   };
   explicit Experts(const Shape& shape);
 
   // What is computed in a step.
   struct Step {
-    Router router;  // `chosen` at most the shape's
+    Router router;  // experts and chosen as in the shape
     Activation activation = Activation::kSilu;
     bool weigh_inputs = false;      // weights multiply what experts read, not what they give
     const float* logits = nullptr;  // of the router: f32 [rows][experts]
@@ -53,6 +54,7 @@ class Experts {
   // * x)). Cost: one parallel loop each for routing, gathering, two products, activation and sum.
   void Add(const ExpertWeights& weights, const Step& step, ThreadPool& pool, Scratch& scratch);
 
+  // Of this, and what products may take in scratch (matrix.h) for as many rows as there can be.
   Bytes working_bytes() const;
 
  private:

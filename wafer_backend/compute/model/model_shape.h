@@ -11,9 +11,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "wafer_backend/compute/kernels/rotary.h"
+#include "wafer_backend/compute/kernels/router.h"
+#include "wafer_backend/compute/kernels/rows.h"
 
 namespace waferline::model {
 
@@ -23,12 +28,35 @@ enum class RopeKind : uint8_t { kNorm, kNeox };
 
 // One way to turn queries and keys. Angle of pair i at position p:
 //   p / linear_factor * base^(-2i / dims) / factors[i]      (no factors: 1)
+// or with YaRN p times its frequencies; cosines and sines are multiplied by `magnitude`.
 struct Rotary {
   RopeKind kind = RopeKind::kNorm;
   int64_t dims = 0;  // even; the first so many elements of a head turn, the others stay
   double base = 10000;
   double linear_factor = 1;
-  std::vector<float> factors;  // dims / 2 positive numbers or none
+  std::vector<float> factors;                // dims / 2 positive numbers or none
+  std::optional<kernels::YarnScaling> yarn;  // instead of linear_factor and factors
+  double magnitude = 1;
+};
+
+// Queries grow with their position p: times 1 + scale ln(1 + floor((p + 1) / step)) (Nakanishi:
+// "Scalable-Softmax", 2025; Meta: "Llama 4", 2025).
+struct QueryGrowth {
+  double scale = 0;
+  double step = 1;  // positions
+};
+
+// The layers that have experts: f is then expert(m) of those that the router chooses, weighted
+// (kernels/experts.h), and the layer's own feed-forward part, if there is one, is added as an
+// expert that all tokens pass (Dai et al.: "DeepSeekMoE", 2024), times sigmoid(g m) if there is a
+// g.
+struct ExpertsPlan {
+  kernels::Router
+      router;       // no experts: no layer has any; the bias of the choice is the layers' own
+  int64_t ffn = 0;  // of one expert
+  int64_t shared_ffn = 0;  // of what all tokens pass in a layer with experts; 0: nothing
+  kernels::Activation activation = kernels::Activation::kSilu;
+  bool weigh_inputs = false;  // an expert's weight multiplies what it reads
 };
 
 // What differs from layer to layer.
@@ -36,6 +64,10 @@ struct LayerPlan {
   static constexpr int kNoRotary = -1;
   int rotary = 0;      // index in ModelShape::rotaries, or kNoRotary
   int64_t window = 0;  // positions that a query sees, its own included; 0: all before it
+  int64_t chunk = 0;   // a query sees its own chunk of so many positions only; 0: all before it
+  bool plain_head_norms = false;  // of queries and keys, without weights
+  bool query_growth = false;
+  bool experts = false;
 };
 
 // Query head h reads key/value head h / (heads / kv_heads).
@@ -48,8 +80,8 @@ struct ModelShape {
   int64_t heads = 0;
   int64_t kv_heads = 0;  // divides heads
   int64_t head_dim = 0;  // heads * head_dim need not be hidden
-  int64_t ffn = 0;
-  int64_t context = 0;  // positions
+  int64_t ffn = 0;       // of feed-forward parts and experts that all tokens pass, at most
+  int64_t context = 0;   // positions
   int64_t vocabulary = 0;
   bool tied_embeddings = false;  // the output matrix is the token embedding
 
@@ -58,8 +90,10 @@ struct ModelShape {
   double embedding_scale = 1;
   double residual_scale = 1;
   double logit_scale = 1;
+  QueryGrowth query_growth;
   std::vector<Rotary> rotaries;
   std::vector<LayerPlan> plan;  // one a layer
+  ExpertsPlan experts;
 
   int64_t q_width() const { return heads * head_dim; }
   int64_t kv_width() const { return kv_heads * head_dim; }

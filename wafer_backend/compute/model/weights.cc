@@ -17,10 +17,12 @@ Bytes LayerWeights::size() const {
   for (const NormWeights* norm : {&attention_norm, &q_norm, &k_norm, &ffn_norm}) {
     sum += norm->weight.size();
   }
-  for (const LinearWeights* linear : {&q, &k, &v, &output, &gate, &up, &down}) {
+  for (const LinearWeights* linear :
+       {&q, &k, &v, &output, &gate, &up, &down, &experts.router, &experts.gate, &experts.up,
+        &experts.down, &experts.shared_gate}) {
     sum += linear->matrix.size() + linear->bias.size();
   }
-  return sum;
+  return sum + experts.selection_bias.size() + sinks.size();
 }
 
 absl::Status ModelWeights::Runnable() const {
@@ -33,7 +35,8 @@ absl::Status ModelWeights::Runnable() const {
   WL_RETURN_IF_ERROR(check(token_embedding));
   for (const LayerWeights& layer : layers) {
     for (const LinearWeights* linear :
-         {&layer.q, &layer.k, &layer.v, &layer.output, &layer.gate, &layer.up, &layer.down}) {
+         {&layer.q, &layer.k, &layer.v, &layer.output, &layer.gate, &layer.up, &layer.down,
+          &layer.experts.router, &layer.experts.gate, &layer.experts.up, &layer.experts.down}) {
       WL_RETURN_IF_ERROR(check(linear->matrix));
     }
   }

@@ -42,16 +42,29 @@ struct NormWeights {
   WeightView weight;
 };
 
+// Those of a layer's experts, one below the other.
+struct ExpertWeights {
+  LinearWeights router;       // experts x hidden; gives the logits of the choice
+  WeightView selection_bias;  // [experts]
+  LinearWeights gate, up;     // (experts * ffn) x hidden
+  LinearWeights down;         // (experts * hidden) x ffn
+  LinearWeights shared_gate;  // 1 x hidden: of the layer's own feed-forward part
+
+  bool present() const { return router.matrix.present(); }
+};
+
 // Norms that a family does not have, and biases, are not present.
 struct LayerWeights {
   NormWeights attention_norm;  // [hidden], of what attention reads
   LinearWeights q;             // q_width x hidden
   LinearWeights k, v;          // kv_width x hidden
   NormWeights q_norm, k_norm;  // [head_dim]: of each head, before the rotary embedding
+  WeightView sinks;            // [heads]: logits of the softmax that have no value
   LinearWeights output;        // hidden x q_width
   NormWeights ffn_norm;        // [hidden], of what the feed-forward part reads
-  LinearWeights gate, up;      // ffn x hidden
-  LinearWeights down;          // hidden x ffn
+  LinearWeights gate, up;      // up to ffn x hidden
+  LinearWeights down;          // hidden x up to ffn
+  ExpertWeights experts;
 
   Bytes size() const;  // of all of them
 };

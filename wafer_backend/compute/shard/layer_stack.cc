@@ -15,10 +15,21 @@ using kernels::MatMul;
 using kernels::Product;
 
 std::vector<double> FrequenciesOf(const model::Rotary& rotary) {
+  if (rotary.yarn) return kernels::YarnFrequencies(rotary.dims, rotary.base, *rotary.yarn);
   std::vector<double> frequencies =
       kernels::RotaryFrequencies(rotary.dims, rotary.base, rotary.factors);
   for (double& frequency : frequencies) frequency /= rotary.linear_factor;
   return frequencies;
+}
+
+kernels::Experts::Shape ExpertsShapeOf(const model::ModelShape& shape, int64_t max_rows) {
+  const kernels::Router& router = shape.experts.router;
+  return {shape.hidden, shape.experts.ffn, router.experts, router.chosen, max_rows};
+}
+
+float GrowthAt(const model::QueryGrowth& growth, int64_t position) {
+  const double steps = std::floor(static_cast<double>(position + 1) / growth.step);
+  return static_cast<float>(1 + growth.scale * std::log(1 + steps));
 }
 
 void AddBias(const PackedLinear& linear, float* y) {
@@ -49,10 +60,18 @@ LayerStack::LayerStack(std::shared_ptr<const PackedModel> model, const Options& 
   take(&v_, shape_.kv_width());
   take(&gate_, shape_.ffn);
   take(&up_, shape_.ffn);
+  if (shape_.experts.router.experts > 0) {
+    take(&router_, shape_.experts.router.experts);
+    take(&shares_, 1);
+    experts_.emplace(ExpertsShapeOf(shape_, options.max_rows));
+    expert_tokens_.resize(static_cast<size_t>(shape_.experts.router.experts));
+  }
   for (const model::Rotary& rotary : shape_.rotaries) {
     const auto kind = rotary.kind == model::RopeKind::kNorm ? kernels::RotaryKind::kNorm
                                                             : kernels::RotaryKind::kNeox;
-    take(&rotations_.emplace_back(kind, rotary.dims, FrequenciesOf(rotary)).cos_sin, rotary.dims);
+    take(&rotations_.emplace_back(kind, rotary.dims, FrequenciesOf(rotary), rotary.magnitude)
+              .cos_sin,
+         rotary.dims);
   }
 }
 
@@ -62,8 +81,11 @@ Bytes LayerStack::working_bytes() const {
   for (const Rotation& rotation : rotations_) floats += rotation.dims;
   // The bounds that matrix.h and attention.h state: 5 bytes an input element; 100 KiB and 256 KiB a
   // thread.
-  return Bytes(options_.max_rows * (4 * floats + 5 * widest) +
-               pool_->threads() * ((100 + 256) << 10));
+  const Bytes dense(options_.max_rows * (4 * floats + 5 * widest) +
+                    pool_->threads() * ((100 + 256) << 10));
+  if (!experts_) return dense;
+  const kernels::Router& router = shape_.experts.router;
+  return dense + experts_->working_bytes() + Bytes(options_.max_rows * (router.experts + 1) * 4);
 }
 
 template <typename Body>
@@ -102,7 +124,8 @@ void LayerStack::Forward(std::span<const Run> runs, float* hidden) {
   if (rows == 0) return;
   WL_CHECK(kv_only == 0 || options_.range.end == shape_.layers);
   for (Rotation& rotation : rotations_) {
-    kernels::RotaryAngles(rotation.frequencies, positions_, rotation.cos_sin.data());
+    kernels::RotaryAngles(rotation.frequencies, positions_, rotation.cos_sin.data(),
+                          rotation.magnitude);
   }
   const PackedNorm& first_norm = LayerAt(0).attention_norm;
   EachRow(rows, 2 * shape_.hidden, [&](int64_t row) {
@@ -162,12 +185,13 @@ int64_t LayerStack::MoveWantedUp(std::span<const Run> runs, float* hidden) {
   for (const Run& run : runs) {
     const int64_t wanted = run.rows - run.kv_only;
     from += run.kv_only;
-    const auto move = [&](float* array, int64_t width) {
+    const auto move = [&](auto* array, int64_t width) {
       std::copy_n(array + from * width, wanted * width, array + to * width);
     };
     if (to < from) {
       move(hidden, shape_.hidden);
       move(normed_.data(), shape_.hidden);
+      move(positions_.data(), 1);
       for (Rotation& rotation : rotations_) move(rotation.cos_sin.data(), rotation.dims);
     }
     if (wanted > 0) AddQueries(run, run.kv_only, to);
@@ -184,7 +208,12 @@ void LayerStack::FinishHeads(int64_t index, const PackedNorm& norm, int64_t head
   if (norm.present()) {
     for (int64_t h = 0; h < heads; ++h) Norm(values + h * dim, norm, values + h * dim);
   }
-  const int rotary = PlanAt(index).rotary;
+  const model::LayerPlan& plan = PlanAt(index);
+  for (int64_t h = 0; plan.plain_head_norms && h < heads; ++h) {
+    kernels::RmsNorm(values + h * dim, nullptr, static_cast<float>(shape_.norm_epsilon), dim,
+                     values + h * dim);
+  }
+  const int rotary = plan.rotary;
   if (rotary == model::LayerPlan::kNoRotary) return;
   const Rotation& rotation = rotations_[rotary];
   kernels::ApplyRotary(rotation.kind, rotation.cos_sin.data() + row * rotation.dims, heads, dim,
@@ -196,6 +225,9 @@ void LayerStack::FinishQ(int64_t index, int64_t row) {
   float* const q = q_.data() + row * shape_.q_width();
   AddBias(layer.q, q);
   FinishHeads(index, layer.q_norm, shape_.heads, row, q);
+  if (PlanAt(index).query_growth) {
+    kernels::Scale(GrowthAt(shape_.query_growth, positions_[row]), shape_.q_width(), q);
+  }
 }
 
 void LayerStack::FinishKv(int64_t index, int64_t row) {
@@ -223,9 +255,12 @@ void LayerStack::AddBranch(const PackedLinear& last, int64_t row, float* hidden)
 void LayerStack::Mix(int64_t index, int64_t rows, float* hidden) {
   const PackedLayer& layer = LayerAt(index);
   const int64_t width = shape_.hidden;
-  const kernels::AttentionShape attention{.heads = shape_.heads,
-                                          .scale = static_cast<float>(shape_.attention_scale),
-                                          .window = PlanAt(index).window};
+  const kernels::AttentionShape attention{
+      .heads = shape_.heads,
+      .scale = static_cast<float>(shape_.attention_scale),
+      .window = PlanAt(index).window,
+      .chunk = PlanAt(index).chunk,
+      .sinks = layer.sinks.empty() ? nullptr : layer.sinks.data()};
   kernels::Attend(attention, layout_, index, queries_, *pool_, scratch_);
   MatMul(layer.output.matrix, q_.data(), added_.data(), rows, *pool_, scratch_);
   EachRow(rows, 3 * width, [&](int64_t row) {
@@ -238,22 +273,58 @@ void LayerStack::Mix(int64_t index, int64_t rows, float* hidden) {
 void LayerStack::Feed(int64_t index, int64_t rows, float* hidden) {
   const PackedLayer& layer = LayerAt(index);
   const int64_t width = shape_.hidden;
-  const Product gate_up[] = {{&layer.gate.matrix, gate_.data()}, {&layer.up.matrix, up_.data()}};
-  MatMul(gate_up, normed_.data(), rows, *pool_, scratch_);
-  EachRow(rows, 2 * shape_.ffn, [&](int64_t row) {
-    float* const gate = gate_.data() + row * shape_.ffn;
-    float* const up = up_.data() + row * shape_.ffn;
-    AddBias(layer.gate, gate);
-    AddBias(layer.up, up);
-    kernels::Gate(kernels::Activation::kSilu, gate, up, shape_.ffn, gate);
-  });
-  MatMul(layer.down.matrix, gate_.data(), added_.data(), rows, *pool_, scratch_);
+  if (layer.down.present()) {
+    FeedOwn(layer, rows);
+  } else {
+    std::fill_n(added_.begin(), rows * width, 0.0f);
+  }
+  if (layer.experts.present()) FeedExperts(layer.experts, rows);
   const bool last = index + 1 == options_.range.count();
   EachRow(rows, 3 * width, [&](int64_t row) {
     AddBranch(layer.down, row, hidden);
     if (last) return;
     Norm(hidden + row * width, LayerAt(index + 1).attention_norm, normed_.data() + row * width);
   });
+}
+
+void LayerStack::FeedOwn(const PackedLayer& layer, int64_t rows) {
+  const int64_t ffn = layer.down.matrix.cols();
+  const Product gate_up[] = {{&layer.gate.matrix, gate_.data()}, {&layer.up.matrix, up_.data()}};
+  MatMul(gate_up, normed_.data(), rows, *pool_, scratch_);
+  EachRow(rows, 2 * ffn, [&](int64_t row) {
+    float* const gate = gate_.data() + row * ffn;
+    float* const up = up_.data() + row * ffn;
+    AddBias(layer.gate, gate);
+    AddBias(layer.up, up);
+    kernels::Gate(kernels::Activation::kSilu, gate, up, ffn, gate);
+  });
+  MatMul(layer.down.matrix, gate_.data(), added_.data(), rows, *pool_, scratch_);
+}
+
+void LayerStack::FeedExperts(const PackedExperts& experts, int64_t rows) {
+  const int64_t width = shape_.hidden;
+  kernels::Router router = shape_.experts.router;
+  if (!experts.selection_bias.empty()) router.selection_bias = experts.selection_bias.data();
+  const bool shares = experts.shared_gate.present();
+  const Product choice[] = {{&experts.router.matrix, router_.data()},
+                            {&experts.shared_gate.matrix, shares_.data()}};
+  MatMul(std::span(choice).first(shares ? 2 : 1), normed_.data(), rows, *pool_, scratch_);
+  EachRow(rows, router.experts + width, [&](int64_t row) {
+    AddBias(experts.router, router_.data() + row * router.experts);
+    if (!shares) return;
+    const float share = 1 / (1 + std::exp(-shares_[row]));
+    kernels::Scale(share, width, added_.data() + row * width);
+  });
+  experts_->Add(experts.weights(),
+                {.router = router,
+                 .activation = shape_.experts.activation,
+                 .weigh_inputs = shape_.experts.weigh_inputs,
+                 .logits = router_.data(),
+                 .x = normed_.data(),
+                 .rows = rows,
+                 .y = added_.data(),
+                 .counts = expert_tokens_},
+                *pool_, scratch_);
 }
 
 void LayerStack::Logits(const float* hidden, int64_t rows, float* logits) {

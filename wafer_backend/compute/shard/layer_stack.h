@@ -10,11 +10,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "wafer_backend/base/units.h"
 #include "wafer_backend/compute/kernels/attention.h"
+#include "wafer_backend/compute/kernels/experts.h"
 #include "wafer_backend/compute/kernels/kv_page.h"
 #include "wafer_backend/compute/kernels/rotary.h"
 #include "wafer_backend/compute/kernels/scratch.h"
@@ -57,6 +59,9 @@ class LayerStack {
   int64_t max_rows() const { return options_.max_rows; }
   const PackedModel& model() const { return *model_; }
 
+  // Tokens that each expert has computed so far, summed over the layers; empty without experts.
+  std::span<const int64_t> expert_tokens() const { return expert_tokens_; }
+
   // Working memory: the arrays below, and what the kernels may take in scratch.
   Bytes working_bytes() const;
 
@@ -69,6 +74,9 @@ class LayerStack {
   void FinishKv(int64_t index, int64_t row);
   void Mix(int64_t index, int64_t rows, float* hidden);
   void Feed(int64_t index, int64_t rows, float* hidden);
+  // Leaves in added_ what the layer's own feed-forward part, and its experts, make of normed_.
+  void FeedOwn(const PackedLayer& layer, int64_t rows);
+  void FeedExperts(const PackedExperts& experts, int64_t rows);
   // The row of added_ that a branch of the layer computed goes to its row of hidden.
   void AddBranch(const PackedLinear& last, int64_t row, float* hidden);
   void Norm(const float* x, const PackedNorm& norm, float* y) const;
@@ -89,6 +97,7 @@ class LayerStack {
     kernels::RotaryKind kind;
     int64_t dims;
     std::vector<double> frequencies;
+    double magnitude;
     std::vector<float> cos_sin;  // f32 [max_rows][dims]
   };
 
@@ -111,6 +120,10 @@ class LayerStack {
   std::vector<float> gate_;    // ffn
   std::vector<float> up_;      // ffn
   std::vector<float> added_;   // hidden
+  std::vector<float> router_;  // experts
+  std::vector<float> shares_;  // 1: of the layer's own feed-forward part, before the sigmoid
+  std::optional<kernels::Experts> experts_;
+  std::vector<int64_t> expert_tokens_;  // [experts]
 };
 
 }  // namespace waferline::shard

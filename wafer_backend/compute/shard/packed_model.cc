@@ -39,10 +39,50 @@ Bytes SizeOf(std::span<const float> vector) {
   return Bytes(static_cast<int64_t>(vector.size_bytes()));
 }
 
+// Of `count` matrices of the same size, one below the other.
+absl::Status PackEach(const model::GgufFile& file, const model::WeightView& all, int64_t count,
+                      kernels::ThreadPool* pool, std::vector<PackedMatrix>* matrices) {
+  model::WeightView one = all;
+  one.rows = all.rows / count;
+  const size_t bytes = all.bytes.size() / static_cast<size_t>(count);
+  matrices->resize(static_cast<size_t>(count));
+  for (size_t i = 0; i < matrices->size(); ++i) {
+    one.bytes = all.bytes.subspan(i * bytes, bytes);
+    WL_RETURN_IF_ERROR(PackInto(file, one, pool, &(*matrices)[i]));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PackInto(const model::GgufFile& file, const model::ExpertWeights& from,
+                      kernels::ThreadPool* pool, PackedExperts* to) {
+  if (!from.present()) return absl::OkStatus();
+  const int64_t count = from.router.matrix.rows;
+  WL_RETURN_IF_ERROR(PackInto(file, from.router, pool, &to->router));
+  WL_RETURN_IF_ERROR(PackEach(file, from.gate.matrix, count, pool, &to->gate));
+  WL_RETURN_IF_ERROR(PackEach(file, from.up.matrix, count, pool, &to->up));
+  WL_RETURN_IF_ERROR(PackEach(file, from.down.matrix, count, pool, &to->down));
+  to->gate_bias = from.gate.bias.f32();
+  to->up_bias = from.up.bias.f32();
+  to->down_bias = from.down.bias.f32();
+  to->selection_bias = from.selection_bias.f32();
+  return PackInto(file, from.shared_gate, pool, &to->shared_gate);
+}
+
 }  // namespace
 
+Bytes PackedExperts::size() const {
+  Bytes sum = router.matrix.bytes() + shared_gate.matrix.bytes();
+  for (const auto* matrices : {&gate, &up, &down}) {
+    for (const PackedMatrix& matrix : *matrices) sum += matrix.bytes();
+  }
+  for (const auto& vector : {router.bias, gate_bias, up_bias, down_bias, selection_bias}) {
+    sum += SizeOf(vector);
+  }
+  return sum;
+}
+
 Bytes PackedLayer::size() const {
-  Bytes sum;
+  Bytes sum = experts.size() + SizeOf(sinks);
   for (const PackedLinear* linear : linears()) {
     sum += linear->matrix.bytes() + SizeOf(linear->bias);
   }
@@ -81,6 +121,8 @@ absl::Status PackedModel::Pack(kernels::ThreadPool* pool) {
     for (const auto& [weights, linear] : linears) {
       WL_RETURN_IF_ERROR(PackInto(file, *weights, pool, linear));
     }
+    WL_RETURN_IF_ERROR(PackInto(file, from.experts, pool, &to.experts));
+    to.sinks = from.sinks.f32();
     to.attention_norm = PackedNormOf(from.attention_norm);
     to.q_norm = PackedNormOf(from.q_norm);
     to.k_norm = PackedNormOf(from.k_norm);

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "wafer_backend/base/ids.h"
 #include "wafer_backend/base/units.h"
+#include "wafer_backend/compute/kernels/experts.h"
 #include "wafer_backend/compute/kernels/matrix.h"
 #include "wafer_backend/compute/kernels/thread_pool.h"
 #include "wafer_backend/compute/model/weights.h"
@@ -33,10 +34,23 @@ struct PackedNorm {
   bool present() const { return !weight.empty(); }
 };
 
+// The experts of a layer, each matrix by itself; biases of all, one after the other.
+struct PackedExperts {
+  PackedLinear router, shared_gate;
+  std::vector<kernels::PackedMatrix> gate, up, down;
+  std::span<const float> gate_bias, up_bias, down_bias;
+  std::span<const float> selection_bias;
+  bool present() const { return router.present(); }
+  kernels::ExpertWeights weights() const { return {gate, up, down, gate_bias, up_bias, down_bias}; }
+  Bytes size() const;
+};
+
 // One layer, named as in model::LayerWeights.
 struct PackedLayer {
   PackedNorm attention_norm, q_norm, k_norm, ffn_norm;
   PackedLinear q, k, v, output, gate, up, down;
+  std::span<const float> sinks;
+  PackedExperts experts;
   std::array<const PackedLinear*, 7> linears() const {
     return {&q, &k, &v, &output, &gate, &up, &down};
   }

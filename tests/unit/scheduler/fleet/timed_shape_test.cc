@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string>
 
+#include "tests/support/random_model.h"
 #include "wafer_backend/base/files.h"
 
 namespace waferline::fleet {
@@ -37,6 +38,21 @@ TEST_CASE("a model is a shape's name, a YAML file, a config.json or a GGUF file"
 
   CHECK(LoadTimedShape("no-such-model").status().code() == absl::StatusCode::kNotFound);
   CHECK(!LoadTimedShape("gone.gguf").ok());
+}
+
+TEST_CASE("a GGUF file's experts are timed") {
+  const std::string path = std::filesystem::temp_directory_path() / "waferline_timed_experts.gguf";
+  REQUIRE(WriteFile(path, test::RandomModelBytes({.architecture = "llama4", .layers = 4})).ok());
+  const auto alternating = LoadTimedShape(path);
+  INFO(alternating.status().message());
+  REQUIRE(alternating.ok());
+  REQUIRE(alternating->shape.experts.has_value());
+  CHECK(alternating->shape.experts->total == 8);
+  CHECK(alternating->shape.experts->active == 1);
+  CHECK(alternating->shape.experts->shared == 1);
+  CHECK(alternating->shape.experts->width == 32);
+  CHECK(alternating->shape.experts->first == 1);
+  CHECK(alternating->shape.experts->every == 2);
 }
 
 }  // namespace

@@ -12,7 +12,9 @@
 namespace waferline::model {
 namespace {
 
-constexpr std::array kFamilies = {&kLlama, &kMistral, &kSmolLm3, &kGranite, &kQwen2, &kQwen3};
+constexpr std::array kFamilies = {&kLlama,    &kMistral, &kSmolLm3,    &kGranite,
+                                  &kQwen2,    &kQwen3,   &kGraniteMoe, &kQwen2Moe,
+                                  &kQwen3Moe, &kGptOss,  &kGlm4Moe,    &kLlama4};
 
 absl::StatusOr<const Family*> FamilyOf(const GgufFile& file) {
   WL_ASSIGN_OR_RETURN(const std::string_view name, file.metadata().String("general.architecture"));

@@ -25,5 +25,7 @@ struct Family {
 
 extern const Family kLlama, kMistral, kSmolLm3, kGranite;
 extern const Family kQwen2, kQwen3;
+// With experts.
+extern const Family kGraniteMoe, kQwen2Moe, kQwen3Moe, kGptOss, kGlm4Moe, kLlama4;
 
 }  // namespace waferline::model

@@ -78,6 +78,14 @@ absl::StatusOr<int64_t> KeyReader::SizeOr(std::string_view name, int64_t otherwi
   return Size(name);
 }
 
+absl::StatusOr<int64_t> KeyReader::CountOr(std::string_view name, int64_t otherwise) {
+  if (!Has(name)) return otherwise;
+  WL_ASSIGN_OR_RETURN(const uint64_t value, SameOfAllLayers(Key(name)));
+  if (value <= static_cast<uint64_t>(kMaxSize)) return static_cast<int64_t>(value);
+  return absl::InvalidArgumentError(absl::StrCat("metadata key ", Quoted(Key(name)), " is ", value,
+                                                 ", expected 0 to ", kMaxSize));
+}
+
 absl::StatusOr<double> KeyReader::Positive(std::string_view name) {
   const std::string key = Key(name);
   read_.insert(key);

@@ -32,6 +32,7 @@ class KeyReader {
   // 1 to kMaxSize. An array, one value a layer, counts if all are the same.
   absl::StatusOr<int64_t> Size(std::string_view name);
   absl::StatusOr<int64_t> SizeOr(std::string_view name, int64_t otherwise);
+  absl::StatusOr<int64_t> CountOr(std::string_view name, int64_t otherwise);  // 0 to kMaxSize
   absl::StatusOr<double> Positive(std::string_view name);
   absl::StatusOr<double> PositiveOr(std::string_view name, double otherwise);
   // One flag a layer. InvalidArgument if there are not `count`.

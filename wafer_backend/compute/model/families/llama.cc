@@ -2,13 +2,15 @@
 // heads, SwiGLU. Converters permute the rows of queries and keys so that pairs are neighbours.
 //
 //   llama     also SmolLM2, Falcon3, Mistral (Jiang et al.: "Mistral 7B", 2023: a sliding window in
-//             all layers); Llama 3.1's rotary scaling is in rope_freqs.weight
+//             all layers), with experts Mixtral (Jiang et al.: "Mixtral of Experts", 2024); Llama
+//             3.1's rotary scaling is in rope_freqs.weight
 //   mistral   another name in some files
 //   smollm3   every fourth layer does not turn heads (Hugging Face: "SmolLM3", 2025; Yang et al.:
 //             "RoPE to NoPE and back again", 2025)
 //   granite   scales of embedding, residual branches, scores and logits (IBM: "Granite 3.0", 2024;
-//             Yang et al.: "Tensor Programs V", 2022)
+//             Yang et al.: "Tensor Programs V", 2022); granitemoe: the same with experts
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/model/families/expert_parts.h"
 #include "wafer_backend/compute/model/families/parts.h"
 
 namespace waferline::model {
@@ -16,6 +18,7 @@ namespace {
 
 absl::Status ReadLlama(KeyReader& keys, ModelShape& shape) {
   WL_RETURN_IF_ERROR(ReadCommon(keys, RopeKind::kNorm, shape));
+  WL_RETURN_IF_ERROR(ReadExperts(keys, {.normalise = true}, shape));
   return ReadWindows(keys, 0, shape);
 }
 
@@ -40,11 +43,11 @@ absl::Status ReadGranite(KeyReader& keys, ModelShape& shape) {
   return absl::OkStatus();
 }
 
-absl::Status BindLlama(TensorBinder& tensors, const ModelShape& shape, int64_t,
+absl::Status BindLlama(TensorBinder& tensors, const ModelShape& shape, int64_t index,
                        LayerWeights& layer) {
   WL_RETURN_IF_ERROR(BindPreNorms(tensors, shape, layer));
   WL_RETURN_IF_ERROR(BindAttention(tensors, shape, layer));
-  return BindGatedFeedForward(tensors, shape, layer);
+  return BindFeedForward(tensors, shape, index, layer);
 }
 
 }  // namespace
@@ -53,5 +56,6 @@ const Family kLlama = {"llama", ReadLlama, BindLlama};
 const Family kMistral = {"mistral", ReadLlama, BindLlama};
 const Family kSmolLm3 = {"smollm3", ReadSmolLm3, BindLlama};
 const Family kGranite = {"granite", ReadGranite, BindLlama};
+const Family kGraniteMoe = {"granitemoe", ReadGranite, BindLlama};
 
 }  // namespace waferline::model

@@ -46,12 +46,28 @@ absl::Status ReadHeads(KeyReader& keys, ModelShape& shape) {
                                                shape.head_dim, ") are supported"));
 }
 
+absl::Status ReadYarn(KeyReader& keys, Rotary& rotary) {
+  kernels::YarnScaling yarn;
+  WL_ASSIGN_OR_RETURN(yarn.factor, keys.Positive("rope.scaling.factor"));
+  WL_ASSIGN_OR_RETURN(const int64_t context, keys.Size("rope.scaling.original_context_length"));
+  yarn.original_context = static_cast<double>(context);
+  WL_ASSIGN_OR_RETURN(yarn.extrapolation, keys.PositiveOr("rope.scaling.yarn_ext_factor", 1));
+  WL_ASSIGN_OR_RETURN(yarn.beta_fast, keys.PositiveOr("rope.scaling.yarn_beta_fast", 32));
+  WL_ASSIGN_OR_RETURN(yarn.beta_slow, keys.PositiveOr("rope.scaling.yarn_beta_slow", 1));
+  WL_ASSIGN_OR_RETURN(const double own, keys.PositiveOr("rope.scaling.attn_factor", 1));
+  WL_ASSIGN_OR_RETURN(const double yarns, keys.PositiveOr("rope.scaling.yarn_attn_factor", 1));
+  rotary.magnitude = own * yarns * kernels::YarnMagnitude(yarn.factor);
+  rotary.yarn = yarn;
+  return absl::OkStatus();
+}
+
 absl::Status ReadScaling(KeyReader& keys, Rotary& rotary) {
   // Old files have rope.scale_linear and no type.
   WL_ASSIGN_OR_RETURN(const double old, keys.PositiveOr("rope.scale_linear", 1));
   const bool has_factor = keys.Has("rope.scaling.factor");
   WL_ASSIGN_OR_RETURN(const std::string_view type,
                       keys.StringOr("rope.scaling.type", has_factor ? "linear" : "none"));
+  if (type == "yarn") return ReadYarn(keys, rotary);
   keys.Has("rope.scaling.original_context_length");  // no linear scaling depends on it
   if (type == "linear") {
     WL_ASSIGN_OR_RETURN(rotary.linear_factor, keys.PositiveOr("rope.scaling.factor", 1));
@@ -61,7 +77,7 @@ absl::Status ReadScaling(KeyReader& keys, Rotary& rotary) {
   if (type == "none") return absl::OkStatus();
   return absl::UnimplementedError(
       absl::StrCat("rotary scaling ", Quoted(type), " (", keys.Key("rope.scaling.type"),
-                   ") is not supported; linear and the factors of rope_freqs.weight are"));
+                   ") is not supported; linear, yarn and the factors of rope_freqs.weight are"));
 }
 
 absl::StatusOr<Rotary> ReadRotary(KeyReader& keys, RopeKind kind, int64_t head_dim) {

@@ -1,6 +1,10 @@
 #include "wafer_backend/compute/model/families/tensor_binder.h"
 
+#include <algorithm>
+#include <charconv>
+
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
@@ -20,11 +24,22 @@ TensorBinder::TensorBinder(const KeyReader& keys)
 
 void TensorBinder::EnterLayer(int64_t layer) { prefix_ = absl::StrCat("blk.", layer, "."); }
 
+void TensorBinder::LeaveOutLayersAfter(int64_t layer) {
+  for (const GgufTensor& tensor : file_.tensors()) {
+    std::string_view name = tensor.name;
+    int64_t of = -1;
+    if (!name.starts_with("blk.")) continue;
+    name.remove_prefix(4);
+    const auto end = std::from_chars(name.data(), name.data() + name.size(), of);
+    if (end.ec == std::errc() && of > layer) used_.insert(tensor.name);
+  }
+}
+
 bool TensorBinder::Has(std::string_view name) const {
   return file_.FindTensor(Joined(prefix_, name)) != nullptr;
 }
 
-absl::Status TensorBinder::Tensor(const std::string& name, int rank, int64_t rows, int64_t cols,
+absl::Status TensorBinder::Tensor(const std::string& name, std::initializer_list<int64_t> dims,
                                   WeightView* view) {
   const GgufTensor* tensor = file_.FindTensor(name);
   if (tensor == nullptr) {
@@ -32,33 +47,54 @@ absl::Status TensorBinder::Tensor(const std::string& name, int rank, int64_t row
         prefix_.empty() ? "" : absl::StrCat(" (", keys_.Key("block_count"), " counts its layer)");
     return absl::InvalidArgumentError(absl::StrCat("tensor ", Quoted(name), " is missing", layers));
   }
-  if (tensor->rank != rank || tensor->cols() != cols || tensor->rows() != rows) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "tensor ", Quoted(name), " has the shape ", tensor->ShapeText(),
-        ", but the metadata calls for [", cols, rank == 2 ? absl::StrCat(", ", rows) : "", "]"));
+  if (tensor->rank != static_cast<int>(dims.size()) ||
+      !std::equal(dims.begin(), dims.end(), tensor->dims.begin())) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("tensor ", Quoted(name), " has the shape ", tensor->ShapeText(),
+                     ", but the metadata calls for [", absl::StrJoin(dims, ", "), "]"));
   }
-  *view = {tensor->name, tensor->dtype.value_or(DType::kF32), rows, cols, tensor->bytes};
+  *view = {tensor->name, tensor->dtype.value_or(DType::kF32), tensor->rows(), tensor->cols(),
+           tensor->bytes};
   used_.insert(tensor->name);
   return absl::OkStatus();
+}
+
+absl::Status TensorBinder::CheckRuns(const std::string& name) const {
+  const GgufTensor* tensor = file_.FindTensor(name);
+  if (tensor->dtype) return absl::OkStatus();
+  const absl::Status status = kernels::RunnableStatus(tensor->gguf_type);
+  return absl::Status(status.code(), absl::StrCat("tensor ", Quoted(name), ": ", status.message()));
+}
+
+absl::Status TensorBinder::CheckF32(const std::string& name) const {
+  const GgufTensor* tensor = file_.FindTensor(name);
+  if (tensor->dtype == DType::kF32) return absl::OkStatus();
+  return absl::UnimplementedError(absl::StrCat("tensor ", Quoted(name), " is ", tensor->TypeName(),
+                                               ", but norms and biases must be F32"));
 }
 
 absl::Status TensorBinder::Matrix(std::string_view name, int64_t rows, int64_t cols,
                                   WeightView* view) {
   const std::string full = Joined(prefix_, name);
-  WL_RETURN_IF_ERROR(Tensor(full, 2, rows, cols, view));
-  const GgufTensor* tensor = file_.FindTensor(full);
-  if (tensor->dtype) return absl::OkStatus();
-  const absl::Status status = kernels::RunnableStatus(tensor->gguf_type);
-  return absl::Status(status.code(), absl::StrCat("tensor ", Quoted(full), ": ", status.message()));
+  WL_RETURN_IF_ERROR(Tensor(full, {cols, rows}, view));
+  return CheckRuns(full);
 }
 
 absl::Status TensorBinder::Vector(std::string_view name, int64_t size, WeightView* view) {
   const std::string full = Joined(prefix_, name);
-  WL_RETURN_IF_ERROR(Tensor(full, 1, 1, size, view));
-  const GgufTensor* tensor = file_.FindTensor(full);
-  if (tensor->dtype == DType::kF32) return absl::OkStatus();
-  return absl::UnimplementedError(absl::StrCat("tensor ", Quoted(full), " is ", tensor->TypeName(),
-                                               ", but norms and biases must be F32"));
+  WL_RETURN_IF_ERROR(Tensor(full, {size}, view));
+  return CheckF32(full);
+}
+
+absl::Status TensorBinder::Experts(std::string_view name, int64_t experts, int64_t rows,
+                                   int64_t cols, LinearWeights* linear) {
+  const std::string weight = Joined(prefix_, Joined(name, ".weight"));
+  WL_RETURN_IF_ERROR(Tensor(weight, {cols, rows, experts}, &linear->matrix));
+  WL_RETURN_IF_ERROR(CheckRuns(weight));
+  const std::string bias = Joined(prefix_, Joined(name, ".bias"));
+  if (file_.FindTensor(bias) == nullptr) return absl::OkStatus();
+  WL_RETURN_IF_ERROR(Tensor(bias, {rows, experts}, &linear->bias));
+  return CheckF32(bias);
 }
 
 absl::Status TensorBinder::Linear(std::string_view name, int64_t rows, int64_t cols,

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,6 +28,9 @@ class TensorBinder {
   void EnterLayer(int64_t layer);
   void LeaveLayers() { prefix_.clear(); }
 
+  // Tensors of layers behind `layer` count as used.
+  void LeaveOutLayersAfter(int64_t layer);
+
   bool Has(std::string_view name) const;
   absl::Status Matrix(std::string_view name, int64_t rows, int64_t cols, WeightView* view);
   absl::Status Vector(std::string_view name, int64_t size, WeightView* view);
@@ -35,6 +39,10 @@ class TensorBinder {
   enum class Bias { kIfThere, kRequired };
   absl::Status Linear(std::string_view name, int64_t rows, int64_t cols, LinearWeights* linear,
                       Bias bias = Bias::kIfThere);
+  // The same for each of `experts`: <name>.weight is [cols, rows, experts], <name>.bias [rows,
+  // experts]. `linear` holds them one below the other.
+  absl::Status Experts(std::string_view name, int64_t experts, int64_t rows, int64_t cols,
+                       LinearWeights* linear);
   // <name>.weight of `size`.
   absl::Status Norm(std::string_view name, int64_t size, NormWeights* norm);
 
@@ -50,8 +58,11 @@ class TensorBinder {
   absl::Status CheckAllUsed(std::string_view architecture) const;
 
  private:
-  absl::Status Tensor(const std::string& name, int rank, int64_t rows, int64_t cols,
+  // dims: as in the file, contiguous dimension first.
+  absl::Status Tensor(const std::string& name, std::initializer_list<int64_t> dims,
                       WeightView* view);
+  absl::Status CheckRuns(const std::string& name) const;
+  absl::Status CheckF32(const std::string& name) const;
 
   const KeyReader& keys_;
   const GgufFile& file_;

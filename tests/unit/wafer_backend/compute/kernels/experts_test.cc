@@ -233,7 +233,7 @@ TEST_CASE("a layer of experts agrees with its definition, and counts who compute
   std::vector<int64_t> counts(router.experts);
   ThreadPool pool(2);
   Scratch scratch;
-  Experts experts({layer.hidden, layer.ffn, router.chosen, rows});
+  Experts experts({layer.hidden, layer.ffn, router.experts, router.chosen, rows});
   experts.Add(layer.weights(),
               {.router = router,
                .weigh_inputs = weigh_inputs,
@@ -270,7 +270,7 @@ TEST_CASE("a row passes its experts with the same bits alone, in any step, on an
   std::vector<float> whole(kRows * layer.hidden), parts(kRows * layer.hidden);
   ThreadPool one(1), three(3);
   Scratch scratch;
-  Experts experts({layer.hidden, layer.ffn, router.chosen, kRows});
+  Experts experts({layer.hidden, layer.ffn, router.experts, router.chosen, kRows});
   const auto add = [&](int64_t first, int64_t rows, std::vector<float>& y, ThreadPool& pool) {
     experts.Add(layer.weights(),
                 {.router = router,

@@ -37,17 +37,25 @@ TEST_CASE("every architecture and dtype binds, and every byte of a matrix is acc
   const ModelShape& shape = weights->shape;
   REQUIRE(shape.layers == 3);
   REQUIRE(shape.architecture == architecture);
-  REQUIRE(shape.rotaries.at(0).kind ==
-          (architecture.starts_with("qwen") ? RopeKind::kNeox : RopeKind::kNorm));
+  const bool halves =
+      architecture.starts_with("qwen") || architecture == "gpt-oss" || architecture == "glm4moe";
+  REQUIRE(shape.rotaries.at(0).kind == (halves ? RopeKind::kNeox : RopeKind::kNorm));
   REQUIRE_FALSE(shape.tied_embeddings);
 
   Bytes bound =
       weights->token_embedding.size() + weights->output.size() + weights->output_norm.weight.size();
   for (const LayerWeights& layer : weights->layers) {
     bound += layer.size();
-    REQUIRE(layer.q.bias.present() == (architecture == "qwen2"));
-    REQUIRE(layer.k_norm.weight.present() == (architecture == "qwen3"));
-    REQUIRE(layer.down.matrix.size() == kernels::BytesFor(dtype, shape.hidden * shape.ffn));
+    REQUIRE(layer.q.bias.present() == (architecture.starts_with("qwen2") ||
+                                       architecture == "gpt-oss" || architecture == "glm4moe"));
+    REQUIRE(layer.k_norm.weight.present() ==
+            (architecture.starts_with("qwen3") || architecture == "glm4moe"));
+    if (layer.experts.present()) {
+      const int64_t elements = shape.experts.router.experts * shape.hidden * shape.experts.ffn;
+      REQUIRE(layer.experts.down.matrix.size() == kernels::BytesFor(dtype, elements));
+    } else {
+      REQUIRE(layer.down.matrix.size() == kernels::BytesFor(dtype, shape.hidden * shape.ffn));
+    }
     REQUIRE(layer.attention_norm.weight.f32().size() == static_cast<size_t>(shape.hidden));
   }
   Bytes in_file;
@@ -155,7 +163,9 @@ TEST_CASE("what contradicts itself is refused by name") {
        "llama.rope.dimension_count"},
       {broken([](Writer& w) { w.SetUint("llama.rope.dimension_count", 7); }),
        "llama.rope.dimension_count"},
-      {broken([](Writer& w) { w.SetString("llama.rope.scaling.type", "yarn"); }), "yarn"},
+      {broken([](Writer& w) { w.SetString("llama.rope.scaling.type", "dynamic"); }), "dynamic"},
+      {broken([](Writer& w) { w.SetString("llama.rope.scaling.type", "yarn"); }),
+       "llama.rope.scaling.factor"},
       {broken([](Writer& w) { w.SetFloat("llama.rope.scaling.factor", 0); }),
        "llama.rope.scaling.factor"},
       {broken([](Writer& w) { w.SetFloat("llama.attention.clamp_kqv", 8); }),
@@ -165,7 +175,7 @@ TEST_CASE("what contradicts itself is refused by name") {
       {broken([](Writer& w) { w.SetFloat("llama.rope.freq_base", -1); }), "llama.rope.freq_base"},
       {broken([](Writer& w) { w.Erase("llama.attention.layer_norm_rms_epsilon"); }),
        "llama.attention.layer_norm_rms_epsilon"},
-      {broken([](Writer& w) { w.SetUint("llama.expert_count", 8); }), "llama.expert_count"},
+      {broken([](Writer& w) { w.SetUint("llama.expert_count", 8); }), "llama.expert_used_count"},
       {broken([](Writer& w) { w.SetStrings("tokenizer.ggml.tokens", {"a"}); }),
        "tokenizer.ggml.tokens"},
       {broken([](Writer& w) { w.EraseTensor("token_embd.weight"); }), "token_embd.weight"},
@@ -190,6 +200,58 @@ TEST_CASE("what contradicts itself is refused by name") {
     INFO("named: " << c.named << ", error: " << c.error);
     CHECK(c.error.find(c.named) != std::string::npos);
   }
+}
+
+TEST_CASE("experts that contradict themselves are refused by name") {
+  RandomModelSpec spec;
+  spec.architecture = "glm4moe";
+  const auto broken = [&spec](auto change) {
+    test::GgufWriter writer = test::RandomModel(spec);
+    change(writer);
+    return ErrorOf(writer);
+  };
+  using Writer = test::GgufWriter;
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {broken([](Writer& w) { w.SetUint("glm4moe.expert_count", 9); }), "blk.0.ffn_gate_inp"},
+      {broken([](Writer& w) { w.SetUint("glm4moe.expert_count", 100000); }),
+       "glm4moe.expert_count"},
+      {broken([](Writer& w) { w.SetUint("glm4moe.expert_used_count", 9); }),
+       "chosen is 9, must be 1 to 8"},
+      {broken([](Writer& w) { w.SetUint("glm4moe.expert_group_count", 3); }), "groups is 3"},
+      {broken([](Writer& w) { w.SetUint("glm4moe.expert_gating_func", 7); }),
+       "glm4moe.expert_gating_func"},
+      {broken([](Writer& w) { w.SetUint("glm4moe.expert_shared_count", 1u << 28); }),
+       "glm4moe.expert_shared_count"},
+      {broken([](Writer& w) { w.SetUint("glm4moe.expert_feed_forward_length", 33); }),
+       "blk.0.ffn_gate_exps.weight"},
+      {broken([](Writer& w) { w.SetUint("glm4moe.leading_dense_block_count", 1); }),
+       "blk.0.ffn_gate.weight"},
+      {broken([](Writer& w) { w.SetUint("glm4moe.nextn_predict_layers", 2); }),
+       "glm4moe.nextn_predict_layers"},
+      {broken([](Writer& w) { w.EraseTensor("blk.1.ffn_up_exps.weight"); }),
+       "blk.1.ffn_up_exps.weight"},
+      {broken([](Writer& w) {
+         w.AddTensor("blk.0.ffn_down_exps.bias", 0, {64, 7}, std::string(64 * 7 * 4, 0));
+       }),
+       "blk.0.ffn_down_exps.bias"},
+  };
+  for (const auto& [error, named] : cases) {
+    INFO("named: " << named << ", error: " << error);
+    CHECK(error.find(named) != std::string::npos);
+  }
+}
+
+TEST_CASE("layers that predict further tokens are left out") {
+  RandomModelSpec spec;
+  spec.architecture = "glm4moe";
+  spec.layers = 3;
+  test::GgufWriter writer = test::RandomModel(spec);
+  writer.SetUint("glm4moe.nextn_predict_layers", 1);
+  writer.AddTensor("blk.2.nextn.enorm.weight", 0, {64}, std::string(256, 0));
+  auto weights = BindWeights(*GgufFile::FromBytes(writer.Bytes()));
+  INFO(weights.status());
+  REQUIRE(weights.ok());
+  REQUIRE(weights->layers.size() == 2);
 }
 
 TEST_CASE("a dtype without kernels is named with its tensor; the file can still be listed") {

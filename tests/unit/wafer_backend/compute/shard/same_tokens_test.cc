@@ -83,6 +83,45 @@ TEST_CASE("any cut into shards, any chunks, any company: the same bits") {
   }
 }
 
+// Every family once, each with a type of its own.
+TEST_CASE("every family: the same bits on any shards, in one prompt and with others") {
+  const std::vector<std::string> families = test::ModelFamilies();
+  constexpr DType kTypes[] = {DType::kF32, DType::kQ8_0, DType::kBF16, DType::kQ4_0};
+  for (size_t f = 0; f < families.size(); ++f) {
+    test::RandomModelSpec spec;
+    spec.architecture = families[f];
+    spec.dtype = kTypes[f % 4];
+    spec.layers = 4;
+    if (spec.architecture != "glm4moe") spec.window = 7;
+    spec.seed = 900 + f;
+    SeededStream random(spec.seed);
+    const auto tokens = RandomTokens(&random, 40, 256);
+    const auto want = Alone(spec, tokens);
+    const auto file = OpenRandom(spec);
+    for (const int64_t shards : {1, 2, 4}) {
+      INFO(spec.architecture << " " << kernels::Name(spec.dtype) << " shards " << shards);
+      kernels::ThreadPool pool(2);
+      ShardChain chain(file, shards, &pool);
+      for (uint32_t slot : {0u, 1u, 2u}) chain.Open(slot, 40);
+      // The first slot's prompt at once; the third's in parts, next to a stranger's.
+      const auto whole = chain.Chunk(0, 0, tokens);
+      for (size_t i = 0; i < tokens.size(); ++i) REQUIRE(SameBits(whole[i], want[i]));
+      for (uint32_t first = 0; first < 40; first += 8) {
+        std::vector<link::Row> rows;
+        std::vector<TokenId> step;
+        for (uint32_t i = first; i < first + 8; ++i) {
+          rows.push_back({1, i});
+          step.push_back(static_cast<TokenId>(random.Next() % 256));
+          rows.push_back({2, i});
+          step.push_back(tokens[i]);
+        }
+        const auto got = chain.Step(rows, step);
+        for (uint32_t i = 0; i < 8; ++i) REQUIRE(SameBits(got[2 * i + 1], want[first + i]));
+      }
+    }
+  }
+}
+
 TEST_CASE("pages that were someone else's leave no trace") {
   const test::RandomModelSpec spec = SpecOf(DType::kF32, 3);
   SeededStream random(3);

@@ -25,6 +25,7 @@ class ShardChain {
   ShardChain(std::shared_ptr<const model::GgufFile> file, int64_t shards, kernels::ThreadPool* pool,
              int64_t page_tokens = 16) {
     auto shape = model::ReadShape(*file);
+    INFO(shape.status());
     REQUIRE(shape.ok());
     auto packed = PackedModel::Load(file, {0, shape->layers}, pool);
     INFO(packed.status());
