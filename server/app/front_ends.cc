@@ -116,7 +116,12 @@ class BothFrontEnds : public FrontEnds {
         [this](std::shared_ptr<http::Exchange> exchange) { api_->Handle(std::move(exchange)); });
     const auto post = [this](std::function<void()> task) { http_->Post(std::move(task)); };
     generations_ = std::make_unique<http::Generations>(
-        deps_, config_.flat_errors ? openai::ErrorShape::kFlat : openai::ErrorShape::kNested, post);
+        deps_,
+        openai::Dialect{.error_shape = config_.flat_errors ? openai::ErrorShape::kFlat
+                                                           : openai::ErrorShape::kNested,
+                        .refuse_unknown_fields = config_.refuse_unknown_fields,
+                        .usage_at_finish = config_.usage_at_finish},
+        post);
     const http::Operations operations{.health = [this] { return HealthNow(); },
                                       .metrics = [this](auto reply) { Scrape(std::move(reply)); }};
     api_ = std::make_unique<http::Api>(generations_.get(), operations, post);

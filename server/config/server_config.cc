@@ -128,6 +128,9 @@ absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& name, std::str
   if (root.Has("clock")) out.clock = ReadClock(root.Map("clock"));
   if (root.Has("limits")) out.limits = ReadLimits(root.Map("limits"));
   out.flat_errors = root.Flag("flat_errors", false);
+  out.usage_at_finish = root.Flag("usage_at_finish", false);
+  out.refuse_unknown_fields =
+      ChoiceOr<bool>(root, "unknown_fields", false, {{"warn", false}, {"refuse", true}});
   if (root.Has("api_keys")) {
     for (YamlForm& key : root.List("api_keys")) out.api_keys.push_back(ReadApiKey(std::move(key)));
   }

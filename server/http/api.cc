@@ -32,10 +32,10 @@ bool MayRead(const Request& request) {
 Headers OriginHeaders(const Request& request) {
   const std::string_view origin = request.Header("origin");
   if (origin.empty() || !MayRead(request)) return {};
-  Headers headers = {
-      {"access-control-allow-origin", std::string(origin)},
-      {"vary", "origin"},
-      {"access-control-expose-headers", "x-request-id, retry-after, retry-after-ms"}};
+  Headers headers = {{"access-control-allow-origin", std::string(origin)},
+                     {"vary", "origin"},
+                     {"access-control-expose-headers",
+                      "x-request-id, x-waferline-warnings, retry-after, retry-after-ms"}};
   if (request.method == "OPTIONS") {
     const std::string_view wanted = request.Header("access-control-request-headers");
     headers.emplace_back("access-control-allow-methods", "GET, HEAD, POST, OPTIONS");

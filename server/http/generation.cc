@@ -79,7 +79,10 @@ void Generation::Take(size_t index) {
   delta.text += news.delta.text;
   delta.tokens.insert(delta.tokens.end(), std::make_move_iterator(news.delta.tokens.begin()),
                       std::make_move_iterator(news.delta.tokens.end()));
+  choice.events.insert(choice.events.end(), std::make_move_iterator(news.events.begin()),
+                       std::make_move_iterator(news.events.end()));
   choice.tokens_to_send += news.tokens;
+  if (!choice.first_token) choice.first_token = news.first_token;
   if (news.refusal) {
     choice.ended = true;
     choice.failure = news.refusal->status;
@@ -95,7 +98,8 @@ void Generation::RecordOutcome(Choice& choice, const Outcome& outcome) {
                        .prompt_tokens = outcome.prompt_tokens,
                        .cached_tokens = outcome.cached_tokens,
                        .generated_tokens = outcome.generated_tokens,
-                       .times = outcome.times};
+                       .times = outcome.times,
+                       .first_token = choice.first_token};
 }
 
 void Generation::Answer() {
@@ -150,14 +154,24 @@ void Generation::WriteNews(std::string& out, size_t index) {
   Choice& choice = choices_[index];
   // The echoed prompt goes first; with log-probabilities it is there when the first token is.
   openai::Delta& delta = choice.result.generated;
-  if (shape_->echo && !choice.prompt_sent && (choice.ended || !delta.empty())) {
+  const bool is_empty = delta.empty() && choice.events.empty();
+  if (shape_->echo && !choice.prompt_sent && (choice.ended || !is_empty)) {
     choice.prompt_sent = true;
     writer_.AppendPrompt(out, index, choice.result.prompt);
   }
+  for (const auto& [event, tokens] : choice.events) WriteDelta(out, index, event, tokens);
+  choice.events.clear();
   if (delta.empty()) return;
-  writer_.AppendDelta(out, index, delta);
-  session_->RecordSent(std::exchange(choice.tokens_to_send, 0));
+  WriteDelta(out, index, delta, choice.tokens_to_send);
   delta = {};
+}
+
+void Generation::WriteDelta(std::string& out, size_t index, const openai::Delta& delta,
+                            uint32_t tokens) {
+  choices_[index].tokens_to_send -= tokens;
+  writer_.CountTokens(tokens);
+  writer_.AppendDelta(out, index, delta);
+  session_->RecordSent(tokens);
 }
 
 void Generation::SendDocument() {

@@ -39,7 +39,9 @@ class Generation final : public serving::QueuedWriter,
     bool ended = false;     // refused or an outcome
     bool finished = false;  // its last event is written
     bool prompt_sent = false;
-    uint32_t tokens_to_send = 0;  // of result.generated, for streams
+    uint32_t tokens_to_send = 0;                             // of result.generated, for streams
+    std::vector<std::pair<openai::Delta, uint32_t>> events;  // to send, one a token
+    std::optional<Nanoseconds> first_token;                  // since arrival
     absl::Status failure;
     Nanoseconds retry_after;
   };
@@ -51,6 +53,7 @@ class Generation final : public serving::QueuedWriter,
   void WriteStream();
   void WriteChoice(std::string& out, size_t index);
   void WriteNews(std::string& out, size_t index);
+  void WriteDelta(std::string& out, size_t index, const openai::Delta& delta, uint32_t tokens);
   void SendDocument();
   void SendFailure(const Choice& choice);
   void OnGone();

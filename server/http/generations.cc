@@ -10,10 +10,10 @@
 
 namespace waferline::http {
 
-Generations::Generations(const serving::ServerDeps& deps, openai::ErrorShape error_shape,
+Generations::Generations(const serving::ServerDeps& deps, const openai::Dialect& dialect,
                          const std::function<void(std::function<void()>)>& post)
     : deps_(deps),
-      error_shape_(error_shape),
+      dialect_(dialect),
       writers_([this, post] { post([this] { writers_.Drain(); }); }) {}
 
 Generations::~Generations() = default;
@@ -25,6 +25,7 @@ void Generations::Begin(const Call& call, openai::ResponseShape::Kind kind) {
       .tenant = call.caller.tenant,
       .fallback_seed = deps_.ids->NewSeed(),
       .unix_seconds = deps_.clock.unix_seconds(),
+      .dialect = dialect_,
       .queue_threshold = request.Header("queue_threshold"),
       .deadline_ms = request.Header("x-waferline-deadline-ms"),
       .instants = request.Header("x-waferline-instants"),
@@ -35,6 +36,9 @@ void Generations::Begin(const Call& call, openai::ResponseShape::Kind kind) {
   const absl::Status usable =
       parsed.ok() ? serving::AuthorizeModel(call.caller, parsed->shape.model) : parsed.status();
   if (!usable.ok()) return SendError(*call.exchange, usable, Nanoseconds(0));
+  if (!parsed->warning.empty()) {
+    call.exchange->AddHeader("x-waferline-warnings", parsed->warning);
+  }
   std::vector<ValidRequest> requests = std::move(parsed->requests);
   auto generation = std::make_shared<Generation>(this, call, *std::move(parsed));
   live_.insert(generation);
@@ -52,7 +56,7 @@ Reply Generations::ErrorReply(const absl::Status& status, Nanoseconds retry_afte
   const int code = openai::HttpCode(status);
   return {.code = code,
           .content_type = "application/json",
-          .body = openai::ErrorBody(status, error_shape_),
+          .body = openai::ErrorBody(status, dialect_.error_shape),
           .headers = RetryHeaders(code, retry_after)};
 }
 

@@ -10,7 +10,7 @@
 #include <unordered_set>
 
 #include "server/http/exchange.h"
-#include "server/openai/api_error.h"
+#include "server/openai/dialect.h"
 #include "server/openai/response_shape.h"
 #include "server/serving/server_deps.h"
 #include "server/serving/write_queue.h"
@@ -30,14 +30,14 @@ struct Call {
 class Generations {
  public:
   // `post` runs a task on the io thread.
-  Generations(const serving::ServerDeps& deps, openai::ErrorShape error_shape,
+  Generations(const serving::ServerDeps& deps, const openai::Dialect& dialect,
               const std::function<void(std::function<void()>)>& post);
   ~Generations();
   Generations(const Generations&) = delete;
   Generations& operator=(const Generations&) = delete;
 
   const serving::ServerDeps& deps() const { return deps_; }
-  openai::ErrorShape error_shape() const { return error_shape_; }
+  openai::ErrorShape error_shape() const { return dialect_.error_shape; }
   serving::WriteQueue& writers() { return writers_; }
 
   // Answers a completion or chat request, now or later.
@@ -53,7 +53,7 @@ class Generations {
 
  private:
   const serving::ServerDeps deps_;
-  const openai::ErrorShape error_shape_;
+  const openai::Dialect dialect_;
   std::unordered_set<std::shared_ptr<Generation>> live_;
   serving::WriteQueue writers_;
 };

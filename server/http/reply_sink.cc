@@ -20,6 +20,10 @@ ReplySink::News ReplySink::Take() {
   return std::exchange(news_, std::move(fresh));
 }
 
+void ReplySink::EndEvent() {
+  news_.events.emplace_back(std::exchange(news_.delta, {}), std::exchange(tokens_of_event_, 0));
+}
+
 bool ReplySink::NeedsNotify() { return !std::exchange(notified_, true); }
 
 void ReplySink::OnAdmitted() {
@@ -51,13 +55,16 @@ TokenSink::Verdict ReplySink::OnToken(const TokenEvent& token) {
   {
     MutexLock lock(&mutex_);
     if (text_.Feed(token, &news_.delta)) verdict = Verdict::kStop;
-    if (news_.tokens++ == 0) news_.first_since_arrival = token.since_arrival;
+    if (news_.tokens++ == 0) news_.first_token = token.since_arrival;
     if (!shape_->stream) return verdict;
+    ++tokens_of_event_;
+    if (shape_->token_events && !news_.delta.empty()) EndEvent();
     if (verdict == Verdict::kContinue && news_.tokens >= kBufferedTokens) {
       news_.was_full = true;
       verdict = Verdict::kFull;
     }
-    if (news_.delta.empty() && verdict != Verdict::kFull) return verdict;  // nothing to show yet
+    const bool nothing = news_.delta.empty() && news_.events.empty();
+    if (nothing && verdict != Verdict::kFull) return verdict;  // nothing to show yet
     if (!NeedsNotify()) return verdict;
   }
   notify_();
@@ -68,6 +75,7 @@ void ReplySink::HandleOutcome(const Outcome& outcome) {
   {
     MutexLock lock(&mutex_);
     text_.Finish(&news_.delta);
+    if (shape_->token_events && !news_.delta.empty()) EndEvent();
     news_.outcome = outcome;
     if (!NeedsNotify()) return;
   }

@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -32,9 +33,11 @@ class ReplySink final : public serving::SessionSink {
     std::optional<Refusal> refusal;
     std::vector<openai::TokenDetail> prompt;  // for echo
     openai::Delta delta;
-    uint32_t tokens = 0;  // generated tokens that `delta` holds
-    Nanoseconds first_since_arrival;
-    bool was_full = false;  // the engine waits for Resume
+    uint32_t tokens = 0;  // generated tokens that came
+    // Of a stream with an event a token: what each made visible, in place of `delta`.
+    std::vector<std::pair<openai::Delta, uint32_t>> events;
+    std::optional<Nanoseconds> first_token;  // since arrival, of the first that came
+    bool was_full = false;                   // the engine waits for Resume
     std::optional<Outcome> outcome;
   };
 
@@ -52,6 +55,8 @@ class ReplySink final : public serving::SessionSink {
  private:
   void HandleRefusal(const Refusal& refusal) override;
   void HandleOutcome(const Outcome& outcome) override;
+  // Makes an event of its own of what became visible since the last.
+  void EndEvent() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // True once after each Take.
   bool NeedsNotify() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -63,6 +68,7 @@ class ReplySink final : public serving::SessionSink {
   Mutex mutex_;
   News news_ ABSL_GUARDED_BY(mutex_);
   bool notified_ ABSL_GUARDED_BY(mutex_) = false;
+  uint32_t tokens_of_event_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace waferline::http

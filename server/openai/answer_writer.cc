@@ -34,6 +34,8 @@ std::string Head(const ResponseShape& shape) {
   if (!shape.service_tier.empty()) {
     out += ",\"service_tier\":";
     AppendQuoted(out, shape.service_tier);
+    out += ",\"service_tier_used\":";
+    AppendQuoted(out, shape.service_tier == "auto" ? "default" : shape.service_tier);
   }
   return out;
 }
@@ -81,7 +83,10 @@ Usage SumUsage(const ResponseShape& shape, const std::vector<ChoiceEnd>& ends) {
       usage.prompt_tokens += ends[i].prompt_tokens;
       usage.cached_tokens += ends[i].cached_tokens;
     }
-    if (ends[i].times.total() > usage.times.total()) usage.times = ends[i].times;
+    if (i == 0 || ends[i].times.total() > usage.times.total()) {
+      usage.times = ends[i].times;
+      usage.first_token = ends[i].first_token;
+    }
   }
   return usage;
 }
@@ -97,9 +102,22 @@ void AnswerWriter::Open(std::string& out, size_t choice) {
   AppendInteger(out, choice);
 }
 
-// ...}] and, where usage will come later, "usage":null
+// ...}] and, where usage will come later, "usage":null; where it is continuous, that so far
 void AnswerWriter::Close(std::string& out) const {
-  if (shape_.include_usage) out += ",\"usage\":null";
+  if (shape_.continuous_usage) {
+    uint64_t prompt_tokens = 0;
+    for (const ResponseShape::Prompt& prompt : shape_.prompts)
+      prompt_tokens += prompt.tokens->size();
+    out += ",\"usage\":{\"prompt_tokens\":";
+    AppendInteger(out, prompt_tokens);
+    out += ",\"completion_tokens\":";
+    AppendInteger(out, tokens_so_far_);
+    out += ",\"total_tokens\":";
+    AppendInteger(out, prompt_tokens + tokens_so_far_);
+    out += '}';
+  } else if (shape_.include_usage) {
+    out += ",\"usage\":null";
+  }
   out += "}\n\n";
 }
 
@@ -185,7 +203,8 @@ void AnswerWriter::AppendInstants(std::string& out, const std::vector<TokenDetai
   out += ']';
 }
 
-void AnswerWriter::AppendTimeInfo(std::string& out, const RequestTimes& times) const {
+void AnswerWriter::AppendTimeInfo(std::string& out, const Usage& usage) const {
+  const RequestTimes& times = usage.times;
   out += ",\"time_info\":{\"queue_time\":";
   AppendSeconds(out, times.queue);
   out += ",\"prompt_time\":";  // until the decode shards hold the prompt
@@ -194,6 +213,10 @@ void AnswerWriter::AppendTimeInfo(std::string& out, const RequestTimes& times) c
   AppendSeconds(out, times.decode);
   out += ",\"total_time\":";
   AppendSeconds(out, times.total());
+  if (usage.first_token) {
+    out += ",\"first_token_time\":";
+    AppendSeconds(out, *usage.first_token);
+  }
   out += ",\"created\":";
   AppendInteger(out, shape_.created_unix_seconds);
   out += '}';
@@ -207,18 +230,23 @@ void AnswerWriter::AppendExtension(std::string& out) const {
 }
 
 void AnswerWriter::AppendFinish(std::string& out, size_t choice, FinishReason reason,
-                                const Usage* time_of_the_last) {
+                                const Usage* usage_of_the_last) {
   if (shape_.chat() && !std::exchange(choices_[choice].started, true)) AppendRole(out, choice);
   Open(out, choice);
   out += shape_.chat() ? ",\"delta\":{}" : ",\"text\":\"\"";
   out += ",\"logprobs\":null,\"finish_reason\":\"";
   out += FinishReasonText(reason);
   out += "\"}]";
-  if (time_of_the_last != nullptr) {
-    AppendTimeInfo(out, time_of_the_last->times);
+  if (usage_of_the_last != nullptr) {
+    AppendTimeInfo(out, *usage_of_the_last);
     AppendExtension(out);
   }
-  Close(out);
+  const bool has_usage = usage_of_the_last != nullptr && shape_.usage_at_finish &&
+                         !shape_.include_usage && !shape_.continuous_usage;
+  if (!has_usage) return Close(out);
+  out += ",\"usage\":";
+  AppendUsageObject(out, *usage_of_the_last);
+  out += "}\n\n";
 }
 
 void AnswerWriter::AppendUsage(std::string& out, const Usage& usage) {
@@ -226,7 +254,7 @@ void AnswerWriter::AppendUsage(std::string& out, const Usage& usage) {
   out += head_;
   out += ",\"choices\":[],\"usage\":";
   AppendUsageObject(out, usage);
-  AppendTimeInfo(out, usage.times);
+  AppendTimeInfo(out, usage);
   AppendExtension(out);
   out += "}\n\n";
 }
@@ -279,7 +307,7 @@ std::string AnswerWriter::Document(const std::vector<ChoiceResult>& results) {
   const Usage usage = SumUsage(shape_, ends);
   out += ",\"usage\":";
   AppendUsageObject(out, usage);
-  AppendTimeInfo(out, usage.times);
+  AppendTimeInfo(out, usage);
   AppendExtension(out);
   out += '}';
   return out;

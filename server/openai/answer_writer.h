@@ -3,7 +3,7 @@
 // Stream, for each choice: (chat: a chunk with the role,) chunks with content, one with
 // finish_reason; after the last choice, with include_usage, one with `choices: []`; then [DONE].
 // time_info, the emulated times of the slowest choice, is in the finishing chunk of the last choice
-// and in the usage chunk.
+// and in the usage chunk. Its first_token_time is when the first token left the emulated pipeline.
 //
 // Owner: what writes the answer; not thread-safe. Cost: a plain content chunk is a few appends;
 // what does not change in a response is rendered once.
@@ -29,7 +29,8 @@ struct Usage {
   uint64_t prompt_tokens = 0;
   uint64_t cached_tokens = 0;
   uint64_t completion_tokens = 0;
-  RequestTimes times;  // of the choice that took longest
+  RequestTimes times;                      // of the choice that took longest
+  std::optional<Nanoseconds> first_token;  // its, since arrival
 };
 Usage SumUsage(const ResponseShape& shape, const std::vector<ChoiceEnd>& ends);
 
@@ -48,8 +49,10 @@ class AnswerWriter {
   // Events, appended to `out`. `prompt` (echo) comes before the choice's first delta.
   void AppendPrompt(std::string& out, size_t choice, const std::vector<TokenDetail>& prompt);
   void AppendDelta(std::string& out, size_t choice, const Delta& delta);
+  // So many more tokens are in the events that follow; for continuous usage.
+  void CountTokens(uint32_t tokens) { tokens_so_far_ += tokens; }
   void AppendFinish(std::string& out, size_t choice, FinishReason reason,
-                    const Usage* time_of_the_last);
+                    const Usage* usage_of_the_last);
   void AppendUsage(std::string& out, const Usage& usage);
   // A failure after the headers went out.
   static void AppendFailure(std::string& out, const absl::Status& status);
@@ -69,7 +72,7 @@ class AnswerWriter {
   void AppendTokenIds(std::string& out, size_t choice, const std::vector<TokenDetail>& tokens,
                       bool first);
   void AppendInstants(std::string& out, const std::vector<TokenDetail>& tokens) const;
-  void AppendTimeInfo(std::string& out, const RequestTimes& times) const;
+  void AppendTimeInfo(std::string& out, const Usage& usage) const;
   void AppendExtension(std::string& out) const;
   void AppendChoice(std::string& out, size_t choice, const ChoiceResult& result);
   void Close(std::string& out) const;
@@ -78,6 +81,7 @@ class AnswerWriter {
   const model::Tokenizer& tokenizer_;
   std::string head_;  // {"id":...,"object":...,"created":...,"model":...
   std::vector<ChoiceState> choices_;
+  uint64_t tokens_so_far_ = 0;
 };
 
 }  // namespace waferline::openai

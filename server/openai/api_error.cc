@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
 #include "server/openai/json_text.h"
 #include "wafer_backend/base/field_error.h"
 #include "wafer_backend/base/strings.h"
@@ -93,6 +94,12 @@ absl::Status WithCode(absl::Status status, std::string_view code) {
 
 absl::Status WithParam(absl::Status status, std::string_view param) {
   return WithField(std::move(status), param);
+}
+
+absl::Status ContextExceeded(std::string_view param, int64_t context, std::string_view however) {
+  return WithCode(FieldError(param, absl::StrCat("This model's maximum context length is ", context,
+                                                 " tokens. However, ", Absl(however))),
+                  "context_length_exceeded");
 }
 
 int HttpCode(const absl::Status& status) {

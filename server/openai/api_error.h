@@ -3,6 +3,7 @@
 // place that turns Status into HTTP codes. Pure functions, any thread.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,9 @@ absl::Status FieldError(std::string_view param, std::string_view message);
 // The same with a `code` that clients compare ("context_length_exceeded", "model_not_found").
 absl::Status WithCode(absl::Status status, std::string_view code);
 absl::Status WithParam(absl::Status status, std::string_view param);
+// context_length_exceeded at `param`, in the words by which clients recognise it: "This model's
+// maximum context length is 512 tokens. However, your messages resulted in ...".
+absl::Status ContextExceeded(std::string_view param, int64_t context, std::string_view however);
 
 // InvalidArgument, OutOfRange, FailedPrecondition, Unimplemented 400; Unauthenticated 401;
 // PermissionDenied 403; NotFound 404; ResourceExhausted 429; Cancelled and Aborted 499;

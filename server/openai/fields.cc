@@ -50,6 +50,21 @@ void Fields::Unsupported(std::string_view name, std::string_view instead, double
   FailUnsupported(name, instead);
 }
 
+std::string_view Fields::NameOf(std::string_view name,
+                                std::initializer_list<std::string_view> aliases) {
+  const json::value* value = Find(name);
+  for (const std::string_view alias : aliases) {
+    const json::value* other = Find(alias);
+    if (other == nullptr) continue;
+    if (value != nullptr && *value != *other) {
+      Fail(name, absl::StrCat("and '", PathOf(alias), "' contradict each other; send one"));
+    }
+    name = alias;
+    value = other;
+  }
+  return name;
+}
+
 void Fields::AlwaysOn(std::string_view name, std::string_view instead) {
   const json::value* value = Find(name);
   if (value == nullptr || (value->is_bool() && value->get_bool())) return;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <initializer_list>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -25,6 +26,9 @@ class Fields : public JsonFields {
   // that mean "off" (false, an empty array, string or object, the number `off`).
   void Unsupported(std::string_view name, std::string_view instead,
                    double off = std::numeric_limits<double>::quiet_NaN());
+  // Of a field with several names, the one that the request uses; `name` if none. Two of them are
+  // an error unless they say the same.
+  std::string_view NameOf(std::string_view name, std::initializer_list<std::string_view> aliases);
   // What the field would turn off cannot be: an error if it is there and not true.
   void AlwaysOn(std::string_view name, std::string_view instead);
 

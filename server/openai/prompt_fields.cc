@@ -36,10 +36,9 @@ absl::StatusOr<Prompt> FromIds(const std::string& name, const json::array& ids,
                                const text::ServedModel& model, bool keep_text) {
   if (ids.empty()) return Empty(name);
   if (static_cast<int64_t>(ids.size()) > model.context_tokens.count()) {
-    return WithCode(
-        FieldError(name, absl::StrCat("this model's context is ", model.context_tokens.count(),
-                                      " tokens; '", name, "' has ", ids.size())),
-        "context_length_exceeded");
+    return ContextExceeded(name, model.context_tokens.count(),
+                           absl::StrCat("'", name, "' has ", ids.size(), " tokens. Please reduce ",
+                                        "the length of the prompt."));
   }
   auto tokens = std::make_shared<std::vector<TokenId>>();
   tokens->reserve(ids.size());
@@ -111,14 +110,25 @@ absl::StatusOr<text::ChatMessage> ReadMessage(const json::value& value, const st
   return message;
 }
 
+// Cerebras' and OpenAI's ways to ask for an answer without reasoning. Efforts in between have no
+// effect on the models here.
+bool WantsNoReasoning(Fields& fields) {
+  bool disabled = false;
+  fields.Bool("disable_reasoning", &disabled);
+  const json::value* effort = fields.Find("reasoning_effort");
+  if (effort != nullptr && *effort == json::value("none")) return true;
+  fields.Unsupported("reasoning_effort", "none asks for an answer without reasoning");
+  return disabled;
+}
+
 }  // namespace
 
 absl::Status CheckTextFits(std::string_view name, size_t bytes, const text::ServedModel& model) {
   if (serving::TextMayFit(bytes, model)) return absl::OkStatus();
-  return WithCode(FieldError(name, absl::StrCat("'", Absl(name), "' has ", bytes,
-                                                " bytes, far more than this model's context of ",
-                                                model.context_tokens.count(), " tokens can hold")),
-                  "context_length_exceeded");
+  return ContextExceeded(
+      name, model.context_tokens.count(),
+      absl::StrCat("'", Absl(name), "' has ", bytes,
+                   " bytes, far more than they can hold. Please reduce its ", "length."));
 }
 
 absl::StatusOr<std::vector<Prompt>> ReadPrompts(Fields& fields, const text::ServedModel& model,
@@ -196,6 +206,8 @@ absl::StatusOr<Prompt> ReadMessages(Fields& fields, const text::ServedModel& mod
   if (const json::object* kwargs = fields.Object("chat_template_kwargs")) {
     options.template_kwargs = *kwargs;
   }
+  // Templates of models that reason have a switch for it; one that is given by its name wins.
+  if (WantsNoReasoning(fields)) options.template_kwargs.insert({{"enable_thinking", false}});
   WL_RETURN_IF_ERROR(fields.status());
   auto tokens = model.chat->Render(messages, options);
   if (!tokens.ok()) return WithParam(tokens.status(), "messages");

@@ -9,6 +9,7 @@
 #include "server/openai/prompt_fields.h"
 #include "server/openai/request_fields.h"
 #include "server/openai/sampling_fields.h"
+#include "server/openai/unread_fields.h"
 #include "server/serving/limits.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
@@ -45,7 +46,7 @@ absl::Status End(Fields& fields, const Envelope& envelope, Expansion expansion,
   expansion.pattern = std::move(pattern);
   expansion.context = parsed->model->context_tokens.count();
   WL_ASSIGN_OR_RETURN(parsed->requests, Expand(expansion, parsed->shape));
-  return absl::OkStatus();
+  return CheckUnread(fields, envelope.dialect, &parsed->warning);
 }
 
 // logprobs: how many of the likeliest tokens to show beside the chosen one.
@@ -118,8 +119,10 @@ absl::StatusOr<ParsedRequest> ParseChat(std::string_view body, const Envelope& e
   fields.Unsupported("store", "nothing is stored here");
   fields.Unsupported("chat_template", "the model's own template is used");
   fields.Unsupported("documents", "put them into a message");
-  fields.Unsupported("reasoning_effort", "the models here do not reason apart from the answer");
-  fields.Unsupported("verbosity", "say in a message how long the answer should be");
+  if (const auto* verbosity = fields.Find("verbosity");
+      verbosity != nullptr && *verbosity != boost::json::value("medium")) {
+    fields.Unsupported("verbosity", "say in a message how long the answer should be");
+  }
   fields.Unsupported("best_of", "use n; all answers are returned", 1);
   shape.logprobs = ReadChatLogprobs(fields);
   const auto wanted = ReadMaxTokens(fields, false);

@@ -1,8 +1,8 @@
 // Bodies of /v1/completions and /v1/chat/completions, read into requests that the engine can take.
 // Pure: no I/O, no clock; any thread.
 //
-// Fields that are not known are ignored, as every server of this API does. Fields that are known
-// and not supported are errors that name the field. Errors: NotFound (model_not_found), and
+// Fields that are not known are named in a warning or refused, as the dialect says. Fields that are
+// known and not supported are errors that name the field. Errors: NotFound (model_not_found), and
 // InvalidArgument with `param` for everything else; context_length_exceeded has that code.
 #pragma once
 
@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "scheduler/request/valid_request.h"
+#include "server/openai/dialect.h"
 #include "server/openai/response_shape.h"
 #include "server/text/served_model.h"
 
@@ -24,6 +25,8 @@ struct Envelope {
   uint64_t fallback_seed = 0;  // for requests that bring none
   int64_t unix_seconds = 0;    // now, for `created`
 
+  Dialect dialect;
+
   // Values of request headers, "" for absent.
   std::string_view queue_threshold;  // milliseconds
   std::string_view deadline_ms;      // x-waferline-deadline-ms
@@ -34,6 +37,7 @@ struct ParsedRequest {
   std::vector<ValidRequest> requests;  // one a choice; sinks are still empty
   ResponseShape shape;
   std::shared_ptr<const text::ServedModel> model;
+  std::string warning;  // fields without effect; "" if there are none
 };
 
 absl::StatusOr<ParsedRequest> ParseCompletion(std::string_view body, const Envelope& envelope,

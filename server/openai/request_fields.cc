@@ -23,6 +23,9 @@ constexpr char kConstrained[] =
 constexpr char kSamplers[] =
     "tokens are sampled by temperature, top_k, top_p, min_p and the penalties";
 constexpr size_t kMaxModalities = 8;
+// Cerebras' bounds of the header.
+constexpr int64_t kMinQueueThresholdMs = 50;
+constexpr int64_t kMaxQueueThresholdMs = 20'000;
 
 // Fields of OpenAI, vLLM, llama.cpp and Cerebras that change an answer, and that this server does
 // not have: who sends one should know.
@@ -67,14 +70,19 @@ std::optional<int64_t> ReadOptionalInt(Fields& fields, std::string_view name, in
   return value;
 }
 
-// A header that must be a whole number, or absent.
-std::optional<int64_t> ReadHeader(Fields& fields, std::string_view name, std::string_view text) {
+// A header that must be a whole number from `lo` to `hi`, or absent.
+struct HeaderRange {
+  int64_t lo, hi;
+};
+std::optional<int64_t> ReadHeader(Fields& fields, std::string_view name, std::string_view text,
+                                  HeaderRange range) {
   if (text.empty()) return std::nullopt;
   int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < 0 ||
-      value > serving::kMaxDurationNs) {
-    fields.Fail(name, "(a header) must be a whole number that is not negative");
+  if (error != std::errc() || end != text.data() + text.size() || value < range.lo ||
+      value > range.hi) {
+    fields.Fail(name, absl::StrCat("(a header) must be a whole number of milliseconds from ",
+                                   range.lo, " to ", range.hi));
     return std::nullopt;
   }
   return value;
@@ -108,16 +116,19 @@ ServiceTier ReadTier(Fields& fields) {
 }
 
 absl::Status TooLong(const Expansion& expansion, size_t prompt_tokens, bool by_max_tokens) {
-  std::string message = absl::StrCat("this model's context is ", expansion.context, " tokens; the ",
-                                     expansion.prompt_field, " has ", prompt_tokens);
-  if (by_max_tokens) {
-    absl::StrAppend(&message, " and ", *expansion.wanted, " more were asked for: ask for at most ",
-                    expansion.context - static_cast<int64_t>(prompt_tokens));
-  } else {
-    absl::StrAppend(&message, ": shorten it, at least one token must be left for the answer");
+  const std::string in = absl::StrCat(expansion.prompt_field);
+  if (!by_max_tokens) {
+    return ContextExceeded(in, expansion.context,
+                           absl::StrCat("your ", in, " resulted in ", prompt_tokens,
+                                        " tokens. Please reduce the length of the ", in, "."));
   }
-  return WithCode(FieldError(by_max_tokens ? "max_tokens" : expansion.prompt_field, message),
-                  "context_length_exceeded");
+  const int64_t prompt = static_cast<int64_t>(prompt_tokens);
+  return ContextExceeded(
+      in, expansion.context,
+      absl::StrCat("you requested ", prompt + *expansion.wanted, " tokens (", prompt, " in the ",
+                   in, ", ", *expansion.wanted, " in the completion). Please reduce the length of ",
+                   "the ", in, " or completion: at most ", expansion.context - prompt,
+                   " tokens are left for it."));
 }
 
 // How many tokens to generate after a prompt of this length.
@@ -177,18 +188,20 @@ void RefuseUnsupported(Fields& fields) {
 }
 
 std::optional<int64_t> ReadMaxTokens(Fields& fields, bool zero_allowed) {
-  const int64_t lo = zero_allowed ? 0 : 1;
-  const int64_t hi = std::numeric_limits<int32_t>::max();
-  const auto old_name = ReadOptionalInt(fields, "max_tokens", lo, hi);
-  const auto new_name = ReadOptionalInt(fields, "max_completion_tokens", lo, hi);
-  if (old_name && new_name && *old_name != *new_name) {
-    fields.Fail("max_tokens", "and 'max_completion_tokens' contradict each other; send one");
+  // llama.cpp's, Ollama's, TGI's and the Responses API's names are as good.
+  const std::string_view name = fields.NameOf(
+      "max_tokens",
+      {"max_completion_tokens", "n_predict", "num_predict", "max_new_tokens", "max_output_tokens"});
+  const json::value* value = fields.Find(name);
+  if (name.ends_with("_predict") && value != nullptr && *value == json::value(-1)) {
+    return std::nullopt;  // as many as fit
   }
-  return new_name ? new_name : old_name;
+  return ReadOptionalInt(fields, name, zero_allowed ? 0 : 1, std::numeric_limits<int32_t>::max());
 }
 
 void ReadShape(Fields& fields, const Envelope& envelope, ResponseShape* shape) {
   shape->created_unix_seconds = envelope.unix_seconds;
+  shape->usage_at_finish = envelope.dialect.usage_at_finish;
   fields.Int("n", 1, serving::kMaxChoices, &shape->n);
   fields.Bool("stream", &shape->stream);
   fields.Bool("return_token_ids", &shape->return_token_ids);
@@ -199,7 +212,7 @@ void ReadShape(Fields& fields, const Envelope& envelope, ResponseShape* shape) {
   if (const json::object* options = fields.Object("stream_options")) {
     Fields inner(*options, "stream_options.");
     inner.Bool("include_usage", &shape->include_usage);
-    inner.Unsupported("continuous_usage_stats", "usage comes once, at the end");
+    inner.Bool("continuous_usage_stats", &shape->continuous_usage);
     fields.Fail(inner.status());
     if (!shape->stream) fields.Fail("stream_options", "is only allowed with stream: true");
   }
@@ -210,6 +223,9 @@ void ReadShape(Fields& fields, const Envelope& envelope, ResponseShape* shape) {
   if (const json::object* extension = fields.Object("waferline")) {
     Fields inner(*extension, "waferline.");
     inner.Bool("instants", &shape->instants);
+    inner.Bool("token_events", &shape->token_events);
+    inner.RefuseOthers({"instants", "token_events", "deadline_ms", "arrival_ns", "arrival_number",
+                        "last_arrival"});
     fields.Fail(inner.status());
   }
 }
@@ -222,11 +238,13 @@ ValidRequest ReadPlacing(Fields& fields, const Envelope& envelope) {
   fields.Int("priority", std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max(),
              &request.priority);
   fields.Text("cache_salt", serving::kMaxNameBytes, &request.cache_salt);
-  if (const auto ms = ReadHeader(fields, "queue_threshold", envelope.queue_threshold)) {
-    request.queue_threshold = Milliseconds(std::min(*ms, serving::kMaxMilliseconds));
+  if (const auto ms = ReadHeader(fields, "queue_threshold", envelope.queue_threshold,
+                                 {kMinQueueThresholdMs, kMaxQueueThresholdMs})) {
+    request.queue_threshold = Milliseconds(*ms);
   }
-  if (const auto ms = ReadHeader(fields, "x-waferline-deadline-ms", envelope.deadline_ms)) {
-    request.deadline = Milliseconds(std::min(*ms, serving::kMaxMilliseconds));
+  if (const auto ms = ReadHeader(fields, "x-waferline-deadline-ms", envelope.deadline_ms,
+                                 {0, serving::kMaxMilliseconds})) {
+    request.deadline = Milliseconds(*ms);
   }
   if (const json::object* extension = fields.Object("waferline")) {
     Fields inner(*extension, "waferline.");

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,9 @@ struct ResponseShape {
 
   bool stream = false;
   bool include_usage = false;
+  bool continuous_usage = false;  // in every chunk, of the tokens so far
+  bool usage_at_finish = false;   // in the finishing chunk, unless include_usage asks for its own
+  bool token_events = false;      // an event for each token that becomes visible
   bool echo = false;
   bool return_token_ids = false;
   bool instants = false;     // emulated instants of the tokens, an extension
@@ -72,6 +76,7 @@ struct ChoiceEnd {
   uint32_t cached_tokens = 0;
   uint32_t generated_tokens = 0;
   RequestTimes times;
+  std::optional<Nanoseconds> first_token;  // since arrival; none: no token came
 };
 
 // "stop", "length"; "abort" for what the client never sees as an answer.

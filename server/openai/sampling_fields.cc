@@ -77,10 +77,12 @@ SamplingSpec ReadSampling(Fields& fields, const model::Tokenizer& tokenizer,
   fields.Int("top_k", -1, std::numeric_limits<int32_t>::max(), &top_k);
   spec.top_k = top_k < 0 ? 0 : static_cast<uint32_t>(top_k);  // -1: no limit, as in vLLM
   fields.Number("min_p", 0, 1, &spec.min_p);
-  fields.Number("repetition_penalty", 0.01, 100, &spec.repetition_penalty);
+  fields.Number(fields.NameOf("repetition_penalty", {"repeat_penalty"}), 0.01, 100,
+                &spec.repetition_penalty);
   fields.Number("frequency_penalty", -2, 2, &spec.frequency_penalty);
   fields.Number("presence_penalty", -2, 2, &spec.presence_penalty);
-  fields.Int("min_tokens", 0, std::numeric_limits<int32_t>::max(), &spec.min_tokens);
+  fields.Int(fields.NameOf("min_tokens", {"min_completion_tokens", "min_new_tokens"}), 0,
+             std::numeric_limits<int32_t>::max(), &spec.min_tokens);
   spec.seed = ReadSeed(fields, fallback_seed);
 
   bool ignore_eos = false;
@@ -92,7 +94,7 @@ SamplingSpec ReadSampling(Fields& fields, const model::Tokenizer& tokenizer,
 }
 
 std::vector<std::string> ReadStop(Fields& fields) {
-  const json::value* stop = fields.Find("stop");
+  const json::value* stop = fields.Find(fields.NameOf("stop", {"stop_sequences"}));
   std::vector<std::string> stops;
   if (stop == nullptr) return stops;
   const auto add = [&](const json::value& value, const std::string& name) {

@@ -32,8 +32,19 @@ std::string Show(const json::value& value) {
 }  // namespace
 
 const json::value* JsonFields::Find(std::string_view name) const {
-  const json::value* value = object_.if_contains(Json(name));
-  return value == nullptr || value->is_null() ? nullptr : value;
+  const auto found = object_.find(Json(name));
+  if (found == object_.end()) return nullptr;
+  read_[static_cast<size_t>(found - object_.begin())] = true;
+  return found->value().is_null() ? nullptr : &found->value();
+}
+
+std::vector<std::string_view> JsonFields::Unread() const {
+  std::vector<std::string_view> names;
+  for (size_t i = 0; i < read_.size(); ++i) {
+    const json::string_view key = object_.begin()[i].key();
+    if (!read_[i]) names.emplace_back(key.data(), key.size());
+  }
+  return names;
 }
 
 void JsonFields::Require(std::initializer_list<std::string_view> names) {

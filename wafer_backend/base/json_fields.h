@@ -12,6 +12,8 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 
@@ -21,7 +23,7 @@ class JsonFields {
  public:
   // `path` is what names of fields are prefixed with in errors ("messages[2]."), "" at the top.
   explicit JsonFields(const boost::json::object& object, std::string path = "")
-      : object_(object), path_(std::move(path)) {}
+      : object_(object), path_(std::move(path)), read_(object.size()) {}
 
   const absl::Status& status() const { return status_; }
   bool ok() const { return status_.ok(); }
@@ -29,6 +31,8 @@ class JsonFields {
   // The field's value; null if it is absent or null.
   const boost::json::value* Find(std::string_view name) const;
   bool Has(std::string_view name) const { return Find(name) != nullptr; }
+  // The names of the fields that Find was never asked for, by any of the functions here.
+  std::vector<std::string_view> Unread() const;
 
   // An error for the first of these that is absent.
   void Require(std::initializer_list<std::string_view> names);
@@ -65,6 +69,7 @@ class JsonFields {
   const boost::json::object& object_;
   const std::string path_;
   absl::Status status_;
+  mutable std::vector<bool> read_;  // by place in the object
 };
 
 // Reads `value` as an integer: 7, and also 7.0, as some clients send it. False if it is none.

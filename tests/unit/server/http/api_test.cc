@@ -50,7 +50,8 @@ class Fixture {
                             .admin_port = &admin,
                             .ids = &ids,
                             .clock = clock.clock()},
-        setting.error_shape, [this](std::function<void()> task) { server->Post(std::move(task)); });
+        openai::Dialect{.error_shape = setting.error_shape},
+        [this](std::function<void()> task) { server->Post(std::move(task)); });
     api = std::make_unique<Api>(
         generations.get(),
         Operations{.health = [this] { return health; },
@@ -155,6 +156,28 @@ TEST_CASE("a chat is streamed as its tokens come") {
   CHECK(fixture.counted.first_tokens == 1);
   CHECK(fixture.counted.stream_tokens == 5);
   CHECK(fixture.ledger.Rows().at({"", "bytes"}).generated_tokens == 5);
+}
+
+TEST_CASE("an event for each token, with usage so far, where it is asked for") {
+  Fixture fixture;
+  RawClient client(fixture.port);
+  client.Send(Post("/v1/completions",
+                   kText + R"(,"stream":true,"stream_options":{"continuous_usage_stats":true},
+                              "waferline":{"token_events":true},"made_up":1})"));
+  TokenSink* sink = fixture.door.sink(0);
+  sink->OnAdmitted();
+  CHECK(client.ReadUntil("\r\n\r\n")
+            .find("x-waferline-warnings: fields without effect: made_up\r\n") != std::string::npos);
+  Say(sink, "abcdefgh");  // faster than they are written
+  sink->OnOutcome(Ended(8));
+  const auto events = Events(client.ReadChunks());
+  REQUIRE(events.size() == 9);
+  for (size_t i = 0; i < 8; ++i) {
+    CHECK(events[i].at("choices").at(0).at("text").as_string() == std::string(1, 'a' + i));
+    CHECK(events[i].at("usage").at("completion_tokens").to_number<size_t>() == i + 1);
+  }
+  CHECK(events[8].at("time_info").at("first_token_time").to_number<double>() == Approx(1e-6));
+  CHECK(fixture.counted.events == 8);
 }
 
 TEST_CASE("a completion in one piece") {

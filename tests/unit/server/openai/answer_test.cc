@@ -164,6 +164,40 @@ TEST_CASE("a chat stream: role, content, reason, usage, and one id throughout") 
   CHECK(events[4].at("time_info").at("prompt_time").to_number<double>() == Approx(0.005));
 }
 
+TEST_CASE("usage: running in every chunk, or in the finishing one, as asked or configured") {
+  const Usage usage = {.prompt_tokens = 1, .completion_tokens = 3, .first_token = Milliseconds(7)};
+  const auto stream = [&](const auto& change) {
+    auto shape = Shape(ResponseShape::Kind::kChat);
+    shape->stream = true;
+    change(*shape);
+    AnswerWriter writer(*shape, *kTokenizer);
+    std::string out;
+    writer.CountTokens(2);
+    writer.AppendDelta(out, 0, {"ab", {}});
+    writer.CountTokens(1);
+    writer.AppendDelta(out, 0, {"c", {}});
+    writer.AppendFinish(out, 0, FinishReason::kStop, &usage);
+    return Events(out);
+  };
+  const auto running = stream([](ResponseShape& shape) { shape.continuous_usage = true; });
+  REQUIRE(running.size() == 4);  // role, two contents, finish
+  CHECK(running[1].at("usage").at("completion_tokens").to_number<int>() == 2);
+  CHECK(running[2].at("usage").at("completion_tokens").to_number<int>() == 3);
+  CHECK(running[3].at("usage").at("total_tokens").to_number<int>() == 5);
+  CHECK(running[3].at("time_info").at("first_token_time").to_number<double>() == Approx(0.007));
+  const auto at_finish = stream([](ResponseShape& shape) { shape.usage_at_finish = true; });
+  CHECK(!at_finish[2].as_object().contains("usage"));
+  CHECK(at_finish[3].at("usage").at("completion_tokens").to_number<int>() == 3);
+  const auto asked = stream([](ResponseShape& shape) {
+    shape.usage_at_finish = true;
+    shape.include_usage = true;  // its own chunk follows
+  });
+  CHECK(asked[3].at("usage").is_null());
+  const auto tier = stream([](ResponseShape& shape) { shape.service_tier = "auto"; });
+  CHECK(Text(tier[0].at("service_tier")) == "auto");
+  CHECK(Text(tier[0].at("service_tier_used")) == "default");
+}
+
 TEST_CASE("chat log-probabilities carry the bytes of tokens that are no text alone") {
   auto shape = Shape(ResponseShape::Kind::kChat);
   shape->logprobs = 2;

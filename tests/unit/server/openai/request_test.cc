@@ -50,7 +50,7 @@ TEST_CASE("a plain completion has OpenAI's defaults") {
   CHECK(!parsed->shape.wants_details());
 }
 
-TEST_CASE("null means absent, and unknown fields are ignored") {
+TEST_CASE("null means absent, and unknown fields have no effect") {
   const auto parsed = Completion(
       R"("prompt":"a","max_tokens":null,"stop":null,"temperature":null,"logit_bias":null,
          "seed":null,"stream_options":null,"brand_new_field":{"a":[1]},"tools":null)");
@@ -208,7 +208,14 @@ TEST_CASE("too long for the context") {
   CHECK(nearly->requests[0].max_tokens == 4);
   const auto greedy = Completion("\"max_tokens\":5,\"prompt\":\"" + long_prompt.substr(4) + "\"");
   REQUIRE(!greedy.ok());
-  CHECK(Body(greedy.status()).find("\"param\":\"max_tokens\"") != std::string::npos);
+  CHECK(Body(greedy.status()).find("\"param\":\"prompt\"") != std::string::npos);
+  // The words by which clients recognise it.
+  for (const absl::Status& status : {full.status(), greedy.status()}) {
+    CHECK(std::string(status.message())
+              .starts_with("This model's maximum context length is 1000 tokens. However, "));
+  }
+  CHECK(std::string(greedy.status().message())
+            .find("you requested 1001 tokens (996 in the prompt, ") != std::string::npos);
   CHECK(Completion("\"max_tokens\":4,\"prompt\":\"" + long_prompt.substr(4) + "\"").ok());
   // Refused by its bytes, before it is tokenized.
   const auto huge = Completion("\"prompt\":\"" + std::string(300'000, 'x') + "\"");
@@ -250,9 +257,115 @@ TEST_CASE("headers: deadline, threshold, instants") {
   CHECK(parsed->requests[0].queue_threshold == Milliseconds(250));
   CHECK(parsed->requests[0].deadline == Seconds(2));
   CHECK(parsed->shape.instants);
-  envelope.queue_threshold = "soon";
-  CHECK(Body(ParseCompletion(body, envelope, catalog).status())
-            .find("\"param\":\"queue_threshold\"") != std::string::npos);
+  for (const char* wrong : {"soon", "49", "20001", "-50", "50.5"}) {
+    INFO(wrong);
+    envelope.queue_threshold = wrong;
+    CHECK(Body(ParseCompletion(body, envelope, catalog).status())
+              .find("\"param\":\"queue_threshold\"") != std::string::npos);
+  }
+  for (const char* right : {"50", "20000"}) {
+    envelope.queue_threshold = right;
+    CHECK(ParseCompletion(body, envelope, catalog).ok());
+  }
+}
+
+TEST_CASE("a field that nothing reads is refused as a misspelling, or named in a warning") {
+  CHECK(Completion(R"("prompt":"a")")->warning.empty());
+  CHECK(Completion(R"("prompt":"a","brand_new_field":null,"metadata":{}, "safety_identifier":"x")")
+            ->warning == "fields without effect: brand_new_field, metadata, safety_identifier");
+  // Longer names that contain a known one are fields of their own.
+  CHECK(Chat(kHi + R"(,"reasoning":{},"keep_alive":5,"format":"json","options":{})")->warning ==
+        "fields without effect: reasoning, keep_alive, format, options");
+  const auto [field, meant] = GENERATE(table<std::string, std::string>({
+      {"max_token", "max_tokens"},
+      {"maxTokens", "max_tokens"},
+      {"max-tokens", "max_tokens"},
+      {"max_completion_token", "max_completion_tokens"},
+      {"temprature", "temperature"},
+      {"Temperature", "temperature"},
+      {"top-p", "top_p"},
+      {"stops", "stop"},
+      {"streem", "stream"},
+      {"ignore_eso", "ignore_eos"},
+      {"repetition_penality", "repetition_penalty"},
+      {"chat_template_args", "chat_template_kwargs"},
+  }));
+  const auto refused = Completion("\"prompt\":\"a\",\"" + field + "\":1");
+  REQUIRE(!refused.ok());
+  CHECK(Body(refused.status()).find("did you mean '" + meant + "'?") != std::string::npos);
+  CHECK(Body(refused.status()).find("\"param\":\"" + field + "\"") != std::string::npos);
+}
+
+TEST_CASE("unknown fields are bounded and fit for a header, or refused where configured") {
+  std::string many = R"("prompt":"a")";
+  for (int i = 0; i < 40; ++i) many += ",\"unheard_of_" + std::to_string(i) + "\":1";
+  CHECK(Completion(many)->warning.ends_with("unheard_of_15 and 24 more"));
+  const auto odd = Completion("\"prompt\":\"a\",\"x\\r\\nset-cookie: y\":1,\"" +
+                              std::string(5000, 'z') + "\":1");
+  CHECK(odd->warning.find_first_of("\r\n") == std::string::npos);
+  CHECK(odd->warning.size() < 200);
+  static const text::ModelCatalog catalog = ByteCatalog();
+  Envelope envelope = kEnvelope;
+  envelope.dialect.refuse_unknown_fields = true;
+  const auto refused =
+      ParseCompletion(R"({"model":"bytes","prompt":"a","metadata":{}})", envelope, catalog);
+  CHECK(Body(refused.status()).find("\"param\":\"metadata\"") != std::string::npos);
+}
+
+TEST_CASE("every name that a misspelling may mean is read") {
+  const std::string fields =
+      R"("messages":[{"role":"user","content":"hi"}],"max_tokens":5,"max_completion_tokens":5,
+         "min_tokens":0,"temperature":1,"top_p":1,"top_k":1,"min_p":0,"seed":1,"stop":"x",
+         "stream":true,"stream_options":{},"logprobs":true,"top_logprobs":1,"logit_bias":{},
+         "frequency_penalty":0,"presence_penalty":0,"repetition_penalty":1,"ignore_eos":false,
+         "stop_token_ids":[],"response_format":{"type":"text"},"tools":[],"tool_choice":"none",
+         "service_tier":"auto","priority":0,"cache_salt":"","echo":false,"best_of":1,
+         "return_token_ids":false,"chat_template_kwargs":{},"include_stop_str_in_output":false,
+         "skip_special_tokens":true,"reasoning_effort":"none","user":"u","waferline":{})";
+  const auto parsed = Chat(fields);
+  REQUIRE(parsed.ok());
+  CHECK(parsed->warning.empty());
+}
+
+TEST_CASE("other servers' names of a field work; two that contradict are refused") {
+  for (const char* name : {"max_tokens", "max_completion_tokens", "n_predict", "num_predict",
+                           "max_new_tokens", "max_output_tokens"}) {
+    INFO(name);
+    const auto parsed = Completion(std::string("\"prompt\":\"a\",\"") + name + "\":7");
+    REQUIRE(parsed.ok());
+    CHECK(parsed->requests[0].max_tokens == 7);
+    CHECK(parsed->warning.empty());
+  }
+  CHECK(Completion(R"("prompt":"a","n_predict":-1)")->requests[0].max_tokens == 16);
+  CHECK(!Completion(R"("prompt":"a","max_tokens":-1)").ok());
+  for (const char* name : {"min_tokens", "min_completion_tokens", "min_new_tokens"}) {
+    CHECK(Completion(std::string("\"prompt\":\"a\",\"") + name + "\":3")
+              ->requests[0]
+              .sampling.min_tokens == 3);
+  }
+  CHECK(
+      Completion(R"("prompt":"a","repeat_penalty":1.5)")->requests[0].sampling.repetition_penalty ==
+      1.5f);
+  CHECK(Completion(R"("prompt":"a","stop_sequences":["x"])")->shape.text.stop ==
+        std::vector<std::string>{"x"});
+  CHECK(Completion(R"("prompt":"a","max_tokens":5,"n_predict":5)").ok());
+  const auto both = Completion(R"("prompt":"a","max_tokens":5,"n_predict":6)");
+  CHECK(Body(both.status()).find("contradict") != std::string::npos);
+}
+
+TEST_CASE("reasoning can be asked away, verbosity has one value, our extension is strict") {
+  CHECK(Chat(kHi + R"(,"disable_reasoning":true)")->warning.empty());
+  CHECK(Chat(kHi + R"(,"reasoning_effort":"none","verbosity":"medium")").ok());
+  CHECK(!Chat(kHi + R"(,"reasoning_effort":"high")").ok());
+  CHECK(!Chat(kHi + R"(,"verbosity":"low")").ok());
+  CHECK(!Chat(kHi + R"(,"disable_reasoning":1)").ok());
+  const auto parsed = Chat(kHi + R"(,"stream":true,"stream_options":{"continuous_usage_stats":true},
+                "waferline":{"token_events":true})");
+  REQUIRE(parsed.ok());
+  CHECK(parsed->shape.continuous_usage);
+  CHECK(parsed->shape.token_events);
+  CHECK(Body(Chat(kHi + R"(,"waferline":{"token_event":true})").status())
+            .find("\"param\":\"waferline.token_event\"") != std::string::npos);
 }
 
 TEST_CASE("chat renders the model's template and ends with its stop strings") {

@@ -1,0 +1,97 @@
+#include "server/openai/unread_fields.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/name_table.h"
+#include "wafer_backend/base/strings.h"
+
+namespace waferline::openai {
+namespace {
+
+constexpr size_t kMaxListed = 16;
+constexpr size_t kMaxNameBytes = 64;
+
+// Names that users mean when they miss a letter; a test sends each and sees it read.
+constexpr std::array<std::string_view, 37> kOften = {"model",
+                                                     "messages",
+                                                     "prompt",
+                                                     "max_tokens",
+                                                     "max_completion_tokens",
+                                                     "min_tokens",
+                                                     "temperature",
+                                                     "top_p",
+                                                     "top_k",
+                                                     "min_p",
+                                                     "seed",
+                                                     "stop",
+                                                     "stream",
+                                                     "stream_options",
+                                                     "logprobs",
+                                                     "top_logprobs",
+                                                     "logit_bias",
+                                                     "frequency_penalty",
+                                                     "presence_penalty",
+                                                     "repetition_penalty",
+                                                     "ignore_eos",
+                                                     "stop_token_ids",
+                                                     "response_format",
+                                                     "tools",
+                                                     "tool_choice",
+                                                     "service_tier",
+                                                     "priority",
+                                                     "cache_salt",
+                                                     "echo",
+                                                     "best_of",
+                                                     "return_token_ids",
+                                                     "chat_template_kwargs",
+                                                     "include_stop_str_in_output",
+                                                     "skip_special_tokens",
+                                                     "reasoning_effort",
+                                                     "user",
+                                                     "waferline"};
+
+// A name that only contains another one is a field of its own ("format", "reasoning").
+std::string_view Misspelled(std::string_view name) {
+  const std::string_view nearest = NearestName(name, kOften);
+  const size_t longer = std::max(name.size(), nearest.size());
+  return longer - std::min(name.size(), nearest.size()) <= 2 ? nearest : std::string_view();
+}
+
+// As much of it as a header or a message may hold.
+std::string Shown(std::string_view name) {
+  std::string shown(name.substr(0, kMaxNameBytes));
+  for (char& c : shown) {
+    if (!absl::ascii_isgraph(static_cast<unsigned char>(c)) || c == ',') c = '?';
+  }
+  return shown;
+}
+
+absl::Status Refused(std::string_view name, std::string_view meant) {
+  std::string message = absl::StrCat("'", Shown(name), "' is not known here");
+  if (!meant.empty()) absl::StrAppend(&message, "; did you mean '", Absl(meant), "'?");
+  return WithCode(FieldError(Shown(name), message), "unknown_parameter");
+}
+
+}  // namespace
+
+absl::Status CheckUnread(const Fields& fields, const Dialect& dialect, std::string* warning) {
+  const std::vector<std::string_view> unread = fields.Unread();
+  for (const std::string_view name : unread) {
+    const std::string_view meant = Misspelled(name);
+    if (!meant.empty() || dialect.refuse_unknown_fields) return Refused(name, meant);
+  }
+  for (size_t i = 0; i < std::min(unread.size(), kMaxListed); ++i) {
+    absl::StrAppend(warning, i == 0 ? "fields without effect: " : ", ", Shown(unread[i]));
+  }
+  if (unread.size() > kMaxListed) {
+    absl::StrAppend(warning, " and ", unread.size() - kMaxListed, " more");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace waferline::openai
