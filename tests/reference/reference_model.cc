@@ -36,6 +36,8 @@ double ToHalf(double x) {
   return std::nearbyint(x / step) * step;
 }
 
+double Capped(double x, double cap) { return cap > 0 ? cap * std::tanh(x / cap) : x; }
+
 }  // namespace
 
 Row Matrix::Times(const Row& x) const {
@@ -56,7 +58,7 @@ ReferenceModel::ReferenceModel(const model::GgufFile& file, Options options)
     : options_(options), recipe_(RecipeOf(file)) {
   embedding_ = ReadMatrix(file, "token_embd.weight");
   head_ = file.FindTensor("output.weight") ? ReadMatrix(file, "output.weight") : embedding_;
-  output_norm_ = ReadVector(file, "output_norm.weight");
+  output_norm_ = ReadNorm(file, "output_norm");
   for (size_t i = 0; i < recipe_.layers.size(); ++i) {
     layers_.push_back(ReadLayer(file, "blk." + std::to_string(i) + "."));
   }
@@ -67,26 +69,51 @@ ReferenceModel::Linear ReferenceModel::ReadLinear(const model::GgufFile& file,
   return {ReadMatrix(file, name + ".weight"), ReadVector(file, name + ".bias")};
 }
 
+ReferenceModel::Norm ReferenceModel::ReadNorm(const model::GgufFile& file,
+                                              const std::string& name) const {
+  const model::GgufTensor* tensor = file.FindTensor(name + ".weight");
+  if (tensor == nullptr) return {};
+  return {tensor->cols(), Decode(*tensor), ReadVector(file, name + ".bias")};
+}
+
 ReferenceModel::Layer ReferenceModel::ReadLayer(const model::GgufFile& file,
                                                 const std::string& prefix) const {
+  const auto linear = [&](const char* name) { return ReadLinear(file, prefix + name); };
+  const auto norm = [&](const char* name) { return ReadNorm(file, prefix + name); };
+  const auto has = [&](const char* name) { return file.FindTensor(prefix + name) != nullptr; };
   Layer layer;
-  layer.attention_norm = ReadVector(file, prefix + "attn_norm.weight");
-  layer.ffn_norm = ReadVector(file, prefix + "ffn_norm.weight");
-  if (layer.ffn_norm.empty()) {  // gpt-oss, glm4moe
-    layer.ffn_norm = ReadVector(file, prefix + "post_attention_norm.weight");
-  }
-  layer.q_norm = ReadVector(file, prefix + "attn_q_norm.weight");
-  layer.k_norm = ReadVector(file, prefix + "attn_k_norm.weight");
-  layer.q = ReadLinear(file, prefix + "attn_q");
-  layer.k = ReadLinear(file, prefix + "attn_k");
-  layer.v = ReadLinear(file, prefix + "attn_v");
-  layer.output = ReadLinear(file, prefix + "attn_output");
+  layer.attention_norm = norm("attn_norm");
+  layer.q_norm = norm("attn_q_norm");
+  layer.k_norm = norm("attn_k_norm");
+  layer.attention_post_norm = norm("post_attention_norm");
+  layer.ffn_norm = norm("ffn_norm");
   layer.sinks = ReadVector(file, prefix + "attn_sinks.weight");
+  layer.ffn_post_norm = norm("post_ffw_norm");
+  // gpt-oss and glm4moe: the name says where it is, not whose result it norms.
+  const bool reads = layer.ffn_norm.weight.empty() && layer.ffn_post_norm.weight.empty();
+  if (reads) std::swap(layer.ffn_norm, layer.attention_post_norm);
+  if (has("attn_qkv.weight")) {
+    const Linear all = linear("attn_qkv");
+    const int64_t q = recipe_.heads * recipe_.head_dim, kv = recipe_.kv_heads * recipe_.head_dim;
+    layer.q = all.Rows(0, q);
+    layer.k = all.Rows(q, kv);
+    layer.v = all.Rows(q + kv, kv);
+  } else {
+    layer.q = linear("attn_q");
+    layer.k = linear("attn_k");
+    layer.v = linear("attn_v");
+  }
+  layer.output = linear("attn_output");
   layer.router = ReadIfThere(file, prefix + "ffn_gate_inp");
   const std::string own = layer.router.matrix.rows > 0 ? "_shexp" : "";
   layer.gate = ReadIfThere(file, prefix + "ffn_gate" + own);
   layer.up = ReadIfThere(file, prefix + "ffn_up" + own);
   layer.down = ReadIfThere(file, prefix + "ffn_down" + own);
+  const int64_t ffn = layer.down.matrix.cols;
+  if (ffn > 0 && layer.up.matrix.rows == 2 * ffn) {
+    layer.gate = layer.up.Rows(0, ffn);
+    layer.up = layer.up.Rows(ffn, ffn);
+  }
   if (layer.router.matrix.rows > 0) ReadExperts(file, prefix, &layer);
   return layer;
 }
@@ -111,21 +138,35 @@ void ReferenceModel::ReadExperts(const model::GgufFile& file, const std::string&
   layer->shared_gate = read("ffn_gate_inp_shexp.weight");
 }
 
-Row ReferenceModel::Normed(const Row& x, const Row& weight) const {
-  double squares = 0;
-  for (const double value : x) squares += value * value;
-  const double scale = 1 / std::sqrt(squares / static_cast<double>(x.size()) + recipe_.epsilon);
-  Row y(x.size());
-  for (size_t i = 0; i < x.size(); ++i) y[i] = x[i] * scale * weight[i];
+ReferenceModel::Linear ReferenceModel::Linear::Rows(int64_t first, int64_t count) const {
+  Linear part;
+  const auto at = [&](const Row& row, int64_t index) { return row.begin() + index; };
+  part.matrix = {count, matrix.cols,
+                 Row(at(matrix.values, first * matrix.cols),
+                     at(matrix.values, (first + count) * matrix.cols))};
+  if (!bias.empty()) part.bias = Row(at(bias, first), at(bias, first + count));
+  return part;
+}
+
+Row ReferenceModel::Normed(const Row& x, const Norm& norm) const {
+  if (norm.weight.empty()) return x;
+  Row y = x;
+  for (size_t at = 0; at < y.size(); at += norm.size) NormOnce(norm, at, &y);
   return y;
 }
 
-void ReferenceModel::NormHeads(const Row& weight, Row* row) const {
-  if (weight.empty()) return;
-  for (size_t at = 0; at < row->size(); at += recipe_.head_dim) {
-    const auto head = row->begin() + static_cast<ptrdiff_t>(at);
-    const Row normed = Normed(Row(head, head + recipe_.head_dim), weight);
-    std::copy(normed.begin(), normed.end(), head);
+void ReferenceModel::NormOnce(const Norm& norm, size_t at, Row* row) const {
+  const auto size = static_cast<double>(norm.size);
+  double mean = 0, squares = 0;
+  for (int64_t i = 0; i < norm.size; ++i) mean += (*row)[at + i] / size;
+  if (!recipe_.layer_norms) mean = 0;
+  for (int64_t i = 0; i < norm.size; ++i) squares += std::pow((*row)[at + i] - mean, 2);
+  const double scale = 1 / std::sqrt(squares / size + recipe_.epsilon);
+  const size_t weights = norm.weight.size() > static_cast<size_t>(norm.size) ? at : 0;
+  for (int64_t i = 0; i < norm.size; ++i) {
+    double& value = (*row)[at + i];
+    value = (value - mean) * scale * norm.weight[weights + i];
+    if (!norm.bias.empty()) value += norm.bias[i];
   }
 }
 
@@ -159,7 +200,7 @@ Row ReferenceModel::Attend(const Row& q, const Rows& keys, const Rows& values, c
     for (size_t t = first; t < keys.size(); ++t) {
       scores[t] = 0;
       for (int64_t i = 0; i < dim; ++i) scores[t] += q[head * dim + i] * keys[t][kv + i];
-      scores[t] *= recipe_.attention_scale;
+      scores[t] = Capped(scores[t] * recipe_.attention_scale, recipe_.attention_cap);
     }
     double largest = *std::max_element(scores.begin(), scores.end());
     if (!layer.sinks.empty()) largest = std::max(largest, layer.sinks[head]);
@@ -177,9 +218,11 @@ Row ReferenceModel::Attend(const Row& q, const Rows& keys, const Rows& values, c
 Row ReferenceModel::FeedForward(const Layer& layer, const Row& x) const {
   Row y(x.size());
   if (layer.down.matrix.rows > 0) {
-    Row inner = layer.gate.Of(x);
-    const Row up = layer.up.Of(x);
-    for (size_t j = 0; j < inner.size(); ++j) inner[j] *= up[j] / (1 + std::exp(-inner[j]));
+    Row inner = layer.up.Of(x);
+    const Row gate = layer.gate.matrix.rows > 0 ? layer.gate.Of(x) : Row();
+    for (size_t j = 0; j < inner.size(); ++j) {
+      inner[j] = gate.empty() ? Activated(inner[j]) : inner[j] * Activated(gate[j]);
+    }
     y = layer.down.Of(inner);
   }
   if (layer.router.matrix.rows == 0) return y;
@@ -190,6 +233,12 @@ Row ReferenceModel::FeedForward(const Layer& layer, const Row& x) const {
   }
   Add(ExpertsOf(recipe_.experts, layer.experts, layer.router.Of(x), x), &y);
   return y;
+}
+
+double ReferenceModel::Activated(double x) const {
+  if (!recipe_.gelu) return x / (1 + std::exp(-x));
+  const double inner = std::sqrt(2 / std::acos(-1.0)) * (x + 0.044715 * x * x * x);
+  return 0.5 * x * (1 + std::tanh(inner));
 }
 
 void ReferenceModel::AddBranch(const Row& branch, Row* x) const {
@@ -207,11 +256,11 @@ std::vector<Row> ReferenceModel::Logits(std::span<const TokenId> tokens) const {
     for (size_t i = 0; i < layers_.size(); ++i) {
       const Layer& layer = layers_[i];
       const Row normed = Normed(x, layer.attention_norm);
-      Row q = layer.q.Of(normed), k = layer.k.Of(normed), v = layer.v.Of(normed);
       const LayerRecipe& recipe = recipe_.layers[i];
-      const Row ones(recipe.plain_head_norms ? recipe_.head_dim : 0, 1.0);
-      NormHeads(recipe.plain_head_norms ? ones : layer.q_norm, &q);
-      NormHeads(recipe.plain_head_norms ? ones : layer.k_norm, &k);
+      Norm plain{recipe_.head_dim, Row(recipe_.head_dim, 1.0), {}};
+      Row q = Normed(layer.q.Of(normed), recipe.plain_head_norms ? plain : layer.q_norm);
+      Row k = Normed(layer.k.Of(normed), recipe.plain_head_norms ? plain : layer.k_norm);
+      Row v = layer.v.Of(normed);
       if (recipe.query_growth) {
         const double steps = std::floor((static_cast<double>(position) + 1) / recipe_.growth_step);
         for (double& value : q) value *= 1 + recipe_.growth_scale * std::log(steps + 1);
@@ -225,11 +274,17 @@ std::vector<Row> ReferenceModel::Logits(std::span<const TokenId> tokens) const {
       }
       keys[i].push_back(std::move(k));
       values[i].push_back(std::move(v));
-      AddBranch(layer.output.Of(Attend(q, keys[i], values[i], layer, recipe)), &x);
-      AddBranch(FeedForward(layer, Normed(x, layer.ffn_norm)), &x);
+      const Row attended = Attend(q, keys[i], values[i], layer, recipe);
+      AddBranch(Normed(layer.output.Of(attended), layer.attention_post_norm), &x);
+      // Without a norm of its own it reads what attention read, if that was normed.
+      const bool parallel = layer.ffn_norm.weight.empty() && !layer.attention_norm.weight.empty();
+      const Row fed = FeedForward(layer, parallel ? normed : Normed(x, layer.ffn_norm));
+      AddBranch(Normed(fed, layer.ffn_post_norm), &x);
     }
     logits.push_back(head_.Times(Normed(x, output_norm_)));
-    for (double& value : logits.back()) value *= recipe_.logit_scale;
+    for (double& value : logits.back()) {
+      value = Capped(value * recipe_.logit_scale, recipe_.logit_cap);
+    }
   }
   return logits;
 }

@@ -50,32 +50,39 @@ class ReferenceModel {
     Matrix matrix;
     Row bias;  // empty: none
     Row Of(const Row& x) const;
+    Linear Rows(int64_t first, int64_t count) const;
+  };
+  struct Norm {
+    int64_t size = 0;  // elements that are normed together
+    Row weight, bias;  // empty weight: no norm; own weights of each part of the row, or the same
   };
   struct Layer {
-    Row attention_norm, ffn_norm, q_norm, k_norm;  // empty: none
-    Linear q, k, v, output, gate, up, down;
-    Row sinks;        // empty: none
-    Linear router;    // no matrix: no experts
-    Row shared_gate;  // empty: none
+    Norm attention_norm, q_norm, k_norm, attention_post_norm, ffn_norm, ffn_post_norm;
+    Linear q, k, v, output, gate, up, down;  // no gate: empty matrix
+    Row sinks;                               // empty: none
+    Linear router;                           // no matrix: no experts
+    Row shared_gate;                         // empty: none
     ExpertsLayer experts;
   };
   Linear ReadLinear(const model::GgufFile& file, const std::string& name) const;
+  Norm ReadNorm(const model::GgufFile& file, const std::string& name) const;
   Layer ReadLayer(const model::GgufFile& file, const std::string& prefix) const;
-  Row Normed(const Row& x, const Row& weight) const;
-  void NormHeads(const Row& weight, Row* row) const;
+  Row Normed(const Row& x, const Norm& norm) const;
+  void NormOnce(const Norm& norm, size_t at, Row* row) const;
   void Rotate(const RotaryRecipe& rotary, int64_t position, Row* row) const;
   Row Attend(const Row& q, const Rows& keys, const Rows& values, const Layer& layer,
              const LayerRecipe& recipe) const;
   Linear ReadIfThere(const model::GgufFile& file, const std::string& name) const;
   void ReadExperts(const model::GgufFile& file, const std::string& prefix, Layer* layer) const;
   Row FeedForward(const Layer& layer, const Row& x) const;
+  double Activated(double x) const;
   // Adds a branch of a layer to the residual stream.
   void AddBranch(const Row& branch, Row* x) const;
 
   Options options_;
   Recipe recipe_;
   Matrix embedding_, head_;
-  Row output_norm_;
+  Norm output_norm_;
   std::vector<Layer> layers_;
 };
 

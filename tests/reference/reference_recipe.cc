@@ -30,6 +30,9 @@ class Keys {
     WL_CHECK(value >= 0);
     return value;
   }
+  std::string Text(const std::string& name, const std::string& otherwise) const {
+    return std::string(*file_.metadata().StringOr(architecture + "." + name, otherwise));
+  }
   int64_t Count(const std::string& name, int64_t otherwise) const {
     return static_cast<int64_t>(Number(name, static_cast<double>(otherwise)));
   }
@@ -45,13 +48,24 @@ RotaryRecipe RotaryOf(const Keys& keys, int64_t head_dim, bool neighbours) {
   RotaryRecipe rotary{.neighbours = neighbours};
   const int64_t dims = keys.Count("rope.dimension_count", head_dim);
   const double base = keys.Number("rope.freq_base", 10000);
-  const double factor = keys.Number("rope.scaling.factor", 1);
   for (int64_t i = 0; i < dims / 2; ++i) {
     const double exponent = -2 * static_cast<double>(i) / static_cast<double>(dims);
-    rotary.frequencies.push_back(std::pow(base, exponent) / factor);
+    rotary.frequencies.push_back(std::pow(base, exponent));
   }
-  // Llama 3.1's scaling: one divisor a pair, worked out when the file was made.
-  if (const auto* divisors = keys.file().FindTensor("rope_freqs.weight")) {
+  rotary.magnitude = keys.Number("rope.scaling.attn_factor", 1);
+  const std::string type = keys.Text("rope.scaling.type", "linear");
+  if (type == "linear") {
+    const double factor = keys.Number("rope.scaling.factor", 1);
+    for (double& frequency : rotary.frequencies) frequency /= factor;
+  }
+  // One divisor a pair: Llama 3.1's scaling, worked out when the file was made, and LongRoPE (Ding
+  // et al. 2024).
+  const bool beyond =
+      keys.Number("context_length", 0) > keys.Number("rope.scaling.original_context_length", 1e18);
+  for (const char* name :
+       {"rope_freqs.weight", beyond ? "rope_factors_long.weight" : "rope_factors_short.weight"}) {
+    const auto* divisors = keys.file().FindTensor(name);
+    if (divisors == nullptr) continue;
     const std::vector<double> values = Decode(*divisors);
     for (int64_t i = 0; i < dims / 2; ++i) rotary.frequencies[i] /= values[i];
   }
@@ -80,20 +94,62 @@ void Yarn(const Keys& keys, bool rounded, RotaryRecipe* rotary) {
     const double way = std::min(std::max((pair - low) / std::max(high - low, 0.001), 0.0), 1.0);
     rotary->frequencies[i] = plain / factor * way + plain * (1 - way);
   }
-  rotary->magnitude = 0.1 * std::log(factor) + 1;
+  rotary->magnitude *= 0.1 * std::log(factor) + 1;
 }
 
-bool HasYarn(const Keys& keys) {
-  const auto type = keys.file().metadata().String(keys.architecture + ".rope.scaling.type");
-  return type.ok() && *type == "yarn";
-}
-
-// Families whose converters leave queries and keys in Hugging Face's order, which turns halves.
+// Families whose files have queries and keys in Hugging Face's order, which turns halves.
 bool TurnsHalves(const std::string& architecture) {
-  static const std::set<std::string> kFamilies = {"qwen2",    "qwen3",   "qwen2moe",
-                                                  "qwen3moe", "gpt-oss", "glm4moe"};
-  return kFamilies.contains(architecture);
+  static const std::set<std::string> names = {
+      "gemma",    "gemma2",   "gemma3",   "olmo2",      "phi3",    "qwen2",  "qwen3",
+      "qwen2moe", "qwen3moe", "stablelm", "starcoder2", "gpt-oss", "glm4moe"};
+  return names.contains(architecture);
 }
+
+// Every `global_every`-th layer sees everything.
+void FreeFromWindow(size_t global_every, Recipe* recipe) {
+  for (size_t i = 0; i < recipe->layers.size(); ++i) {
+    if ((i + 1) % global_every == 0) recipe->layers[i].window = 0;
+  }
+}
+
+// Gemma Team 2024: embeddings times sqrt(hidden), GELU of tanh.
+void ReadGemma(const Keys& keys, Recipe* recipe) {
+  recipe->embedding_scale = std::sqrt(keys.Needed("embedding_length"));
+  recipe->gelu = true;
+}
+
+// Gemma Team: "Gemma 2", 2024: local and global layers in turn, soft caps.
+void ReadGemma2(const Keys& keys, Recipe* recipe) {
+  ReadGemma(keys, recipe);
+  recipe->attention_cap = keys.Needed("attn_logit_softcapping");
+  recipe->logit_cap = keys.Needed("final_logit_softcapping");
+  FreeFromWindow(2, recipe);
+}
+
+// Gemma Team: "Gemma 3", 2025: five local layers for a global one; local layers keep their own,
+// unscaled rotary base.
+void ReadGemma3(const Keys& keys, Recipe* recipe) {
+  ReadGemma(keys, recipe);
+  FreeFromWindow(6, recipe);
+  const double base = keys.Number("rope.freq_base_swa", 10000);
+  for (LayerRecipe& layer : recipe->layers) {
+    if (layer.window == 0) continue;
+    const auto dims = static_cast<double>(2 * layer.rotary.frequencies.size());
+    for (size_t i = 0; i < layer.rotary.frequencies.size(); ++i) {
+      layer.rotary.frequencies[i] = std::pow(base, -2 * static_cast<double>(i) / dims);
+    }
+  }
+}
+
+// OLMo 3's configuration of this architecture: one layer in four sees everything.
+void ReadOlmo2(const Keys&, Recipe* recipe) { FreeFromWindow(4, recipe); }
+
+// Lozhkov et al. 2024, Bellagente et al. 2024: layer norms; GELU in StarCoder 2.
+void ReadStarcoder2(const Keys&, Recipe* recipe) {
+  recipe->layer_norms = true;
+  recipe->gelu = true;
+}
+void ReadStablelm(const Keys&, Recipe* recipe) { recipe->layer_norms = true; }
 
 // IBM: "Granite 3.0 language models", 2024, and its published configuration.
 void ReadGranite(const Keys& keys, Recipe* recipe) {
@@ -169,12 +225,16 @@ void ReadSmolLm3(const Keys&, Recipe* recipe) {
 void Nothing(const Keys&, Recipe*) {}
 
 const std::map<std::string, void (*)(const Keys&, Recipe*)> kFamilies = {
-    {"glm4moe", ReadGlm4Moe},  {"gpt-oss", ReadGptOss},
-    {"granite", ReadGranite},  {"granitemoe", ReadGraniteMoe},
-    {"llama", ReadMixtral},    {"llama4", ReadLlama4},
-    {"mistral", Nothing},      {"qwen2", Nothing},
-    {"qwen2moe", ReadExperts}, {"qwen3", Nothing},
-    {"qwen3moe", ReadMixtral}, {"smollm3", ReadSmolLm3}};
+    {"gemma", ReadGemma},       {"gemma2", ReadGemma2},
+    {"gemma3", ReadGemma3},     {"glm4", Nothing},
+    {"glm4moe", ReadGlm4Moe},   {"gpt-oss", ReadGptOss},
+    {"granite", ReadGranite},   {"granitemoe", ReadGraniteMoe},
+    {"llama", ReadMixtral},     {"llama4", ReadLlama4},
+    {"mistral", Nothing},       {"olmo2", ReadOlmo2},
+    {"phi3", Nothing},          {"qwen2", Nothing},
+    {"qwen2moe", ReadExperts},  {"qwen3", Nothing},
+    {"qwen3moe", ReadMixtral},  {"smollm3", ReadSmolLm3},
+    {"stablelm", ReadStablelm}, {"starcoder2", ReadStarcoder2}};
 
 }  // namespace
 
@@ -185,11 +245,13 @@ Recipe RecipeOf(const model::GgufFile& file) {
   recipe.kv_heads = keys.Count("attention.head_count_kv", recipe.heads);
   const int64_t hidden = keys.Count("embedding_length", 0);
   recipe.head_dim = keys.Count("attention.key_length", hidden / recipe.heads);
-  recipe.epsilon = keys.Needed("attention.layer_norm_rms_epsilon");
+  recipe.epsilon = keys.Number("attention.layer_norm_rms_epsilon",
+                               keys.Number("attention.layer_norm_epsilon", 0));
   recipe.attention_scale = 1 / std::sqrt(static_cast<double>(recipe.head_dim));
   LayerRecipe layer = {.rotary = RotaryOf(keys, recipe.head_dim, !TurnsHalves(keys.architecture)),
                        .window = keys.Count("attention.sliding_window", 0)};
-  if (HasYarn(keys)) Yarn(keys, keys.architecture != "gpt-oss", &layer.rotary);
+  if (keys.Text("rope.scaling.type", "") == "yarn")
+    Yarn(keys, keys.architecture != "gpt-oss", &layer.rotary);
   recipe.layers.assign(keys.Count("block_count", 0), layer);
   const auto family = kFamilies.find(keys.architecture);
   WL_CHECK(family != kFamilies.end());

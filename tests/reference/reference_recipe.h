@@ -14,7 +14,7 @@ namespace waferline::reference {
 struct RotaryRecipe {
   bool neighbours = true;           // pairs (2i, 2i + 1); else (i, i + dims / 2)
   std::vector<double> frequencies;  // of each pair; empty: heads do not turn
-  double magnitude = 1;
+  double magnitude = 1;             // of cosines and sines
 };
 
 struct LayerRecipe {
@@ -29,11 +29,15 @@ struct Recipe {
   int64_t heads = 0;
   int64_t kv_heads = 0;
   int64_t head_dim = 0;
+  bool layer_norms = false;  // mean and variance; else the root of the mean square
   double epsilon = 0;
+  bool gelu = false;  // tanh's approximation; else SiLU
   double attention_scale = 0;
+  double attention_cap = 0;  // 0: none
   double embedding_scale = 1;
   double residual_scale = 1;
   double logit_scale = 1;
+  double logit_cap = 0;                      // 0: none
   double growth_scale = 0, growth_step = 1;  // of queries
   ExpertsRecipe experts;
   std::vector<LayerRecipe> layers;

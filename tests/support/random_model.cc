@@ -14,10 +14,20 @@ namespace {
 
 using kernels::DType;
 
-// Which tensors the layers of an architecture have besides llama's.
+enum class HeadNorms { kNone, kSame, kOwn, kWholeRow };
+
+// Which tensors the layers of an architecture have, and how they differ from llama's.
 struct LayerParts {
+  bool layer_norms = false;  // with biases, instead of RMS norms
+  bool pre_norms = true;
+  bool post_norms = false;
+  HeadNorms head_norms = HeadNorms::kNone;
+  bool fused_qkv = false;
   bool qkv_biases = false;
-  bool head_norms = false;
+  bool gate = true;
+  bool fused_gate = false;
+  bool windows = false;                    // the keys may name a sliding window
+  bool other_biases = false;               // of the attention's output and the feed-forward part
   bool ffn_norm_behind_attention = false;  // its name
   bool sinks = false;
   bool experts = false;
@@ -28,29 +38,49 @@ struct LayerParts {
 };
 
 const std::map<std::string, LayerParts> kFamilies = {
+    {"gemma", {}},
+    {"gemma2", {.post_norms = true, .windows = true}},
+    {"gemma3", {.post_norms = true, .head_norms = HeadNorms::kSame, .windows = true}},
+    {"glm4", {.post_norms = true, .qkv_biases = true, .fused_gate = true}},
     {"glm4moe",
-     {.qkv_biases = true,
-      .head_norms = true,
+     {.head_norms = HeadNorms::kSame,
+      .qkv_biases = true,
       .ffn_norm_behind_attention = true,
       .experts = true,
       .shared_expert = true,
       .selection_bias = true}},
     {"gpt-oss",
      {.qkv_biases = true,
+      .windows = true,
       .ffn_norm_behind_attention = true,
       .sinks = true,
       .experts = true,
       .expert_biases = true}},
-    {"granite", {}},
+    {"granite", {.windows = true}},
     {"granitemoe", {.experts = true, .shared_expert = true}},
-    {"llama", {}},
+    {"llama", {.windows = true}},
     {"llama4", {.experts = true, .shared_expert = true}},
-    {"mistral", {}},
-    {"qwen2", {.qkv_biases = true}},
-    {"qwen2moe", {.qkv_biases = true, .experts = true, .shared_expert = true, .shared_gate = true}},
-    {"qwen3", {.head_norms = true}},
-    {"qwen3moe", {.head_norms = true, .experts = true}},
-    {"smollm3", {}},
+    {"mistral", {.windows = true}},
+    {"olmo2",
+     {.pre_norms = false, .post_norms = true, .head_norms = HeadNorms::kWholeRow, .windows = true}},
+    {"phi3", {.fused_qkv = true, .fused_gate = true, .windows = true}},
+    {"qwen2", {.qkv_biases = true, .windows = true}},
+    {"qwen2moe",
+     {.qkv_biases = true,
+      .windows = true,
+      .experts = true,
+      .shared_expert = true,
+      .shared_gate = true}},
+    {"qwen3", {.head_norms = HeadNorms::kSame, .windows = true}},
+    {"qwen3moe", {.head_norms = HeadNorms::kSame, .windows = true, .experts = true}},
+    {"smollm3", {.windows = true}},
+    {"stablelm", {.layer_norms = true, .head_norms = HeadNorms::kOwn}},
+    {"starcoder2",
+     {.layer_norms = true,
+      .qkv_biases = true,
+      .gate = false,
+      .windows = true,
+      .other_biases = true}},
 };
 
 class Builder {
@@ -66,7 +96,7 @@ class Builder {
     const int vocabulary = VocabularySize(spec_.vocabulary, spec_.architecture);
     Matrix("token_embd.weight", vocabulary, spec_.hidden);
     if (!spec_.tied_embeddings) Matrix("output.weight", vocabulary, spec_.hidden);
-    Norm("output_norm.weight", spec_.hidden);
+    Norm("output_norm", spec_.hidden);
     if (spec_.rope_frequency_factors) {
       Vector("rope_freqs.weight", RotaryDims() / 2, [](double u) { return 1 + 7 * u; });
     }
@@ -87,10 +117,13 @@ class Builder {
     writer_.SetUint(prefix + "attention.head_count_kv", spec_.kv_heads);
     writer_.SetUint(prefix + "attention.key_length", spec_.head_dim);
     writer_.SetUint(prefix + "attention.value_length", spec_.head_dim);
-    writer_.SetFloat(prefix + "attention.layer_norm_rms_epsilon", 1e-5f);
+    writer_.SetFloat(prefix + (parts_.layer_norms ? "attention.layer_norm_epsilon"
+                                                  : "attention.layer_norm_rms_epsilon"),
+                     1e-5f);
     writer_.SetFloat(prefix + "rope.freq_base", spec_.rope_theta);
     writer_.SetUint(prefix + "rope.dimension_count", RotaryDims());
-    if (spec_.window > 0) writer_.SetUint(prefix + "attention.sliding_window", spec_.window);
+    if (parts_.windows && spec_.window > 0)
+      writer_.SetUint(prefix + "attention.sliding_window", spec_.window);
     if (spec_.rope_linear_factor != 1) {
       writer_.SetString(prefix + "rope.scaling.type", "linear");
       writer_.SetFloat(prefix + "rope.scaling.factor", spec_.rope_linear_factor);
@@ -112,6 +145,12 @@ class Builder {
 
   // Numbers far from 1, so that a part which is left out shows.
   void FamilyKeys(const std::string& prefix) {
+    if (spec_.architecture == "gemma2") {
+      writer_.SetFloat(prefix + "attn_logit_softcapping", 1.5f);
+      writer_.SetFloat(prefix + "final_logit_softcapping", 2);
+    }
+    if (spec_.architecture == "gemma3") writer_.SetFloat(prefix + "rope.freq_base_swa", 300);
+    if (spec_.architecture == "stablelm") writer_.SetBool(prefix + "use_parallel_residual", true);
     if (spec_.architecture.starts_with("granite")) {
       writer_.SetFloat(prefix + "embedding_scale", 3);
       writer_.SetFloat(prefix + "residual_scale", 0.4f);
@@ -158,10 +197,11 @@ class Builder {
     return same ? spec_.expert_ffn : 2 * spec_.expert_ffn;
   }
 
-  void FeedForward(const std::string& prefix, const std::string& kind, int ffn) {
-    Matrix(prefix + "ffn_gate" + kind + ".weight", ffn, spec_.hidden);
-    Matrix(prefix + "ffn_up" + kind + ".weight", ffn, spec_.hidden);
-    Matrix(prefix + "ffn_down" + kind + ".weight", spec_.hidden, ffn);
+  void FeedForward(const std::string& kind, int ffn) {
+    const bool biases = parts_.other_biases;
+    if (parts_.gate && !parts_.fused_gate) Linear("ffn_gate" + kind, ffn, spec_.hidden, biases);
+    Linear("ffn_up" + kind, parts_.fused_gate ? 2 * ffn : ffn, spec_.hidden, biases);
+    Linear("ffn_down" + kind, spec_.hidden, ffn, biases);
   }
 
   void ExpertLayer(const std::string& prefix) {
@@ -172,7 +212,7 @@ class Builder {
     Matrix(prefix + "ffn_up_exps.weight", ffn, hidden, count);
     Matrix(prefix + "ffn_down_exps.weight", hidden, ffn, count);
     if (parts_.selection_bias) Vector(prefix + "exp_probs_b.bias", count, small);
-    if (parts_.shared_expert) FeedForward(prefix, "_shexp", SharedFfn());
+    if (parts_.shared_expert) FeedForward("_shexp", SharedFfn());
     if (parts_.shared_gate) Vector(prefix + "ffn_gate_inp_shexp.weight", hidden, small);
     if (!parts_.expert_biases) return;
     Vector(prefix + "ffn_gate_inp.bias", count, small);
@@ -183,33 +223,65 @@ class Builder {
   }
 
   void Layer(int layer) {
-    const std::string prefix = "blk." + std::to_string(layer) + ".";
+    prefix_ = "blk." + std::to_string(layer) + ".";
+    const int hidden = spec_.hidden;
+    if (parts_.pre_norms) Norm(prefix_ + "attn_norm", hidden);
+    Attention();
+    if (parts_.sinks) {
+      Vector(prefix_ + "attn_sinks.weight", spec_.heads, [](double u) { return u; });
+    }
+    if (parts_.post_norms) Norm(prefix_ + "post_attention_norm", hidden);
+    if (parts_.pre_norms && !spec_.parallel_branches) {
+      Norm(prefix_ + (parts_.ffn_norm_behind_attention ? "post_attention_norm" : "ffn_norm"),
+           hidden);
+    }
+    if (HasExperts(layer)) {
+      ExpertLayer(prefix_);
+    } else {
+      FeedForward("", spec_.ffn);
+    }
+    if (parts_.post_norms) Norm(prefix_ + "post_ffw_norm", hidden);
+  }
+
+  void Attention() {
+    const int hidden = spec_.hidden;
     const int q_width = spec_.heads * spec_.head_dim;
     const int kv_width = spec_.kv_heads * spec_.head_dim;
-    Norm(prefix + "attn_norm.weight", spec_.hidden);
-    Matrix(prefix + "attn_q.weight", q_width, spec_.hidden);
-    Matrix(prefix + "attn_k.weight", kv_width, spec_.hidden);
-    Matrix(prefix + "attn_v.weight", kv_width, spec_.hidden);
-    Matrix(prefix + "attn_output.weight", spec_.hidden, q_width);
-    if (parts_.qkv_biases || spec_.qkv_biases) {
-      const auto small = [](double u) { return 0.4 * u - 0.2; };
-      Vector(prefix + "attn_q.bias", q_width, small);
-      Vector(prefix + "attn_k.bias", kv_width, small);
-      Vector(prefix + "attn_v.bias", kv_width, small);
-    }
-    if (parts_.head_norms) {
-      Norm(prefix + "attn_q_norm.weight", spec_.head_dim);
-      Norm(prefix + "attn_k_norm.weight", spec_.head_dim);
-    }
-    if (parts_.sinks) Vector(prefix + "attn_sinks.weight", spec_.heads, [](double u) { return u; });
-    Norm(prefix + (parts_.ffn_norm_behind_attention ? "post_attention_norm" : "ffn_norm") +
-             ".weight",
-         spec_.hidden);
-    if (HasExperts(layer)) {
-      ExpertLayer(prefix);
+    const bool biases = parts_.qkv_biases || spec_.qkv_biases;
+    if (parts_.fused_qkv) {
+      Linear("attn_qkv", q_width + 2 * kv_width, hidden, biases);
     } else {
-      FeedForward(prefix, "", spec_.ffn);
+      Linear("attn_q", q_width, hidden, biases);
+      Linear("attn_k", kv_width, hidden, biases);
+      Linear("attn_v", kv_width, hidden, biases);
     }
+    Linear("attn_output", hidden, q_width, parts_.other_biases);
+    HeadNorm("attn_q_norm", spec_.heads);
+    HeadNorm("attn_k_norm", spec_.kv_heads);
+  }
+
+  void HeadNorm(const std::string& name, int heads) {
+    const std::string weight = prefix_ + name + ".weight";
+    const auto near_one = [](double u) { return 0.5 + u; };
+    switch (parts_.head_norms) {
+      case HeadNorms::kNone:
+        return;
+      case HeadNorms::kSame:
+        return Vector(weight, spec_.head_dim, near_one);
+      case HeadNorms::kWholeRow:
+        return Vector(weight, heads * spec_.head_dim, near_one);
+      case HeadNorms::kOwn:
+        return Vector(weight, heads * spec_.head_dim, near_one, spec_.head_dim);
+    }
+  }
+
+  void Linear(const std::string& name, int rows, int cols, bool bias) {
+    Matrix(prefix_ + name + ".weight", rows, cols);
+    if (bias) Bias(prefix_ + name, rows);
+  }
+
+  void Bias(const std::string& name, int size) {
+    Vector(name + ".bias", size, [](double u) { return 0.4 * u - 0.2; });
   }
 
   void Matrix(const std::string& name, int rows, int cols) {
@@ -232,19 +304,23 @@ class Builder {
   }
 
   template <typename FromUniform>
-  void Vector(const std::string& name, int size, FromUniform from_uniform) {
+  void Vector(const std::string& name, int size, FromUniform from_uniform, int row_size = 0) {
     std::vector<float> values(size);
     for (float& value : values) value = static_cast<float>(from_uniform(numbers_.Uniform()));
-    writer_.AddTensor(name, static_cast<uint32_t>(DType::kF32), {static_cast<uint64_t>(size)},
+    std::vector<uint64_t> dims = {static_cast<uint64_t>(size)};
+    if (row_size > 0) dims = {static_cast<uint64_t>(row_size), dims[0] / row_size};
+    writer_.AddTensor(name, static_cast<uint32_t>(DType::kF32), dims,
                       Quantize(DType::kF32, values));
   }
 
   void Norm(const std::string& name, int size) {
-    Vector(name, size, [](double u) { return 0.5 + u; });
+    Vector(name + ".weight", size, [](double u) { return 0.5 + u; });
+    if (parts_.layer_norms) Bias(name, size);
   }
 
   const RandomModelSpec& spec_;
   const LayerParts parts_;
+  std::string prefix_;  // of the layer's tensors
   GgufWriter writer_;
   SeededStream numbers_;
 };

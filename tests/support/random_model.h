@@ -32,7 +32,7 @@ struct RandomModelSpec {
   int head_dim = 16;
   int ffn = 128;
   int context = 256;
-  int window = 0;  // attention.sliding_window; 0: no such key
+  int window = 0;  // attention.sliding_window, in families that have one; 0: no such key
   // Of the families that have experts; llama has them if experts is more than 0.
   int experts = 0;  // 0: 8 where the family has some
   int experts_used = 2;
@@ -42,7 +42,8 @@ struct RandomModelSpec {
   int dense_layers = 0;  // that come first
 
   bool tied_embeddings = false;
-  bool qkv_biases = false;  // also where the architecture does not call for them
+  bool parallel_branches = false;  // no ffn_norm; stablelm only
+  bool qkv_biases = false;         // also where the architecture does not call for them
   bool rope_frequency_factors = false;
   float rope_linear_factor = 1;
   float rope_yarn_factor = 1;  // of 64 positions

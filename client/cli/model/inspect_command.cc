@@ -48,11 +48,13 @@ json::value ValueJson(const model::MetadataValue& value) {
 }
 
 json::object RotaryJson(const model::Rotary& rotary) {
-  return {{"kind", rotary.kind == model::RopeKind::kNorm ? "norm" : "neox"},
+  return {{"kind", rotary.kind == kernels::RotaryKind::kNorm ? "norm" : "neox"},
           {"dims", rotary.dims},
           {"base", rotary.base},
           {"linear_factor", rotary.linear_factor},
-          {"factors", !rotary.factors.empty()}};
+          {"factors", !rotary.factors.empty()},
+          {"yarn_factor", rotary.yarn ? rotary.yarn->factor : 1},
+          {"magnitude", rotary.magnitude}};
 }
 
 json::object ShapeJson(const model::ModelShape& shape) {

@@ -4,8 +4,9 @@
 // A layer, on the residual stream x (every norm and bias only where the weights have one):
 //   a = Wo Attention(rotary(norm(Wq n)), rotary(norm(Wk n)), Wv n),  n = norm(x)
 //   x += residual_scale * norm(a)
-//   f = Wdown (activation(Wgate m) * Wup m),  or Wdown activation(Wup m) without a gate; m =
-//   norm(x) x += residual_scale * norm(f)
+//   f = Wdown (activation(Wgate m) * Wup m), without a gate Wdown activation(Wup m);
+//       m = norm(x), or n if the branches are parallel
+//   x += residual_scale * norm(f)
 // Before the layers x is embedding_scale times the token's embedding; behind them
 //   logits = cap(logit_scale * Whead norm(x)),  cap(y) = logit_softcap * tanh(y / logit_softcap).
 #pragma once
@@ -22,20 +23,19 @@
 
 namespace waferline::model {
 
-// Which two elements of a head are turned together by the rotary embedding (Su et al. 2021), i
-// counting pairs: kNorm (2i, 2i + 1); kNeox (i, i + dims / 2).
-enum class RopeKind : uint8_t { kNorm, kNeox };
+enum class NormKind : uint8_t { kRms, kLayer };  // kernels::RmsNorm, kernels::LayerNorm
 
 // One way to turn queries and keys. Angle of pair i at position p:
 //   p / linear_factor * base^(-2i / dims) / factors[i]      (no factors: 1)
-// or with YaRN p times its frequencies; cosines and sines are multiplied by `magnitude`.
+// or with the frequencies of YaRN instead of the powers of base. Cosines and sines are multiplied
+// by `magnitude`.
 struct Rotary {
-  RopeKind kind = RopeKind::kNorm;
+  kernels::RotaryKind kind = kernels::RotaryKind::kNorm;
   int64_t dims = 0;  // even; the first so many elements of a head turn, the others stay
   double base = 10000;
   double linear_factor = 1;
   std::vector<float> factors;                // dims / 2 positive numbers or none
-  std::optional<kernels::YarnScaling> yarn;  // instead of linear_factor and factors
+  std::optional<kernels::YarnScaling> yarn;  // without linear_factor and factors
   double magnitude = 1;
 };
 
@@ -85,11 +85,16 @@ struct ModelShape {
   int64_t vocabulary = 0;
   bool tied_embeddings = false;  // the output matrix is the token embedding
 
+  NormKind norm = NormKind::kRms;  // of all norms
   double norm_epsilon = 0;
-  double attention_scale = 0;  // of the scores before softmax
+  kernels::Activation activation = kernels::Activation::kSilu;
+  bool parallel_branches = false;  // attention and feed-forward part read the same norm
+  double attention_scale = 0;      // of the scores before softmax
+  double attention_softcap = 0;    // of the scaled scores; 0: none
   double embedding_scale = 1;
   double residual_scale = 1;
   double logit_scale = 1;
+  double logit_softcap = 0;  // 0: none
   QueryGrowth query_growth;
   std::vector<Rotary> rotaries;
   std::vector<LayerPlan> plan;  // one a layer

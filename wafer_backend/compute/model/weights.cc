@@ -14,8 +14,9 @@ std::span<const float> WeightView::f32() const {
 
 Bytes LayerWeights::size() const {
   Bytes sum;
-  for (const NormWeights* norm : {&attention_norm, &q_norm, &k_norm, &ffn_norm}) {
-    sum += norm->weight.size();
+  for (const NormWeights* norm :
+       {&attention_norm, &q_norm, &k_norm, &attention_post_norm, &ffn_norm, &ffn_post_norm}) {
+    sum += norm->weight.size() + norm->bias.size();
   }
   for (const LinearWeights* linear :
        {&q, &k, &v, &output, &gate, &up, &down, &experts.router, &experts.gate, &experts.up,
@@ -37,7 +38,7 @@ absl::Status ModelWeights::Runnable() const {
     for (const LinearWeights* linear :
          {&layer.q, &layer.k, &layer.v, &layer.output, &layer.gate, &layer.up, &layer.down,
           &layer.experts.router, &layer.experts.gate, &layer.experts.up, &layer.experts.down}) {
-      WL_RETURN_IF_ERROR(check(linear->matrix));
+      if (linear->matrix.present()) WL_RETURN_IF_ERROR(check(linear->matrix));
     }
   }
   return check(output);

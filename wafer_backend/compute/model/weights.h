@@ -38,8 +38,10 @@ struct LinearWeights {
   WeightView bias;  // [matrix.rows]
 };
 
+// `cols` elements are normed together; with `rows` > 1 each group has weights of its own.
 struct NormWeights {
   WeightView weight;
+  WeightView bias;  // as the weight
 };
 
 // Those of a layer's experts, one below the other.
@@ -58,13 +60,16 @@ struct LayerWeights {
   NormWeights attention_norm;  // [hidden], of what attention reads
   LinearWeights q;             // q_width x hidden
   LinearWeights k, v;          // kv_width x hidden
-  NormWeights q_norm, k_norm;  // [head_dim]: of each head, before the rotary embedding
-  WeightView sinks;            // [heads]: logits of the softmax that have no value
-  LinearWeights output;        // hidden x q_width
-  NormWeights ffn_norm;        // [hidden], of what the feed-forward part reads
-  LinearWeights gate, up;      // up to ffn x hidden
-  LinearWeights down;          // hidden x up to ffn
+  // Before the rotary embedding: [head_dim], [heads x head_dim] or of the whole row, [q_width].
+  NormWeights q_norm, k_norm;
+  WeightView sinks;                 // [heads]: logits of the softmax that have no value
+  LinearWeights output;             // hidden x q_width
+  NormWeights attention_post_norm;  // [hidden], of what attention adds
+  NormWeights ffn_norm;             // [hidden], of what the feed-forward part reads
+  LinearWeights gate, up;           // up to ffn x hidden
+  LinearWeights down;               // hidden x up to ffn
   ExpertWeights experts;
+  NormWeights ffn_post_norm;  // [hidden], of what the feed-forward part adds
 
   Bytes size() const;  // of all of them
 };

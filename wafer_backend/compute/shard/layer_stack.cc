@@ -67,11 +67,8 @@ LayerStack::LayerStack(std::shared_ptr<const PackedModel> model, const Options& 
     expert_tokens_.resize(static_cast<size_t>(shape_.experts.router.experts));
   }
   for (const model::Rotary& rotary : shape_.rotaries) {
-    const auto kind = rotary.kind == model::RopeKind::kNorm ? kernels::RotaryKind::kNorm
-                                                            : kernels::RotaryKind::kNeox;
-    take(&rotations_.emplace_back(kind, rotary.dims, FrequenciesOf(rotary), rotary.magnitude)
-              .cos_sin,
-         rotary.dims);
+    rotations_.push_back({rotary.kind, rotary.dims, rotary.magnitude, FrequenciesOf(rotary), {}});
+    take(&rotations_.back().cos_sin, rotary.dims);
   }
 }
 
@@ -99,9 +96,27 @@ void LayerStack::EachRow(int64_t rows, int64_t floats_each, Body body) {
   });
 }
 
-void LayerStack::Norm(const float* x, const PackedNorm& norm, float* y) const {
-  kernels::RmsNorm(x, norm.weight.data(), static_cast<float>(shape_.norm_epsilon),
-                   static_cast<int64_t>(norm.weight.size()), y);
+void LayerStack::Norm(const float* x, const PackedNorm& norm, int64_t width, float* y) const {
+  const auto epsilon = static_cast<float>(shape_.norm_epsilon);
+  const bool own_weights = static_cast<int64_t>(norm.weight.size()) > norm.size;
+  for (int64_t at = 0; at < width; at += norm.size) {
+    const float* const weight = norm.weight.data() + (own_weights ? at : 0);
+    const float* const bias = norm.bias.empty() ? nullptr : norm.bias.data();
+    if (shape_.norm == model::NormKind::kLayer) {
+      kernels::LayerNorm({weight, bias, epsilon}, x + at, norm.size, y + at);
+      continue;
+    }
+    kernels::RmsNorm(x + at, weight, epsilon, norm.size, y + at);
+    if (bias != nullptr) kernels::AddTo(bias, norm.size, y + at);
+  }
+}
+
+void LayerStack::NormRows(const PackedNorm& norm, int64_t rows, const float* hidden) {
+  if (!norm.present()) return;
+  const int64_t width = shape_.hidden;
+  EachRow(rows, 2 * width, [&](int64_t row) {
+    Norm(hidden + row * width, norm, width, normed_.data() + row * width);
+  });
 }
 
 void LayerStack::Forward(std::span<const Run> runs, float* hidden) {
@@ -127,18 +142,15 @@ void LayerStack::Forward(std::span<const Run> runs, float* hidden) {
     kernels::RotaryAngles(rotation.frequencies, positions_, rotation.cos_sin.data(),
                           rotation.magnitude);
   }
-  const PackedNorm& first_norm = LayerAt(0).attention_norm;
-  EachRow(rows, 2 * shape_.hidden, [&](int64_t row) {
-    Norm(hidden + row * shape_.hidden, first_norm, normed_.data() + row * shape_.hidden);
-  });
+  NormRows(LayerAt(0).attention_norm, rows, hidden);
   const int64_t last = options_.range.count() - 1;
   for (int64_t i = 0; i < last; ++i) {
-    ComputeQkv(i, rows);
+    ComputeQkv(i, rows, hidden);
     Mix(i, rows, hidden);
     Feed(i, rows, hidden);
   }
   if (kv_only == 0) {
-    ComputeQkv(last, rows);
+    ComputeQkv(last, rows, hidden);
   } else {
     rows = ComputeLastQkv(last, runs, rows, hidden);
   }
@@ -154,11 +166,11 @@ void LayerStack::AddQueries(const Run& run, int64_t skipped, int64_t first_row) 
       {run.pages->data(), run.first_position + skipped, run.rows - skipped, queries, queries});
 }
 
-void LayerStack::ComputeQkv(int64_t index, int64_t rows) {
+void LayerStack::ComputeQkv(int64_t index, int64_t rows, const float* hidden) {
   const PackedLayer& layer = LayerAt(index);
   const Product qkv[] = {
       {&layer.q.matrix, q_.data()}, {&layer.k.matrix, k_.data()}, {&layer.v.matrix, v_.data()}};
-  MatMul(qkv, normed_.data(), rows, *pool_, scratch_);
+  MatMul(qkv, Normed(layer.attention_norm, hidden), rows, *pool_, scratch_);
   EachRow(rows, shape_.q_width() + 2 * shape_.kv_width(), [&](int64_t row) {
     FinishQ(index, row);
     FinishKv(index, row);
@@ -170,10 +182,10 @@ int64_t LayerStack::ComputeLastQkv(int64_t index, std::span<const Run> runs, int
                                    float* hidden) {
   const PackedLayer& layer = LayerAt(index);
   const Product kv[] = {{&layer.k.matrix, k_.data()}, {&layer.v.matrix, v_.data()}};
-  MatMul(kv, normed_.data(), rows, *pool_, scratch_);
+  MatMul(kv, Normed(layer.attention_norm, hidden), rows, *pool_, scratch_);
   EachRow(rows, 2 * shape_.kv_width(), [&](int64_t row) { FinishKv(index, row); });
   const int64_t wanted = MoveWantedUp(runs, hidden);
-  MatMul(layer.q.matrix, normed_.data(), q_.data(), wanted, *pool_, scratch_);
+  MatMul(layer.q.matrix, Normed(layer.attention_norm, hidden), q_.data(), wanted, *pool_, scratch_);
   EachRow(wanted, shape_.q_width(), [&](int64_t row) { FinishQ(index, row); });
   return wanted;
 }
@@ -205,9 +217,7 @@ int64_t LayerStack::MoveWantedUp(std::span<const Run> runs, float* hidden) {
 void LayerStack::FinishHeads(int64_t index, const PackedNorm& norm, int64_t heads, int64_t row,
                              float* values) const {
   const int64_t dim = shape_.head_dim;
-  if (norm.present()) {
-    for (int64_t h = 0; h < heads; ++h) Norm(values + h * dim, norm, values + h * dim);
-  }
+  if (norm.present()) Norm(values, norm, heads * dim, values);
   const model::LayerPlan& plan = PlanAt(index);
   for (int64_t h = 0; plan.plain_head_norms && h < heads; ++h) {
     kernels::RmsNorm(values + h * dim, nullptr, static_cast<float>(shape_.norm_epsilon), dim,
@@ -240,15 +250,18 @@ void LayerStack::FinishKv(int64_t index, int64_t row) {
   kernels::StoreKv(layout_, kv_page_[row], index, positions_[row] % options_.page_tokens, k, v);
 }
 
-void LayerStack::AddBranch(const PackedLinear& last, int64_t row, float* hidden) {
+void LayerStack::AddBranch(const PackedLinear& last, const PackedNorm& norm, int64_t row,
+                           float* hidden) {
   const int64_t width = shape_.hidden;
   float* const added = added_.data() + row * width;
   AddBias(last, added);
-  if (shape_.residual_scale != 1) {
-    const auto scale = static_cast<float>(shape_.residual_scale);
-    for (int64_t i = 0; i < width; ++i) added[i] *= scale;
+  if (norm.present()) Norm(added, norm, width, added);
+  if (shape_.residual_scale == 1) {
+    kernels::AddTo(added, width, hidden + row * width);
+  } else {
+    kernels::AddScaled(static_cast<float>(shape_.residual_scale), added, width,
+                       hidden + row * width);
   }
-  kernels::AddTo(added, width, hidden + row * width);
 }
 
 // Attention and its output matrix; then the norm of the feed-forward part.
@@ -258,14 +271,16 @@ void LayerStack::Mix(int64_t index, int64_t rows, float* hidden) {
   const kernels::AttentionShape attention{
       .heads = shape_.heads,
       .scale = static_cast<float>(shape_.attention_scale),
+      .softcap = static_cast<float>(shape_.attention_softcap),
       .window = PlanAt(index).window,
       .chunk = PlanAt(index).chunk,
       .sinks = layer.sinks.empty() ? nullptr : layer.sinks.data()};
   kernels::Attend(attention, layout_, index, queries_, *pool_, scratch_);
   MatMul(layer.output.matrix, q_.data(), added_.data(), rows, *pool_, scratch_);
   EachRow(rows, 3 * width, [&](int64_t row) {
-    AddBranch(layer.output, row, hidden);
-    Norm(hidden + row * width, layer.ffn_norm, normed_.data() + row * width);
+    AddBranch(layer.output, layer.attention_post_norm, row, hidden);
+    if (!layer.ffn_norm.present()) return;
+    Norm(hidden + row * width, layer.ffn_norm, width, normed_.data() + row * width);
   });
 }
 
@@ -273,42 +288,38 @@ void LayerStack::Mix(int64_t index, int64_t rows, float* hidden) {
 void LayerStack::Feed(int64_t index, int64_t rows, float* hidden) {
   const PackedLayer& layer = LayerAt(index);
   const int64_t width = shape_.hidden;
+  const PackedNorm& norm = shape_.parallel_branches ? layer.attention_norm : layer.ffn_norm;
+  const float* const input = Normed(norm, hidden);
   if (layer.down.present()) {
-    FeedOwn(layer, rows);
+    FeedOwn(layer, rows, input);
   } else {
     std::fill_n(added_.begin(), rows * width, 0.0f);
   }
-  if (layer.experts.present()) FeedExperts(layer.experts, rows);
+  if (layer.experts.present()) FeedExperts(layer.experts, rows, input);
   const bool last = index + 1 == options_.range.count();
   EachRow(rows, 3 * width, [&](int64_t row) {
-    AddBranch(layer.down, row, hidden);
-    if (last) return;
-    Norm(hidden + row * width, LayerAt(index + 1).attention_norm, normed_.data() + row * width);
+    AddBranch(layer.down, layer.ffn_post_norm, row, hidden);
+    if (last || !LayerAt(index + 1).attention_norm.present()) return;
+    Norm(hidden + row * width, LayerAt(index + 1).attention_norm, width,
+         normed_.data() + row * width);
   });
 }
 
-void LayerStack::FeedOwn(const PackedLayer& layer, int64_t rows) {
-  const int64_t ffn = layer.down.matrix.cols();
-  const Product gate_up[] = {{&layer.gate.matrix, gate_.data()}, {&layer.up.matrix, up_.data()}};
-  MatMul(gate_up, normed_.data(), rows, *pool_, scratch_);
-  EachRow(rows, 2 * ffn, [&](int64_t row) {
-    float* const gate = gate_.data() + row * ffn;
-    float* const up = up_.data() + row * ffn;
-    AddBias(layer.gate, gate);
-    AddBias(layer.up, up);
-    kernels::Gate(kernels::Activation::kSilu, gate, up, ffn, gate);
-  });
-  MatMul(layer.down.matrix, gate_.data(), added_.data(), rows, *pool_, scratch_);
+void LayerStack::FeedOwn(const PackedLayer& layer, int64_t rows, const float* input) {
+  const Product up_gate[] = {{&layer.up.matrix, up_.data()}, {&layer.gate.matrix, gate_.data()}};
+  MatMul(std::span(up_gate).first(layer.gate.present() ? 2 : 1), input, rows, *pool_, scratch_);
+  EachRow(rows, 2 * layer.down.matrix.cols(), [&](int64_t row) { Activate(layer, row); });
+  MatMul(layer.down.matrix, up_.data(), added_.data(), rows, *pool_, scratch_);
 }
 
-void LayerStack::FeedExperts(const PackedExperts& experts, int64_t rows) {
+void LayerStack::FeedExperts(const PackedExperts& experts, int64_t rows, const float* input) {
   const int64_t width = shape_.hidden;
   kernels::Router router = shape_.experts.router;
   if (!experts.selection_bias.empty()) router.selection_bias = experts.selection_bias.data();
   const bool shares = experts.shared_gate.present();
   const Product choice[] = {{&experts.router.matrix, router_.data()},
                             {&experts.shared_gate.matrix, shares_.data()}};
-  MatMul(std::span(choice).first(shares ? 2 : 1), normed_.data(), rows, *pool_, scratch_);
+  MatMul(std::span(choice).first(shares ? 2 : 1), input, rows, *pool_, scratch_);
   EachRow(rows, router.experts + width, [&](int64_t row) {
     AddBias(experts.router, router_.data() + row * router.experts);
     if (!shares) return;
@@ -320,24 +331,40 @@ void LayerStack::FeedExperts(const PackedExperts& experts, int64_t rows) {
                  .activation = shape_.experts.activation,
                  .weigh_inputs = shape_.experts.weigh_inputs,
                  .logits = router_.data(),
-                 .x = normed_.data(),
+                 .x = input,
                  .rows = rows,
                  .y = added_.data(),
                  .counts = expert_tokens_},
                 *pool_, scratch_);
 }
 
+// One row of up_, gated or not.
+void LayerStack::Activate(const PackedLayer& layer, int64_t row) {
+  const int64_t ffn = layer.down.matrix.cols();
+  float* const up = up_.data() + row * ffn;
+  AddBias(layer.up, up);
+  if (!layer.gate.present()) {
+    kernels::Activate(shape_.activation, up, ffn, up);
+    return;
+  }
+  float* const gate = gate_.data() + row * ffn;
+  AddBias(layer.gate, gate);
+  kernels::Gate(shape_.activation, gate, up, ffn, up);
+}
+
 void LayerStack::Logits(const float* hidden, int64_t rows, float* logits) {
   WL_CHECK(rows <= options_.max_rows);
-  EachRow(rows, 2 * shape_.hidden, [&](int64_t row) {
-    Norm(hidden + row * shape_.hidden, model_->output_norm(), normed_.data() + row * shape_.hidden);
-  });
+  NormRows(model_->output_norm(), rows, hidden);
   MatMul(model_->head(), normed_.data(), logits, rows, *pool_, scratch_);
-  if (shape_.logit_scale == 1) return;
-  const auto scale = static_cast<float>(shape_.logit_scale);
+  if (shape_.logit_scale == 1 && shape_.logit_softcap == 0) return;
   EachRow(rows, shape_.vocabulary, [&](int64_t row) {
     float* const y = logits + row * shape_.vocabulary;
-    for (int64_t i = 0; i < shape_.vocabulary; ++i) y[i] *= scale;
+    if (shape_.logit_scale != 1) {
+      kernels::Scale(static_cast<float>(shape_.logit_scale), shape_.vocabulary, y);
+    }
+    if (shape_.logit_softcap > 0) {
+      kernels::SoftCap(static_cast<float>(shape_.logit_softcap), shape_.vocabulary, y);
+    }
   });
 }
 

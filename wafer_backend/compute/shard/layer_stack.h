@@ -67,19 +67,26 @@ class LayerStack {
 
  private:
   void AddQueries(const Run& run, int64_t skipped, int64_t first_row);
-  void ComputeQkv(int64_t index, int64_t rows);
+  void ComputeQkv(int64_t index, int64_t rows, const float* hidden);
   int64_t ComputeLastQkv(int64_t index, std::span<const Run> runs, int64_t rows, float* hidden);
   int64_t MoveWantedUp(std::span<const Run> runs, float* hidden);
   void FinishQ(int64_t index, int64_t row);
   void FinishKv(int64_t index, int64_t row);
   void Mix(int64_t index, int64_t rows, float* hidden);
   void Feed(int64_t index, int64_t rows, float* hidden);
-  // Leaves in added_ what the layer's own feed-forward part, and its experts, make of normed_.
-  void FeedOwn(const PackedLayer& layer, int64_t rows);
-  void FeedExperts(const PackedExperts& experts, int64_t rows);
+  // Leaves in added_ what the layer's own feed-forward part, and its experts, make of `input`.
+  void FeedOwn(const PackedLayer& layer, int64_t rows, const float* input);
+  void FeedExperts(const PackedExperts& experts, int64_t rows, const float* input);
+  void Activate(const PackedLayer& layer, int64_t row);
+  void NormRows(const PackedNorm& norm, int64_t rows, const float* hidden);
   // The row of added_ that a branch of the layer computed goes to its row of hidden.
-  void AddBranch(const PackedLinear& last, int64_t row, float* hidden);
-  void Norm(const float* x, const PackedNorm& norm, float* y) const;
+  void AddBranch(const PackedLinear& last, const PackedNorm& norm, int64_t row, float* hidden);
+  // A row of `width` elements, in parts of norm.size.
+  void Norm(const float* x, const PackedNorm& norm, int64_t width, float* y) const;
+  // What a norm makes of the rows of hidden, which a branch reads; hidden itself without a norm.
+  const float* Normed(const PackedNorm& norm, const float* hidden) const {
+    return norm.present() ? normed_.data() : hidden;
+  }
   void FinishHeads(int64_t index, const PackedNorm& norm, int64_t heads, int64_t row,
                    float* values) const;
   template <typename Body>
@@ -96,8 +103,8 @@ class LayerStack {
   struct Rotation {
     kernels::RotaryKind kind;
     int64_t dims;
-    std::vector<double> frequencies;
     double magnitude;
+    std::vector<double> frequencies;
     std::vector<float> cos_sin;  // f32 [max_rows][dims]
   };
 

@@ -9,6 +9,7 @@
 #include "wafer_backend/base/seeded_stream.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/kernels/dequantize.h"
+#include "wafer_backend/compute/kernels/rows.h"
 #include "wafer_backend/compute/model/families/families.h"
 
 namespace waferline::shard {
@@ -33,12 +34,15 @@ absl::Status PackInto(const model::GgufFile& file, const model::LinearWeights& f
   return PackInto(file, from.matrix, pool, &to->matrix);
 }
 
-PackedNorm PackedNormOf(const model::NormWeights& from) { return {from.weight.f32()}; }
+PackedNorm PackedNormOf(const model::NormWeights& from) {
+  return {from.weight.f32(), from.bias.f32(), from.weight.cols};
+}
 
 Bytes SizeOf(std::span<const float> vector) {
   return Bytes(static_cast<int64_t>(vector.size_bytes()));
 }
 
+Bytes SizeOf(const PackedNorm& norm) { return SizeOf(norm.weight) + SizeOf(norm.bias); }
 // Of `count` matrices of the same size, one below the other.
 absl::Status PackEach(const model::GgufFile& file, const model::WeightView& all, int64_t count,
                       kernels::ThreadPool* pool, std::vector<PackedMatrix>* matrices) {
@@ -86,8 +90,9 @@ Bytes PackedLayer::size() const {
   for (const PackedLinear* linear : linears()) {
     sum += linear->matrix.bytes() + SizeOf(linear->bias);
   }
-  for (const PackedNorm* norm : {&attention_norm, &q_norm, &k_norm, &ffn_norm}) {
-    sum += SizeOf(norm->weight);
+  for (const PackedNorm* norm :
+       {&attention_norm, &q_norm, &k_norm, &attention_post_norm, &ffn_norm, &ffn_post_norm}) {
+    sum += SizeOf(*norm);
   }
   return sum;
 }
@@ -126,7 +131,9 @@ absl::Status PackedModel::Pack(kernels::ThreadPool* pool) {
     to.attention_norm = PackedNormOf(from.attention_norm);
     to.q_norm = PackedNormOf(from.q_norm);
     to.k_norm = PackedNormOf(from.k_norm);
+    to.attention_post_norm = PackedNormOf(from.attention_post_norm);
     to.ffn_norm = PackedNormOf(from.ffn_norm);
+    to.ffn_post_norm = PackedNormOf(from.ffn_post_norm);
   }
   output_norm_ = PackedNormOf(weights_.output_norm);
   if (range_.end < weights_.shape.layers) return absl::OkStatus();
@@ -144,8 +151,7 @@ void PackedModel::Embed(TokenId id, float* row) const {
   const int64_t row_bytes = kernels::BytesFor(table.dtype, table.cols).count();
   kernels::Dequantize(table.dtype, table.bytes.data() + id * row_bytes, table.cols, row);
   if (shape().embedding_scale != 1) {
-    const auto scale = static_cast<float>(shape().embedding_scale);
-    for (int64_t i = 0; i < table.cols; ++i) row[i] *= scale;
+    kernels::Scale(static_cast<float>(shape().embedding_scale), table.cols, row);
   }
   // A row brings many neighbours into memory, half a megabyte with it on Linux: not for long where
   // the table is large.
@@ -167,7 +173,7 @@ Bytes PackedModel::WeightsOf(LayerRange range) const {
   Bytes sum;
   for (int64_t i = range.first; i < range.end; ++i) sum += layer(i).size();
   if (range.first == 0) sum += weights_.token_embedding.size();
-  if (range.end == weights_.shape.layers) sum += SizeOf(output_norm_.weight) + head_.bytes();
+  if (range.end == weights_.shape.layers) sum += SizeOf(output_norm_) + head_.bytes();
   return sum;
 }
 

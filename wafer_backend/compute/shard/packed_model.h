@@ -28,10 +28,12 @@ struct PackedLinear {
   bool present() const { return matrix.rows() > 0; }
 };
 
-// A view into the file; empty: there is no norm here.
+// Views into the file; the bias is empty if absent. Of each `size` elements of a row, which are
+// normed together; the weights are as many, or one set for each part of the row.
 struct PackedNorm {
-  std::span<const float> weight;
-  bool present() const { return !weight.empty(); }
+  std::span<const float> weight, bias;
+  int64_t size = 0;  // 0: there is no norm here
+  bool present() const { return size > 0; }
 };
 
 // The experts of a layer, each matrix by itself; biases of all, one after the other.
@@ -47,7 +49,7 @@ struct PackedExperts {
 
 // One layer, named as in model::LayerWeights.
 struct PackedLayer {
-  PackedNorm attention_norm, q_norm, k_norm, ffn_norm;
+  PackedNorm attention_norm, q_norm, k_norm, attention_post_norm, ffn_norm, ffn_post_norm;
   PackedLinear q, k, v, output, gate, up, down;
   std::span<const float> sinks;
   PackedExperts experts;

@@ -25,6 +25,8 @@ struct Family {
 
 extern const Family kLlama, kMistral, kSmolLm3, kGranite;
 extern const Family kQwen2, kQwen3;
+extern const Family kGemma, kGemma2, kGemma3;
+extern const Family kPhi3, kOlmo2, kGlm4, kStarcoder2, kStablelm;
 // With experts.
 extern const Family kGraniteMoe, kQwen2Moe, kQwen3Moe, kGptOss, kGlm4Moe, kLlama4;
 

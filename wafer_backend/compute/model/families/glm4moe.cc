@@ -11,7 +11,7 @@ namespace waferline::model {
 namespace {
 
 absl::Status ReadGlm4Moe(KeyReader& keys, ModelShape& shape) {
-  WL_RETURN_IF_ERROR(ReadCommon(keys, RopeKind::kNeox, shape));
+  WL_RETURN_IF_ERROR(ReadCommon(keys, {.rotary = kernels::RotaryKind::kNeox}, shape));
   WL_ASSIGN_OR_RETURN(const int64_t further, keys.CountOr("nextn_predict_layers", 0));
   if (further >= shape.layers) {
     return absl::InvalidArgumentError(absl::StrCat(keys.Key("nextn_predict_layers"), " is ",
@@ -28,8 +28,7 @@ absl::Status BindGlm4Moe(TensorBinder& tensors, const ModelShape& shape, int64_t
   WL_RETURN_IF_ERROR(tensors.Norm("attn_norm", shape.hidden, &layer.attention_norm));
   WL_RETURN_IF_ERROR(BindAttention(tensors, shape, layer));
   if (tensors.Has("attn_q_norm.weight")) {
-    WL_RETURN_IF_ERROR(tensors.Norm("attn_q_norm", shape.head_dim, &layer.q_norm));
-    WL_RETURN_IF_ERROR(tensors.Norm("attn_k_norm", shape.head_dim, &layer.k_norm));
+    WL_RETURN_IF_ERROR(BindHeadNorms(tensors, shape, layer));
   }
   WL_RETURN_IF_ERROR(tensors.Norm("post_attention_norm", shape.hidden, &layer.ffn_norm));
   if (index + 1 == shape.layers) tensors.LeaveOutLayersAfter(index);

@@ -9,8 +9,8 @@ namespace waferline::model {
 namespace {
 
 absl::Status ReadGptOss(KeyReader& keys, ModelShape& shape) {
-  WL_RETURN_IF_ERROR(ReadCommon(keys, RopeKind::kNeox, shape));
-  WL_RETURN_IF_ERROR(ReadWindows(keys, 2, shape));
+  WL_RETURN_IF_ERROR(ReadCommon(keys, {.rotary = kernels::RotaryKind::kNeox}, shape));
+  WL_RETURN_IF_ERROR(ReadWindows(keys, {.global_every = 2}, shape));
   WL_RETURN_IF_ERROR(ReadExperts(keys, {.normalise = true}, shape));
   shape.experts.activation = kernels::Activation::kClampedSilu;
   // The ends of the range in which YaRN mixes are not rounded here.

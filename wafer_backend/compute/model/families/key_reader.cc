@@ -100,6 +100,14 @@ absl::StatusOr<double> KeyReader::PositiveOr(std::string_view name, double other
   return Positive(name);
 }
 
+absl::StatusOr<double> KeyReader::NotNegativeOr(std::string_view name, double otherwise) {
+  if (!Has(name)) return otherwise;
+  WL_ASSIGN_OR_RETURN(const double value, metadata_.Float(Key(name)));
+  if (value >= 0) return value;
+  return absl::InvalidArgumentError(
+      absl::StrCat(Key(name), " is ", value, ", expected a positive number or 0"));
+}
+
 absl::StatusOr<std::vector<bool>> KeyReader::Bools(std::string_view name, int64_t count) {
   const std::string key = Key(name);
   read_.insert(key);

@@ -35,6 +35,7 @@ class KeyReader {
   absl::StatusOr<int64_t> CountOr(std::string_view name, int64_t otherwise);  // 0 to kMaxSize
   absl::StatusOr<double> Positive(std::string_view name);
   absl::StatusOr<double> PositiveOr(std::string_view name, double otherwise);
+  absl::StatusOr<double> NotNegativeOr(std::string_view name, double otherwise);
   // One flag a layer. InvalidArgument if there are not `count`.
   absl::StatusOr<std::vector<bool>> Bools(std::string_view name, int64_t count);
   absl::StatusOr<bool> BoolOr(std::string_view name, bool otherwise);

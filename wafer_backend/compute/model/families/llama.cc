@@ -17,9 +17,9 @@ namespace waferline::model {
 namespace {
 
 absl::Status ReadLlama(KeyReader& keys, ModelShape& shape) {
-  WL_RETURN_IF_ERROR(ReadCommon(keys, RopeKind::kNorm, shape));
+  WL_RETURN_IF_ERROR(ReadCommon(keys, {.rotary = kernels::RotaryKind::kNorm}, shape));
   WL_RETURN_IF_ERROR(ReadExperts(keys, {.normalise = true}, shape));
-  return ReadWindows(keys, 0, shape);
+  return ReadWindows(keys, {}, shape);
 }
 
 absl::Status ReadSmolLm3(KeyReader& keys, ModelShape& shape) {

@@ -36,7 +36,7 @@ absl::Status ReadLlama4Layers(KeyReader& keys, ModelShape& shape) {
 }
 
 absl::Status ReadLlama4(KeyReader& keys, ModelShape& shape) {
-  WL_RETURN_IF_ERROR(ReadCommon(keys, RopeKind::kNorm, shape));
+  WL_RETURN_IF_ERROR(ReadCommon(keys, {.rotary = kernels::RotaryKind::kNorm}, shape));
   WL_RETURN_IF_ERROR(ReadExperts(keys, {.score = kernels::Router::Score::kSigmoid}, shape));
   shape.experts.weigh_inputs = true;
   shape.experts.shared_ffn = shape.experts.ffn;

@@ -46,72 +46,25 @@ absl::Status ReadHeads(KeyReader& keys, ModelShape& shape) {
                                                shape.head_dim, ") are supported"));
 }
 
-absl::Status ReadYarn(KeyReader& keys, Rotary& rotary) {
-  kernels::YarnScaling yarn;
-  WL_ASSIGN_OR_RETURN(yarn.factor, keys.Positive("rope.scaling.factor"));
-  WL_ASSIGN_OR_RETURN(const int64_t context, keys.Size("rope.scaling.original_context_length"));
-  yarn.original_context = static_cast<double>(context);
-  WL_ASSIGN_OR_RETURN(yarn.extrapolation, keys.PositiveOr("rope.scaling.yarn_ext_factor", 1));
-  WL_ASSIGN_OR_RETURN(yarn.beta_fast, keys.PositiveOr("rope.scaling.yarn_beta_fast", 32));
-  WL_ASSIGN_OR_RETURN(yarn.beta_slow, keys.PositiveOr("rope.scaling.yarn_beta_slow", 1));
-  WL_ASSIGN_OR_RETURN(const double own, keys.PositiveOr("rope.scaling.attn_factor", 1));
-  WL_ASSIGN_OR_RETURN(const double yarns, keys.PositiveOr("rope.scaling.yarn_attn_factor", 1));
-  rotary.magnitude = own * yarns * kernels::YarnMagnitude(yarn.factor);
-  rotary.yarn = yarn;
-  return absl::OkStatus();
-}
-
-absl::Status ReadScaling(KeyReader& keys, Rotary& rotary) {
-  // Old files have rope.scale_linear and no type.
-  WL_ASSIGN_OR_RETURN(const double old, keys.PositiveOr("rope.scale_linear", 1));
-  const bool has_factor = keys.Has("rope.scaling.factor");
-  WL_ASSIGN_OR_RETURN(const std::string_view type,
-                      keys.StringOr("rope.scaling.type", has_factor ? "linear" : "none"));
-  if (type == "yarn") return ReadYarn(keys, rotary);
-  keys.Has("rope.scaling.original_context_length");  // no linear scaling depends on it
-  if (type == "linear") {
-    WL_ASSIGN_OR_RETURN(rotary.linear_factor, keys.PositiveOr("rope.scaling.factor", 1));
-    return absl::OkStatus();
-  }
-  rotary.linear_factor = old;
-  if (type == "none") return absl::OkStatus();
-  return absl::UnimplementedError(
-      absl::StrCat("rotary scaling ", Quoted(type), " (", keys.Key("rope.scaling.type"),
-                   ") is not supported; linear, yarn and the factors of rope_freqs.weight are"));
-}
-
-absl::StatusOr<Rotary> ReadRotary(KeyReader& keys, RopeKind kind, int64_t head_dim) {
-  Rotary rotary{.kind = kind};
-  WL_ASSIGN_OR_RETURN(rotary.dims, keys.SizeOr("rope.dimension_count", head_dim));
-  if (rotary.dims > head_dim || rotary.dims % 2 != 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(keys.Key("rope.dimension_count"), " is ", rotary.dims,
-                     ", expected an even number up to the head size of ", head_dim));
-  }
-  WL_ASSIGN_OR_RETURN(rotary.base, keys.PositiveOr("rope.freq_base", 10000));
-  WL_RETURN_IF_ERROR(ReadScaling(keys, rotary));
-  // Llama 3's scaling, as converters store it.
-  constexpr std::string_view kFactors = "rope_freqs.weight";
-  if (keys.HasTensor(kFactors)) {
-    WL_ASSIGN_OR_RETURN(rotary.factors, keys.PositiveTensor(kFactors, rotary.dims / 2));
-  }
-  return rotary;
-}
-
 }  // namespace
 
-absl::Status ReadCommon(KeyReader& keys, RopeKind kind, ModelShape& shape) {
+absl::Status ReadCommon(KeyReader& keys, const CommonParts& parts, ModelShape& shape) {
   WL_RETURN_IF_ERROR(ReadSizes(keys, shape));
   WL_RETURN_IF_ERROR(ReadHeads(keys, shape));
-  WL_ASSIGN_OR_RETURN(shape.norm_epsilon, keys.Positive("attention.layer_norm_rms_epsilon"));
-  WL_ASSIGN_OR_RETURN(Rotary rotary, ReadRotary(keys, kind, shape.head_dim));
+  shape.norm = parts.norm;
+  WL_ASSIGN_OR_RETURN(shape.norm_epsilon, keys.Positive(parts.norm == NormKind::kRms
+                                                            ? "attention.layer_norm_rms_epsilon"
+                                                            : "attention.layer_norm_epsilon"));
+  WL_ASSIGN_OR_RETURN(Rotary rotary, ReadRotary(keys, parts.rotary, shape));
   shape.rotaries = {std::move(rotary)};
   shape.plan.assign(shape.layers, LayerPlan());
   return absl::OkStatus();
 }
 
-absl::Status ReadWindows(KeyReader& keys, int64_t global_every, ModelShape& shape) {
-  WL_ASSIGN_OR_RETURN(const int64_t window, keys.SizeOr("attention.sliding_window", 0));
+absl::Status ReadWindows(KeyReader& keys, const WindowDefaults& defaults, ModelShape& shape) {
+  WL_ASSIGN_OR_RETURN(const int64_t window,
+                      keys.CountOr("attention.sliding_window", defaults.window));
+  int64_t global_every = defaults.global_every;
   constexpr std::string_view kPattern = "attention.sliding_window_pattern";
   std::vector<bool> windowed(shape.layers);
   if (keys.Has(kPattern) && keys.IsArray(kPattern)) {
@@ -126,13 +79,25 @@ absl::Status ReadWindows(KeyReader& keys, int64_t global_every, ModelShape& shap
   return absl::OkStatus();
 }
 
+void TurnWindowsBy(Rotary rotary, ModelShape& shape) {
+  for (LayerPlan& layer : shape.plan) {
+    if (layer.window > 0) layer.rotary = static_cast<int>(shape.rotaries.size());
+  }
+  shape.rotaries.push_back(std::move(rotary));
+}
+
 absl::Status BindAttention(TensorBinder& tensors, const ModelShape& shape, LayerWeights& layer,
                            TensorBinder::Bias qkv_bias) {
-  const int64_t hidden = shape.hidden, kv = shape.kv_width();
-  WL_RETURN_IF_ERROR(tensors.Linear("attn_q", shape.q_width(), hidden, &layer.q, qkv_bias));
-  WL_RETURN_IF_ERROR(tensors.Linear("attn_k", kv, hidden, &layer.k, qkv_bias));
-  WL_RETURN_IF_ERROR(tensors.Linear("attn_v", kv, hidden, &layer.v, qkv_bias));
-  return tensors.Linear("attn_output", hidden, shape.q_width(), &layer.output);
+  const int64_t hidden = shape.hidden, q = shape.q_width(), kv = shape.kv_width();
+  if (tensors.Has("attn_qkv.weight")) {
+    const TensorBinder::Part parts[] = {{q, &layer.q}, {kv, &layer.k}, {kv, &layer.v}};
+    WL_RETURN_IF_ERROR(tensors.Fused("attn_qkv", hidden, parts, qkv_bias));
+  } else {
+    WL_RETURN_IF_ERROR(tensors.Linear("attn_q", q, hidden, &layer.q, qkv_bias));
+    WL_RETURN_IF_ERROR(tensors.Linear("attn_k", kv, hidden, &layer.k, qkv_bias));
+    WL_RETURN_IF_ERROR(tensors.Linear("attn_v", kv, hidden, &layer.v, qkv_bias));
+  }
+  return tensors.Linear("attn_output", hidden, q, &layer.output);
 }
 
 absl::Status BindGatedFeedForward(TensorBinder& tensors, const ModelShape& shape,
@@ -142,9 +107,26 @@ absl::Status BindGatedFeedForward(TensorBinder& tensors, const ModelShape& shape
   return tensors.Linear("ffn_down", shape.hidden, shape.ffn, &layer.down);
 }
 
+absl::Status BindFusedFeedForward(TensorBinder& tensors, const ModelShape& shape,
+                                  LayerWeights& layer) {
+  const TensorBinder::Part parts[] = {{shape.ffn, &layer.gate}, {shape.ffn, &layer.up}};
+  WL_RETURN_IF_ERROR(tensors.Fused("ffn_up", shape.hidden, parts, TensorBinder::Bias::kIfThere));
+  return tensors.Linear("ffn_down", shape.hidden, shape.ffn, &layer.down);
+}
+
 absl::Status BindPreNorms(TensorBinder& tensors, const ModelShape& shape, LayerWeights& layer) {
   WL_RETURN_IF_ERROR(tensors.Norm("attn_norm", shape.hidden, &layer.attention_norm));
   return tensors.Norm("ffn_norm", shape.hidden, &layer.ffn_norm);
+}
+
+absl::Status BindPostNorms(TensorBinder& tensors, const ModelShape& shape, LayerWeights& layer) {
+  WL_RETURN_IF_ERROR(tensors.Norm("post_attention_norm", shape.hidden, &layer.attention_post_norm));
+  return tensors.Norm("post_ffw_norm", shape.hidden, &layer.ffn_post_norm);
+}
+
+absl::Status BindHeadNorms(TensorBinder& tensors, const ModelShape& shape, LayerWeights& layer) {
+  WL_RETURN_IF_ERROR(tensors.Norm("attn_q_norm", shape.head_dim, &layer.q_norm));
+  return tensors.Norm("attn_k_norm", shape.head_dim, &layer.k_norm);
 }
 
 }  // namespace waferline::model

@@ -10,8 +10,8 @@ namespace waferline::model {
 namespace {
 
 absl::Status ReadQwen(KeyReader& keys, ModelShape& shape) {
-  WL_RETURN_IF_ERROR(ReadCommon(keys, RopeKind::kNeox, shape));
-  return ReadWindows(keys, 0, shape);
+  WL_RETURN_IF_ERROR(ReadCommon(keys, {.rotary = kernels::RotaryKind::kNeox}, shape));
+  return ReadWindows(keys, {}, shape);
 }
 
 absl::Status ReadQwen2Moe(KeyReader& keys, ModelShape& shape) {
@@ -44,8 +44,7 @@ absl::Status BindQwen3(TensorBinder& tensors, const ModelShape& shape, int64_t i
                        LayerWeights& layer) {
   WL_RETURN_IF_ERROR(BindPreNorms(tensors, shape, layer));
   WL_RETURN_IF_ERROR(BindAttention(tensors, shape, layer));
-  WL_RETURN_IF_ERROR(tensors.Norm("attn_q_norm", shape.head_dim, &layer.q_norm));
-  WL_RETURN_IF_ERROR(tensors.Norm("attn_k_norm", shape.head_dim, &layer.k_norm));
+  WL_RETURN_IF_ERROR(BindHeadNorms(tensors, shape, layer));
   return BindFeedForward(tensors, shape, index, layer);
 }
 

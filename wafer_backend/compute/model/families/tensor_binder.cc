@@ -106,14 +106,24 @@ absl::Status TensorBinder::Linear(std::string_view name, int64_t rows, int64_t c
 }
 
 absl::Status TensorBinder::Norm(std::string_view name, int64_t size, NormWeights* norm) {
-  return Vector(Joined(name, ".weight"), size, &norm->weight);
+  WL_RETURN_IF_ERROR(Vector(Joined(name, ".weight"), size, &norm->weight));
+  const std::string bias = Joined(name, ".bias");
+  return Has(bias) ? Vector(bias, size, &norm->bias) : absl::OkStatus();
 }
 
-absl::Status TensorBinder::Fused(std::string_view name, int64_t cols, std::span<const Part> parts) {
+absl::Status TensorBinder::HeadNorms(std::string_view name, int64_t heads, int64_t head_dim,
+                                     NormWeights* norm) {
+  const std::string full = absl::StrCat(prefix_, Absl(name), ".weight");
+  WL_RETURN_IF_ERROR(Tensor(full, {head_dim, heads}, &norm->weight));
+  return CheckF32(full);
+}
+
+absl::Status TensorBinder::Fused(std::string_view name, int64_t cols, std::span<const Part> parts,
+                                 Bias bias) {
   int64_t rows = 0;
   for (const Part& part : parts) rows += part.rows;
   LinearWeights whole;
-  WL_RETURN_IF_ERROR(Linear(name, rows, cols, &whole));
+  WL_RETURN_IF_ERROR(Linear(name, rows, cols, &whole, bias));
   const auto cut = [rows](const WeightView& view, int64_t first, int64_t count) {
     WeightView part = view;
     const size_t row_bytes = view.bytes.size() / static_cast<size_t>(rows);

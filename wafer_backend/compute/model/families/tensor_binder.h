@@ -43,16 +43,18 @@ class TensorBinder {
   // experts]. `linear` holds them one below the other.
   absl::Status Experts(std::string_view name, int64_t experts, int64_t rows, int64_t cols,
                        LinearWeights* linear);
-  // <name>.weight of `size`.
+  // <name>.weight of `size`, and <name>.bias if it is there.
   absl::Status Norm(std::string_view name, int64_t size, NormWeights* norm);
+  // <name>.weight of [heads][head_dim].
+  absl::Status HeadNorms(std::string_view name, int64_t heads, int64_t head_dim, NormWeights* norm);
 
   // Some consecutive rows of a tensor that holds the matrices of several linear maps.
   struct Part {
     int64_t rows = 0;
     LinearWeights* linear = nullptr;
   };
-  // <name>.weight is the parts, one below the other, and <name>.bias, if it is there, as well.
-  absl::Status Fused(std::string_view name, int64_t cols, std::span<const Part> parts);
+  // <name>.weight is the parts, one below the other, and so is <name>.bias.
+  absl::Status Fused(std::string_view name, int64_t cols, std::span<const Part> parts, Bias bias);
 
   // InvalidArgument naming the first tensor that has not been used.
   absl::Status CheckAllUsed(std::string_view architecture) const;

@@ -1,9 +1,10 @@
-// The product's logits against the reference in doubles, for every architecture and dtype.
+// The product's logits against the reference in doubles, for every family and dtype.
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 
 #include "tests/reference/reference_model.h"
+#include "tests/support/quantize.h"
 #include "tests/unit/wafer_backend/compute/shard/shard_chain.h"
 
 namespace waferline::shard {
@@ -15,21 +16,24 @@ using kernels::DType;
 //
 // Where it comes from: in one product the rounding of the activations, e, spreads like random noise
 // and stays e relative to the output; it enters the residual stream at each of the ~7 products of a
-// layer and adds up like noise, so 4 layers give about e * sqrt(28) at most.
+// layer and adds up like noise, so 4 layers give about e * sqrt(28) at most,
+// and more layers grow as the root of their number.
 //   F32, F16  e = 2^-24 per addition, but keys and values are halves that may round the other way
 //             than the reference's: 2^-11 now and then
 //   BF16      e = 2^-9 (8 bits of mantissa, half a step)
 //   others    int8 blocks of 32: step = largest / 127, noise step / sqrt(12); the largest of 32
 //             normal numbers is about 2.1 times their spread: e = 2.1 / 127 / 3.46 = 0.5 %
+// The last two leave room for the worst of 21 rows, and for what amplifies noise: scores, and norms
+// of a branch's result. That the graph is right is what F32 and F16 say.
 double ToleranceOf(DType dtype) {
   switch (dtype) {
     case DType::kF32:
     case DType::kF16:
       return 3e-4;
     case DType::kBF16:
-      return 0.015;
+      return 0.025;
     default:
-      return 0.05;
+      return 0.08;
   }
 }
 
@@ -42,8 +46,10 @@ double RelativeError(const std::vector<float>& got, const std::vector<double>& w
   return std::sqrt(error / size);
 }
 
-void Compare(const test::RandomModelSpec& spec) {
-  const auto file = OpenRandom(spec);
+void Compare(const test::RandomModelSpec& spec, const test::GgufWriter& writer) {
+  const auto opened = model::GgufFile::FromBytes(writer.Bytes(), "random model");
+  REQUIRE(opened.ok());
+  const auto file = *opened;
   const reference::ReferenceModel reference(*file, {});
   kernels::ThreadPool pool(2);
   ShardChain chain(file, 1, &pool);
@@ -63,12 +69,15 @@ void Compare(const test::RandomModelSpec& spec) {
   const double typical = errors[errors.size() / 2], worst = errors.back();
   INFO(spec.architecture << " " << kernels::Name(spec.dtype) << ": error " << typical
                          << ", at worst " << worst);
-  REQUIRE(typical < ToleranceOf(spec.dtype));
-  if (!undecided) REQUIRE(worst < 2 * ToleranceOf(spec.dtype));
+  const double tolerance = ToleranceOf(spec.dtype) * std::sqrt(spec.layers / 4.0);
+  REQUIRE(typical < tolerance);
+  if (!undecided) REQUIRE(worst < 2 * tolerance);
   REQUIRE(worst > 0);  // doubles and floats never agree exactly: this compares something
 }
 
-TEST_CASE("logits are the reference's, every architecture and dtype") {
+void Compare(const test::RandomModelSpec& spec) { Compare(spec, test::RandomModel(spec)); }
+
+TEST_CASE("logits are the reference's, every family and dtype") {
   for (const std::string& architecture : test::ModelFamilies()) {
     for (const kernels::QuantTraits& type : kernels::kQuantTraits) {
       if (type.super_blocks()) continue;  // rows of the random model are shorter
@@ -77,6 +86,7 @@ TEST_CASE("logits are the reference's, every architecture and dtype") {
       spec.architecture = architecture;
       spec.dtype = dtype;
       spec.layers = 4;
+      spec.window = 7;
       spec.seed = 11 + static_cast<uint64_t>(dtype);
       if (ToleranceOf(dtype) > ToleranceOf(DType::kF32)) spec.experts_used = 8;  // of 8
       Compare(spec);
@@ -133,7 +143,60 @@ TEST_CASE("logits are the reference's, every variant") {
     spec.head_dim = 64;
     spec.vocabulary = test::VocabularyKind::kBytePairs;
   }
+  SECTION("both branches read the same norm") {
+    spec.architecture = "stablelm";
+    spec.parallel_branches = true;
+    spec.rotary_dims = 4;
+  }
+  SECTION("five windows for one layer without") {
+    spec.architecture = "gemma3";
+    spec.layers = 7;
+    spec.window = 4;
+    spec.rope_linear_factor = 8;
+  }
+  SECTION("half of each head turns, biases of a fused matrix") {
+    spec.architecture = "phi3";
+    spec.rotary_dims = 8;
+    spec.qkv_biases = true;
+  }
+  SECTION("sizes that are no multiple of a vector's") {
+    spec.architecture = "starcoder2";
+    spec.hidden = 40;
+    spec.heads = 6;
+    spec.kv_heads = 3;
+    spec.head_dim = 10;
+    spec.ffn = 52;
+  }
   Compare(spec);
+}
+
+TEST_CASE("logits are the reference's, every rotary scaling") {
+  test::RandomModelSpec spec;
+  spec.context = 4096;
+  const std::string family = GENERATE("llama", "qwen2", "phi3");
+  spec.architecture = family;
+  test::GgufWriter writer = test::RandomModel(spec);
+  const auto set = [&](const char* type, float factor, uint32_t original) {
+    writer.SetString(family + ".rope.scaling.type", type);
+    writer.SetFloat(family + ".rope.scaling.factor", factor);
+    writer.SetUint(family + ".rope.scaling.original_context_length", original);
+  };
+  const auto factors = [](float least) {
+    std::vector<float> values(8);
+    for (size_t i = 0; i < values.size(); ++i) values[i] = least + 0.7f * static_cast<float>(i);
+    return test::Quantize(DType::kF32, values);
+  };
+  SECTION("linear") { set("linear", 4, 1024); }
+  SECTION("yarn") { set("yarn", 4, 1024); }
+  SECTION("yarn of a short context") { set("yarn", 64, 64); }
+  SECTION("longrope") {
+    const uint32_t original = GENERATE(1024, 8192);
+    set("longrope", 4, original);
+    writer.SetFloat(family + ".rope.scaling.attn_factor", 1.3f);
+    writer.AddTensor("rope_factors_long.weight", 0, {8}, factors(2));
+    writer.AddTensor("rope_factors_short.weight", 0, {8}, factors(1));
+  }
+  Compare(spec, writer);
 }
 
 }  // namespace

@@ -15,6 +15,7 @@ test::RandomModelSpec SpecOf(DType dtype, uint64_t seed) {
   spec.dtype = dtype;
   spec.layers = 4;
   spec.seed = seed;
+  spec.window = 11;
   const std::vector<std::string> families = test::ModelFamilies();
   spec.architecture = families[seed % families.size()];
   return spec;
