@@ -8,6 +8,7 @@
 #include "wafer_backend/compute/model/model_shape.h"
 #include "wafer_backend/compute/plane/compute_plane.h"
 #include "wafer_backend/compute/plane/synthetic_source.h"
+#include "wafer_backend/compute/shard/packed_model.h"
 
 namespace waferline::app {
 namespace {
@@ -50,8 +51,10 @@ absl::StatusOr<OpenedSource> OpenShards(const config::TokensConfig& config,
 absl::StatusOr<OpenedSource> OpenRemote(const config::TokensConfig& config,
                                         const SourceParts& parts) {
   plane::PlaneOptions options;
-  options.remote =
-      plane::RemoteOptions{.shards = config.shard_workers, .prefill = config.prefill_worker};
+  options.remote = {.shards = config.shard_workers,
+                    .prefill = config.prefill_worker,
+                    .fingerprint = shard::FingerprintOf(*parts.file),
+                    .patience = config.worker_patience};
   options.max_batch = config.max_batch;
   WL_ASSIGN_OR_RETURN(options.speculation, SpeculationOf(config));
   WL_ASSIGN_OR_RETURN(OpenedSource out, OpenPlane(options, parts.waker));

@@ -68,6 +68,9 @@ struct TokensConfig {
   int max_batch = 64;              // rows of a decode step
   std::string prefill_worker;      // kRemote: host:port
   std::vector<std::string> shard_workers;
+  // kRemote: a worker that has sent nothing for so long, though asked, is lost. More than its
+  // longest step or prompt chunk takes.
+  Nanoseconds worker_patience = Seconds(20);
   SpeculationKind speculation = SpeculationKind::kOff;
   std::string draft_file;  // kDraft: GGUF
 };

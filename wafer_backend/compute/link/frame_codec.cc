@@ -27,7 +27,7 @@ bool Fits(const PromptLogprobsFrame& f) {
 }
 bool Fits(const HelloFrame& f) { return f.role >= Role::kDriver && f.role <= Role::kShard; }
 bool Fits(const AnswerFrame& f) {
-  return f.to >= AnswerFrame::To::kOpen && f.to <= AnswerFrame::To::kShards;
+  return f.to >= AnswerFrame::To::kOpen && f.to <= AnswerFrame::To::kPing;
 }
 template <typename Frame>
 bool Fits(const Frame&) {
@@ -105,6 +105,7 @@ WL_CODEC(KvFrame)
 WL_CODEC(KvReceivedFrame)
 WL_CODEC(MemoryFrame)
 WL_CODEC(AskMemoryFrame)
+WL_CODEC(PingFrame)
 WL_CODEC(OpenFrame)
 WL_CODEC(CloseFrame)
 WL_CODEC(JoinFrame)

@@ -37,6 +37,7 @@ enum class FrameKind : uint8_t {
   kPrefilled = 17,
   kPromptLogprobs = 18,
   kHandedOff = 19,
+  kPing = 20,
 };
 
 // One token of one sequence in a step. Rows of the same slot come in order of position.
@@ -111,8 +112,8 @@ struct KvReceivedFrame {
 
 enum class Role : uint8_t { kDriver = 1, kNeighbour = 2, kPrefill = 3, kShard = 4 };
 
-// First on every connection, from both sides: the role of the sender and its model (a driver's
-// fingerprint may be 0: any). Peers whose model or page size differ are refused.
+// First on every connection, from both sides: the role of the sender and its model.
+// Peers whose model or page size differ are refused; a driver's page size is 0: any.
 struct HelloFrame {
   Role role = Role::kDriver;
   uint64_t model_fingerprint = 0;
@@ -181,11 +182,18 @@ struct JoinFrame {
   bool operator==(const JoinFrame&) const = default;
 };
 
+// Driver to any worker: answer this, so that I know that you live.
+struct PingFrame {
+  static constexpr FrameKind kKind = FrameKind::kPing;
+  static auto Fields(auto&) { return std::tie(); }
+  bool operator==(const PingFrame&) const = default;
+};
+
 // To the driver: a shard's answer to Open (subject: the job) and Join, a step that could not be
 // done (subject: the step); the prefill worker's answer to Shards, also later when one of them is
-// lost.
+// lost; any worker's answer to Ping.
 struct AnswerFrame {
-  enum class To : uint8_t { kOpen = 1, kJoin = 2, kStep = 3, kShards = 4 };
+  enum class To : uint8_t { kOpen = 1, kJoin = 2, kStep = 3, kShards = 4, kPing = 5 };
   To to = To::kOpen;
   uint64_t subject = 0;
   uint32_t code = 0;  // absl::StatusCode

@@ -93,8 +93,10 @@ using ActivationOutlet = Outlet<ActivationFrame>;
 using ActivationInlet = Inlet<ActivationFrame>;
 
 // Driver and shard: tokens into the first, logits out of the last, and control.
-using DriverToShard = Outlet<JoinFrame, OpenFrame, CloseFrame, AskMemoryFrame, TokenFrame>;
-using ShardFromDriver = Inlet<JoinFrame, OpenFrame, CloseFrame, AskMemoryFrame, TokenFrame>;
+using DriverToShard =
+    Outlet<JoinFrame, OpenFrame, CloseFrame, AskMemoryFrame, TokenFrame, PingFrame>;
+using ShardFromDriver =
+    Inlet<JoinFrame, OpenFrame, CloseFrame, AskMemoryFrame, TokenFrame, PingFrame>;
 using ShardToDriver = Outlet<AnswerFrame, MemoryFrame, LogitsFrame>;
 using DriverFromShard = Inlet<AnswerFrame, MemoryFrame, LogitsFrame>;
 
@@ -105,8 +107,8 @@ using KvReceiptOutlet = Outlet<KvReceivedFrame>;
 using KvReceiptInlet = Inlet<KvReceivedFrame>;
 
 // Driver and prefill worker.
-using DriverToPrefill = Outlet<ShardsFrame, PrefillFrame, HandOffFrame, CancelFrame>;
-using PrefillFromDriver = Inlet<ShardsFrame, PrefillFrame, HandOffFrame, CancelFrame>;
+using DriverToPrefill = Outlet<ShardsFrame, PrefillFrame, HandOffFrame, CancelFrame, PingFrame>;
+using PrefillFromDriver = Inlet<ShardsFrame, PrefillFrame, HandOffFrame, CancelFrame, PingFrame>;
 using PrefillToDriver = Outlet<AnswerFrame, PromptLogprobsFrame, PrefilledFrame, HandedOffFrame>;
 using DriverFromPrefill = Inlet<AnswerFrame, PromptLogprobsFrame, PrefilledFrame, HandedOffFrame>;
 

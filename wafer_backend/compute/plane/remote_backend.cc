@@ -18,8 +18,8 @@ constexpr Nanoseconds kFirstPatience = Seconds(10);
 
 RemoteBackend::RemoteBackend(const RemoteOptions& options)
     : options_(options),
-      shards_(&reactor_, options.shards, options.fingerprint),
-      prefill_(&reactor_, options.prefill, options.fingerprint) {}
+      shards_(&reactor_, {options.shards, options.fingerprint, options.patience}),
+      prefill_(&reactor_, {options.prefill, options.fingerprint, options.patience}) {}
 
 absl::StatusOr<std::unique_ptr<RemoteBackend>> RemoteBackend::Create(const RemoteOptions& options) {
   if (options.shards.empty() || options.prefill.empty()) {
@@ -32,7 +32,7 @@ absl::StatusOr<std::unique_ptr<RemoteBackend>> RemoteBackend::Create(const Remot
 }
 
 absl::Status RemoteBackend::ConnectFirst() {
-  const Nanoseconds deadline = reactor_.Now() + kFirstPatience;
+  const Nanoseconds deadline = reactor_.Now() + std::min(kFirstPatience, options_.max_outage);
   absl::Status last;
   // Workers may still be starting: tries again until the deadline.
   while (reactor_.Now() < deadline) {
@@ -48,14 +48,19 @@ absl::Status RemoteBackend::ConnectFirst() {
       if (!prefill_.shards_requested()) prefill_.SetShards(shards_.addresses());
       if (Ready()) {
         ReadFacts();
+        StartOver();
         return absl::OkStatus();
       }
     }
     reactor_.Turn(kPoll);
+    shards_.Watch();
+    prefill_.Watch();
     for (const absl::Status& loss :
          {shards_.TakeLoss().why, prefill_.TakeLoss().why, prefill_.TakeShardLoss()}) {
       if (loss.ok()) continue;
-      if (!absl::IsUnavailable(loss)) return loss;  // waiting would not help
+      if (!absl::IsUnavailable(loss) && !absl::IsDeadlineExceeded(loss)) {
+        return loss;  // waiting would not help
+      }
       last = loss;
     }
   }
@@ -127,12 +132,9 @@ absl::Status RemoteBackend::Step(const link::TokenFrame& tokens, link::LogitsFra
     return absl::UnavailableError("the decode shards are down");
   }
   shards_.StartStep(tokens, logits);
-  const Nanoseconds deadline = reactor_.Now() + options_.step_patience;
   while (!shards_.StepDone()) {
     reactor_.Turn(kPoll);
-    if (!shards_.StepDone() && reactor_.Now() > deadline) {
-      shards_.Fail(absl::DeadlineExceededError("no logits within the step's time limit"));
-    }
+    shards_.Watch();
   }
   return shards_.step_status();
 }
@@ -165,19 +167,22 @@ void RemoteBackend::TakeLosses() {
 }
 
 bool RemoteBackend::Hopeless() const {
-  return std::max(shard_attempts_.failed, prefill_attempts_.failed) >= options_.max_attempts;
+  return std::max(shard_attempts_.failed, prefill_attempts_.failed) >= options_.max_attempts ||
+         reactor_.Now() - ready_at_ > options_.max_outage;
+}
+
+void RemoteBackend::StartOver() {
+  shard_attempts_ = prefill_attempts_ = {};
+  ready_at_ = reactor_.Now();
 }
 
 void RemoteBackend::Demand() {
-  if (Hopeless()) shard_attempts_ = prefill_attempts_ = {};
+  if (Hopeless()) StartOver();
 }
 
 void RemoteBackend::KeepUp() {
   const Nanoseconds now = reactor_.Now();
-  if (Ready()) {
-    shard_attempts_ = prefill_attempts_ = {};
-    return;
-  }
+  if (Ready()) return StartOver();
   const bool shards_up = shards_.state() == RemoteShards::State::kUp;
   const bool prefill_up = prefill_.state() == RemotePrefill::State::kUp;
   if (shards_up && prefill_up && !prefill_.shards_requested()) {
@@ -208,6 +213,8 @@ void RemoteBackend::GiveUp() {
 
 bool RemoteBackend::Turn(bool, BackendEvents* events) {
   reactor_.Turn(Nanoseconds(0));
+  shards_.Watch();
+  prefill_.Watch();
   TakeLosses();
   KeepUp();
   if (Ready()) {

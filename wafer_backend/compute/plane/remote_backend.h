@@ -3,7 +3,9 @@
 //
 // A lost shard fails every resident sequence, a lost prefill worker every prompt that it had; both
 // are reported once as Unavailable. What is requested while a worker is down waits until it is
-// back, or fails as Unavailable after max_attempts failures in a row. The next request starts over.
+// back, or fails as Unavailable after max_attempts failures in a row or max_outage. The next
+// request starts over. A worker that is silent for `patience` is lost too, whatever it was asked
+// for.
 #pragma once
 
 #include <deque>
@@ -22,11 +24,12 @@ namespace waferline::plane {
 struct RemoteOptions {
   std::vector<std::string> shards;  // host:port of each, in the order of their layers
   std::string prefill;              // host:port
-  uint64_t fingerprint = 0;         // of the model that they must have; 0: any
+  uint64_t fingerprint = 0;         // of the model that they must have
   int max_attempts = 40;            // in a row, to reach workers that are down
   Nanoseconds between_attempts = Milliseconds(250);
-  // A step that takes longer means that a shard hangs: the chain is rebuilt.
-  Nanoseconds step_patience = Seconds(60);
+  Nanoseconds max_outage = Seconds(30);  // then what waits for the workers fails, too
+  // A worker from which nothing came for so long, though asked, is lost (peer_watch.h).
+  Nanoseconds patience = Seconds(20);
 };
 
 class RemoteBackend : public Backend {
@@ -62,6 +65,7 @@ class RemoteBackend : public Backend {
   bool Ready() const;  // shards up, prefill up and connected to the shards
   void KeepUp();       // connects to what is down, when an attempt is due
   bool Hopeless() const;
+  void StartOver();
   void Demand();  // a request waits: starts over if all attempts had failed
   void GiveUp();
   void TakeLosses();
@@ -73,6 +77,7 @@ class RemoteBackend : public Backend {
   RemotePrefill prefill_;
   BackendFacts facts_;
   absl::Status last_failure_;
+  Nanoseconds ready_at_;  // when all was last up, or attempts started over
   Attempts shard_attempts_;
   Attempts prefill_attempts_;
   std::deque<prefill::PrefillJob> held_;         // wait for the prefill worker

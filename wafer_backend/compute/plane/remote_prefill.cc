@@ -5,24 +5,41 @@
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/plane/remote_peer.h"
+#include "wafer_backend/compute/plane/worker_checks.h"
 
 namespace waferline::plane {
 
-RemotePrefill::RemotePrefill(link::Reactor* reactor, std::string endpoint, uint64_t fingerprint)
-    : reactor_(reactor), endpoint_(std::move(endpoint)), fingerprint_(fingerprint) {}
+RemotePrefill::RemotePrefill(link::Reactor* reactor, Options options)
+    : reactor_(reactor), options_(std::move(options)) {}
+
+void RemotePrefill::Watch() {
+  if (connection_ == nullptr) return;  // the attempt has a bound of its own
+  const Nanoseconds now = reactor_->Now();
+  if (watch_.Silent(now)) {
+    return Fail(SilentError("prefill worker", options_.endpoint, watch_));
+  }
+  if (requested_ && !connected_ && now > connect_by_) {
+    requested_ = false;
+    shard_loss_ = absl::DeadlineExceededError(
+        "the prefill worker did not reach the shards within twice its patience");
+  }
+  if (state_ == State::kUp && watch_.TakePing(now)) Send(link::PingFrame{});
+}
 
 void RemotePrefill::Connect() {
   if (state_ != State::kDown) return;
   state_ = State::kConnecting;
   ForgetShards();
   attempt_ = std::make_unique<link::ConnectAttempt>(
-      reactor_, endpoint_, kConnectPatience,
+      reactor_, options_.endpoint, kConnectPatience,
       [this](absl::StatusOr<std::unique_ptr<link::Connection>> result) {
         if (!result.ok()) return Fail(result.status());
         connection_ = *std::move(result);
         outlet_ = std::make_unique<link::DriverToPrefill>(connection_.get());
+        watch_ = PeerWatch(options_.patience, reactor_->Now());
         connection_->Start(
             [this](std::span<const uint8_t> bytes) {
+              watch_.OnFrame(reactor_->Now());
               if (state_ == State::kUp) {
                 return inlet_.Accept(bytes, [this](auto& frame) { return On(frame); });
               }
@@ -32,7 +49,7 @@ void RemotePrefill::Connect() {
             [this](const absl::Status& why) { Fail(why); });
         link::HelloFrame hello;
         hello.role = link::Role::kDriver;
-        hello.model_fingerprint = fingerprint_;
+        hello.model_fingerprint = options_.fingerprint;
         (void)link::GreetingOutlet(connection_.get()).Send(hello);
       });
 }
@@ -50,13 +67,21 @@ void RemotePrefill::Fail(const absl::Status& why) {
 absl::Status RemotePrefill::OnHello(const link::HelloFrame& hello) {
   if (hello.role != link::Role::kPrefill) {
     return absl::FailedPreconditionError(
-        absl::StrCat(endpoint_, " is not a prefill worker (waferd --role prefill)"));
+        absl::StrCat(options_.endpoint, " is not a prefill worker (waferd --role prefill)"));
   }
-  if (fingerprint_ != 0 && hello.model_fingerprint != fingerprint_) {
+  if (hello.model_fingerprint != options_.fingerprint) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the prefill worker at ", options_.endpoint,
+                     " loaded a different model file than this server"));
+  }
+  WL_RETURN_IF_ERROR(CheckHello(hello));
+  if (page_tokens_ != 0 && hello.page_tokens != page_tokens_) {
     return absl::FailedPreconditionError(absl::StrCat(
-        "the prefill worker at ", endpoint_, " loaded a different model file than this server"));
+        "the prefill worker came back with pages of ", hello.page_tokens, " positions, they were ",
+        page_tokens_, "; restart it with its earlier options, or this server"));
   }
   page_tokens_ = hello.page_tokens;
+  vocabulary_ = hello.vocabulary;
   state_ = State::kUp;
   return absl::OkStatus();
 }
@@ -71,11 +96,12 @@ void RemotePrefill::Send(const Frame& frame) {
 void RemotePrefill::SetShards(const link::ShardsFrame& shards) {
   requested_ = true;
   connected_ = false;
+  connect_by_ = reactor_->Now() + 2 * options_.patience;
   Send(shards);
 }
 
 void RemotePrefill::Submit(prefill::PrefillJob job) {
-  if (job.prompt_logprobs) logprobs_[job.id] = {};
+  if (job.prompt_logprobs) logprobs_[job.id].wanted = job.prompt_tokens - 1;
   link::PrefillFrame frame;
   frame.job = job.id;
   frame.tokens = std::move(job.tokens);
@@ -104,6 +130,7 @@ bool RemotePrefill::TakeResults(BackendEvents* events) {
 }
 
 absl::Status RemotePrefill::On(const link::AnswerFrame& answer) {
+  if (answer.to == link::AnswerFrame::To::kPing) return absl::OkStatus();
   const absl::Status status = StatusOf(answer.code, answer.message);
   connected_ = requested_ && status.ok();
   if (!status.ok() && requested_) {
@@ -116,8 +143,14 @@ absl::Status RemotePrefill::On(const link::AnswerFrame& answer) {
 absl::Status RemotePrefill::On(const link::PromptLogprobsFrame& frame) {
   const auto found = logprobs_.find(frame.job);
   if (found == logprobs_.end()) return absl::OkStatus();  // cancelled
+  Logprobs& logprobs = found->second;
+  if (frame.values.size() > logprobs.wanted - logprobs.values.size()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the prefill worker sent more than the ", logprobs.wanted, " log-probabilities asked for"));
+  }
   for (const link::WireLogprob& wire : frame.values) {
-    TokenValue& value = found->second.emplace_back();
+    WL_RETURN_IF_ERROR(CheckLogprob(wire, vocabulary_));
+    TokenValue& value = logprobs.values.emplace_back();
     value.id = wire.id;
     value.logprob = wire.logprob;
     for (size_t i = 0; i < wire.top_ids.size(); ++i) {
@@ -131,9 +164,15 @@ absl::Status RemotePrefill::On(link::PrefilledFrame& frame) {
   prefill::Prefilled result;
   result.id = frame.job;
   result.status = StatusOf(frame.code, frame.message);
+  if (result.status.ok()) WL_RETURN_IF_ERROR(CheckLogits(frame.logits, 1, vocabulary_));
   result.logits = std::move(frame.logits);
   if (const auto found = logprobs_.find(frame.job); found != logprobs_.end()) {
-    result.prompt_logprobs = std::move(found->second);
+    if (result.status.ok() && found->second.values.size() != found->second.wanted) {
+      return absl::InvalidArgumentError(absl::StrCat("the prefill worker sent ",
+                                                     found->second.values.size(), " of ",
+                                                     found->second.wanted, " log-probabilities"));
+    }
+    result.prompt_logprobs = std::move(found->second.values);
     logprobs_.erase(found);
   }
   results_.prefilled.push_back(std::move(result));

@@ -1,5 +1,6 @@
 // The prefill worker as a process: one connection, and whether it is connected to the shards that
-// are up now.
+// are up now. What it sends is checked (worker_checks.h): what does not fit loses it like a broken
+// connection.
 //
 // Owner: RemoteBackend; thread: its reactor's.
 #pragma once
@@ -14,6 +15,7 @@
 #include "wafer_backend/compute/link/reactor.h"
 #include "wafer_backend/compute/link/typed_link.h"
 #include "wafer_backend/compute/plane/backend.h"
+#include "wafer_backend/compute/plane/peer_watch.h"
 #include "wafer_backend/compute/plane/remote_shards.h"
 
 namespace waferline::plane {
@@ -22,7 +24,12 @@ class RemotePrefill {
  public:
   enum class State : uint8_t { kDown, kConnecting, kUp };
 
-  RemotePrefill(link::Reactor* reactor, std::string endpoint, uint64_t fingerprint);
+  struct Options {
+    std::string endpoint;      // host:port
+    uint64_t fingerprint = 0;  // of the model that it must have
+    Nanoseconds patience;      // without a word of it (peer_watch.h)
+  };
+  RemotePrefill(link::Reactor* reactor, Options options);
 
   void Connect();  // if it is down
   State state() const { return state_; }
@@ -30,6 +37,9 @@ class RemotePrefill {
   // It lost a shard that the driver still has: the chain must be rebuilt. Reported once.
   absl::Status TakeShardLoss() { return std::exchange(shard_loss_, absl::OkStatus()); }
   void Fail(const absl::Status& why);
+  // Asks a worker that has sent nothing for long; a silent one is lost. One that does not reach the
+  // shards within twice the patience has lost them. To be called now and then.
+  void Watch();
 
   // While up: sends pages to these shards from now on; shards_connected() once it has reached all.
   void SetShards(const link::ShardsFrame& shards);
@@ -55,20 +65,26 @@ class RemotePrefill {
   void Send(const Frame& frame);
 
   link::Reactor* const reactor_;
-  const std::string endpoint_;
-  const uint64_t fingerprint_;
+  const Options options_;
+  PeerWatch watch_;         // while there is a connection
+  Nanoseconds connect_by_;  // to the shards, once requested
   State state_ = State::kDown;
   RemoteShards::Loss loss_;
   absl::Status shard_loss_;
   bool requested_ = false;
   bool connected_ = false;
   uint32_t page_tokens_ = 0;
+  uint32_t vocabulary_ = 0;
   std::unique_ptr<link::ConnectAttempt> attempt_;
   std::unique_ptr<link::Connection> connection_;
   std::unique_ptr<link::DriverToPrefill> outlet_;
   link::GreetingInlet greeting_;
   link::DriverFromPrefill inlet_;
-  std::unordered_map<uint64_t, std::vector<TokenValue>> logprobs_;  // of jobs under way
+  struct Logprobs {
+    size_t wanted = 0;
+    std::vector<TokenValue> values;
+  };
+  std::unordered_map<uint64_t, Logprobs> logprobs_;  // of jobs under way
   BackendEvents results_;
 };
 

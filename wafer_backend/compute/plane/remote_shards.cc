@@ -7,17 +7,18 @@
 #include "wafer_backend/base/check.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/plane/remote_peer.h"
+#include "wafer_backend/compute/plane/worker_checks.h"
 #include "wafer_backend/compute/shard/peer_model.h"
 
 namespace waferline::plane {
 
-RemoteShards::RemoteShards(link::Reactor* reactor, std::vector<std::string> endpoints,
-                           uint64_t fingerprint)
-    : reactor_(reactor), endpoints_(std::move(endpoints)), fingerprint_(fingerprint) {}
+RemoteShards::RemoteShards(link::Reactor* reactor, Options options)
+    : reactor_(reactor), options_(std::move(options)) {}
 
 void RemoteShards::Build() {
   if (state_ != State::kDown) return;
   state_ = State::kBuilding;
+  built_by_ = reactor_->Now() + 2 * options_.patience;
   dropped_.clear();
   hellos_.assign(endpoints_.size(), {});
   memory_.assign(endpoints_.size(), {});
@@ -51,12 +52,33 @@ void RemoteShards::Fail(const absl::Status& why) {
   }
 }
 
+void RemoteShards::Watch() {
+  if (state_ == State::kDown) return;
+  const Nanoseconds now = reactor_->Now();
+  if (state_ == State::kBuilding && now > built_by_) {
+    return Fail(absl::DeadlineExceededError("the shards did not join within twice their patience"));
+  }
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    Shard& shard = *shards_[i];
+    if (shard.connection == nullptr) continue;  // the attempt has a bound of its own
+    if (shard.watch.Silent(now)) {
+      return Fail(SilentError("shard", endpoints_[i], shard.watch));
+    }
+    if (!shard.greeted || !shard.watch.TakePing(now)) continue;
+    if (const absl::Status sent = shard.outlet->Send(link::PingFrame{}); !sent.ok()) {
+      return Fail(sent);
+    }
+  }
+}
+
 void RemoteShards::Greet(size_t index, std::unique_ptr<link::Connection> connection) {
   Shard* const shard = shards_[index].get();
   shard->connection = std::move(connection);
   shard->outlet = std::make_unique<link::DriverToShard>(shard->connection.get());
+  shard->watch = PeerWatch(options_.patience, reactor_->Now());
   shard->connection->Start(
       [this, shard, index](std::span<const uint8_t> bytes) {
+        shard->watch.OnFrame(reactor_->Now());
         if (shard->greeted) {
           return shard->inlet.Accept(bytes,
                                      [this, index](auto& frame) { return On(index, frame); });
@@ -67,7 +89,7 @@ void RemoteShards::Greet(size_t index, std::unique_ptr<link::Connection> connect
       [this](const absl::Status& why) { Fail(why); });
   link::HelloFrame hello;
   hello.role = link::Role::kDriver;
-  hello.model_fingerprint = fingerprint_;
+  hello.model_fingerprint = options_.fingerprint;
   (void)link::GreetingOutlet(shard->connection.get()).Send(hello);
 }
 
@@ -85,10 +107,12 @@ void RemoteShards::ToAll(const Frame& frame) {
 }
 
 absl::Status RemoteShards::OnHello(size_t index, const link::HelloFrame& hello) {
-  if (fingerprint_ != 0 && hello.model_fingerprint != fingerprint_) {
-    return absl::FailedPreconditionError(
-        "the shard loaded a different model file than this server");
+  if (hello.model_fingerprint != options_.fingerprint) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the shard at ", endpoints_[index], " loaded a different model file than this server"));
   }
+  WL_RETURN_IF_ERROR(CheckHello(hello));
+  if (!first_hellos_.empty()) WL_RETURN_IF_ERROR(CheckSameSizes(first_hellos_[index], hello));
   hellos_[index] = hello;
   shards_[index]->greeted = true;
   if (!All(&Shard::greeted)) return absl::OkStatus();
@@ -104,8 +128,7 @@ absl::Status RemoteShards::CheckChain() const {
   uint32_t next = 0;
   for (size_t i = 0; i < hellos_.size(); ++i) {
     const link::HelloFrame& hello = hellos_[i];
-    if (hello.first_layer != next || hello.model_fingerprint != hellos_[0].model_fingerprint ||
-        hello.page_tokens != hellos_[0].page_tokens) {
+    if (hello.first_layer != next || hello.page_tokens != hellos_[0].page_tokens) {
       return absl::FailedPreconditionError(
           absl::StrCat("the shard at ", endpoints_[i], " has layers ", hello.first_layer, " to ",
                        hello.end_layer, " (exclusive); layer ", next,
@@ -129,8 +152,10 @@ absl::Status RemoteShards::On(size_t index, const link::AnswerFrame& answer) {
     case link::AnswerFrame::To::kOpen: {
       const auto opening = opening_.find(answer.subject);
       if (opening == opening_.end()) return absl::OkStatus();  // closed meanwhile
+      std::vector<bool>& answered = opening->second.answered;
       if (opening->second.status.ok()) opening->second.status = status;
-      if (++opening->second.answers == shards_.size()) {
+      answered[index] = true;
+      if (std::find(answered.begin(), answered.end(), false) == answered.end()) {
         opened_.push_back({answer.subject, opening->second.status});
         opening_.erase(opening);
       }
@@ -144,6 +169,8 @@ absl::Status RemoteShards::On(size_t index, const link::AnswerFrame& answer) {
         step_status_ = status;
       }
       return absl::OkStatus();
+    case link::AnswerFrame::To::kPing:
+      return absl::OkStatus();
     case link::AnswerFrame::To::kShards:
       break;
   }
@@ -151,16 +178,27 @@ absl::Status RemoteShards::On(size_t index, const link::AnswerFrame& answer) {
 }
 
 absl::Status RemoteShards::On(size_t index, const link::MemoryFrame& memory) {
+  WL_RETURN_IF_ERROR(CheckMemory(memory));
   memory_[index] = memory;
   shards_[index]->memory_reported = true;
   memory_changed_ = true;
   if (reports_pending_ > 0) --reports_pending_;
-  if (state_ == State::kBuilding && All(&Shard::memory_reported)) state_ = State::kUp;
+  if (state_ == State::kBuilding && All(&Shard::memory_reported)) {
+    state_ = State::kUp;
+    first_hellos_ = hellos_;
+  }
   return absl::OkStatus();
 }
 
 absl::Status RemoteShards::On(size_t, link::LogitsFrame& logits) {
   if (logits_ == nullptr || logits.step != step_) return absl::OkStatus();  // given up
+  if (logits.vocabulary != hellos_.back().vocabulary) {
+    return absl::InvalidArgumentError(absl::StrCat("the last shard sent logits of ",
+                                                   logits.vocabulary, " tokens, expected ",
+                                                   hellos_.back().vocabulary));
+  }
+  WL_RETURN_IF_ERROR(CheckLogits(logits.logits, step_rows_, logits.vocabulary));
+  for (const auto& shard : shards_) shard->watch.OnStep(reactor_->Now() - step_start_);
   std::swap(*logits_, logits);
   logits_ = nullptr;
   step_status_ = absl::OkStatus();
@@ -168,7 +206,7 @@ absl::Status RemoteShards::On(size_t, link::LogitsFrame& logits) {
 }
 
 void RemoteShards::Open(uint32_t slot, uint32_t positions, uint64_t job) {
-  opening_[job] = {};
+  opening_[job].answered.assign(shards_.size(), false);
   ToAll(link::OpenFrame{slot, positions, job});
 }
 
@@ -179,6 +217,8 @@ void RemoteShards::Close(uint32_t slot, uint64_t job) {
 
 void RemoteShards::StartStep(const link::TokenFrame& tokens, link::LogitsFrame* logits) {
   step_ = tokens.step;
+  step_rows_ = tokens.rows.size();
+  step_start_ = reactor_->Now();
   logits_ = logits;
   const absl::Status status = shards_[0]->outlet->Send(tokens);
   if (!status.ok()) Fail(status);

@@ -3,7 +3,8 @@
 // then frees its slots) and the chain is rebuilt, a bounded number of times in a row.
 //
 // Building: connect to all and exchange hellos; check that their layers join; send each the address
-// of the next one; ask for the state of their SRAM.
+// of the next one; ask for the state of their SRAM. What a shard sends is checked
+// (worker_checks.h): what does not fit loses the chain like a broken connection.
 //
 // Owner: RemoteBackend; thread: its reactor's.
 #pragma once
@@ -18,6 +19,7 @@
 #include "absl/status/status.h"
 #include "wafer_backend/compute/link/reactor.h"
 #include "wafer_backend/compute/link/typed_link.h"
+#include "wafer_backend/compute/plane/peer_watch.h"
 
 namespace waferline::plane {
 
@@ -25,7 +27,12 @@ class RemoteShards {
  public:
   enum class State : uint8_t { kDown, kBuilding, kUp };
 
-  RemoteShards(link::Reactor* reactor, std::vector<std::string> endpoints, uint64_t fingerprint);
+  struct Options {
+    std::vector<std::string> endpoints;  // host:port of each, in the order of their layers
+    uint64_t fingerprint = 0;            // of the model that they must have
+    Nanoseconds patience;                // without a word of a shard (peer_watch.h)
+  };
+  RemoteShards(link::Reactor* reactor, Options options);
 
   // Starts building if it is down.
   void Build();
@@ -40,6 +47,9 @@ class RemoteShards {
   bool TakeMemoryChanged() { return std::exchange(memory_changed_, false); }
   // Drops everything.
   void Fail(const absl::Status& why);
+  // Asks shards that have sent nothing for long; a silent one, or a chain that is not up within
+  // twice the patience, loses all. To be called now and then.
+  void Watch();
 
   // While up. Open ends as an entry of TakeOpened, unless the slot is closed before.
   void Open(uint32_t slot, uint32_t positions, uint64_t job);
@@ -72,6 +82,7 @@ class RemoteShards {
     bool greeted = false;
     bool joined = false;
     bool memory_reported = false;
+    PeerWatch watch;  // from its greeting on
   };
   void Greet(size_t index, std::unique_ptr<link::Connection> connection);
   absl::Status OnHello(size_t index, const link::HelloFrame& hello);
@@ -84,23 +95,27 @@ class RemoteShards {
   bool All(bool Shard::*flag) const;
 
   link::Reactor* const reactor_;
-  const std::vector<std::string> endpoints_;
-  const uint64_t fingerprint_;
+  const Options options_;
+  const std::vector<std::string>& endpoints_ = options_.endpoints;
   State state_ = State::kDown;
+  Nanoseconds built_by_;
   Loss loss_;
   bool memory_changed_ = false;
   uint32_t reports_pending_ = 0;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<std::unique_ptr<Shard>> dropped_;  // kept until no handler of theirs runs
   std::vector<link::HelloFrame> hellos_;
+  std::vector<link::HelloFrame> first_hellos_;  // of the first chain that was up
   std::vector<link::MemoryFrame> memory_;
   struct Opening {
-    size_t answers = 0;
+    std::vector<bool> answered;  // by shard
     absl::Status status;
   };
   std::unordered_map<uint64_t, Opening> opening_;  // by job
   std::vector<Opened> opened_;
   uint64_t step_ = 0;
+  uint64_t step_rows_ = 0;
+  Nanoseconds step_start_;
   link::LogitsFrame* logits_ = nullptr;
   absl::Status step_status_;
 };

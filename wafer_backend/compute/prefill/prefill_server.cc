@@ -139,6 +139,11 @@ class PrefillServer {
     return absl::OkStatus();
   }
 
+  absl::Status HandleControl(const link::PingFrame&) {
+    Send(link::AnswerFrame{link::AnswerFrame::To::kPing, 0, 0, ""});
+    return absl::OkStatus();
+  }
+
   void OnShards(const absl::Status& status) {
     if (!status.ok()) Remark("cannot reach the shards", status);
     service_.SetTargets(shards_.targets());

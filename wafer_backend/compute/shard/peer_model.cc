@@ -21,7 +21,7 @@ link::HelloFrame HelloFor(link::Role role, const PackedModel& model, LayerRange 
 }
 
 absl::Status SameModel(const link::HelloFrame& ours, const link::HelloFrame& theirs) {
-  if (theirs.model_fingerprint != 0 && ours.model_fingerprint != theirs.model_fingerprint) {
+  if (ours.model_fingerprint != theirs.model_fingerprint) {
     return absl::FailedPreconditionError(absl::StrCat(
         "the peer loaded a different model file (fingerprint ", absl::Hex(theirs.model_fingerprint),
         ", here ", absl::Hex(ours.model_fingerprint), "); all workers need the same"));

@@ -11,8 +11,8 @@ namespace waferline::shard {
 link::HelloFrame HelloFor(link::Role role, const PackedModel& model, LayerRange range,
                           int64_t page_tokens);
 
-// FailedPrecondition naming what differs: the model, or the page size. What a
-// driver does not know (fingerprint or page size 0) fits any.
+// FailedPrecondition naming what differs: the model, or the page size. A driver does not know the
+// page size: 0 fits any.
 absl::Status SameModel(const link::HelloFrame& ours, const link::HelloFrame& theirs);
 
 }  // namespace waferline::shard

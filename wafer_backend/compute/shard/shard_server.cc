@@ -184,6 +184,10 @@ class ShardServer {
     return driver_->outlet.Send(frame);
   }
 
+  absl::Status HandleControl(const link::PingFrame&) {
+    return Answer(link::AnswerFrame::To::kPing, 0, absl::OkStatus());
+  }
+
   absl::Status HandleControl(const link::TokenFrame& tokens) {
     Finish(shard_->Step(tokens, &activations_), activations_);
     return absl::OkStatus();

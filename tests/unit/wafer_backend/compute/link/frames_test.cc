@@ -59,9 +59,9 @@ void RoundTripAndDamage(SeededStream* random) {
 
 TEMPLATE_TEST_CASE("every kind of frame survives the wire and damage is noticed", "", HelloFrame,
                    ActivationFrame, TokenFrame, LogitsFrame, KvFrame, KvReceivedFrame, MemoryFrame,
-                   AskMemoryFrame, OpenFrame, CloseFrame, JoinFrame, AnswerFrame, ShardsFrame,
-                   PrefillFrame, HandOffFrame, CancelFrame, PrefilledFrame, PromptLogprobsFrame,
-                   HandedOffFrame) {
+                   AskMemoryFrame, PingFrame, OpenFrame, CloseFrame, JoinFrame, AnswerFrame,
+                   ShardsFrame, PrefillFrame, HandOffFrame, CancelFrame, PrefilledFrame,
+                   PromptLogprobsFrame, HandedOffFrame) {
   const uint64_t seed = 31;
   SeededStream random(seed);
   for (int run = 0; run < 60; ++run) {

@@ -1,0 +1,134 @@
+// Shards and prefill workers as servers on loopback, each on a thread of its own (deploy/ has them
+// as processes).
+#pragma once
+
+#include <unistd.h>
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/unit/wafer_backend/compute/plane/plane_client.h"
+#include "wafer_backend/compute/prefill/prefill_server.h"
+#include "wafer_backend/compute/shard/shard_server.h"
+
+namespace waferline::plane {
+
+class ModelOnDisk {
+ public:
+  explicit ModelOnDisk(const test::RandomModelSpec& spec) {
+    test::RandomModel(spec).WriteFile(path_);
+    auto file = model::GgufFile::Open(path_);
+    REQUIRE(file.ok());
+    file_ = *file;
+  }
+  ~ModelOnDisk() { unlink(path_.c_str()); }
+  const std::string& path() const { return path_; }
+  std::shared_ptr<const model::GgufFile> file() const { return file_; }
+
+ private:
+  const std::string path_ = "/tmp/waferline_remote_" + std::to_string(getpid()) + ".gguf";
+  std::shared_ptr<const model::GgufFile> file_;
+};
+
+// A server on a thread; stopped and joined when it dies.
+class Server {
+ public:
+  template <typename Options>
+  Server(absl::Status (*run)(const Options&, const std::atomic<bool>&), Options options) {
+    auto port = std::make_shared<std::promise<uint16_t>>();
+    auto listening = port->get_future();
+    if (getenv("WAFERLINE_REMARKS") != nullptr) {
+      options.on_remark = [](const std::string& remark) {
+        fprintf(stderr, "%s\n", remark.c_str());
+      };
+    }
+    options.on_ready = [port](uint16_t chosen) { port->set_value(chosen); };
+    thread_ = std::thread([this, run, options] { status_ = run(options, stop_); });
+    REQUIRE(listening.wait_for(std::chrono::seconds(30)) == std::future_status::ready);
+    port_ = listening.get();
+  }
+  ~Server() { Stop(); }
+  void Stop() {
+    stop_ = true;
+    if (thread_.joinable()) thread_.join();
+  }
+  std::string endpoint() const { return "127.0.0.1:" + std::to_string(port_); }
+
+ private:
+  std::atomic<bool> stop_{false};
+  absl::Status status_;
+  uint16_t port_ = 0;
+  std::thread thread_;
+};
+
+inline constexpr int64_t kPage = 16;
+
+inline std::unique_ptr<Server> StartShard(const std::string& model, shard::LayerRange range,
+                                          const std::string& listen = "127.0.0.1:0",
+                                          uint32_t slots = 256) {
+  shard::ShardServerOptions options;
+  options.listen = listen;
+  options.model_path = model;
+  options.shard.range = range;
+  options.shard.page_tokens = kPage;
+  options.shard.slots = slots;
+  options.threads = 1;
+  return std::make_unique<Server>(&shard::RunShardServer, options);
+}
+
+inline std::unique_ptr<Server> StartPrefill(const std::string& model, int64_t chunk_tokens,
+                                            const std::string& listen = "127.0.0.1:0") {
+  prefill::PrefillServerOptions options;
+  options.listen = listen;
+  options.model_path = model;
+  options.prefill.page_tokens = kPage;
+  options.prefill.chunk_tokens = chunk_tokens;
+  options.threads = 1;
+  return std::make_unique<Server>(&prefill::RunPrefillServer, options);
+}
+
+struct Cloud {
+  std::vector<std::unique_ptr<Server>> shards;
+  std::unique_ptr<Server> prefill;
+  PlaneOptions Options(std::shared_ptr<const model::GgufFile> file) const {
+    PlaneOptions options;
+    options.threads = 1;
+    for (const auto& shard : shards) options.remote.shards.push_back(shard->endpoint());
+    options.remote.prefill = prefill->endpoint();
+    options.remote.fingerprint = shard::FingerprintOf(*file);
+    options.remote.between_attempts = Milliseconds(20);
+    return options;
+  }
+};
+
+inline Cloud StartCloud(const std::string& model, int64_t layers, int64_t shards,
+                        int64_t chunk_tokens) {
+  Cloud cloud;
+  for (const shard::LayerRange& range : shard::CutEvenly(layers, shards)) {
+    cloud.shards.push_back(StartShard(model, range));
+  }
+  cloud.prefill = StartPrefill(model, chunk_tokens);
+  return cloud;
+}
+
+inline std::unique_ptr<ComputePlane> PlaneOf(const PlaneOptions& options, TestWaker* waker) {
+  auto plane = ComputePlane::Create(options, waker);
+  INFO(plane.status());
+  REQUIRE(plane.ok());
+  return *std::move(plane);
+}
+
+inline test::RandomModelSpec ModelSpec() {
+  test::RandomModelSpec spec;
+  spec.layers = 4;
+  spec.dtype = kernels::DType::kQ8_0;
+  spec.seed = 60;
+  return spec;
+}
+
+}  // namespace waferline::plane
