@@ -10,10 +10,12 @@ import subprocess
 import gguf
 import pytest
 import sentencepiece
+import transformers
 from texts import texts
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 WAFERCTL = pathlib.Path(os.environ["WAFERLINE_BIN_DIR"]) / "waferctl"
+DEMO = pathlib.Path(__file__).parents[2] / "deploy/models/demo.gguf"
 TEXTS = list(texts(int(os.environ.get("WAFERLINE_TEXTS", "2200"))))
 
 CONTRACTION = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
@@ -101,10 +103,17 @@ def train(steps, extra):
     return tokenizer, merges
 
 
-def ids_of(path, lines=TEXTS):
-    done = subprocess.run([WAFERCTL, "model", "tokenize", path, "--lines", "--no-special"], text=True, check=True, capture_output=True,
+def ids_of(path, lines=TEXTS, flags=("--no-special",)):
+    done = subprocess.run([WAFERCTL, "model", "tokenize", path, "--lines", *flags], text=True, check=True, capture_output=True,
                           input="".join(json.dumps(line) + "\n" for line in lines), timeout=120)
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def export(path):
+    """The file's tokenizer as Hugging Face's library reads what `model export-hf` writes."""
+    folder = path.parent / "exported"
+    subprocess.run([WAFERCTL, "model", "export-hf", path, folder], check=True, capture_output=True, timeout=120)
+    return Tokenizer.from_file(str(folder / "tokenizer.json"))
 
 
 def compare(tokenizer, ours):
@@ -122,7 +131,9 @@ def test_byte_level(name, tmp_path):
         "tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": name, "tokenizer.ggml.tokens": tokens,
         "tokenizer.ggml.token_type": [4 if token == "camel" else 1 for token in tokens],
         "tokenizer.ggml.merges": [" ".join(merge) for merge in merges]})
-    compare(tokenizer, ids_of(tmp_path / "v.gguf"))
+    ours = ids_of(tmp_path / "v.gguf")
+    compare(tokenizer, ours)
+    compare(export(tmp_path / "v.gguf"), ours)
 
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram"])
@@ -145,8 +156,29 @@ def test_sentence_piece(kind, prefix, fallback, extra, tmp_path):
                                       else 4 if piece in own else 1 for i, piece in enumerate(pieces)],
         "tokenizer.ggml.unknown_token_id": 0, "tokenizer.ggml.bos_token_id": 1, "tokenizer.ggml.eos_token_id": 2,
         "tokenizer.ggml.add_space_prefix": prefix, "tokenizer.ggml.remove_extra_whitespaces": extra})
-    lines = [text for text in TEXTS if "\u2581" not in text]
-    wrong = [(text, library.id_to_piece(theirs), library.id_to_piece(ours))
-             for text, theirs, ours in zip(lines, library.encode(lines), ids_of(tmp_path / "v.gguf", lines), strict=True)
-             if theirs != ours]
-    assert not wrong, f"{len(wrong)} of {len(lines)}, the first: {wrong[0]}"
+    ours = ids_of(tmp_path / "v.gguf")
+    wrong = [(text, library.id_to_piece(theirs), library.id_to_piece(mine))
+             for text, theirs, mine in zip(TEXTS, library.encode(TEXTS), ours, strict=True) if theirs != mine]
+    assert not wrong, f"{len(wrong)} of {len(TEXTS)}, the first: {wrong[0]}"
+    if kind == "bpe":
+        compare(export(tmp_path / "v.gguf"), ours)
+
+
+CHAT = [{"role": "user", "content": "Who is the baker?"}, {"role": "assistant", "content": "Anna."}, {"role": "user", "content": "Thanks"}]
+
+
+def test_export_of_the_demo_model(tmp_path):
+    """Ids with begin tokens and control tokens, and the chat template, through transformers."""
+    for expected in (0, 1):  # the second would overwrite
+        done = subprocess.run([WAFERCTL, "model", "export-hf", DEMO, tmp_path], capture_output=True, text=True, check=False)
+        assert done.returncode == expected, done.stderr
+    assert "--force" in done.stderr
+    assert subprocess.run([WAFERCTL, "model", "export-hf", DEMO, tmp_path, "--force"], capture_output=True, check=False).returncode == 0
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    lines = [*TEXTS, "<|im_start|>user\nHi<|im_end|>\n", "a</s> b"]
+    assert tokenizer(lines)["input_ids"] == ids_of(DEMO, lines, ["--parse-special"])
+    assert [tokenizer.decode(ids, skip_special_tokens=True) for ids in ids_of(DEMO)] == TEXTS
+    chat = tokenizer.apply_chat_template(CHAT, tokenize=False, add_generation_prompt=True)
+    assert chat.startswith("<|im_start|>user\nWho is the baker?<|im_end|>\n") and chat.endswith("<|im_start|>assistant\n")
+    config = transformers.AutoConfig.from_pretrained(tmp_path)
+    assert (config.model_type, config.num_hidden_layers, config.vocab_size) == ("llama", 4, len(tokenizer))

@@ -9,7 +9,7 @@ import pytest
 from cloud import BIN, ROOT, waferctl
 
 PROGRAMS = ("waferctl", "waferd")
-COMMANDS = ("chat", "complete", "models", "bench run", "bench replay", "faults send", "model inspect", "model tokenize",
+COMMANDS = ("chat", "complete", "models", "bench run", "bench replay", "faults send", "model inspect", "model tokenize", "model export-hf",
             "model logits", "model perplexity", "model bench", "wafer predict", "wafer place", "wafer latency",
             "wafer tornado", "wafer faults", "wafer map", "wafer yield", "wafer predict-kernel", "wafer fabric",
             "wafer calibrate", "sim", "sim sweep", "sim compare", "selftest laws", "completion", "man", "version")

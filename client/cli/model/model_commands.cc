@@ -5,8 +5,8 @@ namespace waferline::cli {
 Group ModelGroup() {
   return {.name = "model",
           .summary = "Look into a GGUF model file and compute with it",
-          .commands = {InspectCommand(), TokenizeCommand(), LogitsCommand(), PerplexityCommand(),
-                       BenchModelCommand()}};
+          .commands = {InspectCommand(), TokenizeCommand(), ExportHfCommand(), LogitsCommand(),
+                       PerplexityCommand(), BenchModelCommand()}};
 }
 
 }  // namespace waferline::cli

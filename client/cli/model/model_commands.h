@@ -11,6 +11,7 @@ Group ModelGroup();
 // One function a command, each in a file of its name.
 Command InspectCommand();
 Command TokenizeCommand();
+Command ExportHfCommand();
 Command LogitsCommand();
 Command PerplexityCommand();
 Command BenchModelCommand();

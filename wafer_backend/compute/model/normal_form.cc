@@ -46,11 +46,7 @@ void Compose(Points& points, std::string& text) {
       utf8proc_normalize_utf32(points.data(), static_cast<utf8proc_ssize_t>(points.size()),
                                static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
   WL_CHECK(count >= 0);
-  for (utf8proc_ssize_t i = 0; i < count; ++i) {
-    std::array<utf8proc_uint8_t, 4> bytes;
-    const auto length = utf8proc_encode_char(points[i], bytes.data());
-    text.append(reinterpret_cast<const char*>(bytes.data()), length);
-  }
+  for (utf8proc_ssize_t i = 0; i < count; ++i) AppendUtf8(points[i], text);
   points.clear();
 }
 

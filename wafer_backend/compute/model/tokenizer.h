@@ -63,6 +63,7 @@ class Tokenizer {
   virtual std::optional<TokenId> eot() const = 0;           // end of a turn of a chat
   virtual const std::vector<TokenId>& end_ids() const = 0;  // every token that ends a text; sorted
   virtual bool adds_bos() const = 0;
+  virtual bool adds_eos() const = 0;
   // "SentencePiece", "BPE (llama-bpe)".
   virtual std::string Description() const = 0;
 };

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "wafer_backend/base/check.h"
+
 namespace waferline::model {
 namespace {
 
@@ -37,6 +39,22 @@ Utf8Start StartOf(std::string_view bytes) {
     if (byte < first || byte > last) return {Utf8Start::kInvalid, i};
   }
   return {Utf8Start::kCharacter, lead.length};
+}
+
+void AppendUtf8(uint32_t point, std::string& text) {
+  WL_CHECK(point <= 0x10ffff && (point < 0xd800 || point > 0xdfff));
+  const auto last = [point](int shift) {
+    return static_cast<char>(0x80 | (point >> shift & 0x3f));
+  };
+  if (point < 0x80) {
+    text += static_cast<char>(point);
+  } else if (point < 0x800) {
+    text += {static_cast<char>(0xc0 | point >> 6), last(0)};
+  } else if (point < 0x10000) {
+    text += {static_cast<char>(0xe0 | point >> 12), last(6), last(0)};
+  } else {
+    text += {static_cast<char>(0xf0 | point >> 18), last(12), last(6), last(0)};
+  }
 }
 
 std::string Utf8Text(std::string_view bytes) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,10 @@ struct Utf8Start {
 
 // What `bytes`, which are not empty, begin with.
 Utf8Start StartOf(std::string_view bytes);
+
+// Appends the UTF-8 form of a code point, which must be at most U+10FFFF and no surrogate (bug
+// otherwise).
+void AppendUtf8(uint32_t point, std::string& text);
 
 // U+FFFD
 inline constexpr std::string_view kReplacement = "\xef\xbf\xbd";

@@ -27,6 +27,7 @@ class VocabularyTokenizer : public Tokenizer {
   std::optional<TokenId> eot() const final { return vocabulary_.eot; }
   const std::vector<TokenId>& end_ids() const final { return vocabulary_.end_ids; }
   bool adds_bos() const final { return vocabulary_.add_bos; }
+  bool adds_eos() const final { return vocabulary_.add_eos; }
 
  protected:
   // `pieces`: the bytes of each token. `space_prefix`: EncodeText puts a space before a text that

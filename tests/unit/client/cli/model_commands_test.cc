@@ -1,9 +1,10 @@
-// waferctl model inspect and tokenize as they are typed.
+// waferctl model inspect, tokenize and export-hf as they are typed.
 #include <unistd.h>
 
 #include <boost/json.hpp>
 #include <catch2/catch.hpp>
 #include <cstdio>
+#include <filesystem>
 
 #include "tests/support/random_model.h"
 #include "tests/unit/client/cli/waferctl_process.h"
@@ -71,7 +72,45 @@ TEST_CASE("tokenize gives ids, pieces and bytes") {
   REQUIRE(json::serialize(all.at("bytes")) == "[[60,115,62],[32,116,104,101],[32],[195],[169]]");
   REQUIRE(all.at("count") == 5);
   REQUIRE(Waferctl({"model", "tokenize", file.path}).code == 2);
+  REQUIRE(Waferctl({"model", "tokenize", file.path, "--text", "x", "--lines"}).code == 2);
   REQUIRE(Waferctl({"model", "tokenize", "/nowhere.gguf", "--text", "x"}).code == 1);
+}
+
+std::string Export(const test::GgufWriter& writer, int code) {
+  const ModelFile file(writer);
+  const std::string folder = file.path + ".exported";
+  const Finished run = Waferctl({"model", "export-hf", file.path, folder});
+  CHECK(run.code == code);
+  if (code == 0) {
+    const Finished again = Waferctl({"model", "export-hf", file.path, folder});
+    CHECK(again.code == 1);
+    CHECK(again.err.find("--force") != std::string::npos);
+    CHECK(Waferctl({"model", "export-hf", file.path, folder, "--force"}).code == 0);
+  } else {
+    CHECK_FALSE(std::filesystem::exists(folder));
+  }
+  std::filesystem::remove_all(folder);
+  return run.err;
+}
+
+TEST_CASE("export-hf overwrites nothing unasked, and refuses by name what it cannot write") {
+  const auto vocabulary = [](auto kind) {
+    test::GgufWriter writer;
+    writer.SetString("general.architecture", "llama");
+    test::SetVocabulary(writer, kind, "llama");
+    return writer;
+  };
+  CHECK(Export(vocabulary(test::VocabularyKind::kSentencePiece), 0).empty());
+  CHECK(Export(vocabulary(test::VocabularyKind::kBytePairs), 0).empty());
+  auto wrong = vocabulary(test::VocabularyKind::kSentencePiece);
+  wrong.SetString("general.architecture", "mamba");
+  CHECK(Export(wrong, 1).find("mamba") != std::string::npos);
+  wrong = vocabulary(test::VocabularyKind::kSentencePiece);
+  wrong.SetString("tokenizer.ggml.model", "t5");
+  CHECK(Export(wrong, 1).find("t5") != std::string::npos);
+  wrong = vocabulary(test::VocabularyKind::kBytePairs);
+  wrong.SetString("tokenizer.ggml.pre", "unheard-of");
+  CHECK(Export(wrong, 1).find("unheard-of") != std::string::npos);
 }
 
 }  // namespace

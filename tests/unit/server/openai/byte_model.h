@@ -51,6 +51,7 @@ class ByteTokenizer final : public model::Tokenizer {
   std::optional<TokenId> eot() const override { return kChatMlEnd; }
   const std::vector<TokenId>& end_ids() const override { return end_ids_; }
   bool adds_bos() const override { return true; }
+  bool adds_eos() const override { return false; }
   std::string Description() const override { return "bytes"; }
 
  private:

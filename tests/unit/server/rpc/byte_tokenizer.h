@@ -50,6 +50,7 @@ class ByteTokenizer : public model::Tokenizer {
   std::optional<TokenId> eot() const override { return std::nullopt; }
   const std::vector<TokenId>& end_ids() const override { return end_ids_; }
   bool adds_bos() const override { return true; }
+  bool adds_eos() const override { return false; }
   std::string Description() const override { return "bytes"; }
 
  private:
