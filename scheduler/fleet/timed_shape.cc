@@ -30,6 +30,15 @@ std::optional<timing::Experts> ExpertsOf(const model::ModelShape& from) {
                          .every = second == from.plan.end() ? 1 : second - first};
 }
 
+std::optional<timing::LatentKv> LatentOf(const model::LatentPlan& from) {
+  if (from.kv_rank == 0) return std::nullopt;
+  return timing::LatentKv{.kv_rank = from.kv_rank,
+                          .rotary_dim = from.rotary_dim,
+                          .query_rank = from.query_rank,
+                          .plain_dim = from.plain_dim,
+                          .value_dim = from.value_dim};
+}
+
 }  // namespace
 
 absl::StatusOr<TimedShape> LoadTimedShape(const std::string& name_or_path) {
@@ -49,7 +58,12 @@ absl::StatusOr<TimedShape> LoadTimedShape(const std::string& name_or_path) {
                .ffn = from.ffn,
                .vocab = from.vocabulary,
                .tied_embeddings = from.tied_embeddings,
-               .experts = ExpertsOf(from)};
+               .experts = ExpertsOf(from),
+               .latent = LatentOf(from.latent)};
+  if (out.shape.latent) {  // as attention sees them; timing counts the model's own heads
+    out.shape.kv_heads = from.heads;
+    out.shape.head_dim = from.latent.plain_dim + from.latent.rotary_dim;
+  }
   out.context = Tokens(from.context);
   WL_RETURN_IF_ERROR(timing::CheckShape(out.shape));
   return out;

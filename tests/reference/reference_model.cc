@@ -98,6 +98,8 @@ ReferenceModel::Layer ReferenceModel::ReadLayer(const model::GgufFile& file,
     layer.q = all.Rows(0, q);
     layer.k = all.Rows(q, kv);
     layer.v = all.Rows(q + kv, kv);
+  } else if (recipe_.latent.kv_rank > 0) {
+    layer.latent = ReadLatentLayer(file, prefix, recipe_.latent, recipe_.heads);
   } else {
     layer.q = linear("attn_q");
     layer.k = linear("attn_k");
@@ -193,9 +195,10 @@ Row ReferenceModel::Attend(const Row& q, const Rows& keys, const Rows& values, c
     const auto chunk = static_cast<size_t>(recipe.chunk);
     first = std::max(first, (keys.size() - 1) / chunk * chunk);
   }
-  Row out(q.size());
+  const int64_t value_dim = recipe_.value_dim;
+  Row out(static_cast<size_t>(recipe_.heads * value_dim));
   for (int64_t head = 0; head < recipe_.heads; ++head) {
-    const int64_t kv = head / (recipe_.heads / recipe_.kv_heads) * dim;
+    const int64_t kv_head = head / (recipe_.heads / recipe_.kv_heads), kv = kv_head * dim;
     Row scores(keys.size(), -INFINITY);
     for (size_t t = first; t < keys.size(); ++t) {
       scores[t] = 0;
@@ -207,8 +210,8 @@ Row ReferenceModel::Attend(const Row& q, const Rows& keys, const Rows& values, c
     double sum = layer.sinks.empty() ? 0 : std::exp(layer.sinks[head] - largest);
     for (double& score : scores) sum += score = std::exp(score - largest);
     for (size_t t = first; t < keys.size(); ++t) {
-      for (int64_t i = 0; i < dim; ++i) {
-        out[head * dim + i] += scores[t] / sum * values[t][kv + i];
+      for (int64_t i = 0; i < value_dim; ++i) {
+        out[head * value_dim + i] += scores[t] / sum * values[t][kv_head * value_dim + i];
       }
     }
   }
@@ -245,6 +248,39 @@ void ReferenceModel::AddBranch(const Row& branch, Row* x) const {
   for (size_t i = 0; i < x->size(); ++i) (*x)[i] += recipe_.residual_scale * branch[i];
 }
 
+LatentQkv ReferenceModel::LatentOf(const Layer& layer, const RotaryRecipe& rotary, int64_t position,
+                                   const Row& x) const {
+  return LatentQkvOf(recipe_.latent, layer.latent, x,
+                     {.norm =
+                          [this](const Row& row, const Row& weight) {
+                            return Normed(row, {static_cast<int64_t>(row.size()), weight, {}});
+                          },
+                      .rotate = [&](Row* row) { Rotate(rotary, position, row); },
+                      .store = [this](double v) { return options_.half_kv ? ToHalf(v) : v; }});
+}
+
+LatentQkv ReferenceModel::QkvOf(size_t index, int64_t position, const Row& normed) const {
+  const Layer& layer = layers_[index];
+  const LayerRecipe& recipe = recipe_.layers[index];
+  const RotaryRecipe& rotary = recipe.rotary;
+  if (recipe_.latent.kv_rank > 0) return LatentOf(layer, rotary, position, normed);
+  const Norm plain{recipe_.head_dim, Row(recipe_.head_dim, 1.0), {}};
+  Row q = Normed(layer.q.Of(normed), recipe.plain_head_norms ? plain : layer.q_norm);
+  Row k = Normed(layer.k.Of(normed), recipe.plain_head_norms ? plain : layer.k_norm);
+  Row v = layer.v.Of(normed);
+  if (recipe.query_growth) {
+    const double steps = std::floor((static_cast<double>(position) + 1) / recipe_.growth_step);
+    for (double& value : q) value *= 1 + recipe_.growth_scale * std::log(steps + 1);
+  }
+  Rotate(rotary, position, &q);
+  Rotate(rotary, position, &k);
+  if (options_.half_kv) {
+    std::transform(k.begin(), k.end(), k.begin(), ToHalf);
+    std::transform(v.begin(), v.end(), v.begin(), ToHalf);
+  }
+  return {std::move(q), std::move(k), std::move(v)};
+}
+
 std::vector<Row> ReferenceModel::Logits(std::span<const TokenId> tokens) const {
   std::vector<Row> logits;
   std::vector<Rows> keys(layers_.size()), values(layers_.size());
@@ -257,24 +293,10 @@ std::vector<Row> ReferenceModel::Logits(std::span<const TokenId> tokens) const {
       const Layer& layer = layers_[i];
       const Row normed = Normed(x, layer.attention_norm);
       const LayerRecipe& recipe = recipe_.layers[i];
-      Norm plain{recipe_.head_dim, Row(recipe_.head_dim, 1.0), {}};
-      Row q = Normed(layer.q.Of(normed), recipe.plain_head_norms ? plain : layer.q_norm);
-      Row k = Normed(layer.k.Of(normed), recipe.plain_head_norms ? plain : layer.k_norm);
-      Row v = layer.v.Of(normed);
-      if (recipe.query_growth) {
-        const double steps = std::floor((static_cast<double>(position) + 1) / recipe_.growth_step);
-        for (double& value : q) value *= 1 + recipe_.growth_scale * std::log(steps + 1);
-      }
-      const RotaryRecipe& rotary = recipe.rotary;
-      Rotate(rotary, static_cast<int64_t>(position), &q);
-      Rotate(rotary, static_cast<int64_t>(position), &k);
-      if (options_.half_kv) {
-        std::transform(k.begin(), k.end(), k.begin(), ToHalf);
-        std::transform(v.begin(), v.end(), v.begin(), ToHalf);
-      }
-      keys[i].push_back(std::move(k));
-      values[i].push_back(std::move(v));
-      const Row attended = Attend(q, keys[i], values[i], layer, recipe);
+      LatentQkv qkv = QkvOf(i, static_cast<int64_t>(position), normed);
+      keys[i].push_back(std::move(qkv.k));
+      values[i].push_back(std::move(qkv.v));
+      const Row attended = Attend(qkv.q, keys[i], values[i], layer, recipe);
       AddBranch(Normed(layer.output.Of(attended), layer.attention_post_norm), &x);
       // Without a norm of its own it reads what attention read, if that was normed.
       const bool parallel = layer.ffn_norm.weight.empty() && !layer.attention_norm.weight.empty();

@@ -62,6 +62,7 @@ class ReferenceModel {
     Row sinks;                               // empty: none
     Linear router;                           // no matrix: no experts
     Row shared_gate;                         // empty: none
+    LatentLayer latent;
     ExpertsLayer experts;
   };
   Linear ReadLinear(const model::GgufFile& file, const std::string& name) const;
@@ -73,6 +74,10 @@ class ReferenceModel {
   Row Attend(const Row& q, const Rows& keys, const Rows& values, const Layer& layer,
              const LayerRecipe& recipe) const;
   Linear ReadIfThere(const model::GgufFile& file, const std::string& name) const;
+  // Of one position; what is stored of it is rounded.
+  LatentQkv LatentOf(const Layer& layer, const RotaryRecipe& rotary, int64_t position,
+                     const Row& x) const;
+  LatentQkv QkvOf(size_t layer, int64_t position, const Row& x) const;
   void ReadExperts(const model::GgufFile& file, const std::string& prefix, Layer* layer) const;
   Row FeedForward(const Layer& layer, const Row& x) const;
   double Activated(double x) const;

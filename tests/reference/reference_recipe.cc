@@ -215,6 +215,30 @@ void ReadLlama4(const Keys& keys, Recipe* recipe) {
   }
 }
 
+// DeepSeek-V2 and V3's configurations; the softmax scale is multiplied by the square of mscale, of
+// which files hold a tenth.
+void ReadDeepSeek2(const Keys& keys, Recipe* recipe) {
+  ReadExperts(keys, recipe);
+  recipe->experts.sigmoid = keys.Count("expert_gating_func", 1) == 2;
+  recipe->experts.two_rank_groups = recipe->experts.sigmoid;
+  recipe->experts.normalise = keys.Number("expert_weights_norm", 0) != 0;
+  LatentRecipe& latent = recipe->latent;
+  latent.kv_rank = keys.Count("attention.kv_lora_rank", 0);
+  latent.query_rank = keys.Count("attention.q_lora_rank", 0);
+  latent.rotary = keys.Count("rope.dimension_count", 0);
+  recipe->head_dim = keys.Count("attention.key_length_mla", recipe->head_dim);
+  latent.plain = recipe->head_dim - latent.rotary;
+  latent.value = keys.Count("attention.value_length_mla", keys.Count("attention.value_length", 0));
+  recipe->kv_heads = recipe->heads;
+  recipe->value_dim = latent.value;
+  recipe->attention_scale = 1 / std::sqrt(static_cast<double>(recipe->head_dim));
+  const double tenth = keys.Number("rope.scaling.yarn_log_multiplier", 0);
+  if (keys.Text("rope.scaling.type", "") != "yarn" || tenth == 0) return;
+  const double mscale = tenth * std::log(keys.Needed("rope.scaling.factor")) + 1;
+  recipe->attention_scale *= mscale * mscale;
+  for (LayerRecipe& layer : recipe->layers) layer.rotary.magnitude = 1;
+}
+
 // SmolLM3's configuration: no_rope_layers is zero for every fourth layer.
 void ReadSmolLm3(const Keys&, Recipe* recipe) {
   for (size_t i = 0; i < recipe->layers.size(); ++i) {
@@ -225,16 +249,13 @@ void ReadSmolLm3(const Keys&, Recipe* recipe) {
 void Nothing(const Keys&, Recipe*) {}
 
 const std::map<std::string, void (*)(const Keys&, Recipe*)> kFamilies = {
-    {"gemma", ReadGemma},       {"gemma2", ReadGemma2},
-    {"gemma3", ReadGemma3},     {"glm4", Nothing},
-    {"glm4moe", ReadGlm4Moe},   {"gpt-oss", ReadGptOss},
-    {"granite", ReadGranite},   {"granitemoe", ReadGraniteMoe},
-    {"llama", ReadMixtral},     {"llama4", ReadLlama4},
-    {"mistral", Nothing},       {"olmo2", ReadOlmo2},
-    {"phi3", Nothing},          {"qwen2", Nothing},
-    {"qwen2moe", ReadExperts},  {"qwen3", Nothing},
-    {"qwen3moe", ReadMixtral},  {"smollm3", ReadSmolLm3},
-    {"stablelm", ReadStablelm}, {"starcoder2", ReadStarcoder2}};
+    {"deepseek2", ReadDeepSeek2}, {"gemma", ReadGemma},       {"gemma2", ReadGemma2},
+    {"gemma3", ReadGemma3},       {"glm4", Nothing},          {"glm4moe", ReadGlm4Moe},
+    {"gpt-oss", ReadGptOss},      {"granite", ReadGranite},   {"granitemoe", ReadGraniteMoe},
+    {"llama", ReadMixtral},       {"llama4", ReadLlama4},     {"mistral", Nothing},
+    {"olmo2", ReadOlmo2},         {"phi3", Nothing},          {"qwen2", Nothing},
+    {"qwen2moe", ReadExperts},    {"qwen3", Nothing},         {"qwen3moe", ReadMixtral},
+    {"smollm3", ReadSmolLm3},     {"stablelm", ReadStablelm}, {"starcoder2", ReadStarcoder2}};
 
 }  // namespace
 
@@ -245,6 +266,7 @@ Recipe RecipeOf(const model::GgufFile& file) {
   recipe.kv_heads = keys.Count("attention.head_count_kv", recipe.heads);
   const int64_t hidden = keys.Count("embedding_length", 0);
   recipe.head_dim = keys.Count("attention.key_length", hidden / recipe.heads);
+  recipe.value_dim = recipe.head_dim;
   recipe.epsilon = keys.Number("attention.layer_norm_rms_epsilon",
                                keys.Number("attention.layer_norm_epsilon", 0));
   recipe.attention_scale = 1 / std::sqrt(static_cast<double>(recipe.head_dim));

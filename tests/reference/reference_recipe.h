@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tests/reference/reference_experts.h"
+#include "tests/reference/reference_latent.h"
 #include "wafer_backend/compute/model/gguf.h"
 
 namespace waferline::reference {
@@ -40,6 +41,8 @@ struct Recipe {
   double logit_cap = 0;                      // 0: none
   double growth_scale = 0, growth_step = 1;  // of queries
   ExpertsRecipe experts;
+  LatentRecipe latent;
+  int64_t value_dim = 0;  // of a KV head
   std::vector<LayerRecipe> layers;
 };
 

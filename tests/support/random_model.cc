@@ -30,6 +30,7 @@ struct LayerParts {
   bool other_biases = false;               // of the attention's output and the feed-forward part
   bool ffn_norm_behind_attention = false;  // its name
   bool sinks = false;
+  bool latent = false;
   bool experts = false;
   bool shared_expert = false;
   bool shared_gate = false;
@@ -38,6 +39,7 @@ struct LayerParts {
 };
 
 const std::map<std::string, LayerParts> kFamilies = {
+    {"deepseek2", {.latent = true, .experts = true, .shared_expert = true, .selection_bias = true}},
     {"gemma", {}},
     {"gemma2", {.post_norms = true, .windows = true}},
     {"gemma3", {.post_norms = true, .head_norms = HeadNorms::kSame, .windows = true}},
@@ -114,9 +116,13 @@ class Builder {
     writer_.SetUint(prefix + "embedding_length", spec_.hidden);
     writer_.SetUint(prefix + "feed_forward_length", spec_.ffn);
     writer_.SetUint(prefix + "attention.head_count", spec_.heads);
-    writer_.SetUint(prefix + "attention.head_count_kv", spec_.kv_heads);
-    writer_.SetUint(prefix + "attention.key_length", spec_.head_dim);
-    writer_.SetUint(prefix + "attention.value_length", spec_.head_dim);
+    if (parts_.latent) {
+      LatentKeys(prefix);
+    } else {
+      writer_.SetUint(prefix + "attention.head_count_kv", spec_.kv_heads);
+      writer_.SetUint(prefix + "attention.key_length", spec_.head_dim);
+      writer_.SetUint(prefix + "attention.value_length", spec_.head_dim);
+    }
     writer_.SetFloat(prefix + (parts_.layer_norms ? "attention.layer_norm_epsilon"
                                                   : "attention.layer_norm_rms_epsilon"),
                      1e-5f);
@@ -141,7 +147,53 @@ class Builder {
     }
   }
 
-  int RotaryDims() const { return spec_.rotary_dims > 0 ? spec_.rotary_dims : spec_.head_dim; }
+  static constexpr int kPlain = 32, kTurning = 16, kValue = 24, kLatent = 64;
+
+  // As newer files have them, where the two matrices are apart: lengths as attention sees them.
+  void LatentKeys(const std::string& prefix) {
+    const bool joint = spec_.joint_up;
+    writer_.SetUint(prefix + "attention.head_count_kv", joint ? spec_.heads : 1);
+    writer_.SetUint(prefix + "attention.key_length", kTurning + (joint ? kPlain : kLatent));
+    writer_.SetUint(prefix + "attention.value_length", joint ? kValue : kLatent);
+    if (!joint) {
+      writer_.SetUint(prefix + "attention.key_length_mla", kTurning + kPlain);
+      writer_.SetUint(prefix + "attention.value_length_mla", kValue);
+    }
+    writer_.SetUint(prefix + "attention.kv_lora_rank", kLatent);
+    if (spec_.query_rank > 0) writer_.SetUint(prefix + "attention.q_lora_rank", spec_.query_rank);
+    if (spec_.rope_yarn_factor != 1) {
+      writer_.SetFloat(prefix + "rope.scaling.yarn_log_multiplier", 0.07f);
+    }
+    writer_.SetUint(prefix + "expert_gating_func", spec_.sigmoid_router ? 2 : 1);
+    writer_.SetBool(prefix + "expert_weights_norm", spec_.sigmoid_router);
+    writer_.SetFloat(prefix + "expert_weights_scale", 1.5f);
+    writer_.SetUint(prefix + "expert_shared_count", 1);
+  }
+
+  void LatentLayer(const std::string& prefix) {
+    const int heads = spec_.heads, hidden = spec_.hidden, q_width = heads * (kPlain + kTurning);
+    if (spec_.query_rank > 0) {
+      Matrix(prefix + "attn_q_a.weight", spec_.query_rank, hidden);
+      Norm(prefix + "attn_q_a_norm", spec_.query_rank);
+      Matrix(prefix + "attn_q_b.weight", q_width, spec_.query_rank);
+    } else {
+      Matrix(prefix + "attn_q.weight", q_width, hidden);
+    }
+    Matrix(prefix + "attn_kv_a_mqa.weight", kLatent + kTurning, hidden);
+    Norm(prefix + "attn_kv_a_norm", kLatent);
+    if (spec_.joint_up) {
+      Matrix(prefix + "attn_kv_b.weight", heads * (kPlain + kValue), kLatent);
+    } else {
+      Matrix(prefix + "attn_k_b.weight", kLatent, kPlain, heads);
+      Matrix(prefix + "attn_v_b.weight", kValue, kLatent, heads);
+    }
+    Matrix(prefix + "attn_output.weight", hidden, heads * kValue);
+  }
+
+  int RotaryDims() const {
+    if (parts_.latent) return kTurning;
+    return spec_.rotary_dims > 0 ? spec_.rotary_dims : spec_.head_dim;
+  }
 
   // Numbers far from 1, so that a part which is left out shows.
   void FamilyKeys(const std::string& prefix) {
@@ -182,7 +234,7 @@ class Builder {
       writer_.SetFloat(prefix + "expert_weights_scale", 1.5f);
       writer_.SetUint(prefix + "expert_gating_func", 2);
       writer_.SetBool(prefix + "expert_weights_norm", true);
-    } else if (parts_.shared_expert && !llama4) {
+    } else if (parts_.shared_expert && !llama4 && !parts_.latent) {
       writer_.SetUint(prefix + "expert_shared_feed_forward_length", SharedFfn());
     }
     if (llama4) {
@@ -193,7 +245,8 @@ class Builder {
   }
   // Another width than the experts', where files name it.
   int SharedFfn() const {
-    const bool same = spec_.architecture == "glm4moe" || spec_.architecture == "llama4";
+    const bool same =
+        spec_.architecture == "glm4moe" || parts_.latent || spec_.architecture == "llama4";
     return same ? spec_.expert_ffn : 2 * spec_.expert_ffn;
   }
 
@@ -211,7 +264,9 @@ class Builder {
     Matrix(prefix + "ffn_gate_exps.weight", ffn, hidden, count);
     Matrix(prefix + "ffn_up_exps.weight", ffn, hidden, count);
     Matrix(prefix + "ffn_down_exps.weight", hidden, ffn, count);
-    if (parts_.selection_bias) Vector(prefix + "exp_probs_b.bias", count, small);
+    if (parts_.selection_bias && spec_.sigmoid_router) {
+      Vector(prefix + "exp_probs_b.bias", count, small);
+    }
     if (parts_.shared_expert) FeedForward("_shexp", SharedFfn());
     if (parts_.shared_gate) Vector(prefix + "ffn_gate_inp_shexp.weight", hidden, small);
     if (!parts_.expert_biases) return;
@@ -247,6 +302,7 @@ class Builder {
     const int hidden = spec_.hidden;
     const int q_width = spec_.heads * spec_.head_dim;
     const int kv_width = spec_.kv_heads * spec_.head_dim;
+    if (parts_.latent) return LatentLayer(prefix_);
     const bool biases = parts_.qkv_biases || spec_.qkv_biases;
     if (parts_.fused_qkv) {
       Linear("attn_qkv", q_width + 2 * kv_width, hidden, biases);

@@ -40,6 +40,10 @@ struct RandomModelSpec {
   int expert_groups = 1;
   int expert_groups_used = 1;
   int dense_layers = 0;  // that come first
+  // Of deepseek2, whose heads are 32 and 16 wide, values 24, the latent 64.
+  int query_rank = 32;         // 0: queries come from the hidden row
+  bool joint_up = false;       // attn_kv_b instead of attn_k_b and attn_v_b
+  bool sigmoid_router = true;  // as V3, else as V2
 
   bool tied_embeddings = false;
   bool parallel_branches = false;  // no ffn_norm; stablelm only

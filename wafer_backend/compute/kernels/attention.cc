@@ -188,14 +188,21 @@ constexpr int64_t kTaskRows = 48;
 // last one, more would stop fetching ahead at each one's end.
 constexpr int64_t kTasksPerThread = 32;
 
+int64_t PositionsEach(int64_t heads_each) { return std::max<int64_t>(1, kTaskRows / heads_each); }
+
 }  // namespace
+
+Bytes AttentionWorkingBytes(int64_t heads, const KvPageLayout& layout) {
+  const int64_t heads_each = heads / layout.kv_heads;
+  return AttentionBuffers::Size(layout, PositionsEach(heads_each) * heads_each);
+}
 
 void Attend(const AttentionShape& shape, const KvPageLayout& layout, int64_t layer,
             std::span<const QueryRun> runs, ThreadPool& pool, Scratch& scratch, CpuPath path) {
   WL_CHECK(shape.heads > 0 && shape.heads % layout.kv_heads == 0);
   WL_CHECK(shape.softcap >= 0 && shape.window >= 0 && shape.chunk >= 0);
   const int64_t heads_each = shape.heads / layout.kv_heads;
-  const int64_t positions_each = std::max<int64_t>(1, kTaskRows / heads_each);
+  const int64_t positions_each = PositionsEach(heads_each);
   const auto parts_of = [&](const QueryRun& run) {
     return (run.rows + positions_each - 1) / positions_each;
   };
@@ -210,7 +217,7 @@ void Attend(const AttentionShape& shape, const KvPageLayout& layout, int64_t lay
   const int64_t kv_heads_each = std::clamp<int64_t>(
       parts * layout.kv_heads / (kTasksPerThread * pool.threads()), 1, layout.kv_heads);
   const int64_t tasks_each = (layout.kv_heads + kv_heads_each - 1) / kv_heads_each;
-  const Bytes each = AttentionBuffers::Size(layout, positions_each * heads_each);
+  const Bytes each = AttentionWorkingBytes(shape.heads, layout);
   std::byte* memory = scratch.Take(Scratch::kWorkers, pool.threads() * each);
   const auto attend = WL_FOR_PATH(path, Attend);
   const Bytes task_bytes(positions_seen * kv_heads_each * (layout.head_dim + layout.value_width()) *

@@ -6,7 +6,7 @@
 // positions in rising order; nothing depends on which rows are computed together or by whom.
 // Cost is linear in the positions seen: blocks of positions that no row of a task sees are never
 // read, so their pages need not be there (any pointer). Besides the arguments a thread needs
-// 4 (head_dim + value_width) max(48, heads / kv_heads) bytes and 12 KiB.
+// AttentionWorkingBytes.
 #pragma once
 
 #include <algorithm>
@@ -53,6 +53,9 @@ struct AttentionShape {
     return first;
   }
 };
+
+// 4 (head_dim + value_width + 2) max(48, heads / kv_heads) bytes and 48 a position of a page.
+Bytes AttentionWorkingBytes(int64_t heads, const KvPageLayout& layout);
 
 // Row i of a run sees positions shape.FirstSeen(first + i) .. first + i. Runs of different
 // sequences and lengths are computed in one parallel loop.

@@ -59,6 +59,20 @@ struct ExpertsPlan {
   bool weigh_inputs = false;  // an expert's weight multiplies what it reads
 };
 
+// Latent attention (DeepSeek-AI: "DeepSeek-V2", 2024, section 2.1): keys and values of all heads
+// are maps of one vector a position, c = norm(the first kv_rank elements of Wkv n); it and the
+// rest, a key part that turns and that all heads share, are all that is stored. Since
+//   (Wk_h c) q = c (Wk_h^T q)   and   sum of w (Wv_h c) = Wv_h (sum of w c)
+// heads attend to c itself, with queries [turned part, Wk_h^T plain part]; behind attention each
+// head's sum goes through Wv_h. So there is one KV head, of keys [turned part, c] and values c.
+struct LatentPlan {
+  int64_t kv_rank = 0;     // 0: attention is not latent
+  int64_t query_rank = 0;  // queries are Wq norm(Wqa n), of so many elements inside; 0: Wq n
+  int64_t plain_dim = 0;   // of a head's query and key, without what turns
+  int64_t rotary_dim = 0;
+  int64_t value_dim = 0;  // of a head's value
+};
+
 // What differs from layer to layer.
 struct LayerPlan {
   static constexpr int kNoRotary = -1;
@@ -78,10 +92,11 @@ struct ModelShape {
   int64_t layers = 0;
   int64_t hidden = 0;
   int64_t heads = 0;
-  int64_t kv_heads = 0;  // divides heads
-  int64_t head_dim = 0;  // heads * head_dim need not be hidden
-  int64_t ffn = 0;       // of feed-forward parts and experts that all tokens pass, at most
-  int64_t context = 0;   // positions
+  int64_t kv_heads = 0;   // divides heads
+  int64_t head_dim = 0;   // heads * head_dim need not be hidden
+  int64_t value_dim = 0;  // of a KV head's value; 0: head_dim
+  int64_t ffn = 0;        // of feed-forward parts and experts that all tokens pass, at most
+  int64_t context = 0;    // positions
   int64_t vocabulary = 0;
   bool tied_embeddings = false;  // the output matrix is the token embedding
 
@@ -99,6 +114,7 @@ struct ModelShape {
   std::vector<Rotary> rotaries;
   std::vector<LayerPlan> plan;  // one a layer
   ExpertsPlan experts;
+  LatentPlan latent;
 
   int64_t q_width() const { return heads * head_dim; }
   int64_t kv_width() const { return kv_heads * head_dim; }

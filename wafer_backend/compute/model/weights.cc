@@ -12,17 +12,33 @@ std::span<const float> WeightView::f32() const {
   return {reinterpret_cast<const float*>(bytes.data()), bytes.size() / sizeof(float)};
 }
 
+std::vector<const LinearWeights*> LayerWeights::linears() const {
+  return {&q,
+          &k,
+          &v,
+          &output,
+          &gate,
+          &up,
+          &down,
+          &experts.router,
+          &experts.gate,
+          &experts.up,
+          &experts.down,
+          &experts.shared_gate,
+          &latent.q_down,
+          &latent.kv_down,
+          &latent.k_up,
+          &latent.v_up,
+          &latent.kv_up};
+}
+
 Bytes LayerWeights::size() const {
   Bytes sum;
-  for (const NormWeights* norm :
-       {&attention_norm, &q_norm, &k_norm, &attention_post_norm, &ffn_norm, &ffn_post_norm}) {
+  for (const NormWeights* norm : {&attention_norm, &q_norm, &k_norm, &attention_post_norm,
+                                  &ffn_norm, &ffn_post_norm, &latent.q_norm, &latent.kv_norm}) {
     sum += norm->weight.size() + norm->bias.size();
   }
-  for (const LinearWeights* linear :
-       {&q, &k, &v, &output, &gate, &up, &down, &experts.router, &experts.gate, &experts.up,
-        &experts.down, &experts.shared_gate}) {
-    sum += linear->matrix.size() + linear->bias.size();
-  }
+  for (const LinearWeights* linear : linears()) sum += linear->matrix.size() + linear->bias.size();
   return sum + experts.selection_bias.size() + sinks.size();
 }
 
@@ -35,9 +51,7 @@ absl::Status ModelWeights::Runnable() const {
   };
   WL_RETURN_IF_ERROR(check(token_embedding));
   for (const LayerWeights& layer : layers) {
-    for (const LinearWeights* linear :
-         {&layer.q, &layer.k, &layer.v, &layer.output, &layer.gate, &layer.up, &layer.down,
-          &layer.experts.router, &layer.experts.gate, &layer.experts.up, &layer.experts.down}) {
+    for (const LinearWeights* linear : layer.linears()) {
       if (linear->matrix.present()) WL_RETURN_IF_ERROR(check(linear->matrix));
     }
   }

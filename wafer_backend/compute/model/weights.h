@@ -44,6 +44,20 @@ struct NormWeights {
   WeightView bias;  // as the weight
 };
 
+// Of latent attention; q is then (heads * (plain + rotary)) x query_rank or hidden.
+struct LatentWeights {
+  LinearWeights q_down;   // query_rank x hidden, or not present
+  NormWeights q_norm;     // [query_rank]
+  LinearWeights kv_down;  // (kv_rank + rotary) x hidden
+  NormWeights kv_norm;    // [kv_rank]
+  // Heads one below the other: either both, the first transposed, or their rows in turn.
+  LinearWeights k_up;   // (heads * kv_rank) x plain
+  LinearWeights v_up;   // (heads * value) x kv_rank
+  LinearWeights kv_up;  // (heads * (plain + value)) x kv_rank
+
+  bool present() const { return kv_down.matrix.present(); }
+};
+
 // Those of a layer's experts, one below the other.
 struct ExpertWeights {
   LinearWeights router;       // experts x hidden; gives the logits of the choice
@@ -70,8 +84,10 @@ struct LayerWeights {
   LinearWeights down;               // hidden x up to ffn
   ExpertWeights experts;
   NormWeights ffn_post_norm;  // [hidden], of what the feed-forward part adds
+  LatentWeights latent;
 
-  Bytes size() const;  // of all of them
+  std::vector<const LinearWeights*> linears() const;  // all there can be
+  Bytes size() const;                                 // of all of them
 };
 
 struct ModelWeights {

@@ -27,10 +27,8 @@ PrefillWorker::PrefillWorker(std::shared_ptr<const shard::PackedModel> model,
 absl::StatusOr<std::unique_ptr<PrefillWorker>> PrefillWorker::Create(
     std::shared_ptr<const shard::PackedModel> model, const PrefillOptions& options,
     kernels::ThreadPool* pool) {
-  const kernels::KvPageLayout layout{.layers = model->range().count(),
-                                     .kv_heads = model->shape().kv_heads,
-                                     .head_dim = model->shape().head_dim,
-                                     .page_tokens = options.page_tokens};
+  const kernels::KvPageLayout layout =
+      shard::KvLayoutOf(model->shape(), model->range().count(), options.page_tokens);
   WL_RETURN_IF_ERROR(layout.Check());
   if (model->range() != LayerRange{0, model->shape().layers}) {
     return absl::InvalidArgumentError("a prefill worker needs all layers of the model");

@@ -39,15 +39,21 @@ void AddBias(const PackedLinear& linear, float* y) {
 
 }  // namespace
 
+kernels::KvPageLayout KvLayoutOf(const model::ModelShape& shape, int64_t layers,
+                                 int64_t page_tokens) {
+  return {.layers = layers,
+          .kv_heads = shape.kv_heads,
+          .head_dim = shape.head_dim,
+          .page_tokens = page_tokens,
+          .value_dim = shape.value_dim};
+}
+
 LayerStack::LayerStack(std::shared_ptr<const PackedModel> model, const Options& options,
                        kernels::ThreadPool* pool)
     : model_(std::move(model)),
       options_(options),
       shape_(model_->shape()),
-      layout_{.layers = options.range.count(),
-              .kv_heads = shape_.kv_heads,
-              .head_dim = shape_.head_dim,
-              .page_tokens = options.page_tokens},
+      layout_(KvLayoutOf(shape_, options.range.count(), options.page_tokens)),
       pool_(pool) {
   WL_CHECK(layout_.Check().ok());
   const auto take = [&](std::vector<float>* array, int64_t width) {
@@ -55,9 +61,11 @@ LayerStack::LayerStack(std::shared_ptr<const PackedModel> model, const Options& 
   };
   take(&normed_, shape_.hidden);
   take(&added_, shape_.hidden);
-  take(&q_, shape_.q_width());
+  take(&q_, std::max(shape_.q_width(), shape_.heads * shape_.latent.value_dim));
   take(&k_, shape_.kv_width());
-  take(&v_, shape_.kv_width());
+  take(&v_, shape_.kv_heads * layout_.value_width());
+  if (shape_.value_dim > 0) take(&mixed_, shape_.heads * shape_.value_dim);
+  if (shape_.latent.kv_rank > 0) latent_.emplace(shape_, options.max_rows);
   take(&gate_, shape_.ffn);
   take(&up_, shape_.ffn);
   if (shape_.experts.router.experts > 0) {
@@ -74,12 +82,14 @@ LayerStack::LayerStack(std::shared_ptr<const PackedModel> model, const Options& 
 
 Bytes LayerStack::working_bytes() const {
   const int64_t widest = std::max({shape_.hidden, shape_.q_width(), shape_.ffn});
+  const Bytes attention = kernels::AttentionWorkingBytes(shape_.heads, layout_);
   int64_t floats = 2 * shape_.hidden + shape_.q_width() + 2 * shape_.kv_width() + 2 * shape_.ffn;
   for (const Rotation& rotation : rotations_) floats += rotation.dims;
-  // The bounds that matrix.h and attention.h state: 5 bytes an input element; 100 KiB and 256 KiB a
-  // thread.
-  const Bytes dense(options_.max_rows * (4 * floats + 5 * widest) +
-                    pool_->threads() * ((100 + 256) << 10));
+  // The bounds that matrix.h states: 5 bytes an input element; 100 KiB a thread.
+  if (shape_.value_dim > 0) floats += shape_.heads * shape_.value_dim;
+  Bytes dense = Bytes(options_.max_rows * (4 * floats + 5 * widest)) +
+                pool_->threads() * (Bytes(100 << 10) + attention);
+  if (latent_) dense += latent_->working_bytes();
   if (!experts_) return dense;
   const kernels::Router& router = shape_.experts.router;
   return dense + experts_->working_bytes() + Bytes(options_.max_rows * (router.experts + 1) * 4);
@@ -162,11 +172,30 @@ void LayerStack::Forward(std::span<const Run> runs, float* hidden) {
 // The queries of a run's rows behind the `skipped` first ones, which lie from `first_row` on.
 void LayerStack::AddQueries(const Run& run, int64_t skipped, int64_t first_row) {
   float* const queries = q_.data() + first_row * shape_.q_width();
+  float* const out =
+      shape_.value_dim > 0 ? mixed_.data() + first_row * shape_.heads * shape_.value_dim : queries;
   queries_.push_back(
-      {run.pages->data(), run.first_position + skipped, run.rows - skipped, queries, queries});
+      {run.pages->data(), run.first_position + skipped, run.rows - skipped, queries, out});
+}
+
+LatentAttention::Step LayerStack::LatentStep(int64_t index, int64_t rows) {
+  const Rotation& rotation = rotations_[PlanAt(index).rotary];
+  return {&LayerAt(index), normed_.data(), rotation.cos_sin.data(), rows, pool_, &scratch_};
+}
+
+void LayerStack::ComputeLatentKv(int64_t index, int64_t rows) {
+  latent_->KeysAndValues(LatentStep(index, rows), k_.data(), v_.data());
+  EachRow(rows, 2 * shape_.kv_width(), [&](int64_t row) {
+    kernels::StoreKv(layout_, kv_page_[row], index, positions_[row] % options_.page_tokens,
+                     k_.data() + row * shape_.kv_width(), v_.data() + row * layout_.value_width());
+  });
 }
 
 void LayerStack::ComputeQkv(int64_t index, int64_t rows, const float* hidden) {
+  if (latent_) {
+    ComputeLatentKv(index, rows);
+    return latent_->Queries(LatentStep(index, rows), q_.data());
+  }
   const PackedLayer& layer = LayerAt(index);
   const Product qkv[] = {
       {&layer.q.matrix, q_.data()}, {&layer.k.matrix, k_.data()}, {&layer.v.matrix, v_.data()}};
@@ -180,6 +209,12 @@ void LayerStack::ComputeQkv(int64_t index, int64_t rows, const float* hidden) {
 // KV of all rows, then queries of the wanted ones alone. Returns how many these are.
 int64_t LayerStack::ComputeLastQkv(int64_t index, std::span<const Run> runs, int64_t rows,
                                    float* hidden) {
+  if (latent_) {
+    ComputeLatentKv(index, rows);
+    const int64_t wanted = MoveWantedUp(runs, hidden);
+    latent_->Queries(LatentStep(index, wanted), q_.data());
+    return wanted;
+  }
   const PackedLayer& layer = LayerAt(index);
   const Product kv[] = {{&layer.k.matrix, k_.data()}, {&layer.v.matrix, v_.data()}};
   MatMul(kv, Normed(layer.attention_norm, hidden), rows, *pool_, scratch_);
@@ -276,6 +311,7 @@ void LayerStack::Mix(int64_t index, int64_t rows, float* hidden) {
       .chunk = PlanAt(index).chunk,
       .sinks = layer.sinks.empty() ? nullptr : layer.sinks.data()};
   kernels::Attend(attention, layout_, index, queries_, *pool_, scratch_);
+  if (latent_) latent_->Values(LatentStep(index, rows), mixed_.data(), q_.data());
   MatMul(layer.output.matrix, q_.data(), added_.data(), rows, *pool_, scratch_);
   EachRow(rows, 3 * width, [&](int64_t row) {
     AddBranch(layer.output, layer.attention_post_norm, row, hidden);

@@ -22,6 +22,7 @@
 #include "wafer_backend/compute/kernels/scratch.h"
 #include "wafer_backend/compute/kernels/thread_pool.h"
 #include "wafer_backend/compute/shard/kv_pages.h"
+#include "wafer_backend/compute/shard/latent_attention.h"
 #include "wafer_backend/compute/shard/packed_model.h"
 
 namespace waferline::shard {
@@ -33,6 +34,10 @@ struct Run {
   int64_t rows = 0;
   int64_t kv_only = 0;  // so many first rows matter to later positions alone
 };
+
+// How the KV of so many layers lies in pages.
+kernels::KvPageLayout KvLayoutOf(const model::ModelShape& shape, int64_t layers,
+                                 int64_t page_tokens);
 
 class LayerStack {
  public:
@@ -68,6 +73,8 @@ class LayerStack {
  private:
   void AddQueries(const Run& run, int64_t skipped, int64_t first_row);
   void ComputeQkv(int64_t index, int64_t rows, const float* hidden);
+  void ComputeLatentKv(int64_t index, int64_t rows);
+  LatentAttention::Step LatentStep(int64_t index, int64_t rows);
   int64_t ComputeLastQkv(int64_t index, std::span<const Run> runs, int64_t rows, float* hidden);
   int64_t MoveWantedUp(std::span<const Run> runs, float* hidden);
   void FinishQ(int64_t index, int64_t row);
@@ -123,7 +130,9 @@ class LayerStack {
   // f32, each [max_rows] rows wide as named.
   std::vector<float> normed_;  // hidden
   std::vector<float> q_;       // q_width; attention writes its result over the queries
-  std::vector<float> k_, v_;   // kv_width
+  std::vector<float> k_, v_;   // kv_width, and as wide as values are
+  std::vector<float> mixed_;   // attention's result, if values are not as wide as keys
+  std::optional<LatentAttention> latent_;
   std::vector<float> gate_;    // ffn
   std::vector<float> up_;      // ffn
   std::vector<float> added_;   // hidden

@@ -72,7 +72,58 @@ absl::Status PackInto(const model::GgufFile& file, const model::ExpertWeights& f
   return PackInto(file, from.shared_gate, pool, &to->shared_gate);
 }
 
+// A head's rows of attn_kv_b hold its keys' matrix, which is needed transposed: in f32, since
+// blocks of quantised types lie along rows.
+absl::Status PackJoint(const model::WeightView& joint, const model::LatentPlan& plan,
+                       kernels::ThreadPool* pool, PackedLatent* to) {
+  const int64_t rank = plan.kv_rank, plain = plan.plain_dim, each = plain + plan.value_dim;
+  const int64_t heads = joint.rows / each;
+  const size_t row_bytes = joint.bytes.size() / static_cast<size_t>(joint.rows);
+  std::vector<float> rows(static_cast<size_t>(plain * rank)), turned(rows.size());
+  for (int64_t h = 0; h < heads; ++h) {
+    const auto bytes = joint.bytes.subspan(h * each * row_bytes, each * row_bytes);
+    kernels::Dequantize(joint.dtype, bytes.data(), plain * rank, rows.data());
+    for (int64_t r = 0; r < plain; ++r) {
+      for (int64_t c = 0; c < rank; ++c) turned[c * plain + r] = rows[r * rank + c];
+    }
+    WL_ASSIGN_OR_RETURN(PackedMatrix keys,
+                        PackedMatrix::Pack(kernels::DType::kF32, rank, plain,
+                                           std::as_bytes(std::span(turned)), *pool));
+    WL_ASSIGN_OR_RETURN(PackedMatrix values,
+                        PackedMatrix::Pack(joint.dtype, plan.value_dim, rank,
+                                           bytes.subspan(plain * row_bytes), *pool));
+    to->k_up.push_back(std::move(keys));
+    to->v_up.push_back(std::move(values));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PackInto(const model::GgufFile& file, const model::LatentWeights& from,
+                      const model::ModelShape& shape, kernels::ThreadPool* pool, PackedLatent* to) {
+  if (!from.present()) return absl::OkStatus();
+  WL_RETURN_IF_ERROR(PackInto(file, from.q_down, pool, &to->q_down));
+  WL_RETURN_IF_ERROR(PackInto(file, from.kv_down, pool, &to->kv_down));
+  to->q_norm = PackedNormOf(from.q_norm);
+  to->kv_norm = PackedNormOf(from.kv_norm);
+  if (from.kv_up.matrix.present()) {
+    return PackJoint(from.kv_up.matrix, shape.latent, pool, to);
+  }
+  WL_RETURN_IF_ERROR(PackEach(file, from.k_up.matrix, shape.heads, pool, &to->k_up));
+  return PackEach(file, from.v_up.matrix, shape.heads, pool, &to->v_up);
+}
+
 }  // namespace
+
+Bytes PackedLatent::size() const {
+  Bytes sum = q_down.matrix.bytes() + kv_down.matrix.bytes();
+  for (const auto* matrices : {&k_up, &v_up}) {
+    for (const PackedMatrix& matrix : *matrices) sum += matrix.bytes();
+  }
+  for (const auto& vector : {q_down.bias, kv_down.bias, q_norm.weight, kv_norm.weight}) {
+    sum += SizeOf(vector);
+  }
+  return sum;
+}
 
 Bytes PackedExperts::size() const {
   Bytes sum = router.matrix.bytes() + shared_gate.matrix.bytes();
@@ -86,7 +137,7 @@ Bytes PackedExperts::size() const {
 }
 
 Bytes PackedLayer::size() const {
-  Bytes sum = experts.size() + SizeOf(sinks);
+  Bytes sum = experts.size() + latent.size() + SizeOf(sinks);
   for (const PackedLinear* linear : linears()) {
     sum += linear->matrix.bytes() + SizeOf(linear->bias);
   }
@@ -127,6 +178,7 @@ absl::Status PackedModel::Pack(kernels::ThreadPool* pool) {
       WL_RETURN_IF_ERROR(PackInto(file, *weights, pool, linear));
     }
     WL_RETURN_IF_ERROR(PackInto(file, from.experts, pool, &to.experts));
+    WL_RETURN_IF_ERROR(PackInto(file, from.latent, weights_.shape, pool, &to.latent));
     to.sinks = from.sinks.f32();
     to.attention_norm = PackedNormOf(from.attention_norm);
     to.q_norm = PackedNormOf(from.q_norm);

@@ -47,12 +47,23 @@ struct PackedExperts {
   Bytes size() const;
 };
 
+// Latent attention's matrices; those that lead up from the latent, head by head, and the keys'
+// transposed: kv_rank x plain.
+struct PackedLatent {
+  PackedLinear q_down, kv_down;
+  PackedNorm q_norm, kv_norm;
+  std::vector<kernels::PackedMatrix> k_up, v_up;
+  bool present() const { return kv_down.present(); }
+  Bytes size() const;
+};
+
 // One layer, named as in model::LayerWeights.
 struct PackedLayer {
   PackedNorm attention_norm, q_norm, k_norm, attention_post_norm, ffn_norm, ffn_post_norm;
   PackedLinear q, k, v, output, gate, up, down;
   std::span<const float> sinks;
   PackedExperts experts;
+  PackedLatent latent;
   std::array<const PackedLinear*, 7> linears() const {
     return {&q, &k, &v, &output, &gate, &up, &down};
   }

@@ -39,10 +39,8 @@ Shard::Shard(std::shared_ptr<const PackedModel> model, const ShardOptions& optio
 absl::StatusOr<std::unique_ptr<Shard>> Shard::Create(std::shared_ptr<const PackedModel> model,
                                                      const ShardOptions& options,
                                                      kernels::ThreadPool* pool) {
-  const kernels::KvPageLayout layout{.layers = options.range.count(),
-                                     .kv_heads = model->shape().kv_heads,
-                                     .head_dim = model->shape().head_dim,
-                                     .page_tokens = options.page_tokens};
+  const kernels::KvPageLayout layout =
+      KvLayoutOf(model->shape(), options.range.count(), options.page_tokens);
   WL_RETURN_IF_ERROR(layout.Check());
   if (options.slots < 1 || options.max_rows < 1) {
     return absl::InvalidArgumentError("slots and max_rows of a shard must be at least 1");

@@ -12,10 +12,10 @@
 namespace waferline::model {
 namespace {
 
-constexpr std::array kFamilies = {&kLlama,    &kMistral,  &kSmolLm3,    &kGranite,  &kQwen2,
-                                  &kQwen3,    &kGemma,    &kGemma2,     &kGemma3,   &kPhi3,
-                                  &kOlmo2,    &kGlm4,     &kStarcoder2, &kStablelm, &kGraniteMoe,
-                                  &kQwen2Moe, &kQwen3Moe, &kGptOss,     &kGlm4Moe,  &kLlama4};
+constexpr std::array kFamilies = {
+    &kLlama,      &kMistral,  &kSmolLm3,  &kGranite, &kQwen2,   &kQwen3,      &kGemma,
+    &kGemma2,     &kGemma3,   &kPhi3,     &kOlmo2,   &kGlm4,    &kStarcoder2, &kStablelm,
+    &kGraniteMoe, &kQwen2Moe, &kQwen3Moe, &kGptOss,  &kGlm4Moe, &kLlama4,     &kDeepSeek2};
 
 absl::StatusOr<const Family*> FamilyOf(const GgufFile& file) {
   WL_ASSIGN_OR_RETURN(const std::string_view name, file.metadata().String("general.architecture"));

@@ -28,6 +28,6 @@ extern const Family kQwen2, kQwen3;
 extern const Family kGemma, kGemma2, kGemma3;
 extern const Family kPhi3, kOlmo2, kGlm4, kStarcoder2, kStablelm;
 // With experts.
-extern const Family kGraniteMoe, kQwen2Moe, kQwen3Moe, kGptOss, kGlm4Moe, kLlama4;
+extern const Family kGraniteMoe, kQwen2Moe, kQwen3Moe, kGptOss, kGlm4Moe, kLlama4, kDeepSeek2;
 
 }  // namespace waferline::model

@@ -6,7 +6,6 @@
 #include "wafer_backend/base/status.h"
 
 namespace waferline::model {
-namespace {
 
 absl::Status ReadSizes(KeyReader& keys, ModelShape& shape) {
   WL_ASSIGN_OR_RETURN(shape.layers, keys.Size("block_count"));
@@ -21,6 +20,8 @@ absl::Status ReadSizes(KeyReader& keys, ModelShape& shape) {
   WL_ASSIGN_OR_RETURN(shape.context, keys.Size("context_length"));
   return absl::OkStatus();
 }
+
+namespace {
 
 absl::Status ReadHeads(KeyReader& keys, ModelShape& shape) {
   WL_ASSIGN_OR_RETURN(shape.heads, keys.Size("attention.head_count"));

@@ -16,6 +16,9 @@ struct CommonParts {
 };
 absl::Status ReadCommon(KeyReader& keys, const CommonParts& parts, ModelShape& shape);
 
+// The first part of it, for families whose heads are of another kind.
+absl::Status ReadSizes(KeyReader& keys, ModelShape& shape);
+
 // Base, dimensions and scaling of the keys rope.*; the sizes of `shape` are read already. LongRoPE
 // has a set of factors for contexts within the original one and another for longer ones: the
 // model's context chooses, so that all positions turn alike.

@@ -86,14 +86,14 @@ absl::Status TensorBinder::Vector(std::string_view name, int64_t size, WeightVie
   return CheckF32(full);
 }
 
-absl::Status TensorBinder::Experts(std::string_view name, int64_t experts, int64_t rows,
-                                   int64_t cols, LinearWeights* linear) {
+absl::Status TensorBinder::Stacked(std::string_view name, int64_t count, int64_t rows, int64_t cols,
+                                   LinearWeights* linear) {
   const std::string weight = Joined(prefix_, Joined(name, ".weight"));
-  WL_RETURN_IF_ERROR(Tensor(weight, {cols, rows, experts}, &linear->matrix));
+  WL_RETURN_IF_ERROR(Tensor(weight, {cols, rows, count}, &linear->matrix));
   WL_RETURN_IF_ERROR(CheckRuns(weight));
   const std::string bias = Joined(prefix_, Joined(name, ".bias"));
   if (file_.FindTensor(bias) == nullptr) return absl::OkStatus();
-  WL_RETURN_IF_ERROR(Tensor(bias, {rows, experts}, &linear->bias));
+  WL_RETURN_IF_ERROR(Tensor(bias, {rows, count}, &linear->bias));
   return CheckF32(bias);
 }
 

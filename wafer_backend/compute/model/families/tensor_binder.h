@@ -39,9 +39,9 @@ class TensorBinder {
   enum class Bias { kIfThere, kRequired };
   absl::Status Linear(std::string_view name, int64_t rows, int64_t cols, LinearWeights* linear,
                       Bias bias = Bias::kIfThere);
-  // The same for each of `experts`: <name>.weight is [cols, rows, experts], <name>.bias [rows,
-  // experts]. `linear` holds them one below the other.
-  absl::Status Experts(std::string_view name, int64_t experts, int64_t rows, int64_t cols,
+  // The same for each of `count` experts or heads: <name>.weight is [cols, rows, count],
+  // <name>.bias, if it is there, [rows, count]. `linear` holds them one below the other.
+  absl::Status Stacked(std::string_view name, int64_t count, int64_t rows, int64_t cols,
                        LinearWeights* linear);
   // <name>.weight of `size`, and <name>.bias if it is there.
   absl::Status Norm(std::string_view name, int64_t size, NormWeights* norm);

@@ -49,7 +49,8 @@ TEST_CASE("every architecture and dtype binds, and every byte of a matrix is acc
     } else {
       REQUIRE(layer.down.matrix.size() == kernels::BytesFor(dtype, shape.hidden * shape.ffn));
     }
-    REQUIRE(layer.k.matrix.size() == kernels::BytesFor(dtype, shape.hidden * shape.kv_width()));
+    const LinearWeights& keys = layer.latent.present() ? layer.latent.kv_down : layer.k;
+    REQUIRE(keys.matrix.size() == kernels::BytesFor(dtype, shape.hidden * shape.kv_width()));
   }
   Bytes in_file;
   for (const GgufTensor& tensor : (*file)->tensors()) {
@@ -228,6 +229,38 @@ TEST_CASE("experts that contradict themselves are refused by name") {
          w.AddTensor("blk.0.ffn_down_exps.bias", 0, {64, 7}, std::string(64 * 7 * 4, 0));
        }),
        "blk.0.ffn_down_exps.bias"},
+  };
+  for (const auto& [error, named] : cases) {
+    INFO("named: " << named << ", error: " << error);
+    CHECK(error.find(named) != std::string::npos);
+  }
+}
+
+TEST_CASE("latent attention that contradicts itself is refused by name") {
+  RandomModelSpec spec;
+  spec.architecture = "deepseek2";
+  const auto broken = [&spec](auto change) {
+    test::GgufWriter writer = test::RandomModel(spec);
+    change(writer);
+    return ErrorOf(writer);
+  };
+  using Writer = test::GgufWriter;
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {broken([](Writer& w) { w.SetUint("deepseek2.attention.key_length_mla", 16); }),
+       "deepseek2.attention.key_length_mla"},
+      {broken([](Writer& w) { w.SetUint("deepseek2.attention.value_length_mla", 10000); }),
+       "blk.0.attn_v_b.weight"},
+      {broken([](Writer& w) { w.SetUint("deepseek2.attention.kv_lora_rank", 96); }),
+       "blk.0.attn_kv_a_mqa.weight"},
+      {broken([](Writer& w) { w.Erase("deepseek2.attention.kv_lora_rank"); }),
+       "deepseek2.attention.kv_lora_rank"},
+      {broken([](Writer& w) { w.Erase("deepseek2.attention.q_lora_rank"); }),
+       "blk.0.attn_q.weight"},
+      {broken([](Writer& w) { w.EraseTensor("blk.1.attn_k_b.weight"); }), "blk.1.attn_k_b.weight"},
+      {broken([](Writer& w) {
+         w.AddTensor("blk.1.attn_kv_b.weight", 0, {64, 224}, std::string(64 * 224 * 4, 0));
+       }),
+       "blk.1.attn_k_b.weight"},
   };
   for (const auto& [error, named] : cases) {
     INFO("named: " << named << ", error: " << error);

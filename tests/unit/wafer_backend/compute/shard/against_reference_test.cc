@@ -128,6 +128,23 @@ TEST_CASE("logits are the reference's, every variant") {
     spec.window = 8;
     spec.layers = 4;
   }
+  SECTION("latent attention, YaRN by the scores, groups") {
+    spec.architecture = "deepseek2";
+    spec.rope_yarn_factor = 4;
+    spec.experts = 8;
+    spec.experts_used = 3;
+    spec.expert_groups = 4;
+    spec.expert_groups_used = 2;
+    spec.dense_layers = 1;
+  }
+  SECTION("latent attention of V2: older files, the best of a group ranks it") {
+    spec.architecture = "deepseek2";
+    spec.joint_up = true;
+    spec.query_rank = 0;
+    spec.sigmoid_router = false;
+    spec.expert_groups = 2;
+    spec.expert_groups_used = 1;
+  }
   SECTION("groups of experts, dense layers first") {
     spec.architecture = "glm4moe";
     spec.experts = 12;
