@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "wafer_backend/base/status.h"
@@ -39,6 +40,20 @@ std::optional<timing::LatentKv> LatentOf(const model::LatentPlan& from) {
                           .value_dim = from.value_dim};
 }
 
+absl::StatusOr<std::optional<timing::SlidingWindow>> WindowOf(const model::ModelShape& from) {
+  int64_t positions = 0;
+  std::vector<bool> windowed;
+  for (const model::LayerPlan& layer : from.plan) {
+    windowed.push_back(layer.window > 0);
+    positions = std::max(positions, layer.window);
+  }
+  if (positions == 0) return std::nullopt;
+  const std::optional<timing::SlidingWindow> window = timing::WindowOf(positions, windowed);
+  if (window.has_value()) return window;
+  return absl::UnimplementedError(
+      "attention.sliding_window_pattern: only a window of the first n of every m layers is timed");
+}
+
 }  // namespace
 
 absl::StatusOr<TimedShape> LoadTimedShape(const std::string& name_or_path) {
@@ -56,6 +71,7 @@ absl::StatusOr<TimedShape> LoadTimedShape(const std::string& name_or_path) {
                .kv_heads = from.kv_heads,
                .head_dim = from.head_dim,
                .ffn = from.ffn,
+               .gated = from.gated,
                .vocab = from.vocabulary,
                .tied_embeddings = from.tied_embeddings,
                .experts = ExpertsOf(from),
@@ -64,6 +80,7 @@ absl::StatusOr<TimedShape> LoadTimedShape(const std::string& name_or_path) {
     out.shape.kv_heads = from.heads;
     out.shape.head_dim = from.latent.plain_dim + from.latent.rotary_dim;
   }
+  WL_ASSIGN_OR_RETURN(out.shape.window, WindowOf(from));
   out.context = Tokens(from.context);
   WL_RETURN_IF_ERROR(timing::CheckShape(out.shape));
   return out;

@@ -103,6 +103,7 @@ struct ModelShape {
   NormKind norm = NormKind::kRms;  // of all norms
   double norm_epsilon = 0;
   kernels::Activation activation = kernels::Activation::kSilu;
+  bool gated = true;               // the feed-forward part has a gate
   bool parallel_branches = false;  // attention and feed-forward part read the same norm
   double attention_scale = 0;      // of the scores before softmax
   double attention_softcap = 0;    // of the scaled scores; 0: none

@@ -1,6 +1,9 @@
 // config.json of a model as Hugging Face's transformers writes it.
+#include <algorithm>
 #include <boost/json.hpp>
 #include <initializer_list>
+#include <optional>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/json_fields.h"
@@ -58,29 +61,20 @@ void ReadWindow(JsonFields& in, ModelShape* shape) {
   if (!in.Has("sliding_window") ||
       (in.Has("use_sliding_window") && !Flag(in, "use_sliding_window")))
     return;
-  SlidingWindow window{Integer(in, {"sliding_window"}), 1};
+  SlidingWindow window{.positions = Integer(in, {"sliding_window"})};
   if (const json::array* types = in.Array("layer_types", kMaxLayers)) {
-    // Our shapes say "every n-th from the first"; another pattern has no name here.
-    const auto windowed = [&](size_t i) {
-      return i < types->size() && (*types)[i].is_string() &&
-             (*types)[i].get_string() == "sliding_attention";
-    };
-    int64_t every = 1;
-    while (every < static_cast<int64_t>(types->size()) && !windowed(static_cast<size_t>(every))) {
-      ++every;
+    std::vector<bool> windowed;
+    for (const json::value& type : *types) {
+      windowed.push_back(type.is_string() && type.get_string() == "sliding_attention");
     }
-    bool any = false;
-    for (size_t i = 0; i < types->size(); ++i) {
-      any = any || windowed(i);
-      if (windowed(i) != (static_cast<int64_t>(i) % every == 0) && windowed(0)) {
-        in.Fail(
-            "layer_types",
-            "must let every n-th layer slide, from the first on: no other pattern is supported");
-      }
+    if (std::find(windowed.begin(), windowed.end(), true) == windowed.end()) return;
+    const std::optional<SlidingWindow> pattern = WindowOf(window.positions, windowed);
+    if (!pattern.has_value()) {
+      in.Fail("layer_types",
+              "must let the first n of every m layers slide: no other pattern is supported");
+      return;
     }
-    if (!any) return;
-    if (!windowed(0)) in.Fail("layer_types", "must let the first layer slide, or none");
-    window.every = every;
+    window = *pattern;
   }
   shape->window = window;
 }

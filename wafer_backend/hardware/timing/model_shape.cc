@@ -1,5 +1,6 @@
 #include "wafer_backend/hardware/timing/model_shape.h"
 
+#include <algorithm>
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
@@ -20,7 +21,7 @@ bool HasExperts(const ModelShape& shape, int64_t layer) {
 }
 
 bool HasWindow(const ModelShape& shape, int64_t layer) {
-  return shape.window.has_value() && layer % shape.window->every == 0;
+  return shape.window.has_value() && layer % shape.window->every < shape.window->layers;
 }
 
 class Checker {
@@ -74,20 +75,20 @@ LayerKind KindOf(const ModelShape& s, bool experts, bool window) {
   kind.attention_matrices = kind.matrices.size();
   CountMatrices(&kind);
   kind.attention_parameters = kind.active_parameters;
-  const double hidden = D(s.hidden);
+  const double hidden = D(s.hidden), matrices = s.gated ? 3 : 2;
   double width = D(s.ffn);
   if (experts) {
     const Experts& e = *s.experts;
     const double all = D((e.total + e.shared) * e.width);
     width = D((e.active + e.shared) * e.width);
     kind.matrices.push_back({hidden, D(e.total)});  // the router
-    kind.ffn_parameters = hidden * D(e.total) + 3 * hidden * all;
+    kind.ffn_parameters = hidden * D(e.total) + matrices * hidden * all;
     kind.allreduces += kExpertAllreduces;
   } else {
-    kind.ffn_parameters = 3 * hidden * width;
+    kind.ffn_parameters = matrices * hidden * width;
   }
-  kind.matrices.insert(kind.matrices.end(),
-                       {{hidden, width}, {hidden, width}, {width, hidden, kCutIn}});
+  if (s.gated) kind.matrices.push_back({hidden, width});
+  kind.matrices.insert(kind.matrices.end(), {{hidden, width}, {width, hidden, kCutIn}});
   CountMatrices(&kind);
   return kind;
 }
@@ -102,6 +103,20 @@ void CountMatrices(LayerKind* kind) {
     kind->inputs += m.in;
     kind->outputs += m.out;
   }
+}
+
+std::optional<SlidingWindow> WindowOf(int64_t positions, const std::vector<bool>& windowed) {
+  const auto first_full = std::find(windowed.begin(), windowed.end(), false);
+  if (first_full == windowed.begin()) return std::nullopt;
+  SlidingWindow window{.positions = positions};
+  if (first_full == windowed.end()) return window;
+  window.layers = first_full - windowed.begin();
+  window.every = std::find(first_full, windowed.end(), true) - windowed.begin();
+  for (size_t i = 0; i < windowed.size(); ++i) {
+    const bool expected = static_cast<int64_t>(i) % window.every < window.layers;
+    if (windowed[i] != expected) return std::nullopt;
+  }
+  return window;
 }
 
 absl::Status CheckShape(const ModelShape& s) {
@@ -138,6 +153,7 @@ absl::Status CheckShape(const ModelShape& s) {
   if (s.window.has_value()) {
     check.Bound("window.positions", s.window->positions, 1, int64_t{1} << 40);
     check.Bound("window.every", s.window->every, 1, 10'000);
+    check.Bound("window.layers", s.window->layers, 1, std::max<int64_t>(s.window->every, 1));
   }
   return check.status();
 }

@@ -32,10 +32,15 @@ struct LatentKv {
   int64_t value_dim = 0;
 };
 
+// Of each `every` layers the first `layers` see only the window.
 struct SlidingWindow {
   int64_t positions = 0;
-  int64_t every = 1;  // layers 0, every, 2 * every, ... see only the window
+  int64_t every = 1;
+  int64_t layers = 1;
 };
+// The window of a model whose layers have one where `windowed` says so; nothing if they follow no
+// such pattern.
+std::optional<SlidingWindow> WindowOf(int64_t positions, const std::vector<bool>& windowed);
 
 struct ModelShape {
   std::string name;
@@ -44,7 +49,8 @@ struct ModelShape {
   int64_t heads = 0;
   int64_t kv_heads = 0;
   int64_t head_dim = 0;
-  int64_t ffn = 0;  // of dense layers; 0 only if there are none
+  int64_t ffn = 0;    // of dense layers; 0 only if there are none
+  bool gated = true;  // feed-forward parts have a gate: three matrices, else two
   int64_t vocab = 0;
   bool tied_embeddings = false;
   std::optional<Experts> experts;

@@ -39,6 +39,7 @@ SlidingWindow ReadWindow(YamlForm form) {
   SlidingWindow w;
   w.positions = form.Integer("positions", 1, kMax);
   w.every = form.IntegerOr("every", 1, 1, kMax);
+  w.layers = form.IntegerOr("layers", 1, 1, kMax);
   form.RefuseOthers();
   return w;
 }
@@ -62,6 +63,7 @@ absl::StatusOr<ModelShape> ParseModelShape(const std::string& name, std::string_
   shape.ffn = form.IntegerOr("ffn", 0, 0, kMax);
   shape.vocab = form.Integer("vocab", 1, kMax);
   shape.tied_embeddings = form.Flag("tied_embeddings", false);
+  shape.gated = form.Flag("gated", true);
   if (form.Has("experts")) shape.experts = ReadExperts(form.Map("experts"));
   if (form.Has("latent")) shape.latent = ReadLatent(form.Map("latent"));
   if (form.Has("window")) shape.window = ReadWindow(form.Map("window"));

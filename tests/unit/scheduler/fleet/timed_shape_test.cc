@@ -55,5 +55,32 @@ TEST_CASE("a GGUF file's experts are timed") {
   CHECK(alternating->shape.experts->every == 2);
 }
 
+TEST_CASE("a GGUF file of any dense family is timed with its sizes") {
+  const std::string path = std::filesystem::temp_directory_path() / "waferline_timed_dense.gguf";
+  for (const std::string& family : test::ModelFamilies()) {
+    test::RandomModelSpec spec{.architecture = family, .layers = 7, .hidden = 48, .ffn = 96};
+    spec.head_dim = 12;
+    spec.window = 20;
+    spec.tied_embeddings = true;
+    REQUIRE(WriteFile(path, test::RandomModelBytes(spec)).ok());
+    const auto timed = LoadTimedShape(path);
+    INFO(family << ": " << timed.status());
+    REQUIRE(timed.ok());
+    const timing::ModelShape& shape = timed->shape;
+    CHECK(shape.hidden == 48);
+    CHECK(shape.heads == 4);
+    CHECK(shape.kv_heads == 2);
+    CHECK(shape.head_dim == 12);
+    CHECK(shape.ffn == 96);
+    CHECK(shape.tied_embeddings);
+    CHECK(shape.gated == (family != "starcoder2"));
+    if (family == "gemma2") CHECK(shape.window->every == 2);
+    if (family == "gemma3") CHECK(shape.window->every == 6);
+    if (family == "gemma3") CHECK(shape.window->layers == 5);
+    if (family == "llama") CHECK(shape.window->positions == 20);
+    if (family == "glm4") CHECK_FALSE(shape.window.has_value());
+  }
+}
+
 }  // namespace
 }  // namespace waferline::fleet

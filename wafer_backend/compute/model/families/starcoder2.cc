@@ -10,6 +10,7 @@ absl::Status ReadStarcoder2(KeyReader& keys, ModelShape& shape) {
   WL_RETURN_IF_ERROR(
       ReadCommon(keys, {.rotary = kernels::RotaryKind::kNeox, .norm = NormKind::kLayer}, shape));
   shape.activation = kernels::Activation::kGelu;
+  shape.gated = false;
   return ReadWindows(keys, {}, shape);
 }
 

@@ -154,6 +154,36 @@ TEST_CASE("config.json of the families in the field") {
   CHECK(oss->window->every == 2);
 }
 
+TEST_CASE("windows are of the first n of every m layers") {
+  ModelShape s = Dense();
+  s.layers = 12;
+  s.window = SlidingWindow{.positions = 16, .every = 6, .layers = 5};
+  std::vector<bool> windowed;
+  for (size_t i = 0; i < 12; ++i) windowed.push_back(LayersOf(s).of(i).window == 16);
+  CHECK(windowed == std::vector<bool>{true, true, true, true, true, false,  //
+                                      true, true, true, true, true, false});
+  const auto found = WindowOf(16, windowed);
+  REQUIRE(found.has_value());
+  CHECK(found->every == 6);
+  CHECK(found->layers == 5);
+  CHECK(WindowOf(16, {true, true, true})->every == 1);
+  CHECK(WindowOf(16, {true, false, true, false})->every == 2);
+  CHECK_FALSE(WindowOf(16, {false, true}).has_value());
+  CHECK_FALSE(WindowOf(16, {true, false, true, true}).has_value());
+  s.window->layers = 7;
+  CHECK(Message(CheckShape(s)).find("window.layers") != std::string::npos);
+}
+
+TEST_CASE("a feed-forward part without a gate has two matrices") {
+  ModelShape s = Dense();
+  const LayerKind gated = LayersOf(s).of(0);
+  s.gated = false;
+  const LayerKind plain = LayersOf(s).of(0);
+  CHECK(plain.ffn_parameters * 3 == gated.ffn_parameters * 2);
+  CHECK(plain.matrices.size() + 1 == gated.matrices.size());
+  CHECK(plain.active_parameters == plain.parameters());
+}
+
 TEST_CASE("config.json that is none names the field") {
   CHECK(Message(ParseHuggingFaceConfig("c", "{").status()).find("not JSON") != std::string::npos);
   CHECK_FALSE(ParseHuggingFaceConfig("c", "[]").ok());
