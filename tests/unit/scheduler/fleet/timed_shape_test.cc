@@ -58,6 +58,7 @@ TEST_CASE("a GGUF file's experts are timed") {
 TEST_CASE("a GGUF file of any dense family is timed with its sizes") {
   const std::string path = std::filesystem::temp_directory_path() / "waferline_timed_dense.gguf";
   for (const std::string& family : test::ModelFamilies()) {
+    if (family == "deepseek2") continue;  // latent KV, with heads of its own
     test::RandomModelSpec spec{.architecture = family, .layers = 7, .hidden = 48, .ffn = 96};
     spec.head_dim = 12;
     spec.window = 20;
