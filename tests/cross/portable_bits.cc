@@ -30,6 +30,8 @@ std::vector<std::byte> RandomTensor(SeededStream& random, const QuantTraits& typ
     const BF16 bf16 = Bf16FromFloat(value);
     if (type.dtype == DType::kF32) {
       std::memcpy(at, &value, 4);
+    } else if (type.unit == UnitForm::kE8M0) {
+      *at = static_cast<std::byte>(118 + block % 5);
     } else {
       std::memcpy(at, type.dtype == DType::kBF16 ? &bf16 : &half, 2);
     }

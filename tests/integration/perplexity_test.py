@@ -9,11 +9,11 @@ from perplexity_table import PATHS, TYPES, files, perplexity
 STORIES, CONTEXT = 10, 256
 # Nats a token by which rounding activations may move the loss from that of the same weights with exact activations: nothing
 # beyond the order of sums for F32 and F16; BF16 keeps 8 bits of an activation, the others 7 of each block's largest.
-ALLOWED = {"F32": 2e-4, "F16": 2e-4, "BF16": 4e-3}
+ALLOWED = {"F32": 2e-4, "F16": 2e-4, "BF16": 4e-3, "Q2_K": 1e-2}  # two bits leave a model that is less sure of everything
 ALLOWED_QUANTISED = 4e-3
 # ... and by which rounding the weights themselves may: half a step of each type, seen from F32.
 WEIGHTS = {"F32": 1e-6, "F16": 1e-3, "BF16": 1e-2, "Q8_0": 1e-2, "Q6_K": 2e-2, "Q5_K": 5e-2, "Q5_0": 5e-2, "Q5_1": 5e-2}
-WEIGHTS |= {"Q4_K": 1.5e-1, "Q4_1": 1.5e-1, "Q4_0": 2e-1}
+WEIGHTS |= {"Q4_K": 1.5e-1, "Q4_1": 1.5e-1, "IQ4_NL": 1.5e-1, "IQ4_XS": 1.5e-1, "Q4_0": 2e-1, "MXFP4": 2e-1, "Q3_K": 2e-1, "Q2_K": 1}
 
 
 @pytest.fixture(name="rounded", scope="module")

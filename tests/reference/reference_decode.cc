@@ -53,6 +53,59 @@ void BlockOf32(Bytes8 p, bool offset, bool five, double* out) {
   }
 }
 
+// IQ4_NL and IQ4_XS: the 16 values of a nibble, spaced like normally distributed weights.
+constexpr int kNormal16[] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                             1,    13,   25,  38,  53,  69,  89,  113};
+
+void BlockIQ4_NL(Bytes8 p, double* out) {
+  for (int i = 0; i < 32; ++i) {
+    out[i] = Half(p) * kNormal16[i < 16 ? p[2 + i] & 15 : p[2 + i - 16] >> 4];
+  }
+}
+
+void BlockIQ4_XS(Bytes8 p, double* out) {
+  const int high = p[2] | p[3] << 8;
+  for (int i = 0; i < 256; ++i) {
+    const int part = i / 32, within = i % 32;
+    const int byte = p[8 + part * 16 + within % 16];
+    const int low = part % 2 == 0 ? p[4 + part / 2] & 15 : p[4 + part / 2] >> 4;
+    const int scale = low + 16 * (high >> 2 * part & 3) - 32;
+    out[i] = Half(p) * scale * kNormal16[within < 16 ? byte & 15 : byte >> 4];
+  }
+}
+
+// Blocks of 32 four-bit floats (sign, two bits of exponent with bias 1, one of mantissa) that share
+// a power of two (a byte, bias 127). OCP Microscaling Formats v1.0, 5.3.
+void BlockMXFP4(Bytes8 p, double* out) {
+  for (int i = 0; i < 32; ++i) {
+    const int code = i < 16 ? p[1 + i] & 15 : p[1 + i - 16] >> 4;
+    const int exponent = code >> 1 & 3, mantissa = code & 1;
+    const double size =
+        exponent == 0 ? mantissa * 0.5 : std::ldexp(1 + mantissa * 0.5, exponent - 1);
+    out[i] = std::ldexp((code & 8) != 0 ? -size : size, p[0] - 127);
+  }
+}
+
+void BlockQ2_K(Bytes8 p, double* out) {
+  for (int i = 0; i < 256; ++i) {
+    const int value = p[16 + i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3;
+    const int scale = p[i / 16];
+    out[i] = Half(p + 80) * (scale & 15) * value - Half(p + 82) * (scale >> 4);
+  }
+}
+
+void BlockQ3_K(Bytes8 p, double* out) {
+  Bytes8 scales = p + 96;
+  for (int i = 0; i < 256; ++i) {
+    const int part = i / 16;
+    const int low = p[32 + i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3;
+    const int value = (p[i % 32] >> (i / 32) & 1) != 0 ? low : low - 4;
+    const int nibble = part < 8 ? scales[part] & 15 : scales[part - 8] >> 4;
+    const int scale = nibble + (scales[8 + part % 4] >> (part / 4 * 2) & 3) * 16 - 32;
+    out[i] = Half(p + 108) * scale * value;
+  }
+}
+
 // The 6-bit scale (which = 0) or minimum (which = 1) of part j < 8 of a Q4_K or Q5_K block.
 int SixBits(Bytes8 packed, int j, int which) {
   if (j < 4) return packed[j + 4 * which] & 63;
@@ -106,6 +159,16 @@ void Block(DType dtype, Bytes8 p, double* out) {
       return BlockOf32(p, false, true, out);
     case DType::kQ5_1:
       return BlockOf32(p, true, true, out);
+    case DType::kIQ4_NL:
+      return BlockIQ4_NL(p, out);
+    case DType::kMXFP4:
+      return BlockMXFP4(p, out);
+    case DType::kQ2_K:
+      return BlockQ2_K(p, out);
+    case DType::kQ3_K:
+      return BlockQ3_K(p, out);
+    case DType::kIQ4_XS:
+      return BlockIQ4_XS(p, out);
     case DType::kQ4_K:
       return BlockQ4_KQ5_K(p, false, out);
     case DType::kQ5_K:
@@ -136,6 +199,16 @@ Size SizeOf(DType dtype) {
       return {22, 32};
     case DType::kQ5_1:
       return {24, 32};
+    case DType::kIQ4_NL:
+      return {18, 32};
+    case DType::kMXFP4:
+      return {17, 32};
+    case DType::kQ2_K:
+      return {84, 256};
+    case DType::kQ3_K:
+      return {110, 256};
+    case DType::kIQ4_XS:
+      return {136, 256};
     case DType::kQ4_K:
       return {144, 256};
     case DType::kQ5_K:

@@ -85,6 +85,39 @@ void PutFromLeast(std::string& out, std::span<const float> block, int most) {
   PutNibbles(out, level);
 }
 
+// A block of IQ4_NL: f16 scale, places in the format's table: the largest in size is its first.
+void PutIQ4_NL(std::string& out, std::span<const float> block) {
+  float extreme = 0;
+  for (float x : block) {
+    if (std::fabs(x) > std::fabs(extreme)) extreme = x;
+  }
+  const uint16_t scale = ToF16(extreme / kIq4Table[0]);
+  Append(out, scale);
+  std::array<uint8_t, kBlock> level{};
+  for (size_t j = 0; j < kBlock; ++j) level[j] = NearestInTable(FromF16(scale), block[j]);
+  PutNibbles(out, level);
+}
+
+// A block of MXFP4: a power of two that leaves the largest within 6 (OCP Microscaling Formats v1.0,
+// 6.3: that of the largest, less the largest exponent of an element), four-bit floats.
+void PutMXFP4(std::string& out, std::span<const float> block) {
+  constexpr float kSizes[] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6};
+  float largest = 0;
+  for (float x : block) largest = std::max(largest, std::fabs(x));
+  const int exponent = largest == 0 ? 0 : std::clamp(std::ilogb(largest) - 2 + 127, 0, 254);
+  Append(out, static_cast<uint8_t>(exponent));
+  std::array<uint8_t, kBlock> level{};
+  for (size_t j = 0; j < kBlock; ++j) {
+    const float size = std::ldexp(std::fabs(block[j]), 127 - exponent);
+    size_t nearest = 0;
+    for (size_t i = 1; i < 8; ++i) {
+      if (std::fabs(kSizes[i] - size) < std::fabs(kSizes[nearest] - size)) nearest = i;
+    }
+    level[j] = static_cast<uint8_t>(nearest | (block[j] < 0 ? 8 : 0));
+  }
+  PutNibbles(out, level);
+}
+
 void PutBlock(kernels::DType dtype, std::string& out, std::span<const float> block) {
   using kernels::DType;
   switch (dtype) {
@@ -98,12 +131,24 @@ void PutBlock(kernels::DType dtype, std::string& out, std::span<const float> blo
       return PutFromLeast(out, block, 15);
     case DType::kQ5_1:
       return PutFromLeast(out, block, 31);
+    case DType::kIQ4_NL:
+      return PutIQ4_NL(out, block);
+    case DType::kMXFP4:
+      return PutMXFP4(out, block);
     default:
       WL_CHECK(false);
   }
 }
 
 }  // namespace
+
+uint8_t NearestInTable(float step, float x) {
+  uint8_t nearest = 0;
+  for (uint8_t i = 1; i < 16; ++i) {
+    if (std::fabs(kIq4Table[i] * step - x) < std::fabs(kIq4Table[nearest] * step - x)) nearest = i;
+  }
+  return nearest;
+}
 
 uint16_t ToF16(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);

@@ -100,15 +100,134 @@ void PutQ6K(std::string& out, std::span<const float> block) {
   PutHalf(out, unit_bits);
 }
 
+// Two bits an element: of each half of 128, byte i holds elements i, 32 + i, 64 + i and 96 + i.
+void PutPairs(std::string& out, const std::array<int, kSuper>& level) {
+  for (size_t half = 0; half < kSuper; half += 128) {
+    for (size_t i = half; i < half + 32; ++i) {
+      int bits = 0;
+      for (size_t q = 0; q < 4; ++q) bits |= (level[i + q * 32] & 3) << (2 * q);
+      out += static_cast<char>(bits);
+    }
+  }
+}
+
+// Q2_K: parts of 16, element = unit * scale * level - min_unit * min.
+void PutQ2K(std::string& out, std::span<const float> block) {
+  std::array<float, 16> steps{}, minima{};
+  for (size_t p = 0; p < 16; ++p) {
+    const auto [low, high] =
+        std::minmax_element(block.begin() + p * 16, block.begin() + p * 16 + 16);
+    minima[p] = std::max(0.0f, -*low);
+    steps[p] = std::max(0.0f, *high + minima[p]) / 3;
+  }
+  const uint16_t unit_bits = ToF16(*std::max_element(steps.begin(), steps.end()) / 15);
+  const uint16_t min_bits = ToF16(*std::max_element(minima.begin(), minima.end()) / 15);
+  const float unit = FromF16(unit_bits), min_unit = FromF16(min_bits);
+  std::array<int, kSuper> level{};
+  for (size_t p = 0; p < 16; ++p) {
+    const int scale = Level(steps[p], unit, 0, 15), min = Level(minima[p], min_unit, 0, 15);
+    out += static_cast<char>(scale | min << 4);
+    for (size_t i = p * 16; i < p * 16 + 16; ++i) {
+      const float above = block[i] + min_unit * static_cast<float>(min);
+      level[i] = Level(above, unit * static_cast<float>(scale), 0, 3);
+    }
+  }
+  PutPairs(out, level);
+  PutHalf(out, unit_bits);
+  PutHalf(out, min_bits);
+}
+
+// Integer scales of parts, of either sign: the largest in size of each part is `first` steps.
+struct SignedScales {
+  uint16_t unit_bits;
+  std::array<int, 16> scale{};
+  float Step(size_t part) const { return FromF16(unit_bits) * static_cast<float>(scale[part]); }
+};
+SignedScales ScalesOf(std::span<const float> block, size_t part_length, float first, int most) {
+  std::array<float, 16> steps{};
+  float largest = 0;
+  for (size_t i = 0; i < kSuper; ++i) {
+    float& step = steps[i / part_length];
+    if (std::fabs(block[i]) > std::fabs(step * first)) step = block[i] / first;
+    largest = std::max(largest, std::fabs(step));
+  }
+  SignedScales scales{ToF16(largest / static_cast<float>(most))};
+  for (size_t p = 0; p < kSuper / part_length; ++p) {
+    scales.scale[p] = Level(steps[p], FromF16(scales.unit_bits), -most, most);
+  }
+  return scales;
+}
+
+// Q3_K: parts of 16, element = unit * (scale - 32) * (level - 4), six bits a scale.
+void PutQ3K(std::string& out, std::span<const float> block) {
+  const SignedScales scales = ScalesOf(block, 16, -4, 31);
+  std::array<int, kSuper> level{};
+  for (size_t i = 0; i < kSuper; ++i) {
+    level[i] = 4 + Level(block[i], scales.Step(i / 16), -4, 3);
+  }
+  for (size_t i = 0; i < 32; ++i) {
+    int bits = 0;
+    for (size_t g = 0; g < 8; ++g) bits |= level[g * 32 + i] >> 2 << g;
+    out += static_cast<char>(bits);
+  }
+  PutPairs(out, level);
+  const auto stored = [&](size_t part) { return scales.scale[part] + 32; };
+  for (size_t p = 0; p < 8; ++p) {
+    out += static_cast<char>((stored(p) & 15) | (stored(p + 8) & 15) << 4);
+  }
+  for (size_t p = 0; p < 4; ++p) {
+    int bits = 0;
+    for (size_t g = 0; g < 4; ++g) bits |= stored(g * 4 + p) >> 4 << (2 * g);
+    out += static_cast<char>(bits);
+  }
+  PutHalf(out, scales.unit_bits);
+}
+
+// IQ4_XS: parts of 32, element = unit * (scale - 32) * table[nibble], six bits a scale.
+void PutIQ4XS(std::string& out, std::span<const float> block) {
+  const SignedScales scales = ScalesOf(block, 32, kIq4Table[0], 31);
+  PutHalf(out, scales.unit_bits);
+  const auto stored = [&](size_t part) { return scales.scale[part] + 32; };
+  int high = 0;
+  for (size_t p = 0; p < 8; ++p) high |= stored(p) >> 4 << (2 * p);
+  PutHalf(out, static_cast<uint16_t>(high));
+  for (size_t p = 0; p < 8; p += 2) {
+    out += static_cast<char>((stored(p) & 15) | (stored(p + 1) & 15) << 4);
+  }
+  for (size_t p = 0; p < 8; ++p) {
+    for (size_t i = p * 32; i < p * 32 + 16; ++i) {
+      out += static_cast<char>(NearestInTable(scales.Step(p), block[i]) |
+                               NearestInTable(scales.Step(p), block[i + 16]) << 4);
+    }
+  }
+}
+
+void PutSuperBlock(kernels::DType dtype, std::string& out, std::span<const float> block) {
+  using kernels::DType;
+  switch (dtype) {
+    case DType::kQ2_K:
+      return PutQ2K(out, block);
+    case DType::kQ3_K:
+      return PutQ3K(out, block);
+    case DType::kQ6_K:
+      return PutQ6K(out, block);
+    case DType::kIQ4_XS:
+      return PutIQ4XS(out, block);
+    case DType::kQ4_K:
+    case DType::kQ5_K:
+      return PutWithMinima(out, block, dtype == DType::kQ5_K);
+    default:
+      WL_CHECK(false);
+  }
+}
+
 }  // namespace
 
 std::string QuantizeK(kernels::DType dtype, std::span<const float> values) {
   WL_CHECK(values.size() % kSuper == 0);
   std::string out;
   for (size_t i = 0; i < values.size(); i += kSuper) {
-    const auto block = values.subspan(i, kSuper);
-    dtype == kernels::DType::kQ6_K ? PutQ6K(out, block)
-                                   : PutWithMinima(out, block, dtype == kernels::DType::kQ5_K);
+    PutSuperBlock(dtype, out, values.subspan(i, kSuper));
   }
   return out;
 }

@@ -1,4 +1,4 @@
-// The K-quants of quantize.h: super-blocks of 256 elements in parts with integer scales of their
+// The K-quants of quantize.h and IQ4_XS: super-blocks of 256 elements in parts with integer scales of their
 // own.
 #pragma once
 
@@ -9,7 +9,7 @@
 
 namespace waferline::test {
 
-// Q4_K, Q5_K or Q6_K; values.size() is a multiple of 256.
+// Q2_K to Q6_K or IQ4_XS; values.size() is a multiple of 256.
 std::string QuantizeK(kernels::DType dtype, std::span<const float> values);
 
 }  // namespace waferline::test

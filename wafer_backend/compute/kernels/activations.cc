@@ -143,10 +143,13 @@ void FillSums(const int8_t* q, int64_t block, const ColumnGroup& group, Int8Form
     int32_t* start = group.start[row] + block * (32 / type.part_length) * group.count;
     FillStart(type, first, second, count, start);
   }
-  if (group.sums == nullptr || form != Int8Form::kFine) return;
+  if (form != Int8Form::kFine) return;
   for (size_t j = 0; j < count; ++j) {
-    group.sums[block * group.count + static_cast<int64_t>(j)] =
-        static_cast<float>(first[j] + second[j]);
+    const int64_t at = block * group.count + static_cast<int64_t>(j);
+    if (group.sums != nullptr) group.sums[at] = static_cast<float>(first[j] + second[j]);
+    if (group.half_sums == nullptr) continue;
+    group.half_sums[block * group.count + at] = static_cast<float>(first[j]);
+    group.half_sums[(block + 1) * group.count + at] = static_cast<float>(second[j]);
   }
 }
 
@@ -235,6 +238,7 @@ int64_t LayOut(const ActivationForms& forms, int64_t cols, std::byte* memory, Co
   }
   arrays.Take(forms.start_winograd, blocks * count, &group->start_winograd);
   arrays.Take(forms.sums, blocks * count, &group->sums);
+  arrays.Take(forms.half_sums, 2 * blocks * count, &group->half_sums);
   return arrays.used;
 }
 

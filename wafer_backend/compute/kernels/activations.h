@@ -26,7 +26,8 @@ struct ActivationForms {
   std::array<bool, kInt8Forms> int8{};            // [Int8Form]
   std::array<bool, kQuantTraits.size()> start{};  // [RowOf(dtype)]
   bool start_winograd = false;  // instead of `start` of weights under Winograd's products
-  bool sums = false;            // for types with minima
+  bool sums = false;            // for types with minima in parts of 32
+  bool half_sums = false;       // for those in parts of 16
 };
 
 // J rows as integers of an Int8Form.
@@ -48,6 +49,7 @@ struct ColumnGroup {
   std::array<int32_t*, kQuantTraits.size()> start{};
   int32_t* start_winograd = nullptr;  // [cols / 32][J]
   float* sums = nullptr;              // [cols / 32][J]: sum of q, kFine
+  float* half_sums = nullptr;         // [cols / 16][J]
 };
 
 // How n rows fall into groups: as few as possible, as even as possible, so that no group's work is

@@ -129,7 +129,8 @@ void AddForms(DType dtype, CpuPath path, int64_t groups, ActivationForms* forms)
   forms->int8[static_cast<size_t>(type.activations)] = true;
   forms->start[RowOf(dtype)] |= type.offset != 0 && !winograd;
   forms->start_winograd |= winograd;
-  forms->sums |= type.minima;
+  forms->sums |= type.minima && type.part_length == 32;
+  forms->half_sums |= type.minima && type.part_length == 16;
 }
 
 Bytes WorkspaceBytes(const PackedMatrix& weights) {

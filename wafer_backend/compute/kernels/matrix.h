@@ -7,8 +7,8 @@
 //             stay f32)
 //   others    activations rounded to integers of a byte, each 64 columns (Q4_0: 128) with a scale
 //             of their own (activations.h); exact integer sums of each part of the weights' block
-//             (32 columns, Q6_K 16), each turned to f32, times the weights' scale, added in rising
-//             order to a sum in units of the activations' scale
+//             (32 columns; Q2_K, Q3_K, Q6_K 16), each turned to f32, times the weights' scale,
+//             added in rising order to a sum in units of the activations' scale
 #pragma once
 
 #include <cstddef>
@@ -45,7 +45,7 @@ class PackedMatrix {
                                            std::span<const std::byte> source, ThreadPool& pool,
                                            const PartPacked& packed = nullptr);
 
-  // What Pack will hold: within 5 % of the source (K-quants' scales are unpacked from 6 to 8 bits),
+  // What Pack will hold: within 6 % of the source (K-quants' scales are unpacked from 6 to 8 bits),
   // plus the rounding up of rows to 16.
   static Bytes PackedBytes(DType dtype, int64_t rows, int64_t cols);
 

@@ -47,15 +47,10 @@ void PackFloats(DType dtype, const std::byte* rows, int64_t row_count, int64_t c
   }
 }
 
-// The code of column `col` of 32, of one row.
-void PackCode(const QuantTraits& type, const ChunkLayout& layout, uint8_t code, int64_t col,
-              uint8_t* lane_codes) {
-  const int64_t byte = col % 4;
-  lane_codes[col / 8 * 64 + byte] |= static_cast<uint8_t>((code & 15) << (col / 4 % 2 * 4));
-  if (type.top_bits() == 0) return;
-  const int64_t cols = 8 / type.top_bits() * 4;  // whose top bits share a quad of bytes
-  lane_codes[layout.top_bits + col / cols * 64 + byte] |=
-      static_cast<uint8_t>((code >> 4) << (col % cols / 4 * type.top_bits()));
+// `bits` of column `col` of 32 into one row's lane of quads that share bytes.
+void PackBits(int value, int bits, int64_t col, uint8_t* lane) {
+  const int64_t cols = 8 / bits * 4;  // whose bits share a quad of bytes
+  lane[col / cols * 64 + col % 4] |= static_cast<uint8_t>(value << (col % cols / 4 * bits));
 }
 
 // Integer scales and minima of a super-block.
@@ -64,7 +59,11 @@ void PackScales(const QuantTraits& type, const ChunkLayout& layout, const QuantB
   for (int64_t part = 0; part < type.block_length / type.part_length; ++part) {
     const int64_t place = part * kPanelRows + lane;
     chunk[layout.scales + place] = static_cast<uint8_t>(block.scale[part]);
-    if (type.minima) chunk[layout.minima + place] = static_cast<uint8_t>(block.min[part]);
+    if (type.nibble_scales) {
+      chunk[layout.scales + place] |= static_cast<uint8_t>(block.min[part] << 4);
+    } else if (type.minima) {
+      chunk[layout.minima + place] = static_cast<uint8_t>(block.min[part]);
+    }
   }
 }
 
@@ -73,35 +72,28 @@ void PackBlock(const QuantTraits& type, const ChunkLayout& layout, const std::by
                int64_t first, int64_t lane, uint8_t* chunk) {
   const int64_t unit = (first / type.block_length * kPanelRows + lane) * 2;
   uint8_t* codes = chunk + layout.codes + first / 32 * layout.block_codes + lane * 4;
-  std::memcpy(chunk + layout.units + unit, source + type.unit_at, 2);
-  if (type.pack != nullptr) type.pack(source, reinterpret_cast<uint32_t*>(codes));
-  if (type.pack != nullptr && !type.minima && !type.super_blocks()) return;
+  if (type.pack != nullptr) {
+    std::memcpy(chunk + layout.units + unit, source + type.unit_at, 2);
+    return type.pack(source, reinterpret_cast<uint32_t*>(codes));
+  }
   QuantBlock block;
   type.read(source, &block);
+  // All exact: that is where they come from.
+  const bool f16 = type.unit == UnitForm::kF16;
+  const uint16_t bits = f16 ? F16FromFloat(block.unit) : Bf16FromFloat(block.unit);
+  std::memcpy(chunk + layout.units + unit, &bits, 2);
   if (type.minima) {
-    const F16 min_unit = F16FromFloat(block.min_unit);  // exact: it comes from one
+    const F16 min_unit = F16FromFloat(block.min_unit);
     std::memcpy(chunk + layout.min_units + unit, &min_unit, 2);
   }
   if (type.super_blocks()) PackScales(type, layout, block, lane, chunk);
-  if (type.pack != nullptr) return;
   for (int64_t i = 0; i < type.block_length; ++i) {
-    PackCode(type, layout, block.code[i], i % 32, codes + i / 32 * layout.block_codes);
+    if (i % 32 == 0 && i > 0) codes += layout.block_codes;
+    const int code = block.code[i];
+    PackBits(code & ((1 << type.low_bits()) - 1), type.low_bits(), i % 32, codes);
+    if (type.top_bits() == 0) continue;
+    PackBits(code >> type.low_bits(), type.top_bits(), i % 32, codes + layout.top_bits);
   }
-}
-
-// Four columns at a time: the file holds those together.
-void PackNibbles(const std::byte* nibbles, uint32_t* quads) {
-  constexpr uint32_t kLow = 0x0f0f0f0fu;
-  uint32_t low[4], high[4];  // elements 4i .. 4i + 3 and 16 + 4i ..
-  for (int64_t i = 0; i < 4; ++i) {
-    const auto bytes = Read<uint32_t>(nibbles + i * 4);
-    low[i] = bytes & kLow;
-    high[i] = (bytes >> 4) & kLow;
-  }
-  quads[0 * kPanelRows] = low[0] | low[1] << 4;
-  quads[1 * kPanelRows] = low[2] | low[3] << 4;
-  quads[2 * kPanelRows] = high[0] | high[1] << 4;
-  quads[3 * kPanelRows] = high[2] | high[3] << 4;
 }
 
 }  // namespace
@@ -113,12 +105,20 @@ void PackQ8_0(const std::byte* source, uint32_t* quads) {
   }
 }
 
+// Four columns at a time: the file holds those together.
 void PackQ4_0(const std::byte* source, uint32_t* quads) {
-  PackNibbles(source + offsetof(BlockQ4_0, nibbles), quads);
-}
-
-void PackQ4_1(const std::byte* source, uint32_t* quads) {
-  PackNibbles(source + offsetof(BlockQ4_1, nibbles), quads);
+  constexpr uint32_t kLow = 0x0f0f0f0fu;
+  source += offsetof(BlockQ4_0, nibbles);
+  uint32_t low[4], high[4];  // elements 4i .. 4i + 3 and 16 + 4i ..
+  for (int64_t i = 0; i < 4; ++i) {
+    const auto bytes = Read<uint32_t>(source + i * 4);
+    low[i] = bytes & kLow;
+    high[i] = (bytes >> 4) & kLow;
+  }
+  quads[0 * kPanelRows] = low[0] | low[1] << 4;
+  quads[1 * kPanelRows] = low[2] | low[3] << 4;
+  quads[2 * kPanelRows] = high[0] | high[1] << 4;
+  quads[3 * kPanelRows] = high[2] | high[3] << 4;
 }
 
 int64_t PanelBytes(DType dtype, int64_t cols) {

@@ -11,18 +11,19 @@
 // is a super-block, or two blocks of 32 columns. Its sections, each on a 64-byte border:
 //
 //   units      f16 [16]       of a super-block, with min units f16 [16] on the same line
-//              f16 [2][16]    of two blocks, then their min units f16 [2][16] if there are minima
-//   scales     i8 [parts][16] of super-blocks
+//              f16 [2][16]    of two blocks (bf16 of UnitForm::kE8M0), then their min units f16
+//                             [2][16] if there are minima
+//   scales     i8 [parts][16] of super-blocks; nibble_scales: low nibbles, the minima are the high
 //   minima     u8 [parts][16] of super-blocks with minima
-//   codes      [cols/32], each u8 [8][16][4] of 8 bits, or nibbles and then top bits
+//   codes      [cols/32], each u8 [8][16][4] of 8 bits, or nibbles or pairs and then top bits
 //
 // The layout of a type follows from its row in quant_traits.h (LayOutChunk). Bits of 32 columns are
 // grouped by 4 columns ("quads", what one VNNI instruction multiplies):
 //
 //   nibbles  u8 [4][16][4]: low nibbles are the even quad's columns, high the odd quad's
 //            (a mask and a shift of one load give either quad, with its lanes in place)
-//   fifth    u8 [16][4]: bit t of byte i is column 4t + i of the 32
-//   top      u8 [2][16][4]: bits 2t, 2t+1 of byte i are column 4t + i of 16
+//   pairs    u8 [2][16][4]: bits 2t, 2t+1 of byte i are column 4t + i of 16; so are two top bits
+//   top      u8 [16][4], one bit: bit t of byte i is column 4t + i of the 32
 //
 // The last chunk of blocks may be one block alone: full units, and codes of 32 columns.
 //
@@ -58,9 +59,9 @@ constexpr ChunkLayout LayOutChunk(const QuantTraits& type) {
   chunk.min_units = kPanelRows * (type.super_blocks() ? 2 : 4);
   chunk.scales = type.minima && !type.super_blocks() ? 128 : 64;
   chunk.minima = chunk.scales + parts * kPanelRows;
-  chunk.codes = chunk.minima + (type.minima ? parts * kPanelRows : 0);
+  chunk.codes = chunk.minima + (type.minima && !type.nibble_scales ? parts * kPanelRows : 0);
   chunk.block_codes = 32 * kPanelRows * type.bits / 8;
-  chunk.top_bits = 32 * kPanelRows * (type.bits - type.top_bits()) / 8;
+  chunk.top_bits = 32 * kPanelRows * type.low_bits() / 8;
   return chunk;
 }
 

@@ -38,6 +38,11 @@ constexpr Int8Scale ScaleOf(Int8Form form) {
   return form == Int8Form::kWinograd ? Int8Scale{128, 120} : Int8Scale{64, 127};
 }
 
+enum class UnitForm : uint8_t {
+  kF16,   // as in the file
+  kE8M0,  // an exponent alone: in the file a byte, in a panel bf16
+};
+
 struct QuantTraits {
   DType dtype;  // the GGUF number
   std::string_view name;
@@ -47,40 +52,50 @@ struct QuantTraits {
 
   // Of quantised types only:
   int64_t part_length = 0;  // elements that share a scale, 32 or 16
-  size_t unit_at = 0;       // byte of the block where its f16 unit stands
-  bool minima = false;      // the f16 unit of minima follows it; each part has a minimum
-  int bits = 0;             // of a code as packed: 8, or 4 and up to 2 on top of them
-  int offset = 0;           // what is added to a value to store it unsigned
+  size_t unit_at = 0;       // byte of the block where its unit stands
+  UnitForm unit = UnitForm::kF16;
+  bool minima = false;               // the f16 unit of minima follows it; each part has a minimum
+  bool nibble_scales = false;        // a part's scale and minimum share a byte, also in a panel
+  int bits = 0;                      // of a code as packed: 8, or 2 or 4 and up to 2 on top of them
+  int offset = 0;                    // what is added to a value to make it unsigned
+  const CodeBook* values = nullptr;  // of nibbles; without it a code is a value with its offset
   Int8Form activations = Int8Form::kFine;
   void (*read)(const std::byte* source, QuantBlock* block) = nullptr;
-  // Optional, where the file's order allows more than a value at a time: writes one row's block to
-  // every 16th of `quads` (panel.h). Without it `read` is used.
+  // Optional, for blocks of codes and an f16 unit alone whose order allows more than a code at a
+  // time: writes one row's block to every 16th of `quads` (panel.h). Without it `read` is used.
   void (*pack)(const std::byte* source, uint32_t* quads) = nullptr;
 
   constexpr bool quantised() const { return part_length != 0; }
   // A block has a unit for several parts with integer scales of their own.
   constexpr bool super_blocks() const { return block_length > part_length && quantised(); }
-  constexpr int top_bits() const { return bits == 8 ? 0 : bits - 4; }  // stored apart from nibbles
-  constexpr int ValueOf(uint8_t code) const { return code - offset; }
+  constexpr int low_bits() const { return bits == 8 ? 8 : bits >= 4 ? 4 : 2; }
+  constexpr int top_bits() const { return bits - low_bits(); }  // of a code, stored apart
+  constexpr int ValueOf(uint8_t code) const {
+    return values != nullptr ? (*values)[code] : code - offset;
+  }
 };
 
 // F32, F16, and BF16 where the CPU has no products of it: float_matmul.cc.
 void MultiplyFloat(const ProductTask& task, CpuPath path);
-// quantised_blocks.cc, quantised_blocks_5.cc, quantised_k.cc.
+// quantised_*.cc
 void MultiplyQ8_0(const ProductTask& task, CpuPath path);
 void MultiplyQ4_0(const ProductTask& task, CpuPath path);
 void MultiplyQ4_1(const ProductTask& task, CpuPath path);
 void MultiplyQ5_0(const ProductTask& task, CpuPath path);
 void MultiplyQ5_1(const ProductTask& task, CpuPath path);
+void MultiplyIQ4_NL(const ProductTask& task, CpuPath path);
+void MultiplyMXFP4(const ProductTask& task, CpuPath path);
+void MultiplyQ2_K(const ProductTask& task, CpuPath path);
+void MultiplyQ3_K(const ProductTask& task, CpuPath path);
 void MultiplyQ4_K(const ProductTask& task, CpuPath path);
 void MultiplyQ5_K(const ProductTask& task, CpuPath path);
 void MultiplyQ6_K(const ProductTask& task, CpuPath path);
+void MultiplyIQ4_XS(const ProductTask& task, CpuPath path);
 // panel.cc
 void PackQ8_0(const std::byte* source, uint32_t* quads);
 void PackQ4_0(const std::byte* source, uint32_t* quads);
-void PackQ4_1(const std::byte* source, uint32_t* quads);
 
-inline constexpr std::array<QuantTraits, 11> kQuantTraits = {{
+inline constexpr std::array<QuantTraits, 16> kQuantTraits = {{
     {DType::kF32, "F32", 1, 4, MultiplyFloat},
     {DType::kF16, "F16", 1, 2, MultiplyFloat},
     {DType::kBF16, "BF16", 1, 2, MultiplyFloat},
@@ -113,8 +128,7 @@ inline constexpr std::array<QuantTraits, 11> kQuantTraits = {{
      .part_length = 32,
      .minima = true,
      .bits = 4,
-     .read = ReadQ4_1,
-     .pack = PackQ4_1},
+     .read = ReadQ4_1},
     {.dtype = DType::kQ5_0,
      .name = "Q5_0",
      .block_length = 32,
@@ -133,6 +147,48 @@ inline constexpr std::array<QuantTraits, 11> kQuantTraits = {{
      .minima = true,
      .bits = 5,
      .read = ReadQ5_1},
+    {.dtype = DType::kIQ4_NL,
+     .name = "IQ4_NL",
+     .block_length = 32,
+     .block_bytes = sizeof(BlockIQ4_NL),
+     .multiply = MultiplyIQ4_NL,
+     .part_length = 32,
+     .bits = 4,
+     .offset = 128,
+     .values = &kIq4Values,
+     .read = ReadIQ4_NL},
+    {.dtype = DType::kMXFP4,
+     .name = "MXFP4",
+     .block_length = 32,
+     .block_bytes = sizeof(BlockMXFP4),
+     .multiply = MultiplyMXFP4,
+     .part_length = 32,
+     .unit = UnitForm::kE8M0,
+     .bits = 4,
+     .offset = 12,
+     .values = &kE2M1Values,
+     .read = ReadMXFP4},
+    {.dtype = DType::kQ2_K,
+     .name = "Q2_K",
+     .block_length = 256,
+     .block_bytes = sizeof(BlockQ2_K),
+     .multiply = MultiplyQ2_K,
+     .part_length = 16,
+     .unit_at = offsetof(BlockQ2_K, unit),
+     .minima = true,
+     .nibble_scales = true,
+     .bits = 2,
+     .read = ReadQ2_K},
+    {.dtype = DType::kQ3_K,
+     .name = "Q3_K",
+     .block_length = 256,
+     .block_bytes = sizeof(BlockQ3_K),
+     .multiply = MultiplyQ3_K,
+     .part_length = 16,
+     .unit_at = offsetof(BlockQ3_K, unit),
+     .bits = 3,
+     .offset = 4,
+     .read = ReadQ3_K},
     {.dtype = DType::kQ4_K,
      .name = "Q4_K",
      .block_length = 256,
@@ -161,6 +217,16 @@ inline constexpr std::array<QuantTraits, 11> kQuantTraits = {{
      .bits = 6,
      .offset = 32,
      .read = ReadQ6_K},
+    {.dtype = DType::kIQ4_XS,
+     .name = "IQ4_XS",
+     .block_length = 256,
+     .block_bytes = sizeof(BlockIQ4_XS),
+     .multiply = MultiplyIQ4_XS,
+     .part_length = 32,
+     .bits = 4,
+     .offset = 128,
+     .values = &kIq4Values,
+     .read = ReadIQ4_XS},
 }};
 
 // What the products take for granted: minima have no offset to take off.

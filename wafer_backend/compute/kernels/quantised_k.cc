@@ -1,5 +1,5 @@
-// Products of the K-quants, types with super-blocks of 256 (quantised_matmul-inl.h), on every CPU
-// path.
+// Products of the K-quants of four to six bits, types with super-blocks of 256
+// (quantised_matmul-inl.h), on every CPU path.
 #include "wafer_backend/compute/kernels/products.h"
 
 #undef HWY_TARGET_INCLUDE

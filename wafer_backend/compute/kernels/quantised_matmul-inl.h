@@ -84,6 +84,7 @@ void MultiplyGroup(const ProductTask& task, int64_t panel, const ColumnGroup& gr
   const Int8Rows& x = group.int8[static_cast<size_t>(Weights::kTraits.activations)];
   const int32_t* start =
       Weights::kPairs > 0 ? group.start_winograd : group.start[RowOf(Weights::kTraits.dtype)];
+  const float* sums = Weights::kHalves ? group.half_sums : group.sums;
   const int64_t tiles = TilesOf(group.count, kPanels);
   for (int64_t tile = 0; tile < tiles; ++tile) {
     const int64_t j = group.count * tile / tiles;
@@ -95,7 +96,7 @@ void MultiplyGroup(const ProductTask& task, int64_t panel, const ColumnGroup& gr
         .ratio = x.ratio + j,
         .last_scale = x.last_scale + j,
         .start = start == nullptr ? nullptr : start + j,
-        .sums = group.sums == nullptr ? nullptr : group.sums + j,
+        .sums = sums == nullptr ? nullptr : sums + j,
         .y = task.product->y + (first_row + j) * m.rows() + panel * kPanelRows,
         .y_stride = m.rows(),
         .ahead = ahead->from,
@@ -130,12 +131,15 @@ HWY_NOINLINE void Unpack(const PackedWeights<kDType>& w, int64_t blocks, uint8_t
   }
 }
 
-// With this many groups, unpacking a panel of K-quants once costs less than in each group's pass.
-// Not so Q4_0: its nibbles are taken apart while the multipliers are busy, and whole bytes would
-// need more of the caches (0.99 and 1.01 times as fast for prompts), unless Winograd's products use
-// them.
+// With this many groups, unpacking a panel of K-quants once costs less than in each group's pass,
+// and so with bits or a code book to put together. Not so Q4_0: its nibbles are taken apart while
+// the multipliers are busy, and whole bytes would need more of the caches (0.99 and 1.01 times as
+// fast for prompts), unless Winograd's products use them.
 constexpr int64_t kWorthUnpacking = 3;
-constexpr bool NeedsUnpacking(DType dtype) { return TraitsOf(dtype).super_blocks(); }
+constexpr bool NeedsUnpacking(DType dtype) {
+  const QuantTraits& type = TraitsOf(dtype);
+  return type.super_blocks() || type.top_bits() != 0 || type.values != nullptr;
+}
 
 constexpr int64_t kWorthFetching = 4;  // rows of activations
 

@@ -40,7 +40,7 @@ struct TilePass {
   const float* ratio;
   const float* last_scale;
   const int32_t* start;  // null: sums start from 0; under kPairs from the weights' start too
-  const float* sums;     // for minima
+  const float* sums;     // for minima: of the weights' parts
   float* y;              // [tile rows][y_stride], at the first panel's first row
   int64_t y_stride;
   std::array<int64_t, kTilePanels> lanes;  // rows of each panel that exist
@@ -148,10 +148,10 @@ HWY_INLINE const int8_t* AddPart(const Weights (&w)[kPanels], int64_t block, con
     }
   }
   if constexpr (Weights::kMinima) {
-    const float* x_sum = pass.sums + block * pass.stride;
+    const float* x_sum = pass.sums + part * pass.stride;
 #pragma GCC unroll 2
     for (int p = 0; p < kPanels; ++p) {
-      const F32x16 min = w[p].Min(block);
+      const F32x16 min = w[p].Min(block, kHalf);
 #pragma GCC unroll 12
       for (int j = 0; j < kColumns; ++j) {
         sum[p][j] = NegMulAdd(min, Broadcast(x_sum + j), sum[p][j]);

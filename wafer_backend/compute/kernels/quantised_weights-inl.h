@@ -18,6 +18,17 @@ HWY_BEFORE_NAMESPACE();
 namespace waferline::kernels {
 namespace HWY_NAMESPACE {
 
+// What the codes of a type with a code book stand for, with its offset.
+template <DType kDType>
+struct UnsignedValues {
+  uint8_t table[16];
+  constexpr UnsignedValues() : table() {
+    for (uint8_t code = 0; code < 16; ++code) {
+      table[code] = static_cast<uint8_t>(TraitsOf(kDType).ValueOf(code) + TraitsOf(kDType).offset);
+    }
+  }
+};
+
 // Quad t (0..7) of block `block`: columns 32 block + 4t .. + 3, offset included (panel.h).
 template <DType kDType>
 struct PackedWeights {
@@ -34,47 +45,65 @@ struct PackedWeights {
   HWY_INLINE const uint8_t* Chunk(int64_t block) const {
     return panel + block / kChunkBlocks * kChunk.bytes(kChunk.cols);
   }
-  HWY_INLINE const uint8_t* Codes(int64_t block) const {
-    return Chunk(block) + kChunk.codes + block % kChunkBlocks * kChunk.block_codes;
-  }
 
   template <int t>
   HWY_INLINE U8x64 Quad(int64_t block) const {
-    const uint8_t* codes = Codes(block);
-    if constexpr (kTraits.bits == 8) {
-      return LoadBytes(codes + t * 64);
+    const uint8_t* codes = Chunk(block) + kChunk.codes + block % kChunkBlocks * kChunk.block_codes;
+    const U8x64 low = Bits<t, kTraits.low_bits(), 0>(codes);
+    if constexpr (kTraits.values != nullptr) {
+      static constexpr UnsignedValues<kDType> kValues;
+      return LookUp(kValues.table, low);
+    } else if constexpr (kTraits.top_bits() != 0) {
+      constexpr int kTop = kTraits.top_bits();
+      return Or(low, Bits<t, kTop, kTraits.low_bits()>(codes + kChunk.top_bits));
     } else {
-      // The bytes of quads 2i and 2i + 1 are the same; so are the top bits' of more quads.
-      const U8x64 low = MoveBits<15, t % 2 * 4, 0>(LoadBytes(codes + t / 2 * 64));
-      if constexpr (kTraits.top_bits() == 0) {
-        return low;
-      } else {
-        constexpr int kTop = kTraits.top_bits();
-        constexpr int kQuads = 8 / kTop;  // that share a byte
-        const U8x64 top = LoadBytes(codes + kChunk.top_bits + t / kQuads * 64);
-        return Or(low, MoveBits<(1 << kTop) - 1, t % kQuads * kTop, 4>(top));
-      }
+      return low;
     }
   }
 
-  // Of half 0 or 1 of the block under kHalves, else of the whole block.
+  // Of half 0 or 1 of the block under kHalves, else of the whole block; so is Min.
   HWY_INLINE F32x16 Scale(int64_t block, int half) const {
     const uint8_t* chunk = Chunk(block);
-    const int64_t at = block % kChunkBlocks;
-    const auto* units = reinterpret_cast<const F16*>(chunk + kChunk.units);
-    if constexpr (!kTraits.super_blocks()) return LoadF16(units + at * kPanelRows);
-    const int64_t part = kHalves ? at * 2 + half : at;
-    const auto* scales = reinterpret_cast<const int8_t*>(chunk + kChunk.scales);
-    return Mul(LoadF16(units), LoadI8(scales + part * kPanelRows));
+    const uint8_t* scale = chunk + kChunk.scales + Part(block, half) * kPanelRows;
+    if constexpr (!kTraits.super_blocks()) {
+      return Unit(chunk + kChunk.units, block);
+    } else if constexpr (kTraits.nibble_scales) {
+      return Mul(Unit(chunk + kChunk.units, block), LoadNibbles<0>(scale));
+    } else {
+      return Mul(Unit(chunk + kChunk.units, block), LoadI8(scale));
+    }
   }
 
-  HWY_INLINE F32x16 Min(int64_t block) const {
+  HWY_INLINE F32x16 Min(int64_t block, int half) const {
     const uint8_t* chunk = Chunk(block);
-    const int64_t at = block % kChunkBlocks;
-    const auto* units = reinterpret_cast<const F16*>(chunk + kChunk.min_units);
-    if constexpr (!kTraits.super_blocks()) return LoadF16(units + at * kPanelRows);
-    const auto* minima = reinterpret_cast<const int8_t*>(chunk + kChunk.minima);
-    return Mul(LoadF16(units), LoadI8(minima + at * kPanelRows));
+    const int64_t part = Part(block, half) * kPanelRows;
+    if constexpr (!kTraits.super_blocks()) {
+      return Unit(chunk + kChunk.min_units, block);
+    } else if constexpr (kTraits.nibble_scales) {
+      return Mul(Unit(chunk + kChunk.min_units, block),
+                 LoadNibbles<4>(chunk + kChunk.scales + part));
+    } else {
+      return Mul(Unit(chunk + kChunk.min_units, block), LoadI8(chunk + kChunk.minima + part));
+    }
+  }
+
+ private:
+  // Of quad t: kBits bits of each code, moved to start at bit kTo. So many quads share 64 bytes.
+  template <int t, int kBits, int kTo>
+  static HWY_INLINE U8x64 Bits(const uint8_t* codes) {
+    constexpr int kQuads = 8 / kBits;
+    const U8x64 bytes = LoadBytes(codes + t / kQuads * 64);
+    if constexpr (kBits == 8) return bytes;
+    return MoveBits<static_cast<uint8_t>((1 << kBits) - 1), t % kQuads * kBits, kTo>(bytes);
+  }
+  // Within the chunk.
+  static HWY_INLINE int64_t Part(int64_t block, int half) {
+    return kHalves ? block % kChunkBlocks * 2 + half : block % kChunkBlocks;
+  }
+  static HWY_INLINE F32x16 Unit(const uint8_t* units, int64_t block) {
+    if constexpr (!kTraits.super_blocks()) units += block % kChunkBlocks * kPanelRows * 2;
+    const auto* bits = reinterpret_cast<const uint16_t*>(units);
+    return kTraits.unit == UnitForm::kE8M0 ? LoadBf16(bits) : LoadF16(bits);
   }
 };
 

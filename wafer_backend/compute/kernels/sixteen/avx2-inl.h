@@ -42,7 +42,23 @@ HWY_INLINE F32x16 LoadF16(const F16* p) {
   };
   return {{half(0), half(1)}};
 }
-HWY_INLINE F32x16 LoadI8(const int8_t* p) {
+HWY_INLINE F32x16 LoadBf16(const BF16* p) {
+  const auto half = [p](int i) HWY_ATTR {
+    const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 8 * i));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
+  };
+  return {{half(0), half(1)}};
+}
+template <int kShift>
+HWY_INLINE F32x16 LoadNibbles(const uint8_t* p) {
+  const auto half = [p](int i) HWY_ATTR {
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p + 8 * i));
+    const __m128i nibbles = _mm_and_si128(_mm_srli_epi16(bytes, kShift), _mm_set1_epi8(15));
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(nibbles));
+  };
+  return {{half(0), half(1)}};
+}
+HWY_INLINE F32x16 LoadI8(const uint8_t* p) {
   const auto half = [p](int i) HWY_ATTR {
     const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p + 8 * i));
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
@@ -92,6 +108,11 @@ HWY_INLINE U8x64 BroadcastQuad(const int8_t* p) {
 HWY_INLINE U8x64 And(U8x64 a, uint8_t mask) {
   const __m256i m = _mm256_set1_epi8(static_cast<char>(mask));
   return {{_mm256_and_si256(a.v[0], m), _mm256_and_si256(a.v[1], m)}};
+}
+HWY_INLINE U8x64 LookUp(const uint8_t (&table)[16], U8x64 places) {
+  const __m128i lane = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
+  const __m256i values = _mm256_broadcastsi128_si256(lane);
+  return {{_mm256_shuffle_epi8(values, places.v[0]), _mm256_shuffle_epi8(values, places.v[1])}};
 }
 HWY_INLINE U8x64 Or(U8x64 a, U8x64 b) {
   return {{_mm256_or_si256(a.v[0], b.v[0]), _mm256_or_si256(a.v[1], b.v[1])}};

@@ -34,9 +34,19 @@ HWY_INLINE F32x16 LoadF32(const float* p) { return {_mm512_loadu_ps(p)}; }
 HWY_INLINE F32x16 LoadF16(const F16* p) {
   return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
 }
-HWY_INLINE F32x16 LoadI8(const int8_t* p) {
+HWY_INLINE F32x16 LoadBf16(const BF16* p) {
+  const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
+}
+HWY_INLINE F32x16 LoadI8(const uint8_t* p) {
   const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes))};
+}
+template <int kShift>
+HWY_INLINE F32x16 LoadNibbles(const uint8_t* p) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  const __m128i nibbles = _mm_and_si128(_mm_srli_epi16(bytes, kShift), _mm_set1_epi8(15));
+  return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(nibbles))};
 }
 HWY_INLINE __mmask16 FirstLanes(int64_t count) { return static_cast<__mmask16>((1u << count) - 1); }
 HWY_INLINE void Store(F32x16 a, float* p, int64_t count) {
@@ -73,6 +83,10 @@ HWY_INLINE U8x64 LoadQuads(const int8_t* p, int64_t count) {
 }
 HWY_INLINE U8x64 And(U8x64 a, uint8_t mask) {
   return {_mm512_and_si512(a.v, _mm512_set1_epi8(static_cast<char>(mask)))};
+}
+HWY_INLINE U8x64 LookUp(const uint8_t (&table)[16], U8x64 places) {
+  const __m128i values = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
+  return {_mm512_shuffle_epi8(_mm512_broadcast_i32x4(values), places.v)};
 }
 HWY_INLINE U8x64 Or(U8x64 a, U8x64 b) { return {_mm512_or_si512(a.v, b.v)}; }
 // Shifts move bits between neighbouring bytes: mask where that matters.

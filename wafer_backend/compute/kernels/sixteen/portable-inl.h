@@ -49,8 +49,15 @@ HWY_INLINE F32x16 LoadF32(const float* p) {
 HWY_INLINE F32x16 LoadF16(const F16* p) {
   return EachLane<F32x16>([p](int i) { return FloatFromF16(p[i]); });
 }
-HWY_INLINE F32x16 LoadI8(const int8_t* p) {
-  return EachLane<F32x16>([p](int i) { return p[i]; });
+HWY_INLINE F32x16 LoadBf16(const BF16* p) {
+  return EachLane<F32x16>([p](int i) { return FloatFromBf16(p[i]); });
+}
+HWY_INLINE F32x16 LoadI8(const uint8_t* p) {
+  return EachLane<F32x16>([p](int i) { return static_cast<int8_t>(p[i]); });
+}
+template <int kShift>
+HWY_INLINE F32x16 LoadNibbles(const uint8_t* p) {
+  return EachLane<F32x16>([p](int i) { return p[i] >> kShift & 15; });
 }
 HWY_INLINE void Store(const F32x16& a, float* p, int64_t count) { std::copy_n(a.v, count, p); }
 HWY_INLINE F32x16 Mul(const F32x16& a, const F32x16& b) {
@@ -81,6 +88,10 @@ HWY_INLINE U8x64 BroadcastQuad(const int8_t* p) {
 }
 HWY_INLINE U8x64 And(const U8x64& a, uint8_t mask) {
   return EachLane<U8x64>([&](int i) { return a.v[i] & mask; });
+}
+// table[places], which are below 16.
+HWY_INLINE U8x64 LookUp(const uint8_t (&table)[16], const U8x64& places) {
+  return EachLane<U8x64>([&](int i) { return table[places.v[i]]; });
 }
 HWY_INLINE U8x64 Or(const U8x64& a, const U8x64& b) {
   return EachLane<U8x64>([&](int i) { return a.v[i] | b.v[i]; });

@@ -12,10 +12,11 @@ struct Expected {
   DType dtype;
   double bits;  // a weight of the format, scales included
 };
-constexpr Expected kAll[] = {{DType::kF32, 32},   {DType::kF16, 16},     {DType::kBF16, 16},
-                             {DType::kQ4_0, 4.5}, {DType::kQ4_1, 5},     {DType::kQ5_0, 5.5},
-                             {DType::kQ5_1, 6},   {DType::kQ8_0, 8.5},   {DType::kQ4_K, 4.5},
-                             {DType::kQ5_K, 5.5}, {DType::kQ6_K, 6.5625}};
+constexpr Expected kAll[] = {
+    {DType::kF32, 32},      {DType::kF16, 16},      {DType::kBF16, 16},     {DType::kQ4_0, 4.5},
+    {DType::kQ4_1, 5},      {DType::kQ5_0, 5.5},    {DType::kQ5_1, 6},      {DType::kQ8_0, 8.5},
+    {DType::kQ2_K, 2.625},  {DType::kQ3_K, 3.4375}, {DType::kQ4_K, 4.5},    {DType::kQ5_K, 5.5},
+    {DType::kQ6_K, 6.5625}, {DType::kIQ4_NL, 4.5},  {DType::kIQ4_XS, 4.25}, {DType::kMXFP4, 4.25}};
 
 TEST_CASE("every dtype comes back from its GGUF number and is named as the specification does") {
   REQUIRE(std::size(kAll) == kQuantTraits.size());

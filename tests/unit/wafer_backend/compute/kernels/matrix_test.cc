@@ -277,10 +277,10 @@ TEST_CASE("a tensor whose size does not fit its shape is refused, naming both") 
   REQUIRE_FALSE(PackedMatrix::Pack(DType::kQ8_0, 0, 32, {}, pool).ok());
 }
 
-TEST_CASE("packing costs at most 5 % more memory than the file, for whole panels") {
+TEST_CASE("packing costs at most 6 % more memory than the file, for whole panels") {
   for (DType dtype : kAllDTypes) {
     const double file = BytesFor(dtype, 2048 * 2048).as_double();
-    REQUIRE(PackedMatrix::PackedBytes(dtype, 2048, 2048).as_double() <= file * 1.05);
+    REQUIRE(PackedMatrix::PackedBytes(dtype, 2048, 2048).as_double() <= file * 1.06);
   }
 }
 

@@ -63,6 +63,10 @@ inline std::vector<std::byte> RandomTensor(SeededStream& random, DType dtype, in
   for (std::byte& byte : bytes) byte = static_cast<std::byte>(random.Next());
   const QuantTraits& type = TraitsOf(dtype);
   for (size_t at = 0; at < bytes.size(); at += static_cast<size_t>(type.block_bytes)) {
+    if (type.unit == UnitForm::kE8M0) {
+      bytes[at + type.unit_at] = static_cast<std::byte>(118 + random.Next() % 5);
+      continue;
+    }
     put16(at + type.unit_at, F16FromFloat(RandomNormal(random) * 0.01f));
     if (type.minima) put16(at + type.unit_at + 2, F16FromFloat(RandomNormal(random) * 0.01f));
   }

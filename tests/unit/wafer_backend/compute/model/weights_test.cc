@@ -284,14 +284,14 @@ TEST_CASE("layers that predict further tokens are left out") {
 TEST_CASE("a dtype without kernels is named with its tensor; the file can still be listed") {
   test::GgufWriter writer = test::RandomModel({});
   writer.EraseTensor("blk.1.ffn_up.weight");
-  writer.AddTensor("blk.1.ffn_up.weight", 10, {64, 128}, std::string(64, 0));
+  writer.AddTensor("blk.1.ffn_up.weight", 16, {64, 128}, std::string(64, 0));
   auto file = GgufFile::FromBytes(writer.Bytes());
   REQUIRE(file.ok());
-  REQUIRE((*file)->FindTensor("blk.1.ffn_up.weight")->TypeName() == "Q2_K");
+  REQUIRE((*file)->FindTensor("blk.1.ffn_up.weight")->TypeName() == "IQ2_XXS");
   const absl::Status status = BindWeights(*file).status();
   REQUIRE(status.code() == absl::StatusCode::kUnimplemented);
   REQUIRE(status.message().find("blk.1.ffn_up.weight") != std::string::npos);
-  REQUIRE(status.message().find("Q2_K") != std::string::npos);
+  REQUIRE(status.message().find("IQ2_XXS") != std::string::npos);
 }
 
 TEST_CASE("K-quants are read as they lie in the file") {

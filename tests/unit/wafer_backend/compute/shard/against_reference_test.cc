@@ -80,13 +80,17 @@ void Compare(const test::RandomModelSpec& spec) { Compare(spec, test::RandomMode
 TEST_CASE("logits are the reference's, every family and dtype") {
   for (const std::string& architecture : test::ModelFamilies()) {
     for (const kernels::QuantTraits& type : kernels::kQuantTraits) {
-      if (type.super_blocks()) continue;  // rows of the random model are shorter
       const DType dtype = type.dtype;
       test::RandomModelSpec spec;
       spec.architecture = architecture;
       spec.dtype = dtype;
       spec.layers = 4;
       spec.window = 7;
+      if (type.super_blocks()) {
+        if (architecture != "llama") continue;  // nothing new, and slow
+        spec.hidden = spec.ffn = 256;
+        spec.head_dim = 64;
+      }
       spec.seed = 11 + static_cast<uint64_t>(dtype);
       if (ToleranceOf(dtype) > ToleranceOf(DType::kF32)) spec.experts_used = 8;  // of 8
       Compare(spec);
