@@ -22,7 +22,7 @@ absl::Status StatusOf(policy::RefusalCause cause, const ValidRequest& request) {
     case RefusalCause::kQueueThreshold:
       return absl::UnavailableError("expected to wait longer than queue_threshold");
     case RefusalCause::kWouldMissDeadline:
-      return absl::UnavailableError("expected to miss its deadline");
+      return absl::DeadlineExceededError("expected to miss its deadline");
     case RefusalCause::kDraining:
       return absl::UnavailableError("draining");
     case RefusalCause::kNoDevice:

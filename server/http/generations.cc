@@ -61,7 +61,8 @@ Reply Generations::ErrorReply(const absl::Status& status, Nanoseconds retry_afte
 }
 
 Headers RetryHeaders(int code, Nanoseconds retry_after) {
-  if (code != 429 && code != 503) return {};
+  if (code == 504 && retry_after <= Nanoseconds(0)) return {};
+  if (code != 429 && code != 503 && code != 504) return {};
   if (retry_after <= Nanoseconds(0)) return {{"x-should-retry", "false"}};
   const int64_t ms = std::max<int64_t>(1, (retry_after.count() + 999'999) / 1'000'000);
   return {{"retry-after", absl::StrCat((ms + 999) / 1000)}, {"retry-after-ms", absl::StrCat(ms)}};

@@ -6,7 +6,7 @@
 // names that routers and dashboards read carry emulated time.
 //
 // Owner: server/app; outlives the engine, its thread and the front ends. Thread: as each member
-// says. Cost: a search in at most 32 bounds for each token. Bounds: series exist for models, routes
+// says. Cost: a search in at most 64 bounds for each token. Bounds: series exist for models, routes
 // and causes, all of them fixed sets.
 #pragma once
 

@@ -24,7 +24,7 @@ Histograms AddHistograms(prometheus::Registry& registry, const SeriesNames& name
   Histograms histograms = {AddHistogram(registry, names.own, names.own_help, own_labels, bounds)};
   if (!names.vllm.empty()) {
     histograms.push_back(AddHistogram(registry, names.vllm,
-                                      "Same as " + names.own + ": emulated time.",
+                                      "Same as " + names.own + "; times are emulated.",
                                       {{"model_name", model}}, bounds));
   }
   return histograms;

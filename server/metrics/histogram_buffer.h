@@ -18,10 +18,12 @@ class HistogramBuffer {
       : bounds_(&bounds), counts_(bounds.size() + 1) {}
 
   void Observe(Nanoseconds value) {
-    const double seconds = value.as_double() / 1e9;  // exact at bounds, unlike a product
-    const auto bucket = std::lower_bound(bounds_->begin(), bounds_->end(), seconds);
+    Observe(value.as_double() / 1e9);  // exact at bounds, unlike a product
+  }
+  void Observe(double value) {
+    const auto bucket = std::lower_bound(bounds_->begin(), bounds_->end(), value);
     counts_[static_cast<size_t>(bucket - bounds_->begin())] += 1;
-    sum_ += seconds;
+    sum_ += value;
     any_ = true;
   }
 

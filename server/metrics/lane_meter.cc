@@ -23,10 +23,10 @@ class SeriesMaker {
   SeriesMaker(prometheus::Registry& registry, const std::string& model)
       : registry_(registry), model_(model) {}
 
-  DurationBuffer Duration(const SeriesNames& names, const std::vector<double>& bounds,
-                          Labels labels = {}) const {
+  SampleBuffer Samples(const SeriesNames& names, const std::vector<double>& bounds,
+                       Labels labels = {}) const {
     labels["model_name"] = model_;
-    return DurationBuffer(AddHistograms(registry_, names, labels, model_, bounds), bounds);
+    return SampleBuffer(AddHistograms(registry_, names, labels, model_, bounds), bounds);
   }
   CounterBuffer Count(const std::string& name, const std::string& help,
                       const std::string& vllm = "", Labels labels = {},
@@ -54,40 +54,53 @@ void CounterBuffer::Flush() {
 
 LaneMeter::LaneMeter(prometheus::Registry& registry, const std::string& model)
     : first_token(SeriesMaker(registry, model)
-                      .Duration({"waferline_emulated_time_to_first_token_seconds",
-                                 "Emulated time from arrival to the first token.",
-                                 "vllm:time_to_first_token_seconds"},
-                                kFirstTokenBounds)),
+                      .Samples({"waferline_emulated_time_to_first_token_seconds",
+                                "Emulated time from arrival to the first token.",
+                                "vllm:time_to_first_token_seconds"},
+                               kFirstTokenBounds)),
       inter_token(SeriesMaker(registry, model)
-                      .Duration({"waferline_emulated_inter_token_seconds",
-                                 "Emulated time between two tokens of a request.",
-                                 "vllm:inter_token_latency_seconds"},
-                                kTokenBounds)),
+                      .Samples({"waferline_emulated_inter_token_seconds",
+                                "Emulated time between two tokens of a request.",
+                                "vllm:inter_token_latency_seconds"},
+                               kTokenBounds)),
       per_output_token(SeriesMaker(registry, model)
-                           .Duration({"waferline_emulated_time_per_output_token_seconds",
-                                      "Mean emulated time per token after the first, by request.",
-                                      "vllm:request_time_per_output_token_seconds"},
-                                     kTokenBounds)),
+                           .Samples({"waferline_emulated_time_per_output_token_seconds",
+                                     "Mean emulated time per token after the first, by request.",
+                                     "vllm:request_time_per_output_token_seconds"},
+                                    kTokenBounds)),
       request(SeriesMaker(registry, model)
-                  .Duration({"waferline_emulated_request_seconds",
-                             "Emulated time from arrival to the end of a request.",
-                             "vllm:e2e_request_latency_seconds"},
-                            kRequestBounds)),
+                  .Samples({"waferline_emulated_request_seconds",
+                            "Emulated time from arrival to the end of a request.",
+                            "vllm:e2e_request_latency_seconds"},
+                           kRequestBounds)),
       inference(SeriesMaker(registry, model)
-                    .Duration({"waferline_emulated_inference_seconds",
-                               "Emulated time from the end of queueing to the end of a request.",
-                               "vllm:request_inference_time_seconds"},
-                              kRequestBounds)),
+                    .Samples({"waferline_emulated_inference_seconds",
+                              "Emulated time from the end of queueing to the end of a request.",
+                              "vllm:request_inference_time_seconds"},
+                             kRequestBounds)),
       lateness(SeriesMaker(registry, model)
-                   .Duration({"waferline_token_lateness_seconds",
-                              "Wall time by which a token left after its emulated instant.", ""},
-                             kLatenessBounds)) {
+                   .Samples({"waferline_token_lateness_seconds",
+                             "Wall time by which a token left after its emulated instant.", ""},
+                            kLatenessBounds)),
+      prompt_size(SeriesMaker(registry, model)
+                      .Samples({"waferline_request_prompt_tokens", "Tokens of a prompt.",
+                                "vllm:request_prompt_tokens"},
+                               kTokenCountBounds)),
+      answer_size(SeriesMaker(registry, model)
+                      .Samples({"waferline_request_generated_tokens",
+                                "Generated tokens of a request.", "vllm:request_generation_tokens"},
+                               kTokenCountBounds)),
+      max_tokens(SeriesMaker(registry, model)
+                     .Samples({"waferline_request_max_tokens",
+                               "Tokens that a request might have generated at most.",
+                               "vllm:request_max_num_generation_tokens"},
+                              kTokenCountBounds)) {
   const SeriesMaker make(registry, model);
   for (int i = 0; i < engine::kPhases; ++i) {
     phases.push_back(
-        make.Duration({"waferline_emulated_phase_seconds",
-                       "Emulated time that a request spent in each phase.", kVllmPhases[i]},
-                      kRequestBounds, {{"phase", kPhaseNames[i]}}));
+        make.Samples({"waferline_emulated_phase_seconds",
+                      "Emulated time that a request spent in each phase.", kVllmPhases[i]},
+                     kRequestBounds, {{"phase", kPhaseNames[i]}}));
   }
   AddCounters(registry, model);
 }
@@ -135,6 +148,9 @@ void LaneMeter::OnOutcome(const engine::OutcomeInfo& info) {
   const Nanoseconds by_phase[engine::kPhases] = {times.queue, times.prefill, times.transfer,
                                                  times.decode};
   for (int i = 0; i < engine::kPhases; ++i) phases[i].Observe(by_phase[i]);
+  prompt_size.Observe(outcome.prompt_tokens);
+  answer_size.Observe(outcome.generated_tokens);
+  max_tokens.Observe(info.sequence.request->max_tokens);
   if (outcome.generated_tokens > 1) {
     per_output_token.Observe((info.last_token_at - info.first_token_at) /
                              int64_t{outcome.generated_tokens - 1});
@@ -142,11 +158,11 @@ void LaneMeter::OnOutcome(const engine::OutcomeInfo& info) {
 }
 
 void LaneMeter::Flush() {
-  for (DurationBuffer* durations :
-       {&first_token, &inter_token, &per_output_token, &request, &inference, &lateness}) {
-    durations->Flush();
+  for (SampleBuffer* samples : {&first_token, &inter_token, &per_output_token, &request, &inference,
+                                &lateness, &prompt_size, &answer_size, &max_tokens}) {
+    samples->Flush();
   }
-  for (DurationBuffer& durations : phases) durations.Flush();
+  for (SampleBuffer& durations : phases) durations.Flush();
   for (CounterBuffer* counter :
        {&admitted, &prompt_tokens, &generated_tokens, &cache_queried, &cache_hit, &prefill_tokens,
         &prefill_busy_seconds, &transferred_bytes}) {

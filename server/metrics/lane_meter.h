@@ -1,6 +1,6 @@
 // The counters and histograms of one model: buffers that the engine's thread adds to, and the
 // Prometheus series that Flush moves them to. Owner: Exposition, which outlives the engine.
-// Thread: the engine's, after construction. Cost: an addition, or a search in at most 32 bounds.
+// Thread: the engine's, after construction. Cost: an addition, or a search in at most 64 bounds.
 #pragma once
 
 #include <prometheus/registry.h>
@@ -23,10 +23,11 @@ struct CounterBuffer {
   void Flush();
 };
 
-struct DurationBuffer {
-  DurationBuffer(Histograms targets, const std::vector<double>& bounds)
+struct SampleBuffer {
+  SampleBuffer(Histograms targets, const std::vector<double>& bounds)
       : series(std::move(targets)), pending(bounds) {}
   void Observe(Nanoseconds value) { pending.Observe(value); }
+  void Observe(double value) { pending.Observe(value); }
   void Flush() { pending.MoveTo(series); }
   Histograms series;
   HistogramBuffer pending;
@@ -40,8 +41,9 @@ struct LaneMeter {
   // Moves everything to the series.
   void Flush();
 
-  DurationBuffer first_token, inter_token, per_output_token, request, inference, lateness;
-  std::vector<DurationBuffer> phases;  // by engine::Phase
+  SampleBuffer first_token, inter_token, per_output_token, request, inference, lateness;
+  SampleBuffer prompt_size, answer_size, max_tokens;  // in tokens, by request
+  std::vector<SampleBuffer> phases;                   // by engine::Phase
   CounterBuffer admitted, prompt_tokens, generated_tokens, cache_queried, cache_hit;
   CounterBuffer prefill_tokens, prefill_busy_seconds, transferred_bytes;
   std::vector<CounterBuffer> finished;  // by FinishReason

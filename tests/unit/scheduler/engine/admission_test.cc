@@ -73,7 +73,10 @@ TEST_CASE("a deadline ends a request wherever it is") {
   cloud.Build();
   ValidRequest hopeless;
   hopeless.deadline = Microseconds(5);
-  REQUIRE(cloud.Ask(20, 100, hopeless)->refused);
+  const auto refused = cloud.Ask(20, 100, hopeless);
+  REQUIRE(refused->refused);
+  REQUIRE(absl::IsDeadlineExceeded(refused->refusal.status));
+  REQUIRE(refused->refusal.retry_after == Nanoseconds());
 }
 
 TEST_CASE("draining refuses every new request and finishes the rest") {

@@ -64,6 +64,9 @@ TEST_CASE("every name is there before the first request") {
                            "vllm:prefix_cache_queries_total",
                            "vllm:prefix_cache_hits_total",
                            "vllm:cache_config_info",
+                           "vllm:request_prompt_tokens",
+                           "vllm:request_generation_tokens",
+                           "vllm:request_max_num_generation_tokens",
                            "vllm:num_requests_running",
                            "vllm:num_requests_waiting",
                            "vllm:kv_cache_usage_perc"}) {
@@ -75,7 +78,9 @@ TEST_CASE("every name is there before the first request") {
 TEST_CASE("a request's tokens and times, under our name and vLLM's, after a flush") {
   Exposition exposition = Make();
   engine::EngineObserver* observer = exposition.observer();
-  const engine::SequenceInfo sequence = {.lane = 1};
+  ValidRequest request;
+  request.max_tokens = 40;
+  const engine::SequenceInfo sequence = {.lane = 1, .request = &request};
   observer->OnAdmitted(sequence);
   observer->OnToken({.lane = 1, .index = 0, .gap = Milliseconds(6)});
   observer->OnToken({.lane = 1, .index = 1, .gap = Microseconds(300)});
@@ -111,6 +116,10 @@ TEST_CASE("a request's tokens and times, under our name and vLLM's, after a flus
   CHECK(m1("vllm:request_queue_time_seconds_sum") == Approx(0.001));
   CHECK(m1("waferline_emulated_phase_seconds_sum", ",phase=\"transfer\"") == Approx(0.003));
   CHECK(m1("waferline_token_lateness_seconds_sum") == Approx(0.00004));
+  CHECK(m1("vllm:request_prompt_tokens_bucket", ",le=\"20\"") == 1);
+  CHECK(m1("vllm:request_prompt_tokens_bucket", ",le=\"10\"") == 0);
+  CHECK(m1("vllm:request_generation_tokens_sum") == 3);
+  CHECK(m1("vllm:request_max_num_generation_tokens_sum") == 40);
   CHECK(m1("vllm:num_preemptions_total") == 1);
   CHECK(m1("vllm:prefix_cache_hits_total") == 4);
   CHECK(m1("waferline_kv_handoff_bytes_total") == 1000);
@@ -211,8 +220,14 @@ TEST_CASE("our bounds contain vLLM's") {
   for (const double bound : {0.3, 0.5, 0.8, 1.0, 15.0, 7680.0}) {
     CHECK(std::count(kRequestBounds.begin(), kRequestBounds.end(), bound) == 1);
   }
-  CHECK(kFirstTokenBounds.front() == 0.0005);
+  CHECK(kFirstTokenBounds.front() == 0.0001);
   CHECK(kTokenBounds.front() == 0.00005);
+  // A quantile is right within a bucket: where a wafer's tokens are, buckets are narrow.
+  for (size_t i = 1; kTokenBounds[i] <= 0.002; ++i) {
+    CHECK(kTokenBounds[i] / kTokenBounds[i - 1] < 1.251);
+  }
+  const auto upper = std::lower_bound(kTokenBounds.begin(), kTokenBounds.end(), 0.0005775);
+  CHECK(*upper / 0.0005775 < 1.1);
   for (const auto* bounds :
        {&kFirstTokenBounds, &kTokenBounds, &kRequestBounds, &kLatenessBounds}) {
     CHECK(std::is_sorted(bounds->begin(), bounds->end()));
