@@ -62,10 +62,7 @@ class BothFrontEnds : public FrontEnds {
   uint16_t http_port() const override { return http_port_; }
   uint16_t grpc_port() const override { return grpc_->port(); }
 
-  void StopAccepting() override {
-    http_->StopAccepting();
-    grpc_->SetServing(false);
-  }
+  void StopServing() override { grpc_->SetServing(false); }
 
   void Stop() override {
     if (grpc_ != nullptr) {
@@ -74,6 +71,7 @@ class BothFrontEnds : public FrontEnds {
     }
     if (http_ == nullptr || http_stopped_) return;
     http_stopped_ = true;
+    http_->StopAccepting();
     runtime::WaitFor([this] { return AnsweredOverHttp(); }, kLastWords);
     http_->Stop();
   }

@@ -21,8 +21,9 @@ class FrontEnds {
   virtual uint16_t http_port() const = 0;
   virtual uint16_t grpc_port() const = 0;
 
-  // No new connections; health says NOT_SERVING. Requests in flight go on.
-  virtual void StopAccepting() = 0;
+  // gRPC's health says NOT_SERVING. Connections are still accepted, and their requests refused by
+  // the draining engine; those in flight go on.
+  virtual void StopServing() = 0;
   // After the engine has stopped: lets what it said last reach the clients, for a moment, then
   // closes.
   virtual void Stop() = 0;

@@ -1,6 +1,7 @@
 #include "server/app/serve.h"
 
 #include <pthread.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -12,6 +13,7 @@
 #include "server/app/admin_actions.h"
 #include "server/app/cloud.h"
 #include "server/app/front_ends.h"
+#include "server/runtime/host.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::app {
@@ -38,8 +40,36 @@ absl::Status WritePortFile(const std::string& path, const FrontEnds& front) {
   return absl::OkStatus();
 }
 
+// What a client on this machine calls a server that listens on `address`.
+std::string UrlHost(const std::string& address) {
+  if (address == "0.0.0.0") return "127.0.0.1";
+  if (address == "::") return "[::1]";
+  return address.find(':') == std::string::npos ? address : "[" + address + "]";
+}
+
+// What an operator should know of a configuration that is valid.
+void PrintWarnings(const ServeOptions& options) {
+  const config::ServerConfig& config = options.config;
+  const std::string& address = config.listen.address;
+  const bool loopback = address.starts_with("127.") || address == "::1";
+  if (config.api_keys.empty() && !loopback) {
+    fprintf(stderr,
+            "waferd: warning: listening on %s without api_keys: every machine that reaches it may "
+            "use it\n",
+            address.c_str());
+  }
+  struct stat file;
+  if (!config.api_keys.empty() && stat(options.config_path.c_str(), &file) == 0 &&
+      (file.st_mode & (S_IRGRP | S_IROTH)) != 0) {
+    fprintf(stderr,
+            "waferd: warning: %s has api_keys and is readable by other users (chmod 600, or write "
+            "them as sha256: digests)\n",
+            options.config_path.c_str());
+  }
+}
+
 void PrintReady(const config::ServerConfig& config, const Cloud& cloud, const FrontEnds& front) {
-  const std::string host = config.listen.address == "0.0.0.0" ? "127.0.0.1" : config.listen.address;
+  const std::string host = UrlHost(config.listen.address);
   const std::string url = "http://" + host + ":" + std::to_string(front.http_port());
   const std::string& model = cloud.catalog().all().front()->name;
   printf("waferd %s is ready\n", WAFERLINE_VERSION);
@@ -97,14 +127,20 @@ absl::Status Serve(const ServeOptions& options) {
                       FrontEnds::Start(options.config, cloud.get(), &admin));
   if (!options.port_file.empty()) WL_RETURN_IF_ERROR(WritePortFile(options.port_file, *front));
   PrintReady(options.config, *cloud, *front);
+  PrintWarnings(options);
 
-  const char* signal = WaitForSignal();
-  printf("waferd: %s, draining for at most %.0f s\n", signal,
+  const std::string signal = WaitForSignal();
+  printf("waferd: %s, draining for at most %.0f s\n", signal.c_str(),
          ToSeconds(options.config.limits.drain));
   fflush(stdout);
   EndOnSecondSignal();
   admin.StartDraining();
-  front->StopAccepting();
+  front->StopServing();
+  // Balancers learn of it by /ready and by 503, not by refused connections. A person who typed
+  // Ctrl-C has none.
+  if (signal == "SIGTERM") {
+    runtime::WaitFor([] { return false; }, options.config.limits.grace);
+  }
   cloud->Stop();
   front->Stop();
   return absl::OkStatus();

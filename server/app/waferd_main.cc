@@ -30,7 +30,9 @@ absl::Status RunServer(const Arguments& arguments) {
   if (arguments.Has("grpc-port")) {
     config.listen.grpc_port = static_cast<int>(arguments.Integer("grpc-port"));
   }
-  return Serve({.config = std::move(config), .port_file = arguments.Text("port-file")});
+  return Serve({.config = std::move(config),
+                .config_path = arguments.Text("config"),
+                .port_file = arguments.Text("port-file")});
 }
 
 absl::Status RunRole(const Arguments& arguments) {

@@ -44,6 +44,7 @@ LimitsConfig ReadLimits(YamlForm form) {
   out.connections =
       static_cast<uint32_t>(form.IntegerOr("connections", out.connections, 1, 1 << 16));
   out.drain = MicrosecondsOr(form, "drain_us", 30e6, Range{0, 3.6e9});
+  out.grace = MicrosecondsOr(form, "grace_us", 1e6, Range{0, 3.6e9});
   form.RefuseOthers();
   return out;
 }

@@ -42,6 +42,7 @@ struct LimitsConfig {
   int64_t body_bytes = 4 << 20;                         // of an HTTP request or gRPC message
   uint32_t connections = 4096;
   Nanoseconds drain = Seconds(30);  // after SIGTERM, before what is in flight is aborted
+  Nanoseconds grace = Seconds(1);   // after SIGTERM, new requests get at least so long a 503
 };
 
 // Where token values come from.

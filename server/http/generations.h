@@ -58,8 +58,8 @@ class Generations {
   serving::WriteQueue writers_;
 };
 
-// Headers for 429, 503 and (if waiting helps) 504: Retry-After in whole seconds, retry-after-ms; x-should-retry: false
-// where waiting does not help (OpenAI's clients read it).
+// Headers for 429, 503 and (if waiting helps) 504: Retry-After in whole seconds, retry-after-ms;
+// x-should-retry: false where waiting does not help (OpenAI's clients read it).
 Headers RetryHeaders(int code, Nanoseconds retry_after);
 
 }  // namespace waferline::http

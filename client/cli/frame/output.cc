@@ -1,13 +1,19 @@
 #include "client/cli/frame/output.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 
+#include "wafer_backend/base/terminal_text.h"
+
 namespace waferline::cli {
 
-void PrintText(std::string_view text) { fwrite(text.data(), 1, text.size(), stdout); }
+void PrintText(std::string_view text) {
+  const std::string shown = isatty(STDOUT_FILENO) != 0 ? TerminalText(text) : std::string(text);
+  fwrite(shown.data(), 1, shown.size(), stdout);
+}
 
 std::string Counted(int64_t count, std::string_view thing) {
   return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s");

@@ -11,6 +11,8 @@
 
 namespace waferline::cli {
 
+// To a terminal without control characters (terminal_text.h): a server's text may be in it. To a
+// file or a pipe as it is.
 void PrintText(std::string_view text);
 
 template <typename... Values>

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "client/cli/frame/output.h"
 #include "wafer_backend/base/check.h"
 #include "wafer_backend/base/notification.h"
 
@@ -60,19 +61,18 @@ bool InterruptWatch::AwaitInput(int file) {
 Answer Ask(sdk::TokenClient& client, const sdk::GenerateSpec& spec, bool show) {
   Answer answer;
   Notification ended;
-  const auto call =
-      client.Start(spec, {.on_piece =
-                              [&](const sdk::Piece& piece) {
-                                answer.text += piece.text;
-                                if (!show) return;
-                                fwrite(piece.text.data(), 1, piece.text.size(), stdout);
-                                fflush(stdout);
-                              },
-                          .on_end =
-                              [&](const sdk::Ending& ending) {
-                                answer.ending = ending;
-                                ended.Notify();
-                              }});
+  const auto call = client.Start(spec, {.on_piece =
+                                            [&](const sdk::Piece& piece) {
+                                              answer.text += piece.text;
+                                              if (!show) return;
+                                              PrintText(piece.text);
+                                              fflush(stdout);
+                                            },
+                                        .on_end =
+                                            [&](const sdk::Ending& ending) {
+                                              answer.ending = ending;
+                                              ended.Notify();
+                                            }});
   while (!ended.WaitFor(kPollEvery)) {
     if (!InterruptWatch::Take()) continue;
     answer.interrupted = true;

@@ -13,6 +13,8 @@
 #include "client/cli/serving/server_flags.h"
 #include "client/cli/serving/serving_commands.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/base/strings.h"
+#include "wafer_backend/base/terminal_text.h"
 
 namespace waferline::cli {
 namespace {
@@ -111,7 +113,7 @@ absl::Status Interactive(Conversation& conversation) {
     }
     const absl::Status said = conversation.Say(*line);
     if (!said.ok() && !terminal) return said;
-    if (!said.ok()) std::cerr << said.message() << std::endl;
+    if (!said.ok()) std::cerr << TerminalText(Std(said.message())) << std::endl;
     if (const std::string pace = Pace(conversation.last());
         terminal && said.ok() && !pace.empty()) {
       std::cerr << "[" << pace << "]" << std::endl;

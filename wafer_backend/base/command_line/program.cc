@@ -18,6 +18,7 @@
 #include "wafer_backend/base/command_line/manual.h"
 #include "wafer_backend/base/command_line/nearest.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/base/terminal_text.h"
 
 namespace waferline::cli {
 namespace {
@@ -139,7 +140,10 @@ void PrintError(const Program& program, const absl::Status& status, bool json,
     Print(stderr, boost::json::serialize(boost::json::object{{"error", error}}) + "\n");
     return;
   }
-  Print(stderr, absl::StrCat(program.name, ": ", status.message(), "\n"));
+  // A server's words may be in it.
+  Print(stderr,
+        absl::StrCat(program.name, ": ",
+                     TerminalText({status.message().data(), status.message().size()}), "\n"));
   if (IsUsageError(status)) {
     Print(stderr,
           absl::StrCat("try: ", program.name, command.empty() ? "" : " ", command, " --help\n"));

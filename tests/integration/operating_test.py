@@ -1,0 +1,89 @@
+"""waferd as its operator meets it: what it prints when it starts, and how it ends."""
+
+import http.client
+import signal
+import socket
+import time
+
+import pytest
+
+from cloud import ROOT, Waferd, waferctl
+
+MODEL = """
+models:
+  - name: demo
+    shape: llama-3.1-8b
+    context: 4096
+    prefill: {hardware: h100, workers: 1}
+    decode: [{name: wafer, hardware: wse-3, profile: vendor-2024}]
+    link: {bytes_per_second: 5.0e+10, latency_us: 10}
+    tokens: {from: cheap, file: %s}
+""" % (ROOT / "deploy/models/demo.gguf")
+
+
+def configuration(folder, text):
+    path = folder / "server.yaml"
+    path.write_text(text + MODEL)
+    return path
+
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as one:
+            one.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
+
+
+def says(server, text):
+    """Whether the log has it; what is printed last may come after the ports are open."""
+    ended = time.monotonic() + 5
+    while text not in server.log() and time.monotonic() < ended:
+        time.sleep(0.02)
+    return text in server.log()
+
+
+def test_after_sigterm_new_requests_are_answered_with_503_for_a_while():
+    with Waferd("deploy/config/demo.yaml") as server:
+        server.process.send_signal(signal.SIGTERM)
+        seen = set()
+        ended = time.monotonic() + 0.8
+        while time.monotonic() < ended:
+            connection = http.client.HTTPConnection(server.http.removeprefix("http://"), timeout=5)
+            connection.request("GET", "/ready")
+            seen.add(connection.getresponse().status)
+            connection.close()
+            time.sleep(0.05)
+        assert 503 in seen and seen <= {200, 503}
+        assert server.process.wait(20) == 0
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="no IPv6 on this machine")
+def test_an_ipv6_address_is_printed_as_clients_take_it(tmp_path):
+    with Waferd(configuration(tmp_path, 'listen: {address: "::1"}\n')) as server:
+        url = server.http.replace("127.0.0.1", "[::1]")
+        assert says(server, f"{url}/v1")
+        listed = waferctl("models", "--server", url)
+        assert listed.returncode == 0, listed.stderr
+        assert "demo" in listed.stdout
+        assert "warning" not in server.log()
+
+
+@pytest.mark.parametrize("address, url", (("0.0.0.0", "http://127.0.0.1:"), ("::", "http://[::1]:")))
+def test_listening_for_every_machine_without_keys_is_warned_of(tmp_path, address, url):
+    if ":" in address and not has_ipv6():
+        pytest.skip("no IPv6 on this machine")
+    with Waferd(configuration(tmp_path, f'listen: {{address: "{address}"}}\n')) as server:
+        assert says(server, url)
+        assert says(server, "without api_keys")
+
+
+@pytest.mark.parametrize("mode, warned", ((0o644, True), (0o640, True), (0o600, False)))
+def test_keys_that_other_users_may_read_are_warned_of(tmp_path, mode, warned):
+    path = configuration(tmp_path, 'listen: {address: 127.0.0.1}\napi_keys: [{key: secret, tenant: t}]\n')
+    path.chmod(mode)
+    with Waferd(path) as server:
+        assert says(server, "waferctl chat --server")
+        assert says(server, "readable by other users") == warned
+        assert "secret" not in server.log()
