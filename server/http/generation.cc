@@ -77,6 +77,7 @@ void Generation::Take(size_t index) {
   if (!news.prompt.empty()) choice.result.prompt = std::move(news.prompt);
   openai::Delta& delta = choice.result.generated;
   delta.text += news.delta.text;
+  delta.reasoning += news.delta.reasoning;
   delta.tokens.insert(delta.tokens.end(), std::make_move_iterator(news.delta.tokens.begin()),
                       std::make_move_iterator(news.delta.tokens.end()));
   choice.events.insert(choice.events.end(), std::make_move_iterator(news.events.begin()),
@@ -88,7 +89,9 @@ void Generation::Take(size_t index) {
     choice.failure = news.refusal->status;
     choice.retry_after = news.refusal->retry_after;
   }
-  if (news.outcome) RecordOutcome(choice, *news.outcome);
+  if (!news.outcome) return;
+  RecordOutcome(choice, *news.outcome);
+  choice.result.end.reasoning_tokens = news.reasoning_tokens;
 }
 
 void Generation::RecordOutcome(Choice& choice, const Outcome& outcome) {

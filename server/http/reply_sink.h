@@ -33,7 +33,8 @@ class ReplySink final : public serving::SessionSink {
     std::optional<Refusal> refusal;
     std::vector<openai::TokenDetail> prompt;  // for echo
     openai::Delta delta;
-    uint32_t tokens = 0;  // generated tokens that came
+    uint32_t tokens = 0;            // generated tokens that came
+    uint32_t reasoning_tokens = 0;  // of the whole choice, once there is an outcome
     // Of a stream with an event a token: what each made visible, in place of `delta`.
     std::vector<std::pair<openai::Delta, uint32_t>> events;
     std::optional<Nanoseconds> first_token;  // since arrival, of the first that came

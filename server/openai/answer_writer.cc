@@ -59,7 +59,13 @@ void AppendUsageObject(std::string& out, const Usage& usage) {
   AppendInteger(out, usage.prompt_tokens + usage.completion_tokens);
   out += ",\"prompt_tokens_details\":{\"cached_tokens\":";
   AppendInteger(out, usage.cached_tokens);
-  out += "}}";
+  out += '}';
+  if (usage.reasoning_tokens) {
+    out += ",\"completion_tokens_details\":{\"reasoning_tokens\":";
+    AppendInteger(out, *usage.reasoning_tokens);
+    out += '}';
+  }
+  out += '}';
 }
 
 }  // namespace
@@ -77,7 +83,9 @@ const char* FinishReasonText(FinishReason reason) {
 
 Usage SumUsage(const ResponseShape& shape, const std::vector<ChoiceEnd>& ends) {
   Usage usage;
+  if (shape.reasoning != text::ReasoningMarks::kNone) usage.reasoning_tokens = 0;
   for (size_t i = 0; i < ends.size(); ++i) {
+    if (usage.reasoning_tokens) *usage.reasoning_tokens += ends[i].reasoning_tokens;
     usage.completion_tokens += ends[i].generated_tokens;
     if (i % shape.n == 0) {
       usage.prompt_tokens += ends[i].prompt_tokens;
@@ -144,8 +152,15 @@ void AnswerWriter::AppendDelta(std::string& out, size_t choice, const Delta& del
   if (first && shape_.chat()) AppendRole(out, choice);
   Open(out, choice);
   if (shape_.chat()) {
-    out += ",\"delta\":{\"content\":";
-    AppendQuoted(out, delta.text);
+    out += ",\"delta\":{";
+    if (!delta.reasoning.empty()) {
+      out += "\"reasoning_content\":";
+      AppendQuoted(out, delta.reasoning);
+    }
+    if (delta.reasoning.empty() || !delta.text.empty()) {
+      out += delta.reasoning.empty() ? "\"content\":" : ",\"content\":";
+      AppendQuoted(out, delta.text);
+    }
     out += '}';
   } else {
     out += ",\"text\":";
@@ -275,6 +290,10 @@ void AnswerWriter::AppendChoice(std::string& out, size_t choice, const ChoiceRes
   AppendInteger(out, choice);
   out += shape_.chat() ? ",\"message\":{\"role\":\"assistant\",\"content\":" : ",\"text\":";
   AppendQuoted(out, text);
+  if (!result.generated.reasoning.empty()) {
+    out += ",\"reasoning_content\":";
+    AppendQuoted(out, result.generated.reasoning);
+  }
   if (shape_.chat()) out += ",\"refusal\":null}";
   AppendTokens(out, choice, tokens);
   if (shape_.return_token_ids) AppendTokenIds(out, choice, tokens, true);

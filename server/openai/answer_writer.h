@@ -29,8 +29,9 @@ struct Usage {
   uint64_t prompt_tokens = 0;
   uint64_t cached_tokens = 0;
   uint64_t completion_tokens = 0;
-  RequestTimes times;                      // of the choice that took longest
-  std::optional<Nanoseconds> first_token;  // its, since arrival
+  std::optional<uint64_t> reasoning_tokens;  // where the model marks its reasoning
+  RequestTimes times;                        // of the choice that took longest
+  std::optional<Nanoseconds> first_token;    // its, since arrival
 };
 Usage SumUsage(const ResponseShape& shape, const std::vector<ChoiceEnd>& ends);
 

@@ -10,7 +10,8 @@ ChoiceText::ChoiceText(std::shared_ptr<const ResponseShape> shape,
                        std::shared_ptr<const model::Tokenizer> tokenizer)
     : shape_(std::move(shape)),
       tokenizer_(std::move(tokenizer)),
-      stream_(tokenizer_, shape_->text) {}
+      stream_(tokenizer_, shape_->text),
+      splitter_(shape_->reasoning, shape_->reasoning_opened) {}
 
 bool ChoiceText::Feed(const TokenEvent& token, Delta* delta) {
   const TokenId id = token.value->id;
@@ -18,6 +19,7 @@ bool ChoiceText::Feed(const TokenEvent& token, Delta* delta) {
       std::find(shape_->end_ids.begin(), shape_->end_ids.end(), id) != shape_->end_ids.end();
   if (shape_->wants_details()) Hold(token, is_end);
   if (is_end) return false;  // the engine ends the choice by itself
+  if (splitter_.reasoning()) ++reasoning_tokens_;
   const text::TextStream::Delta piece = stream_.Feed(id);
   Show(piece.text, delta);
   Release(delta, false);
@@ -36,8 +38,17 @@ void ChoiceText::Hold(const TokenEvent& token, bool is_end) {
 }
 
 void ChoiceText::Show(const std::string& text, Delta* delta) {
-  delta->text += text;
+  if (shape_->reasoning == text::ReasoningMarks::kNone) {
+    delta->text += text;
+  } else {
+    Add(splitter_.Feed(text), delta);
+  }
   if (shape_->wants_details()) shown_characters_ += CountCodePoints(text);
+}
+
+void ChoiceText::Add(text::ReasoningSplitter::Parts parts, Delta* delta) const {
+  delta->text += parts.answer;
+  if (shape_->include_reasoning) delta->reasoning += parts.reasoning;
 }
 
 void ChoiceText::Release(Delta* delta, bool all) {
@@ -51,6 +62,7 @@ void ChoiceText::Finish(Delta* delta) {
   const bool stopped = stream_.stopped();
   const text::TextStream::Delta piece = stream_.Finish();
   Show(piece.text, delta);
+  Add(splitter_.Finish(), delta);
   if (stopped) {
     for (Held& held : held_) {
       if (held.begins >= shown_characters_) held.detail.visible = false;

@@ -1,8 +1,8 @@
 // The tokens of one choice become what its client may see: text as TextStream releases it, and,
 // where the shape wants details, the tokens whose text has been released.
 //
-// Laws: the bytes of the visible tokens together are the text (where the tokens are UTF-8; the last
-// one may reach into a stop string); how
+// Laws: the bytes of the visible tokens together are the text, with reasoning and marks where a
+// chat has them (and where the tokens are UTF-8; the last one may reach into a stop string); how
 // tokens are grouped over deltas changes nothing; an end token and what belongs to a stop string
 // are not visible, but their ids are there.
 // Owner: the choice's sink. Thread: the engine's.
@@ -27,6 +27,8 @@ class ChoiceText {
   bool Feed(const TokenEvent& token, Delta* delta);
   // No further token will come; adds the rest.
   void Finish(Delta* delta);
+  // Tokens so far that came while reasoning was going on.
+  uint32_t reasoning_tokens() const { return reasoning_tokens_; }
 
  private:
   struct Held {
@@ -35,11 +37,14 @@ class ChoiceText {
   };
   void Hold(const TokenEvent& token, bool is_end);
   void Show(const std::string& text, Delta* delta);
+  void Add(text::ReasoningSplitter::Parts parts, Delta* delta) const;
   void Release(Delta* delta, bool all);
 
   const std::shared_ptr<const ResponseShape> shape_;
   const std::shared_ptr<const model::Tokenizer> tokenizer_;
   text::TextStream stream_;
+  text::ReasoningSplitter splitter_;
+  uint32_t reasoning_tokens_ = 0;
   std::vector<Held> held_;  // bounded by the longest stop string, in tokens
   int64_t shown_characters_ = 0;
 };

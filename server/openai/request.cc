@@ -71,6 +71,15 @@ int32_t ReadChatLogprobs(Fields& fields) {
   return logprobs ? top : -1;
 }
 
+// How the reply's reasoning is told from its answer, and whether it is shown.
+void ReadReasoning(Fields& fields, const text::ServedModel& model, ResponseShape* shape) {
+  fields.Bool("include_reasoning", &shape->include_reasoning);
+  shape->reasoning = model.chat->reasoning();
+  shape->text.always_shown = text::MarkTokens(shape->reasoning, *model.tokenizer);
+  shape->reasoning_opened =
+      text::OpensReasoning(shape->reasoning, *model.tokenizer, *shape->prompts.front().tokens);
+}
+
 }  // namespace
 
 absl::StatusOr<ParsedRequest> ParseCompletion(std::string_view body, const Envelope& envelope,
@@ -135,6 +144,7 @@ absl::StatusOr<ParsedRequest> ParseChat(std::string_view body, const Envelope& e
   shape.text.stop.insert(shape.text.stop.end(), chat.stop_strings().begin(),
                          chat.stop_strings().end());
   shape.text.drop_first_space = chat.reply_begins_with_space();
+  ReadReasoning(fields, *parsed.model, &shape);
   WL_RETURN_IF_ERROR(End(fields, envelope,
                          {.wanted = wanted,
                           .fallback = parsed.model->context_tokens.count(),

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "scheduler/request/token_sink.h"
+#include "server/text/reasoning.h"
 #include "server/text/text_stream.h"
 #include "wafer_backend/base/ids.h"
 
@@ -41,7 +42,10 @@ struct ResponseShape {
     std::string text;  // for echo
   };
   std::vector<Prompt> prompts;
-  text::TextStreamOptions text;  // stop strings and what is shown
+  text::TextStreamOptions text;                                  // stop strings and what is shown
+  text::ReasoningMarks reasoning = text::ReasoningMarks::kNone;  // of a chat's reply
+  bool reasoning_opened = false;                                 // by the prompt
+  bool include_reasoning = true;                                 // false: its text is left out
   std::vector<TokenId> end_ids;  // tokens that end the text and are not part of it
 
   bool chat() const { return kind == Kind::kChat; }
@@ -66,7 +70,8 @@ struct TokenDetail {
 struct Delta {
   std::string text;
   std::vector<TokenDetail> tokens;  // empty unless the shape wants details
-  bool empty() const { return text.empty() && tokens.empty(); }
+  std::string reasoning;
+  bool empty() const { return text.empty() && tokens.empty() && reasoning.empty(); }
 };
 
 // How a choice ended.
@@ -75,6 +80,7 @@ struct ChoiceEnd {
   uint32_t prompt_tokens = 0;
   uint32_t cached_tokens = 0;
   uint32_t generated_tokens = 0;
+  uint32_t reasoning_tokens = 0;  // of the generated ones
   RequestTimes times;
   std::optional<Nanoseconds> first_token;  // since arrival; none: no token came
 };

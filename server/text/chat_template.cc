@@ -66,7 +66,9 @@ absl::StatusOr<ChatTemplate> ChatTemplate::FromText(std::string name, std::strin
     return absl::InvalidArgumentError(
         absl::StrCat("chat template (", name, "): ", parsed.status().message()));
   }
-  return ChatTemplate(std::move(name), *std::move(parsed), std::move(tokenizer));
+  ChatTemplate chat(std::move(name), *std::move(parsed), std::move(tokenizer));
+  chat.reasoning_ = ReasoningMarksOf(source);
+  return chat;
 }
 
 ChatTemplate::ChatTemplate(std::string name, jinja::Template parsed,

@@ -15,6 +15,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/text/jinja/template.h"
+#include "server/text/reasoning.h"
 #include "wafer_backend/base/ids.h"
 #include "wafer_backend/compute/model/gguf.h"
 #include "wafer_backend/compute/model/tokenizer.h"
@@ -58,6 +59,8 @@ class ChatTemplate {
   // Texts that end an assistant message where the template marks that end by no control token;
   // callers add them to the request's own.
   const std::vector<std::string>& stop_strings() const { return stop_strings_; }
+  // How replies mark their reasoning.
+  ReasoningMarks reasoning() const { return reasoning_; }
   // Whether the reply's first token usually carries a space that is not part of it.
   bool reply_begins_with_space() const { return reply_begins_with_space_; }
 
@@ -73,6 +76,7 @@ class ChatTemplate {
   std::shared_ptr<const model::Tokenizer> tokenizer_;
   std::vector<std::string> stop_strings_;
   bool reply_begins_with_space_ = false;
+  ReasoningMarks reasoning_ = ReasoningMarks::kNone;
 };
 
 }  // namespace waferline::text

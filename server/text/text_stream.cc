@@ -19,7 +19,9 @@ TextStream::Delta TextStream::Feed(TokenId id) {
   if (stopped_ || finished_) return {};
   std::string_view piece = tokenizer_->Piece(id);
   if (tokenizer_->IsSpecial(id)) {
-    if (options_.skip_special) return {};
+    const std::vector<TokenId>& shown = options_.always_shown;
+    const bool show = std::find(shown.begin(), shown.end(), id) != shown.end();
+    if (options_.skip_special && !show) return {};
   } else {
     if (first_ && options_.drop_first_space && piece.starts_with(' ')) piece.remove_prefix(1);
     first_ = false;

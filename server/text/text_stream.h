@@ -25,7 +25,8 @@ struct TextStreamOptions {
   std::vector<std::string> stop;  // valid UTF-8, none of them empty
   bool include_stop = false;  // the stop string is part of the text (include_stop_str_in_output)
   bool skip_special = true;   // control tokens give no text, else their names
-  bool drop_first_space = false;  // of the sequence; see ChatTemplate::reply_begins_with_space
+  std::vector<TokenId> always_shown;  // control tokens that give their names all the same
+  bool drop_first_space = false;      // of the sequence; see ChatTemplate::reply_begins_with_space
 };
 
 class TextStream {

@@ -16,6 +16,9 @@ constexpr std::array<const char*, 4> kTurnEnds = {"<|eot_id|>", "<|im_end|>", "<
                                                   "<end_of_turn>"};
 constexpr std::array<const char*, 4> kTextEnds = {"<|endoftext|>", "<|end_of_text|>", "<|eom_id|>",
                                                   "</s>"};
+// Where there are channels, "<|end|>" ends one message of an answer, and these end the answer.
+constexpr const char* kChannel = "<|channel|>";
+constexpr std::array<const char*, 2> kChannelEnds = {"<|return|>", "<|call|>"};
 
 absl::Status ReadTypes(const Metadata& metadata, Vocabulary& vocabulary) {
   constexpr const char* kKey = "tokenizer.ggml.token_type";
@@ -85,7 +88,12 @@ void FindEnds(Vocabulary& vocabulary) {
     ends.push_back(found->second);
     return found->second;
   };
+  const bool channels = vocabulary.special_ids.contains(kChannel);
+  if (channels) {
+    for (const char* name : kChannelEnds) add_named(name);
+  }
   for (const char* name : kTurnEnds) {
+    if (channels && std::string_view(name) == "<|end|>") continue;
     const std::optional<TokenId> id = add_named(name);
     if (id && !vocabulary.eot) vocabulary.eot = id;
   }

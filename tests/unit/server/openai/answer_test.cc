@@ -66,6 +66,7 @@ Delta Join(const std::vector<Delta>& deltas) {
   Delta all;
   for (const Delta& delta : deltas) {
     all.text += delta.text;
+    all.reasoning += delta.reasoning;
     all.tokens.insert(all.tokens.end(), delta.tokens.begin(), delta.tokens.end());
   }
   return all;
@@ -120,6 +121,49 @@ TEST_CASE("an end token is an id and no text") {
   CHECK(all.text == "a hello");
   REQUIRE(all.tokens.size() == 3);
   CHECK(!all.tokens[2].visible);
+}
+
+TEST_CASE("reasoning: deltas together are the document's, and its tokens are counted") {
+  auto shape = Shape(ResponseShape::Kind::kChat);
+  shape->stream = true;
+  shape->reasoning = text::ReasoningMarks::kThink;
+  const auto ids = Bytes("<think>\nhm</think>\n\nYes");
+  const Fed fed = FeedAll(shape, ids, [](size_t) { return true; });
+  const Delta all = Join(fed.deltas);
+  CHECK(all.reasoning == "hm");
+  CHECK(all.text == "Yes");
+  AnswerWriter writer(*shape, *kTokenizer);
+  std::string out;
+  for (const Delta& delta : fed.deltas) writer.AppendDelta(out, 0, delta);
+  std::string reasoning, content;
+  for (const json::value& event : Events(out)) {
+    const json::object& delta = event.at("choices").at(0).at("delta").as_object();
+    if (delta.contains("reasoning_content")) reasoning += Text(delta.at("reasoning_content"));
+    if (delta.contains("content")) content += Text(delta.at("content"));
+  }
+  CHECK(reasoning == all.reasoning);
+  CHECK(content == all.text);
+
+  ChoiceText text(shape, kTokenizer);
+  Delta delta;
+  for (const TokenId id : ids) {
+    const TokenValue value = Value(id);
+    text.Feed({.value = &value}, &delta);
+  }
+  text.Finish(&delta);
+  CHECK(text.reasoning_tokens() == std::string("\nhm</think>").size());
+  shape->stream = false;
+  const ChoiceEnd end = {.generated_tokens = 25, .reasoning_tokens = text.reasoning_tokens()};
+  const json::value document =
+      json::parse(AnswerWriter(*shape, *kTokenizer).Document({{.generated = delta, .end = end}}));
+  CHECK(Text(document.at("choices").at(0).at("message").at("reasoning_content")) == "hm");
+  CHECK(Text(document.at("choices").at(0).at("message").at("content")) == "Yes");
+  CHECK(document.at("usage").at("completion_tokens_details").at("reasoning_tokens") == 11);
+
+  shape->include_reasoning = false;
+  const Delta dropped = Join(FeedAll(shape, ids, [](size_t) { return true; }).deltas);
+  CHECK(dropped.reasoning.empty());
+  CHECK(dropped.text == "Yes");
 }
 
 TEST_CASE("a chat stream: role, content, reason, usage, and one id throughout") {
@@ -334,7 +378,7 @@ TEST_CASE("tokenize and detokenize undo each other") {
   CHECK(HttpCode(Detokenize("{}", catalog).status()) == 400);
   CHECK(HttpCode(Tokenize("{}", catalog, 0).status()) == 400);
   CHECK(HttpCode(Tokenize(R"({"model":"x","prompt":""})", catalog, 0).status()) == 404);
-  CHECK(json::parse(ModelList(catalog)).at("data").as_array().size() == 2);
+  CHECK(json::parse(ModelList(catalog)).at("data").as_array().size() == catalog.all().size());
 }
 
 }  // namespace waferline::openai

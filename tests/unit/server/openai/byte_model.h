@@ -59,7 +59,8 @@ class ByteTokenizer final : public model::Tokenizer {
   std::vector<TokenId> end_ids_ = {kEos, kChatMlEnd};
 };
 
-// "bytes" chats (chatml) and has a context of 1000 tokens; "mute" has no chat template.
+// "bytes" chats (chatml) and has a context of 1000 tokens; "mute" has no chat template; "thinker"'s
+// template opens its reasoning unless enable_thinking is false.
 inline text::ModelCatalog ByteCatalog() {
   const auto tokenizer = std::make_shared<ByteTokenizer>();
   const auto make = [&](std::string name, absl::StatusOr<text::ChatTemplate> chat) {
@@ -70,8 +71,12 @@ inline text::ModelCatalog ByteCatalog() {
                           .context_tokens = Tokens(1000),
                           .origin_label = "computed: bytes"});
   };
-  return text::ModelCatalog({make("bytes", *text::ChatTemplate::Named("chatml", tokenizer)),
-                             make("mute", absl::UnimplementedError("its template is not known"))});
+  constexpr const char* kThinker =
+      "{{ messages[0].content }}{{ '</think>' if enable_thinking is false else '<think>\\n' }}";
+  return text::ModelCatalog(
+      {make("thinker", text::ChatTemplate::FromText("t", kThinker, tokenizer)),
+       make("bytes", *text::ChatTemplate::Named("chatml", tokenizer)),
+       make("mute", absl::UnimplementedError("its template is not known"))});
 }
 
 }  // namespace waferline::openai

@@ -312,6 +312,24 @@ TEST_CASE("unknown fields are bounded and fit for a header, or refused where con
   CHECK(Body(refused.status()).find("\"param\":\"metadata\"") != std::string::npos);
 }
 
+TEST_CASE("reasoning is looked for where the template has marks, and may be left out") {
+  const auto plain = Chat(kHi);
+  REQUIRE(plain.ok());
+  CHECK(plain->shape.reasoning == text::ReasoningMarks::kNone);
+  const auto thinks = Chat(kHi, "thinker");
+  REQUIRE(thinks.ok());
+  CHECK(thinks->shape.reasoning == text::ReasoningMarks::kThink);
+  CHECK(thinks->shape.reasoning_opened);
+  CHECK(thinks->shape.include_reasoning);
+  const auto quiet =
+      Chat(kHi + R"(,"chat_template_kwargs":{"enable_thinking":false},"include_reasoning":false)",
+           "thinker");
+  REQUIRE(quiet.ok());
+  CHECK(!quiet->shape.reasoning_opened);
+  CHECK(!quiet->shape.include_reasoning);
+  CHECK(quiet->warning.empty());
+}
+
 TEST_CASE("every name that a misspelling may mean is read") {
   const std::string fields =
       R"("messages":[{"role":"user","content":"hi"}],"max_tokens":5,"max_completion_tokens":5,

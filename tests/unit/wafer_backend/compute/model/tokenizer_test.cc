@@ -159,6 +159,19 @@ TEST_CASE("begin, end and turn tokens are found") {
   REQUIRE((*From(writer))->Encode("the").back() == *qwen->eos());
 }
 
+TEST_CASE("where an answer has channels, the end of one message is not its end") {
+  GgufWriter writer;
+  writer.SetString("tokenizer.ggml.model", "gpt2")
+      .SetString("tokenizer.ggml.pre", "gpt-4o")
+      .SetStrings("tokenizer.ggml.merges", {})
+      .SetStrings("tokenizer.ggml.tokens",
+                  {"a", "<|channel|>", "<|end|>", "<|return|>", "<|call|>", "<|endoftext|>"})
+      .SetInts("tokenizer.ggml.token_type", {1, 3, 3, 3, 3, 3});
+  const auto tokenizer = From(writer);
+  INFO(tokenizer.status().message());
+  CHECK((*tokenizer)->end_ids() == std::vector<TokenId>{3, 4, 5});
+}
+
 TEST_CASE("a broken vocabulary is refused by key") {
   struct Case {
     int kind;
