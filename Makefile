@@ -1,9 +1,9 @@
-# serve: install Debian's packages, build, run the demo cloud on 127.0.0.1.   test: the same, then every test.
+# serve: install Debian's packages, build, run the demo cloud on 127.0.0.1, or MODEL=file.   test: the same, then every test.
 # check: the daily loop, separate objects and the quick tests.   package: build/package/*.deb.   clang: warnings, thread safety.
 .PHONY: serve build test check package clang asan tsan packages test-packages
 
 serve: build
-	exec build/bin/waferd --config deploy/config/demo.yaml
+	exec build/bin/waferd $(if $(MODEL),"$(MODEL)",--config deploy/config/demo.yaml)
 
 build: packages
 	cmake --preset release -DWAFERLINE_TESTS=OFF >/dev/null

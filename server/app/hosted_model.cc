@@ -14,10 +14,26 @@
 namespace waferline::app {
 namespace {
 
+// The template that the configuration chose, else the file's own.
+absl::StatusOr<text::ChatTemplate> ChatOf(const config::TokensConfig& config,
+                                          const model::GgufFile& file,
+                                          std::shared_ptr<const model::Tokenizer> tokenizer) {
+  if (config.chat_template.empty()) {
+    return text::ChatTemplate::FromFile(file, std::move(tokenizer));
+  }
+  auto chosen = text::ChatTemplate::FromNameOrPath(config.chat_template, std::move(tokenizer));
+  if (chosen.ok()) return chosen;
+  return absl::Status(chosen.status().code(),
+                      absl::StrCat("chat_template: ", chosen.status().message()));
+}
+
 absl::StatusOr<HostedModel> Load(const config::ModelConfig& config, const ModelSite& site) {
   const bool emulated = config.tokens.from == config::TokenOriginKind::kSynthetic;
   WL_ASSIGN_OR_RETURN(const auto file, model::GgufFile::Open(config.tokens.file));
   WL_ASSIGN_OR_RETURN(const auto tokenizer, model::TokenizerFromGguf(*file));
+  // A file without a template is served without chat; a template that was asked for must work.
+  auto chat = ChatOf(config.tokens, *file, tokenizer);
+  if (!chat.ok() && !config.tokens.chat_template.empty()) return chat.status();
   fleet::LaneConfig lane = config.lane;
   if (!emulated) {
     WL_ASSIGN_OR_RETURN(const model::ModelShape shape, model::ReadShape(*file));
@@ -46,7 +62,7 @@ absl::StatusOr<HostedModel> Load(const config::ModelConfig& config, const ModelS
   out.served = std::make_shared<text::ServedModel>(text::ServedModel{
       .name = lane.model,
       .tokenizer = tokenizer,
-      .chat = text::ChatTemplate::FromFile(*file, tokenizer),
+      .chat = std::move(chat),
       .context_tokens = out.devices->context(),
       .origin = emulated ? text::TokenOrigin::kEmulated : text::TokenOrigin::kComputed,
       .origin_label = absl::StrCat(source.label, "; timed as ", out.devices->label()),

@@ -68,10 +68,34 @@ void PrintWarnings(const ServeOptions& options) {
   }
 }
 
-void PrintReady(const config::ServerConfig& config, const Cloud& cloud, const FrontEnds& front) {
+// What the models are, and what is not possible with them.
+void PrintModels(const ServeOptions& options, const Cloud& cloud) {
+  printf("  models\n");
+  for (const auto& served : cloud.catalog().all()) {
+    printf("    %-18s %s\n", served->name.c_str(), served->origin_label.c_str());
+    if (!served->chat.ok()) {
+      printf("    %-18s no chat: %s\n", "", std::string(served->chat.status().message()).c_str());
+    }
+  }
+  if (!options.remark.empty()) printf("    %s\n", options.remark.c_str());
+}
+
+// Commands that work as they are printed.
+void PrintWhatToTry(const std::string& url, const text::ServedModel& model) {
+  const bool chat = model.chat.ok();
+  printf("  try\n    build/bin/waferctl %s --server %s\n",
+         chat ? "chat" : "complete \"Once upon a\"", url.c_str());
+  printf("    curl -N %s/v1/%s -H 'Content-Type: application/json' \\\n", url.c_str(),
+         chat ? "chat/completions" : "completions");
+  printf("      -d '{\"model\": \"%s\", \"stream\": true, %s}'\n", model.name.c_str(),
+         chat ? "\"messages\": [{\"role\": \"user\", \"content\": \"Tell me a story.\"}]"
+              : "\"prompt\": \"Once upon a\", \"max_tokens\": 64");
+}
+
+void PrintReady(const ServeOptions& options, const Cloud& cloud, const FrontEnds& front) {
+  const config::ServerConfig& config = options.config;
   const std::string host = UrlHost(config.listen.address);
   const std::string url = "http://" + host + ":" + std::to_string(front.http_port());
-  const std::string& model = cloud.catalog().all().front()->name;
   printf("waferd %s is ready\n", WAFERLINE_VERSION);
   printf("  HTTP   %s  (OpenAI-style; this page in a browser: %s/)\n", (url + "/v1").c_str(),
          url.c_str());
@@ -81,18 +105,8 @@ void PrintReady(const config::ServerConfig& config, const Cloud& cloud, const Fr
   } else {
     printf("  clock  real, %g emulated seconds a second\n", config.clock.scale);
   }
-  printf("  models\n");
-  for (const auto& served : cloud.catalog().all()) {
-    printf("    %-18s %s\n", served->name.c_str(), served->origin_label.c_str());
-  }
-  printf(
-      "  try\n"
-      "    build/bin/waferctl chat --server %s\n"
-      "    curl -N %s/v1/chat/completions -H 'Content-Type: application/json' \\\n"
-      "      -d '{\"model\": \"%s\", \"stream\": true, \"messages\": [{\"role\": \"user\", "
-      "\"content\": \"Tell me a "
-      "story.\"}]}'\n",
-      url.c_str(), url.c_str(), model.c_str());
+  PrintModels(options, cloud);
+  PrintWhatToTry(url, *cloud.catalog().all().front());
   fflush(stdout);
 }
 
@@ -126,7 +140,7 @@ absl::Status Serve(const ServeOptions& options) {
   WL_ASSIGN_OR_RETURN(const std::unique_ptr<FrontEnds> front,
                       FrontEnds::Start(options.config, cloud.get(), &admin));
   if (!options.port_file.empty()) WL_RETURN_IF_ERROR(WritePortFile(options.port_file, *front));
-  PrintReady(options.config, *cloud, *front);
+  PrintReady(options, *cloud, *front);
   PrintWarnings(options);
 
   const std::string signal = WaitForSignal();

@@ -39,6 +39,7 @@ absl::StatusOr<OpenedSource> OpenShards(const config::TokensConfig& config,
   options.local.sram = Bytes(static_cast<int64_t>(config.shard_sram_bytes));
   options.local.slots = static_cast<uint32_t>(parts.sequences);
   options.local.prefill.chunk_tokens = config.prefill_chunk;
+  options.local.prefill.kv_bytes = Bytes(static_cast<int64_t>(config.prefill_kv_bytes));
   options.threads = config.threads;
   options.max_batch = config.max_batch;
   WL_ASSIGN_OR_RETURN(options.speculation, SpeculationOf(config));

@@ -4,13 +4,19 @@
 #include <string>
 #include <vector>
 
+#include "server/app/one_model.h"
 #include "server/app/serve.h"
 #include "server/app/worker_roles.h"
 #include "server/config/server_config.h"
+#include "server/runtime/host.h"
+#include "server/text/chat_template.h"
 #include "wafer_backend/base/command_line/arguments.h"
 #include "wafer_backend/base/command_line/program.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/kernels/cpu.h"
+#include "wafer_backend/hardware/silicon/hardware_file.h"
+#include "wafer_backend/hardware/timing/model_shape_file.h"
+#include "wafer_backend/hardware/timing/profile_file.h"
 
 namespace waferline::app {
 namespace {
@@ -21,9 +27,39 @@ constexpr char kServe[] = "serve";
 constexpr char kShard[] = "shard";
 constexpr char kPrefill[] = "prefill";
 
+std::string TextOr(const Arguments& arguments, const char* flag, std::string otherwise) {
+  return arguments.Has(flag) ? arguments.Text(flag) : otherwise;
+}
+
+// waferd MODEL: a configuration made of the file and the flags.
+absl::StatusOr<OneModel> ReadOneModel(const Arguments& arguments) {
+  OneModelOptions options{.file = arguments.operand(0), .memory = runtime::AvailableMemory()};
+  if (arguments.Has("config")) {
+    return cli::UsageError("--config FILE and MODEL both say what to serve; give one of them");
+  }
+  if (options.file.ends_with(".yaml") || options.file.ends_with(".yml")) {
+    return cli::UsageError("'" + options.file + "' is not a model; did you mean --config " +
+                           options.file + "?");
+  }
+  options.name = TextOr(arguments, "name", options.name);
+  options.shape = TextOr(arguments, "shape", options.shape);
+  options.hardware = TextOr(arguments, "hardware", options.hardware);
+  options.profile = TextOr(arguments, "profile", options.profile);
+  options.prefill = TextOr(arguments, "prefill", options.prefill);
+  options.chat_template = TextOr(arguments, "chat-template", options.chat_template);
+  if (arguments.Has("shards")) options.shards = static_cast<int>(arguments.Integer("shards"));
+  if (arguments.Has("context")) options.context = arguments.Integer("context");
+  return ConfigureOneModel(options);
+}
+
 absl::Status RunServer(const Arguments& arguments) {
-  WL_ASSIGN_OR_RETURN(config::ServerConfig config,
-                      config::LoadServerConfig(arguments.Text("config")));
+  OneModel one;
+  if (!arguments.operands().empty()) {
+    WL_ASSIGN_OR_RETURN(one, ReadOneModel(arguments));
+  } else {
+    WL_ASSIGN_OR_RETURN(one.config, config::LoadServerConfig(arguments.Text("config")));
+  }
+  config::ServerConfig& config = one.config;
   if (arguments.Has("http-port")) {
     config.listen.http_port = static_cast<int>(arguments.Integer("http-port"));
   }
@@ -31,7 +67,8 @@ absl::Status RunServer(const Arguments& arguments) {
     config.listen.grpc_port = static_cast<int>(arguments.Integer("grpc-port"));
   }
   return Serve({.config = std::move(config),
-                .config_path = arguments.Text("config"),
+                .config_path = arguments.operands().empty() ? arguments.Text("config") : "",
+                .remark = std::move(one.remark),
                 .port_file = arguments.Text("port-file")});
 }
 
@@ -42,6 +79,9 @@ absl::Status RunRole(const Arguments& arguments) {
   }
   const std::string& role = arguments.Text("role");
   if (role == kServe) return RunServer(arguments);
+  if (!arguments.operands().empty()) {
+    return cli::UsageError("MODEL has no effect with --role " + role + "; use --model FILE");
+  }
   WorkerOptions options{.listen = arguments.Text("listen"),
                         .model = arguments.Text("model"),
                         .threads = static_cast<int>(arguments.Integer("threads")),
@@ -52,9 +92,29 @@ absl::Status RunRole(const Arguments& arguments) {
   return RunShard(options);
 }
 
+std::vector<cli::Flag> ModelFlags() {
+  return {
+      cli::TextFlag("name", "NAME", "what clients call it; the name in the file if not given"),
+      cli::TextFlag("shape", "NAME|FILE", "time it as this model; as itself if not given")
+          .Suggest(timing::BuiltInModelShapes()),
+      cli::TextFlag("hardware", "NAME|FILE", "what decodes, emulated; wse-3 if not given")
+          .Suggest(silicon::BuiltInHardware()),
+      cli::TextFlag("profile", "NAME|FILE", "kernels of a wafer; vendor-2024 if not given")
+          .Suggest(timing::BuiltInProfiles()),
+      cli::TextFlag("prefill", "NAME|FILE", "accelerator that prefills; h100 if not given")
+          .Suggest(silicon::BuiltInHardware()),
+      cli::IntegerFlag("shards", "N", "shards that share its layers; 2 if not given", {1, 1024}),
+      cli::IntegerFlag("context", "N",
+                       "longest sequence; what the file allows and memory holds if not given",
+                       {1, int64_t{1} << 28}),
+      cli::TextFlag("chat-template", "NAME|FILE", "instead of the file's own template")
+          .Suggest(text::ChatTemplate::BuiltInNames()),
+  };
+}
+
 std::vector<cli::Flag> Flags() {
   const std::vector<std::string> workers = {kShard, kPrefill};
-  return {
+  std::vector<cli::Flag> flags = {
       cli::ChoiceFlag("role", "ROLE", "the whole server, or one worker of it in its own process",
                       {kServe, kShard, kPrefill})
           .Default(kServe),
@@ -68,8 +128,10 @@ std::vector<cli::Flag> Flags() {
       cli::TextFlag("config", "FILE", "the configuration file")
           .Default("deploy/config/demo.yaml")
           .With("role", {kServe}),
-      cli::IntegerFlag("http-port", "PORT", "instead of the configuration's; 0: the system chooses",
+      cli::IntegerFlag("http-port", "PORT",
+                       "instead of the configuration's (also --port); 0: the system chooses",
                        {0, 65535})
+          .Alias("port")
           .With("role", {kServe}),
       cli::IntegerFlag("grpc-port", "PORT", "instead of the configuration's; 0: the system chooses",
                        {0, 65535})
@@ -88,6 +150,8 @@ std::vector<cli::Flag> Flags() {
           .Default(44e9)
           .With("role", {kShard}),
   };
+  for (cli::Flag& flag : ModelFlags()) flags.push_back(flag.WithOperand("MODEL"));
+  return flags;
 }
 
 cli::Program Waferd() {
@@ -98,8 +162,11 @@ cli::Program Waferd() {
       .summary = summary,
       .groups = {{.commands = {{.words = "",
                                 .summary = summary,
+                                .operands = {{"[MODEL]",
+                                              "serve this model file, without a configuration"}},
                                 .flags = Flags(),
-                                .examples = {"waferd --config deploy/config/demo.yaml",
+                                .examples = {"waferd deploy/models/demo.gguf --port 8080",
+                                             "waferd --config deploy/config/demo.yaml",
                                              "waferd --role shard --model demo.gguf --layers 0:3 "
                                              "--listen 127.0.0.1:7101",
                                              "waferd --role prefill --model demo.gguf "

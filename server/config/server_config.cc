@@ -71,6 +71,7 @@ class TokensReader {
                                            {"remote", TokenOriginKind::kRemote},
                                            {"cheap", TokenOriginKind::kSynthetic}});
     out_.file = Path("file");
+    out_.chat_template = NameOrPath("chat_template");
     if (out_.from == TokenOriginKind::kShards) ReadShards();
     if (out_.from == TokenOriginKind::kRemote) ReadRemote();
     if (out_.from != TokenOriginKind::kSynthetic) {
@@ -87,10 +88,18 @@ class TokensReader {
     return text.empty() ? text : (folder_ / text).lexically_normal().string();
   }
 
+  // A name has neither a slash nor a dot.
+  std::string NameOrPath(const std::string& field) {
+    const std::string text = TextOr(form_, field, "");
+    const bool path = text.find_first_of("/.") != std::string::npos;
+    return path ? (folder_ / text).lexically_normal().string() : text;
+  }
+
   void ReadShards() {
     out_.shards = static_cast<int>(form_.IntegerOr("shards", 1, 1, 1024));
     out_.shard_sram_bytes = PlainOr(form_, "shard_sram_bytes", 44e9, Range{1e3, 1e15});
     out_.threads = static_cast<int>(form_.IntegerOr("threads", out_.threads, 1, 256));
+    out_.prefill_kv_bytes = PlainOr(form_, "prefill_kv_bytes", 8e9, Range{1e3, 1e15});
     out_.prefill_chunk = form_.IntegerOr("prefill_chunk", out_.prefill_chunk, 1, 1 << 20);
   }
 

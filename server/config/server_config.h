@@ -61,11 +61,13 @@ enum class SpeculationKind : uint8_t {
 
 struct TokensConfig {
   TokenOriginKind from = TokenOriginKind::kShards;
-  std::string file;                // GGUF
+  std::string file;                // GGUF, or any part of a split one
+  std::string chat_template;       // a built-in name or a Jinja file; "": the file's own
   int shards = 1;                  // kShards: 1 .. layers of the model
   double shard_sram_bytes = 44e9;  // capacity of each shard's ledger
   int threads = 2;                 // of the model's compute plane
   int64_t prefill_chunk = 256;     // positions computed at once
+  double prefill_kv_bytes = 8e9;   // of prompts' KV in the prefill pool
   int max_batch = 64;              // rows of a decode step
   std::string prefill_worker;      // kRemote: host:port
   std::vector<std::string> shard_workers;

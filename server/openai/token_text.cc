@@ -11,6 +11,7 @@
 #include "server/openai/prompt_fields.h"
 #include "server/openai/request_fields.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/base/strings.h"
 
 namespace waferline::openai {
 namespace {
@@ -112,8 +113,13 @@ std::string ModelEntry(const text::ServedModel& model) {
   out += model.origin == text::TokenOrigin::kComputed ? "computed" : "stand-in";
   out += "\",\"description\":";
   AppendQuoted(out, model.origin_label);
-  out += ",\"chat\":";
-  out += model.chat.ok() ? "true" : "false";
+  if (model.chat.ok()) {
+    out += ",\"chat\":true,\"chat_template\":";
+    AppendQuoted(out, model.chat->name());
+  } else {
+    out += ",\"chat\":false,\"chat_template\":null,\"no_chat_because\":";
+    AppendQuoted(out, Std(model.chat.status().message()));
+  }
   return out + "}}";
 }
 

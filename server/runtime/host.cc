@@ -5,7 +5,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <fstream>
+#include <optional>
 #include <random>
+#include <string>
 #include <thread>
 
 namespace waferline::runtime {
@@ -41,6 +45,28 @@ void PreferShortTurns() {
   } attributes;
   static_assert(sizeof(attributes) == 48);
   (void)syscall(SYS_sched_setattr, 0, &attributes, 0);
+}
+
+namespace {
+
+// The number in the file, or after `name` in a line of it; nothing if there is none.
+std::optional<int64_t> NumberIn(const char* path, const std::string& name = "") {
+  std::ifstream file(path);
+  std::string word = name;
+  while (!name.empty() && file >> word && word != name) continue;
+  int64_t value = 0;
+  if (word == name && file >> value) return value;
+  return std::nullopt;
+}
+
+}  // namespace
+
+Bytes AvailableMemory() {
+  int64_t bytes = NumberIn("/proc/meminfo", "MemAvailable:").value_or(0) * 1024;
+  const auto limit = NumberIn("/sys/fs/cgroup/memory.max");
+  const auto used = NumberIn("/sys/fs/cgroup/memory.current");
+  if (limit && used) bytes = std::min(bytes, std::max<int64_t>(*limit - *used, 0));
+  return Bytes(bytes);
 }
 
 uint64_t RandomSeed() {

@@ -1,4 +1,4 @@
-// The host's time and entropy, for server/app to pass on. Any thread.
+// The host's time, entropy and memory, for server/app to pass on. Any thread.
 #pragma once
 
 #include <chrono>
@@ -20,6 +20,10 @@ Nanoseconds WallUntil(std::chrono::system_clock::time_point at);
 // kernel for short turns, which take the core from a thread with longer ones, such as those that
 // compute. Linux does so from 6.12 on (sched_setattr(2), sched_runtime of SCHED_OTHER).
 void PreferShortTurns();
+
+// Memory that processes can still get without swapping (MemAvailable of /proc/meminfo, or less if
+// a control group of version 2 allows less); 0 if the system does not say.
+Bytes AvailableMemory();
 
 // Unlike any other run's.
 uint64_t RandomSeed();

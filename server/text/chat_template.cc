@@ -5,8 +5,10 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "server/text/built_in_templates.h"
 #include "server/text/jinja/json_value.h"
+#include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
@@ -40,23 +42,36 @@ absl::StatusOr<ChatTemplate> ChatTemplate::FromFile(const model::GgufFile& file,
                       file.metadata().StringOr("tokenizer.chat_template", ""));
   if (source.empty()) {
     return absl::UnimplementedError(
-        "chat is not possible with this model: its file has no tokenizer.chat_template. "
-        "Completions work.");
+        "its file has no chat template (tokenizer.chat_template). Completions work; the "
+        "server's configuration may choose a template (chat_template).");
   }
   return FromText("the model file's own", source, std::move(tokenizer));
 }
 
 absl::StatusOr<ChatTemplate> ChatTemplate::Named(std::string_view name,
                                                  std::shared_ptr<const Tokenizer> tokenizer) {
-  std::string known;
   for (const BuiltInTemplate& built_in : kBuiltInTemplates) {
-    if (built_in.name == name) {
-      return FromText(std::string(name), built_in.source, std::move(tokenizer));
-    }
-    absl::StrAppend(&known, known.empty() ? "" : ", ", Absl(built_in.name));
+    if (built_in.name != name) continue;
+    return FromText(std::string(name), built_in.source, std::move(tokenizer));
   }
-  return absl::NotFoundError(
-      absl::StrCat("there is no chat template '", Absl(name), "', known are: ", known));
+  return absl::NotFoundError(absl::StrCat("there is no chat template '", Absl(name),
+                                          "', known are: ", absl::StrJoin(BuiltInNames(), ", ")));
+}
+
+std::vector<std::string> ChatTemplate::BuiltInNames() {
+  std::vector<std::string> names;
+  for (const BuiltInTemplate& built_in : kBuiltInTemplates) names.emplace_back(built_in.name);
+  return names;
+}
+
+absl::StatusOr<ChatTemplate> ChatTemplate::FromNameOrPath(
+    const std::string& name_or_path, std::shared_ptr<const Tokenizer> tokenizer) {
+  if (name_or_path.find_first_of("/.") == std::string::npos) {
+    return Named(name_or_path, std::move(tokenizer));
+  }
+  WL_ASSIGN_OR_RETURN(const std::string source,
+                      ReadFile(name_or_path, jinja::Template::kMaxSourceBytes));
+  return FromText(name_or_path, source, std::move(tokenizer));
 }
 
 absl::StatusOr<ChatTemplate> ChatTemplate::FromText(std::string name, std::string_view source,

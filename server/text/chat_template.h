@@ -44,10 +44,15 @@ class ChatTemplate {
   // NotFound lists them.
   static absl::StatusOr<ChatTemplate> Named(std::string_view name,
                                             std::shared_ptr<const model::Tokenizer> tokenizer);
+  static std::vector<std::string> BuiltInNames();
+  // A name as above, or the path of a Jinja file (it has a slash or a dot). Errors of Named,
+  // ReadFile and FromText.
+  static absl::StatusOr<ChatTemplate> FromNameOrPath(
+      const std::string& name_or_path, std::shared_ptr<const model::Tokenizer> tokenizer);
   static absl::StatusOr<ChatTemplate> FromText(std::string name, std::string_view source,
                                                std::shared_ptr<const model::Tokenizer> tokenizer);
 
-  // "the model file's own", or the name of a built-in one.
+  // "the model file's own", the name of a built-in one, or a path.
   const std::string& name() const { return name_; }
 
   // The prompt that asks for the next assistant message. Names of control tokens in contents stay

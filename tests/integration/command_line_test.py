@@ -89,7 +89,11 @@ def test_waferd_refuses_a_flag_that_its_role_does_not_read():
     refused("--role", "prefill", "--model", DEMO, "--layers", "0:2", says="--layers has no effect with --role prefill", program="waferd")
     refused("--role", "shard", "--layers", "0:2", says="--model FILE is required", program="waferd")
     refused("--role", "gateway", says="serve, shard, prefill", program="waferd")
-    refused("demo.yaml", says="demo.yaml", program="waferd")
+    refused("demo.yaml", says="did you mean --config demo.yaml?", program="waferd")
+    refused(DEMO, "--config", "x.yaml", says="--config FILE and MODEL both say what to serve", program="waferd")
+    refused(DEMO, "--role", "prefill", "--model", DEMO, says="MODEL has no effect with --role prefill", program="waferd")
+    refused("--shards", "2", says="--shards has no effect without MODEL", program="waferd")
+    refused(DEMO, "two", says="unexpected word 'two'", program="waferd")
     refused("--http_port", "65536", says="[0, 65535]", program="waferd")
 
 

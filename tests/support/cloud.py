@@ -1,7 +1,7 @@
 """What the tests and benchmarks in Python share: a real waferd on ports that the system chooses, ended by its pid, and the few
 requests that are sent to it.
 
-    with Waferd("deploy/config/demo.yaml") as server:
+    with Waferd("deploy/config/demo.yaml") as server:    # or a model file, which is served without a configuration
         server.http   # "http://127.0.0.1:PORT"
         server.grpc   # "127.0.0.1:PORT"
         server.doors  # {"http": URL, "grpc": URL}, as waferctl --server takes them
@@ -31,7 +31,8 @@ class Waferd:
         self.folder = tempfile.TemporaryDirectory(prefix="waferd-test-")
         self.log_path = pathlib.Path(self.folder.name) / "log"
         self.port_file = pathlib.Path(self.folder.name) / "ports.json"
-        self.command = [str(BIN / "waferd"), "--config", str(ROOT / config), "--http-port", "0", "--grpc-port", "0",
+        what = ["--config"] if pathlib.Path(config).suffix == ".yaml" else []
+        self.command = [str(BIN / "waferd"), *what, str(ROOT / config), "--http-port", "0", "--grpc-port", "0",
                         "--port-file", str(self.port_file), *flags]
 
     def __enter__(self):

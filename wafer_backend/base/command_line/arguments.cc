@@ -154,7 +154,11 @@ absl::Status Arguments::TakeOperands(const Command& command, const std::vector<s
 
 absl::Status Arguments::CheckFlags(const Command& command) const {
   for (const Flag& flag : command.flags) {
-    const bool holds = !flag.condition || Holds(*flag.condition);
+    const bool holds = !flag.condition || Holds(command, *flag.condition);
+    if (!holds && Has(flag.name) && !flag.condition->operand.empty()) {
+      return UsageError(
+          absl::StrCat("--", flag.name, " has no effect without ", TextOf(*flag.condition)));
+    }
     if (!holds && Has(flag.name)) {
       const Given& other = Find(flag.condition->flag);
       const bool has_value = !other.values.empty() || other.flag.fallback;
@@ -178,7 +182,13 @@ absl::Status Arguments::CheckFlags(const Command& command) const {
   return absl::OkStatus();
 }
 
-bool Arguments::Holds(const Flag::Condition& condition) const {
+bool Arguments::Holds(const Command& command, const Flag::Condition& condition) const {
+  if (!condition.operand.empty()) {
+    for (size_t i = 0; i < operands_.size() && i < command.operands.size(); ++i) {
+      if (command.operands[i].name == "[" + condition.operand + "]") return true;
+    }
+    return false;
+  }
   if (condition.values.empty()) return Has(condition.flag);
   const Given& given = Find(condition.flag);
   if (given.values.empty() && !given.flag.fallback) return false;

@@ -50,7 +50,7 @@ class Arguments {
   absl::Status ReadWords(const Command& command, std::span<const std::string> words);
   absl::Status TakeOperands(const Command& command, const std::vector<std::string>& rest);
   absl::Status CheckFlags(const Command& command) const;
-  bool Holds(const Flag::Condition& condition) const;
+  bool Holds(const Command& command, const Flag::Condition& condition) const;
 
   std::map<std::string, Given, std::less<>> flags_;
   std::vector<std::string> operands_;

@@ -48,6 +48,12 @@ Flag Flag::With(std::string other, std::vector<std::string> values) const {
   return flag;
 }
 
+Flag Flag::WithOperand(std::string operand) const {
+  Flag flag = *this;
+  flag.condition = Condition{.flag = "", .values = {}, .operand = std::move(operand)};
+  return flag;
+}
+
 Flag Flag::Suggest(std::vector<std::string> values) const {
   Flag flag = *this;
   flag.choices = std::move(values);
@@ -115,6 +121,7 @@ std::optional<std::string> WrongValue(const Flag& flag, const std::string& value
 }
 
 std::string TextOf(const Flag::Condition& condition) {
+  if (!condition.operand.empty()) return condition.operand;
   std::string text = "--" + condition.flag;
   for (size_t i = 0; i < condition.values.size(); ++i) {
     absl::StrAppend(&text, i == 0 ? " " : " or ", condition.values[i]);

@@ -18,9 +18,11 @@ namespace waferline::cli {
 struct Flag {
   enum class Kind : uint8_t { kSwitch, kText, kInteger, kNumber };
   // The flag is read only if `flag` has one of `values`; without values, if it is given at all.
+  // Or only if the optional operand of this name is given ("MODEL" for "[MODEL]").
   struct Condition {
     std::string flag;
     std::vector<std::string> values;
+    std::string operand = "";
   };
 
   std::string name;  // without dashes, words separated by '-'; '_' is accepted for it
@@ -44,6 +46,7 @@ struct Flag {
   }
   Flag Required() const;
   Flag With(std::string flag, std::vector<std::string> values = {}) const;
+  Flag WithOperand(std::string name) const;
   Flag Suggest(std::vector<std::string> values) const;
   Flag Alias(std::string name) const;
 };
@@ -73,7 +76,7 @@ Flag NumberFlag(std::string name, std::string value, std::string summary, Number
 // nullopt: `flag` may have this value; otherwise what is wrong with it.
 std::optional<std::string> WrongValue(const Flag& flag, const std::string& value);
 
-// "--role shard or prefill", "--trace": what the condition asks for.
+// "--role shard or prefill", "--trace", "MODEL": what the condition asks for.
 std::string TextOf(const Flag::Condition& condition);
 
 }  // namespace waferline::cli

@@ -52,6 +52,17 @@ TEST_CASE("a draft model is named where one guesses, and nowhere else") {
   }
 }
 
+TEST_CASE("a chat template is a name, or a path from the file's folder") {
+  const auto chosen = [](const std::string& value) {
+    std::string text = kSmall;
+    text.insert(text.rfind("}"), ", chat_template: " + value);
+    return ParseServerConfig("deploy/config/demo.yaml", text)->models.at(0).tokens.chat_template;
+  };
+  REQUIRE(chosen("chatml") == "chatml");
+  REQUIRE(chosen("mine.jinja") == "deploy/config/mine.jinja");
+  REQUIRE(chosen("../templates/mine") == "deploy/templates/mine");
+}
+
 TEST_CASE("all faults come out at once, each with its line and field") {
   const auto config = ParseServerConfig("bad.yaml", R"(listen: {http_port: 70000}
 clock: {kind: real, arrival_grace_us: 3000}

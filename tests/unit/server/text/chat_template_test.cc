@@ -1,10 +1,14 @@
 #include "server/text/chat_template.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <filesystem>
 
 #include "server/text/served_model.h"
 #include "tests/support/random_model.h"
+#include "wafer_backend/base/files.h"
 
 namespace waferline::text {
 namespace {
@@ -40,6 +44,11 @@ absl::StatusOr<ChatTemplate> FromFile(const std::string& chat_template) {
   if (!chat_template.empty()) writer.SetString("tokenizer.chat_template", chat_template);
   auto file = *model::GgufFile::FromBytes(writer.Bytes());
   return ChatTemplate::FromFile(*file, *model::TokenizerFromGguf(*file));
+}
+
+absl::StatusOr<ChatTemplate> FromNameOrPath(const std::string& name_or_path) {
+  return ChatTemplate::FromNameOrPath(name_or_path,
+                                      MakeTokenizer(VocabularyKind::kSentencePiece, "llama"));
 }
 
 const Source kLlama3 = {VocabularyKind::kBytePairs, "llama", "llama3"};
@@ -159,7 +168,8 @@ TEST_CASE("an end token that texts get is not put behind a chat prompt") {
 TEST_CASE("what cannot be a prompt says why") {
   const auto none = FromFile("").status();
   CHECK(absl::IsUnimplemented(none));
-  CHECK(none.message().find("no tokenizer.chat_template") != absl::string_view::npos);
+  CHECK(none.message().find("no chat template (tokenizer.chat_template)") !=
+        absl::string_view::npos);
   CHECK(FromFile("{% if x %}\n{% endfor %}").status().message().find("line 2") !=
         absl::string_view::npos);
   const auto raises = FromFile("{{ raise_exception('roles must alternate') }}");
@@ -190,6 +200,25 @@ TEST_CASE("models are found by name, others are answered with those there are") 
   const absl::Status status = catalog.Find("three").status();
   REQUIRE(absl::IsNotFound(status));
   REQUIRE(status.message() == "model \"three\" does not exist; served: one, two");
+}
+
+TEST_CASE("a template is chosen by its name or its file") {
+  for (const std::string& name : ChatTemplate::BuiltInNames()) {
+    REQUIRE(FromNameOrPath(name)->name() == name);
+  }
+  const absl::Status unknown = FromNameOrPath("chatlm").status();
+  REQUIRE(unknown.message() ==
+          "there is no chat template 'chatlm', known are: chatml, llama3, mistral, zephyr, plain");
+  const std::string path = (std::filesystem::temp_directory_path() /
+                            ("waferline-" + std::to_string(getpid()) + ".jinja"))
+                               .string();
+  REQUIRE(absl::IsNotFound(FromNameOrPath(path).status()));
+  REQUIRE(WriteFile(path, "{{ messages[0].content }}").ok());
+  REQUIRE(FromNameOrPath(path)->name() == path);
+  REQUIRE(WriteFile(path, "{{ messages[0].content }}\n{% if %}").ok());
+  const std::string error(FromNameOrPath(path).status().message());
+  REQUIRE(error.find("chat template (" + path + "): line 2") == 0);
+  std::filesystem::remove(path);
 }
 
 }  // namespace
