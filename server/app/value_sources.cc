@@ -13,11 +13,32 @@
 namespace waferline::app {
 namespace {
 
-absl::StatusOr<plane::SpeculationOptions> SpeculationOf(const config::TokensConfig& config) {
+// A draft model's ids must be the model's own: the same number, each with the same text.
+absl::Status CheckSameVocabulary(const model::GgufFile& draft, const model::Tokenizer& tokenizer) {
+  WL_ASSIGN_OR_RETURN(const auto drafts, model::TokenizerFromGguf(draft));
+  const auto differs = [&draft](const auto&... what) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("draft_file: ", draft.name(),
+                     " has another vocabulary than the model it drafts for: ", what...));
+  };
+  if (drafts->size() != tokenizer.size()) {
+    return differs(drafts->size(), " tokens instead of ", tokenizer.size());
+  }
+  for (TokenId id = 0; id < tokenizer.size(); ++id) {
+    if (drafts->RawPiece(id) == tokenizer.RawPiece(id)) continue;
+    return differs("token ", id, " is ", model::Quoted(drafts->RawPiece(id)), " instead of ",
+                   model::Quoted(tokenizer.RawPiece(id)));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<plane::SpeculationOptions> SpeculationOf(const config::TokensConfig& config,
+                                                        const model::Tokenizer& tokenizer) {
   plane::SpeculationOptions options;
   options.lookup = config.speculation == config::SpeculationKind::kLookup;
   if (config.speculation == config::SpeculationKind::kDraft) {
     WL_ASSIGN_OR_RETURN(options.draft, model::GgufFile::Open(config.draft_file));
+    WL_RETURN_IF_ERROR(CheckSameVocabulary(*options.draft, tokenizer));
   }
   return options;
 }
@@ -42,7 +63,7 @@ absl::StatusOr<OpenedSource> OpenShards(const config::TokensConfig& config,
   options.local.prefill.kv_bytes = Bytes(static_cast<int64_t>(config.prefill_kv_bytes));
   options.threads = config.threads;
   options.max_batch = config.max_batch;
-  WL_ASSIGN_OR_RETURN(options.speculation, SpeculationOf(config));
+  WL_ASSIGN_OR_RETURN(options.speculation, SpeculationOf(config, *parts.tokenizer));
   WL_ASSIGN_OR_RETURN(OpenedSource out, OpenPlane(options, parts.waker));
   out.label = absl::StrCat("computed: ", std::string(shape.architecture), " of ", shape.layers,
                            " layers on ", config.shards, config.shards == 1 ? " shard" : " shards");
@@ -57,7 +78,7 @@ absl::StatusOr<OpenedSource> OpenRemote(const config::TokensConfig& config,
                     .fingerprint = shard::FingerprintOf(*parts.file),
                     .patience = config.worker_patience};
   options.max_batch = config.max_batch;
-  WL_ASSIGN_OR_RETURN(options.speculation, SpeculationOf(config));
+  WL_ASSIGN_OR_RETURN(options.speculation, SpeculationOf(config, *parts.tokenizer));
   WL_ASSIGN_OR_RETURN(OpenedSource out, OpenPlane(options, parts.waker));
   WL_ASSIGN_OR_RETURN(const model::ModelShape shape, model::ReadShape(*parts.file));
   out.label = absl::StrCat("computed: ", std::string(shape.architecture), " of ", shape.layers,

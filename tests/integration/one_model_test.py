@@ -6,7 +6,7 @@ import urllib.error
 
 import pytest
 
-from cloud import BIN, ROOT, Waferd, get, post, waferctl
+from cloud import BIN, ROOT, Waferd, demo_with, get, post, waferctl
 
 DEMO = ROOT / "deploy/models/demo.gguf"
 QUESTION = {"messages": [{"role": "user", "content": "Who keeps the lighthouse?"}], "temperature": 0, "max_tokens": 24}
@@ -19,16 +19,6 @@ def entry(url):
 
 def answer(url):
     return post(url, "/v1/chat/completions", {"model": entry(url)["id"], **QUESTION})["choices"][0]["message"]["content"]
-
-
-def edited(folder, old, new):
-    """The demo model with some bytes of its header changed for as many others."""
-    assert len(old) == len(new)
-    data = DEMO.read_bytes()
-    assert old in data
-    path = folder / "edited.gguf"
-    path.write_bytes(data.replace(old, new, 1))
-    return path
 
 
 def refusal(url):
@@ -70,7 +60,7 @@ def test_the_text_is_the_same_whatever_the_shards():
 
 
 def test_a_file_without_a_template_says_so(tmp_path):
-    with Waferd(edited(tmp_path, TEMPLATE_KEY, b"tokenizer.chat_templatX")) as server:
+    with Waferd(demo_with(tmp_path, TEMPLATE_KEY, b"tokenizer.chat_templatX")) as server:
         about = entry(server.http)["waferline"]
         assert (about["chat"], about["chat_template"]) == (False, None)
         code, message = refusal(server.http)
@@ -82,13 +72,13 @@ def test_a_file_without_a_template_says_so(tmp_path):
 
 
 def test_a_template_that_cannot_be_parsed_is_named_at_the_start(tmp_path):
-    with Waferd(edited(tmp_path, b"{%", b"{{")) as server:
+    with Waferd(demo_with(tmp_path, b"{%", b"{{")) as server:
         assert "no chat: chat template (the model file's own): line 1" in server.log()
         assert refusal(server.http)[0] == 400
 
 
 def test_another_template_by_name_and_by_file(tmp_path):
-    bare = edited(tmp_path, TEMPLATE_KEY, b"tokenizer.chat_templatX")
+    bare = demo_with(tmp_path, TEMPLATE_KEY, b"tokenizer.chat_templatX")
     with Waferd(bare, "--chat-template", "chatml") as server:
         assert entry(server.http)["waferline"]["chat_template"] == "chatml"
         assert answer(server.http) == "Ada does. She is the lighthouse keeper."

@@ -5,7 +5,7 @@ Greedy and sampled, the texts and log-probabilities are the same, and /metrics s
 
 import pytest
 
-from cloud import ROOT, Metrics, Waferd, post
+from cloud import ROOT, Metrics, Waferd, demo_with, post
 
 MODEL = """
   - name: {name}
@@ -49,3 +49,18 @@ def test_guesses_are_counted(served, way):
     drafted, accepted = (metrics.sum(f"waferline_compute_{what}_tokens_total", model_name=way) for what in ("drafted", "accepted"))
     assert drafted >= accepted
     assert (accepted > 0) == (way != "off")
+
+
+def refused_draft(folder, draft):
+    config = folder / "draft.yaml"
+    models = ROOT / "deploy/models"
+    config.write_text("models:" + MODEL.format(name="drafted", models=models, speculation=f"draft, draft_file: {draft}"))
+    with pytest.raises(RuntimeError) as refused, Waferd(config):
+        pass
+    return str(refused.value)
+
+
+def test_a_draft_with_another_vocabulary_is_refused_by_the_first_difference(tmp_path):
+    log = refused_draft(tmp_path, demo_with(tmp_path, b"lighthouse", b"lighthousE"))
+    assert f"draft_file: {tmp_path}/edited.gguf has another vocabulary than the model it drafts for: token " in log
+    assert 'lighthousE" instead of ' in log

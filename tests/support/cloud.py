@@ -112,6 +112,16 @@ class Workers:
         return False
 
 
+def demo_with(folder, old, new):
+    """A copy of the demo model in which some bytes of the header are replaced by as many others."""
+    assert len(old) == len(new)
+    data = (ROOT / "deploy/models/demo.gguf").read_bytes()
+    assert old in data
+    path = pathlib.Path(folder) / "edited.gguf"
+    path.write_bytes(data.replace(old, new, 1))
+    return path
+
+
 def waferctl(*words, stdin="", env=None, timeout=120):
     """The finished process, with its text."""
     return subprocess.run([str(BIN / "waferctl"), *map(str, words)], input=stdin, capture_output=True, text=True, timeout=timeout,
