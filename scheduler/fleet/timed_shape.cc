@@ -1,6 +1,7 @@
 #include "scheduler/fleet/timed_shape.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -58,7 +59,9 @@ absl::StatusOr<std::optional<timing::SlidingWindow>> WindowOf(const model::Model
 
 absl::StatusOr<TimedShape> LoadTimedShape(const std::string& name_or_path) {
   TimedShape out;
-  if (!absl::EndsWith(name_or_path, ".gguf")) {
+  std::error_code error;
+  const bool folder = std::filesystem::is_directory(name_or_path, error);
+  if (!folder && !absl::EndsWith(name_or_path, ".gguf")) {
     WL_ASSIGN_OR_RETURN(out.shape, timing::LoadModelShape(name_or_path));
     return out;
   }

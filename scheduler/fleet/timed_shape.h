@@ -14,7 +14,8 @@ struct TimedShape {
   Tokens context;  // 0: the file does not say
 };
 
-// A name of deploy/model-shapes, a YAML file, a Hugging Face config.json, or a GGUF file (.gguf).
+// A name of deploy/model-shapes, a YAML file, a Hugging Face config.json, a GGUF file (.gguf),
+// or a folder of safetensors.
 absl::StatusOr<TimedShape> LoadTimedShape(const std::string& name_or_path);
 
 }  // namespace waferline::fleet

@@ -59,7 +59,7 @@ absl::StatusOr<MemoryPlan> PlanMemory(const OneModelOptions& options, const mode
   constexpr double kPacking = 1.06;  // PackedMatrix::PackedBytes
   MemoryPlan plan;
   plan.largest_weights = kPacking * ((weights - outside_layers) / shards + outside_layers);
-  const double needed = kPacking * weights;
+  const double needed = kPacking * weights + static_cast<double>(file.held_size());
   const double usable = kUsableShare * static_cast<double>(options.memory.count()) - needed;
   // Keys and values of 16 bits. Every position is kept twice while it moves from the prefill pool.
   const double position = 2.0 * 2.0 * static_cast<double>(shape.kv_width() * shape.layers);

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "tests/support/random_model.h"
 #include "wafer_backend/compute/model/families/families.h"
 #include "wafer_backend/compute/model/gguf.h"
+#include "wafer_backend/compute/model/gguf_split.h"
 #include "wafer_backend/compute/model/tokenizer.h"
 #include "wafer_backend/compute/model/weights.h"
 
@@ -56,6 +58,33 @@ void Read(std::string bytes, std::string_view text) {
   }
 }
 
+// A model cut into two parts at any byte of the second: what joins them must refuse or take it.
+void ReadSplit(std::string_view first, std::string_view second) {
+  std::vector<GgufPart> parts;
+  for (const std::string_view bytes : {first, second}) {
+    auto part = ReadGguf(std::as_bytes(std::span(bytes)));
+    if (!part.ok()) return;
+    parts.push_back(*std::move(part));
+  }
+  const size_t tensors = parts[0].tensors.size() + parts[1].tensors.size();
+  const auto whole = JoinParts({"model", 1, 2}, std::move(parts));
+  if (whole.ok()) Require(whole->tensors.size() == tensors);
+}
+
+std::vector<std::string> GoodParts() {
+  test::GgufWriter first = test::RandomModel({.layers = 1});
+  const uint32_t tensors = static_cast<uint32_t>(first.TensorCount());
+  test::GgufWriter second;
+  first.MoveTensor(0, second);
+  first.MoveTensor(1, second);
+  uint32_t number = 0;
+  for (test::GgufWriter* part : {&first, &second}) {
+    part->SetUint("split.no", number++).SetUint("split.count", 2);
+    part->SetUint("split.tensors.count", tensors);
+  }
+  return {first.Bytes(), second.Bytes()};
+}
+
 std::vector<std::string> GoodFiles() {
   std::vector<std::string> files;
   for (auto vocabulary : {test::VocabularyKind::kSentencePiece, test::VocabularyKind::kBytePairs}) {
@@ -94,6 +123,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   if (size < 2 || input.starts_with("GGUF")) {
     Read(std::string(input), "some text");
+    return 0;
+  }
+  if (data[0] == 0xff) {
+    static const std::vector<std::string> kParts = GoodParts();
+    ReadSplit(kParts[0], Changed(kParts[1], input.substr(2)));
     return 0;
   }
   const std::string& good = kGood[data[0] % kGood.size()];

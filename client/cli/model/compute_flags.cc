@@ -7,7 +7,9 @@
 
 namespace waferline::cli {
 
-Operand ModelFileOperand() { return {"FILE", "a GGUF model file"}; }
+Operand ModelFileOperand() {
+  return {"FILE", "a GGUF file (of a split one any part), or a folder of safetensors"};
+}
 
 Flag ThreadsFlag() {
   return IntegerFlag("threads", "N", "threads that compute; one a core if not given", {1, 256});

@@ -1,9 +1,11 @@
 #include "wafer_backend/compute/model/gguf.h"
 
+#include <filesystem>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/model/checkpoint.h"
 #include "wafer_backend/compute/model/gguf_part.h"
 #include "wafer_backend/compute/model/gguf_split.h"
 
@@ -21,7 +23,9 @@ std::string GgufTensor::ShapeText() const {
 }
 
 absl::StatusOr<std::shared_ptr<const GgufFile>> GgufFile::Open(const std::string& path) {
-  WL_ASSIGN_OR_RETURN(ModelContents contents, OpenGguf(path));
+  std::error_code error;
+  const bool folder = std::filesystem::is_directory(path, error);
+  WL_ASSIGN_OR_RETURN(ModelContents contents, folder ? OpenCheckpoint(path) : OpenGguf(path));
   return FromContents(std::move(contents));
 }
 
@@ -61,6 +65,11 @@ const GgufTensor* GgufFile::FindTensor(std::string_view name) const {
 size_t GgufFile::file_size() const {
   size_t size = 0;
   for (const auto& map : contents_.maps) size += map->bytes().size();
+  return contents_.maps.empty() ? held_size() : size;
+}
+
+size_t GgufFile::held_size() const {
+  size_t size = 0;
   for (const std::string& bytes : contents_.owned) size += bytes.size();
   return size;
 }

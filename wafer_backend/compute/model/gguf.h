@@ -55,8 +55,8 @@ struct ModelContents {
 class GgufFile {
  public:
   // A GGUF file (versions 2 and 3, little-endian). Of a model that is split over files
-  // (NAME-00001-of-00003.gguf) any part: the others are found next to it. Errors of the path as in
-  // MappedFile::Open.
+  // (NAME-00001-of-00003.gguf) any part: the others are found next to it. Or a folder of
+  // safetensors (checkpoint.h). Errors of the path as in MappedFile::Open.
   static absl::StatusOr<std::shared_ptr<const GgufFile>> Open(const std::string& path);
   // A GGUF file from memory (tests, fuzzing); `name` stands in messages.
   static absl::StatusOr<std::shared_ptr<const GgufFile>> FromBytes(std::string bytes,
@@ -67,6 +67,7 @@ class GgufFile {
   const std::string& name() const { return contents_.name; }
   const std::string& format() const { return contents_.format; }
   size_t file_size() const;  // of all files together
+  size_t held_size() const;  // of bytes that are in memory, not mapped
   const Metadata& metadata() const { return contents_.metadata; }
   std::span<const GgufTensor> tensors() const { return contents_.tensors; }
   const GgufTensor* FindTensor(std::string_view name) const;  // nullptr if it is not there

@@ -104,8 +104,7 @@ class Assembler {
 
 absl::StatusOr<ModelContents> OpenAll(const std::string& path, const SplitPath& split) {
   ModelContents contents{.name = path};
-  Assembler assembler(split);
-  uint32_t version = 0;
+  std::vector<GgufPart> parts;
   for (uint32_t number = 1; number <= split.count; ++number) {
     const std::string file = split.PathOf(number);
     auto part = OpenPart(file, contents);
@@ -114,16 +113,13 @@ absl::StatusOr<ModelContents> OpenAll(const std::string& path, const SplitPath& 
           absl::StrCat("part ", number, " of ", split.count, " of the model is missing: ", file));
     }
     WL_RETURN_IF_ERROR(part.status());
-    version = part->version;
-    if (absl::Status status = assembler.Add(number, *std::move(part)); !status.ok()) {
-      return InFile(file, status);
-    }
+    parts.push_back(*std::move(part));
   }
-  auto whole = assembler.Finish();
-  if (!whole.ok()) return InFile(path, whole.status());
-  contents.format = absl::StrCat("GGUF version ", version, " in ", split.count, " files");
-  contents.metadata = std::move(whole->metadata);
-  contents.tensors = std::move(whole->tensors);
+  contents.format =
+      absl::StrCat("GGUF version ", parts.front().version, " in ", split.count, " files");
+  WL_ASSIGN_OR_RETURN(GgufPart whole, JoinParts(split, std::move(parts)));
+  contents.metadata = std::move(whole.metadata);
+  contents.tensors = std::move(whole.tensors);
   return contents;
 }
 
@@ -144,6 +140,19 @@ std::optional<SplitPath> SplitPath::Parse(std::string_view path) {
 
 std::string SplitPath::PathOf(uint32_t part) const {
   return absl::StrFormat("%s-%05u-of-%05u.gguf", prefix, part, count);
+}
+
+absl::StatusOr<GgufPart> JoinParts(const SplitPath& split, std::vector<GgufPart> parts) {
+  Assembler assembler(split);
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const auto number = static_cast<uint32_t>(i + 1);
+    if (absl::Status status = assembler.Add(number, std::move(parts[i])); !status.ok()) {
+      return InFile(split.PathOf(number), status);
+    }
+  }
+  auto whole = assembler.Finish();
+  if (!whole.ok()) return InFile(split.PathOf(split.number), whole.status());
+  return whole;
 }
 
 absl::StatusOr<ModelContents> OpenGguf(const std::string& path) {

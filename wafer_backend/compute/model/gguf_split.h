@@ -7,9 +7,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "wafer_backend/compute/model/gguf.h"
+#include "wafer_backend/compute/model/gguf_part.h"
 
 namespace waferline::model {
 
@@ -24,9 +26,13 @@ struct SplitPath {
   std::string PathOf(uint32_t number) const;
 };
 
-// The file, or all parts of the model that it is a part of. Metadata: all keys of all parts.
-// InvalidArgument or NotFound naming the part: it is missing, its split keys contradict its name or
-// the other parts', a key has another value there, a tensor is in two parts, tensors are missing.
+// Puts parts, the first one first, together: the keys and tensors of all. InvalidArgument naming
+// the part's path, if its split keys contradict `split` or the first part's, a key has another
+// value than there, a tensor is in two parts, tensors are missing.
+absl::StatusOr<GgufPart> JoinParts(const SplitPath& split, std::vector<GgufPart> parts);
+
+// The file, or all parts of the model that it is a part of. NotFound naming a part that is missing;
+// errors of JoinParts.
 absl::StatusOr<ModelContents> OpenGguf(const std::string& path);
 
 }  // namespace waferline::model

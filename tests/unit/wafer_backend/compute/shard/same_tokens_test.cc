@@ -1,8 +1,12 @@
 // Law 4 where it is made: a row's logits are the same bits whatever shares its step and however
 // layers and prompts are cut.
+#include <stdlib.h>
+
 #include <catch2/catch.hpp>
 #include <cstring>
+#include <filesystem>
 
+#include "tests/support/checkpoint_writer.h"
 #include "tests/unit/wafer_backend/compute/shard/shard_chain.h"
 
 namespace waferline::shard {
@@ -194,6 +198,33 @@ TEST_CASE("pages that were someone else's leave no trace") {
     for (size_t i = 0; i < tokens.size(); ++i) REQUIRE(SameBits(got[i], want[i]));
     chain.Close(2);
   }
+}
+
+TEST_CASE("a folder of safetensors computes the bits of the GGUF file of the same model") {
+  test::RandomModelSpec spec = SpecOf(GENERATE(DType::kBF16, DType::kF16), 7);
+  spec.architecture = GENERATE("llama", "qwen2", "qwen3");
+  spec.window = 0;  // config.json of these families has none
+  spec.vocabulary = test::VocabularyKind::kBytePairs;
+  CAPTURE(spec.architecture);
+  std::string folder = (std::filesystem::temp_directory_path() / "waferline-bits-XXXXXX").string();
+  REQUIRE(mkdtemp(folder.data()) != nullptr);
+  const auto gguf = OpenRandom(spec);
+  test::CheckpointWriter(*gguf).Write(folder, 2);
+  const auto read = model::GgufFile::Open(folder);
+  INFO(read.status());
+  REQUIRE(read.ok());
+  kernels::ThreadPool pool(2);
+  SeededStream random(3);
+  const auto tokens = RandomTokens(&random, 20, model::ReadShape(*gguf)->vocabulary);
+  const auto logits_of = [&](std::shared_ptr<const model::GgufFile> file) {
+    ShardChain chain(std::move(file), 2, &pool);
+    chain.Open(0, 20);
+    return chain.Chunk(0, 0, tokens);
+  };
+  const auto ours = logits_of(*read);
+  const auto theirs = logits_of(gguf);
+  for (size_t i = 0; i < tokens.size(); ++i) CHECK(SameBits(ours[i], theirs[i]));
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

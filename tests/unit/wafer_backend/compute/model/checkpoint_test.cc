@@ -1,0 +1,253 @@
+#include "wafer_backend/compute/model/checkpoint.h"
+
+#include <stdlib.h>
+
+#include <boost/json/array.hpp>
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+
+#include "tests/support/checkpoint_writer.h"
+#include "tests/support/random_model.h"
+#include "wafer_backend/base/files.h"
+#include "wafer_backend/compute/model/families/families.h"
+#include "wafer_backend/compute/model/tokenizer.h"
+
+namespace waferline::model {
+namespace {
+
+namespace json = boost::json;
+using kernels::DType;
+using test::CheckpointWriter;
+
+class Folder {
+ public:
+  Folder() {
+    path_ = (std::filesystem::temp_directory_path() / "waferline-folder-XXXXXX").string();
+    REQUIRE(mkdtemp(path_.data()) != nullptr);
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  const std::string& path() const { return path_; }
+  std::string File(const char* name) const { return path_ + "/" + name; }
+  std::string Error() const { return std::string(GgufFile::Open(path_).status().message()); }
+
+ private:
+  std::string path_;
+};
+
+test::RandomModelSpec SpecOf(const std::string& architecture) {
+  return {.architecture = architecture,
+          .dtype = DType::kBF16,
+          .vocabulary = test::VocabularyKind::kBytePairs};
+}
+
+std::shared_ptr<const GgufFile> RandomFile(const test::RandomModelSpec& spec) {
+  return *GgufFile::FromBytes(test::RandomModelBytes(spec));
+}
+
+// Of a llama, one thing made wrong.
+std::string FolderErrorOf(const std::function<void(CheckpointWriter&)>& spoil) {
+  const Folder folder;
+  CheckpointWriter writer(*RandomFile(SpecOf("llama")));
+  spoil(writer);
+  writer.Write(folder.path());
+  const std::string error = folder.Error();
+  INFO(error);
+  CHECK(error.find(folder.path()) == 0);  // names the file
+  return error;
+}
+
+bool Holds(const std::string& text, const std::string& part) {
+  UNSCOPED_INFO(text << " / wanted: " << part);
+  return text.find(part) != std::string::npos;
+}
+
+TEST_CASE("a folder of safetensors is the GGUF file of the same model, byte for byte") {
+  auto spec = SpecOf(GENERATE("llama", "qwen2", "qwen3"));
+  spec.dtype = GENERATE(DType::kBF16, DType::kF16, DType::kF32);
+  spec.tied_embeddings = GENERATE(false, true);
+  const int files = GENERATE(1, 3);
+  CAPTURE(spec.architecture, spec.tied_embeddings, files);
+  const auto gguf = RandomFile(spec);
+  const Folder folder;
+  CheckpointWriter(*gguf).Write(folder.path(), files);
+  const auto opened = GgufFile::Open(folder.path());
+  INFO(opened.status());
+  REQUIRE(opened.ok());
+  const GgufFile& read = **opened;
+  CHECK(read.format() == (files == 1 ? "safetensors" : "safetensors in 3 files"));
+
+  REQUIRE(read.tensors().size() == gguf->tensors().size());
+  for (const GgufTensor& tensor : gguf->tensors()) {
+    const GgufTensor* same = read.FindTensor(tensor.name);
+    CAPTURE(tensor.name);
+    REQUIRE(same != nullptr);
+    CHECK(same->dtype == tensor.dtype);
+    CHECK(same->dims == tensor.dims);
+    CHECK(std::equal(tensor.bytes.begin(), tensor.bytes.end(), same->bytes.begin(),
+                     same->bytes.end()));
+  }
+  for (const char* key :
+       {"block_count", "context_length", "embedding_length", "feed_forward_length",
+        "attention.head_count", "attention.head_count_kv", "attention.key_length",
+        "attention.layer_norm_rms_epsilon", "rope.freq_base"}) {
+    CAPTURE(key);
+    const std::string full = spec.architecture + "." + key;
+    REQUIRE(read.metadata().Get(full) != nullptr);
+    CHECK(*read.metadata().Get(full) == *gguf->metadata().Get(full));
+  }
+  CHECK(BindWeights(*opened).ok());
+
+  const auto ours = TokenizerFromGguf(read);
+  INFO(ours.status());
+  REQUIRE(ours.ok());
+  const auto theirs = *TokenizerFromGguf(*gguf);
+  const std::string text = "the wafer is small, 1234 over e\xcc\x81 stones <|im_end|>\r\n\n it's";
+  for (const bool special : {false, true}) {
+    CHECK((*ours)->Encode(text, {.add_special = special, .parse_special = special}) ==
+          theirs->Encode(text, {.add_special = special, .parse_special = special}));
+  }
+  CHECK((*ours)->bos() == theirs->bos());
+  CHECK((*ours)->end_ids() == theirs->end_ids());
+}
+
+TEST_CASE("norms and biases of 16 bits become F32, and Llama 3.1's scaling becomes factors") {
+  const auto gguf = RandomFile(SpecOf("llama"));
+  CheckpointWriter writer(*gguf);
+  for (test::CheckpointTensor& tensor : writer.tensors) {
+    if (tensor.name != "model.norm.weight") continue;
+    tensor.dtype = "BF16";  // 1.0 and -2.0
+    tensor.bytes.clear();
+    for (int i = 0; i < 64; ++i) tensor.bytes += i % 2 == 0 ? "\x80\x3f" : std::string("\0\xc0", 2);
+  }
+  writer.config["rope_theta"] = 500000;
+  writer.config["rope_scaling"] = json::object{{"rope_type", "llama3"},
+                                               {"factor", 8.0},
+                                               {"low_freq_factor", 1.0},
+                                               {"high_freq_factor", 4.0},
+                                               {"original_max_position_embeddings", 8192}};
+  const Folder folder;
+  writer.Write(folder.path());
+  const auto file = GgufFile::Open(folder.path());
+  INFO(file.status());
+  REQUIRE(file.ok());
+  const auto weights = BindWeights(*file);
+  INFO(weights.status());
+  REQUIRE(weights.ok());
+  const auto values_of = [&](const char* name) {
+    const auto bytes = (*file)->FindTensor(name)->bytes;
+    std::vector<float> values(bytes.size() / sizeof(float));
+    std::memcpy(values.data(), bytes.data(), bytes.size());
+    return values;
+  };
+  CHECK(values_of("output_norm.weight")[0] == 1.0f);
+  CHECK(values_of("output_norm.weight")[1] == -2.0f);
+  // head_dim 16: waves of 2 pi 500000^(i/8), i = 0 .. 7; short ones stay, long ones are stretched.
+  const std::vector<float> factors = values_of("rope_freqs.weight");
+  REQUIRE(factors.size() == 8);
+  CHECK((factors[0] == 1 && factors[3] == 1));
+  CHECK(factors[4] == Approx(2.6945).epsilon(1e-4));  // between 2048 and 8192: 4443
+  CHECK((factors[5] == 8 && factors[7] == 8));
+}
+
+TEST_CASE("what config.json, tokenizer.json and the weights must not say") {
+  const auto config = [](const char* field, json::value value) {
+    return FolderErrorOf([&](CheckpointWriter& w) { w.config[field] = value; });
+  };
+  CHECK(Holds(config("model_type", "gemma3"), "llama, qwen2 and qwen3"));
+  CHECK(Holds(config("hidden_act", "gelu"), "hidden_act is \"gelu\", expected silu"));
+  CHECK(Holds(config("num_hidden_layers", 0), "'num_hidden_layers' must be an integer between 1"));
+  CHECK(Holds(config("num_hidden_layers", nullptr), "'num_hidden_layers' is missing"));
+  CHECK(Holds(config("use_sliding_window", true), "use_sliding_window"));
+  CHECK(Holds(config("quantization_config", json::object{}), "quantization_config"));
+  CHECK(Holds(config("rope_scaling", json::object{{"type", "dynamic"}, {"factor", 2}}),
+              "\"dynamic\""));
+  CHECK(Holds(config("vocab_size", 7), "vocab_size is 7, but model.embed_tokens.weight has"));
+  CHECK(Holds(config("num_attention_heads", 3), "not 3 heads of an even size"));
+
+  const auto tokenizer = [](const std::function<void(json::object&)>& spoil) {
+    return FolderErrorOf([&](CheckpointWriter& w) { spoil(w.tokenizer); });
+  };
+  CHECK(
+      Holds(tokenizer([](auto& t) { t["model"].as_object()["type"] = "Unigram"; }), "\"Unigram\""));
+  CHECK(Holds(tokenizer([](auto& t) { t["model"].as_object()["byte_fallback"] = true; }),
+              "byte_fallback"));
+  CHECK(Holds(tokenizer([](auto& t) { t["model"].as_object()["vocab"].as_object()["x!"] = 99999; }),
+              "the id 99999 of \"x!\" is out of range"));
+  CHECK(Holds(tokenizer([](auto& t) { t["model"].as_object()["vocab"].as_object()["x!"] = 3; }),
+              "is of"));
+  CHECK(Holds(tokenizer([](auto& t) { t["model"].as_object()["merges"] = json::array{1}; }),
+              "model.merges[0]"));
+  CHECK(Holds(tokenizer([](auto& t) {
+                t["normalizer"] = json::object{{"type", "NFKC"}};
+              }),
+              "\"NFKC\""));
+  CHECK(Holds(tokenizer([](auto& t) {
+                t["pre_tokenizer"] = json::object{{"type", "Metaspace"}};
+              }),
+              "\"Metaspace\""));
+  CHECK(
+      Holds(tokenizer([](auto& t) {
+              t["pre_tokenizer"].as_object()["pretokenizers"].as_array()[0].as_object()["pattern"] =
+                  json::object{{"Regex", "(a+)+$"}};
+            }),
+            "no known model cuts texts so: \"(a+)+$\""));
+  CHECK(Holds(FolderErrorOf([](auto& w) { w.tokenizer_config["eos_token"] = "<none>"; }),
+              "\"<none>\", which is no token"));
+
+  CHECK(Holds(
+      FolderErrorOf([](auto& w) { w.tensors[3].name = "model.layers.0.self_attn.rel.weight"; }),
+      "is not part of a llama model"));
+  CHECK(Holds(FolderErrorOf([](auto& w) { w.tensors[3].dtype = "I32"; }),
+              "F32, F16 and BF16 can be read"));
+  CHECK(Holds(FolderErrorOf([](auto& w) {
+                std::erase_if(w.tensors, [](auto& t) { return t.name == "lm_head.weight"; });
+              }),
+              "\"lm_head.weight\" is missing"));
+}
+
+TEST_CASE("files of the folder that are missing, or named by an index that lies") {
+  const Folder folder;
+  const CheckpointWriter writer(*RandomFile(SpecOf("qwen2")));
+  CHECK(Holds(folder.Error(), "config.json"));
+  writer.Write(folder.path(), 2);
+  REQUIRE(GgufFile::Open(folder.path()).ok());
+  std::filesystem::remove(folder.File("part-1.safetensors"));
+  CHECK(Holds(folder.Error(), "part-1.safetensors"));
+  writer.Write(folder.path(), 2);
+  std::filesystem::remove(folder.File("tokenizer.json"));
+  CHECK(Holds(folder.Error(), "tokenizer.json"));
+  writer.Write(folder.path(), 2);
+  const auto index = [&](const std::string& text) {
+    REQUIRE(WriteFile(folder.File("model.safetensors.index.json"), text).ok());
+    return folder.Error();
+  };
+  CHECK(Holds(index("{}"), "'weight_map' is missing"));
+  CHECK(Holds(index("[]"), "expected an object"));
+  CHECK(Holds(index(R"({"weight_map": {"a": "../x"}})"), "is not in a file of this folder"));
+  CHECK(Holds(index(R"({"weight_map": {"a": "part-0.safetensors"}})"),
+              "is not listed as part of this file"));
+}
+
+TEST_CASE("a chat template comes from its own file, the configuration, or a list") {
+  const Folder folder;
+  CheckpointWriter writer(*RandomFile(SpecOf("qwen2")));
+  const auto chosen = [&] {
+    writer.Write(folder.path());
+    return std::string(
+        *(*GgufFile::Open(folder.path()))->metadata().StringOr("tokenizer.chat_template", ""));
+  };
+  CHECK(chosen().empty());
+  writer.tokenizer_config["chat_template"] = "one";
+  CHECK(chosen() == "one");
+  writer.tokenizer_config["chat_template"] =
+      json::array{json::object{{"name", "rag"}, {"template", "two"}},
+                  json::object{{"name", "default"}, {"template", "three"}}};
+  CHECK(chosen() == "three");
+  REQUIRE(WriteFile(folder.File("chat_template.jinja"), "four").ok());
+  CHECK(chosen() == "four");
+}
+
+}  // namespace
+}  // namespace waferline::model
