@@ -7,6 +7,7 @@
 #include "wafer_backend/base/check.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
+#include "wafer_backend/compute/kernels/kv_page.h"
 #include "wafer_backend/compute/model/families/family.h"
 
 namespace waferline::model {
@@ -49,12 +50,27 @@ absl::Status ReadVocabulary(const GgufFile& file, ModelShape& shape) {
                                                  shape.vocabulary, " rows"));
 }
 
+// Attention is computed for heads up to a bound.
+absl::Status CheckHeads(const KeyReader& keys, const ModelShape& shape) {
+  const kernels::KvPageLayout page{.layers = 1,
+                                   .kv_heads = shape.kv_heads,
+                                   .head_dim = shape.head_dim,
+                                   .value_dim = shape.value_dim};
+  const absl::Status status = page.Check();
+  if (status.ok()) return status;
+  return absl::Status(
+      status.code(),
+      absl::StrCat(keys.Key("attention.key_length"),
+                   " or the head size that follows from other keys: ", status.message()));
+}
+
 absl::StatusOr<ModelShape> ReadShape(const Family& family, KeyReader& keys) {
   ModelShape shape;
   shape.architecture = family.architecture;
   WL_ASSIGN_OR_RETURN(shape.name, keys.file().metadata().StringOr("general.name", ""));
   WL_RETURN_IF_ERROR(family.read(keys, shape));
   WL_CHECK(static_cast<int64_t>(shape.plan.size()) == shape.layers);
+  WL_RETURN_IF_ERROR(CheckHeads(keys, shape));
   WL_RETURN_IF_ERROR(keys.CheckAllRead());
   WL_RETURN_IF_ERROR(ReadVocabulary(keys.file(), shape));
   return shape;

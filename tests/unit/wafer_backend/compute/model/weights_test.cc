@@ -153,6 +153,11 @@ TEST_CASE("what contradicts itself is refused by name") {
        "llama.attention.head_count"},
       {broken([](Writer& w) { w.SetUint("llama.attention.value_length", 8); }),
        "llama.attention.value_length"},
+      {broken([](Writer& w) {
+         w.SetUint("llama.attention.key_length", 2048)
+             .SetUint("llama.attention.value_length", 2048);
+       }),
+       "llama.attention.key_length"},
       {broken([](Writer& w) { w.SetUint("llama.rope.dimension_count", 18); }),
        "llama.rope.dimension_count"},
       {broken([](Writer& w) { w.SetUint("llama.rope.dimension_count", 7); }),
