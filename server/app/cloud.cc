@@ -96,7 +96,8 @@ std::vector<metrics::ComputeFigures> Cloud::compute() const {
                                     .accepted_tokens = counters.accepted_tokens,
                                     .live_sequences = counters.live_sequences,
                                     .kv_reserved = counters.kv_reserved,
-                                    .prefill_kv = counters.prefill_kv};
+                                    .prefill_kv = counters.prefill_kv,
+                                    .expert_tokens = counters.expert_tokens};
     for (const link::LinkBytes& hop : counters.activation_bytes) {
       figures.activations.push_back(Bytes(static_cast<int64_t>(hop.payload)));
     }

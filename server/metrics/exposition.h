@@ -40,9 +40,10 @@ struct ComputeFigures {
   uint64_t drafted_tokens = 0;   // proposed by speculation
   uint64_t accepted_tokens = 0;  // of them, those that the model drew itself
   uint32_t live_sequences = 0;
-  std::vector<Bytes> kv_reserved;  // of each shard's SRAM
-  Bytes prefill_kv;                // held by the prefill pool
-  std::vector<Bytes> activations;  // passed between neighbouring shards, first hop first
+  std::vector<Bytes> kv_reserved;       // of each shard's SRAM
+  Bytes prefill_kv;                     // held by the prefill pool
+  std::vector<uint64_t> expert_tokens;  // of each, on the shards, summed over the layers
+  std::vector<Bytes> activations;       // passed between neighbouring shards, first hop first
 };
 
 // Figures of the process that are not the engine's.

@@ -73,6 +73,25 @@ void SnapshotGauges::SetCompute(const ComputeFigures& figures) {
   }
 }
 
+// Imbalance: what the busiest expert computed over what all did on average; 1 is even. 0 before
+// anything was computed.
+void SnapshotGauges::SetExperts(const ComputeFigures& figures) {
+  double sum = 0, largest = 0;
+  for (size_t e = 0; e < figures.expert_tokens.size(); ++e) {
+    const auto tokens = static_cast<double>(figures.expert_tokens[e]);
+    Count("waferline_expert_tokens_total",
+          "Tokens that an expert computed in decode steps, added up over the layers.",
+          {{"model_name", figures.model}, {"expert", absl::StrCat(e)}}, tokens);
+    sum += tokens;
+    largest = std::max(largest, tokens);
+  }
+  if (figures.expert_tokens.empty()) return;
+  const double mean = sum / static_cast<double>(figures.expert_tokens.size());
+  Put("waferline_expert_load_imbalance",
+      "Tokens of the busiest expert over the average of all since the start; 1 is even.",
+      {{"model_name", figures.model}}, sum > 0 ? largest / mean : 0);
+}
+
 void SnapshotGauges::Set(const engine::EngineSnapshot& snapshot, const HostFigures& host) {
   Put("waferline_emulated_now_seconds", "Emulated time since the start.", {},
       ToSeconds(snapshot.now));
@@ -87,7 +106,10 @@ void SnapshotGauges::Set(const engine::EngineSnapshot& snapshot, const HostFigur
   Put("waferline_host_http_connections", "Open HTTP connections.", {},
       static_cast<double>(host.http_connections));
   for (const engine::LaneSnapshot& lane : snapshot.lanes) SetLane(lane, snapshot.now);
-  for (const ComputeFigures& figures : host.compute) SetCompute(figures);
+  for (const ComputeFigures& figures : host.compute) {
+    SetCompute(figures);
+    SetExperts(figures);
+  }
 }
 
 void SnapshotGauges::SetLane(const engine::LaneSnapshot& lane, Nanoseconds now) {

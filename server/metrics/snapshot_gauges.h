@@ -1,6 +1,6 @@
 // The gauges, set from a snapshot at each scrape. Owner: Exposition. Thread: one at a time. A
 // series is created when its unit or worker first appears. Bounds: a fleet's units and workers are
-// fixed.
+// fixed, a model has 1,024 experts at most.
 #pragma once
 
 #include <prometheus/registry.h>
@@ -24,6 +24,7 @@ class SnapshotGauges {
  private:
   void SetLane(const engine::LaneSnapshot& lane, Nanoseconds now);
   void SetCompute(const ComputeFigures& figures);
+  void SetExperts(const ComputeFigures& figures);
   void SetUnit(const std::string& model, const engine::UnitSnapshot& unit, Nanoseconds now);
   void SetStages(const Labels& labels, const engine::UnitSnapshot& unit, Nanoseconds now);
   void Put(const std::string& name, const std::string& help, const Labels& labels, double value);

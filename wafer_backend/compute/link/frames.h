@@ -144,10 +144,11 @@ struct MemoryFrame {
   uint64_t sent_frames = 0;
   uint64_t sent_payload = 0;
   uint64_t sent_framing = 0;
+  std::vector<uint64_t> expert_tokens;  // of each expert, summed over the shard's layers
   static constexpr FrameKind kKind = FrameKind::kMemory;
   static auto Fields(auto& f) {
     return std::tie(f.capacity, f.weights, f.buffers, f.kv_per_page, f.kv_reserved, f.sent_frames,
-                    f.sent_payload, f.sent_framing);
+                    f.sent_payload, f.sent_framing, f.expert_tokens);
   }
   bool operator==(const MemoryFrame&) const = default;
 };

@@ -151,7 +151,11 @@ void LocalBackend::Count(PlaneCounters* counters) const {
   counters->activation_bytes.clear();
   for (const auto& hop : hops_) counters->activation_bytes.push_back(hop->outlet.sent());
   counters->kv_reserved.clear();
-  for (const auto& shard : shards_) counters->kv_reserved.push_back(shard->kv_reserved());
+  counters->expert_tokens.clear();
+  for (const auto& shard : shards_) {
+    counters->kv_reserved.push_back(shard->kv_reserved());
+    AddExpertTokens(shard->expert_tokens(), counters);
+  }
   lane_->Count(counters);
 }
 

@@ -1,6 +1,8 @@
 // What the compute plane did so far and what it holds now; a value.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -18,6 +20,8 @@ struct PlaneCounters {
   uint64_t drafted_tokens = 0;                    // proposed by speculation
   uint64_t accepted_tokens = 0;                   // of them, what the model chose too
   std::vector<link::LinkBytes> activation_bytes;  // between neighbours, first hop first
+  // Of each expert, on the shards, summed over the layers; empty without experts.
+  std::vector<uint64_t> expert_tokens;
   // Now.
   uint32_t live_sequences = 0;
   uint32_t slots_in_use = 0;
@@ -26,5 +30,13 @@ struct PlaneCounters {
   // Remote shards that have not yet answered the last request for kv_reserved and activation_bytes.
   uint32_t reports_pending = 0;
 };
+
+// Adds a shard's.
+template <typename Counts>
+void AddExpertTokens(const Counts& of_shard, PlaneCounters* counters) {
+  std::vector<uint64_t>& sums = counters->expert_tokens;
+  sums.resize(std::max(sums.size(), of_shard.size()));
+  for (size_t e = 0; e < of_shard.size(); ++e) sums[e] += static_cast<uint64_t>(of_shard[e]);
+}
 
 }  // namespace waferline::plane

@@ -261,9 +261,11 @@ void RemoteBackend::Count(PlaneCounters* counters) const {
   counters->reports_pending = shards_.reports_pending();
   counters->activation_bytes.clear();
   counters->kv_reserved.clear();
+  counters->expert_tokens.clear();
   for (size_t i = 0; i < shards_.memory().size(); ++i) {
     const link::MemoryFrame& memory = shards_.memory()[i];
     counters->kv_reserved.push_back(Bytes(static_cast<int64_t>(memory.kv_reserved)));
+    AddExpertTokens(memory.expert_tokens, counters);
     if (i + 1 == shards_.memory().size()) break;
     counters->activation_bytes.push_back(
         {memory.sent_frames, memory.sent_payload, memory.sent_framing});

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
+#include "wafer_backend/compute/kernels/router.h"
 
 namespace waferline::plane {
 namespace {
@@ -59,7 +60,8 @@ absl::Status CheckMemory(const link::MemoryFrame& memory) {
   WL_RETURN_IF_ERROR(CheckRange("weights", memory.weights, 0, kMaxBytes));
   WL_RETURN_IF_ERROR(CheckRange("buffers", memory.buffers, 0, kMaxBytes));
   WL_RETURN_IF_ERROR(CheckRange("kv_per_page", memory.kv_per_page, 1, kMaxBytes));
-  return CheckRange("kv_reserved", memory.kv_reserved, 0, kMaxBytes);
+  WL_RETURN_IF_ERROR(CheckRange("kv_reserved", memory.kv_reserved, 0, kMaxBytes));
+  return CheckRange("expert_tokens", memory.expert_tokens.size(), 0, kernels::Router::kMaxExperts);
 }
 
 absl::Status CheckLogits(std::span<const float> logits, uint64_t rows, uint32_t vocabulary) {

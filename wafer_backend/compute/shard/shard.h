@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -64,6 +65,9 @@ class Shard {
   const kernels::KvPageLayout& layout() const { return stack_.layout(); }
   ShardMemory memory() const;
   Bytes kv_reserved() const { return ledger_.kv(); }
+  // Tokens that each expert computed since the start, summed over this shard's layers; empty
+  // without experts.
+  std::span<const int64_t> expert_tokens() const { return stack_.expert_tokens(); }
   int64_t pages_in_use() const { return pages_.in_use(); }
   uint32_t open_slots() const { return open_slots_; }
 

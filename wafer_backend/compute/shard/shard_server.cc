@@ -175,6 +175,8 @@ class ShardServer {
     frame.buffers = static_cast<uint64_t>(memory.buffers.count());
     frame.kv_per_page = static_cast<uint64_t>(memory.kv_per_page.count());
     frame.kv_reserved = static_cast<uint64_t>(shard_->kv_reserved().count());
+    const auto experts = shard_->expert_tokens();
+    frame.expert_tokens.assign(experts.begin(), experts.end());
     if (downstream_ != nullptr) {
       const link::LinkBytes& sent = downstream_->outlet.sent();
       frame.sent_frames = sent.frames;

@@ -234,4 +234,19 @@ TEST_CASE("our bounds contain vLLM's") {
   }
 }
 
+TEST_CASE("which experts ran, and how unevenly") {
+  Exposition exposition = Make();
+  HostFigures host;
+  host.compute.push_back({.model = "m0", .expert_tokens = {10, 40, 0, 30}});
+  host.compute.push_back({.model = "m1"});
+  exposition.SetGauges({}, host);
+  CHECK(Value(exposition, "waferline_expert_tokens_total{expert=\"1\",model_name=\"m0\"}") == 40);
+  CHECK(Value(exposition, "waferline_expert_tokens_total{expert=\"2\",model_name=\"m0\"}") == 0);
+  CHECK(Value(exposition, "waferline_expert_load_imbalance{model_name=\"m0\"}") == 2);
+  CHECK(Value(exposition, "waferline_expert_load_imbalance{model_name=\"m1\"}") == -1);
+  host.compute[0].expert_tokens = {10, 40, 40, 30};
+  exposition.SetGauges({}, host);
+  CHECK(Value(exposition, "waferline_expert_tokens_total{expert=\"2\",model_name=\"m0\"}") == 40);
+}
+
 }  // namespace waferline::metrics

@@ -205,6 +205,8 @@ TEST_CASE("a shard that lies about its sizes is refused by name") {
   refused({.hello = [](auto& hello) { hello.model_fingerprint = 0; }}, "different model file");
   refused({.memory = [](auto& memory) { memory.kv_per_page = 0; }}, "kv_per_page is 0");
   refused({.memory = [](auto& memory) { memory.capacity = ~uint64_t{0}; }}, "capacity is");
+  refused({.memory = [](auto& memory) { memory.expert_tokens.resize(5000); }},
+          "expert_tokens is 5000");
 }
 
 TEST_CASE("logits that are none fail the sequence, not the process") {

@@ -2,6 +2,7 @@
 #include <dirent.h>
 
 #include <catch2/catch.hpp>
+#include <numeric>
 
 #include "tests/unit/wafer_backend/compute/plane/remote_workers.h"
 
@@ -55,6 +56,38 @@ TEST_CASE("laws 3 and 4 over TCP: the same values as in one process, and only ac
       REQUIRE(bytes.framing == counters.decode_steps * 28 + counters.decode_rows * 8);
     }
   }
+}
+
+TEST_CASE("which experts ran: each decoded token in every layer, alike in process and over TCP") {
+  test::RandomModelSpec model = ModelSpec();
+  model.architecture = "qwen3moe";
+  model.experts = 16;
+  model.experts_used = 3;
+  const ModelOnDisk disk(model);
+  SeededStream random(10);
+  std::vector<SequenceSpec> specs;
+  for (int i = 0; i < 6; ++i) specs.push_back(RandomSpec(&random, 256, 20));
+  std::vector<std::vector<uint64_t>> counted;
+  std::vector<std::vector<std::vector<TokenValue>>> values;
+  for (const bool remote : {false, true}) {
+    Cloud cloud = StartCloud(disk.path(), model.layers, 2, 64);
+    PlaneOptions options;
+    if (remote) options = cloud.Options(disk.file());
+    options.local.file = disk.file();
+    options.local.page_tokens = kPage;
+    options.local.shards = 4;
+    TestWaker waker;
+    auto plane = PlaneOf(options, &waker);
+    values.push_back(RunAll(plane.get(), &waker, specs));
+    RequireEmpty(plane.get());
+    const PlaneCounters counters = plane->counters();
+    counted.push_back(counters.expert_tokens);
+    REQUIRE(counted.back().size() == 16);
+    const uint64_t sum = std::accumulate(counted.back().begin(), counted.back().end(), uint64_t{0});
+    REQUIRE(sum == counters.decode_rows * 3 * static_cast<uint64_t>(model.layers));
+  }
+  REQUIRE(counted[0] == counted[1]);
+  for (size_t i = 0; i < specs.size(); ++i) REQUIRE(SameValues(values[0][i], values[1][i]));
 }
 
 TEST_CASE("prompt log-probabilities come over TCP unchanged") {
