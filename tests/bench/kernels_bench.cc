@@ -1,6 +1,6 @@
 // Speed of the matrix kernels as a share of what the machine can do, measured in the same run:
 //
-//   kernels_bench [--threads 2] [--rounds 7] [--only TEXT] [--json]
+//   kernels_bench [--threads 2] [--rounds 7] [--only TEXT] [--cpu PATH] [--json]
 //
 // Each round measures the ceiling and the kernel one after the other; the figures are medians, so
 // that a busy neighbour spoils a round and not the result; with one thread CPU time is measured, so
@@ -159,9 +159,16 @@ int main(int argc, char** argv) {
       options.json = true;
       continue;
     }
-    if (value == nullptr || (flag != "--threads" && flag != "--rounds" && flag != "--only")) {
+    if (value == nullptr ||
+        (flag != "--threads" && flag != "--rounds" && flag != "--only" && flag != "--cpu")) {
       std::fprintf(stderr,
-                   "usage: kernels_bench [--threads N] [--rounds N] [--only TEXT] [--json]\n");
+                   "usage: kernels_bench [--threads N] [--rounds N] [--only TEXT] [--cpu PATH] "
+                   "[--json]\n");
+      return 2;
+    }
+    if (flag == "--cpu" && !waferline::kernels::ChoosePath(value).ok()) {
+      std::fprintf(stderr, "--cpu %s: not portable, avx2 or avx512, or not of this machine\n",
+                   value);
       return 2;
     }
     if (flag == "--threads") options.threads = std::atoi(value);

@@ -1,6 +1,6 @@
 // Prints the machine's ceilings as JSON, medians of a few rounds:
 //
-//   machine_peaks [--threads 2]
+//   machine_peaks [--threads 2] [--cpu PATH]
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -9,6 +9,7 @@
 #include <string>
 
 #include "tests/bench/machine_peaks.h"
+#include "wafer_backend/compute/kernels/cpu.h"
 
 namespace waferline::bench {
 namespace {
@@ -38,10 +39,20 @@ int Run(int threads) {
 }  // namespace waferline::bench
 
 int main(int argc, char** argv) {
-  const bool has_threads = argc == 3 && std::strcmp(argv[1], "--threads") == 0;
-  const int threads = has_threads ? std::atoi(argv[2]) : 2;
-  if ((argc != 1 && !has_threads) || threads < 1 || threads > 256) {
-    std::fprintf(stderr, "usage: machine_peaks [--threads N], N from 1 to 256\n");
+  int threads = 2;
+  bool understood = argc % 2 == 1;
+  for (int i = 1; understood && i < argc; i += 2) {
+    if (std::strcmp(argv[i], "--threads") == 0) {
+      threads = std::atoi(argv[i + 1]);
+    } else {
+      understood =
+          std::strcmp(argv[i], "--cpu") == 0 && waferline::kernels::ChoosePath(argv[i + 1]).ok();
+    }
+  }
+  if (!understood || threads < 1 || threads > 256) {
+    std::fprintf(stderr,
+                 "usage: machine_peaks [--threads N] [--cpu PATH], N from 1 to 256, PATH portable, "
+                 "avx2 or avx512 if this machine can run it\n");
     return 2;
   }
   return waferline::bench::Run(threads);

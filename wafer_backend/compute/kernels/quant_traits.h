@@ -70,6 +70,11 @@ struct QuantTraits {
   constexpr bool super_blocks() const { return block_length > part_length && quantised(); }
   constexpr int low_bits() const { return bits == 8 ? 8 : bits >= 4 ? 4 : 2; }
   constexpr int top_bits() const { return bits - low_bits(); }  // of a code, stored apart
+  // Of the values with their offset; the smallest is 0 or more.
+  constexpr int largest() const {
+    if (values == nullptr) return (1 << bits) - 1;
+    return *std::max_element(values->begin(), values->end()) + offset;
+  }
   constexpr int ValueOf(uint8_t code) const {
     return values != nullptr ? (*values)[code] : code - offset;
   }

@@ -135,7 +135,7 @@ HWY_NOINLINE void Unpack(const PackedWeights<kDType>& w, int64_t blocks, uint8_t
 // and so with bits or a code book to put together. Not so Q4_0: its nibbles are taken apart while
 // the multipliers are busy, and whole bytes would need more of the caches (0.99 and 1.01 times as
 // fast for prompts), unless Winograd's products use them.
-constexpr int64_t kWorthUnpacking = 3;
+constexpr int64_t kWorthUnpacking = HWY_TARGET == HWY_AVX2 ? 2 : 3;  // there groups are 3 tiles
 constexpr bool NeedsUnpacking(DType dtype) {
   const QuantTraits& type = TraitsOf(dtype);
   return type.super_blocks() || type.top_bits() != 0 || type.values != nullptr;

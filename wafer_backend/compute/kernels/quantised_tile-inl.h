@@ -2,7 +2,8 @@
 // activations. For each block of 32 columns:
 //
 //   dot[p][j]  int32 x 16  products of 8 quads (4 columns each) of panel p with row j: one VNNI
-//                          instruction multiplies a quad of all 16 weight rows
+//                          instruction multiplies a quad of all 16 weight rows (what AVX2 does:
+//                          DotPart)
 //   sum[p][j]  f32 x 16    += float(dot) * the 16 weight rows' scales
 //
 // All of them stay in registers for the whole pass. Weights stream through once a tile, activations
@@ -18,6 +19,7 @@
 #define WAFERLINE_QUANTISED_TILE_INL_H
 #endif
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -114,12 +116,94 @@ HWY_INLINE const int8_t* AddPairs(const Weights (&w)[kPanels], int64_t block, co
   return x;
 }
 
-// sum[.][j] += float(dot of the part) * weight scale, in units of the activations' scale.
+#if HWY_TARGET == HWY_AVX2
+
+// dot[.][j] += products of a quad and of column j, for weights of 8 bits.
+template <int kQuad, int kColumns, class Weights>
+HWY_INLINE const int8_t* AddSigned(const Weights& w, int64_t block, int64_t stride, const int8_t* x,
+                                   I32x16 (&dot)[kColumns]) {
+  const SignedQuad bytes(w.template Quad<kQuad>(block));
+#pragma GCC unroll 12
+  for (int j = 0; j < kColumns; ++j) dot[j] = InOrder(bytes.Dot(x + j * 4, dot[j]));
+  return NextQuad(x, stride);
+}
+template <int kFirst, int kColumns, class Weights, int... t>
+HWY_INLINE const int8_t* AddAllSigned(const Weights& w, int64_t block, int64_t stride,
+                                      const int8_t* x, I32x16 (&dot)[kColumns],
+                                      std::integer_sequence<int, t...>) {
+  ((x = AddSigned<kFirst + t>(w, block, stride, x, dot)), ...);
+  return x;
+}
+
+// pairs[j] = or += products of a quad and of column j.
+template <int kQuad, bool kFirst, int kColumns, class Weights>
+HWY_INLINE const int8_t* AddToPairs(const Weights& w, int64_t block, int64_t stride,
+                                    const int8_t* x, I16x32 (&pairs)[kColumns]) {
+  const U8x64 bytes = w.template Quad<kQuad>(block);
+#pragma GCC unroll 12
+  for (int j = 0; j < kColumns; ++j) {
+    const I16x32 products = MulPairs(bytes, x + j * 4);
+    pairs[j] = kFirst ? products : InOrder(Add(pairs[j], products));
+  }
+  return NextQuad(x, stride);
+}
+// dot[j] = or += products of the quads kFirst + t, whose sums of pairs fit 16 bits.
+template <int kFirst, bool kStart, int kColumns, class Weights, int... t>
+HWY_INLINE const int8_t* AddTogether(const Weights& w, int64_t block, int64_t stride,
+                                     const int8_t* x, I32x16 (&dot)[kColumns],
+                                     std::integer_sequence<int, t...>) {
+  I16x32 pairs[kColumns];
+  ((x = AddToPairs<kFirst + t, t == 0>(w, block, stride, x, pairs)), ...);
+#pragma GCC unroll 12
+  for (int j = 0; j < kColumns; ++j) {
+    dot[j] = kStart ? AddPairs(pairs[j]) : Add(dot[j], AddPairs(pairs[j]));
+  }
+  return x;
+}
+template <int kFirst, int kTogether, int kColumns, class Weights, int... group>
+HWY_INLINE const int8_t* AddGroups(const Weights& w, int64_t block, int64_t stride, const int8_t* x,
+                                   I32x16 (&dot)[kColumns], std::integer_sequence<int, group...>) {
+  ((x = AddTogether<kFirst + group * kTogether, group == 0>(
+        w, block, stride, x, dot, std::make_integer_sequence<int, kTogether>())),
+   ...);
+  return x;
+}
+
+// dot[.][j] = products of the part's quads. Without VNNI the products of two neighbouring bytes are
+// 16-bit sums, and so are those of as many quads as cannot exceed 16 bits: they become 32-bit sums
+// together.
+template <int kHalf, int kColumns, class Weights>
+HWY_INLINE const int8_t* DotPart(const Weights (&w)[1], int64_t block, const TilePass& pass,
+                                 const int8_t* x, I32x16 (&dot)[1][kColumns]) {
+  constexpr int kQuads = Weights::kHalves ? 4 : 8;
+  constexpr int kTogether = std::min(QuadsTogether(Weights::kLargest), kQuads);
+  constexpr int kFirst = kHalf * 4;
+  if constexpr (kTogether == 0) {
+    static_assert(Weights::kTraits.offset == 128);
+#pragma GCC unroll 12
+    for (int j = 0; j < kColumns; ++j) dot[0][j] = {};
+    return AddAllSigned<kFirst>(w[0], block, pass.stride, x, dot[0],
+                                std::make_integer_sequence<int, kQuads>());
+  } else {
+    x = AddGroups<kFirst, kTogether>(w[0], block, pass.stride, x, dot[0],
+                                     std::make_integer_sequence<int, kQuads / kTogether>());
+    if constexpr (!Weights::kMinima) {
+      const int64_t part = Weights::kHalves ? block * 2 + kHalf : block;
+      const int32_t* start = pass.start + part * pass.stride;
+#pragma GCC unroll 12
+      for (int j = 0; j < kColumns; ++j) dot[0][j] = Add(dot[0][j], Broadcast(start + j));
+    }
+    return x;
+  }
+}
+
+#else
+
+// dot[.][j] = products of the part's quads.
 template <int kHalf, int kPanels, int kColumns, class Weights>
-HWY_INLINE const int8_t* AddPart(const Weights (&w)[kPanels], int64_t block, const TilePass& pass,
-                                 const int8_t* x, F32x16 (&sum)[kPanels][kColumns]) {
+HWY_INLINE const int8_t* DotPart(const Weights (&w)[kPanels], int64_t block, const TilePass& pass,
+                                 const int8_t* x, I32x16 (&dot)[kPanels][kColumns]) {
   const int64_t part = Weights::kHalves ? block * 2 + kHalf : block;
-  I32x16 dot[kPanels][kColumns];
 #pragma GCC unroll 12
   for (int j = 0; j < kColumns; ++j) {
     // Weights are stored with an offset, as VNNI wants them unsigned: a sum that starts from
@@ -139,6 +223,18 @@ HWY_INLINE const int8_t* AddPart(const Weights (&w)[kPanels], int64_t block, con
   }
   x = AddQuads<kHalf * 4 + kPaired>(w, block, pass, x, dot,
                                     std::make_integer_sequence<int, kQuads>());
+  return x;
+}
+
+#endif
+
+// sum[.][j] += float(dot of the part) * weight scale, in units of the activations' scale.
+template <int kHalf, int kPanels, int kColumns, class Weights>
+HWY_INLINE const int8_t* AddPart(const Weights (&w)[kPanels], int64_t block, const TilePass& pass,
+                                 const int8_t* x, F32x16 (&sum)[kPanels][kColumns]) {
+  const int64_t part = Weights::kHalves ? block * 2 + kHalf : block;
+  I32x16 dot[kPanels][kColumns];
+  x = DotPart<kHalf>(w, block, pass, x, dot);
 #pragma GCC unroll 2
   for (int p = 0; p < kPanels; ++p) {
     const F32x16 scale = w[p].Scale(block, kHalf);

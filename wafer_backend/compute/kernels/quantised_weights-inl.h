@@ -37,6 +37,7 @@ struct PackedWeights {
   static constexpr int64_t kChunkBlocks = kChunk.cols / 32;
   static constexpr bool kHalves = kTraits.part_length == 16;  // two scales a block of 32 columns
   static constexpr bool kMinima = kTraits.minima;
+  static constexpr int kLargest = kTraits.largest();
   static constexpr int kPairs = 0;  // first pairs of quads under winograd-inl.h
   static constexpr int64_t kScaleColumns = ScaleOf(kTraits.activations).columns;
 

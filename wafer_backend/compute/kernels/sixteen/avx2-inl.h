@@ -13,7 +13,9 @@ HWY_BEFORE_NAMESPACE();
 namespace waferline::kernels {
 namespace HWY_NAMESPACE {
 
-inline constexpr int kTileColumns = 4;  // 2 registers for each int32 and f32 sum: all 16
+// Two registers for the running sums of each; the f32 sums of a row, used once a block, may wait in
+// memory. (With 2 or 3 as fast within the noise, with more work for the loads.)
+inline constexpr int kTileColumns = 4;
 inline constexpr int kTilePanels = 1;
 
 struct F32x16 {
@@ -126,21 +128,62 @@ HWY_INLINE U8x64 ShiftRight(U8x64 a) {
   return {{_mm256_srli_epi16(a.v[0], kBits), _mm256_srli_epi16(a.v[1], kBits)}};
 }
 
-// Products of bytes 0, 2 and of 1, 3 as 16-bit pairs: unlike maddubs they cannot saturate.
-HWY_INLINE I32x16 DotQuad(I32x16 sum, U8x64 w, const int8_t* x) {
-  int32_t bits;
-  std::memcpy(&bits, x, 4);
-  const __m256i xs = _mm256_set1_epi32(bits);
-  const __m256i x_even = _mm256_srai_epi16(_mm256_slli_epi16(xs, 8), 8);
-  const __m256i x_odd = _mm256_srai_epi16(xs, 8);
-  for (int i = 0; i < 2; ++i) {
-    const __m256i w_even = _mm256_and_si256(w.v[i], _mm256_set1_epi16(255));
-    const __m256i w_odd = _mm256_srli_epi16(w.v[i], 8);
-    sum.v[i] = _mm256_add_epi32(sum.v[i], _mm256_add_epi32(_mm256_madd_epi16(w_even, x_even),
-                                                           _mm256_madd_epi16(w_odd, x_odd)));
-  }
-  return sum;
+// Keeps the order of additions, which is free: the compiler would rather add in a tree, and run out
+// of registers.
+template <class Sums>
+HWY_INLINE Sums InOrder(Sums a) {
+  asm("" : "+x"(a.v[0]), "+x"(a.v[1]));
+  return a;
 }
+HWY_INLINE I32x16 Add(I32x16 a, I32x16 b) {
+  return {{_mm256_add_epi32(a.v[0], b.v[0]), _mm256_add_epi32(a.v[1], b.v[1])}};
+}
+
+// Of each quad two sums of products of two neighbours.
+struct I16x32 {
+  __m256i v[2];
+};
+HWY_INLINE I16x32 Add(I16x32 a, I16x32 b) {
+  return {{_mm256_add_epi16(a.v[0], b.v[0]), _mm256_add_epi16(a.v[1], b.v[1])}};
+}
+HWY_INLINE I32x16 AddPairs(I16x32 a) {
+  const __m256i ones = _mm256_set1_epi16(1);
+  return {{_mm256_madd_epi16(a.v[0], ones), _mm256_madd_epi16(a.v[1], ones)}};
+}
+// x: a quad of -127 .. 127. vpmaddubsw saturates, but not for weights up to 129.
+HWY_INLINE I16x32 MulPairs(U8x64 w, const int8_t* x) {
+  const __m256i xs = BroadcastQuad(x).v[0];
+  return {{_mm256_maddubs_epi16(w.v[0], xs), _mm256_maddubs_epi16(w.v[1], xs)}};
+}
+
+// How many quads of weights 0 .. largest have sums of pairs that 16 bits hold, whatever the
+// activations: 8, 4, 2, or none.
+constexpr int QuadsTogether(int largest) {
+  const int fitting = 32767 / (2 * 127 * largest);
+  return fitting >= 8 ? 8 : fitting >= 4 ? 4 : fitting >= 2 ? 2 : 0;
+}
+
+// A quad of weights of 8 bits, value + 128: their sizes are multiplied, with the activations' signs
+// turned by theirs. 128 * 127 * 2 = 32512 at most.
+struct SignedQuad {
+  __m256i value[2];
+  __m256i size[2];
+  explicit HWY_INLINE SignedQuad(U8x64 w) {
+    const __m256i offset = _mm256_set1_epi8(-128);
+    for (int i = 0; i < 2; ++i) {
+      value[i] = _mm256_xor_si256(w.v[i], offset);
+      size[i] = _mm256_abs_epi8(value[i]);
+    }
+  }
+  HWY_INLINE I32x16 Dot(const int8_t* x, I32x16 sum) const {
+    const __m256i xs = BroadcastQuad(x).v[0];
+    I16x32 pairs;
+    for (int i = 0; i < 2; ++i) {
+      pairs.v[i] = _mm256_maddubs_epi16(size[i], _mm256_sign_epi8(xs, value[i]));
+    }
+    return Add(sum, AddPairs(pairs));
+  }
+};
 
 }  // namespace HWY_NAMESPACE
 }  // namespace waferline::kernels
