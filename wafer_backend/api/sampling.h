@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <utility>
 #include <vector>
 
+#include "wafer_backend/api/constraint.h"
 #include "wafer_backend/base/ids.h"
 
 namespace waferline {
@@ -24,6 +26,10 @@ struct SamplingSpec {
   // Tokens that end the sequence cannot be drawn before this many were generated.
   uint32_t min_tokens = 0;
   std::vector<TokenId> end_ids;  // end of sequence and stop_token_ids; empty under ignore_eos
+
+  // What the text is held to; none if null. Its end tokens may come where the text may end, and are
+  // all that may come once it is complete, whatever min_tokens says.
+  std::shared_ptr<const TokenConstraint> constraint;
 
   // The draw for the token at position p (counted from the first generated one) uses number p of
   // the stream `seed`.

@@ -7,6 +7,9 @@
 #include "wafer_backend/base/seeded_stream.h"
 
 namespace waferline::plane {
+namespace {
+constexpr uint32_t kMaxWords = 12;  // in one place of a constrained text
+}  // namespace
 
 SyntheticSource::SyntheticSource(std::vector<std::vector<TokenId>> sentences,
                                  std::vector<ShardMemory> memory)
@@ -42,6 +45,10 @@ void SyntheticSource::Prefill(SequenceId id, SequenceSpec spec) {
     }
   }
   sequence.spec = std::move(spec);
+  if (sequence.spec.sampling.constraint == nullptr) return;
+  sequence.cursor = sequence.spec.sampling.constraint->Start();
+  sequence.tokens = sequence.spec.generated;
+  for (const TokenId id : sequence.tokens) sequence.cursor->Append(id);
 }
 
 const std::vector<TokenId>& SyntheticSource::SentenceAt(const SyntheticText& sequence,
@@ -62,11 +69,27 @@ TokenId SyntheticSource::TokenAt(SyntheticText* sequence, uint32_t index) const 
   }
 }
 
+TokenId SyntheticSource::ConstrainedTokenAt(SyntheticText* sequence, uint32_t index) const {
+  while (sequence->tokens.size() <= index) {
+    TokenId id = TokenAt(sequence, static_cast<uint32_t>(sequence->tokens.size()));
+    if (sequence->words < kMaxWords && sequence->cursor->Allowed()->Contains(id)) {
+      ++sequence->words;
+    } else {
+      id = sequence->cursor->TowardsEnd();
+      sequence->words = 0;
+    }
+    sequence->cursor->Append(id);
+    sequence->tokens.push_back(id);
+  }
+  return sequence->tokens[index];
+}
+
 ValueSource::State SyntheticSource::Look(SequenceId id, uint32_t index, const TokenValue** value) {
   SyntheticText& sequence = sequences_.at(id);
   if (index >= std::max<uint32_t>(sequence.spec.max_tokens, 1)) return State::kPending;
   // The text is certain of itself: log-probability 0.
-  sequence.value.id = TokenAt(&sequence, index);
+  sequence.value.id =
+      sequence.cursor == nullptr ? TokenAt(&sequence, index) : ConstrainedTokenAt(&sequence, index);
   sequence.value.logprob = 0;
   sequence.value.top.clear();
   if (sequence.spec.sampling.top_logprobs > 0) sequence.value.top = {{sequence.value.id, 0}};

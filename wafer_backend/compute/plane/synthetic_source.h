@@ -1,11 +1,13 @@
 // A text that costs no computing, for models whose weights are not here: sentences about the
 // emulated machine, chosen by the request's seed, as tokens of a real tokenizer. A token is a
-// function of (seed, position) only; how long a real one takes is the timing plane's to say. The
-// server marks it as not a model's text.
+// function of (seed, position) only. Text that is held to a constraint takes these words where they
+// are allowed, a few at a time, and else the short way to its end; how long a real token takes is
+// the timing plane's to say. The server marks it as not a model's text.
 //
 // Owner: server/app. Thread: the engine's; every value is ready at once, the Waker is not needed.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -27,7 +29,7 @@ class SyntheticSource : public ValueSource {
   void Activate(SequenceId) override {}
   void Want(SequenceId, uint32_t) override {}
   // kPending beyond max_tokens (one token at least, as every prefill gives one): nothing follows.
-  // End ids never come, so a sequence ends by its length.
+  // End ids come only where a constraint asks for them: other sequences end by their length.
   State Look(SequenceId id, uint32_t index, const TokenValue** value) override;
   absl::Status Failure(SequenceId) override { return absl::OkStatus(); }
   const std::vector<TokenValue>* PromptLogprobs(SequenceId id) override;
@@ -42,9 +44,14 @@ class SyntheticSource : public ValueSource {
     uint32_t sentence = 0;        // number of the sentence in the text
     uint32_t sentence_start = 0;  // index of its first token
     TokenValue value;
+    // With a constraint.
+    std::unique_ptr<ConstraintCursor> cursor;
+    std::vector<TokenId> tokens;  // so far, those given at the start included; max_tokens at most
+    uint32_t words = 0;           // of the sentences, since the last other token
   };
   const std::vector<TokenId>& SentenceAt(const SyntheticText& sequence, uint32_t number) const;
   TokenId TokenAt(SyntheticText* sequence, uint32_t index) const;
+  TokenId ConstrainedTokenAt(SyntheticText* sequence, uint32_t index) const;
 
   const std::vector<std::vector<TokenId>> sentences_;
   const std::vector<ShardMemory> memory_;

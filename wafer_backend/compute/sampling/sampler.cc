@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "wafer_backend/compute/sampling/allowed.h"
 #include "wafer_backend/compute/sampling/logit_scan.h"
 
 namespace waferline::sampling {
@@ -39,7 +40,11 @@ Sampler::Sampler(SamplingSpec spec, std::span<const TokenId> prompt,
     : spec_(std::make_unique<const SamplingSpec>(std::move(spec))),
       stream_(spec_->seed),
       penalties_(spec_.get(), prompt, generated),
-      next_(static_cast<uint32_t>(generated.size())) {}
+      next_(static_cast<uint32_t>(generated.size())) {
+  if (spec_->constraint == nullptr) return;
+  constraint_ = spec_->constraint->Start();
+  for (const TokenId id : generated) constraint_->Append(id);
+}
 
 bool Sampler::Ends(TokenId id) const {
   return std::find(spec_->end_ids.begin(), spec_->end_ids.end(), id) != spec_->end_ids.end();
@@ -52,25 +57,33 @@ TokenValue Sampler::Next(std::span<float> logits, Workspace* workspace) {
   float chosen_logit = 0;
   const bool wants_logprobs = spec_->top_logprobs >= 0;
   const bool penalised = penalties_.Active(next_);
+  std::shared_ptr<const AllowedTokens> allowed;
+  if (constraint_ != nullptr) allowed = constraint_->Allowed();
+  const bool changed = penalised || allowed != nullptr;
   if (wants_logprobs) {
     distribution = DistributionOf(logits, largest, workspace);
     FillTop(logits, distribution, spec_->top_logprobs, &value, workspace);
   }
-  if (!penalised && spec_->temperature <= 0) {
+  if (!changed && spec_->temperature <= 0) {
     value.id = FirstEqual(logits, largest);
   } else {
-    // The chosen token's raw logit is needed after the penalties have changed the row.
+    // The chosen token's raw logit is needed after the row was changed.
     std::vector<float> raw;
-    if (wants_logprobs && penalised) raw.assign(logits.begin(), logits.end());
-    if (penalised) penalties_.Apply(next_, logits);
+    if (wants_logprobs && changed) raw.assign(logits.begin(), logits.end());
+    if (penalised) {
+      const bool must_end = allowed != nullptr && allowed->ends_only;
+      penalties_.Apply(must_end ? std::max(next_, spec_->min_tokens) : next_, logits);
+    }
+    if (allowed != nullptr) KeepAllowed(*allowed, workspace, logits);
     value.id = Draw(*spec_, logits, stream_.UniformAt(next_), workspace);
     if (!raw.empty()) chosen_logit = raw[value.id];
   }
   if (wants_logprobs) {
-    if (!penalised) chosen_logit = logits[value.id];
+    if (!changed) chosen_logit = logits[value.id];
     value.logprob = distribution.LogprobOf(chosen_logit);
   }
   penalties_.Append(value.id);
+  if (constraint_ != nullptr) constraint_->Append(value.id);
   ++next_;
   return value;
 }

@@ -35,7 +35,8 @@ class Sampler {
   bool Ends(TokenId id) const;
 
  private:
-  std::unique_ptr<const SamplingSpec> spec_;  // at a fixed address: penalties_ looks at it
+  std::unique_ptr<const SamplingSpec> spec_;      // at a fixed address: penalties_ looks at it
+  std::unique_ptr<ConstraintCursor> constraint_;  // null if there is none
   SeededStream stream_;
   Penalties penalties_;
   uint32_t next_;

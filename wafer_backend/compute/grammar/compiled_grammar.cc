@@ -1,0 +1,161 @@
+#include "wafer_backend/compute/grammar/compiled_grammar.h"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "wafer_backend/base/check.h"
+
+namespace waferline::grammar {
+namespace {
+
+AllowedTokens SetOf(std::vector<uint64_t> bits, size_t few) {
+  AllowedTokens set;
+  size_t count = 0;
+  for (const uint64_t word : bits) count += static_cast<size_t>(std::popcount(word));
+  if (count > few) {
+    set.bits = std::move(bits);
+    return set;
+  }
+  for (size_t i = 0; i < bits.size(); ++i) {
+    for (uint64_t word = bits[i]; word != 0; word &= word - 1) {
+      set.few.push_back(static_cast<TokenId>(i * 64 + std::countr_zero(word)));
+    }
+  }
+  return set;
+}
+
+void Add(const std::vector<TokenId>& ids, std::vector<uint64_t>* bits) {
+  for (const TokenId id : ids) (*bits)[id / 64] |= uint64_t{1} << id % 64;
+}
+
+}  // namespace
+
+class CompiledGrammar::Cursor : public ConstraintCursor {
+ public:
+  explicit Cursor(std::shared_ptr<const CompiledGrammar> grammar) : grammar_(std::move(grammar)) {}
+
+  std::shared_ptr<const AllowedTokens> Allowed() override {
+    if (ended_) return grammar_->ends_only_;
+    const MutexLock lock(&grammar_->mutex_);
+    return grammar_->AllowedAt(text_, &place_);
+  }
+
+  void Append(TokenId id) override {
+    const auto& ends = grammar_->vocabulary_->end_ids();
+    if (ended_ || std::find(ends.begin(), ends.end(), id) != ends.end()) {
+      ended_ = true;
+      return;
+    }
+    const std::string_view bytes = grammar_->vocabulary_->TextOf(id);
+    const MutexLock lock(&grammar_->mutex_);
+    grammar_->Renew(text_, &place_);
+    place_.at = grammar_->machine_.NextAll(place_.at, bytes);
+    ended_ = place_.at == Machine::kDead || bytes.empty();
+    text_ += bytes;
+  }
+
+  TokenId TowardsEnd() override {
+    const std::shared_ptr<const AllowedTokens> allowed = Allowed();
+    TokenId id = -1;
+    {
+      const MutexLock lock(&grammar_->mutex_);
+      if (!ended_ && !grammar_->machine_.accepts(place_.at)) {
+        id = grammar_->vocabulary_->LongestPrefix(grammar_->machine_.ShortestEnd(place_.at, 64));
+      } else {
+        id = grammar_->vocabulary_->end_ids().front();
+      }
+    }
+    if (allowed->Contains(id)) return id;
+    if (!allowed->few.empty()) return allowed->few.front();
+    size_t word = 0;
+    while (allowed->bits[word] == 0) ++word;
+    return static_cast<TokenId>(word * 64 + std::countr_zero(allowed->bits[word]));
+  }
+
+ private:
+  const std::shared_ptr<const CompiledGrammar> grammar_;
+  Place place_;
+  std::string text_;  // so far; to find the place again
+  bool ended_ = false;
+};
+
+CompiledGrammar::CompiledGrammar(Rules rules, std::shared_ptr<const VocabularyTries> vocabulary)
+    : vocabulary_(std::move(vocabulary)), machine_(std::move(rules)) {
+  WL_CHECK(!vocabulary_->end_ids().empty());
+  AllowedTokens ends;
+  ends.few = vocabulary_->end_ids();
+  ends.ends_only = true;
+  ends_only_ = std::make_shared<const AllowedTokens>(std::move(ends));
+}
+
+std::unique_ptr<ConstraintCursor> CompiledGrammar::Start() const {
+  return std::make_unique<Cursor>(shared_from_this());
+}
+
+void CompiledGrammar::Renew(const std::string& text, Place* place) const {
+  if (machine_.Full() || mask_bytes_ > kMaxMaskBytes) {
+    machine_.Reset();
+    allowed_.clear();
+    mask_bytes_ = 0;
+    ++generation_;
+  }
+  if (place->generation == generation_) return;
+  place->generation = generation_;
+  place->at = machine_.NextAll(machine_.start(), text);
+}
+
+CompiledGrammar::Allowed CompiledGrammar::AllowedAt(const std::string& text, Place* place) const {
+  Renew(text, place);
+  if (const auto at = static_cast<size_t>(place->at); at < allowed_.size() && allowed_[at]) {
+    return allowed_[at];
+  }
+  Allowed found = FindAllowed(text, place);
+  mask_bytes_ += sizeof(AllowedTokens) + found->bits.size() * 8 + found->few.size() * 4;
+  const auto at = static_cast<size_t>(place->at);
+  if (at >= allowed_.size()) allowed_.resize(at + 1);
+  return allowed_[at] = std::move(found);
+}
+
+CompiledGrammar::Allowed CompiledGrammar::FindAllowed(const std::string& text, Place* place) const {
+  if (!machine_.goes_on(place->at)) return ends_only_;
+  const size_t run = machine_.plain_run(place->at);
+  std::vector<uint64_t> bits = vocabulary_->plain_up_to(run);
+  Walk(vocabulary_->other(), text, place, &bits);
+  for (size_t length = run + 1; length <= kMaxPlainRun; ++length) {
+    Walk(vocabulary_->plain(length), text, place, &bits);
+  }
+  if (machine_.accepts(place->at)) Add(vocabulary_->end_ids(), &bits);
+  AllowedTokens set = SetOf(std::move(bits), kFewTokens);
+  // Bytes that no token writes are not in the grammar (RuleBuilder::Finish), so one is there.
+  WL_CHECK(!set.few.empty() || !set.bits.empty());
+  return std::make_shared<const AllowedTokens>(std::move(set));
+}
+
+void CompiledGrammar::Walk(const Trie& trie, const std::string& text, Place* place,
+                           std::vector<uint64_t>* bits) const {
+  path_.assign(1, place->at);
+  std::string bytes;  // of the path
+  for (size_t i = 0; i < trie.size();) {
+    const TrieNode& node = trie[i];
+    path_.resize(node.depth);
+    bytes.resize(node.depth - 1);
+    const Machine::Configuration to = machine_.Next(path_.back(), node.byte);
+    if (to == Machine::kDead) {
+      i = node.behind;
+      continue;
+    }
+    path_.push_back(to);
+    bytes.push_back(static_cast<char>(node.byte));
+    if (node.token >= 0) (*bits)[node.token / 64] |= uint64_t{1} << node.token % 64;
+    ++i;
+    if (!machine_.Full()) continue;
+    Renew(text, place);
+    path_.assign(1, place->at);
+    for (const char c : bytes) {
+      path_.push_back(machine_.Next(path_.back(), static_cast<uint8_t>(c)));
+    }
+  }
+}
+
+}  // namespace waferline::grammar

@@ -1,0 +1,63 @@
+// A grammar ready for one vocabulary: the tokens that may come after each text, computed when they
+// are first needed and kept. End tokens may come where the text may end. Where nothing else may,
+// they are all that is left: under ignore_eos, where they do not end the sequence, the rest of it
+// are end tokens, which stand for no text.
+//
+// Immutable to its users, any thread: one lock guards what it remembers. Bounds: kMaxMaskBytes of
+// token sets, and the Machine's; beyond them all is forgotten and found again, which changes no
+// set.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "wafer_backend/api/constraint.h"
+#include "wafer_backend/base/mutex.h"
+#include "wafer_backend/compute/grammar/machine.h"
+#include "wafer_backend/compute/grammar/vocabulary_tries.h"
+
+namespace waferline::grammar {
+
+class CompiledGrammar : public TokenConstraint,
+                        public std::enable_shared_from_this<CompiledGrammar> {
+ public:
+  static constexpr size_t kMaxMaskBytes = 4 << 20;
+  // Sets of more tokens are kept as bits.
+  static constexpr size_t kFewTokens = 128;
+
+  CompiledGrammar(Rules rules, std::shared_ptr<const VocabularyTries> vocabulary);
+
+  std::unique_ptr<ConstraintCursor> Start() const override;
+
+ private:
+  class Cursor;
+  // A place in the text that a Reset of the machine invalidates.
+  struct Place {
+    Machine::Configuration at = Machine::kDead;
+    uint64_t generation = 0;
+  };
+  using Allowed = std::shared_ptr<const AllowedTokens>;
+
+  // All of these use `place`, which `text` leads to, and renew it.
+  Allowed AllowedAt(const std::string& text, Place* place) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Allowed FindAllowed(const std::string& text, Place* place) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Walk(const Trie& trie, const std::string& text, Place* place,
+            std::vector<uint64_t>* bits) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Renew(const std::string& text, Place* place) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const std::shared_ptr<const VocabularyTries> vocabulary_;
+  Allowed ends_only_;
+  mutable Mutex mutex_;
+  mutable Machine machine_ ABSL_GUARDED_BY(mutex_);
+  mutable uint64_t generation_ ABSL_GUARDED_BY(mutex_) = 1;
+  mutable std::vector<Allowed> allowed_ ABSL_GUARDED_BY(mutex_);  // by configuration
+  mutable size_t mask_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  mutable std::vector<Machine::Configuration> path_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace waferline::grammar

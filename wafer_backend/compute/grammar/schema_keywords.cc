@@ -1,0 +1,424 @@
+#include "wafer_backend/compute/grammar/schema_keywords.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <numeric>
+#include <span>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/json_fields.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/base/strings.h"
+#include "wafer_backend/compute/grammar/formats.h"
+#include "wafer_backend/compute/grammar/regex.h"
+
+namespace waferline::grammar {
+namespace {
+
+namespace json = boost::json;
+
+constexpr int64_t kMaxRepeat = 16'384;  // of a length or a number of items: each is a state
+
+class KeywordReader {
+ public:
+  KeywordReader(const SchemaNode& node, SchemaFacts* facts)
+      : node_(node), object_(node.schema->get_object()), facts_(*facts) {}
+
+  absl::Status Read();
+
+ private:
+  using Reader = absl::Status (KeywordReader::*)(std::string_view, const json::value&);
+  struct Keyword {
+    std::string_view name;
+    Reader read;
+  };
+  static const Keyword kKeywords[];
+
+  absl::Status Error(std::string_view keyword, std::string_view message) const {
+    return SchemaError(node_.pointer, keyword, message);
+  }
+  SchemaNode Below(std::string_view keyword, const json::value& schema) const {
+    return {&schema, PointerTo(node_.pointer, keyword)};
+  }
+  // Values of a kind that every such keyword has.
+  absl::StatusOr<size_t> Count(std::string_view keyword, const json::value& value) const;
+  absl::StatusOr<std::vector<SchemaNode>> List(std::string_view keyword,
+                                               const json::value& value) const;
+  absl::StatusOr<std::vector<std::pair<std::string, SchemaNode>>> Map(
+      std::string_view keyword, const json::value& value) const;
+  absl::Status CheckSchema(std::string_view keyword, const SchemaNode& node) const;
+
+  absl::Status ReadElsewhere(std::string_view, const json::value&) { return absl::OkStatus(); }
+  absl::Status ReadType(std::string_view keyword, const json::value& value);
+  absl::Status ReadEnum(std::string_view keyword, const json::value& value);
+  absl::Status ReadConst(std::string_view keyword, const json::value& value);
+  absl::Status ReadBound(std::string_view keyword, const json::value& value);
+  absl::Status ReadMultiple(std::string_view keyword, const json::value& value);
+  absl::Status ReadLength(std::string_view keyword, const json::value& value);
+  absl::Status ReadPattern(std::string_view keyword, const json::value& value);
+  absl::Status ReadFormat(std::string_view keyword, const json::value& value);
+  absl::Status ReadNames(std::string_view keyword, const json::value& value);
+  absl::Status ReadRequired(std::string_view keyword, const json::value& value);
+  absl::Status ReadUnique(std::string_view keyword, const json::value& value);
+  absl::Status ReadArray();
+  absl::Status ReadObject();
+  absl::Status Limit(std::string_view keyword, NumberBound bound, bool is_min);
+  void Keep(std::vector<const json::value*> values, std::string_view keyword);
+
+  const SchemaNode& node_;
+  const json::object& object_;
+  SchemaFacts& facts_;
+};
+
+const KeywordReader::Keyword KeywordReader::kKeywords[] = {
+    {"$ref", &KeywordReader::ReadElsewhere},
+    {"allOf", &KeywordReader::ReadElsewhere},
+    {"anyOf", &KeywordReader::ReadElsewhere},
+    {"oneOf", &KeywordReader::ReadElsewhere},
+    {"properties", &KeywordReader::ReadElsewhere},
+    {"patternProperties", &KeywordReader::ReadElsewhere},
+    {"additionalProperties", &KeywordReader::ReadElsewhere},
+    {"prefixItems", &KeywordReader::ReadElsewhere},
+    {"items", &KeywordReader::ReadElsewhere},
+    {"additionalItems", &KeywordReader::ReadElsewhere},
+    {"type", &KeywordReader::ReadType},
+    {"enum", &KeywordReader::ReadEnum},
+    {"const", &KeywordReader::ReadConst},
+    {"minimum", &KeywordReader::ReadBound},
+    {"maximum", &KeywordReader::ReadBound},
+    {"exclusiveMinimum", &KeywordReader::ReadBound},
+    {"exclusiveMaximum", &KeywordReader::ReadBound},
+    {"multipleOf", &KeywordReader::ReadMultiple},
+    {"minLength", &KeywordReader::ReadLength},
+    {"maxLength", &KeywordReader::ReadLength},
+    {"minItems", &KeywordReader::ReadLength},
+    {"maxItems", &KeywordReader::ReadLength},
+    {"minProperties", &KeywordReader::ReadLength},
+    {"maxProperties", &KeywordReader::ReadLength},
+    {"pattern", &KeywordReader::ReadPattern},
+    {"format", &KeywordReader::ReadFormat},
+    {"propertyNames", &KeywordReader::ReadNames},
+    {"required", &KeywordReader::ReadRequired},
+    {"uniqueItems", &KeywordReader::ReadUnique},
+};
+
+// Keywords that describe and restrict nothing.
+constexpr std::string_view kDescribing[] = {"$schema",
+                                            "$id",
+                                            "id",
+                                            "$comment",
+                                            "$anchor",
+                                            "$defs",
+                                            "definitions",
+                                            "title",
+                                            "description",
+                                            "default",
+                                            "examples",
+                                            "example",
+                                            "deprecated",
+                                            "readOnly",
+                                            "writeOnly",
+                                            "contentEncoding",
+                                            "contentMediaType",
+                                            "contentSchema",
+                                            "discriminator",
+                                            "externalDocs"};
+
+// Keywords that restrict values in ways that are not supported.
+constexpr std::string_view kRestrictions[] = {"not",
+                                              "if",
+                                              "then",
+                                              "else",
+                                              "contains",
+                                              "minContains",
+                                              "maxContains",
+                                              "dependentRequired",
+                                              "dependentSchemas",
+                                              "dependencies",
+                                              "unevaluatedItems",
+                                              "unevaluatedProperties",
+                                              "$dynamicRef",
+                                              "$recursiveRef",
+                                              "nullable"};
+
+bool IsIn(std::string_view name, std::span<const std::string_view> list) {
+  return std::find(list.begin(), list.end(), name) != list.end();
+}
+
+absl::Status KeywordReader::Read() {
+  for (const auto& entry : object_) {
+    const std::string_view name(entry.key().data(), entry.key().size());
+    const auto known = std::find_if(std::begin(kKeywords), std::end(kKeywords),
+                                    [&](const Keyword& one) { return one.name == name; });
+    if (known != std::end(kKeywords)) {
+      WL_RETURN_IF_ERROR((this->*known->read)(name, entry.value()));
+    } else if (IsIn(name, kRestrictions)) {
+      return Error(name, "is not supported");
+    } else if (!IsIn(name, kDescribing) && !name.starts_with("x-")) {
+      return Error(name, "is not a keyword that is known here");
+    }
+  }
+  WL_RETURN_IF_ERROR(ReadArray());
+  return ReadObject();
+}
+
+absl::StatusOr<size_t> KeywordReader::Count(std::string_view keyword,
+                                            const json::value& value) const {
+  int64_t count = 0;
+  if (!AsInteger(value, &count) || count < 0) {
+    return Error(keyword, "must be a whole number that is not negative");
+  }
+  if (count > kMaxRepeat) return Error(keyword, absl::StrCat("is larger than ", kMaxRepeat));
+  return static_cast<size_t>(count);
+}
+
+absl::Status KeywordReader::CheckSchema(std::string_view keyword, const SchemaNode& node) const {
+  if (node.schema->is_object() || node.schema->is_bool()) return absl::OkStatus();
+  return Error(keyword, "must have schemas: objects, true or false");
+}
+
+absl::StatusOr<std::vector<SchemaNode>> KeywordReader::List(std::string_view keyword,
+                                                            const json::value& value) const {
+  if (!value.is_array()) return Error(keyword, "must be a list of schemas");
+  std::vector<SchemaNode> nodes;
+  for (size_t i = 0; i < value.get_array().size(); ++i) {
+    nodes.push_back(
+        {&value.get_array()[i], PointerTo(PointerTo(node_.pointer, keyword), std::to_string(i))});
+    WL_RETURN_IF_ERROR(CheckSchema(keyword, nodes.back()));
+  }
+  return nodes;
+}
+
+absl::StatusOr<std::vector<std::pair<std::string, SchemaNode>>> KeywordReader::Map(
+    std::string_view keyword, const json::value& value) const {
+  if (!value.is_object()) return Error(keyword, "must be an object of schemas");
+  std::vector<std::pair<std::string, SchemaNode>> nodes;
+  for (const auto& entry : value.get_object()) {
+    std::string name(entry.key());
+    SchemaNode node{&entry.value(), PointerTo(PointerTo(node_.pointer, keyword), name)};
+    WL_RETURN_IF_ERROR(CheckSchema(keyword, node));
+    nodes.emplace_back(std::move(name), std::move(node));
+  }
+  return nodes;
+}
+
+absl::Status KeywordReader::ReadType(std::string_view keyword, const json::value& value) {
+  static constexpr std::pair<std::string_view, int> kTypes[] = {
+      {"null", kNull},       {"boolean", kBoolean},
+      {"integer", kInteger}, {"number", kInteger | kFraction},
+      {"string", kString},   {"array", kArray},
+      {"object", kObject}};
+  int types = 0;
+  const auto add = [&](const json::value& one) {
+    for (const auto& [name, bits] : kTypes) {
+      if (one.is_string() && ViewOf(one.get_string()) == name) {
+        types |= bits;
+        return true;
+      }
+    }
+    return false;
+  };
+  bool good = true;
+  if (value.is_array()) {
+    for (const json::value& one : value.get_array()) good &= add(one);
+  } else {
+    good = add(value);
+  }
+  if (!good || types == 0) {
+    return Error(keyword,
+                 "must be null, boolean, integer, number, string, array, object, or a list of "
+                 "these");
+  }
+  facts_.types &= static_cast<uint8_t>(types);
+  return absl::OkStatus();
+}
+
+void KeywordReader::Keep(std::vector<const json::value*> values, std::string_view keyword) {
+  if (facts_.values) {
+    std::erase_if(values, [&](const json::value* one) {
+      return std::none_of(facts_.values->begin(), facts_.values->end(),
+                          [&](const json::value* other) { return *one == *other; });
+    });
+  }
+  facts_.values = std::move(values);
+  facts_.values_pointer = PointerTo(node_.pointer, keyword);
+}
+
+absl::Status KeywordReader::ReadEnum(std::string_view keyword, const json::value& value) {
+  if (!value.is_array()) return Error(keyword, "must be a list of values");
+  std::vector<const json::value*> values;
+  for (const json::value& one : value.get_array()) values.push_back(&one);
+  Keep(std::move(values), keyword);
+  return absl::OkStatus();
+}
+
+absl::Status KeywordReader::ReadConst(std::string_view keyword, const json::value& value) {
+  Keep({&value}, keyword);
+  return absl::OkStatus();
+}
+
+absl::Status KeywordReader::Limit(std::string_view keyword, NumberBound bound, bool is_min) {
+  std::optional<NumberBound>& old = is_min ? facts_.min : facts_.max;
+  if (bound.value.size() > 64) return Error(keyword, "has more digits than are supported");
+  if (old) {
+    const double was = std::stod(old->value), is = std::stod(bound.value);
+    const bool tighter = is_min ? is > was : is < was;
+    if (was != is ? !tighter : !old->inclusive) return absl::OkStatus();
+  }
+  old = std::move(bound);
+  return absl::OkStatus();
+}
+
+absl::Status KeywordReader::ReadBound(std::string_view keyword, const json::value& value) {
+  const bool is_min = keyword == "minimum" || keyword == "exclusiveMinimum";
+  NumberBound bound;
+  bound.inclusive = keyword == "minimum" || keyword == "maximum";
+  if (value.is_bool() && !bound.inclusive) {
+    // Draft 4: a flag of the other keyword.
+    const json::value* of = object_.if_contains(is_min ? "minimum" : "maximum");
+    if (!value.get_bool() || of == nullptr) return absl::OkStatus();
+    KeywordReader other(node_, &facts_);
+    WL_RETURN_IF_ERROR(other.ReadBound(is_min ? "minimum" : "maximum", *of));
+    (is_min ? facts_.min : facts_.max)->inclusive = false;
+    return absl::OkStatus();
+  }
+  if (value.is_int64()) {
+    bound.value = std::to_string(value.get_int64());
+  } else if (value.is_uint64()) {
+    bound.value = std::to_string(value.get_uint64());
+  } else if (value.is_double() && std::isfinite(value.get_double())) {
+    std::array<char, 400> text;
+    const auto end =
+        std::to_chars(text.begin(), text.end(), value.get_double(), std::chars_format::fixed).ptr;
+    bound.value.assign(text.begin(), end);
+  } else {
+    return Error(keyword, "must be a number");
+  }
+  return Limit(keyword, std::move(bound), is_min);
+}
+
+absl::Status KeywordReader::ReadMultiple(std::string_view keyword, const json::value& value) {
+  int64_t multiple = 0;
+  if (!AsInteger(value, &multiple) || multiple < 1 ||
+      std::lcm(static_cast<uint64_t>(multiple), facts_.multiple_of) > kMaxMultiple) {
+    return Error(keyword, absl::StrCat("must be a whole number from 1 to ", kMaxMultiple));
+  }
+  facts_.types &= static_cast<uint8_t>(~kFraction);
+  facts_.multiple_of = std::lcm(static_cast<uint64_t>(multiple), facts_.multiple_of);
+  return absl::OkStatus();
+}
+
+absl::Status KeywordReader::ReadLength(std::string_view keyword, const json::value& value) {
+  WL_ASSIGN_OR_RETURN(const size_t count, Count(keyword, value));
+  const bool is_min = keyword.starts_with("min");
+  size_t* const target =
+      keyword.ends_with("Length")  ? (is_min ? &facts_.min_length : &facts_.max_length)
+      : keyword.ends_with("Items") ? (is_min ? &facts_.min_items : &facts_.max_items)
+                                   : (is_min ? &facts_.min_properties : &facts_.max_properties);
+  *target = is_min ? std::max(*target, count) : std::min(*target, count);
+  return absl::OkStatus();
+}
+
+absl::Status KeywordReader::ReadPattern(std::string_view keyword, const json::value& value) {
+  if (!value.is_string()) return Error(keyword, "must be a string");
+  auto texts = ParseRegex(ViewOf(value.get_string()), RegexMatch::kSearch);
+  if (!texts.ok()) return Error(keyword, Std(texts.status().message()));
+  facts_.texts.push_back(*std::move(texts));
+  return absl::OkStatus();
+}
+
+absl::Status KeywordReader::ReadFormat(std::string_view keyword, const json::value& value) {
+  if (!value.is_string()) return Error(keyword, "must be a string");
+  auto texts = FormatTexts(ViewOf(value.get_string()));
+  if (!texts.ok()) return Error(keyword, Std(texts.status().message()));
+  if (*texts) facts_.texts.push_back(**std::move(texts));
+  return absl::OkStatus();
+}
+
+absl::Status KeywordReader::ReadNames(std::string_view keyword, const json::value& value) {
+  facts_.names.push_back(Below(keyword, value));
+  return CheckSchema(keyword, facts_.names.back());
+}
+
+absl::Status KeywordReader::ReadRequired(std::string_view keyword, const json::value& value) {
+  if (!value.is_array()) return Error(keyword, "must be a list of strings");
+  for (const json::value& one : value.get_array()) {
+    if (!one.is_string()) return Error(keyword, "must be a list of strings");
+    std::string name(one.get_string());
+    if (std::find(facts_.required.begin(), facts_.required.end(), name) == facts_.required.end()) {
+      facts_.required.push_back(std::move(name));
+    }
+  }
+  facts_.pointer = node_.pointer;
+  return absl::OkStatus();
+}
+
+absl::Status KeywordReader::ReadUnique(std::string_view keyword, const json::value& value) {
+  if (!value.is_bool()) return Error(keyword, "must be true or false");
+  const json::value* most = object_.if_contains("maxItems");
+  int64_t max = 0;
+  if (!value.get_bool() || (most != nullptr && AsInteger(*most, &max) && max <= 1)) {
+    return absl::OkStatus();
+  }
+  return Error(keyword, "is not supported: true needs a maxItems of at most 1");
+}
+
+absl::Status KeywordReader::ReadArray() {
+  const json::value* first = object_.if_contains("prefixItems");
+  const json::value* others = object_.if_contains("items");
+  std::string_view first_name = "prefixItems", others_name = "items";
+  if (others != nullptr && others->is_array()) {  // before draft 2020-12
+    first = std::exchange(others, object_.if_contains("additionalItems"));
+    first_name = "items", others_name = "additionalItems";
+  }
+  if (first == nullptr && others == nullptr) return absl::OkStatus();
+  ArrayView view;
+  if (first != nullptr) {
+    WL_ASSIGN_OR_RETURN(view.first, List(first_name, *first));
+  }
+  if (others != nullptr) {
+    view.others = Below(others_name, *others);
+    WL_RETURN_IF_ERROR(CheckSchema(others_name, *view.others));
+  }
+  facts_.arrays.push_back(std::move(view));
+  facts_.pointer = node_.pointer;
+  return absl::OkStatus();
+}
+
+absl::Status KeywordReader::ReadObject() {
+  ObjectView view;
+  bool any = false;
+  if (const json::value* properties = object_.if_contains("properties")) {
+    WL_ASSIGN_OR_RETURN(view.properties, Map("properties", *properties));
+    any = true;
+  }
+  if (const json::value* patterns = object_.if_contains("patternProperties")) {
+    WL_ASSIGN_OR_RETURN(auto nodes, Map("patternProperties", *patterns));
+    for (auto& [pattern, node] : nodes) {
+      auto texts = ParseRegex(pattern, RegexMatch::kSearch);
+      if (!texts.ok()) return Error("patternProperties", Std(texts.status().message()));
+      view.patterns.emplace_back(*std::move(texts), std::move(node));
+    }
+    any = true;
+  }
+  if (const json::value* others = object_.if_contains("additionalProperties")) {
+    view.others = Below("additionalProperties", *others);
+    WL_RETURN_IF_ERROR(CheckSchema("additionalProperties", *view.others));
+    any = true;
+  }
+  if (!any) return absl::OkStatus();
+  facts_.objects.push_back(std::move(view));
+  facts_.pointer = node_.pointer;
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status ReadKeywords(const SchemaNode& node, SchemaFacts* facts) {
+  return KeywordReader(node, facts).Read();
+}
+
+}  // namespace waferline::grammar

@@ -1,0 +1,232 @@
+// The objects of SchemaRules.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/base/strings.h"
+#include "wafer_backend/compute/grammar/schema_rules.h"
+
+namespace waferline::grammar {
+namespace {
+
+constexpr size_t kMaxPatterns = 6;  // their combinations are a part of the names each
+
+const SchemaNode* DeclaredIn(const ObjectView& view, const std::string& name) {
+  for (const auto& [key, node] : view.properties) {
+    if (key == name) return &node;
+  }
+  return nullptr;
+}
+
+// What every view demands of the property.
+std::vector<SchemaNode> DemandsOn(const SchemaFacts& facts, const std::string& name) {
+  std::vector<SchemaNode> nodes;
+  for (const ObjectView& view : facts.objects) {
+    const SchemaNode* declared = DeclaredIn(view, name);
+    if (declared != nullptr) nodes.push_back(*declared);
+    bool by_pattern = false;
+    for (const auto& [names, node] : view.patterns) {
+      if (!names.Contains(name)) continue;
+      nodes.push_back(node);
+      by_pattern = true;
+    }
+    if (declared == nullptr && !by_pattern && view.others) nodes.push_back(*view.others);
+  }
+  return nodes;
+}
+
+bool IsFalse(const SchemaNode& node) { return node.schema->is_bool() && !node.schema->get_bool(); }
+
+}  // namespace
+
+absl::StatusOr<SchemaRules::Members> SchemaRules::MembersOf(const SchemaFacts& facts) {
+  std::vector<std::string> names;
+  const auto add = [&](const std::string& name) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  };
+  bool open = false, declares = false;
+  for (const ObjectView& view : facts.objects) {
+    for (const auto& [name, node] : view.properties) add(name);
+    declares |= !view.properties.empty();
+    open |= !view.patterns.empty() || (view.others && !IsFalse(*view.others));
+  }
+  for (const std::string& name : facts.required) add(name);
+  // The names that propertyNames allows; they are strings.
+  CharAutomaton allowed = CharAutomaton::All();
+  if (!facts.names.empty()) {
+    WL_ASSIGN_OR_RETURN(const auto alternatives, FactsOf(facts.names, document_));
+    if (alternatives.size() != 1 || alternatives[0].values) {
+      return SchemaError(facts.names[0].pointer, "propertyNames",
+                         "is supported with pattern, format and lengths only");
+    }
+    WL_ASSIGN_OR_RETURN(allowed, StringTexts(alternatives[0]));
+    if ((alternatives[0].types & kString) == 0) allowed = CharAutomaton();
+  }
+  Members members;
+  std::vector<std::string_view> declared;
+  for (const std::string& name : names) {
+    declared.push_back(name);
+    const bool required =
+        std::find(facts.required.begin(), facts.required.end(), name) != facts.required.end();
+    std::vector<SchemaNode> demands = DemandsOn(facts, name);
+    if (!allowed.Contains(name) || std::any_of(demands.begin(), demands.end(), IsFalse)) {
+      if (!required) continue;
+      // Nothing can satisfy it: the member's rule stays without an end.
+      members.declared.push_back({name, builder_->NewRule(name), true});
+      continue;
+    }
+    members.declared.push_back({name, RuleFor(std::move(demands)), required});
+  }
+  if (!open && (declares || !facts.objects.empty())) return members;
+  WL_ASSIGN_OR_RETURN(allowed, allowed.And(CharAutomaton::OneOf(declared).Not()));
+  WL_ASSIGN_OR_RETURN(members.others, OthersOf(facts, allowed));
+  return members;
+}
+
+// The other names fall into parts by the patterns that they match; each part has its own values.
+absl::StatusOr<std::vector<SchemaRules::Others>> SchemaRules::OthersOf(const SchemaFacts& facts,
+                                                                       const CharAutomaton& names) {
+  size_t patterns = 0;
+  for (const ObjectView& view : facts.objects) patterns += view.patterns.size();
+  if (patterns > kMaxPatterns) {
+    return SchemaError(facts.pointer, "patternProperties",
+                       absl::StrCat("has more than ", kMaxPatterns, " patterns"));
+  }
+  // Where patterns are given and additionalProperties is not, only names that match one.
+  const bool said = std::any_of(facts.objects.begin(), facts.objects.end(),
+                                [](const ObjectView& view) { return view.others.has_value(); });
+  std::vector<Others> out;
+  for (size_t combination = patterns > 0 && !said ? 1 : 0; combination < size_t{1} << patterns;
+       ++combination) {
+    CharAutomaton part = names;
+    std::vector<SchemaNode> demands;
+    size_t number = 0;
+    for (const ObjectView& view : facts.objects) {
+      bool by_pattern = false;
+      for (const auto& [texts, node] : view.patterns) {
+        const bool matches = (combination >> number++ & 1) != 0;
+        auto rest = part.And(matches ? texts : texts.Not());
+        if (!rest.ok()) {
+          return SchemaError(facts.pointer, "patternProperties", Std(rest.status().message()));
+        }
+        part = *std::move(rest);
+        by_pattern |= matches;
+        if (matches) demands.push_back(node);
+      }
+      if (!by_pattern && view.others) demands.push_back(*view.others);
+    }
+    if (part.empty() || std::any_of(demands.begin(), demands.end(), IsFalse)) {
+      continue;
+    }
+    out.push_back({std::move(part), RuleFor(std::move(demands))});
+  }
+  return out;
+}
+
+RuleId SchemaRules::OthersRule(const std::vector<Others>& others) {
+  const RuleId id = builder_->NewRule("another property");
+  const Rule rule = builder_->rule(id);
+  for (const Others& one : others) {
+    const StateId after = builder_->NewState(), value = builder_->NewState();
+    Quoted(one.names, rule.start, after);
+    const StateId colon = builder_->NewState();
+    builder_->Bytes(after, ':', ':', colon);
+    builder_->Bytes(colon, ' ', ' ', value);
+    builder_->Jump(colon, value);
+    builder_->Call(value, one.value, rule.end);
+  }
+  return id;
+}
+
+absl::Status SchemaRules::WriteObject(const SchemaFacts& facts, StateId from, StateId to) {
+  WL_ASSIGN_OR_RETURN(const Members members, MembersOf(facts));
+  const size_t countable = members.declared.size() + (members.others.empty() ? 0 : 1);
+  if (facts.min_properties > countable) {
+    return SchemaError(facts.pointer, "minProperties",
+                       absl::StrCat("is supported up to the number of declared properties (",
+                                    members.declared.size(), ") and one more"));
+  }
+  if (facts.min_properties > facts.max_properties) return absl::OkStatus();
+  // Names of others may repeat, and each is counted for the most.
+  if (facts.max_properties != SchemaFacts::kNoMax && !members.others.empty() &&
+      facts.min_properties > facts.required.size() + 1) {
+    return SchemaError(facts.pointer, "minProperties",
+                       "is supported next to maxProperties up to the number of required "
+                       "properties and one more, where others are allowed");
+  }
+  WriteMembers(facts, members, from, to);
+  return absl::OkStatus();
+}
+
+// A state for each member and number of members so far, as far as the number matters: whether it is
+// the first, and up to the bounds.
+void SchemaRules::WriteMembers(const SchemaFacts& facts, const Members& members, StateId from,
+                               StateId to) {
+  const bool bounded = facts.max_properties != SchemaFacts::kNoMax &&
+                       (facts.max_properties < members.declared.size() || !members.others.empty());
+  const size_t top = bounded ? facts.max_properties : std::max<size_t>(facts.min_properties, 1);
+  const auto row = [&] {
+    std::vector<StateId> states;
+    for (size_t count = 0; count <= top; ++count) states.push_back(builder_->NewState());
+    return states;
+  };
+  // One more member after `count` of them, by way of the state that its name begins at.
+  const auto more = [&](const std::vector<StateId>& at, size_t count, StateId name) {
+    if (count == 0) {
+      builder_->Jump(at[count], name);
+    } else {
+      Comma(at[count], name);
+    }
+  };
+  const auto counted = [&](size_t count) { return std::min(count + 1, top); };
+  const StateId end = builder_->NewState();
+  builder_->Bytes(end, '}', '}', to);
+  std::vector<StateId> at = row();
+  builder_->Bytes(from, '{', '{', at[0]);
+  for (const Member& member : members.declared) {
+    if (builder_->full()) return;
+    const std::vector<StateId> next = row();
+    const std::string name = JsonText(boost::json::value(member.name)) + ":";
+    // States from which the same state follows share the name.
+    std::map<size_t, StateId> names;
+    for (size_t count = 0; count <= top; ++count) {
+      if (!member.required) builder_->Jump(at[count], next[count]);
+      if (bounded && count == top) continue;
+      const auto [entry, added] = names.try_emplace(counted(count), 0);
+      if (added) {
+        entry->second = builder_->NewState();
+        const StateId colon = builder_->NewState(), value = builder_->NewState();
+        builder_->Literal(entry->second, name, colon);
+        builder_->Bytes(colon, ' ', ' ', value);
+        builder_->Jump(colon, value);
+        builder_->Call(value, member.value, next[counted(count)]);
+      }
+      more(at, count, entry->second);
+    }
+    at = next;
+  }
+  if (!members.others.empty()) {
+    const RuleId others = OthersRule(members.others);
+    // Names of others may repeat, so that only the first surely counts for the least.
+    const std::vector<StateId> after = bounded ? at : row();
+    for (size_t count = 0; count <= top; ++count) {
+      if (bounded && count == top) continue;
+      const StateId name = builder_->NewState();
+      more(at, count, name);
+      builder_->Call(name, others, after[counted(count)]);
+      if (bounded) continue;
+      if (count == 0) continue;
+      const StateId again = builder_->NewState();
+      Comma(after[count], again);
+      builder_->Call(again, others, after[count]);
+    }
+    if (!bounded) {
+      for (size_t count = facts.min_properties; count <= top; ++count) {
+        builder_->Jump(after[count], end);
+      }
+    }
+  }
+  for (size_t count = facts.min_properties; count <= top; ++count) builder_->Jump(at[count], end);
+}
+
+}  // namespace waferline::grammar

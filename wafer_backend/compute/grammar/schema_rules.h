@@ -1,0 +1,78 @@
+// JSON Schema to rules: what may be written is JSON that the schema allows, in one form. Objects
+// have their declared properties in the order of the schema, then others; where
+// additionalProperties is not said and some are declared, no others. White space: at most one space
+// after ':' and ',', so that no model writes spaces without end. Numbers and strings as numbers.h
+// and text_rules.h say.
+//
+// Owner: one compilation; thread: its own. Bounds: the builder's. Errors name a keyword and its
+// JSON pointer.
+#pragma once
+
+#include <boost/json/value.hpp>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "wafer_backend/compute/grammar/rules.h"
+#include "wafer_backend/compute/grammar/schema_facts.h"
+#include "wafer_backend/compute/grammar/text_rules.h"
+
+namespace waferline::grammar {
+
+class SchemaRules {
+ public:
+  // All must outlive this.
+  SchemaRules(RuleBuilder* builder, TextRules* strings, const boost::json::value& document)
+      : builder_(builder), strings_(strings), document_(document) {}
+
+  // The rule for the document itself, with all it needs.
+  absl::StatusOr<RuleId> Whole();
+
+ private:
+  // A value that satisfies all of `nodes`. Its rule is written later, if it is new.
+  RuleId RuleFor(std::vector<SchemaNode> nodes);
+  absl::Status Write(RuleId rule, const std::vector<SchemaNode>& nodes);
+  absl::Status WriteValue(const SchemaFacts& facts, StateId from, StateId to);
+  absl::Status WriteValues(const SchemaFacts& facts, StateId from, StateId to);
+  absl::Status WriteNumber(const SchemaFacts& facts, StateId from, StateId to);
+  absl::Status WriteString(const SchemaFacts& facts, StateId from, StateId to);
+  absl::Status WriteArray(const SchemaFacts& facts, StateId from, StateId to);
+  absl::Status WriteObject(const SchemaFacts& facts, StateId from, StateId to);
+
+  struct Member {
+    std::string name;
+    RuleId value;
+    bool required;
+  };
+  struct Others {
+    CharAutomaton names;
+    RuleId value;
+  };
+  struct Members {
+    std::vector<Member> declared;
+    std::vector<Others> others;
+  };
+  absl::StatusOr<Members> MembersOf(const SchemaFacts& facts);
+  absl::StatusOr<std::vector<Others>> OthersOf(const SchemaFacts& facts,
+                                               const CharAutomaton& names);
+  void WriteMembers(const SchemaFacts& facts, const Members& members, StateId from, StateId to);
+  RuleId OthersRule(const std::vector<Others>& others);
+
+  // ',' and at most one space.
+  void Comma(StateId from, StateId to);
+  void Quoted(const CharAutomaton& texts, StateId from, StateId to);
+
+  RuleBuilder* const builder_;
+  TextRules* const strings_;
+  const boost::json::value& document_;
+  std::map<std::vector<SchemaNode>, RuleId> rules_;
+  std::vector<std::pair<RuleId, std::vector<SchemaNode>>> to_write_;
+  std::map<std::string, RuleId> plain_;  // of strings and numbers without restrictions
+};
+
+// A value as JSON in the form that the rules write: UTF-8, no white space, the shortest numbers.
+std::string JsonText(const boost::json::value& value);
+
+}  // namespace waferline::grammar

@@ -1,0 +1,71 @@
+// The vocabulary's tokens as trees of bytes, which a grammar is walked along to find the tokens
+// that may come next. Tokens of plain characters only are kept apart by their number of characters:
+// where any text may come, as in a JSON string, whole sets of them are allowed without a walk.
+//
+// Immutable: any thread. Memory: about 16 bytes a byte of the vocabulary.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "wafer_backend/base/ids.h"
+#include "wafer_backend/compute/model/tokenizer.h"
+
+namespace waferline::grammar {
+
+// A plain character is one from U+0020 on, but for the quotation mark, the backslash, and the line
+// and paragraph separators U+2028 and U+2029: what JSON strings and '.' of regular expressions take
+// as it is. Longer runs than this are walked.
+inline constexpr uint8_t kMaxPlainRun = 16;
+
+struct TrieNode {
+  uint32_t behind;  // index of the first node that is not below this one
+  TokenId token;    // that ends here; -1: none
+  uint16_t depth;   // bytes from the root, this one included
+  uint8_t byte;
+};
+using Trie = std::vector<TrieNode>;  // in preorder, without the root
+
+class VocabularyTries {
+ public:
+  // Control tokens are in it as kControlMark and their name. Unknown and unused tokens, those
+  // without text and single bytes that are in no UTF-8 text are left out.
+  explicit VocabularyTries(const model::Tokenizer& tokenizer);
+
+  size_t words() const { return words_; }  // of 64 bits, one bit a token
+  size_t size() const { return texts_.size(); }
+  // Tokens that have other than plain characters, or more than kMaxPlainRun of them.
+  const Trie& other() const { return other_; }
+  // Tokens of exactly `characters` plain ones, 1 to kMaxPlainRun.
+  const Trie& plain(size_t characters) const { return plain_[characters]; }
+  // As bits: of 1 to `characters` plain ones.
+  const std::vector<uint64_t>& plain_up_to(size_t characters) const { return bits_[characters]; }
+
+  // Its bytes as the trees have them; empty if it is left out.
+  std::string_view TextOf(TokenId id) const;
+  // Bytes that are a token by themselves. kControlMark is, if there are control tokens.
+  const std::array<bool, 256>& single_bytes() const { return single_bytes_; }
+  bool HasControl(std::string_view name) const;
+  // The longest token that `text` begins with; -1 if none.
+  TokenId LongestPrefix(std::string_view text) const;
+  const std::vector<TokenId>& end_ids() const { return end_ids_; }
+
+ private:
+  std::vector<std::string> texts_;
+  std::vector<TokenId> end_ids_;
+  size_t words_;
+  Trie other_;
+  std::array<Trie, kMaxPlainRun + 1> plain_;
+  std::array<std::vector<uint64_t>, kMaxPlainRun + 1> bits_;
+  std::array<bool, 256> single_bytes_{};
+  std::unordered_map<std::string_view, TokenId> by_text_;
+  size_t longest_ = 0;
+};
+
+}  // namespace waferline::grammar
