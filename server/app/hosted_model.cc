@@ -66,7 +66,8 @@ absl::StatusOr<HostedModel> Load(const config::ModelConfig& config, const ModelS
       .context_tokens = out.devices->context(),
       .origin = emulated ? text::TokenOrigin::kEmulated : text::TokenOrigin::kComputed,
       .origin_label = absl::StrCat(source.label, "; timed as ", out.devices->label()),
-      .created_unix_s = site.created_unix_s});
+      .created_unix_s = site.created_unix_s,
+      .grammars = std::make_shared<const grammar::GrammarCompiler>(tokenizer)});
   return out;
 }
 

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/openai/api_error.h"
+#include "server/openai/constraint_fields.h"
 #include "server/openai/json_text.h"
 #include "server/openai/prompt_fields.h"
 #include "server/openai/request_fields.h"
@@ -39,7 +40,14 @@ absl::Status End(Fields& fields, const Envelope& envelope, Expansion expansion,
   ValidRequest pattern = ReadPlacing(fields, envelope);
   pattern.model = parsed->model->name;
   pattern.sampling = ReadSampling(fields, *parsed->model->tokenizer, envelope.fallback_seed);
+  const auto constraint = ReadConstraint(fields);
   WL_RETURN_IF_ERROR(fields.status());
+  if (constraint) {
+    WL_ASSIGN_OR_RETURN(pattern.sampling.constraint, Compile(*constraint, *parsed->model));
+    // All of it is the answer, from its first character on.
+    parsed->shape.text.drop_first_space = false;
+    parsed->shape.reasoning = text::ReasoningMarks::kNone;
+  }
   pattern.sampling.top_logprobs = parsed->shape.logprobs;
   pattern.sampling.prompt_logprobs = parsed->shape.echo && parsed->shape.logprobs >= 0;
   parsed->shape.end_ids = pattern.sampling.end_ids;

@@ -18,8 +18,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr double kNoNumber = std::numeric_limits<double>::quiet_NaN();
-constexpr char kConstrained[] =
-    "output cannot be constrained to a grammar; ask for the format in the prompt";
+constexpr char kConstrained[] = "use structured_outputs, or logit_bias";
 constexpr char kSamplers[] =
     "tokens are sampled by temperature, top_k, top_p, min_p and the penalties";
 constexpr size_t kMaxModalities = 8;
@@ -37,15 +36,9 @@ struct Missing {
 constexpr Missing kMissing[] = {
     {"tools", "this server does not call tools; describe them in a message"},
     {"functions", "this server does not call functions"},
-    {"guided_json", kConstrained},
-    {"guided_regex", kConstrained},
-    {"guided_choice", kConstrained},
-    {"guided_grammar", kConstrained},
-    {"structured_outputs", kConstrained},
-    {"json_schema", kConstrained},
-    {"grammar", kConstrained},
     {"allowed_token_ids", kConstrained},
     {"bad_words", kConstrained},
+    {"guided_whitespace_pattern", "JSON is written with at most a space after ':' and ','"},
     {"typical_p", kSamplers, 1},
     {"tfs_z", kSamplers, 1},
     {"top_a", kSamplers, 0},
@@ -167,16 +160,6 @@ void RefuseUnsupported(Fields& fields) {
     const json::value* choice = fields.Find(name);
     if (choice != nullptr && choice->is_string() && choice->get_string() == "none") continue;
     fields.Unsupported(name, "this server calls nothing; leave it out");
-  }
-  if (const json::object* format = fields.Object("response_format")) {
-    const json::value* type = format->if_contains("type");
-    if (type == nullptr || !type->is_string() || type->get_string() != "text") {
-      fields.Fail(WithCode(
-          FieldError("response_format",
-                     "only response_format {\"type\": \"text\"} is supported: ask for JSON in the "
-                     "prompt"),
-          "unsupported_parameter"));
-    }
   }
   if (const json::array* modalities = fields.Array("modalities", kMaxModalities)) {
     for (const json::value& one : *modalities) {

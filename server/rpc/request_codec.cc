@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/rpc/constraint_codec.h"
 #include "server/rpc/rpc_status.h"
 #include "server/rpc/sampling_codec.h"
 #include "server/serving/limits.h"
@@ -236,6 +237,9 @@ absl::StatusOr<DecodedRequest> DecodeGenerate(const v1::GenerateRequest& message
 
   WL_ASSIGN_OR_RETURN(request.sampling,
                       DecodeSampling(message, facts.fallback_seed, *model.tokenizer));
+  if (message.has_constraint()) {
+    WL_ASSIGN_OR_RETURN(request.sampling.constraint, DecodeConstraint(message.constraint(), model));
+  }
   WL_ASSIGN_OR_RETURN(decoded.text.stop, DecodeStopStrings(message.stop()));
   WL_RETURN_IF_ERROR(DecodeScheduling(message.scheduling(), &request));
 
@@ -245,7 +249,8 @@ absl::StatusOr<DecodedRequest> DecodeGenerate(const v1::GenerateRequest& message
   WL_RETURN_IF_ERROR(DecodeMaxTokens(message, model, &request));
 
   if (message.has_chat()) {
-    decoded.text.drop_first_space = model.chat->reply_begins_with_space();
+    decoded.text.drop_first_space =
+        model.chat->reply_begins_with_space() && !message.has_constraint();
     const auto& stops = model.chat->stop_strings();
     decoded.text.stop.insert(decoded.text.stop.end(), stops.begin(), stops.end());
   }

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "server/text/chat_template.h"
 #include "wafer_backend/base/units.h"
+#include "wafer_backend/compute/grammar/compiler.h"
 #include "wafer_backend/compute/model/tokenizer.h"
 
 namespace waferline::text {
@@ -28,6 +29,7 @@ struct ServedModel {
   TokenOrigin origin = TokenOrigin::kComputed;
   std::string origin_label;  // for people: "computed: llama, 6 layers, Q8_0, on 2 shards"
   int64_t created_unix_s = 0;
+  std::shared_ptr<const grammar::GrammarCompiler> grammars;  // for its tokenizer
 };
 
 class ModelCatalog {

@@ -122,7 +122,7 @@ test("a bad field is BadRequestError with its name", async () => {
     [{ temperature: 9 }, "temperature"],
     [{ n: 0 }, "n"],
     [{ tools: [{ type: "function", function: { name: "f", parameters: {} } }] }, "tools"],
-    [{ response_format: { type: "json_object" } }, "response_format"],
+    [{ response_format: { type: "xml" } }, "response_format.type"],
     [{ messages: [{ role: "user", content: [{ type: "image_url", image_url: { url: "http://x" } }] }] }, "messages[0].content[0].type"],
     [{ max_tokens: 10_000_000 }, "max_tokens"],
   ]) {

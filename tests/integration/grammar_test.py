@@ -1,12 +1,16 @@
 """Constrained decoding against an independent validator: random schemas from a seed, texts drawn under their masks without a model,
 then live ones through waferd. WAFERLINE_SCHEMAS sets how many schemas there are (1,000), WAFERLINE_SCHEMA_SEED which (1)."""
 
+import concurrent.futures
 import datetime
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -51,3 +55,114 @@ def test_texts_of_random_schemas_validate():
         for text in result["texts"]:
             validate(text, schema, f"WAFERLINE_SCHEMA_SEED={SEED}, schema {i}")
     assert refused < COUNT * 0.05
+
+
+@pytest.fixture(scope="module")
+def server():
+    with cloud.Waferd("deploy/config/demo.yaml") as running:
+        yield running
+
+
+def chat(server, stream=False, model="waferline-demo", **fields):
+    body = {"model": model, "messages": [{"role": "user", "content": "Tell me about the village."}], "max_tokens": 300,
+            "temperature": 1.5, "stream": stream, **fields}
+    request = urllib.request.Request(server.http + "/v1/chat/completions", json.dumps(body).encode(),
+                                     {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as reply:
+        if not stream:
+            return [(choice["message"]["content"], choice["finish_reason"]) for choice in json.load(reply)["choices"]]
+        text, reason = "", None
+        for line in reply:
+            if not line.startswith(b"data: {"):
+                continue
+            for choice in json.loads(line[6:])["choices"]:
+                text += choice["delta"].get("content") or ""
+                reason = choice["finish_reason"] or reason
+        return [(text, reason)]
+
+
+def as_format(schema):
+    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
+
+
+def test_live_answers_validate_streamed_or_not(server):
+    complete = 0
+    for i in range(COUNT // 10):
+        schema = Schemas(SEED * 1_000_000 + 500_000 + i).document()
+        try:
+            answers = chat(server, stream=i % 2 == 1, seed=i, response_format=as_format(schema))
+        except urllib.error.HTTPError as error:
+            message = json.load(error)["error"]
+            assert error.code == 400 and message["param"] == "response_format.json_schema.schema", message
+            continue
+        for text, reason in answers:
+            if reason == "length":
+                continue
+            assert reason == "stop"
+            validate(text, schema, f"live, WAFERLINE_SCHEMA_SEED={SEED}, schema {i}")
+            complete += 1
+    assert complete > COUNT // 20
+
+
+SCHEMA = {"type": "object", "properties": {"name": {"type": "string", "maxLength": 20}, "age": {"type": "integer", "minimum": 1, "maximum": 99}},
+          "required": ["name", "age"]}
+
+
+def test_other_fields_go_with_a_schema(server):
+    fields = {"response_format": as_format(SCHEMA), "seed": 5}
+    for more in ({"n": 4}, {"logprobs": True, "top_logprobs": 3}, {"min_tokens": 60}, {"temperature": 0}, {"top_k": 1},
+                 {"frequency_penalty": 2, "repetition_penalty": 1.5}, {"ignore_eos": True, "max_tokens": 120}):
+        answers = chat(server, **{**fields, **more})
+        assert len(answers) == more.get("n", 1)
+        for text, reason in answers:
+            assert reason == ("length" if "ignore_eos" in more else "stop"), (more, text)
+            validate(text, SCHEMA, str(more))
+    [(text, reason)] = chat(server, **fields, max_tokens=5)
+    assert reason == "length" and text.startswith("{")
+    [(text, reason)] = chat(server, **fields, stop=["\"age\""])
+    assert reason == "stop" and text.startswith("{\"name\"") and "age" not in text
+
+
+def test_a_sequence_is_the_same_alone_and_among_others(server):
+    alone = [chat(server, response_format=as_format(SCHEMA), seed=seed) for seed in range(8)]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda seed: chat(server, response_format=as_format(SCHEMA), seed=seed), range(8)))
+    assert together == alone
+
+
+def test_the_other_ways_to_constrain(server):
+    for fields, matches in (
+            ({"structured_outputs": {"regex": "[A-Z][a-z]{2,8} [0-9]{3}"}}, r"[A-Z][a-z]{2,8} [0-9]{3}"),
+            ({"guided_choice": ["north", "south"]}, "north|south"),
+            ({"grammar": "root ::= digit \"-\" digit\ndigit ::= [0-9]"}, "[0-9]-[0-9]"),
+            ({"guided_json": {"enum": ["a", 1]}}, "\"a\"|1"),
+            ({"response_format": {"type": "json_object"}}, r"\{.*")):
+        for stream in (False, True):
+            for text, reason in chat(server, stream, **fields):
+                assert reason in ("stop", "length") and re.fullmatch(matches, text, re.S), (fields, text)
+
+
+def test_a_model_without_weights_keeps_to_the_schema(server):
+    for i in range(20):
+        schema = Schemas(777_000 + i).document()
+        try:
+            answers = chat(server, model="llama-3.1-8b", seed=i, response_format=as_format(schema), max_tokens=3000)
+        except urllib.error.HTTPError as error:
+            assert error.code == 400
+            continue
+        for text, reason in answers:
+            assert reason == "stop"
+            validate(text, schema, f"stand-in, schema {i}")
+
+
+def test_what_cannot_be_honoured_is_refused_by_name(server):
+    for fields, param, says in (
+            ({"response_format": as_format({"properties": {"a": {"uniqueItems": True}}})}, "response_format.json_schema.schema",
+             "'uniqueItems' at #/properties/a"),
+            ({"guided_regex": "a(?=b)"}, "guided_regex", "look-around"),
+            ({"grammar": "root ::= x"}, "grammar", "x is used and not defined"),
+            ({"guided_regex": "a", "guided_choice": ["b"]}, "guided_choice", "guided_regex")):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            chat(server, **fields)
+        error = json.load(refused.value)["error"]
+        assert refused.value.code == 400 and error["param"] == param and says in error["message"], error

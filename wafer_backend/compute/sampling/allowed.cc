@@ -22,18 +22,7 @@ void KeepAllowed(const AllowedTokens& allowed, Workspace* workspace, std::span<f
     }
     return;
   }
-  for (size_t i = 0; i < logits.size(); i += 64) {
-    const uint64_t word = i / 64 < allowed.bits.size() ? allowed.bits[i / 64] : 0;
-    const size_t end = std::min<size_t>(64, logits.size() - i);
-    if (word == ~uint64_t{0}) continue;
-    if (word == 0) {
-      std::fill_n(logits.begin() + static_cast<ptrdiff_t>(i), end, kMasked);
-      continue;
-    }
-    for (size_t k = 0; k < end; ++k) {
-      if ((word >> k & 1) == 0) logits[i + k] = kMasked;
-    }
-  }
+  KeepWhereSet(allowed.bits, logits);
 }
 
 }  // namespace waferline::sampling

@@ -47,6 +47,26 @@ float MaxOf(const float* x, size_t n) {
   return largest;
 }
 
+// kMasked where the bit is 0. `lanes` divides 64 on every target.
+void KeepWhereSet(float* x, size_t n, const uint64_t* bits) {
+  const hn::ScalableTag<float> d;
+  const size_t lanes = hn::Lanes(d);
+  const auto masked = hn::Set(d, kMasked);
+  const uint64_t all = lanes >= 64 ? ~uint64_t{0} : (uint64_t{1} << lanes) - 1;
+  size_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const uint64_t word = bits[i / 64] >> (i % 64) & all;
+    if (word == all) continue;
+    uint8_t bytes[8];
+    for (size_t k = 0; k < 8; ++k) bytes[k] = static_cast<uint8_t>(word >> (8 * k));
+    const auto kept = hn::LoadMaskBits(d, bytes);
+    hn::StoreU(hn::IfThenElse(kept, hn::LoadU(d, x + i), masked), d, x + i);
+  }
+  for (; i < n; ++i) {
+    if ((bits[i / 64] >> (i % 64) & 1) == 0) x[i] = kMasked;
+  }
+}
+
 // The first index in [from, n) that starts a group of lanes with a value above `floor` (or equal to
 // it), or a position in the tail, which the caller looks at one by one.
 size_t SkipBelow(const float* x, size_t from, size_t n, float floor, bool equal_too) {
@@ -96,6 +116,7 @@ HWY_AFTER_NAMESPACE();
 namespace waferline::sampling {
 HWY_EXPORT(CleanMax);
 HWY_EXPORT(MaxOf);
+HWY_EXPORT(KeepWhereSet);
 HWY_EXPORT(SkipBelow);
 HWY_EXPORT(Exp);
 
@@ -106,6 +127,12 @@ float CleanAndFindLargest(std::span<float> logits) {
 
 float FindLargest(std::span<const float> logits) {
   return HWY_DYNAMIC_DISPATCH(MaxOf)(logits.data(), logits.size());
+}
+
+void KeepWhereSet(std::span<const uint64_t> bits, std::span<float> logits) {
+  const size_t known = std::min(logits.size(), bits.size() * 64);
+  HWY_DYNAMIC_DISPATCH(KeepWhereSet)(logits.data(), known, bits.data());
+  std::fill(logits.begin() + static_cast<ptrdiff_t>(known), logits.end(), kMasked);
 }
 
 TokenId FirstEqual(std::span<const float> logits, float value) {

@@ -22,6 +22,9 @@ float CleanAndFindLargest(std::span<float> logits);
 // The largest value of clean logits that may hold kMasked.
 float FindLargest(std::span<const float> logits);
 
+// kMasked where bit i % 64 of word i / 64 is 0, and behind the last word.
+void KeepWhereSet(std::span<const uint64_t> bits, std::span<float> logits);
+
 // The smallest index whose value equals `value`, which must be there.
 TokenId FirstEqual(std::span<const float> logits, float value);
 

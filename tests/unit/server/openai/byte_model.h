@@ -69,7 +69,8 @@ inline text::ModelCatalog ByteCatalog() {
                           .tokenizer = tokenizer,
                           .chat = std::move(chat),
                           .context_tokens = Tokens(1000),
-                          .origin_label = "computed: bytes"});
+                          .origin_label = "computed: bytes",
+                          .grammars = std::make_shared<grammar::GrammarCompiler>(tokenizer)});
   };
   constexpr const char* kThinker =
       "{{ messages[0].content }}{{ '</think>' if enable_thinking is false else '<think>\\n' }}";

@@ -30,6 +30,30 @@ std::string Body(const absl::Status& status) { return ErrorBody(status); }
 
 }  // namespace
 
+TEST_CASE("every way to ask for a format gives a constraint") {
+  for (
+      const char* fields :
+      {R"("response_format":{"type":"json_object"})",
+       R"("response_format":{"type":"json_schema","json_schema":{"name":"n","strict":true,"schema":{"type":"object","properties":{}}}})",
+       R"("structured_outputs":{"regex":"[ab]+"})", R"("structured_outputs":{"choice":["a","b"]})",
+       R"("structured_outputs":{"json":"{\"type\":\"integer\"}"})",
+       R"("structured_outputs":{"json_object":true})",
+       R"("structured_outputs":{"grammar":"root ::= [a-z]+"})", R"("guided_json":{"type":"null"})",
+       R"("guided_choice":["x"])", R"("json_schema":{"enum":[1,2]})",
+       R"("grammar":"root ::= [0-9]{3}")"}) {
+    INFO(fields);
+    const auto chat = Chat(kHi + "," + fields);
+    REQUIRE(chat.ok());
+    CHECK(chat->requests[0].sampling.constraint != nullptr);
+    const auto completion = Completion(std::string(R"("prompt":"a",)") + fields);
+    REQUIRE(completion.ok());
+    CHECK(completion->requests[0].sampling.constraint != nullptr);
+  }
+  CHECK(Chat(kHi + R"(,"response_format":{"type":"text"},"grammar":"")")
+            ->requests[0]
+            .sampling.constraint == nullptr);
+}
+
 TEST_CASE("a plain completion has OpenAI's defaults") {
   const auto parsed = Completion(R"("prompt":"ab")");
   REQUIRE(parsed.ok());
@@ -166,14 +190,20 @@ TEST_CASE("every bad field gives 400 and its name") {
       {R"("prompt":[[97],[]])", "prompt[1]"},
       // Known and not supported.
       {R"("prompt":"a","tools":[{}])", "tools"},
-      {R"("prompt":"a","response_format":{"type":"json_object"})", "response_format"},
+      {R"("prompt":"a","response_format":{"type":"xml"})", "response_format.type"},
       {R"("prompt":"a","suffix":"z")", "suffix"},
       {R"("prompt":"a","best_of":2)", "best_of"},
-      {R"("prompt":"a","guided_regex":"a+")", "guided_regex"},
+      {R"("prompt":"a","guided_regex":"a++")", "guided_regex"},
+      {R"("prompt":"a","guided_regex":"a","guided_choice":["b"])", "guided_choice"},
+      {R"("prompt":"a","guided_choice":[1])", "guided_choice[0]"},
+      {R"("prompt":"a","guided_json":7)", "guided_json"},
+      {R"("prompt":"a","grammar":"start ::= \"a\"")", "grammar"},
+      {R"("prompt":"a","structured_outputs":{"whitespace_pattern":" "})",
+       "structured_outputs.whitespace_pattern"},
+      {R"("prompt":"a","structured_outputs":{"json":{"not":{}}})", "structured_outputs.json"},
       {R"("prompt":"a","use_beam_search":true)", "use_beam_search"},
       {R"("prompt":"a","typical_p":0.5)", "typical_p"},
       {R"("prompt":"a","mirostat":2)", "mirostat"},
-      {R"("prompt":"a","json_schema":{"type":"object"})", "json_schema"},
       {R"("prompt":"a","add_special_tokens":false)", "add_special_tokens"},
       {R"("prompt":"a","detokenize":false)", "detokenize"},
       {R"("prompt":"a","modalities":["text","audio"])", "modalities"},
@@ -417,7 +447,10 @@ TEST_CASE("bad chats name the message") {
       {kHi + R"(,"logprobs":3)", "logprobs"},
       {kHi + R"(,"tools":[{}])", "tools"},
       {kHi + R"(,"tool_choice":"auto")", "tool_choice"},
-      {kHi + R"(,"response_format":{"type":"json_schema","json_schema":{}})", "response_format"},
+      {kHi + R"(,"response_format":{"type":"json_schema","json_schema":{}})",
+       "response_format.json_schema.schema"},
+      {kHi + R"(,"response_format":{"type":"json_schema"})", "response_format.json_schema"},
+      {kHi + R"(,"response_format":{"type":"json_object"},"grammar":"root ::= .")", "grammar"},
       {kHi + R"(,"max_tokens":0)", "max_tokens"},
       {kHi + R"(,"best_of":2)", "best_of"},
       {kHi + R"(,"verbosity":"low")", "verbosity"},

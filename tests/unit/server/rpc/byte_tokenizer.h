@@ -67,14 +67,16 @@ inline text::ModelCatalog ByteModels(int64_t context = 128, bool only_one = fals
                         .tokenizer = tokenizer,
                         .chat = text::ChatTemplate::Named("plain", tokenizer),
                         .context_tokens = Tokens(context),
-                        .origin_label = "computed: bytes"}));
+                        .origin_label = "computed: bytes",
+                        .grammars = std::make_shared<grammar::GrammarCompiler>(tokenizer)}));
   if (!only_one) {
     models.push_back(std::make_shared<text::ServedModel>(
         text::ServedModel{.name = "silent",
                           .tokenizer = tokenizer,
                           .chat = absl::UnimplementedError("it has no chat template"),
                           .context_tokens = Tokens(context),
-                          .origin = text::TokenOrigin::kEmulated}));
+                          .origin = text::TokenOrigin::kEmulated,
+                          .grammars = std::make_shared<grammar::GrammarCompiler>(tokenizer)}));
   }
   return text::ModelCatalog(std::move(models));
 }

@@ -54,6 +54,35 @@ inline std::shared_ptr<const model::GgufFile> OpenRandom(const test::RandomModel
 }
 
 // A sequence whose values show the logits' bits: five log-probabilities a token.
+// Which half of the vocabulary may come next depends on all tokens so far.
+class HalfOfAll : public TokenConstraint {
+ public:
+  explicit HalfOfAll(int64_t vocabulary) : vocabulary_(vocabulary) {}
+  std::unique_ptr<ConstraintCursor> Start() const override {
+    return std::make_unique<Cursor>(vocabulary_);
+  }
+
+ private:
+  class Cursor : public ConstraintCursor {
+   public:
+    explicit Cursor(int64_t vocabulary) : vocabulary_(vocabulary) {}
+    std::shared_ptr<const AllowedTokens> Allowed() override {
+      AllowedTokens allowed;
+      for (TokenId id = 0; id < vocabulary_; ++id) {
+        if ((Mix(text_ + static_cast<uint64_t>(id)) & 1) != 0) allowed.few.push_back(id);
+      }
+      return std::make_shared<const AllowedTokens>(std::move(allowed));
+    }
+    void Append(TokenId id) override { text_ = Mix(text_ ^ static_cast<uint64_t>(id)); }
+    TokenId TowardsEnd() override { return Allowed()->few.front(); }
+
+   private:
+    const int64_t vocabulary_;
+    uint64_t text_ = 0;
+  };
+  const int64_t vocabulary_;
+};
+
 inline SequenceSpec RandomSpec(SeededStream* random, int64_t vocabulary, uint32_t max_tokens) {
   SequenceSpec spec;
   std::vector<TokenId> prompt(1 + random->Next() % 90);
@@ -65,6 +94,8 @@ inline SequenceSpec RandomSpec(SeededStream* random, int64_t vocabulary, uint32_
   if (random->Next() % 3 == 0) spec.sampling.repetition_penalty = 1.1f;
   spec.sampling.seed = random->Next();
   spec.sampling.top_logprobs = 5;
+  if (spec.sampling.seed % 3 == 0)
+    spec.sampling.constraint = std::make_shared<HalfOfAll>(vocabulary);
   spec.max_tokens = max_tokens;
   return spec;
 }
