@@ -12,7 +12,7 @@ namespace waferline::app {
 struct ServeOptions {
   config::ServerConfig config;
   std::string config_path;  // its file, for warnings about who may read it
-  std::string remark;  // a line about the configuration; empty: none
+  std::string remark;       // a line about the configuration; empty: none
   std::string
       port_file;  // gets {"http":8080,"grpc":50051,"pid":1} once both doors are open; empty: none
 };
