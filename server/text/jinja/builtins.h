@@ -27,7 +27,7 @@ absl::StatusOr<int64_t> Length(const Value& value);
 
 // methods.cc: value.name, a bound method or a field; undefined if there is none.
 absl::StatusOr<Value> Attribute(const Value& value, std::string_view name);
-// text.cc's methods, as a call: `name` of a str, null if str has no such method.
+// text_methods.cc, as a call: `name` of a str, null if str has no such method.
 Value TextMethod(const Value& text, std::string_view name);
 
 // functions.cc: range, dict, namespace, raise_exception, strftime_now ...; undefined if unknown.
@@ -53,6 +53,10 @@ absl::StatusOr<Text> FormatPercent(const Text& format, const Value& values);
 // The argument as text, or InvalidArgument naming it.
 absl::StatusOr<const Text*> TextArgument(const CallArguments& arguments, size_t place,
                                          std::string_view name);
+
+// Whether the argument is true; `otherwise` if it is not given.
+bool FlagArgument(const CallArguments& arguments, size_t place, std::string_view name,
+                  bool otherwise);
 
 // White space as Python's str.strip sees it within ASCII.
 inline constexpr std::string_view kWhiteSpace = " \t\n\r\f\v";

@@ -1,11 +1,11 @@
 // {{ value | filter }}.
-#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/text/jinja/builtins.h"
+#include "server/text/jinja/sequence_filters.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
@@ -14,45 +14,8 @@ namespace {
 
 using Result = absl::StatusOr<Value>;
 
-// a.b.0 of each item; undefined where it is missing.
-Result Field(const Value& item, const Value& path) {
-  if (path.As<Text>() == nullptr) return Subscript(item, path);
-  Value at = item;
-  const List names = SplitText(*path.As<Text>(), ".", -1);
-  for (const Value& name : names.items) {
-    if (at.is_undefined()) return at;
-    const std::string& text = name.As<Text>()->bytes();
-    int64_t index = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), index);
-    const bool is_index = error == std::errc() && end == text.data() + text.size();
-    WL_ASSIGN_OR_RETURN(at, Subscript(at, is_index ? Value(index) : name));
-  }
-  return at;
-}
-
-absl::StatusOr<bool> Flag(const CallArguments& arguments, size_t place, std::string_view name,
-                          bool otherwise) {
-  const Value* given = arguments.Find(place, name);
-  return given != nullptr ? Truth(*given) : otherwise;
-}
-
-CallArguments Rest(const CallArguments& arguments, size_t from) {
-  CallArguments rest;
-  rest.named = arguments.named;
-  for (size_t i = from; i < arguments.positional.size(); ++i) {
-    rest.positional.push_back(arguments.positional[i]);
-  }
-  return rest;
-}
-
-// What map, select and reject visit: nothing at all in a value that is false.
-absl::StatusOr<List> ItemsOf(const Value& input) {
-  if (!Truth(input)) return List{};
-  return Iterate(input);
-}
-
 Result Default(Interpreter&, const Value& input, const CallArguments& arguments) {
-  WL_ASSIGN_OR_RETURN(const bool falsy_too, Flag(arguments, 1, "boolean", false));
+  const bool falsy_too = FlagArgument(arguments, 1, "boolean", false);
   if (!input.is_undefined() && (!falsy_too || Truth(input))) return input;
   const Value* otherwise = arguments.Find(0, "default_value");
   return otherwise != nullptr ? *otherwise : Value(Text());
@@ -64,20 +27,6 @@ Result Trim(Interpreter&, const Value& input, const CallArguments& arguments) {
     characters = Print(*given).bytes();
   }
   return Value(TrimText(Print(input), characters, true, true));
-}
-
-Result Join(Interpreter& interpreter, const Value& input, const CallArguments& arguments) {
-  WL_ASSIGN_OR_RETURN(List items, Iterate(input));
-  if (const Value* attribute = arguments.Find(1, "attribute")) {
-    for (Value& item : items.items) {
-      WL_ASSIGN_OR_RETURN(item, Field(item, *attribute));
-    }
-  }
-  const Value* separator = arguments.Find(0, "d");
-  CallArguments call;
-  call.positional.emplace_back(std::move(items));
-  return interpreter.Call(
-      TextMethod(Value(separator != nullptr ? Print(*separator) : Text()), "join"), call);
 }
 
 // upper, lower, replace ...: the method of the text.
@@ -98,8 +47,8 @@ Result Indent(Interpreter& interpreter, const Value& input, const CallArguments&
       by = Text(std::string(static_cast<size_t>(count), ' '));
     }
   }
-  WL_ASSIGN_OR_RETURN(const bool first, Flag(arguments, 1, "first", false));
-  WL_ASSIGN_OR_RETURN(const bool blank, Flag(arguments, 2, "blank", false));
+  const bool first = FlagArgument(arguments, 1, "first", false);
+  const bool blank = FlagArgument(arguments, 2, "blank", false);
   const List lines = SplitText(Print(input), "\n", -1);
   Text out;
   for (size_t i = 0; i < lines.items.size(); ++i) {
@@ -110,12 +59,6 @@ Result Indent(Interpreter& interpreter, const Value& input, const CallArguments&
   }
   WL_RETURN_IF_ERROR(interpreter.UseBytes(static_cast<int64_t>(out.size())));
   return Value(std::move(out));
-}
-
-Result Edge(const Value& input, bool first) {
-  WL_ASSIGN_OR_RETURN(const List items, Iterate(input));
-  if (items.items.empty()) return Value(Undefined{first ? "first" : "last"});
-  return first ? items.items.front() : items.items.back();
 }
 
 absl::Status Missing(const Value& input) {
@@ -169,157 +112,6 @@ Result Round(const Value& input, const CallArguments& arguments) {
                scale);
 }
 
-Result Map(Interpreter& interpreter, const Value& input, const CallArguments& arguments) {
-  WL_ASSIGN_OR_RETURN(List items, ItemsOf(input));
-  const Value* attribute = arguments.positional.empty() ? arguments.Find(0, "attribute") : nullptr;
-  const Value* otherwise = arguments.Find(99, "default");
-  std::string filter;
-  if (attribute == nullptr) {
-    WL_ASSIGN_OR_RETURN(const Text* name, TextArgument(arguments, 0, "filter"));
-    filter = name->bytes();
-  }
-  const CallArguments rest = Rest(arguments, 1);
-  for (Value& item : items.items) {
-    WL_RETURN_IF_ERROR(interpreter.UseSteps(1));
-    if (attribute == nullptr) {
-      WL_ASSIGN_OR_RETURN(item, interpreter.ApplyFilter(filter, item, rest));
-      continue;
-    }
-    WL_ASSIGN_OR_RETURN(item, Field(item, *attribute));
-    if (item.is_undefined() && otherwise != nullptr) item = *otherwise;
-  }
-  return Value(std::move(items));
-}
-
-// select, reject, selectattr, rejectattr.
-Result Select(Interpreter& interpreter, const Value& input, const CallArguments& arguments,
-              bool keeps, bool of_attribute) {
-  WL_ASSIGN_OR_RETURN(const List items, ItemsOf(input));
-  const Value* attribute = of_attribute ? arguments.Find(0, "attribute") : nullptr;
-  if (of_attribute && attribute == nullptr) return absl::InvalidArgumentError("needs an attribute");
-  const size_t place = of_attribute ? 1 : 0;
-  const Value* test = arguments.Find(place, "test");
-  const CallArguments rest = Rest(arguments, place + 1);
-  List kept;
-  for (const Value& item : items.items) {
-    WL_RETURN_IF_ERROR(interpreter.UseSteps(1));
-    Value subject = item;
-    if (of_attribute) {
-      WL_ASSIGN_OR_RETURN(subject, Field(item, *attribute));
-    }
-    bool passed = Truth(subject);
-    if (test != nullptr) {
-      WL_ASSIGN_OR_RETURN(passed, interpreter.ApplyTest(Print(*test).bytes(), subject, rest));
-    }
-    if (passed == keeps) kept.items.push_back(item);
-  }
-  return Value(std::move(kept));
-}
-
-// A stable sort by an order that may fail.
-absl::Status SortBy(std::vector<std::pair<Value, Value>>& keyed, bool reverse) {
-  absl::Status status;
-  std::stable_sort(keyed.begin(), keyed.end(), [&](const auto& a, const auto& b) {
-    const auto less = reverse ? Less(b.first, a.first) : Less(a.first, b.first);
-    if (!less.ok()) status.Update(less.status());
-    return less.ok() && *less;
-  });
-  return status;
-}
-
-// Sorting and uniqueness compare texts without case, as Jinja does by default.
-Value SortKey(const Value& value, bool case_sensitive) {
-  const Text* text = value.As<Text>();
-  return text != nullptr && !case_sensitive ? Value(MapBytes(*text, "lower")) : value;
-}
-
-Result Sort(Interpreter& interpreter, const Value& input, const CallArguments& arguments) {
-  WL_ASSIGN_OR_RETURN(const List items, Iterate(input));
-  WL_RETURN_IF_ERROR(interpreter.UseSteps(static_cast<int64_t>(items.items.size())));
-  WL_ASSIGN_OR_RETURN(const bool reverse, Flag(arguments, 0, "reverse", false));
-  WL_ASSIGN_OR_RETURN(const bool sensitive, Flag(arguments, 1, "case_sensitive", false));
-  const Value* attribute = arguments.Find(2, "attribute");
-  std::vector<std::pair<Value, Value>> keyed;
-  for (const Value& item : items.items) {
-    Value key = item;
-    if (attribute != nullptr) {
-      WL_ASSIGN_OR_RETURN(key, Field(item, *attribute));
-    }
-    keyed.emplace_back(SortKey(key, sensitive), item);
-  }
-  WL_RETURN_IF_ERROR(SortBy(keyed, reverse));
-  List sorted;
-  for (auto& [key, item] : keyed) sorted.items.push_back(std::move(item));
-  return Value(std::move(sorted));
-}
-
-Result DictSort(Interpreter&, const Value& input, const CallArguments& arguments) {
-  const Dict* dict = input.As<Dict>();
-  if (dict == nullptr) return absl::InvalidArgumentError("takes a mapping");
-  WL_ASSIGN_OR_RETURN(const bool sensitive, Flag(arguments, 0, "case_sensitive", false));
-  const Value* by = arguments.Find(1, "by");
-  WL_ASSIGN_OR_RETURN(const bool reverse, Flag(arguments, 2, "reverse", false));
-  const bool by_value = by != nullptr && Print(*by).bytes() == "value";
-  std::vector<std::pair<Value, Value>> keyed;
-  for (const auto& [key, value] : dict->items()) {
-    keyed.emplace_back(SortKey(by_value ? value : key, sensitive),
-                       Value(List{.items = {key, value}, .tuple = true}));
-  }
-  WL_RETURN_IF_ERROR(SortBy(keyed, reverse));
-  List sorted;
-  for (auto& [key, item] : keyed) sorted.items.push_back(std::move(item));
-  return Value(std::move(sorted));
-}
-
-Result Unique(Interpreter& interpreter, const Value& input, const CallArguments&) {
-  WL_ASSIGN_OR_RETURN(const List items, Iterate(input));
-  Dict seen;
-  List kept;
-  for (const Value& item : items.items) {
-    WL_RETURN_IF_ERROR(interpreter.UseSteps(1));
-    const Value key = SortKey(item, false);
-    if (seen.Find(key) != nullptr) continue;
-    seen.Set(key, Value(true));
-    kept.items.push_back(item);
-  }
-  return Value(std::move(kept));
-}
-
-Result Sum(Interpreter& interpreter, const Value& input, const CallArguments& arguments) {
-  WL_ASSIGN_OR_RETURN(const List items, Iterate(input));
-  const Value* attribute = arguments.Find(0, "attribute");
-  const Value* start = arguments.Find(1, "start");
-  Value total = start != nullptr ? *start : Value(int64_t{0});
-  for (const Value& item : items.items) {
-    Value part = item;
-    if (attribute != nullptr) {
-      WL_ASSIGN_OR_RETURN(part, Field(item, *attribute));
-    }
-    WL_ASSIGN_OR_RETURN(total, ApplyBinary(interpreter, "+", total, part));
-  }
-  return total;
-}
-
-Result Extreme(const Value& input, bool largest) {
-  WL_ASSIGN_OR_RETURN(const List items, Iterate(input));
-  if (items.items.empty()) return Value(Undefined{largest ? "max" : "min"});
-  Value best = items.items.front();
-  for (const Value& item : items.items) {
-    WL_ASSIGN_OR_RETURN(const bool better, Less(SortKey(largest ? best : item, false),
-                                                SortKey(largest ? item : best, false)));
-    if (better) best = item;
-  }
-  return best;
-}
-
-Result Reverse(const Value& input) {
-  const Value step(int64_t{-1});
-  if (input.As<Text>() != nullptr) return Slice(input, nullptr, nullptr, &step);
-  WL_ASSIGN_OR_RETURN(List items, Iterate(input));
-  std::reverse(items.items.begin(), items.items.end());
-  return Value(std::move(items));
-}
-
 Result Json(Interpreter& interpreter, const Value& input, const CallArguments& arguments) {
   int64_t indent = -1;
   if (const Value* given = arguments.Find(0, "indent"); given != nullptr && !given->is_none()) {
@@ -341,30 +133,16 @@ Result Escape(const Value& input) {
   return Value(std::move(text));
 }
 
-Result Items(const Value& input) {
-  if (input.is_undefined()) return Value(List{});
-  if (input.As<Dict>() == nullptr) return absl::InvalidArgumentError("takes a mapping");
-  List items;
-  for (const auto& [key, value] : input.As<Dict>()->items()) {
-    items.items.emplace_back(List{.items = {key, value}, .tuple = true});
-  }
-  return Value(std::move(items));
-}
-
 using Filter = Result (*)(Interpreter&, const Value&, const CallArguments&);
 struct NamedFilter {
   std::string_view name;
   Filter apply;
 };
-#define WL_FILTER(expression)                                             \
+#define WL_FILTER(...)                                                    \
   [](Interpreter& in, const Value& v, const CallArguments& a) -> Result { \
     static_cast<void>(in), static_cast<void>(v), static_cast<void>(a);    \
-    return expression;                                                    \
+    return __VA_ARGS__;                                                   \
   }
-absl::StatusOr<Value> AsList(const Value& value) {
-  WL_ASSIGN_OR_RETURN(List items, Iterate(value));
-  return Value(List{.items = std::move(items.items)});
-}
 absl::StatusOr<Value> Count(const Value& value) {
   WL_ASSIGN_OR_RETURN(const int64_t length, Length(value));
   return Value(length);
@@ -404,14 +182,14 @@ constexpr NamedFilter kFilters[] = {
     {"map", Map},
     {"max", WL_FILTER(Extreme(v, true))},
     {"min", WL_FILTER(Extreme(v, false))},
-    {"reject", WL_FILTER(Select(in, v, a, false, false))},
-    {"rejectattr", WL_FILTER(Select(in, v, a, false, true))},
+    {"reject", WL_FILTER(Select(in, v, a, Selection{false, false}))},
+    {"rejectattr", WL_FILTER(Select(in, v, a, Selection{false, true}))},
     {"replace", WL_FILTER(OfText(in, "replace", v, a))},
     {"reverse", WL_FILTER(Reverse(v))},
     {"round", WL_FILTER(Round(v, a))},
     {"safe", WL_FILTER(Value(Print(v)))},
-    {"select", WL_FILTER(Select(in, v, a, true, false))},
-    {"selectattr", WL_FILTER(Select(in, v, a, true, true))},
+    {"select", WL_FILTER(Select(in, v, a, Selection{true, false}))},
+    {"selectattr", WL_FILTER(Select(in, v, a, Selection{true, true}))},
     {"sort", Sort},
     {"string", WL_FILTER(Value(Print(v)))},
     {"sum", Sum},

@@ -5,6 +5,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "server/text/jinja/escape.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
@@ -26,24 +27,6 @@ std::string WithUnixNewlines(std::string_view source) {
   }
   if (text.ends_with('\n')) text.pop_back();
   return text;
-}
-
-void AppendUtf8(std::string& out, uint32_t c) {
-  if (c < 0x80) {
-    out += static_cast<char>(c);
-  } else if (c < 0x800) {
-    out += static_cast<char>(0xc0 | (c >> 6));
-    out += static_cast<char>(0x80 | (c & 0x3f));
-  } else if (c < 0x10000) {
-    out += static_cast<char>(0xe0 | (c >> 12));
-    out += static_cast<char>(0x80 | ((c >> 6) & 0x3f));
-    out += static_cast<char>(0x80 | (c & 0x3f));
-  } else {
-    out += static_cast<char>(0xf0 | (c >> 18));
-    out += static_cast<char>(0x80 | ((c >> 12) & 0x3f));
-    out += static_cast<char>(0x80 | ((c >> 6) & 0x3f));
-    out += static_cast<char>(0x80 | (c & 0x3f));
-  }
 }
 
 class Lexer {
@@ -275,39 +258,13 @@ class Lexer {
       if (text_[i] != '\\' || i + 1 >= text_.size()) {
         value += text_[i];
       } else {
-        i = Escape(i + 1, value);
+        i = ReadEscape(text_, i + 1, value);
       }
     }
     if (i >= text_.size()) return Error("the string is not closed", line);
     Add(Token::Kind::kString, std::move(value));
     Advance(i + 1 - at_);
     return absl::OkStatus();
-  }
-
-  // `i` is behind the backslash; gives the last offset of the escape. Python's rules: an escape
-  // that is none stays as it is.
-  size_t Escape(size_t i, std::string& value) const {
-    constexpr std::string_view kFrom = "ntrbfva\\'\"", kTo = "\n\t\r\b\f\v\a\\'\"";
-    if (const size_t at = kFrom.find(text_[i]); at != std::string_view::npos) {
-      value += kTo[at];
-      return i;
-    }
-    if (text_[i] == '\n') return i;
-    const size_t length = text_[i] == 'x' ? 2 : text_[i] == 'u' ? 4 : text_[i] == 'U' ? 8 : 0;
-    const std::string digits = length > 0 ? text_.substr(i + 1, length) : "";
-    const bool hex = digits.size() == length && length > 0 &&
-                     std::all_of(digits.begin(), digits.end(),
-                                 [](unsigned char c) { return absl::ascii_isxdigit(c); });
-    if (hex) {
-      const auto code = static_cast<uint32_t>(std::stoul(digits, nullptr, 16));
-      if (code <= 0x10ffff) {
-        AppendUtf8(value, code);
-        return i + length;
-      }
-    }
-    value += '\\';
-    value += text_[i];
-    return i;
   }
 
   const std::string text_;

@@ -13,6 +13,12 @@
 
 namespace waferline::jinja {
 
+bool FlagArgument(const CallArguments& arguments, size_t place, std::string_view name,
+                  bool otherwise) {
+  const Value* given = arguments.Find(place, name);
+  return given != nullptr ? Truth(*given) : otherwise;
+}
+
 absl::StatusOr<const Text*> TextArgument(const CallArguments& arguments, size_t place,
                                          std::string_view name) {
   const Value* given = arguments.Find(place, name);

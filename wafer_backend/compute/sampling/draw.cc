@@ -34,6 +34,20 @@ size_t FrontReaching(const std::vector<float>& weights, double wanted) {
   return weights.size() + 1;
 }
 
+// One of the first `count` sorted candidates, whose weights these are.
+TokenId DrawFromFront(const Candidates& front, const std::vector<float>& weights, size_t count,
+                      double uniform) {
+  double mass = 0;
+  for (size_t i = 0; i < count; ++i) mass += weights[i];
+  const double target = uniform * mass;
+  double sum = 0;
+  for (size_t i = 0; i < count; ++i) {
+    sum += weights[i];
+    if (sum > target) return front[i].second;
+  }
+  return front[count - 1].second;
+}
+
 }  // namespace
 
 TokenId Greedy(std::span<const float> logits) {
@@ -92,16 +106,7 @@ TokenId Draw(const SamplingSpec& spec, std::span<const float> logits, double uni
     if (certain) break;
     count = std::min(vocabulary, count * 8);
   }
-  stays = std::max<size_t>(stays, 1);
-  double mass = 0;
-  for (size_t i = 0; i < stays; ++i) mass += kept[i];
-  const double target = uniform * mass;
-  double sum = 0;
-  for (size_t i = 0; i < stays; ++i) {
-    sum += kept[i];
-    if (sum > target) return front[i].second;
-  }
-  return front[stays - 1].second;
+  return DrawFromFront(front, kept, std::max<size_t>(stays, 1), uniform);
 }
 
 }  // namespace waferline::sampling

@@ -67,9 +67,11 @@ void KeepWhereSet(float* x, size_t n, const uint64_t* bits) {
   }
 }
 
-// The first index in [from, n) that starts a group of lanes with a value above `floor` (or equal to
-// it), or a position in the tail, which the caller looks at one by one.
-size_t SkipBelow(const float* x, size_t from, size_t n, float floor, bool equal_too) {
+// The first index in [from, values.size()) that starts a group of lanes with a value above `floor`
+// (or equal to it), or a position in the tail, which the caller looks at one by one.
+size_t SkipBelow(std::span<const float> values, size_t from, float floor, bool equal_too) {
+  const float* const x = values.data();
+  const size_t n = values.size();
   const hn::ScalableTag<float> d;
   const size_t lanes = hn::Lanes(d);
   const auto limit = hn::Set(d, floor);
@@ -83,7 +85,9 @@ size_t SkipBelow(const float* x, size_t from, size_t n, float floor, bool equal_
   return i;
 }
 
-void Exp(const float* x, size_t n, float shift, float scale, float* out) {
+void Exp(std::span<const float> values, float shift, float scale, float* out) {
+  const float* const x = values.data();
+  const size_t n = values.size();
   const hn::ScalableTag<float> d;
   const hn::RebindToSigned<decltype(d)> di;
   const size_t lanes = hn::Lanes(d);
@@ -136,8 +140,7 @@ void KeepWhereSet(std::span<const uint64_t> bits, std::span<float> logits) {
 }
 
 TokenId FirstEqual(std::span<const float> logits, float value) {
-  size_t i =
-      HWY_DYNAMIC_DISPATCH(SkipBelow)(logits.data(), 0, logits.size(), value, /*equal_too=*/true);
+  size_t i = HWY_DYNAMIC_DISPATCH(SkipBelow)(logits, 0, value, /*equal_too=*/true);
   while (i < logits.size() && logits[i] != value) ++i;
   WL_CHECK(i < logits.size());
   return static_cast<TokenId>(i);
@@ -146,7 +149,7 @@ TokenId FirstEqual(std::span<const float> logits, float value) {
 double ExpAll(std::span<const float> logits, float shift, float scale, std::span<float> weights) {
   WL_CHECK(weights.size() == logits.size());
   const size_t n = logits.size();
-  HWY_DYNAMIC_DISPATCH(Exp)(logits.data(), n, shift, scale, weights.data());
+  HWY_DYNAMIC_DISPATCH(Exp)(logits, shift, scale, weights.data());
   // Eight running sums, so that additions do not wait for one another; the order is part of the
   // result.
   double sums[8] = {};
@@ -174,7 +177,7 @@ void LargestOf(std::span<const float> logits, size_t count,
   size_t i = 0;
   constexpr size_t kGroup = 64;
   while (i < logits.size()) {
-    i = HWY_DYNAMIC_DISPATCH(SkipBelow)(logits.data(), i, logits.size(), floor, false);
+    i = HWY_DYNAMIC_DISPATCH(SkipBelow)(logits, i, floor, false);
     for (const size_t end = std::min(i + kGroup, logits.size()); i < end; ++i) {
       if (!(logits[i] > floor)) continue;
       out->emplace_back(logits[i], static_cast<TokenId>(i));

@@ -23,14 +23,17 @@ Distribution DistributionOf(std::span<const float> logits, float largest, Worksp
   return {largest, std::log(ExpAll(logits, largest, 1.0f, workspace->weights))};
 }
 
-void FillTop(std::span<const float> logits, const Distribution& distribution, int32_t count,
-             TokenValue* value, Workspace* workspace) {
-  if (count <= 0) return;
+// The `count` most likely tokens.
+std::vector<TokenLogprob> TopOf(std::span<const float> logits, const Distribution& distribution,
+                                int32_t count, Workspace* workspace) {
+  std::vector<TokenLogprob> top;
+  if (count <= 0) return top;
   LargestOf(logits, static_cast<size_t>(count), &workspace->candidates);
-  value->top.reserve(workspace->candidates.size());
+  top.reserve(workspace->candidates.size());
   for (const auto& [logit, id] : workspace->candidates) {
-    value->top.push_back({id, distribution.LogprobOf(logit)});
+    top.push_back({id, distribution.LogprobOf(logit)});
   }
+  return top;
 }
 
 }  // namespace
@@ -62,7 +65,7 @@ TokenValue Sampler::Next(std::span<float> logits, Workspace* workspace) {
   const bool changed = penalised || allowed != nullptr;
   if (wants_logprobs) {
     distribution = DistributionOf(logits, largest, workspace);
-    FillTop(logits, distribution, spec_->top_logprobs, &value, workspace);
+    value.top = TopOf(logits, distribution, spec_->top_logprobs, workspace);
   }
   if (!changed && spec_->temperature <= 0) {
     value.id = FirstEqual(logits, largest);
@@ -94,7 +97,7 @@ TokenValue Logprobs(TokenId id, int32_t top, std::span<float> logits, Workspace*
   TokenValue value;
   value.id = id;
   value.logprob = distribution.LogprobOf(logits[id]);
-  FillTop(logits, distribution, top, &value, workspace);
+  value.top = TopOf(logits, distribution, top, workspace);
   return value;
 }
 
