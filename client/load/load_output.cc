@@ -1,8 +1,8 @@
 // A load report as JSON and as text.
+#include <fmt/format.h>
+
 #include <boost/json.hpp>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "client/load/load_report.h"
 #include "wafer_backend/base/strings.h"
 
@@ -21,8 +21,8 @@ void Add(json::object& object, const std::string& name, const SampleSummary& sum
 }
 
 std::string Row(const char* name, const SampleSummary& summary) {
-  return absl::StrFormat("%-24s %10.3f %10.3f %10.3f %10.3f %10.3f\n", name, summary.mean,
-                         summary.median, summary.p90, summary.p99, summary.max);
+  return fmt::format("{:<24} {:10.3f} {:10.3f} {:10.3f} {:10.3f} {:10.3f}\n", name, summary.mean,
+                     summary.median, summary.p90, summary.p99, summary.max);
 }
 
 }  // namespace
@@ -93,39 +93,33 @@ json::object ToJson(const RequestRecord& record) {
 }
 
 std::string ToText(const LoadReport& report) {
-  std::string text = absl::StrFormat(
-      "requests   %d completed, %d failed in %.2f s: %.2f a second\n"
-      "%-10s %s in, %d out: %.1f out a second, %s in all\n",
+  std::string text = fmt::format(
+      "requests   {} completed, {} failed in {:.2f} s: {:.2f} a second\n"
+      "{:<10} {} in, {} out: {:.1f} out a second, {} in all\n",
       report.completed, report.failed, report.duration_s, report.request_throughput,
       report.counts_tokens ? "tokens" : "chunks",
-      report.input_tokens ? absl::StrCat(*report.input_tokens) : "unknown", report.output_tokens,
+      report.input_tokens ? fmt::to_string(*report.input_tokens) : "unknown", report.output_tokens,
       report.output_throughput,
-      report.total_token_throughput ? absl::StrFormat("%.1f", *report.total_token_throughput)
+      report.total_token_throughput ? fmt::format("{:.1f}", *report.total_token_throughput)
                                     : "unknown");
   if (report.request_goodput) {
-    absl::StrAppend(&text, absl::StrFormat("goodput    %.2f good requests a second\n",
-                                           *report.request_goodput));
+    text += fmt::format("goodput    {:.2f} good requests a second\n", *report.request_goodput);
   }
-  absl::StrAppend(&text, absl::StrFormat("\n%-24s %10s %10s %10s %10s %10s\n", "milliseconds",
-                                         "mean", "median", "p90", "p99", "max"));
-  absl::StrAppend(
-      &text, Row("time to first token", report.ttft_ms),
-      Row(report.counts_tokens ? "time per output token" : "time per output chunk", report.tpot_ms),
-      Row(report.gaps_per_token ? "between tokens" : "between chunks", report.itl_ms),
-      Row("end to end", report.e2el_ms), Row("first, from schedule", report.ttft_from_schedule_ms),
-      Row("end, from schedule", report.e2el_from_schedule_ms),
-      Row("client's lag", report.client_lag_ms));
-  if (report.emulated_ttft_ms) {
-    absl::StrAppend(&text, Row("emulated: first token", *report.emulated_ttft_ms));
-  }
-  if (report.emulated_tpot_ms) {
-    absl::StrAppend(&text, Row("emulated: per token", *report.emulated_tpot_ms));
-  }
-  if (report.emulated_e2el_ms) {
-    absl::StrAppend(&text, Row("emulated: end to end", *report.emulated_e2el_ms));
-  }
+  text += fmt::format("\n{:<24} {:>10} {:>10} {:>10} {:>10} {:>10}\n", "milliseconds", "mean",
+                      "median", "p90", "p99", "max");
+  text += Row("time to first token", report.ttft_ms);
+  text +=
+      Row(report.counts_tokens ? "time per output token" : "time per output chunk", report.tpot_ms);
+  text += Row(report.gaps_per_token ? "between tokens" : "between chunks", report.itl_ms);
+  text += Row("end to end", report.e2el_ms);
+  text += Row("first, from schedule", report.ttft_from_schedule_ms);
+  text += Row("end, from schedule", report.e2el_from_schedule_ms);
+  text += Row("client's lag", report.client_lag_ms);
+  if (report.emulated_ttft_ms) text += Row("emulated: first token", *report.emulated_ttft_ms);
+  if (report.emulated_tpot_ms) text += Row("emulated: per token", *report.emulated_tpot_ms);
+  if (report.emulated_e2el_ms) text += Row("emulated: end to end", *report.emulated_e2el_ms);
   for (const auto& [message, count] : report.errors) {
-    absl::StrAppend(&text, "error      ", count, " x ", message, "\n");
+    text += fmt::format("error      {} x {}\n", count, message);
   }
   return text;
 }

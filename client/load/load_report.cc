@@ -1,8 +1,11 @@
 #include "client/load/load_report.h"
 
-#include <algorithm>
+#include <fmt/format.h>
 
-#include "absl/strings/str_format.h"
+#include <algorithm>
+#include <utility>
+#include <vector>
+
 #include "wafer_backend/base/strings.h"
 
 namespace waferline::load {
@@ -15,14 +18,77 @@ constexpr double kLagFloorMs = 1.0;
 std::string LagWarning(const SampleSummary& lag, const SampleSummary& ttft, bool bounded) {
   if (lag.p99 <= std::max(kLagFloorMs, kLagShare * ttft.median)) return "";
   if (bounded) {
-    return absl::StrFormat(
-        "requests waited for a place: p99 %.1f ms; the *_from_schedule latencies include that",
+    return fmt::format(
+        "requests waited for a place: p99 {:.1f} ms; the *_from_schedule latencies include that",
         lag.p99);
   }
-  return absl::StrFormat(
-      "the client was late: p99 %.1f ms behind its schedule (median TTFT %.1f ms); trust the "
+  return fmt::format(
+      "the client was late: p99 {:.1f} ms behind its schedule (median TTFT {:.1f} ms); trust the "
       "*_from_schedule latencies only, or use a faster client",
       lag.p99, ttft.median);
+}
+
+// What is measured of each request, in milliseconds.
+struct Samples {
+  std::vector<double> ttft, tpot, itl, e2el, ttft_due, e2el_due, lag;
+  std::vector<double> emulated_ttft, emulated_tpot, emulated_e2el;
+
+  void Add(const RequestRecord& record) {
+    const double waited = Ms(record.sent - record.scheduled);
+    ttft.push_back(Ms(TimeToFirstToken(record)));
+    e2el.push_back(Ms(EndToEnd(record)));
+    ttft_due.push_back(ttft.back() + waited);
+    e2el_due.push_back(e2el.back() + waited);
+    if (const auto value = TimePerOutputToken(record)) tpot.push_back(Ms(*value));
+    for (const Nanoseconds gap : TokenGaps(record)) itl.push_back(Ms(gap));
+    if (record.emulated_first) emulated_ttft.push_back(Ms(*record.emulated_first));
+    if (record.emulated_last) emulated_e2el.push_back(Ms(*record.emulated_last));
+    const uint64_t tokens = TokensOf(record);
+    if (record.emulated_first && record.emulated_last && tokens > 1) {
+      emulated_tpot.push_back(Ms(*record.emulated_last - *record.emulated_first) /
+                              static_cast<double>(tokens - 1));
+    }
+  }
+
+  void Summarise(LoadReport* report) && {
+    report->ttft_ms = Summarize(std::move(ttft));
+    report->tpot_ms = Summarize(std::move(tpot));
+    report->itl_ms = Summarize(std::move(itl));
+    report->e2el_ms = Summarize(std::move(e2el));
+    report->ttft_from_schedule_ms = Summarize(std::move(ttft_due));
+    report->e2el_from_schedule_ms = Summarize(std::move(e2el_due));
+    report->client_lag_ms = Summarize(std::move(lag));
+    if (!emulated_ttft.empty()) report->emulated_ttft_ms = Summarize(std::move(emulated_ttft));
+    if (!emulated_tpot.empty()) report->emulated_tpot_ms = Summarize(std::move(emulated_tpot));
+    if (!emulated_e2el.empty()) report->emulated_e2el_ms = Summarize(std::move(emulated_e2el));
+  }
+};
+
+// A completed request's tokens.
+void Count(const RequestRecord& record, LoadReport* report) {
+  ++report->completed;
+  if (!record.prompt_tokens) report->input_tokens.reset();
+  if (report->input_tokens) *report->input_tokens += *record.prompt_tokens;
+  report->counts_tokens = report->counts_tokens && KnowsTokens(record);
+  report->output_tokens += TokensOf(record);
+  report->gaps_per_token = report->gaps_per_token && CountsTokens(record);
+}
+
+void AddWarnings(bool bounded, LoadReport* report) {
+  const std::string late = LagWarning(report->client_lag_ms, report->ttft_ms, bounded);
+  if (!late.empty()) report->warnings.push_back(late);
+  if (!report->counts_tokens) {
+    report->warnings.push_back(
+        "the server sends no usage: output, tpot and itl count chunks, which may hold several "
+        "tokens");
+  } else if (!report->gaps_per_token && report->completed > 0) {
+    report->warnings.push_back(
+        "the server does not say how many tokens a chunk holds: itl is per chunk");
+  }
+  if (!report->input_tokens) {
+    report->warnings.push_back("the server does not say how many tokens the prompts have");
+  }
+  if (report->interrupted) report->warnings.push_back("the run was interrupted");
 }
 
 }  // namespace
@@ -35,38 +101,19 @@ bool IsGood(const RequestRecord& record, const LatencyObjectives& objectives) {
 
 LoadReport Evaluate(const LoadResult& result, const LatencyObjectives& objectives, bool bounded) {
   LoadReport report{.duration_s = ToSeconds(result.duration), .interrupted = result.interrupted};
-  std::vector<double> ttft, tpot, itl, e2el, ttft_due, e2el_due, lag, emulated_ttft, emulated_tpot,
-      emulated_e2el;
+  Samples samples;
   uint64_t good = 0;
   for (const RequestRecord& record : result.records) {
-    lag.push_back(Ms(record.sent - record.scheduled));
+    samples.lag.push_back(Ms(record.sent - record.scheduled));
     if (!record.ok()) {
       ++report.failed;
       ++report.errors[record.status.ok() ? "the answer is empty"
                                          : std::string(Std(record.status.message()))];
       continue;
     }
-    ++report.completed;
     good += IsGood(record, objectives);
-    if (!record.prompt_tokens) report.input_tokens.reset();
-    if (report.input_tokens) *report.input_tokens += *record.prompt_tokens;
-    report.counts_tokens = report.counts_tokens && KnowsTokens(record);
-    const uint64_t tokens = TokensOf(record);
-    report.output_tokens += tokens;
-    report.gaps_per_token = report.gaps_per_token && CountsTokens(record);
-    const double waited = Ms(record.sent - record.scheduled);
-    ttft.push_back(Ms(TimeToFirstToken(record)));
-    e2el.push_back(Ms(EndToEnd(record)));
-    ttft_due.push_back(ttft.back() + waited);
-    e2el_due.push_back(e2el.back() + waited);
-    if (const auto value = TimePerOutputToken(record)) tpot.push_back(Ms(*value));
-    for (const Nanoseconds gap : TokenGaps(record)) itl.push_back(Ms(gap));
-    if (record.emulated_first) emulated_ttft.push_back(Ms(*record.emulated_first));
-    if (record.emulated_last) emulated_e2el.push_back(Ms(*record.emulated_last));
-    if (record.emulated_first && record.emulated_last && tokens > 1) {
-      emulated_tpot.push_back(Ms(*record.emulated_last - *record.emulated_first) /
-                              static_cast<double>(tokens - 1));
-    }
+    Count(record, &report);
+    samples.Add(record);
   }
   const double seconds = std::max(report.duration_s, 1e-9);
   report.request_throughput = static_cast<double>(report.completed) / seconds;
@@ -76,31 +123,8 @@ LoadReport Evaluate(const LoadResult& result, const LatencyObjectives& objective
         static_cast<double>(*report.input_tokens + report.output_tokens) / seconds;
   }
   if (objectives.any()) report.request_goodput = static_cast<double>(good) / seconds;
-  report.ttft_ms = Summarize(std::move(ttft));
-  report.tpot_ms = Summarize(std::move(tpot));
-  report.itl_ms = Summarize(std::move(itl));
-  report.e2el_ms = Summarize(std::move(e2el));
-  report.ttft_from_schedule_ms = Summarize(std::move(ttft_due));
-  report.e2el_from_schedule_ms = Summarize(std::move(e2el_due));
-  report.client_lag_ms = Summarize(std::move(lag));
-  if (!emulated_ttft.empty()) report.emulated_ttft_ms = Summarize(std::move(emulated_ttft));
-  if (!emulated_tpot.empty()) report.emulated_tpot_ms = Summarize(std::move(emulated_tpot));
-  if (!emulated_e2el.empty()) report.emulated_e2el_ms = Summarize(std::move(emulated_e2el));
-
-  const std::string late = LagWarning(report.client_lag_ms, report.ttft_ms, bounded);
-  if (!late.empty()) report.warnings.push_back(late);
-  if (!report.counts_tokens) {
-    report.warnings.push_back(
-        "the server sends no usage: output, tpot and itl count chunks, which may hold several "
-        "tokens");
-  } else if (!report.gaps_per_token && report.completed > 0) {
-    report.warnings.push_back(
-        "the server does not say how many tokens a chunk holds: itl is per chunk");
-  }
-  if (!report.input_tokens) {
-    report.warnings.push_back("the server does not say how many tokens the prompts have");
-  }
-  if (report.interrupted) report.warnings.push_back("the run was interrupted");
+  std::move(samples).Summarise(&report);
+  AddWarnings(bounded, &report);
   return report;
 }
 

@@ -17,10 +17,10 @@ using Clock = std::chrono::steady_clock;
 // How often the caller hears of the progress, and may end the run.
 constexpr Nanoseconds kReportEvery = Milliseconds(100);
 
-class Run {
+class LoadRunner {
  public:
-  Run(sdk::TokenClient& client, const LoadSettings& settings,
-      const std::function<bool(const LoadProgress&)>& report)
+  LoadRunner(sdk::TokenClient& client, const LoadSettings& settings,
+             const std::function<bool(const LoadProgress&)>& report)
       : client_(client), settings_(settings), report_(report), start_(Clock::now()) {}
 
   LoadResult Execute() {
@@ -206,7 +206,7 @@ absl::Status Warm(sdk::TokenClient& client, sdk::GenerateSpec* request, const Pr
 
 LoadResult RunLoad(sdk::TokenClient& client, const LoadSettings& settings,
                    const std::function<bool(const LoadProgress&)>& report) {
-  return Run(client, settings, report).Execute();
+  return LoadRunner(client, settings, report).Execute();
 }
 
 }  // namespace waferline::load

@@ -132,7 +132,8 @@ class InFlight {
 
 class GrpcCall : public TokenClient::Call, public grpc::ClientReadReactor<v1::GenerateResponse> {
  public:
-  GrpcCall(const Endpoint& endpoint, const GenerateSpec& spec, Listener listener, InFlight* flying)
+  GrpcCall(const Endpoint& endpoint, const GenerateSpec& spec, StreamListener listener,
+           InFlight* flying)
       : endpoint_(endpoint),
         request_(RequestFor(spec)),
         listener_(std::move(listener)),
@@ -191,7 +192,7 @@ class GrpcCall : public TokenClient::Call, public grpc::ClientReadReactor<v1::Ge
 
   const Endpoint endpoint_;
   const v1::GenerateRequest request_;
-  Listener listener_;
+  StreamListener listener_;
   InFlight* const flying_;
   grpc::ClientContext context_;
   v1::GenerateResponse message_;
@@ -206,7 +207,7 @@ class GrpcClient : public TokenClient {
                    grpc::CreateChannel(endpoint.authority(), grpc::InsecureChannelCredentials())) {}
   ~GrpcClient() override { flying_.AwaitNone(); }
 
-  std::shared_ptr<Call> Start(const GenerateSpec& spec, Listener listener) override {
+  std::shared_ptr<Call> Start(const GenerateSpec& spec, StreamListener listener) override {
     auto call = std::make_shared<GrpcCall>(endpoint_, spec, std::move(listener), &flying_);
     call->Begin(stub_.get(), call);
     return call;

@@ -27,10 +27,11 @@ std::optional<Nanoseconds> RetryAfter(const std::function<std::string(std::strin
 // Turns the bytes of one answer into pieces and an ending. On the wire's thread, apart from Cancel.
 class HttpCall : public TokenClient::Call {
  public:
-  explicit HttpCall(Listener listener) : listener_(std::move(listener)) {}
+  explicit HttpCall(StreamListener listener) : listener_(std::move(listener)) {}
 
   // Kept alive by the handler until the exchange ends.
-  static std::shared_ptr<HttpCall> Begin(HttpWire& wire, HttpRequest request, Listener listener) {
+  static std::shared_ptr<HttpCall> Begin(HttpWire& wire, HttpRequest request,
+                                         StreamListener listener) {
     auto call = std::make_shared<HttpCall>(std::move(listener));
     call->exchange_ =
         wire.Send(std::move(request),
@@ -97,7 +98,7 @@ class HttpCall : public TokenClient::Call {
     listener_ = {};
   }
 
-  Listener listener_;
+  StreamListener listener_;
   std::shared_ptr<HttpWire::Exchange> exchange_;
   SseParser parser_;
   Ending ending_;
@@ -113,7 +114,7 @@ class HttpClient : public TokenClient {
  public:
   explicit HttpClient(const Endpoint& endpoint) : wire_(endpoint) {}
 
-  std::shared_ptr<Call> Start(const GenerateSpec& spec, Listener listener) override {
+  std::shared_ptr<Call> Start(const GenerateSpec& spec, StreamListener listener) override {
     HttpRequest request{
         .method = "POST", .path = std::string(PathFor(spec)), .body = BodyFor(spec)};
     request.headers.emplace_back("Accept", "text/event-stream");

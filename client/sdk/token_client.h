@@ -88,7 +88,7 @@ struct ModelEntry {
   std::string details;          // what else it says, for people
 };
 
-struct Listener {
+struct StreamListener {
   std::function<void(const Piece&)> on_piece;
   std::function<void(const Ending&)> on_end;  // exactly once, and last
 };
@@ -120,7 +120,7 @@ class TokenClient {
 
   // Any thread; does not wait. The listener is called on the client's own threads, one call at a
   // time for each request, and must not block.
-  virtual std::shared_ptr<Call> Start(const GenerateSpec& spec, Listener listener) = 0;
+  virtual std::shared_ptr<Call> Start(const GenerateSpec& spec, StreamListener listener) = 0;
 
   // Waits for the answer. Unavailable if no server listens there; the message says what to try.
   virtual absl::StatusOr<std::vector<ModelEntry>> ListModels() = 0;

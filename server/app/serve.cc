@@ -6,14 +6,15 @@
 
 #include <csignal>
 #include <cstdio>
-#include <fstream>
 #include <memory>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "server/app/admin_actions.h"
 #include "server/app/cloud.h"
 #include "server/app/front_ends.h"
 #include "server/runtime/host.h"
+#include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::app {
@@ -27,17 +28,9 @@ sigset_t EndSignals() {
   return set;
 }
 
-absl::Status WritePortFile(const std::string& path, const FrontEnds& front) {
-  const std::string fresh =
-      path + ".new";  // renamed when it is whole: a reader never sees half of it
-  std::ofstream out(fresh);
-  out << "{\"http\":" << front.http_port() << ",\"grpc\":" << front.grpc_port()
-      << ",\"pid\":" << getpid() << "}\n";
-  out.close();
-  if (!out || std::rename(fresh.c_str(), path.c_str()) != 0) {
-    return absl::UnavailableError("cannot write the port file " + path);
-  }
-  return absl::OkStatus();
+std::string PortsOf(const FrontEnds& front) {
+  return absl::StrCat("{\"http\":", front.http_port(), ",\"grpc\":", front.grpc_port(),
+                      ",\"pid\":", getpid(), "}\n");
 }
 
 // What a client on this machine calls a server that listens on `address`.
@@ -139,7 +132,9 @@ absl::Status Serve(const ServeOptions& options) {
   AdminActions admin(&options.config, cloud.get());
   WL_ASSIGN_OR_RETURN(const std::unique_ptr<FrontEnds> front,
                       FrontEnds::Start(options.config, cloud.get(), &admin));
-  if (!options.port_file.empty()) WL_RETURN_IF_ERROR(WritePortFile(options.port_file, *front));
+  if (!options.port_file.empty()) {
+    WL_RETURN_IF_ERROR(WriteFileAtOnce(options.port_file, PortsOf(*front)));
+  }
   PrintReady(options, *cloud, *front);
   PrintWarnings(options);
 

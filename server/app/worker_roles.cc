@@ -31,19 +31,16 @@ absl::StatusOr<shard::LayerRange> ParseLayers(const std::string& text) {
   return range;
 }
 
-// Says where the worker listens; the port file is whole or not there.
+// Says where the worker listens, also in the port file.
 void Announce(const WorkerOptions& options, const std::string& what, uint16_t port) {
   const std::string host = options.listen.substr(0, options.listen.rfind(':'));
   printf("waferd: %s of %s is ready on %s:%u\n", what.c_str(), options.model.c_str(), host.c_str(),
          port);
   fflush(stdout);
   if (options.port_file.empty()) return;
-  const std::string fresh = options.port_file + ".new";
-  const absl::Status written =
-      WriteFile(fresh, absl::StrCat("{\"port\":", port, ",\"pid\":", getpid(), "}\n"));
-  if (!written.ok() || std::rename(fresh.c_str(), options.port_file.c_str()) != 0) {
-    fprintf(stderr, "waferd: cannot write the port file %s\n", options.port_file.c_str());
-  }
+  const absl::Status written = WriteFileAtOnce(
+      options.port_file, absl::StrCat("{\"port\":", port, ",\"pid\":", getpid(), "}\n"));
+  if (!written.ok()) fprintf(stderr, "waferd: %s\n", written.ToString().c_str());
 }
 
 // Runs a worker until it fails or a signal comes.

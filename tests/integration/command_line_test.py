@@ -1,8 +1,14 @@
 """The command lines of waferctl and waferd: help, usage errors, failing writes, completion, manual pages, and one set of model flags."""
 
 import json
+import os
+import pty
 import re
+import select
+import shutil
+import signal
 import subprocess
+import time
 
 import pytest
 
@@ -155,6 +161,48 @@ def test_bash_completes_commands_flags_and_values():
     assert completions("waferctl", "wafer", "place", "--svg", "x") == []  # bash completes files itself
     assert completions("waferd", "--role", "") == ["serve", "shard", "prefill"]
     assert completions("waferd", "--http") == ["--http-port"]
+    assert completions("waferctl", "faults", "send", "unit_s") == ["unit_slow"]
+    assert completions("waferctl", "completion", "") == ["bash", "zsh", "fish"]
+    assert completions("waferctl", "completion", "bash", "") == []
+
+
+class Zsh:
+    """An interactive zsh on a terminal of its own that completes for waferctl."""
+
+    def __init__(self, folder):
+        (folder / "_waferctl").write_text(run("waferctl", "completion", "zsh").stdout)
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            os.environ["TERM"] = "dumb"
+            os.execvp("zsh", ["zsh", "-f", "-i"])
+        self.send(f"bindkey -e; PROMPT=; unsetopt zle_bracketed_paste; setopt no_beep; LISTMAX=1000; stty cols 200 rows 500; "
+                  f"fpath=({folder} $fpath); autoload -Uz compinit; compinit -D -u; print rea''dy\n", until="ready")
+
+    def send(self, keys, until):
+        os.write(self.terminal, keys.encode())
+        text, end = "", time.monotonic() + 30
+        while until not in text and time.monotonic() < end:
+            if select.select([self.terminal], [], [], 1)[0]:
+                text += os.read(self.terminal, 65536).decode(errors="replace")
+        assert until in text, text
+        return text
+
+    def close(self):
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self.terminal)
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="zsh is not installed")
+def test_zsh_completes_commands_flags_and_values(tmp_path):
+    zsh = Zsh(tmp_path)
+    for keys, until in (("waferctl sel", "waferctl selftest"), ("waferctl wafer predict-k", "predict-kernel"),
+                        ("waferctl wafer place --we", "--weights"), ("waferctl wafer place --weights bf", "bf16"),
+                        ("waferctl wafer place --weights=bf", "--weights=bf16"), ("waferctl faults send unit_s", "unit_slow"),
+                        ("waferctl completion f", "completion fish"), ("waferctl bench \t", "Replay a trace")):
+        zsh.send(keys + "\t", until)
+        zsh.send("\x15print next$((1+1))\n", "next2")
+    zsh.close()
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -194,7 +242,8 @@ def test_the_model_flags_are_the_same_everywhere():
         for flag in ("model", "hardware", "profile", "context", "users", "wafers", "weights"):
             line = re.search(rf"^  --{flag} .*(?:\n {{10,}}.*)*", text, re.M)
             assert line, (command, flag)
-            texts.setdefault(flag, set()).add(re.sub(r"\s+", " ", line[0]).replace(" (required)", ""))
+            line = re.sub(r"\s+", " ", line[0])
+            texts.setdefault(flag, set()).add(line.replace(" (required)", "").replace("; may be given several times", ""))
     assert all(len(seen) == 1 for seen in texts.values()), texts
 
 

@@ -49,6 +49,13 @@ absl::Status WriteFile(const std::string& path, std::string_view text) {
   return Failed(absl::StatusCode::kUnavailable, "write", path);
 }
 
+absl::Status WriteFileAtOnce(const std::string& path, std::string_view text) {
+  const std::string fresh = path + ".new";
+  if (absl::Status written = WriteFile(fresh, text); !written.ok()) return written;
+  if (std::rename(fresh.c_str(), path.c_str()) == 0) return absl::OkStatus();
+  return Failed(absl::StatusCode::kUnavailable, "write", path);
+}
+
 absl::Status OutputFile::Open(const std::string& path) {
   path_ = path;
   errno = 0;

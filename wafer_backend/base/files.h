@@ -19,6 +19,9 @@ inline constexpr size_t kMaxReadBytes = size_t{1} << 34;
 absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes = kMaxReadBytes);
 // Replaces the file. Unavailable if it cannot be written whole (a full disk, no permission).
 absl::Status WriteFile(const std::string& path, std::string_view text);
+// The same for a file that others wait for: they see it whole or not at all. Written as PATH.new,
+// then renamed.
+absl::Status WriteFileAtOnce(const std::string& path, std::string_view text);
 
 // A file that is written piece by piece. Owner: the writer; one thread.
 class OutputFile {

@@ -56,14 +56,19 @@ std::string_view NearestName(std::string_view given, std::span<const std::string
   return nearest;
 }
 
+std::string DidYouMean(std::string_view given, std::span<const std::string_view> allowed,
+                       std::string_view prefix) {
+  const std::string_view nearest = NearestName(given, allowed);
+  if (nearest.empty()) return "";
+  return absl::StrCat("; did you mean '", Absl(prefix), Absl(nearest), "'?");
+}
+
 std::string MustBeOneOf(std::string_view given, std::span<const std::string_view> allowed) {
   std::string message = "must be one of: ";
   for (const std::string_view name : allowed) {
     absl::StrAppend(&message, name == allowed.front() ? "" : ", ", Absl(name));
   }
-  const std::string_view nearest = NearestName(given, allowed);
-  if (!nearest.empty()) absl::StrAppend(&message, "; did you mean '", Absl(nearest), "'?");
-  return message;
+  return message + DidYouMean(given, allowed);
 }
 
 std::string NotOneOf(std::string_view given, std::span<const std::string_view> allowed) {

@@ -19,8 +19,13 @@ struct NamedValue {
 // Whether `given` spells `name`; '-' and '_' are the same.
 bool IsName(std::string_view given, std::string_view name);
 
-// Of `allowed`, the name that `given` is probably a misspelling of; empty if none is close.
+// Of `allowed`, the name that `given` is probably a misspelling or the beginning of; empty if none
+// is close.
 std::string_view NearestName(std::string_view given, std::span<const std::string_view> allowed);
+
+// "; did you mean 'NAME'?" with that name, which `prefix` precedes; empty if none is close.
+std::string DidYouMean(std::string_view given, std::span<const std::string_view> allowed,
+                       std::string_view prefix = "");
 
 // Ends of error messages. MustBeOneOf: must be one of: core, thermal; did you mean 'thermal'?
 // NotOneOf, after a field's name: is "termal", must be one of: ...

@@ -157,9 +157,11 @@ Command BenchReplayCommand() {
                             "calls open at once: one more than requests are ever in flight",
                             {1, 4096})
                     .Default(1024));
-  own.push_back(TextFlag("tenant-key", "TENANT=KEY",
-                         "API key of a tenant of the trace; may be given several times. Tenants "
-                         "without one call with --api-key and share no cached prefixes"));
+  own.push_back(
+      TextFlag("tenant-key", "TENANT=KEY",
+               "API key of a tenant of the trace. Tenants without one call with --api-key and "
+               "share no cached prefixes")
+          .Repeatable());
   own.push_back(RequestLogFlag());
   command.flags.insert(command.flags.end(), own.begin(), own.end());
   return command;

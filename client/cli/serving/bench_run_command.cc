@@ -37,7 +37,7 @@ absl::StatusOr<std::vector<load::Prompt>> PromptsOf(const Arguments& arguments) 
     prompts = *std::move(read);
   } else {
     for (uint32_t i = 0; i < arguments.Integer("num-prompts"); ++i) {
-      prompts.push_back(
+      prompts.emplace_back(
           load::SyntheticPrompt(static_cast<uint64_t>(arguments.Integer("seed")), i,
                                 static_cast<uint32_t>(arguments.Integer("input-words"))));
     }

@@ -152,8 +152,8 @@ Command ChatCommand() {
                .examples = {"waferctl chat", "waferctl chat --message \"Tell me a story.\""},
                .run = RunChat};
   chat.flags.push_back(TextFlag("system", "TEXT", "a system text to begin with").Default(""));
-  chat.flags.push_back(TextFlag("message", "TEXT",
-                                "send this instead of reading stdin; may be given several times"));
+  chat.flags.push_back(
+      TextFlag("message", "TEXT", "send this instead of reading stdin").Repeatable());
   return chat;
 }
 

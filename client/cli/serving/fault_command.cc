@@ -49,13 +49,9 @@ absl::Status SendFault(const Arguments& arguments) {
 
 Command FaultsSendCommand() {
   constexpr int64_t kMax = 1 << 20;
-  std::string kinds;
-  for (const std::string& kind : sdk::FaultKindNames()) {
-    kinds += (kinds.empty() ? "one of " : ", ") + kind;
-  }
   Command command{.words = "faults send",
                   .summary = "Break, slow or repair a part of the emulated hardware",
-                  .operands = {{"KIND", kinds}},
+                  .operands = {{"KIND", "what happens", sdk::FaultKindNames()}},
                   .flags = ServerFlags(),
                   .examples = {"waferctl faults send unit_lost --index 0",
                                "waferctl faults send unit_back --index 0",

@@ -22,7 +22,7 @@ std::vector<Flag> ServerFlags() {
   return {TextFlag("server", "URL", "http://HOST:PORT or grpc://HOST:PORT")
               .Default(Environment("WAFERLINE_SERVER", "http://127.0.0.1:8080")),
           // Not a default: the help must not show a key.
-          TextFlag("api-key", "KEY", "API key, if the server wants one")};
+          TextFlag("api-key", "KEY", "API key, if the server needs one")};
 }
 
 Flag ModelNameFlag() {
@@ -39,7 +39,7 @@ std::vector<Flag> GenerateFlags() {
                  {0, 1}),
       IntegerFlag("top-k", "K", "only the K likeliest tokens", {0, kMax}),
       IntegerFlag("seed", "N", "the same seed gives the same answer", {}),
-      TextFlag("stop", "TEXT", "end the answer before this text; may be given several times"),
+      TextFlag("stop", "TEXT", "end the answer before this text").Repeatable(),
       Switch("ignore-eos", "go on where the model would end"),
   };
   flags.insert(flags.end(), own.begin(), own.end());

@@ -3,15 +3,14 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/frame/output.h"
 #include "client/cli/frame/progress.h"
 #include "client/cli/sim/sim_commands.h"
 #include "client/cli/sim/sim_run.h"
-#include "client/cli/workload/workload.h"
-#include "scheduler/simulator/report_json.h"
-#include "wafer_backend/base/files.h"
+#include "scheduler/policy/refusal_cause.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cli {
@@ -19,10 +18,21 @@ namespace {
 
 double Milliseconds(Nanoseconds time) { return time.as_double() * 1e-6; }
 
+// "95 refused (90 queue_full, 5 no_device)".
+std::string RefusedText(const simulator::Report& r) {
+  std::vector<std::string> causes;
+  for (size_t i = 0; i < r.refused.size(); ++i) {
+    if (r.refused[i] == 0) continue;
+    causes.push_back(
+        fmt::format("{} {}", r.refused[i], policy::Name(static_cast<policy::RefusalCause>(i))));
+  }
+  if (causes.empty()) return "0 refused";
+  return fmt::format("{} refused ({})", r.refused_total(), fmt::join(causes, ", "));
+}
+
 void PrintRequests(const simulator::Report& r) {
-  Print("{} requests in {:.1f} s: {} completed, {} refused, {} late, {} cancelled, {} failed\n",
-        r.requests, r.seconds(), r.completed, r.refused_total(), r.deadline_missed, r.cancelled,
-        r.failed);
+  Print("{} requests in {:.1f} s: {} completed, {}, {} late, {} cancelled, {} failed\n", r.requests,
+        r.seconds(), r.completed, RefusedText(r), r.deadline_missed, r.cancelled, r.failed);
   Print("{:.1f} output tokens/s, prefix cache hits {:.1f} %\n",
         static_cast<double>(r.output_tokens) / std::max(1e-9, r.seconds()),
         100.0 * static_cast<double>(r.cache_hit_tokens) /
@@ -92,16 +102,9 @@ void PrintRun(const simulator::OfflineResult& run) {
 }
 
 absl::Status Sim(const Arguments& arguments) {
-  const bool to_file = !arguments.operands().empty();
-  if (to_file && !arguments.json()) {
-    return UsageError("OUT is written only with --json; give --json too");
-  }
-  simulator::OfflineInput input;
-  WL_ASSIGN_OR_RETURN(input.settings, ReadSettings(arguments));
-  WL_ASSIGN_OR_RETURN(const simulator::ReadTrace workload, ReadWorkload(arguments));
-  input.config_name = arguments.Text("config");
-  WL_ASSIGN_OR_RETURN(input.config, ReadFile(input.config_name));
-  input.trace = &workload.trace;
+  WL_ASSIGN_OR_RETURN(const std::unique_ptr<SimInput> read, ReadSimInput(arguments));
+  const simulator::ReadTrace& workload = read->workload;
+  simulator::OfflineInput& input = read->input;
   if (arguments.Has("requests")) input.files.requests_csv = arguments.Text("requests");
   if (arguments.Has("timeline")) input.files.timeline = arguments.Text("timeline");
   absl::StatusOr<simulator::OfflineResult> run;
@@ -124,10 +127,7 @@ absl::Status Sim(const Arguments& arguments) {
     PrintRun(*run);
     return absl::OkStatus();
   }
-  const std::string document = simulator::Pretty(run->report);
-  if (to_file) return WriteFile(arguments.operand(0), document);
-  PrintText(document);
-  return absl::OkStatus();
+  return PutReport(arguments, run->report);
 }
 
 }  // namespace
@@ -138,7 +138,7 @@ Command SimCommand() {
   flags.push_back(TextFlag("timeline", "FILE", "also write what ran when, for ui.perfetto.dev"));
   return {.words = "sim",
           .summary = "Run a trace or generated requests through a fleet",
-          .operands = {{"[OUT]", "with --json: the file that gets the report, instead of stdout"}},
+          .operands = {ReportOperand()},
           .flags = std::move(flags),
           .examples = {"waferctl sim --config deploy/config/fleets/conversation-70b.yaml "
                        "--arrivals poisson:rate=20"},

@@ -5,7 +5,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/cli/frame/output.h"
 #include "client/cli/workload/workload.h"
+#include "scheduler/simulator/report_json.h"
+#include "wafer_backend/base/files.h"
 #include "wafer_backend/base/latency_objectives.h"
 #include "wafer_backend/base/status.h"
 
@@ -14,6 +17,23 @@ namespace {
 
 double WallSeconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+absl::StatusOr<simulator::OfflineSettings> ReadSettings(const Arguments& arguments) {
+  simulator::OfflineSettings settings;
+  settings.speed_up = arguments.Number("speed-up");
+  settings.repeat = static_cast<uint32_t>(arguments.Integer("repeat"));
+  settings.seed = static_cast<uint64_t>(arguments.Integer("seed"));
+  if (arguments.Has("model")) settings.model = arguments.Text("model");
+  settings.program_version = WAFERLINE_VERSION;
+  if (arguments.Has("goodput")) {
+    const auto objectives = ParseLatencyObjectives(arguments.Text("goodput"));
+    if (!objectives.ok()) {
+      return UsageError(absl::StrCat("--goodput: ", objectives.status().message()));
+    }
+    settings.objectives = *objectives;
+  }
+  return settings;
 }
 
 }  // namespace
@@ -35,27 +55,34 @@ std::vector<Flag> SimFlags() {
   return flags;
 }
 
-absl::StatusOr<simulator::OfflineSettings> ReadSettings(const Arguments& arguments) {
-  simulator::OfflineSettings settings;
-  settings.speed_up = arguments.Number("speed-up");
-  settings.repeat = static_cast<uint32_t>(arguments.Integer("repeat"));
-  settings.seed = static_cast<uint64_t>(arguments.Integer("seed"));
-  if (arguments.Has("model")) settings.model = arguments.Text("model");
-  settings.program_version = WAFERLINE_VERSION;
-  if (arguments.Has("goodput")) {
-    const auto objectives = ParseLatencyObjectives(arguments.Text("goodput"));
-    if (!objectives.ok()) {
-      return UsageError(absl::StrCat("--goodput: ", objectives.status().message()));
-    }
-    settings.objectives = *objectives;
+Operand ReportOperand() {
+  return {"[OUT]", "with --json: the file that gets the report, instead of stdout"};
+}
+
+absl::StatusOr<std::unique_ptr<SimInput>> ReadSimInput(const Arguments& arguments) {
+  if (!arguments.operands().empty() && !arguments.json()) {
+    return UsageError("OUT is written only with --json; give --json too");
   }
-  return settings;
+  auto read = std::make_unique<SimInput>();
+  WL_ASSIGN_OR_RETURN(read->input.settings, ReadSettings(arguments));
+  WL_ASSIGN_OR_RETURN(read->workload, ReadWorkload(arguments));
+  read->input.config_name = arguments.Text("config");
+  WL_ASSIGN_OR_RETURN(read->input.config, ReadFile(read->input.config_name));
+  read->input.trace = &read->workload.trace;
+  return read;
 }
 
 absl::StatusOr<simulator::OfflineResult> RunSim(
     const simulator::OfflineInput& input,
     const std::function<void(const simulator::Replay&)>& progress) {
   return simulator::RunOffline(input, {.wall_seconds = WallSeconds, .progress = progress});
+}
+
+absl::Status PutReport(const Arguments& arguments, const boost::json::object& report) {
+  const std::string document = simulator::Pretty(report);
+  if (!arguments.operands().empty()) return WriteFile(arguments.operand(0), document);
+  PrintText(document);
+  return absl::OkStatus();
 }
 
 }  // namespace waferline::cli

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <boost/json.hpp>
 #include <cstdio>
+#include <memory>
 #include <sstream>
 #include <thread>
 
@@ -12,9 +13,7 @@
 #include "client/cli/frame/progress.h"
 #include "client/cli/sim/sim_commands.h"
 #include "client/cli/sim/sim_run.h"
-#include "client/cli/workload/workload.h"
 #include "scheduler/fleet/config/fleet_config.h"
-#include "scheduler/simulator/report_json.h"
 #include "wafer_backend/base/files.h"
 #include "wafer_backend/base/mutex.h"
 #include "wafer_backend/base/status.h"
@@ -165,17 +164,9 @@ void RunAll(const simulator::OfflineInput& input, int64_t thread_count,
 }
 
 absl::Status Sweep(const Arguments& arguments) {
-  if (!arguments.operands().empty() && !arguments.json()) {
-    return UsageError("OUT is written only with --json; give --json too");
-  }
   WL_ASSIGN_OR_RETURN(std::vector<Variant> variants, VariantsOf(arguments.Texts("vary")));
-  simulator::OfflineInput input;
-  WL_ASSIGN_OR_RETURN(input.settings, ReadSettings(arguments));
-  WL_ASSIGN_OR_RETURN(const simulator::ReadTrace workload, ReadWorkload(arguments));
-  input.config_name = arguments.Text("config");
-  WL_ASSIGN_OR_RETURN(input.config, ReadFile(input.config_name));
-  input.trace = &workload.trace;
-  RunAll(input, arguments.Integer("threads"), &variants);
+  WL_ASSIGN_OR_RETURN(const std::unique_ptr<SimInput> read, ReadSimInput(arguments));
+  RunAll(read->input, arguments.Integer("threads"), &variants);
 
   const Axes axes{DirectionOf(arguments.Text("x")), DirectionOf(arguments.Text("y"))};
   WL_ASSIGN_OR_RETURN(const std::vector<ParetoPoint> points, PointsOf(variants, axes));
@@ -187,13 +178,9 @@ absl::Status Sweep(const Arguments& arguments) {
     PrintFront(axes, points);
     return absl::OkStatus();
   }
-  const std::string document =
-      simulator::Pretty(boost::json::object{{"x", arguments.Text("x")},
-                                            {"y", arguments.Text("y")},
-                                            {"runs", RunsJson(points, &variants)}});
-  if (!arguments.operands().empty()) return WriteFile(arguments.operand(0), document);
-  PrintText(document);
-  return absl::OkStatus();
+  return PutReport(arguments, {{"x", arguments.Text("x")},
+                               {"y", arguments.Text("y")},
+                               {"runs", RunsJson(points, &variants)}});
 }
 
 }  // namespace
@@ -202,8 +189,9 @@ Command SimSweepCommand() {
   std::vector<Flag> flags = SimFlags();
   flags.push_back(
       TextFlag("vary", "PATH=V1,V2,...",
-               "a field of the fleet and its values, as models.0.prefill.workers=1,2,4; "
-               "given several times, all combinations are run")
+               "a field of the fleet and its values, as models.0.prefill.workers=1,2,4; of "
+               "several fields all combinations are run")
+          .Repeatable()
           .Required());
   flags.push_back(TextFlag("x", "FIELD", "of the report; \"-FIELD\": larger is better")
                       .Default("usd_per_million_output_tokens"));
@@ -213,7 +201,7 @@ Command SimSweepCommand() {
                       .Default(std::max(1u, std::thread::hardware_concurrency())));
   return {.words = "sim sweep",
           .summary = "Vary fields of the fleet and show which variants are best",
-          .operands = {{"[OUT]", "with --json: the file that gets the report, instead of stdout"}},
+          .operands = {ReportOperand()},
           .flags = std::move(flags),
           .examples = {"waferctl sim sweep --config deploy/config/fleets/conversation-70b.yaml "
                        "--arrivals poisson:rate=20 --vary models.0.prefill.workers=2,4,8"},

@@ -141,6 +141,14 @@ std::vector<Flag> PictureFlags() {
   return flags;
 }
 
+std::vector<Flag> LatencyFlags() {
+  std::vector<Flag> flags = PictureFlags();
+  for (Flag& flag : flags) {
+    if (flag.name == "model") flag = flag.Repeatable();
+  }
+  return flags;
+}
+
 }  // namespace
 
 Command TornadoCommand() {
@@ -153,8 +161,8 @@ Command TornadoCommand() {
 
 Command LatencyCommand() {
   return {.words = "wafer latency",
-          .summary = "Where the time of a token goes; --model may be given several times",
-          .flags = PictureFlags(),
+          .summary = "Where the time of a token goes",
+          .flags = LatencyFlags(),
           .examples = {"waferctl wafer latency --model llama-3.1-8b --model llama-3.1-70b"},
           .run = RunLatency};
 }

@@ -6,7 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/check.h"
-#include "wafer_backend/base/command_line/nearest.h"
+#include "wafer_backend/base/name_table.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cli {
@@ -34,7 +34,7 @@ CLI::Option* AddOption(const Flag& flag, CLI::App* app) {
   if (flag.kind == Flag::Kind::kSwitch) {
     return app->add_flag(SpellingsOf(flag))->disable_flag_override();
   }
-  // All values are kept: which of them count is for the command to say.
+  // All values are kept: whether there may be several is for the flag to say.
   return app->add_option(SpellingsOf(flag), [](const CLI::results_t&) { return true; })
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
@@ -57,15 +57,12 @@ absl::Status ValueCountError(const Command& command, std::string message) {
 }
 
 absl::Status UnknownFlag(const Command& command, const std::string& word) {
-  std::vector<std::string> names;
+  std::vector<std::string_view> names;
   for (const Flag& flag : command.flags) names.push_back(flag.name);
   const std::string name = word.substr(0, word.find('='));
-  std::string bare = name.substr(std::min(name.find_first_not_of('-'), name.size()));
-  std::replace(bare.begin(), bare.end(), '_', '-');
-  const std::string nearest = Nearest(bare, names);
+  const std::string bare = name.substr(std::min(name.find_first_not_of('-'), name.size()));
   return UsageError(
-      absl::StrCat(NameOf(command), "unknown flag ", name,
-                   nearest.empty() ? "" : absl::StrCat("; did you mean '--", nearest, "'?")));
+      absl::StrCat(NameOf(command), "unknown flag ", name, DidYouMean(bare, names, "--")));
 }
 
 absl::Status CheckOperandCount(const Command& command, const std::vector<std::string>& operands) {
@@ -89,6 +86,18 @@ absl::Status CheckOperandCount(const Command& command, const std::vector<std::st
   return absl::OkStatus();
 }
 
+absl::Status CheckOperandChoices(const Command& command, const std::vector<std::string>& operands) {
+  for (size_t i = 0; i < std::min(operands.size(), command.operands.size()); ++i) {
+    const std::vector<std::string>& choices = command.operands[i].choices;
+    const auto is_given = [&](const std::string& name) { return IsName(operands[i], name); };
+    if (choices.empty() || std::any_of(choices.begin(), choices.end(), is_given)) continue;
+    const std::vector<std::string_view> names(choices.begin(), choices.end());
+    return UsageError(absl::StrCat(NameOf(command), command.operands[i].name, ": '", operands[i],
+                                   "' is not allowed, ", MustBeOneOf(operands[i], names)));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<Arguments> Arguments::Parse(const Command& command,
@@ -98,6 +107,7 @@ absl::StatusOr<Arguments> Arguments::Parse(const Command& command,
   WL_RETURN_IF_ERROR(result.ReadWords(command, words));
   WL_RETURN_IF_ERROR(result.CheckFlags(command));
   WL_RETURN_IF_ERROR(CheckOperandCount(command, result.operands_));
+  WL_RETURN_IF_ERROR(CheckOperandChoices(command, result.operands_));
   return result;
 }
 
@@ -128,6 +138,11 @@ absl::Status Arguments::ReadWords(const Command& command, std::span<const std::s
     given->present = option->count() > 0;
     if (given->flag.kind == Flag::Kind::kSwitch) continue;
     given->values = option->results();
+    if (given->values.size() > 1 && !given->flag.repeatable) {
+      return UsageError(absl::StrCat("--", given->flag.name, " is given ", given->values.size(),
+                                     " times, must be given once: '", given->values.front(),
+                                     "' and '", given->values[1], "'"));
+    }
     for (const std::string& value : given->values) {
       if (const auto wrong = WrongValue(given->flag, value)) {
         return UsageError(absl::StrCat("--", given->flag.name, ": ", *wrong));
@@ -212,7 +227,7 @@ bool Arguments::On(std::string_view flag) const {
 
 const std::string& Arguments::Text(std::string_view flag) const {
   const Given& given = Find(flag);
-  if (!given.values.empty()) return given.values.back();
+  if (!given.values.empty()) return given.values.front();
   WL_CHECK(given.flag.fallback.has_value());
   return *given.flag.fallback;
 }
@@ -233,6 +248,7 @@ double Arguments::Number(std::string_view flag) const {
 
 std::vector<std::string> Arguments::Texts(std::string_view flag) const {
   const Given& given = Find(flag);
+  WL_CHECK(given.flag.repeatable);
   if (given.values.empty() && given.flag.fallback) return {*given.flag.fallback};
   return given.values;
 }

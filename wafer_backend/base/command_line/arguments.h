@@ -18,8 +18,8 @@ class Arguments {
  public:
   // `words` is what follows the command's own words: --flag VALUE, --flag=VALUE, operands, and
   // after `--` operands only. A usage error names the flag, what is allowed, and the nearest known
-  // flag for an unknown one. A flag whose condition does not hold is refused, a required one that
-  // is missing too.
+  // flag for an unknown one. Refused too: a flag whose condition does not hold, a required one
+  // that is missing, a second value for one that is not repeatable.
   static absl::StatusOr<Arguments> Parse(const Command& command,
                                          std::span<const std::string> words);
 
@@ -27,11 +27,12 @@ class Arguments {
   bool Has(std::string_view flag) const;
   // A switch.
   bool On(std::string_view flag) const;
-  // The last value given, else the default; the flag must have one of them.
+  // The value given, else the default; the flag must have one of them. Of a repeatable flag the
+  // first value.
   const std::string& Text(std::string_view flag) const;
   int64_t Integer(std::string_view flag) const;
   double Number(std::string_view flag) const;
-  // Every value given, in order; without any, the default if there is one.
+  // Every value given, in order; without any, the default if there is one. Of a repeatable flag.
   std::vector<std::string> Texts(std::string_view flag) const;
 
   // As many as the command's operands call for.

@@ -25,9 +25,10 @@ namespace waferline::cli {
 class Arguments;
 
 struct Operand {
-  std::string
-      name;  // "FILE" is needed; "[FILE]" may be left out; a last "FILE..." takes any number
+  // "FILE" is needed; "[FILE]" may be left out; a last "FILE..." takes any number
+  std::string name;
   std::string summary;
+  std::vector<std::string> choices = {};  // if any, no other is allowed; '-' is accepted for '_'
 };
 
 struct Command {

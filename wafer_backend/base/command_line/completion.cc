@@ -18,8 +18,8 @@ struct Next {
 
 // A point of a command line: the words of a command or of its beginning.
 struct Node {
-  std::string at;  // "bench run"
-  std::vector<Next> next;
+  std::string at;          // "bench run"
+  std::vector<Next> next;  // words that lead on, or the first operand's choices
   std::vector<Flag> flags;
 };
 
@@ -46,6 +46,10 @@ std::vector<Node> NodesOf(const Program& program) {
         at += (at.empty() ? "" : " ") + words[i];
       }
       NodeAt(at, &nodes)->flags = command.flags;
+      if (command.operands.empty()) continue;
+      for (const std::string& choice : command.operands[0].choices) {
+        NodeAt(at, &nodes)->next.push_back({choice, ""});
+      }
     }
   }
   for (Node& node : nodes) node.flags.push_back(Switch("help", "explain this"));
@@ -66,7 +70,7 @@ std::string Points(const std::vector<Node>& nodes, const char* separator) {
   return points.empty() ? "''" : absl::StrJoin(points, separator);
 }
 
-std::string Replaced(const char* script, const Program& program, const std::string& points) {
+std::string Replaced(const std::string& script, const Program& program, const std::string& points) {
   return absl::StrReplaceAll(script, {{"NAME", program.name}, {"POINTS", points}});
 }
 
@@ -86,21 +90,25 @@ std::string ValueCases(const Node& node, const std::string& choose, const std::s
   return text;
 }
 
+// In bash and zsh: how far the words lead, which come before; `more` if others follow.
+constexpr char kWalk[] = R"(; do
+    case "${at:+$at }$word" in
+      POINTS) at="${at:+$at }$word" ;;
+      *) more=1; break ;;
+    esac
+  done
+  case $at in
+)";
+
 std::string BashOf(const Program& program) {
   const std::vector<Node> nodes = NodesOf(program);
   std::string text = Replaced(R"(# Completes command lines of NAME in bash; source this file.
 _NAME() {
-  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} at= next= flags= word
+  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} at= next= flags= word more=
   # --flag=value is three words here.
   if [[ $cur == = ]]; then cur=; elif [[ $prev == = ]]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi
-  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    case "${at:+$at }$word" in
-      POINTS) at="${at:+$at }$word" ;;
-      *) break ;;
-    esac
-  done
-  case $at in
-)",
+  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}")" +
+                                  std::string(kWalk),
                               program, Points(nodes, "|"));
   for (const Node& node : nodes) {
     std::string next, flags;
@@ -114,7 +122,7 @@ _NAME() {
   return text + Replaced(R"(  esac
   if [[ $cur == -* ]]; then
     COMPREPLY=($(compgen -W "$flags" -- "$cur"))
-  elif [[ $next ]]; then
+  elif [[ $next && ! $more ]]; then
     COMPREPLY=($(compgen -W "$next" -- "$cur"))
   fi
 }
@@ -128,16 +136,12 @@ std::string ZshOf(const Program& program) {
   std::string text = Replaced(R"(#compdef NAME
 # Completes command lines of NAME in zsh; put it into a folder of $fpath as _NAME, or source it.
 _NAME() {
-  local at= word
+  local at= word more= prev=$words[CURRENT-1]
   local -a next flags
-  for word in "${(@)words[2,CURRENT-1]}"; do
-    case "${at:+$at }$word" in
-      POINTS) at="${at:+$at }$word" ;;
-      *) break ;;
-    esac
-  done
-  case $at in
-)",
+  # --flag=value is one word here.
+  if [[ $PREFIX == --*=* ]]; then prev=${PREFIX%%=*}; compset -P '*='; fi
+  for word in "${(@)words[2,CURRENT-1]}")" +
+                                  std::string(kWalk),
                               program, Points(nodes, "|"));
   for (const Node& node : nodes) {
     std::string next, flags;
@@ -145,15 +149,14 @@ _NAME() {
     for (const Flag& flag : node.flags) {
       flags += "\n        " + Quoted("--" + flag.name + ":" + flag.summary);
     }
-    text += fmt::format(
-        "    '{}')\n      next=({} )\n      flags=({} )\n      case $words[CURRENT-1] in\n{}",
-        node.at, next, flags, ValueCases(node, "compadd {}", "_files; "));
+    text += fmt::format("    '{}')\n      next=({} )\n      flags=({} )\n      case $prev in\n{}",
+                        node.at, next, flags, ValueCases(node, "compadd {}", "_files; "));
     text += "        *) ;;\n      esac ;;\n";
   }
   return text + Replaced(R"(  esac
   if [[ $PREFIX == -* ]]; then
     _describe -o flag flags
-  elif (( $#next )); then
+  elif (( $#next )) && [[ ! $more ]]; then
     _describe command next
   else
     _files

@@ -6,7 +6,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_join.h"
-#include "wafer_backend/base/command_line/nearest.h"
+#include "wafer_backend/base/name_table.h"
 
 namespace waferline::cli {
 namespace {
@@ -28,10 +28,8 @@ std::string RangeText(const Flag& flag) {
 std::optional<std::string> WrongChoice(const Flag& flag, const std::string& value) {
   const std::vector<std::string>& choices = flag.choices;
   if (std::find(choices.begin(), choices.end(), value) != choices.end()) return std::nullopt;
-  const std::string nearest = Nearest(value, choices);
-  return absl::StrCat("'", value,
-                      "' is not allowed, must be one of: ", absl::StrJoin(choices, ", "),
-                      nearest.empty() ? "" : absl::StrCat("; did you mean '", nearest, "'?"));
+  const std::vector<std::string_view> names(choices.begin(), choices.end());
+  return absl::StrCat("'", value, "' is not allowed, ", MustBeOneOf(value, names));
 }
 
 }  // namespace
@@ -39,6 +37,12 @@ std::optional<std::string> WrongChoice(const Flag& flag, const std::string& valu
 Flag Flag::Required() const {
   Flag flag = *this;
   flag.required = true;
+  return flag;
+}
+
+Flag Flag::Repeatable() const {
+  Flag flag = *this;
+  flag.repeatable = true;
   return flag;
 }
 

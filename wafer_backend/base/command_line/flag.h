@@ -35,16 +35,18 @@ struct Flag {
   std::vector<std::string> choices;  // values that completion offers
   bool only_choices = false;         // and no other is allowed
   bool required = false;             // where its condition holds
+  bool repeatable = false;           // may be given several times: Arguments::Texts has all values
   std::optional<Condition> condition;
   std::vector<std::string> aliases;  // other names, without dashes
 
   template <typename T>
-  Flag Default(T value) const {
+  Flag Default(T unless_given) const {
     Flag flag = *this;
-    flag.fallback = absl::StrCat(value);
+    flag.fallback = absl::StrCat(unless_given);
     return flag;
   }
   Flag Required() const;
+  Flag Repeatable() const;
   Flag With(std::string flag, std::vector<std::string> values = {}) const;
   Flag WithOperand(std::string name) const;
   Flag Suggest(std::vector<std::string> values) const;
@@ -62,8 +64,7 @@ struct NumberRange {
 
 // --name: on or off.
 Flag Switch(std::string name, std::string summary);
-// --name VALUE. Without Default the flag is optional: ask Arguments::Has first. A flag may be given
-// several times if the command reads it with Arguments::Texts; the others take the last value.
+// --name VALUE. Without Default the flag is optional: ask Arguments::Has first.
 Flag TextFlag(std::string name, std::string value, std::string summary);
 // One of `choices`; checked before `run` is called, as are the ranges below.
 Flag ChoiceFlag(std::string name, std::string value, std::string summary,

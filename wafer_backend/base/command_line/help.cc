@@ -98,12 +98,18 @@ std::string SpellingOf(const Flag& flag) {
 
 std::string ExplanationOf(const Flag& flag) {
   std::string text = flag.summary;
+  if (flag.repeatable) text += "; may be given several times";
   if (flag.only_choices) text += " (" + absl::StrJoin(flag.choices, ", ") + ")";
   if (flag.required) text += " (required)";
   if (flag.fallback && !flag.fallback->empty()) {
     text += fmt::format(" [default: {}]", *flag.fallback);
   }
   return text;
+}
+
+std::string ExplanationOf(const Operand& operand) {
+  if (operand.choices.empty()) return operand.summary;
+  return operand.summary + " (" + absl::StrJoin(operand.choices, ", ") + ")";
 }
 
 std::vector<FlagSection> SectionsOf(const Command& command) {
@@ -146,7 +152,9 @@ std::string HelpOf(const Program& program, const Command& command) {
   std::string text = fmt::format("{}\n\nUsage: {}\n", command.summary, UsageOf(program, command));
   if (!command.operands.empty()) {
     std::vector<HelpLine> rows;
-    for (const Operand& operand : command.operands) rows.push_back({operand.name, operand.summary});
+    for (const Operand& operand : command.operands) {
+      rows.push_back({operand.name, ExplanationOf(operand)});
+    }
     text += "\n" + TableText(rows);
   }
   for (const FlagSection& section : SectionsOf(command)) {

@@ -21,6 +21,7 @@ std::string UsageOf(const Program& program, const Command& command);
 std::string SpellingOf(const Flag& flag);
 // The summary with its choices and its default.
 std::string ExplanationOf(const Flag& flag);
+std::string ExplanationOf(const Operand& operand);
 // The flags without a condition first, then those of each condition; `title` is a condition's text.
 struct FlagSection {
   std::string title;

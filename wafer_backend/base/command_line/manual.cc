@@ -39,7 +39,9 @@ std::string Examples(const std::vector<std::string>& examples) {
 
 std::string Body(const Command& command) {
   std::string text;
-  for (const Operand& operand : command.operands) text += Entry(operand.name, operand.summary);
+  for (const Operand& operand : command.operands) {
+    text += Entry(operand.name, ExplanationOf(operand));
+  }
   for (const FlagSection& section : SectionsOf(command)) {
     if (!section.title.empty()) text += fmt::format(".PP\nWith {}:\n", Escaped(section.title));
     for (const Flag* flag : section.flags) text += Entry(SpellingOf(*flag), ExplanationOf(*flag));

@@ -16,7 +16,7 @@
 #include "wafer_backend/base/command_line/completion.h"
 #include "wafer_backend/base/command_line/help.h"
 #include "wafer_backend/base/command_line/manual.h"
-#include "wafer_backend/base/command_line/nearest.h"
+#include "wafer_backend/base/name_table.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/terminal_text.h"
 
@@ -70,7 +70,7 @@ void AddBuiltInCommands(Program* program) {
        .summary = fmt::format("About {} itself", name),
        .commands = {{.words = "completion",
                      .summary = "Print a script that completes command lines in a shell",
-                     .operands = {{"SHELL", absl::StrJoin(CompletionShells(), ", ")}},
+                     .operands = {{"SHELL", "which shell", CompletionShells()}},
                      .examples = {fmt::format("source <({} completion bash)", name)},
                      .run =
                          [program](const Arguments& arguments) {
@@ -110,7 +110,7 @@ const Command* FindCommand(const Program& program, std::span<const std::string> 
 
 // `model` alone, or `model inspcet`: says which commands there are.
 std::string UnknownCommand(const Program& program, std::span<const std::string> words) {
-  std::vector<std::string> all, group;
+  std::vector<std::string_view> all, group;
   for (const Command* command : CommandsOf(program)) {
     all.push_back(command->words);
     if (command->words.starts_with(words.front() + " ")) group.push_back(command->words);
@@ -122,14 +122,13 @@ std::string UnknownCommand(const Program& program, std::span<const std::string> 
   }
   if (typed.empty()) return absl::StrCat("a command must come before ", words.front());
   if (typed.size() < 2 && !group.empty()) {
-    return absl::StrCat("'", typed[0], "' needs one of: ", absl::StrJoin(group, ", "));
+    return fmt::format("'{}' needs one of: {}", typed[0], fmt::join(group, ", "));
   }
   const std::string line = absl::StrJoin(typed, " ");
-  std::string nearest = Nearest(line, group.empty() ? all : group);
+  std::string suggestion = DidYouMean(line, group.empty() ? all : group);
   for (const Group& known : program.groups) all.push_back(known.name);
-  if (nearest.empty()) nearest = Nearest(words.front(), all);
-  return absl::StrCat("unknown command '", line, "'",
-                      nearest.empty() ? "" : absl::StrCat("; did you mean '", nearest, "'?"));
+  if (suggestion.empty()) suggestion = DidYouMean(words.front(), all);
+  return absl::StrCat("unknown command '", line, "'", suggestion);
 }
 
 void PrintError(const Program& program, const absl::Status& status, bool json,

@@ -96,7 +96,7 @@ TEST_CASE("complete: what is wrong, with the exit code that says whose fault it 
   const json::object error = Parse(result.err);
   CHECK(error.at("error").as_object().at("code").as_string() == "UNAVAILABLE");
   CHECK(result.err.find("make serve") != std::string::npos);
-  const Finished wrong = Waferctl({"complete", "x", "--server", "127.0.0.1:1"});
+  const Finished wrong = Waferctl({"complete", "x", "--server", "ftp://127.0.0.1:1"});
   CHECK(wrong.code == 2);
   CHECK(wrong.err.find("write http://127.0.0.1:8080") != std::string::npos);
 }

@@ -32,7 +32,8 @@ class SlowClient : public sdk::TokenClient {
     bool cancelled = false;
   };
 
-  std::shared_ptr<Call> Start(const sdk::GenerateSpec& spec, sdk::Listener listener) override {
+  std::shared_ptr<Call> Start(const sdk::GenerateSpec& spec,
+                              sdk::StreamListener listener) override {
     auto call = std::make_shared<SlowCall>();
     if (spec.ask_token_ids && !takes_token_ids) {
       listener.on_end({.status = absl::InvalidArgumentError("return_token_ids is not known")});

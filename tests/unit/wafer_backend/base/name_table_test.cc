@@ -23,7 +23,10 @@ TEST_CASE("a misspelled name has a suggestion, an unrelated one has none") {
   CHECK(NearestName("unit_slwo", names) == "unit_slow");
   CHECK(NearestName("unit-slow", names) == "unit_slow");
   CHECK(NearestName("link", names) == "off_wafer_link");
+  CHECK(NearestName("unit", names) == "unit_slow");  // its beginning
   CHECK(NearestName("meteor", names).empty());
+  CHECK(DidYouMean("rows", names, "--") == "; did you mean '--row'?");
+  CHECK(DidYouMean("meteor", names).empty());
   CHECK(NearestName("", names).empty());
   CHECK(NearestName(std::string(1000, 'r'), names).empty());
   CHECK(NotOneOf("rows", names) ==

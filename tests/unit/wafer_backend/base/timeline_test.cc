@@ -11,7 +11,7 @@ namespace waferline {
 namespace {
 
 struct Recorder : EventTarget {
-  explicit Recorder(Timeline* timeline) : timeline(timeline) {}
+  explicit Recorder(Timeline* clock) : timeline(clock) {}
   void OnEvent(uint64_t payload) override { seen.emplace_back(timeline->now().count(), payload); }
   Timeline* timeline;
   std::vector<std::pair<int64_t, uint64_t>> seen;
@@ -40,7 +40,7 @@ TEST_CASE("events come by instant, then priority, then order of scheduling") {
 }
 
 struct Chain : EventTarget {
-  explicit Chain(Timeline* timeline) : timeline(timeline) {}
+  explicit Chain(Timeline* clock) : timeline(clock) {}
   void OnEvent(uint64_t payload) override {
     instants.push_back(timeline->now().count());
     if (payload > 0) {

@@ -5,20 +5,20 @@
 #include <vector>
 
 #include "wafer_backend/base/command_line/command.h"
-#include "wafer_backend/base/command_line/nearest.h"
 
 namespace waferline::cli {
 namespace {
 
 Command Example() {
-  return {.words = "model example",
-          .summary = "An example",
-          .operands = {{"FILE", "the file"}, {"[OTHER]", "another file"}},
-          .flags = {Switch("all", "everything"), TextFlag("text", "TEXT", "what"),
-                    TextFlag("name", "NAME", "who").Default("demo").Alias("called"),
-                    IntegerFlag("max-tokens", "N", "how many", {1, 100}).Default(16),
-                    NumberFlag("rate", "R", "how fast", {0, 10}).Default(1.5),
-                    Switch("json", "as JSON")}};
+  return {
+      .words = "model example",
+      .summary = "An example",
+      .operands = {{"FILE", "the file"}, {"[OTHER]", "another file"}, {"[HOW]", "", {"by_row"}}},
+      .flags = {Switch("all", "everything"), TextFlag("text", "TEXT", "what"),
+                TextFlag("name", "NAME", "who").Default("demo").Alias("called"),
+                IntegerFlag("max-tokens", "N", "how many", {1, 100}).Default(16),
+                NumberFlag("rate", "R", "how fast", {0, 10}).Default(1.5),
+                TextFlag("also", "NAME", "who else").Repeatable(), Switch("json", "as JSON")}};
 }
 
 absl::StatusOr<Arguments> Parse(std::vector<std::string> words) {
@@ -50,17 +50,18 @@ TEST_CASE("an absent flag gives its default and says that it is absent") {
   CHECK(arguments->Integer("max-tokens") == 16);
   CHECK(arguments->Number("rate") == 1.5);
   CHECK(arguments->Text("name") == "demo");
-  CHECK(arguments->Texts("text").empty());
   CHECK_FALSE(arguments->Has("text"));
   CHECK_FALSE(arguments->On("all"));
   CHECK_FALSE(arguments->json());
 }
 
-TEST_CASE("a flag given twice keeps every value") {
-  const auto arguments = Parse({"a", "--name", "x", "--name", "y"});
+TEST_CASE("a repeatable flag keeps every value, another one may be given once") {
+  const auto arguments = Parse({"a", "--also", "x", "--also", "y"});
   REQUIRE(arguments.ok());
-  CHECK(arguments->Text("name") == "y");
-  CHECK(arguments->Texts("name") == std::vector<std::string>{"x", "y"});
+  CHECK(arguments->Texts("also") == std::vector<std::string>{"x", "y"});
+  CHECK(Parse({"a"})->Texts("also").empty());
+  CHECK(Message({"a", "--name", "x", "--called", "y", "--name=x"}) ==
+        "--name is given 3 times, must be given once: 'x' and 'y'");
 }
 
 TEST_CASE("a value may look like a flag, and -- ends the flags") {
@@ -95,6 +96,10 @@ TEST_CASE("a wrong command line is refused with the flag's name and what is allo
         "model example: unknown flag --max_token; did you mean '--max-tokens'?");
   CHECK(Message({"f", "--jsn"}) == "model example: unknown flag --jsn; did you mean '--json'?");
   CHECK(Message({"f", "-x"}) == "model example: unknown flag -x");
+  CHECK(Parse({"f", "g", "by-row"}).ok());
+  CHECK(Message({"f", "g", "by_rwo"}) ==
+        "model example: [HOW]: 'by_rwo' is not allowed, must be one of: by_row; did you mean "
+        "'by_row'?");
   CHECK(Message({"f", "--quite-another-thing"}) ==
         "model example: unknown flag --quite-another-thing");
   CHECK(Message({"f", "--max-tokens"}) == "--max-tokens needs a value: --max-tokens N");
@@ -105,7 +110,8 @@ TEST_CASE("a wrong command line is refused with the flag's name and what is allo
   CHECK(Message({"f", "--rate", "nan"}) == "--rate: 'nan' is not a number in [0, 10]");
   CHECK(Message({"f", "--all=yes"}) == "--all takes no value");
   CHECK(Message({}) == "model example: FILE is missing");
-  CHECK(Message({"a", "b", "c"}) == "model example: unexpected word 'c' (flags begin with --)");
+  CHECK(Message({"a", "b", "by_row", "c"}) ==
+        "model example: unexpected word 'c' (flags begin with --)");
 }
 
 absl::StatusOr<Arguments> ParseWorker(std::vector<std::string> words) {
@@ -139,13 +145,6 @@ TEST_CASE("a flag that would not be read is refused, and a needed one that is mi
   CHECK(WorkerMessage({"--role", "shrad"}) ==
         "--role: 'shrad' is not allowed, must be one of: serve, shard, prefill; did you mean "
         "'shard'?");
-}
-
-TEST_CASE("the nearest word is a completion or a few letters away") {
-  const std::vector<std::string> known = {"bench run", "complete", "chat", "models"};
-  CHECK(Nearest("compelte", known) == "complete");
-  CHECK(Nearest("mod", known) == "models");
-  CHECK(Nearest("xyzzy", known).empty());
 }
 
 }  // namespace
