@@ -1,6 +1,15 @@
 # How everything is compiled. Errors are values here, checks stay on in release (see base/check.h), so NDEBUG only
 # removes the asserts of the libraries.
 add_compile_options(-Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers)
+if(NOT WAFERLINE_UNITY)
+  # Names that hide others, numbers that may lose their value. Of files that are compiled together (WAFERLINE_UNITY) one's local
+  # names would count as hidden by the others', so the presets dev and clang see to this, in all folders.
+  add_compile_options(-Wshadow)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # Clang's version also counts changes of sign and every count that becomes a double.
+    add_compile_options(-Wconversion)
+  endif()
+endif()
 if(WAFERLINE_WERROR)
   add_compile_options(-Werror)
 endif()

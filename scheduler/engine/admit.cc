@@ -99,7 +99,8 @@ void EngineImpl::RefuseWithoutSlot(Ticket ticket, const ValidRequest& request, L
   const Nanoseconds retry = full ? Milliseconds(100) : Nanoseconds();
   ++refused_;
   context_.observers.Notify([&](EngineObserver& o) {
-    o.OnRefused({lane.value, 0, 0, ticket, &request, now()}, cause, retry);
+    o.OnRefused({.lane = lane, .ticket = ticket, .request = &request, .arrival = now()}, cause,
+                retry);
   });
   if (!request.sink) return;
   request.sink->OnRefused(

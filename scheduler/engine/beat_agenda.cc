@@ -63,7 +63,7 @@ void BeatAgenda::LaySteps() {
   const auto span_ns = static_cast<uint64_t>(sample[kSamples / 2] - first_ns) * 2 + 1;
   const size_t count = std::bit_ceil(later_.size() / kInAStep + 1);
   if (steps_.size() < count) steps_.resize(count);
-  step_bits_ = std::bit_width((span_ns - 1) / count);
+  step_bits_ = static_cast<int>(std::bit_width((span_ns - 1) / count));
   next_step_ = 0;
   steps_from_ns_ = first_ns;
   steps_until_ns_ = first_ns + (static_cast<int64_t>(count) << step_bits_);

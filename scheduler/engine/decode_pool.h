@@ -26,7 +26,7 @@ class DecodePool final : private EventTarget {
   DecodePool(EngineContext* context, TokenEmitter* emitter, const HandoffLedger* handoffs);
 
   size_t size(LaneIndex lane) const { return by_lane_[lane].size(); }
-  UnitIndex At(LaneIndex lane, uint32_t index) const { return by_lane_[lane][index]; }
+  UnitIndex At(LaneIndex lane, DeviceIndex index) const { return by_lane_[lane][index]; }
   const DecodeUnitSpec& spec(UnitIndex unit) const { return units_[unit].spec; }
   policy::UnitKind kind(UnitIndex unit) const { return KindOf(units_[unit]); }
 
@@ -85,7 +85,7 @@ class DecodePool final : private EventTarget {
     int draft_width = 1;                 // tokens a beat verifies
     Nanoseconds draft_time;              // before a beat or step; 0 without drafts
     LaneIndex lane;
-    uint32_t index = 0;  // in its lane
+    DeviceIndex index;  // in its lane
     bool alive = true;
     std::vector<double> acceptance;  // of draft tokens
     std::unique_ptr<StageLedger> ledger;
@@ -123,7 +123,7 @@ class DecodePool final : private EventTarget {
   TokenEmitter* const emitter_;
   const HandoffLedger* const handoffs_;
   IndexedVector<UnitIndex, Unit> units_;
-  IndexedVector<LaneIndex, std::vector<UnitIndex>> by_lane_;
+  IndexedVector<LaneIndex, IndexedVector<DeviceIndex, UnitIndex>> by_lane_;
   // How long a sequence of the lane keeps its room, exponentially smoothed.
   IndexedVector<LaneIndex, double> mean_hold_ns_;
   BeatAgenda beats_;

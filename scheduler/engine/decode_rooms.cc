@@ -35,8 +35,7 @@ void DecodePool::Add(LaneIndex lane, const DecodeUnitSpec& spec) {
   unit.draft_width = 1 + static_cast<int>(speculation.acceptance.size());
   if (unit.draft_width > 1) unit.draft_time = speculation.draft_time;
   unit.lane = lane;
-  unit.index = static_cast<uint32_t>(by_lane_[lane].size());
-  by_lane_[lane].push_back(u);
+  unit.index = by_lane_[lane].Add(u);
   unit.ledger = std::make_unique<StageLedger>(spec.memory);
   unit.running = std::make_unique<RunningSlotPool>(RunningSlots(spec.max_running));
   unit.depth = spec.pipeline != nullptr ? spec.pipeline->depth(Tokens(1)) : spec.max_running;
@@ -82,7 +81,8 @@ std::optional<UnitIndex> DecodePool::Pick(SlotIndex slot) {
   for (const UnitIndex u : by_lane_[lane]) views_.push_back(ViewOf(u, s));
   const std::optional<size_t> chosen =
       policy::ChooseUnit(context_->lanes[lane].unit, s.queue_class, views_);
-  return chosen ? std::optional(by_lane_[lane][*chosen]) : std::nullopt;
+  if (!chosen) return std::nullopt;
+  return At(lane, DeviceIndex{static_cast<uint32_t>(*chosen)});
 }
 
 int64_t DecodePool::FreshTokens(UnitIndex u, SlotIndex slot) const {

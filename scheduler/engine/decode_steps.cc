@@ -171,7 +171,7 @@ void DecodePool::StartStep(UnitIndex u) {
   unit.stepping = true;
   ++unit.step_generation;
   context_->observers.Notify(
-      [&](EngineObserver& o) { o.OnBatchStep(unit.lane.value, unit.index, sequences, lasts); });
+      [&](EngineObserver& o) { o.OnBatchStep(unit.lane, unit.index, sequences, lasts); });
   context_->timeline->Schedule(context_->now() + lasts, Priority::kDevice, this,
                                Payload{Kind::kBatchStep, u.value, unit.step_generation}.word());
 }

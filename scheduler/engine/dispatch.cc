@@ -69,7 +69,7 @@ void EngineImpl::RecordLookup(SlotIndex slot, uint32_t cached_tokens) {
   cache_use_[lane].hit += cached_tokens;
   if (s.restarts + s.preemptions == 0) s.cached_tokens = cached_tokens;
   context_.observers.Notify([&](EngineObserver& o) {
-    o.OnCacheLookup(lane.value, Tokens(s.outline->tokens), Tokens(cached_tokens));
+    o.OnCacheLookup(lane, Tokens(s.outline->tokens), Tokens(cached_tokens));
   });
 }
 

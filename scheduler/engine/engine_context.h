@@ -48,11 +48,11 @@ class DirtyLanes {
 };
 
 struct EngineContext {
-  EngineContext(const EngineOptions& options, Timeline* timeline, std::vector<LaneSpec> specs,
-                std::vector<EngineObserver*> observers)
-      : options(options),
-        timeline(timeline),
-        observers(std::move(observers)),
+  EngineContext(const EngineOptions& all_options, Timeline* engine_timeline,
+                std::vector<LaneSpec> specs, std::vector<EngineObserver*> all_observers)
+      : options(all_options),
+        timeline(engine_timeline),
+        observers(std::move(all_observers)),
         sequences(options.max_sequences, specs.size()),
         log(timeline),
         dirty(specs.size()) {

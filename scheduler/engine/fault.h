@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "scheduler/engine/indices.h"
 #include "wafer_backend/base/name_table.h"
 #include "wafer_backend/base/units.h"
 
@@ -20,8 +21,8 @@ struct Fault {
     kLinkSpeed,   // the unit's link has `factor` times its bandwidth; 0: down
   };
   Kind kind = Kind::kWorkerLost;
-  uint32_t lane = 0;
-  uint32_t index = 0;  // worker or unit of the lane
+  LaneIndex lane;
+  DeviceIndex index;   // worker or unit, by the kind
   double factor = 1;   // > 0; for kLinkSpeed >= 0
   uint32_t stage = 0;  // of the unit's pipeline, for kStageSpeed
 };

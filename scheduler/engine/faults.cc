@@ -56,14 +56,14 @@ absl::Status CheckUnitFault(const Fault& fault, const DecodeUnitSpec& unit) {
 }  // namespace
 
 absl::Status EngineImpl::Check(const Fault& fault) const {
-  const LaneIndex lane{fault.lane};
-  if (!context_.lanes.contains(lane)) return OutOfRange("model", fault.lane, context_.lanes.size());
+  const LaneIndex lane = fault.lane;
+  if (!context_.lanes.contains(lane)) return OutOfRange("model", lane.value, context_.lanes.size());
   const bool worker = OfWorker(fault.kind);
   const size_t devices = worker ? prefill_.size(lane) : decode_.size(lane);
-  if (fault.index >= devices) {
+  if (fault.index.value >= devices) {
     return WithField(OutOfRange(absl::StrCat("model \"", context_.lanes[lane].model,
                                              "\": ", worker ? "worker" : "unit"),
-                                fault.index, devices),
+                                fault.index.value, devices),
                      "index");
   }
   if (absl::Status s = CheckFactor(fault); !s.ok()) return s;
@@ -73,12 +73,11 @@ absl::Status EngineImpl::Check(const Fault& fault) const {
 
 absl::Status EngineImpl::Apply(const Fault& fault) {
   if (absl::Status s = Check(fault); !s.ok()) return s;
-  const LaneIndex lane{fault.lane};
-  context_.dirty.Mark(lane);
+  context_.dirty.Mark(fault.lane);
   if (OfWorker(fault.kind)) {
-    ApplyToWorker(fault, prefill_.At(lane, fault.index));
+    ApplyToWorker(fault, prefill_.At(fault.lane, fault.index));
   } else {
-    ApplyToUnit(fault, decode_.At(lane, fault.index));
+    ApplyToUnit(fault, decode_.At(fault.lane, fault.index));
   }
   return absl::OkStatus();
 }

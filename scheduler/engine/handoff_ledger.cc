@@ -7,9 +7,10 @@ namespace waferline::engine {
 HandoffLedger::HandoffLedger(EngineContext* context, Listener* listener)
     : context_(context), listener_(listener), handoffs_(context->sequences.size()) {
   context_->lanes.ForEachIndex([this](LaneIndex lane) {
-    uint32_t index = 0;
+    DeviceIndex index;
     for (const DecodeUnitSpec& unit : context_->lanes[lane].units) {
-      routes_.Add(Route{unit.link, lane, index++});
+      routes_.Add(Route{unit.link, lane, index});
+      ++index.value;
     }
   });
 }
@@ -47,7 +48,7 @@ void HandoffLedger::MoveBytes(SlotIndex slot, Bytes bytes) {
   handoff.flows.push_back(route.link->Start(
       bytes, this, Payload{Kind::kFlowArrived, slot.value, sequence.generation}.word()));
   context_->observers.Notify(
-      [&](EngineObserver& o) { o.OnTransfer(route.lane.value, route.index, bytes); });
+      [&](EngineObserver& o) { o.OnTransfer(route.lane, route.index, bytes); });
   handoff.lease.started += bytes;
   if (handoff.lease.scheduled) return;
   handoff.lease.could_move = true;

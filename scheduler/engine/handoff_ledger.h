@@ -73,7 +73,7 @@ class HandoffLedger final : private EventTarget {
   struct Route {
     KvLink* link = nullptr;
     LaneIndex lane;
-    uint32_t index = 0;  // of the unit in its lane
+    DeviceIndex index;  // of the unit in its lane
     bool reachable = true;
   };
 

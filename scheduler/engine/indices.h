@@ -14,6 +14,8 @@ namespace waferline::engine {
 using LaneIndex = Id<struct LaneIndexKind, uint32_t>;
 using WorkerIndex = Id<struct WorkerIndexKind, uint32_t>;  // over the workers of all lanes
 using UnitIndex = Id<struct UnitIndexKind, uint32_t>;      // over the units of all lanes
+using DeviceIndex = Id<struct DeviceIndexKind, uint32_t>;  // a worker or unit, within its lane: as
+                                                           // configurations and operators count
 using SlotIndex = Id<struct SlotIndexKind, uint32_t>;      // a sequence's place in SequenceTable
 
 // Names a sequence until its next restart or end; SequenceTable::IsCurrent says whether it still

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "scheduler/engine/indices.h"
 #include "scheduler/policy/refusal_cause.h"
 #include "scheduler/request/front_door.h"
 #include "scheduler/request/token_sink.h"
@@ -27,11 +28,11 @@ enum class RestartCause : uint8_t {
 };
 inline constexpr int kRestartCauses = 5;
 
-// `lane` indexes the engine's lanes, `slot` is the sequence's place while it lives (<
-// max_sequences, reused after the end), `ordinal` counts admissions and is never reused.
+// `slot` is the sequence's place while it lives (< max_sequences, reused after the end), `ordinal`
+// counts admissions and is never reused.
 struct SequenceInfo {
-  uint32_t lane = 0;
-  uint32_t slot = 0;
+  LaneIndex lane;
+  SlotIndex slot;
   uint64_t ordinal = 0;
   Ticket ticket;
   const ValidRequest* request = nullptr;
@@ -39,8 +40,8 @@ struct SequenceInfo {
 };
 
 struct TokenInfo {
-  uint32_t lane = 0;
-  uint32_t slot = 0;
+  LaneIndex lane;
+  SlotIndex slot;
   uint32_t index = 0;
   Nanoseconds at;
   Nanoseconds gap;  // since the token before; for token 0 since arrival (TTFT)
@@ -65,12 +66,13 @@ class EngineObserver {
   virtual void OnToken(const TokenInfo& token) {}
   virtual void OnOutcome(const OutcomeInfo& info) {}
   virtual void OnRestart(const SequenceInfo& sequence, RestartCause cause) {}
-  virtual void OnCacheLookup(uint32_t lane, Tokens queried, Tokens hit) {}
+  virtual void OnCacheLookup(LaneIndex lane, Tokens queried, Tokens hit) {}
   // `worker`'s step of `tokens` fresh tokens began and takes `lasts`.
-  virtual void OnPrefillStep(uint32_t lane, uint32_t worker, Tokens tokens, Nanoseconds lasts) {}
-  virtual void OnTransfer(uint32_t lane, uint32_t unit, Bytes bytes) {}
+  virtual void OnPrefillStep(LaneIndex lane, DeviceIndex worker, Tokens tokens, Nanoseconds lasts) {
+  }
+  virtual void OnTransfer(LaneIndex lane, DeviceIndex unit, Bytes bytes) {}
   // A batch unit's step began.
-  virtual void OnBatchStep(uint32_t lane, uint32_t unit, int sequences, Nanoseconds lasts) {}
+  virtual void OnBatchStep(LaneIndex lane, DeviceIndex unit, int sequences, Nanoseconds lasts) {}
 };
 
 // An engine's observers, each of which gets every call, in the order given.

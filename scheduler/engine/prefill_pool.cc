@@ -25,8 +25,7 @@ void PrefillPool::Add(LaneIndex lane, const PrefillWorkerSpec& spec) {
   Worker& worker = workers_[w];
   worker.spec = spec;
   worker.lane = lane;
-  worker.index = static_cast<uint32_t>(by_lane_[lane].size());
-  by_lane_[lane].push_back(w);
+  worker.index = by_lane_[lane].Add(w);
   worker.memory = std::make_unique<TokenPool>(spec.memory_tokens);
   const PrefillChunk full{spec.step_tokens, Tokens()};
   worker.tokens_per_ns =
@@ -57,7 +56,8 @@ std::optional<WorkerIndex> PrefillPool::Pick(SlotIndex slot) {
   }
   const std::optional<size_t> chosen = policy::ChooseWorker(context_->lanes[hot.lane].worker_rule,
                                                             views_, s.prefill_total, hot.ordinal);
-  return chosen ? std::optional(by_lane_[hot.lane][*chosen]) : std::nullopt;
+  if (!chosen) return std::nullopt;
+  return At(hot.lane, DeviceIndex{static_cast<uint32_t>(*chosen)});
 }
 
 std::optional<Tokens> PrefillPool::Take(SlotIndex slot, WorkerIndex w, std::optional<Room> room) {

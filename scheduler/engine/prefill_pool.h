@@ -38,7 +38,7 @@ class PrefillPool final : private EventTarget {
   PrefillPool(EngineContext* context, Listener* listener);
 
   size_t size(LaneIndex lane) const { return by_lane_[lane].size(); }
-  WorkerIndex At(LaneIndex lane, uint32_t index) const { return by_lane_[lane][index]; }
+  WorkerIndex At(LaneIndex lane, DeviceIndex index) const { return by_lane_[lane][index]; }
 
   // Where the lane's policy sends the waiting sequence; nullopt: no worker can take it now.
   std::optional<WorkerIndex> Pick(SlotIndex slot);
@@ -81,7 +81,7 @@ class PrefillPool final : private EventTarget {
   struct Worker {
     PrefillWorkerSpec spec;
     LaneIndex lane;
-    uint32_t index = 0;  // in its lane
+    DeviceIndex index;  // in its lane
     bool alive = true;
     double slowdown = 1;
     double tokens_per_ns = 0;  // of a full step
@@ -106,7 +106,7 @@ class PrefillPool final : private EventTarget {
   SequenceTable* const sequences_;
   Listener* const listener_;
   IndexedVector<WorkerIndex, Worker> workers_;
-  IndexedVector<LaneIndex, std::vector<WorkerIndex>> by_lane_;
+  IndexedVector<LaneIndex, IndexedVector<DeviceIndex, WorkerIndex>> by_lane_;
   // Reused between calls, so that nothing is allocated in steady state.
   std::vector<policy::WorkerView> views_;
   std::vector<PrefillChunk> chunks_;

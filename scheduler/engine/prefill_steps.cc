@@ -24,7 +24,7 @@ void PrefillPool::StartStep(WorkerIndex w) {
   worker.stepping = true;
   ++worker.step_generation;
   context_->observers.Notify(
-      [&](EngineObserver& o) { o.OnPrefillStep(worker.lane.value, worker.index, tokens, lasts); });
+      [&](EngineObserver& o) { o.OnPrefillStep(worker.lane, worker.index, tokens, lasts); });
   const Nanoseconds now = context_->now();
   context_->timeline->Schedule(now + lasts, Priority::kDevice, this,
                                Payload{Kind::kStepEnd, w.value, worker.step_generation}.word());

@@ -19,7 +19,7 @@ std::optional<SlotIndex> SequenceTable::Find(Ticket ticket) const {
 SequenceInfo SequenceTable::InfoOf(SlotIndex slot) const {
   const HotSequence& hot = hot_[slot];
   const Sequence& s = cold_[slot];
-  return {hot.lane.value, slot.value, hot.ordinal, s.ticket, &s.request, s.arrival};
+  return {hot.lane, slot, hot.ordinal, s.ticket, &s.request, s.arrival};
 }
 
 SlotIndex SequenceTable::Occupy(LaneIndex lane, Ticket ticket, ValidRequest&& request) {

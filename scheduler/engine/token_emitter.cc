@@ -50,8 +50,7 @@ TokenEmitter::Emission TokenEmitter::Emit(SlotIndex slot, HotSequence* of_slot) 
     (*sequences_)[slot].first_token_at = context_->now();
   }
   const Nanoseconds now = context_->now();
-  const TokenInfo info{hot.lane.value, slot.value, index, now,
-                       now - Nanoseconds(hot.last_token_ns)};
+  const TokenInfo info{hot.lane, slot, index, now, now - Nanoseconds(hot.last_token_ns)};
   hot.last_token_ns = now.count();
   hot.generated = index + 1;
   ++tokens_;

@@ -4,7 +4,8 @@
 
 namespace waferline::fleet {
 
-FaultEffect EffectOf(const placement::FaultCost& cost, uint32_t lane, uint32_t index) {
+FaultEffect EffectOf(const placement::FaultCost& cost, engine::LaneIndex lane,
+                     engine::DeviceIndex index) {
   using Kind = engine::Fault::Kind;
   FaultEffect effect{.slowdown = cost.slowdown, .story = cost.story};
   const auto add = [&](double after_seconds, Kind kind, double factor) {

@@ -37,6 +37,7 @@ struct FaultEffect {
 };
 
 // Of unit `index` of lane `lane`, on which the fault has this cost. Pure; any thread.
-FaultEffect EffectOf(const placement::FaultCost& cost, uint32_t lane, uint32_t index);
+FaultEffect EffectOf(const placement::FaultCost& cost, engine::LaneIndex lane,
+                     engine::DeviceIndex index);
 
 }  // namespace waferline::fleet

@@ -19,12 +19,9 @@ namespace {
 constexpr Tokens kPageTokens{64};
 constexpr double kFp16Bytes = 2;
 
-absl::Status Named(const fleet::LaneConfig& lane, std::string_view field,
-                   const absl::Status& status) {
+absl::Status Named(const std::string& field, const absl::Status& status) {
   if (status.ok()) return status;
-  return absl::Status(
-      status.code(),
-      absl::StrCat("model \"", lane.model, "\": ", std::string(field), ": ", status.message()));
+  return absl::Status(status.code(), absl::StrCat(field, ": ", status.message()));
 }
 
 absl::StatusOr<Tokens> ContextOf(const LaneConfig& config, const TimedShape& timed) {
@@ -70,20 +67,20 @@ absl::StatusOr<std::unique_ptr<LaneDevices>> LaneDevices::Build(const fleet::Lan
   auto lane = std::unique_ptr<LaneDevices>(new LaneDevices());
   lane->config_ = config;
   const absl::StatusOr<TimedShape> timed = LoadTimedShape(config.shape);
-  WL_RETURN_IF_ERROR(Named(config, "shape", timed.status()));
+  WL_RETURN_IF_ERROR(Named("shape", timed.status()));
   const absl::StatusOr<Tokens> context = ContextOf(config, *timed);
-  WL_RETURN_IF_ERROR(Named(config, "context", context.status()));
+  WL_RETURN_IF_ERROR(Named("context", context.status()));
   lane->context_ = *context;
   lane->shape_ = timed->shape;
   const emulator::RooflineModel roofline = emulator::RooflineOf(timed->shape);
   lane->kv_bytes_per_token_ = Bytes(static_cast<int64_t>(roofline.kv_bytes_per_token));
-  WL_RETURN_IF_ERROR(Named(config, "prefill.hardware", lane->AddWorkers(roofline)));
+  WL_RETURN_IF_ERROR(Named("prefill.hardware", lane->AddWorkers(roofline)));
 
   int units = 0;
   lane->label_ = timed->shape.name + " on";
   for (const fleet::DecodeConfig& decode : config.decode) {
     const std::string field = absl::StrCat("decode[", lane->groups_.size(), "]");
-    WL_RETURN_IF_ERROR(Named(config, field, lane->AddUnits(decode, roofline)));
+    WL_RETURN_IF_ERROR(Named(field, lane->AddUnits(decode, roofline)));
     units += decode.units;
   }
   for (int i = 0; i < (config.link.shared ? 1 : units); ++i) {
@@ -124,11 +121,11 @@ placement::PlacementTask LaneDevices::TaskOf(const UnitGroup& group) const {
           .bytes_per_kv_value = kFp16Bytes};
 }
 
-const LaneDevices::UnitGroup* LaneDevices::GroupOf(uint32_t unit) const {
+const LaneDevices::UnitGroup* LaneDevices::GroupOf(engine::DeviceIndex unit) const {
+  uint32_t end = 0;
   for (const UnitGroup& group : groups_) {
-    const auto units = static_cast<uint32_t>(group.config.units);
-    if (unit < units) return &group;
-    unit -= units;
+    end += static_cast<uint32_t>(group.config.units);
+    if (unit.value < end) return &group;
   }
   return nullptr;
 }
@@ -139,23 +136,23 @@ uint32_t LaneDevices::UnitCount() const {
   return units;
 }
 
-absl::StatusOr<placement::FaultCost> LaneDevices::CostOf(uint32_t unit,
-                                                         const placement::Fault& fault,
+absl::StatusOr<placement::FaultCost> LaneDevices::CostOf(engine::DeviceIndex unit,
+                                                         const placement::HardwareFault& fault,
                                                          placement::FaultSetting setting) const {
   const UnitGroup* const group = GroupOf(unit);
   if (group == nullptr) {
-    return absl::InvalidArgumentError(absl::StrCat("unit index ", unit, " out of range [0, ",
+    return absl::InvalidArgumentError(absl::StrCat("unit index ", unit.value, " out of range [0, ",
                                                    UnitCount(), ") of model \"", config_.model,
                                                    "\""));
   }
   if (group->hardware.wafer() == nullptr) {
-    return absl::InvalidArgumentError(absl::StrCat("unit ", unit, " of model \"", config_.model,
-                                                   "\" is a ", group->config.hardware,
-                                                   ", not a wafer; use unit_lost or unit_slow"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("unit ", unit.value, " of model \"", config_.model, "\" is a ",
+                     group->config.hardware, ", not a wafer; use unit_lost or unit_slow"));
   }
+  setting.prefill = prefill_hardware_.accelerator();
   setting.prefill_groups = config_.prefill.workers;
-  return placement::CostOfFault(TaskOf(*group), group->placement, *prefill_hardware_.accelerator(),
-                                fault, setting);
+  return placement::CostOfFault(TaskOf(*group), group->placement, fault, setting);
 }
 
 absl::Status LaneDevices::AddUnits(const fleet::DecodeConfig& decode,

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "scheduler/engine/indices.h"
 #include "scheduler/engine/lane.h"
 #include "scheduler/fleet/config/lane_config.h"
 #include "wafer_backend/api/devices.h"
@@ -24,7 +25,7 @@ namespace waferline::fleet {
 
 class LaneDevices {
  public:
-  // InvalidArgument or ResourceExhausted, naming the model and the field, if the hardware, profile
+  // InvalidArgument or ResourceExhausted, naming the field, if the hardware, profile
   // or shape is unknown, of the wrong kind for its place, or too small for the model.
   static absl::StatusOr<std::unique_ptr<LaneDevices>> Build(const fleet::LaneConfig& config,
                                                             Timeline* timeline);
@@ -47,10 +48,11 @@ class LaneDevices {
   const Power& worker_power() const { return worker_power_; }
   std::vector<Power> UnitPower() const;  // in the order of LaneSpec::units
 
-  // What a hardware fault costs unit `unit` (all groups counted through); of `setting` the prefill
-  // groups are this lane's. InvalidArgument names what is out of range, or says that the unit is
-  // not a wafer.
-  absl::StatusOr<placement::FaultCost> CostOf(uint32_t unit, const placement::Fault& fault,
+  // What a hardware fault costs unit `unit` (all groups counted through); of `setting` what is said
+  // of prefill is replaced by this lane's. InvalidArgument names what is out of range, or says that
+  // the unit is not a wafer.
+  absl::StatusOr<placement::FaultCost> CostOf(engine::DeviceIndex unit,
+                                              const placement::HardwareFault& fault,
                                               placement::FaultSetting setting) const;
 
   // "llama-3.1-8b on 1 x wse-3 (vendor-2024), prefill on 2 x h100": what clients are shown.
@@ -76,11 +78,11 @@ class LaneDevices {
 
   placement::PlacementTask TaskOf(const UnitGroup& group) const;
   // Of the decode units in the groups' order; null if there are not so many.
-  const UnitGroup* GroupOf(uint32_t unit) const;
+  const UnitGroup* GroupOf(engine::DeviceIndex unit) const;
   uint32_t UnitCount() const;
 
   fleet::LaneConfig config_;
-  timing::ModelShape shape_;
+  timing::ModelSizes shape_;
   silicon::Hardware prefill_hardware_;
   Tokens context_;
   Bytes kv_bytes_per_token_;

@@ -8,7 +8,7 @@
 
 namespace waferline::fleet {
 
-double UnitFaults::Add(const placement::Fault& fault, const placement::FaultCost& cost) {
+double UnitFaults::Add(const placement::HardwareFault& fault, const placement::FaultCost& cost) {
   if (cost.kv_bytes_lost <= 0 && cost.serving) {
     slowing.push_back(fault);
     slowed = cost.slowdown;
@@ -18,14 +18,15 @@ double UnitFaults::Add(const placement::Fault& fault, const placement::FaultCost
   return slowed * repaired;
 }
 
-absl::StatusOr<FaultEffect> LiveFaults::Inject(uint32_t unit, const placement::Fault& fault,
+absl::StatusOr<FaultEffect> LiveFaults::Inject(engine::DeviceIndex unit,
+                                               const placement::HardwareFault& fault,
                                                int spare_wafers) {
   MutexLock lock(&mutex_);
   const auto known = faults_.find(unit);
   UnitFaults faults = known == faults_.end() ? UnitFaults() : known->second;
   if (faults.slowing.size() >= UnitFaults::kMax) {
     return absl::ResourceExhaustedError(
-        absl::StrCat("unit ", unit, " has been slowed ", UnitFaults::kMax,
+        absl::StrCat("unit ", unit.value, " has been slowed ", UnitFaults::kMax,
                      " times; set its speed (unit_slow) before the next fault"));
   }
   WL_ASSIGN_OR_RETURN(
@@ -36,7 +37,7 @@ absl::StatusOr<FaultEffect> LiveFaults::Inject(uint32_t unit, const placement::F
   return EffectOf(cost, lane_, unit);
 }
 
-void LiveFaults::Forget(uint32_t unit) {
+void LiveFaults::Forget(engine::DeviceIndex unit) {
   MutexLock lock(&mutex_);
   faults_.erase(unit);
 }

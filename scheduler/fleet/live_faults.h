@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "scheduler/engine/indices.h"
 #include "scheduler/fleet/hardware_faults.h"
 #include "scheduler/fleet/lane_devices.h"
 #include "wafer_backend/base/mutex.h"
@@ -22,32 +23,33 @@ namespace waferline::fleet {
 struct UnitFaults {
   static constexpr size_t kMax = 256;  // that slow; each is looked at for every further one
 
-  std::vector<placement::Fault> slowing;  // for FaultSetting::standing
-  double slowed = 1;                      // by those, together
-  double repaired = 1;                    // by the hops and narrower meshes of repairs, together
+  std::vector<placement::HardwareFault> slowing;  // for FaultSetting::standing
+  double slowed = 1;                              // by those, together
+  double repaired = 1;  // by the hops and narrower meshes of repairs, together
 
   // Takes a fault in, whose cost was computed under `slowing`; the slowdown under everything.
-  double Add(const placement::Fault& fault, const placement::FaultCost& cost);
+  double Add(const placement::HardwareFault& fault, const placement::FaultCost& cost);
 };
 
 class LiveFaults {
  public:
   // `devices` must outlive this; `lane` is the engine's number of them.
-  LiveFaults(const LaneDevices* devices, uint32_t lane) : devices_(devices), lane_(lane) {}
+  LiveFaults(const LaneDevices* devices, engine::LaneIndex lane) : devices_(devices), lane_(lane) {}
 
   // What a fault does to unit `unit` (all groups counted through), in addition to those before it.
   // InvalidArgument names what is out of range, or says that the unit is not a wafer;
   // ResourceExhausted after UnitFaults::kMax that slow. Neither counts as a fault.
-  absl::StatusOr<FaultEffect> Inject(uint32_t unit, const placement::Fault& fault,
-                                     int spare_wafers);
+  absl::StatusOr<FaultEffect> Inject(engine::DeviceIndex unit,
+                                     const placement::HardwareFault& fault, int spare_wafers);
   // To be called when the unit's speed is set: that replaces everything before it.
-  void Forget(uint32_t unit);
+  void Forget(engine::DeviceIndex unit);
 
  private:
   const LaneDevices* const devices_;
-  const uint32_t lane_;
+  const engine::LaneIndex lane_;
   Mutex mutex_;
-  std::map<uint32_t, UnitFaults> faults_ ABSL_GUARDED_BY(mutex_);  // of units that were hit
+  std::map<engine::DeviceIndex, UnitFaults> faults_
+      ABSL_GUARDED_BY(mutex_);  // of units that were hit
 };
 
 }  // namespace waferline::fleet

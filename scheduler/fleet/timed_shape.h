@@ -10,7 +10,7 @@
 namespace waferline::fleet {
 
 struct TimedShape {
-  timing::ModelShape shape;
+  timing::ModelSizes shape;
   Tokens context;  // 0: the file does not say
 };
 

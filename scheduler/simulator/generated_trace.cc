@@ -17,7 +17,7 @@ namespace waferline::simulator {
 namespace {
 
 // Streams of a workload's seed.
-enum Part : uint64_t { kGaps = 1, kPrompts, kOutputs, kPrefixes };
+enum Draw : uint64_t { kGaps = 1, kPrompts, kOutputs, kPrefixes };
 
 double Normal(SeededStream* random) {  // Box and Muller, 1958
   const double u = 1 - random->Uniform();
@@ -119,9 +119,16 @@ absl::StatusOr<ParsedSpec> ParseSpec(std::string_view text, const std::string& b
   return out;
 }
 
-// Takes `key` out; an error if it is missing (without `otherwise`) or outside.
-absl::Status Take(ParsedSpec* s, const std::string& key, std::optional<double> otherwise,
-                  double min, double max, double* out) {
+// A number in [min, max]; `otherwise` if it is left out.
+struct SpecNumber {
+  std::string key;
+  double min = 0, max = 0;
+  std::optional<double> otherwise = {};
+};
+
+// Takes it out; an error if it is missing (without `otherwise`) or outside.
+absl::Status Take(ParsedSpec* s, const SpecNumber& number, double* out) {
+  const auto& [key, min, max, otherwise] = number;
   const auto it = s->values.find(key);
   if (it == s->values.end()) {
     if (!otherwise) return absl::InvalidArgumentError(absl::StrCat(s->name, " needs ", key, "="));
@@ -147,21 +154,21 @@ absl::Status NothingLeft(const ParsedSpec& s) {
 absl::StatusOr<Arrivals> ParseArrivals(std::string_view text) {
   WL_ASSIGN_OR_RETURN(ParsedSpec s, ParseSpec(text, "rate"));
   Arrivals a;
-  WL_RETURN_IF_ERROR(Take(&s, "rate", std::nullopt, 1e-6, 1e9, &a.per_second));
+  WL_RETURN_IF_ERROR(Take(&s, {"rate", 1e-6, 1e9}, &a.per_second));
   if (s.name == "constant") {
     a.kind = Arrivals::Kind::kConstant;
   } else if (s.name == "poisson") {
     a.kind = Arrivals::Kind::kPoisson;
   } else if (s.name == "gamma") {
     a.kind = Arrivals::Kind::kGamma;
-    WL_RETURN_IF_ERROR(Take(&s, "cv", std::nullopt, 0.01, 100, &a.cv));
+    WL_RETURN_IF_ERROR(Take(&s, {"cv", 0.01, 100}, &a.cv));
   } else if (s.name == "weibull") {
     a.kind = Arrivals::Kind::kWeibull;
-    WL_RETURN_IF_ERROR(Take(&s, "shape", std::nullopt, 0.1, 100, &a.shape));
+    WL_RETURN_IF_ERROR(Take(&s, {"shape", 0.1, 100}, &a.shape));
   } else if (s.name == "diurnal") {
     a.kind = Arrivals::Kind::kDiurnal;
-    WL_RETURN_IF_ERROR(Take(&s, "swing", 0.5, 0, 1, &a.swing));
-    WL_RETURN_IF_ERROR(Take(&s, "period", 86400, 1, 1e9, &a.period_s));
+    WL_RETURN_IF_ERROR(Take(&s, {"swing", 0, 1, 0.5}, &a.swing));
+    WL_RETURN_IF_ERROR(Take(&s, {"period", 1, 1e9, 86400}, &a.period_s));
   } else {
     return absl::InvalidArgumentError(absl::StrCat(
         "\"", s.name, "\" must be one of: constant, poisson, gamma, weibull, diurnal"));
@@ -173,13 +180,13 @@ absl::StatusOr<Arrivals> ParseArrivals(std::string_view text) {
 absl::StatusOr<Lengths> ParseLengths(std::string_view text) {
   WL_ASSIGN_OR_RETURN(ParsedSpec s, ParseSpec(text, "mean"));
   Lengths l;
-  WL_RETURN_IF_ERROR(Take(&s, "mean", std::nullopt, 1, 1e8, &l.mean));
+  WL_RETURN_IF_ERROR(Take(&s, {"mean", 1, 1e8}, &l.mean));
   if (s.name == "constant") {
     WL_RETURN_IF_ERROR(NothingLeft(s));
     l.max = l.mean;
     return l;
   }
-  WL_RETURN_IF_ERROR(Take(&s, "max", std::max(1e6, l.mean), 1, 1e8, &l.max));
+  WL_RETURN_IF_ERROR(Take(&s, {"max", 1, 1e8, std::max(1e6, l.mean)}, &l.max));
   if (l.max < l.mean) {
     return absl::InvalidArgumentError(
         absl::StrCat("max is ", l.max, ", below the mean of ", l.mean));
@@ -190,7 +197,7 @@ absl::StatusOr<Lengths> ParseLengths(std::string_view text) {
     l.kind = Lengths::Kind::kExponential;
   } else if (s.name == "lognormal") {
     l.kind = Lengths::Kind::kLognormal;
-    WL_RETURN_IF_ERROR(Take(&s, "sigma", 1, 0, 5, &l.sigma));
+    WL_RETURN_IF_ERROR(Take(&s, {"sigma", 0, 5, 1}, &l.sigma));
   } else {
     return absl::InvalidArgumentError(
         absl::StrCat("\"", s.name, "\" must be one of: constant, uniform, exponential, lognormal"));

@@ -19,30 +19,6 @@ constexpr size_t kMaxNameBytes = 4096;  // of a model or a tenant
 // Of a Mooncake line: since the trace's start or since 1970, until the year 2099.
 constexpr double kMaxTimestampMs = 4.1e12;
 
-// The ids of a prompt's blocks, added to `trace`.
-void ReadBlocks(std::string_view name, uint32_t block_tokens, JsonFields& fields,
-                TraceRequest* request, Trace* trace) {
-  const json::array* ids = fields.Array(name, kMaxTokenCount);
-  if (ids == nullptr) return;
-  const uint64_t expected = (request->prompt_tokens + uint64_t{block_tokens} - 1) / block_tokens;
-  if (ids->size() > expected) {
-    return fields.Fail(name,
-                       absl::StrCat("has ", ids->size(), " entries, but ", request->prompt_tokens,
-                                    " tokens make ", expected, " blocks of ", block_tokens));
-  }
-  request->first_block = trace->block_ids.size();
-  request->blocks = static_cast<uint32_t>(ids->size());
-  for (const json::value& id : *ids) {
-    if (const auto* i = id.if_int64()) {
-      trace->block_ids.push_back(static_cast<uint64_t>(*i));
-    } else if (const auto* u = id.if_uint64()) {
-      trace->block_ids.push_back(*u);
-    } else {
-      return fields.Fail(name, absl::StrCat("must hold integers only, not ", Absl(KindOf(id))));
-    }
-  }
-}
-
 ServiceTier ReadTier(JsonFields& fields) {
   std::string tier = "auto";
   fields.Text("service_tier", kMaxNameBytes, &tier);
@@ -88,11 +64,36 @@ class JsonLineReader : public LineReader {
 
  protected:
   virtual void ReadFields(JsonFields& fields, TraceRequest* request, Trace* trace) = 0;
-  const uint32_t block_tokens_;
+  void ReadBlocks(std::string_view name, JsonFields& fields, TraceRequest* request, Trace* trace);
 
  private:
+  const uint32_t block_tokens_;
   unsigned char buffer_[65536];
 };
+
+// The ids of a prompt's blocks, added to `trace`.
+void JsonLineReader::ReadBlocks(std::string_view name, JsonFields& fields, TraceRequest* request,
+                                Trace* trace) {
+  const json::array* ids = fields.Array(name, kMaxTokenCount);
+  if (ids == nullptr) return;
+  const uint64_t expected = (request->prompt_tokens + uint64_t{block_tokens_} - 1) / block_tokens_;
+  if (ids->size() > expected) {
+    return fields.Fail(name,
+                       absl::StrCat("has ", ids->size(), " entries, but ", request->prompt_tokens,
+                                    " tokens make ", expected, " blocks of ", block_tokens_));
+  }
+  request->first_block = trace->block_ids.size();
+  request->blocks = static_cast<uint32_t>(ids->size());
+  for (const json::value& id : *ids) {
+    if (const auto* i = id.if_int64()) {
+      trace->block_ids.push_back(static_cast<uint64_t>(*i));
+    } else if (const auto* u = id.if_uint64()) {
+      trace->block_ids.push_back(*u);
+    } else {
+      return fields.Fail(name, absl::StrCat("must hold integers only, not ", Absl(KindOf(id))));
+    }
+  }
+}
 
 class Mooncake : public JsonLineReader {
  public:
@@ -107,7 +108,7 @@ class Mooncake : public JsonLineReader {
                        Nanoseconds(std::llround((ms - whole_ms) * 1e6));
     fields.Int("input_length", 1, kMaxTokenCount, &request->prompt_tokens);
     fields.Int("output_length", 1, kMaxTokenCount, &request->output_tokens);
-    ReadBlocks("hash_ids", block_tokens_, fields, request, trace);
+    ReadBlocks("hash_ids", fields, request, trace);
   }
 };
 
@@ -131,7 +132,7 @@ class Jsonl : public JsonLineReader {
     fields.Text("tenant", kMaxNameBytes, &tenant);
     request->model = IndexOf(model, &trace->models);
     request->tenant = IndexOf(tenant, &trace->tenants);
-    ReadBlocks("blocks", block_tokens_, fields, request, trace);
+    ReadBlocks("blocks", fields, request, trace);
     fields.RefuseOthers({"arrival_s", "prompt_tokens", "output_tokens", "model", "tenant",
                          "priority", "service_tier", "deadline_ms", "blocks"});
   }

@@ -72,7 +72,7 @@ constexpr Nanoseconds kService = Milliseconds(10);
 constexpr Nanoseconds kToken = Microseconds(100);
 constexpr uint32_t kPrompt = 64;
 
-struct Run {
+struct LawRun {
   Report report;
   double area_seconds = 0;
   uint32_t max_waiting = 0;
@@ -88,7 +88,7 @@ struct Setting {
   uint64_t seed = 1;
 };
 
-Run RunSetting(const Setting& s) {
+LawRun RunSetting(const Setting& s) {
   Timeline timeline;
   std::vector<std::unique_ptr<FixedWorker>> workers;
   FixedPipeline pipeline(kToken);
@@ -125,7 +125,7 @@ Run RunSetting(const Setting& s) {
   options.objectives.ttft = kService * 3;
   auto replay = Replay::Create(options, &timeline, {lane}, &trace);
   WL_CHECK(replay.ok());
-  Run run;
+  LawRun run;
   while ((*replay)->Advance(trace.span / 64)) {
     (*replay)->engine().CheckLaws();
     run.max_waiting =
@@ -167,7 +167,8 @@ LawResult PartsAddUp(uint64_t seed) {
 }
 
 LawResult Little(uint64_t seed) {
-  const Run run = RunSetting({.load = 0.7, .output_tokens = 30, .requests = 50'000, .seed = seed});
+  const LawRun run =
+      RunSetting({.load = 0.7, .output_tokens = 30, .requests = 50'000, .seed = seed});
   const double by_law = run.report.e2e.sum_ns() * 1e-9;  // rate * time inside * length of the run
   return Near("Little: area under requests inside = sum of their times", by_law, run.area_seconds,
               1e-9);
@@ -208,7 +209,7 @@ LawResult Monotonic(uint64_t seed) {
 }
 
 std::vector<LawResult> Overload(uint64_t seed) {
-  const Run run = RunSetting({.load = 2, .requests = 50'000, .max_waiting = 100, .seed = seed});
+  const LawRun run = RunSetting({.load = 2, .requests = 50'000, .max_waiting = 100, .seed = seed});
   const double rate = static_cast<double>(run.report.completed) / run.report.seconds();
   return {{"overload: the queue keeps its bound", "<= 100", std::to_string(run.max_waiting),
            run.max_waiting <= 100},

@@ -15,8 +15,12 @@ absl::StatusOr<std::unique_ptr<OfflineCloud>> OfflineCloud::Build(
   auto cloud = std::unique_ptr<OfflineCloud>(new OfflineCloud());
   cloud->config_ = config;
   for (const fleet::LaneConfig& lane : config.models) {
-    WL_ASSIGN_OR_RETURN(auto devices, fleet::LaneDevices::Build(lane, &cloud->timeline_));
-    cloud->lanes_.push_back(std::move(devices));
+    auto devices = fleet::LaneDevices::Build(lane, &cloud->timeline_);
+    if (!devices.ok()) {
+      return absl::Status(devices.status().code(),
+                          absl::StrCat("model \"", lane.model, "\": ", devices.status().message()));
+    }
+    cloud->lanes_.push_back(*std::move(devices));
   }
   WL_RETURN_IF_ERROR(cloud->PlanFaults());
   return cloud;
@@ -24,7 +28,9 @@ absl::StatusOr<std::unique_ptr<OfflineCloud>> OfflineCloud::Build(
 
 absl::Status OfflineCloud::PlanFaults() {
   std::deque<fleet::LiveFaults> live;
-  for (uint32_t lane = 0; lane < lanes_.size(); ++lane) live.emplace_back(lanes_[lane].get(), lane);
+  for (uint32_t lane = 0; lane < lanes_.size(); ++lane) {
+    live.emplace_back(lanes_[lane].get(), engine::LaneIndex{lane});
+  }
   // By rising time: what a fault does depends on those before it.
   std::vector<size_t> order(config_.faults.size());
   std::iota(order.begin(), order.end(), 0);
@@ -35,11 +41,12 @@ absl::Status OfflineCloud::PlanFaults() {
     const fleet::FaultConfig& fault = config_.faults[number];
     const engine::Fault& of = fault.fault;
     if (!fault.hardware.has_value()) {
-      if (of.kind == engine::Fault::Kind::kUnitSpeed) live.at(of.lane).Forget(of.index);
+      if (of.kind == engine::Fault::Kind::kUnitSpeed) live.at(of.lane.value).Forget(of.index);
       faults_.push_back({fault.at, of});
       continue;
     }
-    const auto effect = live.at(of.lane).Inject(of.index, *fault.hardware, fault.spare_wafers);
+    const auto effect =
+        live.at(of.lane.value).Inject(of.index, *fault.hardware, fault.spare_wafers);
     if (!effect.ok()) {
       return absl::Status(effect.status().code(),
                           absl::StrCat("fault ", number, ": ", effect.status().message()));

@@ -17,7 +17,8 @@ namespace waferline::simulator {
 
 class OfflineCloud {
  public:
-  // Errors as fleet::LaneDevices::Build, and of faults that make no sense on the hardware.
+  // Errors as fleet::LaneDevices::Build, with the model's name, and of faults that make no sense on
+  // the hardware.
   static absl::StatusOr<std::unique_ptr<OfflineCloud>> Build(const fleet::FleetConfig& config);
 
   Timeline* timeline() { return &timeline_; }

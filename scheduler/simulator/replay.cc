@@ -54,6 +54,9 @@ class ReplayRun final : public Replay, private EventTarget {
   void Offer();
   absl::Status NameModels(const std::vector<engine::LaneSpec>& lanes);
   absl::Status CheckFaults();
+  DeviceUse UseOfWorker(engine::LaneIndex lane, engine::DeviceIndex worker, double window_ns) const;
+  DeviceUse UseOfUnit(engine::LaneIndex lane, engine::DeviceIndex index,
+                      const engine::UnitSnapshot& state, double window_ns) const;
 
   const ReplayOptions options_;
   Timeline* const timeline_;
@@ -173,6 +176,42 @@ void ReplayRun::Offer() {
   engine_->Submit(Ticket{index + 1}, std::move(request));
 }
 
+DeviceUse ReplayRun::UseOfWorker(engine::LaneIndex lane, engine::DeviceIndex worker,
+                                 double window_ns) const {
+  const engine::LaneSpec& spec = lanes_[lane.value];
+  const Tally::Busy busy = tally_.worker(lane, worker);
+  return {.model = spec.model,
+          .name = spec.workers[worker.value].name,
+          .kind = "prefill",
+          .busy_share = busy.busy.as_double() / window_ns,
+          .tokens = busy.tokens};
+}
+
+DeviceUse ReplayRun::UseOfUnit(engine::LaneIndex lane, engine::DeviceIndex index,
+                               const engine::UnitSnapshot& state, double window_ns) const {
+  const engine::LaneSpec& spec = lanes_[lane.value];
+  const engine::DecodeUnitSpec& unit = spec.units[index.value];
+  const auto capacity = static_cast<double>(state.pages_capacity);
+  DeviceUse use{.model = spec.model,
+                .name = unit.name,
+                .kv_share = state.page_nanoseconds / window_ns / capacity,
+                .max_kv_share = static_cast<double>(state.max_pages_used) / capacity};
+  if (unit.pipeline != nullptr) {
+    use.kind = "wafer";
+    for (int s = 0; s < unit.pipeline->stage_count(); ++s) {
+      use.stage_share.push_back(unit.pipeline->StageBusy(s).as_double() / window_ns);
+      use.busy_share = std::max(use.busy_share, use.stage_share.back());
+    }
+    use.tokens = unit.pipeline->entered();
+  } else {
+    const Tally::Busy busy = tally_.batch(lane, index);
+    use.kind = "gpu";
+    use.busy_share = busy.busy.as_double() / window_ns;
+    use.tokens = busy.tokens;
+  }
+  return use;
+}
+
 Report ReplayRun::MakeReport(const std::vector<LanePower>& power) {
   Report report = tally_.report;
   const engine::EngineSnapshot end = engine_->Snapshot();
@@ -190,47 +229,22 @@ Report ReplayRun::MakeReport(const std::vector<LanePower>& power) {
   };
   std::set<const KvLink*> links;
   for (uint32_t i = 0; i < lanes_.size(); ++i) {
-    const engine::LaneSpec& lane = lanes_[i];
+    const engine::LaneIndex lane{i};
     const LanePower lane_power = i < power.size() ? power[i] : LanePower();
-    for (uint32_t w = 0; w < lane.workers.size(); ++w) {
-      const Tally::Busy busy = tally_.worker(i, w);
-      report.devices.push_back({.model = lane.model,
-                                .name = lane.workers[w].name,
-                                .kind = "prefill",
-                                .busy_share = busy.busy.as_double() / window,
-                                .tokens = busy.tokens,
-                                .power = power_of(lane_power.workers, w)});
+    for (uint32_t w = 0; w < lanes_[i].workers.size(); ++w) {
+      report.devices.push_back(UseOfWorker(lane, {w}, window));
+      report.devices.back().power = power_of(lane_power.workers, w);
     }
-    for (uint32_t u = 0; u < lane.units.size(); ++u) {
-      const engine::DecodeUnitSpec& unit = lane.units[u];
-      const engine::UnitSnapshot& state = end.lanes[i].units[u];
-      const auto capacity = static_cast<double>(state.pages_capacity);
-      DeviceUse use{.model = lane.model,
-                    .name = unit.name,
-                    .kv_share = state.page_nanoseconds / window / capacity,
-                    .max_kv_share = static_cast<double>(state.max_pages_used) / capacity,
-                    .power = power_of(lane_power.units, u)};
-      if (unit.pipeline != nullptr) {
-        use.kind = "wafer";
-        for (int s = 0; s < unit.pipeline->stage_count(); ++s) {
-          use.stage_share.push_back(unit.pipeline->StageBusy(s).as_double() / window);
-          use.busy_share = std::max(use.busy_share, use.stage_share.back());
-        }
-        use.tokens = unit.pipeline->entered();
-      } else {
-        const Tally::Busy busy = tally_.batch(i, u);
-        use.kind = "gpu";
-        use.busy_share = busy.busy.as_double() / window;
-        use.tokens = busy.tokens;
-      }
-      report.devices.push_back(std::move(use));
-      if (unit.link != nullptr && links.insert(unit.link).second) {
-        report.devices.push_back({.model = lane.model,
-                                  .name = absl::StrCat("link-", links.size() - 1),
-                                  .kind = "link",
-                                  .busy_share = unit.link->busy().as_double() / window,
-                                  .bytes = unit.link->moved().as_double()});
-      }
+    for (uint32_t u = 0; u < lanes_[i].units.size(); ++u) {
+      report.devices.push_back(UseOfUnit(lane, {u}, end.lanes[i].units[u], window));
+      report.devices.back().power = power_of(lane_power.units, u);
+      const KvLink* const link = lanes_[i].units[u].link;
+      if (link == nullptr || !links.insert(link).second) continue;
+      report.devices.push_back({.model = lanes_[i].model,
+                                .name = absl::StrCat("link-", links.size() - 1),
+                                .kind = "link",
+                                .busy_share = link->busy().as_double() / window,
+                                .bytes = link->moved().as_double()});
     }
   }
   return report;

@@ -52,25 +52,27 @@ void Tally::OnOutcome(const engine::OutcomeInfo& info) {
   report.met_objectives += objectives_.Met(ttft, tpot, total);
 }
 
-Tally::Busy& Tally::At(Table* table, uint32_t lane, uint32_t index) {
-  if (table->size() <= lane) table->resize(lane + 1);
-  auto& row = (*table)[lane];
-  if (row.size() <= index) row.resize(index + 1);
-  return row[index];
+Tally::Busy& Tally::At(Table* table, engine::LaneIndex lane, engine::DeviceIndex index) {
+  if (table->size() <= lane.value) table->resize(lane.value + 1);
+  auto& row = (*table)[lane.value];
+  if (row.size() <= index.value) row.resize(index.value + 1);
+  return row[index.value];
 }
 
-Tally::Busy Tally::Get(const Table& table, uint32_t lane, uint32_t index) {
-  if (lane >= table.size() || index >= table[lane].size()) return {};
-  return table[lane][index];
+Tally::Busy Tally::Get(const Table& table, engine::LaneIndex lane, engine::DeviceIndex index) {
+  if (lane.value >= table.size() || index.value >= table[lane.value].size()) return {};
+  return table[lane.value][index.value];
 }
 
-void Tally::OnPrefillStep(uint32_t lane, uint32_t worker, Tokens tokens, Nanoseconds lasts) {
+void Tally::OnPrefillStep(engine::LaneIndex lane, engine::DeviceIndex worker, Tokens tokens,
+                          Nanoseconds lasts) {
   Busy& busy = At(&workers_, lane, worker);
   busy.busy += lasts;
   busy.tokens += tokens.count();
 }
 
-void Tally::OnBatchStep(uint32_t lane, uint32_t unit, int sequences, Nanoseconds lasts) {
+void Tally::OnBatchStep(engine::LaneIndex lane, engine::DeviceIndex unit, int sequences,
+                        Nanoseconds lasts) {
   Busy& busy = At(&batches_, lane, unit);
   busy.busy += lasts;
   busy.tokens += sequences;

@@ -93,27 +93,33 @@ class Tally : public engine::EngineObserver {
   void OnRestart(const engine::SequenceInfo& sequence, engine::RestartCause cause) override {
     ++report.restarts[static_cast<size_t>(cause)];
   }
-  void OnCacheLookup(uint32_t lane, Tokens queried, Tokens hit) override {
+  void OnCacheLookup(engine::LaneIndex lane, Tokens queried, Tokens hit) override {
     report.cache_queried_tokens += queried.count();
     report.cache_hit_tokens += hit.count();
   }
-  void OnPrefillStep(uint32_t lane, uint32_t worker, Tokens tokens, Nanoseconds lasts) override;
-  void OnBatchStep(uint32_t lane, uint32_t unit, int sequences, Nanoseconds lasts) override;
+  void OnPrefillStep(engine::LaneIndex lane, engine::DeviceIndex worker, Tokens tokens,
+                     Nanoseconds lasts) override;
+  void OnBatchStep(engine::LaneIndex lane, engine::DeviceIndex unit, int sequences,
+                   Nanoseconds lasts) override;
 
   // Busy time and tokens of a worker or a batch unit.
   struct Busy {
     Nanoseconds busy;
     uint64_t tokens = 0;
   };
-  Busy worker(uint32_t lane, uint32_t index) const { return Get(workers_, lane, index); }
-  Busy batch(uint32_t lane, uint32_t index) const { return Get(batches_, lane, index); }
+  Busy worker(engine::LaneIndex lane, engine::DeviceIndex index) const {
+    return Get(workers_, lane, index);
+  }
+  Busy batch(engine::LaneIndex lane, engine::DeviceIndex index) const {
+    return Get(batches_, lane, index);
+  }
 
   Report report;
 
  private:
   using Table = std::vector<std::vector<Busy>>;
-  static Busy& At(Table* table, uint32_t lane, uint32_t index);
-  static Busy Get(const Table& table, uint32_t lane, uint32_t index);
+  static Busy& At(Table* table, engine::LaneIndex lane, engine::DeviceIndex index);
+  static Busy Get(const Table& table, engine::LaneIndex lane, engine::DeviceIndex index);
 
   const LatencyObjectives objectives_;
   Table workers_, batches_;

@@ -101,29 +101,31 @@ std::ostream& PerfettoTimeline::Next() {
   return *out_;
 }
 
-void PerfettoTimeline::Step(uint32_t lane, uint32_t track, const char* name, int64_t amount,
+void PerfettoTimeline::Step(engine::LaneIndex lane, uint32_t track, Amount amount,
                             Nanoseconds lasts) {
-  Next() << "{\"ph\":\"X\",\"name\":\"" << amount << ' ' << name << "\",\"pid\":" << lane
-         << ",\"tid\":" << track << ",\"ts\":" << Us(clock_->now()) << ",\"dur\":" << Us(lasts)
-         << "}";
+  Next() << "{\"ph\":\"X\",\"name\":\"" << amount.count << ' ' << amount.name
+         << "\",\"pid\":" << lane.value << ",\"tid\":" << track << ",\"ts\":" << Us(clock_->now())
+         << ",\"dur\":" << Us(lasts) << "}";
 }
 
-void PerfettoTimeline::OnPrefillStep(uint32_t lane, uint32_t worker, Tokens tokens,
-                                     Nanoseconds lasts) {
-  Step(lane, worker, "tokens", tokens.count(), lasts);
+void PerfettoTimeline::OnPrefillStep(engine::LaneIndex lane, engine::DeviceIndex worker,
+                                     Tokens tokens, Nanoseconds lasts) {
+  Step(lane, worker.value, {tokens.count(), "tokens"}, lasts);
 }
 
-void PerfettoTimeline::OnBatchStep(uint32_t lane, uint32_t unit, int sequences, Nanoseconds lasts) {
-  Step(lane, kUnitTracks + unit, "sequences", sequences, lasts);
+void PerfettoTimeline::OnBatchStep(engine::LaneIndex lane, engine::DeviceIndex unit, int sequences,
+                                   Nanoseconds lasts) {
+  Step(lane, kUnitTracks + unit.value, {sequences, "sequences"}, lasts);
 }
 
 void PerfettoTimeline::Part(const engine::SequenceInfo& s, engine::Phase phase,
                             Nanoseconds lasted) {
   const char* name = kPhaseNames[static_cast<int>(phase)];
   Next() << "{\"ph\":\"b\",\"cat\":\"request\",\"name\":\"" << name << "\",\"id\":" << s.ordinal
-         << ",\"pid\":" << s.lane << ",\"tid\":0,\"ts\":" << Us(clock_->now() - lasted) << "}";
+         << ",\"pid\":" << s.lane.value << ",\"tid\":0,\"ts\":" << Us(clock_->now() - lasted)
+         << "}";
   Next() << "{\"ph\":\"e\",\"cat\":\"request\",\"name\":\"" << name << "\",\"id\":" << s.ordinal
-         << ",\"pid\":" << s.lane << ",\"tid\":0,\"ts\":" << Us(clock_->now()) << "}";
+         << ",\"pid\":" << s.lane.value << ",\"tid\":0,\"ts\":" << Us(clock_->now()) << "}";
 }
 
 void PerfettoTimeline::Count(int change) {
@@ -133,25 +135,20 @@ void PerfettoTimeline::Count(int change) {
 }
 
 void PerfettoTimeline::OnAdmitted(const engine::SequenceInfo& s) {
-  if (last_phase_.size() <= s.slot) {
-    last_phase_.resize(s.slot + 1);
-    phase_.resize(s.slot + 1);
-  }
-  last_phase_[s.slot] = clock_->now();
-  phase_[s.slot] = engine::Phase::kQueue;
+  if (present_.size() <= s.slot.value) present_.resize(s.slot.value + 1);
+  present_[s.slot.value] = {engine::Phase::kQueue, clock_->now()};
   Count(1);
 }
 
 void PerfettoTimeline::OnPhase(const engine::SequenceInfo& s, engine::Phase from,
                                Nanoseconds lasted, engine::Phase phase) {
   Part(s, from, lasted);
-  last_phase_[s.slot] = clock_->now();
-  phase_[s.slot] = phase;
+  present_[s.slot.value] = {phase, clock_->now()};
 }
 
 void PerfettoTimeline::OnOutcome(const engine::OutcomeInfo& info) {
-  const uint32_t slot = info.sequence.slot;
-  Part(info.sequence, phase_[slot], clock_->now() - last_phase_[slot]);
+  const Present& present = present_[info.sequence.slot.value];
+  Part(info.sequence, present.phase, clock_->now() - present.since);
   Count(-1);
 }
 

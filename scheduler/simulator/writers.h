@@ -36,11 +36,18 @@ class PerfettoTimeline : public engine::EngineObserver {
   void OnPhase(const engine::SequenceInfo& sequence, engine::Phase from, Nanoseconds lasted,
                engine::Phase phase) override;
   void OnOutcome(const engine::OutcomeInfo& info) override;
-  void OnPrefillStep(uint32_t lane, uint32_t worker, Tokens tokens, Nanoseconds lasts) override;
-  void OnBatchStep(uint32_t lane, uint32_t unit, int sequences, Nanoseconds lasts) override;
+  void OnPrefillStep(engine::LaneIndex lane, engine::DeviceIndex worker, Tokens tokens,
+                     Nanoseconds lasts) override;
+  void OnBatchStep(engine::LaneIndex lane, engine::DeviceIndex unit, int sequences,
+                   Nanoseconds lasts) override;
 
  private:
-  void Step(uint32_t lane, uint32_t track, const char* name, int64_t amount, Nanoseconds lasts);
+  // A step of so many tokens or sequences.
+  struct Amount {
+    int64_t count = 0;
+    const char* name = "";
+  };
+  void Step(engine::LaneIndex lane, uint32_t track, Amount amount, Nanoseconds lasts);
   void Part(const engine::SequenceInfo& sequence, engine::Phase phase, Nanoseconds lasted);
   void Count(int change);
   std::ostream& Next();
@@ -49,8 +56,11 @@ class PerfettoTimeline : public engine::EngineObserver {
   const Timeline* clock_;
   bool first_ = true;
   int in_flight_ = 0;
-  std::vector<Nanoseconds> last_phase_;  // when a slot's present phase began
-  std::vector<engine::Phase> phase_;
+  struct Present {
+    engine::Phase phase = engine::Phase::kQueue;
+    Nanoseconds since;
+  };
+  std::vector<Present> present_;  // by slot
 };
 
 }  // namespace waferline::simulator

@@ -72,13 +72,13 @@ void AdminActions::ApplyFault(const admin::FaultOrder& order,
   if (!fault.ok()) {
     return done(FieldError(FieldOf(fault.status()), Std(fault.status().message())));
   }
-  const int lane = cloud_->LaneOf(order.model);
-  if (lane < 0) {
+  const std::optional<engine::LaneIndex> lane = cloud_->LaneOf(order.model);
+  if (!lane) {
     std::vector<std::string_view> names;
     for (const auto& model : cloud_->catalog().all()) names.push_back(model->name);
     return done(FieldError("model", NotOneOf(order.model, names)));
   }
-  fault->fault.lane = static_cast<uint32_t>(lane);
+  fault->fault.lane = *lane;
   absl::StatusOr<std::vector<fleet::TimedChange>> changes = ChangesOf(*fault);
   if (!changes.ok()) return done(changes.status());
   const bool posted = cloud_->engine().Post([done, changes, this](engine::Engine& engine) {
@@ -90,7 +90,7 @@ void AdminActions::ApplyFault(const admin::FaultOrder& order,
 absl::StatusOr<std::vector<fleet::TimedChange>> AdminActions::ChangesOf(
     const fleet::CheckedFault& checked) const {
   const engine::Fault& fault = checked.fault;
-  fleet::LiveFaults& live = cloud_->live_faults(static_cast<int>(fault.lane));
+  fleet::LiveFaults& live = cloud_->live_faults(fault.lane);
   if (!checked.hardware) {
     if (fault.kind == engine::Fault::Kind::kUnitSpeed) live.Forget(fault.index);
     return std::vector<fleet::TimedChange>{{Nanoseconds(), fault}};

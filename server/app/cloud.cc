@@ -54,8 +54,8 @@ absl::StatusOr<std::unique_ptr<Cloud>> Cloud::Build(const config::ServerConfig& 
     served.push_back(hosted.served);
     metered.push_back(Metered(hosted));
     lanes.push_back(hosted.Lane());
-    cloud->live_faults_.emplace_back(hosted.devices.get(),
-                                     static_cast<uint32_t>(cloud->models_.size()));
+    const engine::LaneIndex lane{static_cast<uint32_t>(cloud->models_.size())};
+    cloud->live_faults_.emplace_back(hosted.devices.get(), lane);
     cloud->models_.push_back(std::move(hosted));
   }
   cloud->catalog_ = std::make_unique<text::ModelCatalog>(std::move(served));
@@ -106,11 +106,12 @@ std::vector<metrics::ComputeFigures> Cloud::compute() const {
   return all;
 }
 
-int Cloud::LaneOf(const std::string& model) const {
+std::optional<engine::LaneIndex> Cloud::LaneOf(const std::string& model) const {
   const auto found =
       std::find_if(models_.begin(), models_.end(),
                    [&model](const HostedModel& hosted) { return hosted.served->name == model; });
-  return found == models_.end() ? -1 : static_cast<int>(found - models_.begin());
+  if (found == models_.end()) return std::nullopt;
+  return engine::LaneIndex{static_cast<uint32_t>(found - models_.begin())};
 }
 
 }  // namespace waferline::app

@@ -46,10 +46,9 @@ class Cloud {
   const text::ModelCatalog& catalog() const { return *catalog_; }
   // Of the models whose tokens are computed.
   std::vector<metrics::ComputeFigures> compute() const;
-  // The lane of a model; -1 if there is none.
-  int LaneOf(const std::string& model) const;
+  std::optional<engine::LaneIndex> LaneOf(const std::string& model) const;
   // Of a lane's units; any thread.
-  fleet::LiveFaults& live_faults(int lane) { return live_faults_.at(static_cast<size_t>(lane)); }
+  fleet::LiveFaults& live_faults(engine::LaneIndex lane) { return live_faults_.at(lane.value); }
   fleet::FaultScript& fault_script() { return fault_script_; }  // the engine's thread only
 
   // Refuses new requests, lets those in flight finish within the configured bound, aborts the rest.

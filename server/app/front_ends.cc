@@ -36,10 +36,11 @@ std::vector<tenancy::ApiKey> Keys(const config::ServerConfig& config) {
   return keys;
 }
 
-std::map<std::string, tenancy::Limits, std::less<>> Limits(const config::ServerConfig& config) {
-  std::map<std::string, tenancy::Limits, std::less<>> limits;
+std::map<std::string, tenancy::TenantLimits, std::less<>> Limits(
+    const config::ServerConfig& config) {
+  std::map<std::string, tenancy::TenantLimits, std::less<>> limits;
   for (const config::ApiKeyConfig& key : config.api_keys) {
-    tenancy::Limits& tenant = limits[key.tenant];
+    tenancy::TenantLimits& tenant = limits[key.tenant];
     if (key.requests_per_day > 0) tenant.requests_day = key.requests_per_day;
     if (key.tokens_per_minute > 0) tenant.tokens_minute = key.tokens_per_minute;
   }

@@ -14,7 +14,7 @@ class Exposition::Impl final : public engine::EngineObserver, public runtime::La
  public:
   explicit Impl(const std::vector<MeteredLane>& lanes)
       : front_(registry_, NamesOf(lanes)), gauges_(registry_, lanes) {
-    for (const MeteredLane& lane : lanes) meters_.emplace_back(registry_, lane.model);
+    for (const MeteredLane& lane : lanes) meters_.Add(registry_, lane.model);
     for (int i = 0; i < policy::kRefusalCauses; ++i) {
       const auto cause = static_cast<policy::RefusalCause>(i);
       refused_.push_back({{AddCounter(registry_, "waferline_requests_refused_total",
@@ -43,18 +43,19 @@ class Exposition::Impl final : public engine::EngineObserver, public runtime::La
   void OnRestart(const engine::SequenceInfo& info, engine::RestartCause cause) override {
     meters_[info.lane].restarts[static_cast<size_t>(cause)].Add();
   }
-  void OnCacheLookup(uint32_t lane, Tokens queried, Tokens hit) override {
+  void OnCacheLookup(engine::LaneIndex lane, Tokens queried, Tokens hit) override {
     meters_[lane].cache_queried.Add(queried.as_double());
     meters_[lane].cache_hit.Add(hit.as_double());
   }
-  void OnPrefillStep(uint32_t lane, uint32_t, Tokens tokens, Nanoseconds lasts) override {
+  void OnPrefillStep(engine::LaneIndex lane, engine::DeviceIndex, Tokens tokens,
+                     Nanoseconds lasts) override {
     meters_[lane].prefill_tokens.Add(tokens.as_double());
     meters_[lane].prefill_busy_seconds.Add(ToSeconds(lasts));
   }
-  void OnTransfer(uint32_t lane, uint32_t, Bytes bytes) override {
+  void OnTransfer(engine::LaneIndex lane, engine::DeviceIndex, Bytes bytes) override {
     meters_[lane].transferred_bytes.Add(bytes.as_double());
   }
-  void OnTokenLateness(uint32_t lane, Nanoseconds wall) override {
+  void OnTokenLateness(engine::LaneIndex lane, Nanoseconds wall) override {
     meters_[lane].lateness.Observe(wall);
   }
   void OnBlocked(Nanoseconds wall) override { blocked_.Add(ToSeconds(wall)); }
@@ -79,7 +80,7 @@ class Exposition::Impl final : public engine::EngineObserver, public runtime::La
   prometheus::Registry registry_;
   FrontSeries front_;
   SnapshotGauges gauges_;
-  std::vector<LaneMeter> meters_;
+  engine::IndexedVector<engine::LaneIndex, LaneMeter> meters_;
   std::vector<CounterBuffer> refused_;  // by cause
   CounterBuffer blocked_;
 };

@@ -19,18 +19,20 @@ prometheus::Counter* AddCounter(prometheus::Registry& registry, const std::strin
                                 const std::string& help, const Labels& labels);
 prometheus::Gauge* AddGauge(prometheus::Registry& registry, const std::string& name,
                             const std::string& help, const Labels& labels);
-prometheus::Histogram* AddHistogram(prometheus::Registry& registry, const std::string& name,
-                                    const std::string& help, const Labels& labels,
-                                    const std::vector<double>& bounds);
 
-// Histograms of the same observations: under this program's name, and under vLLM's.
-using Histograms = std::vector<prometheus::Histogram*>;
 struct SeriesNames {
   std::string own, own_help;
-  std::string vllm;  // "" for none
+  std::string vllm = "";  // "" for none
 };
+
+// Under this program's name.
+prometheus::Histogram* AddHistogram(prometheus::Registry& registry, const SeriesNames& names,
+                                    const Labels& labels, const std::vector<double>& bounds);
+
+// Histograms of the same observations: under this program's name, and under vLLM's with the label
+// model_name alone, which `labels` must have.
+using Histograms = std::vector<prometheus::Histogram*>;
 Histograms AddHistograms(prometheus::Registry& registry, const SeriesNames& names,
-                         const Labels& own_labels, const std::string& model,
-                         const std::vector<double>& bounds);
+                         const Labels& labels, const std::vector<double>& bounds);
 
 }  // namespace waferline::metrics

@@ -27,8 +27,9 @@ void FrontSeries::OnRequest(std::string_view route, int code, Nanoseconds lasted
   AddCounter(registry_, "waferline_http_requests_total", "HTTP replies, by route and code.",
              {{"route", path}, {"code", std::to_string(code)}})
       ->Increment();
-  AddHistogram(registry_, "waferline_host_http_request_seconds",
-               "Wall time from the last byte of an HTTP request to the end of its reply.",
+  AddHistogram(registry_,
+               {"waferline_host_http_request_seconds",
+                "Wall time from the last byte of an HTTP request to the end of its reply."},
                {{"route", path}}, kRequestBounds)
       ->Observe(ToSeconds(lasted));
 }
@@ -37,12 +38,14 @@ const FrontSeries::ModelSeries& FrontSeries::SeriesOf(std::string_view model) {
   if (const auto found = models_.find(model); found != models_.end()) return found->second;
   const Labels labels = {{"model_name", std::string(model)}};
   const ModelSeries series = {
-      AddHistogram(registry_, "waferline_host_time_to_first_token_seconds",
-                   "Wall time from the last byte of a request to its first text (streams).", labels,
-                   kFirstTokenBounds),
-      AddHistogram(registry_, "waferline_host_request_seconds",
-                   "Wall time from the last byte of a request to the end of its answer.", labels,
-                   kRequestBounds),
+      AddHistogram(registry_,
+                   {"waferline_host_time_to_first_token_seconds",
+                    "Wall time from the last byte of a request to its first text (streams)."},
+                   labels, kFirstTokenBounds),
+      AddHistogram(registry_,
+                   {"waferline_host_request_seconds",
+                    "Wall time from the last byte of a request to the end of its answer."},
+                   labels, kRequestBounds),
       AddCounter(registry_, "waferline_stream_events_total", "Events of streams with text.",
                  labels),
       AddCounter(registry_, "waferline_stream_tokens_total",

@@ -26,15 +26,14 @@ class SeriesMaker {
   SampleBuffer Samples(const SeriesNames& names, const std::vector<double>& bounds,
                        Labels labels = {}) const {
     labels["model_name"] = model_;
-    return SampleBuffer(AddHistograms(registry_, names, labels, model_, bounds), bounds);
+    return SampleBuffer(AddHistograms(registry_, names, labels, bounds), bounds);
   }
-  CounterBuffer Count(const std::string& name, const std::string& help,
-                      const std::string& vllm = "", Labels labels = {},
-                      Labels vllm_labels = {}) const {
+  CounterBuffer Count(const SeriesNames& names, Labels labels = {}, Labels vllm_labels = {}) const {
     labels["model_name"] = vllm_labels["model_name"] = model_;
-    CounterBuffer count{{AddCounter(registry_, name, help, labels)}};
-    if (!vllm.empty()) {
-      count.series.push_back(AddCounter(registry_, vllm, "Same as " + name + ".", vllm_labels));
+    CounterBuffer count{{AddCounter(registry_, names.own, names.own_help, labels)}};
+    if (!names.vllm.empty()) {
+      count.series.push_back(
+          AddCounter(registry_, names.vllm, "Same as " + names.own + ".", vllm_labels));
     }
     return count;
   }
@@ -107,32 +106,33 @@ LaneMeter::LaneMeter(prometheus::Registry& registry, const std::string& model)
 
 void LaneMeter::AddCounters(prometheus::Registry& registry, const std::string& model) {
   const SeriesMaker make(registry, model);
-  admitted = make.Count("waferline_requests_admitted_total", "Requests that were admitted.");
-  prompt_tokens = make.Count("waferline_prompt_tokens_total",
-                             "Prompt tokens of requests that ended, cached ones included.",
-                             "vllm:prompt_tokens_total");
-  generated_tokens = make.Count("waferline_generated_tokens_total",
-                                "Tokens that left the pipeline.", "vllm:generation_tokens_total");
+  admitted = make.Count({"waferline_requests_admitted_total", "Requests that were admitted."});
+  prompt_tokens = make.Count({"waferline_prompt_tokens_total",
+                              "Prompt tokens of requests that ended, cached ones included.",
+                              "vllm:prompt_tokens_total"});
+  generated_tokens = make.Count({"waferline_generated_tokens_total",
+                                 "Tokens that left the pipeline.", "vllm:generation_tokens_total"});
   cache_queried =
-      make.Count("waferline_prefix_cache_queried_tokens_total",
-                 "Prompt tokens looked up in prefix caches.", "vllm:prefix_cache_queries_total");
-  cache_hit = make.Count("waferline_prefix_cache_hit_tokens_total",
-                         "Prompt tokens found in prefix caches.", "vllm:prefix_cache_hits_total");
+      make.Count({"waferline_prefix_cache_queried_tokens_total",
+                  "Prompt tokens looked up in prefix caches.", "vllm:prefix_cache_queries_total"});
+  cache_hit = make.Count({"waferline_prefix_cache_hit_tokens_total",
+                          "Prompt tokens found in prefix caches.", "vllm:prefix_cache_hits_total"});
   prefill_tokens =
-      make.Count("waferline_prefill_tokens_total", "Tokens computed by prefill steps.");
-  prefill_busy_seconds = make.Count("waferline_emulated_prefill_busy_seconds_total",
-                                    "Emulated time of prefill steps, summed over workers.");
-  transferred_bytes = make.Count("waferline_kv_handoff_bytes_total",
-                                 "KV bytes sent from the prefill pool to decode units.");
+      make.Count({"waferline_prefill_tokens_total", "Tokens computed by prefill steps."});
+  prefill_busy_seconds = make.Count({"waferline_emulated_prefill_busy_seconds_total",
+                                     "Emulated time of prefill steps, summed over workers."});
+  transferred_bytes = make.Count(
+      {"waferline_kv_handoff_bytes_total", "KV bytes sent from the prefill pool to decode units."});
   for (size_t i = 0; i < std::size(kReasons); ++i) {
-    finished.push_back(make.Count(kFinished, "Requests that ended, by reason.",
-                                  "vllm:request_success_total", {{"reason", kReasons[i]}},
-                                  {{"finished_reason", kVllmReasons[i]}}));
+    finished.push_back(
+        make.Count({kFinished, "Requests that ended, by reason.", "vllm:request_success_total"},
+                   {{"reason", kReasons[i]}}, {{"finished_reason", kVllmReasons[i]}}));
   }
   for (int i = 0; i < engine::kRestartCauses; ++i) {
     restarts.push_back(make.Count(
-        "waferline_restarts_total", "Times that a request had to be prefilled again, by cause.",
-        i == 0 ? "vllm:num_preemptions_total" : "", {{"cause", kRestartNames[i]}}));
+        {"waferline_restarts_total", "Times that a request had to be prefilled again, by cause.",
+         i == 0 ? "vllm:num_preemptions_total" : ""},
+        {{"cause", kRestartNames[i]}}));
   }
 }
 

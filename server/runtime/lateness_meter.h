@@ -18,7 +18,7 @@ class LatenessObserver {
   virtual ~LatenessObserver() = default;
   // A token left this long after its instant, counted on the wall clock from its request's
   // arrival: time in which the emulated hardware waited for a value is in it. >= 0. Real clock.
-  virtual void OnTokenLateness(uint32_t lane, Nanoseconds wall) = 0;
+  virtual void OnTokenLateness(engine::LaneIndex lane, Nanoseconds wall) = 0;
   // Emulated time stood still for this long, waiting for values.
   virtual void OnBlocked(Nanoseconds wall) {}
 };
@@ -44,7 +44,7 @@ class LatenessMeter final : public engine::EngineObserver {
   LatenessObserver* const observer_;
   const std::optional<double> scale_;
   int64_t submitted_wall_ns_ = 0;
-  std::vector<Arrival> arrival_;  // by slot
+  std::vector<Arrival> arrivals_;  // by slot
 };
 
 }  // namespace waferline::runtime

@@ -72,13 +72,13 @@ Nanoseconds Bucket::UntilFull(Nanoseconds now) {
   return WaitFor(limit_, now).value_or(Nanoseconds(0));
 }
 
-Budgets::Budgets(Limits limits, std::map<std::string, Limits, std::less<>> per_tenant)
+Budgets::Budgets(TenantLimits limits, std::map<std::string, TenantLimits, std::less<>> per_tenant)
     : limits_(limits), per_tenant_(std::move(per_tenant)) {}
 
 Budgets::Account& Budgets::AccountOf(std::string_view tenant, Nanoseconds now) {
   if (const auto found = accounts_.find(tenant); found != accounts_.end()) return found->second;
   const auto own = per_tenant_.find(tenant);
-  const Limits limits = own != per_tenant_.end() ? own->second : limits_;
+  const TenantLimits limits = own != per_tenant_.end() ? own->second : limits_;
   Account account;
   if (limits.requests_day) account.requests.emplace(*limits.requests_day, kDay, now);
   if (limits.tokens_minute) account.tokens.emplace(*limits.tokens_minute, kMinute, now);

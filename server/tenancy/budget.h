@@ -23,7 +23,7 @@
 namespace waferline::tenancy {
 
 // Absent: no limit.
-struct Limits {
+struct TenantLimits {
   std::optional<int64_t> requests_day;
   std::optional<int64_t> tokens_minute;
 };
@@ -65,7 +65,7 @@ class Budgets {
   using Headers = std::vector<std::pair<std::string, std::string>>;
 
   // `limits` apply to tenants that `per_tenant` does not name.
-  Budgets(Limits limits, std::map<std::string, Limits, std::less<>> per_tenant);
+  Budgets(TenantLimits limits, std::map<std::string, TenantLimits, std::less<>> per_tenant);
 
   // Charges one request and `tokens` (its prompt and all that it may generate). If it is refused,
   // nothing is charged.
@@ -85,8 +85,8 @@ class Budgets {
   Account& AccountOf(std::string_view tenant, Nanoseconds now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  const Limits limits_;
-  const std::map<std::string, Limits, std::less<>> per_tenant_;
+  const TenantLimits limits_;
+  const std::map<std::string, TenantLimits, std::less<>> per_tenant_;
   Mutex mutex_;
   std::map<std::string, Account, std::less<>> accounts_ ABSL_GUARDED_BY(mutex_);
 };

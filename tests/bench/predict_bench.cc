@@ -26,7 +26,7 @@ using timing::DecodeCosts;
 using timing::GemvSize;
 using timing::LoadModelShape;
 using timing::LoadProfile;
-using timing::ModelShape;
+using timing::ModelSizes;
 using timing::Profile;
 
 double MedianMicroseconds(int calls, const std::function<double()>& call) {
@@ -55,7 +55,7 @@ void Run() {
           return *timing::KernelCycles(wafer, open, GemvSize{Allreduce::kTree, 480, 14400, 14400});
         }));
   for (const char* name : {"llama-3.1-70b", "kimi-k2"}) {
-    const ModelShape shape = *LoadModelShape(name);
+    const ModelSizes shape = *LoadModelShape(name);
     printf("%s\n", name);
     const PlacementTask placed = {.shape = shape, .wafer = wafer, .profile = vendor};
     const Placement placement = *Place(placed);

@@ -1,4 +1,4 @@
-"""Checks the word list of STYLE.md: names and strings in C++ and Python, the comments of headers, documents.
+"""Checks the word list of STYLE.md: names and strings in C++ and Python, the comments of headers, our protocols, documents.
 
 A word of the block ```words is refused in strings, headers' comments and as a part of a name (kHostSeats has the part "seats"); a name
 of the block ```names is refused as it is spelled, * standing for any end. With --summary: how many are left in each folder; with
@@ -16,7 +16,7 @@ import tokenize
 from cpp_text import pieces
 
 # The stories of deploy/models/train are data.
-TOPS = ("wafer_backend", "scheduler", "server", "client", "tests", "examples", "docs", "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md",
+TOPS = ("proto/waferline", "wafer_backend", "scheduler", "server", "client", "tests", "examples", "docs", "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md",
         "SECURITY.md", "STYLE.md")
 PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
@@ -62,7 +62,7 @@ class WordList:
 def cpp_pieces(path):
     """(line, "name" or "text", text) of each name, string and (in headers) comment."""
     for kind, text, line in pieces(path.read_text()):
-        if kind != "comment" or path.suffix == ".h":
+        if kind != "comment" or path.suffix in (".h", ".proto"):
             yield line, "name" if kind == "name" else "text", text
 
 
@@ -80,7 +80,7 @@ def document_pieces(path):
     yield 1, "text", text
 
 
-PIECES_OF = {".h": cpp_pieces, ".cc": cpp_pieces, ".py": python_pieces, ".md": document_pieces}
+PIECES_OF = {".h": cpp_pieces, ".cc": cpp_pieces, ".proto": cpp_pieces, ".py": python_pieces, ".md": document_pieces}
 
 
 def findings(path, words):

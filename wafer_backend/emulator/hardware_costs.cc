@@ -23,7 +23,7 @@ RooflineHardware RooflineOf(const silicon::AcceleratorSpec& device, int devices)
           .step_overhead = FromSeconds(device.step_overhead_seconds.value)};
 }
 
-RooflineModel RooflineOf(const timing::ModelShape& shape) {
+RooflineModel RooflineOf(const timing::ModelSizes& shape) {
   const timing::ModelLayers layers = timing::LayersOf(shape);
   RooflineModel model{.layers = static_cast<int>(shape.layers),
                       .weight_bytes = timing::TotalParameters(shape) * kFp16Bytes,

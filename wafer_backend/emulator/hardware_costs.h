@@ -33,6 +33,6 @@ class HardwareStageCosts : public StageCosts {
 RooflineHardware RooflineOf(const silicon::AcceleratorSpec& device, int devices);
 // FP16 weights and KV. The shape has passed timing::CheckShape. A sliding window is left out: every
 // layer attends to all positions.
-RooflineModel RooflineOf(const timing::ModelShape& shape);
+RooflineModel RooflineOf(const timing::ModelSizes& shape);
 
 }  // namespace waferline::emulator

@@ -17,10 +17,10 @@ namespace waferline::cli {
 namespace {
 
 namespace json = boost::json;
-using placement::Fault;
 using placement::FaultCost;
 using placement::FaultKind;
 using placement::FaultSetting;
+using placement::HardwareFault;
 
 json::object Json(FaultKind kind, const FaultCost& c, const placement::Placement& p) {
   json::array remapped;
@@ -72,14 +72,14 @@ void PrintCost(FaultKind kind, const FaultCost& c) {
   }
 }
 
-Fault FaultOf(FaultKind kind, const Arguments& arguments, const silicon::WaferSpec& wafer) {
-  Fault fault{.kind = kind,
-              .place = static_cast<int>(arguments.Integer("place")),
-              .column = static_cast<int>(arguments.Integer("column")),
-              .row = static_cast<int>(arguments.Integer("row")),
-              .links = static_cast<int>(arguments.Integer("links")),
-              .watts = 0.8 * wafer.power_decode_watts.value,
-              .clock_share = arguments.Number("clock-share")};
+HardwareFault FaultOf(FaultKind kind, const Arguments& arguments, const silicon::WaferSpec& wafer) {
+  HardwareFault fault{.kind = kind,
+                      .place = static_cast<int>(arguments.Integer("place")),
+                      .column = static_cast<int>(arguments.Integer("column")),
+                      .row = static_cast<int>(arguments.Integer("row")),
+                      .links = static_cast<int>(arguments.Integer("links")),
+                      .watts = 0.8 * wafer.power_decode_watts.value,
+                      .clock_share = arguments.Number("clock-share")};
   if (arguments.Has("watts")) fault.watts = arguments.Number("watts");
   return fault;
 }
@@ -127,15 +127,15 @@ absl::Status RunFaults(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(const silicon::Hardware device, ReadPrefillDevice(arguments));
   const placement::PlacementTask task = it.Task();
   WL_ASSIGN_OR_RETURN(const placement::Placement p, placement::Place(task));
-  WL_ASSIGN_OR_RETURN(const FaultSetting setting, SettingOf(arguments, it.wafer()));
+  WL_ASSIGN_OR_RETURN(FaultSetting setting, SettingOf(arguments, it.wafer()));
+  setting.prefill = device.accelerator();
   json::array faults;
   if (!arguments.json()) {
     Print("{}: {}, prefill on {}\n", it.Title(p.wafers()), it.Load(), device.name);
   }
   for (const FaultKind kind : kinds) {
-    WL_ASSIGN_OR_RETURN(
-        const FaultCost cost,
-        CostOfFault(task, p, *device.accelerator(), FaultOf(kind, arguments, it.wafer()), setting));
+    WL_ASSIGN_OR_RETURN(const FaultCost cost,
+                        CostOfFault(task, p, FaultOf(kind, arguments, it.wafer()), setting));
     if (arguments.json()) {
       faults.push_back(Json(kind, cost, p));
     } else {

@@ -90,7 +90,7 @@ std::string ModelOnWafers::Load() const {
   return absl::StrCat(Counted(users, "user"), ", context ", context, ", profile ", profile.name);
 }
 
-absl::StatusOr<timing::ModelShape> ReadShape(const std::string& name_or_path) {
+absl::StatusOr<timing::ModelSizes> ReadShape(const std::string& name_or_path) {
   WL_ASSIGN_OR_RETURN(fleet::TimedShape read, fleet::LoadTimedShape(name_or_path));
   return std::move(read.shape);
 }

@@ -26,7 +26,7 @@ std::vector<Flag> ModelFlags();
 std::vector<Flag> PlacementFlags();
 
 struct ModelOnWafers {
-  timing::ModelShape shape;
+  timing::ModelSizes shape;
   silicon::Hardware hardware;  // a wafer
   timing::Profile profile;
   std::string weights;  // "fp16"
@@ -45,7 +45,7 @@ struct ModelOnWafers {
 };
 
 // A name of deploy/model-shapes, a YAML file, a config.json or a GGUF file.
-absl::StatusOr<timing::ModelShape> ReadShape(const std::string& name_or_path);
+absl::StatusOr<timing::ModelSizes> ReadShape(const std::string& name_or_path);
 
 // --hardware, which must be a wafer.
 absl::StatusOr<silicon::Hardware> ReadWafer(const Arguments& arguments);

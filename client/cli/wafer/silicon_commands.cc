@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
+#include <cstdio>
 
 #include "client/cli/charts/charts.h"
 #include "client/cli/charts/placement_chart.h"
@@ -135,6 +136,9 @@ absl::Status RunMap(const Arguments& arguments) {
         arguments.Integer("seed"), w.sellable ? "can be sold" : "cannot be sold",
         Counted(w.dead_cores, "dead core"), Counted(w.dead_links, "dead link"),
         Counted(w.spares_used, "spare unit"), Counted(w.enabled_cores, "core"));
+  if (!arguments.Has("svg")) {
+    fprintf(stderr, "note: --svg FILE draws it, --json lists its defects and regions\n");
+  }
   return absl::OkStatus();
 }
 
@@ -187,8 +191,8 @@ json::object YieldJson(const Silicon& it, const silicon::YieldStudy& study) {
 absl::Status RunYield(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(const Silicon it, ReadSilicon(arguments));
   WL_ASSIGN_OR_RETURN(const silicon::YieldStudy study,
-                      silicon::StudyYield(it.wafer(), it.repair, it.law,
-                                          arguments.Integer("wafers"), Draws(arguments)));
+                      silicon::StudyYield(it.wafer(), {arguments.Integer("wafers"), it.repair,
+                                                       it.law, Draws(arguments)}));
   if (arguments.Has("svg")) {
     WL_RETURN_IF_ERROR(WriteFile(
         arguments.Text("svg"), DrawHistogram({.title = fmt::format("Defects of {} wafers, {}",

@@ -81,8 +81,8 @@ absl::Status CheckField(const FaultField& field, const FaultRequest& request, ui
   return WithField(absl::InvalidArgumentError(wrong), field.name);
 }
 
-placement::Fault HardwareFault(FaultKind kind, const FaultRequest& request) {
-  placement::Fault fault{.kind = kind};
+placement::HardwareFault HardwareFaultOf(FaultKind kind, const FaultRequest& request) {
+  placement::HardwareFault fault{.kind = kind};
   const auto set = [](const std::optional<double>& value, auto* target) {
     if (value) *target = static_cast<std::remove_pointer_t<decltype(target)>>(*value);
   };
@@ -114,13 +114,13 @@ absl::StatusOr<CheckedFault> CheckFault(const FaultRequest& request) {
   for (const FaultField& field : kFields) {
     WL_RETURN_IF_ERROR(CheckField(field, request, scheduled ? Of(*scheduled) : Of(*hardware)));
   }
-  CheckedFault out{.fault = {.index = request.index}};
+  CheckedFault out{.fault = {.index = {request.index}}};
   if (scheduled) {
     out.fault.kind = *scheduled;
     out.fault.factor = request.factor.value_or(1);
     out.fault.stage = static_cast<uint32_t>(request.stage.value_or(0));
   } else {
-    out.hardware = HardwareFault(*hardware, request);
+    out.hardware = HardwareFaultOf(*hardware, request);
     out.spare_wafers = static_cast<int>(request.spare_wafers.value_or(1));
   }
   return out;

@@ -39,8 +39,8 @@ struct FaultField {
 std::span<const FaultField> FaultFields();
 
 struct CheckedFault {
-  engine::Fault fault;                       // `lane` is left to the caller
-  std::optional<placement::Fault> hardware;  // if set, only lane and index of `fault` count
+  engine::Fault fault;                               // `lane` is left to the caller
+  std::optional<placement::HardwareFault> hardware;  // if set, only lane and index of `fault` count
   int spare_wafers = 1;
 };
 

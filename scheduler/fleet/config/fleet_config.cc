@@ -18,18 +18,18 @@ namespace waferline::fleet {
 namespace {
 
 // The lane of the model that a fault hits; the only one if the file serves a single model.
-uint32_t ReadLaneIndex(YamlForm& form, const std::vector<LaneConfig>& models) {
+engine::LaneIndex ReadLaneIndex(YamlForm& form, const std::vector<LaneConfig>& models) {
   if (!form.Has("model")) {
     if (models.size() > 1) form.AddError("model", "is missing: the fleet serves several models");
-    return 0;
+    return {};
   }
   const std::string given = form.Text("model");
   std::vector<std::string_view> names;
   for (const LaneConfig& lane : models) names.push_back(lane.model);
   const auto found = std::find(names.begin(), names.end(), given);
-  if (found != names.end()) return static_cast<uint32_t>(found - names.begin());
+  if (found != names.end()) return {static_cast<uint32_t>(found - names.begin())};
   form.AddError("model", NotOneOf(given, names));
-  return 0;
+  return {};
 }
 
 FaultConfig ReadFault(YamlForm form, const std::vector<LaneConfig>& models) {
@@ -40,7 +40,7 @@ FaultConfig ReadFault(YamlForm form, const std::vector<LaneConfig>& models) {
     const std::string name(field.name);
     if (form.Has(name)) request.*field.value = form.Plain(name, Range{});
   }
-  const uint32_t lane = ReadLaneIndex(form, models);
+  const engine::LaneIndex lane = ReadLaneIndex(form, models);
   form.RefuseOthers();
   FaultConfig out;
   if (request.kind.empty()) return out;  // its absence is an error of the form already

@@ -68,8 +68,8 @@ struct Ahead {
   int64_t lines;  // with each scale of a tile's rows
   int64_t pause;  // tiles before the first part
 
-  Ahead(const std::byte* from, int64_t all_lines, int64_t tiles, int64_t steps)
-      : from(from),
+  Ahead(const std::byte* first, int64_t all_lines, int64_t tiles, int64_t steps)
+      : from(first),
         lines((all_lines + tiles * steps - 1) / (tiles * steps)),
         pause(all_lines == 0 ? 0 : tiles - (all_lines + lines * steps - 1) / (lines * steps)) {}
 };

@@ -20,7 +20,9 @@ constexpr std::array<int16_t, kCharacters> MakeBytes() {
   std::array<int16_t, kCharacters> bytes{};
   int next = 0x100;
   for (int i = 0; i < 0x100; ++i) bytes[i] = kNoByte;
-  for (int byte = 0; byte < 0x100; ++byte) bytes[Visible(byte) ? byte : next++] = byte;
+  for (int byte = 0; byte < 0x100; ++byte) {
+    bytes[Visible(byte) ? byte : next++] = static_cast<int16_t>(byte);
+  }
   return bytes;
 }
 constexpr std::array<int16_t, kCharacters> kBytes = MakeBytes();

@@ -3,7 +3,6 @@
 #include <cmath>
 #include <cstdint>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/hardware/placement/placement.h"
@@ -18,7 +17,7 @@ using timing::Calibration;
 using timing::FitProblem;
 using timing::FitResult;
 using timing::ModelMeasurement;
-using timing::ModelShape;
+using timing::ModelSizes;
 using timing::Profile;
 using timing::Residual;
 
@@ -28,7 +27,7 @@ constexpr int64_t kCachedPositions = 1024;
 constexpr double kMinAccepted = 1, kMaxAccepted = 4;
 
 struct SpeedRow {
-  ModelShape shape;
+  ModelSizes shape;
   int wafers = 0;
   double bytes_per_weight = 2;
   double measured = 0;
@@ -39,11 +38,11 @@ struct SpeedRow {
 absl::StatusOr<std::vector<SpeedRow>> RowsOf(const std::vector<ModelMeasurement>& points) {
   std::vector<SpeedRow> rows;
   for (const ModelMeasurement& point : points) {
-    WL_ASSIGN_OR_RETURN(ModelShape shape, timing::LoadModelShape(point.model));
+    WL_ASSIGN_OR_RETURN(ModelSizes shape, timing::LoadModelShape(point.model));
     SpeedRow row;
     row.shape = std::move(shape);
     row.wafers = point.wafers;
-    row.bytes_per_weight = absl::StrContains(point.weights, "fp8") ? 1 : 2;
+    row.bytes_per_weight = point.bytes_per_weight;
     row.measured = point.tokens_per_second;
     row.label = absl::StrCat(point.model, " ", point.date, ", speculation: ", point.speculation);
     row.launch = point.speculation == "no";
@@ -53,7 +52,7 @@ absl::StatusOr<std::vector<SpeedRow>> RowsOf(const std::vector<ModelMeasurement>
 }
 
 // Fitted together: parameters are the launch kernels' scale and the later ones' gain.
-struct Family {
+struct SpeedFit {
   const std::vector<SpeedRow>& rows;
   const silicon::WaferSpec& wafer;
   const Profile& base;
@@ -124,7 +123,7 @@ absl::StatusOr<Calibration> CalibrateModels(const std::string& name,
   }
   const Profile start = StartOf(name, base);
   WL_ASSIGN_OR_RETURN(const std::vector<SpeedRow> rows, RowsOf(points));
-  Family family{rows, wafer, start};
+  SpeedFit family{rows, wafer, start};
   WL_RETURN_IF_ERROR(family.PlaceAll());
   FitProblem problem;
   problem.start = {1, 1};
@@ -148,7 +147,7 @@ absl::StatusOr<Calibration> CalibrateModels(const std::string& name,
   Calibration calibration;
   calibration.profile = start;
   Profile& profile = calibration.profile;
-  profile.constants.layer_scale = Family::Scale(fit.parameters, launch);
+  profile.constants.layer_scale = SpeedFit::Scale(fit.parameters, launch);
   profile.fit_constants = 2;
   profile.fit_points = problem.points;
   double launch_squares = 0;

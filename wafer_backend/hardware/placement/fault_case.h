@@ -11,18 +11,25 @@
 
 namespace waferline::placement {
 
+// Where a fault happens.
+struct FaultScene {
+  const PlacementTask& task;
+  const Placement& placement;
+  const FaultSetting& setting;
+  const silicon::CoreGrid& grid;
+};
+
 class FaultCase {
  public:
-  FaultCase(const PlacementTask& task, const Placement& placement, const Fault& fault,
-            const FaultSetting& setting, const silicon::CoreGrid& grid)
-      : task_(task),
-        p_(placement),
+  FaultCase(const FaultScene& scene, const HardwareFault& fault)
+      : task_(scene.task),
+        p_(scene.placement),
         fault_(fault),
-        setting_(setting),
-        grid_(grid),
-        column_(fault.column < 0 ? placement.mesh.columns / 2 : fault.column),
-        row_(fault.row < 0 ? placement.mesh.rows / 2 : fault.row),
-        before_(SpeedOf(task, placement)) {
+        setting_(scene.setting),
+        grid_(scene.grid),
+        column_(fault.column < 0 ? p_.mesh.columns / 2 : fault.column),
+        row_(fault.row < 0 ? p_.mesh.rows / 2 : fault.row),
+        before_(SpeedOf(task_, p_)) {
     cost_.wafers_after = p_.wafers();
     cost_.user_before = before_.user_tokens_per_second;
     cost_.aggregate_before = before_.aggregate_tokens_per_second;
@@ -75,14 +82,14 @@ class FaultCase {
 
   // The places under the faults that stand, and under one more.
   ReplicaHealth Standing() const;
-  void Slow(const Fault& fault, ReplicaHealth* health) const;
-  double ClockUnder(const Fault& fault) const;
+  void Slow(const HardwareFault& fault, ReplicaHealth* health) const;
+  double ClockUnder(const HardwareFault& fault) const;
 
   void Refill(const timing::PrefillCosts& prefill);
 
   const PlacementTask& task_;
   const Placement& p_;
-  const Fault& fault_;
+  const HardwareFault& fault_;
   const FaultSetting& setting_;
   const silicon::CoreGrid& grid_;
   const int column_, row_;

@@ -6,14 +6,14 @@
 
 namespace waferline::placement {
 
-double FaultCase::ClockUnder(const Fault& fault) const {
+double FaultCase::ClockUnder(const HardwareFault& fault) const {
   if (fault.kind == FaultKind::kThermal) return fault.clock_share;
   const double watts = task_.wafer.power_decode_watts.value;
   const double idle = watts * setting_.idle_power_share;
   return std::min(1.0, (fault.watts - idle) / (watts - idle));
 }
 
-void FaultCase::Slow(const Fault& fault, ReplicaHealth* health) const {
+void FaultCase::Slow(const HardwareFault& fault, ReplicaHealth* health) const {
   for (int place = 0; place < p_.depth; ++place) {
     if (fault.kind != FaultKind::kPowerCap && place != fault.place) continue;
     PlaceHealth& hit = health->places[static_cast<size_t>(place)];
@@ -28,13 +28,13 @@ void FaultCase::Slow(const Fault& fault, ReplicaHealth* health) const {
 
 ReplicaHealth FaultCase::Standing() const {
   ReplicaHealth health{.places = std::vector<PlaceHealth>(static_cast<size_t>(p_.depth))};
-  for (const Fault& fault : setting_.standing) Slow(fault, &health);
+  for (const HardwareFault& fault : setting_.standing) Slow(fault, &health);
   return health;
 }
 
 void FaultCase::LoseLinks() {
   int left = setting_.off_wafer_links - fault_.links;
-  for (const Fault& other : setting_.standing) {
+  for (const HardwareFault& other : setting_.standing) {
     if (other.kind == FaultKind::kLink && other.place == fault_.place) left -= other.links;
   }
   if (left <= 0) {

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "wafer_backend/base/check.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/hardware/placement/fault_case.h"
 
@@ -15,7 +16,7 @@ absl::Status OutOfRange(const char* name, double value, double min, double max) 
       absl::StrFormat("%s is %.9g, must lie in [%.9g, %.9g]", name, value, min, max));
 }
 
-absl::Status CheckFault(const PlacementTask& task, const Placement& p, const Fault& fault,
+absl::Status CheckFault(const PlacementTask& task, const Placement& p, const HardwareFault& fault,
                         const FaultSetting& setting) {
   const auto within = [](double value, double min, double max) {
     return value >= min && value <= max;
@@ -110,18 +111,18 @@ void FaultCase::Refill(const timing::PrefillCosts& prefill) {
 }
 
 absl::StatusOr<FaultCost> CostOfFault(const PlacementTask& task, const Placement& placement,
-                                      const silicon::AcceleratorSpec& prefill, const Fault& fault,
-                                      const FaultSetting& setting) {
+                                      const HardwareFault& fault, const FaultSetting& setting) {
+  WL_CHECK(setting.prefill != nullptr);
   WL_RETURN_IF_ERROR(CheckFault(task, placement, fault, setting));
-  for (const Fault& standing : setting.standing) {
+  for (const HardwareFault& standing : setting.standing) {
     WL_RETURN_IF_ERROR(CheckFault(task, placement, standing, setting));
   }
   WL_ASSIGN_OR_RETURN(const silicon::Granularity granularity,
                       silicon::ParseGranularity(task.wafer.repair_granularity.value));
   WL_ASSIGN_OR_RETURN(const silicon::CoreGrid grid, silicon::CoreGrid::Of(task.wafer, granularity));
   WL_ASSIGN_OR_RETURN(const timing::PrefillCosts costs,
-                      timing::PrefillCostsOf(task.shape, prefill, task.bytes_per_weight));
-  return FaultCase(task, placement, fault, setting, grid).Run(costs);
+                      timing::PrefillCostsOf(task.shape, *setting.prefill, task.bytes_per_weight));
+  return FaultCase({task, placement, setting, grid}, fault).Run(costs);
 }
 
 }  // namespace waferline::placement

@@ -39,7 +39,7 @@ inline constexpr NamedValue<FaultKind> kFaultNames[] = {{"core", FaultKind::kCor
                                                         {"power_cap", FaultKind::kPowerCap},
                                                         {"thermal", FaultKind::kThermal}};
 
-struct Fault {
+struct HardwareFault {
   FaultKind kind = FaultKind::kCore;
   int place = 0;              // which wafer; a power cap is for all
   int column = -1, row = -1;  // of the mesh, for core, row and die; -1: the middle
@@ -58,12 +58,14 @@ struct FaultSetting {
   double idle_power_share = 0.3;
   int off_wafer_links = 12;  // P: 12 x 100 GbE
   int spare_wafers = 1;
-  int prefill_groups = 1;                // groups of devices that each hold the model
+  // Computes lost KV again; needed.
+  const silicon::AcceleratorSpec* prefill = nullptr;
+  int prefill_groups = 1;                // groups of such devices that each hold the model
   std::vector<silicon::Defect> defects;  // that the wafer came with: spares already used
   // Links, caps and heat that slow the replica already. What it does after the fault is under all
   // of them together: a wafer runs at its lowest clock, and misses all links that failed. What it
   // did before is health.
-  std::vector<Fault> standing;
+  std::vector<HardwareFault> standing;
 };
 
 struct FaultCost {
@@ -90,10 +92,9 @@ struct FaultCost {
   }
 };
 
-// `placement` is Place's of `task`; `prefill` computes lost KV again. InvalidArgument names what is
+// `placement` is Place's of `task`. InvalidArgument names what is
 // out of range: place, column, row, links, watts (a cap must leave more than idle power), clock.
 absl::StatusOr<FaultCost> CostOfFault(const PlacementTask& task, const Placement& placement,
-                                      const silicon::AcceleratorSpec& prefill, const Fault& fault,
-                                      const FaultSetting& setting);
+                                      const HardwareFault& fault, const FaultSetting& setting);
 
 }  // namespace waferline::placement

@@ -7,6 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "wafer_backend/base/strings.h"
+#include "wafer_backend/hardware/timing/weight_types.h"
 
 namespace waferline::placement {
 namespace {
@@ -35,11 +37,11 @@ std::vector<std::string> PlansThatFit(const PlacementTask& task) {
     if (const auto placed = TryPlace(more))
       plans.push_back(absl::StrCat(placed->wafers(), " wafers"));
   }
-  for (const auto& [bytes, name] : {std::pair(2.0, "fp16"), {1.0, "fp8"}, {0.5, "int4"}}) {
+  for (const timing::WeightType& type : timing::WeightTypes()) {
     PlacementTask smaller = task;
-    smaller.bytes_per_weight = bytes;
-    if (bytes < task.bytes_per_weight && TryPlace(smaller).has_value()) {
-      plans.push_back(absl::StrCat(name, " weights"));
+    smaller.bytes_per_weight = type.bytes;
+    if (type.bytes < task.bytes_per_weight && TryPlace(smaller).has_value()) {
+      plans.push_back(absl::StrCat(Absl(type.name), " weights"));
       break;
     }
   }

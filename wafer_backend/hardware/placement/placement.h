@@ -30,7 +30,7 @@ inline constexpr int kMaxWafers = 4096;  // of everything together
 inline constexpr int kMaxTensor = 64;
 
 struct PlacementTask {
-  const timing::ModelShape& shape;
+  const timing::ModelSizes& shape;
   const silicon::WaferSpec& wafer;
   const timing::Profile& profile;
   int64_t context = 4096;  // positions that each user's KV has room for

@@ -35,7 +35,7 @@ struct Influence {
 };
 
 struct PredictionTask {
-  const timing::ModelShape& shape;
+  const timing::ModelSizes& shape;
   const silicon::WaferSpec& wafer;
   const timing::Profile& profile;
   int wafers = 0;  // 0: the fewest that fit

@@ -140,7 +140,7 @@ RequestModel::Layers RequestModel::PrefillLayers(const timing::KernelModel& kern
     const LayerKind& kind = layers_.kinds[alike.kind];
     const double in_view =
         kind.window > 0 ? std::min(seen, static_cast<double>(kind.window) + fresh) : seen;
-    const double cycles = timing::PrefillCycles(kernels, kind, side_of(alike), fresh, in_view);
+    const double cycles = timing::PrefillCycles(kernels, kind, side_of(alike), {fresh, in_view});
     out.sum += alike.layers * cycles;
     out.slowest = std::max(out.slowest, cycles);
   }

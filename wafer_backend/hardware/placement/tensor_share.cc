@@ -5,7 +5,7 @@
 
 namespace waferline::placement {
 
-timing::LayerKind ShareOf(const timing::ModelShape& shape, const timing::LayerKind& kind,
+timing::LayerKind ShareOf(const timing::ModelSizes& shape, const timing::LayerKind& kind,
                           int tensor) {
   if (tensor == 1) return kind;
   const auto largest = [tensor](int64_t count) {

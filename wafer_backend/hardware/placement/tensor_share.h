@@ -16,7 +16,7 @@ inline constexpr int kSumsALayer = 2;
 inline constexpr double kBytesPerActivation = 2;  // FP16 between wafers
 
 // `tensor` >= 1. With heads that it does not divide, the share of the wafer that has most.
-timing::LayerKind ShareOf(const timing::ModelShape& shape, const timing::LayerKind& kind,
+timing::LayerKind ShareOf(const timing::ModelSizes& shape, const timing::LayerKind& kind,
                           int tensor);
 
 // Seconds until each of `tensor` wafers has the sum of all their vectors of `bytes`; 0 for one

@@ -55,8 +55,8 @@ class DicedDies {
 
 }  // namespace
 
-absl::StatusOr<YieldStudy> StudyYield(const WaferSpec& wafer, Granularity granularity,
-                                      const DefectLaw& law, int64_t wafers, SeededStream stream) {
+absl::StatusOr<YieldStudy> StudyYield(const WaferSpec& wafer, const WaferSample& sample) {
+  const auto& [wafers, granularity, law, stream] = sample;
   if (wafers < 1 || wafers > kMaxWafers) {
     return absl::InvalidArgumentError(
         absl::StrCat("wafers is ", wafers, ", must lie in [1, ", kMaxWafers, "]"));

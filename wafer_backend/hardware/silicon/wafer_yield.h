@@ -45,8 +45,14 @@ struct YieldStudy {
 
 inline constexpr int64_t kMaxWafers = 10'000'000;
 
-// InvalidArgument if the grid makes no sense or 1 <= wafers <= kMaxWafers does not hold.
-absl::StatusOr<YieldStudy> StudyYield(const WaferSpec& wafer, Granularity granularity,
-                                      const DefectLaw& law, int64_t wafers, SeededStream stream);
+struct WaferSample {
+  int64_t wafers = 0;  // to draw, in [1, kMaxWafers]
+  Granularity granularity = Granularity::kCore;
+  DefectLaw law;
+  SeededStream stream;
+};
+
+// InvalidArgument if the grid makes no sense or there are too few or too many wafers.
+absl::StatusOr<YieldStudy> StudyYield(const WaferSpec& wafer, const WaferSample& sample);
 
 }  // namespace waferline::silicon

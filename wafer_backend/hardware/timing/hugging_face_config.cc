@@ -43,7 +43,7 @@ std::string Text(JsonFields& in, const char* name) {
 }
 
 // Which names a family gives to its experts, and what it leaves unsaid.
-void ReadExperts(JsonFields& in, ModelShape* shape) {
+void ReadExperts(JsonFields& in, ModelSizes* shape) {
   Experts e;
   e.total = Integer(in, {"n_routed_experts", "num_local_experts", "num_experts"}, 0);
   if (e.total <= 1) return;
@@ -57,7 +57,7 @@ void ReadExperts(JsonFields& in, ModelShape* shape) {
   shape->experts = e;
 }
 
-void ReadWindow(JsonFields& in, ModelShape* shape) {
+void ReadWindow(JsonFields& in, ModelSizes* shape) {
   if (!in.Has("sliding_window") ||
       (in.Has("use_sliding_window") && !Flag(in, "use_sliding_window")))
     return;
@@ -81,7 +81,7 @@ void ReadWindow(JsonFields& in, ModelShape* shape) {
 
 }  // namespace
 
-absl::StatusOr<ModelShape> ParseHuggingFaceConfig(const std::string& name, std::string_view text) {
+absl::StatusOr<ModelSizes> ParseHuggingFaceConfig(const std::string& name, std::string_view text) {
   json::error_code error;
   const json::value document = json::parse(json::string_view(text.data(), text.size()), error);
   if (error) return absl::InvalidArgumentError(absl::StrCat(name, ": not JSON: ", error.message()));
@@ -91,7 +91,7 @@ absl::StatusOr<ModelShape> ParseHuggingFaceConfig(const std::string& name, std::
     if (inner->is_object()) object = &inner->get_object();
   }
   JsonFields in(*object);
-  ModelShape shape;
+  ModelSizes shape;
   shape.name = Text(in, "_name_or_path").empty() ? name : Text(in, "_name_or_path");
   shape.layers = Integer(in, {"num_hidden_layers"});
   shape.hidden = Integer(in, {"hidden_size"});

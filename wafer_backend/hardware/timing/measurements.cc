@@ -11,6 +11,7 @@
 #include "absl/strings/str_split.h"
 #include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/hardware/timing/weight_types.h"
 
 namespace waferline::timing {
 namespace {
@@ -18,7 +19,7 @@ namespace {
 constexpr int kMaxRows = 100'000;
 
 // One line of a file by column name. A bad field adds an error and yields 1.
-struct Row {
+struct CsvRow {
   std::string place;  // "mesh_gemv.csv:9"
   std::map<std::string, std::string> fields;
   std::vector<std::string>* errors;
@@ -39,6 +40,12 @@ struct Row {
     return 1;
   }
   const std::string& Text(const std::string& column) const { return fields.at(column); }
+  double BytesPerWeight(const std::string& column) const {
+    const absl::StatusOr<double> bytes = timing::BytesPerWeight(fields.at(column));
+    if (bytes.ok()) return *bytes;
+    errors->push_back(absl::StrCat(place, ": ", column, ": ", bytes.status().message()));
+    return 1;
+  }
   int64_t Choice(const std::string& column, const std::vector<std::string>& allowed) const {
     for (size_t i = 0; i < allowed.size(); ++i) {
       if (allowed[i] == fields.at(column)) return static_cast<int64_t>(i);
@@ -49,9 +56,16 @@ struct Row {
   }
 };
 
-absl::Status ReadCsv(const std::string& folder, const std::string& name,
-                     const std::vector<std::string>& columns, std::vector<std::string>* errors,
-                     const std::function<void(const Row&)>& take) {
+struct CsvFile {
+  std::string name;
+  std::vector<std::string> columns;
+};
+
+// `take` gets each line. Bad lines and fields add to `errors`.
+absl::Status ReadCsv(const std::string& folder, const CsvFile& file,
+                     std::vector<std::string>* errors,
+                     const std::function<void(const CsvRow&)>& take) {
+  const auto& [name, columns] = file;
   const std::string path = absl::StrCat(folder, "/", name);
   WL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
   std::istringstream in(text);
@@ -77,7 +91,7 @@ absl::Status ReadCsv(const std::string& folder, const std::string& name,
           absl::StrCat(place, ": has ", cells.size(), " fields instead of ", columns.size()));
       continue;
     }
-    Row row{place, {}, errors};
+    CsvRow row{place, {}, errors};
     for (size_t i = 0; i < cells.size(); ++i) row.fields[columns[i]] = cells[i];
     take(row);
   }
@@ -85,66 +99,76 @@ absl::Status ReadCsv(const std::string& folder, const std::string& name,
   return absl::OkStatus();
 }
 
-}  // namespace
+KernelMeasurement GemvOf(const CsvRow& row) {
+  const bool chain = row.Choice("algorithm", {"k_tree", "pipeline"}) == 1;
+  const GemvSize size = {chain ? Allreduce::kChain : Allreduce::kTree, row.Integer("P"),
+                         row.Integer("m"), row.Integer("n")};
+  return {
+      "wse-3", size, row.Number("cycles"),
+      absl::StrCat("gemv ", row.Text("algorithm"), " P=", size.grid, " m=", size.m, " n=", size.n)};
+}
 
-absl::StatusOr<Measurements> ReadMeasurements(const std::string& folder) {
-  Measurements all;
-  std::vector<std::string> errors;
-  const auto add = [&all](std::string machine, KernelSize size, double cycles, std::string label) {
-    all.kernels.push_back({std::move(machine), size, cycles, std::move(label)});
-  };
-  WL_RETURN_IF_ERROR(
-      ReadCsv(folder, "mesh_gemv.csv", {"algorithm", "P", "m", "n", "cycles"}, &errors,
-              [&](const Row& row) {
-                const bool chain = row.Choice("algorithm", {"k_tree", "pipeline"}) == 1;
-                const GemvSize size = {chain ? Allreduce::kChain : Allreduce::kTree,
-                                       row.Integer("P"), row.Integer("m"), row.Integer("n")};
-                add("wse-3", size, row.Number("cycles"),
-                    absl::StrCat("gemv ", row.Text("algorithm"), " P=", size.grid, " m=", size.m,
-                                 " n=", size.n));
-              }));
-  WL_RETURN_IF_ERROR(
-      ReadCsv(folder, "mesh_gemm.csv", {"P", "N", "cycles"}, &errors, [&](const Row& row) {
-        const GemmSize size = {row.Integer("P"), row.Integer("N")};
-        add("wse-3", size, row.Number("cycles"),
-            absl::StrCat("gemm P=", size.grid, " N=", size.size));
-      }));
-  WL_RETURN_IF_ERROR(
-      ReadCsv(folder, "decode_layer.csv", {"machine", "shape", "P", "d", "ffn", "seq", "cycles"},
-              &errors, [&](const Row& row) {
-                const DecodeLayerSize size = {row.Integer("P"), row.Integer("d"),
-                                              row.Integer("ffn"), row.Integer("seq")};
-                add(row.Text("machine"), size, row.Number("cycles"),
-                    absl::StrCat("decode-layer ", row.Text("machine"), " ", row.Text("shape"),
-                                 " P=", size.grid));
-              }));
+KernelMeasurement GemmOf(const CsvRow& row) {
+  const GemmSize size = {row.Integer("P"), row.Integer("N")};
+  return {"wse-3", size, row.Number("cycles"),
+          absl::StrCat("gemm P=", size.grid, " N=", size.size)};
+}
+
+KernelMeasurement DecodeLayerOf(const CsvRow& row) {
+  const DecodeLayerSize size = {row.Integer("P"), row.Integer("d"), row.Integer("ffn"),
+                                row.Integer("seq")};
+  return {
+      row.Text("machine"), size, row.Number("cycles"),
+      absl::StrCat("decode-layer ", row.Text("machine"), " ", row.Text("shape"), " P=", size.grid)};
+}
+
+KernelMeasurement PrefillLayerOf(const CsvRow& row) {
   // The padded benchmark's models; see the head of prefill_layer.csv.
   static constexpr int64_t kHidden[] = {4096, 5120, 8192, 8192};
   static constexpr int64_t kFfn[] = {14336, 13824, 22016, 29568};
-  WL_RETURN_IF_ERROR(
-      ReadCsv(folder, "prefill_layer.csv", {"machine", "shape", "P", "tokens", "cycles"}, &errors,
-              [&](const Row& row) {
-                const int64_t shape = row.Choice("shape", {"8B", "13B", "34B", "72B"});
-                const PrefillLayerSize size = {row.Integer("P"), kHidden[shape], kFfn[shape],
-                                               row.Integer("tokens")};
-                add(row.Text("machine"), size, row.Number("cycles"),
-                    absl::StrCat("prefill-layer ", row.Text("machine"), " ", row.Text("shape"),
-                                 " P=", size.grid, " tokens=", size.tokens));
-              }));
-  WL_RETURN_IF_ERROR(
-      ReadCsv(folder, "vendor.csv",
-              {"model", "date", "wafers", "weights", "tokens_per_s", "spec", "source"}, &errors,
-              [&](const Row& row) {
-                ModelMeasurement m;
-                m.model = row.Text("model");
-                m.date = row.Text("date");
-                m.wafers = row.Text("wafers").empty() ? 0 : static_cast<int>(row.Integer("wafers"));
-                m.weights = row.Text("weights");
-                m.tokens_per_second = row.Number("tokens_per_s");
-                row.Choice("spec", {"yes", "no", "unknown"});
-                m.speculation = row.Text("spec");
-                all.models.push_back(std::move(m));
-              }));
+  const int64_t shape = row.Choice("shape", {"8B", "13B", "34B", "72B"});
+  const PrefillLayerSize size = {row.Integer("P"), kHidden[shape], kFfn[shape],
+                                 row.Integer("tokens")};
+  return {row.Text("machine"), size, row.Number("cycles"),
+          absl::StrCat("prefill-layer ", row.Text("machine"), " ", row.Text("shape"),
+                       " P=", size.grid, " tokens=", size.tokens)};
+}
+
+ModelMeasurement ModelOf(const CsvRow& row) {
+  ModelMeasurement m;
+  m.model = row.Text("model");
+  m.date = row.Text("date");
+  m.wafers = row.Text("wafers").empty() ? 0 : static_cast<int>(row.Integer("wafers"));
+  m.bytes_per_weight = row.BytesPerWeight("weights");
+  m.tokens_per_second = row.Number("tokens_per_s");
+  row.Choice("spec", {"yes", "no", "unknown"});
+  m.speculation = row.Text("spec");
+  return m;
+}
+
+struct KernelFile {
+  CsvFile csv;
+  KernelMeasurement (*read)(const CsvRow&);
+};
+
+}  // namespace
+
+absl::StatusOr<Measurements> ReadMeasurements(const std::string& folder) {
+  const KernelFile files[] = {
+      {{"mesh_gemv.csv", {"algorithm", "P", "m", "n", "cycles"}}, GemvOf},
+      {{"mesh_gemm.csv", {"P", "N", "cycles"}}, GemmOf},
+      {{"decode_layer.csv", {"machine", "shape", "P", "d", "ffn", "seq", "cycles"}}, DecodeLayerOf},
+      {{"prefill_layer.csv", {"machine", "shape", "P", "tokens", "cycles"}}, PrefillLayerOf}};
+  const CsvFile models = {"vendor.csv",
+                          {"model", "date", "wafers", "weights", "tokens_per_s", "spec", "source"}};
+  Measurements all;
+  std::vector<std::string> errors;
+  for (const KernelFile& file : files) {
+    WL_RETURN_IF_ERROR(ReadCsv(folder, file.csv, &errors,
+                               [&](const CsvRow& row) { all.kernels.push_back(file.read(row)); }));
+  }
+  WL_RETURN_IF_ERROR(ReadCsv(folder, models, &errors,
+                             [&](const CsvRow& row) { all.models.push_back(ModelOf(row)); }));
   if (!errors.empty()) return absl::InvalidArgumentError(absl::StrJoin(errors, "\n"));
   return all;
 }

@@ -22,7 +22,7 @@ struct ModelMeasurement {
   std::string model;  // a model shape's name
   std::string date;
   int wafers = 0;  // 0: not known
-  std::string weights;
+  double bytes_per_weight = 2;
   double tokens_per_second = 0;
   std::string speculation;  // yes, no, unknown
 };

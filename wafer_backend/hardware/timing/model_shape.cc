@@ -15,12 +15,12 @@ constexpr int kExpertAllreduces = 2;
 // The low-rank queries and the latent are normed before they are projected up.
 constexpr int kLatentAllreduces = 2;
 
-bool HasExperts(const ModelShape& shape, int64_t layer) {
+bool HasExperts(const ModelSizes& shape, int64_t layer) {
   if (!shape.experts.has_value() || layer < shape.experts->first) return false;
   return (layer + 1 - shape.experts->first) % shape.experts->every == 0;
 }
 
-bool HasWindow(const ModelShape& shape, int64_t layer) {
+bool HasWindow(const ModelSizes& shape, int64_t layer) {
   return shape.window.has_value() && layer % shape.window->every < shape.window->layers;
 }
 
@@ -45,7 +45,7 @@ double D(int64_t value) { return static_cast<double>(value); }
 
 constexpr bool kCutIn = true;
 
-void AddAttention(const ModelShape& s, LayerKind* kind) {
+void AddAttention(const ModelSizes& s, LayerKind* kind) {
   const double hidden = D(s.hidden), heads = D(s.heads);
   if (!s.latent.has_value()) {
     const double queries = heads * D(s.head_dim), keys = D(s.kv_heads * s.head_dim);
@@ -66,7 +66,7 @@ void AddAttention(const ModelShape& s, LayerKind* kind) {
   kind->allreduces += kLatentAllreduces;
 }
 
-LayerKind KindOf(const ModelShape& s, bool experts, bool window) {
+LayerKind KindOf(const ModelSizes& s, bool experts, bool window) {
   LayerKind kind;
   kind.allreduces = kDenseLayerAllreduces;
   kind.heads = D(s.heads);
@@ -119,7 +119,7 @@ std::optional<SlidingWindow> WindowOf(int64_t positions, const std::vector<bool>
   return window;
 }
 
-absl::Status CheckShape(const ModelShape& s) {
+absl::Status CheckShape(const ModelSizes& s) {
   Checker check;
   constexpr int64_t kMax = 1 << 20;
   check.Bound("layers", s.layers, 1, 10'000);
@@ -158,7 +158,7 @@ absl::Status CheckShape(const ModelShape& s) {
   return check.status();
 }
 
-ModelLayers LayersOf(const ModelShape& shape) {
+ModelLayers LayersOf(const ModelSizes& shape) {
   ModelLayers all;
   int index[2][2] = {{-1, -1}, {-1, -1}};
   for (int64_t i = 0; i < shape.layers; ++i) {
@@ -173,16 +173,16 @@ ModelLayers LayersOf(const ModelShape& shape) {
   return all;
 }
 
-double VocabularyParameters(const ModelShape& shape) { return D(shape.vocab) * D(shape.hidden); }
+double VocabularyParameters(const ModelSizes& shape) { return D(shape.vocab) * D(shape.hidden); }
 
-double TotalParameters(const ModelShape& shape) {
+double TotalParameters(const ModelSizes& shape) {
   const ModelLayers layers = LayersOf(shape);
   double total = VocabularyParameters(shape) * (shape.tied_embeddings ? 1 : 2);
   for (size_t i = 0; i < layers.kind_of.size(); ++i) total += layers.of(i).parameters();
   return total;
 }
 
-double ActiveParameters(const ModelShape& shape) {
+double ActiveParameters(const ModelSizes& shape) {
   const ModelLayers layers = LayersOf(shape);
   double total = VocabularyParameters(shape);
   for (size_t i = 0; i < layers.kind_of.size(); ++i) total += layers.of(i).active_parameters;

@@ -42,7 +42,7 @@ struct SlidingWindow {
 // such pattern.
 std::optional<SlidingWindow> WindowOf(int64_t positions, const std::vector<bool>& windowed);
 
-struct ModelShape {
+struct ModelSizes {
   std::string name;
   int64_t layers = 0;
   int64_t hidden = 0;
@@ -60,7 +60,7 @@ struct ModelShape {
 
 // InvalidArgument names the field: sizes must be positive and small enough that no product of them
 // overflows (2^40 parameters a layer), heads a multiple of kv_heads, active experts at most all.
-absl::Status CheckShape(const ModelShape& shape);
+absl::Status CheckShape(const ModelSizes& shape);
 
 // All layers of one sort, per layer. Counts are exact in a double.
 struct LayerKind {
@@ -92,12 +92,12 @@ struct ModelLayers {
   const LayerKind& of(size_t layer) const { return kinds[kind_of[layer]]; }
 };
 // The shape must have passed CheckShape.
-ModelLayers LayersOf(const ModelShape& shape);
+ModelLayers LayersOf(const ModelSizes& shape);
 
 // Embedding or output matrix.
-double VocabularyParameters(const ModelShape& shape);
-double TotalParameters(const ModelShape& shape);
+double VocabularyParameters(const ModelSizes& shape);
+double TotalParameters(const ModelSizes& shape);
 // Those that one token meets, without the embedding table (a look-up).
-double ActiveParameters(const ModelShape& shape);
+double ActiveParameters(const ModelSizes& shape);
 
 }  // namespace waferline::timing

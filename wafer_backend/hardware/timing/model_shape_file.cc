@@ -50,10 +50,10 @@ bool EndsWith(const std::string& text, std::string_view end) {
 
 }  // namespace
 
-absl::StatusOr<ModelShape> ParseModelShape(const std::string& name, std::string_view yaml) {
+absl::StatusOr<ModelSizes> ParseModelShape(const std::string& name, std::string_view yaml) {
   YamlFile file(name, yaml);
   YamlForm form = file.root();
-  ModelShape shape;
+  ModelSizes shape;
   shape.name = form.Text("name");
   shape.layers = form.Integer("layers", 1, kMax);
   shape.hidden = form.Integer("hidden", 1, kMax);
@@ -82,7 +82,7 @@ absl::StatusOr<ModelShape> ParseModelShape(const std::string& name, std::string_
   return shape;
 }
 
-absl::StatusOr<ModelShape> LoadModelShape(const std::string& name_or_path) {
+absl::StatusOr<ModelSizes> LoadModelShape(const std::string& name_or_path) {
   WL_ASSIGN_OR_RETURN(const NamedText file, LoadNamedText("model-shapes", name_or_path));
   return EndsWith(file.name, ".json") ? ParseHuggingFaceConfig(file.name, file.text)
                                       : ParseModelShape(file.name, file.text);

@@ -17,7 +17,7 @@ Nanoseconds InNanoseconds(double seconds) {
 
 }  // namespace
 
-absl::StatusOr<PrefillCosts> PrefillCostsOf(const ModelShape& shape,
+absl::StatusOr<PrefillCosts> PrefillCostsOf(const ModelSizes& shape,
                                             const silicon::AcceleratorSpec& device,
                                             double bytes_per_weight) {
   WL_RETURN_IF_ERROR(CheckShape(shape));

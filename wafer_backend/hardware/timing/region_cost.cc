@@ -56,7 +56,7 @@ Grid GridOfSide(double side, double layers, const Region& all) {
           std::max(1.0, std::ceil(layers / grids))};
 }
 
-double OutputCycles(const KernelModel& m, const ModelShape& shape, double parameters,
+double OutputCycles(const KernelModel& m, const ModelSizes& shape, double parameters,
                     const Region& region) {
   // The product's sums and the largest logit.
   const WholeWork whole = {.macs = parameters,
@@ -71,23 +71,23 @@ double OutputCycles(const KernelModel& m, const ModelShape& shape, double parame
          m.constants.layer_scale * m.instruction_scale * m.constants.gemv_start_cycles;
 }
 
-double EmbeddingCycles(const KernelModel& m, const ModelShape& shape, const Region& region) {
+double EmbeddingCycles(const KernelModel& m, const ModelSizes& shape, const Region& region) {
   const double side = std::max(1.0, std::floor(std::sqrt(region.cores)));
   return m.constants.layer_scale *
          AllreduceCycles(m, side, static_cast<double>(shape.hidden) / side);
 }
 
-double PrefillCycles(const KernelModel& m, const LayerKind& kind, double side, double fresh,
-                     double seen) {
-  const double rows = std::ceil(fresh / side);
+double PrefillCycles(const KernelModel& m, const LayerKind& kind, double side,
+                     const PromptPart& part) {
+  const double rows = std::ceil(part.fresh / side);
   const auto tile = [side](double size) { return std::ceil(size / side); };
   double weights = 0;
   for (const LayerKind::Matrix& matrix : kind.matrices) {
     weights += GemmStepCycles(m, rows, tile(matrix.in), tile(matrix.out));
   }
   const double width = tile(kind.attention_macs_per_position / 2);
-  const double attention =
-      GemmStepCycles(m, rows, width, tile(seen)) + GemmStepCycles(m, rows, tile(seen), width);
+  const double attention = GemmStepCycles(m, rows, width, tile(part.seen)) +
+                           GemmStepCycles(m, rows, tile(part.seen), width);
   return m.constants.layer_scale * side * (weights + attention);
 }
 

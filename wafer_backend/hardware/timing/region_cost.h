@@ -53,14 +53,18 @@ Grid GridOfSide(double side, double layers, const Region& all);
 
 // The product with the output matrix and the choice of the largest logit.
 // `parameters` of it lie on this wafer.
-double OutputCycles(const KernelModel& m, const ModelShape& shape, double parameters,
+double OutputCycles(const KernelModel& m, const ModelSizes& shape, double parameters,
                     const Region& region);
 // Looking a row of the embedding up and spreading it over a region.
-double EmbeddingCycles(const KernelModel& m, const ModelShape& shape, const Region& region);
+double EmbeddingCycles(const KernelModel& m, const ModelSizes& shape, const Region& region);
 
-// A layer over `fresh` tokens of a prompt, each of which sees `seen` positions on average. Experts
-// are taken as evenly loaded, so that their products cost what one of the active width does.
-double PrefillCycles(const KernelModel& m, const LayerKind& kind, double side, double fresh,
-                     double seen);
+// `fresh` tokens of a prompt, each of which sees `seen` positions on average.
+struct PromptPart {
+  double fresh = 0, seen = 0;
+};
+// A layer over them, on a grid of this side. Experts are taken as evenly loaded, so that their
+// products cost what one of the active width does.
+double PrefillCycles(const KernelModel& m, const LayerKind& kind, double side,
+                     const PromptPart& part);
 
 }  // namespace waferline::timing

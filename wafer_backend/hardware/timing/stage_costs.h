@@ -90,7 +90,7 @@ struct PrefillCosts {
   Nanoseconds TransferTime(Tokens positions) const;
 };
 // InvalidArgument for an impossible shape or bytes outside (0, 8].
-absl::StatusOr<PrefillCosts> PrefillCostsOf(const ModelShape& shape,
+absl::StatusOr<PrefillCosts> PrefillCostsOf(const ModelSizes& shape,
                                             const silicon::AcceleratorSpec& device,
                                             double bytes_per_weight);
 

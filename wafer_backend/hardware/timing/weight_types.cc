@@ -6,14 +6,12 @@
 namespace waferline::timing {
 namespace {
 
-struct WeightType {
-  std::string_view name;
-  double bytes;
-};
 constexpr WeightType kTypes[] = {{"fp32", 4}, {"fp16", 2},  {"bf16", 2},  {"fp8", 1},
                                  {"int8", 1}, {"fp4", 0.5}, {"int4", 0.5}};
 
 }  // namespace
+
+std::span<const WeightType> WeightTypes() { return kTypes; }
 
 absl::StatusOr<double> BytesPerWeight(std::string_view type) {
   for (const auto& [name, bytes] : kTypes) {

@@ -11,7 +11,7 @@ namespace waferline::engine {
 
 // Tokens leave at the instant they say, and a request's parts add up to its time inside.
 struct Witness : EngineObserver {
-  explicit Witness(const Timeline* clock) : clock(clock) {}
+  explicit Witness(const Timeline* timeline) : clock(timeline) {}
   void OnToken(const TokenInfo& token) override { WL_CHECK(token.at == clock->now()); }
   void OnOutcome(const OutcomeInfo& info) override {
     WL_CHECK(info.outcome->times.total() == clock->now() - info.sequence.arrival);
@@ -91,7 +91,9 @@ inline Churn RunChurn(uint64_t seed, int steps = 200) {
       case 6: {
         const auto kind = static_cast<Fault::Kind>(below(8));
         const bool down = kind == Fault::Kind::kLinkSpeed && below(2) == 0;
-        (void)cloud.engine->Apply({kind, 0, static_cast<uint32_t>(below(3)),
+        (void)cloud.engine->Apply({kind,
+                                   {0},
+                                   {static_cast<uint32_t>(below(3))},
                                    down ? 0 : static_cast<double>(below(3)) + 0.5,
                                    static_cast<uint32_t>(below(3))});
         break;
@@ -107,9 +109,9 @@ inline Churn RunChurn(uint64_t seed, int steps = 200) {
   cloud.source.failing = false;
   cloud.source.withheld = 0;
   for (uint32_t i = 0; i < 4; ++i) {
-    (void)cloud.engine->Apply({Fault::Kind::kWorkerBack, 0, i});
-    (void)cloud.engine->Apply({Fault::Kind::kUnitBack, 0, i});
-    (void)cloud.engine->Apply({Fault::Kind::kLinkSpeed, 0, i, 1});
+    (void)cloud.engine->Apply({Fault::Kind::kWorkerBack, {0}, {i}});
+    (void)cloud.engine->Apply({Fault::Kind::kUnitBack, {0}, {i}});
+    (void)cloud.engine->Apply({Fault::Kind::kLinkSpeed, {0}, {i}, 1});
   }
   while (cloud.Run() == Engine::Pause::kBlocked) cloud.engine->GiveUpOnReaders();
   REQUIRE(cloud.engine->in_flight() == 0);

@@ -57,7 +57,7 @@ TEST_CASE("a unit gives room until its slots or pages are taken, and again after
 TEST_CASE("a lost or unreachable unit is not picked") {
   DecodeBench bench({.units = 2, .own_links = true});
   const SlotIndex slot = bench.Admit(20);
-  const UnitIndex first = bench.pool->At(kLane, 0), second = bench.pool->At(kLane, 1);
+  const UnitIndex first = bench.pool->At(kLane, {0}), second = bench.pool->At(kLane, {1});
   REQUIRE(bench.pool->Pick(slot) == first);
   bench.pool->Lose(first);
   REQUIRE(bench.pool->Pick(slot) == second);

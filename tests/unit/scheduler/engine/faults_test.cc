@@ -34,14 +34,13 @@ TEST_CASE("a lost value is computed again, a bounded number of times") {
 }
 
 TEST_CASE("a request goes on elsewhere when its device is lost") {
-  using Kind = Fault::Kind;
-  for (const Kind kind : {Kind::kWorkerLost, Kind::kUnitLost}) {
+  for (const auto kind : {Fault::Kind::kWorkerLost, Fault::Kind::kUnitLost}) {
     for (const int64_t at_us : {30, 101, 105, 400}) {
       SmallCloud cloud({.workers = 2, .units = 2});
       cloud.Build();
       const auto sink = cloud.Ask(100, 20);
       cloud.Run(Microseconds(at_us));
-      REQUIRE(cloud.engine->Apply({kind, 0, 0}).ok());
+      REQUIRE(cloud.engine->Apply({kind, {0}, {0}}).ok());
       cloud.engine->CheckLaws();
       cloud.Run();
       REQUIRE(sink->outcome.reason == FinishReason::kLength);
@@ -55,27 +54,27 @@ TEST_CASE("without any device requests are refused, and those inside go on when 
   cloud.Build();
   const auto sink = cloud.Ask(20, 20);
   cloud.Run(Microseconds(300));
-  REQUIRE(cloud.engine->Apply({Fault::Kind::kUnitLost, 0, 0}).ok());
+  REQUIRE(cloud.engine->Apply({Fault::Kind::kUnitLost, {0}, {0}}).ok());
   REQUIRE(cloud.Run() == Engine::Pause::kIdle);
   REQUIRE(!sink->ended);
   const auto refused = cloud.Ask(1, 1);
   REQUIRE(refused->refused);
   REQUIRE(refused->refusal.retry_after > Nanoseconds());
-  REQUIRE(cloud.engine->Apply({Fault::Kind::kUnitBack, 0, 0}).ok());
+  REQUIRE(cloud.engine->Apply({Fault::Kind::kUnitBack, {0}, {0}}).ok());
   cloud.Run();
   REQUIRE(sink->outcome.reason == FinishReason::kLength);
-  REQUIRE(!cloud.engine->Apply({Fault::Kind::kUnitLost, 0, 7}).ok());
-  REQUIRE(!cloud.engine->Apply({Fault::Kind::kUnitLost, 3, 0}).ok());
-  REQUIRE(!cloud.engine->Apply({Fault::Kind::kUnitSpeed, 0, 0, -1}).ok());
+  REQUIRE(!cloud.engine->Apply({Fault::Kind::kUnitLost, {0}, {7}}).ok());
+  REQUIRE(!cloud.engine->Apply({Fault::Kind::kUnitLost, {3}, {0}}).ok());
+  REQUIRE(!cloud.engine->Apply({Fault::Kind::kUnitSpeed, {0}, {0}, -1}).ok());
 }
 
 TEST_CASE("slower hardware takes as many times as long") {
   SmallCloud cloud;
   cloud.lane.kv_bytes_per_token = Bytes(1000);
   cloud.Build();
-  REQUIRE(cloud.engine->Apply({Fault::Kind::kWorkerSpeed, 0, 0, 3}).ok());
-  REQUIRE(cloud.engine->Apply({Fault::Kind::kUnitSpeed, 0, 0, 2}).ok());
-  REQUIRE(cloud.engine->Apply({Fault::Kind::kLinkSpeed, 0, 0, 0.5}).ok());
+  REQUIRE(cloud.engine->Apply({Fault::Kind::kWorkerSpeed, {0}, {0}, 3}).ok());
+  REQUIRE(cloud.engine->Apply({Fault::Kind::kUnitSpeed, {0}, {0}, 2}).ok());
+  REQUIRE(cloud.engine->Apply({Fault::Kind::kLinkSpeed, {0}, {0}, 0.5}).ok());
   const auto sink = cloud.Ask(50, 2);
   cloud.Run();
   REQUIRE(sink->outcome.times.prefill == Microseconds(150));

@@ -26,7 +26,7 @@ TEST_CASE("a hand-off that stands still loses its room on every stage, and goes 
     const auto sink = cloud.Ask(50, 5);
     // The prompt takes 50 us, its KV as long on the link; that dies under it.
     cloud.Run(Microseconds(55));
-    REQUIRE(cloud.engine->Apply({Fault::Kind::kLinkSpeed, 0, 0, 0}).ok());
+    REQUIRE(cloud.engine->Apply({Fault::Kind::kLinkSpeed, {0}, {0}, 0}).ok());
     cloud.Run(Microseconds(75));
     REQUIRE(cloud.engine->Snapshot().lanes[0].units[0].pages_used > 0);
     REQUIRE(cloud.Run() == Engine::Pause::kIdle);
@@ -40,7 +40,7 @@ TEST_CASE("a hand-off that stands still loses its room on every stage, and goes 
     }
     REQUIRE(cloud.Ask(1, 1)->refused);  // while no unit can be reached
     REQUIRE(restarts.leases() == 1);
-    REQUIRE(cloud.engine->Apply({Fault::Kind::kLinkSpeed, 0, 0, 1}).ok());
+    REQUIRE(cloud.engine->Apply({Fault::Kind::kLinkSpeed, {0}, {0}, 1}).ok());
     cloud.Run();
     REQUIRE(sink->outcome.reason == FinishReason::kLength);
     REQUIRE(sink->instants.size() == 5);
@@ -54,7 +54,7 @@ TEST_CASE("a lease ends at the last of its lost heartbeats, not before") {
   cloud.lane.limits.lost_heartbeats = 4;
   Restarts restarts;
   cloud.Build({.max_sequences = 8}, {&restarts});
-  REQUIRE(cloud.engine->Apply({Fault::Kind::kLinkSpeed, 0, 0, 0}).ok());
+  REQUIRE(cloud.engine->Apply({Fault::Kind::kLinkSpeed, {0}, {0}, 0}).ok());
   const auto sink = cloud.Ask(20, 5);
   cloud.Run(Microseconds(20 + 40) - Nanoseconds(1));
   REQUIRE(restarts.leases() == 0);
@@ -68,12 +68,12 @@ TEST_CASE("a link repaired as a heartbeat is due is not taken away by it") {
   cloud.lane.limits.lost_heartbeats = 1;
   Restarts restarts;
   cloud.Build({.max_sequences = 8}, {&restarts});
-  REQUIRE(cloud.engine->Apply({Fault::Kind::kLinkSpeed, 0, 0, 0}).ok());
+  REQUIRE(cloud.engine->Apply({Fault::Kind::kLinkSpeed, {0}, {0}, 0}).ok());
   const auto sink = cloud.Ask(20, 5);
   // Prefilled at 20 us; the first heartbeat is due at 30.
   cloud.Run(Microseconds(30) - Nanoseconds(1));
   cloud.timeline.AdvanceTo(Microseconds(30));
-  REQUIRE(cloud.engine->Apply({Fault::Kind::kLinkSpeed, 0, 0, 1}).ok());
+  REQUIRE(cloud.engine->Apply({Fault::Kind::kLinkSpeed, {0}, {0}, 1}).ok());
   cloud.Run();
   REQUIRE(restarts.leases() == 0);
   REQUIRE(sink->instants.size() == 5);
@@ -93,7 +93,7 @@ TEST_CASE(
   const auto a = cloud.Ask(50, 20);
   cloud.Run(Microseconds(160));
   REQUIRE(cloud.engine->Snapshot().lanes[0].units[1].running == 1);
-  REQUIRE(cloud.engine->Apply({Fault::Kind::kLinkSpeed, 0, 1, 0}).ok());
+  REQUIRE(cloud.engine->Apply({Fault::Kind::kLinkSpeed, {0}, {1}, 0}).ok());
   cloud.Run(Milliseconds(1));
   REQUIRE(restarts.leases() == 1);
   std::vector<std::shared_ptr<TestSink>> later;
@@ -106,7 +106,7 @@ TEST_CASE(
   REQUIRE(resident->instants.size() == 100);
   REQUIRE(restarts.leases() == 1);
   // Repaired, it serves again.
-  REQUIRE(cloud.engine->Apply({Fault::Kind::kLinkSpeed, 0, 1, 1}).ok());
+  REQUIRE(cloud.engine->Apply({Fault::Kind::kLinkSpeed, {0}, {1}, 1}).ok());
   const auto first = cloud.Ask(20, 20), second = cloud.Ask(20, 20);
   cloud.Run(cloud.timeline.now() + Microseconds(100));
   REQUIRE(cloud.engine->Snapshot().lanes[0].units[1].running == 1);
@@ -120,7 +120,7 @@ TEST_CASE("a slow link is not a dead one") {
   cloud.lane.limits.lost_heartbeats = 1;
   Restarts restarts;
   cloud.Build({.max_sequences = 8}, {&restarts});
-  REQUIRE(cloud.engine->Apply({Fault::Kind::kLinkSpeed, 0, 0, 0.01}).ok());
+  REQUIRE(cloud.engine->Apply({Fault::Kind::kLinkSpeed, {0}, {0}, 0.01}).ok());
   std::vector<std::shared_ptr<TestSink>> sinks;
   for (int i = 0; i < 4; ++i) sinks.push_back(cloud.Ask(50, 5));
   cloud.Run();

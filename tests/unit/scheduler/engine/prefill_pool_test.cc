@@ -59,7 +59,7 @@ TEST_CASE("a worker takes no more than its backlog, and none when it is lost") {
   for (int i = 0; i < 3; ++i) REQUIRE(bench.Take(bench.Admit(100)));  // 256 pending are too many
   const SlotIndex waits = bench.Admit(10);
   REQUIRE(!bench.Take(waits));
-  const WorkerIndex worker = bench.pool->At(kLane, 0);
+  const WorkerIndex worker = bench.pool->At(kLane, {0});
   bench.pool->Lose(worker);
   REQUIRE(!bench.pool->AnyAlive(kLane));
   REQUIRE(bench.pool->ExpectedWait(kLane, 100) == 0);

@@ -66,7 +66,7 @@ class SteeredSource : public ValueSource {
 };
 
 struct TestSink : TokenSink {
-  explicit TestSink(const std::vector<TokenId>& prompt) : prompt(prompt) {}
+  explicit TestSink(const std::vector<TokenId>& tokens) : prompt(tokens) {}
   void OnAdmitted() override {
     REQUIRE(!admitted);
     admitted = true;
@@ -117,7 +117,7 @@ struct SmallCloud {
   static constexpr int kStages = 4;
   static constexpr int64_t kKvPerToken = 80;  // bytes, over all layers
 
-  explicit SmallCloud(const CloudShape& shape = {}) : shape(shape) {
+  explicit SmallCloud(const CloudShape& wanted = {}) : shape(wanted) {
     link = std::make_unique<emulator::SharedLink>(&timeline, 1e9, shape.link_latency);
     lane.model = "m";
     lane.values = &source;

@@ -112,7 +112,7 @@ TEST_CASE("several faults of a unit add up: the lowest clock, all links, every r
 
 TEST_CASE("links that fail stop a pass for as long as failing over takes") {
   placement::FaultCost link{.slowdown = 1.001, .detect_seconds = 0.01, .user_before = 400};
-  const FaultEffect effect = EffectOf(link, 0, 0);
+  const FaultEffect effect = EffectOf(link, {0}, {0});
   REQUIRE(effect.changes.size() == 2);
   CHECK(effect.changes[0].after == Nanoseconds());
   CHECK(effect.changes[0].fault.factor == Approx(1.001 * 5));  // 2.5 ms and 10 ms
@@ -122,25 +122,25 @@ TEST_CASE("links that fail stop a pass for as long as failing over takes") {
 
 TEST_CASE("what only slows keeps KV; what is lost comes back when it is loaded, or never") {
   placement::FaultCost slow{.slowdown = 1.5};
-  const FaultEffect throttled = EffectOf(slow, 2, 3);
+  const FaultEffect throttled = EffectOf(slow, {2}, {3});
   REQUIRE(throttled.changes.size() == 1);
   REQUIRE(throttled.changes[0].fault.kind == engine::Fault::Kind::kUnitSpeed);
-  REQUIRE(throttled.changes[0].fault.lane == 2);
-  REQUIRE(throttled.changes[0].fault.index == 3);
+  REQUIRE(throttled.changes[0].fault.lane.value == 2);
+  REQUIRE(throttled.changes[0].fault.index.value == 3);
   REQUIRE(throttled.changes[0].fault.factor == 1.5);
   placement::FaultCost lost{.slowdown = 1.01,
                             .detect_seconds = 0.1,
                             .reconfigure_seconds = 1,
                             .reload_seconds = 0.25,
                             .kv_bytes_lost = 5};
-  const FaultEffect back = EffectOf(lost, 0, 0);
+  const FaultEffect back = EffectOf(lost, {0}, {0});
   REQUIRE(back.changes.size() == 3);
   REQUIRE(back.changes[0].fault.kind == engine::Fault::Kind::kUnitLost);
   REQUIRE(back.changes[0].after == Nanoseconds());
   REQUIRE(back.changes[2].fault.kind == engine::Fault::Kind::kUnitBack);
   REQUIRE(back.changes[2].after == Milliseconds(1350));
   lost.serving = false;
-  REQUIRE(EffectOf(lost, 0, 0).changes.size() == 1);
+  REQUIRE(EffectOf(lost, {0}, {0}).changes.size() == 1);
 }
 
 TEST_CASE("hardware faults that make no sense are refused by name") {

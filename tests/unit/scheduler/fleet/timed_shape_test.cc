@@ -67,7 +67,7 @@ TEST_CASE("a GGUF file of any dense family is timed with its sizes") {
     const auto timed = LoadTimedShape(path);
     INFO(family << ": " << timed.status());
     REQUIRE(timed.ok());
-    const timing::ModelShape& shape = timed->shape;
+    const timing::ModelSizes& shape = timed->shape;
     CHECK(shape.hidden == 48);
     CHECK(shape.heads == 4);
     CHECK(shape.kv_heads == 2);

@@ -48,9 +48,9 @@ Ran RunCloud(SmallCloud& cloud, const Trace& trace, ReplayOptions options = {}) 
 }
 
 struct Recorder : engine::EngineObserver {
-  void OnAdmitted(const engine::SequenceInfo& s) override { ticket[s.slot] = s.ticket.value; }
+  void OnAdmitted(const engine::SequenceInfo& s) override { ticket[s.slot.value] = s.ticket.value; }
   void OnToken(const engine::TokenInfo& t) override {
-    tokens[ticket[t.slot]].push_back(t.at.count());
+    tokens[ticket[t.slot.value]].push_back(t.at.count());
   }
   std::map<uint32_t, uint64_t> ticket;
   std::map<uint64_t, std::vector<int64_t>> tokens;
@@ -69,7 +69,9 @@ engine::Fault FaultOf(const SlowScript& script) {
   using Kind = engine::Fault::Kind;
   const Kind kinds[] = {Kind::kWorkerLost, Kind::kWorkerBack, Kind::kUnitLost,
                         Kind::kUnitBack,   Kind::kUnitSpeed,  Kind::kLinkSpeed};
-  return {kinds[static_cast<int>(script.what)], 0, static_cast<uint32_t>(script.index),
+  return {kinds[static_cast<int>(script.what)],
+          {0},
+          {static_cast<uint32_t>(script.index)},
           script.factor};
 }
 

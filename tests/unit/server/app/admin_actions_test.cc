@@ -83,7 +83,7 @@ struct Doors {
 };
 
 std::string Post(const std::string& path, const std::string& body, const std::string& id = "any") {
-  return "POST " + path + " HTTP/1.1\r\nhost: x\r\nx-request-id: " + id +
+  return "POST " + path + " HTTP/1.1\r\nhost: localhost\r\nx-request-id: " + id +
          "\r\ncontent-length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 std::string Long(const std::string& more) {
@@ -138,7 +138,7 @@ TEST_CASE("a unit is lost by an order at one door, seen at the other, and served
         200);
   const auto alive = [&](int unit) {
     const json::value load =
-        json::parse(doors.Ask("GET /admin/load HTTP/1.1\r\nhost: x\r\n\r\n").body);
+        json::parse(doors.Ask("GET /admin/load HTTP/1.1\r\nhost: localhost\r\n\r\n").body);
     return load.at("models").at(0).at("units").at(static_cast<size_t>(unit)).at("alive").as_bool();
   };
   CHECK(!alive(0));
@@ -170,7 +170,7 @@ TEST_CASE("a drain by HTTP: nothing new by either door, what is in flight goes o
   stream.ReadUntil("data: {");
   CHECK(doors.Ask(Post("/admin/drain", "")).body == R"({"status":"draining","in_flight":1})");
   CHECK(doors.LoadByGrpc().state() == v1::SERVER_STATE_DRAINING);
-  CHECK(doors.Ask("GET /ready HTTP/1.1\r\nhost: x\r\n\r\n").code == 503);
+  CHECK(doors.Ask("GET /ready HTTP/1.1\r\nhost: localhost\r\n\r\n").code == 503);
   CHECK(doors.Ask(Post("/v1/completions", R"({"model":"m","prompt":"a"})")).code == 503);
   grpc::ClientContext context;
   v1::GenerateOnceRequest request;

@@ -135,8 +135,8 @@ std::string ByHttp(const Server& server, const std::string& kind, const Fields& 
   for (const auto& [name, value] : fields) absl::StrAppend(&body, ",\"", name, "\":", value);
   body += "}";
   http::RawClient client(server.front->http_port());
-  client.Send(absl::StrCat(
-      "POST /admin/faults HTTP/1.1\r\nhost: x\r\ncontent-length: ", body.size(), "\r\n\r\n", body));
+  client.Send(absl::StrCat("POST /admin/faults HTTP/1.1\r\nhost: localhost\r\ncontent-length: ",
+                           body.size(), "\r\n\r\n", body));
   const http::RawClient::Response response = client.ReadResponse();
   return response.code == 200 ? "" : response.body;
 }

@@ -19,7 +19,7 @@ namespace {
 namespace json = boost::json;
 
 struct Setting {
-  tenancy::Limits limits;
+  tenancy::TenantLimits limits;
   std::vector<tenancy::ApiKey> keys;
   openai::ErrorShape error_shape = openai::ErrorShape::kNested;
 };

@@ -80,12 +80,12 @@ TEST_CASE("a request's tokens and times, under our name and vLLM's, after a flus
   engine::EngineObserver* observer = exposition.observer();
   ValidRequest request;
   request.max_tokens = 40;
-  const engine::SequenceInfo sequence = {.lane = 1, .request = &request};
+  const engine::SequenceInfo sequence = {.lane = {1}, .request = &request};
   observer->OnAdmitted(sequence);
-  observer->OnToken({.lane = 1, .index = 0, .gap = Milliseconds(6)});
-  observer->OnToken({.lane = 1, .index = 1, .gap = Microseconds(300)});
-  observer->OnToken({.lane = 1, .index = 2, .gap = Microseconds(700)});
-  exposition.lateness()->OnTokenLateness(1, Microseconds(40));
+  observer->OnToken({.lane = {1}, .index = 0, .gap = Milliseconds(6)});
+  observer->OnToken({.lane = {1}, .index = 1, .gap = Microseconds(300)});
+  observer->OnToken({.lane = {1}, .index = 2, .gap = Microseconds(700)});
+  exposition.lateness()->OnTokenLateness({1}, Microseconds(40));
   exposition.lateness()->OnBlocked(Seconds(2));
   observer->OnOutcome({.sequence = sequence,
                        .outcome = &kOutcome,
@@ -93,9 +93,9 @@ TEST_CASE("a request's tokens and times, under our name and vLLM's, after a flus
                        .last_token_at = Milliseconds(7)});
   observer->OnRefused(sequence, policy::RefusalCause::kQueueFull, Seconds(1));
   observer->OnRestart(sequence, engine::RestartCause::kPreempted);
-  observer->OnCacheLookup(1, Tokens(10), Tokens(4));
-  observer->OnPrefillStep(1, 0, Tokens(11), Milliseconds(2));
-  observer->OnTransfer(1, 0, Bytes(1000));
+  observer->OnCacheLookup({1}, Tokens(10), Tokens(4));
+  observer->OnPrefillStep({1}, {0}, Tokens(11), Milliseconds(2));
+  observer->OnTransfer({1}, {0}, Bytes(1000));
   CHECK(Value(exposition, "vllm:generation_tokens_total{model_name=\"m1\"}") == 0);
   exposition.Flush();
 

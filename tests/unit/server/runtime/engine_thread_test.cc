@@ -92,8 +92,9 @@ TEST_CASE("cancels from other threads reach every stage, and stopping answers ev
         SeededStream random(c);
         for (int i = 0; i < 100; ++i) {
           auto sink = std::make_shared<RecordingSink>();
-          const auto ticket = live.thread->Submit(
-              live.Request(sink, 1 + random.Next() % 200, 1 + random.Next() % 500));
+          const auto ticket =
+              live.thread->Submit(live.Request(sink, 1 + static_cast<uint32_t>(random.Next() % 200),
+                                               1 + static_cast<uint32_t>(random.Next() % 500)));
           if (!ticket.ok()) continue;
           {
             MutexLock lock(&mutex);

@@ -42,7 +42,7 @@ struct RecordingSink : TokenSink {
 };
 
 struct Lateness : LatenessObserver {
-  void OnTokenLateness(uint32_t, Nanoseconds wall) override {
+  void OnTokenLateness(engine::LaneIndex, Nanoseconds wall) override {
     ++tokens;
     worst = std::max(worst, wall);
   }

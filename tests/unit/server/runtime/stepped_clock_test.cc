@@ -18,7 +18,8 @@ uint64_t OfflineDigest() {
   LiveCloud offline;
   struct Client : EventTarget {
     void OnEvent(uint64_t k) override {
-      cloud->cloud.engine->Submit(Ticket{k + 1}, TracedRequest(*cloud, nullptr, k));
+      cloud->cloud.engine->Submit(Ticket{k + 1},
+                                  TracedRequest(*cloud, nullptr, static_cast<uint32_t>(k)));
     }
     LiveCloud* cloud;
   } client;

@@ -131,7 +131,8 @@ TEST_CASE("what was charged is settled exactly once, and every accepted sequence
     if (below(4) == 0) session->Cancel();
     session.reset();  // the writer may let go first
     std::vector<size_t> order;
-    for (size_t i = 0; i < accepted; ++i) order.insert(order.begin() + below(i + 1), first + i);
+    for (size_t i = 0; i < accepted; ++i)
+      order.insert(order.begin() + below(static_cast<uint32_t>(i + 1)), first + i);
     for (const size_t i : order) {
       if (refusal) CHECK(world.door.cancels[i] > 0);
       ValidRequest& request = world.door.submitted[i];

@@ -99,7 +99,7 @@ TEST_CASE(
 }
 
 struct Arrivals : EventTarget {
-  explicit Arrivals(Timeline* timeline) : timeline(timeline) {}
+  explicit Arrivals(Timeline* clock) : timeline(clock) {}
   void OnEvent(uint64_t payload) override { at[payload] = timeline->now().count(); }
   Timeline* timeline;
   std::map<uint64_t, int64_t> at;

@@ -17,8 +17,9 @@ TEST_CASE("rotary pairs turn by position times frequency, both layouts, rest unt
       factors.back() = 8.0f;
       const auto frequencies = RotaryFrequencies(dims, 10000.0, factors);
       REQUIRE(frequencies[0] == 1.0);
-      REQUIRE(frequencies.back() ==
-              Approx(std::pow(10000.0, -(dims - 2.0) / static_cast<double>(dims)) / 8));
+      REQUIRE(frequencies.back() == Approx(std::pow(10000.0, -(static_cast<double>(dims) - 2) /
+                                                                 static_cast<double>(dims)) /
+                                           8));
       const int32_t positions[] = {3, 100000};
       std::vector<float> cos_sin(static_cast<size_t>(2 * dims));
       RotaryAngles(frequencies, positions, cos_sin.data());

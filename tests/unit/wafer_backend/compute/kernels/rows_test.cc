@@ -73,7 +73,7 @@ TEST_CASE("a layer norm takes the mean off first, with and without weight and bi
   }
 }
 
-double Expected(Activation kind, double x) {
+double ExpectedActivation(Activation kind, double x) {
   switch (kind) {
     case Activation::kSilu:
       return x / (1 + std::exp(-x));
@@ -101,7 +101,7 @@ TEST_CASE("activations agree with their formulas, plain and as gates, in every C
         Activate(kind, x.data(), size, plain.data(), path);
         Gate(kind, x.data(), up.data(), size, gated.data(), path);
         for (size_t i = 0; i < x.size(); ++i) {
-          const double expected = Expected(kind, x[i]);
+          const double expected = ExpectedActivation(kind, x[i]);
           const double factor = kind == Activation::kClampedSilu
                                     ? std::clamp<double>(up[i], -7.0, 7.0) + 1
                                     : static_cast<double>(up[i]);

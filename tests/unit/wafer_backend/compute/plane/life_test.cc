@@ -56,7 +56,7 @@ TEST_CASE("64 sequences, a third ended at random: everything comes back, the res
       clients[i].leaves_after =
           random.Next() % 3 == 0 ? static_cast<uint32_t>(random.Next() % 24) : 1000;
       plane->Prefill(SequenceId{base + i}, specs[i]);
-      plane->Want(SequenceId{base + i}, 1 + random.Next() % 24);
+      plane->Want(SequenceId{base + i}, 1 + static_cast<uint32_t>(random.Next() % 24));
       if (random.Next() % 2 == 0) {
         plane->Activate(SequenceId{base + i});
         clients[i].activated = true;

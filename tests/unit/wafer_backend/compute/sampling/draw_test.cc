@@ -118,7 +118,8 @@ TEST_CASE("frequencies of many draws follow the distribution") {
   for (size_t i = 0; i < logits.size(); ++i) {
     const double share = front.share[i] - (i == 0 ? 0 : front.share[i - 1]);
     // Five standard deviations of a binomial count.
-    REQUIRE(std::abs(seen[i] - share * kDraws) < 5 * std::sqrt(kDraws * share * (1 - share)));
+    REQUIRE(std::abs(seen[static_cast<int>(i)] - share * kDraws) <
+            5 * std::sqrt(kDraws * share * (1 - share)));
   }
 }
 

@@ -14,7 +14,7 @@ namespace {
 using timing::DecodeCosts;
 using timing::LoadModelShape;
 using timing::LoadProfile;
-using timing::ModelShape;
+using timing::ModelSizes;
 using timing::PrefillCostsOf;
 using timing::Profile;
 using timing::SlidingWindow;
@@ -33,7 +33,7 @@ struct Needs {
   double bytes_per_weight = 2, bytes_per_kv_value = 2;
 };
 
-absl::StatusOr<DecodeCosts> CostsOf(const ModelShape& shape, const silicon::WaferSpec& wafer,
+absl::StatusOr<DecodeCosts> CostsOf(const ModelSizes& shape, const silicon::WaferSpec& wafer,
                                     const Profile& profile, const Needs& needs = {}) {
   return DecodeCostsOf({.shape = shape,
                         .wafer = wafer,
@@ -54,7 +54,7 @@ DecodeCosts Costs(const std::string& model, const std::string& profile, const Ne
 TEST_CASE("the fewest wafers: four for 70B in FP16, one for 20B") {
   CHECK(Costs("llama-3.1-70b", "vendor-2024").wafers == 4);
   CHECK(Costs("llama-3.1-8b", "vendor-2024").wafers == 1);
-  ModelShape twenty = *LoadModelShape("llama-3.1-8b");
+  ModelSizes twenty = *LoadModelShape("llama-3.1-8b");
   twenty.layers = 86;  // 19.8B, and a tiling needs a little air
   CHECK(TotalParameters(twenty) == Approx(20e9).epsilon(0.01));
   CHECK(CostsOf(twenty, Wse3(), *LoadProfile("open"))->wafers == 1);
@@ -102,7 +102,7 @@ TEST_CASE("stages add up to the whole, however they are grouped") {
 
 TEST_CASE("latency grows with the cache, and a window stops it") {
   const DecodeCosts dense = Costs("llama-3.1-8b", "open");
-  ModelShape windowed = *LoadModelShape("llama-3.1-8b");
+  ModelSizes windowed = *LoadModelShape("llama-3.1-8b");
   windowed.window = SlidingWindow{.positions = 128, .every = 1};
   const auto bounded = CostsOf(windowed, Wse3(), *LoadProfile("open"));
   REQUIRE(bounded.ok());
@@ -115,7 +115,7 @@ TEST_CASE("latency grows with the cache, and a window stops it") {
 
 TEST_CASE("twice the clock halves what is on the wafer, not what is between wafers") {
   const auto fast = silicon::LoadHardware("wse-3-2x");
-  const ModelShape shape = *LoadModelShape("llama-3.1-70b");
+  const ModelSizes shape = *LoadModelShape("llama-3.1-70b");
   const DecodeCosts slow = Costs("llama-3.1-70b", "vendor-2024");
   const auto quick = CostsOf(shape, *fast->wafer(), *LoadProfile("vendor-2024"));
   REQUIRE(quick.ok());
@@ -128,7 +128,7 @@ TEST_CASE("twice the clock halves what is on the wafer, not what is between wafe
 }
 
 TEST_CASE("the KV of a placement fits, and its stages together say how much more would") {
-  const ModelShape shape = *LoadModelShape("llama-3.1-70b");
+  const ModelSizes shape = *LoadModelShape("llama-3.1-70b");
   const DecodeCosts costs = Costs("llama-3.1-70b", "vendor-2024", {.wafers = 4});
   std::vector<double> room(4), per_position(4);
   for (const StageCost& stage : costs.stages) {
@@ -147,20 +147,20 @@ TEST_CASE("the KV of a placement fits, and its stages together say how much more
 }
 
 TEST_CASE("needs that cannot be are refused") {
-  const ModelShape shape = *LoadModelShape("llama-3.1-8b");
+  const ModelSizes shape = *LoadModelShape("llama-3.1-8b");
   const Profile open = *LoadProfile("open");
   for (const Needs& bad : {Needs{.wafers = -1}, Needs{.wafers = 5000}, Needs{.context = 0},
                            Needs{.bytes_per_weight = 0}, Needs{.bytes_per_weight = NAN},
                            Needs{.bytes_per_kv_value = 9}}) {
     CHECK(CostsOf(shape, Wse3(), open, bad).status().code() == absl::StatusCode::kInvalidArgument);
   }
-  ModelShape none;
+  ModelSizes none;
   CHECK_FALSE(CostsOf(none, Wse3(), open).ok());
 }
 
 TEST_CASE("prefill devices: chunks of a prompt cost at least the whole, and the roofline holds") {
   const auto h100 = silicon::LoadHardware("h100");
-  const ModelShape shape = *LoadModelShape("llama-3.1-8b");
+  const ModelSizes shape = *LoadModelShape("llama-3.1-8b");
   const auto costs = PrefillCostsOf(shape, *h100->accelerator(), 2);
   REQUIRE(costs.ok());
   CHECK(costs->devices == 1);

@@ -13,7 +13,7 @@ namespace waferline::placement {
 namespace {
 
 struct Case {
-  timing::ModelShape shape;
+  timing::ModelSizes shape;
   silicon::Hardware hardware = *silicon::LoadHardware("wse-3");
   silicon::Hardware device = *silicon::LoadHardware("h100");
   timing::Profile profile = *timing::LoadProfile("vendor-2024");
@@ -25,11 +25,12 @@ struct Case {
             .context = context,
             .users = users};
   }
-  absl::StatusOr<FaultCost> Cost(const PlacementTask& task, const Fault& fault,
-                                 const FaultSetting& setting = {}) const {
+  absl::StatusOr<FaultCost> Cost(const PlacementTask& task, const HardwareFault& fault,
+                                 FaultSetting setting = {}) const {
     const auto placed = Place(task);
     REQUIRE(placed.ok());
-    return CostOfFault(task, *placed, *device.accelerator(), fault, setting);
+    setting.prefill = device.accelerator();
+    return CostOfFault(task, *placed, fault, setting);
   }
 };
 
@@ -49,16 +50,18 @@ TEST_CASE(
         weights += piece.weight_bytes;
       }
       for (const auto& [name, kind] : kFaultNames) {
-        const Fault fault{.kind = kind,
-                          .place = static_cast<int>(draws.Uniform() * placed->depth),
-                          .column = static_cast<int>(draws.Uniform() * placed->mesh.columns),
-                          .row = static_cast<int>(draws.Uniform() * placed->mesh.rows),
-                          .links = 1 + static_cast<int>(draws.Uniform() * 12),
-                          .watts = 6000 + 9000 * draws.Uniform(),
-                          .clock_share = 0.1 + 0.9 * draws.Uniform()};
-        const FaultSetting setting{.spare_wafers = static_cast<int>(draws.Uniform() * 2)};
+        const HardwareFault fault{
+            .kind = kind,
+            .place = static_cast<int>(draws.Uniform() * placed->depth),
+            .column = static_cast<int>(draws.Uniform() * placed->mesh.columns),
+            .row = static_cast<int>(draws.Uniform() * placed->mesh.rows),
+            .links = 1 + static_cast<int>(draws.Uniform() * 12),
+            .watts = 6000 + 9000 * draws.Uniform(),
+            .clock_share = 0.1 + 0.9 * draws.Uniform()};
+        const FaultSetting setting{.spare_wafers = static_cast<int>(draws.Uniform() * 2),
+                                   .prefill = c.device.accelerator()};
         INFO(model << " " << name << ", seed " << seed);
-        const auto cost = CostOfFault(task, *placed, *c.device.accelerator(), fault, setting);
+        const auto cost = CostOfFault(task, *placed, fault, setting);
         INFO(cost.status());
         REQUIRE(cost.ok());
         CHECK((std::isfinite(cost->slowdown) && cost->slowdown >= 1));
@@ -110,7 +113,7 @@ TEST_CASE("a wafer without spares takes a core's fault as a die's") {
 
 TEST_CASE("a lost wafer is replaced, left, or takes its replica down") {
   const Case c("llama-3.1-70b");
-  const Fault fault{.kind = FaultKind::kWafer, .place = 2};
+  const HardwareFault fault{.kind = FaultKind::kWafer, .place = 2};
   const auto replaced = c.Cost(c.Task(), fault);
   REQUIRE(replaced.ok());
   CHECK(replaced->slowdown == 1);
@@ -159,7 +162,7 @@ TEST_CASE("clocks and links slow what they touch and lose nothing") {
 
 TEST_CASE("more prefill groups fill lost KV up sooner") {
   const Case c("llama-3.1-8b");
-  const Fault fault{.kind = FaultKind::kWafer};
+  const HardwareFault fault{.kind = FaultKind::kWafer};
   const auto one = c.Cost(c.Task(8), fault, {.prefill_groups = 1});
   const auto eight = c.Cost(c.Task(8), fault, {.prefill_groups = 8});
   REQUIRE((one.ok() && eight.ok()));
@@ -168,7 +171,8 @@ TEST_CASE("more prefill groups fill lost KV up sooner") {
 
 TEST_CASE("faults out of range are named") {
   const Case c("llama-3.1-8b");
-  const auto refuses = [&](const char* word, const Fault& fault, const FaultSetting& setting) {
+  const auto refuses = [&](const char* word, const HardwareFault& fault,
+                           const FaultSetting& setting) {
     const absl::Status status = c.Cost(c.Task(), fault, setting).status();
     INFO(word << ": " << status);
     CHECK(status.code() == absl::StatusCode::kInvalidArgument);

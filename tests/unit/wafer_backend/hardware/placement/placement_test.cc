@@ -14,10 +14,10 @@ namespace waferline::placement {
 namespace {
 
 struct Case {
-  timing::ModelShape shape;
+  timing::ModelSizes shape;
   silicon::Hardware hardware;
   timing::Profile profile;
-  explicit Case(timing::ModelShape its_shape, const std::string& machine = "wse-3")
+  explicit Case(timing::ModelSizes its_shape, const std::string& machine = "wse-3")
       : shape(std::move(its_shape)),
         hardware(*silicon::LoadHardware(machine)),
         profile(*timing::LoadProfile("vendor-2024")) {}
@@ -28,7 +28,7 @@ struct Case {
   }
 };
 
-timing::ModelShape Dense20B() {
+timing::ModelSizes Dense20B() {
   return {.name = "dense-20b",
           .layers = 48,
           .hidden = 6144,
@@ -130,11 +130,11 @@ TEST_CASE("a placement's laws hold for every known model") {
   }
 }
 
-timing::ModelShape RandomShape(SeededStream& draws) {
+timing::ModelSizes RandomShape(SeededStream& draws) {
   const auto pick = [&draws](int64_t least, int64_t most) {
     return least + static_cast<int64_t>(draws.Uniform() * static_cast<double>(most - least + 1));
   };
-  timing::ModelShape s{.name = "random"};
+  timing::ModelSizes s{.name = "random"};
   s.layers = pick(1, 90);
   s.kv_heads = pick(1, 12);
   s.heads = s.kv_heads * pick(1, 8);
@@ -165,7 +165,8 @@ TEST_CASE("a placement's laws hold for random models, or it says why not") {
     PlacementTask task = c.Task();
     task.context = 1 + static_cast<int64_t>(draws.Uniform() * 20'000);
     task.users = 1 + static_cast<int64_t>(draws.Uniform() * 30);
-    task.tensor = 1 + static_cast<int>(draws.Uniform() * std::min<double>(3, c.shape.heads));
+    task.tensor = 1 + static_cast<int>(draws.Uniform() *
+                                       std::min<double>(3, static_cast<double>(c.shape.heads)));
     task.replicas = 1 + static_cast<int>(draws.Uniform() * 3);
     if (draws.Uniform() < 0.5) {
       task.wafers = task.tensor * task.replicas * (1 + static_cast<int>(draws.Uniform() * 4));
@@ -221,7 +222,7 @@ TEST_CASE("replicas share the users, tensor parallelism the layers") {
   // Each layer waits for two sums over Ethernet: that is the price.
   CHECK(SpeedOf(task, *shared).pass_seconds >
         SpeedOf(task, *one).pass_seconds +
-            c.shape.layers * task.wafer.wafer_to_wafer_seconds.value);
+            static_cast<double>(c.shape.layers) * task.wafer.wafer_to_wafer_seconds.value);
 }
 
 // The refusal promises plans: each of them must hold.
@@ -248,7 +249,7 @@ TEST_CASE("what does not fit is refused with the arithmetic and plans that fit")
 }
 
 TEST_CASE("a layer larger than a wafer asks for tensor parallelism") {
-  timing::ModelShape wide = Dense20B();
+  timing::ModelSizes wide = Dense20B();
   wide.layers = 2;
   wide.ffn = 2'000'000;
   const Case c(wide);

@@ -15,11 +15,11 @@ namespace {
 using timing::BuiltInModelShapes;
 using timing::LoadModelShape;
 using timing::LoadProfile;
-using timing::ModelShape;
+using timing::ModelSizes;
 using timing::Profile;
 
 struct Case {
-  ModelShape shape;
+  ModelSizes shape;
   silicon::Hardware hardware;
   Profile profile;
   Case(const std::string& model, const std::string& profile_name,

@@ -134,12 +134,13 @@ TEST_CASE("without redundancy the drawn yield is the closed form's") {
   CAPTURE(kSeed);
   for (double alpha : {0.0, 2.0}) {
     const DefectLaw law{.per_mm2 = 2e-5, .clustering = alpha};
-    const auto study = StudyYield(Wse3(), Granularity::kRowOfDie, law, 20000, SeededStream(kSeed));
+    const auto study =
+        StudyYield(Wse3(), {20000, Granularity::kRowOfDie, law, SeededStream(kSeed)});
     REQUIRE(study.ok());
     REQUIRE(study->perfect == Approx(study->perfect_closed_form).margin(0.01));
   }
-  const auto real = StudyYield(Wse3(), Granularity::kRowOfDie, DefectLawOf(Wse3(), false), 100,
-                               SeededStream(kSeed));
+  const auto real = StudyYield(
+      Wse3(), {100, Granularity::kRowOfDie, DefectLawOf(Wse3(), false), SeededStream(kSeed)});
   REQUIRE(std::log(real->perfect_closed_form) == Approx(-46.225));
 }
 
@@ -149,8 +150,8 @@ TEST_CASE("more defects never sell more wafers, and a study repeats itself") {
     double before = 1;
     for (double density : {0.0005, 0.001, 0.002, 0.004, 0.008}) {
       const DefectLaw law{.per_mm2 = density, .clustering = 2};
-      const auto study = StudyYield(Wse3(), granularity, law, 300, SeededStream(kSeed));
-      const auto again = StudyYield(Wse3(), granularity, law, 300, SeededStream(kSeed));
+      const auto study = StudyYield(Wse3(), {300, granularity, law, SeededStream(kSeed)});
+      const auto again = StudyYield(Wse3(), {300, granularity, law, SeededStream(kSeed)});
       REQUIRE(study->sellable <= before + 0.02);
       REQUIRE(study->sellable == again->sellable);
       REQUIRE(study->defects_mean == again->defects_mean);
@@ -163,7 +164,7 @@ TEST_CASE("more defects never sell more wafers, and a study repeats itself") {
 
 TEST_CASE("impossible studies are refused by name") {
   WaferSpec wafer = Wse3();
-  REQUIRE_FALSE(StudyYield(wafer, Granularity::kCore, {}, 0, SeededStream(1)).ok());
+  REQUIRE_FALSE(StudyYield(wafer, {0, Granularity::kCore, {}, SeededStream(1)}).ok());
   wafer.cores_physical.value = 1000;
   const auto status = CoreGrid::Of(wafer, Granularity::kCore).status();
   REQUIRE(std::string(status.message()).find("cores_physical") != std::string::npos);

@@ -10,8 +10,8 @@ namespace {
 
 std::string Message(const absl::Status& status) { return std::string(Std(status.message())); }
 
-ModelShape Dense() {
-  ModelShape s;
+ModelSizes Dense() {
+  ModelSizes s;
   s.name = "dense";
   s.layers = 4;
   s.hidden = 64;
@@ -58,7 +58,7 @@ TEST_CASE("a dense layer by hand") {
 }
 
 TEST_CASE("experts and windows fall on the layers that the shape says") {
-  ModelShape s = Dense();
+  ModelSizes s = Dense();
   s.layers = 8;
   s.experts = Experts{.total = 4, .active = 2, .shared = 1, .width = 10, .first = 2, .every = 1};
   s.window = SlidingWindow{.positions = 16, .every = 2};
@@ -79,7 +79,7 @@ TEST_CASE("experts and windows fall on the layers that the shape says") {
 }
 
 TEST_CASE("impossible shapes are refused with every field at once") {
-  ModelShape s = Dense();
+  ModelSizes s = Dense();
   s.layers = 0;
   s.hidden = -3;
   s.kv_heads = 3;
@@ -155,7 +155,7 @@ TEST_CASE("config.json of the families in the field") {
 }
 
 TEST_CASE("windows are of the first n of every m layers") {
-  ModelShape s = Dense();
+  ModelSizes s = Dense();
   s.layers = 12;
   s.window = SlidingWindow{.positions = 16, .every = 6, .layers = 5};
   std::vector<bool> windowed;
@@ -175,7 +175,7 @@ TEST_CASE("windows are of the first n of every m layers") {
 }
 
 TEST_CASE("a feed-forward part without a gate has two matrices") {
-  ModelShape s = Dense();
+  ModelSizes s = Dense();
   const LayerKind gated = LayersOf(s).of(0);
   s.gated = false;
   const LayerKind plain = LayersOf(s).of(0);
