@@ -1,5 +1,5 @@
-// The K-quants of quantize.h and IQ4_XS: super-blocks of 256 elements in parts with integer scales of their
-// own.
+// The K-quants of quantize.h and IQ4_XS: super-blocks of 256 elements in parts with integer scales
+// of their own.
 #pragma once
 
 #include <span>
