@@ -57,6 +57,34 @@ json::object RotaryJson(const model::Rotary& rotary) {
           {"magnitude", rotary.magnitude}};
 }
 
+// Null for a model without them.
+json::value ExpertsJson(const model::ModelShape& shape) {
+  const kernels::Router& router = shape.experts.router;
+  if (router.experts == 0) return {};
+  int64_t layers = 0;
+  for (const model::LayerPlan& layer : shape.plan) layers += layer.experts ? 1 : 0;
+  return json::object{
+      {"count", router.experts},
+      {"used", router.chosen},
+      {"ffn", shape.experts.ffn},
+      {"shared_ffn", shape.experts.shared_ffn},
+      {"layers", layers},
+      {"scores", router.score == kernels::Router::Score::kSigmoid ? "sigmoid" : "softmax"},
+      {"normalised", router.normalise},
+      {"scale", router.scale},
+      {"groups", router.groups},
+      {"used_groups", router.chosen_groups}};
+}
+
+json::value LatentJson(const model::LatentPlan& latent) {
+  if (latent.kv_rank == 0) return {};
+  return json::object{{"kv_rank", latent.kv_rank},
+                      {"query_rank", latent.query_rank},
+                      {"plain_dim", latent.plain_dim},
+                      {"rotary_dim", latent.rotary_dim},
+                      {"value_dim", latent.value_dim}};
+}
+
 json::object ShapeJson(const model::ModelShape& shape) {
   json::array rotaries;
   for (const model::Rotary& rotary : shape.rotaries) rotaries.push_back(RotaryJson(rotary));
@@ -77,6 +105,8 @@ json::object ShapeJson(const model::ModelShape& shape) {
           {"rotary", std::move(rotaries)},
           {"window", window},
           {"windowed_layers", windowed},
+          {"experts", ExpertsJson(shape)},
+          {"latent", LatentJson(shape.latent)},
           {"norm_epsilon", shape.norm_epsilon},
           {"tied_embeddings", shape.tied_embeddings}};
 }

@@ -45,6 +45,22 @@ TEST_CASE("inspect says what a file holds") {
           std::string::npos);
 }
 
+TEST_CASE("inspect says which experts and which latent a file has") {
+  test::RandomModelSpec spec;
+  spec.architecture = "deepseek2";
+  spec.layers = 3;
+  spec.dense_layers = 1;
+  const ModelFile file(test::RandomModel(spec));
+  const Finished run = Waferctl({"model", "inspect", file.path, "--json"});
+  REQUIRE(run.code == 0);
+  const json::value shape = json::parse(run.out).at("shape");
+  REQUIRE(shape.at("experts").at("count") == 8);
+  REQUIRE(shape.at("experts").at("used") == 2);
+  REQUIRE(shape.at("experts").at("layers") == 2);
+  REQUIRE(shape.at("experts").at("scores") == "sigmoid");
+  REQUIRE(shape.at("latent").at("kv_rank") == 64);
+}
+
 TEST_CASE("inspect lists a file that cannot be served, and says why it cannot") {
   test::GgufWriter writer;
   writer.SetString("general.architecture", "mamba").SetString("general.name", "\xff");
