@@ -50,6 +50,32 @@ absl::StatusOr<Prompt> ReadMessages(const json::value& list, size_t line) {
   return turns;
 }
 
+// ShareGPT's form: what was said before the last answer is the chat to be answered.
+absl::StatusOr<Prompt> ReadConversation(const json::value& list, size_t line) {
+  std::vector<sdk::ChatTurn> turns;
+  const json::array none;
+  for (const json::value& entry : list.is_array() ? list.get_array() : none) {
+    const json::value* from = entry.is_object() ? entry.get_object().if_contains("from") : nullptr;
+    const json::value* value =
+        entry.is_object() ? entry.get_object().if_contains("value") : nullptr;
+    if (from == nullptr || value == nullptr || !from->is_string() || !value->is_string()) {
+      return Wrong(line, "each of 'conversations' must have a from and a value, both strings");
+    }
+    const std::string who = TextOf(from->get_string());
+    const char* role = who == "human" || who == "user"      ? "user"
+                       : who == "system"                    ? "system"
+                       : who == "gpt" || who == "assistant" ? "assistant"
+                                                            : nullptr;
+    if (role == nullptr) {
+      return Wrong(line, "from must be one of: human, user, gpt, assistant, system");
+    }
+    turns.push_back({.role = role, .content = TextOf(value->get_string())});
+  }
+  while (!turns.empty() && turns.back().role == "assistant") turns.pop_back();
+  if (turns.empty()) return Wrong(line, "'conversations' has no question");
+  return turns;
+}
+
 absl::StatusOr<Prompt> ReadPrompt(const json::value& prompt, size_t line) {
   if (prompt.is_string() && !prompt.get_string().empty()) return TextOf(prompt.get_string());
   if (!prompt.is_array() || prompt.get_array().empty()) {
@@ -73,10 +99,13 @@ absl::StatusOr<Prompt> ReadLine(std::string_view text, size_t line) {
   if (const json::value* messages = value.get_object().if_contains("messages")) {
     return ReadMessages(*messages, line);
   }
+  if (const json::value* conversation = value.get_object().if_contains("conversations")) {
+    return ReadConversation(*conversation, line);
+  }
   if (const json::value* prompt = value.get_object().if_contains("prompt")) {
     return ReadPrompt(*prompt, line);
   }
-  return Wrong(line, "it has neither 'prompt' nor 'messages'");
+  return Wrong(line, "it must have one of: prompt, messages, conversations");
 }
 
 }  // namespace
@@ -104,6 +133,8 @@ std::string SyntheticPrompt(uint64_t seed, uint32_t index, uint32_t words) {
 }
 
 absl::StatusOr<std::vector<Prompt>> ReadPrompts(std::string_view text) {
+  constexpr std::string_view kMark = "\xEF\xBB\xBF";
+  if (text.starts_with(kMark)) text.remove_prefix(kMark.size());
   std::vector<Prompt> prompts;
   for (size_t line = 1; !text.empty(); ++line) {
     const size_t end = text.find('\n');

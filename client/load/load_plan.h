@@ -29,8 +29,9 @@ std::vector<Nanoseconds> PoissonInstants(uint32_t count, double rate_per_second,
 // differ from their first words on, so that no prefix is shared.
 std::string SyntheticPrompt(uint64_t seed, uint32_t index, uint32_t words);
 
-// One prompt a line: {"prompt": "..."}, {"prompt": [ids]} or {"messages": [{role, content}]} as
-// JSON, or plain text. InvalidArgument names the line that cannot be read; empty lines do not
+// One prompt a line: {"prompt": "..."}, {"prompt": [ids]}, {"messages": [{role, content}]} or, as
+// ShareGPT has it, {"conversations": [{from, value}]} as JSON, or plain text. A byte-order mark is
+// skipped. InvalidArgument names the line that cannot be read; empty lines do not
 // count. A text without any prompt is an error.
 absl::StatusOr<std::vector<Prompt>> ReadPrompts(std::string_view text);
 

@@ -23,7 +23,8 @@ std::string Endpoint::authority() const {
 }
 
 std::string Endpoint::url() const {
-  return absl::StrCat(protocol == Protocol::kGrpc ? "grpc://" : "http://", authority(), base_path);
+  const char* scheme = protocol == Protocol::kGrpc ? "grpc://" : tls ? "https://" : "http://";
+  return absl::StrCat(scheme, authority(), base_path);
 }
 
 absl::StatusOr<Endpoint> ParseEndpoint(std::string_view url) {
@@ -36,17 +37,21 @@ absl::StatusOr<Endpoint> ParseEndpoint(std::string_view url) {
   Endpoint endpoint;
   if (scheme == "grpc") {
     endpoint.protocol = Endpoint::Protocol::kGrpc;
-  } else if (scheme == "https" || scheme == "grpcs") {
-    return Wrong(url, "https is not supported (put a TLS proxy in front of the server)");
+  } else if (scheme == "https") {
+    endpoint.tls = true;
+  } else if (scheme == "grpcs") {
+    return Wrong(url, "gRPC over TLS is not supported (put a TLS proxy next to this client)");
   } else if (scheme != "http") {
-    return Wrong(url, absl::StrCat("'", scheme, "' is neither http nor grpc"));
+    return Wrong(url, absl::StrCat("'", scheme, "' is neither http, https nor grpc"));
   }
   endpoint.host = parsed->host_address();
   if (endpoint.host.empty()) return Wrong(url, "it names no host");
   if (parsed->has_query() || parsed->has_fragment() || parsed->has_userinfo()) {
     return Wrong(url, "it has more than host, port and path");
   }
-  endpoint.port = endpoint.protocol == Endpoint::Protocol::kGrpc ? 50051 : 8080;
+  endpoint.port = endpoint.protocol == Endpoint::Protocol::kGrpc ? 50051
+                  : endpoint.tls                                 ? 443
+                                                                 : 8080;
   if (const std::string port = parsed->port(); !port.empty()) {
     uint32_t number = 0;  // Boost's own port_number wraps around
     if (!absl::SimpleAtoi(port, &number) || number == 0 || number > 65535) {

@@ -6,8 +6,11 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
+#include <boost/beast/ssl.hpp>
 #include <chrono>
 #include <optional>
 #include <thread>
@@ -28,20 +31,40 @@ constexpr std::chrono::seconds kConnectPatience{10};
 constexpr std::chrono::minutes kReadPatience{10};
 constexpr size_t kKeptConnections = 256;
 
+using TcpStream = beast::tcp_stream;
+using TlsStream = beast::ssl_stream<TcpStream>;
+
 struct Connection {
-  explicit Connection(asio::io_context& io) : stream(io) {}
-  beast::tcp_stream stream;
-  beast::flat_buffer buffer;  // read, not yet parsed
+  explicit Connection(asio::io_context& io) : plain(io) {}
+  Connection(asio::io_context& io, asio::ssl::context& context)
+      : plain(io), tls(std::make_unique<TlsStream>(io, context)) {}
+
+  TcpStream& tcp() { return tls ? tls->next_layer() : plain; }
+  // Calls `act` with the stream that carries HTTP.
+  template <typename Act>
+  void With(Act act) {
+    if (tls) {
+      act(*tls);
+    } else {
+      act(plain);
+    }
+  }
+
+  TcpStream plain;
+  std::unique_ptr<TlsStream> tls;  // for https, in place of `plain`
+  beast::flat_buffer buffer;       // read, not yet parsed
 };
 
 }  // namespace
 
 class HttpWire::Loop {
  public:
-  explicit Loop(Endpoint endpoint)
-      : endpoint_(std::move(endpoint)),
-        guard_(io_.get_executor()),
-        thread_([this] { io_.run(); }) {}
+  explicit Loop(Endpoint endpoint) : endpoint_(std::move(endpoint)), guard_(io_.get_executor()) {
+    error_code ignored;  // without certificates none is trusted, and that is said then
+    tls_.set_default_verify_paths(ignored);
+    tls_.set_verify_mode(asio::ssl::verify_peer);
+    thread_ = std::thread([this] { io_.run(); });
+  }
 
   ~Loop() {
     asio::post(io_, [this] { kept_.clear(); });
@@ -50,6 +73,10 @@ class HttpWire::Loop {
   }
 
   asio::io_context& io() { return io_; }
+  std::unique_ptr<Connection> MakeConnection() {
+    return endpoint_.tls ? std::make_unique<Connection>(io_, tls_)
+                         : std::make_unique<Connection>(io_);
+  }
   const Endpoint& endpoint() const { return endpoint_; }
 
   std::unique_ptr<Connection> TakeKept() {
@@ -68,6 +95,7 @@ class HttpWire::Loop {
  private:
   const Endpoint endpoint_;
   asio::io_context io_{1};
+  asio::ssl::context tls_{asio::ssl::context::tls_client};
   asio::executor_work_guard<asio::io_context::executor_type> guard_;
   std::vector<std::unique_ptr<Connection>> kept_;  // the thread's
   std::thread thread_;
@@ -109,7 +137,7 @@ class ExchangeOf : public HttpWire::Exchange,
       if (self->ended_) return;
       self->End(absl::CancelledError("cancelled"));
       self->resolver_.cancel();
-      if (self->connection_) self->connection_->stream.close();
+      if (self->connection_) self->connection_->tcp().close();
     });
   }
 
@@ -122,7 +150,7 @@ class ExchangeOf : public HttpWire::Exchange,
 
   void Connect() {
     reused_ = false;
-    connection_ = std::make_unique<Connection>(loop_->io());
+    connection_ = loop_->MakeConnection();
     const Endpoint& endpoint = loop_->endpoint();
     resolver_.async_resolve(
         endpoint.host, std::to_string(endpoint.port),
@@ -130,21 +158,34 @@ class ExchangeOf : public HttpWire::Exchange,
                                           const asio::ip::tcp::resolver::results_type& found) {
           if (self->ended_) return;
           if (error) return self->OnConnected(error);
-          self->connection_->stream.expires_after(kConnectPatience);
-          self->connection_->stream.async_connect(found, self->Then(&ExchangeOf::OnConnected));
+          self->connection_->tcp().expires_after(kConnectPatience);
+          self->connection_->tcp().async_connect(found, self->Then(&ExchangeOf::OnConnected));
         });
   }
 
   void OnConnected(error_code error) {
     if (error) return End(ServerUnreachable(loop_->endpoint(), error.message()));
     error_code ignored;
-    connection_->stream.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
-    Write();
+    connection_->tcp().socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+    if (!connection_->tls) return Write();
+    const std::string& host = loop_->endpoint().host;
+    SSL_set_tlsext_host_name(connection_->tls->native_handle(), host.c_str());
+    connection_->tls->set_verify_callback(asio::ssl::host_name_verification(host));
+    connection_->tls->async_handshake(asio::ssl::stream_base::client,
+                                      Then(&ExchangeOf::OnHandshake));
+  }
+
+  void OnHandshake(error_code error) {
+    if (!error) return Write();
+    End(absl::UnavailableError(
+        absl::StrCat("no TLS connection to ", loop_->endpoint().url(), ": ", error.message())));
   }
 
   void Write() {
-    connection_->stream.expires_after(kReadPatience);
-    http::async_write(connection_->stream, request_, Then(&ExchangeOf::OnWritten));
+    connection_->tcp().expires_after(kReadPatience);
+    connection_->With([this](auto& stream) {
+      http::async_write(stream, request_, Then(&ExchangeOf::OnWritten));
+    });
   }
 
   void OnWritten(error_code error) {
@@ -156,8 +197,9 @@ class ExchangeOf : public HttpWire::Exchange,
   void ReadHead() {
     parser_.emplace();
     parser_->body_limit(boost::none);
-    http::async_read_header(connection_->stream, connection_->buffer, *parser_,
-                            Then(&ExchangeOf::OnHead));
+    connection_->With([this](auto& stream) {
+      http::async_read_header(stream, connection_->buffer, *parser_, Then(&ExchangeOf::OnHead));
+    });
   }
 
   void OnHead(error_code error) {
@@ -184,9 +226,10 @@ class ExchangeOf : public HttpWire::Exchange,
     }
     parser_->get().body().data = bytes_.data();
     parser_->get().body().size = bytes_.size();
-    if (!enough_) connection_->stream.expires_after(kReadPatience);
-    http::async_read_some(connection_->stream, connection_->buffer, *parser_,
-                          Then(&ExchangeOf::OnRead));
+    if (!enough_) connection_->tcp().expires_after(kReadPatience);
+    connection_->With([this](auto& stream) {
+      http::async_read_some(stream, connection_->buffer, *parser_, Then(&ExchangeOf::OnRead));
+    });
   }
 
   void OnRead(error_code error) {
@@ -194,7 +237,7 @@ class ExchangeOf : public HttpWire::Exchange,
     const auto now = std::chrono::steady_clock::now();
     if (got > 0 && !enough_ && !handler_.on_bytes({bytes_.data(), got})) {
       enough_ = now + std::chrono::nanoseconds(HttpWire::kAfterEnough.count());
-      connection_->stream.expires_at(*enough_);
+      connection_->tcp().expires_at(*enough_);
     }
     // A stream that always has data does not time out by itself.
     if (enough_ && now >= *enough_) return End(absl::OkStatus());

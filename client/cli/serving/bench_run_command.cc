@@ -23,11 +23,17 @@ namespace {
 namespace json = boost::json;
 
 constexpr int64_t kMaxRequests = 1'000'000;
+constexpr uint32_t kPrefixIndex = kMaxRequests;  // no prompt's
 
 absl::StatusOr<std::vector<load::Prompt>> PromptsOf(const Arguments& arguments) {
   const bool chat = arguments.On("chat");
   std::vector<load::Prompt> prompts;
   if (arguments.Has("prompts")) {
+    for (const char* flag : {"input-words", "prefix-words"}) {
+      if (arguments.Has(flag)) {
+        return UsageError(absl::StrCat("--", flag, " has no effect on the prompts of a file"));
+      }
+    }
     const std::string& path = arguments.Text("prompts");
     WL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
     auto read = load::ReadPrompts(text);
@@ -36,10 +42,15 @@ absl::StatusOr<std::vector<load::Prompt>> PromptsOf(const Arguments& arguments) 
     }
     prompts = *std::move(read);
   } else {
+    const auto seed = static_cast<uint64_t>(arguments.Integer("seed"));
+    const auto shared = static_cast<uint32_t>(arguments.Integer("prefix-words"));
+    const std::string prefix =
+        shared == 0 ? "" : load::SyntheticPrompt(seed, kPrefixIndex, shared) + " ";
     for (uint32_t i = 0; i < arguments.Integer("num-prompts"); ++i) {
-      prompts.emplace_back(
-          load::SyntheticPrompt(static_cast<uint64_t>(arguments.Integer("seed")), i,
-                                static_cast<uint32_t>(arguments.Integer("input-words"))));
+      std::string text = prefix;
+      text +=
+          load::SyntheticPrompt(seed, i, static_cast<uint32_t>(arguments.Integer("input-words")));
+      prompts.emplace_back(std::in_place_type<std::string>, std::move(text));
     }
   }
   for (load::Prompt& prompt : prompts) {
@@ -151,8 +162,11 @@ Command BenchRunCommand() {
                   {1, 65536}),
       NumberFlag("rate", "R", "send R requests a second, at random (Poisson) times", {1e-3, 1e6}),
       TextFlag("prompts", "FILE",
-               "one prompt a line: text, {\"prompt\": ...} or {\"messages\": [...]}"),
+               "one prompt a line: text, {\"prompt\": ...}, {\"messages\": [...]} or ShareGPT's "
+               "{\"conversations\": [...]}"),
       IntegerFlag("input-words", "N", "words of a made-up prompt", {1, 1'000'000}).Default(32),
+      IntegerFlag("prefix-words", "N", "words that all made-up prompts begin with", {0, 1'000'000})
+          .Default(0),
       IntegerFlag("output-tokens", "N", "max_tokens of each request", {1, 1'000'000}).Default(64),
       NumberFlag("temperature", "T", "0 always takes the likeliest token", {0, 2}),
       Switch("ignore-eos", "always produce --output-tokens tokens, if the server can"),

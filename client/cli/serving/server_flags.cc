@@ -11,6 +11,8 @@ namespace {
 
 constexpr int64_t kMax = std::numeric_limits<int32_t>::max();
 
+constexpr char kLocal[] = "http://127.0.0.1:8080";
+
 std::string Environment(const char* name, const char* fallback) {
   const char* value = std::getenv(name);
   return value != nullptr && *value != '\0' ? value : fallback;
@@ -19,8 +21,11 @@ std::string Environment(const char* name, const char* fallback) {
 }  // namespace
 
 std::vector<Flag> ServerFlags() {
-  return {TextFlag("server", "URL", "http://HOST:PORT or grpc://HOST:PORT")
-              .Default(Environment("WAFERLINE_SERVER", "http://127.0.0.1:8080")),
+  // OpenAI's clients have theirs from OPENAI_BASE_URL.
+  const std::string server =
+      Environment("WAFERLINE_SERVER", Environment("OPENAI_BASE_URL", kLocal).c_str());
+  return {TextFlag("server", "URL", "http://HOST:PORT, https://HOST or grpc://HOST:PORT")
+              .Default(server),
           // Not a default: the help must not show a key.
           TextFlag("api-key", "KEY", "API key, if the server needs one")};
 }
@@ -48,14 +53,21 @@ std::vector<Flag> GenerateFlags() {
 
 std::vector<Variable> ServerVariables() {
   return {{"WAFERLINE_SERVER", "the server of commands without --server"},
-          {"WAFERLINE_API_KEY", "the API key of commands without --api-key"}};
+          {"WAFERLINE_API_KEY", "the API key of commands without --api-key"},
+          {"OPENAI_BASE_URL", "the server if WAFERLINE_SERVER is not set"},
+          {"OPENAI_API_KEY",
+           "the API key if WAFERLINE_API_KEY is not set, for other servers than the default"}};
 }
 
 absl::StatusOr<sdk::Endpoint> EndpointOf(const Arguments& arguments) {
   absl::StatusOr<sdk::Endpoint> endpoint = sdk::ParseEndpoint(arguments.Text("server"));
   if (!endpoint.ok()) return UsageError("--server: " + std::string(endpoint.status().message()));
-  endpoint->api_key =
-      arguments.Has("api-key") ? arguments.Text("api-key") : Environment("WAFERLINE_API_KEY", "");
+  // A key for another service does not go to the server that nothing was said about.
+  const bool chosen = arguments.Text("server") != kLocal;
+  endpoint->api_key = arguments.Has("api-key")
+                          ? arguments.Text("api-key")
+                          : Environment("WAFERLINE_API_KEY",
+                                        chosen ? Environment("OPENAI_API_KEY", "").c_str() : "");
   return endpoint;
 }
 

@@ -12,7 +12,8 @@
 
 namespace waferline::cli {
 
-// --server, --api-key; the environment's WAFERLINE_SERVER and WAFERLINE_API_KEY are their defaults.
+// --server, --api-key; their defaults are the environment's WAFERLINE_SERVER, OPENAI_BASE_URL,
+// WAFERLINE_API_KEY and OPENAI_API_KEY.
 std::vector<Flag> ServerFlags();
 std::vector<Variable> ServerVariables();
 // --model

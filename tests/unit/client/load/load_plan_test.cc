@@ -47,6 +47,26 @@ TEST_CASE("prompts are read as text, as JSON and as chats") {
   CHECK(std::get<std::vector<sdk::ChatTurn>>((*prompts)[3])[0].content == "hi");
 }
 
+TEST_CASE("a ShareGPT conversation asks what came before its last answer; a mark is skipped") {
+  const auto prompts = ReadPrompts(
+      "\xEF\xBB\xBF{\"id\": \"x\", \"conversations\": [{\"from\": \"system\", \"value\": \"s\"},"
+      "{\"from\": \"human\", \"value\": \"q1\"}, {\"from\": \"gpt\", \"value\": \"a1\"},"
+      "{\"from\": \"human\", \"value\": \"q2\"}, {\"from\": \"gpt\", \"value\": \"a2\"}]}");
+  REQUIRE(prompts.ok());
+  const auto& turns = std::get<std::vector<sdk::ChatTurn>>(prompts->front());
+  REQUIRE(turns.size() == 4);
+  CHECK(turns[0].role == "system");
+  CHECK(turns[2].role == "assistant");
+  CHECK(turns[3].content == "q2");
+  for (const char* wrong :
+       {"{\"conversations\": []}", "{\"conversations\": [{\"from\": \"gpt\", \"value\": \"a\"}]}",
+        "{\"conversations\": [{\"from\": \"robot\", \"value\": \"a\"}]}",
+        "{\"conversations\": [{\"value\": \"a\"}]}", "{\"conversations\": 5}"}) {
+    INFO(wrong);
+    CHECK(ReadPrompts(wrong).status().code() == absl::StatusCode::kInvalidArgument);
+  }
+}
+
 TEST_CASE("a prompt that cannot be read is named by its line") {
   for (const char* wrong :
        {"{\"prompt\"", "{}", "{\"prompt\": 5}", "{\"prompt\": \"\"}", "{\"prompt\": []}",

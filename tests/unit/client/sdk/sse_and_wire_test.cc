@@ -74,8 +74,12 @@ TEST_CASE("server addresses are read, or refused with what one looks like") {
   CHECK(plain->url() == "http://localhost:81");
   CHECK(ParseEndpoint("[::1]:18870")->url() == "http://[::1]:18870");
   CHECK(ParseEndpoint("http://[::1]:18870")->host == "::1");
+  const auto secure = ParseEndpoint("https://h/v1");
+  REQUIRE(secure.ok());
+  CHECK(secure->tls);
+  CHECK(secure->url() == "https://h:443");
   for (const char* wrong :
-       {"", "localhost:x", "https://h", "ftp://h", "http://", "http://h:0", "http://h:99999",
+       {"", "localhost:x", "grpcs://h", "ftp://h", "http://", "http://h:0", "http://h:99999",
         "http://h?x=1", "http://user@h", "grpc://h/path", "http://h:port"}) {
     INFO(wrong);
     const auto endpoint = ParseEndpoint(wrong);
