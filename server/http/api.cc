@@ -1,5 +1,6 @@
 #include "server/http/api.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -15,6 +16,7 @@ namespace {
 
 constexpr char kJson[] = "application/json";
 constexpr std::string_view kModelPrefix = "/v1/models/";
+constexpr std::string_view kTokenizerPrefix = "/tokenizer_info/";
 
 enum class Guard { kOpen, kKey, kAdmin };
 
@@ -63,6 +65,7 @@ const Api::Route* Api::Find(std::string_view path) {
       {"/v1/tcp_warming", "GET", Guard::kOpen, &Api::Warm},
       {"/tokenize", "POST", Guard::kKey, &Api::Tokenize},
       {"/detokenize", "POST", Guard::kKey, &Api::Detokenize},
+      {"/tokenizer_info", "GET", Guard::kKey, &Api::TokenizerInfo},
       {"/health", "GET", Guard::kOpen, &Api::HealthPage},
       {"/live", "GET", Guard::kOpen, &Api::Live},
       {"/ready", "GET", Guard::kOpen, &Api::Ready},
@@ -78,8 +81,13 @@ const Api::Route* Api::Find(std::string_view path) {
       {"/admin/faults", "POST", Guard::kAdmin, nullptr, &AdminRoutes::ApplyFault},
   };
   static constexpr Route kOneModel = {"/v1/models/{id}", "GET", Guard::kKey, &Api::OneModel};
+  static constexpr Route kOneTokenizer = {"/tokenizer_info/{id}", "GET", Guard::kKey,
+                                          &Api::TokenizerInfo};
   for (const Route& route : kRoutes) {
     if (route.path == path) return &route;
+  }
+  if (path.starts_with(kTokenizerPrefix) && path.size() > kTokenizerPrefix.size()) {
+    return &kOneTokenizer;
   }
   const bool model = path.starts_with(kModelPrefix) && path.size() > kModelPrefix.size();
   return model ? &kOneModel : nullptr;
@@ -205,6 +213,16 @@ void Api::Tokenize(const Call& call) {
 
 void Api::Detokenize(const Call& call) {
   auto answer = openai::Detokenize(call.exchange->request().body, *generations_->deps().models);
+  if (!answer.ok()) {
+    return generations_->SendError(*call.exchange, answer.status(), Nanoseconds(0));
+  }
+  SendJson(*call.exchange, *std::move(answer));
+}
+
+void Api::TokenizerInfo(const Call& call) {
+  std::string_view name = call.exchange->request().path;
+  name.remove_prefix(std::min(name.size(), kTokenizerPrefix.size()));
+  auto answer = openai::TokenizerInfo(name, *generations_->deps().models);
   if (!answer.ok()) {
     return generations_->SendError(*call.exchange, answer.status(), Nanoseconds(0));
   }

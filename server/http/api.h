@@ -68,6 +68,7 @@ class Api {
   void ChatCompletions(const Call& call);
   void Tokenize(const Call& call);
   void Detokenize(const Call& call);
+  void TokenizerInfo(const Call& call);
   void Warm(const Call& call);
   void HealthPage(const Call& call);
   void Live(const Call& call);

@@ -3,6 +3,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "server/openai/api_error.h"
@@ -99,6 +100,33 @@ absl::StatusOr<std::string> Detokenize(std::string_view body, const text::ModelC
   }
   std::string out = "{\"prompt\":";
   AppendQuoted(out, model->tokenizer->Decode(tokens, false));
+  return out + "}";
+}
+
+absl::StatusOr<std::string> TokenizerInfo(std::string_view name,
+                                          const text::ModelCatalog& catalog) {
+  const bool first = name.empty() && !catalog.all().empty();
+  const absl::StatusOr<Model> model = first ? catalog.all().front() : catalog.Find(name);
+  if (!model.ok()) return WithCode(WithParam(model.status(), "model"), "model_not_found");
+  const model::Tokenizer& tokenizer = *(*model)->tokenizer;
+  std::string out = "{\"model\":";
+  AppendQuoted(out, (*model)->name);
+  out += ",\"tokenizer_class\":";
+  AppendQuoted(out, tokenizer.Description());
+  out += ",\"vocab_size\":";
+  AppendInteger(out, tokenizer.size());
+  out += ",\"model_max_length\":";
+  AppendInteger(out, (*model)->context_tokens.count());
+  const auto token = [&](const char* field, std::optional<TokenId> id) {
+    out += field;
+    id ? AppendQuoted(out, tokenizer.RawPiece(*id)) : void(out += "null");
+  };
+  token(",\"bos_token\":", tokenizer.bos());
+  token(",\"eos_token\":", tokenizer.eos());
+  out += tokenizer.adds_bos() ? ",\"add_bos_token\":true" : ",\"add_bos_token\":false";
+  out += tokenizer.adds_eos() ? ",\"add_eos_token\":true" : ",\"add_eos_token\":false";
+  out += ",\"chat_template\":";
+  (*model)->chat.ok() ? AppendQuoted(out, (*model)->chat->source()) : void(out += "null");
   return out + "}";
 }
 

@@ -1,5 +1,5 @@
-// Bodies of /tokenize, /detokenize (vLLM's shapes) and /v1/models. Pure, any thread. Errors as in
-// request.h; without `model` the first served model is used.
+// Bodies of /tokenize, /detokenize, /tokenizer_info (vLLM's shapes) and /v1/models. Pure, any
+// thread. Errors as in request.h; without `model` the first served model is used.
 #pragma once
 
 #include <string>
@@ -17,6 +17,11 @@ absl::StatusOr<std::string> Tokenize(std::string_view body, const text::ModelCat
 
 // {"tokens": [ids]} to {"prompt": text}; special tokens appear by name, so that nothing is lost.
 absl::StatusOr<std::string> Detokenize(std::string_view body, const text::ModelCatalog& catalog);
+
+// What a client needs that tokenises or renders chats by itself, under the names of
+// tokenizer_config.json: special tokens, whether texts begin and end with them, the chat template.
+// `name`: a served model; "": the first.
+absl::StatusOr<std::string> TokenizerInfo(std::string_view name, const text::ModelCatalog& catalog);
 
 // {"object":"list","data":[...]} and one entry of it.
 std::string ModelList(const text::ModelCatalog& catalog);

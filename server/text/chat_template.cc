@@ -83,6 +83,7 @@ absl::StatusOr<ChatTemplate> ChatTemplate::FromText(std::string name, std::strin
   }
   ChatTemplate chat(std::move(name), *std::move(parsed), std::move(tokenizer));
   chat.reasoning_ = ReasoningMarksOf(source);
+  chat.source_ = std::string(source);
   return chat;
 }
 

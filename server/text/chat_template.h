@@ -55,6 +55,9 @@ class ChatTemplate {
   // "the model file's own", the name of a built-in one, or a path.
   const std::string& name() const { return name_; }
 
+  // The template as the file or the table has it.
+  const std::string& source() const { return source_; }
+
   // The prompt that asks for the next assistant message. Names of control tokens in contents stay
   // text. InvalidArgument: a role is unknown (names the message), there is no message, or the
   // template does not take this conversation (says why in the template's words).
@@ -77,6 +80,7 @@ class ChatTemplate {
   void FindHowRepliesEnd();
 
   std::string name_;
+  std::string source_;
   jinja::Template template_;
   std::shared_ptr<const model::Tokenizer> tokenizer_;
   std::vector<std::string> stop_strings_;

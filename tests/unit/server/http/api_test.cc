@@ -423,6 +423,9 @@ TEST_CASE("routes: not there, wrong method, OPTIONS, HEAD, health") {
   CHECK(unknown.body.find("model_not_found") != std::string::npos);
   CHECK(ask(Post("/tokenize", R"({"prompt":"a"})")).body.find("\"count\":2") != std::string::npos);
   CHECK(ask(Post("/detokenize", R"({"tokens":[97]})")).body == R"({"prompt":"a"})");
+  CHECK(ask(Get("/tokenizer_info")).body.find("\"vocab_size\":261") != std::string::npos);
+  CHECK(ask(Get("/tokenizer_info/mute")).body.find("\"model\":\"mute\"") != std::string::npos);
+  CHECK(ask(Get("/tokenizer_info/none")).code == 404);
   CHECK(ask(Post("/v1/completions", "{")).code == 400);
   CHECK(ask(Get("/metrics")).body == "waferline_up 1\n");
   CHECK(ask(Get("/")).body.find("<title>Waferline</title>") != std::string::npos);

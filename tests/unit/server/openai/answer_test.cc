@@ -365,6 +365,23 @@ TEST_CASE("errors in both shapes") {
   CHECK(HttpCode(absl::InternalError("")) == 500);
 }
 
+TEST_CASE("tokenizer_info says what a client needs to tokenise and render by itself") {
+  const text::ModelCatalog catalog = ByteCatalog();
+  const auto info = TokenizerInfo("", catalog);
+  REQUIRE(info.ok());
+  const json::value all = json::parse(*info);
+  CHECK(Text(all.at("model")) == "bytes");
+  CHECK(Text(all.at("bos_token")) == "<s>");
+  CHECK(Text(all.at("eos_token")) == "</s>");
+  CHECK(all.at("add_bos_token").as_bool());
+  CHECK(!all.at("add_eos_token").as_bool());
+  CHECK(all.at("vocab_size") == 261);
+  CHECK(all.at("model_max_length") == 1000);
+  CHECK(Text(all.at("chat_template")).find("<|im_start|>") != std::string::npos);
+  CHECK(json::parse(*TokenizerInfo("mute", catalog)).at("chat_template").is_null());
+  CHECK(HttpCode(TokenizerInfo("gone", catalog).status()) == 404);
+}
+
 TEST_CASE("tokenize and detokenize undo each other") {
   const text::ModelCatalog catalog = ByteCatalog();
   const auto tokens = Tokenize(R"({"prompt":"ab","return_token_strs":true})", catalog, 0);

@@ -75,9 +75,9 @@ inline text::ModelCatalog ByteCatalog() {
   constexpr const char* kThinker =
       "{{ messages[0].content }}{{ '</think>' if enable_thinking is false else '<think>\\n' }}";
   return text::ModelCatalog(
-      {make("thinker", text::ChatTemplate::FromText("t", kThinker, tokenizer)),
-       make("bytes", *text::ChatTemplate::Named("chatml", tokenizer)),
-       make("mute", absl::UnimplementedError("its template is not known"))});
+      {make("bytes", *text::ChatTemplate::Named("chatml", tokenizer)),
+       make("mute", absl::UnimplementedError("its template is not known")),
+       make("thinker", text::ChatTemplate::FromText("t", kThinker, tokenizer))});
 }
 
 }  // namespace waferline::openai
