@@ -26,7 +26,8 @@ absl::Status StatusOf(policy::RefusalCause cause, const ValidRequest& request) {
     case RefusalCause::kDraining:
       return absl::UnavailableError("draining");
     case RefusalCause::kNoDevice:
-      return absl::UnavailableError("every device for this model is lost");
+      return absl::UnavailableError(
+          "every device for this model is down: lost, or under repair; try again later");
   }
   return absl::UnavailableError("refused");
 }

@@ -47,6 +47,23 @@ std::map<std::string, tenancy::TenantLimits, std::less<>> Limits(
   return limits;
 }
 
+// Why no request of a model can be served now; null if one can.
+const char* Impairment(const engine::LaneSnapshot& lane) {
+  const auto none = [](const auto& all, auto usable) {
+    return std::none_of(all.begin(), all.end(), usable);
+  };
+  if (none(lane.workers, [](const auto& worker) { return worker.alive; })) {
+    return "every prefill worker is down";
+  }
+  if (none(lane.units, [](const auto& unit) { return unit.alive; })) {
+    return "every decode unit is down";
+  }
+  if (none(lane.units, [](const auto& unit) { return unit.alive && unit.reachable; })) {
+    return "no KV link to a decode unit moves bytes";
+  }
+  return nullptr;
+}
+
 class BothFrontEnds : public FrontEnds {
  public:
   BothFrontEnds(const config::ServerConfig& config, Cloud* cloud, admin::AdminPort* admin)
@@ -121,7 +138,7 @@ class BothFrontEnds : public FrontEnds {
                         .refuse_unknown_fields = config_.refuse_unknown_fields,
                         .usage_at_finish = config_.usage_at_finish},
         post);
-    const http::Operations operations{.health = [this] { return HealthNow(); },
+    const http::Operations operations{.health = [this](auto reply) { AskHealth(std::move(reply)); },
                                       .metrics = [this](auto reply) { Scrape(std::move(reply)); }};
     api_ = std::make_unique<http::Api>(generations_.get(), operations, post);
     WL_ASSIGN_OR_RETURN(http_port_, http_->Start());
@@ -136,6 +153,24 @@ class BothFrontEnds : public FrontEnds {
     WL_ASSIGN_OR_RETURN(grpc_, rpc::RpcServer::Start(deps_, options));
     grpc_->SetServing(true);
     return absl::OkStatus();
+  }
+
+  // An engine that stands still is known without asking it; what its models have left, it says.
+  void AskHealth(std::function<void(http::Health)> reply) {
+    http::Health health = HealthNow();
+    const bool asked =
+        health.live && cloud_->engine().Post([health, reply](engine::Engine& engine) mutable {
+          const engine::EngineSnapshot snapshot = engine.Snapshot();
+          for (const engine::LaneSnapshot& lane : snapshot.lanes) {
+            if (const char* why = Impairment(lane)) health.impaired.emplace_back(lane.model, why);
+          }
+          if (health.ready && health.impaired.size() == snapshot.lanes.size()) {
+            health.ready = false;
+            health.why = "no model can be served: " + health.impaired.front().second;
+          }
+          reply(std::move(health));
+        });
+    if (!asked) reply(health);
   }
 
   http::Health HealthNow() const {

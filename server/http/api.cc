@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/http/index_page.h"
 #include "server/http/origin.h"
+#include "server/openai/json_text.h"
 #include "server/openai/token_text.h"
 #include "server/serving/access.h"
 #include "wafer_backend/base/strings.h"
@@ -22,6 +23,18 @@ enum class Guard { kOpen, kKey, kAdmin };
 
 void SendJson(Exchange& exchange, std::string body, int code = 200) {
   exchange.Send({.code = code, .content_type = kJson, .body = std::move(body)});
+}
+
+std::string DescribeHealth(const Health& health) {
+  if (health.impaired.empty()) return "{\"status\":\"ok\"}";
+  std::string body = "{\"status\":\"degraded\",\"models\":{";
+  for (size_t i = 0; i < health.impaired.size(); ++i) {
+    if (i > 0) body += ',';
+    openai::AppendQuoted(body, health.impaired[i].first);
+    body += ':';
+    openai::AppendQuoted(body, health.impaired[i].second);
+  }
+  return body + "}}";
 }
 
 // Whether the page that asks, if one does, is of this machine or this server.
@@ -232,18 +245,21 @@ void Api::TokenizerInfo(const Call& call) {
 // A Cerebras client opens its connection with this.
 void Api::Warm(const Call& call) { SendJson(*call.exchange, "{}"); }
 
-void Api::HealthPage(const Call& call) {
-  const Health health = operations_.health();
-  if (health.live) return SendJson(*call.exchange, "{\"status\":\"ok\"}");
-  generations_->SendError(*call.exchange, absl::UnavailableError(health.why), Seconds(1));
+void Api::AskHealth(const Call& call, std::string (*body)(const Health&), bool needs_ready) {
+  operations_.health([this, call, body, needs_ready](Health health) {
+    post_([this, call, body, needs_ready, health = std::move(health)] {
+      const bool good = health.live && (health.ready || !needs_ready);
+      if (good) return SendJson(*call.exchange, body(health));
+      generations_->SendError(*call.exchange, absl::UnavailableError(health.why), Seconds(1));
+    });
+  });
 }
 
-void Api::Live(const Call& call) { HealthPage(call); }
-
+void Api::HealthPage(const Call& call) { AskHealth(call, DescribeHealth, false); }
+void Api::Live(const Call& call) { AskHealth(call, DescribeHealth, false); }
 void Api::Ready(const Call& call) {
-  const Health health = operations_.health();
-  if (health.live && health.ready) return SendJson(*call.exchange, "{\"status\":\"ready\"}");
-  generations_->SendError(*call.exchange, absl::UnavailableError(health.why), Seconds(1));
+  AskHealth(
+      call, [](const Health&) { return std::string("{\"status\":\"ready\"}"); }, true);
 }
 
 void Api::Metrics(const Call& call) {

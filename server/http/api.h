@@ -11,6 +11,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "server/http/admin_routes.h"
 #include "server/http/exchange.h"
@@ -23,14 +25,15 @@ struct Health {
   bool live = true;   // the engine makes progress
   bool ready = true;  // models are loaded and requests are taken
   std::string why;    // not live or not ready
+  // Models whose requests cannot be served now, and why: a fault took their last device or link.
+  std::vector<std::pair<std::string, std::string>> impaired;
 };
 
-// What the routes ask of the rest of the process. All of it must be quick: it is called on the io
-// thread.
+// What the routes ask of the rest of the process; quick, as it is called on the io thread. `reply`
+// may be called from any thread, once.
 struct Operations {
-  std::function<Health()> health;
-  // Prometheus text; `reply` may be called from any thread, once.
-  std::function<void(std::function<void(std::string)> reply)> metrics;
+  std::function<void(std::function<void(Health)> reply)> health;
+  std::function<void(std::function<void(std::string)> reply)> metrics;  // Prometheus text
 };
 
 class Api {
@@ -70,6 +73,8 @@ class Api {
   void Detokenize(const Call& call);
   void TokenizerInfo(const Call& call);
   void Warm(const Call& call);
+  // Asks for the server's health and answers on the io thread.
+  void AskHealth(const Call& call, std::string (*body)(const Health&), bool needs_ready);
   void HealthPage(const Call& call);
   void Live(const Call& call);
   void Ready(const Call& call);

@@ -1,6 +1,7 @@
 """waferd as its operator meets it: what it prints when it starts, and how it ends."""
 
 import http.client
+import json
 import signal
 import socket
 import time
@@ -87,3 +88,33 @@ def test_keys_that_other_users_may_read_are_warned_of(tmp_path, mode, warned):
         assert says(server, "waferctl chat --server")
         assert says(server, "readable by other users") == warned
         assert "secret" not in server.log()
+
+
+def test_health_says_which_model_a_fault_has_stopped(tmp_path):
+    def status(server, path):
+        connection = http.client.HTTPConnection(server.http.removeprefix("http://"), timeout=5)
+        connection.request("GET", path)
+        reply = connection.getresponse()
+        return reply.status, json.loads(reply.read())
+
+    def eventually(check):
+        ended = time.monotonic() + 20
+        while not check() and time.monotonic() < ended:
+            time.sleep(0.05)
+        return check()
+
+    with Waferd(configuration(tmp_path, "listen: {address: 127.0.0.1}\n")) as server:
+        assert status(server, "/health") == (200, {"status": "ok"})
+        # A link that stands still is seen when a hand-off has not moved for some heartbeats.
+        assert waferctl("faults", "send", "link_speed", "--model", "demo", "--factor", "0", "--server", server.http).returncode == 0
+        waiting = http.client.HTTPConnection(server.http.removeprefix("http://"), timeout=60)
+        waiting.request("POST", "/v1/completions", json.dumps({"model": "demo", "prompt": "Once", "max_tokens": 4}),
+                        {"content-type": "application/json"})
+        assert eventually(lambda: status(server, "/ready")[0] == 503)
+        assert status(server, "/health") == (200, {"status": "degraded", "models": {"demo": "no KV link to a decode unit moves bytes"}})
+        assert waferctl("faults", "send", "link_speed", "--model", "demo", "--factor", "1", "--server", server.http).returncode == 0
+        assert eventually(lambda: status(server, "/ready")[0] == 200)
+        assert waiting.getresponse().status == 200
+        waiting.close()
+        assert waferctl("faults", "send", "unit_lost", "--model", "demo", "--server", server.http).returncode == 0
+        assert eventually(lambda: status(server, "/health")[1].get("models") == {"demo": "every decode unit is down"})

@@ -54,7 +54,7 @@ class Fixture {
         [this](std::function<void()> task) { server->Post(std::move(task)); });
     api = std::make_unique<Api>(
         generations.get(),
-        Operations{.health = [this] { return health; },
+        Operations{.health = [this](auto reply) { reply(health); },
                    .metrics = [](auto reply) { reply("waferline_up 1\n"); }},
         [this](std::function<void()> task) { server->Post(std::move(task)); });
     server = std::make_unique<HttpServer>(
