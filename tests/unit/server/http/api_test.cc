@@ -173,7 +173,8 @@ TEST_CASE("an event for each token, with usage so far, where it is asked for") {
   const auto events = Events(client.ReadChunks());
   REQUIRE(events.size() == 9);
   for (size_t i = 0; i < 8; ++i) {
-    CHECK(events[i].at("choices").at(0).at("text").as_string() == std::string(1, 'a' + i));
+    CHECK(events[i].at("choices").at(0).at("text").as_string() ==
+          std::string(1, static_cast<char>('a' + i)));
     CHECK(events[i].at("usage").at("completion_tokens").to_number<size_t>() == i + 1);
   }
   CHECK(events[8].at("time_info").at("first_token_time").to_number<double>() == Approx(1e-6));
