@@ -5,6 +5,7 @@
 #include "server/openai/api_error.h"
 #include "server/openai/json_text.h"
 #include "server/openai/logprobs.h"
+#include "server/openai/tool_parts.h"
 #include "wafer_backend/base/check.h"
 
 namespace waferline::openai {
@@ -100,7 +101,10 @@ Usage SumUsage(const ResponseShape& shape, const std::vector<ChoiceEnd>& ends) {
 }
 
 AnswerWriter::AnswerWriter(const ResponseShape& shape, const model::Tokenizer& tokenizer)
-    : shape_(shape), tokenizer_(tokenizer), head_(Head(shape)), choices_(shape.choices()) {}
+    : shape_(shape), tokenizer_(tokenizer), head_(Head(shape)), choices_(shape.choices()) {
+  if (!shape.calls) return;
+  for (ChoiceState& choice : choices_) choice.calls.emplace(*shape.calls);
+}
 
 // data: {head,"choices":[{"index":i
 void AnswerWriter::Open(std::string& out, size_t choice) {
@@ -150,6 +154,13 @@ void AnswerWriter::AppendDelta(std::string& out, size_t choice, const Delta& del
   ChoiceState& state = choices_[choice];
   const bool first = !std::exchange(state.started, true);
   if (first && shape_.chat()) AppendRole(out, choice);
+  if (state.calls && delta.reasoning.empty()) {
+    return AppendParts(out, choice, state.calls->Feed(delta.text), delta.tokens);
+  }
+  if (state.calls && !delta.text.empty()) {
+    AppendDelta(out, choice, {.reasoning = delta.reasoning});
+    return AppendParts(out, choice, state.calls->Feed(delta.text), delta.tokens);
+  }
   Open(out, choice);
   if (shape_.chat()) {
     out += ",\"delta\":{";
@@ -166,15 +177,38 @@ void AnswerWriter::AppendDelta(std::string& out, size_t choice, const Delta& del
     out += ",\"text\":";
     AppendQuoted(out, delta.text);
   }
-  AppendTokens(out, choice, delta.tokens);
-  if (shape_.return_token_ids) AppendTokenIds(out, choice, delta.tokens, first);
+  AppendDetails(out, choice, delta.tokens, first);
+}
+
+void AnswerWriter::AppendDetails(std::string& out, size_t choice,
+                                 const std::vector<TokenDetail>& tokens, bool first) {
+  AppendTokens(out, choice, tokens);
+  if (shape_.return_token_ids) AppendTokenIds(out, choice, tokens, first);
   out += ",\"finish_reason\":null}]";
   if (shape_.instants) {
     out += ",\"waferline\":{";
-    AppendInstants(out, delta.tokens);
+    AppendInstants(out, tokens);
     out += '}';
   }
   Close(out);
+}
+
+// A chunk a part; what is said of the tokens goes with the first, or has a chunk of its own.
+void AnswerWriter::AppendParts(std::string& out, size_t choice,
+                               const std::vector<ToolCallReader::Part>& parts,
+                               const std::vector<TokenDetail>& tokens) {
+  int call = choices_[choice].calls->calls() - 1;
+  for (const auto& part : parts) call -= part.kind == ToolCallReader::Part::kCall ? 1 : 0;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    call += parts[i].kind == ToolCallReader::Part::kCall ? 1 : 0;
+    Open(out, choice);
+    AppendPart(out, shape_, choice, call, parts[i]);
+    AppendDetails(out, choice, i == 0 ? tokens : std::vector<TokenDetail>(), false);
+  }
+  if (!parts.empty() || tokens.empty()) return;
+  Open(out, choice);
+  out += ",\"delta\":{}";
+  AppendDetails(out, choice, tokens, false);
 }
 
 void AnswerWriter::AppendTokens(std::string& out, size_t choice,
@@ -247,10 +281,12 @@ void AnswerWriter::AppendExtension(std::string& out) const {
 void AnswerWriter::AppendFinish(std::string& out, size_t choice, FinishReason reason,
                                 const Usage* usage_of_the_last) {
   if (shape_.chat() && !std::exchange(choices_[choice].started, true)) AppendRole(out, choice);
+  auto& calls = choices_[choice].calls;
+  if (calls) AppendParts(out, choice, calls->Finish(), {});
   Open(out, choice);
   out += shape_.chat() ? ",\"delta\":{}" : ",\"text\":\"\"";
   out += ",\"logprobs\":null,\"finish_reason\":\"";
-  out += FinishReasonText(reason);
+  out += CallFinishReason(shape_, reason, calls ? calls->calls() : 0);
   out += "\"}]";
   if (usage_of_the_last != nullptr) {
     AppendTimeInfo(out, *usage_of_the_last);
@@ -288,17 +324,22 @@ void AnswerWriter::AppendChoice(std::string& out, size_t choice, const ChoiceRes
 
   out += "{\"index\":";
   AppendInteger(out, choice);
-  out += shape_.chat() ? ",\"message\":{\"role\":\"assistant\",\"content\":" : ",\"text\":";
-  AppendQuoted(out, text);
-  if (!result.generated.reasoning.empty()) {
-    out += ",\"reasoning_content\":";
-    AppendQuoted(out, result.generated.reasoning);
+  int calls = 0;
+  if (shape_.calls) {
+    calls = AppendCallMessage(out, shape_, choice, result.generated);
+  } else {
+    out += shape_.chat() ? ",\"message\":{\"role\":\"assistant\",\"content\":" : ",\"text\":";
+    AppendQuoted(out, text);
+    if (!result.generated.reasoning.empty()) {
+      out += ",\"reasoning_content\":";
+      AppendQuoted(out, result.generated.reasoning);
+    }
+    if (shape_.chat()) out += ",\"refusal\":null}";
   }
-  if (shape_.chat()) out += ",\"refusal\":null}";
   AppendTokens(out, choice, tokens);
   if (shape_.return_token_ids) AppendTokenIds(out, choice, tokens, true);
   out += ",\"finish_reason\":\"";
-  out += FinishReasonText(result.end.reason);
+  out += CallFinishReason(shape_, result.end.reason, calls);
   out += '"';
   if (shape_.instants) {
     out += ",\"waferline\":{";

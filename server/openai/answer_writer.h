@@ -17,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "server/openai/response_shape.h"
+#include "server/openai/tool_call_reader.h"
 #include "wafer_backend/compute/model/tokenizer.h"
 
 namespace waferline::openai {
@@ -65,10 +66,16 @@ class AnswerWriter {
   struct ChoiceState {
     bool started = false;
     int64_t text_offset = 0;
+    std::optional<ToolCallReader> calls;  // if the request has tools
   };
 
   void Open(std::string& out, size_t choice);
   void AppendRole(std::string& out, size_t choice);
+  // The rest of a chunk whose delta or text is written.
+  void AppendDetails(std::string& out, size_t choice, const std::vector<TokenDetail>& tokens,
+                     bool first);
+  void AppendParts(std::string& out, size_t choice, const std::vector<ToolCallReader::Part>& parts,
+                   const std::vector<TokenDetail>& tokens);
   void AppendTokens(std::string& out, size_t choice, const std::vector<TokenDetail>& tokens);
   void AppendTokenIds(std::string& out, size_t choice, const std::vector<TokenDetail>& tokens,
                       bool first);

@@ -1,6 +1,9 @@
 #include "server/openai/prompt_fields.h"
 
 #include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <memory>
 
@@ -89,6 +92,52 @@ absl::StatusOr<std::string> ReadContent(Fields& message, bool may_be_absent) {
   return text;
 }
 
+// {"name": ..., "arguments": JSON as a string} with the arguments as what they are, as templates
+// expect it. Arguments that are no JSON object stay a string.
+absl::StatusOr<json::object> ReadCall(const json::object& object, const std::string& path) {
+  Fields function(object, path + ".");
+  function.Require({"name", "arguments"});
+  std::string name, text;
+  function.Text("name", serving::kMaxNameBytes, &name);
+  const json::value* given = function.Find("arguments");
+  if (function.ok() && given->is_object()) {
+    return json::object({{"name", name}, {"arguments", *given}});
+  }
+  function.Text("arguments", std::string::npos, &text);
+  WL_RETURN_IF_ERROR(function.status());
+  json::error_code error;
+  json::value arguments = json::parse(text, error, {}, {.max_depth = kMaxDepth});
+  if (error || !arguments.is_object()) arguments = json::value(text);
+  return json::object({{"name", name}, {"arguments", std::move(arguments)}});
+}
+
+// The calls of an assistant's message, also by the older function_call.
+absl::StatusOr<json::array> ReadCalls(Fields& message) {
+  json::array calls;
+  if (const json::object* legacy = message.Object("function_call")) {
+    WL_ASSIGN_OR_RETURN(json::object call, ReadCall(*legacy, message.PathOf("function_call")));
+    calls.push_back(json::object({{"type", "function"}, {"function", std::move(call)}}));
+  }
+  const json::array* list = message.Array("tool_calls", serving::kMaxContentParts);
+  WL_RETURN_IF_ERROR(message.status());
+  if (list == nullptr) return calls;
+  for (size_t i = 0; i < list->size(); ++i) {
+    const std::string name = absl::StrCat("tool_calls[", i, "]");
+    const json::object* one = (*list)[i].if_object();
+    const json::value* function = one == nullptr ? nullptr : one->if_contains("function");
+    if (function == nullptr || !function->is_object()) {
+      message.Fail(name, "must be an object with id, type and function");
+      return message.status();
+    }
+    WL_ASSIGN_OR_RETURN(json::object call,
+                        ReadCall(function->get_object(), message.PathOf(name + ".function")));
+    json::object out = {{"type", "function"}, {"function", std::move(call)}};
+    if (const json::value* id = one->if_contains("id")) out["id"] = *id;
+    calls.push_back(std::move(out));
+  }
+  return calls;
+}
+
 absl::StatusOr<text::ChatMessage> ReadMessage(const json::value& value, const std::string& name) {
   if (!value.is_object()) {
     return FieldError(name, absl::StrCat("'", name, "' must be an object with role and content"));
@@ -96,16 +145,21 @@ absl::StatusOr<text::ChatMessage> ReadMessage(const json::value& value, const st
   Fields fields(value.get_object(), name + ".");
   text::ChatMessage message;
   fields.Text("role", serving::kMaxNameBytes, &message.role);
+  if (message.role == "function") message.role = "tool";
   if (fields.ok() && message.role != "system" && message.role != "developer" &&
-      message.role != "user" && message.role != "assistant") {
-    fields.Fail("role", message.role == "tool" || message.role == "function"
-                            ? "must be system, developer, user or assistant: tools are not called "
-                              "here"
-                            : "must be system, developer, user or assistant");
+      message.role != "user" && message.role != "assistant" && message.role != "tool") {
+    fields.Fail("role", "must be system, developer, user, assistant or tool");
   }
-  fields.Unsupported("tool_calls", "tools are not called here");
-  fields.Unsupported("function_call", "functions are not called here");
+  if (message.role == "tool") {
+    fields.Text("tool_call_id", serving::kMaxNameBytes, &message.tool_call_id);
+    fields.Text("name", serving::kMaxNameBytes, &message.name);
+  }
   WL_RETURN_IF_ERROR(fields.status());
+  WL_ASSIGN_OR_RETURN(message.tool_calls, ReadCalls(fields));
+  if (!message.tool_calls.empty() && message.role != "assistant") {
+    fields.Fail("tool_calls", "are of an assistant only");
+    return fields.status();
+  }
   WL_ASSIGN_OR_RETURN(message.content, ReadContent(fields, message.role == "assistant"));
   return message;
 }
@@ -180,7 +234,7 @@ absl::StatusOr<std::vector<Prompt>> ReadPrompts(Fields& fields, const text::Serv
 }
 
 absl::StatusOr<Prompt> ReadMessages(Fields& fields, const text::ServedModel& model,
-                                    int64_t unix_seconds) {
+                                    int64_t unix_seconds, const json::array& tools) {
   if (!model.chat.ok()) {
     return WithParam(absl::FailedPreconditionError(
                          absl::StrCat("no chat with this model: ", model.chat.status().message())),
@@ -197,10 +251,12 @@ absl::StatusOr<Prompt> ReadMessages(Fields& fields, const text::ServedModel& mod
     WL_ASSIGN_OR_RETURN(text::ChatMessage message,
                         ReadMessage((*list)[i], absl::StrCat("messages[", i, "]")));
     bytes += message.content.size();
+    if (!message.tool_calls.empty()) bytes += json::serialize(message.tool_calls).size();
     messages.push_back(std::move(message));
   }
+  if (!tools.empty()) bytes += json::serialize(tools).size();
   WL_RETURN_IF_ERROR(CheckTextFits("messages", bytes, model));
-  text::ChatOptions options{.unix_seconds = unix_seconds, .template_kwargs = {}};
+  text::ChatOptions options{.unix_seconds = unix_seconds, .template_kwargs = {}, .tools = tools};
   options.max_text_bytes =
       static_cast<size_t>(model.context_tokens.count() * serving::kMaxTokenBytes);
   if (const json::object* kwargs = fields.Object("chat_template_kwargs")) {

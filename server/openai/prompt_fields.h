@@ -1,6 +1,7 @@
 // What the model is to go on from: `prompt` of completions, `messages` of chat, as token ids.
 #pragma once
 
+#include <boost/json/array.hpp>
 #include <string_view>
 #include <vector>
 
@@ -19,9 +20,11 @@ absl::StatusOr<std::vector<ResponseShape::Prompt>> ReadPrompts(Fields& fields,
                                                                bool keep_text);
 
 // Rendered by the model's chat template, with `chat_template_kwargs` for it; `unix_seconds` is the
-// date it may write. InvalidArgument if there is none, or it does not take the conversation.
+// date it may write, `tools` what it tells the model of. InvalidArgument if there is none, or it
+// does not take the conversation.
 absl::StatusOr<ResponseShape::Prompt> ReadMessages(Fields& fields, const text::ServedModel& model,
-                                                   int64_t unix_seconds);
+                                                   int64_t unix_seconds,
+                                                   const boost::json::array& tools);
 
 // context_length_exceeded at `name` if a text of so many bytes cannot fit (serving::TextMayFit),
 // which keeps the io thread from tokenizing megabytes only to refuse them.

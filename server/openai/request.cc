@@ -10,6 +10,7 @@
 #include "server/openai/prompt_fields.h"
 #include "server/openai/request_fields.h"
 #include "server/openai/sampling_fields.h"
+#include "server/openai/tool_fields.h"
 #include "server/openai/unread_fields.h"
 #include "server/serving/limits.h"
 #include "wafer_backend/base/status.h"
@@ -35,19 +36,42 @@ absl::StatusOr<ParsedRequest> Begin(Fields& fields, const Envelope& envelope,
   return parsed;
 }
 
-absl::Status End(Fields& fields, const Envelope& envelope, Expansion expansion,
-                 ParsedRequest* parsed) {
+// What the answer is held to: a form that the request gives, and calls of its tools.
+absl::Status Constrain(Fields& fields, const ToolRequest* tools, SamplingSpec* sampling,
+                       ParsedRequest* parsed) {
+  auto constraint = ReadConstraint(fields);
+  WL_RETURN_IF_ERROR(fields.status());
+  ResponseShape& shape = parsed->shape;
+  if (tools != nullptr && !tools->tools.empty()) {
+    WL_ASSIGN_OR_RETURN(constraint, ConstrainCalls(*tools, std::move(constraint), *parsed->model));
+    shape.calls = constraint->spec.calls->form;
+    shape.legacy_calls = tools->legacy;
+    // The mark that begins a call must be seen; no other control token comes.
+    if (shape.calls->begins_with_control) shape.text.skip_special = false;
+  } else if (constraint) {
+    shape.text.drop_first_space = false;  // the first character is what the constraint says
+  }
+  if (!constraint) return absl::OkStatus();
+  // Where text is not free, all of it is the answer.
+  const auto& calls = constraint->spec.calls;
+  if (calls == nullptr || !calls->text_allowed || constraint->spec.answer != nullptr) {
+    shape.reasoning = text::ReasoningMarks::kNone;
+  }
+  WL_ASSIGN_OR_RETURN(sampling->constraint, Compile(*constraint, *parsed->model));
+  return absl::OkStatus();
+}
+
+struct Ending {
+  Expansion expansion;
+  const ToolRequest* tools = nullptr;
+};
+
+absl::Status End(Fields& fields, const Envelope& envelope, Ending ending, ParsedRequest* parsed) {
+  Expansion& expansion = ending.expansion;
   ValidRequest pattern = ReadPlacing(fields, envelope);
   pattern.model = parsed->model->name;
   pattern.sampling = ReadSampling(fields, *parsed->model->tokenizer, envelope.fallback_seed);
-  const auto constraint = ReadConstraint(fields);
-  WL_RETURN_IF_ERROR(fields.status());
-  if (constraint) {
-    WL_ASSIGN_OR_RETURN(pattern.sampling.constraint, Compile(*constraint, *parsed->model));
-    // All of it is the answer, from its first character on.
-    parsed->shape.text.drop_first_space = false;
-    parsed->shape.reasoning = text::ReasoningMarks::kNone;
-  }
+  WL_RETURN_IF_ERROR(Constrain(fields, ending.tools, &pattern.sampling, parsed));
   pattern.sampling.top_logprobs = parsed->shape.logprobs;
   pattern.sampling.prompt_logprobs = parsed->shape.echo && parsed->shape.logprobs >= 0;
   parsed->shape.end_ids = pattern.sampling.end_ids;
@@ -97,6 +121,14 @@ absl::StatusOr<ParsedRequest> ParseCompletion(std::string_view body, const Envel
   WL_ASSIGN_OR_RETURN(ParsedRequest parsed,
                       Begin(fields, envelope, catalog, ResponseShape::Kind::kCompletion));
   ResponseShape& shape = parsed.shape;
+  for (const char* name : {"tools", "functions"}) {
+    fields.Unsupported(name, "tools are called in chats: use /v1/chat/completions");
+  }
+  for (const char* name : {"tool_choice", "function_call"}) {
+    const auto* choice = fields.Find(name);
+    if (choice != nullptr && *choice == boost::json::value("none")) continue;
+    fields.Unsupported(name, "tools are called in chats: use /v1/chat/completions");
+  }
   fields.Unsupported("suffix", "text is continued at its end only");
   int64_t best_of = shape.n;
   fields.Int("best_of", 1, serving::kMaxChoices, &best_of);
@@ -116,8 +148,9 @@ absl::StatusOr<ParsedRequest> ParseCompletion(std::string_view body, const Envel
   }
   WL_RETURN_IF_ERROR(fields.status());
   WL_ASSIGN_OR_RETURN(shape.prompts, ReadPrompts(fields, *parsed.model, shape.echo));
-  WL_RETURN_IF_ERROR(
-      End(fields, envelope, {.wanted = wanted, .fallback = kDefaultCompletionTokens}, &parsed));
+  WL_RETURN_IF_ERROR(End(fields, envelope,
+                         {.expansion = {.wanted = wanted, .fallback = kDefaultCompletionTokens}},
+                         &parsed));
   return parsed;
 }
 
@@ -145,8 +178,10 @@ absl::StatusOr<ParsedRequest> ParseChat(std::string_view body, const Envelope& e
   const auto wanted = ReadMaxTokens(fields, false);
   WL_RETURN_IF_ERROR(fields.status());
 
+  const ToolRequest tools = ReadTools(fields);
+  WL_RETURN_IF_ERROR(fields.status());
   WL_ASSIGN_OR_RETURN(ResponseShape::Prompt prompt,
-                      ReadMessages(fields, *parsed.model, envelope.unix_seconds));
+                      ReadMessages(fields, *parsed.model, envelope.unix_seconds, tools.tools));
   shape.prompts.push_back(std::move(prompt));
   const text::ChatTemplate& chat = *parsed.model->chat;
   shape.text.stop.insert(shape.text.stop.end(), chat.stop_strings().begin(),
@@ -154,9 +189,10 @@ absl::StatusOr<ParsedRequest> ParseChat(std::string_view body, const Envelope& e
   shape.text.drop_first_space = chat.reply_begins_with_space();
   ReadReasoning(fields, *parsed.model, &shape);
   WL_RETURN_IF_ERROR(End(fields, envelope,
-                         {.wanted = wanted,
-                          .fallback = parsed.model->context_tokens.count(),
-                          .prompt_field = "messages"},
+                         {.expansion = {.wanted = wanted,
+                                        .fallback = parsed.model->context_tokens.count(),
+                                        .prompt_field = "messages"},
+                          .tools = &tools},
                          &parsed));
   return parsed;
 }

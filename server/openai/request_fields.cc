@@ -34,8 +34,6 @@ struct Missing {
   double off = kNoNumber;  // the number that asks for nothing
 };
 constexpr Missing kMissing[] = {
-    {"tools", "this server does not call tools; describe them in a message"},
-    {"functions", "this server does not call functions"},
     {"allowed_token_ids", kConstrained},
     {"bad_words", kConstrained},
     {"guided_whitespace_pattern", "JSON is written with at most a space after ':' and ','"},
@@ -156,11 +154,6 @@ void RefuseUnsupported(Fields& fields) {
   fields.AlwaysOn("add_special_tokens", "send token ids to choose them yourself");
   fields.AlwaysOn("add_generation_prompt", "use /v1/completions to continue a text");
   fields.AlwaysOn("detokenize", "text is always sent; return_token_ids adds the ids");
-  for (const char* name : {"tool_choice", "function_call"}) {
-    const json::value* choice = fields.Find(name);
-    if (choice != nullptr && choice->is_string() && choice->get_string() == "none") continue;
-    fields.Unsupported(name, "this server calls nothing; leave it out");
-  }
   if (const json::array* modalities = fields.Array("modalities", kMaxModalities)) {
     for (const json::value& one : *modalities) {
       if (!one.is_string() || one.get_string() != "text") {

@@ -12,6 +12,7 @@
 #include "server/text/reasoning.h"
 #include "server/text/text_stream.h"
 #include "wafer_backend/base/ids.h"
+#include "wafer_backend/compute/grammar/tool_calls.h"
 
 namespace waferline::openai {
 
@@ -47,6 +48,9 @@ struct ResponseShape {
   bool reasoning_opened = false;                                 // by the prompt
   bool include_reasoning = true;                                 // false: its text is left out
   std::vector<TokenId> end_ids;  // tokens that end the text and are not part of it
+  // How calls of tools are written in the text; none if there are no tools.
+  std::optional<grammar::ToolCallForm> calls;
+  bool legacy_calls = false;  // function_call instead of tool_calls
 
   bool chat() const { return kind == Kind::kChat; }
   // Tokens must be kept one by one, not only their text.

@@ -11,6 +11,7 @@
 #include "server/openai/json_text.h"
 #include "server/openai/prompt_fields.h"
 #include "server/openai/request_fields.h"
+#include "server/openai/tool_fields.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
@@ -41,7 +42,7 @@ absl::StatusOr<std::vector<TokenId>> TokensOf(Fields& fields, const text::Served
   WL_RETURN_IF_ERROR(fields.status());
   if (!has_prompt) {
     WL_ASSIGN_OR_RETURN(const ResponseShape::Prompt prompt,
-                        ReadMessages(fields, model, unix_seconds));
+                        ReadMessages(fields, model, unix_seconds, ReadTools(fields).tools));
     return *prompt.tokens;
   }
   std::string text;

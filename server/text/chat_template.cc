@@ -8,6 +8,8 @@
 #include "absl/strings/str_join.h"
 #include "server/text/built_in_templates.h"
 #include "server/text/jinja/json_value.h"
+#include "server/text/tool_format.h"
+#include "server/text/tool_messages.h"
 #include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
@@ -22,12 +24,24 @@ using model::Tokenizer;
 
 absl::StatusOr<std::string> RoleOf(const ChatMessage& message, size_t index) {
   if (message.role == "developer") return "system";
-  if (message.role == "system" || message.role == "user" || message.role == "assistant") {
+  if (message.role == "system" || message.role == "user" || message.role == "assistant" ||
+      message.role == "tool") {
     return message.role;
   }
   return absl::InvalidArgumentError(absl::StrCat("messages[", index, "].role is ",
                                                  model::Quoted(message.role),
-                                                 ", expected system, user or assistant"));
+                                                 ", expected system, user, assistant or tool"));
+}
+
+// What a message says of tools, where it does.
+void AddToolFields(const ChatMessage& message, jinja::Dict* out) {
+  if (!message.tool_calls.empty()) {
+    out->Set(Value::Of("tool_calls"), jinja::FromJson(message.tool_calls, Text::Origin::kContent));
+  }
+  for (const auto& [key, text] :
+       {std::pair("tool_call_id", &message.tool_call_id), std::pair("name", &message.name)}) {
+    if (!text->empty()) out->Set(Value::Of(key), Value(Text(*text, Text::Origin::kContent)));
+  }
 }
 
 Value SpecialToken(const Tokenizer& tokenizer, std::optional<TokenId> id) {
@@ -81,27 +95,36 @@ absl::StatusOr<ChatTemplate> ChatTemplate::FromText(std::string name, std::strin
     return absl::InvalidArgumentError(
         absl::StrCat("chat template (", name, "): ", parsed.status().message()));
   }
-  ChatTemplate chat(std::move(name), *std::move(parsed), std::move(tokenizer));
+  ChatTemplate chat({std::move(name), source, *std::move(parsed)}, std::move(tokenizer));
   chat.reasoning_ = ReasoningMarksOf(source);
   chat.source_ = std::string(source);
   return chat;
 }
 
-ChatTemplate::ChatTemplate(std::string name, jinja::Template parsed,
-                           std::shared_ptr<const Tokenizer> tokenizer)
-    : name_(std::move(name)), template_(std::move(parsed)), tokenizer_(std::move(tokenizer)) {
+ChatTemplate::ChatTemplate(Parts parts, std::shared_ptr<const Tokenizer> tokenizer)
+    : name_(std::move(parts.name)),
+      template_(std::move(parts.parsed)),
+      tokenizer_(std::move(tokenizer)),
+      takes_tools_(TakesTools(parts.source)),
+      tool_form_(ToolFormOf(parts.source, *tokenizer_)) {
   FindHowRepliesEnd();
 }
 
 absl::StatusOr<Text> ChatTemplate::RenderText(std::span<const ChatMessage> messages,
                                               const ChatOptions& options,
                                               bool asks_for_reply) const {
+  std::vector<ChatMessage> as_text;
+  if (!takes_tools_ && MentionTools(messages, options.tools)) {
+    as_text = ToolsAsText(messages, options.tools);
+    messages = as_text;
+  }
   jinja::List list;
   for (size_t i = 0; i < messages.size(); ++i) {
     WL_ASSIGN_OR_RETURN(const std::string role, RoleOf(messages[i], i));
     jinja::Dict message;
     message.Set(Value::Of("role"), Value::Of(role));
     message.Set(Value::Of("content"), Value(Text(messages[i].content, Text::Origin::kContent)));
+    AddToolFields(messages[i], &message);
     list.items.emplace_back(std::move(message));
   }
   jinja::Dict context;
@@ -109,7 +132,9 @@ absl::StatusOr<Text> ChatTemplate::RenderText(std::span<const ChatMessage> messa
   const Value kwargs = jinja::FromJson(options.template_kwargs, Text::Origin::kContent);
   for (const auto& [key, value] : kwargs.As<jinja::Dict>()->items()) context.Set(key, value);
   context.Set(Value::Of("messages"), Value(std::move(list)));
-  context.Set(Value::Of("tools"), Value());
+  context.Set(Value::Of("tools"), options.tools.empty() || !takes_tools_
+                                      ? Value()
+                                      : jinja::FromJson(options.tools, Text::Origin::kContent));
   context.Set(Value::Of("documents"), Value());
   context.Set(Value::Of("bos_token"), SpecialToken(*tokenizer_, tokenizer_->bos()));
   context.Set(Value::Of("eos_token"), SpecialToken(*tokenizer_, tokenizer_->eos()));

@@ -3,6 +3,7 @@
 // thread; shares the tokenizer.
 #pragma once
 
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -17,19 +18,26 @@
 #include "server/text/jinja/template.h"
 #include "server/text/reasoning.h"
 #include "wafer_backend/base/ids.h"
+#include "wafer_backend/compute/grammar/tool_calls.h"
 #include "wafer_backend/compute/model/gguf.h"
 #include "wafer_backend/compute/model/tokenizer.h"
 
 namespace waferline::text {
 
 struct ChatMessage {
-  std::string role;  // system (or developer), user, assistant
+  std::string role;  // system (or developer), user, assistant, tool
   std::string content;
+  // Of an assistant: as OpenAI has them, but arguments as the JSON that they are.
+  boost::json::array tool_calls = {};
+  // Of a tool: which call it answers, and the function's name if the client says it.
+  std::string tool_call_id = {};
+  std::string name = {};
 };
 
 struct ChatOptions {
   int64_t unix_seconds = 0;             // what the template's strftime_now sees
   boost::json::object template_kwargs;  // more names for the template: enable_thinking ...
+  boost::json::array tools;             // as OpenAI has them; a request's
   // A longer text is refused before it is tokenized.
   size_t max_text_bytes = std::numeric_limits<size_t>::max();
 };
@@ -64,6 +72,9 @@ class ChatTemplate {
   absl::StatusOr<std::vector<TokenId>> Render(std::span<const ChatMessage> messages,
                                               const ChatOptions& options = {}) const;
 
+  // How this model writes calls; Unimplemented if that is not read here.
+  const absl::StatusOr<grammar::ToolCallForm>& tool_form() const { return tool_form_; }
+
   // Texts that end an assistant message where the template marks that end by no control token;
   // callers add them to the request's own.
   const std::vector<std::string>& stop_strings() const { return stop_strings_; }
@@ -73,8 +84,12 @@ class ChatTemplate {
   bool reply_begins_with_space() const { return reply_begins_with_space_; }
 
  private:
-  ChatTemplate(std::string name, jinja::Template parsed,
-               std::shared_ptr<const model::Tokenizer> tokenizer);
+  struct Parts {
+    std::string name;
+    std::string_view source;
+    jinja::Template parsed;
+  };
+  ChatTemplate(Parts parts, std::shared_ptr<const model::Tokenizer> tokenizer);
   absl::StatusOr<jinja::Text> RenderText(std::span<const ChatMessage> messages,
                                          const ChatOptions& options, bool asks_for_reply) const;
   void FindHowRepliesEnd();
@@ -83,6 +98,8 @@ class ChatTemplate {
   std::string source_;
   jinja::Template template_;
   std::shared_ptr<const model::Tokenizer> tokenizer_;
+  bool takes_tools_;
+  absl::StatusOr<grammar::ToolCallForm> tool_form_;
   std::vector<std::string> stop_strings_;
   bool reply_begins_with_space_ = false;
   ReasoningMarks reasoning_ = ReasoningMarks::kNone;

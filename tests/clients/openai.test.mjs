@@ -121,10 +121,10 @@ test("a bad field is BadRequestError with its name", async () => {
   for (const [more, param] of [
     [{ temperature: 9 }, "temperature"],
     [{ n: 0 }, "n"],
-    [{ tools: [{ type: "function", function: { name: "f", parameters: {} } }] }, "tools"],
+    [{ tools: [{ type: "function", function: { name: "f", parameters: { not: {} } } }] }, "tools"],
     [{ response_format: { type: "xml" } }, "response_format.type"],
     [{ messages: [{ role: "user", content: [{ type: "image_url", image_url: { url: "http://x" } }] }] }, "messages[0].content[0].type"],
-    [{ max_tokens: 10_000_000 }, "max_tokens"],
+    [{ max_tokens: 10_000_000 }, "messages"],
   ]) {
     const error = await fail(more);
     assert.ok(error instanceof BadRequestError, JSON.stringify(more) + " gave " + error);
@@ -159,4 +159,40 @@ test("sixteen chats at once are the same as one by one", async () => {
   for (const seed of [0, 7, 15]) {
     assert.equal(together[seed].choices[0].message.content, (await ask(seed)).choices[0].message.content);
   }
+});
+
+const weather = {
+  type: "function",
+  function: {
+    name: "weather",
+    strict: true,
+    parameters: { type: "object", properties: { place: { type: "string", maxLength: 20 } }, required: ["place"], additionalProperties: false },
+  },
+};
+
+test("an answer has the form that was asked for", async () => {
+  const schema = { type: "object", properties: { age: { type: "integer", minimum: 1, maximum: 99 } }, required: ["age"], additionalProperties: false };
+  const parsed = await client.chat.completions.parse({
+    model, messages, max_tokens: 60, response_format: { type: "json_schema", json_schema: { name: "person", strict: true, schema } },
+  });
+  const age = JSON.parse(parsed.choices[0].message.content).age;
+  assert.ok(age >= 1 && age <= 99);
+});
+
+test("a tool is called, as a stream too, and the runner runs it", async () => {
+  const ask = { model, messages, tools: [weather], tool_choice: "required", parallel_tool_calls: false, max_tokens: 100, seed: 2 };
+  const whole = await client.chat.completions.create(ask);
+  assert.equal(whole.choices[0].finish_reason, "tool_calls");
+  const [call] = whole.choices[0].message.tool_calls;
+  assert.deepEqual(Object.keys(JSON.parse(call.function.arguments)), ["place"]);
+  const final = await client.chat.completions.stream(ask).finalChatCompletion();
+  assert.equal(final.choices[0].message.tool_calls[0].function.arguments, call.function.arguments);
+  let asked = null;
+  const runner = client.chat.completions.runTools({
+    model, messages, max_tokens: 100, seed: 2, parallel_tool_calls: false, tool_choice: { type: "function", function: { name: "weather" } },
+    tools: [{ type: "function", function: { ...weather.function, parse: JSON.parse, function: (args) => ((asked = args), "rain") } }],
+  });
+  await runner.finalFunctionToolCall();
+  await runner.done();
+  assert.equal(typeof asked.place, "string");
 });

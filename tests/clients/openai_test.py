@@ -1,11 +1,14 @@
 """PyPI's `openai` against a running waferd."""
 
 import asyncio
+import json
 import math
 import os
 import time
+import typing
 
 import openai
+import pydantic
 import pytest
 
 from cloud import Metrics, post
@@ -142,3 +145,42 @@ def test_async_client():
                 model=MODEL, messages=MESSAGES, max_tokens=8, seed=seed) for seed in range(8)))
     replies = asyncio.run(many())
     assert len({reply.id for reply in replies}) == 8
+
+
+class Villager(pydantic.BaseModel):
+    name: str = pydantic.Field(max_length=20)
+    age: int = pydantic.Field(ge=1, le=99)
+    trade: typing.Literal["baker", "smith", "miller"]
+    friend: typing.Optional[str] = pydantic.Field(max_length=20)
+
+
+WEATHER = {"type": "function", "function": {
+    "name": "weather", "strict": True,
+    "parameters": {"type": "object", "properties": {"place": {"type": "string", "maxLength": 20}}, "required": ["place"],
+                   "additionalProperties": False}}}
+
+
+def test_parse_gives_a_pydantic_object(client):
+    for seed in range(3):
+        parsed = client.chat.completions.parse(model=MODEL, messages=MESSAGES, response_format=Villager, temperature=1.2, seed=seed,
+                                               max_tokens=200)
+        assert isinstance(parsed.choices[0].message.parsed, Villager)
+
+
+def test_a_tool_is_called_and_its_answer_goes_back(client, chat):
+    first = chat(tools=[WEATHER], tool_choice="required", parallel_tool_calls=False, max_tokens=100, seed=2).choices[0]
+    assert first.finish_reason == "tool_calls"
+    [call] = first.message.tool_calls
+    assert call.function.name == "weather" and set(json.loads(call.function.arguments)) == {"place"}
+    messages = MESSAGES + [first.message, {"role": "tool", "tool_call_id": call.id, "content": "rain"}]
+    again = client.chat.completions.create(model=MODEL, messages=messages, tools=[WEATHER], tool_choice="none", max_tokens=20)
+    assert again.choices[0].message.content
+
+
+def test_streamed_calls_add_up(client):
+    with client.chat.completions.stream(model=MODEL, messages=MESSAGES, tools=[WEATHER], tool_choice="required",
+                                        parallel_tool_calls=False, max_tokens=100, seed=2) as stream:
+        kinds = {event.type for event in stream}
+        final = stream.get_final_completion()
+    assert "tool_calls.function.arguments.delta" in kinds and "tool_calls.function.arguments.done" in kinds
+    assert set(final.choices[0].message.tool_calls[0].function.parsed_arguments) == {"place"}

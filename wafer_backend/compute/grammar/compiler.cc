@@ -20,6 +20,15 @@ std::string KeyOf(const GrammarSpec& spec) {
   if (spec.kind == GrammarSpec::Kind::kJsonSchema) key += JsonText(spec.schema);
   key += spec.text;
   for (const std::string& choice : spec.choices) absl::StrAppend(&key, choice.size(), ":", choice);
+  if (spec.calls != nullptr) {
+    const ToolCalls& calls = *spec.calls;
+    absl::StrAppend(&key, calls.form.name, calls.text_allowed ? "t" : "c",
+                    calls.several ? "s" : "1");
+    for (const ToolCalls::Tool& tool : calls.tools) {
+      absl::StrAppend(&key, ",", tool.name, ":", JsonText(tool.arguments));
+    }
+  }
+  if (spec.answer != nullptr) absl::StrAppend(&key, "|", KeyOf(*spec.answer));
   return key;
 }
 
@@ -61,6 +70,11 @@ absl::StatusOr<RuleId> WriteRules(const GrammarSpec& spec, RuleBuilder* builder)
       return WriteRegex(spec.text, builder);
     case GrammarSpec::Kind::kChoice:
       return WriteChoice(spec.choices, builder);
+    case GrammarSpec::Kind::kToolCalls: {
+      if (spec.answer == nullptr) return WriteToolCalls(*spec.calls, nullptr, builder);
+      WL_ASSIGN_OR_RETURN(const RuleId answer, WriteRules(*spec.answer, builder));
+      return WriteToolCalls(*spec.calls, &answer, builder);
+    }
     case GrammarSpec::Kind::kGbnf: {
       TextRules utf8(builder, TextRules::Writing::kUtf8);
       return ParseGbnf(spec.text, builder, &utf8);

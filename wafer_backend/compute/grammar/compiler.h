@@ -18,6 +18,7 @@
 #include "wafer_backend/api/constraint.h"
 #include "wafer_backend/base/mutex.h"
 #include "wafer_backend/compute/grammar/rules.h"
+#include "wafer_backend/compute/grammar/tool_calls.h"
 #include "wafer_backend/compute/grammar/vocabulary_tries.h"
 #include "wafer_backend/compute/model/tokenizer.h"
 
@@ -30,11 +31,14 @@ struct GrammarSpec {
     kRegex,       // text; matches the whole
     kChoice,      // choices
     kGbnf,        // text
+    kToolCalls,   // calls, and `answer` for answers without one
   };
   Kind kind = Kind::kJsonObject;
   boost::json::value schema;
   std::string text;
   std::vector<std::string> choices;
+  std::shared_ptr<const ToolCalls> calls;
+  std::shared_ptr<const GrammarSpec> answer;  // null: any text; no kToolCalls
 };
 
 class GrammarCompiler {

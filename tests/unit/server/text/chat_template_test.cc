@@ -181,11 +181,63 @@ TEST_CASE("what cannot be a prompt says why") {
   CHECK(absl::IsNotFound(ChatTemplate::Named("nosuch", Make(kPlain).tokenizer).status()));
 }
 
+const ChatMessage kCall{
+    .role = "assistant",
+    .content = "",
+    .tool_calls = {boost::json::object(
+        {{"type", "function"},
+         {"function",
+          boost::json::object({{"name", "f"}, {"arguments", boost::json::object({{"a", 1}})}})}})}};
+const boost::json::array kTools = {boost::json::object(
+    {{"type", "function"}, {"function", boost::json::object({{"name", "f"}})}})};
+
+std::string Rendered(const ChatTemplate& chat, const model::Tokenizer& tokenizer,
+                     std::vector<ChatMessage> messages, const boost::json::array& tools) {
+  ChatOptions options;
+  options.tools = tools;
+  return tokenizer.Decode(*chat.Render(messages, options), false);
+}
+
+TEST_CASE("a template that takes tools gets them, and calls with their arguments") {
+  const auto tokenizer = MakeTokenizer(VocabularyKind::kSentencePiece, "llama");
+  const auto chat = ChatTemplate::FromText(
+      "t",
+      "{% for tool in tools %}[{{ tool.function.name }}]{% endfor %}{% for m in messages %}"
+      "{{ m.role }}:{{ m.content }}{% for c in m.tool_calls %}<tool_call>{{ c.function.arguments | "
+      "tojson }}{% endfor %};{% endfor %}",
+      tokenizer);
+  REQUIRE(chat.ok());
+  const std::string text =
+      Rendered(*chat, *tokenizer, {{"user", "q"}, kCall, {.role = "tool", .content = "r"}}, kTools);
+  CHECK(text.find("[f]user:q;assistant:<tool_call>{\"a\": 1};tool:r;") != std::string::npos);
+  REQUIRE(chat->tool_form().ok());
+  CHECK(chat->tool_form()->name == "hermes");
+  const auto deepseek =
+      ChatTemplate::FromText("d", "{{ tools }}<\uff5ctool\u2581calls\u2581begin\uff5c>", tokenizer);
+  CHECK(absl::IsUnimplemented(deepseek->tool_form().status()));
+  const auto llama = ChatTemplate::FromText("l", "{{ tools }}<|start_header_id|>", tokenizer);
+  CHECK(llama->tool_form()->name == "llama3_json");
+}
+
+TEST_CASE("a template without tools gets them in a system message") {
+  const Found found = Make(kChatMl);
+  const std::string text = Rendered(
+      *found.chat, *found.tokenizer,
+      {{"system", "Be kind."}, {"user", "q"}, kCall, {.role = "tool", .content = "r"}}, kTools);
+  CHECK(text.find("Be kind.\n\nYou can call these functions") != std::string::npos);
+  CHECK(text.find("<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\":1}}\n</tool_call>") !=
+        std::string::npos);
+  CHECK(text.find("<tool_response>\nr\n</tool_response>") != std::string::npos);
+  CHECK(Rendered(*found.chat, *found.tokenizer, {{"user", "q"}}, {}).find("functions") ==
+        std::string::npos);
+}
+
 TEST_CASE("a wrong role is named with its place") {
   const Found found = Make(kChatMl);
   const auto status =
       found.chat->Render(std::vector<ChatMessage>{{"user", "x"}, {"robot", "y"}}).status();
-  REQUIRE(status.message() == "messages[1].role is \"robot\", expected system, user or assistant");
+  REQUIRE(status.message() ==
+          "messages[1].role is \"robot\", expected system, user, assistant or tool");
   REQUIRE(absl::IsInvalidArgument(found.chat->Render({}).status()));
 }
 

@@ -1,0 +1,49 @@
+// Finds calls in the text of an answer as it arrives. The text follows a grammar made of the same
+// form (wafer_backend/compute/grammar/tool_calls.h), so that it needs no guesses; text that is cut
+// short by max_tokens gives what is there of a call.
+//
+// A resource of one choice: one thread. Holds back what may begin a call, and white space at the
+// end.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "wafer_backend/compute/grammar/tool_calls.h"
+
+namespace waferline::openai {
+
+class ToolCallReader {
+ public:
+  struct Part {
+    enum Kind : uint8_t { kText, kCall, kArguments } kind;
+    std::string text;  // of a call: the function's name
+  };
+
+  explicit ToolCallReader(const grammar::ToolCallForm& form) : form_(form) {}
+
+  // What became certain.
+  std::vector<Part> Feed(std::string_view text);
+  // The text is over.
+  std::vector<Part> Finish();
+
+  int calls() const { return calls_; }  // begun so far
+
+ private:
+  enum class State : uint8_t { kText, kName, kArguments, kBehind };
+  bool ReadText(std::vector<Part>* parts);
+  bool ReadArguments(std::vector<Part>* parts);
+
+  const grammar::ToolCallForm form_;
+  State state_ = State::kText;
+  std::string held_;
+  int calls_ = 0;
+  bool any_text_ = false;
+  // In arguments.
+  int depth_ = 0;
+  bool in_string_ = false;
+  bool escaped_ = false;
+};
+
+}  // namespace waferline::openai

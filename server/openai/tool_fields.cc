@@ -1,0 +1,195 @@
+#include "server/openai/tool_fields.h"
+
+#include <algorithm>
+#include <boost/json/value.hpp>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "server/openai/api_error.h"
+#include "server/serving/limits.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/base/strings.h"
+
+namespace waferline::openai {
+namespace {
+
+namespace json = boost::json;
+
+constexpr size_t kMaxFunctionNameBytes = 64;  // OpenAI's
+
+bool IsFunctionName(std::string_view name) {
+  return !name.empty() && name.size() <= kMaxFunctionNameBytes &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' ||
+                  c == '.';
+         });
+}
+
+// {"name": ..., "description": ..., "parameters": schema, "strict": ...}
+void ReadFunction(const json::object& object, const std::string& path, Fields& fields,
+                  ToolRequest* request) {
+  Fields function(object, path + ".");
+  grammar::ToolCalls::Tool tool;
+  std::string description;
+  bool strict = false;  // arguments always follow their schema
+  function.Require({"name"});
+  function.Text("name", serving::kMaxNameBytes, &tool.name);
+  function.Text("description", grammar::GrammarCompiler::kMaxSourceBytes, &description);
+  function.Bool("strict", &strict);
+  function.RefuseOthers({"name", "description", "parameters", "strict"});
+  if (function.ok() && !IsFunctionName(tool.name)) {
+    function.Fail("name", absl::StrCat("must have 1 to ", kMaxFunctionNameBytes,
+                                       " letters, digits, '_', '-' and '.'"));
+  }
+  const json::object* parameters = function.Object("parameters");
+  tool.arguments = parameters == nullptr ? json::object() : *parameters;
+  // Arguments are an object, whatever the schema leaves out.
+  json::object& schema = tool.arguments.get_object();
+  if (!schema.contains("type") && !schema.contains("$ref") && !schema.contains("anyOf")) {
+    schema["type"] = "object";
+  }
+  if (const json::value* type = schema.if_contains("type");
+      type != nullptr && *type != json::value("object")) {
+    function.Fail("parameters", "must be the schema of an object");
+  }
+  if (parameters == nullptr || parameters->empty()) schema["properties"] = json::object();
+  for (const auto& other : request->calls.tools) {
+    if (other.name == tool.name) function.Fail("name", "is that of another tool, too");
+  }
+  if (!function.ok()) return fields.Fail(function.status());
+  request->calls.tools.push_back(std::move(tool));
+}
+
+void ReadToolList(Fields& fields, ToolRequest* request) {
+  const json::array* tools = fields.Array("tools", kMaxTools);
+  if (tools == nullptr) return;
+  for (size_t i = 0; i < tools->size(); ++i) {
+    const std::string path = absl::StrCat("tools[", i, "]");
+    if (!(*tools)[i].is_object()) return fields.Fail(path, "must be an object");
+    Fields tool((*tools)[i].get_object(), path + ".");
+    std::string type;
+    tool.Require({"type"});
+    tool.Text("type", serving::kMaxNameBytes, &type);
+    if (tool.ok() && type != "function") {
+      tool.Fail("type", "must be \"function\": other tools are not run here");
+    }
+    if (tool.ok()) tool.Require({"function"});
+    const json::object* function = tool.Object("function");
+    if (!tool.ok()) return fields.Fail(tool.status());
+    ReadFunction(*function, path + ".function", fields, request);
+    if (!fields.ok()) return;
+  }
+  request->tools = *tools;
+}
+
+void ReadFunctionList(Fields& fields, ToolRequest* request) {
+  const json::array* functions = fields.Array("functions", kMaxTools);
+  if (functions == nullptr || functions->empty()) return;
+  if (!request->tools.empty())
+    return fields.Fail("functions", "and 'tools' are the same; send one");
+  request->path = "functions";
+  request->legacy = true;
+  request->calls.several = false;
+  for (size_t i = 0; i < functions->size(); ++i) {
+    const std::string path = absl::StrCat("functions[", i, "]");
+    if (!(*functions)[i].is_object()) return fields.Fail(path, "must be an object");
+    ReadFunction((*functions)[i].get_object(), path, fields, request);
+    if (!fields.ok()) return;
+    request->tools.push_back(json::object({{"type", "function"}, {"function", (*functions)[i]}}));
+  }
+}
+
+// Keeps the one tool of that name.
+void ForceTool(Fields& fields, std::string_view field, const json::value* name,
+               ToolRequest* request) {
+  auto& tools = request->calls.tools;
+  if (name == nullptr || !name->is_string()) {
+    return fields.Fail(field, "must name a function: its 'name' is missing");
+  }
+  std::erase_if(tools, [&](const auto& tool) { return name->get_string() != tool.name; });
+  if (tools.empty()) {
+    return fields.Fail(
+        field, absl::StrCat("names the function '", std::string(name->get_string()).substr(0, 64),
+                            "', which is not among the tools"));
+  }
+  request->calls.text_allowed = false;
+  request->calls.several = false;
+}
+
+// What may be called, or must. False: nothing.
+bool ReadChoice(Fields& fields, std::string_view field, ToolRequest* request) {
+  const json::value* choice = fields.Find(field);
+  if (choice == nullptr) return true;
+  if (choice->is_string()) {
+    const json::string& text = choice->get_string();
+    if (text == "none") return false;
+    if (request->calls.tools.empty()) {
+      fields.Fail(field, "needs tools to choose from");
+    } else if (text == "required" && !request->legacy) {
+      request->calls.text_allowed = false;
+    } else if (text != "auto") {
+      fields.Fail(field, request->legacy
+                             ? "must be none, auto or {\"name\": ...}"
+                             : "must be none, auto, required or {\"type\": \"function\", "
+                               "\"function\": {\"name\": ...}}");
+    }
+    return true;
+  }
+  const json::object* object = fields.Object(field);
+  if (object == nullptr) return true;
+  if (!request->legacy) {
+    const json::value* type = object->if_contains("type");
+    const json::value* function = object->if_contains("function");
+    if (type == nullptr || *type != json::value("function") || function == nullptr ||
+        !function->is_object()) {
+      fields.Fail(field, "must be {\"type\": \"function\", \"function\": {\"name\": ...}}");
+      return true;
+    }
+    object = &function->get_object();
+  }
+  ForceTool(fields, field, object->if_contains("name"), request);
+  return true;
+}
+
+}  // namespace
+
+ToolRequest ReadTools(Fields& fields) {
+  ToolRequest request;
+  request.path = "tools";
+  ReadToolList(fields, &request);
+  ReadFunctionList(fields, &request);
+  bool several = true;
+  fields.Bool("parallel_tool_calls", &several);
+  request.calls.several = several && !request.legacy;
+  if (!fields.ok()) return request;
+  // The choice may allow one call only.
+  const bool called =
+      ReadChoice(fields, request.legacy ? "function_call" : "tool_choice", &request);
+  const std::string_view other = request.legacy ? "tool_choice" : "function_call";
+  const json::value* unused = fields.Find(other);
+  if (unused != nullptr && *unused != json::value("none")) {
+    fields.Fail(other, request.legacy ? "goes with tools; send function_call"
+                                      : "goes with functions; send tool_choice");
+  }
+  if (!called) {
+    request.tools.clear();
+    request.calls.tools.clear();
+  }
+  return request;
+}
+
+absl::StatusOr<ConstraintField> ConstrainCalls(const ToolRequest& request,
+                                               std::optional<ConstraintField> answer,
+                                               const text::ServedModel& model) {
+  const auto& form = model.chat->tool_form();
+  if (!form.ok()) return WithCode(WithParam(form.status(), request.path), "unsupported_parameter");
+  auto calls = std::make_shared<grammar::ToolCalls>(request.calls);
+  calls->form = *form;
+  ConstraintField field{request.path, {.kind = grammar::GrammarSpec::Kind::kToolCalls}};
+  field.spec.calls = std::move(calls);
+  if (answer) field.spec.answer = std::make_shared<grammar::GrammarSpec>(std::move(answer->spec));
+  return field;
+}
+
+}  // namespace waferline::openai

@@ -1,0 +1,112 @@
+#include "server/openai/tool_parts.h"
+
+#include <functional>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/openai/json_text.h"
+#include "wafer_backend/base/seeded_stream.h"
+
+namespace waferline::openai {
+namespace {
+
+using Part = ToolCallReader::Part;
+
+void AppendFunction(std::string& out, std::string_view name, std::string_view arguments) {
+  out += "{\"name\":";
+  AppendQuoted(out, name);
+  out += ",\"arguments\":";
+  AppendQuoted(out, arguments);
+  out += '}';
+}
+
+}  // namespace
+
+std::string CallId(const ResponseShape& shape, size_t choice, int call) {
+  const uint64_t number =
+      Mix(std::hash<std::string>()(shape.id) ^ Mix(choice * 1000 + static_cast<uint64_t>(call)));
+  const std::string digits = absl::StrCat(absl::Hex(number, absl::kZeroPad16));
+  // Templates of Mistral take ids of nine letters and digits only.
+  return shape.calls->name == "mistral" ? digits.substr(0, 9) : "call_" + digits;
+}
+
+void AppendPart(std::string& out, const ResponseShape& shape, size_t choice, int call,
+                const Part& part) {
+  if (part.kind == Part::kText) {
+    out += ",\"delta\":{\"content\":";
+    AppendQuoted(out, part.text);
+    out += '}';
+    return;
+  }
+  const bool begins = part.kind == Part::kCall;
+  if (shape.legacy_calls) {
+    out += ",\"delta\":{\"function_call\":";
+  } else {
+    out += ",\"delta\":{\"tool_calls\":[{\"index\":";
+    AppendInteger(out, call);
+    if (begins) {
+      out += ",\"id\":";
+      AppendQuoted(out, CallId(shape, choice, call));
+      out += ",\"type\":\"function\"";
+    }
+    out += ",\"function\":";
+  }
+  if (begins) {
+    AppendFunction(out, part.text, "");
+  } else {
+    out += "{\"arguments\":";
+    AppendQuoted(out, part.text);
+    out += '}';
+  }
+  out += shape.legacy_calls ? "}" : "}]}";
+}
+
+int AppendCallMessage(std::string& out, const ResponseShape& shape, size_t choice,
+                      const Delta& generated) {
+  ToolCallReader reader(*shape.calls);
+  std::vector<Part> parts = reader.Feed(generated.text);
+  for (Part& part : reader.Finish()) parts.push_back(std::move(part));
+  std::string content;
+  std::vector<std::pair<std::string, std::string>> calls;  // name, arguments
+  for (Part& part : parts) {
+    if (part.kind == Part::kText) content += part.text;
+    if (part.kind == Part::kCall) calls.emplace_back(std::move(part.text), "");
+    if (part.kind == Part::kArguments) calls.back().second += part.text;
+  }
+  out += ",\"message\":{\"role\":\"assistant\",\"content\":";
+  if (content.empty() && !calls.empty()) {
+    out += "null";
+  } else {
+    AppendQuoted(out, content);
+  }
+  if (!generated.reasoning.empty()) {
+    out += ",\"reasoning_content\":";
+    AppendQuoted(out, generated.reasoning);
+  }
+  out += ",\"refusal\":null";
+  if (!calls.empty() && shape.legacy_calls) {
+    out += ",\"function_call\":";
+    AppendFunction(out, calls[0].first, calls[0].second);
+  } else if (!calls.empty()) {
+    out += ",\"tool_calls\":[";
+    for (size_t i = 0; i < calls.size(); ++i) {
+      if (i > 0) out += ',';
+      out += "{\"id\":";
+      AppendQuoted(out, CallId(shape, choice, static_cast<int>(i)));
+      out += ",\"type\":\"function\",\"function\":";
+      AppendFunction(out, calls[i].first, calls[i].second);
+      out += '}';
+    }
+    out += ']';
+  }
+  out += '}';
+  return static_cast<int>(calls.size());
+}
+
+const char* CallFinishReason(const ResponseShape& shape, FinishReason reason, int calls) {
+  if (calls == 0 || reason != FinishReason::kStop) return FinishReasonText(reason);
+  return shape.legacy_calls ? "function_call" : "tool_calls";
+}
+
+}  // namespace waferline::openai

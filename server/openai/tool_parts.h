@@ -1,0 +1,25 @@
+// Calls in answers: chunks of a stream, and the message of a document. Pure functions.
+#pragma once
+
+#include <string>
+
+#include "server/openai/response_shape.h"
+#include "server/openai/tool_call_reader.h"
+
+namespace waferline::openai {
+
+// A call's id: the same in every answer to the same request, and in no other call of it.
+std::string CallId(const ResponseShape& shape, size_t choice, int call);
+
+// ,"delta":{...} of one part; `call` counts from 0.
+void AppendPart(std::string& out, const ResponseShape& shape, size_t choice, int call,
+                const ToolCallReader::Part& part);
+
+// ,"message":{...} of all that was generated. Returns how many calls there are.
+int AppendCallMessage(std::string& out, const ResponseShape& shape, size_t choice,
+                      const Delta& generated);
+
+// "tool_calls" or "function_call" where a text with calls is complete.
+const char* CallFinishReason(const ResponseShape& shape, FinishReason reason, int calls);
+
+}  // namespace waferline::openai

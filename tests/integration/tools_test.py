@@ -1,0 +1,155 @@
+"""Calls of tools through a live waferd: forced, chosen, streamed, and as history, with arguments that follow their schemas."""
+
+import json
+import pathlib
+import sys
+import urllib.error
+import urllib.request
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+import cloud  # noqa: E402
+
+WEATHER = {"type": "function", "function": {
+    "name": "weather", "description": "The weather of a place.", "strict": True,
+    "parameters": {"type": "object", "properties": {"place": {"type": "string", "maxLength": 12}, "unit": {"enum": ["C", "F"]}},
+                   "required": ["place", "unit"], "additionalProperties": False}}}
+TIME = {"type": "function", "function": {"name": "clock", "parameters": {"type": "object", "properties": {}}}}
+USER = {"role": "user", "content": "How is it in Larkhaven?"}
+MODELS = ("waferline-demo", "llama-3.1-8b")
+
+
+@pytest.fixture(scope="module")
+def server():
+    with cloud.Waferd("deploy/config/demo.yaml") as running:
+        yield running
+
+
+def post(server, **fields):
+    body = {"model": "waferline-demo", "messages": [USER], "max_tokens": 150, "temperature": 1.2, "seed": 3, **fields}
+    request = urllib.request.Request(server.http + "/v1/chat/completions", json.dumps(body).encode(),
+                                     {"content-type": "application/json"})
+    return urllib.request.urlopen(request, timeout=60)
+
+
+def choices(server, **fields):
+    with post(server, **fields) as reply:
+        return json.load(reply)["choices"]
+
+
+def streamed(server, **fields):
+    """The message that a stream's deltas add up to, and its finish reason."""
+    content, calls, reason = "", [], None
+    with post(server, stream=True, **fields) as reply:
+        for line in reply:
+            if not line.startswith(b"data: {"):
+                continue
+            for choice in json.loads(line[6:])["choices"]:
+                content += choice["delta"].get("content") or ""
+                reason = choice["finish_reason"] or reason
+                for part in choice["delta"].get("tool_calls", []):
+                    if part["index"] == len(calls):
+                        calls.append({"id": part["id"], "type": part["type"], "name": part["function"]["name"], "arguments": ""})
+                    calls[part["index"]]["arguments"] += part["function"]["arguments"]
+    return content, calls, reason
+
+
+def check_weather(arguments):
+    value = json.loads(arguments)
+    assert set(value) == {"place", "unit"} and value["unit"] in ("C", "F") and len(value["place"]) <= 12
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("choice", ("required", {"type": "function", "function": {"name": "weather"}}))
+def test_a_call_that_is_asked_for_comes(server, model, choice):
+    for seed in range(5):
+        fields = {"model": model, "seed": seed, "tools": [WEATHER, TIME], "tool_choice": choice, "parallel_tool_calls": False}
+        [answer] = choices(server, **fields)
+        [call] = answer["message"]["tool_calls"]
+        assert answer["finish_reason"] == "tool_calls" and answer["message"]["content"] is None
+        assert call["id"].startswith("call_") and call["type"] == "function"
+        if choice != "required" or call["function"]["name"] == "weather":
+            assert call["function"]["name"] == "weather"
+            check_weather(call["function"]["arguments"])
+        else:
+            assert call["function"] == {"name": "clock", "arguments": "{}"}
+        content, [same], reason = streamed(server, **fields)
+        assert (content, reason) == ("", "tool_calls")
+        assert (same["name"], same["arguments"]) == (call["function"]["name"], call["function"]["arguments"])
+
+
+def test_several_calls_have_their_own_ids(server):
+    most = 0
+    for seed in range(12):
+        fields = {"seed": seed, "tools": [TIME, WEATHER], "tool_choice": "required", "max_tokens": 400}
+        [answer] = choices(server, **fields)
+        calls = answer["message"]["tool_calls"]
+        assert len({call["id"] for call in calls}) == len(calls)
+        _, same, _ = streamed(server, **fields)
+        assert [call["name"] for call in same] == [call["function"]["name"] for call in calls]
+        most = max(most, len(calls))
+    assert most > 1
+
+
+def test_a_call_need_not_come(server):
+    [answer] = choices(server, tools=[WEATHER])
+    message = answer["message"]
+    assert message["content"] or message.get("tool_calls")
+    content, calls, reason = streamed(server, tools=[WEATHER])
+    assert content == (message["content"] or "") and len(calls) == len(message.get("tool_calls", []))
+    [answer] = choices(server, tools=[WEATHER], tool_choice="none")
+    assert "tool_calls" not in answer["message"] and answer["message"]["content"]
+
+
+def test_an_answer_may_have_a_form_and_tools(server):
+    schema = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"], "additionalProperties": False}
+    form = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
+    [answer] = choices(server, tools=[WEATHER], response_format=form)
+    if answer["message"]["content"]:
+        assert set(json.loads(answer["message"]["content"])) == {"ok"}
+    else:
+        check_weather(answer["message"]["tool_calls"][0]["function"]["arguments"])
+
+
+def test_calls_and_their_answers_go_back_to_the_model(server):
+    call = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{\"place\": \"Larkhaven\", \"unit\": \"C\"}"}}
+    history = [USER, {"role": "assistant", "content": None, "tool_calls": [call]},
+               {"role": "tool", "tool_call_id": "call_1", "content": "rain"}]
+    [answer] = choices(server, messages=history, tools=[WEATHER])
+    assert answer["finish_reason"] in ("stop", "length", "tool_calls")
+    [answer] = choices(server, messages=history)
+    assert answer["message"]["content"]
+
+
+def test_functions_are_the_older_name_for_it(server):
+    fields = {"functions": [WEATHER["function"]], "function_call": {"name": "weather"}}
+    [answer] = choices(server, **fields)
+    assert answer["finish_reason"] == "function_call"
+    assert answer["message"]["function_call"]["name"] == "weather"
+    check_weather(answer["message"]["function_call"]["arguments"])
+    [again] = choices(server, messages=[USER, answer["message"] | {"content": ""}, {"role": "function", "name": "weather", "content": "sun"}])
+    assert again["message"]["content"]
+
+
+def test_what_is_wrong_is_named(server):
+    def tool(**function):
+        return [{"type": "function", "function": function}]
+    for fields, param in (({"tools": tool(description="x")}, "tools[0].function.name"),
+                          ({"tools": tool(name="a b")}, "tools[0].function.name"),
+                          ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
+                          ({"tools": tool(name="f", parameters={"type": "array"})}, "tools[0].function.parameters"),
+                          ({"tools": tool(name="f", parameters={"type": "object", "not": {}})}, "tools"),
+                          ({"tools": tool(name="f", colour=1)}, "tools[0].function.colour"),
+                          ({"tools": [TIME, TIME]}, "tools[1].function.name"),
+                          ({"tools": [TIME], "tool_choice": "weather"}, "tool_choice"),
+                          ({"tools": [TIME], "tool_choice": WEATHER}, "tool_choice"),
+                          ({"tool_choice": "required"}, "tool_choice"),
+                          ({"tools": [TIME], "function_call": "auto"}, "function_call"),
+                          ({"messages": [USER, {"role": "robot", "content": ""}]}, "messages[1].role"),
+                          ({"messages": [USER, {"role": "assistant", "tool_calls": [{}]}]}, "messages[1].tool_calls[0]")):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            post(server, **fields)
+        error = json.load(refused.value)["error"]
+        assert refused.value.code == 400 and error["param"] == param, (fields, error)

@@ -1,0 +1,59 @@
+// Calls are found in a text however it is cut.
+#include "server/openai/tool_call_reader.h"
+
+#include <catch2/catch.hpp>
+
+namespace waferline::openai {
+namespace {
+
+using Part = ToolCallReader::Part;
+
+const grammar::ToolCallForm kHermes{.name = "hermes",
+                                    .begin = "<tool_call>\n",
+                                    .head = "{\"name\": \"",
+                                    .middle = "\", \"arguments\": ",
+                                    .tail = "}\n</tool_call>",
+                                    .between = "\n<tool_call>\n"};
+const grammar::ToolCallForm kLlama{.name = "llama3_json",
+                                   .head = "{\"name\": \"",
+                                   .middle = "\", \"parameters\": ",
+                                   .tail = "}",
+                                   .between = "; ",
+                                   .only_alone = true};
+
+// What the parts add up to: text, then name(arguments) of each call.
+std::string Sum(const grammar::ToolCallForm& form, const std::string& text, size_t step) {
+  ToolCallReader reader(form);
+  std::string sum;
+  const auto add = [&](const std::vector<Part>& parts) {
+    for (const Part& part : parts) {
+      sum += part.kind == Part::kCall ? "|" + part.text + ":" : part.text;
+    }
+  };
+  for (size_t i = 0; i < text.size(); i += step) add(reader.Feed(text.substr(i, step)));
+  add(reader.Finish());
+  return sum;
+}
+
+TEST_CASE("calls are found however the text is cut") {
+  const auto step = GENERATE(as<size_t>(), 1, 2, 3, 7, 1000);
+  CHECK(Sum(kHermes, "plain < text <tool", step) == "plain < text <tool");
+  CHECK(Sum(kHermes,
+            "Let me see.\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": "
+            "\"}\\\"{\", \"b\": [{}]}}\n</tool_call>",
+            step) == "Let me see.|f:{\"a\": \"}\\\"{\", \"b\": [{}]}");
+  CHECK(Sum(kHermes,
+            "<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>\n<tool_call>\n"
+            "{\"name\": \"g\", \"arguments\": {\"x\":1}}\n</tool_call>",
+            step) == "|f:{}|g:{\"x\":1}");
+  CHECK(Sum(kLlama, "{\"name\": \"f\", \"parameters\": {\"a\":1}}", step) == "|f:{\"a\":1}");
+  CHECK(Sum(kLlama, "no {\"name\": \"f\", \"parameters\": {}}", step) ==
+        "no {\"name\": \"f\", \"parameters\": {}}");
+  // Cut short.
+  CHECK(Sum(kHermes, "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": [1", step) ==
+        "|f:{\"a\": [1");
+  CHECK(Sum(kHermes, "<tool_call>\n{\"name\": \"f", step).empty());
+}
+
+}  // namespace
+}  // namespace waferline::openai
