@@ -64,6 +64,10 @@ class Engine {
   // Sequences that wait for their full reader (hold_time_for_readers) end as kFailed.
   virtual void GiveUpOnReaders() = 0;
 
+  // Sequences whose deadline lies before `now` end as kDeadline, though emulated time stands still
+  // before it. O(in flight).
+  virtual void EndOverdue(Nanoseconds now) = 0;
+
   // From now on every request is refused; those in flight go on.
   virtual void Drain() = 0;
   // Ends every sequence whose request has this id as kCancelled with this status; gives how many.

@@ -61,6 +61,17 @@ void EngineImpl::GiveUpOnReaders() {
   });
 }
 
+void EngineImpl::EndByDeadline(SlotIndex slot) {
+  OnOver(slot, FinishReason::kDeadline, absl::DeadlineExceededError("the deadline has passed"));
+}
+
+void EngineImpl::EndOverdue(Nanoseconds now) {
+  sequences().ForEach([&](SlotIndex slot) {
+    const Sequence& s = sequences()[slot];
+    if (s.request.deadline && s.arrival + *s.request.deadline < now) EndByDeadline(slot);
+  });
+}
+
 uint32_t EngineImpl::Abort(std::string_view request_id, const absl::Status& status) {
   uint32_t ended = 0;
   sequences().ForEach([&](SlotIndex slot) {
@@ -128,7 +139,7 @@ void EngineImpl::OnEvent(uint64_t word) {
   const Payload payload = Payload::Of(word);
   const SlotIndex slot{payload.index};
   if (sequences()[slot].life != payload.generation) return;  // ended, the slot may be another's
-  OnOver(slot, FinishReason::kDeadline, absl::DeadlineExceededError("the deadline has passed"));
+  EndByDeadline(slot);
 }
 
 }  // namespace waferline::engine

@@ -54,6 +54,7 @@ class EngineImpl final : public Engine,
   Pause RunUntil(Nanoseconds limit) override;
   Nanoseconds next_instant() const override { return context_.timeline->next_instant(); }
   void GiveUpOnReaders() override;
+  void EndOverdue(Nanoseconds now) override;
   void Drain() override { draining_ = true; }
   uint32_t Abort(std::string_view request_id, const absl::Status& status) override;
   void AbortAll(const absl::Status& status) override;
@@ -77,6 +78,7 @@ class EngineImpl final : public Engine,
 
   // engine_impl.cc
   void OnEvent(uint64_t word) override;  // a deadline
+  void EndByDeadline(SlotIndex slot);
   bool SettleDue();
   void DispatchDirty();
   Nanoseconds now() const { return context_.now(); }

@@ -1,14 +1,40 @@
 // Gauges, and the laws that hold after every event.
 #include "scheduler/engine/snapshot.h"
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "scheduler/engine/engine_impl.h"
 #include "wafer_backend/base/check.h"
+#include "wafer_backend/base/seeded_stream.h"
 
 namespace waferline::engine {
 
 std::string DigestText(uint64_t digest) {
   return absl::StrCat(absl::Hex(digest, absl::kZeroPad16));
+}
+
+EngineSnapshot Merged(std::vector<EngineSnapshot> engines) {
+  WL_CHECK(!engines.empty());
+  EngineSnapshot all = std::move(engines[0]);
+  for (size_t i = 1; i < engines.size(); ++i) {
+    EngineSnapshot& engine = engines[i];
+    all.now = std::max(all.now, engine.now);
+    all.accepted += engine.accepted;
+    all.finished += engine.finished;
+    all.in_flight += engine.in_flight;
+    all.refused += engine.refused;
+    all.tokens += engine.tokens;
+    all.events += engine.events;
+    all.digest = Mix(all.digest ^ engine.digest);
+    all.last_decision = std::max(all.last_decision, engine.last_decision);
+    all.blocked = all.blocked || engine.blocked;
+    all.draining = all.draining || engine.draining;
+    std::move(engine.lanes.begin(), engine.lanes.end(), std::back_inserter(all.lanes));
+  }
+  return all;
 }
 
 EngineSnapshot EngineImpl::Snapshot() const {
@@ -27,6 +53,7 @@ EngineSnapshot EngineImpl::Snapshot() const {
   context_.lanes.ForEachIndex([&](LaneIndex lane) {
     LaneSnapshot& l = snapshot.lanes.emplace_back();
     l.model = context_.lanes[lane].model;
+    l.now = now();
     l.waiting = queues_[lane].waiting();
     l.prefilling = sequences().in_phase(lane, Phase::kPrefill);
     l.transferring = sequences().in_phase(lane, Phase::kTransfer);

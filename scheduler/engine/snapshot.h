@@ -43,6 +43,7 @@ struct WorkerSnapshot {
 
 struct LaneSnapshot {
   std::string model;
+  Nanoseconds now;  // of the lane's engine
   std::array<uint32_t, policy::kQueueClasses> waiting{};
   uint32_t prefilling = 0;
   uint32_t transferring = 0;
@@ -76,6 +77,10 @@ struct EngineSnapshot {
   bool draining = false;
   std::vector<LaneSnapshot> lanes;
 };
+
+// Several engines' snapshots as one, in their order: counts are sums, `now` and `last_decision` the
+// latest; blocked if one is. The digest of one is its own, that of several hashes theirs.
+EngineSnapshot Merged(std::vector<EngineSnapshot> engines);
 
 // A digest as people and reports write it: 16 hexadecimal digits.
 std::string DigestText(uint64_t digest);

@@ -30,9 +30,8 @@ admin::ServerFacts AdminActions::Facts() const {
 }
 
 void AdminActions::GetLoad(admin::Done<admin::Load> done) {
-  const bool posted = cloud_->engine().Post([done, draining = draining()](engine::Engine& engine) {
-    done(admin::LoadOf(engine.Snapshot(), draining));
-  });
+  const bool posted = cloud_->engines().Snapshot(
+      [done, draining = draining()](const auto& all) { done(admin::LoadOf(all, draining)); });
   if (!posted) done(Stopping());
 }
 
@@ -41,28 +40,26 @@ void AdminActions::Abort(const std::string& request_id, admin::Done<uint32_t> do
     return done(FieldError("request_id", "is missing: the x-request-id of the request to cancel"));
   }
   const bool posted =
-      cloud_->engine().Abort(request_id, absl::CancelledError("an operator ended the request"),
-                             [done](uint32_t sequences) { done(sequences); });
+      cloud_->engines().Abort(request_id, absl::CancelledError("an operator ended the request"),
+                              [done](uint32_t sequences) { done(sequences); });
   if (!posted) done(Stopping());
 }
 
 void AdminActions::Drain(admin::Done<uint64_t> done) {
   StartDraining();
-  const bool posted =
-      cloud_->engine().Post([done](engine::Engine& engine) { done(engine.Snapshot().in_flight); });
+  const bool posted = cloud_->engines().Snapshot([done](const auto& all) { done(all.in_flight); });
   if (!posted) done(Stopping());
 }
 
 void AdminActions::StartDraining() {
   draining_ = true;
-  cloud_->engine().Drain();
+  cloud_->engines().Drain();
 }
 
 void AdminActions::ResetPrefixCaches(std::function<void(absl::Status)> done) {
-  const bool posted = cloud_->engine().Post([done](engine::Engine& engine) {
-    engine.ResetPrefixCaches();
-    done(absl::OkStatus());
-  });
+  const bool posted =
+      cloud_->engines().Post([](size_t, engine::Engine& engine) { engine.ResetPrefixCaches(); },
+                             [done] { done(absl::OkStatus()); });
   if (!posted) done(Stopping());
 }
 
@@ -72,25 +69,26 @@ void AdminActions::ApplyFault(const admin::FaultOrder& order,
   if (!fault.ok()) {
     return done(FieldError(FieldOf(fault.status()), Std(fault.status().message())));
   }
-  const std::optional<engine::LaneIndex> lane = cloud_->LaneOf(order.model);
-  if (!lane) {
+  const std::optional<ModelPlace> place = cloud_->PlaceOf(order.model);
+  if (!place) {
     std::vector<std::string_view> names;
     for (const auto& model : cloud_->catalog().all()) names.push_back(model->name);
     return done(FieldError("model", NotOneOf(order.model, names)));
   }
-  fault->fault.lane = *lane;
-  absl::StatusOr<std::vector<fleet::TimedChange>> changes = ChangesOf(*fault);
+  fault->fault.lane = place->lane;
+  absl::StatusOr<std::vector<fleet::TimedChange>> changes = ChangesOf(order.model, *fault);
   if (!changes.ok()) return done(changes.status());
-  const bool posted = cloud_->engine().Post([done, changes, this](engine::Engine& engine) {
-    done(cloud_->fault_script().Start(*changes, &engine));
+  runtime::EngineThread* const thread = cloud_->engines().members()[place->engine].thread;
+  const bool posted = thread->Post([done, changes, place, this](engine::Engine& engine) {
+    done(cloud_->fault_script(place->engine).Start(*changes, &engine));
   });
   if (!posted) done(Stopping());
 }
 
 absl::StatusOr<std::vector<fleet::TimedChange>> AdminActions::ChangesOf(
-    const fleet::CheckedFault& checked) const {
+    const std::string& model, const fleet::CheckedFault& checked) const {
   const engine::Fault& fault = checked.fault;
-  fleet::LiveFaults& live = cloud_->live_faults(fault.lane);
+  fleet::LiveFaults& live = cloud_->live_faults(model);
   if (!checked.hardware) {
     if (fault.kind == engine::Fault::Kind::kUnitSpeed) live.Forget(fault.index);
     return std::vector<fleet::TimedChange>{{Nanoseconds(), fault}};

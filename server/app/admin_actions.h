@@ -32,7 +32,7 @@ class AdminActions : public admin::AdminPort {
 
  private:
   absl::StatusOr<std::vector<fleet::TimedChange>> ChangesOf(
-      const fleet::CheckedFault& checked) const;
+      const std::string& model, const fleet::CheckedFault& checked) const;
 
   const config::ServerConfig* const config_;
   Cloud* const cloud_;

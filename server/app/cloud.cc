@@ -36,82 +36,117 @@ metrics::MeteredLane Metered(const HostedModel& model) {
   return lane;
 }
 
+metrics::ComputeFigures FiguresOf(const std::string& model, const plane::ComputePlane& plane) {
+  const plane::PlaneCounters counters = plane.counters();
+  metrics::ComputeFigures figures{.model = model,
+                                  .decode_steps = counters.decode_steps,
+                                  .decode_rows = counters.decode_rows,
+                                  .prefill_tokens = counters.prefill_tokens,
+                                  .drafted_tokens = counters.drafted_tokens,
+                                  .accepted_tokens = counters.accepted_tokens,
+                                  .live_sequences = counters.live_sequences,
+                                  .kv_reserved = counters.kv_reserved,
+                                  .prefill_kv = counters.prefill_kv,
+                                  .expert_tokens = counters.expert_tokens};
+  for (const link::LinkBytes& hop : counters.activation_bytes) {
+    figures.activations.push_back(Bytes(static_cast<int64_t>(hop.payload)));
+  }
+  return figures;
+}
+
 }  // namespace
+
+std::vector<engine::LaneSpec> Cloud::EngineHost::Lanes() const {
+  std::vector<engine::LaneSpec> lanes;
+  for (const HostedModel& model : models) lanes.push_back(model.Lane());
+  return lanes;
+}
 
 absl::StatusOr<std::unique_ptr<Cloud>> Cloud::Build(const config::ServerConfig& config) {
   auto cloud = std::unique_ptr<Cloud>(new Cloud());
-  // Sources need the thread's waker, the thread needs the exposition, and the exposition the names
-  // of the loaded models: so sources get a LateWaker, which forwards to the thread once it exists.
-  cloud->waker_ = std::make_unique<LateWaker>();
-  const ModelSite site{.timeline = &cloud->timeline_,
-                       .waker = cloud->waker_.get(),
-                       .created_unix_s = runtime::UnixSeconds()};
+  WL_RETURN_IF_ERROR(cloud->LoadModels(config));
+  WL_RETURN_IF_ERROR(cloud->StartEngines(config));
+  return cloud;
+}
+
+absl::Status Cloud::LoadModels(const config::ServerConfig& config) {
   std::vector<std::shared_ptr<const text::ServedModel>> served;
-  std::vector<metrics::MeteredLane> metered;
-  std::vector<engine::LaneSpec> lanes;
   for (const config::ModelConfig& model : config.models) {
+    if (hosts_.empty() || !config.clock.stepped) hosts_.emplace_back();
+    EngineHost& host = hosts_.back();
+    const ModelSite site{
+        .timeline = &host.timeline, .waker = &host.waker, .created_unix_s = runtime::UnixSeconds()};
     WL_ASSIGN_OR_RETURN(HostedModel hosted, LoadHostedModel(model, site));
     served.push_back(hosted.served);
-    metered.push_back(Metered(hosted));
-    lanes.push_back(hosted.Lane());
-    const engine::LaneIndex lane{static_cast<uint32_t>(cloud->models_.size())};
-    cloud->live_faults_.emplace_back(hosted.devices.get(), lane);
-    cloud->models_.push_back(std::move(hosted));
+    live_faults_.try_emplace(hosted.served->name, hosted.devices.get(),
+                             engine::LaneIndex{static_cast<uint32_t>(host.models.size())});
+    host.models.push_back(std::move(hosted));
   }
-  cloud->catalog_ = std::make_unique<text::ModelCatalog>(std::move(served));
-  cloud->exposition_ = std::make_unique<metrics::Exposition>(metered);
-  cloud->thread_ = std::make_unique<runtime::EngineThread>(ThreadOptions(config), &cloud->timeline_,
-                                                           cloud->exposition_->lateness());
+  catalog_ = std::make_unique<text::ModelCatalog>(std::move(served));
+  return absl::OkStatus();
+}
+
+absl::Status Cloud::StartEngines(const config::ServerConfig& config) {
+  std::vector<std::vector<metrics::MeteredLane>> metered;
+  for (const EngineHost& host : hosts_) {
+    auto& lanes = metered.emplace_back();
+    for (const HostedModel& model : host.models) lanes.push_back(Metered(model));
+  }
+  exposition_ = std::make_unique<metrics::Exposition>(metered);
   const engine::EngineOptions options{.max_sequences = config.limits.max_sequences,
                                       .hold_time_for_readers = config.clock.stepped};
-  WL_ASSIGN_OR_RETURN(
-      cloud->engine_,
-      engine::Engine::Create(options, &cloud->timeline_, std::move(lanes),
-                             {cloud->exposition_->observer(), cloud->thread_->observer()}));
-  cloud->waker_->ForwardTo(cloud->thread_.get());
-  cloud->thread_->Start(cloud->engine_.get());
-  return cloud;
+  std::vector<runtime::EngineGroup::Member> members;
+  for (size_t i = 0; i < hosts_.size(); ++i) {
+    EngineHost& host = hosts_[i];
+    runtime::EngineThreadOptions thread_options = ThreadOptions(config);
+    thread_options.tickets = runtime::EngineGroup::TicketsOf(i, hosts_.size());
+    host.thread = std::make_unique<runtime::EngineThread>(thread_options, &host.timeline,
+                                                          exposition_->lateness(i));
+    WL_ASSIGN_OR_RETURN(
+        host.engine, engine::Engine::Create(options, &host.timeline, host.Lanes(),
+                                            {exposition_->observer(i), host.thread->observer()}));
+    auto& member = members.emplace_back(runtime::EngineGroup::Member{.thread = host.thread.get()});
+    for (const HostedModel& model : host.models) member.models.push_back(model.served->name);
+  }
+  engines_ = std::make_unique<runtime::EngineGroup>(std::move(members));
+  for (EngineHost& host : hosts_) {
+    host.waker.ForwardTo(host.thread.get());
+    host.thread->Start(host.engine.get());
+  }
+  return absl::OkStatus();
 }
 
 Cloud::~Cloud() {
   Stop();
-  engine_.reset();
-  models_.clear();  // ends the threads that may still wake the engine's
+  for (EngineHost& host : hosts_) {
+    host.engine.reset();
+    host.models.clear();  // ends the threads that may still wake the engine's
+  }
 }
 
 void Cloud::Stop() {
-  if (thread_ != nullptr) thread_->Stop();
+  if (engines_ != nullptr) engines_->Stop();
 }
 
 std::vector<metrics::ComputeFigures> Cloud::compute() const {
   std::vector<metrics::ComputeFigures> all;
-  for (const HostedModel& model : models_) {
-    if (model.plane == nullptr) continue;
-    const plane::PlaneCounters counters = model.plane->counters();
-    metrics::ComputeFigures figures{.model = model.served->name,
-                                    .decode_steps = counters.decode_steps,
-                                    .decode_rows = counters.decode_rows,
-                                    .prefill_tokens = counters.prefill_tokens,
-                                    .drafted_tokens = counters.drafted_tokens,
-                                    .accepted_tokens = counters.accepted_tokens,
-                                    .live_sequences = counters.live_sequences,
-                                    .kv_reserved = counters.kv_reserved,
-                                    .prefill_kv = counters.prefill_kv,
-                                    .expert_tokens = counters.expert_tokens};
-    for (const link::LinkBytes& hop : counters.activation_bytes) {
-      figures.activations.push_back(Bytes(static_cast<int64_t>(hop.payload)));
+  for (const EngineHost& host : hosts_) {
+    for (const HostedModel& model : host.models) {
+      if (model.plane != nullptr) all.push_back(FiguresOf(model.served->name, *model.plane));
     }
-    all.push_back(std::move(figures));
   }
   return all;
 }
 
-std::optional<engine::LaneIndex> Cloud::LaneOf(const std::string& model) const {
-  const auto found =
-      std::find_if(models_.begin(), models_.end(),
-                   [&model](const HostedModel& hosted) { return hosted.served->name == model; });
-  if (found == models_.end()) return std::nullopt;
-  return engine::LaneIndex{static_cast<uint32_t>(found - models_.begin())};
+std::optional<ModelPlace> Cloud::PlaceOf(const std::string& model) const {
+  for (size_t host = 0; host < hosts_.size(); ++host) {
+    const std::vector<HostedModel>& models = hosts_[host].models;
+    for (size_t lane = 0; lane < models.size(); ++lane) {
+      if (models[lane].served->name == model)
+        return ModelPlace{host, engine::LaneIndex{static_cast<uint32_t>(lane)}};
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace waferline::app

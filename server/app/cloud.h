@@ -1,5 +1,9 @@
-// The whole cloud behind the front ends: models, devices on one timeline, the engine on its thread,
-// metrics. Built by hand, in one place, from a configuration.
+// The whole cloud behind the front ends: models, their devices on timelines, engines on their
+// threads, metrics. Built by hand, in one place, from a configuration.
+//
+// On the real clock each model has an engine, a timeline and a thread of its own, so that a model
+// whose values do not come delays no other. On the stepped clock all share one: a schedule is then
+// a function of the requests alone.
 //
 // Owner: main. Thread: any, after Build. End: Stop drains; then the front ends must go before this
 // does.
@@ -7,7 +11,9 @@
 
 #include <atomic>
 #include <deque>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +24,7 @@
 #include "server/app/hosted_model.h"
 #include "server/config/server_config.h"
 #include "server/metrics/exposition.h"
+#include "server/runtime/engine_group.h"
 #include "server/runtime/engine_thread.h"
 #include "server/text/served_model.h"
 
@@ -35,38 +42,53 @@ class LateWaker : public Waker {
   std::atomic<Waker*> waker_{nullptr};
 };
 
+// Where a model runs: an engine of the group, and its lane there.
+struct ModelPlace {
+  size_t engine = 0;
+  engine::LaneIndex lane;
+};
+
 class Cloud {
  public:
   // Loads every model; errors name the model and what is wrong with it.
   static absl::StatusOr<std::unique_ptr<Cloud>> Build(const config::ServerConfig& config);
   ~Cloud();
 
-  runtime::EngineThread& engine() { return *thread_; }
+  runtime::EngineGroup& engines() { return *engines_; }
   metrics::Exposition& exposition() { return *exposition_; }
   const text::ModelCatalog& catalog() const { return *catalog_; }
   // Of the models whose tokens are computed.
   std::vector<metrics::ComputeFigures> compute() const;
-  std::optional<engine::LaneIndex> LaneOf(const std::string& model) const;
-  // Of a lane's units; any thread.
-  fleet::LiveFaults& live_faults(engine::LaneIndex lane) { return live_faults_.at(lane.value); }
-  fleet::FaultScript& fault_script() { return fault_script_; }  // the engine's thread only
+  std::optional<ModelPlace> PlaceOf(const std::string& model) const;
+  // Of a model's units; any thread.
+  fleet::LiveFaults& live_faults(const std::string& model) { return live_faults_.at(model); }
+  // That engine's thread only.
+  fleet::FaultScript& fault_script(size_t engine) { return hosts_.at(engine).fault_script; }
 
   // Refuses new requests, lets those in flight finish within the configured bound, aborts the rest.
   void Stop();
 
  private:
-  Cloud() = default;
+  // An engine with what it runs on. In this order: each uses what stands above it.
+  struct EngineHost {
+    Timeline timeline;
+    fleet::FaultScript fault_script{&timeline};
+    LateWaker waker;
+    std::vector<HostedModel> models;  // by lane
+    std::unique_ptr<runtime::EngineThread> thread;
+    std::unique_ptr<engine::Engine> engine;
+    std::vector<engine::LaneSpec> Lanes() const;
+  };
 
-  // In this order: each uses what stands above it.
-  Timeline timeline_;
-  fleet::FaultScript fault_script_{&timeline_};
-  std::unique_ptr<LateWaker> waker_;
+  Cloud() = default;
+  absl::Status LoadModels(const config::ServerConfig& config);
+  absl::Status StartEngines(const config::ServerConfig& config);
+
   std::unique_ptr<metrics::Exposition> exposition_;
-  std::vector<HostedModel> models_;
-  std::deque<fleet::LiveFaults> live_faults_;  // by lane
+  std::deque<EngineHost> hosts_;
+  std::map<std::string, fleet::LiveFaults> live_faults_;  // by model
   std::unique_ptr<text::ModelCatalog> catalog_;
-  std::unique_ptr<runtime::EngineThread> thread_;
-  std::unique_ptr<engine::Engine> engine_;
+  std::unique_ptr<runtime::EngineGroup> engines_;
 };
 
 }  // namespace waferline::app

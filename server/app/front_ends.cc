@@ -104,7 +104,7 @@ class BothFrontEnds : public FrontEnds {
         return Nanoseconds(static_cast<int64_t>(runtime::WallUntil(at).as_double() * scale));
       };
     }
-    return {.front_door = &cloud_->engine(),
+    return {.front_door = &cloud_->engines(),
             .models = &cloud_->catalog(),
             .keys = &keys_,
             .budgets = &budgets_,
@@ -159,12 +159,15 @@ class BothFrontEnds : public FrontEnds {
   void AskHealth(std::function<void(http::Health)> reply) {
     http::Health health = HealthNow();
     const bool asked =
-        health.live && cloud_->engine().Post([health, reply](engine::Engine& engine) mutable {
-          const engine::EngineSnapshot snapshot = engine.Snapshot();
-          for (const engine::LaneSnapshot& lane : snapshot.lanes) {
-            if (const char* why = Impairment(lane)) health.impaired.emplace_back(lane.model, why);
+        health.live && cloud_->engines().Snapshot([this, health, reply](const auto& all) mutable {
+          for (const engine::LaneSnapshot& lane : all.lanes) {
+            if (const char* why = Impairment(lane)) {
+              health.impaired.emplace_back(lane.model, why);
+            } else if (Silent(lane.model)) {
+              health.impaired.emplace_back(lane.model, "its workers have sent nothing for long");
+            }
           }
-          if (health.ready && health.impaired.size() == snapshot.lanes.size()) {
+          if (health.ready && health.impaired.size() == all.lanes.size()) {
             health.ready = false;
             health.why = "no model can be served: " + health.impaired.front().second;
           }
@@ -173,9 +176,14 @@ class BothFrontEnds : public FrontEnds {
     if (!asked) reply(health);
   }
 
+  bool Silent(const std::string& model) const {
+    const auto place = cloud_->PlaceOf(model);
+    return place && cloud_->engines().members()[place->engine].thread->blocked_age() > kHungAfter;
+  }
+
   http::Health HealthNow() const {
     http::Health health;
-    const Nanoseconds age = cloud_->engine().progress_age();
+    const Nanoseconds age = cloud_->engines().progress_age();
     health.live = age < kHungAfter;
     health.ready = health.live && !admin_->draining();
     if (!health.live)
@@ -184,20 +192,35 @@ class BothFrontEnds : public FrontEnds {
     return health;
   }
 
-  // The engine's thread hands its tallies over between two events; the text is made on the io
+  // Each engine's thread hands its tallies over between two events; the text is made on the io
   // thread.
   void Scrape(std::function<void(std::string)> reply) {
-    const bool posted = cloud_->engine().Post([this, reply](engine::Engine& engine) {
-      cloud_->exposition().Flush();
-      http_->Post([this, reply, snapshot = engine.Snapshot()] {
-        cloud_->exposition().SetGauges(snapshot,
-                                       {.engine_progress_age = cloud_->engine().progress_age(),
-                                        .http_connections = http_->connections(),
-                                        .compute = cloud_->compute()});
-        reply(cloud_->exposition().Text());
-      });
-    });
+    const auto parts =
+        std::make_shared<std::vector<engine::EngineSnapshot>>(cloud_->engines().members().size());
+    const bool posted = cloud_->engines().Post(
+        [this, parts](size_t i, engine::Engine& engine) {
+          cloud_->exposition().Flush(i);
+          (*parts)[i] = engine.Snapshot();
+        },
+        [this, parts, reply] {
+          http_->Post([this, parts, reply] {
+            cloud_->exposition().SetGauges(engine::Merged(std::move(*parts)), Figures());
+            reply(cloud_->exposition().Text());
+          });
+        });
     if (!posted) reply(cloud_->exposition().Text());
+  }
+
+  metrics::HostFigures Figures() const {
+    metrics::HostFigures figures{.engine_progress_age = cloud_->engines().progress_age(),
+                                 .http_connections = http_->connections(),
+                                 .compute = cloud_->compute()};
+    for (const runtime::EngineGroup::Member& member : cloud_->engines().members()) {
+      for (const std::string& model : member.models) {
+        figures.blocked.push_back({model, member.thread->blocked_age()});
+      }
+    }
+    return figures;
   }
 
   bool AnsweredOverHttp() {

@@ -37,7 +37,7 @@ struct ApiKeyConfig {
 };
 
 struct LimitsConfig {
-  uint32_t max_sequences = fleet::kServerMaxSequences;  // in the engine at once
+  uint32_t max_sequences = fleet::kServerMaxSequences;  // in an engine at once
   uint32_t mailbox = 4096;                              // requests on their way to the engine
   int64_t body_bytes = 4 << 20;                         // of an HTTP request or gRPC message
   uint32_t connections = 4096;

@@ -3,6 +3,8 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <deque>
+
 #include "scheduler/policy/refusal_cause.h"
 #include "server/metrics/front_series.h"
 #include "server/metrics/lane_meter.h"
@@ -10,23 +12,23 @@
 
 namespace waferline::metrics {
 
-class Exposition::Impl final : public engine::EngineObserver, public runtime::LatenessObserver {
+namespace {
+
+// What one engine and its thread report.
+class EngineMeter final : public engine::EngineObserver, public runtime::LatenessObserver {
  public:
-  explicit Impl(const std::vector<MeteredLane>& lanes)
-      : front_(registry_, NamesOf(lanes)), gauges_(registry_, lanes) {
-    for (const MeteredLane& lane : lanes) meters_.Add(registry_, lane.model);
+  EngineMeter(prometheus::Registry& registry, const std::vector<MeteredLane>& lanes) {
+    for (const MeteredLane& lane : lanes) meters_.Add(registry, lane.model);
     for (int i = 0; i < policy::kRefusalCauses; ++i) {
       const auto cause = static_cast<policy::RefusalCause>(i);
-      refused_.push_back({{AddCounter(registry_, "waferline_requests_refused_total",
+      refused_.push_back({{AddCounter(registry, "waferline_requests_refused_total",
                                       "Requests that were not admitted, by cause.",
                                       {{"cause", std::string(policy::Name(cause))}})}});
     }
     blocked_ = {
-        {AddCounter(registry_, "waferline_host_blocked_seconds_total",
+        {AddCounter(registry, "waferline_host_blocked_seconds_total",
                     "Wall time for which emulated time stood still, waiting for values.", {})}};
   }
-
-  FrontMetrics* front() { return &front_; }
 
   void OnRefused(const engine::SequenceInfo&, policy::RefusalCause cause, Nanoseconds) override {
     refused_[static_cast<size_t>(cause)].Add();  // its lane may not exist: unknown model
@@ -65,36 +67,52 @@ class Exposition::Impl final : public engine::EngineObserver, public runtime::La
     for (CounterBuffer& counter : refused_) counter.Flush();
     blocked_.Flush();
   }
-  void SetGauges(const engine::EngineSnapshot& snapshot, const HostFigures& host) {
-    gauges_.Set(snapshot, host);
-  }
-  std::string Text() const { return prometheus::TextSerializer().Serialize(registry_.Collect()); }
 
  private:
-  static std::vector<std::string> NamesOf(const std::vector<MeteredLane>& lanes) {
-    std::vector<std::string> names;
-    for (const MeteredLane& lane : lanes) names.push_back(lane.model);
-    return names;
-  }
-
-  prometheus::Registry registry_;
-  FrontSeries front_;
-  SnapshotGauges gauges_;
   engine::IndexedVector<engine::LaneIndex, LaneMeter> meters_;
   std::vector<CounterBuffer> refused_;  // by cause
   CounterBuffer blocked_;
 };
 
-Exposition::Exposition(const std::vector<MeteredLane>& lanes)
-    : impl_(std::make_unique<Impl>(lanes)) {}
-Exposition::~Exposition() = default;
-engine::EngineObserver* Exposition::observer() { return impl_.get(); }
-runtime::LatenessObserver* Exposition::lateness() { return impl_.get(); }
-FrontMetrics* Exposition::front() { return impl_->front(); }
-void Exposition::Flush() { impl_->Flush(); }
-void Exposition::SetGauges(const engine::EngineSnapshot& snapshot, const HostFigures& host) {
-  impl_->SetGauges(snapshot, host);
+std::vector<MeteredLane> Concatenated(const std::vector<std::vector<MeteredLane>>& engines) {
+  std::vector<MeteredLane> all;
+  for (const auto& lanes : engines) all.insert(all.end(), lanes.begin(), lanes.end());
+  return all;
 }
-std::string Exposition::Text() const { return impl_->Text(); }
+
+std::vector<std::string> NamesOf(const std::vector<MeteredLane>& lanes) {
+  std::vector<std::string> names;
+  for (const MeteredLane& lane : lanes) names.push_back(lane.model);
+  return names;
+}
+
+}  // namespace
+
+class Exposition::Impl {
+ public:
+  explicit Impl(const std::vector<std::vector<MeteredLane>>& engines)
+      : front(registry, NamesOf(Concatenated(engines))), gauges(registry, Concatenated(engines)) {
+    for (const auto& lanes : engines) meters.emplace_back(registry, lanes);
+  }
+
+  prometheus::Registry registry;
+  FrontSeries front;
+  SnapshotGauges gauges;
+  std::deque<EngineMeter> meters;  // by engine
+};
+
+Exposition::Exposition(const std::vector<std::vector<MeteredLane>>& engines)
+    : impl_(std::make_unique<Impl>(engines)) {}
+Exposition::~Exposition() = default;
+engine::EngineObserver* Exposition::observer(size_t engine) { return &impl_->meters.at(engine); }
+runtime::LatenessObserver* Exposition::lateness(size_t engine) { return &impl_->meters.at(engine); }
+FrontMetrics* Exposition::front() { return &impl_->front; }
+void Exposition::Flush(size_t engine) { impl_->meters.at(engine).Flush(); }
+void Exposition::SetGauges(const engine::EngineSnapshot& snapshot, const HostFigures& host) {
+  impl_->gauges.Set(snapshot, host);
+}
+std::string Exposition::Text() const {
+  return prometheus::TextSerializer().Serialize(impl_->registry.Collect());
+}
 
 }  // namespace waferline::metrics

@@ -1,7 +1,7 @@
-// Everything that /metrics shows, collected without slowing the engine down.
+// Everything that /metrics shows, collected without slowing the engines down.
 //
-// The engine's thread adds to plain numbers (observer()); Flush moves them to the Prometheus
-// series. A scrape therefore runs Flush and takes an EngineSnapshot on the engine's thread, then
+// An engine's thread adds to plain numbers (observer()); Flush moves them to the Prometheus
+// series. A scrape therefore runs Flush and takes an EngineSnapshot on each engine's thread, then
 // SetGauges and Text on another. Emulated time and host time are separate families. The "vllm:..."
 // names that routers and dashboards read carry emulated time.
 //
@@ -46,27 +46,33 @@ struct ComputeFigures {
   std::vector<Bytes> activations;       // passed between neighbouring shards, first hop first
 };
 
-// Figures of the process that are not the engine's.
+// Figures of the process that are not the engines'.
 struct HostFigures {
+  struct Blocked {
+    std::string model;
+    Nanoseconds age;  // for which its emulated time has stood still by now
+  };
   Nanoseconds engine_progress_age;
   size_t http_connections = 0;
   std::vector<ComputeFigures> compute;
+  std::vector<Blocked> blocked;  // each model's
 };
 
 class Exposition {
  public:
-  explicit Exposition(const std::vector<MeteredLane>& lanes);
+  // The lanes of each engine, in their order.
+  explicit Exposition(const std::vector<std::vector<MeteredLane>>& engines);
   ~Exposition();
 
-  // For the engine and its thread to report to; valid as long as this.
-  engine::EngineObserver* observer();
-  runtime::LatenessObserver* lateness();
+  // For an engine and its thread to report to; valid as long as this.
+  engine::EngineObserver* observer(size_t engine = 0);
+  runtime::LatenessObserver* lateness(size_t engine = 0);
   // For the front ends to report to; any thread.
   FrontMetrics* front();
 
-  // Moves what the engine's thread has counted to the series. The engine's thread.
-  void Flush();
-  // Sets the gauges. One thread at a time, not the engine's: it creates series.
+  // Moves what an engine's thread has counted to the series. That thread.
+  void Flush(size_t engine = 0);
+  // Sets the gauges. One thread at a time, not an engine's: it creates series.
   void SetGauges(const engine::EngineSnapshot& snapshot, const HostFigures& host);
   // Prometheus text format; any thread.
   std::string Text() const;

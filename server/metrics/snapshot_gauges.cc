@@ -105,14 +105,19 @@ void SnapshotGauges::Set(const engine::EngineSnapshot& snapshot, const HostFigur
       ToSeconds(host.engine_progress_age));
   Put("waferline_host_http_connections", "Open HTTP connections.", {},
       static_cast<double>(host.http_connections));
-  for (const engine::LaneSnapshot& lane : snapshot.lanes) SetLane(lane, snapshot.now);
+  for (const HostFigures::Blocked& blocked : host.blocked) {
+    Put("waferline_host_model_blocked_seconds",
+        "Wall time for which a model's emulated time has stood still by now, waiting for a value.",
+        {{"model_name", blocked.model}}, ToSeconds(blocked.age));
+  }
+  for (const engine::LaneSnapshot& lane : snapshot.lanes) SetLane(lane);
   for (const ComputeFigures& figures : host.compute) {
     SetCompute(figures);
     SetExperts(figures);
   }
 }
 
-void SnapshotGauges::SetLane(const engine::LaneSnapshot& lane, Nanoseconds now) {
+void SnapshotGauges::SetLane(const engine::LaneSnapshot& lane) {
   const std::string& model = lane.model;
   const auto phase = [&](const char* name, uint32_t count) {
     Put("waferline_requests", "Requests by where they are.",
@@ -139,7 +144,7 @@ void SnapshotGauges::SetLane(const engine::LaneSnapshot& lane, Nanoseconds now) 
         labels, static_cast<double>(worker.pending_tokens));
     Put("waferline_prefill_worker_alive", "0 if the worker is lost.", labels, worker.alive ? 1 : 0);
   }
-  for (const engine::UnitSnapshot& unit : lane.units) SetUnit(model, unit, now);
+  for (const engine::UnitSnapshot& unit : lane.units) SetUnit(model, unit, lane.now);
 }
 
 void SnapshotGauges::SetUnit(const std::string& model, const engine::UnitSnapshot& unit,

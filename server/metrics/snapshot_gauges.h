@@ -22,7 +22,7 @@ class SnapshotGauges {
   void Set(const engine::EngineSnapshot& snapshot, const HostFigures& host);
 
  private:
-  void SetLane(const engine::LaneSnapshot& lane, Nanoseconds now);
+  void SetLane(const engine::LaneSnapshot& lane);
   void SetCompute(const ComputeFigures& figures);
   void SetExperts(const ComputeFigures& figures);
   void SetUnit(const std::string& model, const engine::UnitSnapshot& unit, Nanoseconds now);

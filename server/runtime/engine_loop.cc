@@ -113,8 +113,12 @@ bool EngineLoop::RunTo(Nanoseconds limit) {
 void EngineLoop::TurnReal() {
   if (blocked_since_ns_) {
     // Only the present instant: when its values are there, the clock goes on from it.
-    if (engine_->RunUntil(timeline_->now()) == Pause::kBlocked) return WaitForValues();
+    const Pause pause = engine_->RunUntil(timeline_->now());
     const int64_t wall_ns = WallNanoseconds();
+    if (pause == Pause::kBlocked) {
+      EndOverdue(wall_ns);
+      return WaitForValues();
+    }
     pace_.Anchor(wall_ns, timeline_->now());
     Unblock(wall_ns);
   }
@@ -144,13 +148,23 @@ void EngineLoop::TurnStepped() {
 }
 
 void EngineLoop::Block(int64_t wall_ns) {
-  if (!blocked_since_ns_) blocked_since_ns_ = wall_ns;
+  if (blocked_since_ns_) return;
+  blocked_since_ns_ = overdue_ended_ns_ = wall_ns;
+  blocked_shown_ns_.store(wall_ns, std::memory_order_relaxed);
 }
 
 void EngineLoop::Unblock(int64_t wall_ns) {
   taken_at_ns_ = wall_ns;
   lateness_->OnBlocked(Nanoseconds(wall_ns - *blocked_since_ns_));
   blocked_since_ns_.reset();
+  blocked_shown_ns_.store(0, std::memory_order_relaxed);
+}
+
+// Deadlines are the clients', who do not wait longer because a worker does not answer.
+void EngineLoop::EndOverdue(int64_t wall_ns) {
+  if (wall_ns - overdue_ended_ns_ < kTickNs) return;
+  overdue_ended_ns_ = wall_ns;
+  engine_->EndOverdue(pace_.InstantAt(wall_ns));
 }
 
 void EngineLoop::WaitForValues() {

@@ -1,7 +1,7 @@
 // What the engine's thread does, turn by turn: takes its inbox, delivers what is due by its clock,
 // and waits. One mechanism for both clocks: emulated time stands still while the engine is blocked.
 //
-// Owner: EngineThread. Thread: the engine's, except inbox, last_turn_ns and what is constant.
+// Owner: EngineThread. Thread: the engine's, except inbox, the two times and what is constant.
 #pragma once
 
 #include <atomic>
@@ -33,6 +33,8 @@ class EngineLoop {
   engine::EngineObserver* observer() { return &meter_; }
   // When the last turn began, on the wall; 0: none has.
   int64_t last_turn_ns() const { return last_turn_ns_.load(std::memory_order_relaxed); }
+  // Since when emulated time stands still, on the wall; 0: it moves.
+  int64_t blocked_since_ns() const { return blocked_shown_ns_.load(std::memory_order_relaxed); }
 
  private:
   void TakeInbox();
@@ -44,6 +46,7 @@ class EngineLoop {
   bool RunTo(Nanoseconds limit);
   void Block(int64_t wall_ns);
   void Unblock(int64_t wall_ns);
+  void EndOverdue(int64_t wall_ns);
   void WaitForValues();
   void Wait(int64_t wall_ns);
   void Finish();
@@ -58,7 +61,9 @@ class EngineLoop {
   ArrivalFeed feed_;
   std::atomic<int64_t> last_turn_ns_{0};
   engine::Engine* engine_ = nullptr;
-  std::optional<int64_t> blocked_since_ns_;  // emulated time stands still
+  std::optional<int64_t> blocked_since_ns_;   // emulated time stands still
+  std::atomic<int64_t> blocked_shown_ns_{0};  // the same, for other threads
+  int64_t overdue_ended_ns_ = 0;
   int64_t taken_at_ns_ = 0;  // when values that time stood still for were last taken
   bool drained_ = false;
   bool over_ = false;

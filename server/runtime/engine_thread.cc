@@ -12,7 +12,7 @@ namespace waferline::runtime {
 
 EngineThread::EngineThread(const EngineThreadOptions& options, Timeline* timeline,
                            LatenessObserver* lateness)
-    : loop_(std::make_unique<EngineLoop>(options, timeline, lateness)) {
+    : loop_(std::make_unique<EngineLoop>(options, timeline, lateness)), tickets_(options.tickets) {
   WL_CHECK(options.clock.scale > 0);
 }
 
@@ -31,7 +31,8 @@ absl::StatusOr<Ticket> EngineThread::Submit(ValidRequest request) {
         "arrival_number: this server's clock is real, requests arrive when they come; own arrivals "
         "need clock: {kind: stepped}");
   }
-  const Ticket ticket{last_ticket_.fetch_add(1, std::memory_order_relaxed) + 1};
+  const uint64_t number = submitted_.fetch_add(1, std::memory_order_relaxed);
+  const Ticket ticket{tickets_.first + number * tickets_.step};
   switch (loop_->inbox().PushRequest({ticket, std::move(request), WallNanoseconds()})) {
     case Inbox::Push::kTaken:
       return ticket;
@@ -74,14 +75,21 @@ engine::EngineSnapshot EngineThread::Snapshot() {
 
 void EngineThread::Drain() { loop_->inbox().Drain(); }
 
+void EngineThread::StartStopping() { loop_->inbox().Stop(); }
+
 void EngineThread::Stop() {
-  loop_->inbox().Stop();
+  StartStopping();
   if (thread_.joinable()) thread_.join();
 }
 
 Nanoseconds EngineThread::progress_age() const {
   const int64_t last_ns = loop_->last_turn_ns();
   return last_ns == 0 ? Nanoseconds() : Nanoseconds(WallNanoseconds() - last_ns);
+}
+
+Nanoseconds EngineThread::blocked_age() const {
+  const int64_t since_ns = loop_->blocked_since_ns();
+  return since_ns == 0 ? Nanoseconds() : Nanoseconds(WallNanoseconds() - since_ns);
 }
 
 }  // namespace waferline::runtime

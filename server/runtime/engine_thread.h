@@ -25,8 +25,15 @@ namespace waferline::runtime {
 
 class EngineLoop;
 
+// The tickets of one of several front doors: first, first + step, ... No two give the same one.
+struct TicketSeries {
+  uint64_t first = 1;
+  uint64_t step = 1;
+};
+
 struct EngineThreadOptions {
   ClockSettings clock;
+  TicketSeries tickets;
   size_t mailbox_capacity = 4096;
   Nanoseconds drain_bound = Seconds(30);  // wall; after it, what is in flight is aborted
 };
@@ -62,15 +69,21 @@ class EngineThread : public FrontDoor, public Waker {
 
   // No new requests; those in flight go on. Returns at once.
   void Drain();
+  // The same, and the thread ends once nothing is in flight, or the bound has passed.
+  void StartStopping();
   // Drain, wait for what is in flight up to the bound, abort the rest, join. Idempotent.
   void Stop();
 
   // Nanoseconds on the wall since the engine's thread last ended a turn: health that sees a hang.
   Nanoseconds progress_age() const;
+  // Nanoseconds on the wall for which emulated time has stood still by now, waiting for values or,
+  // on the stepped clock, readers; 0: it moves.
+  Nanoseconds blocked_age() const;
 
  private:
   const std::unique_ptr<EngineLoop> loop_;
-  std::atomic<uint64_t> last_ticket_{0};
+  const TicketSeries tickets_;
+  std::atomic<uint64_t> submitted_{0};
   std::atomic<bool> started_{false};
   std::thread thread_;
 };

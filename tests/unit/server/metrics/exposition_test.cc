@@ -15,8 +15,8 @@ namespace {
 
 Exposition Make() {
   return Exposition(
-      {{.model = "m0", .description = "first", .page_tokens = Tokens(16), .kv_pages = 80},
-       {.model = "m1", .computed = false}});
+      {{{.model = "m0", .description = "first", .page_tokens = Tokens(16), .kv_pages = 80},
+        {.model = "m1", .computed = false}}});
 }
 
 // The value of the line that starts with `series`; -1 if there is none.
@@ -137,6 +137,7 @@ TEST_CASE("gauges follow the snapshot; every byte of SRAM has an owner") {
   engine::EngineSnapshot snapshot;
   snapshot.in_flight = 7;
   snapshot.lanes.push_back({.model = "m0",
+                            .now = Seconds(4),
                             .waiting = {1, 2, 0},
                             .prefilling = 4,
                             .decoding = 5,

@@ -64,7 +64,8 @@ struct GatedSource : engine::SteeredSource {
 };
 
 struct LiveCloud {
-  explicit LiveCloud(EngineThreadOptions options = {}) {
+  explicit LiveCloud(EngineThreadOptions options = {}, const std::string& model = "m") {
+    cloud.lane.model = model;
     cloud.lane.values = &source;
     thread = std::make_unique<EngineThread>(options, &cloud.timeline, &lateness);
     cloud.Build(
@@ -75,7 +76,7 @@ struct LiveCloud {
   void Start() { thread->Start(cloud.engine.get()); }
   ValidRequest Request(std::shared_ptr<RecordingSink> sink, uint32_t prompt, uint32_t max_tokens) {
     ValidRequest request;
-    request.model = "m";
+    request.model = cloud.lane.model;
     request.prompt = std::make_shared<const std::vector<TokenId>>(prompt, 1 + prompt);
     request.max_tokens = max_tokens;
     request.sink = std::move(sink);

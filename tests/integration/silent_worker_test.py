@@ -1,0 +1,75 @@
+"""Worker processes that are stopped (SIGSTOP), not killed: requests end by their deadlines, other models go on, and after SIGCONT
+everything is as before, without a restart.
+"""
+
+import json
+import os
+import signal
+import time
+import urllib.error
+
+import pytest
+
+from cloud import ROOT, Waferd, Workers, get, layer_count, post
+
+MODEL = ROOT / "deploy/models/demo.gguf"
+PATIENCE = 2
+CONFIG = """clock: {{kind: real, scale: 100}}
+models:
+  - name: far
+    shape: llama-3.1-8b
+    prefill: {{hardware: h100}}
+    decode: [{{hardware: wse-3, profile: vendor-2024, max_running: 16}}]
+    tokens: {tokens}
+  - name: near
+    shape: llama-3.1-8b
+    prefill: {{hardware: h100}}
+    decode: [{{hardware: wse-3, profile: vendor-2024, max_running: 16}}]
+    tokens: {{from: shards, file: {model}, threads: 1}}
+"""
+
+
+def ask(url, model, **fields):
+    body = {"model": model, "prompt": "Once there was a baker who", "temperature": 0, "max_tokens": 24, **fields}
+    return post(url, "/v1/completions", body)["choices"][0]["text"]
+
+
+def wait_for(condition, seconds):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "not within the time"
+        time.sleep(0.1)
+
+
+@pytest.fixture(name="cloud", scope="module")
+def cloud_of_two(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("silent")
+    with Workers(MODEL, layer_count(MODEL), 2) as workers:
+        tokens = workers.tokens.replace("{from: remote", f"{{from: remote, worker_patience_ms: {PATIENCE}000")
+        config = folder / "cloud.yaml"
+        config.write_text(CONFIG.format(tokens=tokens, model=MODEL))
+        with Waferd(config) as server:
+            yield server, workers
+
+
+@pytest.mark.parametrize("worker", (0, 1, 2), ids=("prefill", "first shard", "last shard"))
+def test_a_stopped_worker_costs_its_own_model_a_bounded_time(cloud, worker):
+    server, workers = cloud
+    text = ask(server.http, "far")
+    assert text == ask(server.http, "near")
+    pid = workers.processes[worker].pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        begin = time.monotonic()
+        with pytest.raises((RuntimeError, urllib.error.HTTPError)):
+            # 100 emulated seconds a second
+            ask(server.http, "far", waferline={"deadline_ms": 100_000})
+        assert 0.9 < time.monotonic() - begin < 4
+        for _ in range(4):
+            begin = time.monotonic()
+            assert ask(server.http, "near") == text
+            assert time.monotonic() - begin < 2
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: json.loads(get(server.http + "/health")) == {"status": "ok"}, 20)
+    assert ask(server.http, "far") == text
