@@ -90,9 +90,9 @@ void PackBlock(const QuantTraits& type, const ChunkLayout& layout, const std::by
   for (int64_t i = 0; i < type.block_length; ++i) {
     if (i % 32 == 0 && i > 0) codes += layout.block_codes;
     const int code = block.code[i];
-    PackBits(code & ((1 << type.low_bits()) - 1), type.low_bits(), i % 32, codes);
+    PackBits(code & ((1 << type.low_bits()) - 1), type.low_bits(), i % 32, codes + layout.low_bits);
     if (type.top_bits() == 0) continue;
-    PackBits(code >> type.low_bits(), type.top_bits(), i % 32, codes + layout.top_bits);
+    PackBits(code >> type.low_bits(), type.top_bits(), i % 32, codes);
   }
 }
 

@@ -15,7 +15,7 @@
 //                             [2][16] if there are minima
 //   scales     i8 [parts][16] of super-blocks; nibble_scales: low nibbles, the minima are the high
 //   minima     u8 [parts][16] of super-blocks with minima
-//   codes      [cols/32], each u8 [8][16][4] of 8 bits, or nibbles or pairs and then top bits
+//   codes      [cols/32], each u8 [8][16][4] of 8 bits, or top bits and then nibbles or pairs
 //
 // The layout of a type follows from its row in quant_traits.h (LayOutChunk). Bits of 32 columns are
 // grouped by 4 columns ("quads", what one VNNI instruction multiplies):
@@ -49,7 +49,7 @@ struct ChunkLayout {
   int64_t minima = 0;
   int64_t codes = 0;
   int64_t block_codes = 0;  // bytes of the codes of 32 columns
-  int64_t top_bits = 0;     // within them
+  int64_t low_bits = 0;     // within them; top bits are first: memory is read in rising order
   constexpr int64_t bytes(int64_t columns) const { return codes + columns / 32 * block_codes; }
 };
 
@@ -61,7 +61,7 @@ constexpr ChunkLayout LayOutChunk(const QuantTraits& type) {
   chunk.minima = chunk.scales + parts * kPanelRows;
   chunk.codes = chunk.minima + (type.minima && !type.nibble_scales ? parts * kPanelRows : 0);
   chunk.block_codes = 32 * kPanelRows * type.bits / 8;
-  chunk.top_bits = 32 * kPanelRows * type.low_bits() / 8;
+  chunk.low_bits = 32 * kPanelRows * type.top_bits() / 8;
   return chunk;
 }
 

@@ -50,13 +50,13 @@ struct PackedWeights {
   template <int t>
   HWY_INLINE U8x64 Quad(int64_t block) const {
     const uint8_t* codes = Chunk(block) + kChunk.codes + block % kChunkBlocks * kChunk.block_codes;
-    const U8x64 low = Bits<t, kTraits.low_bits(), 0>(codes);
+    const U8x64 low = Bits<t, kTraits.low_bits(), 0>(codes + kChunk.low_bits);
     if constexpr (kTraits.values != nullptr) {
       static constexpr UnsignedValues<kDType> kValues;
       return LookUp(kValues.table, low);
     } else if constexpr (kTraits.top_bits() != 0) {
       constexpr int kTop = kTraits.top_bits();
-      return Or(low, Bits<t, kTop, kTraits.low_bits()>(codes + kChunk.top_bits));
+      return Or(low, Bits<t, kTop, kTraits.low_bits()>(codes));
     } else {
       return low;
     }
