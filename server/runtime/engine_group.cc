@@ -50,6 +50,7 @@ bool EngineGroup::Snapshot(std::function<void(engine::EngineSnapshot)> done) {
 bool EngineGroup::Abort(const std::string& request_id, const absl::Status& status,
                         std::function<void(uint32_t)> done) {
   struct Sum {
+    explicit Sum(size_t engines) : left(engines) {}
     std::atomic<size_t> left;
     std::atomic<uint32_t> sequences{0};
   };
