@@ -193,7 +193,8 @@ def test_tiers_objectives_and_faults_show_in_the_report(sim):
 
 def test_what_has_no_effect_or_cannot_be_is_refused_by_name(sim):
     trace = sim.trace("jsonl")
-    run = ["sim", "--config", sim.fleet, "--trace", trace]
+    traced = ["sim", "--trace", trace]
+    run = [*traced, "--config", sim.fleet]
     generated = ["sim", "--config", sim.fleet, "--arrivals", "poisson:rate=1"]
     sim.refused("sim", "--trace", trace, says="--config", code=2)
     sim.refused("sim", "--config", sim.fleet, says="--trace", code=2)
@@ -214,20 +215,20 @@ def test_what_has_no_effect_or_cannot_be_is_refused_by_name(sim):
                  says="--block-tokens has no effect", code=2)
     sim.refused("sim", "--config", sim.fleet, "--trace", sim.write("plain.trace", '{"timestamp": 0, "input_length": 5, '
                 '"output_length": 5}\n'), "--block-tokens", 64, says="--block-tokens has no effect", code=2)
-    sim.refused(*run, "--config", sim.write("f.yaml", FLEET.replace("overlap: layer", "aging_us: 5")), says="aging_us")
+    sim.refused(*traced, "--config", sim.write("f.yaml", FLEET.replace("overlap: layer", "aging_us: 5")), says="aging_us")
     sim.refused(*generated, "--count", 10, "--prompt", "normal:mean=3", says="--prompt", code=2)
     sim.refused("sim", "--config", sim.fleet, "--trace", sim.folder / "gone", says="gone")
     sim.refused(*run, "--requests", sim.folder / "no" / "table.csv", says="table.csv")
     other = sim.write("other.trace", '{"arrival_s": 0, "prompt_tokens": 5, "output_tokens": 5, "model": "large"}\n')
     sim.refused("sim", "--config", sim.fleet, "--trace", other, says='"large"')
-    sim.refused(*run, "--config", sim.write("a.yaml", FLEET.replace("overlap: layer", "overlap: some")),
+    sim.refused(*traced, "--config", sim.write("a.yaml", FLEET.replace("overlap: layer", "overlap: some")),
                  says="a.yaml:10: models[0].scheduling.overlap")
-    sim.refused(*run, "--config", sim.write("b.yaml", FLEET.replace("workers: 2", "wokers: 2")), says="wokers")
-    sim.refused(*run, "--config", sim.write("c.yaml", FLEET.replace("llama-3.1-8b", "llama-3.1-70b").replace(
+    sim.refused(*traced, "--config", sim.write("b.yaml", FLEET.replace("workers: 2", "wokers: 2")), says="wokers")
+    sim.refused(*traced, "--config", sim.write("c.yaml", FLEET.replace("llama-3.1-8b", "llama-3.1-70b").replace(
         "max_running: 16}", "wafers_per_unit: 1}", 1)), says="does not fit")
-    sim.refused(*run, "--config", sim.write("d.yaml", FLEET + "faults: [{at_s: 1, fault: unit_lost, index: 7}]\n"),
+    sim.refused(*traced, "--config", sim.write("d.yaml", FLEET + "faults: [{at_s: 1, fault: unit_lost, index: 7}]\n"),
                  says="fault 0")
-    sim.refused(*run, "--config", sim.write("g.yaml", FLEET + "faults: [{at_s: 2, fault: unit_lost}, "
+    sim.refused(*traced, "--config", sim.write("g.yaml", FLEET + "faults: [{at_s: 2, fault: unit_lost}, "
                                               "{at_s: 1, fault: wafer, place: 9}]\n"), says="fault 1: place is 9")
     sim.refused("sim", "--config", sim.write("e.yaml", FLEET.replace("block_tokens: 512", "block_tokens: 256")), "--trace",
                  sim.trace("mooncake"), says="block_tokens is 256")
