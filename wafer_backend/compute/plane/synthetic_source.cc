@@ -48,7 +48,7 @@ void SyntheticSource::Prefill(SequenceId id, SequenceSpec spec) {
   if (sequence.spec.sampling.constraint == nullptr) return;
   sequence.cursor = sequence.spec.sampling.constraint->Start();
   sequence.tokens = sequence.spec.generated;
-  for (const TokenId id : sequence.tokens) sequence.cursor->Append(id);
+  for (const TokenId token : sequence.tokens) sequence.cursor->Append(token);
 }
 
 const std::vector<TokenId>& SyntheticSource::SentenceAt(const SyntheticText& sequence,
