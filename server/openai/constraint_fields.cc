@@ -127,9 +127,14 @@ void ConstraintReader::ReadSchema(Fields& from, std::string_view name) {
 }
 
 void ConstraintReader::ReadText(Fields& from, std::string_view name, Kind kind) {
+  if (from.Find(name) == nullptr) return;
   grammar::GrammarSpec spec{.kind = kind};
   from.Text(name, GrammarCompiler::kMaxSourceBytes, &spec.text);
-  if (!spec.text.empty()) Say(from.PathOf(name), std::move(spec));
+  if (!spec.text.empty()) return Say(from.PathOf(name), std::move(spec));
+  // Clients of llama.cpp send an empty grammar for none.
+  if (from.PathOf(name) != "grammar") {
+    from.Fail(name, "must not be empty; leave it out for an answer of any form");
+  }
 }
 
 void ConstraintReader::ReadChoices(Fields& from, std::string_view name) {

@@ -83,6 +83,7 @@ class CompiledGrammar::Cursor : public ConstraintCursor {
 CompiledGrammar::CompiledGrammar(Rules rules, std::shared_ptr<const VocabularyTries> vocabulary)
     : vocabulary_(std::move(vocabulary)), machine_(std::move(rules)) {
   WL_CHECK(!vocabulary_->end_ids().empty());
+  start_is_whole_ = machine_.start() != Machine::kDead && !machine_.lost_ways();
   AllowedTokens ends;
   ends.few = vocabulary_->end_ids();
   ends.ends_only = true;
@@ -127,8 +128,9 @@ CompiledGrammar::Allowed CompiledGrammar::FindAllowed(const std::string& text, P
   }
   if (machine_.accepts(place->at)) Add(vocabulary_->end_ids(), &bits);
   AllowedTokens set = SetOf(std::move(bits), kFewTokens);
-  // Bytes that no token writes are not in the grammar (RuleBuilder::Finish), so one is there.
-  WL_CHECK(!set.few.empty() || !set.bits.empty());
+  // Bytes that no token writes are not in the grammar (RuleBuilder::Finish), so one is there,
+  // unless the machine has left out the ways to it.
+  if (set.few.empty() && set.bits.empty()) return ends_only_;
   return std::make_shared<const AllowedTokens>(std::move(set));
 }
 

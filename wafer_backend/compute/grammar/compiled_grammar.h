@@ -30,6 +30,9 @@ class CompiledGrammar : public TokenConstraint,
 
   CompiledGrammar(Rules rules, std::shared_ptr<const VocabularyTries> vocabulary);
 
+  // No text is lost at the start to the machine's bounds.
+  bool start_is_whole() const { return start_is_whole_; }
+
   std::unique_ptr<ConstraintCursor> Start() const override;
 
  private:
@@ -54,6 +57,7 @@ class CompiledGrammar : public TokenConstraint,
   Allowed ends_only_;
   mutable Mutex mutex_;
   mutable Machine machine_ ABSL_GUARDED_BY(mutex_);
+  bool start_is_whole_ = false;
   mutable uint64_t generation_ ABSL_GUARDED_BY(mutex_) = 1;
   mutable std::vector<Allowed> allowed_ ABSL_GUARDED_BY(mutex_);  // by configuration
   mutable size_t mask_bytes_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -115,6 +115,11 @@ absl::StatusOr<std::shared_ptr<const TokenConstraint>> GrammarCompiler::Compile(
   WL_ASSIGN_OR_RETURN(const RuleId root, WriteRules(spec, &builder));
   WL_ASSIGN_OR_RETURN(Rules rules, builder.Finish(root, vocabulary->single_bytes()));
   auto compiled = std::make_shared<const CompiledGrammar>(std::move(rules), vocabulary);
+  if (!compiled->start_is_whole()) {
+    return absl::InvalidArgumentError(absl::StrCat("can begin in more than ", Machine::kMaxTops,
+                                                   " ways, or after more than ", Machine::kMaxSeen,
+                                                   " parts that may be empty; make it simpler"));
+  }
   const MutexLock lock(&mutex_);
   kept_.emplace_front(std::move(key), compiled);
   if (kept_.size() > kMaxKept) kept_.pop_back();

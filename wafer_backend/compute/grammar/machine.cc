@@ -20,8 +20,8 @@ void Machine::Reset() {
   configurations_.clear();
   configuration_of_.clear();
   bytes_ = 0;
+  lost_ways_ = false;
   start_ = Close({{rules_.root().start, kBottom}});
-  WL_CHECK(start_ != kDead);
 }
 
 uint32_t Machine::Push(StateId after, uint32_t below) {
@@ -52,7 +52,12 @@ Machine::Configuration Machine::Close(std::vector<Top> open) {
       if (many.empty()) {
         for (const Top& one : seen) many.emplace(key(one), true);
       }
-      if (seen.size() >= 8 * kMaxTops || !many.emplace(key(top), true).second) return;
+      if (many.contains(key(top))) return;
+      if (seen.size() >= kMaxSeen) {
+        lost_ways_ = true;
+        return;
+      }
+      many.emplace(key(top), true);
     }
     seen.push_back(top);
     open.push_back(top);
@@ -60,9 +65,13 @@ Machine::Configuration Machine::Close(std::vector<Top> open) {
   while (!open.empty()) {
     const auto [state, node] = open.back();
     open.pop_back();
-    if (!rules_.bytes(state).empty() && contents.tops.size() < kMaxTops) {
-      contents.tops.push_back({state, node});
-      contents.plain_run = std::max(contents.plain_run, rules_.plain_run(state));
+    if (!rules_.bytes(state).empty()) {
+      if (contents.tops.size() < kMaxTops) {
+        contents.tops.push_back({state, node});
+        contents.plain_run = std::max(contents.plain_run, rules_.plain_run(state));
+      } else {
+        lost_ways_ = true;
+      }
     }
     if (rules_.is_end(state)) {
       if (node == kBottom) {

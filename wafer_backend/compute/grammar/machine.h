@@ -6,8 +6,9 @@
 // Every configuration that is reached can be completed: what cannot be is left out, also what would
 // nest deeper than kMaxDepth.
 //
-// Owner: a CompiledGrammar, whose lock it needs. Bounds: kMaxTops ways at once, the others are left
-// out (the text stays one of the grammar's, some of these are lost); kMaxBytes remembered, then
+// Owner: a CompiledGrammar, whose lock it needs. Bounds: kMaxTops ways at once and kMaxSeen states
+// passed on the way to them, the others are left out (the text stays one of the grammar's, some of
+// these are lost, see lost_ways; if all are, the text ends there); kMaxBytes remembered, then
 // Full() asks for a Reset. Cost: a table lookup a byte that was seen before, else in proportion to
 // the ways.
 #pragma once
@@ -28,11 +29,15 @@ class Machine {
   using Configuration = int32_t;
   static constexpr Configuration kDead = -1;
   static constexpr size_t kMaxTops = 512;
+  static constexpr size_t kMaxSeen = 1 << 15;
   static constexpr size_t kMaxBytes = 16 << 20;
 
   explicit Machine(Rules rules);
 
+  // kDead if its ways are more than the bounds: no text is left then.
   Configuration start() const { return start_; }
+  // Some configuration since the last Reset had more ways than the bounds.
+  bool lost_ways() const { return lost_ways_; }
   // Also for kDead.
   Configuration Next(Configuration from, uint8_t byte) {
     if (from < 0) return kDead;
@@ -84,6 +89,7 @@ class Machine {
 
   const Rules rules_;
   Configuration start_ = kDead;
+  bool lost_ways_ = false;
   std::vector<Node> nodes_;
   std::unordered_map<uint64_t, uint32_t> node_of_;  // by (after, below)
   std::vector<Contents> configurations_;

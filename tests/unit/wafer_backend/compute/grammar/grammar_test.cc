@@ -192,6 +192,16 @@ TEST_CASE("choices and GBNF") {
       Catch::Contains("'e' is left-recursive"));
 }
 
+TEST_CASE("grammars of more ways than are followed are refused, or end, but never a crash") {
+  const auto gbnf = [](const std::string& text) {
+    return GrammarSpec{.kind = Kind::kGbnf, .text = text};
+  };
+  Check(gbnf("root ::= a{1000}\na ::= \"\""), {"empty parts", {""}, {"x"}});
+  Check(gbnf("root ::= \"x\" a{1000} \"y\"\na ::= \"\""),
+        {"empty parts inside", {"xy"}, {"x", "y"}});
+  CHECK_THAT(Refusal(gbnf("root ::= a{1000} \"Q\"\na ::= [@]?")), Catch::Contains("512 ways"));
+}
+
 TEST_CASE("control tokens and invalid bytes are never allowed") {
   const auto any = Compile({.kind = Kind::kGbnf, .text = "root ::= .*"});
   const auto allowed = (*any)->Start()->Allowed();
