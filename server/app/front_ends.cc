@@ -25,6 +25,8 @@ namespace {
 
 constexpr Nanoseconds kHungAfter =
     Seconds(10);  // the engine ends a turn at least 20 times a second
+constexpr Nanoseconds kSilentAfter =
+    Seconds(5);  // without a value; attempts to reach lost workers go on for 10 s at a time
 constexpr Nanoseconds kLastWords =
     Seconds(3);  // for what the engine said last to reach its clients
 
@@ -178,7 +180,7 @@ class BothFrontEnds : public FrontEnds {
 
   bool Silent(const std::string& model) const {
     const auto place = cloud_->PlaceOf(model);
-    return place && cloud_->engines().members()[place->engine].thread->blocked_age() > kHungAfter;
+    return place && cloud_->engines().members()[place->engine].thread->blocked_age() > kSilentAfter;
   }
 
   http::Health HealthNow() const {
