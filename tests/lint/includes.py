@@ -10,6 +10,7 @@ PLACES = [
     (r"#include [<\"]grpc", ["server/rpc", "server/app", "client"]),
     (r"#include [<\"]prometheus/", ["server/metrics"]),
     (r"#include [<\"]yaml-cpp/", ["wafer_backend/base", "scheduler/fleet/config"]),
+    (r"__int128", ["server/money", "wafer_backend/base/log_histogram.h"]),
     (r"#include [<\"]CLI/", ["wafer_backend/base/command_line"]),
     (r"_clock::now\(|clock_gettime\(|gettimeofday\(|absl::Now\(|sleep_for\(|sleep_until\(|absl::SleepFor\(|random_device|\brand\(\)",
      ["server/runtime", "wafer_backend/compute/link", "client"]),
