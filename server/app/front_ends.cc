@@ -138,7 +138,8 @@ class BothFrontEnds : public FrontEnds {
         openai::Dialect{.error_shape = config_.flat_errors ? openai::ErrorShape::kFlat
                                                            : openai::ErrorShape::kNested,
                         .refuse_unknown_fields = config_.refuse_unknown_fields,
-                        .usage_at_finish = config_.usage_at_finish},
+                        .usage_at_finish = config_.usage_at_finish,
+                        .clip_max_tokens = config_.clip_max_tokens},
         post);
     const http::Operations operations{.health = [this](auto reply) { AskHealth(std::move(reply)); },
                                       .metrics = [this](auto reply) { Scrape(std::move(reply)); }};

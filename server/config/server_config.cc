@@ -141,6 +141,7 @@ absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& name, std::str
   if (root.Has("limits")) out.limits = ReadLimits(root.Map("limits"));
   out.flat_errors = root.Flag("flat_errors", false);
   out.usage_at_finish = root.Flag("usage_at_finish", false);
+  out.clip_max_tokens = root.Flag("clip_max_tokens", false);
   out.refuse_unknown_fields =
       ChoiceOr<bool>(root, "unknown_fields", false, {{"warn", false}, {"refuse", true}});
   if (root.Has("api_keys")) {

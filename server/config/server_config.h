@@ -89,6 +89,7 @@ struct ServerConfig {
   LimitsConfig limits;
   bool flat_errors = false;            // the error shape that Cerebras sends
   bool usage_at_finish = false;        // usage in a stream's finishing chunk, as Cerebras sends it
+  bool clip_max_tokens = false;        // of requests, to what the context leaves
   bool refuse_unknown_fields = false;  // of requests; YAML: unknown_fields: warn (default), refuse
   std::vector<ApiKeyConfig> api_keys;  // empty: no key is required
   std::vector<ModelConfig> models;

@@ -18,11 +18,19 @@ namespace {
 constexpr char kJson[] = "application/json";
 constexpr std::string_view kModelPrefix = "/v1/models/";
 constexpr std::string_view kTokenizerPrefix = "/tokenizer_info/";
+constexpr std::string_view kAlias = "/openai";  // before /v1, as some gateways have it
 
 enum class Guard { kOpen, kKey, kAdmin };
 
 void SendJson(Exchange& exchange, std::string body, int code = 200) {
   exchange.Send({.code = code, .content_type = kJson, .body = std::move(body)});
+}
+
+std::string_view WithoutAlias(std::string_view path) {
+  if (path.starts_with(kAlias) && path.substr(kAlias.size()).starts_with("/v1/")) {
+    path.remove_prefix(kAlias.size());
+  }
+  return path;
 }
 
 std::string DescribeHealth(const Health& health) {
@@ -71,6 +79,7 @@ struct Api::Route {
 };
 
 const Api::Route* Api::Find(std::string_view path) {
+  path = WithoutAlias(path);
   static constexpr Route kRoutes[] = {
       {"/v1/completions", "POST", Guard::kKey, &Api::Completions},
       {"/v1/chat/completions", "POST", Guard::kKey, &Api::ChatCompletions},
@@ -195,7 +204,8 @@ void Api::Models(const Call& call) {
 }
 
 void Api::OneModel(const Call& call) {
-  const std::string name = call.exchange->request().path.substr(kModelPrefix.size());
+  const std::string_view name =
+      WithoutAlias(call.exchange->request().path).substr(kModelPrefix.size());
   const auto model = generations_->deps().models->Find(name);
   if (!model.ok()) {
     return generations_->SendError(

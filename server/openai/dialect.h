@@ -12,6 +12,9 @@ struct Dialect {
   bool refuse_unknown_fields = false;
   // A stream that was not asked for usage has it in its finishing chunk, as Cerebras sends it.
   bool usage_at_finish = false;
+  // max_tokens beyond what the context leaves is cut to that, with a word in x-waferline-warnings;
+  // false: it is an error.
+  bool clip_max_tokens = false;
 };
 
 }  // namespace waferline::openai

@@ -1,5 +1,6 @@
 #include "server/openai/request.h"
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
 
@@ -77,8 +78,18 @@ absl::Status End(Fields& fields, const Envelope& envelope, Ending ending, Parsed
   parsed->shape.end_ids = pattern.sampling.end_ids;
   expansion.pattern = std::move(pattern);
   expansion.context = parsed->model->context_tokens.count();
+  expansion.clip = envelope.dialect.clip_max_tokens;
   WL_ASSIGN_OR_RETURN(parsed->requests, Expand(expansion, parsed->shape));
-  return CheckUnread(fields, envelope.dialect, &parsed->warning);
+  WL_RETURN_IF_ERROR(CheckUnread(fields, envelope.dialect, &parsed->warning));
+  int64_t room = expansion.context;
+  for (const ValidRequest& request : parsed->requests) {
+    room = std::min<int64_t>(room, request.max_tokens);
+  }
+  if (expansion.wanted > room) {
+    if (!parsed->warning.empty()) parsed->warning += "; ";
+    absl::StrAppend(&parsed->warning, "max_tokens cut to ", room, ", which the context leaves");
+  }
+  return absl::OkStatus();
 }
 
 // logprobs: how many of the likeliest tokens to show beside the chosen one.

@@ -128,6 +128,7 @@ absl::StatusOr<int64_t> Room(const Expansion& expansion, size_t prompt_tokens) {
   if (expansion.wanted == 0 && left >= 0) return 0;  // echo only
   if (left < 1) return TooLong(expansion, prompt_tokens, false);
   if (!expansion.wanted) return std::min(expansion.fallback, left);
+  if (expansion.clip) return std::min(*expansion.wanted, left);
   if (*expansion.wanted > left) return TooLong(expansion, prompt_tokens, true);
   return *expansion.wanted;
 }
@@ -140,6 +141,8 @@ absl::StatusOr<std::shared_ptr<const text::ServedModel>> FindModel(
   fields.Text("model", serving::kMaxNameBytes, &name);
   if (!fields.ok()) return fields.status();
   if (name.empty()) {
+    // vLLM, which serves one model, takes an absent name for it.
+    if (fields.Find("model") == nullptr && catalog.all().size() == 1) return catalog.all().front();
     return FieldError("model", "you must provide 'model'; GET /v1/models lists what is served");
   }
   auto model = catalog.Find(name);

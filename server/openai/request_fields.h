@@ -12,7 +12,8 @@
 
 namespace waferline::openai {
 
-// NotFound with model_not_found, or an error at `model`.
+// NotFound with model_not_found, or an error at `model`. `model` may be absent where one model is
+// served.
 absl::StatusOr<std::shared_ptr<const text::ServedModel>> FindModel(
     Fields& fields, const text::ModelCatalog& catalog);
 
@@ -30,12 +31,14 @@ void ReadShape(Fields& fields, const Envelope& envelope, ResponseShape* shape);
 ValidRequest ReadPlacing(Fields& fields, const Envelope& envelope);
 
 // One ValidRequest a choice: `pattern` with the prompt and a seed of its own. `wanted` is what the
-// client asked for, `fallback` what it gets otherwise, cut to what the context leaves.
+// client asked for, `fallback` what it gets otherwise, cut to what the context leaves; with `clip`
+// `wanted` is cut, too.
 struct Expansion {
   ValidRequest pattern;
   std::optional<int64_t> wanted;
   int64_t fallback = 0;
   int64_t context = 0;
+  bool clip = false;
   const char* prompt_field = "prompt";
 };
 absl::StatusOr<std::vector<ValidRequest>> Expand(const Expansion& expansion,

@@ -444,6 +444,19 @@ TEST_CASE("routes: not there, wrong method, OPTIONS, HEAD, health") {
   CHECK(Api::RouteOf("/etc/passwd") == "other");
 }
 
+TEST_CASE("/openai/v1 is /v1") {
+  Fixture fixture;
+  RawClient client(fixture.port);
+  client.Send(Get("/openai/v1/models/bytes"));
+  CHECK(client.ReadUntil("}").find("HTTP/1.1 200 OK") == 0);
+  for (const char* path : {"/openai/v1x", "/openai/health", "/openai/openai/v1/models"}) {
+    RawClient other(fixture.port);
+    other.Send(Get(path));
+    CHECK(other.ReadUntil("\r\n").find("404") != std::string::npos);
+  }
+  CHECK(Api::RouteOf("/openai/v1/chat/completions") == "/v1/chat/completions");
+}
+
 TEST_CASE("operators ask, give orders and learn what is wrong with them") {
   Fixture fixture;
   RawClient client(fixture.port);

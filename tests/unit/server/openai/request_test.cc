@@ -342,6 +342,36 @@ TEST_CASE("unknown fields are bounded and fit for a header, or refused where con
   CHECK(Body(refused.status()).find("\"param\":\"metadata\"") != std::string::npos);
 }
 
+TEST_CASE("max_tokens beyond the context is an error, or cut where configured") {
+  static const text::ModelCatalog catalog = ByteCatalog();
+  Envelope envelope = kEnvelope;
+  const std::string body = R"({"model":"bytes","prompt":["ab","abcd"],"max_tokens":5000})";
+  CHECK(Body(ParseCompletion(body, envelope, catalog).status()).find("context_length_exceeded") !=
+        std::string::npos);
+  envelope.dialect.clip_max_tokens = true;
+  const auto cut = ParseCompletion(body, envelope, catalog);
+  REQUIRE(cut.ok());
+  CHECK(cut->requests[0].max_tokens == 997);  // of 1000, after the start token and two letters
+  CHECK(cut->requests[1].max_tokens == 995);
+  CHECK(cut->warning == "max_tokens cut to 995, which the context leaves");
+  const auto fits =
+      ParseCompletion(R"({"model":"bytes","prompt":"ab","max_tokens":997})", envelope, catalog);
+  CHECK(fits->warning.empty());
+  const std::string full = R"({"model":"bytes","max_tokens":1,"prompt":")";
+  CHECK(!ParseCompletion(full + std::string(1000, 'a') + "\"}", envelope, catalog).ok());
+}
+
+TEST_CASE("a model need not be named where it is the only one") {
+  static const text::ModelCatalog several = ByteCatalog();
+  static const text::ModelCatalog one({several.all().front()});
+  const auto parsed = ParseCompletion(R"({"prompt":"a"})", kEnvelope, one);
+  REQUIRE(parsed.ok());
+  CHECK(parsed->shape.model == "bytes");
+  CHECK(Body(ParseCompletion(R"({"prompt":"a"})", kEnvelope, several).status())
+            .find("\"param\":\"model\"") != std::string::npos);
+  CHECK(!ParseCompletion(R"({"model":"","prompt":"a"})", kEnvelope, one).ok());
+}
+
 TEST_CASE("reasoning is looked for where the template has marks, and may be left out") {
   const auto plain = Chat(kHi);
   REQUIRE(plain.ok());
