@@ -120,30 +120,41 @@ HWY_INLINE RowSums SumFourQuads(const int8_t* q, size_t count) {
   return sums;
 }
 
-// What a type's sums start from in one block (activations.h), from the sums of its halves.
-void FillStart(const QuantTraits& type, const RowSums& first, const RowSums& second, size_t count,
-               int32_t* start) {
-  for (size_t j = 0; j < count; ++j) {
-    if (type.part_length == 16) {
-      start[j] = -type.offset * first[j];
-      start[count + j] = -type.offset * second[j];
-    } else {
-      start[j] = -type.offset * (first[j] + second[j]);
+// What a group wants to know of the sums of one form.
+struct WantedSums {
+  struct Start {  // of a type that the group is multiplied by (activations.h)
+    int32_t* out;
+    int32_t offset;
+    bool halves;  // its parts have 16 columns, not 32
+  };
+  std::array<Start, kQuantTraits.size()> starts;
+  size_t count = 0;
+  bool minima;
+
+  WantedSums(const ColumnGroup& group, Int8Form form)
+      : minima(form == Int8Form::kFine && (group.sums != nullptr || group.half_sums != nullptr)) {
+    for (size_t row = 0; row < kQuantTraits.size(); ++row) {
+      const QuantTraits& type = kQuantTraits[row];
+      if (group.start[row] == nullptr || type.activations != form) continue;
+      starts[count++] = {group.start[row], type.offset, type.part_length == 16};
     }
   }
-}
+};
 
-void FillSums(const int8_t* q, int64_t block, const ColumnGroup& group, Int8Form form) {
+HWY_INLINE void FillSums(const int8_t* q, int64_t block, const ColumnGroup& group,
+                         const WantedSums& wanted) {
   const auto count = static_cast<size_t>(group.count);
   const RowSums first = SumFourQuads(q, count);
   const RowSums second = SumFourQuads(q + 16 * count, count);
-  for (size_t row = 0; row < kQuantTraits.size(); ++row) {
-    const QuantTraits& type = kQuantTraits[row];
-    if (group.start[row] == nullptr || type.activations != form) continue;
-    int32_t* start = group.start[row] + block * (32 / type.part_length) * group.count;
-    FillStart(type, first, second, count, start);
+  for (size_t i = 0; i < wanted.count; ++i) {
+    const WantedSums::Start& start = wanted.starts[i];
+    int32_t* out = start.out + block * (start.halves ? 2 : 1) * group.count;
+    for (size_t j = 0; j < count; ++j) {
+      out[j] = -start.offset * (start.halves ? first[j] : first[j] + second[j]);
+      if (start.halves) out[count + j] = -start.offset * second[j];
+    }
   }
-  if (form != Int8Form::kFine) return;
+  if (!wanted.minima) return;
   for (size_t j = 0; j < count; ++j) {
     const int64_t at = block * group.count + static_cast<int64_t>(j);
     if (group.sums != nullptr) group.sums[at] = static_cast<float>(first[j] + second[j]);
@@ -160,6 +171,7 @@ void FillInt8(const float* x, int64_t cols, ColumnPart part, const ColumnGroup& 
   for (int64_t j = 0; j < group.count; ++j) {
     FillScaledRow<kForm>(x + j * cols, cols, part, j, group.count, rows);
   }
+  const WantedSums wanted(group, kForm);
   for (int64_t block = part.first / 32; block < part.end / 32; ++block) {
     const int8_t* q = rows.q + block * 32 * group.count;
 #if HWY_TARGET == HWY_AVX3
@@ -168,7 +180,7 @@ void FillInt8(const float* x, int64_t cols, ColumnPart part, const ColumnGroup& 
       continue;
     }
 #endif
-    FillSums(q, block, group, kForm);
+    FillSums(q, block, group, wanted);
   }
 }
 

@@ -74,8 +74,8 @@ struct PageTile {
   int64_t width() const { return (seen - from_block() + 15) / 16 * 16; }
 };
 
-PageTile MakeTile(const AttentionTask& task, int64_t page, int64_t first,
-                  const AttentionBuffers& buffers) {
+HWY_INLINE PageTile MakeTile(const AttentionTask& task, int64_t page, int64_t first,
+                             const AttentionBuffers& buffers) {
   const KvPageLayout& layout = *task.layout;
   const int64_t begin = page * layout.page_tokens;
   PageTile tile;
@@ -108,7 +108,7 @@ PageTile MakeTile(const AttentionTask& task, int64_t page, int64_t first,
 // While a page's keys are multiplied its values come from memory, and while its values are, the
 // keys that the worker needs next: cache lines with each k, of 32 elements, so that all have been
 // asked for in the end.
-void FetchAhead(const AttentionTask& task, int64_t page, PageTile* tile) {
+HWY_INLINE void FetchAhead(const AttentionTask& task, int64_t page, PageTile* tile) {
   const KvPageLayout& layout = *task.layout;
   const auto lines = [](int64_t elements, int64_t times) {
     return (elements + 32 * times - 1) / (32 * times);

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <array>
-#include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "wafer_backend/base/check.h"
 #include "wafer_backend/compute/kernels/matrix.h"
 #include "wafer_backend/compute/kernels/products.h"
@@ -18,37 +18,47 @@ bool MultipliesBf16(DType dtype, CpuPath path) {
 // kPartColumns.
 constexpr int64_t kFillColumns = 512;
 
+// One to three products of few rows are a call's usual size: nothing is allocated for those.
+template <typename T>
+using Few = absl::InlinedVector<T, 4>;
+
 // A batch's part of a call: its rows in groups, in the forms that its products need.
 struct Rows {
+  explicit Rows(const Batch& b) : batch(&b) {}
+
   const Batch* batch;
   ActivationForms forms;
-  std::vector<ColumnGroup> groups;
+  absl::InlinedVector<ColumnGroup, 1> groups;
 
   ColumnPlan plan() const { return {batch->n}; }
 };
+using AllRows = absl::InlinedVector<Rows, 1>;
 
 // Lays out all groups in scratch memory and fills them.
-void FillGroups(int64_t cols, std::span<Rows> all, ThreadPool& pool, Scratch& scratch,
-                CpuPath path) {
+void FillGroups(int64_t cols, AllRows& all, ThreadPool& pool, Scratch& scratch, CpuPath path) {
+  Few<Bytes> group_bytes;  // of each batch
   Bytes bytes;
   int64_t group_count = 0;
   for (const Rows& rows : all) {
-    bytes += rows.plan().groups() * GroupBytes(rows.forms, cols);
-    group_count += rows.plan().groups();
+    const int64_t groups = rows.plan().groups();
+    group_bytes.push_back(GroupBytes(rows.forms, cols));
+    bytes += groups * group_bytes.back();
+    group_count += groups;
   }
   std::byte* memory = scratch.Take(Scratch::kActivations, bytes);
   struct Filling {
     const ColumnGroup* group;
     const float* x;
   };
-  std::vector<Filling> fillings;
+  Few<Filling> fillings;
   fillings.reserve(static_cast<size_t>(group_count));
-  for (Rows& rows : all) {
+  for (size_t i = 0; i < all.size(); ++i) {
+    Rows& rows = all[i];
     const ColumnPlan plan = rows.plan();
     rows.groups.reserve(static_cast<size_t>(plan.groups()));
     for (int64_t g = 0; g < plan.groups(); ++g) {
       rows.groups.push_back(LayOutGroup(rows.forms, cols, plan.count(g), memory));
-      memory += GroupBytes(rows.forms, cols).count();
+      memory += group_bytes[i].count();
       fillings.push_back({&rows.groups.back(), rows.batch->x + plan.first(g) * cols});
     }
   }
@@ -76,7 +86,7 @@ constexpr int64_t kTaskBytes = 128 << 10;
 constexpr int64_t kTasksPerThread = 16;
 
 struct Shares {
-  std::vector<Share> shares;  // at least one
+  Few<Share> shares;  // at least one
   int64_t tasks = 0;
 
   const Share& Of(int64_t task) const {
@@ -86,7 +96,7 @@ struct Shares {
   }
 };
 
-Shares ShareOut(std::span<const Rows> all, int threads) {
+Shares ShareOut(const AllRows& all, int threads) {
   int64_t work = 0;  // bytes of weights that are multiplied, once for each group
   for (const Rows& rows : all) {
     for (const Product& product : rows.batch->products) {
@@ -147,7 +157,7 @@ void MatMul(std::span<const Product> products, const float* x, int64_t n, Thread
 }
 
 void MatMul(std::span<const Batch> batches, ThreadPool& pool, Scratch& scratch, CpuPath path) {
-  std::vector<Rows> all;
+  AllRows all;
   all.reserve(batches.size());
   Bytes workspace;
   int64_t cols = 0;
@@ -155,7 +165,7 @@ void MatMul(std::span<const Batch> batches, ThreadPool& pool, Scratch& scratch, 
     WL_CHECK(batch.n >= 0);
     if (batch.products.empty() || batch.n == 0) continue;
     if (all.empty()) cols = batch.products.front().weights->cols();
-    Rows& rows = all.emplace_back(Rows{.batch = &batch});
+    Rows& rows = all.emplace_back(batch);
     for (const Product& product : batch.products) {
       WL_CHECK(product.weights->cols() == cols);
       AddForms(product.weights->dtype(), path, rows.plan().groups(), &rows.forms);

@@ -239,11 +239,20 @@ static_assert(std::all_of(kQuantTraits.begin(), kQuantTraits.end(), [](const Qua
   return !(type.minima && type.offset != 0);
 }));
 
+inline constexpr uint8_t kNoRow = 255;
+inline constexpr auto kRowOf = [] {
+  std::array<uint8_t, 1 + static_cast<size_t>(DType::kMXFP4)> rows{};
+  rows.fill(kNoRow);
+  for (size_t row = 0; row < kQuantTraits.size(); ++row) {
+    rows[static_cast<size_t>(kQuantTraits[row].dtype)] = static_cast<uint8_t>(row);
+  }
+  return rows;
+}();
+
 // The type's row, 0 .. kQuantTraits.size() - 1.
 constexpr size_t RowOf(DType dtype) {
-  for (size_t row = 0; row < kQuantTraits.size(); ++row) {
-    if (kQuantTraits[row].dtype == dtype) return row;
-  }
+  const auto number = static_cast<size_t>(dtype);
+  if (number < kRowOf.size() && kRowOf[number] != kNoRow) return kRowOf[number];
   CheckFailed("a dtype with a row of QuantTraits", __FILE__, __LINE__);
 }
 constexpr const QuantTraits& TraitsOf(DType dtype) { return kQuantTraits[RowOf(dtype)]; }
