@@ -1,0 +1,189 @@
+#include "server/store/postgres_store.h"
+
+#include <libpq-fe.h>
+#include <poll.h>
+
+#include <cstdlib>
+#include <unordered_map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/base/strings.h"
+
+namespace waferline::store {
+namespace {
+
+constexpr Oid kInt2 = 21, kInt4 = 23, kInt8 = 20, kNumeric = 1700;
+
+struct ClearResult {
+  void operator()(PGresult* result) const { PQclear(result); }
+};
+using Answer = std::unique_ptr<PGresult, ClearResult>;
+
+// Conflicts with other servers, a server that is full or going down: another attempt may succeed.
+bool MayPass(std::string_view state) {
+  return state.empty() || state.starts_with("08") || state.starts_with("40") ||
+         state.starts_with("53") || state.starts_with("55") || state.starts_with("57") ||
+         state.starts_with("58") || state == "25006";
+}
+
+class PostgresConnection : public Connection {
+ public:
+  ~PostgresConnection() override { PQfinish(db_); }
+
+  absl::Status Open(const std::string& url) {
+    const std::string wait = std::to_string(kMaxAnswerWait.count() / 1'000'000'000);
+    const char* const names[] = {"dbname", "connect_timeout", "options", "application_name",
+                                 nullptr};
+    const char* const values[] = {url.c_str(), wait.c_str(),
+                                  "-c synchronous_commit=on -c lock_timeout=1000", "waferd",
+                                  nullptr};
+    db_ = PQconnectdbParams(names, values, 1);
+    if (PQstatus(db_) == CONNECTION_OK) return absl::OkStatus();
+    return absl::UnavailableError(absl::StrCat("PostgreSQL: ", Trimmed(PQerrorMessage(db_))));
+  }
+
+  Dialect dialect() const override { return Dialect::kPostgres; }
+  bool alive() const override { return alive_ && PQstatus(db_) == CONNECTION_OK; }
+  absl::Status Begin() override { return RunScript("BEGIN"); }
+  absl::Status Commit() override {
+    PQsendQuery(db_, "COMMIT");
+    const absl::StatusOr<Answer> answer = Await();
+    if (!answer.ok())
+      return alive() ? answer.status() : absl::UnknownError(answer.status().message());
+    // A failed transaction answers COMMIT with ROLLBACK.
+    if (std::string_view(PQcmdStatus(answer->get())) == "COMMIT") return absl::OkStatus();
+    return absl::UnavailableError("PostgreSQL: the transaction was rolled back");
+  }
+  void Rollback() override {
+    if (alive() && PQtransactionStatus(db_) != PQTRANS_IDLE) (void)RunScript("ROLLBACK");
+  }
+
+  absl::StatusOr<Result> Run(const std::string& sql, const std::vector<Value>& values) override {
+    WL_ASSIGN_OR_RETURN(const std::string name, Prepare(sql));
+    std::vector<std::string> texts(values.size());
+    std::vector<const char*> pointers(values.size(), nullptr);
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (const auto* number = std::get_if<int64_t>(&values[i])) {
+        pointers[i] = (texts[i] = std::to_string(*number)).c_str();
+      } else if (const auto* text = std::get_if<std::string>(&values[i])) {
+        pointers[i] = text->c_str();
+      }
+    }
+    PQsendQueryPrepared(db_, name.c_str(), static_cast<int>(values.size()), pointers.data(),
+                        nullptr, nullptr, 0);
+    WL_ASSIGN_OR_RETURN(const Answer answer, Await());
+    Result result;
+    result.changed = std::strtoll(PQcmdTuples(answer.get()), nullptr, 10);
+    for (int row = 0; row < PQntuples(answer.get()); ++row) {
+      result.rows.push_back(RowOf(answer.get(), row));
+    }
+    return result;
+  }
+
+  absl::Status RunScript(const std::string& sql) override {
+    PQsendQuery(db_, sql.c_str());
+    return Await().status();
+  }
+
+ private:
+  static std::string Trimmed(const char* text) {
+    return std::string(absl::StripTrailingAsciiWhitespace(text));
+  }
+
+  absl::StatusOr<std::string> Prepare(const std::string& sql) {
+    if (const auto found = statements_.find(sql); found != statements_.end()) return found->second;
+    const std::string name = absl::StrCat("s", statements_.size());
+    PQsendPrepare(db_, name.c_str(), sql.c_str(), 0, nullptr);
+    WL_RETURN_IF_ERROR(Await().status());
+    return statements_.emplace(sql, name).first->second;
+  }
+
+  // The last answer to what was sent, or the first failure in it. A server that is silent for
+  // kMaxAnswerWait is lost.
+  absl::StatusOr<Answer> Await() {
+    Answer last;
+    absl::Status failure;
+    for (;;) {
+      while (PQisBusy(db_) != 0) {
+        pollfd socket{.fd = PQsocket(db_), .events = POLLIN, .revents = 0};
+        const int ready = poll(&socket, 1, static_cast<int>(kMaxAnswerWait.count() / 1'000'000));
+        if (ready <= 0) return Lost("the server has not answered in time");
+        if (PQconsumeInput(db_) == 0) return Lost(Trimmed(PQerrorMessage(db_)));
+      }
+      Answer next(PQgetResult(db_));
+      if (next == nullptr) break;
+      const ExecStatusType kind = PQresultStatus(next.get());
+      if (kind != PGRES_COMMAND_OK && kind != PGRES_TUPLES_OK && failure.ok()) {
+        failure = FailureOf(next.get());
+      }
+      last = std::move(next);
+    }
+    if (!failure.ok()) return failure;
+    if (last == nullptr) return Lost(Trimmed(PQerrorMessage(db_)));
+    return last;
+  }
+
+  absl::Status Lost(const std::string& why) {
+    alive_ = false;
+    return absl::UnavailableError(absl::StrCat("PostgreSQL: ", why));
+  }
+
+  static absl::Status FailureOf(const PGresult* result) {
+    const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const std::string message = absl::StrCat("PostgreSQL: ", Trimmed(PQresultErrorMessage(result)));
+    return MayPass(state == nullptr ? "" : state) ? absl::UnavailableError(message)
+                                                  : absl::InternalError(message);
+  }
+
+  static Row RowOf(const PGresult* result, int row) {
+    Row values(static_cast<size_t>(PQnfields(result)));
+    for (int i = 0; i < static_cast<int>(values.size()); ++i) {
+      if (PQgetisnull(result, row, i) != 0) continue;
+      const char* text = PQgetvalue(result, row, i);
+      const Oid type = PQftype(result, i);
+      const bool integer = type == kInt2 || type == kInt4 || type == kInt8 || type == kNumeric;
+      if (integer) {
+        values[static_cast<size_t>(i)] = static_cast<int64_t>(std::strtoll(text, nullptr, 10));
+      } else {
+        values[static_cast<size_t>(i)] = std::string(text);
+      }
+    }
+    return values;
+  }
+
+  PGconn* db_ = nullptr;
+  bool alive_ = true;
+  std::unordered_map<std::string, std::string> statements_;  // SQL to its name
+};
+
+class PostgresStore : public Store {
+ public:
+  explicit PostgresStore(std::string url) : url_(std::move(url)) {}
+
+  absl::StatusOr<std::unique_ptr<Connection>> Connect() override {
+    auto connection = std::make_unique<PostgresConnection>();
+    WL_RETURN_IF_ERROR(connection->Open(url_));
+    return connection;
+  }
+  bool one_server() const override { return false; }
+  // Without the password that a URL may hold.
+  std::string Describe() const override {
+    const size_t at = url_.rfind('@');
+    const size_t host = at == std::string::npos ? url_.find("//") + 2 : at + 1;
+    return "PostgreSQL " + url_.substr(host, url_.find('?') - host);
+  }
+
+ private:
+  const std::string url_;
+};
+
+}  // namespace
+
+std::unique_ptr<Store> MakePostgresStore(const std::string& url) {
+  return std::make_unique<PostgresStore>(url);
+}
+
+}  // namespace waferline::store

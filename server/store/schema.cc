@@ -1,0 +1,90 @@
+#include "server/store/schema.h"
+
+#include <iterator>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "wafer_backend/base/status.h"
+
+namespace waferline::store {
+namespace {
+
+// {serial}: a number that the database hands out and never again.
+constexpr const char* kSteps[] = {
+    R"(
+CREATE TABLE epoch(id {serial}, host TEXT NOT NULL, started_us BIGINT NOT NULL,
+  ended_us BIGINT NOT NULL);
+CREATE TABLE tenant(name TEXT PRIMARY KEY, created_us BIGINT NOT NULL,
+  disabled_us BIGINT NOT NULL);
+CREATE TABLE project(tenant TEXT NOT NULL, name TEXT NOT NULL, created_us BIGINT NOT NULL,
+  PRIMARY KEY(tenant, name));
+CREATE TABLE api_key(id TEXT PRIMARY KEY, digest TEXT NOT NULL UNIQUE, prefix TEXT NOT NULL,
+  tenant TEXT NOT NULL, project TEXT NOT NULL, admin BIGINT NOT NULL, read_usage BIGINT NOT NULL,
+  models TEXT NOT NULL, origin TEXT NOT NULL, created_us BIGINT NOT NULL,
+  expires_us BIGINT NOT NULL, revoked_us BIGINT NOT NULL);
+CREATE TABLE quota(tenant TEXT PRIMARY KEY, requests_day BIGINT, tokens_minute BIGINT,
+  concurrent BIGINT, soft_micro BIGINT, hard_micro BIGINT, prepaid_micro BIGINT);
+CREATE TABLE account(tenant TEXT NOT NULL, period BIGINT NOT NULL, spent_micro BIGINT NOT NULL,
+  spent_pico BIGINT NOT NULL, held_micro BIGINT NOT NULL, PRIMARY KEY(tenant, period));
+CREATE TABLE usage(epoch BIGINT NOT NULL, ordinal BIGINT NOT NULL, choice BIGINT NOT NULL,
+  status TEXT NOT NULL, reason TEXT NOT NULL, tenant TEXT NOT NULL, project TEXT NOT NULL,
+  api_key TEXT NOT NULL, model TEXT NOT NULL, tier TEXT NOT NULL, endpoint TEXT NOT NULL,
+  request_id TEXT NOT NULL, admitted_us BIGINT NOT NULL, ended_us BIGINT NOT NULL,
+  prompt BIGINT NOT NULL, cached BIGINT NOT NULL, generated BIGINT NOT NULL,
+  charge_micro BIGINT NOT NULL, charge_pico BIGINT NOT NULL, hold_micro BIGINT NOT NULL,
+  PRIMARY KEY(epoch, ordinal, choice));
+CREATE INDEX usage_ended ON usage(ended_us);
+CREATE INDEX usage_open ON usage(epoch) WHERE status = 'open';
+CREATE TABLE usage_hour(hour_us BIGINT NOT NULL, tenant TEXT NOT NULL, project TEXT NOT NULL,
+  api_key TEXT NOT NULL, model TEXT NOT NULL, tier TEXT NOT NULL, requests BIGINT NOT NULL,
+  prompt BIGINT NOT NULL, cached BIGINT NOT NULL, generated BIGINT NOT NULL,
+  charge_micro BIGINT NOT NULL, charge_pico BIGINT NOT NULL,
+  PRIMARY KEY(hour_us, tenant, project, api_key, model, tier));
+CREATE TABLE setting(name TEXT PRIMARY KEY, value BIGINT NOT NULL);
+INSERT INTO setting(name, value) VALUES('access_version', 1);
+)",
+};
+
+std::string InDialect(Dialect dialect, const char* sql) {
+  const char* serial = dialect == Dialect::kSqlite
+                           ? "INTEGER PRIMARY KEY AUTOINCREMENT"
+                           : "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY";
+  return absl::StrReplaceAll(sql, {{"{serial}", serial}});
+}
+
+absl::Status RunSteps(Connection& connection) {
+  if (connection.dialect() == Dialect::kPostgres) {
+    // Any number, the same in all servers of this program.
+    WL_RETURN_IF_ERROR(connection.RunScript("SELECT pg_advisory_xact_lock(7341295)"));
+  }
+  WL_RETURN_IF_ERROR(
+      connection.RunScript("CREATE TABLE IF NOT EXISTS schema_version(version BIGINT NOT NULL)"));
+  WL_ASSIGN_OR_RETURN(const Result found, connection.Run("SELECT version FROM schema_version", {}));
+  const int64_t version = found.rows.empty() ? 0 : IntegerOf(found.rows[0][0]);
+  if (version > SchemaVersion()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the database has schema version ", version, ", and this waferd knows up to ",
+                     SchemaVersion(), ": start the newer waferd that made it"));
+  }
+  for (int64_t step = version; step < SchemaVersion(); ++step) {
+    WL_RETURN_IF_ERROR(connection.RunScript(InDialect(connection.dialect(), kSteps[step])));
+  }
+  const char* const record = found.rows.empty() ? "INSERT INTO schema_version(version) VALUES($1)"
+                                                : "UPDATE schema_version SET version = $1";
+  return connection.Run(record, {SchemaVersion()}).status();
+}
+
+}  // namespace
+
+int64_t SchemaVersion() { return std::size(kSteps); }
+
+absl::Status Migrate(Connection& connection) {
+  WL_RETURN_IF_ERROR(connection.Begin());
+  absl::Status status = RunSteps(connection);
+  if (status.ok()) status = connection.Commit();
+  if (!status.ok()) connection.Rollback();
+  return status;
+}
+
+}  // namespace waferline::store

@@ -1,0 +1,44 @@
+#include "server/store/store.h"
+
+#include "absl/strings/str_cat.h"
+#include "server/store/postgres_store.h"
+#include "server/store/schema.h"
+#include "server/store/sqlite_store.h"
+#include "wafer_backend/base/status.h"
+
+namespace waferline::store {
+namespace {
+
+constexpr char kSqlite[] = "sqlite:";
+
+absl::StatusOr<std::unique_ptr<Store>> MakeStore(const std::string& url, Durability durability) {
+  if (url.starts_with(kSqlite) && url.size() > sizeof(kSqlite) - 1) {
+    return OpenSqliteStore(url.substr(sizeof(kSqlite) - 1), durability);
+  }
+  if (url.starts_with("postgresql://") || url.starts_with("postgres://")) {
+    return MakePostgresStore(url);
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "'", url, "' is no store: allowed are sqlite:PATH and postgresql://HOST/DATABASE"));
+}
+
+}  // namespace
+
+int64_t IntegerOf(const Value& value) {
+  const auto* number = std::get_if<int64_t>(&value);
+  return number == nullptr ? 0 : *number;
+}
+
+std::string TextOf(const Value& value) {
+  const auto* text = std::get_if<std::string>(&value);
+  return text == nullptr ? "" : *text;
+}
+
+absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& url, Durability durability) {
+  WL_ASSIGN_OR_RETURN(std::unique_ptr<Store> store, MakeStore(url, durability));
+  WL_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection, store->Connect());
+  WL_RETURN_IF_ERROR(Migrate(*connection));
+  return store;
+}
+
+}  // namespace waferline::store

@@ -1,0 +1,38 @@
+// Where tenants, keys and usage records are kept: a SQLite file or a PostgreSQL database.
+//
+// Owner: server/app; outlives its connections. Thread: any. Each thread that asks the database has
+// a connection of its own.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "server/store/connection.h"
+
+namespace waferline::store {
+
+// What a committed record of a SQLite file survives. SQLite's WAL keeps it through the death of the
+// process in either mode (sqlite.org/pragma.html#pragma_synchronous).
+enum class Durability : uint8_t {
+  kProcess,  // synchronous=NORMAL: a power failure may lose the last commits, never damage the file
+  kPower,    // synchronous=FULL: an fsync a group
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  virtual absl::StatusOr<std::unique_ptr<Connection>> Connect() = 0;
+  // No other server writes here while this one lives.
+  virtual bool one_server() const = 0;
+  // For messages; holds no password.
+  virtual std::string Describe() const = 0;
+};
+
+// `url`: "sqlite:PATH", "postgresql://..." or "postgres://...". Brings the schema up to date; the
+// errors of the connection and FailedPrecondition if the schema is from the future.
+// InvalidArgument: no such kind of store.
+absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& url, Durability durability);
+
+}  // namespace waferline::store

@@ -1,0 +1,119 @@
+// The one thread that writes to a store. Work waits in a queue; what waits together is committed
+// together (at most kMaxGroup pieces or kGroupTime of work a transaction), and each piece's `done`
+// runs after the commit that holds it.
+//
+// A database that is slow, locked, full or gone: the group is repeated until it is committed, so
+// work must give the same result when it runs again (after a failure, or in doubt). Meanwhile
+// callers are not blocked: a `done` that waited for `patience` gets Unavailable, its work stays in
+// the queue, and MayAdmit refuses until the database takes work again.
+//
+// Owner: server/app; the store outlives it. Thread: any; no call but Flush and Stop blocks. Bounds:
+// MayAdmit refuses at max_queue pieces; Post takes whatever follows from what was admitted.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "server/store/store.h"
+#include "wafer_backend/base/mutex.h"
+#include "wafer_backend/base/units.h"
+
+namespace waferline::store {
+
+class Writer {
+ public:
+  static constexpr size_t kMaxGroup = 512;
+  static constexpr Nanoseconds kGroupTime = Milliseconds(2);
+
+  // Runs inside a transaction, on the writer's thread. Its own refusals (NotFound,
+  // ResourceExhausted
+  // ...) must come before it writes: they end this piece, not the group.
+  using Work = std::function<absl::Status(Connection&)>;
+  // Once, on the writer's thread or the one that watches patience.
+  using Done = std::function<void(const absl::Status&)>;
+
+  struct Options {
+    size_t max_queue = 16384;
+    Nanoseconds patience = Seconds(5);
+    std::function<Nanoseconds()> now;  // monotonic
+    // Runs on every new connection, before any work. Its failure counts as the connection's.
+    Work on_connect;
+  };
+  struct Figures {
+    uint64_t pieces = 0;   // committed
+    uint64_t commits = 0;  // transactions
+    uint64_t retries = 0;  // groups that were repeated
+    uint64_t in_doubt = 0;
+    uint64_t overdue = 0;  // pieces whose `done` ran out of patience
+    uint64_t failed = 0;   // pieces that no repetition helps
+    size_t queue = 0;
+    Nanoseconds commit_time;  // of all commits together
+  };
+
+  // Nothing runs before Start.
+  Writer(Store* store, Options options) : store_(store), options_(std::move(options)) {}
+  ~Writer() { Stop(); }
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+
+  // Connects once, for errors at the start, and starts the threads.
+  absl::Status Start();
+
+  // Unavailable and why, if the queue is full or the database takes nothing.
+  absl::Status MayAdmit() const;
+  // `done` may be null.
+  void Post(Work work, Done done);
+  // Waits until all that was posted is committed; false if it is not within `bound`.
+  bool Flush(Nanoseconds bound);
+  // Ends the threads after the attempt under way; what is still queued is dropped. No `done` runs
+  // after this.
+  void Stop();
+
+  Figures figures() const;
+
+ private:
+  struct Piece {
+    Work work;
+    Done done;
+    Nanoseconds deadline;
+    bool answered = false;  // under mutex_
+    absl::Status result;    // the writer's thread
+  };
+  using Pieces = std::vector<std::shared_ptr<Piece>>;
+
+  void Run();
+  void Watch();
+  bool TakeGroup(Pieces* group);
+  // Commits a beginning of the group and removes it there; repeats until that is done or Stop.
+  void CommitSome(Pieces* group);
+  absl::Status Attempt(const Pieces& group, size_t limit, size_t* count);
+  absl::Status Reconnect();
+  bool Backoff(Nanoseconds wait, const absl::Status& why);
+  void Answer(Piece& piece, const absl::Status& status);
+
+  Store* const store_;
+  const Options options_;
+  std::unique_ptr<Connection> connection_;  // the writer's thread, after Start
+
+  mutable Mutex mutex_;
+  CondVar changed_;  // the queue, what is in hand
+  CondVar ending_;   // only by Stop
+  std::deque<std::shared_ptr<Piece>> queue_ ABSL_GUARDED_BY(mutex_);
+  std::deque<std::shared_ptr<Piece>> awaited_ ABSL_GUARDED_BY(mutex_);  // by deadline
+  size_t in_group_ ABSL_GUARDED_BY(mutex_) = 0;
+  Nanoseconds group_began_ ABSL_GUARDED_BY(mutex_);  // of the pieces in hand
+  std::string last_error_ ABSL_GUARDED_BY(mutex_);
+  Figures figures_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread writer_, watcher_;
+};
+
+}  // namespace waferline::store

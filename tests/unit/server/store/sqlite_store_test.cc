@@ -1,0 +1,94 @@
+#include "server/store/sqlite_store.h"
+
+#include <sys/stat.h>
+
+#include <catch2/catch.hpp>
+
+#include "server/store/epoch.h"
+#include "server/store/schema.h"
+#include "tests/unit/server/store/temporary_store.h"
+
+namespace waferline::store {
+
+TEST_CASE("values come back as they were written") {
+  TemporaryFolder folder;
+  const auto store = OpenStore(folder.Url(), Durability::kProcess);
+  REQUIRE(store.ok());
+  const auto connection = (*store)->Connect();
+  REQUIRE(connection.ok());
+  REQUIRE((*connection)->RunScript("CREATE TABLE t(a BIGINT, b TEXT)").ok());
+  const std::string text("\0a'\"; DROP TABLE t; \xf0\x9f\x98\x80", 25);
+  const auto written =
+      (*connection)
+          ->Run("INSERT INTO t(b, a) VALUES($2, $1)", {std::numeric_limits<int64_t>::min(), text});
+  REQUIRE(written.ok());
+  CHECK(written->changed == 1);
+  REQUIRE((*connection)->Run("INSERT INTO t(a, b) VALUES($1, $2)", {Value(), Value()}).ok());
+  const auto read = (*connection)->Run("SELECT a, b FROM t ORDER BY a DESC", {});
+  REQUIRE(read.ok());
+  REQUIRE(read->rows.size() == 2);
+  CHECK(IntegerOf(read->rows[0][0]) == std::numeric_limits<int64_t>::min());
+  CHECK(TextOf(read->rows[0][1]) == text);
+  CHECK(std::holds_alternative<std::monostate>(read->rows[1][1]));
+}
+
+TEST_CASE("two servers on one SQLite file are refused by name, and the lock ends with its owner") {
+  TemporaryFolder folder;
+  {
+    const auto first = OpenStore(folder.Url(), Durability::kProcess);
+    REQUIRE(first.ok());
+    const auto second = OpenStore(folder.Url(), Durability::kProcess);
+    REQUIRE_FALSE(second.ok());
+    CHECK(absl::IsFailedPrecondition(second.status()));
+    CHECK_THAT(std::string(second.status().message()),
+               Catch::Contains("open in another server (pid " + std::to_string(getpid())));
+  }
+  CHECK(OpenStore(folder.Url(), Durability::kPower).ok());
+  struct stat file;
+  REQUIRE(stat(folder.File("usage.db").c_str(), &file) == 0);
+  CHECK((file.st_mode & 077) == 0);
+}
+
+TEST_CASE("a schema from the future, a file that is no database and an unknown kind are refused") {
+  TemporaryFolder folder;
+  {
+    const auto store = OpenStore(folder.Url(), Durability::kProcess);
+    REQUIRE(store.ok());
+    const auto connection = (*store)->Connect();
+    CHECK(Migrate(**connection).ok());  // nothing to do
+    REQUIRE((*connection)->RunScript("UPDATE schema_version SET version = 1000").ok());
+  }
+  const auto future = OpenStore(folder.Url(), Durability::kProcess);
+  CHECK(absl::IsFailedPrecondition(future.status()));
+  CHECK_THAT(std::string(future.status().message()),
+             Catch::Contains("schema version 1000, and this waferd knows up to " +
+                             std::to_string(SchemaVersion())));
+  FILE* other = fopen(folder.File("text.db").c_str(), "w");
+  for (int i = 0; i < 1000; ++i) fputs("this is no database\n", other);
+  fclose(other);
+  CHECK(
+      absl::IsFailedPrecondition(OpenStore(folder.Url("text.db"), Durability::kProcess).status()));
+  CHECK(absl::IsInvalidArgument(OpenStore("mysql://host/x", Durability::kProcess).status()));
+  CHECK(absl::IsInvalidArgument(OpenStore("sqlite:", Durability::kProcess).status()));
+  CHECK(absl::IsUnavailable(OpenStore("sqlite:/nowhere/x.db", Durability::kProcess).status()));
+}
+
+TEST_CASE("epochs rise, and all but the owner's own are dead") {
+  TemporaryFolder folder;
+  int64_t first = 0;
+  {
+    const auto store = OpenStore(folder.Url(), Durability::kProcess);
+    const auto connection = (*store)->Connect();
+    first = StartEpoch(**connection, "host", 5).value();
+    CHECK(DeadEpochs(**connection, first)->empty());
+  }
+  const auto store = OpenStore(folder.Url(), Durability::kProcess);
+  const auto connection = (*store)->Connect();
+  const int64_t second = StartEpoch(**connection, "host", 6).value();
+  CHECK(second > first);
+  CHECK(DeadEpochs(**connection, second).value() == std::vector<int64_t>{first});
+  REQUIRE(EndEpoch(**connection, first, 7).ok());
+  CHECK(DeadEpochs(**connection, second)->empty());
+}
+
+}  // namespace waferline::store

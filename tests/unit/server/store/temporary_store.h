@@ -1,0 +1,91 @@
+// A SQLite store in a folder of its own, removed afterwards; and one whose commits fail on purpose.
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "server/store/store.h"
+#include "wafer_backend/base/check.h"
+#include "wafer_backend/base/seeded_stream.h"
+
+namespace waferline::store {
+
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "wl-store-XXXXXX").string();
+    WL_CHECK(mkdtemp(name.data()) != nullptr);
+    path_ = name;
+  }
+  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+  std::string File(const std::string& name) const { return (path_ / name).string(); }
+  std::string Url(const std::string& name = "usage.db") const { return "sqlite:" + File(name); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// How commits go wrong. Lost: kept, and the answer does not come (in doubt). Refused: not kept.
+struct Faults {
+  double lost = 0, refused = 0;
+  uint64_t seed = 1;
+};
+
+class FaultyStore : public Store {
+ public:
+  FaultyStore(Store* real, Faults faults) : real_(real), faults_(faults), random_(faults.seed) {}
+
+  absl::StatusOr<std::unique_ptr<Connection>> Connect() override {
+    if (gone) return absl::UnavailableError("the database is gone");
+    auto connection = real_->Connect();
+    if (!connection.ok()) return connection.status();
+    return std::unique_ptr<Connection>(
+        std::make_unique<FaultyConnection>(this, *std::move(connection)));
+  }
+  bool one_server() const override { return real_->one_server(); }
+  std::string Describe() const override { return real_->Describe(); }
+
+  std::atomic<bool> gone{false};  // nothing can be committed, no connection made
+  std::atomic<int> lost{0}, refused{0};
+
+ private:
+  class FaultyConnection : public Connection {
+   public:
+    FaultyConnection(FaultyStore* store, std::unique_ptr<Connection> real)
+        : store_(store), real_(std::move(real)) {}
+    Dialect dialect() const override { return real_->dialect(); }
+    bool alive() const override { return alive_ && real_->alive(); }
+    absl::Status Begin() override { return real_->Begin(); }
+    void Rollback() override { real_->Rollback(); }
+    absl::StatusOr<Result> Run(const std::string& sql, const std::vector<Value>& values) override {
+      return real_->Run(sql, values);
+    }
+    absl::Status RunScript(const std::string& sql) override { return real_->RunScript(sql); }
+    absl::Status Commit() override {
+      const double draw = store_->random_.Uniform();
+      if (store_->gone || draw < store_->faults_.refused) {
+        ++store_->refused;
+        return absl::UnavailableError("refused on purpose");
+      }
+      const absl::Status status = real_->Commit();
+      if (draw >= store_->faults_.refused + store_->faults_.lost) return status;
+      ++store_->lost;
+      alive_ = false;
+      return absl::UnknownError("the answer was lost on purpose");
+    }
+
+   private:
+    FaultyStore* const store_;
+    const std::unique_ptr<Connection> real_;
+    bool alive_ = true;
+  };
+
+  Store* const real_;
+  const Faults faults_;
+  SeededStream random_;  // the writer's thread
+};
+
+}  // namespace waferline::store

@@ -1,0 +1,158 @@
+#include "server/store/writer.h"
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <thread>
+
+#include "tests/unit/server/store/temporary_store.h"
+
+namespace waferline::store {
+namespace {
+
+Nanoseconds Now() {
+  return Nanoseconds(std::chrono::steady_clock::now().time_since_epoch().count());
+}
+
+Writer::Options Plain(Nanoseconds patience = Seconds(30)) {
+  return {.patience = patience, .now = Now};
+}
+
+// Counts once for each number, however often it runs.
+Writer::Work Count(int64_t number) {
+  return [number](Connection& connection) {
+    const auto inserted = connection.Run(
+        "INSERT INTO seen(number) VALUES($1) ON CONFLICT(number) DO NOTHING", {number});
+    if (!inserted.ok() || inserted->changed == 0) return inserted.status();
+    return connection.Run("UPDATE total SET sum = sum + $1", {number}).status();
+  };
+}
+
+struct World {
+  World() {
+    auto opened = OpenStore(folder.Url(), Durability::kProcess);
+    WL_CHECK(opened.ok());
+    real = *std::move(opened);
+    WL_CHECK(Reader()
+                 ->RunScript("CREATE TABLE seen(number BIGINT PRIMARY KEY); CREATE TABLE total(sum "
+                             "BIGINT); INSERT INTO total VALUES(0)")
+                 .ok());
+  }
+  std::unique_ptr<Connection> Reader() { return real->Connect().value(); }
+  int64_t Total() { return IntegerOf(Reader()->Run("SELECT sum FROM total", {})->rows[0][0]); }
+
+  TemporaryFolder folder;
+  std::unique_ptr<Store> real;
+};
+
+}  // namespace
+
+TEST_CASE("what waits together is committed together, and done runs after the commit") {
+  World world;
+  Writer writer(world.real.get(), Plain());
+  REQUIRE(writer.Start().ok());
+  constexpr int kPieces = 2000;
+  std::atomic<int> confirmed{0}, early{0};
+  for (int64_t i = 1; i <= kPieces; ++i) {
+    writer.Post(Count(i), [&, i](const absl::Status& status) {
+      ++confirmed;
+      if (i % 500 != 0) return;
+      const auto found = world.Reader()->Run("SELECT 1 FROM seen WHERE number = $1", {i});
+      if (!status.ok() || found->rows.empty()) ++early;
+    });
+  }
+  REQUIRE(writer.Flush(Seconds(30)));
+  CHECK(confirmed == kPieces);
+  CHECK(early == 0);
+  CHECK(world.Total() == int64_t{kPieces} * (kPieces + 1) / 2);
+  CHECK(writer.figures().pieces == kPieces);
+  CHECK(writer.figures().commits < kPieces / 4);
+}
+
+TEST_CASE("lost answers, refused commits and repeats give the same sums") {
+  const uint64_t seed = GENERATE(range(1, 9));
+  INFO("seed " << seed);
+  World world;
+  FaultyStore faulty(world.real.get(), {.lost = 0.2, .refused = 0.2, .seed = seed});
+  Writer writer(&faulty, Plain());
+  REQUIRE(writer.Start().ok());
+  constexpr int kPieces = 300;
+  std::atomic<int> confirmed{0};
+  for (int64_t i = 1; i <= kPieces; ++i) {
+    for (int64_t again = 0; again <= i % 3; ++again) {  // repeated, and out of order
+      writer.Post(Count((i * 7) % kPieces + 1),
+                  [&](const absl::Status& status) { confirmed += status.ok() ? 1 : 0; });
+    }
+    if (i % 10 == 0) REQUIRE(writer.Flush(Seconds(30)));
+  }
+  REQUIRE(writer.Flush(Seconds(60)));
+  CHECK(confirmed == kPieces * 2);
+  CHECK(world.Total() == int64_t{kPieces} * (kPieces + 1) / 2);
+  CHECK(faulty.lost > 0);
+  CHECK(faulty.refused > 0);
+  CHECK(writer.figures().in_doubt == static_cast<uint64_t>(faulty.lost));
+}
+
+TEST_CASE("a database that is gone: callers are not blocked, patience ends, nothing is lost") {
+  World world;
+  FaultyStore faulty(world.real.get(), {});
+  Writer writer(&faulty, Plain(Milliseconds(200)));
+  REQUIRE(writer.Start().ok());
+  faulty.gone = true;
+  std::atomic<int> overdue{0};
+  const Nanoseconds began = Now();
+  for (int64_t i = 1; i <= 10; ++i) {
+    writer.Post(Count(i), [&](const absl::Status& status) {
+      if (absl::IsUnavailable(status)) ++overdue;
+    });
+  }
+  CHECK(Now() - began < Milliseconds(100));
+  CHECK(writer.MayAdmit().ok());
+  while (overdue < 10 && Now() - began < Seconds(20)) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  CHECK(overdue == 10);
+  CHECK_THAT(std::string(writer.MayAdmit().message()),
+             Catch::Contains("has taken no record for") && Catch::Contains("on purpose"));
+  faulty.gone = false;
+  REQUIRE(writer.Flush(Seconds(30)));
+  CHECK(writer.MayAdmit().ok());
+  CHECK(world.Total() == 55);
+  CHECK(writer.figures().overdue == 10);
+}
+
+TEST_CASE("a full queue refuses admissions; what is posted all the same is kept") {
+  World world;
+  FaultyStore faulty(world.real.get(), {});
+  Writer::Options options = Plain();
+  options.max_queue = 20;
+  Writer writer(&faulty, options);
+  REQUIRE(writer.Start().ok());
+  faulty.gone = true;
+  writer.Post(Count(1), nullptr);
+  for (int64_t i = 2; i <= 22; ++i) writer.Post(Count(i), nullptr);
+  CHECK_THAT(std::string(writer.MayAdmit().message()), Catch::Contains("records wait for it"));
+  faulty.gone = false;
+  REQUIRE(writer.Flush(Seconds(30)));
+  CHECK(world.Total() == 253);
+}
+
+TEST_CASE("work that refuses, or that is wrong, ends alone") {
+  World world;
+  Writer writer(world.real.get(), Plain());
+  REQUIRE(writer.Start().ok());
+  absl::Status refused, wrong;
+  writer.Post(Count(1), nullptr);
+  writer.Post([](Connection&) { return absl::NotFoundError("no such tenant"); },
+              [&](const absl::Status& status) { refused = status; });
+  writer.Post([](Connection& connection) { return connection.RunScript("SELECT * FROM nothing"); },
+              [&](const absl::Status& status) { wrong = status; });
+  writer.Post(Count(2), nullptr);
+  REQUIRE(writer.Flush(Seconds(30)));
+  CHECK(absl::IsNotFound(refused));
+  CHECK(absl::IsInternal(wrong));
+  CHECK(world.Total() == 3);
+  CHECK(writer.figures().failed == 1);
+}
+
+}  // namespace waferline::store
