@@ -1,14 +1,13 @@
 #include "server/http/api.h"
 
-#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "server/http/index_page.h"
+#include "server/http/model_routes.h"
 #include "server/http/origin.h"
 #include "server/openai/json_text.h"
-#include "server/openai/token_text.h"
 #include "server/serving/access.h"
 #include "wafer_backend/base/strings.h"
 
@@ -16,21 +15,11 @@ namespace waferline::http {
 namespace {
 
 constexpr char kJson[] = "application/json";
-constexpr std::string_view kModelPrefix = "/v1/models/";
-constexpr std::string_view kTokenizerPrefix = "/tokenizer_info/";
-constexpr std::string_view kAlias = "/openai";  // before /v1, as some gateways have it
 
 enum class Guard { kOpen, kKey, kAdmin };
 
 void SendJson(Exchange& exchange, std::string body, int code = 200) {
   exchange.Send({.code = code, .content_type = kJson, .body = std::move(body)});
-}
-
-std::string_view WithoutAlias(std::string_view path) {
-  if (path.starts_with(kAlias) && path.substr(kAlias.size()).starts_with("/v1/")) {
-    path.remove_prefix(kAlias.size());
-  }
-  return path;
 }
 
 std::string DescribeHealth(const Health& health) {
@@ -61,7 +50,7 @@ Headers OriginHeaders(const Request& request) {
                       "x-request-id, x-waferline-warnings, retry-after, retry-after-ms"}};
   if (request.method == "OPTIONS") {
     const std::string_view wanted = request.Header("access-control-request-headers");
-    headers.emplace_back("access-control-allow-methods", "GET, HEAD, POST, OPTIONS");
+    headers.emplace_back("access-control-allow-methods", "GET, HEAD, POST, DELETE, OPTIONS");
     headers.emplace_back("access-control-allow-headers", wanted.empty() ? "*" : wanted);
     headers.emplace_back("access-control-max-age", "600");
   }
@@ -70,54 +59,73 @@ Headers OriginHeaders(const Request& request) {
 
 }  // namespace
 
+// Who answers: the api itself, or a function of one of the others.
 struct Api::Route {
-  std::string_view path;
+  std::string_view path;    // "{id}" stands for any name
   std::string_view method;  // GET also answers HEAD
   Guard guard;
+  void (*answer)(Generations&, const Call&) = nullptr;
   void (Api::*handler)(const Call&) = nullptr;
-  void (AdminRoutes::*order)(const Call&) const = nullptr;  // instead, under /admin/
+  void (AdminRoutes::*order)(const Call&) const = nullptr;
+
+  bool Matches(std::string_view asked) const;
 };
 
-const Api::Route* Api::Find(std::string_view path) {
-  path = WithoutAlias(path);
+bool Api::Route::Matches(std::string_view asked) const {
+  constexpr std::string_view kName = "{id}";
+  const size_t name = path.find(kName);
+  if (name == std::string_view::npos) return path == asked;
+  const std::string_view rest = path.substr(name + kName.size());
+  return asked.size() > name + rest.size() && asked.starts_with(path.substr(0, name)) &&
+         asked.ends_with(rest);
+}
+
+std::span<const Api::Route> Api::Routes() {
   static constexpr Route kRoutes[] = {
-      {"/v1/completions", "POST", Guard::kKey, &Api::Completions},
-      {"/v1/chat/completions", "POST", Guard::kKey, &Api::ChatCompletions},
-      {"/v1/models", "GET", Guard::kKey, &Api::Models},
-      {"/v1/tcp_warming", "GET", Guard::kOpen, &Api::Warm},
-      {"/tokenize", "POST", Guard::kKey, &Api::Tokenize},
-      {"/detokenize", "POST", Guard::kKey, &Api::Detokenize},
-      {"/tokenizer_info", "GET", Guard::kKey, &Api::TokenizerInfo},
-      {"/health", "GET", Guard::kOpen, &Api::HealthPage},
-      {"/live", "GET", Guard::kOpen, &Api::Live},
-      {"/ready", "GET", Guard::kOpen, &Api::Ready},
-      {"/metrics", "GET", Guard::kOpen, &Api::Metrics},
-      {"/", "GET", Guard::kOpen, &Api::Page},
-      {"/admin/server", "GET", Guard::kAdmin, nullptr, &AdminRoutes::Server},
-      {"/admin/load", "GET", Guard::kAdmin, nullptr, &AdminRoutes::Load},
-      {"/admin/usage", "GET", Guard::kAdmin, nullptr, &AdminRoutes::Usage},
-      {"/admin/drain", "POST", Guard::kAdmin, nullptr, &AdminRoutes::Drain},
-      {"/admin/abort", "POST", Guard::kAdmin, nullptr, &AdminRoutes::Abort},
-      {"/admin/reset_prefix_cache", "POST", Guard::kAdmin, nullptr,
+      {"/v1/completions", "POST", Guard::kKey, Completions},
+      {"/v1/chat/completions", "POST", Guard::kKey, ChatCompletions},
+      {"/v1/models", "GET", Guard::kKey, Models},
+      {"/v1/models/{id}", "GET", Guard::kKey, OneModel},
+      {"/v1/tcp_warming", "GET", Guard::kOpen, Warm},
+      {"/tokenize", "POST", Guard::kKey, Tokenize},
+      {"/detokenize", "POST", Guard::kKey, Detokenize},
+      {"/tokenizer_info", "GET", Guard::kKey, TokenizerInfo},
+      {"/tokenizer_info/{id}", "GET", Guard::kKey, TokenizerInfo},
+      {"/health", "GET", Guard::kOpen, nullptr, &Api::HealthPage},
+      {"/live", "GET", Guard::kOpen, nullptr, &Api::Live},
+      {"/ready", "GET", Guard::kOpen, nullptr, &Api::Ready},
+      {"/metrics", "GET", Guard::kOpen, nullptr, &Api::Metrics},
+      {"/", "GET", Guard::kOpen, nullptr, &Api::Page},
+      {"/admin/server", "GET", Guard::kAdmin, nullptr, nullptr, &AdminRoutes::Server},
+      {"/admin/load", "GET", Guard::kAdmin, nullptr, nullptr, &AdminRoutes::Load},
+      {"/admin/usage", "GET", Guard::kAdmin, nullptr, nullptr, &AdminRoutes::Usage},
+      {"/admin/drain", "POST", Guard::kAdmin, nullptr, nullptr, &AdminRoutes::Drain},
+      {"/admin/abort", "POST", Guard::kAdmin, nullptr, nullptr, &AdminRoutes::Abort},
+      {"/admin/reset_prefix_cache", "POST", Guard::kAdmin, nullptr, nullptr,
        &AdminRoutes::ResetPrefixCaches},
-      {"/admin/faults", "POST", Guard::kAdmin, nullptr, &AdminRoutes::ApplyFault},
+      {"/admin/faults", "POST", Guard::kAdmin, nullptr, nullptr, &AdminRoutes::ApplyFault},
   };
-  static constexpr Route kOneModel = {"/v1/models/{id}", "GET", Guard::kKey, &Api::OneModel};
-  static constexpr Route kOneTokenizer = {"/tokenizer_info/{id}", "GET", Guard::kKey,
-                                          &Api::TokenizerInfo};
-  for (const Route& route : kRoutes) {
-    if (route.path == path) return &route;
+  return kRoutes;
+}
+
+Api::Found Api::Find(std::string_view path, std::string_view method) {
+  path = WithoutAlias(path);
+  if (method == "HEAD") method = "GET";
+  Found found;
+  for (const Route& route : Routes()) {
+    if (!route.Matches(path)) continue;
+    // A path belongs to the first that it matches, and to those that share its name.
+    if (found.path.empty()) found.path = route.path;
+    if (found.path != route.path) continue;
+    if (route.method == method) found.route = &route;
+    found.methods += route.method == "GET" ? "GET, HEAD, " : absl::StrCat(Absl(route.method), ", ");
   }
-  if (path.starts_with(kTokenizerPrefix) && path.size() > kTokenizerPrefix.size()) {
-    return &kOneTokenizer;
-  }
-  const bool model = path.starts_with(kModelPrefix) && path.size() > kModelPrefix.size();
-  return model ? &kOneModel : nullptr;
+  return found;
 }
 
 std::string_view Api::RouteOf(std::string_view path) {
-  const Route* route = Find(path);
-  return route == nullptr ? "other" : route->path;
+  const Found found = Find(path, "");
+  return found.path.empty() ? "other" : found.path;
 }
 
 Api::Api(Generations* generations, Operations operations,
@@ -138,6 +146,7 @@ void Api::Handle(std::shared_ptr<Exchange> exchange) {
   if (verdict.refusal) return exchange->Send(*std::move(verdict.refusal));
   const Call call{std::move(exchange), std::move(verdict.caller), std::move(request_id)};
   const Route& route = *verdict.route;
+  if (route.answer != nullptr) return route.answer(*generations_, call);
   if (route.order != nullptr) return (admin_.*route.order)(call);
   (this->*route.handler)(call);
 }
@@ -154,22 +163,21 @@ std::optional<Reply> Api::Admit(const Request& request) const {
 
 Api::Verdict Api::Judge(const Request& request) const {
   if (request.path == "*") return {.refusal = Reply{.code = 204}};  // OPTIONS *
-  const Route* route = Find(request.path);
-  if (route == nullptr) {
+  const auto [path, route, methods] = Find(request.path, request.method);
+  if (path.empty()) {
     return {.refusal = Failure(404, absl::StrCat("there is no ", Absl(request.path),
                                                  " here; '/' lists what there is"))};
   }
-  std::string allowed = route->method == "GET" ? "GET, HEAD, OPTIONS" : "POST, OPTIONS";
+  const std::string allowed = methods + "OPTIONS";
   if (request.method == "OPTIONS") {
-    return {.refusal = Reply{.code = 204, .headers = {{"allow", std::move(allowed)}}}};
+    return {.refusal = Reply{.code = 204, .headers = {{"allow", allowed}}}};
   }
-  const bool is_read = request.method == "GET" || request.method == "HEAD";
-  if (route->method == "GET" ? !is_read : request.method != route->method) {
-    return {.refusal = Failure(405,
-                               absl::StrCat(Absl(request.path), " takes ", Absl(route->method),
-                                            ", not ", request.method),
-                               {{"allow", std::move(allowed)}})};
+  if (route == nullptr) {
+    return {.refusal = Failure(
+                405, absl::StrCat(Absl(request.path), " takes ", allowed, ", not ", request.method),
+                {{"allow", allowed}})};
   }
+  const bool is_read = route->method == "GET";
   if (!is_read && !MayRead(request)) {
     return {.refusal = Failure(403, "pages of other machines may not post here")};
   }
@@ -198,62 +206,6 @@ Reply Api::Failure(int code, std::string_view message, Headers headers) const {
           .body = openai::ErrorBody(code, message, generations_->error_shape()),
           .headers = std::move(headers)};
 }
-
-void Api::Models(const Call& call) {
-  SendJson(*call.exchange, openai::ModelList(*generations_->deps().models));
-}
-
-void Api::OneModel(const Call& call) {
-  const std::string_view name =
-      WithoutAlias(call.exchange->request().path).substr(kModelPrefix.size());
-  const auto model = generations_->deps().models->Find(name);
-  if (!model.ok()) {
-    return generations_->SendError(
-        *call.exchange,
-        openai::WithCode(openai::WithParam(model.status(), "model"), "model_not_found"),
-        Nanoseconds(0));
-  }
-  SendJson(*call.exchange, openai::ModelEntry(**model));
-}
-
-void Api::Completions(const Call& call) {
-  generations_->Begin(call, openai::ResponseShape::Kind::kCompletion);
-}
-
-void Api::ChatCompletions(const Call& call) {
-  generations_->Begin(call, openai::ResponseShape::Kind::kChat);
-}
-
-void Api::Tokenize(const Call& call) {
-  const serving::ServerDeps& deps = generations_->deps();
-  auto answer =
-      openai::Tokenize(call.exchange->request().body, *deps.models, deps.clock.unix_seconds());
-  if (!answer.ok()) {
-    return generations_->SendError(*call.exchange, answer.status(), Nanoseconds(0));
-  }
-  SendJson(*call.exchange, *std::move(answer));
-}
-
-void Api::Detokenize(const Call& call) {
-  auto answer = openai::Detokenize(call.exchange->request().body, *generations_->deps().models);
-  if (!answer.ok()) {
-    return generations_->SendError(*call.exchange, answer.status(), Nanoseconds(0));
-  }
-  SendJson(*call.exchange, *std::move(answer));
-}
-
-void Api::TokenizerInfo(const Call& call) {
-  std::string_view name = call.exchange->request().path;
-  name.remove_prefix(std::min(name.size(), kTokenizerPrefix.size()));
-  auto answer = openai::TokenizerInfo(name, *generations_->deps().models);
-  if (!answer.ok()) {
-    return generations_->SendError(*call.exchange, answer.status(), Nanoseconds(0));
-  }
-  SendJson(*call.exchange, *std::move(answer));
-}
-
-// A Cerebras client opens its connection with this.
-void Api::Warm(const Call& call) { SendJson(*call.exchange, "{}"); }
 
 void Api::AskHealth(const Call& call, std::string (*body)(const Health&), bool needs_ready) {
   operations_.health([this, call, body, needs_ready](Health health) {

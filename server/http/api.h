@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -53,7 +54,14 @@ class Api {
 
  private:
   struct Route;
-  static const Route* Find(std::string_view path);
+  static std::span<const Route> Routes();
+
+  struct Found {
+    std::string_view path;         // of the route as the table has it; "": there is none
+    const Route* route = nullptr;  // for the method, if it has that
+    std::string methods;           // it has, each with ", "
+  };
+  static Found Find(std::string_view path, std::string_view method);
 
   // Who asks for which route; or the reply that refuses it.
   struct Verdict {
@@ -65,14 +73,6 @@ class Api {
   absl::StatusOr<tenancy::Caller> Authorize(const Route& route, const Request& request) const;
   Reply Failure(int code, std::string_view message, Headers headers = {}) const;
 
-  void Models(const Call& call);
-  void OneModel(const Call& call);
-  void Completions(const Call& call);
-  void ChatCompletions(const Call& call);
-  void Tokenize(const Call& call);
-  void Detokenize(const Call& call);
-  void TokenizerInfo(const Call& call);
-  void Warm(const Call& call);
   // Asks for the server's health and answers on the io thread.
   void AskHealth(const Call& call, std::string (*body)(const Health&), bool needs_ready);
   void HealthPage(const Call& call);

@@ -11,6 +11,7 @@ namespace {
 // While the socket has more than this to send, tokens wait in the sinks: they share chunks then,
 // and a reader that stays slow makes the engine pause its sequence.
 constexpr size_t kUnsentBytes = 32 * 1024;
+constexpr char kKeepAliveComment[] = ": keep-alive\n\n";
 
 }  // namespace
 
@@ -23,7 +24,7 @@ Generation::Generation(Generations* owner, const Call& call, openai::ParsedReque
           &owner->deps(), serving::SessionSubject{.tenant = call.caller.tenant,
                                                   .model = shape_->model,
                                                   .received = call.exchange->request().received})),
-      writer_(*shape_, *served_->tokenizer),
+      format_(parsed.format(*shape_)),
       choices_(shape_->choices()) {}
 
 void Generation::Start(std::vector<ValidRequest> requests) {
@@ -92,6 +93,7 @@ void Generation::Take(size_t index) {
   if (!news.outcome) return;
   RecordOutcome(choice, *news.outcome);
   choice.result.end.reasoning_tokens = news.reasoning_tokens;
+  choice.result.end.stop = std::move(news.stop);
 }
 
 void Generation::RecordOutcome(Choice& choice, const Outcome& outcome) {
@@ -116,13 +118,19 @@ void Generation::Answer() {
   }
   if (!headers_sent_ && all([](const Choice& c) { return c.admitted || c.ended; })) {
     headers_sent_ = true;
-    exchange_->StartStream(
-        {.code = 200,
-         .content_type = "text/event-stream; charset=utf-8",
-         .headers = {{"cache-control", "no-cache"}, {"x-accel-buffering", "no"}}},
-        std::string(openai::kKeepAliveComment));
+    StartStream();
   }
   if (headers_sent_) WriteStream();
+}
+
+void Generation::StartStream() {
+  exchange_->StartStream({.code = 200,
+                          .content_type = "text/event-stream; charset=utf-8",
+                          .headers = {{"cache-control", "no-cache"}, {"x-accel-buffering", "no"}}},
+                         kKeepAliveComment);
+  std::string out;
+  format_->AppendStart(out);
+  if (!out.empty()) exchange_->Write(out);
 }
 
 void Generation::WriteStream() {
@@ -133,8 +141,7 @@ void Generation::WriteStream() {
   const bool all_finished = std::all_of(choices_.begin(), choices_.end(),
                                         [](const Choice& choice) { return choice.finished; });
   if (all_finished) {
-    if (shape_->include_usage) writer_.AppendUsage(out, SumOfUsage());
-    out += openai::kDoneEvent;
+    format_->AppendEnd(out, SumOfUsage());
   }
   exchange_->Write(out);
   if (!all_finished) return;
@@ -150,7 +157,7 @@ void Generation::WriteChoice(std::string& out, size_t index) {
   const bool last =
       std::all_of(choices_.begin(), choices_.end(), [](const Choice& c) { return c.finished; });
   const openai::Usage usage = last ? SumOfUsage() : openai::Usage();
-  writer_.AppendFinish(out, index, choice.result.end.reason, last ? &usage : nullptr);
+  format_->AppendFinish(out, index, choice.result.end, last ? &usage : nullptr);
 }
 
 void Generation::WriteNews(std::string& out, size_t index) {
@@ -160,7 +167,7 @@ void Generation::WriteNews(std::string& out, size_t index) {
   const bool is_empty = delta.empty() && choice.events.empty();
   if (shape_->echo && !choice.prompt_sent && (choice.ended || !is_empty)) {
     choice.prompt_sent = true;
-    writer_.AppendPrompt(out, index, choice.result.prompt);
+    format_->AppendPrompt(out, index, choice.result.prompt);
   }
   for (const auto& [event, tokens] : choice.events) WriteDelta(out, index, event, tokens);
   choice.events.clear();
@@ -172,8 +179,8 @@ void Generation::WriteNews(std::string& out, size_t index) {
 void Generation::WriteDelta(std::string& out, size_t index, const openai::Delta& delta,
                             uint32_t tokens) {
   choices_[index].tokens_to_send -= tokens;
-  writer_.CountTokens(tokens);
-  writer_.AppendDelta(out, index, delta);
+  format_->CountTokens(tokens);
+  format_->AppendDelta(out, index, delta);
   session_->RecordSent(tokens);
 }
 
@@ -181,7 +188,7 @@ void Generation::SendDocument() {
   std::vector<openai::ChoiceResult> results;
   for (Choice& choice : choices_) results.push_back(std::move(choice.result));
   session_->RecordAnswered();
-  EndAnswer()->Send({.content_type = "application/json", .body = writer_.Document(results)});
+  EndAnswer()->Send({.content_type = "application/json", .body = format_->Document(results)});
 }
 
 void Generation::SendFailure(const Choice& choice) {
@@ -193,8 +200,7 @@ void Generation::SendFailure(const Choice& choice) {
   for (size_t i = 0; i < choices_.size(); ++i) {
     if (!choices_[i].finished) WriteNews(out, i);
   }
-  openai::AnswerWriter::AppendFailure(out, choice.failure);
-  out += openai::kDoneEvent;
+  format_->AppendFailure(out, choice.failure);
   exchange->Write(out);
   exchange->Finish();
 }

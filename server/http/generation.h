@@ -15,7 +15,7 @@
 
 #include "server/http/generations.h"
 #include "server/http/reply_sink.h"
-#include "server/openai/answer_writer.h"
+#include "server/openai/answer_format.h"
 #include "server/openai/request.h"
 #include "server/serving/request_session.h"
 
@@ -50,6 +50,7 @@ class Generation final : public serving::QueuedWriter,
   void Take(size_t index);
   static void RecordOutcome(Choice& choice, const Outcome& outcome);
   void Answer();
+  void StartStream();
   void WriteStream();
   void WriteChoice(std::string& out, size_t index);
   void WriteNews(std::string& out, size_t index);
@@ -66,7 +67,7 @@ class Generation final : public serving::QueuedWriter,
   const std::shared_ptr<const text::ServedModel> served_;
   const std::shared_ptr<const openai::ResponseShape> shape_;
   const std::shared_ptr<serving::RequestSession> session_;
-  openai::AnswerWriter writer_;
+  const std::unique_ptr<openai::AnswerFormat> format_;
   std::vector<Choice> choices_;
   bool headers_sent_ = false;
   bool crowded_ = false;  // the socket has enough to send; tokens wait in the sinks

@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/http/generation.h"
-#include "server/openai/request.h"
 #include "server/serving/access.h"
 
 namespace waferline::http {
@@ -18,7 +17,7 @@ Generations::Generations(const serving::ServerDeps& deps, const openai::Dialect&
 
 Generations::~Generations() = default;
 
-void Generations::Begin(const Call& call, openai::ResponseShape::Kind kind) {
+void Generations::Begin(const Call& call, const Parse& parse) {
   const Request& request = call.exchange->request();
   const openai::Envelope envelope = {
       .request_id = call.request_id,
@@ -30,9 +29,7 @@ void Generations::Begin(const Call& call, openai::ResponseShape::Kind kind) {
       .deadline_ms = request.Header("x-waferline-deadline-ms"),
       .instants = request.Header("x-waferline-instants"),
   };
-  auto parsed = kind == openai::ResponseShape::Kind::kChat
-                    ? openai::ParseChat(request.body, envelope, *deps_.models)
-                    : openai::ParseCompletion(request.body, envelope, *deps_.models);
+  auto parsed = parse(request.body, envelope, *deps_.models);
   const absl::Status usable =
       parsed.ok() ? serving::AuthorizeModel(call.caller, parsed->shape.model) : parsed.status();
   if (!usable.ok()) return SendError(*call.exchange, usable, Nanoseconds(0));

@@ -7,11 +7,13 @@
 
 #include <functional>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <unordered_set>
 
 #include "server/http/exchange.h"
 #include "server/openai/dialect.h"
-#include "server/openai/response_shape.h"
+#include "server/openai/request.h"
 #include "server/serving/server_deps.h"
 #include "server/serving/write_queue.h"
 #include "server/tenancy/api_keys.h"
@@ -40,8 +42,11 @@ class Generations {
   openai::ErrorShape error_shape() const { return dialect_.error_shape; }
   serving::WriteQueue& writers() { return writers_; }
 
-  // Answers a completion or chat request, now or later.
-  void Begin(const Call& call, openai::ResponseShape::Kind kind);
+  // Reads a request's body.
+  using Parse = std::function<absl::StatusOr<openai::ParsedRequest>(
+      std::string_view body, const openai::Envelope&, const text::ModelCatalog&)>;
+  // Answers a request for generated text, now or later.
+  void Begin(const Call& call, const Parse& parse);
   // The answer of `generation` is over; it may be gone after this.
   void Remove(const std::shared_ptr<Generation>& generation);
 

@@ -278,7 +278,7 @@ void AnswerWriter::AppendExtension(std::string& out) const {
   out += "\"}";
 }
 
-void AnswerWriter::AppendFinish(std::string& out, size_t choice, FinishReason reason,
+void AnswerWriter::AppendFinish(std::string& out, size_t choice, const ChoiceEnd& end,
                                 const Usage* usage_of_the_last) {
   if (shape_.chat() && !std::exchange(choices_[choice].started, true)) AppendRole(out, choice);
   auto& calls = choices_[choice].calls;
@@ -286,7 +286,7 @@ void AnswerWriter::AppendFinish(std::string& out, size_t choice, FinishReason re
   Open(out, choice);
   out += shape_.chat() ? ",\"delta\":{}" : ",\"text\":\"\"";
   out += ",\"logprobs\":null,\"finish_reason\":\"";
-  out += CallFinishReason(shape_, reason, calls ? calls->calls() : 0);
+  out += CallFinishReason(shape_, end.reason, calls ? calls->calls() : 0);
   out += "\"}]";
   if (usage_of_the_last != nullptr) {
     AppendTimeInfo(out, *usage_of_the_last);
@@ -298,6 +298,11 @@ void AnswerWriter::AppendFinish(std::string& out, size_t choice, FinishReason re
   out += ",\"usage\":";
   AppendUsageObject(out, *usage_of_the_last);
   out += "}\n\n";
+}
+
+void AnswerWriter::AppendEnd(std::string& out, const Usage& usage) {
+  if (shape_.include_usage) AppendUsage(out, usage);
+  out += kDoneEvent;
 }
 
 void AnswerWriter::AppendUsage(std::string& out, const Usage& usage) {
@@ -314,6 +319,7 @@ void AnswerWriter::AppendFailure(std::string& out, const absl::Status& status) {
   out += "data: ";
   out += ErrorBody(status);
   out += "\n\n";
+  out += kDoneEvent;
 }
 
 void AnswerWriter::AppendChoice(std::string& out, size_t choice, const ChoiceResult& result) {

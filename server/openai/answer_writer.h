@@ -1,4 +1,4 @@
-// Writes answers: a stream of server-sent events, or one JSON document.
+// Answers to completions and chats: a stream of server-sent events, or one JSON document.
 //
 // Stream, for each choice: (chat: a chunk with the role,) chunks with content, one with
 // finish_reason; after the last choice, with include_usage, one with `choices: []`; then [DONE].
@@ -16,51 +16,30 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "server/openai/answer_format.h"
 #include "server/openai/response_shape.h"
 #include "server/openai/tool_call_reader.h"
 #include "wafer_backend/compute/model/tokenizer.h"
 
 namespace waferline::openai {
 
-inline constexpr std::string_view kKeepAliveComment = ": keep-alive\n\n";
 inline constexpr std::string_view kDoneEvent = "data: [DONE]\n\n";
 
-// Sums of an answer's choices. A prompt that several choices share counts once.
-struct Usage {
-  uint64_t prompt_tokens = 0;
-  uint64_t cached_tokens = 0;
-  uint64_t completion_tokens = 0;
-  std::optional<uint64_t> reasoning_tokens;  // where the model marks its reasoning
-  RequestTimes times;                        // of the choice that took longest
-  std::optional<Nanoseconds> first_token;    // its, since arrival
-};
-Usage SumUsage(const ResponseShape& shape, const std::vector<ChoiceEnd>& ends);
-
-// Whole choices, for the answer that is not a stream.
-struct ChoiceResult {
-  std::vector<TokenDetail> prompt;  // for echo with logprobs
-  Delta generated;
-  ChoiceEnd end;
-};
-
-class AnswerWriter {
+class AnswerWriter final : public AnswerFormat {
  public:
   // Both must outlive the writer.
   AnswerWriter(const ResponseShape& shape, const model::Tokenizer& tokenizer);
 
-  // Events, appended to `out`. `prompt` (echo) comes before the choice's first delta.
-  void AppendPrompt(std::string& out, size_t choice, const std::vector<TokenDetail>& prompt);
-  void AppendDelta(std::string& out, size_t choice, const Delta& delta);
-  // So many more tokens are in the events that follow; for continuous usage.
-  void CountTokens(uint32_t tokens) { tokens_so_far_ += tokens; }
-  void AppendFinish(std::string& out, size_t choice, FinishReason reason,
-                    const Usage* usage_of_the_last);
-  void AppendUsage(std::string& out, const Usage& usage);
-  // A failure after the headers went out.
-  static void AppendFailure(std::string& out, const absl::Status& status);
-
-  // One document; `results` has one entry a choice.
-  std::string Document(const std::vector<ChoiceResult>& results);
+  void AppendStart(std::string&) override {}
+  void AppendPrompt(std::string& out, size_t choice,
+                    const std::vector<TokenDetail>& prompt) override;
+  void AppendDelta(std::string& out, size_t choice, const Delta& delta) override;
+  void CountTokens(uint32_t tokens) override { tokens_so_far_ += tokens; }
+  void AppendFinish(std::string& out, size_t choice, const ChoiceEnd& end,
+                    const Usage* usage_of_the_last) override;
+  void AppendEnd(std::string& out, const Usage& usage) override;
+  void AppendFailure(std::string& out, const absl::Status& status) override;
+  std::string Document(const std::vector<ChoiceResult>& results) override;
 
  private:
   struct ChoiceState {
@@ -69,6 +48,7 @@ class AnswerWriter {
     std::optional<ToolCallReader> calls;  // if the request has tools
   };
 
+  void AppendUsage(std::string& out, const Usage& usage);
   void Open(std::string& out, size_t choice);
   void AppendRole(std::string& out, size_t choice);
   // The rest of a chunk whose delta or text is written.

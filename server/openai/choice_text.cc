@@ -20,7 +20,8 @@ bool ChoiceText::Feed(const TokenEvent& token, Delta* delta) {
   if (shape_->wants_details()) Hold(token, is_end);
   if (is_end) return false;  // the engine ends the choice by itself
   if (splitter_.reasoning()) ++reasoning_tokens_;
-  const text::TextStream::Delta piece = stream_.Feed(id);
+  text::TextStream::Delta piece = stream_.Feed(id);
+  if (piece.stopped) stop_ = std::move(piece.stop);
   Show(piece.text, delta);
   Release(delta, false);
   return piece.stopped;
@@ -60,7 +61,8 @@ void ChoiceText::Release(Delta* delta, bool all) {
 
 void ChoiceText::Finish(Delta* delta) {
   const bool stopped = stream_.stopped();
-  const text::TextStream::Delta piece = stream_.Finish();
+  text::TextStream::Delta piece = stream_.Finish();
+  if (piece.stopped) stop_ = std::move(piece.stop);
   Show(piece.text, delta);
   Add(splitter_.Finish(), delta);
   if (stopped) {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "scheduler/request/token_sink.h"
@@ -29,6 +30,8 @@ class ChoiceText {
   void Finish(Delta* delta);
   // Tokens so far that came while reasoning was going on.
   uint32_t reasoning_tokens() const { return reasoning_tokens_; }
+  // The stop string that ended the text; "" if none did.
+  const std::string& stop() const { return stop_; }
 
  private:
   struct Held {
@@ -45,6 +48,7 @@ class ChoiceText {
   text::TextStream stream_;
   text::ReasoningSplitter splitter_;
   uint32_t reasoning_tokens_ = 0;
+  std::string stop_;
   std::vector<Held> held_;  // bounded by the longest stop string, in tokens
   int64_t shown_characters_ = 0;
 };

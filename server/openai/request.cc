@@ -5,6 +5,7 @@
 #include <boost/json/value.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "server/openai/answer_writer.h"
 #include "server/openai/api_error.h"
 #include "server/openai/constraint_fields.h"
 #include "server/openai/json_text.h"
@@ -34,6 +35,9 @@ absl::StatusOr<ParsedRequest> Begin(Fields& fields, const Envelope& envelope,
   shape.model = parsed.model->name;
   shape.computed = parsed.model->origin == text::TokenOrigin::kComputed;
   ReadShape(fields, envelope, &shape);
+  parsed.format = [tokenizer = parsed.model->tokenizer](const ResponseShape& final_shape) {
+    return std::make_unique<AnswerWriter>(final_shape, *tokenizer);
+  };
   return parsed;
 }
 
@@ -168,7 +172,13 @@ absl::StatusOr<ParsedRequest> ParseCompletion(std::string_view body, const Envel
 absl::StatusOr<ParsedRequest> ParseChat(std::string_view body, const Envelope& envelope,
                                         const text::ModelCatalog& catalog) {
   WL_ASSIGN_OR_RETURN(const boost::json::object object, ParseObject(body));
-  Fields fields(object);
+  return ParseChatFields(object, envelope, catalog);
+}
+
+absl::StatusOr<ParsedRequest> ParseChatFields(const boost::json::object& body,
+                                              const Envelope& envelope,
+                                              const text::ModelCatalog& catalog) {
+  Fields fields(body);
   WL_ASSIGN_OR_RETURN(ParsedRequest parsed,
                       Begin(fields, envelope, catalog, ResponseShape::Kind::kChat));
   ResponseShape& shape = parsed.shape;

@@ -6,12 +6,15 @@
 // InvalidArgument with `param` for everything else; context_length_exceeded has that code.
 #pragma once
 
+#include <boost/json/object.hpp>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "scheduler/request/valid_request.h"
+#include "server/openai/answer_format.h"
 #include "server/openai/dialect.h"
 #include "server/openai/response_shape.h"
 #include "server/text/served_model.h"
@@ -38,11 +41,16 @@ struct ParsedRequest {
   ResponseShape shape;
   std::shared_ptr<const text::ServedModel> model;
   std::string warning;  // fields without effect; "" if there are none
+  AnswerFormatFactory format;
 };
 
 absl::StatusOr<ParsedRequest> ParseCompletion(std::string_view body, const Envelope& envelope,
                                               const text::ModelCatalog& catalog);
 absl::StatusOr<ParsedRequest> ParseChat(std::string_view body, const Envelope& envelope,
                                         const text::ModelCatalog& catalog);
+// For protocols whose requests are read into a chat's fields.
+absl::StatusOr<ParsedRequest> ParseChatFields(const boost::json::object& body,
+                                              const Envelope& envelope,
+                                              const text::ModelCatalog& catalog);
 
 }  // namespace waferline::openai

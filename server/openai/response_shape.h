@@ -85,6 +85,7 @@ struct ChoiceEnd {
   uint32_t cached_tokens = 0;
   uint32_t generated_tokens = 0;
   uint32_t reasoning_tokens = 0;  // of the generated ones
+  std::string stop;               // the stop string that ended it; "" if none did
   RequestTimes times;
   std::optional<Nanoseconds> first_token;  // since arrival; none: no token came
 };

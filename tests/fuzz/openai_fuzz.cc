@@ -63,14 +63,14 @@ void Answer(const ParsedRequest& parsed) {
   }
   text.Finish(&delta);
   if (shape->stream) {
-    AnswerWriter writer(*shape, *parsed.model->tokenizer);
+    const auto format = parsed.format(*shape);
     std::string out;
-    writer.AppendDelta(out, 0, delta);
+    format->AppendDelta(out, 0, delta);
     CheckJson(std::string_view(out).substr(6, out.find("\n\n") - 6));
   } else {
     std::vector<ChoiceResult> results(shape->choices());
     results[0].generated = std::move(delta);
-    CheckJson(AnswerWriter(*shape, *parsed.model->tokenizer).Document(results));
+    CheckJson(parsed.format(*shape)->Document(results));
   }
 }
 

@@ -181,9 +181,8 @@ TEST_CASE("a chat stream: role, content, reason, usage, and one id throughout") 
                                  .prefill = Milliseconds(2),
                                  .transfer = Milliseconds(3),
                                  .decode = Milliseconds(4)}};
-  writer.AppendFinish(out, 0, FinishReason::kStop, &usage);
-  writer.AppendUsage(out, usage);
-  out += kDoneEvent;
+  writer.AppendFinish(out, 0, {}, &usage);
+  writer.AppendEnd(out, usage);
 
   const auto events = Events(out);
   REQUIRE(events.size() == 5);
@@ -220,7 +219,7 @@ TEST_CASE("usage: running in every chunk, or in the finishing one, as asked or c
     writer.AppendDelta(out, 0, {"ab", {}});
     writer.CountTokens(1);
     writer.AppendDelta(out, 0, {"c", {}});
-    writer.AppendFinish(out, 0, FinishReason::kStop, &usage);
+    writer.AppendFinish(out, 0, {}, &usage);
     return Events(out);
   };
   const auto running = stream([](ResponseShape& shape) { shape.continuous_usage = true; });
