@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "client/cli/billing/billing_commands.h"
 #include "client/cli/model/model_commands.h"
 #include "client/cli/serving/server_flags.h"
 #include "client/cli/serving/serving_commands.h"
@@ -15,7 +16,7 @@ int main(int argc, char** argv) {
                      .version = WAFERLINE_VERSION,
                      .summary = "a client of inference servers, and Waferline's models of hardware",
                      .groups = {ClientGroup(), BenchGroup(), FaultsGroup(), ModelGroup(),
-                                WaferGroup(), SimGroup(), SelftestGroup()},
+                                WaferGroup(), SimGroup(), PricesGroup(), SelftestGroup()},
                      .environment = ServerVariables()},
                     std::vector<std::string>(argv + 1, argv + argc));
 }

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "wafer_backend/base/name_table.h"
 
 namespace waferline {
 namespace {
@@ -219,11 +220,13 @@ void YamlForm::AddError(const std::string& field, std::string_view message) {
 void YamlForm::RefuseOthers() {
   if (!map_->IsMap()) return;
   std::set<std::string> seen;
+  const std::vector<std::string_view> known(known_.begin(), known_.end());
   for (const auto& entry : *map_) {
     const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "(not a name)";
     if (!known_.contains(name)) {
       file_->AddError(entry.first, prefix_ + name,
-                      absl::StrCat("is not known here; known are: ", absl::StrJoin(known_, ", ")));
+                      absl::StrCat("is not known here; known are: ", absl::StrJoin(known_, ", "),
+                                   DidYouMean(name, known)));
     } else if (!seen.insert(name).second) {
       file_->AddError(entry.first, prefix_ + name, "is given twice");
     }

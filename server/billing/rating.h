@@ -1,0 +1,46 @@
+// From a usage record to what it costs. Pure functions, any thread: the same record and price book
+// give the same charge to the picodollar, live, in the simulator and when a ledger is verified.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/billing/price_book.h"
+#include "server/billing/usage_record.h"
+#include "server/money/money.h"
+
+namespace waferline::billing {
+
+enum class Meter : uint8_t { kInput, kCachedInput, kOutput, kSystemTime };
+std::string_view Name(Meter meter);
+// The unit of a meter's quantities: "tokens", "system-nanoseconds".
+std::string_view UnitOf(Meter meter);
+
+struct ChargeLine {
+  Meter meter = Meter::kInput;
+  int64_t quantity = 0;
+  UnitPrice price;  // of a unit
+  Money amount;
+};
+
+struct Charge {
+  int64_t version_us = 0;         // the instant from which its prices are in force
+  std::vector<ChargeLine> lines;  // those with a quantity above 0
+  Money total;
+};
+
+// (prompt - cached) x input + cached x cached_input + generated x output, at the prices of the tier
+// that served it, in force when it was admitted. No lines if the record is not charged (IsCharged)
+// or `plan` bills compute time, which the invoice rates in one sum.
+// InvalidArgument: negative counts, or more cached tokens than prompt tokens. NotFound: no price.
+// FailedPrecondition: no prices were in force. OutOfRange: more than Money holds.
+absl::StatusOr<Charge> Rate(const PriceBook& book, const Plan& plan, const UsageRecord& record);
+
+// What `record` may cost at most if it generates `max_tokens` and finds nothing in a cache: what is
+// held of a prepaid balance or below a hard cap while it runs. 0 for plans that bill compute time.
+absl::StatusOr<Money> RateAtMost(const PriceBook& book, const Plan& plan, UsageRecord record,
+                                 int64_t max_tokens);
+
+}  // namespace waferline::billing
