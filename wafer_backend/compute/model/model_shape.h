@@ -11,6 +11,7 @@
 //   logits = cap(logit_scale * Whead norm(x)),  cap(y) = logit_softcap * tanh(y / logit_softcap).
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -44,6 +45,10 @@ struct Rotary {
 struct QueryGrowth {
   double scale = 0;
   double step = 1;  // positions
+
+  double At(int64_t position) const {
+    return 1 + scale * std::log(1 + std::floor(static_cast<double>(position + 1) / step));
+  }
 };
 
 // The layers that have experts: f is then expert(m) of those that the router chooses, weighted

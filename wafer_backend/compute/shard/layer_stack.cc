@@ -1,43 +1,17 @@
 #include "wafer_backend/compute/shard/layer_stack.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "wafer_backend/base/check.h"
 #include "wafer_backend/compute/kernels/matrix.h"
 #include "wafer_backend/compute/kernels/rows.h"
+#include "wafer_backend/compute/shard/step_rows.h"
 
 namespace waferline::shard {
-namespace {
 
 using kernels::MatMul;
 using kernels::Product;
-
-std::vector<double> FrequenciesOf(const model::Rotary& rotary) {
-  if (rotary.yarn) return kernels::YarnFrequencies(rotary.dims, rotary.base, *rotary.yarn);
-  std::vector<double> frequencies =
-      kernels::RotaryFrequencies(rotary.dims, rotary.base, rotary.factors);
-  for (double& frequency : frequencies) frequency /= rotary.linear_factor;
-  return frequencies;
-}
-
-kernels::Experts::Shape ExpertsShapeOf(const model::ModelShape& shape, int64_t max_rows) {
-  const kernels::Router& router = shape.experts.router;
-  return {shape.hidden, shape.experts.ffn, router.experts, router.chosen, max_rows};
-}
-
-float GrowthAt(const model::QueryGrowth& growth, int64_t position) {
-  const double steps = std::floor(static_cast<double>(position + 1) / growth.step);
-  return static_cast<float>(1 + growth.scale * std::log(1 + steps));
-}
-
-void AddBias(const PackedLinear& linear, float* y) {
-  if (linear.bias.empty()) return;
-  kernels::AddTo(linear.bias.data(), static_cast<int64_t>(linear.bias.size()), y);
-}
-
-}  // namespace
 
 kernels::KvPageLayout KvLayoutOf(const model::ModelShape& shape, int64_t layers,
                                  int64_t page_tokens) {
@@ -54,7 +28,9 @@ LayerStack::LayerStack(std::shared_ptr<const PackedModel> model, const Options& 
       options_(options),
       shape_(model_->shape()),
       layout_(KvLayoutOf(shape_, options.range.count(), options.page_tokens)),
-      pool_(pool) {
+      rotations_(shape_, options.max_rows),
+      pool_(pool),
+      feed_forward_(shape_, options.max_rows) {
   WL_CHECK(layout_.Check().ok());
   const auto take = [&](std::vector<float>* array, int64_t width) {
     array->resize(static_cast<size_t>(options.max_rows * width));
@@ -66,44 +42,18 @@ LayerStack::LayerStack(std::shared_ptr<const PackedModel> model, const Options& 
   take(&v_, shape_.kv_heads * layout_.value_width());
   if (shape_.value_dim > 0) take(&mixed_, shape_.heads * shape_.value_dim);
   if (shape_.latent.kv_rank > 0) latent_.emplace(shape_, options.max_rows);
-  take(&gate_, shape_.ffn);
-  take(&up_, shape_.ffn);
-  if (shape_.experts.router.experts > 0) {
-    take(&router_, shape_.experts.router.experts);
-    take(&shares_, 1);
-    experts_.emplace(ExpertsShapeOf(shape_, options.max_rows));
-    expert_tokens_.resize(static_cast<size_t>(shape_.experts.router.experts));
-  }
-  for (const model::Rotary& rotary : shape_.rotaries) {
-    rotations_.push_back({rotary.kind, rotary.dims, rotary.magnitude, FrequenciesOf(rotary), {}});
-    take(&rotations_.back().cos_sin, rotary.dims);
-  }
 }
 
 Bytes LayerStack::working_bytes() const {
   const int64_t widest = std::max({shape_.hidden, shape_.q_width(), shape_.ffn});
   const Bytes attention = kernels::AttentionWorkingBytes(shape_.heads, layout_);
-  int64_t floats = 2 * shape_.hidden + shape_.q_width() + 2 * shape_.kv_width() + 2 * shape_.ffn;
-  for (const Rotation& rotation : rotations_) floats += rotation.dims;
-  // The bounds that matrix.h states: 5 bytes an input element; 100 KiB a thread.
+  int64_t floats = 2 * shape_.hidden + shape_.q_width() + 2 * shape_.kv_width();
   if (shape_.value_dim > 0) floats += shape_.heads * shape_.value_dim;
-  Bytes dense = Bytes(options_.max_rows * (4 * floats + 5 * widest)) +
-                pool_->threads() * (Bytes(100 << 10) + attention);
-  if (latent_) dense += latent_->working_bytes();
-  if (!experts_) return dense;
-  const kernels::Router& router = shape_.experts.router;
-  return dense + experts_->working_bytes() + Bytes(options_.max_rows * (router.experts + 1) * 4);
-}
-
-template <typename Body>
-void LayerStack::EachRow(int64_t rows, int64_t floats_each, Body body) {
-  // Neighbours stay together: the keys of a prompt's next positions share cache lines.
-  const int64_t together = std::clamp<int64_t>(rows / (4 * pool_->threads()), 1, 16);
-  const int64_t tasks = (rows + together - 1) / together;
-  pool_->ParallelFor(tasks, Bytes(together * floats_each * 4), [&](int64_t task, int) {
-    const int64_t end = std::min(rows, (task + 1) * together);
-    for (int64_t row = task * together; row < end; ++row) body(row);
-  });
+  // The bounds that matrix.h states: 5 bytes an input element; 100 KiB a thread.
+  const Bytes own = Bytes(options_.max_rows * (4 * floats + 5 * widest)) +
+                    pool_->threads() * (Bytes(100 << 10) + attention);
+  return own + rotations_.working_bytes() + feed_forward_.working_bytes() +
+         (latent_ ? latent_->working_bytes() : Bytes());
 }
 
 void LayerStack::Norm(const float* x, const PackedNorm& norm, int64_t width, float* y) const {
@@ -124,7 +74,7 @@ void LayerStack::Norm(const float* x, const PackedNorm& norm, int64_t width, flo
 void LayerStack::NormRows(const PackedNorm& norm, int64_t rows, const float* hidden) {
   if (!norm.present()) return;
   const int64_t width = shape_.hidden;
-  EachRow(rows, 2 * width, [&](int64_t row) {
+  EachRow(*pool_, rows, 2 * width, [&](int64_t row) {
     Norm(hidden + row * width, norm, width, normed_.data() + row * width);
   });
 }
@@ -148,10 +98,7 @@ void LayerStack::Forward(std::span<const Run> runs, float* hidden) {
   }
   if (rows == 0) return;
   WL_CHECK(kv_only == 0 || options_.range.end == shape_.layers);
-  for (Rotation& rotation : rotations_) {
-    kernels::RotaryAngles(rotation.frequencies, positions_, rotation.cos_sin.data(),
-                          rotation.magnitude);
-  }
+  rotations_.SetPositions(positions_);
   NormRows(LayerAt(0).attention_norm, rows, hidden);
   const int64_t last = options_.range.count() - 1;
   for (int64_t i = 0; i < last; ++i) {
@@ -179,13 +126,13 @@ void LayerStack::AddQueries(const Run& run, int64_t skipped, int64_t first_row) 
 }
 
 LatentAttention::Step LayerStack::LatentStep(int64_t index, int64_t rows) {
-  const Rotation& rotation = rotations_[PlanAt(index).rotary];
-  return {&LayerAt(index), normed_.data(), rotation.cos_sin.data(), rows, pool_, &scratch_};
+  const float* const cos_sin = rotations_.cos_sin(PlanAt(index).rotary);
+  return {&LayerAt(index), normed_.data(), cos_sin, rows, pool_, &scratch_};
 }
 
 void LayerStack::ComputeLatentKv(int64_t index, int64_t rows) {
   latent_->KeysAndValues(LatentStep(index, rows), k_.data(), v_.data());
-  EachRow(rows, 2 * shape_.kv_width(), [&](int64_t row) {
+  EachRow(*pool_, rows, 2 * shape_.kv_width(), [&](int64_t row) {
     kernels::StoreKv(layout_, kv_page_[row], index, positions_[row] % options_.page_tokens,
                      k_.data() + row * shape_.kv_width(), v_.data() + row * layout_.value_width());
   });
@@ -200,7 +147,7 @@ void LayerStack::ComputeQkv(int64_t index, int64_t rows, const float* hidden) {
   const Product qkv[] = {
       {&layer.q.matrix, q_.data()}, {&layer.k.matrix, k_.data()}, {&layer.v.matrix, v_.data()}};
   MatMul(qkv, Normed(layer.attention_norm, hidden), rows, *pool_, scratch_);
-  EachRow(rows, shape_.q_width() + 2 * shape_.kv_width(), [&](int64_t row) {
+  EachRow(*pool_, rows, shape_.q_width() + 2 * shape_.kv_width(), [&](int64_t row) {
     FinishQ(index, row);
     FinishKv(index, row);
   });
@@ -218,10 +165,10 @@ int64_t LayerStack::ComputeLastQkv(int64_t index, std::span<const Run> runs, int
   const PackedLayer& layer = LayerAt(index);
   const Product kv[] = {{&layer.k.matrix, k_.data()}, {&layer.v.matrix, v_.data()}};
   MatMul(kv, Normed(layer.attention_norm, hidden), rows, *pool_, scratch_);
-  EachRow(rows, 2 * shape_.kv_width(), [&](int64_t row) { FinishKv(index, row); });
+  EachRow(*pool_, rows, 2 * shape_.kv_width(), [&](int64_t row) { FinishKv(index, row); });
   const int64_t wanted = MoveWantedUp(runs, hidden);
   MatMul(layer.q.matrix, Normed(layer.attention_norm, hidden), q_.data(), wanted, *pool_, scratch_);
-  EachRow(wanted, shape_.q_width(), [&](int64_t row) { FinishQ(index, row); });
+  EachRow(*pool_, wanted, shape_.q_width(), [&](int64_t row) { FinishQ(index, row); });
   return wanted;
 }
 
@@ -239,7 +186,7 @@ int64_t LayerStack::MoveWantedUp(std::span<const Run> runs, float* hidden) {
       move(hidden, shape_.hidden);
       move(normed_.data(), shape_.hidden);
       move(positions_.data(), 1);
-      for (Rotation& rotation : rotations_) move(rotation.cos_sin.data(), rotation.dims);
+      rotations_.MoveUp(from, to, wanted);
     }
     if (wanted > 0) AddQueries(run, run.kv_only, to);
     from += wanted;
@@ -258,11 +205,7 @@ void LayerStack::FinishHeads(int64_t index, const PackedNorm& norm, int64_t head
     kernels::RmsNorm(values + h * dim, nullptr, static_cast<float>(shape_.norm_epsilon), dim,
                      values + h * dim);
   }
-  const int rotary = plan.rotary;
-  if (rotary == model::LayerPlan::kNoRotary) return;
-  const Rotation& rotation = rotations_[rotary];
-  kernels::ApplyRotary(rotation.kind, rotation.cos_sin.data() + row * rotation.dims, heads, dim,
-                       rotation.dims, values);
+  if (plan.rotary != model::LayerPlan::kNoRotary) rotations_.Turn(plan.rotary, row, heads, values);
 }
 
 void LayerStack::FinishQ(int64_t index, int64_t row) {
@@ -271,7 +214,8 @@ void LayerStack::FinishQ(int64_t index, int64_t row) {
   AddBias(layer.q, q);
   FinishHeads(index, layer.q_norm, shape_.heads, row, q);
   if (PlanAt(index).query_growth) {
-    kernels::Scale(GrowthAt(shape_.query_growth, positions_[row]), shape_.q_width(), q);
+    const auto growth = static_cast<float>(shape_.query_growth.At(positions_[row]));
+    kernels::Scale(growth, shape_.q_width(), q);
   }
 }
 
@@ -313,7 +257,7 @@ void LayerStack::Mix(int64_t index, int64_t rows, float* hidden) {
   kernels::Attend(attention, layout_, index, queries_, *pool_, scratch_);
   if (latent_) latent_->Values(LatentStep(index, rows), mixed_.data(), q_.data());
   MatMul(layer.output.matrix, q_.data(), added_.data(), rows, *pool_, scratch_);
-  EachRow(rows, 3 * width, [&](int64_t row) {
+  EachRow(*pool_, rows, 3 * width, [&](int64_t row) {
     AddBranch(layer.output, layer.attention_post_norm, row, hidden);
     if (!layer.ffn_norm.present()) return;
     Norm(hidden + row * width, layer.ffn_norm, width, normed_.data() + row * width);
@@ -325,15 +269,9 @@ void LayerStack::Feed(int64_t index, int64_t rows, float* hidden) {
   const PackedLayer& layer = LayerAt(index);
   const int64_t width = shape_.hidden;
   const PackedNorm& norm = shape_.parallel_branches ? layer.attention_norm : layer.ffn_norm;
-  const float* const input = Normed(norm, hidden);
-  if (layer.down.present()) {
-    FeedOwn(layer, rows, input);
-  } else {
-    std::fill_n(added_.begin(), rows * width, 0.0f);
-  }
-  if (layer.experts.present()) FeedExperts(layer.experts, rows, input);
+  feed_forward_.Run({&layer, Normed(norm, hidden), rows, added_.data(), pool_, &scratch_});
   const bool last = index + 1 == options_.range.count();
-  EachRow(rows, 3 * width, [&](int64_t row) {
+  EachRow(*pool_, rows, 3 * width, [&](int64_t row) {
     AddBranch(layer.down, layer.ffn_post_norm, row, hidden);
     if (last || !LayerAt(index + 1).attention_norm.present()) return;
     Norm(hidden + row * width, LayerAt(index + 1).attention_norm, width,
@@ -341,59 +279,12 @@ void LayerStack::Feed(int64_t index, int64_t rows, float* hidden) {
   });
 }
 
-void LayerStack::FeedOwn(const PackedLayer& layer, int64_t rows, const float* input) {
-  const Product up_gate[] = {{&layer.up.matrix, up_.data()}, {&layer.gate.matrix, gate_.data()}};
-  MatMul(std::span(up_gate).first(layer.gate.present() ? 2 : 1), input, rows, *pool_, scratch_);
-  EachRow(rows, 2 * layer.down.matrix.cols(), [&](int64_t row) { Activate(layer, row); });
-  MatMul(layer.down.matrix, up_.data(), added_.data(), rows, *pool_, scratch_);
-}
-
-void LayerStack::FeedExperts(const PackedExperts& experts, int64_t rows, const float* input) {
-  const int64_t width = shape_.hidden;
-  kernels::Router router = shape_.experts.router;
-  if (!experts.selection_bias.empty()) router.selection_bias = experts.selection_bias.data();
-  const bool shares = experts.shared_gate.present();
-  const Product choice[] = {{&experts.router.matrix, router_.data()},
-                            {&experts.shared_gate.matrix, shares_.data()}};
-  MatMul(std::span(choice).first(shares ? 2 : 1), input, rows, *pool_, scratch_);
-  EachRow(rows, router.experts + width, [&](int64_t row) {
-    AddBias(experts.router, router_.data() + row * router.experts);
-    if (!shares) return;
-    const float share = 1 / (1 + std::exp(-shares_[row]));
-    kernels::Scale(share, width, added_.data() + row * width);
-  });
-  experts_->Add(experts.weights(),
-                {.router = router,
-                 .activation = shape_.experts.activation,
-                 .weigh_inputs = shape_.experts.weigh_inputs,
-                 .logits = router_.data(),
-                 .x = input,
-                 .rows = rows,
-                 .y = added_.data(),
-                 .counts = expert_tokens_},
-                *pool_, scratch_);
-}
-
-// One row of up_, gated or not.
-void LayerStack::Activate(const PackedLayer& layer, int64_t row) {
-  const int64_t ffn = layer.down.matrix.cols();
-  float* const up = up_.data() + row * ffn;
-  AddBias(layer.up, up);
-  if (!layer.gate.present()) {
-    kernels::Activate(shape_.activation, up, ffn, up);
-    return;
-  }
-  float* const gate = gate_.data() + row * ffn;
-  AddBias(layer.gate, gate);
-  kernels::Gate(shape_.activation, gate, up, ffn, up);
-}
-
 void LayerStack::Logits(const float* hidden, int64_t rows, float* logits) {
   WL_CHECK(rows <= options_.max_rows);
   NormRows(model_->output_norm(), rows, hidden);
   MatMul(model_->head(), normed_.data(), logits, rows, *pool_, scratch_);
   if (shape_.logit_scale == 1 && shape_.logit_softcap == 0) return;
-  EachRow(rows, shape_.vocabulary, [&](int64_t row) {
+  EachRow(*pool_, rows, shape_.vocabulary, [&](int64_t row) {
     float* const y = logits + row * shape_.vocabulary;
     if (shape_.logit_scale != 1) {
       kernels::Scale(static_cast<float>(shape_.logit_scale), shape_.vocabulary, y);

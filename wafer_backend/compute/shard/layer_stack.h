@@ -16,14 +16,14 @@
 
 #include "wafer_backend/base/units.h"
 #include "wafer_backend/compute/kernels/attention.h"
-#include "wafer_backend/compute/kernels/experts.h"
 #include "wafer_backend/compute/kernels/kv_page.h"
-#include "wafer_backend/compute/kernels/rotary.h"
 #include "wafer_backend/compute/kernels/scratch.h"
 #include "wafer_backend/compute/kernels/thread_pool.h"
+#include "wafer_backend/compute/shard/feed_forward.h"
 #include "wafer_backend/compute/shard/kv_pages.h"
 #include "wafer_backend/compute/shard/latent_attention.h"
 #include "wafer_backend/compute/shard/packed_model.h"
+#include "wafer_backend/compute/shard/rotations.h"
 
 namespace waferline::shard {
 
@@ -65,7 +65,7 @@ class LayerStack {
   const PackedModel& model() const { return *model_; }
 
   // Tokens that each expert has computed so far, summed over the layers; empty without experts.
-  std::span<const int64_t> expert_tokens() const { return expert_tokens_; }
+  std::span<const int64_t> expert_tokens() const { return feed_forward_.expert_tokens(); }
 
   // Working memory: the arrays below, and what the kernels may take in scratch.
   Bytes working_bytes() const;
@@ -81,10 +81,6 @@ class LayerStack {
   void FinishKv(int64_t index, int64_t row);
   void Mix(int64_t index, int64_t rows, float* hidden);
   void Feed(int64_t index, int64_t rows, float* hidden);
-  // Leaves in added_ what the layer's own feed-forward part, and its experts, make of `input`.
-  void FeedOwn(const PackedLayer& layer, int64_t rows, const float* input);
-  void FeedExperts(const PackedExperts& experts, int64_t rows, const float* input);
-  void Activate(const PackedLayer& layer, int64_t row);
   void NormRows(const PackedNorm& norm, int64_t rows, const float* hidden);
   // The row of added_ that a branch of the layer computed goes to its row of hidden.
   void AddBranch(const PackedLinear& last, const PackedNorm& norm, int64_t row, float* hidden);
@@ -96,8 +92,6 @@ class LayerStack {
   }
   void FinishHeads(int64_t index, const PackedNorm& norm, int64_t heads, int64_t row,
                    float* values) const;
-  template <typename Body>
-  void EachRow(int64_t rows, int64_t floats_each, Body body);
   // `index` counts the range's layers.
   const PackedLayer& LayerAt(int64_t index) const {
     return model_->layer(options_.range.first + index);
@@ -106,20 +100,11 @@ class LayerStack {
     return shape_.plan[options_.range.first + index];
   }
 
-  // A way to turn heads, and its angles at the positions of the current step.
-  struct Rotation {
-    kernels::RotaryKind kind;
-    int64_t dims;
-    double magnitude;
-    std::vector<double> frequencies;
-    std::vector<float> cos_sin;  // f32 [max_rows][dims]
-  };
-
   const std::shared_ptr<const PackedModel> model_;
   const Options options_;
   const model::ModelShape& shape_;
   const kernels::KvPageLayout layout_;
-  std::vector<Rotation> rotations_;  // as shape_.rotaries
+  Rotations rotations_;
   kernels::ThreadPool* const pool_;
   kernels::Scratch scratch_;
 
@@ -133,13 +118,8 @@ class LayerStack {
   std::vector<float> k_, v_;   // kv_width, and as wide as values are
   std::vector<float> mixed_;   // attention's result, if values are not as wide as keys
   std::optional<LatentAttention> latent_;
-  std::vector<float> gate_;    // ffn
-  std::vector<float> up_;      // ffn
-  std::vector<float> added_;   // hidden
-  std::vector<float> router_;  // experts
-  std::vector<float> shares_;  // 1: of the layer's own feed-forward part, before the sigmoid
-  std::optional<kernels::Experts> experts_;
-  std::vector<int64_t> expert_tokens_;  // [experts]
+  std::vector<float> added_;  // hidden
+  FeedForward feed_forward_;
 };
 
 }  // namespace waferline::shard
