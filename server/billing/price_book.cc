@@ -56,6 +56,8 @@ absl::StatusOr<UnitPrice> PriceVersion::SystemSecondOf(std::string_view model) c
 }
 
 absl::StatusOr<const Plan*> PriceVersion::PlanNamed(std::string_view name) const {
+  static const Plan* const pay_as_you_go = new Plan;
+  if (name.empty()) return pay_as_you_go;
   std::vector<std::string_view> names;
   for (const Plan& plan : plans) {
     if (plan.name == name) return &plan;

@@ -83,6 +83,7 @@ struct PriceVersion {
   absl::StatusOr<const ModelPrices*> TokensOf(std::string_view model) const;
   // Its price of a system-second, else that of "*".
   absl::StatusOr<UnitPrice> SystemSecondOf(std::string_view model) const;
+  // "" is a plan too: tokens, pay as you go. NotFound lists the names.
   absl::StatusOr<const Plan*> PlanNamed(std::string_view name) const;
 };
 

@@ -57,11 +57,12 @@ std::string_view UnitOf(Meter meter) {
   return meter == Meter::kSystemTime ? "system-nanoseconds" : "tokens";
 }
 
-absl::StatusOr<Charge> Rate(const PriceBook& book, const Plan& plan, const UsageRecord& record) {
+absl::StatusOr<Charge> Rate(const PriceBook& book, const UsageRecord& record) {
   WL_RETURN_IF_ERROR(CheckCounts(record));
   WL_ASSIGN_OR_RETURN(const PriceVersion* version, book.At(record.admitted_us));
+  WL_ASSIGN_OR_RETURN(const Plan* plan, version->PlanNamed(record.plan));
   Charge charge{.version_us = version->effective_us};
-  if (!IsCharged(record.end) || plan.billed == Billed::kComputeTime) return charge;
+  if (!IsCharged(record.end) || plan->billed == Billed::kComputeTime) return charge;
   WL_ASSIGN_OR_RETURN(const ModelPrices* model, version->TokensOf(record.model));
   const TokenPrices& prices = model->TokensFor(record.served, record.prompt_tokens);
   const int64_t fresh = record.prompt_tokens - record.cached_tokens;
@@ -72,13 +73,12 @@ absl::StatusOr<Charge> Rate(const PriceBook& book, const Plan& plan, const Usage
   return charge;
 }
 
-absl::StatusOr<Money> RateAtMost(const PriceBook& book, const Plan& plan, UsageRecord record,
-                                 int64_t max_tokens) {
+absl::StatusOr<Money> RateAtMost(const PriceBook& book, UsageRecord record, int64_t max_tokens) {
   record.end = UsageEnd::kFinished;
   record.served = record.asked;
   record.cached_tokens = 0;
   record.generated_tokens = max_tokens;
-  WL_ASSIGN_OR_RETURN(const Charge charge, Rate(book, plan, record));
+  WL_ASSIGN_OR_RETURN(const Charge charge, Rate(book, record));
   return charge.total;
 }
 

@@ -33,14 +33,14 @@ struct Charge {
 
 // (prompt - cached) x input + cached x cached_input + generated x output, at the prices of the tier
 // that served it, in force when it was admitted. No lines if the record is not charged (IsCharged)
-// or `plan` bills compute time, which the invoice rates in one sum.
-// InvalidArgument: negative counts, or more cached tokens than prompt tokens. NotFound: no price.
-// FailedPrecondition: no prices were in force. OutOfRange: more than Money holds.
-absl::StatusOr<Charge> Rate(const PriceBook& book, const Plan& plan, const UsageRecord& record);
+// or its plan bills compute time, which the invoice rates in one sum.
+// InvalidArgument: negative counts, or more cached tokens than prompt tokens. NotFound: no price or
+// plan of that name. FailedPrecondition: no prices were in force. OutOfRange: more than Money
+// holds.
+absl::StatusOr<Charge> Rate(const PriceBook& book, const UsageRecord& record);
 
 // What `record` may cost at most if it generates `max_tokens` and finds nothing in a cache: what is
 // held of a prepaid balance or below a hard cap while it runs. 0 for plans that bill compute time.
-absl::StatusOr<Money> RateAtMost(const PriceBook& book, const Plan& plan, UsageRecord record,
-                                 int64_t max_tokens);
+absl::StatusOr<Money> RateAtMost(const PriceBook& book, UsageRecord record, int64_t max_tokens);
 
 }  // namespace waferline::billing

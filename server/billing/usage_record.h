@@ -22,6 +22,7 @@ constexpr bool IsCharged(UsageEnd end) {
 struct UsageRecord {
   std::string id;  // "epoch.ordinal.choice": never used again, the only identity
   std::string tenant;
+  std::string plan;     // the tenant's, of the price book; "": tokens, pay as you go
   std::string project;  // "" without
   std::string key;      // the API key's public prefix; "" without keys
   std::string model;

@@ -133,7 +133,7 @@ absl::Status RunQuote(const Arguments& arguments) {
   if (record.cached_tokens > record.prompt_tokens) {
     return UsageError("--cached: cached tokens are part of the prompt; at most --prompt");
   }
-  WL_ASSIGN_OR_RETURN(const Charge charge, billing::Rate(book, billing::Plan{}, record));
+  WL_ASSIGN_OR_RETURN(const Charge charge, billing::Rate(book, record));
   if (arguments.json()) {
     PrintText(json::serialize(QuoteJson(record.model, charge)) + "\n");
   } else {

@@ -25,8 +25,6 @@ versions:
 
 struct Fixture {
   PriceBook book = ParsePriceBook("p.yaml", kBook).value();
-  Plan tokens = *book.versions[0].PlanNamed("tokens").value();
-  Plan capacity = *book.versions[0].PlanNamed("capacity").value();
 
   static UsageRecord Record(std::string model, int64_t prompt, int64_t cached, int64_t generated) {
     return {.id = "1.1.0",
@@ -38,13 +36,13 @@ struct Fixture {
             .generated_tokens = generated};
   }
   std::string Pico(const UsageRecord& record) const {
-    return Rate(book, tokens, record).value().total.FormatPico();
+    return Rate(book, record).value().total.FormatPico();
   }
 };
 
 TEST_CASE_METHOD(Fixture, "1,000 of which 300 cached and 500 out cost what the price page says") {
   CHECK(Pico(Record("large", 1000, 300, 500)) == "9325000000");
-  CHECK(Rate(book, tokens, Record("large", 1000, 300, 500)).value().total.Format() == "0.009325");
+  CHECK(Rate(book, Record("large", 1000, 300, 500)).value().total.Format() == "0.009325");
   CHECK(Pico(Record("small", 1000, 300, 500)) == "630500000");
   // The usual fault: cached tokens billed in full and again as cached.
   CHECK(Pico(Record("large", 1000, 300, 500)) != "10075000000");
@@ -69,13 +67,13 @@ TEST_CASE_METHOD(Fixture, "prices are those in force at admission") {
   UsageRecord record = Record("large", 1000, 0, 0);
   record.admitted_us = ParseInstant("2026-07-01").value() - 1;
   CHECK(Pico(record) == "2500000000");
-  CHECK(Rate(book, tokens, record).value().version_us == ParseInstant("2026-06-01").value());
+  CHECK(Rate(book, record).value().version_us == ParseInstant("2026-06-01").value());
   ++record.admitted_us;
   CHECK(Pico(record) == "5000000000");
   record.model = "other";
   CHECK(Pico(record) == "1000000000");  // "*"
   record.admitted_us = ParseInstant("2026-05-31").value();
-  CHECK(Rate(book, tokens, record).status().code() == absl::StatusCode::kFailedPrecondition);
+  CHECK(Rate(book, record).status().code() == absl::StatusCode::kFailedPrecondition);
 }
 
 TEST_CASE_METHOD(Fixture, "what failed or was interrupted is free, what a client cut off is not") {
@@ -89,17 +87,21 @@ TEST_CASE_METHOD(Fixture, "what failed or was interrupted is free, what a client
     CHECK(Pico(record) == "0");
     CHECK(UsageEndNamed(Name(end)).value() == end);
   }
-  CHECK(Rate(book, capacity, Record("large", 1000, 0, 5)).value().total.IsZero());
+  record = Record("large", 1000, 0, 5);
+  record.plan = "capacity";
+  CHECK(Rate(book, record).value().total.IsZero());
+  record.plan = "capcity";
+  CHECK(Rate(book, record).status().message() ==
+        "plan is \"capcity\", must be one of: tokens, capacity; did you mean 'capacity'?");
 }
 
 TEST_CASE_METHOD(Fixture, "records that cannot be are refused") {
-  CHECK(Rate(book, tokens, Record("large", 10, 11, 0)).status().message() ==
+  CHECK(Rate(book, Record("large", 10, 11, 0)).status().message() ==
         "usage 1.1.0 has 11 cached tokens of 10 prompt tokens");
-  CHECK(Rate(book, tokens, Record("large", -1, -1, 0)).status().message() ==
+  CHECK(Rate(book, Record("large", -1, -1, 0)).status().message() ==
         "usage 1.1.0 has a negative count");
-  CHECK(Rate(book, tokens, Record("lareg", 1, 0, 0)).status().code() ==
-        absl::StatusCode::kNotFound);
-  CHECK(Rate(book, tokens, Record("large", INT64_MAX, 0, 0)).status().code() ==
+  CHECK(Rate(book, Record("lareg", 1, 0, 0)).status().code() == absl::StatusCode::kNotFound);
+  CHECK(Rate(book, Record("large", INT64_MAX, 0, 0)).status().code() ==
         absl::StatusCode::kOutOfRange);
 }
 
@@ -112,10 +114,10 @@ TEST_CASE_METHOD(Fixture, "a hold covers every charge that may follow") {
     UsageRecord record = Record("large", draw(200'000), 0, 0);
     record.asked = record.served = static_cast<Tier>(draw(kTiers));
     const int64_t max_tokens = 1 + draw(5000);
-    const Money hold = RateAtMost(book, tokens, record, max_tokens).value();
+    const Money hold = RateAtMost(book, record, max_tokens).value();
     record.cached_tokens = draw(static_cast<uint64_t>(record.prompt_tokens) + 1);
     record.generated_tokens = draw(static_cast<uint64_t>(max_tokens) + 1);
-    const Charge charge = Rate(book, tokens, record).value();
+    const Charge charge = Rate(book, record).value();
     REQUIRE(charge.total <= hold);
     Money sum;
     for (const ChargeLine& line : charge.lines) {

@@ -1,0 +1,179 @@
+#include "server/billing/invoice.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/name_table.h"
+#include "wafer_backend/base/status.h"
+
+namespace waferline::billing {
+namespace {
+
+constexpr NamedValue<Item> kItemNames[] = {
+    {"input", Item::kInput},
+    {"cached_input", Item::kCachedInput},
+    {"output", Item::kOutput},
+    {"system_time", Item::kSystemTime},
+    {"reserved_fee", Item::kReservedFee},
+    {"reserved_cover", Item::kReservedCover},
+    {"volume_discount", Item::kVolumeDiscount},
+};
+constexpr int64_t kNanosecondsPerSecond = 1'000'000'000;
+
+auto KeyOf(const InvoiceLine& line) {
+  return std::tie(line.period, line.project, line.model, line.item, line.tier, line.price);
+}
+
+Item ItemOf(Meter meter) { return static_cast<Item>(meter); }
+static_assert(static_cast<int>(Item::kSystemTime) == static_cast<int>(Meter::kSystemTime));
+
+absl::Status CheckRecords(const InvoiceInput& input) {
+  std::set<std::string_view> ids;
+  for (const UsageRecord& record : input.records) {
+    const auto wrong = [&record](std::string_view what) {
+      return absl::InvalidArgumentError(absl::StrCat("usage ", record.id, " ", std::string(what)));
+    };
+    if (record.tenant != input.tenant) return wrong("is another tenant's");
+    if (record.ended_us >= input.month.end_us()) return wrong("ended after the month");
+    if (!ids.insert(record.id).second) return wrong("is given twice");
+  }
+  return absl::OkStatus();
+}
+
+// Lines of one record; quantities only, amounts follow when they are summed.
+absl::Status AddRecord(const PriceBook& book, const UsageRecord& record,
+                       std::vector<InvoiceLine>* lines) {
+  WL_ASSIGN_OR_RETURN(const Charge charge, Rate(book, record));
+  InvoiceLine line{.period = MonthOf(record.ended_us),
+                   .project = record.project,
+                   .model = record.model,
+                   .tier = record.served};
+  for (const ChargeLine& part : charge.lines) {
+    line.item = ItemOf(part.meter);
+    line.price = part.price;
+    line.quantity = part.quantity;
+    lines->push_back(line);
+  }
+  WL_ASSIGN_OR_RETURN(const PriceVersion* version, book.At(record.admitted_us));
+  WL_ASSIGN_OR_RETURN(const Plan* plan, version->PlanNamed(record.plan));
+  if (plan->billed != Billed::kComputeTime || !IsCharged(record.end)) return absl::OkStatus();
+  if (record.system_ns == 0) return absl::OkStatus();
+  line.item = Item::kSystemTime;
+  WL_ASSIGN_OR_RETURN(line.price, version->SystemSecondOf(record.model));
+  line.quantity = record.system_ns;
+  lines->push_back(line);
+  return absl::OkStatus();
+}
+
+// Lines that differ only in their quantity become one; then amounts are computed, once a line.
+absl::Status MergeLines(std::vector<InvoiceLine>* lines) {
+  std::sort(lines->begin(), lines->end(),
+            [](const InvoiceLine& a, const InvoiceLine& b) { return KeyOf(a) < KeyOf(b); });
+  std::vector<InvoiceLine> merged;
+  for (InvoiceLine& line : *lines) {
+    if (!merged.empty() && KeyOf(merged.back()) == KeyOf(line)) {
+      if (__builtin_add_overflow(merged.back().quantity, line.quantity, &merged.back().quantity)) {
+        return absl::OutOfRangeError("a quantity of an invoice is out of range");
+      }
+    } else {
+      merged.push_back(std::move(line));
+    }
+  }
+  for (InvoiceLine& line : merged) {
+    const bool time = line.item == Item::kSystemTime;
+    WL_ASSIGN_OR_RETURN(line.amount, time ? line.price.OfParts(line.quantity, kNanosecondsPerSecond)
+                                          : line.price.Of(line.quantity));
+  }
+  *lines = std::move(merged);
+  return absl::OkStatus();
+}
+
+// The plan as it is when the month begins; as the first prices have it if there were none.
+absl::StatusOr<const Plan*> PlanOfMonth(const PriceBook& book, const InvoiceInput& input) {
+  const int64_t first_us = book.versions.front().effective_us;
+  WL_ASSIGN_OR_RETURN(const PriceVersion* version,
+                      book.At(std::max(first_us, input.month.begin_us())));
+  return version->PlanNamed(input.plan);
+}
+
+}  // namespace
+
+std::string_view Name(Item item) { return NameIn(kItemNames, item); }
+
+absl::StatusOr<Invoice> DraftInvoice(const PriceBook& book, const InvoiceInput& input) {
+  WL_RETURN_IF_ERROR(CheckRecords(input));
+  WL_ASSIGN_OR_RETURN(const Plan* plan, PlanOfMonth(book, input));
+  Invoice invoice{.id = absl::StrCat(input.tenant, ":", input.month.Text()),
+                  .tenant = input.tenant,
+                  .plan = input.plan,
+                  .month = input.month,
+                  .records = static_cast<int64_t>(input.records.size())};
+  for (const UsageRecord& record : input.records) {
+    WL_RETURN_IF_ERROR(AddRecord(book, record, &invoice.lines));
+  }
+  WL_RETURN_IF_ERROR(AddReservations(*plan, book, input, &invoice.lines));
+  WL_RETURN_IF_ERROR(MergeLines(&invoice.lines));
+  WL_RETURN_IF_ERROR(AddVolumeDiscounts(*plan, input, &invoice.lines));
+  for (const InvoiceLine& line : invoice.lines) WL_RETURN_IF_ERROR(invoice.exact.Add(line.amount));
+  invoice.total = invoice.exact.RoundedToCents();
+  WL_ASSIGN_OR_RETURN(invoice.rounding, Money::FromCents(invoice.total));
+  WL_RETURN_IF_ERROR(invoice.rounding.Subtract(invoice.exact));
+  return invoice;
+}
+
+absl::StatusOr<FinalInvoice> FinalInvoice::Close(Invoice draft, const Plan& plan, int64_t now_us) {
+  const int64_t from_us = draft.month.end_us() + kInvoiceGraceUs;
+  if (now_us < from_us) {
+    return absl::FailedPreconditionError(absl::StrCat("invoice ", draft.id, " is a draft until ",
+                                                      InstantText(from_us),
+                                                      ": late records may still come"));
+  }
+  FinalInvoice closed;
+  closed.text_ = InvoiceText(draft);
+  closed.transfer_ = {.id = absl::StrCat("invoice:", draft.id), .at_us = now_us};
+  std::vector<Entry>& entries = closed.transfer_.entries;
+  Money owed;
+  const auto add = [&](std::string account, Money amount) {
+    if (amount.IsZero()) return absl::OkStatus();
+    entries.push_back({std::move(account), -amount});
+    return owed.Add(amount);
+  };
+  for (const InvoiceLine& line : draft.lines) {
+    if (line.item < Item::kSystemTime) continue;  // the records' own transfers have these
+    WL_RETURN_IF_ERROR(add(line.item == Item::kVolumeDiscount
+                               ? std::string(kDiscountAccount)
+                               : RevenueAccount(line.model, Name(line.item)),
+                           line.amount));
+  }
+  WL_RETURN_IF_ERROR(add(std::string(kRoundingAccount), draft.rounding));
+  if (!owed.IsZero()) entries.push_back({PayerAccount(draft.tenant, plan), owed});
+  closed.invoice_ = std::move(draft);
+  return closed;
+}
+
+absl::StatusOr<Transfer> CreditTransfer(const CreditNote& note, const Invoice& invoice,
+                                        const Plan& plan, Cents credited_before) {
+  const auto wrong = [&note](std::string_view what) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("credit note ", note.id, ": ", std::string(what)));
+  };
+  if (note.invoice != invoice.id || note.tenant != invoice.tenant) {
+    return wrong("is not for this invoice and tenant");
+  }
+  if (note.reason.empty()) return wrong("needs a reason");
+  if (note.amount <= Cents()) return wrong("its amount must be above 0");
+  if (note.amount > invoice.total - credited_before) {
+    return wrong(absl::StrCat("at most ", FormatCents(invoice.total - credited_before),
+                              " are left of the invoice"));
+  }
+  WL_ASSIGN_OR_RETURN(const Money amount, Money::FromCents(note.amount));
+  return Transfer{.id = absl::StrCat("credit:", note.id),
+                  .at_us = note.at_us,
+                  .entries = {{std::string(kCreditAccount), amount},
+                              {PayerAccount(note.tenant, plan), -amount}}};
+}
+
+}  // namespace waferline::billing

@@ -1,0 +1,93 @@
+// What a month as a whole adds to an invoice: reservations and volume steps.
+#include <algorithm>
+#include <map>
+
+#include "server/billing/invoice.h"
+#include "wafer_backend/base/status.h"
+
+namespace waferline::billing {
+namespace {
+
+constexpr int64_t kThousand = 1000;
+
+bool MayBeCovered(const Reservation& reserved, const InvoiceInput& input,
+                  const UsageRecord& record) {
+  return record.model == reserved.model &&
+         (record.served == Tier::kDefault || record.served == Tier::kPriority) &&
+         MonthOf(record.ended_us) == input.month;
+}
+
+// By admission; the id decides between records of one microsecond.
+std::vector<const UsageRecord*> InOrder(const Reservation& reserved, const InvoiceInput& input) {
+  std::vector<const UsageRecord*> records;
+  for (const UsageRecord& record : input.records) {
+    if (MayBeCovered(reserved, input, record)) records.push_back(&record);
+  }
+  std::sort(records.begin(), records.end(), [](const UsageRecord* a, const UsageRecord* b) {
+    return std::tie(a->admitted_us, a->id) < std::tie(b->admitted_us, b->id);
+  });
+  return records;
+}
+
+// Takes a minute's tokens for the record's: its prompt first, its output last.
+absl::Status Cover(const PriceBook& book, const UsageRecord& record, int64_t* left,
+                   std::vector<InvoiceLine>* lines) {
+  WL_ASSIGN_OR_RETURN(const Charge charge, Rate(book, record));
+  for (const ChargeLine& part : charge.lines) {
+    const int64_t covered = std::min(*left, part.quantity);
+    if (covered == 0) continue;
+    *left -= covered;
+    lines->push_back({.period = MonthOf(record.ended_us),
+                      .project = record.project,
+                      .model = record.model,
+                      .item = Item::kReservedCover,
+                      .tier = record.served,
+                      .price = part.price,
+                      .quantity = -covered});
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status AddReservations(const Plan& plan, const PriceBook& book, const InvoiceInput& input,
+                             std::vector<InvoiceLine>* lines) {
+  for (const Reservation& reserved : plan.reserved) {
+    std::map<int64_t, int64_t> left;  // of each minute
+    for (const UsageRecord* record : InOrder(reserved, input)) {
+      const int64_t minute = record->admitted_us / kMicrosecondsPerMinute;
+      int64_t& tokens = left.try_emplace(minute, reserved.tokens_per_minute).first->second;
+      WL_RETURN_IF_ERROR(Cover(book, *record, &tokens, lines));
+    }
+    const int64_t minutes =
+        (input.month.end_us() - input.month.begin_us()) / kMicrosecondsPerMinute;
+    lines->push_back({.period = input.month,
+                      .model = reserved.model,
+                      .item = Item::kReservedFee,
+                      .price = reserved.per_minute,
+                      .quantity = minutes});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AddVolumeDiscounts(const Plan& plan, const InvoiceInput& input,
+                                std::vector<InvoiceLine>* lines) {
+  Money spent;
+  for (const InvoiceLine& line : *lines) {
+    if (line.item != Item::kReservedFee) WL_RETURN_IF_ERROR(spent.Add(line.amount));
+  }
+  Money from;
+  for (const VolumeStep& step : plan.volume) {
+    Money slice = std::min(step.up_to.value_or(spent), spent);
+    if (slice <= from) break;
+    const Money until = slice;
+    WL_RETURN_IF_ERROR(slice.Subtract(from));
+    from = until;
+    WL_ASSIGN_OR_RETURN(const Money off, slice.Fraction(step.off.thousandths(), kThousand));
+    if (off.IsZero()) continue;
+    lines->push_back({.period = input.month, .item = Item::kVolumeDiscount, .amount = -off});
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace waferline::billing

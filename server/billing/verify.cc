@@ -1,0 +1,209 @@
+#include "server/billing/verify.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/status.h"
+
+namespace waferline::billing {
+namespace {
+
+auto KeyOf(const HourSum& sum) {
+  return std::tie(sum.hour_us, sum.tenant, sum.project, sum.key, sum.model, sum.served);
+}
+
+class Verifier {
+ public:
+  Verifier(const PriceBook& book, const LedgerContents& contents)
+      : book_(book), contents_(contents) {}
+
+  LedgerReport Run() {
+    IndexTransfers();
+    CheckRecords();
+    CheckHours();
+    CheckInvoices();
+    for (const auto& [id, transfer] : transfers_) {
+      if (!explained_.contains(id) && NeedsCause(id)) Differ("transfer ", id, " has no cause");
+    }
+    return std::move(report_);
+  }
+
+ private:
+  template <typename... Parts>
+  void Differ(const Parts&... parts) {
+    if (report_.differences.size() < kMaxDifferences) {
+      report_.differences.push_back(absl::StrCat(parts...));
+    }
+    ++report_.differences_found;
+  }
+
+  // Top-ups, credit notes and reversals follow from decisions, not from records.
+  static bool NeedsCause(const std::string& id) {
+    return (id.rfind("usage:", 0) == 0 || id.rfind("invoice:", 0) == 0) &&
+           id.find(":reversed") == id.npos;
+  }
+
+  void IndexTransfers() {
+    for (const Transfer& transfer : contents_.transfers) {
+      ++report_.transfers;
+      if (!transfers_.emplace(transfer.id, &transfer).second) {
+        ++report_.duplicates;
+        Differ("transfer ", transfer.id, " appears again");
+      }
+      if (const absl::Status balanced = CheckBalanced(transfer); !balanced.ok()) {
+        ++report_.unbalanced;
+        Differ(std::string(balanced.message()));
+      }
+    }
+  }
+
+  void CheckRecords() {
+    for (const StoredUsage& usage : contents_.usage) {
+      ++report_.records;
+      if (!by_id_.emplace(usage.record.id, &usage.record).second) {
+        ++report_.duplicates;
+        Differ("usage ", usage.record.id, " appears again");
+      }
+      if (usage.open) {
+        ++report_.open;
+        if (!usage.charge.IsZero()) Differ("usage ", usage.record.id, " is open, and charged");
+        continue;
+      }
+      ++(usage.record.end == UsageEnd::kInterrupted ? report_.interrupted : report_.posted);
+      CheckCharge(usage);
+    }
+  }
+
+  void CheckCharge(const StoredUsage& usage) {
+    const absl::StatusOr<Charge> charge = Rate(book_, usage.record);
+    if (!charge.ok()) return Differ(std::string(charge.status().message()));
+    if (charge->total != usage.charge) {
+      Differ("usage ", usage.record.id, " costs ", charge->total.Format(), ", not ",
+             usage.charge.Format());
+    }
+    const Plan* plan = *(*book_.At(usage.record.admitted_us))->PlanNamed(usage.record.plan);
+    const auto expected = UsageTransfer(usage.record, *plan, *charge);
+    if (expected.has_value()) Expect(*expected);
+  }
+
+  // The ledger has this transfer; its instant is the ledger's own.
+  void Expect(const Transfer& expected) {
+    const auto found = transfers_.find(expected.id);
+    if (found == transfers_.end()) return Differ("transfer ", expected.id, " is missing");
+    explained_.insert(expected.id);
+    if (found->second->entries != expected.entries) {
+      Differ("transfer ", expected.id, " has other entries than its cause gives");
+    }
+  }
+
+  void CheckHours() {
+    const absl::StatusOr<std::vector<HourSum>> sums = SumByHour(contents_.usage);
+    if (!sums.ok()) return Differ(std::string(sums.status().message()));
+    std::vector<HourSum> stored = contents_.hours;
+    std::sort(stored.begin(), stored.end(),
+              [](const HourSum& a, const HourSum& b) { return KeyOf(a) < KeyOf(b); });
+    size_t i = 0;
+    for (const HourSum& sum : *sums) {
+      while (i < stored.size() && KeyOf(stored[i]) < KeyOf(sum)) DifferHour(stored[i++], "extra");
+      ++report_.hours_checked;
+      if (i == stored.size() || KeyOf(stored[i]) != KeyOf(sum)) {
+        DifferHour(sum, "missing");
+      } else if (!(stored[i++] == sum)) {
+        DifferHour(sum, "not the sum of its records");
+      }
+    }
+    while (i < stored.size()) DifferHour(stored[i++], "extra");
+  }
+
+  void DifferHour(const HourSum& sum, std::string_view what) {
+    Differ("hour ", InstantText(sum.hour_us), " of ", sum.tenant, ", ", sum.model, " is ",
+           std::string(what));
+  }
+
+  void CheckInvoices() {
+    std::set<std::string> invoiced;
+    for (const StoredInvoice& stored : contents_.invoices) {
+      ++report_.invoices;
+      const std::string id = absl::StrCat(stored.tenant, ":", stored.month.Text());
+      std::vector<UsageRecord> records;
+      for (const std::string& usage : stored.usage_ids) {
+        const auto found = by_id_.find(usage);
+        if (found == by_id_.end()) {
+          Differ("invoice ", id, " has the unknown usage ", usage);
+        } else {
+          records.push_back(*found->second);
+        }
+        if (!invoiced.insert(usage).second) Differ("usage ", usage, " is invoiced again");
+      }
+      CheckInvoice(stored, id, records);
+    }
+  }
+
+  void CheckInvoice(const StoredInvoice& stored, const std::string& id,
+                    const std::vector<UsageRecord>& records) {
+    absl::StatusOr<Invoice> draft =
+        DraftInvoice(book_, {stored.tenant, stored.plan, stored.month, records});
+    if (!draft.ok()) return Differ("invoice ", id, ": ", std::string(draft.status().message()));
+    const auto version = book_.At(stored.closed_us);
+    if (!version.ok()) return Differ(std::string(version.status().message()));
+    const auto plan = (*version)->PlanNamed(stored.plan);
+    if (!plan.ok()) return Differ("invoice ", id, ": ", std::string(plan.status().message()));
+    const auto closed = FinalInvoice::Close(*std::move(draft), **plan, stored.closed_us);
+    if (!closed.ok()) return Differ(std::string(closed.status().message()));
+    if (closed->text() != stored.text) Differ("invoice ", id, " is not what its records give");
+    if (!closed->transfer().entries.empty()) Expect(closed->transfer());
+  }
+
+  const PriceBook& book_;
+  const LedgerContents& contents_;
+  LedgerReport report_;
+  std::map<std::string, const Transfer*> transfers_;
+  std::map<std::string, const UsageRecord*> by_id_;
+  std::set<std::string> explained_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::vector<HourSum>> SumByHour(const std::vector<StoredUsage>& usage) {
+  std::vector<HourSum> sums;
+  for (const StoredUsage& stored : usage) {
+    if (stored.open) continue;
+    const UsageRecord& record = stored.record;
+    sums.push_back({.hour_us = record.ended_us - record.ended_us % kMicrosecondsPerHour,
+                    .tenant = record.tenant,
+                    .project = record.project,
+                    .key = record.key,
+                    .model = record.model,
+                    .served = record.served,
+                    .requests = 1,
+                    .prompt_tokens = record.prompt_tokens,
+                    .cached_tokens = record.cached_tokens,
+                    .generated_tokens = record.generated_tokens,
+                    .charge = stored.charge});
+  }
+  std::sort(sums.begin(), sums.end(),
+            [](const HourSum& a, const HourSum& b) { return KeyOf(a) < KeyOf(b); });
+  std::vector<HourSum> merged;
+  for (HourSum& sum : sums) {
+    if (merged.empty() || KeyOf(merged.back()) != KeyOf(sum)) {
+      merged.push_back(std::move(sum));
+      continue;
+    }
+    HourSum& into = merged.back();
+    into.requests += sum.requests;
+    into.prompt_tokens += sum.prompt_tokens;
+    into.cached_tokens += sum.cached_tokens;
+    into.generated_tokens += sum.generated_tokens;
+    WL_RETURN_IF_ERROR(into.charge.Add(sum.charge));
+  }
+  return merged;
+}
+
+LedgerReport VerifyLedger(const PriceBook& book, const LedgerContents& contents) {
+  return Verifier(book, contents).Run();
+}
+
+}  // namespace waferline::billing

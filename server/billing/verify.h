@@ -1,0 +1,79 @@
+// Recomputes a ledger: what every record costs, every hour's sums, every transfer and every final
+// invoice, from the records and the price book alone, and lists what differs. A pure function of
+// what the store holds; any thread. Cost: n log n in the records.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/billing/invoice.h"
+#include "server/billing/price_book.h"
+#include "server/billing/transfer.h"
+#include "server/billing/usage_record.h"
+
+namespace waferline::billing {
+
+inline constexpr size_t kMaxDifferences = 100;  // listed; more are only counted
+
+struct StoredUsage {
+  UsageRecord record;
+  bool open = false;  // admitted, its end not recorded yet: it has no charge
+  Money charge;
+};
+
+// Sums of the records that ended in an hour, as reports read them.
+struct HourSum {
+  int64_t hour_us = 0;  // its begin
+  std::string tenant;
+  std::string project;
+  std::string key;
+  std::string model;
+  Tier served = Tier::kDefault;
+  int64_t requests = 0;
+  int64_t prompt_tokens = 0;
+  int64_t cached_tokens = 0;
+  int64_t generated_tokens = 0;
+  Money charge;
+  bool operator==(const HourSum&) const = default;
+};
+
+struct StoredInvoice {
+  std::string tenant;
+  std::string plan;
+  Month month;
+  int64_t closed_us = 0;
+  std::string text;                    // as FinalInvoice::text
+  std::vector<std::string> usage_ids;  // the records on it
+};
+
+struct LedgerContents {
+  std::vector<StoredUsage> usage;
+  std::vector<HourSum> hours;
+  std::vector<Transfer> transfers;
+  std::vector<StoredInvoice> invoices;
+};
+
+struct LedgerReport {
+  int64_t records = 0;
+  int64_t open = 0;
+  int64_t posted = 0;
+  int64_t interrupted = 0;
+  int64_t duplicates = 0;  // ids, of records or transfers, that appear again
+  int64_t hours_checked = 0;
+  int64_t transfers = 0;
+  int64_t unbalanced = 0;
+  int64_t invoices = 0;
+  int64_t differences_found = 0;
+  std::vector<std::string> differences;  // the first kMaxDifferences
+  bool clean() const { return differences_found == 0; }
+};
+
+// The sums that `usage` must give, by hour, tenant, project, key, model, tier; open records are in
+// none. OutOfRange: above what Money holds.
+absl::StatusOr<std::vector<HourSum>> SumByHour(const std::vector<StoredUsage>& usage);
+
+LedgerReport VerifyLedger(const PriceBook& book, const LedgerContents& contents);
+
+}  // namespace waferline::billing

@@ -1,0 +1,144 @@
+#include "server/billing/verify.h"
+
+#include <catch2/catch.hpp>
+
+#include "tests/unit/server/billing/random_usage.h"
+
+namespace waferline::billing {
+namespace {
+
+struct Ledger {
+  PriceBook book = ParsePriceBook("p.yaml", kMixedBook).value();
+  LedgerContents contents;
+
+  const Plan& PlanOf(std::string_view name) const {
+    return *book.versions[0].PlanNamed(name).value();
+  }
+  void Post(const UsageRecord& record) {
+    const Charge charge = Rate(book, record).value();
+    contents.usage.push_back({.record = record, .charge = charge.total});
+    if (auto transfer = UsageTransfer(record, PlanOf(record.plan), charge)) {
+      contents.transfers.push_back(*transfer);
+    }
+  }
+  void Close(const std::string& plan, Month month, const std::vector<UsageRecord>& records) {
+    const std::string tenant = absl::StrCat("t-", plan);
+    const int64_t now = month.end_us() + kInvoiceGraceUs;
+    const FinalInvoice closed =
+        FinalInvoice::Close(DraftInvoice(book, {tenant, plan, month, records}).value(),
+                            PlanOf(plan), now)
+            .value();
+    if (!closed.transfer().entries.empty()) contents.transfers.push_back(closed.transfer());
+    StoredInvoice stored{tenant, plan, month, now, closed.text(), {}};
+    for (const UsageRecord& record : records) stored.usage_ids.push_back(record.id);
+    contents.invoices.push_back(stored);
+  }
+  // Two months of four plans, closed, and one open record.
+  explicit Ledger(uint64_t seed = 5) {
+    SeededStream random(seed);
+    for (const char* plan : {"", "prepaid", "capacity", "enterprise"}) {
+      for (const Month month : {Month{2026, 5}, Month{2026, 6}}) {
+        const std::vector<UsageRecord> records = RandomUsage(&random, plan, month, 25);
+        for (const UsageRecord& record : records) Post(record);
+        Close(plan, month, records);
+      }
+    }
+    contents.usage.push_back({.record = {.id = "7.open.0"}, .open = true});
+    contents.transfers.push_back(
+        TopUpTransfer("1", "t-prepaid", Money::Parse("10").value(), 0).value());
+    contents.hours = SumByHour(contents.usage).value();
+  }
+  std::string FirstDifference() const {
+    const LedgerReport report = VerifyLedger(book, contents);
+    return report.clean() ? "" : report.differences.front();
+  }
+};
+
+TEST_CASE_METHOD(Ledger, "an honest ledger verifies") {
+  const LedgerReport report = VerifyLedger(book, contents);
+  INFO(FirstDifference());
+  CHECK(report.clean());
+  CHECK(report.records == 201);
+  CHECK(report.open == 1);
+  CHECK(report.posted + report.interrupted == 200);
+  CHECK(report.interrupted > 0);
+  CHECK(report.invoices == 8);
+  CHECK(report.duplicates == 0);
+  CHECK(report.hours_checked == static_cast<int64_t>(contents.hours.size()));
+}
+
+TEST_CASE_METHOD(Ledger, "one flipped digit anywhere is found") {
+  SeededStream random(9);
+  const auto one = Money::FromPico(1);
+  for (int round = 0; round < 200; ++round) {
+    Ledger flipped(5);
+    LedgerContents& c = flipped.contents;
+    const size_t u = random.Next() % (c.usage.size() - 1);
+    const size_t t = random.Next() % (c.transfers.size() - 1);
+    const size_t h = random.Next() % c.hours.size();
+    const size_t i = random.Next() % c.invoices.size();
+    const int what = round % 9;
+    INFO("round " << round << ", kind " << what);
+    switch (what) {
+      case 0:
+        REQUIRE(c.usage[u].charge.Add(one).ok());
+        break;
+      case 1:
+        ++c.usage[u].record.generated_tokens;
+        break;
+      case 2:
+        REQUIRE(c.transfers[t].entries[0].amount.Add(one).ok());
+        break;
+      case 3:
+        c.transfers[t].entries[0].account += "x";
+        break;
+      case 4:
+        c.hours[h].prompt_tokens += 1;
+        break;
+      case 5:
+        c.hours.erase(c.hours.begin() + static_cast<std::ptrdiff_t>(h));
+        break;
+      case 6:
+        c.invoices[i].text[c.invoices[i].text.find("total_usd") + 12] ^= 1;
+        break;
+      case 7:
+        c.invoices[i].usage_ids.pop_back();
+        break;
+      case 8:
+        c.transfers.erase(c.transfers.begin() + static_cast<std::ptrdiff_t>(t));
+        break;
+    }
+    CHECK_FALSE(VerifyLedger(flipped.book, c).clean());
+  }
+}
+
+TEST_CASE_METHOD(Ledger, "what appears again, or has no cause, is named") {
+  contents.transfers.push_back(contents.transfers.front());
+  CHECK(FirstDifference() == "transfer " + contents.transfers.front().id + " appears again");
+  contents.transfers.back().id = "usage:7.nobody.0";
+  CHECK(FirstDifference() == "transfer usage:7.nobody.0 has no cause");
+  contents.transfers.pop_back();
+  contents.usage.push_back(contents.usage.front());
+  CHECK(VerifyLedger(book, contents).duplicates == 1);
+  contents.usage.pop_back();
+  contents.invoices.push_back(contents.invoices.front());
+  CHECK(FirstDifference() ==
+        "usage " + contents.invoices.front().usage_ids.front() + " is invoiced again");
+}
+
+TEST_CASE("transfers are checked") {
+  CHECK(CheckBalanced({"a", 0, {{"x", Money::FromPico(1)}}}).message() ==
+        "transfer a has fewer than two entries");
+  CHECK(CheckBalanced({"a", 0, {{"x", Money::FromPico(1)}, {"y", Money::FromPico(2)}}}).message() ==
+        "transfer a sums to 0.000000000003, not to 0");
+  const Transfer topup = TopUpTransfer("1", "t", Money::Parse("10").value(), 5).value();
+  const Transfer undone = ReversalOf(topup, 6);
+  CHECK(CheckBalanced(undone).ok());
+  const auto balances = BalancesOf(std::vector{topup, undone}).value();
+  CHECK(balances.size() == 2);
+  for (const auto& [account, amount] : balances) CHECK(amount.IsZero());
+  CHECK_FALSE(TopUpTransfer("1", "t", Money(), 5).ok());
+}
+
+}  // namespace
+}  // namespace waferline::billing
