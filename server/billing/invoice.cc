@@ -134,7 +134,7 @@ absl::StatusOr<FinalInvoice> FinalInvoice::Close(Invoice draft, const Plan& plan
   FinalInvoice closed;
   closed.text_ = InvoiceText(draft);
   closed.transfer_ = {.id = absl::StrCat("invoice:", draft.id), .at_us = now_us};
-  std::vector<Entry>& entries = closed.transfer_.entries;
+  std::vector<LedgerEntry>& entries = closed.transfer_.entries;
   Money owed;
   const auto add = [&](std::string account, Money amount) {
     if (amount.IsZero()) return absl::OkStatus();

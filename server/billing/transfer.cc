@@ -25,7 +25,7 @@ absl::Status CheckBalanced(const Transfer& transfer) {
   };
   if (transfer.entries.size() < 2) return wrong("has fewer than two entries");
   Money sum;
-  for (const Entry& entry : transfer.entries) {
+  for (const LedgerEntry& entry : transfer.entries) {
     if (entry.account.empty()) return wrong("has an entry without an account");
     if (entry.amount.IsZero()) return wrong("has an entry of zero");
     WL_RETURN_IF_ERROR(sum.Add(entry.amount));
@@ -37,7 +37,7 @@ absl::Status CheckBalanced(const Transfer& transfer) {
 absl::StatusOr<std::map<std::string, Money>> BalancesOf(std::span<const Transfer> transfers) {
   std::map<std::string, Money> balances;
   for (const Transfer& transfer : transfers) {
-    for (const Entry& entry : transfer.entries) {
+    for (const LedgerEntry& entry : transfer.entries) {
       WL_RETURN_IF_ERROR(balances[entry.account].Add(entry.amount));
     }
   }
@@ -67,7 +67,7 @@ absl::StatusOr<Transfer> TopUpTransfer(std::string_view id, std::string_view ten
 
 Transfer ReversalOf(const Transfer& transfer, int64_t at_us) {
   Transfer reversal{.id = absl::StrCat(transfer.id, ":reversed"), .at_us = at_us};
-  for (const Entry& entry : transfer.entries) {
+  for (const LedgerEntry& entry : transfer.entries) {
     reversal.entries.push_back({entry.account, -entry.amount});
   }
   return reversal;

@@ -22,16 +22,16 @@
 
 namespace waferline::billing {
 
-struct Entry {
+struct LedgerEntry {
   std::string account;
   Money amount;
-  bool operator==(const Entry&) const = default;
+  bool operator==(const LedgerEntry&) const = default;
 };
 
 struct Transfer {
   std::string id;  // unique: a transfer counts once, however often it is sent
   int64_t at_us = 0;
-  std::vector<Entry> entries;
+  std::vector<LedgerEntry> entries;
   bool operator==(const Transfer&) const = default;
 };
 

@@ -115,8 +115,8 @@ TEST_CASE_METHOD(Ledger, "one flipped digit anywhere is found") {
 TEST_CASE_METHOD(Ledger, "what appears again, or has no cause, is named") {
   contents.transfers.push_back(contents.transfers.front());
   CHECK(FirstDifference() == "transfer " + contents.transfers.front().id + " appears again");
-  contents.transfers.back().id = "usage:7.nobody.0";
-  CHECK(FirstDifference() == "transfer usage:7.nobody.0 has no cause");
+  contents.transfers.back().id = "usage:7.unknown.0";
+  CHECK(FirstDifference() == "transfer usage:7.unknown.0 has no cause");
   contents.transfers.pop_back();
   contents.usage.push_back(contents.usage.front());
   CHECK(VerifyLedger(book, contents).duplicates == 1);
