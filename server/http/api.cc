@@ -84,6 +84,9 @@ std::span<const Api::Route> Api::Routes() {
   static constexpr Route kRoutes[] = {
       {"/v1/completions", "POST", Guard::kKey, Completions},
       {"/v1/chat/completions", "POST", Guard::kKey, ChatCompletions},
+      {"/v1/responses", "POST", Guard::kKey, Responses},
+      {"/v1/responses/{id}", "GET", Guard::kKey, OneResponse},
+      {"/v1/responses/{id}", "DELETE", Guard::kKey, DeleteResponse},
       {"/v1/models", "GET", Guard::kKey, Models},
       {"/v1/models/{id}", "GET", Guard::kKey, OneModel},
       {"/v1/tcp_warming", "GET", Guard::kOpen, Warm},

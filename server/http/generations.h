@@ -14,6 +14,7 @@
 #include "server/http/exchange.h"
 #include "server/openai/dialect.h"
 #include "server/openai/request.h"
+#include "server/openai/responses/response_store.h"
 #include "server/serving/server_deps.h"
 #include "server/serving/write_queue.h"
 #include "server/tenancy/api_keys.h"
@@ -41,6 +42,7 @@ class Generations {
   const serving::ServerDeps& deps() const { return deps_; }
   openai::ErrorShape error_shape() const { return dialect_.error_shape; }
   serving::WriteQueue& writers() { return writers_; }
+  openai::ResponseStore& responses() { return responses_; }
 
   // Reads a request's body.
   using Parse = std::function<absl::StatusOr<openai::ParsedRequest>(
@@ -59,6 +61,7 @@ class Generations {
  private:
   const serving::ServerDeps deps_;
   const openai::Dialect dialect_;
+  openai::ResponseStore responses_;
   std::unordered_set<std::shared_ptr<Generation>> live_;
   serving::WriteQueue writers_;
 };

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "server/openai/api_error.h"
+#include "server/openai/json_text.h"
+#include "server/openai/responses/response_request.h"
 #include "server/openai/token_text.h"
 
 namespace waferline::http {
@@ -12,12 +14,18 @@ namespace {
 
 constexpr std::string_view kAlias = "/openai";
 constexpr std::string_view kModelPrefix = "/v1/models/";
+constexpr std::string_view kResponsePrefix = "/v1/responses/";
 constexpr std::string_view kTokenizerPrefix = "/tokenizer_info/";
 
 // The document, or the error in its place.
 void SendAnswer(Generations& generations, const Call& call, absl::StatusOr<std::string> answer) {
   if (!answer.ok()) return generations.SendError(*call.exchange, answer.status(), Nanoseconds(0));
   call.exchange->Send({.content_type = "application/json", .body = *std::move(answer)});
+}
+
+// What the path names after `prefix`.
+std::string_view NameAfter(std::string_view prefix, const Call& call) {
+  return WithoutAlias(call.exchange->request().path).substr(prefix.size());
 }
 
 }  // namespace
@@ -34,9 +42,7 @@ void Models(Generations& generations, const Call& call) {
 }
 
 void OneModel(Generations& generations, const Call& call) {
-  const std::string_view name =
-      WithoutAlias(call.exchange->request().path).substr(kModelPrefix.size());
-  const auto model = generations.deps().models->Find(name);
+  const auto model = generations.deps().models->Find(NameAfter(kModelPrefix, call));
   if (model.ok()) return SendAnswer(generations, call, openai::ModelEntry(**model));
   SendAnswer(generations, call,
              openai::WithCode(openai::WithParam(model.status(), "model"), "model_not_found"));
@@ -48,6 +54,30 @@ void Completions(Generations& generations, const Call& call) {
 
 void ChatCompletions(Generations& generations, const Call& call) {
   generations.Begin(call, openai::ParseChat);
+}
+
+void Responses(Generations& generations, const Call& call) {
+  generations.Begin(call, [store = &generations.responses()](std::string_view body,
+                                                             const openai::Envelope& envelope,
+                                                             const text::ModelCatalog& catalog) {
+    return openai::ParseResponse(body, envelope, catalog, store);
+  });
+}
+
+void OneResponse(Generations& generations, const Call& call) {
+  const auto stored =
+      generations.responses().Find({call.caller.tenant, NameAfter(kResponsePrefix, call)});
+  if (!stored.ok()) return SendAnswer(generations, call, stored.status());
+  SendAnswer(generations, call, (*stored)->document);
+}
+
+void DeleteResponse(Generations& generations, const Call& call) {
+  const std::string_view id = NameAfter(kResponsePrefix, call);
+  const absl::Status erased = generations.responses().Erase({call.caller.tenant, id});
+  if (!erased.ok()) return SendAnswer(generations, call, erased);
+  std::string out = "{\"id\":";
+  openai::AppendQuoted(out, id);
+  SendAnswer(generations, call, out + ",\"object\":\"response\",\"deleted\":true}");
 }
 
 void Tokenize(Generations& generations, const Call& call) {

@@ -15,6 +15,10 @@ void Models(Generations& generations, const Call& call);
 void OneModel(Generations& generations, const Call& call);
 void Completions(Generations& generations, const Call& call);
 void ChatCompletions(Generations& generations, const Call& call);
+// /v1/responses, and a stored one by its id.
+void Responses(Generations& generations, const Call& call);
+void OneResponse(Generations& generations, const Call& call);
+void DeleteResponse(Generations& generations, const Call& call);
 void Tokenize(Generations& generations, const Call& call);
 void Detokenize(Generations& generations, const Call& call);
 void TokenizerInfo(Generations& generations, const Call& call);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "server/openai/answer_facts.h"
 #include "server/openai/api_error.h"
 #include "server/openai/json_text.h"
 #include "server/openai/logprobs.h"
@@ -10,11 +11,6 @@
 
 namespace waferline::openai {
 namespace {
-
-// Nanoseconds are whole, so the shortest text of the nearest number is the time itself.
-void AppendSeconds(std::string& out, Nanoseconds time) {
-  AppendNumber(out, static_cast<double>(time.count()) / 1e9);
-}
 
 std::string Head(const ResponseShape& shape) {
   std::string out = "{\"id\":";
@@ -252,32 +248,6 @@ void AnswerWriter::AppendInstants(std::string& out, const std::vector<TokenDetai
   out += ']';
 }
 
-void AnswerWriter::AppendTimeInfo(std::string& out, const Usage& usage) const {
-  const RequestTimes& times = usage.times;
-  out += ",\"time_info\":{\"queue_time\":";
-  AppendSeconds(out, times.queue);
-  out += ",\"prompt_time\":";  // until the decode shards hold the prompt
-  AppendSeconds(out, times.prefill + times.transfer);
-  out += ",\"completion_time\":";
-  AppendSeconds(out, times.decode);
-  out += ",\"total_time\":";
-  AppendSeconds(out, times.total());
-  if (usage.first_token) {
-    out += ",\"first_token_time\":";
-    AppendSeconds(out, *usage.first_token);
-  }
-  out += ",\"created\":";
-  AppendInteger(out, shape_.created_unix_seconds);
-  out += '}';
-}
-
-// What is emulated and what is computed is always said.
-void AnswerWriter::AppendExtension(std::string& out) const {
-  out += ",\"waferline\":{\"time\":\"emulated\",\"tokens\":\"";
-  out += shape_.computed ? "computed" : "stand-in";
-  out += "\"}";
-}
-
 void AnswerWriter::AppendFinish(std::string& out, size_t choice, const ChoiceEnd& end,
                                 const Usage* usage_of_the_last) {
   if (shape_.chat() && !std::exchange(choices_[choice].started, true)) AppendRole(out, choice);
@@ -289,8 +259,8 @@ void AnswerWriter::AppendFinish(std::string& out, size_t choice, const ChoiceEnd
   out += CallFinishReason(shape_, end.reason, calls ? calls->calls() : 0);
   out += "\"}]";
   if (usage_of_the_last != nullptr) {
-    AppendTimeInfo(out, *usage_of_the_last);
-    AppendExtension(out);
+    AppendTimeInfo(out, shape_, *usage_of_the_last);
+    AppendOrigin(out, shape_);
   }
   const bool has_usage = usage_of_the_last != nullptr && shape_.usage_at_finish &&
                          !shape_.include_usage && !shape_.continuous_usage;
@@ -310,8 +280,8 @@ void AnswerWriter::AppendUsage(std::string& out, const Usage& usage) {
   out += head_;
   out += ",\"choices\":[],\"usage\":";
   AppendUsageObject(out, usage);
-  AppendTimeInfo(out, usage);
-  AppendExtension(out);
+  AppendTimeInfo(out, shape_, usage);
+  AppendOrigin(out, shape_);
   out += "}\n\n";
 }
 
@@ -373,8 +343,8 @@ std::string AnswerWriter::Document(const std::vector<ChoiceResult>& results) {
   const Usage usage = SumUsage(shape_, ends);
   out += ",\"usage\":";
   AppendUsageObject(out, usage);
-  AppendTimeInfo(out, usage);
-  AppendExtension(out);
+  AppendTimeInfo(out, shape_, usage);
+  AppendOrigin(out, shape_);
   out += '}';
   return out;
 }

@@ -60,8 +60,6 @@ class AnswerWriter final : public AnswerFormat {
   void AppendTokenIds(std::string& out, size_t choice, const std::vector<TokenDetail>& tokens,
                       bool first);
   void AppendInstants(std::string& out, const std::vector<TokenDetail>& tokens) const;
-  void AppendTimeInfo(std::string& out, const Usage& usage) const;
-  void AppendExtension(std::string& out) const;
   void AppendChoice(std::string& out, size_t choice, const ChoiceResult& result);
   void Close(std::string& out) const;
 

@@ -1,0 +1,58 @@
+// Answers of /v1/responses that clients may read again, delete, or go on from. In memory: the
+// oldest go when there are too many, and all with the process.
+//
+// Owner: the HTTP front end. Thread: io. Bounds: kMaxResponses, kMaxBytes of them together; one
+// that alone is larger is not kept. A tenant sees its own only.
+#pragma once
+
+#include <boost/json/array.hpp>
+#include <cstddef>
+#include <list>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "absl/status/statusor.h"
+
+namespace waferline::openai {
+
+struct StoredResponse {
+  std::string document;         // as it was sent
+  boost::json::array messages;  // the conversation with the answer, without instructions
+};
+
+class ResponseStore {
+ public:
+  static constexpr size_t kMaxResponses = 4096;
+  static constexpr size_t kMaxBytes = size_t{64} << 20;
+
+  struct Key {
+    std::string_view tenant;
+    std::string_view id;
+  };
+
+  // In place of one with the same key, if there is any.
+  void Put(const Key& key, StoredResponse response);
+  // NotFound says that it never was, was deleted, or went for newer ones. Valid until the next Put
+  // or Erase.
+  absl::StatusOr<const StoredResponse*> Find(const Key& key) const;
+  absl::Status Erase(const Key& key);
+
+  size_t bytes() const { return bytes_; }
+  size_t size() const { return newest_last_.size(); }
+
+ private:
+  struct Entry {
+    std::string key;
+    StoredResponse response;
+    size_t bytes;
+  };
+  static std::string Join(const Key& key);
+  void Drop(std::list<Entry>::iterator entry);
+
+  std::list<Entry> newest_last_;
+  std::unordered_map<std::string, std::list<Entry>::iterator> by_key_;
+  size_t bytes_ = 0;
+};
+
+}  // namespace waferline::openai

@@ -1,0 +1,147 @@
+// Answers of /v1/responses: events that add up to the object that a document is.
+#include "server/openai/responses/response_format.h"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+#include <catch2/catch.hpp>
+
+namespace waferline::openai {
+namespace {
+
+namespace json = boost::json;
+
+const grammar::ToolCallForm kForm = {.name = "hermes",
+                                     .begin = "<tool_call>\n",
+                                     .head = "{\"name\": \"",
+                                     .middle = "\", \"arguments\": ",
+                                     .tail = "}\n</tool_call>",
+                                     .between = "\n<tool_call>\n",
+                                     .not_in_text = "<tool_call>"};
+
+ResponseShape Shape() {
+  ResponseShape shape;
+  shape.kind = ResponseShape::Kind::kChat;
+  shape.id = "resp_1";
+  shape.model = "m";
+  shape.prompts.push_back({std::make_shared<std::vector<TokenId>>(3), ""});
+  return shape;
+}
+
+std::vector<json::value> Events(const std::string& stream) {
+  std::vector<json::value> events;
+  for (size_t at = 0; at < stream.size();) {
+    REQUIRE(stream.substr(at, 7) == "event: ");
+    const size_t line = stream.find('\n', at);
+    const size_t end = stream.find("\n\n", at);
+    REQUIRE(stream.substr(line + 1, 6) == "data: ");
+    events.push_back(json::parse(stream.substr(line + 7, end - line - 7)));
+    CHECK(events.back().at("type") == json::value(stream.substr(at + 7, line - at - 7)));
+    CHECK(events.back().at("sequence_number") == json::value(events.size() - 1));
+    at = end + 2;
+  }
+  return events;
+}
+
+std::vector<std::string> Types(const std::vector<json::value>& events) {
+  std::vector<std::string> types;
+  for (const auto& event : events) types.emplace_back(event.at("type").get_string());
+  return types;
+}
+
+// A stream of these deltas, and its end.
+std::string Stream(ResponseFormat& format, const std::vector<Delta>& deltas, const ChoiceEnd& end) {
+  std::string out;
+  format.AppendStart(out);
+  for (const Delta& delta : deltas) format.AppendDelta(out, 0, delta);
+  format.AppendFinish(out, 0, end, nullptr);
+  format.AppendEnd(out, {.prompt_tokens = 3, .completion_tokens = 5});
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("a text is one message, its events are numbered and in order") {
+  const ResponseShape shape = Shape();
+  ResponseFormat format({.repeated = ",\"top_p\":1", .messages = {}, .store = nullptr}, shape);
+  const auto events = Events(Stream(format, {{.text = "Hel"}, {.text = "lo"}}, {}));
+  CHECK(Types(events) ==
+        std::vector<std::string>{"response.created", "response.in_progress",
+                                 "response.output_item.added", "response.content_part.added",
+                                 "response.output_text.delta", "response.output_text.delta",
+                                 "response.output_text.done", "response.content_part.done",
+                                 "response.output_item.done", "response.completed"});
+  const json::value& response = events.back().at("response");
+  CHECK(response.at("status") == "completed");
+  CHECK(response.at("top_p") == 1);
+  CHECK(response.at("output").at(0).at("content").at(0).at("text") == "Hello");
+  CHECK(response.at("usage").at("output_tokens") == 5);
+  CHECK(events[0].at("response").at("output").get_array().empty());
+  CHECK(events[4].at("item_id") == response.at("output").at(0).at("id"));
+}
+
+TEST_CASE("reasoning, text and calls are items; a document has the same ones") {
+  ResponseShape shape = Shape();
+  shape.calls = kForm;
+  const std::vector<Delta> deltas = {
+      {.reasoning = "Hm."},
+      {.text = "I look.\n"},
+      {.text = "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\""},
+      {.text =
+           ": 1}}\n</tool_call>\n<tool_call>\n{\"name\": \"g\", \"arguments\": {}}\n</tool_call>"}};
+  StoredResponse stored;
+  const ResponsePlan plan{.repeated = "", .messages = {}, .store = [&](StoredResponse one) {
+                            stored = std::move(one);
+                          }};
+  ResponseFormat streamed(plan, shape);
+  const auto events = Events(Stream(streamed, deltas, {}));
+  const json::value& response = events.back().at("response");
+  const json::array& output = response.at("output").get_array();
+  REQUIRE(output.size() == 4);
+  CHECK(output[0].at("type") == "reasoning");
+  CHECK(output[0].at("content").at(0).at("text") == "Hm.");
+  CHECK(output[1].at("content").at(0).at("text") == "I look.");
+  CHECK(output[2].at("name") == "f");
+  CHECK(output[2].at("arguments") == "{\"a\": 1}");
+  CHECK(output[3].at("name") == "g");
+  CHECK(output[2].at("call_id") != output[3].at("call_id"));
+  CHECK(stored.messages.at(0).at("tool_calls").at(1).at("function").at("name") == "g");
+
+  ChoiceResult whole;
+  for (const Delta& delta : deltas) {
+    whole.generated.text += delta.text;
+    whole.generated.reasoning += delta.reasoning;
+  }
+  ResponseFormat document(plan, shape);
+  CHECK(json::parse(document.Document({whole})).at("output") == response.at("output"));
+}
+
+TEST_CASE("an answer that is cut short is incomplete, one that fails is failed") {
+  const ResponseShape shape = Shape();
+  const ResponsePlan plan{.repeated = "", .messages = {}, .store = nullptr};
+  ResponseFormat cut(plan, shape);
+  const auto events = Events(Stream(cut, {{.text = "Hel"}}, {.reason = FinishReason::kLength}));
+  CHECK(events.back().at("type") == "response.incomplete");
+  CHECK(events.back().at("response").at("incomplete_details").at("reason") == "max_output_tokens");
+  CHECK(events.back().at("response").at("output").at(0).at("status") == "incomplete");
+
+  ResponseFormat broken(plan, shape);
+  std::string out;
+  broken.AppendStart(out);
+  broken.AppendDelta(out, 0, {.text = "Hel"});
+  broken.AppendFailure(out, absl::UnavailableError("the worker is \"gone\""));
+  const auto failed = Events(out);
+  CHECK(failed[failed.size() - 2].at("type") == "error");
+  CHECK(failed.back().at("type") == "response.failed");
+  CHECK(failed.back().at("response").at("error").at("message") == "the worker is \"gone\"");
+}
+
+TEST_CASE("an answer without a token is an empty message") {
+  const ResponseShape shape = Shape();
+  ResponseFormat format({.repeated = "", .messages = {}, .store = nullptr}, shape);
+  const auto answer = json::parse(format.Document({ChoiceResult()}));
+  CHECK(answer.at("output").at(0).at("content").at(0).at("text") == "");
+  CHECK(answer.at("status") == "completed");
+}
+
+}  // namespace waferline::openai
