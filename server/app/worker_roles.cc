@@ -4,13 +4,16 @@
 
 #include <atomic>
 #include <cstdio>
+#include <functional>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "server/app/remark_log.h"
 #include "server/app/serve.h"
 #include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
@@ -43,6 +46,11 @@ void Announce(const WorkerOptions& options, const std::string& what, uint16_t po
   if (!written.ok()) fprintf(stderr, "waferd: %s\n", written.ToString().c_str());
 }
 
+std::function<void(const std::string&)> Remarks(const std::string& who) {
+  return
+      [log = std::make_shared<RemarkLog>(who)](const std::string& remark) { log->Print(remark); };
+}
+
 // Runs a worker until it fails or a signal comes.
 template <typename Run>
 absl::Status UntilSignal(Run run) {
@@ -68,6 +76,7 @@ absl::Status RunShard(const WorkerOptions& options) {
   server.on_ready = [&options](uint16_t port) {
     Announce(options, "shard " + options.layers, port);
   };
+  server.on_remark = Remarks("shard " + options.layers);
   return UntilSignal(
       [&server](const std::atomic<bool>& stop) { return shard::RunShardServer(server, stop); });
 }
@@ -78,6 +87,7 @@ absl::Status RunPrefill(const WorkerOptions& options) {
   server.model_path = options.model;
   server.threads = options.threads;
   server.on_ready = [&options](uint16_t port) { Announce(options, "prefill worker", port); };
+  server.on_remark = Remarks("prefill worker");
   return UntilSignal(
       [&server](const std::atomic<bool>& stop) { return prefill::RunPrefillServer(server, stop); });
 }

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/link/pending_peers.h"
 #include "wafer_backend/compute/link/reactor.h"
 #include "wafer_backend/compute/link/typed_link.h"
 #include "wafer_backend/compute/model/families/families.h"
@@ -34,6 +35,14 @@ class PrefillServer {
       : hello_(hello),
         chunk_tokens_(chunk_tokens),
         service_(std::move(worker)),
+        pending_(&reactor_, hello,
+                 {.check = [this](const auto& theirs) { return Check(theirs); },
+                  .on_greeted = [this](const auto&,
+                                       auto connection) { AssignDriver(std::move(connection)); },
+                  .on_remark =
+                      [this](const std::string& remark) {
+                        if (remark_) remark_(remark);
+                      }}),
         shards_(&reactor_, hello,
                 {.on_change = [this](const auto& status) { OnShards(status); },
                  .on_received = [this](uint64_t job,
@@ -42,13 +51,14 @@ class PrefillServer {
   absl::Status Run(const PrefillServerOptions& options, const std::atomic<bool>& stop) {
     WL_ASSIGN_OR_RETURN(const auto listener,
                         link::Listener::Open(&reactor_, options.listen, [this](auto taken) {
-                          OnConnection(std::move(taken));
+                          pending_.Add(std::move(taken));
                         }));
     remark_ = options.on_remark;
     if (options.on_ready) options.on_ready(listener->port());
     bool moved = false;
     while (!stop.load(std::memory_order_relaxed)) {
       reactor_.Turn(moved ? Nanoseconds(0) : kIdle);
+      pending_.Watch();
       moved = service_.Step(chunk_tokens_, &done_);
       for (const PrefillService::Sent& sent : service_.TakeSent()) {
         // Pages that have left are acknowledged by the shards.
@@ -60,32 +70,20 @@ class PrefillServer {
   }
 
  private:
-  // One driver at a time; a new one replaces the last, which may hang.
-  void OnConnection(std::unique_ptr<Connection> taken) {
-    pending_ = std::move(taken);
-    pending_->Start(
-        [this](std::span<const uint8_t> bytes) {
-          return greeting_.Accept(
-              bytes, [this](const link::HelloFrame& hello) { return AssignRole(hello); });
-        },
-        [this](const absl::Status& why) {
-          Remark("connection refused", why);
-          pending_.reset();
-        });
-  }
-
   void Remark(const char* what, const absl::Status& why) {
     if (remark_) remark_(absl::StrCat(what, ": ", why.message()));
   }
 
-  absl::Status AssignRole(const link::HelloFrame& hello) {
-    WL_RETURN_IF_ERROR(link::GreetingOutlet(pending_.get()).Send(hello_));
-    WL_RETURN_IF_ERROR(shard::SameModel(hello_, hello));
-    if (hello.role != link::Role::kDriver) {
-      return absl::InvalidArgumentError("only a driver connects to a prefill worker");
-    }
+  absl::Status Check(const link::HelloFrame& theirs) const {
+    WL_RETURN_IF_ERROR(shard::SameModel(hello_, theirs));
+    if (theirs.role == link::Role::kDriver) return absl::OkStatus();
+    return absl::InvalidArgumentError("only a driver connects to a prefill worker");
+  }
+
+  // One driver at a time; a new one replaces the last, which may hang.
+  void AssignDriver(std::unique_ptr<Connection> connection) {
     DropDriver();
-    driver_ = std::move(pending_);
+    driver_ = std::move(connection);
     outlet_ = std::make_unique<link::PrefillToDriver>(driver_.get());
     driver_->Start(
         [this](std::span<const uint8_t> bytes) {
@@ -95,7 +93,6 @@ class PrefillServer {
           Remark("driver disconnected", why);
           DropDriver();
         });
-    return absl::OkStatus();
   }
 
   void DropDriver() {
@@ -116,6 +113,9 @@ class PrefillServer {
   }
 
   absl::Status HandleControl(link::PrefillFrame& frame) {
+    if (std::find(jobs_.begin(), jobs_.end(), frame.job) != jobs_.end()) {
+      return absl::InvalidArgumentError(absl::StrCat("job ", frame.job, " was sent twice"));
+    }
     jobs_.push_back(frame.job);
     service_.Submit({.id = frame.job,
                      .tokens = std::move(frame.tokens),
@@ -201,9 +201,8 @@ class PrefillServer {
   const int64_t chunk_tokens_;
   link::Reactor reactor_;
   PrefillService service_;
+  link::PendingPeers pending_;
   ShardLinks shards_;
-  std::unique_ptr<Connection> pending_;
-  link::GreetingInlet greeting_;
   std::unique_ptr<Connection> driver_;
   std::unique_ptr<link::PrefillToDriver> outlet_;
   link::PrefillFromDriver inlet_;

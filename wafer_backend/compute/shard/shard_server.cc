@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/link/pending_peers.h"
 #include "wafer_backend/compute/link/reactor.h"
 #include "wafer_backend/compute/link/typed_link.h"
 #include "wafer_backend/compute/shard/peer_model.h"
@@ -18,7 +19,6 @@ namespace {
 
 using link::Connection;
 
-constexpr size_t kMaxPendingPeers = 16;  // connections whose hello has not come
 constexpr Nanoseconds kConnectPatience = Seconds(5);
 constexpr Nanoseconds kIdle = Milliseconds(100);
 
@@ -33,7 +33,6 @@ struct Peer {
   In inlet;
   Out outlet;
 };
-using PendingPeer = Peer<link::GreetingInlet, link::GreetingOutlet>;
 using DriverPeer = Peer<link::ShardFromDriver, link::ShardToDriver>;
 using UpstreamPeer = Peer<link::ActivationInlet, link::GreetingOutlet>;
 using DownstreamPeer = Peer<link::GreetingInlet, link::ActivationOutlet>;
@@ -41,98 +40,80 @@ using PrefillPeer = Peer<link::KvInlet, link::KvReceiptOutlet>;
 
 class ShardServer {
  public:
-  ShardServer(Shard* shard, link::HelloFrame hello) : shard_(shard), hello_(hello) {}
+  ShardServer(Shard* shard, link::HelloFrame hello)
+      : shard_(shard),
+        hello_(hello),
+        pending_(&reactor_, hello,
+                 {.check = [this](const auto& theirs) { return Check(theirs); },
+                  .on_greeted =
+                      [this](const auto& theirs, auto connection) {
+                        AssignRole(theirs.role, std::move(connection));
+                      },
+                  .on_remark =
+                      [this](const std::string& remark) {
+                        if (remark_) remark_(remark);
+                      }}) {}
 
   absl::Status Run(const ShardServerOptions& options, const std::atomic<bool>& stop) {
     WL_ASSIGN_OR_RETURN(const auto listener,
                         link::Listener::Open(&reactor_, options.listen, [this](auto taken) {
-                          OnConnection(std::move(taken));
+                          pending_.Add(std::move(taken));
                         }));
     remark_ = options.on_remark;
     if (options.on_ready) options.on_ready(listener->port());
     while (!stop.load(std::memory_order_relaxed)) {
       reactor_.Turn(kIdle);
-      detached_.clear();
+      pending_.Watch();
     }
     return absl::OkStatus();
   }
 
  private:
-  void OnConnection(std::unique_ptr<Connection> taken) {
-    if (pending_.size() >= kMaxPendingPeers) return;  // closes it
-    auto peer = std::make_unique<PendingPeer>(std::move(taken));
-    PendingPeer* const it = peer.get();
-    pending_.push_back(std::move(peer));
-    it->connection->Start(
-        [this, it](std::span<const uint8_t> bytes) {
-          return it->inlet.Accept(
-              bytes, [this, it](const link::HelloFrame& hello) { return AssignRole(it, hello); });
-        },
-        [this, it](const absl::Status& why) {
-          Remark("connection refused", why);
-          Detach(it);
-        });
-  }
-
   void Remark(const char* what, const absl::Status& why) {
     if (remark_) remark_(absl::StrCat(what, ": ", why.message()));
   }
 
-  std::unique_ptr<Connection> Detach(PendingPeer* peer) {
-    const auto found = std::find_if(pending_.begin(), pending_.end(),
-                                    [peer](const auto& other) { return other.get() == peer; });
-    auto connection = std::move((*found)->connection);
-    detached_.push_back(std::move(*found));  // its handlers may be running
-    pending_.erase(found);
-    return connection;
-  }
-
-  // The peer's hello has come: gives the connection the links of its role.
-  absl::Status AssignRole(PendingPeer* peer, const link::HelloFrame& hello) {
-    // First, so that a peer that does not fit learns why from what it reads.
-    WL_RETURN_IF_ERROR(peer->outlet.Send(hello_));
-    WL_RETURN_IF_ERROR(SameModel(hello_, hello));
-    if (hello.role == link::Role::kNeighbour && hello.end_layer != hello_.first_layer) {
+  absl::Status Check(const link::HelloFrame& theirs) const {
+    WL_RETURN_IF_ERROR(SameModel(hello_, theirs));
+    if (theirs.role == link::Role::kNeighbour && theirs.end_layer != hello_.first_layer) {
       return absl::FailedPreconditionError(absl::StrCat("a neighbour that ends before layer ",
-                                                        hello.end_layer, ", this shard begins at ",
+                                                        theirs.end_layer, ", this shard begins at ",
                                                         hello_.first_layer));
     }
-    auto connection = Detach(peer);
-    switch (hello.role) {
-      case link::Role::kDriver:
-        AssignDriver(std::move(connection));
-        break;
-      case link::Role::kNeighbour:
-        upstream_ = std::make_unique<UpstreamPeer>(std::move(connection));
-        upstream_->connection->Start(
-            [this](std::span<const uint8_t> bytes) {
-              return upstream_->inlet.Accept(bytes, [this](link::ActivationFrame& frame) {
-                Finish(shard_->Step(&frame), frame);
-                return absl::OkStatus();
-              });
-            },
-            [this](const absl::Status& why) {
-              Remark("upstream shard disconnected", why);
-              upstream_.reset();
-            });
-        break;
-      case link::Role::kPrefill:
-        prefill_ = std::make_unique<PrefillPeer>(std::move(connection));
-        prefill_->connection->Start(
-            [this](std::span<const uint8_t> bytes) {
-              return prefill_->inlet.Accept(
-                  bytes, [this](const link::KvFrame& frame) { return TakePages(frame); });
-            },
-            [this](const absl::Status& why) {
-              Remark("prefill worker disconnected", why);
-              prefill_.reset();
-            });
-        break;
-      case link::Role::kShard:
-        return absl::InvalidArgumentError(
-            "role shard is not for connecting: a shard connects as a neighbour");
-    }
-    return absl::OkStatus();
+    if (theirs.role != link::Role::kShard) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        "role shard is not for connecting: a shard connects as a neighbour");
+  }
+
+  // Gives a connection the links of its role.
+  void AssignRole(link::Role role, std::unique_ptr<Connection> connection) {
+    if (role == link::Role::kDriver) return AssignDriver(std::move(connection));
+    if (role == link::Role::kNeighbour) return AssignUpstream(std::move(connection));
+    prefill_ = std::make_unique<PrefillPeer>(std::move(connection));
+    prefill_->connection->Start(
+        [this](std::span<const uint8_t> bytes) {
+          return prefill_->inlet.Accept(
+              bytes, [this](const link::KvFrame& frame) { return TakePages(frame); });
+        },
+        [this](const absl::Status& why) {
+          Remark("prefill worker disconnected", why);
+          prefill_.reset();
+        });
+  }
+
+  void AssignUpstream(std::unique_ptr<Connection> connection) {
+    upstream_ = std::make_unique<UpstreamPeer>(std::move(connection));
+    upstream_->connection->Start(
+        [this](std::span<const uint8_t> bytes) {
+          return upstream_->inlet.Accept(bytes, [this](link::ActivationFrame& frame) {
+            Finish(shard_->Step(&frame), frame);
+            return absl::OkStatus();
+          });
+        },
+        [this](const absl::Status& why) {
+          Remark("upstream shard disconnected", why);
+          upstream_.reset();
+        });
   }
 
   // A new driver replaces the last, which may hang, and frees everything it held.
@@ -268,8 +249,7 @@ class ShardServer {
   Shard* const shard_;
   const link::HelloFrame hello_;
   link::Reactor reactor_;
-  std::vector<std::unique_ptr<PendingPeer>> pending_;
-  std::vector<std::unique_ptr<PendingPeer>> detached_;  // kept until no handler of theirs runs
+  link::PendingPeers pending_;
   std::unique_ptr<DriverPeer> driver_;
   std::unique_ptr<UpstreamPeer> upstream_;
   std::unique_ptr<link::ConnectAttempt> joining_;

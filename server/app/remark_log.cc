@@ -1,0 +1,39 @@
+#include "server/app/remark_log.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+#include "server/runtime/host.h"
+#include "wafer_backend/base/terminal_text.h"
+
+namespace waferline::app {
+
+std::string LogText(std::string_view text) {
+  std::string line = TerminalText(text.substr(0, RemarkLog::kMaxBytes));
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  if (text.size() > RemarkLog::kMaxBytes) line += " ...";
+  return line;
+}
+
+void RemarkLog::Print(std::string_view text) {
+  std::string line;
+  {
+    MutexLock lock(&mutex_);
+    const Nanoseconds now = runtime::MonotonicNow();
+    if (now - second_ >= Seconds(1)) {
+      second_ = now;
+      lines_ = 0;
+    }
+    if (lines_++ >= kMaxLinesPerSecond) {
+      ++left_out_;
+      return;
+    }
+    line = absl::StrCat("waferd: ", who_, ": ", LogText(text));
+    if (left_out_ > 0) absl::StrAppend(&line, " (", left_out_, " remarks before it were left out)");
+    left_out_ = 0;
+  }
+  fprintf(stderr, "%s\n", line.c_str());
+}
+
+}  // namespace waferline::app

@@ -1,0 +1,35 @@
+// Lines for the operator, on stderr: "waferd: WHO: TEXT". Control characters of the text, which may
+// come from a peer, are replaced, and line ends too: a line is one line. Any thread; owner: the
+// part that reports.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/base/thread_annotations.h"
+#include "wafer_backend/base/mutex.h"
+#include "wafer_backend/base/units.h"
+
+namespace waferline::app {
+
+class RemarkLog {
+ public:
+  static constexpr size_t kMaxBytes = 500;      // of a text; the rest is cut
+  static constexpr int kMaxLinesPerSecond = 5;  // what is more is counted, and said with the next
+
+  explicit RemarkLog(std::string who) : who_(std::move(who)) {}
+  void Print(std::string_view text);
+
+ private:
+  const std::string who_;
+  Mutex mutex_;
+  Nanoseconds second_ ABSL_GUARDED_BY(mutex_);  // began then
+  int lines_ ABSL_GUARDED_BY(mutex_) = 0;       // within it
+  uint64_t left_out_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+// `text` in one line, without control characters, at most kMaxBytes.
+std::string LogText(std::string_view text);
+
+}  // namespace waferline::app

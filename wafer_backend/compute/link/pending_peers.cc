@@ -1,0 +1,63 @@
+#include "wafer_backend/compute/link/pending_peers.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/status.h"
+
+namespace waferline::link {
+
+PendingPeers::PendingPeers(Reactor* reactor, const HelloFrame& ours, Events events)
+    : reactor_(reactor), ours_(ours), events_(std::move(events)) {}
+
+void PendingPeers::Add(std::unique_ptr<Connection> connection) {
+  if (peers_.size() == kMaxPeers) {
+    Refuse(peers_.front().get(), absl::ResourceExhaustedError(absl::StrCat(
+                                     peers_.front()->connection->peer(),
+                                     ": it has said nothing, and others have connected since")));
+  }
+  Peer* const peer = peers_.emplace_back(std::make_unique<Peer>(std::move(connection))).get();
+  peer->since = reactor_->Now();
+  peer->connection->Start(
+      [this, peer](std::span<const uint8_t> bytes) {
+        return peer->inlet.Accept(
+            bytes, [this, peer](const HelloFrame& theirs) { return OnHello(peer, theirs); });
+      },
+      [this, peer](const absl::Status& why) { Refuse(peer, why); });
+}
+
+void PendingPeers::Watch() {
+  detached_.clear();
+  while (!peers_.empty() && reactor_->Now() - peers_.front()->since > kPatience) {
+    Peer* const oldest = peers_.front().get();
+    Refuse(oldest, absl::DeadlineExceededError(absl::StrCat(oldest->connection->peer(),
+                                                            ": it has said nothing for ",
+                                                            ToSeconds(kPatience), " s")));
+  }
+}
+
+absl::Status PendingPeers::OnHello(Peer* peer, const HelloFrame& theirs) {
+  WL_RETURN_IF_ERROR(GreetingOutlet(peer->connection.get()).Send(ours_));
+  WL_RETURN_IF_ERROR(events_.check(theirs));
+  events_.on_greeted(theirs, Detach(peer));
+  return absl::OkStatus();
+}
+
+void PendingPeers::Refuse(Peer* peer, const absl::Status& why) {
+  Detach(peer).reset();
+  ++refused_;
+  if (!events_.on_remark) return;
+  events_.on_remark(absl::StrCat("connection refused (number ", refused_, "): ", why.message()));
+}
+
+std::unique_ptr<Connection> PendingPeers::Detach(Peer* peer) {
+  const auto found = std::find_if(peers_.begin(), peers_.end(),
+                                  [peer](const auto& other) { return other.get() == peer; });
+  auto connection = std::move((*found)->connection);
+  detached_.push_back(std::move(*found));
+  peers_.erase(found);
+  return connection;
+}
+
+}  // namespace waferline::link
