@@ -1,9 +1,15 @@
 // How a request ends or restarts.
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "scheduler/engine/engine_impl.h"
+#include "wafer_backend/base/retry_hint.h"
+#include "wafer_backend/base/strings.h"
 
 namespace waferline::engine {
+namespace {
+constexpr Nanoseconds kRetryAfter = Seconds(1);  // what was lost so often may be lost again
+}  // namespace
 
 TokenEmitter::Reader EngineImpl::ReleaseResources(SlotIndex slot) {
   Sequence& s = sequences()[slot];
@@ -48,19 +54,23 @@ void EngineImpl::OnOver(SlotIndex slot, FinishReason reason, absl::Status status
 
 // Unavailable: the compute plane lost what it had; computing it again gives the same tokens.
 void EngineImpl::OnValueFailed(SlotIndex slot, absl::Status status) {
-  if (absl::IsUnavailable(status)) return Restart(slot, RestartCause::kValueLost);
+  if (absl::IsUnavailable(status) && !RetryAfterOf(status)) {
+    return Restart(slot, RestartCause::kValueLost, Std(status.message()));
+  }
   if (status.ok()) status = absl::InternalError("the value source failed without a reason");
   OnOver(slot, FinishReason::kFailed, std::move(status));
 }
 
-void EngineImpl::Restart(SlotIndex slot, RestartCause cause) {
+void EngineImpl::Restart(SlotIndex slot, RestartCause cause, std::string_view why) {
   const HotSequence& hot = sequences().hot(slot);
   Sequence& s = sequences()[slot];
   if (cause == RestartCause::kPreempted) {
     ++s.preemptions;
   } else if (++s.restarts > context_.lanes[hot.lane].limits.max_restarts) {
     return OnOver(slot, FinishReason::kFailed,
-                  absl::UnavailableError("lost its device too many times"));
+                  WithRetryAfter(absl::UnavailableError(absl::StrCat("restarted ", s.restarts - 1,
+                                                                     " times, then: ", Absl(why))),
+                                 kRetryAfter));
   }
   // What it got for its charge so far is lost, and not by its fault.
   queues_[hot.lane].RefundAll(s, hot);

@@ -138,6 +138,13 @@ std::vector<metrics::ComputeFigures> Cloud::compute() const {
   return all;
 }
 
+std::string Cloud::OutageOf(const std::string& model) const {
+  const auto place = PlaceOf(model);
+  if (!place) return "";
+  const plane::ComputePlane* plane = hosts_[place->engine].models[place->lane.value].plane;
+  return plane == nullptr ? "" : plane->counters().outage;
+}
+
 std::optional<ModelPlace> Cloud::PlaceOf(const std::string& model) const {
   for (size_t host = 0; host < hosts_.size(); ++host) {
     const std::vector<HostedModel>& models = hosts_[host].models;

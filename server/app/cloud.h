@@ -59,6 +59,8 @@ class Cloud {
   const text::ModelCatalog& catalog() const { return *catalog_; }
   // Of the models whose tokens are computed.
   std::vector<metrics::ComputeFigures> compute() const;
+  // Which worker of a model is gone, and why; "": none. Any thread.
+  std::string OutageOf(const std::string& model) const;
   std::optional<ModelPlace> PlaceOf(const std::string& model) const;
   // Of a model's units; any thread.
   fleet::LiveFaults& live_faults(const std::string& model) { return live_faults_.at(model); }

@@ -49,7 +49,7 @@ std::map<std::string, tenancy::TenantLimits, std::less<>> Limits(
   return limits;
 }
 
-// Why no request of a model can be served now; null if one can.
+// Why no request of a model can be served by its emulated hardware; null if one can.
 const char* Impairment(const engine::LaneSnapshot& lane) {
   const auto none = [](const auto& all, auto usable) {
     return std::none_of(all.begin(), all.end(), usable);
@@ -164,10 +164,8 @@ class BothFrontEnds : public FrontEnds {
     const bool asked =
         health.live && cloud_->engines().Snapshot([this, health, reply](const auto& all) mutable {
           for (const engine::LaneSnapshot& lane : all.lanes) {
-            if (const char* why = Impairment(lane)) {
-              health.impaired.emplace_back(lane.model, why);
-            } else if (Silent(lane.model)) {
-              health.impaired.emplace_back(lane.model, "its workers have sent nothing for long");
+            if (std::string why = WhyNot(lane); !why.empty()) {
+              health.impaired.emplace_back(lane.model, std::move(why));
             }
           }
           if (health.ready && health.impaired.size() == all.lanes.size()) {
@@ -177,6 +175,13 @@ class BothFrontEnds : public FrontEnds {
           reply(std::move(health));
         });
     if (!asked) reply(health);
+  }
+
+  // Why no request of a model can be served now; "" if one can.
+  std::string WhyNot(const engine::LaneSnapshot& lane) const {
+    if (const char* why = Impairment(lane)) return why;
+    if (std::string why = cloud_->OutageOf(lane.model); !why.empty()) return why;
+    return Silent(lane.model) ? "its workers have sent nothing for long" : "";
   }
 
   bool Silent(const std::string& model) const {

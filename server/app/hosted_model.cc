@@ -54,6 +54,7 @@ absl::StatusOr<HostedModel> Load(const config::ModelConfig& config, const ModelS
       OpenSource(config.tokens, {.file = file,
                                  .tokenizer = tokenizer,
                                  .waker = site.waker,
+                                 .model = lane.model,
                                  .sequences = sequences,
                                  .emulated_memory = out.devices->emulated_memory(0)}));
   out.values = std::move(source.values);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/app/remark_log.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/model/families/families.h"
 #include "wafer_backend/compute/model/model_shape.h"
@@ -76,7 +77,10 @@ absl::StatusOr<OpenedSource> OpenRemote(const config::TokensConfig& config,
   options.remote = {.shards = config.shard_workers,
                     .prefill = config.prefill_worker,
                     .fingerprint = shard::FingerprintOf(*parts.file),
-                    .patience = config.worker_patience};
+                    .max_outage = config.worker_outage,
+                    .patience = config.worker_patience,
+                    .on_remark = [log = std::make_shared<RemarkLog>("model " + parts.model)](
+                                     const std::string& remark) { log->Print(remark); }};
   options.max_batch = config.max_batch;
   WL_ASSIGN_OR_RETURN(options.speculation, SpeculationOf(config, *parts.tokenizer));
   WL_ASSIGN_OR_RETURN(OpenedSource out, OpenPlane(options, parts.waker));

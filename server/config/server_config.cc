@@ -112,8 +112,9 @@ class TokensReader {
     if (form_.Has("shard_workers") && out_.shard_workers.empty()) {
       form_.AddError("shard_workers", "needs at least one entry");
     }
-    const int64_t patience_ms = form_.IntegerOr("worker_patience_ms", 20'000, 100, 3'600'000);
-    out_.worker_patience = Milliseconds(patience_ms);
+    out_.worker_patience =
+        Milliseconds(form_.IntegerOr("worker_patience_ms", 20'000, 100, 3'600'000));
+    out_.worker_outage = Milliseconds(form_.IntegerOr("worker_outage_ms", 10'000, 0, 3'600'000));
   }
 
   void ReadSpeculation() {

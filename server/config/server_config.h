@@ -74,6 +74,9 @@ struct TokensConfig {
   // kRemote: a worker that has sent nothing for so long, though asked, is lost. More than its
   // longest step or prompt chunk takes.
   Nanoseconds worker_patience = Seconds(20);
+  // kRemote: requests wait so long for workers that are gone; then they are refused (503) until all
+  // are back.
+  Nanoseconds worker_outage = Seconds(10);
   SpeculationKind speculation = SpeculationKind::kOff;
   std::string draft_file;  // kDraft: GGUF
 };

@@ -22,9 +22,11 @@ void SendJson(Exchange& exchange, std::string body, int code = 200) {
   exchange.Send({.code = code, .content_type = kJson, .body = std::move(body)});
 }
 
-std::string DescribeHealth(const Health& health) {
-  if (health.impaired.empty()) return "{\"status\":\"ok\"}";
-  std::string body = "{\"status\":\"degraded\",\"models\":{";
+// `impaired_status` if requests of some models cannot be served; they are named.
+std::string Describe(const Health& health, std::string_view status,
+                     std::string_view impaired_status) {
+  if (health.impaired.empty()) return absl::StrCat("{\"status\":\"", Absl(status), "\"}");
+  std::string body = absl::StrCat("{\"status\":\"", Absl(impaired_status), "\",\"models\":{");
   for (size_t i = 0; i < health.impaired.size(); ++i) {
     if (i > 0) body += ',';
     openai::AppendQuoted(body, health.impaired[i].first);
@@ -33,6 +35,9 @@ std::string DescribeHealth(const Health& health) {
   }
   return body + "}}";
 }
+
+std::string DescribeHealth(const Health& health) { return Describe(health, "ok", "degraded"); }
+std::string DescribeReady(const Health& health) { return Describe(health, "ready", "ready"); }
 
 // Whether the page that asks, if one does, is of this machine or this server.
 bool MayRead(const Request& request) {
@@ -222,10 +227,7 @@ void Api::AskHealth(const Call& call, std::string (*body)(const Health&), bool n
 
 void Api::HealthPage(const Call& call) { AskHealth(call, DescribeHealth, false); }
 void Api::Live(const Call& call) { AskHealth(call, DescribeHealth, false); }
-void Api::Ready(const Call& call) {
-  AskHealth(
-      call, [](const Health&) { return std::string("{\"status\":\"ready\"}"); }, true);
-}
+void Api::Ready(const Call& call) { AskHealth(call, DescribeReady, true); }
 
 void Api::Metrics(const Call& call) {
   operations_.metrics([post = post_, exchange = call.exchange](std::string text) {

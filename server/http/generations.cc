@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/http/generation.h"
 #include "server/serving/access.h"
+#include "wafer_backend/base/retry_hint.h"
 
 namespace waferline::http {
 
@@ -51,6 +52,7 @@ void Generations::SendError(Exchange& exchange, const absl::Status& status,
 
 Reply Generations::ErrorReply(const absl::Status& status, Nanoseconds retry_after) const {
   const int code = openai::HttpCode(status);
+  if (retry_after <= Nanoseconds(0)) retry_after = RetryAfterOf(status).value_or(retry_after);
   return {.code = code,
           .content_type = "application/json",
           .body = openai::ErrorBody(status, dialect_.error_shape),

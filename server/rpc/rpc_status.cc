@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "proto/google/rpc/error_details.pb.h"
 #include "wafer_backend/base/field_error.h"
+#include "wafer_backend/base/retry_hint.h"
 #include "wafer_backend/base/strings.h"
 
 namespace waferline::rpc {
@@ -35,11 +36,14 @@ google::rpc::Status ToRpcStatus(const absl::Status& status, const ErrorContext& 
     violation->set_description(std::string(Std(status.message())));
     result.add_details()->PackFrom(bad);
   }
-  if (context.retry_after > Nanoseconds(0)) {
+  const Nanoseconds retry_after = context.retry_after > Nanoseconds(0)
+                                      ? context.retry_after
+                                      : RetryAfterOf(status).value_or(Nanoseconds(0));
+  if (retry_after > Nanoseconds(0)) {
     google::rpc::RetryInfo retry;
-    retry.mutable_retry_delay()->set_seconds(context.retry_after / Seconds(1));
+    retry.mutable_retry_delay()->set_seconds(retry_after / Seconds(1));
     retry.mutable_retry_delay()->set_nanos(
-        static_cast<int32_t>(context.retry_after.count() % 1'000'000'000));
+        static_cast<int32_t>(retry_after.count() % 1'000'000'000));
     result.add_details()->PackFrom(retry);
   }
   if (!context.request_id.empty()) {

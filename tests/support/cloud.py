@@ -73,7 +73,8 @@ class Waferd:
 
 
 class Workers:
-    """The prefill worker and the shards of a GGUF file as processes of their own; `tokens` goes into a model's configuration."""
+    """The prefill worker (number 0) and the shards of a GGUF file as processes of their own; `tokens` goes into a model's
+    configuration."""
 
     def __init__(self, model, layers, shards):
         self.folder = tempfile.TemporaryDirectory(prefix="waferd-workers-")
@@ -82,30 +83,51 @@ class Workers:
         self.flags = [["--role", "prefill"]]
         self.flags += [["--role", "shard", "--layers", f"{a}:{b}"] for a, b in zip(cuts, cuts[1:])]
         self.processes = []
+        self.addresses = []
 
     def __enter__(self):
-        addresses = []
-        for number, flags in enumerate(self.flags):
-            ports = pathlib.Path(self.folder.name) / f"{number}.json"
-            process = subprocess.Popen([BIN / "waferd", "--model", self.model, "--port-file", ports, *flags],
-                                       stdout=subprocess.DEVNULL)
-            self.processes.append(process)
-            deadline = time.monotonic() + START_SECONDS
-            while not ports.exists():
-                if process.poll() is not None or time.monotonic() > deadline:
-                    self.__exit__()
-                    raise RuntimeError(f"waferd {' '.join(flags)} did not become ready")
-                time.sleep(0.02)
-            addresses.append(f"127.0.0.1:{json.loads(ports.read_text())['port']}")
-        listed = ", ".join(f'{{address: "{address}"}}' for address in addresses[1:])
-        self.tokens = (f'{{from: remote, file: {self.model}, prefill_worker: "{addresses[0]}", '
+        for number in range(len(self.flags)):
+            self.addresses.append("127.0.0.1:0")
+            self.processes.append(None)
+            self.start(number)
+        listed = ", ".join(f'{{address: "{address}"}}' for address in self.addresses[1:])
+        self.tokens = (f'{{from: remote, file: {self.model}, prefill_worker: "{self.addresses[0]}", '
                        f"shard_workers: [{listed}]}}")
         return self
 
+    def start(self, number):
+        """Starts a worker, again at the address that it had."""
+        flags = [*self.flags[number], "--listen", self.addresses[number]]
+        ports = pathlib.Path(self.folder.name) / f"{number}.json"
+        ports.unlink(missing_ok=True)
+        with open(self.log_path(number), "ab") as log:
+            process = subprocess.Popen([BIN / "waferd", "--model", self.model, "--port-file", ports, *flags],
+                                       stdout=log, stderr=log)
+        self.processes[number] = process
+        deadline = time.monotonic() + START_SECONDS
+        while not ports.exists():
+            if process.poll() is not None or time.monotonic() > deadline:
+                log = self.log(number)
+                self.__exit__()
+                raise RuntimeError(f"waferd {' '.join(flags)} did not become ready:\n{log}")
+            time.sleep(0.02)
+        self.addresses[number] = f"127.0.0.1:{json.loads(ports.read_text())['port']}"
+
+    def kill(self, number):
+        self.processes[number].kill()
+        self.processes[number].wait()
+
+    def log_path(self, number):
+        return pathlib.Path(self.folder.name) / f"{number}.log"
+
+    def log(self, number):
+        return self.log_path(number).read_text(errors="replace")
+
     def __exit__(self, *exc):
-        for process in self.processes:
+        started = [process for process in self.processes if process is not None]
+        for process in started:
             process.terminate()
-        statuses = [process.wait(STOP_SECONDS) for process in self.processes]
+        statuses = [process.wait(STOP_SECONDS) for process in started]
         self.folder.cleanup()
         if any(statuses) and exc and exc[0] is None:
             raise RuntimeError(f"workers ended with {statuses}")

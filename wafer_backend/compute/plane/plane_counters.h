@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "wafer_backend/base/units.h"
@@ -29,6 +30,8 @@ struct PlaneCounters {
   Bytes prefill_kv;                // pages held by the prefill pool
   // Remote shards that have not yet answered the last request for kv_reserved and activation_bytes.
   uint32_t reports_pending = 0;
+  // Which remote worker is gone, and why; "": all that is needed to compute is there.
+  std::string outage;
 };
 
 // Adds a shard's.

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "wafer_backend/base/check.h"
+#include "wafer_backend/base/retry_hint.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/shard/kv_pages.h"
 
@@ -13,6 +13,9 @@ namespace {
 
 constexpr Nanoseconds kPoll = Milliseconds(50);
 constexpr Nanoseconds kFirstPatience = Seconds(10);
+constexpr Nanoseconds kRetryAfter = Seconds(2);  // for clients, while workers are gone
+constexpr char kShardLost[] = "a decode shard was lost: ";
+constexpr char kPrefillLost[] = "the prefill worker was lost: ";
 
 }  // namespace
 
@@ -48,7 +51,6 @@ absl::Status RemoteBackend::ConnectFirst() {
       if (!prefill_.shards_requested()) prefill_.SetShards(shards_.addresses());
       if (Ready()) {
         ReadFacts();
-        StartOver();
         return absl::OkStatus();
       }
     }
@@ -100,13 +102,11 @@ void RemoteBackend::Prefill(prefill::PrefillJob job) {
                                            facts_.memory[0].page_tokens.count());
   prefill_tokens_ += job.tokens.size();
   held_.push_back(std::move(job));
-  Demand();
 }
 
 void RemoteBackend::HandOff(uint64_t job, uint32_t slot, uint32_t positions) {
   job_of_slot_[slot] = job;
   moving_[job] = {slot, positions, false};
-  Demand();
 }
 
 void RemoteBackend::Forget(uint64_t job) {
@@ -143,63 +143,69 @@ void RemoteBackend::TakeLosses() {
   const Nanoseconds now = reactor_.Now();
   if (absl::Status loss = prefill_.TakeShardLoss(); !loss.ok()) shards_.Fail(loss);
   if (const RemoteShards::Loss loss = shards_.TakeLoss(); !loss.why.ok()) {
-    last_failure_ = loss.why;
-    shard_attempts_ = {shard_attempts_.failed + 1, now + options_.between_attempts};
+    OnOutage(kShardLost, loss.why);
+    next_build_ = now + options_.between_attempts;
     prefill_.ForgetShards();
     if (loss.was_up) {
       // The driver fails the sequences that were resident or moving.
       moving_.clear();
       job_of_slot_.clear();
       pending_.handed_off.clear();
-      pending_.shards_lost =
-          absl::UnavailableError(absl::StrCat("a decode shard was lost: ", loss.why.message()));
+      pending_.shards_lost = absl::UnavailableError(outage_);
     }
   }
   if (const RemoteShards::Loss loss = prefill_.TakeLoss(); !loss.why.ok()) {
-    last_failure_ = loss.why;
-    prefill_attempts_ = {prefill_attempts_.failed + 1, now + options_.between_attempts};
+    OnOutage(kPrefillLost, loss.why);
+    next_connect_ = now + options_.between_attempts;
     if (loss.was_up) {
       pending_.prefilled.clear();
-      pending_.prefill_lost =
-          absl::UnavailableError(absl::StrCat("the prefill worker was lost: ", loss.why.message()));
+      pending_.prefill_lost = absl::UnavailableError(outage_);
     }
   }
 }
 
+void RemoteBackend::OnOutage(const char* what, const absl::Status& why) {
+  const bool begins = outage_.empty();
+  outage_ = absl::StrCat(what, why.message());
+  outage_changed_ = true;
+  if (!begins) return;
+  outage_since_ = reactor_.Now();
+  Remark(outage_);
+}
+
+void RemoteBackend::OnRecovery() {
+  if (outage_.empty()) return;
+  outage_.clear();
+  outage_changed_ = true;
+  Remark(
+      absl::StrCat("all workers are back after ", ToSeconds(reactor_.Now() - outage_since_), " s"));
+}
+
+void RemoteBackend::Remark(const std::string& text) const {
+  if (options_.on_remark) options_.on_remark(text);
+}
+
 bool RemoteBackend::Hopeless() const {
-  return std::max(shard_attempts_.failed, prefill_attempts_.failed) >= options_.max_attempts ||
-         reactor_.Now() - ready_at_ > options_.max_outage;
-}
-
-void RemoteBackend::StartOver() {
-  shard_attempts_ = prefill_attempts_ = {};
-  ready_at_ = reactor_.Now();
-}
-
-void RemoteBackend::Demand() {
-  if (Hopeless()) StartOver();
+  return !outage_.empty() && reactor_.Now() - outage_since_ > options_.max_outage;
 }
 
 void RemoteBackend::KeepUp() {
   const Nanoseconds now = reactor_.Now();
-  if (Ready()) return StartOver();
+  if (Ready()) return OnRecovery();
   const bool shards_up = shards_.state() == RemoteShards::State::kUp;
   const bool prefill_up = prefill_.state() == RemotePrefill::State::kUp;
   if (shards_up && prefill_up && !prefill_.shards_requested()) {
     prefill_.SetShards(shards_.addresses());
   }
-  if (shards_.state() == RemoteShards::State::kDown && now >= shard_attempts_.next && !Hopeless()) {
-    shards_.Build();
-  }
-  if (prefill_.state() == RemotePrefill::State::kDown && now >= prefill_attempts_.next &&
-      !Hopeless()) {
-    prefill_.Connect();
-  }
+  if (shards_.state() == RemoteShards::State::kDown && now >= next_build_) shards_.Build();
+  if (prefill_.state() == RemotePrefill::State::kDown && now >= next_connect_) prefill_.Connect();
 }
 
 void RemoteBackend::GiveUp() {
-  const absl::Status why = absl::UnavailableError(
-      absl::StrCat("a worker cannot be reached again: ", last_failure_.message()));
+  const absl::Status why = WithRetryAfter(
+      absl::UnavailableError(absl::StrCat(outage_, "; that began ",
+                                          ToSeconds(reactor_.Now() - outage_since_), " s ago")),
+      kRetryAfter);
   for (prefill::PrefillJob& job : held_) {
     prefill_pages_.erase(job.id);
     pending_.prefilled.push_back({job.id, why, {}, {}});
@@ -251,7 +257,7 @@ bool RemoteBackend::Turn(bool, BackendEvents* events) {
   const bool any = !pending_.prefilled.empty() || !pending_.handed_off.empty() ||
                    !pending_.shards_lost.ok() || !pending_.prefill_lost.ok();
   std::swap(*events, pending_);
-  return any | shards_.TakeMemoryChanged();
+  return any | shards_.TakeMemoryChanged() | std::exchange(outage_changed_, false);
 }
 
 void RemoteBackend::Wait() { reactor_.Turn(kPoll); }
@@ -259,6 +265,7 @@ void RemoteBackend::Wait() { reactor_.Turn(kPoll); }
 void RemoteBackend::Count(PlaneCounters* counters) const {
   counters->prefill_tokens = prefill_tokens_;
   counters->reports_pending = shards_.reports_pending();
+  counters->outage = outage_;
   counters->activation_bytes.clear();
   counters->kv_reserved.clear();
   counters->expert_tokens.clear();

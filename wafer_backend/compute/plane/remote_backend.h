@@ -3,12 +3,13 @@
 //
 // A lost shard fails every resident sequence, a lost prefill worker every prompt that it had; both
 // are reported once as Unavailable. What is requested while a worker is down waits until it is
-// back, or fails as Unavailable after max_attempts failures in a row or max_outage. The next
-// request starts over. A worker that is silent for `patience` is lost too, whatever it was asked
-// for.
+// back, at most until max_outage after the loss; then it, and all that follows until the workers
+// are back, is Unavailable with a retry hint. Attempts to reach them go on. A worker that is silent
+// for `patience` is lost too, whatever it was asked for.
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -25,11 +26,13 @@ struct RemoteOptions {
   std::vector<std::string> shards;  // host:port of each, in the order of their layers
   std::string prefill;              // host:port
   uint64_t fingerprint = 0;         // of the model that they must have
-  int max_attempts = 40;            // in a row, to reach workers that are down
-  Nanoseconds between_attempts = Milliseconds(250);
-  Nanoseconds max_outage = Seconds(30);  // then what waits for the workers fails, too
+  Nanoseconds between_attempts = Milliseconds(250);  // to reach workers that are down
+  Nanoseconds max_outage = Seconds(10);              // then what waits for them fails
   // A worker from which nothing came for so long, though asked, is lost (peer_watch.h).
   Nanoseconds patience = Seconds(20);
+  // A line for the operator: once when workers are lost, once when they are back. The driver's
+  // thread; optional.
+  std::function<void(const std::string& remark)> on_remark;
 };
 
 class RemoteBackend : public Backend {
@@ -50,10 +53,6 @@ class RemoteBackend : public Backend {
   void Count(PlaneCounters* counters) const override;
 
  private:
-  struct Attempts {
-    int failed = 0;
-    Nanoseconds next;  // not before
-  };
   struct Moving {
     uint32_t slot = 0;
     uint32_t positions = 0;
@@ -64,9 +63,10 @@ class RemoteBackend : public Backend {
   absl::Status ConnectFirst();
   bool Ready() const;  // shards up, prefill up and connected to the shards
   void KeepUp();       // connects to what is down, when an attempt is due
+  void OnOutage(const char* what, const absl::Status& why);
+  void OnRecovery();
+  void Remark(const std::string& text) const;
   bool Hopeless() const;
-  void StartOver();
-  void Demand();  // a request waits: starts over if all attempts had failed
   void GiveUp();
   void TakeLosses();
   void ReadFacts();
@@ -76,10 +76,11 @@ class RemoteBackend : public Backend {
   RemoteShards shards_;
   RemotePrefill prefill_;
   BackendFacts facts_;
-  absl::Status last_failure_;
-  Nanoseconds ready_at_;  // when all was last up, or attempts started over
-  Attempts shard_attempts_;
-  Attempts prefill_attempts_;
+  std::string outage_;  // what is gone, and how the last attempt to reach it failed; "": all is up
+  bool outage_changed_ = false;
+  Nanoseconds outage_since_;
+  Nanoseconds next_build_;                       // no attempt before
+  Nanoseconds next_connect_;                     // the same, to the prefill worker
   std::deque<prefill::PrefillJob> held_;         // wait for the prefill worker
   std::unordered_map<uint64_t, Moving> moving_;  // hand-offs that are not complete
   std::unordered_map<uint32_t, uint64_t> job_of_slot_;

@@ -27,7 +27,7 @@ void RemoteShards::Build() {
     shards_[i]->attempt = std::make_unique<link::ConnectAttempt>(
         reactor_, endpoints_[i], kConnectPatience,
         [this, i](absl::StatusOr<std::unique_ptr<link::Connection>> result) {
-          if (!result.ok()) return Fail(result.status());
+          if (!result.ok()) return Fail(i, result.status());
           Greet(i, *std::move(result));
         });
   }
@@ -52,6 +52,11 @@ void RemoteShards::Fail(const absl::Status& why) {
   }
 }
 
+void RemoteShards::Fail(size_t index, const absl::Status& why) {
+  Fail(absl::Status(why.code(), absl::StrCat("shard ", index + 1, " of ", endpoints_.size(), ": ",
+                                             why.message())));
+}
+
 void RemoteShards::Watch() {
   if (state_ == State::kDown) return;
   const Nanoseconds now = reactor_->Now();
@@ -62,11 +67,11 @@ void RemoteShards::Watch() {
     Shard& shard = *shards_[i];
     if (shard.connection == nullptr) continue;  // the attempt has a bound of its own
     if (shard.watch.Silent(now)) {
-      return Fail(SilentError("shard", endpoints_[i], shard.watch));
+      return Fail(i, SilentError("worker", endpoints_[i], shard.watch));
     }
     if (!shard.greeted || !shard.watch.TakePing(now)) continue;
     if (const absl::Status sent = shard.outlet->Send(link::PingFrame{}); !sent.ok()) {
-      return Fail(sent);
+      return Fail(i, sent);
     }
   }
 }
@@ -86,7 +91,7 @@ void RemoteShards::Greet(size_t index, std::unique_ptr<link::Connection> connect
         return shard->greeting.Accept(
             bytes, [this, index](const link::HelloFrame& hello) { return OnHello(index, hello); });
       },
-      [this](const absl::Status& why) { Fail(why); });
+      [this, index](const absl::Status& why) { Fail(index, why); });
   link::HelloFrame hello;
   hello.role = link::Role::kDriver;
   hello.model_fingerprint = options_.fingerprint;
@@ -102,7 +107,7 @@ template <typename Frame>
 void RemoteShards::ToAll(const Frame& frame) {
   for (size_t i = 0; i < shards_.size(); ++i) {
     const absl::Status status = shards_[i]->outlet->Send(frame);
-    if (!status.ok()) return Fail(status);
+    if (!status.ok()) return Fail(i, status);
   }
 }
 
@@ -221,7 +226,7 @@ void RemoteShards::StartStep(const link::TokenFrame& tokens, link::LogitsFrame* 
   step_start_ = reactor_->Now();
   logits_ = logits;
   const absl::Status status = shards_[0]->outlet->Send(tokens);
-  if (!status.ok()) Fail(status);
+  if (!status.ok()) Fail(0, status);
 }
 
 void RemoteShards::AskMemory() {

@@ -84,6 +84,7 @@ class RemoteShards {
     bool memory_reported = false;
     PeerWatch watch;  // from its greeting on
   };
+  void Fail(size_t index, const absl::Status& why);  // because of that shard
   void Greet(size_t index, std::unique_ptr<link::Connection> connection);
   absl::Status OnHello(size_t index, const link::HelloFrame& hello);
   absl::Status CheckChain() const;

@@ -143,7 +143,6 @@ struct Stage {
     options.remote = {.shards = {shard.endpoint()},
                       .prefill = prefill->endpoint(),
                       .fingerprint = shard::FingerprintOf(*disk.file()),
-                      .max_attempts = 3,
                       .between_attempts = Milliseconds(20),
                       .max_outage = Seconds(2),
                       .patience = Milliseconds(300)};

@@ -5,6 +5,8 @@
 #include <numeric>
 
 #include "tests/unit/wafer_backend/compute/plane/remote_workers.h"
+#include "wafer_backend/base/retry_hint.h"
+#include "wafer_backend/base/strings.h"
 
 namespace waferline::plane {
 namespace {
@@ -262,7 +264,10 @@ TEST_CASE("a worker that stays away: everything fails as Unavailable in bounded 
   SequenceSpec spec = RandomSpec(&random, 256, 24);
   Cloud cloud = StartCloud(disk.path(), 4, 2, 32);
   PlaneOptions options = cloud.Options(disk.file());
-  options.remote.max_attempts = 3;
+  options.remote.max_outage = Milliseconds(300);
+  std::vector<std::string> remarks;  // the driver's until the plane is gone
+  options.remote.on_remark = [&](const std::string& remark) { remarks.push_back(remark); };
+  int final_ones = 0;
   TestWaker waker;
   auto plane = PlaneOf(options, &waker);
   RunAll(plane.get(), &waker, {spec}, 1);
@@ -274,9 +279,20 @@ TEST_CASE("a worker that stays away: everything fails as Unavailable in bounded 
     const TokenValue* value = nullptr;
     REQUIRE(waker.WaitUntil(
         [&] { return plane->Look(SequenceId{id}, 1, &value) == ValueSource::State::kFailed; }));
-    REQUIRE(absl::IsUnavailable(plane->Failure(SequenceId{id})));
+    const absl::Status failure = plane->Failure(SequenceId{id});
+    REQUIRE(absl::IsUnavailable(failure));
     plane->End(SequenceId{id});
+    if (!RetryAfterOf(failure)) continue;  // resident or moving when it was lost
+    INFO(failure);
+    REQUIRE(Std(failure.message())
+                .find("shard 2 of 2: cannot connect to " + cloud.shards[1]->endpoint()) !=
+            std::string_view::npos);
+    REQUIRE_FALSE(plane->counters().outage.empty());
+    ++final_ones;
   }
+  REQUIRE(final_ones >= 2);
+  plane.reset();
+  REQUIRE(remarks.size() == 1);  // not one an attempt
 }
 
 TEST_CASE("workers that do not fit are refused with the reason") {
