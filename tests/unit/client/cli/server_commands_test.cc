@@ -9,7 +9,7 @@
 #include "server/rpc/rpc_server.h"
 #include "tests/unit/client/cli/waferctl_process.h"
 #include "tests/unit/client/sdk/scripted_server.h"
-#include "tests/unit/server/rpc/byte_tokenizer.h"
+#include "tests/unit/server/rpc/byte_models.h"
 #include "tests/unit/server/rpc/echo_door.h"
 #include "tests/unit/server/rpc/puppet_cloud.h"
 #include "tests/unit/server/serving/plain_deps.h"

@@ -3,7 +3,7 @@
 
 #include "client/sdk/token_client.h"
 #include "server/rpc/rpc_server.h"
-#include "tests/unit/server/rpc/byte_tokenizer.h"
+#include "tests/unit/server/rpc/byte_models.h"
 #include "tests/unit/server/rpc/echo_door.h"
 #include "tests/unit/server/rpc/puppet_cloud.h"
 #include "tests/unit/server/serving/plain_deps.h"

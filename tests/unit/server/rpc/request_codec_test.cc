@@ -7,7 +7,7 @@
 
 #include "server/rpc/rpc_status.h"
 #include "server/serving/limits.h"
-#include "tests/unit/server/rpc/byte_tokenizer.h"
+#include "tests/unit/server/rpc/byte_models.h"
 #include "wafer_backend/base/field_error.h"
 
 namespace waferline::rpc {

@@ -15,7 +15,7 @@
 #include "proto/waferline/v1/inference.grpc.pb.h"
 #include "proto/waferline/v1/operator.grpc.pb.h"
 #include "server/rpc/rpc_server.h"
-#include "tests/unit/server/rpc/byte_tokenizer.h"
+#include "tests/unit/server/rpc/byte_models.h"
 #include "tests/unit/server/rpc/puppet_cloud.h"
 #include "tests/unit/server/serving/plain_deps.h"
 
