@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/app/billing.h"
 #include "server/http/api.h"
 #include "server/http/generations.h"
 #include "server/http/http_server.h"
@@ -74,6 +75,7 @@ class BothFrontEnds : public FrontEnds {
 
   absl::Status Listen() {
     WL_ASSIGN_OR_RETURN(keys_, tenancy::ApiKeys::Create(Keys(config_)));
+    WL_ASSIGN_OR_RETURN(billing_, Billing::Start(config_.billing));
     deps_ = Deps();
     WL_RETURN_IF_ERROR(ListenHttp());
     return ListenGrpc();
@@ -85,6 +87,7 @@ class BothFrontEnds : public FrontEnds {
   void StopServing() override { grpc_->SetServing(false); }
 
   void Stop() override {
+    if (billing_ != nullptr) billing_->Stop();
     if (grpc_ != nullptr) {
       runtime::WaitFor([this] { return grpc_->live_calls() == 0; }, kLastWords);
       grpc_->Shutdown();
@@ -111,6 +114,7 @@ class BothFrontEnds : public FrontEnds {
             .keys = &keys_,
             .budgets = &budgets_,
             .ledger = &ledger_,
+            .meter = &billing_->meter(),
             .metrics = cloud_->exposition().front(),
             .admin_port = admin_,
             .ids = &ids_,
@@ -244,6 +248,7 @@ class BothFrontEnds : public FrontEnds {
   tenancy::ApiKeys keys_;
   tenancy::Budgets budgets_;
   tenancy::UsageLedger ledger_;
+  std::unique_ptr<Billing> billing_;
   serving::RequestIdSource ids_{runtime::RandomSeed()};
   serving::ServerDeps deps_;
   std::unique_ptr<http::HttpServer> http_;

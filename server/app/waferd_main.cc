@@ -1,7 +1,9 @@
 // waferd: serves a configuration, or is one worker of it (a shard, the prefill pool) in a process
 // of its own. Exit codes: 0 ended by a signal, 1 could not start or run, 2 the command line is
 // wrong.
+#include <filesystem>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "server/app/one_model.h"
@@ -52,6 +54,14 @@ absl::StatusOr<OneModel> ReadOneModel(const Arguments& arguments) {
   return ConfigureOneModel(options);
 }
 
+// The usage database in a folder that is made if there is none.
+absl::StatusOr<std::string> StateFile(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) return absl::UnavailableError("--state-dir " + folder + ": " + error.message());
+  return "sqlite:" + (std::filesystem::path(folder) / "usage.db").string();
+}
+
 absl::Status RunServer(const Arguments& arguments) {
   OneModel one;
   if (!arguments.operands().empty()) {
@@ -65,6 +75,12 @@ absl::Status RunServer(const Arguments& arguments) {
   }
   if (arguments.Has("grpc-port")) {
     config.listen.grpc_port = static_cast<int>(arguments.Integer("grpc-port"));
+  }
+  if (arguments.Has("state-dir")) {
+    config.billing.on = true;
+    if (config.billing.store.empty()) {
+      WL_ASSIGN_OR_RETURN(config.billing.store, StateFile(arguments.Text("state-dir")));
+    }
   }
   return Serve({.config = std::move(config),
                 .config_path = arguments.operands().empty() ? arguments.Text("config") : "",
@@ -135,6 +151,10 @@ std::vector<cli::Flag> Flags() {
           .With("role", {kServe}),
       cli::IntegerFlag("grpc-port", "PORT", "instead of the configuration's; 0: the system chooses",
                        {0, 65535})
+          .With("role", {kServe}),
+      cli::TextFlag("state-dir", "DIR",
+                    "record usage, tenants and keys in DIR/usage.db; nothing is recorded without "
+                    "it or the configuration's 'billing'")
           .With("role", {kServe}),
       cli::TextFlag("model", "FILE", "the GGUF file").Required().With("role", workers),
       cli::TextFlag("listen", "HOST:PORT", "address of this worker; port 0: the system chooses")

@@ -49,6 +49,30 @@ LimitsConfig ReadLimits(YamlForm form) {
   return out;
 }
 
+// A relative path of a SQLite file starts at the configuration's folder.
+BillingConfig ReadBilling(YamlForm form, const std::filesystem::path& folder) {
+  constexpr std::string_view kSqlite = "sqlite:";
+  BillingConfig out{.on = true, .store = TextOr(form, "store", "")};
+  const bool sqlite = out.store.starts_with(kSqlite);
+  const bool postgres =
+      out.store.starts_with("postgresql://") || out.store.starts_with("postgres://");
+  if (sqlite) {
+    const std::filesystem::path path = folder / out.store.substr(kSqlite.size());
+    out.store = std::string(kSqlite) + path.lexically_normal().string();
+  } else if (!out.store.empty() && !postgres) {
+    form.AddError("store", "must be sqlite:PATH or postgresql://HOST/DATABASE");
+  }
+  // PostgreSQL's own configuration says what its commits survive.
+  if (!postgres) {
+    out.survives_power_loss =
+        ChoiceOr<bool>(form, "durability", false, {{"process", false}, {"power", true}});
+  }
+  out.store_patience = Milliseconds(
+      form.IntegerOr("store_patience_ms", out.store_patience.count() / 1'000'000, 10, 600'000));
+  form.RefuseOthers();
+  return out;
+}
+
 ApiKeyConfig ReadApiKey(YamlForm form) {
   ApiKeyConfig out;
   out.key = form.Text("key");
@@ -140,6 +164,7 @@ absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& name, std::str
   if (root.Has("listen")) out.listen = ReadListen(root.Map("listen"));
   if (root.Has("clock")) out.clock = ReadClock(root.Map("clock"));
   if (root.Has("limits")) out.limits = ReadLimits(root.Map("limits"));
+  if (root.Has("billing")) out.billing = ReadBilling(root.Map("billing"), folder);
   out.flat_errors = root.Flag("flat_errors", false);
   out.usage_at_finish = root.Flag("usage_at_finish", false);
   out.clip_max_tokens = root.Flag("clip_max_tokens", false);

@@ -45,6 +45,14 @@ struct LimitsConfig {
   Nanoseconds grace = Seconds(1);   // after SIGTERM, new requests get at least so long a 503
 };
 
+// Where usage is recorded. Off unless the file has a section `billing` or waferd gets --state-dir.
+struct BillingConfig {
+  bool on = false;
+  std::string store;                 // sqlite:PATH or postgresql://...; "": a file in --state-dir
+  bool survives_power_loss = false;  // SQLite; YAML: durability: process (default), power
+  Nanoseconds store_patience = Seconds(5);  // how long an answer's end waits for its record
+};
+
 // Where token values come from.
 enum class TokenOriginKind : uint8_t {
   kShards,     // a GGUF file, run on shards of this process
@@ -95,6 +103,7 @@ struct ServerConfig {
   bool clip_max_tokens = false;        // of requests, to what the context leaves
   bool refuse_unknown_fields = false;  // of requests; YAML: unknown_fields: warn (default), refuse
   std::vector<ApiKeyConfig> api_keys;  // empty: no key is required
+  BillingConfig billing;
   std::vector<ModelConfig> models;
 };
 

@@ -21,8 +21,10 @@ Generation::Generation(Generations* owner, const Call& call, openai::ParsedReque
       served_(std::move(parsed.model)),
       shape_(std::make_shared<const openai::ResponseShape>(std::move(parsed.shape))),
       session_(std::make_shared<serving::RequestSession>(
-          &owner->deps(), serving::SessionSubject{.tenant = call.caller.tenant,
+          &owner->deps(), serving::SessionSubject{.caller = call.caller,
                                                   .model = shape_->model,
+                                                  .endpoint = call.exchange->request().path,
+                                                  .request_id = call.request_id,
                                                   .received = call.exchange->request().received})),
       format_(parsed.format(*shape_)),
       choices_(shape_->choices()) {}
@@ -32,6 +34,10 @@ void Generation::Start(std::vector<ValidRequest> requests) {
   std::optional<Refusal> refusal = session_->Charge(requests);
   for (auto& [name, value] : session_->BudgetHeaders()) {
     exchange_->AddHeader(std::move(name), std::move(value));
+  }
+  if (std::string id = session_->UsageIdText(); !id.empty()) {
+    exchange_->AddHeader("x-waferline-usage-id", id);
+    choices_.front().result.end.usage_id = std::move(id);
   }
   if (!refusal) refusal = Submit(std::move(requests));
   if (refusal) {
@@ -104,7 +110,8 @@ void Generation::RecordOutcome(Choice& choice, const Outcome& outcome) {
                        .cached_tokens = outcome.cached_tokens,
                        .generated_tokens = outcome.generated_tokens,
                        .times = outcome.times,
-                       .first_token = choice.first_token};
+                       .first_token = choice.first_token,
+                       .usage_id = std::move(choice.result.end.usage_id)};
 }
 
 void Generation::Answer() {

@@ -2,9 +2,10 @@
 // assembled on the engine's side, since a stop string must end the sequence before its next beat.
 //
 // Owner: shared by the engine (until the outcome) and the choice's generation. Thread: TokenSink's
-// calls on the engine's, Take on the io thread. Bounds: a stream buffers kBufferedTokens tokens and
-// then says kFull; Take makes room, and its caller resumes the sequence. A choice that is not
-// streamed buffers what it may generate, which its request bounds.
+// calls on the engine's (the end, perhaps, after them on the meter's), Take on the io thread.
+// Bounds: a stream buffers kBufferedTokens tokens and then says kFull; Take makes room, and its
+// caller resumes the sequence. A choice that is not streamed buffers what it may generate, which
+// its request bounds.
 #pragma once
 
 #include <cstdint>
@@ -66,7 +67,7 @@ class ReplySink final : public serving::SessionSink {
   const std::shared_ptr<const openai::ResponseShape> shape_;
   const size_t choice_;
   const std::function<void()> notify_;
-  openai::ChoiceText text_;  // engine's thread
+  openai::ChoiceText text_;  // the thread of TokenSink's calls
 
   Mutex mutex_;
   News news_ ABSL_GUARDED_BY(mutex_);

@@ -26,6 +26,7 @@ struct Usage {
   std::optional<uint64_t> reasoning_tokens;  // where the model marks its reasoning
   RequestTimes times;                        // of the choice that took longest
   std::optional<Nanoseconds> first_token;    // its, since arrival
+  std::string id;                            // of the first choice's usage record; "": none is kept
 };
 Usage SumUsage(const ResponseShape& shape, const std::vector<ChoiceEnd>& ends);
 

@@ -62,6 +62,10 @@ void AppendUsageObject(std::string& out, const Usage& usage) {
     AppendInteger(out, *usage.reasoning_tokens);
     out += '}';
   }
+  if (!usage.id.empty()) {
+    out += ",\"usage_id\":";
+    AppendQuoted(out, usage.id);
+  }
   out += '}';
 }
 
@@ -80,6 +84,7 @@ const char* FinishReasonText(FinishReason reason) {
 
 Usage SumUsage(const ResponseShape& shape, const std::vector<ChoiceEnd>& ends) {
   Usage usage;
+  if (!ends.empty()) usage.id = ends.front().usage_id;
   if (shape.reasoning != text::ReasoningMarks::kNone) usage.reasoning_tokens = 0;
   for (size_t i = 0; i < ends.size(); ++i) {
     if (usage.reasoning_tokens) *usage.reasoning_tokens += ends[i].reasoning_tokens;

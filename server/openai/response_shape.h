@@ -88,6 +88,7 @@ struct ChoiceEnd {
   std::string stop;               // the stop string that ended it; "" if none did
   RequestTimes times;
   std::optional<Nanoseconds> first_token;  // since arrival; none: no token came
+  std::string usage_id;                    // of the first choice; "" if no record is kept
 };
 
 // "stop", "length"; "abort" for what the client never sees as an answer.

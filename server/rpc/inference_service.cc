@@ -52,6 +52,7 @@ absl::StatusOr<DecodedRequest> InferenceService::Open(grpc::CallbackServerContex
                         .unix_seconds = server.clock.unix_seconds()};
   WL_ASSIGN_OR_RETURN(DecodedRequest decoded, DecodeGenerate(request, facts, *models_));
   WL_RETURN_IF_ERROR(serving::AuthorizeModel(caller, decoded.model->name));
+  decoded.caller = caller;
 
   const auto deadline = context->deadline();
   const bool has_deadline = deadline != std::chrono::system_clock::time_point::max();

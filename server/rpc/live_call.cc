@@ -13,8 +13,10 @@ LiveCall::LiveCall(const CallDeps& deps, grpc::CallbackServerContext* context,
                    const DecodedRequest& decoded)
     : encoder_(decoded),
       session_(std::make_shared<serving::RequestSession>(
-          deps.server, serving::SessionSubject{.tenant = decoded.request.tenant,
+          deps.server, serving::SessionSubject{.caller = decoded.caller,
                                                .model = decoded.request.model,
+                                               .endpoint = "grpc",
+                                               .request_id = decoded.request.request_id,
                                                .received = deps.server->clock.monotonic()})),
       deps_(deps),
       request_id_(decoded.request.request_id),
@@ -27,6 +29,9 @@ void LiveCall::Submit(DecodedRequest decoded) {
   }
   deps_.live->Add(this);
   std::optional<Refusal> refusal = session_->Charge({&decoded.request, 1});
+  if (const std::string id = session_->UsageIdText(); !id.empty()) {
+    context_->AddInitialMetadata("x-waferline-usage-id", id);
+  }
   if (!refusal) refusal = session_->Submit({{std::move(decoded.request), shared_from_this()}});
   if (refusal) HandleRefusal(*refusal);
 }

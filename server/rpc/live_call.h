@@ -2,7 +2,8 @@
 // call. What is common to the streaming and the unary call, which are reactors of gRPC as well.
 //
 // Owner: shared by gRPC (until OnDone) and the engine (until the request's end, which may come
-// later when the client went away first). Thread: the engine's for what SessionSink says, gRPC's
+// later when the client went away first). Thread: the engine's for what SessionSink says (the
+// meter's, after it, for the end), gRPC's
 // for reactions, the write thread's for OnNotified; `mutex_` guards what they share.
 #pragma once
 
@@ -71,7 +72,7 @@ class LiveCall : public serving::SessionSink,
   // How the call ends once everything is sent.
   std::optional<grpc::Status> end_ ABSL_GUARDED_BY(mutex_);
 
-  EventEncoder encoder_;  // the engine's thread
+  EventEncoder encoder_;  // the engine's thread, and the meter's after it
   const std::shared_ptr<serving::RequestSession> session_;
 
  private:

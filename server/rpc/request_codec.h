@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "proto/waferline/v1/inference.pb.h"
 #include "scheduler/request/valid_request.h"
+#include "server/tenancy/api_keys.h"
 #include "server/text/served_model.h"
 #include "server/text/text_stream.h"
 
@@ -19,6 +20,7 @@ struct DecodedRequest {
   ValidRequest request;  // without sink
   std::shared_ptr<const text::ServedModel> model;
   text::TextStreamOptions text;
+  tenancy::Caller caller;  // not the codec's: set by who authenticated it
 };
 
 // What the message does not hold.

@@ -26,6 +26,12 @@ int64_t UnixSeconds() {
       .count();
 }
 
+int64_t UnixMicroseconds() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
 Nanoseconds WallUntil(std::chrono::system_clock::time_point at) {
   return Nanoseconds(
       std::chrono::duration_cast<std::chrono::nanoseconds>(at - std::chrono::system_clock::now())

@@ -13,6 +13,7 @@ namespace waferline::runtime {
 Nanoseconds MonotonicNow();
 inline int64_t WallNanoseconds() { return MonotonicNow().count(); }
 int64_t UnixSeconds();
+int64_t UnixMicroseconds();
 // From now until `at`; negative if it is past.
 Nanoseconds WallUntil(std::chrono::system_clock::time_point at);
 

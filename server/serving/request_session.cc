@@ -1,5 +1,6 @@
 #include "server/serving/request_session.h"
 
+#include <tuple>
 #include <utility>
 
 #include "wafer_backend/base/check.h"
@@ -10,17 +11,28 @@ namespace {
 // A full mailbox is empty again after one turn of the engine; a closed one (draining) has another
 // server behind the same address by then, or none at all.
 constexpr Nanoseconds kMailboxRetry = Seconds(1);
+// A locked file or a failed-over server is usually back by then.
+constexpr Nanoseconds kDatabaseRetry = Seconds(2);
+
+// The choices of a request share its tier; what was asked is what is served.
+const char* TierServed(std::span<const ValidRequest> requests) {
+  const ServiceTier tier = requests.empty() ? ServiceTier::kAuto : requests.front().tier;
+  if (tier == ServiceTier::kFlex) return "flex";
+  return tier == ServiceTier::kPriority ? "priority" : "default";
+}
 
 }  // namespace
 
 void SessionSink::OnRefused(const Refusal& refusal) {
   session_->End(sequence_, nullptr);
+  if (session_->usage_ != nullptr) session_->usage_->Withdraw(static_cast<int64_t>(sequence_));
   HandleRefusal(refusal);
 }
 
 void SessionSink::OnOutcome(const Outcome& outcome) {
   session_->End(sequence_, &outcome);
-  HandleOutcome(outcome);
+  if (session_->usage_ == nullptr) return HandleOutcome(outcome);
+  session_->RecordUsage(sequence_, outcome);
 }
 
 RequestSession::RequestSession(const ServerDeps* deps, SessionSubject subject)
@@ -37,42 +49,116 @@ std::optional<Refusal> RequestSession::Charge(std::span<const ValidRequest> requ
   for (const ValidRequest& request : requests) {
     tokens += static_cast<int64_t>(request.prompt->size()) + request.max_tokens;
   }
-  if (const auto over = deps_->budgets->Charge(subject_.tenant, tokens, Now())) {
+  if (const auto over = deps_->budgets->Charge(subject_.caller.tenant, tokens, Now())) {
     deps_->metrics->OnTurnedAway("budget");
     return Refusal{.status = over->status, .retry_after = over->retry_after};
   }
-  MutexLock lock(&mutex_);
-  charged_tokens_ = tokens;
+  {
+    MutexLock lock(&mutex_);
+    charged_tokens_ = tokens;
+  }
+  return Admit(requests);
+}
+
+std::optional<Refusal> RequestSession::Admit(std::span<const ValidRequest> requests) {
+  metering::UsageRequest request{.subject = {.tenant = subject_.caller.tenant,
+                                             .project = subject_.caller.project,
+                                             .api_key = subject_.caller.key_id,
+                                             .model = subject_.model,
+                                             .tier = TierServed(requests),
+                                             .endpoint = subject_.endpoint,
+                                             .request_id = subject_.request_id},
+                                 .choices = requests,
+                                 .capped = subject_.caller.capped};
+  auto usage = deps_->meter->Admit(request);
+  if (!usage.ok()) {
+    deps_->metrics->OnTurnedAway("usage");
+    return Refusal{.status = usage.status(), .retry_after = kDatabaseRetry};
+  }
+  usage_ = *std::move(usage);
   return std::nullopt;
 }
 
+std::string RequestSession::UsageIdText() const {
+  return usage_ == nullptr ? "" : usage_->id().Text();
+}
+
 tenancy::Budgets::Headers RequestSession::BudgetHeaders() const {
-  return deps_->budgets->Describe(subject_.tenant, Now());
+  return deps_->budgets->Describe(subject_.caller.tenant, Now());
 }
 
 std::optional<Refusal> RequestSession::Submit(std::vector<Sequence> sequences) {
+  std::vector<ValidRequest> requests;
   {
     MutexLock lock(&mutex_);
     WL_CHECK(in_flight_.empty());
     in_flight_.resize(sequences.size());
     open_ = sequences.size();
+    for (size_t i = 0; i < sequences.size(); ++i) {
+      auto& [request, sink] = sequences[i];
+      sink->session_ = shared_from_this();
+      sink->sequence_ = i;
+      if (usage_ != nullptr) in_flight_[i].sink = sink;
+      request.sink = std::move(sink);
+      requests.push_back(std::move(request));
+    }
   }
-  for (size_t i = 0; i < sequences.size(); ++i) {
-    auto& [request, sink] = sequences[i];
-    sink->session_ = shared_from_this();
-    sink->sequence_ = i;
-    request.sink = std::move(sink);
-    const absl::StatusOr<Ticket> ticket = deps_->front_door->Submit(std::move(request));
+  if (usage_ != nullptr && usage_->waits()) {
+    auto held = std::make_shared<std::vector<ValidRequest>>(std::move(requests));
+    usage_->Open([self = shared_from_this(), held](const absl::Status& status) {
+      self->OnHeld(std::move(*held), status);
+    });
+    return std::nullopt;
+  }
+  if (usage_ != nullptr) usage_->Open(nullptr);
+  auto [accepted, refusal] = HandOver(std::move(requests));
+  if (refusal) WithdrawFrom(accepted);
+  return refusal;
+}
+
+std::pair<size_t, std::optional<Refusal>> RequestSession::HandOver(
+    std::vector<ValidRequest> requests) {
+  for (size_t i = 0; i < requests.size(); ++i) {
+    const absl::StatusOr<Ticket> ticket = deps_->front_door->Submit(std::move(requests[i]));
     if (ticket.ok()) {
       Accept(i, *ticket);
       continue;
     }
     Cancel();
     MutexLock lock(&mutex_);
-    Settle(sequences.size() - i, 0);
-    return Refusal{.status = ticket.status(), .retry_after = kMailboxRetry};
+    Settle(requests.size() - i, 0);
+    return {i, Refusal{.status = ticket.status(), .retry_after = kMailboxRetry}};
   }
-  return std::nullopt;
+  return {requests.size(), std::nullopt};
+}
+
+void RequestSession::OnHeld(std::vector<ValidRequest> requests, const absl::Status& held) {
+  size_t accepted = 0;
+  std::optional<Refusal> refusal;
+  if (held.ok()) {
+    std::tie(accepted, refusal) = HandOver(std::move(requests));
+  } else {
+    const bool over = absl::IsResourceExhausted(held);
+    deps_->metrics->OnTurnedAway(over ? "spend" : "usage");
+    refusal = Refusal{.status = held, .retry_after = over ? Nanoseconds(0) : kDatabaseRetry};
+    MutexLock lock(&mutex_);
+    Settle(requests.size(), 0);
+  }
+  if (!refusal) return;
+  for (const auto& sink : WithdrawFrom(accepted)) sink->HandleRefusal(*refusal);
+}
+
+std::vector<std::shared_ptr<SessionSink>> RequestSession::WithdrawFrom(size_t first) {
+  std::vector<std::shared_ptr<SessionSink>> sinks;
+  {
+    MutexLock lock(&mutex_);
+    for (size_t i = first; i < in_flight_.size(); ++i) {
+      sinks.push_back(std::move(in_flight_[i].sink));
+    }
+  }
+  if (usage_ == nullptr) return {};
+  for (size_t i = first; i < first + sinks.size(); ++i) usage_->Withdraw(static_cast<int64_t>(i));
+  return sinks;
 }
 
 // The engine may have called the sink, and the client may have gone, before the ticket is known.
@@ -122,12 +208,32 @@ void RequestSession::RecordAnswered() {
 }
 
 void RequestSession::End(size_t sequence, const Outcome* outcome) {
-  if (outcome != nullptr) deps_->ledger->Record(subject_.tenant, subject_.model, *outcome);
+  if (outcome != nullptr) deps_->ledger->Record(subject_.caller.tenant, subject_.model, *outcome);
   MutexLock lock(&mutex_);
   WL_CHECK(!std::exchange(in_flight_[sequence].ended, true));
+  if (outcome == nullptr) in_flight_[sequence].sink.reset();
   Settle(1, outcome == nullptr
                 ? 0
                 : static_cast<int64_t>(outcome->prompt_tokens) + outcome->generated_tokens);
+}
+
+// What the client did not get in full is an error even if it was generated: its record is kept, and
+// says so.
+void RequestSession::RecordUsage(size_t sequence, const Outcome& outcome) {
+  std::shared_ptr<SessionSink> sink;
+  {
+    MutexLock lock(&mutex_);
+    sink = std::move(in_flight_[sequence].sink);
+  }
+  usage_->Post(static_cast<int64_t>(sequence), outcome,
+               [sink, outcome](const absl::Status& recorded) {
+                 Outcome known = outcome;
+                 if (!recorded.ok() && known.status.ok()) {
+                   known.reason = FinishReason::kFailed;
+                   known.status = recorded;
+                 }
+                 sink->HandleOutcome(known);
+               });
 }
 
 // So many more sequences have ended; after the last one the budget gets back what was not used.
@@ -135,7 +241,7 @@ void RequestSession::Settle(size_t ended, int64_t used_tokens) {
   open_ -= ended;
   used_tokens_ += used_tokens;
   if (open_ > 0 || !charged_tokens_) return;
-  deps_->budgets->Settle(subject_.tenant, *std::exchange(charged_tokens_, std::nullopt),
+  deps_->budgets->Settle(subject_.caller.tenant, *std::exchange(charged_tokens_, std::nullopt),
                          used_tokens_, Now());
 }
 

@@ -3,14 +3,19 @@
 //   Charge the tenant's budget -> Submit one sequence a choice -> Resume and Cancel while they run
 //   -> each sequence's end is recorded in the ledger -> after the last one the charge is settled
 //
+// With a usage database each sequence is opened there before the engine has it, without waiting for
+// it (but a tenant with a hard cap: its sequences wait for the hold), and the front end learns of
+// an end after its record is committed. A record that is not confirmed in time ends the answer with
+// an error; it is kept all the same.
+//
 // Laws: what was charged is settled exactly once, whatever ends the request; every sequence that
-// the engine accepted ends exactly once.
+// the engine accepted ends exactly once, and has one usage record.
 //
 // Owner: shared by the front end's writer and by the sinks, so it lives until the last outcome,
 // which may come after the client went away. Thread: Charge and Submit once, in this order, on one
 // thread; Resume and Cancel on any; RecordSent and RecordAnswered on one thread at a time; ends
-// come on the engine's. Lock order: its lock before Budgets'. Bounds: kMaxChoices sequences. A
-// token costs the session nothing.
+// come on the engine's or the meter's. Lock order: its lock before Budgets'. Bounds: kMaxChoices
+// sequences. A token costs the session nothing.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +23,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -31,7 +37,8 @@ namespace waferline::serving {
 
 class RequestSession;
 
-// A front end's sink. Its session records how the sequence ended before the front end handles it.
+// A front end's sink. Its session records how the sequence ended before the front end handles it:
+// the engine's calls come first, HandleRefusal or HandleOutcome last, perhaps on another thread.
 class SessionSink : public TokenSink {
  public:
   void OnRefused(const Refusal& refusal) final;
@@ -49,8 +56,10 @@ class SessionSink : public TokenSink {
 
 // What a session is about.
 struct SessionSubject {
-  std::string tenant;
+  tenancy::Caller caller;  // its tenant pays
   std::string model;
+  std::string endpoint;  // for the usage record: the route, or "grpc"
+  std::string request_id;
   Nanoseconds received;  // host time: the whole request was here
 };
 
@@ -62,8 +71,10 @@ class RequestSession : public std::enable_shared_from_this<RequestSession> {
   RequestSession& operator=(const RequestSession&) = delete;
 
   // Takes what the requests may use at most from the tenant's budget. A refusal (ResourceExhausted)
-  // if there is not enough; then nothing is charged.
+  // if there is not enough; then nothing is charged. Unavailable if usage cannot be recorded now.
   std::optional<Refusal> Charge(std::span<const ValidRequest> requests);
+  // After Charge: names the usage record of the first choice; "" if none is kept.
+  std::string UsageIdText() const;
   // x-ratelimit-* of the tenant.
   tenancy::Budgets::Headers BudgetHeaders() const;
 
@@ -73,7 +84,8 @@ class RequestSession : public std::enable_shared_from_this<RequestSession> {
   };
   // Hands all sequences to the engine, or none: a mailbox that fills up in between cancels the
   // first ones. A refusal (Unavailable, with a hint when to retry) if the mailbox is full or
-  // closed; the sinks of sequences that were not accepted are never called.
+  // closed; the sinks of sequences that were not accepted are never called. Where the sequences
+  // wait for a hold there is no refusal here: it comes to the sinks, as the engine's would.
   std::optional<Refusal> Submit(std::vector<Sequence> sequences);
 
   // The reader of a sink that said kFull has caught up.
@@ -92,9 +104,18 @@ class RequestSession : public std::enable_shared_from_this<RequestSession> {
     std::optional<Ticket> ticket;  // none while its Submit is under way
     bool resume_wanted = false;    // Resume came before the ticket
     bool ended = false;
+    std::shared_ptr<SessionSink> sink;  // with usage records: until the engine or Submit ends it
   };
 
   Nanoseconds Now() const { return deps_->clock.monotonic(); }
+  std::optional<Refusal> Admit(std::span<const ValidRequest> requests);
+  // Submit, once the sequences may go: gives the number that the engine accepted, and why not all.
+  std::pair<size_t, std::optional<Refusal>> HandOver(std::vector<ValidRequest> requests);
+  void OnHeld(std::vector<ValidRequest> requests, const absl::Status& held);
+  // These were never the engine's: gives their sinks.
+  std::vector<std::shared_ptr<SessionSink>> WithdrawFrom(size_t first);
+  // After End, with usage records.
+  void RecordUsage(size_t sequence, const Outcome& outcome);
   void Accept(size_t sequence, Ticket ticket);
   // `outcome` is null if the engine refused the sequence.
   void End(size_t sequence, const Outcome* outcome);
@@ -102,6 +123,7 @@ class RequestSession : public std::enable_shared_from_this<RequestSession> {
 
   const ServerDeps* const deps_;
   const SessionSubject subject_;
+  std::shared_ptr<metering::RequestUsage> usage_;  // null: none is recorded; set by Charge
   bool nothing_sent_ = true;
 
   Mutex mutex_;

@@ -2,7 +2,7 @@
 //
 // Owner: server/app. Everything pointed to must outlive the front ends and may be called from any
 // thread. No pointer is null: what is not limited or not counted is an object that says so
-// (ApiKeys without keys, Budgets without limits, the FrontMetrics base class).
+// (ApiKeys without keys, Budgets without limits, the base classes UsageMeter and FrontMetrics).
 #pragma once
 
 #include <chrono>
@@ -12,6 +12,7 @@
 
 #include "scheduler/request/front_door.h"
 #include "server/admin/admin_port.h"
+#include "server/metering/usage_meter.h"
 #include "server/metrics/front_metrics.h"
 #include "server/serving/request_rules.h"
 #include "server/tenancy/api_keys.h"
@@ -37,6 +38,7 @@ struct ServerDeps {
   const tenancy::ApiKeys* keys = nullptr;
   tenancy::Budgets* budgets = nullptr;
   tenancy::UsageLedger* ledger = nullptr;
+  metering::UsageMeter* meter = nullptr;
   metrics::FrontMetrics* metrics = nullptr;
   admin::AdminPort* admin_port = nullptr;
   RequestIdSource* ids = nullptr;

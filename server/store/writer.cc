@@ -159,6 +159,7 @@ absl::Status Writer::Reconnect() {
       return status;
     }
   }
+  if (options_.on_connected) options_.on_connected();
   connection_ = std::move(fresh);
   return absl::OkStatus();
 }

@@ -46,6 +46,8 @@ class Writer {
     std::function<Nanoseconds()> now;  // monotonic
     // Runs on every new connection, before any work. Its failure counts as the connection's.
     Work on_connect;
+    // After the commit of what on_connect did.
+    std::function<void()> on_connected;
   };
   struct Figures {
     uint64_t pieces = 0;   // committed

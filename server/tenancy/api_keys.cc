@@ -50,7 +50,7 @@ bool Caller::MayUse(std::string_view model) const {
 absl::Status ApiKeys::Add(const ApiKey& key) {
   if (key.tenant.empty()) return absl::InvalidArgumentError("tenant: is missing");
   WL_ASSIGN_OR_RETURN(const std::string digest, DigestOf(key));
-  const Entry entry{{key.tenant, key.admin, key.models}, key.enabled};
+  const Entry entry{{.tenant = key.tenant, .admin = key.admin, .models = key.models}, key.enabled};
   if (by_digest_.emplace(digest, entry).second) return absl::OkStatus();
   return absl::InvalidArgumentError("key: is the same as another entry's");
 }

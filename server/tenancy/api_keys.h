@@ -26,8 +26,11 @@ struct ApiKey {
 
 // An authenticated caller. A value.
 struct Caller {
-  std::string tenant;  // "" when keys are off
+  std::string tenant;   // "" when keys are off
+  std::string project;  // "": none
+  std::string key_id;   // names the key, says nothing of it
   bool admin = false;
+  bool capped = false;              // its tenant has a hard monthly spend or a prepaid balance
   std::vector<std::string> models;  // empty: all
 
   bool MayUse(std::string_view model) const;

@@ -46,6 +46,7 @@ class Fixture {
                             .keys = &keys,
                             .budgets = &budgets,
                             .ledger = &ledger,
+                            .meter = &meter,
                             .metrics = &counted,
                             .admin_port = &admin,
                             .ids = &ids,
@@ -76,6 +77,7 @@ class Fixture {
   tenancy::ApiKeys keys;
   tenancy::Budgets budgets;
   tenancy::UsageLedger ledger;
+  metering::UsageMeter meter;
   Counted counted;
   serving::RequestIdSource ids{1};
   Health health;

@@ -41,6 +41,7 @@ struct Cloud {
       : models(ByteModels(context)) {
     serving::ServerDeps deps = plain.With(&door, &models, &admin);
     deps.ledger = &ledger;
+    deps.meter = &meter;
     deps.metrics = &metrics;
     if (keys != nullptr) deps.keys = keys;
     if (budgets != nullptr) deps.budgets = budgets;
@@ -73,6 +74,7 @@ struct Cloud {
   PuppetAdmin admin;
   CountingMetrics metrics;
   tenancy::UsageLedger ledger;
+  metering::UsageMeter meter;
   text::ModelCatalog models;
   std::unique_ptr<RpcServer> server;
   std::shared_ptr<grpc::Channel> channel;

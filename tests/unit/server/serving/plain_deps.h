@@ -12,6 +12,7 @@ struct PlainDeps {
             .keys = &keys,
             .budgets = &budgets,
             .ledger = &ledger,
+            .meter = &meter,
             .metrics = &metrics,
             .admin_port = admin,
             .ids = &ids,
@@ -22,6 +23,7 @@ struct PlainDeps {
   tenancy::ApiKeys keys;
   tenancy::Budgets budgets{{}, {}};
   tenancy::UsageLedger ledger;
+  metering::UsageMeter meter;
   metrics::FrontMetrics metrics;
   RequestIdSource ids{1};
 };

@@ -65,7 +65,7 @@ struct World {
   }
   std::shared_ptr<RequestSession> NewSession() {
     return std::make_shared<RequestSession>(
-        &deps, SessionSubject{.tenant = "t", .model = "m", .received = now});
+        &deps, SessionSubject{.caller = {.tenant = "t"}, .model = "m", .received = now});
   }
   static ValidRequest Request(uint32_t prompt, uint32_t max_tokens) {
     ValidRequest request;

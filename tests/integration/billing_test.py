@@ -1,0 +1,222 @@
+"""Usage records of a real waferd: exactly once through SIGKILL at random instants, a locked file, a database that restarts.
+
+WAFERLINE_KILLS=200 kills that often for each database (few without it); WAFERLINE_SEED repeats a run's choices."""
+
+import http.client
+import json
+import os
+import random
+import signal
+import sqlite3
+import threading
+import time
+
+import pytest
+
+from cloud import ROOT, Waferd, get
+from postgres import Postgres, Sqlite, programs
+
+KILLS = int(os.environ.get("WAFERLINE_KILLS", "4"))
+SEED = int(os.environ.get("WAFERLINE_SEED", "0")) or random.SystemRandom().randrange(1 << 30)
+CONFIG = """
+clock: {{kind: real, scale: 4}}
+billing: {{store: "{url}", store_patience_ms: {patience}}}
+models:
+  - name: m
+    shape: llama-3.1-8b
+    context: 2048
+    prefill: {{hardware: h100, workers: 2}}
+    decode: [{{name: wafer, hardware: wse-3, profile: vendor-2024}}]
+    link: {{bytes_per_second: 5.0e+10, latency_us: 10}}
+    tokens: {{from: cheap, file: {model}}}
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request):
+    if request.param == "postgres" and programs() is None:
+        pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
+    with Postgres() if request.param == "postgres" else Sqlite() as one:
+        yield one
+
+
+def config(folder, database, patience=5000):
+    path = folder / "billing.yaml"
+    path.write_text(CONFIG.format(url=database.url, patience=patience, model=ROOT / "deploy/models/demo.gguf"))
+    return path
+
+
+def ask(http_url, n, stream, max_tokens):
+    """One answer: {"id", "status", "usage" once its end was seen, "error"}."""
+    seen = {"n": n}
+    connection = http.client.HTTPConnection(http_url.removeprefix("http://"), timeout=30)
+    try:
+        body = {"model": "m", "prompt": "Once upon a time", "max_tokens": max_tokens, "n": n, "stream": stream}
+        if stream:
+            body["stream_options"] = {"include_usage": True}
+        connection.request("POST", "/v1/completions", json.dumps(body), {"content-type": "application/json"})
+        reply = connection.getresponse()
+        seen["status"] = reply.status
+        seen["id"] = reply.getheader("x-waferline-usage-id")
+        if not stream or reply.status != 200:
+            document = json.loads(reply.read())
+            seen["error"] = document.get("error")
+            if "usage" in document:
+                seen["usage"] = document["usage"]
+            return seen
+        usage = None
+        for line in reply:
+            if line.startswith(b"data: {"):
+                event = json.loads(line[6:])
+                usage = event.get("usage") or usage
+                seen["error"] = event.get("error") or seen.get("error")
+            elif line.startswith(b"data: [DONE]") and usage is not None:
+                seen["usage"] = usage
+    except (OSError, http.client.HTTPException, ValueError):
+        pass  # the server was killed
+    finally:
+        connection.close()
+    return seen
+
+
+class Load:
+    """Clients that ask until stopped; `answers` is what they saw."""
+
+    def __init__(self, url, clients, seed):
+        self.url, self.answers, self.stopping = url, [], False
+        self.threads = [threading.Thread(target=self.run, args=(random.Random(f"{seed}-{i}"),)) for i in range(clients)]
+
+    def run(self, rng):
+        while not self.stopping:
+            self.answers.append(ask(self.url, rng.choice([1, 1, 3]), rng.random() < 0.5, rng.choice([1, 5, 40])))
+            if "status" not in self.answers[-1]:
+                time.sleep(0.01)
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *exc):
+        self.stopping = True
+        for thread in self.threads:
+            thread.join(60)
+        return False
+
+
+def check_records(database, answers):
+    """The law: what a client saw the end of has one posted record a choice, with its counts."""
+    rows = database.rows("SELECT epoch, ordinal, choice, status, prompt, cached, generated FROM usage")
+    by_request = {}
+    for epoch, ordinal, choice, status, *counts in rows:
+        choices = by_request.setdefault((epoch, ordinal), {})
+        assert choice not in choices, "an id appears twice"
+        choices[choice] = (status, *map(int, counts))
+    ended = [answer for answer in answers if "usage" in answer]
+    ids = [answer["id"] for answer in answers if answer.get("id")]
+    assert len(ids) == len(set(ids)), "two answers have one usage id"
+    for answer in ended:
+        epoch, ordinal, first = answer["id"].split(".")
+        assert first == "0" and answer["usage"]["usage_id"] == answer["id"]
+        choices = by_request[(epoch, ordinal)]
+        assert sorted(choices) == [str(i) for i in range(answer["n"])], answer
+        assert all(choice[0] == "posted" for choice in choices.values()), answer
+        prompt, cached, generated = (sum(choice[i] for choice in choices.values()) for i in (1, 2, 3))
+        usage = answer["usage"]
+        assert generated == usage["completion_tokens"] and prompt == usage["prompt_tokens"], (answer, choices)
+        assert cached == usage["prompt_tokens_details"]["cached_tokens"]
+    statuses = [row[3] for row in rows]
+    assert set(statuses) <= {"posted", "interrupted"}
+    sums = "COALESCE(SUM(prompt), 0), COALESCE(SUM(cached), 0), COALESCE(SUM(generated), 0)"
+    posted = database.rows(f"SELECT COUNT(*), {sums} FROM usage WHERE status = 'posted'")
+    hours = database.rows(f"SELECT COALESCE(SUM(requests), 0), {sums} FROM usage_hour")
+    assert posted == hours
+    return len(ended), statuses.count("posted"), statuses.count("interrupted")
+
+
+def test_each_end_that_a_client_saw_has_one_record_through_kills(database, tmp_path):
+    print(f"seed {SEED}")
+    rng, answers = random.Random(SEED), []
+    path = config(tmp_path, database)
+    for kill in range(KILLS):
+        server = Waferd(path)
+        server.__enter__()
+        with Load(server.http, 8, f"{SEED}-{kill}") as load:
+            time.sleep(rng.uniform(0.02, 0.6))
+            server.process.send_signal(signal.SIGKILL)
+            server.process.wait(30)
+            load.stopping = True
+        server.folder.cleanup()
+        answers += load.answers
+    with Waferd(path) as server:
+        with Load(server.http, 8, f"{SEED}-last") as load:
+            time.sleep(0.5)
+        assert all("usage" in answer for answer in load.answers)
+    answers += load.answers
+    ended, posted, interrupted = check_records(database, answers)
+    print(f"{KILLS} kills: {len(answers)} answers begun, {ended} ends seen, {posted} records posted, {interrupted} interrupted")
+    assert ended > 0 and posted > ended * 0.9
+    epochs = database.rows("SELECT COUNT(*), SUM(CASE WHEN ended_us = 0 THEN 1 ELSE 0 END) FROM epoch")
+    assert epochs == [[str(KILLS + 1), "0"]]
+
+
+def test_a_database_that_restarts_costs_time_and_no_record(tmp_path):
+    if programs() is None:
+        pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
+    with Postgres() as database, Waferd(config(tmp_path, database, patience=20000)) as server:
+        with Load(server.http, 8, SEED) as load:
+            for how in (signal.SIGQUIT, signal.SIGINT):
+                time.sleep(0.5)
+                database.stop(how)
+                time.sleep(0.3)
+                database.start()
+            before = len(load.answers)
+            time.sleep(1.5)
+        assert len(load.answers) > before
+        assert all("usage" in answer for answer in load.answers), [a for a in load.answers if "usage" not in a]
+        assert server.stop() == 0
+        check_records(database, load.answers)
+        assert int(database.rows("SELECT COUNT(*) FROM epoch")[0][0]) >= 3  # a new one a connection
+
+
+def test_a_locked_file_holds_ends_back_then_refuses_and_loses_nothing(tmp_path):
+    with Sqlite() as database, Waferd(config(tmp_path, database, patience=1000)) as server:
+        answers = [ask(server.http, 1, True, 5)]
+        other = sqlite3.connect(database.path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        late = ask(server.http, 1, True, 5)
+        assert 0.9 < time.monotonic() - began < 10
+        assert late["status"] == 200 and "usage" not in late
+        assert "not confirmed within 1 s" in late["error"]["message"]
+        refused = ask(server.http, 1, False, 5)
+        assert refused["status"] == 503 and "usage database has taken no record" in refused["error"]["message"]
+        assert json.loads(get(server.http + "/health"))["status"] == "ok"
+        other.execute("ROLLBACK")
+        other.close()
+        deadline = time.monotonic() + 20
+        while "usage" not in answers[-1] or len(answers) < 2:
+            assert time.monotonic() < deadline
+            answers.append(ask(server.http, 1, False, 5))
+        answers.append(late)
+        assert server.stop() == 0
+        check_records(database, answers)
+        epoch, ordinal, _ = late["id"].split(".")
+        assert database.rows(f"SELECT status, generated FROM usage WHERE epoch = {epoch} AND ordinal = {ordinal}") == [["posted", "5"]]
+
+
+def test_two_servers_on_one_file_are_refused_by_name(tmp_path):
+    with Sqlite() as database, Waferd(config(tmp_path, database)) as server:
+        with pytest.raises(RuntimeError, match=rf"open in another server \(pid {server.pid}\)"):
+            Waferd(config(tmp_path, database)).__enter__()
+
+
+def test_without_a_database_answers_have_no_usage_id(tmp_path):
+    path = config(tmp_path, Sqlite())
+    path.write_text("".join(line for line in path.read_text().splitlines(True) if not line.startswith("billing")))
+    with Waferd(path) as server:
+        answer = ask(server.http, 1, False, 5)
+        assert answer["id"] is None and "usage_id" not in answer["usage"]
+    with Waferd(path, "--state-dir", str(tmp_path / "state")) as server:
+        assert ask(server.http, 1, False, 5)["usage"]["usage_id"] == "1.1.0"
+    assert (tmp_path / "state/usage.db").exists()

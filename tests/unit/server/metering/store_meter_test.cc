@@ -1,0 +1,216 @@
+// Usage records with a database that fails in every way, and with servers that die.
+#include "server/metering/store_meter.h"
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <thread>
+
+#include "server/metering/usage_tables.h"
+#include "tests/unit/server/store/temporary_store.h"
+
+namespace waferline::metering {
+namespace {
+
+using store::Connection;
+using store::IntegerOf;
+
+constexpr int64_t kNowUs = 1'790'000'000'000'000;  // September 2026
+
+Nanoseconds Now() {
+  return Nanoseconds(std::chrono::steady_clock::now().time_since_epoch().count());
+}
+
+// 3 picodollars a prompt token, 1.5 million a generated one.
+Money Price(const UsageSubject&, const UsageCounts& counts) {
+  return Money::FromPico(3 * (counts.prompt - counts.cached) + 1'500'000 * counts.generated);
+}
+
+StoreMeter::Options Plain() {
+  return {.host = "here",
+          .patience = Seconds(60),
+          .now = Now,
+          .unix_us = [] { return kNowUs; },
+          .price = Price};
+}
+
+struct World {
+  World() : real(store::OpenStore(folder.Url(), store::Durability::kProcess).value()) {
+    connection = real->Connect().value();
+  }
+  int64_t Number(const std::string& sql) {
+    const auto found = connection->Run(sql, {});
+    INFO(found.status());
+    REQUIRE(found.ok());
+    REQUIRE(found->rows.size() == 1);
+    return IntegerOf(found->rows[0][0]);
+  }
+  void SetQuota(const std::string& column, int64_t micro) {
+    REQUIRE(connection
+                ->Run("INSERT INTO quota(tenant, " + column +
+                          ") VALUES('t', $1) ON CONFLICT(tenant) DO UPDATE SET " + column + " = $1",
+                      {micro})
+                .ok());
+  }
+
+  store::TemporaryFolder folder;
+  std::unique_ptr<store::Store> real;
+  std::unique_ptr<Connection> connection;
+};
+
+std::vector<ValidRequest> Requests(size_t choices, uint32_t prompt, uint32_t max_tokens) {
+  std::vector<ValidRequest> requests(choices);
+  const auto tokens = std::make_shared<const std::vector<TokenId>>(prompt, 7);
+  for (ValidRequest& request : requests) {
+    request.prompt = tokens;
+    request.max_tokens = max_tokens;
+  }
+  return requests;
+}
+
+Outcome Ended(uint32_t prompt, uint32_t generated, FinishReason reason = FinishReason::kStop) {
+  return {.reason = reason, .prompt_tokens = prompt, .generated_tokens = generated};
+}
+
+std::shared_ptr<RequestUsage> Admit(StoreMeter& meter, const std::vector<ValidRequest>& requests,
+                                    bool capped = false) {
+  return meter
+      .Admit({.subject = {.tenant = "t", .model = "m", .tier = "default", .endpoint = "test"},
+              .choices = requests,
+              .capped = capped})
+      .value();
+}
+
+}  // namespace
+
+TEST_CASE("lost acknowledgements, refused commits and reconnections give the same sums") {
+  const uint64_t seed = GENERATE(range(1, 7));
+  INFO("seed " << seed);
+  World world;
+  store::FaultyStore faulty(world.real.get(), {.lost = 0.15, .refused = 0.15, .seed = seed});
+  auto meter = StoreMeter::Start(&faulty, Plain());
+  while (!meter.ok()) meter = StoreMeter::Start(&faulty, Plain());
+  std::atomic<int> confirmed{0};
+  const auto count = [&](const absl::Status& status) { confirmed += status.ok() ? 1 : 0; };
+  int64_t prompt = 0, generated = 0, ends = 0, charge_pico = 0;
+  std::vector<std::shared_ptr<RequestUsage>> all;
+  for (uint32_t i = 0; i < 60; ++i) {
+    const uint32_t choices = 1 + i % 3;
+    auto usage = Admit(**meter, Requests(choices, 10 + i, 100));
+    usage->Open(nullptr);
+    for (uint32_t choice = 0; choice < choices; ++choice) {
+      if (i % 10 == 9) {
+        usage->Withdraw(choice);
+        continue;
+      }
+      const bool failed = i % 10 == 8;
+      usage->Post(choice, Ended(10 + i, i, failed ? FinishReason::kFailed : FinishReason::kLength),
+                  count);
+      ++ends;
+      generated += i;
+      if (choice == 0) prompt += 10 + i;
+      if (!failed) charge_pico += 1'500'000 * i + (choice == 0 ? 3 * (10 + i) : 0);
+    }
+    if (i % 5 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  REQUIRE((*meter)->Stop());
+  CHECK(confirmed == ends);
+  CHECK(world.Number("SELECT COUNT(*) FROM usage") == ends);
+  CHECK(world.Number("SELECT COUNT(*) FROM usage WHERE status = 'posted'") == ends);
+  for (const char* table : {"usage", "usage_hour"}) {
+    const std::string from = std::string(" FROM ") + table;
+    CHECK(world.Number("SELECT SUM(prompt)" + from) == prompt);
+    CHECK(world.Number("SELECT SUM(generated)" + from) == generated);
+    CHECK(world.Number("SELECT SUM(charge_micro) * 1000000 + SUM(charge_pico)" + from) ==
+          charge_pico);
+  }
+  for (const char* period : {"202609", "0"}) {
+    CHECK(world.Number(std::string("SELECT spent_micro * 1000000 + spent_pico FROM account WHERE "
+                                   "period = ") +
+                       period) == charge_pico);
+  }
+  CHECK(world.Number("SELECT COUNT(*) FROM epoch WHERE ended_us = 0") == 0);
+  CHECK(faulty.lost + faulty.refused > 0);
+}
+
+TEST_CASE(
+    "what a dead server left open is interrupted and not charged; its late post still counts") {
+  World world;
+  std::shared_ptr<RequestUsage> late;
+  {
+    const auto meter = StoreMeter::Start(world.real.get(), Plain());
+    Admit(**meter, Requests(2, 5, 10))->Open(nullptr);
+    REQUIRE((*meter)->writer().Flush(Seconds(10)));
+    (*meter)->writer().Stop();  // as killed: the epoch is not ended
+  }
+  const auto meter = StoreMeter::Start(world.real.get(), Plain());
+  CHECK((*meter)->interrupted() == 2);
+  CHECK(world.Number("SELECT COUNT(*) FROM usage WHERE status = 'interrupted' AND charge_micro = 0 "
+                     "AND charge_pico = 0") == 2);
+  // PostgreSQL: a server that lived on without its lock posts what another has settled.
+  const OpenUsage open{.id = {.epoch = 1, .ordinal = 1, .choice = 1},
+                       .subject = {.tenant = "t", .model = "m"},
+                       .admitted_us = kNowUs};
+  const EndedUsage end{.reason = "stop",
+                       .counts = {.prompt = 5, .generated = 7},
+                       .charge = Money::FromPico(7),
+                       .ended_us = kNowUs};
+  for (int again = 0; again < 3; ++again) REQUIRE(Post(*world.connection, open, end).ok());
+  CHECK(world.Number("SELECT COUNT(*) FROM usage WHERE status = 'posted'") == 1);
+  CHECK(world.Number("SELECT SUM(generated) FROM usage_hour") == 7);
+  CHECK(world.Number("SELECT spent_pico FROM account WHERE period = 0") == 7);
+  // A post whose open was never committed.
+  OpenUsage unseen = open;
+  unseen.id.ordinal = 99;
+  for (int again = 0; again < 3; ++again) REQUIRE(Post(*world.connection, unseen, end).ok());
+  CHECK(world.Number("SELECT requests FROM usage_hour") == 2);
+}
+
+TEST_CASE("spent and held never pass a hard cap or a prepaid balance, however many ask at once") {
+  const char* const column = GENERATE("hard_micro", "prepaid_micro");
+  INFO(column);
+  World world;
+  constexpr int64_t kCapMicro = 10'000;
+  world.SetQuota(column, kCapMicro);
+  const auto meter = StoreMeter::Start(world.real.get(), Plain());
+  std::atomic<int> admitted{0}, refused{0};
+  std::vector<std::thread> clients;
+  for (int client = 0; client < 8; ++client) {
+    clients.emplace_back([&] {
+      for (int i = 0; i < 25; ++i) {
+        auto usage = Admit(**meter, Requests(1, 10, 100), true);
+        CHECK(usage->waits());
+        // Holds 151 microdollars, spends half of that.
+        usage->Open([&, usage](const absl::Status& status) {
+          if (absl::IsResourceExhausted(status)) {
+            ++refused;
+            return usage->Withdraw(0);
+          }
+          ++admitted;
+          usage->Post(0, Ended(10, 50), [](const absl::Status&) {});
+        });
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  for (int i = 0; i < 200 && admitted + refused < 200; ++i) {
+    CHECK(world.Number("SELECT COALESCE(MAX(spent_micro + held_micro), 0) FROM account") <=
+          kCapMicro);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  REQUIRE((*meter)->Stop());
+  CHECK(admitted > 60);
+  CHECK(refused > 0);
+  CHECK(admitted + refused == 200);
+  CHECK(world.Number("SELECT MAX(held_micro) FROM account") == 0);
+  CHECK(world.Number("SELECT MAX(spent_micro) FROM account") <= kCapMicro);
+  CHECK(world.Number("SELECT COUNT(*) FROM usage") == admitted);
+}
+
+TEST_CASE("months are those of UTC") {
+  CHECK(MonthOf(0) == 197001);
+  CHECK(MonthOf(1'767'225'599'999'999) == 202512);
+  CHECK(MonthOf(1'767'225'600'000'000) == 202601);
+}
+
+}  // namespace waferline::metering
