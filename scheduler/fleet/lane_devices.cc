@@ -105,7 +105,8 @@ absl::Status LaneDevices::AddWorkers(const emulator::RooflineModel& model) {
   const silicon::AcceleratorSpec& device = *hardware.accelerator();
   prefill_hardware_ = hardware;
   worker_power_ = {.watts = device.power_watts.value * config_.prefill.devices_per_worker,
-                   .usd_per_hour = device.usd_per_hour.value * config_.prefill.devices_per_worker};
+                   .usd_per_hour = device.usd_per_hour.value * config_.prefill.devices_per_worker,
+                   .systems = config_.prefill.devices_per_worker};
   for (int i = 0; i < config_.prefill.workers; ++i) {
     workers_.push_back(std::make_unique<emulator::RooflinePrefill>(worker, model));
   }
@@ -171,7 +172,8 @@ absl::Status LaneDevices::AddUnits(const fleet::DecodeConfig& decode,
     const timing::DecodeCosts costs = placement::SpeedOf(task, group.placement).costs;
     group.memory = MemoryOf(costs);
     group.power = {.watts = hardware.wafer()->power_decode_watts.value * costs.wafers,
-                   .usd_per_hour = hardware.wafer()->usd_per_system_hour.value * costs.wafers};
+                   .usd_per_hour = hardware.wafer()->usd_per_system_hour.value * costs.wafers,
+                   .systems = static_cast<int>(costs.wafers)};
     auto first = std::make_unique<emulator::WaferPipeline>(
         std::make_shared<emulator::HardwareStageCosts>(costs, context_));
     for (int unit = 1; unit < decode.units; ++unit) group.pipelines.push_back(first->Clone());
@@ -185,7 +187,8 @@ absl::Status LaneDevices::AddUnits(const fleet::DecodeConfig& decode,
     }
     group.memory = MemoryOf(*hardware.accelerator(), devices, model);
     group.power = {.watts = hardware.accelerator()->power_watts.value * devices,
-                   .usd_per_hour = hardware.accelerator()->usd_per_hour.value * devices};
+                   .usd_per_hour = hardware.accelerator()->usd_per_hour.value * devices,
+                   .systems = devices};
     const emulator::RooflineHardware unit = emulator::RooflineOf(*hardware.accelerator(), devices);
     for (int i = 0; i < decode.units; ++i) {
       group.batches.push_back(std::make_unique<emulator::RooflineDecoder>(unit, model));

@@ -44,6 +44,7 @@ class LaneDevices {
   struct Power {
     double watts = 0;
     double usd_per_hour = 0;
+    int systems = 0;  // wafers or accelerators that it is made of
   };
   const Power& worker_power() const { return worker_power_; }
   std::vector<Power> UnitPower() const;  // in the order of LaneSpec::units

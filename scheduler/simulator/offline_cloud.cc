@@ -68,7 +68,8 @@ std::vector<LanePower> OfflineCloud::Power() const {
   const auto to_power = [this](const fleet::LaneDevices::Power& p) {
     return DevicePower{.watts_busy = p.watts,
                        .watts_idle = p.watts * config_.idle_power_share,
-                       .usd_per_hour = p.usd_per_hour};
+                       .usd_per_hour = p.usd_per_hour,
+                       .systems = p.systems};
   };
   std::vector<LanePower> power;
   for (size_t i = 0; i < lanes_.size(); ++i) {

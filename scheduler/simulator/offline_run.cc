@@ -30,14 +30,6 @@ double PeakMemoryBytes() {
   return static_cast<double>(usage.ru_maxrss) * 1024;
 }
 
-std::string HashText(const std::string& text) {
-  uint64_t hash = 0;
-  for (const char c : text) hash = Mix(hash ^ static_cast<unsigned char>(c));
-  char out[17];
-  std::snprintf(out, sizeof(out), "%016lx", static_cast<unsigned long>(hash));
-  return out;
-}
-
 std::vector<std::string> NotesOf(const OfflineInput& input, const fleet::FleetConfig& fleet) {
   const std::string& model =
       input.settings.model.empty() ? fleet.models.front().model : input.settings.model;
@@ -86,6 +78,14 @@ class Writers {
 
 }  // namespace
 
+std::string HashOf(const std::string& text) {
+  uint64_t hash = 0;
+  for (const char c : text) hash = Mix(hash ^ static_cast<unsigned char>(c));
+  char out[17];
+  std::snprintf(out, sizeof(out), "%016lx", static_cast<unsigned long>(hash));
+  return out;
+}
+
 absl::StatusOr<OfflineResult> RunOffline(const OfflineInput& input, const OfflineHooks& hooks) {
   const double begin = hooks.wall_seconds();
   WL_ASSIGN_OR_RETURN(const fleet::FleetConfig fleet,
@@ -102,23 +102,25 @@ absl::StatusOr<OfflineResult> RunOffline(const OfflineInput& input, const Offlin
   options.default_model = settings.model;
   options.objectives = settings.objectives;
   options.observers = writers.observers();
+  options.observers.insert(options.observers.end(), input.observers.begin(), input.observers.end());
 
   WL_ASSIGN_OR_RETURN(const auto run,
                       Replay::Create(options, cloud->timeline(), lanes, input.trace));
   const double whole_ns = input.trace->span.as_double() * settings.repeat / settings.speed_up;
   const Nanoseconds slice(std::max<int64_t>(1, std::llround(whole_ns / kSlices)));
   const double started = hooks.wall_seconds();
-  while (run->Advance(slice)) {
+  OfflineResult out;
+  while (!out.stopped && run->Advance(slice)) {
     if (hooks.progress) hooks.progress(*run);
+    out.stopped = hooks.stop && hooks.stop(*run);
   }
   const double simulated = hooks.wall_seconds() - started;
-  OfflineResult out;
   out.raw = run->MakeReport(cloud->Power());
   WL_RETURN_IF_ERROR(writers.Close());
 
   out.report = ToJson(out.raw);
   boost::json::object& receipt = out.report["receipt"].as_object();
-  receipt["config_hash"] = HashText(input.config);
+  receipt["config_hash"] = HashOf(input.config);
   receipt["version"] = settings.program_version;
   if (!fleet.not_simulated.empty()) {
     receipt["not_simulated"] = boost::json::value_from(fleet.not_simulated);

@@ -38,6 +38,8 @@ struct OfflineHooks {
   std::function<double()> wall_seconds;
   // From time to time, on the caller's thread; may be empty.
   std::function<void(const Replay&)> progress;
+  // Asked as often: true ends the run, and the report covers what has happened. May be empty.
+  std::function<bool(const Replay&)> stop;
 };
 
 struct OfflineInput {
@@ -46,13 +48,18 @@ struct OfflineInput {
   const Trace* trace;
   OfflineSettings settings;
   OfflineFiles files;
+  std::vector<engine::EngineObserver*> observers;  // besides the report's; outlive the run
 };
 
 struct OfflineResult {
   boost::json::object report;  // with its receipt and what the run itself took
   Report raw;
+  bool stopped = false;            // by OfflineHooks::stop
   std::vector<std::string> notes;  // for the user: what of the configuration had no effect
 };
+
+// Of a text, as receipts have it: 16 hexadecimal digits.
+std::string HashOf(const std::string& text);
 
 // InvalidArgument names the field of the configuration, or what of the trace does not fit the
 // fleet; a file that cannot be written is an error.

@@ -57,7 +57,7 @@ class Replay {
   virtual uint64_t total() const = 0;
   virtual uint64_t tokens() const = 0;
   virtual const engine::Engine& engine() const = 0;
-  // When Advance has said false. `power` by lane.
+  // When Advance has said false, or of a run that is left early. `power` by lane.
   virtual Report MakeReport(const std::vector<LanePower>& power) = 0;
 };
 

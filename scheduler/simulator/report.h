@@ -19,6 +19,7 @@ struct DevicePower {
   double watts_busy = 0;
   double watts_idle = 0;
   double usd_per_hour = 0;
+  int systems = 0;  // wafers or accelerators that it is made of
 };
 
 struct DeviceUse {

@@ -152,7 +152,7 @@ def test_bash_completes_commands_flags_and_values():
     assert "complete" in completions("waferctl", "") and "wafer" in completions("waferctl", "")
     assert completions("waferctl", "comp") == ["complete", "completion"]
     assert completions("waferctl", "bench", "") == ["run", "replay"]
-    assert completions("waferctl", "sim", "s") == ["sweep"]
+    assert completions("waferctl", "sim", "s") == ["sweep", "search"]
     assert completions("waferctl", "bench", "run", "--num") == ["--num-prompts"]
     assert completions("waferctl", "bench", "run", "--rate", "2", "--goo") == ["--goodput"]
     assert completions("waferctl", "wafer", "place", "--weights", "fp") == ["fp32", "fp16", "fp8", "fp4"]

@@ -9,6 +9,27 @@
 namespace waferline::cli {
 namespace {
 
+// Two decimals of a pixel, no trailing zeros.
+std::string Px(double value) {
+  char text[32];
+  snprintf(text, sizeof text, "%.2f", value);
+  std::string out = text;
+  out.erase(out.find_last_not_of('0') + 1);
+  if (out.back() == '.') out.pop_back();
+  return out == "-0" ? "0" : out;
+}
+
+std::string Attribute(std::string_view name, std::string_view value) {
+  return " " + std::string(name) + "=\"" + std::string(value) + "\"";
+}
+
+std::string BoxAttributes(const Box& box) {
+  return Attribute("x", Px(box.x)) + Attribute("y", Px(box.y)) + Attribute("width", Px(box.width)) +
+         Attribute("height", Px(box.height));
+}
+
+}  // namespace
+
 std::string Escaped(std::string_view text) {
   std::string out;
   for (char c : text) {
@@ -31,27 +52,6 @@ std::string Escaped(std::string_view text) {
   }
   return out;
 }
-
-// Two decimals of a pixel, no trailing zeros.
-std::string Px(double value) {
-  char text[32];
-  snprintf(text, sizeof text, "%.2f", value);
-  std::string out = text;
-  out.erase(out.find_last_not_of('0') + 1);
-  if (out.back() == '.') out.pop_back();
-  return out == "-0" ? "0" : out;
-}
-
-std::string Attribute(std::string_view name, std::string_view value) {
-  return " " + std::string(name) + "=\"" + std::string(value) + "\"";
-}
-
-std::string BoxAttributes(const Box& box) {
-  return Attribute("x", Px(box.x)) + Attribute("y", Px(box.y)) + Attribute("width", Px(box.width)) +
-         Attribute("height", Px(box.height));
-}
-
-}  // namespace
 
 Svg::Svg(double width, double height) : width_(width), height_(height) {
   Rectangle({0, 0, width, height}, "#fff");
@@ -85,6 +85,12 @@ void Svg::Polyline(const std::vector<Point>& points, std::string_view stroke, do
       Attribute("points", list) + Attribute("fill", "none") + Attribute("stroke", stroke) +
           Attribute("stroke-width", Px(width)),
       "");
+}
+
+void Svg::Polygon(const std::vector<Point>& points, std::string_view fill) {
+  std::string path;
+  for (const Point& p : points) path += (path.empty() ? "" : " ") + Px(p.x) + "," + Px(p.y);
+  Add("polygon", Attribute("points", path) + Attribute("fill", fill), "");
 }
 
 void Svg::Circle(Point centre, double radius, std::string_view fill, std::string_view tip) {

@@ -40,6 +40,7 @@ class Svg {
   void Outline(const Box& box, std::string_view stroke, double width);
   void Line(Point from, Point to, std::string_view stroke, double width = 1);
   void Polyline(const std::vector<Point>& points, std::string_view stroke, double width = 1.5);
+  void Polygon(const std::vector<Point>& points, std::string_view fill);
   void Circle(Point centre, double radius, std::string_view fill, std::string_view tip = "");
   void Text(Point at, std::string_view text, const TextStyle& style = {});
 
@@ -51,6 +52,9 @@ class Svg {
   double width_, height_;
   std::string body_;
 };
+
+// Text for SVG and HTML, in which &, <, > and " have a meaning.
+std::string Escaped(std::string_view text);
 
 // One of a sequence of colours that stay apart, also for the colour-blind (Okabe, Ito: "Color
 // Universal Design", 2008).

@@ -5,7 +5,7 @@ namespace waferline::cli {
 Group SimGroup() {
   return {.name = "sim",
           .summary = "Simulate hours of a fleet in seconds, offline",
-          .commands = {SimCommand(), SimSweepCommand(), SimCompareCommand()}};
+          .commands = {SimCommand(), SimSweepCommand(), SimSearchCommand(), SimCompareCommand()}};
 }
 
 Group SelftestGroup() {

@@ -1,7 +1,10 @@
 #include "client/cli/sim/sim_run.h"
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -14,10 +17,6 @@
 
 namespace waferline::cli {
 namespace {
-
-double WallSeconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 absl::StatusOr<simulator::OfflineSettings> ReadSettings(const Arguments& arguments) {
   simulator::OfflineSettings settings;
@@ -37,6 +36,21 @@ absl::StatusOr<simulator::OfflineSettings> ReadSettings(const Arguments& argumen
 }
 
 }  // namespace
+
+double WallSeconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+void InParallel(size_t count, size_t threads, const std::function<void(size_t)>& work) {
+  std::atomic<size_t> next{0};
+  const auto take = [&] {
+    for (size_t i = next++; i < count; i = next++) work(i);
+  };
+  std::vector<std::thread> others;
+  for (size_t t = 1; t < std::min(threads, count); ++t) others.emplace_back(take);
+  take();
+  for (std::thread& thread : others) thread.join();
+}
 
 std::vector<Flag> SimFlags() {
   std::vector<Flag> flags = WorkloadFlags();

@@ -27,6 +27,13 @@ struct SimInput {
 };
 absl::StatusOr<std::unique_ptr<SimInput>> ReadSimInput(const Arguments& arguments);
 
+// Seconds by the wall, since any fixed instant.
+double WallSeconds();
+
+// work(0) ... work(count - 1) on `threads` threads, this one included; returns when all are done.
+// `work` must be safe to call from several threads.
+void InParallel(size_t count, size_t threads, const std::function<void(size_t)>& work);
+
 // simulator::RunOffline with this process's clock. `progress` may be empty.
 absl::StatusOr<simulator::OfflineResult> RunSim(
     const simulator::OfflineInput& input,

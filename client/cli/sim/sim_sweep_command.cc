@@ -1,7 +1,6 @@
 // waferctl sim sweep: the same load through many variants of a fleet.
 #include <fmt/format.h>
 
-#include <atomic>
 #include <boost/json.hpp>
 #include <cstdio>
 #include <memory>
@@ -137,30 +136,23 @@ boost::json::array RunsJson(const std::vector<ParetoPoint>& points,
 // `input` with each variant's configuration.
 void RunAll(const simulator::OfflineInput& input, int64_t thread_count,
             std::vector<Variant>* variants) {
-  std::atomic<size_t> next{0};
-  std::atomic<size_t> done{0};
+  int64_t done = 0;
   Mutex show;
   Progress progress("runs", static_cast<int64_t>(variants->size()));
-  const auto work = [&] {
-    for (size_t i = next++; i < variants->size(); i = next++) {
-      Variant& variant = (*variants)[i];
-      auto text = fleet::WithOverrides(input.config, variant.overrides);
-      variant.status = text.status();
-      if (text.ok()) {
-        simulator::OfflineInput varied = input;
-        varied.config = *std::move(text);
-        auto run = RunSim(varied, {});
-        variant.status = run.status();
-        if (run.ok()) variant.report = std::move(run->report);
-      }
-      const MutexLock lock(&show);
-      progress.Show(static_cast<int64_t>(++done));
+  InParallel(variants->size(), static_cast<size_t>(thread_count), [&](size_t i) {
+    Variant& variant = (*variants)[i];
+    auto text = fleet::WithOverrides(input.config, variant.overrides);
+    variant.status = text.status();
+    if (text.ok()) {
+      simulator::OfflineInput varied = input;
+      varied.config = *std::move(text);
+      auto run = RunSim(varied, {});
+      variant.status = run.status();
+      if (run.ok()) variant.report = std::move(run->report);
     }
-  };
-  std::vector<std::thread> threads;
-  for (int64_t t = 1; t < thread_count; ++t) threads.emplace_back(work);
-  work();
-  for (std::thread& thread : threads) thread.join();
+    const MutexLock lock(&show);
+    progress.Show(++done);
+  });
 }
 
 absl::Status Sweep(const Arguments& arguments) {
