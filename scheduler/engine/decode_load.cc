@@ -88,7 +88,8 @@ std::vector<UnitSnapshot> DecodePool::Snapshot(LaneIndex lane) const {
          .link_backlog = unit.spec.link != nullptr ? unit.spec.link->backlog() : Bytes(),
          .stage_busy = BusyOfStages(unit.pipeline),
          .max_pages_used = unit.kv.max().count(),
-         .page_nanoseconds = unit.kv.AreaUntil(context_->now())});
+         .page_nanoseconds = unit.kv.AreaUntil(context_->now()),
+         .charged = unit.meter.charged()});
   }
   return snapshots;
 }

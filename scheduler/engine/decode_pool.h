@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "scheduler/engine/beat_agenda.h"
+#include "scheduler/engine/device_meter.h"
 #include "scheduler/engine/engine_context.h"
 #include "scheduler/engine/event_payload.h"
 #include "scheduler/engine/handoff_ledger.h"
@@ -93,10 +94,12 @@ class DecodePool final : private EventTarget {
     std::unique_ptr<RunningSlotPool> running;
     std::unique_ptr<BlockCache> cache;  // null without
     int depth = 1;
+    DeviceMeter meter;
     // Batch units.
     std::vector<SequenceRef> members;
     std::vector<SequenceRef> in_step;
     bool stepping = false;
+    Nanoseconds step_lasts;  // the one under way
     uint32_t step_generation = 0;
     DecodeUnitSpec spec;
   };
@@ -122,6 +125,8 @@ class DecodePool final : private EventTarget {
   SequenceTable* const sequences_;
   TokenEmitter* const emitter_;
   const HandoffLedger* const handoffs_;
+  // For how long each sequence has occupied the unit that it is on. Every token adds to it.
+  IndexedVector<SlotIndex, Nanoseconds> on_unit_;
   IndexedVector<UnitIndex, Unit> units_;
   IndexedVector<LaneIndex, IndexedVector<DeviceIndex, UnitIndex>> by_lane_;
   // How long a sequence of the lane keeps its room, exponentially smoothed.

@@ -17,6 +17,7 @@ DecodePool::DecodePool(EngineContext* context, TokenEmitter* emitter, const Hand
       sequences_(&context->sequences),
       emitter_(emitter),
       handoffs_(handoffs),
+      on_unit_(sequences_->size()),
       by_lane_(context->lanes.size()),
       mean_hold_ns_(context->lanes.size()) {
   context_->lanes.ForEachIndex([this](LaneIndex lane) {
@@ -37,6 +38,7 @@ void DecodePool::Add(LaneIndex lane, const DecodeUnitSpec& spec) {
   unit.lane = lane;
   unit.index = by_lane_[lane].Add(u);
   unit.ledger = std::make_unique<StageLedger>(spec.memory);
+  unit.meter = DeviceMeter(spec.devices, spec.milliwatts);
   unit.running = std::make_unique<RunningSlotPool>(RunningSlots(spec.max_running));
   unit.depth = spec.pipeline != nullptr ? spec.pipeline->depth(Tokens(1)) : spec.max_running;
   if (!spec.prefix_cache) return;
@@ -115,6 +117,9 @@ void DecodePool::Return(SlotIndex slot) {
   if (room == nullptr) return;
   Unit& unit = units_[room->unit];
   unit.kv.Change(context_->now(), Pages() - room->pages.amount());
+  unit.meter.Charge(std::exchange(on_unit_[slot], Nanoseconds()),
+                    unit.pipeline ? &s.compute.wafer_ns : &s.compute.accelerator_ns,
+                    &s.compute.microjoules);
   auto* resident = std::get_if<Resident>(&s.stage);
   if (resident == nullptr) return;
   resident->room.pages.Release();

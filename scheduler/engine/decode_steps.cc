@@ -16,6 +16,7 @@ constexpr uint64_t kMaxDraft = 64;  // draws a token position has for itself
   const Unit& unit = units_[hot.unit];
   const DecodePipeline::Beat beat = unit.pipeline->Enter(context_->now() + unit.draft_time,
                                                          Tokens(hot.kv_length), unit.draft_width);
+  on_unit_[slot] += beat.occupies;
   beats_.Insert({beat.leaves.count(), {slot, hot.generation}});
 }
 
@@ -26,6 +27,7 @@ void DecodePool::EnterPrompt(SlotIndex slot) {
   hot.flags |= HotSequence::kPrefillsHere;
   const DecodePipeline::Beat beat = units_[hot.unit].pipeline->Enter(
       context_->now(), Tokens(s.prefill_total), static_cast<int>(fresh));
+  on_unit_[slot] += beat.occupies;
   beats_.Insert({beat.leaves.count(), sequences_->RefOf(slot)});
   Arm();
 }
@@ -168,6 +170,7 @@ void DecodePool::StartStep(UnitIndex u) {
   const Nanoseconds lasts = std::max(
       unit.spec.batch->StepTime(sequences, Tokens(kv_total), unit.draft_width) + unit.draft_time,
       Nanoseconds(1));
+  unit.step_lasts = lasts;
   unit.stepping = true;
   ++unit.step_generation;
   context_->observers.Notify(
@@ -179,8 +182,11 @@ void DecodePool::StartStep(UnitIndex u) {
 void DecodePool::OnBatchStep(UnitIndex u) {
   Unit& unit = units_[u];
   unit.stepping = false;
+  StepShares shares(unit.step_lasts, static_cast<int64_t>(unit.in_step.size()));
   for (const SequenceRef& ref : unit.in_step) {
+    const Nanoseconds share = shares.Next(1);
     if (!sequences_->IsCurrent(ref)) continue;
+    on_unit_[ref.slot] += share;
     context_->due.push_back(DueTokens{ref, unit.draft_width > 1 ? TokensOfBeat(ref.slot) : 1});
   }
   context_->due.push_back(u);

@@ -43,7 +43,8 @@ void EngineImpl::OnOver(SlotIndex slot, FinishReason reason, absl::Status status
                         .times = {.queue = s.spent_in(Phase::kQueue),
                                   .prefill = s.spent_in(Phase::kPrefill),
                                   .transfer = s.spent_in(Phase::kTransfer),
-                                  .decode = s.spent_in(Phase::kDecode)}};
+                                  .decode = s.spent_in(Phase::kDecode)},
+                        .compute = s.compute};
   context_.observers.Notify([&](EngineObserver& o) {
     o.OnOutcome({sequences().InfoOf(slot), &outcome, s.first_token_at,
                  Nanoseconds(hot.last_token_ns), s.restarts + s.preemptions});

@@ -23,6 +23,8 @@ struct PrefillWorkerSpec {
   Tokens backlog_tokens{32768};   // takes another prompt while less than this is pending
   Tokens cache_tokens;            // prefix cache; 0: none
   Tokens memory_tokens{1 << 20};  // KV of prompts in prefill or waiting for their hand-off
+  int devices = 1;                // that work as one
+  int64_t milliwatts = 0;         // what they draw together at work; 0: not known
 };
 
 // A decode unit is a pipeline of wafers or a batch device, never both.
@@ -34,6 +36,8 @@ struct DecodeUnitSpec {
   int max_running = 256;            // sequences that hold a slot
   KvLink* link = nullptr;           // from the prefill pool; may be shared between units and lanes
   bool prefix_cache = false;        // keep ended prompts' KV in free SRAM
+  int devices = 1;                  // that work as one: wafers of the pipeline, accelerators
+  int64_t milliwatts = 0;           // what they draw together at work; 0: not known
 };
 
 // When KV starts to move.

@@ -27,6 +27,7 @@ void PrefillPool::Add(LaneIndex lane, const PrefillWorkerSpec& spec) {
   worker.lane = lane;
   worker.index = by_lane_[lane].Add(w);
   worker.memory = std::make_unique<TokenPool>(spec.memory_tokens);
+  worker.meter = DeviceMeter(spec.devices, spec.milliwatts);
   const PrefillChunk full{spec.step_tokens, Tokens()};
   worker.tokens_per_ns =
       spec.step_tokens.as_double() / std::max(1.0, spec.device->StepTime({&full, 1}).as_double());
@@ -149,7 +150,8 @@ std::vector<WorkerSnapshot> PrefillPool::Snapshot(LaneIndex lane) const {
   for (const WorkerIndex w : by_lane_[lane]) {
     const Worker& worker = workers_[w];
     snapshots.push_back({worker.spec.name, worker.alive, worker.stepping, worker.pending_tokens,
-                         worker.cache ? worker.cache->pages().count() * block_tokens : 0});
+                         worker.cache ? worker.cache->pages().count() * block_tokens : 0,
+                         worker.meter.charged()});
   }
   return snapshots;
 }

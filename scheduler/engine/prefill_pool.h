@@ -11,6 +11,7 @@
 #include <optional>
 #include <vector>
 
+#include "scheduler/engine/device_meter.h"
 #include "scheduler/engine/engine_context.h"
 #include "scheduler/engine/event_payload.h"
 #include "scheduler/policy/routing.h"
@@ -88,6 +89,8 @@ class PrefillPool final : private EventTarget {
     int64_t pending_tokens = 0;
     uint32_t step_generation = 0;
     bool stepping = false;
+    Nanoseconds step_lasts;  // the one under way
+    DeviceMeter meter;
     std::vector<SequenceRef> active;  // in the order in which they came
     std::vector<Part> step;           // what is being computed
     std::unique_ptr<TokenPool> memory;
@@ -101,6 +104,7 @@ class PrefillPool final : private EventTarget {
   void OnEvent(uint64_t word) override;
   void OnLayers(const Worker& worker);
   void OnStepEnd(Worker* worker);
+  void ChargeStep(Worker* worker);
 
   EngineContext* const context_;
   SequenceTable* const sequences_;

@@ -21,6 +21,7 @@ void PrefillPool::StartStep(WorkerIndex w) {
   Nanoseconds lasts(
       std::llround(worker.spec.device->StepTime(chunks_).as_double() * worker.slowdown));
   lasts = std::max(lasts, Nanoseconds(1));
+  worker.step_lasts = lasts;
   worker.stepping = true;
   ++worker.step_generation;
   context_->observers.Notify(
@@ -76,8 +77,22 @@ void PrefillPool::OnLayers(const Worker& worker) {
   }
 }
 
+// Each prompt's share of the step, by its fresh tokens.
+void PrefillPool::ChargeStep(Worker* worker) {
+  int64_t tokens = 0;
+  for (const Part& part : worker->step) tokens += part.fresh;
+  StepShares shares(worker->step_lasts, std::max<int64_t>(1, tokens));
+  for (const Part& part : worker->step) {
+    const Nanoseconds share = shares.Next(part.fresh);
+    if (!sequences_->IsCurrent(part.sequence)) continue;
+    ComputeUse& compute = (*sequences_)[part.sequence.slot].compute;
+    worker->meter.Charge(share, &compute.accelerator_ns, &compute.microjoules);
+  }
+}
+
 void PrefillPool::OnStepEnd(Worker* worker) {
   worker->stepping = false;
+  ChargeStep(worker);
   for (const Part& part : worker->step) {
     worker->pending_tokens -= part.fresh;
     if (!sequences_->IsCurrent(part.sequence)) continue;

@@ -138,6 +138,7 @@ struct Sequence {
   uint32_t restarts = 0;           // after faults
   uint32_t preemptions = 0;
   uint32_t cached_tokens = 0;  // of the prompt, at its first prefill
+  ComputeUse compute;          // of the devices that it has left
 
   uint32_t prefill_total = 0;  // prompt and what was generated before a restart
   uint32_t prefill_done = 0;

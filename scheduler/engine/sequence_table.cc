@@ -44,6 +44,7 @@ void SequenceTable::Free(SlotIndex slot) {
   s.spent = {};
   s.restarts = s.preemptions = s.cached_tokens = 0;
   s.burst_left = 0;
+  s.compute = {};
   s.first_token_at = Nanoseconds();
   ++s.life;
   hot.sink = nullptr;

@@ -31,6 +31,8 @@ struct UnitSnapshot {
   std::vector<Nanoseconds> stage_busy;
   int64_t max_pages_used = 0;   // by sequences, since the start
   double page_nanoseconds = 0;  // the area under pages_used until now
+  // For how long the sequences that have left it occupied it: what was charged to them.
+  Nanoseconds charged;
 };
 
 struct WorkerSnapshot {
@@ -39,6 +41,7 @@ struct WorkerSnapshot {
   bool stepping = false;
   int64_t pending_tokens = 0;
   int64_t cached_tokens = 0;
+  Nanoseconds charged;  // as UnitSnapshot's
 };
 
 struct LaneSnapshot {

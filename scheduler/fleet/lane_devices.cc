@@ -1,6 +1,7 @@
 #include "scheduler/fleet/lane_devices.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -194,6 +195,7 @@ absl::Status LaneDevices::AddUnits(const fleet::DecodeConfig& decode,
       group.batches.push_back(std::make_unique<emulator::RooflineDecoder>(unit, model));
     }
   }
+  group.devices = devices;
   absl::StrAppend(&label_, groups_.empty() ? " " : " and ", decode.units * devices, " x ",
                   hardware.name, profile_label);
   groups_.push_back(std::move(group));
@@ -213,7 +215,9 @@ engine::LaneSpec LaneDevices::Spec(ValueSource* values,
                             .step_tokens = config_.prefill.step_tokens,
                             .backlog_tokens = config_.prefill.backlog_tokens,
                             .cache_tokens = config_.prefill.cache_tokens,
-                            .memory_tokens = config_.prefill.memory_tokens});
+                            .memory_tokens = config_.prefill.memory_tokens,
+                            .devices = config_.prefill.devices_per_worker,
+                            .milliwatts = std::llround(1e3 * worker_power_.watts)});
   }
   const auto units = static_cast<int64_t>(UnitCount());
   size_t link = 0;
@@ -234,6 +238,8 @@ engine::LaneSpec LaneDevices::Spec(ValueSource* values,
       unit.max_running = group.config.max_running;
       unit.link = links_[config_.link.shared ? 0 : link].get();
       unit.prefix_cache = group.config.prefix_cache;
+      unit.devices = group.devices;
+      unit.milliwatts = std::llround(1e3 * group.power.watts);
       spec.units.push_back(std::move(unit));
     }
   }

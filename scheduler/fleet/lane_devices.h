@@ -70,6 +70,7 @@ class LaneDevices {
     placement::Placement placement;
     std::vector<ShardMemory> memory;
     Power power;
+    int devices = 1;  // of a unit
     std::vector<std::unique_ptr<DecodePipeline>> pipelines;
     std::vector<std::unique_ptr<BatchDecoder>> batches;
   };

@@ -36,6 +36,14 @@ struct RequestTimes {
   Nanoseconds total() const { return queue + prefill + transfer + decode; }
 };
 
+// Emulated compute that the request occupied, restarts included: devices x time, and energy. Sums
+// over all requests are exact (scheduler/engine/device_meter.h).
+struct ComputeUse {
+  int64_t wafer_ns = 0;
+  int64_t accelerator_ns = 0;  // prefill workers, GPU-like decode units
+  int64_t microjoules = 0;
+};
+
 struct TokenEvent {
   uint32_t index = 0;                 // 0 is the first generated token
   const TokenValue* value = nullptr;  // valid during the call
@@ -55,6 +63,7 @@ struct Outcome {
   uint32_t cached_tokens = 0;  // of the prompt, found in a prefix cache
   uint32_t generated_tokens = 0;
   RequestTimes times;
+  ComputeUse compute;
 };
 
 class TokenSink {

@@ -29,10 +29,9 @@ class FixedPipeline : public DecodePipeline {
  public:
   explicit FixedPipeline(Nanoseconds token) : token_(token) {}
   Beat Enter(Nanoseconds ready, Tokens, int width) override {
-    const Nanoseconds enters = std::max(ready, free_);
-    free_ = enters + token_ * width;
+    free_ = std::max(ready, free_) + token_ * width;
     entered_ += width;
-    return {enters, free_};
+    return {token_ * width, free_};
   }
   Nanoseconds Latency(Tokens) const override { return token_; }
   int depth(Tokens) const override { return 1; }

@@ -228,16 +228,24 @@ Report ReplayRun::MakeReport(const std::vector<LanePower>& power) {
     return i < list.size() ? list[i] : DevicePower();
   };
   std::set<const KvLink*> links;
+  const auto charge = [&report](int devices, Nanoseconds charged) {
+    DeviceUse& use = report.devices.back();
+    use.devices = devices;
+    use.charged_ns = charged.count() * devices;
+    use.idle_ns = (report.end - report.begin).count() * devices - use.charged_ns;
+  };
   for (uint32_t i = 0; i < lanes_.size(); ++i) {
     const engine::LaneIndex lane{i};
     const LanePower lane_power = i < power.size() ? power[i] : LanePower();
     for (uint32_t w = 0; w < lanes_[i].workers.size(); ++w) {
       report.devices.push_back(UseOfWorker(lane, {w}, window));
       report.devices.back().power = power_of(lane_power.workers, w);
+      charge(lanes_[i].workers[w].devices, end.lanes[i].workers[w].charged);
     }
     for (uint32_t u = 0; u < lanes_[i].units.size(); ++u) {
       report.devices.push_back(UseOfUnit(lane, {u}, end.lanes[i].units[u], window));
       report.devices.back().power = power_of(lane_power.units, u);
+      charge(lanes_[i].units[u].devices, end.lanes[i].units[u].charged);
       const KvLink* const link = lanes_[i].units[u].link;
       if (link == nullptr || !links.insert(link).second) continue;
       report.devices.push_back({.model = lanes_[i].model,

@@ -20,6 +20,9 @@ double Report::cost_usd() const {
 void Tally::OnOutcome(const engine::OutcomeInfo& info) {
   const Outcome& outcome = *info.outcome;
   report.prompt_tokens += outcome.prompt_tokens;
+  report.compute.wafer_ns += outcome.compute.wafer_ns;
+  report.compute.accelerator_ns += outcome.compute.accelerator_ns;
+  report.compute.microjoules += outcome.compute.microjoules;
   switch (outcome.reason) {
     case FinishReason::kStop:
     case FinishReason::kLength:

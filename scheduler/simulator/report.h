@@ -32,6 +32,11 @@ struct DeviceUse {
   double max_kv_share = 0;
   uint64_t tokens = 0;  // computed by a worker, decoded by a unit
   double bytes = 0;     // moved by a link
+  // Device-nanoseconds: charged to requests, and idle; their sum is the run's length times
+  // `devices`. A link has none.
+  int devices = 0;
+  int64_t charged_ns = 0;
+  int64_t idle_ns = 0;
   DevicePower power;
 };
 
@@ -46,6 +51,7 @@ struct Report {
   uint64_t met_objectives = 0;
   bool has_objectives = false;
 
+  ComputeUse compute;          // of all requests
   uint64_t prompt_tokens = 0;  // of the admitted
   uint64_t output_tokens = 0;
   uint64_t cache_queried_tokens = 0;

@@ -85,6 +85,9 @@ json::array Devices(const Report& report) {
       d["bytes"] = Number(device.bytes);
     } else {
       d["tokens"] = device.tokens;
+      d["devices"] = device.devices;
+      d["charged_ns"] = device.charged_ns;
+      d["idle_ns"] = device.idle_ns;
     }
     out.push_back(std::move(d));
   }
@@ -218,6 +221,9 @@ json::object ToJson(const Report& report) {
                                   : static_cast<double>(report.cache_hit_tokens) /
                                         static_cast<double>(report.cache_queried_tokens));
   out["prefix_cache"] = std::move(cache);
+  out["compute"] = {{"wafer_ns", report.compute.wafer_ns},
+                    {"accelerator_ns", report.compute.accelerator_ns},
+                    {"microjoules", report.compute.microjoules}};
   out["devices"] = Devices(report);
   if (report.energy_joules() > 0) {
     out["energy_kwh"] = Number(report.energy_joules() / 3.6e6);

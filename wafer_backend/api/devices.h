@@ -33,7 +33,7 @@ class PrefillDevice {
 class DecodePipeline {
  public:
   struct Beat {
-    Nanoseconds enters;
+    Nanoseconds occupies;  // how long it holds the entry: no other beat enters meanwhile
     Nanoseconds leaves;
   };
   virtual ~DecodePipeline() = default;

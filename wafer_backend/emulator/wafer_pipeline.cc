@@ -70,9 +70,10 @@ WaferPipeline::Sample WaferPipeline::At(Tokens kv_length) const {
 DecodePipeline::Beat WaferPipeline::Enter(Nanoseconds ready, Tokens kv_length, int width) {
   const Sample cost = At(kv_length);
   const Nanoseconds enters = std::max(ready, entry_free_);
-  entry_free_ = enters + Nanoseconds(cost.bottleneck_ns * width);
+  const Nanoseconds occupies(cost.bottleneck_ns * width);
+  entry_free_ = enters + occupies;
   entered_[kv_length.count() >> kKvShift] += width;
-  return {enters, enters + Nanoseconds(cost.latency_ns + cost.bottleneck_ns * (width - 1))};
+  return {occupies, enters + Nanoseconds(cost.latency_ns + cost.bottleneck_ns * (width - 1))};
 }
 
 Nanoseconds WaferPipeline::Latency(Tokens kv_length) const {

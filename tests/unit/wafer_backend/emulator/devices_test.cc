@@ -36,15 +36,15 @@ TEST_CASE("layers are dealt to stages and nothing is lost") {
 TEST_CASE("a token enters when the bottleneck is free and leaves after its latency") {
   WaferPipeline pipeline(std::make_unique<LinearStageCosts>(Costs()));
   const auto a = pipeline.Enter(Microseconds(100), Tokens(0), 1);
-  REQUIRE(a.enters == Microseconds(100));
+  REQUIRE(a.occupies == Microseconds(30));
   REQUIRE(a.leaves == Microseconds(212));
   const auto b = pipeline.Enter(Microseconds(100), Tokens(100), 1);
-  REQUIRE(b.enters == Microseconds(130));
-  REQUIRE(b.leaves == b.enters + Nanoseconds(114'000));
+  REQUIRE(b.leaves == Microseconds(130) + Nanoseconds(114'000));
   // Three in a row occupy the entry three times and leave with the last.
   const auto c = pipeline.Enter(Microseconds(500), Tokens(0), 3);
+  REQUIRE(c.occupies == Microseconds(90));
   REQUIRE(c.leaves == Microseconds(500 + 112 + 60));
-  REQUIRE(pipeline.Enter(Nanoseconds(0), Tokens(0), 1).enters == Microseconds(590));
+  REQUIRE(pipeline.Enter(Nanoseconds(0), Tokens(0), 1).leaves == Microseconds(590 + 112));
 }
 
 TEST_CASE("the table gives linear costs exactly, also between its samples") {
@@ -76,11 +76,11 @@ TEST_CASE(
   const Tokens kv(0);
   pipeline.SetStageSlowdown(2, 1.25);  // 25 us: still not the slowest
   REQUIRE(pipeline.Enter(Nanoseconds(0), kv, 1).leaves == Microseconds(112 + 5));
-  REQUIRE(pipeline.Enter(Nanoseconds(0), kv, 1).enters == Microseconds(30));
+  REQUIRE(pipeline.Enter(Nanoseconds(0), kv, 1).leaves == Microseconds(30 + 112 + 5));
   pipeline.SetStageSlowdown(2, 3);  // 60 us
   REQUIRE(pipeline.Latency(kv) == Microseconds(112 + 40));
-  REQUIRE(pipeline.Enter(Nanoseconds(0), kv, 1).enters == Microseconds(60));
-  REQUIRE(pipeline.Enter(Nanoseconds(0), kv, 1).enters == Microseconds(120));
+  REQUIRE(pipeline.Enter(Nanoseconds(0), kv, 1).leaves == Microseconds(60 + 112 + 40));
+  REQUIRE(pipeline.Enter(Nanoseconds(0), kv, 1).leaves == Microseconds(120 + 112 + 40));
   // What it did at each speed; the others did not change theirs. (Counted in steps of 128
   // positions.)
   REQUIRE(pipeline.StageBusy(2) == costs.StageTime(2, Tokens(64)) * 17 / 2);  // 2 x 1.25 + 2 x 3
@@ -95,7 +95,7 @@ TEST_CASE(
     REQUIRE(pipeline.Latency(Tokens(at)) == clone->Latency(Tokens(at)));
   }
   REQUIRE(clone->entered() == 0);
-  REQUIRE(clone->Enter(Nanoseconds(0), kv, 1).enters == Nanoseconds(0));
+  REQUIRE(clone->Enter(Nanoseconds(0), kv, 1).leaves == Microseconds(112));
 }
 
 struct Arrivals : EventTarget {
