@@ -92,6 +92,8 @@ std::span<const Api::Route> Api::Routes() {
       {"/v1/responses", "POST", Guard::kKey, Responses},
       {"/v1/responses/{id}", "GET", Guard::kKey, OneResponse},
       {"/v1/responses/{id}", "DELETE", Guard::kKey, DeleteResponse},
+      {"/v1/messages", "POST", Guard::kKey, Messages},
+      {"/v1/messages/count_tokens", "POST", Guard::kKey, CountMessageTokens},
       {"/v1/models", "GET", Guard::kKey, Models},
       {"/v1/models/{id}", "GET", Guard::kKey, OneModel},
       {"/v1/tcp_warming", "GET", Guard::kOpen, Warm},
@@ -173,30 +175,33 @@ Api::Verdict Api::Judge(const Request& request) const {
   if (request.path == "*") return {.refusal = Reply{.code = 204}};  // OPTIONS *
   const auto [path, route, methods] = Find(request.path, request.method);
   if (path.empty()) {
-    return {.refusal = Failure(404, absl::StrCat("there is no ", Absl(request.path),
-                                                 " here; '/' lists what there is"))};
+    return {.refusal = Failure(request, {404, absl::StrCat("there is no ", Absl(request.path),
+                                                           " here; '/' lists what there is")})};
   }
   const std::string allowed = methods + "OPTIONS";
   if (request.method == "OPTIONS") {
     return {.refusal = Reply{.code = 204, .headers = {{"allow", allowed}}}};
   }
   if (route == nullptr) {
-    return {.refusal = Failure(
-                405, absl::StrCat(Absl(request.path), " takes ", allowed, ", not ", request.method),
-                {{"allow", allowed}})};
+    std::string message = absl::StrCat(request.path, " takes ", allowed, ", not ", request.method);
+    return {.refusal = Failure(request, {405, std::move(message), {{"allow", allowed}}})};
   }
   const bool is_read = route->method == "GET";
   if (!is_read && !MayRead(request)) {
-    return {.refusal = Failure(403, "pages of other machines may not post here")};
+    return {.refusal = Failure(request, {403, "pages of other machines may not post here"})};
   }
   auto caller = Authorize(*route, request);
-  if (!caller.ok()) return {.refusal = generations_->ErrorReply(caller.status(), Nanoseconds(0))};
+  if (!caller.ok())
+    return {.refusal = generations_->ErrorReply(request, caller.status(), Nanoseconds(0))};
   return {.route = route, .caller = *std::move(caller)};
 }
 
 absl::StatusOr<tenancy::Caller> Api::Authorize(const Route& route, const Request& request) const {
   const serving::ServerDeps& deps = generations_->deps();
-  const std::string_view authorization = request.Header("authorization");
+  std::string authorization(request.Header("authorization"));
+  // Anthropic's header for a key.
+  const std::string_view key = request.Header("x-api-key");
+  if (authorization.empty() && !key.empty()) authorization = absl::StrCat("Bearer ", Absl(key));
   switch (route.guard) {
     case Guard::kOpen:
       return tenancy::Caller{};
@@ -208,11 +213,12 @@ absl::StatusOr<tenancy::Caller> Api::Authorize(const Route& route, const Request
   return serving::AuthorizeAdmin(deps, authorization, IsFromThisMachine(request));
 }
 
-Reply Api::Failure(int code, std::string_view message, Headers headers) const {
-  return {.code = code,
-          .content_type = kJson,
-          .body = openai::ErrorBody(code, message, generations_->error_shape()),
-          .headers = std::move(headers)};
+Reply Api::Failure(const Request& request, Fault fault) const {
+  return {
+      .code = fault.code,
+      .content_type = kJson,
+      .body = openai::ErrorBody(fault.code, fault.message, generations_->ErrorShapeFor(request)),
+      .headers = std::move(fault.headers)};
 }
 
 void Api::AskHealth(const Call& call, std::string (*body)(const Health&), bool needs_ready) {

@@ -71,7 +71,12 @@ class Api {
   };
   Verdict Judge(const Request& request) const;
   absl::StatusOr<tenancy::Caller> Authorize(const Route& route, const Request& request) const;
-  Reply Failure(int code, std::string_view message, Headers headers = {}) const;
+  struct Fault {
+    int code;
+    std::string message;
+    Headers headers = {};
+  };
+  Reply Failure(const Request& request, Fault fault) const;
 
   // Asks for the server's health and answers on the io thread.
   void AskHealth(const Call& call, std::string (*body)(const Health&), bool needs_ready);

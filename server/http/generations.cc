@@ -47,15 +47,21 @@ void Generations::Remove(const std::shared_ptr<Generation>& generation) { live_.
 
 void Generations::SendError(Exchange& exchange, const absl::Status& status,
                             Nanoseconds retry_after) const {
-  exchange.Send(ErrorReply(status, retry_after));
+  exchange.Send(ErrorReply(exchange.request(), status, retry_after));
 }
 
-Reply Generations::ErrorReply(const absl::Status& status, Nanoseconds retry_after) const {
+openai::ErrorShape Generations::ErrorShapeFor(const Request& request) const {
+  const bool messages = request.path.starts_with("/v1/messages");
+  return messages ? openai::ErrorShape::kAnthropic : dialect_.error_shape;
+}
+
+Reply Generations::ErrorReply(const Request& request, const absl::Status& status,
+                              Nanoseconds retry_after) const {
   const int code = openai::HttpCode(status);
   if (retry_after <= Nanoseconds(0)) retry_after = RetryAfterOf(status).value_or(retry_after);
   return {.code = code,
           .content_type = "application/json",
-          .body = openai::ErrorBody(status, dialect_.error_shape),
+          .body = openai::ErrorBody(status, ErrorShapeFor(request)),
           .headers = RetryHeaders(code, retry_after)};
 }
 

@@ -40,7 +40,8 @@ class Generations {
   Generations& operator=(const Generations&) = delete;
 
   const serving::ServerDeps& deps() const { return deps_; }
-  openai::ErrorShape error_shape() const { return dialect_.error_shape; }
+  // How errors look to who sent `request`: as the configuration says, or as its protocol wants.
+  openai::ErrorShape ErrorShapeFor(const Request& request) const;
   serving::WriteQueue& writers() { return writers_; }
   openai::ResponseStore& responses() { return responses_; }
 
@@ -54,7 +55,8 @@ class Generations {
 
   // An error as the answer, with the headers that tell a client when to come back.
   void SendError(Exchange& exchange, const absl::Status& status, Nanoseconds retry_after) const;
-  Reply ErrorReply(const absl::Status& status, Nanoseconds retry_after) const;
+  Reply ErrorReply(const Request& request, const absl::Status& status,
+                   Nanoseconds retry_after) const;
 
   size_t live() const { return live_.size(); }
 

@@ -52,7 +52,7 @@ weights; <b>stand-in</b> means a cheap source of text in their place.</p>
 <pre id="answer" aria-live="polite"></pre>
 
 <h2>Routes</h2>
-<p class="soft"><code>POST /v1/chat/completions</code>, <code>POST /v1/completions</code>, <code>POST /v1/responses</code>, <code>GET /v1/models</code>,
+<p class="soft"><code>POST /v1/chat/completions</code>, <code>POST /v1/completions</code>, <code>POST /v1/responses</code>, <code>POST /v1/messages</code>, <code>GET /v1/models</code>,
 <code>POST /tokenize</code>, <code>POST /detokenize</code>, <code>GET /tokenizer_info</code>, <code>GET /health</code>, <code>/live</code>, <code>/ready</code>,
 <a href="/metrics"><code>GET /metrics</code></a>; for operators <code>GET /admin/server</code>, <code>/admin/load</code>,
 <code>/admin/usage</code>, <code>POST /admin/drain</code>, <code>/admin/abort</code>, <code>/admin/faults</code>,

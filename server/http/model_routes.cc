@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "server/anthropic/message_request.h"
 #include "server/openai/api_error.h"
 #include "server/openai/json_text.h"
 #include "server/openai/responses/response_request.h"
@@ -78,6 +79,18 @@ void DeleteResponse(Generations& generations, const Call& call) {
   std::string out = "{\"id\":";
   openai::AppendQuoted(out, id);
   SendAnswer(generations, call, out + ",\"object\":\"response\",\"deleted\":true}");
+}
+
+void Messages(Generations& generations, const Call& call) {
+  call.exchange->AddHeader("request-id", call.request_id);
+  generations.Begin(call, anthropic::ParseMessages);
+}
+
+void CountMessageTokens(Generations& generations, const Call& call) {
+  const serving::ServerDeps& deps = generations.deps();
+  SendAnswer(generations, call,
+             anthropic::CountTokens(call.exchange->request().body, *deps.models,
+                                    deps.clock.unix_seconds()));
 }
 
 void Tokenize(Generations& generations, const Call& call) {

@@ -19,6 +19,9 @@ void ChatCompletions(Generations& generations, const Call& call);
 void Responses(Generations& generations, const Call& call);
 void OneResponse(Generations& generations, const Call& call);
 void DeleteResponse(Generations& generations, const Call& call);
+// /v1/messages and its count_tokens.
+void Messages(Generations& generations, const Call& call);
+void CountMessageTokens(Generations& generations, const Call& call);
 void Tokenize(Generations& generations, const Call& call);
 void Detokenize(Generations& generations, const Call& call);
 void TokenizerInfo(Generations& generations, const Call& call);

@@ -68,7 +68,29 @@ void AppendStringOrNull(std::string& out, const std::optional<std::string>& text
   }
 }
 
+const char* AnthropicTypeOf(int http_code) {
+  switch (http_code) {
+    case 413:
+      return "request_too_large";
+    case 503:
+      return "overloaded_error";
+    default:
+      return http_code < 500 || http_code == 504 ? TypeOf(http_code) : "api_error";
+  }
+}
+
+std::string AnthropicBody(const Parts& parts) {
+  std::string out = "{\"type\":\"error\",\"error\":{\"type\":";
+  AppendQuoted(out, AnthropicTypeOf(parts.http_code));
+  out += ",\"message\":";
+  // The words by which clients of this protocol recognise it.
+  const bool too_long = parts.code == "context_length_exceeded";
+  AppendQuoted(out, absl::StrCat(too_long ? "prompt is too long: " : "", Absl(parts.message)));
+  return out + "}}";
+}
+
 std::string Body(const Parts& parts, ErrorShape shape) {
+  if (shape == ErrorShape::kAnthropic) return AnthropicBody(parts);
   std::string out = shape == ErrorShape::kNested ? "{\"error\":{\"message\":" : "{\"message\":";
   AppendQuoted(out, parts.message);
   out += ",\"type\":";

@@ -27,8 +27,8 @@ absl::Status ContextExceeded(std::string_view param, int64_t context, std::strin
 int HttpCode(const absl::Status& status);
 
 // kNested: {"error": {message, type, param, code}}, OpenAI's. kFlat: the four at the top level, as
-// Cerebras sends them.
-enum class ErrorShape { kNested, kFlat };
+// Cerebras sends them. kAnthropic: {"type": "error", "error": {type, message}}, with its types.
+enum class ErrorShape { kNested, kFlat, kAnthropic };
 std::string ErrorBody(const absl::Status& status, ErrorShape shape = ErrorShape::kNested);
 
 // The same body for what HTTP itself refuses (404 of a route, 405, 408, 413).

@@ -1,4 +1,4 @@
-// fuzzes: server/openai
+// fuzzes: server/openai server/openai/responses server/anthropic
 //
 // Any bytes as the body of any route. Whatever comes out is either a request that keeps every
 // promise which the engine relies on, or an error with a body that is JSON. Answers to what was
@@ -7,10 +7,11 @@
 #include <cstdint>
 #include <string>
 
-#include "server/openai/answer_writer.h"
+#include "server/anthropic/message_request.h"
 #include "server/openai/api_error.h"
 #include "server/openai/choice_text.h"
 #include "server/openai/request.h"
+#include "server/openai/responses/response_request.h"
 #include "server/openai/token_text.h"
 #include "server/serving/limits.h"
 #include "tests/unit/server/openai/byte_model.h"
@@ -66,7 +67,9 @@ void Answer(const ParsedRequest& parsed) {
     const auto format = parsed.format(*shape);
     std::string out;
     format->AppendDelta(out, 0, delta);
-    CheckJson(std::string_view(out).substr(6, out.find("\n\n") - 6));
+    if (out.empty()) return;                     // nothing to show
+    const size_t data = out.find("data: ") + 6;  // after the event's name, if it has one
+    CheckJson(std::string_view(out).substr(data, out.find("\n\n") - data));
   } else {
     std::vector<ChoiceResult> results(shape->choices());
     results[0].generated = std::move(delta);
@@ -131,6 +134,19 @@ std::string Recipe(const std::string& bytes) {
                                             "waferline",
                                             "skip_special_tokens",
                                             "include_stop_str_in_output",
+                                            "input",
+                                            "instructions",
+                                            "text",
+                                            "reasoning",
+                                            "store",
+                                            "previous_response_id",
+                                            "include",
+                                            "system",
+                                            "stop_sequences",
+                                            "tool_choice",
+                                            "thinking",
+                                            "output_config",
+                                            "metadata",
                                             "model"};
   static constexpr const char* kValues[] = {
       "null",
@@ -171,6 +187,13 @@ std::string Recipe(const std::string& bytes) {
       R"({"instants":true,"arrival_ns":5,"arrival_number":0,"deadline_ms":7})",
       R"([{"role":"user","content":"x"}])",
       R"([{"role":"system","content":[{"type":"text","text":"y"}]},{"role":"assistant"}])",
+      R"([{"type":"message","role":"user","content":[{"type":"input_text","text":"z"}]}])",
+      R"([{"type":"function_call","call_id":"c","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"c","output":"o"}])",
+      R"([{"type":"function","name":"f"}])",
+      R"([{"name":"f","input_schema":{"type":"object"}}])",
+      R"({"format":{"type":"json_object"}})",
+      R"({"type":"any"})",
+      R"("required")",
       R"("priority")",
       R"("hello")"};
   std::string body;
@@ -192,11 +215,15 @@ void TryOne(uint8_t choice, std::string body) {
       .request_id = "fuzz",
       .queue_threshold = (choice & 16) != 0 ? std::string_view(body).substr(0, 8) : "",
       .deadline_ms = (choice & 32) != 0 ? std::string_view(body).substr(0, 20) : ""};
+  const bool is_response = choice % 10 == 6;
+  const std::string needed =
+      is_response ? "\"input\":\"ab\","
+                  : "\"messages\":[{\"role\":\"user\",\"content\":\"c\"}],\"max_tokens\":5,";
+  const std::string prompt = choice % 10 == 2 ? "\"prompt\":\"ab\"," : "";
   const std::string inside =
-      "{\"model\":\"bytes\",\"prompt\":\"ab\",\"messages\":[{\"role\":\"user\",\"content\":\"c\"}]"
-      "," +
-      (body.empty() ? "\"n\":1" : body) + "}";
-  switch (choice % 6) {
+      "{\"model\":\"bytes\"," + prompt + needed + (body.empty() ? "\"n\":1" : body) + "}";
+  ResponseStore store;
+  switch (choice % 10) {
     case 0:
       return TryRequest(ParseCompletion(body, envelope, catalog));
     case 1:
@@ -207,6 +234,14 @@ void TryOne(uint8_t choice, std::string body) {
       return TryRequest(ParseChat(inside, envelope, catalog));
     case 4:
       return TryText(Tokenize(body, catalog, 0));
+    case 5:
+      return TryRequest(ParseResponse(body, envelope, catalog, &store));
+    case 6:
+      return TryRequest(ParseResponse(inside, envelope, catalog, &store));
+    case 7:
+      return TryRequest(anthropic::ParseMessages(body, envelope, catalog));
+    case 8:
+      return TryRequest(anthropic::ParseMessages(inside, envelope, catalog));
     default:
       return TryText(Detokenize(body, catalog));
   }

@@ -459,6 +459,55 @@ TEST_CASE("/openai/v1 is /v1") {
   CHECK(Api::RouteOf("/openai/v1/chat/completions") == "/v1/chat/completions");
 }
 
+TEST_CASE("messages: a key in x-api-key, errors in that protocol's shape") {
+  Fixture fixture({.limits = {}, .keys = {{.key = "k", .tenant = "t"}}});
+  const std::string body =
+      R"({"model":"bytes","max_tokens":5,"messages":[{"role":"user","content":"hi"}],"stream":true})";
+  RawClient stranger(fixture.port);
+  stranger.Send(Post("/v1/messages", body, "x-api-key: wrong\r\n"));
+  const std::string refused = stranger.ReadUntil("}}");
+  CHECK(refused.find("HTTP/1.1 401") == 0);
+  CHECK(refused.find(R"({"type":"error","error":{"type":"authentication_error")") !=
+        std::string::npos);
+  RawClient client(fixture.port);
+  client.Send(Post("/v1/messages", body, "x-api-key: k\r\nx-request-id: abc\r\n"));
+  TokenSink* sink = fixture.door.sink(0);
+  CHECK(fixture.door.request(0)->tenant == "t");
+  sink->OnAdmitted();
+  const std::string start = client.ReadUntil("message_start");
+  CHECK(start.find("request-id: abc\r\n") != std::string::npos);
+  Say(sink, "Hello");
+  client.ReadUntil("text_delta");
+  sink->OnOutcome(Ended(5, FinishReason::kFailed, absl::UnavailableError("gone")));
+  CHECK(client.ReadUntil("gone").find("event: error") != std::string::npos);
+}
+
+TEST_CASE("a response is stored for its tenant, read and deleted") {
+  Fixture fixture(
+      {.limits = {}, .keys = {{.key = "k", .tenant = "t"}, {.key = "l", .tenant = "u"}}});
+  const std::string key = "authorization: Bearer k\r\n", other = "authorization: Bearer l\r\n";
+  RawClient client(fixture.port);
+  client.Send(Post("/v1/responses", R"({"model":"bytes","input":"hi","max_output_tokens":9})",
+                   key + "x-request-id: a/1\r\n"));
+  TokenSink* sink = fixture.door.sink(0);
+  sink->OnAdmitted();
+  Say(sink, "Hello");
+  sink->OnOutcome(Ended(5));
+  CHECK(client.ReadUntil("\"top_logprobs\":0}").find("\"id\":\"resp_a/1\"") != std::string::npos);
+  const std::string path = "/v1/responses/resp_a%2F1";
+  const auto ask = [&](const std::string& method, const std::string& header) {
+    RawClient one(fixture.port);
+    one.Send(method + " " + path + " HTTP/1.1\r\nhost: localhost\r\n" + header + "\r\n");
+    return one.ReadUntil("\r\n");
+  };
+  CHECK(ask("GET", other).find("404") != std::string::npos);
+  CHECK(ask("GET", key).find("200") != std::string::npos);
+  CHECK(ask("POST", key).find("405") != std::string::npos);
+  CHECK(ask("DELETE", other).find("404") != std::string::npos);
+  CHECK(ask("DELETE", key).find("200") != std::string::npos);
+  CHECK(ask("GET", key).find("404") != std::string::npos);
+}
+
 TEST_CASE("operators ask, give orders and learn what is wrong with them") {
   Fixture fixture;
   RawClient client(fixture.port);
