@@ -23,6 +23,7 @@ std::string CloudEventOf(const UsageRecord& record) {
                     {"cached_tokens", record.cached_tokens},
                     {"generated_tokens", record.generated_tokens},
                     {"system_ns", record.system_ns},
+                    {"accelerator_ns", record.accelerator_ns},
                     {"microjoules", record.microjoules}};
   return json::serialize(json::object{{"specversion", "1.0"},
                                       {"id", record.id},

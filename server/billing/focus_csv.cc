@@ -44,7 +44,7 @@ std::string LineOf(const FocusRow& row) {
       row.tenant,
       row.project,
       row.category,
-      absl::StrJoin({row.item, row.model, row.tier}, " "),
+      row.model.empty() ? row.item : absl::StrJoin({row.item, row.model, row.tier}, " "),
       InstantText(row.begin_us),
       InstantText(row.end_us),
       InstantText(row.billing.begin_us()),

@@ -22,7 +22,7 @@ constexpr NamedValue<Meter> kMeterNames[] = {{"input", Meter::kInput},
 
 absl::Status CheckCounts(const UsageRecord& record) {
   for (const int64_t count : {record.prompt_tokens, record.cached_tokens, record.generated_tokens,
-                              record.system_ns, record.microjoules}) {
+                              record.system_ns, record.accelerator_ns, record.microjoules}) {
     if (count < 0) {
       return absl::InvalidArgumentError(absl::StrCat("usage ", record.id, " has a negative count"));
     }

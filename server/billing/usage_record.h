@@ -34,8 +34,10 @@ struct UsageRecord {
   int64_t prompt_tokens = 0;
   int64_t cached_tokens = 0;  // of the prompt
   int64_t generated_tokens = 0;
-  // Emulated: devices x time, and energy.
+  // Emulated: devices x time, and energy. A plan that bills compute time bills the wafer systems';
+  // the accelerators of prefill are in their price.
   int64_t system_ns = 0;
+  int64_t accelerator_ns = 0;
   int64_t microjoules = 0;
 
   bool operator==(const UsageRecord&) const = default;

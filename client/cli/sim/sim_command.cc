@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/cli/frame/output.h"
 #include "client/cli/frame/progress.h"
+#include "client/cli/sim/sim_billing.h"
 #include "client/cli/sim/sim_commands.h"
 #include "client/cli/sim/sim_run.h"
 #include "scheduler/policy/refusal_cause.h"
@@ -107,6 +108,8 @@ absl::Status Sim(const Arguments& arguments) {
   simulator::OfflineInput& input = read->input;
   if (arguments.Has("requests")) input.files.requests_csv = arguments.Text("requests");
   if (arguments.Has("timeline")) input.files.timeline = arguments.Text("timeline");
+  WL_ASSIGN_OR_RETURN(const std::unique_ptr<SimBilling> billing, SimBilling::Read(arguments));
+  if (billing != nullptr) input.observers.push_back(billing->collector());
   absl::StatusOr<simulator::OfflineResult> run;
   {
     Progress progress("simulating",
@@ -123,8 +126,10 @@ absl::Status Sim(const Arguments& arguments) {
     run->report["prefix_cache"].as_object()["hit_share_of_an_infinite_cache"] =
         simulator::InfiniteCacheHitRate(workload.trace);
   }
+  if (billing != nullptr) WL_RETURN_IF_ERROR(billing->AddTo(&*run));
   if (!arguments.json()) {
     PrintRun(*run);
+    if (billing != nullptr) PrintBilling(run->report.at("billing").as_object());
     return absl::OkStatus();
   }
   return PutReport(arguments, run->report);
@@ -136,12 +141,15 @@ Command SimCommand() {
   std::vector<Flag> flags = SimFlags();
   flags.push_back(TextFlag("requests", "FILE", "also write a CSV line for each request"));
   flags.push_back(TextFlag("timeline", "FILE", "also write what ran when, for ui.perfetto.dev"));
+  for (Flag& flag : BillingFlags()) flags.push_back(std::move(flag));
   return {.words = "sim",
           .summary = "Run a trace or generated requests through a fleet",
           .operands = {ReportOperand()},
           .flags = std::move(flags),
           .examples = {"waferctl sim --config deploy/config/fleets/conversation-70b.yaml "
-                       "--arrivals poisson:rate=20"},
+                       "--arrivals poisson:rate=20",
+                       "waferctl sim --config deploy/config/demo.yaml --arrivals poisson:rate=20 "
+                       "--prices demo"},
           .run = Sim};
 }
 

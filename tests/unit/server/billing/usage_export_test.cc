@@ -22,13 +22,14 @@ UsageRecord Record() {
           .cached_tokens = 300,
           .generated_tokens = 500,
           .system_ns = 42,
+          .accelerator_ns = 9,
           .microjoules = 7};
 }
 
 TEST_CASE("a record as a CloudEvent carries the id that counts once") {
   CHECK(
       CloudEventOf(Record()) ==
-      R"({"specversion":"1.0","id":"12.345.0","source":"waferline/epoch/12","type":"waferline.usage","subject":"acme, \"inc\"","time":"2026-06-01T10:00:02Z","datacontenttype":"application/json","data":{"tenant":"acme, \"inc\"","project":"web","key":"wl-abc","plan":"","model":"small","tier":"default","tier_asked":"priority","end":"finished","admitted":"2026-06-01T10:00:00Z","prompt_tokens":1000,"cached_tokens":300,"generated_tokens":500,"system_ns":42,"microjoules":7}})"
+      R"({"specversion":"1.0","id":"12.345.0","source":"waferline/epoch/12","type":"waferline.usage","subject":"acme, \"inc\"","time":"2026-06-01T10:00:02Z","datacontenttype":"application/json","data":{"tenant":"acme, \"inc\"","project":"web","key":"wl-abc","plan":"","model":"small","tier":"default","tier_asked":"priority","end":"finished","admitted":"2026-06-01T10:00:00Z","prompt_tokens":1000,"cached_tokens":300,"generated_tokens":500,"system_ns":42,"accelerator_ns":9,"microjoules":7}})"
       "\n");
 }
 

@@ -1,0 +1,76 @@
+"""waferctl sim --prices: what a trace earns, by the rating that servers use; the same trace, the same invoice."""
+
+import csv
+import json
+from decimal import Decimal
+
+import pytest
+
+from cloud import waferctl
+
+PRICE = {"default": 1, "priority": 2}
+
+
+@pytest.fixture(name="trace", scope="module")
+def write_trace(tmp_path_factory):
+    path = tmp_path_factory.mktemp("trace") / "trace.jsonl"
+    rows = [{"arrival_s": i / 4, "prompt_tokens": 500 + 10 * i, "output_tokens": 100 + i, "model": "llama-3.1-8b", "tenant": f"t{i % 3}",
+             "service_tier": "priority" if i % 5 == 0 else "default"} for i in range(60)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path, rows
+
+
+def bill(trace, *words):
+    result = waferctl("sim", "--config", "deploy/config/demo.yaml", "--trace", str(trace), "--prices", "demo", "--json", *words)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_invoices_are_the_sum_of_the_requests(trace):
+    path, rows = trace
+    report = bill(path)
+    for invoice in report["billing"]["invoices"]:
+        mine = [row for row in rows if row["tenant"] == invoice["tenant"]]
+        assert invoice["records"] == len(mine)
+        # Nothing is found in a cache; 0.10 $ a million tokens either way, twice that with priority.
+        exact = sum(Decimal(row["prompt_tokens"] + row["output_tokens"]) * PRICE[row["service_tier"]] for row in mine) / 10**7
+        assert Decimal(invoice["exact_usd"]) == exact
+        assert Decimal(invoice["exact_usd"]) + Decimal(invoice["rounding_usd"]) == Decimal(invoice["total_usd"])
+    assert len(report["billing"]["invoices"]) == 3
+    margin = Decimal(report["billing"]["revenue_usd"]) - Decimal(report["billing"]["cost_usd"])
+    assert Decimal(report["billing"]["margin_usd"]) == margin
+
+
+def test_charged_and_idle_time_is_each_devices_whole_time(trace):
+    report = bill(trace[0])
+    devices = [device for device in report["devices"] if device["kind"] != "link"]
+    lengths = {(device["charged_ns"] + device["idle_ns"]) // device["devices"] for device in devices}
+    assert len(lengths) == 1
+    assert sum(device["charged_ns"] for device in devices if device["kind"] == "wafer") == report["compute"]["wafer_ns"]
+
+
+def test_the_same_trace_gives_the_same_invoice(trace, tmp_path):
+    exports = []
+    for name in ("a", "b"):
+        report = bill(trace[0], "--bill-from", "2026-06-30T23:59:50Z", "--plan", "capacity", "--focus", str(tmp_path / name))
+        exports.append((report["billing"], (tmp_path / name).read_bytes()))
+    assert exports[0] == exports[1]
+    # The run goes on into July: an invoice for each month.
+    assert len({invoice["month"] for invoice in exports[0][0]["invoices"]}) == 2
+
+
+def test_exports_say_what_the_invoices_say(trace, tmp_path):
+    report = bill(trace[0], "--focus", str(tmp_path / "focus.csv"), "--usage-events", str(tmp_path / "events"))
+    with (tmp_path / "focus.csv").open(newline="") as file:
+        billed = sum(Decimal(row["BilledCost"]) for row in csv.DictReader(file))
+    assert billed == Decimal(report["billing"]["revenue_usd"])
+    events = [json.loads(line) for line in (tmp_path / "events").read_text().splitlines()]
+    assert len({(event["source"], event["id"]) for event in events}) == 60
+
+
+def test_what_cannot_be_billed_is_refused(trace):
+    for words, error in [(("--plan", "developr"), "did you mean 'developer'?"), (("--bill-from", "soon"), "is no UTC instant"),
+                         (("--bill-from", "2025-01-01"), "no prices are in force at 2025-01-01T00:00:00Z")]:
+        result = waferctl("sim", "--config", "deploy/config/demo.yaml", "--trace", str(trace[0]), "--prices", "demo", *words)
+        assert result.returncode != 0
+        assert error in result.stderr, result.stderr
