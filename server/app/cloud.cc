@@ -51,6 +51,9 @@ metrics::ComputeFigures FiguresOf(const std::string& model, const plane::Compute
   for (const link::LinkBytes& hop : counters.activation_bytes) {
     figures.activations.push_back(Bytes(static_cast<int64_t>(hop.payload)));
   }
+  for (const link::LinkBytes& shard : counters.expert_bytes) {
+    figures.expert_rows.push_back(Bytes(static_cast<int64_t>(shard.payload)));
+  }
   return figures;
 }
 

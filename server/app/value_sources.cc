@@ -58,6 +58,7 @@ absl::StatusOr<OpenedSource> OpenShards(const config::TokensConfig& config,
   plane::PlaneOptions options;
   options.local.file = parts.file;
   options.local.shards = config.shards;
+  options.local.experts_over = config.experts_over;
   options.local.sram = Bytes(static_cast<int64_t>(config.shard_sram_bytes));
   options.local.slots = static_cast<uint32_t>(parts.sequences);
   options.local.prefill.chunk_tokens = config.prefill_chunk;
@@ -66,8 +67,10 @@ absl::StatusOr<OpenedSource> OpenShards(const config::TokensConfig& config,
   options.max_batch = config.max_batch;
   WL_ASSIGN_OR_RETURN(options.speculation, SpeculationOf(config, *parts.tokenizer));
   WL_ASSIGN_OR_RETURN(OpenedSource out, OpenPlane(options, parts.waker));
-  out.label = absl::StrCat("computed: ", std::string(shape.architecture), " of ", shape.layers,
-                           " layers on ", config.shards, config.shards == 1 ? " shard" : " shards");
+  out.label = absl::StrCat(
+      "computed: ", std::string(shape.architecture), " of ", shape.layers, " layers on ",
+      config.shards, config.shards == 1 ? " shard" : " shards",
+      config.experts_over == 1 ? "" : absl::StrCat(", experts of each over ", config.experts_over));
   return out;
 }
 

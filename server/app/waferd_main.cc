@@ -27,6 +27,7 @@ using cli::Arguments;
 
 constexpr char kServe[] = "serve";
 constexpr char kShard[] = "shard";
+constexpr char kExperts[] = "experts";
 constexpr char kPrefill[] = "prefill";
 
 std::string TextOr(const Arguments& arguments, const char* flag, std::string otherwise) {
@@ -105,6 +106,12 @@ absl::Status RunRole(const Arguments& arguments) {
   if (role == kPrefill) return RunPrefill(options);
   options.layers = arguments.Text("layers");
   options.sram_bytes = arguments.Number("sram-bytes");
+  options.experts = TextOr(arguments, "experts", "");
+  if (role == kExperts) {
+    if (options.experts.empty()) return cli::UsageError("--experts FIRST:END is missing");
+    return RunExperts(options);
+  }
+  options.expert_workers = TextOr(arguments, "expert-workers", "");
   return RunShard(options);
 }
 
@@ -129,10 +136,10 @@ std::vector<cli::Flag> ModelFlags() {
 }
 
 std::vector<cli::Flag> Flags() {
-  const std::vector<std::string> workers = {kShard, kPrefill};
+  const std::vector<std::string> workers = {kShard, kExperts, kPrefill};
   std::vector<cli::Flag> flags = {
       cli::ChoiceFlag("role", "ROLE", "the whole server, or one worker of it in its own process",
-                      {kServe, kShard, kPrefill})
+                      {kServe, kShard, kExperts, kPrefill})
           .Default(kServe),
       cli::TextFlag("port-file", "FILE",
                     "write the ports to this file, as JSON, once they are open")
@@ -165,10 +172,15 @@ std::vector<cli::Flag> Flags() {
           .With("role", workers),
       cli::TextFlag("layers", "FIRST:END", "the layers it holds, END not included")
           .Required()
+          .With("role", {kShard, kExperts}),
+      cli::TextFlag("experts", "FIRST:END",
+                    "the experts of those layers that it holds; all if not given to a shard")
+          .With("role", {kShard, kExperts}),
+      cli::TextFlag("expert-workers", "HOST:PORT,...", "who holds the others")
           .With("role", {kShard}),
       cli::NumberFlag("sram-bytes", "N", "bytes of its emulated SRAM", {1, 1e15})
           .Default(44e9)
-          .With("role", {kShard}),
+          .With("role", {kShard, kExperts}),
   };
   for (cli::Flag& flag : ModelFlags()) flags.push_back(flag.WithOperand("MODEL"));
   return flags;

@@ -18,18 +18,21 @@
 #include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/prefill/prefill_server.h"
+#include "wafer_backend/compute/shard/expert_server.h"
 #include "wafer_backend/compute/shard/shard_server.h"
 
 namespace waferline::app {
 namespace {
 
-absl::StatusOr<shard::LayerRange> ParseLayers(const std::string& text) {
+// "FIRST:END" as a LayerRange or ExpertRange.
+template <typename Range>
+absl::StatusOr<Range> ParseRange(const char* flag, const std::string& text) {
   const std::vector<std::string> ends = absl::StrSplit(text, ':');
-  shard::LayerRange range;
+  Range range;
   if (ends.size() != 2 || !absl::SimpleAtoi(ends[0], &range.first) ||
       !absl::SimpleAtoi(ends[1], &range.end) || range.first < 0 || range.first >= range.end) {
     return absl::InvalidArgumentError(
-        absl::StrCat("--layers is \"", text, "\", must be FIRST:END with FIRST < END, as 0:3"));
+        absl::StrCat(flag, " is \"", text, "\", must be FIRST:END with FIRST < END, as 0:3"));
   }
   return range;
 }
@@ -66,11 +69,16 @@ absl::Status UntilSignal(Run run) {
 }  // namespace
 
 absl::Status RunShard(const WorkerOptions& options) {
-  WL_ASSIGN_OR_RETURN(const shard::LayerRange range, ParseLayers(options.layers));
   shard::ShardServerOptions server;
+  WL_ASSIGN_OR_RETURN(server.shard.range,
+                      ParseRange<shard::LayerRange>("--layers", options.layers));
+  if (!options.experts.empty()) {
+    WL_ASSIGN_OR_RETURN(server.shard.experts,
+                        ParseRange<shard::ExpertRange>("--experts", options.experts));
+  }
+  server.expert_workers = absl::StrSplit(options.expert_workers, ',', absl::SkipEmpty());
   server.listen = options.listen;
   server.model_path = options.model;
-  server.shard.range = range;
   server.shard.sram = Bytes(static_cast<int64_t>(options.sram_bytes));
   server.threads = options.threads;
   server.on_ready = [&options](uint16_t port) {
@@ -79,6 +87,25 @@ absl::Status RunShard(const WorkerOptions& options) {
   server.on_remark = Remarks("shard " + options.layers);
   return UntilSignal(
       [&server](const std::atomic<bool>& stop) { return shard::RunShardServer(server, stop); });
+}
+
+absl::Status RunExperts(const WorkerOptions& options) {
+  shard::ExpertServerOptions server;
+  WL_ASSIGN_OR_RETURN(server.worker.layers,
+                      ParseRange<shard::LayerRange>("--layers", options.layers));
+  WL_ASSIGN_OR_RETURN(server.worker.experts,
+                      ParseRange<shard::ExpertRange>("--experts", options.experts));
+  server.listen = options.listen;
+  server.model_path = options.model;
+  server.worker.sram = Bytes(static_cast<int64_t>(options.sram_bytes));
+  server.threads = options.threads;
+  server.on_remark = Remarks("experts " + options.experts);
+  server.on_ready = [&options](uint16_t port) {
+    Announce(options, absl::StrCat("experts ", options.experts, " of layers ", options.layers),
+             port);
+  };
+  return UntilSignal(
+      [&server](const std::atomic<bool>& stop) { return shard::RunExpertServer(server, stop); });
 }
 
 absl::Status RunPrefill(const WorkerOptions& options) {

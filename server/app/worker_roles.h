@@ -1,4 +1,4 @@
-// waferd as one worker of a cloud whose compute plane is spread over processes. Both block until
+// waferd as one worker of a cloud whose compute plane is spread over processes. All block until
 // SIGTERM or SIGINT.
 #pragma once
 
@@ -9,15 +9,18 @@
 namespace waferline::app {
 
 struct WorkerOptions {
-  std::string listen;     // HOST:PORT; port 0: the system chooses
-  std::string model;      // GGUF
-  std::string layers;     // "FIRST:END"; shards only
-  double sram_bytes = 0;  // shards only
+  std::string listen;          // HOST:PORT; port 0: the system chooses
+  std::string model;           // GGUF
+  std::string layers;          // "FIRST:END"; not of the prefill worker
+  std::string experts;         // "FIRST:END"; "" for a shard that has all
+  std::string expert_workers;  // "HOST:PORT,..." that have the others; shards only
+  double sram_bytes = 0;       // not of the prefill worker
   int threads = 1;
   std::string port_file;  // gets {"port":7101,"pid":1}; empty: none
 };
 
 absl::Status RunShard(const WorkerOptions& options);
+absl::Status RunExperts(const WorkerOptions& options);
 absl::Status RunPrefill(const WorkerOptions& options);
 
 }  // namespace waferline::app

@@ -121,6 +121,11 @@ class TokensReader {
 
   void ReadShards() {
     out_.shards = static_cast<int>(form_.IntegerOr("shards", 1, 1, 1024));
+    if (form_.Has("experts")) {
+      YamlForm experts = form_.Map("experts");
+      out_.experts_over = static_cast<int>(experts.Integer("over", 1, 1024));
+      experts.RefuseOthers();
+    }
     out_.shard_sram_bytes = PlainOr(form_, "shard_sram_bytes", 44e9, Range{1e3, 1e15});
     out_.threads = static_cast<int>(form_.IntegerOr("threads", out_.threads, 1, 256));
     out_.prefill_kv_bytes = PlainOr(form_, "prefill_kv_bytes", 8e9, Range{1e3, 1e15});
@@ -128,6 +133,11 @@ class TokensReader {
   }
 
   void ReadRemote() {
+    if (form_.Has("experts")) {
+      form_.AddError("experts",
+                     "has no effect here: each shard process says by --experts and "
+                     "--expert-workers which it has and where the others are");
+    }
     out_.prefill_worker = form_.Text("prefill_worker");
     for (YamlForm& shard : form_.List("shard_workers")) {
       out_.shard_workers.push_back(shard.Text("address"));

@@ -69,9 +69,12 @@ enum class SpeculationKind : uint8_t {
 
 struct TokensConfig {
   TokenOriginKind from = TokenOriginKind::kShards;
-  std::string file;                // GGUF, or any part of a split one
-  std::string chat_template;       // a built-in name or a Jinja file; "": the file's own
-  int shards = 1;                  // kShards: 1 .. layers of the model
+  std::string file;           // GGUF, or any part of a split one
+  std::string chat_template;  // a built-in name or a Jinja file; "": the file's own
+  int shards = 1;             // kShards: 1 .. layers of the model
+  // kShards, YAML: experts: {over: N}. Workers that share the experts of each shard's layers, the
+  // shard itself among them.
+  int experts_over = 1;
   double shard_sram_bytes = 44e9;  // capacity of each shard's ledger
   int threads = 2;                 // of the model's compute plane
   int64_t prefill_chunk = 256;     // positions computed at once

@@ -43,6 +43,7 @@ struct ComputeFigures {
   std::vector<Bytes> kv_reserved;       // of each shard's SRAM
   Bytes prefill_kv;                     // held by the prefill pool
   std::vector<uint64_t> expert_tokens;  // of each, on the shards, summed over the layers
+  std::vector<Bytes> expert_rows;       // passed from each shard to workers of experts
   std::vector<Bytes> activations;       // passed between neighbouring shards, first hop first
 };
 

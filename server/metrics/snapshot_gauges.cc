@@ -86,6 +86,13 @@ void SnapshotGauges::SetExperts(const ComputeFigures& figures) {
     largest = std::max(largest, tokens);
   }
   if (figures.expert_tokens.empty()) return;
+  for (size_t i = 0; i < figures.expert_rows.size(); ++i) {
+    Count("waferline_compute_expert_bytes_total",
+          "Hidden states passed from a shard to workers that have experts of its layers; as many "
+          "come back.",
+          {{"model_name", figures.model}, {"shard", absl::StrCat(i)}},
+          figures.expert_rows[i].as_double());
+  }
   const double mean = sum / static_cast<double>(figures.expert_tokens.size());
   Put("waferline_expert_load_imbalance",
       "Tokens of the busiest expert over the average of all since the start; 1 is even.",

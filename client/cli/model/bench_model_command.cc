@@ -139,7 +139,7 @@ Demand DemandOf(const shard::PackedModel& model) {
   Demand demand{kernels::Name(model.layer(0).down.matrix.dtype()), model.head().bytes(), 0};
   for (int64_t i = 0; i < model.shape().layers; ++i) {
     const shard::PackedLayer& layer = model.layer(i);
-    demand.decode_per_step += layer.size();
+    demand.decode_per_step += layer.size(model.experts());
     for (const shard::PackedLinear* linear : layer.linears()) {
       demand.prompt_ops_per_token += 2 * linear->matrix.rows() * linear->matrix.cols();
     }

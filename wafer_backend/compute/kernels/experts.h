@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "wafer_backend/base/units.h"
-#include "wafer_backend/compute/kernels/matrix.h"
+#include "wafer_backend/compute/kernels/expert_products.h"
 #include "wafer_backend/compute/kernels/router.h"
 #include "wafer_backend/compute/kernels/rows.h"
 #include "wafer_backend/compute/kernels/scratch.h"
@@ -19,12 +19,15 @@
 
 namespace waferline::kernels {
 
-// expert(x) = down * (activation(gate * x + gate_bias) * (up * x + up_bias)) + down_bias
-struct ExpertWeights {
-  std::span<const PackedMatrix> gate, up;     // [experts], each ffn x hidden
-  std::span<const PackedMatrix> down;         // [experts], each hidden x ffn
-  std::span<const float> gate_bias, up_bias;  // f32 [experts][ffn]; empty: none
-  std::span<const float> down_bias;           // f32 [experts][hidden]; empty: none
+// Experts that others compute. Calls come in pairs, one layer at a time.
+class ExpertsElsewhere {
+ public:
+  virtual ~ExpertsElsewhere() = default;
+  // The rows of expert e are begin[e] to begin[e + 1] of `rows`, f32 [..][hidden]. Both are valid
+  // until Finish; rows of the caller's own experts may change meanwhile.
+  virtual void Start(int64_t layer, std::span<const int64_t> begin, const float* rows) = 0;
+  // Makes of each row of those experts what its expert makes of it.
+  virtual void Finish(float* rows) = 0;
 };
 
 // The working memory of one layer at a time. Owner: what runs the layers; thread: one at a time.
@@ -49,6 +52,10 @@ class Experts {
     int64_t rows = 0;               // at most max_rows
     float* y = nullptr;             // f32 [rows][hidden], not overlapping x
     std::span<int64_t> counts;      // [experts]: grows by the rows that each computes; may be empty
+    // If `weights` are those of some experts only: the first of them, and who has the others.
+    int64_t first_own = 0;
+    int64_t layer = 0;
+    ExpertsElsewhere* elsewhere = nullptr;
   };
   // y += the sum of weight * expert(x) over each row's experts (with weigh_inputs, of expert(weight
   // * x)). Cost: one parallel loop each for routing, gathering, two products, activation and sum.
@@ -61,23 +68,16 @@ class Experts {
   void Route(const Step& step, ThreadPool& pool);
   void Place(const Step& step);
   void Gather(const Step& step, ThreadPool& pool);
-  void Multiply(const ExpertWeights& weights, const Step& step, ThreadPool& pool, Scratch& scratch);
-  void Activate(const ExpertWeights& weights, const Step& step, ThreadPool& pool);
-  void Sum(const ExpertWeights& weights, const Step& step, ThreadPool& pool);
+  void Sum(const Step& step, ThreadPool& pool);
 
   const Shape shape_;
   // [rows][chosen]: a row's experts by rising index, their weights, and where its copy for each is.
   std::vector<int32_t> experts_;
   std::vector<float> weights_;
   std::vector<int32_t> places_;
-  std::vector<int32_t> expert_at_;  // [places]
-  std::vector<int64_t> begin_;      // [experts + 1]: the first place of each
-  // f32, one row a place: what experts read and then give, [hidden]; their inner rows, [ffn].
-  std::vector<float> outer_;
-  std::vector<float> gate_, up_;
-  // Of the products at hand.
-  std::vector<Product> products_;
-  std::vector<Batch> batches_;
+  std::vector<int64_t> begin_;  // [experts + 1]: the first place of each
+  std::vector<float> outer_;    // f32 [places][hidden]: what experts read and then give
+  ExpertProducts products_;
 };
 
 }  // namespace waferline::kernels

@@ -16,6 +16,13 @@ struct LinkBytes {
   uint64_t frames = 0;
   uint64_t payload = 0;
   uint64_t framing = 0;
+
+  LinkBytes& operator+=(const LinkBytes& o) {
+    frames += o.frames;
+    payload += o.payload;
+    framing += o.framing;
+    return *this;
+  }
 };
 
 class BytePipe {

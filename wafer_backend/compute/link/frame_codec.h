@@ -16,7 +16,7 @@
 
 namespace waferline::link {
 
-constexpr uint8_t kFrameVersion = 3;
+constexpr uint8_t kFrameVersion = 4;
 constexpr size_t kLengthBytes = 4;
 constexpr size_t kHeaderBytes = 8;
 // Bounds what a peer can make us gather: 1024 rows of 65,536 floats.

@@ -38,6 +38,7 @@ enum class FrameKind : uint8_t {
   kPromptLogprobs = 18,
   kHandedOff = 19,
   kPing = 20,
+  kExpertRows = 21,
 };
 
 // One token of one sequence in a step. Rows of the same slot come in order of position.
@@ -68,6 +69,20 @@ struct ActivationFrame {
   static constexpr FrameKind kKind = FrameKind::kActivation;
   static auto Fields(auto& f) { return std::tie(f.step, f.width, f.rows, f.hidden); }
   bool operator==(const ActivationFrame&) const = default;
+};
+
+// Between a shard and a worker that has some of its layers' experts, both ways: rows of the
+// residual stream for experts of one layer, as f32 [sum of counts][width], those of an expert
+// together. In the answer, which has the same counts, each row is what its expert makes of it.
+struct ExpertRowsFrame {
+  uint64_t exchange = 0;  // counts them
+  uint32_t layer = 0;
+  uint32_t width = 0;
+  std::vector<uint32_t> counts;  // rows of each expert that the worker has
+  std::vector<float> hidden;
+  static constexpr FrameKind kKind = FrameKind::kExpertRows;
+  static auto Fields(auto& f) { return std::tie(f.exchange, f.layer, f.width, f.counts, f.hidden); }
+  bool operator==(const ExpertRowsFrame&) const = default;
 };
 
 // Out of the last shard: rows x vocabulary, row-major f32, in the order of the step's rows.
@@ -110,7 +125,7 @@ struct KvReceivedFrame {
   bool operator==(const KvReceivedFrame&) const = default;
 };
 
-enum class Role : uint8_t { kDriver = 1, kNeighbour = 2, kPrefill = 3, kShard = 4 };
+enum class Role : uint8_t { kDriver = 1, kNeighbour = 2, kPrefill = 3, kShard = 4, kExperts = 5 };
 
 // First on every connection, from both sides: the role of the sender and its model.
 // Peers whose model or page size differ are refused; a driver's page size is 0: any.
@@ -126,15 +141,20 @@ struct HelloFrame {
   uint32_t context = 0;
   uint32_t slots = 0;     // sequences that a shard can hold
   uint32_t max_rows = 0;  // of one step
+  // Of each layer that has experts, those that a worker of experts has.
+  uint32_t first_expert = 0;
+  uint32_t end_expert = 0;
   static constexpr FrameKind kKind = FrameKind::kHello;
   static auto Fields(auto& f) {
     return std::tie(f.role, f.model_fingerprint, f.first_layer, f.end_layer, f.layer_count, f.width,
-                    f.vocabulary, f.page_tokens, f.context, f.slots, f.max_rows);
+                    f.vocabulary, f.page_tokens, f.context, f.slots, f.max_rows, f.first_expert,
+                    f.end_expert);
   }
   bool operator==(const HelloFrame&) const = default;
 };
 
-// What a shard's SRAM holds, in bytes, and what it sent to its neighbour.
+// What a shard's SRAM holds, in bytes, and what it sent to its neighbour and to workers that have
+// experts of its layers.
 struct MemoryFrame {
   uint64_t capacity = 0;
   uint64_t weights = 0;
@@ -144,11 +164,15 @@ struct MemoryFrame {
   uint64_t sent_frames = 0;
   uint64_t sent_payload = 0;
   uint64_t sent_framing = 0;
+  uint64_t expert_frames = 0;
+  uint64_t expert_payload = 0;
+  uint64_t expert_framing = 0;
   std::vector<uint64_t> expert_tokens;  // of each expert, summed over the shard's layers
   static constexpr FrameKind kKind = FrameKind::kMemory;
   static auto Fields(auto& f) {
     return std::tie(f.capacity, f.weights, f.buffers, f.kv_per_page, f.kv_reserved, f.sent_frames,
-                    f.sent_payload, f.sent_framing, f.expert_tokens);
+                    f.sent_payload, f.sent_framing, f.expert_frames, f.expert_payload,
+                    f.expert_framing, f.expert_tokens);
   }
   bool operator==(const MemoryFrame&) const = default;
 };

@@ -92,6 +92,10 @@ using GreetingInlet = Inlet<HelloFrame>;
 using ActivationOutlet = Outlet<ActivationFrame>;
 using ActivationInlet = Inlet<ActivationFrame>;
 
+// Shard and worker of experts: rows and what experts make of them.
+using ExpertOutlet = Outlet<ExpertRowsFrame>;
+using ExpertInlet = Inlet<ExpertRowsFrame>;
+
 // Driver and shard: tokens into the first, logits out of the last, and control.
 using DriverToShard =
     Outlet<JoinFrame, OpenFrame, CloseFrame, AskMemoryFrame, TokenFrame, PingFrame>;

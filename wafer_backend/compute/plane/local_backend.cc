@@ -1,5 +1,6 @@
 #include "wafer_backend/compute/plane/local_backend.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -28,8 +29,17 @@ absl::Status LocalBackend::Build(const LocalOptions& options, kernels::ThreadPoo
   if (options.busy_chunk_tokens < 1) {
     return absl::InvalidArgumentError("busy_chunk_tokens must be at least 1");
   }
+  const int64_t experts = shape.experts.router.experts;
+  if (options.experts_over < 1 || options.experts_over > std::max<int64_t>(experts, 1)) {
+    return absl::InvalidArgumentError(
+        experts == 0 ? "experts over: the model has no experts"
+                     : absl::StrCat("experts over: ", options.experts_over, " is out of range [1, ",
+                                    experts, "], the model's experts"));
+  }
   WL_ASSIGN_OR_RETURN(const auto model,
                       shard::PackedModel::Load(options.file, {0, shape.layers}, pool));
+  std::vector<shard::ExpertRange> parts = {{0, experts}};
+  if (experts > 0) parts = shard::CutExperts(experts, options.experts_over);
   std::vector<prefill::KvTarget> targets;
   for (const shard::LayerRange& range : shard::CutEvenly(shape.layers, options.shards)) {
     WL_ASSIGN_OR_RETURN(auto shard, Shard::Create(model,
@@ -37,8 +47,10 @@ absl::Status LocalBackend::Build(const LocalOptions& options, kernels::ThreadPoo
                                                    .sram = options.sram,
                                                    .page_tokens = options.page_tokens,
                                                    .slots = options.slots,
-                                                   .max_rows = options.max_rows},
+                                                   .max_rows = options.max_rows,
+                                                   .experts = parts[0]},
                                                   pool));
+    WL_RETURN_IF_ERROR(SpreadExperts(options, parts, pool, shard.get()));
     facts_.memory.push_back(shard->memory());
     shards_.push_back(std::move(shard));
     kv_hops_.push_back(std::make_unique<KvHop>());
@@ -65,6 +77,25 @@ absl::Status LocalBackend::Build(const LocalOptions& options, kernels::ThreadPoo
   } else {
     lane_ = std::make_unique<InlineLane>(std::move(service));
   }
+  return absl::OkStatus();
+}
+
+absl::Status LocalBackend::SpreadExperts(const LocalOptions& options,
+                                         std::span<const shard::ExpertRange> parts,
+                                         kernels::ThreadPool* pool, Shard* shard) {
+  if (parts.size() == 1) return absl::OkStatus();
+  std::vector<std::unique_ptr<shard::ExpertWorker>> workers;
+  for (const shard::ExpertRange& part : parts.subspan(1)) {
+    WL_ASSIGN_OR_RETURN(auto worker, shard::ExpertWorker::Create(shard->shared_model(),
+                                                                 {.layers = shard->options().range,
+                                                                  .experts = part,
+                                                                  .sram = options.sram,
+                                                                  .max_rows = options.max_rows},
+                                                                 pool));
+    workers.push_back(std::move(worker));
+  }
+  other_experts_.push_back(std::make_unique<shard::LocalExperts>(std::move(workers)));
+  shard->SetOtherExperts(other_experts_.back().get());
   return absl::OkStatus();
 }
 
@@ -152,9 +183,11 @@ void LocalBackend::Count(PlaneCounters* counters) const {
   for (const auto& hop : hops_) counters->activation_bytes.push_back(hop->outlet.sent());
   counters->kv_reserved.clear();
   counters->expert_tokens.clear();
+  counters->expert_bytes.clear();
   for (const auto& shard : shards_) {
     counters->kv_reserved.push_back(shard->kv_reserved());
     AddExpertTokens(shard->expert_tokens(), counters);
+    counters->expert_bytes.push_back(shard->expert_bytes());
   }
   lane_->Count(counters);
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -19,7 +20,10 @@ namespace waferline::plane {
 struct LocalOptions {
   std::shared_ptr<const model::GgufFile> file;
   int64_t shards = 1;
-  Bytes sram = Bytes(44'000'000'000);  // of each shard
+  // Workers that share the experts of each shard's layers, the shard itself the first of them; each
+  // other has an SRAM of its own.
+  int64_t experts_over = 1;
+  Bytes sram = Bytes(44'000'000'000);  // of each shard, and of each worker of experts
   int64_t page_tokens = 64;
   uint32_t slots = 256;
   int64_t max_rows = 256;
@@ -63,12 +67,15 @@ class LocalBackend : public Backend {
 
   LocalBackend(const LocalOptions& options) : busy_chunk_tokens_(options.busy_chunk_tokens) {}
   absl::Status Build(const LocalOptions& options, kernels::ThreadPool* pool);
+  absl::Status SpreadExperts(const LocalOptions& options, std::span<const shard::ExpertRange> parts,
+                             kernels::ThreadPool* pool, shard::Shard* shard);
   bool TakePages(BackendEvents* events);
 
   const int64_t busy_chunk_tokens_;
   int64_t chunk_tokens_ = 0;
   BackendFacts facts_;
   Notifier notifier_{2000};
+  std::vector<std::unique_ptr<shard::OtherExperts>> other_experts_;  // of each shard; may be none
   std::vector<std::unique_ptr<shard::Shard>> shards_;
   std::vector<std::unique_ptr<ActivationHop>> hops_;  // i joins shards i and i + 1
   std::vector<std::unique_ptr<KvHop>> kv_hops_;       // one a shard

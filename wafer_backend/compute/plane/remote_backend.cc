@@ -269,10 +269,13 @@ void RemoteBackend::Count(PlaneCounters* counters) const {
   counters->activation_bytes.clear();
   counters->kv_reserved.clear();
   counters->expert_tokens.clear();
+  counters->expert_bytes.clear();
   for (size_t i = 0; i < shards_.memory().size(); ++i) {
     const link::MemoryFrame& memory = shards_.memory()[i];
     counters->kv_reserved.push_back(Bytes(static_cast<int64_t>(memory.kv_reserved)));
     AddExpertTokens(memory.expert_tokens, counters);
+    counters->expert_bytes.push_back(
+        {memory.expert_frames, memory.expert_payload, memory.expert_framing});
     if (i + 1 == shards_.memory().size()) break;
     counters->activation_bytes.push_back(
         {memory.sent_frames, memory.sent_payload, memory.sent_framing});

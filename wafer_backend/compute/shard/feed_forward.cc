@@ -20,11 +20,12 @@ kernels::Experts::Shape ExpertsShapeOf(const model::ModelShape& shape, int64_t m
 
 }  // namespace
 
-FeedForward::FeedForward(const model::ModelShape& shape, int64_t max_rows)
+FeedForward::FeedForward(const model::ModelShape& shape, int64_t max_rows, ExpertRange own)
     : shape_(shape),
       max_rows_(max_rows),
       gate_(static_cast<size_t>(max_rows * shape.ffn)),
-      up_(gate_.size()) {
+      up_(gate_.size()),
+      own_(own) {
   const int64_t experts = shape.experts.router.experts;
   if (experts == 0) return;
   router_.resize(static_cast<size_t>(max_rows * experts));
@@ -74,7 +75,7 @@ void FeedForward::AddExperts(const Step& step) {
     const float share = 1 / (1 + std::exp(-shares_[row]));
     kernels::Scale(share, width, step.y + row * width);
   });
-  experts_->Add(experts.weights(),
+  experts_->Add(experts.weights(own_),
                 {.router = router,
                  .activation = shape_.experts.activation,
                  .weigh_inputs = shape_.experts.weigh_inputs,
@@ -82,7 +83,10 @@ void FeedForward::AddExperts(const Step& step) {
                  .x = step.x,
                  .rows = step.rows,
                  .y = step.y,
-                 .counts = expert_tokens_},
+                 .counts = expert_tokens_,
+                 .first_own = own_.first,
+                 .layer = step.number,
+                 .elsewhere = others_},
                 *step.pool, *step.scratch);
 }
 

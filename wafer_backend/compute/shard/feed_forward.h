@@ -19,11 +19,16 @@ namespace waferline::shard {
 
 class FeedForward {
  public:
-  FeedForward(const model::ModelShape& shape, int64_t max_rows);
+  // `own`: the experts that this computes itself; Run needs SetOthers unless they are all.
+  FeedForward(const model::ModelShape& shape, int64_t max_rows, ExpertRange own);
+  // Who computes the other experts; outlives the next Run.
+  void SetOthers(kernels::ExpertsElsewhere* others) { others_ = others; }
+  bool has_all_experts() const { return own_.count() == shape_.experts.router.experts; }
 
   // Rows of a layer: x f32 [rows][hidden], the normed input; y f32 [rows][hidden], written.
   struct Step {
     const PackedLayer* layer;
+    int64_t number;  // of the layer in the model
     const float* x;
     int64_t rows;
     float* y;
@@ -50,6 +55,8 @@ class FeedForward {
   std::vector<float> up_;      // ffn
   std::vector<float> router_;  // experts
   std::vector<float> shares_;  // 1: of the layer's own part, before the sigmoid
+  const ExpertRange own_;
+  kernels::ExpertsElsewhere* others_ = nullptr;
   std::optional<kernels::Experts> experts_;
   std::vector<int64_t> expert_tokens_;  // [experts]
 };

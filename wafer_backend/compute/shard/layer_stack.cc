@@ -30,7 +30,8 @@ LayerStack::LayerStack(std::shared_ptr<const PackedModel> model, const Options& 
       layout_(KvLayoutOf(shape_, options.range.count(), options.page_tokens)),
       rotations_(shape_, options.max_rows),
       pool_(pool),
-      feed_forward_(shape_, options.max_rows) {
+      feed_forward_(shape_, options.max_rows,
+                    options.experts.count() > 0 ? options.experts : model_->experts()) {
   WL_CHECK(layout_.Check().ok());
   const auto take = [&](std::vector<float>* array, int64_t width) {
     array->resize(static_cast<size_t>(options.max_rows * width));
@@ -269,7 +270,8 @@ void LayerStack::Feed(int64_t index, int64_t rows, float* hidden) {
   const PackedLayer& layer = LayerAt(index);
   const int64_t width = shape_.hidden;
   const PackedNorm& norm = shape_.parallel_branches ? layer.attention_norm : layer.ffn_norm;
-  feed_forward_.Run({&layer, Normed(norm, hidden), rows, added_.data(), pool_, &scratch_});
+  feed_forward_.Run({&layer, options_.range.first + index, Normed(norm, hidden), rows,
+                     added_.data(), pool_, &scratch_});
   const bool last = index + 1 == options_.range.count();
   EachRow(*pool_, rows, 3 * width, [&](int64_t row) {
     AddBranch(layer.down, layer.ffn_post_norm, row, hidden);

@@ -45,6 +45,7 @@ class LayerStack {
     LayerRange range;
     int64_t page_tokens = 64;
     int64_t max_rows = 512;
+    ExpertRange experts = {};  // that it computes itself; none: all
   };
   // `pool` may be shared and must outlive this; `model` holds the layers of the range.
   LayerStack(std::shared_ptr<const PackedModel> model, const Options& options,
@@ -58,6 +59,11 @@ class LayerStack {
   // Output norm and head: logits f32 [rows][vocabulary] of hidden f32 [rows][hidden]. The range
   // must reach the end; rows <= max_rows.
   void Logits(const float* hidden, int64_t rows, float* logits);
+
+  // Who computes the experts that this does not. It outlives the next call of Forward, which needs
+  // it unless this has all experts.
+  void SetOtherExperts(kernels::ExpertsElsewhere* others) { feed_forward_.SetOthers(others); }
+  bool has_all_experts() const { return feed_forward_.has_all_experts(); }
 
   const kernels::KvPageLayout& layout() const { return layout_; }
   const LayerRange& range() const { return options_.range; }

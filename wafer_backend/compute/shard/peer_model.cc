@@ -17,6 +17,8 @@ link::HelloFrame HelloFor(link::Role role, const PackedModel& model, LayerRange 
   hello.vocabulary = static_cast<uint32_t>(shape.vocabulary);
   hello.page_tokens = static_cast<uint32_t>(page_tokens);
   hello.context = static_cast<uint32_t>(shape.context);
+  hello.first_expert = static_cast<uint32_t>(model.experts().first);
+  hello.end_expert = static_cast<uint32_t>(model.experts().end);
   return hello;
 }
 
@@ -26,7 +28,7 @@ absl::Status SameModel(const link::HelloFrame& ours, const link::HelloFrame& the
         "the peer loaded a different model file (fingerprint ", absl::Hex(theirs.model_fingerprint),
         ", here ", absl::Hex(ours.model_fingerprint), "); all workers need the same"));
   }
-  if (theirs.page_tokens != 0 && ours.page_tokens != theirs.page_tokens) {
+  if (ours.page_tokens != 0 && theirs.page_tokens != 0 && ours.page_tokens != theirs.page_tokens) {
     return absl::FailedPreconditionError(absl::StrCat("the peer's KV pages hold ",
                                                       theirs.page_tokens, " positions, here ",
                                                       ours.page_tokens, "; set them equal"));

@@ -29,7 +29,7 @@ Shard::Shard(std::shared_ptr<const PackedModel> model, const ShardOptions& optio
              kernels::ThreadPool* pool)
     : model_(std::move(model)),
       options_(options),
-      stack_(model_, {options.range, options.page_tokens, options.max_rows}, pool),
+      stack_(model_, {options.range, options.page_tokens, options.max_rows, options.experts}, pool),
       ledger_(NameOf(options.range), options.sram),
       pages_(stack_.layout().page_bytes()) {
   slots_.reserve(options.slots);
@@ -50,8 +50,17 @@ absl::StatusOr<std::unique_ptr<Shard>> Shard::Create(std::shared_ptr<const Packe
     return absl::InvalidArgumentError(
         absl::StrCat(NameOf(options.range), " is outside the layers that were loaded"));
   }
+  const ExpertRange& experts = options.experts;
+  if (experts.count() != 0 && (experts.count() < 0 || experts.first < model->experts().first ||
+                               experts.end > model->experts().end)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("experts ", experts.first, " to ", experts.end,
+                     " (exclusive) are outside those that were loaded, ", model->experts().first,
+                     " to ", model->experts().end));
+  }
   std::unique_ptr<Shard> shard(new Shard(std::move(model), options, pool));
-  const Bytes weights = shard->model_->WeightsOf(options.range);
+  const ExpertRange own = experts.count() > 0 ? experts : shard->model_->experts();
+  const Bytes weights = shard->model_->WeightsOf(options.range, own);
   const Bytes buffers = shard->stack_.working_bytes() + FrameBytes(*shard->model_, options);
   WL_RETURN_IF_ERROR(shard->ledger_.Settle(weights, buffers, shard->pages_.page_bytes()));
   return shard;
@@ -145,6 +154,20 @@ absl::Status Shard::Prepare(const std::vector<link::Row>& rows) {
   return absl::OkStatus();
 }
 
+void Shard::SetOtherExperts(OtherExperts* others) {
+  other_experts_ = others;
+  stack_.SetOtherExperts(others);
+}
+
+absl::Status Shard::Forward(float* hidden) {
+  if (other_experts_ == nullptr && !stack_.has_all_experts()) {
+    return absl::UnavailableError(
+        absl::StrCat("the workers of other experts are not connected to ", NameOf(options_.range)));
+  }
+  stack_.Forward(runs_, hidden);
+  return other_experts_ == nullptr ? absl::OkStatus() : other_experts_->status();
+}
+
 absl::Status Shard::Step(const link::TokenFrame& in, link::ActivationFrame* out) {
   if (!first()) return absl::FailedPreconditionError("tokens go into the first shard only");
   const auto& shape = model_->shape();
@@ -162,8 +185,7 @@ absl::Status Shard::Step(const link::TokenFrame& in, link::ActivationFrame* out)
   for (size_t i = 0; i < in.tokens.size(); ++i) {
     model_->Embed(in.tokens[i], out->hidden.data() + i * out->width);
   }
-  stack_.Forward(runs_, out->hidden.data());
-  return absl::OkStatus();
+  return Forward(out->hidden.data());
 }
 
 absl::Status Shard::Step(link::ActivationFrame* frame) {
@@ -172,8 +194,7 @@ absl::Status Shard::Step(link::ActivationFrame* frame) {
                                                    ", the model's is ", model_->shape().hidden));
   }
   WL_RETURN_IF_ERROR(Prepare(frame->rows));
-  stack_.Forward(runs_, frame->hidden.data());
-  return absl::OkStatus();
+  return Forward(frame->hidden.data());
 }
 
 absl::Status Shard::Head(const link::ActivationFrame& in, link::LogitsFrame* out) {
@@ -191,6 +212,21 @@ ShardMemory Shard::memory() const {
           .buffers = ledger_.buffers(),
           .kv_per_page = pages_.page_bytes(),
           .page_tokens = Tokens(options_.page_tokens)};
+}
+
+link::MemoryFrame Shard::Report() const {
+  link::MemoryFrame frame;
+  frame.capacity = static_cast<uint64_t>(ledger_.capacity().count());
+  frame.weights = static_cast<uint64_t>(ledger_.weights().count());
+  frame.buffers = static_cast<uint64_t>(ledger_.buffers().count());
+  frame.kv_per_page = static_cast<uint64_t>(pages_.page_bytes().count());
+  frame.kv_reserved = static_cast<uint64_t>(ledger_.kv().count());
+  const link::LinkBytes to_experts = expert_bytes();
+  frame.expert_frames = to_experts.frames;
+  frame.expert_payload = to_experts.payload;
+  frame.expert_framing = to_experts.framing;
+  frame.expert_tokens.assign(expert_tokens().begin(), expert_tokens().end());
+  return frame;
 }
 
 }  // namespace waferline::shard

@@ -19,6 +19,7 @@
 #include "wafer_backend/compute/link/frames.h"
 #include "wafer_backend/compute/shard/kv_pages.h"
 #include "wafer_backend/compute/shard/layer_stack.h"
+#include "wafer_backend/compute/shard/other_experts.h"
 #include "wafer_backend/compute/shard/packed_model.h"
 #include "wafer_backend/compute/shard/sram_ledger.h"
 
@@ -30,6 +31,7 @@ struct ShardOptions {
   int64_t page_tokens = 64;
   uint32_t slots = 256;
   int64_t max_rows = 256;
+  ExpertRange experts;  // that it has of its layers; none: all. Others are with OtherExperts
 };
 
 class Shard {
@@ -51,6 +53,10 @@ class Shard {
   // sequence ended during the hand-off) and are dropped.
   absl::Status Receive(const link::KvFrame& frame);
 
+  // The workers of the experts that this does not have; nullptr: they are not connected, steps are
+  // then Unavailable. They must outlive its use here.
+  void SetOtherExperts(OtherExperts* others);
+
   // First shard: tokens in, activations after this shard's layers out.
   absl::Status Step(const link::TokenFrame& in, link::ActivationFrame* out);
   // Others: the same frame carries the activations on.
@@ -62,12 +68,19 @@ class Shard {
   bool last() const { return options_.range.end == model_->shape().layers; }
   const ShardOptions& options() const { return options_; }
   const PackedModel& model() const { return *model_; }
+  const std::shared_ptr<const PackedModel>& shared_model() const { return model_; }
   const kernels::KvPageLayout& layout() const { return stack_.layout(); }
   ShardMemory memory() const;
+  // The same, with what it counted; without what its neighbour was sent.
+  link::MemoryFrame Report() const;
   Bytes kv_reserved() const { return ledger_.kv(); }
   // Tokens that each expert computed since the start, summed over this shard's layers; empty
   // without experts.
   std::span<const int64_t> expert_tokens() const { return stack_.expert_tokens(); }
+  // To the workers of other experts; the same comes back.
+  link::LinkBytes expert_bytes() const {
+    return other_experts_ == nullptr ? link::LinkBytes() : other_experts_->sent();
+  }
   int64_t pages_in_use() const { return pages_.in_use(); }
   uint32_t open_slots() const { return open_slots_; }
 
@@ -84,6 +97,8 @@ class Shard {
   absl::Status CheckSlot(uint32_t slot) const;
   // Checks the rows and groups them; every page they need is there afterwards.
   absl::Status Prepare(const std::vector<link::Row>& rows);
+  // The prepared rows through the layers. Unavailable if a worker of experts was lost.
+  absl::Status Forward(float* hidden);
 
   const std::shared_ptr<const PackedModel> model_;
   const ShardOptions options_;
@@ -92,6 +107,7 @@ class Shard {
   PagePool pages_;
   std::vector<Slot> slots_;
   uint32_t open_slots_ = 0;
+  OtherExperts* other_experts_ = nullptr;
   std::vector<Run> runs_;  // of the current step
 };
 

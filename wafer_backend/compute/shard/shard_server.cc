@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -13,12 +12,12 @@
 #include "wafer_backend/compute/link/reactor.h"
 #include "wafer_backend/compute/link/typed_link.h"
 #include "wafer_backend/compute/shard/peer_model.h"
+#include "wafer_backend/compute/shard/remote_experts.h"
 
 namespace waferline::shard {
 namespace {
 
 using link::Connection;
-
 constexpr Nanoseconds kConnectPatience = Seconds(5);
 constexpr Nanoseconds kIdle = Milliseconds(100);
 
@@ -40,9 +39,11 @@ using PrefillPeer = Peer<link::KvInlet, link::KvReceiptOutlet>;
 
 class ShardServer {
  public:
-  ShardServer(Shard* shard, link::HelloFrame hello)
+  // `experts`: how to reach the other experts' workers; no endpoints: there are none.
+  ShardServer(Shard* shard, link::HelloFrame hello, RemoteExperts::Options experts)
       : shard_(shard),
         hello_(hello),
+        experts_options_(std::move(experts)),
         pending_(&reactor_, hello,
                  {.check = [this](const auto& theirs) { return Check(theirs); },
                   .on_greeted =
@@ -79,6 +80,9 @@ class ShardServer {
       return absl::FailedPreconditionError(absl::StrCat("a neighbour that ends before layer ",
                                                         theirs.end_layer, ", this shard begins at ",
                                                         hello_.first_layer));
+    }
+    if (theirs.role == link::Role::kExperts) {
+      return absl::InvalidArgumentError("workers of experts do not connect to shards");
     }
     if (theirs.role != link::Role::kShard) return absl::OkStatus();
     return absl::InvalidArgumentError(
@@ -136,6 +140,8 @@ class ShardServer {
     joining_.reset();
     downstream_.reset();
     shard_->CloseAll();
+    shard_->SetOtherExperts(nullptr);
+    experts_.reset();
   }
 
   absl::Status HandleControl(const link::OpenFrame& open) {
@@ -149,15 +155,7 @@ class ShardServer {
   }
 
   absl::Status HandleControl(const link::AskMemoryFrame&) {
-    const ShardMemory memory = shard_->memory();
-    link::MemoryFrame frame;
-    frame.capacity = static_cast<uint64_t>(memory.capacity.count());
-    frame.weights = static_cast<uint64_t>(memory.weights.count());
-    frame.buffers = static_cast<uint64_t>(memory.buffers.count());
-    frame.kv_per_page = static_cast<uint64_t>(memory.kv_per_page.count());
-    frame.kv_reserved = static_cast<uint64_t>(shard_->kv_reserved().count());
-    const auto experts = shard_->expert_tokens();
-    frame.expert_tokens.assign(experts.begin(), experts.end());
+    link::MemoryFrame frame = shard_->Report();
     if (downstream_ != nullptr) {
       const link::LinkBytes& sent = downstream_->outlet.sent();
       frame.sent_frames = sent.frames;
@@ -179,6 +177,9 @@ class ShardServer {
   absl::Status HandleControl(const link::JoinFrame& join) {
     downstream_.reset();
     joining_.reset();
+    if (const absl::Status status = ConnectExperts(); !status.ok()) {
+      return Answer(link::AnswerFrame::To::kJoin, 0, status);
+    }
     if (join.next_endpoint.empty()) {
       const bool last = shard_->last();
       return Answer(link::AnswerFrame::To::kJoin, 0,
@@ -195,6 +196,14 @@ class ShardServer {
           }
           Greet(*std::move(result));
         });
+    return absl::OkStatus();
+  }
+
+  absl::Status ConnectExperts() {
+    shard_->SetOtherExperts(nullptr);
+    if (experts_options_.endpoints.empty()) return absl::OkStatus();
+    WL_ASSIGN_OR_RETURN(experts_, RemoteExperts::Connect(experts_options_));
+    shard_->SetOtherExperts(experts_.get());
     return absl::OkStatus();
   }
 
@@ -248,6 +257,7 @@ class ShardServer {
   std::function<void(const std::string&)> remark_;
   Shard* const shard_;
   const link::HelloFrame hello_;
+  const RemoteExperts::Options experts_options_;
   link::Reactor reactor_;
   link::PendingPeers pending_;
   std::unique_ptr<DriverPeer> driver_;
@@ -255,6 +265,7 @@ class ShardServer {
   std::unique_ptr<link::ConnectAttempt> joining_;
   std::unique_ptr<DownstreamPeer> downstream_;
   std::unique_ptr<PrefillPeer> prefill_;
+  std::unique_ptr<RemoteExperts> experts_;
   link::ActivationFrame activations_;
   link::LogitsFrame logits_;
 };
@@ -265,14 +276,25 @@ absl::Status RunShardServer(const ShardServerOptions& options, const std::atomic
   WL_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(options.model_path));
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
   kernels::ThreadPool pool(options.threads > 0 ? options.threads : std::max(cores, 1));
+  const ShardOptions& part = options.shard;
   WL_ASSIGN_OR_RETURN(const auto model,
-                      PackedModel::Load(std::move(file), options.shard.range, &pool));
-  WL_ASSIGN_OR_RETURN(const auto shard, Shard::Create(model, options.shard, &pool));
-  link::HelloFrame hello =
-      HelloFor(link::Role::kShard, *model, options.shard.range, options.shard.page_tokens);
-  hello.slots = options.shard.slots;
-  hello.max_rows = static_cast<uint32_t>(options.shard.max_rows);
-  return ShardServer(shard.get(), hello).Run(options, stop);
+                      PackedModel::LoadPart(
+                          std::move(file), {.layers = part.range, .experts = part.experts}, &pool));
+  WL_ASSIGN_OR_RETURN(const auto shard, Shard::Create(model, part, &pool));
+  const int64_t experts = model->shape().experts.router.experts;
+  if (options.expert_workers.empty() && model->experts().count() < experts) {
+    return absl::InvalidArgumentError(
+        "a shard without all experts needs the workers of the others");
+  }
+  link::HelloFrame hello = HelloFor(link::Role::kShard, *model, part.range, part.page_tokens);
+  hello.slots = part.slots;
+  hello.max_rows = static_cast<uint32_t>(part.max_rows);
+  return ShardServer(shard.get(), hello,
+                     {.endpoints = options.expert_workers,
+                      .hello = hello,
+                      .experts = experts,
+                      .patience = options.expert_patience})
+      .Run(options, stop);
 }
 
 }  // namespace waferline::shard

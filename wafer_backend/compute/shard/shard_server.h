@@ -3,6 +3,9 @@
 // that is, and runs steps as they come.
 //
 // One thread does all of it, so a step's way through a shard has no hand-over between threads.
+// When the driver joins the shards, this one connects to its workers of experts too; when one of
+// those is lost, the step is Unavailable and the driver joins the shards again.
+//
 // When the driver goes, its slots and pages go with it; the next driver finds an empty shard.
 #pragma once
 
@@ -10,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "wafer_backend/compute/shard/shard.h"
@@ -20,7 +24,10 @@ struct ShardServerOptions {
   std::string listen = "127.0.0.1:0";  // host:port; port 0: the system chooses
   std::string model_path;
   ShardOptions shard;
-  int threads = 0;  // that compute; 0: one a core
+  // host:port of the workers that have the other experts, if shard.experts are not all.
+  std::vector<std::string> expert_workers;
+  Nanoseconds expert_patience = Seconds(10);  // for connecting, and for one layer's answers
+  int threads = 0;                            // that compute; 0: one a core
   // Called once when connections are accepted.
   std::function<void(uint16_t port)> on_ready;
   // Events for the operator's log: peers refused or disconnected, and why. Optional.

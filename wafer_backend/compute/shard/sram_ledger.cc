@@ -21,10 +21,12 @@ SramLedger::SramLedger(std::string name, Bytes capacity)
 absl::Status SramLedger::Settle(Bytes weights, Bytes buffers, Bytes kv_per_page) {
   const Bytes needed = weights + buffers + kv_per_page;
   if (needed > capacity_) {
+    const bool kv = kv_per_page > Bytes(0);
     return absl::ResourceExhaustedError(absl::StrCat(
         name_, " does not fit: weights ", InWords(weights), " + buffers ", InWords(buffers),
-        " + one page of KV ", InWords(kv_per_page), " = ", InWords(needed), ", but its SRAM has ",
-        InWords(capacity_), "; cut the model into more shards"));
+        kv ? absl::StrCat(" + one page of KV ", InWords(kv_per_page)) : "", " = ", InWords(needed),
+        ", but its SRAM has ", InWords(capacity_), "; cut the model into more ",
+        kv ? "shards" : "workers of experts"));
   }
   weights_ = weights;
   buffers_ = buffers;

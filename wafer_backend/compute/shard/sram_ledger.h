@@ -15,8 +15,8 @@ class SramLedger {
   // `name` stands in messages ("shard of layers 0 to 7").
   SramLedger(std::string name, Bytes capacity);
 
-  // What stays for good. ResourceExhausted, with the sum, if weights, buffers and one page of KV do
-  // not fit together.
+  // What stays for good. ResourceExhausted, with the sum, if weights, buffers and one page of KV
+  // (0: it holds none) do not fit together.
   absl::Status Settle(Bytes weights, Bytes buffers, Bytes kv_per_page);
 
   // ResourceExhausted, nothing taken, if less than `size` is free.

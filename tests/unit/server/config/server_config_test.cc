@@ -87,5 +87,31 @@ extra: 1
   }
 }
 
+TEST_CASE("experts over workers: of shards in this process, refused elsewhere by name") {
+  const auto parse = [](const std::string& tokens) {
+    return ParseServerConfig("a.yaml", R"(models:
+  - name: demo
+    shape: llama-3.1-8b
+    prefill: {hardware: h100}
+    decode: [{hardware: wse-3, profile: vendor-2024}]
+    tokens: )" + tokens);
+  };
+  const auto config = parse("{file: x.gguf, shards: 2, experts: {over: 4}}");
+  INFO(config.status());
+  REQUIRE(config.ok());
+  REQUIRE(config->models[0].tokens.experts_over == 4);
+  REQUIRE(parse("{file: x.gguf}")->models[0].tokens.experts_over == 1);
+  const auto refused = [&](const std::string& tokens) {
+    return std::string(parse(tokens).status().message());
+  };
+  REQUIRE(refused("{file: x.gguf, experts: {over: 0}}").find("experts.over: is 0") !=
+          std::string::npos);
+  REQUIRE(refused("{from: cheap, file: x.gguf, experts: {over: 2}}").find("tokens.experts") !=
+          std::string::npos);
+  REQUIRE(refused("{from: remote, file: x.gguf, prefill_worker: 'a:1', shard_workers: [{address: "
+                  "'a:2'}], experts: {over: 2}}")
+              .find("each shard process says by --experts") != std::string::npos);
+}
+
 }  // namespace
 }  // namespace waferline::config

@@ -246,8 +246,11 @@ TEST_CASE("which experts ran, and how unevenly") {
   CHECK(Value(exposition, "waferline_expert_load_imbalance{model_name=\"m0\"}") == 2);
   CHECK(Value(exposition, "waferline_expert_load_imbalance{model_name=\"m1\"}") == -1);
   host.compute[0].expert_tokens = {10, 40, 40, 30};
+  host.compute[0].expert_rows = {Bytes(512), Bytes(256)};
   exposition.SetGauges({}, host);
   CHECK(Value(exposition, "waferline_expert_tokens_total{expert=\"2\",model_name=\"m0\"}") == 40);
+  CHECK(Value(exposition, "waferline_compute_expert_bytes_total{model_name=\"m0\",shard=\"1\"}") ==
+        256);
 }
 
 }  // namespace waferline::metrics

@@ -259,6 +259,92 @@ TEST_CASE("a layer of experts agrees with its definition, and counts who compute
   REQUIRE(counts == expected_counts);
 }
 
+// Experts from `first` on, computed by another object with working memory of its own.
+class Others : public ExpertsElsewhere {
+ public:
+  Others(const Layer& layer, int64_t first, int64_t rows)
+      : layer_(layer),
+        first_(first),
+        products_({layer.hidden, layer.ffn, layer.router().experts - first,
+                   rows * layer.router().chosen}) {}
+  void Start(int64_t layer, std::span<const int64_t> begin, const float* rows) override {
+    layers_.push_back(layer);
+    begin_.assign(begin.begin() + first_, begin.end());
+    copy_.assign(rows, rows + begin.back() * layer_.hidden);
+  }
+  void Finish(float* rows) override {
+    ThreadPool pool(2);
+    Scratch scratch;
+    const ExpertWeights all = layer_.weights();
+    const auto part = [&](std::span<const float> biases, int64_t each) {
+      return biases.empty() ? biases : biases.subspan(static_cast<size_t>(first_ * each));
+    };
+    const auto at = static_cast<size_t>(first_);
+    products_.Apply({{all.gate.subspan(at), all.up.subspan(at), all.down.subspan(at),
+                      part(all.gate_bias, layer_.ffn), part(all.up_bias, layer_.ffn),
+                      part(all.down_bias, layer_.hidden)},
+                     Activation::kSilu,
+                     begin_,
+                     copy_.data()},
+                    pool, scratch);
+    const int64_t from = begin_.front() * layer_.hidden;
+    std::copy(copy_.begin() + from, copy_.end(), rows + from);
+  }
+  const std::vector<int64_t>& layers() const { return layers_; }
+
+ private:
+  const Layer& layer_;
+  const int64_t first_;
+  ExpertProducts products_;
+  std::vector<int64_t> layers_, begin_;
+  std::vector<float> copy_;
+};
+
+TEST_CASE("experts that another has: the same bits, the same counts") {
+  const uint64_t seed = GENERATE(range(1, 21));
+  SeededStream random(seed);
+  const Layer layer = MakeLayer(random, seed % 2 == 0);
+  const Router& router = layer.router();
+  if (router.experts < 2) return;
+  const int64_t rows = RandomBetween(random, 1, 40);
+  const int64_t own = RandomBetween(random, 1, router.experts - 1);
+  const std::vector<float> x = RandomFloats(random, rows * layer.hidden);
+  const std::vector<float> logits = RandomFloats(random, rows * router.experts);
+  ThreadPool pool(2);
+  Scratch scratch;
+  Experts experts({layer.hidden, layer.ffn, router.experts, router.chosen, rows});
+  Others others(layer, own, rows);
+  std::vector<std::vector<float>> sums;
+  std::vector<std::vector<int64_t>> counts;
+  for (ExpertsElsewhere* elsewhere :
+       {static_cast<ExpertsElsewhere*>(nullptr), static_cast<ExpertsElsewhere*>(&others)}) {
+    sums.emplace_back(rows * layer.hidden);
+    counts.emplace_back(router.experts);
+    ExpertWeights weights = layer.weights();
+    if (elsewhere != nullptr) {
+      const auto count = static_cast<size_t>(own);
+      weights.gate = weights.gate.first(count);
+      weights.up = weights.up.first(count);
+      weights.down = weights.down.first(count);
+    }
+    experts.Add(weights,
+                {.router = router,
+                 .weigh_inputs = seed % 3 == 0,
+                 .logits = logits.data(),
+                 .x = x.data(),
+                 .rows = rows,
+                 .y = sums.back().data(),
+                 .counts = counts.back(),
+                 .layer = 7,
+                 .elsewhere = elsewhere},
+                pool, scratch);
+  }
+  CAPTURE(seed, rows, own, router.experts, router.chosen);
+  REQUIRE(std::memcmp(sums[0].data(), sums[1].data(), sums[0].size() * 4) == 0);
+  REQUIRE(counts[0] == counts[1]);
+  REQUIRE(others.layers() == std::vector<int64_t>{7});
+}
+
 TEST_CASE("a row passes its experts with the same bits alone, in any step, on any threads") {
   const uint64_t seed = GENERATE(range(1, 21));
   SeededStream random(seed);

@@ -22,6 +22,11 @@ static_assert(!Carries<ActivationOutlet, LogitsFrame>);
 static_assert(!Carries<ActivationOutlet, KvFrame>);
 static_assert(!Carries<ActivationOutlet, OpenFrame>);
 static_assert(!Carries<KvOutlet, TokenFrame>);
+// Nor a shard and a worker of experts anything but rows.
+static_assert(Carries<ExpertOutlet, ExpertRowsFrame>);
+static_assert(!Carries<ExpertOutlet, ActivationFrame>);
+static_assert(!Carries<ExpertOutlet, TokenFrame>);
+static_assert(!Carries<ExpertOutlet, KvFrame>);
 
 template <typename Frame>
 void RoundTripAndDamage(SeededStream* random) {
@@ -58,10 +63,10 @@ void RoundTripAndDamage(SeededStream* random) {
 }
 
 TEMPLATE_TEST_CASE("every kind of frame survives the wire and damage is noticed", "", HelloFrame,
-                   ActivationFrame, TokenFrame, LogitsFrame, KvFrame, KvReceivedFrame, MemoryFrame,
-                   AskMemoryFrame, PingFrame, OpenFrame, CloseFrame, JoinFrame, AnswerFrame,
-                   ShardsFrame, PrefillFrame, HandOffFrame, CancelFrame, PrefilledFrame,
-                   PromptLogprobsFrame, HandedOffFrame) {
+                   ActivationFrame, ExpertRowsFrame, TokenFrame, LogitsFrame, KvFrame,
+                   KvReceivedFrame, MemoryFrame, AskMemoryFrame, PingFrame, OpenFrame, CloseFrame,
+                   JoinFrame, AnswerFrame, ShardsFrame, PrefillFrame, HandOffFrame, CancelFrame,
+                   PrefilledFrame, PromptLogprobsFrame, HandedOffFrame) {
   const uint64_t seed = 31;
   SeededStream random(seed);
   for (int run = 0; run < 60; ++run) {
@@ -78,6 +83,16 @@ TEST_CASE("a count that the frame does not back reserves nothing") {
   TokenFrame back;
   REQUIRE(Decode(bytes, &back).code() == absl::StatusCode::kInvalidArgument);
   REQUIRE(back.rows.capacity() < 1000);
+}
+
+TEST_CASE("counts of rows that only fit when they wrap around are refused") {
+  ExpertRowsFrame frame{
+      .exchange = 1, .layer = 2, .width = 1u << 31, .counts = {1u << 31, 1u << 31}};
+  frame.counts.resize(8, 1u << 31);  // 2^34 rows of 2^31 values: 2^65
+  std::vector<uint8_t> bytes;
+  Encode(frame, &bytes);
+  ExpertRowsFrame back;
+  REQUIRE(Decode(bytes, &back).code() == absl::StatusCode::kInvalidArgument);
 }
 
 TEST_CASE("another version and an absurd length are named") {

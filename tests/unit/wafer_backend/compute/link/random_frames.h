@@ -47,6 +47,12 @@ Frame RandomFrame(SeededStream* random) {
     frame.width %= 50;
     frame.hidden.resize(frame.rows.size() * frame.width);
   }
+  if constexpr (std::is_same_v<Frame, ExpertRowsFrame>) {
+    frame.width = 1 + frame.width % 49;
+    size_t rows = 0;
+    for (uint32_t& count : frame.counts) rows += count %= 5;
+    frame.hidden.resize(rows * frame.width);
+  }
   if constexpr (std::is_same_v<Frame, LogitsFrame>) {
     frame.vocabulary = 1 + frame.vocabulary % 90;
     frame.logits.resize(frame.vocabulary * (random->Next() % 5));

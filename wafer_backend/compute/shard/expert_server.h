@@ -1,0 +1,30 @@
+// Some experts of some layers as a process of its own (`waferd --role experts`): listens for the
+// shards of those layers and computes what they send. It keeps nothing of them.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "wafer_backend/compute/shard/expert_worker.h"
+
+namespace waferline::shard {
+
+struct ExpertServerOptions {
+  std::string listen = "127.0.0.1:0";  // host:port; port 0: the system chooses
+  std::string model_path;
+  ExpertWorkerOptions worker;
+  int threads = 0;  // that compute; 0: one a core
+  // Called once when connections are accepted.
+  std::function<void(uint16_t port)> on_ready;
+  // Events for the operator's log: peers refused or disconnected, and why. Optional.
+  std::function<void(const std::string& remark)> on_remark;
+};
+
+// Serves until `stop` is set (looked at ten times a second). Errors: those of loading the model, of
+// ExpertWorker::Create and of listening.
+absl::Status RunExpertServer(const ExpertServerOptions& options, const std::atomic<bool>& stop);
+
+}  // namespace waferline::shard
