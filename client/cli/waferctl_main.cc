@@ -4,6 +4,7 @@
 
 #include "client/cli/billing/billing_commands.h"
 #include "client/cli/model/model_commands.h"
+#include "client/cli/plan/plan_commands.h"
 #include "client/cli/serving/server_flags.h"
 #include "client/cli/serving/serving_commands.h"
 #include "client/cli/sim/sim_commands.h"
@@ -12,11 +13,12 @@
 
 int main(int argc, char** argv) {
   using namespace waferline::cli;
-  return RunProgram({.name = "waferctl",
-                     .version = WAFERLINE_VERSION,
-                     .summary = "a client of inference servers, and Waferline's models of hardware",
-                     .groups = {ClientGroup(), BenchGroup(), FaultsGroup(), ModelGroup(),
-                                WaferGroup(), SimGroup(), PricesGroup(), SelftestGroup()},
-                     .environment = ServerVariables()},
-                    std::vector<std::string>(argv + 1, argv + argc));
+  return RunProgram(
+      {.name = "waferctl",
+       .version = WAFERLINE_VERSION,
+       .summary = "a client of inference servers, and Waferline's models of hardware",
+       .groups = {ClientGroup(), BenchGroup(), FaultsGroup(), ModelGroup(), WaferGroup(),
+                  SimGroup(), PlanGroup(), PricesGroup(), SelftestGroup()},
+       .environment = ServerVariables()},
+      std::vector<std::string>(argv + 1, argv + argc));
 }

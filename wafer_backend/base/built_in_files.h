@@ -1,4 +1,4 @@
-// The YAML files of deploy/hardware, profiles, model-shapes and prices as they were at build
+// The YAML files of deploy/hardware, profiles, model-shapes, plans and prices as they were at build
 // time, so that waferd and waferctl know them wherever they are started. Any thread.
 #pragma once
 

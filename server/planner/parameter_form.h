@@ -1,0 +1,37 @@
+// Reads parameters of a plan from a YamlForm and gives them names. For the readers of this folder.
+#pragma once
+
+#include <string>
+
+#include "server/planner/plan.h"
+#include "wafer_backend/base/yaml_form.h"
+
+namespace waferline::planner {
+
+// A mapping of the file with the prefix of its parameters' names ("stages.wafers.").
+struct ParameterForm {
+  YamlForm& form;
+  Plan* plan;
+  std::string prefix;
+
+  // Required.
+  Par Read(const std::string& field, Range range) {
+    return Add(field, form.Number(field, range), true);
+  }
+  // `otherwise` if the file does not have it.
+  Par ReadOr(const std::string& field, double otherwise, Range range) {
+    if (form.Has(field)) return Read(field, range);
+    return Add(field, {.value = otherwise, .low = otherwise, .high = otherwise}, false);
+  }
+  Par Add(const std::string& field, const Fact& fact, bool stated) {
+    plan->parameters.push_back({prefix + field, fact, stated});
+    return {static_cast<uint32_t>(plan->parameters.size() - 1)};
+  }
+};
+
+inline constexpr Range kShare{0, 1};
+inline constexpr Range kWeeks{0, kMaxWeeks};
+inline constexpr Range kUnits{0, 1e7};
+inline constexpr Range kUsd{0, 1e12};
+
+}  // namespace waferline::planner

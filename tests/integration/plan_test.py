@@ -1,0 +1,90 @@
+"""waferctl plan: what runs and breaks say, and how faulty plans and parameters are refused."""
+
+import json
+
+import pytest
+
+from cloud import waferctl
+
+
+def answer(*words):
+    result = waferctl("plan", *words, "--json")
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+@pytest.mark.parametrize("name", ["750mw", "2gw", "750mw-supplier-slip"])
+def test_a_shipped_plan_runs_and_its_books_close(name):
+    plan = answer("run", name)
+    assert len(plan["online_mw"]) == len(plan["contracted_mw"]) == plan["weeks"]
+    assert all(a <= b for a, b in zip(plan["online_systems"], plan["online_systems"][1:]))
+    for stage in plan["stages"]:
+        assert stage["started"] == stage["good"] + stage["scrap"] + stage["in_work"]
+    assert sum(span["to_week"] - span["from_week"] + 1 for span in plan["binding"]) == plan["weeks"]
+    for month in plan["months"]:
+        assert (month["cash_cents"] + month["receivables_cents"] + month["inventory_cents"] + month["property_cents"]
+                == month["total_paid_in_cents"] + month["warrants_cents"] + month["retained_cents"])
+    for parameter in plan["parameters"]:
+        assert parameter["source"] and parameter["mark"] in "PSD?"
+        assert parameter["low"] <= parameter["value"] <= parameter["high"]
+    for model in plan["models"]:
+        cost = model["usd_per_million_tokens"]
+        assert 0 < cost["low"] < cost["value"] < cost["high"]
+
+
+def test_the_slip_and_the_option_do_what_they_say():
+    base, slip = answer("run", "750mw"), answer("run", "750mw-supplier-slip")
+    assert slip["short_mw_months"] > base["short_mw_months"] + 1000
+    assert all(a <= b for a, b in zip(slip["online_systems"], base["online_systems"]))
+    assert any(span["reason"] == "outage" and span["stage"] == "power" for span in slip["binding"])
+    option = answer("run", "2gw")
+    assert option["contracted_mw"][-1] == 2000
+    assert option["online_mw"][129] == base["online_mw"][129]
+
+
+def test_a_second_foundry_is_a_parameter():
+    base = answer("run", "750mw", "--set", "stages.power.rate.1.per_week=100000", "--set", "stages.wafers.rate.1.per_week=100")
+    second = answer("run", "750mw", "--set", "stages.power.rate.1.per_week=100000", "--set", "stages.wafers.rate.1.per_week=100",
+                    "--set", "stages.second-foundry.enabled=1")
+    assert second["short_mw_months"] < base["short_mw_months"]
+
+
+def test_breaks_ranks_stages_suppliers_and_pairs_and_names_guesses():
+    breaks = answer("breaks", "750mw", "--pairs")
+    slack = [1e9 if row["slack_weeks"] is None else row["slack_weeks"] for row in breaks["stages"]]
+    assert slack == sorted(slack)
+    first = breaks["stages"][0]
+    assert first["name"] == "power"
+    assert "stages.power.rate.0.per_week" in first["guesses"]
+    assert [slip["weeks"] for slip in first["slips"]] == [4, 13, 26]
+    months = [pair["slips"][1]["mw_months"] for pair in breaks["pairs"]]
+    assert months == sorted(months, reverse=True)
+    assert len(breaks["pairs"]) == 36  # eight suppliers and the halls
+    text = waferctl("plan", "breaks", "750mw", "--pairs").stdout
+    assert "that power breaks first rests on guesses: stages.power.rate.0.per_week" in text
+
+
+def test_what_is_wrong_is_named(tmp_path):
+    for words, error in [
+        (["run", "750mw", "--set", "stages.power.led_weeks=8"], "did you mean 'stages.power.lead_weeks'?"),
+        (["run", "750mw", "--set", "stages.power.lead_weeks"], "is not NAME=NUMBER"),
+        (["run", "750"], "750mw"),
+        (["breaks", "750mw", "--week", "400"], "is out of range, the plan has 260 weeks"),
+    ]:
+        result = waferctl("plan", *words)
+        assert result.returncode != 0
+        assert error in result.stderr, result.stderr
+    plan = tmp_path / "plan.yaml"
+    number = "{value: 1, mark: D, source: test}"
+    plan.write_text(f"""title: circle
+start: 2026-01-05
+kw_per_system: {number}
+contracted: [{{name: all, mw: {number}, from_week: {{value: 0, mark: D, source: test}}, to_week: {number}}}]
+stages:
+  - {{name: a, supplier: x, rate: [{{week: 0, per_week: {{value: -4, mark: D, source: test}}}}], lead_weeks: {number}, needs: [{{stage: b, units: {number}}}]}}
+  - {{name: b, supplier: x, rate: [{{week: 0, per_week: {number}}}], lead_weeks: {number}, needs: [{{stage: a, units: {number}}}]}}
+halls: [{{name: h, how: rent, usd_per_mw_month: {number}, steps: []}}]
+""")
+    error = waferctl("plan", "run", plan).stderr
+    for part in ["plan.yaml:6: stages[0].rate[0].per_week.value", "stages form a circle: a needs b needs a", "must be one of: lease, build"]:
+        assert part in error, error
