@@ -2,8 +2,8 @@
 include(GNUInstallDirs)
 set(share ${CMAKE_INSTALL_DATADIR}/waferline)
 install(TARGETS waferd waferctl RUNTIME)
-install(DIRECTORY deploy/calibration deploy/config deploy/grafana deploy/hardware deploy/model-shapes deploy/models
-                  deploy/plans deploy/prices deploy/profiles deploy/prometheus
+install(DIRECTORY deploy/calibration deploy/config deploy/contracts deploy/grafana deploy/hardware deploy/model-shapes
+                  deploy/models deploy/plans deploy/prices deploy/profiles deploy/prometheus
         DESTINATION ${share})
 install(FILES README.md ARCHITECTURE.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 # Manual pages and completions, if the target "manuals" was built.

@@ -1,8 +1,8 @@
 // Plans of a price book.
 #include "absl/strings/str_cat.h"
-#include "server/billing/parsed_field.h"
 #include "server/billing/price_book_reader.h"
 #include "wafer_backend/base/yaml_optional.h"
+#include "wafer_backend/base/yaml_parsed.h"
 
 namespace waferline::billing {
 namespace {
@@ -16,7 +16,7 @@ std::vector<Reservation> ReadReservations(YamlForm& form) {
     Reservation it;
     it.model = entry.Text("model");
     it.tokens_per_minute = entry.Integer("tokens_per_minute", 1, kMaxTokensPerMinute);
-    it.per_minute = Field<UnitPrice>(entry, "per_minute", UnitPrice::ParsePerUnit);
+    it.per_minute = ParsedField<UnitPrice>(entry, "per_minute", UnitPrice::ParsePerUnit);
     for (const Reservation& other : reservations) {
       if (other.model == it.model) entry.AddError("model", "is reserved twice");
     }
@@ -34,10 +34,10 @@ std::vector<VolumeStep> ReadVolume(YamlForm& form) {
   for (size_t i = 0; i < entries.size(); ++i) {
     YamlForm& entry = entries[i];
     VolumeStep step;
-    step.off = Field<Multiplier>(entry, "off", Multiplier::Parse);
+    step.off = ParsedField<Multiplier>(entry, "off", Multiplier::Parse);
     if (step.off > Multiplier()) entry.AddError("off", "must lie in [0, 1]");
     const bool last = i + 1 == entries.size();
-    if (entry.Has("up_to")) step.up_to = Field<Money>(entry, "up_to", Money::Parse);
+    if (entry.Has("up_to")) step.up_to = ParsedField<Money>(entry, "up_to", Money::Parse);
     if (entry.Has("up_to") == last) {
       entry.AddError("up_to", last ? "the last step has no end" : "is missing");
     }

@@ -3,12 +3,12 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "server/billing/parsed_field.h"
 #include "wafer_backend/base/built_in_files.h"
 #include "wafer_backend/base/calendar.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/yaml_form.h"
 #include "wafer_backend/base/yaml_optional.h"
+#include "wafer_backend/base/yaml_parsed.h"
 
 namespace waferline::billing {
 namespace {
@@ -27,15 +27,15 @@ Multipliers ReadMultipliers(YamlForm& form, ModelPrices* out) {
     YamlForm tiers = form.Map("tiers");
     for (int t = 0; t < kTiers; ++t) {
       const std::string name(Name(static_cast<Tier>(t)));
-      by.tier[static_cast<size_t>(t)] = FieldOr(tiers, name, Multiplier(), Multiplier::Parse);
+      by.tier[static_cast<size_t>(t)] = ParsedFieldOr(tiers, name, Multiplier(), Multiplier::Parse);
     }
     tiers.RefuseOthers();
   }
   if (form.Has("long_prompt")) {
     YamlForm longer = form.Map("long_prompt");
     out->long_above = longer.Integer("above", 1, kMaxPromptTokens);
-    by.long_input = FieldOr(longer, "input", Multiplier(), Multiplier::Parse);
-    by.long_output = FieldOr(longer, "output", Multiplier(), Multiplier::Parse);
+    by.long_input = ParsedFieldOr(longer, "input", Multiplier(), Multiplier::Parse);
+    by.long_output = ParsedFieldOr(longer, "output", Multiplier(), Multiplier::Parse);
     longer.RefuseOthers();
   }
   return by;
@@ -60,10 +60,10 @@ void ReadTokenPrices(YamlForm& form, ModelPrices* out) {
     }
     return;
   }
-  const UnitPrice input = Field<UnitPrice>(form, "input", UnitPrice::ParsePerMillion);
+  const UnitPrice input = ParsedField<UnitPrice>(form, "input", UnitPrice::ParsePerMillion);
   const bool has_cached = form.Has("cached_input");
-  const UnitPrice cached = FieldOr(form, "cached_input", input, UnitPrice::ParsePerMillion);
-  const UnitPrice output = Field<UnitPrice>(form, "output", UnitPrice::ParsePerMillion);
+  const UnitPrice cached = ParsedFieldOr(form, "cached_input", input, UnitPrice::ParsePerMillion);
+  const UnitPrice output = ParsedField<UnitPrice>(form, "output", UnitPrice::ParsePerMillion);
   const auto scaled = [&](Multiplier tier, Multiplier in_by, Multiplier out_by) {
     TokenPrices prices;
     prices.input = Product(form, "input", input, {tier, in_by});
@@ -84,7 +84,7 @@ ModelPrices ReadModel(YamlForm& form) {
   model.source = TextOr(form, "source", "");
   ReadTokenPrices(form, &model);
   if (form.Has("system_second")) {
-    model.system_second = Field<UnitPrice>(form, "system_second", UnitPrice::ParsePerUnit);
+    model.system_second = ParsedField<UnitPrice>(form, "system_second", UnitPrice::ParsePerUnit);
   }
   if (!model.has_tokens && !model.system_second.has_value()) {
     form.AddError("name", "has no price: needs input and output, or system_second");
@@ -95,7 +95,7 @@ ModelPrices ReadModel(YamlForm& form) {
 
 PriceVersion ReadVersion(YamlForm& form) {
   PriceVersion version;
-  version.effective_us = Field<int64_t>(form, "effective", ParseInstant);
+  version.effective_us = ParsedField<int64_t>(form, "effective", ParseInstant);
   for (YamlForm& entry : BoundedList(form, "models", kMaxModels)) {
     version.models.push_back(ReadModel(entry));
     RefuseRepeated(entry, version.models, &ModelPrices::model);

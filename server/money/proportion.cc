@@ -9,12 +9,25 @@
 
 namespace waferline {
 
+namespace {
+
+int64_t InRange(Wide value) {
+  WL_CHECK(value <= std::numeric_limits<int64_t>::max() &&
+           value >= std::numeric_limits<int64_t>::min());
+  return static_cast<int64_t>(value);
+}
+
+}  // namespace
+
 int64_t Proportion(int64_t value, int64_t numerator, int64_t denominator) {
   WL_CHECK(denominator > 0);
-  const Wide result = RoundedHalfEven(Wide{value} * numerator, denominator);
-  WL_CHECK(result <= std::numeric_limits<int64_t>::max() &&
-           result >= std::numeric_limits<int64_t>::min());
-  return static_cast<int64_t>(result);
+  return InRange(RoundedHalfEven(Wide{value} * numerator, denominator));
+}
+
+int64_t ProportionDown(int64_t value, int64_t numerator, int64_t denominator) {
+  WL_CHECK(denominator > 0);
+  const Wide product = Wide{value} * numerator;
+  return InRange(product / denominator - (product % denominator < 0 ? 1 : 0));
 }
 
 std::vector<int64_t> Apportion(int64_t total, std::span<const int64_t> weights) {

@@ -12,6 +12,9 @@ namespace waferline {
 // bits: a caller with bounded inputs sees to it.
 int64_t Proportion(int64_t value, int64_t numerator, int64_t denominator);
 
+// The same, rounded down (towards minus infinity).
+int64_t ProportionDown(int64_t value, int64_t numerator, int64_t denominator);
+
 // `total` shared in proportion to `weights` (none negative), by largest remainder; equal remainders
 // favour the earlier share. The shares sum to `total` exactly, each is within 1 of its exact
 // value, and none has the other sign. If all weights are 0, the first share has all of it; without

@@ -1,4 +1,5 @@
-// Fields of a YamlForm that are decimal text, and bounded lists. For the readers of this folder.
+// Fields of a YamlForm whose text has a parser of its own (decimal numbers, instants), and lists of
+// a bounded length.
 #pragma once
 
 #include <string>
@@ -9,12 +10,12 @@
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/yaml_form.h"
 
-namespace waferline::billing {
+namespace waferline {
 
 // What `parse` makes of the field's text; a Value{} if it is missing or wrong.
 template <typename Value>
-Value Field(YamlForm& form, const std::string& field,
-            absl::StatusOr<Value> (*parse)(std::string_view)) {
+Value ParsedField(YamlForm& form, const std::string& field,
+                  absl::StatusOr<Value> (*parse)(std::string_view)) {
   const std::string text = form.Text(field);
   if (text.empty()) return Value{};  // Text has said why
   absl::StatusOr<Value> value = parse(text);
@@ -24,9 +25,9 @@ Value Field(YamlForm& form, const std::string& field,
 }
 
 template <typename Value>
-Value FieldOr(YamlForm& form, const std::string& field, Value otherwise,
-              absl::StatusOr<Value> (*parse)(std::string_view)) {
-  return form.Has(field) ? Field(form, field, parse) : otherwise;
+Value ParsedFieldOr(YamlForm& form, const std::string& field, Value otherwise,
+                    absl::StatusOr<Value> (*parse)(std::string_view)) {
+  return form.Has(field) ? ParsedField(form, field, parse) : otherwise;
 }
 
 // At most `max` entries are read; more are an error.
@@ -50,4 +51,4 @@ void RefuseRepeated(YamlForm& form, const std::vector<Value>& values, std::strin
   }
 }
 
-}  // namespace waferline::billing
+}  // namespace waferline
