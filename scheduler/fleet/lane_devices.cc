@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "scheduler/fleet/profile_speculation.h"
 #include "scheduler/fleet/timed_shape.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/emulator/hardware_costs.h"
@@ -16,6 +17,9 @@
 
 namespace waferline::fleet {
 namespace {
+
+// Where a stage's time is taken for the drafts of a profile (calibrated there).
+constexpr int64_t kUsualContext = 1024;
 
 constexpr Tokens kPageTokens{64};
 constexpr double kFp16Bytes = 2;
@@ -171,6 +175,7 @@ absl::Status LaneDevices::AddUnits(const fleet::DecodeConfig& decode,
     const placement::PlacementTask task = TaskOf(group);
     WL_ASSIGN_OR_RETURN(group.placement, placement::Place(task));
     const timing::DecodeCosts costs = placement::SpeedOf(task, group.placement).costs;
+    group.speculation = SpeculationOf(*group.profile, costs.StageTime(Tokens(kUsualContext)));
     group.memory = MemoryOf(costs);
     group.power = {.watts = hardware.wafer()->power_decode_watts.value * costs.wafers,
                    .usd_per_hour = hardware.wafer()->usd_per_system_hour.value * costs.wafers,
@@ -196,6 +201,12 @@ absl::Status LaneDevices::AddUnits(const fleet::DecodeConfig& decode,
     }
   }
   group.devices = devices;
+  if (!groups_.empty() && !config_.states_draft &&
+      group.speculation.acceptance != groups_.front().speculation.acceptance) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "profiles of decode entries \"", groups_.front().config.name, "\" and \"", decode.name,
+        "\" speculate differently; state scheduling.draft for the lane ([]: none)"));
+  }
   absl::StrAppend(&label_, groups_.empty() ? " " : " and ", decode.units * devices, " x ",
                   hardware.name, profile_label);
   groups_.push_back(std::move(group));
@@ -209,6 +220,7 @@ engine::LaneSpec LaneDevices::Spec(ValueSource* values,
   spec.values = values;
   spec.kv_bytes_per_token = kv_bytes_per_token_;
   spec.context = static_cast<uint32_t>(context_.count());
+  if (!config_.states_draft) spec.speculation = groups_.front().speculation;
   for (size_t i = 0; i < workers_.size(); ++i) {
     spec.workers.push_back({.name = absl::StrCat(config_.model, "/prefill-", i),
                             .device = workers_[i].get(),

@@ -66,6 +66,7 @@ class LaneDevices {
     fleet::DecodeConfig config;
     // Of wafers: what a fault's cost is computed from.
     std::optional<timing::Profile> profile;
+    engine::Speculation speculation;  // as the profile states it
     silicon::Hardware hardware;
     placement::Placement placement;
     std::vector<ShardMemory> memory;

@@ -35,6 +35,20 @@ double MedianPercent(std::vector<double> errors) {
   return (errors[(errors.size() - 1) / 2] + errors[errors.size() / 2]) / 2;
 }
 
+// Of predicted over measured: geometric mean, and the median of how far it is from 1 either way.
+double GeometricMean(const std::vector<double>& errors) {
+  double logs = 0;
+  for (const double e : errors) logs += std::log1p(e);
+  return errors.empty() ? 1 : std::exp(logs / static_cast<double>(errors.size()));
+}
+
+double MedianFactor(std::vector<double> errors) {
+  if (errors.empty()) return 1;
+  for (double& e : errors) e = std::abs(std::log1p(e));
+  std::sort(errors.begin(), errors.end());
+  return std::exp((errors[(errors.size() - 1) / 2] + errors[errors.size() / 2]) / 2);
+}
+
 double WorstPercent(const std::vector<double>& errors) {
   double worst = 0;
   for (const double e : errors) worst = std::max(worst, 100 * std::abs(e));
@@ -56,10 +70,6 @@ boost::json::object Json(const timing::Calibration& calibration) {
                                  {"predicted", r.predicted},
                                  {"error_percent", r.error_percent()},
                                  {"left_out_error_percent", 100 * calibration.left_out_errors[i]}};
-    if (r.is_range()) {
-      point["predicted_range"] = {r.predicted * r.accepted_low, r.predicted * r.accepted_high};
-      point["accepted_tokens_a_pass_if_right"] = r.accepted();
-    }
     if (!calibration.grid_left_out_errors.empty()) {
       point["grid_left_out_error_percent"] = 100 * calibration.grid_left_out_errors[i];
     }
@@ -72,6 +82,11 @@ boost::json::object Json(const timing::Calibration& calibration) {
           {"worst_error_percent", WorstErrorPercent(profile.residuals)},
           {"left_out_median_error_percent", MedianPercent(calibration.left_out_errors)},
           {"left_out_worst_error_percent", WorstPercent(calibration.left_out_errors)},
+          {"left_out_geometric_mean", GeometricMean(calibration.left_out_errors)},
+          {"left_out_median_factor", MedianFactor(calibration.left_out_errors)},
+          {"left_out_inside_80", calibration.left_out_inside_80},
+          {"tokens_per_step", profile.tokens_per_step.value},
+          {"draft_us", 1e6 * profile.draft_seconds.value},
           {"grid_left_out_median_error_percent", MedianPercent(calibration.grid_left_out_errors)},
           {"grid_left_out_worst_error_percent", WorstPercent(calibration.grid_left_out_errors)},
           {"spread", profile.spread},
@@ -82,8 +97,7 @@ boost::json::object Json(const timing::Calibration& calibration) {
 void PrintResiduals(const timing::Calibration& calibration) {
   const timing::Profile& profile = calibration.profile;
   const bool grids = !calibration.grid_left_out_errors.empty();
-  Table table({"point", "measured", "predicted", "error", "left out", grids ? "its grid too" : "",
-               "range of the prediction"});
+  Table table({"point", "measured", "predicted", "error", "left out", grids ? "its grid too" : ""});
   for (size_t i = 0; i < profile.residuals.size(); ++i) {
     const timing::Residual& r = profile.residuals[i];
     std::vector<std::string> row = {r.point, fmt::format("{:.5g}", r.measured),
@@ -91,11 +105,6 @@ void PrintResiduals(const timing::Calibration& calibration) {
                                     fmt::format("{:+.1f}%", r.error_percent()),
                                     fmt::format("{:+.1f}%", 100 * calibration.left_out_errors[i])};
     row.push_back(grids ? fmt::format("{:+.1f}%", 100 * calibration.grid_left_out_errors[i]) : "");
-    if (r.is_range()) {
-      row.push_back(fmt::format("[{:.5g}, {:.5g}]: right at {:.2f} tokens a pass",
-                                r.predicted * r.accepted_low, r.predicted * r.accepted_high,
-                                r.accepted()));
-    }
     table.Add(std::move(row));
   }
   table.Print();
@@ -114,7 +123,16 @@ void PrintFit(const timing::Calibration& calibration) {
   PrintResiduals(calibration);
   Print("{} Each point left out of its fit: median {:.2f} %, worst {:.2f} %\n", FitSummary(profile),
         MedianPercent(calibration.left_out_errors), WorstPercent(calibration.left_out_errors));
-  if (calibration.grid_left_out_errors.empty()) return;
+  if (calibration.grid_left_out_errors.empty()) {
+    Print(
+        "{:.3g} tokens accepted a pass, {:.4g} us to draft them. Left out, predicted over "
+        "measured is {:.3f} in the geometric mean and within a factor of {:.3f} in the median; "
+        "{} of {} lie in their 80 % interval\n",
+        profile.tokens_per_step.value, 1e6 * profile.draft_seconds.value,
+        GeometricMean(calibration.left_out_errors), MedianFactor(calibration.left_out_errors),
+        calibration.left_out_inside_80, profile.fit_points);
+    return;
+  }
   Print("All points on grids of its side left out too: median {:.2f} %, worst {:.2f} %\n",
         MedianPercent(calibration.grid_left_out_errors),
         WorstPercent(calibration.grid_left_out_errors));

@@ -27,7 +27,8 @@ json::object LatencyJson(const LatencyParts& parts) {
           {"attention", 1e6 * parts.attention},
           {"embedding_and_output", 1e6 * parts.embedding_and_output},
           {"region_hops", 1e6 * parts.region_hops},
-          {"wafer_hops", 1e6 * parts.wafer_hops}};
+          {"wafer_hops", 1e6 * parts.wafer_hops},
+          {"drafting", 1e6 * parts.drafting}};
 }
 
 json::object IntervalsJson(const Prediction& p) {
@@ -137,11 +138,11 @@ void PrintPrediction(const Prediction& p) {
   const LatencyParts& parts = p.latency;
   Print(
       "latency of a pass, us: total {:.1f} = start {:.1f} + allreduces {:.1f} + weights {:.1f} + "
-      "attention {:.1f} + embedding and output {:.1f} + region hops {:.1f} + wafer hops {:.1f}; "
-      "slowest stage {:.2f}\n",
+      "attention {:.1f} + embedding and output {:.1f} + region hops {:.1f} + wafer hops {:.1f} + "
+      "drafting {:.1f}; slowest stage {:.2f}; {:.3g} tokens a pass\n",
       1e6 * parts.total(), 1e6 * parts.start, 1e6 * parts.allreduces, 1e6 * parts.weights,
       1e6 * parts.attention, 1e6 * parts.embedding_and_output, 1e6 * parts.region_hops,
-      1e6 * parts.wafer_hops, p.stage_us);
+      1e6 * parts.wafer_hops, 1e6 * parts.drafting, p.stage_us, p.tokens_per_step);
   Table prefill({"prefill on", "first token, ms", "KV transfer, ms", "energy, J"});
   for (const placement::DevicePrefill& d : p.prefill) {
     prefill.Add({fmt::format("{} x {}", d.devices, d.device), fmt::format("{:.2f}", d.ttft_ms),
@@ -161,6 +162,7 @@ absl::Status RunPredict(const Arguments& arguments) {
   if (arguments.Has("accepted")) {
     const double accepted = arguments.Number("accepted");
     it.profile.tokens_per_step = {accepted, accepted, accepted, Mark::kUnknown, "given"};
+    if (accepted == 1) it.profile.draft_seconds = {};
   }
   placement::PredictionTask task = it.Prediction();
   task.prompt = arguments.Integer("prompt");
@@ -202,7 +204,8 @@ Command PredictCommand() {
                    {0, 65535})
            .Default(0),
        IntegerFlag("prefill-grid", "N", "the same over the prompt", {0, 65535}).Default(0),
-       NumberFlag("accepted", "N", "tokens accepted a pass, instead of the profile's", {1, 64})});
+       NumberFlag("accepted", "N",
+                  "tokens accepted a pass, instead of the profile's; 1: no speculation", {1, 64})});
   return command;
 }
 

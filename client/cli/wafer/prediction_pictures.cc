@@ -85,20 +85,21 @@ absl::Status RunTornado(const Arguments& arguments) {
 }
 
 std::vector<double> MicrosecondsOf(const placement::LatencyParts& l) {
-  std::vector<double> parts = {l.start,     l.allreduces,           l.weights,
-                               l.attention, l.embedding_and_output, l.region_hops,
-                               l.wafer_hops};
+  std::vector<double> parts = {
+      l.start,       l.allreduces, l.weights, l.attention, l.embedding_and_output,
+      l.region_hops, l.wafer_hops, l.drafting};
   for (double& part : parts) part *= 1e6;
   return parts;
 }
 
 absl::Status RunLatency(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(ModelOnWafers it, ReadModelFlags(arguments));
-  PartsChart chart{.title = "Where the time of a token goes",
-                   .x_label = "microseconds a pass on " + it.hardware.name + "; " + it.Load(),
-                   .part_names = {"layer start", "allreduces", "weights", "attention",
-                                  "embedding and output", "between regions", "between wafers"},
-                   .bars = {}};
+  PartsChart chart{
+      .title = "Where the time of a token goes",
+      .x_label = "microseconds a pass on " + it.hardware.name + "; " + it.Load(),
+      .part_names = {"layer start", "allreduces", "weights", "attention", "embedding and output",
+                     "between regions", "between wafers", "drafting"},
+      .bars = {}};
   std::vector<std::string> names = {"us a pass", "wafers", "total"};
   names.insert(names.end(), chart.part_names.begin(), chart.part_names.end());
   Table table(names);

@@ -122,7 +122,11 @@ LaneConfig ReadLane(YamlForm& form, const std::filesystem::path& folder) {
     out.decode.push_back(ReadDecode(std::move(unit), folder));
   if (form.Has("decode") && out.decode.empty()) form.AddError("decode", "needs at least one entry");
   if (form.Has("link")) out.link = ReadLink(form.Map("link"));
-  if (form.Has("scheduling")) ReadScheduling(form.Map("scheduling"), &out.scheduling);
+  if (form.Has("scheduling")) {
+    YamlForm scheduling = form.Map("scheduling");
+    out.states_draft = scheduling.Has("draft");
+    ReadScheduling(std::move(scheduling), &out.scheduling);
+  }
   out.scheduling.model = out.model;
   return out;
 }

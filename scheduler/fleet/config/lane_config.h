@@ -59,6 +59,7 @@ struct LaneConfig {
   // Only the settings of the scheduler are filled here (admission, order, rules, speculation,
   // limits): no devices.
   engine::LaneSpec scheduling;
+  bool states_draft = false;  // else the profile's speculation holds
 };
 
 // Reads the fields of a lane from `form`, paths starting at `folder`; faults go to the form's file.

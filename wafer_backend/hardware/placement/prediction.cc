@@ -175,8 +175,8 @@ absl::StatusOr<Prediction> Predict(const PredictionTask& task) {
   out.stage_us = spread.nominal().stage_seconds * 1e6;
   out.decode_grid = static_cast<int>(spread.nominal().grid_side);
   out.prefill_grid = model.prefill_grid();
-  out.users_before_slowdown =
-      std::max<int64_t>(1, static_cast<int64_t>(out.latency.total() * 1e6 / out.stage_us));
+  out.users_before_slowdown = std::max<int64_t>(
+      1, static_cast<int64_t>(out.latency.total() * 1e6 / (out.tokens_per_step * out.stage_us)));
   double fewest = 1e15;
   for (const SramUse& use : placement.sram) {
     out.weight_gigabytes += (use.weights + use.embedding_and_output) * 1e-9;

@@ -65,12 +65,13 @@ RequestFigures RequestModel::Evaluate(const Parameters& p) const {
 void RequestModel::Derive(const Parameters& p, RequestFigures* out) const {
   const double users = static_cast<double>(task_.users);
   const double accepted = p.profile.tokens_per_step.value;
-  const double user = accepted / std::max(out->parts.total(), users * out->stage_seconds);
+  const double user =
+      accepted / std::max(out->parts.total(), users * accepted * out->stage_seconds);
   const double watts = p.wafer.power_decode_watts.value * placement_.wafers();
   auto& f = out->figures;
   f[kUser] = user;
   f[kAggregate] = user * users;
-  f[kFull] = accepted / out->stage_seconds;
+  f[kFull] = 1 / out->stage_seconds;
   f[kTtft] = out->request.first_token;
   f[kRequest] = out->request.total;
   f[kEndToEnd] = 1e3 * static_cast<double>(task_.generate) / out->request.total;
@@ -99,7 +100,7 @@ double RequestModel::DecodeSeconds(const timing::DecodeCosts& costs) const {
   for (const timing::PositionCost::Windowed& w : costs.total.windowed) {
     seconds += w.seconds_per_position * MeanSeen(first, passes, static_cast<double>(w.window));
   }
-  return passes * seconds / costs.tokens_per_step;
+  return passes * (seconds + costs.draft_seconds) / costs.tokens_per_step;
 }
 
 // Every core sends its part along its row to where decode wants it, all wafers at once.

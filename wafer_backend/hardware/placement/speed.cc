@@ -44,6 +44,7 @@ class Clock {
     const auto context = static_cast<double>(task_.context);
     costs.wafers = placement_.tensor * placement_.depth;
     costs.tokens_per_step = task_.profile.tokens_per_step.value;
+    costs.draft_seconds = parts.drafting = task_.profile.draft_seconds.value;
     const size_t count = placement_.pieces.size();
     costs.stages.reserve(count);
     costs.different.reserve(count);
@@ -225,17 +226,18 @@ class Clock {
     for (const double busy : speed->busy_seconds) {
       speed->heat.push_back(busy / speed->bottleneck_seconds);
     }
-    speed->pass_seconds = speed->costs.total.At(context);
+    speed->pass_seconds = speed->costs.total.At(context) + speed->costs.draft_seconds;
     const auto users = static_cast<double>(placement_.users_per_replica);
     const double accepted = speed->costs.tokens_per_step;
-    speed->user_tokens_per_second =
-        accepted / std::max(speed->pass_seconds, users * speed->bottleneck_seconds);
+    // Speculation shortens one user's way, no stage's work: each token still takes a beat.
+    const double beats = accepted * speed->bottleneck_seconds;
+    speed->user_tokens_per_second = accepted / std::max(speed->pass_seconds, users * beats);
     speed->aggregate_tokens_per_second =
         speed->user_tokens_per_second * static_cast<double>(task_.users);
-    speed->full_tokens_per_second = placement_.replicas * accepted / speed->bottleneck_seconds;
+    speed->full_tokens_per_second = placement_.replicas / speed->bottleneck_seconds;
     speed->users_before_slowdown =
         placement_.replicas *
-        std::max<int64_t>(1, static_cast<int64_t>(speed->pass_seconds / speed->bottleneck_seconds));
+        std::max<int64_t>(1, static_cast<int64_t>(speed->pass_seconds / beats));
   }
 
   const PlacementTask& task_;

@@ -38,9 +38,10 @@ struct LatencyParts {  // seconds
   double embedding_and_output = 0;
   double region_hops = 0;
   double wafer_hops = 0;  // sums over the wafers of a place in them
+  double drafting = 0;    // with speculation
   double total() const {
     return start + allreduces + weights + attention + embedding_and_output + region_hops +
-           wafer_hops;
+           wafer_hops + drafting;
   }
 };
 

@@ -34,6 +34,7 @@ Profile StartingProfile() {
   p.softmax_score_cycles = {16, 4, 60, Mark::kUnknown,
                             "an FP16 exponential by a short polynomial, not measured"};
   p.tokens_per_step = {1, 1, 1, Mark::kPublished, "the measured kernels do not speculate"};
+  p.draft_seconds = {0, 0, 0, Mark::kPublished, "the measured kernels do not speculate"};
   for (const ConstantField& field : ConstantFields()) {
     if (FittedHere(field)) p.fitted.emplace_back(field.name);
   }

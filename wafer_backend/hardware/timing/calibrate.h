@@ -15,6 +15,8 @@ namespace waferline::timing {
 struct Calibration {
   Profile profile;
   std::vector<double> left_out_errors;  // of each point, fitted without it; relative
+  // Points that, left out, lie within the fit's 80 % interval; of whole models only.
+  int left_out_inside_80 = 0;
   // Fitted without all points on grids of its side, too. Empty where the points have no grid.
   std::vector<double> grid_left_out_errors;
 };

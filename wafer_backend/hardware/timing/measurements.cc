@@ -1,16 +1,20 @@
 #include "wafer_backend/hardware/timing/measurements.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <functional>
 #include <map>
 #include <sstream>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/base/strings.h"
 #include "wafer_backend/hardware/timing/weight_types.h"
 
 namespace waferline::timing {
@@ -41,10 +45,19 @@ struct CsvRow {
   }
   const std::string& Text(const std::string& column) const { return fields.at(column); }
   double BytesPerWeight(const std::string& column) const {
-    const absl::StatusOr<double> bytes = timing::BytesPerWeight(fields.at(column));
-    if (bytes.ok()) return *bytes;
-    errors->push_back(absl::StrCat(place, ": ", column, ": ", bytes.status().message()));
-    return 1;
+    // "fp16/fp8 weights", "int4/fp8 weights": most weights have the smaller type.
+    double least = 1e9;
+    const absl::string_view text = absl::StripSuffix(fields.at(column), " weights");
+    for (const absl::string_view type : absl::StrSplit(text, '/')) {
+      const absl::StatusOr<double> bytes = timing::BytesPerWeight(Std(type));
+      if (bytes.ok()) {
+        least = std::min(least, *bytes);
+        continue;
+      }
+      errors->push_back(absl::StrCat(place, ": ", column, ": ", bytes.status().message()));
+      return 1;
+    }
+    return least;
   }
   int64_t Choice(const std::string& column, const std::vector<std::string>& allowed) const {
     for (size_t i = 0; i < allowed.size(); ++i) {
@@ -143,6 +156,7 @@ ModelMeasurement ModelOf(const CsvRow& row) {
   m.tokens_per_second = row.Number("tokens_per_s");
   row.Choice("spec", {"yes", "no", "unknown"});
   m.speculation = row.Text("spec");
+  m.independent = absl::StartsWith(row.Text("source"), "independent");
   return m;
 }
 

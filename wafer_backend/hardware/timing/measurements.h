@@ -21,10 +21,11 @@ struct KernelMeasurement {
 struct ModelMeasurement {
   std::string model;  // a model shape's name
   std::string date;
-  int wafers = 0;  // 0: not known
-  double bytes_per_weight = 2;
+  int wafers = 0;               // 0: not known
+  double bytes_per_weight = 2;  // of most of them: "int4/fp8 weights" counts as int4
   double tokens_per_second = 0;
-  std::string speculation;  // yes, no, unknown
+  std::string speculation;   // yes, no, unknown
+  bool independent = false;  // read by an independent benchmark, no claim of the vendor
 };
 
 struct Measurements {

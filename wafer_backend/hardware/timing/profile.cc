@@ -27,18 +27,13 @@ namespace {
 std::vector<double> SortedErrors(const std::vector<Residual>& residuals) {
   std::vector<double> errors;
   for (const Residual& r : residuals) {
-    if (!r.is_range()) errors.push_back(std::abs(r.error_percent()));
+    errors.push_back(std::abs(r.error_percent()));
   }
   std::sort(errors.begin(), errors.end());
   return errors;
 }
 
 }  // namespace
-
-double Residual::error_percent() const {
-  const double nearest = std::clamp(measured, predicted * accepted_low, predicted * accepted_high);
-  return 100 * (is_range() ? nearest / measured - 1 : predicted * accepted_low / measured - 1);
-}
 
 double MedianErrorPercent(const std::vector<Residual>& residuals) {
   const std::vector<double> errors = SortedErrors(residuals);

@@ -37,18 +37,12 @@ struct ConstantField {
 // Every constant, in the order of the struct.
 std::span<const ConstantField> ConstantFields();
 
-// One measured point and what the fitted model says of it. A speed that may have speculation in it
-// is predicted as a range: `predicted` tokens/s at one token a pass, times what may be accepted.
+// One measured point and what the fitted model says of it.
 struct Residual {
   std::string point;  // "gemv k_tree P=120 m=4320 n=4320"
   double measured = 0;
   double predicted = 0;
-  double accepted_low = 1, accepted_high = 1;  // tokens a pass
-  bool is_range() const { return accepted_low != accepted_high; }
-  // Tokens a pass that would make the prediction right.
-  double accepted() const { return measured / predicted; }
-  // Of the nearest end of the range; 0 within it.
-  double error_percent() const;
+  double error_percent() const { return 100 * (predicted / measured - 1); }
 };
 
 struct Profile {
@@ -72,13 +66,14 @@ struct Profile {
   int fit_points = 0;
   double spread = 0.02;  // one standard deviation of a prediction, relative
 
-  // Parameters that no measurement here decides.
-  Fact softmax_score_cycles;  // exponential of one attention score
-  Fact tokens_per_step;       // with speculation: accepted tokens a pass; 1 is none
+  Fact softmax_score_cycles;  // exponential of one attention score; no measurement here decides it
+  // Speculation: tokens accepted a pass, and what their drafting adds to it. 1 and 0 are none.
+  Fact tokens_per_step;
+  Fact draft_seconds;
   std::vector<Residual> residuals;
 };
 
-// Of |error_percent| of the points that are no ranges; 0 without any.
+// Of |error_percent| of the points; 0 without any.
 double MedianErrorPercent(const std::vector<Residual>& residuals);
 double WorstErrorPercent(const std::vector<Residual>& residuals);
 

@@ -31,23 +31,11 @@ std::string FormatFact(const Fact& fact) {
 }  // namespace
 
 std::string FitSummary(const Profile& profile) {
-  std::string out = absl::StrFormat(
+  return absl::StrFormat(
       "%d constants fitted to %d points: median error %.2f %%, worst "
       "%.2f %%.",
       profile.fit_constants, profile.fit_points, MedianErrorPercent(profile.residuals),
       WorstErrorPercent(profile.residuals));
-  int ranges = 0, inside = 0;
-  for (const Residual& r : profile.residuals) {
-    ranges += r.is_range();
-    inside += r.is_range() && r.error_percent() == 0;
-  }
-  if (ranges > 0) {
-    absl::StrAppend(&out,
-                    absl::StrFormat(" Of %d speeds with speculation or perhaps with it, which "
-                                    "count in neither, %d lie in their predicted range.",
-                                    ranges, inside));
-  }
-  return out;
 }
 
 absl::StatusOr<Profile> ParseProfile(const std::string& name, std::string_view yaml) {
@@ -69,6 +57,7 @@ absl::StatusOr<Profile> ParseProfile(const std::string& name, std::string_view y
   sides.RefuseOthers();
   profile.softmax_score_cycles = form.Number("softmax_score_cycles", {1e-3, 1e6});
   profile.tokens_per_step = form.Number("tokens_per_step", {1, 64});
+  profile.draft_seconds = form.Number("draft_seconds", {0, 1});
   YamlForm constants = form.Map("constants");
   for (const ConstantField& field : ConstantFields()) {
     YamlForm constant = constants.Map(field.name);
@@ -83,10 +72,6 @@ absl::StatusOr<Profile> ParseProfile(const std::string& name, std::string_view y
     residual.point = point.Text("point");
     residual.measured = point.Plain("measured", kPositive);
     residual.predicted = point.Plain("predicted", kPositive);
-    if (point.Has("accepted_low") || point.Has("accepted_high")) {
-      residual.accepted_low = point.Plain("accepted_low", {1, 64});
-      residual.accepted_high = point.Plain("accepted_high", {1, 64});
-    }
     point.RefuseOthers();
     profile.residuals.push_back(std::move(residual));
   }
@@ -113,7 +98,8 @@ std::string FormatProfile(const Profile& profile) {
                   absl::StrFormat("measured_sides: {low: %.6g, high: %.6g}\n",
                                   profile.measured_sides.low, profile.measured_sides.high));
   absl::StrAppend(&out, "softmax_score_cycles: ", FormatFact(profile.softmax_score_cycles),
-                  "\ntokens_per_step: ", FormatFact(profile.tokens_per_step), "\nconstants:\n");
+                  "\ntokens_per_step: ", FormatFact(profile.tokens_per_step),
+                  "\ndraft_seconds: ", FormatFact(profile.draft_seconds), "\nconstants:\n");
   for (const ConstantField& field : ConstantFields()) {
     const bool fitted =
         std::find(profile.fitted.begin(), profile.fitted.end(), field.name) != profile.fitted.end();
@@ -125,13 +111,7 @@ std::string FormatProfile(const Profile& profile) {
   for (const Residual& r : profile.residuals) {
     absl::StrAppend(&out, absl::StrFormat("  - {point: %s, measured: %.8g, predicted: %.5g",
                                           Quoted(r.point), r.measured, r.predicted));
-    if (r.is_range()) {
-      absl::StrAppend(&out, absl::StrFormat(", accepted_low: %.6g, accepted_high: %.6g}  # %.2f "
-                                            "tokens a pass would make it right\n",
-                                            r.accepted_low, r.accepted_high, r.accepted()));
-    } else {
-      absl::StrAppend(&out, absl::StrFormat("}  # %+.1f %%\n", r.error_percent()));
-    }
+    absl::StrAppend(&out, absl::StrFormat("}  # %+.1f %%\n", r.error_percent()));
   }
   return out;
 }

@@ -58,6 +58,7 @@ struct DecodeCosts {
   std::vector<StageCost> stages;
   double return_seconds = 0;   // the token's id goes back to the first wafer
   double tokens_per_step = 1;  // accepted a pass, with speculation
+  double draft_seconds = 0;    // what drafting them adds to a pass; in no stage and not in `total`
 
   Nanoseconds TokenLatency(Tokens kv) const;  // one pass through all stages
   Nanoseconds StageTime(Tokens kv) const;     // of the slowest stage

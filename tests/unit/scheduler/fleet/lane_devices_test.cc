@@ -41,6 +41,28 @@ TEST_CASE("a lane's pipeline runs at the speed of its hardware model") {
   REQUIRE((*large)->label().find("4 x wse-3") != std::string::npos);
 }
 
+TEST_CASE("a profile with speculation serves at the speed that it predicts") {
+  Timeline timeline;
+  fleet::LaneConfig lane = Lane("llama-3.1-70b");
+  lane.decode[0].profile = "vendor-2025";
+  const auto devices = LaneDevices::Build(lane, &timeline);
+  REQUIRE(devices.status().ToString() == "OK");
+  const engine::LaneSpec spec = (*devices)->Spec(nullptr, {});
+  double accepted = 1, reached = 1;
+  for (const double p : spec.speculation.acceptance) accepted += reached *= p;
+  const int width = 1 + static_cast<int>(spec.speculation.acceptance.size());
+  const DecodePipeline::Beat beat =
+      spec.units.at(0).pipeline->Enter(spec.speculation.draft_time, Tokens(1024), width);
+  // A public figure of the profile's fit: 2,100 tokens/s.
+  CHECK(accepted * 1e9 / beat.leaves.as_double() == Approx(2100).epsilon(0.25));
+  lane.states_draft = true;
+  const auto plain = LaneDevices::Build(lane, &timeline);
+  REQUIRE((*plain)->Spec(nullptr, {}).speculation.acceptance.empty());
+  lane.states_draft = false;
+  lane.decode.push_back({.name = "older", .hardware = "wse-3", .profile = "vendor-2024"});
+  REQUIRE(ErrorOf(lane).find("speculate differently; state scheduling.draft") != std::string::npos);
+}
+
 TEST_CASE("a unit leases on its wafers and on its share of the shards that compute") {
   Timeline timeline;
   fleet::LaneConfig lane = Lane("llama-3.1-8b");
