@@ -18,7 +18,7 @@ int main(int argc, char** argv) {
        .version = WAFERLINE_VERSION,
        .summary = "a client of inference servers, and Waferline's models of hardware",
        .groups = {ClientGroup(), BenchGroup(), FaultsGroup(), ModelGroup(), WaferGroup(),
-                  SimGroup(), PlanGroup(), PricesGroup(), SelftestGroup()},
+                  SimGroup(), PlanGroup(), PricesGroup(), ContractGroup(), SelftestGroup()},
        .environment = ServerVariables()},
       std::vector<std::string>(argv + 1, argv + argc));
 }

@@ -18,8 +18,9 @@ PROGRAMS = ("waferctl", "waferd")
 COMMANDS = ("chat", "complete", "models", "bench run", "bench replay", "faults send", "model inspect", "model tokenize", "model export-hf",
             "model logits", "model perplexity", "model bench", "wafer predict", "wafer place", "wafer latency",
             "wafer tornado", "wafer faults", "wafer map", "wafer yield", "wafer predict-kernel", "wafer fabric",
-            "wafer calibrate", "sim", "sim sweep", "sim compare", "prices check", "prices quote", "selftest laws", "completion", "man", "version")
-GROUPS = ("client", "bench", "faults", "model", "wafer", "prices", "selftest", "about")
+            "wafer calibrate", "sim", "sim sweep", "sim compare", "prices check", "prices quote", "contract schedule", "contract rpo", "contract loan",
+            "contract warrant", "contract concentration", "selftest laws", "completion", "man", "version")
+GROUPS = ("client", "bench", "faults", "model", "wafer", "prices", "contract", "selftest", "about")
 DEMO = "deploy/models/demo.gguf"
 
 
