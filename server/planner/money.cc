@@ -33,7 +33,7 @@ class Ledger {
       AddHours(week, promised[static_cast<size_t>(week)]);
     }
     AddLeases();
-    AddHalls();
+    AddPlant();
     for (const Equity& round : finance_.equity) {
       const int m = round.month - run_.months.front().month;
       if (m >= 0 && m < static_cast<int>(run_.months.size())) {
@@ -106,17 +106,24 @@ class Ledger {
     }
   }
 
-  // A built hall is paid for in the month in which it is ready.
-  void AddHalls() {
-    hall_capex_.resize(run_.months.size());
+  // A built hall is paid for in the month in which it is ready, a stage's one-off cost when its
+  // first rate begins.
+  void AddPlant() {
+    plant_capex_.resize(run_.months.size());
+    const auto add = [&](int week, double usd) {
+      if (week >= plan_.weeks) return;
+      const size_t m = MonthAt(BeginOf(week));
+      run_.months[m].plant_capex += Cents(usd);
+      plant_capex_[m] = run_.months[m].plant_capex;
+    };
     for (const Hall& hall : plan_.halls) {
       if (!hall.built) continue;
       const std::vector<double> mw = HallMw(plan_, hall, values_);
       const auto ready = std::find_if(mw.begin(), mw.end(), [](double v) { return v > 0; });
-      if (ready == mw.end()) continue;
-      const size_t m = MonthAt(BeginOf(static_cast<int>(ready - mw.begin())));
-      run_.months[m].hall_capex += Cents(V(hall.mw) * V(hall.capex_usd_per_mw));
-      hall_capex_[m] = run_.months[m].hall_capex;
+      add(static_cast<int>(ready - mw.begin()), V(hall.mw) * V(hall.capex_usd_per_mw));
+    }
+    for (const Stage& stage : plan_.stages) {
+      if (V(stage.enabled) >= 0.5) add(stage.rate.front().week, V(stage.one_off_usd));
     }
   }
 
@@ -134,7 +141,7 @@ class Ledger {
     const int64_t hall_life = std::max<int64_t>(1, std::llround(12 * V(finance_.hall_life_years)));
     for (size_t m = 0; m < run_.months.size(); ++m) {
       DepreciateOne(run_.months[m].placed_in_service, m, life);
-      DepreciateOne(hall_capex_[m], m, hall_life);
+      DepreciateOne(plant_capex_[m], m, hall_life);
     }
   }
 
@@ -177,7 +184,7 @@ class Ledger {
                       .total_paid_in = run_.opening_cash + opening_stock};
     int64_t without = run_.opening_cash;
     for (MonthMoney& month : run_.months) {
-      const int64_t paid = month.prepaid + month.paid_at_delivery + month.hall_capex +
+      const int64_t paid = month.prepaid + month.paid_at_delivery + month.plant_capex +
                            month.electricity + month.lease + month.staff;
       month.cash = before.cash + month.collected + month.paid_in - paid;
       month.receivables = before.receivables + month.contracted + month.passed_through +
@@ -185,7 +192,7 @@ class Ledger {
       month.inventory = before.inventory + month.prepaid + month.paid_at_delivery -
                         month.placed_in_service - month.written_off;
       month.property =
-          before.property + month.placed_in_service + month.hall_capex - month.depreciation;
+          before.property + month.placed_in_service + month.plant_capex - month.depreciation;
       month.total_paid_in = before.total_paid_in + month.paid_in;
       month.warrants = before.warrants + month.contra;
       month.retained = before.retained + month.operating_income();
@@ -206,7 +213,7 @@ class Ledger {
   int64_t cost_ = 0, prepay_ = 0;  // of a system
   int64_t in_service_ = 0;
   std::vector<double> lease_usd_, hall_mw_hours_;  // of each month
-  std::vector<int64_t> hall_capex_;
+  std::vector<int64_t> plant_capex_;
 };
 
 }  // namespace

@@ -3,12 +3,12 @@
 //
 // A system costs cash twice: a share when its assembly starts, the rest when it is delivered to a
 // hall; until it is online that is inventory, then property, depreciated evenly from the month
-// after. Systems that are online at a week's end serve from the next week on. Contracted systems
-// earn their price for every hour, and the share of their electricity and of their room's lease
-// that the buyer pays back;
-// warrants reduce that revenue (contra-revenue) and raise equity, without cash. The others sell
-// tokens of the first model. Each line is rounded once, to a cent. Left out: taxes, interest,
-// loans, warranty, the value of parts in stock.
+// after. Halls that are built, and one-off costs of stages (masks), are property too, depreciated
+// over the halls' life. Systems that are online at a week's end serve from the next week on.
+// Contracted systems earn their price for every hour, and the share of their electricity and of
+// their room's lease that the buyer pays back; warrants reduce that revenue (contra-revenue) and
+// raise equity, without cash. The others sell tokens of the first model. Each line is rounded once,
+// to a cent. Left out: taxes, interest, loans, warranty, the value of parts in stock.
 //
 // Closes each month, to the cent: cash + receivables + inventory + property = paid in + warrants +
 // retained.
@@ -34,9 +34,9 @@ struct MonthMoney {
   int64_t contra = 0;                                    // taken off it
   int64_t electricity = 0, lease = 0, staff = 0, depreciation = 0, written_off = 0;
 
-  int64_t collected = 0, paid_in = 0;                         // cash in
-  int64_t prepaid = 0, paid_at_delivery = 0, hall_capex = 0;  // cash out, as well as costs
-  int64_t placed_in_service = 0;                              // from inventory to property
+  int64_t collected = 0, paid_in = 0;                          // cash in
+  int64_t prepaid = 0, paid_at_delivery = 0, plant_capex = 0;  // cash out, as well as costs
+  int64_t placed_in_service = 0;                               // from inventory to property
 
   // At the month's end.
   int64_t cash = 0, receivables = 0, inventory = 0, property = 0;

@@ -62,6 +62,7 @@ struct Stage {
   Par rework_weeks;  // is good after so many weeks more; 0: scrap
   Par stock;         // at the beginning
   Par enabled;       // 0: is not there (a second source that is not used)
+  Par one_off_usd;   // masks, tools: paid when it starts, if it is enabled
   std::vector<Need> needs;
   std::vector<Loss> losses;
   int64_t max_stock = kNoMaxStock;  // starts no more while it has so many, in work and finished

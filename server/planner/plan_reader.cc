@@ -52,6 +52,7 @@ Stage ReadStage(YamlForm& form, Plan* plan) {
   stage.rework_weeks = parameters.ReadOr("rework_weeks", 0, kWeeks);
   stage.stock = parameters.ReadOr("stock", 0, kUnits);
   stage.enabled = parameters.ReadOr("enabled", 1, kShare);
+  stage.one_off_usd = parameters.ReadOr("one_off_usd", 0, kUsd);
   stage.max_stock = form.IntegerOr("max_stock", kNoMaxStock, 0, kNoMaxStock);
   if (form.Has("losses")) {
     std::vector<YamlForm> losses = form.List("losses");

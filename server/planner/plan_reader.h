@@ -27,8 +27,8 @@
 // [{parameter: stages.wafers.lead_weeks, to: {value: ...}}]`, further steps of `rates: [{stage,
 // week, per_week}]`, further halls, contracted and outages.
 //
-// Of a stage, good, rework_weeks, stock, enabled, losses, max_stock and into may be left out. Pure
-// functions but for reading the file; any thread.
+// Of a stage, good, rework_weeks, stock, enabled, one_off_usd, losses, max_stock and into may be
+// left out. Pure functions but for reading the file; any thread.
 #pragma once
 
 #include <string>

@@ -88,3 +88,14 @@ halls: [{{name: h, how: rent, usd_per_mw_month: {number}, steps: []}}]
     error = waferctl("plan", "run", plan).stderr
     for part in ["plan.yaml:6: stages[0].rate[0].per_week.value", "stages form a circle: a needs b needs a", "must be one of: lease, build"]:
         assert part in error, error
+
+
+def test_monte_carlo_repeats_and_its_percentiles_are_in_order():
+    study = answer("mc", "750mw", "--runs", "100", "--seed", "5", "--figure", "usd_per_system_hour")
+    assert study == answer("mc", "750mw", "--runs", "100", "--seed", "5", "--figure", "usd_per_system_hour")
+    assert study["tornado"][0]["parameter"] == "finance.system_cost_usd"
+    for spread in [*study["figures"].values(), *study["online_mw"], *study["cash_usd"]]:
+        assert spread["p10"] <= spread["p50"] <= spread["p90"]
+    other = answer("mc", "750mw", "--runs", "100", "--seed", "6")
+    assert other["figures"] != study["figures"]
+    assert "must be" in waferctl("plan", "mc", "750mw", "--figure", "happiness").stderr

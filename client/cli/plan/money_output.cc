@@ -31,7 +31,7 @@ constexpr Line kFlows[] = {{"system_hours", &MonthMoney::system_hours},
                            {"paid_in", &MonthMoney::paid_in},
                            {"prepaid", &MonthMoney::prepaid},
                            {"paid_at_delivery", &MonthMoney::paid_at_delivery},
-                           {"hall_capex", &MonthMoney::hall_capex},
+                           {"plant_capex", &MonthMoney::plant_capex},
                            {"placed_in_service", &MonthMoney::placed_in_service}};
 // At a month's end.
 constexpr Line kBalance[] = {{"cash", &MonthMoney::cash},
@@ -67,7 +67,7 @@ void PrintYears(const planner::MoneyRun& run) {
                Millions(m.spot), Millions(-m.contra), Millions(m.revenue()),
                Millions(-m.electricity), Millions(-m.lease), Millions(-m.staff),
                Millions(-m.depreciation), Millions(m.operating_income()),
-               Millions(-m.prepaid - m.paid_at_delivery - m.hall_capex), Millions(m.cash)});
+               Millions(-m.prepaid - m.paid_at_delivery - m.plant_capex), Millions(m.cash)});
   }
   table.Print();
 }

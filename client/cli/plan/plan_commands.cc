@@ -5,7 +5,7 @@ namespace waferline::cli {
 Group PlanGroup() {
   return {.name = "plan",
           .summary = "What a fleet takes to build, and what breaks first",
-          .commands = {PlanRunCommand(), PlanBreaksCommand()}};
+          .commands = {PlanRunCommand(), PlanBreaksCommand(), PlanMcCommand()}};
 }
 
 }  // namespace waferline::cli

@@ -1,4 +1,4 @@
-// The commands on fleet plans: plan run, plan breaks.
+// The commands on fleet plans: plan run, plan breaks, plan mc.
 #pragma once
 
 #include "wafer_backend/base/command_line/command.h"
@@ -10,5 +10,6 @@ Group PlanGroup();
 // One function a command, each in a file of its name.
 Command PlanRunCommand();
 Command PlanBreaksCommand();
+Command PlanMcCommand();
 
 }  // namespace waferline::cli

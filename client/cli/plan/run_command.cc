@@ -8,7 +8,9 @@
 #include "client/cli/plan/money_output.h"
 #include "client/cli/plan/plan_commands.h"
 #include "client/cli/plan/plan_flags.h"
+#include "client/cli/plan/plan_page.h"
 #include "server/planner/supply.h"
+#include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cli {
@@ -109,6 +111,9 @@ void PrintSupply(const planner::Plan& plan, const Supply& supply) {
 
 absl::Status RunPlan(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(const planner::Plan plan, ReadPlan(arguments));
+  if (arguments.Has("html")) {
+    WL_RETURN_IF_ERROR(WriteFile(arguments.Text("html"), PlanPage(StudyForPage(plan))));
+  }
   const Supply supply = RunSupplyOf(plan);
   std::optional<planner::MoneyRun> money;
   if (plan.finance) money = planner::RunMoney(plan, plan.BaseValues(), supply.run);
@@ -127,11 +132,13 @@ absl::Status RunPlan(const Arguments& arguments) {
 }  // namespace
 
 Command PlanRunCommand() {
+  std::vector<Flag> flags = PlanFlags();
+  flags.push_back(TextFlag("html", "FILE", "also write a report with pictures"));
   return {.words = "plan run",
           .summary = "Megawatts online against what is contracted, and the money",
           .operands = {PlanOperand()},
-          .flags = PlanFlags(),
-          .examples = {"waferctl plan run 750mw",
+          .flags = std::move(flags),
+          .examples = {"waferctl plan run 750mw", "waferctl plan run 750mw --html plan.html",
                        "waferctl plan run 750mw --set stages.second-foundry.enabled=1"},
           .run = RunPlan};
 }

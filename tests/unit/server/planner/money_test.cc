@@ -32,13 +32,13 @@ void CheckBalance(const Plan& plan, const MoneyRun& run) {
     CAPTURE(plan.name, m.month.Text());
     REQUIRE(m.cash + m.receivables + m.inventory + m.property ==
             m.total_paid_in + m.warrants + m.retained);
-    sum.cash += m.collected + m.paid_in - m.prepaid - m.paid_at_delivery - m.hall_capex -
+    sum.cash += m.collected + m.paid_in - m.prepaid - m.paid_at_delivery - m.plant_capex -
                 m.electricity - m.lease - m.staff;
     REQUIRE(m.cash == sum.cash);
     sum.retained += m.revenue() - m.costs();
     REQUIRE(m.retained == sum.retained);
     REQUIRE(m.contracted_hours <= m.system_hours);
-    placed += m.placed_in_service + m.hall_capex;
+    placed += m.placed_in_service + m.plant_capex;
     depreciated += m.depreciation;
     REQUIRE(m.property == placed - depreciated);
     REQUIRE(m.property >= 0);
@@ -65,7 +65,7 @@ TEST_CASE("what is placed in service is depreciated to nothing, and hours are th
   int64_t placed = 0, depreciated = 0;
   for (size_t m = 0; m <= last; ++m) {
     depreciated += run.months[m].depreciation;
-    if (m + 12 <= last) placed += run.months[m].placed_in_service + run.months[m].hall_capex;
+    if (m + 12 <= last) placed += run.months[m].placed_in_service + run.months[m].plant_capex;
   }
   REQUIRE(depreciated >= placed);
   int64_t hours = 0, weeks = 0;

@@ -1,0 +1,35 @@
+// A plan as one HTML file: first what is assumed, then pictures and tables. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "server/planner/breaks.h"
+#include "server/planner/money.h"
+#include "server/planner/monte_carlo.h"
+#include "server/planner/plan.h"
+#include "server/planner/supply.h"
+
+namespace waferline::cli {
+
+// What the page shows, made from one plan.
+struct PlanStudy {
+  const planner::Plan& plan;
+  planner::SupplyRun supply;
+  planner::MoneyRun money;  // if the plan has finance
+  planner::MonteCarlo mc;
+  std::vector<planner::Break> breaks;
+};
+PlanStudy StudyForPage(const planner::Plan& plan);
+
+std::string PlanPage(const PlanStudy& study);
+
+// The pictures of the page by themselves, as SVG documents.
+std::string DrawOnline(const PlanStudy& study);
+std::string DrawStages(const PlanStudy& study);
+std::string DrawCash(const PlanStudy& study);
+std::string DrawSwings(const planner::Plan& plan, planner::Figure figure);
+std::string DrawYears(const PlanStudy& study);
+std::string DrawSystemHour(const planner::Plan& plan);
+
+}  // namespace waferline::cli
