@@ -261,9 +261,9 @@ class Builder {
     const int ffn = spec_.expert_ffn, hidden = spec_.hidden, count = Experts();
     const auto small = [](double u) { return u - 0.5; };
     Matrix(prefix + "ffn_gate_inp.weight", count, hidden, 1, DType::kF32);
-    Matrix(prefix + "ffn_gate_exps.weight", ffn, hidden, count);
-    Matrix(prefix + "ffn_up_exps.weight", ffn, hidden, count);
-    Matrix(prefix + "ffn_down_exps.weight", hidden, ffn, count);
+    ExpertMatrices(prefix + "ffn_gate", ffn, hidden, count);
+    ExpertMatrices(prefix + "ffn_up", ffn, hidden, count);
+    ExpertMatrices(prefix + "ffn_down", hidden, ffn, count);
     if (parts_.selection_bias && spec_.sigmoid_router) {
       Vector(prefix + "exp_probs_b.bias", count, small);
     }
@@ -357,6 +357,13 @@ class Builder {
     std::vector<uint64_t> dims = {static_cast<uint64_t>(cols), static_cast<uint64_t>(rows)};
     if (count > 1) dims.push_back(static_cast<uint64_t>(count));
     writer_.AddTensor(name, static_cast<uint32_t>(dtype), dims, Quantize(dtype, values));
+  }
+
+  void ExpertMatrices(const std::string& name, int rows, int cols, int count) {
+    if (!spec_.separate_experts) return Matrix(name + "_exps.weight", rows, cols, count);
+    for (int e = 0; e < count; ++e) {
+      Matrix(name + "." + std::to_string(e) + ".weight", rows, cols);
+    }
   }
 
   template <typename FromUniform>

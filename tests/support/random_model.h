@@ -39,7 +39,8 @@ struct RandomModelSpec {
   int expert_ffn = 32;
   int expert_groups = 1;
   int expert_groups_used = 1;
-  int dense_layers = 0;  // that come first
+  int dense_layers = 0;           // that come first
+  bool separate_experts = false;  // a tensor for each, as older converters wrote them
   // Of deepseek2, whose heads are 32 and 16 wide, values 24, the latent 64.
   int query_rank = 32;         // 0: queries come from the hidden row
   bool joint_up = false;       // attn_kv_b instead of attn_k_b and attn_v_b

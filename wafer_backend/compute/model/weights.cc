@@ -1,5 +1,7 @@
 #include "wafer_backend/compute/model/weights.h"
 
+#include <array>
+
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/check.h"
 #include "wafer_backend/base/status.h"
@@ -12,24 +14,40 @@ std::span<const float> WeightView::f32() const {
   return {reinterpret_cast<const float*>(bytes.data()), bytes.size() / sizeof(float)};
 }
 
-std::vector<const LinearWeights*> LayerWeights::linears() const {
-  return {&q,
-          &k,
-          &v,
-          &output,
-          &gate,
-          &up,
-          &down,
-          &experts.router,
-          &experts.gate,
-          &experts.up,
-          &experts.down,
-          &experts.shared_gate,
-          &latent.q_down,
-          &latent.kv_down,
-          &latent.k_up,
-          &latent.v_up,
-          &latent.kv_up};
+namespace {
+
+std::array<const LinearWeights*, 14> LinearsOf(const LayerWeights& layer) {
+  return {&layer.q,
+          &layer.k,
+          &layer.v,
+          &layer.output,
+          &layer.gate,
+          &layer.up,
+          &layer.down,
+          &layer.experts.router,
+          &layer.experts.shared_gate,
+          &layer.latent.q_down,
+          &layer.latent.kv_down,
+          &layer.latent.k_up,
+          &layer.latent.v_up,
+          &layer.latent.kv_up};
+}
+
+std::array<const ExpertMatrices*, 3> ExpertsOf(const LayerWeights& layer) {
+  return {&layer.experts.gate, &layer.experts.up, &layer.experts.down};
+}
+
+}  // namespace
+
+std::vector<const WeightView*> LayerWeights::matrices() const {
+  std::vector<const WeightView*> all;
+  for (const LinearWeights* linear : LinearsOf(*this)) {
+    if (linear->matrix.present()) all.push_back(&linear->matrix);
+  }
+  for (const ExpertMatrices* experts : ExpertsOf(*this)) {
+    for (const WeightView& matrix : experts->matrices) all.push_back(&matrix);
+  }
+  return all;
 }
 
 Bytes LayerWeights::size() const {
@@ -38,7 +56,9 @@ Bytes LayerWeights::size() const {
                                   &ffn_norm, &ffn_post_norm, &latent.q_norm, &latent.kv_norm}) {
     sum += norm->weight.size() + norm->bias.size();
   }
-  for (const LinearWeights* linear : linears()) sum += linear->matrix.size() + linear->bias.size();
+  for (const WeightView* matrix : matrices()) sum += matrix->size();
+  for (const LinearWeights* linear : LinearsOf(*this)) sum += linear->bias.size();
+  for (const ExpertMatrices* experts : ExpertsOf(*this)) sum += experts->bias.size();
   return sum + experts.selection_bias.size() + sinks.size();
 }
 
@@ -51,9 +71,7 @@ absl::Status ModelWeights::Runnable() const {
   };
   WL_RETURN_IF_ERROR(check(token_embedding));
   for (const LayerWeights& layer : layers) {
-    for (const LinearWeights* linear : layer.linears()) {
-      if (linear->matrix.present()) WL_RETURN_IF_ERROR(check(linear->matrix));
-    }
+    for (const WeightView* matrix : layer.matrices()) WL_RETURN_IF_ERROR(check(*matrix));
   }
   return check(output);
 }

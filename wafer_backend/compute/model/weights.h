@@ -58,12 +58,17 @@ struct LatentWeights {
   bool present() const { return kv_down.matrix.present(); }
 };
 
-// Those of a layer's experts, one below the other.
+// Of a layer's experts: a matrix each, in one tensor or in one each; biases one below the other.
+struct ExpertMatrices {
+  std::vector<WeightView> matrices;
+  WeightView bias;  // [experts * rows]
+};
+
 struct ExpertWeights {
   LinearWeights router;       // experts x hidden; gives the logits of the choice
   WeightView selection_bias;  // [experts]
-  LinearWeights gate, up;     // (experts * ffn) x hidden
-  LinearWeights down;         // (experts * hidden) x ffn
+  ExpertMatrices gate, up;    // ffn x hidden
+  ExpertMatrices down;        // hidden x ffn
   LinearWeights shared_gate;  // 1 x hidden: of the layer's own feed-forward part
 
   bool present() const { return router.matrix.present(); }
@@ -86,8 +91,8 @@ struct LayerWeights {
   NormWeights ffn_post_norm;  // [hidden], of what the feed-forward part adds
   LatentWeights latent;
 
-  std::vector<const LinearWeights*> linears() const;  // all there can be
-  Bytes size() const;                                 // of all of them
+  std::vector<const WeightView*> matrices() const;  // those that are present
+  Bytes size() const;                               // of all weights
 };
 
 struct ModelWeights {

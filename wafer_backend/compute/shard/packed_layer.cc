@@ -35,16 +35,6 @@ absl::Status PackEach(const PackSource& source, const model::WeightView& all, in
   return absl::OkStatus();
 }
 
-// Those of `range` among the matrices of `experts` experts, one below the other.
-model::WeightView PartOf(const model::WeightView& all, int64_t experts, ExpertRange range) {
-  model::WeightView part = all;
-  const size_t bytes = all.bytes.size() / static_cast<size_t>(experts);
-  part.rows = all.rows / experts * range.count();
-  part.bytes = all.bytes.subspan(static_cast<size_t>(range.first) * bytes,
-                                 static_cast<size_t>(range.count()) * bytes);
-  return part;
-}
-
 // A part of what all experts have so many elements of each.
 std::span<const float> BiasesOf(std::span<const float> all, int64_t each, ExpertRange range) {
   if (all.empty()) return {};
@@ -137,11 +127,13 @@ absl::Status PackLayer(const PackSource& source, const model::LayerWeights& from
 absl::Status PackExperts(const PackSource& source, const model::ExpertWeights& from,
                          ExpertRange range, PackedExperts* to) {
   if (!from.present()) return absl::OkStatus();
-  const std::pair<const model::WeightView*, std::vector<PackedMatrix>*> matrices[] = {
-      {&from.gate.matrix, &to->gate}, {&from.up.matrix, &to->up}, {&from.down.matrix, &to->down}};
-  for (const auto& [all, packed] : matrices) {
-    const model::WeightView part = PartOf(*all, from.router.matrix.rows, range);
-    WL_RETURN_IF_ERROR(PackEach(source, part, range.count(), packed));
+  const std::pair<const model::ExpertMatrices*, std::vector<PackedMatrix>*> kinds[] = {
+      {&from.gate, &to->gate}, {&from.up, &to->up}, {&from.down, &to->down}};
+  for (const auto& [all, packed] : kinds) {
+    packed->resize(static_cast<size_t>(range.count()));
+    for (int64_t e = range.first; e < range.end; ++e) {
+      WL_RETURN_IF_ERROR(PackMatrix(source, all->matrices[e], &(*packed)[e - range.first]));
+    }
   }
   to->first = range.first;
   to->gate_bias = from.gate.bias.f32();

@@ -97,6 +97,28 @@ absl::Status TensorBinder::Stacked(std::string_view name, int64_t count, int64_t
   return CheckF32(bias);
 }
 
+absl::Status TensorBinder::Experts(std::string_view name, int64_t count, int64_t rows, int64_t cols,
+                                   ExpertMatrices* experts) {
+  experts->matrices.resize(static_cast<size_t>(count));
+  if (Has(absl::StrCat(Absl(name), ".0.weight"))) {
+    for (int64_t e = 0; e < count; ++e) {
+      const std::string one = absl::StrCat(Absl(name), ".", e, ".weight");
+      WL_RETURN_IF_ERROR(Matrix(one, rows, cols, &experts->matrices[e]));
+    }
+    return absl::OkStatus();
+  }
+  LinearWeights all;
+  WL_RETURN_IF_ERROR(Stacked(absl::StrCat(Absl(name), "_exps"), count, rows, cols, &all));
+  const size_t bytes = all.matrix.bytes.size() / static_cast<size_t>(count);
+  for (size_t e = 0; e < experts->matrices.size(); ++e) {
+    experts->matrices[e] = all.matrix;
+    experts->matrices[e].rows = rows;
+    experts->matrices[e].bytes = all.matrix.bytes.subspan(e * bytes, bytes);
+  }
+  experts->bias = all.bias;
+  return absl::OkStatus();
+}
+
 absl::Status TensorBinder::Linear(std::string_view name, int64_t rows, int64_t cols,
                                   LinearWeights* linear, Bias bias) {
   WL_RETURN_IF_ERROR(Matrix(Joined(name, ".weight"), rows, cols, &linear->matrix));

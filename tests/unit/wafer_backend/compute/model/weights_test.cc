@@ -44,8 +44,10 @@ TEST_CASE("every architecture and dtype binds, and every byte of a matrix is acc
   for (const LayerWeights& layer : weights->layers) {
     bound += layer.size();
     if (layer.experts.present()) {
-      const int64_t elements = shape.experts.router.experts * shape.hidden * shape.experts.ffn;
-      REQUIRE(layer.experts.down.matrix.size() == kernels::BytesFor(dtype, elements));
+      const auto& down = layer.experts.down.matrices;
+      REQUIRE(static_cast<int64_t>(down.size()) == shape.experts.router.experts);
+      const int64_t elements = shape.hidden * shape.experts.ffn;
+      REQUIRE(down.back().size() == kernels::BytesFor(dtype, elements));
     } else {
       REQUIRE(layer.down.matrix.size() == kernels::BytesFor(dtype, shape.hidden * shape.ffn));
     }

@@ -200,6 +200,26 @@ TEST_CASE("pages that were someone else's leave no trace") {
   }
 }
 
+TEST_CASE(
+    "experts in tensors of their own, as older files have them: the bits of the stacked ones") {
+  test::RandomModelSpec spec = SpecOf(DType::kQ8_0, 9);
+  spec.architecture = "llama";
+  spec.experts = 5;
+  SeededStream random(9);
+  const auto tokens = RandomTokens(&random, 20, 256);
+  const auto want = Alone(spec, tokens);
+  spec.separate_experts = true;
+  const auto got = Alone(spec, tokens);
+  for (size_t i = 0; i < tokens.size(); ++i) REQUIRE(SameBits(got[i], want[i]));
+  test::GgufWriter writer = test::RandomModel(spec);
+  writer.EraseTensor("blk.1.ffn_up.3.weight");
+  const auto file = model::GgufFile::FromBytes(writer.Bytes(), "one missing");
+  REQUIRE(file.ok());
+  const auto weights = model::BindWeights(*file);
+  REQUIRE(absl::IsInvalidArgument(weights.status()));
+  REQUIRE(weights.status().message().find("blk.1.ffn_up.3.weight") != absl::string_view::npos);
+}
+
 TEST_CASE("a folder of safetensors computes the bits of the GGUF file of the same model") {
   test::RandomModelSpec spec = SpecOf(GENERATE(DType::kBF16, DType::kF16), 7);
   spec.architecture = GENERATE("llama", "qwen2", "qwen3");
