@@ -1,8 +1,10 @@
 #include "tests/support/checkpoint_writer.h"
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 #include <cstring>
+#include <set>
 #include <string_view>
 
 #include "wafer_backend/base/check.h"
@@ -116,6 +118,57 @@ json::object TokenizerOf(const model::Metadata& metadata) {
   return out;
 }
 
+// As Hugging Face's converter writes a SentencePiece model: every way to make a piece is a merge,
+// in the order of the pieces' scores.
+json::object SentencePieceOf(const model::Metadata& metadata) {
+  const auto tokens = *metadata.Strings("tokenizer.ggml.tokens");
+  const auto types = *metadata.Ints("tokenizer.ggml.token_type");
+  const auto scores = *metadata.Floats("tokenizer.ggml.scores");
+  const auto text_of = [&](size_t i) {
+    return json::string_view(tokens[i].data(), tokens[i].size());
+  };
+  json::object vocab;
+  json::array added;
+  std::set<std::string_view> pieces;
+  std::vector<size_t> order;
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    vocab[text_of(i)] = i;
+    if (types[i] == 2 || types[i] == 3) {
+      added.push_back({{"id", i}, {"content", text_of(i)}, {"special", true}});
+    } else if (types[i] == 1) {
+      pieces.insert(tokens[i]);
+      order.push_back(i);
+    }
+  }
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return scores[a] > scores[b]; });
+  json::array merges;
+  for (const size_t i : order) {
+    for (size_t at = 1; at < tokens[i].size(); ++at) {
+      const std::string_view left = tokens[i].substr(0, at), right = tokens[i].substr(at);
+      if (!pieces.contains(left) || !pieces.contains(right)) continue;
+      merges.push_back(json::string(std::string(left) + " " + std::string(right)));
+    }
+  }
+  const json::string space("\xe2\x96\x81");
+  const json::object replace = {
+      {"type", "Replace"}, {"pattern", json::object{{"String", " "}}}, {"content", space}};
+  const json::object prepend = {{"type", "Prepend"}, {"prepend", space}};
+  const json::object begin = {{"SpecialToken", json::object{{"id", "<s>"}}}};
+  const json::object text = {{"Sequence", json::object{{"id", "A"}}}};
+  return {{"normalizer",
+           json::object{{"type", "Sequence"}, {"normalizers", json::array{prepend, replace}}}},
+          {"pre_tokenizer", nullptr},
+          {"post_processor",
+           json::object{{"type", "TemplateProcessing"}, {"single", json::array{begin, text}}}},
+          {"added_tokens", std::move(added)},
+          {"model", json::object{{"type", "BPE"},
+                                 {"byte_fallback", true},
+                                 {"unk_token", "<unk>"},
+                                 {"vocab", std::move(vocab)},
+                                 {"merges", std::move(merges)}}}};
+}
+
 void WriteJson(const std::string& path, const json::object& object) {
   WL_CHECK(WriteFile(path, json::serialize(object)).ok());
 }
@@ -158,7 +211,8 @@ CheckpointWriter::CheckpointWriter(const model::GgufFile& file) {
             {"rms_norm_eps", 1e-5},
             {"rope_theta", *metadata.Float(architecture + ".rope.freq_base")},
             {"tie_word_embeddings", tied}};
-  tokenizer = TokenizerOf(metadata);
+  const bool sentence_piece = *metadata.String("tokenizer.ggml.model") == "llama";
+  tokenizer = sentence_piece ? SentencePieceOf(metadata) : TokenizerOf(metadata);
   const auto tokens = *metadata.Strings("tokenizer.ggml.tokens");
   const auto name = [&](const char* key) {
     return json::string(std::string(tokens[*metadata.Uint(key)]));

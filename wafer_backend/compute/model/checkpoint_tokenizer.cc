@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "wafer_backend/base/json_fields.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
-#include "wafer_backend/compute/model/pre_tokenizer_table.h"
+#include "wafer_backend/compute/model/checkpoint_pre_tokenizer.h"
+#include "wafer_backend/compute/model/checkpoint_sentence_piece.h"
 #include "wafer_backend/compute/model/vocabulary.h"
 
 namespace waferline::model {
@@ -22,96 +22,6 @@ namespace json = boost::json;
 
 constexpr size_t kMaxText = 1 << 20;
 constexpr size_t kMaxItems = size_t{1} << 24;
-// ByteLevel with use_regex: GPT-2's own expression (encoder.py).
-constexpr std::string_view kGpt2Pattern =
-    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
-
-// Calls `each` with the object, or with those of a Sequence.
-template <typename Each>
-absl::Status ForEachOf(const json::object& object, const char* list, const std::string& path,
-                       Each each) {
-  JsonFields fields(object, path);
-  std::string type;
-  fields.Text("type", 64, &type);
-  if (type != "Sequence") return each(type, fields);
-  const json::array* items = fields.Array(list, 64);
-  WL_RETURN_IF_ERROR(fields.status());
-  for (size_t i = 0; items != nullptr && i < items->size(); ++i) {
-    const std::string item = absl::StrCat(path, list, "[", i, "].");
-    if (!(*items)[i].is_object()) {
-      return absl::InvalidArgumentError(absl::StrCat(item, " is not an object"));
-    }
-    JsonFields inner((*items)[i].get_object(), item);
-    inner.Text("type", 64, &type);
-    WL_RETURN_IF_ERROR(each(type, inner));
-  }
-  return absl::OkStatus();
-}
-
-// Adds what a step of the pre-tokenizer cuts by; nothing for one that does not cut.
-absl::Status AddStep(const std::string& type, JsonFields& fields,
-                     std::vector<std::string>& patterns) {
-  if (type == "ByteLevel") {
-    bool regex = true;
-    fields.Bool("use_regex", &regex);
-    if (regex) patterns.emplace_back(kGpt2Pattern);
-    return fields.status();
-  }
-  if (type == "Digits") {
-    bool each = false;
-    fields.Bool("individual_digits", &each);
-    patterns.emplace_back(each ? R"(\p{N})" : R"(\p{N}+)");
-    return fields.status();
-  }
-  if (type != "Split") {
-    return absl::UnimplementedError(
-        absl::StrCat(fields.PathOf("type"), " is ", Quoted(type),
-                     "; ByteLevel, Digits, Split and Sequence are supported"));
-  }
-  std::string behavior;
-  bool invert = false;
-  fields.Text("behavior", 64, &behavior);
-  fields.Bool("invert", &invert);
-  std::string pattern;
-  if (const json::object* object = fields.Object("pattern")) {
-    JsonFields(*object).Text("Regex", kMaxText, &pattern);
-  }
-  WL_RETURN_IF_ERROR(fields.status());
-  // Removed with an inverted pattern keeps the matches, which is the same where they are all.
-  if (pattern.empty() ||
-      !((behavior == "Isolated" && !invert) || (behavior == "Removed" && invert))) {
-    return absl::UnimplementedError(
-        absl::StrCat(fields.PathOf("behavior"), ": only a Regex that is isolated is supported"));
-  }
-  patterns.push_back(std::move(pattern));
-  return absl::OkStatus();
-}
-
-bool HasSteps(const PreTokenizerRow& row, const std::vector<std::string>& patterns) {
-  size_t i = 0;
-  for (const CutStep& step : row.steps) {
-    const std::string_view published = step.published != nullptr ? step.published : step.pattern;
-    if (published.empty()) continue;
-    if (i == patterns.size() || patterns[i++] != published) return false;
-  }
-  return i == patterns.size();
-}
-
-// The name of the row that cuts so; if there are several, of one that treats whole words alike.
-absl::StatusOr<std::string_view> NameOfSteps(const std::vector<std::string>& patterns, bool nfc,
-                                             bool whole_words) {
-  const PreTokenizerRow* found = nullptr;
-  for (const PreTokenizerRow& row : PreTokenizerRows()) {
-    if (row.nfc != nfc || !HasSteps(row, patterns)) continue;
-    if (found == nullptr || row.whole_words == whole_words) found = &row;
-    if (row.whole_words == whole_words) break;
-  }
-  if (found != nullptr) return found->name;
-  return absl::UnimplementedError(absl::StrCat("pre_tokenizer: no known model cuts texts so",
-                                               nfc ? ", after NFC" : "", ": ",
-                                               Quoted(absl::StrJoin(patterns, " then "))));
-}
-
 class TokenizerReader {
  public:
   TokenizerReader(const json::object& tokenizer, const CheckpointConfig& config,
@@ -119,10 +29,16 @@ class TokenizerReader {
       : fields_(tokenizer), config_(config), builder_(builder) {}
 
   absl::Status Read() {
-    builder_.SetString("tokenizer.ggml.model", "gpt2");
     WL_RETURN_IF_ERROR(ReadModel());
     WL_RETURN_IF_ERROR(ReadAddedTokens());
-    WL_RETURN_IF_ERROR(ReadPreTokenizer());
+    builder_.SetString("tokenizer.ggml.model", sentence_piece_ ? "llama" : "gpt2");
+    if (sentence_piece_) {
+      WL_RETURN_IF_ERROR(FinishSentencePiece());
+    } else {
+      WL_ASSIGN_OR_RETURN(const std::string_view cuts, PreTokenizerOf(fields_, whole_words_));
+      builder_.SetString("tokenizer.ggml.pre", std::string(cuts));
+      builder_.SetStrings("tokenizer.ggml.merges", std::move(merges_));
+    }
     WL_RETURN_IF_ERROR(ReadPostProcessor());
     for (size_t i = 0; i < tokens_.size(); ++i) {
       if (types_[i] == TokenType::kUnused) tokens_[i] = absl::StrCat("[PAD", i, "]");
@@ -160,45 +76,63 @@ class TokenizerReader {
     WL_RETURN_IF_ERROR(fields_.status());
     JsonFields model(*object, "model.");
     std::string type = "BPE";
-    bool bytes = false;
     model.Text("type", 64, &type);
-    model.Bool("byte_fallback", &bytes);
+    model.Bool("byte_fallback", &sentence_piece_);
+    model.Text("unk_token", kMaxText, &unknown_);
     model.Bool("ignore_merges", &whole_words_);
     model.Require({"vocab", "merges"});
     const json::object* vocab = model.Object("vocab");
     const json::array* merges = model.Array("merges", kMaxItems);
     WL_RETURN_IF_ERROR(model.status());
-    if (type != "BPE" || bytes) {
-      return absl::UnimplementedError(
-          absl::StrCat("model.type is ", Quoted(type), bytes ? " with byte_fallback" : "",
-                       "; byte-level BPE is supported (other tokenizers from GGUF files)"));
+    if (type != "BPE") {
+      return absl::UnimplementedError(absl::StrCat(
+          "model.type is ", Quoted(type), "; BPE is supported (other tokenizers from GGUF files)"));
     }
     for (const auto& item : *vocab) {
       int64_t id = -1;
       if (!AsInteger(item.value(), &id)) id = -1;
-      WL_RETURN_IF_ERROR(Put("model.vocab", id, std::string(item.key()), TokenType::kNormal));
+      const std::string text(item.key());
+      WL_RETURN_IF_ERROR(Put("model.vocab", id, text, TypeOf(text)));
     }
     return ReadMerges(*merges);
   }
 
   // "a b" or, in newer files, ["a", "b"].
   absl::Status ReadMerges(const json::array& merges) {
-    std::vector<std::string> lines;
     for (size_t i = 0; i < merges.size(); ++i) {
       const json::value& merge = merges[i];
       const json::array* pair = merge.if_array();
       if (merge.is_string()) {
-        lines.emplace_back(merge.get_string());
+        merges_.emplace_back(merge.get_string());
       } else if (pair != nullptr && pair->size() == 2 && (*pair)[0].is_string() &&
                  (*pair)[1].is_string()) {
-        lines.push_back(absl::StrCat(std::string((*pair)[0].get_string()), " ",
-                                     std::string((*pair)[1].get_string())));
+        merges_.push_back(absl::StrCat(std::string((*pair)[0].get_string()), " ",
+                                       std::string((*pair)[1].get_string())));
       } else {
         return absl::InvalidArgumentError(
             absl::StrCat("model.merges[", i, "] is neither \"A B\" nor [\"A\", \"B\"]"));
       }
     }
-    builder_.SetStrings("tokenizer.ggml.merges", std::move(lines));
+    return absl::OkStatus();
+  }
+
+  // Of a token of model.vocab.
+  TokenType TypeOf(const std::string& text) const {
+    if (!sentence_piece_) return TokenType::kNormal;
+    if (text == unknown_) return TokenType::kUnknown;
+    return IsByteName(text) ? TokenType::kByte : TokenType::kNormal;
+  }
+
+  absl::Status FinishSentencePiece() {
+    WL_ASSIGN_OR_RETURN(const bool prefix, SpacePrefixOf(fields_));
+    builder_.SetBool("tokenizer.ggml.add_space_prefix", prefix);
+    WL_ASSIGN_OR_RETURN(const std::vector<float> scores, ScoresOfMerges(merges_, tokens_, types_));
+    builder_.SetFloats("tokenizer.ggml.scores", scores);
+    for (size_t id = 0; id < types_.size(); ++id) {
+      if (types_[id] == TokenType::kUnknown) {
+        builder_.SetUint("tokenizer.ggml.unknown_token_id", id);
+      }
+    }
     return absl::OkStatus();
   }
 
@@ -219,34 +153,10 @@ class TokenizerReader {
       token.Text("content", kMaxText, &text);
       token.Bool("special", &special);
       WL_RETURN_IF_ERROR(token.status());
-      WL_RETURN_IF_ERROR(
-          Put(path, id, std::move(text), special ? TokenType::kControl : TokenType::kUserDefined));
+      TokenType type = special ? TokenType::kControl : TokenType::kUserDefined;
+      if (sentence_piece_ && text == unknown_) type = TokenType::kUnknown;
+      WL_RETURN_IF_ERROR(Put(path, id, std::move(text), type));
     }
-    return absl::OkStatus();
-  }
-
-  absl::Status ReadPreTokenizer() {
-    bool nfc = false;
-    if (const json::object* normalizer = fields_.Object("normalizer")) {
-      WL_RETURN_IF_ERROR(
-          ForEachOf(*normalizer, "normalizers", "normalizer.",
-                    [&nfc](const std::string& type, JsonFields& fields) -> absl::Status {
-                      nfc = nfc || type == "NFC";
-                      if (type == "NFC") return absl::OkStatus();
-                      return absl::UnimplementedError(absl::StrCat(
-                          fields.PathOf("type"), " is ", Quoted(type), "; NFC is supported"));
-                    }));
-    }
-    std::vector<std::string> patterns;
-    fields_.Require({"pre_tokenizer"});
-    const json::object* steps = fields_.Object("pre_tokenizer");
-    WL_RETURN_IF_ERROR(fields_.status());
-    WL_RETURN_IF_ERROR(ForEachOf(*steps, "pretokenizers", "pre_tokenizer.",
-                                 [&patterns](const std::string& type, JsonFields& fields) {
-                                   return AddStep(type, fields, patterns);
-                                 }));
-    WL_ASSIGN_OR_RETURN(const std::string_view name, NameOfSteps(patterns, nfc, whole_words_));
-    builder_.SetString("tokenizer.ggml.pre", std::string(name));
     return absl::OkStatus();
   }
 
@@ -255,20 +165,20 @@ class TokenizerReader {
     const json::object* processor = fields_.Object("post_processor");
     WL_RETURN_IF_ERROR(fields_.status());
     if (processor == nullptr) return absl::OkStatus();
-    return ForEachOf(*processor, "processors", "post_processor.",
-                     [this](const std::string& type, JsonFields& fields) -> absl::Status {
-                       if (type != "TemplateProcessing") return absl::OkStatus();
-                       const json::array* single = fields.Array("single", 16);
-                       WL_RETURN_IF_ERROR(fields.status());
-                       if (single == nullptr || single->empty()) return absl::OkStatus();
-                       if (IsSpecial(single->front())) {
-                         builder_.SetBool("tokenizer.ggml.add_bos_token", true);
-                       }
-                       if (single->size() > 1 && IsSpecial(single->back())) {
-                         builder_.SetBool("tokenizer.ggml.add_eos_token", true);
-                       }
-                       return absl::OkStatus();
-                     });
+    return ForEachStep(*processor, "processors", "post_processor.",
+                       [this](const std::string& type, JsonFields& fields) -> absl::Status {
+                         if (type != "TemplateProcessing") return absl::OkStatus();
+                         const json::array* single = fields.Array("single", 16);
+                         WL_RETURN_IF_ERROR(fields.status());
+                         if (single == nullptr || single->empty()) return absl::OkStatus();
+                         if (IsSpecial(single->front())) {
+                           builder_.SetBool("tokenizer.ggml.add_bos_token", true);
+                         }
+                         if (single->size() > 1 && IsSpecial(single->back())) {
+                           builder_.SetBool("tokenizer.ggml.add_eos_token", true);
+                         }
+                         return absl::OkStatus();
+                       });
   }
 
   static bool IsSpecial(const json::value& piece) {
@@ -279,6 +189,9 @@ class TokenizerReader {
   const CheckpointConfig& config_;
   ContentsBuilder& builder_;
   bool whole_words_ = false;
+  bool sentence_piece_ = false;
+  std::string unknown_;  // the token of what is not in the vocabulary
+  std::vector<std::string> merges_;
   std::vector<std::string> tokens_;
   std::vector<TokenType> types_;
 };

@@ -1,5 +1,5 @@
 // tokenizer.json and tokenizer_config.json of a model's folder, as the tokenizer.* metadata of a
-// GGUF file. Byte-level BPE only. Pure; any thread.
+// GGUF file. Byte-level BPE, and SentencePiece models that join pieces. Pure; any thread.
 #pragma once
 
 #include <boost/json/object.hpp>

@@ -18,12 +18,21 @@ void ContentsBuilder::SetStrings(std::string_view key, std::vector<std::string> 
   Set(key, std::move(array));
 }
 
-void ContentsBuilder::SetInts(std::string_view key, const std::vector<int32_t>& values) {
+template <typename Number>
+void ContentsBuilder::SetNumbers(std::string_view key, ValueType type,
+                                 const std::vector<Number>& values) {
   const std::string_view kept =
-      Keep({reinterpret_cast<const char*>(values.data()), values.size() * sizeof(int32_t)});
-  Set(key, MetadataArray{.element = ValueType::kInt32,
-                         .count = values.size(),
-                         .bytes = std::as_bytes(std::span(kept))});
+      Keep({reinterpret_cast<const char*>(values.data()), values.size() * sizeof(Number)});
+  Set(key, MetadataArray{
+               .element = type, .count = values.size(), .bytes = std::as_bytes(std::span(kept))});
+}
+
+void ContentsBuilder::SetInts(std::string_view key, const std::vector<int32_t>& values) {
+  SetNumbers(key, ValueType::kInt32, values);
+}
+
+void ContentsBuilder::SetFloats(std::string_view key, const std::vector<float>& values) {
+  SetNumbers(key, ValueType::kFloat32, values);
 }
 
 void ContentsBuilder::AddTensor(std::string name, kernels::DType dtype,

@@ -26,6 +26,7 @@ class ContentsBuilder {
   void SetString(std::string_view key, std::string value) { Set(key, Keep(std::move(value))); }
   void SetStrings(std::string_view key, std::vector<std::string> values);
   void SetInts(std::string_view key, const std::vector<int32_t>& values);
+  void SetFloats(std::string_view key, const std::vector<float>& values);
 
   // `dims` as in GGUF: the contiguous one first. The bytes must stay where they are.
   void AddTensor(std::string name, kernels::DType dtype, const std::vector<int64_t>& dims,
@@ -38,6 +39,8 @@ class ContentsBuilder {
 
  private:
   std::string_view Keep(std::string text) { return contents_->owned.emplace_back(std::move(text)); }
+  template <typename Number>
+  void SetNumbers(std::string_view key, ValueType type, const std::vector<Number>& values);
   void Set(std::string_view key, MetadataValue value) {
     if (contents_->metadata.Has(key)) return;
     (void)contents_->metadata.Add(Keep(std::string(key)), std::move(value));

@@ -13,7 +13,8 @@ absl::Status ReadGptOss(KeyReader& keys, ModelShape& shape) {
   WL_RETURN_IF_ERROR(ReadWindows(keys, {.global_every = 2}, shape));
   WL_RETURN_IF_ERROR(ReadExperts(keys, {.normalise = true}, shape));
   shape.experts.activation = kernels::Activation::kClampedSilu;
-  // The ends of the range in which YaRN mixes are not rounded here.
+  // The ends of the range in which YaRN mixes are not rounded here (the published config says
+  // truncate: false).
   for (Rotary& rotary : shape.rotaries) {
     if (rotary.yarn) rotary.yarn->whole_pairs = false;
   }

@@ -151,6 +151,71 @@ TEST_CASE("norms and biases of 16 bits become F32, and Llama 3.1's scaling becom
   CHECK((factors[5] == 8 && factors[7] == 8));
 }
 
+test::RandomModelSpec Llama2() {
+  return {.dtype = DType::kBF16, .vocabulary = test::VocabularyKind::kSentencePiece};
+}
+
+TEST_CASE("a SentencePiece tokenizer.json cuts texts as the GGUF file of the same model does") {
+  const Folder folder;
+  const bool prefix = GENERATE(true, false);
+  test::GgufWriter as_gguf = test::RandomModel(Llama2());
+  as_gguf.SetBool("tokenizer.ggml.add_space_prefix", prefix);
+  const auto gguf = *GgufFile::FromBytes(as_gguf.Bytes());
+  CheckpointWriter writer(*gguf);
+  if (!prefix) {  // as Gemma's
+    writer.tokenizer["normalizer"].as_object()["normalizers"].as_array().erase(
+        writer.tokenizer["normalizer"].as_object()["normalizers"].as_array().begin());
+    writer.tokenizer["pre_tokenizer"] = json::object{{"type", "Split"},
+                                                     {"pattern", json::object{{"String", " "}}},
+                                                     {"behavior", "MergedWithPrevious"},
+                                                     {"invert", false}};
+  }
+  writer.Write(folder.path());
+  const auto read = GgufFile::Open(folder.path());
+  INFO(read.status());
+  REQUIRE(read.ok());
+  const auto ours = TokenizerFromGguf(**read);
+  INFO(ours.status());
+  REQUIRE(ours.ok());
+  const auto theirs = TokenizerFromGguf(*gguf);
+  for (const char* text :
+       {"the river and the stone", "", " ", "   over  under ", "thethethe wwwafer whenis",
+        "\xc3\xa9t\xc3\xa9 \xe4\xb8\xad <s> </s> <unk>", "line\nline\t<0x0A>", "\xff\xfe bird"}) {
+    CAPTURE(text);
+    CHECK((*ours)->Encode(text) == (*theirs)->Encode(text));
+  }
+}
+
+TEST_CASE("a SentencePiece tokenizer.json that would be cut differently here is refused") {
+  const auto error = [](const std::function<void(json::object&)>& spoil) {
+    const Folder folder;
+    CheckpointWriter writer(*RandomFile(Llama2()));
+    spoil(writer.tokenizer);
+    writer.Write(folder.path());
+    return folder.Error();
+  };
+  const auto merges_of = [](json::object& t) -> json::array& {
+    return t["model"].as_object()["merges"].as_array();
+  };
+  CHECK(Holds(error([&](auto& t) { merges_of(t).pop_back(); }), "which SentencePiece does"));
+  CHECK(Holds(error([&](auto& t) { merges_of(t).push_back(merges_of(t).front()); }),
+              "not the order of SentencePiece's scores"));
+  CHECK(Holds(error([&](auto& t) { merges_of(t).push_back("zz zz"); }),
+              "makes \"zzzz\", which is no piece"));
+  CHECK(Holds(error([](auto& t) {
+                t["normalizer"] = json::object{{"type", "NFKC"}};
+              }),
+              "normalizer.type is \"NFKC\"; with byte_fallback only"));
+  CHECK(Holds(error([](auto& t) {
+                t["normalizer"] = nullptr;
+                t["pre_tokenizer"] = json::object{{"type", "Metaspace"},
+                                                  {"replacement", "\xe2\x96\x81"},
+                                                  {"prepend_scheme", "first"},
+                                                  {"split", false}};
+              }),
+              "pre_tokenizer.type is \"Metaspace\""));
+}
+
 TEST_CASE("what config.json, tokenizer.json and the weights must not say") {
   const auto config = [](const char* field, json::value value) {
     return FolderErrorOf([&](CheckpointWriter& w) { w.config[field] = value; });
