@@ -2,8 +2,9 @@
 //
 //   random_model FAMILY TYPE FILE [SETTING=N ...]
 //
-// Settings: seed, layers, hidden, ffn, context, window, experts, experts_used, byte_pairs (1: a
-// byte-level BPE vocabulary instead of SentencePiece's).
+// Settings: seed, layers, hidden, ffn, context, window, experts, experts_used, expert_ffn,
+// rope_yarn (its factor), tied (1: no output matrix), byte_pairs (1: a byte-level BPE vocabulary
+// instead of SentencePiece's).
 #include "tests/support/random_model.h"
 
 #include <algorithm>
@@ -27,7 +28,7 @@ int Run(int argc, char** argv) {
   if (argc < 4) return Fail("usage: random_model FAMILY TYPE FILE [SETTING=N ...]");
   RandomModelSpec spec;
   spec.architecture = argv[1];
-  int seed = 1, byte_pairs = 0;
+  int seed = 1, byte_pairs = 0, tied = 0, rope_yarn = 1;
   const std::map<std::string, int*> settings = {{"seed", &seed},
                                                 {"layers", &spec.layers},
                                                 {"hidden", &spec.hidden},
@@ -36,6 +37,9 @@ int Run(int argc, char** argv) {
                                                 {"window", &spec.window},
                                                 {"experts", &spec.experts},
                                                 {"experts_used", &spec.experts_used},
+                                                {"expert_ffn", &spec.expert_ffn},
+                                                {"rope_yarn", &rope_yarn},
+                                                {"tied", &tied},
                                                 {"byte_pairs", &byte_pairs}};
   const std::vector<std::string> families = ModelFamilies();
   if (std::find(families.begin(), families.end(), spec.architecture) == families.end()) {
@@ -58,8 +62,11 @@ int Run(int argc, char** argv) {
     *found->second = std::atoi(text.c_str() + equals + 1);
   }
   spec.seed = static_cast<uint64_t>(seed);
+  spec.tied_embeddings = tied != 0;
+  spec.rope_yarn_factor = static_cast<float>(rope_yarn);
   if (byte_pairs != 0) spec.vocabulary = VocabularyKind::kBytePairs;
-  RandomModel(spec).WriteFile(argv[3]);
+  // Names of models make other engines change their vocabularies.
+  RandomModel(spec).SetString("general.name", "random").WriteFile(argv[3]);
   return 0;
 }
 
