@@ -77,14 +77,18 @@ class Reader {
   bool WasUsed(std::string_view id) const;
 
   json::array messages_;
+  std::string thinking_;  // before the assistant's next block
 };
 
 void Reader::AddText(std::string_view role, std::string_view text) {
   const bool goes_on = !messages_.empty() && RoleOf(messages_.back()) == role &&
-                       !messages_.back().get_object().contains("tool_calls");
+                       thinking_.empty() && !messages_.back().get_object().contains("tool_calls");
   if (!goes_on) {
     messages_.push_back(
         json::object{{"role", json::string_view(role.data(), role.size())}, {"content", ""}});
+  }
+  if (!thinking_.empty()) {
+    messages_.back().get_object()["reasoning_content"] = std::exchange(thinking_, {});
   }
   Join(messages_.back().at("content").get_string(), text);
 }
@@ -106,7 +110,11 @@ void Reader::ReadMessage(Fields& message) {
 void Reader::ReadBlock(std::string_view role, const std::string& type, Fields& block) {
   if (type == "text") return AddText(role, BlockText(block));
   if (role == "assistant" && type == "tool_use") return ReadUse(block);
-  if (role == "assistant" && (type == "thinking" || type == "redacted_thinking")) return;
+  if (role == "assistant" && type == "thinking") {
+    block.Require({"thinking"});
+    return block.Text("thinking", std::string::npos, &thinking_);
+  }
+  if (role == "assistant" && type == "redacted_thinking") return;  // cannot be read here
   if (role == "user" && type == "tool_result") return ReadResult(block);
   block.Fail("type", role == "user" ? "must be text or tool_result: the models here read text"
                                     : "must be text, thinking or tool_use");
@@ -119,7 +127,9 @@ void Reader::ReadUse(Fields& block) {
   block.Text("name", serving::kMaxNameBytes, &name);
   const json::object* input = block.Object("input");
   if (!block.ok()) return;
-  if (messages_.empty() || RoleOf(messages_.back()) != "assistant") AddText("assistant", "");
+  if (messages_.empty() || RoleOf(messages_.back()) != "assistant" || !thinking_.empty()) {
+    AddText("assistant", "");
+  }
   json::object& message = messages_.back().get_object();
   if (!message.contains("tool_calls")) message["tool_calls"] = json::array();
   message["tool_calls"].get_array().push_back(

@@ -2,8 +2,8 @@
 // Bounds: serving::kMaxMessages messages, kMaxContentParts blocks a message.
 //
 // Blocks of text of one message, and messages of one role that follow each other, are joined by a
-// line end. Thinking of earlier answers is left out, as chat templates do. A tool's result that is
-// an error begins with "Error: ", since templates have no mark for it.
+// line end. A tool's result that is an error begins with "Error: ", since templates have no mark
+// for it.
 #pragma once
 
 #include <boost/json/array.hpp>

@@ -94,6 +94,7 @@ std::span<const Api::Route> Api::Routes() {
       {"/v1/responses/{id}", "DELETE", Guard::kKey, DeleteResponse},
       {"/v1/messages", "POST", Guard::kKey, Messages},
       {"/v1/messages/count_tokens", "POST", Guard::kKey, CountMessageTokens},
+      {"/v1/embeddings", "POST", Guard::kKey, Embeddings},
       {"/v1/models", "GET", Guard::kKey, Models},
       {"/v1/models/{id}", "GET", Guard::kKey, OneModel},
       {"/v1/tcp_warming", "GET", Guard::kOpen, Warm},

@@ -93,6 +93,11 @@ void CountMessageTokens(Generations& generations, const Call& call) {
                                     deps.clock.unix_seconds()));
 }
 
+void Embeddings(Generations& generations, const Call& call) {
+  SendAnswer(generations, call,
+             openai::NoEmbeddings(call.exchange->request().body, *generations.deps().models));
+}
+
 void Tokenize(Generations& generations, const Call& call) {
   const serving::ServerDeps& deps = generations.deps();
   SendAnswer(

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/openai/api_error.h"
+#include "server/openai/reasoning_fields.h"
 #include "server/serving/limits.h"
 #include "server/serving/request_rules.h"
 #include "wafer_backend/base/status.h"
@@ -160,19 +161,13 @@ absl::StatusOr<text::ChatMessage> ReadMessage(const json::value& value, const st
     fields.Fail("tool_calls", "are of an assistant only");
     return fields.status();
   }
+  if (message.role == "assistant") {
+    fields.Text(fields.NameOf("reasoning_content", {"reasoning"}), std::string::npos,
+                &message.reasoning);
+    WL_RETURN_IF_ERROR(fields.status());
+  }
   WL_ASSIGN_OR_RETURN(message.content, ReadContent(fields, message.role == "assistant"));
   return message;
-}
-
-// Cerebras' and OpenAI's ways to ask for an answer without reasoning. Efforts in between have no
-// effect on the models here.
-bool WantsNoReasoning(Fields& fields) {
-  bool disabled = false;
-  fields.Bool("disable_reasoning", &disabled);
-  const json::value* effort = fields.Find("reasoning_effort");
-  if (effort != nullptr && *effort == json::value("none")) return true;
-  fields.Unsupported("reasoning_effort", "none asks for an answer without reasoning");
-  return disabled;
 }
 
 }  // namespace
@@ -250,7 +245,7 @@ absl::StatusOr<Prompt> ReadMessages(Fields& fields, const text::ServedModel& mod
   for (size_t i = 0; i < list->size(); ++i) {
     WL_ASSIGN_OR_RETURN(text::ChatMessage message,
                         ReadMessage((*list)[i], absl::StrCat("messages[", i, "]")));
-    bytes += message.content.size();
+    bytes += message.content.size() + message.reasoning.size();
     if (!message.tool_calls.empty()) bytes += json::serialize(message.tool_calls).size();
     messages.push_back(std::move(message));
   }
@@ -262,8 +257,7 @@ absl::StatusOr<Prompt> ReadMessages(Fields& fields, const text::ServedModel& mod
   if (const json::object* kwargs = fields.Object("chat_template_kwargs")) {
     options.template_kwargs = *kwargs;
   }
-  // Templates of models that reason have a switch for it; one that is given by its name wins.
-  if (WantsNoReasoning(fields)) options.template_kwargs.insert({{"enable_thinking", false}});
+  ReadReasoningFields(fields, *model.chat, &options.template_kwargs);
   WL_RETURN_IF_ERROR(fields.status());
   auto tokens = model.chat->Render(messages, options);
   if (!tokens.ok()) return WithParam(tokens.status(), "messages");

@@ -33,13 +33,14 @@ absl::StatusOr<std::string> RoleOf(const ChatMessage& message, size_t index) {
                                                  ", expected system, user, assistant or tool"));
 }
 
-// What a message says of tools, where it does.
-void AddToolFields(const ChatMessage& message, jinja::Dict* out) {
+// What a message says of tools and of reasoning, where it does.
+void AddOtherFields(const ChatMessage& message, jinja::Dict* out) {
   if (!message.tool_calls.empty()) {
     out->Set(Value::Of("tool_calls"), jinja::FromJson(message.tool_calls, Text::Origin::kContent));
   }
   for (const auto& [key, text] :
-       {std::pair("tool_call_id", &message.tool_call_id), std::pair("name", &message.name)}) {
+       {std::pair("tool_call_id", &message.tool_call_id), std::pair("name", &message.name),
+        std::pair("reasoning_content", &message.reasoning)}) {
     if (!text->empty()) out->Set(Value::Of(key), Value(Text(*text, Text::Origin::kContent)));
   }
 }
@@ -124,7 +125,7 @@ absl::StatusOr<Text> ChatTemplate::RenderText(std::span<const ChatMessage> messa
     jinja::Dict message;
     message.Set(Value::Of("role"), Value::Of(role));
     message.Set(Value::Of("content"), Value(Text(messages[i].content, Text::Origin::kContent)));
-    AddToolFields(messages[i], &message);
+    AddOtherFields(messages[i], &message);
     list.items.emplace_back(std::move(message));
   }
   jinja::Dict context;

@@ -29,6 +29,8 @@ struct ChatMessage {
   std::string content;
   // Of an assistant: as OpenAI has them, but arguments as the JSON that they are.
   boost::json::array tool_calls = {};
+  // What an assistant reasoned before it; templates choose what of it they show.
+  std::string reasoning = {};
   // Of a tool: which call it answers, and the function's name if the client says it.
   std::string tool_call_id = {};
   std::string name = {};

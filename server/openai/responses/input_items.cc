@@ -4,6 +4,7 @@
 #include <boost/json/value.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/serving/limits.h"
@@ -65,9 +66,13 @@ class InputReader {
   void ReadMessage(Fields& item);
   void ReadCall(Fields& item);
   void ReadOutput(Fields& item);
+  void ReadReasoning(Fields& item);
+  // The message that an assistant's item begins or goes on.
+  json::object& AssistantMessage(bool may_go_on);
   bool WasCalled(std::string_view call_id) const;
 
   json::array& messages_;
+  std::string reasoning_;  // before the assistant's next item
 };
 
 void InputReader::Read(Fields& item) {
@@ -77,7 +82,7 @@ void InputReader::Read(Fields& item) {
   if (type == "message") return ReadMessage(item);
   if (type == "function_call") return ReadCall(item);
   if (type == "function_call_output") return ReadOutput(item);
-  if (type == "reasoning") return;
+  if (type == "reasoning") return ReadReasoning(item);
   item.Fail("type",
             "must be message, function_call, function_call_output or reasoning: other items are "
             "not read here");
@@ -92,7 +97,12 @@ void InputReader::ReadMessage(Fields& item) {
     item.Fail("role", "must be user, assistant, system or developer");
   }
   const std::string text = ReadText(item, "content");
-  if (item.ok()) messages_.push_back(Message(role, text));
+  if (!item.ok()) return;
+  if (role != "assistant") {
+    messages_.push_back(Message(role, text));
+  } else {
+    AssistantMessage(false)["content"] = text;
+  }
 }
 
 void InputReader::ReadCall(Fields& item) {
@@ -102,13 +112,35 @@ void InputReader::ReadCall(Fields& item) {
   item.Text("name", serving::kMaxNameBytes, &name);
   item.Text("arguments", std::string::npos, &arguments);
   if (!item.ok()) return;
-  const bool goes_on =
-      !messages_.empty() && messages_.back().at("role").get_string() == "assistant";
-  if (!goes_on) messages_.push_back(Message("assistant", ""));
-  json::object& message = messages_.back().get_object();
+  json::object& message = AssistantMessage(true);
   if (!message.contains("tool_calls")) message["tool_calls"] = json::array();
   message["tool_calls"].get_array().push_back(
       {{"id", id}, {"type", "function"}, {"function", {{"name", name}, {"arguments", arguments}}}});
+}
+
+json::object& InputReader::AssistantMessage(bool may_go_on) {
+  const bool goes_on = may_go_on && reasoning_.empty() && !messages_.empty() &&
+                       messages_.back().at("role").get_string() == "assistant";
+  if (!goes_on) messages_.push_back(Message("assistant", ""));
+  json::object& message = messages_.back().get_object();
+  if (!reasoning_.empty()) message["reasoning_content"] = std::exchange(reasoning_, {});
+  return message;
+}
+
+// Its text, or where there is none the summary. What is only encrypted cannot be read here.
+void InputReader::ReadReasoning(Fields& item) {
+  for (const char* name : {"content", "summary"}) {
+    const json::array* parts = item.Array(name, serving::kMaxContentParts);
+    if (parts == nullptr || !reasoning_.empty()) continue;
+    for (const json::value& part : *parts) {
+      const json::object* object = part.if_object();
+      const json::value* text = object == nullptr ? nullptr : object->if_contains("text");
+      if (text == nullptr || !text->is_string()) {
+        return item.Fail(name, "must be a list of objects with 'text'");
+      }
+      reasoning_ += std::string_view(text->get_string());
+    }
+  }
 }
 
 void InputReader::ReadOutput(Fields& item) {

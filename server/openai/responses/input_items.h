@@ -10,8 +10,8 @@
 namespace waferline::openai {
 
 // Appends what `input` says to `messages`, which holds the conversation so far. Text that an
-// assistant says and the calls that follow it are one message. Reasoning of earlier answers is read
-// and left out, as chat templates do. InvalidArgument names the item: a kind that is not read
+// assistant says and the calls that follow it are one message, with the reasoning before them.
+// InvalidArgument names the item: a kind that is not read
 // here, an output of a call that nothing called.
 absl::Status AppendInput(Fields& fields, boost::json::array* messages);
 

@@ -271,16 +271,18 @@ void ResponseFormat::AppendResponse(std::string& out, const char* status,
 void ResponseFormat::Store(const std::string& document) {
   if (plan_.store == nullptr) return;
   json::object answer = {{"role", "assistant"}};
-  std::string content;
+  std::string content, reasoning;
   json::array calls;
   for (const Item& item : items_) {
     if (item.kind == Item::Kind::kMessage) content += item.text;
+    if (item.kind == Item::Kind::kReasoning) reasoning += item.text;
     if (item.kind != Item::Kind::kCall) continue;
     calls.push_back({{"id", item.call_id},
                      {"type", "function"},
                      {"function", {{"name", item.name}, {"arguments", item.text}}}});
   }
   answer["content"] = content;
+  if (!reasoning.empty()) answer["reasoning_content"] = reasoning;
   if (!calls.empty()) answer["tool_calls"] = std::move(calls);
   json::array messages = plan_.messages;
   messages.push_back(std::move(answer));

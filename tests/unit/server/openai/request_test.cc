@@ -6,6 +6,7 @@
 
 #include "server/openai/api_error.h"
 #include "server/openai/sampling_fields.h"
+#include "server/openai/token_text.h"
 #include "server/serving/limits.h"
 #include "tests/unit/server/openai/byte_model.h"
 
@@ -372,6 +373,32 @@ TEST_CASE("a model need not be named where it is the only one") {
   CHECK(!ParseCompletion(R"({"model":"","prompt":"a"})", kEnvelope, one).ok());
 }
 
+TEST_CASE("a template gets the reasoning of earlier turns and the switches that it reads") {
+  text::ServedModel model = *ByteCatalog().all()[0];
+  constexpr const char* kSource =
+      "{{ reasoning_effort }}|{{ clear_thinking }}|{{ enable_thinking }}|"
+      "{% for m in messages %}{{ m.reasoning_content }},{{ m.content }};{% endfor %}";
+  model.chat = text::ChatTemplate::FromText("t", kSource, model.tokenizer);
+  const text::ModelCatalog catalog({std::make_shared<const text::ServedModel>(model)});
+  const auto prompt = [&](const std::string& fields) {
+    const auto parsed = ParseChat(
+        R"({"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b",
+            "reasoning_content":"hm"},{"role":"user","content":"c"}])" +
+            fields + "}",
+        kEnvelope, catalog);
+    CAPTURE(fields, parsed.status().ToString());
+    REQUIRE(parsed.ok());
+    return model.tokenizer->Decode(*parsed->requests[0].prompt, true);
+  };
+  CHECK(prompt("") == "|||,a;hm,b;,c;");
+  CHECK(prompt(R"(,"reasoning_effort":"low","clear_thinking":false)") == "low|False||,a;hm,b;,c;");
+  CHECK(prompt(R"(,"reasoning_effort":"none","clear_thinking":true)") == "|True|False|,a;hm,b;,c;");
+  // Of a template without these switches.
+  CHECK(Body(Chat(kHi + R"(,"clear_thinking":false)").status()).find("unsupported_parameter") !=
+        std::string::npos);
+  CHECK(Chat(kHi + R"(,"clear_thinking":true)").ok());
+}
+
 TEST_CASE("reasoning is looked for where the template has marks, and may be left out") {
   const auto plain = Chat(kHi);
   REQUIRE(plain.ok());
@@ -493,6 +520,14 @@ TEST_CASE("bad chats name the message") {
   INFO(Body(parsed.status()));
   CHECK(HttpCode(parsed.status()) == 400);
   CHECK(Body(parsed.status()).find("\"param\":\"" + param + "\"") != std::string::npos);
+}
+
+TEST_CASE("embeddings are refused by model") {
+  static const text::ModelCatalog catalog = ByteCatalog();
+  const auto refused = NoEmbeddings(R"({"model":"mute","input":"a"})", catalog);
+  CHECK(HttpCode(refused) == 404);
+  CHECK(Body(refused).find("the model 'mute' writes text") != std::string::npos);
+  CHECK(HttpCode(NoEmbeddings("[]", catalog)) == 400);
 }
 
 TEST_CASE("models: unknown is 404, without template chat is 400") {

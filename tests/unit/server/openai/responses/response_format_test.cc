@@ -105,6 +105,7 @@ TEST_CASE("reasoning, text and calls are items; a document has the same ones") {
   CHECK(output[2].at("arguments") == "{\"a\": 1}");
   CHECK(output[3].at("name") == "g");
   CHECK(output[2].at("call_id") != output[3].at("call_id"));
+  CHECK(stored.messages.at(0).at("reasoning_content") == "Hm.");
   CHECK(stored.messages.at(0).at("tool_calls").at(1).at("function").at("name") == "g");
 
   ChoiceResult whole;

@@ -53,7 +53,8 @@ TEST_CASE("input is a chat's conversation") {
   CHECK(door.Prompt(R"("instructions":"be brief","input":[{"role":"developer","content":"ok"},
                        {"type":"message","role":"user","content":[{"type":"input_text","text":"h"},
                         {"type":"input_text","text":"i"}]},
-                       {"type":"reasoning","id":"rs_1","summary":[]},
+                       {"type":"reasoning","id":"rs_1","summary":[],
+                        "content":[{"type":"reasoning_text","text":"hm"}]},
                        {"role":"assistant","content":[{"type":"output_text","text":"yes"}]},
                        {"role":"user","content":"go on"}])") ==
         door.ChatPrompt(R"([{"role":"developer","content":"be brief\n\nok"},
@@ -126,6 +127,7 @@ TEST_CASE("errors name the fields of this protocol") {
       {R"("input":[{"type":"function_call","call_id":"c","name":"f"}])", "input[0].arguments"},
       {R"("input":[{"type":"function_call_output","call_id":"c","output":"a"}])",
        "input[0].call_id"},
+      {R"("input":[{"type":"reasoning","summary":[1]}])", "input[0].summary"},
       {R"("input":"a","tools":[{"type":"web_search"}])", "tools[0].type"},
       {R"("input":"a","tools":[{"type":"function"}])", "tools[0].name"},
       {R"("input":"a","tools":[{"type":"function","name":"f","parameters":{"type":"null"}}])",

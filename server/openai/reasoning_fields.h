@@ -1,0 +1,17 @@
+// What a chat says of reasoning, for the model's template: disable_reasoning and reasoning_effort
+// none (which switch it off in templates that can), other efforts, clear_thinking. Pure functions.
+#pragma once
+
+#include <boost/json/object.hpp>
+
+#include "server/openai/fields.h"
+#include "server/text/chat_template.h"
+
+namespace waferline::openai {
+
+// Adds names for the template to `names`; those that are there win. An effort, or thinking of
+// earlier turns that is to be kept, is an error with a template that has no such switch.
+void ReadReasoningFields(Fields& fields, const text::ChatTemplate& chat,
+                         boost::json::object* names);
+
+}  // namespace waferline::openai
