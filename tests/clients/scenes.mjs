@@ -1,4 +1,4 @@
-// What the tests of both Node clients share: the installed packages, the server, its metrics.
+// What the tests on Node share: the installed packages, the server, its metrics.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 

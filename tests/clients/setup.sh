@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # Installs the clients under test into FOLDER/node and FOLDER/python. Does nothing when the same versions are there
-# already, so only the first run needs the network.   usage: setup.sh FOLDER
+# already, so only the first run needs the network; without it the exit code is 77, which ctest calls skipped.
+#   usage: setup.sh FOLDER PACKAGE_JSON REQUIREMENTS
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 folder=$1
+npm_packages=$here/$2
+python_packages=$here/$3
 mkdir -p "$folder/node"
-wanted=$(cat "$here/package.json" "$here/requirements.txt" | sha256sum)
+wanted=$(cat "$npm_packages" "$python_packages" | sha256sum)
 [ "$(cat "$folder/installed" 2>/dev/null)" = "$wanted" ] && exit 0
 rm -f "$folder/installed"
 
@@ -17,11 +20,12 @@ retry() {
     echo "attempt $attempt failed: $*" >&2
     sleep $((attempt * 5))
   done
-  return 1
+  echo "skipped: the registry cannot be reached, or does not have these packages" >&2
+  exit 77
 }
 
-cp "$here/package.json" "$folder/node/"
+cp "$npm_packages" "$folder/node/package.json"
 (cd "$folder/node" && retry npm install --no-package-lock --no-audit --no-fund --loglevel=error)
 [ -x "$folder/python/bin/pip" ] || python3 -m venv "$folder/python"
-retry "$folder/python/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt"
+retry "$folder/python/bin/pip" install --quiet --disable-pip-version-check -r "$python_packages"
 echo "$wanted" >"$folder/installed"
