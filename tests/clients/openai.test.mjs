@@ -116,6 +116,13 @@ test("an unknown model is NotFoundError", async () => {
   await assert.rejects(client.models.retrieve("no-such-model"), NotFoundError);
 });
 
+test("more tokens than the context leaves are cut, with a warning", async () => {
+  const ask = { model, messages, max_tokens: 10_000_000, temperature: 0 };
+  const { data, response } = await client.chat.completions.create(ask).withResponse();
+  assert.ok(data.choices[0].message.content);
+  assert.match(response.headers.get("x-waferline-warnings"), /^max_tokens cut to \d+,/);
+});
+
 test("a bad field is BadRequestError with its name", async () => {
   const fail = (more) => client.chat.completions.create({ model, messages, ...more }).catch((e) => e);
   for (const [more, param] of [
@@ -124,7 +131,7 @@ test("a bad field is BadRequestError with its name", async () => {
     [{ tools: [{ type: "function", function: { name: "f", parameters: { not: {} } } }] }, "tools"],
     [{ response_format: { type: "xml" } }, "response_format.type"],
     [{ messages: [{ role: "user", content: [{ type: "image_url", image_url: { url: "http://x" } }] }] }, "messages[0].content[0].type"],
-    [{ max_tokens: 10_000_000 }, "messages"],
+    [{ messages: [{ role: "user", content: "word ".repeat(5000) }] }, "messages"],
   ]) {
     const error = await fail(more);
     assert.ok(error instanceof BadRequestError, JSON.stringify(more) + " gave " + error);

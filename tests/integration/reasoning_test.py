@@ -49,6 +49,20 @@ def test_message_and_deltas_say_the_same(url):
     assert "".join(delta.get("content", "") for delta in deltas) == ""
 
 
+def test_responses_and_messages_have_items_and_blocks_for_it(url):
+    reasoning = post(url, "/v1/chat/completions", BODY)["choices"][0]["message"]["reasoning_content"]
+    response = post(url, "/v1/responses", {"model": "demo", "temperature": 0, "max_output_tokens": 8, "input": BODY["messages"]})
+    [item] = response["output"]
+    assert item["type"] == "reasoning" and item["content"] == [{"type": "reasoning_text", "text": reasoning}]
+    assert response["usage"]["output_tokens_details"]["reasoning_tokens"] == 8
+    message = post(url, "/v1/messages", BODY)
+    [block] = message["content"]
+    assert block["type"] == "thinking" and block["thinking"] == reasoning
+    assert message["stop_reason"] == "max_tokens"
+    back = [*BODY["messages"], item, {"role": "user", "content": "Go on."}]
+    assert post(url, "/v1/responses", {"model": "demo", "max_output_tokens": 4, "input": back})["output"]
+
+
 def test_reasoning_is_left_out_if_asked(url):
     body = {**BODY, "include_reasoning": False}
     answer = post(url, "/v1/chat/completions", body)
