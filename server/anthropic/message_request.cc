@@ -229,6 +229,7 @@ absl::StatusOr<openai::ParsedRequest> ParseMessages(std::string_view body,
   WL_ASSIGN_OR_RETURN(const json::object chat, reader.ReadChat(true));
   auto parsed = openai::ParseChatFields(chat, envelope, catalog);
   if (!parsed.ok()) return openai::InNamesOf(reader.names(), parsed.status());
+  parsed->names = reader.names();
   parsed->shape.id = "msg_" + envelope.request_id;
   if (parsed->shape.wants_details()) {
     return openai::FieldError("waferline.instants",

@@ -96,6 +96,7 @@ class BothFrontEnds : public FrontEnds {
     http_stopped_ = true;
     http_->StopAccepting();
     runtime::WaitFor([this] { return AnsweredOverHttp(); }, kLastWords);
+    texts_.Stop();
     http_->Stop();
   }
 
@@ -118,6 +119,7 @@ class BothFrontEnds : public FrontEnds {
             .metrics = cloud_->exposition().front(),
             .admin_port = admin_,
             .ids = &ids_,
+            .texts = &texts_,
             .clock = std::move(clock)};
   }
 
@@ -250,6 +252,7 @@ class BothFrontEnds : public FrontEnds {
   tenancy::UsageLedger ledger_;
   std::unique_ptr<Billing> billing_;
   serving::RequestIdSource ids_{runtime::RandomSeed()};
+  serving::TextWorker texts_{runtime::MonotonicNow};
   serving::ServerDeps deps_;
   std::unique_ptr<http::HttpServer> http_;
   std::unique_ptr<http::Generations> generations_;

@@ -1,12 +1,14 @@
 #include "server/http/generations.h"
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/http/generation.h"
 #include "server/serving/access.h"
 #include "wafer_backend/base/retry_hint.h"
+#include "wafer_backend/base/status.h"
 
 namespace waferline::http {
 
@@ -14,11 +16,31 @@ Generations::Generations(const serving::ServerDeps& deps, const openai::Dialect&
                          const std::function<void(std::function<void()>)>& post)
     : deps_(deps),
       dialect_(dialect),
+      post_(post),
       writers_([this, post] { post([this] { writers_.Drain(); }); }) {}
 
 Generations::~Generations() = default;
 
-void Generations::Begin(const Call& call, const Parse& parse) {
+void Generations::RunLong(const Call& call, std::function<void()> work,
+                          std::function<void()> done) {
+  ++long_;
+  const auto gone = std::make_shared<std::atomic<bool>>(false);
+  call.exchange->OnGone([gone] { *gone = true; });
+  // All that the task holds goes back to the io thread, which alone may let go of the exchange.
+  deps_.texts->Run([this, call = call, gone, work = std::move(work),
+                    done = std::move(done)](const absl::Status& may_run) mutable {
+    if (may_run.ok() && !*gone) work();
+    post_([this, call = std::move(call), gone, work = std::move(work), done = std::move(done),
+           may_run] {
+      --long_;
+      if (*gone) return;
+      if (may_run.ok()) return done();
+      SendError(*call.exchange, may_run, serving::TextWorker::kRetryAfter);
+    });
+  });
+}
+
+Generations::Parsed Generations::Read(const Call& call, const Parse& parse) const {
   const Request& request = call.exchange->request();
   const openai::Envelope envelope = {
       .request_id = call.request_id,
@@ -30,10 +52,40 @@ void Generations::Begin(const Call& call, const Parse& parse) {
       .deadline_ms = request.Header("x-waferline-deadline-ms"),
       .instants = request.Header("x-waferline-instants"),
   };
-  auto parsed = parse(request.body, envelope, *deps_.models);
-  const absl::Status usable =
-      parsed.ok() ? serving::AuthorizeModel(call.caller, parsed->shape.model) : parsed.status();
-  if (!usable.ok()) return SendError(*call.exchange, usable, Nanoseconds(0));
+  Parsed parsed = parse(request.body, envelope, *deps_.models);
+  if (!parsed.ok()) return parsed;
+  WL_RETURN_IF_ERROR(serving::AuthorizeModel(call.caller, parsed->shape.model));
+  return parsed;
+}
+
+void Generations::Begin(const Call& call, Parse parse) {
+  const auto parsed = std::make_shared<Parsed>(absl::UnknownError("not parsed yet"));
+  const auto read = [this, call, parse = std::move(parse), parsed] { *parsed = Read(call, parse); };
+  const auto compile = [parsed] {
+    if (!parsed->ok()) return;
+    const absl::Status status = openai::CompileConstraint(&**parsed);
+    if (!status.ok()) *parsed = status;
+  };
+  const auto start = [this, call, parsed] { Start(call, *std::move(parsed)); };
+  // One that goes on from a stored response has that one's text, too.
+  const std::string& body = call.exchange->request().body;
+  if (body.size() > serving::kMaxQuickBytes ||
+      body.find("\"previous_response_id\"") != std::string::npos) {
+    return RunLong(
+        call,
+        [read, compile] {
+          read();
+          compile();
+        },
+        start);
+  }
+  read();
+  if (!parsed->ok() || openai::FindConstraint(&**parsed)) return start();
+  RunLong(call, compile, start);
+}
+
+void Generations::Start(const Call& call, Parsed parsed) {
+  if (!parsed.ok()) return SendError(*call.exchange, parsed.status(), Nanoseconds(0));
   if (!parsed->warning.empty()) {
     call.exchange->AddHeader("x-waferline-warnings", parsed->warning);
   }

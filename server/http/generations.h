@@ -45,11 +45,15 @@ class Generations {
   serving::WriteQueue& writers() { return writers_; }
   openai::ResponseStore& responses() { return responses_; }
 
-  // Reads a request's body.
+  // Runs `work` where it may take long, unless the client goes away before, then `done` on the io
+  // thread; if that is not possible now, answers with the error. What they share is the caller's.
+  void RunLong(const Call& call, std::function<void()> work, std::function<void()> done);
+
+  // Reads a request's body; on the io thread, or on another if that may take long.
   using Parse = std::function<absl::StatusOr<openai::ParsedRequest>(
       std::string_view body, const openai::Envelope&, const text::ModelCatalog&)>;
   // Answers a request for generated text, now or later.
-  void Begin(const Call& call, const Parse& parse);
+  void Begin(const Call& call, Parse parse);
   // The answer of `generation` is over; it may be gone after this.
   void Remove(const std::shared_ptr<Generation>& generation);
 
@@ -58,12 +62,18 @@ class Generations {
   Reply ErrorReply(const Request& request, const absl::Status& status,
                    Nanoseconds retry_after) const;
 
-  size_t live() const { return live_.size(); }
+  size_t live() const { return live_.size() + long_; }
 
  private:
+  using Parsed = absl::StatusOr<openai::ParsedRequest>;
+  Parsed Read(const Call& call, const Parse& parse) const;
+  void Start(const Call& call, Parsed parsed);
+
   const serving::ServerDeps deps_;
   const openai::Dialect dialect_;
   openai::ResponseStore responses_;
+  const std::function<void(std::function<void()>)> post_;
+  size_t long_ = 0;  // requests with RunLong under way
   std::unordered_set<std::shared_ptr<Generation>> live_;
   serving::WriteQueue writers_;
 };

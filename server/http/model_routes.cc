@@ -1,6 +1,8 @@
 #include "server/http/model_routes.h"
 
 #include <algorithm>
+#include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -27,6 +29,23 @@ void SendAnswer(Generations& generations, const Call& call, absl::StatusOr<std::
 // What the path names after `prefix`.
 std::string_view NameAfter(std::string_view prefix, const Call& call) {
   return WithoutAlias(call.exchange->request().path).substr(prefix.size());
+}
+
+// Answers with `text` of the request's body, which may be a large one.
+void AnswerText(Generations& generations, const Call& call,
+                std::function<absl::StatusOr<std::string>(std::string_view body)> text) {
+  const auto answer = std::make_shared<absl::StatusOr<std::string>>();
+  const auto work = [call, text = std::move(text), answer] {
+    *answer = text(call.exchange->request().body);
+  };
+  const auto send = [&generations, call, answer] {
+    SendAnswer(generations, call, *std::move(answer));
+  };
+  if (call.exchange->request().body.size() > serving::kMaxQuickBytes) {
+    return generations.RunLong(call, work, send);
+  }
+  work();
+  send();
 }
 
 }  // namespace
@@ -87,10 +106,9 @@ void Messages(Generations& generations, const Call& call) {
 }
 
 void CountMessageTokens(Generations& generations, const Call& call) {
-  const serving::ServerDeps& deps = generations.deps();
-  SendAnswer(generations, call,
-             anthropic::CountTokens(call.exchange->request().body, *deps.models,
-                                    deps.clock.unix_seconds()));
+  AnswerText(generations, call, [&deps = generations.deps()](std::string_view body) {
+    return anthropic::CountTokens(body, *deps.models, deps.clock.unix_seconds());
+  });
 }
 
 void Embeddings(Generations& generations, const Call& call) {
@@ -99,15 +117,15 @@ void Embeddings(Generations& generations, const Call& call) {
 }
 
 void Tokenize(Generations& generations, const Call& call) {
-  const serving::ServerDeps& deps = generations.deps();
-  SendAnswer(
-      generations, call,
-      openai::Tokenize(call.exchange->request().body, *deps.models, deps.clock.unix_seconds()));
+  AnswerText(generations, call, [&deps = generations.deps()](std::string_view body) {
+    return openai::Tokenize(body, *deps.models, deps.clock.unix_seconds());
+  });
 }
 
 void Detokenize(Generations& generations, const Call& call) {
-  SendAnswer(generations, call,
-             openai::Detokenize(call.exchange->request().body, *generations.deps().models));
+  AnswerText(generations, call, [&deps = generations.deps()](std::string_view body) {
+    return openai::Detokenize(body, *deps.models);
+  });
 }
 
 void TokenizerInfo(Generations& generations, const Call& call) {

@@ -42,8 +42,7 @@ absl::StatusOr<ParsedRequest> Begin(Fields& fields, const Envelope& envelope,
 }
 
 // What the answer is held to: a form that the request gives, and calls of its tools.
-absl::Status Constrain(Fields& fields, const ToolRequest* tools, SamplingSpec* sampling,
-                       ParsedRequest* parsed) {
+absl::Status Constrain(Fields& fields, const ToolRequest* tools, ParsedRequest* parsed) {
   auto constraint = ReadConstraint(fields);
   WL_RETURN_IF_ERROR(fields.status());
   ResponseShape& shape = parsed->shape;
@@ -62,7 +61,7 @@ absl::Status Constrain(Fields& fields, const ToolRequest* tools, SamplingSpec* s
   if (calls == nullptr || !calls->text_allowed || constraint->spec.answer != nullptr) {
     shape.reasoning = text::ReasoningMarks::kNone;
   }
-  WL_ASSIGN_OR_RETURN(sampling->constraint, Compile(*constraint, *parsed->model));
+  parsed->constraint = std::move(constraint);
   return absl::OkStatus();
 }
 
@@ -76,7 +75,7 @@ absl::Status End(Fields& fields, const Envelope& envelope, Ending ending, Parsed
   ValidRequest pattern = ReadPlacing(fields, envelope);
   pattern.model = parsed->model->name;
   pattern.sampling = ReadSampling(fields, *parsed->model->tokenizer, envelope.fallback_seed);
-  WL_RETURN_IF_ERROR(Constrain(fields, ending.tools, &pattern.sampling, parsed));
+  WL_RETURN_IF_ERROR(Constrain(fields, ending.tools, parsed));
   pattern.sampling.top_logprobs = parsed->shape.logprobs;
   pattern.sampling.prompt_logprobs = parsed->shape.echo && parsed->shape.logprobs >= 0;
   parsed->shape.end_ids = pattern.sampling.end_ids;
@@ -216,6 +215,21 @@ absl::StatusOr<ParsedRequest> ParseChatFields(const boost::json::object& body,
                           .tools = &tools},
                          &parsed));
   return parsed;
+}
+
+bool FindConstraint(ParsedRequest* parsed) {
+  if (!parsed->constraint) return true;
+  const auto found = parsed->model->grammars->Find(parsed->constraint->spec);
+  for (ValidRequest& request : parsed->requests) request.sampling.constraint = found;
+  return found != nullptr;
+}
+
+absl::Status CompileConstraint(ParsedRequest* parsed) {
+  if (!parsed->constraint) return absl::OkStatus();
+  const auto compiled = Compile(*parsed->constraint, *parsed->model);
+  if (!compiled.ok()) return InNamesOf(parsed->names, compiled.status());
+  for (ValidRequest& request : parsed->requests) request.sampling.constraint = *compiled;
+  return absl::OkStatus();
 }
 
 }  // namespace waferline::openai

@@ -8,6 +8,7 @@
 
 #include <boost/json/object.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,7 +16,9 @@
 #include "absl/status/statusor.h"
 #include "scheduler/request/valid_request.h"
 #include "server/openai/answer_format.h"
+#include "server/openai/constraint_fields.h"
 #include "server/openai/dialect.h"
+#include "server/openai/field_names.h"
 #include "server/openai/response_shape.h"
 #include "server/text/served_model.h"
 
@@ -42,6 +45,9 @@ struct ParsedRequest {
   std::shared_ptr<const text::ServedModel> model;
   std::string warning;  // fields without effect; "" if there are none
   AnswerFormatFactory format;
+  // What the answers are held to; not yet in the requests.
+  std::optional<ConstraintField> constraint;
+  FieldNames names;  // for errors of the constraint; empty if they are a chat's
 };
 
 absl::StatusOr<ParsedRequest> ParseCompletion(std::string_view body, const Envelope& envelope,
@@ -52,5 +58,11 @@ absl::StatusOr<ParsedRequest> ParseChat(std::string_view body, const Envelope& e
 absl::StatusOr<ParsedRequest> ParseChatFields(const boost::json::object& body,
                                               const Envelope& envelope,
                                               const text::ModelCatalog& catalog);
+
+// Puts the constraint, if there is one, into the requests. The first is quick, and false if the
+// constraint has to be compiled; the second may take long. InvalidArgument at the field: what
+// cannot be honoured, and where.
+bool FindConstraint(ParsedRequest* parsed);
+absl::Status CompileConstraint(ParsedRequest* parsed);
 
 }  // namespace waferline::openai

@@ -3,18 +3,16 @@
 #include <boost/json/parse.hpp>
 #include <string>
 
-#include "absl/strings/str_cat.h"
 #include "server/rpc/rpc_status.h"
-#include "wafer_backend/base/check.h"
-#include "wafer_backend/base/strings.h"
-#include "wafer_backend/compute/grammar/compiler.h"
 
 namespace waferline::rpc {
 namespace {
 
 constexpr size_t kMaxSchemaDepth = 64;
 
-absl::StatusOr<grammar::GrammarSpec> DecodeSpec(const v1::TextConstraint& message) {
+}  // namespace
+
+absl::StatusOr<grammar::GrammarSpec> DecodeConstraint(const v1::TextConstraint& message) {
   using Kind = grammar::GrammarSpec::Kind;
   switch (message.kind_case()) {
     case v1::TextConstraint::kJsonSchema: {
@@ -43,19 +41,6 @@ absl::StatusOr<grammar::GrammarSpec> DecodeSpec(const v1::TextConstraint& messag
   }
   return FieldError("constraint",
                     "must be one of json_schema, json_object, regex, choice and grammar");
-}
-
-}  // namespace
-
-absl::StatusOr<std::shared_ptr<const TokenConstraint>> DecodeConstraint(
-    const v1::TextConstraint& message, const text::ServedModel& model) {
-  WL_CHECK(model.grammars != nullptr);
-  const auto spec = DecodeSpec(message);
-  if (!spec.ok()) return spec.status();
-  auto compiled = model.grammars->Compile(*spec);
-  if (compiled.ok()) return compiled;
-  return FieldError("constraint",
-                    absl::StrCat("cannot be honoured: ", compiled.status().message()));
 }
 
 }  // namespace waferline::rpc

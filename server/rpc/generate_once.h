@@ -4,6 +4,7 @@
 
 #include <grpcpp/support/server_callback.h>
 
+#include <string>
 #include <vector>
 
 #include "proto/waferline/v1/inference.pb.h"
@@ -14,8 +15,8 @@ namespace waferline::rpc {
 class GenerateOnce final : public LiveCall, public grpc::ServerUnaryReactor {
  public:
   // `response` is gRPC's and lives until OnDone.
-  GenerateOnce(const CallDeps& deps, grpc::CallbackServerContext* context,
-               const DecodedRequest& decoded, v1::GenerateOnceResponse* response);
+  GenerateOnce(const CallDeps& deps, grpc::CallbackServerContext* context, std::string request_id,
+               v1::GenerateOnceResponse* response);
 
   // TokenSink.
   void OnAdmitted() override;

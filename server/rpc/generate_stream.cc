@@ -5,17 +5,17 @@
 namespace waferline::rpc {
 
 GenerateStream::GenerateStream(const CallDeps& deps, grpc::CallbackServerContext* context,
-                               const DecodedRequest& decoded)
-    : LiveCall(deps, context, decoded), buffer_(deps.buffered_tokens) {}
+                               std::string request_id)
+    : LiveCall(deps, context, std::move(request_id)), buffer_(deps.buffered_tokens) {}
 
 void GenerateStream::OnAdmitted() {
   MutexLock lock(&mutex_);
-  buffer_.Admit(encoder_.Admitted());
+  buffer_.Admit(encoder_->Admitted());
   if (!writing_) Notify();
 }
 
 void GenerateStream::OnPromptLogprobs(const std::vector<TokenValue>& logprobs) {
-  v1::PromptLogprobs encoded = encoder_.PromptLogprobs(logprobs);
+  v1::PromptLogprobs encoded = encoder_->PromptLogprobs(logprobs);
   MutexLock lock(&mutex_);
   buffer_.PromptLogprobs(std::move(encoded));
   if (!writing_) Notify();
@@ -23,7 +23,7 @@ void GenerateStream::OnPromptLogprobs(const std::vector<TokenValue>& logprobs) {
 
 TokenSink::Verdict GenerateStream::OnToken(const TokenEvent& event) {
   bool stopped = false;
-  v1::Token token = encoder_.Token(event, &stopped);
+  v1::Token token = encoder_->Token(event, &stopped);
   MutexLock lock(&mutex_);
   if (gone_) return Verdict::kContinue;  // its Cancel is on the way
   if (!buffer_.Add(std::move(token))) paused_ = true;
@@ -55,7 +55,7 @@ void GenerateStream::Advance() {
   std::optional<grpc::Status> end;
   {
     MutexLock lock(&mutex_);
-    if (writing_ || finished_) return;
+    if (!opened_ || writing_ || finished_) return;
     if (gone_) {
       finished_ = true;
       end = grpc::Status::CANCELLED;

@@ -6,6 +6,7 @@
 
 #include <grpcpp/support/server_callback.h>
 
+#include <string>
 #include <vector>
 
 #include "proto/waferline/v1/inference.pb.h"
@@ -18,7 +19,7 @@ class GenerateStream final : public LiveCall,
                              public grpc::ServerWriteReactor<v1::GenerateResponse> {
  public:
   GenerateStream(const CallDeps& deps, grpc::CallbackServerContext* context,
-                 const DecodedRequest& decoded);
+                 std::string request_id);
 
   // TokenSink.
   void OnAdmitted() override;

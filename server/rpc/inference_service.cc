@@ -27,26 +27,23 @@ v1::Model Describe(const text::ServedModel& model) {
   return result;
 }
 
-// A stream that is refused: no event, only a status.
-class RefusedStream final : public grpc::ServerWriteReactor<v1::GenerateResponse> {
- public:
-  explicit RefusedStream(const grpc::Status& status) { Finish(status); }
-  void OnDone() override { delete this; }
-};
-
 }  // namespace
 
-absl::StatusOr<DecodedRequest> InferenceService::Open(grpc::CallbackServerContext* context,
-                                                      const v1::GenerateRequest& request,
-                                                      std::string* request_id) {
-  const serving::ServerDeps& server = *deps_.server;
-  *request_id = serving::IsRequestId(request.request_id())
-                    ? request.request_id()
-                    : server.ids->IdFor(MetadataOf(*context, "x-request-id"));
-  EchoMetadata(context, *request_id);
+std::string InferenceService::RequestId(grpc::CallbackServerContext* context,
+                                        const v1::GenerateRequest& request) const {
+  std::string id = serving::IsRequestId(request.request_id())
+                       ? request.request_id()
+                       : deps_.server->ids->IdFor(MetadataOf(*context, "x-request-id"));
+  EchoMetadata(context, id);
+  return id;
+}
 
-  WL_ASSIGN_OR_RETURN(const tenancy::Caller caller, Authenticate(*context, server));
-  const CallFacts facts{.request_id = *request_id,
+absl::StatusOr<DecodedRequest> InferenceService::Decode(grpc::CallbackServerContext* context,
+                                                        const v1::GenerateRequest& request,
+                                                        const tenancy::Caller& caller,
+                                                        const std::string& request_id) const {
+  const serving::ServerDeps& server = *deps_.server;
+  const CallFacts facts{.request_id = request_id,
                         .tenant = caller.tenant,
                         .fallback_seed = server.ids->NewSeed(),
                         .unix_seconds = server.clock.unix_seconds()};
@@ -66,45 +63,74 @@ absl::StatusOr<DecodedRequest> InferenceService::Open(grpc::CallbackServerContex
   return decoded;
 }
 
+void InferenceService::Begin(grpc::CallbackServerContext* context,
+                             const v1::GenerateRequest& request,
+                             const std::shared_ptr<LiveCall>& call) const {
+  call->Open();
+  auto caller = Authenticate(*context, *deps_.server);
+  if (!caller.ok()) return call->Refuse(caller.status());
+  const auto decoded =
+      std::make_shared<absl::StatusOr<DecodedRequest>>(absl::UnknownError("not read yet"));
+  const auto decode = [this, context, &request, caller = *caller, call, decoded] {
+    *decoded = Decode(context, request, caller, call->request_id());
+  };
+  const auto submit = [call, decoded](const absl::Status& status) {
+    if (!decoded->ok()) return call->Refuse(decoded->status());
+    if (!status.ok()) return call->Refuse(status);
+    call->Submit(**std::move(decoded));
+  };
+  const auto compile = [decoded] {
+    return decoded->ok() ? CompileConstraint(&**decoded) : absl::OkStatus();
+  };
+  const bool quick = request.ByteSizeLong() <= serving::kMaxQuickBytes;
+  if (quick) {
+    decode();
+    if (!decoded->ok() || FindConstraint(&**decoded)) return submit(absl::OkStatus());
+  }
+  deps_.server->texts->Run([quick, decode, compile, submit, call](const absl::Status& may_run) {
+    if (!may_run.ok()) return call->Refuse(may_run, serving::TextWorker::kRetryAfter);
+    if (!quick) decode();
+    submit(compile());
+  });
+}
+
 grpc::ServerWriteReactor<v1::GenerateResponse>* InferenceService::Generate(
     grpc::CallbackServerContext* context, const v1::GenerateRequest* request) {
-  std::string request_id;
-  absl::StatusOr<DecodedRequest> decoded = Open(context, *request, &request_id);
-  if (!decoded.ok()) {
-    return new RefusedStream(ToGrpcStatus(decoded.status(), {.request_id = request_id}));
-  }
-  auto call = std::make_shared<GenerateStream>(deps_, context, *decoded);
-  call->Submit(*std::move(decoded));  // from now on the call keeps itself until OnDone
+  auto call = std::make_shared<GenerateStream>(deps_, context, RequestId(context, *request));
+  Begin(context, *request, call);
   return call.get();
 }
 
 grpc::ServerUnaryReactor* InferenceService::GenerateOnce(grpc::CallbackServerContext* context,
                                                          const v1::GenerateOnceRequest* request,
                                                          v1::GenerateOnceResponse* response) {
-  std::string request_id;
-  absl::StatusOr<DecodedRequest> decoded = Open(context, request->request(), &request_id);
-  if (!decoded.ok()) {
-    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    reactor->Finish(ToGrpcStatus(decoded.status(), {.request_id = request_id}));
-    return reactor;
-  }
-  auto call = std::make_shared<rpc::GenerateOnce>(deps_, context, *decoded, response);
-  call->Submit(*std::move(decoded));
+  auto call = std::make_shared<rpc::GenerateOnce>(deps_, context,
+                                                  RequestId(context, request->request()), response);
+  Begin(context, request->request(), call);
   return call.get();
 }
 
-grpc::ServerUnaryReactor* InferenceService::Answer(
-    grpc::CallbackServerContext* context, const std::function<absl::Status()>& work) const {
+grpc::ServerUnaryReactor* InferenceService::Answer(grpc::CallbackServerContext* context,
+                                                   size_t bytes,
+                                                   std::function<absl::Status()> work) const {
   const absl::StatusOr<tenancy::Caller> caller = Authenticate(*context, *deps_.server);
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(ToGrpcStatus(caller.ok() ? work() : caller.status()));
+  if (!caller.ok() || bytes <= serving::kMaxQuickBytes) {
+    reactor->Finish(ToGrpcStatus(caller.ok() ? work() : caller.status()));
+    return reactor;
+  }
+  deps_.server->texts->Run([reactor, work = std::move(work)](const absl::Status& may_run) {
+    reactor->Finish(may_run.ok()
+                        ? ToGrpcStatus(work())
+                        : ToGrpcStatus(may_run, {.retry_after = serving::TextWorker::kRetryAfter}));
+  });
   return reactor;
 }
 
 grpc::ServerUnaryReactor* InferenceService::Tokenize(grpc::CallbackServerContext* context,
                                                      const v1::TokenizeRequest* request,
                                                      v1::TokenizeResponse* response) {
-  return Answer(context, [&]() -> absl::Status {
+  return Answer(context, request->ByteSizeLong(), [=, this]() -> absl::Status {
     WL_ASSIGN_OR_RETURN(const auto model, FindModel(request->model(), *models_));
     const model::EncodeOptions options{
         .add_special = !request->has_add_special_tokens() || request->add_special_tokens(),
@@ -127,7 +153,7 @@ grpc::ServerUnaryReactor* InferenceService::Tokenize(grpc::CallbackServerContext
 grpc::ServerUnaryReactor* InferenceService::Detokenize(grpc::CallbackServerContext* context,
                                                        const v1::DetokenizeRequest* request,
                                                        v1::DetokenizeResponse* response) {
-  return Answer(context, [&]() -> absl::Status {
+  return Answer(context, request->ByteSizeLong(), [=, this]() -> absl::Status {
     WL_ASSIGN_OR_RETURN(const auto model, FindModel(request->model(), *models_));
     WL_ASSIGN_OR_RETURN(*response->mutable_text(), DecodeIdsToText(request->token_ids(), *model));
     return absl::OkStatus();
@@ -137,7 +163,7 @@ grpc::ServerUnaryReactor* InferenceService::Detokenize(grpc::CallbackServerConte
 grpc::ServerUnaryReactor* InferenceService::ListModels(grpc::CallbackServerContext* context,
                                                        const v1::ListModelsRequest* request,
                                                        v1::ListModelsResponse* response) {
-  return Answer(context, [&] {
+  return Answer(context, 0, [&] {
     for (const auto& model : models_->all()) *response->add_models() = Describe(*model);
     return absl::OkStatus();
   });
@@ -146,7 +172,7 @@ grpc::ServerUnaryReactor* InferenceService::ListModels(grpc::CallbackServerConte
 grpc::ServerUnaryReactor* InferenceService::GetModel(grpc::CallbackServerContext* context,
                                                      const v1::GetModelRequest* request,
                                                      v1::GetModelResponse* response) {
-  return Answer(context, [&]() -> absl::Status {
+  return Answer(context, 0, [&]() -> absl::Status {
     WL_ASSIGN_OR_RETURN(const auto model, FindModel(request->model(), *models_));
     *response->mutable_model() = Describe(*model);
     return absl::OkStatus();

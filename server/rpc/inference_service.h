@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "proto/waferline/v1/inference.grpc.pb.h"
@@ -34,12 +35,19 @@ class InferenceService final : public v1::InferenceService::CallbackService {
                                      v1::GetModelResponse* response) override;
 
  private:
-  // Authenticates the caller and reads its request. `request_id` is set in any case.
-  absl::StatusOr<DecodedRequest> Open(grpc::CallbackServerContext* context,
-                                      const v1::GenerateRequest& request, std::string* request_id);
-  // Answers a call that is done at once.
-  grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context,
-                                   const std::function<absl::Status()>& work) const;
+  std::string RequestId(grpc::CallbackServerContext* context,
+                        const v1::GenerateRequest& request) const;
+  // Authenticates the caller, reads its request, then or later, and submits or refuses it.
+  void Begin(grpc::CallbackServerContext* context, const v1::GenerateRequest& request,
+             const std::shared_ptr<LiveCall>& call) const;
+  absl::StatusOr<DecodedRequest> Decode(grpc::CallbackServerContext* context,
+                                        const v1::GenerateRequest& request,
+                                        const tenancy::Caller& caller,
+                                        const std::string& request_id) const;
+  // Answers a call by `work`, which reads a message of so many bytes: at once, or later if it is a
+  // large one.
+  grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, size_t bytes,
+                                   std::function<absl::Status()> work) const;
 
   const CallDeps deps_;
   const text::ModelCatalog* const models_;

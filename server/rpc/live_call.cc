@@ -10,41 +10,55 @@
 namespace waferline::rpc {
 
 LiveCall::LiveCall(const CallDeps& deps, grpc::CallbackServerContext* context,
-                   const DecodedRequest& decoded)
-    : encoder_(decoded),
-      session_(std::make_shared<serving::RequestSession>(
-          deps.server, serving::SessionSubject{.caller = decoded.caller,
-                                               .model = decoded.request.model,
-                                               .endpoint = "grpc",
-                                               .request_id = decoded.request.request_id,
-                                               .received = deps.server->clock.monotonic()})),
-      deps_(deps),
-      request_id_(decoded.request.request_id),
+                   std::string request_id)
+    : deps_(deps),
+      request_id_(std::move(request_id)),
+      received_(deps.server->clock.monotonic()),
       context_(context) {}
 
-void LiveCall::Submit(DecodedRequest decoded) {
+void LiveCall::Open() {
   {
     MutexLock lock(&mutex_);
     self_ = shared_from_this();
   }
   deps_.live->Add(this);
-  std::optional<Refusal> refusal = session_->Charge({&decoded.request, 1});
-  if (const std::string id = session_->UsageIdText(); !id.empty()) {
+}
+
+void LiveCall::Submit(DecodedRequest decoded) {
+  auto session = std::make_shared<serving::RequestSession>(
+      deps_.server, serving::SessionSubject{.caller = decoded.caller,
+                                            .model = decoded.request.model,
+                                            .endpoint = "grpc",
+                                            .request_id = request_id_,
+                                            .received = received_});
+  {
+    MutexLock lock(&mutex_);
+    opened_ = true;
+    if (gone_) return Notify();
+    encoder_.emplace(decoded);
+    session_ = session;
+  }
+  std::optional<Refusal> refusal = session->Charge({&decoded.request, 1});
+  if (const std::string id = session->UsageIdText(); !id.empty()) {
     context_->AddInitialMetadata("x-waferline-usage-id", id);
   }
-  if (!refusal) refusal = session_->Submit({{std::move(decoded.request), shared_from_this()}});
+  if (!refusal) refusal = session->Submit({{std::move(decoded.request), shared_from_this()}});
   if (refusal) HandleRefusal(*refusal);
 }
 
-void LiveCall::HandleRefusal(const Refusal& refusal) {
+void LiveCall::Refuse(const absl::Status& status, Nanoseconds retry_after) {
   MutexLock lock(&mutex_);
-  end_ =
-      ToGrpcStatus(refusal.status, {.retry_after = refusal.retry_after, .request_id = request_id_});
+  opened_ = true;
+  end_ = ToGrpcStatus(status, {.retry_after = retry_after, .request_id = request_id_});
   Notify();
 }
 
+void LiveCall::HandleRefusal(const Refusal& refusal) {
+  Refuse(refusal.status, refusal.retry_after);
+}
+
 void LiveCall::HandleOutcome(const Outcome& outcome) {
-  OnEnd(encoder_.Finished(outcome),
+  OnEnd(encoder_->Finished(outcome),
         ToGrpcStatus(serving::StatusOf(outcome), {.request_id = request_id_}));
 }
 
@@ -63,18 +77,24 @@ void LiveCall::OnNotified() {
 }
 
 void LiveCall::HandleCancel() {
-  {
-    MutexLock lock(&mutex_);
-    gone_ = true;
-  }
-  session_->Cancel();
+  CancelSession();
   Advance();
 }
 
 void LiveCall::Disconnect() {
-  session_->Cancel();
+  CancelSession();
   MutexLock lock(&mutex_);
   CutTransport();
+}
+
+void LiveCall::CancelSession() {
+  std::shared_ptr<serving::RequestSession> session;
+  {
+    MutexLock lock(&mutex_);
+    gone_ = true;
+    session = session_;
+  }
+  if (session != nullptr) session->Cancel();
 }
 
 void LiveCall::CutTransport() {

@@ -1,5 +1,6 @@
-// A request between its client's call and the engine: submits it, passes cancellation on, ends the
-// call. What is common to the streaming and the unary call, which are reactors of gRPC as well.
+// A request between its client's call and the engine: submits it when it has been read, passes
+// cancellation on, ends the call. What is common to the streaming and the unary call, which are
+// reactors of gRPC as well.
 //
 // Owner: shared by gRPC (until OnDone) and the engine (until the request's end, which may come
 // later when the client went away first). Thread: the engine's for what SessionSink says (the
@@ -40,12 +41,16 @@ class LiveCall : public serving::SessionSink,
                  public serving::QueuedWriter,
                  public std::enable_shared_from_this<LiveCall> {
  public:
-  LiveCall(const CallDeps& deps, grpc::CallbackServerContext* context,
-           const DecodedRequest& decoded);
+  LiveCall(const CallDeps& deps, grpc::CallbackServerContext* context, std::string request_id);
 
-  // Once, right after construction: charges the tenant's budget and hands the request to the
-  // engine. A refusal ends the call.
+  // First, once: from now on the call keeps itself until OnDone. It does not end before Submit or
+  // Refuse, so that the message can be read until then, whatever its client does.
+  void Open();
+  // Charges the tenant's budget and hands the request to the engine. A refusal ends the call.
   void Submit(DecodedRequest decoded);
+  void Refuse(const absl::Status& status, Nanoseconds retry_after = Nanoseconds(0));
+
+  const std::string& request_id() const { return request_id_; }
 
   // The server ends now: the transport is cut, whatever is unsent.
   void Disconnect();
@@ -67,21 +72,25 @@ class LiveCall : public serving::SessionSink,
   void CutTransport() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Mutex mutex_;
+  bool opened_ ABSL_GUARDED_BY(mutex_) = false;  // Submit or Refuse was called
   bool gone_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;  // Finish was called
   // How the call ends once everything is sent.
   std::optional<grpc::Status> end_ ABSL_GUARDED_BY(mutex_);
 
-  EventEncoder encoder_;  // the engine's thread, and the meter's after it
-  const std::shared_ptr<serving::RequestSession> session_;
+  // Both are there from Submit on, and do not change then.
+  std::optional<EventEncoder> encoder_;  // the engine's thread, and the meter's after it
+  std::shared_ptr<serving::RequestSession> session_;
 
  private:
   void HandleRefusal(const Refusal& refusal) final;
   void HandleOutcome(const Outcome& outcome) final;
   void OnNotified() final;
+  void CancelSession();
 
   const CallDeps deps_;
   const std::string request_id_;
+  const Nanoseconds received_;
   grpc::CallbackServerContext* const context_;              // valid until OnDone
   std::shared_ptr<LiveCall> self_ ABSL_GUARDED_BY(mutex_);  // gRPC's share
   bool queued_ ABSL_GUARDED_BY(mutex_) = false;             // the write thread has it

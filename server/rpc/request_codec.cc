@@ -238,7 +238,7 @@ absl::StatusOr<DecodedRequest> DecodeGenerate(const v1::GenerateRequest& message
   WL_ASSIGN_OR_RETURN(request.sampling,
                       DecodeSampling(message, facts.fallback_seed, *model.tokenizer));
   if (message.has_constraint()) {
-    WL_ASSIGN_OR_RETURN(request.sampling.constraint, DecodeConstraint(message.constraint(), model));
+    WL_ASSIGN_OR_RETURN(decoded.constraint, DecodeConstraint(message.constraint()));
   }
   WL_ASSIGN_OR_RETURN(decoded.text.stop, DecodeStopStrings(message.stop()));
   WL_RETURN_IF_ERROR(DecodeScheduling(message.scheduling(), &request));
@@ -255,6 +255,23 @@ absl::StatusOr<DecodedRequest> DecodeGenerate(const v1::GenerateRequest& message
     decoded.text.stop.insert(decoded.text.stop.end(), stops.begin(), stops.end());
   }
   return decoded;
+}
+
+bool FindConstraint(DecodedRequest* decoded) {
+  if (!decoded->constraint) return true;
+  decoded->request.sampling.constraint = decoded->model->grammars->Find(*decoded->constraint);
+  return decoded->request.sampling.constraint != nullptr;
+}
+
+absl::Status CompileConstraint(DecodedRequest* decoded) {
+  if (!decoded->constraint) return absl::OkStatus();
+  auto compiled = decoded->model->grammars->Compile(*decoded->constraint);
+  if (!compiled.ok()) {
+    return FieldError("constraint",
+                      absl::StrCat("cannot be honoured: ", compiled.status().message()));
+  }
+  decoded->request.sampling.constraint = *std::move(compiled);
+  return absl::OkStatus();
 }
 
 }  // namespace waferline::rpc

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "server/tenancy/api_keys.h"
 #include "server/text/served_model.h"
 #include "server/text/text_stream.h"
+#include "wafer_backend/compute/grammar/compiler.h"
 
 namespace waferline::rpc {
 
@@ -20,7 +22,8 @@ struct DecodedRequest {
   ValidRequest request;  // without sink
   std::shared_ptr<const text::ServedModel> model;
   text::TextStreamOptions text;
-  tenancy::Caller caller;  // not the codec's: set by who authenticated it
+  tenancy::Caller caller;                          // not the codec's: set by who authenticated it
+  std::optional<grammar::GrammarSpec> constraint;  // not yet in the request
 };
 
 // What the message does not hold.
@@ -34,6 +37,12 @@ struct CallFacts {
 absl::StatusOr<DecodedRequest> DecodeGenerate(const v1::GenerateRequest& message,
                                               const CallFacts& facts,
                                               const text::ModelCatalog& catalog);
+
+// Puts the constraint, if there is one, into the request. The first is quick, and false if the
+// constraint has to be compiled; the second may take long. InvalidArgument at `constraint`: it
+// cannot be honoured (says why).
+bool FindConstraint(DecodedRequest* decoded);
+absl::Status CompileConstraint(DecodedRequest* decoded);
 
 // An empty name means the only model there is.
 absl::StatusOr<std::shared_ptr<const text::ServedModel>> FindModel(

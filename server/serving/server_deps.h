@@ -15,6 +15,7 @@
 #include "server/metering/usage_meter.h"
 #include "server/metrics/front_metrics.h"
 #include "server/serving/request_rules.h"
+#include "server/serving/text_worker.h"
 #include "server/tenancy/api_keys.h"
 #include "server/tenancy/budget.h"
 #include "server/tenancy/usage_ledger.h"
@@ -42,6 +43,7 @@ struct ServerDeps {
   metrics::FrontMetrics* metrics = nullptr;
   admin::AdminPort* admin_port = nullptr;
   RequestIdSource* ids = nullptr;
+  TextWorker* texts = nullptr;
   HostClock clock;
 };
 

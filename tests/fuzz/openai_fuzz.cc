@@ -77,8 +77,11 @@ void Answer(const ParsedRequest& parsed) {
   }
 }
 
-void TryRequest(const absl::StatusOr<ParsedRequest>& parsed) {
+void TryRequest(absl::StatusOr<ParsedRequest> parsed) {
   if (!parsed.ok()) return CheckError(parsed.status());
+  if (const absl::Status status = CompileConstraint(&*parsed); !status.ok()) {
+    return CheckError(status);
+  }
   WL_CHECK(parsed->requests.size() == parsed->shape.choices());
   WL_CHECK(!parsed->requests.empty() &&
            static_cast<int64_t>(parsed->requests.size()) <= serving::kMaxChoices);

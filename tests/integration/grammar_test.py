@@ -9,6 +9,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 
@@ -153,6 +154,38 @@ def test_a_model_without_weights_keeps_to_the_schema(server):
         for text, reason in answers:
             assert reason == "stop"
             validate(text, schema, f"stand-in, schema {i}")
+
+
+COSTLY = [{"guided_regex": "(a?){%d}a{%d}" % (2000 - i, 2000 - i)} for i in range(4)] + [
+    {"response_format": as_format({"oneOf": [{"pattern": "^(a?){300}a{%d}$" % i} for i in range(200, 260)]})}]
+
+
+def test_a_costly_grammar_or_a_long_text_delays_no_other_request(server):
+    def live():
+        start = time.monotonic()
+        with urllib.request.urlopen(server.http + "/live", timeout=20) as reply:
+            assert reply.status == 200
+        return time.monotonic() - start
+
+    def tokenize():
+        body = json.dumps({"model": "llama-3.1-8b", "prompt": "The baker walked to the well and back again. " * 80_000}).encode()
+        urllib.request.urlopen(urllib.request.Request(server.http + "/tokenize", body), timeout=60).close()
+
+    def refused(fields):
+        with pytest.raises(urllib.error.HTTPError) as error:
+            chat(server, **fields)
+        return error.value.code
+
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        jobs = [pool.submit(refused, fields) for fields in COSTLY] + [pool.submit(tokenize)]
+        lasted = []
+        while any(not job.done() for job in jobs) or len(lasted) < 20:
+            lasted.append(live())
+        assert [job.result() for job in jobs[:-1]] == [400] * len(COSTLY) and jobs[-1].result() is None  # raises if it was refused
+    lasted.sort()
+    print(f"/live, {len(lasted)} times: at most {lasted[-1] * 1000:.1f} ms")
+    assert lasted[len(lasted) * 99 // 100] < 0.1  # the machine may have been busy for a moment
+    assert lasted[-1] < 0.5
 
 
 def test_what_cannot_be_honoured_is_refused_by_name(server):

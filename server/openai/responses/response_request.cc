@@ -313,6 +313,7 @@ absl::StatusOr<ParsedRequest> ParseResponse(std::string_view body, const Envelop
   if (parsed->shape.wants_details()) {
     return FieldError("waferline.instants", "'waferline.instants' is of /v1/chat/completions");
   }
+  parsed->names = reader.names();
   parsed->format = [plan = reader.TakePlan(parsed->shape.id)](const ResponseShape& shape) {
     return std::make_unique<ResponseFormat>(plan, shape);
   };

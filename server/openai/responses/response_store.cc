@@ -15,6 +15,7 @@ std::string ResponseStore::Join(const Key& key) {
 
 void ResponseStore::Put(const Key& key, StoredResponse response) {
   std::string joined = Join(key);
+  const MutexLock lock(&mutex_);
   if (const auto old = by_key_.find(joined); old != by_key_.end()) Drop(old->second);
   const size_t bytes =
       joined.size() + response.document.size() + boost::json::serialize(response.messages).size();
@@ -22,14 +23,18 @@ void ResponseStore::Put(const Key& key, StoredResponse response) {
   while (newest_last_.size() >= kMaxResponses || bytes_ + bytes > kMaxBytes) {
     Drop(newest_last_.begin());
   }
-  newest_last_.push_back({joined, std::move(response), bytes});
+  newest_last_.push_back(
+      {joined, std::make_shared<const StoredResponse>(std::move(response)), bytes});
   by_key_[std::move(joined)] = std::prev(newest_last_.end());
   bytes_ += bytes;
 }
 
-absl::StatusOr<const StoredResponse*> ResponseStore::Find(const Key& key) const {
-  const auto found = by_key_.find(Join(key));
-  if (found != by_key_.end()) return &found->second->response;
+absl::StatusOr<std::shared_ptr<const StoredResponse>> ResponseStore::Find(const Key& key) const {
+  {
+    const MutexLock lock(&mutex_);
+    const auto found = by_key_.find(Join(key));
+    if (found != by_key_.end()) return found->second->response;
+  }
   return absl::NotFoundError(absl::StrCat(
       "response '", Absl(key.id.substr(0, 128)),
       "' is not stored here: it was sent with store: false, was deleted, is of a server that has "
@@ -38,10 +43,24 @@ absl::StatusOr<const StoredResponse*> ResponseStore::Find(const Key& key) const 
 }
 
 absl::Status ResponseStore::Erase(const Key& key) {
-  const auto found = by_key_.find(Join(key));
-  if (found == by_key_.end()) return Find(key).status();
-  Drop(found->second);
-  return absl::OkStatus();
+  {
+    const MutexLock lock(&mutex_);
+    if (const auto found = by_key_.find(Join(key)); found != by_key_.end()) {
+      Drop(found->second);
+      return absl::OkStatus();
+    }
+  }
+  return Find(key).status();
+}
+
+size_t ResponseStore::bytes() const {
+  const MutexLock lock(&mutex_);
+  return bytes_;
+}
+
+size_t ResponseStore::size() const {
+  const MutexLock lock(&mutex_);
+  return newest_last_.size();
 }
 
 void ResponseStore::Drop(std::list<Entry>::iterator entry) {

@@ -1,18 +1,21 @@
 // Answers of /v1/responses that clients may read again, delete, or go on from. In memory: the
 // oldest go when there are too many, and all with the process.
 //
-// Owner: the HTTP front end. Thread: io. Bounds: kMaxResponses, kMaxBytes of them together; one
+// Owner: the HTTP front end. Any thread. Bounds: kMaxResponses, kMaxBytes of them together; one
 // that alone is larger is not kept. A tenant sees its own only.
 #pragma once
 
 #include <boost/json/array.hpp>
 #include <cstddef>
 #include <list>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
+#include "wafer_backend/base/mutex.h"
 
 namespace waferline::openai {
 
@@ -33,26 +36,26 @@ class ResponseStore {
 
   // In place of one with the same key, if there is any.
   void Put(const Key& key, StoredResponse response);
-  // NotFound says that it never was, was deleted, or went for newer ones. Valid until the next Put
-  // or Erase.
-  absl::StatusOr<const StoredResponse*> Find(const Key& key) const;
+  // NotFound says that it never was, was deleted, or went for newer ones.
+  absl::StatusOr<std::shared_ptr<const StoredResponse>> Find(const Key& key) const;
   absl::Status Erase(const Key& key);
 
-  size_t bytes() const { return bytes_; }
-  size_t size() const { return newest_last_.size(); }
+  size_t bytes() const;
+  size_t size() const;
 
  private:
   struct Entry {
     std::string key;
-    StoredResponse response;
+    std::shared_ptr<const StoredResponse> response;
     size_t bytes;
   };
   static std::string Join(const Key& key);
-  void Drop(std::list<Entry>::iterator entry);
+  void Drop(std::list<Entry>::iterator entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  std::list<Entry> newest_last_;
-  std::unordered_map<std::string, std::list<Entry>::iterator> by_key_;
-  size_t bytes_ = 0;
+  mutable Mutex mutex_;
+  std::list<Entry> newest_last_ ABSL_GUARDED_BY(mutex_);
+  std::unordered_map<std::string, std::list<Entry>::iterator> by_key_ ABSL_GUARDED_BY(mutex_);
+  size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace waferline::openai

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/grammar/work_meter.h"
 
 namespace waferline::grammar {
 namespace {
@@ -26,23 +28,70 @@ void Append(CharRange range, uint32_t to, std::vector<CharEdge>* edges) {
   }
 }
 
-// A subset of an Nfa's states; the flag says that the text has ended there.
+// A subset of an Nfa's states, sorted; the flag says that the text has ended there.
 using Subset = std::vector<std::pair<uint32_t, bool>>;
 
-Subset Closed(const CharNfa& nfa, Subset open, bool at_start) {
-  std::set<std::pair<uint32_t, bool>> seen(open.begin(), open.end());
-  while (!open.empty()) {
-    const auto [state, ended] = open.back();
-    open.pop_back();
-    for (const CharNfa::Edge& edge : nfa.states[state]) {
-      if (edge.kind == CharNfa::Edge::kChars || (edge.kind == CharNfa::Edge::kStart && !at_start)) {
-        continue;
+class Closer {
+ public:
+  explicit Closer(const CharNfa& nfa) : nfa_(nfa), seen_(nfa.states.size() * 2) {}
+
+  // `open` and what it leads to without a character.
+  Subset Close(Subset open, bool at_start) {
+    Subset all;
+    const auto visit = [&](std::pair<uint32_t, bool> one) {
+      if (std::exchange(seen_[one.first * 2 + (one.second ? 1 : 0)], true)) return;
+      all.push_back(one);
+    };
+    for (const auto& one : open) visit(one);
+    for (size_t i = 0; i < all.size(); ++i) {
+      const auto [state, ended] = all[i];
+      for (const CharNfa::Edge& edge : nfa_.states[state]) {
+        if (edge.kind == CharNfa::Edge::kChars ||
+            (edge.kind == CharNfa::Edge::kStart && !at_start)) {
+          continue;
+        }
+        visit({edge.to, ended || edge.kind == CharNfa::Edge::kEnd});
       }
-      const std::pair<uint32_t, bool> next(edge.to, ended || edge.kind == CharNfa::Edge::kEnd);
-      if (seen.insert(next).second) open.push_back(next);
+    }
+    for (const auto& [state, ended] : all) seen_[state * 2 + (ended ? 1 : 0)] = false;
+    std::sort(all.begin(), all.end());
+    return all;
+  }
+
+ private:
+  const CharNfa& nfa_;
+  std::vector<uint8_t> seen_;
+};
+
+// The characters of a subset's edges, cut where an edge begins or ends, and where each part leads.
+struct Cuts {
+  std::vector<uint32_t> borders;
+  std::vector<Subset> targets;  // between a border and the next
+};
+
+Cuts CutsOf(const CharNfa& nfa, const Subset& subset) {
+  Cuts cuts;
+  std::vector<CharNfa::Edge> edges;
+  for (const auto& [at, ended] : subset) {
+    if (ended) continue;
+    for (const CharNfa::Edge& edge : nfa.states[at]) {
+      if (edge.kind != CharNfa::Edge::kChars) continue;
+      edges.push_back(edge);
+      cuts.borders.push_back(edge.range.lo);
+      cuts.borders.push_back(edge.range.hi + 1);
     }
   }
-  return {seen.begin(), seen.end()};
+  std::sort(cuts.borders.begin(), cuts.borders.end());
+  cuts.borders.erase(std::unique(cuts.borders.begin(), cuts.borders.end()), cuts.borders.end());
+  cuts.targets.resize(cuts.borders.size());
+  for (const CharNfa::Edge& edge : edges) {
+    const auto first = std::lower_bound(cuts.borders.begin(), cuts.borders.end(), edge.range.lo);
+    for (size_t b = static_cast<size_t>(first - cuts.borders.begin());
+         cuts.borders[b] <= edge.range.hi; ++b) {
+      cuts.targets[b].emplace_back(edge.to, false);
+    }
+  }
+  return cuts;
 }
 
 }  // namespace
@@ -73,44 +122,29 @@ CharSet Others(const CharSet& set) {
 
 absl::StatusOr<CharAutomaton> CharAutomaton::From(const CharNfa& nfa) {
   CharAutomaton out;
+  Closer closer(nfa);
   std::map<Subset, uint32_t> number;
-  std::vector<Subset> subsets;
+  std::vector<const Subset*> subsets;  // of `number`
   const auto find = [&](Subset subset) {
     const auto [entry, added] =
         number.try_emplace(std::move(subset), static_cast<uint32_t>(subsets.size()));
-    if (added) subsets.push_back(entry->first);
+    if (added) subsets.push_back(&entry->first);
     return entry->second;
   };
-  find(Closed(nfa, {{0, false}}, /*at_start=*/true));
+  find(closer.Close({{0, false}}, /*at_start=*/true));
   for (size_t i = 0; i < subsets.size(); ++i) {
     if (subsets.size() > kMaxCharStates) return TooLarge();
     State& state = out.states_.emplace_back();
-    // Where ranges begin and end, in between all characters lead to the same states.
-    std::vector<CharNfa::Edge> edges;
-    std::vector<uint32_t> borders;
-    for (const auto& [at, ended] : subsets[i]) {
-      state.accepts |= at == nfa.accept;
-      if (ended) continue;
-      for (const CharNfa::Edge& edge : nfa.states[at]) {
-        if (edge.kind != CharNfa::Edge::kChars) continue;
-        edges.push_back(edge);
-        borders.push_back(edge.range.lo);
-        borders.push_back(edge.range.hi + 1);
-      }
+    for (const auto& [at, ended] : *subsets[i]) state.accepts |= at == nfa.accept;
+    Cuts cuts = CutsOf(nfa, *subsets[i]);
+    size_t steps = subsets[i]->size();
+    for (size_t b = 0; b + 1 < cuts.borders.size(); ++b) {
+      if (cuts.targets[b].empty()) continue;
+      Subset next = closer.Close(std::move(cuts.targets[b]), false);
+      steps += next.size();
+      Append({cuts.borders[b], cuts.borders[b + 1] - 1}, find(std::move(next)), &state.edges);
     }
-    std::sort(borders.begin(), borders.end());
-    borders.erase(std::unique(borders.begin(), borders.end()), borders.end());
-    for (size_t b = 0; b + 1 < borders.size(); ++b) {
-      Subset next;
-      for (const CharNfa::Edge& edge : edges) {
-        if (edge.range.lo <= borders[b] && borders[b] <= edge.range.hi) {
-          next.emplace_back(edge.to, false);
-        }
-      }
-      if (next.empty()) continue;
-      Append({borders[b], borders[b + 1] - 1}, find(Closed(nfa, std::move(next), false)),
-             &state.edges);
-    }
+    WL_RETURN_IF_ERROR(WorkMeter::Spend(steps));
   }
   out.Trim();
   return out;
@@ -162,6 +196,8 @@ absl::StatusOr<CharAutomaton> CharAutomaton::And(const CharAutomaton& other) con
   std::vector<std::pair<uint32_t, uint32_t>> pairs = {{0, 0}};
   for (size_t i = 0; i < pairs.size(); ++i) {
     if (pairs.size() > kMaxCharStates) return TooLarge();
+    WL_RETURN_IF_ERROR(WorkMeter::Spend(states_[pairs[i].first].edges.size() +
+                                        other.states_[pairs[i].second].edges.size() + 1));
     const State& a = states_[pairs[i].first];
     const State& b = other.states_[pairs[i].second];
     State state;

@@ -1,8 +1,8 @@
 // Sets of texts as finite automata over Unicode characters: what patterns, formats, lengths and
 // numeric ranges come to, and what they are combined by. Values; pure functions.
 //
-// Bounds: kMaxCharStates states; what would be larger is InvalidArgument. Surrogates (U+D800 to
-// U+DFFF) are no characters and may be in a range without effect.
+// Bounds: kMaxCharStates states, and WorkMeter's; what would be larger is InvalidArgument.
+// Surrogates (U+D800 to U+DFFF) are no characters and may be in a range without effect.
 #pragma once
 
 #include <cstddef>

@@ -10,6 +10,7 @@
 #include "wafer_backend/compute/grammar/regex.h"
 #include "wafer_backend/compute/grammar/schema_rules.h"
 #include "wafer_backend/compute/grammar/text_rules.h"
+#include "wafer_backend/compute/grammar/work_meter.h"
 
 namespace waferline::grammar {
 namespace {
@@ -86,9 +87,22 @@ absl::StatusOr<RuleId> WriteRules(const GrammarSpec& spec, RuleBuilder* builder)
 }  // namespace
 
 std::shared_ptr<const VocabularyTries> GrammarCompiler::Vocabulary() const {
-  const MutexLock lock(&mutex_);
+  const MutexLock lock(&vocabulary_mutex_);
   if (vocabulary_ == nullptr) vocabulary_ = std::make_shared<const VocabularyTries>(*tokenizer_);
   return vocabulary_;
+}
+
+std::shared_ptr<const TokenConstraint> GrammarCompiler::FindKey(const std::string& key) const {
+  const MutexLock lock(&mutex_);
+  const auto found =
+      std::find_if(kept_.begin(), kept_.end(), [&](const Kept& one) { return one.first == key; });
+  if (found == kept_.end()) return nullptr;
+  kept_.splice(kept_.begin(), kept_, found);
+  return found->second;
+}
+
+std::shared_ptr<const TokenConstraint> GrammarCompiler::Find(const GrammarSpec& spec) const {
+  return FindKey(KeyOf(spec));
 }
 
 absl::StatusOr<std::shared_ptr<const TokenConstraint>> GrammarCompiler::Compile(
@@ -101,16 +115,9 @@ absl::StatusOr<std::shared_ptr<const TokenConstraint>> GrammarCompiler::Compile(
   if (key.size() > kMaxSourceBytes) {
     return absl::InvalidArgumentError(absl::StrCat("has more than ", kMaxSourceBytes, " bytes"));
   }
-  {
-    const MutexLock lock(&mutex_);
-    const auto found =
-        std::find_if(kept_.begin(), kept_.end(), [&](const Kept& one) { return one.first == key; });
-    if (found != kept_.end()) {
-      kept_.splice(kept_.begin(), kept_, found);
-      return found->second;
-    }
-  }
+  if (auto kept = FindKey(key)) return kept;
   const auto vocabulary = Vocabulary();
+  const WorkMeter meter;
   RuleBuilder builder;
   WL_ASSIGN_OR_RETURN(const RuleId root, WriteRules(spec, &builder));
   WL_ASSIGN_OR_RETURN(Rules rules, builder.Finish(root, vocabulary->single_bytes()));

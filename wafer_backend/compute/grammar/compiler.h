@@ -1,8 +1,9 @@
 // From what a request asks for to a constraint on its tokens, for one model. What was compiled
 // lately is kept, with the sets of tokens that were found for it.
 //
-// Owner: the served model; any thread. Compiling takes up to some tens of milliseconds for the
-// largest schemas. Bounds: kMaxKept grammars, each of at most about 20 MB; kMaxSourceBytes of text.
+// Owner: the served model; any thread. Compiling takes up to some tens of milliseconds for large
+// schemas, about a second for the most costly ones (work_meter.h). Bounds: kMaxKept grammars, each
+// of at most about 20 MB; kMaxSourceBytes of text.
 #pragma once
 
 #include <boost/json/value.hpp>
@@ -53,14 +54,18 @@ class GrammarCompiler {
   // InvalidArgument says what cannot be honoured: a keyword and its JSON pointer, a byte of the
   // pattern, a line of the grammar. FailedPrecondition: the vocabulary has no end token.
   absl::StatusOr<std::shared_ptr<const TokenConstraint>> Compile(const GrammarSpec& spec) const;
+  // What Compile gave for the same lately; null if it is not kept. Quick: never waits for Compile.
+  std::shared_ptr<const TokenConstraint> Find(const GrammarSpec& spec) const;
 
  private:
   using Kept = std::pair<std::string, std::shared_ptr<const TokenConstraint>>;
+  std::shared_ptr<const TokenConstraint> FindKey(const std::string& key) const;
   std::shared_ptr<const VocabularyTries> Vocabulary() const;
 
   const std::shared_ptr<const model::Tokenizer> tokenizer_;
+  mutable Mutex vocabulary_mutex_;  // held while it is built
+  mutable std::shared_ptr<const VocabularyTries> vocabulary_ ABSL_GUARDED_BY(vocabulary_mutex_);
   mutable Mutex mutex_;
-  mutable std::shared_ptr<const VocabularyTries> vocabulary_ ABSL_GUARDED_BY(mutex_);
   mutable std::list<Kept> kept_ ABSL_GUARDED_BY(mutex_);  // the latest first
 };
 

@@ -9,6 +9,7 @@
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 #include "wafer_backend/compute/grammar/schema_keywords.h"
+#include "wafer_backend/compute/grammar/work_meter.h"
 
 namespace waferline::grammar {
 namespace {
@@ -68,6 +69,9 @@ absl::Status Collector::Collect(Alternative alternative) {
   const std::vector<Demand> choice = std::move(alternative.choices.back());
   alternative.choices.pop_back();
   for (const Demand& one : choice) {
+    size_t states = 100;
+    for (const CharAutomaton& texts : alternative.facts.texts) states += texts.states().size();
+    WL_RETURN_IF_ERROR(WorkMeter::Spend(states));
     Alternative copy = alternative;
     copy.demands.push_back(one);
     WL_RETURN_IF_ERROR(Collect(std::move(copy)));
@@ -77,6 +81,7 @@ absl::Status Collector::Collect(Alternative alternative) {
 
 absl::StatusOr<bool> Collector::Merge(const Demand& demand, Alternative* alternative) {
   const json::value& schema = *demand.node.schema;
+  WL_RETURN_IF_ERROR(WorkMeter::Spend(20));
   if (schema.is_bool()) return schema.get_bool();
   if (!schema.is_object()) {
     return SchemaError(demand.node.pointer, "$ref", "leads to what is not a schema");

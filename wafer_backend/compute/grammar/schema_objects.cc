@@ -1,10 +1,12 @@
 // The objects of SchemaRules.
 #include <algorithm>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 #include "wafer_backend/compute/grammar/schema_rules.h"
+#include "wafer_backend/compute/grammar/work_meter.h"
 
 namespace waferline::grammar {
 namespace {
@@ -41,8 +43,9 @@ bool IsFalse(const SchemaNode& node) { return node.schema->is_bool() && !node.sc
 
 absl::StatusOr<SchemaRules::Members> SchemaRules::MembersOf(const SchemaFacts& facts) {
   std::vector<std::string> names;
+  std::set<std::string> seen;
   const auto add = [&](const std::string& name) {
-    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    if (seen.insert(name).second) names.push_back(name);
   };
   bool open = false, declares = false;
   for (const ObjectView& view : facts.objects) {
@@ -65,6 +68,7 @@ absl::StatusOr<SchemaRules::Members> SchemaRules::MembersOf(const SchemaFacts& f
   Members members;
   std::vector<std::string_view> declared;
   for (const std::string& name : names) {
+    WL_RETURN_IF_ERROR(WorkMeter::Spend(names.size()));
     declared.push_back(name);
     const bool required =
         std::find(facts.required.begin(), facts.required.end(), name) != facts.required.end();

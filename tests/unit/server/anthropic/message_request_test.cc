@@ -90,7 +90,7 @@ TEST_CASE("fields under this protocol's names have a chat's effect") {
   CHECK(parsed->requests[0].max_tokens == 9);
   CHECK(parsed->requests[0].sampling.temperature == 0.5f);
   CHECK(parsed->requests[0].sampling.top_k == 3);
-  CHECK(parsed->requests[0].sampling.constraint != nullptr);
+  CHECK(parsed->constraint.has_value());
   CHECK(parsed->requests[0].tier == ServiceTier::kDefault);
   CHECK(parsed->warning == "fields without effect: thinking.budget_tokens, output_config.effort");
   const std::string tool = R"(,"tools":[{"name":"f","input_schema":{"type":"object"}}])";

@@ -4,6 +4,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 #include <catch2/catch.hpp>
+#include <future>
 
 #include "server/http/origin.h"
 #include "server/http/reply_sink.h"
@@ -50,6 +51,7 @@ class Fixture {
                             .metrics = &counted,
                             .admin_port = &admin,
                             .ids = &ids,
+                            .texts = &texts,
                             .clock = clock.clock()},
         openai::Dialect{.error_shape = setting.error_shape},
         [this](std::function<void()> task) { server->Post(std::move(task)); });
@@ -67,6 +69,7 @@ class Fixture {
     port = *bound;
   }
   ~Fixture() {
+    texts.Stop();
     server->Stop();
     door.Forget();
   }
@@ -80,6 +83,7 @@ class Fixture {
   metering::UsageMeter meter;
   Counted counted;
   serving::RequestIdSource ids{1};
+  serving::TextWorker texts{[] { return Nanoseconds(0); }};
   Health health;
   PuppetAdmin admin;
   std::unique_ptr<Generations> generations;
@@ -181,6 +185,61 @@ TEST_CASE("an event for each token, with usage so far, where it is asked for") {
   }
   CHECK(events[8].at("time_info").at("first_token_time").to_number<double>() == Approx(1e-6));
   CHECK(fixture.counted.events == 8);
+}
+
+TEST_CASE("a new grammar and a long text delay their own requests only") {
+  Fixture fixture;
+  std::promise<void> running, release;
+  fixture.texts.Run([&](const absl::Status&) {
+    running.set_value();
+    release.get_future().wait();
+  });
+  running.get_future().wait();
+  const std::string regex = R"(,"structured_outputs":{"regex":"a+"}})";
+  RawClient grammar(fixture.port), text(fixture.port), gone(fixture.port), other(fixture.port);
+  grammar.Send(Post("/v1/completions", kText + regex));
+  const std::string prompt(serving::kMaxQuickBytes, 'a');
+  text.Send(Post("/tokenize", R"({"model":"bytes","prompt":")" + prompt + "\"}"));
+  gone.Send(Post("/v1/completions", kText + regex));
+  other.Send(Get("/live"));
+  CHECK(other.ReadResponse().code == 200);
+  gone.Close();
+  other.Send(Post("/v1/completions", kText + "}"));
+  CHECK(fixture.door.request(0)->sampling.constraint == nullptr);
+  fixture.door.sink(0)->OnAdmitted();
+  fixture.door.sink(0)->OnOutcome(Ended(1));
+  CHECK(other.ReadResponse().code == 200);
+  CHECK(fixture.door.submitted() == 1);
+  release.set_value();
+  CHECK(text.ReadResponse().body.find("\"count\":" + std::to_string(prompt.size() + 1)) !=
+        std::string::npos);
+  CHECK(fixture.door.request(1)->sampling.constraint != nullptr);
+  fixture.door.sink(1)->OnAdmitted();
+  fixture.door.sink(1)->OnOutcome(Ended(1));
+  CHECK(grammar.ReadResponse().code == 200);
+  // It is known now, so the next one does not wait.
+  other.Send(Post("/v1/completions", kText + regex));
+  CHECK(fixture.door.request(2)->sampling.constraint ==
+        fixture.door.request(1)->sampling.constraint);
+}
+
+TEST_CASE("what the worker has no room for is asked to come again") {
+  Fixture fixture;
+  std::promise<void> running, release;
+  fixture.texts.Run([&](const absl::Status&) {
+    running.set_value();
+    release.get_future().wait();
+  });
+  running.get_future().wait();
+  for (size_t i = 0; i < serving::TextWorker::kMaxWaiting; ++i) {
+    fixture.texts.Run([](const absl::Status&) {});
+  }
+  RawClient client(fixture.port);
+  client.Send(Post("/v1/completions", kText + R"(,"structured_outputs":{"regex":"b+"}})"));
+  const auto response = client.ReadResponse();
+  CHECK(response.code == 503);
+  CHECK(response.head.find("retry-after: 1\r\n") != std::string::npos);
+  release.set_value();
 }
 
 TEST_CASE("a completion in one piece") {

@@ -43,11 +43,14 @@ TEST_CASE("every way to ask for a format gives a constraint") {
        R"("guided_choice":["x"])", R"("json_schema":{"enum":[1,2]})",
        R"("grammar":"root ::= [0-9]{3}")"}) {
     INFO(fields);
-    const auto chat = Chat(kHi + "," + fields);
+    auto chat = Chat(kHi + "," + fields);
     REQUIRE(chat.ok());
+    REQUIRE(CompileConstraint(&*chat).ok());
     CHECK(chat->requests[0].sampling.constraint != nullptr);
-    const auto completion = Completion(std::string(R"("prompt":"a",)") + fields);
+    auto completion = Completion(std::string(R"("prompt":"a",)") + fields);
     REQUIRE(completion.ok());
+    REQUIRE(CompileConstraint(&*completion).ok());
+    CHECK(FindConstraint(&*completion));
     CHECK(completion->requests[0].sampling.constraint != nullptr);
   }
   CHECK(Chat(kHi + R"(,"response_format":{"type":"text"},"grammar":"")")
@@ -212,7 +215,12 @@ TEST_CASE("every bad field gives 400 and its name") {
       {R"("prompt":"a","return_raw_tokens":true)", "return_raw_tokens"},
   }));
   INFO(fields);
-  const auto parsed = Completion(fields);
+  auto parsed = Completion(fields);
+  if (parsed.ok()) {
+    if (const absl::Status compiled = CompileConstraint(&*parsed); !compiled.ok()) {
+      parsed = compiled;
+    }
+  }
   REQUIRE(!parsed.ok());
   CHECK(HttpCode(parsed.status()) == 400);
   INFO(Body(parsed.status()));

@@ -1,6 +1,7 @@
 // Generate and GenerateOnce over real sockets.
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -310,6 +311,58 @@ TEST_CASE("a reader on whom the engine gave up is cut off") {
   CHECK(cloud.Quiet());  // although nobody has read a message
   context.TryCancel();
   CHECK_FALSE(reader->Finish().ok());
+}
+
+TEST_CASE("a new grammar is compiled on the worker, and a client may go away meanwhile") {
+  Cloud cloud;
+  std::promise<void> running, release;
+  cloud.plain.texts.Run([&](const absl::Status&) {
+    running.set_value();
+    release.get_future().wait();
+  });
+  running.get_future().wait();
+  v1::GenerateRequest request = Cloud::Hello();
+  request.mutable_constraint()->set_regex("a+");
+  grpc::ClientContext context, gone, plain;
+  Reader reader = cloud.stub->Generate(&context, request);
+  Reader cancelled = cloud.stub->Generate(&gone, request);
+  while (cloud.server->live_calls() < 2) std::this_thread::yield();
+  gone.TryCancel();
+  Reader other = cloud.stub->Generate(&plain, Cloud::Hello());
+  CHECK(cloud.door.Await(0).sampling.constraint == nullptr);
+  release.set_value();
+  CHECK(cloud.door.Await(1).sampling.constraint != nullptr);
+  CHECK(cancelled->Finish().error_code() == grpc::StatusCode::CANCELLED);
+  for (const size_t i : {0, 1}) {
+    const ValidRequest valid = cloud.door.Await(i);
+    valid.sink->OnAdmitted();
+    valid.sink->OnOutcome({.reason = FinishReason::kStop});
+  }
+  v1::GenerateResponse event;
+  while (reader->Read(&event) || other->Read(&event)) continue;
+  CHECK(reader->Finish().ok());
+  CHECK(other->Finish().ok());
+  CHECK(cloud.Quiet());
+}
+
+TEST_CASE("a constraint that cannot be honoured, and a long text, over the worker") {
+  Cloud cloud({}, nullptr, nullptr, 100'000);
+  v1::GenerateRequest request = Cloud::Hello();
+  request.mutable_constraint()->set_regex("(");
+  grpc::ClientContext context;
+  v1::GenerateResponse event;
+  Reader reader = cloud.stub->Generate(&context, request);
+  CHECK_FALSE(reader->Read(&event));
+  const grpc::Status status = reader->Finish();
+  CHECK(status.error_code() == grpc::StatusCode::INVALID_ARGUMENT);
+  CHECK(status.error_message().find("constraint") != std::string::npos);
+  v1::TokenizeRequest tokenize;
+  tokenize.set_model("bytes");
+  tokenize.set_text(std::string(serving::kMaxQuickBytes + 1, 'a'));
+  grpc::ClientContext more;
+  v1::TokenizeResponse tokens;
+  CHECK(cloud.stub->Tokenize(&more, tokenize, &tokens).ok());
+  CHECK(tokens.token_ids_size() == static_cast<int>(serving::kMaxQuickBytes) + 2);
 }
 
 TEST_CASE("GenerateOnce gathers the whole answer") {

@@ -16,6 +16,7 @@ struct PlainDeps {
             .metrics = &metrics,
             .admin_port = admin,
             .ids = &ids,
+            .texts = &texts,
             .clock = {.monotonic = [] { return Nanoseconds(0); },
                       .unix_seconds = [] { return int64_t{0}; }}};
   }
@@ -26,6 +27,7 @@ struct PlainDeps {
   metering::UsageMeter meter;
   metrics::FrontMetrics metrics;
   RequestIdSource ids{1};
+  TextWorker texts{[] { return Nanoseconds(0); }};
 };
 
 }  // namespace waferline::serving

@@ -104,7 +104,11 @@ TEST_CASE("fields under this protocol's names have a chat's effect") {
   CHECK(request.sampling.temperature == 0.5f);
   CHECK(request.sampling.top_p == 0.25f);
   CHECK(request.sampling.seed == 5);
-  CHECK(request.sampling.constraint != nullptr);
+  CHECK(parsed->constraint.has_value());
+  auto bad = door.Ask(
+      R"("input":"hi","text":{"format":{"type":"json_schema","name":"n","schema":{"a":1}}})");
+  REQUIRE(bad.ok());
+  CHECK(ErrorBody(CompileConstraint(&*bad)).find("\"param\":\"text.format") != std::string::npos);
   CHECK(
       door.Ask(std::string(kTool) + R"(,"input":"hi","tool_choice":{"type":"function","name":"f"})")
           ->shape.calls);
