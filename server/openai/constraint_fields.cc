@@ -116,6 +116,9 @@ void ConstraintReader::ReadSchema(Fields& from, std::string_view name) {
     json::error_code error;
     const json::parse_options options{.max_depth = kMaxDepth};
     spec.schema = json::parse(schema->get_string(), error, {}, options);
+    if (error == json::error::too_deep) {
+      return from.Fail(name, absl::StrCat("nests deeper than ", kMaxDepth, " levels of JSON"));
+    }
     if (error) return from.Fail(name, "is a string that is not JSON");
   } else {
     spec.schema = *schema;

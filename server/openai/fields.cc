@@ -31,9 +31,12 @@ absl::StatusOr<json::object> ParseObject(std::string_view body) {
     return FieldError("", absl::StrCat("the body goes on after its JSON ends, at byte ", read));
   }
   if (error) {
-    return absl::InvalidArgumentError(absl::StrCat("the body is not valid JSON at byte ", read,
-                                                   ": ", error.message(), " (nesting at most ",
-                                                   kMaxDepth, ")"));
+    if (error == json::error::too_deep) {
+      return absl::InvalidArgumentError(absl::StrCat("the body nests deeper than ", kMaxDepth,
+                                                     " levels of JSON, at byte ", read));
+    }
+    return absl::InvalidArgumentError(
+        absl::StrCat("the body is not valid JSON at byte ", read, ": ", error.message()));
   }
   json::value value = parser.release();
   if (!value.is_object()) {

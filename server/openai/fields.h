@@ -15,7 +15,7 @@ namespace waferline::openai {
 
 // A request body as JSON: an object, nested at most kMaxDepth levels, valid UTF-8. InvalidArgument
 // says where it breaks.
-inline constexpr int kMaxDepth = 32;
+inline constexpr int kMaxDepth = 128;
 absl::StatusOr<boost::json::object> ParseObject(std::string_view body);
 
 class Fields : public JsonFields {

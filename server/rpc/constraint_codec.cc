@@ -3,12 +3,13 @@
 #include <boost/json/parse.hpp>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "server/rpc/rpc_status.h"
 
 namespace waferline::rpc {
 namespace {
 
-constexpr size_t kMaxSchemaDepth = 64;
+constexpr size_t kMaxSchemaDepth = 128;
 
 }  // namespace
 
@@ -21,6 +22,10 @@ absl::StatusOr<grammar::GrammarSpec> DecodeConstraint(const v1::TextConstraint& 
       const boost::json::parse_options options{.max_depth = kMaxSchemaDepth};
       if (message.json_schema().size() <= grammar::GrammarCompiler::kMaxSourceBytes) {
         spec.schema = boost::json::parse(message.json_schema(), error, {}, options);
+      }
+      if (error == boost::json::error::too_deep) {
+        return FieldError("constraint.json_schema",
+                          absl::StrCat("nests deeper than ", kMaxSchemaDepth, " levels"));
       }
       if (error) return FieldError("constraint.json_schema", "is not JSON");
       return spec;

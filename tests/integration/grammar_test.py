@@ -50,7 +50,8 @@ def test_texts_of_random_schemas_validate():
     for i, (schema, result) in enumerate(zip(schemas, results)):
         if "error" in result:
             # Contradictions that the generator made by chance; each says so.
-            assert "no text can satisfy it" in result["error"] or "restrict it" in result["error"], f"{schema}: {result['error']}"
+            assert any(says in result["error"] for says in ("no text can satisfy it", "cannot be left out",
+                                                            "is supported")), f"{schema}: {result['error']}"
             refused += 1
             continue
         for text in result["texts"]:
@@ -163,8 +164,10 @@ COSTLY = [{"guided_regex": "(a?){%d}a{%d}" % (2000 - i, 2000 - i)} for i in rang
 def test_a_costly_grammar_or_a_long_text_delays_no_other_request(server):
     def live():
         start = time.monotonic()
-        with urllib.request.urlopen(server.http + "/live", timeout=20) as reply:
-            assert reply.status == 200
+        try:
+            urllib.request.urlopen(server.http + "/live", timeout=20).close()
+        except urllib.error.HTTPError as error:
+            raise AssertionError(error.read()) from error
         return time.monotonic() - start
 
     def tokenize():
@@ -181,7 +184,8 @@ def test_a_costly_grammar_or_a_long_text_delays_no_other_request(server):
         lasted = []
         while any(not job.done() for job in jobs) or len(lasted) < 20:
             lasted.append(live())
-        assert [job.result() for job in jobs[:-1]] == [400] * len(COSTLY) and jobs[-1].result() is None  # raises if it was refused
+        # On a busy machine some may wait too long, and are asked to come again.
+        assert {job.result() for job in jobs[:-1]} <= {400, 503} and jobs[-1].result() is None  # raises if it was refused
     lasted.sort()
     print(f"/live, {len(lasted)} times: at most {lasted[-1] * 1000:.1f} ms")
     assert lasted[len(lasted) * 99 // 100] < 0.1  # the machine may have been busy for a moment

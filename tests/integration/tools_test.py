@@ -140,7 +140,7 @@ def test_what_is_wrong_is_named(server):
                           ({"tools": tool(name="a b")}, "tools[0].function.name"),
                           ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
                           ({"tools": tool(name="f", parameters={"type": "array"})}, "tools[0].function.parameters"),
-                          ({"tools": tool(name="f", parameters={"type": "object", "not": {}})}, "tools"),
+                          ({"tools": tool(name="f", parameters={"type": "object", "not": {"propertyNames": {"minLength": 2}}})}, "tools"),
                           ({"tools": tool(name="f", colour=1)}, "tools[0].function.colour"),
                           ({"tools": [TIME, TIME]}, "tools[1].function.name"),
                           ({"tools": [TIME], "tool_choice": "weather"}, "tool_choice"),

@@ -5,7 +5,8 @@
 //   {"kind": "regex" or "gbnf", "text": ...}, {"kind": "choice", "choices": [...]}, {"kind":
 //   "json_object"}
 //
-// A line a text set: {"texts": [...]} or {"error": "..."}. Tokens are drawn evenly from what is
+// A line a text set: {"texts": [...]} or {"error": "..."}. With "accepts": [texts] also which of
+// them the grammar allows, as the vocabulary cuts them. Tokens are drawn evenly from what is
 // allowed; from time to time, and always after kFreeTokens, the one that leads to the end.
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -72,6 +73,16 @@ std::string DrawText(const TokenConstraint& constraint, const model::Tokenizer& 
   return "\"the text does not end\"x";
 }
 
+bool Accepts(const TokenConstraint& constraint, const model::Tokenizer& tokenizer,
+             const std::string& text) {
+  const auto cursor = constraint.Start();
+  for (const TokenId id : tokenizer.Encode(text, {.add_special = false, .parse_special = false})) {
+    if (!cursor->Allowed()->Contains(id)) return false;
+    cursor->Append(id);
+  }
+  return cursor->Allowed()->Contains(tokenizer.end_ids().front());
+}
+
 int Run(const char* path) {
   const auto file = model::GgufFile::Open(path);
   if (!file.ok()) return 2;
@@ -92,6 +103,12 @@ int Run(const char* path) {
         texts.emplace_back(DrawText(**constraint, **tokenizer, random.Fork(i)));
       }
       out["texts"] = std::move(texts);
+      if (line.contains("accepts")) {
+        json::array& accepts = out["accepts"].emplace_array();
+        for (const json::value& one : line.at("accepts").get_array()) {
+          accepts.emplace_back(Accepts(**constraint, **tokenizer, std::string(one.get_string())));
+        }
+      }
     }
     std::cout << json::serialize(out) << std::endl;
   }

@@ -25,7 +25,7 @@ class Schemas:
         kinds = [self.string, self.string, self.number, self.integer, self.enum, self.const, self.boolean, self.null]
         if depth < 3:
             kinds += [self.object, self.object, self.object, self.array, self.array, self.any_of, self.one_of, self.all_of,
-                      self.reference, self.types, self.patterns]
+                      self.reference, self.types, self.patterns, self.conditional, self.negated, self.counted, self.closed]
         made = self.random.choice(kinds)(depth)
         if self.random.random() < 0.1:
             made = {"title": "a title", "description": "what it is", **made}
@@ -134,6 +134,47 @@ class Schemas:
 
     def all_of(self, depth):
         return {"allOf": [self.object(depth + 1), {"type": "object", "properties": {"both": self.schema(depth + 1)}}]}
+
+    def conditional(self, depth):
+        schema = self.object(depth + 1)
+        names = list(schema["properties"]) or ["id"]
+        name, other = self.random.choice(names), self.random.choice(NAMES)
+        kind = self.random.randrange(3)
+        if kind == 0:
+            schema["if"] = {"properties": {name: self.enum(depth)}, "required": [name]}
+            schema["then"] = {"required": [other]}
+            if self.chance(0.5):
+                schema["else"] = {"properties": {other: self.integer(depth)}}
+        elif kind == 1:
+            schema["dependentRequired"] = {name: [other]}
+        else:
+            schema["dependentSchemas"] = {name: {"properties": {other: self.string(depth)}}}
+        return schema
+
+    def negated(self, depth):
+        return self.random.choice([
+            {"type": "string", "not": {"enum": ["", "red", "two words"]}},
+            {"type": "string", "minLength": 1, "not": {"pattern": "^[a-m]"}},
+            {"type": "integer", "minimum": -50, "maximum": 50, "not": {"multipleOf": 3}},
+            {"type": ["number", "null", "boolean"], "not": {"type": "integer"}},
+            {"type": "number", "minimum": 0, "maximum": 4, "not": {"minimum": 1, "maximum": 3}},
+            {"not": {"type": ["object", "array", "string"]}},
+            {"oneOf": [{"type": "integer", "maximum": 10}, {"type": "number", "minimum": 5, "maximum": 90}]}])
+
+    def counted(self, depth):
+        return self.random.choice([
+            {"type": "array", "items": {"enum": ["a", "b", 1, True, None]}, "uniqueItems": True, "minItems": 2},
+            {"type": "array", "items": {"type": ["integer", "string"], "maxLength": 4}, "contains": {"type": "integer"}, "minContains": 2,
+             "maxContains": 3},
+            {"type": "array", "contains": self.enum(depth), "maxItems": 4},
+            {"type": "number", "multipleOf": 0.25, "minimum": -3, "maximum": 40}])
+
+    def closed(self, depth):
+        schema = {"type": "object", "allOf": [self.object(depth + 1)], "properties": {"own": self.schema(depth + 1)}}
+        for one in schema["allOf"]:
+            one.pop("additionalProperties", None)
+        schema["unevaluatedProperties"] = self.random.choice([False, {"type": "integer"}])
+        return schema
 
     def reference(self, depth):
         name = f"node{len(self.definitions)}"

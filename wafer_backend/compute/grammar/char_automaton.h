@@ -71,9 +71,13 @@ class CharAutomaton {
   const std::vector<State>& states() const { return states_; }
 
  private:
+  static absl::Status TooLarge();
   void Trim();
   std::vector<State> states_;
 };
+
+// Appends an edge behind the last one; joins them if they can be one.
+void AppendEdge(CharRange range, uint32_t to, std::vector<CharAutomaton::Edge>* edges);
 
 // The characters of UTF-8 text; of other bytes nothing sensible.
 std::vector<uint32_t> CharsOf(std::string_view utf8);

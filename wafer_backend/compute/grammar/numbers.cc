@@ -11,8 +11,8 @@
 namespace waferline::grammar {
 namespace {
 
-constexpr size_t kDigits = 15;  // decimal ones that every double keeps
-constexpr size_t kFraction = 6;
+constexpr size_t kDoubleDigits = 15;  // decimal ones that every double keeps
+constexpr size_t kFractionDigits = 6;
 
 using NfaEdge = CharNfa::Edge;
 
@@ -122,15 +122,17 @@ struct Side {
 };
 
 absl::StatusOr<CharAutomaton> SideTexts(const NumberSpec& spec, const Side& side) {
-  size_t whole = 1, fraction = kFraction;
+  size_t whole = 1, fraction = kFractionDigits;
   for (const auto* bound : {&side.min, &side.max}) {
     if (!*bound) continue;
     whole = std::max(whole, (*bound)->first.whole.size());
     fraction = std::max(fraction, (*bound)->first.fraction.size());
   }
-  fraction = std::min(fraction, kDigits - std::min(whole, kDigits));
-  std::string pattern =
-      absl::StrCat("(0|[1-9][0-9]{0,", std::min(whole + kDigits, kDigits) - 1, "})");
+  fraction = std::min(fraction, kDoubleDigits - std::min(whole, kDoubleDigits));
+  // What may be no multiple or no certain value must not become one when it is rounded.
+  const bool exact = spec.multiple_of || !spec.no_multiple_of.empty() || !spec.excluded.empty();
+  const size_t digits = exact && !spec.integer ? kDoubleDigits - fraction : kDoubleDigits;
+  std::string pattern = absl::StrCat("(0|[1-9][0-9]{0,", std::max<size_t>(digits, 1) - 1, "})");
   if (!spec.integer && fraction > 0) absl::StrAppend(&pattern, "(\\.[0-9]{1,", fraction, "})?");
   WL_ASSIGN_OR_RETURN(CharAutomaton texts, ParseRegex(pattern, RegexMatch::kWhole));
   if (side.min) {
@@ -146,19 +148,28 @@ absl::StatusOr<CharAutomaton> SideTexts(const NumberSpec& spec, const Side& side
   return texts;
 }
 
-// Whole numbers by what is left when they are divided: the remainder is the state.
-CharAutomaton MultiplesOf(uint64_t divisor) {
-  CharNfa nfa;
-  for (uint64_t i = 0; i < divisor; ++i) nfa.NewState();
-  for (uint64_t i = 0; i < divisor; ++i) {
-    for (uint32_t digit = 0; digit < 10; ++digit) {
-      const CharRange range = {'0' + digit, '0' + digit};
-      nfa.states[i].push_back(
-          {NfaEdge::kChars, range, static_cast<uint32_t>((i * 10 + digit) % divisor)});
-    }
+// Every text of the number, without its sign.
+std::string SameNumber(const Decimal& number) {
+  return number.fraction.empty() ? absl::StrCat(number.whole, "(\\.0+)?")
+                                 : absl::StrCat(number.whole, "\\.", number.fraction, "0*");
+}
+
+// What is left of the texts of one sign when multiples and excluded numbers have been taken out.
+absl::Status Restrict(const NumberSpec& spec, bool negative, CharAutomaton* texts) {
+  if (spec.multiple_of) {
+    WL_ASSIGN_OR_RETURN(*texts, texts->And(MultipleTexts(*spec.multiple_of)));
   }
-  nfa.accept = 0;
-  return CharAutomaton::From(nfa).value();  // no larger than kMaxMultiple
+  for (const Multiple& multiple : spec.no_multiple_of) {
+    WL_ASSIGN_OR_RETURN(*texts, texts->And(MultipleTexts(multiple).Not()));
+  }
+  for (const std::string& value : spec.excluded) {
+    const Decimal number = DecimalOf(value);
+    if (number.negative != negative) continue;
+    WL_ASSIGN_OR_RETURN(const CharAutomaton same,
+                        ParseRegex(SameNumber(number), RegexMatch::kWhole));
+    WL_ASSIGN_OR_RETURN(*texts, texts->And(same.Not()));
+  }
+  return absl::OkStatus();
 }
 
 // `before` and then one of `texts`; or one of `other`.
@@ -195,7 +206,8 @@ absl::StatusOr<CharAutomaton> Either(const CharAutomaton& other, char before,
 }  // namespace
 
 absl::StatusOr<CharAutomaton> NumberTexts(const NumberSpec& spec) {
-  if (!spec.integer && !spec.min && !spec.max) {
+  if (!spec.integer && !spec.min && !spec.max && !spec.multiple_of && spec.no_multiple_of.empty() &&
+      spec.excluded.empty()) {
     return ParseRegex("-?(0|[1-9][0-9]{0,14})(\\.[0-9]{1,15})?([eE][+-]?(0|[1-9][0-9]?))?",
                       RegexMatch::kWhole);
   }
@@ -229,11 +241,8 @@ absl::StatusOr<CharAutomaton> NumberTexts(const NumberSpec& spec) {
   if (any_below) {
     WL_ASSIGN_OR_RETURN(negative, SideTexts(spec, below));
   }
-  if (spec.multiple_of > 1) {
-    const CharAutomaton multiples = MultiplesOf(spec.multiple_of);
-    WL_ASSIGN_OR_RETURN(positive, positive.And(multiples));
-    WL_ASSIGN_OR_RETURN(negative, negative.And(multiples));
-  }
+  WL_RETURN_IF_ERROR(Restrict(spec, false, &positive));
+  WL_RETURN_IF_ERROR(Restrict(spec, true, &negative));
   return Either(positive, '-', negative);
 }
 

@@ -1,10 +1,6 @@
 #include "wafer_backend/compute/grammar/schema_keywords.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
-#include <cmath>
-#include <numeric>
 #include <span>
 #include <utility>
 
@@ -63,9 +59,11 @@ class KeywordReader {
   absl::Status ReadNames(std::string_view keyword, const json::value& value);
   absl::Status ReadRequired(std::string_view keyword, const json::value& value);
   absl::Status ReadUnique(std::string_view keyword, const json::value& value);
+  absl::Status ReadContains(std::string_view keyword, const json::value& value);
+  absl::Status ReadUnevaluated(std::string_view keyword, const json::value& value);
   absl::Status ReadArray();
   absl::Status ReadObject();
-  absl::Status Limit(std::string_view keyword, NumberBound bound, bool is_min);
+  void Limit(NumberBound bound, bool is_min);
   void Keep(std::vector<const json::value*> values, std::string_view keyword);
 
   const SchemaNode& node_;
@@ -103,50 +101,19 @@ const KeywordReader::Keyword KeywordReader::kKeywords[] = {
     {"propertyNames", &KeywordReader::ReadNames},
     {"required", &KeywordReader::ReadRequired},
     {"uniqueItems", &KeywordReader::ReadUnique},
+    {"contains", &KeywordReader::ReadContains},
+    {"minContains", &KeywordReader::ReadElsewhere},
+    {"maxContains", &KeywordReader::ReadElsewhere},
+    {"unevaluatedItems", &KeywordReader::ReadUnevaluated},
+    {"unevaluatedProperties", &KeywordReader::ReadUnevaluated},
+    {"not", &KeywordReader::ReadElsewhere},
+    {"if", &KeywordReader::ReadElsewhere},
+    {"then", &KeywordReader::ReadElsewhere},
+    {"else", &KeywordReader::ReadElsewhere},
+    {"dependentRequired", &KeywordReader::ReadElsewhere},
+    {"dependentSchemas", &KeywordReader::ReadElsewhere},
+    {"dependencies", &KeywordReader::ReadElsewhere},
 };
-
-// Keywords that describe and restrict nothing.
-constexpr std::string_view kDescribing[] = {"$schema",
-                                            "$id",
-                                            "id",
-                                            "$comment",
-                                            "$anchor",
-                                            "$defs",
-                                            "definitions",
-                                            "title",
-                                            "description",
-                                            "default",
-                                            "examples",
-                                            "example",
-                                            "deprecated",
-                                            "readOnly",
-                                            "writeOnly",
-                                            "contentEncoding",
-                                            "contentMediaType",
-                                            "contentSchema",
-                                            "discriminator",
-                                            "externalDocs"};
-
-// Keywords that restrict values in ways that are not supported.
-constexpr std::string_view kRestrictions[] = {"not",
-                                              "if",
-                                              "then",
-                                              "else",
-                                              "contains",
-                                              "minContains",
-                                              "maxContains",
-                                              "dependentRequired",
-                                              "dependentSchemas",
-                                              "dependencies",
-                                              "unevaluatedItems",
-                                              "unevaluatedProperties",
-                                              "$dynamicRef",
-                                              "$recursiveRef",
-                                              "nullable"};
-
-bool IsIn(std::string_view name, std::span<const std::string_view> list) {
-  return std::find(list.begin(), list.end(), name) != list.end();
-}
 
 absl::Status KeywordReader::Read() {
   for (const auto& entry : object_) {
@@ -155,10 +122,8 @@ absl::Status KeywordReader::Read() {
                                     [&](const Keyword& one) { return one.name == name; });
     if (known != std::end(kKeywords)) {
       WL_RETURN_IF_ERROR((this->*known->read)(name, entry.value()));
-    } else if (IsIn(name, kRestrictions)) {
-      return Error(name, "is not supported");
-    } else if (!IsIn(name, kDescribing) && !name.starts_with("x-")) {
-      return Error(name, "is not a keyword that is known here");
+    } else {
+      WL_RETURN_IF_ERROR(CheckDescribes(node_, name));
     }
   }
   WL_RETURN_IF_ERROR(ReadArray());
@@ -260,16 +225,14 @@ absl::Status KeywordReader::ReadConst(std::string_view keyword, const json::valu
   return absl::OkStatus();
 }
 
-absl::Status KeywordReader::Limit(std::string_view keyword, NumberBound bound, bool is_min) {
+void KeywordReader::Limit(NumberBound bound, bool is_min) {
   std::optional<NumberBound>& old = is_min ? facts_.min : facts_.max;
-  if (bound.value.size() > 64) return Error(keyword, "has more digits than are supported");
   if (old) {
     const double was = std::stod(old->value), is = std::stod(bound.value);
     const bool tighter = is_min ? is > was : is < was;
-    if (was != is ? !tighter : !old->inclusive) return absl::OkStatus();
+    if (was != is ? !tighter : !old->inclusive) return;
   }
   old = std::move(bound);
-  return absl::OkStatus();
 }
 
 absl::Status KeywordReader::ReadBound(std::string_view keyword, const json::value& value) {
@@ -285,29 +248,20 @@ absl::Status KeywordReader::ReadBound(std::string_view keyword, const json::valu
     (is_min ? facts_.min : facts_.max)->inclusive = false;
     return absl::OkStatus();
   }
-  if (value.is_int64()) {
-    bound.value = std::to_string(value.get_int64());
-  } else if (value.is_uint64()) {
-    bound.value = std::to_string(value.get_uint64());
-  } else if (value.is_double() && std::isfinite(value.get_double())) {
-    std::array<char, 400> text;
-    const auto end =
-        std::to_chars(text.begin(), text.end(), value.get_double(), std::chars_format::fixed).ptr;
-    bound.value.assign(text.begin(), end);
-  } else {
-    return Error(keyword, "must be a number");
-  }
-  return Limit(keyword, std::move(bound), is_min);
+  if (!value.is_number()) return Error(keyword, "must be a number");
+  auto text = DecimalText(value);
+  if (!text) return Error(keyword, "has more digits than are supported");
+  bound.value = *std::move(text);
+  Limit(std::move(bound), is_min);
+  return absl::OkStatus();
 }
 
 absl::Status KeywordReader::ReadMultiple(std::string_view keyword, const json::value& value) {
-  int64_t multiple = 0;
-  if (!AsInteger(value, &multiple) || multiple < 1 ||
-      std::lcm(static_cast<uint64_t>(multiple), facts_.multiple_of) > kMaxMultiple) {
-    return Error(keyword, absl::StrCat("must be a whole number from 1 to ", kMaxMultiple));
-  }
-  facts_.types &= static_cast<uint8_t>(~kFraction);
-  facts_.multiple_of = std::lcm(static_cast<uint64_t>(multiple), facts_.multiple_of);
+  WL_ASSIGN_OR_RETURN(const Multiple multiple, ParseMultiple(node_, value));
+  const auto both = CommonMultiple(multiple, facts_.multiple_of.value_or(multiple));
+  if (!both) return Error(keyword, "has too large a common multiple with another one");
+  if (both->digits == 0) facts_.types &= static_cast<uint8_t>(~kFraction);
+  facts_.multiple_of = both;
   return absl::OkStatus();
 }
 
@@ -358,12 +312,32 @@ absl::Status KeywordReader::ReadRequired(std::string_view keyword, const json::v
 
 absl::Status KeywordReader::ReadUnique(std::string_view keyword, const json::value& value) {
   if (!value.is_bool()) return Error(keyword, "must be true or false");
-  const json::value* most = object_.if_contains("maxItems");
-  int64_t max = 0;
-  if (!value.get_bool() || (most != nullptr && AsInteger(*most, &max) && max <= 1)) {
-    return absl::OkStatus();
+  facts_.unique_items |= value.get_bool();
+  facts_.pointer = node_.pointer;
+  return absl::OkStatus();
+}
+
+absl::Status KeywordReader::ReadContains(std::string_view keyword, const json::value& value) {
+  Contains contains{.node = Below(keyword, value)};
+  WL_RETURN_IF_ERROR(CheckSchema(keyword, contains.node));
+  if (const json::value* min = object_.if_contains("minContains")) {
+    WL_ASSIGN_OR_RETURN(contains.min, Count("minContains", *min));
   }
-  return Error(keyword, "is not supported: true needs a maxItems of at most 1");
+  if (const json::value* max = object_.if_contains("maxContains")) {
+    WL_ASSIGN_OR_RETURN(contains.max, Count("maxContains", *max));
+  }
+  facts_.pointer = node_.pointer;
+  if (contains.min > 0 || contains.max != SchemaFacts::kNoMax) facts_.contains.push_back(contains);
+  return absl::OkStatus();
+}
+
+absl::Status KeywordReader::ReadUnevaluated(std::string_view keyword, const json::value& value) {
+  const Unevaluated unevaluated{Below(keyword, value), node_.schema};
+  WL_RETURN_IF_ERROR(CheckSchema(keyword, unevaluated.node));
+  facts_.pointer = node_.pointer;
+  (keyword == "unevaluatedItems" ? facts_.unevaluated_items : facts_.unevaluated_properties)
+      .push_back(unevaluated);
+  return absl::OkStatus();
 }
 
 absl::Status KeywordReader::ReadArray() {

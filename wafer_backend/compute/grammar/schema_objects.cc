@@ -6,6 +6,7 @@
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 #include "wafer_backend/compute/grammar/schema_rules.h"
+#include "wafer_backend/compute/grammar/schema_values.h"
 #include "wafer_backend/compute/grammar/work_meter.h"
 
 namespace waferline::grammar {
@@ -13,31 +14,32 @@ namespace {
 
 constexpr size_t kMaxPatterns = 6;  // their combinations are a part of the names each
 
-const SchemaNode* DeclaredIn(const ObjectView& view, const std::string& name) {
-  for (const auto& [key, node] : view.properties) {
-    if (key == name) return &node;
-  }
-  return nullptr;
+bool IsFalse(const SchemaNode& node) {
+  return node.schema->is_bool() && node.schema->get_bool() == node.negated;
 }
 
-// What every view demands of the property.
-std::vector<SchemaNode> DemandsOn(const SchemaFacts& facts, const std::string& name) {
-  std::vector<SchemaNode> nodes;
-  for (const ObjectView& view : facts.objects) {
-    const SchemaNode* declared = DeclaredIn(view, name);
-    if (declared != nullptr) nodes.push_back(*declared);
-    bool by_pattern = false;
-    for (const auto& [names, node] : view.patterns) {
-      if (!names.Contains(name)) continue;
-      nodes.push_back(node);
-      by_pattern = true;
+// The names that propertyNames allows.
+absl::StatusOr<CharAutomaton> NamesOf(const SchemaFacts& facts,
+                                      const boost::json::value& document) {
+  if (facts.names.empty()) return CharAutomaton::All();
+  WL_ASSIGN_OR_RETURN(const auto alternatives, FactsOf(facts.names, document));
+  CharAutomaton others = CharAutomaton::All();  // allowed by no alternative so far
+  for (const SchemaFacts& one : alternatives) {
+    CharAutomaton texts;
+    if (one.values) {
+      std::vector<std::string_view> listed;
+      for (const boost::json::value* value : *one.values) {
+        WL_ASSIGN_OR_RETURN(const bool good, Satisfies(one, *value, document));
+        if (good && value->is_string()) listed.push_back(ViewOf(value->get_string()));
+      }
+      texts = CharAutomaton::OneOf(listed);
+    } else if ((one.types & kString) != 0) {
+      WL_ASSIGN_OR_RETURN(texts, StringTexts(one));
     }
-    if (declared == nullptr && !by_pattern && view.others) nodes.push_back(*view.others);
+    WL_ASSIGN_OR_RETURN(others, others.And(texts.Not()));
   }
-  return nodes;
+  return others.Not();
 }
-
-bool IsFalse(const SchemaNode& node) { return node.schema->is_bool() && !node.schema->get_bool(); }
 
 }  // namespace
 
@@ -50,21 +52,15 @@ absl::StatusOr<SchemaRules::Members> SchemaRules::MembersOf(const SchemaFacts& f
   bool open = false, declares = false;
   for (const ObjectView& view : facts.objects) {
     for (const auto& [name, node] : view.properties) add(name);
-    declares |= !view.properties.empty();
+    declares |= view.declares;
     open |= !view.patterns.empty() || (view.others && !IsFalse(*view.others));
   }
-  for (const std::string& name : facts.required) add(name);
-  // The names that propertyNames allows; they are strings.
-  CharAutomaton allowed = CharAutomaton::All();
-  if (!facts.names.empty()) {
-    WL_ASSIGN_OR_RETURN(const auto alternatives, FactsOf(facts.names, document_));
-    if (alternatives.size() != 1 || alternatives[0].values) {
-      return SchemaError(facts.names[0].pointer, "propertyNames",
-                         "is supported with pattern, format and lengths only");
-    }
-    WL_ASSIGN_OR_RETURN(allowed, StringTexts(alternatives[0]));
-    if ((alternatives[0].types & kString) == 0) allowed = CharAutomaton();
+  for (const Unevaluated& one : facts.unevaluated_properties) {
+    declares = true;
+    open |= !IsFalse(one.node);
   }
+  for (const std::string& name : facts.required) add(name);
+  WL_ASSIGN_OR_RETURN(CharAutomaton allowed, NamesOf(facts, document_));
   Members members;
   std::vector<std::string_view> declared;
   for (const std::string& name : names) {
@@ -72,7 +68,7 @@ absl::StatusOr<SchemaRules::Members> SchemaRules::MembersOf(const SchemaFacts& f
     declared.push_back(name);
     const bool required =
         std::find(facts.required.begin(), facts.required.end(), name) != facts.required.end();
-    std::vector<SchemaNode> demands = DemandsOn(facts, name);
+    std::vector<SchemaNode> demands = PropertyDemands(facts, name);
     if (!allowed.Contains(name) || std::any_of(demands.begin(), demands.end(), IsFalse)) {
       if (!required) continue;
       // Nothing can satisfy it: the member's rule stays without an end.
@@ -81,7 +77,7 @@ absl::StatusOr<SchemaRules::Members> SchemaRules::MembersOf(const SchemaFacts& f
     }
     members.declared.push_back({name, RuleFor(std::move(demands)), required});
   }
-  if (!open && (declares || !facts.objects.empty())) return members;
+  if (!open && declares) return members;
   WL_ASSIGN_OR_RETURN(allowed, allowed.And(CharAutomaton::OneOf(declared).Not()));
   WL_ASSIGN_OR_RETURN(members.others, OthersOf(facts, allowed));
   return members;
@@ -97,7 +93,8 @@ absl::StatusOr<std::vector<SchemaRules::Others>> SchemaRules::OthersOf(const Sch
                        absl::StrCat("has more than ", kMaxPatterns, " patterns"));
   }
   // Where patterns are given and additionalProperties is not, only names that match one.
-  const bool said = std::any_of(facts.objects.begin(), facts.objects.end(),
+  const bool said = !facts.unevaluated_properties.empty() ||
+                    std::any_of(facts.objects.begin(), facts.objects.end(),
                                 [](const ObjectView& view) { return view.others.has_value(); });
   std::vector<Others> out;
   for (size_t combination = patterns > 0 && !said ? 1 : 0; combination < size_t{1} << patterns;
@@ -105,6 +102,7 @@ absl::StatusOr<std::vector<SchemaRules::Others>> SchemaRules::OthersOf(const Sch
     CharAutomaton part = names;
     std::vector<SchemaNode> demands;
     size_t number = 0;
+    std::vector<const ObjectView*> evaluating;
     for (const ObjectView& view : facts.objects) {
       bool by_pattern = false;
       for (const auto& [texts, node] : view.patterns) {
@@ -118,6 +116,14 @@ absl::StatusOr<std::vector<SchemaRules::Others>> SchemaRules::OthersOf(const Sch
         if (matches) demands.push_back(node);
       }
       if (!by_pattern && view.others) demands.push_back(*view.others);
+      if (by_pattern || view.others) evaluating.push_back(&view);
+    }
+    for (const Unevaluated& one : facts.unevaluated_properties) {
+      const auto does = [&](const ObjectView& view) {
+        return std::find(evaluating.begin(), evaluating.end(), &view) != evaluating.end();
+      };
+      if (IsTaken(facts.unevaluated_properties, one)) continue;
+      if (!Evaluates(facts.objects, one, does)) demands.push_back(one.node);
     }
     if (part.empty() || std::any_of(demands.begin(), demands.end(), IsFalse)) {
       continue;

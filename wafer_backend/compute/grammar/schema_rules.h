@@ -36,9 +36,11 @@ class SchemaRules {
   absl::Status Write(RuleId rule, const std::vector<SchemaNode>& nodes);
   absl::Status WriteValue(const SchemaFacts& facts, StateId from, StateId to);
   absl::Status WriteValues(const SchemaFacts& facts, StateId from, StateId to);
+  absl::Status CheckExcluded(const SchemaFacts& facts) const;
   absl::Status WriteNumber(const SchemaFacts& facts, StateId from, StateId to);
   absl::Status WriteString(const SchemaFacts& facts, StateId from, StateId to);
   absl::Status WriteArray(const SchemaFacts& facts, StateId from, StateId to);
+  absl::Status WriteDistinct(const SchemaFacts& facts, StateId from, StateId to);
   absl::Status WriteObject(const SchemaFacts& facts, StateId from, StateId to);
 
   struct Member {

@@ -129,7 +129,10 @@ TEST_CASE("errors name the fields of this protocol") {
   };
   for (const auto& [fields, field] : kBad) {
     CAPTURE(fields);
-    const auto parsed = Ask(fields);
+    auto parsed = Ask(fields);
+    if (parsed.ok()) {
+      if (const auto status = openai::CompileConstraint(&*parsed); !status.ok()) parsed = status;
+    }
     REQUIRE(!parsed.ok());
     CHECK(ErrorBody(parsed.status()).find("\"param\":\"" + std::string(field) + "\"") !=
           std::string::npos);

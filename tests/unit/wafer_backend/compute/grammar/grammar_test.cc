@@ -135,18 +135,20 @@ TEST_CASE("a schema that cannot be honoured is refused by keyword and place") {
     return Refusal({.kind = Kind::kJsonSchema, .schema = boost::json::parse(schema)});
   };
   using Catch::Contains;
-  CHECK_THAT(refusal(R"({"properties":{"a":{"not":{}}}})"), Contains("'not' at #/properties/a"));
+  CHECK_THAT(refusal(R"({"properties":{"a":{"not":{"format":"date"}}}})"),
+             Contains("'format' at #/properties/a/not"));
   CHECK_THAT(refusal(R"({"type":"array","uniqueItems":true})"), Contains("'uniqueItems' at #"));
-  CHECK_THAT(refusal(R"({"properties":{"a~/b":{"if":{}}}})"),
-             Contains("'if' at #/properties/a~0~1b"));
+  CHECK_THAT(refusal(R"({"properties":{"a~/b":{"$dynamicRef":"#x"}}})"),
+             Contains("'$dynamicRef' at #/properties/a~0~1b"));
   CHECK_THAT(refusal(R"({"maxLenght":1})"), Contains("'maxLenght' at #"));
-  CHECK_THAT(refusal(R"({"oneOf":[{"type":"string"},{"maxLength":3}]})"), Contains("'oneOf' at #"));
+  CHECK_THAT(refusal(R"({"oneOf":[{"type":"string"},{"format":"date"}]})"),
+             Contains("'format' at #/oneOf/1"));
   CHECK_THAT(refusal(R"({"$ref":"http://x"})"), Contains("'$ref' at #"));
   CHECK_THAT(refusal(R"({"$ref":"#/$defs/a"})"), Contains("leads to nothing"));
   CHECK_THAT(refusal(R"({"$ref":"#"})"), Contains("leads back to itself"));
   CHECK_THAT(refusal(R"x({"pattern":"(?=a)"})x"), Contains("look-around"));
   CHECK_THAT(refusal(R"({"format":"colour"})"), Contains("'colour' is not a format"));
-  CHECK_THAT(refusal(R"({"multipleOf":0.1})"), Contains("'multipleOf' at #"));
+  CHECK_THAT(refusal(R"({"multipleOf":0.00000001})"), Contains("'multipleOf' at #"));
   CHECK_THAT(refusal(R"({"type":"strin"})"), Contains("'type' at #"));
   CHECK_THAT(refusal(R"({"maxLength":100000})"), Contains("larger than 16384"));
   CHECK_THAT(refusal(R"({"type":"string","pattern":"(a|b)*a(a|b){18}$"})"), Contains("too large"));
