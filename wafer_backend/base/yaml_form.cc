@@ -1,10 +1,13 @@
 #include "wafer_backend/base/yaml_form.h"
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <optional>
+#include <sstream>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -23,6 +26,35 @@ bool ParseNumber(const std::string& text, double* out) {
   return *end == '\0' && std::isfinite(*out);
 }
 
+// Where each document begins; nothing else of a file. YAML::LoadAll is not used: there are texts of
+// three bytes of which it makes documents without end.
+class DocumentStarts : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark& mark) override { line = mark.line + 1; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+
+  int line = 1;
+};
+
+// The line at which a second document begins.
+std::optional<int> SecondDocument(const std::string& text) {
+  std::istringstream input(text);
+  YAML::Parser parser(input);
+  DocumentStarts starts;
+  if (!parser.HandleNextDocument(starts) || !parser.HandleNextDocument(starts)) return std::nullopt;
+  return starts.line;
+}
+
 }  // namespace
 
 YamlFile::YamlFile(std::string name, std::string_view text)
@@ -32,10 +64,12 @@ YamlFile::YamlFile(std::string name, std::string_view text)
     return;
   }
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-    if (!documents.empty()) root_->reset(documents.front());
-    if (documents.size() > 1) {
-      AddError(documents[1], "", "a second document begins here; a file holds one");
+    const std::string copy(text);
+    root_->reset(YAML::Load(copy));
+    if (const std::optional<int> line = SecondDocument(copy)) {
+      errors_.emplace_back(*line, absl::StrCat(name_, ":", *line,
+                                               ": a second document begins here; "
+                                               "a file holds one"));
       return;
     }
   } catch (const YAML::Exception& e) {

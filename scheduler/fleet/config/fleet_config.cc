@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/field_error.h"
 #include "wafer_backend/base/name_table.h"
+#include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 #include "wafer_backend/base/yaml_optional.h"
 
@@ -108,12 +109,8 @@ absl::StatusOr<FleetConfig> ParseFleetConfig(const std::string& name, std::strin
 absl::StatusOr<std::string> WithOverrides(std::string_view yaml,
                                           const std::vector<Override>& overrides) {
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(yaml));
-    if (documents.size() != 1) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("has ", documents.size(), " YAML documents, must have one"));
-    }
-    YAML::Node root = documents.front();
+    WL_RETURN_IF_ERROR(YamlFile("the configuration", yaml).status());
+    YAML::Node root = YAML::Load(std::string(yaml));
     for (const auto& [path, value] : overrides) {
       YAML::Node at;
       at.reset(root);
