@@ -13,6 +13,8 @@ namespace {
 
 constexpr Range kYears{0.5, 50};
 constexpr Range kSmallUsd{0, 1e6};
+constexpr Range kWatts{1, 1e6};
+constexpr Range kSpeed{1e-3, 1e9};
 
 struct Machine {
   silicon::Hardware hardware;
@@ -57,7 +59,7 @@ void ReadServing(YamlForm form, Plan* plan, Finance* finance) {
   if (!machine.ok()) form.AddError("hardware", std::string(machine.status().message()));
   Fact watts{.value = 1, .low = 1, .high = 1};
   if (machine.ok()) watts = machine->hardware.wafer()->power_decode_watts;
-  finance->watts = parameters.Add("watts", watts, true);
+  finance->watts = parameters.Add("watts", watts, kWatts);
   for (YamlForm& entry : form.List("models")) {
     const std::string name = entry.Text("name");
     Fact speed{.value = 1, .low = 1, .high = 1};
@@ -67,7 +69,7 @@ void ReadServing(YamlForm form, Plan* plan, Finance* finance) {
       speed = predicted.value_or(speed);
     }
     ParameterForm of{entry, plan, absl::StrCat("serving.", name, ".")};
-    finance->models.push_back({name, of.Add("tokens_per_second", speed, true)});
+    finance->models.push_back({name, of.Add("tokens_per_second", speed, kSpeed)});
     entry.RefuseOthers();
   }
   if (finance->models.empty()) form.AddError("models", "needs at least one model");
@@ -91,7 +93,7 @@ void ReadFinance(YamlForm& root, Plan* plan) {
   Finance finance;
   YamlForm form = root.Map("finance");
   ParameterForm of{form, plan, "finance."};
-  finance.system_cost_usd = of.Read("system_cost_usd", kUsd);
+  finance.other_cost_usd = of.Read("other_cost_usd", kSystemUsd);
   finance.life_years = of.Read("life_years", kYears);
   finance.hall_life_years = of.Read("hall_life_years", kYears);
   finance.prepay_share = of.Read("prepay_share", kShare);

@@ -16,7 +16,8 @@ namespace waferline::planner {
 // placement::Predict on the serving hardware, with its low and high, as do the watts.
 //
 //   finance:
-//     system_cost_usd: {...}     life_years: {...}      hall_life_years: {...}
+//     other_cost_usd: {...}      # of a system, beyond the unit costs of the plan's stages
+//     life_years: {...}          hall_life_years: {...}
 //     prepay_share: {...}        # of a system's cost, when its assembly starts; the rest when it
 //                                # is delivered to a hall
 //     staff_share: {...}         # of what the systems in service cost, a year

@@ -3,15 +3,18 @@
 #include <algorithm>
 #include <cmath>
 
+#include "server/money/proportion.h"
 #include "wafer_backend/base/check.h"
 
 namespace waferline::planner {
 namespace {
 
-constexpr double kHoursAYear = 8760;
 constexpr int64_t kWeekUs = 7 * kMicrosecondsPerDay;
 
-int64_t Cents(double usd) { return std::llround(usd * 100); }
+constexpr double kMaxSystemUsd = 1e8;
+constexpr double kMaxLineUsd = 1e13;  // so that no sum of a plan's lines leaves 64 bits
+
+int64_t Cents(double usd) { return std::llround(std::min(usd, kMaxLineUsd) * 100); }
 
 class Ledger {
  public:
@@ -20,7 +23,7 @@ class Ledger {
     const Month first = MonthOf(plan.start_us);
     const Month last = MonthOf(plan.start_us + plan.weeks * kWeekUs - 1);
     for (int m = 0; m <= last - first; ++m) run_.months.push_back({.month = first + m});
-    cost_ = Cents(V(finance_.system_cost_usd));
+    cost_ = Cents(std::min(SystemCost(plan, values), kMaxSystemUsd));
     prepay_ = std::llround(static_cast<double>(cost_) * V(finance_.prepay_share));
     lease_usd_.resize(run_.months.size());
     hall_mw_hours_.resize(run_.months.size());
@@ -133,7 +136,7 @@ class Ledger {
     for (size_t m = from + 1; m < run_.months.size(); ++m) {
       const auto age = static_cast<int64_t>(m - from);
       if (age > life) break;
-      run_.months[m].depreciation += cost * age / life - cost * (age - 1) / life;
+      run_.months[m].depreciation += Proportion(cost, age, life) - Proportion(cost, age - 1, life);
     }
   }
   void Depreciate() {
@@ -221,44 +224,6 @@ class Ledger {
 MoneyRun RunMoney(const Plan& plan, const Values& values, const SupplyRun& supply) {
   WL_CHECK(plan.finance.has_value());
   return Ledger(plan, values, supply).Run();
-}
-
-double MeanKw(const Plan& plan, const Values& values) {
-  const Finance& finance = *plan.finance;
-  const double idle = values[finance.idle_share.index];
-  return values[finance.watts.index] * 1e-3 *
-         (idle + (1 - idle) * values[finance.utilisation.index]);
-}
-
-SystemHour CostOfSystemHour(const Plan& plan, const Values& values) {
-  const Finance& finance = *plan.finance;
-  const auto v = [&](Par par) { return values[par.index]; };
-  double mw = 0, usd = 0;
-  for (const Hall& hall : plan.halls) {
-    for (const HallStep& step : hall.steps) {
-      mw += v(step.mw);
-      usd += v(step.mw) * v(hall.usd_per_mw_month);
-    }
-  }
-  const double cost = v(finance.system_cost_usd);
-  return {.depreciation = cost / (v(finance.life_years) * kHoursAYear),
-          .electricity = MeanKw(plan, values) * v(finance.pue) * v(finance.usd_per_kwh),
-          .lease = mw > 0 ? usd / mw * 12 * v(plan.kw_per_system) * 1e-3 / kHoursAYear : 0,
-          .staff = cost * v(finance.staff_share) / kHoursAYear};
-}
-
-std::vector<ModelCost> CostsOfModels(const Plan& plan, const Values& values) {
-  const Finance& finance = *plan.finance;
-  const double usd = CostOfSystemHour(plan, values).total();
-  const double watts = MeanKw(plan, values) * 1e3 * values[finance.pue.index];
-  std::vector<ModelCost> costs;
-  for (const ServedModel& model : finance.models) {
-    const double full = values[model.tokens_per_second.index];
-    const double tokens_per_second = full * values[finance.utilisation.index];
-    costs.push_back({model.name, full, usd / (tokens_per_second * 3600) * 1e6,
-                     watts / tokens_per_second * 1e6});
-  }
-  return costs;
 }
 
 }  // namespace waferline::planner

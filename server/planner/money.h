@@ -8,7 +8,8 @@
 // Contracted systems earn their price for every hour, and the share of their electricity and of
 // their room's lease that the buyer pays back; warrants reduce that revenue (contra-revenue) and
 // raise equity, without cash. The others sell tokens of the first model. Each line is rounded once,
-// to a cent. Left out: taxes, interest, loans, warranty, the value of parts in stock.
+// to a cent, and is at most 10^13 $ a month. Left out: taxes, interest, loans, warranty, the value
+// of parts in stock.
 //
 // Closes each month, to the cent: cash + receivables + inventory + property = paid in + warrants +
 // retained.
@@ -70,6 +71,18 @@ struct MoneyRun {
 
 // The plan must have finance.
 MoneyRun RunMoney(const Plan& plan, const Values& values, const SupplyRun& supply);
+
+// $ that a system costs: the unit costs of the stages that lead to it, and the rest.
+double SystemCost(const Plan& plan, const Values& values);
+
+// What each supplier gets of a system's cost, the largest first; "(others)" for the rest. A second
+// source gets nothing here: which of its units go into a system is not known.
+struct SupplierShare {
+  std::string supplier;
+  double usd = 0;
+  double share = 0;
+};
+std::vector<SupplierShare> SupplierShares(const Plan& plan, const Values& values);
 
 // kW that a system draws from its hall, in the mean: idle and working watts by utilisation.
 double MeanKw(const Plan& plan, const Values& values);

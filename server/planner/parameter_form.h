@@ -16,22 +16,28 @@ struct ParameterForm {
 
   // Required.
   Par Read(const std::string& field, Range range) {
-    return Add(field, form.Number(field, range), true);
+    return Add(field, form.Number(field, range), range);
   }
   // `otherwise` if the file does not have it.
   Par ReadOr(const std::string& field, double otherwise, Range range) {
     if (form.Has(field)) return Read(field, range);
-    return Add(field, {.value = otherwise, .low = otherwise, .high = otherwise}, false);
+    const Par par = Add(field, {.value = otherwise, .low = otherwise, .high = otherwise}, range);
+    plan->parameters[par.index].stated = false;
+    return par;
   }
-  Par Add(const std::string& field, const Fact& fact, bool stated) {
-    plan->parameters.push_back({prefix + field, fact, stated});
+  Par Add(const std::string& field, const Fact& fact, Range range) {
+    plan->parameters.push_back({prefix + field, fact, range.min, range.max});
     return {static_cast<uint32_t>(plan->parameters.size() - 1)};
   }
 };
 
+// "finance.pue must be from 1 to 4".
+std::string RangeFault(const Parameter& parameter);
+
 inline constexpr Range kShare{0, 1};
 inline constexpr Range kWeeks{0, kMaxWeeks};
-inline constexpr Range kUnits{0, 1e7};
+inline constexpr Range kUnits{0, 1e6};
 inline constexpr Range kUsd{0, 1e12};
+inline constexpr Range kSystemUsd{0, 1e7};  // of one system or part
 
 }  // namespace waferline::planner

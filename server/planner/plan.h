@@ -21,7 +21,8 @@ namespace waferline::planner {
 struct Parameter {
   std::string name;  // as --set takes it: "stages.wafers.lead_weeks"
   Fact fact;
-  bool stated = true;  // false: a default that the file may leave out
+  double min = 0, max = 0;  // that are allowed
+  bool stated = true;       // false: a default that the file may leave out
 };
 
 // A parameter of the plan.
@@ -57,12 +58,13 @@ struct Stage {
   std::string name;
   std::string supplier;
   std::vector<RateStep> rate;
-  Par lead_weeks;    // from start to finish, rounded to whole weeks
-  Par good;          // share of what is finished; the rest is scrap, or
-  Par rework_weeks;  // is good after so many weeks more; 0: scrap
-  Par stock;         // at the beginning
-  Par enabled;       // 0: is not there (a second source that is not used)
-  Par one_off_usd;   // masks, tools: paid when it starts, if it is enabled
+  Par lead_weeks;     // from start to finish, rounded to whole weeks
+  Par good;           // share of what is finished; the rest is scrap, or
+  Par rework_weeks;   // is good after so many weeks more; 0: scrap
+  Par stock;          // at the beginning
+  Par enabled;        // 0: is not there (a second source that is not used)
+  Par unit_cost_usd;  // part of what a system costs
+  Par one_off_usd;    // masks, tools: paid when it starts, if it is enabled
   std::vector<Need> needs;
   std::vector<Loss> losses;
   int64_t max_stock = kNoMaxStock;  // starts no more while it has so many, in work and finished
@@ -90,6 +92,7 @@ struct Hall {
 struct Promise {
   std::string name;
   Par mw, from_week, to_week;
+  Par lost_week;  // the customer is gone from then on
 };
 
 struct Equity {
@@ -104,7 +107,7 @@ struct ServedModel {
 
 // finance.h says what each is.
 struct Finance {
-  Par system_cost_usd, life_years, hall_life_years, prepay_share, staff_share;
+  Par other_cost_usd, life_years, hall_life_years, prepay_share, staff_share;
   Par price_usd_per_system_hour, contra_share, pass_through_power, pass_through_lease;
   Par spot_usd_per_million_tokens, payment_months, pue, usd_per_kwh, opening_cash_usd;
   std::vector<Equity> equity;

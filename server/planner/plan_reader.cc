@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <set>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "server/planner/finance.h"
 #include "server/planner/parameter_form.h"
@@ -18,7 +17,8 @@
 namespace waferline::planner {
 namespace {
 
-constexpr Range kMw{0, 1e6};
+constexpr Range kMw{0, 1e5};
+constexpr size_t kMaxHalls = 200;
 
 void ReadRate(YamlForm& form, ParameterForm parameters, Stage* stage) {
   std::vector<YamlForm> steps = form.List("rate");
@@ -39,7 +39,8 @@ Par ReadGood(YamlForm& form, ParameterForm parameters) {
   if (form.Has("good")) form.AddError("good_from", "has no meaning next to good");
   const absl::StatusOr<Fact> yield = SellableShare(form.Text("good_from"));
   if (!yield.ok()) form.AddError("good_from", std::string(yield.status().message()));
-  return parameters.Add("good", yield.ok() ? *yield : Fact{.value = 1, .low = 1, .high = 1}, true);
+  return parameters.Add("good", yield.ok() ? *yield : Fact{.value = 1, .low = 1, .high = 1},
+                        kShare);
 }
 
 // All of a stage but the names of other stages, which are looked up when all are read.
@@ -52,6 +53,7 @@ Stage ReadStage(YamlForm& form, Plan* plan) {
   stage.rework_weeks = parameters.ReadOr("rework_weeks", 0, kWeeks);
   stage.stock = parameters.ReadOr("stock", 0, kUnits);
   stage.enabled = parameters.ReadOr("enabled", 1, kShare);
+  stage.unit_cost_usd = parameters.ReadOr("unit_cost_usd", 0, kSystemUsd);
   stage.one_off_usd = parameters.ReadOr("one_off_usd", 0, kUsd);
   stage.max_stock = form.IntegerOr("max_stock", kNoMaxStock, 0, kNoMaxStock);
   if (form.Has("losses")) {
@@ -122,7 +124,7 @@ Hall ReadHall(YamlForm& form, Plan* plan) {
     hall.start_week = parameters.Read("start_week", kWeeks);
     hall.fit_out = parameters.Read("fit_out", kWeeks);
     hall.mw = parameters.Read("mw", kMw);
-    hall.capex_usd_per_mw = parameters.Read("capex_usd_per_mw", kUsd);
+    hall.capex_usd_per_mw = parameters.Read("capex_usd_per_mw", {0, 1e9});
     YamlForm phases = form.Map("phases");
     ParameterForm of{phases, plan, parameters.prefix + "phases."};
     for (const char* phase : {"grid", "transformer", "switchgear", "building"}) {
@@ -130,7 +132,7 @@ Hall ReadHall(YamlForm& form, Plan* plan) {
     }
     phases.RefuseOthers();
   } else {
-    hall.usd_per_mw_month = parameters.Read("usd_per_mw_month", kUsd);
+    hall.usd_per_mw_month = parameters.Read("usd_per_mw_month", {0, 1e9});
     std::vector<YamlForm> steps = form.List("steps");
     for (size_t i = 0; i < steps.size(); ++i) {
       ParameterForm step{steps[i], plan, absl::StrCat(parameters.prefix, "steps.", i, ".")};
@@ -150,6 +152,7 @@ void ReadPromises(YamlForm& root, Plan* plan) {
     promise.mw = parameters.Read("mw", kMw);
     promise.from_week = parameters.Read("from_week", kWeeks);
     promise.to_week = parameters.Read("to_week", kWeeks);
+    promise.lost_week = parameters.ReadOr("lost_week", kMaxWeeks, kWeeks);
     if (plan->parameters[promise.from_week.index].fact.value >=
         plan->parameters[promise.to_week.index].fact.value) {
       form.AddError("to_week", "must be after from_week");
@@ -178,14 +181,19 @@ void ReadChanges(YamlForm& root, Plan* plan) {
       const std::string name = form.Text("parameter");
       const Fact fact = form.Number("to", {0, 1e13});
       std::vector<std::string_view> names;
-      bool found = false;
       for (Parameter& parameter : plan->parameters) {
         names.push_back(parameter.name);
         if (parameter.name != name) continue;
-        parameter = {name, fact, true};
-        found = true;
+        if (fact.low < parameter.min || fact.high > parameter.max) {
+          form.AddError("to", RangeFault(parameter));
+          continue;
+        }
+        parameter.fact = fact;
+        parameter.stated = true;
       }
-      if (!found) form.AddError("parameter", "is not in the plan" + DidYouMean(name, names));
+      if (std::find(names.begin(), names.end(), name) == names.end()) {
+        form.AddError("parameter", "is not in the plan" + DidYouMean(name, names));
+      }
       form.RefuseOthers();
     }
   }
@@ -242,6 +250,9 @@ absl::StatusOr<Plan> Parse(const std::string& name, std::string_view text, int d
   if (required || root.Has("contracted")) ReadPromises(root, &plan);
   if (required || root.Has("halls")) {
     for (YamlForm& form : root.List("halls")) plan.halls.push_back(ReadHall(form, &plan));
+    if (plan.halls.size() > kMaxHalls) {
+      root.AddError("halls", absl::StrCat("must be at most ", kMaxHalls));
+    }
   }
   if (root.Has("outages")) ReadOutages(root, &plan);
   if (root.Has("finance") || root.Has("serving")) ReadFinance(root, &plan);
@@ -259,29 +270,6 @@ absl::StatusOr<Plan> ParsePlan(const std::string& name, std::string_view text) {
 absl::StatusOr<Plan> LoadPlan(const std::string& name_or_path) {
   WL_ASSIGN_OR_RETURN(const NamedText text, LoadNamedText("plans", name_or_path));
   return ParsePlan(text.name, text.text);
-}
-
-absl::Status SetParameter(std::string_view assignment, Plan* plan) {
-  const size_t equals = assignment.find('=');
-  double value = 0;
-  if (equals == std::string_view::npos ||
-      !absl::SimpleAtod(Absl(assignment.substr(equals + 1)), &value) || !(value >= 0) ||
-      value > 1e13) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("\"", Absl(assignment), "\" is not NAME=NUMBER with 0 to 1e13"));
-  }
-  const std::string_view name = assignment.substr(0, equals);
-  std::vector<std::string_view> names;
-  for (Parameter& parameter : plan->parameters) {
-    if (parameter.name == name) {
-      parameter.fact = {value, value, value, parameter.fact.mark, "set on the command line"};
-      parameter.stated = true;
-      return absl::OkStatus();
-    }
-    names.push_back(parameter.name);
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat("the plan has no parameter \"", Absl(name), "\"", DidYouMean(name, names)));
 }
 
 }  // namespace waferline::planner

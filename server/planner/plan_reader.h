@@ -27,8 +27,8 @@
 // [{parameter: stages.wafers.lead_weeks, to: {value: ...}}]`, further steps of `rates: [{stage,
 // week, per_week}]`, further halls, contracted and outages.
 //
-// Of a stage, good, rework_weeks, stock, enabled, one_off_usd, losses, max_stock and into may be
-// left out. Pure functions but for reading the file; any thread.
+// Of a stage, good, rework_weeks, stock, enabled, unit_cost_usd, one_off_usd, losses, max_stock and
+// into may be left out. Pure functions but for reading the file; any thread.
 #pragma once
 
 #include <string>
@@ -47,8 +47,9 @@ absl::StatusOr<Plan> ParsePlan(const std::string& name, std::string_view text);
 // A name of deploy/plans, or a path.
 absl::StatusOr<Plan> LoadPlan(const std::string& name_or_path);
 
-// "name=value": a value from the parameter's allowed range is the base value from now on, and its
-// low and high too: it is known. InvalidArgument names the nearest parameter for an unknown one.
-absl::Status SetParameter(std::string_view assignment, Plan* plan);
+// "name=number", as --set has it: the value, low and high are that number from now on, it is known.
+// With `scale`, as --scale has it: all three are multiplied by it. InvalidArgument: a number
+// outside what the parameter allows; an unknown name, with the nearest one.
+absl::Status ChangeParameter(std::string_view assignment, bool scale, Plan* plan);
 
 }  // namespace waferline::planner

@@ -224,7 +224,8 @@ std::vector<double> PromisedMw(const Plan& plan, const Values& values) {
   for (const Promise& promise : plan.promises) {
     const double from = values[promise.from_week.index];
     const double whole = std::max(1.0, values[promise.to_week.index] - from);
-    for (size_t w = 0; w < mw.size(); ++w) {
+    const double lost = values[promise.lost_week.index];
+    for (size_t w = 0; w < mw.size() && static_cast<double>(w) < lost; ++w) {
       mw[w] += values[promise.mw.index] *
                std::clamp((static_cast<double>(w) + 1 - from) / whole, 0.0, 1.0);
     }

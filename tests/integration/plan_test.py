@@ -49,6 +49,23 @@ def test_a_second_foundry_is_a_parameter():
     assert second["short_mw_months"] < base["short_mw_months"]
 
 
+def test_shocks_a_price_cut_a_customer_lost_a_supplier_that_doubles_its_price():
+    base = answer("run", "750mw")
+    assert sum(share["usd"] for share in base["suppliers_of_a_system"]) == pytest.approx(450_000)
+    assert sum(share["share"] for share in base["suppliers_of_a_system"]) == pytest.approx(1)
+
+    def income(plan):
+        return sum(month["operating_income_cents"] for month in plan["months"])
+
+    cut = answer("run", "750mw", "--scale", "finance.price_usd_per_system_hour=0.7")
+    assert income(cut) < income(base)
+    power = answer("run", "750mw", "--scale", "stages.power.unit_cost_usd=2")
+    assert power["usd_per_system_hour"]["depreciation"] == pytest.approx(base["usd_per_system_hour"]["depreciation"] * (450_000 + 84 * 240) / 450_000)
+    lost = answer("run", "750mw", "--set", "contracted.committed.lost_week=156")
+    assert lost["contracted_mw"][155] > 0 and lost["contracted_mw"][156] == 0
+    assert lost["months"][-1]["contracted_cents"] == 0 and lost["months"][-1]["spot_cents"] > 0
+
+
 def test_breaks_ranks_stages_suppliers_and_pairs_and_names_guesses():
     breaks = answer("breaks", "750mw", "--pairs")
     slack = [1e9 if row["slack_weeks"] is None else row["slack_weeks"] for row in breaks["stages"]]
@@ -68,6 +85,7 @@ def test_what_is_wrong_is_named(tmp_path):
     for words, error in [
         (["run", "750mw", "--set", "stages.power.led_weeks=8"], "did you mean 'stages.power.lead_weeks'?"),
         (["run", "750mw", "--set", "stages.power.lead_weeks"], "is not NAME=NUMBER"),
+        (["run", "750mw", "--set", "stages.assembly.needs.power.units=0"], "must be from 1 to"),
         (["run", "750"], "750mw"),
         (["breaks", "750mw", "--week", "400"], "is out of range, the plan has 260 weeks"),
     ]:
@@ -93,7 +111,7 @@ halls: [{{name: h, how: rent, usd_per_mw_month: {number}, steps: []}}]
 def test_monte_carlo_repeats_and_its_percentiles_are_in_order():
     study = answer("mc", "750mw", "--runs", "100", "--seed", "5", "--figure", "usd_per_system_hour")
     assert study == answer("mc", "750mw", "--runs", "100", "--seed", "5", "--figure", "usd_per_system_hour")
-    assert study["tornado"][0]["parameter"] == "finance.system_cost_usd"
+    assert study["tornado"][0]["parameter"] == "finance.other_cost_usd"
     for spread in [*study["figures"].values(), *study["online_mw"], *study["cash_usd"]]:
         assert spread["p10"] <= spread["p50"] <= spread["p90"]
     other = answer("mc", "750mw", "--runs", "100", "--seed", "6")

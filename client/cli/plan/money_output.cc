@@ -119,6 +119,11 @@ void PrintMoney(const planner::Plan& plan, const planner::MoneyRun& run) {
       "staff {:.2f}; it is sold for {:.2f}\n",
       hour.total(), hour.depreciation, hour.electricity, hour.lease, hour.staff,
       values[plan.finance->price_usd_per_system_hour.index]);
+  Table suppliers({"of a system's cost", "$", "%"});
+  for (const planner::SupplierShare& s : planner::SupplierShares(plan, values)) {
+    suppliers.Add({s.supplier, fmt::format("{:.0f}", s.usd), fmt::format("{:.1f}", 100 * s.share)});
+  }
+  suppliers.Print();
   Table models({"model", "tokens/s a system", "$ a million", "joules a million"});
   for (const ModelRange& m : ModelRanges(plan, values)) {
     models.Add({m.value.model,
@@ -158,6 +163,11 @@ void AddMoneyJson(const planner::Plan& plan, const planner::MoneyRun& run, json:
                                         {"lease", hour.lease},
                                         {"staff", hour.staff}};
   (*document)["models"] = std::move(models);
+  json::array suppliers;
+  for (const planner::SupplierShare& s : planner::SupplierShares(plan, values)) {
+    suppliers.push_back({{"supplier", s.supplier}, {"usd", s.usd}, {"share", s.share}});
+  }
+  (*document)["suppliers_of_a_system"] = std::move(suppliers);
 }
 
 }  // namespace waferline::cli

@@ -17,14 +17,20 @@ Operand PlanOperand() { return {"NAME", "a plan of deploy/plans (750mw, 2gw, ...
 std::vector<Flag> PlanFlags() {
   return {TextFlag("set", "NAME=VALUE",
                    "a parameter's value, as stages.power.lead_weeks=8; --json lists their names")
+              .Repeatable(),
+          TextFlag("scale", "NAME=FACTOR",
+                   "a parameter's value and range times this: a price cut, a supplier's price")
               .Repeatable()};
 }
 
 absl::StatusOr<planner::Plan> ReadPlan(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(planner::Plan plan, planner::LoadPlan(arguments.operand(0)));
-  for (const std::string& assignment : arguments.Texts("set")) {
-    if (const absl::Status set = planner::SetParameter(assignment, &plan); !set.ok()) {
-      return UsageError(absl::StrCat("--set: ", std::string(set.message())));
+  for (const char* flag : {"set", "scale"}) {
+    for (const std::string& assignment : arguments.Texts(flag)) {
+      const absl::Status changed =
+          planner::ChangeParameter(assignment, std::string_view(flag) == "scale", &plan);
+      if (changed.ok()) continue;
+      return UsageError(absl::StrCat("--", flag, ": ", std::string(changed.message())));
     }
   }
   return plan;

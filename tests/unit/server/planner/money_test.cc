@@ -13,7 +13,7 @@ Plan Load(const std::string& name, const std::vector<std::string>& set = {}) {
   INFO(plan.status().message());
   REQUIRE(plan.ok());
   for (const std::string& assignment : set) {
-    const absl::Status status = SetParameter(assignment, &*plan);
+    const absl::Status status = ChangeParameter(assignment, false, &*plan);
     INFO(status.message());
     REQUIRE(status.ok());
   }

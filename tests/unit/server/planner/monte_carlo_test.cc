@@ -72,7 +72,7 @@ TEST_CASE("spreads are in order, repeat by seed, and hold the base plan's tornad
     REQUIRE(a.online_mw[w].p10 <= a.online_mw[w].p90);
   }
   const std::vector<Swing> swings = Tornado(plan, Figure::kSystemHour);
-  REQUIRE(plan.parameters[swings[0].parameter].name == "finance.system_cost_usd");
+  REQUIRE(plan.parameters[swings[0].parameter].name == "finance.other_cost_usd");
   const double base = FiguresOf(plan, plan.BaseValues())[static_cast<size_t>(Figure::kSystemHour)];
   REQUIRE(swings[0].at_low < base);
   REQUIRE(base < swings[0].at_high);

@@ -50,14 +50,32 @@ TEST_CASE("faults of a plan are named with line and field") {
 TEST_CASE("a parameter is set by its name, and a wrong name is answered with the nearest") {
   auto plan = ParsePlan("p.yaml", PlanText({{"wafers", 10, 4}}));
   REQUIRE(plan.ok());
-  REQUIRE(SetParameter("stages.wafers.lead_weeks=8", &*plan).ok());
+  REQUIRE(ChangeParameter("stages.wafers.lead_weeks=8", false, &*plan).ok());
   REQUIRE(plan->BaseValues()[plan->stages[0].lead_weeks.index] == 8);
-  REQUIRE(Has(std::string(SetParameter("stages.wafers.lead_week=8", &*plan).message()),
+  REQUIRE(Has(std::string(ChangeParameter("stages.wafers.lead_week=8", false, &*plan).message()),
               "did you mean 'stages.wafers.lead_weeks'?"));
-  for (const char* wrong : {"stages.wafers.lead_weeks", "stages.wafers.lead_weeks=-1",
-                            "stages.wafers.lead_weeks=soon", "stages.wafers.lead_weeks=nan"}) {
-    REQUIRE(Has(std::string(SetParameter(wrong, &*plan).message()), "is not NAME=NUMBER"));
+  for (const char* wrong : {"stages.wafers.lead_weeks", "stages.wafers.lead_weeks=soon",
+                            "stages.wafers.lead_weeks=nan"}) {
+    REQUIRE(
+        Has(std::string(ChangeParameter(wrong, false, &*plan).message()), "is not NAME=NUMBER"));
   }
+}
+
+TEST_CASE("a value outside what the parameter allows is refused, set, scaled or in a file") {
+  auto plan = LoadPlan("750mw");
+  REQUIRE(plan.ok());
+  for (const char* wrong : {"stages.wafers.lead_weeks=-1", "stages.assembly.needs.power.units=0",
+                            "finance.pue=0.5", "stages.power.good=1.1"}) {
+    REQUIRE(Has(std::string(ChangeParameter(wrong, false, &*plan).message()), "must be from"));
+  }
+  REQUIRE(Has(std::string(ChangeParameter("finance.pue=0.1", true, &*plan).message()),
+              "must be from 1 to 4"));
+  REQUIRE(ChangeParameter("finance.usd_per_kwh=2", true, &*plan).ok());
+  REQUIRE(plan->BaseValues()[plan->finance->usd_per_kwh.index] == Approx(0.13));
+  REQUIRE(plan->parameters[plan->finance->usd_per_kwh.index].fact.high == Approx(0.18));
+  REQUIRE(Has(Fault("title: x\nextends: 750mw\nset:\n  - {parameter: finance.pue, to: " +
+                    Stated(7) + "}\n"),
+              "finance.pue must be from 1 to 4"));
 }
 
 TEST_CASE("the share of good wafers comes from the silicon model") {

@@ -36,7 +36,7 @@ struct StageText {
 };
 
 // Halls for `hall_mw` from the first week on; systems of 1 MW, so that MW are systems.
-inline std::string PlanText(const std::vector<StageText>& stages, double hall_mw = 1e6,
+inline std::string PlanText(const std::vector<StageText>& stages, double hall_mw = 1e5,
                             double promised_mw = 0, int weeks = 104) {
   std::string text = fmt::format(
       "title: test\nstart: 2026-01-05\nweeks: {}\nkw_per_system: {}\n"

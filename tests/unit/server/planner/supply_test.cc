@@ -89,7 +89,7 @@ TEST_CASE("a stop shifts what comes after it, and a second source adds to the fi
                                {"other", 5, 2, {}, "into: parts, enabled: " + Stated(0) + ", "},
                                {"build", 100, 1, {{"parts", 1}}}}));
   REQUIRE(Run(second).online == base.online);
-  REQUIRE(SetParameter("stages.other.enabled=1", &second).ok());
+  REQUIRE(ChangeParameter("stages.other.enabled=1", false, &second).ok());
   REQUIRE(Run(second).online[50] == base.online[50] / 10 * 15);
   CheckConservation(second, second.BaseValues(), Run(second));
 }
