@@ -99,6 +99,12 @@ std::vector<std::string> GoodFiles() {
       spec.rope_frequency_factors = true;
       files.push_back(test::RandomModelBytes(spec));
     }
+    // A tensor for each expert.
+    test::RandomModelSpec older{.dtype = kernels::DType::kQ4_0, .layers = 1, .hidden = 32};
+    older.ffn = 32, older.heads = 2, older.experts = 3;
+    older.separate_experts = true;
+    older.vocabulary = vocabulary;
+    files.push_back(test::RandomModelBytes(older));
   }
   return files;
 }
