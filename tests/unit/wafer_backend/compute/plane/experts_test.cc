@@ -1,11 +1,16 @@
 // The experts of each shard's layers over several workers: the same bits (law 4), and between a
 // shard and its workers as many bytes as the tokens routed to them have (law 3).
 #include <algorithm>
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <future>
 #include <memory>
 #include <numeric>
+#include <thread>
 
 #include "tests/unit/wafer_backend/compute/plane/remote_workers.h"
+#include "wafer_backend/compute/link/reactor.h"
+#include "wafer_backend/compute/link/typed_link.h"
 #include "wafer_backend/compute/model/families/families.h"
 #include "wafer_backend/compute/shard/expert_server.h"
 
@@ -219,6 +224,72 @@ TEST_CASE("a worker of experts that dies: Unavailable, and after it is back the 
   const auto got = RunAll(plane.get(), &waker, specs, 10);
   for (size_t i = 0; i < specs.size(); ++i) REQUIRE(SameValues(got[i], want[i]));
   RequireEmpty(plane.get());
+}
+
+// Greets as a worker of experts 4 to 15, and then answers nothing.
+class SilentExperts {
+ public:
+  explicit SilentExperts(const ModelOnDisk& disk) {
+    hello_.role = link::Role::kExperts;
+    hello_.model_fingerprint = shard::FingerprintOf(*disk.file());
+    hello_.end_layer = hello_.layer_count = 4;
+    hello_.max_rows = 1024;
+    hello_.first_expert = 4;
+    hello_.end_expert = 16;
+    std::promise<uint16_t> port;
+    auto listening = port.get_future();
+    thread_ = std::thread([this, &port] {
+      link::Reactor reactor;
+      std::vector<std::unique_ptr<link::Connection>> peers;
+      auto listener = link::Listener::Open(&reactor, "127.0.0.1:0", [&](auto taken) {
+        link::Connection* const peer = peers.emplace_back(std::move(taken)).get();
+        peer->Start([](std::span<const uint8_t>) { return absl::OkStatus(); },
+                    [](const absl::Status&) {});
+        (void)link::GreetingOutlet(peer).Send(hello_);
+      });
+      port.set_value((*listener)->port());
+      while (!stop_) reactor.Turn(Milliseconds(5));
+    });
+    endpoint_ = "127.0.0.1:" + std::to_string(listening.get());
+  }
+  ~SilentExperts() {
+    stop_ = true;
+    thread_.join();
+  }
+  const std::string& endpoint() const { return endpoint_; }
+
+ private:
+  link::HelloFrame hello_;
+  std::string endpoint_;
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+TEST_CASE("a worker of experts that is silent: Unavailable within its patience") {
+  const ModelOnDisk disk(SpecOf("qwen3moe", kernels::DType::kQ8_0));
+  const SilentExperts silent(disk);
+  Cloud cloud;
+  shard::ShardServerOptions options;
+  options.model_path = disk.path();
+  options.shard.range = {0, 4};
+  options.shard.page_tokens = kPage;
+  options.shard.experts = {0, 4};
+  options.expert_workers = {silent.endpoint()};
+  options.expert_patience = Milliseconds(200);
+  options.threads = 1;
+  cloud.shards.push_back(std::make_unique<Server>(&shard::RunShardServer, options));
+  cloud.prefill = StartPrefill(disk.path(), 64);
+  TestWaker waker;
+  auto plane = PlaneOf(cloud.Options(disk.file()), &waker);
+  const SequenceSpec spec = RandomSpecs(1, 14)[0];
+  plane->Prefill(SequenceId{1}, spec);
+  plane->Activate(SequenceId{1});
+  plane->Want(SequenceId{1}, 20);
+  const TokenValue* value = nullptr;
+  REQUIRE(waker.WaitUntil(
+      [&] { return plane->Look(SequenceId{1}, 1, &value) == ValueSource::State::kFailed; }));
+  REQUIRE(absl::IsUnavailable(plane->Failure(SequenceId{1})));
+  REQUIRE(plane->Failure(SequenceId{1}).ToString().find("it is silent") != std::string::npos);
 }
 
 TEST_CASE("workers of experts that do not fit are refused with the reason") {
