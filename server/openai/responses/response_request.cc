@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <boost/json/array.hpp>
-#include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <utility>
 
@@ -12,6 +11,7 @@
 #include "server/openai/fields.h"
 #include "server/openai/json_text.h"
 #include "server/openai/responses/input_items.h"
+#include "server/openai/responses/repeated_fields.h"
 #include "server/openai/responses/response_format.h"
 #include "server/openai/tool_fields.h"
 #include "server/serving/limits.h"
@@ -63,24 +63,6 @@ constexpr std::string_view kOwn[] = {"input",
                                      "tool_choice",
                                      "prompt_cache_retention"};
 
-// What the answer repeats of its request, with the values of fields that were left out.
-constexpr std::pair<const char*, const char*> kRepeated[] = {{"instructions", "null"},
-                                                             {"max_output_tokens", "null"},
-                                                             {"max_tool_calls", "null"},
-                                                             {"metadata", "{}"},
-                                                             {"parallel_tool_calls", "true"},
-                                                             {"previous_response_id", "null"},
-                                                             {"prompt_cache_key", "null"},
-                                                             {"safety_identifier", "null"},
-                                                             {"temperature", "1"},
-                                                             {"tool_choice", "\"auto\""},
-                                                             {"tools", "[]"},
-                                                             {"top_p", "1"},
-                                                             {"truncation", "\"disabled\""},
-                                                             {"user", "null"},
-                                                             {"service_tier", "\"default\""},
-                                                             {"store", "true"}};
-
 class ResponseReader {
  public:
   ResponseReader(const json::object& body, const Envelope& envelope, ResponseStore* store)
@@ -98,7 +80,6 @@ class ResponseReader {
   void ReadReasoning();
   void ReadTools();
   void ReadToolChoice();
-  std::string Repeated() const;
 
   const json::object& body_;
   const Envelope& envelope_;
@@ -265,32 +246,9 @@ void ResponseReader::ReadToolChoice() {
   chat_["tool_choice"] = {{"type", "function"}, {"function", {{"name", *name}}}};
 }
 
-std::string ResponseReader::Repeated() const {
-  std::string out;
-  for (const auto& [name, otherwise] : kRepeated) {
-    out += absl::StrCat(",\"", name, "\":");
-    const json::value* value = body_.if_contains(name);
-    out += value == nullptr || value->is_null() ? otherwise : json::serialize(*value);
-  }
-  json::object text = {{"format", {{"type", "text"}}}, {"verbosity", "medium"}};
-  if (const json::value* given = body_.if_contains("text");
-      given != nullptr && given->is_object()) {
-    for (const auto& entry : given->get_object()) {
-      if (!entry.value().is_null()) text[entry.key()] = entry.value();
-    }
-  }
-  json::object reasoning = {{"effort", nullptr}, {"summary", nullptr}};
-  if (const json::value* given = body_.if_contains("reasoning");
-      given != nullptr && given->is_object()) {
-    for (const auto& entry : given->get_object()) reasoning[entry.key()] = entry.value();
-  }
-  return out + ",\"text\":" + json::serialize(text) +
-         ",\"reasoning\":" + json::serialize(reasoning) +
-         ",\"background\":false,\"top_logprobs\":0";
-}
-
 ResponsePlan ResponseReader::TakePlan(const std::string& id) {
-  ResponsePlan plan{.repeated = Repeated(), .messages = std::move(messages_), .store = nullptr};
+  ResponsePlan plan{
+      .repeated = RepeatedFields(body_), .messages = std::move(messages_), .store = nullptr};
   if (stored_) {
     plan.store = [store = &store_, tenant = envelope_.tenant, id](StoredResponse response) {
       store->Put({tenant, id}, std::move(response));
