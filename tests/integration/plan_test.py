@@ -117,3 +117,16 @@ def test_monte_carlo_repeats_and_its_percentiles_are_in_order():
     other = answer("mc", "750mw", "--runs", "100", "--seed", "6")
     assert other["figures"] != study["figures"]
     assert "must be" in waferctl("plan", "mc", "750mw", "--figure", "happiness").stderr
+
+
+def test_a_sweep_is_what_set_says_one_by_one():
+    sweep = answer("sweep", "750mw", "--axis", "finance.other_cost_usd=200000:800000:3", "--axis", "finance.life_years=4:6:2")
+    assert len(sweep["points"]) == 6
+    for point in sweep["points"]:
+        words = [word for name, value in point["at"].items() for word in ("--set", f"{name}={value}")]
+        alone = answer("run", "750mw", *words)
+        assert point["figures"]["usd_per_system_hour"] == pytest.approx(alone["usd_per_system_hour"]["total"])
+        assert point["figures"]["short_mw_months"] == pytest.approx(alone["short_mw_months"])
+    for axis, error in [("finance.life_years=4:6", "is not NAME=LOW:HIGH:N"), ("finance.life_yaers=4:6:2", "did you mean 'finance.life_years'?"),
+                        ("finance.life_years=0:6:2", "must be from 0.5 to 50")]:
+        assert error in waferctl("plan", "sweep", "750mw", "--axis", axis).stderr

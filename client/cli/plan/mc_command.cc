@@ -41,8 +41,6 @@ struct Study {
   uint64_t seed = 0;
 };
 
-size_t ShownFigures(const planner::Plan& plan) { return plan.finance ? planner::kFigures : 2; }
-
 json::object StudyJson(const planner::Plan& plan, const Study& study) {
   json::object figures;
   for (size_t f = 0; f < ShownFigures(plan); ++f) {

@@ -5,7 +5,7 @@ namespace waferline::cli {
 Group PlanGroup() {
   return {.name = "plan",
           .summary = "What a fleet takes to build, and what breaks first",
-          .commands = {PlanRunCommand(), PlanBreaksCommand(), PlanMcCommand()}};
+          .commands = {PlanRunCommand(), PlanBreaksCommand(), PlanMcCommand(), PlanSweepCommand()}};
 }
 
 }  // namespace waferline::cli

@@ -1,4 +1,4 @@
-// The commands on fleet plans: plan run, plan breaks, plan mc.
+// The commands on fleet plans: plan run, plan breaks, plan mc, plan sweep.
 #pragma once
 
 #include "wafer_backend/base/command_line/command.h"
@@ -11,5 +11,6 @@ Group PlanGroup();
 Command PlanRunCommand();
 Command PlanBreaksCommand();
 Command PlanMcCommand();
+Command PlanSweepCommand();
 
 }  // namespace waferline::cli

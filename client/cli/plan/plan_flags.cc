@@ -71,6 +71,8 @@ std::string BindingText(const planner::Plan& plan, const planner::Binding& bindi
   }
 }
 
+size_t ShownFigures(const planner::Plan& plan) { return plan.finance ? planner::kFigures : 2; }
+
 std::vector<BindingSpan> BindingSpans(const planner::SupplyRun& run) {
   std::vector<BindingSpan> spans;
   for (size_t w = 0; w < run.binding.size(); ++w) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/planner/monte_carlo.h"
 #include "server/planner/plan.h"
 #include "server/planner/supply.h"
 #include "wafer_backend/base/command_line/arguments.h"
@@ -28,6 +29,9 @@ double YearOf(const planner::Plan& plan, double week);
 boost::json::array ParametersJson(const planner::Plan& plan);
 // "wafers", "halls (full)": what binds, and why if that is not its capacity.
 std::string BindingText(const planner::Plan& plan, const planner::Binding& binding);
+
+// How many of planner::Figure a plan has: those of money need finance.
+size_t ShownFigures(const planner::Plan& plan);
 
 // Weeks in a row with the same binding.
 struct BindingSpan {

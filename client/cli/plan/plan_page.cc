@@ -39,8 +39,8 @@ void AddAssumptions(const planner::Plan& plan, Page* page) {
     if (!parameter.stated) continue;
     const Fact& fact = parameter.fact;
     rows.push_back(
-        {parameter.name, fmt::format("{:.6g}", fact.value),
-         fact.low < fact.high ? fmt::format("{:.6g} to {:.6g}", fact.low, fact.high) : "",
+        {parameter.name, fmt::format("{:.10g}", fact.value),
+         fact.low < fact.high ? fmt::format("{:.10g} to {:.10g}", fact.low, fact.high) : "",
          std::string(1, static_cast<char>(fact.mark)), fact.source});
   }
   page->Table({"parameter", "value", "range", "mark", "source"}, rows);

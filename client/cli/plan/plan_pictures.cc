@@ -79,7 +79,7 @@ std::string DrawStages(const PlanStudy& study) {
     const std::vector<double> mw = planner::HallMw(plan, hall, values);
     for (size_t w = 0; w < mw.size(); ++w) {
       const double before = w == 0 ? 0 : mw[w - 1];
-      if (mw[w] <= before) continue;
+      if (w == 0 || mw[w] <= before) continue;
       const double from = row.spans.empty() ? 0 : row.spans.back().to;
       row.spans.push_back({row.spans.empty() ? YearOf(plan, 0) : from,
                            YearOf(plan, static_cast<double>(w)), fmt::format("to {:.0f} MW", mw[w]),
