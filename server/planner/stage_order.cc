@@ -63,6 +63,8 @@ OrderFault OrderStages(std::vector<Stage>* stages) {
       needed[need.stage] = true;
     }
     if (!stage.into) continue;
+    if (needed[i])
+      return {i, "into", "a second source's units are the other stage's; none needs it"};
     needed[i] = true;
     if (!(*stages)[*stage.into].needs.empty()) {
       return {i, "into", "must name a stage that is bought, which has no needs"};

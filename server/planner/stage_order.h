@@ -18,8 +18,8 @@ struct OrderFault {
 // the one that no other needs last; indices in needs and into follow. Stages whose order is free
 // keep it. A stage has one consumer: were its stock shared, more of one thing could mean fewer
 // systems. A fault: stages that need each other in a circle (named), a second source of a stage
-// with needs, a stage that two others need, two stages that no other needs. Nothing is changed
-// then.
+// with needs, a second source that a stage needs, a stage that two others need, two stages that no
+// other needs. Nothing is changed then.
 OrderFault OrderStages(std::vector<Stage>* stages);
 
 }  // namespace waferline::planner

@@ -39,6 +39,12 @@ TEST_CASE("faults of a plan are named with line and field") {
   REQUIRE(
       Has(Fault(PlanText({{"wafers"}, {"b", 1, 0, {{"wafres", 1}}}})), "did you mean 'wafers'?"));
   REQUIRE(Has(Fault(PlanText({{"a"}, {"a", 1, 0, {{"a", 1}}}})), "is given twice"));
+  for (const bool first : {true, false}) {
+    const StageText other{"other", 1, 0, {}, "into: a, "};
+    const StageText last{"last", 1, 0, {{"a", 1}, {"other", 1}}};
+    REQUIRE(Has(Fault(PlanText({{"a"}, first ? other : last, first ? last : other})),
+                first ? "is needed by two stages" : "none needs it"));
+  }
   REQUIRE(Has(Fault(PlanText({{"a", 1, 0, {}, "good_from: wse-9, "}})), "good_from"));
   REQUIRE(Has(Fault(PlanText({{"a", 1, 0, {}, "colour: red, "}})), "colour"));
   REQUIRE(Has(Fault("title: x\nextends: 750\n"), "750"));
