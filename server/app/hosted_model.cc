@@ -34,6 +34,15 @@ absl::StatusOr<HostedModel> Load(const config::ModelConfig& config, const ModelS
   // A file without a template is served without chat; a template that was asked for must work.
   auto chat = ChatOf(config.tokens, *file, tokenizer);
   if (!chat.ok() && !config.tokens.chat_template.empty()) return chat.status();
+  if (!config.tokens.tool_format.empty()) {
+    if (!chat.ok()) {
+      return absl::InvalidArgumentError("tool_format: has no effect on a model without chat");
+    }
+    const absl::Status used = chat->UseToolForm(config.tokens.tool_format);
+    if (!used.ok()) {
+      return absl::Status(used.code(), absl::StrCat("tool_format: ", used.message()));
+    }
+  }
   fleet::LaneConfig lane = config.lane;
   if (!emulated) {
     WL_ASSIGN_OR_RETURN(const model::ModelShape shape, model::ReadShape(*file));

@@ -128,6 +128,7 @@ absl::StatusOr<OneModel> ConfigureOneModel(const OneModelOptions& options) {
   model.lane.context = Tokens(plan.context);
   model.tokens.file = options.file;
   model.tokens.chat_template = options.chat_template;
+  model.tokens.tool_format = options.tool_format;
   model.tokens.shards = shards;
   model.tokens.shard_sram_bytes =
       std::min(kWaferSram, plan.largest_weights + plan.kv_bytes / shards);

@@ -21,6 +21,7 @@ struct OneModelOptions {
   int shards = 0;       // 0: two, if there are as many layers
   int64_t context = 0;  // 0: as much as the file allows and memory can hold
   std::string chat_template;
+  std::string tool_format;
   Bytes memory;  // that weights and KV may take
 };
 

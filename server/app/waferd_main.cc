@@ -12,6 +12,7 @@
 #include "server/config/server_config.h"
 #include "server/runtime/host.h"
 #include "server/text/chat_template.h"
+#include "server/text/tool_format.h"
 #include "wafer_backend/base/command_line/arguments.h"
 #include "wafer_backend/base/command_line/program.h"
 #include "wafer_backend/base/status.h"
@@ -50,6 +51,7 @@ absl::StatusOr<OneModel> ReadOneModel(const Arguments& arguments) {
   options.profile = TextOr(arguments, "profile", options.profile);
   options.prefill = TextOr(arguments, "prefill", options.prefill);
   options.chat_template = TextOr(arguments, "chat-template", options.chat_template);
+  options.tool_format = TextOr(arguments, "tool-format", options.tool_format);
   if (arguments.Has("shards")) options.shards = static_cast<int>(arguments.Integer("shards"));
   if (arguments.Has("context")) options.context = arguments.Integer("context");
   return ConfigureOneModel(options);
@@ -132,6 +134,9 @@ std::vector<cli::Flag> ModelFlags() {
                        {1, int64_t{1} << 28}),
       cli::TextFlag("chat-template", "NAME|FILE", "instead of the file's own template")
           .Suggest(text::ChatTemplate::BuiltInNames()),
+      cli::TextFlag("tool-format", "NAME",
+                    "how the model writes calls of tools, if not as its template says")
+          .Suggest(text::ToolFormNames()),
   };
 }
 

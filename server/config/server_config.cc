@@ -96,6 +96,7 @@ class TokensReader {
                                            {"cheap", TokenOriginKind::kSynthetic}});
     out_.file = Path("file");
     out_.chat_template = NameOrPath("chat_template");
+    out_.tool_format = TextOr(form_, "tool_format", "");
     if (out_.from == TokenOriginKind::kShards) ReadShards();
     if (out_.from == TokenOriginKind::kRemote) ReadRemote();
     if (out_.from != TokenOriginKind::kSynthetic) {

@@ -50,8 +50,8 @@ absl::Status Constrain(Fields& fields, const ToolRequest* tools, ParsedRequest* 
     WL_ASSIGN_OR_RETURN(constraint, ConstrainCalls(*tools, std::move(constraint), *parsed->model));
     shape.calls = constraint->spec.calls->form;
     shape.legacy_calls = tools->legacy;
-    // The mark that begins a call must be seen; no other control token comes.
-    if (shape.calls->begins_with_control) shape.text.skip_special = false;
+    // The marks of calls must be seen; no other control token comes.
+    if (!shape.calls->controls.empty()) shape.text.skip_special = false;
   } else if (constraint) {
     shape.text.drop_first_space = false;  // the first character is what the constraint says
   }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/openai/json_text.h"
+
 namespace waferline::openai {
 namespace {
 
@@ -19,37 +21,114 @@ size_t Overlap(std::string_view text, std::string_view mark) {
 std::vector<ToolCallReader::Part> ToolCallReader::Feed(std::string_view text) {
   held_ += text;
   std::vector<Part> parts;
-  bool more = true;
-  while (more) {
-    switch (state_) {
-      case State::kText:
-        more = ReadText(&parts);
-        break;
-      case State::kName: {
-        const size_t end = held_.find(form_.middle);
-        more = end != std::string::npos;
-        if (!more) break;
-        parts.push_back({Part::kCall, held_.substr(0, end)});
-        ++calls_;
-        held_.erase(0, end + form_.middle.size());
-        state_ = State::kArguments;
-        depth_ = 0;
-        break;
-      }
-      case State::kArguments:
-        more = ReadArguments(&parts);
-        break;
-      case State::kBehind: {
-        const size_t head = held_.find(form_.head);
-        more = head != std::string::npos;
-        if (!more) break;
-        held_.erase(0, head + form_.head.size());
-        state_ = State::kName;
-        break;
-      }
-    }
-  }
+  while (Read(&parts)) continue;
   return parts;
+}
+
+// True: there may be more to read.
+bool ToolCallReader::Read(std::vector<Part>* parts) {
+  switch (state_) {
+    case State::kText:
+      return ReadText(parts);
+    case State::kName:
+      return ReadName(parts);
+    case State::kArguments:
+      return ReadArguments(parts);
+    case State::kKeyOrEnd:
+      return ReadKeyOrEnd(parts);
+    case State::kKey:
+      return ReadKey(parts);
+    case State::kValue:
+      return ReadValue(parts);
+    case State::kBehind:
+      break;
+  }
+  const size_t head = held_.find(form_.head);
+  if (head == std::string::npos) return false;
+  held_.erase(0, head + form_.head.size());
+  state_ = State::kName;
+  return true;
+}
+
+bool ToolCallReader::ReadName(std::vector<Part>* parts) {
+  const size_t end = held_.find(form_.middle);
+  if (end == std::string::npos) return false;
+  function_ = held_.substr(0, end);
+  parts->push_back({Part::kCall, function_});
+  ++calls_;
+  held_.erase(0, end + form_.middle.size());
+  depth_ = 0;
+  state_ = form_.tagged() ? State::kKeyOrEnd : State::kArguments;
+  if (form_.tagged()) parts->push_back({Part::kArguments, "{"});
+  first_key_ = true;
+  return true;
+}
+
+bool ToolCallReader::ReadKeyOrEnd(std::vector<Part>* parts) {
+  const auto takes = [this](const std::string& mark) {
+    if (!held_.starts_with(mark)) return false;
+    held_.erase(0, mark.size());
+    return true;
+  };
+  if (takes(form_.key_begin)) {
+    state_ = State::kKey;
+    return true;
+  }
+  if (!takes(form_.tail)) return false;
+  parts->push_back({Part::kArguments, "}"});
+  state_ = State::kBehind;
+  return true;
+}
+
+bool ToolCallReader::ReadKey(std::vector<Part>* parts) {
+  const size_t end = held_.find(form_.key_end);
+  if (end == std::string::npos) return false;
+  const std::string key = held_.substr(0, end);
+  held_.erase(0, end + form_.key_end.size());
+  bare_ = form_.IsBare(function_, key);
+  std::string text = std::exchange(first_key_, false) ? "" : ", ";
+  AppendQuoted(text, key);
+  parts->push_back({Part::kArguments, text + (bare_ ? ": \"" : ": ")});
+  in_string_ = escaped_ = false;
+  state_ = State::kValue;
+  return true;
+}
+
+bool ToolCallReader::ReadValue(std::vector<Part>* parts) {
+  const size_t end = EndOfValue();
+  const bool whole = std::string_view(held_).substr(end).starts_with(form_.value_end);
+  std::string text = held_.substr(0, end);
+  held_.erase(0, end + (whole ? form_.value_end.size() : 0));
+  for (const char c : text) {
+    // Where a JSON value's strings begin and end.
+    if (bare_ || std::exchange(escaped_, false)) continue;
+    escaped_ = in_string_ && c == '\\';
+    in_string_ ^= c == '"';
+  }
+  if (bare_) {
+    std::string quoted;
+    AppendQuoted(quoted, text);
+    text = quoted.substr(1, quoted.size() - 2);
+    if (whole) text += '"';
+  }
+  if (!text.empty()) parts->push_back({Part::kArguments, std::move(text)});
+  if (whole) state_ = State::kKeyOrEnd;
+  return whole;
+}
+
+// Where the value's end begins, or may begin; a mark in a JSON string is none.
+size_t ToolCallReader::EndOfValue() const {
+  bool in_string = in_string_, escaped = escaped_;
+  for (size_t i = 0; i < held_.size(); ++i) {
+    const std::string_view rest = std::string_view(held_).substr(i);
+    if (!in_string && (rest.starts_with(form_.value_end) || form_.value_end.starts_with(rest))) {
+      return i;
+    }
+    if (bare_ || std::exchange(escaped, false)) continue;
+    escaped = in_string && held_[i] == '\\';
+    in_string ^= held_[i] == '"';
+  }
+  return held_.size();
 }
 
 bool ToolCallReader::ReadText(std::vector<Part>* parts) {

@@ -1,6 +1,7 @@
-// Finds calls in the text of an answer as it arrives. The text follows a grammar made of the same
-// form (wafer_backend/compute/grammar/tool_calls.h), so that it needs no guesses; text that is cut
-// short by max_tokens gives what is there of a call.
+// Finds calls in the text of an answer as it arrives; their arguments become JSON, whatever the
+// form. The text follows a grammar made of the same form
+// (wafer_backend/compute/grammar/tool_calls.h), so that it needs no guesses; text that is cut short
+// by max_tokens gives what is there of a call.
 //
 // A resource of one choice: one thread. Holds back what may begin a call, and white space at the
 // end.
@@ -31,9 +32,16 @@ class ToolCallReader {
   int calls() const { return calls_; }  // begun so far
 
  private:
-  enum class State : uint8_t { kText, kName, kArguments, kBehind };
+  // kKeyOrEnd to kValue: of tagged arguments, which are given as JSON.
+  enum class State : uint8_t { kText, kName, kArguments, kKeyOrEnd, kKey, kValue, kBehind };
+  bool Read(std::vector<Part>* parts);
   bool ReadText(std::vector<Part>* parts);
+  bool ReadName(std::vector<Part>* parts);
   bool ReadArguments(std::vector<Part>* parts);
+  bool ReadKeyOrEnd(std::vector<Part>* parts);
+  bool ReadKey(std::vector<Part>* parts);
+  bool ReadValue(std::vector<Part>* parts);
+  size_t EndOfValue() const;
 
   const grammar::ToolCallForm form_;
   State state_ = State::kText;
@@ -41,6 +49,9 @@ class ToolCallReader {
   int calls_ = 0;
   bool any_text_ = false;
   // In arguments.
+  std::string function_;
+  bool first_key_ = true;
+  bool bare_ = false;
   int depth_ = 0;
   bool in_string_ = false;
   bool escaped_ = false;

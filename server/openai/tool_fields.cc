@@ -186,6 +186,7 @@ absl::StatusOr<ConstraintField> ConstrainCalls(const ToolRequest& request,
   if (!form.ok()) return WithCode(WithParam(form.status(), request.path), "unsupported_parameter");
   auto calls = std::make_shared<grammar::ToolCalls>(request.calls);
   calls->form = *form;
+  grammar::FindBareArguments(calls.get());
   ConstraintField field{request.path, {.kind = grammar::GrammarSpec::Kind::kToolCalls}};
   field.spec.calls = std::move(calls);
   if (answer) field.spec.answer = std::make_shared<grammar::GrammarSpec>(std::move(answer->spec));

@@ -28,7 +28,7 @@ std::string CallId(const ResponseShape& shape, size_t choice, int call) {
       Mix(std::hash<std::string>()(shape.id) ^ Mix(choice * 1000 + static_cast<uint64_t>(call)));
   const std::string digits = absl::StrCat(absl::Hex(number, absl::kZeroPad16));
   // Templates of Mistral take ids of nine letters and digits only.
-  return shape.calls->name == "mistral" ? digits.substr(0, 9) : "call_" + digits;
+  return shape.calls->name.starts_with("mistral") ? digits.substr(0, 9) : "call_" + digits;
 }
 
 void AppendPart(std::string& out, const ResponseShape& shape, size_t choice, int call,

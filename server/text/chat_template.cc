@@ -1,5 +1,6 @@
 #include "server/text/chat_template.h"
 
+#include <boost/json/serialize.hpp>
 #include <optional>
 #include <utility>
 
@@ -34,9 +35,20 @@ absl::StatusOr<std::string> RoleOf(const ChatMessage& message, size_t index) {
 }
 
 // What a message says of tools and of reasoning, where it does.
-void AddOtherFields(const ChatMessage& message, jinja::Dict* out) {
+void AddOtherFields(const ChatMessage& message, bool text_arguments, jinja::Dict* out) {
   if (!message.tool_calls.empty()) {
-    out->Set(Value::Of("tool_calls"), jinja::FromJson(message.tool_calls, Text::Origin::kContent));
+    boost::json::array calls = message.tool_calls;
+    for (boost::json::value& call : calls) {
+      auto* object = text_arguments ? call.if_object() : nullptr;
+      auto* function = object == nullptr ? nullptr : object->if_contains("function");
+      auto* arguments = function == nullptr || !function->is_object()
+                            ? nullptr
+                            : function->get_object().if_contains("arguments");
+      if (arguments != nullptr && !arguments->is_string()) {
+        *arguments = boost::json::value(boost::json::serialize(*arguments));
+      }
+    }
+    out->Set(Value::Of("tool_calls"), jinja::FromJson(calls, Text::Origin::kContent));
   }
   for (const auto& [key, text] :
        {std::pair("tool_call_id", &message.tool_call_id), std::pair("name", &message.name),
@@ -109,6 +121,12 @@ ChatTemplate::ChatTemplate(Parts parts, std::shared_ptr<const Tokenizer> tokeniz
       takes_tools_(TakesTools(parts.source)),
       tool_form_(ToolFormOf(parts.source, *tokenizer_)) {
   FindHowRepliesEnd();
+  if (takes_tools_) FindHowCallsAreGiven();
+}
+
+absl::Status ChatTemplate::UseToolForm(std::string_view name) {
+  WL_ASSIGN_OR_RETURN(tool_form_, ToolFormNamed(name, *tokenizer_));
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Text> ChatTemplate::RenderText(std::span<const ChatMessage> messages,
@@ -124,8 +142,11 @@ absl::StatusOr<Text> ChatTemplate::RenderText(std::span<const ChatMessage> messa
     WL_ASSIGN_OR_RETURN(const std::string role, RoleOf(messages[i], i));
     jinja::Dict message;
     message.Set(Value::Of("role"), Value::Of(role));
-    message.Set(Value::Of("content"), Value(Text(messages[i].content, Text::Origin::kContent)));
-    AddOtherFields(messages[i], &message);
+    const bool none =
+        calls_given_.null_content && messages[i].content.empty() && !messages[i].tool_calls.empty();
+    message.Set(Value::Of("content"),
+                none ? Value() : Value(Text(messages[i].content, Text::Origin::kContent)));
+    AddOtherFields(messages[i], calls_given_.text_arguments, &message);
     list.items.emplace_back(std::move(message));
   }
   jinja::Dict context;
@@ -166,6 +187,30 @@ absl::StatusOr<std::vector<TokenId>> ChatTemplate::Render(std::span<const ChatMe
   const bool begins = !ids.empty() && tokenizer_->bos() == ids.front();
   if (tokenizer_->adds_bos() && !begins) ids.insert(ids.begin(), *tokenizer_->bos());
   return ids;
+}
+
+// Asks the template itself: the first way in which it writes a call wins.
+void ChatTemplate::FindHowCallsAreGiven() {
+  const boost::json::array calls = {boost::json::object(
+      {{"type", "function"},
+       {"id", "probecall"},
+       {"function",
+        boost::json::object(
+            {{"name", "probe_name"}, {"arguments", boost::json::object({{"probe_key", 1}})}})}})};
+  const std::vector<ChatMessage> talk = {
+      {"user", "Q1"},
+      {.role = "assistant", .content = "", .tool_calls = calls},
+      {.role = "tool", .content = "R1", .tool_call_id = "probecall", .name = "probe_name"}};
+  for (const bool text : {false, true}) {
+    for (const bool none : {false, true}) {
+      calls_given_ = {.null_content = none, .text_arguments = text};
+      const auto whole = RenderText(talk, {}, true);
+      if (!whole.ok()) continue;
+      const std::string& bytes = whole->bytes();
+      if (bytes.find("probe_key") != std::string::npos) return;
+    }
+  }
+  calls_given_ = {};
 }
 
 // Asks the template itself, by a conversation whose contents are easy to find in what it writes.

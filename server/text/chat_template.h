@@ -76,6 +76,8 @@ class ChatTemplate {
 
   // How this model writes calls; Unimplemented if that is not read here.
   const absl::StatusOr<grammar::ToolCallForm>& tool_form() const { return tool_form_; }
+  // Another format than the template's marks say. Errors of ToolFormNamed. Before it is shared.
+  absl::Status UseToolForm(std::string_view name);
 
   // Texts that end an assistant message where the template marks that end by no control token;
   // callers add them to the request's own.
@@ -95,6 +97,7 @@ class ChatTemplate {
   absl::StatusOr<jinja::Text> RenderText(std::span<const ChatMessage> messages,
                                          const ChatOptions& options, bool asks_for_reply) const;
   void FindHowRepliesEnd();
+  void FindHowCallsAreGiven();
 
   std::string name_;
   std::string source_;
@@ -102,6 +105,13 @@ class ChatTemplate {
   std::shared_ptr<const model::Tokenizer> tokenizer_;
   bool takes_tools_;
   absl::StatusOr<grammar::ToolCallForm> tool_form_;
+  // How the template takes messages with calls: no content as none, or as an empty text; arguments
+  // as JSON text, or as what they are.
+  struct CallsGiven {
+    bool null_content = false;
+    bool text_arguments = false;
+  };
+  CallsGiven calls_given_;
   std::vector<std::string> stop_strings_;
   bool reply_begins_with_space_ = false;
   ReasoningMarks reasoning_ = ReasoningMarks::kNone;

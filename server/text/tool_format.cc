@@ -1,6 +1,9 @@
 #include "server/text/tool_format.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "wafer_backend/base/strings.h"
 
 namespace waferline::text {
@@ -8,78 +11,172 @@ namespace {
 
 using grammar::ToolCallForm;
 
+// In `controls` are all marks that may be control tokens; which are is the vocabulary's to say.
+// JSON, or lists of it.
+std::vector<ToolCallForm> ListForms() {
+  return {{.name = "hermes",
+           .begin = "<tool_call>\n",
+           .head = "{\"name\": \"",
+           .middle = "\", \"arguments\": ",
+           .tail = "}\n</tool_call>",
+           .between = "\n<tool_call>\n",
+           .not_in_text = "<tool_call>",
+           .controls = {"<tool_call>", "</tool_call>"}},
+          {.name = "llama3_json",
+           .head = "{\"name\": \"",
+           .middle = "\", \"parameters\": ",
+           .tail = "}",
+           .between = "; ",
+           .not_in_text = "^\\{",
+           .only_alone = true},
+          {.name = "mistral",
+           .begin = "[TOOL_CALLS][",
+           .head = "{\"name\": \"",
+           .middle = "\", \"arguments\": ",
+           .tail = "}",
+           .between = ", ",
+           .end = "]",
+           .controls = {"[TOOL_CALLS]"}},
+          {.name = "mistral_args",
+           .head = "[TOOL_CALLS]",
+           .middle = "[ARGS]",
+           .controls = {"[TOOL_CALLS]", "[ARGS]"}},
+          {.name = "granite",
+           .begin = "<|tool_call|>[",
+           .head = "{\"name\": \"",
+           .middle = "\", \"arguments\": ",
+           .tail = "}",
+           .between = ", ",
+           .end = "]",
+           .not_in_text = "<\\|tool_call\\|>",
+           .controls = {"<|tool_call|>"}}};
+}
+
+// A block around all calls, and one around each.
+std::vector<ToolCallForm> DeepSeekForms() {
+  return {{.name = "deepseek_v3",
+           .begin = "<\uff5ctool\u2581calls\u2581begin\uff5c>",
+           .head = "<\uff5ctool\u2581call\u2581begin\uff5c>function<\uff5ctool\u2581sep\uff5c>",
+           .middle = "\n```json\n",
+           .tail = "\n```<\uff5ctool\u2581call\u2581end\uff5c>",
+           .between = "\n",
+           .end = "<\uff5ctool\u2581calls\u2581end\uff5c>",
+           .not_in_text = "<\uff5ctool\u2581calls\u2581begin\uff5c>",
+           .controls = {"<\uff5ctool\u2581calls\u2581begin\uff5c>",
+                        "<\uff5ctool\u2581calls\u2581end\uff5c>",
+                        "<\uff5ctool\u2581call\u2581begin\uff5c>",
+                        "<\uff5ctool\u2581call\u2581end\uff5c>", "<\uff5ctool\u2581sep\uff5c>"}},
+          {.name = "deepseek_v31",
+           .begin = "<\uff5ctool\u2581calls\u2581begin\uff5c>",
+           .head = "<\uff5ctool\u2581call\u2581begin\uff5c>",
+           .middle = "<\uff5ctool\u2581sep\uff5c>",
+           .tail = "<\uff5ctool\u2581call\u2581end\uff5c>",
+           .end = "<\uff5ctool\u2581calls\u2581end\uff5c>",
+           .not_in_text = "<\uff5ctool\u2581calls\u2581begin\uff5c>",
+           .controls = {"<\uff5ctool\u2581calls\u2581begin\uff5c>",
+                        "<\uff5ctool\u2581calls\u2581end\uff5c>",
+                        "<\uff5ctool\u2581call\u2581begin\uff5c>",
+                        "<\uff5ctool\u2581call\u2581end\uff5c>", "<\uff5ctool\u2581sep\uff5c>"}}};
+}
+
+// An element for each argument.
+std::vector<ToolCallForm> TaggedForms() {
+  return {{.name = "qwen3_coder",
+           .begin = "<tool_call>\n",
+           .head = "<function=",
+           .middle = ">\n",
+           .tail = "</function>\n</tool_call>",
+           .between = "\n<tool_call>\n",
+           .not_in_text = "<tool_call>|<function=",
+           .controls = {"<tool_call>", "</tool_call>"},
+           .key_begin = "<parameter=",
+           .key_end = ">\n",
+           .value_end = "\n</parameter>\n"},
+          {.name = "glm",
+           .head = "<tool_call>",
+           .middle = "\n",
+           .tail = "</tool_call>",
+           .between = "\n",
+           .not_in_text = "<tool_call>",
+           .controls = {"<tool_call>", "</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>",
+                        "</arg_value>"},
+           .key_begin = "<arg_key>",
+           .key_end = "</arg_key>\n<arg_value>",
+           .value_end = "</arg_value>\n"}};
+}
+
+const std::vector<ToolCallForm>& Forms() {
+  static const std::vector<ToolCallForm> forms = [] {
+    std::vector<ToolCallForm> all = ListForms();
+    for (auto& more : {DeepSeekForms(), TaggedForms()}) {
+      all.insert(all.end(), more.begin(), more.end());
+    }
+    return all;
+  }();
+  return forms;
+}
+
 bool Has(std::string_view source, std::string_view mark) {
   return source.find(mark) != std::string_view::npos;
 }
 
-ToolCallForm Hermes(const model::Tokenizer& tokenizer) {
-  ToolCallForm form{.name = "hermes",
-                    .begin = "<tool_call>\n",
-                    .head = "{\"name\": \"",
-                    .middle = "\", \"arguments\": ",
-                    .tail = "}\n</tool_call>",
-                    .between = "\n<tool_call>\n",
-                    .not_in_text = "<tool_call>"};
-  // Where the marks are control tokens they cannot come out as text.
-  const auto mark = tokenizer.FindSpecial("<tool_call>");
-  form.begins_with_control = mark && tokenizer.IsSpecial(*mark);
-  return form;
-}
-
-const ToolCallForm& Llama() {
-  static const ToolCallForm form{.name = "llama3_json",
-                                 .head = "{\"name\": \"",
-                                 .middle = "\", \"parameters\": ",
-                                 .tail = "}",
-                                 .between = "; ",
-                                 .not_in_text = "^\\{",
-                                 .only_alone = true};
-  return form;
-}
-
-const ToolCallForm& Mistral() {
-  static const ToolCallForm form{.name = "mistral",
-                                 .begin = "[TOOL_CALLS][",
-                                 .head = "{\"name\": \"",
-                                 .middle = "\", \"arguments\": ",
-                                 .tail = "}",
-                                 .between = ", ",
-                                 .end = "]",
-                                 .begins_with_control = true};
-  return form;
-}
-
 absl::Status NotRead(std::string_view format) {
-  return absl::UnimplementedError(
-      absl::StrCat("this model writes calls in the ", Absl(format),
-                   " format, which is not read here; read are hermes, llama3_json and mistral"));
+  return absl::UnimplementedError(absl::StrCat(
+      "this model writes calls in the ", Absl(format), " format, which is not read here; read are ",
+      absl::StrJoin(ToolFormNames(), ", "), ". The configuration may choose one (tool_format)"));
 }
 
 }  // namespace
 
 bool TakesTools(std::string_view template_source) { return Has(template_source, "tools"); }
 
+std::vector<std::string> ToolFormNames() {
+  std::vector<std::string> names;
+  for (const ToolCallForm& form : Forms()) names.push_back(form.name);
+  return names;
+}
+
+absl::StatusOr<ToolCallForm> ToolFormNamed(std::string_view name,
+                                           const model::Tokenizer& tokenizer) {
+  const auto found = std::find_if(Forms().begin(), Forms().end(),
+                                  [&](const ToolCallForm& form) { return form.name == name; });
+  if (found == Forms().end()) {
+    return absl::NotFoundError(
+        absl::StrCat("there is no tool format '", Absl(name),
+                     "', known are: ", absl::StrJoin(ToolFormNames(), ", ")));
+  }
+  ToolCallForm form = *found;
+  // A mark that is no control token is text as any other.
+  std::erase_if(form.controls, [&](const std::string& mark) {
+    const auto id = tokenizer.FindSpecial(mark);
+    return !id || !tokenizer.IsSpecial(*id);
+  });
+  if (form.name.starts_with("mistral") && form.controls.size() < found->controls.size()) {
+    return absl::UnimplementedError(absl::StrCat("this model's vocabulary has no control token ",
+                                                 absl::StrJoin(found->controls, " or ")));
+  }
+  return form;
+}
+
 absl::StatusOr<ToolCallForm> ToolFormOf(std::string_view source,
                                         const model::Tokenizer& tokenizer) {
-  if (!TakesTools(source)) return Hermes(tokenizer);
-  if (Has(source, "<arg_key>")) return NotRead("GLM");
-  if (Has(source, "<function=")) return NotRead("Qwen3-Coder");
-  if (Has(source, "tool\u2581calls\u2581begin")) return NotRead("DeepSeek");
+  if (!TakesTools(source)) return ToolFormNamed("hermes", tokenizer);
+  // The more special marks first.
+  if (Has(source, "<arg_key>")) return ToolFormNamed("glm", tokenizer);
+  if (Has(source, "<function=")) return ToolFormNamed("qwen3_coder", tokenizer);
   if (Has(source, "<|channel|>")) return NotRead("gpt-oss");
+  if (Has(source, "tool\u2581calls\u2581begin")) {
+    const bool block = Has(source, "```json");
+    return ToolFormNamed(block ? "deepseek_v3" : "deepseek_v31", tokenizer);
+  }
   if (Has(source, "[TOOL_CALLS]")) {
-    const auto mark = tokenizer.FindSpecial("[TOOL_CALLS]");
-    if (!mark || !tokenizer.IsSpecial(*mark)) {
-      return absl::UnimplementedError("this model's vocabulary has no control token [TOOL_CALLS]");
-    }
-    if (Has(source, "[ARGS]")) return NotRead("Mistral [ARGS]");
-    return Mistral();
+    return ToolFormNamed(Has(source, "[ARGS]") ? "mistral_args" : "mistral", tokenizer);
   }
-  if (Has(source, "<tool_call>")) {
-    ToolCallForm form = Hermes(tokenizer);
-    if (form.begins_with_control) return NotRead("Hermes with control tokens");
-    return form;
+  if (Has(source, "<tool_call>")) return ToolFormNamed("hermes", tokenizer);
+  if (Has(source, "<|tool_call|>")) return ToolFormNamed("granite", tokenizer);
+  if (Has(source, "<|python_tag|>") || Has(source, "<|start_header_id|>")) {
+    return ToolFormNamed("llama3_json", tokenizer);
   }
-  if (Has(source, "<|python_tag|>") || Has(source, "<|start_header_id|>")) return Llama();
   return NotRead("unknown");
 }
 

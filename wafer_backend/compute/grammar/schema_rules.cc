@@ -13,12 +13,17 @@ namespace json = boost::json;
 
 absl::StatusOr<RuleId> SchemaRules::Whole() {
   const RuleId root = RuleFor({{&document_, "#"}});
+  WL_RETURN_IF_ERROR(WriteRest());
+  return root;
+}
+
+absl::Status SchemaRules::WriteRest() {
   while (!to_write_.empty() && !builder_->full()) {
     const auto [rule, nodes] = std::move(to_write_.back());
     to_write_.pop_back();
     WL_RETURN_IF_ERROR(Write(rule, nodes));
   }
-  return root;
+  return absl::OkStatus();
 }
 
 RuleId SchemaRules::RuleFor(std::vector<SchemaNode> nodes) {

@@ -21,6 +21,14 @@
 
 namespace waferline::grammar {
 
+// How an object's properties are written where it is no JSON (ToolCallForm): control tokens are
+// marked. A bare value has no part `not_in_bare`.
+struct ArgumentTags {
+  std::string key_begin, key_end, value_end;
+  std::string not_in_bare;
+  std::vector<std::string> bare;  // properties whose values are texts as they are
+};
+
 class SchemaRules {
  public:
   // All must outlive this.
@@ -29,8 +37,14 @@ class SchemaRules {
 
   // The rule for the document itself, with all it needs.
   absl::StatusOr<RuleId> Whole();
+  // The same for a document that is of objects, with the properties it declares and no others.
+  absl::StatusOr<RuleId> WholeTagged(const ArgumentTags& tags);
 
  private:
+  absl::Status WriteRest();
+  absl::Status WriteTagged(const SchemaFacts& facts, const ArgumentTags& tags, const Rule& rule);
+  absl::Status WriteBare(const std::vector<SchemaNode>& nodes, const ArgumentTags& tags,
+                         StateId from, StateId to);
   // A value that satisfies all of `nodes`. Its rule is written later, if it is new.
   RuleId RuleFor(std::vector<SchemaNode> nodes);
   absl::Status Write(RuleId rule, const std::vector<SchemaNode>& nodes);

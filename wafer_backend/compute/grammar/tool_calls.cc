@@ -1,5 +1,7 @@
 #include "wafer_backend/compute/grammar/tool_calls.h"
 
+#include <algorithm>
+#include <boost/json/object.hpp>
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
@@ -11,8 +13,33 @@
 namespace waferline::grammar {
 namespace {
 
-std::string Begin(const ToolCallForm& form) {
-  return form.begins_with_control ? std::string(1, kControlMark) + form.begin : form.begin;
+// `text` with a mark before each name of a control token, as the vocabulary's tries have them.
+std::string Marked(const ToolCallForm& form, std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    size_t length = 1;
+    for (const std::string& name : form.controls) {
+      if (!text.starts_with(name)) continue;
+      out += kControlMark;
+      length = name.size();
+      break;
+    }
+    out += text.substr(0, length);
+    text.remove_prefix(length);
+  }
+  return out;
+}
+
+ArgumentTags TagsOf(const ToolCallForm& form, std::string_view function) {
+  ArgumentTags tags;
+  tags.key_begin = Marked(form, form.key_begin);
+  tags.key_end = Marked(form, form.key_end);
+  tags.value_end = Marked(form, form.value_end);
+  tags.not_in_bare = form.value_end;
+  for (const auto& [name, argument] : form.bare) {
+    if (name == function) tags.bare.push_back(argument);
+  }
+  return tags;
 }
 
 // Any text that begins no call.
@@ -29,6 +56,27 @@ absl::StatusOr<RuleId> WriteFreeText(const ToolCallForm& form, RuleBuilder* buil
 }
 
 }  // namespace
+
+bool ToolCallForm::IsBare(std::string_view function, std::string_view argument) const {
+  return std::any_of(bare.begin(), bare.end(), [&](const auto& one) {
+    return one.first == function && one.second == argument;
+  });
+}
+
+void FindBareArguments(ToolCalls* calls) {
+  if (!calls->form.tagged()) return;
+  for (const ToolCalls::Tool& tool : calls->tools) {
+    const auto* schema = tool.arguments.if_object();
+    const auto* properties = schema == nullptr ? nullptr : schema->if_contains("properties");
+    if (properties == nullptr || !properties->is_object()) continue;
+    for (const auto& entry : properties->get_object()) {
+      const auto* property = entry.value().if_object();
+      const auto* type = property == nullptr ? nullptr : property->if_contains("type");
+      if (type == nullptr || *type != boost::json::value("string")) continue;
+      calls->form.bare.emplace_back(tool.name, std::string(entry.key()));
+    }
+  }
+}
 
 absl::StatusOr<RuleId> WriteToolCalls(const ToolCalls& calls, const RuleId* text,
                                       RuleBuilder* builder) {
@@ -49,22 +97,26 @@ absl::StatusOr<RuleId> WriteToolCalls(const ToolCalls& calls, const RuleId* text
   } else {
     builder->Jump(rule.start, begin);
   }
-  builder->Literal(begin, Begin(form), head);
-  builder->Literal(head, form.head, name);
+  const auto literal = [&](StateId from, std::string_view mark, StateId to) {
+    builder->Literal(from, Marked(form, mark), to);
+  };
+  literal(begin, form.begin, head);
+  literal(head, form.head, name);
   TextRules strings(builder, TextRules::Writing::kJsonString);
   for (const ToolCalls::Tool& tool : calls.tools) {
-    auto arguments = SchemaRules(builder, &strings, tool.arguments).Whole();
+    SchemaRules rules(builder, &strings, tool.arguments);
+    auto arguments = form.tagged() ? rules.WholeTagged(TagsOf(form, tool.name)) : rules.Whole();
     if (!arguments.ok()) {
       return absl::InvalidArgumentError(
           absl::StrCat("the parameters of '", tool.name, "': ", arguments.status().message()));
     }
     const StateId value = builder->NewState(), tail = builder->NewState();
-    builder->Literal(name, tool.name + form.middle, value);
+    literal(name, tool.name + form.middle, value);
     builder->Call(value, *arguments, tail);
-    builder->Literal(tail, form.tail, after);
+    literal(tail, form.tail, after);
   }
-  if (calls.several) builder->Literal(after, form.between, head);
-  builder->Literal(after, form.end, rule.end);
+  if (calls.several) literal(after, form.between, head);
+  literal(after, form.end, rule.end);
   return id;
 }
 

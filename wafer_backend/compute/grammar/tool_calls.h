@@ -4,6 +4,8 @@
 
 #include <boost/json/value.hpp>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -12,12 +14,21 @@
 namespace waferline::grammar {
 
 // begin head NAME middle ARGUMENTS tail [between head NAME ...] end
+//
+// ARGUMENTS are a JSON object or, where key_begin is not empty, key_begin KEY key_end VALUE
+// value_end for each argument. There a VALUE is JSON, or a bare text if the argument's schema says
+// so.
 struct ToolCallForm {
   std::string name;  // "hermes"
   std::string begin = {}, head = {}, middle = {}, tail = {}, between = {}, end = {};
-  std::string not_in_text = {};      // a regular expression; no text before calls has a part of it
-  bool begins_with_control = false;  // `begin` begins with a control token's name
-  bool only_alone = false;           // a call has no text before it
+  std::string not_in_text = {};  // a regular expression; no text before calls has a part of it
+  std::vector<std::string> controls = {};  // control tokens, whose names are in the texts above
+  bool only_alone = false;                 // a call has no text before it
+  std::string key_begin = {}, key_end = {}, value_end = {};
+  std::vector<std::pair<std::string, std::string>> bare = {};  // function, argument
+
+  bool tagged() const { return !key_begin.empty(); }
+  bool IsBare(std::string_view function, std::string_view argument) const;
 };
 
 struct ToolCalls {
@@ -30,6 +41,9 @@ struct ToolCalls {
   bool text_allowed = true;  // also an answer without calls, and text before them
   bool several = true;       // more than one call
 };
+
+// Finds form.bare: arguments whose own schema has "type": "string".
+void FindBareArguments(ToolCalls* calls);
 
 // `text`: what an answer without calls must be; none if it is free. InvalidArgument: a schema
 // cannot be honoured, with the tool's name.

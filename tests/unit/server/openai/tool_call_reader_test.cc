@@ -55,5 +55,52 @@ TEST_CASE("calls are found however the text is cut") {
   CHECK(Sum(kHermes, "<tool_call>\n{\"name\": \"f", step).empty());
 }
 
+const grammar::ToolCallForm kTagged{.name = "qwen3_coder",
+                                    .begin = "<tool_call>\n",
+                                    .head = "<function=",
+                                    .middle = ">\n",
+                                    .tail = "</function>\n</tool_call>",
+                                    .between = "\n<tool_call>\n",
+                                    .key_begin = "<parameter=",
+                                    .key_end = ">\n",
+                                    .value_end = "\n</parameter>\n",
+                                    .bare = {{"f", "text"}}};
+
+TEST_CASE("tagged arguments are given as JSON, however the text is cut") {
+  const auto step = GENERATE(as<size_t>(), 1, 2, 5, 1000);
+  const std::string begin = "Well.\n<tool_call>\n<function=f>\n", end = "</function>\n</tool_call>";
+  CHECK(Sum(kTagged, begin + end, step) == "Well.|f:{}");
+  CHECK(Sum(kTagged,
+            begin +
+                "<parameter=text>\na \"b\"\n\n</para\n</parameter>\n<parameter=n>\n[1, \"\n"
+                "</parameter>\n\"]\n</parameter>\n" +
+                end,
+            step) ==
+        "Well.|f:{\"text\": \"a \\\"b\\\"\\n\\n</para\", \"n\": [1, \"\n</parameter>\n\"]}");
+  CHECK(Sum(kTagged,
+            begin + end + "\n<tool_call>\n<function=g>\n<parameter=text>\n\"x\"\n</parameter>\n" +
+                end,
+            step) == "Well.|f:{}|g:{\"text\": \"x\"}");
+  // Cut short.
+  CHECK(Sum(kTagged, begin + "<parameter=text>\nhal", step) == "Well.|f:{\"text\": \"hal");
+}
+
+const grammar::ToolCallForm kBars{.name = "deepseek_v3",
+                                  .begin = "<|calls|>",
+                                  .head = "<|call|>function<|sep|>",
+                                  .middle = "\n```json\n",
+                                  .tail = "\n```<|end|>",
+                                  .between = "\n",
+                                  .end = "<|calls end|>"};
+
+TEST_CASE("calls with marks around each and around all") {
+  const auto step = GENERATE(as<size_t>(), 1, 3, 1000);
+  CHECK(
+      Sum(kBars,
+          "Yes.<|calls|><|call|>function<|sep|>f\n```json\n{\"a\": 1}\n```<|end|>\n<|call|>function"
+          "<|sep|>g\n```json\n{}\n```<|end|><|calls end|>",
+          step) == "Yes.|f:{\"a\": 1}|g:{}");
+}
+
 }  // namespace
 }  // namespace waferline::openai

@@ -9,6 +9,7 @@
 #include "server/text/served_model.h"
 #include "tests/support/random_model.h"
 #include "wafer_backend/base/files.h"
+#include "wafer_backend/base/strings.h"
 
 namespace waferline::text {
 namespace {
@@ -214,9 +215,49 @@ TEST_CASE("a template that takes tools gets them, and calls with their arguments
   CHECK(chat->tool_form()->name == "hermes");
   const auto deepseek =
       ChatTemplate::FromText("d", "{{ tools }}<\uff5ctool\u2581calls\u2581begin\uff5c>", tokenizer);
-  CHECK(absl::IsUnimplemented(deepseek->tool_form().status()));
+  CHECK(deepseek->tool_form()->name == "deepseek_v31");
   const auto llama = ChatTemplate::FromText("l", "{{ tools }}<|start_header_id|>", tokenizer);
   CHECK(llama->tool_form()->name == "llama3_json");
+}
+
+TEST_CASE("the format of calls follows from the template's marks, or is chosen by name") {
+  const auto tokenizer = MakeTokenizer(VocabularyKind::kSentencePiece, "llama");
+  const auto form = [&](const std::string& marks) {
+    const auto chat = ChatTemplate::FromText("t", "{{ tools }}" + marks, tokenizer);
+    return chat->tool_form().ok() ? chat->tool_form()->name
+                                  : std::string(Std(chat->tool_form().status().message()));
+  };
+  CHECK(form("<tool_call>") == "hermes");
+  CHECK(form("<|tool_call|>") == "granite");
+  CHECK(form("<tool_call><function=") == "qwen3_coder");
+  CHECK(form("<tool_call><arg_key>") == "glm");
+  CHECK(form("<\uff5ctool\u2581calls\u2581begin\uff5c>```json") == "deepseek_v3");
+  CHECK(form("[TOOL_CALLS]").find("no control token [TOOL_CALLS]") != std::string::npos);
+  CHECK(form("<|channel|>").find("gpt-oss format, which is not read here") != std::string::npos);
+  CHECK(form("nothing known").find("tool_format") != std::string::npos);
+  auto chosen = ChatTemplate::FromText("t", "{{ tools }}nothing known", tokenizer);
+  REQUIRE(chosen->UseToolForm("glm").ok());
+  CHECK(chosen->tool_form()->name == "glm");
+  const absl::Status unknown = chosen->UseToolForm("harmony");
+  CHECK(absl::IsNotFound(unknown));
+  CHECK(unknown.message().find("known are: hermes") != absl::string_view::npos);
+}
+
+TEST_CASE("calls are given as the template takes them") {
+  const auto tokenizer = MakeTokenizer(VocabularyKind::kSentencePiece, "llama");
+  const std::vector<ChatMessage> talk = {{"user", "q"}, kCall, {.role = "tool", .content = "r"}};
+  // As DeepSeek's: only where there is no content, and arguments are joined to a text.
+  const auto texts = ChatTemplate::FromText(
+      "t",
+      "{% for m in messages %}{% if m.role == 'assistant' and m.content is none %}"
+      "{% for c in m.tool_calls %}{{ c.function.name + ':' + c.function.arguments }};{% endfor %}"
+      "{% else %}{{ m.content }};{% endif %}{% endfor %}{% if tools %}{% endif %}",
+      tokenizer);
+  CHECK(Rendered(*texts, *tokenizer, talk, kTools).find("q;f:{\"a\":1};r;") != std::string::npos);
+  // Content that is there stays.
+  std::vector<ChatMessage> said = talk;
+  said[1].content = "so";
+  CHECK(Rendered(*texts, *tokenizer, said, kTools).find("q;so;r;") != std::string::npos);
 }
 
 TEST_CASE("a template without tools gets them in a system message") {
