@@ -1,5 +1,7 @@
 // Changes of a running cloud's hardware that lie ahead: each is applied at its instant on the
-// timeline. Owner: server/app; must outlive the timeline's use. Thread: the engine's. Bound: 1,024
+// timeline, unless a later order sets the same of the same device: what is lost meanwhile stays
+// lost until its own repair, and two repairs of a unit end with the later one.
+// Owner: server/app; must outlive the timeline's use. Thread: the engine's. Bound: 1,024
 // changes that lie ahead.
 #pragma once
 
@@ -26,8 +28,12 @@ class FaultScript : private EventTarget {
 
   struct Ahead {
     engine::Fault fault;
-    engine::Engine* engine;
+    engine::Engine* engine;  // null: a later order took its place
+    Nanoseconds at;
   };
+  // Ends what lies ahead of the devices that `changes` are about. When the last of their repairs
+  // was due; 0: none was.
+  Nanoseconds Replace(const std::vector<TimedChange>& changes);
   Timeline* const timeline_;
   uint64_t last_ = 0;
   std::unordered_map<uint64_t, Ahead> ahead_;

@@ -11,6 +11,8 @@ namespace waferline {
 
 // Names a submitted request, refused or not. Never reused in a process.
 using Ticket = Id<struct TicketKind, uint64_t>;
+// Of what was refused: no request has it.
+inline constexpr Ticket kNoTicket{0};
 
 class FrontDoor {
  public:
@@ -26,6 +28,10 @@ class FrontDoor {
 
   // The reader of a sink that said kFull has caught up.
   virtual void Resume(Ticket ticket) = 0;
+
+  // The front end has refused the request with this own arrival: the trace goes on without it.
+  // Nothing to do where clients do not time their arrivals.
+  virtual void Skip(const OwnArrival& /*own*/) {}
 };
 
 }  // namespace waferline

@@ -85,7 +85,11 @@ void Generations::Begin(const Call& call, Parse parse) {
 }
 
 void Generations::Start(const Call& call, Parsed parsed) {
-  if (!parsed.ok()) return SendError(*call.exchange, parsed.status(), Nanoseconds(0));
+  if (!parsed.ok()) {
+    const std::string& body = call.exchange->request().body;
+    if (const auto own = openai::OwnArrivalOf(body)) deps_.front_door->Skip(*own);
+    return SendError(*call.exchange, parsed.status(), Nanoseconds(0));
+  }
   if (!parsed->warning.empty()) {
     call.exchange->AddHeader("x-waferline-warnings", parsed->warning);
   }

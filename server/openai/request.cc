@@ -168,6 +168,17 @@ absl::StatusOr<ParsedRequest> ParseCompletion(std::string_view body, const Envel
   return parsed;
 }
 
+std::optional<OwnArrival> OwnArrivalOf(std::string_view body) {
+  const auto object = ParseObject(body);
+  if (!object.ok()) return std::nullopt;
+  Fields fields(*object);
+  const boost::json::object* extension = fields.Object("waferline");
+  if (extension == nullptr) return std::nullopt;
+  Fields inner(*extension, "waferline.");
+  const auto own = ReadOwnArrival(inner);
+  return inner.ok() ? own : std::nullopt;
+}
+
 absl::StatusOr<ParsedRequest> ParseChat(std::string_view body, const Envelope& envelope,
                                         const text::ModelCatalog& catalog) {
   WL_ASSIGN_OR_RETURN(const boost::json::object object, ParseObject(body));

@@ -54,6 +54,8 @@ absl::StatusOr<ParsedRequest> ParseCompletion(std::string_view body, const Envel
                                               const text::ModelCatalog& catalog);
 absl::StatusOr<ParsedRequest> ParseChat(std::string_view body, const Envelope& envelope,
                                         const text::ModelCatalog& catalog);
+// The own arrival that a body names, whatever else is wrong with it.
+std::optional<OwnArrival> OwnArrivalOf(std::string_view body);
 // For protocols whose requests are read into a chat's fields.
 absl::StatusOr<ParsedRequest> ParseChatFields(const boost::json::object& body,
                                               const Envelope& envelope,

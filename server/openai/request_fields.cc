@@ -79,22 +79,6 @@ std::optional<int64_t> ReadHeader(Fields& fields, std::string_view name, std::st
   return value;
 }
 
-std::optional<OwnArrival> ReadOwnArrival(Fields& fields) {
-  const auto ns = ReadOptionalInt(fields, "arrival_ns", 0, serving::kMaxDurationNs);
-  const auto number =
-      ReadOptionalInt(fields, "arrival_number", 0, std::numeric_limits<int64_t>::max());
-  OwnArrival own;
-  fields.Bool("last_arrival", &own.last);
-  if (ns.has_value() != number.has_value()) {
-    fields.Fail("arrival_ns", "and arrival_number have an effect only together");
-  }
-  if (own.last && !number) fields.Fail("last_arrival", "has no effect without arrival_number");
-  if (!ns || !number) return std::nullopt;
-  own.at = Nanoseconds(*ns);
-  own.number = static_cast<uint64_t>(*number);
-  return own;
-}
-
 ServiceTier ReadTier(Fields& fields) {
   std::string tier = "auto";
   fields.Text("service_tier", serving::kMaxNameBytes, &tier);
@@ -207,6 +191,22 @@ void ReadShape(Fields& fields, const Envelope& envelope, ResponseShape* shape) {
                         "last_arrival"});
     fields.Fail(inner.status());
   }
+}
+
+std::optional<OwnArrival> ReadOwnArrival(Fields& fields) {
+  const auto ns = ReadOptionalInt(fields, "arrival_ns", 0, serving::kMaxDurationNs);
+  const auto number =
+      ReadOptionalInt(fields, "arrival_number", 0, std::numeric_limits<int64_t>::max());
+  OwnArrival own;
+  fields.Bool("last_arrival", &own.last);
+  if (ns.has_value() != number.has_value()) {
+    fields.Fail("arrival_ns", "and arrival_number have an effect only together");
+  }
+  if (own.last && !number) fields.Fail("last_arrival", "has no effect without arrival_number");
+  if (!ns || !number) return std::nullopt;
+  own.at = Nanoseconds(*ns);
+  own.number = static_cast<uint64_t>(*number);
+  return own;
 }
 
 ValidRequest ReadPlacing(Fields& fields, const Envelope& envelope) {

@@ -26,6 +26,9 @@ std::optional<int64_t> ReadMaxTokens(Fields& fields, bool zero_allowed);
 // n, stream, stream_options, return_token_ids, service_tier, stop, the `waferline` extension.
 void ReadShape(Fields& fields, const Envelope& envelope, ResponseShape* shape);
 
+// Of the `waferline` extension: arrival_ns, arrival_number, last_arrival.
+std::optional<OwnArrival> ReadOwnArrival(Fields& fields);
+
 // Everything of a request that does not differ between choices: tier, priority, cache_salt,
 // deadline, queue_threshold, own arrival.
 ValidRequest ReadPlacing(Fields& fields, const Envelope& envelope);

@@ -47,7 +47,12 @@ absl::StatusOr<DecodedRequest> InferenceService::Decode(grpc::CallbackServerCont
                         .tenant = caller.tenant,
                         .fallback_seed = server.ids->NewSeed(),
                         .unix_seconds = server.clock.unix_seconds()};
-  WL_ASSIGN_OR_RETURN(DecodedRequest decoded, DecodeGenerate(request, facts, *models_));
+  absl::StatusOr<DecodedRequest> read = DecodeGenerate(request, facts, *models_);
+  if (!read.ok()) {
+    if (const auto own = OwnArrivalOf(request.scheduling())) server.front_door->Skip(*own);
+    return read.status();
+  }
+  DecodedRequest decoded = *std::move(read);
   WL_RETURN_IF_ERROR(serving::AuthorizeModel(caller, decoded.model->name));
   decoded.caller = caller;
 

@@ -97,9 +97,7 @@ absl::Status DecodeScheduling(const v1::SchedulingOptions& options, ValidRequest
   }
   if (options.has_arrival_ns()) {
     WL_RETURN_IF_ERROR(CheckDuration("scheduling.arrival_ns", options.arrival_ns(), 0));
-    request->own_arrival = OwnArrival{.number = options.arrival_number(),
-                                      .at = Nanoseconds(options.arrival_ns()),
-                                      .last = options.last_arrival()};
+    request->own_arrival = OwnArrivalOf(options);
   }
   if (options.cache_salt().size() > serving::kMaxNameBytes) {
     return FieldError("scheduling.cache_salt",
@@ -153,6 +151,13 @@ absl::StatusOr<std::vector<std::string>> DecodeStopStrings(const v1::StopConditi
 }
 
 }  // namespace
+
+std::optional<OwnArrival> OwnArrivalOf(const v1::SchedulingOptions& options) {
+  if (!options.has_arrival_ns() || !options.has_arrival_number()) return std::nullopt;
+  return OwnArrival{.number = options.arrival_number(),
+                    .at = Nanoseconds(options.arrival_ns()),
+                    .last = options.last_arrival()};
+}
 
 absl::StatusOr<std::shared_ptr<const text::ServedModel>> FindModel(
     const std::string& name, const text::ModelCatalog& catalog) {

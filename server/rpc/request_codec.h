@@ -44,6 +44,9 @@ absl::StatusOr<DecodedRequest> DecodeGenerate(const v1::GenerateRequest& message
 bool FindConstraint(DecodedRequest* decoded);
 absl::Status CompileConstraint(DecodedRequest* decoded);
 
+// The own arrival that a message names, whatever else is wrong with it.
+std::optional<OwnArrival> OwnArrivalOf(const v1::SchedulingOptions& options);
+
 // An empty name means the only model there is.
 absl::StatusOr<std::shared_ptr<const text::ServedModel>> FindModel(
     const std::string& name, const text::ModelCatalog& catalog);

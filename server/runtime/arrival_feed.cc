@@ -8,8 +8,6 @@ namespace waferline::runtime {
 namespace {
 
 // What was refused keeps its number but has no ticket any more.
-constexpr Ticket kNoTicket{0};
-
 void Refuse(Inbox::Submitted* request, const absl::Status& why) {
   if (std::exchange(request->ticket, kNoTicket) == kNoTicket) return;
   // Room appears when the engine has taken what is due.

@@ -34,7 +34,8 @@ class ArrivalFeed : private EventTarget {
               std::function<void(Inbox::Submitted)> deliver)
       : bounds_(bounds), timeline_(timeline), deliver_(std::move(deliver)) {}
 
-  // `request` has an own_arrival.
+  // `request` has an own_arrival. Without a ticket it was refused already, and only its number
+  // counts.
   void Take(Inbox::Submitted request);
   // False: no such request is here.
   bool Cancel(Ticket ticket);

@@ -28,6 +28,8 @@ EngineThread& EngineGroup::ThreadOf(Ticket ticket) const {
 
 void EngineGroup::Cancel(Ticket ticket) { ThreadOf(ticket).Cancel(ticket); }
 void EngineGroup::Resume(Ticket ticket) { ThreadOf(ticket).Resume(ticket); }
+// A stepped cloud has one engine; the others of a real clock take no own arrivals.
+void EngineGroup::Skip(const OwnArrival& own) { members_[0].thread->Skip(own); }
 
 bool EngineGroup::Post(const Each& each, std::function<void()> done) {
   const auto left = std::make_shared<std::atomic<size_t>>(members_.size());

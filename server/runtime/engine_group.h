@@ -30,6 +30,7 @@ class EngineGroup : public FrontDoor {
   absl::StatusOr<Ticket> Submit(ValidRequest request) override;
   void Cancel(Ticket ticket) override;
   void Resume(Ticket ticket) override;
+  void Skip(const OwnArrival& own) override;
 
   // Runs `each` on every engine's thread between two events, and then `done` on the last of them.
   // False if an engine has stopped or its queue is full: `done` is not called then, `each` perhaps

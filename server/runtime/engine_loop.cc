@@ -92,6 +92,7 @@ void EngineLoop::Admit(Inbox::Submitted request) {
 }
 
 void EngineLoop::Submit(Inbox::Submitted request) {
+  if (request.ticket == kNoTicket) return;  // it only held a place in a trace
   meter_.SetSubmitted(request.wall_ns);
   engine_->Submit(request.ticket, std::move(request.request));
 }

@@ -52,6 +52,7 @@ class EngineThread : public FrontDoor, public Waker {
   absl::StatusOr<Ticket> Submit(ValidRequest request) override;
   void Cancel(Ticket ticket) override;
   void Resume(Ticket ticket) override;
+  void Skip(const OwnArrival& own) override;
   // Waker.
   void Wake() override;
 

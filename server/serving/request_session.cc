@@ -51,6 +51,9 @@ std::optional<Refusal> RequestSession::Charge(std::span<const ValidRequest> requ
   }
   if (const auto over = deps_->budgets->Charge(subject_.caller.tenant, tokens, Now())) {
     deps_->metrics->OnTurnedAway("budget");
+    for (const ValidRequest& request : requests) {
+      if (request.own_arrival) deps_->front_door->Skip(*request.own_arrival);
+    }
     return Refusal{.status = over->status, .retry_after = over->retry_after};
   }
   {

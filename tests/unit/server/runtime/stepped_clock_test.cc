@@ -165,6 +165,29 @@ TEST_CASE("a request that is cancelled before its arrival never arrives, and hol
   REQUIRE(live.thread->Snapshot().accepted == 2);
 }
 
+TEST_CASE("a request that its front end refused counts as arrived") {
+  EngineThreadOptions options;
+  options.clock.kind = ClockKind::kStepped;
+  LiveCloud live(options);
+  live.Start();
+  auto sink = std::make_shared<RecordingSink>();
+  ValidRequest one = live.Request(sink, 10, 5);
+  one.own_arrival = OwnArrival{.number = 1, .at = Seconds(1)};
+  REQUIRE(live.thread->Submit(std::move(one)).ok());
+  live.thread->Skip(OwnArrival{.number = 0, .at = Milliseconds(1)});
+  sink->Await();
+  REQUIRE(sink->outcome.generated_tokens == 5);
+  // The last of a trace may be refused as well: the next trace begins.
+  live.thread->Skip(OwnArrival{.number = 2, .at = Seconds(1), .last = true});
+  auto next = std::make_shared<RecordingSink>();
+  ValidRequest zero = live.Request(next, 10, 5);
+  zero.own_arrival = OwnArrival{.last = true};
+  REQUIRE(live.thread->Submit(std::move(zero)).ok());
+  next->Await();
+  REQUIRE(next->outcome.generated_tokens == 5);
+  REQUIRE(live.thread->Snapshot().accepted == 2);
+}
+
 TEST_CASE("an own arrival has no effect on the real clock, and is refused") {
   LiveCloud live;
   live.Start();
