@@ -5,6 +5,7 @@ install(TARGETS waferd waferctl RUNTIME)
 install(DIRECTORY deploy/calibration deploy/config deploy/contracts deploy/grafana deploy/hardware deploy/model-shapes
                   deploy/models deploy/plans deploy/prices deploy/profiles deploy/prometheus
         DESTINATION ${share})
+install(FILES deploy/systemd/waferd.service DESTINATION lib/systemd/system)
 install(FILES README.md ARCHITECTURE.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 # Manual pages and completions, if the target "manuals" was built.
 install(DIRECTORY ${CMAKE_BINARY_DIR}/share/ DESTINATION ${CMAKE_INSTALL_DATADIR} OPTIONAL)

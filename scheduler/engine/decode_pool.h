@@ -61,6 +61,9 @@ class DecodePool final : private EventTarget {
   void Lose(UnitIndex unit);
   void Restore(UnitIndex unit) { units_[unit].alive = true; }
   void SetSlowdown(UnitIndex unit, double factor);
+  void SetStageSlowdown(UnitIndex unit, uint32_t stage, double factor);
+  // Of the unit's link, which others may share.
+  void SetLinkSpeed(UnitIndex unit, double share);
   void ResetCaches();
 
   // For admission (decode_load.cc).
@@ -102,6 +105,9 @@ class DecodePool final : private EventTarget {
     Nanoseconds step_lasts;  // the one under way
     uint32_t step_generation = 0;
     DecodeUnitSpec spec;
+    // Set by faults, for snapshots.
+    double slowdown = 1, link_speed = 1;
+    std::vector<double> slow_stages;
   };
 
   static policy::UnitKind KindOf(const Unit& unit) {

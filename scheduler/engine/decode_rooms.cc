@@ -147,10 +147,26 @@ void DecodePool::Lose(UnitIndex u) {
 
 void DecodePool::SetSlowdown(UnitIndex u, double factor) {
   const DecodeUnitSpec& spec = units_[u].spec;
+  units_[u].slowdown = factor;
   if (spec.pipeline != nullptr) {
     spec.pipeline->SetSlowdown(factor);
   } else {
     spec.batch->SetSlowdown(factor);
+  }
+}
+
+void DecodePool::SetStageSlowdown(UnitIndex u, uint32_t stage, double factor) {
+  Unit& unit = units_[u];
+  unit.spec.pipeline->SetStageSlowdown(static_cast<int>(stage), factor);
+  if (unit.slow_stages.size() <= stage) unit.slow_stages.resize(stage + 1, 1.0);
+  unit.slow_stages[stage] = factor;
+}
+
+void DecodePool::SetLinkSpeed(UnitIndex u, double share) {
+  KvLink* const link = units_[u].spec.link;
+  link->SetSpeed(share);
+  for (Unit& unit : units_) {
+    if (unit.spec.link == link) unit.link_speed = share;
   }
 }
 

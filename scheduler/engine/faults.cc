@@ -89,7 +89,6 @@ void EngineImpl::ApplyToWorker(const Fault& fault, WorkerIndex worker) {
 }
 
 void EngineImpl::ApplyToUnit(const Fault& fault, UnitIndex unit) {
-  const DecodeUnitSpec& spec = decode_.spec(unit);
   switch (fault.kind) {
     case FaultKind::kUnitLost:
       return LoseUnit(unit);
@@ -98,10 +97,10 @@ void EngineImpl::ApplyToUnit(const Fault& fault, UnitIndex unit) {
     case FaultKind::kUnitSpeed:
       return decode_.SetSlowdown(unit, fault.factor);
     case FaultKind::kStageSpeed:
-      return spec.pipeline->SetStageSlowdown(static_cast<int>(fault.stage), fault.factor);
+      return decode_.SetStageSlowdown(unit, fault.stage, fault.factor);
     case FaultKind::kLinkSpeed:
-      spec.link->SetSpeed(fault.factor);
-      if (fault.factor > 0) handoffs_.SetReachable(spec.link, true);
+      decode_.SetLinkSpeed(unit, fault.factor);
+      if (fault.factor > 0) handoffs_.SetReachable(decode_.spec(unit).link, true);
       return;
     case FaultKind::kWorkerLost:
     case FaultKind::kWorkerBack:

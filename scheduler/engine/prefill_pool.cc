@@ -149,9 +149,9 @@ std::vector<WorkerSnapshot> PrefillPool::Snapshot(LaneIndex lane) const {
   const int64_t block_tokens = context_->lanes[lane].block_tokens;
   for (const WorkerIndex w : by_lane_[lane]) {
     const Worker& worker = workers_[w];
-    snapshots.push_back({worker.spec.name, worker.alive, worker.stepping, worker.pending_tokens,
-                         worker.cache ? worker.cache->pages().count() * block_tokens : 0,
-                         worker.meter.charged()});
+    snapshots.push_back(
+        {worker.spec.name, worker.alive, worker.stepping, worker.slowdown, worker.pending_tokens,
+         worker.cache ? worker.cache->pages().count() * block_tokens : 0, worker.meter.charged()});
   }
   return snapshots;
 }

@@ -26,6 +26,9 @@ struct UnitSnapshot {
   int64_t pages_capacity = 0;
   std::vector<StageOccupancy> stages;
   Bytes link_backlog;
+  double slowdown = 1;              // by faults: things take so many times as long
+  std::vector<double> slow_stages;  // the same of each stage of a pipeline, on top; empty: none was
+  double link_speed = 1;            // share of its bandwidth that the link has left
   // Emulated time since the start for which each stage of a pipeline worked; empty for batch
   // devices.
   std::vector<Nanoseconds> stage_busy;
@@ -39,6 +42,7 @@ struct WorkerSnapshot {
   std::string name;
   bool alive = true;
   bool stepping = false;
+  double slowdown = 1;  // by faults
   int64_t pending_tokens = 0;
   int64_t cached_tokens = 0;
   Nanoseconds charged;  // as UnitSnapshot's

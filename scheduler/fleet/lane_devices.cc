@@ -136,6 +136,14 @@ const LaneDevices::UnitGroup* LaneDevices::GroupOf(engine::DeviceIndex unit) con
   return nullptr;
 }
 
+std::vector<LaneDevices::Group> LaneDevices::Groups() const {
+  std::vector<Group> groups;
+  for (const UnitGroup& group : groups_) {
+    groups.push_back({&group.config, &group.hardware, &group.placement});
+  }
+  return groups;
+}
+
 uint32_t LaneDevices::UnitCount() const {
   uint32_t units = 0;
   for (const UnitGroup& group : groups_) units += static_cast<uint32_t>(group.config.units);

@@ -56,6 +56,14 @@ class LaneDevices {
                                               const placement::HardwareFault& fault,
                                               placement::FaultSetting setting) const;
 
+  // An entry of `decode:` and what became of it, for those who draw it.
+  struct Group {
+    const fleet::DecodeConfig* config;
+    const silicon::Hardware* hardware;
+    const placement::Placement* placement;  // of wafers
+  };
+  std::vector<Group> Groups() const;
+
   // "llama-3.1-8b on 1 x wse-3 (vendor-2024), prefill on 2 x h100": what clients are shown.
   const std::string& label() const { return label_; }
   Tokens context() const { return context_; }

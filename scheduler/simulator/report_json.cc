@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "scheduler/engine/snapshot.h"
+#include "wafer_backend/base/json_text.h"
 
 namespace waferline::simulator {
 namespace {
@@ -104,18 +105,7 @@ void Leaf(const json::value& value, std::string* out) {
     }
     *out += ']';
   } else if (const auto* number = value.if_double()) {
-    char text[32];
-    std::snprintf(text, sizeof(text), "%.17g", *number);
-    for (int digits = 9; digits < 17; ++digits) {
-      char shorter[32];
-      std::snprintf(shorter, sizeof(shorter), "%.*g", digits, *number);
-      if (std::strtod(shorter, nullptr) != *number) continue;
-      std::snprintf(text, sizeof(text), "%s", shorter);
-      break;
-    }
-    *out += text;
-    // Stays a double when it is read again.
-    if (std::string_view(text).find_first_of(".en") == std::string_view::npos) *out += ".0";
+    AppendJsonNumber(*out, *number);
   } else {
     *out += json::serialize(value);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/live/layout.h"
 #include "server/runtime/host.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/plane/compute_plane.h"
@@ -105,9 +106,11 @@ absl::Status Cloud::StartEngines(const config::ServerConfig& config) {
     thread_options.tickets = runtime::EngineGroup::TicketsOf(i, hosts_.size());
     host.thread = std::make_unique<runtime::EngineThread>(thread_options, &host.timeline,
                                                           exposition_->lateness(i));
-    WL_ASSIGN_OR_RETURN(
-        host.engine, engine::Engine::Create(options, &host.timeline, host.Lanes(),
-                                            {exposition_->observer(i), host.thread->observer()}));
+    WL_ASSIGN_OR_RETURN(host.engine,
+                        engine::Engine::Create(
+                            options, &host.timeline, host.Lanes(),
+                            {exposition_->observer(i), &journals_.emplace_back(host.models.size()),
+                             host.thread->observer()}));
     auto& member = members.emplace_back(runtime::EngineGroup::Member{.thread = host.thread.get()});
     for (const HostedModel& model : host.models) member.models.push_back(model.served->name);
   }
@@ -146,6 +149,19 @@ std::string Cloud::OutageOf(const std::string& model) const {
   if (!place) return "";
   const plane::ComputePlane* plane = hosts_[place->engine].models[place->lane.value].plane;
   return plane == nullptr ? "" : plane->counters().outage;
+}
+
+std::string Cloud::LayoutJson() const {
+  std::vector<live::LayoutModel> models;
+  for (const EngineHost& host : hosts_) {
+    for (const HostedModel& model : host.models) {
+      models.push_back({.name = model.served->name,
+                        .label = model.served->origin_label,
+                        .computed = model.served->origin == text::TokenOrigin::kComputed,
+                        .devices = model.devices.get()});
+    }
+  }
+  return live::LayoutJson(models);
 }
 
 std::optional<ModelPlace> Cloud::PlaceOf(const std::string& model) const {

@@ -23,6 +23,7 @@
 #include "scheduler/fleet/live_faults.h"
 #include "server/app/hosted_model.h"
 #include "server/config/server_config.h"
+#include "server/live/journal.h"
 #include "server/metrics/exposition.h"
 #include "server/runtime/engine_group.h"
 #include "server/runtime/engine_thread.h"
@@ -56,6 +57,10 @@ class Cloud {
 
   runtime::EngineGroup& engines() { return *engines_; }
   metrics::Exposition& exposition() { return *exposition_; }
+  // What the page shows of an engine's requests. That engine's thread.
+  live::Journal& journal(size_t engine) { return journals_.at(engine); }
+  // Where the models lie, and their wafers (server/live/layout.h).
+  std::string LayoutJson() const;
   const text::ModelCatalog& catalog() const { return *catalog_; }
   // Of the models whose tokens are computed.
   std::vector<metrics::ComputeFigures> compute() const;
@@ -87,6 +92,7 @@ class Cloud {
   absl::Status StartEngines(const config::ServerConfig& config);
 
   std::unique_ptr<metrics::Exposition> exposition_;
+  std::deque<live::Journal> journals_;  // of each engine; outlive it
   std::deque<EngineHost> hosts_;
   std::map<std::string, fleet::LiveFaults> live_faults_;  // by model
   std::unique_ptr<text::ModelCatalog> catalog_;

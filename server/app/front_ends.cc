@@ -13,6 +13,7 @@
 #include "server/http/api.h"
 #include "server/http/generations.h"
 #include "server/http/http_server.h"
+#include "server/live/live_view.h"
 #include "server/rpc/rpc_server.h"
 #include "server/runtime/host.h"
 #include "server/serving/server_deps.h"
@@ -135,6 +136,7 @@ class BothFrontEnds : public FrontEnds {
     options.on_reply = [this](const http::Request& request, int code, Nanoseconds lasted) {
       cloud_->exposition().front()->OnRequest(http::Api::RouteOf(request.path), code, lasted);
     };
+    options.on_tick = [this](Nanoseconds now) { api_->Tick(now); };
     http_ = std::make_unique<http::HttpServer>(
         options,
         [this](std::shared_ptr<http::Exchange> exchange) { api_->Handle(std::move(exchange)); });
@@ -148,7 +150,9 @@ class BothFrontEnds : public FrontEnds {
                         .clip_max_tokens = config_.clip_max_tokens},
         post);
     const http::Operations operations{.health = [this](auto reply) { AskHealth(std::move(reply)); },
-                                      .metrics = [this](auto reply) { Scrape(std::move(reply)); }};
+                                      .metrics = [this](auto reply) { Scrape(std::move(reply)); },
+                                      .live = [this](auto reply) { Look(std::move(reply)); },
+                                      .layout = [this] { return cloud_->LayoutJson(); }};
     api_ = std::make_unique<http::Api>(generations_.get(), operations, post);
     WL_ASSIGN_OR_RETURN(http_port_, http_->Start());
     return absl::OkStatus();
@@ -223,6 +227,28 @@ class BothFrontEnds : public FrontEnds {
           });
         });
     if (!posted) reply(cloud_->exposition().Text());
+  }
+
+  // The same for those who watch the page.
+  void Look(std::function<void(std::string)> reply) {
+    const auto view = std::make_shared<live::LiveView>();
+    const auto parts =
+        std::make_shared<std::vector<engine::EngineSnapshot>>(cloud_->engines().members().size());
+    view->activities.resize(parts->size());
+    const bool posted = cloud_->engines().Post(
+        [this, parts, view](size_t i, engine::Engine& engine) {
+          (*parts)[i] = engine.Snapshot();
+          view->activities[i] = cloud_->journal(i).Look();
+        },
+        [this, parts, view, reply] {
+          http_->Post([this, parts, view, reply] {
+            view->engines = engine::Merged(std::move(*parts));
+            view->draining = admin_->draining();
+            view->host_now = runtime::MonotonicNow();
+            reply(live::LiveJson(*view));
+          });
+        });
+    if (!posted) reply("");
   }
 
   metrics::HostFigures Figures() const {

@@ -1,14 +1,20 @@
 // waferd: serves a configuration, or is one worker of it (a shard, the prefill pool) in a process
 // of its own. Exit codes: 0 ended by a signal, 1 could not start or run, 2 the command line is
 // wrong.
+#include <unistd.h>
+
+#include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <vector>
 
 #include "server/app/one_model.h"
+#include "server/app/read_config.h"
 #include "server/app/serve.h"
 #include "server/app/worker_roles.h"
+#include "server/config/config_fields.h"
 #include "server/config/server_config.h"
 #include "server/runtime/host.h"
 #include "server/text/chat_template.h"
@@ -65,12 +71,35 @@ absl::StatusOr<std::string> StateFile(const std::string& folder) {
   return "sqlite:" + (std::filesystem::path(folder) / "usage.db").string();
 }
 
+// --explain, --check-config, --print-config: says it instead of serving. Nothing: serve.
+std::optional<absl::StatusOr<std::string>> Said(const Arguments& arguments,
+                                                const ConfigOverrides& overrides) {
+  const std::string& file = arguments.Text("config");
+  if (arguments.Has("explain")) {
+    const std::string& field = arguments.Text("explain");
+    if (field == "all") return config::ReferenceText();
+    return config::Explain(field);
+  }
+  if (arguments.On("check-config")) return CheckedConfig(file, overrides);
+  if (arguments.On("print-config")) return PrintedConfig(file, overrides);
+  return std::nullopt;
+}
+
 absl::Status RunServer(const Arguments& arguments) {
+  const auto overrides = ReadOverrides(arguments.Texts("set"), environ);
+  if (!overrides.ok())
+    return cli::UsageError("--set: " + std::string(overrides.status().message()));
+  if (const auto said = Said(arguments, *overrides)) {
+    if (!said->ok()) return said->status();
+    fputs((*said)->c_str(), stdout);
+    return absl::OkStatus();
+  }
   OneModel one;
   if (!arguments.operands().empty()) {
     WL_ASSIGN_OR_RETURN(one, ReadOneModel(arguments));
   } else {
-    WL_ASSIGN_OR_RETURN(one.config, config::LoadServerConfig(arguments.Text("config")));
+    WL_ASSIGN_OR_RETURN(ReadConfig read, LoadConfig(arguments.Text("config"), *overrides));
+    one.config = std::move(read.config);
   }
   config::ServerConfig& config = one.config;
   if (arguments.Has("http-port")) {
@@ -156,6 +185,18 @@ std::vector<cli::Flag> Flags() {
       cli::TextFlag("config", "FILE", "the configuration file")
           .Default("deploy/config/demo.yaml")
           .With("role", {kServe}),
+      cli::TextFlag("set", "PATH=VALUE",
+                    "instead of the file's value, as models.0.context=8192; also "
+                    "WAFERLINE_SET_MODELS__0__CONTEXT=8192 in the environment")
+          .Repeatable()
+          .With("role", {kServe}),
+      cli::Switch("check-config", "find every fault of the file, load and serve nothing")
+          .With("role", {kServe}),
+      cli::Switch("print-config", "print every field, its value and where that came from")
+          .With("role", {kServe}),
+      cli::TextFlag("explain", "FIELD",
+                    "what a field of the file is; all: every field, as Markdown")
+          .With("role", {kServe}),
       cli::IntegerFlag("http-port", "PORT",
                        "instead of the configuration's (also --port); 0: the system chooses",
                        {0, 65535})
@@ -204,6 +245,8 @@ cli::Program Waferd() {
                                 .flags = Flags(),
                                 .examples = {"waferd deploy/models/demo.gguf --port 8080",
                                              "waferd --config deploy/config/demo.yaml",
+                                             "waferd --check-config --config server.yaml",
+                                             "waferd --explain models.prefill.workers",
                                              "waferd --role shard --model demo.gguf --layers 0:3 "
                                              "--listen 127.0.0.1:7101",
                                              "waferd --role prefill --model demo.gguf "

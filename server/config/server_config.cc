@@ -14,9 +14,11 @@ namespace {
 
 ListenConfig ReadListen(YamlForm form) {
   ListenConfig out;
-  out.address = TextOr(form, "address", out.address);
-  out.http_port = static_cast<int>(form.IntegerOr("http_port", out.http_port, 0, 65535));
-  out.grpc_port = static_cast<int>(form.IntegerOr("grpc_port", out.grpc_port, 0, 65535));
+  out.address = TextOr(form.About("address to listen on"), "address", out.address);
+  out.http_port = static_cast<int>(form.About("HTTP port; 0: the system chooses")
+                                       .IntegerOr("http_port", out.http_port, 0, 65535));
+  out.grpc_port = static_cast<int>(form.About("gRPC port; 0: the system chooses")
+                                       .IntegerOr("grpc_port", out.grpc_port, 0, 65535));
   form.RefuseOthers();
   return out;
 }
@@ -24,12 +26,18 @@ ListenConfig ReadListen(YamlForm form) {
 // A field of the other clock would have no effect, so it is not known there.
 ClockConfig ReadClock(YamlForm form) {
   ClockConfig out;
-  out.stepped = ChoiceOr<bool>(form, "kind", false, {{"real", false}, {"stepped", true}});
+  out.stepped = ChoiceOr<bool>(
+      form.About("real: emulated time follows the wall; stepped: as fast as values arrive"), "kind",
+      false, {{"real", false}, {"stepped", true}});
   if (out.stepped) {
-    out.arrival_grace = MicrosecondsOr(form, "arrival_grace_us", 30e6, Range{1e3, 3.6e9});
+    out.arrival_grace =
+        MicrosecondsOr(form.About("kind: stepped; wall time for a missing arrival of a trace"),
+                       "arrival_grace_us", 30e6, Range{1e3, 3.6e9});
   } else {
-    out.scale = PlainOr(form, "scale", 1, Range{1e-6, 1e6});
-    out.spin = MicrosecondsOr(form, "spin_us", 60, Range{0, 1e4});
+    out.scale =
+        PlainOr(form.About("kind: real; emulated seconds a second"), "scale", 1, Range{1e-6, 1e6});
+    out.spin = MicrosecondsOr(form.About("kind: real; spins so long before an instant"), "spin_us",
+                              60, Range{0, 1e4});
   }
   form.RefuseOthers();
   return out;
@@ -38,13 +46,18 @@ ClockConfig ReadClock(YamlForm form) {
 LimitsConfig ReadLimits(YamlForm form) {
   LimitsConfig out;
   out.max_sequences =
-      static_cast<uint32_t>(form.IntegerOr("max_sequences", out.max_sequences, 1, 1 << 20));
-  out.mailbox = static_cast<uint32_t>(form.IntegerOr("mailbox", out.mailbox, 1, 1 << 20));
-  out.body_bytes = form.IntegerOr("body_bytes", out.body_bytes, 1024, 1 << 30);
-  out.connections =
-      static_cast<uint32_t>(form.IntegerOr("connections", out.connections, 1, 1 << 16));
-  out.drain = MicrosecondsOr(form, "drain_us", 30e6, Range{0, 3.6e9});
-  out.grace = MicrosecondsOr(form, "grace_us", 1e6, Range{0, 3.6e9});
+      static_cast<uint32_t>(form.About("requests in an engine at once")
+                                .IntegerOr("max_sequences", out.max_sequences, 1, 1 << 20));
+  out.mailbox = static_cast<uint32_t>(form.About("requests on their way to the engine")
+                                          .IntegerOr("mailbox", out.mailbox, 1, 1 << 20));
+  out.body_bytes = form.About("largest HTTP body or gRPC message")
+                       .IntegerOr("body_bytes", out.body_bytes, 1024, 1 << 30);
+  out.connections = static_cast<uint32_t>(
+      form.About("HTTP connections at once").IntegerOr("connections", out.connections, 1, 1 << 16));
+  out.drain = MicrosecondsOr(form.About("after SIGTERM, before what is in flight is aborted"),
+                             "drain_us", 30e6, Range{0, 3.6e9});
+  out.grace = MicrosecondsOr(form.About("after SIGTERM new requests get at least so long a 503"),
+                             "grace_us", 1e6, Range{0, 3.6e9});
   form.RefuseOthers();
   return out;
 }
@@ -52,7 +65,10 @@ LimitsConfig ReadLimits(YamlForm form) {
 // A relative path of a SQLite file starts at the configuration's folder.
 BillingConfig ReadBilling(YamlForm form, const std::filesystem::path& folder) {
   constexpr std::string_view kSqlite = "sqlite:";
-  BillingConfig out{.on = true, .store = TextOr(form, "store", "")};
+  BillingConfig out{
+      .on = true,
+      .store = TextOr(form.About("sqlite:PATH, or postgresql://HOST/DATABASE for several servers"),
+                      "store", "")};
   const bool sqlite = out.store.starts_with(kSqlite);
   const bool postgres =
       out.store.starts_with("postgresql://") || out.store.starts_with("postgres://");
@@ -65,21 +81,25 @@ BillingConfig ReadBilling(YamlForm form, const std::filesystem::path& folder) {
   // PostgreSQL's own configuration says what its commits survive.
   if (!postgres) {
     out.survives_power_loss =
-        ChoiceOr<bool>(form, "durability", false, {{"process", false}, {"power", true}});
+        ChoiceOr<bool>(form.About("what a record survives: the process, or a loss of power"),
+                       "durability", false, {{"process", false}, {"power", true}});
   }
   out.store_patience = Milliseconds(
-      form.IntegerOr("store_patience_ms", out.store_patience.count() / 1'000'000, 10, 600'000));
+      form.About("how long an answer waits for the database")
+          .IntegerOr("store_patience_ms", out.store_patience.count() / 1'000'000, 10, 600'000));
   form.RefuseOthers();
   return out;
 }
 
 ApiKeyConfig ReadApiKey(YamlForm form) {
   ApiKeyConfig out;
-  out.key = form.Text("key");
-  out.tenant = form.Text("tenant");
-  out.requests_per_day = form.IntegerOr("requests_per_day", 0, 0, int64_t{1} << 50);
-  out.tokens_per_minute = form.IntegerOr("tokens_per_minute", 0, 0, int64_t{1} << 50);
-  out.admin = form.Flag("may_operate", false);
+  out.key = form.About("API key, or sha256:DIGEST of it").Text("key");
+  out.tenant = form.About("who pays").Text("tenant");
+  out.requests_per_day =
+      form.About("0: no limit").IntegerOr("requests_per_day", 0, 0, int64_t{1} << 50);
+  out.tokens_per_minute =
+      form.About("0: no limit").IntegerOr("tokens_per_minute", 0, 0, int64_t{1} << 50);
+  out.admin = form.About("may use /admin and OperatorService").Flag("may_operate", false);
   form.RefuseOthers();
   return out;
 }
@@ -90,17 +110,23 @@ class TokensReader {
       : form_(std::move(form)), folder_(folder) {}
 
   TokensConfig Read() {
-    out_.from = ChoiceOr<TokenOriginKind>(form_, "from", TokenOriginKind::kShards,
-                                          {{"shards", TokenOriginKind::kShards},
-                                           {"remote", TokenOriginKind::kRemote},
-                                           {"cheap", TokenOriginKind::kSynthetic}});
+    out_.from =
+        ChoiceOr<TokenOriginKind>(form_.About("shards: computed in this process; remote: by worker "
+                                              "processes; cheap: a synthetic text, no weights"),
+                                  "from", TokenOriginKind::kShards,
+                                  {{"shards", TokenOriginKind::kShards},
+                                   {"remote", TokenOriginKind::kRemote},
+                                   {"cheap", TokenOriginKind::kSynthetic}});
+    form_.About("GGUF file, or any part of a split one");
     out_.file = Path("file");
+    form_.About("a built-in name or a Jinja file; the file's own if not given");
     out_.chat_template = NameOrPath("chat_template");
     out_.tool_format = TextOr(form_, "tool_format", "");
     if (out_.from == TokenOriginKind::kShards) ReadShards();
     if (out_.from == TokenOriginKind::kRemote) ReadRemote();
     if (out_.from != TokenOriginKind::kSynthetic) {
-      out_.max_batch = static_cast<int>(form_.IntegerOr("max_batch", out_.max_batch, 1, 4096));
+      out_.max_batch = static_cast<int>(
+          form_.About("rows of a decode step").IntegerOr("max_batch", out_.max_batch, 1, 4096));
       ReadSpeculation();
     }
     form_.RefuseOthers();
@@ -121,16 +147,22 @@ class TokensReader {
   }
 
   void ReadShards() {
-    out_.shards = static_cast<int>(form_.IntegerOr("shards", 1, 1, 1024));
-    if (form_.Has("experts")) {
+    out_.shards = static_cast<int>(
+        form_.About("shards that share the layers").IntegerOr("shards", 1, 1, 1024));
+    if (form_.About("of a model with experts: where they are").Has("experts")) {
       YamlForm experts = form_.Map("experts");
-      out_.experts_over = static_cast<int>(experts.Integer("over", 1, 1024));
+      out_.experts_over = static_cast<int>(
+          experts.About("workers that a shard's experts are spread over").Integer("over", 1, 1024));
       experts.RefuseOthers();
     }
-    out_.shard_sram_bytes = PlainOr(form_, "shard_sram_bytes", 44e9, Range{1e3, 1e15});
-    out_.threads = static_cast<int>(form_.IntegerOr("threads", out_.threads, 1, 256));
-    out_.prefill_kv_bytes = PlainOr(form_, "prefill_kv_bytes", 8e9, Range{1e3, 1e15});
-    out_.prefill_chunk = form_.IntegerOr("prefill_chunk", out_.prefill_chunk, 1, 1 << 20);
+    out_.shard_sram_bytes = PlainOr(form_.About("capacity of each shard's ledger"),
+                                    "shard_sram_bytes", 44e9, Range{1e3, 1e15});
+    out_.threads = static_cast<int>(
+        form_.About("threads that compute").IntegerOr("threads", out_.threads, 1, 256));
+    out_.prefill_kv_bytes = PlainOr(form_.About("KV of prompts in the prefill pool"),
+                                    "prefill_kv_bytes", 8e9, Range{1e3, 1e15});
+    out_.prefill_chunk = form_.About("positions computed at once")
+                             .IntegerOr("prefill_chunk", out_.prefill_chunk, 1, 1 << 20);
   }
 
   void ReadRemote() {
@@ -139,25 +171,35 @@ class TokensReader {
                      "has no effect here: each shard process says by --experts and "
                      "--expert-workers which it has and where the others are");
     }
-    out_.prefill_worker = form_.Text("prefill_worker");
-    for (YamlForm& shard : form_.List("shard_workers")) {
-      out_.shard_workers.push_back(shard.Text("address"));
+    out_.prefill_worker =
+        form_.About("from: remote; HOST:PORT of waferd --role prefill").Text("prefill_worker");
+    for (YamlForm& shard : form_.About("from: remote; the shards in order").List("shard_workers")) {
+      out_.shard_workers.push_back(shard.About("HOST:PORT of waferd --role shard").Text("address"));
       shard.RefuseOthers();
     }
     if (form_.Has("shard_workers") && out_.shard_workers.empty()) {
       form_.AddError("shard_workers", "needs at least one entry");
     }
     out_.worker_patience =
-        Milliseconds(form_.IntegerOr("worker_patience_ms", 20'000, 100, 3'600'000));
-    out_.worker_outage = Milliseconds(form_.IntegerOr("worker_outage_ms", 10'000, 0, 3'600'000));
+        Milliseconds(form_.About("from: remote; a worker that is silent so long is lost")
+                         .IntegerOr("worker_patience_ms", 20'000, 100, 3'600'000));
+    out_.worker_outage = Milliseconds(
+        form_.About("from: remote; how long requests wait for a lost worker to come back")
+            .IntegerOr("worker_outage_ms", 10'000, 0, 3'600'000));
   }
 
   void ReadSpeculation() {
-    out_.speculation = ChoiceOr<SpeculationKind>(form_, "speculation", SpeculationKind::kOff,
-                                                 {{"off", SpeculationKind::kOff},
-                                                  {"lookup", SpeculationKind::kLookup},
-                                                  {"draft", SpeculationKind::kDraft}});
-    if (out_.speculation == SpeculationKind::kDraft) out_.draft_file = Path("draft_file");
+    out_.speculation =
+        ChoiceOr<SpeculationKind>(form_.About("guesses tokens ahead, which changes none: lookup "
+                                              "from the text, draft by a small model"),
+                                  "speculation", SpeculationKind::kOff,
+                                  {{"off", SpeculationKind::kOff},
+                                   {"lookup", SpeculationKind::kLookup},
+                                   {"draft", SpeculationKind::kDraft}});
+    if (out_.speculation == SpeculationKind::kDraft) {
+      form_.About("speculation: draft; GGUF with the same vocabulary");
+      out_.draft_file = Path("draft_file");
+    }
   }
 
   YamlForm form_;
@@ -167,34 +209,42 @@ class TokensReader {
 
 }  // namespace
 
-absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& name, std::string_view yaml) {
+absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& name, std::string_view yaml,
+                                               std::vector<FieldFacts>* fields) {
   const std::filesystem::path folder = std::filesystem::path(name).parent_path();
   YamlFile file(name, yaml);
   YamlForm root = file.root();
   ServerConfig out;
-  if (root.Has("listen")) out.listen = ReadListen(root.Map("listen"));
-  if (root.Has("clock")) out.clock = ReadClock(root.Map("clock"));
-  if (root.Has("limits")) out.limits = ReadLimits(root.Map("limits"));
-  if (root.Has("billing")) out.billing = ReadBilling(root.Map("billing"), folder);
-  out.flat_errors = root.Flag("flat_errors", false);
-  out.usage_at_finish = root.Flag("usage_at_finish", false);
-  out.clip_max_tokens = root.Flag("clip_max_tokens", false);
+  out.listen = ReadListen(root.About("where clients reach it").OptionalMap("listen"));
+  out.clock = ReadClock(root.About("how emulated time runs").OptionalMap("clock"));
+  out.limits = ReadLimits(root.About("bounds").OptionalMap("limits"));
+  if (root.About("usage records of every answer").Has("billing")) {
+    out.billing = ReadBilling(root.Map("billing"), folder);
+  }
+  out.flat_errors = root.About("the error shape that Cerebras sends").Flag("flat_errors", false);
+  out.usage_at_finish = root.About("usage in a stream's finishing chunk, as Cerebras sends it")
+                            .Flag("usage_at_finish", false);
+  out.clip_max_tokens = root.About("cut max_tokens to what the context leaves, instead of refusing")
+                            .Flag("clip_max_tokens", false);
   out.refuse_unknown_fields =
-      ChoiceOr<bool>(root, "unknown_fields", false, {{"warn", false}, {"refuse", true}});
-  if (root.Has("api_keys")) {
+      ChoiceOr<bool>(root.About("fields of requests that are not known"), "unknown_fields", false,
+                     {{"warn", false}, {"refuse", true}});
+  if (root.About("keys of clients; without any no key is needed").Has("api_keys")) {
     for (YamlForm& key : root.List("api_keys")) out.api_keys.push_back(ReadApiKey(std::move(key)));
   }
   std::set<std::string> names;
-  for (YamlForm& form : root.List("models")) {
+  for (YamlForm& form : root.About("what is served").List("models")) {
     ModelConfig model;
     model.lane = fleet::ReadLane(form, folder);
-    model.tokens = TokensReader(form.Map("tokens"), folder).Read();
+    model.tokens =
+        TokensReader(form.About("where token values come from").Map("tokens"), folder).Read();
     if (!names.insert(model.lane.model).second) form.AddError("name", "is used by another model");
     form.RefuseOthers();
     out.models.push_back(std::move(model));
   }
   if (root.Has("models") && out.models.empty()) root.AddError("models", "needs at least one entry");
   root.RefuseOthers();
+  if (fields != nullptr) *fields = file.fields();
   if (absl::Status status = file.status(); !status.ok()) return status;
   return out;
 }

@@ -12,6 +12,7 @@
 #include "scheduler/fleet/config/fleet_config.h"
 #include "scheduler/fleet/config/lane_config.h"
 #include "wafer_backend/base/units.h"
+#include "wafer_backend/base/yaml_form.h"
 
 namespace waferline::config {
 
@@ -112,8 +113,9 @@ struct ServerConfig {
 };
 
 // `name` is the path of the file: it goes before each error, and relative paths in it start at its
-// folder.
-absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& name, std::string_view yaml);
+// folder. `fields` gets what was asked of the file, whether it is right or not.
+absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& name, std::string_view yaml,
+                                               std::vector<FieldFacts>* fields = nullptr);
 // The same, or why the file cannot be read (files.h).
 absl::StatusOr<ServerConfig> LoadServerConfig(const std::string& path);
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
 #include <boost/json/value_from.hpp>
 #include <limits>
 #include <optional>
@@ -16,6 +15,7 @@
 #include "server/openai/fields.h"
 #include "server/serving/limits.h"
 #include "wafer_backend/base/json_fields.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/name_table.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
@@ -45,15 +45,15 @@ json::object Describe(const admin::ModelLoad& load) {
 std::string Describe(const admin::Load& load) {
   json::array models;
   for (const admin::ModelLoad& model : load.models) models.push_back(Describe(model));
-  return json::serialize(json::object{{"state", load.draining ? "draining" : "ready"},
-                                      {"accepted", load.accepted},
-                                      {"finished", load.finished},
-                                      {"in_flight", load.in_flight},
-                                      {"refused", load.refused},
-                                      {"tokens", load.tokens},
-                                      {"emulated_now_ns", load.emulated_now.count()},
-                                      {"schedule_digest", load.schedule_digest},
-                                      {"models", std::move(models)}});
+  return JsonText(json::object{{"state", load.draining ? "draining" : "ready"},
+                               {"accepted", load.accepted},
+                               {"finished", load.finished},
+                               {"in_flight", load.in_flight},
+                               {"refused", load.refused},
+                               {"tokens", load.tokens},
+                               {"emulated_now_ns", load.emulated_now.count()},
+                               {"schedule_digest", load.schedule_digest},
+                               {"models", std::move(models)}});
 }
 
 // Admin bodies are strict: unknown fields are rejected.
@@ -116,10 +116,10 @@ void AdminRoutes::Answer(const Call& call, const absl::StatusOr<std::string>& bo
 
 void AdminRoutes::Server(const Call& call) const {
   const admin::ServerFacts facts = admin_port_->Facts();
-  Answer(call, json::serialize(json::object{{"version", facts.version},
-                                            {"clock", facts.stepped ? "stepped" : "real"},
-                                            {"speed", facts.speed},
-                                            {"models", json::value_from(facts.models)}}));
+  Answer(call, JsonText(json::object{{"version", facts.version},
+                                     {"clock", facts.stepped ? "stepped" : "real"},
+                                     {"speed", facts.speed},
+                                     {"models", json::value_from(facts.models)}}));
 }
 
 void AdminRoutes::Load(const Call& call) const {

@@ -4,9 +4,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "server/http/index_page.h"
+#include "server/http/api_description.h"
 #include "server/http/model_routes.h"
 #include "server/http/origin.h"
+#include "server/http/page_routes.h"
 #include "server/openai/json_text.h"
 #include "server/serving/access.h"
 #include "wafer_backend/base/strings.h"
@@ -69,6 +70,7 @@ struct Api::Route {
   std::string_view path;    // "{id}" stands for any name
   std::string_view method;  // GET also answers HEAD
   Guard guard;
+  std::string_view about;
   void (*answer)(Generations&, const Call&) = nullptr;
   void (Api::*handler)(const Call&) = nullptr;
   void (AdminRoutes::*order)(const Call&) const = nullptr;
@@ -87,34 +89,51 @@ bool Api::Route::Matches(std::string_view asked) const {
 
 std::span<const Api::Route> Api::Routes() {
   static constexpr Route kRoutes[] = {
-      {"/v1/completions", "POST", Guard::kKey, Completions},
-      {"/v1/chat/completions", "POST", Guard::kKey, ChatCompletions},
-      {"/v1/responses", "POST", Guard::kKey, Responses},
-      {"/v1/responses/{id}", "GET", Guard::kKey, OneResponse},
-      {"/v1/responses/{id}", "DELETE", Guard::kKey, DeleteResponse},
-      {"/v1/messages", "POST", Guard::kKey, Messages},
-      {"/v1/messages/count_tokens", "POST", Guard::kKey, CountMessageTokens},
-      {"/v1/embeddings", "POST", Guard::kKey, Embeddings},
-      {"/v1/models", "GET", Guard::kKey, Models},
-      {"/v1/models/{id}", "GET", Guard::kKey, OneModel},
-      {"/v1/tcp_warming", "GET", Guard::kOpen, Warm},
-      {"/tokenize", "POST", Guard::kKey, Tokenize},
-      {"/detokenize", "POST", Guard::kKey, Detokenize},
-      {"/tokenizer_info", "GET", Guard::kKey, TokenizerInfo},
-      {"/tokenizer_info/{id}", "GET", Guard::kKey, TokenizerInfo},
-      {"/health", "GET", Guard::kOpen, nullptr, &Api::HealthPage},
-      {"/live", "GET", Guard::kOpen, nullptr, &Api::Live},
-      {"/ready", "GET", Guard::kOpen, nullptr, &Api::Ready},
-      {"/metrics", "GET", Guard::kOpen, nullptr, &Api::Metrics},
-      {"/", "GET", Guard::kOpen, nullptr, &Api::Page},
-      {"/admin/server", "GET", Guard::kAdmin, nullptr, nullptr, &AdminRoutes::Server},
-      {"/admin/load", "GET", Guard::kAdmin, nullptr, nullptr, &AdminRoutes::Load},
-      {"/admin/usage", "GET", Guard::kAdmin, nullptr, nullptr, &AdminRoutes::Usage},
-      {"/admin/drain", "POST", Guard::kAdmin, nullptr, nullptr, &AdminRoutes::Drain},
-      {"/admin/abort", "POST", Guard::kAdmin, nullptr, nullptr, &AdminRoutes::Abort},
-      {"/admin/reset_prefix_cache", "POST", Guard::kAdmin, nullptr, nullptr,
-       &AdminRoutes::ResetPrefixCaches},
-      {"/admin/faults", "POST", Guard::kAdmin, nullptr, nullptr, &AdminRoutes::ApplyFault},
+      {"/v1/completions", "POST", Guard::kKey, "Continues a text.", Completions},
+      {"/v1/chat/completions", "POST", Guard::kKey, "Answers a chat.", ChatCompletions},
+      {"/v1/responses", "POST", Guard::kKey, "Answers, and may keep the answer.", Responses},
+      {"/v1/responses/{id}", "GET", Guard::kKey, "An answer that was kept.", OneResponse},
+      {"/v1/responses/{id}", "DELETE", Guard::kKey, "Forgets it.", DeleteResponse},
+      {"/v1/messages", "POST", Guard::kKey, "Answers a chat, as Anthropic's clients ask.",
+       Messages},
+      {"/v1/messages/count_tokens", "POST", Guard::kKey, "Counts a chat's tokens.",
+       CountMessageTokens},
+      {"/v1/embeddings", "POST", Guard::kKey, "Vectors of texts.", Embeddings},
+      {"/v1/models", "GET", Guard::kKey, "Lists the models.", Models},
+      {"/v1/models/{id}", "GET", Guard::kKey, "Describes one model.", OneModel},
+      {"/v1/tcp_warming", "GET", Guard::kOpen, "Does nothing: opens a connection.", Warm},
+      {"/tokenize", "POST", Guard::kKey, "Tokens of a text.", Tokenize},
+      {"/detokenize", "POST", Guard::kKey, "Text of tokens.", Detokenize},
+      {"/tokenizer_info", "GET", Guard::kKey, "The first model's tokenizer.", TokenizerInfo},
+      {"/tokenizer_info/{id}", "GET", Guard::kKey, "A model's tokenizer.", TokenizerInfo},
+      {"/health", "GET", Guard::kOpen, "Whether the engine makes progress.", nullptr,
+       &Api::HealthPage},
+      {"/live", "GET", Guard::kOpen, "The same.", nullptr, &Api::Live},
+      {"/ready", "GET", Guard::kOpen, "Whether requests are taken.", nullptr, &Api::Ready},
+      {"/metrics", "GET", Guard::kOpen, "Prometheus text.", nullptr, &Api::Metrics},
+      {"/", "GET", Guard::kOpen, "A page that shows the running cloud.", Page},
+      {"/page/{id}", "GET", Guard::kOpen, "The page's files.", PageAsset},
+      {"/version", "GET", Guard::kOpen, "This build's version.", Version},
+      {"/docs", "GET", Guard::kOpen, "This list.", nullptr, &Api::Docs},
+      {"/openapi.json", "GET", Guard::kOpen, "This list for programs.", nullptr, &Api::OpenApi},
+      {"/admin/layout", "GET", Guard::kAdmin, "Where each model lies on which wafers.", nullptr,
+       &Api::Layout},
+      {"/admin/live", "GET", Guard::kAdmin, "Looks at the cloud, two a second.", nullptr,
+       &Api::Watch},
+      {"/admin/server", "GET", Guard::kAdmin, "Version, clock and models.", nullptr, nullptr,
+       &AdminRoutes::Server},
+      {"/admin/load", "GET", Guard::kAdmin, "What waits and runs, and the schedule's digest.",
+       nullptr, nullptr, &AdminRoutes::Load},
+      {"/admin/usage", "GET", Guard::kAdmin, "What each tenant used.", nullptr, nullptr,
+       &AdminRoutes::Usage},
+      {"/admin/drain", "POST", Guard::kAdmin, "Takes no new requests from now on.", nullptr,
+       nullptr, &AdminRoutes::Drain},
+      {"/admin/abort", "POST", Guard::kAdmin, "Ends one request.", nullptr, nullptr,
+       &AdminRoutes::Abort},
+      {"/admin/reset_prefix_cache", "POST", Guard::kAdmin, "Empties the prefix caches.", nullptr,
+       nullptr, &AdminRoutes::ResetPrefixCaches},
+      {"/admin/faults", "POST", Guard::kAdmin, "Breaks, slows or repairs emulated hardware.",
+       nullptr, nullptr, &AdminRoutes::ApplyFault},
   };
   return kRoutes;
 }
@@ -144,7 +163,8 @@ Api::Api(Generations* generations, Operations operations,
     : generations_(generations),
       operations_(std::move(operations)),
       post_(std::move(post)),
-      admin_(generations->deps().admin_port, generations, post_) {}
+      admin_(generations->deps().admin_port, generations, post_),
+      live_feed_(operations_.live, post_) {}
 
 void Api::Handle(std::shared_ptr<Exchange> exchange) {
   const Request& request = exchange->request();
@@ -177,7 +197,7 @@ Api::Verdict Api::Judge(const Request& request) const {
   const auto [path, route, methods] = Find(request.path, request.method);
   if (path.empty()) {
     return {.refusal = Failure(request, {404, absl::StrCat("there is no ", Absl(request.path),
-                                                           " here; '/' lists what there is")})};
+                                                           " here; /docs lists what there is")})};
   }
   const std::string allowed = methods + "OPTIONS";
   if (request.method == "OPTIONS") {
@@ -245,10 +265,37 @@ void Api::Metrics(const Call& call) {
   });
 }
 
-void Api::Page(const Call& call) {
-  call.exchange->Send({.content_type = "text/html; charset=utf-8",
-                       .body = std::string(kIndexPage),
-                       .headers = {{"cache-control", "no-cache"}}});
+void Api::Docs(const Call& call) {
+  const std::string page = DocsPage(Descriptions());
+  call.exchange->Send({.content_type = "text/html", .body = page, .headers = PageHeaders()});
+}
+
+void Api::OpenApi(const Call& call) {
+  SendJson(*call.exchange,
+           OpenApiText(Descriptions(), generations_->deps().admin_port->Facts().version));
+}
+
+std::vector<RouteDescription> Api::Descriptions() {
+  std::vector<RouteDescription> all;
+  for (const Route& route : Routes()) {
+    all.push_back({.path = route.path,
+                   .method = route.method,
+                   .about = route.about,
+                   .needs = route.guard == Guard::kOpen  ? RouteDescription::Needs::kNothing
+                            : route.guard == Guard::kKey ? RouteDescription::Needs::kKey
+                                                         : RouteDescription::Needs::kOperator});
+  }
+  return all;
+}
+
+void Api::Layout(const Call& call) { SendJson(*call.exchange, operations_.layout()); }
+
+void Api::Watch(const Call& call) {
+  if (live_feed_.Watch(call.exchange)) return;
+  generations_->SendError(
+      *call.exchange,
+      absl::UnavailableError(absl::StrCat(LiveFeed::kMaxViewers, " watch the cloud already")),
+      Seconds(10));
 }
 
 }  // namespace waferline::http

@@ -16,8 +16,10 @@
 #include <vector>
 
 #include "server/http/admin_routes.h"
+#include "server/http/api_description.h"
 #include "server/http/exchange.h"
 #include "server/http/generations.h"
+#include "server/http/live_feed.h"
 #include "server/tenancy/api_keys.h"
 
 namespace waferline::http {
@@ -35,6 +37,8 @@ struct Health {
 struct Operations {
   std::function<void(std::function<void(Health)> reply)> health;
   std::function<void(std::function<void(std::string)> reply)> metrics;  // Prometheus text
+  LiveFeed::Look live;                  // server/live's look at the cloud
+  std::function<std::string()> layout;  // what of it does not change, as JSON
 };
 
 class Api {
@@ -48,6 +52,9 @@ class Api {
   // The reply that a request gets whatever its body is: no such route, method or right. For
   // ServerOptions::admit.
   std::optional<Reply> Admit(const Request& request) const;
+
+  // To be called ten times a second or so: what goes on by itself.
+  void Tick(Nanoseconds now) { live_feed_.Tick(now); }
 
   // The route that a path belongs to, from a fixed few: a label for metrics.
   static std::string_view RouteOf(std::string_view path);
@@ -84,12 +91,17 @@ class Api {
   void Live(const Call& call);
   void Ready(const Call& call);
   void Metrics(const Call& call);
-  void Page(const Call& call);
+  void Docs(const Call& call);
+  void OpenApi(const Call& call);
+  void Layout(const Call& call);
+  void Watch(const Call& call);
+  static std::vector<RouteDescription> Descriptions();
 
   Generations* const generations_;
   const Operations operations_;
   const std::function<void(std::function<void()>)> post_;
   const AdminRoutes admin_;
+  LiveFeed live_feed_;
 };
 
 }  // namespace waferline::http

@@ -130,6 +130,7 @@ class HttpServer::Loop {
       if (error) return;
       const Nanoseconds now = options_.clock.monotonic();
       for (const auto& connection : Snapshot()) connection->Tick(now);
+      if (options_.on_tick) options_.on_tick(now);
       Tick();
     });
   }

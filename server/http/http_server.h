@@ -39,6 +39,8 @@ struct ServerOptions {
   // Asked on the io thread about each request with a body, before the body is read; `request` has
   // all but the body. A reply refuses it.
   std::function<std::optional<Reply>(const Request& request)> admit;
+  // Called on the io thread about ten times a second, with the monotonic clock.
+  std::function<void(Nanoseconds now)> on_tick;
   // Called on the io thread when a reply is complete, or with 499 when the client went away before.
   std::function<void(const Request& request, int code, Nanoseconds lasted)> on_reply;
 };

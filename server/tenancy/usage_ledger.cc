@@ -2,7 +2,8 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
+
+#include "wafer_backend/base/json_text.h"
 
 namespace waferline::tenancy {
 
@@ -33,7 +34,7 @@ std::string UsageLedger::ToJson() const {
                     {"generated_tokens", row.generated_tokens},
                     {"emulated_decode_seconds", ToSeconds(row.decode_time)}});
   }
-  return boost::json::serialize(boost::json::object{{"usage", std::move(rows)}});
+  return JsonText(boost::json::object{{"usage", std::move(rows)}});
 }
 
 }  // namespace waferline::tenancy

@@ -100,15 +100,50 @@ absl::Status YamlFile::status() const {
 YamlForm::YamlForm(YamlFile* file, const YAML::Node& map, std::string prefix)
     : file_(file), map_(std::make_shared<YAML::Node>(map)), prefix_(std::move(prefix)) {}
 
+FieldFacts& YamlFile::Recorded(const std::string& path) {
+  const auto [it, added] = field_index_.try_emplace(path, fields_.size());
+  if (added) fields_.push_back({.path = path});
+  return fields_[it->second];
+}
+
+FieldFacts& YamlForm::Record(const std::string& field, std::string_view type) {
+  FieldFacts& facts = file_->Recorded(prefix_ + field);
+  if (facts.type.empty()) facts.type = type;
+  if (facts.about.empty()) facts.about = std::exchange(about_, {});
+  const YAML::Node& map = *map_;
+  if (!map.IsMap() || !map[field].IsDefined()) return facts;
+  const YAML::Node node = map[field];
+  facts.line = std::max(0, node.Mark().line) + 1;
+  if (node.IsScalar()) facts.value = node.Scalar();
+  return facts;
+}
+
+YamlForm& YamlForm::About(std::string_view text) {
+  about_ = text;
+  return *this;
+}
+
+void YamlForm::Otherwise(const std::string& field, std::string text, std::string_view type) {
+  FieldFacts& facts = Record(field, type);
+  facts.required = false;
+  if (facts.otherwise.empty()) facts.otherwise = std::move(text);
+}
+
+void YamlForm::Allowed(const std::string& field, std::string text) {
+  Record(field, "").allowed = std::move(text);
+}
+
 bool YamlForm::Has(const std::string& field) {
   known_.insert(field);
+  if (!file_->field_index_.contains(prefix_ + field)) Record(field, "").required = false;
   const YAML::Node& map = *map_;  // operator[] of a non-const node would create the field
   return map.IsMap() && map[field].IsDefined();
 }
 
 YAML::Node YamlForm::Find(const std::string& field, bool required) {
   known_.insert(field);
-  if (Has(field)) return static_cast<const YAML::Node&>(*map_)[field];
+  const YAML::Node& map = *map_;  // operator[] of a non-const node would create the field
+  if (map.IsMap() && map[field].IsDefined()) return map[field];
   if (required && map_->IsMap()) file_->AddError(*map_, prefix_ + field, "is missing");
   return YAML::Node(YAML::NodeType::Undefined);
 }
@@ -182,6 +217,7 @@ TextFact YamlForm::Choice(const std::string& field, const std::vector<std::strin
 }
 
 std::string YamlForm::Text(const std::string& field) {
+  Record(field, "text");
   const YAML::Node node = Find(field, true);
   if (!node.IsDefined()) return "";
   if (!node.IsScalar() || node.Scalar().empty()) {
@@ -192,6 +228,8 @@ std::string YamlForm::Text(const std::string& field) {
 }
 
 bool YamlForm::Flag(const std::string& field, bool otherwise) {
+  Record(field, "true or false");
+  Otherwise(field, otherwise ? "true" : "false");
   const YAML::Node node = Find(field, false);
   if (!node.IsDefined()) return otherwise;
   const std::string text = node.IsScalar() ? node.Scalar() : "";
@@ -202,12 +240,14 @@ bool YamlForm::Flag(const std::string& field, bool otherwise) {
 }
 
 double YamlForm::Plain(const std::string& field, Range range) {
+  Record(field, "number").allowed = absl::StrCat("[", range.min, ", ", range.max, "]");
   double value = 0;
   ReadNumber(Find(field, true), field, range, &value);
   return value;
 }
 
 int64_t YamlForm::Integer(const std::string& field, int64_t min, int64_t max) {
+  Record(field, "whole number").allowed = absl::StrCat("[", min, ", ", max, "]");
   const YAML::Node node = Find(field, true);
   double value = 0;
   const Range range{static_cast<double>(min), static_cast<double>(max)};
@@ -218,10 +258,19 @@ int64_t YamlForm::Integer(const std::string& field, int64_t min, int64_t max) {
 }
 
 int64_t YamlForm::IntegerOr(const std::string& field, int64_t otherwise, int64_t min, int64_t max) {
+  Otherwise(field, absl::StrCat(otherwise));
+  Record(field, "whole number").allowed = absl::StrCat("[", min, ", ", max, "]");
   return Find(field, false).IsDefined() ? Integer(field, min, max) : otherwise;
 }
 
+YamlForm YamlForm::OptionalMap(const std::string& field) {
+  if (Has(field)) return Map(field);
+  Record(field, "mapping");
+  return YamlForm(file_, YAML::Node(YAML::NodeType::Undefined), prefix_ + field + ".");
+}
+
 YamlForm YamlForm::Map(const std::string& field) {
+  Record(field, "mapping");
   YAML::Node node = Find(field, true);
   if (node.IsDefined() && !node.IsMap()) {
     file_->AddError(node, prefix_ + field, "must be a mapping, {name: value, ...}");
@@ -232,6 +281,7 @@ YamlForm YamlForm::Map(const std::string& field) {
 
 std::vector<YamlForm> YamlForm::List(const std::string& field) {
   std::vector<YamlForm> forms;
+  Record(field, "list of mappings");
   const YAML::Node node = Find(field, true);
   if (!node.IsDefined()) return forms;
   if (!node.IsSequence()) {
@@ -248,7 +298,9 @@ std::vector<YamlForm> YamlForm::List(const std::string& field) {
 
 void YamlForm::AddError(const std::string& field, std::string_view message) {
   const YAML::Node& map = *map_;
-  file_->AddError(Has(field) ? map[field] : map, prefix_ + field, message);
+  const bool given = map.IsMap() && map[field].IsDefined();
+  known_.insert(field);
+  file_->AddError(given ? map[field] : map, prefix_ + field, message);
 }
 
 void YamlForm::RefuseOthers() {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <limits>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -32,6 +33,19 @@ struct Range {
 // Anything physical: positive, and far from where products of a few such numbers overflow.
 inline constexpr Range kPositive{1e-30, 1e30};
 
+// What a reader asked of one field. The readers are the only list of the fields that there is:
+// references, explanations and printed configurations are made of what they asked.
+struct FieldFacts {
+  std::string path;       // "models[0].prefill.workers"
+  std::string type;       // "whole number", "text"
+  std::string otherwise;  // what it is if the file does not give it; "": nothing
+  bool required = true;
+  std::string allowed;  // "[1, 1024]", "real, stepped"; "": anything of its type
+  std::string about;    // what it does
+  std::string value;    // as the file gives it; "": it does not, or it is a mapping or list
+  int line = 0;         // 0: the file does not give it
+};
+
 class YamlForm;
 
 class YamlFile {
@@ -43,6 +57,8 @@ class YamlFile {
   YamlForm root();
   // OK, or InvalidArgument with one line "name:line: field: what is wrong" per fault, by line.
   absl::Status status() const;
+  // Every field that was asked for until now, in the order of asking.
+  const std::vector<FieldFacts>& fields() const { return fields_; }
 
  private:
   friend class YamlForm;
@@ -50,13 +66,25 @@ class YamlFile {
 
   std::string name_;
   std::shared_ptr<YAML::Node> root_;
+  // What is asked again adds what was not known.
+  FieldFacts& Recorded(const std::string& path);
+
   std::vector<std::pair<int, std::string>> errors_;
+  std::vector<FieldFacts> fields_;
+  std::map<std::string, size_t> field_index_;
 };
 
 class YamlForm {
  public:
-  // A field that is asked for is known, here or not.
+  // A field that is asked for is known, here or not. One that is first asked for by Has may be
+  // absent.
   bool Has(const std::string& field);
+
+  // What the next field that is asked for does, for references.
+  YamlForm& About(std::string_view text);
+  // What a field is if it is absent, and which values it may have, where the reader says so itself.
+  void Otherwise(const std::string& field, std::string text, std::string_view type = "");
+  void Allowed(const std::string& field, std::string text);
 
   // {value: 1.1e9, low: 0.85e9, high: 1.1e9, mark: P, source: "..."}; low and high go together and
   // may be left out.
@@ -71,6 +99,8 @@ class YamlForm {
   int64_t IntegerOr(const std::string& field, int64_t otherwise, int64_t min, int64_t max);
   // An empty form (and an error) if the field is no mapping.
   YamlForm Map(const std::string& field);
+  // The same without an error if it is absent: its fields are read as absent, too.
+  YamlForm OptionalMap(const std::string& field);
   std::vector<YamlForm> List(const std::string& field);
 
   void AddError(const std::string& field, std::string_view message);
@@ -82,6 +112,7 @@ class YamlForm {
   YamlForm(YamlFile* file, const YAML::Node& map, std::string prefix);
   // The field's node, marked as known; undefined (with an error if `required`) if it is not there.
   YAML::Node Find(const std::string& field, bool required);
+  FieldFacts& Record(const std::string& field, std::string_view type);
   bool ReadNumber(const YAML::Node& node, const std::string& field, Range range, double* out);
   void ReadSource(YamlForm& fact, Mark* mark, std::string* source);
 
@@ -89,6 +120,7 @@ class YamlForm {
   std::shared_ptr<YAML::Node> map_;
   std::string prefix_;  // "timing.gemv." before the names of this mapping's fields
   std::set<std::string> known_;
+  std::string about_;  // of the next field
 };
 
 }  // namespace waferline

@@ -84,8 +84,8 @@ absl::StatusOr<FleetConfig> ParseFleetConfig(const std::string& name, std::strin
     out.models.push_back(std::move(lane));
   }
   if (root.Has("models") && out.models.empty()) root.AddError("models", "needs at least one entry");
-  for (const char* field : {"listen", "clock", "limits", "flat_errors", "api_keys", "billing",
-                            "usage_at_finish", "clip_max_tokens"}) {
+  for (const char* field : {"listen", "clock", "limits", "flat_errors", "usage_at_finish",
+                            "clip_max_tokens", "unknown_fields", "billing", "api_keys"}) {
     if (root.Has(field)) out.not_simulated.emplace_back(field);
   }
   if (!out.not_simulated.empty()) out.max_sequences = kServerMaxSequences;

@@ -20,93 +20,161 @@ std::string NameOrPath(const std::string& text, const std::filesystem::path& fol
 
 PrefillConfig ReadPrefill(YamlForm form, const std::filesystem::path& folder) {
   PrefillConfig out;
-  out.hardware = NameOrPath(form.Text("hardware"), folder);
-  out.workers = static_cast<int>(form.IntegerOr("workers", 1, 1, 1024));
-  out.devices_per_worker = static_cast<int>(form.IntegerOr("devices_per_worker", 1, 1, 64));
-  out.step_tokens = Tokens(form.IntegerOr("step_tokens", 8192, 1, kMaxTokens));
-  out.backlog_tokens = Tokens(form.IntegerOr("backlog_tokens", 32768, 1, kMaxTokens));
-  out.cache_tokens = Tokens(form.IntegerOr("cache_tokens", 0, 0, kMaxTokens));
-  out.memory_tokens = Tokens(form.IntegerOr("memory_tokens", 1 << 20, 1, kMaxTokens));
+  out.hardware =
+      NameOrPath(form.About("accelerator of the prefill pool: a name of deploy/hardware or a path")
+                     .Text("hardware"),
+                 folder);
+  out.workers = static_cast<int>(form.About("prefill workers").IntegerOr("workers", 1, 1, 1024));
+  out.devices_per_worker =
+      static_cast<int>(form.About("accelerators that share the model in a worker")
+                           .IntegerOr("devices_per_worker", 1, 1, 64));
+  out.step_tokens = Tokens(form.About("prompt tokens of one step of a worker")
+                               .IntegerOr("step_tokens", 8192, 1, kMaxTokens));
+  out.backlog_tokens =
+      Tokens(form.About("a worker takes another prompt while less than this is pending")
+                 .IntegerOr("backlog_tokens", 32768, 1, kMaxTokens));
+  out.cache_tokens = Tokens(
+      form.About("prefix cache of a worker; 0: none").IntegerOr("cache_tokens", 0, 0, kMaxTokens));
+  out.memory_tokens = Tokens(form.About("KV of prompts in prefill or waiting for their hand-off")
+                                 .IntegerOr("memory_tokens", 1 << 20, 1, kMaxTokens));
   form.RefuseOthers();
   return out;
 }
 
 DecodeConfig ReadDecode(YamlForm form, const std::filesystem::path& folder) {
   DecodeConfig out;
-  out.name = TextOr(form, "name", "wafer");
-  out.hardware = NameOrPath(form.Text("hardware"), folder);
-  out.profile = NameOrPath(TextOr(form, "profile", ""), folder);
-  out.units = static_cast<int>(form.IntegerOr("units", 1, 1, 1024));
-  out.wafers_per_unit = static_cast<int>(form.IntegerOr("wafers_per_unit", 0, 0, 256));
-  out.devices_per_unit = static_cast<int>(form.IntegerOr("devices_per_unit", 1, 1, 64));
-  out.max_running = static_cast<int>(form.IntegerOr("max_running", 256, 1, 65536));
-  out.prefix_cache = form.Flag("prefix_cache", false);
+  out.name = TextOr(form.About("units are called NAME-0, NAME-1, ..."), "name", "wafer");
+  out.hardware = NameOrPath(form.About("wafer (a pipeline) or accelerator (a batch device): a name "
+                                       "of deploy/hardware or a path")
+                                .Text("hardware"),
+                            folder);
+  out.profile = NameOrPath(
+      TextOr(form.About("kernels of a wafer: a name of deploy/profiles or a path"), "profile", ""),
+      folder);
+  out.units = static_cast<int>(
+      form.About("units, each with the whole model").IntegerOr("units", 1, 1, 1024));
+  out.wafers_per_unit = static_cast<int>(form.About("wafers of a pipeline; 0: the fewest that fit")
+                                             .IntegerOr("wafers_per_unit", 0, 0, 256));
+  out.devices_per_unit = static_cast<int>(form.About("accelerators that share the model in a unit")
+                                              .IntegerOr("devices_per_unit", 1, 1, 64));
+  out.max_running = static_cast<int>(
+      form.About("sequences that hold a slot of a unit").IntegerOr("max_running", 256, 1, 65536));
+  out.prefix_cache =
+      form.About("keep the KV of ended prompts in free SRAM").Flag("prefix_cache", false);
   form.RefuseOthers();
   return out;
 }
 
 LinkConfig ReadLink(YamlForm form) {
   LinkConfig out;
-  out.bytes_per_second = PlainOr(form, "bytes_per_second", 5e10, Range{1e3, 1e15});
-  out.latency = MicrosecondsOr(form, "latency_us", 10, Range{0, 1e9});
-  out.shared = form.Flag("shared", true);
+  out.bytes_per_second = PlainOr(form.About("bandwidth from the prefill pool to the units"),
+                                 "bytes_per_second", 5e10, Range{1e3, 1e15});
+  out.latency = MicrosecondsOr(form.About("latency of that link"), "latency_us", 10, Range{0, 1e9});
+  out.shared =
+      form.About("one link for all units of the model; false: one each").Flag("shared", true);
   form.RefuseOthers();
   return out;
 }
 
-void ReadScheduling(YamlForm form, engine::LaneSpec* out) {
-  const auto bound = [&form](const std::string& field, uint32_t otherwise) {
-    return static_cast<uint32_t>(form.IntegerOr(field, otherwise, 0, 1 << 22));
-  };
-  out->admission.max_waiting = {bound("max_waiting_priority", 1024),
-                                bound("max_waiting_default", 4096),
-                                bound("max_waiting_flex", 4096)};
-  out->admission.refuse_missed_deadlines = form.Flag("refuse_missed_deadlines", true);
+uint32_t Bound(YamlForm& form, const std::string& field, uint32_t otherwise, const char* about) {
+  return static_cast<uint32_t>(form.About(about).IntegerOr(field, otherwise, 0, 1 << 22));
+}
 
-  out->order.rule = ChoiceOr<policy::OrderRule>(form, "order", policy::OrderRule::kArrival,
+// Who waits, and in which order.
+void ReadQueue(YamlForm& form, engine::LaneSpec* out) {
+  out->admission.max_waiting = {
+      Bound(form, "max_waiting_priority", 1024, "requests of tier priority that wait at most"),
+      Bound(form, "max_waiting_default", 4096, "the same of tier default"),
+      Bound(form, "max_waiting_flex", 4096, "the same of tier flex")};
+  out->admission.refuse_missed_deadlines = form.About("refuse what would miss its deadline anyway")
+                                               .Flag("refuse_missed_deadlines", true);
+
+  out->order.rule = ChoiceOr<policy::OrderRule>(form.About("who is prefilled first"), "order",
+                                                policy::OrderRule::kArrival,
                                                 {{"arrival", policy::OrderRule::kArrival},
                                                  {"priority", policy::OrderRule::kPriority},
                                                  {"deadline", policy::OrderRule::kDeadline}});
   // A field of a rule that is not chosen would have no effect, so it is not known there.
   if (out->order.rule == policy::OrderRule::kPriority) {
-    out->order.aging = MicrosecondsOr(form, "aging_us", 10e6, Range{1, 1e12});
+    out->order.aging =
+        MicrosecondsOr(form.About("order: priority; waiting so long is worth one priority number"),
+                       "aging_us", 10e6, Range{1, 1e12});
   }
-  out->order.fair_tenants = form.Flag("fair_tenants", false);
-  out->preempt = form.Flag("preempt", false);
+  out->order.fair_tenants = form.About("between tenants first by the tokens that they were served")
+                                .Flag("fair_tenants", false);
+  out->preempt = form.About("may end a sequence for one of better priority; it is prefilled again")
+                     .Flag("preempt", false);
+}
 
-  out->worker_rule =
-      ChoiceOr<policy::WorkerRule>(form, "worker_rule", policy::WorkerRule::kPrefixAware,
-                                   {{"least_loaded", policy::WorkerRule::kLeastLoaded},
-                                    {"prefix_aware", policy::WorkerRule::kPrefixAware},
-                                    {"round_robin", policy::WorkerRule::kRoundRobin}});
-  out->unit.rule = ChoiceOr<policy::UnitRule>(form, "unit_rule", policy::UnitRule::kMostHeadroom,
+// Which device serves what, and when KV moves.
+void ReadRules(YamlForm& form, engine::LaneSpec* out) {
+  out->worker_rule = ChoiceOr<policy::WorkerRule>(
+      form.About("which worker prefills a prompt"), "worker_rule", policy::WorkerRule::kPrefixAware,
+      {{"least_loaded", policy::WorkerRule::kLeastLoaded},
+       {"prefix_aware", policy::WorkerRule::kPrefixAware},
+       {"round_robin", policy::WorkerRule::kRoundRobin}});
+  out->unit.rule = ChoiceOr<policy::UnitRule>(form.About("which unit decodes a sequence"),
+                                              "unit_rule", policy::UnitRule::kMostHeadroom,
                                               {{"most_headroom", policy::UnitRule::kMostHeadroom},
                                                {"shortest_queue", policy::UnitRule::kShortestQueue},
                                                {"sticky", policy::UnitRule::kSticky}});
-  out->unit.flex_prefers_gpu = form.Flag("flex_prefers_gpu", true);
-  out->local_prefill.max_fresh_tokens = form.IntegerOr("local_prefill_tokens", 0, 0, kMaxTokens);
-  out->overlap = ChoiceOr<engine::Overlap>(form, "overlap", engine::Overlap::kNone,
-                                           {{"none", engine::Overlap::kNone},
-                                            {"chunk", engine::Overlap::kChunk},
-                                            {"layer", engine::Overlap::kLayer}});
+  out->unit.flex_prefers_gpu =
+      form.About("requests of tier flex go to accelerators first").Flag("flex_prefers_gpu", true);
+  out->local_prefill.max_fresh_tokens = form.About(
+                                                "prompts of at most so many new tokens are "
+                                                "computed on their accelerator unit; 0: never")
+                                            .IntegerOr("local_prefill_tokens", 0, 0, kMaxTokens);
+  out->overlap = ChoiceOr<engine::Overlap>(
+      form.About("when a prompt's KV moves: after prefill, after each chunk, with each layer"),
+      "overlap", engine::Overlap::kNone,
+      {{"none", engine::Overlap::kNone},
+       {"chunk", engine::Overlap::kChunk},
+       {"layer", engine::Overlap::kLayer}});
   out->reserve = ChoiceOr<engine::Reserve>(
-      form, "reserve", engine::Reserve::kAtPrefill,
+      form.About("when room on the unit is taken"), "reserve", engine::Reserve::kAtPrefill,
       {{"at_prefill", engine::Reserve::kAtPrefill}, {"at_handoff", engine::Reserve::kAtHandoff}});
-  out->block_tokens = static_cast<uint32_t>(form.IntegerOr("block_tokens", 64, 1, 65536));
-  for (YamlForm& draft : form.Has("draft") ? form.List("draft") : std::vector<YamlForm>()) {
-    out->speculation.acceptance.push_back(draft.Plain("acceptance", Range{0, 1}));
+  out->block_tokens = static_cast<uint32_t>(
+      form.About("tokens of a block of the prefix caches").IntegerOr("block_tokens", 64, 1, 65536));
+}
+
+void ReadDraft(YamlForm& form, engine::LaneSpec* out) {
+  for (YamlForm& draft :
+       form.About("guesses of the emulated machine ahead of each token, first one first")
+               .Has("draft")
+           ? form.List("draft")
+           : std::vector<YamlForm>()) {
+    out->speculation.acceptance.push_back(
+        draft.About("share of such guesses that are right").Plain("acceptance", Range{0, 1}));
     draft.RefuseOthers();
   }
   if (out->speculation.acceptance.size() > 16) form.AddError("draft", "is longer than 16 tokens");
   if (!out->speculation.acceptance.empty()) {
-    out->speculation.draft_time = MicrosecondsOr(form, "draft_time_us", 0, Range{0, 1e6});
+    out->speculation.draft_time =
+        MicrosecondsOr(form.About("draft; added to each beat"), "draft_time_us", 0, Range{0, 1e6});
   }
-  out->limits.max_restarts = bound("max_restarts", 3);
-  if (out->preempt) out->limits.max_preemptions = bound("max_preemptions", 2);
-  out->limits.reader_grace = MicrosecondsOr(form, "reader_grace_us", 10e6, Range{0, 1e12});
-  out->limits.heartbeat = MicrosecondsOr(form, "handoff_heartbeat_us", 10e3, Range{1, 1e12});
+}
+
+void ReadLimits(YamlForm& form, engine::LaneSpec* out) {
+  out->limits.max_restarts =
+      Bound(form, "max_restarts", 3, "prefills again after faults, then the request fails");
+  if (out->preempt)
+    out->limits.max_preemptions =
+        Bound(form, "max_preemptions", 2, "preempt; times that one sequence may be preempted");
+  out->limits.reader_grace =
+      MicrosecondsOr(form.About("emulated time that a reader who is full may take"),
+                     "reader_grace_us", 10e6, Range{0, 1e12});
+  out->limits.heartbeat = MicrosecondsOr(form.About("between two looks at a hand-off's progress"),
+                                         "handoff_heartbeat_us", 10e3, Range{1, 1e12});
   out->limits.lost_heartbeats =
-      static_cast<uint32_t>(form.IntegerOr("handoff_lost_heartbeats", 3, 1, 1 << 20));
+      static_cast<uint32_t>(form.About("heartbeats without a byte after which a hand-off is lost")
+                                .IntegerOr("handoff_lost_heartbeats", 3, 1, 1 << 20));
+}
+
+void ReadScheduling(YamlForm form, engine::LaneSpec* out) {
+  ReadQueue(form, out);
+  ReadRules(form, out);
+  ReadDraft(form, out);
+  ReadLimits(form, out);
   form.RefuseOthers();
 }
 
@@ -114,19 +182,22 @@ void ReadScheduling(YamlForm form, engine::LaneSpec* out) {
 
 LaneConfig ReadLane(YamlForm& form, const std::filesystem::path& folder) {
   LaneConfig out;
-  out.model = form.Text("name");
-  out.shape = NameOrPath(form.Text("shape"), folder);
-  out.context = Tokens(form.IntegerOr("context", 0, 0, kMaxTokens));
-  out.prefill = ReadPrefill(form.Map("prefill"), folder);
-  for (YamlForm& unit : form.List("decode"))
+  out.model = form.About("the name that clients use").Text("name");
+  out.shape = NameOrPath(
+      form.About("what is timed: a name of deploy/model-shapes, a shape file, config.json or GGUF")
+          .Text("shape"),
+      folder);
+  out.context = Tokens(form.About("positions of the longest sequence; 0: what the tokens' file, or "
+                                  "else the shape, says")
+                           .IntegerOr("context", 0, 0, kMaxTokens));
+  out.prefill = ReadPrefill(form.About("the pool that computes prompts").Map("prefill"), folder);
+  for (YamlForm& unit : form.About("decode units, an entry for each kind").List("decode"))
     out.decode.push_back(ReadDecode(std::move(unit), folder));
   if (form.Has("decode") && out.decode.empty()) form.AddError("decode", "needs at least one entry");
-  if (form.Has("link")) out.link = ReadLink(form.Map("link"));
-  if (form.Has("scheduling")) {
-    YamlForm scheduling = form.Map("scheduling");
-    out.states_draft = scheduling.Has("draft");
-    ReadScheduling(std::move(scheduling), &out.scheduling);
-  }
+  out.link = ReadLink(form.About("network from the prefill pool to the units").OptionalMap("link"));
+  YamlForm scheduling = form.About("who is served when, and where").OptionalMap("scheduling");
+  out.states_draft = scheduling.Has("draft");
+  ReadScheduling(std::move(scheduling), &out.scheduling);
   out.scheduling.model = out.model;
   return out;
 }

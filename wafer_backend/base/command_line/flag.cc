@@ -19,10 +19,21 @@ Flag Make(Flag::Kind kind, std::string name, std::string value, std::string summ
 }
 
 // "in [1, 100]"; a bound that only the type sets is not named.
+// 2147483647, not 2.14748e+09.
+std::string BoundText(double bound) {
+  constexpr double kExact = 1e15;
+  if (std::abs(bound) < kExact && bound == std::trunc(bound)) {
+    return absl::StrCat(static_cast<int64_t>(bound));
+  }
+  return absl::StrCat(bound);
+}
+
 std::string RangeText(const Flag& flag) {
   constexpr double kHuge = 9e18;
-  if (flag.max < kHuge) return absl::StrCat("in [", flag.min, ", ", flag.max, "]");
-  return absl::StrCat("of at least ", flag.min);
+  if (flag.max < kHuge) {
+    return absl::StrCat("in [", BoundText(flag.min), ", ", BoundText(flag.max), "]");
+  }
+  return absl::StrCat("of at least ", BoundText(flag.min));
 }
 
 std::optional<std::string> WrongChoice(const Flag& flag, const std::string& value) {

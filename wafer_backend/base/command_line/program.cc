@@ -16,6 +16,7 @@
 #include "wafer_backend/base/command_line/completion.h"
 #include "wafer_backend/base/command_line/help.h"
 #include "wafer_backend/base/command_line/manual.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/name_table.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/terminal_text.h"
@@ -34,9 +35,8 @@ absl::Status PrintCompletion(const Program& program, const std::string& shell) {
 }
 
 absl::Status PrintVersion(const Program& program, bool json) {
-  Print(stdout,
-        json ? boost::json::serialize(boost::json::object{{"version", program.version}}) + "\n"
-             : fmt::format("{} {}\n", program.name, program.version));
+  Print(stdout, json ? JsonText(boost::json::object{{"version", program.version}}) + "\n"
+                     : fmt::format("{} {}\n", program.name, program.version));
   return absl::OkStatus();
 }
 
@@ -136,7 +136,7 @@ void PrintError(const Program& program, const absl::Status& status, bool json,
   if (json) {
     const boost::json::object error{{"message", std::string(status.message())},
                                     {"code", absl::StatusCodeToString(status.code())}};
-    Print(stderr, boost::json::serialize(boost::json::object{{"error", error}}) + "\n");
+    Print(stderr, JsonText(boost::json::object{{"error", error}}) + "\n");
     return;
   }
   // A server's words may be in it.

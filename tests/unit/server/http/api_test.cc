@@ -575,7 +575,7 @@ TEST_CASE("operators ask, give orders and learn what is wrong with them") {
     return client.ReadResponse();
   };
   CHECK(ask(Get("/admin/server")).body ==
-        R"({"version":"1.2.3","clock":"real","speed":1E0,"models":["bytes"]})");
+        R"({"version":"1.2.3","clock":"real","speed":1.0,"models":["bytes"]})");
   const json::value load = json::parse(ask(Get("/admin/load")).body);
   CHECK(load.at("state").as_string() == "ready");
   CHECK(load.at("models").at(0).at("units").at(1).at("name").as_string() == "wafers-1");

@@ -1,0 +1,147 @@
+#include "server/app/check_config.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "scheduler/fleet/lane_devices.h"
+#include "scheduler/fleet/timed_shape.h"
+#include "server/text/chat_template.h"
+#include "wafer_backend/base/strings.h"
+#include "wafer_backend/base/timeline.h"
+#include "wafer_backend/compute/model/families/families.h"
+#include "wafer_backend/compute/model/gguf.h"
+#include "wafer_backend/compute/model/model_shape.h"
+#include "wafer_backend/compute/model/tokenizer.h"
+#include "wafer_backend/hardware/silicon/hardware_file.h"
+#include "wafer_backend/hardware/timing/profile_file.h"
+
+namespace waferline::app {
+namespace {
+
+class ConfigCheck {
+ public:
+  ConfigCheck(std::string file, const std::vector<FieldFacts>& fields)
+      : file_(std::move(file)), fields_(fields) {}
+
+  void Model(const std::string& path, const config::ModelConfig& model) {
+    const size_t before = faults_.size();
+    Expect(path + ".shape", fleet::LoadTimedShape(model.lane.shape).status());
+    Expect(path + ".prefill.hardware", silicon::LoadHardware(model.lane.prefill.hardware).status());
+    for (size_t i = 0; i < model.lane.decode.size(); ++i) {
+      const fleet::DecodeConfig& unit = model.lane.decode[i];
+      const std::string at = absl::StrCat(path, ".decode[", i, "]");
+      const auto hardware = silicon::LoadHardware(unit.hardware);
+      Expect(at + ".hardware", hardware.status());
+      if (hardware.ok() && hardware->wafer() != nullptr) {
+        Expect(at + ".profile", timing::LoadProfile(unit.profile).status());
+      }
+    }
+    const bool devices_known = faults_.size() == before;
+    Tokens context = Files(path + ".tokens", model);
+    if (devices_known) Devices(path, model.lane, context);
+  }
+
+  absl::Status status() const {
+    if (faults_.empty()) return absl::OkStatus();
+    auto sorted = faults_;
+    std::stable_sort(sorted.begin(), sorted.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    return absl::InvalidArgumentError(absl::StrJoin(
+        sorted, "\n", [](std::string* out, const auto& fault) { out->append(fault.second); }));
+  }
+
+ private:
+  // A fault of the field, or of a part of it that the message begins with ("prefill.hardware: ").
+  void Expect(const std::string& path, const absl::Status& status) {
+    if (!status.ok()) Fault(path, std::string(Std(status.message())));
+  }
+
+  void Fault(const std::string& path, const std::string& what) {
+    const int line = LineOf(path);
+    faults_.emplace_back(line, absl::StrCat(file_, ":", line, ": ", path, ": ", what));
+  }
+
+  // Of the field, or of the mapping that it is missing from.
+  int LineOf(std::string path) const {
+    for (; !path.empty(); path.erase(std::min(path.rfind('.'), path.size()))) {
+      if (const int line = FirstLine(path); line > 0) return line;
+      if (path.find('.') == std::string::npos) break;
+    }
+    return 1;
+  }
+
+  // Of the field, or of the first one in it; 0: the file has neither.
+  int FirstLine(const std::string& path) const {
+    int first = 0;
+    for (const FieldFacts& field : fields_) {
+      const bool within = field.path.starts_with(path) &&
+                          (field.path.size() == path.size() || field.path[path.size()] == '.');
+      if (within && field.line > 0 && (first == 0 || field.line < first)) first = field.line;
+    }
+    return first;
+  }
+
+  // The files that tokens come from; the context that they allow, 0 if that is not known.
+  Tokens Files(const std::string& path, const config::ModelConfig& model) {
+    const config::TokensConfig& tokens = model.tokens;
+    if (!tokens.draft_file.empty()) {
+      Expect(path + ".draft_file", model::GgufFile::Open(tokens.draft_file).status());
+    }
+    const auto file = model::GgufFile::Open(tokens.file);
+    Expect(path + ".file", file.status());
+    if (!file.ok()) return Tokens();
+    const auto tokenizer = model::TokenizerFromGguf(**file);
+    Expect(path + ".file", tokenizer.status());
+    if (tokenizer.ok() && !tokens.chat_template.empty()) {
+      Expect(path + ".chat_template",
+             text::ChatTemplate::FromNameOrPath(tokens.chat_template, *tokenizer).status());
+    }
+    if (tokens.from == config::TokenOriginKind::kSynthetic) return Tokens();
+    const auto shape = model::ReadShape(**file);
+    Expect(path + ".file", shape.status());
+    if (!shape.ok()) return Tokens();
+    if (tokens.from == config::TokenOriginKind::kShards && tokens.shards > shape->layers) {
+      Fault(path + ".shards", absl::StrCat("is ", tokens.shards, ", must lie in [1, ",
+                                           shape->layers, "], the layers of ", tokens.file));
+    }
+    if (model.lane.context > Tokens(shape->context)) {
+      Fault(path.substr(0, path.rfind('.')) + ".context",
+            absl::StrCat("is ", model.lane.context.count(), ", must lie in [1, ", shape->context,
+                         "], the positions of ", tokens.file));
+      return Tokens();
+    }
+    return Tokens(shape->context);
+  }
+
+  // Whether the model fits its hardware.
+  void Devices(const std::string& path, fleet::LaneConfig lane, Tokens context) {
+    if (lane.context == Tokens() && context > Tokens()) lane.context = context;
+    Timeline timeline;
+    const auto devices = fleet::LaneDevices::Build(lane, &timeline);
+    if (devices.ok()) return;
+    const std::string message(Std(devices.status().message()));
+    const size_t colon = message.find(": ");
+    const bool named = colon != std::string::npos && message.find(' ') > colon;
+    if (!named) return Fault(path, message);
+    Fault(absl::StrCat(path, ".", message.substr(0, colon)), message.substr(colon + 2));
+  }
+
+  const std::string file_;
+  const std::vector<FieldFacts>& fields_;
+  std::vector<std::pair<int, std::string>> faults_;
+};
+
+}  // namespace
+
+absl::Status CheckConfig(const std::string& file, const config::ServerConfig& config,
+                         const std::vector<FieldFacts>& fields) {
+  ConfigCheck check(file, fields);
+  for (size_t i = 0; i < config.models.size(); ++i) {
+    check.Model(absl::StrCat("models[", i, "]"), config.models[i]);
+  }
+  return check.status();
+}
+
+}  // namespace waferline::app

@@ -1,0 +1,109 @@
+#include "server/http/api_description.h"
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/json_text.h"
+#include "wafer_backend/base/strings.h"
+
+namespace waferline::http {
+namespace {
+
+namespace json = boost::json;
+
+std::string_view NeedsText(RouteDescription::Needs needs) {
+  switch (needs) {
+    case RouteDescription::Needs::kNothing:
+      return "no key";
+    case RouteDescription::Needs::kKey:
+      return "an API key, where the configuration has api_keys";
+    case RouteDescription::Needs::kOperator:
+      return "a key that may operate, or this machine where there are no keys";
+  }
+  return "";
+}
+
+json::object Content(const char* type, json::object schema) {
+  return {{type, json::object{{"schema", std::move(schema)}}}};
+}
+
+json::object Responses(const RouteDescription& route) {
+  const json::object error = Content("application/json", {{"$ref", "#/components/schemas/Error"}});
+  json::object responses{{"200", json::object{{"description", std::string(route.about)}}}};
+  const auto refused = [&](const char* code, const char* why) {
+    responses[code] = json::object{{"description", why}, {"content", error}};
+  };
+  if (route.needs != RouteDescription::Needs::kNothing) {
+    refused("401", "the key is missing or unknown");
+    refused("403", "the key, or the page that asks, has not the right");
+  }
+  if (route.method == "POST") refused("400", "the body is wrong; `param` names the field");
+  if (route.path.find("{id}") != std::string_view::npos) refused("404", "there is no such name");
+  refused("503", "full, draining or not ready; see Retry-After");
+  return responses;
+}
+
+json::object Operation(const RouteDescription& route) {
+  json::object operation{{"summary", std::string(route.about)}, {"responses", Responses(route)}};
+  if (route.needs != RouteDescription::Needs::kNothing) {
+    operation["security"] = json::array{json::object(), json::object{{"key", json::array()}}};
+  }
+  if (route.path.find("{id}") != std::string_view::npos) {
+    operation["parameters"] =
+        json::array{json::object{{"name", "id"},
+                                 {"in", "path"},
+                                 {"required", true},
+                                 {"schema", json::object{{"type", "string"}}}}};
+  }
+  if (route.method == "POST") {
+    operation["requestBody"] = json::object{
+        {"required", true}, {"content", Content("application/json", {{"type", "object"}})}};
+  }
+  return operation;
+}
+
+}  // namespace
+
+std::string DocsPage(const std::vector<RouteDescription>& routes) {
+  std::string page =
+      "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+      "content=\"width=device-width, initial-scale=1\"><title>Routes of Waferline</title><link "
+      "rel=\"stylesheet\" href=\"/page/style.css\"></head><body><h1>Routes</h1><p>As programs read "
+      "them: <a href=\"/openapi.json\">openapi.json</a>. gRPC answers on its own port, with "
+      "reflection.</p><div class=\"scroll\"><table><thead><tr><th>Route</th><th>What it does</th>"
+      "<th>Needs</th></tr></thead><tbody>";
+  for (const RouteDescription& route : routes) {
+    absl::StrAppend(&page, "<tr><td><code>", Absl(route.method), " ", Absl(route.path),
+                    "</code></td><td>", Absl(route.about), "</td><td>",
+                    Absl(NeedsText(route.needs)), "</td></tr>");
+  }
+  return page + "</tbody></table></div></body></html>";
+}
+
+std::string OpenApiText(const std::vector<RouteDescription>& routes, std::string_view version) {
+  json::object paths;
+  for (const RouteDescription& route : routes) {
+    json::object& path =
+        paths.emplace(std::string(route.path), json::object()).first->value().as_object();
+    path[absl::AsciiStrToLower(Absl(route.method))] = Operation(route);
+  }
+  const json::object text{{"type", "string"}};
+  const json::object error{
+      {"type", "object"},
+      {"properties",
+       json::object{{"error", json::object{{"type", "object"},
+                                           {"properties",
+                                            json::object{{"message", text}, {"type", text}}}}}}}};
+  return JsonText(json::object{
+      {"openapi", "3.1.0"},
+      {"info", json::object{{"title", "Waferline"}, {"version", std::string(version)}}},
+      {"paths", std::move(paths)},
+      {"components", json::object{{"schemas", json::object{{"Error", error}}},
+                                  {"securitySchemes",
+                                   json::object{{"key", json::object{{"type", "http"},
+                                                                     {"scheme", "bearer"}}}}}}}});
+}
+
+}  // namespace waferline::http

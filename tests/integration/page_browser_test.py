@@ -1,0 +1,34 @@
+"""The page in Chromium (tests/page/drive.mjs): every tab, faults and their repair, a chat, keyboard, contrast, a phone; no error on the
+console. Needs Debian's chromium and npm's playwright-core, which is fetched where the registry can be reached."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+from cloud import ROOT, Waferd
+
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+PACKAGE = "playwright-core@1.48.2"
+
+
+@pytest.fixture(name="folder", scope="module")
+def install_driver(tmp_path_factory):
+    if not pathlib.Path(CHROMIUM).exists():
+        pytest.skip(f"no {CHROMIUM}: apt-get install chromium")
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        pytest.skip("no node or npm")
+    folder = pathlib.Path(os.environ.get("WAFERLINE_PAGE_FOLDER") or tmp_path_factory.mktemp("page"))
+    if not (folder / "node_modules/playwright-core").exists():
+        done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--prefix", folder, PACKAGE], capture_output=True, text=True, timeout=120)
+        if done.returncode != 0:
+            pytest.skip(f"playwright-core cannot be installed: {done.stderr.strip().splitlines()[-1]}")
+    return folder
+
+
+def test_the_page_does_what_a_person_asks_of_it(folder):
+    with Waferd("deploy/config/demo.yaml") as server:
+        done = subprocess.run(["node", ROOT / "tests/page/drive.mjs", server.http, folder], capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout + done.stderr
