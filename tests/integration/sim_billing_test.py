@@ -2,11 +2,12 @@
 
 import csv
 import json
+import urllib.request
 from decimal import Decimal
 
 import pytest
 
-from cloud import waferctl
+from cloud import ROOT, Waferd, waferctl, waferctl_json
 
 PRICE = {"default": 1, "priority": 2}
 
@@ -74,3 +75,50 @@ def test_what_cannot_be_billed_is_refused(trace):
         result = waferctl("sim", "--config", "deploy/config/demo.yaml", "--trace", str(trace[0]), "--prices", "demo", *words)
         assert result.returncode != 0
         assert error in result.stderr, result.stderr
+
+
+LIVE = """clock: {kind: stepped}
+api_keys:
+  - {key: key-a, tenant: a, may_operate: true}
+  - {key: key-b, tenant: b}
+models:
+  - name: demo
+    shape: llama-3.1-8b
+    context: 512
+    prefill: {hardware: h100, workers: 2, cache_tokens: 4096}
+    decode: [{hardware: wse-3, profile: vendor-2024, max_running: 6}]
+    link: {bytes_per_second: 5.0e+10, latency_us: 10}
+    scheduling: {block_tokens: 64}
+    tokens: {from: shards, file: %s, shards: 2}
+"""
+PRICES = """currency: USD
+versions:
+  - effective: 2026-06-01
+    models: [{name: demo, input: "2.50", cached_input: "0.25", output: "15"}]
+"""
+
+
+def test_a_live_server_uses_what_the_offline_invoice_bills(tmp_path):
+    """Stepped clock: a live server counts for each tenant exactly the tokens that the offline invoice has lines for."""
+    config, prices, trace = tmp_path / "server.yaml", tmp_path / "prices.yaml", tmp_path / "trace.jsonl"
+    config.write_text(LIVE % (ROOT / "deploy/models/demo.gguf"))
+    prices.write_text(PRICES)
+    rows = [{"arrival_s": i / 200, "prompt_tokens": 70 + i % 90, "output_tokens": 5 + i % 40, "tenant": "ab"[i % 2],
+             "blocks": [i % 3, 100 + i, 200 + i][:(70 + i % 90 + 63) // 64]} for i in range(60)]
+    trace.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    words = ["--trace", trace, "--block-tokens", "64"]
+    offline = waferctl_json("sim", "--config", config, *words, "--prices", prices, "--json")
+    with Waferd(config) as server:
+        live = waferctl_json("bench", "replay", *words, "--server", server.http, "--api-key", "key-a", "--tenant-key", "b=key-b",
+                             "--tenant-key", "a=key-a", "--json")
+        request = urllib.request.Request(server.http + "/admin/usage", headers={"Authorization": "Bearer key-a"})
+        with urllib.request.urlopen(request, timeout=20) as reply:
+            usage = json.load(reply)["usage"]
+    assert live["schedule_digest"] == offline["receipt"]["digest"]
+    for invoice in offline["billing"]["invoices"]:
+        billed = {line["item"]: line["quantity"] for line in invoice["lines"]}
+        used = next(row for row in usage if row["tenant"] == invoice["tenant"])
+        assert used["requests"] == invoice["records"] == 30
+        assert used["cached_tokens"] == billed["cached_input"] > 0
+        assert used["prompt_tokens"] == billed["input"] + billed["cached_input"]
+        assert used["generated_tokens"] == billed["output"]
