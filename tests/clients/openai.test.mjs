@@ -128,7 +128,7 @@ test("a bad field is BadRequestError with its name", async () => {
   for (const [more, param] of [
     [{ temperature: 9 }, "temperature"],
     [{ n: 0 }, "n"],
-    [{ tools: [{ type: "function", function: { name: "f", parameters: { not: {} } } }] }, "tools"],
+    [{ tools: [{ type: "function", function: { name: "f", parameters: { properties: { a: { type: "nope" } } } } }] }, "tools"],
     [{ response_format: { type: "xml" } }, "response_format.type"],
     [{ messages: [{ role: "user", content: [{ type: "image_url", image_url: { url: "http://x" } }] }] }, "messages[0].content[0].type"],
     [{ messages: [{ role: "user", content: "word ".repeat(5000) }] }, "messages"],
