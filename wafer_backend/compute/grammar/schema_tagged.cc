@@ -28,10 +28,11 @@ absl::StatusOr<CharAutomaton> Without(std::string_view mark) {
 
 absl::StatusOr<RuleId> SchemaRules::WholeTagged(const ArgumentTags& tags) {
   const RuleId id = builder_->NewRule("arguments");
+  const Rule rule = builder_->rule(id);  // a copy: more rules move it
   WL_ASSIGN_OR_RETURN(const auto alternatives, FactsOf({{&document_, "#"}}, document_));
   for (const SchemaFacts& facts : alternatives) {
     if ((facts.types & kObject) == 0) continue;
-    WL_RETURN_IF_ERROR(WriteTagged(facts, tags, builder_->rule(id)));
+    WL_RETURN_IF_ERROR(WriteTagged(facts, tags, rule));
   }
   WL_RETURN_IF_ERROR(WriteRest());
   return id;
