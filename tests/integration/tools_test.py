@@ -133,6 +133,32 @@ def test_functions_are_the_older_name_for_it(server):
     assert again["message"]["content"]
 
 
+@pytest.mark.parametrize("form", ("llama3_json", "deepseek_v3", "deepseek_v31", "granite", "qwen3_coder", "glm"))
+def test_a_format_that_is_chosen_gives_the_same_calls_as_json(form):
+    with cloud.Waferd("deploy/models/demo.gguf", "--name", "waferline-demo", "--tool-format", form) as server:
+        for seed in range(4):
+            fields = {"tools": [WEATHER, TIME], "tool_choice": "required", "seed": seed, "max_tokens": 300}
+            [answer] = choices(server, **fields)
+            calls = answer["message"]["tool_calls"]
+            content, same, reason = streamed(server, **fields)
+            assert (content, reason) == ("", answer["finish_reason"])
+            assert [(call["name"], call["arguments"]) for call in same] == [
+                (call["function"]["name"], call["function"]["arguments"]) for call in calls]
+            for call in calls[:-1] if reason == "length" else calls:
+                if call["function"]["name"] == "weather":
+                    check_weather(call["function"]["arguments"])
+                else:
+                    assert call["function"] == {"name": "clock", "arguments": "{}"}
+        [answer] = choices(server, tools=[WEATHER])
+        assert answer["message"]["content"] or answer["message"]["tool_calls"]
+
+
+def test_a_format_that_is_not_known_is_refused_at_the_start():
+    with pytest.raises(RuntimeError, match="tool_format: there is no tool format 'xml', known are: hermes, llama3_json"):
+        with cloud.Waferd("deploy/models/demo.gguf", "--tool-format", "xml"):
+            pass
+
+
 def test_what_is_wrong_is_named(server):
     def tool(**function):
         return [{"type": "function", "function": function}]
