@@ -12,7 +12,6 @@
 
 #include "hwy/highway.h"
 #include "wafer_backend/compute/kernels/half.h"
-#include "wafer_backend/compute/kernels/power_of_two.h"
 #include "wafer_backend/compute/kernels/quant_traits.h"
 #include "wafer_backend/compute/kernels/sixteen-inl.h"
 #include "wafer_backend/compute/kernels/winograd-inl.h"
@@ -22,16 +21,15 @@ namespace waferline::kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Why scales are powers of two: activations vary along a row, so each 64 (or 128) columns have a
-// scale of their own. Multiplying every product by it would cost a multiplication a tile and block.
-// Instead a sum is kept in units of the scale of the columns it has reached (quantised_tile-inl.h):
-// where the scale changes from s to t, the sum so far is multiplied by s / t once. As all scales of
-// a row are the row's own times a power of two, that ratio is a power of two: exact, whatever the
-// sum, and on AVX-512 an addition to the exponent.
+// Activations vary along a row, so each 64 (or 128) columns have a scale of their own, by which the
+// largest of them is the largest integer. Multiplying every product by it would cost a
+// multiplication a tile and block. Instead a sum is kept in units of the scale of the columns it
+// has reached (quantised_tile-inl.h): where the scale changes from s to t, the sum so far is
+// multiplied by s / t once.
 //
-// Columns that are smaller than 2^kMinExponent against their row's largest count as zero, as rows
+// Columns that are smaller than kSmallestPart against their row's largest count as zero, as rows
 // below the smallest scale do: that is far below the last bit of any sum that matters.
-inline constexpr int kMinExponent = -30;
+inline constexpr float kSmallestPart = 0x1p-30f;
 inline constexpr float kSmallestScale = 0x1p-60f;
 
 using Floats = hn::CappedTag<float, 16>;
@@ -43,14 +41,6 @@ HWY_INLINE float LargestMagnitude(const float* x, int64_t count) {
     largest = hn::Max(largest, hn::Abs(hn::LoadU(d, x + i)));
   }
   return hn::GetLane(hn::MaxOfLanes(d, largest));
-}
-
-// The smallest e (within limits) with which largest / 2^e is within limit.
-HWY_INLINE int ScaleExponent(float largest, float limit) {
-  const float widened = largest * (128 / limit);  // now the exponent alone decides
-  int32_t bits;
-  std::memcpy(&bits, &widened, 4);
-  return std::clamp((bits >> 23) - 127 - 6, kMinExponent, 0);
 }
 
 // Rounds `count` values (a multiple of 32) times `inverse` into column j of J = `rows`, from `out`
@@ -80,20 +70,19 @@ void FillScaledRow(const float* row, int64_t cols, ColumnPart part, int64_t j, i
   constexpr Int8Scale kScale = ScaleOf(kForm);
   constexpr float kLargest = kScale.largest;
   const float row_scale = std::max(LargestMagnitude(row, cols) / kLargest, kSmallestScale);
-  const float inverse = 1.0f / row_scale;
-  const auto exponent_of = [&](int64_t col) {
+  const auto scale_of = [&](int64_t col) {
     const int64_t count = std::min(kScale.columns, cols - col);
-    return ScaleExponent(LargestMagnitude(row + col, count) * inverse, kLargest + 0.5f);
+    return std::max(LargestMagnitude(row + col, count) / kLargest, row_scale * kSmallestPart);
   };
-  int before = part.first == 0 ? 0 : exponent_of(part.first - kScale.columns);
+  float before = part.first == 0 ? row_scale : scale_of(part.first - kScale.columns);
   for (int64_t col = part.first; col < part.end; col += kScale.columns) {
-    const int e = exponent_of(col);
-    out.ratio[col / kScale.columns * rows + j] = PowerOfTwo(before - e);
-    FillScaled(row + col, inverse * TwoTo(-e), std::min(kScale.columns, part.end - col), j, rows,
+    const float scale = scale_of(col);
+    out.ratio[col / kScale.columns * rows + j] = before / scale;
+    FillScaled(row + col, 1.0f / scale, std::min(kScale.columns, part.end - col), j, rows,
                out.q + col * rows);
-    before = e;
+    before = scale;
   }
-  if (part.end == cols) out.last_scale[j] = row_scale * TwoTo(before);
+  if (part.end == cols) out.last_scale[j] = before;
 }
 
 using RowSums = std::array<int32_t, 16>;  // of `count` rows

@@ -32,9 +32,8 @@ struct ActivationForms {
 
 // J rows as integers of an Int8Form.
 struct Int8Rows {
-  int8_t* q = nullptr;     // [cols / 4][J][4]
-  float* ratio = nullptr;  // [ceil(cols / columns)][J]: scale of the columns before / of these,
-                           // in the path's form (PowerOfTwo, sixteen-inl.h)
+  int8_t* q = nullptr;          // [cols / 4][J][4]
+  float* ratio = nullptr;       // [ceil(cols / columns)][J]: scale of the columns before / of these
   float* last_scale = nullptr;  // [J]: of the last columns
 };
 
@@ -71,10 +70,9 @@ ColumnGroup LayOutGroup(const ActivationForms& forms, int64_t cols, int64_t coun
                         std::byte* memory);
 
 // Fills columns [first, end) of the group from its `count` rows, x: f32 [count][cols]; both are
-// multiples of kPartColumns, or end is cols. bf16: nearest even. Integers: a row's scale is its
-// largest magnitude / Int8Scale::largest; each Int8Scale::columns are divided by that and by the
-// smallest power of two that leaves them within largest + 0.5, and rounded to nearest even; cols is
-// a multiple of 32.
+// multiples of kPartColumns, or end is cols. bf16: nearest even. Integers: each
+// Int8Scale::columns of a row are divided by their largest magnitude / Int8Scale::largest, and
+// rounded to nearest even; cols is a multiple of 32.
 struct ColumnPart {
   int64_t first;
   int64_t end;

@@ -29,8 +29,7 @@ enum class Int8Form : uint8_t {
 inline constexpr size_t kInt8Forms = 2;
 
 struct Int8Scale {
-  // Columns of a row that share a scale. It is the row's scale times a power of two: going from one
-  // to the next is an addition to an exponent (why: activations.cc).
+  // Columns of a row that share a scale (activations.cc).
   int64_t columns;
   int largest;
 };

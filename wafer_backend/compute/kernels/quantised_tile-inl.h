@@ -92,7 +92,7 @@ HWY_NOINLINE void MultiplyTile(const Weights* weights, const TilePass& pass_in) 
 #pragma GCC unroll 12
       for (int j = 0; j < kColumns; ++j) {
 #pragma GCC unroll 2
-        for (int p = 0; p < kPanels; ++p) sum[p][j] = TimesPowerOfTwo(sum[p][j], ratio + j);
+        for (int p = 0; p < kPanels; ++p) sum[p][j] = Mul(sum[p][j], Broadcast(ratio + j));
       }
       ratio += pass.stride;
     }

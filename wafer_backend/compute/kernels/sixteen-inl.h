@@ -13,7 +13,6 @@
 //   kTileColumns    rows of activations whose sums fit the registers with what a step needs, for
 //                   one panel of weights; kTilePanels panels share them
 //   DotQuad         the product that all quantised weights go through (AVX2: MulPairs, SignedQuad)
-//   PowerOfTwo, TimesPowerOfTwo  how activations hold a change of scale, and what applies it
 #if defined(WAFERLINE_SIXTEEN_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef WAFERLINE_SIXTEEN_INL_H
 #undef WAFERLINE_SIXTEEN_INL_H

@@ -7,7 +7,6 @@
 
 #include "hwy/highway.h"
 #include "wafer_backend/compute/kernels/half.h"
-#include "wafer_backend/compute/kernels/power_of_two.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace waferline::kernels {
@@ -89,8 +88,6 @@ HWY_INLINE F32x16 NegMulAdd(F32x16 a, F32x16 b, F32x16 c) {
 HWY_INLINE F32x16 ToFloat(I32x16 a) {
   return {{_mm256_cvtepi32_ps(a.v[0]), _mm256_cvtepi32_ps(a.v[1])}};
 }
-HWY_INLINE float PowerOfTwo(int e) { return TwoTo(e); }
-HWY_INLINE F32x16 TimesPowerOfTwo(F32x16 a, const float* form) { return Mul(a, Broadcast(form)); }
 
 HWY_INLINE U8x64 LoadBytes(const uint8_t* p) {
   const auto* v = reinterpret_cast<const __m256i*>(p);

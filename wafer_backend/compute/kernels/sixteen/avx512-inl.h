@@ -58,11 +58,6 @@ HWY_INLINE F32x16 NegMulAdd(F32x16 a, F32x16 b, F32x16 c) {
   return {_mm512_fnmadd_ps(a.v, b.v, c.v)};
 }
 HWY_INLINE F32x16 ToFloat(I32x16 a) { return {_mm512_cvtepi32_ps(a.v)}; }
-// Multiplying by a power of two needs no multiplier here: the form of 2^e is e.
-HWY_INLINE float PowerOfTwo(int e) { return static_cast<float>(e); }
-HWY_INLINE F32x16 TimesPowerOfTwo(F32x16 a, const float* form) {
-  return {_mm512_scalef_ps(a.v, _mm512_set1_ps(*form))};
-}
 
 HWY_INLINE I32x16 Add(I32x16 a, I32x16 b) { return {_mm512_add_epi32(a.v, b.v)}; }
 HWY_INLINE I32x16 Negate(I32x16 a) { return {_mm512_sub_epi32(_mm512_setzero_si512(), a.v)}; }

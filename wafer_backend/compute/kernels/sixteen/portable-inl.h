@@ -9,7 +9,6 @@
 
 #include "hwy/highway.h"
 #include "wafer_backend/compute/kernels/half.h"
-#include "wafer_backend/compute/kernels/power_of_two.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace waferline::kernels {
@@ -71,10 +70,6 @@ HWY_INLINE F32x16 NegMulAdd(const F32x16& a, const F32x16& b, const F32x16& c) {
 }
 HWY_INLINE F32x16 ToFloat(const I32x16& a) {
   return EachLane<F32x16>([&](int i) { return a.v[i]; });
-}
-HWY_INLINE float PowerOfTwo(int e) { return TwoTo(e); }
-HWY_INLINE F32x16 TimesPowerOfTwo(const F32x16& a, const float* form) {
-  return Mul(a, Broadcast(form));
 }
 
 HWY_INLINE U8x64 LoadBytes(const uint8_t* p) {
