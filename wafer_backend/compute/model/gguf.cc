@@ -74,6 +74,11 @@ size_t GgufFile::held_size() const {
   return size;
 }
 
+absl::Status GgufFile::CheckUnchanged() const {
+  for (const auto& map : contents_.maps) WL_RETURN_IF_ERROR(map->CheckUnchanged());
+  return absl::OkStatus();
+}
+
 void GgufFile::Release(std::span<const std::byte> part) const {
   for (const auto& map : contents_.maps) {
     const auto whole = map->bytes();

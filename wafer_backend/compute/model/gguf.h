@@ -75,6 +75,8 @@ class GgufFile {
   // Gives the memory of a part of a tensor back to the system, as MappedFile::Release does. Nothing
   // happens to bytes that are not mapped.
   void Release(std::span<const std::byte> part) const;
+  // DataLoss naming the file that was changed in place since it was opened (mapped_file.h).
+  absl::Status CheckUnchanged() const;
 
  private:
   explicit GgufFile(ModelContents contents) : contents_(std::move(contents)) {}

@@ -1,5 +1,6 @@
 #include "wafer_backend/compute/model/gguf_split.h"
 
+#include <algorithm>
 #include <unordered_map>
 #include <utility>
 
@@ -25,6 +26,13 @@ absl::StatusOr<GgufPart> OpenPart(const std::string& path, ModelContents& conten
   WL_ASSIGN_OR_RETURN(std::unique_ptr<MappedFile> map, MappedFile::Open(path));
   auto part = ReadGguf(map->bytes());
   if (!part.ok()) return InFile(path, part.status());
+  // Names and texts are read as long as the model is served.
+  size_t start = map->bytes().size();
+  for (const GgufTensor& tensor : part->tensors) {
+    if (tensor.bytes.empty()) continue;
+    start = std::min(start, static_cast<size_t>(tensor.bytes.data() - map->bytes().data()));
+  }
+  WL_RETURN_IF_ERROR(map->HoldStart(start));
   contents.maps.push_back(std::move(map));
   return part;
 }

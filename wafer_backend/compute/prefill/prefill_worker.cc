@@ -42,6 +42,7 @@ absl::StatusOr<std::unique_ptr<PrefillWorker>> PrefillWorker::Create(
 }
 
 absl::Status PrefillWorker::Submit(PrefillJob job) {
+  WL_RETURN_IF_ERROR(model_->CheckFile());
   const auto& shape = model_->shape();
   const auto count = static_cast<int64_t>(job.tokens.size());
   if (count < 1 || count > shape.context || job.prompt_tokens > job.tokens.size()) {

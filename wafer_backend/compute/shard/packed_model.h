@@ -53,6 +53,8 @@ class PackedModel {
   // What the first layer reads of a token: its embedding, scaled, f32 [hidden]. `id` is within the
   // vocabulary.
   void Embed(TokenId id, float* row) const;
+  // DataLoss if the file, from which embeddings are read, was changed in place.
+  absl::Status CheckFile() const { return weights_.file->CheckUnchanged(); }
   const PackedNorm& output_norm() const { return output_norm_; }
   const kernels::PackedMatrix& head() const;  // vocabulary x hidden; range() must reach the end
 

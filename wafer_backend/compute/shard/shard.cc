@@ -170,6 +170,7 @@ absl::Status Shard::Forward(float* hidden) {
 
 absl::Status Shard::Step(const link::TokenFrame& in, link::ActivationFrame* out) {
   if (!first()) return absl::FailedPreconditionError("tokens go into the first shard only");
+  WL_RETURN_IF_ERROR(model_->CheckFile());
   const auto& shape = model_->shape();
   for (const TokenId id : in.tokens) {
     if (id < 0 || id >= shape.vocabulary) {
