@@ -56,6 +56,7 @@ absl::StatusOr<OpenedSource> OpenShards(const config::TokensConfig& config,
                                         const SourceParts& parts) {
   WL_ASSIGN_OR_RETURN(const model::ModelShape shape, model::ReadShape(*parts.file));
   plane::PlaneOptions options;
+  options.model = parts.model;
   options.local.file = parts.file;
   options.local.shards = config.shards;
   options.local.experts_over = config.experts_over;
@@ -77,6 +78,7 @@ absl::StatusOr<OpenedSource> OpenShards(const config::TokensConfig& config,
 absl::StatusOr<OpenedSource> OpenRemote(const config::TokensConfig& config,
                                         const SourceParts& parts) {
   plane::PlaneOptions options;
+  options.model = parts.model;
   options.remote = {.shards = config.shard_workers,
                     .prefill = config.prefill_worker,
                     .fingerprint = shard::FingerprintOf(*parts.file),

@@ -20,7 +20,7 @@ struct SourceParts {
   std::shared_ptr<const model::GgufFile> file;
   std::shared_ptr<const model::Tokenizer> tokenizer;
   Waker* waker = nullptr;
-  std::string model;                         // what remarks about its workers are printed under
+  std::string model;                         // its name, in errors and remarks
   int sequences = 256;                       // that hold KV at once, over all decode units
   std::vector<ShardMemory> emulated_memory;  // reported by a synthetic source, which has none
 };

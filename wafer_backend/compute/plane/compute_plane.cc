@@ -42,12 +42,13 @@ absl::StatusOr<std::unique_ptr<ComputePlane>> ComputePlane::Create(const PlaneOp
                         Speculator::Create(options.speculation, plane->backend_->facts().vocabulary,
                                            plane->pool_.get()));
   }
-  plane->driver_ = std::make_unique<Driver>(Driver::Options{.max_batch = options.max_batch},
-                                            Driver::Parts{.backend = plane->backend_.get(),
-                                                          .speculator = plane->speculator_.get(),
-                                                          .pool = plane->pool_.get(),
-                                                          .shared = &plane->shared_,
-                                                          .waker = waker});
+  plane->driver_ = std::make_unique<Driver>(
+      Driver::Options{.max_batch = options.max_batch, .model = options.model},
+      Driver::Parts{.backend = plane->backend_.get(),
+                    .speculator = plane->speculator_.get(),
+                    .pool = plane->pool_.get(),
+                    .shared = &plane->shared_,
+                    .waker = waker});
   plane->thread_ = std::thread([driver = plane->driver_.get()] { driver->Run(); });
   return plane;
 }

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <thread>
 #include <unordered_map>
 #include <vector>
@@ -26,6 +27,7 @@
 namespace waferline::plane {
 
 struct PlaneOptions {
+  std::string model;       // its name, for errors
   LocalOptions local;      // used unless `remote` names shards
   RemoteOptions remote;    // shards and prefill worker as processes of their own
   int threads = 0;         // of the driver's pool, its own included; 0: one a core

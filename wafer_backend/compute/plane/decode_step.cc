@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "wafer_backend/base/check.h"
+#include "wafer_backend/compute/sampling/finite.h"
 
 namespace waferline::plane {
 
@@ -24,6 +25,7 @@ bool DecodeStep::Choose(std::span<ComputeSequence* const> resident) {
     share.sequence = sequence;
     share.draft.clear();
     share.values.clear();
+    share.finite = true;
   }
   if (count > 0) next_ = (next_ + looked_at) % count;
   return share_count_ > 0;
@@ -86,6 +88,8 @@ void DecodeStep::Draw(Share* share, int worker) {
     const int64_t row = share->first_row + i;
     std::span<float> logits(logits_.logits.data() + row * static_cast<int64_t>(vocabulary),
                             vocabulary);
+    share->finite = sampling::AllFinite(logits);
+    if (!share->finite) break;
     share->values.push_back(sequence->sampler.Next(logits, &workspaces_[worker]));
     sequence->Append(share->values.back().id);
     ++sequence->kv_positions;
@@ -100,7 +104,7 @@ void DecodeStep::Count(PlaneCounters* counters) {
   counters->decode_rows += tokens_.rows.size();
   for (const Share& share : shares()) {
     counters->decode_tokens += share.values.size();
-    if (parts_.speculator == nullptr) continue;
+    if (parts_.speculator == nullptr || !share.finite) continue;
     const auto drafted = static_cast<uint32_t>(share.draft.size());
     const auto accepted = static_cast<uint32_t>(share.values.size()) - 1;
     counters->drafted_tokens += drafted;

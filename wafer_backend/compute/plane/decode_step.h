@@ -34,13 +34,14 @@ class DecodeStep {
     int64_t first_row = 0;
     int64_t rows = 0;
     std::vector<TokenId> draft;
-    std::vector<TokenValue> values;  // drawn by Run: at least one
+    std::vector<TokenValue> values;  // drawn by Run: at least one, unless it failed
+    bool finite = true;              // false: its logits were no numbers, the sequence cannot go on
   };
 
   // Chooses from the sequences that are runnable. False: there are none.
   bool Choose(std::span<ComputeSequence* const> resident);
-  // Computes the step; every chosen sequence then has its new tokens. On an error of the backend
-  // none has.
+  // Computes the step; every chosen sequence then has its new tokens, or failed. On an error of the
+  // backend none has.
   absl::Status Run();
   // Of the last Choose; valid until the next.
   std::span<Share> shares() { return {shares_.data(), share_count_}; }

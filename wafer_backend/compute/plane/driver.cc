@@ -3,12 +3,16 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/compute/sampling/finite.h"
+
 namespace waferline::plane {
 
 using Stage = ComputeSequence::Stage;
 
 Driver::Driver(const Options& options, const Parts& parts)
-    : backend_(parts.backend),
+    : model_(options.model),
+      backend_(parts.backend),
       speculator_(parts.speculator),
       shared_(parts.shared),
       waker_(parts.waker),
@@ -128,6 +132,15 @@ void Driver::Fail(ComputeSequence* sequence, const absl::Status& status) {
   sequence->failure = status;
 }
 
+// Not Unavailable: computed again it would be the same.
+void Driver::FailForLogits(ComputeSequence* sequence) {
+  Fail(sequence,
+       absl::InternalError(absl::StrCat("the logits that model \"", model_,
+                                        "\" computed for token ", sequence->generated(),
+                                        " are not finite numbers: its weights hold such "
+                                        "numbers, or what is computed with them overflows")));
+}
+
 void Driver::FailWhere(const absl::Status& status, bool (*affected)(Stage)) {
   for (const auto& [job, sequence] : live_) {
     if (!affected(sequence->stage)) continue;
@@ -184,6 +197,10 @@ void Driver::OnPrefilled(prefill::Prefilled* result) {
     Fail(sequence, result->status);
     return;
   }
+  if (!sampling::AllFinite(result->logits)) {
+    backend_->Forget(sequence->job);
+    return FailForLogits(sequence);
+  }
   sequence->kv_positions = static_cast<uint32_t>(sequence->text.size());
   sequence->stage = Stage::kPrefilled;
   TokenValue value = sequence->sampler.Next(result->logits, &workspace_);
@@ -214,6 +231,11 @@ bool Driver::Decode() {
     for (DecodeStep::Share& share : step_.shares()) {
       for (TokenValue& value : share.values) share.sequence->values.push_back(std::move(value));
     }
+  }
+  for (const DecodeStep::Share& share : step_.shares()) {
+    if (share.finite || share.sequence->stage != Stage::kResident) continue;
+    ReleaseSlot(share.sequence);
+    FailForLogits(share.sequence);
   }
   waker_->Wake();
   return true;

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -24,6 +25,7 @@ class Driver {
  public:
   struct Options {
     int64_t max_batch = 64;  // sequences in one decode step
+    std::string model;       // its name, for errors
   };
   // What the driver works with; all outlive it.
   struct Parts {
@@ -47,6 +49,7 @@ class Driver {
   void ReleaseSlot(ComputeSequence* sequence);
   void Count();
   void Fail(ComputeSequence* sequence, const absl::Status& status);
+  void FailForLogits(ComputeSequence* sequence);
   void FailWhere(const absl::Status& status, bool (*affected)(ComputeSequence::Stage));
 
   bool HandleEvents();
@@ -54,6 +57,7 @@ class Driver {
   bool AnyRunnable() const;
   bool Decode();  // false: nothing to do
 
+  const std::string model_;
   Backend* const backend_;
   Speculator* const speculator_;
   SharedState* const shared_;

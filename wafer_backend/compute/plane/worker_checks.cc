@@ -1,7 +1,6 @@
 #include "wafer_backend/compute/plane/worker_checks.h"
 
 #include <algorithm>
-#include <bit>
 
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/status.h"
@@ -69,14 +68,7 @@ absl::Status CheckLogits(std::span<const float> logits, uint64_t rows, uint32_t 
     return absl::InvalidArgumentError(absl::StrCat(
         "the worker sent ", logits.size(), " logits, expected ", rows, " rows of ", vocabulary));
   }
-  // Without branches, so that the compiler makes vector code of it.
-  constexpr uint32_t kInfinity = 0x7f80'0000;
-  uint32_t largest = 0;  // magnitude, as bits: infinities and NaN are above all finite numbers
-  for (const float logit : logits) {
-    largest = std::max(largest, std::bit_cast<uint32_t>(logit) & 0x7fff'ffff);
-  }
-  if (largest < kInfinity) return absl::OkStatus();
-  return absl::InvalidArgumentError("the worker sent logits that are not finite numbers");
+  return absl::OkStatus();
 }
 
 absl::Status CheckLogprob(const link::WireLogprob& wire, uint32_t vocabulary) {

@@ -21,7 +21,8 @@ absl::Status CheckSameSizes(const link::HelloFrame& before, const link::HelloFra
 
 absl::Status CheckMemory(const link::MemoryFrame& memory);
 
-// Finite numbers, rows x vocabulary of them. A read of each.
+// rows x vocabulary of them. Whether they are finite is the driver's to see: that is the model's
+// fault, not the worker's.
 absl::Status CheckLogits(std::span<const float> logits, uint64_t rows, uint32_t vocabulary);
 
 // Ids below the vocabulary, a log-probability for each.

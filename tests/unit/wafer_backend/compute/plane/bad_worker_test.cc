@@ -221,10 +221,18 @@ TEST_CASE("logits that are none fail the sequence, not the process") {
   failed([](auto& frame) { frame.logits.resize(512); }, "512 logits");
   failed([](auto& frame) { frame.vocabulary = 0; }, "do not match its length");
   failed([](auto& frame) { frame.vocabulary = 128; }, "logits of 128 tokens");
-  failed([](auto& frame) { frame.logits[7] = std::numeric_limits<float>::quiet_NaN(); },
-         "not finite");
-  failed([](auto& frame) { frame.logits[7] = std::numeric_limits<float>::infinity(); },
-         "not finite");
+}
+
+TEST_CASE("logits that are not finite are an error of the request, which names the model") {
+  const float wrong =
+      GENERATE(std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity());
+  Stage stage({.logits = [wrong](auto& frame) { frame.logits[7] = wrong; }});
+  stage.options.model = "far";
+  const absl::Status status = EndOf(&stage);
+  INFO(status);
+  REQUIRE(absl::IsInternal(status));
+  REQUIRE(status.ToString().find("model \"far\" computed for token 1 are not finite") !=
+          std::string::npos);
 }
 
 TEST_CASE("a shard that goes silent, in whatever state, costs a bounded time") {
