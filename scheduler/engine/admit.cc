@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "scheduler/engine/engine_impl.h"
+#include "wafer_backend/base/retry_hint.h"
 
 namespace waferline::engine {
 namespace {
@@ -24,10 +25,12 @@ absl::Status StatusOf(policy::RefusalCause cause, const ValidRequest& request) {
     case RefusalCause::kWouldMissDeadline:
       return absl::DeadlineExceededError("expected to miss its deadline");
     case RefusalCause::kDraining:
-      return absl::UnavailableError("draining");
+      return WithRetryAfter(absl::UnavailableError("draining"), Seconds(1));  // another server
     case RefusalCause::kNoDevice:
-      return absl::UnavailableError(
-          "every device for this model is down: lost, or under repair; try again later");
+      return WithRetryAfter(
+          absl::UnavailableError(
+              "every device for this model is down: lost, or under repair; try again later"),
+          Seconds(1));
   }
   return absl::UnavailableError("refused");
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "server/runtime/host.h"
+#include "wafer_backend/base/retry_hint.h"
 
 namespace waferline::runtime {
 namespace {
@@ -13,6 +14,8 @@ namespace {
 using Pause = engine::Engine::Pause;
 
 constexpr size_t kMaxCalls = 256;
+// Until then clients of one that stops may find another at its address.
+constexpr Nanoseconds kAnotherServer = Seconds(1);
 // The thread shows that it lives at least this often, whatever it waits for.
 constexpr int64_t kTickNs = 50'000'000;
 // Values that are awaited are taken at most this often on the wall clock. Small models make several
@@ -186,7 +189,8 @@ void EngineLoop::Finish() {
   feed_.Close(absl::UnavailableError("the service has stopped"));
   engine_->Drain();
   for (Inbox::Submitted& request : rest.requests) Submit(std::move(request));
-  engine_->AbortAll(absl::UnavailableError("the service has stopped"));
+  engine_->AbortAll(
+      WithRetryAfter(absl::UnavailableError("the service has stopped"), kAnotherServer));
   for (const Inbox::Call& call : rest.calls) call(*engine_);
 }
 
