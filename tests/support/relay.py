@@ -1,0 +1,62 @@
+"""A TCP relay whose network can be made bad while connections are open: bytes of one direction vanish, or trickle."""
+
+import select
+import socket
+import threading
+import time
+
+
+class Relay:
+    """Listens on `relay.address` and passes bytes to `target` ("HOST:PORT") and back. `bad` says what happens meanwhile:
+    None, "lost there" (what clients send vanishes), "lost back" (what the target sends vanishes), "trickle" (a byte a second)."""
+
+    def __init__(self, target):
+        host, port = target.split(":")
+        self.target = (host, int(port))
+        self.bad = None
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self.listening.getsockname()[1]}"
+        self.open = True
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.open = False
+        self.listening.close()
+
+    def _accept(self):
+        while self.open:
+            try:
+                client, _ = self.listening.accept()
+                server = socket.create_connection(self.target, timeout=5)
+            except OSError:
+                continue
+            threading.Thread(target=self._pass, args=(client, server), daemon=True).start()
+
+    def _pass(self, client, server):
+        waits = {client: b"", server: b""}  # to be sent to it
+        next_byte = 0
+        try:
+            while self.open:
+                ready, _, _ = select.select([client, server], [], [], 0.02)
+                for one in ready:
+                    data = one.recv(65536)
+                    if not data:
+                        return
+                    lost = "lost there" if one is client else "lost back"
+                    if self.bad != lost:
+                        waits[server if one is client else client] += data
+                if self.bad == "trickle" and time.monotonic() < next_byte:
+                    continue
+                next_byte = time.monotonic() + 1
+                for one, data in waits.items():
+                    sent = data[:1] if self.bad == "trickle" else data
+                    one.sendall(sent)
+                    waits[one] = data[len(sent):]
+        except OSError:
+            pass
+        finally:
+            client.close()
+            server.close()
