@@ -100,6 +100,8 @@ REFUSED = [
     ({"type": "object", "properties": {"a": {"not": {"colour": 1}}}}, "'colour' at #/properties/a/not"),
     ({"type": "array", "allOf": [{"contains": {"const": 1}}, {"contains": {"const": 2}}]}, "'contains'"),
     ({"not": {"$ref": "#"}}, "leads back to itself"),
+    ({"oneOf": [{"$ref": "#"}, {"type": "null"}]}, "leads back to itself"),
+    ({"dependentRequired": {"p%d" % i: ["q"] for i in range(3000)}}, "choices at once"),
     ({"oneOf": [{"pattern": "^(a?){300}a{%d}$" % i} for i in range(200, 260)]}, "takes too long"),
 ]
 

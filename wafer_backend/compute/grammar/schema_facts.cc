@@ -17,6 +17,9 @@ namespace {
 namespace json = boost::json;
 
 constexpr size_t kMaxCompositions = 200;  // references and compositions within one another
+constexpr size_t kMaxChoices = 200;       // of one value at once
+constexpr int kMaxWithin = 24;            // FactsOf within one another: oneOf asks for its schemas'
+thread_local int nested_facts = 0;
 
 struct Alternative {
   SchemaFacts facts;
@@ -58,6 +61,11 @@ absl::Status Collector::Collect(Alternative alternative) {
     }
     found_.push_back(std::move(alternative.facts));
     return absl::OkStatus();
+  }
+  if (alternative.choices.size() > kMaxChoices) {
+    return SchemaError(
+        alternative.facts.pointer, "anyOf",
+        absl::StrCat("and its like are more than ", kMaxChoices, " choices at once"));
   }
   const std::vector<Demands> choice = std::move(alternative.choices.back());
   alternative.choices.pop_back();
@@ -189,8 +197,15 @@ absl::StatusOr<std::vector<SchemaFacts>> FactsOf(const std::vector<SchemaNode>& 
   Alternative first;
   for (const SchemaNode& node : nodes) first.demands.push_back({.node = node});
   std::reverse(first.demands.begin(), first.demands.end());
+  if (nested_facts >= kMaxWithin) {
+    return SchemaError(nodes.empty() ? "#" : nodes[0].pointer, "oneOf",
+                       "leads back to itself with no value in between, or nests too deeply");
+  }
   Collector collector(document);
-  WL_RETURN_IF_ERROR(collector.Collect(std::move(first)));
+  ++nested_facts;
+  const absl::Status status = collector.Collect(std::move(first));
+  --nested_facts;
+  WL_RETURN_IF_ERROR(status);
   return collector.Take();
 }
 
