@@ -13,12 +13,12 @@
 
 int main(int argc, char** argv) {
   using namespace waferline::cli;
-  return RunProgram(
-      {.name = "waferctl",
-       .version = WAFERLINE_VERSION,
-       .summary = "a client of inference servers, and Waferline's models of hardware",
-       .groups = {ClientGroup(), BenchGroup(), FaultsGroup(), ModelGroup(), WaferGroup(),
-                  SimGroup(), PlanGroup(), PricesGroup(), ContractGroup(), SelftestGroup()},
-       .environment = ServerVariables()},
-      std::vector<std::string>(argv + 1, argv + argc));
+  return RunProgram({.name = "waferctl",
+                     .version = WAFERLINE_VERSION,
+                     .summary = "a client of inference servers, and Waferline's models of hardware",
+                     .groups = {ClientGroup(), BenchGroup(), OperatorGroup(), FaultsGroup(),
+                                ModelGroup(), WaferGroup(), SimGroup(), PlanGroup(), PricesGroup(),
+                                ContractGroup(), SelftestGroup()},
+                     .environment = ServerVariables()},
+                    std::vector<std::string>(argv + 1, argv + argc));
 }

@@ -25,6 +25,24 @@ std::string Row(const char* name, const SampleSummary& summary) {
                      summary.median, summary.p90, summary.p99, summary.max);
 }
 
+// Latencies, where any request was completed.
+std::string Table(const LoadReport& report) {
+  std::string text = fmt::format("\n{:<24} {:>10} {:>10} {:>10} {:>10} {:>10}\n", "milliseconds",
+                                 "mean", "median", "p90", "p99", "max");
+  text += Row("time to first token", report.ttft_ms);
+  text +=
+      Row(report.counts_tokens ? "time per output token" : "time per output chunk", report.tpot_ms);
+  text += Row(report.gaps_per_token ? "between tokens" : "between chunks", report.itl_ms);
+  text += Row("end to end", report.e2el_ms);
+  text += Row("first, from schedule", report.ttft_from_schedule_ms);
+  text += Row("end, from schedule", report.e2el_from_schedule_ms);
+  text += Row("client's lag", report.client_lag_ms);
+  if (report.emulated_ttft_ms) text += Row("emulated: first token", *report.emulated_ttft_ms);
+  if (report.emulated_tpot_ms) text += Row("emulated: per token", *report.emulated_tpot_ms);
+  if (report.emulated_e2el_ms) text += Row("emulated: end to end", *report.emulated_e2el_ms);
+  return text;
+}
+
 }  // namespace
 
 json::object ToJson(const LoadReport& report) {
@@ -32,6 +50,7 @@ json::object ToJson(const LoadReport& report) {
       {"duration", report.duration_s},
       {"completed", report.completed},
       {"failed", report.failed},
+      {"cut", report.cut},
       {"total_input_tokens", json::value_from(report.input_tokens)},
       {"total_output_tokens", report.output_tokens},
       {"output_counts", report.counts_tokens ? "tokens" : "chunks"},
@@ -63,6 +82,7 @@ json::object ToJson(const RequestRecord& record) {
                       {"sent_s", ToSeconds(record.sent)},
                       {"ended_s", ToSeconds(record.ended)},
                       {"ok", record.ok()}};
+  if (record.cut) object["cut"] = true;
   if (!record.status.ok()) {
     object["code"] = absl::StatusCodeToString(record.status.code());
     object["error"] = std::string(Std(record.status.message()));
@@ -94,10 +114,11 @@ json::object ToJson(const RequestRecord& record) {
 
 std::string ToText(const LoadReport& report) {
   std::string text = fmt::format(
-      "requests   {} completed, {} failed in {:.2f} s: {:.2f} a second\n"
+      "requests   {} completed, {} failed{} in {:.2f} s: {:.2f} a second\n"
       "{:<10} {} in, {} out: {:.1f} out a second, {} in all\n",
-      report.completed, report.failed, report.duration_s, report.request_throughput,
-      report.counts_tokens ? "tokens" : "chunks",
+      report.completed, report.failed,
+      report.cut > 0 ? fmt::format(", {} cut short", report.cut) : "", report.duration_s,
+      report.request_throughput, report.counts_tokens ? "tokens" : "chunks",
       report.input_tokens ? fmt::to_string(*report.input_tokens) : "unknown", report.output_tokens,
       report.output_throughput,
       report.total_token_throughput ? fmt::format("{:.1f}", *report.total_token_throughput)
@@ -105,19 +126,7 @@ std::string ToText(const LoadReport& report) {
   if (report.request_goodput) {
     text += fmt::format("goodput    {:.2f} good requests a second\n", *report.request_goodput);
   }
-  text += fmt::format("\n{:<24} {:>10} {:>10} {:>10} {:>10} {:>10}\n", "milliseconds", "mean",
-                      "median", "p90", "p99", "max");
-  text += Row("time to first token", report.ttft_ms);
-  text +=
-      Row(report.counts_tokens ? "time per output token" : "time per output chunk", report.tpot_ms);
-  text += Row(report.gaps_per_token ? "between tokens" : "between chunks", report.itl_ms);
-  text += Row("end to end", report.e2el_ms);
-  text += Row("first, from schedule", report.ttft_from_schedule_ms);
-  text += Row("end, from schedule", report.e2el_from_schedule_ms);
-  text += Row("client's lag", report.client_lag_ms);
-  if (report.emulated_ttft_ms) text += Row("emulated: first token", *report.emulated_ttft_ms);
-  if (report.emulated_tpot_ms) text += Row("emulated: per token", *report.emulated_tpot_ms);
-  if (report.emulated_e2el_ms) text += Row("emulated: end to end", *report.emulated_e2el_ms);
+  if (report.completed > 0) text += Table(report);
   for (const auto& [message, count] : report.errors) {
     text += fmt::format("error      {} x {}\n", count, message);
   }

@@ -105,6 +105,10 @@ LoadReport Evaluate(const LoadResult& result, const LatencyObjectives& objective
   uint64_t good = 0;
   for (const RequestRecord& record : result.records) {
     samples.lag.push_back(Ms(record.sent - record.scheduled));
+    if (record.cut) {
+      ++report.cut;
+      continue;
+    }
     if (!record.ok()) {
       ++report.failed;
       ++report.errors[record.status.ok() ? "the answer is empty"

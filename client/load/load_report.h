@@ -20,6 +20,7 @@ bool IsGood(const RequestRecord& record, const LatencyObjectives& objectives);
 struct LoadReport {
   uint64_t completed = 0;
   uint64_t failed = 0;
+  uint64_t cut = 0;  // the client ended them with its run
   double duration_s = 0;
   std::optional<uint64_t> input_tokens = 0;  // none: the server does not say
   uint64_t output_tokens = 0;

@@ -150,10 +150,12 @@ class LoadRunner {
   LoadResult Collect() {
     std::vector<std::shared_ptr<InFlight>> flights;
     std::vector<std::shared_ptr<sdk::TokenClient::Call>> calls;
+    std::vector<bool> open;
     {
       MutexLock lock(&mutex_);
       flights = flights_;
       for (const auto& flight : flights) {
+        open.push_back(!flight->ended);
         if (flight->call) calls.push_back(flight->call);
       }
     }
@@ -166,7 +168,8 @@ class LoadRunner {
     LoadResult result{.interrupted = stopped_};
     Nanoseconds first, last;
     for (size_t i = 0; i < flights.size(); ++i) {
-      const RequestRecord& record = flights[i]->record;
+      RequestRecord& record = flights[i]->record;
+      record.cut = open[i] && !record.status.ok();
       first = i == 0 ? record.sent : std::min(first, record.sent);
       last = std::max(last, record.ended);
       result.records.push_back(record);

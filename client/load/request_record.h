@@ -34,6 +34,8 @@ struct RequestRecord {
   // piece came since the request was sent.
   std::vector<std::pair<Nanoseconds, Nanoseconds>> instants;
 
+  bool cut = false;  // the client ended it with its run: neither completed nor failed
+
   bool ok() const { return status.ok() && !arrivals.empty(); }
 };
 

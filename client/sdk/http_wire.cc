@@ -251,6 +251,11 @@ class ExchangeOf : public HttpWire::Exchange,
     if (error == beast::error::timeout) {
       return absl::DeadlineExceededError("no data from the server for 10 minutes");
     }
+    if (error == http::error::bad_version) {
+      return absl::UnavailableError(absl::StrCat(
+          loop_->endpoint().url(),
+          " does not speak HTTP/1.1; if that is the gRPC port, write grpc:// in place of http://"));
+    }
     return absl::UnavailableError(
         absl::StrCat("lost the connection to ", loop_->endpoint().url(), ": ", error.message()));
   }

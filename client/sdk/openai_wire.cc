@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/strings.h"
 
 namespace waferline::sdk {
@@ -165,7 +166,7 @@ std::string BodyFor(const GenerateSpec& spec) {
     extension["last_arrival"] = spec.own_arrival->last;
   }
   if (!extension.empty()) body["waferline"] = std::move(extension);
-  return json::serialize(body);
+  return JsonText(body);
 }
 
 absl::StatusOr<WireChunk> ReadChunk(std::string_view data, Ending* ending) {
@@ -256,7 +257,7 @@ std::string WriteFault(const FaultSpec& fault) {
   if (fault.spare_wafers) body["spare_wafers"] = *fault.spare_wafers;
   if (fault.watts) body["watts"] = *fault.watts;
   if (fault.clock_share) body["clock_share"] = *fault.clock_share;
-  return json::serialize(body);
+  return JsonText(body);
 }
 
 }  // namespace waferline::sdk

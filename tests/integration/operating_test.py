@@ -2,13 +2,16 @@
 
 import http.client
 import json
+import re
+import shutil
 import signal
 import socket
+import subprocess
 import time
 
 import pytest
 
-from cloud import ROOT, Waferd, waferctl
+from cloud import BIN, ROOT, Waferd, waferctl
 
 MODEL = """
 models:
@@ -118,3 +121,59 @@ def test_health_says_which_model_a_fault_has_stopped(tmp_path):
         waiting.close()
         assert waferctl("faults", "send", "unit_lost", "--model", "demo", "--server", server.http).returncode == 0
         assert eventually(lambda: status(server, "/health")[1].get("models") == {"demo": "every decode unit is down"})
+
+
+def long_request(url, name):
+    """Begins an answer that lasts for seconds, and returns its connection."""
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
+    body = json.dumps({"model": "demo", "prompt": "Once", "max_tokens": 4000, "ignore_eos": True, "stream": True})
+    connection.request("POST", "/v1/completions", body, {"content-type": "application/json", "x-request-id": name})
+    reply = connection.getresponse()
+    assert reply.status == 200
+    return connection, reply
+
+
+def test_an_operator_sees_requests_and_ends_one(tmp_path):
+    with Waferd(configuration(tmp_path, "clock: {kind: real, scale: 0.2}\n")) as server:
+        connection, reply = long_request(server.http, "the-long-one")
+        listed = waferctl("requests", "--server", server.http)
+        assert listed.returncode == 0, listed.stderr
+        assert "the-long-one" in listed.stdout and "decode" in listed.stdout, listed.stdout
+        status = waferctl("status", "--server", server.http)
+        assert "healthy" in status.stdout and "demo/wafer-0" in status.stdout, status.stdout
+        top = waferctl("top", "--count", 3, "--server", server.http)
+        assert top.returncode == 0 and top.stdout.count("TOKENS/S") == 3, top.stderr
+        ended = waferctl("abort", "the-long-one", "--server", server.http)
+        assert ended.returncode == 0, ended.stderr
+        reply.read()
+        connection.close()
+        assert waferctl("abort", "the-long-one", "--server", server.http).returncode != 0
+        listed = json.loads(waferctl("requests", "--ended", "--json", "--server", server.http).stdout)
+        assert [one["end"] for one in listed["requests"] if one["id"] == "the-long-one"] == ["cancelled"]
+        assert "http://" in waferctl("top", "--server", server.doors["grpc"]).stderr
+        drained = waferctl("drain", "--server", server.http)
+        assert drained.returncode == 0 and "no new requests" in drained.stdout
+        assert "draining" in waferctl("status", "--server", server.http).stdout
+
+
+def test_a_chat_forgets_its_oldest_turns_when_the_context_is_full(tmp_path):
+    small = MODEL.replace("context: 4096", "context: 160")
+    path = tmp_path / "small.yaml"
+    path.write_text(small)
+    with Waferd(path) as server:
+        words = [word for number in range(12) for word in ("--message", f"Message {number} of a long talk about boats.")]
+        done = waferctl("chat", "--max-tokens", 24, "--server", server.http, *words)
+        assert done.returncode == 0, done.stderr
+        assert "forgot the oldest" in done.stderr
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze")
+def test_the_service_is_one_that_systemd_takes(tmp_path):
+    text = (ROOT / "deploy/systemd/waferd.service").read_text()
+    unit = tmp_path / "waferd.service"
+    unit.write_text(text.replace("/usr/bin/waferd", str(BIN / "waferd")))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "waferd.service:" not in done.stderr, done.stderr
+    for line in re.findall(r"^ExecStart(?:Pre)?=/usr/bin/waferd (.*)$", text, re.M):
+        for flag in re.findall(r"--[a-z-]+", line):
+            assert flag in subprocess.run([str(BIN / "waferd"), "--help"], capture_output=True, text=True, timeout=20).stdout

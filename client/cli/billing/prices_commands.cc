@@ -12,6 +12,7 @@
 #include "wafer_backend/base/built_in_files.h"
 #include "wafer_backend/base/calendar.h"
 #include "wafer_backend/base/command_line/arguments.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
@@ -77,7 +78,7 @@ absl::Status RunCheck(const Arguments& arguments) {
   if (arguments.json()) {
     json::array versions;
     for (const PriceVersion& version : book.versions) versions.push_back(VersionJson(version));
-    PrintText(json::serialize(json::object{{"file", book.name}, {"versions", versions}}) + "\n");
+    PrintText(JsonText(json::object{{"file", book.name}, {"versions", versions}}) + "\n");
     return absl::OkStatus();
   }
   Print("{}: {}, no faults\n", book.name,
@@ -135,7 +136,7 @@ absl::Status RunQuote(const Arguments& arguments) {
   }
   WL_ASSIGN_OR_RETURN(const Charge charge, billing::Rate(book, record));
   if (arguments.json()) {
-    PrintText(json::serialize(QuoteJson(record.model, charge)) + "\n");
+    PrintText(JsonText(QuoteJson(record.model, charge)) + "\n");
   } else {
     PrintQuote(record.model, charge);
   }

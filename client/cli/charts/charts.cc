@@ -41,6 +41,7 @@ std::string DrawHistogram(const HistogramChart& chart) {
   constexpr double kHeight = 440, kPlotLeft = 80;
   Svg svg(kWidth, kHeight);
   DrawTitle(svg, chart.title);
+  svg.Text({24, 56}, chart.subtitle, {.size = 14, .colour = "#555"});
   size_t first = 0, last = chart.counts.size();
   while (first < last && chart.counts[first] == 0) ++first;
   while (last > first && chart.counts[last - 1] == 0) --last;

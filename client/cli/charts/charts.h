@@ -10,6 +10,7 @@ namespace waferline::cli {
 // A bar for each value 0, 1, 2, ... of what was counted, from the first to the last that occurs.
 struct HistogramChart {
   std::string title;
+  std::string subtitle;
   std::string x_label;
   std::string y_label;
   std::vector<int64_t> counts;

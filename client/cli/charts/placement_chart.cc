@@ -90,18 +90,18 @@ class Drawing {
     const auto entry = [&](std::string_view colour, std::string_view text) {
       svg_.Rectangle({x, 84, 12, 12}, colour);
       svg_.Text({x + 18, 95}, text, {.size = 12});
-      x += 38 + 6.6 * static_cast<double>(text.size());
+      x += 38 + 7.2 * static_cast<double>(text.size());
     };
     svg_.Text({x, 95}, "SRAM:", {.size = 12, .bold = true});
-    x += 48;
+    x += 54;
     for (const Owner& owner : kOwners) entry(owner.colour, owner.name);
     x = kMargin;
     svg_.Text({x, 119}, "A layer's time for a token:", {.size = 12, .bold = true});
-    svg_.Text({x + 160, 119}, scale_.min_label(), {.size = 12});
+    svg_.Text({x + 196, 119}, scale_.min_label(), {.size = 12});
     for (int i = 0; i < 10; ++i) {
-      svg_.Rectangle({x + 214 + i * 9.0, 108, 9, 12}, HeatColour((i + 0.5) / 10));
+      svg_.Rectangle({x + 256 + i * 9.0, 108, 9, 12}, HeatColour((i + 0.5) / 10));
     }
-    svg_.Text({x + 310, 119}, scale_.max_label(), {.size = 12});
+    svg_.Text({x + 354, 119}, scale_.max_label(), {.size = 12});
   }
 
   void Wafer(int place) {

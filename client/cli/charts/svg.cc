@@ -129,11 +129,17 @@ std::string_view SeriesColour(size_t index) {
 
 std::string HeatColour(double fraction) {
   const double f = std::clamp(std::isfinite(fraction) ? fraction : 0.0, 0.0, 1.0);
-  const auto mix = [f](double cool, double hot) {
-    return static_cast<int>(std::lround(cool + (hot - cool) * f));
+  // Darker all the way, and the coolest is still told from an empty wafer.
+  constexpr std::array<std::array<int, 3>, 3> kStops = {
+      {{0xff, 0xe0, 0x94}, {0xef, 0x7f, 0x3a}, {0x9c, 0x15, 0x1f}}};
+  const size_t from = f < 0.5 ? 0 : 1;
+  const double along = 2 * f - static_cast<double>(from);
+  const auto mix = [&](size_t channel) {
+    const int cool = kStops[from][channel], hot = kStops[from + 1][channel];
+    return static_cast<unsigned>(std::lround(cool + (hot - cool) * along));
   };
-  char text[8];
-  snprintf(text, sizeof text, "#%02x%02x%02x", mix(0xdc, 0xd5), mix(0xeb, 0x3e), mix(0xf7, 0x00));
+  char text[16];
+  snprintf(text, sizeof text, "#%02x%02x%02x", mix(0), mix(1), mix(2));
   return text;
 }
 

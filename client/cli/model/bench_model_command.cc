@@ -16,6 +16,7 @@
 #include "client/cli/frame/progress.h"
 #include "client/cli/model/compute_flags.h"
 #include "client/cli/model/model_commands.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/seeded_stream.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
@@ -210,7 +211,7 @@ absl::Status Run(const Arguments& arguments) {
     result.decode_tokens_per_s.emplace_back(batch, bare.Decode(batch, generate, &bar));
   }
   if (arguments.json()) {
-    PrintText(boost::json::serialize(Json(arguments, DemandOf(*model), result)) + "\n");
+    PrintText(JsonText(Json(arguments, DemandOf(*model), result)) + "\n");
   } else {
     PrintResult(arguments, result);
   }

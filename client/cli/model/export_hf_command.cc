@@ -14,6 +14,7 @@
 #include "client/cli/model/hf_tokenizer.h"
 #include "client/cli/model/model_commands.h"
 #include "wafer_backend/base/files.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cli {
@@ -58,12 +59,12 @@ absl::Status ExportHf(const Arguments& arguments) {
   }
   json::array written;
   for (const Exported& each : files) {
-    WL_RETURN_IF_ERROR(WriteFile(each.path, json::serialize(each.content) + "\n"));
+    WL_RETURN_IF_ERROR(WriteFile(each.path, JsonText(each.content) + "\n"));
     written.push_back(json::value(each.path));
     if (!arguments.json()) Print("{}\n", each.path);
   }
   if (arguments.json()) {
-    PrintText(json::serialize(json::object{{"files", std::move(written)}}) + "\n");
+    PrintText(JsonText(json::object{{"files", std::move(written)}}) + "\n");
   }
   return absl::OkStatus();
 }

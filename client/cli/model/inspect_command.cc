@@ -10,6 +10,7 @@
 #include "client/cli/model/compute_flags.h"
 #include "client/cli/model/model_commands.h"
 #include "server/text/chat_template.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/model/families/families.h"
 #include "wafer_backend/compute/model/gguf.h"
@@ -187,9 +188,9 @@ json::object Describe(const std::shared_ptr<const model::GgufFile>& file) {
 void PrintSection(const json::object& all, const char* name) {
   Print("{}:\n", name);
   for (const auto& item : all.at(name).as_object()) {
-    Print("  {}: {}\n", std::string_view(item.key()),
-          item.value().is_string() ? std::string(item.value().as_string())
-                                   : json::serialize(item.value()));
+    Print(
+        "  {}: {}\n", std::string_view(item.key()),
+        item.value().is_string() ? std::string(item.value().as_string()) : JsonText(item.value()));
   }
 }
 
@@ -207,7 +208,7 @@ absl::Status Inspect(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(const auto file, model::GgufFile::Open(arguments.operand(0)));
   const json::object all = Describe(file);
   if (arguments.json()) {
-    PrintText(json::serialize(all) + "\n");
+    PrintText(JsonText(all) + "\n");
     return absl::OkStatus();
   }
   Print("{}: {}, {} bytes, {} tensors\n", file->name(), file->format(), file->file_size(),

@@ -11,6 +11,7 @@
 #include "client/cli/frame/output.h"
 #include "client/cli/model/compute_flags.h"
 #include "client/cli/model/model_commands.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/model/families/families.h"
 #include "wafer_backend/compute/shard/layer_stack.h"
@@ -70,7 +71,7 @@ void PrintJson(const std::vector<TokenId>& tokens, const std::vector<std::vector
   } else {
     out["logits"] = boost::json::value_from(logits.back());
   }
-  PrintText(boost::json::serialize(out) + "\n");
+  PrintText(JsonText(out) + "\n");
 }
 
 void PrintLargest(const std::vector<std::vector<float>>& logits, size_t first_position) {

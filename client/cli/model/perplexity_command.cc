@@ -17,6 +17,7 @@
 #include "client/cli/model/compute_flags.h"
 #include "client/cli/model/model_commands.h"
 #include "wafer_backend/base/files.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/model/families/families.h"
 #include "wafer_backend/compute/model/tokenizer.h"
@@ -111,7 +112,7 @@ void PrintScore(const Arguments& arguments, int64_t chunks, const Score& score) 
         {"context", arguments.Integer("context")}, {"chunks", chunks},
         {"scored_tokens", score.tokens},           {"nats_per_token", score.mean()},
         {"perplexity", score.perplexity()},        {"standard_error", score.error()}};
-    PrintText(boost::json::serialize(out) + "\n");
+    PrintText(JsonText(out) + "\n");
     return;
   }
   Print("{}, {}: perplexity {:.4f} +/- {:.4f} over {} tokens ({} chunks of {})\n",

@@ -7,6 +7,7 @@
 #include "client/cli/frame/output.h"
 #include "client/cli/model/compute_flags.h"
 #include "client/cli/model/model_commands.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/model/gguf.h"
 #include "wafer_backend/compute/model/tokenizer.h"
@@ -31,10 +32,10 @@ void PrintJson(const Tokenizer& tokenizer, const std::vector<TokenId>& ids) {
     for (char c : tokenizer.Piece(id)) each.push_back(static_cast<uint8_t>(c));
     bytes.push_back(std::move(each));
   }
-  PrintText(json::serialize(json::object{{"count", ids.size()},
-                                         {"tokens", json::value_from(ids)},
-                                         {"pieces", std::move(pieces)},
-                                         {"bytes", std::move(bytes)}}) +
+  PrintText(JsonText(json::object{{"count", ids.size()},
+                                  {"tokens", json::value_from(ids)},
+                                  {"pieces", std::move(pieces)},
+                                  {"bytes", std::move(bytes)}}) +
             "\n");
 }
 
@@ -48,7 +49,7 @@ absl::Status TokenizeLines(const Tokenizer& tokenizer, model::EncodeOptions opti
           absl::StrCat("stdin, line ", number, ": expected a JSON string"));
     }
     const std::vector<TokenId> ids = tokenizer.Encode(std::string_view(text.get_string()), options);
-    PrintText(json::serialize(json::value_from(ids)) + "\n");
+    PrintText(JsonText(json::value_from(ids)) + "\n");
   }
   return absl::OkStatus();
 }

@@ -23,11 +23,11 @@ constexpr Nanoseconds kPollEvery = Milliseconds(50);
 // A byte is in it for each interrupt not yet taken: a flag alone could be raised just before a read
 // of the terminal begins, and on another thread.
 int interrupts[2];
-struct sigaction previous;
+struct sigaction previous_interrupt, previous_end;
 
 }  // namespace
 
-InterruptWatch::InterruptWatch() {
+InterruptWatch::InterruptWatch(Signals signals) : signals_(signals) {
   WL_CHECK(pipe2(interrupts, O_NONBLOCK | O_CLOEXEC) == 0);
   struct sigaction action = {};
   action.sa_flags = SA_RESTART;
@@ -37,11 +37,13 @@ InterruptWatch::InterruptWatch() {
     (void)!write(interrupts[1], "", 1);
     errno = before;
   };
-  sigaction(SIGINT, &action, &previous);
+  sigaction(SIGINT, &action, &previous_interrupt);
+  if (signals_ == Signals::kBoth) sigaction(SIGTERM, &action, &previous_end);
 }
 
 InterruptWatch::~InterruptWatch() {
-  sigaction(SIGINT, &previous, nullptr);
+  sigaction(SIGINT, &previous_interrupt, nullptr);
+  if (signals_ == Signals::kBoth) sigaction(SIGTERM, &previous_end, nullptr);
   for (const int end : interrupts) close(end);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <cstdint>
 #include <string>
 
 #include "client/sdk/token_client.h"
@@ -23,10 +24,12 @@ boost::json::object Describe(const sdk::Ending& ending);
 // "32 tokens in 12.3 ms of emulated time: 2600 tokens/s", "" if that is not known.
 std::string Pace(const sdk::Ending& ending);
 
-// While one lives, Ctrl-C is recorded instead of ending the program. One at a time.
+// While one lives, Ctrl-C is recorded instead of ending the program; kBoth: SIGTERM as well. One at
+// a time.
 class InterruptWatch {
  public:
-  InterruptWatch();
+  enum class Signals : uint8_t { kInterrupt, kBoth };
+  explicit InterruptWatch(Signals signals = Signals::kInterrupt);
   ~InterruptWatch();
   InterruptWatch(const InterruptWatch&) = delete;
   InterruptWatch& operator=(const InterruptWatch&) = delete;
@@ -34,6 +37,9 @@ class InterruptWatch {
   static bool Take();
   // Waits until `file` can be read, or has ended; false: an interrupt came first, and is taken.
   static bool AwaitInput(int file);
+
+ private:
+  const Signals signals_;
 };
 
 }  // namespace waferline::cli

@@ -8,6 +8,7 @@
 #include "client/cli/frame/output.h"
 #include "client/cli/frame/progress.h"
 #include "client/cli/serving/answer.h"
+#include "client/cli/serving/load_page.h"
 #include "client/cli/serving/request_log.h"
 #include "client/cli/serving/server_flags.h"
 #include "client/cli/serving/serving_commands.h"
@@ -15,6 +16,8 @@
 #include "client/load/load_report.h"
 #include "client/load/load_run.h"
 #include "scheduler/simulator/replay.h"
+#include "wafer_backend/base/files.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cli {
@@ -114,7 +117,7 @@ absl::Status ReplayBench(const Arguments& arguments) {
   settings.arrival.concurrency = static_cast<uint32_t>(arguments.Integer("concurrency"));
   settings.traced = TracedRequests(&workload.trace, arguments, std::move(model), std::move(keys));
 
-  const InterruptWatch watch;
+  const InterruptWatch watch(InterruptWatch::Signals::kBoth);
   load::LoadResult result;
   {
     Progress progress("replay", settings.requests);
@@ -126,12 +129,17 @@ absl::Status ReplayBench(const Arguments& arguments) {
   WL_RETURN_IF_ERROR(WriteRequestLog(arguments, result));
   const load::LoadReport report = load::Evaluate(result, {}, /*bounded=*/true);
   WL_ASSIGN_OR_RETURN(const std::string digest, client->ScheduleDigest());
+  json::object object{{"server", endpoint.url()}, {"num_prompts", settings.requests}};
+  for (const auto& [key, value] : load::ToJson(report)) object[key] = value;
+  object["skipped_lines"] = workload.skipped;
+  object["schedule_digest"] = digest;
+  if (arguments.Has("html")) {
+    const std::string title = "A trace at " + endpoint.url();
+    WL_RETURN_IF_ERROR(
+        WriteFile(arguments.Text("html"), LoadPage({title, result, report, object})));
+  }
   if (arguments.json()) {
-    json::object object{{"server", endpoint.url()}, {"num_prompts", settings.requests}};
-    for (const auto& [key, value] : load::ToJson(report)) object[key] = value;
-    object["skipped_lines"] = workload.skipped;
-    object["schedule_digest"] = digest;
-    PrintText(json::serialize(object) + "\n");
+    PrintText(JsonText(object) + "\n");
   } else {
     PrintText(load::ToText(report));
     Print("schedule digest          {}\n", digest);
@@ -163,6 +171,7 @@ Command BenchReplayCommand() {
                "share no cached prefixes")
           .Repeatable());
   own.push_back(RequestLogFlag());
+  own.push_back(HtmlFlag());
   command.flags.insert(command.flags.end(), own.begin(), own.end());
   return command;
 }

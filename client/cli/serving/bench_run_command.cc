@@ -8,12 +8,14 @@
 #include "client/cli/frame/output.h"
 #include "client/cli/frame/progress.h"
 #include "client/cli/serving/answer.h"
+#include "client/cli/serving/load_page.h"
 #include "client/cli/serving/request_log.h"
 #include "client/cli/serving/server_flags.h"
 #include "client/cli/serving/serving_commands.h"
 #include "client/load/load_report.h"
 #include "client/load/load_run.h"
 #include "wafer_backend/base/files.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/latency_objectives.h"
 #include "wafer_backend/base/status.h"
 
@@ -101,7 +103,7 @@ json::object Header(const Arguments& arguments, const load::LoadSettings& settin
 }
 
 load::LoadResult Measure(sdk::TokenClient& client, const load::LoadSettings& settings) {
-  const InterruptWatch watch;
+  const InterruptWatch watch(InterruptWatch::Signals::kBoth);
   Progress progress("bench", settings.requests);
   return load::RunLoad(client, settings, [&](const load::LoadProgress& now) {
     const double seconds = std::max(ToSeconds(now.elapsed), 1e-9);
@@ -129,10 +131,15 @@ absl::Status RunBench(const Arguments& arguments) {
       settings.arrival.rate_per_second.has_value() && settings.arrival.concurrency.has_value();
   const load::LoadReport report = load::Evaluate(result, objectives, bounded);
   WL_RETURN_IF_ERROR(WriteRequestLog(arguments, result));
+  json::object object = Header(arguments, settings, endpoint);
+  for (const auto& [key, value] : load::ToJson(report)) object[key] = value;
+  if (arguments.Has("html")) {
+    const std::string title = "Load on " + settings.request.model + " at " + endpoint.url();
+    WL_RETURN_IF_ERROR(
+        WriteFile(arguments.Text("html"), LoadPage({title, result, report, object})));
+  }
   if (arguments.json()) {
-    json::object object = Header(arguments, settings, endpoint);
-    for (const auto& [key, value] : load::ToJson(report)) object[key] = value;
-    PrintText(json::serialize(object) + "\n");
+    PrintText(JsonText(object) + "\n");
   } else {
     PrintText(load::ToText(report));
   }
@@ -175,6 +182,7 @@ Command BenchRunCommand() {
       TextFlag("goodput", "LIMITS",
                "count the requests within these limits, in ms, as ttft:200,tpot:50"),
       RequestLogFlag(),
+      HtmlFlag(),
   };
   run.flags.insert(run.flags.end(), own.begin(), own.end());
   return run;

@@ -8,10 +8,12 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "client/cli/frame/output.h"
 #include "client/cli/serving/answer.h"
 #include "client/cli/serving/server_flags.h"
 #include "client/cli/serving/serving_commands.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 #include "wafer_backend/base/terminal_text.h"
@@ -42,7 +44,12 @@ class Conversation {
   absl::Status Say(const std::string& message) {
     turns_.push_back({.role = "user", .content = message});
     spec_.prompt = turns_;
-    const Answer answer = Ask(client_, spec_, show_);
+    Answer answer = Ask(client_, spec_, show_);
+    // What the context cannot hold any more is forgotten from its beginning.
+    while (IsTooLong(answer) && DropOldest()) {
+      spec_.prompt = turns_;
+      answer = Ask(client_, spec_, show_);
+    }
     if (show_) std::cout << (answer.interrupted ? " [interrupted]\n" : "\n") << std::flush;
     if (!answer.ending.status.ok() && !answer.interrupted) {
       turns_.pop_back();
@@ -66,6 +73,22 @@ class Conversation {
   }
 
  private:
+  // Refused for its length, before anything came.
+  static bool IsTooLong(const Answer& answer) {
+    return absl::IsInvalidArgument(answer.ending.status) && answer.text.empty() &&
+           absl::StrContains(answer.ending.status.message(), "context");
+  }
+
+  // The oldest question with its answer, never the one that is asked now. False: there is none.
+  bool DropOldest() {
+    const size_t first = system_.empty() ? 0 : 1;
+    if (turns_.size() < first + 3) return false;
+    turns_.erase(turns_.begin() + static_cast<int64_t>(first),
+                 turns_.begin() + static_cast<int64_t>(first) + 2);
+    if (show_) std::cerr << "(forgot the oldest question and answer: the context is full)\n";
+    return true;
+  }
+
   sdk::TokenClient& client_;
   sdk::GenerateSpec spec_;
   const bool show_;
@@ -139,7 +162,7 @@ absl::Status RunChat(const Arguments& arguments) {
       if (!line->empty()) WL_RETURN_IF_ERROR(conversation.Say(*line));
     }
   }
-  if (arguments.json()) PrintText(json::serialize(conversation.ToJson()) + "\n");
+  if (arguments.json()) PrintText(JsonText(conversation.ToJson()) + "\n");
   return absl::OkStatus();
 }
 

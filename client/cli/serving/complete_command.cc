@@ -9,6 +9,7 @@
 #include "client/cli/serving/answer.h"
 #include "client/cli/serving/server_flags.h"
 #include "client/cli/serving/serving_commands.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cli {
@@ -16,7 +17,7 @@ namespace {
 
 namespace json = boost::json;
 
-void PrintJson(const json::object& object) { PrintText(json::serialize(object) + "\n"); }
+void PrintJson(const json::object& object) { PrintText(JsonText(object) + "\n"); }
 
 absl::Status RunComplete(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(const auto client, ClientOf(arguments));
@@ -32,7 +33,7 @@ absl::Status RunComplete(const Arguments& arguments) {
   const Answer answer = Ask(*client, spec, !arguments.json());
   if (!arguments.json() && !answer.text.empty()) PrintText("\n");
   if (answer.interrupted) return absl::CancelledError("interrupted");
-  if (!answer.ending.status.ok()) return answer.ending.status;
+  if (!answer.ending.status.ok()) return NamedByFlags(answer.ending.status, GenerateFlags());
   if (arguments.json()) {
     json::object result{{"model", spec.model}, {"text", answer.text}};
     for (const auto& [key, value] : Describe(answer.ending)) result[key] = value;

@@ -5,10 +5,31 @@
 #include "client/cli/serving/server_flags.h"
 #include "client/cli/serving/serving_commands.h"
 #include "client/sdk/fault_kinds.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cli {
 namespace {
+
+std::vector<Flag> FaultFlags() {
+  constexpr int64_t kMax = 1 << 20;
+  return {
+      TextFlag("model", "NAME", "whose hardware; the server's first model if not given"),
+      IntegerFlag("index", "N", "which of its prefill workers or decode units, from 0", {0, kMax})
+          .Default(0),
+      NumberFlag("factor", "F",
+                 "worker_slow, unit_slow, stage_slow: how many times as long things take; "
+                 "link_speed: share of its bandwidth that is left",
+                 {0, 1e6}),
+      IntegerFlag("stage", "N", "stage_slow: which stage of the unit's pipeline", {0, kMax}),
+      IntegerFlag("place", "N", "which wafer of the unit's pipeline", {0, kMax}),
+      IntegerFlag("column", "C", "core, row, die: of the mesh; the middle if not given", {0, kMax}),
+      IntegerFlag("row", "R", "core, row, die: of the mesh; the middle if not given", {0, kMax}),
+      IntegerFlag("links", "N", "off_wafer_link: how many fail", {1, kMax}),
+      NumberFlag("watts", "W", "power_cap: the cap of each wafer", {1, 1e9}),
+      NumberFlag("clock-share", "F", "thermal: share of the clock that heat leaves", {0.01, 1}),
+      IntegerFlag("spare-wafers", "N", "wafer: how many wafers are on standby", {0, kMax})};
+}
 
 absl::Status SendFault(const Arguments& arguments) {
   const auto kind = sdk::ParseFaultKind(arguments.operand(0));
@@ -34,11 +55,11 @@ absl::Status SendFault(const Arguments& arguments) {
   fault.clock_share = number("clock-share");
   WL_ASSIGN_OR_RETURN(const auto client, ClientOf(arguments));
   WL_ASSIGN_OR_RETURN(fault.model, ModelOf(arguments, *client));
-  WL_RETURN_IF_ERROR(client->ApplyFault(fault));
+  WL_RETURN_IF_ERROR(NamedByFlags(client->ApplyFault(fault), FaultFlags()));
   if (arguments.json()) {
     const boost::json::object applied = {
         {"applied", fault.kind}, {"model", fault.model}, {"index", fault.index}};
-    PrintText(boost::json::serialize(applied) + "\n");
+    PrintText(JsonText(applied) + "\n");
   } else {
     Print("applied {} to index {} of model {}\n", fault.kind, fault.index, fault.model);
   }
@@ -48,7 +69,6 @@ absl::Status SendFault(const Arguments& arguments) {
 }  // namespace
 
 Command FaultsSendCommand() {
-  constexpr int64_t kMax = 1 << 20;
   Command command{.words = "faults send",
                   .summary = "Break, slow or repair a part of the emulated hardware",
                   .operands = {{"KIND", "what happens", sdk::FaultKindNames()}},
@@ -57,24 +77,8 @@ Command FaultsSendCommand() {
                                "waferctl faults send unit_back --index 0",
                                "waferctl faults send link_speed --factor 0.5"},
                   .run = SendFault};
-  command.flags.insert(
-      command.flags.end(),
-      {TextFlag("model", "NAME", "whose hardware; the server's first model if not given"),
-       IntegerFlag("index", "N", "which of its prefill workers or decode units, from 0", {0, kMax})
-           .Default(0),
-       NumberFlag("factor", "F",
-                  "worker_slow, unit_slow, stage_slow: how many times as long things take; "
-                  "link_speed: share of its bandwidth that is left",
-                  {0, 1e6}),
-       IntegerFlag("stage", "N", "stage_slow: which stage of the unit's pipeline", {0, kMax}),
-       IntegerFlag("place", "N", "which wafer of the unit's pipeline", {0, kMax}),
-       IntegerFlag("column", "C", "core, row, die: of the mesh; the middle if not given",
-                   {0, kMax}),
-       IntegerFlag("row", "R", "core, row, die: of the mesh; the middle if not given", {0, kMax}),
-       IntegerFlag("links", "N", "off_wafer_link: how many fail", {1, kMax}),
-       NumberFlag("watts", "W", "power_cap: the cap of each wafer", {1, 1e9}),
-       NumberFlag("clock-share", "F", "thermal: share of the clock that heat leaves", {0.01, 1}),
-       IntegerFlag("spare-wafers", "N", "wafer: how many wafers are on standby", {0, kMax})});
+  const std::vector<Flag> own = FaultFlags();
+  command.flags.insert(command.flags.end(), own.begin(), own.end());
   return command;
 }
 

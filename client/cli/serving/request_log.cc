@@ -5,6 +5,7 @@
 
 #include "client/load/load_report.h"
 #include "wafer_backend/base/files.h"
+#include "wafer_backend/base/json_text.h"
 
 namespace waferline::cli {
 
@@ -12,11 +13,15 @@ Flag RequestLogFlag() {
   return TextFlag("requests", "FILE", "also write a JSON line for each request");
 }
 
+Flag HtmlFlag() {
+  return TextFlag("html", "FILE", "also write the run as one page of HTML, with its distributions");
+}
+
 absl::Status WriteRequestLog(const Arguments& arguments, const load::LoadResult& result) {
   if (!arguments.Has("requests")) return absl::OkStatus();
   std::string text;
   for (const load::RequestRecord& record : result.records) {
-    text += boost::json::serialize(load::ToJson(record)) + "\n";
+    text += JsonText(load::ToJson(record)) + "\n";
   }
   return WriteFile(arguments.Text("requests"), text);
 }

@@ -8,6 +8,9 @@
 namespace waferline::cli {
 
 Flag RequestLogFlag();
+// --html FILE: the run as a page (load_page.h).
+Flag HtmlFlag();
+
 // Nothing without the flag.
 absl::Status WriteRequestLog(const Arguments& arguments, const load::LoadResult& result);
 

@@ -1,5 +1,6 @@
 #include "client/cli/serving/server_flags.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <limits>
 
@@ -57,6 +58,21 @@ std::vector<Variable> ServerVariables() {
           {"OPENAI_BASE_URL", "the server if WAFERLINE_SERVER is not set"},
           {"OPENAI_API_KEY",
            "the API key if WAFERLINE_API_KEY is not set, for other servers than the default"}};
+}
+
+absl::Status NamedByFlags(const absl::Status& status, const std::vector<Flag>& flags) {
+  const std::string message(Std(status.message()));
+  // "stop.max_tokens", "'max_tokens'"
+  constexpr std::string_view kOfName = "abcdefghijklmnopqrstuvwxyz0123456789_.'\"";
+  const size_t end = std::min(message.find_first_not_of(kOfName), message.size());
+  std::string name = message.substr(0, end);
+  std::erase_if(name, [](char c) { return c == '\'' || c == '"'; });
+  if (const size_t dot = name.rfind('.'); dot != std::string::npos) name.erase(0, dot + 1);
+  std::replace(name.begin(), name.end(), '_', '-');
+  for (const Flag& flag : flags) {
+    if (flag.name == name) return absl::Status(status.code(), "--" + name + message.substr(end));
+  }
+  return status;
 }
 
 absl::StatusOr<sdk::Endpoint> EndpointOf(const Arguments& arguments) {

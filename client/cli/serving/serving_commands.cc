@@ -14,6 +14,13 @@ Group BenchGroup() {
           .commands = {BenchRunCommand(), BenchReplayCommand()}};
 }
 
+Group OperatorGroup() {
+  return {.name = "operator",
+          .summary = "Watch and operate a running waferd",
+          .commands = {TopCommand(), StatusCommand(), RequestsCommand(), AbortCommand(),
+                       DrainCommand()}};
+}
+
 Group FaultsGroup() {
   return {.name = "faults",
           .summary = "Change the emulated hardware of a running waferd",

@@ -5,9 +5,10 @@
 
 namespace waferline::cli {
 
-Group ClientGroup();  // complete, chat, models
-Group BenchGroup();   // bench run, bench replay
-Group FaultsGroup();  // faults send
+Group ClientGroup();    // complete, chat, models
+Group BenchGroup();     // bench run, bench replay
+Group OperatorGroup();  // top, status, requests, abort, drain
+Group FaultsGroup();    // faults send
 
 // One function a command, each in a file of its name.
 Command CompleteCommand();
@@ -16,5 +17,10 @@ Command ModelsCommand();
 Command BenchRunCommand();
 Command BenchReplayCommand();
 Command FaultsSendCommand();
+Command TopCommand();
+Command StatusCommand();
+Command RequestsCommand();
+Command AbortCommand();
+Command DrainCommand();
 
 }  // namespace waferline::cli

@@ -10,8 +10,10 @@
 #include "client/cli/frame/progress.h"
 #include "client/cli/sim/sim_billing.h"
 #include "client/cli/sim/sim_commands.h"
+#include "client/cli/sim/sim_page.h"
 #include "client/cli/sim/sim_run.h"
 #include "scheduler/policy/refusal_cause.h"
+#include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cli {
@@ -127,6 +129,9 @@ absl::Status Sim(const Arguments& arguments) {
         simulator::InfiniteCacheHitRate(workload.trace);
   }
   if (billing != nullptr) WL_RETURN_IF_ERROR(billing->AddTo(&*run));
+  if (arguments.Has("html")) {
+    WL_RETURN_IF_ERROR(WriteFile(arguments.Text("html"), SimPage(*run)));
+  }
   if (!arguments.json()) {
     PrintRun(*run);
     if (billing != nullptr) PrintBilling(run->report.at("billing").as_object());
@@ -142,6 +147,7 @@ Command SimCommand() {
   flags.push_back(TextFlag("requests", "FILE", "also write a CSV line for each request"));
   flags.push_back(TextFlag("timeline", "FILE", "also write what ran when, for ui.perfetto.dev"));
   for (Flag& flag : BillingFlags()) flags.push_back(std::move(flag));
+  flags.push_back(TextFlag("html", "FILE", "also write the run as one page of HTML"));
   return {.words = "sim",
           .summary = "Run a trace or generated requests through a fleet",
           .operands = {ReportOperand()},

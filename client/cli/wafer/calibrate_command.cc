@@ -10,6 +10,7 @@
 #include "client/cli/wafer/wafer_commands.h"
 #include "wafer_backend/base/command_line/arguments.h"
 #include "wafer_backend/base/files.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/hardware/placement/calibrate_models.h"
 #include "wafer_backend/hardware/silicon/hardware_file.h"
@@ -157,7 +158,7 @@ absl::Status Calibrate(const Arguments& arguments) {
     WL_RETURN_IF_ERROR(WriteFile(arguments.Text("out"), FormatProfile(calibration.profile)));
   }
   if (arguments.json()) {
-    PrintText(boost::json::serialize(Json(calibration)) + "\n");
+    PrintText(JsonText(Json(calibration)) + "\n");
   } else {
     PrintFit(calibration);
   }

@@ -6,6 +6,7 @@
 #include "client/cli/frame/output.h"
 #include "client/cli/wafer/wafer_commands.h"
 #include "wafer_backend/base/command_line/arguments.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/hardware/fabric/collective.h"
 
@@ -47,7 +48,7 @@ absl::Status RunFabric(const Arguments& arguments) {
                                      {"wavelet_hops_per_second", hops_per_second},
                                      {"wavelet_hops_per_second_bound", kMinHopsPerSecond},
                                      {"link_use", links_used}};
-    PrintText(boost::json::serialize(out) + "\n");
+    PrintText(JsonText(out) + "\n");
   } else {
     Print(
         "{} on {} x {} cores, {} wavelets each: {} cycles (formula {:.0f}, {:+.1f} %), result {}\n",

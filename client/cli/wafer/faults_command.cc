@@ -9,6 +9,7 @@
 #include "client/cli/frame/output.h"
 #include "client/cli/wafer/model_flags.h"
 #include "client/cli/wafer/wafer_commands.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/hardware/placement/faults.h"
 #include "wafer_backend/hardware/silicon/hardware_file.h"
@@ -143,15 +144,15 @@ absl::Status RunFaults(const Arguments& arguments) {
     }
   }
   if (arguments.json()) {
-    PrintText(json::serialize(json::object{{"model", it.shape.name},
-                                           {"hardware", it.hardware.name},
-                                           {"profile", it.profile.name},
-                                           {"weights", it.weights},
-                                           {"context", it.context},
-                                           {"users", it.users},
-                                           {"wafers", p.wafers()},
-                                           {"prefill_hardware", device.name},
-                                           {"faults", faults}}) +
+    PrintText(JsonText(json::object{{"model", it.shape.name},
+                                    {"hardware", it.hardware.name},
+                                    {"profile", it.profile.name},
+                                    {"weights", it.weights},
+                                    {"context", it.context},
+                                    {"users", it.users},
+                                    {"wafers", p.wafers()},
+                                    {"prefill_hardware", device.name},
+                                    {"faults", faults}}) +
               "\n");
   }
   return absl::OkStatus();

@@ -8,6 +8,7 @@
 #include "client/cli/wafer/model_flags.h"
 #include "client/cli/wafer/wafer_commands.h"
 #include "wafer_backend/base/files.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cli {
@@ -169,7 +170,7 @@ absl::Status RunPlace(const Arguments& arguments) {
   const PlacementSpeed speed = placement::SpeedOf(task, p);
   if (arguments.Has("svg")) WL_RETURN_IF_ERROR(Draw(it, p, speed, arguments.Text("svg")));
   if (arguments.json()) {
-    PrintText(json::serialize(Json(it, p, speed)) + "\n");
+    PrintText(JsonText(Json(it, p, speed)) + "\n");
     return absl::OkStatus();
   }
   Print("{}: {}\n", it.Title(p.wafers()), it.Load());

@@ -5,7 +5,10 @@
 
 #include "client/cli/frame/output.h"
 #include "client/cli/wafer/model_flags.h"
+#include "client/cli/wafer/prediction_page.h"
 #include "client/cli/wafer/wafer_commands.h"
+#include "wafer_backend/base/files.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/hardware/silicon/hardware_file.h"
 
@@ -174,8 +177,11 @@ absl::Status RunPredict(const Arguments& arguments) {
     if (device.accelerator() != nullptr) task.prefill_devices.push_back(std::move(device));
   }
   WL_ASSIGN_OR_RETURN(const Prediction prediction, placement::Predict(task));
+  if (arguments.Has("html")) {
+    WL_RETURN_IF_ERROR(WriteFile(arguments.Text("html"), PredictionPage(it, prediction)));
+  }
   if (arguments.json()) {
-    PrintText(json::serialize(Json(it, task, prediction)) + "\n");
+    PrintText(JsonText(Json(it, task, prediction)) + "\n");
   } else {
     Print("{}: {}\n", it.Title(prediction.wafers), it.Load());
     PrintPrediction(prediction);
@@ -205,7 +211,8 @@ Command PredictCommand() {
            .Default(0),
        IntegerFlag("prefill-grid", "N", "the same over the prompt", {0, 65535}).Default(0),
        NumberFlag("accepted", "N",
-                  "tokens accepted a pass, instead of the profile's; 1: no speculation", {1, 64})});
+                  "tokens accepted a pass, instead of the profile's; 1: no speculation", {1, 64}),
+       TextFlag("html", "FILE", "also write the prediction as one page of HTML")});
   return command;
 }
 

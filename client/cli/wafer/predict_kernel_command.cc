@@ -5,6 +5,7 @@
 #include "client/cli/frame/output.h"
 #include "client/cli/wafer/model_flags.h"
 #include "client/cli/wafer/wafer_commands.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/hardware/timing/kernels.h"
 #include "wafer_backend/hardware/timing/profile_file.h"
@@ -49,7 +50,7 @@ absl::Status PredictKernel(const Arguments& arguments) {
                                      {"clock_hz", wafer.clock_hz.value},
                                      {"microseconds", microseconds},
                                      {"spread", profile.spread}};
-    PrintText(boost::json::serialize(out) + "\n");
+    PrintText(JsonText(out) + "\n");
   } else {
     Print(
         "{} on {}, profile {}: {:.1f} cycles (one standard deviation {:.1f} %), {:.3f} us at "

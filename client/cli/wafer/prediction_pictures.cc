@@ -10,6 +10,7 @@
 #include "client/cli/wafer/model_flags.h"
 #include "client/cli/wafer/wafer_commands.h"
 #include "wafer_backend/base/files.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cli {
@@ -69,11 +70,11 @@ absl::Status RunTornado(const Arguments& arguments) {
                fmt::format("{:.1f}", influence.at_high)});
   }
   if (arguments.json()) {
-    PrintText(json::serialize(json::object{{"model", it.shape.name},
-                                           {"hardware", it.hardware.name},
-                                           {"profile", it.profile.name},
-                                           {"tokens_per_second", p.tokens_per_second.value},
-                                           {"swings", swings}}) +
+    PrintText(JsonText(json::object{{"model", it.shape.name},
+                                    {"hardware", it.hardware.name},
+                                    {"profile", it.profile.name},
+                                    {"tokens_per_second", p.tokens_per_second.value},
+                                    {"swings", swings}}) +
               "\n");
   } else {
     Print("{}: {}; {:.5g} tokens/s for one user\n", it.Title(p.wafers), it.Load(),
@@ -124,10 +125,10 @@ absl::Status RunLatency(const Arguments& arguments) {
                     {"latency_us", by_part}});
   }
   if (arguments.json()) {
-    PrintText(json::serialize(json::object{{"hardware", it.hardware.name},
-                                           {"profile", it.profile.name},
-                                           {"kv", it.context},
-                                           {"models", bars}}) +
+    PrintText(JsonText(json::object{{"hardware", it.hardware.name},
+                                    {"profile", it.profile.name},
+                                    {"kv", it.context},
+                                    {"models", bars}}) +
               "\n");
   } else {
     table.Print();

@@ -12,6 +12,7 @@
 #include "client/cli/wafer/model_flags.h"
 #include "client/cli/wafer/wafer_commands.h"
 #include "wafer_backend/base/files.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/hardware/silicon/wafer_yield.h"
 
@@ -128,7 +129,7 @@ absl::Status RunMap(const Arguments& arguments) {
   WL_RETURN_IF_ERROR(AddRegions(arguments, &map));
   if (arguments.Has("svg")) WL_RETURN_IF_ERROR(WriteFile(arguments.Text("svg"), DrawWaferMap(map)));
   if (arguments.json()) {
-    PrintText(json::serialize(MapJson(it, map)) + "\n");
+    PrintText(JsonText(MapJson(it, map)) + "\n");
     return absl::OkStatus();
   }
   const silicon::RepairedWafer& w = map.repaired;
@@ -195,14 +196,19 @@ absl::Status RunYield(const Arguments& arguments) {
                                                        it.law, Draws(arguments)}));
   if (arguments.Has("svg")) {
     WL_RETURN_IF_ERROR(WriteFile(
-        arguments.Text("svg"), DrawHistogram({.title = fmt::format("Defects of {} wafers, {}",
-                                                                   study.wafers, it.hardware.name),
-                                              .x_label = "defects on a wafer",
-                                              .y_label = "wafers",
-                                              .counts = study.defects_histogram})));
+        arguments.Text("svg"),
+        DrawHistogram(
+            {.title = fmt::format("Defects of {} wafers, {}", study.wafers, it.hardware.name),
+             .subtitle = fmt::format("{:.2f} % can be sold, repaired by {}; {:.1f} defects and "
+                                     "{:.1f} spare units a wafer",
+                                     100 * study.sellable, it.repair_name, study.defects_mean,
+                                     study.spares_used_mean),
+             .x_label = "defects on a wafer",
+             .y_label = "wafers",
+             .counts = study.defects_histogram})));
   }
   if (arguments.json()) {
-    PrintText(json::serialize(YieldJson(it, study)) + "\n");
+    PrintText(JsonText(YieldJson(it, study)) + "\n");
   } else {
     PrintYield(it, study);
   }

@@ -139,7 +139,11 @@ TEST_CASE("a run that must end cancels what is in flight and keeps what it has")
   REQUIRE(result.records.size() == 5);
   for (const RequestRecord& record : result.records) {
     CHECK(record.status.code() == absl::StatusCode::kCancelled);
+    CHECK(record.cut);
   }
+  const LoadReport report = Evaluate(result, {}, false);
+  CHECK(report.failed == 0);
+  CHECK(report.cut == 5);
 }
 
 TEST_CASE("Warm learns whether the server counts the tokens of a chunk") {

@@ -1,0 +1,26 @@
+// A look at the cloud (/admin/live) as text for a terminal: a screen of `waferctl top`, tables of
+// `status` and `requests`. Pure; what the server names is shown without control characters by
+// whatever prints it.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <string>
+
+namespace waferline::cli {
+
+// At most `rows` lines of at most `columns` letters. `before`: the look before, for rates; empty:
+// there is none.
+struct Screen {
+  int columns = 80;
+  int rows = 24;
+};
+std::string TopText(const boost::json::object& before, const boost::json::object& look,
+                    const Screen& screen);
+
+// Models with what waits and runs, then their workers and units with what is wrong with them.
+std::string StatusText(const boost::json::object& look);
+
+// Requests in flight, and with `ended` those that ended last.
+std::string RequestsText(const boost::json::object& look, bool ended);
+
+}  // namespace waferline::cli

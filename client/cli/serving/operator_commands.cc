@@ -1,0 +1,210 @@
+// waferctl status, requests, top, abort, drain: what an operator sees of a running waferd, and does
+// with it.
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <boost/json.hpp>
+#include <cstdio>
+#include <thread>
+
+#include "client/cli/frame/output.h"
+#include "client/cli/serving/answer.h"
+#include "client/cli/serving/live_text.h"
+#include "client/cli/serving/server_flags.h"
+#include "client/cli/serving/serving_commands.h"
+#include "client/sdk/operator_client.h"
+#include "wafer_backend/base/json_text.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/base/terminal_text.h"
+
+namespace waferline::cli {
+namespace {
+
+namespace json = boost::json;
+
+absl::StatusOr<sdk::Endpoint> OperatorEndpoint(const Arguments& arguments) {
+  WL_ASSIGN_OR_RETURN(sdk::Endpoint endpoint, EndpointOf(arguments));
+  if (const absl::Status status = sdk::OperatorClient::Check(endpoint); !status.ok()) {
+    return UsageError("--server: " + std::string(status.message()));
+  }
+  return endpoint;
+}
+
+absl::StatusOr<json::object> ParseLook(std::string_view text) {
+  boost::system::error_code error;
+  json::value value = json::parse(json::string_view(text.data(), text.size()), error);
+  if (error || !value.is_object()) {
+    return absl::InternalError("the server's look at the cloud is not a JSON object");
+  }
+  return std::move(value.as_object());
+}
+
+// The first look of a stream.
+absl::StatusOr<json::object> OneLook(const sdk::Endpoint& endpoint) {
+  sdk::OperatorClient client(endpoint);
+  absl::StatusOr<json::object> look = absl::UnavailableError("the server showed nothing");
+  const absl::Status status = client.Watch([&look](std::string_view text) {
+    look = ParseLook(text);
+    return false;
+  });
+  if (!status.ok()) return status;
+  return look;
+}
+
+absl::Status RunStatus(const Arguments& arguments) {
+  WL_ASSIGN_OR_RETURN(const sdk::Endpoint endpoint, OperatorEndpoint(arguments));
+  WL_ASSIGN_OR_RETURN(json::object look, OneLook(endpoint));
+  look.erase("requests");
+  PrintText(arguments.json() ? JsonText(look) + "\n" : StatusText(look));
+  return absl::OkStatus();
+}
+
+absl::Status RunRequests(const Arguments& arguments) {
+  WL_ASSIGN_OR_RETURN(const sdk::Endpoint endpoint, OperatorEndpoint(arguments));
+  WL_ASSIGN_OR_RETURN(const json::object look, OneLook(endpoint));
+  if (!arguments.json()) {
+    PrintText(RequestsText(look, arguments.On("ended")));
+    return absl::OkStatus();
+  }
+  json::array shown;
+  for (const json::value& request : look.at("requests").as_array()) {
+    const bool live = !request.as_object().contains("end");
+    if (live || arguments.On("ended")) shown.push_back(request);
+  }
+  PrintText(JsonText(json::object{{"requests", std::move(shown)}}) + "\n");
+  return absl::OkStatus();
+}
+
+Screen ScreenNow() {
+  winsize size{};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return {};
+  return {size.ws_col, size.ws_row - 1};
+}
+
+// Draws each look over the one before; on a pipe one after the other.
+class TopScreen {
+ public:
+  TopScreen() : terminal_(isatty(STDOUT_FILENO) == 1) {
+    if (terminal_) fputs("\033[?1049h\033[?25l", stdout);  // the other screen, no cursor
+  }
+  ~TopScreen() {
+    if (terminal_) fputs("\033[?25h\033[?1049l", stdout);
+    fflush(stdout);
+  }
+  TopScreen(const TopScreen&) = delete;
+  TopScreen& operator=(const TopScreen&) = delete;
+
+  void Draw(json::object look) {
+    const Screen screen = terminal_ ? ScreenNow() : Screen{200, 1000};
+    const std::string text = TerminalText(TopText(before_, look, screen));
+    fmt::print("{}{}{}", terminal_ ? "\033[H\033[J" : "", text,
+               terminal_ ? "Ctrl-C ends this" : "\n");
+    fflush(stdout);
+    before_ = std::move(look);
+  }
+
+ private:
+  const bool terminal_;
+  json::object before_;
+};
+
+absl::Status RunTop(const Arguments& arguments) {
+  WL_ASSIGN_OR_RETURN(const sdk::Endpoint endpoint, OperatorEndpoint(arguments));
+  const int64_t most = arguments.Has("count") ? arguments.Integer("count") : 0;
+  const InterruptWatch watch(InterruptWatch::Signals::kBoth);
+  sdk::OperatorClient client(endpoint);
+  TopScreen screen;
+  int64_t shown = 0;
+  absl::Status wrong;
+  const absl::Status status = client.Watch([&](std::string_view text) {
+    auto look = ParseLook(text);
+    if (!look.ok()) wrong = look.status();
+    if (!look.ok() || InterruptWatch::Take()) return false;
+    screen.Draw(*std::move(look));
+    return most == 0 || ++shown < most;
+  });
+  return wrong.ok() ? status : wrong;
+}
+
+absl::Status RunAbort(const Arguments& arguments) {
+  WL_ASSIGN_OR_RETURN(const sdk::Endpoint endpoint, OperatorEndpoint(arguments));
+  sdk::OperatorClient client(endpoint);
+  const std::string& id = arguments.operand(0);
+  WL_ASSIGN_OR_RETURN(const std::string answer,
+                      client.Post("/admin/abort", JsonText(json::object{{"request_id", id}})));
+  WL_ASSIGN_OR_RETURN(const json::object object, ParseLook(answer));
+  const json::value* aborted = object.if_contains("aborted");
+  const bool any = aborted != nullptr && aborted->is_number() && aborted->to_number<double>() > 0;
+  if (arguments.json()) PrintText(answer + "\n");
+  if (!any) return absl::NotFoundError("no request in flight has the id " + id);
+  if (!arguments.json())
+    Print("ended {} of {}\n", Counted(aborted->to_number<int64_t>(), "answer"), id);
+  return absl::OkStatus();
+}
+
+absl::Status RunDrain(const Arguments& arguments) {
+  WL_ASSIGN_OR_RETURN(const sdk::Endpoint endpoint, OperatorEndpoint(arguments));
+  sdk::OperatorClient client(endpoint);
+  WL_ASSIGN_OR_RETURN(const std::string answer, client.Post("/admin/drain", "{}"));
+  WL_ASSIGN_OR_RETURN(const json::object object, ParseLook(answer));
+  const json::value* left = object.if_contains("in_flight");
+  if (arguments.json()) {
+    PrintText(answer + "\n");
+  } else {
+    Print("takes no new requests; {} in flight go on\n",
+          left != nullptr && left->is_number() ? left->to_number<int64_t>() : 0);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Command StatusCommand() {
+  return {.words = "status",
+          .summary = "What waits and runs on a waferd, and what is wrong with its parts",
+          .flags = ServerFlags(),
+          .examples = {"waferctl status"},
+          .run = RunStatus};
+}
+
+Command RequestsCommand() {
+  Command command{.words = "requests",
+                  .summary = "List a waferd's requests in flight",
+                  .flags = ServerFlags(),
+                  .examples = {"waferctl requests --ended"},
+                  .run = RunRequests};
+  command.flags.push_back(Switch("ended", "also those that ended last"));
+  return command;
+}
+
+Command TopCommand() {
+  Command command{.words = "top",
+                  .summary = "Watch a waferd: models, devices and requests, twice a second",
+                  .flags = ServerFlags(),
+                  .examples = {"waferctl top"},
+                  .run = RunTop};
+  command.flags.push_back(
+      IntegerFlag("count", "N", "end after N looks; Ctrl-C ends it otherwise", {1, 1 << 30}));
+  return command;
+}
+
+Command AbortCommand() {
+  return {.words = "abort",
+          .summary = "End one request of a waferd",
+          .operands = {{"ID", "its x-request-id, as `waferctl requests` lists it"}},
+          .flags = ServerFlags(),
+          .examples = {"waferctl abort req-42"},
+          .run = RunAbort};
+}
+
+Command DrainCommand() {
+  return {.words = "drain",
+          .summary = "Let a waferd take no new requests; those in flight go on",
+          .flags = ServerFlags(),
+          .examples = {"waferctl drain"},
+          .run = RunDrain};
+}
+
+}  // namespace waferline::cli

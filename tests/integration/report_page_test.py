@@ -1,0 +1,49 @@
+"""The reports as pages of HTML: one file each, which loads nothing from elsewhere and has the figures that the JSON has."""
+
+import json
+import re
+
+import pytest
+
+from cloud import Waferd, waferctl
+
+
+def check_page(path, *words):
+    text = path.read_text()
+    assert not re.search(r'(?:src|href)\s*=\s*"(?!#|data:)', text), "loads something"
+    assert "<script" not in text and text.count("<svg") >= 2
+    for word in words:
+        assert word in text, word
+    return text
+
+
+def test_a_load_run(tmp_path):
+    with Waferd("deploy/config/demo.yaml") as server:
+        path = tmp_path / "run.html"
+        done = waferctl("bench", "run", "--server", server.http, "--model", "llama-3.1-8b", "--num-prompts", 20, "--concurrency", 4,
+                        "--output-tokens", 16, "--html", path, "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    text = check_page(path, "Distributions", "Requests in flight", "llama-3.1-8b", f"{report['median_ttft_ms']:.3f}")
+    assert text.count("<svg") == 5
+
+
+def test_a_simulated_run(tmp_path):
+    path = tmp_path / "sim.html"
+    done = waferctl("sim", "--config", "deploy/config/demo.yaml", "--arrivals", "poisson:rate=20", "--count", 300, "--html", path)
+    assert done.returncode == 0, done.stderr
+    digest = re.search(r"digest (\w+)", done.stdout)[1]
+    check_page(path, "llama-3.1-8b/wafer-0", "Time to the first token", digest)
+
+
+def test_a_prediction(tmp_path):
+    path = tmp_path / "predict.html"
+    done = waferctl("wafer", "predict", "--model", "llama-3.1-8b", "--html", path, "--json")
+    assert done.returncode == 0, done.stderr
+    check_page(path, f"{json.loads(done.stdout)['tokens_per_second']:.5g}", "allreduces", "What moves one user")
+
+
+@pytest.mark.parametrize("words", (("sim", "--config", "deploy/config/demo.yaml", "--arrivals", "poisson:rate=20", "--count", 3), ("wafer", "predict", "--model", "llama-3.1-8b")))
+def test_a_file_that_cannot_be_written_is_named(words):
+    done = waferctl(*words, "--html", "/nowhere/page.html")
+    assert done.returncode != 0 and "/nowhere/page.html" in done.stderr
