@@ -172,6 +172,14 @@ void Walk(const std::string& path, const json::value* a, const json::value* b,
   out->push_back(std::move(d));
 }
 
+json::object PrefixCache(const Report& report) {
+  const auto queried = static_cast<double>(report.cache_queried_tokens);
+  const double share = queried == 0 ? 0 : static_cast<double>(report.cache_hit_tokens) / queried;
+  return {{"queried_tokens", report.cache_queried_tokens},
+          {"hit_tokens", report.cache_hit_tokens},
+          {"hit_share", Number(share)}};
+}
+
 }  // namespace
 
 json::object ToJson(const Report& report) {
@@ -203,14 +211,7 @@ json::object ToJson(const Report& report) {
                               static_cast<double>(std::max<uint64_t>(1, report.requests)));
     out["goodput"] = std::move(goodput);
   }
-  json::object cache;
-  cache["queried_tokens"] = report.cache_queried_tokens;
-  cache["hit_tokens"] = report.cache_hit_tokens;
-  cache["hit_share"] = Number(report.cache_queried_tokens == 0
-                                  ? 0.0
-                                  : static_cast<double>(report.cache_hit_tokens) /
-                                        static_cast<double>(report.cache_queried_tokens));
-  out["prefix_cache"] = std::move(cache);
+  out["prefix_cache"] = PrefixCache(report);
   out["compute"] = {{"wafer_ns", report.compute.wafer_ns},
                     {"accelerator_ns", report.compute.accelerator_ns},
                     {"microjoules", report.compute.microjoules}};

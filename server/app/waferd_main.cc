@@ -169,8 +169,31 @@ std::vector<cli::Flag> ModelFlags() {
   };
 }
 
-std::vector<cli::Flag> Flags() {
+std::vector<cli::Flag> WorkerFlags() {
   const std::vector<std::string> workers = {kShard, kExperts, kPrefill};
+  return {
+      cli::TextFlag("model", "FILE", "the GGUF file").Required().With("role", workers),
+      cli::TextFlag("listen", "HOST:PORT", "address of this worker; port 0: the system chooses")
+          .Default("127.0.0.1:0")
+          .With("role", workers),
+      cli::IntegerFlag("threads", "N", "threads that compute", {1, 1024})
+          .Default(1)
+          .With("role", workers),
+      cli::TextFlag("layers", "FIRST:END", "the layers it holds, END not included")
+          .Required()
+          .With("role", {kShard, kExperts}),
+      cli::TextFlag("experts", "FIRST:END",
+                    "the experts of those layers that it holds; all if not given to a shard")
+          .With("role", {kShard, kExperts}),
+      cli::TextFlag("expert-workers", "HOST:PORT,...", "who holds the others")
+          .With("role", {kShard}),
+      cli::NumberFlag("sram-bytes", "N", "bytes of its emulated SRAM", {1, 1e15})
+          .Default(44e9)
+          .With("role", {kShard, kExperts}),
+  };
+}
+
+std::vector<cli::Flag> Flags() {
   std::vector<cli::Flag> flags = {
       cli::ChoiceFlag("role", "ROLE", "the whole server, or one worker of it in its own process",
                       {kServe, kShard, kExperts, kPrefill})
@@ -209,25 +232,8 @@ std::vector<cli::Flag> Flags() {
                     "record usage, tenants and keys in DIR/usage.db; nothing is recorded without "
                     "it or the configuration's 'billing'")
           .With("role", {kServe}),
-      cli::TextFlag("model", "FILE", "the GGUF file").Required().With("role", workers),
-      cli::TextFlag("listen", "HOST:PORT", "address of this worker; port 0: the system chooses")
-          .Default("127.0.0.1:0")
-          .With("role", workers),
-      cli::IntegerFlag("threads", "N", "threads that compute", {1, 1024})
-          .Default(1)
-          .With("role", workers),
-      cli::TextFlag("layers", "FIRST:END", "the layers it holds, END not included")
-          .Required()
-          .With("role", {kShard, kExperts}),
-      cli::TextFlag("experts", "FIRST:END",
-                    "the experts of those layers that it holds; all if not given to a shard")
-          .With("role", {kShard, kExperts}),
-      cli::TextFlag("expert-workers", "HOST:PORT,...", "who holds the others")
-          .With("role", {kShard}),
-      cli::NumberFlag("sram-bytes", "N", "bytes of its emulated SRAM", {1, 1e15})
-          .Default(44e9)
-          .With("role", {kShard, kExperts}),
   };
+  for (cli::Flag& flag : WorkerFlags()) flags.push_back(std::move(flag));
   for (cli::Flag& flag : ModelFlags()) flags.push_back(flag.WithOperand("MODEL"));
   return flags;
 }

@@ -37,4 +37,56 @@ void AppendOrigin(std::string& out, const ResponseShape& shape) {
   out += "\"}";
 }
 
+void AppendUsageObject(std::string& out, const Usage& usage) {
+  out += "{\"prompt_tokens\":";
+  AppendInteger(out, usage.prompt_tokens);
+  out += ",\"completion_tokens\":";
+  AppendInteger(out, usage.completion_tokens);
+  out += ",\"total_tokens\":";
+  AppendInteger(out, usage.prompt_tokens + usage.completion_tokens);
+  out += ",\"prompt_tokens_details\":{\"cached_tokens\":";
+  AppendInteger(out, usage.cached_tokens);
+  out += '}';
+  if (usage.reasoning_tokens) {
+    out += ",\"completion_tokens_details\":{\"reasoning_tokens\":";
+    AppendInteger(out, *usage.reasoning_tokens);
+    out += '}';
+  }
+  if (!usage.id.empty()) {
+    out += ",\"usage_id\":";
+    AppendQuoted(out, usage.id);
+  }
+  out += '}';
+}
+
+const char* FinishReasonText(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::kStop:
+      return "stop";
+    case FinishReason::kLength:
+      return "length";
+    default:
+      return "abort";
+  }
+}
+
+Usage SumUsage(const ResponseShape& shape, const std::vector<ChoiceEnd>& ends) {
+  Usage usage;
+  if (!ends.empty()) usage.id = ends.front().usage_id;
+  if (shape.reasoning != text::ReasoningMarks::kNone) usage.reasoning_tokens = 0;
+  for (size_t i = 0; i < ends.size(); ++i) {
+    if (usage.reasoning_tokens) *usage.reasoning_tokens += ends[i].reasoning_tokens;
+    usage.completion_tokens += ends[i].generated_tokens;
+    if (i % shape.n == 0) {
+      usage.prompt_tokens += ends[i].prompt_tokens;
+      usage.cached_tokens += ends[i].cached_tokens;
+    }
+    if (i == 0 || ends[i].times.total() > usage.times.total()) {
+      usage.times = ends[i].times;
+      usage.first_token = ends[i].first_token;
+    }
+  }
+  return usage;
+}
+
 }  // namespace waferline::openai

@@ -11,6 +11,9 @@ namespace waferline::openai {
 // ,"time_info":{...}: Cerebras' field, in seconds.
 void AppendTimeInfo(std::string& out, const ResponseShape& shape, const Usage& usage);
 
+// {"prompt_tokens":...}: OpenAI's usage.
+void AppendUsageObject(std::string& out, const Usage& usage);
+
 // ,"waferline":{"time":"emulated","tokens":"computed"}
 void AppendOrigin(std::string& out, const ResponseShape& shape);
 

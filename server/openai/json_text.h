@@ -34,4 +34,15 @@ bool IsUtf8(std::string_view text);
 // Code points in valid UTF-8.
 int64_t CountCodePoints(std::string_view text);
 
+// [1,2,3]
+template <typename Integers>
+void AppendIntegers(std::string& out, const Integers& integers) {
+  out += '[';
+  for (size_t i = 0; i < integers.size(); ++i) {
+    if (i > 0) out += ',';
+    AppendInteger(out, integers[i]);
+  }
+  out += ']';
+}
+
 }  // namespace waferline::openai

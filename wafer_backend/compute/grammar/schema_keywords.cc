@@ -8,68 +8,12 @@
 #include "wafer_backend/base/json_fields.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
-#include "wafer_backend/compute/grammar/formats.h"
 #include "wafer_backend/compute/grammar/regex.h"
+#include "wafer_backend/compute/grammar/schema_keyword_reader.h"
 
 namespace waferline::grammar {
-namespace {
 
-namespace json = boost::json;
-
-constexpr int64_t kMaxRepeat = 16'384;  // of a length or a number of items: each is a state
-
-class KeywordReader {
- public:
-  KeywordReader(const SchemaNode& node, SchemaFacts* facts)
-      : node_(node), object_(node.schema->get_object()), facts_(*facts) {}
-
-  absl::Status Read();
-
- private:
-  using Reader = absl::Status (KeywordReader::*)(std::string_view, const json::value&);
-  struct Keyword {
-    std::string_view name;
-    Reader read;
-  };
-  static const Keyword kKeywords[];
-
-  absl::Status Error(std::string_view keyword, std::string_view message) const {
-    return SchemaError(node_.pointer, keyword, message);
-  }
-  SchemaNode Below(std::string_view keyword, const json::value& schema) const {
-    return {&schema, PointerTo(node_.pointer, keyword)};
-  }
-  // Values of a kind that every such keyword has.
-  absl::StatusOr<size_t> Count(std::string_view keyword, const json::value& value) const;
-  absl::StatusOr<std::vector<SchemaNode>> List(std::string_view keyword,
-                                               const json::value& value) const;
-  absl::StatusOr<std::vector<std::pair<std::string, SchemaNode>>> Map(
-      std::string_view keyword, const json::value& value) const;
-  absl::Status CheckSchema(std::string_view keyword, const SchemaNode& node) const;
-
-  absl::Status ReadElsewhere(std::string_view, const json::value&) { return absl::OkStatus(); }
-  absl::Status ReadType(std::string_view keyword, const json::value& value);
-  absl::Status ReadEnum(std::string_view keyword, const json::value& value);
-  absl::Status ReadConst(std::string_view keyword, const json::value& value);
-  absl::Status ReadBound(std::string_view keyword, const json::value& value);
-  absl::Status ReadMultiple(std::string_view keyword, const json::value& value);
-  absl::Status ReadLength(std::string_view keyword, const json::value& value);
-  absl::Status ReadPattern(std::string_view keyword, const json::value& value);
-  absl::Status ReadFormat(std::string_view keyword, const json::value& value);
-  absl::Status ReadNames(std::string_view keyword, const json::value& value);
-  absl::Status ReadRequired(std::string_view keyword, const json::value& value);
-  absl::Status ReadUnique(std::string_view keyword, const json::value& value);
-  absl::Status ReadContains(std::string_view keyword, const json::value& value);
-  absl::Status ReadUnevaluated(std::string_view keyword, const json::value& value);
-  absl::Status ReadArray();
-  absl::Status ReadObject();
-  void Limit(NumberBound bound, bool is_min);
-  void Keep(std::vector<const json::value*> values, std::string_view keyword);
-
-  const SchemaNode& node_;
-  const json::object& object_;
-  SchemaFacts& facts_;
-};
+static constexpr int64_t kMaxRepeat = 16'384;  // of a length or a number of items: each is a state
 
 const KeywordReader::Keyword KeywordReader::kKeywords[] = {
     {"$ref", &KeywordReader::ReadElsewhere},
@@ -170,128 +114,6 @@ absl::StatusOr<std::vector<std::pair<std::string, SchemaNode>>> KeywordReader::M
   return nodes;
 }
 
-absl::Status KeywordReader::ReadType(std::string_view keyword, const json::value& value) {
-  static constexpr std::pair<std::string_view, int> kTypes[] = {
-      {"null", kNull},       {"boolean", kBoolean},
-      {"integer", kInteger}, {"number", kInteger | kFraction},
-      {"string", kString},   {"array", kArray},
-      {"object", kObject}};
-  int types = 0;
-  const auto add = [&](const json::value& one) {
-    for (const auto& [name, bits] : kTypes) {
-      if (one.is_string() && ViewOf(one.get_string()) == name) {
-        types |= bits;
-        return true;
-      }
-    }
-    return false;
-  };
-  bool good = true;
-  if (value.is_array()) {
-    for (const json::value& one : value.get_array()) good &= add(one);
-  } else {
-    good = add(value);
-  }
-  if (!good || types == 0) {
-    return Error(keyword,
-                 "must be null, boolean, integer, number, string, array, object, or a list of "
-                 "these");
-  }
-  facts_.types &= static_cast<uint8_t>(types);
-  return absl::OkStatus();
-}
-
-void KeywordReader::Keep(std::vector<const json::value*> values, std::string_view keyword) {
-  if (facts_.values) {
-    std::erase_if(values, [&](const json::value* one) {
-      return std::none_of(facts_.values->begin(), facts_.values->end(),
-                          [&](const json::value* other) { return *one == *other; });
-    });
-  }
-  facts_.values = std::move(values);
-  facts_.values_pointer = PointerTo(node_.pointer, keyword);
-}
-
-absl::Status KeywordReader::ReadEnum(std::string_view keyword, const json::value& value) {
-  if (!value.is_array()) return Error(keyword, "must be a list of values");
-  std::vector<const json::value*> values;
-  for (const json::value& one : value.get_array()) values.push_back(&one);
-  Keep(std::move(values), keyword);
-  return absl::OkStatus();
-}
-
-absl::Status KeywordReader::ReadConst(std::string_view keyword, const json::value& value) {
-  Keep({&value}, keyword);
-  return absl::OkStatus();
-}
-
-void KeywordReader::Limit(NumberBound bound, bool is_min) {
-  std::optional<NumberBound>& old = is_min ? facts_.min : facts_.max;
-  if (old) {
-    const double was = std::stod(old->value), is = std::stod(bound.value);
-    const bool tighter = is_min ? is > was : is < was;
-    if (was != is ? !tighter : !old->inclusive) return;
-  }
-  old = std::move(bound);
-}
-
-absl::Status KeywordReader::ReadBound(std::string_view keyword, const json::value& value) {
-  const bool is_min = keyword == "minimum" || keyword == "exclusiveMinimum";
-  NumberBound bound;
-  bound.inclusive = keyword == "minimum" || keyword == "maximum";
-  if (value.is_bool() && !bound.inclusive) {
-    // Draft 4: a flag of the other keyword.
-    const json::value* of = object_.if_contains(is_min ? "minimum" : "maximum");
-    if (!value.get_bool() || of == nullptr) return absl::OkStatus();
-    KeywordReader other(node_, &facts_);
-    WL_RETURN_IF_ERROR(other.ReadBound(is_min ? "minimum" : "maximum", *of));
-    (is_min ? facts_.min : facts_.max)->inclusive = false;
-    return absl::OkStatus();
-  }
-  if (!value.is_number()) return Error(keyword, "must be a number");
-  auto text = DecimalText(value);
-  if (!text) return Error(keyword, "has more digits than are supported");
-  bound.value = *std::move(text);
-  Limit(std::move(bound), is_min);
-  return absl::OkStatus();
-}
-
-absl::Status KeywordReader::ReadMultiple(std::string_view keyword, const json::value& value) {
-  WL_ASSIGN_OR_RETURN(const Multiple multiple, ParseMultiple(node_, value));
-  const auto both = CommonMultiple(multiple, facts_.multiple_of.value_or(multiple));
-  if (!both) return Error(keyword, "has too large a common multiple with another one");
-  if (both->digits == 0) facts_.types &= static_cast<uint8_t>(~kFraction);
-  facts_.multiple_of = both;
-  return absl::OkStatus();
-}
-
-absl::Status KeywordReader::ReadLength(std::string_view keyword, const json::value& value) {
-  WL_ASSIGN_OR_RETURN(const size_t count, Count(keyword, value));
-  const bool is_min = keyword.starts_with("min");
-  size_t* const target =
-      keyword.ends_with("Length")  ? (is_min ? &facts_.min_length : &facts_.max_length)
-      : keyword.ends_with("Items") ? (is_min ? &facts_.min_items : &facts_.max_items)
-                                   : (is_min ? &facts_.min_properties : &facts_.max_properties);
-  *target = is_min ? std::max(*target, count) : std::min(*target, count);
-  return absl::OkStatus();
-}
-
-absl::Status KeywordReader::ReadPattern(std::string_view keyword, const json::value& value) {
-  if (!value.is_string()) return Error(keyword, "must be a string");
-  auto texts = ParseRegex(ViewOf(value.get_string()), RegexMatch::kSearch);
-  if (!texts.ok()) return Error(keyword, Std(texts.status().message()));
-  facts_.texts.push_back(*std::move(texts));
-  return absl::OkStatus();
-}
-
-absl::Status KeywordReader::ReadFormat(std::string_view keyword, const json::value& value) {
-  if (!value.is_string()) return Error(keyword, "must be a string");
-  auto texts = FormatTexts(ViewOf(value.get_string()));
-  if (!texts.ok()) return Error(keyword, Std(texts.status().message()));
-  if (*texts) facts_.texts.push_back(**std::move(texts));
-  return absl::OkStatus();
-}
-
 absl::Status KeywordReader::ReadNames(std::string_view keyword, const json::value& value) {
   facts_.names.push_back(Below(keyword, value));
   return CheckSchema(keyword, facts_.names.back());
@@ -388,8 +210,6 @@ absl::Status KeywordReader::ReadObject() {
   facts_.pointer = node_.pointer;
   return absl::OkStatus();
 }
-
-}  // namespace
 
 absl::Status ReadKeywords(const SchemaNode& node, SchemaFacts* facts) {
   return KeywordReader(node, facts).Read();

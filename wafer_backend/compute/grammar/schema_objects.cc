@@ -168,75 +168,81 @@ absl::Status SchemaRules::WriteObject(const SchemaFacts& facts, StateId from, St
   return absl::OkStatus();
 }
 
+std::vector<StateId> SchemaRules::MemberRow(const MemberCount& count) {
+  std::vector<StateId> states;
+  for (size_t i = 0; i <= count.top; ++i) states.push_back(builder_->NewState());
+  return states;
+}
+
+// A further member, whose name begins at `name`, after `count` of them.
+void SchemaRules::NextMember(StateId from, size_t count, StateId name) {
+  if (count == 0) {
+    builder_->Jump(from, name);
+  } else {
+    Comma(from, name);
+  }
+}
+
 // A state for each member and number of members so far, as far as the number matters: whether it is
 // the first, and up to the bounds.
 void SchemaRules::WriteMembers(const SchemaFacts& facts, const Members& members, StateId from,
                                StateId to) {
-  const bool bounded = facts.max_properties != SchemaFacts::kNoMax &&
-                       (facts.max_properties < members.declared.size() || !members.others.empty());
-  const size_t top = bounded ? facts.max_properties : std::max<size_t>(facts.min_properties, 1);
-  const auto row = [&] {
-    std::vector<StateId> states;
-    for (size_t count = 0; count <= top; ++count) states.push_back(builder_->NewState());
-    return states;
-  };
-  // One more member after `count` of them, by way of the state that its name begins at.
-  const auto more = [&](const std::vector<StateId>& at, size_t count, StateId name) {
-    if (count == 0) {
-      builder_->Jump(at[count], name);
-    } else {
-      Comma(at[count], name);
-    }
-  };
-  const auto counted = [&](size_t count) { return std::min(count + 1, top); };
+  MemberCount count{.least = facts.min_properties};
+  count.bounded = facts.max_properties != SchemaFacts::kNoMax &&
+                  (facts.max_properties < members.declared.size() || !members.others.empty());
+  count.top = count.bounded ? facts.max_properties : std::max<size_t>(facts.min_properties, 1);
   const StateId end = builder_->NewState();
   builder_->Bytes(end, '}', '}', to);
-  std::vector<StateId> at = row();
+  std::vector<StateId> at = MemberRow(count);
   builder_->Bytes(from, '{', '{', at[0]);
   for (const Member& member : members.declared) {
     if (builder_->full()) return;
-    const std::vector<StateId> next = row();
-    const std::string name = JsonText(boost::json::value(member.name)) + ":";
-    // States from which the same state follows share the name.
-    std::map<size_t, StateId> names;
-    for (size_t count = 0; count <= top; ++count) {
-      if (!member.required) builder_->Jump(at[count], next[count]);
-      if (bounded && count == top) continue;
-      const auto [entry, added] = names.try_emplace(counted(count), 0);
-      if (added) {
-        entry->second = builder_->NewState();
-        const StateId colon = builder_->NewState(), value = builder_->NewState();
-        builder_->Literal(entry->second, name, colon);
-        builder_->Bytes(colon, ' ', ' ', value);
-        builder_->Jump(colon, value);
-        builder_->Call(value, member.value, next[counted(count)]);
-      }
-      more(at, count, entry->second);
-    }
-    at = next;
+    at = WriteMember(member, count, at);
   }
-  if (!members.others.empty()) {
-    const RuleId others = OthersRule(members.others);
-    // Names of others may repeat, so that only the first surely counts for the least.
-    const std::vector<StateId> after = bounded ? at : row();
-    for (size_t count = 0; count <= top; ++count) {
-      if (bounded && count == top) continue;
-      const StateId name = builder_->NewState();
-      more(at, count, name);
-      builder_->Call(name, others, after[counted(count)]);
-      if (bounded) continue;
-      if (count == 0) continue;
-      const StateId again = builder_->NewState();
-      Comma(after[count], again);
-      builder_->Call(again, others, after[count]);
+  if (!members.others.empty()) WriteOthers(members.others, count, at, end);
+  for (size_t i = count.least; i <= count.top; ++i) builder_->Jump(at[i], end);
+}
+
+std::vector<StateId> SchemaRules::WriteMember(const Member& member, const MemberCount& count,
+                                              const std::vector<StateId>& at) {
+  const std::vector<StateId> next = MemberRow(count);
+  const std::string name = JsonText(boost::json::value(member.name)) + ":";
+  // States from which the same state follows share the name.
+  std::map<size_t, StateId> names;
+  for (size_t i = 0; i <= count.top; ++i) {
+    if (!member.required) builder_->Jump(at[i], next[i]);
+    if (count.bounded && i == count.top) continue;
+    const auto [entry, added] = names.try_emplace(count.After(i), 0);
+    if (added) {
+      entry->second = builder_->NewState();
+      const StateId colon = builder_->NewState(), value = builder_->NewState();
+      builder_->Literal(entry->second, name, colon);
+      builder_->Bytes(colon, ' ', ' ', value);
+      builder_->Jump(colon, value);
+      builder_->Call(value, member.value, next[count.After(i)]);
     }
-    if (!bounded) {
-      for (size_t count = facts.min_properties; count <= top; ++count) {
-        builder_->Jump(after[count], end);
-      }
-    }
+    NextMember(at[i], i, entry->second);
   }
-  for (size_t count = facts.min_properties; count <= top; ++count) builder_->Jump(at[count], end);
+  return next;
+}
+
+// Names of others may repeat, so that only the first surely counts for the least.
+void SchemaRules::WriteOthers(const std::vector<Others>& kinds, const MemberCount& count,
+                              const std::vector<StateId>& at, StateId end) {
+  const RuleId others = OthersRule(kinds);
+  const std::vector<StateId> after = count.bounded ? at : MemberRow(count);
+  for (size_t i = 0; i <= count.top; ++i) {
+    if (count.bounded && i == count.top) continue;
+    const StateId name = builder_->NewState();
+    NextMember(at[i], i, name);
+    builder_->Call(name, others, after[count.After(i)]);
+    if (count.bounded || i == 0) continue;
+    const StateId again = builder_->NewState();
+    Comma(after[i], again);
+    builder_->Call(again, others, after[i]);
+  }
+  if (count.bounded) return;
+  for (size_t i = count.least; i <= count.top; ++i) builder_->Jump(after[i], end);
 }
 
 }  // namespace waferline::grammar

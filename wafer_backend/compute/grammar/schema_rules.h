@@ -8,6 +8,7 @@
 // JSON pointer.
 #pragma once
 
+#include <algorithm>
 #include <boost/json/value.hpp>
 #include <map>
 #include <string>
@@ -74,6 +75,19 @@ class SchemaRules {
   absl::StatusOr<std::vector<Others>> OthersOf(const SchemaFacts& facts,
                                                const CharAutomaton& names);
   void WriteMembers(const SchemaFacts& facts, const Members& members, StateId from, StateId to);
+  // How many members there were so far, 0 to top; if not bounded, top is "so many or more".
+  struct MemberCount {
+    size_t least = 0, top = 0;
+    bool bounded = false;
+    size_t After(size_t count) const { return std::min(count + 1, top); }
+  };
+  std::vector<StateId> MemberRow(const MemberCount& count);
+  void NextMember(StateId from, size_t count, StateId name);
+  // From a state for each number of members to such states behind the member.
+  std::vector<StateId> WriteMember(const Member& member, const MemberCount& count,
+                                   const std::vector<StateId>& at);
+  void WriteOthers(const std::vector<Others>& kinds, const MemberCount& count,
+                   const std::vector<StateId>& at, StateId end);
   RuleId OthersRule(const std::vector<Others>& others);
 
   // ',' and at most one space.
