@@ -7,13 +7,14 @@
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/field_error.h"
 #include "wafer_backend/base/name_table.h"
+#include "wafer_backend/base/retry_hint.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
 namespace waferline::app {
 namespace {
 
-absl::Status Stopping() { return absl::UnavailableError("the server is stopping"); }
+constexpr Nanoseconds kRetryAfter = Seconds(1);
 
 absl::Status FieldError(std::string_view field, std::string_view what) {
   return WithField(absl::InvalidArgumentError(absl::StrCat(Absl(field), ": ", Absl(what))), field);
@@ -29,10 +30,18 @@ admin::ServerFacts AdminActions::Facts() const {
   return facts;
 }
 
+// An engine takes so many calls at once, and none after its end.
+absl::Status AdminActions::NotPosted() const {
+  if (draining()) return absl::UnavailableError("the server is stopping");
+  return WithRetryAfter(
+      absl::UnavailableError("too many operators' calls wait for the engine; try again"),
+      kRetryAfter);
+}
+
 void AdminActions::GetLoad(admin::Done<admin::Load> done) {
   const bool posted = cloud_->engines().Snapshot(
       [done, draining = draining()](const auto& all) { done(admin::LoadOf(all, draining)); });
-  if (!posted) done(Stopping());
+  if (!posted) done(NotPosted());
 }
 
 void AdminActions::Abort(const std::string& request_id, admin::Done<uint32_t> done) {
@@ -42,13 +51,13 @@ void AdminActions::Abort(const std::string& request_id, admin::Done<uint32_t> do
   const bool posted =
       cloud_->engines().Abort(request_id, absl::CancelledError("an operator ended the request"),
                               [done](uint32_t sequences) { done(sequences); });
-  if (!posted) done(Stopping());
+  if (!posted) done(NotPosted());
 }
 
 void AdminActions::Drain(admin::Done<uint64_t> done) {
   StartDraining();
   const bool posted = cloud_->engines().Snapshot([done](const auto& all) { done(all.in_flight); });
-  if (!posted) done(Stopping());
+  if (!posted) done(NotPosted());
 }
 
 void AdminActions::StartDraining() {
@@ -60,7 +69,7 @@ void AdminActions::ResetPrefixCaches(std::function<void(absl::Status)> done) {
   const bool posted =
       cloud_->engines().Post([](size_t, engine::Engine& engine) { engine.ResetPrefixCaches(); },
                              [done] { done(absl::OkStatus()); });
-  if (!posted) done(Stopping());
+  if (!posted) done(NotPosted());
 }
 
 void AdminActions::ApplyFault(const admin::FaultOrder& order,
@@ -82,7 +91,7 @@ void AdminActions::ApplyFault(const admin::FaultOrder& order,
   const bool posted = thread->Post([done, changes, place, this](engine::Engine& engine) {
     done(cloud_->fault_script(place->engine).Start(*changes, &engine));
   });
-  if (!posted) done(Stopping());
+  if (!posted) done(NotPosted());
 }
 
 absl::StatusOr<std::vector<fleet::TimedChange>> AdminActions::ChangesOf(

@@ -31,6 +31,7 @@ class AdminActions : public admin::AdminPort {
   void StartDraining();
 
  private:
+  absl::Status NotPosted() const;
   absl::StatusOr<std::vector<fleet::TimedChange>> ChangesOf(
       const std::string& model, const fleet::CheckedFault& checked) const;
 

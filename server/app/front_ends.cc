@@ -10,6 +10,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/app/billing.h"
+#include "server/app/health_probe.h"
+#include "server/app/scrape_cache.h"
 #include "server/http/api.h"
 #include "server/http/generations.h"
 #include "server/http/http_server.h"
@@ -25,10 +27,6 @@
 namespace waferline::app {
 namespace {
 
-constexpr Nanoseconds kHungAfter =
-    Seconds(10);  // the engine ends a turn at least 20 times a second
-constexpr Nanoseconds kSilentAfter =
-    Seconds(5);  // without a value; attempts to reach lost workers go on for 10 s at a time
 constexpr Nanoseconds kLastWords =
     Seconds(3);  // for what the engine said last to reach its clients
 
@@ -51,38 +49,35 @@ std::map<std::string, tenancy::TenantLimits, std::less<>> Limits(
   return limits;
 }
 
-// Why no request of a model can be served by its emulated hardware; null if one can.
-const char* Impairment(const engine::LaneSnapshot& lane) {
-  const auto none = [](const auto& all, auto usable) {
-    return std::none_of(all.begin(), all.end(), usable);
-  };
-  if (none(lane.workers, [](const auto& worker) { return worker.alive; })) {
-    return "every prefill worker is down";
-  }
-  if (none(lane.units, [](const auto& unit) { return unit.alive; })) {
-    return "every decode unit is down";
-  }
-  if (none(lane.units, [](const auto& unit) { return unit.alive && unit.reachable; })) {
-    return "no KV link to a decode unit moves bytes";
-  }
-  return nullptr;
+// Some is left for what is under way, whose KV and answers still grow.
+Bytes MemoryLimit(const config::ServerConfig& config) {
+  if (config.limits.memory_bytes > 0) return Bytes(config.limits.memory_bytes);
+  return runtime::AnonymousMemory() + runtime::AvailableMemory() / 8 * 7;
 }
 
 class BothFrontEnds : public FrontEnds {
  public:
   BothFrontEnds(const config::ServerConfig& config, Cloud* cloud, admin::AdminPort* admin)
-      : config_(config), cloud_(cloud), admin_(admin), budgets_({}, Limits(config)) {}
+      : config_(config),
+        cloud_(cloud),
+        admin_(admin),
+        health_(cloud, admin),
+        budgets_({}, Limits(config)),
+        memory_(MemoryLimit(config),
+                {runtime::MonotonicNow, runtime::AnonymousMemory, runtime::TrimMemory}) {}
   ~BothFrontEnds() override { Stop(); }
 
   absl::Status Listen() {
     WL_ASSIGN_OR_RETURN(keys_, tenancy::ApiKeys::Create(Keys(config_)));
     WL_ASSIGN_OR_RETURN(billing_, Billing::Start(config_.billing));
     deps_ = Deps();
-    WL_RETURN_IF_ERROR(ListenHttp());
-    return ListenGrpc();
+    // First, since HTTP's readers ask for its figures.
+    WL_RETURN_IF_ERROR(ListenGrpc());
+    return ListenHttp();
   }
 
-  uint16_t http_port() const override { return http_port_; }
+  uint16_t http_port() const override { return http_.port; }
+  uint16_t admin_port() const override { return operators_.port; }
   uint16_t grpc_port() const override { return grpc_->port(); }
 
   void StopServing() override { grpc_->SetServing(false); }
@@ -93,12 +88,13 @@ class BothFrontEnds : public FrontEnds {
       runtime::WaitFor([this] { return grpc_->live_calls() == 0; }, kLastWords);
       grpc_->Shutdown();
     }
-    if (http_ == nullptr || http_stopped_) return;
+    if (http_.server == nullptr || http_stopped_) return;
     http_stopped_ = true;
-    http_->StopAccepting();
+    http_.server->StopAccepting();
     runtime::WaitFor([this] { return AnsweredOverHttp(); }, kLastWords);
     texts_.Stop();
-    http_->Stop();
+    if (operators_.server != nullptr) operators_.server->Stop();
+    http_.server->Stop();
   }
 
  private:
@@ -121,26 +117,18 @@ class BothFrontEnds : public FrontEnds {
             .admin_port = admin_,
             .ids = &ids_,
             .texts = &texts_,
+            .memory = &memory_,
             .clock = std::move(clock)};
   }
 
+  // A port, and the routes that it has.
+  struct HttpDoor {
+    std::unique_ptr<http::HttpServer> server;
+    std::unique_ptr<http::Api> api;
+    uint16_t port = 0;
+  };
+
   absl::Status ListenHttp() {
-    http::ServerOptions options;
-    options.address = config_.listen.address;
-    options.port = static_cast<uint16_t>(config_.listen.http_port);
-    options.max_body_bytes = static_cast<size_t>(config_.limits.body_bytes);
-    options.max_connections = config_.limits.connections;
-    options.max_bodies_bytes = std::max(options.max_bodies_bytes, 2 * options.max_body_bytes);
-    options.clock = deps_.clock;
-    options.admit = [this](const http::Request& request) { return api_->Admit(request); };
-    options.on_reply = [this](const http::Request& request, int code, Nanoseconds lasted) {
-      cloud_->exposition().front()->OnRequest(http::Api::RouteOf(request.path), code, lasted);
-    };
-    options.on_tick = [this](Nanoseconds now) { api_->Tick(now); };
-    http_ = std::make_unique<http::HttpServer>(
-        options,
-        [this](std::shared_ptr<http::Exchange> exchange) { api_->Handle(std::move(exchange)); });
-    const auto post = [this](std::function<void()> task) { http_->Post(std::move(task)); };
     generations_ = std::make_unique<http::Generations>(
         deps_,
         openai::Dialect{.error_shape = config_.flat_errors ? openai::ErrorShape::kFlat
@@ -148,13 +136,46 @@ class BothFrontEnds : public FrontEnds {
                         .refuse_unknown_fields = config_.refuse_unknown_fields,
                         .usage_at_finish = config_.usage_at_finish,
                         .clip_max_tokens = config_.clip_max_tokens},
-        post);
-    const http::Operations operations{.health = [this](auto reply) { AskHealth(std::move(reply)); },
-                                      .metrics = [this](auto reply) { Scrape(std::move(reply)); },
-                                      .live = [this](auto reply) { Look(std::move(reply)); },
-                                      .layout = [this] { return cloud_->LayoutJson(); }};
-    api_ = std::make_unique<http::Api>(generations_.get(), operations, post);
-    WL_ASSIGN_OR_RETURN(http_port_, http_->Start());
+        [this](std::function<void()> task) { http_.server->Post(std::move(task)); });
+    http::ServerOptions options;
+    options.address = config_.listen.address;
+    options.port = static_cast<uint16_t>(config_.listen.http_port);
+    options.max_body_bytes = static_cast<size_t>(config_.limits.body_bytes);
+    options.max_connections = config_.limits.connections;
+    options.max_bodies_bytes = std::max(options.max_bodies_bytes, 2 * options.max_body_bytes);
+    const bool apart = config_.listen.admin_port.has_value();
+    using Scope = http::Access::Scope;
+    WL_RETURN_IF_ERROR(
+        Open(options, {apart ? Scope::kClients : Scope::kAll, config_.listen.hosts}, &http_));
+    if (!apart) return absl::OkStatus();
+    options.address = config_.listen.admin_address;
+    options.port = static_cast<uint16_t>(*config_.listen.admin_port);
+    return Open(options, {Scope::kOperators, {}}, &operators_);
+  }
+
+  absl::Status Open(http::ServerOptions options, http::Access access, HttpDoor* door) {
+    options.clock = deps_.clock;
+    options.admit = [door](const http::Request& request) { return door->api->Admit(request); };
+    options.on_reply = [this](const http::Request& request, int code, Nanoseconds lasted) {
+      cloud_->exposition().front()->OnRequest(http::Api::RouteOf(request.path), code, lasted);
+    };
+    options.on_tick = [door](Nanoseconds now) { door->api->Tick(now); };
+    door->server = std::make_unique<http::HttpServer>(
+        options, [door](std::shared_ptr<http::Exchange> exchange) {
+          door->api->Handle(std::move(exchange));
+        });
+    const http::Operations operations{
+        .health = [this](auto reply) { health_.Ask(std::move(reply)); },
+        .metrics =
+            [this](auto reply) {
+              http_.server->Post([this, reply = std::move(reply)] { Scrape(reply); });
+            },
+        .live = [this, door](auto reply) { Look(door, std::move(reply)); },
+        .layout = [this] { return cloud_->LayoutJson(); }};
+    door->api = std::make_unique<http::Api>(
+        generations_.get(), operations, std::move(access),
+        [door](std::function<void()> task) { door->server->Post(std::move(task)); });
+    WL_ASSIGN_OR_RETURN(door->port, door->server->Start());
     return absl::OkStatus();
   }
 
@@ -163,74 +184,37 @@ class BothFrontEnds : public FrontEnds {
     options.host = config_.listen.address;
     options.port = static_cast<uint16_t>(config_.listen.grpc_port);
     options.max_message_bytes = static_cast<int>(config_.limits.body_bytes);
+    options.max_connections = config_.limits.connections;
+    options.for_operators = !config_.listen.admin_port;
     WL_ASSIGN_OR_RETURN(grpc_, rpc::RpcServer::Start(deps_, options));
     grpc_->SetServing(true);
     return absl::OkStatus();
   }
 
-  // An engine that stands still is known without asking it; what its models have left, it says.
-  void AskHealth(std::function<void(http::Health)> reply) {
-    http::Health health = HealthNow();
-    const bool asked =
-        health.live && cloud_->engines().Snapshot([this, health, reply](const auto& all) mutable {
-          for (const engine::LaneSnapshot& lane : all.lanes) {
-            if (std::string why = WhyNot(lane); !why.empty()) {
-              health.impaired.emplace_back(lane.model, std::move(why));
-            }
-          }
-          if (health.ready && health.impaired.size() == all.lanes.size()) {
-            health.ready = false;
-            health.why = "no model can be served: " + health.impaired.front().second;
-          }
-          reply(std::move(health));
-        });
-    if (!asked) reply(health);
-  }
-
-  // Why no request of a model can be served now; "" if one can.
-  std::string WhyNot(const engine::LaneSnapshot& lane) const {
-    if (const char* why = Impairment(lane)) return why;
-    if (std::string why = cloud_->OutageOf(lane.model); !why.empty()) return why;
-    return Silent(lane.model) ? "its workers have sent nothing for long" : "";
-  }
-
-  bool Silent(const std::string& model) const {
-    const auto place = cloud_->PlaceOf(model);
-    return place && cloud_->engines().members()[place->engine].thread->blocked_age() > kSilentAfter;
-  }
-
-  http::Health HealthNow() const {
-    http::Health health;
-    const Nanoseconds age = cloud_->engines().progress_age();
-    health.live = age < kHungAfter;
-    health.ready = health.live && !admin_->draining();
-    if (!health.live)
-      health.why = absl::StrCat("the engine has made no progress for ", ToSeconds(age), " s");
-    if (admin_->draining()) health.why = "draining";
-    return health;
-  }
-
-  // Each engine's thread hands its tallies over between two events; the text is made on the io
-  // thread.
+  // Asked on http_'s io thread. Each engine's thread hands its tallies over between two events; the
+  // text is made on the io thread, and shared by those who ask at once.
   void Scrape(std::function<void(std::string)> reply) {
+    scrapes_.Get(runtime::MonotonicNow(), std::move(reply), [this] { MakeScrape(); });
+  }
+
+  void MakeScrape() {
     const auto parts =
         std::make_shared<std::vector<engine::EngineSnapshot>>(cloud_->engines().members().size());
+    const auto make = [this](bool current, const auto& snapshots) {
+      if (current) cloud_->exposition().SetGauges(engine::Merged(std::move(*snapshots)), Figures());
+      scrapes_.Put(runtime::MonotonicNow(), cloud_->exposition().Text());
+    };
     const bool posted = cloud_->engines().Post(
         [this, parts](size_t i, engine::Engine& engine) {
           cloud_->exposition().Flush(i);
           (*parts)[i] = engine.Snapshot();
         },
-        [this, parts, reply] {
-          http_->Post([this, parts, reply] {
-            cloud_->exposition().SetGauges(engine::Merged(std::move(*parts)), Figures());
-            reply(cloud_->exposition().Text());
-          });
-        });
-    if (!posted) reply(cloud_->exposition().Text());
+        [this, parts, make] { http_.server->Post([parts, make] { make(true, parts); }); });
+    if (!posted) make(false, parts);
   }
 
   // The same for those who watch the page.
-  void Look(std::function<void(std::string)> reply) {
+  void Look(HttpDoor* door, std::function<void(std::string)> reply) {
     const auto view = std::make_shared<live::LiveView>();
     const auto parts =
         std::make_shared<std::vector<engine::EngineSnapshot>>(cloud_->engines().members().size());
@@ -240,8 +224,8 @@ class BothFrontEnds : public FrontEnds {
           (*parts)[i] = engine.Snapshot();
           view->activities[i] = cloud_->journal(i).Look();
         },
-        [this, parts, view, reply] {
-          http_->Post([this, parts, view, reply] {
+        [this, door, parts, view, reply] {
+          door->server->Post([this, parts, view, reply] {
             view->engines = engine::Merged(std::move(*parts));
             view->draining = admin_->draining();
             view->host_now = runtime::MonotonicNow();
@@ -253,7 +237,8 @@ class BothFrontEnds : public FrontEnds {
 
   metrics::HostFigures Figures() const {
     metrics::HostFigures figures{.engine_progress_age = cloud_->engines().progress_age(),
-                                 .http_connections = http_->connections(),
+                                 .http_connections = http_.server->connections(),
+                                 .grpc_connections = grpc_->connections(),
                                  .compute = cloud_->compute()};
     for (const runtime::EngineGroup::Member& member : cloud_->engines().members()) {
       for (const std::string& model : member.models) {
@@ -265,7 +250,7 @@ class BothFrontEnds : public FrontEnds {
 
   bool AnsweredOverHttp() {
     auto answer = std::make_shared<std::atomic<int>>(-1);
-    http_->Post([this, answer] { *answer = generations_->live() == 0 ? 1 : 0; });
+    http_.server->Post([this, answer] { *answer = generations_->live() == 0 ? 1 : 0; });
     runtime::WaitFor([&answer] { return *answer >= 0; }, Milliseconds(200));
     return *answer == 1;
   }
@@ -273,18 +258,20 @@ class BothFrontEnds : public FrontEnds {
   const config::ServerConfig config_;
   Cloud* const cloud_;
   admin::AdminPort* const admin_;
+  const HealthProbe health_;
   tenancy::ApiKeys keys_;
   tenancy::Budgets budgets_;
   tenancy::UsageLedger ledger_;
   std::unique_ptr<Billing> billing_;
   serving::RequestIdSource ids_{runtime::RandomSeed()};
   serving::TextWorker texts_{runtime::MonotonicNow};
+  serving::MemoryGate memory_;
   serving::ServerDeps deps_;
-  std::unique_ptr<http::HttpServer> http_;
+  HttpDoor http_;
+  HttpDoor operators_;  // if they have one of their own
   std::unique_ptr<http::Generations> generations_;
-  std::unique_ptr<http::Api> api_;
   std::unique_ptr<rpc::RpcServer> grpc_;
-  uint16_t http_port_ = 0;
+  ScrapeCache scrapes_;
   bool http_stopped_ = false;
 };
 

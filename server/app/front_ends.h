@@ -20,6 +20,7 @@ class FrontEnds {
 
   virtual uint16_t http_port() const = 0;
   virtual uint16_t grpc_port() const = 0;
+  virtual uint16_t admin_port() const = 0;  // 0: operators have no port of their own
 
   // gRPC's health says NOT_SERVING. Connections are still accepted, and their requests refused by
   // the draining engine; those in flight go on.

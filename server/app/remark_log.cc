@@ -1,6 +1,5 @@
 #include "server/app/remark_log.h"
 
-#include <algorithm>
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
@@ -8,13 +7,6 @@
 #include "wafer_backend/base/terminal_text.h"
 
 namespace waferline::app {
-
-std::string LogText(std::string_view text) {
-  std::string line = TerminalText(text.substr(0, RemarkLog::kMaxBytes));
-  std::replace(line.begin(), line.end(), '\n', ' ');
-  if (text.size() > RemarkLog::kMaxBytes) line += " ...";
-  return line;
-}
 
 void RemarkLog::Print(std::string_view text) {
   std::string line;
@@ -29,7 +21,7 @@ void RemarkLog::Print(std::string_view text) {
       ++left_out_;
       return;
     }
-    line = absl::StrCat("waferd: ", who_, ": ", LogText(text));
+    line = absl::StrCat("waferd: ", who_, ": ", LogLine(text));
     if (left_out_ > 0) absl::StrAppend(&line, " (", left_out_, " remarks before it were left out)");
     left_out_ = 0;
   }

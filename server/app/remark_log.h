@@ -15,7 +15,6 @@ namespace waferline::app {
 
 class RemarkLog {
  public:
-  static constexpr size_t kMaxBytes = 500;      // of a text; the rest is cut
   static constexpr int kMaxLinesPerSecond = 5;  // what is more is counted, and said with the next
 
   explicit RemarkLog(std::string who) : who_(std::move(who)) {}
@@ -28,8 +27,5 @@ class RemarkLog {
   int lines_ ABSL_GUARDED_BY(mutex_) = 0;       // within it
   uint64_t left_out_ ABSL_GUARDED_BY(mutex_) = 0;
 };
-
-// `text` in one line, without control characters, at most kMaxBytes.
-std::string LogText(std::string_view text);
 
 }  // namespace waferline::app

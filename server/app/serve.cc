@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/app/admin_actions.h"
 #include "server/app/cloud.h"
+#include "server/app/descriptors.h"
 #include "server/app/front_ends.h"
 #include "server/runtime/host.h"
 #include "wafer_backend/base/files.h"
@@ -19,6 +20,8 @@
 
 namespace waferline::app {
 namespace {
+
+constexpr size_t kMinDescriptors = 48;  // to load a model and open two ports
 
 sigset_t EndSignals() {
   sigset_t set;
@@ -29,7 +32,9 @@ sigset_t EndSignals() {
 }
 
 std::string PortsOf(const FrontEnds& front) {
-  return absl::StrCat("{\"http\":", front.http_port(), ",\"grpc\":", front.grpc_port(),
+  const std::string admin =
+      front.admin_port() == 0 ? "" : absl::StrCat(",\"admin\":", front.admin_port());
+  return absl::StrCat("{\"http\":", front.http_port(), ",\"grpc\":", front.grpc_port(), admin,
                       ",\"pid\":", getpid(), "}\n");
 }
 
@@ -59,6 +64,19 @@ void PrintWarnings(const ServeOptions& options) {
             "them as sha256: digests)\n",
             options.config_path.c_str());
   }
+}
+
+// To what the descriptors that are left allow.
+absl::Status LimitConnections(config::ServerConfig* config) {
+  const size_t ports = config->listen.admin_port ? 3 : 2;
+  WL_ASSIGN_OR_RETURN(const size_t allowed, ConnectionsOfEach(ports, config->limits.connections));
+  if (allowed == config->limits.connections) return absl::OkStatus();
+  fprintf(stderr,
+          "waferd: warning: at most %zu connections on each port, not %u: more file descriptors "
+          "are not allowed (ulimit -n)\n",
+          allowed, config->limits.connections);
+  config->limits.connections = static_cast<uint32_t>(allowed);
+  return absl::OkStatus();
 }
 
 // What the models are, and what is not possible with them.
@@ -93,6 +111,10 @@ void PrintReady(const ServeOptions& options, const Cloud& cloud, const FrontEnds
   printf("  HTTP   %s  (OpenAI-style; this page in a browser: %s/)\n", (url + "/v1").c_str(),
          url.c_str());
   printf("  gRPC   %s:%u  (waferline.v1)\n", host.c_str(), front.grpc_port());
+  if (front.admin_port() != 0) {
+    printf("  admin  http://%s:%u\n", UrlHost(config.listen.admin_address).c_str(),
+           front.admin_port());
+  }
   if (config.clock.stepped) {
     printf("  clock  stepped: as fast as tokens are computed, each carries its emulated instant\n");
   } else {
@@ -128,10 +150,13 @@ const char* WaitForSignal() {
 }
 
 absl::Status Serve(const ServeOptions& options) {
+  WL_RETURN_IF_ERROR(RequireDescriptors(kMinDescriptors));
   WL_ASSIGN_OR_RETURN(const std::unique_ptr<Cloud> cloud, Cloud::Build(options.config));
   AdminActions admin(&options.config, cloud.get());
+  config::ServerConfig config = options.config;
+  WL_RETURN_IF_ERROR(LimitConnections(&config));
   WL_ASSIGN_OR_RETURN(const std::unique_ptr<FrontEnds> front,
-                      FrontEnds::Start(options.config, cloud.get(), &admin));
+                      FrontEnds::Start(config, cloud.get(), &admin));
   if (!options.port_file.empty()) {
     WL_RETURN_IF_ERROR(WriteFileAtOnce(options.port_file, PortsOf(*front)));
   }

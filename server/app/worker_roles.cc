@@ -13,6 +13,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "server/app/descriptors.h"
 #include "server/app/remark_log.h"
 #include "server/app/serve.h"
 #include "wafer_backend/base/files.h"
@@ -23,6 +24,8 @@
 
 namespace waferline::app {
 namespace {
+
+constexpr size_t kMinWorkerDescriptors = 40;  // the model's file, peers, and visitors among them
 
 // "FIRST:END" as a LayerRange or ExpertRange.
 template <typename Range>
@@ -57,6 +60,7 @@ std::function<void(const std::string&)> Remarks(const std::string& who) {
 // Runs a worker until it fails or a signal comes.
 template <typename Run>
 absl::Status UntilSignal(Run run) {
+  WL_RETURN_IF_ERROR(RequireDescriptors(kMinWorkerDescriptors));
   // Shared: a worker that fails to start does not wait for a signal, the thread does.
   auto stop = std::make_shared<std::atomic<bool>>(false);
   std::thread([stop] {

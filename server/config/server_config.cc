@@ -19,6 +19,17 @@ ListenConfig ReadListen(YamlForm form) {
                                        .IntegerOr("http_port", out.http_port, 0, 65535));
   out.grpc_port = static_cast<int>(form.About("gRPC port; 0: the system chooses")
                                        .IntegerOr("grpc_port", out.grpc_port, 0, 65535));
+  if (form.About("names that Host may have; any if not given").Has("hosts")) {
+    for (YamlForm& host : form.List("hosts")) {
+      out.hosts.push_back(host.About("without a port").Text("name"));
+      host.RefuseOthers();
+    }
+  }
+  if (form.About("a port of operators' own; none if not given").Has("admin_port")) {
+    out.admin_port = static_cast<int>(form.Integer("admin_port", 0, 65535));
+    out.admin_address =
+        TextOr(form.About("address of operators' port"), "admin_address", out.admin_address);
+  }
   form.RefuseOthers();
   return out;
 }
@@ -52,8 +63,12 @@ LimitsConfig ReadLimits(YamlForm form) {
                                           .IntegerOr("mailbox", out.mailbox, 1, 1 << 20));
   out.body_bytes = form.About("largest HTTP body or gRPC message")
                        .IntegerOr("body_bytes", out.body_bytes, 1024, 1 << 30);
-  out.connections = static_cast<uint32_t>(
-      form.About("HTTP connections at once").IntegerOr("connections", out.connections, 1, 1 << 16));
+  out.memory_bytes =
+      form.About("of the process; then requests are refused; 0: most of what there is")
+          .IntegerOr("memory_bytes", 0, 0, int64_t{1} << 50);
+  out.connections =
+      static_cast<uint32_t>(form.About("connections of each port at once")
+                                .IntegerOr("connections", out.connections, 1, 1 << 16));
   out.drain = MicrosecondsOr(form.About("after SIGTERM, before what is in flight is aborted"),
                              "drain_us", 30e6, Range{0, 3.6e9});
   out.grace = MicrosecondsOr(form.About("after SIGTERM new requests get at least so long a 503"),

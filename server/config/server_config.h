@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,12 @@ struct ListenConfig {
   std::string address = "127.0.0.1";
   int http_port = 8080;   // 0: the system chooses
   int grpc_port = 50051;  // 0: the system chooses
+  // Names that clients may call the HTTP server by (Host, without a port); empty: any. Names of
+  // loopback are always allowed on this machine.
+  std::vector<std::string> hosts;
+  // A port of its own for operators (/admin); the others do not answer them then.
+  std::optional<int> admin_port;
+  std::string admin_address = "127.0.0.1";
 };
 
 struct ClockConfig {
@@ -42,6 +49,9 @@ struct LimitsConfig {
   uint32_t mailbox = 4096;                              // requests on their way to the engine
   int64_t body_bytes = 4 << 20;                         // of an HTTP request or gRPC message
   uint32_t connections = 4096;
+  // Of the process, files apart; then new requests are refused. 0: what it has when it begins to
+  // serve, and most of what is available then.
+  int64_t memory_bytes = 0;
   Nanoseconds drain = Seconds(30);  // after SIGTERM, before what is in flight is aborted
   Nanoseconds grace = Seconds(1);   // after SIGTERM, new requests get at least so long a 503
 };

@@ -1,5 +1,7 @@
 #include "server/http/api.h"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 #include <vector>
 
@@ -158,10 +160,11 @@ std::string_view Api::RouteOf(std::string_view path) {
   return found.path.empty() ? "other" : found.path;
 }
 
-Api::Api(Generations* generations, Operations operations,
+Api::Api(Generations* generations, Operations operations, Access access,
          std::function<void(std::function<void()>)> post)
     : generations_(generations),
       operations_(std::move(operations)),
+      access_(std::move(access)),
       post_(std::move(post)),
       admin_(generations->deps().admin_port, generations, post_),
       live_feed_(operations_.live, post_) {}
@@ -183,7 +186,12 @@ void Api::Handle(std::shared_ptr<Exchange> exchange) {
 }
 
 std::optional<Reply> Api::Admit(const Request& request) const {
-  std::optional<Reply> refusal = Judge(request).refusal;
+  Verdict verdict = Judge(request);
+  std::optional<Reply> refusal = std::move(verdict.refusal);
+  if (!refusal && verdict.route->guard == Guard::kKey) {
+    const absl::Status memory = generations_->deps().memory->Check();
+    if (!memory.ok()) refusal = generations_->ErrorReply(request, memory, Nanoseconds(0));
+  }
   if (!refusal) return std::nullopt;
   Headers more = OriginHeaders(request);
   more.emplace_back("x-request-id",
@@ -192,10 +200,31 @@ std::optional<Reply> Api::Admit(const Request& request) const {
   return refusal;
 }
 
+// `path` as the table has it.
+bool Api::InScope(std::string_view path) const {
+  static constexpr std::array<std::string_view, 4> kOfBoth = {"/health", "/live", "/ready",
+                                                              "/metrics"};
+  if (access_.scope == Access::Scope::kAll) return true;
+  if (std::find(kOfBoth.begin(), kOfBoth.end(), path) != kOfBoth.end()) return true;
+  return path.starts_with("/admin/") == (access_.scope == Access::Scope::kOperators);
+}
+
+bool Api::MayBeCalled(const Request& request) const {
+  if (access_.hosts.empty()) return true;
+  const std::string_view host = request.Header("host");
+  if (request.from_loopback && IsLoopbackHost(host)) return true;
+  return std::any_of(access_.hosts.begin(), access_.hosts.end(),
+                     [host](const std::string& name) { return IsNamed(host, name); });
+}
+
 Api::Verdict Api::Judge(const Request& request) const {
+  if (!MayBeCalled(request)) {
+    return {.refusal = Failure(request,
+                               {421, "the name in Host is none of this server's (listen.hosts)"})};
+  }
   if (request.path == "*") return {.refusal = Reply{.code = 204}};  // OPTIONS *
   const auto [path, route, methods] = Find(request.path, request.method);
-  if (path.empty()) {
+  if (path.empty() || !InScope(path)) {
     return {.refusal = Failure(request, {404, absl::StrCat("there is no ", Absl(request.path),
                                                            " here; /docs lists what there is")})};
   }

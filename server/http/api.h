@@ -32,6 +32,14 @@ struct Health {
   std::vector<std::pair<std::string, std::string>> impaired;
 };
 
+// Which routes a port has, and the names by which it may be asked for them.
+struct Access {
+  // kClients: all but /admin. kOperators: /admin, health and metrics.
+  enum class Scope : uint8_t { kAll, kClients, kOperators };
+  Scope scope = Scope::kAll;
+  std::vector<std::string> hosts;  // without a port; empty: any
+};
+
 // What the routes ask of the rest of the process; quick, as it is called on the io thread. `reply`
 // may be called from any thread, once.
 struct Operations {
@@ -44,7 +52,7 @@ struct Operations {
 class Api {
  public:
   // All must outlive the server. `post` runs a task on the io thread.
-  Api(Generations* generations, Operations operations,
+  Api(Generations* generations, Operations operations, Access access,
       std::function<void(std::function<void()>)> post);
 
   void Handle(std::shared_ptr<Exchange> exchange);
@@ -77,6 +85,8 @@ class Api {
     std::optional<Reply> refusal;
   };
   Verdict Judge(const Request& request) const;
+  bool InScope(std::string_view path) const;
+  bool MayBeCalled(const Request& request) const;
   absl::StatusOr<tenancy::Caller> Authorize(const Route& route, const Request& request) const;
   struct Fault {
     int code;
@@ -99,6 +109,7 @@ class Api {
 
   Generations* const generations_;
   const Operations operations_;
+  const Access access_;
   const std::function<void(std::function<void()>)> post_;
   const AdminRoutes admin_;
   LiveFeed live_feed_;

@@ -12,6 +12,15 @@ namespace {
 using boost::asio::ip::tcp;
 using boost::system::error_code;
 
+// Also of a socket for both versions (::), which sees 127.0.0.1 as ::ffff:127.0.0.1.
+bool IsLoopback(const boost::asio::ip::address& address) {
+  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+    return boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, address.to_v6())
+        .is_loopback();
+  }
+  return address.is_loopback();
+}
+
 class ConnectionImpl final : public Connection,
                              public ReaderEvents,
                              public WriterEvents,
@@ -30,7 +39,7 @@ class ConnectionImpl final : public Connection,
     error_code ignored;
     socket_.set_option(tcp::no_delay(true), ignored);  // a token must not wait for the next one
     const auto peer = socket_.remote_endpoint(ignored);
-    reader_.Start(!ignored && peer.address().is_loopback());
+    reader_.Start(!ignored && IsLoopback(peer.address()));
   }
 
   void Tick(Nanoseconds now) override {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "server/serving/limits.h"
 #include "wafer_backend/base/check.h"
 
 namespace waferline::http {
@@ -98,6 +100,11 @@ void Generation::Take(size_t index) {
   }
   if (!news.outcome) return;
   RecordOutcome(choice, *news.outcome);
+  if (news.too_large) {
+    choice.failure = absl::OutOfRangeError(absl::StrCat(
+        "the answer has more than ", serving::kMaxGatheredAlternatives,
+        " alternatives of tokens: stream it, or ask for fewer choices, tokens or alternatives"));
+  }
   choice.result.end.reasoning_tokens = news.reasoning_tokens;
   choice.result.end.stop = std::move(news.stop);
 }

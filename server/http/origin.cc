@@ -25,6 +25,15 @@ bool IsLoopbackHost(std::string_view host) {
   return v4 && v4->is_loopback();
 }
 
+bool IsNamed(std::string_view host, std::string_view name) {
+  if (host.size() < name.size() ||
+      !absl::EqualsIgnoreCase(Absl(host.substr(0, name.size())), Absl(name))) {
+    return false;
+  }
+  const std::string_view port = host.substr(name.size());
+  return port.empty() || port.starts_with(':');
+}
+
 bool IsLoopbackOrigin(std::string_view origin) {
   for (const std::string_view scheme : {"http://", "https://"}) {
     if (origin.starts_with(scheme)) return IsLoopbackHost(origin.substr(scheme.size()));

@@ -15,6 +15,9 @@ namespace waferline::http {
 // Whether "host" or "host:port" is a name of this machine's loopback: localhost, 127.x.y.z, [::1].
 bool IsLoopbackHost(std::string_view host);
 
+// Whether "host" or "host:port" is this name, in whatever case.
+bool IsNamed(std::string_view host, std::string_view name);
+
 // Whether a page from `origin` ("http://localhost:3000") runs on this machine.
 bool IsLoopbackOrigin(std::string_view origin);
 

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "server/serving/limits.h"
+
 namespace waferline::http {
 
 ReplySink::ReplySink(std::shared_ptr<const openai::ResponseShape> shape, size_t choice,
@@ -56,7 +58,11 @@ TokenSink::Verdict ReplySink::OnToken(const TokenEvent& token) {
     MutexLock lock(&mutex_);
     if (text_.Feed(token, &news_.delta)) verdict = Verdict::kStop;
     if (news_.tokens++ == 0) news_.first_token = token.since_arrival;
-    if (!shape_->stream) return verdict;
+    if (!shape_->stream) {
+      gathered_ += token.value->top.size();
+      news_.too_large = gathered_ > serving::kMaxGatheredAlternatives / shape_->choices();
+      return news_.too_large ? Verdict::kStop : verdict;
+    }
     ++tokens_of_event_;
     if (shape_->token_events && !news_.delta.empty()) EndEvent();
     if (verdict == Verdict::kContinue && news_.tokens >= kBufferedTokens) {

@@ -43,6 +43,7 @@ class ReplySink final : public serving::SessionSink {
     std::optional<Nanoseconds> first_token;  // since arrival, of the first that came
     bool was_full = false;                   // the engine waits for Resume
     std::optional<Outcome> outcome;
+    bool too_large = false;  // ended by kMaxGatheredAlternatives
   };
 
   // `notify` is called on the engine's thread when there is news and it was not called since the
@@ -73,6 +74,7 @@ class ReplySink final : public serving::SessionSink {
   News news_ ABSL_GUARDED_BY(mutex_);
   bool notified_ ABSL_GUARDED_BY(mutex_) = false;
   uint32_t tokens_of_event_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t gathered_ ABSL_GUARDED_BY(mutex_) = 0;  // alternatives
 };
 
 }  // namespace waferline::http

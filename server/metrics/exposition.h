@@ -55,6 +55,7 @@ struct HostFigures {
   };
   Nanoseconds engine_progress_age;
   size_t http_connections = 0;
+  size_t grpc_connections = 0;
   std::vector<ComputeFigures> compute;
   std::vector<Blocked> blocked;  // each model's
 };

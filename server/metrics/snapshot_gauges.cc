@@ -112,6 +112,8 @@ void SnapshotGauges::Set(const engine::EngineSnapshot& snapshot, const HostFigur
       ToSeconds(host.engine_progress_age));
   Put("waferline_host_http_connections", "Open HTTP connections.", {},
       static_cast<double>(host.http_connections));
+  Put("waferline_host_grpc_connections", "Open gRPC connections.", {},
+      static_cast<double>(host.grpc_connections));
   for (const HostFigures::Blocked& blocked : host.blocked) {
     Put("waferline_host_model_blocked_seconds",
         "Wall time for which a model's emulated time has stood still by now, waiting for a value.",

@@ -29,7 +29,8 @@ absl::Status AuthorizeAdmin(const grpc::ServerContextBase& context,
 }
 
 bool IsLocalPeer(std::string_view peer) {
-  return peer.starts_with("ipv4:127.") || peer.starts_with("ipv6:[::1]:") ||
+  return peer.starts_with("ipv4:127.") || peer.starts_with("ipv6:[::ffff:127.") ||
+         peer.starts_with("ipv6:%5B::ffff:127.") || peer.starts_with("ipv6:[::1]:") ||
          peer.starts_with("ipv6:%5B::1%5D:") || peer.starts_with("unix:");
 }
 

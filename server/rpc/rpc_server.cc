@@ -1,19 +1,24 @@
 #include "server/rpc/rpc_server.h"
 
+#include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 
+#include <cstdio>
 #include <mutex>
 #include <utility>
+#include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "server/rpc/admin_service.h"
+#include "server/rpc/grpc_listener.h"
 #include "server/rpc/inference_service.h"
 #include "server/rpc/live_calls.h"
+#include "server/rpc/malformed_requests.h"
 #include "server/rpc/write_thread.h"
 #include "wafer_backend/base/check.h"
-#include "wafer_backend/base/strings.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/base/terminal_text.h"
 
 namespace waferline::rpc {
 namespace {
@@ -21,6 +26,16 @@ namespace {
 // A peer that is gone without a word is noticed after this; its sequences end then.
 constexpr int kKeepaliveMs = 30'000;
 constexpr int kKeepaliveAnswerMs = 10'000;
+// A peer that says nothing, or has asked nothing for long, holds one of few connections.
+constexpr int kHandshakeMs = 10'000;
+constexpr int kIdleMs = 600'000;
+// Of a call's metadata, decoded; what is more is refused with RESOURCE_EXHAUSTED.
+constexpr int kMaxMetadataBytes = 16 * 1024;
+
+// What gRPC logs may quote a peer, so it passes as one line without control characters.
+void PrintLog(gpr_log_func_args* entry) {
+  fprintf(stderr, "waferd: gRPC: %s\n", LogLine(entry->message).c_str());
+}
 
 class Server final : public RpcServer {
  public:
@@ -36,38 +51,40 @@ class Server final : public RpcServer {
   absl::Status Listen(const RpcOptions& options) {
     static std::once_flag once;  // both are switches of the whole process
     std::call_once(once, [] {
+      gpr_set_log_function(&PrintLog);
       grpc::EnableDefaultHealthCheckService(true);
       grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     });
-    const bool v6 = options.host.find(':') != std::string::npos;
-    const std::string address =
-        absl::StrCat(v6 ? "[" : "", options.host, v6 ? "]" : "", ":", options.port);
-    int port = 0;
+    WL_ASSIGN_OR_RETURN(listener_,
+                        GrpcListener::Open(options.host, options.port, options.max_connections));
     grpc::ServerBuilder builder;
-    builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+    auto acceptor = builder.experimental().AddExternalConnectionAcceptor(
+        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+        grpc::InsecureServerCredentials());
     builder.RegisterService(&inference_);
-    builder.RegisterService(&admin_service_);
+    if (options.for_operators) builder.RegisterService(&admin_service_);
     builder.SetMaxReceiveMessageSize(options.max_message_bytes);
     builder.SetMaxSendMessageSize(options.max_message_bytes);
     builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
     builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 2);
-    // Without this a second server would share the port in silence.
-    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.max_streams_per_connection);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveAnswerMs);
+    builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleMs);
+    builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
+    std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>
+        interceptors;
+    interceptors.push_back(std::make_unique<MalformedRequests>());
+    builder.experimental().SetInterceptorCreators(std::move(interceptors));
     server_ = builder.BuildAndStart();
-    if (server_ == nullptr || port == 0) {
-      return absl::UnavailableError(absl::StrCat(
-          "cannot listen for gRPC on ", address,
-          ": is the address this machine's, and the port free? Choose another with --grpc-port"));
-    }
-    port_ = static_cast<uint16_t>(port);
+    if (server_ == nullptr) return absl::InternalError("gRPC does not start");
     SetServing(false);
+    listener_->Start(std::move(acceptor));
     return absl::OkStatus();
   }
 
-  uint16_t port() const override { return port_; }
+  uint16_t port() const override { return listener_->port(); }
 
   void SetServing(bool serving) override {
     SetServing("", serving);
@@ -83,11 +100,13 @@ class Server final : public RpcServer {
   }
 
   size_t live_calls() const override { return live_.size(); }
+  size_t connections() const override { return listener_->connections(); }
 
   void Shutdown() override {
     if (server_ == nullptr || std::exchange(down_, true)) return;
     // gRPC waits for every live call, so they are disconnected first; those that come in between
     // are disconnected as they register.
+    listener_->Stop();
     live_.DisconnectAll();
     server_->Shutdown(std::chrono::system_clock::time_point::min());
     server_->Wait();
@@ -101,7 +120,7 @@ class Server final : public RpcServer {
   InferenceService inference_;
   AdminService admin_service_;
   std::unique_ptr<grpc::Server> server_;
-  uint16_t port_ = 0;
+  std::unique_ptr<GrpcListener> listener_;
   bool down_ = false;
 };
 

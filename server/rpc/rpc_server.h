@@ -21,6 +21,8 @@ struct RpcOptions {
   size_t buffered_tokens = 1024;  // of one stream whose reader is slow; above 0
   int max_message_bytes = 16 << 20;
   int max_streams_per_connection = 1024;
+  size_t max_connections = 1024;
+  bool for_operators = true;  // has OperatorService
 };
 
 class RpcServer {
@@ -39,6 +41,7 @@ class RpcServer {
   virtual void SetServing(std::string_view service, bool serving) = 0;
 
   virtual size_t live_calls() const = 0;
+  virtual size_t connections() const = 0;  // open now
   // Cancels the request of every live call and disconnects it; no new ones. Idempotent.
   virtual void Shutdown() = 0;
 };

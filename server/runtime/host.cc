@@ -1,5 +1,6 @@
 #include "server/runtime/host.h"
 
+#include <malloc.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -72,8 +73,23 @@ Bytes AvailableMemory() {
   const auto limit = NumberIn("/sys/fs/cgroup/memory.max");
   const auto used = NumberIn("/sys/fs/cgroup/memory.current");
   if (limit && used) bytes = std::min(bytes, std::max<int64_t>(*limit - *used, 0));
+  rlimit space{};
+  const auto mapped = NumberIn("/proc/self/statm");
+  if (mapped && getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY) {
+    const auto allowed = static_cast<int64_t>(space.rlim_cur) - *mapped * sysconf(_SC_PAGESIZE);
+    bytes = std::min(bytes, std::max<int64_t>(allowed, 0));
+  }
   return Bytes(bytes);
 }
+
+Bytes AnonymousMemory() {
+  std::ifstream file("/proc/self/statm");
+  int64_t size = 0, resident = 0, of_files = 0;
+  if (!(file >> size >> resident >> of_files)) return Bytes(0);
+  return Bytes((resident - of_files) * sysconf(_SC_PAGESIZE));
+}
+
+void TrimMemory() { malloc_trim(0); }
 
 uint64_t RandomSeed() {
   std::random_device device;

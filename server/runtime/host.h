@@ -23,8 +23,13 @@ Nanoseconds WallUntil(std::chrono::system_clock::time_point at);
 void PreferShortTurns();
 
 // Memory that processes can still get without swapping (MemAvailable of /proc/meminfo, or less if
-// a control group of version 2 allows less); 0 if the system does not say.
+// a control group of version 2 or an address-space limit allows less); 0 if the system does not
+// say.
 Bytes AvailableMemory();
+// What this process holds that comes from no file; 0 if the system does not say.
+Bytes AnonymousMemory();
+// Gives what the allocator holds without use back to the system. May take milliseconds.
+void TrimMemory();
 
 // Unlike any other run's.
 uint64_t RandomSeed();

@@ -10,6 +10,9 @@ namespace waferline::serving {
 inline constexpr int64_t kMaxChoices = 128;  // prompts x n; each is one sequence
 inline constexpr size_t kMaxMessages = 4096;
 inline constexpr size_t kMaxContentParts = 256;
+// Alternatives (top_logprobs) in an answer that is not streamed, all choices together: it is
+// gathered in memory, some 200 bytes each.
+inline constexpr size_t kMaxGatheredAlternatives = 500'000;
 inline constexpr size_t kMaxStops = 16;
 inline constexpr size_t kMaxStopBytes = 1024;
 inline constexpr size_t kMaxStopTokenIds = 256;

@@ -45,6 +45,10 @@ RequestSession::~RequestSession() {
 }
 
 std::optional<Refusal> RequestSession::Charge(std::span<const ValidRequest> requests) {
+  if (absl::Status full = deps_->memory->Check(); !full.ok()) {
+    deps_->metrics->OnTurnedAway("memory");
+    return Refusal{.status = std::move(full)};
+  }
   int64_t tokens = 0;
   for (const ValidRequest& request : requests) {
     tokens += static_cast<int64_t>(request.prompt->size()) + request.max_tokens;

@@ -71,7 +71,8 @@ class RequestSession : public std::enable_shared_from_this<RequestSession> {
   RequestSession& operator=(const RequestSession&) = delete;
 
   // Takes what the requests may use at most from the tenant's budget. A refusal (ResourceExhausted)
-  // if there is not enough; then nothing is charged. Unavailable if usage cannot be recorded now.
+  // if there is not enough, or if the process has no memory for it or
+  // usage cannot be recorded now (Unavailable); then nothing is charged.
   std::optional<Refusal> Charge(std::span<const ValidRequest> requests);
   // After Charge: names the usage record of the first choice; "" if none is kept.
   std::string UsageIdText() const;

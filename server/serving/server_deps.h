@@ -14,6 +14,7 @@
 #include "server/admin/admin_port.h"
 #include "server/metering/usage_meter.h"
 #include "server/metrics/front_metrics.h"
+#include "server/serving/memory_gate.h"
 #include "server/serving/request_rules.h"
 #include "server/serving/text_worker.h"
 #include "server/tenancy/api_keys.h"
@@ -44,6 +45,7 @@ struct ServerDeps {
   admin::AdminPort* admin_port = nullptr;
   RequestIdSource* ids = nullptr;
   TextWorker* texts = nullptr;
+  MemoryGate* memory = nullptr;
   HostClock clock;
 };
 

@@ -1,5 +1,7 @@
 #include "wafer_backend/base/files.h"
 
+#include <sys/stat.h>
+
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -50,6 +52,8 @@ absl::Status WriteFile(const std::string& path, std::string_view text) {
 }
 
 absl::Status WriteFileAtOnce(const std::string& path, std::string_view text) {
+  struct stat info;
+  if (stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) return WriteFile(path, text);
   const std::string fresh = path + ".new";
   if (absl::Status written = WriteFile(fresh, text); !written.ok()) return written;
   if (std::rename(fresh.c_str(), path.c_str()) == 0) return absl::OkStatus();

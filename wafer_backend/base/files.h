@@ -20,7 +20,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes =
 // Replaces the file. Unavailable if it cannot be written whole (a full disk, no permission).
 absl::Status WriteFile(const std::string& path, std::string_view text);
 // The same for a file that others wait for: they see it whole or not at all. Written as PATH.new,
-// then renamed.
+// then renamed; a device or a pipe is written itself.
 absl::Status WriteFileAtOnce(const std::string& path, std::string_view text);
 
 // A file that is written piece by piece. Owner: the writer; one thread.

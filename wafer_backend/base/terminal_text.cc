@@ -1,5 +1,7 @@
 #include "wafer_backend/base/terminal_text.h"
 
+#include <algorithm>
+
 namespace waferline {
 
 std::string TerminalText(std::string_view text) {
@@ -19,6 +21,13 @@ std::string TerminalText(std::string_view text) {
     }
   }
   return shown;
+}
+
+std::string LogLine(std::string_view text, size_t max_bytes) {
+  std::string line = TerminalText(text.substr(0, max_bytes));
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  if (text.size() > max_bytes) line += " ...";
+  return line;
 }
 
 }  // namespace waferline

@@ -23,6 +23,7 @@ struct Setting {
   tenancy::TenantLimits limits;
   std::vector<tenancy::ApiKey> keys;
   openai::ErrorShape error_shape = openai::ErrorShape::kNested;
+  Access access;
 };
 
 struct Counted final : metrics::FrontMetrics {
@@ -52,6 +53,7 @@ class Fixture {
                             .admin_port = &admin,
                             .ids = &ids,
                             .texts = &texts,
+                            .memory = &memory,
                             .clock = clock.clock()},
         openai::Dialect{.error_shape = setting.error_shape},
         [this](std::function<void()> task) { server->Post(std::move(task)); });
@@ -59,7 +61,7 @@ class Fixture {
         generations.get(),
         Operations{.health = [this](auto reply) { reply(health); },
                    .metrics = [](auto reply) { reply("waferline_up 1\n"); }},
-        [this](std::function<void()> task) { server->Post(std::move(task)); });
+        setting.access, [this](std::function<void()> task) { server->Post(std::move(task)); });
     server = std::make_unique<HttpServer>(
         ServerOptions{.clock = clock.clock(),
                       .admit = [this](const Request& request) { return api->Admit(request); }},
@@ -84,6 +86,7 @@ class Fixture {
   Counted counted;
   serving::RequestIdSource ids{1};
   serving::TextWorker texts{[] { return Nanoseconds(0); }};
+  serving::MemoryGate memory;
   Health health;
   PuppetAdmin admin;
   std::unique_ptr<Generations> generations;
@@ -565,6 +568,26 @@ TEST_CASE("a response is stored for its tenant, read and deleted") {
   CHECK(ask("DELETE", other).find("404") != std::string::npos);
   CHECK(ask("DELETE", key).find("200") != std::string::npos);
   CHECK(ask("GET", key).find("404") != std::string::npos);
+}
+
+TEST_CASE("a port answers what is in its scope, by the names that it has") {
+  const auto code = [](Fixture& fixture, const std::string& path, const std::string& host) {
+    RawClient client(fixture.port);
+    client.Send("GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\n\r\n");
+    return client.ReadResponse().code;
+  };
+  Fixture clients({.access = {Access::Scope::kClients, {"api.example.org"}}});
+  CHECK(code(clients, "/v1/models", "api.example.org") == 200);
+  CHECK(code(clients, "/v1/models", "API.example.org:8080") == 200);
+  CHECK(code(clients, "/v1/models", "localhost:8080") == 200);
+  CHECK(code(clients, "/v1/models", "evil.example.org") == 421);
+  CHECK(code(clients, "/v1/models", "api.example.org.evil.com") == 421);
+  CHECK(code(clients, "/ready", "evil.example.org") == 421);
+  CHECK(code(clients, "/admin/server", "localhost") == 404);
+  Fixture operators({.access = {Access::Scope::kOperators, {}}});
+  CHECK(code(operators, "/admin/server", "localhost") == 200);
+  CHECK(code(operators, "/ready", "localhost") == 200);
+  CHECK(code(operators, "/v1/models", "localhost") == 404);
 }
 
 TEST_CASE("operators ask, give orders and learn what is wrong with them") {

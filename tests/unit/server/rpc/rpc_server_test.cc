@@ -4,6 +4,7 @@
 #include <grpcpp/generic/generic_stub.h>
 
 #include <catch2/catch.hpp>
+#include <future>
 #include <memory>
 #include <string>
 #include <vector>
@@ -49,6 +50,51 @@ TEST_CASE("tokenize and detokenize are each other's inverse, models are listed")
   get.set_model("gone");
   v1::GetModelResponse model;
   CHECK(cloud.stub->GetModel(&fifth, get, &model).error_code() == grpc::StatusCode::NOT_FOUND);
+}
+
+TEST_CASE("a request that is no message is an invalid argument, an unknown method is not") {
+  Cloud cloud;
+  grpc::GenericStub stub(cloud.channel);
+  const auto code = [&](const std::string& method) {
+    grpc::Slice nonsense("\x0a\xff\xff\xff\xff\x0f");
+    grpc::ByteBuffer request(&nonsense, 1), response;
+    grpc::ClientContext context;
+    std::promise<grpc::Status> done;
+    stub.UnaryCall(&context, "/waferline.v1." + method, grpc::StubOptions(), &request, &response,
+                   [&](const grpc::Status& status) { done.set_value(status); });
+    return done.get_future().get().error_code();
+  };
+  CHECK(code("InferenceService/Generate") == grpc::StatusCode::INVALID_ARGUMENT);
+  CHECK(code("InferenceService/GenerateOnce") == grpc::StatusCode::INVALID_ARGUMENT);
+  CHECK(code("InferenceService/Tokenize") == grpc::StatusCode::INVALID_ARGUMENT);
+  CHECK(code("OperatorService/GetLoad") == grpc::StatusCode::INVALID_ARGUMENT);
+  CHECK(code("InferenceService/Nothing") == grpc::StatusCode::UNIMPLEMENTED);
+}
+
+TEST_CASE("connections over the bound are closed, and those that end make room") {
+  Cloud cloud(RpcOptions{.max_connections = 3});
+  const auto list = [&] {
+    grpc::ChannelArguments apart;
+    apart.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    auto stub = v1::InferenceService::NewStub(
+        grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(cloud.server->port()),
+                                  grpc::InsecureChannelCredentials(), apart));
+    grpc::ClientContext context;
+    v1::ListModelsResponse models;
+    const bool ok = stub->ListModels(&context, {}, &models).ok();
+    return std::pair(ok, std::move(stub));
+  };
+  auto first = list(), second = list(), third = list();
+  CHECK((first.first && second.first && third.first));
+  CHECK(cloud.server->connections() == 3);
+  CHECK_FALSE(list().first);
+  first.second.reset();
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  while (cloud.server->connections() == 3) {
+    REQUIRE(std::chrono::steady_clock::now() < end);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  CHECK(list().first);
 }
 
 TEST_CASE("operators ask, give orders and learn what is wrong with them") {

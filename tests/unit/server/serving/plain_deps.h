@@ -17,6 +17,7 @@ struct PlainDeps {
             .admin_port = admin,
             .ids = &ids,
             .texts = &texts,
+            .memory = &memory,
             .clock = {.monotonic = [] { return Nanoseconds(0); },
                       .unix_seconds = [] { return int64_t{0}; }}};
   }
@@ -28,6 +29,7 @@ struct PlainDeps {
   metrics::FrontMetrics metrics;
   RequestIdSource ids{1};
   TextWorker texts{[] { return Nanoseconds(0); }};
+  MemoryGate memory;
 };
 
 }  // namespace waferline::serving

@@ -1,0 +1,34 @@
+// What /health, /live and /ready say: whether the engines make progress, and which models cannot be
+// served now, and why. Owner: the front ends; thread: any.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "scheduler/engine/snapshot.h"
+#include "server/admin/admin_port.h"
+#include "server/app/cloud.h"
+#include "server/http/api.h"
+
+namespace waferline::app {
+
+class HealthProbe {
+ public:
+  // Both outlive this.
+  HealthProbe(Cloud* cloud, const admin::AdminPort* admin) : cloud_(cloud), admin_(admin) {}
+
+  // `reply` is called once, perhaps later on another thread. An engine that stands still is known
+  // without asking it; what its models have left, it says.
+  void Ask(std::function<void(http::Health)> reply) const;
+
+ private:
+  // Why no request of a model can be served now; "" if one can.
+  std::string WhyNot(const engine::LaneSnapshot& lane) const;
+  bool Silent(const std::string& model) const;
+  http::Health Now() const;
+
+  Cloud* const cloud_;
+  const admin::AdminPort* const admin_;
+};
+
+}  // namespace waferline::app

@@ -1,0 +1,40 @@
+#include "server/rpc/malformed_requests.h"
+
+#include <google/protobuf/descriptor.h>
+
+#include <algorithm>
+#include <string>
+
+namespace waferline::rpc {
+namespace {
+
+using grpc::experimental::InterceptionHookPoints;
+using grpc::experimental::InterceptorBatchMethods;
+
+class Translator final : public grpc::experimental::Interceptor {
+ public:
+  void Intercept(InterceptorBatchMethods* methods) override {
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_STATUS)) {
+      const grpc::Status status = methods->GetSendStatus();
+      if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED &&
+          status.error_message().empty()) {
+        methods->ModifySendStatus({grpc::StatusCode::INVALID_ARGUMENT,
+                                   "the request is not a valid message of this method (protobuf)"});
+      }
+    }
+    methods->Proceed();
+  }
+};
+
+}  // namespace
+
+grpc::experimental::Interceptor* MalformedRequests::CreateServerInterceptor(
+    grpc::experimental::ServerRpcInfo* info) {
+  std::string name = info->method();  // "/package.Service/Method"
+  std::replace(name.begin(), name.end(), '/', '.');
+  const auto* known = google::protobuf::DescriptorPool::generated_pool();
+  if (name.empty() || known->FindMethodByName(name.substr(1)) == nullptr) return nullptr;
+  return new Translator;  // gRPC's from here on
+}
+
+}  // namespace waferline::rpc
