@@ -67,7 +67,6 @@ TEST_CASE("a request that is no message is an invalid argument, an unknown metho
   CHECK(code("InferenceService/Generate") == grpc::StatusCode::INVALID_ARGUMENT);
   CHECK(code("InferenceService/GenerateOnce") == grpc::StatusCode::INVALID_ARGUMENT);
   CHECK(code("InferenceService/Tokenize") == grpc::StatusCode::INVALID_ARGUMENT);
-  CHECK(code("OperatorService/GetLoad") == grpc::StatusCode::INVALID_ARGUMENT);
   CHECK(code("InferenceService/Nothing") == grpc::StatusCode::UNIMPLEMENTED);
 }
 
