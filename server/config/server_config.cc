@@ -136,7 +136,9 @@ class TokensReader {
     out_.file = Path("file");
     form_.About("a built-in name or a Jinja file; the file's own if not given");
     out_.chat_template = NameOrPath("chat_template");
-    out_.tool_format = TextOr(form_, "tool_format", "");
+    out_.tool_format = TextOr(
+        form_.About("how the model calls tools, by name; what its template says if not given"),
+        "tool_format", "");
     if (out_.from == TokenOriginKind::kShards) ReadShards();
     if (out_.from == TokenOriginKind::kRemote) ReadRemote();
     if (out_.from != TokenOriginKind::kSynthetic) {
