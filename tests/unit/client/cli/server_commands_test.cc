@@ -90,7 +90,7 @@ TEST_CASE("complete: what is wrong, with the exit code that says whose fault it 
              "--max-tokens: 0 is out of range, must be in [1, ") == 2);
   CHECK(code({"complete", "x", "--modle", "m"}, "did you mean '--model'?") == 2);
   CHECK(code({"complete", "x", "--model", "gone"}, "gone") == 1);
-  CHECK(code({"complete", "x", "--max-tokens", "2000000"}, "stop.max_tokens") == 1);
+  CHECK(code({"complete", "x", "--max-tokens", "2000000"}, "--max-tokens: must be at most") == 1);
   const Finished result = Waferctl({"complete", "x", "--server", "http://127.0.0.1:1", "--json"});
   CHECK(result.code == 1);
   const json::object error = Parse(result.err);
