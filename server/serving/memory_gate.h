@@ -29,8 +29,8 @@ class MemoryGate {
  private:
   void Measure(Nanoseconds now);
 
-  const Bytes limit_;
-  const Host host_;
+  const Bytes limit_{};
+  const Host host_{};
   std::atomic<int64_t> next_ns_{0};  // no measurement before
   std::atomic<int64_t> trimmed_ns_{0};
   std::atomic<int64_t> used_{0};

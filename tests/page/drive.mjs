@@ -19,6 +19,13 @@ page.on("request", request => { if (!request.url().startsWith(url) && !request.u
 const check = (good, what) => { if (!good) problems.push(what); };
 const shot = name => page.screenshot({path: join(folder, name + ".png"), fullPage: true});
 const api = (path, body) => page.evaluate(async ([path, body]) => (await fetch(path, {method: "POST", headers: {"content-type": "application/json"}, body: JSON.stringify(body)})).json(), [path, body]);
+// page.waitForFunction makes code of a text, which the page's security policy forbids.
+const until = async (good, patience) => {
+  for (const end = Date.now() + patience; !(await page.evaluate(good));) {
+    if (Date.now() > end) throw new Error(`not within ${patience} ms: ${good}`);
+    await new Promise(done => setTimeout(done, 50));
+  }
+};
 const tab = async name => { await page.click(`nav a:has-text("${name}")`); await page.waitForSelector("main > *"); };
 const noSideways = async name => check(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth + 1), `${name}: wider than the screen`);
 
@@ -54,7 +61,7 @@ await page.goto(url);
 await page.waitForSelector("svg.wafer");
 check(await page.locator("section[data-model]").count() === 3, "three models are drawn");
 load(24);
-await page.waitForFunction(() => [...document.querySelectorAll("svg.wafer .cell")].some(cell => !/ 0%/.test(cell.style.fill)), null, {timeout: 20000});
+await until(() => [...document.querySelectorAll("svg.wafer .cell")].some(cell => !/ 0%/.test(cell.style.fill)), 20000);
 await page.screenshot({path: join(folder, "page.png"), clip: {x: 0, y: 0, width: 1280, height: 900}});  // the README's picture
 await shot("cloud-load");
 await contrast("cloud");
@@ -75,7 +82,7 @@ if (await open.count() > 0) {
   const abort = page.locator("button:has-text('Abort')");
   if (await abort.count() > 0) {
     await abort.click();
-    await page.waitForFunction(() => /aborted|ended already/.test(document.querySelector("main [role=status]").textContent), null, {timeout: 10000});
+    await until(() => /aborted|ended already/.test(document.querySelector("main [role=status]").textContent), 10000);
   }
 }
 
@@ -106,9 +113,9 @@ await tab("Chat");
 await page.waitForSelector("select");
 await page.fill("#message", "Tell me a story.");
 await page.keyboard.press("Enter");
-await page.waitForFunction(() => /tokens\/s emulated/.test(document.querySelector(".turn.assistant")?.textContent ?? ""), null, {timeout: 60000});
+await until(() => /tokens\/s emulated/.test(document.querySelector(".turn.assistant")?.textContent ?? ""), 60000);
 await page.click("button:has-text('Regenerate')");
-await page.waitForFunction(() => /tokens\/s emulated/.test(document.querySelector(".turn.assistant")?.textContent ?? ""), null, {timeout: 60000});
+await until(() => /tokens\/s emulated/.test(document.querySelector(".turn.assistant")?.textContent ?? ""), 60000);
 await shot("chat-dark");
 await contrast("chat");
 const safe = await page.evaluate(async () => {
