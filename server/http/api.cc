@@ -10,7 +10,6 @@
 #include "server/http/model_routes.h"
 #include "server/http/origin.h"
 #include "server/http/page_routes.h"
-#include "server/openai/json_text.h"
 #include "server/serving/access.h"
 #include "wafer_backend/base/strings.h"
 
@@ -20,27 +19,6 @@ namespace {
 constexpr char kJson[] = "application/json";
 
 enum class Guard { kOpen, kKey, kAdmin };
-
-void SendJson(Exchange& exchange, std::string body, int code = 200) {
-  exchange.Send({.code = code, .content_type = kJson, .body = std::move(body)});
-}
-
-// `impaired_status` if requests of some models cannot be served; they are named.
-std::string Describe(const Health& health, std::string_view status,
-                     std::string_view impaired_status) {
-  if (health.impaired.empty()) return absl::StrCat("{\"status\":\"", Absl(status), "\"}");
-  std::string body = absl::StrCat("{\"status\":\"", Absl(impaired_status), "\",\"models\":{");
-  for (size_t i = 0; i < health.impaired.size(); ++i) {
-    if (i > 0) body += ',';
-    openai::AppendQuoted(body, health.impaired[i].first);
-    body += ':';
-    openai::AppendQuoted(body, health.impaired[i].second);
-  }
-  return body + "}}";
-}
-
-std::string DescribeHealth(const Health& health) { return Describe(health, "ok", "degraded"); }
-std::string DescribeReady(const Health& health) { return Describe(health, "ready", "ready"); }
 
 // Whether the page that asks, if one does, is of this machine or this server.
 bool MayRead(const Request& request) {
@@ -271,37 +249,14 @@ Reply Api::Failure(const Request& request, Fault fault) const {
       .headers = std::move(fault.headers)};
 }
 
-void Api::AskHealth(const Call& call, std::string (*body)(const Health&), bool needs_ready) {
-  operations_.health([this, call, body, needs_ready](Health health) {
-    post_([this, call, body, needs_ready, health = std::move(health)] {
-      const bool good = health.live && (health.ready || !needs_ready);
-      if (good) return SendJson(*call.exchange, body(health));
-      generations_->SendError(*call.exchange, absl::UnavailableError(health.why), Seconds(1));
-    });
-  });
-}
-
-void Api::HealthPage(const Call& call) { AskHealth(call, DescribeHealth, false); }
-void Api::Live(const Call& call) { AskHealth(call, DescribeHealth, false); }
-void Api::Ready(const Call& call) { AskHealth(call, DescribeReady, true); }
-
-void Api::Metrics(const Call& call) {
-  operations_.metrics([post = post_, exchange = call.exchange](std::string text) {
-    post([exchange, text = std::move(text)]() mutable {
-      exchange->Send(
-          {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = std::move(text)});
-    });
-  });
-}
-
 void Api::Docs(const Call& call) {
   const std::string page = DocsPage(Descriptions());
   call.exchange->Send({.content_type = "text/html", .body = page, .headers = PageHeaders()});
 }
 
 void Api::OpenApi(const Call& call) {
-  SendJson(*call.exchange,
-           OpenApiText(Descriptions(), generations_->deps().admin_port->Facts().version));
+  const std::string version = generations_->deps().admin_port->Facts().version;
+  call.exchange->Send({.content_type = kJson, .body = OpenApiText(Descriptions(), version)});
 }
 
 std::vector<RouteDescription> Api::Descriptions() {
@@ -315,16 +270,6 @@ std::vector<RouteDescription> Api::Descriptions() {
                                                          : RouteDescription::Needs::kOperator});
   }
   return all;
-}
-
-void Api::Layout(const Call& call) { SendJson(*call.exchange, operations_.layout()); }
-
-void Api::Watch(const Call& call) {
-  if (live_feed_.Watch(call.exchange)) return;
-  generations_->SendError(
-      *call.exchange,
-      absl::UnavailableError(absl::StrCat(LiveFeed::kMaxViewers, " watch the cloud already")),
-      Seconds(10));
 }
 
 }  // namespace waferline::http
