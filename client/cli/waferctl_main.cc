@@ -17,8 +17,8 @@ int main(int argc, char** argv) {
                      .version = WAFERLINE_VERSION,
                      .summary = "a client of inference servers, and Waferline's models of hardware",
                      .groups = {ClientGroup(), BenchGroup(), OperatorGroup(), FaultsGroup(),
-                                ModelGroup(), WaferGroup(), SimGroup(), PlanGroup(), PricesGroup(),
-                                ContractGroup(), SelftestGroup()},
+                                AccountsGroup(), ModelGroup(), WaferGroup(), SimGroup(),
+                                PlanGroup(), PricesGroup(), ContractGroup(), SelftestGroup()},
                      .environment = ServerVariables()},
                     std::vector<std::string>(argv + 1, argv + argc));
 }

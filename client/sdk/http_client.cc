@@ -110,6 +110,31 @@ class HttpCall : public TokenClient::Call {
   std::string answer_;   // of a refusal
 };
 
+absl::StatusOr<std::string> AskOnce(HttpWire& wire, HttpRequest request) {
+  std::string answer;
+  int code = 0;
+  absl::Status end;
+  Notification ended;
+  wire.Send(std::move(request), {.on_head = [&](int got, const auto&) { code = got; },
+                                 .on_bytes =
+                                     [&](std::string_view bytes) {
+                                       answer.append(bytes);
+                                       return answer.size() <= kMaxAnswerBytes;
+                                     },
+                                 .on_end =
+                                     [&](const absl::Status& status) {
+                                       end = status;
+                                       ended.Notify();
+                                     }});
+  ended.Wait();
+  if (!end.ok()) return end;
+  if (answer.size() > kMaxAnswerBytes) {
+    return absl::ResourceExhaustedError("the server's answer is longer than 16 MiB");
+  }
+  if (code != 200) return ReadError(code, answer);
+  return answer;
+}
+
 class HttpClient : public TokenClient {
  public:
   explicit HttpClient(const Endpoint& endpoint) : wire_(endpoint) {}
@@ -147,34 +172,18 @@ class HttpClient : public TokenClient {
   }
 
   absl::StatusOr<std::string> Ask(HttpRequest request) {
-    std::string answer;
-    int code = 0;
-    absl::Status end;
-    Notification ended;
-    wire_.Send(std::move(request), {.on_head = [&](int got, const auto&) { code = got; },
-                                    .on_bytes =
-                                        [&](std::string_view bytes) {
-                                          answer.append(bytes);
-                                          return answer.size() <= kMaxAnswerBytes;
-                                        },
-                                    .on_end =
-                                        [&](const absl::Status& status) {
-                                          end = status;
-                                          ended.Notify();
-                                        }});
-    ended.Wait();
-    if (!end.ok()) return end;
-    if (answer.size() > kMaxAnswerBytes) {
-      return absl::ResourceExhaustedError("the server's answer is longer than 16 MiB");
-    }
-    if (code != 200) return ReadError(code, answer);
-    return answer;
+    return AskOnce(wire_, std::move(request));
   }
 
   HttpWire wire_;
 };
 
 }  // namespace
+
+absl::StatusOr<std::string> AskHttp(const Endpoint& endpoint, const HttpQuestion& question) {
+  HttpWire wire(endpoint);
+  return AskOnce(wire, {.method = question.method, .path = question.path, .body = question.body});
+}
 
 std::unique_ptr<TokenClient> MakeHttpClient(const Endpoint& endpoint) {
   return std::make_unique<HttpClient>(endpoint);

@@ -144,6 +144,15 @@ Ending Run(TokenClient& client, const GenerateSpec& spec,
            std::function<void(const Piece&)> on_piece,
            std::function<void(std::shared_ptr<TokenClient::Call>)> started = nullptr);
 
+// One question to a server over HTTP, for what is not about tokens. Waits for the answer's body; a
+// refusal is the status that the server's error says.
+struct HttpQuestion {
+  std::string method;
+  std::string path;  // with its query
+  std::string body;  // JSON, or nothing
+};
+absl::StatusOr<std::string> AskHttp(const Endpoint& endpoint, const HttpQuestion& question);
+
 // Unavailable: no server answers at `endpoint`; says what to try.
 absl::Status ServerUnreachable(const Endpoint& endpoint, const std::string& reason);
 

@@ -38,9 +38,8 @@ std::vector<tenancy::ApiKey> Keys(const config::ServerConfig& config) {
   return keys;
 }
 
-std::map<std::string, tenancy::TenantLimits, std::less<>> Limits(
-    const config::ServerConfig& config) {
-  std::map<std::string, tenancy::TenantLimits, std::less<>> limits;
+tenancy::LimitsByTenant Limits(const config::ServerConfig& config) {
+  tenancy::LimitsByTenant limits;
   for (const config::ApiKeyConfig& key : config.api_keys) {
     tenancy::TenantLimits& tenant = limits[key.tenant];
     if (key.requests_per_day > 0) tenant.requests_day = key.requests_per_day;
@@ -69,7 +68,11 @@ class BothFrontEnds : public FrontEnds {
 
   absl::Status Listen() {
     WL_ASSIGN_OR_RETURN(keys_, tenancy::ApiKeys::Create(Keys(config_)));
-    WL_ASSIGN_OR_RETURN(billing_, Billing::Start(config_.billing));
+    WL_ASSIGN_OR_RETURN(billing_,
+                        Billing::Start(config_.billing, {.keys = &keys_,
+                                                         .budgets = &budgets_,
+                                                         .file_keys = Keys(config_),
+                                                         .file_limits = Limits(config_)}));
     deps_ = Deps();
     // First, since HTTP's readers ask for its figures.
     WL_RETURN_IF_ERROR(ListenGrpc());
@@ -113,6 +116,7 @@ class BothFrontEnds : public FrontEnds {
             .budgets = &budgets_,
             .ledger = &ledger_,
             .meter = &billing_->meter(),
+            .accounts = &billing_->accounts(),
             .metrics = cloud_->exposition().front(),
             .admin_port = admin_,
             .ids = &ids_,

@@ -99,6 +99,9 @@ BillingConfig ReadBilling(YamlForm form, const std::filesystem::path& folder) {
         ChoiceOr<bool>(form.About("what a record survives: the process, or a loss of power"),
                        "durability", false, {{"process", false}, {"power", true}});
   }
+  const std::string prices = TextOr(form, "prices", "");
+  const bool path = prices.find_first_of("/.") != std::string::npos;
+  out.prices = path ? (folder / prices).lexically_normal().string() : prices;
   out.store_patience = Milliseconds(
       form.About("how long an answer waits for the database")
           .IntegerOr("store_patience_ms", out.store_patience.count() / 1'000'000, 10, 600'000));

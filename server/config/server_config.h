@@ -61,6 +61,7 @@ struct BillingConfig {
   bool on = false;
   std::string store;                 // sqlite:PATH or postgresql://...; "": a file in --state-dir
   bool survives_power_loss = false;  // SQLite; YAML: durability: process (default), power
+  std::string prices;                // a price book, a name or a path; "": nothing is charged
   Nanoseconds store_patience = Seconds(5);  // how long an answer's end waits for its record
 };
 

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/http/api_description.h"
+#include "server/http/api_route.h"
 #include "server/http/model_routes.h"
 #include "server/http/origin.h"
 #include "server/http/page_routes.h"
@@ -17,8 +18,6 @@ namespace waferline::http {
 namespace {
 
 constexpr char kJson[] = "application/json";
-
-enum class Guard { kOpen, kKey, kAdmin };
 
 // Whether the page that asks, if one does, is of this machine or this server.
 bool MayRead(const Request& request) {
@@ -45,19 +44,6 @@ Headers OriginHeaders(const Request& request) {
 
 }  // namespace
 
-// Who answers: the api itself, or a function of one of the others.
-struct Api::Route {
-  std::string_view path;    // "{id}" stands for any name
-  std::string_view method;  // GET also answers HEAD
-  Guard guard;
-  std::string_view about;
-  void (*answer)(Generations&, const Call&) = nullptr;
-  void (Api::*handler)(const Call&) = nullptr;
-  void (AdminRoutes::*order)(const Call&) const = nullptr;
-
-  bool Matches(std::string_view asked) const;
-};
-
 bool Api::Route::Matches(std::string_view asked) const {
   constexpr std::string_view kName = "{id}";
   const size_t name = path.find(kName);
@@ -65,57 +51,6 @@ bool Api::Route::Matches(std::string_view asked) const {
   const std::string_view rest = path.substr(name + kName.size());
   return asked.size() > name + rest.size() && asked.starts_with(path.substr(0, name)) &&
          asked.ends_with(rest);
-}
-
-std::span<const Api::Route> Api::Routes() {
-  static constexpr Route kRoutes[] = {
-      {"/v1/completions", "POST", Guard::kKey, "Continues a text.", Completions},
-      {"/v1/chat/completions", "POST", Guard::kKey, "Answers a chat.", ChatCompletions},
-      {"/v1/responses", "POST", Guard::kKey, "Answers, and may keep the answer.", Responses},
-      {"/v1/responses/{id}", "GET", Guard::kKey, "An answer that was kept.", OneResponse},
-      {"/v1/responses/{id}", "DELETE", Guard::kKey, "Forgets it.", DeleteResponse},
-      {"/v1/messages", "POST", Guard::kKey, "Answers a chat, as Anthropic's clients ask.",
-       Messages},
-      {"/v1/messages/count_tokens", "POST", Guard::kKey, "Counts a chat's tokens.",
-       CountMessageTokens},
-      {"/v1/embeddings", "POST", Guard::kKey, "Vectors of texts.", Embeddings},
-      {"/v1/models", "GET", Guard::kKey, "Lists the models.", Models},
-      {"/v1/models/{id}", "GET", Guard::kKey, "Describes one model.", OneModel},
-      {"/v1/tcp_warming", "GET", Guard::kOpen, "Does nothing: opens a connection.", Warm},
-      {"/tokenize", "POST", Guard::kKey, "Tokens of a text.", Tokenize},
-      {"/detokenize", "POST", Guard::kKey, "Text of tokens.", Detokenize},
-      {"/tokenizer_info", "GET", Guard::kKey, "The first model's tokenizer.", TokenizerInfo},
-      {"/tokenizer_info/{id}", "GET", Guard::kKey, "A model's tokenizer.", TokenizerInfo},
-      {"/health", "GET", Guard::kOpen, "Whether the engine makes progress.", nullptr,
-       &Api::HealthPage},
-      {"/live", "GET", Guard::kOpen, "The same.", nullptr, &Api::Live},
-      {"/ready", "GET", Guard::kOpen, "Whether requests are taken.", nullptr, &Api::Ready},
-      {"/metrics", "GET", Guard::kOpen, "Prometheus text.", nullptr, &Api::Metrics},
-      {"/", "GET", Guard::kOpen, "A page that shows the running cloud.", Page},
-      {"/page/{id}", "GET", Guard::kOpen, "The page's files.", PageAsset},
-      {"/version", "GET", Guard::kOpen, "This build's version.", Version},
-      {"/docs", "GET", Guard::kOpen, "This list.", nullptr, &Api::Docs},
-      {"/openapi.json", "GET", Guard::kOpen, "This list for programs.", nullptr, &Api::OpenApi},
-      {"/admin/layout", "GET", Guard::kAdmin, "Where each model lies on which wafers.", nullptr,
-       &Api::Layout},
-      {"/admin/live", "GET", Guard::kAdmin, "Looks at the cloud, two a second.", nullptr,
-       &Api::Watch},
-      {"/admin/server", "GET", Guard::kAdmin, "Version, clock and models.", nullptr, nullptr,
-       &AdminRoutes::Server},
-      {"/admin/load", "GET", Guard::kAdmin, "What waits and runs, and the schedule's digest.",
-       nullptr, nullptr, &AdminRoutes::Load},
-      {"/admin/usage", "GET", Guard::kAdmin, "What each tenant used.", nullptr, nullptr,
-       &AdminRoutes::Usage},
-      {"/admin/drain", "POST", Guard::kAdmin, "Takes no new requests from now on.", nullptr,
-       nullptr, &AdminRoutes::Drain},
-      {"/admin/abort", "POST", Guard::kAdmin, "Ends one request.", nullptr, nullptr,
-       &AdminRoutes::Abort},
-      {"/admin/reset_prefix_cache", "POST", Guard::kAdmin, "Empties the prefix caches.", nullptr,
-       nullptr, &AdminRoutes::ResetPrefixCaches},
-      {"/admin/faults", "POST", Guard::kAdmin, "Breaks, slows or repairs emulated hardware.",
-       nullptr, nullptr, &AdminRoutes::ApplyFault},
-  };
-  return kRoutes;
 }
 
 Api::Found Api::Find(std::string_view path, std::string_view method) {
@@ -145,6 +80,7 @@ Api::Api(Generations* generations, Operations operations, Access access,
       access_(std::move(access)),
       post_(std::move(post)),
       admin_(generations->deps().admin_port, generations, post_),
+      accounts_(generations, post_),
       live_feed_(operations_.live, post_) {}
 
 void Api::Handle(std::shared_ptr<Exchange> exchange) {
@@ -160,6 +96,7 @@ void Api::Handle(std::shared_ptr<Exchange> exchange) {
   const Route& route = *verdict.route;
   if (route.answer != nullptr) return route.answer(*generations_, call);
   if (route.order != nullptr) return (admin_.*route.order)(call);
+  if (route.account != nullptr) return (accounts_.*route.account)(call);
   (this->*route.handler)(call);
 }
 
@@ -235,6 +172,8 @@ absl::StatusOr<tenancy::Caller> Api::Authorize(const Route& route, const Request
       return tenancy::Caller{};
     case Guard::kKey:
       return serving::Authenticate(deps, authorization);
+    case Guard::kUsage:
+      return serving::AuthorizeUsage(deps, authorization, IsFromThisMachine(request));
     case Guard::kAdmin:
       break;
   }

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/http/account_routes.h"
 #include "server/http/admin_routes.h"
 #include "server/http/api_description.h"
 #include "server/http/exchange.h"
@@ -69,6 +70,7 @@ class Api {
 
  private:
   struct Route;
+  static const Route kRoutes[];
   static std::span<const Route> Routes();
 
   struct Found {
@@ -112,6 +114,7 @@ class Api {
   const Access access_;
   const std::function<void(std::function<void()>)> post_;
   const AdminRoutes admin_;
+  const AccountRoutes accounts_;
   LiveFeed live_feed_;
 };
 

@@ -20,8 +20,9 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 
 struct Request {
   std::string method;
-  std::string path;  // percent-decoded, without the query, which nothing here reads
-  Headers headers;   // names in lower case
+  std::string path;   // percent-decoded, without the query
+  std::string query;  // as it was sent, without the '?'
+  Headers headers;    // names in lower case
   std::string body;
   bool from_loopback = false;
   Nanoseconds received;  // host time: the last byte of the request was here

@@ -74,6 +74,11 @@ std::optional<HeadFault> CheckFraming(bool http_1_0, const Request& request) {
   return std::nullopt;
 }
 
+std::string QueryOf(std::string_view target) {
+  const size_t mark = target.find('?');
+  return mark == std::string_view::npos ? "" : std::string(target.substr(mark + 1));
+}
+
 // The target in absolute form stands for a path and the Host (RFC 9112, 3.2.2).
 std::optional<HeadFault> CheckTarget(std::string_view target, Request* request) {
   if (target == "*" && request->method == "OPTIONS") {
@@ -82,6 +87,7 @@ std::optional<HeadFault> CheckTarget(std::string_view target, Request* request) 
   }
   if (target.starts_with('/')) {
     request->path = PathOf(target);
+    request->query = QueryOf(target);
     return std::nullopt;
   }
   const HeadFault fault{400, "the target must be a path or an http URL", {}};
@@ -92,6 +98,7 @@ std::optional<HeadFault> CheckTarget(std::string_view target, Request* request) 
     if (authority.empty() || !IsHost(authority)) return fault;
     const std::string_view path = target.substr(authority.size());
     request->path = path.starts_with('/') ? PathOf(path) : "/";
+    request->query = QueryOf(path);
     std::erase_if(request->headers, [](const auto& header) { return header.first == "host"; });
     request->headers.emplace_back("host", authority);
     return std::nullopt;

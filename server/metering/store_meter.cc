@@ -86,7 +86,9 @@ class StoreMeter::Records : public RequestUsage {
     return open;
   }
   Money PriceOf(const UsageCounts& counts) const {
-    return meter_->options_.price ? meter_->options_.price(open_->subject, counts) : Money();
+    return meter_->options_.price
+               ? meter_->options_.price(open_->subject, counts, open_->admitted_us)
+               : Money();
   }
 
   StoreMeter* const meter_;
@@ -141,7 +143,8 @@ absl::StatusOr<std::shared_ptr<RequestUsage>> StoreMeter::Admit(const UsageReque
     for (const ValidRequest& choice : request.choices) {
       const UsageCounts most{.prompt = static_cast<int64_t>(choice.prompt->size()),
                              .generated = choice.max_tokens};
-      open.hold_micro = std::max(open.hold_micro, MicroOf(options_.price(request.subject, most)));
+      open.hold_micro = std::max(open.hold_micro,
+                                 MicroOf(options_.price(request.subject, most, open.admitted_us)));
     }
   }
   return std::make_shared<Records>(this, std::move(open), request.choices);

@@ -23,7 +23,7 @@ class StoreMeter : public UsageMeter {
     std::function<Nanoseconds()> now;   // monotonic
     std::function<int64_t()> unix_us;   // wall clock
     // What a sequence costs, and at most may cost. Not set: nothing.
-    std::function<Money(const UsageSubject&, const UsageCounts&)> price;
+    std::function<Money(const UsageSubject&, const UsageCounts&, int64_t admitted_us)> price;
   };
 
   // Starts an epoch and settles the dead ones. The store outlives this. Its errors.

@@ -1,10 +1,12 @@
 #include "server/metering/usage_tables.h"
 
-#include <chrono>
 #include <optional>
 #include <string>
 
+#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
+#include "wafer_backend/base/calendar.h"
+#include "wafer_backend/base/field_error.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::metering {
@@ -66,7 +68,7 @@ absl::Status Spend(Connection& connection, const Account& account, const Money::
 // Releases what a row held, and adds what it costs, in both of the tenant's accounts.
 absl::Status Book(Connection& connection, const OpenUsage& open, int64_t hold_micro,
                   const Money::Columns& charge) {
-  for (const int64_t period : {MonthOf(open.admitted_us), kAllTime}) {
+  for (const int64_t period : {PeriodOf(open.admitted_us), kAllTime}) {
     if (hold_micro > 0) {
       WL_RETURN_IF_ERROR(Release(connection, {open.subject.tenant, period}, hold_micro));
     }
@@ -77,10 +79,16 @@ absl::Status Book(Connection& connection, const OpenUsage& open, int64_t hold_mi
   return absl::OkStatus();
 }
 
+absl::Status OverCap(const char* why) {
+  absl::Status status = absl::ResourceExhaustedError(why);
+  status.SetPayload(kErrorCodePayload, absl::Cord("insufficient_quota"));
+  return status;
+}
+
 // ResourceExhausted: nothing is held.
 absl::Status HoldWithinCaps(Connection& connection, const OpenUsage& usage) {
   const std::string& tenant = usage.subject.tenant;
-  const Account month{tenant, MonthOf(usage.admitted_us)};
+  const Account month{tenant, PeriodOf(usage.admitted_us)};
   const int64_t micro = usage.hold_micro * usage.choices;
   WL_ASSIGN_OR_RETURN(
       const Result quota,
@@ -93,14 +101,14 @@ absl::Status HoldWithinCaps(Connection& connection, const OpenUsage& usage) {
   };
   WL_ASSIGN_OR_RETURN(const bool this_month, Hold(connection, month, micro, cap(0)));
   if (!this_month) {
-    return absl::ResourceExhaustedError(
+    return OverCap(
         "over the hard monthly spend of this tenant: what was spent, what is in flight and the "
         "most that this request may cost are more than that");
   }
   WL_ASSIGN_OR_RETURN(const bool paid, Hold(connection, {tenant, kAllTime}, micro, cap(1)));
   if (paid) return absl::OkStatus();
   WL_RETURN_IF_ERROR(Release(connection, month, micro));
-  return absl::ResourceExhaustedError(
+  return OverCap(
       "the prepaid balance of this tenant is too low for the most that this request may cost");
 }
 
@@ -158,10 +166,9 @@ absl::Status AddToHour(Connection& connection, const OpenUsage& open, const Ende
 
 std::string UsageId::Text() const { return absl::StrCat(epoch, ".", ordinal, ".", choice); }
 
-int64_t MonthOf(int64_t unix_us) {
-  const std::chrono::sys_time<std::chrono::microseconds> at{std::chrono::microseconds(unix_us)};
-  const std::chrono::year_month_day day{std::chrono::floor<std::chrono::days>(at)};
-  return int64_t{static_cast<int>(day.year())} * 100 + static_cast<unsigned>(day.month());
+int64_t PeriodOf(int64_t unix_us) {
+  const Month month = MonthOf(unix_us);
+  return int64_t{month.year} * 100 + month.month;
 }
 
 absl::Status Open(Connection& connection, const OpenUsage& usage) {

@@ -40,6 +40,6 @@ absl::Status Withdraw(store::Connection& connection, const OpenUsage& open);
 absl::StatusOr<int64_t> Settle(store::Connection& connection, int64_t epoch, int64_t now_us);
 
 // YYYYMM of a Unix time, UTC.
-int64_t MonthOf(int64_t unix_us);
+int64_t PeriodOf(int64_t unix_us);
 
 }  // namespace waferline::metering

@@ -11,10 +11,8 @@
 namespace waferline::openai {
 namespace {
 
-constexpr char kCode[] = "waferline/code";
-
 std::optional<std::string> CodeOf(const absl::Status& status) {
-  const auto payload = status.GetPayload(kCode);
+  const auto payload = status.GetPayload(kErrorCodePayload);
   if (!payload) return std::nullopt;
   return std::string(*payload);
 }
@@ -110,7 +108,7 @@ absl::Status FieldError(std::string_view param, std::string_view message) {
 }
 
 absl::Status WithCode(absl::Status status, std::string_view code) {
-  status.SetPayload(kCode, absl::Cord(Absl(code)));
+  status.SetPayload(kErrorCodePayload, absl::Cord(Absl(code)));
   return status;
 }
 

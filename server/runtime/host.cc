@@ -96,6 +96,13 @@ uint64_t RandomSeed() {
   return (uint64_t{device()} << 32) | device();
 }
 
+std::string RandomBytes(size_t count) {
+  std::random_device device;
+  std::string bytes(count, '\0');
+  for (char& byte : bytes) byte = static_cast<char>(device() & 0xff);
+  return bytes;
+}
+
 bool WaitFor(const std::function<bool()>& done, Nanoseconds bound) {
   const Nanoseconds end = MonotonicNow() + bound;
   while (!done()) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <string>
 
 #include "wafer_backend/base/units.h"
 
@@ -33,6 +34,8 @@ void TrimMemory();
 
 // Unlike any other run's.
 uint64_t RandomSeed();
+// Fit for secrets.
+std::string RandomBytes(size_t count);
 
 // Looks every 5 ms until `done` says so; false if it did not within `bound`.
 bool WaitFor(const std::function<bool()>& done, Nanoseconds bound);

@@ -14,17 +14,20 @@ absl::StatusOr<tenancy::Caller> Counted(const ServerDeps& deps,
   return caller;
 }
 
+int64_t UnixMicroseconds(const ServerDeps& deps) { return deps.clock.unix_seconds() * 1'000'000; }
+
 }  // namespace
 
 absl::StatusOr<tenancy::Caller> Authenticate(const ServerDeps& deps,
                                              std::string_view authorization) {
-  return Counted(deps, deps.keys->Authenticate(authorization));
+  return Counted(deps, deps.keys->Authenticate(authorization, UnixMicroseconds(deps)));
 }
 
 absl::StatusOr<tenancy::Caller> AuthorizeAdmin(const ServerDeps& deps,
                                                std::string_view authorization,
                                                bool from_this_machine) {
-  absl::StatusOr<tenancy::Caller> caller = deps.keys->Authenticate(authorization);
+  absl::StatusOr<tenancy::Caller> caller =
+      deps.keys->Authenticate(authorization, UnixMicroseconds(deps));
   if (!caller.ok()) return Counted(deps, std::move(caller));
   if (!deps.keys->required() && !from_this_machine) {
     return Counted(deps, absl::PermissionDeniedError(
@@ -36,6 +39,18 @@ absl::StatusOr<tenancy::Caller> AuthorizeAdmin(const ServerDeps& deps,
     return Counted(deps, absl::PermissionDeniedError("this API key may not operate the server"));
   }
   return caller;
+}
+
+absl::StatusOr<tenancy::Caller> AuthorizeUsage(const ServerDeps& deps,
+                                               std::string_view authorization,
+                                               bool from_this_machine) {
+  absl::StatusOr<tenancy::Caller> caller =
+      deps.keys->Authenticate(authorization, UnixMicroseconds(deps));
+  if (caller.ok() && caller->read_usage) return caller;
+  if (caller.ok() && deps.keys->required() && !caller->admin) {
+    return Counted(deps, absl::PermissionDeniedError("this API key may not read usage"));
+  }
+  return AuthorizeAdmin(deps, authorization, from_this_machine);
 }
 
 absl::Status AuthorizeModel(const tenancy::Caller& caller, std::string_view model) {

@@ -22,6 +22,12 @@ absl::StatusOr<tenancy::Caller> AuthorizeAdmin(const ServerDeps& deps,
                                                std::string_view authorization,
                                                bool from_this_machine);
 
+// For a caller who wants to know what was used: an administrator, or a key that may read the usage
+// of its tenant.
+absl::StatusOr<tenancy::Caller> AuthorizeUsage(const ServerDeps& deps,
+                                               std::string_view authorization,
+                                               bool from_this_machine);
+
 // PermissionDenied if the caller's key is not for this model.
 absl::Status AuthorizeModel(const tenancy::Caller& caller, std::string_view model);
 

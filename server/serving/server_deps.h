@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "scheduler/request/front_door.h"
+#include "server/accounts/accounts.h"
 #include "server/admin/admin_port.h"
 #include "server/metering/usage_meter.h"
 #include "server/metrics/front_metrics.h"
@@ -41,6 +42,7 @@ struct ServerDeps {
   tenancy::Budgets* budgets = nullptr;
   tenancy::UsageLedger* ledger = nullptr;
   metering::UsageMeter* meter = nullptr;
+  accounts::Accounts* accounts = nullptr;
   metrics::FrontMetrics* metrics = nullptr;
   admin::AdminPort* admin_port = nullptr;
   RequestIdSource* ids = nullptr;

@@ -17,8 +17,6 @@ CREATE TABLE epoch(id {serial}, host TEXT NOT NULL, started_us BIGINT NOT NULL,
   ended_us BIGINT NOT NULL);
 CREATE TABLE tenant(name TEXT PRIMARY KEY, created_us BIGINT NOT NULL,
   disabled_us BIGINT NOT NULL);
-CREATE TABLE project(tenant TEXT NOT NULL, name TEXT NOT NULL, created_us BIGINT NOT NULL,
-  PRIMARY KEY(tenant, name));
 CREATE TABLE api_key(id TEXT PRIMARY KEY, digest TEXT NOT NULL UNIQUE, prefix TEXT NOT NULL,
   tenant TEXT NOT NULL, project TEXT NOT NULL, admin BIGINT NOT NULL, read_usage BIGINT NOT NULL,
   models TEXT NOT NULL, origin TEXT NOT NULL, created_us BIGINT NOT NULL,

@@ -47,37 +47,64 @@ bool Caller::MayUse(std::string_view model) const {
   return models.empty() || std::find(models.begin(), models.end(), model) != models.end();
 }
 
-absl::Status ApiKeys::Add(const ApiKey& key) {
+std::string DigestHex(std::string_view key) { return absl::BytesToHexString(Absl(Sha256(key))); }
+
+absl::Status ApiKeys::Add(const ApiKey& key, ByDigest* entries) {
   if (key.tenant.empty()) return absl::InvalidArgumentError("tenant: is missing");
   WL_ASSIGN_OR_RETURN(const std::string digest, DigestOf(key));
-  const Entry entry{{.tenant = key.tenant, .admin = key.admin, .models = key.models}, key.enabled};
-  if (by_digest_.emplace(digest, entry).second) return absl::OkStatus();
+  const Entry entry{.caller = {.tenant = key.tenant,
+                               .project = key.project,
+                               .key_id = key.id,
+                               .admin = key.admin,
+                               .read_usage = key.read_usage,
+                               .capped = key.capped,
+                               .models = key.models},
+                    .enabled = key.enabled,
+                    .expires_us = key.expires_us};
+  if (entries->emplace(digest, entry).second) return absl::OkStatus();
   return absl::InvalidArgumentError("key: is the same as another entry's");
 }
 
 absl::StatusOr<ApiKeys> ApiKeys::Create(const std::vector<ApiKey>& keys) {
   ApiKeys result;
-  for (size_t i = 0; i < keys.size(); ++i) {
-    if (const absl::Status status = result.Add(keys[i]); !status.ok()) {
-      return absl::Status(status.code(), absl::StrCat("api_keys[", i, "].", status.message()));
-    }
-  }
+  WL_RETURN_IF_ERROR(result.Replace(keys));
   return result;
 }
 
-absl::StatusOr<Caller> ApiKeys::Authenticate(std::string_view authorization) const {
-  if (!required()) return Caller{.admin = true};
+absl::Status ApiKeys::Replace(const std::vector<ApiKey>& keys) {
+  auto entries = std::make_shared<ByDigest>();
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (const absl::Status status = Add(keys[i], entries.get()); !status.ok()) {
+      return absl::Status(status.code(), absl::StrCat("api_keys[", i, "].", status.message()));
+    }
+  }
+  MutexLock lock(&shared_->mutex);
+  shared_->entries = std::move(entries);
+  return absl::OkStatus();
+}
+
+std::shared_ptr<const ApiKeys::ByDigest> ApiKeys::Entries() const {
+  MutexLock lock(&shared_->mutex);
+  return shared_->entries;
+}
+
+absl::StatusOr<Caller> ApiKeys::Authenticate(std::string_view authorization,
+                                             int64_t unix_us) const {
+  const std::shared_ptr<const ByDigest> entries = Entries();
+  if (entries->empty()) return Caller{.admin = true};
   const std::string_view token = TokenOf(authorization);
   if (token.empty()) {
     return absl::UnauthenticatedError(
         "an API key is required: send the header 'Authorization: Bearer KEY'");
   }
-  const auto found = by_digest_.find(Sha256(token));
-  if (found == by_digest_.end()) return absl::UnauthenticatedError("unknown API key");
-  if (!found->second.enabled) {
-    return absl::PermissionDeniedError("this API key is disabled");
+  const auto found = entries->find(Sha256(token));
+  if (found == entries->end()) return absl::UnauthenticatedError("unknown API key");
+  const Entry& entry = found->second;
+  if (!entry.enabled) return absl::PermissionDeniedError("this API key is disabled");
+  if (entry.expires_us != 0 && unix_us >= entry.expires_us) {
+    return absl::UnauthenticatedError("this API key has expired");
   }
-  return found->second.caller;
+  return entry.caller;
 }
 
 }  // namespace waferline::tenancy

@@ -1,18 +1,22 @@
-// Authentication: which tenant an API key belongs to, and what its caller may do. A value,
-// immutable after Create: any thread. Bounds: the keys of the configuration.
+// Authentication: which tenant an API key belongs to, and what its caller may do. Any thread;
+// copies share their keys, which Replace changes for all of them at once. Bounds: the keys of the
+// configuration and of the database.
 //
 // Keys are compared by their SHA-256, so the time of a comparison does not depend on the key, and a
 // configuration may hold digests instead of keys.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "wafer_backend/base/mutex.h"
 
 namespace waferline::tenancy {
 
@@ -22,6 +26,11 @@ struct ApiKey {
   bool enabled = true;
   bool admin = false;               // may use /admin/ and OperatorService
   std::vector<std::string> models;  // may use these; empty: all
+  std::string id;                   // for usage records; "": none
+  std::string project;
+  bool read_usage = false;  // may ask what its tenant used
+  bool capped = false;      // as Caller::capped
+  int64_t expires_us = 0;   // Unix time; 0: never
 };
 
 // An authenticated caller. A value.
@@ -30,6 +39,7 @@ struct Caller {
   std::string project;  // "": none
   std::string key_id;   // names the key, says nothing of it
   bool admin = false;
+  bool read_usage = false;
   bool capped = false;              // its tenant has a hard monthly spend or a prepaid balance
   std::vector<std::string> models;  // empty: all
 
@@ -44,20 +54,34 @@ class ApiKeys {
   // same key twice.
   static absl::StatusOr<ApiKeys> Create(const std::vector<ApiKey>& keys);
 
-  bool required() const { return !by_digest_.empty(); }
+  bool required() const { return !Entries()->empty(); }
 
-  // `authorization` is the header's value ("Bearer KEY"). Unauthenticated: the key is missing or
-  // unknown. PermissionDenied: it is disabled.
-  absl::StatusOr<Caller> Authenticate(std::string_view authorization) const;
+  // From now on these are the keys. The errors of Create, and then nothing changes.
+  absl::Status Replace(const std::vector<ApiKey>& keys);
+
+  // `authorization` is the header's value ("Bearer KEY"), `unix_us` the time. Unauthenticated: the
+  // key is missing, unknown or expired. PermissionDenied: it is disabled.
+  absl::StatusOr<Caller> Authenticate(std::string_view authorization, int64_t unix_us = 0) const;
 
  private:
   struct Entry {
     Caller caller;
     bool enabled;
+    int64_t expires_us;
   };
-  absl::Status Add(const ApiKey& key);
+  using ByDigest = std::unordered_map<std::string, Entry>;  // of 32 raw bytes
+  struct Shared {
+    Mutex mutex;
+    std::shared_ptr<const ByDigest> entries ABSL_GUARDED_BY(mutex) =
+        std::make_shared<const ByDigest>();
+  };
+  static absl::Status Add(const ApiKey& key, ByDigest* entries);
+  std::shared_ptr<const ByDigest> Entries() const;
 
-  std::unordered_map<std::string, Entry> by_digest_;  // of 32 raw bytes
+  std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
 };
+
+// SHA-256, as 64 hex digits: how a database keeps a key.
+std::string DigestHex(std::string_view key);
 
 }  // namespace waferline::tenancy

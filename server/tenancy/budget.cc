@@ -72,23 +72,49 @@ Nanoseconds Bucket::UntilFull(Nanoseconds now) {
   return WaitFor(limit_, now).value_or(Nanoseconds(0));
 }
 
-Budgets::Budgets(TenantLimits limits, std::map<std::string, TenantLimits, std::less<>> per_tenant)
+Budgets::Budgets(TenantLimits limits, LimitsByTenant per_tenant)
     : limits_(limits), per_tenant_(std::move(per_tenant)) {}
 
-Budgets::Account& Budgets::AccountOf(std::string_view tenant, Nanoseconds now) {
-  if (const auto found = accounts_.find(tenant); found != accounts_.end()) return found->second;
-  const auto own = per_tenant_.find(tenant);
-  const TenantLimits limits = own != per_tenant_.end() ? own->second : limits_;
-  Account account;
+void Budgets::SetLimits(LimitsByTenant per_tenant) {
+  MutexLock lock(&mutex_);
+  per_tenant_ = std::move(per_tenant);
+}
+
+void Budgets::SetOverSoftLimit(std::vector<std::string> tenants) {
+  MutexLock lock(&mutex_);
+  over_soft_limit_ = std::move(tenants);
+}
+
+void Budgets::Refresh(Account& account, const TenantLimits& limits, Nanoseconds now) {
+  account.limits = limits;
+  account.requests.reset();
+  account.tokens.reset();
   if (limits.requests_day) account.requests.emplace(*limits.requests_day, kDay, now);
   if (limits.tokens_minute) account.tokens.emplace(*limits.tokens_minute, kMinute, now);
-  return accounts_.emplace(std::string(tenant), std::move(account)).first->second;
+}
+
+Budgets::Account& Budgets::AccountOf(std::string_view tenant, Nanoseconds now) {
+  const auto own = per_tenant_.find(tenant);
+  const TenantLimits& limits = own != per_tenant_.end() ? own->second : limits_;
+  auto found = accounts_.find(tenant);
+  if (found == accounts_.end()) {
+    found = accounts_.emplace(std::string(tenant), Account()).first;
+    Refresh(found->second, limits, now);
+  }
+  if (found->second.limits != limits) Refresh(found->second, limits, now);
+  return found->second;
 }
 
 std::optional<OverBudget> Budgets::Charge(std::string_view tenant, int64_t tokens,
                                           Nanoseconds now) {
   MutexLock lock(&mutex_);
   Account& account = AccountOf(tenant, now);
+  if (account.limits.concurrent && account.in_flight >= *account.limits.concurrent) {
+    return OverBudget{absl::ResourceExhaustedError(
+                          absl::StrCat("over the limit of ", *account.limits.concurrent,
+                                       " requests in flight: try again when one has ended")),
+                      Seconds(1)};
+  }
   if (account.requests) {
     const auto wait = account.requests->WaitFor(1, now);
     if (!wait || *wait > Nanoseconds(0)) {
@@ -103,12 +129,14 @@ std::optional<OverBudget> Budgets::Charge(std::string_view tenant, int64_t token
     account.tokens->Take(tokens, now);
   }
   if (account.requests) account.requests->Take(1, now);
+  ++account.in_flight;
   return std::nullopt;
 }
 
 void Budgets::Settle(std::string_view tenant, int64_t charged, int64_t used, Nanoseconds now) {
   MutexLock lock(&mutex_);
   Account& account = AccountOf(tenant, now);
+  --account.in_flight;
   if (account.tokens) account.tokens->GiveBack(charged - used, now);
 }
 
@@ -118,6 +146,8 @@ Budgets::Headers Budgets::Describe(std::string_view tenant, Nanoseconds now) {
   Headers headers;
   if (account.requests) tenancy::Describe(headers, "requests-day", *account.requests, now);
   if (account.tokens) tenancy::Describe(headers, "tokens-minute", *account.tokens, now);
+  const auto over = std::find(over_soft_limit_.begin(), over_soft_limit_.end(), tenant);
+  if (over != over_soft_limit_.end()) headers.emplace_back("x-waferline-spend", "over-soft-limit");
   return headers;
 }
 

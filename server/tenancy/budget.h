@@ -2,9 +2,9 @@
 // (a token bucket that starts full). Charge takes the most that a request may use before the engine
 // sees it; Settle returns what it did not use.
 //
-// Owner: server/app. Thread: any. `now` is monotonic host time, passed in; a call with an earlier
-// time than the last refills nothing. Bounds: one account for each tenant that asks; tenants come
-// from the configuration.
+// Owner: server/app. Thread: any. Limits hold for this process. `now` is monotonic host time,
+// passed in; a call with an earlier time than the last refills nothing. Bounds: one account for
+// each tenant that asks; tenants come from the configuration.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,10 @@ namespace waferline::tenancy {
 struct TenantLimits {
   std::optional<int64_t> requests_day;
   std::optional<int64_t> tokens_minute;
+  std::optional<int64_t> concurrent = std::nullopt;  // requests in flight
+  bool operator==(const TenantLimits&) const = default;
 };
+using LimitsByTenant = std::map<std::string, TenantLimits, std::less<>>;
 
 // A token bucket. A value; one thread at a time.
 class Bucket {
@@ -65,7 +68,13 @@ class Budgets {
   using Headers = std::vector<std::pair<std::string, std::string>>;
 
   // `limits` apply to tenants that `per_tenant` does not name.
-  Budgets(TenantLimits limits, std::map<std::string, TenantLimits, std::less<>> per_tenant);
+  Budgets(TenantLimits limits, LimitsByTenant per_tenant);
+
+  // From now on these tenants have these limits. A tenant whose limits change starts with full
+  // buckets.
+  void SetLimits(LimitsByTenant per_tenant);
+  // Tenants whose answers say that their soft monthly limit is passed.
+  void SetOverSoftLimit(std::vector<std::string> tenants);
 
   // Charges one request and `tokens` (its prompt and all that it may generate). If it is refused,
   // nothing is charged.
@@ -74,20 +83,25 @@ class Budgets {
   void Settle(std::string_view tenant, int64_t charged, int64_t used, Nanoseconds now);
 
   // x-ratelimit-{limit,remaining,reset}-{requests-day,tokens-minute} for each limit that the tenant
-  // has; resets are in seconds.
+  // has; resets are in seconds. Over its soft monthly limit also x-waferline-spend:
+  // over-soft-limit.
   Headers Describe(std::string_view tenant, Nanoseconds now);
 
  private:
   struct Account {  // an empty bucket: no limit
     std::optional<Bucket> requests;
     std::optional<Bucket> tokens;
+    TenantLimits limits;
+    int64_t in_flight = 0;
   };
+  void Refresh(Account& account, const TenantLimits& limits, Nanoseconds now);
   Account& AccountOf(std::string_view tenant, Nanoseconds now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const TenantLimits limits_;
-  const std::map<std::string, TenantLimits, std::less<>> per_tenant_;
   Mutex mutex_;
+  LimitsByTenant per_tenant_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> over_soft_limit_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, Account, std::less<>> accounts_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -19,8 +19,10 @@ COMMANDS = ("chat", "complete", "models", "bench run", "bench replay", "faults s
             "model logits", "model perplexity", "model bench", "wafer predict", "wafer place", "wafer latency",
             "wafer tornado", "wafer faults", "wafer map", "wafer yield", "wafer predict-kernel", "wafer fabric",
             "wafer calibrate", "sim", "sim sweep", "sim compare", "prices check", "prices quote", "contract schedule", "contract rpo", "contract loan",
-            "contract warrant", "contract concentration", "selftest laws", "completion", "man", "version")
-GROUPS = ("client", "bench", "faults", "model", "wafer", "prices", "contract", "selftest", "about")
+            "contract warrant", "contract concentration", "tenants list", "tenants add",
+            "tenants disable", "keys list", "keys create", "keys rotate", "keys revoke", "quotas list",
+            "quotas set", "quotas remove", "usage", "selftest laws", "completion", "man", "version")
+GROUPS = ("client", "bench", "faults", "accounts", "model", "wafer", "prices", "contract", "selftest", "about")
 DEMO = "deploy/models/demo.gguf"
 
 

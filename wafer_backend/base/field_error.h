@@ -9,6 +9,9 @@
 
 namespace waferline {
 
+// Of a status: a short name of the failure that clients compare, such as insufficient_quota.
+inline constexpr char kErrorCodePayload[] = "waferline/code";
+
 // `status` with the name of the field ("sampling.top_p"); must not be OK.
 absl::Status WithField(absl::Status status, std::string_view field);
 

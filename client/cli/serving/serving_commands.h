@@ -9,6 +9,7 @@ Group ClientGroup();    // complete, chat, models
 Group BenchGroup();     // bench run, bench replay
 Group OperatorGroup();  // top, status, requests, abort, drain
 Group FaultsGroup();    // faults send
+Group AccountsGroup();  // tenants, keys, quotas, usage
 
 // One function a command, each in a file of its name.
 Command CompleteCommand();
@@ -22,5 +23,6 @@ Command StatusCommand();
 Command RequestsCommand();
 Command AbortCommand();
 Command DrainCommand();
+Command UsageCommand();
 
 }  // namespace waferline::cli

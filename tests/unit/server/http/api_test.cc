@@ -49,6 +49,7 @@ class Fixture {
                             .budgets = &budgets,
                             .ledger = &ledger,
                             .meter = &meter,
+                            .accounts = &accounts,
                             .metrics = &counted,
                             .admin_port = &admin,
                             .ids = &ids,
@@ -83,6 +84,7 @@ class Fixture {
   tenancy::Budgets budgets;
   tenancy::UsageLedger ledger;
   metering::UsageMeter meter;
+  accounts::Accounts accounts{{}};
   Counted counted;
   serving::RequestIdSource ids{1};
   serving::TextWorker texts{[] { return Nanoseconds(0); }};

@@ -22,7 +22,7 @@ Nanoseconds Now() {
 }
 
 // 3 picodollars a prompt token, 1.5 million a generated one.
-Money Price(const UsageSubject&, const UsageCounts& counts) {
+Money Price(const UsageSubject&, const UsageCounts& counts, int64_t) {
   return Money::FromPico(3 * (counts.prompt - counts.cached) + 1'500'000 * counts.generated);
 }
 
@@ -208,9 +208,9 @@ TEST_CASE("spent and held never pass a hard cap or a prepaid balance, however ma
 }
 
 TEST_CASE("months are those of UTC") {
-  CHECK(MonthOf(0) == 197001);
-  CHECK(MonthOf(1'767'225'599'999'999) == 202512);
-  CHECK(MonthOf(1'767'225'600'000'000) == 202601);
+  CHECK(PeriodOf(0) == 197001);
+  CHECK(PeriodOf(1'767'225'599'999'999) == 202512);
+  CHECK(PeriodOf(1'767'225'600'000'000) == 202601);
 }
 
 }  // namespace waferline::metering

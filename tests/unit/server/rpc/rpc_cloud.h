@@ -42,6 +42,7 @@ struct Cloud {
     serving::ServerDeps deps = plain.With(&door, &models, &admin);
     deps.ledger = &ledger;
     deps.meter = &meter;
+    deps.accounts = &accounts;
     deps.metrics = &metrics;
     if (keys != nullptr) deps.keys = keys;
     if (budgets != nullptr) deps.budgets = budgets;
@@ -75,6 +76,7 @@ struct Cloud {
   CountingMetrics metrics;
   tenancy::UsageLedger ledger;
   metering::UsageMeter meter;
+  accounts::Accounts accounts{{}};
   text::ModelCatalog models;
   std::unique_ptr<RpcServer> server;
   std::shared_ptr<grpc::Channel> channel;

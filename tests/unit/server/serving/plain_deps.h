@@ -13,6 +13,7 @@ struct PlainDeps {
             .budgets = &budgets,
             .ledger = &ledger,
             .meter = &meter,
+            .accounts = &accounts,
             .metrics = &metrics,
             .admin_port = admin,
             .ids = &ids,
@@ -26,6 +27,7 @@ struct PlainDeps {
   tenancy::Budgets budgets{{}, {}};
   tenancy::UsageLedger ledger;
   metering::UsageMeter meter;
+  accounts::Accounts accounts{{}};
   metrics::FrontMetrics metrics;
   RequestIdSource ids{1};
   TextWorker texts{[] { return Nanoseconds(0); }};

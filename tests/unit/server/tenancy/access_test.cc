@@ -114,4 +114,38 @@ TEST_CASE("law: in any minute a tenant uses at most its limit and what a full bu
   CHECK(granted > 1000);
 }
 
+TEST_CASE("keys are replaced under their readers, and expire") {
+  ApiKeys keys;
+  const ApiKeys copy = keys;
+  REQUIRE(keys.Replace({{.key = "k", .tenant = "a", .id = "key_1", .expires_us = 100}}).ok());
+  CHECK(copy.Authenticate("Bearer k", 99)->key_id == "key_1");
+  CHECK(absl::IsUnauthenticated(copy.Authenticate("Bearer k", 100).status()));
+  CHECK_FALSE(keys.Replace({{.key = "", .tenant = "a"}}).ok());
+  CHECK(copy.Authenticate("Bearer k", 99).ok());  // as before
+  REQUIRE(keys.Replace({{.key = "sha256:" + DigestHex("other"), .tenant = "b"}}).ok());
+  CHECK(absl::IsUnauthenticated(copy.Authenticate("Bearer k", 1).status()));
+  CHECK(copy.Authenticate("Bearer other", 1)->tenant == "b");
+}
+
+TEST_CASE("limits change while a server runs, and requests in flight are limited") {
+  Budgets budgets({}, {});
+  const Nanoseconds now = Seconds(5);
+  CHECK_FALSE(budgets.Charge("t", 10, now));
+  budgets.SetLimits({{"t", {.concurrent = 2}}});
+  CHECK_FALSE(budgets.Charge("t", 10, now));
+  const auto over = budgets.Charge("t", 10, now);
+  REQUIRE(over);
+  CHECK(absl::IsResourceExhausted(over->status));
+  CHECK(over->retry_after > Nanoseconds(0));
+  CHECK_FALSE(budgets.Charge("other", 10, now));
+  budgets.Settle("t", 10, 5, now);
+  CHECK_FALSE(budgets.Charge("t", 10, now));
+  budgets.SetLimits({{"t", {.requests_day = 1}}});
+  CHECK_FALSE(budgets.Charge("t", 10, now));
+  CHECK(budgets.Charge("t", 10, now));
+  budgets.SetOverSoftLimit({"t"});
+  CHECK(budgets.Describe("t", now).back().first == "x-waferline-spend");
+  CHECK(budgets.Describe("other", now).empty());
+}
+
 }  // namespace waferline::tenancy

@@ -1,0 +1,28 @@
+// What the commands about accounts have in common: asking, and printing lists of JSON objects.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "wafer_backend/base/command_line/arguments.h"
+
+namespace waferline::cli {
+
+// The server's answer; its own error if it refuses. A usage error for --server grpc://.
+absl::StatusOr<boost::json::object> AskAccounts(const Arguments& arguments,
+                                                const std::string& method, const std::string& path,
+                                                const std::string& body = "");
+
+// A name as a part of a path.
+std::string Escaped(const std::string& name);
+
+// A field as people read it: "" for null, a date for fields that end in _at.
+std::string CellOf(const boost::json::object& object, const char* field);
+
+// A table of answer[name], a column a field.
+void PrintList(const boost::json::object& answer, const char* name,
+               const std::vector<const char*>& fields);
+
+}  // namespace waferline::cli

@@ -1,0 +1,225 @@
+// waferctl tenants, keys and quotas: who may use a server with a database, and how much.
+#include <boost/json.hpp>
+#include <functional>
+#include <utility>
+
+#include "absl/strings/str_join.h"
+#include "client/cli/frame/output.h"
+#include "client/cli/serving/account_answers.h"
+#include "client/cli/serving/server_flags.h"
+#include "client/cli/serving/serving_commands.h"
+#include "client/sdk/token_client.h"
+#include "wafer_backend/base/status.h"
+
+namespace waferline::cli {
+namespace {
+
+namespace json = boost::json;
+
+constexpr int64_t kMaxCount = int64_t{1} << 50;
+
+std::vector<Flag> With(std::vector<Flag> more) {
+  std::vector<Flag> flags = ServerFlags();
+  flags.insert(flags.end(), more.begin(), more.end());
+  return flags;
+}
+
+// Prints the answer as it is, or `text` of it.
+absl::Status Report(const Arguments& arguments, absl::StatusOr<json::object> answer,
+                    const std::function<void(const json::object&)>& text) {
+  if (!answer.ok()) return answer.status();
+  if (arguments.json()) {
+    PrintText(json::serialize(*answer) + "\n");
+  } else {
+    text(*answer);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ListTenants(const Arguments& arguments) {
+  return Report(arguments, AskAccounts(arguments, "GET", "/admin/tenants"), [](const auto& answer) {
+    PrintList(answer, "tenants", {"name", "created_at", "disabled_at", "spent_usd", "held_usd"});
+  });
+}
+
+absl::Status AddTenant(const Arguments& arguments) {
+  const std::string& name = arguments.operand(0);
+  const std::string body = json::serialize(json::object{{"name", name}});
+  return Report(arguments, AskAccounts(arguments, "POST", "/admin/tenants", body),
+                [&](const auto&) { Print("added tenant {}\n", name); });
+}
+
+absl::Status DisableTenant(const Arguments& arguments) {
+  const std::string& name = arguments.operand(0);
+  return Report(arguments, AskAccounts(arguments, "DELETE", "/admin/tenants/" + Escaped(name)),
+                [&](const auto&) { Print("disabled tenant {}: its keys are refused\n", name); });
+}
+
+absl::Status ListKeys(const Arguments& arguments) {
+  return Report(arguments, AskAccounts(arguments, "GET", "/admin/keys"), [](const auto& answer) {
+    PrintList(answer, "keys",
+              {"id", "prefix", "tenant", "project", "admin", "read_usage", "models", "origin",
+               "expires_at", "revoked_at"});
+  });
+}
+
+void PrintNewKey(const json::object& answer) {
+  Print("{}\n", CellOf(answer, "key"));
+  Print("id {}. The key is shown once: keep it now.\n", CellOf(answer, "id"));
+}
+
+absl::Status CreateKey(const Arguments& arguments) {
+  json::object body{{"tenant", arguments.Text("tenant")},
+                    {"admin", arguments.On("admin")},
+                    {"read_usage", arguments.On("read-usage")}};
+  if (arguments.Has("project")) body["project"] = arguments.Text("project");
+  if (arguments.Has("model")) body["models"] = json::value_from(arguments.Texts("model"));
+  if (arguments.Has("expires-days")) {
+    body["expires_in_s"] = arguments.Integer("expires-days") * 24 * 3600;
+  }
+  return Report(arguments, AskAccounts(arguments, "POST", "/admin/keys", json::serialize(body)),
+                PrintNewKey);
+}
+
+absl::Status RotateKey(const Arguments& arguments) {
+  const json::object body{{"overlap_s", arguments.Integer("overlap-hours") * 3600}};
+  const std::string path = "/admin/keys/" + Escaped(arguments.operand(0)) + "/rotate";
+  return Report(arguments, AskAccounts(arguments, "POST", path, json::serialize(body)),
+                PrintNewKey);
+}
+
+absl::Status RevokeKey(const Arguments& arguments) {
+  const std::string& id = arguments.operand(0);
+  return Report(arguments, AskAccounts(arguments, "DELETE", "/admin/keys/" + Escaped(id)),
+                [&](const auto&) { Print("revoked key {}\n", id); });
+}
+
+constexpr const char* kLimits[] = {"requests_per_day", "tokens_per_minute", "concurrent_requests",
+                                   "monthly_soft_usd", "monthly_hard_usd",  "prepaid_usd"};
+
+absl::Status ListQuotas(const Arguments& arguments) {
+  return Report(arguments, AskAccounts(arguments, "GET", "/admin/quotas"), [](const auto& answer) {
+    std::vector<const char*> columns = {"tenant"};
+    columns.insert(columns.end(), std::begin(kLimits), std::end(kLimits));
+    PrintList(answer, "quotas", columns);
+  });
+}
+
+absl::Status SetQuota(const Arguments& arguments) {
+  json::object body{{"tenant", arguments.Text("tenant")}};
+  for (const auto& [flag, field] : {std::pair{"requests-per-day", kLimits[0]},
+                                    {"tokens-per-minute", kLimits[1]},
+                                    {"concurrent-requests", kLimits[2]}}) {
+    if (arguments.Has(flag)) body[field] = arguments.Integer(flag);
+  }
+  for (const auto& [flag, field] : {std::pair{"monthly-soft-usd", kLimits[3]},
+                                    {"monthly-hard-usd", kLimits[4]},
+                                    {"prepaid-usd", kLimits[5]}}) {
+    if (arguments.Has(flag)) body[field] = arguments.Text(flag);
+  }
+  return Report(arguments, AskAccounts(arguments, "POST", "/admin/quotas", json::serialize(body)),
+                [&](const auto&) { Print("set the quota of {}\n", arguments.Text("tenant")); });
+}
+
+absl::Status RemoveQuota(const Arguments& arguments) {
+  const std::string& name = arguments.operand(0);
+  return Report(arguments, AskAccounts(arguments, "DELETE", "/admin/quotas/" + Escaped(name)),
+                [&](const auto&) { Print("{} has no quota of its own now\n", name); });
+}
+
+std::vector<Command> TenantCommands() {
+  const std::vector<Operand> name = {{"NAME", "the tenant"}};
+  return {{.words = "tenants list",
+           .summary = "List tenants, and what they spent",
+           .flags = ServerFlags(),
+           .examples = {"waferctl tenants list --json"},
+           .run = ListTenants},
+          {.words = "tenants add",
+           .summary = "Add a tenant, or enable a disabled one",
+           .operands = name,
+           .flags = ServerFlags(),
+           .examples = {"waferctl tenants add acme"},
+           .run = AddTenant},
+          {.words = "tenants disable",
+           .summary = "Refuse all keys of a tenant",
+           .operands = name,
+           .flags = ServerFlags(),
+           .examples = {"waferctl tenants disable acme"},
+           .run = DisableTenant}};
+}
+
+std::vector<Command> KeyCommands() {
+  const std::vector<Operand> id = {{"ID", "the key's id, from 'keys list'"}};
+  return {{.words = "keys list",
+           .summary = "List API keys",
+           .flags = ServerFlags(),
+           .examples = {"waferctl keys list"},
+           .run = ListKeys},
+          {.words = "keys create",
+           .summary = "Make an API key, which is shown once",
+           .flags =
+               With({TextFlag("tenant", "NAME", "who pays for what it asks").Required(),
+                     TextFlag("project", "NAME", "of the tenant; usage is split by it"),
+                     TextFlag("model", "NAME", "a model it may use; all if not given").Repeatable(),
+                     Switch("admin", "it may operate the server and read all usage"),
+                     Switch("read-usage", "it may read its tenant's usage"),
+                     IntegerFlag("expires-days", "N", "never if not given", {1, 36500})}),
+           .examples = {"waferctl keys create --tenant acme --project search --expires-days 90"},
+           .run = CreateKey},
+          {.words = "keys rotate",
+           .summary = "Make a key like another, which ends after a while",
+           .operands = id,
+           .flags =
+               With({IntegerFlag("overlap-hours", "N", "how long the old key goes on", {0, 90 * 24})
+                         .Default(24)}),
+           .examples = {"waferctl keys rotate key_0123456789abcdef --overlap-hours 1"},
+           .run = RotateKey},
+          {.words = "keys revoke",
+           .summary = "End a key at once",
+           .operands = id,
+           .flags = ServerFlags(),
+           .examples = {"waferctl keys revoke key_0123456789abcdef"},
+           .run = RevokeKey}};
+}
+
+std::vector<Command> QuotaCommands() {
+  const IntegerRange count{1, kMaxCount};
+  return {{.words = "quotas list",
+           .summary = "List tenants' limits",
+           .flags = ServerFlags(),
+           .examples = {"waferctl quotas list"},
+           .run = ListQuotas},
+          {.words = "quotas set",
+           .summary = "Replace a tenant's limits; what is not given is not limited",
+           .flags = With(
+               {TextFlag("tenant", "NAME", "whose").Required(),
+                IntegerFlag("requests-per-day", "N", "of each server", count),
+                IntegerFlag("tokens-per-minute", "N", "of each server", count),
+                IntegerFlag("concurrent-requests", "N", "in flight in each server", count),
+                TextFlag("monthly-soft-usd", "USD", "answers say so when it is passed"),
+                TextFlag("monthly-hard-usd", "USD", "requests are refused before it is passed"),
+                TextFlag("prepaid-usd", "USD", "all that was paid in so far")}),
+           .examples = {"waferctl quotas set --tenant acme --tokens-per-minute 100000 "
+                        "--monthly-hard-usd 250"},
+           .run = SetQuota},
+          {.words = "quotas remove",
+           .summary = "Remove a tenant's limits",
+           .operands = {{"TENANT", "whose"}},
+           .flags = ServerFlags(),
+           .examples = {"waferctl quotas remove acme"},
+           .run = RemoveQuota}};
+}
+
+}  // namespace
+
+Group AccountsGroup() {
+  Group group{
+      .name = "accounts", .summary = "Tenants, keys, limits and usage of a server", .commands = {}};
+  for (auto make : {TenantCommands, KeyCommands, QuotaCommands}) {
+    for (Command& command : make()) group.commands.push_back(std::move(command));
+  }
+  group.commands.push_back(UsageCommand());
+  return group;
+}
+
+}  // namespace waferline::cli

@@ -1,0 +1,82 @@
+// Tenants, keys and quotas in the tables. Each function is work inside a transaction; one that
+// refuses has written nothing, and one that was committed without its answer (in doubt) gives the
+// same answer when it is repeated with the same arguments.
+//
+// Every change raises `access_version`, by which other servers see that they must load again.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/store/connection.h"
+
+namespace waferline::accounts {
+
+struct Tenant {
+  std::string name;
+  int64_t created_us = 0;
+  int64_t disabled_us = 0;  // 0: it is not
+  // Of all time, in microdollars: what was spent, and what is held for requests in flight.
+  int64_t spent_micro = 0;
+  int64_t held_micro = 0;
+};
+
+struct Key {
+  std::string id;      // "key_...": names it, says nothing of it
+  std::string digest;  // SHA-256 in hex; the key itself is not kept
+  std::string prefix;  // its first characters, for people
+  std::string tenant;
+  std::string project;
+  bool admin = false;
+  bool read_usage = false;
+  std::vector<std::string> models;  // empty: all
+  bool from_file = false;           // imported from the configuration, which decides about it
+  int64_t created_us = 0;
+  int64_t expires_us = 0;  // 0: never
+  int64_t revoked_us = 0;  // 0: it is not
+};
+
+// Absent: no limit.
+struct Quota {
+  std::string tenant;
+  std::optional<int64_t> requests_day;
+  std::optional<int64_t> tokens_minute;
+  std::optional<int64_t> concurrent;
+  std::optional<int64_t> soft_micro;     // a month; passing it is only reported
+  std::optional<int64_t> hard_micro;     // a month
+  std::optional<int64_t> prepaid_micro;  // all that was ever paid in
+  bool operator==(const Quota&) const = default;
+};
+
+// Adds what the configuration names, unless it is there; a disabled tenant stays disabled.
+absl::Status ImportKey(store::Connection& connection, const Key& key);
+
+// Adds it, or finds it there; a disabled one is enabled.
+absl::Status AddTenant(store::Connection& connection, const std::string& name, int64_t now_us);
+// NotFound.
+absl::Status DisableTenant(store::Connection& connection, const std::string& name, int64_t now_us);
+absl::StatusOr<std::vector<Tenant>> ListTenants(store::Connection& connection);
+
+// NotFound: no such tenant, or it is disabled.
+absl::Status AddKey(store::Connection& connection, const Key& key);
+// NotFound: no such key. InvalidArgument: it is the configuration's.
+absl::Status RevokeKey(store::Connection& connection, const std::string& id, int64_t now_us);
+// `fresh` takes over tenant, project and scopes of `old_id`, which ends at `old_ends_us`.
+absl::Status RotateKey(store::Connection& connection, const std::string& old_id, Key fresh,
+                       int64_t old_ends_us);
+absl::StatusOr<std::vector<Key>> ListKeys(store::Connection& connection);
+
+// Replaces the tenant's; without any limit removes it. NotFound: no such tenant.
+absl::Status SetQuota(store::Connection& connection, const Quota& quota);
+absl::StatusOr<std::vector<Quota>> ListQuotas(store::Connection& connection);
+
+absl::StatusOr<int64_t> AccessVersion(store::Connection& connection);
+// Tenants that have spent their soft limit in the month `period` (YYYYMM).
+absl::StatusOr<std::vector<std::string>> OverSoftLimit(store::Connection& connection,
+                                                       int64_t period);
+
+}  // namespace waferline::accounts

@@ -1,0 +1,92 @@
+// Tenants, keys and quotas of a running server: what administrators change, and how the server
+// follows. A change holds here when `done` runs, and within kPollPeriod in the other servers of a
+// PostgreSQL database.
+//
+// Owner: server/app; dies after the front ends. Thread: any; no call blocks. `done` runs once: on a
+// thread of the database's, or within the call if the request is refused. Bounds: kMaxWaiting reads
+// wait; a server may have kMaxKeys keys and kMaxTenants tenants.
+//
+// Without a database every call is refused by name.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/accounts/account_tables.h"
+#include "server/accounts/usage_query.h"
+#include "server/store/reader.h"
+#include "server/store/writer.h"
+#include "server/tenancy/api_keys.h"
+#include "server/tenancy/budget.h"
+
+namespace waferline::accounts {
+
+inline constexpr Nanoseconds kPollPeriod = Milliseconds(500);
+
+template <typename Answer>
+using Done = std::function<void(absl::StatusOr<Answer>)>;
+
+// A key that was just made: the only time that its text is known.
+struct NewKey {
+  std::string secret;
+  Key key;
+};
+
+class Accounts {
+ public:
+  struct Options {
+    store::Store* store = nullptr;    // null: there is no database
+    store::Writer* writer = nullptr;  // the server's one
+    tenancy::ApiKeys* keys = nullptr;
+    tenancy::Budgets* budgets = nullptr;
+    std::vector<tenancy::ApiKey> file_keys;  // the configuration's
+    tenancy::LimitsByTenant file_limits;     // the configuration's; a quota replaces its tenant's
+    bool has_prices = false;                 // spending can be limited
+    std::function<int64_t()> unix_us;
+    std::function<std::string(size_t)> random_bytes;
+  };
+
+  explicit Accounts(Options options);
+  // Imports the configuration's keys, loads what there is, and follows changes.
+  absl::Status Start();
+  // Nothing is followed any more.
+  void Stop();
+
+  void AddTenant(const std::string& name, Done<std::string> done);
+  void DisableTenant(const std::string& name, Done<std::string> done);
+  void ListTenants(Done<std::vector<Tenant>> done);
+
+  // Of `wanted` tenant, project, scopes and expires_us are read. InvalidArgument: the first key of
+  // a server without keys must be an administrator's, or no one could operate it afterwards.
+  void CreateKey(const Key& wanted, Done<NewKey> done);
+  // The old key goes on for `overlap`.
+  void RotateKey(const std::string& id, Nanoseconds overlap, Done<NewKey> done);
+  void RevokeKey(const std::string& id, Done<std::string> done);
+  void ListKeys(Done<std::vector<Key>> done);
+
+  // InvalidArgument: a spending limit without prices.
+  void SetQuota(const Quota& quota, Done<Quota> done);
+  void ListQuotas(Done<std::vector<Quota>> done);
+
+  void Usage(const UsageQuery& query, Done<std::vector<UsageBucket>> done);
+
+ private:
+  template <typename Answer>
+  void Write(store::Writer::Work work, Answer answer, Done<Answer> done);
+  template <typename Answer>
+  void Read(std::function<absl::StatusOr<Answer>(store::Connection&)> work, Done<Answer> done);
+  NewKey MakeKey(const Key& wanted) const;
+  absl::Status Import();
+  // Brings keys and budgets up to the tables' state, if that is newer or `force`.
+  absl::Status Load(store::Connection& connection, bool force);
+
+  const Options options_;
+  std::unique_ptr<store::Reader> reader_;
+  int64_t loaded_version_ = -1;  // the reader's thread
+};
+
+}  // namespace waferline::accounts

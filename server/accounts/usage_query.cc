@@ -1,0 +1,82 @@
+#include "server/accounts/usage_query.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "wafer_backend/base/status.h"
+
+namespace waferline::accounts {
+namespace {
+
+using store::IntegerOf;
+using store::Result;
+using store::Row;
+using store::Value;
+
+constexpr const char* kColumns[kUsageBys] = {"tenant", "project", "api_key", "model", "tier"};
+constexpr int64_t kHourUs = 3600LL * 1'000'000;
+
+// Hours and days are summed from the hours' table, minutes from the records themselves.
+std::string SqlOf(const UsageQuery& query, std::vector<Value>* values) {
+  const bool hours = query.width_us >= kHourUs;
+  const char* const time = hours ? "hour_us" : "ended_us";
+  std::string groups;
+  for (const UsageBy by : query.group_by) {
+    absl::StrAppend(&groups, ", ", kColumns[static_cast<size_t>(by)]);
+  }
+  const std::string bucket = absl::StrCat("(", time, " - ", time, " % $3)");
+  std::string sql = absl::StrCat(
+      "SELECT ", bucket, ", ", hours ? "SUM(requests)" : "COUNT(*)",
+      ", SUM(prompt), SUM(cached), SUM(generated), SUM(charge_micro), SUM(charge_pico)", groups,
+      " FROM ", hours ? "usage_hour" : "usage", " WHERE ", time, " >= $1 AND ", time, " < $2");
+  if (!hours) absl::StrAppend(&sql, " AND status = 'posted'");
+  for (size_t column = 0; column < kUsageBys; ++column) {
+    std::vector<std::string> places;
+    for (const std::string& value : query.only[column]) {
+      values->emplace_back(value);
+      places.push_back(absl::StrCat("$", values->size()));
+    }
+    if (places.empty()) continue;
+    absl::StrAppend(&sql, " AND ", kColumns[column], " IN (", absl::StrJoin(places, ", "), ")");
+  }
+  absl::StrAppend(&sql, " GROUP BY ", bucket, groups, " ORDER BY 1", groups);
+  return sql;
+}
+
+UsageSums SumsOf(const UsageQuery& query, const Row& row) {
+  UsageSums sums{.requests = IntegerOf(row[1]),
+                 .prompt = IntegerOf(row[2]),
+                 .cached = IntegerOf(row[3]),
+                 .generated = IntegerOf(row[4]),
+                 .charge_micro = IntegerOf(row[5]) + IntegerOf(row[6]) / 1'000'000,
+                 .charge_pico = IntegerOf(row[6]) % 1'000'000};
+  for (size_t i = 0; i < query.group_by.size(); ++i) {
+    sums.by[static_cast<size_t>(query.group_by[i])] = store::TextOf(row[7 + i]);
+  }
+  return sums;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<UsageBucket>> QueryUsage(store::Connection& connection,
+                                                    const UsageQuery& query) {
+  const int64_t start = query.start_us - query.start_us % query.width_us;
+  const int64_t page_end = start + query.buckets * query.width_us;
+  const int64_t end = query.end_us == 0 ? page_end : std::min(query.end_us, page_end);
+  std::vector<UsageBucket> buckets;
+  for (int64_t at = start; at < end; at += query.width_us) {
+    buckets.push_back({.start_us = at, .end_us = at + query.width_us, .sums = {}});
+  }
+  std::vector<Value> values = {start, end, query.width_us};
+  const std::string sql = SqlOf(query, &values);
+  WL_ASSIGN_OR_RETURN(const Result found, connection.Run(sql, values));
+  for (const Row& row : found.rows) {
+    const auto index = static_cast<size_t>((IntegerOf(row[0]) - start) / query.width_us);
+    if (index < buckets.size()) buckets[index].sums.push_back(SumsOf(query, row));
+  }
+  return buckets;
+}
+
+}  // namespace waferline::accounts

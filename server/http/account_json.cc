@@ -1,0 +1,183 @@
+#include "server/http/account_json.h"
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value_from.hpp>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "server/money/decimal.h"
+#include "server/openai/fields.h"
+#include "server/serving/limits.h"
+#include "wafer_backend/base/json_fields.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/base/strings.h"
+
+namespace waferline::http {
+namespace {
+
+namespace json = boost::json;
+
+constexpr int64_t kDaySeconds = 24 * 3600;
+constexpr int64_t kMaxCount = int64_t{1} << 50;
+constexpr size_t kMaxKeyModels = 64;
+
+// An empty body is an empty object.
+absl::StatusOr<json::object> ObjectOf(std::string_view body) {
+  if (body.empty()) return json::object();
+  return openai::ParseObject(body);
+}
+
+// Whole microdollars of a decimal string.
+std::optional<int64_t> ReadUsd(JsonFields& fields, std::string_view name) {
+  std::string text;
+  fields.Text(name, 40, &text);
+  if (!fields.ok() || text.empty()) return std::nullopt;
+  const absl::StatusOr<int64_t> micro = ParseScaledInt(text, 6);
+  if (!micro.ok()) fields.Fail(name, Std(micro.status().message()));
+  if (micro.ok() && *micro < 0) fields.Fail(name, "must not be negative");
+  if (!fields.ok()) return std::nullopt;
+  return *micro;
+}
+
+std::optional<int64_t> ReadCount(JsonFields& fields, std::string_view name) {
+  if (!fields.Has(name)) return std::nullopt;
+  int64_t count = 0;
+  fields.Int(name, 1, kMaxCount, &count);
+  return count;
+}
+
+json::value UsdOf(const std::optional<int64_t>& micro) {
+  return micro ? json::value(FormatScaled(*micro, 6, 2)) : json::value();
+}
+
+json::value SecondsOf(int64_t us) { return us == 0 ? json::value() : json::value(us / 1'000'000); }
+
+json::value NumberOf(const std::optional<int64_t>& number) {
+  return number ? json::value(*number) : json::value();
+}
+
+json::object KeyObject(const accounts::Key& key) {
+  return {{"id", key.id},
+          {"prefix", key.prefix},
+          {"tenant", key.tenant},
+          {"project", key.project},
+          {"admin", key.admin},
+          {"read_usage", key.read_usage},
+          {"models", json::value_from(key.models)},
+          {"origin", key.from_file ? "configuration" : "api"},
+          {"created_at", SecondsOf(key.created_us)},
+          {"expires_at", SecondsOf(key.expires_us)},
+          {"revoked_at", SecondsOf(key.revoked_us)}};
+}
+
+json::object QuotaObject(const accounts::Quota& quota) {
+  return {{"tenant", quota.tenant},
+          {"requests_per_day", NumberOf(quota.requests_day)},
+          {"tokens_per_minute", NumberOf(quota.tokens_minute)},
+          {"concurrent_requests", NumberOf(quota.concurrent)},
+          {"monthly_soft_usd", UsdOf(quota.soft_micro)},
+          {"monthly_hard_usd", UsdOf(quota.hard_micro)},
+          {"prepaid_usd", UsdOf(quota.prepaid_micro)}};
+}
+
+template <typename All, typename One>
+std::string ListOf(const char* name, const All& all, One one) {
+  json::array out;
+  for (const auto& entry : all) out.push_back(one(entry));
+  return json::serialize(json::object{{name, std::move(out)}});
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ReadTenantName(std::string_view body) {
+  WL_ASSIGN_OR_RETURN(const json::object object, ObjectOf(body));
+  JsonFields fields(object);
+  std::string name;
+  fields.Text("name", serving::kMaxNameBytes, &name);
+  fields.RefuseOthers({"name"});
+  WL_RETURN_IF_ERROR(fields.status());
+  return name;
+}
+
+absl::StatusOr<accounts::Key> ReadKey(std::string_view body, int64_t now_us) {
+  WL_ASSIGN_OR_RETURN(const json::object object, ObjectOf(body));
+  JsonFields fields(object);
+  accounts::Key key;
+  fields.Text("tenant", serving::kMaxNameBytes, &key.tenant);
+  fields.Text("project", serving::kMaxNameBytes, &key.project);
+  fields.Bool("admin", &key.admin);
+  fields.Bool("read_usage", &key.read_usage);
+  if (const json::array* models = fields.Array("models", kMaxKeyModels)) {
+    for (const json::value& model : *models) {
+      if (!model.is_string()) {
+        fields.Fail("models", "must be an array of strings");
+        break;
+      }
+      key.models.emplace_back(model.get_string().c_str());
+    }
+  }
+  int64_t lasts_s = 0;
+  fields.Int("expires_in_s", 1, 100 * 365 * kDaySeconds, &lasts_s);
+  if (lasts_s > 0) key.expires_us = now_us + lasts_s * 1'000'000;
+  fields.RefuseOthers({"tenant", "project", "admin", "read_usage", "models", "expires_in_s"});
+  WL_RETURN_IF_ERROR(fields.status());
+  return key;
+}
+
+absl::StatusOr<Nanoseconds> ReadOverlap(std::string_view body) {
+  WL_ASSIGN_OR_RETURN(const json::object object, ObjectOf(body));
+  JsonFields fields(object);
+  int64_t overlap_s = kDaySeconds;
+  fields.Int("overlap_s", 0, 90 * kDaySeconds, &overlap_s);
+  fields.RefuseOthers({"overlap_s"});
+  WL_RETURN_IF_ERROR(fields.status());
+  return Seconds(overlap_s);
+}
+
+absl::StatusOr<accounts::Quota> ReadQuota(std::string_view body) {
+  WL_ASSIGN_OR_RETURN(const json::object object, ObjectOf(body));
+  JsonFields fields(object);
+  accounts::Quota quota;
+  fields.Text("tenant", serving::kMaxNameBytes, &quota.tenant);
+  quota.requests_day = ReadCount(fields, "requests_per_day");
+  quota.tokens_minute = ReadCount(fields, "tokens_per_minute");
+  quota.concurrent = ReadCount(fields, "concurrent_requests");
+  quota.soft_micro = ReadUsd(fields, "monthly_soft_usd");
+  quota.hard_micro = ReadUsd(fields, "monthly_hard_usd");
+  quota.prepaid_micro = ReadUsd(fields, "prepaid_usd");
+  fields.RefuseOthers({"tenant", "requests_per_day", "tokens_per_minute", "concurrent_requests",
+                       "monthly_soft_usd", "monthly_hard_usd", "prepaid_usd"});
+  fields.Require({"tenant"});
+  WL_RETURN_IF_ERROR(fields.status());
+  return quota;
+}
+
+std::string TenantsJson(const std::vector<accounts::Tenant>& tenants) {
+  return ListOf("tenants", tenants, [](const accounts::Tenant& tenant) {
+    return json::object{{"name", tenant.name},
+                        {"created_at", SecondsOf(tenant.created_us)},
+                        {"disabled_at", SecondsOf(tenant.disabled_us)},
+                        {"spent_usd", UsdOf(tenant.spent_micro)},
+                        {"held_usd", UsdOf(tenant.held_micro)}};
+  });
+}
+
+std::string NewKeyJson(const accounts::NewKey& made) {
+  json::object out = KeyObject(made.key);
+  out["key"] = made.secret;
+  return json::serialize(out);
+}
+
+std::string KeysJson(const std::vector<accounts::Key>& keys) {
+  return ListOf("keys", keys, KeyObject);
+}
+
+std::string QuotaJson(const accounts::Quota& quota) { return json::serialize(QuotaObject(quota)); }
+
+std::string QuotasJson(const std::vector<accounts::Quota>& quotas) {
+  return ListOf("quotas", quotas, QuotaObject);
+}
+
+}  // namespace waferline::http

@@ -1,0 +1,40 @@
+// The JSON of tenants, keys, quotas and usage: bodies and query strings in, answers out. Pure
+// functions, any thread. Bodies and queries are strict: an unknown field is an error that names it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/accounts/accounts.h"
+
+namespace waferline::http {
+
+// {"name"}
+absl::StatusOr<std::string> ReadTenantName(std::string_view body);
+// {"tenant", "project"?, "admin"?, "read_usage"?, "models"?, "expires_in_s"?}
+absl::StatusOr<accounts::Key> ReadKey(std::string_view body, int64_t now_us);
+// {"overlap_s"?}: how long the old key goes on; a day if not given, at most 90 days.
+absl::StatusOr<Nanoseconds> ReadOverlap(std::string_view body);
+// {"tenant", "requests_per_day"?, "tokens_per_minute"?, "concurrent_requests"?,
+// "monthly_soft_usd"?, "monthly_hard_usd"?, "prepaid_usd"?}; dollars are decimal strings of whole
+// microdollars.
+absl::StatusOr<accounts::Quota> ReadQuota(std::string_view body);
+
+std::string TenantsJson(const std::vector<accounts::Tenant>& tenants);
+std::string NewKeyJson(const accounts::NewKey& made);  // with its text
+std::string KeysJson(const std::vector<accounts::Key>& keys);
+std::string QuotaJson(const accounts::Quota& quota);
+std::string QuotasJson(const std::vector<accounts::Quota>& quotas);
+
+// The query of /v1/organization/usage/completions: start_time (required), end_time, bucket_width
+// (1m, 1h, 1d), group_by, project_ids, api_key_ids, models, limit, page; of ours, tenants. Lists
+// are written name=a&name=b or name[]=a. What is not recorded (user_ids, batch) is refused by name.
+absl::StatusOr<accounts::UsageQuery> ReadUsageQuery(std::string_view query, int64_t now_us);
+// OpenAI's page of buckets.
+std::string UsageJson(const accounts::UsageQuery& query,
+                      const std::vector<accounts::UsageBucket>& buckets);
+
+}  // namespace waferline::http

@@ -1,0 +1,45 @@
+// Tenants, keys and quotas under /admin/, and the usage API: accounts::Accounts as JSON. Api checks
+// who may call them.
+//
+// Owner: Api. Thread: io. A call is answered after the database has answered, even if the client
+// has disconnected meanwhile.
+#pragma once
+
+#include <functional>
+
+#include "server/http/generations.h"
+
+namespace waferline::http {
+
+class AccountRoutes {
+ public:
+  // `generations` must outlive the server. `post` runs a task on the io thread.
+  AccountRoutes(const Generations* generations, std::function<void(std::function<void()>)> post)
+      : generations_(generations), post_(std::move(post)) {}
+
+  void ListTenants(const Call& call) const;
+  void AddTenant(const Call& call) const;
+  void DisableTenant(const Call& call) const;
+  void ListKeys(const Call& call) const;
+  void CreateKey(const Call& call) const;
+  void RotateKey(const Call& call) const;
+  void RevokeKey(const Call& call) const;
+  void ListQuotas(const Call& call) const;
+  void SetQuota(const Call& call) const;
+  void RemoveQuota(const Call& call) const;
+  // An administrator sees all tenants, another key its own.
+  void Usage(const Call& call) const;
+
+ private:
+  accounts::Accounts& accounts() const { return *generations_->deps().accounts; }
+  int64_t NowUs() const { return generations_->deps().clock.unix_seconds() * 1'000'000; }
+  // What takes a database thread's answer to the io thread, as the JSON that `json` makes of it.
+  template <typename Answer, typename Json>
+  accounts::Done<Answer> Later(const Call& call, Json json) const;
+  void Fail(const Call& call, const absl::Status& status) const;
+
+  const Generations* const generations_;
+  const std::function<void(std::function<void()>)> post_;
+};
+
+}  // namespace waferline::http

@@ -1,0 +1,31 @@
+// A row of the table of routes. Inner part of api.h.
+#pragma once
+
+#include <string_view>
+
+#include "server/http/api.h"
+
+namespace waferline::http {
+
+enum class Guard { kOpen, kKey, kUsage, kAdmin };
+
+// Who answers: the api itself, or a function of one of the others.
+struct Api::Route {
+  std::string_view path;    // "{id}" stands for any name
+  std::string_view method;  // GET also answers HEAD
+  Guard guard;
+  std::string_view about;
+  void (*answer)(Generations&, const Call&) = nullptr;
+  void (Api::*handler)(const Call&) = nullptr;
+  void (AdminRoutes::*order)(const Call&) const = nullptr;
+  void (AccountRoutes::*account)(const Call&) const = nullptr;
+
+  bool Matches(std::string_view asked) const;
+  static constexpr Route OfAccounts(std::string_view path, std::string_view method,
+                                    std::string_view about,
+                                    void (AccountRoutes::*answer)(const Call&) const) {
+    return {path, method, Guard::kAdmin, about, nullptr, nullptr, nullptr, answer};
+  }
+};
+
+}  // namespace waferline::http

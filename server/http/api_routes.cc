@@ -1,0 +1,72 @@
+// Every route with who may ask and who answers.
+#include "server/http/api_route.h"
+#include "server/http/model_routes.h"
+#include "server/http/page_routes.h"
+
+namespace waferline::http {
+
+constexpr Api::Route Api::kRoutes[] = {
+    {"/v1/completions", "POST", Guard::kKey, "Continues a text.", Completions},
+    {"/v1/chat/completions", "POST", Guard::kKey, "Answers a chat.", ChatCompletions},
+    {"/v1/responses", "POST", Guard::kKey, "Answers, and may keep the answer.", Responses},
+    {"/v1/responses/{id}", "GET", Guard::kKey, "An answer that was kept.", OneResponse},
+    {"/v1/responses/{id}", "DELETE", Guard::kKey, "Forgets it.", DeleteResponse},
+    {"/v1/messages", "POST", Guard::kKey, "Answers a chat, as Anthropic's clients ask.", Messages},
+    {"/v1/messages/count_tokens", "POST", Guard::kKey, "Counts a chat's tokens.",
+     CountMessageTokens},
+    {"/v1/embeddings", "POST", Guard::kKey, "Vectors of texts.", Embeddings},
+    {"/v1/models", "GET", Guard::kKey, "Lists the models.", Models},
+    {"/v1/models/{id}", "GET", Guard::kKey, "Describes one model.", OneModel},
+    {"/v1/tcp_warming", "GET", Guard::kOpen, "Does nothing: opens a connection.", Warm},
+    {"/tokenize", "POST", Guard::kKey, "Tokens of a text.", Tokenize},
+    {"/detokenize", "POST", Guard::kKey, "Text of tokens.", Detokenize},
+    {"/tokenizer_info", "GET", Guard::kKey, "The first model's tokenizer.", TokenizerInfo},
+    {"/tokenizer_info/{id}", "GET", Guard::kKey, "A model's tokenizer.", TokenizerInfo},
+    {"/health", "GET", Guard::kOpen, "Whether the engine makes progress.", nullptr,
+     &Api::HealthPage},
+    {"/live", "GET", Guard::kOpen, "The same.", nullptr, &Api::Live},
+    {"/ready", "GET", Guard::kOpen, "Whether requests are taken.", nullptr, &Api::Ready},
+    {"/metrics", "GET", Guard::kOpen, "Prometheus text.", nullptr, &Api::Metrics},
+    {"/", "GET", Guard::kOpen, "A page that shows the running cloud.", Page},
+    {"/page/{id}", "GET", Guard::kOpen, "The page's files.", PageAsset},
+    {"/version", "GET", Guard::kOpen, "This build's version.", Version},
+    {"/docs", "GET", Guard::kOpen, "This list.", nullptr, &Api::Docs},
+    {"/openapi.json", "GET", Guard::kOpen, "This list for programs.", nullptr, &Api::OpenApi},
+    {"/admin/layout", "GET", Guard::kAdmin, "Where each model lies on which wafers.", nullptr,
+     &Api::Layout},
+    {"/admin/live", "GET", Guard::kAdmin, "Looks at the cloud, two a second.", nullptr,
+     &Api::Watch},
+    {"/admin/server", "GET", Guard::kAdmin, "Version, clock and models.", nullptr, nullptr,
+     &AdminRoutes::Server},
+    {"/admin/load", "GET", Guard::kAdmin, "What waits and runs, and the schedule's digest.",
+     nullptr, nullptr, &AdminRoutes::Load},
+    {"/admin/usage", "GET", Guard::kAdmin, "What each tenant used.", nullptr, nullptr,
+     &AdminRoutes::Usage},
+    {"/admin/drain", "POST", Guard::kAdmin, "Takes no new requests from now on.", nullptr, nullptr,
+     &AdminRoutes::Drain},
+    {"/admin/abort", "POST", Guard::kAdmin, "Ends one request.", nullptr, nullptr,
+     &AdminRoutes::Abort},
+    {"/admin/reset_prefix_cache", "POST", Guard::kAdmin, "Empties the prefix caches.", nullptr,
+     nullptr, &AdminRoutes::ResetPrefixCaches},
+    {"/admin/faults", "POST", Guard::kAdmin, "Breaks, slows or repairs emulated hardware.", nullptr,
+     nullptr, &AdminRoutes::ApplyFault},
+    Route::OfAccounts("/admin/tenants", "GET", "Lists tenants.", &AccountRoutes::ListTenants),
+    Route::OfAccounts("/admin/tenants", "POST", "Adds a tenant.", &AccountRoutes::AddTenant),
+    Route::OfAccounts("/admin/tenants/{id}", "DELETE", "Disables a tenant.",
+                      &AccountRoutes::DisableTenant),
+    Route::OfAccounts("/admin/keys", "GET", "Lists API keys.", &AccountRoutes::ListKeys),
+    Route::OfAccounts("/admin/keys", "POST", "Makes a key, shown once.", &AccountRoutes::CreateKey),
+    Route::OfAccounts("/admin/keys/{id}/rotate", "POST", "Makes a key like it, and ends it.",
+                      &AccountRoutes::RotateKey),
+    Route::OfAccounts("/admin/keys/{id}", "DELETE", "Revokes a key.", &AccountRoutes::RevokeKey),
+    Route::OfAccounts("/admin/quotas", "GET", "Lists limits.", &AccountRoutes::ListQuotas),
+    Route::OfAccounts("/admin/quotas", "POST", "Sets a tenant's limits.", &AccountRoutes::SetQuota),
+    Route::OfAccounts("/admin/quotas/{id}", "DELETE", "Removes a tenant's limits.",
+                      &AccountRoutes::RemoveQuota),
+    {"/v1/organization/usage/completions", "GET", Guard::kUsage, "What was used, by time.", nullptr,
+     nullptr, nullptr, &AccountRoutes::Usage},
+};
+
+std::span<const Api::Route> Api::Routes() { return kRoutes; }
+
+}  // namespace waferline::http

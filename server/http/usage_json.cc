@@ -1,0 +1,193 @@
+// The usage API's query and page (account_json.h), as OpenAI's reference has them.
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/url/pct_string_view.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "server/http/account_json.h"
+#include "server/openai/api_error.h"
+#include "wafer_backend/base/name_table.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/base/strings.h"
+
+namespace waferline::http {
+namespace {
+
+namespace json = boost::json;
+
+constexpr int64_t kSecondUs = 1'000'000;
+constexpr int64_t kMaxUnixSeconds = 7'258'118'400;  // the year 2200
+constexpr size_t kMaxParameters = 256;
+constexpr std::string_view kPage = "page_";
+
+struct Width {
+  std::string_view name;
+  int64_t seconds;
+  int64_t buckets, max_buckets;  // of a page
+};
+constexpr Width kWidths[] = {{"1m", 60, 60, 1440}, {"1h", 3600, 24, 168}, {"1d", 24 * 3600, 7, 31}};
+
+// By UsageBy: the parameter that filters, and what group_by calls it.
+constexpr std::string_view kFilters[] = {"tenants", "project_ids", "api_key_ids", "models",
+                                         "service_tiers"};
+constexpr std::string_view kGroups[] = {"tenant", "project_id", "api_key_id", "model",
+                                        "service_tier"};
+
+// As it is, if it has an escape that is none: brackets come written out as often as not.
+std::string Decoded(const std::string& text) {
+  const auto escaped = boost::urls::make_pct_string_view(text);
+  return escaped ? escaped->decode() : text;
+}
+
+absl::StatusOr<int64_t> ReadNumber(const std::string& name, const std::string& text, int64_t max) {
+  int64_t number = 0;
+  if (!absl::SimpleAtoi(text, &number) || number < 0 || number > max) {
+    return openai::FieldError(
+        name, absl::StrCat("must be an integer from 0 to ", max, ", not '", text, "'"));
+  }
+  return number;
+}
+
+class QueryReader {
+ public:
+  explicit QueryReader(int64_t now_us) : now_us_(now_us) {}
+
+  absl::Status Take(const std::string& name, const std::string& value) {
+    for (size_t i = 0; i < std::size(kFilters); ++i) {
+      if (name == kFilters[i]) return query_.only[i].push_back(value), absl::OkStatus();
+    }
+    if (name == "group_by") return TakeGroup(value);
+    if (name == "bucket_width") return TakeWidth(value);
+    if (name == "start_time") return TakeNumber(name, value, kMaxUnixSeconds, &start_);
+    if (name == "end_time") return TakeNumber(name, value, kMaxUnixSeconds, &end_);
+    if (name == "limit") return TakeNumber(name, value, 1440, &limit_);
+    if (name == "page") {
+      if (!value.starts_with(kPage)) {
+        return openai::FieldError(name, "must be the next_page of an answer");
+      }
+      return TakeNumber(name, value.substr(kPage.size()), kMaxUnixSeconds, &page_);
+    }
+    if (name == "user_ids" || name == "batch") {
+      return openai::FieldError(name, "is not recorded here, so usage cannot be filtered by it");
+    }
+    return openai::FieldError(
+        name, absl::StrCat("is not known here; known are start_time, end_time, bucket_width, "
+                           "group_by, limit, page, ",
+                           Absl(kFilters[0]), ", project_ids, api_key_ids, models, service_tiers"));
+  }
+
+  absl::StatusOr<accounts::UsageQuery> Finish() {
+    if (!start_) return openai::FieldError("start_time", "is missing: Unix seconds");
+    if (end_ && *end_ <= *start_) {
+      return openai::FieldError("end_time", "must be after start_time");
+    }
+    const int64_t buckets = limit_.value_or(width_->buckets);
+    if (buckets < 1 || buckets > width_->max_buckets) {
+      return openai::FieldError("limit", absl::StrCat("must be from 1 to ", width_->max_buckets,
+                                                      " for buckets of ", Absl(width_->name)));
+    }
+    query_.width_us = width_->seconds * kSecondUs;
+    query_.buckets = buckets;
+    query_.start_us = page_.value_or(*start_) * kSecondUs;
+    query_.end_us = end_ ? *end_ * kSecondUs : now_us_;
+    if (query_.end_us <= query_.start_us) query_.end_us = query_.start_us + 1;
+    return query_;
+  }
+
+ private:
+  static absl::Status TakeNumber(const std::string& name, const std::string& text, int64_t max,
+                                 std::optional<int64_t>* target) {
+    WL_ASSIGN_OR_RETURN(*target, ReadNumber(name, text, max));
+    return absl::OkStatus();
+  }
+
+  absl::Status TakeGroup(const std::string& value) {
+    const auto found = std::find(std::begin(kGroups), std::end(kGroups), value);
+    if (found == std::end(kGroups)) {
+      return openai::FieldError("group_by",
+                                NotOneOf(value, {std::begin(kGroups), std::end(kGroups)}));
+    }
+    const auto by = static_cast<accounts::UsageBy>(found - std::begin(kGroups));
+    auto& all = query_.group_by;
+    if (std::find(all.begin(), all.end(), by) == all.end()) all.push_back(by);
+    return absl::OkStatus();
+  }
+
+  absl::Status TakeWidth(const std::string& value) {
+    for (const Width& width : kWidths) {
+      if (value == width.name) return width_ = &width, absl::OkStatus();
+    }
+    return openai::FieldError("bucket_width",
+                              absl::StrCat("must be 1m, 1h or 1d, not '", value, "'"));
+  }
+
+  const int64_t now_us_;
+  accounts::UsageQuery query_;
+  const Width* width_ = &kWidths[2];
+  std::optional<int64_t> start_, end_, limit_, page_;
+};
+
+json::object ResultOf(const accounts::UsageQuery& query, const accounts::UsageSums& sums) {
+  json::object out{{"object", "organization.usage.completions.result"},
+                   {"input_tokens", sums.prompt},
+                   {"input_cached_tokens", sums.cached},
+                   {"output_tokens", sums.generated},
+                   {"input_audio_tokens", 0},
+                   {"output_audio_tokens", 0},
+                   {"num_model_requests", sums.requests},
+                   {"user_id", nullptr},
+                   {"batch", nullptr}};
+  for (size_t i = 0; i < std::size(kGroups); ++i) {
+    const auto by = static_cast<accounts::UsageBy>(i);
+    const bool grouped =
+        std::find(query.group_by.begin(), query.group_by.end(), by) != query.group_by.end();
+    out[kGroups[i]] = grouped ? json::value(sums.by[i]) : json::value();
+  }
+  return out;
+}
+
+}  // namespace
+
+absl::StatusOr<accounts::UsageQuery> ReadUsageQuery(std::string_view query, int64_t now_us) {
+  QueryReader reader(now_us);
+  const std::vector<std::string> parts = absl::StrSplit(Absl(query), '&', absl::SkipEmpty());
+  if (parts.size() > kMaxParameters) {
+    return openai::FieldError("query", absl::StrCat("has more than ", kMaxParameters, " values"));
+  }
+  for (const std::string& part : parts) {
+    const size_t sign = std::min(part.find('='), part.size());
+    const std::string name = Decoded(part.substr(0, sign));
+    const std::string value = Decoded(part.substr(std::min(sign + 1, part.size())));
+    WL_RETURN_IF_ERROR(reader.Take(std::string(absl::StripSuffix(name, "[]")), value));
+  }
+  return reader.Finish();
+}
+
+std::string UsageJson(const accounts::UsageQuery& query,
+                      const std::vector<accounts::UsageBucket>& buckets) {
+  json::array data;
+  for (const accounts::UsageBucket& bucket : buckets) {
+    json::array results;
+    for (const accounts::UsageSums& sums : bucket.sums) results.push_back(ResultOf(query, sums));
+    data.push_back(json::object{{"object", "bucket"},
+                                {"start_time", bucket.start_us / kSecondUs},
+                                {"end_time", bucket.end_us / kSecondUs},
+                                {"results", std::move(results)}});
+  }
+  const int64_t next_us = buckets.empty() ? query.end_us : buckets.back().end_us;
+  const bool more = next_us < query.end_us;
+  json::object page{{"object", "page"}, {"data", std::move(data)}, {"has_more", more}};
+  page["next_page"] =
+      more ? json::value(absl::StrCat(Absl(kPage), next_us / kSecondUs)) : json::value();
+  return json::serialize(page);
+}
+
+}  // namespace waferline::http

@@ -1,0 +1,279 @@
+"""Tenants, keys, quotas and the usage API of a real waferd with a database, over HTTP and by waferctl."""
+
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from cloud import ROOT, Waferd, waferctl
+from postgres import Postgres, Sqlite, programs
+
+CONFIG = """
+billing: {{store: "{url}", prices: {prices}}}
+{keys}
+models:
+  - name: m
+    shape: llama-3.1-8b
+    context: 2048
+    prefill: {{hardware: h100, workers: 2}}
+    decode: [{{name: wafer, hardware: wse-3, profile: vendor-2024}}]
+    link: {{bytes_per_second: 5.0e+10, latency_us: 10}}
+    tokens: {{from: cheap, file: {model}}}
+  - name: other
+    shape: llama-3.1-8b
+    context: 2048
+    prefill: {{hardware: h100, workers: 1}}
+    decode: [{{name: wafer, hardware: wse-3, profile: vendor-2024}}]
+    link: {{bytes_per_second: 5.0e+10, latency_us: 10}}
+    tokens: {{from: cheap, file: {model}}}
+"""
+# $1 and $2 a million tokens: 1 and 2 microdollars a token.
+PRICES = """
+currency: USD
+versions:
+  - effective: 2026-01-01T00:00:00Z
+    models: [{name: "*", input: "1", output: "2"}]
+"""
+YAML_KEYS = "api_keys: [{key: root, tenant: operators, may_operate: true}, {key: old, tenant: acme, requests_per_day: 1000}]"
+
+
+def config(folder, database, keys=YAML_KEYS):
+    (folder / "prices.yaml").write_text(PRICES)
+    path = folder / "accounts.yaml"
+    path.write_text(CONFIG.format(url=database.url, prices="./prices.yaml", keys=keys, model=ROOT / "deploy/models/demo.gguf"))
+    return path
+
+
+def call(server, method, path, body=None, key="root"):
+    """(status, JSON, headers)"""
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    request = urllib.request.Request(server.http + path, json.dumps(body).encode() if body is not None else None,
+                                     {"content-type": "application/json", **headers}, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as reply:
+            return reply.status, json.load(reply), reply.headers
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error), error.headers
+
+
+def complete(server, key, max_tokens=5, model="m"):
+    return call(server, "POST", "/v1/completions", {"model": model, "prompt": "Once upon a time", "max_tokens": max_tokens}, key)
+
+
+@pytest.fixture
+def cloud(tmp_path):
+    with Sqlite() as database, Waferd(config(tmp_path, database)) as server:
+        yield server, database
+
+
+def new_key(server, **fields):
+    status, made, _ = call(server, "POST", "/admin/keys", {"tenant": "acme", **fields})
+    assert status == 200, made
+    return made
+
+
+def test_a_key_is_shown_once_scoped_rotated_and_revoked_at_once(cloud):
+    server, database = cloud
+    made = new_key(server, project="search", models=["m"])
+    assert made["key"].startswith("wl-") and len(made["key"]) == 46 and made["prefix"] == made["key"][:8]
+    assert complete(server, made["key"])[0] == 200
+    status, error, _ = complete(server, made["key"], model="other")
+    assert status == 403 and "may not use the model" in error["error"]["message"]
+    assert call(server, "GET", "/admin/keys", key=made["key"])[0] == 403
+    assert call(server, "GET", "/v1/organization/usage/completions?start_time=0", key=made["key"])[0] == 403
+
+    keys = {key["id"]: key for key in call(server, "GET", "/admin/keys")[1]["keys"]}
+    assert "key" not in keys[made["id"]] and keys[made["id"]]["project"] == "search"
+    for table in ("api_key", "usage"):
+        assert all(made["key"] not in value for row in database.rows(f"SELECT * FROM {table}") for value in row)
+    assert database.rows(f"SELECT project FROM usage WHERE api_key = '{made['id']}'") == [["search"]]
+
+    fresh = call(server, "POST", f"/admin/keys/{made['id']}/rotate", {"overlap_s": 1})[1]
+    assert complete(server, fresh["key"])[0] == 200 and complete(server, fresh["key"], model="other")[0] == 403
+    assert complete(server, made["key"])[0] == 200  # the overlap
+    time.sleep(2.1)
+    status, error, _ = complete(server, made["key"])
+    assert status == 401 and "expired" in error["error"]["message"]
+    assert call(server, "DELETE", f"/admin/keys/{fresh['id']}")[0] == 200
+    assert complete(server, fresh["key"])[0] == 401
+
+
+def test_yaml_keys_work_and_are_imported_and_the_file_decides_about_them(cloud):
+    server, _ = cloud
+    assert complete(server, "old")[0] == 200 and complete(server, "wrong")[0] == 401
+    imported = [key for key in call(server, "GET", "/admin/keys")[1]["keys"] if key["origin"] == "configuration"]
+    assert sorted(key["tenant"] for key in imported) == ["acme", "operators"]
+    status, error, _ = call(server, "DELETE", f"/admin/keys/{imported[0]['id']}")
+    assert status == 400 and "change it there" in error["error"]["message"]
+    assert call(server, "DELETE", "/admin/tenants/acme")[0] == 200
+    assert complete(server, "old")[0] == 403
+    assert call(server, "POST", "/admin/tenants", {"name": "acme"})[0] == 200
+    assert complete(server, "old")[0] == 200
+
+
+@pytest.mark.parametrize("method,path,body,code,says", [
+    ("POST", "/admin/keys", {"tenant": "nowhere"}, 404, "there is no tenant 'nowhere'"),
+    ("POST", "/admin/keys", {"tenant": "acme", "modles": []}, 400, "modles"),
+    ("POST", "/admin/keys", {"tenant": "acme", "expires_in_s": 0}, 400, "expires_in_s"),
+    ("POST", "/admin/tenants", {"name": "a b"}, 400, "not allowed"),
+    ("POST", "/admin/tenants", {}, 400, "is missing"),
+    ("DELETE", "/admin/tenants/nowhere", None, 404, "there is no tenant"),
+    ("DELETE", "/admin/keys/key_0", None, 404, "there is no key"),
+    ("POST", "/admin/quotas", {"tenant": "acme", "monthly_hard_usd": "0.0000001"}, 400, "monthly_hard_usd"),
+    ("POST", "/admin/quotas", {"tenant": "acme", "monthly_hard_usd": "-1"}, 400, "must not be negative"),
+    ("GET", "/v1/organization/usage/completions", None, 400, "start_time"),
+    ("GET", "/v1/organization/usage/completions?start_time=1&group_by=user", None, 400, "group_by"),
+    ("GET", "/v1/organization/usage/completions?start_time=1&user_ids=x", None, 400, "not recorded"),
+    ("GET", "/v1/organization/usage/completions?start_time=1&limit=32", None, 400, "from 1 to 31"),
+    ("GET", "/v1/organization/usage/completions?start_time=5&end_time=5", None, 400, "after start_time"),
+    ("GET", "/v1/organization/usage/completions?start_time=5&page=7", None, 400, "next_page"),
+])
+def test_bad_input_is_refused_by_name(cloud, method, path, body, code, says):
+    status, error, _ = call(cloud[0], method, path, body)
+    assert status == code and says in json.dumps(error), error
+
+
+def test_a_hard_cap_and_a_prepaid_balance_hold_under_races(cloud):
+    server, database = cloud
+    key = new_key(server)["key"]
+    for field, period in (("monthly_hard_usd", "period > 0"), ("prepaid_usd", "period = 0")):
+        spent = int(database.rows("SELECT COALESCE(MAX(spent_micro), 0) FROM account WHERE tenant = 'acme'")[0][0])
+        cap = spent + 500
+        assert call(server, "POST", "/admin/quotas", {"tenant": "acme", field: f"0.{cap:06d}"})[0] == 200
+        seen = []
+        clients = [threading.Thread(target=lambda: seen.extend(complete(server, key, 40) for _ in range(5))) for _ in range(8)]
+        for client in clients:
+            client.start()
+        while any(client.is_alive() for client in clients):
+            assert all(int(row[0]) <= cap for row in database.rows(
+                f"SELECT spent_micro + held_micro FROM account WHERE tenant = 'acme' AND {period}"))
+            time.sleep(0.01)
+        refused = [error for status, error, _ in seen if status == 429]
+        assert refused and all(error["error"]["code"] == "insufficient_quota" for error in refused)
+        assert {status for status, _, _ in seen} == {200, 429}
+        assert int(database.rows("SELECT MAX(held_micro) FROM account")[0][0]) == 0
+    assert call(server, "DELETE", "/admin/quotas/acme")[0] == 200
+    assert complete(server, key, 40)[0] == 200
+
+
+def test_other_quotas_and_the_soft_limit(cloud):
+    server, _ = cloud
+    key = new_key(server)["key"]
+    quota = {"tenant": "acme", "requests_per_day": 3, "concurrent_requests": 1, "monthly_soft_usd": "0.000001"}
+    assert call(server, "POST", "/admin/quotas", quota)[0] == 200
+    assert call(server, "GET", "/admin/quotas")[1]["quotas"][0]["requests_per_day"] == 3
+    assert complete(server, key)[0] == 200
+    deadline = time.monotonic() + 10
+    while call(server, "GET", "/admin/tenants")[1]["tenants"][0]["spent_usd"] in (None, "0.00") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(1)  # what is spent is looked at every half second
+    assert complete(server, key)[2]["x-waferline-spend"] == "over-soft-limit"
+    complete(server, key)
+    status, error, _ = complete(server, key)
+    assert status == 429 and "3 requests a day" in error["error"]["message"]
+
+
+def test_usage_pages_are_the_whole_and_groups_sum_to_it(cloud):
+    server, _ = cloud
+    began = int(time.time())
+    made = new_key(server, project="search", read_usage=True)
+    for model in ("m", "m", "other"):
+        assert complete(server, made["key"], model=model)[0] == 200
+    assert complete(server, "old")[0] == 200
+
+    def usage(query, key="root"):
+        status, page, _ = call(server, "GET", f"/v1/organization/usage/completions?{query}", key=key)
+        assert status == 200, page
+        return page
+
+    total = usage(f"start_time={began}")
+    assert total["object"] == "page" and total["data"][0]["object"] == "bucket"
+    (result,) = total["data"][0]["results"]
+    assert result["num_model_requests"] == 4 and result["output_tokens"] == 20 and result["model"] is None
+    for width in ("1m", "1h"):
+        assert sum(r["num_model_requests"] for b in usage(f"start_time={began - 60}&bucket_width={width}")["data"] for r in b["results"]) == 4
+    split = usage(f"start_time={began}&group_by[]=model&group_by=project_id")["data"][0]["results"]
+    assert {(r["model"], r["project_id"]): r["num_model_requests"] for r in split} == {
+        ("m", "search"): 2, ("other", "search"): 1, ("m", ""): 1}
+    only = usage(f"start_time={began}&models=m&project_ids=search")["data"][0]["results"]
+    assert [r["num_model_requests"] for r in only] == [2]
+    mine = usage(f"start_time={began}&group_by=tenant", key=made["key"])["data"][0]["results"]
+    assert [(r["tenant"], r["num_model_requests"]) for r in mine] == [("acme", 4)]
+
+    start, whole = began - 3 * 3600, []
+    page = usage(f"start_time={start}&bucket_width=1h&limit=1")
+    while True:
+        whole += page["data"]
+        if not page["has_more"]:
+            break
+        page = usage(f"start_time={start}&bucket_width=1h&limit=1&page={page['next_page']}")
+    assert [b["end_time"] for b in whole[:-1]] == [b["start_time"] for b in whole[1:]] and len(whole) >= 4
+    assert sum(r["num_model_requests"] for b in whole for r in b["results"]) == 4
+
+
+def test_the_first_key_of_a_server_without_keys_is_an_administrators(tmp_path):
+    with Sqlite() as database, Waferd(config(tmp_path, database, keys="")) as server:
+        assert call(server, "POST", "/admin/tenants", {"name": "acme"}, key=None)[0] == 200
+        status, error, _ = call(server, "POST", "/admin/keys", {"tenant": "acme"}, key=None)
+        assert status == 400 and "first key" in error["error"]["message"]
+        assert complete(server, None)[0] == 200
+        made = call(server, "POST", "/admin/keys", {"tenant": "acme", "admin": True}, key=None)[1]
+        assert complete(server, None)[0] == 401 and complete(server, made["key"])[0] == 200
+        assert call(server, "GET", "/admin/keys", key=made["key"])[0] == 200
+
+
+def test_without_a_database_the_doors_say_what_to_do(tmp_path):
+    path = config(tmp_path, Sqlite())
+    path.write_text("".join(line for line in path.read_text().splitlines(True) if not line.startswith("billing")))
+    with Waferd(path) as server:
+        for method, door in (("GET", "/admin/tenants"), ("POST", "/admin/keys"), ("GET", "/v1/organization/usage/completions?start_time=1")):
+            status, error, _ = call(server, method, door, {"tenant": "acme"} if method == "POST" else None)
+            assert status == 400 and "--state-dir" in error["error"]["message"]
+
+
+def test_waferctl_shows_and_changes_them(cloud):
+    server, _ = cloud
+    door = ["--server", server.http, "--api-key", "root"]
+
+    def ctl(*words):
+        done = waferctl(*words, *door)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "added tenant zeta" in ctl("tenants", "add", "zeta")
+    made = json.loads(ctl("keys", "create", "--tenant", "zeta", "--project", "p", "--expires-days", "30", "--json"))
+    assert complete(server, made["key"])[0] == 200
+    assert made["id"] in ctl("keys", "list") and made["key"] not in ctl("keys", "list")
+    assert "set the quota of zeta" in ctl("quotas", "set", "--tenant", "zeta", "--tokens-per-minute", "1000", "--monthly-hard-usd", "2.5")
+    assert json.loads(ctl("quotas", "list", "--json"))["quotas"][0]["monthly_hard_usd"] == "2.50"
+    rows = json.loads(ctl("usage", "--by", "tenant,key", "--tenant", "zeta", "--json"))["data"]
+    assert [(r["api_key_id"], r["output_tokens"]) for b in rows for r in b["results"]] == [(made["id"], 5)]
+    assert "zeta" in ctl("usage", "--by", "tenant,model", "--bucket", "hour")
+    fresh = json.loads(ctl("keys", "rotate", made["id"], "--overlap-hours", "0", "--json"))
+    assert complete(server, fresh["key"])[0] == 200
+    ctl("keys", "revoke", fresh["id"])
+    assert complete(server, fresh["key"])[0] == 401
+    assert "disabled tenant zeta" in ctl("tenants", "disable", "zeta")
+    refused = waferctl("keys", "revoke", "key_0", *door)
+    assert refused.returncode == 1 and "there is no key 'key_0'" in refused.stderr
+
+
+def test_a_key_revoked_on_one_server_ends_on_the_other_within_a_second(tmp_path):
+    if programs() is None:
+        pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
+    with Postgres() as database:
+        path = config(tmp_path, database)
+        with Waferd(path) as one, Waferd(path) as two:
+            made = new_key(one)
+            deadline = time.monotonic() + 5
+            while complete(two, made["key"])[0] != 200:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            assert call(one, "DELETE", f"/admin/keys/{made['id']}")[0] == 200
+            time.sleep(1)
+            assert complete(two, made["key"])[0] == 401 and complete(one, made["key"])[0] == 401
+            ids = {complete(server, "old")[1]["usage"]["usage_id"] for server in (one, two, one, two)}
+            assert len(ids) == 4
