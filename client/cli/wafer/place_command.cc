@@ -104,7 +104,7 @@ void PrintSpeed(const Placement& p, const PlacementSpeed& speed) {
   Print("  {}, each {} deep, {} to a layer; {} a replica\n", Counted(p.replicas, "replica"),
         Counted(p.depth, "wafer"), Counted(p.tensor, "wafer"),
         Counted(p.users_per_replica, "user"));
-  Print("  {:.5g} tokens/s for one user, {:.5g} for these users, {:.5g} when full\n",
+  Print("  {:.5g} tokens/s for one user, {:.5g} for these users, {:.5g} with full pipelines\n",
         speed.user_tokens_per_second, speed.aggregate_tokens_per_second,
         speed.full_tokens_per_second);
   Print("  a pass takes {:.1f} us; slowest stage {:.2f} us, mean {:.2f} us: balance {:.1f} %\n",

@@ -117,7 +117,7 @@ void PrintFigures(const Prediction& p) {
   };
   add("one user", p.tokens_per_second, "tokens/s");
   add("these users together", p.aggregate_per_second, "tokens/s");
-  add("as many users as do not slow each other", p.full_per_second, "tokens/s");
+  add("as many users as fit and do not slow each other", p.full_per_second, "tokens/s");
   add("time to first token, prefill on the wafer", p.ttft_wafer_ms, "ms");
   add("whole request on the wafer", p.request_total_ms, "ms");
   add("answer over whole request", p.end_to_end_per_second, "tokens/s");

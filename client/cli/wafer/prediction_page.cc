@@ -21,14 +21,14 @@ Row FigureRow(const char* name, const Estimate& e, const char* unit) {
 
 PartsChart LatencyChart(const Prediction& p) {
   const placement::LatencyParts& l = p.latency;
-  return {
-      .title = "Where the time of a pass goes",
-      .x_label = "microseconds",
-      .part_names = {"start", "allreduces", "weights", "attention", "embedding and output",
-                     "region hops", "wafer hops"},
-      .bars = {{.label = "one pass",
-                .parts = {1e6 * l.start, 1e6 * l.allreduces, 1e6 * l.weights, 1e6 * l.attention,
-                          1e6 * l.embedding_and_output, 1e6 * l.region_hops, 1e6 * l.wafer_hops}}}};
+  return {.title = "Where the time of a pass goes",
+          .x_label = "microseconds",
+          .part_names = {"start", "allreduces", "weights", "attention", "embedding and output",
+                         "region hops", "wafer hops", "drafting"},
+          .bars = {{.label = "one pass",
+                    .parts = {1e6 * l.start, 1e6 * l.allreduces, 1e6 * l.weights, 1e6 * l.attention,
+                              1e6 * l.embedding_and_output, 1e6 * l.region_hops, 1e6 * l.wafer_hops,
+                              1e6 * l.drafting}}}};
 }
 
 TornadoChart InfluenceChart(const Prediction& p) {
@@ -57,7 +57,7 @@ std::string PredictionPage(const ModelOnWafers& it, const Prediction& p) {
       {"", "value", "low", "high", "unit"},
       {FigureRow("one user", p.tokens_per_second, "tokens/s"),
        FigureRow("these users together", p.aggregate_per_second, "tokens/s"),
-       FigureRow("as many users as do not slow each other", p.full_per_second, "tokens/s"),
+       FigureRow("as many users as fit and do not slow each other", p.full_per_second, "tokens/s"),
        FigureRow("time to first token, prefill on the wafer", p.ttft_wafer_ms, "ms"),
        FigureRow("whole request on the wafer", p.request_total_ms, "ms"),
        FigureRow("answer over whole request", p.end_to_end_per_second, "tokens/s"),

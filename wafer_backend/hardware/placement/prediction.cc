@@ -187,7 +187,11 @@ absl::StatusOr<Prediction> Predict(const PredictionTask& task) {
   out.users_by_memory = static_cast<int64_t>(fewest);
   out.tokens_per_second = spread.Of(kUser);
   out.aggregate_per_second = spread.Of(kAggregate);
-  out.full_per_second = spread.Of(kFull);
+  // As many users as do not slow each other, or fewer if no more fit.
+  const double fitting = std::min(1.0, static_cast<double>(out.users_by_memory) /
+                                           static_cast<double>(out.users_before_slowdown));
+  const Estimate full = spread.Of(kFull);
+  out.full_per_second = {full.value * fitting, full.low * fitting, full.high * fitting};
   out.ttft_wafer_ms = spread.Of(kTtft);
   out.request_total_ms = spread.Of(kRequest);
   out.end_to_end_per_second = spread.Of(kEndToEnd);

@@ -84,7 +84,7 @@ struct Prediction {
   double weight_gigabytes = 0;
   Estimate tokens_per_second;     // of one user among `users`
   Estimate aggregate_per_second;  // of all of them
-  Estimate full_per_second;       // of as many as do no harm to each other
+  Estimate full_per_second;       // of as many as fit and do no harm to each other
   Estimate ttft_wafer_ms;
   RequestParts request_ms;
   Estimate request_total_ms;
