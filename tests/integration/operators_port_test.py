@@ -28,6 +28,7 @@ def test_operators_have_their_own_port_if_they_are_given_one(tmp_path):
     with Waferd(demo_with(tmp_path, admin_port=0, hosts=[{"name": "api.example.org"}])) as server:
         operators = re.search(r"admin +(http://\S+)", server.log()).group(1)
         assert json.loads(get(operators + "/admin/server"))["models"]
+        assert code_of(operators + "/") == 200  # the page, which asks for /admin/live
         assert code_of(operators + "/v1/models") == 404
         assert code_of(server.http + "/admin/server") == 404
         assert "waferline_host_http_connections" in get(operators + "/metrics")

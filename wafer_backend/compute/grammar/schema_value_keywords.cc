@@ -1,5 +1,6 @@
 // Keywords that say which values may come: types, lists of values, bounds, lengths, patterns.
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,6 +13,24 @@
 #include "wafer_backend/compute/grammar/schema_keywords.h"
 
 namespace waferline::grammar {
+namespace {
+
+// Whether all whole numbers in it are what the schema's text says: larger ones are read as doubles.
+bool NumbersAreExact(const json::value& value) {
+  if (value.is_double()) return std::abs(value.get_double()) < 0x1p53;
+  if (const json::array* list = value.if_array()) {
+    return std::all_of(list->begin(), list->end(), NumbersAreExact);
+  }
+  const json::object* object = value.if_object();
+  return object == nullptr || std::all_of(object->begin(), object->end(), [](const auto& member) {
+           return NumbersAreExact(member.value());
+         });
+}
+
+constexpr char kInexact[] =
+    "has a number beyond 64 bits, or a fraction from 2^53 on, which is not kept exactly";
+
+}  // namespace
 
 absl::Status KeywordReader::ReadType(std::string_view keyword, const json::value& value) {
   static constexpr std::pair<std::string_view, int> kTypes[] = {
@@ -58,12 +77,14 @@ void KeywordReader::Keep(std::vector<const json::value*> values, std::string_vie
 absl::Status KeywordReader::ReadEnum(std::string_view keyword, const json::value& value) {
   if (!value.is_array()) return Error(keyword, "must be a list of values");
   std::vector<const json::value*> values;
+  if (!NumbersAreExact(value)) return Error(keyword, kInexact);
   for (const json::value& one : value.get_array()) values.push_back(&one);
   Keep(std::move(values), keyword);
   return absl::OkStatus();
 }
 
 absl::Status KeywordReader::ReadConst(std::string_view keyword, const json::value& value) {
+  if (!NumbersAreExact(value)) return Error(keyword, kInexact);
   Keep({&value}, keyword);
   return absl::OkStatus();
 }
