@@ -89,13 +89,20 @@ absl::Status RunServer(const Arguments& arguments) {
   const auto overrides = ReadOverrides(arguments.Texts("set"), environ);
   if (!overrides.ok())
     return cli::UsageError("--set: " + std::string(overrides.status().message()));
+  const bool one_model = !arguments.operands().empty();
+  if (one_model && (!arguments.Texts("set").empty() || arguments.On("check-config") ||
+                    arguments.On("print-config"))) {
+    return cli::UsageError(
+        "--set, --check-config and --print-config are about a configuration file; they have no "
+        "effect with MODEL");
+  }
   if (const auto said = Said(arguments, *overrides)) {
     if (!said->ok()) return said->status();
     fputs((*said)->c_str(), stdout);
     return absl::OkStatus();
   }
   OneModel one;
-  if (!arguments.operands().empty()) {
+  if (one_model) {
     WL_ASSIGN_OR_RETURN(one, ReadOneModel(arguments));
   } else {
     WL_ASSIGN_OR_RETURN(ReadConfig read, LoadConfig(arguments.Text("config"), *overrides));
@@ -110,12 +117,14 @@ absl::Status RunServer(const Arguments& arguments) {
   }
   if (arguments.Has("state-dir")) {
     config.billing.on = true;
-    if (config.billing.store.empty()) {
-      WL_ASSIGN_OR_RETURN(config.billing.store, StateFile(arguments.Text("state-dir")));
+    if (!config.billing.store.empty()) {
+      return cli::UsageError("--state-dir and the configuration's billing.store (" +
+                             config.billing.store + ") both say where records are kept; drop one");
     }
+    WL_ASSIGN_OR_RETURN(config.billing.store, StateFile(arguments.Text("state-dir")));
   }
   return Serve({.config = std::move(config),
-                .config_path = arguments.operands().empty() ? arguments.Text("config") : "",
+                .config_path = one_model ? "" : arguments.Text("config"),
                 .remark = std::move(one.remark),
                 .port_file = arguments.Text("port-file")});
 }

@@ -177,14 +177,10 @@ absl::StatusOr<Prediction> Predict(const PredictionTask& task) {
   out.prefill_grid = model.prefill_grid();
   out.users_before_slowdown = std::max<int64_t>(
       1, static_cast<int64_t>(out.latency.total() * 1e6 / (out.tokens_per_step * out.stage_us)));
-  double fewest = 1e15;
   for (const SramUse& use : placement.sram) {
     out.weight_gigabytes += (use.weights + use.embedding_and_output) * 1e-9;
-    if (use.kv > 0) {
-      fewest = std::min(fewest, (use.free + use.kv) / (use.kv / static_cast<double>(task.users)));
-    }
   }
-  out.users_by_memory = static_cast<int64_t>(fewest);
+  out.users_by_memory = UsersByMemory(placement, task.users);
   out.tokens_per_second = spread.Of(kUser);
   out.aggregate_per_second = spread.Of(kAggregate);
   // As many users as do not slow each other, or fewer if no more fit.

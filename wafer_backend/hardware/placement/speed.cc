@@ -234,10 +234,13 @@ class Clock {
     speed->user_tokens_per_second = accepted / std::max(speed->pass_seconds, users * beats);
     speed->aggregate_tokens_per_second =
         speed->user_tokens_per_second * static_cast<double>(task_.users);
-    speed->full_tokens_per_second = placement_.replicas / speed->bottleneck_seconds;
     speed->users_before_slowdown =
         placement_.replicas *
         std::max<int64_t>(1, static_cast<int64_t>(speed->pass_seconds / beats));
+    const double fitting =
+        std::min(1.0, static_cast<double>(UsersByMemory(placement_, task_.users)) /
+                          static_cast<double>(speed->users_before_slowdown));
+    speed->full_tokens_per_second = fitting * placement_.replicas / speed->bottleneck_seconds;
   }
 
   const PlacementTask& task_;
@@ -261,6 +264,15 @@ class Clock {
 };
 
 }  // namespace
+
+int64_t UsersByMemory(const Placement& placement, int64_t users) {
+  double fewest = 1e15;
+  for (const SramUse& use : placement.sram) {
+    if (use.kv == 0) continue;
+    fewest = std::min(fewest, (use.free + use.kv) / (use.kv / static_cast<double>(users)));
+  }
+  return static_cast<int64_t>(fewest);
+}
 
 PlacementSpeed SpeedOf(const PlacementTask& task, const Placement& placement,
                        const ReplicaHealth& health) {

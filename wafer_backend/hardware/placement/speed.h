@@ -55,7 +55,7 @@ struct PlacementSpeed {
   double mean_seconds = 0;        // of the layers and the output
   double user_tokens_per_second = 0;
   double aggregate_tokens_per_second = 0;  // of the task's users
-  double full_tokens_per_second = 0;       // of as many users as fill all replicas' pipelines
+  double full_tokens_per_second = 0;       // of as many as fill the pipelines, or fit
   int64_t users_before_slowdown = 0;       // over all replicas
   // The same for the emulator, of one replica: a stage a layer, then the output.
   timing::DecodeCosts costs;
@@ -64,6 +64,9 @@ struct PlacementSpeed {
 
   double balance() const { return mean_seconds / bottleneck_seconds; }  // 1: no region waits
 };
+
+// Users whose KV fits in addition to the weights, over all replicas; the placement is of `users`.
+int64_t UsersByMemory(const Placement& placement, int64_t users);
 
 PlacementSpeed SpeedOf(const PlacementTask& task, const Placement& placement,
                        const ReplicaHealth& health = {});

@@ -146,7 +146,8 @@ TEST_CASE("clocks and links slow what they touch and lose nothing") {
   const auto heat = c.Cost(c.Task(), {.kind = FaultKind::kThermal, .clock_share = 0.5});
   REQUIRE(heat.ok());
   CHECK(heat->slowdown == Approx(1.25).epsilon(0.02));  // one wafer of four
-  CHECK(heat->full_after == Approx(heat->full_before / 2).epsilon(0.03));
+  // Memory holds fewer users than fill the pipeline, so the longer pass counts, not the beat.
+  CHECK(heat->full_after == Approx(heat->full_before / heat->slowdown).epsilon(0.03));
   const auto link = c.Cost(c.Task(), {.kind = FaultKind::kLink, .links = 11});
   REQUIRE(link.ok());
   CHECK(link->slowdown > 1);
