@@ -19,7 +19,8 @@ ListenConfig ReadListen(YamlForm form) {
                                        .IntegerOr("http_port", out.http_port, 0, 65535));
   out.grpc_port = static_cast<int>(form.About("gRPC port; 0: the system chooses")
                                        .IntegerOr("grpc_port", out.grpc_port, 0, 65535));
-  if (form.About("names that Host may have; any if not given").Has("hosts")) {
+  if (form.About("a list of {name: HOST}, names that Host may have; any if not given")
+          .Has("hosts")) {
     for (YamlForm& host : form.List("hosts")) {
       out.hosts.push_back(host.About("without a port").Text("name"));
       host.RefuseOthers();
@@ -99,7 +100,8 @@ BillingConfig ReadBilling(YamlForm form, const std::filesystem::path& folder) {
         ChoiceOr<bool>(form.About("what a record survives: the process, or a loss of power"),
                        "durability", false, {{"process", false}, {"power", true}});
   }
-  const std::string prices = TextOr(form, "prices", "");
+  const std::string prices = TextOr(
+      form.About("a price book, by name or path; usage is not priced without one"), "prices", "");
   const bool path = prices.find_first_of("/.") != std::string::npos;
   out.prices = path ? (folder / prices).lexically_normal().string() : prices;
   out.store_patience = Milliseconds(
