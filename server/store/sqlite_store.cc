@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <unordered_map>
 #include <utility>
 
@@ -146,15 +147,29 @@ class SqliteConnection : public Connection {
   std::unordered_map<std::string, sqlite3_stmt*> statements_;
 };
 
+// The file behind links, so that all its names have one lock; the path itself if it is none yet.
+std::string RealPath(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path real = std::filesystem::weakly_canonical(path, error);
+  return error ? path : real.string();
+}
+
 class SqliteStore : public Store {
  public:
   SqliteStore(std::string path, Durability durability)
-      : path_(std::move(path)), durability_(durability) {}
+      : path_(RealPath(path)), durability_(durability) {}
   ~SqliteStore() override {
     if (lock_ >= 0) close(lock_);
   }
 
   absl::Status Own() {
+    std::error_code absent;
+    if (std::filesystem::hard_link_count(path_, absent) > 1 && !absent) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          path_,
+          ": has more than one name (hard links), by which another server could open it; "
+          "keep one"));
+    }
     const std::string lock_path = path_ + ".owner";
     lock_ = open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (lock_ < 0) return Failed(lock_path);

@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 
 #include <catch2/catch.hpp>
+#include <filesystem>
+#include <string>
 
 #include "server/store/epoch.h"
 #include "server/store/schema.h"
@@ -71,6 +73,21 @@ TEST_CASE("a schema from the future, a file that is no database and an unknown k
   CHECK(absl::IsInvalidArgument(OpenStore("mysql://host/x", Durability::kProcess).status()));
   CHECK(absl::IsInvalidArgument(OpenStore("sqlite:", Durability::kProcess).status()));
   CHECK(absl::IsUnavailable(OpenStore("sqlite:/nowhere/x.db", Durability::kProcess).status()));
+}
+
+TEST_CASE("a file has one owner under all its names") {
+  TemporaryFolder folder;
+  const std::string file = folder.Url().substr(std::string("sqlite:").size());
+  const auto first = OpenStore(folder.Url(), Durability::kProcess);
+  REQUIRE(first.ok());
+  std::filesystem::create_symlink(file, file + ".link");
+  CHECK_THAT(
+      std::string(OpenStore("sqlite:" + file + ".link", Durability::kProcess).status().message()),
+      Catch::Contains("open in another server"));
+  std::filesystem::create_hard_link(file, file + ".second");
+  CHECK_THAT(
+      std::string(OpenStore("sqlite:" + file + ".second", Durability::kProcess).status().message()),
+      Catch::Contains("more than one name"));
 }
 
 TEST_CASE("epochs rise, and all but the owner's own are dead") {
