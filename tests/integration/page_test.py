@@ -182,6 +182,11 @@ def test_the_description_names_what_is_served(server):
         for method in methods:
             if path in ("/admin/live", "/v1/responses/{id}") or method != "get":
                 continue
+            if path in ("/admin/tenants", "/admin/keys", "/admin/quotas", "/v1/organization/usage/completions"):
+                with pytest.raises(urllib.error.HTTPError) as refused:  # this server keeps no records
+                    urllib.request.urlopen(f"{server.http}{path}?start_time=0", timeout=10)
+                assert refused.value.code == 400 and "--state-dir" in refused.value.read().decode(), path
+                continue
             with urllib.request.urlopen(server.http + path.replace("/page/{id}", "/page/main.js").replace("{id}", MODEL), timeout=10) as reply:
                 assert reply.status == 200
 
