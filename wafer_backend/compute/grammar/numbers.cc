@@ -121,6 +121,22 @@ struct Side {
   std::optional<std::pair<Decimal, bool>> min, max;  // the flag: inclusive
 };
 
+// How many digits a number may have before the point.
+size_t WholeDigits(const Side& side) {
+  size_t digits = kDoubleDigits;
+  if (side.min) {
+    const auto& [bound, inclusive] = *side.min;
+    // What is above 99 has another digit.
+    const bool last = bound.whole.find_first_not_of('9') == std::string::npos &&
+                      (!inclusive || !bound.fraction.empty());
+    digits = std::max(digits, bound.whole.size() + (last ? 1 : 0));
+  }
+  if (side.max && side.max->first.whole.size() <= kMaxLongDigits) {
+    digits = std::max(digits, side.max->first.whole.size());
+  }
+  return digits;
+}
+
 absl::StatusOr<CharAutomaton> SideTexts(const NumberSpec& spec, const Side& side) {
   size_t whole = 1, fraction = kFractionDigits;
   for (const auto* bound : {&side.min, &side.max}) {
@@ -131,7 +147,10 @@ absl::StatusOr<CharAutomaton> SideTexts(const NumberSpec& spec, const Side& side
   fraction = std::min(fraction, kDoubleDigits - std::min(whole, kDoubleDigits));
   // What may be no multiple or no certain value must not become one when it is rounded.
   const bool exact = spec.multiple_of || !spec.no_multiple_of.empty() || !spec.excluded.empty();
-  const size_t digits = exact && !spec.integer ? kDoubleDigits - fraction : kDoubleDigits;
+  const size_t longest = WholeDigits(side);
+  const size_t digits =
+      exact && !spec.integer && longest == kDoubleDigits ? kDoubleDigits - fraction : longest;
+  if (longest > kDoubleDigits) fraction = 0;
   std::string pattern = absl::StrCat("(0|[1-9][0-9]{0,", std::max<size_t>(digits, 1) - 1, "})");
   if (!spec.integer && fraction > 0) absl::StrAppend(&pattern, "(\\.[0-9]{1,", fraction, "})?");
   WL_ASSIGN_OR_RETURN(CharAutomaton texts, ParseRegex(pattern, RegexMatch::kWhole));
@@ -148,10 +167,30 @@ absl::StatusOr<CharAutomaton> SideTexts(const NumberSpec& spec, const Side& side
   return texts;
 }
 
-// Every text of the number, without its sign.
-std::string SameNumber(const Decimal& number) {
-  return number.fraction.empty() ? absl::StrCat(number.whole, "(\\.0+)?")
-                                 : absl::StrCat(number.whole, "\\.", number.fraction, "0*");
+// Every text of the excluded numbers of one sign, without it.
+absl::StatusOr<CharAutomaton> ExcludedTexts(const NumberSpec& spec, bool negative) {
+  CharNfa nfa;
+  const uint32_t start = nfa.NewState();
+  nfa.accept = nfa.NewState();
+  const auto read = [&](uint32_t from, std::string_view text) {
+    for (const char c : text) {
+      const uint32_t to = nfa.NewState();
+      const auto digit = static_cast<uint32_t>(c);
+      nfa.states[from].push_back({NfaEdge::kChars, {digit, digit}, to});
+      from = to;
+    }
+    return from;
+  };
+  for (const std::string& value : spec.excluded) {
+    const Decimal number = DecimalOf(value);
+    if (number.negative != negative) continue;
+    uint32_t end = read(start, number.whole);
+    if (number.fraction.empty()) nfa.states[end].push_back({NfaEdge::kEmpty, {}, nfa.accept});
+    end = read(end, number.fraction.empty() ? ".0" : "." + number.fraction);
+    nfa.states[end].push_back({NfaEdge::kEmpty, {}, nfa.accept});
+    nfa.states[end].push_back({NfaEdge::kChars, {'0', '0'}, end});
+  }
+  return CharAutomaton::From(nfa);
 }
 
 // What is left of the texts of one sign when multiples and excluded numbers have been taken out.
@@ -162,13 +201,9 @@ absl::Status Restrict(const NumberSpec& spec, bool negative, CharAutomaton* text
   for (const Multiple& multiple : spec.no_multiple_of) {
     WL_ASSIGN_OR_RETURN(*texts, texts->And(MultipleTexts(multiple).Not()));
   }
-  for (const std::string& value : spec.excluded) {
-    const Decimal number = DecimalOf(value);
-    if (number.negative != negative) continue;
-    WL_ASSIGN_OR_RETURN(const CharAutomaton same,
-                        ParseRegex(SameNumber(number), RegexMatch::kWhole));
-    WL_ASSIGN_OR_RETURN(*texts, texts->And(same.Not()));
-  }
+  if (spec.excluded.empty()) return absl::OkStatus();
+  WL_ASSIGN_OR_RETURN(const CharAutomaton excluded, ExcludedTexts(spec, negative));
+  WL_ASSIGN_OR_RETURN(*texts, texts->And(excluded.Not()));
   return absl::OkStatus();
 }
 
@@ -204,6 +239,15 @@ absl::StatusOr<CharAutomaton> Either(const CharAutomaton& other, char before,
 }
 
 }  // namespace
+
+int CompareDecimals(std::string_view a, std::string_view b) {
+  const Decimal x = DecimalOf(a), y = DecimalOf(b);
+  if (x.negative != y.negative) return x.negative ? -1 : 1;
+  const int longer = static_cast<int>(x.whole.size()) - static_cast<int>(y.whole.size());
+  const int whole = longer != 0 ? longer : x.whole.compare(y.whole);
+  const int order = whole != 0 ? whole : x.fraction.compare(y.fraction);
+  return x.negative ? -order : order;
+}
 
 absl::StatusOr<CharAutomaton> NumberTexts(const NumberSpec& spec) {
   if (!spec.integer && !spec.min && !spec.max && !spec.multiple_of && spec.no_multiple_of.empty() &&

@@ -1,7 +1,8 @@
 // JSON numbers in a range, as sets of their texts. A number has one way to be written: without an
-// exponent where it is bounded, no leading zeros, no minus before zero. Digits are limited to what
-// a double keeps apart, so that a text is inside its bounds also after it was rounded; and so that
-// no number goes on without end.
+// exponent where it is bounded, no leading zeros, no minus before zero. Digits are limited, so that
+// no number goes on without end: to what a double keeps apart, so that a text is inside its bounds
+// also after it was rounded; or to those of a bound that has more before the point (a largest one:
+// up to kMaxLongDigits). Numbers of so many digits are whole, and inside their bounds as decimals.
 #pragma once
 
 #include <boost/json/value.hpp>
@@ -21,6 +22,9 @@ struct NumberBound {
   std::string value;
   bool inclusive = true;
 };
+inline constexpr size_t kMaxLongDigits = 20;  // of 64 bits
+// Of decimals as above: below 0, 0 or above it, as a is less than b, equal or more.
+int CompareDecimals(std::string_view a, std::string_view b);
 
 // units / 10^digits. Whether a number is a multiple is decided by its digits, not as a double.
 struct Multiple {

@@ -1,7 +1,6 @@
 #include "wafer_backend/compute/grammar/rules.h"
 
 #include <algorithm>
-#include <map>
 #include <queue>
 #include <utility>
 
@@ -57,18 +56,24 @@ void RuleBuilder::Literal(StateId from, std::string_view text, StateId to) {
 }
 
 void RuleBuilder::OneOf(StateId from, std::span<const std::string> texts, StateId to) {
-  std::map<std::pair<StateId, char>, StateId> tree;
-  for (const std::string& text : texts) {
-    StateId at = from;
-    for (const char c : text) {
-      const auto [entry, added] = tree.try_emplace({at, c}, 0);
-      if (added) {
-        entry->second = NewState();
-        Bytes(at, static_cast<uint8_t>(c), static_cast<uint8_t>(c), entry->second);
-      }
-      at = entry->second;
+  std::vector<std::string_view> sorted(texts.begin(), texts.end());
+  std::sort(sorted.begin(), sorted.end());
+  sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
+  // Along the last text: `path[n]` is behind its first n bytes. A text that begins the next one
+  // goes on there, any other ends at `to`.
+  std::vector<StateId> path = {from};
+  for (size_t i = 0; i < sorted.size() && !full_; ++i) {
+    const std::string_view text = sorted[i];
+    const std::string_view last = i == 0 ? std::string_view() : sorted[i - 1];
+    const auto differ = std::mismatch(text.begin(), text.end(), last.begin(), last.end()).first;
+    path.resize(static_cast<size_t>(differ - text.begin()) + 1);
+    const bool goes_on = i + 1 < sorted.size() && sorted[i + 1].starts_with(text);
+    for (size_t n = path.size() - 1; n < text.size(); ++n) {
+      path.push_back(n + 1 == text.size() && !goes_on ? to : NewState());
+      const auto byte = static_cast<uint8_t>(text[n]);
+      Bytes(path[n], byte, byte, path[n + 1]);
     }
-    Jump(at, to);
+    if (goes_on || text.empty()) Jump(path[text.size()], to);
   }
 }
 

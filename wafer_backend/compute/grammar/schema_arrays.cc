@@ -42,8 +42,8 @@ absl::StatusOr<std::optional<Distinct>> DistinctOf(const SchemaFacts& facts, siz
       if (found == out.values.end()) out.values.push_back(one);
       here.resize(out.values.size());
       here[number] = true;
+      if (out.values.size() > kMaxDistinct) return std::optional<Distinct>();
     }
-    if (out.values.size() > kMaxDistinct) return std::optional<Distinct>();
   }
   return std::optional<Distinct>(std::move(out));
 }

@@ -3,6 +3,7 @@
 
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/grammar/schema_values.h"
+#include "wafer_backend/compute/grammar/work_meter.h"
 
 namespace waferline::grammar {
 namespace {
@@ -56,10 +57,10 @@ bool Disjoint(const json::value& document, const SchemaFacts& a, const SchemaFac
   const uint8_t shared = TypesOf(a) & TypesOf(b);
   if (shared == 0) return true;
   if (a.values && b.values) {
-    return std::none_of(a.values->begin(), a.values->end(), [&](const json::value* one) {
-      return std::any_of(b.values->begin(), b.values->end(),
-                         [&](const json::value* other) { return SameJson(*one, *other); });
-    });
+    if (!WorkMeter::Spend(5 * (a.values->size() + b.values->size())).ok()) return false;
+    const ValueSet left(*a.values);
+    return std::none_of(b.values->begin(), b.values->end(),
+                        [&](const json::value* one) { return left.Contains(*one); });
   }
   if (a.values || b.values) return false;
   if ((shared & ~kObject & ~kString & ~(kInteger | kFraction)) != 0) return false;
@@ -74,8 +75,7 @@ bool Disjoint(const json::value& document, const SchemaFacts& a, const SchemaFac
     const auto below = [](const std::optional<NumberBound>& max,
                           const std::optional<NumberBound>& min) {
       if (!max || !min) return false;
-      const double top = std::stod(max->value), bottom = std::stod(min->value);
-      return top < bottom || (top == bottom && !(max->inclusive && min->inclusive));
+      return CompareDecimals(max->value, min->value) < (max->inclusive && min->inclusive ? 0 : 1);
     };
     if (!below(a.max, b.min) && !below(b.max, a.min)) return false;
   }

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "wafer_backend/compute/grammar/schema_facts.h"
+#include "wafer_backend/compute/grammar/value_set.h"
 
 namespace waferline::grammar {
 
@@ -61,7 +62,7 @@ class KeywordReader {
   absl::Status ReadArray();
   absl::Status ReadObject();
   void Limit(NumberBound bound, bool is_min);
-  void Keep(std::vector<const json::value*> values, std::string_view keyword);
+  absl::Status Keep(Values values, std::string_view keyword);
 
   const SchemaNode& node_;
   const json::object& object_;

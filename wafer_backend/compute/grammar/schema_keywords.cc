@@ -10,6 +10,7 @@
 #include "wafer_backend/base/strings.h"
 #include "wafer_backend/compute/grammar/regex.h"
 #include "wafer_backend/compute/grammar/schema_keyword_reader.h"
+#include "wafer_backend/compute/grammar/work_meter.h"
 
 namespace waferline::grammar {
 
@@ -124,6 +125,7 @@ absl::Status KeywordReader::ReadRequired(std::string_view keyword, const json::v
   for (const json::value& one : value.get_array()) {
     if (!one.is_string()) return Error(keyword, "must be a list of strings");
     std::string name(one.get_string());
+    WL_RETURN_IF_ERROR(WorkMeter::Spend(1 + facts_.required.size()));
     if (std::find(facts_.required.begin(), facts_.required.end(), name) == facts_.required.end()) {
       facts_.required.push_back(std::move(name));
     }

@@ -28,9 +28,9 @@ absl::StatusOr<CharAutomaton> NamesOf(const SchemaFacts& facts,
     CharAutomaton texts;
     if (one.values) {
       std::vector<std::string_view> listed;
-      for (const boost::json::value* value : *one.values) {
-        WL_ASSIGN_OR_RETURN(const bool good, Satisfies(one, *value, document));
-        if (good && value->is_string()) listed.push_back(ViewOf(value->get_string()));
+      WL_ASSIGN_OR_RETURN(const Values values, SatisfyingOf(*one.values, one, document));
+      for (const boost::json::value* value : values) {
+        if (value->is_string()) listed.push_back(ViewOf(value->get_string()));
       }
       texts = CharAutomaton::OneOf(listed);
     } else if ((one.types & kString) != 0) {

@@ -57,10 +57,8 @@ absl::Status SchemaRules::Write(RuleId rule, const std::vector<SchemaNode>& node
 
 absl::Status SchemaRules::WriteValues(const SchemaFacts& facts, StateId from, StateId to) {
   std::vector<std::string> texts;
-  for (const json::value* value : *facts.values) {
-    WL_ASSIGN_OR_RETURN(const bool fits, Satisfies(facts, *value, document_));
-    if (fits) texts.push_back(JsonText(*value));
-  }
+  WL_ASSIGN_OR_RETURN(const Values values, SatisfyingOf(*facts.values, facts, document_));
+  for (const json::value* value : values) texts.push_back(JsonText(*value));
   builder_->OneOf(from, texts, to);
   return absl::OkStatus();
 }

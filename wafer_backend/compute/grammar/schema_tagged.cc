@@ -76,9 +76,9 @@ absl::Status SchemaRules::WriteBare(const std::vector<SchemaNode>& nodes, const 
     CharAutomaton texts;
     if (facts.values) {
       std::vector<std::string_view> listed;
-      for (const boost::json::value* value : *facts.values) {
-        WL_ASSIGN_OR_RETURN(const bool good, Satisfies(facts, *value, document_));
-        if (good && value->is_string()) listed.push_back(ViewOf(value->get_string()));
+      WL_ASSIGN_OR_RETURN(const Values values, SatisfyingOf(*facts.values, facts, document_));
+      for (const boost::json::value* value : values) {
+        if (value->is_string()) listed.push_back(ViewOf(value->get_string()));
       }
       texts = CharAutomaton::OneOf(listed);
     } else {

@@ -11,19 +11,23 @@
 #include "wafer_backend/compute/grammar/regex.h"
 #include "wafer_backend/compute/grammar/schema_keyword_reader.h"
 #include "wafer_backend/compute/grammar/schema_keywords.h"
+#include "wafer_backend/compute/grammar/work_meter.h"
 
 namespace waferline::grammar {
 namespace {
 
 // Whether all whole numbers in it are what the schema's text says: larger ones are read as doubles.
-bool NumbersAreExact(const json::value& value) {
+// Counts what it looks at.
+bool NumbersAreExact(const json::value& value, size_t* values) {
+  ++*values;
   if (value.is_double()) return std::abs(value.get_double()) < 0x1p53;
+  const auto exact = [values](const json::value& one) { return NumbersAreExact(one, values); };
   if (const json::array* list = value.if_array()) {
-    return std::all_of(list->begin(), list->end(), NumbersAreExact);
+    return std::all_of(list->begin(), list->end(), exact);
   }
   const json::object* object = value.if_object();
-  return object == nullptr || std::all_of(object->begin(), object->end(), [](const auto& member) {
-           return NumbersAreExact(member.value());
+  return object == nullptr || std::all_of(object->begin(), object->end(), [&](const auto& member) {
+           return exact(member.value());
          });
 }
 
@@ -63,38 +67,38 @@ absl::Status KeywordReader::ReadType(std::string_view keyword, const json::value
   return absl::OkStatus();
 }
 
-void KeywordReader::Keep(std::vector<const json::value*> values, std::string_view keyword) {
+absl::Status KeywordReader::Keep(Values values, std::string_view keyword) {
+  size_t looked_at = 0;
+  for (const json::value* one : values) {
+    if (!NumbersAreExact(*one, &looked_at)) return Error(keyword, kInexact);
+  }
+  WL_RETURN_IF_ERROR(WorkMeter::Spend(looked_at));
   if (facts_.values) {
-    std::erase_if(values, [&](const json::value* one) {
-      return std::none_of(facts_.values->begin(), facts_.values->end(),
-                          [&](const json::value* other) { return *one == *other; });
-    });
+    const ValueSet kept(*facts_.values);
+    std::erase_if(values, [&](const json::value* one) { return !kept.Contains(*one); });
   }
   facts_.values = std::move(values);
   facts_.values_pointer = PointerTo(node_.pointer, keyword);
+  return absl::OkStatus();
 }
 
 absl::Status KeywordReader::ReadEnum(std::string_view keyword, const json::value& value) {
   if (!value.is_array()) return Error(keyword, "must be a list of values");
-  std::vector<const json::value*> values;
-  if (!NumbersAreExact(value)) return Error(keyword, kInexact);
+  Values values;
   for (const json::value& one : value.get_array()) values.push_back(&one);
-  Keep(std::move(values), keyword);
-  return absl::OkStatus();
+  return Keep(std::move(values), keyword);
 }
 
 absl::Status KeywordReader::ReadConst(std::string_view keyword, const json::value& value) {
-  if (!NumbersAreExact(value)) return Error(keyword, kInexact);
-  Keep({&value}, keyword);
-  return absl::OkStatus();
+  return Keep({&value}, keyword);
 }
 
 void KeywordReader::Limit(NumberBound bound, bool is_min) {
   std::optional<NumberBound>& old = is_min ? facts_.min : facts_.max;
   if (old) {
-    const double was = std::stod(old->value), is = std::stod(bound.value);
-    const bool tighter = is_min ? is > was : is < was;
-    if (was != is ? !tighter : !old->inclusive) return;
+    const int order = CompareDecimals(bound.value, old->value);
+    const bool tighter = is_min ? order > 0 : order < 0;
+    if (order != 0 ? !tighter : !old->inclusive) return;
   }
   old = std::move(bound);
 }

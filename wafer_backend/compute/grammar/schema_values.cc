@@ -11,16 +11,16 @@ namespace {
 
 namespace json = boost::json;
 
+// Below 0, 0 or above it. What has too many digits to be written out is compared as a double.
+int Compare(const json::value& number, const std::string& bound) {
+  if (const auto text = DecimalText(number)) return CompareDecimals(*text, bound);
+  const double a = number.to_number<double>(), b = std::stod(bound);
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
 bool InBounds(const SchemaFacts& facts, const json::value& value) {
-  const auto number = value.to_number<double>();
-  if (facts.min) {
-    const double min = std::stod(facts.min->value);
-    if (number < min || (number == min && !facts.min->inclusive)) return false;
-  }
-  if (facts.max) {
-    const double max = std::stod(facts.max->value);
-    if (number > max || (number == max && !facts.max->inclusive)) return false;
-  }
+  if (facts.min && Compare(value, facts.min->value) < (facts.min->inclusive ? 0 : 1)) return false;
+  if (facts.max && Compare(value, facts.max->value) > (facts.max->inclusive ? 0 : -1)) return false;
   const auto text = DecimalText(value);
   const auto multiple = [&](const Multiple& one) { return text && IsMultiple(*text, one); };
   if (facts.multiple_of && !multiple(*facts.multiple_of)) return false;
@@ -70,6 +70,20 @@ absl::StatusOr<bool> ObjectSatisfies(const SchemaFacts& facts, const json::objec
   return true;
 }
 
+// Whether the value satisfies all but the lists of values.
+absl::StatusOr<bool> SatisfiesRest(const SchemaFacts& facts, const json::value& value,
+                                   const json::value& document) {
+  if (value.is_number()) return InBounds(facts, value);
+  if (value.is_array()) return ArraySatisfies(facts, value.get_array(), document);
+  if (value.is_object()) return ObjectSatisfies(facts, value.get_object(), document);
+  if (!value.is_string()) return true;
+  const std::string_view text = ViewOf(value.get_string());
+  const size_t length = CharsOf(text).size();
+  return length >= facts.min_length && length <= facts.max_length &&
+         std::all_of(facts.texts.begin(), facts.texts.end(),
+                     [&](const CharAutomaton& texts) { return texts.Contains(text); });
+}
+
 }  // namespace
 
 bool SameJson(const json::value& a, const json::value& b) {
@@ -103,20 +117,27 @@ SchemaType TypeOf(const json::value& value) {
 
 absl::StatusOr<bool> Satisfies(const SchemaFacts& facts, const json::value& value,
                                const json::value& document) {
-  WL_RETURN_IF_ERROR(WorkMeter::Spend(20));
+  const size_t listed = facts.values ? facts.values->size() : 0;
+  WL_RETURN_IF_ERROR(WorkMeter::Spend(20 + listed + facts.excluded.size()));
   const auto same = [&](const json::value* one) { return SameJson(*one, value); };
   if ((facts.types & TypeOf(value)) == 0) return false;
   if (facts.values && std::none_of(facts.values->begin(), facts.values->end(), same)) return false;
   if (std::any_of(facts.excluded.begin(), facts.excluded.end(), same)) return false;
-  if (value.is_number()) return InBounds(facts, value);
-  if (value.is_array()) return ArraySatisfies(facts, value.get_array(), document);
-  if (value.is_object()) return ObjectSatisfies(facts, value.get_object(), document);
-  if (!value.is_string()) return true;
-  const std::string_view text = ViewOf(value.get_string());
-  const size_t length = CharsOf(text).size();
-  return length >= facts.min_length && length <= facts.max_length &&
-         std::all_of(facts.texts.begin(), facts.texts.end(),
-                     [&](const CharAutomaton& texts) { return texts.Contains(text); });
+  return SatisfiesRest(facts, value, document);
+}
+
+absl::StatusOr<Values> SatisfyingOf(const Values& candidates, const SchemaFacts& facts,
+                                    const json::value& document) {
+  const ValueSet excluded(facts.excluded);
+  Values good;
+  for (const json::value* one : candidates) {
+    WL_RETURN_IF_ERROR(WorkMeter::Spend(20));
+    if ((facts.types & TypeOf(*one)) == 0) continue;
+    if (!facts.excluded.empty() && excluded.Contains(*one)) continue;
+    WL_ASSIGN_OR_RETURN(const bool fits, SatisfiesRest(facts, *one, document));
+    if (fits) good.push_back(one);
+  }
+  return good;
 }
 
 absl::StatusOr<bool> SatisfiesAll(const std::vector<SchemaNode>& nodes, const json::value& value,
@@ -135,6 +156,7 @@ absl::StatusOr<std::optional<Values>> ListedValues(const std::vector<SchemaNode>
   static const json::value null(nullptr), no(false), yes(true);
   WL_ASSIGN_OR_RETURN(const auto alternatives, FactsOf(nodes, document));
   Values values;
+  ValueSet seen;
   for (const SchemaFacts& facts : alternatives) {
     Values candidates = {&null, &no, &yes};
     if (facts.values) {
@@ -142,10 +164,9 @@ absl::StatusOr<std::optional<Values>> ListedValues(const std::vector<SchemaNode>
     } else if ((facts.types & ~(kNull | kBoolean)) != 0) {
       return std::optional<Values>();
     }
-    for (const json::value* one : candidates) {
-      WL_ASSIGN_OR_RETURN(const bool good, Satisfies(facts, *one, document));
-      const auto same = [&](const json::value* other) { return SameJson(*one, *other); };
-      if (good && std::none_of(values.begin(), values.end(), same)) values.push_back(one);
+    WL_ASSIGN_OR_RETURN(const Values good, SatisfyingOf(candidates, facts, document));
+    for (const json::value* one : good) {
+      if (seen.Add(*one)) values.push_back(one);
     }
   }
   return std::optional<Values>(std::move(values));

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "wafer_backend/compute/grammar/schema_facts.h"
+#include "wafer_backend/compute/grammar/value_set.h"
 
 namespace waferline::grammar {
 
@@ -21,8 +22,12 @@ absl::StatusOr<bool> SatisfiesAll(const std::vector<SchemaNode>& nodes,
                                   const boost::json::value& value,
                                   const boost::json::value& document);
 
+// Those of `candidates` that satisfy the facts, which list all of them or none. In about linear
+// time.
+absl::StatusOr<Values> SatisfyingOf(const Values& candidates, const SchemaFacts& facts,
+                                    const boost::json::value& document);
+
 // The values that satisfy all nodes, if they can be listed: enum, const, true, false, null.
-using Values = std::vector<const boost::json::value*>;
 absl::StatusOr<std::optional<Values>> ListedValues(const std::vector<SchemaNode>& nodes,
                                                    const boost::json::value& document);
 

@@ -76,6 +76,70 @@ TEST_CASE("schemas of one value") {
       {"true", {"null", "[1, {\"a\": \"b\"}]", "-1.5e+3"}, {"[1,  2]", "[1 ,2]", " 1", "01"}});
 }
 
+TEST_CASE("bounds beyond a double's digits are exact") {
+  CheckSchema({R"({"type":"integer","minimum":1000000000000000})",
+               {"1000000000000000", "9999999999999999"},
+               {"999999999999999", "0", "-1000000000000000"}});
+  CheckSchema({R"({"type":"integer","minimum":9007199254740993,"maximum":9223372036854775807})",
+               {"9007199254740993", "9223372036854775807", "10000000000000000"},
+               {"9007199254740992", "9223372036854775808", "1"}});
+  CheckSchema(
+      {R"({"type":"integer","minimum":-9223372036854775808,"exclusiveMaximum":18446744073709551615})",
+       {"-9223372036854775808", "18446744073709551614", "0"},
+       {"-9223372036854775809", "18446744073709551615"}});
+  CheckSchema({R"({"type":"integer","exclusiveMinimum":9999999999999999})",
+               {"10000000000000000"},
+               {"9999999999999999"}});
+  CheckSchema({R"({"type":"number","minimum":1e15,"maximum":1e18,"multipleOf":5})",
+               {"1000000000000000", "1000000000000005"},
+               {"1000000000000001", "5", "1000000000000000000000"}});
+  // The tighter of two that are the same double.
+  CheckSchema({R"({"type":"integer","maximum":9007199254740993,
+                   "allOf":[{"exclusiveMaximum":9007199254740993}]})",
+               {"9007199254740992"},
+               {"9007199254740993"}});
+  CheckSchema({R"({"enum":[9007199254740992,9007199254740993],"minimum":9007199254740993})",
+               {"9007199254740993"},
+               {"9007199254740992"}});
+}
+
+TEST_CASE("long lists of values take time in proportion, or are refused by name") {
+  // Each comparison counts (work_meter.h): a list that is compared with itself is refused.
+  std::string list = "[", other = "[";
+  for (int i = 0; i < 20'000; ++i) {
+    list += (i == 0 ? "" : ",") + ("\"" + std::to_string(i) + "\"");
+    other += (i == 0 ? "" : ",") + ("\"" + std::to_string(i + 10'000) + "\"");
+  }
+  list += ']';
+  other += ']';
+  CheckSchema({"{\"enum\":" + list + "}", {"\"0\"", "\"19999\""}, {"\"20000\"", "\"x\""}});
+  CheckSchema({"{\"enum\":" + list + ",\"allOf\":[{\"enum\":" + other + "}]}",
+               {"\"10000\"", "\"19999\""},
+               {"\"9999\"", "\"20000\""}});
+  CheckSchema({"{\"enum\":" + list + ",\"not\":{\"enum\":" + other + "}}",
+               {"\"0\"", "\"9999\""},
+               {"\"10000\""}});
+  CheckSchema({"{\"oneOf\":[{\"enum\":" + list + "},{\"enum\":" + other + "}]}",
+               {"\"0\"", "\"29999\""},
+               {"\"10000\""}});
+  std::string numbers = "[0";
+  for (int i = 1; i < 1000; ++i) numbers += "," + std::to_string(i);
+  CheckSchema({"{\"type\":\"number\",\"not\":{\"enum\":" + numbers + ",0.5]}}",
+               {"1000", "-1", "999.5", "0.51"},
+               {"999", "7.0", "0.5", "0.50", "0"}});
+  // Equal are 1 and 1.0, and objects in any order.
+  CheckSchema({R"({"enum":[1,{"a":1,"b":2},3],"allOf":[{"enum":[1.0,{"b":2,"a":1.0}]}]})",
+               {"1", "{\"b\":2,\"a\":1}"},
+               {"3"}});
+  std::string many = "[";
+  for (int i = 0; i < 40'000; ++i) {
+    many += (i == 0 ? "" : ",") + ("\"" + std::to_string(i * 7919 % 99991) + "abc\"");
+  }
+  CHECK_THAT(Refusal({.kind = Kind::kJsonSchema,
+                      .schema = boost::json::parse("{\"enum\":" + many + "]}")}),
+             Catch::Contains("the grammar is too large"));
+}
+
 TEST_CASE("schemas of objects and arrays") {
   CheckSchema(
       {R"({"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"null"}},"required":["b"]})",
