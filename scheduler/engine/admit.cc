@@ -9,15 +9,18 @@
 namespace waferline::engine {
 namespace {
 
-absl::Status StatusOf(policy::RefusalCause cause, const ValidRequest& request) {
+// `context`: of the model, 0 if it has none.
+absl::Status StatusOf(policy::RefusalCause cause, const ValidRequest& request, uint32_t context) {
   using policy::RefusalCause;
   switch (cause) {
     case RefusalCause::kUnknownModel:
       return absl::NotFoundError(absl::StrCat("no model \"", request.model, "\" here"));
     case RefusalCause::kNeverFits:
       return absl::InvalidArgumentError(
-          "prompt and max_tokens need more KV memory than any decode unit of this model has; "
-          "lower max_tokens");
+          absl::StrCat("prompt and max_tokens (", request.max_tokens,
+                       ") need more KV memory than any decode unit of this model has",
+                       context == 0 ? "" : absl::StrCat("; its context is ", context, " tokens"),
+                       "; lower max_tokens"));
     case RefusalCause::kQueueFull:
       return absl::UnavailableError("the queue of this service tier is full");
     case RefusalCause::kQueueThreshold:
@@ -88,11 +91,12 @@ void EngineImpl::Enqueue(SlotIndex slot) {
 
 void EngineImpl::Refuse(SlotIndex slot, policy::RefusalCause cause, Nanoseconds retry_after) {
   const Sequence& s = sequences()[slot];
+  const uint32_t context = context_.lanes[sequences().hot(slot).lane].context;
   ++refused_;
   context_.log.Record(DecisionLog::Kind::kRefuse, refused_, static_cast<uint64_t>(cause));
   context_.observers.Notify(
       [&](EngineObserver& o) { o.OnRefused(sequences().InfoOf(slot), cause, retry_after); });
-  if (s.request.sink) s.request.sink->OnRefused({StatusOf(cause, s.request), retry_after});
+  if (s.request.sink) s.request.sink->OnRefused({StatusOf(cause, s.request, context), retry_after});
   sequences().Free(slot);
 }
 
@@ -109,7 +113,7 @@ void EngineImpl::RefuseWithoutSlot(Ticket ticket, const ValidRequest& request, L
   if (!request.sink) return;
   request.sink->OnRefused(
       {full ? absl::UnavailableError("the service has as many requests as it can hold")
-            : StatusOf(cause, request),
+            : StatusOf(cause, request, 0),
        retry});
 }
 

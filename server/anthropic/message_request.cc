@@ -45,6 +45,11 @@ constexpr std::string_view kOwn[] = {"system",   "messages",      "metadata",
                                      "tools",    "tool_choice",   "output_config",
                                      "thinking", "output_format", "service_tier"};
 
+// What clients may misspell.
+constexpr std::string_view kNames[] = {
+    "system",   "messages",    "max_tokens", "stop_sequences", "tools",
+    "thinking", "tool_choice", "metadata",   "output_config",  "service_tier"};
+
 class MessageReader {
  public:
   explicit MessageReader(const json::object& body) : body_(body), fields_(body) {}
@@ -227,7 +232,7 @@ absl::StatusOr<openai::ParsedRequest> ParseMessages(std::string_view body,
   WL_ASSIGN_OR_RETURN(const json::object object, openai::ParseObject(body));
   MessageReader reader(object);
   WL_ASSIGN_OR_RETURN(const json::object chat, reader.ReadChat(true));
-  auto parsed = openai::ParseChatFields(chat, envelope, catalog);
+  auto parsed = openai::ParseChatFields(chat, envelope, catalog, kNames);
   if (!parsed.ok()) return openai::InNamesOf(reader.names(), parsed.status());
   parsed->names = reader.names();
   parsed->shape.id = "msg_" + envelope.request_id;

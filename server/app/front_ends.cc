@@ -160,6 +160,9 @@ class BothFrontEnds : public FrontEnds {
   absl::Status Open(http::ServerOptions options, http::Access access, HttpDoor* door) {
     options.clock = deps_.clock;
     options.admit = [door](const http::Request& request) { return door->api->Admit(request); };
+    options.error_shape = [this](const http::Request& request) {
+      return generations_->ErrorShapeFor(request);
+    };
     options.on_reply = [this](const http::Request& request, int code, Nanoseconds lasted) {
       cloud_->exposition().front()->OnRequest(http::Api::RouteOf(request.path), code, lasted);
     };

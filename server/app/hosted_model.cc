@@ -19,7 +19,12 @@ absl::StatusOr<text::ChatTemplate> ChatOf(const config::TokensConfig& config,
                                           const model::GgufFile& file,
                                           std::shared_ptr<const model::Tokenizer> tokenizer) {
   if (config.chat_template.empty()) {
-    return text::ChatTemplate::FromFile(file, std::move(tokenizer));
+    if (config.from != config::TokenOriginKind::kSynthetic) {
+      return text::ChatTemplate::FromFile(file, std::move(tokenizer));
+    }
+    const std::string name = config.file.substr(config.file.find_last_of('/') + 1);
+    return text::ChatTemplate::FromFile(file, std::move(tokenizer),
+                                        absl::StrCat("of ", name, ", which lends its vocabulary"));
   }
   auto chosen = text::ChatTemplate::FromNameOrPath(config.chat_template, std::move(tokenizer));
   if (chosen.ok()) return chosen;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/http/generation.h"
+#include "server/http/model_routes.h"
 #include "server/serving/access.h"
 #include "wafer_backend/base/retry_hint.h"
 #include "wafer_backend/base/status.h"
@@ -107,7 +108,7 @@ void Generations::SendError(Exchange& exchange, const absl::Status& status,
 }
 
 openai::ErrorShape Generations::ErrorShapeFor(const Request& request) const {
-  const bool messages = request.path.starts_with("/v1/messages");
+  const bool messages = WithoutAlias(request.path).starts_with("/v1/messages");
   return messages ? openai::ErrorShape::kAnthropic : dialect_.error_shape;
 }
 

@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/http/exchange.h"
+#include "server/openai/api_error.h"
 #include "server/serving/server_deps.h"
 #include "wafer_backend/base/units.h"
 
@@ -39,6 +40,8 @@ struct ServerOptions {
   // Asked on the io thread about each request with a body, before the body is read; `request` has
   // all but the body. A reply refuses it.
   std::function<std::optional<Reply>(const Request& request)> admit;
+  // The shape of errors about a request that no route sees; nested if this is not set.
+  std::function<openai::ErrorShape(const Request& request)> error_shape;
   // Called on the io thread about ten times a second, with the monotonic clock.
   std::function<void(Nanoseconds now)> on_tick;
   // Called on the io thread when a reply is complete, or with 499 when the client went away before.

@@ -176,7 +176,10 @@ void RequestReader::OnHeader(size_t size) {
   error_code error;
   parser_->put(asio::buffer(buffer_.data().data(), size), error);
   buffer_.consume(size);
-  if (error) return RefuseUnparsed(error);
+  if (error) {
+    if (error == beast::http::error::body_limit) TakeHead();  // whom it answers
+    return RefuseUnparsed(error);
+  }
   if (auto fault = TakeHead()) return Refuse(*std::move(fault));
   if (parser_->is_done()) return Report();
   if (auto fault = CheckBodyType(request_)) return Refuse(*std::move(fault));
@@ -241,9 +244,11 @@ void RequestReader::RefuseUnparsed(error_code error) {
 }
 
 void RequestReader::Refuse(HeadFault fault) {
+  const auto shape =
+      options_.error_shape ? options_.error_shape(request_) : openai::ErrorShape::kNested;
   Refuse(Reply{.code = fault.code,
                .content_type = "application/json",
-               .body = openai::ErrorBody(fault.code, fault.message),
+               .body = openai::ErrorBody(fault.code, fault.message, shape),
                .headers = std::move(fault.headers)});
 }
 

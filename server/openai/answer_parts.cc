@@ -20,7 +20,7 @@ AnswerPart FromReader(ToolCallReader::Part part) {
 }  // namespace
 
 AnswerParts::AnswerParts(const ResponseShape& shape) {
-  if (shape.calls) calls_.emplace(*shape.calls);
+  if (shape.calls) calls_.emplace(*shape.calls, shape.calls_forced);
 }
 
 std::vector<AnswerPart> AnswerParts::Feed(const Delta& delta) {

@@ -42,7 +42,7 @@ std::string Head(const ResponseShape& shape) {
 AnswerWriter::AnswerWriter(const ResponseShape& shape, const model::Tokenizer& tokenizer)
     : shape_(shape), tokenizer_(tokenizer), head_(Head(shape)), choices_(shape.choices()) {
   if (!shape.calls) return;
-  for (ChoiceState& choice : choices_) choice.calls.emplace(*shape.calls);
+  for (ChoiceState& choice : choices_) choice.calls.emplace(*shape.calls, shape.calls_forced);
 }
 
 // data: {head,"choices":[{"index":i

@@ -49,6 +49,7 @@ absl::Status Constrain(Fields& fields, const ToolRequest* tools, ParsedRequest* 
   if (tools != nullptr && !tools->tools.empty()) {
     WL_ASSIGN_OR_RETURN(constraint, ConstrainCalls(*tools, std::move(constraint), *parsed->model));
     shape.calls = constraint->spec.calls->form;
+    shape.calls_forced = !constraint->spec.calls->text_allowed;
     shape.legacy_calls = tools->legacy;
     // The marks of calls must be seen; no other control token comes.
     if (!shape.calls->controls.empty()) shape.text.skip_special = false;
@@ -68,6 +69,7 @@ absl::Status Constrain(Fields& fields, const ToolRequest* tools, ParsedRequest* 
 struct Ending {
   Expansion expansion;
   const ToolRequest* tools = nullptr;
+  std::span<const std::string_view> own_fields = {};  // of the protocol, for misspellings
 };
 
 absl::Status End(Fields& fields, const Envelope& envelope, Ending ending, ParsedRequest* parsed) {
@@ -83,7 +85,7 @@ absl::Status End(Fields& fields, const Envelope& envelope, Ending ending, Parsed
   expansion.context = parsed->model->context_tokens.count();
   expansion.clip = envelope.dialect.clip_max_tokens;
   WL_ASSIGN_OR_RETURN(parsed->requests, Expand(expansion, parsed->shape));
-  WL_RETURN_IF_ERROR(CheckUnread(fields, envelope.dialect, &parsed->warning));
+  WL_RETURN_IF_ERROR(CheckUnread(fields, {envelope.dialect, ending.own_fields}, &parsed->warning));
   int64_t room = expansion.context;
   for (const ValidRequest& request : parsed->requests) {
     room = std::min<int64_t>(room, request.max_tokens);
@@ -187,7 +189,8 @@ absl::StatusOr<ParsedRequest> ParseChat(std::string_view body, const Envelope& e
 
 absl::StatusOr<ParsedRequest> ParseChatFields(const boost::json::object& body,
                                               const Envelope& envelope,
-                                              const text::ModelCatalog& catalog) {
+                                              const text::ModelCatalog& catalog,
+                                              std::span<const std::string_view> own_fields) {
   Fields fields(body);
   WL_ASSIGN_OR_RETURN(ParsedRequest parsed,
                       Begin(fields, envelope, catalog, ResponseShape::Kind::kChat));
@@ -223,7 +226,8 @@ absl::StatusOr<ParsedRequest> ParseChatFields(const boost::json::object& body,
                          {.expansion = {.wanted = wanted,
                                         .fallback = parsed.model->context_tokens.count(),
                                         .prompt_field = "messages"},
-                          .tools = &tools},
+                          .tools = &tools,
+                          .own_fields = own_fields},
                          &parsed));
   return parsed;
 }

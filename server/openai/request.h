@@ -9,6 +9,7 @@
 #include <boost/json/object.hpp>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,10 +57,12 @@ absl::StatusOr<ParsedRequest> ParseChat(std::string_view body, const Envelope& e
                                         const text::ModelCatalog& catalog);
 // The own arrival that a body names, whatever else is wrong with it.
 std::optional<OwnArrival> OwnArrivalOf(std::string_view body);
-// For protocols whose requests are read into a chat's fields.
+// For protocols whose requests are read into a chat's fields. `own_fields`: the names by which
+// clients of that protocol know its fields.
 absl::StatusOr<ParsedRequest> ParseChatFields(const boost::json::object& body,
                                               const Envelope& envelope,
-                                              const text::ModelCatalog& catalog);
+                                              const text::ModelCatalog& catalog,
+                                              std::span<const std::string_view> own_fields = {});
 
 // Puts the constraint, if there is one, into the requests. The first is quick, and false if the
 // constraint has to be compiled; the second may take long. InvalidArgument at the field: what

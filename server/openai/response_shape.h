@@ -50,6 +50,7 @@ struct ResponseShape {
   std::vector<TokenId> end_ids;  // tokens that end the text and are not part of it
   // How calls of tools are written in the text; none if there are no tools.
   std::optional<grammar::ToolCallForm> calls;
+  bool calls_forced = false;  // there is no text without a call
   bool legacy_calls = false;  // function_call instead of tool_calls
 
   bool chat() const { return kind == Kind::kChat; }

@@ -179,7 +179,10 @@ bool ToolCallReader::ReadArguments(std::vector<Part>* parts) {
 
 std::vector<ToolCallReader::Part> ToolCallReader::Finish() {
   std::vector<Part> parts;
-  if (state_ == State::kText && !held_.empty()) {
+  if (state_ != State::kText || forced_) return parts;
+  // The beginning of a call, up to which white space may be held.
+  const size_t call = form_.opening.empty() ? std::string::npos : held_.find(form_.opening);
+  if (call == std::string::npos && !held_.empty()) {
     parts.push_back({Part::kText, std::exchange(held_, {})});
   }
   return parts;

@@ -1,7 +1,7 @@
 // Finds calls in the text of an answer as it arrives; their arguments become JSON, whatever the
 // form. The text follows a grammar made of the same form
 // (wafer_backend/compute/grammar/tool_calls.h), so that it needs no guesses; text that is cut short
-// by max_tokens gives what is there of a call.
+// by max_tokens gives what is there of a call, and nothing of its marks.
 //
 // A resource of one choice: one thread. Holds back what may begin a call, and white space at the
 // end.
@@ -22,7 +22,9 @@ class ToolCallReader {
     std::string text;  // of a call: the function's name
   };
 
-  explicit ToolCallReader(const grammar::ToolCallForm& form) : form_(form) {}
+  // `forced`: nothing but calls comes.
+  explicit ToolCallReader(const grammar::ToolCallForm& form, bool forced = false)
+      : form_(form), forced_(forced) {}
 
   // What became certain.
   std::vector<Part> Feed(std::string_view text);
@@ -44,6 +46,7 @@ class ToolCallReader {
   size_t EndOfValue() const;
 
   const grammar::ToolCallForm form_;
+  const bool forced_;
   State state_ = State::kText;
   std::string held_;
   int calls_ = 0;

@@ -64,7 +64,7 @@ void AppendPart(std::string& out, const ResponseShape& shape, size_t choice, int
 
 int AppendCallMessage(std::string& out, const ResponseShape& shape, size_t choice,
                       const Delta& generated) {
-  ToolCallReader reader(*shape.calls);
+  ToolCallReader reader(*shape.calls, shape.calls_forced);
   std::vector<Part> parts = reader.Feed(generated.text);
   for (Part& part : reader.Finish()) parts.push_back(std::move(part));
   std::string content;

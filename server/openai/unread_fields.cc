@@ -17,11 +17,12 @@ constexpr size_t kMaxListed = 16;
 constexpr size_t kMaxNameBytes = 64;
 
 // Names that users mean when they miss a letter; a test sends each and sees it read.
-constexpr std::array<std::string_view, 37> kOften = {"model",
+constexpr std::array<std::string_view, 38> kOften = {"model",
                                                      "messages",
                                                      "prompt",
                                                      "max_tokens",
                                                      "max_completion_tokens",
+                                                     "max_output_tokens",
                                                      "min_tokens",
                                                      "temperature",
                                                      "top_p",
@@ -56,8 +57,8 @@ constexpr std::array<std::string_view, 37> kOften = {"model",
                                                      "waferline"};
 
 // A name that only contains another one is a field of its own ("format", "reasoning").
-std::string_view Misspelled(std::string_view name) {
-  const std::string_view nearest = NearestName(name, kOften);
+std::string_view Misspelled(std::string_view name, std::span<const std::string_view> known) {
+  const std::string_view nearest = NearestName(name, known);
   const size_t longer = std::max(name.size(), nearest.size());
   return longer - std::min(name.size(), nearest.size()) <= 2 ? nearest : std::string_view();
 }
@@ -79,11 +80,13 @@ absl::Status Refused(std::string_view name, std::string_view meant) {
 
 }  // namespace
 
-absl::Status CheckUnread(const Fields& fields, const Dialect& dialect, std::string* warning) {
+absl::Status CheckUnread(const Fields& fields, const UnreadRules& rules, std::string* warning) {
   const std::vector<std::string_view> unread = fields.Unread();
+  std::vector<std::string_view> known(rules.own_fields.begin(), rules.own_fields.end());
+  known.insert(known.end(), kOften.begin(), kOften.end());
   for (const std::string_view name : unread) {
-    const std::string_view meant = Misspelled(name);
-    if (!meant.empty() || dialect.refuse_unknown_fields) return Refused(name, meant);
+    const std::string_view meant = Misspelled(name, known);
+    if (!meant.empty() || rules.dialect.refuse_unknown_fields) return Refused(name, meant);
   }
   for (size_t i = 0; i < std::min(unread.size(), kMaxListed); ++i) {
     absl::StrAppend(warning, i == 0 ? "fields without effect: " : ", ", Shown(unread[i]));

@@ -64,7 +64,8 @@ Value SpecialToken(const Tokenizer& tokenizer, std::optional<TokenId> id) {
 }  // namespace
 
 absl::StatusOr<ChatTemplate> ChatTemplate::FromFile(const model::GgufFile& file,
-                                                    std::shared_ptr<const Tokenizer> tokenizer) {
+                                                    std::shared_ptr<const Tokenizer> tokenizer,
+                                                    std::string name) {
   WL_ASSIGN_OR_RETURN(const std::string_view source,
                       file.metadata().StringOr("tokenizer.chat_template", ""));
   if (source.empty()) {
@@ -72,7 +73,7 @@ absl::StatusOr<ChatTemplate> ChatTemplate::FromFile(const model::GgufFile& file,
         "its file has no chat template (tokenizer.chat_template). Completions work; the "
         "server's configuration may choose a template (chat_template).");
   }
-  return FromText("the model file's own", source, std::move(tokenizer));
+  return FromText(std::move(name), source, std::move(tokenizer));
 }
 
 absl::StatusOr<ChatTemplate> ChatTemplate::Named(std::string_view name,

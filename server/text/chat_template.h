@@ -49,7 +49,8 @@ class ChatTemplate {
   // Unimplemented, with the way out (completions), if the file has no template; InvalidArgument
   // with the line if it cannot be parsed.
   static absl::StatusOr<ChatTemplate> FromFile(const model::GgufFile& file,
-                                               std::shared_ptr<const model::Tokenizer> tokenizer);
+                                               std::shared_ptr<const model::Tokenizer> tokenizer,
+                                               std::string name = "the model file's own");
   // For models that are not in a file: chatml, llama3, mistral, zephyr or plain ("User: ...").
   // NotFound lists them.
   static absl::StatusOr<ChatTemplate> Named(std::string_view name,
@@ -62,7 +63,7 @@ class ChatTemplate {
   static absl::StatusOr<ChatTemplate> FromText(std::string name, std::string_view source,
                                                std::shared_ptr<const model::Tokenizer> tokenizer);
 
-  // "the model file's own", the name of a built-in one, or a path.
+  // As FromFile was given, the name of a built-in one, or a path.
   const std::string& name() const { return name_; }
 
   // The template as the file or the table has it.

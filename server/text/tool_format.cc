@@ -146,6 +146,9 @@ absl::StatusOr<ToolCallForm> ToolFormNamed(std::string_view name,
                      "', known are: ", absl::StrJoin(ToolFormNames(), ", ")));
   }
   ToolCallForm form = *found;
+  for (const std::string& mark : form.controls) {
+    if ((form.begin + form.head).starts_with(mark)) form.opening = mark;
+  }
   // A mark that is no control token is text as any other.
   std::erase_if(form.controls, [&](const std::string& mark) {
     const auto id = tokenizer.FindSpecial(mark);

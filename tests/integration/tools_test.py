@@ -61,6 +61,35 @@ def check_weather(arguments):
     assert set(value) == {"place", "unit"} and value["unit"] in ("C", "F") and len(value["place"]) <= 12
 
 
+def test_a_forced_call_that_is_cut_short_shows_no_marks(server):
+    for cut in (1, 2, 5, 12, 20, 40):
+        fields = {"model": "llama-3.1-8b", "tools": [WEATHER], "tool_choice": "required", "max_tokens": cut}
+        [answer] = choices(server, **fields)
+        assert answer["finish_reason"] == "length" and not answer["message"]["content"], answer
+        content, calls, reason = streamed(server, **fields)
+        assert (content, reason) == ("", "length")
+        assert len(calls) == len(answer["message"].get("tool_calls", []))
+    assert calls[0]["name"] == "weather" and calls[0]["arguments"].startswith("{")
+
+
+def refused(server, path, body, **headers):
+    request = urllib.request.Request(server.http + path, body, {"content-type": "application/json", **headers})
+    with pytest.raises(urllib.error.HTTPError) as error:
+        urllib.request.urlopen(request, timeout=60)
+    return error.value.code, json.loads(error.value.read())
+
+
+def test_what_no_route_sees_is_refused_in_the_clients_protocol(server):
+    cases = ((413, b" " * (5 << 20), {}), (415, b"{}", {"content-encoding": "br"}), (400, b"{}", {"content-encoding": "gzip"}))
+    for code, body, headers in cases:
+        for path in ("/v1/messages", "/openai/v1/messages"):
+            got, reply = refused(server, path, body, **headers)
+            kind = "request_too_large" if code == 413 else "invalid_request_error"
+            assert (got, reply["type"], reply["error"]["type"]) == (code, "error", kind), reply
+        got, reply = refused(server, "/v1/responses", body, **headers)
+        assert got == code and "type" not in reply and set(reply["error"]) == {"message", "type", "param", "code"}
+
+
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("choice", ("required", {"type": "function", "function": {"name": "weather"}}))
 def test_a_call_that_is_asked_for_comes(server, model, choice):

@@ -265,7 +265,7 @@ absl::StatusOr<ParsedRequest> ParseResponse(std::string_view body, const Envelop
   WL_ASSIGN_OR_RETURN(const json::object object, ParseObject(body));
   ResponseReader reader(object, envelope, store);
   WL_ASSIGN_OR_RETURN(const json::object chat, reader.ReadChat());
-  auto parsed = ParseChatFields(chat, envelope, catalog);
+  auto parsed = ParseChatFields(chat, envelope, catalog, kOwn);
   if (!parsed.ok()) return InNamesOf(reader.names(), parsed.status());
   parsed->shape.id = "resp_" + envelope.request_id;
   if (parsed->shape.wants_details()) {

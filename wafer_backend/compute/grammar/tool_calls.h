@@ -24,6 +24,8 @@ struct ToolCallForm {
   std::string not_in_text = {};  // a regular expression; no text before calls has a part of it
   std::vector<std::string> controls = {};  // control tokens, whose names are in the texts above
   bool only_alone = false;                 // a call has no text before it
+  // What begins a call and is in no text. "": texts may begin like a call that is cut short.
+  std::string opening = {};
   std::string key_begin = {}, key_end = {}, value_end = {};
   std::vector<std::pair<std::string, std::string>> bare = {};  // function, argument
 

@@ -28,7 +28,9 @@ TEST_CASE("a class's queue is bounded, and the refusal says when to come back") 
 TEST_CASE("what never fits is refused at once, what fits later waits") {
   SmallCloud cloud({.pages = 4});
   cloud.Build();
-  REQUIRE(absl::IsInvalidArgument(cloud.Ask(33, 32)->refusal.status));
+  const absl::Status refused = cloud.Ask(33, 32)->refusal.status;
+  REQUIRE(absl::IsInvalidArgument(refused));
+  REQUIRE(refused.message().find("max_tokens (32)") != absl::string_view::npos);
   const auto a = cloud.Ask(32, 32);
   const auto b = cloud.Ask(32, 32);
   cloud.Run();

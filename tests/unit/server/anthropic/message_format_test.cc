@@ -130,6 +130,8 @@ TEST_CASE("why an answer ended") {
   CHECK(ended({}).at("stop_sequence").is_null());
   CHECK(ended({.reason = FinishReason::kLength}).at("stop_reason") == "max_tokens");
   CHECK(ended({.stop = "x"}).at("stop_reason") == "stop_sequence");
+  CHECK(ended({.usage_id = "u1"}).at("usage").at("usage_id") == "u1");
+  CHECK(!ended({}).at("usage").get_object().contains("usage_id"));
   CHECK(ended({.stop = "x"}).at("stop_sequence") == "x");
   CHECK(ended({.stop = "<template's>"}).at("stop_reason") == "end_turn");
 }

@@ -140,6 +140,14 @@ TEST_CASE("errors name the fields of this protocol") {
         ErrorBody(parsed.status(), ErrorShape::kAnthropic)
             .starts_with(R"({"type":"error","error":{"type":"invalid_request_error","message":")"));
   }
+  const std::pair<const char*, const char*> kMeant[] = {{"sytem", "system"},
+                                                        {"stop_sequence", "stop_sequences"},
+                                                        {"max_token", "max_tokens"},
+                                                        {"thinkin", "thinking"}};
+  for (const auto& [field, meant] : kMeant) {
+    CHECK(ErrorBody(Ask(kHi + ",\"" + field + "\":1").status())
+              .find("did you mean '" + std::string(meant) + "'?") != std::string::npos);
+  }
   const auto unlimited = ParseMessages("{\"model\":\"bytes\"," + kHi + "}", kEnvelope, Catalog());
   CHECK(ErrorBody(unlimited.status()).find("'max_tokens' is missing") != std::string::npos);
 }

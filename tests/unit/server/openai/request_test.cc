@@ -427,7 +427,7 @@ TEST_CASE("reasoning is looked for where the template has marks, and may be left
 
 TEST_CASE("every name that a misspelling may mean is read") {
   const std::string fields =
-      R"("messages":[{"role":"user","content":"hi"}],"max_tokens":5,"max_completion_tokens":5,
+      R"("messages":[{"role":"user","content":"hi"}],"max_tokens":5,"max_completion_tokens":5,"max_output_tokens":5,
          "min_tokens":0,"temperature":1,"top_p":1,"top_k":1,"min_p":0,"seed":1,"stop":"x",
          "stream":true,"stream_options":{},"logprobs":true,"top_logprobs":1,"logit_bias":{},
          "frequency_penalty":0,"presence_penalty":0,"repetition_penalty":1,"ignore_eos":false,

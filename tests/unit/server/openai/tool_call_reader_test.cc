@@ -55,6 +55,27 @@ TEST_CASE("calls are found however the text is cut") {
   CHECK(Sum(kHermes, "<tool_call>\n{\"name\": \"f", step).empty());
 }
 
+TEST_CASE("a call that is cut short leaves none of its marks") {
+  const auto step = GENERATE(as<size_t>(), 1, 3, 1000);
+  grammar::ToolCallForm form = kHermes;
+  form.opening = "<tool_call>";
+  const std::string call = "<tool_call>\n{\"name\": \"f\", \"arguments\": {";
+  // In free text a mark's part may be text, a whole one is none.
+  CHECK(Sum(form, "Well <tool_ca", step) == "Well <tool_ca");
+  for (const char* cut : {"<tool_call>", "<tool_call>\n{\"na", "\n<tool_call>\n{\"name\": \""}) {
+    CHECK(Sum(form, "Well" + std::string(cut), step) == "Well");
+  }
+  for (const auto& forced : {form, kLlama}) {
+    const std::string whole = forced.begin + forced.head;
+    for (size_t size = 0; size <= whole.size(); ++size) {
+      ToolCallReader reader(forced, true);
+      CHECK(reader.Feed(whole.substr(0, size)).empty());
+      CHECK(reader.Finish().empty());
+      CHECK(reader.calls() == 0);
+    }
+  }
+}
+
 const grammar::ToolCallForm kTagged{.name = "qwen3_coder",
                                     .begin = "<tool_call>\n",
                                     .head = "<function=",

@@ -162,6 +162,23 @@ TEST_CASE("errors name the fields of this protocol") {
       std::string::npos);
 }
 
+TEST_CASE("misspelled fields are refused, others as configured") {
+  Door door;
+  const std::pair<const char*, const char*> kMeant[] = {
+      {"instuctions", "instructions"},
+      {"previous_respons_id", "previous_response_id"},
+      {"max_output_token", "max_output_tokens"},
+      {"temprature", "temperature"},
+      {"inputs", "input"},
+      {"tool_choise", "tool_choice"}};
+  for (const auto& [field, meant] : kMeant) {
+    CHECK(door.Error("\"input\":\"hi\",\"" + std::string(field) + "\":1")
+              .find("did you mean '" + std::string(meant) + "'?") != std::string::npos);
+  }
+  CHECK(door.Ask(R"("input":"hi","brand_new_field":1)")->warning ==
+        "fields without effect: brand_new_field");
+}
+
 TEST_CASE("a response goes on from an earlier one, with instructions of its own") {
   Door door;
   const auto first = door.Ask(R"("input":"hi","instructions":"be kind")");
