@@ -97,15 +97,15 @@ std::vector<Place> AllPlaces(const std::vector<Axis>& axes) {
   return places;
 }
 
-std::vector<fleet::Override> OverridesOf(const std::vector<Axis>& axes, const Place& place) {
-  std::vector<fleet::Override> overrides;
+std::vector<Override> OverridesOf(const std::vector<Axis>& axes, const Place& place) {
+  std::vector<Override> overrides;
   for (size_t i = 0; i < axes.size(); ++i) {
     overrides.emplace_back(axes[i].path, axes[i].values[place[i]]);
   }
   return overrides;
 }
 
-std::string LabelOf(const std::vector<fleet::Override>& overrides) {
+std::string LabelOf(const std::vector<Override>& overrides) {
   std::string label;
   for (const auto& [path, value] : overrides) {
     absl::StrAppend(&label, label.empty() ? "" : " ", path, "=", value);

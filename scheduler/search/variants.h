@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "scheduler/fleet/config/fleet_config.h"
+#include "wafer_backend/base/yaml_overrides.h"
 
 namespace waferline::search {
 
@@ -33,9 +33,9 @@ absl::StatusOr<std::vector<Axis>> ParseAxes(const std::vector<std::string>& text
 using Place = std::vector<uint32_t>;
 // All combinations; the last axis changes fastest.
 std::vector<Place> AllPlaces(const std::vector<Axis>& axes);
-std::vector<fleet::Override> OverridesOf(const std::vector<Axis>& axes, const Place& place);
+std::vector<Override> OverridesOf(const std::vector<Axis>& axes, const Place& place);
 // "models.0.prefill.workers=2 models.0.decode.0.units=1".
-std::string LabelOf(const std::vector<fleet::Override>& overrides);
+std::string LabelOf(const std::vector<Override>& overrides);
 
 // The value after `index` of an ordered axis; past the end of the range one step beyond it.
 std::string NextValue(const Axis& axis, uint32_t index);

@@ -5,17 +5,18 @@
 #include "server/config/config_fields.h"
 #include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/base/yaml_overrides.h"
 
 namespace waferline::app {
 
 absl::StatusOr<ConfigOverrides> ReadOverrides(const std::vector<std::string>& sets,
                                               const char* const* environment) {
   ConfigOverrides out;
-  const auto add = [&out](fleet::Override field, const char* who) {
+  const auto add = [&out](Override field, const char* who) {
     out.from.emplace_back(field.first, who);
     out.fields.push_back(std::move(field));
   };
-  for (fleet::Override& field : config::OverridesOf(environment)) {
+  for (Override& field : config::OverridesOf(environment)) {
     add(std::move(field), "environment");
   }
   for (const std::string& set : sets) {
@@ -32,7 +33,7 @@ absl::StatusOr<ConfigOverrides> ReadOverrides(const std::vector<std::string>& se
 absl::StatusOr<ReadConfig> LoadConfig(const std::string& file, const ConfigOverrides& overrides) {
   WL_ASSIGN_OR_RETURN(std::string text, ReadFile(file));
   if (!overrides.fields.empty()) {
-    auto replaced = fleet::WithOverrides(text, overrides.fields);
+    auto replaced = WithOverrides(text, overrides.fields);
     if (!replaced.ok()) {
       return absl::InvalidArgumentError(absl::StrCat(file, ": ", replaced.status().message()));
     }

@@ -8,14 +8,14 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "scheduler/fleet/config/fleet_config.h"
 #include "server/config/server_config.h"
+#include "wafer_backend/base/yaml_overrides.h"
 
 namespace waferline::app {
 
 // What replaces fields of the file, and who says so: {"listen.http_port", "8081"}, "--set".
 struct ConfigOverrides {
-  std::vector<fleet::Override> fields;
+  std::vector<Override> fields;
   std::vector<std::pair<std::string, std::string>> from;  // path, "--set"
 };
 

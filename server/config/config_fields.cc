@@ -189,9 +189,9 @@ std::string PrintedFields(const std::string& file, const std::vector<FieldFacts>
   return text;
 }
 
-std::vector<fleet::Override> OverridesOf(const char* const* environment) {
+std::vector<Override> OverridesOf(const char* const* environment) {
   constexpr std::string_view kPrefix = "WAFERLINE_SET_";
-  std::vector<fleet::Override> overrides;
+  std::vector<Override> overrides;
   for (; environment != nullptr && *environment != nullptr; ++environment) {
     const std::string_view entry = *environment;
     const size_t equals = entry.find('=');

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "scheduler/fleet/config/fleet_config.h"
 #include "wafer_backend/base/yaml_form.h"
+#include "wafer_backend/base/yaml_overrides.h"
 
 namespace waferline::config {
 
@@ -31,6 +31,6 @@ std::string PrintedFields(const std::string& file, const std::vector<FieldFacts>
 
 // WAFERLINE_SET_LISTEN__HTTP_PORT=8081 as {"listen.http_port", "8081"}, of an environment as
 // main() has it: "__" between the steps of a path, letters in any case.
-std::vector<fleet::Override> OverridesOf(const char* const* environment);
+std::vector<Override> OverridesOf(const char* const* environment);
 
 }  // namespace waferline::config

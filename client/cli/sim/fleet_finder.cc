@@ -9,6 +9,7 @@
 #include "client/cli/sim/sim_run.h"
 #include "wafer_backend/base/mutex.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/base/yaml_overrides.h"
 
 namespace waferline::cli {
 namespace {
@@ -20,14 +21,14 @@ class Trials {
  public:
   explicit Trials(const FinderInput& input) : input_(input) {}
 
-  absl::StatusOr<Trial> Run(const std::vector<fleet::Override>& overrides, double factor,
+  absl::StatusOr<Trial> Run(const std::vector<Override>& overrides, double factor,
                             bool to_the_end) {
     const std::string run = fmt::format("{} rate={:.9g}{}", search::LabelOf(overrides), factor,
                                         to_the_end ? " whole" : "");
     if (std::optional<Trial> known = Known(run)) return *std::move(known);
     search::TrialInput trial{input_.run, &input_.slo, to_the_end};
     trial.run.settings.speed_up *= factor;
-    WL_ASSIGN_OR_RETURN(trial.run.config, fleet::WithOverrides(input_.run.config, overrides));
+    WL_ASSIGN_OR_RETURN(trial.run.config, WithOverrides(input_.run.config, overrides));
     WL_ASSIGN_OR_RETURN(Trial result, search::RunTrial(trial, WallSeconds));
     const MutexLock lock(&mutex_);
     ++simulated_;
@@ -68,8 +69,7 @@ absl::Status SizeAll(const FinderInput& input, FoundFleet* found) {
   std::vector<absl::StatusOr<search::FleetSize>> sizes(places.size(),
                                                        absl::UnknownError("not sized"));
   InParallel(places.size(), input.options.at_a_time, [&](size_t i) {
-    const auto text =
-        fleet::WithOverrides(input.run.config, search::OverridesOf(input.axes, places[i]));
+    const auto text = WithOverrides(input.run.config, search::OverridesOf(input.axes, places[i]));
     sizes[i] = text.ok() ? search::SizeOf(input.run.config_name, *text) : text.status();
   });
   for (size_t i = 0; i < places.size(); ++i) {
@@ -113,8 +113,8 @@ absl::Status Search(const FinderInput& input, Trials* trials, FoundFleet* found)
 absl::Status Measure(const FinderInput& input, Trials* trials, FoundFleet* found) {
   const size_t best = *found->result.best;
   const search::Place& place = found->candidates[best].place;
-  const std::vector<fleet::Override> answer = search::OverridesOf(input.axes, place);
-  const auto at_rate = [&](const std::vector<fleet::Override>& overrides, bool to_the_end) {
+  const std::vector<Override> answer = search::OverridesOf(input.axes, place);
+  const auto at_rate = [&](const std::vector<Override>& overrides, bool to_the_end) {
     return [=](double factor) { return trials->Run(overrides, factor, to_the_end); };
   };
   WL_ASSIGN_OR_RETURN(found->rate, search::HighestRate(1, at_rate(answer, true)));
@@ -122,9 +122,9 @@ absl::Status Measure(const FinderInput& input, Trials* trials, FoundFleet* found
                       search::Saturate(found->rate.factor, at_rate(answer, true)));
   for (size_t i = 0; i < input.axes.size(); ++i) {
     if (!input.axes[i].ordered) continue;
-    std::vector<fleet::Override> changed = answer;
+    std::vector<Override> changed = answer;
     changed[i].second = search::NextValue(input.axes[i], place[i]);
-    WL_ASSIGN_OR_RETURN(const std::string text, fleet::WithOverrides(input.run.config, changed));
+    WL_ASSIGN_OR_RETURN(const std::string text, WithOverrides(input.run.config, changed));
     const auto size = search::SizeOf(input.run.config_name, text);
     if (!size.ok()) continue;  // there is no such step: beyond what the field allows
     WL_ASSIGN_OR_RETURN(const search::RateLimit limit,

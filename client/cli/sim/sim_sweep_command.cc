@@ -16,6 +16,7 @@
 #include "wafer_backend/base/files.h"
 #include "wafer_backend/base/mutex.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/base/yaml_overrides.h"
 
 namespace waferline::cli {
 namespace {
@@ -23,7 +24,7 @@ namespace {
 constexpr size_t kMaxVariants = 100'000;
 
 struct Variant {
-  std::vector<fleet::Override> overrides;
+  std::vector<Override> overrides;
   std::string label;
   absl::Status status;
   boost::json::object report;
@@ -141,7 +142,7 @@ void RunAll(const simulator::OfflineInput& input, int64_t thread_count,
   Progress progress("runs", static_cast<int64_t>(variants->size()));
   InParallel(variants->size(), static_cast<size_t>(thread_count), [&](size_t i) {
     Variant& variant = (*variants)[i];
-    auto text = fleet::WithOverrides(input.config, variant.overrides);
+    auto text = WithOverrides(input.config, variant.overrides);
     variant.status = text.status();
     if (text.ok()) {
       simulator::OfflineInput varied = input;

@@ -1,7 +1,5 @@
 #include "scheduler/fleet/config/fleet_config.h"
 
-#include <yaml-cpp/yaml.h>
-
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -104,42 +102,6 @@ absl::StatusOr<FleetConfig> ParseFleetConfig(const std::string& name, std::strin
   root.RefuseOthers();
   if (absl::Status status = file.status(); !status.ok()) return status;
   return out;
-}
-
-absl::StatusOr<std::string> WithOverrides(std::string_view yaml,
-                                          const std::vector<Override>& overrides) {
-  try {
-    WL_RETURN_IF_ERROR(YamlFile("the configuration", yaml).status());
-    YAML::Node root = YAML::Load(std::string(yaml));
-    for (const auto& [path, value] : overrides) {
-      YAML::Node at;
-      at.reset(root);
-      for (size_t begin = 0;;) {
-        const size_t dot = path.find('.', begin);
-        const std::string step = path.substr(begin, dot == std::string::npos ? dot : dot - begin);
-        if (at.IsSequence()) {
-          const bool number = !step.empty() && step.size() < 7 &&
-                              step.find_first_not_of("0123456789") == std::string::npos;
-          if (!number || std::stoul(step) >= at.size()) {
-            return absl::InvalidArgumentError(
-                absl::StrCat(path, ": index \"", step, "\" out of range [0, ", at.size(), ")"));
-          }
-          at.reset(at[std::stoul(step)]);
-        } else if (step.empty() || (at.IsDefined() && !at.IsMap() && !at.IsNull())) {
-          return absl::InvalidArgumentError(
-              absl::StrCat(path, ": \"", path.substr(0, begin), "\" has no fields"));
-        } else {
-          at.reset(at[step]);
-        }
-        if (dot == std::string::npos) break;
-        begin = dot + 1;
-      }
-      at = YAML::Load(value);
-    }
-    return YAML::Dump(root);
-  } catch (const YAML::Exception& e) {
-    return absl::InvalidArgumentError(e.what());
-  }
 }
 
 }  // namespace waferline::fleet

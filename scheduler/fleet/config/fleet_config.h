@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -34,16 +33,9 @@ struct FleetConfig {
   std::vector<std::string> not_simulated;
 };
 
-// A field of the file by its path, "models.0.prefill.workers", and the text that replaces its
-// value.
-using Override = std::pair<std::string, std::string>;
-
 // `name` is the path of the file: it goes before each error, and relative paths in it start at its
 // folder. InvalidArgument: all faults at once, with line and field; an override that names nothing
 // that the file could hold is one.
 absl::StatusOr<FleetConfig> ParseFleetConfig(const std::string& name, std::string_view yaml);
-// The text of the file with fields replaced or added.
-absl::StatusOr<std::string> WithOverrides(std::string_view yaml,
-                                          const std::vector<Override>& overrides);
 
 }  // namespace waferline::fleet

@@ -5,6 +5,7 @@
 
 #include "scheduler/simulator/generated_trace.h"
 #include "scheduler/simulator/replay.h"
+#include "wafer_backend/base/yaml_overrides.h"
 
 namespace waferline::simulator {
 namespace {
@@ -206,17 +207,17 @@ TEST_CASE("requests that name no model are for the first one, or for the one tha
 }
 
 TEST_CASE("fields are replaced by path, and a path to nowhere is an error") {
-  const auto text = fleet::WithOverrides(
-      kFleet, {{"models.0.prefill.workers", "7"}, {"models.0.link.latency_us", "3"}});
+  const auto text =
+      WithOverrides(kFleet, {{"models.0.prefill.workers", "7"}, {"models.0.link.latency_us", "3"}});
   REQUIRE(text.ok());
   const auto config = fleet::ParseFleetConfig("fleet.yaml", *text);
   INFO(config.status().message());
   REQUIRE(config.ok());
   REQUIRE(config->models[0].prefill.workers == 7);
   REQUIRE(config->models[0].link.latency == Microseconds(3));
-  REQUIRE(!fleet::WithOverrides(kFleet, {{"models.5.name", "x"}}).ok());
-  REQUIRE(!fleet::WithOverrides(kFleet, {{"max_sequences.x", "x"}}).ok());
-  const auto unknown = fleet::WithOverrides(kFleet, {{"models.0.colour", "red"}});
+  REQUIRE(!WithOverrides(kFleet, {{"models.5.name", "x"}}).ok());
+  REQUIRE(!WithOverrides(kFleet, {{"max_sequences.x", "x"}}).ok());
+  const auto unknown = WithOverrides(kFleet, {{"models.0.colour", "red"}});
   REQUIRE(unknown.ok());  // what a file may hold is the reader's business
   REQUIRE(Has(fleet::ParseFleetConfig("fleet.yaml", *unknown).status(), "colour"));
 }

@@ -1,0 +1,21 @@
+// Changes fields of a YAML text by their paths, as --set does. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace waferline {
+
+// A field by its path, "models.0.prefill.workers", and the YAML that replaces its value.
+using Override = std::pair<std::string, std::string>;
+
+// The text with fields replaced or added; comments are lost. InvalidArgument: a path through a
+// value that has no fields, an index that is not there, no YAML.
+absl::StatusOr<std::string> WithOverrides(std::string_view yaml,
+                                          const std::vector<Override>& overrides);
+
+}  // namespace waferline
