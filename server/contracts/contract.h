@@ -84,6 +84,13 @@ struct Warrant {
   std::vector<WarrantPart> parts;
 };
 
+// What the seller published of the obligations at the begin of `at`, percent of their total.
+struct Disclosure {
+  Month at;
+  double next_two_years = 0, two_after = 0, later = 0;  // as Obligations has them
+  std::string source;
+};
+
 struct Contract {
   std::string name;
   std::string buyer;
@@ -101,6 +108,7 @@ struct Contract {
   std::optional<Service> service;
   std::optional<Loan> loan;
   std::optional<Warrant> warrant;
+  std::vector<Disclosure> disclosed;  // to hold the term against; changes nothing
 };
 
 }  // namespace waferline::contracts

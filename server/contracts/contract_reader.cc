@@ -105,6 +105,19 @@ Service ReadService(YamlForm form) {
   return service;
 }
 
+Disclosure ReadDisclosure(YamlForm& form) {
+  constexpr Range kPercent{0, 100};
+  Disclosure disclosure{.at = ReadMonth(form, "at")};
+  disclosure.next_two_years = form.Plain("months_1_to_24", kPercent);
+  disclosure.two_after = form.Plain("months_25_to_48", kPercent);
+  disclosure.later = form.Plain("later", kPercent);
+  disclosure.source = form.Text("source");
+  const double sum = disclosure.next_two_years + disclosure.two_after + disclosure.later;
+  if (sum < 99 || sum > 101) form.AddError("later", "the three must sum to 100 percent");
+  form.RefuseOthers();
+  return disclosure;
+}
+
 void ReadSize(YamlForm& root, Contract* out) {
   out->kw_per_system = root.Number("kw_per_system", Range{0.001, 100'000});
   const TextFact basis = root.Choice("mw_basis", {"it", "facility"});
@@ -152,6 +165,11 @@ absl::StatusOr<Contract> ParseContract(const std::string& name, std::string_view
   if (root.Has("service")) out.service = ReadService(root.Map("service"));
   if (root.Has("loan")) out.loan = ReadLoan(root.Map("loan"));
   if (root.Has("warrant")) out.warrant = ReadWarrant(root.Map("warrant"));
+  if (root.Has("disclosed")) {
+    for (YamlForm& entry : BoundedList(root, "disclosed", kMaxOptions)) {
+      out.disclosed.push_back(ReadDisclosure(entry));
+    }
+  }
   root.RefuseOthers();
   WL_RETURN_IF_ERROR(file.status());
   return out;

@@ -62,3 +62,22 @@ def test_faults_are_named(tmp_path):
         result = waferctl("contract", *words)
         assert result.returncode != 0
         assert error in result.stderr, result.stderr
+
+
+def test_set_changes_a_field_and_a_wrong_one_is_named():
+    assert len([m for m in ask("loan", NAME, "--set", "loan.instalments=12")["months"] if Decimal(m["repaid_capacity_usd"]) > 0]) == 12
+    assert ask("warrant", NAME, "--set", "committed_mw=2000")["vested"] == 33_445_026
+    for assignment, error in [("price.total_us=1", "did you mean 'total_usd'?"), ("price.usd_per_mw_year=1", "is a second price"),
+                              ("loan", "is not FIELD=VALUE")]:
+        result = waferctl("contract", "schedule", NAME, "--set", assignment)
+        assert result.returncode != 0
+        assert error in result.stderr, result.stderr
+
+
+def test_pictures_and_what_was_disclosed(tmp_path):
+    for command in ("rpo", "schedule"):
+        result = waferctl("contract", command, NAME, "--svg", tmp_path / f"{command}.svg")
+        assert result.returncode == 0, result.stderr
+        assert "<svg" in (tmp_path / f"{command}.svg").read_text()
+    assert "2026-07, disclosed" in (tmp_path / "rpo.svg").read_text()
+    assert "published of the obligations" in waferctl("contract", "rpo", NAME).stdout

@@ -8,11 +8,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/billing/billing_commands.h"
+#include "client/cli/billing/contract_flags.h"
 #include "client/cli/billing/contract_json.h"
+#include "client/cli/billing/contract_pictures.h"
 #include "client/cli/frame/output.h"
 #include "server/contracts/capacity.h"
 #include "server/contracts/concentration.h"
-#include "server/contracts/contract_reader.h"
 #include "server/contracts/schedule.h"
 #include "server/contracts/warrant.h"
 #include "wafer_backend/base/command_line/arguments.h"
@@ -45,20 +46,6 @@ absl::StatusOr<Month> MonthFlag(const Arguments& arguments, const char* flag, Mo
   const absl::StatusOr<Month> month = ParseMonth(arguments.Text(flag));
   if (month.ok()) return month;
   return UsageError(absl::StrCat("--", flag, ": ", std::string(month.status().message())));
-}
-
-// The contract with what the flags change of it.
-absl::StatusOr<Contract> ReadContract(const Arguments& arguments) {
-  WL_ASSIGN_OR_RETURN(Contract contract, LoadContract(arguments.operand(0)));
-  if (arguments.Has("term")) {
-    const double term = static_cast<double>(arguments.Integer("term"));
-    contract.term_months = {term, term, term, Mark::kUnknown, "--term"};
-  }
-  if (arguments.On("exercise")) {
-    if (contract.options.empty()) return UsageError("--exercise: the contract has no option");
-    for (Option& option : contract.options) option.exercised = true;
-  }
-  return contract;
 }
 
 absl::StatusOr<Schedule> ReadSchedule(const Arguments& arguments, const Contract& contract) {
@@ -113,6 +100,9 @@ absl::Status RunSchedule(const Arguments& arguments) {
   std::erase_if(schedule.months,
                 [&](const ScheduleMonth& row) { return row.month < from || row.month > to; });
   if (schedule.months.empty()) return UsageError("--from, --to: the contract has no month there");
+  if (arguments.Has("svg")) {
+    WL_RETURN_IF_ERROR(WriteFile(arguments.Text("svg"), DrawSchedule(contract, schedule)));
+  }
   if (arguments.json()) {
     PrintText(json::serialize(ScheduleJson(contract, schedule)) + "\n");
   } else {
@@ -121,11 +111,31 @@ absl::Status RunSchedule(const Arguments& arguments) {
   return absl::OkStatus();
 }
 
+// What was published of the obligations, and what this contract says for the same day.
+void PrintDisclosures(const Contract& contract, const Schedule& schedule) {
+  if (contract.disclosed.empty()) return;
+  Table table({"at", "1 to 24, %", "here", "25 to 48, %", "here", "later, %", "here"});
+  for (const Disclosure& published : contract.disclosed) {
+    const Obligations due = ObligationsAt(schedule, published.at);
+    const auto here = [&due](Cents part) {
+      return fmt::format("{:.1f}", 100 * part.as_double() / std::max(1.0, due.total.as_double()));
+    };
+    table.Add({published.at.Text(), fmt::format("{}", published.next_two_years),
+               here(due.next_two_years), fmt::format("{}", published.two_after),
+               here(due.two_after), fmt::format("{}", published.later), here(due.later)});
+  }
+  Print("published of the obligations at a month's begin, and this contract's:\n");
+  table.Print();
+}
+
 absl::Status RunRpo(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(const Contract contract, ReadContract(arguments));
   WL_ASSIGN_OR_RETURN(const Schedule schedule, ScheduleOf(contract, {}));
   WL_ASSIGN_OR_RETURN(const Month at, MonthFlag(arguments, "at", contract.delivery.from));
   const Obligations due = ObligationsAt(schedule, at);
+  if (arguments.Has("svg")) {
+    WL_RETURN_IF_ERROR(WriteFile(arguments.Text("svg"), DrawObligations(contract, schedule, at)));
+  }
   const auto percent = [&due](Cents part) {
     return 100 * part.as_double() / std::max(1.0, due.total.as_double());
   };
@@ -151,11 +161,12 @@ absl::Status RunRpo(const Arguments& arguments) {
   table.Add({"25 to 48", Millions(due.two_after), fmt::format("{:.1f}", percent(due.two_after))});
   table.Add({"later", Millions(due.later), fmt::format("{:.1f}", percent(due.later))});
   table.Print();
+  PrintDisclosures(contract, schedule);
   return absl::OkStatus();
 }
 
 absl::Status RunWarrant(const Arguments& arguments) {
-  WL_ASSIGN_OR_RETURN(const Contract contract, LoadContract(arguments.operand(0)));
+  WL_ASSIGN_OR_RETURN(const Contract contract, ReadSetContract(arguments));
   if (!contract.warrant.has_value()) {
     return absl::NotFoundError(absl::StrCat(contract.name, " has no warrant"));
   }
@@ -202,12 +213,6 @@ absl::Status RunConcentration(const Arguments& arguments) {
   return absl::OkStatus();
 }
 
-std::vector<Flag> ContractFlags() {
-  return {
-      IntegerFlag("term", "MONTHS", "another term of what is delivered", {1, kMaxContractMonths}),
-      Switch("exercise", "as if all options were exercised")};
-}
-
 Command ScheduleCommand() {
   std::vector<Flag> flags = ContractFlags();
   flags.push_back(TextFlag("from", "MONTH", "the first month, 2026-01"));
@@ -216,6 +221,7 @@ Command ScheduleCommand() {
       TextFlag("used", "SHARE", "of the committed capacity; above 1: more, at the same price")
           .Default("1"));
   flags.push_back(TextFlag("available", "SHARE", "of the hours").Default("1"));
+  flags.push_back(TextFlag("svg", "FILE", "also write a picture of its months"));
   return {.words = "contract schedule",
           .summary = "What is committed, billed, credited and recognised, by month or year",
           .operands = {ContractOperand()},
@@ -227,6 +233,7 @@ Command ScheduleCommand() {
 Command RpoCommand() {
   std::vector<Flag> flags = ContractFlags();
   flags.push_back(TextFlag("at", "MONTH", "at its begin; the first delivery's if not given"));
+  flags.push_back(TextFlag("svg", "FILE", "also write a picture, next to what was disclosed"));
   return {.words = "contract rpo",
           .summary = "Obligations outstanding, by when they fall due",
           .operands = {ContractOperand()},
@@ -241,10 +248,10 @@ Group ContractGroup() {
   Command warrant{.words = "contract warrant",
                   .summary = "Shares that vest with delivery, and their value",
                   .operands = {ContractOperand()},
-                  .flags = {IntegerFlag("at-mw", "N",
-                                        "when so much is delivered; what is committed "
-                                        "if not given",
-                                        {0, 1'000'000})},
+                  .flags = {SetFlag(), IntegerFlag("at-mw", "N",
+                                                   "when so much is delivered; what is committed "
+                                                   "if not given",
+                                                   {0, 1'000'000})},
                   .examples = {"waferctl contract warrant openai-750mw --at-mw 750"},
                   .run = RunWarrant};
   Command concentration{

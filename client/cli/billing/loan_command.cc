@@ -6,11 +6,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/billing/billing_commands.h"
+#include "client/cli/billing/contract_flags.h"
 #include "client/cli/billing/contract_json.h"
 #include "client/cli/frame/output.h"
-#include "server/contracts/contract_reader.h"
 #include "server/contracts/loan.h"
-#include "wafer_backend/base/built_in_files.h"
 #include "wafer_backend/base/command_line/arguments.h"
 #include "wafer_backend/base/status.h"
 
@@ -40,7 +39,7 @@ absl::Status ReadRepayment(const Arguments& arguments, Loan* loan) {
 }
 
 absl::Status RunLoan(const Arguments& arguments) {
-  WL_ASSIGN_OR_RETURN(Contract contract, LoadContract(arguments.operand(0)));
+  WL_ASSIGN_OR_RETURN(Contract contract, ReadSetContract(arguments));
   if (!contract.loan.has_value()) {
     return absl::NotFoundError(absl::StrCat(contract.name, " has no loan"));
   }
@@ -89,20 +88,13 @@ absl::Status RunLoan(const Arguments& arguments) {
 
 }  // namespace
 
-std::string Millions(Cents cents) { return fmt::format("{:.1f}", cents.as_double() / 1e8); }
-
-Operand ContractOperand() {
-  return {"NAME", "a contract: a name of deploy/contracts (" +
-                      std::string(BuiltInNames("contracts").front()) + "), or a path"};
-}
-
 Command ContractLoanCommand() {
   return {.words = "contract loan",
           .summary = "The loan's principal and interest, repaid in cash or by capacity",
           .operands = {ContractOperand()},
-          .flags = {TextFlag("repay", "HOW",
-                             "cash, capacity or mixed:SHARE of capacity; as the "
-                             "contract says if not given")},
+          .flags = {SetFlag(), TextFlag("repay", "HOW",
+                                        "cash, capacity or mixed:SHARE of capacity; as the "
+                                        "contract says if not given")},
           .examples = {"waferctl contract loan openai-750mw --repay mixed:0.5"},
           .run = RunLoan};
 }
