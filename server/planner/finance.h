@@ -21,7 +21,8 @@ namespace waferline::planner {
 //     prepay_share: {...}        # of a system's cost, when its assembly starts; the rest when it
 //                                # is delivered to a hall
 //     staff_share: {...}         # of what the systems in service cost, a year
-//     price_usd_per_system_hour: {...}   # of contracted systems
+//     price_usd_per_system_hour: {...}   # of contracted systems; or {contract: NAME}, what the
+//                                # price of a contract of deploy/contracts comes to
 //     contra_share: {...}        # of contracted revenue, taken off for warrants
 //     pass_through_power: {...}, pass_through_lease: {...}   # share that the buyer pays back
 //     spot_usd_per_million_tokens: {...}  # of systems beyond what is contracted

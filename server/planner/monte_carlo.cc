@@ -68,21 +68,6 @@ WholeRun RunWhole(const Plan& plan, const Values& values) {
   return run;
 }
 
-// Reorders `values`. The nearest-rank percentile: one of them.
-Spread SpreadOf(std::vector<double>* values) {
-  Spread spread;
-  std::sort(values->begin(), values->end());
-  for (const double value : *values) spread.mean += value;
-  spread.mean /= static_cast<double>(values->size());
-  const auto rank = [&](double share) {
-    return (*values)[static_cast<size_t>(share * static_cast<double>(values->size() - 1) + 0.5)];
-  };
-  spread.p10 = rank(0.1);
-  spread.p50 = rank(0.5);
-  spread.p90 = rank(0.9);
-  return spread;
-}
-
 }  // namespace
 
 std::string_view Name(Figure figure) { return NameIn(kNames, figure); }
@@ -94,6 +79,20 @@ std::string_view Unit(Figure figure) {
 }
 
 Figures FiguresOf(const Plan& plan, const Values& values) { return RunWhole(plan, values).figures; }
+
+Spread SpreadOf(std::vector<double> values) {
+  Spread spread;
+  std::sort(values.begin(), values.end());
+  for (const double value : values) spread.mean += value;
+  spread.mean /= static_cast<double>(values.size());
+  const auto rank = [&](double share) {
+    return values[static_cast<size_t>(share * static_cast<double>(values.size() - 1) + 0.5)];
+  };
+  spread.p10 = rank(0.1);
+  spread.p50 = rank(0.5);
+  spread.p90 = rank(0.9);
+  return spread;
+}
 
 Values DrawValues(const Plan& plan, uint64_t seed, uint64_t run) {
   const SeededStream draws = SeededStream(seed).Fork(run);
@@ -122,9 +121,9 @@ MonteCarlo RunMonteCarlo(const Plan& plan, int runs, uint64_t seed,
     kept += run.kept;
     if (progress) progress(r + 1);
   }
-  for (size_t f = 0; f < kFigures; ++f) out.figures[f] = SpreadOf(&figures[f]);
-  for (std::vector<double>& week : online) out.online_mw.push_back(SpreadOf(&week));
-  for (std::vector<double>& month : cash) out.cash_usd.push_back(SpreadOf(&month));
+  for (size_t f = 0; f < kFigures; ++f) out.figures[f] = SpreadOf(std::move(figures[f]));
+  for (std::vector<double>& week : online) out.online_mw.push_back(SpreadOf(std::move(week)));
+  for (std::vector<double>& month : cash) out.cash_usd.push_back(SpreadOf(std::move(month)));
   out.kept_share = static_cast<double>(kept) / runs;
   return out;
 }

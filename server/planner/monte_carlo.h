@@ -41,6 +41,8 @@ struct Spread {
   double p10 = 0, p50 = 0, p90 = 0;
   double mean = 0;
 };
+// Nearest-rank percentiles: each is one of `values`, of which there is at least one.
+Spread SpreadOf(std::vector<double> values);
 
 struct MonteCarlo {
   int runs = 0;

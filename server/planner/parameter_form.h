@@ -36,6 +36,7 @@ std::string RangeFault(const Parameter& parameter);
 
 inline constexpr Range kShare{0, 1};
 inline constexpr Range kWeeks{0, kMaxWeeks};
+inline constexpr Range kMw{0, 1e5};
 inline constexpr Range kUnits{0, 1e6};
 inline constexpr Range kUsd{0, 1e12};
 inline constexpr Range kSystemUsd{0, 1e7};  // of one system or part

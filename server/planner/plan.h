@@ -103,6 +103,7 @@ struct Equity {
 struct ServedModel {
   std::string name;
   Par tokens_per_second;  // of one system, all its users together
+  int wafers = 1;         // systems of a pipeline: it has all of them or does not run
 };
 
 // finance.h says what each is.
@@ -112,7 +113,15 @@ struct Finance {
   Par spot_usd_per_million_tokens, payment_months, pue, usd_per_kwh, opening_cash_usd;
   std::vector<Equity> equity;
   Par utilisation, idle_share, watts;  // watts: a system's, at work
+  int64_t context = 0;                 // cached positions of a user
   std::vector<ServedModel> models;     // the first is what systems beyond the contract serve
+};
+
+// What users want of the first served model, and the accelerators for those who can wait: tier.h.
+struct Demand {
+  Par tokens_per_day, peak_over_mean, low_latency_share;
+  std::string node;  // "8 x h200"
+  Par node_tokens_per_second, node_watts, node_usd_per_hour;
 };
 
 // Nothing moves in these stages (or in the halls: their dates shift) for `weeks` from `week` on.
@@ -135,6 +144,7 @@ struct Plan {
   std::vector<Promise> promises;
   std::vector<Outage> outages;  // that the plan itself foresees
   std::optional<Finance> finance;
+  std::optional<Demand> demand;  // only with finance
 
   Values BaseValues() const {
     Values values;

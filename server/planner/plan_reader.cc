@@ -4,6 +4,8 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "server/planner/contracted.h"
+#include "server/planner/demand.h"
 #include "server/planner/finance.h"
 #include "server/planner/parameter_form.h"
 #include "server/planner/silicon_yield.h"
@@ -17,7 +19,6 @@
 namespace waferline::planner {
 namespace {
 
-constexpr Range kMw{0, 1e5};
 constexpr size_t kMaxHalls = 200;
 
 void ReadRate(YamlForm& form, ParameterForm parameters, Stage* stage) {
@@ -145,23 +146,6 @@ Hall ReadHall(YamlForm& form, Plan* plan) {
   return hall;
 }
 
-void ReadPromises(YamlForm& root, Plan* plan) {
-  for (YamlForm& form : root.List("contracted")) {
-    Promise promise{.name = form.Text("name")};
-    ParameterForm parameters{form, plan, absl::StrCat("contracted.", promise.name, ".")};
-    promise.mw = parameters.Read("mw", kMw);
-    promise.from_week = parameters.Read("from_week", kWeeks);
-    promise.to_week = parameters.Read("to_week", kWeeks);
-    promise.lost_week = parameters.ReadOr("lost_week", kMaxWeeks, kWeeks);
-    if (plan->parameters[promise.from_week.index].fact.value >=
-        plan->parameters[promise.to_week.index].fact.value) {
-      form.AddError("to_week", "must be after from_week");
-    }
-    plan->promises.push_back(promise);
-    form.RefuseOthers();
-  }
-}
-
 absl::StatusOr<Plan> Parse(const std::string& name, std::string_view text, int depth);
 
 absl::StatusOr<Plan> BasePlan(YamlForm& root, int depth) {
@@ -256,6 +240,7 @@ absl::StatusOr<Plan> Parse(const std::string& name, std::string_view text, int d
   }
   if (root.Has("outages")) ReadOutages(root, &plan);
   if (root.Has("finance") || root.Has("serving")) ReadFinance(root, &plan);
+  if (root.Has("demand")) ReadDemand(root.Map("demand"), &plan);
   root.RefuseOthers();
   WL_RETURN_IF_ERROR(file.status());
   return plan;

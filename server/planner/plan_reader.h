@@ -18,9 +18,10 @@
 //     - {name: north, how: lease, steps: [{week: {...}, mw: {...}}], usd_per_mw_month: {...}}
 //     - {name: own, how: build, start_week: {...}, phases: {grid: {...}, ...}, fit_out: {...},
 //        mw: {...}, capex_usd_per_mw: {...}}
-//   contracted: [{name: first, mw: {...}, from_week: {...}, to_week: {...}}]
+//   contracted: [{name: first, mw: {...}, from_week: {...}, to_week: {...}}]    # contracted.h
 //
 //   finance: {...}, serving: {...}       # finance.h; without them a plan has no money
+//   demand: {...}                        # demand.h; without it a plan has no tiers
 //   outages: [{stage: power, week: 26, weeks: 13}]           # that the plan foresees
 //
 // A plan may extend another one: `extends: 750mw`, with a title, and what changes: `weeks`, `set:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cloud import waferctl
+from cloud import ROOT, waferctl
 
 
 def answer(*words):
@@ -130,3 +130,45 @@ def test_a_sweep_is_what_set_says_one_by_one():
     for axis, error in [("finance.life_years=4:6", "is not NAME=LOW:HIGH:N"), ("finance.life_yaers=4:6:2", "did you mean 'finance.life_years'?"),
                         ("finance.life_years=0:6:2", "must be from 0.5 to 50")]:
         assert error in waferctl("plan", "sweep", "750mw", "--axis", axis).stderr
+
+
+def test_tiers_from_no_wafers_to_wafers_alone(tmp_path):
+    tiers = answer("tier", "750mw", "--share", "0:1:0.25", "--runs", "20")
+    shares = [point["share"] for point in tiers["points"]]
+    assert shares == [0, 0.25, 0.5, 0.75, 1]
+    assert tiers["points"][0]["wafers"]["machines"] == 0 and tiers["points"][-1]["gpus"]["machines"] == 0
+    for point in tiers["points"]:
+        cost = point["usd_per_million_tokens"]
+        assert 0 < cost["p10"] <= cost["p50"] <= cost["p90"]
+    assert tiers["at_low_latency_share"]["share"] == 0.1
+    assert waferctl("plan", "tier", "750mw", "--runs", "5", "--svg", tmp_path / "t.svg").returncode == 0
+    assert "<svg" in (tmp_path / "t.svg").read_text()
+    assert "is not FROM:TO:STEP" in waferctl("plan", "tier", "750mw", "--share", "0:2:1").stderr
+
+
+FLEET = ROOT / "deploy/config/fleets/conversation-70b.yaml"
+
+
+def served(*words):
+    return answer("serve", "750mw", "--config", FLEET, "--arrivals", "poisson:rate=15", "--count", "200", *words)
+
+
+def test_a_plan_is_served_as_its_megawatts_come_online():
+    plan = served("--scale", "1:1000", "--every", "52")
+    weeks = plan["weeks"]
+    assert [week["week"] for week in weeks] == [52, 104, 156, 208, 260]
+    assert [week["load"] for week in weeks] == pytest.approx([1 / 3, 2 / 3, 1, 1, 1])
+    # Five wafers a unit: the first year's systems do not fill one.
+    assert [week["units"] for week in weeks] == [int(week["online_systems"] / 5000) for week in weeks]
+    assert "run" not in weeks[0] and not weeks[0]["holds"]
+    assert weeks[-1]["holds"] and weeks[-1]["run"]["offered"] == 200
+    assert plan["weeks_held"] == sum(week["holds"] for week in weeks)
+
+
+def test_a_customer_who_leaves_takes_the_load_and_a_slip_the_units():
+    lost = served("--every", "130", "--set", "contracted.committed.lost_week=200")
+    assert [week["load"] for week in lost["weeks"]] == pytest.approx([130 / 156, 0])
+    assert lost["weeks"][1]["holds"]
+    slip = answer("serve", "750mw-supplier-slip", "--config", FLEET, "--arrivals", "poisson:rate=15", "--count", "200", "--every", "130")
+    assert slip["weeks"][0]["online_systems"] < lost["weeks"][0]["online_systems"]
+    assert "is not 1:N" in waferctl("plan", "serve", "750mw", "--config", FLEET, "--arrivals", "poisson:rate=1", "--scale", "1000").stderr

@@ -5,7 +5,8 @@ namespace waferline::cli {
 Group PlanGroup() {
   return {.name = "plan",
           .summary = "What a fleet takes to build, and what breaks first",
-          .commands = {PlanRunCommand(), PlanBreaksCommand(), PlanMcCommand(), PlanSweepCommand()}};
+          .commands = {PlanRunCommand(), PlanBreaksCommand(), PlanMcCommand(), PlanSweepCommand(),
+                       PlanTierCommand(), PlanServeCommand()}};
 }
 
 }  // namespace waferline::cli

@@ -1,4 +1,4 @@
-// The commands on fleet plans: plan run, plan breaks, plan mc, plan sweep.
+// The commands on fleet plans: plan run, plan breaks, plan mc, plan sweep, plan tier, plan serve.
 #pragma once
 
 #include "wafer_backend/base/command_line/command.h"
@@ -12,5 +12,7 @@ Command PlanRunCommand();
 Command PlanBreaksCommand();
 Command PlanMcCommand();
 Command PlanSweepCommand();
+Command PlanTierCommand();
+Command PlanServeCommand();
 
 }  // namespace waferline::cli

@@ -10,6 +10,17 @@ namespace {
 
 constexpr double kDaysAYear = 365.25;
 
+// What --`flag`, set or scale, says of parameters.
+absl::Status ChangeAll(const Arguments& arguments, const std::string& flag, planner::Plan* plan) {
+  for (const std::string& assignment : arguments.Texts(flag)) {
+    const absl::Status changed = planner::ChangeParameter(assignment, flag == "scale", plan);
+    if (!changed.ok()) {
+      return UsageError(absl::StrCat("--", flag, ": ", std::string(changed.message())));
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 Operand PlanOperand() { return {"NAME", "a plan of deploy/plans (750mw, 2gw, ...), or a path"}; }
@@ -23,16 +34,15 @@ std::vector<Flag> PlanFlags() {
               .Repeatable()};
 }
 
-absl::StatusOr<planner::Plan> ReadPlan(const Arguments& arguments) {
+absl::StatusOr<planner::Plan> ReadPlanSet(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(planner::Plan plan, planner::LoadPlan(arguments.operand(0)));
-  for (const char* flag : {"set", "scale"}) {
-    for (const std::string& assignment : arguments.Texts(flag)) {
-      const absl::Status changed =
-          planner::ChangeParameter(assignment, std::string_view(flag) == "scale", &plan);
-      if (changed.ok()) continue;
-      return UsageError(absl::StrCat("--", flag, ": ", std::string(changed.message())));
-    }
-  }
+  WL_RETURN_IF_ERROR(ChangeAll(arguments, "set", &plan));
+  return plan;
+}
+
+absl::StatusOr<planner::Plan> ReadPlan(const Arguments& arguments) {
+  WL_ASSIGN_OR_RETURN(planner::Plan plan, ReadPlanSet(arguments));
+  WL_RETURN_IF_ERROR(ChangeAll(arguments, "scale", &plan));
   return plan;
 }
 

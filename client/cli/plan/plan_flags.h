@@ -17,8 +17,9 @@ namespace waferline::cli {
 Operand PlanOperand();
 std::vector<Flag> PlanFlags();
 
-// The plan that the operand names, with what --set says.
+// The plan that the operand names, with what --set and --scale say; the second: --set alone.
 absl::StatusOr<planner::Plan> ReadPlan(const Arguments& arguments);
+absl::StatusOr<planner::Plan> ReadPlanSet(const Arguments& arguments);
 
 // "2026-07-06", the first day of the week.
 std::string DateOf(const planner::Plan& plan, int week);

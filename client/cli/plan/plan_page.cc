@@ -80,7 +80,10 @@ void AddMoney(const PlanStudy& study, Page* page) {
   page->Table({"billion $", "revenue", "after contra-revenue", "operating income",
                "systems and halls", "paid in", "cash at the end"},
               years);
+  page->Picture(DrawRevenue(study), "Contra-revenue is what warrants take off; it is not cash.");
   page->Picture(DrawSystemHour(study.plan), "Of a system that is in service all the time.");
+  page->Picture(DrawSuppliers(study.plan),
+                "Suppliers whose price is not in the plan are in (others).");
   Rows models;
   for (const ModelRange& m : ModelRanges(study.plan, study.plan.BaseValues())) {
     models.push_back({m.value.model,
@@ -106,6 +109,11 @@ PlanStudy StudyForPage(const planner::Plan& plan) {
                   .mc = planner::RunMonteCarlo(plan, kRuns, kSeed, {}),
                   .breaks = planner::StageBreaks(plan, values, {})};
   if (plan.finance) study.money = planner::RunMoney(plan, values, study.supply);
+  if (plan.demand) {
+    for (int tenth = 0; tenth <= 10; ++tenth) {
+      study.tiers.push_back(planner::TierRangeAt(plan, tenth / 10.0, kRuns, kSeed));
+    }
+  }
   return study;
 }
 
@@ -125,6 +133,12 @@ std::string PlanPage(const PlanStudy& study) {
   AddBreaks(study, &page);
   page.Picture(DrawSwings(study.plan, planner::Figure::kShort), "One parameter at a time.");
   if (study.plan.finance) AddMoney(study, &page);
+  if (study.plan.demand) {
+    page.Heading("Tiers");
+    page.Picture(DrawTiers(study.plan, study.tiers),
+                 "Each tier is sized for the busiest hour. The price of answers that come late is "
+                 "not in it.");
+  }
   return page.Finish();
 }
 

@@ -9,6 +9,7 @@
 #include "server/planner/monte_carlo.h"
 #include "server/planner/plan.h"
 #include "server/planner/supply.h"
+#include "server/planner/tier.h"
 
 namespace waferline::cli {
 
@@ -19,6 +20,7 @@ struct PlanStudy {
   planner::MoneyRun money;  // if the plan has finance
   planner::MonteCarlo mc;
   std::vector<planner::Break> breaks;
+  std::vector<planner::TierRange> tiers;  // if it has demand
 };
 PlanStudy StudyForPage(const planner::Plan& plan);
 
@@ -30,6 +32,9 @@ std::string DrawStages(const PlanStudy& study);
 std::string DrawCash(const PlanStudy& study);
 std::string DrawSwings(const planner::Plan& plan, planner::Figure figure);
 std::string DrawYears(const PlanStudy& study);
+std::string DrawRevenue(const PlanStudy& study);
 std::string DrawSystemHour(const planner::Plan& plan);
+std::string DrawSuppliers(const planner::Plan& plan);
+std::string DrawTiers(const planner::Plan& plan, const std::vector<planner::TierRange>& tiers);
 
 }  // namespace waferline::cli

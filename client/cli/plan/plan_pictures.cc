@@ -6,7 +6,6 @@
 
 #include "client/cli/charts/charts.h"
 #include "client/cli/charts/line_chart.h"
-#include "client/cli/plan/money_output.h"
 #include "client/cli/plan/plan_flags.h"
 #include "client/cli/plan/plan_page.h"
 
@@ -131,35 +130,6 @@ std::string DrawSwings(const planner::Plan& plan, planner::Figure figure) {
                             swing.at_low * scale, swing.at_high * scale});
   }
   return DrawTornado(std::move(chart));
-}
-
-std::string DrawYears(const PlanStudy& study) {
-  PartsChart chart{
-      .title = "Where a year's revenue goes, before contra-revenue",
-      .x_label = "million $; what is beyond the revenue is a loss",
-      .part_names = {"electricity", "lease", "staff", "depreciation", "contra-revenue", "income"}};
-  for (const YearMoney& year : YearsOf(study.money)) {
-    const planner::MonthMoney& m = year.sum;
-    const auto millions = [](int64_t cents) { return static_cast<double>(cents) * 1e-8; };
-    chart.bars.push_back(
-        {fmt::format("{}: {:.0f} M$", year.year,
-                     millions(m.contracted + m.passed_through + m.spot)),
-         {millions(m.electricity), millions(m.lease), millions(m.staff), millions(m.depreciation),
-          millions(m.contra), std::max(0.0, millions(m.operating_income()))}});
-  }
-  return DrawParts(chart);
-}
-
-std::string DrawSystemHour(const planner::Plan& plan) {
-  const planner::Values values = plan.BaseValues();
-  const planner::SystemHour hour = planner::CostOfSystemHour(plan, values);
-  const double price = values[plan.finance->price_usd_per_system_hour.index];
-  return DrawParts(
-      {.title = "A system-hour: what it costs, what it is sold for",
-       .x_label = "$",
-       .part_names = {"depreciation", "electricity", "lease", "staff", "price"},
-       .bars = {{"cost", {hour.depreciation, hour.electricity, hour.lease, hour.staff, 0}},
-                {"contract price", {0, 0, 0, 0, price}}}});
 }
 
 }  // namespace waferline::cli

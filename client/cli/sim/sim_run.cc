@@ -77,6 +77,10 @@ absl::StatusOr<std::unique_ptr<SimInput>> ReadSimInput(const Arguments& argument
   if (!arguments.operands().empty() && !arguments.json()) {
     return UsageError("OUT is written only with --json; give --json too");
   }
+  return ReadSimRun(arguments);
+}
+
+absl::StatusOr<std::unique_ptr<SimInput>> ReadSimRun(const Arguments& arguments) {
   auto read = std::make_unique<SimInput>();
   WL_ASSIGN_OR_RETURN(read->input.settings, ReadSettings(arguments));
   WL_ASSIGN_OR_RETURN(read->workload, ReadWorkload(arguments));

@@ -26,6 +26,8 @@ struct SimInput {
   simulator::OfflineInput input;
 };
 absl::StatusOr<std::unique_ptr<SimInput>> ReadSimInput(const Arguments& arguments);
+// The same for a command without OUT.
+absl::StatusOr<std::unique_ptr<SimInput>> ReadSimRun(const Arguments& arguments);
 
 // Seconds by the wall, since any fixed instant.
 double WallSeconds();
