@@ -19,17 +19,22 @@ constexpr double kLeft = 250, kRight = 620;  // of the flows
 constexpr double kBar = 34;
 constexpr double kWaterfallRight = 80;
 
-// A band from (x0, y0) to (x1, y1), `height` high all along, bent like an S.
-void DrawBand(Svg& svg, Point from, Point to, double height, std::string_view colour) {
+// From one height to another, bent like an S.
+struct Band {
+  Point from, to;  // its upper edge
+  double height = 0;
+};
+
+void DrawBand(Svg& svg, const Band& band, std::string_view colour) {
   constexpr int kSteps = 24;
   std::vector<Point> upper, lower;
   for (int i = 0; i <= kSteps; ++i) {
     const double t = static_cast<double>(i) / kSteps;
     const double bend = t * t * (3 - 2 * t);
-    const double x = from.x + (to.x - from.x) * t;
-    const double y = from.y + (to.y - from.y) * bend;
+    const double x = band.from.x + (band.to.x - band.from.x) * t;
+    const double y = band.from.y + (band.to.y - band.from.y) * bend;
     upper.push_back({x, y});
-    lower.push_back({x, y + height});
+    lower.push_back({x, y + band.height});
   }
   upper.insert(upper.end(), lower.rbegin(), lower.rend());
   svg.Polygon(upper, colour);
@@ -66,7 +71,7 @@ std::string DrawSankey(const SankeyChart& chart) {
     const double band = flow.amount / sum * kScale;
     const std::string label = flow.name + ": " + ShortNumber(flow.amount) + " " + chart.unit +
                               " (" + ShortNumber(100 * flow.amount / sum) + " %)";
-    DrawBand(svg, {kLeft, from}, {kRight, to}, band, SeriesColour(i));
+    DrawBand(svg, {{kLeft, from}, {kRight, to}, band}, SeriesColour(i));
     svg.Rectangle({kRight, to, kNode, band}, SeriesColour(i), label);
     svg.Text({kRight + kNode + 10, to + band / 2 + 4}, label);
     from += band;
