@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "client/cli/billing/billing_commands.h"
+#include "client/cli/fleet/fleet_command.h"
 #include "client/cli/model/model_commands.h"
 #include "client/cli/plan/plan_commands.h"
 #include "client/cli/serving/server_flags.h"
@@ -13,12 +14,13 @@
 
 int main(int argc, char** argv) {
   using namespace waferline::cli;
-  return RunProgram({.name = "waferctl",
-                     .version = WAFERLINE_VERSION,
-                     .summary = "a client of inference servers, and Waferline's models of hardware",
-                     .groups = {ClientGroup(), BenchGroup(), OperatorGroup(), FaultsGroup(),
-                                AccountsGroup(), ModelGroup(), WaferGroup(), SimGroup(),
-                                PlanGroup(), PricesGroup(), ContractGroup(), SelftestGroup()},
-                     .environment = ServerVariables()},
-                    std::vector<std::string>(argv + 1, argv + argc));
+  return RunProgram(
+      {.name = "waferctl",
+       .version = WAFERLINE_VERSION,
+       .summary = "a client of inference servers, and Waferline's models of hardware",
+       .groups = {ClientGroup(), BenchGroup(), OperatorGroup(), FleetGroup(), FaultsGroup(),
+                  AccountsGroup(), ModelGroup(), WaferGroup(), SimGroup(), PlanGroup(),
+                  PricesGroup(), ContractGroup(), SelftestGroup()},
+       .environment = ServerVariables()},
+      std::vector<std::string>(argv + 1, argv + argc));
 }

@@ -56,8 +56,10 @@ Bytes MemoryLimit(const config::ServerConfig& config) {
 
 class BothFrontEnds : public FrontEnds {
  public:
-  BothFrontEnds(const config::ServerConfig& config, Cloud* cloud, admin::AdminPort* admin)
+  BothFrontEnds(const config::ServerConfig& config, Cloud* cloud, admin::AdminPort* admin,
+                const CellMember* member)
       : config_(config),
+        member_(member),
         cloud_(cloud),
         admin_(admin),
         health_(cloud, admin),
@@ -247,6 +249,7 @@ class BothFrontEnds : public FrontEnds {
                                  .http_connections = http_.server->connections(),
                                  .grpc_connections = grpc_->connections(),
                                  .compute = cloud_->compute()};
+    if (member_ != nullptr) figures.cell = member_->Figures();
     for (const runtime::EngineGroup::Member& member : cloud_->engines().members()) {
       for (const std::string& model : member.models) {
         figures.blocked.push_back({model, member.thread->blocked_age()});
@@ -263,6 +266,7 @@ class BothFrontEnds : public FrontEnds {
   }
 
   const config::ServerConfig config_;
+  const CellMember* const member_;
   Cloud* const cloud_;
   admin::AdminPort* const admin_;
   const HealthProbe health_;
@@ -285,8 +289,9 @@ class BothFrontEnds : public FrontEnds {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<FrontEnds>> FrontEnds::Start(const config::ServerConfig& config,
-                                                            Cloud* cloud, admin::AdminPort* admin) {
-  auto front = std::make_unique<BothFrontEnds>(config, cloud, admin);
+                                                            Cloud* cloud, admin::AdminPort* admin,
+                                                            const CellMember* member) {
+  auto front = std::make_unique<BothFrontEnds>(config, cloud, admin, member);
   WL_RETURN_IF_ERROR(front->Listen());
   return front;
 }

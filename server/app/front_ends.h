@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/admin/admin_port.h"
+#include "server/app/cell_member.h"
 #include "server/app/cloud.h"
 #include "server/config/server_config.h"
 
@@ -13,9 +14,11 @@ namespace waferline::app {
 
 class FrontEnds {
  public:
-  // Listens on both ports. Unavailable naming the address that cannot be had. All outlive this.
+  // Listens on both ports. Unavailable naming the address that cannot be had. All outlive this;
+  // `member` is null for a server that is in no cell.
   static absl::StatusOr<std::unique_ptr<FrontEnds>> Start(const config::ServerConfig& config,
-                                                          Cloud* cloud, admin::AdminPort* admin);
+                                                          Cloud* cloud, admin::AdminPort* admin,
+                                                          const CellMember* member);
   virtual ~FrontEnds() = default;
 
   virtual uint16_t http_port() const = 0;

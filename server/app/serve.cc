@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/app/admin_actions.h"
+#include "server/app/cell_member.h"
 #include "server/app/cloud.h"
 #include "server/app/descriptors.h"
 #include "server/app/front_ends.h"
@@ -143,41 +144,73 @@ void BlockSignals() {
 }
 
 const char* WaitForSignal() {
-  const sigset_t set = EndSignals();
-  int number = 0;
-  sigwait(&set, &number);
-  return number == SIGTERM ? "SIGTERM" : "SIGINT";
+  return WaitForSignal([] { return false; });
 }
 
-absl::Status Serve(const ServeOptions& options) {
-  WL_RETURN_IF_ERROR(RequireDescriptors(kMinDescriptors));
+const char* WaitForSignal(const std::function<bool()>& unless) {
+  const sigset_t set = EndSignals();
+  const timespec look{.tv_sec = 0, .tv_nsec = 100'000'000};
+  while (!unless()) {
+    const int number = sigtimedwait(&set, nullptr, &look);
+    if (number > 0) return number == SIGTERM ? "SIGTERM" : "SIGINT";
+  }
+  return nullptr;
+}
+
+namespace {
+
+// Serves until a signal comes, whose name it returns, or `member` is outranked: "".
+absl::StatusOr<std::string> ServeCloud(const ServeOptions& options, CellMember* member) {
   WL_ASSIGN_OR_RETURN(const std::unique_ptr<Cloud> cloud, Cloud::Build(options.config));
   AdminActions admin(&options.config, cloud.get());
   config::ServerConfig config = options.config;
   WL_RETURN_IF_ERROR(LimitConnections(&config));
+  if (member != nullptr) member->CloseDoor();
   WL_ASSIGN_OR_RETURN(const std::unique_ptr<FrontEnds> front,
-                      FrontEnds::Start(config, cloud.get(), &admin));
+                      FrontEnds::Start(config, cloud.get(), &admin, member));
   if (!options.port_file.empty()) {
     WL_RETURN_IF_ERROR(WriteFileAtOnce(options.port_file, PortsOf(*front)));
   }
   PrintReady(options, *cloud, *front);
   PrintWarnings(options);
 
-  const std::string signal = WaitForSignal();
-  printf("waferd: %s, draining for at most %.0f s\n", signal.c_str(),
+  const auto outranked = [member] { return member != nullptr && member->outranked(); };
+  const char* caught = WaitForSignal(outranked);
+  const std::string signal = caught == nullptr ? "" : caught;
+  printf("waferd: %s, draining for at most %.0f s\n",
+         caught == nullptr ? "another front end leads the cell" : caught,
          ToSeconds(options.config.limits.drain));
   fflush(stdout);
-  EndOnSecondSignal();
+  if (caught != nullptr) EndOnSecondSignal();
   admin.StartDraining();
   front->StopServing();
   // Balancers learn of it by /ready and by 503, not by refused connections. A person who typed
   // Ctrl-C has none.
-  if (signal == "SIGTERM") {
+  if (signal != "SIGINT") {
     runtime::WaitFor([] { return false; }, options.config.limits.grace);
   }
   cloud->Stop();
   front->Stop();
-  return absl::OkStatus();
+  return signal;
+}
+
+}  // namespace
+
+absl::Status Serve(const ServeOptions& options) {
+  WL_RETURN_IF_ERROR(RequireDescriptors(kMinDescriptors));
+  if (!options.config.cell) return ServeCloud(options, nullptr).status();
+  ServeOptions now = options;
+  WL_ASSIGN_OR_RETURN(const std::unique_ptr<CellMember> member, CellMember::Join(&now));
+  for (;;) {
+    // Standing by changes the configuration: the port is chosen once, workers at each election.
+    WL_ASSIGN_OR_RETURN(const bool elected, member->StandBy(&now));
+    if (!elected) return absl::OkStatus();
+    const auto signal = ServeCloud(now, member.get());
+    if (!signal.ok() && !absl::IsUnavailable(signal.status())) return signal.status();
+    if (signal.ok() && !signal->empty()) return absl::OkStatus();
+    if (!signal.ok()) fprintf(stderr, "waferd: %s\n", signal.status().ToString().c_str());
+    member->EndLeading(signal.status());
+  }
 }
 
 }  // namespace waferline::app

@@ -1,7 +1,9 @@
 // The serving role of waferd: builds the cloud of a configuration, opens the doors, and ends on
-// SIGTERM or SIGINT after a drain.
+// SIGTERM or SIGINT after a drain. A front end of a cell does so while it leads the cell, and
+// stands by while another one does.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -25,5 +27,7 @@ absl::Status Serve(const ServeOptions& options);
 void BlockSignals();
 // Waits for SIGTERM or SIGINT and returns its name.
 const char* WaitForSignal();
+// The same until `unless()`, asked ten times a second, says so; then null.
+const char* WaitForSignal(const std::function<bool()>& unless);
 
 }  // namespace waferline::app

@@ -143,6 +143,7 @@ absl::Status RunRole(const Arguments& arguments) {
                         .model = arguments.Text("model"),
                         .threads = static_cast<int>(arguments.Integer("threads")),
                         .port_file = arguments.Text("port-file")};
+  if (role != kExperts) options.listing = ReadListing(arguments);
   if (role == kPrefill) return RunPrefill(options);
   options.layers = arguments.Text("layers");
   options.sram_bytes = arguments.Number("sram-bytes");
@@ -243,6 +244,9 @@ std::vector<cli::Flag> Flags() {
           .With("role", {kServe}),
   };
   for (cli::Flag& flag : WorkerFlags()) flags.push_back(std::move(flag));
+  for (cli::Flag& flag : ListingFlags()) {
+    flags.push_back(std::move(flag.With("role", {kShard, kPrefill})));
+  }
   for (cli::Flag& flag : ModelFlags()) flags.push_back(flag.WithOperand("MODEL"));
   return flags;
 }

@@ -85,8 +85,17 @@ absl::Status RunShard(const WorkerOptions& options) {
   server.model_path = options.model;
   server.shard.sram = Bytes(static_cast<int64_t>(options.sram_bytes));
   server.threads = options.threads;
-  server.on_ready = [&options](uint16_t port) {
+  WL_ASSIGN_OR_RETURN(
+      WorkerListing listing,
+      WorkerListing::Prepare(
+          options.listing,
+          {.role = membership::Role::kShard,
+           .layers = membership::Layers{static_cast<uint32_t>(server.shard.range.first),
+                                        static_cast<uint32_t>(server.shard.range.end)}},
+          options.listen, options.model));
+  server.on_ready = [&options, &listing](uint16_t port) {
     Announce(options, "shard " + options.layers, port);
+    listing.Announce(port);
   };
   server.on_remark = Remarks("shard " + options.layers);
   return UntilSignal(
@@ -117,7 +126,13 @@ absl::Status RunPrefill(const WorkerOptions& options) {
   server.listen = options.listen;
   server.model_path = options.model;
   server.threads = options.threads;
-  server.on_ready = [&options](uint16_t port) { Announce(options, "prefill worker", port); };
+  WL_ASSIGN_OR_RETURN(WorkerListing listing,
+                      WorkerListing::Prepare(options.listing, {.role = membership::Role::kPrefill},
+                                             options.listen, options.model));
+  server.on_ready = [&options, &listing](uint16_t port) {
+    Announce(options, "prefill worker", port);
+    listing.Announce(port);
+  };
   server.on_remark = Remarks("prefill worker");
   return UntilSignal(
       [&server](const std::atomic<bool>& stop) { return prefill::RunPrefillServer(server, stop); });

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "server/app/worker_listing.h"
 
 namespace waferline::app {
 
@@ -17,6 +18,7 @@ struct WorkerOptions {
   double sram_bytes = 0;       // not of the prefill worker
   int threads = 1;
   std::string port_file;  // gets {"port":7101,"pid":1}; empty: none
+  ListingOptions listing;
 };
 
 absl::Status RunShard(const WorkerOptions& options);

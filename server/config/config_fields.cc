@@ -28,12 +28,21 @@ models:
     tokens: {from: shards, file: f, experts: {over: 2}, speculation: draft, draft_file: f}
 )",
     R"(clock: {kind: stepped}
+cell: {name: c, registry: {kind: etcd, endpoints: [{address: "h:3"}]}}
 models:
   - name: m
     shape: s
     prefill: {hardware: h}
     decode: [{hardware: h}]
     tokens: {from: remote, file: f, prefill_worker: "h:1", shard_workers: [{address: "h:2"}]}
+)",
+    R"(cell: {name: c, registry: {kind: file, path: f}}
+models:
+  - name: m
+    shape: s
+    prefill: {hardware: h}
+    decode: [{hardware: h}]
+    tokens: {from: cheap, file: f}
 )"};
 
 std::string WithoutIndexes(std::string path) {
@@ -46,13 +55,10 @@ std::string WithoutIndexes(std::string path) {
 // What a number counts, by the end of its name.
 std::string_view UnitOf(std::string_view path) {
   constexpr std::pair<std::string_view, std::string_view> kUnits[] = {
-      {"_us", "microseconds"},
-      {"_ms", "milliseconds"},
-      {"bytes_per_second", "bytes a second"},
-      {"_bytes", "bytes"},
-      {"_tokens", "tokens"},
-      {"context", "positions"},
-      {"per_minute", "tokens a minute"},
+      {"_us", "microseconds"},      {"ttl_s", "seconds"},
+      {"_ms", "milliseconds"},      {"bytes_per_second", "bytes a second"},
+      {"_bytes", "bytes"},          {"_tokens", "tokens"},
+      {"context", "positions"},     {"per_minute", "tokens a minute"},
       {"per_day", "requests a day"}};
   for (const auto& [end, unit] : kUnits) {
     if (path.ends_with(end)) return unit;

@@ -126,8 +126,9 @@ ApiKeyConfig ReadApiKey(YamlForm form) {
 
 class TokensReader {
  public:
-  TokensReader(YamlForm form, const std::filesystem::path& folder)
-      : form_(std::move(form)), folder_(folder) {}
+  // `in_cell`: a registry may say which workers there are.
+  TokensReader(YamlForm form, const std::filesystem::path& folder, bool in_cell)
+      : form_(std::move(form)), folder_(folder), in_cell_(in_cell) {}
 
   TokensConfig Read() {
     out_.from =
@@ -193,21 +194,33 @@ class TokensReader {
                      "has no effect here: each shard process says by --experts and "
                      "--expert-workers which it has and where the others are");
     }
-    out_.prefill_worker =
-        form_.About("from: remote; HOST:PORT of waferd --role prefill").Text("prefill_worker");
-    for (YamlForm& shard : form_.About("from: remote; the shards in order").List("shard_workers")) {
-      out_.shard_workers.push_back(shard.About("HOST:PORT of waferd --role shard").Text("address"));
-      shard.RefuseOthers();
-    }
-    if (form_.Has("shard_workers") && out_.shard_workers.empty()) {
-      form_.AddError("shard_workers", "needs at least one entry");
-    }
+    ReadWorkers();
     out_.worker_patience =
         Milliseconds(form_.About("from: remote; a worker that is silent so long is lost")
                          .IntegerOr("worker_patience_ms", 20'000, 100, 3'600'000));
     out_.worker_outage = Milliseconds(
         form_.About("from: remote; how long requests wait for a lost worker to come back")
             .IntegerOr("worker_outage_ms", 10'000, 0, 3'600'000));
+  }
+
+  // Both or, in a cell, neither.
+  void ReadWorkers() {
+    const bool prefill =
+        form_
+            .About(
+                "from: remote; HOST:PORT of waferd --role prefill; chosen from the cell's "
+                "registry if it and shard_workers are not given")
+            .Has("prefill_worker");
+    const bool shards = form_.About("from: remote; the shards in order").Has("shard_workers");
+    if (in_cell_ && !prefill && !shards) return;
+    out_.prefill_worker = form_.Text("prefill_worker");
+    for (YamlForm& shard : form_.List("shard_workers")) {
+      out_.shard_workers.push_back(shard.About("HOST:PORT of waferd --role shard").Text("address"));
+      shard.RefuseOthers();
+    }
+    if (shards && out_.shard_workers.empty()) {
+      form_.AddError("shard_workers", "needs at least one entry");
+    }
   }
 
   void ReadSpeculation() {
@@ -226,6 +239,7 @@ class TokensReader {
 
   YamlForm form_;
   const std::filesystem::path& folder_;
+  const bool in_cell_;
   TokensConfig out_;
 };
 
@@ -243,6 +257,9 @@ absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& name, std::str
   if (root.About("usage records of every answer").Has("billing")) {
     out.billing = ReadBilling(root.Map("billing"), folder);
   }
+  if (root.About("a front end of a cloud of several hosts").Has("cell")) {
+    out.cell = ReadCell(root.Map("cell"), folder);
+  }
   out.flat_errors = root.About("the error shape that Cerebras sends").Flag("flat_errors", false);
   out.usage_at_finish = root.About("usage in a stream's finishing chunk, as Cerebras sends it")
                             .Flag("usage_at_finish", false);
@@ -258,8 +275,9 @@ absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& name, std::str
   for (YamlForm& form : root.About("what is served").List("models")) {
     ModelConfig model;
     model.lane = fleet::ReadLane(form, folder);
-    model.tokens =
-        TokensReader(form.About("where token values come from").Map("tokens"), folder).Read();
+    model.tokens = TokensReader(form.About("where token values come from").Map("tokens"), folder,
+                                out.cell.has_value())
+                       .Read();
     if (!names.insert(model.lane.model).second) form.AddError("name", "is used by another model");
     form.RefuseOthers();
     out.models.push_back(std::move(model));

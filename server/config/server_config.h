@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "scheduler/fleet/config/fleet_config.h"
 #include "scheduler/fleet/config/lane_config.h"
+#include "server/config/cell_config.h"
 #include "wafer_backend/base/units.h"
 #include "wafer_backend/base/yaml_form.h"
 
@@ -93,7 +94,7 @@ struct TokensConfig {
   int64_t prefill_chunk = 256;     // positions computed at once
   double prefill_kv_bytes = 8e9;   // of prompts' KV in the prefill pool
   int max_batch = 64;              // rows of a decode step
-  std::string prefill_worker;      // kRemote: host:port
+  std::string prefill_worker;      // kRemote: host:port; "": the cell's registry says
   std::vector<std::string> shard_workers;
   // kRemote: a worker that has sent nothing for so long, though asked, is lost. More than its
   // longest step or prompt chunk takes.
@@ -120,6 +121,7 @@ struct ServerConfig {
   bool refuse_unknown_fields = false;  // of requests; YAML: unknown_fields: warn (default), refuse
   std::vector<ApiKeyConfig> api_keys;  // empty: no key is required
   BillingConfig billing;
+  std::optional<CellConfig> cell;  // of a cloud of several hosts
   std::vector<ModelConfig> models;
 };
 

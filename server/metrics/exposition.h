@@ -11,6 +11,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,19 @@ struct ComputeFigures {
   std::vector<Bytes> activations;       // passed between neighbouring shards, first hop first
 };
 
+// What the registry of a cell's members says.
+struct CellFigures {
+  std::string cell;
+  uint64_t epoch = 0;        // of this front end's last leadership
+  bool leading = false;      // else it stands by
+  Nanoseconds registry_age;  // since the registry last answered
+  size_t claimed = 0;        // workers of this cell
+  size_t spare = 0;          // workers of the cloud that no cell has
+};
+
+// The same for a front end that stands by, which has no other figures: Prometheus text.
+std::string StandbyText(const CellFigures& cell);
+
 // Figures of the process that are not the engines'.
 struct HostFigures {
   struct Blocked {
@@ -58,6 +72,7 @@ struct HostFigures {
   size_t grpc_connections = 0;
   std::vector<ComputeFigures> compute;
   std::vector<Blocked> blocked;  // each model's
+  std::optional<CellFigures> cell;
 };
 
 class Exposition {

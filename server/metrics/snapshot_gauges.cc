@@ -119,6 +119,7 @@ void SnapshotGauges::Set(const engine::EngineSnapshot& snapshot, const HostFigur
         "Wall time for which a model's emulated time has stood still by now, waiting for a value.",
         {{"model_name", blocked.model}}, ToSeconds(blocked.age));
   }
+  if (host.cell) SetCell(*host.cell);
   for (const engine::LaneSnapshot& lane : snapshot.lanes) SetLane(lane);
   for (const ComputeFigures& figures : host.compute) {
     SetCompute(figures);

@@ -22,6 +22,7 @@ class SnapshotGauges {
   void Set(const engine::EngineSnapshot& snapshot, const HostFigures& host);
 
  private:
+  void SetCell(const CellFigures& cell);  // cell_gauges.cc
   void SetLane(const engine::LaneSnapshot& lane);
   void SetCompute(const ComputeFigures& figures);
   void SetExperts(const ComputeFigures& figures);

@@ -13,7 +13,8 @@ namespace {
 std::vector<const Worker*> Usable(const Snapshot& snapshot, const ChainWish& wish, Role role) {
   std::vector<const Worker*> own, free;
   for (const auto& [id, worker] : snapshot.workers) {
-    if (worker.role != role || worker.fingerprint != wish.fingerprint) continue;
+    if (worker.role != role) continue;
+    if (worker.fingerprint != 0 && worker.fingerprint != wish.fingerprint) continue;
     const auto claim = snapshot.claims.find(id);
     if (claim == snapshot.claims.end()) {
       free.push_back(&worker);

@@ -48,7 +48,7 @@ struct Worker {
   uint64_t incarnation = 0;  // another one each time it starts
   Role role = Role::kShard;
   std::string endpoint;          // host:port for links
-  uint64_t fingerprint = 0;      // of its model file
+  uint64_t fingerprint = 0;      // of its model file; 0: not stated, its greeting says it
   std::optional<Layers> layers;  // of a shard; none: loads those it is assigned
   std::string zone;              // where its host is; may be empty
   std::string version;           // of its program

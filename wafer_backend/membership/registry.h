@@ -4,8 +4,8 @@
 //
 // A registry that cannot be reached freezes what is known; it ends no process and no link.
 //
-// Owner: server/app; outlives those that watch. Thread: any; sinks are called on a thread of the
-// registry's, one call at a time.
+// Owner: server/app. Thread: any; sinks are called on a thread of the registry's or in Watch, one
+// call at a time.
 #pragma once
 
 #include <functional>
@@ -43,7 +43,8 @@ class Registry {
   virtual absl::Status Take(const Worker& worker, const Claimed& by) = 0;
   virtual absl::Status Release(const std::string& worker, const Claimed& by) = 0;
 
-  // `sink` gets what is known now, if anything is, and each later snapshot. One sink.
+  // `sink` gets what is known now, if anything is, and each later snapshot. One sink, the last one
+  // given; null: none.
   virtual void Watch(Sink sink) = 0;
   // The last snapshot; null if none came yet.
   virtual std::shared_ptr<const Snapshot> snapshot() const = 0;

@@ -1,0 +1,154 @@
+#include "server/app/cell_member.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/app/remark_log.h"
+#include "server/cell/chain_claim.h"
+#include "server/registry/open_registry.h"
+#include "server/runtime/host.h"
+#include "wafer_backend/base/files.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/model/families/families.h"
+#include "wafer_backend/compute/model/gguf.h"
+#include "wafer_backend/compute/model/model_shape.h"
+#include "wafer_backend/compute/shard/packed_model.h"
+
+namespace waferline::app {
+namespace {
+
+constexpr Nanoseconds kTryEvery = Milliseconds(500);  // to claim workers
+
+// What a model needs of its cell.
+absl::StatusOr<membership::ChainWish> WishOf(const std::string& cell, const std::string& path) {
+  WL_ASSIGN_OR_RETURN(const auto file, model::GgufFile::Open(path));
+  WL_ASSIGN_OR_RETURN(const model::ModelShape shape, model::ReadShape(*file));
+  return membership::ChainWish{.cell = cell,
+                               .fingerprint = shard::FingerprintOf(*file),
+                               .layers = static_cast<uint32_t>(shape.layers)};
+}
+
+bool FromFleet(const config::TokensConfig& tokens) {
+  return tokens.from == config::TokenOriginKind::kRemote && tokens.shard_workers.empty();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<CellMember>> CellMember::Join(ServeOptions* options) {
+  const config::CellConfig& cell = *options->config.cell;
+  WL_RETURN_IF_ERROR(membership::CheckName("cell.name", cell.name));
+  std::unique_ptr<CellMember> member(new CellMember());
+  WL_ASSIGN_OR_RETURN(
+      member->registry_,
+      registry::OpenRegistry({.file = cell.file,
+                              .endpoints = cell.endpoints,
+                              .prefix = cell.prefix,
+                              .cloud = cell.cloud,
+                              .ttl_s = cell.ttl_s},
+                             [log = std::make_shared<RemarkLog>("registry")](
+                                 const std::string& remark) { log->Print(remark); }));
+  member->configured_ = options->config;
+  WL_RETURN_IF_ERROR(member->OpenDoor(*options));
+  options->config.listen.http_port = member->door_->port();
+  const std::string listens =
+      absl::StrCat(options->config.listen.address, ":", member->door_->port());
+  const std::string http = cell.advertise.empty() ? listens : cell.advertise;
+  member->leadership_ = std::make_unique<cell::Leadership>(
+      member->registry_.get(), cell.name,
+      membership::Leader{.id = cell.id.empty() ? http : cell.id, .http = http});
+  member->shown_ = member->leadership_.get();
+  return member;
+}
+
+absl::Status CellMember::OpenDoor(const ServeOptions& options) {
+  const StandbyDoor::Answers answers{.why = [this] { return Why(); },
+                                     .leader =
+                                         [this] {
+                                           const cell::Leadership* leadership = shown_;
+                                           return leadership == nullptr ? std::string()
+                                                                        : leadership->LeaderHttp();
+                                         },
+                                     .metrics = [this] { return metrics::StandbyText(Figures()); }};
+  WL_ASSIGN_OR_RETURN(door_, StandbyDoor::Open(options.config.listen, answers));
+  if (options.port_file.empty()) return absl::OkStatus();
+  return WriteFileAtOnce(options.port_file,
+                         absl::StrCat("{\"http\":", door_->port(), ",\"grpc\":0,\"standby\":true,",
+                                      "\"pid\":", getpid(), "}\n"));
+}
+
+absl::StatusOr<bool> CellMember::StandBy(ServeOptions* options) {
+  if (door_ == nullptr) WL_RETURN_IF_ERROR(OpenDoor(*options));
+  printf("waferd: front end of cell %s, standing by on port %u\n", leadership_->cell().c_str(),
+         door_->port());
+  fflush(stdout);
+  absl::Status failed;
+  Nanoseconds next;
+  const char* signal = WaitForSignal([&] {
+    if (!leadership_->leading() || runtime::MonotonicNow() < next) return false;
+    next = runtime::MonotonicNow() + kTryEvery;
+    failed = ClaimWorkers(&options->config);
+    const MutexLock lock(&mutex_);
+    why_ = failed.ok() ? "" : std::string(failed.message());
+    return !absl::IsUnavailable(failed);
+  });
+  if (signal != nullptr) return false;
+  WL_RETURN_IF_ERROR(failed);
+  printf("waferd: leads cell %s, epoch %llu\n", leadership_->cell().c_str(),
+         static_cast<unsigned long long>(leadership_->epoch()));
+  return true;
+}
+
+absl::Status CellMember::ClaimWorkers(config::ServerConfig* config) {
+  for (size_t i = 0; i < config->models.size(); ++i) {
+    if (!FromFleet(configured_.models[i].tokens)) continue;
+    config::TokensConfig& tokens = config->models[i].tokens;
+    WL_ASSIGN_OR_RETURN(const membership::ChainWish wish, WishOf(leadership_->cell(), tokens.file));
+    WL_ASSIGN_OR_RETURN(const membership::Chain chain,
+                        cell::ClaimChain(registry_.get(), wish, leadership_->epoch()));
+    tokens.prefill_worker = chain.prefill.endpoint;
+    tokens.shard_workers.clear();
+    for (const membership::ChainWorker& shard : chain.shards) {
+      tokens.shard_workers.push_back(shard.worker.endpoint);
+    }
+  }
+  return absl::OkStatus();
+}
+
+void CellMember::EndLeading(const absl::Status& why) {
+  {
+    const MutexLock lock(&mutex_);
+    why_ = std::string(why.message());
+  }
+  leadership_->StandBy();
+}
+
+std::string CellMember::Why() const {
+  const cell::Leadership* leadership = shown_;
+  if (leadership != nullptr && leadership->leading()) {
+    const MutexLock lock(&mutex_);
+    return why_.empty() ? "this front end leads its cell and is starting"
+                        : "this front end leads its cell and cannot serve yet: " + why_;
+  }
+  if (const absl::Status status = registry_->status(); !status.ok()) {
+    return absl::StrCat("standing by, and the registry does not answer: ", status.message());
+  }
+  return "standing by: another front end leads this cell";
+}
+
+metrics::CellFigures CellMember::Figures() const {
+  metrics::CellFigures figures{.cell = configured_.cell->name, .registry_age = registry_->age()};
+  if (const cell::Leadership* leadership = shown_) {
+    figures.epoch = leadership->epoch();
+    figures.leading = leadership->leading();
+  }
+  const auto now = registry_->snapshot();
+  if (now == nullptr) return figures;
+  for (const auto& [id, claim] : now->claims) figures.claimed += claim.cell == figures.cell ? 1 : 0;
+  for (const auto& [id, worker] : now->workers) figures.spare += now->claims.contains(id) ? 0 : 1;
+  return figures;
+}
+
+}  // namespace waferline::app

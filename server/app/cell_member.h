@@ -1,0 +1,53 @@
+// A front end's part in its cell: stands by until it is elected and its workers are claimed, and
+// knows whether it still leads.
+//
+// Owner: Serve. Thread: the main one; outranked() and Figures() on any.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "server/app/serve.h"
+#include "server/app/standby_door.h"
+#include "server/cell/leadership.h"
+#include "server/metrics/exposition.h"
+#include "wafer_backend/base/mutex.h"
+#include "wafer_backend/membership/registry.h"
+
+namespace waferline::app {
+
+class CellMember {
+ public:
+  // Opens the standby's door, which chooses the port of HTTP if that is open, and stands for the
+  // leadership. Errors: the registry's address, the port.
+  static absl::StatusOr<std::unique_ptr<CellMember>> Join(ServeOptions* options);
+
+  // Answers as a standby until this front end leads and the workers of its models are claimed;
+  // their addresses are then in the configuration. False: a signal came.
+  absl::StatusOr<bool> StandBy(ServeOptions* options);
+  // Ends the standby's answers, for the cloud's own to begin at the same port.
+  void CloseDoor() { door_.reset(); }
+  // What was served has ended, perhaps with an error.
+  void EndLeading(const absl::Status& why);
+
+  bool outranked() const { return leadership_->outranked(); }
+  metrics::CellFigures Figures() const;
+
+ private:
+  CellMember() = default;
+  absl::Status OpenDoor(const ServeOptions& options);
+  absl::Status ClaimWorkers(config::ServerConfig* config);
+  std::string Why() const;
+
+  config::ServerConfig configured_;  // without the workers that were chosen
+  std::unique_ptr<membership::Registry> registry_;
+  std::unique_ptr<cell::Leadership> leadership_;
+  std::atomic<const cell::Leadership*> shown_{nullptr};  // it, once the door's thread may ask
+  std::unique_ptr<StandbyDoor> door_;
+  mutable Mutex mutex_;
+  std::string why_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace waferline::app

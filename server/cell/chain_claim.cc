@@ -1,0 +1,30 @@
+#include "server/cell/chain_claim.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/status.h"
+
+namespace waferline::cell {
+
+absl::StatusOr<membership::Chain> ClaimChain(membership::Registry* registry,
+                                             const membership::ChainWish& wish, uint64_t epoch) {
+  const auto snapshot = registry->snapshot();
+  if (snapshot == nullptr) {
+    return absl::UnavailableError(
+        absl::StrCat("the registry has not answered: ", registry->status().message()));
+  }
+  WL_ASSIGN_OR_RETURN(membership::Chain chain, membership::ChooseChain(*snapshot, wish));
+  std::vector<const membership::Worker*> all = {&chain.prefill};
+  for (const membership::ChainWorker& shard : chain.shards) all.push_back(&shard.worker);
+  for (size_t i = 0; i < all.size(); ++i) {
+    const absl::Status taken = registry->Take(*all[i], {wish.cell, epoch});
+    if (taken.ok()) continue;
+    for (size_t j = 0; j < i; ++j) (void)registry->Release(all[j]->id, {wish.cell, epoch});
+    return absl::UnavailableError(taken.message());
+  }
+  return chain;
+}
+
+}  // namespace waferline::cell

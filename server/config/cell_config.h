@@ -1,0 +1,27 @@
+// `cell` of a server's configuration: which cell of a cloud of several hosts it is a front end of,
+// and where the members find each other.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "wafer_backend/base/yaml_form.h"
+
+namespace waferline::config {
+
+struct CellConfig {
+  std::string name;
+  std::string id;         // of this front end; "": HOST:PORT of its HTTP
+  std::string advertise;  // host:port at which clients of other hosts reach its HTTP
+  std::string cloud = "default";
+  std::string file;                    // of members; "": etcd
+  std::vector<std::string> endpoints;  // of etcd; host:port
+  std::string prefix = "/waferline/1";
+  int ttl_s = 5;
+};
+
+// A relative path starts at `folder`.
+CellConfig ReadCell(YamlForm form, const std::filesystem::path& folder);
+
+}  // namespace waferline::config

@@ -1,0 +1,30 @@
+// A cell and its registry, with all the rest or, for a front end that stands by, alone.
+#include <prometheus/text_serializer.h>
+
+#include "server/metrics/exposition.h"
+#include "server/metrics/snapshot_gauges.h"
+
+namespace waferline::metrics {
+
+void SnapshotGauges::SetCell(const CellFigures& cell) {
+  const Labels labels = {{"cell", cell.cell}};
+  Put("waferline_cell_epoch", "Number of this front end's last leadership of its cell; 0: none.",
+      labels, static_cast<double>(cell.epoch));
+  Put("waferline_cell_leading", "1 if this front end leads its cell, 0 if it stands by.", labels,
+      cell.leading ? 1 : 0);
+  Put("waferline_registry_age_seconds", "Host time since the registry of members last answered.",
+      labels, ToSeconds(cell.registry_age));
+  Put("waferline_cell_workers", "Workers that the cell has claimed.", labels,
+      static_cast<double>(cell.claimed));
+  Put("waferline_spare_workers", "Workers that are listed and that no cell has claimed.", labels,
+      static_cast<double>(cell.spare));
+}
+
+std::string StandbyText(const CellFigures& cell) {
+  prometheus::Registry registry;
+  SnapshotGauges gauges(registry, {});
+  gauges.Set({}, {.cell = cell});
+  return prometheus::TextSerializer().Serialize(registry.Collect());
+}
+
+}  // namespace waferline::metrics

@@ -1,0 +1,152 @@
+"""Cells of a cloud under a real etcd: workers list themselves and are claimed, a standby takes over from a killed leader with a larger
+epoch and the same tokens, and losing etcd changes nothing for who serves."""
+
+import json
+import pathlib
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from cloud import BIN, ROOT, Waferd, post, waferctl
+from etcd import INSTALLED, Etcd
+
+pytestmark = pytest.mark.skipif(not INSTALLED, reason="etcd-server is not installed")
+
+MODEL = ROOT / "deploy/models/demo.gguf"
+LAYERS = 4
+ASK = {"model": "waferline-demo", "prompt": "Once upon a time", "max_tokens": 24, "temperature": 0.8, "seed": 7}
+SOON = 30
+
+
+def wait_for(what, seconds=SOON):
+    end = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        time.sleep(0.05)
+    return found
+
+
+def get(url):
+    try:
+        with urllib.request.urlopen(url, timeout=10) as reply:
+            return reply.status, reply.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except urllib.error.URLError:
+        return 0, ""  # between the standby's door and the server's
+
+
+def ready(front):
+    return get(front.http + "/ready")[0] == 200
+
+
+def metric(front, name):
+    text = wait_for(lambda: get(front.http + "/metrics")[1])
+    return next(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name + "{"))
+
+
+def fleet(etcd):
+    done = waferctl("fleet", "--registry", f"etcd={etcd.address}", "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def config(folder, etcd, name="demo-0", tokens=None):
+    text = (ROOT / "deploy/config/processes/cloud.yaml").read_text()
+    models = text[text.index("models:"):]
+    head, _, _ = models.partition("tokens:")
+    path = pathlib.Path(folder) / f"{name}-{len(list(pathlib.Path(folder).iterdir()))}.yaml"
+    path.write_text(f'cell: {{name: {name}, registry: {{kind: etcd, endpoints: [{{address: "{etcd.address}"}}], ttl_s: 2}}}}\n'
+                    f"limits: {{grace_us: 0}}\n{head}tokens: {tokens or f'{{from: remote, file: {MODEL}}}'}\n")
+    return path
+
+
+class ListedWorkers:
+    """A prefill worker and two shards that list themselves."""
+
+    def __init__(self, etcd):
+        common = ["--model", MODEL, "--registry", f"etcd={etcd.address}", "--zone", "here"]
+        roles = {"prefill": ["--role", "prefill"], "front": ["--role", "shard", "--layers", f"0:{LAYERS // 2}"],
+                 "back": ["--role", "shard", "--layers", f"{LAYERS // 2}:{LAYERS}"]}
+        self.processes = [subprocess.Popen([BIN / "waferd", *common, *flags, "--worker-id", name], stdout=subprocess.DEVNULL)
+                          for name, flags in roles.items()]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        for process in self.processes:
+            process.terminate()
+        assert [process.wait(20) for process in self.processes] == [0, 0, 0] or exc[0]
+        return False
+
+
+def test_listed_workers_are_claimed_and_a_standby_takes_over(tmp_path):
+    with Etcd() as etcd, ListedWorkers(etcd):
+        wait_for(lambda: len(fleet(etcd)["workers"]) == 3)
+        assert all(worker["claim"] is None and worker["zone"] == "here" for worker in fleet(etcd)["workers"])
+        first = Waferd(config(tmp_path, etcd))
+        with first, Waferd(config(tmp_path, etcd)) as second:
+            wait_for(lambda: ready(first))
+            text = post(first.http, "/v1/completions", ASK)["choices"][0]["text"]
+            seen = fleet(etcd)
+            assert [cell["http"] for cell in seen["cells"]] == [first.http.removeprefix("http://")]
+            epoch = seen["cells"][0]["epoch"]
+            assert [worker["claim"] for worker in seen["workers"]] == [{"cell": "demo-0", "epoch": epoch}] * 3
+            assert metric(first, "waferline_cell_epoch") == epoch
+            assert metric(first, "waferline_cell_workers") == 3
+
+            # The standby lives, is not ready, and says who leads.
+            assert get(second.http + "/live") == (200, '{"status":"standby"}')
+            code, body = get(second.http + "/ready")
+            error = json.loads(body)["error"]
+            assert (code, error["code"], error["leader"]) == (503, "standby", first.http.removeprefix("http://"))
+            assert get(second.http + "/v1/models")[0] == 503
+            assert metric(second, "waferline_cell_leading") == 0
+
+            first.process.kill()
+            first.process.wait()
+            begin = time.monotonic()
+            wait_for(lambda: ready(second))
+            print(f"failover in {time.monotonic() - begin:.1f} s")
+            assert post(second.http, "/v1/completions", ASK)["choices"][0]["text"] == text
+            assert metric(second, "waferline_cell_epoch") > epoch
+            assert fleet(etcd)["cells"][0]["epoch"] > epoch
+            first.process.returncode = 0  # it was killed here
+
+
+def test_losing_etcd_changes_nothing_for_who_serves(tmp_path):
+    with Etcd() as etcd, Waferd(config(tmp_path, etcd, tokens=f"{{from: shards, file: {MODEL}}}")) as front:
+        wait_for(lambda: ready(front))
+        epoch = metric(front, "waferline_cell_epoch")
+        etcd.kill()
+        wait_for(lambda: metric(front, "waferline_registry_age_seconds") > 4)
+        assert ready(front)
+        assert metric(front, "waferline_cell_epoch") == epoch
+        post(front.http, "/v1/completions", ASK)
+        # Its lease has ended when etcd is back: it is elected again, and nothing was interrupted.
+        etcd.start()
+        wait_for(lambda: metric(front, "waferline_registry_age_seconds") < 2)
+        wait_for(lambda: metric(front, "waferline_cell_epoch") >= epoch)
+        post(front.http, "/v1/completions", ASK)
+
+
+def test_a_front_end_without_workers_says_what_is_missing(tmp_path):
+    with Etcd() as etcd, Waferd(config(tmp_path, etcd)) as front:
+        def reason():
+            return get(front.http + "/ready")[1]
+        wait_for(lambda: "no prefill worker has the model and is free" in reason())
+
+
+def test_a_file_lists_members_too(tmp_path):
+    listed = tmp_path / "fleet.yaml"
+    listed.write_text('workers: [{id: s0, layers: "0:4", endpoint: "127.0.0.1:1"}]\n')
+    done = waferctl("fleet", "--registry", f"file={listed}")
+    assert done.returncode == 0, done.stderr
+    assert "0 cells\n1 worker, 1 spare\n" in done.stdout and "0:4" in done.stdout
+    done = waferctl("fleet", "--registry", "etcd=127.0.0.1:1", timeout=30)
+    assert done.returncode == 1 and "etcd at 127.0.0.1:1" in done.stderr
+    assert waferctl("fleet", "--registry", "consul=x").returncode == 2

@@ -1,0 +1,90 @@
+#include <catch2/catch.hpp>
+
+#include "server/cell/chain_claim.h"
+#include "server/cell/leadership.h"
+#include "tests/support/fake_registry.h"
+
+namespace waferline::cell {
+namespace {
+
+using membership::FakeRegistry;
+using membership::FakeStore;
+
+TEST_CASE("One of two front ends leads; the other one does when its lease has ended") {
+  FakeStore store;
+  FakeRegistry at_a(&store), at_b(&store);
+  Leadership a(&at_a, "demo", {.id = "a", .http = "a:80"});
+  Leadership b(&at_b, "demo", {.id = "b", .http = "b:80"});
+  REQUIRE(a.leading());
+  REQUIRE_FALSE(b.leading());
+  CHECK(b.LeaderHttp() == "a:80");
+  const uint64_t first = a.epoch();
+
+  // Cut off from the registry it leads on: nothing that it sees says otherwise.
+  at_a.cut_off = true;
+  store.Expire(at_a);
+  at_b.Look();
+  CHECK(b.leading());
+  CHECK(b.epoch() > first);
+  CHECK(a.leading());
+  CHECK(a.epoch() == first);
+
+  // Back again it sees who outranked it, and stands by once its own work has ended.
+  at_a.cut_off = false;
+  at_a.Look();
+  CHECK(a.outranked());
+  a.StandBy();
+  CHECK_FALSE(a.leading());
+  CHECK_FALSE(a.outranked());
+  CHECK(a.LeaderHttp() == "b:80");
+}
+
+TEST_CASE("A leadership that the registry lost is taken again, with a larger epoch") {
+  FakeStore store;
+  FakeRegistry at_a(&store);
+  Leadership a(&at_a, "demo", {.id = "a"});
+  const uint64_t first = a.epoch();
+  store.Expire(at_a);
+  at_a.Look();
+  CHECK(a.leading());
+  CHECK(a.epoch() > first);
+}
+
+membership::Worker Listed(const std::string& id, membership::Role role) {
+  return {.id = id, .incarnation = 1, .role = role, .endpoint = id + ":1", .fingerprint = 7};
+}
+
+TEST_CASE("Two cells claim workers apart; what a cell claimed in vain is free again") {
+  FakeStore store;
+  FakeRegistry at_a(&store), at_b(&store);
+  for (const char* id : {"p0", "p1"}) at_a.Announce(Listed(id, membership::Role::kPrefill));
+  for (const char* id : {"w0", "w1", "w2"}) at_a.Announce(Listed(id, membership::Role::kShard));
+  const Leadership a(&at_a, "a", {.id = "fa"});
+  const Leadership b(&at_b, "b", {.id = "fb"});
+  const membership::ChainWish wish{.cell = "a", .fingerprint = 7, .layers = 4, .shards = 2};
+  at_b.Look();
+
+  auto chain = ClaimChain(&at_a, wish, a.epoch());
+  REQUIRE(chain.ok());
+  CHECK(chain->prefill.id == "p0");
+  CHECK(chain->shards[1].worker.id == "w1");
+  // The other cell's view is older: it wants p0 too, is refused, and leaves nothing claimed.
+  membership::ChainWish other = wish;
+  other.cell = "b";
+  const auto before = store.state.claims;
+  CHECK(absl::IsUnavailable(ClaimChain(&at_b, other, b.epoch()).status()));
+  CHECK(store.state.claims == before);
+  // With a current view two shards are too many, one is there.
+  at_b.Look();
+  CHECK(absl::IsUnavailable(ClaimChain(&at_b, other, b.epoch()).status()));
+  other.shards = 1;
+  chain = ClaimChain(&at_b, other, b.epoch());
+  REQUIRE(chain.ok());
+  CHECK(chain->prefill.id == "p1");
+  CHECK(chain->shards[0].worker.id == "w2");
+  // A leadership that is over claims nothing.
+  CHECK(absl::IsUnavailable(ClaimChain(&at_b, other, b.epoch() - 1).status()));
+}
+
+}  // namespace
+}  // namespace waferline::cell
