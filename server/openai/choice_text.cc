@@ -11,7 +11,7 @@ ChoiceText::ChoiceText(std::shared_ptr<const ResponseShape> shape,
     : shape_(std::move(shape)),
       tokenizer_(std::move(tokenizer)),
       stream_(tokenizer_, shape_->text),
-      splitter_(shape_->reasoning, shape_->reasoning_opened) {}
+      splitter_(shape_->reasoning, shape_->reasoning_opened, shape_->calls.has_value()) {}
 
 bool ChoiceText::Feed(const TokenEvent& token, Delta* delta) {
   const TokenId id = token.value->id;

@@ -39,13 +39,14 @@ bool ToolCallReader::Read(std::vector<Part>* parts) {
     case State::kKey:
       return ReadKey(parts);
     case State::kValue:
-      return ReadValue(parts);
+      return form_.python ? ReadPythonValue(parts) : ReadValue(parts);
     case State::kBehind:
       break;
   }
-  const size_t head = held_.find(form_.head);
-  if (head == std::string::npos) return false;
-  held_.erase(0, head + form_.head.size());
+  const std::string mark = form_.between + form_.head;
+  const size_t head = held_.find(mark);
+  if (form_.one_call || head == std::string::npos) return false;
+  held_.erase(0, head + mark.size());
   state_ = State::kName;
   return true;
 }
@@ -70,13 +71,14 @@ bool ToolCallReader::ReadKeyOrEnd(std::vector<Part>* parts) {
     held_.erase(0, mark.size());
     return true;
   };
-  if (takes(form_.key_begin)) {
-    state_ = State::kKey;
+  if (held_.empty()) return false;
+  if (takes(form_.tail)) {
+    parts->push_back({Part::kArguments, "}"});
+    state_ = State::kBehind;
     return true;
   }
-  if (!takes(form_.tail)) return false;
-  parts->push_back({Part::kArguments, "}"});
-  state_ = State::kBehind;
+  if ((!first_key_ && !takes(form_.separator)) || !takes(form_.key_begin)) return false;
+  state_ = State::kKey;
   return true;
 }
 
@@ -112,6 +114,37 @@ bool ToolCallReader::ReadValue(std::vector<Part>* parts) {
     if (whole) text += '"';
   }
   if (!text.empty()) parts->push_back({Part::kArguments, std::move(text)});
+  if (whole) state_ = State::kKeyOrEnd;
+  return whole;
+}
+
+// Up to the separator or the tail that is in no bracket and in no string.
+bool ToolCallReader::ReadPythonValue(std::vector<Part>* parts) {
+  std::string value;
+  size_t i = 0;
+  for (; i < held_.size(); ++i) {
+    const char c = held_[i];
+    if (in_string_) {
+      value += c;
+      if (std::exchange(escaped_, false)) continue;
+      escaped_ = c == '\\';
+      in_string_ = c != '"';
+    } else if (skip_ > 0) {
+      --skip_;
+    } else if (c == 'T' || c == 'F' || c == 'N') {
+      value += c == 'T' ? "true" : c == 'F' ? "false" : "null";
+      skip_ = c == 'F' ? 4 : 3;
+    } else if (depth_ == 0 && (c == form_.separator[0] || c == form_.tail[0])) {
+      break;
+    } else {
+      value += c;
+      in_string_ = c == '"';
+      depth_ += c == '[' || c == '{' ? 1 : c == ']' || c == '}' ? -1 : 0;
+    }
+  }
+  const bool whole = i < held_.size();
+  held_.erase(0, i);
+  if (!value.empty()) parts->push_back({Part::kArguments, std::move(value)});
   if (whole) state_ = State::kKeyOrEnd;
   return whole;
 }

@@ -43,6 +43,7 @@ class ToolCallReader {
   bool ReadKeyOrEnd(std::vector<Part>* parts);
   bool ReadKey(std::vector<Part>* parts);
   bool ReadValue(std::vector<Part>* parts);
+  bool ReadPythonValue(std::vector<Part>* parts);
   size_t EndOfValue() const;
 
   const grammar::ToolCallForm form_;
@@ -57,6 +58,7 @@ class ToolCallReader {
   bool bare_ = false;
   int depth_ = 0;
   bool in_string_ = false;
+  int skip_ = 0;  // letters of a literal whose JSON was given
   bool escaped_ = false;
 };
 

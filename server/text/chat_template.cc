@@ -34,8 +34,10 @@ absl::StatusOr<std::string> RoleOf(const ChatMessage& message, size_t index) {
                                                  ", expected system, user, assistant or tool"));
 }
 
-// What a message says of tools and of reasoning, where it does.
+// What a message says of tools and of reasoning, where it does. gpt-oss calls reasoning "thinking",
+// and takes no content next to it.
 void AddOtherFields(const ChatMessage& message, bool text_arguments, jinja::Dict* out) {
+  static const std::string kNone;
   if (!message.tool_calls.empty()) {
     boost::json::array calls = message.tool_calls;
     for (boost::json::value& call : calls) {
@@ -52,7 +54,8 @@ void AddOtherFields(const ChatMessage& message, bool text_arguments, jinja::Dict
   }
   for (const auto& [key, text] :
        {std::pair("tool_call_id", &message.tool_call_id), std::pair("name", &message.name),
-        std::pair("reasoning_content", &message.reasoning)}) {
+        std::pair("reasoning_content", &message.reasoning),
+        std::pair("thinking", message.content.empty() ? &message.reasoning : &kNone)}) {
     if (!text->empty()) out->Set(Value::Of(key), Value(Text(*text, Text::Origin::kContent)));
   }
 }
@@ -127,6 +130,7 @@ ChatTemplate::ChatTemplate(Parts parts, std::shared_ptr<const Tokenizer> tokeniz
 
 absl::Status ChatTemplate::UseToolForm(std::string_view name) {
   WL_ASSIGN_OR_RETURN(tool_form_, ToolFormNamed(name, *tokenizer_));
+  if (!tool_form_->aside_begin.empty()) reasoning_ = ReasoningMarks::kChannels;
   return absl::OkStatus();
 }
 

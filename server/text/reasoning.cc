@@ -12,8 +12,10 @@ constexpr std::string_view kClose = "</think>";
 constexpr std::array<std::string_view, 6> kChannelMarks = {
     "<|start|>", "<|channel|>", "<|message|>", "<|end|>", "<|return|>", "<|call|>"};
 constexpr std::string_view kReasoningChannel = "analysis";
-constexpr size_t kMaxHeaderBytes = 64;  // the rest of a longer one says nothing more
-constexpr size_t kPromptTokens = 16;    // that are looked at: the mark may be several tokens
+constexpr std::string_view kChannel = "<|channel|>", kMessage = "<|message|>";
+constexpr std::string_view kToFunction = " to=functions.";
+constexpr size_t kMaxHeaderBytes = 160;  // the rest of a longer one says nothing more
+constexpr size_t kPromptTokens = 16;     // that are looked at: the mark may be several tokens
 constexpr std::string_view kWhiteSpace = " \t\r\n";
 
 }  // namespace
@@ -49,7 +51,8 @@ bool OpensReasoning(ReasoningMarks marks, const model::Tokenizer& tokenizer,
   return end.ends_with(kOpen);
 }
 
-ReasoningSplitter::ReasoningSplitter(ReasoningMarks marks, bool opened) {
+ReasoningSplitter::ReasoningSplitter(ReasoningMarks marks, bool opened, bool with_calls)
+    : with_calls_(with_calls) {
   if (marks == ReasoningMarks::kThink) {
     marks_ = {{kOpen, Step::kOpen}, {kClose, Step::kClose}};
     state_ = opened ? State::kReasoning : State::kBegin;
@@ -78,7 +81,7 @@ ReasoningSplitter::Parts ReasoningSplitter::Feed(std::string_view text) {
       AddText(std::exchange(held_, {}), &parts);
     } else if (mark->text == held_) {
       const std::string whole = std::exchange(held_, {});
-      if (!Apply(mark->step)) AddText(whole, &parts);
+      if (!Apply(mark->step, &parts)) AddText(whole, &parts);
     }
   }
   return parts;
@@ -117,7 +120,7 @@ void ReasoningSplitter::AddText(std::string_view text, Parts* parts) {
 }
 
 // False: the mark means nothing here, it is text.
-bool ReasoningSplitter::Apply(Step step) {
+bool ReasoningSplitter::Apply(Step step, Parts* parts) {
   switch (step) {
     case Step::kOpen:
       if (state_ != State::kBegin) return false;
@@ -134,6 +137,10 @@ bool ReasoningSplitter::Apply(Step step) {
       return true;
     case Step::kBody:
       Enter(header_.starts_with(kReasoningChannel) ? State::kReasoning : State::kAnswer);
+      if (with_calls_ && header_.find(kToFunction) != header_.npos) {
+        state_ = State::kAnswer;
+        parts->answer.append(kChannel).append(header_).append(kMessage);
+      }
       return true;
     case Step::kBetween:
       Enter(State::kBetween);

@@ -40,7 +40,8 @@ class ReasoningSplitter {
     std::string answer;
   };
 
-  ReasoningSplitter(ReasoningMarks marks, bool opened);
+  // `with_calls`: a message to a function is part of the answer, with its header and marks.
+  ReasoningSplitter(ReasoningMarks marks, bool opened, bool with_calls = false);
 
   Parts Feed(std::string_view text);
   // No more text will come: what was held back.
@@ -64,10 +65,11 @@ class ReasoningSplitter {
   };
 
   void AddText(std::string_view text, Parts* parts);
-  bool Apply(Step step);
+  bool Apply(Step step, Parts* parts);
   void Enter(State state);
 
   std::vector<Mark> marks_;  // each begins with '<' and holds no other one
+  const bool with_calls_;
   State state_;
   bool skip_space_ = false;  // at the begin of a part, behind a mark
   std::string held_;         // the beginning of a mark

@@ -105,10 +105,47 @@ std::vector<ToolCallForm> TaggedForms() {
            .value_end = "</arg_value>\n"}};
 }
 
+// A Python list of calls with keyword arguments.
+std::vector<ToolCallForm> PythonForms() {
+  ToolCallForm plain{.name = "pythonic",
+                     .begin = "[",
+                     .middle = "(",
+                     .tail = ")",
+                     .between = ", ",
+                     .end = "]",
+                     .not_in_text = "^\\[",
+                     .only_alone = true,
+                     .key_end = "=",
+                     .separator = ", ",
+                     .python = true};
+  ToolCallForm marked = plain;
+  marked.name = "lfm2";
+  marked.begin = "<|tool_call_start|>[";
+  marked.end = "]<|tool_call_end|>";
+  marked.not_in_text = "<\\|tool_call_start\\|>";
+  marked.controls = {"<|tool_call_start|>", "<|tool_call_end|>"};
+  marked.only_alone = false;
+  return {plain, marked};
+}
+
+// Messages in channels (OpenAI's harmony format): reasoning in one, the answer in another, a call
+// is a message to a function, and ends the turn.
+std::vector<ToolCallForm> ChannelForms() {
+  return {{.name = "gpt_oss",
+           .head = "<|channel|>commentary to=functions.",
+           .middle = " <|constrain|>json<|message|>",
+           .not_in_text = "<\\|(channel|message|start|end|return|call)\\|>",
+           .controls = {"<|start|>", "<|end|>", "<|channel|>", "<|message|>", "<|constrain|>"},
+           .one_call = true,
+           .aside_begin = "<|channel|>analysis<|message|>",
+           .aside_end = "<|end|><|start|>assistant",
+           .text_begin = "<|channel|>final<|message|>"}};
+}
+
 const std::vector<ToolCallForm>& Forms() {
   static const std::vector<ToolCallForm> forms = [] {
     std::vector<ToolCallForm> all = ListForms();
-    for (auto& more : {DeepSeekForms(), TaggedForms()}) {
+    for (auto& more : {DeepSeekForms(), TaggedForms(), PythonForms(), ChannelForms()}) {
       all.insert(all.end(), more.begin(), more.end());
     }
     return all;
@@ -167,7 +204,7 @@ absl::StatusOr<ToolCallForm> ToolFormOf(std::string_view source,
   // The more special marks first.
   if (Has(source, "<arg_key>")) return ToolFormNamed("glm", tokenizer);
   if (Has(source, "<function=")) return ToolFormNamed("qwen3_coder", tokenizer);
-  if (Has(source, "<|channel|>")) return NotRead("gpt-oss");
+  if (Has(source, "<|channel|>")) return ToolFormNamed("gpt_oss", tokenizer);
   if (Has(source, "tool\u2581calls\u2581begin")) {
     const bool block = Has(source, "```json");
     return ToolFormNamed(block ? "deepseek_v3" : "deepseek_v31", tokenizer);
@@ -176,6 +213,10 @@ absl::StatusOr<ToolCallForm> ToolFormOf(std::string_view source,
     return ToolFormNamed(Has(source, "[ARGS]") ? "mistral_args" : "mistral", tokenizer);
   }
   if (Has(source, "<tool_call>")) return ToolFormNamed("hermes", tokenizer);
+  if (Has(source, "<|tool_call_start|>")) return ToolFormNamed("lfm2", tokenizer);
+  if (Has(source, "[func_name1(") || Has(source, "(params_name1=")) {
+    return ToolFormNamed("pythonic", tokenizer);
+  }
   if (Has(source, "<|tool_call|>")) return ToolFormNamed("granite", tokenizer);
   if (Has(source, "<|python_tag|>") || Has(source, "<|start_header_id|>")) {
     return ToolFormNamed("llama3_json", tokenizer);

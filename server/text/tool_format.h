@@ -11,6 +11,8 @@
 //   granite       <|tool_call|> and a JSON list (Granite 3)
 //   qwen3_coder   <function=NAME> with a <parameter=NAME> each
 //   glm           name, <arg_key> and <arg_value> (GLM 4.5)
+//   pythonic      [f(a=1)] (Llama 3.2 and 4, prompted so); lfm2: the same between marks (LFM2)
+//   gpt_oss       a message to functions.NAME in the channel commentary (gpt-oss)
 #pragma once
 
 #include <string>

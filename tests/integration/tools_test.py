@@ -162,7 +162,7 @@ def test_functions_are_the_older_name_for_it(server):
     assert again["message"]["content"]
 
 
-@pytest.mark.parametrize("form", ("llama3_json", "deepseek_v3", "deepseek_v31", "granite", "qwen3_coder", "glm"))
+@pytest.mark.parametrize("form", ("llama3_json", "deepseek_v3", "deepseek_v31", "granite", "qwen3_coder", "glm", "pythonic", "lfm2", "gpt_oss"))
 def test_a_format_that_is_chosen_gives_the_same_calls_as_json(form):
     with cloud.Waferd("deploy/models/demo.gguf", "--name", "waferline-demo", "--tool-format", form) as server:
         for seed in range(4):
@@ -178,8 +178,13 @@ def test_a_format_that_is_chosen_gives_the_same_calls_as_json(form):
                     check_weather(call["function"]["arguments"])
                 else:
                     assert call["function"] == {"name": "clock", "arguments": "{}"}
-        [answer] = choices(server, tools=[WEATHER])
-        assert answer["message"]["content"] or answer["message"]["tool_calls"]
+        [answer] = choices(server, tools=[WEATHER], max_tokens=400)
+        message = answer["message"]
+        assert message["content"] or message.get("reasoning_content") or message["tool_calls"]
+        assert not set("<|[") & set((message["content"] or "")[:1] + message.get("reasoning_content", "")[:1])
+        history = [USER, {"role": "assistant", "content": None, "reasoning_content": "hm", "tool_calls": calls[:1]},
+                   {"role": "tool", "tool_call_id": calls[0]["id"], "content": "rain"}]
+        assert choices(server, messages=history, tools=[WEATHER], max_tokens=5)
 
 
 def test_a_format_that_is_not_known_is_refused_at_the_start():

@@ -50,14 +50,14 @@ void AppendString(std::string_view text, std::string* out) {
   *out += '"';
 }
 
-void AppendValue(const json::value& value, std::string* out) {
+void AppendValue(const json::value& value, Literals literals, std::string* out) {
   if (value.is_string()) {
     AppendString({value.get_string().data(), value.get_string().size()}, out);
   } else if (value.is_array()) {
     *out += '[';
     for (size_t i = 0; i < value.get_array().size(); ++i) {
       if (i > 0) *out += ',';
-      AppendValue(value.get_array()[i], out);
+      AppendValue(value.get_array()[i], literals, out);
     }
     *out += ']';
   } else if (value.is_object()) {
@@ -67,7 +67,7 @@ void AppendValue(const json::value& value, std::string* out) {
       if (!std::exchange(first, false)) *out += ',';
       AppendString({entry.key().data(), entry.key().size()}, out);
       *out += ':';
-      AppendValue(entry.value(), out);
+      AppendValue(entry.value(), literals, out);
     }
     *out += '}';
   } else if (value.is_double()) {
@@ -78,15 +78,18 @@ void AppendValue(const json::value& value, std::string* out) {
   } else if (value.is_uint64()) {
     *out += std::to_string(value.get_uint64());
   } else {
-    *out += value.is_null() ? "null" : value.get_bool() ? "true" : "false";
+    const bool python = literals == Literals::kPython;
+    *out += value.is_null()    ? (python ? "None" : "null")
+            : value.get_bool() ? (python ? "True" : "true")
+                               : (python ? "False" : "false");
   }
 }
 
 }  // namespace
 
-std::string JsonText(const json::value& value) {
+std::string JsonText(const json::value& value, Literals literals) {
   std::string text;
-  AppendValue(value, &text);
+  AppendValue(value, literals, &text);
   return text;
 }
 

@@ -158,7 +158,7 @@ absl::Status SchemaRules::WriteDistinct(const SchemaFacts& facts, StateId from, 
         sets.push_back(entry->first);
         if (sets.size() > kMaxSets) return unsupported();
       }
-      builder_->Literal(before, JsonText(*values[v]), entry->second);
+      builder_->Literal(before, JsonText(*values[v], literals_), entry->second);
     }
   }
   return absl::OkStatus();

@@ -58,7 +58,7 @@ absl::Status SchemaRules::Write(RuleId rule, const std::vector<SchemaNode>& node
 absl::Status SchemaRules::WriteValues(const SchemaFacts& facts, StateId from, StateId to) {
   std::vector<std::string> texts;
   WL_ASSIGN_OR_RETURN(const Values values, SatisfyingOf(*facts.values, facts, document_));
-  for (const json::value* value : values) texts.push_back(JsonText(*value));
+  for (const json::value* value : values) texts.push_back(JsonText(*value, literals_));
   builder_->OneOf(from, texts, to);
   return absl::OkStatus();
 }
@@ -67,7 +67,7 @@ absl::Status SchemaRules::WriteValue(const SchemaFacts& facts, StateId from, Sta
   static const json::value kPlain[] = {nullptr, true, false};
   for (const json::value& one : kPlain) {
     WL_ASSIGN_OR_RETURN(const bool fits, Satisfies(facts, one, document_));
-    if (fits) builder_->Literal(from, JsonText(one), to);
+    if (fits) builder_->Literal(from, JsonText(one, literals_), to);
   }
   if ((facts.types & (kInteger | kFraction)) != 0) {
     WL_RETURN_IF_ERROR(WriteNumber(facts, from, to));

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <boost/json/value.hpp>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <utility>
@@ -25,10 +26,14 @@ namespace waferline::grammar {
 // How an object's properties are written where it is no JSON (ToolCallForm): control tokens are
 // marked. A bare value has no part `not_in_bare`.
 struct ArgumentTags {
-  std::string key_begin, key_end, value_end;
+  std::string key_begin, key_end, value_end, separator;
   std::string not_in_bare;
   std::vector<std::string> bare;  // properties whose values are texts as they are
+  bool python = false;
 };
+
+// What true, false and null are called.
+enum class Literals : uint8_t { kJson, kPython };
 
 class SchemaRules {
  public:
@@ -97,12 +102,13 @@ class SchemaRules {
   RuleBuilder* const builder_;
   TextRules* const strings_;
   const boost::json::value& document_;
+  Literals literals_ = Literals::kJson;
   std::map<std::vector<SchemaNode>, RuleId> rules_;
   std::vector<std::pair<RuleId, std::vector<SchemaNode>>> to_write_;
   std::map<std::string, RuleId> plain_;  // of strings and numbers without restrictions
 };
 
 // A value as JSON in the form that the rules write: UTF-8, no white space, the shortest numbers.
-std::string JsonText(const boost::json::value& value);
+std::string JsonText(const boost::json::value& value, Literals literals = Literals::kJson);
 
 }  // namespace waferline::grammar

@@ -27,6 +27,7 @@ absl::StatusOr<CharAutomaton> Without(std::string_view mark) {
 }  // namespace
 
 absl::StatusOr<RuleId> SchemaRules::WholeTagged(const ArgumentTags& tags) {
+  literals_ = tags.python ? Literals::kPython : Literals::kJson;
   const RuleId id = builder_->NewRule("arguments");
   const Rule rule = builder_->rule(id);  // a copy: more rules move it
   WL_ASSIGN_OR_RETURN(const auto alternatives, FactsOf({{&document_, "#"}}, document_));
@@ -48,22 +49,31 @@ absl::Status SchemaRules::WriteTagged(const SchemaFacts& facts, const ArgumentTa
     return SchemaError(facts.pointer, unsupported, "is not supported in this model's tool format");
   }
   WL_ASSIGN_OR_RETURN(const Members members, MembersOf(facts));
-  StateId at = builder_->NewState();
-  builder_->Jump(rule.start, at);
+  // Before a member: where none was written so far, and where a separator comes first.
+  StateId first = builder_->NewState(), later = builder_->NewState();
+  builder_->Jump(rule.start, first);
   for (const Member& member : members.declared) {
-    const StateId next = builder_->NewState(), value = builder_->NewState();
-    const StateId end = builder_->NewState();
-    if (!member.required) builder_->Jump(at, next);
-    builder_->Literal(at, tags.key_begin + member.name + tags.key_end, value);
+    const StateId key = builder_->NewState(), value = builder_->NewState();
+    const StateId end = builder_->NewState(), next = builder_->NewState();
+    builder_->Jump(first, key);
+    builder_->Literal(later, tags.separator, key);
+    builder_->Literal(key, tags.key_begin + member.name + tags.key_end, value);
     if (std::find(tags.bare.begin(), tags.bare.end(), member.name) != tags.bare.end()) {
       WL_RETURN_IF_ERROR(WriteBare(PropertyDemands(facts, member.name), tags, value, end));
     } else {
       builder_->Call(value, member.value, end);
     }
     builder_->Literal(end, tags.value_end, next);
-    at = next;
+    const StateId none = builder_->NewState();
+    if (!member.required) {
+      builder_->Jump(first, none);
+      builder_->Jump(later, next);
+    }
+    first = none;
+    later = next;
   }
-  builder_->Jump(at, rule.end);
+  builder_->Jump(first, rule.end);
+  builder_->Jump(later, rule.end);
   return absl::OkStatus();
 }
 

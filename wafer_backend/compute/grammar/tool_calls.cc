@@ -35,6 +35,8 @@ ArgumentTags TagsOf(const ToolCallForm& form, std::string_view function) {
   tags.key_begin = Marked(form, form.key_begin);
   tags.key_end = Marked(form, form.key_end);
   tags.value_end = Marked(form, form.value_end);
+  tags.separator = form.separator;
+  tags.python = form.python;
   tags.not_in_bare = form.value_end;
   for (const auto& [name, argument] : form.bare) {
     if (name == function) tags.bare.push_back(argument);
@@ -55,6 +57,19 @@ absl::StatusOr<RuleId> WriteFreeText(const ToolCallForm& form, RuleBuilder* buil
   return rule;
 }
 
+// Asides, behind each of which `rule` starts again, and a text that ends it.
+absl::Status WriteTextInParts(const ToolCallForm& form, const Rule& rule, RuleBuilder* builder) {
+  WL_ASSIGN_OR_RETURN(const RuleId free, WriteFreeText(form, builder));
+  const StateId aside = builder->NewState(), behind = builder->NewState();
+  builder->Literal(rule.start, Marked(form, form.aside_begin), aside);
+  builder->Call(aside, free, behind);
+  builder->Literal(behind, Marked(form, form.aside_end), rule.start);
+  const StateId text = builder->NewState();
+  builder->Literal(rule.start, Marked(form, form.text_begin), text);
+  builder->Call(text, free, rule.end);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 bool ToolCallForm::IsBare(std::string_view function, std::string_view argument) const {
@@ -64,7 +79,7 @@ bool ToolCallForm::IsBare(std::string_view function, std::string_view argument) 
 }
 
 void FindBareArguments(ToolCalls* calls) {
-  if (!calls->form.tagged()) return;
+  if (!calls->form.tagged() || calls->form.python) return;
   for (const ToolCalls::Tool& tool : calls->tools) {
     const auto* schema = tool.arguments.if_object();
     const auto* properties = schema == nullptr ? nullptr : schema->if_contains("properties");
@@ -87,6 +102,9 @@ absl::StatusOr<RuleId> WriteToolCalls(const ToolCalls& calls, const RuleId* text
   const StateId name = builder->NewState(), after = builder->NewState();
   if (calls.text_allowed && text != nullptr) {
     builder->Call(rule.start, *text, rule.end);
+    builder->Jump(rule.start, begin);
+  } else if (calls.text_allowed && !form.text_begin.empty()) {
+    WL_RETURN_IF_ERROR(WriteTextInParts(form, rule, builder));
     builder->Jump(rule.start, begin);
   } else if (calls.text_allowed) {
     WL_ASSIGN_OR_RETURN(const RuleId free, WriteFreeText(form, builder));
@@ -115,7 +133,7 @@ absl::StatusOr<RuleId> WriteToolCalls(const ToolCalls& calls, const RuleId* text
     builder->Call(value, *arguments, tail);
     literal(tail, form.tail, after);
   }
-  if (calls.several) literal(after, form.between, head);
+  if (calls.several && !form.one_call) literal(after, form.between, head);
   literal(after, form.end, rule.end);
   return id;
 }

@@ -15,21 +15,26 @@ namespace waferline::grammar {
 
 // begin head NAME middle ARGUMENTS tail [between head NAME ...] end
 //
-// ARGUMENTS are a JSON object or, where key_begin is not empty, key_begin KEY key_end VALUE
-// value_end for each argument. There a VALUE is JSON, or a bare text if the argument's schema says
-// so.
+// ARGUMENTS are a JSON object or, where key_end is not empty, key_begin KEY key_end VALUE value_end
+// for each argument, with `separator` between two. There a VALUE is JSON, or a bare text if the
+// argument's schema says so; or, with `python`, JSON with Python's True, False and None.
 struct ToolCallForm {
   std::string name;  // "hermes"
   std::string begin = {}, head = {}, middle = {}, tail = {}, between = {}, end = {};
   std::string not_in_text = {};  // a regular expression; no text before calls has a part of it
   std::vector<std::string> controls = {};  // control tokens, whose names are in the texts above
   bool only_alone = false;                 // a call has no text before it
+  bool one_call = false;                   // a call ends the answer
   // What begins a call and is in no text. "": texts may begin like a call that is cut short.
   std::string opening = {};
-  std::string key_begin = {}, key_end = {}, value_end = {};
+  std::string key_begin = {}, key_end = {}, value_end = {}, separator = {};
+  bool python = false;
+  // Where they are not empty, text comes as any number of asides, aside_begin TEXT aside_end, and
+  // then, if there is no call, text_begin TEXT.
+  std::string aside_begin = {}, aside_end = {}, text_begin = {};
   std::vector<std::pair<std::string, std::string>> bare = {};  // function, argument
 
-  bool tagged() const { return !key_begin.empty(); }
+  bool tagged() const { return !key_end.empty(); }
   bool IsBare(std::string_view function, std::string_view argument) const;
 };
 

@@ -106,6 +106,41 @@ TEST_CASE("tagged arguments are given as JSON, however the text is cut") {
   CHECK(Sum(kTagged, begin + "<parameter=text>\nhal", step) == "Well.|f:{\"text\": \"hal");
 }
 
+TEST_CASE("keyword arguments of Python are given as JSON") {
+  const auto step = GENERATE(as<size_t>(), 1, 2, 5, 1000);
+  grammar::ToolCallForm form{.name = "pythonic",
+                             .begin = "[",
+                             .middle = "(",
+                             .tail = ")",
+                             .between = ", ",
+                             .end = "]",
+                             .only_alone = true,
+                             .key_end = "=",
+                             .separator = ", ",
+                             .python = true};
+  CHECK(Sum(form, "[f()]", step) == "|f:{}");
+  CHECK(
+      Sum(form, "[f(a=True, b=\"None, )\\\"\", c=[1, False, {\"k\": None}]), g(x=-1.5)]", step) ==
+      "|f:{\"a\": true, \"b\": \"None, )\\\"\", \"c\": [1, false, {\"k\": null}]}|g:{\"x\": -1.5}");
+  CHECK(Sum(form, "see [f()]", step) == "see [f()]");
+  CHECK(Sum(form, "[f(a=Tru", step) == "|f:{\"a\": true");
+  form.begin = "<|s|>[";
+  form.end = "]<|e|>";
+  form.only_alone = false;
+  CHECK(Sum(form, "I look. <|s|>[f(a=1)]<|e|>", step) == "I look.|f:{\"a\": 1}");
+}
+
+TEST_CASE("a call that ends the answer") {
+  const auto step = GENERATE(as<size_t>(), 1, 4, 1000);
+  const grammar::ToolCallForm form{.name = "gpt_oss",
+                                   .head = "<|channel|>commentary to=functions.",
+                                   .middle = " <|constrain|>json<|message|>",
+                                   .one_call = true};
+  CHECK(Sum(form, "<|channel|>commentary to=functions.f <|constrain|>json<|message|>{\"a\": 1}",
+            step) == "|f:{\"a\": 1}");
+  CHECK(Sum(form, "Yes.", step) == "Yes.");
+}
+
 const grammar::ToolCallForm kBars{.name = "deepseek_v3",
                                   .begin = "<|calls|>",
                                   .head = "<|call|>function<|sep|>",

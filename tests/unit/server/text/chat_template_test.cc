@@ -233,11 +233,16 @@ TEST_CASE("the format of calls follows from the template's marks, or is chosen b
   CHECK(form("<tool_call><arg_key>") == "glm");
   CHECK(form("<\uff5ctool\u2581calls\u2581begin\uff5c>```json") == "deepseek_v3");
   CHECK(form("[TOOL_CALLS]").find("no control token [TOOL_CALLS]") != std::string::npos);
-  CHECK(form("<|channel|>").find("gpt-oss format, which is not read here") != std::string::npos);
+  CHECK(form("<|channel|>") == "gpt_oss");
+  CHECK(form("<|tool_call_start|>") == "lfm2");
+  CHECK(form("<|start_header_id|>[func_name1(params_name1=params_value1)]") == "pythonic");
   CHECK(form("nothing known").find("tool_format") != std::string::npos);
   auto chosen = ChatTemplate::FromText("t", "{{ tools }}nothing known", tokenizer);
   REQUIRE(chosen->UseToolForm("glm").ok());
   CHECK(chosen->tool_form()->name == "glm");
+  CHECK(chosen->reasoning() == ReasoningMarks::kNone);
+  REQUIRE(chosen->UseToolForm("gpt_oss").ok());
+  CHECK(chosen->reasoning() == ReasoningMarks::kChannels);
   const absl::Status unknown = chosen->UseToolForm("harmony");
   CHECK(absl::IsNotFound(unknown));
   CHECK(unknown.message().find("known are: hermes") != absl::string_view::npos);
@@ -254,6 +259,17 @@ TEST_CASE("calls are given as the template takes them") {
       "{% else %}{{ m.content }};{% endif %}{% endfor %}{% if tools %}{% endif %}",
       tokenizer);
   CHECK(Rendered(*texts, *tokenizer, talk, kTools).find("q;f:{\"a\":1};r;") != std::string::npos);
+  // As gpt-oss': reasoning of a call under its name.
+  const auto thinking = ChatTemplate::FromText(
+      "t",
+      "{% for m in messages %}{% if m.tool_calls %}({{ m.thinking }})to={{ "
+      "m.tool_calls[0].function.name }} {{ m.tool_calls[0].function.arguments|tojson }};"
+      "{% else %}{{ m.content }};{% endif %}{% endfor %}<|channel|>{{ tools }}",
+      tokenizer);
+  std::vector<ChatMessage> thought = talk;
+  thought[1].reasoning = "hm";
+  CHECK(Rendered(*thinking, *tokenizer, thought, {}).find("q;(hm)to=f {\"a\": 1};r;") !=
+        std::string::npos);
   // Content that is there stays.
   std::vector<ChatMessage> said = talk;
   said[1].content = "so";

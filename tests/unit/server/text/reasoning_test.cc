@@ -56,6 +56,14 @@ TEST_CASE("reasoning in channels") {
   Check(Split(kChannels, false, "<|channel|>fin"), "", "");
 }
 
+TEST_CASE("a message to a function keeps its header where calls are read") {
+  const std::string call = "<|channel|>commentary to=functions.f <|constrain|>json<|message|>{}";
+  ReasoningSplitter with(ReasoningMarks::kChannels, false, true);
+  Check(with.Feed("<|channel|>analysis<|message|>hm<|end|><|start|>assistant" + call), "hm", call);
+  Check(with.Finish(), "", "");
+  Check(Split(ReasoningMarks::kChannels, false, call), "", "{}");
+}
+
 TEST_CASE("however the text is cut, the parts are the same") {
   const std::vector<std::string> pieces = {
       "<think>", "</think>",  "<|channel|>", "analysis", "final", "<|message|>", "<|end|>",

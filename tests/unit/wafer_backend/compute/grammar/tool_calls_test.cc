@@ -64,6 +64,71 @@ TEST_CASE("tagged arguments: bare texts and JSON, in the schema's order") {
   }
 }
 
+TEST_CASE("keyword arguments of Python, with its literals") {
+  ToolCallForm form{.name = "python",
+                    .begin = "[",
+                    .middle = "(",
+                    .tail = ")",
+                    .between = ", ",
+                    .end = "]",
+                    .not_in_text = "^\\[",
+                    .only_alone = true,
+                    .key_end = "=",
+                    .separator = ", ",
+                    .python = true};
+  const auto calls = Calls(form);
+  for (const char* text : {"no [call]", "[g()]", "[f(s=\"a)\")]", "[f(s=\"\", n=-3, e=\"x\"), g()]",
+                           "[f(s=\"\", e=\"y\")]"}) {
+    INFO(text);
+    CHECK(Takes(*calls, text));
+  }
+  for (const char* text : {"[", "[f()]", "[f(n=1, s=\"\")]", "[f(s=\"a\",n=1)]", "[f(s=\"a\", )]",
+                           "[f(, s=\"a\")]", "[f(s=a)]", "[g()], [g()]"}) {
+    INFO(text);
+    CHECK(!Takes(*calls, text));
+  }
+  static const GrammarCompiler compiler(std::make_shared<BytesAndTexts>());
+  auto any = std::make_shared<ToolCalls>();
+  any->form = form;
+  any->tools = {{"f", boost::json::parse(R"({"properties":{
+      "a":{"type":["boolean","null"]},"b":{"enum":[true,[null,"true"]]},
+      "c":{"type":"array","items":{"type":"boolean"}}}})")}};
+  const auto literals = compiler.Compile({.kind = GrammarSpec::Kind::kToolCalls, .calls = any});
+  for (const char* text : {"[f(a=True, b=[None,\"true\"], c=[True, False])]", "[f(a=None)]",
+                           "[f(b=True)]", "[f(c=[])]", "[f()]"}) {
+    INFO(text);
+    CHECK(Takes(**literals, text));
+  }
+  for (const char* text : {"[f(a=true)]", "[f(a=null)]", "[f(b=[null,\"true\"])]"}) {
+    CHECK(!Takes(**literals, text));
+  }
+}
+
+TEST_CASE("texts in messages: asides, then a last one or a call") {
+  const ToolCallForm form{.name = "channels",
+                          .head = "[CALL]to ",
+                          .middle = "[CALL]",
+                          .not_in_text = "\\[CALL\\]",
+                          .controls = {"[CALL]"},
+                          .one_call = true,
+                          .aside_begin = "[CALL]think[CALL]",
+                          .aside_end = "[CALL]end",
+                          .text_begin = "[CALL]say[CALL]"};
+  const auto calls = Calls(form);
+  CHECK(TakesCalls(*calls, "@say@hello"));
+  CHECK(TakesCalls(*calls, "@think@hm@end@think@ha@end@say@"));
+  CHECK(TakesCalls(*calls, "@think@hm@end@to g@{}"));
+  CHECK(TakesCalls(*calls, "@to f@{\"s\":\"a\"}"));
+  for (const char* text : {"hello", "@think@hm", "@think@hm@end", "@to g@{}@to g@{}", "@say@a@end",
+                           "@to h@{}", "@say@a@to g@{}"}) {
+    INFO(text);
+    CHECK(!TakesCalls(*calls, text));
+  }
+  const auto forced = Calls(form, false);
+  CHECK(TakesCalls(*forced, "@to g@{}"));
+  CHECK(!TakesCalls(*forced, "@think@hm@end@to g@{}"));
+}
+
 TEST_CASE("a form's control tokens come as such, wherever they are, and not as texts") {
   const auto calls = Calls({.name = "controls",
                             .head = "[CALL]",
