@@ -123,8 +123,7 @@ class EngineImpl final : public Engine,
   void OnLeaseExpired(SlotIndex slot) override { Restart(slot, RestartCause::kLeaseExpired); }
   void OnOver(SlotIndex slot, FinishReason reason, absl::Status status) override;
   void OnValueFailed(SlotIndex slot, absl::Status status) override;
-  // `why`: for its client, if it was restarted too often.
-  void Restart(SlotIndex slot, RestartCause cause, std::string_view why = "its device was lost");
+  void Restart(SlotIndex slot, RestartCause cause);
   // Everything that it holds, whatever its stage, except the slot.
   TokenEmitter::Reader ReleaseResources(SlotIndex slot);
 

@@ -4,7 +4,6 @@
 #include "absl/strings/str_cat.h"
 #include "scheduler/engine/engine_impl.h"
 #include "wafer_backend/base/retry_hint.h"
-#include "wafer_backend/base/strings.h"
 
 namespace waferline::engine {
 namespace {
@@ -53,25 +52,23 @@ void EngineImpl::OnOver(SlotIndex slot, FinishReason reason, absl::Status status
   sequences().Free(slot);
 }
 
-// Unavailable: the compute plane lost what it had; computing it again gives the same tokens.
+// The compute plane has tried what it can: what its hosts lost it computed again itself.
 void EngineImpl::OnValueFailed(SlotIndex slot, absl::Status status) {
-  if (absl::IsUnavailable(status) && !RetryAfterOf(status)) {
-    return Restart(slot, RestartCause::kValueLost, Std(status.message()));
-  }
   if (status.ok()) status = absl::InternalError("the value source failed without a reason");
   OnOver(slot, FinishReason::kFailed, std::move(status));
 }
 
-void EngineImpl::Restart(SlotIndex slot, RestartCause cause, std::string_view why) {
+void EngineImpl::Restart(SlotIndex slot, RestartCause cause) {
   const HotSequence& hot = sequences().hot(slot);
   Sequence& s = sequences()[slot];
   if (cause == RestartCause::kPreempted) {
     ++s.preemptions;
   } else if (++s.restarts > context_.lanes[hot.lane].limits.max_restarts) {
-    return OnOver(slot, FinishReason::kFailed,
-                  WithRetryAfter(absl::UnavailableError(absl::StrCat("restarted ", s.restarts - 1,
-                                                                     " times, then: ", Absl(why))),
-                                 kRetryAfter));
+    return OnOver(
+        slot, FinishReason::kFailed,
+        WithRetryAfter(absl::UnavailableError(absl::StrCat("restarted ", s.restarts - 1,
+                                                           " times, then its device was lost")),
+                       kRetryAfter));
   }
   // What it got for its charge so far is lost, and not by its fault.
   queues_[hot.lane].RefundAll(s, hot);

@@ -24,9 +24,8 @@ enum class RestartCause : uint8_t {
   kWorkerLost,
   kUnitLost,
   kLeaseExpired,  // of a hand-off that stood still
-  kValueLost,     // the compute plane lost a worker
 };
-inline constexpr int kRestartCauses = 5;
+inline constexpr int kRestartCauses = 4;
 
 // `slot` is the sequence's place while it lives (< max_sequences, reused after the end), `ordinal`
 // counts admissions and is never reused.

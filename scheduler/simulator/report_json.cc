@@ -52,7 +52,7 @@ json::object Requests(const Report& report) {
   out["refused"] = std::move(refused);
   json::object restarts;
   constexpr const char* kNames[engine::kRestartCauses] = {"preempted", "worker_lost", "unit_lost",
-                                                          "lease_expired", "value_lost"};
+                                                          "lease_expired"};
   for (int c = 0; c < engine::kRestartCauses; ++c) {
     if (report.restarts[c] > 0) restarts[kNames[c]] = report.restarts[c];
   }

@@ -49,6 +49,10 @@ metrics::ComputeFigures FiguresOf(const std::string& model, const plane::Compute
                                   .kv_reserved = counters.kv_reserved,
                                   .prefill_kv = counters.prefill_kv,
                                   .expert_tokens = counters.expert_tokens};
+  for (size_t cause = 0; cause < plane::kLossCauses.size(); ++cause) {
+    figures.host_recoveries.emplace_back(plane::kLossCauses[cause],
+                                         counters.host_recoveries[cause]);
+  }
   for (const link::LinkBytes& hop : counters.activation_bytes) {
     figures.activations.push_back(Bytes(static_cast<int64_t>(hop.payload)));
   }

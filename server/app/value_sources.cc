@@ -83,6 +83,7 @@ absl::StatusOr<OpenedSource> OpenRemote(const config::TokensConfig& config,
                     .prefill = config.prefill_worker,
                     .fingerprint = shard::FingerprintOf(*parts.file),
                     .max_outage = config.worker_outage,
+                    .outage_patience = config.outage_patience,
                     .patience = config.worker_patience,
                     .on_remark = [log = std::make_shared<RemarkLog>("model " + parts.model)](
                                      const std::string& remark) { log->Print(remark); }};

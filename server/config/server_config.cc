@@ -199,8 +199,11 @@ class TokensReader {
         Milliseconds(form_.About("from: remote; a worker that is silent so long is lost")
                          .IntegerOr("worker_patience_ms", 20'000, 100, 3'600'000));
     out_.worker_outage = Milliseconds(
-        form_.About("from: remote; how long requests wait for a lost worker to come back")
+        form_.About("from: remote; how long new requests wait for a lost worker to come back")
             .IntegerOr("worker_outage_ms", 10'000, 0, 3'600'000));
+    out_.outage_patience =
+        Milliseconds(form_.About("from: remote; how long requests with tokens out wait for it")
+                         .IntegerOr("outage_patience_ms", 60'000, 0, 3'600'000));
   }
 
   // Both or, in a cell, neither.

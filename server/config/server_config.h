@@ -99,9 +99,10 @@ struct TokensConfig {
   // kRemote: a worker that has sent nothing for so long, though asked, is lost. More than its
   // longest step or prompt chunk takes.
   Nanoseconds worker_patience = Seconds(20);
-  // kRemote: requests wait so long for workers that are gone; then they are refused (503) until all
-  // are back.
+  // kRemote: new requests wait so long for workers that are gone; then they are refused (503) until
+  // all are back. Those with tokens out wait for outage_patience; then they fail.
   Nanoseconds worker_outage = Seconds(10);
+  Nanoseconds outage_patience = Seconds(60);
   SpeculationKind speculation = SpeculationKind::kOff;
   std::string draft_file;  // kDraft: GGUF
 };

@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "scheduler/engine/observer.h"
@@ -40,6 +41,7 @@ struct ComputeFigures {
   uint64_t prefill_tokens = 0;
   uint64_t drafted_tokens = 0;   // proposed by speculation
   uint64_t accepted_tokens = 0;  // of them, those that the model drew itself
+  std::vector<std::pair<std::string, uint64_t>> host_recoveries;  // by cause
   uint32_t live_sequences = 0;
   std::vector<Bytes> kv_reserved;       // of each shard's SRAM
   Bytes prefill_kv;                     // held by the prefill pool

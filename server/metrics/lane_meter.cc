@@ -12,8 +12,8 @@ constexpr const char* kVllmPhases[engine::kPhases] = {"vllm:request_queue_time_s
 // By FinishReason: this program's names and vLLM's.
 constexpr const char* kReasons[] = {"stop", "length", "cancelled", "deadline", "failed"};
 constexpr const char* kVllmReasons[] = {"stop", "length", "abort", "abort", "error"};
-constexpr const char* kRestartNames[engine::kRestartCauses] = {
-    "preempted", "worker_lost", "unit_lost", "lease_expired", "value_lost"};
+constexpr const char* kRestartNames[engine::kRestartCauses] = {"preempted", "worker_lost",
+                                                               "unit_lost", "lease_expired"};
 
 constexpr char kFinished[] = "waferline_requests_finished_total";
 

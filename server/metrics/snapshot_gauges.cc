@@ -58,6 +58,11 @@ void SnapshotGauges::SetCompute(const ComputeFigures& figures) {
         static_cast<double>(figures.drafted_tokens));
   Count("waferline_compute_accepted_tokens_total", "Proposed tokens that the model drew itself.",
         model, static_cast<double>(figures.accepted_tokens));
+  for (const auto& [cause, count] : figures.host_recoveries) {
+    Count("waferline_host_recoveries_total",
+          "Times that a sequence was computed again because a worker process was lost, by cause.",
+          {{"model_name", figures.model}, {"cause", cause}}, static_cast<double>(count));
+  }
   Put("waferline_compute_sequences", "Sequences that the compute plane holds.", model,
       figures.live_sequences);
   Put("waferline_compute_prefill_kv_bytes", "KV held by the prefill pool.", model,

@@ -38,7 +38,8 @@ def ask(url, model):
 def cloud_behind_relays(tmp_path_factory):
     with Workers(MODEL, layer_count(MODEL), 2) as workers, contextlib.ExitStack() as relays:
         tokens = workers.tokens.replace(
-            "{from: remote", f"{{from: remote, worker_patience_ms: {PATIENCE_S}000, worker_outage_ms: {OUTAGE_S}000")
+            "{from: remote", f"{{from: remote, worker_patience_ms: {PATIENCE_S}000, worker_outage_ms: {OUTAGE_S}000, "
+            f"outage_patience_ms: {OUTAGE_S}000")
         each = []
         for address in workers.addresses:
             each.append(relays.enter_context(Relay(address)))

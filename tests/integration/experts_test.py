@@ -111,7 +111,7 @@ def test_in_one_process_over_four_workers(model, alone, tmp_path):
 
 def test_as_processes_and_when_one_is_killed(model, alone, tmp_path):
     with ExpertWorkers(model) as workers:
-        with serve(tmp_path, workers.tokens.replace("{from: remote", "{from: remote, worker_outage_ms: 2000")) as server:
+        with serve(tmp_path, workers.tokens.replace("{from: remote", "{from: remote, worker_outage_ms: 2000, outage_patience_ms: 2000")) as server:
             assert [ask(server.http, i) for i in range(len(REQUESTS))] == alone
             elsewhere, passed = routed_and_bytes(server.http)
             assert passed == elsewhere * HIDDEN * 4

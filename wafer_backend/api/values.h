@@ -87,9 +87,10 @@ class ValueSource {
   // spec.generated are not asked for). kReady: stays valid until the next call on this object.
   // kFailed: see Failure.
   virtual State Look(SequenceId id, uint32_t index, const TokenValue** value) = 0;
-  // Why the sequence cannot go on. Unavailable: a worker was lost, prefill it again; but with a
-  // retry hint (base/retry_hint.h) workers are gone for long, and trying again is the client's.
-  // Else a fault of the sequence.
+  // Why the sequence cannot go on. What a lost worker had is computed again below this interface,
+  // and its values are pending meanwhile. Unavailable, with a retry hint (base/retry_hint.h): that
+  // took too long or too many tries, and trying again is the client's. Else a fault of the
+  // sequence.
   virtual absl::Status Failure(SequenceId id) = 0;
 
   // Log-probabilities of prompt tokens 1..n-1, if spec asked for them; valid after token 0 is

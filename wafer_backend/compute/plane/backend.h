@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -15,6 +16,9 @@
 #include "wafer_backend/compute/prefill/prefill_worker.h"
 
 namespace waferline::plane {
+
+// For clients of what a lost worker cost.
+inline constexpr Nanoseconds kRetryAfterLoss = Seconds(2);
 
 struct BackendFacts {
   int64_t vocabulary = 0;
@@ -29,11 +33,18 @@ struct BackendEvents {
     uint64_t job = 0;
     absl::Status status;  // not OK: the slot was not opened, or is closed again
   };
+  // What a job had is gone with a worker; nothing more comes of it. Its owner forgets the job or
+  // closes its slot, as at any other end, and may compute it again under a new number.
+  struct Lost {
+    uint64_t job = 0;
+    LossCause cause = LossCause::kShard;
+    std::string why;
+  };
   std::vector<prefill::Prefilled> prefilled;
   std::vector<HandedOff> handed_off;
-  // Not OK once when a worker was lost: every slot's KV, or every job that is not handed off.
-  absl::Status shards_lost;
-  absl::Status prefill_lost;
+  std::vector<Lost> lost;
+
+  bool empty() const { return prefilled.empty() && handed_off.empty() && lost.empty(); }
 };
 
 class Backend {
@@ -50,7 +61,8 @@ class Backend {
   virtual void Forget(uint64_t job) = 0;
   virtual void Close(uint32_t slot) = 0;
 
-  // Logits of every row. Unavailable if a shard is gone.
+  // Logits of every row. Unavailable if a shard is gone: what that cost is among the events of the
+  // next Turn.
   virtual absl::Status Step(const link::TokenFrame& tokens, link::LogitsFrame* logits) = 0;
 
   // One turn of everything but decode steps, kept short if `decoding`. True if anything moved.

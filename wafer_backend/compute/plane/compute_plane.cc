@@ -71,7 +71,7 @@ void ComputePlane::MarkChanged(const std::shared_ptr<ComputeSequence>& sequence)
 
 void ComputePlane::Prefill(SequenceId id, SequenceSpec spec) {
   WL_CHECK(spec.prompt != nullptr && !sequences_.contains(id));
-  auto sequence = std::make_shared<ComputeSequence>(next_job_++, spec);
+  auto sequence = std::make_shared<ComputeSequence>(spec);
   sequences_[id] = sequence;
   sequence->failure = CheckSpec(spec, backend_->facts());
   if (!sequence->failure.ok()) return;  // the driver never sees it

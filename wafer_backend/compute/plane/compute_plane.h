@@ -6,8 +6,10 @@
 // Speculation, if configured, changes how many steps a stream takes and not one bit of it.
 //
 // Values: nothing is computed beyond what Want asked for, beyond max_tokens, or after an end id.
-// Failures: Unavailable when a worker was lost (restart with a new Prefill), InvalidArgument or
-// ResourceExhausted when the sequence itself cannot be computed here.
+// A lost worker costs host time only: what a sequence had there is computed again from its prompt
+// and tokens, and its next values are pending meanwhile (driver.h).
+// Failures: Unavailable with a retry hint when workers stay away for too long or are lost too
+// often, InvalidArgument or ResourceExhausted when the sequence itself cannot be computed here.
 #pragma once
 
 #include <memory>
@@ -68,7 +70,6 @@ class ComputePlane : public ValueSource {
   std::unique_ptr<Speculator> speculator_;
   std::unique_ptr<Driver> driver_;
   std::thread thread_;
-  uint64_t next_job_ = 1;
   std::unordered_map<SequenceId, std::shared_ptr<ComputeSequence>> sequences_;
 };
 

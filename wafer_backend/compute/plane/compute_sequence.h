@@ -18,9 +18,8 @@
 namespace waferline::plane {
 
 struct ComputeSequence {
-  ComputeSequence(uint64_t job_number, const SequenceSpec& spec)
-      : job(job_number),
-        max_tokens(spec.max_tokens),
+  explicit ComputeSequence(const SequenceSpec& spec)
+      : max_tokens(spec.max_tokens),
         prompt_tokens(static_cast<uint32_t>(spec.prompt->size())),
         given_tokens(static_cast<uint32_t>(spec.generated.size())),
         sampler(spec.sampling, *spec.prompt, spec.generated),
@@ -29,7 +28,6 @@ struct ComputeSequence {
   }
 
   // Constant.
-  const uint64_t job;
   const uint32_t max_tokens;
   const uint32_t prompt_tokens;
   const uint32_t given_tokens;  // generated before this prefill; the first value has this index
@@ -45,9 +43,17 @@ struct ComputeSequence {
   absl::Status failure;
 
   // The driver's own.
-  enum class Stage : uint8_t { kPrefilling, kPrefilled, kHandingOff, kResident, kFailed };
+  enum class Stage : uint8_t {
+    kPrefilling,
+    kPrefilled,
+    kHandingOff,
+    kResident,
+    kOver,  // failed, or complete when its workers were lost: it holds nothing
+  };
   Stage stage = Stage::kPrefilling;
-  bool started = false;  // to the driver
+  uint64_t job = 0;         // of its last prefill (plane/backend.h)
+  uint32_t recoveries = 0;  // prefills after a worker was lost
+  bool started = false;     // to the driver
   bool activated = false;
   bool complete = false;         // an end id, or max_tokens: nothing follows
   uint32_t wanted_seen = 0;      // `wanted` when the driver last looked
@@ -57,6 +63,7 @@ struct ComputeSequence {
   uint32_t kv_positions = 0;  // of `text`; the next token to feed is text[kv_positions]
 
   uint32_t generated() const { return static_cast<uint32_t>(text.size()) - prompt_tokens; }
+  bool begun() const { return generated() > given_tokens; }  // it has values
   // Generated tokens to compute, as far as the driver knows.
   uint32_t target() const { return std::min(wanted_seen, max_tokens); }
   bool runnable() const { return !complete && generated() < target(); }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "wafer_backend/base/retry_hint.h"
 #include "wafer_backend/compute/sampling/finite.h"
 
 namespace waferline::plane {
@@ -61,12 +62,23 @@ bool Driver::TakeChanges() {
 
 void Driver::OnStart(const std::shared_ptr<ComputeSequence>& sequence) {
   sequence->started = true;
+  StartPrefill(sequence);
+}
+
+void Driver::StartPrefill(const std::shared_ptr<ComputeSequence>& sequence) {
+  sequence->job = next_job_++;
+  sequence->stage = Stage::kPrefilling;
   live_[sequence->job] = sequence;
+  std::vector<TokenId> tokens = sequence->text;
+  if (sequence->begun()) tokens.pop_back();  // drawn, but not yet fed
+  sequence->kv_positions = static_cast<uint32_t>(tokens.size());
+  const SamplingSpec& sampling = sequence->sampler.spec();
   backend_->Prefill({.id = sequence->job,
-                     .tokens = sequence->text,
+                     .tokens = std::move(tokens),
                      .prompt_tokens = sequence->prompt_tokens,
-                     .prompt_logprobs = sequence->sampler.spec().prompt_logprobs,
-                     .top_logprobs = sequence->sampler.spec().top_logprobs});
+                     .prompt_logprobs = sampling.prompt_logprobs && !sequence->begun(),
+                     .top_logprobs = sampling.top_logprobs,
+                     .begun = sequence->begun()});
 }
 
 void Driver::OnActivate(ComputeSequence* sequence) {
@@ -97,7 +109,7 @@ void Driver::ReleaseSlot(ComputeSequence* sequence) {
   sequence->slot.reset();
 }
 
-void Driver::OnEnd(ComputeSequence* sequence) {
+void Driver::ReleaseAll(ComputeSequence* sequence) {
   std::erase(waiting_for_slot_, sequence);
   switch (sequence->stage) {
     case Stage::kPrefilling:
@@ -111,9 +123,13 @@ void Driver::OnEnd(ComputeSequence* sequence) {
     case Stage::kResident:
       ReleaseSlot(sequence);
       break;
-    case Stage::kFailed:
+    case Stage::kOver:
       break;
   }
+}
+
+void Driver::OnEnd(ComputeSequence* sequence) {
+  ReleaseAll(sequence);
   live_.erase(sequence->job);
 }
 
@@ -127,7 +143,7 @@ void Driver::Count() {
 
 void Driver::Fail(ComputeSequence* sequence, const absl::Status& status) {
   std::erase(waiting_for_slot_, sequence);
-  sequence->stage = Stage::kFailed;
+  sequence->stage = Stage::kOver;
   const MutexLock lock(&shared_->mutex);
   sequence->failure = status;
 }
@@ -141,52 +157,50 @@ void Driver::FailForLogits(ComputeSequence* sequence) {
                                         "numbers, or what is computed with them overflows")));
 }
 
-void Driver::FailWhere(const absl::Status& status, bool (*affected)(Stage)) {
-  for (const auto& [job, sequence] : live_) {
-    if (!affected(sequence->stage)) continue;
-    if (sequence->stage == Stage::kPrefilling || sequence->stage == Stage::kPrefilled ||
-        sequence->stage == Stage::kHandingOff) {
-      backend_->Forget(job);
-    }
-    if (sequence->stage == Stage::kHandingOff || sequence->stage == Stage::kResident) {
-      ReleaseSlot(sequence.get());
-    }
-    Fail(sequence.get(), status);
-  }
+bool Driver::HandleEvents() {
+  if (events_.empty()) return false;
+  for (const auto& lost : events_.lost) OnLost(lost);
+  for (prefill::Prefilled& result : events_.prefilled) OnPrefilled(&result);
+  for (const auto& handed_off : events_.handed_off) OnHandedOff(handed_off);
+  events_ = {};
+  AssignFreeSlots();
+  waker_->Wake();
+  return true;
 }
 
-bool Driver::HandleEvents() {
-  if (!events_.shards_lost.ok()) {
-    FailWhere(events_.shards_lost,
-              [](Stage stage) { return stage == Stage::kHandingOff || stage == Stage::kResident; });
+void Driver::OnLost(const BackendEvents::Lost& lost) {
+  const auto found = live_.find(lost.job);
+  if (found == live_.end()) return;
+  const std::shared_ptr<ComputeSequence> sequence = found->second;
+  ReleaseAll(sequence.get());
+  if (sequence->complete) {
+    sequence->stage = Stage::kOver;  // its values are all there
+    return;
   }
-  if (!events_.prefill_lost.ok()) {
-    FailWhere(events_.prefill_lost, [](Stage stage) {
-      return stage == Stage::kPrefilling || stage == Stage::kPrefilled ||
-             stage == Stage::kHandingOff;
-    });
+  if (sequence->recoveries == kMaxRecoveries) {
+    return Fail(
+        sequence.get(),
+        WithRetryAfter(absl::UnavailableError(absl::StrCat("it was computed again ", kMaxRecoveries,
+                                                           " times, then: ", lost.why)),
+                       kRetryAfterLoss));
   }
-  const bool any = !events_.prefilled.empty() || !events_.handed_off.empty() ||
-                   !events_.shards_lost.ok() || !events_.prefill_lost.ok();
-  for (prefill::Prefilled& result : events_.prefilled) OnPrefilled(&result);
-  for (const auto& handed_off : events_.handed_off) {
-    const auto found = live_.find(handed_off.job);
-    if (found == live_.end() || found->second->stage != Stage::kHandingOff) continue;
-    ComputeSequence* sequence = found->second.get();
-    if (handed_off.status.ok()) {
-      sequence->stage = Stage::kResident;
-      resident_.push_back(sequence);
-    } else {
-      ReleaseSlot(sequence);
-      Fail(sequence, handed_off.status);
-    }
+  ++sequence->recoveries;
+  ++counters_.host_recoveries[static_cast<size_t>(lost.cause)];
+  live_.erase(found);
+  StartPrefill(sequence);
+}
+
+void Driver::OnHandedOff(const BackendEvents::HandedOff& handed_off) {
+  const auto found = live_.find(handed_off.job);
+  if (found == live_.end() || found->second->stage != Stage::kHandingOff) return;
+  ComputeSequence* sequence = found->second.get();
+  if (handed_off.status.ok()) {
+    sequence->stage = Stage::kResident;
+    resident_.push_back(sequence);
+    return;
   }
-  events_.prefilled.clear();
-  events_.handed_off.clear();
-  events_.shards_lost = events_.prefill_lost = absl::OkStatus();
-  AssignFreeSlots();
-  if (any) waker_->Wake();
-  return any;
+  ReleaseSlot(sequence);
+  Fail(sequence, handed_off.status);
 }
 
 void Driver::OnPrefilled(prefill::Prefilled* result) {
@@ -201,11 +215,10 @@ void Driver::OnPrefilled(prefill::Prefilled* result) {
     backend_->Forget(sequence->job);
     return FailForLogits(sequence);
   }
-  sequence->kv_positions = static_cast<uint32_t>(sequence->text.size());
   sequence->stage = Stage::kPrefilled;
-  TokenValue value = sequence->sampler.Next(result->logits, &workspace_);
-  sequence->Append(value.id);
-  {
+  if (!sequence->begun()) {
+    TokenValue value = sequence->sampler.Next(result->logits, &workspace_);
+    sequence->Append(value.id);
     const MutexLock lock(&shared_->mutex);
     sequence->values.push_back(std::move(value));
     sequence->prompt_logprobs = std::move(result->prompt_logprobs);
@@ -220,7 +233,9 @@ bool Driver::AnyRunnable() const {
 
 bool Driver::Decode() {
   if (!step_.Choose(resident_)) return false;
-  if (const absl::Status status = step_.Run(); !status.ok()) {
+  const absl::Status status = step_.Run();
+  if (absl::IsUnavailable(status)) return true;  // the next turn says what is lost
+  if (!status.ok()) {
     for (const DecodeStep::Share& share : step_.shares()) {
       ReleaseSlot(share.sequence);
       Fail(share.sequence, status);

@@ -2,6 +2,10 @@
 // tokens wanted), gives the prefill pool its turn, runs a decode step over every sequence with
 // wanted but uncomputed tokens, and publishes the values.
 //
+// A sequence that a lost worker had is computed again: a prefill of its prompt and all its tokens
+// but the last brings it exactly where it was (law 4), at most kMaxRecoveries times. The engine
+// sees none of it: a value is pending for longer.
+//
 // Owner: ComputePlane. Thread: one, which runs Run. Nothing is computed beyond what was wanted,
 // beyond max_tokens, or after an end id.
 #pragma once
@@ -23,6 +27,8 @@ namespace waferline::plane {
 
 class Driver {
  public:
+  static constexpr uint32_t kMaxRecoveries = 8;  // of a sequence
+
   struct Options {
     int64_t max_batch = 64;  // sequences in one decode step
     std::string model;       // its name, for errors
@@ -42,17 +48,21 @@ class Driver {
  private:
   bool TakeChanges();  // false: stop
   void OnStart(const std::shared_ptr<ComputeSequence>& sequence);
+  // Prefills all that has no KV yet, under a new job number.
+  void StartPrefill(const std::shared_ptr<ComputeSequence>& sequence);
   void OnActivate(ComputeSequence* sequence);
   void OnEnd(ComputeSequence* sequence);
   // Hands off what waits while there are slots; before every decode step.
   void AssignFreeSlots();
   void ReleaseSlot(ComputeSequence* sequence);
+  void ReleaseAll(ComputeSequence* sequence);  // at whatever stage
   void Count();
   void Fail(ComputeSequence* sequence, const absl::Status& status);
   void FailForLogits(ComputeSequence* sequence);
-  void FailWhere(const absl::Status& status, bool (*affected)(ComputeSequence::Stage));
 
   bool HandleEvents();
+  void OnLost(const BackendEvents::Lost& lost);
+  void OnHandedOff(const BackendEvents::HandedOff& handed_off);
   void OnPrefilled(prefill::Prefilled* result);
   bool AnyRunnable() const;
   bool Decode();  // false: nothing to do
@@ -64,6 +74,7 @@ class Driver {
   Waker* const waker_;
   DecodeStep step_;
 
+  uint64_t next_job_ = 1;
   std::unordered_map<uint64_t, std::shared_ptr<ComputeSequence>> live_;  // by job
   std::vector<ComputeSequence*> resident_;
   std::deque<ComputeSequence*> waiting_for_slot_;  // prefilled and activated

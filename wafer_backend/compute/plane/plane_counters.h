@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -12,14 +13,22 @@
 
 namespace waferline::plane {
 
+// What a sequence lost when a worker was lost; the plane computes it again.
+enum class LossCause : uint8_t {
+  kShard,    // its KV on the shards
+  kPrefill,  // its prompt in the prefill pool
+};
+inline constexpr std::array kLossCauses = {"shard_lost", "prefill_lost"};
+
 struct PlaneCounters {
   // Since the start.
   uint64_t decode_steps = 0;
   uint64_t decode_rows = 0;    // of all steps
   uint64_t decode_tokens = 0;  // that came out of them
   uint64_t prefill_tokens = 0;
-  uint64_t drafted_tokens = 0;                    // proposed by speculation
-  uint64_t accepted_tokens = 0;                   // of them, what the model chose too
+  std::array<uint64_t, kLossCauses.size()> host_recoveries{};  // by LossCause
+  uint64_t drafted_tokens = 0;                                 // proposed by speculation
+  uint64_t accepted_tokens = 0;                                // of them, what the model chose too
   std::vector<link::LinkBytes> activation_bytes;  // between neighbours, first hop first
   std::vector<link::LinkBytes> expert_bytes;      // of each shard to workers of experts
   // Of each expert, on the shards, summed over the layers; empty without experts.

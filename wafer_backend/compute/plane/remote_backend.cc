@@ -13,9 +13,6 @@ namespace {
 
 constexpr Nanoseconds kPoll = Milliseconds(50);
 constexpr Nanoseconds kFirstPatience = Seconds(10);
-constexpr Nanoseconds kRetryAfter = Seconds(2);  // for clients, while workers are gone
-constexpr char kShardLost[] = "a decode shard was lost: ";
-constexpr char kPrefillLost[] = "the prefill worker was lost: ";
 
 }  // namespace
 
@@ -139,82 +136,28 @@ absl::Status RemoteBackend::Step(const link::TokenFrame& tokens, link::LogitsFra
   return shards_.step_status();
 }
 
-void RemoteBackend::TakeLosses() {
-  const Nanoseconds now = reactor_.Now();
-  if (absl::Status loss = prefill_.TakeShardLoss(); !loss.ok()) shards_.Fail(loss);
-  if (const RemoteShards::Loss loss = shards_.TakeLoss(); !loss.why.ok()) {
-    OnOutage(kShardLost, loss.why);
-    next_build_ = now + options_.between_attempts;
-    prefill_.ForgetShards();
-    if (loss.was_up) {
-      // The driver fails the sequences that were resident or moving.
-      moving_.clear();
-      job_of_slot_.clear();
-      pending_.handed_off.clear();
-      pending_.shards_lost = absl::UnavailableError(outage_);
+void RemoteBackend::StartMoves() {
+  for (; !held_.empty(); held_.pop_front()) prefill_.Submit(std::move(held_.front()));
+  for (auto& [job, moving] : moving_) {
+    if (std::exchange(moving.sent, true)) continue;
+    shards_.Open(moving.slot, moving.positions, job);
+    if (shards_.state() != RemoteShards::State::kUp) break;
+  }
+}
+
+void RemoteBackend::TakeOpened() {
+  for (const RemoteShards::Opened& opened : shards_.TakeOpened()) {
+    const auto moving = moving_.find(opened.job);
+    if (moving == moving_.end()) continue;
+    if (opened.status.ok()) {
+      prefill_.HandOff(opened.job, moving->second.slot);
+      continue;
     }
+    prefill_.Cancel(opened.job);
+    prefill_pages_.erase(opened.job);
+    moving_.erase(moving);
+    pending_.handed_off.push_back({opened.job, opened.status});
   }
-  if (const RemoteShards::Loss loss = prefill_.TakeLoss(); !loss.why.ok()) {
-    OnOutage(kPrefillLost, loss.why);
-    next_connect_ = now + options_.between_attempts;
-    if (loss.was_up) {
-      pending_.prefilled.clear();
-      pending_.prefill_lost = absl::UnavailableError(outage_);
-    }
-  }
-}
-
-void RemoteBackend::OnOutage(const char* what, const absl::Status& why) {
-  const bool begins = outage_.empty();
-  outage_ = absl::StrCat(what, why.message());
-  outage_changed_ = true;
-  if (!begins) return;
-  outage_since_ = reactor_.Now();
-  Remark(outage_);
-}
-
-void RemoteBackend::OnRecovery() {
-  if (outage_.empty()) return;
-  outage_.clear();
-  outage_changed_ = true;
-  Remark(
-      absl::StrCat("all workers are back after ", ToSeconds(reactor_.Now() - outage_since_), " s"));
-}
-
-void RemoteBackend::Remark(const std::string& text) const {
-  if (options_.on_remark) options_.on_remark(text);
-}
-
-bool RemoteBackend::Hopeless() const {
-  return !outage_.empty() && reactor_.Now() - outage_since_ > options_.max_outage;
-}
-
-void RemoteBackend::KeepUp() {
-  const Nanoseconds now = reactor_.Now();
-  if (Ready()) return OnRecovery();
-  const bool shards_up = shards_.state() == RemoteShards::State::kUp;
-  const bool prefill_up = prefill_.state() == RemotePrefill::State::kUp;
-  if (shards_up && prefill_up && !prefill_.shards_requested()) {
-    prefill_.SetShards(shards_.addresses());
-  }
-  if (shards_.state() == RemoteShards::State::kDown && now >= next_build_) shards_.Build();
-  if (prefill_.state() == RemotePrefill::State::kDown && now >= next_connect_) prefill_.Connect();
-}
-
-void RemoteBackend::GiveUp() {
-  const absl::Status why = WithRetryAfter(
-      absl::UnavailableError(absl::StrCat(outage_, "; that began ",
-                                          ToSeconds(reactor_.Now() - outage_since_), " s ago")),
-      kRetryAfter);
-  for (prefill::PrefillJob& job : held_) {
-    prefill_pages_.erase(job.id);
-    pending_.prefilled.push_back({job.id, why, {}, {}});
-  }
-  held_.clear();
-  for (const auto& [job, moving] : moving_) {
-    if (!moving.sent) pending_.handed_off.push_back({job, why});
-  }
-  std::erase_if(moving_, [](const auto& entry) { return !entry.second.sent; });
 }
 
 bool RemoteBackend::Turn(bool, BackendEvents* events) {
@@ -224,38 +167,25 @@ bool RemoteBackend::Turn(bool, BackendEvents* events) {
   TakeLosses();
   KeepUp();
   if (Ready()) {
-    for (; !held_.empty(); held_.pop_front()) prefill_.Submit(std::move(held_.front()));
-    for (auto& [job, moving] : moving_) {
-      if (std::exchange(moving.sent, true)) continue;
-      shards_.Open(moving.slot, moving.positions, job);
-      if (shards_.state() != RemoteShards::State::kUp) break;
-    }
-    for (const RemoteShards::Opened& opened : shards_.TakeOpened()) {
-      const auto moving = moving_.find(opened.job);
-      if (moving == moving_.end()) continue;
-      if (opened.status.ok()) {
-        prefill_.HandOff(opened.job, moving->second.slot);
-      } else {
-        prefill_.Cancel(opened.job);
-        prefill_pages_.erase(opened.job);
-        moving_.erase(moving);
-        pending_.handed_off.push_back({opened.job, opened.status});
-      }
-    }
-  } else if (!held_.empty() || !moving_.empty()) {
-    if (Hopeless()) GiveUp();
+    StartMoves();
+    TakeOpened();
+  } else {
+    GiveUp();
   }
   TakeLosses();
   prefill_.TakeResults(&pending_);
   for (const auto& result : pending_.prefilled) {
     if (!result.status.ok()) prefill_pages_.erase(result.id);
   }
-  for (const auto& ended : pending_.handed_off) {
+  // A hand-off that failed because a link broke is reported by its loss; whichever comes first.
+  std::erase_if(pending_.handed_off, [this](const BackendEvents::HandedOff& ended) {
     moving_.erase(ended.job);
     prefill_pages_.erase(ended.job);
-  }
-  const bool any = !pending_.prefilled.empty() || !pending_.handed_off.empty() ||
-                   !pending_.shards_lost.ok() || !pending_.prefill_lost.ok();
+    if (!absl::IsUnavailable(ended.status) || RetryAfterOf(ended.status)) return false;
+    pending_.lost.push_back({ended.job, LossCause::kShard, std::string(ended.status.message())});
+    return true;
+  });
+  const bool any = !pending_.empty();
   std::swap(*events, pending_);
   return any | shards_.TakeMemoryChanged() | std::exchange(outage_changed_, false);
 }

@@ -1,11 +1,11 @@
 // Shards and prefill worker as processes of their own, over TCP. The driver's thread runs the
 // connections between two steps and while it waits for logits.
 //
-// A lost shard fails every resident sequence, a lost prefill worker every prompt that it had; both
-// are reported once as Unavailable. What is requested while a worker is down waits until it is
-// back, at most until max_outage after the loss; then it, and all that follows until the workers
-// are back, is Unavailable with a retry hint. Attempts to reach them go on. A worker that is silent
-// for `patience` is lost too, whatever it was asked for.
+// A lost shard loses every resident sequence, a lost prefill worker every prompt that it had. What
+// is requested while a worker is down waits until it is back: jobs of sequences that have tokens
+// until outage_patience after the loss, new ones until max_outage; then they, and all that follow
+// until the workers are back, are Unavailable with a retry hint. Attempts to reach them go on. A
+// worker that is silent for `patience` is lost too, whatever it was asked for.
 #pragma once
 
 #include <deque>
@@ -27,7 +27,8 @@ struct RemoteOptions {
   std::string prefill;              // host:port
   uint64_t fingerprint = 0;         // of the model that they must have
   Nanoseconds between_attempts = Milliseconds(250);  // to reach workers that are down
-  Nanoseconds max_outage = Seconds(10);              // then what waits for them fails
+  Nanoseconds max_outage = Seconds(10);              // then new jobs that wait for them fail
+  Nanoseconds outage_patience = Seconds(60);         // then those of begun sequences do
   // A worker from which nothing came for so long, though asked, is lost (peer_watch.h).
   Nanoseconds patience = Seconds(20);
   // A line for the operator: once when workers are lost, once when they are back. The driver's
@@ -66,9 +67,12 @@ class RemoteBackend : public Backend {
   void OnOutage(const char* what, const absl::Status& why);
   void OnRecovery();
   void Remark(const std::string& text) const;
-  bool Hopeless() const;
   void GiveUp();
   void TakeLosses();
+  void LoseShards();
+  void LosePrefill();
+  void StartMoves();
+  void TakeOpened();
   void ReadFacts();
 
   const RemoteOptions options_;

@@ -36,6 +36,7 @@ struct PrefillJob {
   uint32_t prompt_tokens = 0;
   bool prompt_logprobs = false;
   int32_t top_logprobs = -1;
+  bool begun = false;  // some of its tokens are out
 };
 
 struct Prefilled {

@@ -5,32 +5,20 @@
 namespace waferline::engine {
 namespace {
 
-TEST_CASE("a lost value is computed again, a bounded number of times") {
-  SmallCloud cloud;
-  cloud.lane.limits.max_restarts = 2;
-  cloud.Build();
-  const auto sink = cloud.Ask(20, 30);
-  cloud.Run(Milliseconds(1));
-  const size_t had = sink->instants.size();
-  REQUIRE(had > 2);
-  cloud.source.failing = true;
-  cloud.Run(Milliseconds(1) + Microseconds(85));
-  cloud.source.failing = false;
-  cloud.Run();
-  REQUIRE(sink->outcome.reason == FinishReason::kLength);
-  REQUIRE(sink->instants.size() == 30);
-
-  const auto lost = cloud.Ask(20, 30);
-  cloud.source.failing = true;
-  cloud.Run();
-  REQUIRE(lost->outcome.reason == FinishReason::kFailed);
-  REQUIRE(absl::IsUnavailable(lost->outcome.status));
-
-  cloud.source.failure = absl::DataLossError("this sequence is broken");
-  const auto broken = cloud.Ask(20, 30);
-  cloud.Run();
-  REQUIRE(absl::IsDataLoss(broken->outcome.status));
-  cloud.source.failing = false;
+TEST_CASE("a value that the source gives up ends the request with the source's reason") {
+  for (const absl::Status& why :
+       {absl::UnavailableError("workers are gone"), absl::DataLossError("it is broken")}) {
+    SmallCloud cloud;
+    cloud.Build();
+    cloud.source.failure = why;
+    const auto sink = cloud.Ask(20, 30);
+    cloud.Run(Milliseconds(1));
+    cloud.source.failing = true;
+    cloud.Run();
+    cloud.source.failing = false;
+    REQUIRE(sink->outcome.reason == FinishReason::kFailed);
+    REQUIRE(sink->outcome.status == why);
+  }
 }
 
 TEST_CASE("a request goes on elsewhere when its device is lost") {

@@ -145,6 +145,7 @@ struct Stage {
                       .fingerprint = shard::FingerprintOf(*disk.file()),
                       .between_attempts = Milliseconds(20),
                       .max_outage = Seconds(2),
+                      .outage_patience = Seconds(2),
                       .patience = Milliseconds(300)};
   }
   ModelOnDisk disk;
