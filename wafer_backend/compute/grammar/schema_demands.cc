@@ -191,7 +191,7 @@ absl::Status Violations::AddObjectKeyword(std::string_view keyword, const json::
   if (keyword == "required") {
     WL_ASSIGN_OR_RETURN(const auto names, Names(demand_, keyword, value));
     for (const std::string& name : names) {
-      ways.push_back({{.kind = Demand::kObject}, Absent(demand_, name)});
+      ways.push_back({{.kind = Demand::kIsObject}, Absent(demand_, name)});
     }
   } else if (keyword == "properties") {
     if (!value.is_object()) {

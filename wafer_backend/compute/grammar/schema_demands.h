@@ -19,7 +19,7 @@ struct Demand {
     kViolated,  // `keyword` of the schema at `node`, one that can be merged by itself
     kProperty,  // the property `name`, if it is there, satisfies node
     kPresent,   // an object that has the property `name`
-    kObject,    // an object
+    kIsObject,  // an object
   };
   Kind kind = kSchema;
   SchemaNode node = {};
@@ -40,7 +40,7 @@ absl::StatusOr<std::vector<Demands>> WaysToViolate(const Demand& demand,
 // list of ways; and what `not` asks for.
 absl::StatusOr<std::vector<std::vector<Demands>>> Conditions(const Demand& demand);
 
-// Merges one of kViolated to kObject. False: no value can satisfy it.
+// Merges one of kViolated to kIsObject. False: no value can satisfy it.
 absl::StatusOr<bool> MergePart(const Demand& demand, SchemaFacts* facts);
 
 // A schema that `from` has below `path`, of the same path and sign unless they are changed.

@@ -178,7 +178,7 @@ absl::StatusOr<bool> MergePart(const Demand& demand, SchemaFacts* facts) {
         facts->required.push_back(demand.name);
       }
       [[fallthrough]];
-    case Demand::kObject:
+    case Demand::kIsObject:
       facts->types &= kObject;
       return facts->types != 0;
     case Demand::kViolated:

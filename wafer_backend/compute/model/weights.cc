@@ -44,8 +44,8 @@ std::vector<const WeightView*> LayerWeights::matrices() const {
   for (const LinearWeights* linear : LinearsOf(*this)) {
     if (linear->matrix.present()) all.push_back(&linear->matrix);
   }
-  for (const ExpertMatrices* experts : ExpertsOf(*this)) {
-    for (const WeightView& matrix : experts->matrices) all.push_back(&matrix);
+  for (const ExpertMatrices* of_all : ExpertsOf(*this)) {
+    for (const WeightView& matrix : of_all->matrices) all.push_back(&matrix);
   }
   return all;
 }
@@ -58,7 +58,7 @@ Bytes LayerWeights::size() const {
   }
   for (const WeightView* matrix : matrices()) sum += matrix->size();
   for (const LinearWeights* linear : LinearsOf(*this)) sum += linear->bias.size();
-  for (const ExpertMatrices* experts : ExpertsOf(*this)) sum += experts->bias.size();
+  for (const ExpertMatrices* of_all : ExpertsOf(*this)) sum += of_all->bias.size();
   return sum + experts.selection_bias.size() + sinks.size();
 }
 

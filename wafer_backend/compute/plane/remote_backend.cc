@@ -187,7 +187,8 @@ bool RemoteBackend::Turn(bool, BackendEvents* events) {
   });
   const bool any = !pending_.empty();
   std::swap(*events, pending_);
-  return any | shards_.TakeMemoryChanged() | std::exchange(outage_changed_, false);
+  const bool memory_changed = shards_.TakeMemoryChanged();
+  return std::exchange(outage_changed_, false) || memory_changed || any;
 }
 
 void RemoteBackend::Wait() { reactor_.Turn(kPoll); }
