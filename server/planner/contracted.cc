@@ -30,13 +30,14 @@ double WeekOf(const Plan& plan, int64_t instant_us) {
 }
 
 // What `kw` more, delivered so, is to the plan.
-struct Part {
+struct Capacity {
   std::string name;
   int64_t kw = 0;
   contracts::Delivery delivery;
 };
 
-void AddPart(const contracts::Contract& contract, const Part& part, ParameterForm parameters) {
+void AddCapacity(const contracts::Contract& contract, const Capacity& part,
+                 ParameterForm parameters) {
   const std::string source = absl::StrCat("contract ", contract.name);
   const double pue = contract.facility ? contract.pue.value : 1;
   Plan* plan = parameters.plan;
@@ -60,11 +61,11 @@ void ReadContract(YamlForm& form, const std::string& name, Plan* plan) {
     return;
   }
   const ParameterForm parameters{form, plan, ""};
-  AddPart(*contract, {name, contract->committed_kw, contract->delivery}, parameters);
+  AddCapacity(*contract, {name, contract->committed_kw, contract->delivery}, parameters);
   for (const contracts::Option& option : contract->options) {
     if (!option.exercised) continue;
-    AddPart(*contract, {absl::StrCat(name, ".", option.name), option.extra_kw, option.delivery},
-            parameters);
+    AddCapacity(*contract, {absl::StrCat(name, ".", option.name), option.extra_kw, option.delivery},
+                parameters);
   }
 }
 

@@ -20,7 +20,7 @@ namespace json = boost::json;
 
 constexpr size_t kMaxPoints = 10'000;
 
-struct Axis {
+struct SweepAxis {
   std::string parameter;
   std::vector<double> values;
 };
@@ -31,7 +31,7 @@ struct SweepPoint {
 };
 
 // "NAME=LOW:HIGH:N": N values from LOW to HIGH, evenly.
-absl::StatusOr<Axis> ParseAxis(const std::string& text) {
+absl::StatusOr<SweepAxis> ParseAxis(const std::string& text) {
   const auto wrong = [&] {
     return UsageError(absl::StrCat("--axis: \"", text,
                                    "\" is not NAME=LOW:HIGH:N with LOW below HIGH and N from 2 to ",
@@ -39,7 +39,7 @@ absl::StatusOr<Axis> ParseAxis(const std::string& text) {
   };
   const size_t equals = text.find('=');
   if (equals == std::string::npos) return wrong();
-  Axis axis{.parameter = text.substr(0, equals)};
+  SweepAxis axis{.parameter = text.substr(0, equals)};
   const std::vector<std::string> parts = absl::StrSplit(text.substr(equals + 1), ':');
   double low = 0, high = 0;
   size_t count = 0;
@@ -55,12 +55,12 @@ absl::StatusOr<Axis> ParseAxis(const std::string& text) {
   return axis;
 }
 
-absl::StatusOr<std::vector<Axis>> ReadAxes(const Arguments& arguments) {
-  std::vector<Axis> axes;
+absl::StatusOr<std::vector<SweepAxis>> ReadAxes(const Arguments& arguments) {
+  std::vector<SweepAxis> axes;
   size_t points = 1;
   for (const std::string& text : arguments.Texts("axis")) {
-    WL_ASSIGN_OR_RETURN(Axis axis, ParseAxis(text));
-    for (const Axis& earlier : axes) {
+    WL_ASSIGN_OR_RETURN(SweepAxis axis, ParseAxis(text));
+    for (const SweepAxis& earlier : axes) {
       if (earlier.parameter == axis.parameter) {
         return UsageError(absl::StrCat("--axis: ", axis.parameter, " is given twice"));
       }
@@ -76,9 +76,9 @@ absl::StatusOr<std::vector<Axis>> ReadAxes(const Arguments& arguments) {
 
 // Every combination; the last axis changes fastest.
 absl::StatusOr<std::vector<SweepPoint>> SweepAll(const planner::Plan& plan,
-                                                 const std::vector<Axis>& axes) {
+                                                 const std::vector<SweepAxis>& axes) {
   std::vector<std::vector<double>> places(1);
-  for (const Axis& axis : axes) {
+  for (const SweepAxis& axis : axes) {
     std::vector<std::vector<double>> next;
     for (const std::vector<double>& place : places) {
       for (const double value : axis.values) {
@@ -101,7 +101,7 @@ absl::StatusOr<std::vector<SweepPoint>> SweepAll(const planner::Plan& plan,
   return points;
 }
 
-json::object SweepJson(const planner::Plan& plan, const std::vector<Axis>& axes,
+json::object SweepJson(const planner::Plan& plan, const std::vector<SweepAxis>& axes,
                        const std::vector<SweepPoint>& points) {
   json::array rows;
   for (const SweepPoint& point : points) {
@@ -115,10 +115,10 @@ json::object SweepJson(const planner::Plan& plan, const std::vector<Axis>& axes,
   return {{"plan", plan.name}, {"points", std::move(rows)}};
 }
 
-void PrintSweep(const planner::Plan& plan, const std::vector<Axis>& axes,
+void PrintSweep(const planner::Plan& plan, const std::vector<SweepAxis>& axes,
                 const std::vector<SweepPoint>& points) {
   std::vector<std::string> names;
-  for (const Axis& axis : axes) names.push_back(axis.parameter);
+  for (const SweepAxis& axis : axes) names.push_back(axis.parameter);
   for (size_t f = 0; f < ShownFigures(plan); ++f) {
     names.emplace_back(planner::Name(static_cast<planner::Figure>(f)));
   }
@@ -136,7 +136,7 @@ void PrintSweep(const planner::Plan& plan, const std::vector<Axis>& axes,
 
 absl::Status SweepPlan(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(const planner::Plan plan, ReadPlan(arguments));
-  WL_ASSIGN_OR_RETURN(const std::vector<Axis> axes, ReadAxes(arguments));
+  WL_ASSIGN_OR_RETURN(const std::vector<SweepAxis> axes, ReadAxes(arguments));
   WL_ASSIGN_OR_RETURN(const std::vector<SweepPoint> points, SweepAll(plan, axes));
   if (arguments.json()) {
     PrintText(json::serialize(SweepJson(plan, axes, points)) + "\n");

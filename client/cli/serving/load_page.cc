@@ -56,11 +56,11 @@ Latencies LatenciesOf(const load::LoadResult& result) {
 }
 
 // Tokens a second and requests in flight, in `slots` equal stretches of the run.
-struct Timeline {
+struct LoadTimeline {
   std::vector<Point> tokens, in_flight;
 };
 
-Timeline TimelineOf(const load::LoadResult& result) {
+LoadTimeline TimelineOf(const load::LoadResult& result) {
   Nanoseconds last;
   for (const load::RequestRecord& record : result.records) last = std::max(last, record.ended);
   const size_t slots = 120;
@@ -75,7 +75,7 @@ Timeline TimelineOf(const load::LoadResult& result) {
     }
     for (size_t i = slot_of(record.sent); i <= slot_of(record.ended); ++i) ++open[i];
   }
-  Timeline out;
+  LoadTimeline out;
   for (size_t i = 0; i < slots; ++i) {
     const double at = (static_cast<double>(i) + 0.5) * width;
     out.tokens.push_back({at, tokens[i] / width});
@@ -146,7 +146,7 @@ std::string LoadPage(const LoadPageInput& input) {
     AddDistribution("Time to the first token", all.first, all.emulated_first, &page);
     AddDistribution("Between tokens", all.gap, {}, &page);
     AddDistribution("End to end", all.end, all.emulated_end, &page);
-    const Timeline timeline = TimelineOf(input.result);
+    const LoadTimeline timeline = TimelineOf(input.result);
     page.Heading("Over the run");
     page.Picture(DrawLines({.title = "Tokens a second",
                             .x_label = "seconds",
