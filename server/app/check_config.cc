@@ -7,7 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "scheduler/fleet/lane_devices.h"
 #include "scheduler/fleet/timed_shape.h"
-#include "server/text/chat_template.h"
+#include "server/app/model_chat.h"
 #include "wafer_backend/base/strings.h"
 #include "wafer_backend/base/timeline.h"
 #include "wafer_backend/compute/model/families/families.h"
@@ -94,9 +94,10 @@ class ConfigCheck {
     if (!file.ok()) return Tokens();
     const auto tokenizer = model::TokenizerFromGguf(**file);
     Expect(path + ".file", tokenizer.status());
-    if (tokenizer.ok() && !tokens.chat_template.empty()) {
-      Expect(path + ".chat_template",
-             text::ChatTemplate::FromNameOrPath(tokens.chat_template, *tokenizer).status());
+    if (tokenizer.ok()) {
+      auto chat = ChatOf(tokens, **file, *tokenizer);
+      if (!tokens.chat_template.empty()) Expect(path + ".chat_template", chat.status());
+      Expect(path + ".tool_format", UseToolFormat(tokens, &chat));
     }
     if (tokens.from == config::TokenOriginKind::kSynthetic) return Tokens();
     const auto shape = model::ReadShape(**file);
@@ -105,6 +106,12 @@ class ConfigCheck {
     if (tokens.from == config::TokenOriginKind::kShards && tokens.shards > shape->layers) {
       Fault(path + ".shards", absl::StrCat("is ", tokens.shards, ", must lie in [1, ",
                                            shape->layers, "], the layers of ", tokens.file));
+    }
+    const int64_t most_experts = std::max<int64_t>(1, shape->experts.router.experts);
+    if (tokens.experts_over > most_experts) {
+      Fault(path + ".experts.over",
+            absl::StrCat("is ", tokens.experts_over, ", must lie in [1, ", most_experts,
+                         "], the experts of a layer of ", tokens.file));
     }
     if (model.lane.context > Tokens(shape->context)) {
       Fault(path.substr(0, path.rfind('.')) + ".context",

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/app/model_chat.h"
 #include "server/app/value_sources.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/model/families/families.h"
@@ -14,22 +15,9 @@
 namespace waferline::app {
 namespace {
 
-// The template that the configuration chose, else the file's own.
-absl::StatusOr<text::ChatTemplate> ChatOf(const config::TokensConfig& config,
-                                          const model::GgufFile& file,
-                                          std::shared_ptr<const model::Tokenizer> tokenizer) {
-  if (config.chat_template.empty()) {
-    if (config.from != config::TokenOriginKind::kSynthetic) {
-      return text::ChatTemplate::FromFile(file, std::move(tokenizer));
-    }
-    const std::string name = config.file.substr(config.file.find_last_of('/') + 1);
-    return text::ChatTemplate::FromFile(file, std::move(tokenizer),
-                                        absl::StrCat("of ", name, ", which lends its vocabulary"));
-  }
-  auto chosen = text::ChatTemplate::FromNameOrPath(config.chat_template, std::move(tokenizer));
-  if (chosen.ok()) return chosen;
-  return absl::Status(chosen.status().code(),
-                      absl::StrCat("chat_template: ", chosen.status().message()));
+absl::Status InField(const std::string& field, const absl::Status& status) {
+  if (status.ok()) return status;
+  return {status.code(), absl::StrCat(field, ": ", status.message())};
 }
 
 absl::StatusOr<HostedModel> Load(const config::ModelConfig& config, const ModelSite& site) {
@@ -38,16 +26,10 @@ absl::StatusOr<HostedModel> Load(const config::ModelConfig& config, const ModelS
   WL_ASSIGN_OR_RETURN(const auto tokenizer, model::TokenizerFromGguf(*file));
   // A file without a template is served without chat; a template that was asked for must work.
   auto chat = ChatOf(config.tokens, *file, tokenizer);
-  if (!chat.ok() && !config.tokens.chat_template.empty()) return chat.status();
-  if (!config.tokens.tool_format.empty()) {
-    if (!chat.ok()) {
-      return absl::InvalidArgumentError("tool_format: has no effect on a model without chat");
-    }
-    const absl::Status used = chat->UseToolForm(config.tokens.tool_format);
-    if (!used.ok()) {
-      return absl::Status(used.code(), absl::StrCat("tool_format: ", used.message()));
-    }
+  if (!config.tokens.chat_template.empty()) {
+    WL_RETURN_IF_ERROR(InField("chat_template", chat.status()));
   }
+  WL_RETURN_IF_ERROR(InField("tool_format", UseToolFormat(config.tokens, &chat)));
   fleet::LaneConfig lane = config.lane;
   if (!emulated) {
     WL_ASSIGN_OR_RETURN(const model::ModelShape shape, model::ReadShape(*file));

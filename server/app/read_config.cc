@@ -40,14 +40,19 @@ absl::StatusOr<ReadConfig> LoadConfig(const std::string& file, const ConfigOverr
     text = *std::move(replaced);
   }
   ReadConfig out;
-  WL_ASSIGN_OR_RETURN(out.config, config::ParseServerConfig(file, text, &out.fields));
+  auto config = config::ParseServerConfig(file, text, &out.fields);
+  if (!config.ok()) {
+    return overrides.fields.empty() ? config.status() : WithoutLines(config.status());
+  }
+  out.config = *std::move(config);
   return out;
 }
 
 absl::StatusOr<std::string> CheckedConfig(const std::string& file,
                                           const ConfigOverrides& overrides) {
   WL_ASSIGN_OR_RETURN(const ReadConfig read, LoadConfig(file, overrides));
-  WL_RETURN_IF_ERROR(CheckConfig(file, read.config, read.fields));
+  const absl::Status checked = CheckConfig(file, read.config, read.fields);
+  if (!checked.ok()) return overrides.fields.empty() ? checked : WithoutLines(checked);
   std::string text = file + ": ok, serves";
   for (const config::ModelConfig& model : read.config.models) {
     absl::StrAppend(&text, &model == &read.config.models.front() ? " " : ", ", model.lane.model);

@@ -111,3 +111,12 @@ def test_a_field_is_explained_and_a_wrong_name_corrected():
     assert done.returncode == 0 and "whole number" in done.stdout and "[1, 1024]" in done.stdout and "default 1" in done.stdout
     done = waferd("--explain", "prefill.wrkers")
     assert done.returncode == 1 and "there is no field" in done.stderr
+
+
+def test_what_loading_a_model_would_refuse_is_found_and_a_fault_of_set_has_no_line(tmp_path):
+    path = tmp_path / "server.yaml"
+    path.write_text(DEMO)
+    done = waferd("--check-config", "--config", path, "--set", "models.0.tokens.tool_format=nope", "--set", "models.0.tokens.experts.over=4")
+    assert done.returncode == 1
+    assert f"{path}: models[0].tokens.tool_format: there is no tool format 'nope'" in done.stderr
+    assert f"{path}: models[0].tokens.experts.over: is 4, must lie in [1, 1]" in done.stderr

@@ -2,6 +2,8 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <regex>
+
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/yaml_form.h"
@@ -50,6 +52,11 @@ absl::StatusOr<std::string> WithOverrides(std::string_view yaml,
   } catch (const YAML::Exception& e) {
     return absl::InvalidArgumentError(e.what());
   }
+}
+
+absl::Status WithoutLines(const absl::Status& status) {
+  static const std::regex kLine("(^|\n)([^:\n]*):[0-9]+: ");
+  return {status.code(), std::regex_replace(std::string(status.message()), kLine, "$1$2: ")};
 }
 
 }  // namespace waferline

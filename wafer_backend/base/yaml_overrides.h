@@ -18,4 +18,8 @@ using Override = std::pair<std::string, std::string>;
 absl::StatusOr<std::string> WithOverrides(std::string_view yaml,
                                           const std::vector<Override>& overrides);
 
+// The errors of reading such a text as "name: field: what is wrong": its lines are not those of the
+// file that the user has.
+absl::Status WithoutLines(const absl::Status& status);
+
 }  // namespace waferline

@@ -221,7 +221,7 @@ Command ScheduleCommand() {
       TextFlag("used", "SHARE", "of the committed capacity; above 1: more, at the same price")
           .Default("1"));
   flags.push_back(TextFlag("available", "SHARE", "of the hours").Default("1"));
-  flags.push_back(TextFlag("svg", "FILE", "also write a picture of its months"));
+  flags.push_back(OutputFlag("svg", "also write a picture of its months"));
   return {.words = "contract schedule",
           .summary = "What is committed, billed, credited and recognised, by month or year",
           .operands = {ContractOperand()},
@@ -233,7 +233,7 @@ Command ScheduleCommand() {
 Command RpoCommand() {
   std::vector<Flag> flags = ContractFlags();
   flags.push_back(TextFlag("at", "MONTH", "at its begin; the first delivery's if not given"));
-  flags.push_back(TextFlag("svg", "FILE", "also write a picture, next to what was disclosed"));
+  flags.push_back(OutputFlag("svg", "also write a picture, next to what was disclosed"));
   return {.words = "contract rpo",
           .summary = "Obligations outstanding, by when they fall due",
           .operands = {ContractOperand()},

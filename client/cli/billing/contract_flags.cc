@@ -54,9 +54,10 @@ absl::StatusOr<contracts::Contract> ReadSetContract(const Arguments& arguments) 
       return UsageError(absl::StrCat("--set: ", std::string(changed.status().message())));
     }
     file.text = *std::move(changed);
-    file.name += " with --set";
   }
-  return contracts::ParseContract(file.name, file.text);
+  auto contract = contracts::ParseContract(file.name, file.text);
+  if (!contract.ok() && !overrides.empty()) return WithoutLines(contract.status());
+  return contract;
 }
 
 absl::StatusOr<contracts::Contract> ReadContract(const Arguments& arguments) {
