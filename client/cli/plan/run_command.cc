@@ -133,7 +133,7 @@ absl::Status RunPlan(const Arguments& arguments) {
 
 Command PlanRunCommand() {
   std::vector<Flag> flags = PlanFlags();
-  flags.push_back(TextFlag("html", "FILE", "also write a report with pictures"));
+  flags.push_back(OutputFlag("html", "also write a report with pictures"));
   return {.words = "plan run",
           .summary = "Megawatts online against what is contracted, and the money",
           .operands = {PlanOperand()},

@@ -129,7 +129,7 @@ Command PlanTierCommand() {
       TextFlag("share", "FROM:TO:STEP", "of the tokens, that wafers serve").Default("0:1:0.1"));
   flags.push_back(IntegerFlag("runs", "N", "draws for the ranges", {1, 100'000}).Default(200));
   flags.push_back(IntegerFlag("seed", "N", "of the draws", {0, int64_t{1} << 62}).Default(1));
-  flags.push_back(TextFlag("svg", "FILE", "also write a picture"));
+  flags.push_back(OutputFlag("svg", "also write a picture"));
   return {.words = "plan tier",
           .summary = "What a demand costs as more of it is served by wafers, the rest by GPUs",
           .operands = {PlanOperand()},

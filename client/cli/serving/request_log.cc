@@ -9,12 +9,10 @@
 
 namespace waferline::cli {
 
-Flag RequestLogFlag() {
-  return TextFlag("requests", "FILE", "also write a JSON line for each request");
-}
+Flag RequestLogFlag() { return OutputFlag("requests", "also write a JSON line for each request"); }
 
 Flag HtmlFlag() {
-  return TextFlag("html", "FILE", "also write the run as one page of HTML, with its distributions");
+  return OutputFlag("html", "also write the run as one page of HTML, with its distributions");
 }
 
 absl::Status WriteRequestLog(const Arguments& arguments, const load::LoadResult& result) {

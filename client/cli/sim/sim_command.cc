@@ -144,10 +144,10 @@ absl::Status Sim(const Arguments& arguments) {
 
 Command SimCommand() {
   std::vector<Flag> flags = SimFlags();
-  flags.push_back(TextFlag("requests", "FILE", "also write a CSV line for each request"));
-  flags.push_back(TextFlag("timeline", "FILE", "also write what ran when, for ui.perfetto.dev"));
+  flags.push_back(OutputFlag("requests", "also write a CSV line for each request"));
+  flags.push_back(OutputFlag("timeline", "also write what ran when, for ui.perfetto.dev"));
   for (Flag& flag : BillingFlags()) flags.push_back(std::move(flag));
-  flags.push_back(TextFlag("html", "FILE", "also write the run as one page of HTML"));
+  flags.push_back(OutputFlag("html", "also write the run as one page of HTML"));
   return {.words = "sim",
           .summary = "Run a trace or generated requests through a fleet",
           .operands = {ReportOperand()},

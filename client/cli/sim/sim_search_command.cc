@@ -105,7 +105,7 @@ Command SimSearchCommand() {
   flags.push_back(IntegerFlag("at-a-time", "N", "variants tried at a time", {1, 256}).Default(2));
   flags.push_back(
       TextFlag("resume", "FILE", "keep each run's result there, and take from it what is known"));
-  flags.push_back(TextFlag("html", "FILE", "also write a report with pictures"));
+  flags.push_back(OutputFlag("html", "also write a report with pictures"));
   return {.words = "sim search",
           .summary = "Find the cheapest fleet that holds an SLO",
           .operands = {ReportOperand()},

@@ -189,7 +189,7 @@ Command SimSweepCommand() {
   flags.push_back(TextFlag("x", "FIELD", "of the report; \"-FIELD\": larger is better")
                       .Default("usd_per_million_output_tokens"));
   flags.push_back(TextFlag("y", "FIELD", "the same for the other axis").Default("ttft_ms.p99"));
-  flags.push_back(TextFlag("svg", "FILE", "also draw the runs and their Pareto front"));
+  flags.push_back(OutputFlag("svg", "also draw the runs and their Pareto front"));
   flags.push_back(IntegerFlag("threads", "N", "runs at a time", {1, 1024})
                       .Default(std::max(1u, std::thread::hardware_concurrency())));
   return {.words = "sim sweep",

@@ -176,7 +176,7 @@ Command CalibrateCommand() {
                 ChoiceFlag("profile", "NAME", "what is fitted",
                            {"open", "vendor-2024", "vendor-2025"})
                     .Default("open"),
-                TextFlag("out", "FILE", "write the profile there")},
+                OutputFlag("out", "write the profile there")},
       .examples = {"waferctl wafer calibrate --data deploy/calibration --profile vendor-2024"},
       .run = Calibrate};
 }

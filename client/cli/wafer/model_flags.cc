@@ -27,7 +27,7 @@ Flag ProfileFlag() {
       .Default("vendor-2024");
 }
 
-Flag SvgFlag() { return TextFlag("svg", "FILE", "also draw it, as an SVG picture"); }
+Flag SvgFlag() { return OutputFlag("svg", "also draw it, as an SVG picture"); }
 
 std::vector<Flag> ModelFlags() {
   constexpr int64_t kMax = int64_t{1} << 31;

@@ -212,7 +212,7 @@ Command PredictCommand() {
        IntegerFlag("prefill-grid", "N", "the same over the prompt", {0, 65535}).Default(0),
        NumberFlag("accepted", "N",
                   "tokens accepted a pass, instead of the profile's; 1: no speculation", {1, 64}),
-       TextFlag("html", "FILE", "also write the prediction as one page of HTML")});
+       OutputFlag("html", "also write the prediction as one page of HTML")});
   return command;
 }
 

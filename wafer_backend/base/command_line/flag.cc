@@ -1,7 +1,13 @@
 #include "wafer_backend/base/command_line/flag.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -41,6 +47,23 @@ std::optional<std::string> WrongChoice(const Flag& flag, const std::string& valu
   if (std::find(choices.begin(), choices.end(), value) != choices.end()) return std::nullopt;
   const std::vector<std::string_view> names(choices.begin(), choices.end());
   return absl::StrCat("'", value, "' is not allowed, ", MustBeOneOf(value, names));
+}
+
+// Looks, and creates nothing.
+std::optional<std::string> WrongOutput(const std::string& path) {
+  if (!path.empty() && path.find_first_not_of("0123456789") == std::string::npos) {
+    return absl::StrCat("'", path, "' is a number; the name of a file to write is wanted (./", path,
+                        " if this is one)");
+  }
+  const std::filesystem::path file(path);
+  std::error_code error;
+  const bool exists = std::filesystem::exists(file, error);
+  if (path.empty() || (exists && std::filesystem::is_directory(file, error))) {
+    return absl::StrCat("'", path, "' is no file that can be written");
+  }
+  const std::string at = exists ? path : file.has_parent_path() ? file.parent_path().string() : ".";
+  if (access(at.c_str(), W_OK) == 0) return std::nullopt;
+  return absl::StrCat("'", path, "' cannot be written: ", at, ": ", std::strerror(errno));
 }
 
 }  // namespace
@@ -111,12 +134,19 @@ Flag NumberFlag(std::string name, std::string value, std::string summary, Number
   return flag;
 }
 
+Flag OutputFlag(std::string name, std::string summary) {
+  Flag flag = TextFlag(std::move(name), "FILE", std::move(summary));
+  flag.writes_file = true;
+  return flag;
+}
+
 std::optional<std::string> WrongValue(const Flag& flag, const std::string& value) {
   double number = 0;
   switch (flag.kind) {
     case Flag::Kind::kSwitch:
       return std::nullopt;
     case Flag::Kind::kText:
+      if (flag.writes_file) return WrongOutput(value);
       return flag.only_choices ? WrongChoice(flag, value) : std::nullopt;
     case Flag::Kind::kInteger: {
       int64_t integer = 0;

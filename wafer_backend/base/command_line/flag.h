@@ -35,6 +35,7 @@ struct Flag {
   std::vector<std::string> choices;  // values that completion offers
   bool only_choices = false;         // and no other is allowed
   bool required = false;             // where its condition holds
+  bool writes_file = false;          // the value is a file that the command writes
   bool repeatable = false;           // may be given several times: Arguments::Texts has all values
   std::optional<Condition> condition;
   std::vector<std::string> aliases;  // other names, without dashes
@@ -66,6 +67,9 @@ struct NumberRange {
 Flag Switch(std::string name, std::string summary);
 // --name VALUE. Without Default the flag is optional: ask Arguments::Has first.
 Flag TextFlag(std::string name, std::string value, std::string summary);
+// --name FILE, which the command writes at its end: a file that cannot be written, or a number in
+// its place, is refused before `run` is called.
+Flag OutputFlag(std::string name, std::string summary);
 // One of `choices`; checked before `run` is called, as are the ranges below.
 Flag ChoiceFlag(std::string name, std::string value, std::string summary,
                 std::vector<std::string> choices);
