@@ -158,6 +158,8 @@ void SnapshotGauges::SetLane(const engine::LaneSnapshot& lane) {
     Put("waferline_prefill_pending_tokens", "Prompt tokens that a prefill worker has yet to do.",
         labels, static_cast<double>(worker.pending_tokens));
     Put("waferline_prefill_worker_alive", "0 if the worker is lost.", labels, worker.alive ? 1 : 0);
+    Put("waferline_prefill_worker_slowdown", "By faults: steps take so many times as long.", labels,
+        worker.slowdown);
   }
   for (const engine::UnitSnapshot& unit : lane.units) SetUnit(model, unit, lane.now);
 }
@@ -174,6 +176,13 @@ void SnapshotGauges::SetUnit(const std::string& model, const engine::UnitSnapsho
   Put("waferline_unit_reachable",
       "0 if a hand-off stood still on its link, until that is repaired.", labels,
       unit.reachable ? 1 : 0);
+  double slowest_stage = 1;
+  for (const double stage : unit.slow_stages) slowest_stage = std::max(slowest_stage, stage);
+  Put("waferline_unit_slowdown",
+      "By faults: beats take so many times as long, by the unit and its slowest stage.", labels,
+      unit.slowdown * slowest_stage);
+  Put("waferline_unit_link_speed", "By faults: share of its bandwidth that the link has left.",
+      labels, unit.link_speed);
   Put("waferline_unit_sequences", "Sequences that hold a slot of the decode unit.", labels,
       unit.running);
   Put("waferline_unit_slots", "Slots of the decode unit.", labels, unit.max_running);

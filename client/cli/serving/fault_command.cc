@@ -31,6 +31,28 @@ std::vector<Flag> FaultFlags() {
       IntegerFlag("spare-wafers", "N", "wafer: how many wafers are on standby", {0, kMax})};
 }
 
+// How what was sent ends.
+std::string_view EndOf(v1::FaultKind kind) {
+  switch (kind) {
+    case v1::FAULT_KIND_WORKER_LOST:
+      return "until worker_back is sent";
+    case v1::FAULT_KIND_UNIT_LOST:
+      return "until unit_back is sent";
+    case v1::FAULT_KIND_WORKER_SLOW:
+    case v1::FAULT_KIND_UNIT_SLOW:
+    case v1::FAULT_KIND_STAGE_SLOW:
+    case v1::FAULT_KIND_LINK_SPEED:
+      return "until the same is sent with --factor 1";
+    case v1::FAULT_KIND_WORKER_BACK:
+    case v1::FAULT_KIND_UNIT_BACK:
+      return "it works again";
+    default:
+      return "while it is repaired, if it can be (waferctl wafer faults says how long); slower "
+             "after "
+             "that. unit_back ends the repair, unit_slow --factor 1 what it costs";
+  }
+}
+
 absl::Status SendFault(const Arguments& arguments) {
   const auto kind = sdk::ParseFaultKind(arguments.operand(0));
   if (!kind.ok()) return UsageError(std::string(kind.status().message()));
@@ -61,7 +83,8 @@ absl::Status SendFault(const Arguments& arguments) {
         {"applied", fault.kind}, {"model", fault.model}, {"index", fault.index}};
     PrintText(JsonText(applied) + "\n");
   } else {
-    Print("applied {} to index {} of model {}\n", fault.kind, fault.index, fault.model);
+    Print("applied {} to index {} of model {}: {}\n", fault.kind, fault.index, fault.model,
+          EndOf(*kind));
   }
   return absl::OkStatus();
 }
