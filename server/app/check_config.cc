@@ -107,10 +107,10 @@ class ConfigCheck {
       Fault(path + ".shards", absl::StrCat("is ", tokens.shards, ", must lie in [1, ",
                                            shape->layers, "], the layers of ", tokens.file));
     }
-    const int64_t most_experts = std::max<int64_t>(1, shape->experts.router.experts);
-    if (tokens.experts_over > most_experts) {
+    const int64_t max_experts = std::max<int64_t>(1, shape->experts.router.experts);
+    if (tokens.experts_over > max_experts) {
       Fault(path + ".experts.over",
-            absl::StrCat("is ", tokens.experts_over, ", must lie in [1, ", most_experts,
+            absl::StrCat("is ", tokens.experts_over, ", must lie in [1, ", max_experts,
                          "], the experts of a layer of ", tokens.file));
     }
     if (model.lane.context > Tokens(shape->context)) {
