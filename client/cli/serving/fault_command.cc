@@ -47,9 +47,7 @@ std::string_view EndOf(v1::FaultKind kind) {
     case v1::FAULT_KIND_UNIT_BACK:
       return "it works again";
     default:
-      return "while it is repaired, if it can be (waferctl wafer faults says how long); slower "
-             "after "
-             "that. unit_back ends the repair, unit_slow --factor 1 what it costs";
+      return "until it is repaired (unit_back), then slower (until unit_slow --factor 1)";
   }
 }
 
