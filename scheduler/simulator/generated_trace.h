@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "scheduler/simulator/trace.h"
@@ -34,6 +36,12 @@ struct Lengths {
   double max = 1e6;
 };
 
+// How often a request asks for a model, in proportion to the others' weights.
+struct ModelShare {
+  std::string model;
+  double weight = 1;
+};
+
 struct Workload {
   Arrivals arrivals;
   Lengths prompt;
@@ -44,6 +52,7 @@ struct Workload {
   uint32_t prefixes = 1;
   uint32_t prefix_tokens = 0;
   uint32_t block_tokens = 64;
+  std::vector<ModelShare> mix;  // empty: all ask for the fleet's first model
   uint64_t seed = 0;
 };
 
@@ -54,5 +63,7 @@ absl::StatusOr<Trace> Generate(const Workload& workload);
 absl::StatusOr<Arrivals> ParseArrivals(std::string_view text);
 // "constant:128", "uniform:mean=500", "exponential:mean=300,max=4000", "lognormal:mean=900,sigma=1"
 absl::StatusOr<Lengths> ParseLengths(std::string_view text);
+// "llama-3.1-8b=3,llama-3.1-70b=1": weights above 0, each model once.
+absl::StatusOr<std::vector<ModelShare>> ParseMix(std::string_view text);
 
 }  // namespace waferline::simulator

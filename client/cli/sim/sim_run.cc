@@ -23,6 +23,9 @@ absl::StatusOr<simulator::OfflineSettings> ReadSettings(const Arguments& argumen
   settings.speed_up = arguments.Number("speed-up");
   settings.repeat = static_cast<uint32_t>(arguments.Integer("repeat"));
   settings.seed = static_cast<uint64_t>(arguments.Integer("seed"));
+  if (arguments.Has("model") && arguments.Has("mix")) {
+    return UsageError("--model has no effect with --mix, which names a model for each request");
+  }
   if (arguments.Has("model")) settings.model = arguments.Text("model");
   settings.program_version = WAFERLINE_VERSION;
   if (arguments.Has("goodput")) {

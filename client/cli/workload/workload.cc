@@ -47,6 +47,11 @@ absl::StatusOr<simulator::ReadTrace> GenerateWorkload(const Arguments& arguments
   workload.prefixes = static_cast<uint32_t>(arguments.Integer("prefixes"));
   workload.prefix_tokens = static_cast<uint32_t>(arguments.Integer("prefix-tokens"));
   workload.block_tokens = static_cast<uint32_t>(arguments.Integer("block-tokens"));
+  if (arguments.Has("mix")) {
+    auto mix = simulator::ParseMix(arguments.Text("mix"));
+    if (!mix.ok()) return named("mix", mix.status());
+    workload.mix = *std::move(mix);
+  }
   workload.seed = static_cast<uint64_t>(arguments.Integer("seed"));
   if (workload.prefix_share == 0 && arguments.Has("block-tokens")) {
     return UsageError("--block-tokens has no effect without --trace or --prefix-share");
@@ -80,6 +85,9 @@ std::vector<Flag> WorkloadFlags() {
           .With(arrivals),
       TextFlag("output", "SPEC", "tokens of an answer, in the same form")
           .Default("exponential:mean=300,max=4000")
+          .With(arrivals),
+      TextFlag("mix", "MODEL=WEIGHT,...",
+               "which models the requests ask for, how often; the first one if not given")
           .With(arrivals),
       NumberFlag(share, "X", "share of the prompts that begin with a common prefix", {0, 1})
           .Default(0)

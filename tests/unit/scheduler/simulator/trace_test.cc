@@ -245,6 +245,25 @@ TEST_CASE("lengths have their mean, seeds repeat, faults are named") {
   REQUIRE(Has(Message(Generate(rare).status()), "request 18 of 100"));
 }
 
+TEST_CASE("a mix asks for its models as often as it says, and leaves all else as it is") {
+  Workload workload{.requests = 20'000, .seed = 5};
+  const Trace plain = *Generate(workload);
+  workload.mix = *ParseMix("small=3,large=1");
+  const Trace mixed = *Generate(workload);
+  REQUIRE(mixed.models == std::vector<std::string>{"small", "large"});
+  REQUIRE(mixed.hash != plain.hash);
+  int64_t large = 0;
+  for (size_t i = 0; i < mixed.requests.size(); ++i) {
+    large += mixed.requests[i].model;
+    REQUIRE(mixed.requests[i].arrival == plain.requests[i].arrival);
+    REQUIRE(mixed.requests[i].prompt_tokens == plain.requests[i].prompt_tokens);
+  }
+  REQUIRE(static_cast<double>(large) == Approx(5000).epsilon(0.05));
+  for (const char* wrong : {"", "small", "small=", "small=0", "=1", "a=1,", "a=1,a=2", "a=nan"}) {
+    REQUIRE(!ParseMix(wrong).ok());
+  }
+}
+
 TEST_CASE("common prefixes make the hits they should") {
   Workload workload;
   workload.requests = 1000;
