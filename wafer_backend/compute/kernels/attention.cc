@@ -97,7 +97,8 @@ HWY_INLINE PageTile MakeTile(const AttentionTask& task, int64_t page, int64_t fi
   tile.values = {.depth = tile.seen - tile.from,
                  .rows = buffers.scores + tile.from,
                  .row_step = layout.page_tokens,
-                 .columns = task.Values(page) + tile.from * value_width,
+                 .columns = (layout.values_in_keys ? buffers.values : task.Values(page)) +
+                            tile.from * value_width,
                  .block_step = 16,
                  .column_step = value_width,
                  .out = buffers.value_sums + first * value_width,
@@ -113,18 +114,41 @@ HWY_INLINE void FetchAhead(const AttentionTask& task, int64_t page, PageTile* ti
   const auto lines = [](int64_t elements, int64_t times) {
     return (elements + 32 * times - 1) / (32 * times);
   };
-  tile->keys.ahead = task.Values(page);
-  tile->keys.ahead_lines = lines(task.PositionsIn(page) * layout.value_width(), tile->keys.depth);
+  if (!layout.values_in_keys) {
+    tile->keys.ahead = task.Values(page);
+    tile->keys.ahead_lines = lines(task.PositionsIn(page) * layout.value_width(), tile->keys.depth);
+  }
   tile->values.ahead = task.KeysAfter(page);
   if (tile->values.ahead == nullptr) return;
   const int64_t next = page + 1 < task.pages() ? page + 1 : task.first_page();
   tile->values.ahead_lines = lines(task.PositionsIn(next) * layout.head_dim, tile->values.depth);
 }
 
+// Values that are the last elements of their keys, as a product with weights reads them: a position
+// after the other.
+HWY_NOINLINE void TakeValuesFromKeys(const AttentionTask& task, int64_t page, uint16_t* values) {
+  const KvPageLayout& layout = *task.layout;
+  constexpr int64_t kBlock = KvPageLayout::kKeyBlock;
+  const int64_t width = layout.value_width();
+  const int64_t first = layout.head_dim - width;
+  for (int64_t t = 0; t < task.PositionsIn(page); t += kBlock) {
+    const uint16_t* const keys = task.Keys(page) + t * layout.head_dim + first * kBlock;
+    int64_t d = 0;
+    for (; d + 8 <= width; d += 8) {
+      Transpose8(keys + d * kBlock, kBlock, values + t * width + d, width);
+      Transpose8(keys + d * kBlock + 8, kBlock, values + (t + 8) * width + d, width);
+    }
+    for (; d < width; ++d) {
+      for (int64_t i = 0; i < kBlock; ++i) values[(t + i) * width + d] = keys[d * kBlock + i];
+    }
+  }
+}
+
 template <DType kDType>
 void TakePage(const AttentionTask& task, int64_t page, const AttentionBuffers& buffers) {
   const int64_t page_tokens = task.layout->page_tokens;
   const int64_t begin = page * page_tokens;
+  if (task.layout->values_in_keys) TakeValuesFromKeys(task, page, buffers.values);
   for (int64_t first = 0; first < task.rows(); first += kTileRows) {
     PageTile tile = MakeTile(task, page, first, buffers);
     if (tile.from >= tile.seen) continue;

@@ -54,7 +54,8 @@ struct AttentionShape {
   }
 };
 
-// 4 (head_dim + value_width + 2) max(48, heads / kv_heads) bytes and 48 a position of a page.
+// 4 (head_dim + value_width + 2) max(48, heads / kv_heads) bytes and 48 a position of a page, and
+// 2 value_width more a position if values are in the keys.
 Bytes AttentionWorkingBytes(int64_t heads, const KvPageLayout& layout);
 
 // Row i of a run sees positions shape.FirstSeen(first + i) .. first + i. Runs of different

@@ -39,6 +39,7 @@ struct AttentionTask {
     return std::min(layout->page_tokens, Seen(rows() - 1) - page * layout->page_tokens);
   }
   const uint16_t* Keys(int64_t page) const { return KeysOf(kv_head, page); }
+  // Not if they are in the keys.
   const uint16_t* Values(int64_t page) const {
     return Section(page, layout->values_at(layer)) +
            kv_head * layout->value_width() * layout->page_tokens;
@@ -77,11 +78,13 @@ struct AttentionBuffers {
   float* queries;           // [rows][head_dim], scaled
   float* value_sums;        // [rows][value_width]
   float* scores;            // [kMaxTileRows][page_tokens], then weights
+  uint16_t* values;         // [page_tokens][value_width] of a page, if they are in its keys
 
   static Bytes Size(const KvPageLayout& layout, int64_t rows) {
     const int64_t floats =
         rows * (2 + layout.head_dim + layout.value_width()) + kMaxTileRows * layout.page_tokens;
-    return Bytes((floats * 4 + 63) / 64 * 64);
+    const int64_t values = layout.values_in_keys ? layout.page_tokens * layout.value_width() : 0;
+    return Bytes((floats * 4 + values * 2 + 63) / 64 * 64);
   }
 
   static AttentionBuffers At(std::byte* memory, const KvPageLayout& layout, int64_t rows) {
@@ -90,6 +93,8 @@ struct AttentionBuffers {
     buffers.queries = reinterpret_cast<float*>(buffers.running + rows);
     buffers.value_sums = buffers.queries + rows * layout.head_dim;
     buffers.scores = buffers.value_sums + rows * layout.value_width();
+    buffers.values =
+        reinterpret_cast<uint16_t*>(buffers.scores + kMaxTileRows * layout.page_tokens);
     return buffers;
   }
 };

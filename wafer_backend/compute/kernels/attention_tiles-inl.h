@@ -156,6 +156,32 @@ HWY_INLINE void Multiply(int64_t rows, int64_t width, const TileProduct& p) {
   for (; column < width; ++column) MultiplyColumn<kDType>(rows, column, p);
 }
 
+// to[i][j] = from[j][i], 8 x 8. A round of interleaving moves the first bit of a row's index to the
+// end of its column's, and of that one's to the row's; three rounds exchange them.
+HWY_INLINE void Transpose8(const uint16_t* from, int64_t from_step, uint16_t* to, int64_t to_step) {
+#if HWY_TARGET == HWY_SCALAR
+  for (int i = 0; i < 64; ++i) to[i / 8 * to_step + i % 8] = from[i % 8 * from_step + i / 8];
+#else
+  using Eight = hn::FixedTag<uint16_t, 8>;
+  const Eight d;
+  hn::Vec<Eight> row[8], next[8];
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) row[i] = hn::LoadU(d, from + i * from_step);
+#pragma GCC unroll 3
+  for (int round = 0; round < 3; ++round) {
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      next[2 * i] = hn::InterleaveLower(d, row[i], row[i + 4]);
+      next[2 * i + 1] = hn::InterleaveUpper(d, row[i], row[i + 4]);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) row[i] = next[i];
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) hn::StoreU(row[i], d, to + i * to_step);
+#endif
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace waferline::kernels
 HWY_AFTER_NAMESPACE();

@@ -55,6 +55,11 @@ absl::Status KvPageLayout::Check() const {
     return absl::InvalidArgumentError(
         absl::StrCat("KV page: value_dim is ", value_dim, ", must be 0 (as head_dim) to 1024"));
   }
+  if (values_in_keys && value_dim > head_dim) {
+    return absl::InvalidArgumentError(absl::StrCat("KV page: value_dim is ", value_dim,
+                                                   ", must be at most head_dim, ", head_dim,
+                                                   ", as values are a part of the keys"));
+  }
   if (page_tokens <= 0 || page_tokens % kKeyBlock != 0 || page_tokens > 256) {
     return absl::InvalidArgumentError(absl::StrCat("KV page: page_tokens is ", page_tokens,
                                                    ", must be a multiple of 16, at most 256"));
@@ -79,10 +84,11 @@ void StoreKv(const KvPageLayout& layout, std::byte* page, int64_t layer, int64_t
   for (int64_t head = 0; head < layout.kv_heads; ++head) {
     round_row(layout.dtype, key, layout.head_dim, rounded.data());
     for (int64_t d = 0; d < layout.head_dim; ++d) keys[d * kBlock] = rounded[d];
-    round_row(layout.dtype, value, value_width, values);
     key += layout.head_dim;
-    value += value_width;
     keys += layout.page_tokens * layout.head_dim;
+    if (layout.values_in_keys) continue;
+    round_row(layout.dtype, value, value_width, values);
+    value += value_width;
     values += layout.page_tokens * value_width;
   }
 }

@@ -38,7 +38,11 @@ Sequence MakeSequence(SeededStream& random, const KvPageLayout& layout, int64_t 
       std::memset(s.memory.back().data(), 0xff, static_cast<size_t>(layout.page_bytes().count()));
     }
     const std::vector<float> key = RandomFloats(random, layout.kv_heads * layout.head_dim);
-    const std::vector<float> value = RandomFloats(random, layout.kv_heads * layout.value_width());
+    std::vector<float> value = RandomFloats(random, layout.kv_heads * layout.value_width());
+    for (int64_t i = 0; layout.values_in_keys && i < std::ssize(value); ++i) {
+      const int64_t head = i / layout.value_width() + 1;  // the value ends where the key does
+      value[i] = key[head * layout.head_dim - head * layout.value_width() + i];
+    }
     StoreKv(layout, s.memory.back().data(), kLayer, slot, key.data(), value.data(), path);
     for (float x : key) s.keys.push_back(Rounded(layout.dtype, x));
     for (float x : value) s.values.push_back(Rounded(layout.dtype, x));
@@ -98,6 +102,8 @@ Setup RandomSetup(SeededStream& random) {
                   .page_tokens = 16 * RandomBetween(random, 1, 4),
                   .dtype = random.Next() % 2 == 0 ? DType::kF16 : DType::kBF16,
                   .value_dim = random.Next() % 2 == 0 ? 0 : kDims[random.Next() % 8]};
+  setup.layout.values_in_keys =
+      setup.layout.value_width() <= setup.layout.head_dim && random.Next() % 3 == 0;
   REQUIRE(setup.layout.Check().ok());
   const double root = std::sqrt(static_cast<double>(setup.layout.head_dim));
   setup.shape = {setup.layout.kv_heads * RandomBetween(random, 1, 9), static_cast<float>(1 / root)};
@@ -173,6 +179,37 @@ TEST_CASE("a row attends with the same bits alone, in chunks, with other rows, o
     const QueryRun run{s.pages.data(), 0, s.length, in_place.data(), in_place.data()};
     Attend(setup.shape, setup.layout, kLayer, {&run, 1}, one, scratch, path);
     REQUIRE(std::memcmp(whole.data(), in_place.data(), whole.size() * 4) == 0);
+  }
+}
+
+TEST_CASE("values that are a part of the keys: the bits of values stored by themselves") {
+  ThreadPool pool(2);
+  for (CpuPath path : PathsOfThisMachine()) {
+    KvPageLayout layout{.layers = 2,
+                        .kv_heads = 2,
+                        .head_dim = 84,
+                        .page_tokens = 32,
+                        .value_dim = 68,
+                        .values_in_keys = true};
+    REQUIRE(layout.Check().ok());
+    REQUIRE(layout.page_bytes() == Bytes(2 * 2 * 84 * 32 * 2));
+    SeededStream random(6), again(6);
+    const Sequence in_keys = MakeSequence(random, layout, 75, path);
+    layout.values_in_keys = false;
+    Sequence apart = MakeSequence(again, layout, 75, path);
+    for (int64_t t = 0; t < 75; ++t) {
+      StoreKv(layout, apart.memory[t / 32].data(), kLayer, t % 32, &in_keys.keys[t * 2 * 84],
+              &in_keys.values[t * 2 * 68], path);
+    }
+    const AttentionShape shape{.heads = 6, .scale = 0.1f};
+    const std::vector<float> queries = RandomFloats(random, 75 * 6 * 84);
+    std::vector<float> one(75 * 6 * 68), other(one.size());
+    Scratch scratch;
+    const QueryRun run{in_keys.pages.data(), 0, 75, queries.data(), one.data()};
+    Attend(shape, in_keys.layout, kLayer, {&run, 1}, pool, scratch, path);
+    const QueryRun run_apart{apart.pages.data(), 0, 75, queries.data(), other.data()};
+    Attend(shape, layout, kLayer, {&run_apart, 1}, pool, scratch, path);
+    REQUIRE(std::memcmp(one.data(), other.data(), one.size() * 4) == 0);
   }
 }
 
