@@ -61,8 +61,9 @@ absl::StatusOr<MemoryPlan> PlanMemory(const OneModelOptions& options, const mode
   plan.largest_weights = kPacking * ((weights - outside_layers) / shards + outside_layers);
   const double needed = kPacking * weights + static_cast<double>(file.held_size());
   const double usable = kUsableShare * static_cast<double>(options.memory.count()) - needed;
-  // Keys and values of 16 bits. Every position is kept twice while it moves from the prefill pool.
-  const double position = 2.0 * 2.0 * static_cast<double>(shape.kv_width() * shape.layers);
+  // Keys and values of 16 bits, as if no layer had a window: the scheduler books pages of all
+  // layers. Every position is kept twice while it moves from the prefill pool.
+  const double position = 2.0 * static_cast<double>(shape.kv_stored() * shape.layers);
   plan.kv_bytes = usable / 2;
   const auto fits = static_cast<int64_t>(std::max(plan.kv_bytes, 0.0) / position) / kPage * kPage;
   const int64_t wanted = std::max(kPage, options.context);

@@ -43,7 +43,7 @@ struct ShardMemory {
   Bytes capacity;     // SRAM of the shard
   Bytes weights;      // its layers' weights
   Bytes buffers;      // activations and working space, fixed
-  Bytes kv_per_page;  // KV of `page_tokens` positions of one sequence over the shard's layers
+  Bytes kv_per_page;  // the most that KV of `page_tokens` positions takes on the shard's layers
   Tokens page_tokens;
   Bytes kv_capacity() const { return capacity - weights - buffers; }
 };

@@ -55,7 +55,7 @@ class BareModel {
             kernels::ThreadPool* pool)
       : model_(std::move(model)),
         stack_(model_, {.range = model_->range(), .max_rows = std::max(kChunk, max_batch)}, pool),
-        pages_(stack_.layout().page_bytes()),
+        pages_(stack_.kv()),
         hidden_(static_cast<size_t>(stack_.max_rows() * model_->shape().hidden)),
         logits_(static_cast<size_t>(max_batch * model_->shape().vocabulary)) {}
 
@@ -101,9 +101,12 @@ class BareModel {
 
   // Pages as a server has them once it has run for a while: granted by the system already.
   void GrowTo(int64_t positions, shard::SequencePages* sequence) {
-    sequence->Grow(shard::PagesFor(positions, stack_.layout().page_tokens));
-    for (int64_t i = 0; i < sequence->count(); ++i) {
-      std::memset(sequence->page(i), 0, pages_.page_bytes().count());
+    sequence->Hold(0, positions);
+    for (size_t group = 0; group < stack_.kv().groups().size(); ++group) {
+      const auto bytes = static_cast<size_t>(pages_.pool(group).page_bytes().count());
+      for (int64_t i = 0; i < sequence->held(group).end; ++i) {
+        std::memset(sequence->page(group, i), 0, bytes);
+      }
     }
   }
 
@@ -117,7 +120,7 @@ class BareModel {
 
   const std::shared_ptr<const shard::PackedModel> model_;
   shard::LayerStack stack_;
-  shard::PagePool pages_;
+  shard::KvPool pages_;
   SeededStream random_{1};
   std::vector<float> hidden_;
   std::vector<float> logits_;

@@ -39,10 +39,9 @@ std::vector<std::vector<float>> Compute(std::shared_ptr<const shard::PackedModel
                                         const std::vector<TokenId>& tokens, bool all,
                                         kernels::ThreadPool* pool) {
   shard::LayerStack stack(model, {.range = model->range(), .max_rows = kChunk}, pool);
-  shard::PagePool pages(stack.layout().page_bytes());
+  shard::KvPool pages(stack.kv());
   shard::SequencePages sequence(&pages);
   const auto count = static_cast<int64_t>(tokens.size());
-  sequence.Grow(shard::PagesFor(count, stack.layout().page_tokens));
   const int64_t width = model->shape().hidden, vocabulary = model->shape().vocabulary;
   std::vector<float> hidden(static_cast<size_t>(kChunk * width));
   std::vector<std::vector<float>> logits;
@@ -50,6 +49,7 @@ std::vector<std::vector<float>> Compute(std::shared_ptr<const shard::PackedModel
     const int64_t rows = std::min(kChunk, count - first);
     for (int64_t i = 0; i < rows; ++i) model->Embed(tokens[first + i], hidden.data() + i * width);
     const int64_t wanted = all ? rows : first + rows == count ? 1 : 0;
+    sequence.Hold(first, first + rows);
     const shard::Run run{&sequence, first, rows, rows - wanted};
     stack.Forward({&run, 1}, hidden.data());
     for (int64_t i = 0; i < wanted; ++i) {

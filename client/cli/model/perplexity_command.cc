@@ -56,7 +56,7 @@ class Scorer {
   Scorer(std::shared_ptr<const shard::PackedModel> model, kernels::ThreadPool* pool)
       : model_(std::move(model)),
         stack_(model_, {.range = model_->range(), .max_rows = kRows}, pool),
-        pages_(stack_.layout().page_bytes()),
+        pages_(stack_.kv()),
         pool_(pool),
         hidden_(static_cast<size_t>(kRows * model_->shape().hidden)),
         logits_(static_cast<size_t>(kRows * model_->shape().vocabulary)),
@@ -66,13 +66,13 @@ class Scorer {
   void Add(std::span<const TokenId> chunk, Score* score) {
     const auto count = static_cast<int64_t>(chunk.size());
     shard::SequencePages sequence(&pages_);
-    sequence.Grow(shard::PagesFor(count, stack_.layout().page_tokens));
     const int64_t width = model_->shape().hidden;
     for (int64_t first = 0; first < count; first += kRows) {
       const int64_t rows = std::min(kRows, count - first);
       for (int64_t i = 0; i < rows; ++i) model_->Embed(chunk[first + i], &hidden_[i * width]);
       // Row p predicts token p + 1.
       const int64_t from = std::clamp(count / 2, first, first + rows);
+      sequence.Hold(first, first + rows);
       const shard::Run run{&sequence, first, rows, from - first};
       stack_.Forward({&run, 1}, hidden_.data());
       const int64_t to = std::min(count - 1, first + rows);
@@ -97,7 +97,7 @@ class Scorer {
 
   const std::shared_ptr<const shard::PackedModel> model_;
   shard::LayerStack stack_;
-  shard::PagePool pages_;
+  shard::KvPool pages_;
   kernels::ThreadPool* const pool_;
   std::vector<float> hidden_;
   std::vector<float> logits_;

@@ -69,7 +69,8 @@ struct ExpertsPlan {
 // rest, a key part that turns and that all heads share, are all that is stored. Since
 //   (Wk_h c) q = c (Wk_h^T q)   and   sum of w (Wv_h c) = Wv_h (sum of w c)
 // heads attend to c itself, with queries [turned part, Wk_h^T plain part]; behind attention each
-// head's sum goes through Wv_h. So there is one KV head, of keys [turned part, c] and values c.
+// head's sum goes through Wv_h. So there is one KV head, of keys [turned part, c] and values c,
+// which are stored as a part of the keys.
 struct LatentPlan {
   int64_t kv_rank = 0;     // 0: attention is not latent
   int64_t query_rank = 0;  // queries are Wq norm(Wqa n), of so many elements inside; 0: Wq n
@@ -124,6 +125,11 @@ struct ModelShape {
 
   int64_t q_width() const { return heads * head_dim; }
   int64_t kv_width() const { return kv_heads * head_dim; }
+  // Elements of KV that a layer stores of a position.
+  int64_t kv_stored() const {
+    if (latent.kv_rank > 0) return kv_width();
+    return kv_heads * (head_dim + (value_dim > 0 ? value_dim : head_dim));
+  }
 };
 
 }  // namespace waferline::model

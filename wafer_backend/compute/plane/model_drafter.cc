@@ -11,13 +11,11 @@
 
 namespace waferline::plane {
 
-using shard::PagesFor;
-
 ModelDrafter::ModelDrafter(std::shared_ptr<const shard::PackedModel> model,
                            kernels::ThreadPool* pool)
     : model_(std::move(model)),
       stack_(model_, {.range = model_->range(), .max_rows = kMaxRows}, pool),
-      pages_(stack_.layout().page_bytes()) {
+      pages_(stack_.kv()) {
   hidden_.resize(static_cast<size_t>(kMaxRows * model_->shape().hidden));
 }
 
@@ -66,8 +64,9 @@ void ModelDrafter::CatchUp(std::span<DraftRequest> requests) {
     State* const state = StateOf(request);
     const int64_t missing = static_cast<int64_t>(request.text.size() - state->fed);
     const int64_t take = std::min(missing, kMaxRows - rows);
-    state->pages.Grow(PagesFor(static_cast<int64_t>(request.text.size()) + request.max_tokens,
-                               stack_.layout().page_tokens));
+    // What is fed now and what may be guessed after it; guesses that are not true are fed again.
+    const auto fed = static_cast<int64_t>(state->fed);
+    state->pages.Hold(fed, fed + take + request.max_tokens);
     for (int64_t i = 0; i < take; ++i) {
       model_->Embed(request.text[state->fed + i], hidden_.data() + (rows + i) * width);
     }

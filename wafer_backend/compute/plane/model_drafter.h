@@ -31,7 +31,7 @@ class ModelDrafter : public Drafter {
   static constexpr int64_t kMaxRows = 128;  // computed in one go
 
   struct State {
-    explicit State(shard::PagePool* pool) : pages(pool) {}
+    explicit State(shard::KvPool* pool) : pages(pool) {}
     shard::SequencePages pages;
     size_t fed = 0;                // tokens of the text whose KV is there
     std::vector<TokenId> guessed;  // fed after them, true or not
@@ -50,7 +50,7 @@ class ModelDrafter : public Drafter {
 
   const std::shared_ptr<const shard::PackedModel> model_;
   shard::LayerStack stack_;
-  shard::PagePool pages_;
+  shard::KvPool pages_;
   std::unordered_map<uint64_t, State> states_;
   std::vector<Writing> writing_;
   std::vector<shard::Run> runs_;

@@ -22,7 +22,7 @@ void PrefillService::Submit(PrefillJob job) {
 
 void PrefillService::HandOff(uint64_t id, uint32_t slot) {
   if (finished_.contains(id)) {
-    sending_.push_back({id, slot, 0, 0});
+    sending_.push_back({id, slot, 0, {}, 0});
   } else if (worker_->Has(id)) {
     asked_[id] = slot;
   }
@@ -50,7 +50,7 @@ bool PrefillService::Step(int64_t budget, std::vector<Prefilled>* done) {
     const uint64_t id = (*done)[i].id;
     finished_.insert(id);
     if (const auto asked = asked_.find(id); asked != asked_.end()) {
-      sending_.push_back({id, asked->second, 0, 0});
+      sending_.push_back({id, asked->second, 0, {}, 0});
       asked_.erase(asked);
     }
   }
@@ -66,15 +66,17 @@ bool PrefillService::SendPages() {
     while (sending.target < targets_.size()) {
       const KvTarget& target = targets_[sending.target];
       if (!target.outlet->HasRoom()) return moved;
-      worker_->FillKvFrame(sending.id, target.range, sending.frame, &frame_);
+      if (sending.next == 0) sending.parts = worker_->KvParts(sending.id, target.range);
+      worker_->FillKvFrame(sending.id, sending.parts[sending.next], &frame_);
       frame_.slot = sending.slot;
+      frame_.last = sending.next + 1 == sending.parts.size();
       status = target.outlet->Send(frame_);
       if (!status.ok()) break;
       moved = true;
-      if (++sending.frame == worker_->KvFrames(sending.id, target.range)) {
-        sending.frame = 0;
-        ++sending.target;
-      }
+      ++sending.next;
+      if (!frame_.last) continue;
+      sending.next = 0;
+      ++sending.target;
     }
     if (targets_.empty())
       status = absl::UnavailableError("the prefill pool is not connected to any shard");

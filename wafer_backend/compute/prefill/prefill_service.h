@@ -58,8 +58,9 @@ class PrefillService {
   struct Sending {
     uint64_t id = 0;
     uint32_t slot = 0;
-    size_t target = 0;  // the next frame's
-    int64_t frame = 0;
+    size_t target = 0;          // the next frame's
+    std::vector<KvPart> parts;  // of it; none: it has not begun
+    size_t next = 0;            // of them
   };
   bool SendPages();
 

@@ -20,7 +20,7 @@ PrefillWorker::PrefillWorker(std::shared_ptr<const shard::PackedModel> model,
     : model_(std::move(model)),
       options_(options),
       stack_(model_, {model_->range(), options.page_tokens, options.chunk_tokens}, pool),
-      pages_(stack_.layout().page_bytes()) {
+      pages_(stack_.kv()) {
   hidden_.resize(static_cast<size_t>(options.chunk_tokens * model_->shape().hidden));
 }
 
@@ -55,19 +55,17 @@ absl::Status PrefillWorker::Submit(PrefillJob job) {
           absl::StrCat("token ", id, " out of range [0, ", shape.vocabulary, ")"));
     }
   }
-  const int64_t pages = PagesFor(count, options_.page_tokens);
-  if (jobs_.size() >= options_.max_jobs ||
-      (promised_pages_ + pages) * pages_.page_bytes() > options_.kv_bytes) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("the prefill pool holds ", jobs_.size(), " prompts with ",
-                     shard::InWords(promised_pages_ * pages_.page_bytes()), " of KV (limits ",
-                     options_.max_jobs, " and ", shard::InWords(options_.kv_bytes), ")"));
+  const Bytes needed = stack_.kv().BytesFor(count);
+  if (jobs_.size() >= options_.max_jobs || promised_ + needed > options_.kv_bytes) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "the prefill pool holds ", jobs_.size(), " prompts with ", shard::InWords(promised_),
+        " of KV (limits ", options_.max_jobs, " and ", shard::InWords(options_.kv_bytes), ")"));
   }
   const uint64_t id = job.id;
   const bool fresh =
       jobs_.try_emplace(id, State{std::move(job), shard::SequencePages(&pages_), 0, {}}).second;
   if (!fresh) return absl::AlreadyExistsError(absl::StrCat("prefill job ", id, " already exists"));
-  promised_pages_ += pages;
+  promised_ += needed;
   queue_.push_back(id);
   return absl::OkStatus();
 }
@@ -75,8 +73,7 @@ absl::Status PrefillWorker::Submit(PrefillJob job) {
 void PrefillWorker::Release(uint64_t id) {
   const auto found = jobs_.find(id);
   if (found == jobs_.end()) return;
-  promised_pages_ -=
-      PagesFor(static_cast<int64_t>(found->second.job.tokens.size()), options_.page_tokens);
+  promised_ -= stack_.kv().BytesFor(static_cast<int64_t>(found->second.job.tokens.size()));
   jobs_.erase(found);
   std::erase(queue_, id);
 }
@@ -92,7 +89,7 @@ void PrefillWorker::RunChunk(int64_t budget, std::vector<Prefilled>* done) {
     State& state = jobs_.at(id);
     const int64_t take =
         std::min(budget - rows, static_cast<int64_t>(state.job.tokens.size()) - state.done);
-    state.pages.Grow(PagesFor(state.done + take, options_.page_tokens));
+    state.pages.Hold(state.done, state.done + take);
     for (int64_t i = 0; i < take; ++i) {
       model_->Embed(state.job.tokens[state.done + i], hidden_.data() + (rows + i) * width);
     }
@@ -155,34 +152,48 @@ void PrefillWorker::TakePromptLogprobs(State* state, const float* hidden, int64_
   }
 }
 
-int64_t PrefillWorker::LayersOfFrame(LayerRange range) const {
-  return std::clamp<int64_t>(kLargestKvFrame / stack_.layout().layer_bytes(), 1, range.count());
+std::vector<KvPart> PrefillWorker::KvParts(uint64_t id, LayerRange range) const {
+  const int64_t done = jobs_.at(id).done;
+  const shard::KvLayers& kv = stack_.kv();
+  const int64_t most = std::max<int64_t>(kLargestKvFrame / kv.layout().layer_bytes(), 1);
+  const int64_t pages = PagesFor(done, options_.page_tokens);
+  const auto needed = [&](int64_t layer, int64_t page) {
+    // The last page always: a shard waits for a frame even if nothing of it is seen again.
+    return page >= std::min(kv.group_of(layer).Seen(done, done).first, pages - 1);
+  };
+  std::vector<KvPart> parts;
+  for (int64_t page = 0; page < pages; ++page) {
+    for (int64_t layer = range.first; layer < range.end; ++layer) {
+      if (!needed(layer, page)) continue;
+      const bool goes_on = !parts.empty() && parts.back().page == page &&
+                           parts.back().layers.end == layer && parts.back().layers.count() < most;
+      if (goes_on) {
+        ++parts.back().layers.end;
+      } else {
+        parts.push_back({page, {layer, layer + 1}});
+      }
+    }
+  }
+  return parts;
 }
 
-int64_t PrefillWorker::KvFrames(uint64_t id, LayerRange range) const {
-  return jobs_.at(id).pages.count() * PagesFor(range.count(), LayersOfFrame(range));
-}
-
-void PrefillWorker::FillKvFrame(uint64_t id, LayerRange range, int64_t index,
-                                link::KvFrame* frame) const {
+void PrefillWorker::FillKvFrame(uint64_t id, const KvPart& part, link::KvFrame* frame) const {
   const State& state = jobs_.at(id);
-  const int64_t group = LayersOfFrame(range);
-  const int64_t groups = PagesFor(range.count(), group);
-  const int64_t page = index / groups;
-  const int64_t first = range.first + index % groups * group;
-  const int64_t layers = std::min(group, range.end - first);
-  const int64_t layer_bytes = stack_.layout().layer_bytes().count();
-  const int64_t position = page * options_.page_tokens;
+  const shard::KvLayers& kv = stack_.kv();
+  const int64_t layer_bytes = kv.layout().layer_bytes().count();
+  const int64_t position = part.page * options_.page_tokens;
   frame->job = id;
-  frame->first_layer = static_cast<uint32_t>(first);
-  frame->layer_count = static_cast<uint32_t>(layers);
+  frame->first_layer = static_cast<uint32_t>(part.layers.first);
+  frame->layer_count = static_cast<uint32_t>(part.layers.count());
   frame->first_position = static_cast<uint32_t>(position);
   frame->positions = static_cast<uint32_t>(std::min(options_.page_tokens, state.done - position));
-  frame->last = index + 1 == groups * state.pages.count();
-  frame->data.resize(static_cast<size_t>(layers * layer_bytes));
-  std::memcpy(frame->data.data(),
-              state.pages.page(page) + (first - model_->range().first) * layer_bytes,
-              frame->data.size());
+  frame->data.resize(static_cast<size_t>(part.layers.count() * layer_bytes));
+  for (int64_t i = 0; i < part.layers.count(); ++i) {
+    const auto [group, index] = kv.place(part.layers.first + i);
+    std::memcpy(frame->data.data() + i * layer_bytes,
+                state.pages.page(group, part.page) + index * layer_bytes,
+                static_cast<size_t>(layer_bytes));
+  }
 }
 
 }  // namespace waferline::prefill

@@ -46,6 +46,12 @@ struct Prefilled {
   std::vector<TokenValue> prompt_logprobs;  // of prompt tokens 1 .. n-1, if asked for
 };
 
+// A page of neighbouring layers, as one frame carries it.
+struct KvPart {
+  int64_t page = 0;
+  shard::LayerRange layers;
+};
+
 class PrefillWorker {
  public:
   // InvalidArgument for options out of range. `model` holds all layers; `pool` may be shared.
@@ -65,13 +71,14 @@ class PrefillWorker {
   // are finished are appended.
   void RunChunk(int64_t budget, std::vector<Prefilled>* done);
 
-  // Frames that carry a finished job's pages of `range` to a shard: 0 <= index < KvFrames. Each is
-  // a page, or some of its layers where a page is larger than kLargestKvFrame.
-  int64_t KvFrames(uint64_t id, shard::LayerRange range) const;
-  void FillKvFrame(uint64_t id, shard::LayerRange range, int64_t index, link::KvFrame* frame) const;
+  // What a shard of `range` needs of a finished job, in the order in which it is sent, at least one
+  // part: of layers that see all positions all pages, of others those that the next position sees.
+  std::vector<KvPart> KvParts(uint64_t id, shard::LayerRange range) const;
+  // All but the frame's slot and `last`.
+  void FillKvFrame(uint64_t id, const KvPart& part, link::KvFrame* frame) const;
   bool Has(uint64_t id) const { return jobs_.contains(id); }
 
-  Bytes kv_held() const { return pages_.in_use() * pages_.page_bytes(); }
+  Bytes kv_held() const { return pages_.in_use(); }
   uint64_t computed_tokens() const { return computed_tokens_; }
 
  private:
@@ -87,14 +94,13 @@ class PrefillWorker {
 
   PrefillWorker(std::shared_ptr<const shard::PackedModel> model, const PrefillOptions& options,
                 kernels::ThreadPool* pool);
-  int64_t LayersOfFrame(shard::LayerRange range) const;
   void TakePromptLogprobs(State* state, const float* hidden, int64_t first, int64_t rows);
 
   const std::shared_ptr<const shard::PackedModel> model_;
   const PrefillOptions options_;
   shard::LayerStack stack_;
-  shard::PagePool pages_;
-  int64_t promised_pages_ = 0;  // of all jobs, taken or not
+  shard::KvPool pages_;
+  Bytes promised_;  // to all jobs, pages taken or not
   std::unordered_map<uint64_t, State> jobs_;
   std::deque<uint64_t> queue_;  // not yet finished, in order
   std::vector<shard::Run> runs_;

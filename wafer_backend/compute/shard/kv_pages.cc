@@ -1,6 +1,7 @@
 #include "wafer_backend/compute/shard/kv_pages.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "wafer_backend/base/check.h"
 
@@ -36,22 +37,73 @@ void PagePool::GiveBack(std::byte* page) {
   free_.push_back(page);
 }
 
+KvPool::KvPool(const KvLayers& layers) : layers_(layers) {
+  pools_.reserve(layers.groups().size());
+  for (const KvGroup& group : layers.groups()) pools_.emplace_back(group.layout.page_bytes());
+}
+
+Bytes KvPool::in_use() const {
+  Bytes sum;
+  for (const PagePool& pool : pools_) sum += pool.in_use() * pool.page_bytes();
+  return sum;
+}
+
+SequencePages::SequencePages(KvPool* pool) : pool_(pool), groups_(pool->layers().groups().size()) {}
+
+SequencePages::SequencePages(SequencePages&& o) noexcept
+    : pool_(o.pool_), groups_(std::exchange(o.groups_, {})) {}
+
 SequencePages& SequencePages::operator=(SequencePages&& o) noexcept {
   if (this != &o) {
     Clear();
     pool_ = o.pool_;
-    pages_.swap(o.pages_);
+    groups_ = std::exchange(o.groups_, {});
   }
   return *this;
 }
 
-void SequencePages::Grow(int64_t count) {
-  while (this->count() < count) pages_.push_back(pool_->Take());
+void SequencePages::Hold(int64_t first, int64_t end) {
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    HoldOf(g, pool_->layers().groups()[g].Seen(first, end));
+  }
+}
+
+void SequencePages::HoldOf(size_t group, PageRange wanted) {
+  Group& of = groups_[group];
+  PagePool& pool = pool_->pool(group);
+  while (static_cast<int64_t>(of.pages.size()) > std::max(of.first, wanted.end)) {
+    pool.GiveBack(of.pages.back());
+    of.pages.pop_back();
+  }
+  for (; of.first < wanted.first && of.first < static_cast<int64_t>(of.pages.size()); ++of.first) {
+    pool.GiveBack(std::exchange(of.pages[of.first], nullptr));
+  }
+  if (of.first == static_cast<int64_t>(of.pages.size())) {  // nothing is left
+    of.pages.assign(wanted.first, nullptr);
+    of.first = wanted.first;
+  }
+  while (of.first > wanted.first) of.pages[--of.first] = pool.Take();
+  while (static_cast<int64_t>(of.pages.size()) < wanted.end) of.pages.push_back(pool.Take());
+}
+
+std::byte* SequencePages::Reach(size_t group, int64_t page) {
+  PageRange wanted = held(group);
+  if (wanted.count() == 0) wanted.first = page;
+  WL_CHECK(page >= wanted.first);
+  HoldOf(group, {wanted.first, std::max(wanted.end, page + 1)});
+  return groups_[group].pages[page];
 }
 
 void SequencePages::Clear() {
-  for (std::byte* page : pages_) pool_->GiveBack(page);
-  pages_.clear();
+  for (size_t g = 0; g < groups_.size(); ++g) HoldOf(g, {0, 0});
+}
+
+bool SequencePages::Holds(int64_t first, int64_t end) const {
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    const PageRange seen = pool_->layers().groups()[g].Seen(first, end);
+    if (seen.first < groups_[g].first || seen.end > held(g).end) return false;
+  }
+  return true;
 }
 
 }  // namespace waferline::shard

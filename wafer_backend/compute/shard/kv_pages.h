@@ -1,6 +1,6 @@
-// The memory behind KV pages: taken one at a time as a sequence grows, released when it ends.
-// Pages are kept for the next sequence, so memory follows the peak of what was in use. Owner: a
-// shard or a prefill worker; thread: its own.
+// The memory behind KV pages: taken one at a time as a sequence grows, released when its layers see
+// them no longer, or when it ends. Pages are kept for the next sequence, so memory follows the peak
+// of what was in use. Owner: a shard or a prefill worker; thread: its own.
 //
 // How many may be in use is the ledger's business (shard) or the pool's bound (prefill).
 #pragma once
@@ -11,15 +11,17 @@
 
 #include "wafer_backend/base/units.h"
 #include "wafer_backend/compute/kernels/aligned_buffer.h"
+#include "wafer_backend/compute/shard/kv_layers.h"
 
 namespace waferline::shard {
 
+// Pages of one size.
 class PagePool {
  public:
   explicit PagePool(Bytes page_bytes);
+  PagePool(PagePool&&) noexcept = default;
+  PagePool& operator=(PagePool&&) = delete;
   ~PagePool();  // every page came back first
-  PagePool(const PagePool&) = delete;
-  PagePool& operator=(const PagePool&) = delete;
 
   // 64-byte aligned; content unspecified.
   std::byte* Take();
@@ -35,32 +37,56 @@ class PagePool {
   int64_t in_use_ = 0;
 };
 
-// One sequence's pages in order of position. Destruction returns them to the pool.
+// Pages of every group of layers. `layers` must outlive it.
+class KvPool {
+ public:
+  explicit KvPool(const KvLayers& layers);
+
+  const KvLayers& layers() const { return layers_; }
+  PagePool& pool(size_t group) { return pools_[group]; }
+  int64_t pages_in_use(size_t group) const { return pools_[group].in_use(); }
+  Bytes in_use() const;
+
+ private:
+  const KvLayers& layers_;
+  std::vector<PagePool> pools_;
+};
+
+// One sequence's pages of all groups. Destruction returns them to the pool.
 class SequencePages {
  public:
-  explicit SequencePages(PagePool* pool) : pool_(pool) {}
-  SequencePages(SequencePages&& o) noexcept : pool_(o.pool_), pages_(std::move(o.pages_)) {
-    o.pages_.clear();
-  }
+  explicit SequencePages(KvPool* pool);
+  SequencePages(SequencePages&& o) noexcept;
   SequencePages& operator=(SequencePages&& o) noexcept;
   ~SequencePages() { Clear(); }
 
-  // Takes pages until there are `count`.
-  void Grow(int64_t count);
+  // Holds of each group exactly the pages that rows at positions [first, end) see: takes those that
+  // are missing, releases the others.
+  void Hold(int64_t first, int64_t end);
+  // Holds this page of a group too, and those between it and what is held; where nothing is, it
+  // alone. page >= held(group).first, if any is held.
+  std::byte* Reach(size_t group, int64_t page);
   void Clear();
 
-  int64_t count() const { return static_cast<int64_t>(pages_.size()); }
-  std::byte* page(int64_t index) const { return pages_[index]; }
-  const std::byte* const* data() const { return pages_.data(); }
+  PageRange held(size_t group) const {
+    const Group& of = groups_[group];
+    return {of.first, static_cast<int64_t>(of.pages.size())};
+  }
+  bool Holds(int64_t first, int64_t end) const;
+  // Within held(group).
+  std::byte* page(size_t group, int64_t index) const { return groups_[group].pages[index]; }
+  // By page; those before held(group).first are null.
+  const std::byte* const* data(size_t group) const { return groups_[group].pages.data(); }
 
  private:
-  PagePool* pool_;
-  std::vector<std::byte*> pages_;
-};
+  struct Group {
+    std::vector<std::byte*> pages;
+    int64_t first = 0;  // the pages before are null
+  };
+  void HoldOf(size_t group, PageRange wanted);
 
-// Pages that hold `positions` positions.
-constexpr int64_t PagesFor(int64_t positions, int64_t page_tokens) {
-  return (positions + page_tokens - 1) / page_tokens;
-}
+  KvPool* pool_;
+  std::vector<Group> groups_;
+};
 
 }  // namespace waferline::shard

@@ -32,11 +32,11 @@ void LatentAttention::Norm(const PackedNorm& norm, float* row) const {
                    static_cast<int64_t>(norm.weight.size()), row);
 }
 
-void LatentAttention::KeysAndValues(const Step& step, float* keys, float* values) {
+void LatentAttention::Keys(const Step& step, float* keys) {
   const PackedLatent& latent = step.layer->latent;
   const int64_t rank = plan_.kv_rank, rotary = plan_.rotary_dim, width = rank + rotary;
   MatMul(latent.kv_down.matrix, step.x, down_.data(), step.rows, *step.pool, *step.scratch);
-  step.pool->ParallelFor(step.rows, Bytes(width * 12), [&](int64_t row, int) {
+  step.pool->ParallelFor(step.rows, Bytes(width * 8), [&](int64_t row, int) {
     float* const down = down_.data() + row * width;
     float* const key = keys + row * width;
     if (!latent.kv_down.bias.empty()) kernels::AddTo(latent.kv_down.bias.data(), width, down);
@@ -45,7 +45,6 @@ void LatentAttention::KeysAndValues(const Step& step, float* keys, float* values
     kernels::ApplyRotary(kernels::RotaryKind::kNorm, step.cos_sin + row * rotary, 1, rotary, rotary,
                          key);
     std::copy_n(down, rank, key + rotary);
-    std::copy_n(down, rank, values + row * rank);
   });
 }
 

@@ -32,8 +32,8 @@ class LatentAttention {
     kernels::ThreadPool* pool;
     kernels::Scratch* scratch;
   };
-  // keys: f32 [rows][rotary_dim + kv_rank]; values: f32 [rows][kv_rank].
-  void KeysAndValues(const Step& step, float* keys, float* values);
+  // keys: f32 [rows][rotary_dim + kv_rank]; the last kv_rank are the value as well.
+  void Keys(const Step& step, float* keys);
   // queries: f32 [rows][heads][rotary_dim + kv_rank].
   void Queries(const Step& step, float* queries);
   // sums: f32 [rows][heads][kv_rank]; y: f32 [rows][heads][value_dim].

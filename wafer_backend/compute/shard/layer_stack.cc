@@ -13,26 +13,18 @@ namespace waferline::shard {
 using kernels::MatMul;
 using kernels::Product;
 
-kernels::KvPageLayout KvLayoutOf(const model::ModelShape& shape, int64_t layers,
-                                 int64_t page_tokens) {
-  return {.layers = layers,
-          .kv_heads = shape.kv_heads,
-          .head_dim = shape.head_dim,
-          .page_tokens = page_tokens,
-          .value_dim = shape.value_dim};
-}
-
 LayerStack::LayerStack(std::shared_ptr<const PackedModel> model, const Options& options,
                        kernels::ThreadPool* pool)
     : model_(std::move(model)),
       options_(options),
       shape_(model_->shape()),
-      layout_(KvLayoutOf(shape_, options.range.count(), options.page_tokens)),
+      kv_(shape_, options.range, options.page_tokens, options.max_rows),
+      row_pages_(kv_),
       rotations_(shape_, options.max_rows),
       pool_(pool),
       feed_forward_(shape_, options.max_rows,
                     options.experts.count() > 0 ? options.experts : model_->experts()) {
-  WL_CHECK(layout_.Check().ok());
+  WL_CHECK(kv_.layout().Check().ok());
   const auto take = [&](std::vector<float>* array, int64_t width) {
     array->resize(static_cast<size_t>(options.max_rows * width));
   };
@@ -40,15 +32,15 @@ LayerStack::LayerStack(std::shared_ptr<const PackedModel> model, const Options& 
   take(&added_, shape_.hidden);
   take(&q_, std::max(shape_.q_width(), shape_.heads * shape_.latent.value_dim));
   take(&k_, shape_.kv_width());
-  take(&v_, shape_.kv_heads * layout_.value_width());
+  if (!kv_.layout().values_in_keys) take(&v_, shape_.kv_heads * kv_.layout().value_width());
   if (shape_.value_dim > 0) take(&mixed_, shape_.heads * shape_.value_dim);
   if (shape_.latent.kv_rank > 0) latent_.emplace(shape_, options.max_rows);
 }
 
 Bytes LayerStack::working_bytes() const {
   const int64_t widest = std::max({shape_.hidden, shape_.q_width(), shape_.ffn});
-  const Bytes attention = kernels::AttentionWorkingBytes(shape_.heads, layout_);
-  int64_t floats = 2 * shape_.hidden + shape_.q_width() + 2 * shape_.kv_width();
+  const Bytes attention = kernels::AttentionWorkingBytes(shape_.heads, kv_.layout());
+  int64_t floats = 2 * shape_.hidden + shape_.q_width() + shape_.kv_stored();
   if (shape_.value_dim > 0) floats += shape_.heads * shape_.value_dim;
   // The bounds that matrix.h states: 5 bytes an input element; 100 KiB a thread.
   const Bytes own = Bytes(options_.max_rows * (4 * floats + 5 * widest)) +
@@ -82,22 +74,21 @@ void LayerStack::NormRows(const PackedNorm& norm, int64_t rows, const float* hid
 
 void LayerStack::Forward(std::span<const Run> runs, float* hidden) {
   positions_.clear();
-  kv_page_.clear();
   queries_.clear();
+  query_pages_.clear();
   int64_t rows = 0, kv_only = 0;
   for (const Run& run : runs) {
-    WL_CHECK(PagesFor(run.first_position + run.rows, options_.page_tokens) <= run.pages->count());
+    WL_CHECK(run.pages->Holds(run.first_position, run.first_position + run.rows));
     AddQueries(run, 0, rows);
     for (int64_t i = 0; i < run.rows; ++i) {
-      const int64_t position = run.first_position + i;
-      positions_.push_back(static_cast<int32_t>(position));
-      kv_page_.push_back(run.pages->page(position / options_.page_tokens));
+      positions_.push_back(static_cast<int32_t>(run.first_position + i));
     }
     rows += run.rows;
     kv_only += run.kv_only;
     WL_CHECK(rows <= options_.max_rows);
   }
   if (rows == 0) return;
+  row_pages_.Find(runs);
   WL_CHECK(kv_only == 0 || options_.range.end == shape_.layers);
   rotations_.SetPositions(positions_);
   NormRows(LayerAt(0).attention_norm, rows, hidden);
@@ -117,13 +108,14 @@ void LayerStack::Forward(std::span<const Run> runs, float* hidden) {
   Feed(last, rows, hidden);
 }
 
-// The queries of a run's rows behind the `skipped` first ones, which lie from `first_row` on.
+// The queries of a run's rows behind the `skipped` first ones, which lie from `first_row` on. Their
+// pages are those of the layer at hand (Mix).
 void LayerStack::AddQueries(const Run& run, int64_t skipped, int64_t first_row) {
   float* const queries = q_.data() + first_row * shape_.q_width();
   float* const out =
       shape_.value_dim > 0 ? mixed_.data() + first_row * shape_.heads * shape_.value_dim : queries;
-  queries_.push_back(
-      {run.pages->data(), run.first_position + skipped, run.rows - skipped, queries, out});
+  queries_.push_back({nullptr, run.first_position + skipped, run.rows - skipped, queries, out});
+  query_pages_.push_back(run.pages);
 }
 
 LatentAttention::Step LayerStack::LatentStep(int64_t index, int64_t rows) {
@@ -132,10 +124,9 @@ LatentAttention::Step LayerStack::LatentStep(int64_t index, int64_t rows) {
 }
 
 void LayerStack::ComputeLatentKv(int64_t index, int64_t rows) {
-  latent_->KeysAndValues(LatentStep(index, rows), k_.data(), v_.data());
-  EachRow(*pool_, rows, 2 * shape_.kv_width(), [&](int64_t row) {
-    kernels::StoreKv(layout_, kv_page_[row], index, positions_[row] % options_.page_tokens,
-                     k_.data() + row * shape_.kv_width(), v_.data() + row * layout_.value_width());
+  latent_->Keys(LatentStep(index, rows), k_.data());
+  EachRow(*pool_, rows, shape_.kv_width(), [&](int64_t row) {
+    row_pages_.Store(index, row, k_.data() + row * shape_.kv_width(), nullptr);
   });
 }
 
@@ -176,6 +167,7 @@ int64_t LayerStack::ComputeLastQkv(int64_t index, std::span<const Run> runs, int
 // Moves the rows that are not `kv_only` to the front, in order, and makes queries of them alone.
 int64_t LayerStack::MoveWantedUp(std::span<const Run> runs, float* hidden) {
   queries_.clear();
+  query_pages_.clear();
   int64_t from = 0, to = 0;
   for (const Run& run : runs) {
     const int64_t wanted = run.rows - run.kv_only;
@@ -227,7 +219,7 @@ void LayerStack::FinishKv(int64_t index, int64_t row) {
   AddBias(layer.k, k);
   AddBias(layer.v, v);
   FinishHeads(index, layer.k_norm, shape_.kv_heads, row, k);
-  kernels::StoreKv(layout_, kv_page_[row], index, positions_[row] % options_.page_tokens, k, v);
+  row_pages_.Store(index, row, k, v);
 }
 
 void LayerStack::AddBranch(const PackedLinear& last, const PackedNorm& norm, int64_t row,
@@ -255,7 +247,9 @@ void LayerStack::Mix(int64_t index, int64_t rows, float* hidden) {
       .window = PlanAt(index).window,
       .chunk = PlanAt(index).chunk,
       .sinks = layer.sinks.empty() ? nullptr : layer.sinks.data()};
-  kernels::Attend(attention, layout_, index, queries_, *pool_, scratch_);
+  const auto [group, place] = kv_.place(index);
+  for (size_t i = 0; i < queries_.size(); ++i) queries_[i].pages = query_pages_[i]->data(group);
+  kernels::Attend(attention, kv_.groups()[group].layout, place, queries_, *pool_, scratch_);
   if (latent_) latent_->Values(LatentStep(index, rows), mixed_.data(), q_.data());
   MatMul(layer.output.matrix, q_.data(), added_.data(), rows, *pool_, scratch_);
   EachRow(*pool_, rows, 3 * width, [&](int64_t row) {

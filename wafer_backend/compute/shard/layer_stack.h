@@ -20,24 +20,13 @@
 #include "wafer_backend/compute/kernels/scratch.h"
 #include "wafer_backend/compute/kernels/thread_pool.h"
 #include "wafer_backend/compute/shard/feed_forward.h"
-#include "wafer_backend/compute/shard/kv_pages.h"
+#include "wafer_backend/compute/shard/kv_layers.h"
 #include "wafer_backend/compute/shard/latent_attention.h"
 #include "wafer_backend/compute/shard/packed_model.h"
 #include "wafer_backend/compute/shard/rotations.h"
+#include "wafer_backend/compute/shard/row_pages.h"
 
 namespace waferline::shard {
-
-// Consecutive positions of one sequence within a step; its pages already reach the last of them.
-struct Run {
-  const SequencePages* pages = nullptr;
-  int64_t first_position = 0;
-  int64_t rows = 0;
-  int64_t kv_only = 0;  // so many first rows matter to later positions alone
-};
-
-// How the KV of so many layers lies in pages.
-kernels::KvPageLayout KvLayoutOf(const model::ModelShape& shape, int64_t layers,
-                                 int64_t page_tokens);
 
 class LayerStack {
  public:
@@ -65,7 +54,7 @@ class LayerStack {
   void SetOtherExperts(kernels::ExpertsElsewhere* others) { feed_forward_.SetOthers(others); }
   bool has_all_experts() const { return feed_forward_.has_all_experts(); }
 
-  const kernels::KvPageLayout& layout() const { return layout_; }
+  const KvLayers& kv() const { return kv_; }
   const LayerRange& range() const { return options_.range; }
   int64_t max_rows() const { return options_.max_rows; }
   const PackedModel& model() const { return *model_; }
@@ -109,19 +98,20 @@ class LayerStack {
   const std::shared_ptr<const PackedModel> model_;
   const Options options_;
   const model::ModelShape& shape_;
-  const kernels::KvPageLayout layout_;
+  const KvLayers kv_;
+  RowPages row_pages_;
   Rotations rotations_;
   kernels::ThreadPool* const pool_;
   kernels::Scratch scratch_;
 
   // Of the current step, one entry a row.
   std::vector<int32_t> positions_;
-  std::vector<std::byte*> kv_page_;
   std::vector<kernels::QueryRun> queries_;
+  std::vector<const SequencePages*> query_pages_;  // of each of them
   // f32, each [max_rows] rows wide as named.
   std::vector<float> normed_;  // hidden
   std::vector<float> q_;       // q_width; attention writes its result over the queries
-  std::vector<float> k_, v_;   // kv_width, and as wide as values are
+  std::vector<float> k_, v_;   // kv_width; no v_ if values are in the keys
   std::vector<float> mixed_;   // attention's result, if values are not as wide as keys
   std::optional<LatentAttention> latent_;
   std::vector<float> added_;  // hidden

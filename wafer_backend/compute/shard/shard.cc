@@ -31,7 +31,7 @@ Shard::Shard(std::shared_ptr<const PackedModel> model, const ShardOptions& optio
       options_(options),
       stack_(model_, {options.range, options.page_tokens, options.max_rows, options.experts}, pool),
       ledger_(NameOf(options.range), options.sram),
-      pages_(stack_.layout().page_bytes()) {
+      pages_(stack_.kv()) {
   slots_.reserve(options.slots);
   for (uint32_t i = 0; i < options.slots; ++i) slots_.emplace_back(&pages_);
 }
@@ -62,7 +62,7 @@ absl::StatusOr<std::unique_ptr<Shard>> Shard::Create(std::shared_ptr<const Packe
   const ExpertRange own = experts.count() > 0 ? experts : shard->model_->experts();
   const Bytes weights = shard->model_->WeightsOf(options.range, own);
   const Bytes buffers = shard->stack_.working_bytes() + FrameBytes(*shard->model_, options);
-  WL_RETURN_IF_ERROR(shard->ledger_.Settle(weights, buffers, shard->pages_.page_bytes()));
+  WL_RETURN_IF_ERROR(shard->ledger_.Settle(weights, buffers, layout.page_bytes()));
   return shard;
 }
 
@@ -79,10 +79,9 @@ absl::Status Shard::Open(uint32_t slot, uint32_t positions, uint64_t job) {
                                                    " is out of range [1, ", model_->shape().context,
                                                    "], the model's context"));
   }
-  const int64_t pages = PagesFor(positions, options_.page_tokens);
-  WL_RETURN_IF_ERROR(ledger_.ReserveKv(pages * pages_.page_bytes()));
+  WL_RETURN_IF_ERROR(ledger_.ReserveKv(kv().BytesFor(positions)));
   slots_[slot].job = job;
-  slots_[slot].reserved_pages = pages;
+  slots_[slot].reserved = PagesFor(positions, options_.page_tokens) * options_.page_tokens;
   ++open_slots_;
   return absl::OkStatus();
 }
@@ -92,8 +91,8 @@ void Shard::Close(uint32_t slot) {
   Slot& place = slots_[slot];
   place.job.reset();
   place.pages.Clear();
-  ledger_.ReleaseKv(place.reserved_pages * pages_.page_bytes());
-  place.reserved_pages = 0;
+  ledger_.ReleaseKv(kv().BytesFor(place.reserved));
+  place.reserved = 0;
   --open_slots_;
 }
 
@@ -106,45 +105,77 @@ absl::Status Shard::CheckSlot(uint32_t slot) const {
   return absl::FailedPreconditionError(absl::StrCat("slot ", slot, " is not open"));
 }
 
+absl::Status Shard::CheckFrame(const link::KvFrame& frame, const Slot& place) const {
+  const int64_t page = frame.first_position / options_.page_tokens;
+  const int64_t layer = static_cast<int64_t>(frame.first_layer) - options_.range.first;
+  bool fits = frame.first_position % options_.page_tokens == 0 && frame.positions >= 1 &&
+              frame.positions <= options_.page_tokens && frame.first_position < place.reserved &&
+              layer >= 0 && frame.layer_count >= 1 &&
+              layer + frame.layer_count <= options_.range.count() &&
+              Bytes(static_cast<int64_t>(frame.data.size())) ==
+                  frame.layer_count * kv().layout().layer_bytes();
+  // Pages rise, and no group takes more than was reserved for it.
+  for (int64_t i = 0; fits && i < frame.layer_count; ++i) {
+    const size_t group = kv().place(layer + i).group;
+    const PageRange held = place.pages.held(group);
+    const int64_t first = held.count() > 0 ? held.first : page;
+    fits = page >= first && page - first < kv().MaxPages(group, place.reserved);
+  }
+  if (fits) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "KV of layers ", frame.first_layer, " + ", frame.layer_count, ", positions ",
+      frame.first_position, " + ", frame.positions, " does not fit slot ", frame.slot, " of ",
+      NameOf(options_.range), " with pages of ", options_.page_tokens, " positions"));
+}
+
 absl::Status Shard::Receive(const link::KvFrame& frame) {
   if (frame.slot >= slots_.size()) return CheckSlot(frame.slot);
   Slot& place = slots_[frame.slot];
   if (place.job != frame.job) return absl::OkStatus();
+  WL_RETURN_IF_ERROR(CheckFrame(frame, place));
   const int64_t page = frame.first_position / options_.page_tokens;
-  const int64_t layer = static_cast<int64_t>(frame.first_layer) - options_.range.first;
-  const Bytes layer_bytes = layout().layer_bytes();
-  if (frame.first_position % options_.page_tokens != 0 || frame.positions < 1 ||
-      frame.positions > options_.page_tokens || page >= place.reserved_pages || layer < 0 ||
-      frame.layer_count < 1 || layer + frame.layer_count > options_.range.count() ||
-      Bytes(static_cast<int64_t>(frame.data.size())) != frame.layer_count * layer_bytes) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "KV of layers ", frame.first_layer, " + ", frame.layer_count, ", positions ",
-        frame.first_position, " + ", frame.positions, " does not fit slot ", frame.slot, " of ",
-        NameOf(options_.range), " with pages of ", options_.page_tokens, " positions"));
+  const int64_t layer_bytes = kv().layout().layer_bytes().count();
+  for (int64_t i = 0; i < frame.layer_count; ++i) {
+    const auto [group, index] = kv().place(frame.first_layer - options_.range.first + i);
+    std::memcpy(place.pages.Reach(group, page) + index * layer_bytes,
+                frame.data.data() + i * layer_bytes, static_cast<size_t>(layer_bytes));
   }
-  place.pages.Grow(page + 1);
-  std::memcpy(place.pages.page(page) + layer * layer_bytes.count(), frame.data.data(),
-              frame.data.size());
   return absl::OkStatus();
 }
 
-absl::Status Shard::Prepare(const std::vector<link::Row>& rows) {
+absl::Status Shard::CheckRows(const std::vector<link::Row>& rows) {
   if (static_cast<int64_t>(rows.size()) > options_.max_rows) {
     return absl::InvalidArgumentError(
         absl::StrCat("a step of ", rows.size(), " rows exceeds max_rows ", options_.max_rows));
   }
   for (const link::Row& row : rows) {
     WL_RETURN_IF_ERROR(CheckSlot(row.slot));
-    if (row.position >= slots_[row.slot].reserved_pages * options_.page_tokens) {
+    Slot& place = slots_[row.slot];
+    if (row.position >= place.reserved) {
       return absl::FailedPreconditionError(
           absl::StrCat("position ", row.position, " of slot ", row.slot, " was not reserved"));
     }
+    if (place.step != steps_) {
+      place.step = steps_;
+      place.step_first = place.step_end = row.position;
+    }
+    if (row.position != place.step_end++) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("rows of slot ", row.slot, " in a step: position ", row.position,
+                       " follows ", place.step_end - 2, ", must be the next"));
+    }
   }
+  return absl::OkStatus();
+}
+
+absl::Status Shard::Prepare(const std::vector<link::Row>& rows) {
+  ++steps_;
+  WL_RETURN_IF_ERROR(CheckRows(rows));
   runs_.clear();
   for (size_t i = 0; i < rows.size(); ++i) {
     const link::Row& row = rows[i];
     Slot& place = slots_[row.slot];
-    place.pages.Grow(row.position / options_.page_tokens + 1);
+    if (row.position == place.step_first) place.pages.Hold(place.step_first, place.step_end);
     if (i > 0 && rows[i - 1].slot == row.slot && rows[i - 1].position + 1 == row.position) {
       ++runs_.back().rows;
     } else {
@@ -211,7 +242,7 @@ ShardMemory Shard::memory() const {
   return {.capacity = ledger_.capacity(),
           .weights = ledger_.weights(),
           .buffers = ledger_.buffers(),
-          .kv_per_page = pages_.page_bytes(),
+          .kv_per_page = kv().layout().page_bytes(),
           .page_tokens = Tokens(options_.page_tokens)};
 }
 
@@ -220,7 +251,7 @@ link::MemoryFrame Shard::Report() const {
   frame.capacity = static_cast<uint64_t>(ledger_.capacity().count());
   frame.weights = static_cast<uint64_t>(ledger_.weights().count());
   frame.buffers = static_cast<uint64_t>(ledger_.buffers().count());
-  frame.kv_per_page = static_cast<uint64_t>(pages_.page_bytes().count());
+  frame.kv_per_page = static_cast<uint64_t>(kv().layout().page_bytes().count());
   frame.kv_reserved = static_cast<uint64_t>(ledger_.kv().count());
   const link::LinkBytes to_experts = expert_bytes();
   frame.expert_frames = to_experts.frames;

@@ -69,7 +69,7 @@ class Shard {
   const ShardOptions& options() const { return options_; }
   const PackedModel& model() const { return *model_; }
   const std::shared_ptr<const PackedModel>& shared_model() const { return model_; }
-  const kernels::KvPageLayout& layout() const { return stack_.layout(); }
+  const KvLayers& kv() const { return stack_.kv(); }
   ShardMemory memory() const;
   // The same, with what it counted; without what its neighbour was sent.
   link::MemoryFrame Report() const;
@@ -81,21 +81,27 @@ class Shard {
   link::LinkBytes expert_bytes() const {
     return other_experts_ == nullptr ? link::LinkBytes() : other_experts_->sent();
   }
-  int64_t pages_in_use() const { return pages_.in_use(); }
+  Bytes kv_in_use() const { return pages_.in_use(); }
   uint32_t open_slots() const { return open_slots_; }
 
  private:
   struct Slot {
-    explicit Slot(PagePool* pool) : pages(pool) {}
+    explicit Slot(KvPool* pool) : pages(pool) {}
     std::optional<uint64_t> job;  // that it is open for; none: the slot is free
-    int64_t reserved_pages = 0;
+    int64_t reserved = 0;         // positions, to the end of a page
     SequencePages pages;
+    // Positions of its rows in the current step.
+    uint64_t step = 0;
+    int64_t step_first = 0, step_end = 0;
   };
 
   Shard(std::shared_ptr<const PackedModel> model, const ShardOptions& options,
         kernels::ThreadPool* pool);
   absl::Status CheckSlot(uint32_t slot) const;
-  // Checks the rows and groups them; every page they need is there afterwards.
+  absl::Status CheckFrame(const link::KvFrame& frame, const Slot& place) const;
+  absl::Status CheckRows(const std::vector<link::Row>& rows);
+  // Checks the rows and groups them; every page they need is there afterwards, and no other of
+  // their slots.
   absl::Status Prepare(const std::vector<link::Row>& rows);
   // The prepared rows through the layers. Unavailable if a worker of experts was lost.
   absl::Status Forward(float* hidden);
@@ -104,10 +110,11 @@ class Shard {
   const ShardOptions options_;
   LayerStack stack_;
   SramLedger ledger_;
-  PagePool pages_;
+  KvPool pages_;
   std::vector<Slot> slots_;
   uint32_t open_slots_ = 0;
   OtherExperts* other_experts_ = nullptr;
+  uint64_t steps_ = 0;
   std::vector<Run> runs_;  // of the current step
 };
 

@@ -15,6 +15,11 @@ test::RandomModelSpec ModelOf(DType dtype) {
   spec.dtype = dtype;
   spec.layers = 4;
   spec.seed = 40 + static_cast<uint64_t>(dtype);
+  // KV of all kinds: plain; of some layers a window; latent.
+  if (dtype == DType::kBF16) spec.architecture = "gemma2";
+  if (dtype == DType::kQ8_0) spec.architecture = "gpt-oss";
+  if (dtype == DType::kQ4_0) spec.architecture = "deepseek2";
+  if (dtype == DType::kBF16 || dtype == DType::kQ8_0) spec.window = 20;
   return spec;
 }
 

@@ -58,8 +58,8 @@ std::map<uint64_t, Prefilled> RunOut(PrefillWorker* worker, int64_t budget) {
 std::vector<uint8_t> PagesOf(const PrefillWorker& worker, uint64_t id) {
   std::vector<uint8_t> bytes;
   link::KvFrame frame;
-  for (int64_t i = 0; i < worker.KvFrames(id, {0, 3}); ++i) {
-    worker.FillKvFrame(id, {0, 3}, i, &frame);
+  for (const KvPart& part : worker.KvParts(id, {0, 3})) {
+    worker.FillKvFrame(id, part, &frame);
     bytes.insert(bytes.end(), frame.data.begin(), frame.data.end());
   }
   return bytes;

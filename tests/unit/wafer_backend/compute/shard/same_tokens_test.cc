@@ -133,10 +133,10 @@ std::vector<float> LastHidden(const std::shared_ptr<const PackedModel>& model,
                               const std::vector<TokenId>& tokens, int64_t kv_only) {
   kernels::ThreadPool pool(2);
   LayerStack stack(model, {.range = model->range(), .page_tokens = 16, .max_rows = 64}, &pool);
-  PagePool pages(stack.layout().page_bytes());
+  KvPool pages(stack.kv());
   SequencePages sequence(&pages);
   const auto count = static_cast<int64_t>(tokens.size());
-  sequence.Grow(PagesFor(count, 16));
+  sequence.Hold(0, count);
   const int64_t width = model->shape().hidden;
   std::vector<float> hidden(static_cast<size_t>(count * width));
   for (int64_t i = 0; i < count; ++i) model->Embed(tokens[i], hidden.data() + i * width);
@@ -188,7 +188,7 @@ TEST_CASE("pages that were someone else's leave no trace") {
         poison.layer_count = static_cast<uint32_t>(shard->options().range.count());
         poison.first_position = page * 16;
         poison.positions = 16;
-        poison.data.assign(static_cast<size_t>(shard->layout().page_bytes().count()), 0xff);
+        poison.data.assign(static_cast<size_t>(shard->kv().layout().page_bytes().count()), 0xff);
         REQUIRE(shard->Receive(poison).ok());
       }
     }

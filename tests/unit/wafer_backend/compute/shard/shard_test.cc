@@ -52,12 +52,12 @@ TEST_CASE(
     }
     REQUIRE((*shard)->kv_reserved() == reserved * memory.kv_per_page);
     REQUIRE(memory.weights + memory.buffers + (*shard)->kv_reserved() <= sram);
-    REQUIRE((*shard)->pages_in_use() <= reserved);
+    REQUIRE((*shard)->kv_in_use() <= (*shard)->kv_reserved());
   }
   REQUIRE(was_full);
   (*shard)->CloseAll();
   REQUIRE((*shard)->kv_reserved() == Bytes(0));
-  REQUIRE((*shard)->pages_in_use() == 0);
+  REQUIRE((*shard)->kv_in_use() == Bytes(0));
 }
 
 TEST_CASE("a model that does not fit is refused with the arithmetic") {
@@ -88,7 +88,9 @@ TEST_CASE("what a peer sends is checked before anything changes") {
   REQUIRE_FALSE(first.Step({1, {{0, 32}}, {1}}, &out).ok());  // two pages were reserved
   REQUIRE_FALSE(first.Step({1, {{0, 0}}, {-1}}, &out).ok());
   REQUIRE_FALSE(first.Step({1, {{0, 0}}, {1 << 30}}, &out).ok());
-  REQUIRE_FALSE(last.Step({1, {{0, 0}}, {1}}, &out).ok());  // tokens into the second
+  REQUIRE_FALSE(last.Step({1, {{0, 0}}, {1}}, &out).ok());              // tokens into the second
+  REQUIRE_FALSE(first.Step({1, {{0, 0}, {0, 2}}, {1, 1}}, &out).ok());  // one is left out
+  REQUIRE(first.kv_in_use() == Bytes(0));
   REQUIRE(first.Step({1, {{0, 0}}, {1}}, &out).ok());
   link::LogitsFrame logits;
   REQUIRE_FALSE(first.Head(out, &logits).ok());
@@ -98,7 +100,7 @@ TEST_CASE("what a peer sends is checked before anything changes") {
   kv.first_layer = 0;
   kv.layer_count = 1;
   kv.positions = 16;
-  kv.data.resize(static_cast<size_t>(first.layout().layer_bytes().count()));
+  kv.data.resize(static_cast<size_t>(first.kv().layout().layer_bytes().count()));
   REQUIRE(first.Receive(kv).ok());
   for (int fault = 0; fault < 6; ++fault) {
     link::KvFrame bad = kv;
@@ -115,11 +117,11 @@ TEST_CASE("what a peer sends is checked before anything changes") {
   link::KvFrame late = kv;
   late.job = 1234;
   late.first_position = 16;
-  const int64_t pages = first.pages_in_use();
+  const Bytes held = first.kv_in_use();
   REQUIRE(first.Receive(late).ok());
   late.slot = 5;
   REQUIRE(first.Receive(late).ok());
-  REQUIRE(first.pages_in_use() == pages);
+  REQUIRE(first.kv_in_use() == held);
 }
 
 TEST_CASE("layers are cut as evenly as can be") {
