@@ -117,8 +117,8 @@ std::optional<Reply> Api::Admit(const Request& request) const {
 
 // `path` as the table has it.
 bool Api::InScope(std::string_view path) const {
-  static constexpr std::array<std::string_view, 6> kOfBoth = {"/health",  "/live", "/ready",
-                                                              "/metrics", "/",     "/page/{id}"};
+  static constexpr std::array<std::string_view, 7> kOfBoth = {
+      "/health", "/live", "/ready", "/ping", "/metrics", "/", "/page/{id}"};
   if (access_.scope == Access::Scope::kAll) return true;
   if (std::find(kOfBoth.begin(), kOfBoth.end(), path) != kOfBoth.end()) return true;
   return path.starts_with("/admin/") == (access_.scope == Access::Scope::kOperators);

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/http/generation.h"
 #include "server/http/model_routes.h"
+#include "server/openai/token_text.h"
 #include "server/serving/access.h"
 #include "wafer_backend/base/retry_hint.h"
 #include "wafer_backend/base/status.h"
@@ -83,6 +84,21 @@ void Generations::Begin(const Call& call, Parse parse) {
   read();
   if (!parsed->ok() || openai::FindConstraint(&**parsed)) return start();
   RunLong(call, compile, start);
+}
+
+void Generations::Render(const Call& call, Parse parse) {
+  const auto parsed = std::make_shared<Parsed>(absl::UnknownError("not parsed yet"));
+  const auto read = [this, call, parse = std::move(parse), parsed] { *parsed = Read(call, parse); };
+  const auto answer = [this, call, parsed] {
+    if (!parsed->ok()) return SendError(*call.exchange, parsed->status(), Nanoseconds(0));
+    call.exchange->Send(
+        {.content_type = "application/json", .body = openai::RenderedPrompts((*parsed)->shape)});
+  };
+  if (call.exchange->request().body.size() > serving::kMaxQuickBytes) {
+    return RunLong(call, read, answer);
+  }
+  read();
+  answer();
 }
 
 void Generations::Start(const Call& call, Parsed parsed) {

@@ -54,6 +54,8 @@ class Generations {
       std::string_view body, const openai::Envelope&, const text::ModelCatalog&)>;
   // Answers a request for generated text, now or later.
   void Begin(const Call& call, Parse parse);
+  // Answers with the tokens of the prompts that the request would be given, and generates nothing.
+  void Render(const Call& call, Parse parse);
   // The answer of `generation` is over; it may be gone after this.
   void Remove(const std::shared_ptr<Generation>& generation);
 

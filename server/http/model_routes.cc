@@ -76,6 +76,20 @@ void ChatCompletions(Generations& generations, const Call& call) {
   generations.Begin(call, openai::ParseChat);
 }
 
+void RenderCompletion(Generations& generations, const Call& call) {
+  generations.Render(call, openai::ParseCompletion);
+}
+
+void RenderChat(Generations& generations, const Call& call) {
+  generations.Render(call, openai::ParseChat);
+}
+
+void ServerLoad(Generations& generations, const Call& call) {
+  std::string out = "{\"server_load\":";
+  openai::AppendInteger(out, generations.live());
+  SendAnswer(generations, call, out + "}");
+}
+
 void Responses(Generations& generations, const Call& call) {
   generations.Begin(call, [store = &generations.responses()](std::string_view body,
                                                              const openai::Envelope& envelope,

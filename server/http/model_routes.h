@@ -15,6 +15,11 @@ void Models(Generations& generations, const Call& call);
 void OneModel(Generations& generations, const Call& call);
 void Completions(Generations& generations, const Call& call);
 void ChatCompletions(Generations& generations, const Call& call);
+// The prompts' tokens of such requests, for routers that choose a server by them.
+void RenderCompletion(Generations& generations, const Call& call);
+void RenderChat(Generations& generations, const Call& call);
+// {"server_load": requests whose answers are not complete}
+void ServerLoad(Generations& generations, const Call& call);
 // /v1/responses, and a stored one by its id.
 void Responses(Generations& generations, const Call& call);
 void OneResponse(Generations& generations, const Call& call);

@@ -55,6 +55,16 @@ absl::StatusOr<std::vector<TokenId>> TokensOf(Fields& fields, const text::Served
 
 }  // namespace
 
+std::string RenderedPrompts(const ResponseShape& shape) {
+  std::string out;
+  for (const ResponseShape::Prompt& prompt : shape.prompts) {
+    out += out.empty() ? "{\"token_ids\":" : ",{\"token_ids\":";
+    AppendIntegers(out, *prompt.tokens);
+    out += '}';
+  }
+  return shape.chat() ? out : "[" + out + "]";
+}
+
 absl::StatusOr<std::string> Tokenize(std::string_view body, const text::ModelCatalog& catalog,
                                      int64_t unix_seconds) {
   WL_ASSIGN_OR_RETURN(const boost::json::object object, ParseObject(body));
@@ -68,12 +78,9 @@ absl::StatusOr<std::string> Tokenize(std::string_view body, const text::ModelCat
   AppendInteger(out, tokens.size());
   out += ",\"max_model_len\":";
   AppendInteger(out, model->context_tokens.count());
-  out += ",\"tokens\":[";
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    if (i > 0) out += ',';
-    AppendInteger(out, tokens[i]);
-  }
-  out += "],\"token_strs\":";
+  out += ",\"tokens\":";
+  AppendIntegers(out, tokens);
+  out += ",\"token_strs\":";
   if (!with_strings) return out + "null}";
   for (size_t i = 0; i < tokens.size(); ++i) {
     out += i == 0 ? '[' : ',';

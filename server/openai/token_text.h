@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "server/openai/response_shape.h"
 #include "server/text/served_model.h"
 
 namespace waferline::openai {
@@ -14,6 +15,10 @@ namespace waferline::openai {
 // {"count", "max_model_len", "tokens", "token_strs"}.
 absl::StatusOr<std::string> Tokenize(std::string_view body, const text::ModelCatalog& catalog,
                                      int64_t unix_seconds);
+
+// The prompts of a request, as vLLM's render routes give them: {"token_ids": [ids]} of a chat, a
+// list of such of a completion.
+std::string RenderedPrompts(const ResponseShape& shape);
 
 // {"tokens": [ids]} to {"prompt": text}; special tokens appear by name, so that nothing is lost.
 absl::StatusOr<std::string> Detokenize(std::string_view body, const text::ModelCatalog& catalog);

@@ -494,6 +494,12 @@ TEST_CASE("routes: not there, wrong method, OPTIONS, HEAD, health") {
   CHECK(ask(Get("/tokenizer_info/mute")).body.find("\"model\":\"mute\"") != std::string::npos);
   CHECK(ask(Get("/tokenizer_info/none")).code == 404);
   CHECK(ask(Post("/v1/completions", "{")).code == 400);
+  CHECK(ask(Post("/v1/completions/render", R"({"model":"bytes","prompt":["a","bc"]})")).code ==
+        200);
+  CHECK(ask(Post("/v1/completions/render", R"({"model":"none","prompt":"a"})")).code == 404);
+  CHECK(ask(Get("/load")).body == R"({"server_load":0})");
+  CHECK(ask(Get("/ping")).body == R"({"status":"ok"})");
+  CHECK(ask(Post("/ping", "")).code == 200);
   CHECK(ask(Get("/metrics")).body == "waferline_up 1\n");
   CHECK(ask(Get("/")).body.find("<title>Waferline</title>") != std::string::npos);
   CHECK(ask(Get("/ready")).code == 200);
