@@ -274,6 +274,36 @@ def test_a_sweep_marks_its_front_and_draws_it(sim):
     sim.refused(*sweep_words, "--vary", "models.0.prefill.workers=1", "--x", "ttft", says='no number "ttft"', code=2)
 
 
+def test_parts_of_a_sweep_are_merged_into_the_bytes_of_one_run(sim):
+    words = ["sim", "sweep", "--config", sim.fleet, "--trace", sim.trace("jsonl"), "--json", "--vary", "models.0.prefill.workers=1,2,0,3",
+             "--vary", "models.0.decode.0.max_running=4,16"]
+    whole = waferctl(*words)
+    assert whole.returncode == 0, whole.stderr
+    parts = [sim.folder / f"part-{i}.json" for i in range(3)]
+    for i, part in enumerate(parts):
+        assert waferctl(*words, "--part", f"{i}/3", part).returncode == 0
+    merged = waferctl("sim", "merge", *reversed(parts), "--json")
+    assert merged.stdout == whole.stdout and "pareto" in merged.stdout
+    table = waferctl("sim", "merge", *parts, "--x", "-requests.completed")
+    assert "-requests.completed" not in table.stdout and "requests.completed" in table.stdout
+
+    # A sweep that was interrupted goes on where it was: only what is missing is run.
+    journal = sim.folder / "journal"
+    assert waferctl(*words, "--part", "0/2", "--resume", journal).returncode == 0
+    resumed = waferctl(*words, "--resume", journal)
+    assert "4 runs are known" in resumed.stderr and resumed.stdout == whole.stdout
+
+    sim.refused("sim", "merge", *parts[:2], says="part 2/3 is missing", code=1)
+    sim.refused("sim", "merge", *parts, parts[0], says="are both part 0", code=1)
+    sim.refused("sim", "merge", sim.fleet, says="not a part of 'waferctl sim sweep --part --json'", code=1)
+    other = sim.folder / "other.json"
+    assert waferctl(*words, "--seed", 9, "--part", "2/3", other).returncode == 0
+    sim.refused("sim", "merge", *parts[:2], other, says="is a part of another sweep", code=1)
+    sim.refused(*words[:-2], "--vary", "models.0.link.latency_us=5", "--resume", journal, says="belongs to another search: vary")
+    sim.refused(*words, "--part", "3/3", says="I in [0, N)", code=2)
+    sim.refused(*[word for word in words if word != "--json"], "--part", "0/3", says="give --json", code=2)
+
+
 def test_compare_says_what_differs(sim):
     trace = sim.trace("jsonl")
     paths = [sim.folder / f"{name}.json" for name in "abc"]

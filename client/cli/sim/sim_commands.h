@@ -1,4 +1,4 @@
-// The offline commands: sim, sim sweep, sim search, sim compare, selftest laws.
+// The offline commands: sim, sim sweep, sim merge, sim search, sim compare, selftest laws.
 #pragma once
 
 #include "wafer_backend/base/command_line/command.h"
@@ -11,6 +11,7 @@ Group SelftestGroup();
 // One function a command, each in a file of its name.
 Command SimCommand();
 Command SimSweepCommand();
+Command SimMergeCommand();
 Command SimSearchCommand();
 Command SimCompareCommand();
 Command LawsCommand();
