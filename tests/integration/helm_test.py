@@ -1,0 +1,174 @@
+"""The chart, without a cluster: renderings of its example values are valid objects, its schema refuses unknown keys, what the pods would
+run is what waferd takes. Where Helm is installed the renderings are what it makes."""
+
+import copy
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import jsonschema
+import pytest
+import yaml
+
+from cloud import BIN, ROOT
+
+CHART = ROOT / "deploy/helm/waferline"
+EXAMPLES = sorted(path.stem for path in (CHART / "ci").glob("*.yaml"))
+SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+
+
+def merged(base, more):
+    for key, value in more.items():
+        base[key] = merged(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
+    return base
+
+
+def values(example):
+    own = yaml.safe_load((CHART / f"ci/{example}.yaml").read_text()) or {}
+    return merged(yaml.safe_load((CHART / "values.yaml").read_text()), own)
+
+
+def rendered(example):
+    return [doc for doc in yaml.safe_load_all((ROOT / f"deploy/helm/rendered/{example}.yaml").read_text()) if doc]
+
+
+def containers(example):
+    """(pod's labels, container) of all that the chart starts."""
+    for doc in rendered(example):
+        spec = doc.get("spec", {})
+        group = spec.get("leaderWorkerTemplate", {})
+        for pod in (spec.get("template"), group.get("leaderTemplate"), group.get("workerTemplate")):
+            for container in (pod or {}).get("spec", {}).get("containers", []):
+                yield pod, container
+
+
+@pytest.fixture(name="validate", scope="module")
+def validator(tmp_path_factory):
+    """kubernetes_validate.validate, installed from PyPI where it is missing."""
+    try:
+        import kubernetes_validate
+    except ImportError:
+        folder = tmp_path_factory.mktemp("kubernetes-validate")
+        done = subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--target", folder, "kubernetes-validate"], capture_output=True,
+                              text=True)
+        if done.returncode != 0:
+            pytest.skip("kubernetes-validate is not installed and PyPI does not answer")
+        sys.path.insert(0, str(folder))
+        import kubernetes_validate
+    return kubernetes_validate
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_renderings_are_valid_objects(example, validate):
+    kinds = set()
+    for doc in rendered(example):
+        kinds.add(doc["kind"])
+        try:
+            validate.validate(doc, "1.35", strict=True)
+        except validate.SchemaNotFoundError:
+            assert "." in doc["apiVersion"], doc["kind"]  # none of Kubernetes' own
+    assert {"ConfigMap", "Service", "ServiceAccount", "PodDisruptionBudget", "NetworkPolicy"} <= kinds
+
+
+def test_a_wrong_field_would_be_noticed(validate):
+    wrong = copy.deepcopy(next(doc for doc in rendered("one") if doc["kind"] == "Deployment"))
+    wrong["spec"]["template"]["spec"]["containers"][0]["readinesProbe"] = {}
+    with pytest.raises(validate.ValidationError):
+        validate.validate(wrong, "1.35", strict=True)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_schema_takes_the_examples_and_no_unknown_key(example):
+    jsonschema.validate(values(example), SCHEMA)
+    for path in ([], ["image"], ["workers"], ["httpRoute", "parent"]):
+        wrong = values(example)
+        at = wrong
+        for key in path:
+            at = at[key]
+        at["shrads"] = 4
+        with pytest.raises(jsonschema.ValidationError, match="shrads"):
+            jsonschema.validate(wrong, SCHEMA)
+
+
+def test_every_value_is_read():
+    text = "".join(path.read_text() for path in (CHART / "templates").iterdir())
+    read = set(re.findall(r"\.Values\.([A-Za-z.]+)", text))
+
+    def leaves(node, path=""):
+        for key, value in node.items():
+            at = f"{path}.{key}" if path else key
+            if at in read or any(at.startswith(name + ".") for name in read):
+                continue
+            assert isinstance(value, dict) and value, f"no template reads {at}"
+            leaves(value, at)
+    leaves(yaml.safe_load((CHART / "values.yaml").read_text()))
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_waferd_takes_the_configuration(example, tmp_path):
+    config = next(doc for doc in rendered(example) if doc["kind"] == "ConfigMap")["data"]["server.yaml"]
+    path = tmp_path / "server.yaml"
+    path.write_text(re.sub(r"\bfile: \S+", f"file: {ROOT}/deploy/models/demo.gguf", config))
+    command = next(container for _, container in containers(example) if container["name"] == "waferd")["args"][0]
+    flags = re.findall(r"--set (\S+)", command)
+    words = [word for flag in flags for word in ("--set", re.sub(r"\$[A-Z_]+", "x", flag))]
+    done = subprocess.run([BIN / "waferd", "--check-config", "--config", path, *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("example", ["cells", "everything"])
+def test_shards_share_the_layers_whatever_their_number(example):
+    workers = values(example)["workers"]
+    layers = []
+    for pod, container in containers(example):
+        if container["name"] != "worker":
+            continue
+        kind = pod["metadata"]["labels"]["app.kubernetes.io/component"]
+        cell = pod["metadata"]["labels"].get("waferline.example/cell", "")
+        if kind == "prefill" or cell.endswith("-1"):
+            continue
+        first = 0 if kind == "shard" else 1  # a group counts its leader
+        count = workers["shards"] + (0 if kind == "shard" else workers["prefill"])
+        script = container["args"][0].replace("exec waferd", "echo")
+        for i in range(first, first + count):
+            done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True,
+                                  env={"POD_NAME": f"w-{i}", "POD_IP": "10.0.0.1", "LWS_WORKER_INDEX": str(i)})
+            layers += re.findall(r"--role shard .*--layers (\d+):(\d+)", done.stdout)
+    assert len(layers) == workers["shards"]
+    ends = [int(end) for part in layers for end in part]
+    assert (ends[0], ends[-1]) == (0, workers["layers"]) and ends[1:-1:2] == ends[2::2]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_pods_may_do_little(example):
+    for pod, container in containers(example):
+        assert pod["spec"]["securityContext"]["runAsNonRoot"] and not pod["spec"]["automountServiceAccountToken"]
+        assert container["securityContext"] == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
+                                                "capabilities": {"drop": ["ALL"]}}
+        assert {"startupProbe", "readinessProbe", "livenessProbe"} <= container.keys()
+
+
+@pytest.mark.skipif(shutil.which("helm") is None, reason="helm is not installed; the renderings that are checked in were validated")
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_helm_makes_the_renderings(example):
+    done = subprocess.run(["helm", "template", "demo", CHART, "-f", CHART / f"ci/{example}.yaml"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+    def by_name(docs):
+        return {(doc["kind"], doc["metadata"]["name"]): doc for doc in docs if doc}
+
+    def without_checksum(docs):
+        return json.loads(re.sub(r'"checksum/config": "\w+"', '"checksum/config": ""', json.dumps(docs)))
+    made = without_checksum(list(yaml.safe_load_all(done.stdout)))
+    assert by_name(made) == by_name(without_checksum(rendered(example)))
+
+
+def test_compose_mounts_what_is_there():
+    folder = ROOT / "deploy/compose"
+    services = yaml.safe_load((folder / "compose.yaml").read_text())["services"]
+    mounts = [mount.split(":")[0] for service in services.values() for mount in service.get("volumes", [])]
+    assert mounts and all((folder / mount).exists() for mount in mounts)
+    assert all(port.startswith("127.0.0.1:") for service in services.values() for port in service["ports"])
+    assert (ROOT / services["waferd"]["build"]["dockerfile"]).exists()
