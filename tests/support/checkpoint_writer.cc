@@ -27,8 +27,12 @@ constexpr Renamed kNames[] = {
     {"ffn_gate", "mlp.gate_proj"},        {"ffn_up", "mlp.up_proj"},
     {"ffn_down", "mlp.down_proj"},        {"output", "lm_head"}};
 
+constexpr Renamed kGemma3Names[] = {{"post_attention_norm", "post_attention_layernorm"},
+                                    {"ffn_norm", "pre_feedforward_layernorm"},
+                                    {"post_ffw_norm", "post_feedforward_layernorm"}};
+
 // "blk.3.attn_q.weight" -> "model.layers.3.self_attn.q_proj.weight".
-std::string NameOf(std::string_view name) {
+std::string NameOf(std::string_view name, bool gemma3) {
   std::string prefix;
   if (name.starts_with("blk.")) {
     const size_t dot = name.find('.', 4);
@@ -36,7 +40,9 @@ std::string NameOf(std::string_view name) {
     name.remove_prefix(dot + 1);
   }
   const size_t dot = name.rfind('.');
-  for (const Renamed& renamed : kNames) {
+  std::vector<Renamed> names(std::begin(kNames), std::end(kNames));
+  if (gemma3) names.insert(names.begin(), std::begin(kGemma3Names), std::end(kGemma3Names));
+  for (const Renamed& renamed : names) {
     if (renamed.from == name.substr(0, dot)) {
       return prefix + std::string(renamed.to) + std::string(name.substr(dot));
     }
@@ -211,6 +217,15 @@ CheckpointWriter::CheckpointWriter(const model::GgufFile& file) {
             {"rms_norm_eps", 1e-5},
             {"rope_theta", *metadata.Float(architecture + ".rope.freq_base")},
             {"tie_word_embeddings", tied}};
+  const bool gemma3 = architecture == "gemma3";
+  if (gemma3) {
+    config["model_type"] = "gemma3_text";
+    config["hidden_activation"] = "gelu_pytorch_tanh";
+    config["sliding_window"] = number("attention.sliding_window");
+    config["query_pre_attn_scalar"] = number("attention.key_length");
+    config["rope_local_base_freq"] = *metadata.Float("gemma3.rope.freq_base_swa");
+    config["sliding_window_pattern"] = 6;
+  }
   const bool sentence_piece = *metadata.String("tokenizer.ggml.model") == "llama";
   tokenizer = sentence_piece ? SentencePieceOf(metadata) : TokenizerOf(metadata);
   const auto tokens = *metadata.Strings("tokenizer.ggml.tokens");
@@ -220,7 +235,7 @@ CheckpointWriter::CheckpointWriter(const model::GgufFile& file) {
   tokenizer_config = {{"bos_token", json::object{{"content", name("tokenizer.ggml.bos_token_id")}}},
                       {"eos_token", name("tokenizer.ggml.eos_token_id")}};
   for (const model::GgufTensor& tensor : file.tensors()) {
-    CheckpointTensor out{.name = NameOf(tensor.name), .dtype = tensor.TypeName()};
+    CheckpointTensor out{.name = NameOf(tensor.name, gemma3), .dtype = tensor.TypeName()};
     for (int i = tensor.rank - 1; i >= 0; --i) out.shape.push_back(tensor.dims[i]);
     out.bytes.assign(reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size());
     const bool query = out.name.find(".q_proj.") != std::string::npos;
@@ -228,6 +243,14 @@ CheckpointWriter::CheckpointWriter(const model::GgufFile& file) {
     if (architecture == "llama" && (query || key)) {
       out.bytes = HalvesOf(out.bytes, static_cast<size_t>(out.shape.front()),
                            static_cast<size_t>(query ? heads : kv_heads));
+    }
+    if (gemma3 && tensor.rank == 1) {  // norms, of F32: stored without 1
+      for (size_t at = 0; at < out.bytes.size(); at += sizeof(float)) {
+        float weight;
+        std::memcpy(&weight, out.bytes.data() + at, sizeof(float));
+        weight -= 1;
+        std::memcpy(out.bytes.data() + at, &weight, sizeof(float));
+      }
     }
     tensors.push_back(std::move(out));
   }

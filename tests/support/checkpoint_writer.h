@@ -24,7 +24,7 @@ struct CheckpointTensor {
 std::string SafetensorsBytes(std::span<const CheckpointTensor> tensors, size_t padding = 0);
 
 struct CheckpointWriter {
-  // The same model as `file`: a llama, qwen2 or qwen3 of RandomModel with kBytePairs.
+  // The same model as `file`: a llama, qwen2, qwen3 or gemma3 of RandomModel.
   explicit CheckpointWriter(const model::GgufFile& file);
 
   // In one file, or cut over `files` with an index. The folder must be there.

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/json_fields.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/model/checkpoint_gemma3.h"
 
 namespace waferline::model {
 namespace {
@@ -34,15 +35,20 @@ class ConfigReader {
     WL_RETURN_IF_ERROR(ReadFamily());
     ReadSizes();
     ReadRope();
+    out_.tied_embeddings = gemma3();
     fields_.Bool("tie_word_embeddings", &out_.tied_embeddings);
     ReadId("bos_token_id", out_.bos);
     ReadId("eos_token_id", out_.eos);
     WL_RETURN_IF_ERROR(fields_.status());
     WL_RETURN_IF_ERROR(SetRope());
+    if (gemma3()) {
+      WL_RETURN_IF_ERROR(ReadGemma3Config(fields_, out_, {hidden_, head_dim_}, builder_));
+    }
     return std::move(out_);
   }
 
  private:
+  bool gemma3() const { return out_.architecture == "gemma3"; }
   std::string Key(std::string_view name) const {
     return out_.architecture + "." + std::string(name);
   }
@@ -51,17 +57,20 @@ class ConfigReader {
     fields_.Require({"model_type"});
     fields_.Text("model_type", 64, &out_.architecture);
     WL_RETURN_IF_ERROR(fields_.status());
+    if (out_.architecture == "gemma3_text") out_.architecture = "gemma3";
     if (out_.architecture != "llama" && out_.architecture != "qwen2" &&
-        out_.architecture != "qwen3") {
-      return absl::UnimplementedError(
-          absl::StrCat("model_type is ", Quoted(out_.architecture),
-                       "; of a folder llama, qwen2 and qwen3 can be read, of a GGUF file more"));
+        out_.architecture != "qwen3" && !gemma3()) {
+      return absl::UnimplementedError(absl::StrCat(
+          "model_type is ", Quoted(out_.architecture),
+          "; of a folder llama, qwen2, qwen3 and gemma3_text can be read, of a GGUF file more"));
     }
-    std::string activation = "silu";
-    fields_.Text("hidden_act", 64, &activation);
-    if (activation != "silu") {
+    const std::string expected = gemma3() ? "gelu_pytorch_tanh" : "silu";
+    const char* const field = gemma3() ? "hidden_activation" : "hidden_act";
+    std::string activation = expected;
+    fields_.Text(field, 64, &activation);
+    if (activation != expected) {
       return absl::UnimplementedError(
-          absl::StrCat("hidden_act is ", Quoted(activation), ", expected silu"));
+          absl::StrCat(field, " is ", Quoted(activation), ", expected ", expected));
     }
     bool window = false;
     fields_.Bool("use_sliding_window", &window);
@@ -115,6 +124,9 @@ class ConfigReader {
     for (const char* name : {"rope_scaling", "rope_parameters"}) {
       const json::object* object = fields_.Object(name);
       if (object == nullptr) continue;
+      // One for each kind of layers; the base of the others is read with their windows.
+      const json::value* full = object->if_contains("full_attention");
+      if (full != nullptr && full->is_object()) object = &full->get_object();
       JsonFields rope(*object, absl::StrCat(name, "."));
       rope.Text("type", 64, &rope_.type);
       rope.Text("rope_type", 64, &rope_.type);

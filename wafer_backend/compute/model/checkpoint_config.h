@@ -12,7 +12,7 @@
 namespace waferline::model {
 
 struct CheckpointConfig {
-  std::string architecture;  // llama, qwen2, qwen3
+  std::string architecture;  // llama, qwen2, qwen3, gemma3
   int64_t layers = 0;
   int64_t heads = 0;
   int64_t kv_heads = 0;

@@ -19,6 +19,12 @@ namespace json = boost::json;
 constexpr std::string_view kSpaceMark = "\xe2\x96\x81";  // U+2581
 constexpr float kUnscored = 0;
 
+// Found in a text before it is cut into pieces.
+bool IsAdded(TokenType type) {
+  return type == TokenType::kControl || type == TokenType::kUserDefined ||
+         type == TokenType::kUnknown;
+}
+
 // Of all ways to cut a piece in two, those that no merge has.
 absl::Status CheckAllCuts(const std::unordered_set<std::string_view>& merges,
                           const std::unordered_map<std::string_view, size_t>& pieces) {
@@ -85,8 +91,10 @@ absl::StatusOr<std::vector<float>> ScoresOfMerges(const std::vector<std::string>
                                                   const std::vector<std::string>& tokens,
                                                   const std::vector<TokenType>& types) {
   std::unordered_map<std::string_view, size_t> pieces;
+  std::unordered_set<std::string_view> added;
   for (size_t id = 0; id < tokens.size(); ++id) {
     if (types[id] == TokenType::kNormal) pieces.emplace(tokens[id], id);
+    if (IsAdded(types[id])) added.insert(tokens[id]);
   }
   std::vector<float> scores(tokens.size(), kUnscored);
   std::unordered_set<std::string_view> known;
@@ -95,10 +103,19 @@ absl::StatusOr<std::vector<float>> ScoresOfMerges(const std::vector<std::string>
     const size_t space = merges[i].find(' ');
     std::string joined = merges[i];
     if (space != std::string::npos) joined.erase(space, 1);
+    // Gemma's files have merges to runs of spaces and other tokens that are found as they are.
+    if (added.contains(joined)) continue;
     const auto made = pieces.find(joined);
     if (space == std::string::npos || made == pieces.end()) {
       return absl::InvalidArgumentError(
           absl::StrCat("model.merges[", i, "] makes ", Quoted(joined), ", which is no piece"));
+    }
+    for (const std::string_view part :
+         {std::string_view(joined).substr(0, space), std::string_view(joined).substr(space)}) {
+      if (!added.contains(part)) continue;
+      return absl::UnimplementedError(
+          absl::StrCat("model.merges[", i, "] joins ", Quoted(part), " to ", Quoted(joined),
+                       "; a token of added_tokens is never joined here"));
     }
     known.insert(merges[i]);
     if (made->second == last) continue;

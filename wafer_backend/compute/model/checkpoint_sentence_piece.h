@@ -19,7 +19,8 @@ namespace waferline::model {
 bool IsByteName(std::string_view token);
 
 // A score for each token, so that joining the best-scored piece first is joining by the first
-// merge. `merges` are "A B"; pieces that no merge makes have 0.
+// merge. `merges` are "A B"; pieces that no merge makes have 0. Merges to added tokens have no
+// effect: those are found in the text before it is cut.
 absl::StatusOr<std::vector<float>> ScoresOfMerges(const std::vector<std::string>& merges,
                                                   const std::vector<std::string>& tokens,
                                                   const std::vector<TokenType>& types);

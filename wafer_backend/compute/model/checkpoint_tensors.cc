@@ -32,8 +32,24 @@ constexpr Renamed kInLayer[] = {
     {"self_attn.k_norm", "attn_k_norm"}, {"post_attention_layernorm", "ffn_norm"},
     {"mlp.gate_proj", "ffn_gate"},       {"mlp.up_proj", "ffn_up"},
     {"mlp.down_proj", "ffn_down"}};
+// What stands for something else, or is there alone, in Gemma 3.
+constexpr Renamed kInGemma3[] = {{"post_attention_layernorm", "post_attention_norm"},
+                                 {"pre_feedforward_layernorm", "ffn_norm"},
+                                 {"post_feedforward_layernorm", "post_ffw_norm"}};
 
-std::optional<std::string> NameInGguf(std::string_view name) {
+std::optional<std::string_view> PartInGguf(std::string_view part, bool gemma3) {
+  if (gemma3) {
+    for (const Renamed& renamed : kInGemma3) {
+      if (renamed.from == part) return renamed.to;
+    }
+  }
+  for (const Renamed& renamed : kInLayer) {
+    if (renamed.from == part) return renamed.to;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> NameInGguf(std::string_view name, bool gemma3) {
   for (const Renamed& renamed : kOutside) {
     if (renamed.from == name) return std::string(renamed.to);
   }
@@ -48,12 +64,9 @@ std::optional<std::string> NameInGguf(std::string_view name) {
   }
   const std::string_view kind = name.substr(end);
   if (kind != ".weight" && kind != ".bias") return std::nullopt;
-  for (const Renamed& renamed : kInLayer) {
-    if (renamed.from == name.substr(dot + 1, end - dot - 1)) {
-      return absl::StrCat("blk.", layer, ".", Absl(renamed.to), Absl(kind));
-    }
-  }
-  return std::nullopt;
+  const auto part = PartInGguf(name.substr(dot + 1, end - dot - 1), gemma3);
+  if (!part) return std::nullopt;
+  return absl::StrCat("blk.", layer, ".", Absl(*part), Absl(kind));
 }
 
 // Llama's rotary embedding turns elements i and i + d/2 of a head in these files, 2i and 2i + 1 in
@@ -72,11 +85,15 @@ std::string Interleaved(const SafeTensor& tensor, int64_t heads) {
   return out;
 }
 
-std::string ToF32(DType dtype, std::span<const std::byte> bytes, int64_t elements) {
+// `added`: to each.
+std::string ToF32(DType dtype, std::span<const std::byte> bytes, int64_t elements, float added) {
   std::string out(static_cast<size_t>(elements) * sizeof(float), '\0');
   const std::string aligned(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   kernels::Dequantize(dtype, reinterpret_cast<const std::byte*>(aligned.data()), elements,
                       reinterpret_cast<float*>(out.data()));
+  for (int64_t i = 0; added != 0 && i < elements; ++i) {
+    reinterpret_cast<float*>(out.data())[i] += added;
+  }
   return out;
 }
 
@@ -93,7 +110,8 @@ absl::Status AddCheckpointTensor(const SafeTensor& tensor, const CheckpointConfi
   const auto in_tensor = [&tensor](absl::StatusCode code, auto... what) {
     return absl::Status(code, absl::StrCat("tensor ", Quoted(tensor.name), " ", what...));
   };
-  std::optional<std::string> name = NameInGguf(tensor.name);
+  const bool gemma3 = config.architecture == "gemma3";
+  std::optional<std::string> name = NameInGguf(tensor.name, gemma3);
   if (!name) {
     return in_tensor(absl::StatusCode::kInvalidArgument, "is not part of a ", config.architecture,
                      " model");
@@ -119,7 +137,9 @@ absl::Status AddCheckpointTensor(const SafeTensor& tensor, const CheckpointConfi
     moved.bytes = builder.KeepBytes(Interleaved(tensor, heads));
   }
   if (dims.size() == 1) {
-    const auto bytes = builder.KeepBytes(ToF32(*tensor.dtype, moved.bytes, dims.front()));
+    // Gemma's norms multiply by 1 more than the folder says, as GGUF files do not.
+    const auto bytes =
+        builder.KeepBytes(ToF32(*tensor.dtype, moved.bytes, dims.front(), gemma3 ? 1.0f : 0.0f));
     builder.AddTensor(*std::move(name), DType::kF32, dims, bytes);
     return absl::OkStatus();
   }

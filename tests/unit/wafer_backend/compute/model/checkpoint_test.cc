@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <catch2/catch.hpp>
 #include <filesystem>
@@ -186,6 +187,54 @@ TEST_CASE("a SentencePiece tokenizer.json cuts texts as the GGUF file of the sam
   }
 }
 
+// Runs of spaces are tokens that are found as they are; the file has merges to them all the same.
+TEST_CASE("Gemma's tokens of several spaces, as its tokenizer.json has them") {
+  const Folder folder;
+  test::GgufWriter as_gguf = test::RandomModel(Llama2());
+  const auto plain = *GgufFile::FromBytes(as_gguf.Bytes());
+  std::vector<std::string> tokens;
+  const auto names = *plain->metadata().Strings("tokenizer.ggml.tokens");
+  for (const std::string_view token : names) tokens.emplace_back(token);
+  const auto of_types = *plain->metadata().Ints("tokenizer.ggml.token_type");
+  std::vector<int32_t> types(of_types.begin(), of_types.end());
+  const auto two =
+      static_cast<size_t>(std::find(tokens.begin(), tokens.end(), "<|im_start|>") - tokens.begin());
+  REQUIRE(two + 1 < tokens.size());
+  tokens[two] = "  ";
+  tokens[two + 1] = "   ";
+  types[two] = types[two + 1] = 4;
+  as_gguf.SetStrings("tokenizer.ggml.tokens", tokens).SetInts("tokenizer.ggml.token_type", types);
+  as_gguf.SetBool("tokenizer.ggml.add_space_prefix", false);
+  const auto gguf = *GgufFile::FromBytes(as_gguf.Bytes());
+  CheckpointWriter writer(*gguf);
+  const std::string mark = "\xe2\x96\x81";
+  json::object& model = writer.tokenizer["model"].as_object();
+  json::array& merges = model["merges"].as_array();
+  merges.insert(merges.begin(), json::string(mark + " " + mark));
+  merges.insert(merges.begin(), json::string(mark + mark + " " + mark));
+  json::object& vocab = model["vocab"].as_object();
+  for (size_t id : {two, two + 1}) {
+    vocab.erase(tokens[id]);
+    const std::string name = id == two ? mark + mark : mark + mark + mark;
+    vocab[name] = id;
+    writer.tokenizer["added_tokens"].as_array().push_back(
+        {{"id", id}, {"content", name}, {"special", false}, {"normalized", false}});
+  }
+  writer.tokenizer["normalizer"] = json::object{
+      {"type", "Replace"}, {"pattern", json::object{{"String", " "}}}, {"content", mark}};
+  writer.Write(folder.path());
+  const auto read = GgufFile::Open(folder.path());
+  INFO(read.status());
+  REQUIRE(read.ok());
+  const auto ours = *TokenizerFromGguf(**read), theirs = *TokenizerFromGguf(*gguf);
+  for (const char* text : {"the river", "  the  river", "a   b", "     x      ", " the"}) {
+    CAPTURE(text);
+    CHECK(ours->Encode(text) == theirs->Encode(text));
+  }
+  const auto spaces = ours->Encode("the   river");
+  CHECK(std::count(spaces.begin(), spaces.end(), static_cast<TokenId>(two + 1)) == 1);
+}
+
 TEST_CASE("a SentencePiece tokenizer.json that would be cut differently here is refused") {
   const auto error = [](const std::function<void(json::object&)>& spoil) {
     const Folder folder;
@@ -202,6 +251,14 @@ TEST_CASE("a SentencePiece tokenizer.json that would be cut differently here is 
               "not the order of SentencePiece's scores"));
   CHECK(Holds(error([&](auto& t) { merges_of(t).push_back("zz zz"); }),
               "makes \"zzzz\", which is no piece"));
+  CHECK(Holds(
+      error([&](auto& t) {
+        const std::string merge(merges_of(t).front().as_string());
+        const std::string left = merge.substr(0, merge.find(' '));
+        const json::value id = t["model"].as_object()["vocab"].as_object()[left];
+        t["added_tokens"].as_array().push_back({{"id", id}, {"content", left}, {"special", false}});
+      }),
+      "a token of added_tokens is never joined here"));
   CHECK(Holds(error([](auto& t) {
                 t["normalizer"] = json::object{{"type", "NFKC"}};
               }),
@@ -216,11 +273,61 @@ TEST_CASE("a SentencePiece tokenizer.json that would be cut differently here is 
               "pre_tokenizer.type is \"Metaspace\""));
 }
 
+TEST_CASE("Gemma 3's config.json: layers of two kinds, and what is refused") {
+  test::RandomModelSpec spec = SpecOf("gemma3");
+  spec.layers = 7;
+  spec.window = 5;
+  const auto error_with = [&](const std::function<void(json::object&)>& change) {
+    const Folder folder;
+    CheckpointWriter writer(*RandomFile(spec));
+    change(writer.config);
+    writer.Write(folder.path());
+    const auto file = GgufFile::Open(folder.path());
+    if (!file.ok()) return std::string(file.status().message());
+    const auto shape = ReadShape(**file);
+    INFO(shape.status());
+    REQUIRE(shape.ok());
+    for (int64_t i = 0; i < 7; ++i) {
+      CHECK(shape->plan[i].window == (i == 5 ? 0 : 5));
+      CHECK(shape->plan[i].rotary == (i == 5 ? 0 : 1));
+    }
+    CHECK(shape->rotaries[0].base == 10000);
+    CHECK(shape->rotaries[1].base == 20000);
+    return std::string();
+  };
+  const auto types = [](json::object& config, size_t layer, const char* kind) {
+    config.erase("sliding_window_pattern");
+    json::array list(7, "sliding_attention");
+    list[5] = "full_attention";
+    list[layer] = kind;
+    config["layer_types"] = list;
+  };
+  CHECK(error_with([](auto& c) { c["rope_local_base_freq"] = 20000; }).empty());
+  CHECK(error_with([&](auto& c) {  // as newer files say it
+          types(c, 5, "full_attention");
+          c.erase("rope_local_base_freq");
+          c.erase("rope_theta");
+          c["rope_parameters"] = {
+              {"full_attention", json::object{{"rope_type", "default"}, {"rope_theta", 10000}}},
+              {"sliding_attention", json::object{{"rope_type", "default"}, {"rope_theta", 20000}}}};
+        })
+            .empty());
+  CHECK(Holds(error_with([&](auto& c) { types(c, 6, "full_attention"); }), "layer_types[6]"));
+  CHECK(Holds(error_with([&](auto& c) { types(c, 0, "linear_attention"); }), "layer_types[0]"));
+  CHECK(Holds(error_with([](auto& c) { c["query_pre_attn_scalar"] = 7; }),
+              "query_pre_attn_scalar is 7, expected 16"));
+  CHECK(Holds(error_with([](auto& c) { c.erase("sliding_window"); }), "'sliding_window'"));
+  CHECK(Holds(error_with([](auto& c) { c["use_bidirectional_attention"] = true; }),
+              "use_bidirectional_attention"));
+  CHECK(Holds(error_with([](auto& c) { c["hidden_activation"] = "silu"; }),
+              "hidden_activation is \"silu\", expected gelu_pytorch_tanh"));
+}
+
 TEST_CASE("what config.json, tokenizer.json and the weights must not say") {
   const auto config = [](const char* field, json::value value) {
     return FolderErrorOf([&](CheckpointWriter& w) { w.config[field] = value; });
   };
-  CHECK(Holds(config("model_type", "gemma3"), "llama, qwen2 and qwen3"));
+  CHECK(Holds(config("model_type", "gemma2"), "llama, qwen2, qwen3 and gemma3_text"));
   CHECK(Holds(config("hidden_act", "gelu"), "hidden_act is \"gelu\", expected silu"));
   CHECK(Holds(config("num_hidden_layers", 0), "'num_hidden_layers' must be an integer between 1"));
   CHECK(Holds(config("num_hidden_layers", nullptr), "'num_hidden_layers' is missing"));
