@@ -28,6 +28,27 @@ def test_a_load_run(tmp_path):
     assert text.count("<svg") == 5
 
 
+def test_a_sweep_over_concurrency_and_over_rates(tmp_path):
+    path = tmp_path / "sweep.html"
+    with Waferd("deploy/config/demo.yaml") as server:
+        words = ["bench", "sweep", "--server", server.http, "--model", "llama-3.1-8b", "--num-prompts", 24, "--output-tokens", 16]
+        done = waferctl(*words, "--concurrency", "1,2,8", "--html", path, "--json")
+        assert done.returncode == 0, done.stderr
+        sweep = json.loads(done.stdout)
+        assert [level["max_concurrency"] for level in sweep["levels"]] == [1, 2, 8]
+        assert all(level["completed"] == 24 for level in sweep["levels"])
+        most = max(level["output_throughput"] for level in sweep["levels"])
+        knee = next(level for level in sweep["levels"] if level["output_throughput"] >= 0.9 * most)
+        assert sweep["knee"] == knee["max_concurrency"]
+        check_page(path, "Throughput", "Time to the first token", "at once")
+        rates = waferctl(*words, "--rates", "20,40", "--goodput", "ttft:100000")
+        assert rates.returncode == 0 and "a second" in rates.stdout, rates.stderr
+        for flags, error in [([], "one of the two"), (["--rates", "4,2"], "is not a list"), (["--concurrency", "1.5"], "is not a list"),
+                             (["--rates", "1", "--concurrency", "1"], "one of the two")]:
+            wrong = waferctl(*words, *flags)
+            assert wrong.returncode == 2 and error in wrong.stderr, wrong.stderr
+
+
 def test_a_simulated_run(tmp_path):
     path = tmp_path / "sim.html"
     done = waferctl("sim", "--config", "deploy/config/demo.yaml", "--arrivals", "poisson:rate=20", "--count", 300, "--html", path)

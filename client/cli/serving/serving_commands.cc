@@ -11,7 +11,7 @@ Group ClientGroup() {
 Group BenchGroup() {
   return {.name = "bench",
           .summary = "Load a running server and measure it",
-          .commands = {BenchRunCommand(), BenchReplayCommand()}};
+          .commands = {BenchRunCommand(), BenchSweepCommand(), BenchReplayCommand()}};
 }
 
 Group OperatorGroup() {

@@ -6,7 +6,7 @@
 namespace waferline::cli {
 
 Group ClientGroup();    // complete, chat, models
-Group BenchGroup();     // bench run, bench replay
+Group BenchGroup();     // bench run, bench sweep, bench replay
 Group OperatorGroup();  // top, status, requests, abort, drain
 Group FaultsGroup();    // faults send
 Group AccountsGroup();  // tenants, keys, quotas, usage
@@ -16,6 +16,7 @@ Command CompleteCommand();
 Command ChatCommand();
 Command ModelsCommand();
 Command BenchRunCommand();
+Command BenchSweepCommand();
 Command BenchReplayCommand();
 Command FaultsSendCommand();
 Command TopCommand();

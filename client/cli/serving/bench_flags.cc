@@ -1,0 +1,112 @@
+#include "client/cli/serving/bench_flags.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "client/cli/frame/output.h"
+#include "client/cli/frame/progress.h"
+#include "client/cli/serving/answer.h"
+#include "client/cli/serving/request_log.h"
+#include "client/cli/serving/server_flags.h"
+#include "wafer_backend/base/files.h"
+#include "wafer_backend/base/status.h"
+
+namespace waferline::cli {
+namespace {
+
+constexpr int64_t kMaxRequests = 1'000'000;
+constexpr uint32_t kPrefixIndex = kMaxRequests;  // no prompt's
+
+absl::StatusOr<std::vector<load::Prompt>> PromptsOf(const Arguments& arguments, uint64_t seed) {
+  const bool chat = arguments.On("chat");
+  std::vector<load::Prompt> prompts;
+  if (arguments.Has("prompts")) {
+    for (const char* flag : {"input-words", "prefix-words"}) {
+      if (arguments.Has(flag)) {
+        return UsageError(absl::StrCat("--", flag, " has no effect on the prompts of a file"));
+      }
+    }
+    const std::string& path = arguments.Text("prompts");
+    WL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+    auto read = load::ReadPrompts(text);
+    if (!read.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat(path, ": ", read.status().message()));
+    }
+    prompts = *std::move(read);
+  } else {
+    const auto shared = static_cast<uint32_t>(arguments.Integer("prefix-words"));
+    const std::string prefix =
+        shared == 0 ? "" : load::SyntheticPrompt(seed, kPrefixIndex, shared) + " ";
+    for (uint32_t i = 0; i < arguments.Integer("num-prompts"); ++i) {
+      std::string text = prefix;
+      text +=
+          load::SyntheticPrompt(seed, i, static_cast<uint32_t>(arguments.Integer("input-words")));
+      prompts.emplace_back(std::in_place_type<std::string>, std::move(text));
+    }
+  }
+  for (load::Prompt& prompt : prompts) {
+    if (const auto* text = std::get_if<std::string>(&prompt); chat && text != nullptr) {
+      prompt = std::vector<sdk::ChatTurn>{{.role = "user", .content = *text}};
+    }
+  }
+  return prompts;
+}
+
+}  // namespace
+
+absl::StatusOr<load::LoadSettings> BenchSettings(const Arguments& arguments, uint64_t round) {
+  load::LoadSettings settings;
+  settings.requests = static_cast<uint32_t>(arguments.Integer("num-prompts"));
+  settings.seed = static_cast<uint64_t>(arguments.Integer("seed")) + round;
+  settings.request.max_tokens = static_cast<uint32_t>(arguments.Integer("output-tokens"));
+  settings.request.ignore_eos = arguments.On("ignore-eos");
+  if (arguments.Has("temperature")) settings.request.temperature = arguments.Number("temperature");
+  WL_ASSIGN_OR_RETURN(settings.prompts, PromptsOf(arguments, settings.seed));
+  return settings;
+}
+
+absl::StatusOr<LatencyObjectives> BenchObjectives(const Arguments& arguments) {
+  if (!arguments.Has("goodput")) return LatencyObjectives();
+  auto parsed = ParseLatencyObjectives(arguments.Text("goodput"));
+  if (!parsed.ok()) return UsageError(absl::StrCat("--goodput: ", parsed.status().message()));
+  return parsed;
+}
+
+load::LoadResult RunBenchLoad(sdk::TokenClient& client, const load::LoadSettings& settings) {
+  const InterruptWatch watch(InterruptWatch::Signals::kBoth);
+  Progress progress("bench", settings.requests);
+  return load::RunLoad(client, settings, [&](const load::LoadProgress& now) {
+    const double seconds = std::max(ToSeconds(now.elapsed), 1e-9);
+    progress.Show(now.done,
+                  fmt::format("{:.0f} tokens/s", static_cast<double>(now.tokens) / seconds));
+    return !InterruptWatch::Take();
+  });
+}
+
+std::vector<Flag> BenchFlags() {
+  std::vector<Flag> flags = ServerFlags();
+  const std::vector<Flag> own = {
+      ModelNameFlag(),
+      IntegerFlag("num-prompts", "N", "number of requests", {1, kMaxRequests}).Default(100),
+      TextFlag("prompts", "FILE",
+               "one prompt a line: text, {\"prompt\": ...}, {\"messages\": [...]} or ShareGPT's "
+               "{\"conversations\": [...]}"),
+      IntegerFlag("input-words", "N", "words of a made-up prompt", {1, 1'000'000}).Default(32),
+      IntegerFlag("prefix-words", "N", "words that all made-up prompts begin with", {0, 1'000'000})
+          .Default(0),
+      IntegerFlag("output-tokens", "N", "max_tokens of each request", {1, 1'000'000}).Default(64),
+      NumberFlag("temperature", "T", "0 always takes the likeliest token", {0, 2}),
+      Switch("ignore-eos", "always produce --output-tokens tokens, if the server can"),
+      Switch("chat", "send the prompts as chat messages"),
+      IntegerFlag("seed", "N", "seed of the times and of made-up prompts", {}).Default(0),
+      TextFlag("goodput", "LIMITS",
+               "count the requests within these limits, in ms, as ttft:200,tpot:50"),
+      HtmlFlag(),
+  };
+  flags.insert(flags.end(), own.begin(), own.end());
+  return flags;
+}
+
+}  // namespace waferline::cli
