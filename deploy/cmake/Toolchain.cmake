@@ -4,11 +4,11 @@ add_compile_options(-Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initi
 if(NOT WAFERLINE_UNITY)
   # Names that hide others, numbers that may lose their value. Of files that are compiled together (WAFERLINE_UNITY) one's local
   # names would count as hidden by the others', so the presets dev and clang see to this, in all folders.
-  # Reported, and no errors yet.
-  add_compile_options(-Wshadow -Wno-error=shadow)
+  add_compile_options(-Wshadow)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    # Clang's version also counts changes of sign and every count that becomes a double.
-    add_compile_options(-Wconversion -Wno-error=conversion -Wno-error=float-conversion)
+    # GCC's are reported, and no errors: it also counts what a namespace makes plain. Clang's -Wconversion also counts changes of sign
+    # and every count that becomes a double.
+    add_compile_options(-Wno-error=shadow -Wconversion -Wno-error=conversion -Wno-error=float-conversion)
   endif()
 endif()
 if(WAFERLINE_WERROR)

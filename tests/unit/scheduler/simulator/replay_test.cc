@@ -337,11 +337,11 @@ TEST_CASE("a fault script changes the run and loses no request") {
   const Report a = RunCloud(calm, trace).report;
   ReplayOptions options;
   using Kind = engine::Fault::Kind;
-  options.faults = {{Milliseconds(20), {Kind::kUnitLost, 0, 1}},
-                    {Milliseconds(60), {Kind::kUnitBack, 0, 1}},
-                    {Milliseconds(80), {Kind::kWorkerLost, 0, 0}},
-                    {Milliseconds(100), {Kind::kWorkerBack, 0, 0}},
-                    {Milliseconds(120), {Kind::kLinkSpeed, 0, 0, 0.1}}};
+  options.faults = {{Milliseconds(20), {.kind = Kind::kUnitLost, .index = {1}}},
+                    {Milliseconds(60), {.kind = Kind::kUnitBack, .index = {1}}},
+                    {Milliseconds(80), {.kind = Kind::kWorkerLost, .index = {0}}},
+                    {Milliseconds(100), {.kind = Kind::kWorkerBack, .index = {0}}},
+                    {Milliseconds(120), {.kind = Kind::kLinkSpeed, .index = {0}, .factor = 0.1}}};
   const Report b = RunCloud(stormy, trace, options).report;
   REQUIRE(b.restarts[static_cast<int>(engine::RestartCause::kUnitLost)] > 0);
   REQUIRE(b.completed == a.completed);
@@ -361,7 +361,7 @@ TEST_CASE("what cannot be replayed is refused by name") {
   REQUIRE(message(a, {}, trace).find("block_tokens is 32") != std::string::npos);
   SmallCloud b;
   ReplayOptions options;
-  options.faults = {{Seconds(1), {engine::Fault::Kind::kUnitLost, 0, 9}}};
+  options.faults = {{Seconds(1), {.kind = engine::Fault::Kind::kUnitLost, .index = {9}}}};
   REQUIRE(message(b, options, trace).find("fault 0") != std::string::npos);
   Trace other = trace;
   other.models.push_back("x");

@@ -79,10 +79,8 @@ TEST_CASE("stages add up to the whole, however they are grouped") {
         REQUIRE(grouped.ok());
         REQUIRE(grouped->stages.size() == static_cast<size_t>(count));
         int layers = 0;
-        double bytes = 0;
         for (const StageCost& s : grouped->stages) {
           layers += s.layers;
-          bytes += s.weight_bytes;
           CHECK(s.kv_capacity_bytes() >= 0);
         }
         CHECK(layers == LoadModelShape(model)->layers);
