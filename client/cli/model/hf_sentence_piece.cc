@@ -97,15 +97,66 @@ json::object Normalizer(bool space_prefix, bool remove_extra) {
   return Sequence("normalizers", std::move(steps));
 }
 
+bool HasBytes(const Vocabulary& vocabulary) {
+  return std::count(vocabulary.types.begin(), vocabulary.types.end(), TokenType::kByte) > 0;
+}
+
+absl::StatusOr<json::object> MergesModel(const Vocabulary& vocabulary,
+                                         const std::vector<float>& scores) {
+  WL_ASSIGN_OR_RETURN(json::array merges, MergesOf(vocabulary, scores));
+  json::object bpe = BpeModel(TokenIds(vocabulary, true), std::move(merges));
+  if (vocabulary.unknown) bpe["unk_token"] = vocabulary.tokens[*vocabulary.unknown];
+  bpe["fuse_unk"] = true;
+  bpe["byte_fallback"] = HasBytes(vocabulary);
+  bpe["ignore_merges"] = !UserDefined(vocabulary).empty();
+  return bpe;
+}
+
+// Its name, as a text could have it. No text has a space when pieces are looked for, so a name with
+// one is never found.
+std::string UnigramName(const Vocabulary& vocabulary, TokenId id) {
+  const std::string& token = vocabulary.tokens[id];
+  if (vocabulary.Is(id, TokenType::kUserDefined)) return WithVisibleSpaces(token);
+  return vocabulary.Is(id, TokenType::kUnused) ? " " + token : token;
+}
+
+// Every token is a piece there. Those that no text becomes have the worst score, as what is unknown
+// there counts 10 less than the worst of all; user-defined tokens, each alone between two cuts,
+// have one that beats all.
+json::object UnigramModel(const Vocabulary& vocabulary, const std::vector<float>& scores) {
+  constexpr double kAlways = 1e6;
+  double worst = 0;
+  for (TokenId id = 0; id < vocabulary.size(); ++id) {
+    if (vocabulary.Is(id, TokenType::kNormal)) worst = std::min<double>(worst, scores[id]);
+  }
+  json::array pieces;
+  pieces.reserve(vocabulary.tokens.size());
+  TokenId byte = 0;
+  for (TokenId id = 0; id < vocabulary.size(); ++id) {
+    double score = worst;
+    if (vocabulary.Is(id, TokenType::kNormal)) score = scores[id];
+    if (vocabulary.Is(id, TokenType::kUserDefined)) score = kAlways;
+    if (vocabulary.Is(id, TokenType::kByte)) byte = id;
+    pieces.push_back(json::array{UnigramName(vocabulary, id), score});
+  }
+  // With byte tokens the unknown one is never used, but the format needs a number.
+  return {{"type", "Unigram"},
+          {"unk_id", vocabulary.unknown.value_or(byte)},
+          {"vocab", std::move(pieces)},
+          {"byte_fallback", HasBytes(vocabulary)}};
+}
+
 }  // namespace
 
-absl::StatusOr<json::object> SentencePieceTokenizer(const Metadata& metadata) {
-  WL_ASSIGN_OR_RETURN(const Vocabulary vocabulary, Vocabulary::Read(metadata, /*add_bos=*/true));
+absl::StatusOr<json::object> SentencePieceTokenizer(const Metadata& metadata,
+                                                    model::SentencePieceModel kind) {
+  const bool merges = kind == model::SentencePieceModel::kMerges;
+  WL_ASSIGN_OR_RETURN(const Vocabulary vocabulary,
+                      Vocabulary::Read(metadata, /*add_bos=*/merges, /*add_eos=*/!merges));
   WL_ASSIGN_OR_RETURN(const std::vector<float> scores, metadata.Floats("tokenizer.ggml.scores"));
   WL_ASSIGN_OR_RETURN(const bool prefix, metadata.BoolOr("tokenizer.ggml.add_space_prefix", true));
   WL_ASSIGN_OR_RETURN(const bool remove_extra,
                       metadata.BoolOr("tokenizer.ggml.remove_extra_whitespaces", false));
-  WL_ASSIGN_OR_RETURN(json::array merges, MergesOf(vocabulary, scores));
   json::array steps;
   if (prefix) {
     steps.push_back(json::object{{"type", "Metaspace"},
@@ -113,6 +164,8 @@ absl::StatusOr<json::object> SentencePieceTokenizer(const Metadata& metadata) {
                                  {"prepend_scheme", "always"},
                                  {"split", false}});
   }
+  // A text that spells a byte token's name is no byte: cut, it is no piece.
+  if (!merges && HasBytes(vocabulary)) steps.push_back(Split("<(?=0x[0-9A-F]{2}>)"));
   const std::string own = UserDefined(vocabulary);
   if (!own.empty()) steps.push_back(Split(own));
   WL_ASSIGN_OR_RETURN(json::object out, CommonTokenizer(vocabulary, /*user_defined=*/false));
@@ -120,13 +173,11 @@ absl::StatusOr<json::object> SentencePieceTokenizer(const Metadata& metadata) {
   out["pre_tokenizer"] =
       steps.empty() ? json::value() : json::value(Sequence("pretokenizers", std::move(steps)));
   out["decoder"] = Decoder(prefix);
-  json::object bpe = BpeModel(TokenIds(vocabulary, true), std::move(merges));
-  if (vocabulary.unknown) bpe["unk_token"] = vocabulary.tokens[*vocabulary.unknown];
-  bpe["fuse_unk"] = true;
-  bpe["byte_fallback"] =
-      std::count(vocabulary.types.begin(), vocabulary.types.end(), TokenType::kByte) > 0;
-  bpe["ignore_merges"] = !own.empty();
-  out["model"] = std::move(bpe);
+  if (merges) {
+    WL_ASSIGN_OR_RETURN(out["model"], MergesModel(vocabulary, scores));
+  } else {
+    out["model"] = UnigramModel(vocabulary, scores);
+  }
   return out;
 }
 

@@ -86,10 +86,8 @@ absl::StatusOr<json::object> HuggingFaceTokenizer(const model::GgufFile& file) {
   WL_RETURN_IF_ERROR(model::TokenizerFromGguf(file).status());
   WL_ASSIGN_OR_RETURN(const std::string_view kind, file.metadata().String("tokenizer.ggml.model"));
   if (kind == "gpt2") return BytePairJson(file.metadata());
-  if (kind == "llama") return SentencePieceTokenizer(file.metadata());
-  return absl::UnimplementedError(absl::StrCat("tokenizer ", model::Quoted(kind),
-                                               " (tokenizer.ggml.model) cannot be exported; llama "
-                                               "and gpt2 can"));
+  return SentencePieceTokenizer(file.metadata(), kind == "t5" ? model::SentencePieceModel::kUnigram
+                                                              : model::SentencePieceModel::kMerges);
 }
 
 }  // namespace waferline::cli

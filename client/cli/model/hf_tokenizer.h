@@ -1,6 +1,7 @@
 // A model file's tokenizer as tokenizer.json, the format of Hugging Face's tokenizers: it gives the
 // ids that ours gives with parse_special, except for text that holds U+2581 in SentencePiece models
-// (a space there) or bytes that are not UTF-8. Pure; any thread.
+// (a space there) or bytes that are not UTF-8, and in unigram models where two ways to cut a text
+// differ by less than a float holds (scores are doubles there). Pure; any thread.
 //
 // Sources: the format as tokenizers 0.23 reads and writes it; how SentencePiece vocabularies become
 // merges: transformers' converter (a piece's every cut into two pieces, ranked by the piece's
@@ -14,8 +15,8 @@
 
 namespace waferline::cli {
 
-// InvalidArgument as TokenizerFromGguf; Unimplemented for a kind or a vocabulary that the format
-// cannot hold (names it).
+// InvalidArgument or Unimplemented as TokenizerFromGguf; Unimplemented for a vocabulary that the
+// format cannot hold (names the token).
 absl::StatusOr<boost::json::object> HuggingFaceTokenizer(const model::GgufFile& file);
 
 }  // namespace waferline::cli

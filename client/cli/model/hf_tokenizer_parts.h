@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "wafer_backend/compute/model/metadata.h"
+#include "wafer_backend/compute/model/sentence_piece.h"
 #include "wafer_backend/compute/model/vocabulary.h"
 
 namespace waferline::cli {
@@ -33,7 +34,8 @@ boost::json::object BpeModel(boost::json::object ids, boost::json::array merges)
 std::string WithVisibleSpaces(std::string_view text);
 inline constexpr std::string_view kVisibleSpace = "\xe2\x96\x81";
 
-// For tokenizer.ggml.model = llama.
-absl::StatusOr<boost::json::object> SentencePieceTokenizer(const model::Metadata& metadata);
+// For tokenizer.ggml.model = llama and t5.
+absl::StatusOr<boost::json::object> SentencePieceTokenizer(const model::Metadata& metadata,
+                                                           model::SentencePieceModel kind);
 
 }  // namespace waferline::cli

@@ -1,10 +1,13 @@
 // waferctl model inspect, tokenize and export-hf as they are typed.
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <catch2/catch.hpp>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "tests/support/random_model.h"
 #include "tests/unit/client/cli/waferctl_process.h"
@@ -122,11 +125,44 @@ TEST_CASE("export-hf overwrites nothing unasked, and refuses by name what it can
   wrong.SetString("general.architecture", "mamba");
   CHECK(Export(wrong, 1).find("mamba") != std::string::npos);
   wrong = vocabulary(test::VocabularyKind::kSentencePiece);
-  wrong.SetString("tokenizer.ggml.model", "t5");
-  CHECK(Export(wrong, 1).find("t5") != std::string::npos);
+  wrong.SetString("tokenizer.ggml.model", "rwkv");
+  CHECK(Export(wrong, 1).find("rwkv") != std::string::npos);
   wrong = vocabulary(test::VocabularyKind::kBytePairs);
   wrong.SetString("tokenizer.ggml.pre", "unheard-of");
   CHECK(Export(wrong, 1).find("unheard-of") != std::string::npos);
+}
+
+TEST_CASE("export-hf writes a unigram vocabulary as pieces with scores") {
+  test::GgufWriter writer;
+  writer.SetString("general.architecture", "llama");
+  test::SetVocabulary(writer, test::VocabularyKind::kSentencePiece, "llama");
+  writer.SetString("tokenizer.ggml.model", "t5");
+  const ModelFile file(writer);
+  const std::string folder = file.path + ".unigram";
+  REQUIRE(Waferctl({"model", "export-hf", file.path, folder}).code == 0);
+  std::ifstream in(folder + "/tokenizer.json");
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  const json::value all = json::parse(text);
+  std::filesystem::remove_all(folder);
+  const json::object& model = all.at("model").as_object();
+  CHECK(model.at("type") == "Unigram");
+  CHECK(model.at("byte_fallback") == true);
+  CHECK(model.at("unk_id") == 0);
+  const json::array& vocab = model.at("vocab").as_array();
+  REQUIRE(std::ssize(vocab) == test::VocabularySize(test::VocabularyKind::kSentencePiece, "llama"));
+  CHECK(vocab.at(0).at(0) == "<unk>");
+  double worst = 0;
+  for (const json::value& piece : vocab) {
+    worst = std::min(worst, json::value_to<double>(piece.at(1)));
+  }
+  for (const json::value& piece : vocab) {
+    const bool byte = json::value_to<std::string>(piece.at(0)).starts_with("<0x");
+    if (byte) CHECK(json::value_to<double>(piece.at(1)) == worst);
+  }
+  // No text becomes a byte by its name.
+  const json::array& steps = all.at("pre_tokenizer").at("pretokenizers").as_array();
+  CHECK(steps.back().at("pattern").at("Regex") == "<(?=0x[0-9A-F]{2}>)");
+  CHECK(all.at("normalizer").at("normalizers").at(0).at("content") == "\xe2\x96\x81");
 }
 
 }  // namespace
