@@ -118,7 +118,8 @@ std::vector<Workload> Workloads() {
   constexpr int64_t kLarge = 256 << 20;
   for (const kernels::QuantTraits& type : kernels::kQuantTraits) {
     const DType dtype = type.dtype;
-    for (int64_t n : {1, 2, 3, 4, 8, 16, 32, 512}) all.push_back({dtype, 8192, 2048, n, kLarge});
+    for (int64_t n : {1, 2, 3, 4, 8, 16, 32, 128, 512})
+      all.push_back({dtype, 8192, 2048, n, kLarge});
     all.push_back({dtype, 2048, 8192, 1, kLarge});
     all.push_back({dtype, 2048, 8192, 512, kLarge});
     if (!type.super_blocks()) all.push_back({dtype, 288, 288, 1, 0});

@@ -37,7 +37,7 @@ struct PlaneCounters {
   uint32_t live_sequences = 0;
   uint32_t slots_in_use = 0;
   std::vector<Bytes> kv_reserved;  // of each shard's SRAM
-  Bytes prefill_kv;                // pages held by the prefill pool
+  Bytes prefill_kv;  // pages held by the prefill pool; by a remote one at most so much
   // Remote shards that have not yet answered the last request for kv_reserved and activation_bytes.
   uint32_t reports_pending = 0;
   // Which remote worker is gone, and why; "": all that is needed to compute is there.
