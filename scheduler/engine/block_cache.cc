@@ -9,8 +9,8 @@ void BlockCache::Pin::Release() {
   cache_ = nullptr;
 }
 
-BlockCache::BlockCache(PagePool* pool, Pages per_block)
-    : pool_(pool), per_block_(per_block), table_(1024, kNone) {}
+BlockCache::BlockCache(PagePool* pool, Pages per_block, OnEvicted on_evicted)
+    : pool_(pool), per_block_(per_block), on_evicted_(std::move(on_evicted)), table_(1024, kNone) {}
 
 uint32_t BlockCache::Find(uint64_t hash) const {
   const size_t mask = table_.size() - 1;
@@ -107,6 +107,7 @@ bool BlockCache::EvictOldest() {
   blocks_[block].lease.Release();
   free_.push_back(block);
   --used_;
+  if (on_evicted_) on_evicted_(blocks_[block].hash);
   return true;
 }
 
@@ -115,9 +116,10 @@ void BlockCache::MakeRoom(Pages wanted) {
   }
 }
 
-void BlockCache::Insert(std::span<const uint64_t> blocks) {
+BlockCache::Added BlockCache::Insert(std::span<const uint64_t> blocks) {
   uint32_t parent = kNone;
   size_t have = Match(blocks);
+  const size_t first = have;
   if (have > 0) parent = Find(blocks[have - 1]);
   // What is added is pinned until the end, so that making room never takes the prefix itself.
   for (uint32_t block = parent; block != kNone; block = blocks_[block].parent) AddPin(block);
@@ -142,9 +144,15 @@ void BlockCache::Insert(std::span<const uint64_t> blocks) {
     parent = block;
   }
   if (parent != kNone) Unpin(parent);
+  return {first, have - first};
 }
 
 void BlockCache::Clear() {
+  if (on_evicted_) {
+    for (const uint32_t block : table_) {
+      if (block != kNone) on_evicted_(blocks_[block].hash);
+    }
+  }
   ++epoch_;
   used_ = pinned_ = 0;
   blocks_.clear();

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -43,14 +44,21 @@ class BlockCache {
     uint32_t epoch_ = 0;
   };
 
-  BlockCache(PagePool* pool, Pages per_block);
+  // `on_evicted` hears of each block that goes, and must not call the cache.
+  using OnEvicted = std::function<void(uint64_t hash)>;
+  BlockCache(PagePool* pool, Pages per_block, OnEvicted on_evicted);
 
   // How many blocks, from the first on, are there.
   size_t Match(std::span<const uint64_t> blocks) const;
   // `count` <= Match(blocks).
   Pin Hold(std::span<const uint64_t> blocks, size_t count);
-  // Adds what is missing, as far as the pool and unpinned blocks give room.
-  void Insert(std::span<const uint64_t> blocks);
+  // Adds what is missing, as far as the pool and unpinned blocks give room: blocks[first] to
+  // blocks[first + count - 1].
+  struct Added {
+    size_t first = 0;
+    size_t count = 0;
+  };
+  Added Insert(std::span<const uint64_t> blocks);
   // Gives up unpinned blocks until the pool has `wanted` free or none is left.
   void MakeRoom(Pages wanted);
   // The device was lost: everything goes, pins of before are void.
@@ -82,6 +90,7 @@ class BlockCache {
 
   PagePool* pool_;
   Pages per_block_;
+  const OnEvicted on_evicted_;
   size_t used_ = 0;
   size_t pinned_ = 0;
   uint32_t epoch_ = 0;  // counts Clear

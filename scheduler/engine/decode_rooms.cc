@@ -43,7 +43,8 @@ void DecodePool::Add(LaneIndex lane, const DecodeUnitSpec& spec) {
   unit.depth = spec.pipeline != nullptr ? spec.pipeline->depth(Tokens(1)) : spec.max_running;
   if (!spec.prefix_cache) return;
   unit.cache = std::make_unique<BlockCache>(
-      &unit.ledger->pages(), Pages(lane_spec.block_tokens / unit.ledger->page_tokens().count()));
+      &unit.ledger->pages(), Pages(lane_spec.block_tokens / unit.ledger->page_tokens().count()),
+      context_->EvictionsOf(lane));
 }
 
 size_t DecodePool::CachedBlocks(const Unit& unit, const Sequence& s) const {
@@ -123,7 +124,7 @@ void DecodePool::Return(SlotIndex slot) {
   auto* resident = std::get_if<Resident>(&s.stage);
   if (resident == nullptr) return;
   resident->room.pages.Release();
-  if (unit.cache && unit.alive) unit.cache->Insert(s.outline->blocks);
+  if (unit.cache && unit.alive) context_->Store(slot, unit.cache.get());
   const Nanoseconds held = s.spent_in(Phase::kPrefill) + s.spent_in(Phase::kTransfer) +
                            (context_->now() - s.phase_since);
   double& mean_ns = mean_hold_ns_[unit.lane];

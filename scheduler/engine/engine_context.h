@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "scheduler/engine/block_cache.h"
 #include "scheduler/engine/decision_log.h"
 #include "scheduler/engine/engine.h"
 #include "scheduler/engine/indices.h"
@@ -59,6 +60,20 @@ struct EngineContext {
     for (LaneSpec& spec : specs) lanes.Add(std::move(spec));
   }
   Nanoseconds now() const { return timeline->now(); }
+  // What a lane's prefix caches report.
+  BlockCache::OnEvicted EvictionsOf(LaneIndex lane) const {
+    return [this, lane](uint64_t block) {
+      observers.Notify([&](EngineObserver& o) { o.OnBlockEvicted(lane, block); });
+    };
+  }
+  void Store(SlotIndex slot, BlockCache* cache) const {
+    const PromptOutline& outline = *sequences[slot].outline;
+    const BlockCache::Added added = cache->Insert(outline.blocks);
+    if (added.count == 0) return;
+    observers.Notify([&](EngineObserver& o) {
+      o.OnBlocksStored(sequences.InfoOf(slot), outline, added.first, added.count);
+    });
+  }
 
   const EngineOptions options;
   Timeline* const timeline;

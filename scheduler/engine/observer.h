@@ -66,6 +66,12 @@ class EngineObserver {
   virtual void OnOutcome(const OutcomeInfo& info) {}
   virtual void OnRestart(const SequenceInfo& sequence, RestartCause cause) {}
   virtual void OnCacheLookup(LaneIndex lane, Tokens queried, Tokens hit) {}
+  // A device's prefix cache keeps `count` more blocks of this sequence's prompt, from the
+  // `first`-th of `outline.blocks` on. Another device may have them too.
+  virtual void OnBlocksStored(const SequenceInfo& sequence, const PromptOutline& outline,
+                              size_t first, size_t count) {}
+  // A device of the lane gave the block up.
+  virtual void OnBlockEvicted(LaneIndex lane, uint64_t block) {}
   // `worker`'s step of `tokens` fresh tokens began and takes `lasts`.
   virtual void OnPrefillStep(LaneIndex lane, DeviceIndex worker, Tokens tokens, Nanoseconds lasts) {
   }

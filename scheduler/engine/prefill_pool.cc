@@ -34,7 +34,8 @@ void PrefillPool::Add(LaneIndex lane, const PrefillWorkerSpec& spec) {
   if (spec.cache_tokens <= Tokens()) return;
   worker.cache_blocks = std::make_unique<PagePool>(
       Pages(std::max<int64_t>(1, spec.cache_tokens.count() / context_->lanes[lane].block_tokens)));
-  worker.cache = std::make_unique<BlockCache>(worker.cache_blocks.get(), Pages(1));
+  worker.cache = std::make_unique<BlockCache>(worker.cache_blocks.get(), Pages(1),
+                                              context_->EvictionsOf(lane));
 }
 
 std::optional<WorkerIndex> PrefillPool::Pick(SlotIndex slot) {

@@ -100,7 +100,7 @@ void PrefillPool::OnStepEnd(Worker* worker) {
     s.prefill_done = part.before + part.fresh;
     listener_->OnChunkComputed(part.sequence.slot, worker->spec.device->layer_count());
     if (s.prefill_done == s.prefill_total) {
-      if (worker->cache) worker->cache->Insert(s.outline->blocks);
+      if (worker->cache) context_->Store(part.sequence.slot, worker->cache.get());
       context_->due.push_back(DueTokens{part.sequence, 1});
     }
   }

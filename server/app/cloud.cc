@@ -31,8 +31,9 @@ metrics::MeteredLane Metered(const HostedModel& model) {
     int64_t pages = INT64_MAX;
     for (const ShardMemory& stage : unit.memory)
       pages = std::min(pages, stage.kv_capacity() / stage.kv_per_page);
-    lane.page_tokens = unit.memory.front().page_tokens;
-    lane.kv_pages += pages;
+    // As blocks of the prefix caches, which is what routers count in.
+    lane.page_tokens = Tokens(model.Lane().block_tokens);
+    lane.kv_pages += pages * unit.memory.front().page_tokens.count() / lane.page_tokens.count();
   }
   return lane;
 }
@@ -101,6 +102,12 @@ absl::Status Cloud::StartEngines(const config::ServerConfig& config) {
     for (const HostedModel& model : host.models) lanes.push_back(Metered(model));
   }
   exposition_ = std::make_unique<metrics::Exposition>(metered);
+  std::vector<std::vector<std::string>> models;
+  for (const EngineHost& host : hosts_) {
+    auto& names = models.emplace_back();
+    for (const HostedModel& model : host.models) names.push_back(model.served->name);
+  }
+  WL_ASSIGN_OR_RETURN(kv_publishers_, KvPublishers::Start(config.kv_events, models));
   const engine::EngineOptions options{.max_sequences = config.limits.max_sequences,
                                       .hold_time_for_readers = config.clock.stepped};
   std::vector<runtime::EngineGroup::Member> members;
@@ -114,9 +121,8 @@ absl::Status Cloud::StartEngines(const config::ServerConfig& config) {
                         engine::Engine::Create(
                             options, &host.timeline, host.Lanes(),
                             {exposition_->observer(i), &journals_.emplace_back(host.models.size()),
-                             host.thread->observer()}));
-    auto& member = members.emplace_back(runtime::EngineGroup::Member{.thread = host.thread.get()});
-    for (const HostedModel& model : host.models) member.models.push_back(model.served->name);
+                             kv_publishers_->observer(i), host.thread->observer()}));
+    members.push_back({.thread = host.thread.get(), .models = models[i]});
   }
   engines_ = std::make_unique<runtime::EngineGroup>(std::move(members));
   for (EngineHost& host : hosts_) {

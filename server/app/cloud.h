@@ -22,6 +22,7 @@
 #include "scheduler/fleet/fault_script.h"
 #include "scheduler/fleet/live_faults.h"
 #include "server/app/hosted_model.h"
+#include "server/app/kv_publishers.h"
 #include "server/config/server_config.h"
 #include "server/live/journal.h"
 #include "server/metrics/exposition.h"
@@ -64,6 +65,7 @@ class Cloud {
   const text::ModelCatalog& catalog() const { return *catalog_; }
   // Of the models whose tokens are computed.
   std::vector<metrics::ComputeFigures> compute() const;
+  std::vector<metrics::KvEventFigures> kv_events() const { return kv_publishers_->Figures(); }
   // Which worker of a model is gone, and why; "": none. Any thread.
   std::string OutageOf(const std::string& model) const;
   std::optional<ModelPlace> PlaceOf(const std::string& model) const;
@@ -92,7 +94,8 @@ class Cloud {
   absl::Status StartEngines(const config::ServerConfig& config);
 
   std::unique_ptr<metrics::Exposition> exposition_;
-  std::deque<live::Journal> journals_;  // of each engine; outlive it
+  std::deque<live::Journal> journals_;           // of each engine; outlive it
+  std::unique_ptr<KvPublishers> kv_publishers_;  // the same
   std::deque<EngineHost> hosts_;
   std::map<std::string, fleet::LiveFaults> live_faults_;  // by model
   std::unique_ptr<text::ModelCatalog> catalog_;

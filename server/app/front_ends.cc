@@ -249,6 +249,7 @@ class BothFrontEnds : public FrontEnds {
                                  .http_connections = http_.server->connections(),
                                  .grpc_connections = grpc_->connections(),
                                  .compute = cloud_->compute()};
+    figures.kv_events = cloud_->kv_events();
     if (member_ != nullptr) figures.cell = member_->Figures();
     for (const runtime::EngineGroup::Member& member : cloud_->engines().members()) {
       for (const std::string& model : member.models) {

@@ -4,7 +4,9 @@
 
 namespace waferline::config {
 
-CellConfig ReadCell(YamlForm form, const std::filesystem::path& folder) {
+std::optional<CellConfig> ReadCell(YamlForm& root, const std::filesystem::path& folder) {
+  if (!root.About("a front end of a cloud of several hosts").Has("cell")) return std::nullopt;
+  YamlForm form = root.Map("cell");
   CellConfig out;
   out.name = form.About("front ends of one name: one leads, the others stand by").Text("name");
   out.cloud = TextOr(form.About("whose members find each other"), "cloud", out.cloud);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,7 @@ struct CellConfig {
   int ttl_s = 5;
 };
 
-// A relative path starts at `folder`.
-CellConfig ReadCell(YamlForm form, const std::filesystem::path& folder);
+// The mapping at `cell`, if it is there. A relative path starts at `folder`.
+std::optional<CellConfig> ReadCell(YamlForm& root, const std::filesystem::path& folder);
 
 }  // namespace waferline::config

@@ -37,6 +37,7 @@ models:
     tokens: {from: remote, file: f, prefill_worker: "h:1", shard_workers: [{address: "h:2"}]}
 )",
     R"(cell: {name: c, registry: {kind: file, path: f}}
+kv_events: [{bind: "tcp://h:4"}]
 models:
   - name: m
     shape: s

@@ -260,9 +260,8 @@ absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& name, std::str
   if (root.About("usage records of every answer").Has("billing")) {
     out.billing = ReadBilling(root.Map("billing"), folder);
   }
-  if (root.About("a front end of a cloud of several hosts").Has("cell")) {
-    out.cell = ReadCell(root.Map("cell"), folder);
-  }
+  out.cell = ReadCell(root, folder);
+  out.kv_events = ReadKvEvents(root);
   out.flat_errors = root.About("the error shape that Cerebras sends").Flag("flat_errors", false);
   out.usage_at_finish = root.About("usage in a stream's finishing chunk, as Cerebras sends it")
                             .Flag("usage_at_finish", false);

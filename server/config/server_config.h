@@ -13,6 +13,7 @@
 #include "scheduler/fleet/config/fleet_config.h"
 #include "scheduler/fleet/config/lane_config.h"
 #include "server/config/cell_config.h"
+#include "server/config/kv_events_config.h"
 #include "wafer_backend/base/units.h"
 #include "wafer_backend/base/yaml_form.h"
 
@@ -123,6 +124,7 @@ struct ServerConfig {
   std::vector<ApiKeyConfig> api_keys;  // empty: no key is required
   BillingConfig billing;
   std::optional<CellConfig> cell;  // of a cloud of several hosts
+  std::vector<KvEventsConfig> kv_events;
   std::vector<ModelConfig> models;
 };
 

@@ -1,4 +1,5 @@
-// A cell and its registry, with all the rest or, for a front end that stands by, alone.
+// What routers and registries see of this server: a cell, with all the rest or, for a front end
+// that stands by, alone; publishers of KV events.
 #include <prometheus/text_serializer.h>
 
 #include "server/metrics/exposition.h"
@@ -18,6 +19,14 @@ void SnapshotGauges::SetCell(const CellFigures& cell) {
       static_cast<double>(cell.claimed));
   Put("waferline_spare_workers", "Workers that are listed and that no cell has claimed.", labels,
       static_cast<double>(cell.spare));
+}
+
+void SnapshotGauges::SetKvEvents(const KvEventFigures& publisher) {
+  const Labels labels = {{"bind", publisher.bind}};
+  Count("waferline_kv_event_batches_total", "Batches of KV events that were published.", labels,
+        static_cast<double>(publisher.batches));
+  Count("waferline_kv_events_dropped_total", "KV events that were dropped: the queue was full.",
+        labels, static_cast<double>(publisher.dropped));
 }
 
 std::string StandbyText(const CellFigures& cell) {

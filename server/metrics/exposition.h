@@ -29,8 +29,8 @@ struct MeteredLane {
   std::string model;
   bool computed = true;     // tokens come from real weights
   std::string description;  // for people
-  Tokens page_tokens;       // positions in a KV page
-  int64_t kv_pages = 0;     // of all its decode units
+  Tokens page_tokens;       // positions in a block of its prefix caches
+  int64_t kv_pages = 0;     // such blocks in all its decode units
 };
 
 // The compute plane of one model. Counts are since the start.
@@ -63,6 +63,13 @@ struct CellFigures {
 // The same for a front end that stands by, which has no other figures: Prometheus text.
 std::string StandbyText(const CellFigures& cell);
 
+// A publisher of KV events.
+struct KvEventFigures {
+  std::string bind;
+  uint64_t batches = 0;  // sent since the start
+  uint64_t dropped = 0;  // events that did not fit its queue
+};
+
 // Figures of the process that are not the engines'.
 struct HostFigures {
   struct Blocked {
@@ -75,6 +82,7 @@ struct HostFigures {
   std::vector<ComputeFigures> compute;
   std::vector<Blocked> blocked;  // each model's
   std::optional<CellFigures> cell;
+  std::vector<KvEventFigures> kv_events;
 };
 
 class Exposition {

@@ -17,7 +17,7 @@ SnapshotGauges::SnapshotGauges(prometheus::Registry& registry,
          {"tokens", lane.computed ? "computed" : "stand-in"},
          {"description", lane.description}},
         1);
-    Put("vllm:cache_config_info", "KV cache: pages of all decode units, positions in a page.",
+    Put("vllm:cache_config_info", "KV cache: blocks of all decode units, positions in a block.",
         {{"model_name", lane.model},
          {"block_size", absl::StrCat(lane.page_tokens.count())},
          {"num_gpu_blocks", absl::StrCat(lane.kv_pages)}},
@@ -125,6 +125,7 @@ void SnapshotGauges::Set(const engine::EngineSnapshot& snapshot, const HostFigur
         {{"model_name", blocked.model}}, ToSeconds(blocked.age));
   }
   if (host.cell) SetCell(*host.cell);
+  for (const KvEventFigures& publisher : host.kv_events) SetKvEvents(publisher);
   for (const engine::LaneSnapshot& lane : snapshot.lanes) SetLane(lane);
   for (const ComputeFigures& figures : host.compute) {
     SetCompute(figures);

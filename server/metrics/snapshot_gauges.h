@@ -23,6 +23,7 @@ class SnapshotGauges {
 
  private:
   void SetCell(const CellFigures& cell);  // cell_gauges.cc
+  void SetKvEvents(const KvEventFigures& publisher);
   void SetLane(const engine::LaneSnapshot& lane);
   void SetCompute(const ComputeFigures& figures);
   void SetExperts(const ComputeFigures& figures);

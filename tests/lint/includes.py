@@ -13,6 +13,7 @@ PLACES = [
     (r"__int128", ["server/money", "wafer_backend/base/log_histogram.h"]),
     (r"#include [<\"]CLI/", ["wafer_backend/base/command_line"]),
     (r"#include [<\"](sqlite3|libpq-fe)\.h", ["server/store"]),
+    (r"#include [<\"]zmq", ["server/kv_events"]),
     (r"_clock::now\(|clock_gettime\(|gettimeofday\(|absl::Now\(|sleep_for\(|sleep_until\(|absl::SleepFor\(|random_device|\brand\(\)",
      ["server/runtime", "wafer_backend/compute/link", "client"]),
 ]

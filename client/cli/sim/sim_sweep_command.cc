@@ -105,7 +105,7 @@ Command SimMergeCommand() {
           .operands = {{"FILE...", "all parts, as 'sim sweep --part I/N --json' wrote them"}},
           .flags = {TextFlag("x", "FIELD", "instead of the parts' own"),
                     TextFlag("y", "FIELD", "the same for the other axis"),
-                    TextFlag("svg", "FILE", "also draw the runs and their Pareto front")},
+                    OutputFlag("svg", "also draw the runs and their Pareto front")},
           .examples = {"waferctl sim merge part-*.json"},
           .run = Merge};
 }
