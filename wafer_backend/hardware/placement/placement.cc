@@ -79,9 +79,10 @@ std::vector<PlacedPiece> PiecesOf(const PlacementTask& t, const timing::ModelLay
   const double vocabulary = timing::VocabularyParameters(t.shape) * t.bytes_per_weight / t.tensor;
   const auto users = static_cast<double>(UsersPerReplica(t));
   const auto context = static_cast<double>(t.context);
+  const bool vocabulary_here = timing::HasVocabulary(t.layer_part);
   std::vector<PlacedPiece> pieces;
   pieces.reserve(shares.kind_of.size() + 2);
-  if (!(t.shape.tied_embeddings && depth == 1)) {
+  if (vocabulary_here && !(t.shape.tied_embeddings && depth == 1)) {
     pieces.push_back({.part = Part::kEmbedding, .weight_bytes = vocabulary});
   }
   for (size_t i = 0; i < shares.kind_of.size(); ++i) {
@@ -94,7 +95,7 @@ std::vector<PlacedPiece> PiecesOf(const PlacementTask& t, const timing::ModelLay
          .weight_bytes = kind.parameters() * t.bytes_per_weight,
          .kv_bytes = kind.kv_values_per_position * t.bytes_per_kv_value * users * kept});
   }
-  pieces.push_back({.part = Part::kOutput, .weight_bytes = vocabulary});
+  if (vocabulary_here) pieces.push_back({.part = Part::kOutput, .weight_bytes = vocabulary});
   return pieces;
 }
 
@@ -185,7 +186,9 @@ std::optional<Placement> PlaceAt(const PlacementTask& t, const timing::ModelLaye
 
 timing::ModelLayers SharesOf(const PlacementTask& task) {
   timing::ModelLayers shares = timing::LayersOf(task.shape);
-  for (timing::LayerKind& kind : shares.kinds) kind = ShareOf(task.shape, kind, task.tensor);
+  for (timing::LayerKind& kind : shares.kinds) {
+    kind = timing::PartOf(ShareOf(task.shape, kind, task.tensor), task.layer_part);
+  }
   return shares;
 }
 

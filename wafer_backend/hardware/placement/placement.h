@@ -21,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "wafer_backend/hardware/placement/tiling.h"
 #include "wafer_backend/hardware/silicon/hardware.h"
+#include "wafer_backend/hardware/timing/layer_part.h"
 #include "wafer_backend/hardware/timing/model_shape.h"
 #include "wafer_backend/hardware/timing/profile.h"
 
@@ -42,6 +43,9 @@ struct PlacementTask {
   double bytes_per_kv_value = 2;
   // Side of the grids that layers share, where the profile's layers do; 0: the fastest measured.
   int decode_grid = 0;
+  // Of each layer, what these wafers have; the feed-forward half comes without embedding and
+  // output.
+  timing::LayerPart layer_part = timing::LayerPart::kWhole;
 };
 
 enum class Part : uint8_t { kEmbedding, kLayer, kOutput };

@@ -58,7 +58,7 @@ double GemmStepCycles(const KernelModel& m, double rows, double inner, double co
 DecodeCost DecodeLayerCost(const KernelModel& m, double side, const DecodeWork& work) {
   const double scale = m.constants.layer_scale;
   DecodeCost cost;
-  cost.start = scale * Instructions(m, m.constants.layer_start_cycles);
+  cost.start = scale * work.start_share * Instructions(m, m.constants.layer_start_cycles);
   if (work.allreduces > 0) {
     cost.allreduces =
         scale * work.allreduces * AllreduceCycles(m, side, work.words / work.allreduces);
@@ -80,7 +80,8 @@ DecodeWork WorkOn(const WholeWork& whole, double side) {
   return {.weight_macs = whole.macs / (side * side),
           .columns = whole.columns / side,
           .allreduces = whole.allreduces,
-          .words = whole.words / side + whole.scalars};
+          .words = whole.words / side + whole.scalars,
+          .start_share = whole.start_share};
 }
 
 double FastestSide(const KernelModel& m, const WholeWork& whole) {

@@ -54,13 +54,17 @@ struct DecodeWork {
   double scores = 0;          // exponentials
   int allreduces = 0;         // over a row or a column
   double words = 0;           // summed in them together
+  double start_share = 1;     // of the start of a whole layer
 };
 // Allreduces of a dense layer with ordinary attention: one each for the two norms, the projections
 // to queries, keys and values together, the scores, the largest score, the sum, the values, the
 // output, the two up-projections together, the down-projection.
 inline constexpr int kDenseLayerAllreduces = 10;
-// Of which so many sum a single number: two norms, the largest score, the sum.
+// Of which so many are attention's, its norm in them; the rest is the feed-forward part's.
+inline constexpr int kDenseLayerAttentionAllreduces = 7;
+// So many sum a single number: two norms, the largest score, the sum; three are attention's.
 inline constexpr int kDenseLayerScalars = 4;
+inline constexpr int kDenseLayerAttentionScalars = 3;
 
 struct DecodeCost {
   double start = 0;
@@ -83,6 +87,7 @@ struct WholeWork {
   double words = 0;
   int allreduces = 0;
   int scalars = 0;  // allreduces of one number
+  double start_share = 1;
 };
 // Its share on a grid of this side, nothing cached.
 DecodeWork WorkOn(const WholeWork& whole, double side);

@@ -68,13 +68,16 @@ void AddAttention(const ModelSizes& s, LayerKind* kind) {
 
 LayerKind KindOf(const ModelSizes& s, bool experts, bool window) {
   LayerKind kind;
-  kind.allreduces = kDenseLayerAllreduces;
+  kind.allreduces = kDenseLayerAttentionAllreduces;
+  kind.scalars = kDenseLayerScalars;
   kind.heads = D(s.heads);
   kind.window = window ? s.window->positions : 0;
   AddAttention(s, &kind);
   kind.attention_matrices = kind.matrices.size();
   CountMatrices(&kind);
   kind.attention_parameters = kind.active_parameters;
+  kind.attention_allreduces = kind.allreduces;
+  kind.allreduces += kDenseLayerAllreduces - kDenseLayerAttentionAllreduces;
   const double hidden = D(s.hidden), matrices = s.gated ? 3 : 2;
   double width = D(s.ffn);
   if (experts) {
@@ -83,6 +86,8 @@ LayerKind KindOf(const ModelSizes& s, bool experts, bool window) {
     width = D((e.active + e.shared) * e.width);
     kind.matrices.push_back({hidden, D(e.total)});  // the router
     kind.ffn_parameters = hidden * D(e.total) + matrices * hidden * all;
+    kind.expert_parameters = matrices * hidden * D(e.total * e.width);
+    kind.expert_share = D(e.active) / D(e.total);
     kind.allreduces += kExpertAllreduces;
   } else {
     kind.ffn_parameters = matrices * hidden * width;

@@ -73,14 +73,19 @@ struct LayerKind {
   size_t attention_matrices = 0;  // the first ones
   double attention_parameters = 0;
   double ffn_parameters = 0;
+  double expert_parameters = 0;       // of them, those of routed experts
+  double expert_share = 1;            // of these, what one token meets
   double active_parameters = 0;       // multiply-accumulates of one token, attention aside
   double inputs = 0;                  // of all matrices together
   double outputs = 0;                 // ... and of attention's values
   double kv_values_per_position = 0;  // numbers kept per cached position
   double attention_macs_per_position = 0;
   double heads = 0;
-  int64_t window = 0;  // 0: sees everything
-  int allreduces = 0;  // of a decode step, over rows or columns
+  int64_t window = 0;            // 0: sees everything
+  int allreduces = 0;            // of a decode step, over rows or columns
+  int attention_allreduces = 0;  // of them, attention's
+  int scalars = 0;               // allreduces that sum a single number
+  double start_share = 1;        // of what starting a whole layer costs
   double parameters() const { return attention_parameters + ffn_parameters; }
 };
 // What follows from a kind's matrices: active_parameters, inputs, outputs.

@@ -11,7 +11,8 @@ WholeWork WorkOf(const LayerKind& kind) {
           .columns = kind.inputs,
           .words = kind.outputs,
           .allreduces = kind.allreduces,
-          .scalars = kDenseLayerScalars};
+          .scalars = kind.scalars,
+          .start_share = kind.start_share};
 }
 
 }  // namespace

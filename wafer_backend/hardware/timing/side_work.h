@@ -1,0 +1,53 @@
+// What one layer, or half of one, costs a machine that computes several sequences' tokens together:
+// a sum of terms, each with what it grows with. The same terms describe a GPU, which reads a
+// layer's weights once for all tokens, a pipeline of SRAM chips, and a wafer's region, which keeps
+// each token as long as the last one. Plain values; pure; any thread.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "wafer_backend/hardware/silicon/hardware.h"
+#include "wafer_backend/hardware/timing/model_shape.h"
+
+namespace waferline::timing {
+
+// `width` tokens each of `sequences` sequences (more than one: a draft to verify), which have
+// `positions` cached positions together.
+struct MicroBatch {
+  double sequences = 0;
+  double positions = 0;
+  int width = 1;
+};
+
+// Seconds = start + max(reading, arithmetic) (roofline: Williams, Waterman, Patterson, CACM 2009).
+struct SideWork {
+  double start_seconds = 0;          // once, whatever the batch
+  double weight_seconds = 0;         // reading all weights but those of routed experts
+  double expert_seconds = 0;         // reading those of all routed experts
+  double expert_share = 1;           // of these, what one token meets
+  double position_read_seconds = 0;  // reading the KV of a position
+  double token_seconds = 0;          // arithmetic of a token
+  double position_seconds = 0;       // ... with a position
+  int64_t window = 0;                // positions that a token sees at most; 0: all
+
+  // Of the experts, those are read that a token of the batch meets, choices taken as independent
+  // and even: 1 - (1 - share)^tokens.
+  double At(const MicroBatch& batch) const;
+};
+
+// `devices` accelerators that share all layers, or, where the file says that chips are passed one
+// after another (`chip_hop_seconds`), each layer on devices / layers of them. FP16 arithmetic.
+struct Holding {
+  int devices = 1;
+  int64_t layers = 1;  // that a step of `step_overhead_seconds` passes, and that share the chips
+  double bytes_per_weight = 2;
+  double bytes_per_kv_value = 2;
+};
+SideWork WorkOf(const LayerKind& kind, const silicon::AcceleratorSpec& device,
+                const Holding& holding);
+// The product with the output matrix.
+SideWork OutputWorkOf(const ModelSizes& shape, const silicon::AcceleratorSpec& device,
+                      const Holding& holding);
+
+}  // namespace waferline::timing
