@@ -85,10 +85,9 @@ absl::StatusOr<bool> CellMember::StandBy(ServeOptions* options) {
          door_->port());
   fflush(stdout);
   absl::Status failed;
-  Nanoseconds next;
   const char* signal = WaitForSignal([&] {
-    if (!leadership_->leading() || runtime::MonotonicNow() < next) return false;
-    next = runtime::MonotonicNow() + kTryEvery;
+    if (!leadership_->leading() || runtime::MonotonicNow() < next_claim_) return false;
+    next_claim_ = runtime::MonotonicNow() + kTryEvery;
     failed = ClaimWorkers(&options->config);
     const MutexLock lock(&mutex_);
     why_ = failed.ok() ? "" : std::string(failed.message());
@@ -102,19 +101,33 @@ absl::StatusOr<bool> CellMember::StandBy(ServeOptions* options) {
 }
 
 absl::Status CellMember::ClaimWorkers(config::ServerConfig* config) {
+  chains_.clear();
+  claimed_epoch_ = leadership_->epoch();
   for (size_t i = 0; i < config->models.size(); ++i) {
     if (!FromFleet(configured_.models[i].tokens)) continue;
     config::TokensConfig& tokens = config->models[i].tokens;
     WL_ASSIGN_OR_RETURN(const membership::ChainWish wish, WishOf(leadership_->cell(), tokens.file));
     WL_ASSIGN_OR_RETURN(const membership::Chain chain,
-                        cell::ClaimChain(registry_.get(), wish, leadership_->epoch()));
+                        cell::ClaimChain(registry_.get(), wish, claimed_epoch_));
     tokens.prefill_worker = chain.prefill.endpoint;
     tokens.shard_workers.clear();
     for (const membership::ChainWorker& shard : chain.shards) {
       tokens.shard_workers.push_back(shard.worker.endpoint);
     }
+    chains_.push_back(chain);
   }
   return absl::OkStatus();
+}
+
+void CellMember::KeepClaims() {
+  const uint64_t epoch = leadership_->epoch();
+  if (epoch == claimed_epoch_ || !leadership_->leading()) return;
+  if (runtime::MonotonicNow() < next_claim_) return;
+  next_claim_ = runtime::MonotonicNow() + kTryEvery;
+  for (const membership::Chain& chain : chains_) {
+    if (!cell::ClaimAgain(registry_.get(), chain, {leadership_->cell(), epoch}).ok()) return;
+  }
+  claimed_epoch_ = epoch;
 }
 
 void CellMember::EndLeading(const absl::Status& why) {

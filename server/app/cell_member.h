@@ -7,6 +7,7 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "server/app/serve.h"
@@ -14,6 +15,7 @@
 #include "server/cell/leadership.h"
 #include "server/metrics/exposition.h"
 #include "wafer_backend/base/mutex.h"
+#include "wafer_backend/membership/chain_choice.h"
 #include "wafer_backend/membership/registry.h"
 
 namespace waferline::app {
@@ -27,6 +29,9 @@ class CellMember {
   // Answers as a standby until this front end leads and the workers of its models are claimed;
   // their addresses are then in the configuration. False: a signal came.
   absl::StatusOr<bool> StandBy(ServeOptions* options);
+  // To be called now and then while this front end leads: claims its workers again when the
+  // registry had lost this leadership. May wait for the registry, about a second for each worker.
+  void KeepClaims();
   // Ends the standby's answers, for the cloud's own to begin at the same port.
   void CloseDoor() { door_.reset(); }
   // What was served has ended, perhaps with an error.
@@ -46,6 +51,9 @@ class CellMember {
   std::unique_ptr<cell::Leadership> leadership_;
   std::atomic<const cell::Leadership*> shown_{nullptr};  // it, once the door's thread may ask
   std::unique_ptr<StandbyDoor> door_;
+  std::vector<membership::Chain> chains_;  // that were claimed
+  uint64_t claimed_epoch_ = 0;             // by this leadership
+  Nanoseconds next_claim_;                 // no attempt before
   mutable Mutex mutex_;
   std::string why_ ABSL_GUARDED_BY(mutex_);
 };

@@ -174,7 +174,11 @@ absl::StatusOr<std::string> ServeCloud(const ServeOptions& options, CellMember* 
   PrintReady(options, *cloud, *front);
   PrintWarnings(options);
 
-  const auto outranked = [member] { return member != nullptr && member->outranked(); };
+  const auto outranked = [member] {
+    if (member == nullptr) return false;
+    member->KeepClaims();
+    return member->outranked();
+  };
   const char* caught = WaitForSignal(outranked);
   const std::string signal = caught == nullptr ? "" : caught;
   printf("waferd: %s, draining for at most %.0f s\n",

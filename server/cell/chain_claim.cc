@@ -7,6 +7,15 @@
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cell {
+namespace {
+
+std::vector<const membership::Worker*> WorkersOf(const membership::Chain& chain) {
+  std::vector<const membership::Worker*> all = {&chain.prefill};
+  for (const membership::ChainWorker& shard : chain.shards) all.push_back(&shard.worker);
+  return all;
+}
+
+}  // namespace
 
 absl::StatusOr<membership::Chain> ClaimChain(membership::Registry* registry,
                                              const membership::ChainWish& wish, uint64_t epoch) {
@@ -16,8 +25,7 @@ absl::StatusOr<membership::Chain> ClaimChain(membership::Registry* registry,
         absl::StrCat("the registry has not answered: ", registry->status().message()));
   }
   WL_ASSIGN_OR_RETURN(membership::Chain chain, membership::ChooseChain(*snapshot, wish));
-  std::vector<const membership::Worker*> all = {&chain.prefill};
-  for (const membership::ChainWorker& shard : chain.shards) all.push_back(&shard.worker);
+  const std::vector<const membership::Worker*> all = WorkersOf(chain);
   for (size_t i = 0; i < all.size(); ++i) {
     const absl::Status taken = registry->Take(*all[i], {wish.cell, epoch});
     if (taken.ok()) continue;
@@ -25,6 +33,19 @@ absl::StatusOr<membership::Chain> ClaimChain(membership::Registry* registry,
     return absl::UnavailableError(taken.message());
   }
   return chain;
+}
+
+absl::Status ClaimAgain(membership::Registry* registry, const membership::Chain& chain,
+                        const membership::Registry::Claimed& by) {
+  const auto snapshot = registry->snapshot();
+  for (const membership::Worker* worker : WorkersOf(chain)) {
+    if (snapshot == nullptr || !snapshot->workers.contains(worker->id)) {
+      return absl::UnavailableError(absl::StrCat("worker ", worker->id, " is not listed yet"));
+    }
+    const absl::Status taken = registry->Take(snapshot->workers.at(worker->id), by);
+    if (!taken.ok()) return absl::UnavailableError(taken.message());
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace waferline::cell

@@ -17,4 +17,10 @@ namespace waferline::cell {
 absl::StatusOr<membership::Chain> ClaimChain(membership::Registry* registry,
                                              const membership::ChainWish& wish, uint64_t epoch);
 
+// Claims the same workers, as they are listed now, for a later leadership of their cell: the
+// registry had lost the one before, and its claims with it. Unavailable: not all could be claimed
+// yet.
+absl::Status ClaimAgain(membership::Registry* registry, const membership::Chain& chain,
+                        const membership::Registry::Claimed& by);
+
 }  // namespace waferline::cell

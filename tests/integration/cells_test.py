@@ -3,6 +3,7 @@ epoch and the same tokens, and losing etcd changes nothing for who serves."""
 
 import json
 import pathlib
+import shutil
 import subprocess
 import time
 import urllib.error
@@ -132,6 +133,23 @@ def test_losing_etcd_changes_nothing_for_who_serves(tmp_path):
         wait_for(lambda: metric(front, "waferline_registry_age_seconds") < 2)
         wait_for(lambda: metric(front, "waferline_cell_epoch") >= epoch)
         post(front.http, "/v1/completions", ASK)
+
+
+def test_workers_are_claimed_again_when_etcd_had_lost_all(tmp_path):
+    with Etcd() as etcd, ListedWorkers(etcd):
+        wait_for(lambda: len(fleet(etcd)["workers"]) == 3)
+        with Waferd(config(tmp_path, etcd)) as front:
+            wait_for(lambda: ready(front))
+            etcd.kill()
+            shutil.rmtree(etcd.folder.name + "/data")
+            etcd.start()
+
+            def claimed():
+                now = fleet(etcd)
+                return now["cells"] and [worker["claim"] for worker in now["workers"]] == [
+                    {"cell": "demo-0", "epoch": now["cells"][0]["epoch"]}] * 3
+            wait_for(claimed)
+            post(front.http, "/v1/completions", ASK)
 
 
 def test_a_front_end_without_workers_says_what_is_missing(tmp_path):

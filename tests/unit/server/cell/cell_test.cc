@@ -82,6 +82,17 @@ TEST_CASE("Two cells claim workers apart; what a cell claimed in vain is free ag
   REQUIRE(chain.ok());
   CHECK(chain->prefill.id == "p1");
   CHECK(chain->shards[0].worker.id == "w2");
+  // The registry lost the leadership and its claims: the same workers are claimed for the new one.
+  auto again = ClaimChain(&at_a, wish, a.epoch());
+  REQUIRE(again.ok());
+  store.Expire(at_a);
+  at_a.Look();
+  CHECK_FALSE(store.state.claims.contains("w0"));
+  CHECK(ClaimAgain(&at_a, *again, {"a", a.epoch()}).ok());
+  CHECK(store.state.claims.at("w0") == membership::Claim{"a", a.epoch()});
+  store.state.workers.erase("w1");
+  at_a.Look();
+  CHECK(absl::IsUnavailable(ClaimAgain(&at_a, *again, {"a", a.epoch()})));
   // A leadership that is over claims nothing.
   CHECK(absl::IsUnavailable(ClaimChain(&at_b, other, b.epoch() - 1).status()));
 }
