@@ -1,10 +1,13 @@
 #include "server/accounts/account_tables.h"
 
+#include <cstdlib>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "server/accounts/ledger_tables.h"
+#include "server/billing/transfer.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::accounts {
@@ -84,6 +87,22 @@ absl::Status InsertKey(Connection& connection, const Key& key) {
 
 Value OrNull(const std::optional<int64_t>& limit) { return limit ? Value(*limit) : Value(); }
 
+// The difference to what was paid in before, from cash (or back to it).
+absl::Status BookPayment(Connection& connection, const Quota& quota, int64_t now_us) {
+  WL_ASSIGN_OR_RETURN(
+      const Result before,
+      connection.Run("SELECT prepaid_micro FROM quota WHERE tenant = $1", {quota.tenant}));
+  const int64_t was = before.rows.empty() ? 0 : IntegerOf(before.rows[0][0]);
+  const int64_t paid = quota.prepaid_micro.value_or(0) - was;
+  if (paid == 0) return absl::OkStatus();
+  const std::string id = absl::StrCat(quota.tenant, ":", now_us);
+  WL_ASSIGN_OR_RETURN(const Money amount, Money::FromColumns({std::abs(paid), 0}));
+  WL_ASSIGN_OR_RETURN(billing::Transfer transfer,
+                      billing::TopUpTransfer(id, quota.tenant, amount, now_us));
+  if (paid < 0) transfer = ReversalOf(transfer, now_us);
+  return AddTransfer(connection, transfer);
+}
+
 std::optional<int64_t> LimitOf(const Value& value) {
   const auto* number = std::get_if<int64_t>(&value);
   return number == nullptr ? std::nullopt : std::optional<int64_t>(*number);
@@ -91,12 +110,15 @@ std::optional<int64_t> LimitOf(const Value& value) {
 
 }  // namespace
 
-absl::Status AddTenant(Connection& connection, const std::string& name, int64_t now_us) {
-  WL_RETURN_IF_ERROR(connection
-                         .Run("INSERT INTO tenant(name, created_us, disabled_us) VALUES($1, $2, 0) "
-                              "ON CONFLICT(name) DO UPDATE SET disabled_us = 0",
-                              {name, now_us})
-                         .status());
+absl::Status AddTenant(Connection& connection, const NewTenant& tenant) {
+  const std::string keep = tenant.plan ? ", plan = $3" : "";
+  WL_RETURN_IF_ERROR(
+      connection
+          .Run(absl::StrCat("INSERT INTO tenant(name, created_us, disabled_us, plan) VALUES($1, "
+                            "$2, 0, $3) ON CONFLICT(name) DO UPDATE SET disabled_us = 0",
+                            keep),
+               {tenant.name, tenant.now_us, tenant.plan.value_or("")})
+          .status());
   return Changed(connection);
 }
 
@@ -114,14 +136,14 @@ absl::Status DisableTenant(Connection& connection, const std::string& name, int6
 absl::StatusOr<std::vector<Tenant>> ListTenants(Connection& connection) {
   WL_ASSIGN_OR_RETURN(
       const Result found,
-      connection.Run("SELECT name, created_us, disabled_us, COALESCE(spent_micro, 0), "
+      connection.Run("SELECT name, plan, created_us, disabled_us, COALESCE(spent_micro, 0), "
                      "COALESCE(held_micro, 0) FROM tenant LEFT JOIN account ON account.tenant = "
                      "name AND period = 0 ORDER BY name",
                      {}));
   std::vector<Tenant> tenants;
   for (const Row& row : found.rows) {
-    tenants.push_back({TextOf(row[0]), IntegerOf(row[1]), IntegerOf(row[2]), IntegerOf(row[3]),
-                       IntegerOf(row[4])});
+    tenants.push_back({TextOf(row[0]), TextOf(row[1]), IntegerOf(row[2]), IntegerOf(row[3]),
+                       IntegerOf(row[4]), IntegerOf(row[5])});
   }
   return tenants;
 }
@@ -179,7 +201,8 @@ absl::StatusOr<std::vector<Key>> ListKeys(Connection& connection) {
   return keys;
 }
 
-absl::Status SetQuota(Connection& connection, const Quota& quota) {
+absl::Status SetQuota(Connection& connection, const Quota& quota, int64_t now_us) {
+  WL_RETURN_IF_ERROR(BookPayment(connection, quota, now_us));
   if (quota == Quota{.tenant = quota.tenant}) {
     WL_RETURN_IF_ERROR(
         connection.Run("DELETE FROM quota WHERE tenant = $1", {quota.tenant}).status());

@@ -18,6 +18,7 @@ namespace waferline::accounts {
 
 struct Tenant {
   std::string name;
+  std::string plan;  // of the price book; "": pay as you go
   int64_t created_us = 0;
   int64_t disabled_us = 0;  // 0: it is not
   // Of all time, in microdollars: what was spent, and what is held for requests in flight.
@@ -55,8 +56,13 @@ struct Quota {
 // Adds what the configuration names, unless it is there; a disabled tenant stays disabled.
 absl::Status ImportKey(store::Connection& connection, const Key& key);
 
+struct NewTenant {
+  std::string name;
+  std::optional<std::string> plan;  // not given: as it is, "" at first
+  int64_t now_us = 0;
+};
 // Adds it, or finds it there; a disabled one is enabled.
-absl::Status AddTenant(store::Connection& connection, const std::string& name, int64_t now_us);
+absl::Status AddTenant(store::Connection& connection, const NewTenant& tenant);
 // NotFound.
 absl::Status DisableTenant(store::Connection& connection, const std::string& name, int64_t now_us);
 absl::StatusOr<std::vector<Tenant>> ListTenants(store::Connection& connection);
@@ -70,8 +76,9 @@ absl::Status RotateKey(store::Connection& connection, const std::string& old_id,
                        int64_t old_ends_us);
 absl::StatusOr<std::vector<Key>> ListKeys(store::Connection& connection);
 
-// Replaces the tenant's; without any limit removes it. NotFound: no such tenant.
-absl::Status SetQuota(store::Connection& connection, const Quota& quota);
+// Replaces the tenant's; without any limit removes it. What is paid in since is booked in the
+// ledger. NotFound: no such tenant.
+absl::Status SetQuota(store::Connection& connection, const Quota& quota, int64_t now_us);
 absl::StatusOr<std::vector<Quota>> ListQuotas(store::Connection& connection);
 
 absl::StatusOr<int64_t> AccessVersion(store::Connection& connection);

@@ -4,6 +4,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "server/accounts/price_books.h"
 #include "server/metering/usage_tables.h"
 #include "wafer_backend/base/field_error.h"
 #include "wafer_backend/base/status.h"
@@ -17,16 +18,6 @@ using store::Connection;
 constexpr size_t kSecretBytes = 32;
 constexpr size_t kPrefixBytes = 8;  // of a key's text: what people tell keys apart by
 constexpr size_t kMaxNameBytes = 128;
-
-absl::Status NoDatabase() {
-  return absl::FailedPreconditionError(
-      "this server has no database: start waferd with --state-dir DIR, or configure "
-      "'billing: {store: ...}'");
-}
-
-absl::Status Busy() {
-  return absl::UnavailableError("too many questions wait for the database; ask again");
-}
 
 absl::Status FieldError(std::string_view field, std::string_view what) {
   return WithField(absl::InvalidArgumentError(absl::StrCat(Absl(field), ": ", Absl(what))), field);
@@ -83,6 +74,16 @@ std::string FileKeyId(const tenancy::ApiKey& key) { return "file_" + DigestOf(ke
 
 }  // namespace
 
+absl::Status NoDatabase() {
+  return absl::FailedPreconditionError(
+      "this server has no database: start waferd with --state-dir DIR, or configure "
+      "'billing: {store: ...}'");
+}
+
+absl::Status Accounts::Busy() {
+  return absl::UnavailableError("too many questions wait for the database; ask again");
+}
+
 Accounts::Accounts(Options options) : options_(std::move(options)) {}
 
 absl::Status Accounts::Start() {
@@ -132,11 +133,15 @@ absl::Status Accounts::Load(Connection& connection, bool force) {
   WL_ASSIGN_OR_RETURN(const std::vector<Quota> quotas, accounts::ListQuotas(connection));
   tenancy::LimitsByTenant limits = options_.file_limits;
   std::map<std::string, bool> capped, disabled;
+  std::map<std::string, std::string> plans;
   for (const Quota& quota : quotas) {
     limits[quota.tenant] = {quota.requests_day, quota.tokens_minute, quota.concurrent};
     capped[quota.tenant] = quota.hard_micro || quota.prepaid_micro;
   }
-  for (const Tenant& tenant : tenants) disabled[tenant.name] = tenant.disabled_us != 0;
+  for (const Tenant& tenant : tenants) {
+    disabled[tenant.name] = tenant.disabled_us != 0;
+    plans[tenant.name] = tenant.plan;
+  }
   std::vector<tenancy::ApiKey> all = options_.file_keys;
   for (tenancy::ApiKey& key : all) key.id = FileKeyId(key);
   for (const Key& key : keys) {
@@ -144,6 +149,7 @@ absl::Status Accounts::Load(Connection& connection, bool force) {
   }
   for (tenancy::ApiKey& key : all) {
     key.capped = capped[key.tenant];
+    key.plan = plans[key.tenant];
     key.enabled = key.enabled && !disabled[key.tenant];
   }
   WL_RETURN_IF_ERROR(options_.keys->Replace(all));
@@ -169,22 +175,23 @@ void Accounts::Write(store::Writer::Work work, Answer answer, Done<Answer> done)
   });
 }
 
-template <typename Answer>
-void Accounts::Read(std::function<absl::StatusOr<Answer>(Connection&)> work, Done<Answer> done) {
-  if (options_.store == nullptr) return done(NoDatabase());
-  const bool asked = reader_->Ask([work, done](absl::StatusOr<Connection*> connection) {
-    if (!connection.ok()) return done(connection.status());
-    done(work(**connection));
-  });
-  if (!asked) done(Busy());
-}
-
-void Accounts::AddTenant(const std::string& name, Done<std::string> done) {
+void Accounts::AddTenant(const std::string& name, const std::optional<std::string>& plan,
+                         Done<std::string> done) {
   if (const absl::Status bad = CheckName("name", name, false); !bad.ok()) return done(bad);
+  if (options_.store == nullptr) return done(NoDatabase());
   const int64_t now_us = options_.unix_us();
+  if (plan && !plan->empty()) {
+    if (options_.prices == nullptr) {
+      return done(FieldError("plan",
+                             "there are no plans without prices: configure 'billing: "
+                             "{prices: FILE}'"));
+    }
+    const absl::Status known = CheckPlan(*options_.prices, *plan, now_us);
+    if (!known.ok()) return done(WithField(absl::InvalidArgumentError(known.message()), "plan"));
+  }
   Write<std::string>(
-      [name, now_us](Connection& connection) {
-        return accounts::AddTenant(connection, name, now_us);
+      [name, plan, now_us](Connection& connection) {
+        return accounts::AddTenant(connection, {name, plan, now_us});
       },
       name, std::move(done));
 }
@@ -199,7 +206,7 @@ void Accounts::DisableTenant(const std::string& name, Done<std::string> done) {
 }
 
 void Accounts::ListTenants(Done<std::vector<Tenant>> done) {
-  Read<std::vector<Tenant>>(accounts::ListTenants, std::move(done));
+  Ask<std::vector<Tenant>>(accounts::ListTenants, std::move(done));
 }
 
 NewKey Accounts::MakeKey(const Key& wanted) const {
@@ -251,26 +258,30 @@ void Accounts::RevokeKey(const std::string& id, Done<std::string> done) {
 }
 
 void Accounts::ListKeys(Done<std::vector<Key>> done) {
-  Read<std::vector<Key>>(accounts::ListKeys, std::move(done));
+  Ask<std::vector<Key>>(accounts::ListKeys, std::move(done));
 }
 
 void Accounts::SetQuota(const Quota& quota, Done<Quota> done) {
   const bool spending = quota.soft_micro || quota.hard_micro || quota.prepaid_micro;
-  if (options_.store != nullptr && spending && !options_.has_prices) {
+  if (options_.store != nullptr && spending && options_.prices == nullptr) {
     return done(FieldError("monthly_hard_usd",
                            "spending cannot be limited without prices: configure "
                            "'billing: {prices: FILE}'"));
   }
-  Write<Quota>([quota](Connection& connection) { return accounts::SetQuota(connection, quota); },
-               quota, std::move(done));
+  const int64_t now_us = options_.unix_us ? options_.unix_us() : 0;
+  Write<Quota>(
+      [quota, now_us](Connection& connection) {
+        return accounts::SetQuota(connection, quota, now_us);
+      },
+      quota, std::move(done));
 }
 
 void Accounts::ListQuotas(Done<std::vector<Quota>> done) {
-  Read<std::vector<Quota>>(accounts::ListQuotas, std::move(done));
+  Ask<std::vector<Quota>>(accounts::ListQuotas, std::move(done));
 }
 
 void Accounts::Usage(const UsageQuery& query, Done<std::vector<UsageBucket>> done) {
-  Read<std::vector<UsageBucket>>(
+  Ask<std::vector<UsageBucket>>(
       [query](Connection& connection) { return QueryUsage(connection, query); }, std::move(done));
 }
 

@@ -12,12 +12,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "server/accounts/account_tables.h"
 #include "server/accounts/usage_query.h"
+#include "server/billing/price_book.h"
 #include "server/store/reader.h"
 #include "server/store/writer.h"
 #include "server/tenancy/api_keys.h"
@@ -26,6 +28,9 @@
 namespace waferline::accounts {
 
 inline constexpr Nanoseconds kPollPeriod = Milliseconds(500);
+
+// What every call says without one.
+absl::Status NoDatabase();
 
 template <typename Answer>
 using Done = std::function<void(absl::StatusOr<Answer>)>;
@@ -45,7 +50,7 @@ class Accounts {
     tenancy::Budgets* budgets = nullptr;
     std::vector<tenancy::ApiKey> file_keys;  // the configuration's
     tenancy::LimitsByTenant file_limits;     // the configuration's; a quota replaces its tenant's
-    bool has_prices = false;                 // spending can be limited
+    const billing::PriceBook* prices = nullptr;  // null: spending cannot be limited
     std::function<int64_t()> unix_us;
     std::function<std::string(size_t)> random_bytes;
   };
@@ -56,7 +61,9 @@ class Accounts {
   // Nothing is followed any more.
   void Stop();
 
-  void AddTenant(const std::string& name, Done<std::string> done);
+  // `plan`: of the prices; not given: an existing tenant keeps its own, a new one pays as it goes.
+  void AddTenant(const std::string& name, const std::optional<std::string>& plan,
+                 Done<std::string> done);
   void DisableTenant(const std::string& name, Done<std::string> done);
   void ListTenants(Done<std::vector<Tenant>> done);
 
@@ -74,11 +81,21 @@ class Accounts {
 
   void Usage(const UsageQuery& query, Done<std::vector<UsageBucket>> done);
 
+  // Any other question, on the reader's thread.
+  template <typename Answer>
+  void Ask(std::function<absl::StatusOr<Answer>(store::Connection&)> work, Done<Answer> done) {
+    if (options_.store == nullptr) return done(NoDatabase());
+    const bool asked = reader_->Ask([work, done](absl::StatusOr<store::Connection*> connection) {
+      if (!connection.ok()) return done(connection.status());
+      done(work(**connection));
+    });
+    if (!asked) done(Busy());
+  }
+
  private:
+  static absl::Status Busy();
   template <typename Answer>
   void Write(store::Writer::Work work, Answer answer, Done<Answer> done);
-  template <typename Answer>
-  void Read(std::function<absl::StatusOr<Answer>(store::Connection&)> work, Done<Answer> done);
   NewKey MakeKey(const Key& wanted) const;
   absl::Status Import();
   // Brings keys and budgets up to the tables' state, if that is newer or `force`.

@@ -39,10 +39,7 @@ void AppendUsage(std::string& out, const Usage& usage) {
   AppendInteger(out, usage.cached_tokens);
   out += ",\"output_tokens\":";
   AppendInteger(out, usage.completion_tokens);
-  if (!usage.id.empty()) {
-    out += ",\"usage_id\":";
-    AppendQuoted(out, usage.id);
-  }
+  openai::AppendRecord(out, usage);
   out += '}';
 }
 

@@ -4,9 +4,10 @@
 
 #include <cstdio>
 #include <string>
+#include <utility>
 
+#include "server/accounts/price_books.h"
 #include "server/billing/price_book_reader.h"
-#include "server/billing/rating.h"
 #include "server/runtime/host.h"
 #include "wafer_backend/base/status.h"
 
@@ -32,10 +33,16 @@ absl::StatusOr<std::unique_ptr<Billing>> Billing::Start(const config::BillingCon
                                   .budgets = access.budgets,
                                   .file_keys = std::move(access.file_keys),
                                   .file_limits = std::move(access.file_limits),
-                                  .has_prices = billing->prices_.has_value(),
+                                  .prices = billing->prices(),
                                   .unix_us = runtime::UnixMicroseconds,
                                   .random_bytes = runtime::RandomBytes});
   WL_RETURN_IF_ERROR(billing->accounts_->Start());
+  billing->books_ = std::make_unique<accounts::Books>(
+      accounts::Books::Options{.accounts = billing->accounts_.get(),
+                               .writer = config.on ? &billing->stored_->writer() : nullptr,
+                               .prices = billing->prices(),
+                               .unix_us = runtime::UnixMicroseconds,
+                               .random_bytes = runtime::RandomBytes});
   if (config.on) billing->PrintState();
   return billing;
 }
@@ -55,28 +62,44 @@ absl::Status Billing::Open(const config::BillingConfig& config) {
   metering::StoreMeter::Options options{.host = HostName(),
                                         .patience = config.store_patience,
                                         .now = runtime::MonotonicNow,
-                                        .unix_us = runtime::UnixMicroseconds};
+                                        .unix_us = runtime::UnixMicroseconds,
+                                        .credit_unconfirmed = config.credit_unconfirmed};
   if (prices_) {
-    options.price = [this](const auto& subject, const auto& counts, int64_t admitted_us) {
-      return PriceOf(subject, counts, admitted_us);
-    };
+    WL_RETURN_IF_ERROR(AdoptPrices());
+    options.prices = &*prices_;
+    options.show_cost = config.show_cost;
+    const int64_t first_us = prices_->versions.front().effective_us;
+    if (config.emulated) {
+      options.emulated_from_us = config.emulated_from_us == 0 ? first_us : config.emulated_from_us;
+    }
   }
   WL_ASSIGN_OR_RETURN(stored_, metering::StoreMeter::Start(store_.get(), std::move(options)));
   return absl::OkStatus();
 }
 
-// A model without a price costs nothing.
-Money Billing::PriceOf(const metering::UsageSubject& subject, const metering::UsageCounts& counts,
-                       int64_t admitted_us) const {
-  billing::UsageRecord record{.model = subject.model,
-                              .admitted_us = admitted_us,
-                              .prompt_tokens = counts.prompt,
-                              .cached_tokens = counts.cached,
-                              .generated_tokens = counts.generated};
-  const auto tier = billing::TierNamed(subject.tier);
-  if (tier.ok()) record.served = *tier;
-  const auto charge = billing::Rate(*prices_, record);
-  return charge.ok() ? charge->total : Money();
+absl::Status Billing::AdoptPrices() {
+  WL_ASSIGN_OR_RETURN(const std::unique_ptr<store::Connection> connection, store_->Connect());
+  WL_RETURN_IF_ERROR(connection->Begin());
+  absl::Status status =
+      accounts::AdoptPriceBook(*connection, *prices_, runtime::UnixMicroseconds());
+  if (status.ok()) status = connection->Commit();
+  if (!status.ok()) connection->Rollback();
+  return status;
+}
+
+std::optional<metrics::BillingFigures> Billing::Figures() const {
+  if (stored_ == nullptr) return std::nullopt;
+  const store::Writer::Figures writer = stored_->writer().figures();
+  return metrics::BillingFigures{.records = writer.pieces,
+                                 .commits = writer.commits,
+                                 .retries = writer.retries,
+                                 .in_doubt = writer.in_doubt,
+                                 .overdue = writer.overdue,
+                                 .failed = writer.failed,
+                                 .interrupted = static_cast<uint64_t>(stored_->interrupted()),
+                                 .unconfirmed = static_cast<uint64_t>(stored_->unconfirmed()),
+                                 .queue = writer.queue,
+                                 .commit_time = writer.commit_time};
 }
 
 void Billing::PrintState() const {
@@ -85,10 +108,26 @@ void Billing::PrintState() const {
     printf("  (%lld requests of servers that died: interrupted, not charged)",
            static_cast<long long>(left));
   }
+  if (const int64_t unsent = stored_->unconfirmed(); unsent > 0) {
+    printf("  (%lld recorded answers of servers that died were perhaps not sent: %s)",
+           static_cast<long long>(unsent),
+           stored_->options().credit_unconfirmed ? "credited" : "charged");
+  }
   printf("\n");
 }
 
+absl::Status Billing::Check() const {
+  if (stored_ == nullptr) return absl::OkStatus();
+  WL_RETURN_IF_ERROR(store_->Check());
+  return stored_->writer().MayAdmit();
+}
+
+void Billing::Settle() {
+  if (stored_ != nullptr && !stored_->Flush()) Stop();
+}
+
 void Billing::Stop() {
+  if (std::exchange(stopped_, true)) return;
   if (stored_ != nullptr && !stored_->Stop()) {
     fprintf(stderr,
             "waferd: warning: %s did not confirm the last usage records; the next start "

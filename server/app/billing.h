@@ -1,7 +1,7 @@
 // The usage database of a server: its store, its meter, its tenants and keys; or none of them.
 //
-// Owner: the front ends. Thread: any. End: Stop, after the engines have stopped and before the
-// front ends' own objects go.
+// Owner: the front ends. Thread: any. End: Settle after the engines have stopped, Stop after the
+// last answers were sent and before the front ends' own objects go.
 #pragma once
 
 #include <memory>
@@ -11,9 +11,11 @@
 
 #include "absl/status/statusor.h"
 #include "server/accounts/accounts.h"
+#include "server/accounts/books.h"
 #include "server/billing/price_book.h"
 #include "server/config/server_config.h"
 #include "server/metering/store_meter.h"
+#include "server/metrics/exposition.h"
 #include "server/store/store.h"
 
 namespace waferline::app {
@@ -29,22 +31,32 @@ class Billing {
     tenancy::LimitsByTenant file_limits;
   };
   // Opens the store, settles what dead servers left open, and loads tenants, keys and quotas.
-  // InvalidArgument: the configuration names no store, or its price book is wrong. The store's
-  // errors.
+  // InvalidArgument: the configuration names no store, or its price book is wrong.
+  // FailedPrecondition: the price book would re-price recorded usage. The store's errors.
   static absl::StatusOr<std::unique_ptr<Billing>> Start(const config::BillingConfig& config,
                                                         Access access);
 
   metering::UsageMeter& meter() { return stored_ == nullptr ? nothing_ : *stored_; }
 
   accounts::Accounts& accounts() { return *accounts_; }
+  // Not set without a database.
+  std::optional<metrics::BillingFigures> Figures() const;
 
-  // Waits for records under way, within store_patience. Nothing is recorded or called after it.
+  accounts::Books& books() { return *books_; }
+
+  // Unavailable and why: usage cannot be recorded now.
+  absl::Status Check() const;
+
+  // Waits for records under way, within store_patience; after it, only answers that were recorded
+  // are still sent.
+  void Settle();
+  // Nothing is recorded or called after it.
   void Stop();
 
  private:
   absl::Status Open(const config::BillingConfig& config);
-  Money PriceOf(const metering::UsageSubject& subject, const metering::UsageCounts& counts,
-                int64_t admitted_us) const;
+  absl::Status AdoptPrices();
+  const billing::PriceBook* prices() const { return prices_ ? &*prices_ : nullptr; }
   void PrintState() const;
 
   std::optional<billing::PriceBook> prices_;
@@ -52,6 +64,8 @@ class Billing {
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<metering::StoreMeter> stored_;
   std::unique_ptr<accounts::Accounts> accounts_;
+  std::unique_ptr<accounts::Books> books_;
+  bool stopped_ = false;
 };
 
 }  // namespace waferline::app

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/app/billing.h"
+#include "server/app/file_keys.h"
 #include "server/app/health_probe.h"
 #include "server/app/scrape_cache.h"
 #include "server/http/api.h"
@@ -30,24 +31,6 @@ namespace {
 constexpr Nanoseconds kLastWords =
     Seconds(3);  // for what the engine said last to reach its clients
 
-std::vector<tenancy::ApiKey> Keys(const config::ServerConfig& config) {
-  std::vector<tenancy::ApiKey> keys;
-  for (const config::ApiKeyConfig& key : config.api_keys) {
-    keys.push_back({.key = key.key, .tenant = key.tenant, .admin = key.admin});
-  }
-  return keys;
-}
-
-tenancy::LimitsByTenant Limits(const config::ServerConfig& config) {
-  tenancy::LimitsByTenant limits;
-  for (const config::ApiKeyConfig& key : config.api_keys) {
-    tenancy::TenantLimits& tenant = limits[key.tenant];
-    if (key.requests_per_day > 0) tenant.requests_day = key.requests_per_day;
-    if (key.tokens_per_minute > 0) tenant.tokens_minute = key.tokens_per_minute;
-  }
-  return limits;
-}
-
 // Some is left for what is under way, whose KV and answers still grow.
 Bytes MemoryLimit(const config::ServerConfig& config) {
   if (config.limits.memory_bytes > 0) return Bytes(config.limits.memory_bytes);
@@ -62,19 +45,19 @@ class BothFrontEnds : public FrontEnds {
         member_(member),
         cloud_(cloud),
         admin_(admin),
-        health_(cloud, admin),
-        budgets_({}, Limits(config)),
+        health_(cloud, admin, [this] { return billing_->Check(); }),
+        budgets_({}, FileLimits(config)),
         memory_(MemoryLimit(config),
                 {runtime::MonotonicNow, runtime::AnonymousMemory, runtime::TrimMemory}) {}
   ~BothFrontEnds() override { Stop(); }
 
   absl::Status Listen() {
-    WL_ASSIGN_OR_RETURN(keys_, tenancy::ApiKeys::Create(Keys(config_)));
+    WL_ASSIGN_OR_RETURN(keys_, tenancy::ApiKeys::Create(FileKeys(config_)));
     WL_ASSIGN_OR_RETURN(billing_,
                         Billing::Start(config_.billing, {.keys = &keys_,
                                                          .budgets = &budgets_,
-                                                         .file_keys = Keys(config_),
-                                                         .file_limits = Limits(config_)}));
+                                                         .file_keys = FileKeys(config_),
+                                                         .file_limits = FileLimits(config_)}));
     deps_ = Deps();
     // First, since HTTP's readers ask for its figures.
     WL_RETURN_IF_ERROR(ListenGrpc());
@@ -85,10 +68,18 @@ class BothFrontEnds : public FrontEnds {
   uint16_t admin_port() const override { return operators_.port; }
   uint16_t grpc_port() const override { return grpc_->port(); }
 
+  bool needs_keys() const override { return keys_.required(); }
+
   void StopServing() override { grpc_->SetServing(false); }
 
   void Stop() override {
+    if (billing_ != nullptr) billing_->Settle();
+    StopPorts();
     if (billing_ != nullptr) billing_->Stop();
+  }
+
+ private:
+  void StopPorts() {
     if (grpc_ != nullptr) {
       runtime::WaitFor([this] { return grpc_->live_calls() == 0; }, kLastWords);
       grpc_->Shutdown();
@@ -102,7 +93,6 @@ class BothFrontEnds : public FrontEnds {
     http_.server->Stop();
   }
 
- private:
   serving::ServerDeps Deps() {
     serving::HostClock clock{.monotonic = runtime::MonotonicNow,
                              .unix_seconds = runtime::UnixSeconds};
@@ -119,6 +109,7 @@ class BothFrontEnds : public FrontEnds {
             .ledger = &ledger_,
             .meter = &billing_->meter(),
             .accounts = &billing_->accounts(),
+            .books = &billing_->books(),
             .metrics = cloud_->exposition().front(),
             .admin_port = admin_,
             .ids = &ids_,
@@ -250,6 +241,7 @@ class BothFrontEnds : public FrontEnds {
                                  .grpc_connections = grpc_->connections(),
                                  .compute = cloud_->compute()};
     figures.kv_events = cloud_->kv_events();
+    figures.billing = billing_->Figures();
     if (member_ != nullptr) figures.cell = member_->Figures();
     for (const runtime::EngineGroup::Member& member : cloud_->engines().members()) {
       for (const std::string& model : member.models) {

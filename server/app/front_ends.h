@@ -25,6 +25,9 @@ class FrontEnds {
   virtual uint16_t grpc_port() const = 0;
   virtual uint16_t admin_port() const = 0;  // 0: operators have no port of their own
 
+  // Callers need a key: of the configuration or of the database.
+  virtual bool needs_keys() const = 0;
+
   // gRPC's health says NOT_SERVING. Connections are still accepted, and their requests refused by
   // the draining engine; those in flight go on.
   virtual void StopServing() = 0;

@@ -70,6 +70,10 @@ http::Health HealthProbe::Now() const {
     health.why = absl::StrCat("the engine has made no progress for ", ToSeconds(age), " s");
   }
   if (admin_->draining()) health.why = "draining";
+  if (const absl::Status recorded = recorded_(); health.ready && !recorded.ok()) {
+    health.ready = false;
+    health.why = std::string(recorded.message());
+  }
   return health;
 }
 

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 
 #include "scheduler/engine/snapshot.h"
 #include "server/admin/admin_port.h"
@@ -14,8 +15,9 @@ namespace waferline::app {
 
 class HealthProbe {
  public:
-  // Both outlive this.
-  HealthProbe(Cloud* cloud, const admin::AdminPort* admin) : cloud_(cloud), admin_(admin) {}
+  // All outlive this. `recorded`: why usage cannot be recorded now.
+  HealthProbe(Cloud* cloud, const admin::AdminPort* admin, std::function<absl::Status()> recorded)
+      : cloud_(cloud), admin_(admin), recorded_(std::move(recorded)) {}
 
   // `reply` is called once, perhaps later on another thread. An engine that stands still is known
   // without asking it; what its models have left, it says.
@@ -29,6 +31,7 @@ class HealthProbe {
 
   Cloud* const cloud_;
   const admin::AdminPort* const admin_;
+  const std::function<absl::Status()> recorded_;
 };
 
 }  // namespace waferline::app

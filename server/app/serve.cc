@@ -47,13 +47,13 @@ std::string UrlHost(const std::string& address) {
 }
 
 // What an operator should know of a configuration that is valid.
-void PrintWarnings(const ServeOptions& options) {
+void PrintWarnings(const ServeOptions& options, const FrontEnds& front) {
   const config::ServerConfig& config = options.config;
   const std::string& address = config.listen.address;
   const bool loopback = address.starts_with("127.") || address == "::1";
-  if (config.api_keys.empty() && !loopback) {
+  if (!front.needs_keys() && !loopback) {
     fprintf(stderr,
-            "waferd: warning: listening on %s without api_keys: every machine that reaches it may "
+            "waferd: warning: listening on %s without API keys: every machine that reaches it may "
             "use it\n",
             address.c_str());
   }
@@ -172,7 +172,7 @@ absl::StatusOr<std::string> ServeCloud(const ServeOptions& options, CellMember* 
     WL_RETURN_IF_ERROR(WriteFileAtOnce(options.port_file, PortsOf(*front)));
   }
   PrintReady(options, *cloud, *front);
-  PrintWarnings(options);
+  PrintWarnings(options, *front);
 
   const auto outranked = [member] {
     if (member == nullptr) return false;

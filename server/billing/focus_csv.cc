@@ -85,7 +85,7 @@ std::string FocusHeader() {
 }
 
 absl::StatusOr<std::string> FocusRowsOf(const PriceBook& book, const UsageRecord& record) {
-  WL_ASSIGN_OR_RETURN(const Charge charge, Rate(book, record));
+  WL_ASSIGN_OR_RETURN(const Charge charge, RateOrFree(book, record));
   std::string rows;
   for (const ChargeLine& line : charge.lines) {
     if (line.amount.IsZero()) continue;

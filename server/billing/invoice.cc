@@ -46,7 +46,7 @@ absl::Status CheckRecords(const InvoiceInput& input) {
 // Lines of one record; quantities only, amounts follow when they are summed.
 absl::Status AddRecord(const PriceBook& book, const UsageRecord& record,
                        std::vector<InvoiceLine>* lines) {
-  WL_ASSIGN_OR_RETURN(const Charge charge, Rate(book, record));
+  WL_ASSIGN_OR_RETURN(const Charge charge, RateOrFree(book, record));
   InvoiceLine line{.period = MonthOf(record.ended_us),
                    .project = record.project,
                    .model = record.model,
@@ -57,12 +57,16 @@ absl::Status AddRecord(const PriceBook& book, const UsageRecord& record,
     line.quantity = part.quantity;
     lines->push_back(line);
   }
-  WL_ASSIGN_OR_RETURN(const PriceVersion* version, book.At(record.admitted_us));
+  const absl::StatusOr<const PriceVersion*> in_force = book.At(record.admitted_us);
+  if (!in_force.ok()) return absl::OkStatus();  // from before the first prices: costs nothing
+  const PriceVersion* const version = *in_force;
   WL_ASSIGN_OR_RETURN(const Plan* plan, version->PlanNamed(record.plan));
   if (plan->billed != Billed::kComputeTime || !IsCharged(record.end)) return absl::OkStatus();
   if (record.system_ns == 0) return absl::OkStatus();
   line.item = Item::kSystemTime;
-  WL_ASSIGN_OR_RETURN(line.price, version->SystemSecondOf(record.model));
+  const absl::StatusOr<UnitPrice> second = version->SystemSecondOf(record.model);
+  if (!second.ok()) return absl::OkStatus();  // a model without a price costs nothing
+  line.price = *second;
   line.quantity = record.system_ns;
   lines->push_back(line);
   return absl::OkStatus();

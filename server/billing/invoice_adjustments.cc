@@ -32,7 +32,7 @@ std::vector<const UsageRecord*> InOrder(const Reservation& reserved, const Invoi
 // Takes a minute's tokens for the record's: its prompt first, its output last.
 absl::Status Cover(const PriceBook& book, const UsageRecord& record, int64_t* left,
                    std::vector<InvoiceLine>* lines) {
-  WL_ASSIGN_OR_RETURN(const Charge charge, Rate(book, record));
+  WL_ASSIGN_OR_RETURN(const Charge charge, RateOrFree(book, record));
   for (const ChargeLine& part : charge.lines) {
     const int64_t covered = std::min(*left, part.quantity);
     if (covered == 0) continue;

@@ -78,4 +78,24 @@ absl::StatusOr<const PriceVersion*> PriceBook::At(int64_t instant_us) const {
   return &*std::prev(after);
 }
 
+absl::Status CheckNotRepriced(const PriceBook& before, const PriceBook& now, int64_t until_us) {
+  const auto changed = [&](const PriceVersion& version, std::string_view how) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        now.name, ": the version that is effective ", InstantText(version.effective_us), " ",
+        std::string(how), ", and usage up to ", InstantText(until_us),
+        " is recorded: what was used keeps its price; add a version that is effective later"));
+  };
+  for (size_t i = 0; i < std::max(before.versions.size(), now.versions.size()); ++i) {
+    const bool was = i < before.versions.size() && before.versions[i].effective_us <= until_us;
+    const bool is = i < now.versions.size() && now.versions[i].effective_us <= until_us;
+    if (!was && !is) break;
+    if (!is) return changed(before.versions[i], "is missing");
+    if (!was) return changed(now.versions[i], "is new");
+    if (before.versions[i] != now.versions[i]) {
+      return changed(now.versions[i], "is not what it was");
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace waferline::billing

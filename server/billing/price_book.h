@@ -30,6 +30,7 @@ struct TokenPrices {
   UnitPrice input;
   UnitPrice cached_input;
   UnitPrice output;
+  bool operator==(const TokenPrices&) const = default;
 };
 
 // Prices of one model, with every multiplier applied.
@@ -41,6 +42,7 @@ struct ModelPrices {
   std::optional<int64_t> long_above;
   std::array<std::array<TokenPrices, 2>, kTiers> tokens;  // by tier; [1]: long prompts
   std::optional<UnitPrice> system_second;
+  bool operator==(const ModelPrices&) const = default;
 
   const TokenPrices& TokensFor(Tier tier, int64_t prompt_tokens) const {
     const bool is_long = long_above.has_value() && prompt_tokens > *long_above;
@@ -56,6 +58,7 @@ struct Reservation {
   std::string model;
   int64_t tokens_per_minute = 0;
   UnitPrice per_minute;
+  bool operator==(const Reservation&) const = default;
 };
 
 // Spending of a month up to `up_to` (the last step: without end) beyond the step before is reduced
@@ -63,6 +66,7 @@ struct Reservation {
 struct VolumeStep {
   std::optional<Money> up_to;
   Multiplier off;
+  bool operator==(const VolumeStep&) const = default;
 };
 
 // How a tenant pays.
@@ -72,12 +76,14 @@ struct Plan {
   bool prepaid = false;  // from a balance, not by invoice at the month's end
   std::vector<Reservation> reserved;
   std::vector<VolumeStep> volume;
+  bool operator==(const Plan&) const = default;
 };
 
 struct PriceVersion {
   int64_t effective_us = 0;
   std::vector<ModelPrices> models;
   std::vector<Plan> plans;
+  bool operator==(const PriceVersion&) const = default;
 
   // The model's own token prices, else those of "*". NotFound: neither has any; lists the names.
   absl::StatusOr<const ModelPrices*> TokensOf(std::string_view model) const;
@@ -89,10 +95,15 @@ struct PriceVersion {
 
 struct PriceBook {
   std::string name;                    // of its file, for messages
+  std::string text;                    // as it was read
   std::vector<PriceVersion> versions;  // by instant, at least one
 
   // FailedPrecondition: nothing was in force then.
   absl::StatusOr<const PriceVersion*> At(int64_t instant_us) const;
 };
+
+// FailedPrecondition naming the version: usage up to `until_us` costs something else by `now` than
+// by `before`. Prices change by a further version, never for what was used already.
+absl::Status CheckNotRepriced(const PriceBook& before, const PriceBook& now, int64_t until_us);
 
 }  // namespace waferline::billing

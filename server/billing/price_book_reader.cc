@@ -125,7 +125,7 @@ void CheckReservations(YamlForm& form, const PriceVersion& version) {
 }  // namespace
 
 absl::StatusOr<PriceBook> ParsePriceBook(const std::string& name, std::string_view text) {
-  PriceBook book{.name = name};
+  PriceBook book{.name = name, .text = std::string(text)};
   YamlFile file(name, text);
   WL_RETURN_IF_ERROR(file.status());
   YamlForm root = file.root();

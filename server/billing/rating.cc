@@ -73,12 +73,23 @@ absl::StatusOr<Charge> Rate(const PriceBook& book, const UsageRecord& record) {
   return charge;
 }
 
+absl::StatusOr<Charge> RateOrFree(const PriceBook& book, const UsageRecord& record) {
+  WL_RETURN_IF_ERROR(CheckCounts(record));
+  const absl::StatusOr<const PriceVersion*> version = book.At(record.admitted_us);
+  if (!version.ok()) return Charge{};
+  WL_ASSIGN_OR_RETURN(const Plan* plan, (*version)->PlanNamed(record.plan));
+  if (plan->billed == Billed::kTokens && !(*version)->TokensOf(record.model).ok()) {
+    return Charge{.version_us = (*version)->effective_us};
+  }
+  return Rate(book, record);
+}
+
 absl::StatusOr<Money> RateAtMost(const PriceBook& book, UsageRecord record, int64_t max_tokens) {
   record.end = UsageEnd::kFinished;
   record.served = record.asked;
   record.cached_tokens = 0;
   record.generated_tokens = max_tokens;
-  WL_ASSIGN_OR_RETURN(const Charge charge, Rate(book, record));
+  WL_ASSIGN_OR_RETURN(const Charge charge, RateOrFree(book, record));
   return charge.total;
 }
 

@@ -39,6 +39,10 @@ struct Charge {
 // holds.
 absl::StatusOr<Charge> Rate(const PriceBook& book, const UsageRecord& record);
 
+// The same, but what has no price costs nothing: a model that the book does not name, or a record
+// from before the first version.
+absl::StatusOr<Charge> RateOrFree(const PriceBook& book, const UsageRecord& record);
+
 // What `record` may cost at most if it generates `max_tokens` and finds nothing in a cache: what is
 // held of a prepaid balance or below a hard cap while it runs. 0 for plans that bill compute time.
 absl::StatusOr<Money> RateAtMost(const PriceBook& book, UsageRecord record, int64_t max_tokens);

@@ -56,6 +56,16 @@ std::optional<Transfer> UsageTransfer(const UsageRecord& record, const Plan& pla
   return transfer;
 }
 
+absl::StatusOr<RatedUsage> RateForLedger(const PriceBook& book, const UsageRecord& record) {
+  RatedUsage rated;
+  WL_ASSIGN_OR_RETURN(rated.charge, RateOrFree(book, record));
+  if (rated.charge.total.IsZero()) return rated;
+  WL_ASSIGN_OR_RETURN(const PriceVersion* version, book.At(record.admitted_us));
+  WL_ASSIGN_OR_RETURN(const Plan* plan, version->PlanNamed(record.plan));
+  rated.transfer = UsageTransfer(record, *plan, rated.charge);
+  return rated;
+}
+
 absl::StatusOr<Transfer> TopUpTransfer(std::string_view id, std::string_view tenant, Money amount,
                                        int64_t at_us) {
   if (amount <= Money()) return absl::InvalidArgumentError("a top-up must be above 0");

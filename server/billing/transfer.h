@@ -55,6 +55,13 @@ absl::StatusOr<std::map<std::string, Money>> BalancesOf(std::span<const Transfer
 // "usage:ID": the payer owes the record's charge. nullopt for a charge of zero.
 std::optional<Transfer> UsageTransfer(const UsageRecord& record, const Plan& plan,
                                       const Charge& charge);
+// What a record costs and how it is booked: RateOrFree and UsageTransfer, by the plan in force when
+// it was admitted. Errors as Rate.
+struct RatedUsage {
+  Charge charge;
+  std::optional<Transfer> transfer;
+};
+absl::StatusOr<RatedUsage> RateForLedger(const PriceBook& book, const UsageRecord& record);
 // "topup:ID": a tenant pays in advance. InvalidArgument: the amount is not above 0.
 absl::StatusOr<Transfer> TopUpTransfer(std::string_view id, std::string_view tenant, Money amount,
                                        int64_t at_us);

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 #include <tuple>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/status.h"
@@ -24,9 +25,11 @@ class Verifier {
     IndexTransfers();
     CheckRecords();
     CheckHours();
+    CheckAccounts();
     CheckInvoices();
     for (const auto& [id, transfer] : transfers_) {
-      if (!explained_.contains(id) && NeedsCause(id)) Differ("transfer ", id, " has no cause");
+      if (explained_.contains(id) || !NeedsCause(id) || IsReversed(*transfer)) continue;
+      Differ("transfer ", id, " has no cause");
     }
     return std::move(report_);
   }
@@ -44,6 +47,13 @@ class Verifier {
   static bool NeedsCause(const std::string& id) {
     return (id.rfind("usage:", 0) == 0 || id.rfind("invoice:", 0) == 0) &&
            id.find(":reversed") == id.npos;
+  }
+
+  // Credited: its record costs nothing any more.
+  bool IsReversed(const Transfer& transfer) const {
+    const auto reversal = transfers_.find(transfer.id + ":reversed");
+    return reversal != transfers_.end() &&
+           reversal->second->entries == ReversalOf(transfer, 0).entries;
   }
 
   void IndexTransfers() {
@@ -73,20 +83,19 @@ class Verifier {
         continue;
       }
       ++(usage.record.end == UsageEnd::kInterrupted ? report_.interrupted : report_.posted);
+      if (usage.record.end != UsageEnd::kInterrupted && !usage.confirmed) ++report_.unconfirmed;
       CheckCharge(usage);
     }
   }
 
   void CheckCharge(const StoredUsage& usage) {
-    const absl::StatusOr<Charge> charge = Rate(book_, usage.record);
-    if (!charge.ok()) return Differ(std::string(charge.status().message()));
-    if (charge->total != usage.charge) {
-      Differ("usage ", usage.record.id, " costs ", charge->total.Format(), ", not ",
+    const absl::StatusOr<RatedUsage> rated = RateForLedger(book_, usage.record);
+    if (!rated.ok()) return Differ(std::string(rated.status().message()));
+    if (rated->charge.total != usage.charge) {
+      Differ("usage ", usage.record.id, " costs ", rated->charge.total.Format(), ", not ",
              usage.charge.Format());
     }
-    const Plan* plan = *(*book_.At(usage.record.admitted_us))->PlanNamed(usage.record.plan);
-    const auto expected = UsageTransfer(usage.record, *plan, *charge);
-    if (expected.has_value()) Expect(*expected);
+    if (rated->transfer.has_value()) Expect(*rated->transfer);
   }
 
   // The ledger has this transfer; its instant is the ledger's own.
@@ -121,6 +130,24 @@ class Verifier {
   void DifferHour(const HourSum& sum, std::string_view what) {
     Differ("hour ", InstantText(sum.hour_us), " of ", sum.tenant, ", ", sum.model, " is ",
            std::string(what));
+  }
+
+  void CheckAccounts() {
+    const absl::StatusOr<std::vector<AccountSum>> sums = SumAccounts(contents_.usage);
+    if (!sums.ok()) return Differ(std::string(sums.status().message()));
+    std::map<std::pair<std::string, int64_t>, AccountSum> left;
+    for (const AccountSum& sum : *sums) left[{sum.tenant, sum.period}] = sum;
+    for (const AccountSum& stored : contents_.accounts) {
+      const AccountSum sum = std::exchange(left[{stored.tenant, stored.period}], {});
+      if (stored.spent == sum.spent && stored.held_micro == sum.held_micro) continue;
+      Differ("account of ", stored.tenant, " in ", stored.period, " has spent ",
+             stored.spent.Format(), " and holds ", stored.held_micro, " micro$, not ",
+             sum.spent.Format(), " and ", sum.held_micro);
+    }
+    for (const auto& [key, sum] : left) {
+      if (sum.spent.IsZero() && sum.held_micro == 0) continue;
+      Differ("account of ", key.first, " in ", key.second, " is missing");
+    }
   }
 
   void CheckInvoices() {
@@ -170,8 +197,8 @@ class Verifier {
 absl::StatusOr<std::vector<HourSum>> SumByHour(const std::vector<StoredUsage>& usage) {
   std::vector<HourSum> sums;
   for (const StoredUsage& stored : usage) {
-    if (stored.open) continue;
     const UsageRecord& record = stored.record;
+    if (stored.open || record.end == UsageEnd::kInterrupted) continue;
     sums.push_back({.hour_us = record.ended_us - record.ended_us % kMicrosecondsPerHour,
                     .tenant = record.tenant,
                     .project = record.project,
@@ -200,6 +227,24 @@ absl::StatusOr<std::vector<HourSum>> SumByHour(const std::vector<StoredUsage>& u
     WL_RETURN_IF_ERROR(into.charge.Add(sum.charge));
   }
   return merged;
+}
+
+absl::StatusOr<std::vector<AccountSum>> SumAccounts(const std::vector<StoredUsage>& usage) {
+  std::map<std::pair<std::string, int64_t>, AccountSum> sums;
+  for (const StoredUsage& stored : usage) {
+    const std::string& tenant = stored.record.tenant;
+    const Month month = MonthOf(stored.record.admitted_us);
+    for (const int64_t period : {int64_t{month.year} * 100 + month.month, int64_t{0}}) {
+      AccountSum& sum = sums[{tenant, period}];
+      sum.tenant = tenant;
+      sum.period = period;
+      sum.held_micro += stored.hold_micro;
+      WL_RETURN_IF_ERROR(sum.spent.Add(stored.charge));
+    }
+  }
+  std::vector<AccountSum> all;
+  for (auto& [key, sum] : sums) all.push_back(std::move(sum));
+  return all;
 }
 
 LedgerReport VerifyLedger(const PriceBook& book, const LedgerContents& contents) {

@@ -21,6 +21,8 @@ struct StoredUsage {
   UsageRecord record;
   bool open = false;  // admitted, its end not recorded yet: it has no charge
   Money charge;
+  int64_t hold_micro = 0;  // of an open one: held for what it may cost
+  bool confirmed = true;   // its answer was handed to the connection, or had no client any more
 };
 
 // Sums of the records that ended in an hour, as reports read them.
@@ -39,6 +41,16 @@ struct HourSum {
   bool operator==(const HourSum&) const = default;
 };
 
+// What a tenant spent and what is held for it, in the month YYYYMM in which its requests were
+// admitted, or in all time (0).
+struct AccountSum {
+  std::string tenant;
+  int64_t period = 0;
+  Money spent;
+  int64_t held_micro = 0;
+  bool operator==(const AccountSum&) const = default;
+};
+
 struct StoredInvoice {
   std::string tenant;
   std::string plan;
@@ -51,6 +63,7 @@ struct StoredInvoice {
 struct LedgerContents {
   std::vector<StoredUsage> usage;
   std::vector<HourSum> hours;
+  std::vector<AccountSum> accounts;
   std::vector<Transfer> transfers;
   std::vector<StoredInvoice> invoices;
 };
@@ -60,7 +73,8 @@ struct LedgerReport {
   int64_t open = 0;
   int64_t posted = 0;
   int64_t interrupted = 0;
-  int64_t duplicates = 0;  // ids, of records or transfers, that appear again
+  int64_t unconfirmed = 0;  // posted, but perhaps not sent
+  int64_t duplicates = 0;   // ids, of records or transfers, that appear again
   int64_t hours_checked = 0;
   int64_t transfers = 0;
   int64_t unbalanced = 0;
@@ -70,9 +84,12 @@ struct LedgerReport {
   bool clean() const { return differences_found == 0; }
 };
 
-// The sums that `usage` must give, by hour, tenant, project, key, model, tier; open records are in
-// none. OutOfRange: above what Money holds.
+// The sums that `usage` must give, by hour, tenant, project, key, model, tier; records that are
+// open or were interrupted are in none. OutOfRange: above what Money holds.
 absl::StatusOr<std::vector<HourSum>> SumByHour(const std::vector<StoredUsage>& usage);
+
+// The same for accounts: what was charged, by tenant, in the month of admission and in all time.
+absl::StatusOr<std::vector<AccountSum>> SumAccounts(const std::vector<StoredUsage>& usage);
 
 LedgerReport VerifyLedger(const PriceBook& book, const LedgerContents& contents);
 

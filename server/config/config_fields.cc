@@ -17,7 +17,7 @@ namespace {
 // They name hardware and models that nothing loads.
 constexpr const char* kFiles[] = {
     R"(clock: {kind: real}
-billing: {store: "sqlite:usage.db"}
+billing: {store: "sqlite:usage.db", prices: p}
 api_keys: [{key: k, tenant: t}]
 models:
   - name: m

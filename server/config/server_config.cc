@@ -78,39 +78,6 @@ LimitsConfig ReadLimits(YamlForm form) {
   return out;
 }
 
-// A relative path of a SQLite file starts at the configuration's folder.
-BillingConfig ReadBilling(YamlForm form, const std::filesystem::path& folder) {
-  constexpr std::string_view kSqlite = "sqlite:";
-  BillingConfig out{
-      .on = true,
-      .store = TextOr(form.About("sqlite:PATH, or postgresql://HOST/DATABASE for several servers"),
-                      "store", "")};
-  const bool sqlite = out.store.starts_with(kSqlite);
-  const bool postgres =
-      out.store.starts_with("postgresql://") || out.store.starts_with("postgres://");
-  if (sqlite) {
-    const std::filesystem::path path = folder / out.store.substr(kSqlite.size());
-    out.store = std::string(kSqlite) + path.lexically_normal().string();
-  } else if (!out.store.empty() && !postgres) {
-    form.AddError("store", "must be sqlite:PATH or postgresql://HOST/DATABASE");
-  }
-  // PostgreSQL's own configuration says what its commits survive.
-  if (!postgres) {
-    out.survives_power_loss =
-        ChoiceOr<bool>(form.About("what a record survives: the process, or a loss of power"),
-                       "durability", false, {{"process", false}, {"power", true}});
-  }
-  const std::string prices = TextOr(
-      form.About("a price book, by name or path; usage is not priced without one"), "prices", "");
-  const bool path = prices.find_first_of("/.") != std::string::npos;
-  out.prices = path ? (folder / prices).lexically_normal().string() : prices;
-  out.store_patience = Milliseconds(
-      form.About("how long an answer waits for the database")
-          .IntegerOr("store_patience_ms", out.store_patience.count() / 1'000'000, 10, 600'000));
-  form.RefuseOthers();
-  return out;
-}
-
 ApiKeyConfig ReadApiKey(YamlForm form) {
   ApiKeyConfig out;
   out.key = form.About("API key, or sha256:DIGEST of it").Text("key");
@@ -259,6 +226,9 @@ absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& name, std::str
   out.limits = ReadLimits(root.About("bounds").OptionalMap("limits"));
   if (root.About("usage records of every answer").Has("billing")) {
     out.billing = ReadBilling(root.Map("billing"), folder);
+    if (out.billing.emulated && !out.clock.stepped) {
+      root.AddError("billing", "clock: emulated needs the server's clock: {kind: stepped}");
+    }
   }
   out.cell = ReadCell(root, folder);
   out.kv_events = ReadKvEvents(root);

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "scheduler/fleet/config/fleet_config.h"
 #include "scheduler/fleet/config/lane_config.h"
+#include "server/config/billing_config.h"
 #include "server/config/cell_config.h"
 #include "server/config/kv_events_config.h"
 #include "wafer_backend/base/units.h"
@@ -56,15 +57,6 @@ struct LimitsConfig {
   int64_t memory_bytes = 0;
   Nanoseconds drain = Seconds(30);  // after SIGTERM, before what is in flight is aborted
   Nanoseconds grace = Seconds(1);   // after SIGTERM, new requests get at least so long a 503
-};
-
-// Where usage is recorded. Off unless the file has a section `billing` or waferd gets --state-dir.
-struct BillingConfig {
-  bool on = false;
-  std::string store;                 // sqlite:PATH or postgresql://...; "": a file in --state-dir
-  bool survives_power_loss = false;  // SQLite; YAML: durability: process (default), power
-  std::string prices;                // a price book, a name or a path; "": nothing is charged
-  Nanoseconds store_patience = Seconds(5);  // how long an answer's end waits for its record
 };
 
 // Where token values come from.

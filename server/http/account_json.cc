@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/money/decimal.h"
+#include "server/openai/api_error.h"
 #include "server/openai/fields.h"
 #include "server/serving/limits.h"
 #include "wafer_backend/base/json_fields.h"
@@ -22,6 +23,7 @@ namespace json = boost::json;
 constexpr int64_t kDaySeconds = 24 * 3600;
 constexpr int64_t kMaxCount = int64_t{1} << 50;
 constexpr size_t kMaxKeyModels = 64;
+constexpr size_t kMaxReasonBytes = 1000;
 
 // An empty body is an empty object.
 absl::StatusOr<json::object> ObjectOf(std::string_view body) {
@@ -91,14 +93,35 @@ std::string ListOf(const char* name, const All& all, One one) {
 
 }  // namespace
 
-absl::StatusOr<std::string> ReadTenantName(std::string_view body) {
+absl::StatusOr<TenantOrder> ReadTenant(std::string_view body) {
   WL_ASSIGN_OR_RETURN(const json::object object, ObjectOf(body));
   JsonFields fields(object);
-  std::string name;
-  fields.Text("name", serving::kMaxNameBytes, &name);
-  fields.RefuseOthers({"name"});
+  TenantOrder order;
+  fields.Text("name", serving::kMaxNameBytes, &order.name);
+  if (fields.Has("plan")) {
+    order.plan.emplace();
+    fields.Text("plan", serving::kMaxNameBytes, &*order.plan);
+  }
+  fields.RefuseOthers({"name", "plan"});
   WL_RETURN_IF_ERROR(fields.status());
-  return name;
+  return order;
+}
+
+absl::StatusOr<billing::CreditNote> ReadCredit(std::string_view body) {
+  WL_ASSIGN_OR_RETURN(const json::object object, ObjectOf(body));
+  JsonFields fields(object);
+  billing::CreditNote note;
+  std::string amount;
+  fields.Text("amount_usd", 40, &amount);
+  fields.Text("reason", kMaxReasonBytes, &note.reason);
+  fields.Text("id", serving::kMaxNameBytes, &note.id);
+  fields.RefuseOthers({"amount_usd", "reason", "id"});
+  fields.Require({"amount_usd", "reason"});
+  WL_RETURN_IF_ERROR(fields.status());
+  const absl::StatusOr<Cents> cents = ParseCents(amount);
+  if (!cents.ok()) return openai::FieldError("amount_usd", Std(cents.status().message()));
+  note.amount = *cents;
+  return note;
 }
 
 absl::StatusOr<accounts::Key> ReadKey(std::string_view body, int64_t now_us) {
@@ -157,6 +180,7 @@ absl::StatusOr<accounts::Quota> ReadQuota(std::string_view body) {
 std::string TenantsJson(const std::vector<accounts::Tenant>& tenants) {
   return ListOf("tenants", tenants, [](const accounts::Tenant& tenant) {
     return json::object{{"name", tenant.name},
+                        {"plan", tenant.plan},
                         {"created_at", SecondsOf(tenant.created_us)},
                         {"disabled_at", SecondsOf(tenant.disabled_us)},
                         {"spent_usd", UsdOf(tenant.spent_micro)},

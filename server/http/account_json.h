@@ -3,17 +3,25 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "server/accounts/accounts.h"
+#include "server/billing/invoice.h"
 
 namespace waferline::http {
 
-// {"name"}
-absl::StatusOr<std::string> ReadTenantName(std::string_view body);
+// {"name", "plan"?}
+struct TenantOrder {
+  std::string name;
+  std::optional<std::string> plan;
+};
+absl::StatusOr<TenantOrder> ReadTenant(std::string_view body);
+// {"amount_usd", "reason", "id"?}
+absl::StatusOr<billing::CreditNote> ReadCredit(std::string_view body);
 // {"tenant", "project"?, "admin"?, "read_usage"?, "models"?, "expires_in_s"?}
 absl::StatusOr<accounts::Key> ReadKey(std::string_view body, int64_t now_us);
 // {"overlap_s"?}: how long the old key goes on; a day if not given, at most 90 days.
@@ -36,5 +44,19 @@ absl::StatusOr<accounts::UsageQuery> ReadUsageQuery(std::string_view query, int6
 // OpenAI's page of buckets.
 std::string UsageJson(const accounts::UsageQuery& query,
                       const std::vector<accounts::UsageBucket>& buckets);
+
+// The same for /v1/organization/costs: days, group_by project_id, line_item (a model), api_key_id;
+// of ours, tenant. The API's amount is a number, exact_usd is decimal text.
+absl::StatusOr<accounts::UsageQuery> ReadCostQuery(std::string_view query, int64_t now_us);
+std::string CostsJson(const accounts::UsageQuery& query,
+                      const std::vector<accounts::UsageBucket>& buckets);
+
+// OpenAI's list of projects: the projects of keys, by name; archived when all their keys are
+// revoked. `query`: limit, after, include_archived. `tenant`: only this one's; "" all.
+absl::StatusOr<std::string> ProjectsJson(const std::vector<accounts::Key>& keys,
+                                         std::string_view query, const std::string& tenant);
+// NotFound.
+absl::StatusOr<std::string> ProjectJson(const std::vector<accounts::Key>& keys,
+                                        const std::string& id, const std::string& tenant);
 
 }  // namespace waferline::http

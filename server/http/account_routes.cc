@@ -17,6 +17,10 @@ std::string NamedBetween(const Call& call, std::string_view before, std::string_
   return path.substr(before.size(), path.size() - before.size() - after.size());
 }
 
+constexpr char kJsonType[] = "application/json";
+constexpr std::string_view kProjects = "/v1/organization/projects/";
+constexpr std::string_view kInvoices = "/admin/invoices/";
+
 std::string DoneJson(const char* what, const std::string& name) {
   return boost::json::serialize(boost::json::object{{what, name}});
 }
@@ -42,11 +46,11 @@ void AccountRoutes::ListTenants(const Call& call) const {
 }
 
 void AccountRoutes::AddTenant(const Call& call) const {
-  const auto name = ReadTenantName(call.exchange->request().body);
-  if (!name.ok()) return Fail(call, name.status());
-  accounts().AddTenant(*name, Later<std::string>(call, [](const std::string& added) {
-    return DoneJson("name", added);
-  }));
+  const auto order = ReadTenant(call.exchange->request().body);
+  if (!order.ok()) return Fail(call, order.status());
+  accounts().AddTenant(
+      order->name, order->plan,
+      Later<std::string>(call, [](const std::string& added) { return DoneJson("name", added); }));
 }
 
 void AccountRoutes::DisableTenant(const Call& call) const {
@@ -104,5 +108,73 @@ void AccountRoutes::Usage(const Call& call) const {
                                  return UsageJson(query, buckets);
                                }));
 }
+
+void AccountRoutes::Costs(const Call& call) const {
+  auto query = ReadCostQuery(call.exchange->request().query, NowUs() + 1'000'000);
+  if (!query.ok()) return Fail(call, query.status());
+  if (!call.caller.admin) {
+    query->only[static_cast<size_t>(accounts::UsageBy::kTenant)] = {call.caller.tenant};
+  }
+  accounts().Usage(*query, Later<std::vector<accounts::UsageBucket>>(
+                               call, [query = *query](const auto& buckets) {
+                                 return CostsJson(query, buckets);
+                               }));
+}
+
+void AccountRoutes::ListProjects(const Call& call) const {
+  accounts().ListKeys([this, call](const absl::StatusOr<std::vector<accounts::Key>>& keys) {
+    const std::string tenant = call.caller.admin ? "" : call.caller.tenant;
+    if (!keys.ok()) return Text(call, kJsonType)(keys.status());
+    Text(call, kJsonType)(ProjectsJson(*keys, call.exchange->request().query, tenant));
+  });
+}
+
+void AccountRoutes::OneProject(const Call& call) const {
+  accounts().ListKeys([this, call](const absl::StatusOr<std::vector<accounts::Key>>& keys) {
+    const std::string tenant = call.caller.admin ? "" : call.caller.tenant;
+    if (!keys.ok()) return Text(call, kJsonType)(keys.status());
+    Text(call, kJsonType)(ProjectJson(*keys, NamedBetween(call, kProjects), tenant));
+  });
+}
+
+accounts::Done<std::string> AccountRoutes::Text(const Call& call, const char* type) const {
+  return [this, call, type](absl::StatusOr<std::string> answer) {
+    post_([this, call, type, answer = std::move(answer)] {
+      if (!answer.ok()) return Fail(call, answer.status());
+      call.exchange->Send({.content_type = type, .body = *answer});
+    });
+  };
+}
+
+void AccountRoutes::ListInvoices(const Call& call) const { books().List(Text(call, kJsonType)); }
+
+void AccountRoutes::FindInvoice(const Call& call) const {
+  books().Find(NamedBetween(call, kInvoices), Text(call, kJsonType));
+}
+
+void AccountRoutes::InvoiceAsFocus(const Call& call) const {
+  books().Export(NamedBetween(call, kInvoices, "/focus"), accounts::ExportFormat::kFocus,
+                 Text(call, "text/csv; charset=utf-8"));
+}
+
+void AccountRoutes::InvoiceAsEvents(const Call& call) const {
+  books().Export(NamedBetween(call, kInvoices, "/events"), accounts::ExportFormat::kCloudEvents,
+                 Text(call, "application/jsonl"));
+}
+
+void AccountRoutes::CloseInvoice(const Call& call) const {
+  books().Close(NamedBetween(call, kInvoices, "/close"), Text(call, kJsonType));
+}
+
+void AccountRoutes::CreditInvoice(const Call& call) const {
+  auto note = ReadCredit(call.exchange->request().body);
+  if (!note.ok()) return Fail(call, note.status());
+  books().Credit(NamedBetween(call, kInvoices, "/credits"), *std::move(note),
+                 Text(call, kJsonType));
+}
+
+void AccountRoutes::VerifyLedger(const Call& call) const { books().Verify(Text(call, kJsonType)); }
+
+void AccountRoutes::Balances(const Call& call) const { books().Balances(Text(call, kJsonType)); }
 
 }  // namespace waferline::http

@@ -1,5 +1,5 @@
-// Tenants, keys and quotas under /admin/, and the usage API: accounts::Accounts as JSON. Api checks
-// who may call them.
+// Tenants, keys, quotas, invoices and the ledger under /admin/, and the usage API:
+// accounts::Accounts and Books as JSON. Api checks who may call them.
 //
 // Owner: Api. Thread: io. A call is answered after the database has answered, even if the client
 // has disconnected meanwhile.
@@ -29,9 +29,23 @@ class AccountRoutes {
   void RemoveQuota(const Call& call) const;
   // An administrator sees all tenants, another key its own.
   void Usage(const Call& call) const;
+  void Costs(const Call& call) const;
+  void ListProjects(const Call& call) const;
+  void OneProject(const Call& call) const;
+  void ListInvoices(const Call& call) const;
+  void FindInvoice(const Call& call) const;
+  void InvoiceAsFocus(const Call& call) const;
+  void InvoiceAsEvents(const Call& call) const;
+  void CloseInvoice(const Call& call) const;
+  void CreditInvoice(const Call& call) const;
+  void VerifyLedger(const Call& call) const;
+  void Balances(const Call& call) const;
 
  private:
   accounts::Accounts& accounts() const { return *generations_->deps().accounts; }
+  accounts::Books& books() const { return *generations_->deps().books; }
+  // An answer that is text already.
+  accounts::Done<std::string> Text(const Call& call, const char* type) const;
   int64_t NowUs() const { return generations_->deps().clock.unix_seconds() * 1'000'000; }
   // What takes a database thread's answer to the io thread, as the JSON that `json` makes of it.
   template <typename Answer, typename Json>

@@ -118,7 +118,8 @@ void Generation::RecordOutcome(Choice& choice, const Outcome& outcome) {
                        .generated_tokens = outcome.generated_tokens,
                        .times = outcome.times,
                        .first_token = choice.first_token,
-                       .usage_id = std::move(choice.result.end.usage_id)};
+                       .usage_id = std::move(choice.result.end.usage_id),
+                       .cost = {}};
 }
 
 void Generation::Answer() {
@@ -199,6 +200,7 @@ void Generation::WriteDelta(std::string& out, size_t index, const openai::Delta&
 }
 
 void Generation::SendDocument() {
+  choices_.front().result.end.cost = session_->CostText();
   std::vector<openai::ChoiceResult> results;
   for (Choice& choice : choices_) results.push_back(std::move(choice.result));
   session_->RecordAnswered();
@@ -233,6 +235,7 @@ std::shared_ptr<Exchange> Generation::EndAnswer() {
 openai::Usage Generation::SumOfUsage() const {
   std::vector<openai::ChoiceEnd> ends;
   for (const Choice& choice : choices_) ends.push_back(choice.result.end);
+  ends.front().cost = session_->CostText();
   return openai::SumUsage(*shape_, ends);
 }
 

@@ -5,14 +5,17 @@
 #include <boost/json/serialize.hpp>
 #include <boost/url/pct_string_view.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "server/http/account_json.h"
+#include "server/money/money.h"
 #include "server/openai/api_error.h"
 #include "wafer_backend/base/name_table.h"
 #include "wafer_backend/base/status.h"
@@ -34,12 +37,23 @@ struct Width {
   int64_t buckets, max_buckets;  // of a page
 };
 constexpr Width kWidths[] = {{"1m", 60, 60, 1440}, {"1h", 3600, 24, 168}, {"1d", 24 * 3600, 7, 31}};
+constexpr Width kCostWidths[] = {{"1d", 24 * 3600, 7, 180}};
 
 // By UsageBy: the parameter that filters, and what group_by calls it.
 constexpr std::string_view kFilters[] = {"tenants", "project_ids", "api_key_ids", "models",
                                          "service_tiers"};
 constexpr std::string_view kGroups[] = {"tenant", "project_id", "api_key_id", "model",
                                         "service_tier"};
+// Of costs: a line item is a model.
+constexpr std::string_view kCostGroups[] = {"tenant", "project_id", "api_key_id", "line_item"};
+
+// What differs between the usage and the costs API.
+struct Kind {
+  std::span<const std::string_view> filters, groups;
+  std::span<const Width> widths;  // the last is the default
+};
+constexpr Kind kUsageKind = {kFilters, kGroups, kWidths};
+constexpr Kind kCostKind = {std::span(kFilters).first(3), kCostGroups, kCostWidths};
 
 // As it is, if it has an escape that is none: brackets come written out as often as not.
 std::string Decoded(const std::string& text) {
@@ -58,11 +72,12 @@ absl::StatusOr<int64_t> ReadNumber(const std::string& name, const std::string& t
 
 class QueryReader {
  public:
-  explicit QueryReader(int64_t now_us) : now_us_(now_us) {}
+  QueryReader(const Kind& kind, int64_t now_us)
+      : kind_(kind), now_us_(now_us), width_(&kind.widths.back()) {}
 
   absl::Status Take(const std::string& name, const std::string& value) {
-    for (size_t i = 0; i < std::size(kFilters); ++i) {
-      if (name == kFilters[i]) return query_.only[i].push_back(value), absl::OkStatus();
+    for (size_t i = 0; i < kind_.filters.size(); ++i) {
+      if (name == kind_.filters[i]) return query_.only[i].push_back(value), absl::OkStatus();
     }
     if (name == "group_by") return TakeGroup(value);
     if (name == "bucket_width") return TakeWidth(value);
@@ -79,9 +94,11 @@ class QueryReader {
       return openai::FieldError(name, "is not recorded here, so usage cannot be filtered by it");
     }
     return openai::FieldError(
-        name, absl::StrCat("is not known here; known are start_time, end_time, bucket_width, "
-                           "group_by, limit, page, ",
-                           Absl(kFilters[0]), ", project_ids, api_key_ids, models, service_tiers"));
+        name, absl::StrCat(
+                  "is not known here; known are start_time, end_time, bucket_width, "
+                  "group_by, limit, page, ",
+                  absl::StrJoin(
+                      std::vector<std::string>(kind_.filters.begin(), kind_.filters.end()), ", ")));
   }
 
   absl::StatusOr<accounts::UsageQuery> Finish() {
@@ -110,30 +127,59 @@ class QueryReader {
   }
 
   absl::Status TakeGroup(const std::string& value) {
-    const auto found = std::find(std::begin(kGroups), std::end(kGroups), value);
-    if (found == std::end(kGroups)) {
+    const auto found = std::find(kind_.groups.begin(), kind_.groups.end(), value);
+    if (found == kind_.groups.end()) {
       return openai::FieldError("group_by",
-                                NotOneOf(value, {std::begin(kGroups), std::end(kGroups)}));
+                                NotOneOf(value, {kind_.groups.begin(), kind_.groups.end()}));
     }
-    const auto by = static_cast<accounts::UsageBy>(found - std::begin(kGroups));
+    const auto by = static_cast<accounts::UsageBy>(found - kind_.groups.begin());
     auto& all = query_.group_by;
     if (std::find(all.begin(), all.end(), by) == all.end()) all.push_back(by);
     return absl::OkStatus();
   }
 
   absl::Status TakeWidth(const std::string& value) {
-    for (const Width& width : kWidths) {
+    std::vector<std::string_view> names;
+    for (const Width& width : kind_.widths) {
       if (value == width.name) return width_ = &width, absl::OkStatus();
+      names.push_back(width.name);
     }
-    return openai::FieldError("bucket_width",
-                              absl::StrCat("must be 1m, 1h or 1d, not '", value, "'"));
+    return openai::FieldError("bucket_width", NotOneOf(value, names));
   }
 
+  const Kind& kind_;
   const int64_t now_us_;
   accounts::UsageQuery query_;
-  const Width* width_ = &kWidths[2];
+  const Width* width_;
   std::optional<int64_t> start_, end_, limit_, page_;
 };
+
+// The fields of groups: null where results are not split by them.
+void AddGroups(const Kind& kind, const accounts::UsageQuery& query, const accounts::UsageSums& sums,
+               json::object* out) {
+  for (size_t i = 0; i < kind.groups.size(); ++i) {
+    const auto by = static_cast<accounts::UsageBy>(i);
+    const bool grouped =
+        std::find(query.group_by.begin(), query.group_by.end(), by) != query.group_by.end();
+    (*out)[kind.groups[i]] = grouped ? json::value(sums.by[i]) : json::value();
+  }
+}
+
+// The API's amount is a number; the exact one is next to it, as text.
+json::object CostOf(const accounts::UsageQuery& query, const accounts::UsageSums& sums) {
+  const auto pico = Money::FromColumns({sums.charge_micro, static_cast<int32_t>(sums.charge_pico)});
+  const std::string exact = pico.ok() ? pico->Format() : "";
+  double value = 0;
+  (void)absl::SimpleAtod(exact, &value);
+  json::object out{{"object", "organization.costs.result"},
+                   {"amount", json::object{{"value", value}, {"currency", "usd"}}},
+                   {"exact_usd", exact},
+                   {"user_id", nullptr},
+                   {"quantity", nullptr},
+                   {"quantity_unit", nullptr}};
+  AddGroups(kCostKind, query, sums, &out);
+  return out;
+}
 
 json::object ResultOf(const accounts::UsageQuery& query, const accounts::UsageSums& sums) {
   json::object out{{"object", "organization.usage.completions.result"},
@@ -145,19 +191,13 @@ json::object ResultOf(const accounts::UsageQuery& query, const accounts::UsageSu
                    {"num_model_requests", sums.requests},
                    {"user_id", nullptr},
                    {"batch", nullptr}};
-  for (size_t i = 0; i < std::size(kGroups); ++i) {
-    const auto by = static_cast<accounts::UsageBy>(i);
-    const bool grouped =
-        std::find(query.group_by.begin(), query.group_by.end(), by) != query.group_by.end();
-    out[kGroups[i]] = grouped ? json::value(sums.by[i]) : json::value();
-  }
+  AddGroups(kUsageKind, query, sums, &out);
   return out;
 }
 
-}  // namespace
-
-absl::StatusOr<accounts::UsageQuery> ReadUsageQuery(std::string_view query, int64_t now_us) {
-  QueryReader reader(now_us);
+absl::StatusOr<accounts::UsageQuery> ReadQuery(const Kind& kind, std::string_view query,
+                                               int64_t now_us) {
+  QueryReader reader(kind, now_us);
   const std::vector<std::string> parts = absl::StrSplit(Absl(query), '&', absl::SkipEmpty());
   if (parts.size() > kMaxParameters) {
     return openai::FieldError("query", absl::StrCat("has more than ", kMaxParameters, " values"));
@@ -171,12 +211,13 @@ absl::StatusOr<accounts::UsageQuery> ReadUsageQuery(std::string_view query, int6
   return reader.Finish();
 }
 
-std::string UsageJson(const accounts::UsageQuery& query,
-                      const std::vector<accounts::UsageBucket>& buckets) {
+using Result = json::object (*)(const accounts::UsageQuery&, const accounts::UsageSums&);
+std::string PageOf(const accounts::UsageQuery& query,
+                   const std::vector<accounts::UsageBucket>& buckets, Result result) {
   json::array data;
   for (const accounts::UsageBucket& bucket : buckets) {
     json::array results;
-    for (const accounts::UsageSums& sums : bucket.sums) results.push_back(ResultOf(query, sums));
+    for (const accounts::UsageSums& sums : bucket.sums) results.push_back(result(query, sums));
     data.push_back(json::object{{"object", "bucket"},
                                 {"start_time", bucket.start_us / kSecondUs},
                                 {"end_time", bucket.end_us / kSecondUs},
@@ -188,6 +229,26 @@ std::string UsageJson(const accounts::UsageQuery& query,
   page["next_page"] =
       more ? json::value(absl::StrCat(Absl(kPage), next_us / kSecondUs)) : json::value();
   return json::serialize(page);
+}
+
+}  // namespace
+
+absl::StatusOr<accounts::UsageQuery> ReadUsageQuery(std::string_view query, int64_t now_us) {
+  return ReadQuery(kUsageKind, query, now_us);
+}
+
+absl::StatusOr<accounts::UsageQuery> ReadCostQuery(std::string_view query, int64_t now_us) {
+  return ReadQuery(kCostKind, query, now_us);
+}
+
+std::string UsageJson(const accounts::UsageQuery& query,
+                      const std::vector<accounts::UsageBucket>& buckets) {
+  return PageOf(query, buckets, ResultOf);
+}
+
+std::string CostsJson(const accounts::UsageQuery& query,
+                      const std::vector<accounts::UsageBucket>& buckets) {
+  return PageOf(query, buckets, CostOf);
 }
 
 }  // namespace waferline::http

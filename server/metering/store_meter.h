@@ -7,11 +7,18 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
+#include "server/billing/price_book.h"
+#include "server/metering/answered_set.h"
+#include "server/metering/usage_batch.h"
 #include "server/metering/usage_meter.h"
 #include "server/store/writer.h"
+#include "wafer_backend/base/mutex.h"
 
 namespace waferline::metering {
 
@@ -22,14 +29,23 @@ class StoreMeter : public UsageMeter {
     Nanoseconds patience = Seconds(5);  // store_patience: how long an answer's end waits
     std::function<Nanoseconds()> now;   // monotonic
     std::function<int64_t()> unix_us;   // wall clock
-    // What a sequence costs, and at most may cost. Not set: nothing.
-    std::function<Money(const UsageSubject&, const UsageCounts&, int64_t admitted_us)> price;
+    const billing::PriceBook* prices = nullptr;  // what records cost; null: nothing
+    bool show_cost = false;                      // answers say what they cost
+    // Posted records of a server that died whose answer was perhaps not sent are credited.
+    bool credit_unconfirmed = false;
+    // Records are timed by the trace's own arrivals and emulated durations, counted from this
+    // instant: the same trace gives the same invoice. Not set: by the wall clock.
+    std::optional<int64_t> emulated_from_us;
   };
 
   // Starts an epoch and settles the dead ones. The store outlives this. Its errors.
   static absl::StatusOr<std::unique_ptr<StoreMeter>> Start(store::Store* store, Options options);
 
+  // InvalidArgument: emulated times need a request's own arrival.
   absl::StatusOr<std::shared_ptr<RequestUsage>> Admit(const UsageRequest& request) override;
+
+  // What still waits is dropped, and with it requests that are not over.
+  ~StoreMeter() override { stopped_ = true; }
 
   // For other work of this server on the same database (tenants, keys, quotas).
   store::Writer& writer() { return writer_; }
@@ -37,8 +53,13 @@ class StoreMeter : public UsageMeter {
   // Records of servers that died, settled at the start.
   int64_t interrupted() const { return interrupted_; }
 
-  // Lets what is under way be committed, within the patience, ends the epoch, and stops: nothing is
-  // recorded any more. False: some records were not committed; the next server settles them.
+  // The same, posted, but their answers were perhaps not sent.
+  int64_t unconfirmed() const { return unconfirmed_; }
+
+  // Lets what is under way be committed, within the patience. False: some is not.
+  bool Flush() { return writer_.Flush(options_.patience); }
+  // The same, ends the epoch, and stops: nothing is recorded any more. False: some records were not
+  // committed; the next server settles them.
   bool Stop();
 
  private:
@@ -46,13 +67,29 @@ class StoreMeter : public UsageMeter {
 
   StoreMeter(store::Store* store, Options options);
   absl::Status OnConnect(store::Connection& connection);
+  void BeginGroup();
+  // In the group's transaction, after its pieces.
+  absl::Status WriteGroup(store::Connection& connection);
+  int64_t EndOf(Nanoseconds arrival, const Outcome& outcome) const;
+  // A request's answer is over.
+  void OnAnswered(int64_t ordinal);
+  // What the record costs by the prices, and how the ledger books it.
+  void RateInto(const OpenUsage& open, EndedUsage* end) const;
 
   store::Store* const store_;
   const Options options_;
   std::atomic<int64_t> epoch_{0};
   int64_t next_epoch_ = 0;  // the writer's thread: until it is committed
   std::atomic<int64_t> next_ordinal_{1};
-  int64_t interrupted_ = 0;
+  std::atomic<bool> stopped_{false};
+  int64_t interrupted_ = 0, unconfirmed_ = 0;
+  // The writer's thread: the epochs of this server so far, and what its group does.
+  std::vector<int64_t> epochs_, next_epochs_;
+  UsageBatch batch_;
+  std::optional<std::string> written_;  // of answered_, not committed yet
+  Mutex mutex_;
+  AnsweredSet answered_ ABSL_GUARDED_BY(mutex_);
+  bool marked_ ABSL_GUARDED_BY(mutex_) = true;  // what is answered is written, or about to be
   store::Writer writer_;
 };
 

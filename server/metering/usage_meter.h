@@ -31,10 +31,13 @@ class RequestUsage {
 
   // First, once. `recorded` may be null.
   virtual void Open(Recorded recorded) = 0;
-  // A choice ended. The client may see its end when `recorded` runs.
-  virtual void Post(int64_t choice, const Outcome& outcome, Recorded recorded) = 0;
+  // A choice ended. The client may see its end when `recorded` runs. Gives what it costs, in
+  // picodollars, for metrics.
+  virtual int64_t Post(int64_t choice, const Outcome& outcome, Recorded recorded) = 0;
   // The engine never had the choice: there is nothing to record.
   virtual void Withdraw(int64_t choice) = 0;
+  // What the choices that were posted cost together, in dollars; "" where answers do not say it.
+  virtual std::string CostText() const { return ""; }
 };
 
 // A request before it is admitted.

@@ -1,9 +1,13 @@
 // What a usage record says. Plain values.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <string>
+#include <vector>
 
+#include "server/billing/transfer.h"
+#include "server/billing/usage_record.h"
 #include "server/money/money.h"
 
 namespace waferline::metering {
@@ -15,6 +19,7 @@ struct UsageId {
   int64_t ordinal = 0;
   int64_t choice = 0;
 
+  auto operator<=>(const UsageId&) const = default;
   std::string Text() const;
 };
 
@@ -23,6 +28,7 @@ struct UsageSubject {
   std::string tenant;  // "" without API keys
   std::string project;
   std::string api_key;  // its id
+  std::string plan;     // the tenant's, of the price book; "": pay as you go
   std::string model;
   std::string tier;  // served: flex, default, priority
   std::string endpoint;
@@ -35,12 +41,36 @@ struct UsageCounts {
   int64_t generated = 0;
 };
 
+// Emulated: what the sequence occupied of the devices (token_sink.h).
+struct UsageCompute {
+  int64_t system_ns = 0;
+  int64_t accelerator_ns = 0;
+  int64_t microjoules = 0;
+};
+
 // How a sequence ended.
 struct EndedUsage {
   std::string reason;  // stop, length, cancelled, deadline, failed
   UsageCounts counts;
-  Money charge;
+  UsageCompute compute;
   int64_t ended_us = 0;  // Unix time
+  Money charge;
+  std::vector<billing::LedgerEntry> entries;  // what the charge is in the ledger
 };
+
+// A request that was admitted.
+struct OpenUsage {
+  UsageId id;  // of choice 0, or of the one that a function is about
+  UsageSubject subject;
+  int64_t admitted_us = 0;
+  int64_t choices = 1;
+  int64_t hold_micro = 0;  // a choice; microdollars, rounded up
+  bool capped = false;
+};
+
+// As bills see it.
+billing::UsageRecord RecordOf(const OpenUsage& open, const EndedUsage& end);
+// Of a posted record's reason.
+billing::UsageEnd EndOf(const std::string& reason);
 
 }  // namespace waferline::metering

@@ -1,11 +1,13 @@
 // Usage in the tables: each function is one piece of work inside a transaction, and repeating it
 // changes nothing.
 //
-//   Open -> 'open' -> Post -> 'posted'          its hour's sums and the tenant's account change in
-//                                               the same transaction, once
+//   Open -> 'open' -> Post -> 'posted'          its hour's sums, the tenant's account and the
+//                                               ledger change in the same transaction, once
 //           'open' -> Withdraw -> no row
 //           'open' -> Settle -> 'interrupted'   the server died; nothing is charged
 //           'interrupted' -> Post -> 'posted'   it had only lost its connection
+//
+// What need not be answered within its transaction is gathered in a UsageBatch (usage_batch.h).
 //
 // An account is a tenant's month (period YYYYMM) or all its time (period 0): what was spent, and
 // what is held for work in flight. Cap: spent + held <= cap at every commit, by one conditional
@@ -13,7 +15,6 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -22,22 +23,20 @@
 
 namespace waferline::metering {
 
-struct OpenUsage {
-  UsageId id;  // of choice 0
-  UsageSubject subject;
-  int64_t admitted_us = 0;
-  int64_t choices = 1;
-  int64_t hold_micro = 0;  // a choice; microdollars, rounded up
-  bool capped = false;
-};
+// The period of accounts that is all time.
+inline constexpr int64_t kAllTime = 0;
 
-// ResourceExhausted, and nothing written: over the tenant's hard cap or prepaid balance.
-absl::Status Open(store::Connection& connection, const OpenUsage& usage);
-// `open` is what was opened, with the id of the choice that ended.
-absl::Status Post(store::Connection& connection, const OpenUsage& open, const EndedUsage& end);
-absl::Status Withdraw(store::Connection& connection, const OpenUsage& open);
+// Of a tenant with a cap. ResourceExhausted, and nothing written: over the hard monthly spend or
+// the prepaid balance.
+absl::Status OpenWithHold(store::Connection& connection, const OpenUsage& usage);
 // All that is open under a dead epoch; gives how many.
 absl::StatusOr<int64_t> Settle(store::Connection& connection, int64_t epoch, int64_t now_us);
+
+// Posted records of a dead epoch whose answers were perhaps not sent (AnsweredSet of its row);
+// gives how many. With `credit` those that are on no invoice cost nothing any more: their hours and
+// accounts change back, and their transfers are reversed.
+absl::StatusOr<int64_t> SettleUnconfirmed(store::Connection& connection, int64_t epoch, bool credit,
+                                          int64_t now_us);
 
 // YYYYMM of a Unix time, UTC.
 int64_t PeriodOf(int64_t unix_us);

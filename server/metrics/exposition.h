@@ -70,6 +70,20 @@ struct KvEventFigures {
   uint64_t dropped = 0;  // events that did not fit its queue
 };
 
+// The usage database. Counts are since the start.
+struct BillingFigures {
+  uint64_t records = 0;
+  uint64_t commits = 0;
+  uint64_t retries = 0;      // groups that were repeated
+  uint64_t in_doubt = 0;     // of them, without knowing whether they were kept
+  uint64_t overdue = 0;      // ends of answers that lost patience
+  uint64_t failed = 0;       // records that the database refuses for good
+  uint64_t interrupted = 0;  // of servers that died, found at the start
+  uint64_t unconfirmed = 0;  // the same, posted, their answer perhaps not sent
+  size_t queue = 0;          // that waits
+  Nanoseconds commit_time;   // of all commits
+};
+
 // Figures of the process that are not the engines'.
 struct HostFigures {
   struct Blocked {
@@ -83,6 +97,7 @@ struct HostFigures {
   std::vector<Blocked> blocked;  // each model's
   std::optional<CellFigures> cell;
   std::vector<KvEventFigures> kv_events;
+  std::optional<BillingFigures> billing;
 };
 
 class Exposition {

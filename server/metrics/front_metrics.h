@@ -10,6 +10,14 @@
 
 namespace waferline::metrics {
 
+// One usage record, posted.
+struct TenantUse {
+  uint64_t prompt_tokens = 0;
+  uint64_t cached_tokens = 0;  // of the prompt
+  uint64_t generated_tokens = 0;
+  int64_t cost_pico = 0;  // picodollars
+};
+
 class FrontMetrics {
  public:
   virtual ~FrontMetrics() = default;
@@ -24,6 +32,9 @@ class FrontMetrics {
   virtual void OnStreamEvent(std::string_view model, uint32_t tokens) {}
   // A tenant was refused for its budget or its key.
   virtual void OnTurnedAway(std::string_view why) {}
+  // With a usage database, by tenant; of many tenants the later ones share the label "other".
+  virtual void OnTenantUse(std::string_view tenant, const TenantUse& use) {}
+  virtual void OnTenantRefused(std::string_view tenant, std::string_view why) {}
 };
 
 }  // namespace waferline::metrics

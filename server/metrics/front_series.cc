@@ -1,5 +1,7 @@
 #include "server/metrics/front_series.h"
 
+#include <utility>
+
 #include "server/metrics/buckets.h"
 
 namespace waferline::metrics {
@@ -12,6 +14,28 @@ prometheus::Counter* TurnedAway(prometheus::Registry& registry, std::string_view
                     {{"why", std::string(why)}});
 }
 
+prometheus::Counter* TenantTokens(prometheus::Registry& registry, const std::string& tenant,
+                                  const char* kind) {
+  return AddCounter(registry, "waferline_billing_tenant_tokens_total",
+                    "Tokens of posted usage records, by tenant: prompt (without cached), cached, "
+                    "generated.",
+                    {{"tenant", tenant}, {"kind", kind}});
+}
+
+prometheus::Counter* TenantCost(prometheus::Registry& registry, const std::string& tenant) {
+  return AddCounter(registry, "waferline_billing_tenant_cost_usd_total",
+                    "What posted usage records cost, by tenant; the ledger is exact.",
+                    {{"tenant", tenant}});
+}
+
+prometheus::Counter* TenantRefused(prometheus::Registry& registry, const std::string& tenant,
+                                   std::string_view why) {
+  return AddCounter(registry, "waferline_billing_tenant_refused_total",
+                    "Requests refused, by tenant: budget, spend (a hard cap or a prepaid balance), "
+                    "usage (the database).",
+                    {{"tenant", tenant}, {"why", std::string(why)}});
+}
+
 }  // namespace
 
 FrontSeries::FrontSeries(prometheus::Registry& registry, const std::vector<std::string>& models)
@@ -19,6 +43,9 @@ FrontSeries::FrontSeries(prometheus::Registry& registry, const std::vector<std::
   MutexLock lock(&mutex_);
   for (const std::string& model : models) SeriesOf(model);
   for (const char* why : {"key", "budget"}) TurnedAway(registry_, why);
+  TenantCost(registry_, "other");
+  for (const char* why : {"budget", "spend", "usage"}) TenantRefused(registry_, "other", why);
+  TenantTokens(registry_, "other", "generated");
 }
 
 void FrontSeries::OnRequest(std::string_view route, int code, Nanoseconds lasted) {
@@ -73,6 +100,30 @@ void FrontSeries::OnStreamEvent(std::string_view model, uint32_t tokens) {
 void FrontSeries::OnTurnedAway(std::string_view why) {
   MutexLock lock(&mutex_);
   TurnedAway(registry_, why)->Increment();
+}
+
+std::string FrontSeries::LabelOf(std::string_view tenant) {
+  if (tenants_.find(tenant) != tenants_.end()) return std::string(tenant);
+  if (tenants_.size() >= kMaxTenants) return "other";
+  return *tenants_.emplace(tenant).first;
+}
+
+void FrontSeries::OnTenantUse(std::string_view tenant, const TenantUse& use) {
+  MutexLock lock(&mutex_);
+  const std::string label = LabelOf(tenant);
+  const uint64_t fresh = use.prompt_tokens - use.cached_tokens;
+  for (const auto& [kind, count] : {std::pair{"prompt", fresh},
+                                    {"cached", use.cached_tokens},
+                                    {"generated", use.generated_tokens}}) {
+    if (count > 0) TenantTokens(registry_, label, kind)->Increment(static_cast<double>(count));
+  }
+  if (use.cost_pico == 0) return;
+  TenantCost(registry_, label)->Increment(static_cast<double>(use.cost_pico) * 1e-12);
+}
+
+void FrontSeries::OnTenantRefused(std::string_view tenant, std::string_view why) {
+  MutexLock lock(&mutex_);
+  TenantRefused(registry_, LabelOf(tenant), why)->Increment();
 }
 
 }  // namespace waferline::metrics

@@ -5,6 +5,7 @@
 #include <prometheus/registry.h>
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,11 @@ class FrontSeries final : public FrontMetrics {
   void OnHostEnd(std::string_view model, Nanoseconds lasted) override;
   void OnStreamEvent(std::string_view model, uint32_t tokens) override;
   void OnTurnedAway(std::string_view why) override;
+  void OnTenantUse(std::string_view tenant, const TenantUse& use) override;
+  void OnTenantRefused(std::string_view tenant, std::string_view why) override;
+
+  // Tenants with series of their own.
+  static constexpr size_t kMaxTenants = 100;
 
  private:
   struct ModelSeries {
@@ -33,11 +39,14 @@ class FrontSeries final : public FrontMetrics {
     prometheus::Counter* events;
     prometheus::Counter* tokens;
   };
+  // The label of a tenant's series.
+  std::string LabelOf(std::string_view tenant) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   const ModelSeries& SeriesOf(std::string_view model) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   prometheus::Registry& registry_;
   Mutex mutex_;
   std::map<std::string, ModelSeries, std::less<>> models_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::string, std::less<>> tenants_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace waferline::metrics

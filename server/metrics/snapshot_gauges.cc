@@ -78,6 +78,33 @@ void SnapshotGauges::SetCompute(const ComputeFigures& figures) {
   }
 }
 
+void SnapshotGauges::SetBilling(const BillingFigures& figures) {
+  const auto count = [&](const char* name, const char* help, uint64_t total) {
+    Count(name, help, {}, static_cast<double>(total));
+  };
+  count("waferline_billing_records_total", "Pieces of work that the usage database committed.",
+        figures.records);
+  count("waferline_billing_commits_total", "Commits of the usage database.", figures.commits);
+  count("waferline_billing_retries_total", "Groups of records that were written again.",
+        figures.retries);
+  count("waferline_billing_in_doubt_total", "Of them, commits whose answer was lost.",
+        figures.in_doubt);
+  count("waferline_billing_overdue_total", "Answers whose end was not confirmed in time.",
+        figures.overdue);
+  count("waferline_billing_failed_total", "Records that the database refuses for good.",
+        figures.failed);
+  count("waferline_billing_interrupted_total",
+        "Records of servers that died, settled at this one's start.", figures.interrupted);
+  count("waferline_billing_unconfirmed_total",
+        "Posted records of servers that died whose answer was perhaps not sent, found at this "
+        "one's start.",
+        figures.unconfirmed);
+  Count("waferline_billing_commit_seconds_total", "Time in commits of the usage database.", {},
+        ToSeconds(figures.commit_time));
+  Put("waferline_billing_queue", "Records that wait for the usage database.", {},
+      static_cast<double>(figures.queue));
+}
+
 // Imbalance: what the busiest expert computed over what all did on average; 1 is even. 0 before
 // anything was computed.
 void SnapshotGauges::SetExperts(const ComputeFigures& figures) {
@@ -126,6 +153,7 @@ void SnapshotGauges::Set(const engine::EngineSnapshot& snapshot, const HostFigur
   }
   if (host.cell) SetCell(*host.cell);
   for (const KvEventFigures& publisher : host.kv_events) SetKvEvents(publisher);
+  if (host.billing) SetBilling(*host.billing);
   for (const engine::LaneSnapshot& lane : snapshot.lanes) SetLane(lane);
   for (const ComputeFigures& figures : host.compute) {
     SetCompute(figures);

@@ -26,6 +26,7 @@ class SnapshotGauges {
   void SetKvEvents(const KvEventFigures& publisher);
   void SetLane(const engine::LaneSnapshot& lane);
   void SetCompute(const ComputeFigures& figures);
+  void SetBilling(const BillingFigures& figures);
   void SetExperts(const ComputeFigures& figures);
   void SetUnit(const std::string& model, const engine::UnitSnapshot& unit, Nanoseconds now);
   void SetStages(const Labels& labels, const engine::UnitSnapshot& unit, Nanoseconds now);

@@ -37,6 +37,17 @@ void AppendOrigin(std::string& out, const ResponseShape& shape) {
   out += "\"}";
 }
 
+void AppendRecord(std::string& out, const Usage& usage) {
+  if (!usage.id.empty()) {
+    out += ",\"usage_id\":";
+    AppendQuoted(out, usage.id);
+  }
+  if (!usage.cost.empty()) {
+    out += ",\"cost\":";
+    AppendQuoted(out, usage.cost);
+  }
+}
+
 void AppendUsageObject(std::string& out, const Usage& usage) {
   out += "{\"prompt_tokens\":";
   AppendInteger(out, usage.prompt_tokens);
@@ -52,10 +63,7 @@ void AppendUsageObject(std::string& out, const Usage& usage) {
     AppendInteger(out, *usage.reasoning_tokens);
     out += '}';
   }
-  if (!usage.id.empty()) {
-    out += ",\"usage_id\":";
-    AppendQuoted(out, usage.id);
-  }
+  AppendRecord(out, usage);
   out += '}';
 }
 
@@ -72,7 +80,10 @@ const char* FinishReasonText(FinishReason reason) {
 
 Usage SumUsage(const ResponseShape& shape, const std::vector<ChoiceEnd>& ends) {
   Usage usage;
-  if (!ends.empty()) usage.id = ends.front().usage_id;
+  if (!ends.empty()) {
+    usage.id = ends.front().usage_id;
+    usage.cost = ends.front().cost;
+  }
   if (shape.reasoning != text::ReasoningMarks::kNone) usage.reasoning_tokens = 0;
   for (size_t i = 0; i < ends.size(); ++i) {
     if (usage.reasoning_tokens) *usage.reasoning_tokens += ends[i].reasoning_tokens;

@@ -11,6 +11,9 @@ namespace waferline::openai {
 // ,"time_info":{...}: Cerebras' field, in seconds.
 void AppendTimeInfo(std::string& out, const ResponseShape& shape, const Usage& usage);
 
+// ,"usage_id":"...","cost":"...": members of a usage object, those that there are.
+void AppendRecord(std::string& out, const Usage& usage);
+
 // {"prompt_tokens":...}: OpenAI's usage.
 void AppendUsageObject(std::string& out, const Usage& usage);
 

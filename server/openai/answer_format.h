@@ -27,6 +27,7 @@ struct Usage {
   RequestTimes times;                        // of the choice that took longest
   std::optional<Nanoseconds> first_token;    // its, since arrival
   std::string id;                            // of the first choice's usage record; "": none is kept
+  std::string cost;                          // in dollars; "": not said
 };
 Usage SumUsage(const ResponseShape& shape, const std::vector<ChoiceEnd>& ends);
 

@@ -90,6 +90,7 @@ struct ChoiceEnd {
   RequestTimes times;
   std::optional<Nanoseconds> first_token;  // since arrival; none: no token came
   std::string usage_id;                    // of the first choice; "" if no record is kept
+  std::string cost;  // of the first: of all choices, in dollars; "" if answers do not say it
 };
 
 // "stop", "length"; "abort" for what the client never sees as an answer.

@@ -58,8 +58,10 @@ void LiveCall::HandleRefusal(const Refusal& refusal) {
 }
 
 void LiveCall::HandleOutcome(const Outcome& outcome) {
-  OnEnd(encoder_->Finished(outcome),
-        ToGrpcStatus(serving::StatusOf(outcome), {.request_id = request_id_}));
+  v1::Finished finished = encoder_->Finished(outcome);
+  finished.mutable_usage()->set_usage_id(session_->UsageIdText());
+  finished.mutable_usage()->set_cost_usd(session_->CostText());
+  OnEnd(std::move(finished), ToGrpcStatus(serving::StatusOf(outcome), {.request_id = request_id_}));
 }
 
 void LiveCall::Notify() {

@@ -55,6 +55,7 @@ std::optional<Refusal> RequestSession::Charge(std::span<const ValidRequest> requ
   }
   if (const auto over = deps_->budgets->Charge(subject_.caller.tenant, tokens, Now())) {
     deps_->metrics->OnTurnedAway("budget");
+    deps_->metrics->OnTenantRefused(subject_.caller.tenant, "budget");
     for (const ValidRequest& request : requests) {
       if (request.own_arrival) deps_->front_door->Skip(*request.own_arrival);
     }
@@ -71,6 +72,7 @@ std::optional<Refusal> RequestSession::Admit(std::span<const ValidRequest> reque
   metering::UsageRequest request{.subject = {.tenant = subject_.caller.tenant,
                                              .project = subject_.caller.project,
                                              .api_key = subject_.caller.key_id,
+                                             .plan = subject_.caller.plan,
                                              .model = subject_.model,
                                              .tier = TierServed(requests),
                                              .endpoint = subject_.endpoint,
@@ -80,7 +82,10 @@ std::optional<Refusal> RequestSession::Admit(std::span<const ValidRequest> reque
   auto usage = deps_->meter->Admit(request);
   if (!usage.ok()) {
     deps_->metrics->OnTurnedAway("usage");
-    return Refusal{.status = usage.status(), .retry_after = kDatabaseRetry};
+    deps_->metrics->OnTenantRefused(subject_.caller.tenant, "usage");
+    const bool passes = absl::IsUnavailable(usage.status());
+    return Refusal{.status = usage.status(),
+                   .retry_after = passes ? kDatabaseRetry : Nanoseconds(0)};
   }
   usage_ = *std::move(usage);
   return std::nullopt;
@@ -89,6 +94,8 @@ std::optional<Refusal> RequestSession::Admit(std::span<const ValidRequest> reque
 std::string RequestSession::UsageIdText() const {
   return usage_ == nullptr ? "" : usage_->id().Text();
 }
+
+std::string RequestSession::CostText() const { return usage_ == nullptr ? "" : usage_->CostText(); }
 
 tenancy::Budgets::Headers RequestSession::BudgetHeaders() const {
   return deps_->budgets->Describe(subject_.caller.tenant, Now());
@@ -147,6 +154,7 @@ void RequestSession::OnHeld(std::vector<ValidRequest> requests, const absl::Stat
   } else {
     const bool over = absl::IsResourceExhausted(held);
     deps_->metrics->OnTurnedAway(over ? "spend" : "usage");
+    deps_->metrics->OnTenantRefused(subject_.caller.tenant, over ? "spend" : "usage");
     refusal = Refusal{.status = held, .retry_after = over ? Nanoseconds(0) : kDatabaseRetry};
     MutexLock lock(&mutex_);
     Settle(requests.size(), 0);
@@ -232,15 +240,19 @@ void RequestSession::RecordUsage(size_t sequence, const Outcome& outcome) {
     MutexLock lock(&mutex_);
     sink = std::move(in_flight_[sequence].sink);
   }
-  usage_->Post(static_cast<int64_t>(sequence), outcome,
-               [sink, outcome](const absl::Status& recorded) {
-                 Outcome known = outcome;
-                 if (!recorded.ok() && known.status.ok()) {
-                   known.reason = FinishReason::kFailed;
-                   known.status = recorded;
-                 }
-                 sink->HandleOutcome(known);
-               });
+  const int64_t cost_pico = usage_->Post(static_cast<int64_t>(sequence), outcome,
+                                         [sink, outcome](const absl::Status& recorded) {
+                                           Outcome known = outcome;
+                                           if (!recorded.ok() && known.status.ok()) {
+                                             known.reason = FinishReason::kFailed;
+                                             known.status = recorded;
+                                           }
+                                           sink->HandleOutcome(known);
+                                         });
+  deps_->metrics->OnTenantUse(subject_.caller.tenant, {.prompt_tokens = outcome.prompt_tokens,
+                                                       .cached_tokens = outcome.cached_tokens,
+                                                       .generated_tokens = outcome.generated_tokens,
+                                                       .cost_pico = cost_pico});
 }
 
 // So many more sequences have ended; after the last one the budget gets back what was not used.

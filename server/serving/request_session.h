@@ -76,6 +76,8 @@ class RequestSession : public std::enable_shared_from_this<RequestSession> {
   std::optional<Refusal> Charge(std::span<const ValidRequest> requests);
   // After Charge: names the usage record of the first choice; "" if none is kept.
   std::string UsageIdText() const;
+  // What the choices that ended cost, in dollars; "" where answers do not say it.
+  std::string CostText() const;
   // x-ratelimit-* of the tenant.
   tenancy::Budgets::Headers BudgetHeaders() const;
 

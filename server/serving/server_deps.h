@@ -12,6 +12,7 @@
 
 #include "scheduler/request/front_door.h"
 #include "server/accounts/accounts.h"
+#include "server/accounts/books.h"
 #include "server/admin/admin_port.h"
 #include "server/metering/usage_meter.h"
 #include "server/metrics/front_metrics.h"
@@ -43,6 +44,7 @@ struct ServerDeps {
   tenancy::UsageLedger* ledger = nullptr;
   metering::UsageMeter* meter = nullptr;
   accounts::Accounts* accounts = nullptr;
+  accounts::Books* books = nullptr;
   metrics::FrontMetrics* metrics = nullptr;
   admin::AdminPort* admin_port = nullptr;
   RequestIdSource* ids = nullptr;

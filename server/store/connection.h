@@ -49,6 +49,9 @@ class Connection {
   virtual bool alive() const = 0;
 
   virtual absl::Status Begin() = 0;
+  // One that only reads, and sees one state of the database however long it lasts; no writer waits
+  // for it.
+  virtual absl::Status BeginRead() = 0;
   virtual absl::Status Commit() = 0;
   virtual void Rollback() = 0;
 

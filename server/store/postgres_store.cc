@@ -48,6 +48,9 @@ class PostgresConnection : public Connection {
   Dialect dialect() const override { return Dialect::kPostgres; }
   bool alive() const override { return alive_ && PQstatus(db_) == CONNECTION_OK; }
   absl::Status Begin() override { return RunScript("BEGIN"); }
+  absl::Status BeginRead() override {
+    return RunScript("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+  }
   absl::Status Commit() override {
     PQsendQuery(db_, "COMMIT");
     const absl::StatusOr<Answer> answer = Await();

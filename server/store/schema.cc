@@ -10,7 +10,8 @@
 namespace waferline::store {
 namespace {
 
-// {serial}: a number that the database hands out and never again.
+// {serial}: a number that the database hands out and never again. {by_key}: the rows lie in the
+// order of their key, without one of their own, where the database can do that.
 constexpr const char* kSteps[] = {
     R"(
 CREATE TABLE epoch(id {serial}, host TEXT NOT NULL, started_us BIGINT NOT NULL,
@@ -42,13 +43,36 @@ CREATE TABLE usage_hour(hour_us BIGINT NOT NULL, tenant TEXT NOT NULL, project T
 CREATE TABLE setting(name TEXT PRIMARY KEY, value BIGINT NOT NULL);
 INSERT INTO setting(name, value) VALUES('access_version', 1);
 )",
+    // What records cost, booked: the ledger's entries, final invoices and what was credited of
+    // them.
+    R"(
+ALTER TABLE epoch ADD COLUMN answered TEXT NOT NULL DEFAULT '';
+ALTER TABLE tenant ADD COLUMN plan TEXT NOT NULL DEFAULT '';
+ALTER TABLE usage ADD COLUMN plan TEXT NOT NULL DEFAULT '';
+ALTER TABLE usage ADD COLUMN system_ns BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE usage ADD COLUMN accelerator_ns BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE usage ADD COLUMN microjoules BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE usage ADD COLUMN invoice BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX usage_unbilled ON usage(tenant, ended_us) WHERE invoice = 0 AND status = 'posted';
+CREATE TABLE entry(transfer TEXT NOT NULL, line BIGINT NOT NULL, account TEXT NOT NULL,
+  micro BIGINT NOT NULL, pico BIGINT NOT NULL, at_us BIGINT NOT NULL,
+  PRIMARY KEY(transfer, line)){by_key};
+CREATE TABLE invoice(tenant TEXT NOT NULL, period BIGINT NOT NULL, plan TEXT NOT NULL,
+  closed_us BIGINT NOT NULL, total_cents BIGINT NOT NULL, credited_cents BIGINT NOT NULL,
+  text TEXT NOT NULL, PRIMARY KEY(tenant, period));
+CREATE TABLE credit_note(id TEXT PRIMARY KEY, tenant TEXT NOT NULL, period BIGINT NOT NULL,
+  cents BIGINT NOT NULL, reason TEXT NOT NULL, at_us BIGINT NOT NULL);
+CREATE TABLE price_book(id {serial}, name TEXT NOT NULL, text TEXT NOT NULL,
+  first_us BIGINT NOT NULL);
+)",
 };
 
 std::string InDialect(Dialect dialect, const char* sql) {
   const char* serial = dialect == Dialect::kSqlite
                            ? "INTEGER PRIMARY KEY AUTOINCREMENT"
                            : "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY";
-  return absl::StrReplaceAll(sql, {{"{serial}", serial}});
+  const char* by_key = dialect == Dialect::kSqlite ? " WITHOUT ROWID" : "";
+  return absl::StrReplaceAll(sql, {{"{serial}", serial}, {"{by_key}", by_key}});
 }
 
 absl::Status RunSteps(Connection& connection) {
@@ -83,6 +107,17 @@ absl::Status Migrate(Connection& connection) {
   if (status.ok()) status = connection.Commit();
   if (!status.ok()) connection.Rollback();
   return status;
+}
+
+absl::Status RequireVersion(Connection& connection) {
+  const absl::StatusOr<Result> found = connection.Run("SELECT version FROM schema_version", {});
+  const bool none = !found.ok() || found->rows.empty();
+  if (!none && IntegerOf(found->rows[0][0]) == SchemaVersion()) return absl::OkStatus();
+  if (none && !absl::IsInternal(found.status())) return found.status();
+  return absl::FailedPreconditionError(
+      absl::StrCat("the database has schema version ", none ? 0 : IntegerOf(found->rows[0][0]),
+                   ", and this program reads ", SchemaVersion(),
+                   ": a waferd of this version brings it up to date when it starts"));
 }
 
 }  // namespace waferline::store

@@ -17,4 +17,7 @@ int64_t SchemaVersion();
 // version that this program does not know. Servers that start together wait for each other.
 absl::Status Migrate(Connection& connection);
 
+// For a program that only reads. FailedPrecondition: the database has another version.
+absl::Status RequireVersion(Connection& connection);
+
 }  // namespace waferline::store

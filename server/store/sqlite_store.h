@@ -16,4 +16,7 @@ namespace waferline::store {
 absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path,
                                                        Durability durability);
 
+// One whose connections only read, next to the server that owns the file. NotFound: no such file.
+absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStoreToRead(const std::string& path);
+
 }  // namespace waferline::store

@@ -41,4 +41,16 @@ absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& url, Durabil
   return store;
 }
 
+absl::StatusOr<std::unique_ptr<Store>> OpenStoreToRead(const std::string& url) {
+  std::unique_ptr<Store> store;
+  if (url.starts_with(kSqlite) && url.size() > sizeof(kSqlite) - 1) {
+    WL_ASSIGN_OR_RETURN(store, OpenSqliteStoreToRead(url.substr(sizeof(kSqlite) - 1)));
+  } else {
+    WL_ASSIGN_OR_RETURN(store, MakeStore(url, Durability::kProcess));
+  }
+  WL_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection, store->Connect());
+  WL_RETURN_IF_ERROR(RequireVersion(*connection));
+  return store;
+}
+
 }  // namespace waferline::store

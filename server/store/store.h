@@ -24,6 +24,9 @@ class Store {
   virtual ~Store() = default;
 
   virtual absl::StatusOr<std::unique_ptr<Connection>> Connect() = 0;
+  // Unavailable and why: what is written now would be lost (a file that was removed or replaced).
+  // Cheap.
+  virtual absl::Status Check() const { return absl::OkStatus(); }
   // No other server writes here while this one lives.
   virtual bool one_server() const = 0;
   // For messages; holds no password.
@@ -34,5 +37,9 @@ class Store {
 // errors of the connection and FailedPrecondition if the schema is from the future.
 // InvalidArgument: no such kind of store.
 absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& url, Durability durability);
+
+// One that is only read, perhaps while servers write to it: nothing is made, migrated or owned.
+// NotFound: no such file. FailedPrecondition: another schema version.
+absl::StatusOr<std::unique_ptr<Store>> OpenStoreToRead(const std::string& url);
 
 }  // namespace waferline::store

@@ -39,19 +39,29 @@ void Writer::Post(Work work, Done done) {
   auto piece = std::make_shared<Piece>();
   piece->work = std::move(work);
   piece->done = std::move(done);
-  piece->deadline = options_.now() + options_.patience;
+  piece->posted = options_.now();
   MutexLock lock(&mutex_);
   piece->answered = piece->done == nullptr;
-  if (!piece->answered) awaited_.push_back(piece);
+  // The writer sleeps until the queue is due: it need not know of what does not change that.
+  bool changes = queue_.empty() || queue_.size() + 1 == kMaxGroup;
+  if (!piece->answered) {
+    piece->urgent = true;
+    awaited_.push_back(piece);
+    changes |= urgent_++ == 0;
+  }
   queue_.push_back(std::move(piece));
-  changed_.NotifyAll();
+  if (changes) changed_.NotifyAll();
 }
 
 bool Writer::Flush(Nanoseconds bound) {
   MutexLock lock(&mutex_);
-  return changed_.WaitFor(&mutex_, bound, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  ++flushes_;
+  changed_.NotifyAll();
+  const bool done = changed_.WaitFor(&mutex_, bound, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
     return (queue_.empty() && in_group_ == 0) || stopping_;
   });
+  --flushes_;
+  return done;
 }
 
 void Writer::Stop() {
@@ -79,18 +89,36 @@ void Writer::Run() {
   }
 }
 
+Nanoseconds Writer::DueAt() const {
+  if (flushes_ > 0 || queue_.size() >= kMaxGroup) return Nanoseconds(0);
+  return urgent_ > 0 ? group_began_ + kCommitGap : queue_.front()->posted + kMaxLazy;
+}
+
 // All that waits, up to a group; false when the writer stops.
 bool Writer::TakeGroup(Pieces* group) {
   MutexLock lock(&mutex_);
   in_group_ = 0;
-  changed_.NotifyAll();  // Flush
-  changed_.Wait(&mutex_,
-                [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return stopping_ || !queue_.empty(); });
+  if (queue_.empty()) changed_.NotifyAll();  // Flush
+  while (!stopping_) {
+    if (queue_.empty()) {
+      changed_.Wait(&mutex_, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+        return stopping_ || !queue_.empty();
+      });
+      continue;
+    }
+    const Nanoseconds due = DueAt();
+    const Nanoseconds wait = due - options_.now();
+    if (wait <= Nanoseconds(0)) break;
+    changed_.WaitFor(&mutex_, wait, [this, due]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+      return stopping_ || DueAt() < due;
+    });
+  }
   if (stopping_) return false;
   const size_t count = std::min(queue_.size(), kMaxGroup);
   const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(count);
   group->assign(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
   queue_.erase(queue_.begin(), end);
+  for (const auto& piece : *group) urgent_ -= piece->urgent ? 1 : 0;
   in_group_ = count;
   group_began_ = options_.now();
   return true;
@@ -127,6 +155,7 @@ absl::Status Writer::Attempt(const Pieces& group, size_t limit, size_t* count) {
   }
   const Nanoseconds began = options_.now();
   absl::Status status = connection_->Begin();
+  if (options_.on_begin) options_.on_begin();
   for (*count = 0; status.ok() && *count < limit; ++*count) {
     if (*count > 0 && options_.now() - began > kGroupTime) break;
     Piece& piece = *group[*count];
@@ -136,8 +165,10 @@ absl::Status Writer::Attempt(const Pieces& group, size_t limit, size_t* count) {
                              absl::IsFailedPrecondition(piece.result);
     if (of_database) status = piece.result;
   }
+  if (status.ok() && options_.before_commit) status = options_.before_commit(*connection_);
   if (status.ok()) status = connection_->Commit();
   if (!status.ok()) connection_->Rollback();
+  if (status.ok() && options_.on_committed) options_.on_committed();
   MutexLock lock(&mutex_);
   if (status.ok()) {
     figures_.pieces += *count;
@@ -196,7 +227,7 @@ void Writer::Watch() {
       if (stopping_) return;
       const Nanoseconds now = options_.now();
       const Nanoseconds wait =
-          awaited_.empty() ? options_.patience : awaited_.front()->deadline - now;
+          awaited_.empty() ? options_.patience : awaited_.front()->posted + options_.patience - now;
       if (wait > Nanoseconds(0)) {
         ending_.WaitFor(&mutex_, wait,
                         [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return stopping_; });

@@ -1,6 +1,8 @@
 // The one thread that writes to a store. Work waits in a queue; what waits together is committed
 // together (at most kMaxGroup pieces or kGroupTime of work a transaction), and each piece's `done`
-// runs after the commit that holds it.
+// runs after the commit that holds it. A lone piece is committed at once; the commits of a busy
+// store begin kCommitGap apart. A piece without a `done` waits for the next commit of one with it,
+// at most kMaxLazy.
 //
 // A database that is slow, locked, full or gone: the group is repeated until it is committed, so
 // work must give the same result when it runs again (after a failure, or in doubt). Meanwhile
@@ -32,6 +34,8 @@ class Writer {
  public:
   static constexpr size_t kMaxGroup = 512;
   static constexpr Nanoseconds kGroupTime = Milliseconds(2);
+  static constexpr Nanoseconds kCommitGap = Milliseconds(4);
+  static constexpr Nanoseconds kMaxLazy = Milliseconds(20);
 
   // Runs inside a transaction, on the writer's thread. Its own refusals (NotFound,
   // ResourceExhausted
@@ -48,6 +52,11 @@ class Writer {
     Work on_connect;
     // After the commit of what on_connect did.
     std::function<void()> on_connected;
+    // Around the pieces of each attempt at a group: before the first, and inside the transaction
+    // after the last. So pieces may gather what the latter writes. Its failure is the group's.
+    std::function<void()> on_begin;
+    std::function<absl::Status(Connection&)> before_commit;
+    std::function<void()> on_committed;  // before the pieces' `done`
   };
   struct Figures {
     uint64_t pieces = 0;   // committed
@@ -85,7 +94,8 @@ class Writer {
   struct Piece {
     Work work;
     Done done;
-    Nanoseconds deadline;
+    Nanoseconds posted;
+    bool urgent = false;    // had a `done`
     bool answered = false;  // under mutex_
     absl::Status result;    // the writer's thread
   };
@@ -94,6 +104,8 @@ class Writer {
   void Run();
   void Watch();
   bool TakeGroup(Pieces* group);
+  // When the queue, which is not empty, is to be taken.
+  Nanoseconds DueAt() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Commits a beginning of the group and removes it there; repeats until that is done or Stop.
   void CommitSome(Pieces* group);
   absl::Status Attempt(const Pieces& group, size_t limit, size_t* count);
@@ -110,6 +122,8 @@ class Writer {
   CondVar ending_;   // only by Stop
   std::deque<std::shared_ptr<Piece>> queue_ ABSL_GUARDED_BY(mutex_);
   std::deque<std::shared_ptr<Piece>> awaited_ ABSL_GUARDED_BY(mutex_);  // by deadline
+  size_t urgent_ ABSL_GUARDED_BY(mutex_) = 0;   // in the queue, with a `done`
+  size_t flushes_ ABSL_GUARDED_BY(mutex_) = 0;  // that wait
   size_t in_group_ ABSL_GUARDED_BY(mutex_) = 0;
   Nanoseconds group_began_ ABSL_GUARDED_BY(mutex_);  // of the pieces in hand
   std::string last_error_ ABSL_GUARDED_BY(mutex_);

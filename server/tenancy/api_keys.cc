@@ -58,6 +58,7 @@ absl::Status ApiKeys::Add(const ApiKey& key, ByDigest* entries) {
                                .admin = key.admin,
                                .read_usage = key.read_usage,
                                .capped = key.capped,
+                               .plan = key.plan,
                                .models = key.models},
                     .enabled = key.enabled,
                     .expires_us = key.expires_us};

@@ -30,6 +30,7 @@ struct ApiKey {
   std::string project;
   bool read_usage = false;  // may ask what its tenant used
   bool capped = false;      // as Caller::capped
+  std::string plan;         // as Caller::plan
   int64_t expires_us = 0;   // Unix time; 0: never
 };
 
@@ -41,6 +42,7 @@ struct Caller {
   bool admin = false;
   bool read_usage = false;
   bool capped = false;              // its tenant has a hard monthly spend or a prepaid balance
+  std::string plan;                 // how its tenant pays; "": as it goes
   std::vector<std::string> models;  // empty: all
 
   bool MayUse(std::string_view model) const;

@@ -182,9 +182,10 @@ def test_the_description_names_what_is_served(server):
         for method in methods:
             if path in ("/admin/live", "/v1/responses/{id}") or method != "get":
                 continue
-            if path in ("/admin/tenants", "/admin/keys", "/admin/quotas", "/v1/organization/usage/completions"):
+            if path.startswith(("/admin/tenants", "/admin/keys", "/admin/quotas", "/admin/invoices", "/admin/ledger", "/v1/organization/")):
                 with pytest.raises(urllib.error.HTTPError) as refused:  # this server keeps no records
-                    urllib.request.urlopen(f"{server.http}{path}?start_time=0", timeout=10)
+                    query = "?start_time=0" if path.endswith(("completions", "costs")) else ""
+                    urllib.request.urlopen(server.http + path.replace("{id}", "acme:2026-06") + query, timeout=10)
                 assert refused.value.code == 400 and "--state-dir" in refused.value.read().decode(), path
                 continue
             with urllib.request.urlopen(server.http + path.replace("/page/{id}", "/page/main.js").replace("{id}", MODEL), timeout=10) as reply:

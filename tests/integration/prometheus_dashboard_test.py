@@ -48,10 +48,10 @@ def test_a_rate_is_taken_of_counters_alone():
         assert not gauges & set(re.findall(r"(?:rate|increase)\((\w+)", expression)), where
 
 
-def test_every_name_of_the_dashboard_is_exported():
+def test_every_name_of_the_dashboard_is_exported(tmp_path):
     named = {name: where for where, expression in expressions() for name in NAME.findall(expression)}
     assert len(named) > 30, f"only {len(named)} names found in the dashboard"
-    with Waferd("deploy/config/demo.yaml") as server:
+    with Waferd("deploy/config/demo.yaml", "--state-dir", str(tmp_path)) as server:
         body = {"model": first_model(server.http), "prompt": "The baker", "max_tokens": 4}
         assert list(stream(server.http, "/v1/completions", body))
         exported = Metrics(server.http).names()

@@ -38,13 +38,16 @@ absl::Status Report(const Arguments& arguments, absl::StatusOr<json::object> ans
 
 absl::Status ListTenants(const Arguments& arguments) {
   return Report(arguments, AskAccounts(arguments, "GET", "/admin/tenants"), [](const auto& answer) {
-    PrintList(answer, "tenants", {"name", "created_at", "disabled_at", "spent_usd", "held_usd"});
+    PrintList(answer, "tenants",
+              {"name", "plan", "created_at", "disabled_at", "spent_usd", "held_usd"});
   });
 }
 
 absl::Status AddTenant(const Arguments& arguments) {
   const std::string& name = arguments.operand(0);
-  const std::string body = json::serialize(json::object{{"name", name}});
+  json::object order{{"name", name}};
+  if (arguments.Has("plan")) order["plan"] = arguments.Text("plan");
+  const std::string body = json::serialize(order);
   return Report(arguments, AskAccounts(arguments, "POST", "/admin/tenants", body),
                 [&](const auto&) { Print("added tenant {}\n", name); });
 }
@@ -135,10 +138,11 @@ std::vector<Command> TenantCommands() {
            .examples = {"waferctl tenants list --json"},
            .run = ListTenants},
           {.words = "tenants add",
-           .summary = "Add a tenant, or enable a disabled one",
+           .summary = "Add a tenant, enable a disabled one, or change its plan",
            .operands = name,
-           .flags = ServerFlags(),
-           .examples = {"waferctl tenants add acme"},
+           .flags = With({TextFlag(
+               "plan", "NAME", "how it pays, of the server's prices; as it goes if not given")}),
+           .examples = {"waferctl tenants add acme --plan developer"},
            .run = AddTenant},
           {.words = "tenants disable",
            .summary = "Refuse all keys of a tenant",

@@ -33,7 +33,7 @@ void AppendUsage(std::string& out, const Usage& usage) {
   AppendInteger(out, usage.reasoning_tokens.value_or(0));
   out += "},\"total_tokens\":";
   AppendInteger(out, usage.prompt_tokens + usage.completion_tokens);
-  if (!usage.id.empty()) AppendMember(out, "usage_id", usage.id);
+  AppendRecord(out, usage);
   out += '}';
 }
 

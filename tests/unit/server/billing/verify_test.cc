@@ -47,6 +47,7 @@ struct Ledger {
     contents.transfers.push_back(
         TopUpTransfer("1", "t-prepaid", Money::Parse("10").value(), 0).value());
     contents.hours = SumByHour(contents.usage).value();
+    contents.accounts = SumAccounts(contents.usage).value();
   }
   std::string FirstDifference() const {
     const LedgerReport report = VerifyLedger(book, contents);
@@ -77,13 +78,15 @@ TEST_CASE_METHOD(Ledger, "one flipped digit anywhere is found") {
     const size_t t = random.Next() % (c.transfers.size() - 1);
     const size_t h = random.Next() % c.hours.size();
     const size_t i = random.Next() % c.invoices.size();
-    const int what = round % 9;
+    const size_t a = random.Next() % c.accounts.size();
+    const int what = round % 11;
     INFO("round " << round << ", kind " << what);
     switch (what) {
       case 0:
         REQUIRE(c.usage[u].charge.Add(one).ok());
         break;
       case 1:
+        if (c.usage[u].record.end == UsageEnd::kInterrupted) continue;  // in no sum
         ++c.usage[u].record.generated_tokens;
         break;
       case 2:
@@ -106,6 +109,12 @@ TEST_CASE_METHOD(Ledger, "one flipped digit anywhere is found") {
         break;
       case 8:
         c.transfers.erase(c.transfers.begin() + static_cast<std::ptrdiff_t>(t));
+        break;
+      case 9:
+        REQUIRE(c.accounts[a].spent.Add(one).ok());
+        break;
+      case 10:
+        c.accounts[a].held_micro += 1;
         break;
     }
     CHECK_FALSE(VerifyLedger(flipped.book, c).clean());

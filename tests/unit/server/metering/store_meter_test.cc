@@ -6,6 +6,9 @@
 #include <chrono>
 #include <thread>
 
+#include "server/billing/price_book_reader.h"
+#include "server/metering/answered_set.h"
+#include "server/metering/usage_batch.h"
 #include "server/metering/usage_tables.h"
 #include "tests/unit/server/store/temporary_store.h"
 
@@ -22,8 +25,17 @@ Nanoseconds Now() {
 }
 
 // 3 picodollars a prompt token, 1.5 million a generated one.
-Money Price(const UsageSubject&, const UsageCounts& counts, int64_t) {
-  return Money::FromPico(3 * (counts.prompt - counts.cached) + 1'500'000 * counts.generated);
+const billing::PriceBook& Prices() {
+  static const auto* const kBook = new billing::PriceBook(
+      billing::ParsePriceBook(
+          "prices.yaml",
+          "currency: USD\n"
+          "versions:\n"
+          "  - effective: 2026-01-01T00:00:00Z\n"
+          "    models:\n"
+          "      - {name: m, input: '0.000003', cached_input: '0', output: '1.5'}\n")
+          .value());
+  return *kBook;
 }
 
 StoreMeter::Options Plain() {
@@ -31,7 +43,7 @@ StoreMeter::Options Plain() {
           .patience = Seconds(60),
           .now = Now,
           .unix_us = [] { return kNowUs; },
-          .price = Price};
+          .prices = &Prices()};
 }
 
 struct World {
@@ -153,16 +165,21 @@ TEST_CASE(
                        .admitted_us = kNowUs};
   const EndedUsage end{.reason = "stop",
                        .counts = {.prompt = 5, .generated = 7},
-                       .charge = Money::FromPico(7),
-                       .ended_us = kNowUs};
-  for (int again = 0; again < 3; ++again) REQUIRE(Post(*world.connection, open, end).ok());
+                       .ended_us = kNowUs,
+                       .charge = Money::FromPico(7)};
+  const auto post = [&](const OpenUsage& which) {
+    UsageBatch batch;
+    batch.Post(which, end);
+    return batch.Write(*world.connection).ok();
+  };
+  for (int again = 0; again < 3; ++again) REQUIRE(post(open));
   CHECK(world.Number("SELECT COUNT(*) FROM usage WHERE status = 'posted'") == 1);
   CHECK(world.Number("SELECT SUM(generated) FROM usage_hour") == 7);
   CHECK(world.Number("SELECT spent_pico FROM account WHERE period = 0") == 7);
   // A post whose open was never committed.
   OpenUsage unseen = open;
   unseen.id.ordinal = 99;
-  for (int again = 0; again < 3; ++again) REQUIRE(Post(*world.connection, unseen, end).ok());
+  for (int again = 0; again < 3; ++again) REQUIRE(post(unseen));
   CHECK(world.Number("SELECT requests FROM usage_hour") == 2);
 }
 
@@ -205,6 +222,51 @@ TEST_CASE("spent and held never pass a hard cap or a prepaid balance, however ma
   CHECK(world.Number("SELECT MAX(held_micro) FROM account") == 0);
   CHECK(world.Number("SELECT MAX(spent_micro) FROM account") <= kCapMicro);
   CHECK(world.Number("SELECT COUNT(*) FROM usage") == admitted);
+}
+
+TEST_CASE("answered ordinals are kept as ranges, whatever order they come in") {
+  AnsweredSet set;
+  for (const int64_t ordinal : {5, 3, 1, 2, 9, 5, 8}) set.Add(ordinal);
+  CHECK(set.Text() == "1-3,5,8-9");
+  CHECK(set.FirstMissing() == 4);
+  set.Add(4);
+  CHECK(set.Text() == "1-5,8-9");
+  CHECK(set.Contains(5));
+  CHECK_FALSE(set.Contains(6));
+  CHECK(AnsweredSet::Parse("1-5,8-9")->Text() == set.Text());
+  CHECK(AnsweredSet::Parse("")->FirstMissing() == 1);
+  for (const char* wrong : {"x", "3-2", "1-5,4", "1-", "1-2-3"}) {
+    CHECK_FALSE(AnsweredSet::Parse(wrong).ok());
+  }
+}
+
+TEST_CASE("a server says which requests are over, and the next one counts the others") {
+  World world;
+  for (const bool credit : {false, true}) {
+    StoreMeter::Options options = Plain();
+    {
+      const auto meter = StoreMeter::Start(world.real.get(), options);
+      auto sent = Admit(**meter, Requests(1, 5, 10)), unsent = Admit(**meter, Requests(2, 5, 10));
+      for (auto* usage : {&sent, &unsent}) {
+        (*usage)->Open(nullptr);
+        (*usage)->Post(0, Ended(5, 7), [](const absl::Status&) {});
+      }
+      unsent->Post(1, Ended(5, 7), [](const absl::Status&) {});
+      sent.reset();
+      REQUIRE((*meter)->Flush());
+      (*meter)->writer().Stop();  // as killed
+    }
+    options.credit_unconfirmed = credit;
+    const auto next = StoreMeter::Start(world.real.get(), options);
+    CHECK((*next)->unconfirmed() == 2);
+    REQUIRE((*next)->Stop());
+    const std::string sums = "SELECT SUM(charge_micro) * 1000000 + SUM(charge_pico) FROM ";
+    CHECK(world.Number(sums + "usage") == world.Number(sums + "usage_hour"));
+    CHECK(world.Number(sums + "usage") ==
+          world.Number("SELECT spent_micro * 1000000 + spent_pico FROM account WHERE period = 0"));
+  }
+  CHECK(world.Number("SELECT COUNT(*) FROM usage WHERE reason = 'unconfirmed'") == 2);
+  CHECK(world.Number("SELECT COUNT(*) FROM entry WHERE transfer LIKE '%:reversed'") == 5);
 }
 
 TEST_CASE("months are those of UTC") {

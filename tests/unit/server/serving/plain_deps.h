@@ -14,6 +14,7 @@ struct PlainDeps {
             .ledger = &ledger,
             .meter = &meter,
             .accounts = &accounts,
+            .books = &books,
             .metrics = &metrics,
             .admin_port = admin,
             .ids = &ids,
@@ -28,6 +29,7 @@ struct PlainDeps {
   tenancy::UsageLedger ledger;
   metering::UsageMeter meter;
   accounts::Accounts accounts{{}};
+  accounts::Books books{{}};
   metrics::FrontMetrics metrics;
   RequestIdSource ids{1};
   TextWorker texts{[] { return Nanoseconds(0); }};

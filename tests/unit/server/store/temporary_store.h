@@ -45,6 +45,7 @@ class FaultyStore : public Store {
     return std::unique_ptr<Connection>(
         std::make_unique<FaultyConnection>(this, *std::move(connection)));
   }
+  absl::Status Check() const override { return real_->Check(); }
   bool one_server() const override { return real_->one_server(); }
   std::string Describe() const override { return real_->Describe(); }
 
@@ -59,6 +60,7 @@ class FaultyStore : public Store {
     Dialect dialect() const override { return real_->dialect(); }
     bool alive() const override { return alive_ && real_->alive(); }
     absl::Status Begin() override { return real_->Begin(); }
+    absl::Status BeginRead() override { return real_->BeginRead(); }
     void Rollback() override { real_->Rollback(); }
     absl::StatusOr<Result> Run(const std::string& sql, const std::vector<Value>& values) override {
       return real_->Run(sql, values);

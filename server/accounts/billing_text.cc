@@ -1,0 +1,84 @@
+#include "server/accounts/billing_text.h"
+
+#include <boost/json.hpp>
+
+#include "wafer_backend/base/calendar.h"
+
+namespace waferline::accounts {
+namespace {
+
+namespace json = boost::json;
+
+json::object HeadOf(const InvoiceState& state) {
+  const bool is_final = state.closed_us != 0;
+  json::object out{{"id", state.name.Text()},
+                   {"tenant", state.name.tenant},
+                   {"month", state.name.month.Text()},
+                   {"status", is_final ? "final" : "draft"}};
+  out["closed_at"] =
+      is_final ? json::value(state.closed_us / kMicrosecondsPerSecond) : json::value();
+  return out;
+}
+
+}  // namespace
+
+std::string InvoicesText(const std::vector<InvoiceState>& invoices) {
+  json::array list;
+  for (const InvoiceState& state : invoices) {
+    json::object one = HeadOf(state);
+    const bool is_final = state.closed_us != 0;
+    one["total_usd"] = is_final ? json::value(FormatCents(state.total)) : json::value();
+    one["credited_usd"] = FormatCents(state.credited);
+    list.push_back(std::move(one));
+  }
+  return json::serialize(json::object{{"invoices", std::move(list)}});
+}
+
+std::string KeptInvoiceText(const KeptInvoice& kept) {
+  json::object out = HeadOf(kept.state);
+  json::array notes;
+  for (const billing::CreditNote& note : kept.credits) {
+    notes.push_back(json::object{{"id", note.id},
+                                 {"amount_usd", FormatCents(note.amount)},
+                                 {"reason", note.reason},
+                                 {"created_at", note.at_us / kMicrosecondsPerSecond}});
+  }
+  out["total_usd"] = FormatCents(kept.state.total);
+  out["credited_usd"] = FormatCents(kept.state.credited);
+  out["due_usd"] = FormatCents(kept.state.total - kept.state.credited);
+  out["credit_notes"] = std::move(notes);
+  boost::system::error_code error;
+  out["invoice"] = json::parse(kept.text, error);
+  if (error) out["invoice"] = kept.text;  // damaged: the ledger's check says so
+  return json::serialize(out);
+}
+
+std::string LedgerReportText(const billing::LedgerReport& report) {
+  json::array differences;
+  for (const std::string& one : report.differences) differences.emplace_back(one);
+  return json::serialize(json::object{{"records", report.records},
+                                      {"open", report.open},
+                                      {"posted", report.posted},
+                                      {"interrupted", report.interrupted},
+                                      {"unconfirmed", report.unconfirmed},
+                                      {"duplicates", report.duplicates},
+                                      {"hours_checked", report.hours_checked},
+                                      {"transfers", report.transfers},
+                                      {"unbalanced", report.unbalanced},
+                                      {"invoices", report.invoices},
+                                      {"differences_found", report.differences_found},
+                                      {"differences", std::move(differences)}});
+}
+
+std::string BalancesText(const std::vector<Balance>& balances) {
+  json::array list;
+  Money sum;
+  for (const Balance& balance : balances) {
+    list.push_back(
+        json::object{{"account", balance.account}, {"debit_usd", balance.amount.Format()}});
+    (void)sum.Add(balance.amount);  // each was read within the range
+  }
+  return json::serialize(json::object{{"balances", std::move(list)}, {"sum_usd", sum.Format()}});
+}
+
+}  // namespace waferline::accounts

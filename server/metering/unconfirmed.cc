@@ -1,0 +1,108 @@
+// Answers that a dead server had recorded and perhaps not sent (usage_tables.h).
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "server/metering/answered_set.h"
+#include "server/metering/usage_tables.h"
+#include "wafer_backend/base/calendar.h"
+#include "wafer_backend/base/status.h"
+
+namespace waferline::metering {
+namespace {
+
+using store::Connection;
+using store::IntegerOf;
+using store::Result;
+using store::Row;
+using store::TextOf;
+using store::Value;
+
+// Takes `row`'s charge out of the sums of its hour and its tenant's accounts.
+absl::Status TakeBack(Connection& connection, const Row& row) {
+  const int64_t micro = IntegerOf(row[10]), pico = IntegerOf(row[11]), ended_us = IntegerOf(row[9]);
+  WL_RETURN_IF_ERROR(
+      connection
+          .Run("UPDATE usage_hour SET requests = requests - 1, prompt = prompt - $7, cached = "
+               "cached "
+               "- $8, generated = generated - $9, charge_micro = charge_micro - $10 - CASE WHEN "
+               "charge_pico < $11 THEN 1 ELSE 0 END, charge_pico = (charge_pico + 1000000 - $11) % "
+               "1000000 WHERE hour_us = $1 AND tenant = $2 AND project = $3 AND api_key = $4 AND "
+               "model = $5 AND tier = $6",
+               {ended_us - ended_us % kMicrosecondsPerHour, row[2], row[3], row[4], row[5], row[6],
+                row[12], row[13], row[14], micro, pico})
+          .status());
+  WL_RETURN_IF_ERROR(connection
+                         .Run("DELETE FROM usage_hour WHERE hour_us = $1 AND requests = 0",
+                              {ended_us - ended_us % kMicrosecondsPerHour})
+                         .status());
+  for (const int64_t period : {PeriodOf(IntegerOf(row[8])), kAllTime}) {
+    WL_RETURN_IF_ERROR(
+        connection
+            .Run("UPDATE account SET spent_micro = spent_micro - $3 - CASE WHEN spent_pico < $4 "
+                 "THEN 1 ELSE 0 END, spent_pico = (spent_pico + 1000000 - $4) % 1000000 WHERE "
+                 "tenant = $1 AND period = $2",
+                 {row[2], period, micro, pico})
+            .status());
+  }
+  return absl::OkStatus();
+}
+
+// The record's transfer again, with the other sign.
+absl::Status Reverse(Connection& connection, const std::string& transfer, int64_t now_us) {
+  WL_ASSIGN_OR_RETURN(
+      const Result entries,
+      connection.Run("SELECT line, account, micro, pico FROM entry WHERE transfer = $1",
+                     {transfer}));
+  for (const Row& entry : entries.rows) {
+    WL_ASSIGN_OR_RETURN(
+        const Money amount,
+        Money::FromColumns({IntegerOf(entry[2]), static_cast<int32_t>(IntegerOf(entry[3]))}));
+    const Money::Columns back = (-amount).ToColumns();
+    WL_RETURN_IF_ERROR(
+        connection
+            .Run("INSERT INTO entry(transfer, line, account, micro, pico, at_us) VALUES($1, $2, "
+                 "$3, $4, $5, $6) ON CONFLICT(transfer, line) DO NOTHING",
+                 {absl::StrCat(transfer, ":reversed"), entry[0], entry[1], back.micro,
+                  int64_t{back.pico}, now_us})
+            .status());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Credit(Connection& connection, int64_t epoch, const Row& row, int64_t now_us) {
+  const UsageId id{epoch, IntegerOf(row[0]), IntegerOf(row[1])};
+  WL_RETURN_IF_ERROR(TakeBack(connection, row));
+  WL_RETURN_IF_ERROR(Reverse(connection, absl::StrCat("usage:", id.Text()), now_us));
+  return connection
+      .Run(
+          "UPDATE usage SET status = 'interrupted', reason = 'unconfirmed', charge_micro = 0, "
+          "charge_pico = 0 WHERE epoch = $1 AND ordinal = $2 AND choice = $3",
+          {id.epoch, id.ordinal, id.choice})
+      .status();
+}
+
+}  // namespace
+
+absl::StatusOr<int64_t> SettleUnconfirmed(Connection& connection, int64_t epoch, bool credit,
+                                          int64_t now_us) {
+  WL_ASSIGN_OR_RETURN(const Result row,
+                      connection.Run("SELECT answered FROM epoch WHERE id = $1", {epoch}));
+  if (row.rows.empty()) return 0;
+  WL_ASSIGN_OR_RETURN(const AnsweredSet answered, AnsweredSet::Parse(TextOf(row.rows[0][0])));
+  WL_ASSIGN_OR_RETURN(
+      const Result posted,
+      connection.Run("SELECT ordinal, choice, tenant, project, api_key, model, tier, invoice, "
+                     "admitted_us, ended_us, charge_micro, charge_pico, prompt, cached, generated "
+                     "FROM usage WHERE epoch = $1 AND ordinal >= $2 AND status = 'posted'",
+                     {epoch, answered.FirstMissing()}));
+  int64_t count = 0;
+  for (const Row& record : posted.rows) {
+    if (answered.Contains(IntegerOf(record[0]))) continue;
+    ++count;
+    if (!credit || IntegerOf(record[7]) != 0) continue;
+    WL_RETURN_IF_ERROR(Credit(connection, epoch, record, now_us));
+  }
+  return count;
+}
+
+}  // namespace waferline::metering

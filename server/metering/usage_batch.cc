@@ -1,0 +1,205 @@
+#include "server/metering/usage_batch.h"
+
+#include <tuple>
+
+#include "absl/strings/str_cat.h"
+#include "server/metering/usage_rows.h"
+#include "server/metering/usage_tables.h"
+#include "server/store/many_rows.h"
+#include "wafer_backend/base/calendar.h"
+#include "wafer_backend/base/status.h"
+
+namespace waferline::metering {
+namespace {
+
+using store::Connection;
+using store::IntegerOf;
+using store::ManyRows;
+using store::Result;
+using store::Row;
+
+const ManyRows& PostRows() {
+  static const ManyRows* const kRows = new ManyRows(
+      kInsertUsage, kUsageColumns,
+      " ON CONFLICT(epoch, ordinal, choice) DO UPDATE SET status = excluded.status, reason = "
+      "excluded.reason, ended_us = excluded.ended_us, prompt = excluded.prompt, cached = "
+      "excluded.cached, generated = excluded.generated, system_ns = excluded.system_ns, "
+      "accelerator_ns = excluded.accelerator_ns, microjoules = excluded.microjoules, charge_micro "
+      "= excluded.charge_micro, charge_pico = excluded.charge_pico WHERE usage.status = 'open' OR "
+      "(usage.status = 'interrupted' AND usage.reason = 'server') RETURNING epoch, ordinal, "
+      "choice, hold_micro");
+  return *kRows;
+}
+
+const ManyRows& HourRows() {
+  static const ManyRows* const kRows = new ManyRows(
+      "INSERT INTO usage_hour(hour_us, tenant, project, api_key, model, tier, requests, prompt, "
+      "cached, generated, charge_micro, charge_pico)",
+      12,
+      " ON CONFLICT(hour_us, tenant, project, api_key, model, tier) DO UPDATE SET requests = "
+      "usage_hour.requests + excluded.requests, prompt = usage_hour.prompt + excluded.prompt, "
+      "cached = usage_hour.cached + excluded.cached, generated = usage_hour.generated + "
+      "excluded.generated, charge_micro = usage_hour.charge_micro + excluded.charge_micro + "
+      "(usage_hour.charge_pico + excluded.charge_pico) / 1000000, charge_pico = "
+      "(usage_hour.charge_pico + excluded.charge_pico) % 1000000");
+  return *kRows;
+}
+
+// held_micro: what is released.
+const ManyRows& AccountRows() {
+  static const ManyRows* const kRows = new ManyRows(
+      "INSERT INTO account(tenant, period, spent_micro, spent_pico, held_micro)", 5,
+      " ON CONFLICT(tenant, period) DO UPDATE SET spent_micro = account.spent_micro + "
+      "excluded.spent_micro + (account.spent_pico + excluded.spent_pico) / 1000000, spent_pico = "
+      "(account.spent_pico + excluded.spent_pico) % 1000000, held_micro = account.held_micro - "
+      "excluded.held_micro");
+  return *kRows;
+}
+
+const ManyRows& EntryRows() {
+  static const ManyRows* const kRows =
+      new ManyRows("INSERT INTO entry(transfer, line, account, micro, pico, at_us)", 6,
+                   " ON CONFLICT(transfer, line) DO NOTHING");
+  return *kRows;
+}
+
+Row RowOf(const std::tuple<int64_t, std::string, std::string, std::string, std::string,
+                           std::string>& key) {
+  const auto& [hour_us, tenant, project, api_key, model, tier] = key;
+  return {hour_us, tenant, project, api_key, model, tier};
+}
+
+}  // namespace
+
+struct UsageBatch::Sums {
+  struct Hour {
+    int64_t requests = 0;
+    UsageCounts counts;
+    Money charge;
+  };
+  struct Account {
+    Money spent;
+    int64_t released_micro = 0;
+  };
+  using HourKey =
+      std::tuple<int64_t, std::string, std::string, std::string, std::string, std::string>;
+
+  void Release(const OpenUsage& open, int64_t micro) {
+    if (micro == 0) return;
+    for (const int64_t period : {PeriodOf(open.admitted_us), kAllTime}) {
+      accounts[{open.subject.tenant, period}].released_micro += micro;
+    }
+  }
+
+  absl::Status Add(const OpenUsage& open, const EndedUsage& end) {
+    const UsageSubject& subject = open.subject;
+    Hour& hour = hours[{end.ended_us - end.ended_us % kMicrosecondsPerHour, subject.tenant,
+                        subject.project, subject.api_key, subject.model, subject.tier}];
+    ++hour.requests;
+    hour.counts.prompt += end.counts.prompt;
+    hour.counts.cached += end.counts.cached;
+    hour.counts.generated += end.counts.generated;
+    if (end.charge.IsZero()) return absl::OkStatus();
+    WL_RETURN_IF_ERROR(hour.charge.Add(end.charge));
+    for (const int64_t period : {PeriodOf(open.admitted_us), kAllTime}) {
+      Money& spent = accounts[{subject.tenant, period}].spent;
+      WL_RETURN_IF_ERROR(spent.Add(end.charge));
+    }
+    const std::string transfer = absl::StrCat("usage:", open.id.Text());
+    for (size_t line = 0; line < end.entries.size(); ++line) {
+      const Money::Columns amount = end.entries[line].amount.ToColumns();
+      entries.push_back({transfer, static_cast<int64_t>(line), end.entries[line].account,
+                         amount.micro, int64_t{amount.pico}, end.ended_us});
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Write(Connection& connection) const {
+    std::vector<Row> rows;
+    for (const auto& [key, hour] : hours) {
+      const Money::Columns charge = hour.charge.ToColumns();
+      Row row = RowOf(key);
+      for (const int64_t value : {hour.requests, hour.counts.prompt, hour.counts.cached,
+                                  hour.counts.generated, charge.micro, int64_t{charge.pico}}) {
+        row.emplace_back(value);
+      }
+      rows.push_back(std::move(row));
+    }
+    WL_RETURN_IF_ERROR(HourRows().Run(connection, rows).status());
+    rows.clear();
+    for (const auto& [key, account] : accounts) {
+      const Money::Columns spent = account.spent.ToColumns();
+      rows.push_back(
+          {key.first, key.second, spent.micro, int64_t{spent.pico}, account.released_micro});
+    }
+    WL_RETURN_IF_ERROR(AccountRows().Run(connection, rows).status());
+    return EntryRows().Run(connection, entries).status();
+  }
+
+  std::map<HourKey, Hour> hours;
+  std::map<std::pair<std::string, int64_t>, Account> accounts;
+  std::vector<Row> entries;
+};
+
+void UsageBatch::Open(const OpenUsage& usage) {
+  OpenUsage one = usage;
+  for (one.id.choice = 0; one.id.choice < usage.choices; ++one.id.choice) opens_[one.id] = one;
+}
+
+void UsageBatch::Withdraw(const OpenUsage& open) { withdrawn_[open.id] = open; }
+
+void UsageBatch::Post(const OpenUsage& open, const EndedUsage& end) {
+  posts_[open.id] = {open, end};
+}
+
+void UsageBatch::Clear() {
+  opens_.clear();
+  withdrawn_.clear();
+  posts_.clear();
+}
+
+absl::Status UsageBatch::Write(Connection& connection) const {
+  Sums sums;
+  WL_RETURN_IF_ERROR(WriteOpens(connection));
+  WL_RETURN_IF_ERROR(WriteWithdrawals(connection, &sums));
+  WL_RETURN_IF_ERROR(WritePosts(connection, &sums));
+  return sums.Write(connection);
+}
+
+// Those that ended already are only posted.
+absl::Status UsageBatch::WriteOpens(Connection& connection) const {
+  std::vector<Row> rows;
+  for (const auto& [id, open] : opens_) {
+    if (!posts_.contains(id)) rows.push_back(UsageRow(open, "open", {}));
+  }
+  return OpenRows().Run(connection, rows).status();
+}
+
+absl::Status UsageBatch::WriteWithdrawals(Connection& connection, Sums* sums) const {
+  for (const auto& [id, open] : withdrawn_) {
+    WL_ASSIGN_OR_RETURN(const Result deleted,
+                        connection.Run("DELETE FROM usage WHERE epoch = $1 AND ordinal = $2 AND "
+                                       "choice = $3 AND status = 'open' RETURNING hold_micro",
+                                       {id.epoch, id.ordinal, id.choice}));
+    if (!deleted.rows.empty()) sums->Release(open, IntegerOf(deleted.rows[0][0]));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status UsageBatch::WritePosts(Connection& connection, Sums* sums) const {
+  std::vector<Row> rows;
+  for (const auto& [id, posted] : posts_) {
+    rows.push_back(UsageRow(posted.open, "posted", posted.end));
+  }
+  // Those that were not posted before, with what was held for them.
+  WL_ASSIGN_OR_RETURN(const std::vector<Row> changed, PostRows().Run(connection, rows));
+  for (const Row& row : changed) {
+    const UsageId id{IntegerOf(row[0]), IntegerOf(row[1]), IntegerOf(row[2])};
+    const Posted& posted = posts_.at(id);
+    sums->Release(posted.open, IntegerOf(row[3]));
+    WL_RETURN_IF_ERROR(sums->Add(posted.open, posted.end));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace waferline::metering

@@ -1,0 +1,23 @@
+// Rows of the table usage, for the sources of this folder alone.
+#pragma once
+
+#include <string>
+
+#include "server/metering/usage_record.h"
+#include "server/store/many_rows.h"
+
+namespace waferline::metering {
+
+inline constexpr size_t kUsageColumns = 24;
+inline constexpr char kInsertUsage[] =
+    "INSERT INTO usage(epoch, ordinal, choice, status, reason, tenant, project, api_key, plan, "
+    "model, tier, endpoint, request_id, admitted_us, ended_us, prompt, cached, generated, "
+    "system_ns, accelerator_ns, microjoules, charge_micro, charge_pico, hold_micro)";
+
+// Inserts those that are not there.
+const store::ManyRows& OpenRows();
+
+// What kInsertUsage inserts: of a posted row without its hold, which is the open one's to keep.
+store::Row UsageRow(const OpenUsage& open, const char* status, const EndedUsage& end);
+
+}  // namespace waferline::metering

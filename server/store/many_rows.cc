@@ -1,0 +1,44 @@
+#include "server/store/many_rows.h"
+
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/status.h"
+
+namespace waferline::store {
+
+ManyRows::ManyRows(const std::string& head, size_t columns, const std::string& tail) {
+  for (size_t rows = 1; rows <= kMaxRows; rows *= 2) {
+    std::string text = head + " VALUES";
+    for (size_t value = 0; value < rows * columns; ++value) {
+      absl::StrAppend(&text,
+                      value % columns > 0 ? ", "
+                      : value == 0        ? "("
+                                          : "), (",
+                      "$", value + 1);
+    }
+    texts_.push_back(absl::StrCat(text, ")", tail));
+  }
+}
+
+absl::StatusOr<std::vector<Row>> ManyRows::Run(Connection& connection,
+                                               const std::vector<Row>& rows) const {
+  std::vector<Row> answers;
+  size_t next = 0;
+  for (size_t size = texts_.size(); size-- > 0;) {
+    const size_t count = size_t{1} << size;
+    while (rows.size() - next >= count) {
+      std::vector<Value> values;
+      for (const size_t end = next + count; next < end; ++next) {
+        values.insert(values.end(), rows[next].begin(), rows[next].end());
+      }
+      WL_ASSIGN_OR_RETURN(Result result, connection.Run(texts_[size], values));
+      answers.insert(answers.end(), std::make_move_iterator(result.rows.begin()),
+                     std::make_move_iterator(result.rows.end()));
+    }
+  }
+  return answers;
+}
+
+}  // namespace waferline::store

@@ -1,0 +1,28 @@
+// One INSERT for many rows. Its texts are made once, for 1, 2, 4 ... kMaxRows rows, so a
+// connection prepares few statements and a group of rows takes few of them. A value; any thread.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/store/connection.h"
+
+namespace waferline::store {
+
+class ManyRows {
+ public:
+  static constexpr size_t kMaxRows = 64;
+
+  // "INSERT INTO t(a, b)", 2, " ON CONFLICT DO NOTHING".
+  ManyRows(const std::string& head, size_t columns, const std::string& tail);
+
+  // What the statements return, together. No two rows may have the same key if the tail updates.
+  absl::StatusOr<std::vector<Row>> Run(Connection& connection, const std::vector<Row>& rows) const;
+
+ private:
+  std::vector<std::string> texts_;  // for 2^index rows
+};
+
+}  // namespace waferline::store

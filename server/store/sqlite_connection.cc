@@ -1,0 +1,196 @@
+#include "server/store/sqlite_connection.h"
+
+#include <sqlite3.h>
+
+#include <cstdlib>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/status.h"
+
+namespace waferline::store {
+namespace {
+
+constexpr int kBusyMs = 250;  // a reader's checkpoint may hold the file for a moment
+
+absl::Status StatusOf(sqlite3* db, int code, const std::string& what) {
+  const std::string message =
+      absl::StrCat(what, ": ", db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(code));
+  switch (code & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_FULL:
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
+    case SQLITE_NOMEM:
+    case SQLITE_PROTOCOL:
+    case SQLITE_CORRUPT:
+      return absl::UnavailableError(message);
+    case SQLITE_NOTADB:
+      return absl::FailedPreconditionError(message);
+    default:
+      return absl::InternalError(message);
+  }
+}
+
+class SqliteConnection : public Connection {
+ public:
+  // `check` says whether the file is still there; null: not asked.
+  SqliteConnection(std::string path, std::function<absl::Status()> check)
+      : path_(std::move(path)), check_(std::move(check)) {}
+  ~SqliteConnection() override {
+    for (auto& [sql, prepared] : statements_) sqlite3_finalize(prepared.statement);
+    sqlite3_close(db_);
+  }
+
+  absl::Status OpenToRead() {
+    const int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX;
+    const int code = sqlite3_open_v2(path_.c_str(), &db_, flags, nullptr);
+    if (code != SQLITE_OK) return Fail(code);
+    sqlite3_extended_result_codes(db_, 1);
+    sqlite3_busy_timeout(db_, kBusyMs);
+    return absl::OkStatus();
+  }
+
+  absl::Status Open(Durability durability) {
+    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    const int code = sqlite3_open_v2(path_.c_str(), &db_, flags, nullptr);
+    if (code != SQLITE_OK) return Fail(code);
+    sqlite3_extended_result_codes(db_, 1);
+    sqlite3_busy_timeout(db_, kBusyMs);
+    return RunScript(absl::StrCat("PRAGMA journal_mode = WAL; PRAGMA synchronous = ",
+                                  durability == Durability::kPower ? "FULL" : "NORMAL", ";"));
+  }
+
+  Dialect dialect() const override { return Dialect::kSqlite; }
+  bool alive() const override { return alive_; }
+  absl::Status Begin() override {
+    if (check_) WL_RETURN_IF_ERROR(check_());
+    return RunScript("BEGIN IMMEDIATE");
+  }
+  absl::Status BeginRead() override { return RunScript("BEGIN"); }
+  absl::Status Commit() override {
+    const absl::Status status = RunScript("COMMIT");
+    // Written to a file without a name: as if its answer had been lost.
+    if (status.ok() && check_ && !check_().ok()) return absl::UnknownError(check_().message());
+    if (status.ok() || sqlite3_get_autocommit(db_) == 0) return status;
+    // Rolled back by SQLite, or written and not known to be: the caller repeats it either way.
+    return absl::UnknownError(status.message());
+  }
+  void Rollback() override {
+    if (sqlite3_get_autocommit(db_) == 0) (void)RunScript("ROLLBACK");
+  }
+
+  absl::StatusOr<Result> Run(const std::string& sql, const std::vector<Value>& values) override {
+    WL_ASSIGN_OR_RETURN(const Prepared* prepared, Prepare(sql));
+    sqlite3_stmt* const statement = prepared->statement;
+    for (size_t i = 0; i < values.size() && i < prepared->places.size(); ++i) {
+      Bind(statement, prepared->places[i], values[i]);
+    }
+    Result result;
+    int code;
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+      result.rows.push_back(RowOf(statement));
+    }
+    const absl::Status status = code == SQLITE_DONE ? absl::OkStatus() : Fail(code);
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+    if (!status.ok()) return status;
+    result.changed = sqlite3_changes64(db_);
+    return result;
+  }
+
+  absl::Status RunScript(const std::string& sql) override {
+    const int code = sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr);
+    return code == SQLITE_OK ? absl::OkStatus() : Fail(code);
+  }
+
+ private:
+  struct Prepared {
+    sqlite3_stmt* statement = nullptr;
+    std::vector<int> places;  // of $1, $2 ... in SQLite's numbering; 0: not used
+  };
+
+  absl::StatusOr<const Prepared*> Prepare(const std::string& sql) {
+    Prepared& prepared = statements_[sql];
+    if (prepared.statement != nullptr) return &prepared;
+    const int code = sqlite3_prepare_v3(db_, sql.c_str(), -1, SQLITE_PREPARE_PERSISTENT,
+                                        &prepared.statement, nullptr);
+    if (code != SQLITE_OK) {
+      const absl::Status status = Fail(code);
+      statements_.erase(sql);
+      return status;
+    }
+    const int places = sqlite3_bind_parameter_count(prepared.statement);
+    for (int place = 1; place <= places; ++place) {
+      const auto number = static_cast<size_t>(
+          std::strtoul(sqlite3_bind_parameter_name(prepared.statement, place) + 1, nullptr, 10));
+      if (prepared.places.size() < number) prepared.places.resize(number);
+      prepared.places[number - 1] = place;
+    }
+    return &prepared;
+  }
+
+  // The value outlives the statement's run.
+  static void Bind(sqlite3_stmt* statement, int place, const Value& value) {
+    if (place == 0) return;
+    if (const auto* number = std::get_if<int64_t>(&value)) {
+      sqlite3_bind_int64(statement, place, *number);
+    } else if (const auto* text = std::get_if<std::string>(&value)) {
+      sqlite3_bind_text64(statement, place, text->data(), text->size(), SQLITE_STATIC, SQLITE_UTF8);
+    }
+  }
+
+  static Row RowOf(sqlite3_stmt* statement) {
+    Row row(static_cast<size_t>(sqlite3_column_count(statement)));
+    for (int i = 0; i < static_cast<int>(row.size()); ++i) {
+      switch (sqlite3_column_type(statement, i)) {
+        case SQLITE_NULL:
+          break;
+        case SQLITE_INTEGER:
+          row[static_cast<size_t>(i)] = static_cast<int64_t>(sqlite3_column_int64(statement, i));
+          break;
+        default: {
+          const auto* bytes = reinterpret_cast<const char*>(sqlite3_column_text(statement, i));
+          row[static_cast<size_t>(i)] =
+              std::string(bytes, static_cast<size_t>(sqlite3_column_bytes(statement, i)));
+        }
+      }
+    }
+    return row;
+  }
+
+  absl::Status Fail(int code) {
+    const int kind = code & 0xff;
+    if (kind == SQLITE_IOERR || kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB) alive_ = false;
+    return StatusOf(db_, code, path_);
+  }
+
+  const std::string path_;
+  const std::function<absl::Status()> check_;
+  sqlite3* db_ = nullptr;
+  bool alive_ = true;
+  std::unordered_map<std::string, Prepared> statements_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Connection>> ConnectSqlite(const std::string& path,
+                                                          Durability durability,
+                                                          std::function<absl::Status()> check) {
+  auto connection = std::make_unique<SqliteConnection>(path, std::move(check));
+  WL_RETURN_IF_ERROR(connection->Open(durability));
+  return connection;
+}
+
+absl::StatusOr<std::unique_ptr<Connection>> ConnectSqliteToRead(const std::string& path) {
+  auto connection = std::make_unique<SqliteConnection>(path, nullptr);
+  WL_RETURN_IF_ERROR(connection->OpenToRead());
+  return connection;
+}
+
+}  // namespace waferline::store
