@@ -20,7 +20,7 @@ int main(int argc, char** argv) {
        .summary = "a client of inference servers, and Waferline's models of hardware",
        .groups = {ClientGroup(), BenchGroup(), OperatorGroup(), FleetGroup(), FaultsGroup(),
                   AccountsGroup(), ModelGroup(), WaferGroup(), SimGroup(), PlanGroup(),
-                  PricesGroup(), ContractGroup(), SelftestGroup()},
+                  PricesGroup(), BooksGroup(), ContractGroup(), SelftestGroup()},
        .environment = ServerVariables()},
       std::vector<std::string>(argv + 1, argv + argc));
 }

@@ -21,8 +21,9 @@ COMMANDS = ("chat", "complete", "models", "bench run", "bench replay", "faults s
             "wafer calibrate", "sim", "sim sweep", "sim compare", "prices check", "prices quote", "contract schedule", "contract rpo", "contract loan",
             "contract warrant", "contract concentration", "tenants list", "tenants add",
             "tenants disable", "keys list", "keys create", "keys rotate", "keys revoke", "quotas list",
-            "quotas set", "quotas remove", "usage", "selftest laws", "completion", "man", "version")
-GROUPS = ("client", "bench", "faults", "accounts", "model", "wafer", "prices", "contract", "selftest", "about")
+            "quotas set", "quotas remove", "invoice list", "invoice show", "invoice close", "invoice credit", "invoice export",
+            "ledger verify", "ledger balances", "usage", "selftest laws", "completion", "man", "version")
+GROUPS = ("client", "bench", "faults", "accounts", "model", "wafer", "prices", "books", "contract", "selftest", "about")
 DEMO = "deploy/models/demo.gguf"
 
 

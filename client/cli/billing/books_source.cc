@@ -1,0 +1,73 @@
+#include "client/cli/billing/books_source.h"
+
+#include <boost/json/parse.hpp>
+#include <memory>
+#include <utility>
+
+#include "client/cli/serving/server_flags.h"
+#include "client/sdk/token_client.h"
+#include "server/accounts/price_books.h"
+#include "server/store/store.h"
+#include "wafer_backend/base/status.h"
+
+namespace waferline::cli {
+namespace {
+
+absl::StatusOr<std::string> AskServer(const Arguments& arguments, const BooksQuestion& question) {
+  WL_ASSIGN_OR_RETURN(const sdk::Endpoint endpoint, EndpointOf(arguments));
+  if (endpoint.protocol != sdk::Endpoint::Protocol::kHttp) {
+    return UsageError("--server: invoices are asked over HTTP: give http://HOST:PORT");
+  }
+  return sdk::AskHttp(endpoint, {question.method, question.path, question.body});
+}
+
+absl::StatusOr<std::string> Work(store::Connection& connection, const BooksQuestion& question) {
+  WL_ASSIGN_OR_RETURN(const billing::PriceBook book, accounts::StoredPriceBook(connection));
+  return question.work(connection, book);
+}
+
+}  // namespace
+
+std::vector<Flag> BooksFlags(std::vector<Flag> more) {
+  std::vector<Flag> flags = ServerFlags();
+  flags.push_back(
+      TextFlag("store", "URL", "ask this store, not a server: sqlite:PATH or postgresql://..."));
+  flags.insert(flags.end(), more.begin(), more.end());
+  return flags;
+}
+
+absl::StatusOr<std::string> AskBooks(const Arguments& arguments, const BooksQuestion& question) {
+  if (!arguments.Has("store")) return AskServer(arguments, question);
+  WL_ASSIGN_OR_RETURN(const std::unique_ptr<store::Store> store,
+                      store::OpenStoreToRead(arguments.Text("store")));
+  WL_ASSIGN_OR_RETURN(const std::unique_ptr<store::Connection> connection, store->Connect());
+  return Work(*connection, question);
+}
+
+absl::StatusOr<std::string> ChangeBooks(const Arguments& arguments, const BooksQuestion& question) {
+  if (!arguments.Has("store")) return AskServer(arguments, question);
+  const std::string url = arguments.Text("store");
+  // A name that is mistyped makes no database.
+  WL_RETURN_IF_ERROR(store::OpenStoreToRead(url).status());
+  WL_ASSIGN_OR_RETURN(const std::unique_ptr<store::Store> store,
+                      store::OpenStore(url, store::Durability::kPower));
+  WL_ASSIGN_OR_RETURN(const std::unique_ptr<store::Connection> connection, store->Connect());
+  WL_RETURN_IF_ERROR(connection->Begin());
+  absl::StatusOr<std::string> answer = Work(*connection, question);
+  absl::Status status = answer.status();
+  if (status.ok()) status = connection->Commit();
+  if (!status.ok()) {
+    connection->Rollback();
+    return status;
+  }
+  return answer;
+}
+
+absl::StatusOr<boost::json::object> ObjectOf(const std::string& answer) {
+  boost::system::error_code error;
+  boost::json::value value = boost::json::parse(answer, error);
+  if (!error && value.is_object()) return std::move(value.get_object());
+  return absl::InternalError("the answer is no JSON object");
+}
+
+}  // namespace waferline::cli

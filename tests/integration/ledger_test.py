@@ -1,0 +1,234 @@
+"""Rated records, the ledger and invoices of a real waferd: what answers say they cost, `waferctl ledger` and `waferctl invoice` against
+the server and against its store, and that a damaged ledger is found."""
+
+import json
+import sqlite3
+import time
+import urllib.error
+import urllib.request
+from decimal import Decimal
+
+import pytest
+
+from accounts_test import call, config, complete, new_key
+from cloud import Waferd, stream, waferctl, waferctl_json
+from postgres import Postgres, Sqlite, programs
+from schedule_digest_test import BLOCK_TOKENS, FLEETS, SEED, Scene
+
+PRICES = """
+currency: USD
+versions:
+  - effective: 2026-01-01T00:00:00Z
+    models: [{name: m, input: "1", cached_input: "0.5", output: "2", tiers: {flex: "0.5", priority: "2"}}]
+    plans: [{name: payer, prepaid: true}]
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request):
+    if request.param == "postgres" and programs() is None:
+        pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
+    with Postgres() if request.param == "postgres" else Sqlite() as one:
+        yield one
+
+
+def ledger_config(folder, database):
+    path = config(folder, database)
+    (folder / "prices.yaml").write_text(PRICES)
+    path.write_text(path.read_text().replace("prices: ./prices.yaml", "prices: ./prices.yaml, show_cost: true"))
+    return path
+
+
+def price(usage, factor="1"):
+    fresh = usage["prompt_tokens"] - usage["prompt_tokens_details"]["cached_tokens"]
+    micro = fresh + Decimal("0.5") * usage["prompt_tokens_details"]["cached_tokens"] + 2 * usage["completion_tokens"]
+    return micro * Decimal(factor) / 1_000_000
+
+
+def asked(server, words, *where, code=0):
+    done = waferctl(*words, "--json", *(where or ("--server", server.http, "--api-key", "root")))
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout) if done.stdout else done.stderr
+
+
+def test_answers_of_every_kind_say_what_their_records_cost(database, tmp_path):
+    with Waferd(ledger_config(tmp_path, database)) as server:
+        key, total = new_key(server, project="search")["key"], Decimal(0)
+        for tier, factor in (("default", "1"), ("flex", "0.5"), ("priority", "2")):
+            body = {"model": "m", "prompt": "Once upon a time", "max_tokens": 7, "n": 2, "service_tier": tier}
+            usage = call(server, "POST", "/v1/completions", body, key)[1]["usage"]
+            assert Decimal(usage["cost"]) == price(usage, factor), (tier, usage)
+            total += Decimal(usage["cost"])
+        chat = {"model": "m", "messages": [{"role": "user", "content": "Tell me a story."}], "max_tokens": 5}
+        usage = call(server, "POST", "/v1/chat/completions", chat, key)[1]["usage"]
+        assert Decimal(usage["cost"]) == price(usage)
+        total += Decimal(usage["cost"])
+        events = [e for _, e in stream(server.http, "/v1/chat/completions", {**chat, "stream_options": {"include_usage": True}},
+                                       {"authorization": f"Bearer {key}"})]
+        assert Decimal(events[-1]["usage"]["cost"]) == price(events[-1]["usage"])
+        total += Decimal(events[-1]["usage"]["cost"])
+        for path, body in (("/v1/responses", {"model": "m", "input": "Once", "max_output_tokens": 16}),
+                           ("/v1/messages", {"model": "m", "messages": chat["messages"], "max_tokens": 5})):
+            usage = call(server, "POST", path, body, key)[1]["usage"]
+            assert usage["usage_id"] and Decimal(usage["cost"]) > 0, path
+            total += Decimal(usage["cost"])
+        assert call(server, "POST", "/v1/completions", {"model": "other", "prompt": "a", "max_tokens": 1}, key)[1]["usage"]["cost"] == "0.00"
+
+        balances = {one["account"]: Decimal(one["debit_usd"]) for one in asked(server, ["ledger", "balances"])["balances"]}
+        assert balances["tenant:acme:receivable"] == total and sum(balances.values()) == 0
+        (time_row,) = database.rows("SELECT SUM(system_ns), SUM(accelerator_ns), SUM(microjoules) FROM usage WHERE model = 'm'")
+        assert all(int(value) > 0 for value in time_row)
+        report = asked(server, ["ledger", "verify"])
+        assert report["posted"] == 11 and report["differences"] == [] and report["duplicates"] == report["unbalanced"] == 0
+        month = time.strftime("%Y-%m", time.gmtime())
+        shown = asked(server, ["invoice", "show", f"acme:{month}"])
+        assert shown["status"] == "draft" and Decimal(shown["invoice"]["exact_usd"]) == total
+        # The store says the same, while the server owns it.
+        store = ("--store", database.url)
+        assert asked(server, ["invoice", "show", f"acme:{month}"], *store) == shown
+        assert asked(server, ["ledger", "verify"], *store) == report
+        early = waferctl("invoice", "close", f"acme:{month}", "--server", server.http, "--api-key", "root")
+        assert early.returncode != 0 and "is a draft until" in early.stderr
+        csv = waferctl("invoice", "export", f"acme:{month}", *store).stdout.splitlines()
+        assert csv[0].startswith("BilledCost,")
+        billed = sum(Decimal(line.split(",")[0]) for line in csv[1:])
+        assert billed == Decimal(shown["total_usd"])  # rounding is a row
+        lines = waferctl("invoice", "export", f"acme:{month}", "--format", "cloudevents", *store).stdout.splitlines()
+        assert len(lines) == 11 and len({json.loads(line)["id"] for line in lines}) == 11
+
+
+def shift_back(path, days):
+    """The usage of a store as if it were so many days old."""
+    us = days * 86_400_000_000
+    database = sqlite3.connect(path)
+    database.execute("UPDATE usage SET admitted_us = admitted_us - ?, ended_us = ended_us - ?", (us, us))
+    database.execute("UPDATE usage_hour SET hour_us = hour_us - ?", (us,))
+    (then,) = database.execute("SELECT MIN(ended_us) FROM usage").fetchone()
+    month = time.strftime("%Y-%m", time.gmtime(then / 1e6))
+    database.execute("UPDATE account SET period = ? WHERE period > 0", (int(month.replace("-", "")),))
+    database.commit()
+    database.close()
+    return month
+
+
+def test_a_closed_invoice_stays_is_credited_and_a_flipped_digit_is_found(tmp_path):
+    with Sqlite() as database:
+        path = ledger_config(tmp_path, database)
+        with Waferd(path) as server:
+            key = new_key(server)["key"]
+            for _ in range(5):
+                complete(server, key, max_tokens=2000)
+        month = shift_back(database.path, 60)
+        name, store = f"acme:{month}", ("--store", database.url)
+        with Waferd(path) as server:
+            closed = asked(server, ["invoice", "close", name])
+            assert closed["status"] == "final"
+            owned = waferctl("invoice", "close", name, *store)
+            assert owned.returncode != 0 and "is open in another server" in owned.stderr
+            assert call(server, "GET", "/admin/invoices")[1]["invoices"][0]["total_usd"] == closed["total_usd"] == "0.02"
+            credit = ["invoice", "credit", name, "--amount-usd", "0.01", "--reason", "outage", "--id", "n1"]
+            assert asked(server, credit)["due_usd"] == asked(server, credit)["due_usd"] == "0.01"
+            more = asked(server, [*credit[:4], "0.02", *credit[5:-1], "n2"], code=1)
+            assert "at most 0.01 are left" in more
+        assert asked(None, ["ledger", "verify"], *store)["invoices"] == 1
+        assert asked(None, ["invoice", "close", name], *store)["invoice"] == closed["invoice"]
+        flipped = sqlite3.connect(database.path)
+        flipped.execute("UPDATE usage SET charge_pico = charge_pico + 1 WHERE ordinal = 3")
+        flipped.commit()
+        flipped.close()
+        report = asked(None, ["ledger", "verify"], *store, code=1)
+        assert any("usage 1.3.0 costs" in one for one in report["differences"]), report
+        # Usage keeps its price: a book that says otherwise does not start.
+        (tmp_path / "prices.yaml").write_text(PRICES.replace('output: "2"', 'output: "3"'))
+        with pytest.raises(RuntimeError, match="what was used keeps its price"):
+            with Waferd(path):
+                pass
+
+
+def test_a_plan_is_of_the_prices_and_pays_from_what_was_paid_in(tmp_path):
+    with Sqlite() as database, Waferd(ledger_config(tmp_path, database)) as server:
+        key = new_key(server)["key"]
+        status, error, _ = call(server, "POST", "/admin/tenants", {"name": "acme", "plan": "nothing"})
+        assert status == 400 and error["error"]["message"] == 'plan is "nothing", must be one of: payer'
+        asked(server, ["tenants", "add", "acme", "--plan", "payer"])
+        call(server, "POST", "/admin/quotas", {"tenant": "acme", "prepaid_usd": "1"})
+        usage = complete(server, key)[1]["usage"]
+        balances = {one["account"]: Decimal(one["debit_usd"]) for one in asked(server, ["ledger", "balances"])["balances"]}
+        assert balances["tenant:acme:prepaid"] == Decimal(usage["cost"]) - 1 and balances["cash"] == 1
+        assert asked(server, ["ledger", "verify"])["differences"] == []
+
+
+def test_a_trace_gives_the_same_invoice_offline_and_live(tmp_path):
+    prices = tmp_path / "prices.yaml"
+    prices.write_text(PRICES.replace("{name: m,", '{name: "*",'))
+    scene = Scene(tmp_path, FLEETS["one wafer, shared prefixes"],
+                  head='billing: {store: "sqlite:usage.db", prices: ./prices.yaml, clock: emulated, emulated_from: 2026-06-30T23:59:59Z}\n')
+    scene.trace.write_text("".join(json.dumps({k: v for k, v in line.items() if k != "tenant"}) + "\n" for line in scene.lines))
+    flags = ["--trace", scene.trace, "--block-tokens", BLOCK_TOKENS, "--seed", SEED]
+    offline = waferctl_json("sim", "--config", scene.fleet, *flags, "--prices", prices, "--bill-from", "2026-06-30T23:59:59Z", "--json")
+    expected = {invoice["invoice"]: json.dumps(invoice) for invoice in offline["billing"]["invoices"]}
+    assert len(expected) >= 1 and any('"cached_input"' in one for one in expected.values())
+    store = ("--store", f"sqlite:{tmp_path}/usage.db")
+    with Waferd(scene.server) as server:
+        refused = post_status(server.http)
+        assert refused[0] == 400 and "needs its " in refused[1]
+        waferctl_json("bench", "replay", *flags, "--server", server.http, "--json")
+        live = {name: json.dumps(asked(None, ["invoice", "show", name], *store)["invoice"]) for name in expected}
+    # The last month's draft has the records of the one before too, as long as that is open.
+    first = min(expected)
+    assert live[first] == expected[first]
+    assert asked(None, ["ledger", "verify"], *store)["differences"] == []
+
+
+def post_status(url):
+    request = urllib.request.Request(url + "/v1/completions", json.dumps({"model": "demo", "prompt": "a", "max_tokens": 1}).encode(),
+                                     {"content-type": "application/json"})
+    try:
+        with urllib.request.urlopen(request) as reply:
+            return reply.status, reply.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_a_database_file_that_is_removed_is_noticed_and_nothing_is_lost(tmp_path):
+    with Sqlite() as database:
+        with Waferd(ledger_config(tmp_path, database)) as server:
+            key = new_key(server)["key"]
+            assert complete(server, key)[0] == 200
+            away = database.path.with_name("away.db")
+            database.path.rename(away)
+            status, error, _ = complete(server, key)
+            assert status == 503 and "was removed or replaced" in error["error"]["message"]
+            try:
+                urllib.request.urlopen(server.http + "/ready")
+                raise AssertionError("ready without its database")
+            except urllib.error.HTTPError as unready:
+                assert unready.code == 503 and "was removed or replaced" in unready.read().decode()
+            away.rename(database.path)
+            assert complete(server, key)[0] == 200
+            assert urllib.request.urlopen(server.http + "/ready").status == 200
+        assert database.rows("SELECT COUNT(*) FROM usage WHERE status = 'posted'") == [["2"]]
+
+
+def test_what_a_killed_server_recorded_and_perhaps_did_not_send_is_counted_and_credited(tmp_path):
+    with Sqlite() as database:
+        path = ledger_config(tmp_path, database)
+        with Waferd(path) as server:
+            key = new_key(server)["key"]
+            for _ in range(4):
+                complete(server, key)
+        (answered,) = database.rows("SELECT answered FROM epoch")
+        assert answered == ["1-4"]
+        # As if it had been killed before its third answer was sent.
+        edited = sqlite3.connect(database.path)
+        edited.execute("UPDATE epoch SET ended_us = 0, answered = '1-2,4'")
+        edited.commit()
+        edited.close()
+        assert asked(None, ["ledger", "verify"], "--store", database.url)["unconfirmed"] == 1
+        path.write_text(path.read_text().replace("show_cost: true", "show_cost: true, unconfirmed: credit"))
+        with Waferd(path) as server:
+            assert "1 recorded answers of servers that died were perhaps not sent: credited" in server.log()
+            report = asked(server, ["ledger", "verify"])
+            assert (report["posted"], report["interrupted"], report["differences"]) == (3, 1, [])
+            rows = database.rows("SELECT status, reason, charge_micro FROM usage WHERE ordinal = 3")
+            assert rows == [["interrupted", "unconfirmed", "0"]]
