@@ -1,8 +1,6 @@
 #include "server/rpc/admin_service.h"
 
 #include <chrono>
-#include <future>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -10,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "server/rpc/authentication.h"
+#include "server/rpc/awaited.h"
 #include "server/rpc/rpc_status.h"
 #include "wafer_backend/base/field_error.h"
 #include "wafer_backend/base/status.h"
@@ -18,18 +17,9 @@ namespace waferline::rpc {
 namespace {
 
 // The engine answers between two events; one that takes longer hangs.
-constexpr auto kAnswerTimeout = std::chrono::seconds(5);
-
-// Waits for the answer to `ask`. The promise is shared: the answer may come after the timeout.
 template <typename Answer, typename Ask>
 Answer Await(const Ask& ask) {
-  auto answer = std::make_shared<std::promise<Answer>>();
-  std::future<Answer> coming = answer->get_future();
-  ask([answer](Answer given) { answer->set_value(std::move(given)); });
-  if (coming.wait_for(kAnswerTimeout) != std::future_status::ready) {
-    return absl::UnavailableError("the engine has not answered within 5 s");
-  }
-  return coming.get();
+  return Awaited<Answer>(ask, std::chrono::seconds(5), "the engine has not answered within 5 s");
 }
 
 // "unit_slow" of FAULT_KIND_UNIT_SLOW; a number that names no kind stays a number.

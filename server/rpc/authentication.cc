@@ -28,6 +28,12 @@ absl::Status AuthorizeAdmin(const grpc::ServerContextBase& context,
       .status();
 }
 
+absl::StatusOr<tenancy::Caller> AuthorizeUsage(const grpc::ServerContextBase& context,
+                                               const serving::ServerDeps& deps) {
+  return serving::AuthorizeUsage(deps, MetadataOf(context, "authorization"),
+                                 IsLocalPeer(context.peer()) && !IsForwarded(context));
+}
+
 bool IsLocalPeer(std::string_view peer) {
   return peer.starts_with("ipv4:127.") || peer.starts_with("ipv6:[::ffff:127.") ||
          peer.starts_with("ipv6:%5B::ffff:127.") || peer.starts_with("ipv6:[::1]:") ||

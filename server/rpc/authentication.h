@@ -19,6 +19,10 @@ absl::StatusOr<tenancy::Caller> Authenticate(const grpc::ServerContextBase& cont
 absl::Status AuthorizeAdmin(const grpc::ServerContextBase& context,
                             const serving::ServerDeps& deps);
 
+// A caller that may ask what was used. Errors: serving::AuthorizeUsage's.
+absl::StatusOr<tenancy::Caller> AuthorizeUsage(const grpc::ServerContextBase& context,
+                                               const serving::ServerDeps& deps);
+
 // As gRPC writes a peer: "ipv4:127.0.0.1:9", "ipv6:%5B::1%5D:9", "unix:/path".
 bool IsLocalPeer(std::string_view peer);
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "server/rpc/admin_service.h"
+#include "server/rpc/billing_service.h"
 #include "server/rpc/grpc_listener.h"
 #include "server/rpc/inference_service.h"
 #include "server/rpc/live_calls.h"
@@ -45,7 +46,8 @@ class Server final : public RpcServer {
                     .writer = &writer_,
                     .live = &live_,
                     .buffered_tokens = options.buffered_tokens}),
-        admin_service_(deps_) {}
+        admin_service_(deps_),
+        billing_service_(deps_) {}
   ~Server() override { Shutdown(); }
 
   absl::Status Listen(const RpcOptions& options) {
@@ -62,7 +64,10 @@ class Server final : public RpcServer {
         grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
         grpc::InsecureServerCredentials());
     builder.RegisterService(&inference_);
-    if (options.for_operators) builder.RegisterService(&admin_service_);
+    if (options.for_operators) {
+      builder.RegisterService(&admin_service_);
+      builder.RegisterService(&billing_service_);
+    }
     builder.SetMaxReceiveMessageSize(options.max_message_bytes);
     builder.SetMaxSendMessageSize(options.max_message_bytes);
     builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
@@ -90,6 +95,7 @@ class Server final : public RpcServer {
     SetServing("", serving);
     SetServing(v1::InferenceService::service_full_name(), serving);
     SetServing(v1::OperatorService::service_full_name(), serving);
+    SetServing(v1::BillingService::service_full_name(), serving);
     for (const auto& model : deps_.models->all()) SetServing(model->name, serving);
   }
 
@@ -119,6 +125,7 @@ class Server final : public RpcServer {
   WriteThread writer_;
   InferenceService inference_;
   AdminService admin_service_;
+  BillingService billing_service_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<GrpcListener> listener_;
   bool down_ = false;

@@ -249,8 +249,12 @@ TEST_CASE("health answers for the server, each service and each model") {
     return status.ok() ? static_cast<int>(response.status())
                        : -static_cast<int>(status.error_code());
   };
-  const std::vector<std::string> services = {"", "waferline.v1.InferenceService",
-                                             "waferline.v1.OperatorService", "bytes", "silent"};
+  const std::vector<std::string> services = {"",
+                                             "waferline.v1.InferenceService",
+                                             "waferline.v1.OperatorService",
+                                             "waferline.v1.BillingService",
+                                             "bytes",
+                                             "silent"};
   for (const auto& service : services) CHECK(check(service) == Health::NOT_SERVING);
   cloud.server->SetServing(true);
   for (const auto& service : services) CHECK(check(service) == Health::SERVING);
