@@ -1,4 +1,4 @@
-"""The page in Chromium (tests/page/drive.mjs): every tab, faults and their repair, a chat, keyboard, contrast, a phone; no error on the
+"""The page in Chromium (tests/page/drive.mjs): every tab, faults and their repair, a chat, billing, keyboard, contrast, a phone; no error on the
 console. Needs Debian's chromium and npm's playwright-core, which is fetched where the registry can be reached."""
 
 import os
@@ -28,7 +28,10 @@ def install_driver(tmp_path_factory):
     return folder
 
 
-def test_the_page_does_what_a_person_asks_of_it(folder):
-    with Waferd("deploy/config/demo.yaml") as server:
+def test_the_page_does_what_a_person_asks_of_it(folder, tmp_path):
+    config = tmp_path / "page.yaml"
+    config.write_text((ROOT / "deploy/config/demo.yaml").read_text().replace("../models/", f"{ROOT}/deploy/models/") + "\nbilling: {prices: ./prices.yaml}\n")
+    (tmp_path / "prices.yaml").write_text('currency: USD\nversions: [{effective: 2026-01-01T00:00:00Z, models: [{name: "*", input: "1", output: "2"}]}]\n')
+    with Waferd(config, "--state-dir", str(tmp_path)) as server:
         done = subprocess.run(["node", ROOT / "tests/page/drive.mjs", server.http, folder], capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr

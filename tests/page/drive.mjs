@@ -126,8 +126,18 @@ const safe = await page.evaluate(async () => {
 });
 check(safe.every(Boolean), `Markdown is safe: ${safe}`);
 
+await tab("Billing");
+await until(() => document.querySelectorAll("svg.bars rect").length > 0, 10000);
+check(/llama-3.1-8b/.test(await page.textContent(".legend")), "the legend names the models");
+await page.fill("[aria-label='Name of the new tenant']", "acme");
+await page.keyboard.press("Enter");
+await page.waitForSelector("[data-tenant='acme']");
+await page.click("[data-invoice] button:has-text('Show')");
+await until(() => /Invoice :\d{4}-\d\d, draft/.test(document.querySelector("main").textContent), 10000);
+await shot("billing-dark");
+await contrast("billing");
 await page.setViewportSize({width: 390, height: 844});
-for (const name of ["Cloud", "Traffic", "Requests", "Faults", "Chat"]) {
+for (const name of ["Cloud", "Traffic", "Requests", "Faults", "Chat", "Billing"]) {
   await tab(name);
   await page.waitForTimeout(1200);
   await noSideways(name);

@@ -32,15 +32,15 @@ async function failure(response) {
   return new ServerError(response.status, message || response.statusText);
 }
 
-export async function open(path, body, signal) {
-  const options = body === undefined ? {headers: headers(false), signal}
+export async function open(path, body, signal, method) {
+  const options = body === undefined ? {method: method ?? "GET", headers: headers(false), signal}
     : {method: "POST", headers: headers(true), body: JSON.stringify(body), signal};
   const response = await fetch(path, options);
   if (!response.ok) throw await failure(response);
   return response;
 }
 
-export const ask = async (path, body) => (await open(path, body)).json();
+export const ask = async (path, body, method) => (await open(path, body, undefined, method)).json();
 
 // Calls `take` with the data of each event of a stream, until it ends.
 export async function events(response, take) {

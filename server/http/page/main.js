@@ -8,6 +8,7 @@ import * as traffic from "./traffic.js";
 import * as requests from "./requests.js";
 import * as faults from "./faults.js";
 import * as chat from "./chat.js";
+import * as billing from "./billing.js";
 
 const PAGES = [
   {id: "cloud", title: "Cloud", module: cloud},
@@ -15,6 +16,7 @@ const PAGES = [
   {id: "requests", title: "Requests", module: requests},
   {id: "faults", title: "Faults", module: faults},
   {id: "chat", title: "Chat", module: chat},
+  {id: "billing", title: "Billing", module: billing},
 ];
 const $ = id => document.getElementById(id);
 const dialog = $("dialog");
