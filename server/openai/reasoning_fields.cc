@@ -3,6 +3,8 @@
 #include <boost/json/value.hpp>
 #include <string>
 
+#include "absl/strings/str_cat.h"
+#include "server/openai/api_error.h"
 #include "server/serving/limits.h"
 
 namespace waferline::openai {
@@ -19,17 +21,12 @@ bool Reads(const text::ChatTemplate& chat, const char* name) {
 void ReadReasoningFields(Fields& fields, const text::ChatTemplate& chat, json::object* names) {
   bool disabled = false;
   fields.Bool("disable_reasoning", &disabled);
-  const json::value* effort = fields.Find("reasoning_effort");
-  if (effort != nullptr && *effort == json::value("none")) {
+  std::string effort;
+  fields.Text("reasoning_effort", serving::kMaxNameBytes, &effort);
+  if (effort == "none") {
     disabled = true;
-  } else if (effort != nullptr && Reads(chat, "reasoning_effort")) {
-    std::string text;
-    fields.Text("reasoning_effort", serving::kMaxNameBytes, &text);
-    names->insert({{"reasoning_effort", text}});
-  } else {
-    fields.Unsupported("reasoning_effort",
-                       "this model's template has no efforts; none asks for an answer without "
-                       "reasoning");
+  } else if (!effort.empty() && Reads(chat, "reasoning_effort")) {
+    names->insert({{"reasoning_effort", effort}});
   }
   if (disabled) names->insert({{"enable_thinking", false}});
   bool clear = true;
@@ -40,6 +37,24 @@ void ReadReasoningFields(Fields& fields, const text::ChatTemplate& chat, json::o
     fields.AlwaysOn("clear_thinking",
                     "this model's template decides which reasoning of earlier turns it shows");
   }
+}
+
+absl::Status CheckEffort(const Fields& fields, const text::ChatTemplate& chat,
+                         const Dialect& dialect, std::string* warning) {
+  const json::value* effort = fields.Find("reasoning_effort");
+  if (effort == nullptr || *effort == json::value("none") || *effort == json::value("") ||
+      Reads(chat, "reasoning_effort")) {
+    return absl::OkStatus();
+  }
+  constexpr char kWhy[] =
+      "this model's template has no efforts; none asks for an answer without reasoning";
+  if (dialect.refuse_unknown_fields) {
+    return WithCode(FieldError("reasoning_effort",
+                               absl::StrCat("'reasoning_effort' is not supported here: ", kWhy)),
+                    "unsupported_parameter");
+  }
+  absl::StrAppend(warning, warning->empty() ? "" : "; ", "reasoning_effort without effect: ", kWhy);
+  return absl::OkStatus();
 }
 
 }  // namespace waferline::openai

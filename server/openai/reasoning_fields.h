@@ -3,15 +3,23 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <string>
 
+#include "absl/status/status.h"
+#include "server/openai/dialect.h"
 #include "server/openai/fields.h"
 #include "server/text/chat_template.h"
 
 namespace waferline::openai {
 
-// Adds names for the template to `names`; those that are there win. An effort, or thinking of
-// earlier turns that is to be kept, is an error with a template that has no such switch.
+// Adds names for the template to `names`; those that are there win. Thinking of earlier turns that
+// is to be kept is an error with a template that has no such switch.
 void ReadReasoningFields(Fields& fields, const text::ChatTemplate& chat,
                          boost::json::object* names);
+
+// An effort that the template does not read has no effect: harnesses send one to every model. It is
+// named in `warning`, or refused where fields without effect are.
+absl::Status CheckEffort(const Fields& fields, const text::ChatTemplate& chat,
+                         const Dialect& dialect, std::string* warning);
 
 }  // namespace waferline::openai

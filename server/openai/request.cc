@@ -10,6 +10,7 @@
 #include "server/openai/constraint_fields.h"
 #include "server/openai/json_text.h"
 #include "server/openai/prompt_fields.h"
+#include "server/openai/reasoning_fields.h"
 #include "server/openai/request_fields.h"
 #include "server/openai/sampling_fields.h"
 #include "server/openai/tool_fields.h"
@@ -229,6 +230,7 @@ absl::StatusOr<ParsedRequest> ParseChatFields(const boost::json::object& body,
                           .tools = &tools,
                           .own_fields = own_fields},
                          &parsed));
+  WL_RETURN_IF_ERROR(CheckEffort(fields, chat, envelope.dialect, &parsed.warning));
   return parsed;
 }
 

@@ -469,7 +469,16 @@ TEST_CASE("other servers' names of a field work; two that contradict are refused
 TEST_CASE("reasoning can be asked away, verbosity has one value, our extension is strict") {
   CHECK(Chat(kHi + R"(,"disable_reasoning":true)")->warning.empty());
   CHECK(Chat(kHi + R"(,"reasoning_effort":"none","verbosity":"medium")").ok());
-  CHECK(!Chat(kHi + R"(,"reasoning_effort":"high")").ok());
+  CHECK(Chat(kHi + R"(,"reasoning_effort":"high")")
+            ->warning.starts_with(
+                "reasoning_effort without effect: this model's template has no efforts"));
+  CHECK(!Chat(kHi + R"(,"reasoning_effort":5)").ok());
+  Envelope strict = kEnvelope;
+  strict.dialect.refuse_unknown_fields = true;
+  static const text::ModelCatalog models = ByteCatalog();
+  const auto refused =
+      ParseChat("{\"model\":\"bytes\"," + kHi + R"(,"reasoning_effort":"high"})", strict, models);
+  CHECK(Body(refused.status()).find("\"param\":\"reasoning_effort\"") != std::string::npos);
   CHECK(!Chat(kHi + R"(,"verbosity":"low")").ok());
   CHECK(!Chat(kHi + R"(,"disable_reasoning":1)").ok());
   const auto parsed = Chat(kHi + R"(,"stream":true,"stream_options":{"continuous_usage_stats":true},
