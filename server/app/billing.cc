@@ -74,6 +74,8 @@ absl::Status Billing::Open(const config::BillingConfig& config) {
     }
   }
   WL_ASSIGN_OR_RETURN(stored_, metering::StoreMeter::Start(store_.get(), std::move(options)));
+  archive_ = std::make_unique<DatabaseOfResponses>(store_.get(), &stored_->writer(),
+                                                   runtime::UnixMicroseconds);
   return absl::OkStatus();
 }
 

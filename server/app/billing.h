@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "server/accounts/accounts.h"
 #include "server/accounts/books.h"
+#include "server/app/response_archive.h"
 #include "server/billing/price_book.h"
 #include "server/config/server_config.h"
 #include "server/metering/store_meter.h"
@@ -42,6 +43,8 @@ class Billing {
   // Not set without a database.
   std::optional<metrics::BillingFigures> Figures() const;
 
+  // Null where nothing is recorded.
+  openai::ResponseArchive* archive() { return archive_.get(); }
   accounts::Books& books() { return *books_; }
 
   // Unavailable and why: usage cannot be recorded now.
@@ -63,6 +66,7 @@ class Billing {
   metering::UsageMeter nothing_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<metering::StoreMeter> stored_;
+  std::unique_ptr<DatabaseOfResponses> archive_;
   std::unique_ptr<accounts::Accounts> accounts_;
   std::unique_ptr<accounts::Books> books_;
   bool stopped_ = false;

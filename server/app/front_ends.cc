@@ -134,6 +134,7 @@ class BothFrontEnds : public FrontEnds {
                         .usage_at_finish = config_.usage_at_finish,
                         .clip_max_tokens = config_.clip_max_tokens},
         [this](std::function<void()> task) { http_.server->Post(std::move(task)); });
+    generations_->responses().UseArchive(billing_->archive());
     http::ServerOptions options;
     options.address = config_.listen.address;
     options.port = static_cast<uint16_t>(config_.listen.http_port);
@@ -153,9 +154,7 @@ class BothFrontEnds : public FrontEnds {
   absl::Status Open(http::ServerOptions options, http::Access access, HttpDoor* door) {
     options.clock = deps_.clock;
     options.admit = [door](const http::Request& request) { return door->api->Admit(request); };
-    options.error_shape = [this](const http::Request& request) {
-      return generations_->ErrorShapeFor(request);
-    };
+    options.error_shape = std::bind_front(&http::Generations::ErrorShapeFor, generations_.get());
     options.on_reply = [this](const http::Request& request, int code, Nanoseconds lasted) {
       cloud_->exposition().front()->OnRequest(http::Api::RouteOf(request.path), code, lasted);
     };

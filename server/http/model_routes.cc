@@ -31,6 +31,22 @@ std::string_view NameAfter(std::string_view prefix, const Call& call) {
   return WithoutAlias(call.exchange->request().path).substr(prefix.size());
 }
 
+// Answers with what `ask` gives for the response that the path names; it may wait for a database.
+void AnswerFromStore(
+    Generations& generations, const Call& call,
+    std::function<absl::StatusOr<std::string>(const openai::ResponseKey& key)> ask) {
+  const auto answer = std::make_shared<absl::StatusOr<std::string>>();
+  const auto work = [call, ask = std::move(ask), answer] {
+    *answer = ask({call.caller.tenant, NameAfter(kResponsePrefix, call)});
+  };
+  const auto send = [&generations, call, answer] {
+    SendAnswer(generations, call, *std::move(answer));
+  };
+  if (generations.responses().has_archive()) return generations.RunLong(call, work, send);
+  work();
+  send();
+}
+
 // Answers with `text` of the request's body, which may be a large one.
 void AnswerText(Generations& generations, const Call& call,
                 std::function<absl::StatusOr<std::string>(std::string_view body)> text) {
@@ -99,19 +115,29 @@ void Responses(Generations& generations, const Call& call) {
 }
 
 void OneResponse(Generations& generations, const Call& call) {
-  const auto stored =
-      generations.responses().Find({call.caller.tenant, NameAfter(kResponsePrefix, call)});
-  if (!stored.ok()) return SendAnswer(generations, call, stored.status());
-  SendAnswer(generations, call, (*stored)->document);
+  const openai::ResponseStore& store = generations.responses();
+  const openai::ResponseKey key{call.caller.tenant, NameAfter(kResponsePrefix, call)};
+  if (const auto recent = store.Recent(key)) {
+    return SendAnswer(generations, call, recent->document);
+  }
+  AnswerFromStore(generations, call,
+                  [&store](const openai::ResponseKey& asked) -> absl::StatusOr<std::string> {
+                    const auto stored = store.Find(asked);
+                    if (!stored.ok()) return stored.status();
+                    return (*stored)->document;
+                  });
 }
 
 void DeleteResponse(Generations& generations, const Call& call) {
-  const std::string_view id = NameAfter(kResponsePrefix, call);
-  const absl::Status erased = generations.responses().Erase({call.caller.tenant, id});
-  if (!erased.ok()) return SendAnswer(generations, call, erased);
-  std::string out = "{\"id\":";
-  openai::AppendQuoted(out, id);
-  SendAnswer(generations, call, out + ",\"object\":\"response\",\"deleted\":true}");
+  AnswerFromStore(generations, call,
+                  [&store = generations.responses()](
+                      const openai::ResponseKey& asked) -> absl::StatusOr<std::string> {
+                    const absl::Status erased = store.Erase(asked);
+                    if (!erased.ok()) return erased;
+                    std::string out = "{\"id\":";
+                    openai::AppendQuoted(out, asked.id);
+                    return out + ",\"object\":\"response\",\"deleted\":true}";
+                  });
 }
 
 void Messages(Generations& generations, const Call& call) {

@@ -65,6 +65,11 @@ CREATE TABLE credit_note(id TEXT PRIMARY KEY, tenant TEXT NOT NULL, period BIGIN
 CREATE TABLE price_book(id {serial}, name TEXT NOT NULL, text TEXT NOT NULL,
   first_us BIGINT NOT NULL);
 )",
+    R"(
+CREATE TABLE response(tenant TEXT NOT NULL, id TEXT NOT NULL, created_us BIGINT NOT NULL,
+  document TEXT NOT NULL, messages TEXT NOT NULL, PRIMARY KEY(tenant, id));
+CREATE INDEX response_age ON response(tenant, created_us);
+)",
 };
 
 std::string InDialect(Dialect dialect, const char* sql) {

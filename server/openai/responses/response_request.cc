@@ -149,6 +149,7 @@ absl::Status ResponseReader::ReadConversation() {
   if (!previous.empty()) {
     const auto stored = store_.Find({envelope_.tenant, previous});
     if (!stored.ok()) {
+      if (!absl::IsNotFound(stored.status())) return stored.status();
       return WithCode(FieldError("previous_response_id", Std(stored.status().message())),
                       "previous_response_not_found");
     }

@@ -2,6 +2,7 @@
 #include "server/openai/responses/response_store.h"
 
 #include <catch2/catch.hpp>
+#include <map>
 
 namespace waferline::openai {
 namespace {
@@ -25,6 +26,43 @@ TEST_CASE("a response is its tenant's, until it is deleted or replaced") {
   CHECK(absl::IsNotFound(store.Erase({"a", "resp_1"})));
   CHECK(store.Erase({"b", "resp_1"}).ok());
   CHECK(store.bytes() == 0);
+}
+
+TEST_CASE("an archive has what memory has not, and loses what is deleted") {
+  class Archive final : public ResponseArchive {
+   public:
+    void Keep(const ResponseKey& key, std::shared_ptr<const StoredResponse> response) override {
+      kept[std::string(key.tenant) + "/" + std::string(key.id)] = *response;
+    }
+    absl::StatusOr<StoredResponse> Find(const ResponseKey& key) override {
+      if (!status.ok()) return status;
+      const auto found = kept.find(std::string(key.tenant) + "/" + std::string(key.id));
+      if (found == kept.end()) return absl::NotFoundError("none");
+      return found->second;
+    }
+    absl::Status Erase(const ResponseKey& key) override {
+      const bool there = kept.erase(std::string(key.tenant) + "/" + std::string(key.id)) > 0;
+      return there ? absl::OkStatus() : absl::NotFoundError("none");
+    }
+    std::map<std::string, StoredResponse> kept;
+    absl::Status status;
+  } archive;
+  {
+    ResponseStore store;
+    store.UseArchive(&archive);
+    store.Put({"a", "resp_1"}, Of("one"));
+    store.Put({"a", "resp_2"}, Of("two"));
+  }
+  ResponseStore restarted;
+  restarted.UseArchive(&archive);
+  CHECK(restarted.Recent({"a", "resp_1"}) == nullptr);
+  CHECK((*restarted.Find({"a", "resp_1"}))->document == "one");
+  CHECK(absl::IsNotFound(restarted.Find({"b", "resp_1"}).status()));
+  CHECK(restarted.Erase({"a", "resp_1"}).ok());
+  CHECK(absl::IsNotFound(restarted.Erase({"a", "resp_1"})));
+  CHECK(archive.kept.size() == 1);
+  archive.status = absl::UnavailableError("locked");
+  CHECK(absl::IsUnavailable(restarted.Find({"a", "resp_2"}).status()));
 }
 
 TEST_CASE("the oldest go when there are too many") {
