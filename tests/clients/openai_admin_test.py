@@ -50,5 +50,6 @@ def test_usage_costs_and_projects(server):
     assert by_project == {"search": 2, "chat": 1}
     assert [project.id for project in organization.projects.list()] == ["chat", "search"]
     assert organization.projects.retrieve("search").status == "active"
-    with pytest.raises(openai.BadRequestError, match="bucket_width"):
+    with pytest.raises(openai.BadRequestError, match="must be one of: 1d") as refused:
         organization.usage.costs(start_time=start, bucket_width="1h")
+    assert refused.value.param == "bucket_width"
