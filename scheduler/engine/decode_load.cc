@@ -15,6 +15,11 @@ std::vector<Nanoseconds> BusyOfStages(const DecodePipeline* pipeline) {
   return busy;
 }
 
+std::optional<SideState> SidesOf(const DecodeUnitSpec& spec, const SideState& state) {
+  if (spec.batch == nullptr || spec.batch->sides() == nullptr) return std::nullopt;
+  return state;
+}
+
 }  // namespace
 
 bool DecodePool::AnyUsable(LaneIndex lane) const {
@@ -90,6 +95,7 @@ std::vector<UnitSnapshot> DecodePool::Snapshot(LaneIndex lane) const {
          .slow_stages = unit.slow_stages,
          .link_speed = unit.link_speed,
          .stage_busy = BusyOfStages(unit.pipeline),
+         .sides = SidesOf(unit.spec, unit.sides),
          .max_pages_used = unit.kv.max().count(),
          .page_nanoseconds = unit.kv.AreaUntil(context_->now()),
          .charged = unit.meter.charged()});

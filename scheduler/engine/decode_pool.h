@@ -62,6 +62,7 @@ class DecodePool final : private EventTarget {
   void Restore(UnitIndex unit) { units_[unit].alive = true; }
   void SetSlowdown(UnitIndex unit, double factor);
   void SetStageSlowdown(UnitIndex unit, uint32_t stage, double factor);
+  void SetSideSlowdown(UnitIndex unit, Side side, double factor);
   // Of the unit's link, which others may share.
   void SetLinkSpeed(UnitIndex unit, double share);
   void ResetCaches();
@@ -108,6 +109,7 @@ class DecodePool final : private EventTarget {
     // Set by faults, for snapshots.
     double slowdown = 1, link_speed = 1;
     std::vector<double> slow_stages;
+    SideState sides;  // of a batch unit of two sides: its steps so far
   };
 
   static policy::UnitKind KindOf(const Unit& unit) {

@@ -38,7 +38,8 @@ void DecodePool::Add(LaneIndex lane, const DecodeUnitSpec& spec) {
   unit.lane = lane;
   unit.index = by_lane_[lane].Add(u);
   unit.ledger = std::make_unique<StageLedger>(spec.memory);
-  unit.meter = DeviceMeter(spec.devices, spec.milliwatts);
+  const int wafers = spec.pipeline != nullptr ? spec.devices : spec.wafers;
+  unit.meter = DeviceMeter(spec.devices, wafers, spec.milliwatts);
   unit.running = std::make_unique<RunningSlotPool>(RunningSlots(spec.max_running));
   unit.depth = spec.pipeline != nullptr ? spec.pipeline->depth(Tokens(1)) : spec.max_running;
   if (!spec.prefix_cache) return;
@@ -118,9 +119,7 @@ void DecodePool::Return(SlotIndex slot) {
   if (room == nullptr) return;
   Unit& unit = units_[room->unit];
   unit.kv.Change(context_->now(), Pages() - room->pages.amount());
-  unit.meter.Charge(std::exchange(on_unit_[slot], Nanoseconds()),
-                    unit.pipeline ? &s.compute.wafer_ns : &s.compute.accelerator_ns,
-                    &s.compute.microjoules);
+  unit.meter.Charge(std::exchange(on_unit_[slot], Nanoseconds()), &s.compute);
   auto* resident = std::get_if<Resident>(&s.stage);
   if (resident == nullptr) return;
   resident->room.pages.Release();
@@ -153,6 +152,8 @@ void DecodePool::SetSlowdown(UnitIndex u, double factor) {
     spec.pipeline->SetSlowdown(factor);
   } else {
     spec.batch->SetSlowdown(factor);
+    // Failed links between its sides are part of what this replaces.
+    if (spec.batch->sides() != nullptr) SetSideSlowdown(u, Side::kLink, 1);
   }
 }
 
@@ -161,6 +162,12 @@ void DecodePool::SetStageSlowdown(UnitIndex u, uint32_t stage, double factor) {
   unit.spec.pipeline->SetStageSlowdown(static_cast<int>(stage), factor);
   if (unit.slow_stages.size() <= stage) unit.slow_stages.resize(stage + 1, 1.0);
   unit.slow_stages[stage] = factor;
+}
+
+void DecodePool::SetSideSlowdown(UnitIndex u, Side side, double factor) {
+  Unit& unit = units_[u];
+  unit.spec.batch->sides()->SetSideSlowdown(side, factor);
+  unit.sides.slowdown[static_cast<size_t>(side)] = factor;
 }
 
 void DecodePool::SetLinkSpeed(UnitIndex u, double share) {

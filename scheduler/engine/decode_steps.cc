@@ -170,6 +170,11 @@ void DecodePool::StartStep(UnitIndex u) {
   const Nanoseconds lasts = std::max(
       unit.spec.batch->StepTime(sequences, Tokens(kv_total), unit.draft_width) + unit.draft_time,
       Nanoseconds(1));
+  if (const TwoSided* sides = unit.spec.batch->sides()) {
+    const TwoSided::Use use = sides->UseOf(sequences, Tokens(kv_total), unit.draft_width);
+    for (size_t i = 0; i < kSides; ++i) unit.sides.busy[i] += use.busy[i];
+    unit.sides.crossed += use.crossed;
+  }
   unit.step_lasts = lasts;
   unit.stepping = true;
   ++unit.step_generation;

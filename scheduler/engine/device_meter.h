@@ -10,6 +10,7 @@
 
 #include <cstdint>
 
+#include "scheduler/request/token_sink.h"
 #include "wafer_backend/base/units.h"
 
 namespace waferline::engine {
@@ -39,23 +40,25 @@ class StepShares {
 class DeviceMeter {
  public:
   DeviceMeter() = default;
-  // `devices` that work as one and draw `milliwatts` together.
-  DeviceMeter(int devices, int64_t milliwatts) : devices_(devices), milliwatts_(milliwatts) {}
+  // `devices` that work as one, of which `wafers` are such, and draw `milliwatts` together.
+  DeviceMeter(int devices, int wafers, int64_t milliwatts)
+      : devices_(devices), wafers_(wafers), milliwatts_(milliwatts) {}
 
   // A request occupied it for `time`: adds its part to what the request has so far.
-  void Charge(Nanoseconds time, int64_t* device_ns, int64_t* microjoules) {
+  void Charge(Nanoseconds time, ComputeUse* use) {
     charged_ += time;
-    *device_ns += time.count() * devices_;
+    use->wafer_ns += time.count() * wafers_;
+    use->accelerator_ns += time.count() * (devices_ - wafers_);
     constexpr int64_t kMillion = 1'000'000;  // mW x ns is 10^-6 uJ
     const int64_t parts = time.count() % kMillion * milliwatts_ + rest_;
-    *microjoules += time.count() / kMillion * milliwatts_ + parts / kMillion;
+    use->microjoules += time.count() / kMillion * milliwatts_ + parts / kMillion;
     rest_ = parts % kMillion;
   }
   Nanoseconds charged() const { return charged_; }
   int devices() const { return devices_; }
 
  private:
-  int devices_ = 1;
+  int devices_ = 1, wafers_ = 0;
   int64_t milliwatts_ = 0;
   int64_t rest_ = 0;  // millionths of a microjoule that the next request gets
   Nanoseconds charged_;

@@ -46,6 +46,12 @@ absl::Status CheckUnitFault(const Fault& fault, const DecodeUnitSpec& unit) {
                        "stage");
     }
   }
+  if (SideOf(fault.kind).has_value() && (unit.batch == nullptr || unit.batch->sides() == nullptr)) {
+    return WithField(
+        absl::InvalidArgumentError(absl::StrCat(
+            "unit \"", unit.name, "\" is not split: attention and feed-forward are not apart")),
+        "index");
+  }
   if (fault.kind == FaultKind::kLinkSpeed && unit.link == nullptr) {
     return WithField(
         absl::InvalidArgumentError(absl::StrCat("unit \"", unit.name, "\" has no link")), "index");
@@ -102,6 +108,10 @@ void EngineImpl::ApplyToUnit(const Fault& fault, UnitIndex unit) {
       decode_.SetLinkSpeed(unit, fault.factor);
       if (fault.factor > 0) handoffs_.SetReachable(decode_.spec(unit).link, true);
       return;
+    case FaultKind::kAttentionSide:
+    case FaultKind::kFfnSide:
+    case FaultKind::kSideLink:
+      return decode_.SetSideSlowdown(unit, *SideOf(fault.kind), fault.factor);
     case FaultKind::kWorkerLost:
     case FaultKind::kWorkerBack:
     case FaultKind::kWorkerSpeed:

@@ -27,7 +27,7 @@ void PrefillPool::Add(LaneIndex lane, const PrefillWorkerSpec& spec) {
   worker.lane = lane;
   worker.index = by_lane_[lane].Add(w);
   worker.memory = std::make_unique<TokenPool>(spec.memory_tokens);
-  worker.meter = DeviceMeter(spec.devices, spec.milliwatts);
+  worker.meter = DeviceMeter(spec.devices, 0, spec.milliwatts);
   const PrefillChunk full{spec.step_tokens, Tokens()};
   worker.tokens_per_ns =
       spec.step_tokens.as_double() / std::max(1.0, spec.device->StepTime({&full, 1}).as_double());

@@ -86,7 +86,7 @@ void PrefillPool::ChargeStep(Worker* worker) {
     const Nanoseconds share = shares.Next(part.fresh);
     if (!sequences_->IsCurrent(part.sequence)) continue;
     ComputeUse& compute = (*sequences_)[part.sequence.slot].compute;
-    worker->meter.Charge(share, &compute.accelerator_ns, &compute.microjoules);
+    worker->meter.Charge(share, &compute);
   }
 }
 

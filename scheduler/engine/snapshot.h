@@ -3,16 +3,26 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "scheduler/policy/admission.h"
+#include "wafer_backend/api/devices.h"
 #include "wafer_backend/base/units.h"
 
 namespace waferline::engine {
 
 struct StageOccupancy {
   Bytes capacity, weights, buffers, kv_used;
+};
+
+// What the parts of a unit of two sides did since the start, steps that have begun in full; by
+// Side.
+struct SideState {
+  std::array<Nanoseconds, kSides> busy{};
+  Bytes crossed;
+  std::array<double, kSides> slowdown = {1, 1, 1};  // by faults, on top of the unit's
 };
 
 struct UnitSnapshot {
@@ -32,8 +42,9 @@ struct UnitSnapshot {
   // Emulated time since the start for which each stage of a pipeline worked; empty for batch
   // devices.
   std::vector<Nanoseconds> stage_busy;
-  int64_t max_pages_used = 0;   // by sequences, since the start
-  double page_nanoseconds = 0;  // the area under pages_used until now
+  std::optional<SideState> sides;  // of a unit of two sides
+  int64_t max_pages_used = 0;      // by sequences, since the start
+  double page_nanoseconds = 0;     // the area under pages_used until now
   // For how long the sequences that have left it occupied it: what was charged to them.
   Nanoseconds charged;
 };

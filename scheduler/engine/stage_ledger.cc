@@ -12,6 +12,7 @@ namespace {
 Pages PagesOfFullest(const std::vector<ShardMemory>& memory) {
   int64_t pages = std::numeric_limits<int64_t>::max();
   for (const ShardMemory& stage : memory) {
+    if (stage.kv_per_page == Bytes()) continue;  // it holds weights alone
     pages = std::min(pages, stage.kv_capacity() / stage.kv_per_page);
   }
   return Pages(pages);
@@ -21,9 +22,13 @@ Pages PagesOfFullest(const std::vector<ShardMemory>& memory) {
 
 absl::Status StageLedger::Check(const std::vector<ShardMemory>& memory) {
   if (memory.empty()) return absl::InvalidArgumentError("a decode unit needs at least one stage");
+  const auto holds_kv = [](const ShardMemory& stage) { return stage.kv_per_page > Bytes(); };
+  if (std::none_of(memory.begin(), memory.end(), holds_kv)) {
+    return absl::InvalidArgumentError("no stage of the decode unit holds KV");
+  }
   for (size_t i = 0; i < memory.size(); ++i) {
     const ShardMemory& stage = memory[i];
-    if (stage.kv_per_page <= Bytes() || stage.page_tokens <= Tokens()) {
+    if (stage.kv_per_page < Bytes() || stage.page_tokens <= Tokens()) {
       return absl::InvalidArgumentError(absl::StrCat("stage ", i, ": a page of KV has no size"));
     }
     if (stage.page_tokens != memory.front().page_tokens) {

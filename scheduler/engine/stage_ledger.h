@@ -45,7 +45,8 @@ class KvUse {
 
 class StageLedger {
  public:
-  // InvalidArgument: no stage, pages of unequal length, or weights and buffers beyond the capacity.
+  // InvalidArgument: no stage that holds KV, pages of unequal length, or weights and buffers beyond
+  // the capacity. Stages whose pages have no size hold weights alone.
   static absl::Status Check(const std::vector<ShardMemory>& memory);
   // `memory` has passed Check.
   explicit StageLedger(std::vector<ShardMemory> memory);

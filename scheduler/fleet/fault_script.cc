@@ -27,6 +27,12 @@ int SettingOf(engine::Fault::Kind kind) {
       return 4;
     case Kind::kLinkSpeed:
       return 5;
+    case engine::Fault::Kind::kAttentionSide:
+      return 6;
+    case engine::Fault::Kind::kFfnSide:
+      return 7;
+    case engine::Fault::Kind::kSideLink:
+      return 8;
   }
   return -1;
 }

@@ -5,23 +5,15 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "scheduler/fleet/profile_speculation.h"
 #include "scheduler/fleet/timed_shape.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/emulator/hardware_costs.h"
 #include "wafer_backend/emulator/shared_link.h"
-#include "wafer_backend/emulator/wafer_pipeline.h"
-#include "wafer_backend/hardware/placement/speed.h"
 #include "wafer_backend/hardware/silicon/hardware_file.h"
-#include "wafer_backend/hardware/timing/profile_file.h"
 
 namespace waferline::fleet {
 namespace {
 
-// Where a stage's time is taken for the drafts of a profile (calibrated there).
-constexpr int64_t kUsualContext = 1024;
-
-constexpr Tokens kPageTokens{64};
 constexpr double kFp16Bytes = 2;
 
 absl::Status Named(const std::string& field, const absl::Status& status) {
@@ -37,32 +29,6 @@ absl::StatusOr<Tokens> ContextOf(const LaneConfig& config, const TimedShape& tim
   }
   if (timed.context > Tokens()) return timed.context;
   return absl::InvalidArgumentError("is needed: the shape does not say how long a sequence may be");
-}
-
-// Weights and KV of each wafer, as the ledger wants them. A wafer's stages share its SRAM, so its
-// KV is booked as one.
-std::vector<ShardMemory> MemoryOf(const timing::DecodeCosts& costs) {
-  std::vector<ShardMemory> wafers(static_cast<size_t>(costs.wafers));
-  for (const timing::StageCost& stage : costs.stages) {
-    ShardMemory& wafer = wafers.at(static_cast<size_t>(stage.wafer));
-    wafer.capacity += Bytes(static_cast<int64_t>(stage.capacity_bytes));
-    wafer.weights += Bytes(static_cast<int64_t>(stage.weight_bytes));
-    wafer.kv_per_page +=
-        Bytes(static_cast<int64_t>(stage.kv_bytes_per_position)) * kPageTokens.count();
-    wafer.page_tokens = kPageTokens;
-  }
-  std::erase_if(wafers, [](const ShardMemory& wafer) { return wafer.kv_per_page == Bytes(); });
-  return wafers;
-}
-
-std::vector<ShardMemory> MemoryOf(const silicon::AcceleratorSpec& device, int devices,
-                                  const emulator::RooflineModel& model) {
-  return {
-      {.capacity = Bytes(static_cast<int64_t>(device.memory_bytes.value * devices)),
-       .weights = Bytes(static_cast<int64_t>(model.weight_bytes)),
-       .buffers = Bytes(),
-       .kv_per_page = Bytes(static_cast<int64_t>(model.kv_bytes_per_token)) * kPageTokens.count(),
-       .page_tokens = kPageTokens}};
 }
 
 }  // namespace
@@ -159,6 +125,12 @@ absl::StatusOr<placement::FaultCost> LaneDevices::CostOf(engine::DeviceIndex uni
                                                    UnitCount(), ") of model \"", config_.model,
                                                    "\""));
   }
+  if (group->split.has_value()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "unit ", unit.value, " of model \"", config_.model, "\" is split (", group->hardware.name,
+        "); a slower part of it is a fault of its own (see the list of faults), and all of it is "
+        "lost with unit_lost"));
+  }
   if (group->hardware.wafer() == nullptr) {
     return absl::InvalidArgumentError(
         absl::StrCat("unit ", unit.value, " of model \"", config_.model, "\" is a ",
@@ -167,58 +139,6 @@ absl::StatusOr<placement::FaultCost> LaneDevices::CostOf(engine::DeviceIndex uni
   setting.prefill = prefill_hardware_.accelerator();
   setting.prefill_groups = config_.prefill.workers;
   return placement::CostOfFault(TaskOf(*group), group->placement, fault, setting);
-}
-
-absl::Status LaneDevices::AddUnits(const fleet::DecodeConfig& decode,
-                                   const emulator::RooflineModel& model) {
-  WL_ASSIGN_OR_RETURN(const silicon::Hardware hardware, silicon::LoadHardware(decode.hardware));
-  UnitGroup group{.config = decode, .hardware = hardware};
-  int devices = decode.devices_per_unit;
-  std::string profile_label;
-  if (hardware.wafer() != nullptr) {
-    if (devices != 1) {
-      return absl::InvalidArgumentError("devices_per_unit has no effect on a wafer; leave it out");
-    }
-    WL_ASSIGN_OR_RETURN(group.profile, timing::LoadProfile(decode.profile));
-    const placement::PlacementTask task = TaskOf(group);
-    WL_ASSIGN_OR_RETURN(group.placement, placement::Place(task));
-    const timing::DecodeCosts costs = placement::SpeedOf(task, group.placement).costs;
-    group.speculation = SpeculationOf(*group.profile, costs.StageTime(Tokens(kUsualContext)));
-    group.memory = MemoryOf(costs);
-    group.power = {.watts = hardware.wafer()->power_decode_watts.value * costs.wafers,
-                   .usd_per_hour = hardware.wafer()->usd_per_system_hour.value * costs.wafers,
-                   .systems = static_cast<int>(costs.wafers)};
-    auto first = std::make_unique<emulator::WaferPipeline>(
-        std::make_shared<emulator::HardwareStageCosts>(costs, context_));
-    for (int unit = 1; unit < decode.units; ++unit) group.pipelines.push_back(first->Clone());
-    group.pipelines.push_back(std::move(first));
-    devices = costs.wafers;
-    profile_label = " (" + group.profile->name + ")";
-  } else {
-    if (!decode.profile.empty() || decode.wafers_per_unit != 0) {
-      return absl::InvalidArgumentError(
-          "profile and wafers_per_unit have no effect on an accelerator; leave them out");
-    }
-    group.memory = MemoryOf(*hardware.accelerator(), devices, model);
-    group.power = {.watts = hardware.accelerator()->power_watts.value * devices,
-                   .usd_per_hour = hardware.accelerator()->usd_per_hour.value * devices,
-                   .systems = devices};
-    const emulator::RooflineHardware unit = emulator::RooflineOf(*hardware.accelerator(), devices);
-    for (int i = 0; i < decode.units; ++i) {
-      group.batches.push_back(std::make_unique<emulator::RooflineDecoder>(unit, model));
-    }
-  }
-  group.devices = devices;
-  if (!groups_.empty() && !config_.states_draft &&
-      group.speculation.acceptance != groups_.front().speculation.acceptance) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "profiles of decode entries \"", groups_.front().config.name, "\" and \"", decode.name,
-        "\" speculate differently; state scheduling.draft for the lane ([]: none)"));
-  }
-  absl::StrAppend(&label_, groups_.empty() ? " " : " and ", decode.units * devices, " x ",
-                  hardware.name, profile_label);
-  groups_.push_back(std::move(group));
-  return absl::OkStatus();
 }
 
 engine::LaneSpec LaneDevices::Spec(ValueSource* values,
@@ -259,6 +179,7 @@ engine::LaneSpec LaneDevices::Spec(ValueSource* values,
       unit.link = links_[config_.link.shared ? 0 : link].get();
       unit.prefix_cache = group.config.prefix_cache;
       unit.devices = group.devices;
+      unit.wafers = group.wafers;
       unit.milliwatts = std::llround(1e3 * group.power.watts);
       spec.units.push_back(std::move(unit));
     }

@@ -17,6 +17,7 @@
 #include "wafer_backend/base/timeline.h"
 #include "wafer_backend/emulator/roofline.h"
 #include "wafer_backend/hardware/placement/faults.h"
+#include "wafer_backend/hardware/placement/split_model.h"
 #include "wafer_backend/hardware/silicon/hardware.h"
 #include "wafer_backend/hardware/timing/model_shape.h"
 #include "wafer_backend/hardware/timing/profile.h"
@@ -56,10 +57,18 @@ class LaneDevices {
                                               const placement::HardwareFault& fault,
                                               placement::FaultSetting setting) const;
 
+  // Of a unit of kind split, what it costs that so many of its links failed; null for others.
+  struct LinkCost {
+    int links = 0;        // that it has
+    double sending = 1;   // takes so many times as long
+    double slowdown = 1;  // of a step of all its sequences
+  };
+  std::optional<LinkCost> LinkCostOf(engine::DeviceIndex unit, int failed) const;
+
   // An entry of `decode:` and what became of it, for those who draw it.
   struct Group {
     const fleet::DecodeConfig* config;
-    const silicon::Hardware* hardware;
+    const silicon::Hardware* hardware;      // of one kind; the name alone of a split
     const placement::Placement* placement;  // of wafers
   };
   std::vector<Group> Groups() const;
@@ -75,17 +84,24 @@ class LaneDevices {
     // Of wafers: what a fault's cost is computed from.
     std::optional<timing::Profile> profile;
     engine::Speculation speculation;  // as the profile states it
-    silicon::Hardware hardware;
+    silicon::Hardware hardware;       // of a split unit the name alone
+    std::optional<placement::SplitModel> split;
     placement::Placement placement;
     std::vector<ShardMemory> memory;
     Power power;
     int devices = 1;  // of a unit
+    int wafers = 0;   // of them
     std::vector<std::unique_ptr<DecodePipeline>> pipelines;
     std::vector<std::unique_ptr<BatchDecoder>> batches;
   };
   LaneDevices() = default;
   absl::Status AddWorkers(const emulator::RooflineModel& model);
   absl::Status AddUnits(const fleet::DecodeConfig& decode, const emulator::RooflineModel& model);
+  // What of a group is made for machines of each sort; the label of its hardware.
+  absl::StatusOr<std::string> AddWafers(UnitGroup* group) const;
+  absl::StatusOr<std::string> AddAccelerators(const emulator::RooflineModel& model,
+                                              UnitGroup* group) const;
+  absl::StatusOr<std::string> AddSplit(UnitGroup* group) const;
 
   placement::PlacementTask TaskOf(const UnitGroup& group) const;
   // Of the decode units in the groups' order; null if there are not so many.

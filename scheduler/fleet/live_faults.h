@@ -45,6 +45,11 @@ class LiveFaults {
   void Forget(engine::DeviceIndex unit);
 
  private:
+  // Of a split unit, between its sides.
+  absl::StatusOr<FaultEffect> LoseLinks(engine::DeviceIndex unit,
+                                        const placement::HardwareFault& fault, UnitFaults* faults)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   const LaneDevices* const devices_;
   const engine::LaneIndex lane_;
   Mutex mutex_;

@@ -205,9 +205,15 @@ DeviceUse ReplayRun::UseOfUnit(engine::LaneIndex lane, engine::DeviceIndex index
     use.tokens = unit.pipeline->entered();
   } else {
     const Tally::Busy busy = tally_.batch(lane, index);
-    use.kind = "gpu";
+    use.kind = state.sides.has_value() ? "split" : "gpu";
     use.busy_share = busy.busy.as_double() / window_ns;
     use.tokens = busy.tokens;
+  }
+  if (state.sides.has_value()) {
+    for (const Nanoseconds side : state.sides->busy) {
+      use.side_share.push_back(side.as_double() / window_ns);
+    }
+    use.bytes = state.sides->crossed.as_double();
   }
   return use;
 }

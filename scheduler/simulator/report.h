@@ -25,13 +25,15 @@ struct DevicePower {
 struct DeviceUse {
   std::string model;
   std::string name;
-  std::string kind;                 // prefill, wafer, gpu, link
+  std::string kind;                 // prefill, wafer, gpu, split, link
   double busy_share = 0;            // of the run; a wafer's is its bottleneck stage's
   std::vector<double> stage_share;  // wafers: busy share of each stage; the rest are bubbles
   double kv_share = 0;              // of a unit's KV memory that sequences held, in the mean
   double max_kv_share = 0;
   uint64_t tokens = 0;  // computed by a worker, decoded by a unit
-  double bytes = 0;     // moved by a link
+  double bytes = 0;     // moved by a link, or between the sides of a split unit
+  // Split units: busy share of attention, feed-forward and the link between them; the rest is idle.
+  std::vector<double> side_share;
   // Device-nanoseconds: charged to requests, and idle; their sum is the run's length times
   // `devices`. A link has none.
   int devices = 0;

@@ -60,6 +60,17 @@ json::object Requests(const Report& report) {
   return out;
 }
 
+json::object Sides(const DeviceUse& device) {
+  constexpr const char* kNames[kSides] = {"attention", "ffn", "link"};
+  json::object sides;
+  for (size_t i = 0; i < kSides; ++i) {
+    const double busy = device.side_share.at(i);
+    sides[kNames[i]] = json::object{{"busy_share", Number(busy)}, {"idle_share", Number(1 - busy)}};
+  }
+  sides["link_bytes"] = Number(device.bytes);
+  return sides;
+}
+
 json::array Devices(const Report& report) {
   json::array out;
   for (const DeviceUse& device : report.devices) {
@@ -78,6 +89,7 @@ json::array Devices(const Report& report) {
       d["bubble_share"] = Number(1 - busy / static_cast<double>(device.stage_share.size()));
       d["stage_busy_share"] = std::move(stages);
     }
+    if (!device.side_share.empty()) d["sides"] = Sides(device);
     if (device.max_kv_share > 0) {
       d["kv_share"] = Number(device.kv_share);
       d["most_kv_share"] = Number(device.max_kv_share);

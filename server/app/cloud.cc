@@ -29,8 +29,10 @@ metrics::MeteredLane Metered(const HostedModel& model) {
                             .description = model.served->origin_label};
   for (const engine::DecodeUnitSpec& unit : model.Lane().units) {
     int64_t pages = INT64_MAX;
-    for (const ShardMemory& stage : unit.memory)
+    for (const ShardMemory& stage : unit.memory) {
+      if (stage.kv_per_page == Bytes()) continue;  // it holds weights alone
       pages = std::min(pages, stage.kv_capacity() / stage.kv_per_page);
+    }
     // As blocks of the prefix caches, which is what routers count in.
     lane.page_tokens = Tokens(model.Lane().block_tokens);
     lane.kv_pages += pages * unit.memory.front().page_tokens.count() / lane.page_tokens.count();

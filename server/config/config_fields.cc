@@ -42,7 +42,7 @@ models:
   - name: m
     shape: s
     prefill: {hardware: h}
-    decode: [{hardware: h}]
+    decode: [{kind: split, attention: {hardware: h}, ffn: {hardware: h}}]
     tokens: {from: cheap, file: f}
 )"};
 

@@ -72,7 +72,9 @@ void AddUnits(const std::string& model, const fleet::LaneDevices::Group& group, 
     const std::string name = absl::StrCat(model, "/", group.config->name, "-", i);
     json::object unit{{"name", name},
                       {"hardware", group.hardware->name},
-                      {"kind", spec != nullptr ? "wafer" : "accelerator"}};
+                      {"kind", group.config->split ? "split"
+                               : spec != nullptr   ? "wafer"
+                                                   : "accelerator"}};
     if (spec == nullptr) {
       units->push_back(std::move(unit));
       continue;

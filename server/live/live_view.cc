@@ -37,6 +37,11 @@ json::object Describe(const engine::UnitSnapshot& unit) {
     stages.push_back(json::array{stage.capacity.count(), stage.weights.count(),
                                  stage.buffers.count(), stage.kv_used.count()});
   }
+  json::array sides;  // attention, feed-forward, the link between them
+  for (size_t i = 0; unit.sides.has_value() && i < kSides; ++i) {
+    sides.push_back(
+        json::object{{"busy_us", Us(unit.sides->busy[i])}, {"slowdown", unit.sides->slowdown[i]}});
+  }
   return {{"name", unit.name},
           {"alive", unit.alive},
           {"reachable", unit.reachable},
@@ -48,6 +53,8 @@ json::object Describe(const engine::UnitSnapshot& unit) {
           {"pages", json::array{unit.pages_used, unit.pages_cached, unit.pages_capacity}},
           {"backlog_bytes", unit.link_backlog.count()},
           {"stage_busy_us", std::move(busy)},
+          {"sides", std::move(sides)},
+          {"sides_crossed_bytes", unit.sides.has_value() ? unit.sides->crossed.count() : 0},
           {"sram", std::move(stages)}};
 }
 

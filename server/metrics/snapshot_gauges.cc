@@ -227,6 +227,31 @@ void SnapshotGauges::SetUnit(const std::string& model, const engine::UnitSnapsho
   pages("free", free_pages);
 
   SetStages(labels, unit, now);
+  if (unit.sides.has_value()) SetSides(labels, *unit.sides, now);
+}
+
+void SnapshotGauges::SetSides(const Labels& labels, const engine::SideState& sides,
+                              Nanoseconds now) {
+  constexpr const char* kNames[kSides] = {"attention", "ffn", "link"};
+  for (size_t i = 0; i < kSides; ++i) {
+    Labels side = labels;
+    side["side"] = kNames[i];
+    const double busy = ToSeconds(sides.busy[i]);
+    Count("waferline_emulated_side_busy_seconds_total",
+          "Emulated time for which a side of a split decode unit, or its link, worked.", side,
+          busy);
+    // A step that has begun is booked in full at once.
+    const double share = now > Nanoseconds(0) ? busy / ToSeconds(now) : 0;
+    Put("waferline_side_idle_ratio",
+        "Share of the emulated time since the start in which a side of a split unit was idle.",
+        side, std::clamp(1 - share, 0.0, 1.0));
+    Put("waferline_side_slowdown",
+        "By faults: a side of a split unit, or sending between them, takes so many times as long.",
+        side, sides.slowdown[i]);
+  }
+  Count("waferline_side_link_bytes_total",
+        "Hidden states that crossed between the sides of a split decode unit.", labels,
+        sides.crossed.as_double());
 }
 
 void SnapshotGauges::SetStages(const Labels& labels, const engine::UnitSnapshot& unit,

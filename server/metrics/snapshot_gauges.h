@@ -30,6 +30,7 @@ class SnapshotGauges {
   void SetExperts(const ComputeFigures& figures);
   void SetUnit(const std::string& model, const engine::UnitSnapshot& unit, Nanoseconds now);
   void SetStages(const Labels& labels, const engine::UnitSnapshot& unit, Nanoseconds now);
+  void SetSides(const Labels& labels, const engine::SideState& sides, Nanoseconds now);
   void Put(const std::string& name, const std::string& help, const Labels& labels, double value);
   // The same for a counter; `total` since the start.
   void Count(const std::string& name, const std::string& help, const Labels& labels, double total);

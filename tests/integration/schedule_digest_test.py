@@ -33,6 +33,9 @@ FLEETS = {
         "[{%s, units: 2, max_running: 4, prefix_cache: true}, {name: gpu, hardware: h100, max_running: 4}]" % WAFER,
         "{block_tokens: 64, overlap: chunk, order: deadline, unit_rule: sticky, local_prefill_tokens: 24, "
         "draft: [{acceptance: 0.8}, {acceptance: 0.5}], draft_time_us: 20}"),
+    "attention on a GPU, feed-forward on a wafer, and a GPU for what spills over": LANE % (
+        "[{name: split, kind: split, attention: {hardware: h200, devices: 1}, ffn: {%s}, micro_batches: 2, max_running: 6}, "
+        "{name: gpu, hardware: h100, max_running: 4}]" % WAFER, "{block_tokens: 64, overlap: layer}"),
 }
 
 

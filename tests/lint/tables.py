@@ -7,7 +7,7 @@ import sys
 from cpp_text import pieces
 
 TOPS = ("wafer_backend", "scheduler", "server", "client")
-FAULTS = "worker_back|worker_slow|unit_back|unit_slow|stage_slow|link_speed|off_wafer_link|power_cap|thermal"
+FAULTS = "worker_back|worker_slow|unit_back|unit_slow|stage_slow|link_speed|attention_side|ffn_side|off_wafer_link|power_cap|thermal"
 MUTEXES = "mutex|lock_guard|unique_lock|scoped_lock|condition_variable|condition_variable_any|shared_mutex"
 
 # (kind of piece, pattern of the whole piece, where it may be, what to do elsewhere)

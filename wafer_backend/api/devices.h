@@ -3,6 +3,8 @@
 // Nothing here blocks or fails; a slowdown of 1 is the healthy device, 2 takes twice as long.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -55,6 +57,25 @@ class DecodePipeline {
   virtual void SetStageSlowdown(int stage, double factor) = 0;
 };
 
+// The parts of a batch device whose layers are cut in two: attention, feed-forward, and the link
+// between them.
+enum class Side : uint8_t { kAttention, kFfn, kLink };
+inline constexpr size_t kSides = 3;
+
+class TwoSided {
+ public:
+  // What one step, healthy or not, keeps busy (of the link the fuller direction), and the bytes of
+  // hidden states that cross: tokens x layers x hidden x bytes there and back.
+  struct Use {
+    std::array<Nanoseconds, kSides> busy;
+    Bytes crossed;
+  };
+  virtual ~TwoSided() = default;
+  virtual Use UseOf(int sequences, Tokens kv_total, int width) const = 0;
+  // Of one part, times that of the whole device. The link's latency stays.
+  virtual void SetSideSlowdown(Side side, double factor) = 0;
+};
+
 // A decode device that takes steps over its whole batch: every running sequence gets its token (or
 // tokens) at the end of the step, sequences join and leave between steps.
 class BatchDecoder {
@@ -63,6 +84,7 @@ class BatchDecoder {
   // `kv_total`: KV positions of all sequences together; `width` as in DecodePipeline.
   virtual Nanoseconds StepTime(int sequences, Tokens kv_total, int width) const = 0;
   virtual void SetSlowdown(double factor) = 0;
+  virtual TwoSided* sides() { return nullptr; }  // null: it is of one piece
 };
 
 // A KV link that its transfers share.

@@ -18,7 +18,8 @@ std::vector<Flag> FaultFlags() {
       IntegerFlag("index", "N", "which of its prefill workers or decode units, from 0", {0, kMax})
           .Default(0),
       NumberFlag("factor", "F",
-                 "worker_slow, unit_slow, stage_slow: how many times as long things take; "
+                 "worker_slow, unit_slow, stage_slow, attention_side, ffn_side: how many times as "
+                 "long things take; "
                  "link_speed: share of its bandwidth that is left",
                  {0, 1e6}),
       IntegerFlag("stage", "N", "stage_slow: which stage of the unit's pipeline", {0, kMax}),
@@ -42,6 +43,8 @@ std::string_view EndOf(v1::FaultKind kind) {
     case v1::FAULT_KIND_UNIT_SLOW:
     case v1::FAULT_KIND_STAGE_SLOW:
     case v1::FAULT_KIND_LINK_SPEED:
+    case v1::FAULT_KIND_ATTENTION_SIDE:
+    case v1::FAULT_KIND_FFN_SIDE:
       return "until the same is sent with --factor 1";
     case v1::FAULT_KIND_WORKER_BACK:
     case v1::FAULT_KIND_UNIT_BACK:

@@ -81,6 +81,12 @@ void PrintDevices(const simulator::Report& r) {
     table.Add(std::move(row));
   }
   table.Print();
+  for (const simulator::DeviceUse& device : r.devices) {
+    if (device.side_share.empty()) continue;
+    Print("{}: attention busy {:.2f} %, feed-forward {:.2f} %, link {:.2f} % ({:.4g} GB crossed)\n",
+          device.name, 100 * device.side_share[0], 100 * device.side_share[1],
+          100 * device.side_share[2], device.bytes / 1e9);
+  }
 }
 
 void PrintRun(const simulator::OfflineResult& run) {

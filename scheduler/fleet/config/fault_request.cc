@@ -50,8 +50,10 @@ constexpr uint32_t kOnMesh = Of(FaultKind::kCore, FaultKind::kRow, FaultKind::kD
 constexpr uint32_t kOfOneWafer =
     kOnMesh | Of(FaultKind::kWafer, FaultKind::kLink, FaultKind::kThermal);
 constexpr Rule kRules[] = {
-    {&Request::factor, Of(Kind::kWorkerSpeed, Kind::kUnitSpeed, Kind::kStageSpeed), 1e-3, 1e6,
-     true},
+    {&Request::factor,
+     Of(Kind::kWorkerSpeed, Kind::kUnitSpeed, Kind::kStageSpeed, Kind::kAttentionSide,
+        Kind::kFfnSide),
+     1e-3, 1e6, true},
     {&Request::factor, Of(Kind::kLinkSpeed), 0, 1e6, true},
     {&Request::stage, Of(Kind::kStageSpeed), 0, 1 << 20, true},
     {&Request::place, kOfOneWafer, 0, placement::kMaxWafers - 1, false},

@@ -10,14 +10,6 @@ namespace {
 
 constexpr int64_t kMaxTokens = int64_t{1} << 40;
 
-// A name of a built-in file stays as it is; a path (a slash or a suffix) starts at the
-// configuration's folder.
-std::string NameOrPath(const std::string& text, const std::filesystem::path& folder) {
-  const bool path = text.find('/') != std::string::npos || text.ends_with(".yaml") ||
-                    text.ends_with(".json") || text.ends_with(".gguf");
-  return path ? (folder / text).lexically_normal().string() : text;
-}
-
 PrefillConfig ReadPrefill(YamlForm form, const std::filesystem::path& folder) {
   PrefillConfig out;
   out.hardware =
@@ -41,9 +33,9 @@ PrefillConfig ReadPrefill(YamlForm form, const std::filesystem::path& folder) {
   return out;
 }
 
-DecodeConfig ReadDecode(YamlForm form, const std::filesystem::path& folder) {
-  DecodeConfig out;
-  out.name = TextOr(form.About("units are called NAME-0, NAME-1, ..."), "name", "wafer");
+// Of a unit whose machines are all of one kind.
+void ReadHardware(YamlForm& form, const std::filesystem::path& folder, DecodeConfig* decode) {
+  DecodeConfig& out = *decode;
   out.hardware = NameOrPath(form.About("wafer (a pipeline) or accelerator (a batch device): a name "
                                        "of deploy/hardware or a path")
                                 .Text("hardware"),
@@ -51,12 +43,25 @@ DecodeConfig ReadDecode(YamlForm form, const std::filesystem::path& folder) {
   out.profile = NameOrPath(
       TextOr(form.About("kernels of a wafer: a name of deploy/profiles or a path"), "profile", ""),
       folder);
-  out.units = static_cast<int>(
-      form.About("units, each with the whole model").IntegerOr("units", 1, 1, 1024));
   out.wafers_per_unit = static_cast<int>(form.About("wafers of a pipeline; 0: the fewest that fit")
                                              .IntegerOr("wafers_per_unit", 0, 0, 256));
   out.devices_per_unit = static_cast<int>(form.About("accelerators that share the model in a unit")
-                                              .IntegerOr("devices_per_unit", 1, 1, 64));
+                                              .IntegerOr("devices_per_unit", 1, 1, 65536));
+}
+
+DecodeConfig ReadDecode(YamlForm form, const std::filesystem::path& folder) {
+  DecodeConfig out;
+  out.name = TextOr(form.About("units are called NAME-0, NAME-1, ..."), "name", "wafer");
+  const bool split = ChoiceOr<bool>(
+      form.About("whole: each layer on one machine; split: attention and feed-forward on two"),
+      "kind", false, {{"whole", false}, {"split", true}});
+  if (split) {
+    out.split = ReadSplit(form, folder);
+  } else {
+    ReadHardware(form, folder, &out);
+  }
+  out.units = static_cast<int>(
+      form.About("units, each with the whole model").IntegerOr("units", 1, 1, 1024));
   out.max_running = static_cast<int>(
       form.About("sequences that hold a slot of a unit").IntegerOr("max_running", 256, 1, 65536));
   out.prefix_cache =

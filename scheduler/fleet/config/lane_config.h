@@ -5,10 +5,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "scheduler/engine/lane.h"
+#include "scheduler/fleet/config/split_config.h"
 #include "wafer_backend/base/units.h"
 
 namespace waferline {
@@ -38,6 +40,9 @@ struct DecodeConfig {
   int devices_per_unit = 1;   // accelerators only
   int max_running = 256;      // sequences that hold a slot in a unit
   bool prefix_cache = false;  // keep ended prompts' KV in free SRAM
+  // Attention and feed-forward on machines of their own: the four fields of hardware have no
+  // meaning then.
+  std::optional<SplitConfig> split;
 };
 
 // link: the network between the prefill pool and the decode units.

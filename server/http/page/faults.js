@@ -9,6 +9,7 @@ import {ask} from "./api.js";
 // What each kind of part can suffer: [text, fault and its fields, whether it breaks something].
 const ON_WAFER = [["A core fails", {fault: "core"}, true], ["A row of cores fails", {fault: "row"}, true], ["A die fails", {fault: "die"}, true], ["A wafer fails", {fault: "wafer"}, true],
                   ["Heat: 70 % of the clock", {fault: "thermal", clock_share: 0.7}, true]];
+const ON_SPLIT = [["Attention half as fast", {fault: "attention_side", factor: 2}, true], ["Feed-forward half as fast", {fault: "ffn_side", factor: 2}, true], ["A link between the sides fails", {fault: "off_wafer_link"}, true]];
 const ON_UNIT = [["Lose it", {fault: "unit_lost"}, true], ["Twice as slow", {fault: "unit_slow", factor: 2}, true], ["Link at a tenth", {fault: "link_speed", factor: 0.1}, true], ["Link down", {fault: "link_speed", factor: 0}, true]];
 const ON_WORKER = [["Lose it", {fault: "worker_lost"}, true], ["Twice as slow", {fault: "worker_slow", factor: 2}, true]];
 const REPAIR_UNIT = [{fault: "unit_back"}, {fault: "unit_slow", factor: 1}, {fault: "link_speed", factor: 1}];
@@ -28,7 +29,9 @@ function partsOf(look) {
     ...model.units.map((part, index) => ({model: model.model, kind: "unit", index, part}))]);
 }
 
-const isWafer = name => (feed.layout?.models ?? []).some(model => model.units.some(unit => unit.name === name && unit.kind === "wafer"));
+const isOf = (kind, name) => (feed.layout?.models ?? []).some(model => model.units.some(unit => unit.name === name && unit.kind === kind));
+const special = name => isOf("wafer", name) ? ON_WAFER : isOf("split", name) ? ON_SPLIT : [];
+const repairUnit = name => isOf("split", name) ? [...REPAIR_UNIT, {fault: "attention_side", factor: 1}, {fault: "ffn_side", factor: 1}] : REPAIR_UNIT;
 
 export function show(place) {
   let chosen = null;
@@ -48,9 +51,9 @@ export function show(place) {
   };
   const drawActions = () => {
     if (!chosen) return actions.replaceChildren(h("h2", {}, "What happens"), h("p", {class: "soft"}, "No part is chosen."));
-    const unit = chosen.kind === "unit", list = unit ? [...ON_UNIT, ...(isWafer(chosen.name) ? ON_WAFER : [])] : ON_WORKER;
+    const unit = chosen.kind === "unit", list = unit ? [...ON_UNIT, ...special(chosen.name)] : ON_WORKER;
     actions.replaceChildren(h("h2", {}, shortName(chosen.name), h("span", {class: "soft"}, ` of ${chosen.model}`)),
-      h("div", {class: "row"}, h("button", {type: "button", class: "main", onclick: () => send("Repaired", unit ? REPAIR_UNIT : REPAIR_WORKER)}, "Repair"),
+      h("div", {class: "row"}, h("button", {type: "button", class: "main", onclick: () => send("Repaired", unit ? repairUnit(chosen.name) : REPAIR_WORKER)}, "Repair"),
         list.map(([text, order]) => h("button", {type: "button", class: "danger", onclick: () => send(text, [order])}, text))));
   };
   const choose = part => { chosen = {...part, name: part.part.name}; drawActions(); update(); actions.scrollIntoView({block: "nearest"}); };

@@ -42,6 +42,8 @@ const std::map<std::string, Fields>& Samples() {
       {"unit_slow", {{"factor", 2.5}}},
       {"stage_slow", {{"factor", 1.25}, {"stage", 1}}},
       {"link_speed", {{"factor", 0}}},
+      {"attention_side", {{"factor", 3}}},
+      {"ffn_side", {{"factor", 1.75}}},
       {"core", {{"column", 3}, {"row", 5}, {"spare_wafers", 0}}},
       {"row", {{"row", 7}}},
       {"die", {{"place", 0}}},
