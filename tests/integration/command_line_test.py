@@ -16,7 +16,7 @@ from cloud import BIN, ROOT, waferctl
 
 PROGRAMS = ("waferctl", "waferd")
 COMMANDS = ("chat", "complete", "models", "bench run", "bench replay", "faults send", "model inspect", "model tokenize", "model export-hf",
-            "model logits", "model perplexity", "model bench", "wafer predict", "wafer place", "wafer latency",
+            "model logits", "model perplexity", "model bench", "wafer predict", "wafer place", "wafer split", "wafer latency",
             "wafer tornado", "wafer faults", "wafer map", "wafer yield", "wafer predict-kernel", "wafer fabric",
             "wafer calibrate", "sim", "sim sweep", "sim compare", "prices check", "prices quote", "contract schedule", "contract rpo", "contract loan",
             "contract warrant", "contract concentration", "tenants list", "tenants add",

@@ -5,9 +5,9 @@ namespace waferline::cli {
 Group WaferGroup() {
   return {.name = "wafer",
           .summary = "Model wafer-scale hardware: speed, placement, defects and faults",
-          .commands = {PredictCommand(), PlaceCommand(), LatencyCommand(), TornadoCommand(),
-                       FaultsCommand(), MapCommand(), YieldCommand(), PredictKernelCommand(),
-                       FabricCommand(), CalibrateCommand()}};
+          .commands = {PredictCommand(), PlaceCommand(), SplitCommand(), LatencyCommand(),
+                       TornadoCommand(), FaultsCommand(), MapCommand(), YieldCommand(),
+                       PredictKernelCommand(), FabricCommand(), CalibrateCommand()}};
 }
 
 }  // namespace waferline::cli

@@ -13,6 +13,7 @@ Command PredictKernelCommand();
 Command CalibrateCommand();
 Command FabricCommand();
 Command PlaceCommand();
+Command SplitCommand();
 Command FaultsCommand();
 Command TornadoCommand();
 Command LatencyCommand();
