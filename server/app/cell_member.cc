@@ -110,6 +110,8 @@ absl::Status CellMember::ClaimWorkers(config::ServerConfig* config) {
     WL_ASSIGN_OR_RETURN(const membership::Chain chain,
                         cell::ClaimChain(registry_.get(), wish, claimed_epoch_));
     tokens.prefill_worker = chain.prefill.endpoint;
+    tokens.cell = leadership_->cell();
+    tokens.epoch = leadership_->epoch();
     tokens.shard_workers.clear();
     for (const membership::ChainWorker& shard : chain.shards) {
       tokens.shard_workers.push_back(shard.worker.endpoint);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/app/process_identity.h"
 #include "server/app/remark_log.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/model/families/families.h"
@@ -84,7 +85,8 @@ absl::StatusOr<OpenedSource> OpenRemote(const config::TokensConfig& config,
                     .fingerprint = shard::FingerprintOf(*parts.file),
                     .max_outage = config.worker_outage,
                     .outage_patience = config.outage_patience,
-                    .patience = config.worker_patience,
+                    .liveness = {.patience = config.worker_patience},
+                    .credentials = DriverCredentials(config.cell, config.epoch),
                     .on_remark = [log = std::make_shared<RemarkLog>("model " + parts.model)](
                                      const std::string& remark) { log->Print(remark); }};
   options.max_batch = config.max_batch;

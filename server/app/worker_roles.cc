@@ -14,8 +14,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "server/app/descriptors.h"
+#include "server/app/process_identity.h"
 #include "server/app/remark_log.h"
 #include "server/app/serve.h"
+#include "server/runtime/host.h"
 #include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/prefill/prefill_server.h"
@@ -82,6 +84,8 @@ absl::Status RunShard(const WorkerOptions& options) {
   }
   server.expert_workers = absl::StrSplit(options.expert_workers, ',', absl::SkipEmpty());
   server.listen = options.listen;
+  server.name = ProcessName();
+  server.incarnation = runtime::RandomSeed();
   server.model_path = options.model;
   server.shard.sram = Bytes(static_cast<int64_t>(options.sram_bytes));
   server.threads = options.threads;
@@ -109,6 +113,8 @@ absl::Status RunExperts(const WorkerOptions& options) {
   WL_ASSIGN_OR_RETURN(server.worker.experts,
                       ParseRange<shard::ExpertRange>("--experts", options.experts));
   server.listen = options.listen;
+  server.name = ProcessName();
+  server.incarnation = runtime::RandomSeed();
   server.model_path = options.model;
   server.worker.sram = Bytes(static_cast<int64_t>(options.sram_bytes));
   server.threads = options.threads;
@@ -124,6 +130,8 @@ absl::Status RunExperts(const WorkerOptions& options) {
 absl::Status RunPrefill(const WorkerOptions& options) {
   prefill::PrefillServerOptions server;
   server.listen = options.listen;
+  server.name = ProcessName();
+  server.incarnation = runtime::RandomSeed();
   server.model_path = options.model;
   server.threads = options.threads;
   WL_ASSIGN_OR_RETURN(WorkerListing listing,

@@ -164,7 +164,7 @@ class TokensReader {
     ReadWorkers();
     out_.worker_patience =
         Milliseconds(form_.About("from: remote; a worker that is silent so long is lost")
-                         .IntegerOr("worker_patience_ms", 20'000, 100, 3'600'000));
+                         .IntegerOr("worker_patience_ms", 3'000, 2'000, 3'600'000));
     out_.worker_outage = Milliseconds(
         form_.About("from: remote; how long new requests wait for a lost worker to come back")
             .IntegerOr("worker_outage_ms", 10'000, 0, 3'600'000));

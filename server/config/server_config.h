@@ -89,9 +89,11 @@ struct TokensConfig {
   int max_batch = 64;              // rows of a decode step
   std::string prefill_worker;      // kRemote: host:port; "": the cell's registry says
   std::vector<std::string> shard_workers;
-  // kRemote: a worker that has sent nothing for so long, though asked, is lost. More than its
-  // longest step or prompt chunk takes.
-  Nanoseconds worker_patience = Seconds(20);
+  // kRemote: whose election made them this server's; not in YAML. 0: there is none.
+  std::string cell = "local";
+  uint64_t epoch = 0;
+  // kRemote: a worker that has sent nothing for so long is lost. It sends heartbeats each second.
+  Nanoseconds worker_patience = Seconds(3);
   // kRemote: new requests wait so long for workers that are gone; then they are refused (503) until
   // all are back. Those with tokens out wait for outage_patience; then they fail.
   Nanoseconds worker_outage = Seconds(10);

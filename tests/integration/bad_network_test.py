@@ -13,7 +13,7 @@ from cloud import ROOT, Waferd, Workers, get, layer_count, post
 from relay import Relay
 
 MODEL = ROOT / "deploy/models/demo.gguf"
-PATIENCE_S, OUTAGE_S = 1, 1
+PATIENCE_S, OUTAGE_S = 2, 1
 CONFIG = """clock: {{kind: real, scale: 100}}
 models:
   - name: far

@@ -8,12 +8,14 @@ import time
 
 class Relay:
     """Listens on `relay.address` and passes bytes to `target` ("HOST:PORT") and back. `bad` says what happens meanwhile:
-    None, "lost there" (what clients send vanishes), "lost back" (what the target sends vanishes), "trickle" (a byte a second)."""
+    None, "lost there" (what clients send vanishes), "lost back" (what the target sends vanishes), "trickle" (a byte a second).
+    `on_frame`, if given, is called with the kind of each frame (wafer_backend/compute/link) that clients send, before it is passed."""
 
     def __init__(self, target):
         host, port = target.split(":")
         self.target = (host, int(port))
         self.bad = None
+        self.on_frame = None
         self.listening = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self.listening.getsockname()[1]}"
         self.open = True
@@ -38,6 +40,7 @@ class Relay:
     def _pass(self, client, server):
         waits = {client: b"", server: b""}  # to be sent to it
         next_byte = 0
+        frames = FrameHeaders()
         try:
             while self.open:
                 ready, _, _ = select.select([client, server], [], [], 0.02)
@@ -45,6 +48,9 @@ class Relay:
                     data = one.recv(65536)
                     if not data:
                         return
+                    for kind in frames.of(data) if one is client else ():
+                        if self.on_frame:
+                            self.on_frame(kind)
                     lost = "lost there" if one is client else "lost back"
                     if self.bad != lost:
                         waits[server if one is client else client] += data
@@ -60,3 +66,26 @@ class Relay:
         finally:
             client.close()
             server.close()
+
+
+class FrameHeaders:
+    """The kinds of the frames whose headers end in the bytes so far: u32 length of what follows, u8 version, u8 kind, u16 zero."""
+
+    def __init__(self):
+        self.header = b""
+        self.skip = 0
+
+    def of(self, data):
+        kinds = []
+        while data:
+            passed = min(self.skip, len(data))
+            self.skip -= passed
+            data = data[passed:]
+            taken = data[:8 - len(self.header)]
+            self.header += taken
+            data = data[len(taken):]
+            if len(self.header) == 8:
+                kinds.append(self.header[5])
+                self.skip = int.from_bytes(self.header[:4], "little") - 4
+                self.header = b""
+        return kinds

@@ -13,8 +13,9 @@ namespace waferline::link {
 
 using Error = boost::system::error_code;
 
-struct Connection::State : std::enable_shared_from_this<Connection::State> {
-  explicit State(Tcp::socket connected) : socket(std::move(connected)) {
+struct Connection::State : Watched, std::enable_shared_from_this<Connection::State> {
+  State(Reactor* turned_by, Tcp::socket connected)
+      : reactor(turned_by), socket(std::move(connected)) {
     Error ignored;
     socket.non_blocking(true, ignored);
     socket.set_option(Tcp::no_delay(true), ignored);
@@ -23,6 +24,7 @@ struct Connection::State : std::enable_shared_from_this<Connection::State> {
     setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &silent_ms,
                sizeof(silent_ms));
     const auto remote = socket.remote_endpoint(ignored);
+    sent_at = heard_at = reactor->Now();
     peer = absl::StrCat(remote.address().to_string(ignored), ":", remote.port());
   }
 
@@ -42,6 +44,23 @@ struct Connection::State : std::enable_shared_from_this<Connection::State> {
     Close(absl::UnavailableError(absl::StrCat(peer, " closed the connection: ", error.message())));
   }
 
+  void Beat(Nanoseconds now, const Liveness& liveness) override {
+    // What waits to be sent says as much; who has never said a thing is no peer yet.
+    if (!open() || !heard || unsent > 0 || now - sent_at < liveness.interval) return;
+    unsent += kHeartbeat.size();
+    out.push_back(kHeartbeat);
+    Flush();
+  }
+  void CheckPeer(Nanoseconds now, const Liveness& liveness) override {
+    if (!reading || !open() || now - heard_at <= liveness.patience) return;
+    Close(absl::DeadlineExceededError(
+        absl::StrCat(peer, " has sent nothing for ", liveness.patience / Milliseconds(1), " ms")));
+  }
+  void Excuse(Nanoseconds now, const Liveness& liveness) override {
+    heard_at = std::max(heard_at, now - liveness.patience / 2);
+  }
+  bool open() const { return socket.is_open() && !broken; }
+
   void Read() {
     // Room for what the frame still lacks, a bounded piece at a time: a length alone reserves
     // little.
@@ -57,13 +76,26 @@ struct Connection::State : std::enable_shared_from_this<Connection::State> {
     socket.async_read_some(boost::asio::buffer(in.data() + had, room),
                            [self = shared_from_this(), had](const Error& error, size_t got) {
                              self->in.resize(had + got);
+                             self->OnBytes(got);
                              if (!self->socket.is_open()) return;
                              if (error) return self->CloseFor(error);
                              if (self->Deliver() && self->socket.is_open()) self->Read();
                            });
   }
 
-  // Hands whole frames on. False if the connection was closed meanwhile.
+  // A large frame is heard long before it is whole, a peer that sends a byte now and then is not.
+  void OnBytes(size_t count) {
+    constexpr size_t kWorthHearing = size_t{64} << 10;
+    unheard += count;
+    if (unheard >= kWorthHearing) OnHeard();
+  }
+  void OnHeard() {
+    heard = true;
+    unheard = 0;
+    heard_at = reactor->Now();
+  }
+
+  // Hands whole frames on, heartbeats excepted. False if the connection was closed meanwhile.
   bool Deliver() {
     size_t at = 0;
     while (in.size() - at >= kLengthBytes) {
@@ -72,6 +104,8 @@ struct Connection::State : std::enable_shared_from_this<Connection::State> {
       if (!size.ok()) return Refuse(size.status());
       if (*size > rest.size()) break;
       at += *size;
+      OnHeard();
+      if (std::ranges::equal(rest.first(*size), kHeartbeat)) continue;
       const auto keep = handlers;
       if (keep == nullptr) return false;
       const absl::Status status = keep->on_frame(rest.first(*size));
@@ -111,6 +145,7 @@ struct Connection::State : std::enable_shared_from_this<Connection::State> {
       }
       out_at += sent;
       unsent -= sent;
+      sent_at = reactor->Now();
       if (out_at < out.front().size()) continue;
       out_at = 0;
       out.front().clear();
@@ -120,11 +155,17 @@ struct Connection::State : std::enable_shared_from_this<Connection::State> {
   }
 
   static constexpr size_t kSpentBuffers = 4;
+  inline static const std::vector<uint8_t> kHeartbeat = HeartbeatBytes();
 
+  Reactor* const reactor;  // outlives its connections
   Tcp::socket socket;
   std::string peer;
   std::shared_ptr<Handlers> handlers;
   bool reading = false;
+  Nanoseconds sent_at;   // anything
+  Nanoseconds heard_at;  // a frame, or much of one
+  bool heard = false;    // anything
+  size_t unheard = 0;    // bytes since then
   std::vector<uint8_t> in;
   std::deque<std::vector<uint8_t>> out;
   size_t out_at = 0;  // of the first
@@ -134,8 +175,10 @@ struct Connection::State : std::enable_shared_from_this<Connection::State> {
   std::vector<std::vector<uint8_t>> spent;
 };
 
-std::unique_ptr<Connection> MakeConnection(Tcp::socket socket) {
-  return std::make_unique<Connection>(std::make_shared<Connection::State>(std::move(socket)));
+std::unique_ptr<Connection> MakeConnection(Reactor* reactor, Tcp::socket socket) {
+  auto state = std::make_shared<Connection::State>(reactor, std::move(socket));
+  reactor->io().watched.push_back(state);
+  return std::make_unique<Connection>(std::move(state));
 }
 
 Connection::~Connection() {
@@ -171,7 +214,7 @@ absl::Status Connection::Push(std::vector<uint8_t>* frame) {
 }
 
 bool Connection::HasRoom() const { return state_->unsent < kWindowBytes; }
-bool Connection::open() const { return state_->socket.is_open() && !state_->broken; }
+bool Connection::open() const { return state_->open(); }
 const std::string& Connection::peer() const { return state_->peer; }
 
 }  // namespace waferline::link

@@ -30,9 +30,13 @@ bool Fits(const PromptLogprobsFrame& f) {
   }
   return true;
 }
-bool Fits(const HelloFrame& f) { return f.role >= Role::kDriver && f.role <= Role::kExperts; }
+bool Fits(const HelloFrame& f) {
+  return f.role >= Role::kDriver && f.role <= Role::kExperts &&
+         f.credentials.cell.size() <= membership::kMaxNameBytes &&
+         f.credentials.worker.size() <= membership::kMaxNameBytes;
+}
 bool Fits(const AnswerFrame& f) {
-  return f.to >= AnswerFrame::To::kOpen && f.to <= AnswerFrame::To::kPing;
+  return f.to >= AnswerFrame::To::kOpen && f.to <= AnswerFrame::To::kShards;
 }
 template <typename Frame>
 bool Fits(const Frame&) {
@@ -60,12 +64,25 @@ absl::StatusOr<FrameKind> KindOf(std::span<const uint8_t> frame) {
   WL_ASSIGN_OR_RETURN(const size_t size, FrameSize(frame));
   if (size != frame.size())
     return absl::InvalidArgumentError("a frame that differs in size from its length field");
-  if (frame[4] != kFrameVersion || frame[6] != 0 || frame[7] != 0) {
-    return absl::InvalidArgumentError(absl::StrCat("frame version ", frame[4],
-                                                   ", this side speaks ", kFrameVersion,
-                                                   ": start the same waferd on both sides"));
+  if (frame[4] != kFrameVersion) {
+    return absl::FailedPreconditionError(absl::StrCat("frame version ", frame[4],
+                                                      ", this side speaks ", kFrameVersion,
+                                                      ": start the same waferd on both sides"));
+  }
+  if (frame[6] != 0 || frame[7] != 0) {
+    return absl::InvalidArgumentError("a frame whose header does not end in zeros");
   }
   return static_cast<FrameKind>(frame[5]);
+}
+
+std::vector<uint8_t> HeartbeatBytes() {
+  std::vector<uint8_t> out;
+  WireWriter writer(&out);
+  writer(static_cast<uint32_t>(kHeaderBytes - kLengthBytes));
+  writer(kFrameVersion);
+  writer(FrameKind::kHeartbeat);
+  writer(uint16_t{0});
+  return out;
 }
 
 template <typename Frame>
@@ -111,7 +128,7 @@ WL_CODEC(KvFrame)
 WL_CODEC(KvReceivedFrame)
 WL_CODEC(MemoryFrame)
 WL_CODEC(AskMemoryFrame)
-WL_CODEC(PingFrame)
+WL_CODEC(RefusedFrame)
 WL_CODEC(OpenFrame)
 WL_CODEC(CloseFrame)
 WL_CODEC(JoinFrame)

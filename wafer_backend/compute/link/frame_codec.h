@@ -16,7 +16,7 @@
 
 namespace waferline::link {
 
-constexpr uint8_t kFrameVersion = 4;
+constexpr uint8_t kFrameVersion = 5;
 constexpr size_t kLengthBytes = 4;
 constexpr size_t kHeaderBytes = 8;
 // Bounds what a peer can make us gather: 1024 rows of 65,536 floats.
@@ -26,8 +26,12 @@ constexpr size_t kMaxFrameBytes = size_t{256} << 20;
 // shorter than a header or longer than kMaxFrameBytes.
 absl::StatusOr<size_t> FrameSize(std::span<const uint8_t> start);
 
-// The kind of a whole frame. InvalidArgument for another version or a length that is not its own.
+// The kind of a whole frame. InvalidArgument for a length that is not its own, FailedPrecondition
+// naming both for another version.
 absl::StatusOr<FrameKind> KindOf(std::span<const uint8_t> frame);
+
+// A whole frame without fields, which connections send and take themselves (link/liveness.h).
+std::vector<uint8_t> HeartbeatBytes();
 
 // Replaces `out`.
 template <typename Frame>

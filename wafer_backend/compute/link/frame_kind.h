@@ -26,8 +26,10 @@ enum class FrameKind : uint8_t {
   kPrefilled = 17,
   kPromptLogprobs = 18,
   kHandedOff = 19,
-  kPing = 20,
+  // 20 was a ping
   kExpertRows = 21,
+  kRefused = 22,
+  kHeartbeat = 23,  // a connection's own: frame_codec.h
 };
 
 }  // namespace waferline::link

@@ -14,6 +14,7 @@
 
 #include "wafer_backend/base/ids.h"
 #include "wafer_backend/compute/link/frame_kind.h"
+#include "wafer_backend/membership/credentials.h"
 
 namespace waferline::link {
 
@@ -103,8 +104,9 @@ struct KvReceivedFrame {
 
 enum class Role : uint8_t { kDriver = 1, kNeighbour = 2, kPrefill = 3, kShard = 4, kExperts = 5 };
 
-// First on every connection, from both sides: the role of the sender and its model.
-// Peers whose model or page size differ are refused; a driver's page size is 0: any.
+// First on every connection, from both sides: the role of the sender, in whose name it works, and
+// its model. Peers whose model or page size differ are refused, so are those that the worker's
+// owner does not want (membership/owner_gate.h); a driver's page size is 0: any.
 struct HelloFrame {
   Role role = Role::kDriver;
   uint64_t model_fingerprint = 0;
@@ -120,13 +122,25 @@ struct HelloFrame {
   // Of each layer that has experts, those that a worker of experts has.
   uint32_t first_expert = 0;
   uint32_t end_expert = 0;
+  membership::Credentials credentials;
   static constexpr FrameKind kKind = FrameKind::kHello;
   static auto Fields(auto& f) {
     return std::tie(f.role, f.model_fingerprint, f.first_layer, f.end_layer, f.layer_count, f.width,
                     f.vocabulary, f.page_tokens, f.context, f.slots, f.max_rows, f.first_expert,
-                    f.end_expert);
+                    f.end_expert, f.credentials.cell, f.credentials.worker,
+                    f.credentials.incarnation, f.credentials.fence.epoch,
+                    f.credentials.fence.generation);
   }
   bool operator==(const HelloFrame&) const = default;
+};
+
+// Instead of a Hello: why the sender will not work with this peer. Then it closes the connection.
+struct RefusedFrame {
+  uint32_t code = 0;  // absl::StatusCode
+  std::string message;
+  static constexpr FrameKind kKind = FrameKind::kRefused;
+  static auto Fields(auto& f) { return std::tie(f.code, f.message); }
+  bool operator==(const RefusedFrame&) const = default;
 };
 
 // What a shard's SRAM holds, in bytes, and what it sent to its neighbour and to workers that have
@@ -183,18 +197,11 @@ struct JoinFrame {
   bool operator==(const JoinFrame&) const = default;
 };
 
-// Driver to any worker: answer this, so that I know that you live.
-struct PingFrame {
-  static constexpr FrameKind kKind = FrameKind::kPing;
-  static auto Fields(auto&) { return std::tie(); }
-  bool operator==(const PingFrame&) const = default;
-};
-
 // To the driver: a shard's answer to Open (subject: the job) and Join, a step that could not be
-// done (subject: the step); the prefill worker's answer to Shards, also later when one of them is
-// lost; any worker's answer to Ping.
+// done (subject: the step; 0: none, a worker of experts is lost); the prefill worker's answer to
+// Shards (subject: their generation), also later when one of them is lost.
 struct AnswerFrame {
-  enum class To : uint8_t { kOpen = 1, kJoin = 2, kStep = 3, kShards = 4, kPing = 5 };
+  enum class To : uint8_t { kOpen = 1, kJoin = 2, kStep = 3, kShards = 4 };
   To to = To::kOpen;
   uint64_t subject = 0;
   uint32_t code = 0;  // absl::StatusCode
@@ -204,7 +211,7 @@ struct AnswerFrame {
   bool operator==(const AnswerFrame&) const = default;
 };
 
-// Driver to prefill worker: the shards that take part in hand-offs.
+// Driver to prefill worker: the shards that take part in hand-offs, and the fence that they know.
 struct ShardAddress {
   std::string endpoint;
   uint32_t first_layer = 0;
@@ -214,9 +221,11 @@ struct ShardAddress {
   bool operator==(const ShardAddress&) const = default;
 };
 struct ShardsFrame {
+  uint64_t epoch = 0;
+  uint64_t generation = 0;
   std::vector<ShardAddress> shards;
   static constexpr FrameKind kKind = FrameKind::kShards;
-  static auto Fields(auto& f) { return std::tie(f.shards); }
+  static auto Fields(auto& f) { return std::tie(f.epoch, f.generation, f.shards); }
   bool operator==(const ShardsFrame&) const = default;
 };
 

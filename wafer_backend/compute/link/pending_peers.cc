@@ -8,8 +8,8 @@
 
 namespace waferline::link {
 
-PendingPeers::PendingPeers(Reactor* reactor, const HelloFrame& ours, Events events)
-    : reactor_(reactor), ours_(ours), events_(std::move(events)) {}
+PendingPeers::PendingPeers(Reactor* reactor, Events events)
+    : reactor_(reactor), events_(std::move(events)) {}
 
 void PendingPeers::Add(std::unique_ptr<Connection> connection) {
   if (peers_.size() == kMaxPeers) {
@@ -20,10 +20,7 @@ void PendingPeers::Add(std::unique_ptr<Connection> connection) {
   Peer* const peer = peers_.emplace_back(std::make_unique<Peer>(std::move(connection))).get();
   peer->since = reactor_->Now();
   peer->connection->Start(
-      [this, peer](std::span<const uint8_t> bytes) {
-        return peer->inlet.Accept(
-            bytes, [this, peer](const HelloFrame& theirs) { return OnHello(peer, theirs); });
-      },
+      [this, peer](std::span<const uint8_t> bytes) { return Accept(peer, bytes); },
       [this, peer](const absl::Status& why) { Refuse(peer, why); });
 }
 
@@ -37,9 +34,20 @@ void PendingPeers::Watch() {
   }
 }
 
+absl::Status PendingPeers::Accept(Peer* peer, std::span<const uint8_t> bytes) {
+  const absl::Status status = peer->inlet.Accept(
+      bytes, [this, peer](const HelloFrame& theirs) { return OnHello(peer, theirs); });
+  // Bytes that are no frame come from no worker.
+  if (!status.ok() && KindOf(bytes).status().code() != absl::StatusCode::kInvalidArgument) {
+    (void)GreetingOutlet(peer->connection.get())
+        .Send(RefusedFrame{static_cast<uint32_t>(status.code()), std::string(status.message())});
+  }
+  return status;
+}
+
 absl::Status PendingPeers::OnHello(Peer* peer, const HelloFrame& theirs) {
-  WL_RETURN_IF_ERROR(GreetingOutlet(peer->connection.get()).Send(ours_));
   WL_RETURN_IF_ERROR(events_.check(theirs));
+  WL_RETURN_IF_ERROR(GreetingOutlet(peer->connection.get()).Send(events_.ours()));
   events_.on_greeted(theirs, Detach(peer));
   return absl::OkStatus();
 }

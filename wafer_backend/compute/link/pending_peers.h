@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,13 +26,15 @@ class PendingPeers {
   static constexpr Nanoseconds kPatience = Seconds(5);
 
   struct Events {
-    // Whether a peer with this hello fits. It has been sent ours, so it can learn why not.
+    // Whether a peer with this hello fits. If not it is sent the reason, before it is closed.
     std::function<absl::Status(const HelloFrame& theirs)> check;
-    // It does: the connection is the caller's. Needs a Start of its own.
+    // It does, and is sent this.
+    std::function<HelloFrame()> ours;
+    // The connection is then the caller's. Needs a Start of its own.
     std::function<void(const HelloFrame& theirs, std::unique_ptr<Connection>)> on_greeted;
     std::function<void(const std::string& remark)> on_remark;  // optional
   };
-  PendingPeers(Reactor* reactor, const HelloFrame& ours, Events events);
+  PendingPeers(Reactor* reactor, Events events);
 
   void Add(std::unique_ptr<Connection> connection);
   // Closes those whose hello is overdue. To be called now and then, from outside of handlers.
@@ -44,12 +47,12 @@ class PendingPeers {
     GreetingInlet inlet;
     Nanoseconds since;
   };
+  absl::Status Accept(Peer* peer, std::span<const uint8_t> bytes);
   absl::Status OnHello(Peer* peer, const HelloFrame& theirs);
   void Refuse(Peer* peer, const absl::Status& why);
   std::unique_ptr<Connection> Detach(Peer* peer);
 
   Reactor* const reactor_;
-  const HelloFrame ours_;
   const Events events_;
   std::vector<std::unique_ptr<Peer>> peers_;     // oldest first
   std::vector<std::unique_ptr<Peer>> detached_;  // kept until no handler of theirs runs

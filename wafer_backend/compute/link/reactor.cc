@@ -32,7 +32,9 @@ absl::StatusOr<std::pair<std::string, std::string>> SplitEndpoint(const std::str
   return std::pair(endpoint.substr(0, colon), endpoint.substr(colon + 1));
 }
 
-Reactor::Reactor() : io_(std::make_unique<Io>()) {}
+Reactor::Reactor(const Liveness& liveness) : io_(std::make_unique<Io>(liveness)) {
+  io_->awake = io_->beaten = io_->checked = Now();
+}
 
 Reactor::~Reactor() {
   // What was cancelled by the death of its owner still has a handler to run.
@@ -43,9 +45,38 @@ Reactor::~Reactor() {
 
 void Reactor::Turn(Nanoseconds patience) {
   io_->context.restart();
-  if (io_->context.poll() > 0 || patience <= Nanoseconds(0)) return;
-  if (io_->context.run_one_for(std::chrono::nanoseconds(patience.count())) > 0) {
+  if (io_->context.poll() == 0 && patience > Nanoseconds(0) &&
+      io_->context.run_one_for(std::chrono::nanoseconds(patience.count())) > 0) {
     io_->context.poll();
+  }
+  Watch();
+}
+
+void Reactor::Beat() {
+  const Nanoseconds now = Now();
+  io_->awake = now;
+  if (now - io_->beaten < io_->liveness.interval / 4) return;
+  io_->beaten = now;
+  std::erase_if(io_->watched, [](const auto& each) { return each.expired(); });
+  for (const auto& each : io_->watched) {
+    if (const auto connection = each.lock()) connection->Beat(now, io_->liveness);
+  }
+}
+
+// After a poll: what peers have sent is read. Silence counts only while this side was there to
+// hear it: after a pause of its own (stopped, or its machine was) peers may have been stopped too.
+void Reactor::Watch() {
+  const Nanoseconds now = Now();
+  const bool away = now - io_->awake > io_->liveness.patience / 3;
+  Beat();
+  if (!away && now - io_->checked < io_->liveness.interval / 4) return;
+  io_->checked = now;
+  const auto watched = io_->watched;  // who is lost may be replaced meanwhile
+  for (const auto& each : watched) {
+    const auto connection = each.lock();
+    if (connection == nullptr) continue;
+    if (away) connection->Excuse(now, io_->liveness);
+    connection->CheckPeer(now, io_->liveness);
   }
 }
 
@@ -61,12 +92,13 @@ Nanoseconds Reactor::Now() const {
 }
 
 struct ConnectAttempt::State {
-  State(Reactor* reactor, std::string to, Done on_done)
-      : endpoint(std::move(to)),
+  State(Reactor* turned_by, std::string to, Done on_done)
+      : reactor(turned_by),
+        endpoint(std::move(to)),
         done(std::move(on_done)),
-        resolver(reactor->io().context),
-        socket(reactor->io().context),
-        timer(reactor->io().context) {}
+        resolver(turned_by->io().context),
+        socket(turned_by->io().context),
+        timer(turned_by->io().context) {}
 
   void Finish(absl::StatusOr<std::unique_ptr<Connection>> result) {
     if (!done) return;
@@ -82,6 +114,7 @@ struct ConnectAttempt::State {
     socket.close(ignored);
   }
 
+  Reactor* const reactor;
   const std::string endpoint;
   Done done;
   Tcp::resolver resolver;
@@ -110,7 +143,7 @@ ConnectAttempt::ConnectAttempt(Reactor* reactor, const std::string& endpoint, Na
         state->socket, found, [state](const Error& failed, const Tcp::endpoint&) {
           if (!state->done) return;
           if (failed) return state->Finish(Unreachable(state->endpoint, failed.message()));
-          state->Finish(MakeConnection(std::move(state->socket)));
+          state->Finish(MakeConnection(state->reactor, std::move(state->socket)));
         });
   };
   // A number needs no resolver, which would start a thread for it.
@@ -128,16 +161,17 @@ ConnectAttempt::ConnectAttempt(Reactor* reactor, const std::string& endpoint, Na
 ConnectAttempt::~ConnectAttempt() { state_->Stop(); }
 
 struct Listener::State : std::enable_shared_from_this<Listener::State> {
-  explicit State(Reactor* reactor) : acceptor(reactor->io().context) {}
+  explicit State(Reactor* turned_by) : reactor(turned_by), acceptor(turned_by->io().context) {}
 
   void Accept() {
     acceptor.async_accept([self = shared_from_this()](const Error& error, Tcp::socket socket) {
       if (!self->acceptor.is_open()) return;
-      if (!error) self->on_connection(MakeConnection(std::move(socket)));
+      if (!error) self->on_connection(MakeConnection(self->reactor, std::move(socket)));
       if (self->acceptor.is_open()) self->Accept();
     });
   }
 
+  Reactor* const reactor;
   Tcp::acceptor acceptor;
   OnConnection on_connection;
 };

@@ -1,6 +1,6 @@
 // The I/O loop of one thread: TCP connections that carry frames, a listener, and the clock that
-// decides when a peer has been silent for too long. The servers of remote shards and prefill
-// workers and the driver that uses them each run one.
+// decides when a peer has been silent for too long (liveness.h). The servers of remote shards and
+// prefill workers and the driver that uses them each run one.
 //
 // Thread: everything happens on the thread that calls Turn, callbacks included; only Wake is for
 // any thread. Owner: that thread's loop; connections and listeners must die before their reactor.
@@ -16,12 +16,13 @@
 #include "absl/status/statusor.h"
 #include "wafer_backend/base/units.h"
 #include "wafer_backend/compute/link/byte_pipe.h"
+#include "wafer_backend/compute/link/liveness.h"
 
 namespace waferline::link {
 
 class Reactor {
  public:
-  Reactor();
+  explicit Reactor(const Liveness& liveness = {});
   ~Reactor();
   Reactor(const Reactor&) = delete;
   Reactor& operator=(const Reactor&) = delete;
@@ -29,6 +30,9 @@ class Reactor {
   // Runs whatever is ready; if nothing is, waits up to `patience` for something or for Wake.
   void Turn(Nanoseconds patience);
   void Wake();
+  // Sends the heartbeats that are due and calls nothing back: for an owner that computes for long
+  // between two turns, or within one. Costs a look at the clock.
+  void Beat();
 
   // A monotonic clock, for deadlines of links.
   Nanoseconds Now() const;
@@ -37,14 +41,17 @@ class Reactor {
   Io& io() { return *io_; }
 
  private:
+  void Watch();  // over the connections
+
   std::unique_ptr<Io> io_;
 };
 
 // One TCP connection as a pipe of frames.
 //
 // A frame that is not well-formed, or that the handler refuses, closes the connection. Whatever
-// ends it (the peer, the network, a bad frame, TCP's own time-outs: 10 s without an
-// acknowledgement) is reported once, as a status; Close by the owner is not reported. Bounds:
+// ends it (the peer, the network, a bad frame, a silent peer as DeadlineExceeded, TCP's own
+// time-outs: 10 s without an acknowledgement) is reported once, as a status; Close by the owner is
+// not reported. Bounds:
 // kWindowBytes wait to be sent; a frame of kMaxFrameBytes is gathered at most, in memory that grows
 // as its bytes arrive.
 class Connection : public BytePipe {

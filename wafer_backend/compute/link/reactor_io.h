@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "wafer_backend/compute/link/reactor.h"
@@ -16,15 +17,33 @@ namespace waferline::link {
 
 using Tcp = boost::asio::ip::tcp;
 
+// A connection, as the reactor looks after it.
+class Watched {
+ public:
+  virtual ~Watched() = default;
+  virtual void Beat(Nanoseconds now, const Liveness& liveness) = 0;
+  // Closes a connection whose peer is silent.
+  virtual void CheckPeer(Nanoseconds now, const Liveness& liveness) = 0;
+  // This side was away: the peer has at least half of the patience from now on.
+  virtual void Excuse(Nanoseconds now, const Liveness& liveness) = 0;
+};
+
 struct Reactor::Io {
-  boost::asio::io_context context{1};  // one thread runs it
+  explicit Io(const Liveness& how) : liveness(how) {}
+
+  const Liveness liveness;
+  std::vector<std::weak_ptr<Watched>> watched;  // pruned as it is gone through
+  Nanoseconds awake;                            // last seen running
+  Nanoseconds beaten;                           // last gone through for heartbeats
+  Nanoseconds checked;                          // and for silent peers
+  boost::asio::io_context context{1};           // one thread runs it
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep{
       context.get_executor()};
   std::atomic<bool> woken{false};
 };
 
 // A connection on a socket that is connected.
-std::unique_ptr<Connection> MakeConnection(Tcp::socket socket);
+std::unique_ptr<Connection> MakeConnection(Reactor* reactor, Tcp::socket socket);
 
 // "host:port" apart; InvalidArgument if it is not that.
 absl::StatusOr<std::pair<std::string, std::string>> SplitEndpoint(const std::string& endpoint);

@@ -8,6 +8,7 @@
 #include <concepts>
 #include <span>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -85,8 +86,27 @@ class Inlet {
 };
 
 // The first frame each way on a new connection; then the connection becomes one of those below.
-using GreetingOutlet = Outlet<HelloFrame>;
-using GreetingInlet = Inlet<HelloFrame>;
+using GreetingOutlet = Outlet<HelloFrame, RefusedFrame>;
+class GreetingInlet {
+ public:
+  // As Inlet::Accept, for a handler of hellos. A refusal is the status that the peer gave.
+  template <typename Handler>
+  absl::Status Accept(std::span<const uint8_t> bytes, Handler&& handler) {
+    return inlet_.Accept(bytes, [&handler](auto& frame) -> absl::Status {
+      if constexpr (std::is_same_v<std::remove_cvref_t<decltype(frame)>, HelloFrame>) {
+        return handler(frame);
+      } else {
+        const auto code = static_cast<absl::StatusCode>(frame.code);
+        return code == absl::StatusCode::kOk
+                   ? absl::InvalidArgumentError("a refusal without reason")
+                   : absl::Status(code, frame.message);
+      }
+    });
+  }
+
+ private:
+  Inlet<HelloFrame, RefusedFrame> inlet_;
+};
 
 // Between pipeline neighbours: activations and nothing else, one way.
 using ActivationOutlet = Outlet<ActivationFrame>;
@@ -97,10 +117,8 @@ using ExpertOutlet = Outlet<ExpertRowsFrame>;
 using ExpertInlet = Inlet<ExpertRowsFrame>;
 
 // Driver and shard: tokens into the first, logits out of the last, and control.
-using DriverToShard =
-    Outlet<JoinFrame, OpenFrame, CloseFrame, AskMemoryFrame, TokenFrame, PingFrame>;
-using ShardFromDriver =
-    Inlet<JoinFrame, OpenFrame, CloseFrame, AskMemoryFrame, TokenFrame, PingFrame>;
+using DriverToShard = Outlet<JoinFrame, OpenFrame, CloseFrame, AskMemoryFrame, TokenFrame>;
+using ShardFromDriver = Inlet<JoinFrame, OpenFrame, CloseFrame, AskMemoryFrame, TokenFrame>;
 using ShardToDriver = Outlet<AnswerFrame, MemoryFrame, LogitsFrame>;
 using DriverFromShard = Inlet<AnswerFrame, MemoryFrame, LogitsFrame>;
 
@@ -111,8 +129,8 @@ using KvReceiptOutlet = Outlet<KvReceivedFrame>;
 using KvReceiptInlet = Inlet<KvReceivedFrame>;
 
 // Driver and prefill worker.
-using DriverToPrefill = Outlet<ShardsFrame, PrefillFrame, HandOffFrame, CancelFrame, PingFrame>;
-using PrefillFromDriver = Inlet<ShardsFrame, PrefillFrame, HandOffFrame, CancelFrame, PingFrame>;
+using DriverToPrefill = Outlet<ShardsFrame, PrefillFrame, HandOffFrame, CancelFrame>;
+using PrefillFromDriver = Inlet<ShardsFrame, PrefillFrame, HandOffFrame, CancelFrame>;
 using PrefillToDriver = Outlet<AnswerFrame, PromptLogprobsFrame, PrefilledFrame, HandedOffFrame>;
 using DriverFromPrefill = Inlet<AnswerFrame, PromptLogprobsFrame, PrefilledFrame, HandedOffFrame>;
 

@@ -13,13 +13,19 @@ namespace {
 
 constexpr Nanoseconds kPoll = Milliseconds(50);
 constexpr Nanoseconds kFirstPatience = Seconds(10);
+// A worker that is gone may come back, another driver's may become free.
+bool MayEndByItself(const absl::Status& loss) {
+  return absl::IsUnavailable(loss) || absl::IsDeadlineExceeded(loss) || absl::IsAlreadyExists(loss);
+}
 
 }  // namespace
 
 RemoteBackend::RemoteBackend(const RemoteOptions& options)
     : options_(options),
-      shards_(&reactor_, {options.shards, options.fingerprint, options.patience}),
-      prefill_(&reactor_, {options.prefill, options.fingerprint, options.patience}) {}
+      reactor_(options.liveness),
+      shards_(&reactor_, {options.shards, options.fingerprint, options.liveness.patience,
+                          options.credentials}),
+      prefill_(&reactor_, {options.prefill, options.fingerprint, options.liveness.patience}) {}
 
 absl::StatusOr<std::unique_ptr<RemoteBackend>> RemoteBackend::Create(const RemoteOptions& options) {
   if (options.shards.empty() || options.prefill.empty()) {
@@ -37,7 +43,7 @@ absl::Status RemoteBackend::ConnectFirst() {
   // Workers may still be starting: tries again until the deadline.
   while (reactor_.Now() < deadline) {
     shards_.Build();
-    prefill_.Connect();
+    prefill_.Connect(shards_.credentials());
     if (shards_.state() == RemoteShards::State::kUp &&
         prefill_.state() == RemotePrefill::State::kUp) {
       if (prefill_.page_tokens() != shards_.hellos()[0].page_tokens) {
@@ -57,7 +63,7 @@ absl::Status RemoteBackend::ConnectFirst() {
     for (const absl::Status& loss :
          {shards_.TakeLoss().why, prefill_.TakeLoss().why, prefill_.TakeShardLoss()}) {
       if (loss.ok()) continue;
-      if (!absl::IsUnavailable(loss) && !absl::IsDeadlineExceeded(loss)) {
+      if (!MayEndByItself(loss)) {
         return loss;  // waiting would not help
       }
       last = loss;

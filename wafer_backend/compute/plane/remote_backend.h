@@ -5,7 +5,7 @@
 // is requested while a worker is down waits until it is back: jobs of sequences that have tokens
 // until outage_patience after the loss, new ones until max_outage; then they, and all that follow
 // until the workers are back, are Unavailable with a retry hint. Attempts to reach them go on. A
-// worker that is silent for `patience` is lost too, whatever it was asked for.
+// worker that is silent (link/liveness.h) is lost too.
 #pragma once
 
 #include <deque>
@@ -29,8 +29,10 @@ struct RemoteOptions {
   Nanoseconds between_attempts = Milliseconds(250);  // to reach workers that are down
   Nanoseconds max_outage = Seconds(10);              // then new jobs that wait for them fail
   Nanoseconds outage_patience = Seconds(60);         // then those of begun sequences do
-  // A worker from which nothing came for so long, though asked, is lost (peer_watch.h).
-  Nanoseconds patience = Seconds(20);
+  link::Liveness liveness;                           // a silent worker is lost
+  // What workers see of this driver; the generation is where it starts from. Two drivers without an
+  // election should differ in incarnation and in generation.
+  membership::Credentials credentials;
   // A line for the operator: once when workers are lost, once when they are back. The driver's
   // thread; optional.
   std::function<void(const std::string& remark)> on_remark;
@@ -82,6 +84,7 @@ class RemoteBackend : public Backend {
   BackendFacts facts_;
   std::string outage_;  // what is gone, and how the last attempt to reach it failed; "": all is up
   bool outage_changed_ = false;
+  bool hopeless_ = false;  // waiting alone does not end this outage
   Nanoseconds outage_since_;
   Nanoseconds next_build_;                       // no attempt before
   Nanoseconds next_connect_;                     // the same, to the prefill worker

@@ -56,6 +56,7 @@ void RemoteBackend::OnOutage(const char* what, const absl::Status& why) {
   const bool begins = outage_.empty();
   outage_ = absl::StrCat(what, why.message());
   outage_changed_ = true;
+  hopeless_ = absl::IsFailedPrecondition(why);
   if (!begins) return;
   outage_since_ = reactor_.Now();
   Remark(outage_);
@@ -82,23 +83,26 @@ void RemoteBackend::KeepUp() {
     prefill_.SetShards(shards_.addresses());
   }
   if (shards_.state() == RemoteShards::State::kDown && now >= next_build_) shards_.Build();
-  if (prefill_.state() == RemotePrefill::State::kDown && now >= next_connect_) prefill_.Connect();
+  if (prefill_.state() == RemotePrefill::State::kDown && now >= next_connect_) {
+    prefill_.Connect(shards_.credentials());
+  }
 }
 
 void RemoteBackend::GiveUp() {
   if (outage_.empty() || (held_.empty() && moving_.empty())) return;
   const Nanoseconds lasted = reactor_.Now() - outage_since_;
-  if (lasted <= std::min(options_.max_outage, options_.outage_patience)) return;
+  const auto over = [&](Nanoseconds patience) { return hopeless_ || lasted > patience; };
+  if (!over(std::min(options_.max_outage, options_.outage_patience))) return;
   const absl::Status why = WithRetryAfter(
       absl::UnavailableError(absl::StrCat(outage_, "; that began ", ToSeconds(lasted), " s ago")),
       kRetryAfterLoss);
   std::erase_if(held_, [&](const prefill::PrefillJob& job) {
-    if (lasted <= (job.begun ? options_.outage_patience : options_.max_outage)) return false;
+    if (!over(job.begun ? options_.outage_patience : options_.max_outage)) return false;
     prefill_pages_.erase(job.id);
     pending_.prefilled.push_back({job.id, why, {}, {}});
     return true;
   });
-  if (lasted <= options_.outage_patience) return;
+  if (!over(options_.outage_patience)) return;
   for (const auto& [job, moving] : moving_) {
     if (!moving.sent) pending_.handed_off.push_back({job, why});
   }

@@ -13,33 +13,31 @@ RemotePrefill::RemotePrefill(link::Reactor* reactor, Options options)
     : reactor_(reactor), options_(std::move(options)) {}
 
 void RemotePrefill::Watch() {
-  if (connection_ == nullptr) return;  // the attempt has a bound of its own
   const Nanoseconds now = reactor_->Now();
-  if (watch_.Silent(now)) {
-    return Fail(SilentError("prefill worker", options_.endpoint, watch_));
+  if (state_ == State::kConnecting && now > greet_by_) {
+    return Fail(absl::DeadlineExceededError(
+        absl::StrCat("the prefill worker at ", options_.endpoint,
+                     " did not answer the greeting within twice its patience")));
   }
-  if (requested_ && !connected_ && now > connect_by_) {
-    requested_ = false;
-    shard_loss_ = absl::DeadlineExceededError(
-        "the prefill worker did not reach the shards within twice its patience");
-  }
-  if (state_ == State::kUp && watch_.TakePing(now)) Send(link::PingFrame{});
+  if (!requested_ || connected_ || now <= connect_by_) return;
+  requested_ = false;
+  shard_loss_ = absl::DeadlineExceededError(
+      "the prefill worker did not reach the shards within twice its patience");
 }
 
-void RemotePrefill::Connect() {
+void RemotePrefill::Connect(const membership::Credentials& driver) {
   if (state_ != State::kDown) return;
   state_ = State::kConnecting;
+  greet_by_ = reactor_->Now() + kConnectPatience + 2 * options_.patience;
   ForgetShards();
   attempt_ = std::make_unique<link::ConnectAttempt>(
       reactor_, options_.endpoint, kConnectPatience,
-      [this](absl::StatusOr<std::unique_ptr<link::Connection>> result) {
+      [this, driver](absl::StatusOr<std::unique_ptr<link::Connection>> result) {
         if (!result.ok()) return Fail(result.status());
         connection_ = *std::move(result);
         outlet_ = std::make_unique<link::DriverToPrefill>(connection_.get());
-        watch_ = PeerWatch(options_.patience, reactor_->Now());
         connection_->Start(
             [this](std::span<const uint8_t> bytes) {
-              watch_.OnFrame(reactor_->Now());
               if (state_ == State::kUp) {
                 return inlet_.Accept(bytes, [this](auto& frame) { return On(frame); });
               }
@@ -50,6 +48,7 @@ void RemotePrefill::Connect() {
         link::HelloFrame hello;
         hello.role = link::Role::kDriver;
         hello.model_fingerprint = options_.fingerprint;
+        hello.credentials = driver;
         (void)link::GreetingOutlet(connection_.get()).Send(hello);
       });
 }
@@ -96,6 +95,7 @@ void RemotePrefill::Send(const Frame& frame) {
 void RemotePrefill::SetShards(const link::ShardsFrame& shards) {
   requested_ = true;
   connected_ = false;
+  generation_ = shards.generation;
   connect_by_ = reactor_->Now() + 2 * options_.patience;
   Send(shards);
 }
@@ -130,10 +130,11 @@ bool RemotePrefill::TakeResults(BackendEvents* events) {
 }
 
 absl::Status RemotePrefill::On(const link::AnswerFrame& answer) {
-  if (answer.to == link::AnswerFrame::To::kPing) return absl::OkStatus();
+  const bool current = requested_ && answer.subject == generation_;
+  if (!current) return absl::OkStatus();  // about shards that are gone
   const absl::Status status = StatusOf(answer.code, answer.message);
-  connected_ = requested_ && status.ok();
-  if (!status.ok() && requested_) {
+  connected_ = status.ok();
+  if (!connected_) {
     requested_ = false;
     shard_loss_ = status;
   }

@@ -15,7 +15,6 @@
 #include "wafer_backend/compute/link/reactor.h"
 #include "wafer_backend/compute/link/typed_link.h"
 #include "wafer_backend/compute/plane/backend.h"
-#include "wafer_backend/compute/plane/peer_watch.h"
 #include "wafer_backend/compute/plane/remote_shards.h"
 
 namespace waferline::plane {
@@ -27,18 +26,19 @@ class RemotePrefill {
   struct Options {
     std::string endpoint;      // host:port
     uint64_t fingerprint = 0;  // of the model that it must have
-    Nanoseconds patience;      // without a word of it (peer_watch.h)
+    Nanoseconds patience;      // twice that for reaching the shards
   };
   RemotePrefill(link::Reactor* reactor, Options options);
 
-  void Connect();  // if it is down
+  // If it is down, in the name of this driver.
+  void Connect(const membership::Credentials& driver);
   State state() const { return state_; }
   RemoteShards::Loss TakeLoss() { return std::exchange(loss_, {}); }
   // It lost a shard that the driver still has: the chain must be rebuilt. Reported once.
   absl::Status TakeShardLoss() { return std::exchange(shard_loss_, absl::OkStatus()); }
   void Fail(const absl::Status& why);
-  // Asks a worker that has sent nothing for long; a silent one is lost. One that does not reach the
-  // shards within twice the patience has lost them. To be called now and then.
+  // A worker that does not greet in time is lost; one that does not reach the shards within twice
+  // the patience has lost them. To be called now and then.
   void Watch();
 
   // While up: sends pages to these shards from now on; shards_connected() once it has reached all.
@@ -66,12 +66,13 @@ class RemotePrefill {
 
   link::Reactor* const reactor_;
   const Options options_;
-  PeerWatch watch_;         // while there is a connection
+  Nanoseconds greet_by_;    // heartbeats alone are no answer
   Nanoseconds connect_by_;  // to the shards, once requested
   State state_ = State::kDown;
   RemoteShards::Loss loss_;
   absl::Status shard_loss_;
   bool requested_ = false;
+  uint64_t generation_ = 0;  // of the shards requested
   bool connected_ = false;
   uint32_t page_tokens_ = 0;
   uint32_t vocabulary_ = 0;

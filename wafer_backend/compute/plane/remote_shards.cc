@@ -19,6 +19,7 @@ void RemoteShards::Build() {
   if (state_ != State::kDown) return;
   state_ = State::kBuilding;
   built_by_ = reactor_->Now() + 2 * options_.patience;
+  ++credentials_.fence.generation;
   dropped_.clear();
   hellos_.assign(endpoints_.size(), {});
   memory_.assign(endpoints_.size(), {});
@@ -58,21 +59,8 @@ void RemoteShards::Fail(size_t index, const absl::Status& why) {
 }
 
 void RemoteShards::Watch() {
-  if (state_ == State::kDown) return;
-  const Nanoseconds now = reactor_->Now();
-  if (state_ == State::kBuilding && now > built_by_) {
-    return Fail(absl::DeadlineExceededError("the shards did not join within twice their patience"));
-  }
-  for (size_t i = 0; i < shards_.size(); ++i) {
-    Shard& shard = *shards_[i];
-    if (shard.connection == nullptr) continue;  // the attempt has a bound of its own
-    if (shard.watch.Silent(now)) {
-      return Fail(i, SilentError("worker", endpoints_[i], shard.watch));
-    }
-    if (!shard.greeted || !shard.watch.TakePing(now)) continue;
-    if (const absl::Status sent = shard.outlet->Send(link::PingFrame{}); !sent.ok()) {
-      return Fail(i, sent);
-    }
+  if (state_ == State::kBuilding && reactor_->Now() > built_by_) {
+    Fail(absl::DeadlineExceededError("the shards did not join within twice their patience"));
   }
 }
 
@@ -80,10 +68,8 @@ void RemoteShards::Greet(size_t index, std::unique_ptr<link::Connection> connect
   Shard* const shard = shards_[index].get();
   shard->connection = std::move(connection);
   shard->outlet = std::make_unique<link::DriverToShard>(shard->connection.get());
-  shard->watch = PeerWatch(options_.patience, reactor_->Now());
   shard->connection->Start(
       [this, shard, index](std::span<const uint8_t> bytes) {
-        shard->watch.OnFrame(reactor_->Now());
         if (shard->greeted) {
           return shard->inlet.Accept(bytes,
                                      [this, index](auto& frame) { return On(index, frame); });
@@ -95,6 +81,7 @@ void RemoteShards::Greet(size_t index, std::unique_ptr<link::Connection> connect
   link::HelloFrame hello;
   hello.role = link::Role::kDriver;
   hello.model_fingerprint = options_.fingerprint;
+  hello.credentials = credentials_;
   (void)link::GreetingOutlet(shard->connection.get()).Send(hello);
 }
 
@@ -174,8 +161,6 @@ absl::Status RemoteShards::On(size_t index, const link::AnswerFrame& answer) {
         step_status_ = status;
       }
       return absl::OkStatus();
-    case link::AnswerFrame::To::kPing:
-      return absl::OkStatus();
     case link::AnswerFrame::To::kShards:
       break;
   }
@@ -203,7 +188,6 @@ absl::Status RemoteShards::On(size_t, link::LogitsFrame& logits) {
                                                    hellos_.back().vocabulary));
   }
   WL_RETURN_IF_ERROR(CheckLogits(logits.logits, step_rows_, logits.vocabulary));
-  for (const auto& shard : shards_) shard->watch.OnStep(reactor_->Now() - step_start_);
   std::swap(*logits_, logits);
   logits_ = nullptr;
   step_status_ = absl::OkStatus();
@@ -223,7 +207,6 @@ void RemoteShards::Close(uint32_t slot, uint64_t job) {
 void RemoteShards::StartStep(const link::TokenFrame& tokens, link::LogitsFrame* logits) {
   step_ = tokens.step;
   step_rows_ = tokens.rows.size();
-  step_start_ = reactor_->Now();
   logits_ = logits;
   const absl::Status status = shards_[0]->outlet->Send(tokens);
   if (!status.ok()) Fail(0, status);
@@ -236,6 +219,8 @@ void RemoteShards::AskMemory() {
 
 link::ShardsFrame RemoteShards::addresses() const {
   link::ShardsFrame frame;
+  frame.epoch = credentials_.fence.epoch;
+  frame.generation = credentials_.fence.generation;
   for (size_t i = 0; i < endpoints_.size(); ++i) {
     frame.shards.push_back({endpoints_[i], hellos_[i].first_layer, hellos_[i].end_layer});
   }

@@ -19,7 +19,7 @@
 #include "absl/status/status.h"
 #include "wafer_backend/compute/link/reactor.h"
 #include "wafer_backend/compute/link/typed_link.h"
-#include "wafer_backend/compute/plane/peer_watch.h"
+#include "wafer_backend/membership/credentials.h"
 
 namespace waferline::plane {
 
@@ -28,9 +28,10 @@ class RemoteShards {
   enum class State : uint8_t { kDown, kBuilding, kUp };
 
   struct Options {
-    std::vector<std::string> endpoints;  // host:port of each, in the order of their layers
-    uint64_t fingerprint = 0;            // of the model that they must have
-    Nanoseconds patience;                // without a word of a shard (peer_watch.h)
+    std::vector<std::string> endpoints;   // host:port of each, in the order of their layers
+    uint64_t fingerprint = 0;             // of the model that they must have
+    Nanoseconds patience;                 // twice that for the chain to be built
+    membership::Credentials credentials;  // the driver's; each Build is the next generation
   };
   RemoteShards(link::Reactor* reactor, Options options);
 
@@ -47,8 +48,7 @@ class RemoteShards {
   bool TakeMemoryChanged() { return std::exchange(memory_changed_, false); }
   // Drops everything.
   void Fail(const absl::Status& why);
-  // Asks shards that have sent nothing for long; a silent one, or a chain that is not up within
-  // twice the patience, loses all. To be called now and then.
+  // A chain that is not up within twice the patience loses all. To be called now and then.
   void Watch();
 
   // While up. Open ends as an entry of TakeOpened, unless the slot is closed before.
@@ -71,6 +71,7 @@ class RemoteShards {
   const std::vector<link::HelloFrame>& hellos() const { return hellos_; }
   const std::vector<link::MemoryFrame>& memory() const { return memory_; }
   link::ShardsFrame addresses() const;
+  const membership::Credentials& credentials() const { return credentials_; }
 
  private:
   struct Shard {
@@ -82,7 +83,6 @@ class RemoteShards {
     bool greeted = false;
     bool joined = false;
     bool memory_reported = false;
-    PeerWatch watch;  // from its greeting on
   };
   void Fail(size_t index, const absl::Status& why);  // because of that shard
   void Greet(size_t index, std::unique_ptr<link::Connection> connection);
@@ -98,6 +98,7 @@ class RemoteShards {
   link::Reactor* const reactor_;
   const Options options_;
   const std::vector<std::string>& endpoints_ = options_.endpoints;
+  membership::Credentials credentials_ = options_.credentials;
   State state_ = State::kDown;
   Nanoseconds built_by_;
   Loss loss_;
@@ -116,7 +117,6 @@ class RemoteShards {
   std::vector<Opened> opened_;
   uint64_t step_ = 0;
   uint64_t step_rows_ = 0;
-  Nanoseconds step_start_;
   link::LogitsFrame* logits_ = nullptr;
   absl::Status step_status_;
 };

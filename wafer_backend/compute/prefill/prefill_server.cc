@@ -16,6 +16,7 @@
 #include "wafer_backend/compute/prefill/prefill_service.h"
 #include "wafer_backend/compute/prefill/shard_links.h"
 #include "wafer_backend/compute/shard/peer_model.h"
+#include "wafer_backend/membership/owner_gate.h"
 
 namespace waferline::prefill {
 namespace {
@@ -30,36 +31,35 @@ uint32_t CodeOf(const absl::Status& status) { return static_cast<uint32_t>(statu
 
 class PrefillServer {
  public:
-  PrefillServer(std::unique_ptr<PrefillWorker> worker, const link::HelloFrame& hello,
-                int64_t chunk_tokens)
-      : hello_(hello),
-        chunk_tokens_(chunk_tokens),
+  PrefillServer(const PrefillServerOptions& options, const link::HelloFrame& hello,
+                link::Reactor* reactor, std::unique_ptr<PrefillWorker> worker)
+      : options_(options),
+        hello_(hello),
+        reactor_(*reactor),
         service_(std::move(worker)),
-        pending_(&reactor_, hello,
-                 {.check = [this](const auto& theirs) { return Check(theirs); },
-                  .on_greeted = [this](const auto&,
-                                       auto connection) { AssignDriver(std::move(connection)); },
-                  .on_remark =
-                      [this](const std::string& remark) {
-                        if (remark_) remark_(remark);
-                      }}),
-        shards_(&reactor_, hello,
+        pending_(reactor, {.check = [this](const auto& theirs) { return Check(theirs); },
+                           .ours = [this] { return Hello(); },
+                           .on_greeted =
+                               [this](const auto& theirs, auto connection) {
+                                 AssignDriver(theirs.credentials, std::move(connection));
+                               },
+                           .on_remark = options.on_remark}),
+        shards_(reactor, hello,
                 {.on_change = [this](const auto& status) { OnShards(status); },
                  .on_received = [this](uint64_t job,
                                        const auto& status) { OnReceived(job, status); }}) {}
 
-  absl::Status Run(const PrefillServerOptions& options, const std::atomic<bool>& stop) {
+  absl::Status Run(const std::atomic<bool>& stop) {
     WL_ASSIGN_OR_RETURN(const auto listener,
-                        link::Listener::Open(&reactor_, options.listen, [this](auto taken) {
+                        link::Listener::Open(&reactor_, options_.listen, [this](auto taken) {
                           pending_.Add(std::move(taken));
                         }));
-    remark_ = options.on_remark;
-    if (options.on_ready) options.on_ready(listener->port());
+    if (options_.on_ready) options_.on_ready(listener->port());
     bool moved = false;
     while (!stop.load(std::memory_order_relaxed)) {
       reactor_.Turn(moved ? Nanoseconds(0) : kIdle);
       pending_.Watch();
-      moved = service_.Step(chunk_tokens_, &done_);
+      moved = service_.Step(options_.prefill.chunk_tokens, &done_);
       for (const PrefillService::Sent& sent : service_.TakeSent()) {
         // Pages that have left are acknowledged by the shards.
         if (!sent.status.ok()) OnReceived(sent.id, sent.status);
@@ -71,18 +71,26 @@ class PrefillServer {
 
  private:
   void Remark(const char* what, const absl::Status& why) {
-    if (remark_) remark_(absl::StrCat(what, ": ", why.message()));
+    if (options_.on_remark) options_.on_remark(absl::StrCat(what, ": ", why.message()));
   }
 
   absl::Status Check(const link::HelloFrame& theirs) const {
     WL_RETURN_IF_ERROR(shard::SameModel(hello_, theirs));
-    if (theirs.role == link::Role::kDriver) return absl::OkStatus();
+    if (theirs.role == link::Role::kDriver) return gate_.CheckDriver(theirs.credentials);
     return absl::InvalidArgumentError("only a driver connects to a prefill worker");
   }
 
-  // One driver at a time; a new one replaces the last, which may hang.
-  void AssignDriver(std::unique_ptr<Connection> connection) {
+  link::HelloFrame Hello() const {
+    link::HelloFrame hello = hello_;
+    hello.credentials.cell = gate_.last().cell;
+    hello.credentials.fence = gate_.last().fence;
+    return hello;
+  }
+
+  // One driver at a time (membership/owner_gate.h).
+  void AssignDriver(const membership::Credentials& theirs, std::unique_ptr<Connection> connection) {
     DropDriver();
+    gate_.OnDriver(theirs);
     driver_ = std::move(connection);
     outlet_ = std::make_unique<link::PrefillToDriver>(driver_.get());
     driver_->Start(
@@ -96,6 +104,7 @@ class PrefillServer {
   }
 
   void DropDriver() {
+    gate_.OnDriverGone();
     outlet_.reset();
     driver_.reset();
     shards_.Drop();
@@ -108,7 +117,10 @@ class PrefillServer {
 
   absl::Status HandleControl(const link::ShardsFrame& frame) {
     service_.SetTargets({});
-    shards_.Connect(frame);
+    membership::Credentials ours = gate_.last();
+    ours.fence = {frame.epoch, frame.generation};
+    gate_.OnDriver(ours);
+    shards_.Connect(frame, ours);
     return absl::OkStatus();
   }
 
@@ -139,16 +151,11 @@ class PrefillServer {
     return absl::OkStatus();
   }
 
-  absl::Status HandleControl(const link::PingFrame&) {
-    Send(link::AnswerFrame{link::AnswerFrame::To::kPing, 0, 0, ""});
-    return absl::OkStatus();
-  }
-
   void OnShards(const absl::Status& status) {
     if (!status.ok()) Remark("cannot reach the shards", status);
     service_.SetTargets(shards_.targets());
-    Send(link::AnswerFrame{link::AnswerFrame::To::kShards, 0, CodeOf(status),
-                           std::string(status.message())});
+    Send(link::AnswerFrame{link::AnswerFrame::To::kShards, gate_.last().fence.generation,
+                           CodeOf(status), std::string(status.message())});
   }
 
   void OnReceived(uint64_t job, const absl::Status& status) {
@@ -196,10 +203,10 @@ class PrefillServer {
     }
   }
 
-  std::function<void(const std::string&)> remark_;
+  const PrefillServerOptions& options_;
   const link::HelloFrame hello_;
-  const int64_t chunk_tokens_;
-  link::Reactor reactor_;
+  link::Reactor& reactor_;
+  membership::OwnerGate gate_{"prefill worker"};
   PrefillService service_;
   link::PendingPeers pending_;
   ShardLinks shards_;
@@ -219,10 +226,15 @@ absl::Status RunPrefillServer(const PrefillServerOptions& options, const std::at
   kernels::ThreadPool pool(options.threads > 0 ? options.threads : std::max(cores, 1));
   WL_ASSIGN_OR_RETURN(const auto model,
                       shard::PackedModel::Load(std::move(file), {0, shape.layers}, &pool));
-  WL_ASSIGN_OR_RETURN(auto worker, PrefillWorker::Create(model, options.prefill, &pool));
-  const link::HelloFrame hello =
+  link::Reactor reactor(options.liveness);
+  PrefillOptions prefill = options.prefill;
+  prefill.between_layers = [&reactor] { reactor.Beat(); };
+  WL_ASSIGN_OR_RETURN(auto worker, PrefillWorker::Create(model, prefill, &pool));
+  link::HelloFrame hello =
       shard::HelloFor(link::Role::kPrefill, *model, {0, shape.layers}, options.prefill.page_tokens);
-  return PrefillServer(std::move(worker), hello, options.prefill.chunk_tokens).Run(options, stop);
+  hello.credentials.worker = options.name;
+  hello.credentials.incarnation = options.incarnation;
+  return PrefillServer(options, hello, &reactor, std::move(worker)).Run(stop);
 }
 
 }  // namespace waferline::prefill

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "wafer_backend/compute/link/liveness.h"
 #include "wafer_backend/compute/prefill/prefill_worker.h"
 
 namespace waferline::prefill {
@@ -19,6 +20,9 @@ struct PrefillServerOptions {
   std::string listen = "127.0.0.1:0";  // host:port; port 0: the system chooses
   std::string model_path;
   PrefillOptions prefill;
+  std::string name;          // of this process, for messages of others
+  uint64_t incarnation = 0;  // random, another each time it starts
+  link::Liveness liveness;
   int threads = 0;  // that compute; 0: one a core
   // Called once when connections are accepted.
   std::function<void(uint16_t port)> on_ready;

@@ -19,7 +19,12 @@ PrefillWorker::PrefillWorker(std::shared_ptr<const shard::PackedModel> model,
                              const PrefillOptions& options, kernels::ThreadPool* pool)
     : model_(std::move(model)),
       options_(options),
-      stack_(model_, {model_->range(), options.page_tokens, options.chunk_tokens}, pool),
+      stack_(model_,
+             {.range = model_->range(),
+              .page_tokens = options.page_tokens,
+              .max_rows = options.chunk_tokens,
+              .between_layers = options.between_layers},
+             pool),
       pages_(stack_.kv()) {
   hidden_.resize(static_cast<size_t>(options.chunk_tokens * model_->shape().hidden));
 }

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -28,6 +29,7 @@ struct PrefillOptions {
   int64_t chunk_tokens = 256;             // at most this many in one step
   Bytes kv_bytes = Bytes(8'000'000'000);  // of pages at the same time
   size_t max_jobs = 1024;
+  std::function<void()> between_layers;  // as shard::ShardOptions has it
 };
 
 struct PrefillJob {

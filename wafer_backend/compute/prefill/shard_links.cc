@@ -12,8 +12,9 @@ namespace {
 constexpr Nanoseconds kPatience = Seconds(5);
 }  // namespace
 
-void ShardLinks::Connect(const link::ShardsFrame& shards) {
+void ShardLinks::Connect(const link::ShardsFrame& shards, const membership::Credentials& driver) {
   Drop();
+  hello_.credentials = driver;
   dropped_.clear();
   for (const link::ShardAddress& address : shards.shards) {
     links_.push_back(std::make_unique<Link>());

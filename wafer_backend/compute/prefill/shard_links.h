@@ -28,8 +28,8 @@ class ShardLinks {
   ShardLinks(link::Reactor* reactor, const link::HelloFrame& hello, Events events)
       : reactor_(reactor), hello_(hello), events_(std::move(events)) {}
 
-  // Drops what there is and connects to these.
-  void Connect(const link::ShardsFrame& shards);
+  // Drops what there is and connects to these, in the name of the driver.
+  void Connect(const link::ShardsFrame& shards, const membership::Credentials& driver);
   void Drop();
 
   // A hand-off begins, whose receipts count; it is over, and late receipts do not.
@@ -55,7 +55,7 @@ class ShardLinks {
   void Fail(const absl::Status& why);
 
   link::Reactor* const reactor_;
-  const link::HelloFrame hello_;
+  link::HelloFrame hello_;
   const Events events_;
   std::vector<std::unique_ptr<Link>> links_;
   std::vector<std::unique_ptr<Link>> dropped_;     // kept until no handler of theirs runs

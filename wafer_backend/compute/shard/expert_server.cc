@@ -12,6 +12,7 @@
 #include "wafer_backend/compute/link/reactor.h"
 #include "wafer_backend/compute/link/typed_link.h"
 #include "wafer_backend/compute/shard/peer_model.h"
+#include "wafer_backend/membership/owner_gate.h"
 
 namespace waferline::shard {
 namespace {
@@ -25,10 +26,15 @@ class ExpertServer {
       : worker_(worker),
         options_(options),
         hello_(hello),
-        pending_(&reactor_, hello,
-                 {.check = [this](const auto& theirs) { return Check(theirs); },
-                  .on_greeted = [this](const auto&, auto taken) { Serve(std::move(taken)); },
-                  .on_remark = options.on_remark}) {}
+        reactor_(options.liveness),
+        pending_(&reactor_, {.check = [this](const auto& theirs) { return Check(theirs); },
+                             .ours = [this] { return Hello(); },
+                             .on_greeted =
+                                 [this](const auto& theirs, auto taken) {
+                                   TakeOwner(theirs.credentials);
+                                   Serve(std::move(taken));
+                                 },
+                             .on_remark = options.on_remark}) {}
 
   absl::Status Run(const std::atomic<bool>& stop) {
     WL_ASSIGN_OR_RETURN(const auto listener,
@@ -40,6 +46,7 @@ class ExpertServer {
       reactor_.Turn(kIdleTurn);
       pending_.Watch();
       std::erase_if(shards_, [](const auto& shard) { return shard->gone; });
+      if (shards_.empty()) gate_.OnDriverGone();
       if (shards_.size() > kMaxShards) shards_.erase(shards_.begin());
     }
     return absl::OkStatus();
@@ -57,8 +64,28 @@ class ExpertServer {
 
   absl::Status Check(const link::HelloFrame& theirs) const {
     WL_RETURN_IF_ERROR(SameModel(hello_, theirs));
-    if (theirs.role == link::Role::kShard) return absl::OkStatus();
-    return absl::FailedPreconditionError("only shards connect to a worker of experts");
+    if (theirs.role != link::Role::kShard) {
+      return absl::FailedPreconditionError("only shards connect to a worker of experts");
+    }
+    if (gate_.CheckPeer(theirs.credentials).ok()) return absl::OkStatus();
+    return gate_.CheckDriver(theirs.credentials);
+  }
+
+  link::HelloFrame Hello() const {
+    link::HelloFrame hello = hello_;
+    hello.credentials.cell = gate_.last().cell;
+    hello.credentials.fence = gate_.last().fence;
+    return hello;
+  }
+
+  // The shards of one driver share this worker; those of an earlier owner have nothing more to ask.
+  void TakeOwner(const membership::Credentials& theirs) {
+    if (gate_.CheckPeer(theirs).ok()) return;
+    for (const auto& shard : shards_) {
+      shard->gone = true;
+      shard->connection.reset();
+    }
+    gate_.OnDriver(theirs);
   }
 
   void Serve(std::unique_ptr<link::Connection> taken) {
@@ -81,6 +108,7 @@ class ExpertServer {
   ExpertWorker* const worker_;
   const ExpertServerOptions& options_;
   const link::HelloFrame hello_;
+  membership::OwnerGate gate_{"worker of experts"};
   link::Reactor reactor_;
   link::PendingPeers pending_;
   std::vector<std::unique_ptr<Peer>> shards_;  // oldest first
@@ -101,6 +129,8 @@ absl::Status RunExpertServer(const ExpertServerOptions& options, const std::atom
   WL_ASSIGN_OR_RETURN(const auto worker, ExpertWorker::Create(model, part, &pool));
   link::HelloFrame hello = HelloFor(link::Role::kExperts, *model, part.layers, /*page_tokens=*/0);
   hello.max_rows = static_cast<uint32_t>(part.max_rows);
+  hello.credentials.worker = options.name;
+  hello.credentials.incarnation = options.incarnation;
   return ExpertServer(worker.get(), options, hello).Run(stop);
 }
 

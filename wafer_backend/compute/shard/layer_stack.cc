@@ -93,7 +93,7 @@ void LayerStack::Forward(std::span<const Run> runs, float* hidden) {
   rotations_.SetPositions(positions_);
   NormRows(LayerAt(0).attention_norm, rows, hidden);
   const int64_t last = options_.range.count() - 1;
-  for (int64_t i = 0; i < last; ++i) {
+  for (int64_t i = 0; i < last; ++i, BetweenLayers()) {
     ComputeQkv(i, rows, hidden);
     Mix(i, rows, hidden);
     Feed(i, rows, hidden);

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -35,6 +36,8 @@ class LayerStack {
     int64_t page_tokens = 64;
     int64_t max_rows = 512;
     ExpertRange experts = {};  // that it computes itself; none: all
+    // Called within Forward, on its thread, for what cannot wait for the end of it. Optional.
+    std::function<void()> between_layers = {};
   };
   // `pool` may be shared and must outlive this; `model` holds the layers of the range.
   LayerStack(std::shared_ptr<const PackedModel> model, const Options& options,
@@ -66,6 +69,9 @@ class LayerStack {
   Bytes working_bytes() const;
 
  private:
+  void BetweenLayers() const {
+    if (options_.between_layers) options_.between_layers();
+  }
   void AddQueries(const Run& run, int64_t skipped, int64_t first_row);
   void ComputeQkv(int64_t index, int64_t rows, const float* hidden);
   void ComputeLatentKv(int64_t index, int64_t rows);

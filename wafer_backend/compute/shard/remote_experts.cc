@@ -9,6 +9,11 @@
 #include "wafer_backend/compute/shard/peer_model.h"
 
 namespace waferline::shard {
+namespace {
+
+constexpr Nanoseconds kWaitAtOnce = Milliseconds(200);
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<RemoteExperts>> RemoteExperts::Connect(const Options& options) {
   std::unique_ptr<RemoteExperts> experts(new RemoteExperts(options));
@@ -107,7 +112,8 @@ void RemoteExperts::TurnWhileAny(bool Peer::*flag, bool value) {
     while (status_.ok() && (*peer).*flag == value) {
       const Nanoseconds left = deadline - reactor_.Now();
       if (left <= Nanoseconds(0)) return Lose(*peer, absl::UnavailableError("it is silent"));
-      reactor_.Turn(left);
+      reactor_.Turn(std::min(left, kWaitAtOnce));
+      if (options_.on_wait) options_.on_wait();
     }
   }
 }
@@ -129,6 +135,11 @@ void RemoteExperts::Finish(float* rows) {
   rows_ = rows;
   TurnWhileAny(&Peer::pending, true);
   rows_ = nullptr;
+}
+
+absl::Status RemoteExperts::KeepUp() {
+  reactor_.Turn(Nanoseconds(0));
+  return status_;
 }
 
 link::LinkBytes RemoteExperts::sent() const {

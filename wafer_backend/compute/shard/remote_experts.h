@@ -4,6 +4,7 @@
 // nothing else. When a worker is lost or silent all are given up: the owner connects again.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,13 +20,20 @@ class RemoteExperts : public OtherExperts {
  public:
   struct Options {
     std::vector<std::string> endpoints;  // host:port of each worker
-    link::HelloFrame hello;              // the shard's own, with the experts that it has itself
+    // The shard's own, in its driver's name, with the experts that it has itself.
+    link::HelloFrame hello;
     int64_t experts = 0;                 // of a layer of the model
     Nanoseconds patience = Seconds(10);  // for connecting, and for the answers of a layer
+    link::Liveness liveness;
+    // Called now and then while this waits. Short; optional.
+    std::function<void()> on_wait;
   };
   // Blocks. Unavailable naming the endpoint that cannot be reached; FailedPrecondition if a worker
   // has another model, or if shard and workers together do not have each expert once.
   static absl::StatusOr<std::unique_ptr<RemoteExperts>> Connect(const Options& options);
+
+  // Between steps, now and then: heartbeats. Not OK once a worker is lost.
+  absl::Status KeepUp();
 
   void Start(int64_t layer, std::span<const int64_t> begin, const float* rows) override;
   void Finish(float* rows) override;
@@ -47,7 +55,7 @@ class RemoteExperts : public OtherExperts {
     ExpertRange experts() const { return {hello.first_expert, hello.end_expert}; }
   };
 
-  explicit RemoteExperts(const Options& options) : options_(options) {}
+  explicit RemoteExperts(const Options& options) : options_(options), reactor_(options.liveness) {}
   absl::Status ConnectAll();
   void Greet(Peer* peer, std::unique_ptr<link::Connection> connection);
   absl::Status Accept(Peer* peer, std::span<const uint8_t> bytes);

@@ -29,7 +29,10 @@ Shard::Shard(std::shared_ptr<const PackedModel> model, const ShardOptions& optio
              kernels::ThreadPool* pool)
     : model_(std::move(model)),
       options_(options),
-      stack_(model_, {options.range, options.page_tokens, options.max_rows, options.experts}, pool),
+      stack_(model_,
+             {options.range, options.page_tokens, options.max_rows, options.experts,
+              options.between_layers},
+             pool),
       ledger_(NameOf(options.range), options.sram),
       pages_(stack_.kv()) {
   slots_.reserve(options.slots);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -32,6 +33,8 @@ struct ShardOptions {
   uint32_t slots = 256;
   int64_t max_rows = 256;
   ExpertRange experts;  // that it has of its layers; none: all. Others are with OtherExperts
+  // Called on the thread of a step now and then, for what cannot wait for its end. Short; optional.
+  std::function<void()> between_layers;
 };
 
 class Shard {

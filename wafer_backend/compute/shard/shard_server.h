@@ -4,9 +4,7 @@
 //
 // One thread does all of it, so a step's way through a shard has no hand-over between threads.
 // When the driver joins the shards, this one connects to its workers of experts too; when one of
-// those is lost, the step is Unavailable and the driver joins the shards again.
-//
-// When the driver goes, its slots and pages go with it; the next driver finds an empty shard.
+// those is lost, the driver joins the shards again. One driver owns a shard: shard_node.h.
 #pragma once
 
 #include <atomic>
@@ -16,6 +14,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "wafer_backend/compute/link/liveness.h"
 #include "wafer_backend/compute/shard/shard.h"
 
 namespace waferline::shard {
@@ -24,6 +23,9 @@ struct ShardServerOptions {
   std::string listen = "127.0.0.1:0";  // host:port; port 0: the system chooses
   std::string model_path;
   ShardOptions shard;
+  std::string name;          // of this process, for messages of others
+  uint64_t incarnation = 0;  // random, another each time it starts
+  link::Liveness liveness;
   // host:port of the workers that have the other experts, if shard.experts are not all.
   std::vector<std::string> expert_workers;
   Nanoseconds expert_patience = Seconds(10);  // for connecting, and for one layer's answers

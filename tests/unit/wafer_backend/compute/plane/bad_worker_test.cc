@@ -58,7 +58,7 @@ class FakeShard {
   };
 
   void Run(std::promise<uint16_t>* port) {
-    link::Reactor reactor;
+    link::Reactor reactor(kFastBeats);
     auto listener = link::Listener::Open(&reactor, "127.0.0.1:0", [this](auto taken) {
       Peer* const peer = peers_.emplace_back(std::make_unique<Peer>()).get();
       peer->connection = std::move(taken);
@@ -67,12 +67,17 @@ class FakeShard {
           [peer](const absl::Status&) { peer->connection.reset(); });
     });
     port->set_value((*listener)->port());
-    while (!stop_) reactor.Turn(Milliseconds(5));
+    while (!stop_) {
+      if (silent_) {  // as if it were stopped: nothing is read, no heartbeat leaves
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      } else {
+        reactor.Turn(Milliseconds(5));
+      }
+    }
     peers_.clear();
   }
 
   absl::Status Accept(Peer* peer, std::span<const uint8_t> bytes) {
-    if (silent_) return absl::OkStatus();
     if (!peer->role) {
       return peer->greeting.Accept(bytes, [&](const link::HelloFrame& hello) {
         peer->role = hello.role;
@@ -108,9 +113,6 @@ class FakeShard {
     return Answer(peer, link::AnswerFrame::To::kOpen, open.job);
   }
   absl::Status Handle(Peer*, const link::CloseFrame&) { return absl::OkStatus(); }
-  absl::Status Handle(Peer* peer, const link::PingFrame&) {
-    return Answer(peer, link::AnswerFrame::To::kPing, 0);
-  }
   absl::Status Handle(Peer* peer, const link::TokenFrame& tokens) {
     if (Silences(State::kStep)) return absl::OkStatus();
     link::LogitsFrame logits{tokens.step, 256, std::vector<float>(tokens.rows.size() * 256)};
@@ -119,7 +121,7 @@ class FakeShard {
     return link::ShardToDriver(peer->connection.get()).Send(logits);
   }
 
-  // From that state on nothing is answered any more, pings included, as if it were stopped.
+  // From that state on nothing is answered any more.
   bool Silences(State state) {
     silent_ = silent_ || wrong_.silent_from == state;
     return silent_;
@@ -146,7 +148,7 @@ struct Stage {
                       .between_attempts = Milliseconds(20),
                       .max_outage = Seconds(2),
                       .outage_patience = Seconds(2),
-                      .patience = Milliseconds(300)};
+                      .liveness = {kFastBeats.interval, Milliseconds(500)}};
   }
   ModelOnDisk disk;
   FakeShard shard;

@@ -67,6 +67,8 @@ class Server {
 };
 
 inline constexpr int64_t kPage = 16;
+// Tests need not wait for seconds.
+inline constexpr link::Liveness kFastBeats{Milliseconds(50), Seconds(3)};
 
 inline std::unique_ptr<Server> StartShard(const std::string& model, shard::LayerRange range,
                                           const std::string& listen = "127.0.0.1:0",
@@ -77,6 +79,7 @@ inline std::unique_ptr<Server> StartShard(const std::string& model, shard::Layer
   options.shard.range = range;
   options.shard.page_tokens = kPage;
   options.shard.slots = slots;
+  options.liveness = kFastBeats;
   options.threads = 1;
   return std::make_unique<Server>(&shard::RunShardServer, options);
 }
@@ -88,6 +91,7 @@ inline std::unique_ptr<Server> StartPrefill(const std::string& model, int64_t ch
   options.model_path = model;
   options.prefill.page_tokens = kPage;
   options.prefill.chunk_tokens = chunk_tokens;
+  options.liveness = kFastBeats;
   options.threads = 1;
   return std::make_unique<Server>(&prefill::RunPrefillServer, options);
 }
@@ -102,6 +106,7 @@ struct Cloud {
     options.remote.prefill = prefill->endpoint();
     options.remote.fingerprint = shard::FingerprintOf(*file);
     options.remote.between_attempts = Milliseconds(20);
+    options.remote.liveness = kFastBeats;
     return options;
   }
 };

@@ -1,0 +1,256 @@
+#include "wafer_backend/compute/shard/shard_node.h"
+
+#include <span>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/shard/peer_model.h"
+
+namespace waferline::shard {
+namespace {
+
+constexpr Nanoseconds kConnectPatience = Seconds(5);
+
+uint32_t CodeOf(const absl::Status& status) { return static_cast<uint32_t>(status.code()); }
+
+}  // namespace
+
+ShardNode::ShardNode(Parts parts)
+    : parts_(std::move(parts)),
+      pending_(parts_.reactor,
+               {.check = [this](const auto& theirs) { return Check(theirs); },
+                .ours = [this] { return Hello(); },
+                .on_greeted = [this](const auto& theirs,
+                                     auto taken) { AssignRole(theirs, std::move(taken)); },
+                .on_remark = parts_.on_remark}) {}
+
+void ShardNode::Watch() {
+  pending_.Watch();
+  if (experts_ == nullptr) return;
+  const absl::Status experts = experts_->KeepUp();
+  if (experts.ok()) return;
+  Remark("experts", experts);
+  shard_->SetOtherExperts(nullptr);
+  experts_.reset();
+  // The driver joins the shards again.
+  (void)Answer(link::AnswerFrame::To::kStep, 0, absl::UnavailableError(experts.message()));
+}
+
+void ShardNode::Remark(const char* what, const absl::Status& why) {
+  if (parts_.on_remark) parts_.on_remark(absl::StrCat(what, ": ", why.message()));
+}
+
+link::HelloFrame ShardNode::Hello() const {
+  link::HelloFrame hello = parts_.hello;
+  hello.credentials.cell = gate_.last().cell;
+  hello.credentials.fence = gate_.last().fence;
+  return hello;
+}
+
+link::HelloFrame ShardNode::HelloAs(link::Role role) const {
+  link::HelloFrame hello = parts_.hello;
+  hello.role = role;
+  hello.credentials = gate_.last();
+  return hello;
+}
+
+absl::Status ShardNode::Check(const link::HelloFrame& theirs) const {
+  WL_RETURN_IF_ERROR(SameModel(parts_.hello, theirs));
+  switch (theirs.role) {
+    case link::Role::kDriver:
+      return gate_.CheckDriver(theirs.credentials);
+    case link::Role::kPrefill:
+      return gate_.CheckPeer(theirs.credentials);
+    case link::Role::kNeighbour:
+      if (theirs.end_layer == parts_.hello.first_layer) {
+        return gate_.CheckPeer(theirs.credentials);
+      }
+      return absl::FailedPreconditionError(absl::StrCat("a neighbour that ends before layer ",
+                                                        theirs.end_layer, ", this shard begins at ",
+                                                        parts_.hello.first_layer));
+    case link::Role::kExperts:
+      return absl::InvalidArgumentError("workers of experts do not connect to shards");
+    case link::Role::kShard:
+      break;
+  }
+  return absl::FailedPreconditionError(
+      "role shard is not for connecting: a shard connects as a neighbour");
+}
+
+void ShardNode::AssignRole(const link::HelloFrame& theirs,
+                           std::unique_ptr<link::Connection> connection) {
+  if (theirs.role == link::Role::kDriver) {
+    AssignDriver(theirs.credentials, std::move(connection));
+  } else if (theirs.role == link::Role::kNeighbour) {
+    AssignUpstream(std::move(connection));
+  } else {
+    AssignPrefill(std::move(connection));
+  }
+}
+
+void ShardNode::AssignPrefill(std::unique_ptr<link::Connection> connection) {
+  prefill_ = std::make_unique<PrefillPeer>(std::move(connection));
+  prefill_->connection->Start(
+      [this](std::span<const uint8_t> bytes) {
+        return prefill_->inlet.Accept(
+            bytes, [this](const link::KvFrame& frame) { return TakePages(frame); });
+      },
+      [this](const absl::Status& why) {
+        Remark("prefill worker disconnected", why);
+        prefill_.reset();
+      });
+}
+
+void ShardNode::AssignUpstream(std::unique_ptr<link::Connection> connection) {
+  upstream_ = std::make_unique<UpstreamPeer>(std::move(connection));
+  upstream_->connection->Start(
+      [this](std::span<const uint8_t> bytes) {
+        return upstream_->inlet.Accept(bytes, [this](link::ActivationFrame& frame) {
+          Finish(shard_->Step(&frame), frame);
+          return absl::OkStatus();
+        });
+      },
+      [this](const absl::Status& why) {
+        Remark("upstream shard disconnected", why);
+        upstream_.reset();
+      });
+}
+
+void ShardNode::AssignDriver(const membership::Credentials& theirs,
+                             std::unique_ptr<link::Connection> connection) {
+  DropDriver();
+  gate_.OnDriver(theirs);
+  driver_ = std::make_unique<DriverPeer>(std::move(connection));
+  driver_->connection->Start(
+      [this](std::span<const uint8_t> bytes) {
+        return driver_->inlet.Accept(bytes,
+                                     [this](const auto& frame) { return HandleControl(frame); });
+      },
+      [this](const absl::Status& why) {
+        Remark("driver disconnected", why);
+        DropDriver();
+      });
+}
+
+void ShardNode::DropDriver() {
+  gate_.OnDriverGone();
+  driver_.reset();
+  upstream_.reset();
+  joining_.reset();
+  downstream_.reset();
+  prefill_.reset();
+  shard_->CloseAll();
+  shard_->SetOtherExperts(nullptr);
+  experts_.reset();
+}
+
+absl::Status ShardNode::HandleControl(const link::OpenFrame& open) {
+  return Answer(link::AnswerFrame::To::kOpen, open.job,
+                shard_->Open(open.slot, open.positions, open.job));
+}
+
+absl::Status ShardNode::HandleControl(const link::CloseFrame& close) {
+  shard_->Close(close.slot);
+  return absl::OkStatus();
+}
+
+absl::Status ShardNode::HandleControl(const link::AskMemoryFrame&) {
+  link::MemoryFrame frame = shard_->Report();
+  if (downstream_ != nullptr) {
+    const link::LinkBytes& sent = downstream_->outlet.sent();
+    frame.sent_frames = sent.frames;
+    frame.sent_payload = sent.payload;
+    frame.sent_framing = sent.framing;
+  }
+  return driver_->outlet.Send(frame);
+}
+
+absl::Status ShardNode::HandleControl(const link::TokenFrame& tokens) {
+  Finish(shard_->Step(tokens, &activations_), activations_);
+  return absl::OkStatus();
+}
+
+absl::Status ShardNode::HandleControl(const link::JoinFrame& join) {
+  downstream_.reset();
+  joining_.reset();
+  if (const absl::Status status = ConnectExperts(); !status.ok()) {
+    return Answer(link::AnswerFrame::To::kJoin, 0, status);
+  }
+  if (join.next_endpoint.empty()) {
+    const bool last = shard_->last();
+    return Answer(link::AnswerFrame::To::kJoin, 0,
+                  last ? absl::OkStatus()
+                       : absl::FailedPreconditionError(
+                             "this is not the last shard, but no next endpoint was given"));
+  }
+  joining_ = std::make_unique<link::ConnectAttempt>(
+      parts_.reactor, join.next_endpoint, kConnectPatience,
+      [this](absl::StatusOr<std::unique_ptr<link::Connection>> result) {
+        if (!result.ok()) {
+          (void)Answer(link::AnswerFrame::To::kJoin, 0, result.status());
+          return;
+        }
+        Greet(*std::move(result));
+      });
+  return absl::OkStatus();
+}
+
+absl::Status ShardNode::ConnectExperts() {
+  shard_->SetOtherExperts(nullptr);
+  if (parts_.experts.endpoints.empty()) return absl::OkStatus();
+  RemoteExperts::Options options = parts_.experts;
+  options.hello = HelloAs(link::Role::kShard);
+  options.on_wait = [this] { parts_.reactor->Beat(); };
+  WL_ASSIGN_OR_RETURN(experts_, RemoteExperts::Connect(options));
+  shard_->SetOtherExperts(experts_.get());
+  return absl::OkStatus();
+}
+
+void ShardNode::Greet(std::unique_ptr<link::Connection> connection) {
+  downstream_ = std::make_unique<DownstreamPeer>(std::move(connection));
+  link::GreetingOutlet greeting(downstream_->connection.get());
+  downstream_->connection->Start(
+      [this](std::span<const uint8_t> bytes) {
+        return downstream_->inlet.Accept(bytes, [this](const link::HelloFrame& theirs) {
+          WL_RETURN_IF_ERROR(SameModel(parts_.hello, theirs));
+          return Answer(link::AnswerFrame::To::kJoin, 0, absl::OkStatus());
+        });
+      },
+      [this](const absl::Status& why) {
+        Remark("downstream shard disconnected", why);
+        downstream_.reset();
+        (void)Answer(link::AnswerFrame::To::kJoin, 0,
+                     absl::UnavailableError(absl::StrCat("the next shard: ", why.message())));
+      });
+  (void)greeting.Send(
+      HelloAs(link::Role::kNeighbour));  // if it cannot be sent, the connection says so
+}
+
+absl::Status ShardNode::TakePages(const link::KvFrame& frame) {
+  const absl::Status status = shard_->Receive(frame);
+  if (!frame.last && status.ok()) return absl::OkStatus();
+  return prefill_->outlet.Send(
+      link::KvReceivedFrame{frame.job, CodeOf(status), std::string(status.message())});
+}
+
+void ShardNode::Finish(absl::Status status, const link::ActivationFrame& frame) {
+  if (status.ok() && shard_->last()) {
+    status = shard_->Head(frame, &logits_);
+    if (status.ok() && driver_ != nullptr) status = driver_->outlet.Send(logits_);
+  } else if (status.ok()) {
+    status = downstream_ != nullptr
+                 ? downstream_->outlet.Send(frame)
+                 : absl::UnavailableError("the downstream shard is not connected");
+  }
+  if (!status.ok()) (void)Answer(link::AnswerFrame::To::kStep, frame.step, status);
+}
+
+absl::Status ShardNode::Answer(link::AnswerFrame::To to, uint64_t subject,
+                               const absl::Status& status) {
+  if (driver_ == nullptr) return absl::OkStatus();
+  return driver_->outlet.Send(
+      link::AnswerFrame{to, subject, CodeOf(status), std::string(status.message())});
+}
+
+}  // namespace waferline::shard
