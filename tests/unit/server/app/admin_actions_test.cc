@@ -45,7 +45,7 @@ struct Doors {
     REQUIRE(built.ok());
     cloud = *std::move(built);
     admin = std::make_unique<AdminActions>(&config, cloud.get());
-    auto started = FrontEnds::Start(config, cloud.get(), admin.get());
+    auto started = FrontEnds::Start(config, cloud.get(), admin.get(), nullptr);
     REQUIRE(started.ok());
     front = *std::move(started);
     const auto channel = grpc::CreateChannel("127.0.0.1:" + std::to_string(front->grpc_port()),

@@ -114,7 +114,7 @@ struct Server {
     cloud = *std::move(built);
     actions = std::make_unique<AdminActions>(&config, cloud.get());
     port = std::make_unique<RecordingPort>(actions.get());
-    auto started = FrontEnds::Start(config, cloud.get(), port.get());
+    auto started = FrontEnds::Start(config, cloud.get(), port.get(), nullptr);
     REQUIRE(started.ok());
     front = *std::move(started);
     http = absl::StrCat("http://127.0.0.1:", front->http_port());
