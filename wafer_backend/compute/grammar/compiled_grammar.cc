@@ -83,6 +83,7 @@ class CompiledGrammar::Cursor : public ConstraintCursor {
 CompiledGrammar::CompiledGrammar(Rules rules, std::shared_ptr<const VocabularyTries> vocabulary)
     : vocabulary_(std::move(vocabulary)), machine_(std::move(rules)) {
   WL_CHECK(!vocabulary_->end_ids().empty());
+  path_.resize(vocabulary_->longest() + 1);
   start_is_whole_ = machine_.start() != Machine::kDead && !machine_.lost_ways();
   AllowedTokens ends;
   ends.few = vocabulary_->end_ids();
@@ -120,6 +121,14 @@ CompiledGrammar::Allowed CompiledGrammar::AllowedAt(const std::string& text, Pla
 
 CompiledGrammar::Allowed CompiledGrammar::FindAllowed(const std::string& text, Place* place) const {
   if (!machine_.goes_on(place->at)) return ends_only_;
+  // Most places take few bytes: tokens that begin with others are not looked at.
+  live_.clear();
+  for (int byte = 0; byte < 256; ++byte) {
+    if (machine_.Next(place->at, static_cast<uint8_t>(byte)) != Machine::kDead) {
+      live_.push_back(static_cast<uint8_t>(byte));
+    }
+  }
+  Renew(text, place);
   const size_t run = machine_.plain_run(place->at);
   std::vector<uint64_t> bits = vocabulary_->plain_up_to(run);
   Walk(vocabulary_->other(), text, place, &bits);
@@ -136,27 +145,37 @@ CompiledGrammar::Allowed CompiledGrammar::FindAllowed(const std::string& text, P
 
 void CompiledGrammar::Walk(const Trie& trie, const std::string& text, Place* place,
                            std::vector<uint64_t>* bits) const {
-  path_.assign(1, place->at);
-  std::string bytes;  // of the path
-  for (size_t i = 0; i < trie.size();) {
-    const TrieNode& node = trie[i];
-    path_.resize(node.depth);
-    bytes.resize(node.depth - 1);
-    const Machine::Configuration to = machine_.Next(path_.back(), node.byte);
-    if (to == Machine::kDead) {
-      i = node.behind;
-      continue;
+  path_[0] = place->at;
+  for (const uint8_t byte : live_) {
+    const auto [begin, end] = trie.of_first[byte];
+    for (size_t i = begin; i < end;) {
+      const TrieNode& node = trie.nodes[i];
+      const Machine::Configuration to = machine_.Next(path_[node.depth - 1], node.byte);
+      if (to == Machine::kDead) {
+        i = node.behind;
+        continue;
+      }
+      path_[node.depth] = to;
+      if (node.token >= 0) (*bits)[node.token / 64] |= uint64_t{1} << node.token % 64;
+      if (machine_.Full()) {
+        Renew(text, place);
+        FindPath(trie, i, *place);
+      }
+      ++i;
     }
-    path_.push_back(to);
-    bytes.push_back(static_cast<char>(node.byte));
-    if (node.token >= 0) (*bits)[node.token / 64] |= uint64_t{1} << node.token % 64;
-    ++i;
-    if (!machine_.Full()) continue;
-    Renew(text, place);
-    path_.assign(1, place->at);
-    for (const char c : bytes) {
-      path_.push_back(machine_.Next(path_.back(), static_cast<uint8_t>(c)));
-    }
+  }
+}
+
+void CompiledGrammar::FindPath(const Trie& trie, size_t index, const Place& place) const {
+  // In preorder the last node of a depth before another one is above it.
+  std::string bytes(trie.nodes[index].depth, 0);
+  size_t depth = bytes.size();
+  for (size_t i = index; depth > 0; --i) {
+    if (trie.nodes[i].depth == depth) bytes[--depth] = static_cast<char>(trie.nodes[i].byte);
+  }
+  path_[0] = place.at;
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    path_[i + 1] = machine_.Next(path_[i], static_cast<uint8_t>(bytes[i]));
   }
 }
 

@@ -51,6 +51,9 @@ class CompiledGrammar : public TokenConstraint,
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Walk(const Trie& trie, const std::string& text, Place* place,
             std::vector<uint64_t>* bits) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Fills path_ again after the machine forgot it, up to the node at `index`.
+  void FindPath(const Trie& trie, size_t index, const Place& place) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Renew(const std::string& text, Place* place) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::shared_ptr<const VocabularyTries> vocabulary_;
@@ -61,7 +64,9 @@ class CompiledGrammar : public TokenConstraint,
   mutable uint64_t generation_ ABSL_GUARDED_BY(mutex_) = 1;
   mutable std::vector<Allowed> allowed_ ABSL_GUARDED_BY(mutex_);  // by configuration
   mutable size_t mask_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Of a walk: where the first n bytes of a node's text lead, and the bytes that lead anywhere.
   mutable std::vector<Machine::Configuration> path_ ABSL_GUARDED_BY(mutex_);
+  mutable std::vector<uint8_t> live_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace waferline::grammar

@@ -29,7 +29,8 @@ size_t PlainCharacters(std::string_view text) {
 
 // `sorted` texts become the nodes of a tree. Tokens of the same text become siblings.
 Trie TrieOf(const std::vector<std::pair<std::string_view, TokenId>>& sorted) {
-  Trie trie;
+  Trie out;
+  std::vector<TrieNode>& trie = out.nodes;
   std::vector<uint32_t> path;  // nodes of the text before
   std::string_view before;
   for (const auto& [text, id] : sorted) {
@@ -50,7 +51,12 @@ Trie TrieOf(const std::vector<std::pair<std::string_view, TokenId>>& sorted) {
     before = text;
   }
   for (const uint32_t node : path) trie[node].behind = static_cast<uint32_t>(trie.size());
-  return trie;
+  for (uint32_t i = 0; i < trie.size(); i = trie[i].behind) {
+    Trie::Range& range = out.of_first[trie[i].byte];
+    if (range.end == 0) range.begin = i;
+    range.end = trie[i].behind;
+  }
+  return out;
 }
 
 bool InUtf8(std::string_view text) {

@@ -30,7 +30,14 @@ struct TrieNode {
   uint16_t depth;   // bytes from the root, this one included
   uint8_t byte;
 };
-using Trie = std::vector<TrieNode>;  // in preorder, without the root
+struct Trie {
+  std::vector<TrieNode> nodes;  // in preorder, without the root
+  // By byte, the nodes of the texts that begin with it.
+  struct Range {
+    uint32_t begin = 0, end = 0;
+  };
+  std::array<Range, 256> of_first = {};
+};
 
 class VocabularyTries {
  public:
@@ -49,6 +56,8 @@ class VocabularyTries {
 
   // Its bytes as the trees have them; empty if it is left out.
   std::string_view TextOf(TokenId id) const;
+  // Bytes of the longest token.
+  size_t longest() const { return longest_; }
   // Bytes that are a token by themselves. kControlMark is, if there are control tokens.
   const std::array<bool, 256>& single_bytes() const { return single_bytes_; }
   bool HasControl(std::string_view name) const;
