@@ -74,6 +74,7 @@ class MessageReader {
   json::object chat_;
   openai::FieldNames names_ = {{"response_format.json_schema", "output_config.format"},
                                {"response_format", "output_config.format"},
+                               {"thinking_budget", "thinking.budget_tokens"},
                                {"stop", "stop_sequences"}};
   std::string warning_;
 };
@@ -122,7 +123,7 @@ void MessageReader::ReadSettings() {
   }
 }
 
-// How long models here think is theirs; whether they do may be switched.
+// Whether models think may be switched, and for how long.
 void MessageReader::ReadThinking() {
   const json::object* thinking = fields_.Object("thinking");
   if (thinking == nullptr) return;
@@ -139,7 +140,7 @@ void MessageReader::ReadThinking() {
   } else if (inner.ok() && type != "enabled" && type != "adaptive") {
     inner.Fail("type", "must be enabled, adaptive or disabled");
   }
-  if (budget > 0) WithoutEffect("thinking.budget_tokens");
+  if (budget > 0 && type != "disabled") chat_["thinking_budget"] = budget;
   fields_.Fail(inner.status());
 }
 

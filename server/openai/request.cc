@@ -79,6 +79,11 @@ absl::Status End(Fields& fields, const Envelope& envelope, Ending ending, Parsed
   pattern.model = parsed->model->name;
   pattern.sampling = ReadSampling(fields, *parsed->model->tokenizer, envelope.fallback_seed);
   WL_RETURN_IF_ERROR(Constrain(fields, ending.tools, parsed));
+  std::string endless;  // the warning that a budget has no effect
+  if (parsed->shape.chat()) {
+    WL_ASSIGN_OR_RETURN(parsed->thinking,
+                        ReadThinkingBudget(fields, *parsed->model, parsed->shape, &endless));
+  }
   pattern.sampling.top_logprobs = parsed->shape.logprobs;
   pattern.sampling.prompt_logprobs = parsed->shape.echo && parsed->shape.logprobs >= 0;
   parsed->shape.end_ids = pattern.sampling.end_ids;
@@ -87,6 +92,8 @@ absl::Status End(Fields& fields, const Envelope& envelope, Ending ending, Parsed
   expansion.clip = envelope.dialect.clip_max_tokens;
   WL_ASSIGN_OR_RETURN(parsed->requests, Expand(expansion, parsed->shape));
   WL_RETURN_IF_ERROR(CheckUnread(fields, {envelope.dialect, ending.own_fields}, &parsed->warning));
+  if (!endless.empty() && !parsed->warning.empty()) parsed->warning += "; ";
+  parsed->warning += endless;
   int64_t room = expansion.context;
   for (const ValidRequest& request : parsed->requests) {
     room = std::min<int64_t>(room, request.max_tokens);
@@ -234,18 +241,31 @@ absl::StatusOr<ParsedRequest> ParseChatFields(const boost::json::object& body,
   return parsed;
 }
 
+namespace {
+
+void Hold(std::shared_ptr<const TokenConstraint> constraint, ParsedRequest* parsed) {
+  if (parsed->thinking) constraint = HoldThinking(*parsed->thinking, std::move(constraint));
+  for (ValidRequest& request : parsed->requests) request.sampling.constraint = constraint;
+}
+
+}  // namespace
+
 bool FindConstraint(ParsedRequest* parsed) {
-  if (!parsed->constraint) return true;
-  const auto found = parsed->model->grammars->Find(parsed->constraint->spec);
-  for (ValidRequest& request : parsed->requests) request.sampling.constraint = found;
-  return found != nullptr;
+  std::shared_ptr<const TokenConstraint> found;
+  if (parsed->constraint) found = parsed->model->grammars->Find(parsed->constraint->spec);
+  if (parsed->constraint && found == nullptr) return false;
+  Hold(std::move(found), parsed);
+  return true;
 }
 
 absl::Status CompileConstraint(ParsedRequest* parsed) {
-  if (!parsed->constraint) return absl::OkStatus();
+  if (!parsed->constraint) {
+    Hold(nullptr, parsed);
+    return absl::OkStatus();
+  }
   const auto compiled = Compile(*parsed->constraint, *parsed->model);
   if (!compiled.ok()) return InNamesOf(parsed->names, compiled.status());
-  for (ValidRequest& request : parsed->requests) request.sampling.constraint = *compiled;
+  Hold(*compiled, parsed);
   return absl::OkStatus();
 }
 

@@ -21,6 +21,7 @@
 #include "server/openai/dialect.h"
 #include "server/openai/field_names.h"
 #include "server/openai/response_shape.h"
+#include "server/openai/thinking_budget.h"
 #include "server/text/served_model.h"
 
 namespace waferline::openai {
@@ -49,6 +50,8 @@ struct ParsedRequest {
   // What the answers are held to; not yet in the requests.
   std::optional<ConstraintField> constraint;
   FieldNames names;  // for errors of the constraint; empty if they are a chat's
+  // Like the constraint, in the requests together with it.
+  std::optional<ThinkingBudget> thinking;
 };
 
 absl::StatusOr<ParsedRequest> ParseCompletion(std::string_view body, const Envelope& envelope,

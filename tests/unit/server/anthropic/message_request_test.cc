@@ -92,7 +92,9 @@ TEST_CASE("fields under this protocol's names have a chat's effect") {
   CHECK(parsed->requests[0].sampling.top_k == 3);
   CHECK(parsed->constraint.has_value());
   CHECK(parsed->requests[0].tier == ServiceTier::kDefault);
-  CHECK(parsed->warning == "fields without effect: thinking.budget_tokens, output_config.effort");
+  CHECK(parsed->warning ==
+        "thinking_budget without effect: this answer has no reasoning; fields without effect: "
+        "output_config.effort");
   const std::string tool = R"(,"tools":[{"name":"f","input_schema":{"type":"object"}}])";
   CHECK(Ask(kHi + tool + R"(,"tool_choice":{"type":"tool","name":"f"})")->shape.calls);
   CHECK(Ask(kHi + tool + R"(,"tool_choice":{"type":"any","disable_parallel_tool_use":true})")
