@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "client/cli/billing/billing_commands.h"
+#include "client/cli/certs/certs_commands.h"
 #include "client/cli/fleet/fleet_command.h"
 #include "client/cli/model/model_commands.h"
 #include "client/cli/plan/plan_commands.h"
@@ -19,8 +20,8 @@ int main(int argc, char** argv) {
        .version = WAFERLINE_VERSION,
        .summary = "a client of inference servers, and Waferline's models of hardware",
        .groups = {ClientGroup(), BenchGroup(), OperatorGroup(), FleetGroup(), FaultsGroup(),
-                  AccountsGroup(), ModelGroup(), WaferGroup(), SimGroup(), PlanGroup(),
-                  PricesGroup(), BooksGroup(), ContractGroup(), SelftestGroup()},
+                  AccountsGroup(), CertsGroup(), ModelGroup(), WaferGroup(), SimGroup(),
+                  PlanGroup(), PricesGroup(), BooksGroup(), ContractGroup(), SelftestGroup()},
        .environment = ServerVariables()},
       std::vector<std::string>(argv + 1, argv + argc));
 }
