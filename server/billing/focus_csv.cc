@@ -134,6 +134,10 @@ std::string FocusRowsOf(const Invoice& invoice) {
         row.category = "Credit";
         row.unit = "Tokens";
         break;
+      case Item::kUnusedCommitment:
+        row.category = "Purchase";
+        row.quantity.clear();
+        break;
       default:
         row.category = "Credit";
         row.quantity.clear();

@@ -20,6 +20,7 @@ constexpr NamedValue<Item> kItemNames[] = {
     {"reserved_fee", Item::kReservedFee},
     {"reserved_cover", Item::kReservedCover},
     {"volume_discount", Item::kVolumeDiscount},
+    {"unused_commitment", Item::kUnusedCommitment},
 };
 constexpr int64_t kNanosecondsPerSecond = 1'000'000'000;
 
@@ -103,6 +104,17 @@ absl::StatusOr<const Plan*> PlanOfMonth(const PriceBook& book, const InvoiceInpu
   return version->PlanNamed(input.plan);
 }
 
+std::string AccountOf(const InvoiceLine& line) {
+  switch (line.item) {
+    case Item::kVolumeDiscount:
+      return std::string(kDiscountAccount);
+    case Item::kUnusedCommitment:
+      return std::string(kCapacityAccount);
+    default:
+      return RevenueAccount(line.model, Name(line.item));
+  }
+}
+
 }  // namespace
 
 std::string_view Name(Item item) { return NameIn(kItemNames, item); }
@@ -121,6 +133,7 @@ absl::StatusOr<Invoice> DraftInvoice(const PriceBook& book, const InvoiceInput& 
   WL_RETURN_IF_ERROR(AddReservations(*plan, book, input, &invoice.lines));
   WL_RETURN_IF_ERROR(MergeLines(&invoice.lines));
   WL_RETURN_IF_ERROR(AddVolumeDiscounts(*plan, input, &invoice.lines));
+  WL_RETURN_IF_ERROR(DrawDownCommitment(*plan, &invoice));
   for (const InvoiceLine& line : invoice.lines) WL_RETURN_IF_ERROR(invoice.exact.Add(line.amount));
   invoice.total = invoice.exact.RoundedToCents();
   WL_ASSIGN_OR_RETURN(invoice.rounding, Money::FromCents(invoice.total));
@@ -147,10 +160,7 @@ absl::StatusOr<FinalInvoice> FinalInvoice::Close(Invoice draft, const Plan& plan
   };
   for (const InvoiceLine& line : draft.lines) {
     if (line.item < Item::kSystemTime) continue;  // the records' own transfers have these
-    WL_RETURN_IF_ERROR(add(line.item == Item::kVolumeDiscount
-                               ? std::string(kDiscountAccount)
-                               : RevenueAccount(line.model, Name(line.item)),
-                           line.amount));
+    WL_RETURN_IF_ERROR(add(AccountOf(line), line.amount));
   }
   WL_RETURN_IF_ERROR(add(std::string(kRoundingAccount), draft.rounding));
   if (!owed.IsZero()) entries.push_back({PayerAccount(draft.tenant, plan), owed});

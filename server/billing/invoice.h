@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,10 +30,11 @@ enum class Item : uint8_t {
   kInput,
   kCachedInput,
   kOutput,
-  kSystemTime,      // plans that bill compute time: one sum, divided once
-  kReservedFee,     // every minute of the month
-  kReservedCover,   // tokens that the reservation covers: negative
-  kVolumeDiscount,  // a step of the plan's volume: negative
+  kSystemTime,        // plans that bill compute time: one sum, divided once
+  kReservedFee,       // every minute of the month
+  kReservedCover,     // tokens that the reservation covers: negative
+  kVolumeDiscount,    // a step of the plan's volume: negative
+  kUnusedCommitment,  // what the month's system time is below the contract's minimum
 };
 std::string_view Name(Item item);
 
@@ -43,7 +45,7 @@ struct InvoiceLine {
   Item item = Item::kInput;
   Tier tier = Tier::kDefault;
   UnitPrice price;       // of a token, a system-second, a minute
-  int64_t quantity = 0;  // tokens, system-nanoseconds, minutes; 0 for a discount
+  int64_t quantity = 0;  // tokens, system-nanoseconds, minutes; 0 for a discount or a commitment
   Money amount;
 };
 
@@ -54,7 +56,8 @@ struct Invoice {
   Month month;
   int64_t records = 0;             // all, those that cost nothing too
   std::vector<InvoiceLine> lines;  // by period, project, model, item, tier, price
-  Money exact;                     // their sum
+  std::optional<Money> committed;  // the month's, where the plan has a contract
+  Money exact;                     // the lines' sum
   Cents total;
   Money rounding;  // total - exact
 };
@@ -106,10 +109,12 @@ struct CreditNote {
 absl::StatusOr<Transfer> CreditTransfer(const CreditNote& note, const Invoice& invoice,
                                         const Plan& plan, Cents credited_before);
 
-// For DraftInvoice: the lines of reservations and of volume steps (invoice_adjustments.cc).
+// For DraftInvoice: the lines of reservations, volume steps and commitments
+// (invoice_adjustments.cc).
 absl::Status AddReservations(const Plan& plan, const PriceBook& book, const InvoiceInput& input,
                              std::vector<InvoiceLine>* lines);
 absl::Status AddVolumeDiscounts(const Plan& plan, const InvoiceInput& input,
                                 std::vector<InvoiceLine>* lines);
+absl::Status DrawDownCommitment(const Plan& plan, Invoice* invoice);
 
 }  // namespace waferline::billing

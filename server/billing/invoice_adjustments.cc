@@ -1,4 +1,4 @@
-// What a month as a whole adds to an invoice: reservations and volume steps.
+// What a month as a whole adds to an invoice: reservations, volume steps, commitments.
 #include <algorithm>
 #include <map>
 
@@ -86,6 +86,24 @@ absl::Status AddVolumeDiscounts(const Plan& plan, const InvoiceInput& input,
     WL_ASSIGN_OR_RETURN(const Money off, slice.Fraction(step.off.thousandths(), kThousand));
     if (off.IsZero()) continue;
     lines->push_back({.period = input.month, .item = Item::kVolumeDiscount, .amount = -off});
+  }
+  return absl::OkStatus();
+}
+
+// All of the invoice's system time counts, that of earlier months which came late too.
+absl::Status DrawDownCommitment(const Plan& plan, Invoice* invoice) {
+  for (const Commitment& commitment : plan.committed) {
+    if (commitment.month != invoice->month) continue;
+    Money used;
+    for (const InvoiceLine& line : invoice->lines) {
+      if (line.item == Item::kSystemTime) WL_RETURN_IF_ERROR(used.Add(line.amount));
+    }
+    invoice->committed = commitment.minimum;
+    Money unused = commitment.minimum;
+    WL_RETURN_IF_ERROR(unused.Subtract(used));
+    if (unused <= Money()) return absl::OkStatus();
+    invoice->lines.push_back(
+        {.period = invoice->month, .item = Item::kUnusedCommitment, .amount = unused});
   }
   return absl::OkStatus();
 }

@@ -13,7 +13,7 @@ json::object LineJson(const InvoiceLine& line) {
                    {"project", line.project},
                    {"model", line.model},
                    {"item", std::string(Name(line.item))}};
-  if (line.item != Item::kVolumeDiscount) {
+  if (line.item != Item::kVolumeDiscount && line.item != Item::kUnusedCommitment) {
     out["tier"] = std::string(Name(line.tier));
     out["quantity"] = line.quantity;
     out["unit_picodollars"] = line.price.pico();
@@ -27,16 +27,17 @@ json::object LineJson(const InvoiceLine& line) {
 std::string InvoiceText(const Invoice& invoice) {
   json::array lines;
   for (const InvoiceLine& line : invoice.lines) lines.push_back(LineJson(line));
-  return json::serialize(json::object{{"invoice", invoice.id},
-                                      {"tenant", invoice.tenant},
-                                      {"plan", invoice.plan},
-                                      {"month", invoice.month.Text()},
-                                      {"records", invoice.records},
-                                      {"lines", std::move(lines)},
-                                      {"exact_usd", invoice.exact.Format()},
-                                      {"rounding_usd", invoice.rounding.Format()},
-                                      {"total_usd", FormatCents(invoice.total)}}) +
-         "\n";
+  json::object out{{"invoice", invoice.id},
+                   {"tenant", invoice.tenant},
+                   {"plan", invoice.plan},
+                   {"month", invoice.month.Text()},
+                   {"records", invoice.records}};
+  if (invoice.committed) out["committed_usd"] = invoice.committed->Format();
+  out["lines"] = std::move(lines);
+  out["exact_usd"] = invoice.exact.Format();
+  out["rounding_usd"] = invoice.rounding.Format();
+  out["total_usd"] = FormatCents(invoice.total);
+  return json::serialize(out) + "\n";
 }
 
 }  // namespace waferline::billing

@@ -1,6 +1,8 @@
 // Plans of a price book.
 #include "absl/strings/str_cat.h"
 #include "server/billing/price_book_reader.h"
+#include "server/contracts/contract_reader.h"
+#include "server/contracts/schedule.h"
 #include "wafer_backend/base/yaml_optional.h"
 #include "wafer_backend/base/yaml_parsed.h"
 
@@ -51,6 +53,26 @@ std::vector<VolumeStep> ReadVolume(YamlForm& form) {
   return steps;
 }
 
+// Of a contract of deploy/contracts, or a path: its months at the share that is paid if unused.
+std::vector<Commitment> ReadCommitment(YamlForm& form) {
+  std::vector<Commitment> committed;
+  if (!form.Has("contract")) return committed;
+  const auto fault = [&](const absl::Status& status) {
+    form.AddError("contract", std::string(status.message()));
+    return std::vector<Commitment>();
+  };
+  const auto contract = contracts::LoadContract(form.Text("contract"));
+  if (!contract.ok()) return fault(contract.status());
+  const auto schedule = contracts::ScheduleOf(*contract, {.used = *Multiplier::Parse("0")});
+  if (!schedule.ok()) return fault(schedule.status());
+  for (const contracts::ScheduleMonth& row : schedule->months) {
+    const absl::StatusOr<Money> minimum = Money::FromCents(row.billed);
+    if (!minimum.ok()) return fault(minimum.status());
+    committed.push_back({row.month, *minimum});
+  }
+  return committed;
+}
+
 }  // namespace
 
 Plan ReadPlan(YamlForm& form) {
@@ -62,6 +84,10 @@ Plan ReadPlan(YamlForm& form) {
   plan.prepaid = form.Flag("prepaid", false);
   plan.reserved = ReadReservations(form);
   plan.volume = ReadVolume(form);
+  plan.committed = ReadCommitment(form);
+  if (plan.billed == Billed::kTokens && !plan.committed.empty()) {
+    form.AddError("contract", "commits to system time: the plan needs bill: compute_time");
+  }
   if (plan.billed == Billed::kComputeTime && !plan.reserved.empty()) {
     form.AddError("reserved", "tokens are reserved by plans with bill: tokens alone");
   }

@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "server/money/money.h"
 #include "server/money/unit_price.h"
+#include "wafer_backend/base/calendar.h"
 
 namespace waferline::billing {
 
@@ -69,6 +70,13 @@ struct VolumeStep {
   bool operator==(const VolumeStep&) const = default;
 };
 
+// The least that a month's system time is billed at: what a contract commits to, used or not.
+struct Commitment {
+  Month month;
+  Money minimum;
+  bool operator==(const Commitment&) const = default;
+};
+
 // How a tenant pays.
 struct Plan {
   std::string name;
@@ -76,6 +84,7 @@ struct Plan {
   bool prepaid = false;  // from a balance, not by invoice at the month's end
   std::vector<Reservation> reserved;
   std::vector<VolumeStep> volume;
+  std::vector<Commitment> committed;  // by month; of plans that bill compute time
   bool operator==(const Plan&) const = default;
 };
 

@@ -40,6 +40,7 @@ inline constexpr std::string_view kCashAccount = "cash";
 inline constexpr std::string_view kRoundingAccount = "rounding";
 inline constexpr std::string_view kDiscountAccount = "discounts";
 inline constexpr std::string_view kCreditAccount = "credits";
+inline constexpr std::string_view kCapacityAccount = "revenue:capacity";  // committed, not used
 // Who pays for usage under `plan`: "tenant:NAME:prepaid" or "tenant:NAME:receivable".
 std::string PayerAccount(std::string_view tenant, const Plan& plan);
 std::string PrepaidAccount(std::string_view tenant);

@@ -109,6 +109,52 @@ TEST_CASE_METHOD(Books, "compute time is divided once, not once a record") {
   CHECK(invoice.lines[0].amount.FormatPico() == "11660");  // 1 us at $0.01166 a second
 }
 
+TEST_CASE("system time draws down what a contract commits to, and the rest is billed as unused") {
+  const PriceBook book = ParsePriceBook("p.yaml", R"(
+currency: USD
+versions:
+  - effective: 2026-01-01
+    models: [{name: small, input: "1", output: "1", system_second: "0.01"}]
+    plans: [{name: capacity, bill: compute_time, contract: openai-750mw}]
+)")
+                             .value();
+  const Commitment* june = nullptr;
+  for (const Commitment& it : book.versions[0].plans[0].committed) {
+    if (it.month == kJune) june = &it;
+  }
+  REQUIRE(june != nullptr);
+  const auto invoice_of = [&](int64_t system_seconds) {
+    std::vector<UsageRecord> records(1, Small("capacity", 10, 0, 10));
+    records[0].system_ns = system_seconds * 1'000'000'000;
+    return DraftInvoice(book, {"t", "capacity", kJune, records}).value();
+  };
+  // Below, at and above the commitment of June 2026.
+  const int64_t all_seconds = june->minimum.RoundedToCents().count();  // at a cent a second
+  for (const int64_t seconds : {int64_t{1000}, all_seconds, all_seconds + 5}) {
+    const Invoice invoice = invoice_of(seconds);
+    CHECK(invoice.committed == june->minimum);
+    CHECK(invoice.total.count() == std::max(all_seconds, seconds));
+    const InvoiceLine* const unused = Find(invoice, Item::kUnusedCommitment);
+    CHECK((unused != nullptr) == (seconds < all_seconds));
+    const FinalInvoice closed =
+        FinalInvoice::Close(invoice, book.versions[0].plans[0], kJune.end_us() + kInvoiceGraceUs)
+            .value();
+    Money sum;
+    for (const LedgerEntry& entry : closed.transfer().entries) REQUIRE(sum.Add(entry.amount).ok());
+    CHECK(sum.IsZero());
+  }
+  CHECK(ParsePriceBook("p.yaml", R"(
+currency: USD
+versions:
+  - effective: 2026-01-01
+    models: [{name: small, input: "1", output: "1"}]
+    plans: [{name: capacity, contract: openai-750mw}]
+)")
+            .status()
+            .message()
+            .find("the plan needs bill: compute_time") != std::string::npos);
+}
+
 TEST_CASE_METHOD(Books, "records that do not belong on the invoice are refused") {
   std::vector<UsageRecord> records(2, Small("", 1, 0, 1));
   CHECK(DraftInvoice(book, {"t", "", kJune, records}).status().message() ==
