@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/check.h"
@@ -31,11 +32,10 @@ absl::StatusOr<Fabric> Fabric::Create(const FabricSize& size) {
 
 Fabric::Fabric(const FabricSize& size) : size_(size) {
   const size_t tiles = static_cast<size_t>(size.columns) * static_cast<size_t>(size.rows);
-  channel_of_.assign(tiles * kColours, -1);
+  channel_of_.assign(tiles * kColours, kNone);
   memory_.assign(tiles * static_cast<size_t>(size.words), 0);
+  programs_.resize(tiles);
   cores_.resize(tiles);
-  busy_ports_.assign(tiles, 0);
-  busy_cycle_.assign(tiles, -1);
 }
 
 std::span<uint32_t> Fabric::memory(int tile) {
@@ -62,7 +62,7 @@ void Fabric::Route(int tile, int colour, uint8_t from, uint8_t to) {
     index = static_cast<int>(channels_.size());
     channels_.emplace_back();
     channels_.back().tile = tile;
-    colour_of_.push_back(colour);
+    colour_of_.push_back(static_cast<uint8_t>(colour));
   }
   Channel& channel = channels_[static_cast<size_t>(index)];
   channel.from |= from;
@@ -70,7 +70,7 @@ void Fabric::Route(int tile, int colour, uint8_t from, uint8_t to) {
 }
 
 void Fabric::SetProgram(int tile, Program program) {
-  cores_[static_cast<size_t>(tile)].program = std::move(program);
+  programs_[static_cast<size_t>(tile)] = std::move(program);
 }
 
 void Fabric::Wake(int channel) {
@@ -87,14 +87,63 @@ void Fabric::WakeCore(int tile) {
   awake_.push_back(tile);
 }
 
+// Looks up where every channel leads, once for all its wavelets.
+void Fabric::LinkChannels() {
+  constexpr std::pair<Port, Port> kWays[] = {
+      {kNorth, kSouth}, {kEast, kWest}, {kSouth, kNorth}, {kWest, kEast}};
+  ramps_.clear();
+  for (size_t i = 0; i < channels_.size(); ++i) {
+    Channel& channel = channels_[i];
+    channel.links = 0;
+    channel.link_head = channel.link_count = channel.reserved = 0;
+    channel.listed = false;
+    for (const auto& [port, opposite] : kWays) {
+      if ((channel.to & port) == 0) continue;
+      const int neighbour = Neighbour(channel.tile, port);
+      const int target = neighbour < 0 ? kNone : ChannelAt(neighbour, colour_of_[i]);
+      const bool open =
+          target >= 0 && (channels_[static_cast<size_t>(target)].from & opposite) != 0;
+      if (!open) {
+        channel.next[0] = kBlocked;
+        channel.links = 1;
+        break;
+      }
+      channel.next[channel.links++] = target;
+    }
+    if (channel.to == 0) channel.next[0] = kBlocked, channel.links = 1;
+    const auto ramp = [&](bool there) {
+      if (!there) return kNone;
+      ramps_.emplace_back();
+      return static_cast<int>(ramps_.size()) - 1;
+    };
+    channel.up = ramp((channel.from & kRamp) != 0);
+    channel.down = ramp((channel.to & kRamp) != 0);
+  }
+}
+
+// Every core at its begin, with room for its longest step.
+void Fabric::AllotTasks() {
+  size_t tasks = 0;
+  for (size_t tile = 0; tile < cores_.size(); ++tile) {
+    cores_[tile] = Core{.first_task = tasks};
+    size_t longest = 0;
+    for (const auto& step : programs_[tile].steps) longest = std::max(longest, step.size());
+    tasks += longest;
+  }
+  tasks_.assign(tasks, Task());
+}
+
 absl::StatusOr<RunResult> Fabric::Run(int32_t max_cycles) {
   result_ = RunResult{};
   now_ = 0;
   unfinished_ = 0;
+  LinkChannels();
+  busy_.assign(cores_.size(), Busy());
+  active_.clear();
+  awake_.clear();
+  AllotTasks();
   for (int tile = 0; tile < static_cast<int>(cores_.size()); ++tile) {
     Core& core = cores_[static_cast<size_t>(tile)];
-    core.step = 0;
-    core.round = 0;
     StartStep(tile);
     core.step_began = 0;
     unfinished_ += core.running;
@@ -124,7 +173,8 @@ absl::StatusOr<RunResult> Fabric::Run(int32_t max_cycles) {
 
 int64_t Fabric::InFlight() const {
   int64_t count = 0;
-  for (const Channel& c : channels_) count += c.link.count + c.up.count + c.down.count;
+  for (const Channel& channel : channels_) count += channel.link_count;
+  for (const RampQueue& ramp : ramps_) count += ramp.count;
   return count;
 }
 

@@ -95,42 +95,67 @@ class Fabric {
   struct Wavelet {
     uint32_t value = 0;
     uint32_t index = 0;
-    int32_t ready = 0;  // not before this cycle
-  };
-  template <int kRoom>
-  struct Queue {  // a ring
-    std::array<Wavelet, kRoom> ring;
-    uint8_t head = 0;
-    uint8_t count = 0;
-    const Wavelet& front() const { return ring[head]; }
-    void Push(const Wavelet& w) { ring[(head + count++) % kRoom] = w; }
-    void Pop() { head = static_cast<uint8_t>((head + 1) % kRoom), --count; }
   };
   static constexpr int kLinkRoom = 2;
   static constexpr int kRampRoom = 8;  // of which ramp_cycles + 3 are used
-  // One colour at one tile that has a route.
-  struct Channel {
+  static constexpr int kNone = -1;
+  static constexpr int kBlocked = -2;  // leads off the grid, or to where nothing comes in by it
+  // What waits between a core and its router, a ring; each not before its cycle.
+  struct RampQueue {
+    std::array<Wavelet, kRampRoom> ring;
+    std::array<int32_t, kRampRoom> ready;
+    uint8_t head = 0;
+    uint8_t count = 0;
+    void Push(const Wavelet& w, int32_t cycle) {
+      const int at = (head + count++) % kRampRoom;
+      ring[at] = w;
+      ready[at] = cycle;
+    }
+    void Pop() { head = static_cast<uint8_t>((head + 1) % kRampRoom), --count; }
+  };
+  // One colour at one tile that has a route; in one cache line, for a hop touches two.
+  struct alignas(64) Channel {
+    std::array<Wavelet, kLinkRoom> link;  // a ring: from neighbours, ready a cycle after they came
+    uint8_t link_head = 0;
+    uint8_t link_count = 0;
+    uint8_t reserved = 0;  // wavelets that come in at the end of this cycle
+    uint8_t from = 0;      // ports
+    uint8_t to = 0;        // ports
+    uint8_t links = 0;     // of next
+    bool listed = false;   // in active_
     int tile = 0;
-    uint8_t from = 0;
-    uint8_t to = 0;
-    bool listed = false;    // in active_
-    uint8_t reserved = 0;   // wavelets that come in at the end of this cycle
-    Queue<kLinkRoom> link;  // from neighbours
-    Queue<kRampRoom> up;    // from the core
-    Queue<kRampRoom> down;  // to the core
+    std::array<int, 4> next;  // channels that it leads to; the first may be kBlocked
+    int up = kNone;           // in ramps_, from the core
+    int down = kNone;         // to the core
+  };
+  // An operation of a core's current step, its channels looked up.
+  struct Task {
+    Operation::Kind kind;
+    int in = kNone;  // channels
+    int out = kNone;
+    int32_t offset = 0;
+    int32_t length = 0;
+    int32_t done = 0;
+    bool takes() const {
+      return kind != Operation::Kind::kSend && kind != Operation::Kind::kCompute;
+    }
+    bool gives() const {
+      return kind == Operation::Kind::kSend || kind == Operation::Kind::kAddAndSend ||
+             kind == Operation::Kind::kReceiveAndSend;
+    }
   };
   struct Core {
-    Program program;
-    size_t step = 0;
+    uint32_t step = 0;
     int round = 0;
     int32_t step_began = 0;
-    std::vector<int32_t> done;  // of each operation of the step
+    size_t first_task = 0;  // in tasks_; as many as its longest step has operations
+    size_t tasks = 0;       // of the current step
     bool running = false;
     bool listed = false;
   };
-  struct Arrival {
-    int channel;
-    Wavelet wavelet;
+  struct Busy {  // ports of a tile's router, in a cycle
+    int32_t cycle = -1;
+    uint8_t ports = 0;
   };
 
   explicit Fabric(const FabricSize& size);
@@ -138,27 +163,31 @@ class Fabric {
   int ChannelAt(int tile, int colour) const {
     return channel_of_[static_cast<size_t>(tile) * kColours + static_cast<size_t>(colour)];
   }
+  void LinkChannels();
+  void AllotTasks();
   void StepRouters();
-  template <int kRoom>
-  bool MoveHead(int channel, Queue<kRoom>* queue);
+  bool Move(Channel* channel, const Wavelet& head);
+  bool MoveUp(Channel* channel);
   void StepCores();
   bool StepCore(int tile);
-  bool Advance(int tile, const Operation& op, int32_t* done, bool* ramp_used);
+  bool Advance(int tile, Task* task, bool* ramp_used);
   void StartStep(int tile);
   void Wake(int channel);
   void WakeCore(int tile);
 
   FabricSize size_;
-  std::vector<int> channel_of_;  // tile x colour, -1 without a route
-  std::vector<int> colour_of_;   // of a channel
+  std::vector<int> channel_of_;     // tile x colour, kNone without a route
+  std::vector<uint8_t> colour_of_;  // of a channel
   std::vector<Channel> channels_;
+  std::vector<RampQueue> ramps_;
   std::vector<uint32_t> memory_;
+  std::vector<Program> programs_;  // of each core
   std::vector<Core> cores_;
-  std::vector<uint8_t> busy_ports_;  // of a tile's router, this cycle
-  std::vector<int32_t> busy_cycle_;
-  std::vector<int> active_;  // channels with something in link or up
-  std::vector<int> awake_;   // cores that may be able to do something
-  std::vector<Arrival> arrivals_;
+  std::vector<Task> tasks_;
+  std::vector<Busy> busy_;
+  std::vector<int> active_;    // channels with something in link or up
+  std::vector<int> awake_;     // cores that may be able to do something
+  std::vector<int> arrivals_;  // channels, one a wavelet that comes in at the end of this cycle
   int32_t now_ = 0;
   int32_t next_ready_ = 0;  // earliest cycle at which a wavelet that is not ready yet will be
   int64_t moved_ = 0;

@@ -8,8 +8,8 @@ namespace waferline::fabric {
 namespace {
 
 // Where in the core's memory an operation's word `index` lies; a program that leaves it is a bug.
-size_t WordOf(const Operation& op, uint32_t index, size_t words) {
-  const int64_t at = int64_t{op.offset} + index;
+size_t WordOf(int32_t offset, uint32_t index, size_t words) {
+  const int64_t at = int64_t{offset} + index;
   WL_CHECK(at >= 0 && at < static_cast<int64_t>(words));
   return static_cast<size_t>(at);
 }
@@ -18,86 +18,99 @@ size_t WordOf(const Operation& op, uint32_t index, size_t words) {
 
 void Fabric::StartStep(int tile) {
   Core& core = cores_[static_cast<size_t>(tile)];
-  core.running = core.round < core.program.repeats && core.step < core.program.steps.size();
+  const Program& program = programs_[static_cast<size_t>(tile)];
+  core.running = core.round < program.repeats && core.step < program.steps.size();
   if (!core.running) return;
-  core.done.assign(core.program.steps[core.step].size(), 0);
+  const std::vector<Operation>& step = program.steps[core.step];
+  core.tasks = step.size();
+  Task* task = tasks_.data() + core.first_task;
+  for (const Operation& op : step) {
+    *task = {.kind = op.kind, .offset = op.offset, .length = op.length};
+    if (task->takes()) task->in = ChannelAt(tile, op.in);
+    if (task->gives()) task->out = ChannelAt(tile, op.out);
+    ++task;
+  }
   core.step_began = now_ + 1;
 }
 
 // One operation for one cycle; true if it did something.
-bool Fabric::Advance(int tile, const Operation& op, int32_t* done, bool* ramp_used) {
+bool Fabric::Advance(int tile, Task* task, bool* ramp_used) {
   using Kind = Operation::Kind;
-  if (*done >= op.length) return false;
-  if (op.kind == Kind::kCompute) {
+  if (task->done >= task->length) return false;
+  if (task->kind == Kind::kCompute) {
     // Nothing to simulate in between: a grid that only computes is skipped to its end.
-    const int32_t last = cores_[static_cast<size_t>(tile)].step_began + op.length - 1;
+    const int32_t last = cores_[static_cast<size_t>(tile)].step_began + task->length - 1;
     if (now_ < last) {
       next_ready_ = std::min(next_ready_, last);
       return false;
     }
-    *done = op.length;
+    task->done = task->length;
     return true;
   }
-  const bool takes = op.kind != Kind::kSend;
-  const bool gives =
-      op.kind == Kind::kSend || op.kind == Kind::kAddAndSend || op.kind == Kind::kReceiveAndSend;
-  const int in = takes ? ChannelAt(tile, op.in) : -1, out = gives ? ChannelAt(tile, op.out) : -1;
-  if ((takes && in < 0) || (gives && out < 0)) return false;
+  const bool takes = task->takes(), gives = task->gives();
+  RampQueue* in = nullptr;
+  RampQueue* out = nullptr;
+  if (takes) {
+    if (task->in == kNone || channels_[static_cast<size_t>(task->in)].down == kNone) return false;
+    in = &ramps_[static_cast<size_t>(channels_[static_cast<size_t>(task->in)].down)];
+  }
   if (gives) {
-    const Channel& channel = channels_[static_cast<size_t>(out)];
-    if (*ramp_used || (channel.from & kRamp) == 0) return false;
-    if (channel.up.count >= size_.ramp_cycles + 3) return false;
+    if (*ramp_used || task->out == kNone) return false;
+    const int up = channels_[static_cast<size_t>(task->out)].up;
+    if (up == kNone) return false;
+    out = &ramps_[static_cast<size_t>(up)];
+    if (out->count >= size_.ramp_cycles + 3) return false;
   }
   const std::span<uint32_t> words = memory(tile);
-  uint32_t index = static_cast<uint32_t>(*done);
+  uint32_t index = static_cast<uint32_t>(task->done);
   if (takes) {
-    Queue<kRampRoom>& queue = channels_[static_cast<size_t>(in)].down;
-    if (queue.count == 0) return false;
-    if (queue.front().ready > now_) {
-      next_ready_ = std::min(next_ready_, queue.front().ready);
+    if (in->count == 0) return false;
+    if (in->ready[in->head] > now_) {
+      next_ready_ = std::min(next_ready_, in->ready[in->head]);
       return false;
     }
-    const Wavelet wavelet = queue.front();
-    queue.Pop();
+    const Wavelet wavelet = in->ring[in->head];
+    in->Pop();
     ++result_.wavelets_taken;
     index = wavelet.index;
-    const bool adds = op.kind == Kind::kAdd || op.kind == Kind::kAddAndSend;
-    uint32_t& word = words[WordOf(op, index, words.size())];
+    const bool adds = task->kind == Kind::kAdd || task->kind == Kind::kAddAndSend;
+    uint32_t& word = words[WordOf(task->offset, index, words.size())];
     word = adds ? word + wavelet.value : wavelet.value;
   }
   if (gives) {
     *ramp_used = true;
     // The operation itself takes the cycle, then the ramp.
-    channels_[static_cast<size_t>(out)].up.Push(
-        {words[WordOf(op, index, words.size())], index, now_ + 1 + size_.ramp_cycles});
+    out->Push({words[WordOf(task->offset, index, words.size())], index},
+              now_ + 1 + size_.ramp_cycles);
     ++result_.wavelets_sent;
-    Wake(out);
+    Wake(task->out);
   }
-  ++*done;
+  ++task->done;
   return true;
 }
 
 // True while the core should be looked at again in the next cycle.
 bool Fabric::StepCore(int tile) {
   Core& core = cores_[static_cast<size_t>(tile)];
-  const std::vector<Operation>& step = core.program.steps[core.step];
+  Task* const first = tasks_.data() + core.first_task;
   bool acted = false, ramp_used = false, finished = true, waiting = false;
-  for (size_t i = 0; i < step.size(); ++i) {
-    acted |= Advance(tile, step[i], &core.done[i], &ramp_used);
-    if (core.done[i] >= step[i].length) continue;
+  for (Task* task = first; task != first + core.tasks; ++task) {
+    acted |= Advance(tile, task, &ramp_used);
+    if (task->done >= task->length) continue;
     finished = false;
-    if (step[i].kind == Operation::Kind::kSend) continue;
-    if (step[i].kind == Operation::Kind::kCompute) {
+    if (task->kind == Operation::Kind::kSend) continue;
+    if (task->kind == Operation::Kind::kCompute) {
       waiting = true;
       continue;
     }
     // Something not yet ready sits in its queue: no arrival will wake the core for it.
-    const int in = ChannelAt(tile, step[i].in);
-    waiting |= in >= 0 && channels_[static_cast<size_t>(in)].down.count > 0;
+    if (task->in == kNone) continue;
+    const int down = channels_[static_cast<size_t>(task->in)].down;
+    waiting |= down != kNone && ramps_[static_cast<size_t>(down)].count > 0;
   }
   moved_ += acted;
   if (finished) {
-    if (++core.step == core.program.steps.size()) {
+    if (++core.step == programs_[static_cast<size_t>(tile)].steps.size()) {
       core.step = 0;
       ++core.round;
     }

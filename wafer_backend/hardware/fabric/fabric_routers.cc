@@ -4,72 +4,48 @@
 #include "wafer_backend/hardware/fabric/fabric.h"
 
 namespace waferline::fabric {
-namespace {
 
-constexpr Port kLinks[] = {kNorth, kEast, kSouth, kWest};
-
-Port Opposite(Port port) {
-  switch (port) {
-    case kNorth:
-      return kSouth;
-    case kSouth:
-      return kNorth;
-    case kEast:
-      return kWest;
-    case kWest:
-      return kEast;
-    case kRamp:
-      break;
+// Moves a wavelet to all ports of the channel's route, if all are free and have room where they
+// lead.
+bool Fabric::Move(Channel* channel, const Wavelet& head) {
+  Busy& busy = busy_[static_cast<size_t>(channel->tile)];
+  if (busy.cycle != now_) busy = {now_, 0};
+  if ((busy.ports & channel->to) != 0) return false;
+  RampQueue* const down =
+      channel->down == kNone ? nullptr : &ramps_[static_cast<size_t>(channel->down)];
+  if (down != nullptr && down->count >= size_.ramp_cycles + 3) return false;
+  for (int i = 0; i < channel->links; ++i) {
+    if (channel->next[i] < 0) return false;  // nothing moves, and the run says so
+    const Channel& there = channels_[static_cast<size_t>(channel->next[i])];
+    if (there.link_count + there.reserved >= kLinkRoom) return false;
   }
-  return kRamp;
-}
-
-}  // namespace
-
-// Moves the head of one of a channel's two inputs to all ports of its route, if all are free and
-// have room where they lead.
-template <int kRoom>
-bool Fabric::MoveHead(int index, Queue<kRoom>* queue) {
-  Channel& channel = channels_[static_cast<size_t>(index)];
-  const Wavelet& head = queue->front();
-  if (head.ready > now_) {
-    next_ready_ = std::min(next_ready_, head.ready);
-    return false;
+  busy.ports |= channel->to;
+  for (int i = 0; i < channel->links; ++i) {
+    Channel& there = channels_[static_cast<size_t>(channel->next[i])];
+    // Its place already; it counts from the end of the cycle on.
+    there.link[(there.link_head + there.link_count + there.reserved++) % kLinkRoom] = head;
+    arrivals_.push_back(channel->next[i]);
   }
-  const size_t tile = static_cast<size_t>(channel.tile);
-  if (busy_cycle_[tile] != now_) {
-    busy_cycle_[tile] = now_;
-    busy_ports_[tile] = 0;
+  result_.wavelet_hops += channel->links;
+  if (down != nullptr) {
+    down->Push(head, now_ + size_.ramp_cycles);
+    WakeCore(channel->tile);
   }
-  if (channel.to == 0 || (busy_ports_[tile] & channel.to) != 0) return false;
-  if ((channel.to & kRamp) != 0 && channel.down.count >= size_.ramp_cycles + 3) return false;
-  int next[4];
-  int links = 0;
-  for (const Port port : kLinks) {
-    if ((channel.to & port) == 0) continue;
-    const int neighbour = Neighbour(channel.tile, port);
-    const int target =
-        neighbour < 0 ? -1 : ChannelAt(neighbour, colour_of_[static_cast<size_t>(index)]);
-    if (target < 0) return false;  // leads off the grid: nothing moves, and the run says so
-    const Channel& there = channels_[static_cast<size_t>(target)];
-    if ((there.from & Opposite(port)) == 0 || there.link.count + there.reserved >= kLinkRoom) {
-      return false;
-    }
-    next[links++] = target;
-  }
-  busy_ports_[tile] |= channel.to;
-  for (int i = 0; i < links; ++i) {
-    ++channels_[static_cast<size_t>(next[i])].reserved;
-    arrivals_.push_back({next[i], {head.value, head.index, now_ + 1}});
-  }
-  result_.wavelet_hops += links;
-  if ((channel.to & kRamp) != 0) {
-    channel.down.Push({head.value, head.index, now_ + size_.ramp_cycles});
-    WakeCore(channel.tile);
-  }
-  queue->Pop();
   ++moved_;
   return true;
+}
+
+// The same for what the core sent. True if that made room for the core again.
+bool Fabric::MoveUp(Channel* channel) {
+  RampQueue& up = ramps_[static_cast<size_t>(channel->up)];
+  if (up.ready[up.head] > now_) {
+    next_ready_ = std::min(next_ready_, up.ready[up.head]);
+    return false;
+  }
+  const bool was_full = up.count >= size_.ramp_cycles + 3;
+  if (!Move(channel, up.ring[up.head])) return false;
+  up.Pop();
+  return was_full;
 }
 
 void Fabric::StepRouters() {
@@ -80,21 +56,25 @@ void Fabric::StepRouters() {
     const int index = active_[i];
     Channel& channel = channels_[static_cast<size_t>(index)];
     // What is under way goes before what the core adds.
-    if (channel.link.count > 0) MoveHead(index, &channel.link);
-    if (channel.up.count > 0) {
-      const bool was_full = channel.up.count >= size_.ramp_cycles + 3;
-      if (MoveHead(index, &channel.up) && was_full) WakeCore(channel.tile);
+    if (channel.link_count > 0 && Move(&channel, channel.link[channel.link_head])) {
+      channel.link_head = (channel.link_head + 1) % kLinkRoom;
+      --channel.link_count;
     }
-    channel.listed = channel.link.count > 0 || channel.up.count > 0;
+    bool sends = false;
+    if (channel.up != kNone && ramps_[static_cast<size_t>(channel.up)].count > 0) {
+      if (MoveUp(&channel)) WakeCore(channel.tile);
+      sends = ramps_[static_cast<size_t>(channel.up)].count > 0;
+    }
+    channel.listed = channel.link_count > 0 || sends;
     if (channel.listed) active_[kept++] = index;
   }
   active_.erase(active_.begin() + static_cast<std::ptrdiff_t>(kept),
                 active_.begin() + static_cast<std::ptrdiff_t>(count));
-  for (const Arrival& arrival : arrivals_) {
-    Channel& channel = channels_[static_cast<size_t>(arrival.channel)];
-    channel.link.Push(arrival.wavelet);
+  for (const int index : arrivals_) {
+    Channel& channel = channels_[static_cast<size_t>(index)];
+    ++channel.link_count;
     --channel.reserved;
-    Wake(arrival.channel);
+    Wake(index);
   }
   arrivals_.clear();
 }
