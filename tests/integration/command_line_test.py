@@ -157,7 +157,7 @@ def completions(program, *words):
 def test_bash_completes_commands_flags_and_values():
     assert "complete" in completions("waferctl", "") and "wafer" in completions("waferctl", "")
     assert completions("waferctl", "comp") == ["complete", "completion"]
-    assert completions("waferctl", "bench", "") == ["run", "replay"]
+    assert completions("waferctl", "bench", "") == ["run", "sweep", "replay"]
     assert completions("waferctl", "sim", "s") == ["sweep", "search"]
     assert completions("waferctl", "bench", "run", "--num") == ["--num-prompts"]
     assert completions("waferctl", "bench", "run", "--rate", "2", "--goo") == ["--goodput"]
