@@ -64,10 +64,12 @@ v1::Token EventEncoder::Token(const TokenEvent& event, bool* stopped) {
   token.set_since_arrival_ns(event.since_arrival.count());
   if (wants_logprobs_) SetLogprobs(*event.value, &token);
   *stopped = false;
-  if (std::find(end_ids_.begin(), end_ids_.end(), id) == end_ids_.end()) {
+  last_ = id;
+  if (!Ends(id)) {
     text::TextStream::Delta delta = text_.Feed(id);
     token.set_text(std::move(delta.text));
     *stopped = delta.stopped;
+    if (delta.stopped) stop_string_ = std::move(delta.stop);
   }
   return token;
 }
@@ -87,7 +89,17 @@ v1::Finished EventEncoder::Finished(const Outcome& outcome) {
   finished.mutable_times()->set_decode_ns(outcome.times.decode.count());
   finished.set_text(text_.Finish().text);
   finished.set_token_origin(OriginOf(*model_));
+  if (outcome.reason != FinishReason::kStop) return finished;
+  if (!stop_string_.empty()) {
+    finished.set_stop_string(stop_string_);
+  } else if (Ends(last_)) {
+    finished.set_stop_token_id(last_);
+  }
   return finished;
+}
+
+bool EventEncoder::Ends(TokenId id) const {
+  return std::find(end_ids_.begin(), end_ids_.end(), id) != end_ids_.end();
 }
 
 void EventEncoder::SetLogprobs(const TokenValue& value, v1::Token* token) const {

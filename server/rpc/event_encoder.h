@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "proto/waferline/v1/inference.pb.h"
@@ -25,6 +26,7 @@ class EventEncoder {
   v1::Finished Finished(const Outcome& outcome);
 
  private:
+  bool Ends(TokenId id) const;
   void SetLogprobs(const TokenValue& value, v1::Token* token) const;
 
   const std::shared_ptr<const text::ServedModel> model_;
@@ -33,6 +35,8 @@ class EventEncoder {
   const std::vector<TokenId> end_ids_;  // give no text, whatever they are
   const bool wants_logprobs_;
   text::TextStream text_;
+  TokenId last_ = -1;        // -1: no token yet
+  std::string stop_string_;  // that is complete
 };
 
 v1::TokenOrigin OriginOf(const text::ServedModel& model);

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "proto/waferline/v1/inference.grpc.pb.h"
+#include "server/rpc/call_intake.h"
 #include "server/rpc/live_call.h"
 #include "server/text/served_model.h"
 
@@ -14,7 +15,8 @@ namespace waferline::rpc {
 
 class InferenceService final : public v1::InferenceService::CallbackService {
  public:
-  explicit InferenceService(const CallDeps& deps) : deps_(deps), models_(deps.server->models) {}
+  explicit InferenceService(const CallDeps& deps)
+      : deps_(deps), intake_(deps), models_(deps.server->models) {}
 
   grpc::ServerWriteReactor<v1::GenerateResponse>* Generate(
       grpc::CallbackServerContext* context, const v1::GenerateRequest* request) override;
@@ -35,21 +37,13 @@ class InferenceService final : public v1::InferenceService::CallbackService {
                                      v1::GetModelResponse* response) override;
 
  private:
-  std::string RequestId(grpc::CallbackServerContext* context,
-                        const v1::GenerateRequest& request) const;
-  // Authenticates the caller, reads its request, then or later, and submits or refuses it.
-  void Begin(grpc::CallbackServerContext* context, const v1::GenerateRequest& request,
-             const std::shared_ptr<LiveCall>& call) const;
-  absl::StatusOr<DecodedRequest> Decode(grpc::CallbackServerContext* context,
-                                        const v1::GenerateRequest& request,
-                                        const tenancy::Caller& caller,
-                                        const std::string& request_id) const;
   // Answers a call by `work`, which reads a message of so many bytes: at once, or later if it is a
   // large one.
   grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, size_t bytes,
                                    std::function<absl::Status()> work) const;
 
   const CallDeps deps_;
+  const CallIntake intake_;
   const text::ModelCatalog* const models_;
 };
 

@@ -24,6 +24,11 @@ void LiveCall::Open() {
   deps_.live->Add(this);
 }
 
+void LiveCall::BelongsTo(const std::string& tenant) {
+  MutexLock lock(&mutex_);
+  tenant_ = tenant;
+}
+
 void LiveCall::Submit(DecodedRequest decoded) {
   auto session = std::make_shared<serving::RequestSession>(
       deps_.server, serving::SessionSubject{.caller = decoded.caller,
@@ -31,13 +36,16 @@ void LiveCall::Submit(DecodedRequest decoded) {
                                             .endpoint = "grpc",
                                             .request_id = request_id_,
                                             .received = received_});
+  bool aborted = false;
   {
     MutexLock lock(&mutex_);
     opened_ = true;
     if (gone_) return Notify();
+    aborted = aborted_;
     encoder_.emplace(decoded);
     session_ = session;
   }
+  if (aborted) return Refuse(absl::CancelledError("the request was aborted"));
   std::optional<Refusal> refusal = session->Charge({&decoded.request, 1});
   if (const std::string id = session->UsageIdText(); !id.empty()) {
     context_->AddInitialMetadata("x-waferline-usage-id", id);
@@ -49,7 +57,7 @@ void LiveCall::Submit(DecodedRequest decoded) {
 void LiveCall::Refuse(const absl::Status& status, Nanoseconds retry_after) {
   MutexLock lock(&mutex_);
   opened_ = true;
-  end_ = ToGrpcStatus(status, {.retry_after = retry_after, .request_id = request_id_});
+  end_ = ToGrpcStatus(InOwnNames(status), {.retry_after = retry_after, .request_id = request_id_});
   Notify();
 }
 
@@ -87,6 +95,17 @@ void LiveCall::Disconnect() {
   CancelSession();
   MutexLock lock(&mutex_);
   CutTransport();
+}
+
+void LiveCall::AbortIf(const std::string& request_id, const std::string& tenant) {
+  std::shared_ptr<serving::RequestSession> session;
+  {
+    MutexLock lock(&mutex_);
+    if (request_id_ != request_id || tenant_ != tenant) return;
+    aborted_ = true;
+    session = session_;
+  }
+  if (session != nullptr) session->Cancel();
 }
 
 void LiveCall::CancelSession() {

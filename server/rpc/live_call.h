@@ -46,11 +46,17 @@ class LiveCall : public serving::SessionSink,
   // First, once: from now on the call keeps itself until OnDone. It does not end before Submit or
   // Refuse, so that the message can be read until then, whatever its client does.
   void Open();
+  // Whose call it is, once that is known.
+  void BelongsTo(const std::string& tenant);
   // Charges the tenant's budget and hands the request to the engine. A refusal ends the call.
   void Submit(DecodedRequest decoded);
   void Refuse(const absl::Status& status, Nanoseconds retry_after = Nanoseconds(0));
 
   const std::string& request_id() const { return request_id_; }
+
+  // Cancels the request if it is this one and `tenant` owns it: then it ends as the engine says, or
+  // with CANCELLED if the engine does not have it yet.
+  void AbortIf(const std::string& request_id, const std::string& tenant);
 
   // The server ends now: the transport is cut, whatever is unsent.
   void Disconnect();
@@ -58,6 +64,9 @@ class LiveCall : public serving::SessionSink,
  protected:
   // The end, on the engine's thread: whatever is still to be sent, then `status`.
   virtual void OnEnd(v1::Finished finished, const grpc::Status& status) = 0;
+
+  // A refusal in the protocol's own names of fields.
+  virtual absl::Status InOwnNames(const absl::Status& status) const { return status; }
 
   // Sends what can be sent now; called without the lock, from any thread.
   virtual void Advance() = 0;
@@ -94,6 +103,8 @@ class LiveCall : public serving::SessionSink,
   grpc::CallbackServerContext* const context_;              // valid until OnDone
   std::shared_ptr<LiveCall> self_ ABSL_GUARDED_BY(mutex_);  // gRPC's share
   bool queued_ ABSL_GUARDED_BY(mutex_) = false;             // the write thread has it
+  std::optional<std::string> tenant_ ABSL_GUARDED_BY(mutex_);
+  bool aborted_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace waferline::rpc

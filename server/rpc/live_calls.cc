@@ -15,6 +15,11 @@ void LiveCalls::Remove(LiveCall* call) {
   calls_.erase(call);
 }
 
+void LiveCalls::Abort(const std::string& request_id, const std::string& tenant) {
+  MutexLock lock(&mutex_);
+  for (LiveCall* call : calls_) call->AbortIf(request_id, tenant);
+}
+
 void LiveCalls::DisconnectAll() {
   MutexLock lock(&mutex_);
   closed_ = true;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <unordered_set>
 
 #include "absl/base/thread_annotations.h"
@@ -17,6 +18,9 @@ class LiveCalls {
   // After DisconnectAll a new call is disconnected at once.
   void Add(LiveCall* call);
   void Remove(LiveCall* call);
+
+  // Cancels the requests with this id that the tenant owns.
+  void Abort(const std::string& request_id, const std::string& tenant);
 
   // Disconnects every call.
   void DisconnectAll();

@@ -33,7 +33,8 @@ grpc::experimental::Interceptor* MalformedRequests::CreateServerInterceptor(
   std::string name = info->method();  // "/package.Service/Method"
   std::replace(name.begin(), name.end(), '/', '.');
   const auto* known = google::protobuf::DescriptorPool::generated_pool();
-  if (name.empty() || known->FindMethodByName(name.substr(1)) == nullptr) return nullptr;
+  const auto* method = name.empty() ? nullptr : known->FindMethodByName(name.substr(1));
+  if (method == nullptr || !services_.contains(method->service()->full_name())) return nullptr;
   return new Translator;  // gRPC's from here on
 }
 

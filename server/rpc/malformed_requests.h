@@ -4,12 +4,22 @@
 
 #include <grpcpp/support/server_interceptor.h>
 
+#include <set>
+#include <string>
+#include <utility>
+
 namespace waferline::rpc {
 
 class MalformedRequests final : public grpc::experimental::ServerInterceptorFactoryInterface {
  public:
+  // `services`: those that the server has, by full name.
+  explicit MalformedRequests(std::set<std::string> services) : services_(std::move(services)) {}
+
   grpc::experimental::Interceptor* CreateServerInterceptor(
       grpc::experimental::ServerRpcInfo* info) override;
+
+ private:
+  const std::set<std::string> services_;
 };
 
 }  // namespace waferline::rpc

@@ -7,6 +7,7 @@
 
 #include <cstdio>
 #include <mutex>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -42,12 +43,17 @@ class Server final : public RpcServer {
  public:
   Server(const serving::ServerDeps& deps, const RpcOptions& options)
       : deps_(deps),
-        inference_({.server = &deps_,
-                    .writer = &writer_,
-                    .live = &live_,
-                    .buffered_tokens = options.buffered_tokens}),
+        call_deps_{.server = &deps_,
+                   .writer = &writer_,
+                   .live = &live_,
+                   .buffered_tokens = options.buffered_tokens},
+        inference_(call_deps_),
         admin_service_(deps_),
-        billing_service_(deps_) {}
+        billing_service_(deps_) {
+    for (const ExtraService& extra : options.extra) {
+      extra_.emplace_back(extra.name, extra.make(call_deps_));
+    }
+  }
   ~Server() override { Shutdown(); }
 
   absl::Status Listen(const RpcOptions& options) {
@@ -64,6 +70,7 @@ class Server final : public RpcServer {
         grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
         grpc::InsecureServerCredentials());
     builder.RegisterService(&inference_);
+    for (const auto& [name, service] : extra_) builder.RegisterService(service.get());
     if (options.for_operators) {
       builder.RegisterService(&admin_service_);
       builder.RegisterService(&billing_service_);
@@ -80,7 +87,7 @@ class Server final : public RpcServer {
     builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
     std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>
         interceptors;
-    interceptors.push_back(std::make_unique<MalformedRequests>());
+    interceptors.push_back(std::make_unique<MalformedRequests>(Services(options.for_operators)));
     builder.experimental().SetInterceptorCreators(std::move(interceptors));
     server_ = builder.BuildAndStart();
     if (server_ == nullptr) return absl::InternalError("gRPC does not start");
@@ -93,9 +100,7 @@ class Server final : public RpcServer {
 
   void SetServing(bool serving) override {
     SetServing("", serving);
-    SetServing(v1::InferenceService::service_full_name(), serving);
-    SetServing(v1::OperatorService::service_full_name(), serving);
-    SetServing(v1::BillingService::service_full_name(), serving);
+    for (const std::string& name : Services(/*for_operators=*/true)) SetServing(name, serving);
     for (const auto& model : deps_.models->all()) SetServing(model->name, serving);
   }
 
@@ -120,12 +125,24 @@ class Server final : public RpcServer {
   }
 
  private:
+  std::set<std::string> Services(bool for_operators) const {
+    std::set<std::string> names = {v1::InferenceService::service_full_name()};
+    if (for_operators) {
+      names.insert(v1::OperatorService::service_full_name());
+      names.insert(v1::BillingService::service_full_name());
+    }
+    for (const auto& [name, service] : extra_) names.insert(name);
+    return names;
+  }
+
   const serving::ServerDeps deps_;
   LiveCalls live_;
   WriteThread writer_;
+  const CallDeps call_deps_;
   InferenceService inference_;
   AdminService admin_service_;
   BillingService billing_service_;
+  std::vector<std::pair<std::string, std::unique_ptr<grpc::Service>>> extra_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<GrpcListener> listener_;
   bool down_ = false;

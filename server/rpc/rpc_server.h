@@ -6,14 +6,25 @@
 // has ended, since it may still end requests.
 #pragma once
 
+#include <grpcpp/impl/service_type.h>
+
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/rpc/live_call.h"
 #include "server/serving/server_deps.h"
 
 namespace waferline::rpc {
+
+// A service of another protocol on the same port.
+struct ExtraService {
+  std::string name;  // in full, for health
+  std::function<std::unique_ptr<grpc::Service>(const CallDeps&)> make;
+};
 
 struct RpcOptions {
   std::string host = "127.0.0.1";
@@ -23,6 +34,7 @@ struct RpcOptions {
   int max_streams_per_connection = 1024;
   size_t max_connections = 1024;
   bool for_operators = true;  // has OperatorService
+  std::vector<ExtraService> extra;
 };
 
 class RpcServer {
@@ -35,7 +47,7 @@ class RpcServer {
 
   virtual uint16_t port() const = 0;
 
-  // Health of the server (""), both services and every model of the catalog.
+  // Health of the server (""), its services and every model of the catalog.
   virtual void SetServing(bool serving) = 0;
   // Of one of these, e.g. a model whose worker is lost.
   virtual void SetServing(std::string_view service, bool serving) = 0;

@@ -1,27 +1,27 @@
-#include "server/rpc/generate_stream.h"
+#include "server/rpc/event_stream.h"
 
 #include <utility>
 
 namespace waferline::rpc {
 
-GenerateStream::GenerateStream(const CallDeps& deps, grpc::CallbackServerContext* context,
-                               std::string request_id)
+EventStream::EventStream(const CallDeps& deps, grpc::CallbackServerContext* context,
+                         std::string request_id)
     : LiveCall(deps, context, std::move(request_id)), buffer_(deps.buffered_tokens) {}
 
-void GenerateStream::OnAdmitted() {
+void EventStream::OnAdmitted() {
   MutexLock lock(&mutex_);
   buffer_.Admit(encoder_->Admitted());
   if (!writing_) Notify();
 }
 
-void GenerateStream::OnPromptLogprobs(const std::vector<TokenValue>& logprobs) {
+void EventStream::OnPromptLogprobs(const std::vector<TokenValue>& logprobs) {
   v1::PromptLogprobs encoded = encoder_->PromptLogprobs(logprobs);
   MutexLock lock(&mutex_);
   buffer_.PromptLogprobs(std::move(encoded));
   if (!writing_) Notify();
 }
 
-TokenSink::Verdict GenerateStream::OnToken(const TokenEvent& event) {
+TokenSink::Verdict EventStream::OnToken(const TokenEvent& event) {
   bool stopped = false;
   v1::Token token = encoder_->Token(event, &stopped);
   MutexLock lock(&mutex_);
@@ -32,16 +32,20 @@ TokenSink::Verdict GenerateStream::OnToken(const TokenEvent& event) {
   return paused_ ? Verdict::kFull : Verdict::kContinue;
 }
 
-void GenerateStream::OnEnd(v1::Finished finished, const grpc::Status& status) {
+void EventStream::OnEnd(v1::Finished finished, const grpc::Status& status) {
+  End({.finished = std::move(finished), .status = status, .failed = !status.ok()});
+}
+
+void EventStream::End(Ending ending) {
   MutexLock lock(&mutex_);
-  buffer_.Finish(std::move(finished));
-  end_ = status;
-  const bool reader_stalled = paused_ && !status.ok();
+  if (ending.finished) buffer_.Finish(*std::move(ending.finished));
+  end_ = std::move(ending.status);
+  const bool reader_stalled = paused_ && ending.failed;
   if (reader_stalled) CutTransport();
   if (!writing_) Notify();
 }
 
-void GenerateStream::OnWriteDone(bool ok) {
+void EventStream::HandleWritten(bool ok) {
   {
     MutexLock lock(&mutex_);
     writing_ = false;
@@ -50,7 +54,7 @@ void GenerateStream::OnWriteDone(bool ok) {
   Advance();
 }
 
-void GenerateStream::Advance() {
+void EventStream::Advance() {
   bool resume = false;
   std::optional<grpc::Status> end;
   {
@@ -74,12 +78,12 @@ void GenerateStream::Advance() {
   // after finished_. A finished call may be gone after its Finish.
   if (end) {
     if (end->ok()) session_->RecordAnswered();
-    Finish(*end);
+    Close(*end);
     return;
   }
   const int tokens = message_.tokens().tokens_size();
   if (tokens > 0) session_->RecordSent(static_cast<uint32_t>(tokens));
-  StartWrite(&message_);
+  Write(message_);
   if (resume) session_->Resume(0);
 }
 
