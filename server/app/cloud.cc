@@ -187,4 +187,17 @@ std::optional<ModelPlace> Cloud::PlaceOf(const std::string& model) const {
   return std::nullopt;
 }
 
+ModelCapacity Cloud::CapacityOf(const std::string& name) const {
+  ModelCapacity capacity;
+  for (const EngineHost& host : hosts_) {
+    for (const HostedModel& model : host.models) {
+      if (model.served->name != name) continue;
+      const metrics::MeteredLane lane = Metered(model);
+      capacity = {.block_tokens = lane.page_tokens, .kv_blocks = lane.kv_pages};
+      for (const auto& unit : model.Lane().units) capacity.max_running += unit.max_running;
+    }
+  }
+  return capacity;
+}
+
 }  // namespace waferline::app

@@ -50,6 +50,13 @@ struct ModelPlace {
   engine::LaneIndex lane;
 };
 
+// What a model's decode units hold, all together.
+struct ModelCapacity {
+  Tokens block_tokens;  // of the prefix cache
+  int64_t kv_blocks = 0;
+  int64_t max_running = 0;  // sequences
+};
+
 class Cloud {
  public:
   // Loads every model; errors name the model and what is wrong with it.
@@ -69,6 +76,8 @@ class Cloud {
   // Which worker of a model is gone, and why; "": none. Any thread.
   std::string OutageOf(const std::string& model) const;
   std::optional<ModelPlace> PlaceOf(const std::string& model) const;
+  // Nothing for a model that is not served. Any thread.
+  ModelCapacity CapacityOf(const std::string& name) const;
   // Of a model's units; any thread.
   fleet::LiveFaults& live_faults(const std::string& model) { return live_faults_.at(model); }
   // That engine's thread only.

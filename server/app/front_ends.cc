@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/app/billing.h"
+#include "server/app/engine_services.h"
 #include "server/app/file_keys.h"
 #include "server/app/health_probe.h"
 #include "server/app/scrape_cache.h"
@@ -185,6 +186,7 @@ class BothFrontEnds : public FrontEnds {
     options.max_message_bytes = static_cast<int>(config_.limits.body_bytes);
     options.max_connections = config_.limits.connections;
     options.for_operators = !config_.listen.admin_port;
+    options.extra = EngineServices(config_.engine_api, *cloud_);
     WL_ASSIGN_OR_RETURN(grpc_, rpc::RpcServer::Start(deps_, options));
     grpc_->SetServing(true);
     return absl::OkStatus();

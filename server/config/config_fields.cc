@@ -38,6 +38,7 @@ models:
 )",
     R"(cell: {name: c, registry: {kind: file, path: f}}
 kv_events: [{bind: "tcp://h:4"}]
+engine_api: {vllm: true}
 models:
   - name: m
     shape: s

@@ -213,6 +213,17 @@ class TokensReader {
   TokensConfig out_;
 };
 
+// Engine protocols serve one model.
+void ChooseModel(const std::set<std::string>& names, YamlForm& root, EngineApiConfig* api) {
+  if (!api->vllm || names.empty()) return;
+  if (api->model.empty() && names.size() == 1) api->model = *names.begin();
+  if (api->model.empty()) root.AddError("engine_api", "must name its model: there are several");
+  if (!api->model.empty() && !names.contains(api->model)) {
+    root.AddError("engine_api", "model: \"" + api->model + "\" is not among the models");
+  }
+  if (api->model_source.empty()) api->model_source = api->model;
+}
+
 }  // namespace
 
 absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& name, std::string_view yaml,
@@ -232,6 +243,7 @@ absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& name, std::str
   }
   out.cell = ReadCell(root, folder);
   out.kv_events = ReadKvEvents(root);
+  out.engine_api = ReadEngineApi(root);
   out.flat_errors = root.About("the error shape that Cerebras sends").Flag("flat_errors", false);
   out.usage_at_finish = root.About("usage in a stream's finishing chunk, as Cerebras sends it")
                             .Flag("usage_at_finish", false);
@@ -254,6 +266,7 @@ absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& name, std::str
     form.RefuseOthers();
     out.models.push_back(std::move(model));
   }
+  ChooseModel(names, root, &out.engine_api);
   if (root.Has("models") && out.models.empty()) root.AddError("models", "needs at least one entry");
   root.RefuseOthers();
   if (fields != nullptr) *fields = file.fields();

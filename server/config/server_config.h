@@ -14,6 +14,7 @@
 #include "scheduler/fleet/config/lane_config.h"
 #include "server/config/billing_config.h"
 #include "server/config/cell_config.h"
+#include "server/config/engine_api_config.h"
 #include "server/config/kv_events_config.h"
 #include "wafer_backend/base/units.h"
 #include "wafer_backend/base/yaml_form.h"
@@ -119,6 +120,7 @@ struct ServerConfig {
   BillingConfig billing;
   std::optional<CellConfig> cell;  // of a cloud of several hosts
   std::vector<KvEventsConfig> kv_events;
+  EngineApiConfig engine_api;
   std::vector<ModelConfig> models;
 };
 

@@ -46,6 +46,8 @@ BROKEN = [
     ("scale: 1}", "scale: fast}", "clock.scale", "number"),
     ("scale: 1}", "arrival_grace_us: 5000}", "clock.arrival_grace_us", "not known"),
     ("clip_max_tokens: true", "clip_max_tokens: maybe", "clip_max_tokens", "true or false"),
+    ("clip_max_tokens: true", "engine_api: {vllm: true}", "engine_api", "there are several"),
+    ("clip_max_tokens: true", "engine_api: {vllm: true, model: other}", "engine_api", '"other" is not among the models'),
     ("shape: llama-3.1-70b", "shape: llama-3.1-700b", "models[2].shape", "llama-3.1-70b"),
     ("prefill: {hardware: h100, workers: 2, devices_per_worker: 4}", "prefill: {hardware: h1000}", "models[2].prefill.hardware", "h100"),
     ("prefill: {hardware: h100, workers: 2, devices_per_worker: 4}", "prefill: {hardware: wse-3}", "models[2].prefill.hardware", "wafer"),

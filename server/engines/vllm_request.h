@@ -1,0 +1,21 @@
+// vllm.GenerateRequest read as a waferline.v1 request, which then goes the way of all requests.
+// Pure; any thread.
+#pragma once
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "proto/vllm/inference.pb.h"
+#include "proto/waferline/v1/inference.pb.h"
+#include "server/engines/engine_facts.h"
+
+namespace waferline::engines {
+
+// InvalidArgument that names the field for what Waferline does not do: more than one sequence,
+// log-probabilities (they go with ranks), transfers of KV, LoRA, media and the like.
+absl::StatusOr<v1::GenerateRequest> ReadVllmRequest(const ::vllm::GenerateRequest& message,
+                                                    const EngineFacts& facts);
+
+// An error about a field of waferline.v1, about vllm's field instead.
+absl::Status InVllmNames(const absl::Status& status);
+
+}  // namespace waferline::engines

@@ -1,0 +1,69 @@
+"""The gRPC doors of waferd in Python, from the project's own protocol files. Needs grpcio and protobuf: those of Python's path, else from
+PyPI into a folder of the test, else the test is skipped.
+
+    doors = GrpcDoors(folder, server.grpc)
+    doors.stream("vllm.Inference/GenerateStream", request, vllm.GenerateResponse)
+"""
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+from cloud import ROOT
+
+PROTOS = ["google/rpc/status.proto", "waferline/v1/inference.proto", "vllm/inference.proto", "vllm/control.proto"]
+
+
+def load(folder):
+    """Puts grpc and our messages on Python's path."""
+    try:
+        importlib.import_module("grpc")
+        importlib.import_module("google.protobuf")
+    except ImportError:
+        done = subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--target", folder / "packages", "grpcio", "protobuf<5"],
+                              capture_output=True)
+        if done.returncode:
+            pytest.skip("grpcio is not installed and PyPI does not have it")
+        sys.path.insert(0, str(folder / "packages"))
+    messages = folder / "messages"
+    messages.mkdir(exist_ok=True)
+    subprocess.run(["protoc", "-I", ROOT / "proto", f"--python_out={messages}", *PROTOS], check=True)
+    sys.path.insert(0, str(messages))
+    importlib.invalidate_caches()
+    import google
+    if hasattr(google, "__path__") and str(messages / "google") not in google.__path__:
+        google.__path__.append(str(messages / "google"))
+
+
+class GrpcDoors:
+    def __init__(self, address):
+        self.grpc = importlib.import_module("grpc")
+        self.channel = self.grpc.insecure_channel(address)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.channel.close()
+
+    def stream(self, method, request, answer, **more):
+        call = self.channel.unary_stream("/" + method, type(request).SerializeToString, answer.FromString)
+        return call(request, timeout=60, **more)
+
+    def ask(self, method, request, answer, **more):
+        call = self.channel.unary_unary("/" + method, type(request).SerializeToString, answer.FromString)
+        return call(request, timeout=60, **more)
+
+    def health(self, service):
+        """grpc.health.v1's status of a service: 1 is SERVING. The messages are a text at field 1, and a number at field 1."""
+        name = service.encode()
+        call = self.channel.unary_unary("/grpc.health.v1.Health/Check")
+        return call(b"\x0a" + bytes([len(name)]) + name, timeout=20)[1]
+
+    def refusal(self, method, request, answer, **more):
+        """(code, text) of a call that must fail."""
+        with pytest.raises(self.grpc.RpcError) as error:
+            self.ask(method, request, answer, **more)
+        return error.value.code().name, error.value.details()
