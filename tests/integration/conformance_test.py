@@ -230,6 +230,43 @@ def test_a_cancelled_request_leaves_nothing(how, after, slow, prompt, messages):
     return nothing_in_flight(slow)
 
 
+def test_requests_that_wait_are_cancelled_with_those_that_run(slow, prompt, messages):
+    vllm = messages["vllm"]
+    request = vllm_request(vllm, prompt, LONG)
+    with GrpcDoors(slow.grpc) as doors:
+        calls = [doors.stream("vllm.Inference/GenerateStream", request, vllm.GenerateResponse) for _ in range(12)]  # of 8 at once
+        end = time.monotonic() + 20
+        while Metrics(slow.http).sum("vllm:num_requests_waiting") + Metrics(slow.http).sum("vllm:num_requests_running") < 12:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        for call in reversed(calls):
+            call.cancel()
+        nothing_in_flight(slow)
+
+
+def test_only_its_own_tenant_aborts_a_request(tmp_path, prompt, messages):
+    vllm, control = messages["vllm"], messages["control"]
+    path = configuration(tmp_path, "real, scale: 0.01")
+    path.write_text(path.read_text() + "api_keys: [{key: key-a, tenant: a}, {key: key-b, tenant: b}]\n")
+    request = vllm_request(vllm, prompt, {**LONG, "max_tokens": 60})
+    request.request_id = "mine"
+    with Waferd(path) as server, GrpcDoors(server.grpc) as doors:
+        def abort(key):
+            doors.ask("vllm.Control/Abort", control.AbortRequest(request_ids=["mine"]), control.AbortResponse,
+                      metadata=[("authorization", f"Bearer {key}")])
+        code, _ = doors.refusal("vllm.Control/Abort", control.AbortRequest(request_ids=["mine"]), control.AbortResponse)
+        assert code == "UNAUTHENTICATED"
+        ends = {}
+        for key in ("key-b", "key-a"):
+            call = doors.stream("vllm.Inference/GenerateStream", request, vllm.GenerateResponse,
+                                metadata=[("authorization", "Bearer key-a")])
+            first = next(call)
+            abort(key)
+            ends[key] = read_vllm(vllm, [first, *call]).ends
+        assert ends == {"key-b": ["LENGTH"], "key-a": ["ABORTED"]}
+        nothing_in_flight(server)
+
+
 def test_vllm_control_says_what_a_router_needs(server, messages):
     control = messages["control"]
     with GrpcDoors(server.grpc) as doors:
