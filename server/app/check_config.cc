@@ -103,16 +103,16 @@ class ConfigCheck {
     const auto shape = model::ReadShape(**file);
     Expect(path + ".file", shape.status());
     if (!shape.ok()) return Tokens();
-    if (tokens.from == config::TokenOriginKind::kShards && tokens.shards > shape->layers) {
-      Fault(path + ".shards", absl::StrCat("is ", tokens.shards, ", must lie in [1, ",
-                                           shape->layers, "], the layers of ", tokens.file));
-    }
-    const int64_t max_experts = std::max<int64_t>(1, shape->experts.router.experts);
-    if (tokens.experts_over > max_experts) {
-      Fault(path + ".experts.over",
-            absl::StrCat("is ", tokens.experts_over, ", must lie in [1, ", max_experts,
-                         "], the experts of a layer of ", tokens.file));
-    }
+    const auto check = [&](const char* field, int64_t workers, int64_t max, const char* what) {
+      if (workers <= max) return;
+      Fault(absl::StrCat(path, ".", field), absl::StrCat("is ", workers, ", must lie in [1, ", max,
+                                                         "], the ", what, " of ", tokens.file));
+    };
+    const bool split = tokens.from == config::TokenOriginKind::kSplit;
+    check(split ? "attention" : "shards", tokens.shards, shape->layers, "layers");
+    check("ffn", tokens.feed_forward_workers, shape->layers, "layers");
+    check("experts.over", tokens.experts_over, std::max<int64_t>(1, shape->experts.router.experts),
+          "experts of a layer");
     if (model.lane.context > Tokens(shape->context)) {
       Fault(path.substr(0, path.rfind('.')) + ".context",
             absl::StrCat("is ", model.lane.context.count(), ", must lie in [1, ", shape->context,

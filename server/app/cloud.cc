@@ -62,6 +62,9 @@ metrics::ComputeFigures FiguresOf(const std::string& model, const plane::Compute
   for (const link::LinkBytes& shard : counters.expert_bytes) {
     figures.expert_rows.push_back(Bytes(static_cast<int64_t>(shard.payload)));
   }
+  for (const link::LinkBytes& worker : counters.feed_forward_bytes) {
+    figures.feed_forward_rows.push_back(Bytes(static_cast<int64_t>(worker.payload)));
+  }
   return figures;
 }
 

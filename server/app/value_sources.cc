@@ -61,6 +61,9 @@ absl::StatusOr<OpenedSource> OpenShards(const config::TokensConfig& config,
   options.local.file = parts.file;
   options.local.shards = config.shards;
   options.local.experts_over = config.experts_over;
+  options.local.feed_forward_workers = config.feed_forward_workers;
+  options.local.feed_forward_threads = config.threads;
+  options.local.micro_batches = config.micro_batches;
   options.local.sram = Bytes(static_cast<int64_t>(config.shard_sram_bytes));
   options.local.slots = static_cast<uint32_t>(parts.sequences);
   options.local.prefill.chunk_tokens = config.prefill_chunk;
@@ -69,6 +72,12 @@ absl::StatusOr<OpenedSource> OpenShards(const config::TokensConfig& config,
   options.max_batch = config.max_batch;
   WL_ASSIGN_OR_RETURN(options.speculation, SpeculationOf(config, *parts.tokenizer));
   WL_ASSIGN_OR_RETURN(OpenedSource out, OpenPlane(options, parts.waker));
+  if (config.from == config::TokenOriginKind::kSplit) {
+    out.label = absl::StrCat("computed: ", std::string(shape.architecture), " of ", shape.layers,
+                             " layers, attention on ", config.shards, " workers, feed-forward on ",
+                             config.feed_forward_workers);
+    return out;
+  }
   out.label = absl::StrCat(
       "computed: ", std::string(shape.architecture), " of ", shape.layers, " layers on ",
       config.shards, config.shards == 1 ? " shard" : " shards",
@@ -80,8 +89,10 @@ absl::StatusOr<OpenedSource> OpenRemote(const config::TokensConfig& config,
                                         const SourceParts& parts) {
   plane::PlaneOptions options;
   options.model = parts.model;
+  const bool split = config.from == config::TokenOriginKind::kSplit;
   options.remote = {.shards = config.shard_workers,
                     .prefill = config.prefill_worker,
+                    .attention = split,
                     .fingerprint = shard::FingerprintOf(*parts.file),
                     .max_outage = config.worker_outage,
                     .outage_patience = config.outage_patience,
@@ -93,8 +104,10 @@ absl::StatusOr<OpenedSource> OpenRemote(const config::TokensConfig& config,
   WL_ASSIGN_OR_RETURN(options.speculation, SpeculationOf(config, *parts.tokenizer));
   WL_ASSIGN_OR_RETURN(OpenedSource out, OpenPlane(options, parts.waker));
   WL_ASSIGN_OR_RETURN(const model::ModelShape shape, model::ReadShape(*parts.file));
-  out.label = absl::StrCat("computed: ", std::string(shape.architecture), " of ", shape.layers,
-                           " layers on ", config.shard_workers.size(), " shard processes");
+  out.label =
+      absl::StrCat("computed: ", std::string(shape.architecture), " of ", shape.layers,
+                   " layers on ", config.shard_workers.size(),
+                   split ? " attention processes, feed-forward on others" : " shard processes");
   return out;
 }
 
@@ -119,6 +132,8 @@ absl::StatusOr<OpenedSource> OpenSource(const config::TokensConfig& config,
       return OpenShards(config, parts);
     case config::TokenOriginKind::kRemote:
       return OpenRemote(config, parts);
+    case config::TokenOriginKind::kSplit:
+      return config.shard_workers.empty() ? OpenShards(config, parts) : OpenRemote(config, parts);
     case config::TokenOriginKind::kSynthetic:
       return OpenSynthetic(parts);
   }

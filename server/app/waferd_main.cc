@@ -1,6 +1,6 @@
-// waferd: serves a configuration, or is one worker of it (a shard, the prefill pool) in a process
-// of its own. Exit codes: 0 ended by a signal, 1 could not start or run, 2 the command line is
-// wrong.
+// waferd: serves a configuration, or is one worker of it (a shard, a part of its layers, the
+// prefill pool) in a process of its own. Exit codes: 0 ended by a signal, 1 could not start or run,
+// 2 the command line is wrong.
 #include <unistd.h>
 
 #include <cstdio>
@@ -23,6 +23,7 @@
 #include "wafer_backend/base/command_line/program.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/kernels/cpu.h"
+#include "wafer_backend/compute/shard/worker_links.h"
 #include "wafer_backend/hardware/silicon/hardware_file.h"
 #include "wafer_backend/hardware/timing/model_shape_file.h"
 #include "wafer_backend/hardware/timing/profile_file.h"
@@ -32,10 +33,8 @@ namespace {
 
 using cli::Arguments;
 
-constexpr char kServe[] = "serve";
-constexpr char kShard[] = "shard";
-constexpr char kExperts[] = "experts";
-constexpr char kPrefill[] = "prefill";
+constexpr char kServe[] = "serve", kShard[] = "shard", kExperts[] = "experts";
+constexpr char kAttention[] = "attention", kFeedForward[] = "ffn", kPrefill[] = "prefill";
 
 std::string TextOr(const Arguments& arguments, const char* flag, std::string otherwise) {
   return arguments.Has(flag) ? arguments.Text(flag) : otherwise;
@@ -143,7 +142,7 @@ absl::Status RunRole(const Arguments& arguments) {
                         .model = arguments.Text("model"),
                         .threads = static_cast<int>(arguments.Integer("threads")),
                         .port_file = arguments.Text("port-file")};
-  if (role != kExperts) options.listing = ReadListing(arguments);
+  if (role == kShard || role == kPrefill) options.listing = ReadListing(arguments);
   if (role == kPrefill) return RunPrefill(options);
   options.layers = arguments.Text("layers");
   options.sram_bytes = arguments.Number("sram-bytes");
@@ -152,7 +151,13 @@ absl::Status RunRole(const Arguments& arguments) {
     if (options.experts.empty()) return cli::UsageError("--experts FIRST:END is missing");
     return RunExperts(options);
   }
-  options.expert_workers = TextOr(arguments, "expert-workers", "");
+  if (role == kFeedForward) return RunFeedForward(options);
+  if (role == kAttention) {
+    options.workers = arguments.Text("ffn-workers");
+    options.micro_batches = static_cast<int>(arguments.Integer("micro-batches"));
+    return RunAttention(options);
+  }
+  options.workers = TextOr(arguments, "expert-workers", "");
   return RunShard(options);
 }
 
@@ -180,7 +185,8 @@ std::vector<cli::Flag> ModelFlags() {
 }
 
 std::vector<cli::Flag> WorkerFlags() {
-  const std::vector<std::string> workers = {kShard, kExperts, kPrefill};
+  const std::vector<std::string> of_layers = {kShard, kExperts, kAttention, kFeedForward};
+  const std::vector<std::string> workers = {kShard, kExperts, kAttention, kFeedForward, kPrefill};
   return {
       cli::TextFlag("model", "FILE", "the GGUF file").Required().With("role", workers),
       cli::TextFlag("listen", "HOST:PORT", "address of this worker; port 0: the system chooses")
@@ -191,22 +197,30 @@ std::vector<cli::Flag> WorkerFlags() {
           .With("role", workers),
       cli::TextFlag("layers", "FIRST:END", "the layers it holds, END not included")
           .Required()
-          .With("role", {kShard, kExperts}),
+          .With("role", of_layers),
       cli::TextFlag("experts", "FIRST:END",
                     "the experts of those layers that it holds; all if not given to a shard")
           .With("role", {kShard, kExperts}),
       cli::TextFlag("expert-workers", "HOST:PORT,...", "who holds the others")
           .With("role", {kShard}),
+      cli::TextFlag("ffn-workers", "HOST:PORT,...", "who computes its layers' feed-forward parts")
+          .Required()
+          .With("role", {kAttention}),
+      cli::IntegerFlag("micro-batches", "N",
+                       "parts of a step that are under way at once, so that both sides work",
+                       {1, static_cast<int64_t>(shard::WorkerLinks::kMaxAsked)})
+          .Default(2)
+          .With("role", {kAttention}),
       cli::NumberFlag("sram-bytes", "N", "bytes of its emulated SRAM", {1, 1e15})
           .Default(44e9)
-          .With("role", {kShard, kExperts}),
+          .With("role", of_layers),
   };
 }
 
 std::vector<cli::Flag> Flags() {
   std::vector<cli::Flag> flags = {
       cli::ChoiceFlag("role", "ROLE", "the whole server, or one worker of it in its own process",
-                      {kServe, kShard, kExperts, kPrefill})
+                      {kServe, kShard, kExperts, kAttention, kFeedForward, kPrefill})
           .Default(kServe),
       cli::TextFlag("port-file", "FILE",
                     "write the ports to this file, as JSON, once they are open")

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -21,7 +22,7 @@
 #include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/prefill/prefill_server.h"
-#include "wafer_backend/compute/shard/expert_server.h"
+#include "wafer_backend/compute/shard/layer_server.h"
 #include "wafer_backend/compute/shard/shard_server.h"
 
 namespace waferline::app {
@@ -72,23 +73,25 @@ absl::Status UntilSignal(Run run) {
   return run(*stop);
 }
 
-}  // namespace
+// What all servers' options have in common.
+template <typename Options>
+void SetCommon(const WorkerOptions& options, const std::string& what, Options* server) {
+  server->listen = options.listen;
+  server->name = ProcessName();
+  server->incarnation = runtime::RandomSeed();
+  server->model_path = options.model;
+  server->threads = options.threads;
+  server->on_ready = [&options, what](uint16_t port) { Announce(options, what, port); };
+  server->on_remark = Remarks(what);
+}
 
-absl::Status RunShard(const WorkerOptions& options) {
-  shard::ShardServerOptions server;
+absl::Status RunShardServer(const WorkerOptions& options, const std::string& what,
+                            shard::ShardServerOptions server) {
   WL_ASSIGN_OR_RETURN(server.shard.range,
                       ParseRange<shard::LayerRange>("--layers", options.layers));
-  if (!options.experts.empty()) {
-    WL_ASSIGN_OR_RETURN(server.shard.experts,
-                        ParseRange<shard::ExpertRange>("--experts", options.experts));
-  }
-  server.expert_workers = absl::StrSplit(options.expert_workers, ',', absl::SkipEmpty());
-  server.listen = options.listen;
-  server.name = ProcessName();
-  server.incarnation = runtime::RandomSeed();
-  server.model_path = options.model;
+  server.workers = absl::StrSplit(options.workers, ',', absl::SkipEmpty());
   server.shard.sram = Bytes(static_cast<int64_t>(options.sram_bytes));
-  server.threads = options.threads;
+  SetCommon(options, what, &server);
   WL_ASSIGN_OR_RETURN(
       WorkerListing listing,
       WorkerListing::Prepare(
@@ -97,51 +100,68 @@ absl::Status RunShard(const WorkerOptions& options) {
            .layers = membership::Layers{static_cast<uint32_t>(server.shard.range.first),
                                         static_cast<uint32_t>(server.shard.range.end)}},
           options.listen, options.model));
-  server.on_ready = [&options, &listing](uint16_t port) {
-    Announce(options, "shard " + options.layers, port);
+  server.on_ready = [ready = server.on_ready, &listing](uint16_t port) {
+    ready(port);
     listing.Announce(port);
   };
-  server.on_remark = Remarks("shard " + options.layers);
   return UntilSignal(
       [&server](const std::atomic<bool>& stop) { return shard::RunShardServer(server, stop); });
 }
 
-absl::Status RunExperts(const WorkerOptions& options) {
-  shard::ExpertServerOptions server;
+// A worker of a part of layers.
+template <typename Options>
+absl::Status RunLayerServer(const WorkerOptions& options, const std::string& what,
+                            absl::Status (*run)(const Options&, const std::atomic<bool>&),
+                            Options server) {
   WL_ASSIGN_OR_RETURN(server.worker.layers,
                       ParseRange<shard::LayerRange>("--layers", options.layers));
+  server.worker.sram = Bytes(static_cast<int64_t>(options.sram_bytes));
+  SetCommon(options, what, &server);
+  return UntilSignal([&](const std::atomic<bool>& stop) { return run(server, stop); });
+}
+
+}  // namespace
+
+absl::Status RunShard(const WorkerOptions& options) {
+  shard::ShardServerOptions server;
+  if (!options.experts.empty()) {
+    WL_ASSIGN_OR_RETURN(server.shard.experts,
+                        ParseRange<shard::ExpertRange>("--experts", options.experts));
+  }
+  return RunShardServer(options, "shard " + options.layers, std::move(server));
+}
+
+absl::Status RunAttention(const WorkerOptions& options) {
+  shard::ShardServerOptions server;
+  server.shard.feed_forward_elsewhere = true;
+  server.shard.micro_batches = options.micro_batches;
+  return RunShardServer(options, "attention of layers " + options.layers, std::move(server));
+}
+
+absl::Status RunExperts(const WorkerOptions& options) {
+  shard::ExpertServerOptions server;
   WL_ASSIGN_OR_RETURN(server.worker.experts,
                       ParseRange<shard::ExpertRange>("--experts", options.experts));
-  server.listen = options.listen;
-  server.name = ProcessName();
-  server.incarnation = runtime::RandomSeed();
-  server.model_path = options.model;
-  server.worker.sram = Bytes(static_cast<int64_t>(options.sram_bytes));
-  server.threads = options.threads;
-  server.on_remark = Remarks("experts " + options.experts);
-  server.on_ready = [&options](uint16_t port) {
-    Announce(options, absl::StrCat("experts ", options.experts, " of layers ", options.layers),
-             port);
-  };
-  return UntilSignal(
-      [&server](const std::atomic<bool>& stop) { return shard::RunExpertServer(server, stop); });
+  return RunLayerServer(options,
+                        absl::StrCat("experts ", options.experts, " of layers ", options.layers),
+                        &shard::RunExpertServer, std::move(server));
+}
+
+absl::Status RunFeedForward(const WorkerOptions& options) {
+  return RunLayerServer(options, "feed-forward of layers " + options.layers,
+                        &shard::RunFeedForwardServer, shard::FeedForwardServerOptions());
 }
 
 absl::Status RunPrefill(const WorkerOptions& options) {
   prefill::PrefillServerOptions server;
-  server.listen = options.listen;
-  server.name = ProcessName();
-  server.incarnation = runtime::RandomSeed();
-  server.model_path = options.model;
-  server.threads = options.threads;
+  SetCommon(options, "prefill worker", &server);
   WL_ASSIGN_OR_RETURN(WorkerListing listing,
                       WorkerListing::Prepare(options.listing, {.role = membership::Role::kPrefill},
                                              options.listen, options.model));
-  server.on_ready = [&options, &listing](uint16_t port) {
-    Announce(options, "prefill worker", port);
+  server.on_ready = [ready = server.on_ready, &listing](uint16_t port) {
+    ready(port);
     listing.Announce(port);
   };
-  server.on_remark = Remarks("prefill worker");
   return UntilSignal(
       [&server](const std::atomic<bool>& stop) { return prefill::RunPrefillServer(server, stop); });
 }

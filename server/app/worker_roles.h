@@ -10,19 +10,24 @@
 namespace waferline::app {
 
 struct WorkerOptions {
-  std::string listen;          // HOST:PORT; port 0: the system chooses
-  std::string model;           // GGUF
-  std::string layers;          // "FIRST:END"; not of the prefill worker
-  std::string experts;         // "FIRST:END"; "" for a shard that has all
-  std::string expert_workers;  // "HOST:PORT,..." that have the others; shards only
-  double sram_bytes = 0;       // not of the prefill worker
+  std::string listen;   // HOST:PORT; port 0: the system chooses
+  std::string model;    // GGUF
+  std::string layers;   // "FIRST:END"; not of the prefill worker
+  std::string experts;  // "FIRST:END"; "" for a shard that has all
+  // "HOST:PORT,...": of a shard, who has the other experts; of an attention worker, who has the
+  // feed-forward parts.
+  std::string workers;
+  int micro_batches = 1;  // of an attention worker's step
+  double sram_bytes = 0;  // not of the prefill worker
   int threads = 1;
   std::string port_file;  // gets {"port":7101,"pid":1}; empty: none
   ListingOptions listing;
 };
 
 absl::Status RunShard(const WorkerOptions& options);
+absl::Status RunAttention(const WorkerOptions& options);
 absl::Status RunExperts(const WorkerOptions& options);
+absl::Status RunFeedForward(const WorkerOptions& options);
 absl::Status RunPrefill(const WorkerOptions& options);
 
 }  // namespace waferline::app

@@ -35,6 +35,16 @@ models:
     prefill: {hardware: h}
     decode: [{hardware: h}]
     tokens: {from: remote, file: f, prefill_worker: "h:1", shard_workers: [{address: "h:2"}]}
+  - name: n
+    shape: s
+    prefill: {hardware: h}
+    decode: [{hardware: h}]
+    tokens: {from: split, file: f}
+  - name: o
+    shape: s
+    prefill: {hardware: h}
+    decode: [{hardware: h}]
+    tokens: {from: split, file: f, prefill_worker: "h:1", attention_workers: [{address: "h:2"}]}
 )",
     R"(cell: {name: c, registry: {kind: file, path: f}}
 kv_events: [{bind: "tcp://h:4"}]

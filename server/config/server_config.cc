@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "server/config/read_tokens.h"
 #include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/yaml_optional.h"
@@ -91,128 +92,6 @@ ApiKeyConfig ReadApiKey(YamlForm form) {
   return out;
 }
 
-class TokensReader {
- public:
-  // `in_cell`: a registry may say which workers there are.
-  TokensReader(YamlForm form, const std::filesystem::path& folder, bool in_cell)
-      : form_(std::move(form)), folder_(folder), in_cell_(in_cell) {}
-
-  TokensConfig Read() {
-    out_.from =
-        ChoiceOr<TokenOriginKind>(form_.About("shards: computed in this process; remote: by worker "
-                                              "processes; cheap: a synthetic text, no weights"),
-                                  "from", TokenOriginKind::kShards,
-                                  {{"shards", TokenOriginKind::kShards},
-                                   {"remote", TokenOriginKind::kRemote},
-                                   {"cheap", TokenOriginKind::kSynthetic}});
-    form_.About("GGUF file, or any part of a split one");
-    out_.file = Path("file");
-    form_.About("a built-in name or a Jinja file; the file's own if not given");
-    out_.chat_template = NameOrPath("chat_template");
-    out_.tool_format = TextOr(
-        form_.About("how the model calls tools, by name; what its template says if not given"),
-        "tool_format", "");
-    if (out_.from == TokenOriginKind::kShards) ReadShards();
-    if (out_.from == TokenOriginKind::kRemote) ReadRemote();
-    if (out_.from != TokenOriginKind::kSynthetic) {
-      out_.max_batch = static_cast<int>(
-          form_.About("rows of a decode step").IntegerOr("max_batch", out_.max_batch, 1, 4096));
-      ReadSpeculation();
-    }
-    form_.RefuseOthers();
-    return std::move(out_);
-  }
-
- private:
-  std::string Path(const std::string& field) {
-    const std::string text = form_.Text(field);
-    return text.empty() ? text : (folder_ / text).lexically_normal().string();
-  }
-
-  // A name has neither a slash nor a dot.
-  std::string NameOrPath(const std::string& field) {
-    const std::string text = TextOr(form_, field, "");
-    const bool path = text.find_first_of("/.") != std::string::npos;
-    return path ? (folder_ / text).lexically_normal().string() : text;
-  }
-
-  void ReadShards() {
-    out_.shards = static_cast<int>(
-        form_.About("shards that share the layers").IntegerOr("shards", 1, 1, 1024));
-    if (form_.About("of a model with experts: where they are").Has("experts")) {
-      YamlForm experts = form_.Map("experts");
-      out_.experts_over = static_cast<int>(
-          experts.About("workers that a shard's experts are spread over").Integer("over", 1, 1024));
-      experts.RefuseOthers();
-    }
-    out_.shard_sram_bytes = PlainOr(form_.About("capacity of each shard's ledger"),
-                                    "shard_sram_bytes", 44e9, Range{1e3, 1e15});
-    out_.threads = static_cast<int>(
-        form_.About("threads that compute").IntegerOr("threads", out_.threads, 1, 256));
-    out_.prefill_kv_bytes = PlainOr(form_.About("KV of prompts in the prefill pool"),
-                                    "prefill_kv_bytes", 8e9, Range{1e3, 1e15});
-    out_.prefill_chunk = form_.About("positions computed at once")
-                             .IntegerOr("prefill_chunk", out_.prefill_chunk, 1, 1 << 20);
-  }
-
-  void ReadRemote() {
-    if (form_.Has("experts")) {
-      form_.AddError("experts",
-                     "has no effect here: each shard process says by --experts and "
-                     "--expert-workers which it has and where the others are");
-    }
-    ReadWorkers();
-    out_.worker_patience =
-        Milliseconds(form_.About("from: remote; a worker that is silent so long is lost")
-                         .IntegerOr("worker_patience_ms", 3'000, 2'000, 3'600'000));
-    out_.worker_outage = Milliseconds(
-        form_.About("from: remote; how long new requests wait for a lost worker to come back")
-            .IntegerOr("worker_outage_ms", 10'000, 0, 3'600'000));
-    out_.outage_patience =
-        Milliseconds(form_.About("from: remote; how long requests with tokens out wait for it")
-                         .IntegerOr("outage_patience_ms", 60'000, 0, 3'600'000));
-  }
-
-  // Both or, in a cell, neither.
-  void ReadWorkers() {
-    const bool prefill =
-        form_
-            .About(
-                "from: remote; HOST:PORT of waferd --role prefill; chosen from the cell's "
-                "registry if it and shard_workers are not given")
-            .Has("prefill_worker");
-    const bool shards = form_.About("from: remote; the shards in order").Has("shard_workers");
-    if (in_cell_ && !prefill && !shards) return;
-    out_.prefill_worker = form_.Text("prefill_worker");
-    for (YamlForm& shard : form_.List("shard_workers")) {
-      out_.shard_workers.push_back(shard.About("HOST:PORT of waferd --role shard").Text("address"));
-      shard.RefuseOthers();
-    }
-    if (shards && out_.shard_workers.empty()) {
-      form_.AddError("shard_workers", "needs at least one entry");
-    }
-  }
-
-  void ReadSpeculation() {
-    out_.speculation =
-        ChoiceOr<SpeculationKind>(form_.About("guesses tokens ahead, which changes none: lookup "
-                                              "from the text, draft by a small model"),
-                                  "speculation", SpeculationKind::kOff,
-                                  {{"off", SpeculationKind::kOff},
-                                   {"lookup", SpeculationKind::kLookup},
-                                   {"draft", SpeculationKind::kDraft}});
-    if (out_.speculation == SpeculationKind::kDraft) {
-      form_.About("speculation: draft; GGUF with the same vocabulary");
-      out_.draft_file = Path("draft_file");
-    }
-  }
-
-  YamlForm form_;
-  const std::filesystem::path& folder_;
-  const bool in_cell_;
-  TokensConfig out_;
-};
-
 // Engine protocols serve one model.
 void ChooseModel(const std::set<std::string>& names, YamlForm& root, EngineApiConfig* api) {
   if (!api->vllm || names.empty()) return;
@@ -259,9 +138,8 @@ absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& name, std::str
   for (YamlForm& form : root.About("what is served").List("models")) {
     ModelConfig model;
     model.lane = fleet::ReadLane(form, folder);
-    model.tokens = TokensReader(form.About("where token values come from").Map("tokens"), folder,
-                                out.cell.has_value())
-                       .Read();
+    model.tokens = ReadTokens(form.About("where token values come from").Map("tokens"), folder,
+                              out.cell.has_value());
     if (!names.insert(model.lane.model).second) form.AddError("name", "is used by another model");
     form.RefuseOthers();
     out.models.push_back(std::move(model));

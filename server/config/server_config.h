@@ -62,8 +62,12 @@ struct LimitsConfig {
 
 // Where token values come from.
 enum class TokenOriginKind : uint8_t {
-  kShards,     // a GGUF file, run on shards of this process
-  kRemote,     // the same, run by waferd --role prefill and --role shard processes
+  kShards,  // a GGUF file, run on shards of this process
+  kRemote,  // the same, run by waferd --role prefill and --role shard processes
+  // The same with attention and feed-forward parts apart: on workers of this process, or, with
+  // shard_workers, run by --role prefill and --role attention processes, which know --role ffn
+  // ones.
+  kSplit,
   kSynthetic,  // YAML: cheap. No weights: deterministic sentences through the tokenizer of `file`
 };
 
@@ -79,24 +83,28 @@ struct TokensConfig {
   std::string file;           // GGUF, or any part of a split one
   std::string chat_template;  // a built-in name or a Jinja file; "": the file's own
   std::string tool_format;    // by name (server/text/tool_format.h); "": what the template says
-  int shards = 1;             // kShards: 1 .. layers of the model
+  int shards = 1;             // kShards: 1 .. layers of the model; kSplit, YAML: attention
   // kShards, YAML: experts: {over: N}. Workers that share the experts of each shard's layers, the
   // shard itself among them.
   int experts_over = 1;
+  int feed_forward_workers = 0;    // kSplit in this process, YAML: ffn: 1 .. layers of the model
+  int micro_batches = 1;           // kSplit in this process
   double shard_sram_bytes = 44e9;  // capacity of each shard's ledger
-  int threads = 2;                 // of the model's compute plane
+  int threads = 2;                 // of the compute plane; kSplit: of each side's workers
   int64_t prefill_chunk = 256;     // positions computed at once
   double prefill_kv_bytes = 8e9;   // of prompts' KV in the prefill pool
   int max_batch = 64;              // rows of a decode step
-  std::string prefill_worker;      // kRemote: host:port; "": the cell's registry says
-  std::vector<std::string> shard_workers;
-  // kRemote: whose election made them this server's; not in YAML. 0: there is none.
+  std::string prefill_worker;      // kRemote, kSplit: host:port; "": the cell's registry says
+  std::vector<std::string> shard_workers;  // kSplit, YAML: attention_workers
+  // With worker processes: whose election made them this server's; not in YAML. 0: there is none.
   std::string cell = "local";
   uint64_t epoch = 0;
-  // kRemote: a worker that has sent nothing for so long is lost. It sends heartbeats each second.
+  // With worker processes: one that has sent nothing for so long is lost. It sends heartbeats each
+  // second.
   Nanoseconds worker_patience = Seconds(3);
-  // kRemote: new requests wait so long for workers that are gone; then they are refused (503) until
-  // all are back. Those with tokens out wait for outage_patience; then they fail.
+  // With worker processes: new requests wait so long for workers that are gone; then they are
+  // refused (503) until all are back. Those with tokens out wait for outage_patience; then they
+  // fail.
   Nanoseconds worker_outage = Seconds(10);
   Nanoseconds outage_patience = Seconds(60);
   SpeculationKind speculation = SpeculationKind::kOff;

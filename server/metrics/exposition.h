@@ -43,11 +43,12 @@ struct ComputeFigures {
   uint64_t accepted_tokens = 0;  // of them, those that the model drew itself
   std::vector<std::pair<std::string, uint64_t>> host_recoveries;  // by cause
   uint32_t live_sequences = 0;
-  std::vector<Bytes> kv_reserved;       // of each shard's SRAM
-  Bytes prefill_kv;                     // held by the prefill pool
-  std::vector<uint64_t> expert_tokens;  // of each, on the shards, summed over the layers
-  std::vector<Bytes> expert_rows;       // passed from each shard to workers of experts
-  std::vector<Bytes> activations;       // passed between neighbouring shards, first hop first
+  std::vector<Bytes> kv_reserved;        // of each shard's SRAM
+  Bytes prefill_kv;                      // held by the prefill pool
+  std::vector<uint64_t> expert_tokens;   // of each, on the shards, summed over the layers
+  std::vector<Bytes> expert_rows;        // passed from each shard to workers of experts
+  std::vector<Bytes> feed_forward_rows;  // between each attention worker and feed-forward workers
+  std::vector<Bytes> activations;        // passed between neighbouring shards, first hop first
 };
 
 // What the registry of a cell's members says.

@@ -76,6 +76,12 @@ void SnapshotGauges::SetCompute(const ComputeFigures& figures) {
           "Activations passed from a shard to its neighbour.", at("hop", i),
           figures.activations[i].as_double());
   }
+  for (size_t i = 0; i < figures.feed_forward_rows.size(); ++i) {
+    Count("waferline_compute_feed_forward_bytes_total",
+          "Hidden states passed between an attention worker and feed-forward workers, both ways: "
+          "tokens x layers x hidden x 8.",
+          at("shard", i), figures.feed_forward_rows[i].as_double());
+  }
 }
 
 void SnapshotGauges::SetBilling(const BillingFigures& figures) {

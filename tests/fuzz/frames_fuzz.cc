@@ -37,7 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   Through<waferline::link::GreetingInlet>(bytes);
   Through<waferline::link::ActivationInlet>(bytes);
-  Through<waferline::link::ExpertInlet>(bytes);
+  Through<waferline::link::LayerRowsInlet>(bytes);
   Through<waferline::link::ShardFromDriver>(bytes);
   Through<waferline::link::DriverFromShard>(bytes);
   Through<waferline::link::KvInlet>(bytes);

@@ -93,12 +93,12 @@ def test_a_mistyped_word_is_answered_with_the_nearest():
 
 
 def test_waferd_refuses_a_flag_that_its_role_does_not_read():
-    assert "--role shard or experts or prefill" in refused("--model", "x.gguf", says="--model has no effect", program="waferd")
+    assert "--role shard or experts or attention or ffn or prefill" in refused("--model", "x.gguf", says="--model has no effect", program="waferd")
     refused("--role", "shard", "--model", DEMO, "--layers", "0:2", "--http-port", "0", says="--http-port has no effect with --role shard",
             program="waferd")
     refused("--role", "prefill", "--model", DEMO, "--layers", "0:2", says="--layers has no effect with --role prefill", program="waferd")
     refused("--role", "shard", "--layers", "0:2", says="--model FILE is required", program="waferd")
-    refused("--role", "gateway", says="serve, shard, experts, prefill", program="waferd")
+    refused("--role", "gateway", says="serve, shard, experts, attention, ffn, prefill", program="waferd")
     refused("demo.yaml", says="did you mean --config demo.yaml?", program="waferd")
     refused(DEMO, "--config", "x.yaml", says="--config FILE and MODEL both say what to serve", program="waferd")
     refused(DEMO, "--role", "prefill", "--model", DEMO, says="MODEL has no effect with --role prefill", program="waferd")
@@ -165,7 +165,7 @@ def test_bash_completes_commands_flags_and_values():
     assert completions("waferctl", "wafer", "place", "--weights", "=", "int") == ["int8", "int4"]
     assert "llama-3.1-70b" in completions("waferctl", "wafer", "place", "--model", "llama")
     assert completions("waferctl", "wafer", "place", "--svg", "x") == []  # bash completes files itself
-    assert completions("waferd", "--role", "") == ["serve", "shard", "experts", "prefill"]
+    assert completions("waferd", "--role", "") == ["serve", "shard", "experts", "attention", "ffn", "prefill"]
     assert completions("waferd", "--http") == ["--http-port"]
     assert completions("waferctl", "faults", "send", "unit_s") == ["unit_slow"]
     assert completions("waferctl", "completion", "") == ["bash", "zsh", "fish"]

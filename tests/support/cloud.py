@@ -134,6 +134,35 @@ class Workers:
         return False
 
 
+class SplitWorkers(Workers):
+    """Attention workers in the place of shards; `ffn` has the feed-forward workers that they use."""
+
+    def __init__(self, model, layers, attention, ffn, micro_batches=2):
+        super().__init__(model, layers, attention)
+        self.ffn = Workers(model, layers, ffn)
+        self.ffn.flags = [["--role", "ffn", *flags[2:]] for flags in self.ffn.flags[1:]]
+        self.micro_batches = micro_batches
+
+    def __enter__(self):
+        self.ffn.__enter__()
+        addresses = ",".join(self.ffn.addresses)
+        self.flags[1:] = [["--role", "attention", *flags[2:], "--ffn-workers", addresses, "--micro-batches", str(self.micro_batches)]
+                          for flags in self.flags[1:]]
+        try:
+            super().__enter__()
+        except BaseException:
+            self.ffn.__exit__()
+            raise
+        self.tokens = self.tokens.replace("from: remote", "from: split").replace("shard_workers", "attention_workers")
+        return self
+
+    def __exit__(self, *exc):
+        try:
+            return super().__exit__(*exc)
+        finally:
+            self.ffn.__exit__(*exc)
+
+
 def demo_with(folder, old, new):
     """A copy of the demo model in which some bytes of the header are replaced by as many others."""
     assert len(old) == len(new)

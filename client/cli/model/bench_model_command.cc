@@ -143,7 +143,7 @@ Demand DemandOf(const shard::PackedModel& model) {
   Demand demand{kernels::Name(model.layer(0).down.matrix.dtype()), model.head().bytes(), 0};
   for (int64_t i = 0; i < model.shape().layers; ++i) {
     const shard::PackedLayer& layer = model.layer(i);
-    demand.decode_per_step += layer.size(model.experts());
+    demand.decode_per_step += layer.attention_size() + layer.feed_forward_size(model.experts());
     for (const shard::PackedLinear* linear : layer.linears()) {
       demand.prompt_ops_per_token += 2 * linear->matrix.rows() * linear->matrix.cols();
     }

@@ -15,7 +15,7 @@ bool Fits(const TokenFrame& f) { return f.rows.size() == f.tokens.size(); }
 bool Fits(const ActivationFrame& f) {
   return static_cast<uint64_t>(f.rows.size()) * f.width == f.hidden.size();
 }
-bool Fits(const ExpertRowsFrame& f) {
+bool Fits(const LayerRowsFrame& f) {
   uint64_t rows = 0;
   for (const uint32_t count : f.counts) rows += count;
   return rows <= f.hidden.size() && rows * f.width == f.hidden.size();
@@ -31,7 +31,7 @@ bool Fits(const PromptLogprobsFrame& f) {
   return true;
 }
 bool Fits(const HelloFrame& f) {
-  return f.role >= Role::kDriver && f.role <= Role::kExperts &&
+  return f.role >= Role::kDriver && f.role <= Role::kAttention &&
          f.credentials.cell.size() <= membership::kMaxNameBytes &&
          f.credentials.worker.size() <= membership::kMaxNameBytes;
 }
@@ -121,7 +121,7 @@ absl::Status Decode(std::span<const uint8_t> frame, Frame* out) {
   template absl::Status Decode<Frame>(std::span<const uint8_t>, Frame*);
 WL_CODEC(HelloFrame)
 WL_CODEC(ActivationFrame)
-WL_CODEC(ExpertRowsFrame)
+WL_CODEC(LayerRowsFrame)
 WL_CODEC(TokenFrame)
 WL_CODEC(LogitsFrame)
 WL_CODEC(KvFrame)

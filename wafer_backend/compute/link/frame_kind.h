@@ -27,7 +27,7 @@ enum class FrameKind : uint8_t {
   kPromptLogprobs = 18,
   kHandedOff = 19,
   // 20 was a ping
-  kExpertRows = 21,
+  kLayerRows = 21,
   kRefused = 22,
   kHeartbeat = 23,  // a connection's own: frame_codec.h
 };

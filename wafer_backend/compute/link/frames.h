@@ -14,6 +14,7 @@
 
 #include "wafer_backend/base/ids.h"
 #include "wafer_backend/compute/link/frame_kind.h"
+#include "wafer_backend/compute/link/role.h"
 #include "wafer_backend/membership/credentials.h"
 
 namespace waferline::link {
@@ -48,18 +49,19 @@ struct ActivationFrame {
   bool operator==(const ActivationFrame&) const = default;
 };
 
-// Between a shard and a worker that has some of its layers' experts, both ways: rows of the
-// residual stream for experts of one layer, as f32 [sum of counts][width], those of an expert
-// together. In the answer, which has the same counts, each row is what its expert makes of it.
-struct ExpertRowsFrame {
+// Between a shard and a worker that has a part of its layers, both ways: rows of hidden states for
+// that part of one layer, f32 [sum of counts][width]. A worker of experts gets those of an expert
+// together, a feed-forward worker all rows of a micro-batch as one count. In the answer, which has
+// the same counts, each row is what the part makes of it.
+struct LayerRowsFrame {
   uint64_t exchange = 0;  // counts them
   uint32_t layer = 0;
   uint32_t width = 0;
-  std::vector<uint32_t> counts;  // rows of each expert that the worker has
+  std::vector<uint32_t> counts;  // of rows: for each expert that the worker has, or one
   std::vector<float> hidden;
-  static constexpr FrameKind kKind = FrameKind::kExpertRows;
+  static constexpr FrameKind kKind = FrameKind::kLayerRows;
   static auto Fields(auto& f) { return std::tie(f.exchange, f.layer, f.width, f.counts, f.hidden); }
-  bool operator==(const ExpertRowsFrame&) const = default;
+  bool operator==(const LayerRowsFrame&) const = default;
 };
 
 // Out of the last shard: rows x vocabulary, row-major f32, in the order of the step's rows.
@@ -102,8 +104,6 @@ struct KvReceivedFrame {
   bool operator==(const KvReceivedFrame&) const = default;
 };
 
-enum class Role : uint8_t { kDriver = 1, kNeighbour = 2, kPrefill = 3, kShard = 4, kExperts = 5 };
-
 // First on every connection, from both sides: the role of the sender, in whose name it works, and
 // its model. Peers whose model or page size differ are refused, so are those that the worker's
 // owner does not want (membership/owner_gate.h); a driver's page size is 0: any.
@@ -143,8 +143,8 @@ struct RefusedFrame {
   bool operator==(const RefusedFrame&) const = default;
 };
 
-// What a shard's SRAM holds, in bytes, and what it sent to its neighbour and to workers that have
-// experts of its layers.
+// What a shard's SRAM holds, in bytes, and what it sent to its neighbour; what it sent to workers
+// of experts, or exchanged with feed-forward workers.
 struct MemoryFrame {
   uint64_t capacity = 0;
   uint64_t weights = 0;
@@ -154,15 +154,15 @@ struct MemoryFrame {
   uint64_t sent_frames = 0;
   uint64_t sent_payload = 0;
   uint64_t sent_framing = 0;
-  uint64_t expert_frames = 0;
-  uint64_t expert_payload = 0;
-  uint64_t expert_framing = 0;
+  uint64_t worker_frames = 0;
+  uint64_t worker_payload = 0;
+  uint64_t worker_framing = 0;
   std::vector<uint64_t> expert_tokens;  // of each expert, summed over the shard's layers
   static constexpr FrameKind kKind = FrameKind::kMemory;
   static auto Fields(auto& f) {
     return std::tie(f.capacity, f.weights, f.buffers, f.kv_per_page, f.kv_reserved, f.sent_frames,
-                    f.sent_payload, f.sent_framing, f.expert_frames, f.expert_payload,
-                    f.expert_framing, f.expert_tokens);
+                    f.sent_payload, f.sent_framing, f.worker_frames, f.worker_payload,
+                    f.worker_framing, f.expert_tokens);
   }
   bool operator==(const MemoryFrame&) const = default;
 };

@@ -112,9 +112,9 @@ class GreetingInlet {
 using ActivationOutlet = Outlet<ActivationFrame>;
 using ActivationInlet = Inlet<ActivationFrame>;
 
-// Shard and worker of experts: rows and what experts make of them.
-using ExpertOutlet = Outlet<ExpertRowsFrame>;
-using ExpertInlet = Inlet<ExpertRowsFrame>;
+// Shard and worker that has a part of its layers: rows, and what that part makes of them.
+using LayerRowsOutlet = Outlet<LayerRowsFrame>;
+using LayerRowsInlet = Inlet<LayerRowsFrame>;
 
 // Driver and shard: tokens into the first, logits out of the last, and control.
 using DriverToShard = Outlet<JoinFrame, OpenFrame, CloseFrame, AskMemoryFrame, TokenFrame>;

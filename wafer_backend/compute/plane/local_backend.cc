@@ -7,10 +7,42 @@
 #include "wafer_backend/base/check.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/model/families/families.h"
+#include "wafer_backend/compute/shard/expert_worker.h"
+#include "wafer_backend/compute/shard/feed_forward_worker.h"
 
 namespace waferline::plane {
 
 using shard::Shard;
+
+namespace {
+
+absl::Status CheckOptions(const LocalOptions& options, const model::ModelShape& shape) {
+  if (options.shards < 1 || options.shards > shape.layers) {
+    return absl::InvalidArgumentError(absl::StrCat("shards: ", options.shards,
+                                                   " is out of range [1, ", shape.layers,
+                                                   "], the model's layers"));
+  }
+  if (options.busy_chunk_tokens < 1) {
+    return absl::InvalidArgumentError("busy_chunk_tokens must be at least 1");
+  }
+  if (options.feed_forward_workers < 0 || options.feed_forward_workers > shape.layers) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("feed-forward workers: ", options.feed_forward_workers,
+                     " is out of range [0, ", shape.layers, "], the model's layers"));
+  }
+  const int64_t experts = shape.experts.router.experts;
+  if (options.experts_over < 1 || options.experts_over > std::max<int64_t>(experts, 1)) {
+    return absl::InvalidArgumentError(
+        experts == 0 ? "experts over: the model has no experts"
+                     : absl::StrCat("experts over: ", options.experts_over, " is out of range [1, ",
+                                    experts, "], the model's experts"));
+  }
+  if (options.feed_forward_workers == 0 || options.experts_over == 1) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "experts over: feed-forward workers have all experts of their layers");
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<LocalBackend>> LocalBackend::Create(const LocalOptions& options,
                                                                    kernels::ThreadPool* pool) {
@@ -21,42 +53,11 @@ absl::StatusOr<std::unique_ptr<LocalBackend>> LocalBackend::Create(const LocalOp
 
 absl::Status LocalBackend::Build(const LocalOptions& options, kernels::ThreadPool* pool) {
   WL_ASSIGN_OR_RETURN(const auto shape, model::ReadShape(*options.file));
-  if (options.shards < 1 || options.shards > shape.layers) {
-    return absl::InvalidArgumentError(absl::StrCat("shards: ", options.shards,
-                                                   " is out of range [1, ", shape.layers,
-                                                   "], the model's layers"));
-  }
-  if (options.busy_chunk_tokens < 1) {
-    return absl::InvalidArgumentError("busy_chunk_tokens must be at least 1");
-  }
-  const int64_t experts = shape.experts.router.experts;
-  if (options.experts_over < 1 || options.experts_over > std::max<int64_t>(experts, 1)) {
-    return absl::InvalidArgumentError(
-        experts == 0 ? "experts over: the model has no experts"
-                     : absl::StrCat("experts over: ", options.experts_over, " is out of range [1, ",
-                                    experts, "], the model's experts"));
-  }
+  WL_RETURN_IF_ERROR(CheckOptions(options, shape));
   WL_ASSIGN_OR_RETURN(const auto model,
                       shard::PackedModel::Load(options.file, {0, shape.layers}, pool));
-  std::vector<shard::ExpertRange> parts = {{0, experts}};
-  if (experts > 0) parts = shard::CutExperts(experts, options.experts_over);
-  std::vector<prefill::KvTarget> targets;
-  for (const shard::LayerRange& range : shard::CutEvenly(shape.layers, options.shards)) {
-    WL_ASSIGN_OR_RETURN(auto shard, Shard::Create(model,
-                                                  {.range = range,
-                                                   .sram = options.sram,
-                                                   .page_tokens = options.page_tokens,
-                                                   .slots = options.slots,
-                                                   .max_rows = options.max_rows,
-                                                   .experts = parts[0]},
-                                                  pool));
-    WL_RETURN_IF_ERROR(SpreadExperts(options, parts, pool, shard.get()));
-    facts_.memory.push_back(shard->memory());
-    shards_.push_back(std::move(shard));
-    kv_hops_.push_back(std::make_unique<KvHop>());
-    targets.push_back({range, &kv_hops_.back()->outlet});
-    if (shards_.size() > 1) hops_.push_back(std::make_unique<ActivationHop>());
-  }
+  WL_RETURN_IF_ERROR(BuildFeedForward(options, model));
+  WL_RETURN_IF_ERROR(BuildShards(options, model, pool));
   facts_.vocabulary = shape.vocabulary;
   facts_.context = shape.context;
   facts_.slots = options.slots;
@@ -71,6 +72,10 @@ absl::Status LocalBackend::Build(const LocalOptions& options, kernels::ThreadPoo
   }
   WL_ASSIGN_OR_RETURN(auto worker, prefill::PrefillWorker::Create(model, prefill, pool));
   auto service = std::make_unique<prefill::PrefillService>(std::move(worker));
+  std::vector<prefill::KvTarget> targets;
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    targets.push_back({shards_[i]->options().range, &kv_hops_[i]->outlet});
+  }
   service->SetTargets(std::move(targets));
   if (options.prefill_threads > 0) {
     lane_ = std::make_unique<ThreadLane>(std::move(service), chunk_tokens_, [this] { Wake(); });
@@ -80,11 +85,70 @@ absl::Status LocalBackend::Build(const LocalOptions& options, kernels::ThreadPoo
   return absl::OkStatus();
 }
 
+absl::Status LocalBackend::BuildFeedForward(
+    const LocalOptions& options, const std::shared_ptr<const shard::PackedModel>& model) {
+  if (options.feed_forward_workers == 0) return absl::OkStatus();
+  for (const shard::LayerRange& layers :
+       shard::CutEvenly(model->shape().layers, options.feed_forward_workers)) {
+    feed_forward_pools_.push_back(
+        std::make_unique<kernels::ThreadPool>(options.feed_forward_threads));
+    WL_ASSIGN_OR_RETURN(
+        auto worker,
+        shard::FeedForwardWorker::Create(
+            model, {.layers = layers, .sram = options.sram, .max_rows = options.max_rows},
+            feed_forward_pools_.back().get()));
+    feed_forward_.push_back(std::make_unique<shard::WorkerThread>(std::move(worker)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LocalBackend::BuildShards(const LocalOptions& options,
+                                       std::shared_ptr<const shard::PackedModel> model,
+                                       kernels::ThreadPool* pool) {
+  const int64_t experts = model->shape().experts.router.experts;
+  std::vector<shard::ExpertRange> parts = {{0, experts}};
+  if (experts > 0) parts = shard::CutExperts(experts, options.experts_over);
+  for (const shard::LayerRange& range : shard::CutEvenly(model->shape().layers, options.shards)) {
+    WL_ASSIGN_OR_RETURN(auto shard,
+                        Shard::Create(model,
+                                      {.range = range,
+                                       .sram = options.sram,
+                                       .page_tokens = options.page_tokens,
+                                       .slots = options.slots,
+                                       .max_rows = options.max_rows,
+                                       .experts = parts[0],
+                                       .feed_forward_elsewhere = options.feed_forward_workers > 0,
+                                       .micro_batches = options.micro_batches},
+                                      pool));
+    if (options.feed_forward_workers > 0) {
+      LinkFeedForward(shard.get());
+    } else {
+      WL_RETURN_IF_ERROR(SpreadExperts(options, parts, pool, shard.get()));
+    }
+    facts_.memory.push_back(shard->memory());
+    shards_.push_back(std::move(shard));
+    kv_hops_.push_back(std::make_unique<KvHop>());
+    if (shards_.size() > 1) hops_.push_back(std::make_unique<ActivationHop>());
+  }
+  return absl::OkStatus();
+}
+
+void LocalBackend::LinkFeedForward(Shard* shard) {
+  const shard::LayerRange range = shard->options().range;
+  std::vector<shard::WorkerThread*> threads;
+  for (const auto& thread : feed_forward_) {
+    const shard::LayerRange has = thread->part().layers;
+    if (has.first < range.end && has.end > range.first) threads.push_back(thread.get());
+  }
+  links_.push_back(std::make_unique<shard::LocalLayerWorkers>(threads));
+  shard->SetWorkers(links_.back().get());
+}
+
 absl::Status LocalBackend::SpreadExperts(const LocalOptions& options,
                                          std::span<const shard::ExpertRange> parts,
                                          kernels::ThreadPool* pool, Shard* shard) {
   if (parts.size() == 1) return absl::OkStatus();
-  std::vector<std::unique_ptr<shard::ExpertWorker>> workers;
+  std::vector<std::unique_ptr<shard::LayerWorker>> workers;
   for (const shard::ExpertRange& part : parts.subspan(1)) {
     WL_ASSIGN_OR_RETURN(auto worker, shard::ExpertWorker::Create(shard->shared_model(),
                                                                  {.layers = shard->options().range,
@@ -94,8 +158,8 @@ absl::Status LocalBackend::SpreadExperts(const LocalOptions& options,
                                                                  pool));
     workers.push_back(std::move(worker));
   }
-  other_experts_.push_back(std::make_unique<shard::LocalExperts>(std::move(workers)));
-  shard->SetOtherExperts(other_experts_.back().get());
+  links_.push_back(std::make_unique<shard::LocalLayerWorkers>(std::move(workers)));
+  shard->SetWorkers(links_.back().get());
   return absl::OkStatus();
 }
 
@@ -184,10 +248,12 @@ void LocalBackend::Count(PlaneCounters* counters) const {
   counters->kv_reserved.clear();
   counters->expert_tokens.clear();
   counters->expert_bytes.clear();
+  counters->feed_forward_bytes.clear();
   for (const auto& shard : shards_) {
     counters->kv_reserved.push_back(shard->kv_reserved());
     AddExpertTokens(shard->expert_tokens(), counters);
-    counters->expert_bytes.push_back(shard->expert_bytes());
+    (feed_forward_.empty() ? counters->expert_bytes : counters->feed_forward_bytes)
+        .push_back(shard->worker_bytes());
   }
   lane_->Count(counters);
 }

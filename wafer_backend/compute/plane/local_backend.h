@@ -9,10 +9,11 @@
 
 #include "absl/status/statusor.h"
 #include "wafer_backend/compute/link/local_pipe.h"
+#include "wafer_backend/compute/link/notifier.h"
 #include "wafer_backend/compute/link/typed_link.h"
 #include "wafer_backend/compute/plane/backend.h"
-#include "wafer_backend/compute/plane/notifier.h"
 #include "wafer_backend/compute/plane/prefill_lane.h"
+#include "wafer_backend/compute/shard/local_layer_workers.h"
 #include "wafer_backend/compute/shard/shard.h"
 
 namespace waferline::plane {
@@ -23,7 +24,12 @@ struct LocalOptions {
   // Workers that share the experts of each shard's layers, the shard itself the first of them; each
   // other has an SRAM of its own.
   int64_t experts_over = 1;
-  Bytes sram = Bytes(44'000'000'000);  // of each shard, and of each worker of experts
+  // Workers that share the feed-forward parts of all layers, which the shards then do not have,
+  // each with a thread, a pool and an SRAM of its own; 0: there are none. Excludes experts_over.
+  int64_t feed_forward_workers = 0;
+  int feed_forward_threads = 1;        // of each one's pool, its own included
+  int64_t micro_batches = 1;           // with feed_forward_workers: of each shard's step
+  Bytes sram = Bytes(44'000'000'000);  // of each shard and each of these workers
   int64_t page_tokens = 64;
   uint32_t slots = 256;
   int64_t max_rows = 256;
@@ -67,15 +73,23 @@ class LocalBackend : public Backend {
 
   LocalBackend(const LocalOptions& options) : busy_chunk_tokens_(options.busy_chunk_tokens) {}
   absl::Status Build(const LocalOptions& options, kernels::ThreadPool* pool);
+  absl::Status BuildShards(const LocalOptions& options,
+                           std::shared_ptr<const shard::PackedModel> model,
+                           kernels::ThreadPool* pool);
+  absl::Status BuildFeedForward(const LocalOptions& options,
+                                const std::shared_ptr<const shard::PackedModel>& model);
   absl::Status SpreadExperts(const LocalOptions& options, std::span<const shard::ExpertRange> parts,
                              kernels::ThreadPool* pool, shard::Shard* shard);
+  void LinkFeedForward(shard::Shard* shard);
   bool TakePages(BackendEvents* events);
 
   const int64_t busy_chunk_tokens_;
   int64_t chunk_tokens_ = 0;
   BackendFacts facts_;
-  Notifier notifier_{2000};
-  std::vector<std::unique_ptr<shard::OtherExperts>> other_experts_;  // of each shard; may be none
+  link::Notifier notifier_{2000};
+  std::vector<std::unique_ptr<shard::LocalLayerWorkers>> links_;  // of each shard; may be none
+  std::vector<std::unique_ptr<kernels::ThreadPool>> feed_forward_pools_;
+  std::vector<std::unique_ptr<shard::WorkerThread>> feed_forward_;
   std::vector<std::unique_ptr<shard::Shard>> shards_;
   std::vector<std::unique_ptr<ActivationHop>> hops_;  // i joins shards i and i + 1
   std::vector<std::unique_ptr<KvHop>> kv_hops_;       // one a shard

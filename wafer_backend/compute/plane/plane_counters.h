@@ -31,6 +31,8 @@ struct PlaneCounters {
   uint64_t accepted_tokens = 0;                                // of them, what the model chose too
   std::vector<link::LinkBytes> activation_bytes;  // between neighbours, first hop first
   std::vector<link::LinkBytes> expert_bytes;      // of each shard to workers of experts
+  // Of each attention worker with feed-forward workers, both ways.
+  std::vector<link::LinkBytes> feed_forward_bytes;
   // Of each expert, on the shards, summed over the layers; empty without experts.
   std::vector<uint64_t> expert_tokens;
   // Now.

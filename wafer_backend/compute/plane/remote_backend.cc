@@ -23,8 +23,11 @@ bool MayEndByItself(const absl::Status& loss) {
 RemoteBackend::RemoteBackend(const RemoteOptions& options)
     : options_(options),
       reactor_(options.liveness),
-      shards_(&reactor_, {options.shards, options.fingerprint, options.liveness.patience,
-                          options.credentials}),
+      shards_(&reactor_, {.endpoints = options.shards,
+                          .role = options.attention ? link::Role::kAttention : link::Role::kShard,
+                          .fingerprint = options.fingerprint,
+                          .patience = options.liveness.patience,
+                          .credentials = options.credentials}),
       prefill_(&reactor_, {options.prefill, options.fingerprint, options.liveness.patience}) {}
 
 absl::StatusOr<std::unique_ptr<RemoteBackend>> RemoteBackend::Create(const RemoteOptions& options) {
@@ -207,12 +210,13 @@ void RemoteBackend::Count(PlaneCounters* counters) const {
   counters->kv_reserved.clear();
   counters->expert_tokens.clear();
   counters->expert_bytes.clear();
+  counters->feed_forward_bytes.clear();
   for (size_t i = 0; i < shards_.memory().size(); ++i) {
     const link::MemoryFrame& memory = shards_.memory()[i];
     counters->kv_reserved.push_back(Bytes(static_cast<int64_t>(memory.kv_reserved)));
     AddExpertTokens(memory.expert_tokens, counters);
-    counters->expert_bytes.push_back(
-        {memory.expert_frames, memory.expert_payload, memory.expert_framing});
+    (options_.attention ? counters->feed_forward_bytes : counters->expert_bytes)
+        .push_back({memory.worker_frames, memory.worker_payload, memory.worker_framing});
     if (i + 1 == shards_.memory().size()) break;
     counters->activation_bytes.push_back(
         {memory.sent_frames, memory.sent_payload, memory.sent_framing});

@@ -25,6 +25,7 @@ namespace waferline::plane {
 struct RemoteOptions {
   std::vector<std::string> shards;  // host:port of each, in the order of their layers
   std::string prefill;              // host:port
+  bool attention = false;           // the shards are attention workers
   uint64_t fingerprint = 0;         // of the model that they must have
   Nanoseconds between_attempts = Milliseconds(250);  // to reach workers that are down
   Nanoseconds max_outage = Seconds(10);              // then new jobs that wait for them fail

@@ -103,6 +103,11 @@ absl::Status RemoteShards::OnHello(size_t index, const link::HelloFrame& hello) 
     return absl::FailedPreconditionError(absl::StrCat(
         "the shard at ", endpoints_[index], " loaded a different model file than this server"));
   }
+  if (hello.role != options_.role) {
+    return absl::FailedPreconditionError(absl::StrCat("the worker at ", endpoints_[index], " is ",
+                                                      link::NameOf(hello.role), ", not ",
+                                                      link::NameOf(options_.role)));
+  }
   WL_RETURN_IF_ERROR(CheckHello(hello));
   if (!first_hellos_.empty()) WL_RETURN_IF_ERROR(CheckSameSizes(first_hellos_[index], hello));
   hellos_[index] = hello;

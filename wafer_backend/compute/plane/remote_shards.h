@@ -28,10 +28,11 @@ class RemoteShards {
   enum class State : uint8_t { kDown, kBuilding, kUp };
 
   struct Options {
-    std::vector<std::string> endpoints;   // host:port of each, in the order of their layers
-    uint64_t fingerprint = 0;             // of the model that they must have
-    Nanoseconds patience;                 // twice that for the chain to be built
-    membership::Credentials credentials;  // the driver's; each Build is the next generation
+    std::vector<std::string> endpoints;    // host:port of each, in the order of their layers
+    link::Role role = link::Role::kShard;  // or kAttention, of all of them
+    uint64_t fingerprint = 0;              // of the model that they must have
+    Nanoseconds patience;                  // twice that for the chain to be built
+    membership::Credentials credentials;   // the driver's; each Build is the next generation
   };
   RemoteShards(link::Reactor* reactor, Options options);
 

@@ -35,7 +35,7 @@ absl::Status CheckHello(const link::HelloFrame& hello) {
     return absl::InvalidArgumentError(absl::StrCat(
         "the worker's page_tokens is ", hello.page_tokens, ", expected a multiple of ", kPagePart));
   }
-  if (hello.role != link::Role::kShard) return absl::OkStatus();
+  if (hello.role == link::Role::kPrefill) return absl::OkStatus();
   WL_RETURN_IF_ERROR(CheckRange("slots", hello.slots, 1, kMaxSlots));
   return CheckRange("max_rows", hello.max_rows, 1, kMaxSize);
 }

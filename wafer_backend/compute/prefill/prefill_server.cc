@@ -77,7 +77,7 @@ class PrefillServer {
   absl::Status Check(const link::HelloFrame& theirs) const {
     WL_RETURN_IF_ERROR(shard::SameModel(hello_, theirs));
     if (theirs.role == link::Role::kDriver) return gate_.CheckDriver(theirs.credentials);
-    return absl::InvalidArgumentError("only a driver connects to a prefill worker");
+    return absl::FailedPreconditionError("only a driver connects to a prefill worker");
   }
 
   link::HelloFrame Hello() const {

@@ -52,13 +52,13 @@ absl::StatusOr<std::unique_ptr<ExpertWorker>> ExpertWorker::Create(
   std::unique_ptr<ExpertWorker> worker(new ExpertWorker(std::move(model), options, pool));
   const PackedModel& packed = *worker->model_;
   const Bytes frame(MaxRows(packed.shape(), options) * packed.shape().hidden * 4);
-  WL_RETURN_IF_ERROR(
-      worker->ledger_.Settle(packed.WeightsOfExperts(options.layers, options.experts),
-                             frame + worker->products_.working_bytes(), Bytes(0)));
+  WL_RETURN_IF_ERROR(worker->ledger_.Settle(
+      packed.WeightsOf({options.layers, options.experts, LayerSide::kExperts}),
+      frame + worker->products_.working_bytes(), Bytes(0)));
   return worker;
 }
 
-absl::Status ExpertWorker::Check(const link::ExpertRowsFrame& frame) const {
+absl::Status ExpertWorker::Check(const link::LayerRowsFrame& frame) const {
   const int64_t layer = frame.layer;
   if (layer < options_.layers.first || layer >= options_.layers.end ||
       !model_->layer(layer).experts.present()) {
@@ -77,7 +77,7 @@ absl::Status ExpertWorker::Check(const link::ExpertRowsFrame& frame) const {
   return absl::OkStatus();
 }
 
-absl::Status ExpertWorker::Compute(link::ExpertRowsFrame* frame) {
+absl::Status ExpertWorker::Compute(link::LayerRowsFrame* frame) {
   WL_RETURN_IF_ERROR(Check(*frame));
   begin_.assign(1, 0);
   for (const uint32_t count : frame->counts) begin_.push_back(begin_.back() + count);

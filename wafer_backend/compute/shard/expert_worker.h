@@ -1,8 +1,7 @@
 // Some of the experts of a range of layers, with their weights under an SRAM ledger of their own:
-// what a shard uses that does not have all experts of its layers. Holds nothing between two calls,
-// so it serves any shards of the model.
+// what a shard uses that does not have all experts of its layers.
 //
-// Owner: LocalExperts (in a process) or the expert server; thread: one at a time.
+// Owner and thread: as a LayerWorker's.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +11,7 @@
 #include "absl/status/statusor.h"
 #include "wafer_backend/compute/kernels/expert_products.h"
 #include "wafer_backend/compute/kernels/scratch.h"
-#include "wafer_backend/compute/link/frames.h"
-#include "wafer_backend/compute/shard/packed_model.h"
+#include "wafer_backend/compute/shard/layer_worker.h"
 #include "wafer_backend/compute/shard/sram_ledger.h"
 
 namespace waferline::shard {
@@ -25,7 +23,7 @@ struct ExpertWorkerOptions {
   int64_t max_rows = 256;  // tokens of a step
 };
 
-class ExpertWorker {
+class ExpertWorker : public LayerWorker {
  public:
   // InvalidArgument if the model has not loaded these layers and experts or has none;
   // ResourceExhausted with the arithmetic if they do not fit into the SRAM.
@@ -33,18 +31,13 @@ class ExpertWorker {
       std::shared_ptr<const PackedModel> model, const ExpertWorkerOptions& options,
       kernels::ThreadPool* pool);
 
-  // Makes of each row what its expert makes of it. InvalidArgument, nothing changed, for a layer or
-  // counts that are not this worker's.
-  absl::Status Compute(link::ExpertRowsFrame* frame);
-
-  const ExpertWorkerOptions& options() const { return options_; }
-  const PackedModel& model() const { return *model_; }
-  Bytes weights() const { return ledger_.weights(); }
+  absl::Status Compute(link::LayerRowsFrame* frame) override;
+  WorkerPart part() const override { return {options_.layers, options_.experts}; }
 
  private:
   ExpertWorker(std::shared_ptr<const PackedModel> model, const ExpertWorkerOptions& options,
                kernels::ThreadPool* pool);
-  absl::Status Check(const link::ExpertRowsFrame& frame) const;
+  absl::Status Check(const link::LayerRowsFrame& frame) const;
 
   const std::shared_ptr<const PackedModel> model_;
   const ExpertWorkerOptions options_;

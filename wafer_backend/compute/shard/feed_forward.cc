@@ -48,6 +48,9 @@ void FeedForward::Run(const Step& step) {
     std::fill_n(step.y, step.rows * shape_.hidden, 0.0f);
   }
   if (step.layer->experts.present()) AddExperts(step);
+  if (step.layer->down.bias.empty()) return;
+  EachRow(*step.pool, step.rows, 2 * shape_.hidden,
+          [&](int64_t row) { AddBias(step.layer->down, step.y + row * shape_.hidden); });
 }
 
 void FeedForward::RunOwn(const Step& step) {

@@ -1,7 +1,8 @@
 // The feed-forward part of a layer: its own gated or plain one, its experts, or both.
 //
-// A row's result does not depend on the other rows of a call. Owner: a LayerStack, whose thread,
-// pool and scratch memory it uses. Memory: `working_bytes`, for up to `max_rows` rows.
+// A row's result does not depend on the other rows of a call. Owner: a LayerStack or a
+// feed-forward worker, whose thread, pool and scratch memory it uses. Memory: `working_bytes`, for
+// up to `max_rows` rows.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +17,17 @@
 #include "wafer_backend/compute/shard/packed_model.h"
 
 namespace waferline::shard {
+
+// Feed-forward parts of layers that others compute. What was started is finished in the same order;
+// meanwhile more may be started.
+class FeedForwardElsewhere {
+ public:
+  virtual ~FeedForwardElsewhere() = default;
+  // x: f32 [rows][hidden], the normed input; not read after the call.
+  virtual void Start(int64_t layer, const float* x, int64_t rows) = 0;
+  // y: f32 [rows][hidden] of the oldest that is not finished, what FeedForward::Run makes of x.
+  virtual void Finish(float* y) = 0;
+};
 
 class FeedForward {
  public:
@@ -35,7 +47,7 @@ class FeedForward {
     kernels::ThreadPool* pool;
     kernels::Scratch* scratch;
   };
-  // y = what the layer's own part (without its last bias) and its experts make of x.
+  // y = what the layer's own part and its experts make of x.
   void Run(const Step& step);
 
   // Tokens that each expert has computed so far, summed over the layers; empty without experts.

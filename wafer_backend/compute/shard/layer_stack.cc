@@ -11,7 +11,6 @@
 namespace waferline::shard {
 
 using kernels::MatMul;
-using kernels::Product;
 
 LayerStack::LayerStack(std::shared_ptr<const PackedModel> model, const Options& options,
                        kernels::ThreadPool* pool)
@@ -21,10 +20,12 @@ LayerStack::LayerStack(std::shared_ptr<const PackedModel> model, const Options& 
       kv_(shape_, options.range, options.page_tokens, options.max_rows),
       row_pages_(kv_),
       rotations_(shape_, options.max_rows),
-      pool_(pool),
-      feed_forward_(shape_, options.max_rows,
-                    options.experts.count() > 0 ? options.experts : model_->experts()) {
+      pool_(pool) {
   WL_CHECK(kv_.layout().Check().ok());
+  if (!options.feed_forward_elsewhere) {
+    feed_forward_.emplace(shape_, options.max_rows,
+                          options.experts.count() > 0 ? options.experts : model_->experts());
+  }
   const auto take = [&](std::vector<float>* array, int64_t width) {
     array->resize(static_cast<size_t>(options.max_rows * width));
   };
@@ -38,30 +39,16 @@ LayerStack::LayerStack(std::shared_ptr<const PackedModel> model, const Options& 
 }
 
 Bytes LayerStack::working_bytes() const {
-  const int64_t widest = std::max({shape_.hidden, shape_.q_width(), shape_.ffn});
+  const int64_t ffn = feed_forward_ ? shape_.ffn : 0;
+  const int64_t widest = std::max({shape_.hidden, shape_.q_width(), ffn});
   const Bytes attention = kernels::AttentionWorkingBytes(shape_.heads, kv_.layout());
   int64_t floats = 2 * shape_.hidden + shape_.q_width() + shape_.kv_stored();
   if (shape_.value_dim > 0) floats += shape_.heads * shape_.value_dim;
   // The bounds that matrix.h states: 5 bytes an input element; 100 KiB a thread.
   const Bytes own = Bytes(options_.max_rows * (4 * floats + 5 * widest)) +
                     pool_->threads() * (Bytes(100 << 10) + attention);
-  return own + rotations_.working_bytes() + feed_forward_.working_bytes() +
-         (latent_ ? latent_->working_bytes() : Bytes());
-}
-
-void LayerStack::Norm(const float* x, const PackedNorm& norm, int64_t width, float* y) const {
-  const auto epsilon = static_cast<float>(shape_.norm_epsilon);
-  const bool own_weights = static_cast<int64_t>(norm.weight.size()) > norm.size;
-  for (int64_t at = 0; at < width; at += norm.size) {
-    const float* const weight = norm.weight.data() + (own_weights ? at : 0);
-    const float* const bias = norm.bias.empty() ? nullptr : norm.bias.data();
-    if (shape_.norm == model::NormKind::kLayer) {
-      kernels::LayerNorm({weight, bias, epsilon}, x + at, norm.size, y + at);
-      continue;
-    }
-    kernels::RmsNorm(x + at, weight, epsilon, norm.size, y + at);
-    if (bias != nullptr) kernels::AddTo(bias, norm.size, y + at);
-  }
+  return own + rotations_.working_bytes() + (latent_ ? latent_->working_bytes() : Bytes()) +
+         (feed_forward_ ? feed_forward_->working_bytes() : Bytes());
 }
 
 void LayerStack::NormRows(const PackedNorm& norm, int64_t rows, const float* hidden) {
@@ -72,161 +59,75 @@ void LayerStack::NormRows(const PackedNorm& norm, int64_t rows, const float* hid
   });
 }
 
-void LayerStack::Forward(std::span<const Run> runs, float* hidden) {
+// Positions and pages of all rows; returns how many there are.
+int64_t LayerStack::SetRows(std::span<const Run> runs) {
   positions_.clear();
-  queries_.clear();
-  query_pages_.clear();
-  int64_t rows = 0, kv_only = 0;
   for (const Run& run : runs) {
     WL_CHECK(run.pages->Holds(run.first_position, run.first_position + run.rows));
-    AddQueries(run, 0, rows);
     for (int64_t i = 0; i < run.rows; ++i) {
       positions_.push_back(static_cast<int32_t>(run.first_position + i));
     }
-    rows += run.rows;
-    kv_only += run.kv_only;
-    WL_CHECK(rows <= options_.max_rows);
   }
-  if (rows == 0) return;
+  const auto rows = static_cast<int64_t>(positions_.size());
+  WL_CHECK(rows <= options_.max_rows);
   row_pages_.Find(runs);
-  WL_CHECK(kv_only == 0 || options_.range.end == shape_.layers);
   rotations_.SetPositions(positions_);
-  NormRows(LayerAt(0).attention_norm, rows, hidden);
-  const int64_t last = options_.range.count() - 1;
-  for (int64_t i = 0; i < last; ++i, BetweenLayers()) {
-    ComputeQkv(i, rows, hidden);
-    Mix(i, rows, hidden);
-    Feed(i, rows, hidden);
-  }
-  if (kv_only == 0) {
-    ComputeQkv(last, rows, hidden);
-  } else {
-    rows = ComputeLastQkv(last, runs, rows, hidden);
-  }
-  if (rows == 0) return;
-  Mix(last, rows, hidden);
-  Feed(last, rows, hidden);
+  return rows;
 }
 
-// The queries of a run's rows behind the `skipped` first ones, which lie from `first_row` on. Their
-// pages are those of the layer at hand (Mix).
-void LayerStack::AddQueries(const Run& run, int64_t skipped, int64_t first_row) {
-  float* const queries = q_.data() + first_row * shape_.q_width();
-  float* const out =
-      shape_.value_dim > 0 ? mixed_.data() + first_row * shape_.heads * shape_.value_dim : queries;
-  queries_.push_back({nullptr, run.first_position + skipped, run.rows - skipped, queries, out});
-  query_pages_.push_back(run.pages);
-}
-
-LatentAttention::Step LayerStack::LatentStep(int64_t index, int64_t rows) {
-  const float* const cos_sin = rotations_.cos_sin(PlanAt(index).rotary);
-  return {&LayerAt(index), normed_.data(), cos_sin, rows, pool_, &scratch_};
-}
-
-void LayerStack::ComputeLatentKv(int64_t index, int64_t rows) {
-  latent_->Keys(LatentStep(index, rows), k_.data());
-  EachRow(*pool_, rows, shape_.kv_width(), [&](int64_t row) {
-    row_pages_.Store(index, row, k_.data() + row * shape_.kv_width(), nullptr);
-  });
-}
-
-void LayerStack::ComputeQkv(int64_t index, int64_t rows, const float* hidden) {
-  if (latent_) {
-    ComputeLatentKv(index, rows);
-    return latent_->Queries(LatentStep(index, rows), q_.data());
-  }
-  const PackedLayer& layer = LayerAt(index);
-  const Product qkv[] = {
-      {&layer.q.matrix, q_.data()}, {&layer.k.matrix, k_.data()}, {&layer.v.matrix, v_.data()}};
-  MatMul(qkv, Normed(layer.attention_norm, hidden), rows, *pool_, scratch_);
-  EachRow(*pool_, rows, shape_.q_width() + 2 * shape_.kv_width(), [&](int64_t row) {
-    FinishQ(index, row);
-    FinishKv(index, row);
-  });
-}
-
-// KV of all rows, then queries of the wanted ones alone. Returns how many these are.
-int64_t LayerStack::ComputeLastQkv(int64_t index, std::span<const Run> runs, int64_t rows,
-                                   float* hidden) {
-  if (latent_) {
-    ComputeLatentKv(index, rows);
-    const int64_t wanted = MoveWantedUp(runs, hidden);
-    latent_->Queries(LatentStep(index, wanted), q_.data());
-    return wanted;
-  }
-  const PackedLayer& layer = LayerAt(index);
-  const Product kv[] = {{&layer.k.matrix, k_.data()}, {&layer.v.matrix, v_.data()}};
-  MatMul(kv, Normed(layer.attention_norm, hidden), rows, *pool_, scratch_);
-  EachRow(*pool_, rows, 2 * shape_.kv_width(), [&](int64_t row) { FinishKv(index, row); });
-  const int64_t wanted = MoveWantedUp(runs, hidden);
-  MatMul(layer.q.matrix, Normed(layer.attention_norm, hidden), q_.data(), wanted, *pool_, scratch_);
-  EachRow(*pool_, wanted, shape_.q_width(), [&](int64_t row) { FinishQ(index, row); });
-  return wanted;
-}
-
-// Moves the rows that are not `kv_only` to the front, in order, and makes queries of them alone.
-int64_t LayerStack::MoveWantedUp(std::span<const Run> runs, float* hidden) {
+// As even as can be; a run may be cut, for in each layer its first rows store their KV first.
+void LayerStack::CutIntoBatches(std::span<const Run> runs, int64_t rows) {
+  batches_.clear();
   queries_.clear();
   query_pages_.clear();
-  int64_t from = 0, to = 0;
-  for (const Run& run : runs) {
-    const int64_t wanted = run.rows - run.kv_only;
-    from += run.kv_only;
-    const auto move = [&](auto* array, int64_t width) {
-      std::copy_n(array + from * width, wanted * width, array + to * width);
-    };
-    if (to < from) {
-      move(hidden, shape_.hidden);
-      move(normed_.data(), shape_.hidden);
-      move(positions_.data(), 1);
-      rotations_.MoveUp(from, to, wanted);
+  const int64_t parts = std::min(options_.micro_batches, rows);
+  auto run = runs.begin();
+  int64_t taken = 0;  // of the run's rows
+  for (int64_t part = 0; part < parts; ++part) {
+    const int64_t first = rows * part / parts, end = rows * (part + 1) / parts;
+    const size_t first_query = queries_.size();
+    for (int64_t row = first; row < end;) {
+      const int64_t count = std::min(run->rows - taken, end - row);
+      AddQueries(*run, taken, count, row - first);
+      row += count;
+      taken += count;
+      if (taken < run->rows) continue;
+      ++run;
+      taken = 0;
     }
-    if (wanted > 0) AddQueries(run, run.kv_only, to);
-    from += wanted;
-    to += wanted;
-  }
-  return to;
-}
-
-// Norms and turns the heads of one row of queries or keys.
-void LayerStack::FinishHeads(int64_t index, const PackedNorm& norm, int64_t heads, int64_t row,
-                             float* values) const {
-  const int64_t dim = shape_.head_dim;
-  if (norm.present()) Norm(values, norm, heads * dim, values);
-  const model::LayerPlan& plan = PlanAt(index);
-  for (int64_t h = 0; plan.plain_head_norms && h < heads; ++h) {
-    kernels::RmsNorm(values + h * dim, nullptr, static_cast<float>(shape_.norm_epsilon), dim,
-                     values + h * dim);
-  }
-  if (plan.rotary != model::LayerPlan::kNoRotary) rotations_.Turn(plan.rotary, row, heads, values);
-}
-
-void LayerStack::FinishQ(int64_t index, int64_t row) {
-  const PackedLayer& layer = LayerAt(index);
-  float* const q = q_.data() + row * shape_.q_width();
-  AddBias(layer.q, q);
-  FinishHeads(index, layer.q_norm, shape_.heads, row, q);
-  if (PlanAt(index).query_growth) {
-    const auto growth = static_cast<float>(shape_.query_growth.At(positions_[row]));
-    kernels::Scale(growth, shape_.q_width(), q);
+    batches_.push_back({first, end - first, first_query, queries_.size() - first_query});
   }
 }
 
-void LayerStack::FinishKv(int64_t index, int64_t row) {
-  const PackedLayer& layer = LayerAt(index);
-  float* const k = k_.data() + row * shape_.kv_width();
-  float* const v = v_.data() + row * shape_.kv_width();
-  AddBias(layer.k, k);
-  AddBias(layer.v, v);
-  FinishHeads(index, layer.k_norm, shape_.kv_heads, row, k);
-  row_pages_.Store(index, row, k, v);
+void LayerStack::Forward(std::span<const Run> runs, float* hidden) {
+  const int64_t rows = SetRows(runs);
+  if (rows == 0) return;
+  CutIntoBatches(runs, rows);
+  const bool some_kv_only =
+      std::any_of(runs.begin(), runs.end(), [](const Run& run) { return run.kv_only > 0; });
+  WL_CHECK(!some_kv_only || (options_.range.end == shape_.layers && batches_.size() == 1));
+  NormRows(LayerAt(0).attention_norm, rows, hidden);
+  const int64_t last = options_.range.count() - 1;
+  for (int64_t i = 0; i <= last; ++i) {
+    for (MicroBatch& batch : batches_) {
+      BetweenLayers();
+      if (i > 0) FinishFeed(i - 1, batch, hidden);
+      if (i == last && some_kv_only) {
+        ComputeLastQkv(i, runs, &batch, hidden);
+        if (batch.rows == 0) return;
+      } else {
+        ComputeQkv(i, batch, hidden);
+      }
+      Mix(i, batch, hidden);
+      StartFeed(i, batch, hidden);
+    }
+  }
+  for (const MicroBatch& batch : batches_) FinishFeed(last, batch, hidden);
 }
 
-void LayerStack::AddBranch(const PackedLinear& last, const PackedNorm& norm, int64_t row,
-                           float* hidden) {
+void LayerStack::AddBranch(const PackedNorm& norm, int64_t row, float* hidden) {
   const int64_t width = shape_.hidden;
   float* const added = added_.data() + row * width;
-  AddBias(last, added);
   if (norm.present()) Norm(added, norm, width, added);
   if (shape_.residual_scale == 1) {
     kernels::AddTo(added, width, hidden + row * width);
@@ -236,39 +137,26 @@ void LayerStack::AddBranch(const PackedLinear& last, const PackedNorm& norm, int
   }
 }
 
-// Attention and its output matrix; then the norm of the feed-forward part.
-void LayerStack::Mix(int64_t index, int64_t rows, float* hidden) {
+// The feed-forward part, here or elsewhere, of what the batch's rows now are.
+void LayerStack::StartFeed(int64_t index, const MicroBatch& batch, const float* hidden) {
   const PackedLayer& layer = LayerAt(index);
-  const int64_t width = shape_.hidden;
-  const kernels::AttentionShape attention{
-      .heads = shape_.heads,
-      .scale = static_cast<float>(shape_.attention_scale),
-      .softcap = static_cast<float>(shape_.attention_softcap),
-      .window = PlanAt(index).window,
-      .chunk = PlanAt(index).chunk,
-      .sinks = layer.sinks.empty() ? nullptr : layer.sinks.data()};
-  const auto [group, place] = kv_.place(index);
-  for (size_t i = 0; i < queries_.size(); ++i) queries_[i].pages = query_pages_[i]->data(group);
-  kernels::Attend(attention, kv_.groups()[group].layout, place, queries_, *pool_, scratch_);
-  if (latent_) latent_->Values(LatentStep(index, rows), mixed_.data(), q_.data());
-  MatMul(layer.output.matrix, q_.data(), added_.data(), rows, *pool_, scratch_);
-  EachRow(*pool_, rows, 3 * width, [&](int64_t row) {
-    AddBranch(layer.output, layer.attention_post_norm, row, hidden);
-    if (!layer.ffn_norm.present()) return;
-    Norm(hidden + row * width, layer.ffn_norm, width, normed_.data() + row * width);
-  });
+  const int64_t number = options_.range.first + index;
+  const PackedNorm& norm = shape_.parallel_branches ? layer.attention_norm : layer.ffn_norm;
+  const float* const x = Normed(norm, batch, hidden);
+  if (!feed_forward_) return elsewhere_->Start(number, x, batch.rows);
+  float* const y = added_.data() + batch.first_row * shape_.hidden;
+  feed_forward_->Run({&layer, number, x, batch.rows, y, pool_, &scratch_});
 }
 
-// The feed-forward part; then the next layer's norm.
-void LayerStack::Feed(int64_t index, int64_t rows, float* hidden) {
+// Adds what the feed-forward part gave; then the next layer's norm.
+void LayerStack::FinishFeed(int64_t index, const MicroBatch& batch, float* hidden) {
   const PackedLayer& layer = LayerAt(index);
   const int64_t width = shape_.hidden;
-  const PackedNorm& norm = shape_.parallel_branches ? layer.attention_norm : layer.ffn_norm;
-  feed_forward_.Run({&layer, options_.range.first + index, Normed(norm, hidden), rows,
-                     added_.data(), pool_, &scratch_});
+  if (!feed_forward_) elsewhere_->Finish(added_.data() + batch.first_row * width);
   const bool last = index + 1 == options_.range.count();
-  EachRow(*pool_, rows, 3 * width, [&](int64_t row) {
-    AddBranch(layer.down, layer.ffn_post_norm, row, hidden);
+  EachRow(*pool_, batch.rows, 3 * width, [&](int64_t i) {
+    const int64_t row = batch.first_row + i;
+    AddBranch(layer.ffn_post_norm, row, hidden);
     if (last || !LayerAt(index + 1).attention_norm.present()) return;
     Norm(hidden + row * width, LayerAt(index + 1).attention_norm, width,
          normed_.data() + row * width);

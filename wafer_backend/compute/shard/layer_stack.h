@@ -25,6 +25,7 @@
 #include "wafer_backend/compute/shard/latent_attention.h"
 #include "wafer_backend/compute/shard/packed_model.h"
 #include "wafer_backend/compute/shard/rotations.h"
+#include "wafer_backend/compute/shard/row_norm.h"
 #include "wafer_backend/compute/shard/row_pages.h"
 
 namespace waferline::shard {
@@ -36,6 +37,11 @@ class LayerStack {
     int64_t page_tokens = 64;
     int64_t max_rows = 512;
     ExpertRange experts = {};  // that it computes itself; none: all
+    // It computes attention alone; `micro_batches` of a step's rows then go through the layers one
+    // behind the other, so that it has one to work on while others are elsewhere. Which rows are in
+    // which changes nothing for a row.
+    bool feed_forward_elsewhere = false;
+    int64_t micro_batches = 1;
     // Called within Forward, on its thread, for what cannot wait for the end of it. Optional.
     std::function<void()> between_layers = {};
   };
@@ -45,7 +51,8 @@ class LayerStack {
 
   // Stores the KV of all rows and carries `hidden`, f32 [sum of rows][hidden], through the layers
   // in place. The rows of all runs together: at most max_rows. Rows that are `kv_only`, for ranges
-  // that reach the end, leave the last layer once their KV is stored; the others move up.
+  // that reach the end and one micro-batch, leave the last layer once their KV is stored; the
+  // others move up.
   void Forward(std::span<const Run> runs, float* hidden);
 
   // Output norm and head: logits f32 [rows][vocabulary] of hidden f32 [rows][hidden]. The range
@@ -54,8 +61,11 @@ class LayerStack {
 
   // Who computes the experts that this does not. It outlives the next call of Forward, which needs
   // it unless this has all experts.
-  void SetOtherExperts(kernels::ExpertsElsewhere* others) { feed_forward_.SetOthers(others); }
-  bool has_all_experts() const { return feed_forward_.has_all_experts(); }
+  void SetOtherExperts(kernels::ExpertsElsewhere* others) { feed_forward_->SetOthers(others); }
+  // The same for feed-forward parts that are elsewhere.
+  void SetOtherFeedForward(FeedForwardElsewhere* others) { elsewhere_ = others; }
+  // It needs neither.
+  bool complete() const { return feed_forward_ && feed_forward_->has_all_experts(); }
 
   const KvLayers& kv() const { return kv_; }
   const LayerRange& range() const { return options_.range; }
@@ -63,7 +73,10 @@ class LayerStack {
   const PackedModel& model() const { return *model_; }
 
   // Tokens that each expert has computed so far, summed over the layers; empty without experts.
-  std::span<const int64_t> expert_tokens() const { return feed_forward_.expert_tokens(); }
+  std::span<const int64_t> expert_tokens() const {
+    if (!feed_forward_) return {};
+    return feed_forward_->expert_tokens();
+  }
 
   // Working memory: the arrays below, and what the kernels may take in scratch.
   Bytes working_bytes() const;
@@ -72,24 +85,36 @@ class LayerStack {
   void BetweenLayers() const {
     if (options_.between_layers) options_.between_layers();
   }
-  void AddQueries(const Run& run, int64_t skipped, int64_t first_row);
-  void ComputeQkv(int64_t index, int64_t rows, const float* hidden);
-  void ComputeLatentKv(int64_t index, int64_t rows);
-  LatentAttention::Step LatentStep(int64_t index, int64_t rows);
-  int64_t ComputeLastQkv(int64_t index, std::span<const Run> runs, int64_t rows, float* hidden);
+  // Rows that are in a layer together: rows of the step from first_row on. Where attention works,
+  // q_, k_, v_ and mixed_, they begin at 0.
+  struct MicroBatch {
+    int64_t first_row = 0;
+    int64_t rows = 0;
+    size_t first_query = 0, queries = 0;  // in queries_
+  };
+  int64_t SetRows(std::span<const Run> runs);
+  void CutIntoBatches(std::span<const Run> runs, int64_t rows);
+  void AddQueries(const Run& run, int64_t skipped, int64_t rows, int64_t first_row);
+  void ComputeQkv(int64_t index, const MicroBatch& batch, const float* hidden);
+  void ComputeLatentKv(int64_t index, const MicroBatch& batch);
+  LatentAttention::Step LatentStep(int64_t index, const MicroBatch& batch);
+  void ComputeLastQkv(int64_t index, std::span<const Run> runs, MicroBatch* batch, float* hidden);
   int64_t MoveWantedUp(std::span<const Run> runs, float* hidden);
-  void FinishQ(int64_t index, int64_t row);
-  void FinishKv(int64_t index, int64_t row);
-  void Mix(int64_t index, int64_t rows, float* hidden);
-  void Feed(int64_t index, int64_t rows, float* hidden);
+  void FinishQ(int64_t index, const MicroBatch& batch, int64_t row);
+  void FinishKv(int64_t index, const MicroBatch& batch, int64_t row);
+  void Mix(int64_t index, const MicroBatch& batch, float* hidden);
+  void StartFeed(int64_t index, const MicroBatch& batch, const float* hidden);
+  void FinishFeed(int64_t index, const MicroBatch& batch, float* hidden);
   void NormRows(const PackedNorm& norm, int64_t rows, const float* hidden);
   // The row of added_ that a branch of the layer computed goes to its row of hidden.
-  void AddBranch(const PackedLinear& last, const PackedNorm& norm, int64_t row, float* hidden);
-  // A row of `width` elements, in parts of norm.size.
-  void Norm(const float* x, const PackedNorm& norm, int64_t width, float* y) const;
-  // What a norm makes of the rows of hidden, which a branch reads; hidden itself without a norm.
-  const float* Normed(const PackedNorm& norm, const float* hidden) const {
-    return norm.present() ? normed_.data() : hidden;
+  void AddBranch(const PackedNorm& norm, int64_t row, float* hidden);
+  void Norm(const float* x, const PackedNorm& norm, int64_t width, float* y) const {
+    NormRow(shape_, norm, width, x, y);
+  }
+  // What a norm makes of the batch's rows of hidden, which a branch reads; hidden itself without a
+  // norm.
+  const float* Normed(const PackedNorm& norm, const MicroBatch& batch, const float* hidden) const {
+    return (norm.present() ? normed_.data() : hidden) + batch.first_row * shape_.hidden;
   }
   void FinishHeads(int64_t index, const PackedNorm& norm, int64_t heads, int64_t row,
                    float* values) const;
@@ -114,14 +139,16 @@ class LayerStack {
   std::vector<int32_t> positions_;
   std::vector<kernels::QueryRun> queries_;
   std::vector<const SequencePages*> query_pages_;  // of each of them
+  std::vector<MicroBatch> batches_;
   // f32, each [max_rows] rows wide as named.
   std::vector<float> normed_;  // hidden
   std::vector<float> q_;       // q_width; attention writes its result over the queries
   std::vector<float> k_, v_;   // kv_width; no v_ if values are in the keys
   std::vector<float> mixed_;   // attention's result, if values are not as wide as keys
   std::optional<LatentAttention> latent_;
-  std::vector<float> added_;  // hidden
-  FeedForward feed_forward_;
+  std::vector<float> added_;                   // hidden
+  std::optional<FeedForward> feed_forward_;    // or
+  FeedForwardElsewhere* elsewhere_ = nullptr;  // does it
 };
 
 }  // namespace waferline::shard

@@ -21,6 +21,8 @@ Bytes SizeOf(std::span<const float> vector) {
   return Bytes(static_cast<int64_t>(vector.size_bytes()));
 }
 
+Bytes SizeOf(const PackedLinear& linear) { return linear.matrix.bytes() + SizeOf(linear.bias); }
+
 // Of `count` matrices of the same size, one below the other.
 absl::Status PackEach(const PackSource& source, const model::WeightView& all, int64_t count,
                       std::vector<PackedMatrix>* matrices) {
@@ -98,21 +100,12 @@ absl::Status PackMatrix(const PackSource& source, const model::WeightView& view,
   return absl::OkStatus();
 }
 
-absl::Status PackLayer(const PackSource& source, const model::LayerWeights& from,
-                       const model::ModelShape& shape, PackedLayer* to) {
-  const std::pair<const model::LinearWeights*, PackedLinear*> linears[] = {
-      {&from.q, &to->q},
-      {&from.k, &to->k},
-      {&from.v, &to->v},
-      {&from.output, &to->output},
-      {&from.gate, &to->gate},
-      {&from.up, &to->up},
-      {&from.down, &to->down},
-      {&from.experts.router, &to->experts.router},
-      {&from.experts.shared_gate, &to->experts.shared_gate}};
-  for (const auto& [weights, linear] : linears) {
-    WL_RETURN_IF_ERROR(PackInto(source, *weights, linear));
-  }
+absl::Status PackAttention(const PackSource& source, const model::LayerWeights& from,
+                           const model::ModelShape& shape, PackedLayer* to) {
+  WL_RETURN_IF_ERROR(PackInto(source, from.q, &to->q));
+  WL_RETURN_IF_ERROR(PackInto(source, from.k, &to->k));
+  WL_RETURN_IF_ERROR(PackInto(source, from.v, &to->v));
+  WL_RETURN_IF_ERROR(PackInto(source, from.output, &to->output));
   WL_RETURN_IF_ERROR(PackInto(source, from.latent, shape, &to->latent));
   to->sinks = from.sinks.f32();
   to->attention_norm = PackedNormOf(from.attention_norm);
@@ -122,6 +115,15 @@ absl::Status PackLayer(const PackSource& source, const model::LayerWeights& from
   to->ffn_norm = PackedNormOf(from.ffn_norm);
   to->ffn_post_norm = PackedNormOf(from.ffn_post_norm);
   return absl::OkStatus();
+}
+
+absl::Status PackFeedForward(const PackSource& source, const model::LayerWeights& from,
+                             PackedLayer* to) {
+  WL_RETURN_IF_ERROR(PackInto(source, from.gate, &to->gate));
+  WL_RETURN_IF_ERROR(PackInto(source, from.up, &to->up));
+  WL_RETURN_IF_ERROR(PackInto(source, from.down, &to->down));
+  WL_RETURN_IF_ERROR(PackInto(source, from.experts.router, &to->experts.router));
+  return PackInto(source, from.experts.shared_gate, &to->experts.shared_gate);
 }
 
 absl::Status PackExperts(const PackSource& source, const model::ExpertWeights& from,
@@ -183,16 +185,17 @@ Bytes PackedExperts::router_size() const {
          SizeOf(selection_bias);
 }
 
-Bytes PackedLayer::size(ExpertRange held) const {
-  Bytes sum = experts.size(held) + experts.router_size() + latent.size() + SizeOf(sinks);
-  for (const PackedLinear* linear : linears()) {
-    sum += linear->matrix.bytes() + SizeOf(linear->bias);
-  }
+Bytes PackedLayer::attention_size() const {
+  Bytes sum = latent.size() + SizeOf(sinks) + SizeOf(q) + SizeOf(k) + SizeOf(v) + SizeOf(output);
   for (const PackedNorm* norm :
        {&attention_norm, &q_norm, &k_norm, &attention_post_norm, &ffn_norm, &ffn_post_norm}) {
     sum += SizeOf(*norm);
   }
   return sum;
+}
+
+Bytes PackedLayer::feed_forward_size(ExpertRange held) const {
+  return SizeOf(gate) + SizeOf(up) + SizeOf(down) + experts.router_size() + experts.size(held);
 }
 
 }  // namespace waferline::shard

@@ -76,7 +76,10 @@ struct PackedLayer {
   std::array<const PackedLinear*, 7> linears() const {
     return {&q, &k, &v, &output, &gate, &up, &down};
   }
-  Bytes size(ExpertRange held) const;
+  // The two sides that may be on different workers: attention with all norms, and what computes the
+  // feed-forward part, with the router and `held` of the experts.
+  Bytes attention_size() const;
+  Bytes feed_forward_size(ExpertRange held) const;
 };
 
 // Where weights come from, and what packs them.
@@ -89,9 +92,11 @@ PackedNorm PackedNormOf(const model::NormWeights& from);
 Bytes SizeOf(const PackedNorm& norm);
 absl::Status PackMatrix(const PackSource& source, const model::WeightView& view,
                         kernels::PackedMatrix* matrix);
-// All of a layer but its experts, whose router is among it.
-absl::Status PackLayer(const PackSource& source, const model::LayerWeights& from,
-                       const model::ModelShape& shape, PackedLayer* to);
+// As the sizes above, one side each; the experts by themselves.
+absl::Status PackAttention(const PackSource& source, const model::LayerWeights& from,
+                           const model::ModelShape& shape, PackedLayer* to);
+absl::Status PackFeedForward(const PackSource& source, const model::LayerWeights& from,
+                             PackedLayer* to);
 // The experts of `range`; nothing if the layer has none.
 absl::Status PackExperts(const PackSource& source, const model::ExpertWeights& from,
                          ExpertRange range, PackedExperts* to);

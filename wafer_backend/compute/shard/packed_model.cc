@@ -39,22 +39,28 @@ absl::StatusOr<std::shared_ptr<const PackedModel>> PackedModel::LoadPart(
                                                    part.experts.end,
                                                    " (exclusive) out of range [0, ", experts, ")"));
   }
-  WL_RETURN_IF_ERROR(packed->Pack(part.only_experts, pool));
+  packed->side_ = part.side;
+  WL_RETURN_IF_ERROR(packed->Pack(pool));
   packed->fingerprint_ = FingerprintOf(*packed->weights_.file);
   return std::shared_ptr<const PackedModel>(std::move(packed));
 }
 
-absl::Status PackedModel::Pack(bool only_experts, kernels::ThreadPool* pool) {
+absl::Status PackedModel::Pack(kernels::ThreadPool* pool) {
   const PackSource source = {weights_.file.get(), pool};
   layers_.resize(range_.count());
   for (int64_t i = range_.first; i < range_.end; ++i) {
     const model::LayerWeights& from = weights_.layers[i];
     PackedLayer& to = layers_[i - range_.first];
-    WL_RETURN_IF_ERROR(PackExperts(source, from.experts, experts_, &to.experts));
-    if (!only_experts) WL_RETURN_IF_ERROR(PackLayer(source, from, weights_.shape, &to));
+    if (side_ != LayerSide::kAttention) {
+      WL_RETURN_IF_ERROR(PackExperts(source, from.experts, experts_, &to.experts));
+    }
+    if (Holds(LayerSide::kFeedForward)) WL_RETURN_IF_ERROR(PackFeedForward(source, from, &to));
+    if (Holds(LayerSide::kAttention)) {
+      WL_RETURN_IF_ERROR(PackAttention(source, from, weights_.shape, &to));
+    }
   }
   output_norm_ = PackedNormOf(weights_.output_norm);
-  if (only_experts || range_.end < weights_.shape.layers) return absl::OkStatus();
+  if (!Holds(LayerSide::kAttention) || range_.end < weights_.shape.layers) return absl::OkStatus();
   return PackMatrix(source, weights_.output, &head_);
 }
 
@@ -86,18 +92,21 @@ const kernels::PackedMatrix& PackedModel::head() const {
   return head_;
 }
 
-Bytes PackedModel::WeightsOf(LayerRange range, ExpertRange experts) const {
-  WL_CHECK(range.first >= range_.first && range.end <= range_.end);
+Bytes PackedModel::WeightsOf(const ModelPart& part) const {
+  const LayerRange& range = part.layers;
+  const LayerSide side = part.side;
+  const bool attention = side == LayerSide::kBoth || side == LayerSide::kAttention;
   Bytes sum;
-  for (int64_t i = range.first; i < range.end; ++i) sum += layer(i).size(experts);
+  for (int64_t i = range.first; i < range.end; ++i) {
+    if (attention) sum += layer(i).attention_size();
+    if (side == LayerSide::kBoth || side == LayerSide::kFeedForward) {
+      sum += layer(i).feed_forward_size(part.experts);
+    }
+    if (side == LayerSide::kExperts) sum += layer(i).experts.size(part.experts);
+  }
+  if (!attention) return sum;
   if (range.first == 0) sum += weights_.token_embedding.size();
   if (range.end == weights_.shape.layers) sum += SizeOf(output_norm_) + head_.bytes();
-  return sum;
-}
-
-Bytes PackedModel::WeightsOfExperts(LayerRange range, ExpertRange experts) const {
-  Bytes sum;
-  for (int64_t i = range.first; i < range.end; ++i) sum += layer(i).experts.size(experts);
   return sum;
 }
 

@@ -27,11 +27,13 @@ struct LayerRange {
   bool operator==(const LayerRange&) const = default;
 };
 
-// What is packed of a model.
+// What a worker holds of its layers. Norms and what is outside of the layers, the embedding table
+// and the output matrix, are with attention.
+enum class LayerSide : uint8_t { kBoth, kAttention, kFeedForward, kExperts };
 struct ModelPart {
   LayerRange layers;
-  ExpertRange experts;        // none: all
-  bool only_experts = false;  // nothing else of the layers, no output matrix
+  ExpertRange experts;  // none: all
+  LayerSide side = LayerSide::kBoth;
 };
 
 class PackedModel {
@@ -40,7 +42,7 @@ class PackedModel {
   // and Runnable if the file cannot be computed with; InvalidArgument for a range outside it.
   static absl::StatusOr<std::shared_ptr<const PackedModel>> Load(
       std::shared_ptr<const model::GgufFile> file, LayerRange range, kernels::ThreadPool* pool);
-  // InvalidArgument for experts outside the model's too.
+  // A part of it. InvalidArgument for experts outside the model's too.
   static absl::StatusOr<std::shared_ptr<const PackedModel>> LoadPart(
       std::shared_ptr<const model::GgufFile> file, const ModelPart& part,
       kernels::ThreadPool* pool);
@@ -48,7 +50,9 @@ class PackedModel {
   const model::ModelShape& shape() const { return weights_.shape; }
   const LayerRange& range() const { return range_; }
   const ExpertRange& experts() const { return experts_; }  // that it has
-  const PackedLayer& layer(int64_t index) const;           // within range()
+  // It has all that a worker of `side` computes with.
+  bool Holds(LayerSide side) const { return side_ == LayerSide::kBoth || side_ == side; }
+  const PackedLayer& layer(int64_t index) const;  // within range()
 
   // What the first layer reads of a token: its embedding, scaled, f32 [hidden]. `id` is within the
   // vocabulary.
@@ -58,22 +62,22 @@ class PackedModel {
   const PackedNorm& output_norm() const { return output_norm_; }
   const kernels::PackedMatrix& head() const;  // vocabulary x hidden; range() must reach the end
 
-  // What a shard of these layers holds in weights: packed layers, the embedding table as in the
-  // file on the first, norm and output matrix on the last. Of the experts, `experts`.
-  Bytes WeightsOf(LayerRange range, ExpertRange experts) const;
-  // What a worker of these experts alone holds.
-  Bytes WeightsOfExperts(LayerRange range, ExpertRange experts) const;
+  // What a worker of this part holds in weights: packed layers, of the experts exactly those named;
+  // with attention the embedding table as in the file on the first layer, norm and output matrix on
+  // the last.
+  Bytes WeightsOf(const ModelPart& part) const;
 
   // Tells models apart: peers that compute one sequence must have the same.
   uint64_t fingerprint() const { return fingerprint_; }
 
  private:
   PackedModel() = default;
-  absl::Status Pack(bool only_experts, kernels::ThreadPool* pool);
+  absl::Status Pack(kernels::ThreadPool* pool);
 
   model::ModelWeights weights_;
   LayerRange range_;
   ExpertRange experts_;
+  LayerSide side_ = LayerSide::kBoth;
   std::vector<PackedLayer> layers_;
   PackedNorm output_norm_;
   kernels::PackedMatrix head_;

@@ -12,7 +12,7 @@ link::HelloFrame HelloFor(link::Role role, const PackedModel& model, LayerRange 
                           int64_t page_tokens);
 
 // FailedPrecondition naming what differs: the model, or the page size. A driver does not know the
-// page size, a worker of experts has no pages: 0 fits any.
+// page size, a worker of a part of layers has no pages: 0 fits any.
 absl::Status SameModel(const link::HelloFrame& ours, const link::HelloFrame& theirs);
 
 }  // namespace waferline::shard

@@ -26,8 +26,10 @@ class Rotations {
   // Turns one row of heads in place, f32 [heads][head_dim]; `rotary`: index in shape.rotaries.
   void Turn(int rotary, int64_t row, int64_t heads, float* values) const;
 
-  // f32 [max_rows][dims], as kernels::RotaryAngles writes them.
-  const float* cos_sin(int rotary) const { return ways_[rotary].cos_sin.data(); }
+  // From `row` on, f32 [rows][dims], as kernels::RotaryAngles writes them.
+  const float* cos_sin(int rotary, int64_t row) const {
+    return ways_[rotary].cos_sin.data() + row * ways_[rotary].rotary->dims;
+  }
 
   Bytes working_bytes() const;
 

@@ -15,12 +15,45 @@ std::string NameOf(LayerRange range) {
   return absl::StrCat("the shard of layers ", range.first, " to ", range.end - 1);
 }
 
-// Activations in and out, and logits on the last shard, besides the working memory of the layers.
+// Activations in and out, what goes to feed-forward workers and comes back, and logits on the last
+// shard, besides the working memory of the layers.
 Bytes FrameBytes(const PackedModel& model, const ShardOptions& options) {
   const auto& shape = model.shape();
-  Bytes sum(options.max_rows * shape.hidden * 4);
+  Bytes sum(options.max_rows * shape.hidden * 4 * (options.feed_forward_elsewhere ? 3 : 1));
   if (options.range.end == shape.layers) sum += Bytes(options.max_rows * shape.vocabulary * 4);
   return sum;
+}
+
+absl::Status CheckMicroBatches(const ShardOptions& options) {
+  const size_t limit = options.feed_forward_elsewhere ? WorkerLinks::kMaxAsked : 1;
+  if (options.micro_batches >= 1 && options.micro_batches <= static_cast<int64_t>(limit)) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("micro_batches: ", options.micro_batches, " is out of range [1, ", limit, "]",
+                   limit == 1 ? " of a shard that computes feed-forward parts itself" : ""));
+}
+
+absl::Status CheckOptions(const PackedModel& model, const ShardOptions& options) {
+  WL_RETURN_IF_ERROR(KvLayoutOf(model.shape(), options.range.count(), options.page_tokens).Check());
+  if (options.slots < 1 || options.max_rows < 1) {
+    return absl::InvalidArgumentError("slots and max_rows of a shard must be at least 1");
+  }
+  WL_RETURN_IF_ERROR(CheckMicroBatches(options));
+  if (options.range.first < model.range().first || options.range.end > model.range().end ||
+      options.range.count() < 1 || !model.Holds(options.part().side)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(NameOf(options.range), " is outside the layers that were loaded"));
+  }
+  const ExpertRange& experts = options.experts;
+  if (experts.count() == 0 || (experts.count() > 0 && experts.first >= model.experts().first &&
+                               experts.end <= model.experts().end)) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("experts ", experts.first, " to ", experts.end,
+                   " (exclusive) are outside those that were loaded, ", model.experts().first,
+                   " to ", model.experts().end));
 }
 
 }  // namespace
@@ -31,7 +64,7 @@ Shard::Shard(std::shared_ptr<const PackedModel> model, const ShardOptions& optio
       options_(options),
       stack_(model_,
              {options.range, options.page_tokens, options.max_rows, options.experts,
-              options.between_layers},
+              options.feed_forward_elsewhere, options.micro_batches, options.between_layers},
              pool),
       ledger_(NameOf(options.range), options.sram),
       pages_(stack_.kv()) {
@@ -42,30 +75,12 @@ Shard::Shard(std::shared_ptr<const PackedModel> model, const ShardOptions& optio
 absl::StatusOr<std::unique_ptr<Shard>> Shard::Create(std::shared_ptr<const PackedModel> model,
                                                      const ShardOptions& options,
                                                      kernels::ThreadPool* pool) {
-  const kernels::KvPageLayout layout =
-      KvLayoutOf(model->shape(), options.range.count(), options.page_tokens);
-  WL_RETURN_IF_ERROR(layout.Check());
-  if (options.slots < 1 || options.max_rows < 1) {
-    return absl::InvalidArgumentError("slots and max_rows of a shard must be at least 1");
-  }
-  if (options.range.first < model->range().first || options.range.end > model->range().end ||
-      options.range.count() < 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(NameOf(options.range), " is outside the layers that were loaded"));
-  }
-  const ExpertRange& experts = options.experts;
-  if (experts.count() != 0 && (experts.count() < 0 || experts.first < model->experts().first ||
-                               experts.end > model->experts().end)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("experts ", experts.first, " to ", experts.end,
-                     " (exclusive) are outside those that were loaded, ", model->experts().first,
-                     " to ", model->experts().end));
-  }
+  WL_RETURN_IF_ERROR(CheckOptions(*model, options));
   std::unique_ptr<Shard> shard(new Shard(std::move(model), options, pool));
-  const ExpertRange own = experts.count() > 0 ? experts : shard->model_->experts();
-  const Bytes weights = shard->model_->WeightsOf(options.range, own);
+  const ExpertRange own = options.experts.count() > 0 ? options.experts : shard->model_->experts();
+  const Bytes weights = shard->model_->WeightsOf({options.range, own, options.part().side});
   const Bytes buffers = shard->stack_.working_bytes() + FrameBytes(*shard->model_, options);
-  WL_RETURN_IF_ERROR(shard->ledger_.Settle(weights, buffers, layout.page_bytes()));
+  WL_RETURN_IF_ERROR(shard->ledger_.Settle(weights, buffers, shard->kv().layout().page_bytes()));
   return shard;
 }
 
@@ -188,18 +203,32 @@ absl::Status Shard::Prepare(const std::vector<link::Row>& rows) {
   return absl::OkStatus();
 }
 
-void Shard::SetOtherExperts(OtherExperts* others) {
-  other_experts_ = others;
-  stack_.SetOtherExperts(others);
+void Shard::SetWorkers(WorkerLinks* links) {
+  links_ = links;
+  const int64_t width = model_->shape().hidden;
+  if (links == nullptr) return;
+  if (options_.feed_forward_elsewhere) {
+    stack_.SetOtherFeedForward(&other_feed_forward_.emplace(links, options_.range, width));
+  } else {
+    stack_.SetOtherExperts(&other_experts_.emplace(links, width));
+  }
+}
+
+link::LinkBytes Shard::worker_bytes() const {
+  if (links_ == nullptr) return {};
+  link::LinkBytes sum = links_->sent();
+  if (options_.feed_forward_elsewhere) sum += links_->received();
+  return sum;
 }
 
 absl::Status Shard::Forward(float* hidden) {
-  if (other_experts_ == nullptr && !stack_.has_all_experts()) {
-    return absl::UnavailableError(
-        absl::StrCat("the workers of other experts are not connected to ", NameOf(options_.range)));
+  if (links_ == nullptr && !stack_.complete()) {
+    return absl::UnavailableError(absl::StrCat(
+        "the workers of ", options_.feed_forward_elsewhere ? "feed-forward parts" : "other experts",
+        " are not connected to ", NameOf(options_.range)));
   }
   stack_.Forward(runs_, hidden);
-  return other_experts_ == nullptr ? absl::OkStatus() : other_experts_->status();
+  return links_ == nullptr ? absl::OkStatus() : links_->status();
 }
 
 absl::Status Shard::Step(const link::TokenFrame& in, link::ActivationFrame* out) {
@@ -256,10 +285,10 @@ link::MemoryFrame Shard::Report() const {
   frame.buffers = static_cast<uint64_t>(ledger_.buffers().count());
   frame.kv_per_page = static_cast<uint64_t>(kv().layout().page_bytes().count());
   frame.kv_reserved = static_cast<uint64_t>(ledger_.kv().count());
-  const link::LinkBytes to_experts = expert_bytes();
-  frame.expert_frames = to_experts.frames;
-  frame.expert_payload = to_experts.payload;
-  frame.expert_framing = to_experts.framing;
+  const link::LinkBytes with_workers = worker_bytes();
+  frame.worker_frames = with_workers.frames;
+  frame.worker_payload = with_workers.payload;
+  frame.worker_framing = with_workers.framing;
   frame.expert_tokens.assign(expert_tokens().begin(), expert_tokens().end());
   return frame;
 }

@@ -20,7 +20,7 @@
 #include "wafer_backend/compute/link/frames.h"
 #include "wafer_backend/compute/shard/kv_pages.h"
 #include "wafer_backend/compute/shard/layer_stack.h"
-#include "wafer_backend/compute/shard/other_experts.h"
+#include "wafer_backend/compute/shard/other_parts.h"
 #include "wafer_backend/compute/shard/packed_model.h"
 #include "wafer_backend/compute/shard/sram_ledger.h"
 
@@ -32,9 +32,16 @@ struct ShardOptions {
   int64_t page_tokens = 64;
   uint32_t slots = 256;
   int64_t max_rows = 256;
-  ExpertRange experts;  // that it has of its layers; none: all. Others are with OtherExperts
+  // What it has of its layers; workers have the rest (worker_links.h).
+  ExpertRange experts;  // none: all
+  bool feed_forward_elsewhere = false;
+  int64_t micro_batches = 1;  // of a step; more than 1 only with feed_forward_elsewhere
   // Called on the thread of a step now and then, for what cannot wait for its end. Short; optional.
   std::function<void()> between_layers;
+
+  ModelPart part() const {
+    return {range, experts, feed_forward_elsewhere ? LayerSide::kAttention : LayerSide::kBoth};
+  }
 };
 
 class Shard {
@@ -56,9 +63,9 @@ class Shard {
   // sequence ended during the hand-off) and are dropped.
   absl::Status Receive(const link::KvFrame& frame);
 
-  // The workers of the experts that this does not have; nullptr: they are not connected, steps are
-  // then Unavailable. They must outlive its use here.
-  void SetOtherExperts(OtherExperts* others);
+  // The workers that have what this does not have of its layers; nullptr: they are not connected,
+  // steps are then Unavailable. They must outlive its use here, and have all of it.
+  void SetWorkers(WorkerLinks* links);
 
   // First shard: tokens in, activations after this shard's layers out.
   absl::Status Step(const link::TokenFrame& in, link::ActivationFrame* out);
@@ -80,10 +87,8 @@ class Shard {
   // Tokens that each expert computed since the start, summed over this shard's layers; empty
   // without experts.
   std::span<const int64_t> expert_tokens() const { return stack_.expert_tokens(); }
-  // To the workers of other experts; the same comes back.
-  link::LinkBytes expert_bytes() const {
-    return other_experts_ == nullptr ? link::LinkBytes() : other_experts_->sent();
-  }
+  // To workers of experts, from which the same comes back; with feed-forward workers both ways.
+  link::LinkBytes worker_bytes() const;
   Bytes kv_in_use() const { return pages_.in_use(); }
   uint32_t open_slots() const { return open_slots_; }
 
@@ -106,7 +111,7 @@ class Shard {
   // Checks the rows and groups them; every page they need is there afterwards, and no other of
   // their slots.
   absl::Status Prepare(const std::vector<link::Row>& rows);
-  // The prepared rows through the layers. Unavailable if a worker of experts was lost.
+  // The prepared rows through the layers. Unavailable if a worker was lost.
   absl::Status Forward(float* hidden);
 
   const std::shared_ptr<const PackedModel> model_;
@@ -116,7 +121,9 @@ class Shard {
   KvPool pages_;
   std::vector<Slot> slots_;
   uint32_t open_slots_ = 0;
-  OtherExperts* other_experts_ = nullptr;
+  WorkerLinks* links_ = nullptr;
+  std::optional<OtherExperts> other_experts_;
+  std::optional<OtherFeedForward> other_feed_forward_;
   uint64_t steps_ = 0;
   std::vector<Run> runs_;  // of the current step
 };

@@ -27,14 +27,14 @@ ShardNode::ShardNode(Parts parts)
 
 void ShardNode::Watch() {
   pending_.Watch();
-  if (experts_ == nullptr) return;
-  const absl::Status experts = experts_->KeepUp();
-  if (experts.ok()) return;
-  Remark("experts", experts);
-  shard_->SetOtherExperts(nullptr);
-  experts_.reset();
+  if (workers_ == nullptr) return;
+  const absl::Status workers = workers_->KeepUp();
+  if (workers.ok()) return;
+  Remark("workers", workers);
+  shard_->SetWorkers(nullptr);
+  workers_.reset();
   // The driver joins the shards again.
-  (void)Answer(link::AnswerFrame::To::kStep, 0, absl::UnavailableError(experts.message()));
+  (void)Answer(link::AnswerFrame::To::kStep, 0, absl::UnavailableError(workers.message()));
 }
 
 void ShardNode::Remark(const char* what, const absl::Status& why) {
@@ -69,13 +69,15 @@ absl::Status ShardNode::Check(const link::HelloFrame& theirs) const {
       return absl::FailedPreconditionError(absl::StrCat("a neighbour that ends before layer ",
                                                         theirs.end_layer, ", this shard begins at ",
                                                         parts_.hello.first_layer));
-    case link::Role::kExperts:
-      return absl::InvalidArgumentError("workers of experts do not connect to shards");
     case link::Role::kShard:
+    case link::Role::kAttention:
+    case link::Role::kExperts:
+    case link::Role::kFeedForward:
       break;
   }
   return absl::FailedPreconditionError(
-      "role shard is not for connecting: a shard connects as a neighbour");
+      absl::StrCat("only a driver, a neighbour and a prefill worker connect to ",
+                   link::NameOf(parts_.hello.role), ", not ", link::NameOf(theirs.role)));
 }
 
 void ShardNode::AssignRole(const link::HelloFrame& theirs,
@@ -141,8 +143,8 @@ void ShardNode::DropDriver() {
   downstream_.reset();
   prefill_.reset();
   shard_->CloseAll();
-  shard_->SetOtherExperts(nullptr);
-  experts_.reset();
+  shard_->SetWorkers(nullptr);
+  workers_.reset();
 }
 
 absl::Status ShardNode::HandleControl(const link::OpenFrame& open) {
@@ -174,7 +176,7 @@ absl::Status ShardNode::HandleControl(const link::TokenFrame& tokens) {
 absl::Status ShardNode::HandleControl(const link::JoinFrame& join) {
   downstream_.reset();
   joining_.reset();
-  if (const absl::Status status = ConnectExperts(); !status.ok()) {
+  if (const absl::Status status = ConnectWorkers(); !status.ok()) {
     return Answer(link::AnswerFrame::To::kJoin, 0, status);
   }
   if (join.next_endpoint.empty()) {
@@ -196,14 +198,14 @@ absl::Status ShardNode::HandleControl(const link::JoinFrame& join) {
   return absl::OkStatus();
 }
 
-absl::Status ShardNode::ConnectExperts() {
-  shard_->SetOtherExperts(nullptr);
-  if (parts_.experts.endpoints.empty()) return absl::OkStatus();
-  RemoteExperts::Options options = parts_.experts;
-  options.hello = HelloAs(link::Role::kShard);
+absl::Status ShardNode::ConnectWorkers() {
+  shard_->SetWorkers(nullptr);
+  if (parts_.workers.endpoints.empty()) return absl::OkStatus();
+  RemoteLayerWorkers::Options options = parts_.workers;
+  options.hello = HelloAs(parts_.hello.role);
   options.on_wait = [this] { parts_.reactor->Beat(); };
-  WL_ASSIGN_OR_RETURN(experts_, RemoteExperts::Connect(options));
-  shard_->SetOtherExperts(experts_.get());
+  WL_ASSIGN_OR_RETURN(workers_, RemoteLayerWorkers::Connect(options));
+  shard_->SetWorkers(workers_.get());
   return absl::OkStatus();
 }
 

@@ -18,7 +18,7 @@
 #include "wafer_backend/compute/link/pending_peers.h"
 #include "wafer_backend/compute/link/reactor.h"
 #include "wafer_backend/compute/link/typed_link.h"
-#include "wafer_backend/compute/shard/remote_experts.h"
+#include "wafer_backend/compute/shard/remote_layer_workers.h"
 #include "wafer_backend/compute/shard/shard.h"
 #include "wafer_backend/membership/owner_gate.h"
 
@@ -29,14 +29,14 @@ class ShardNode {
   struct Parts {
     link::Reactor* reactor = nullptr;
     Shard* shard = nullptr;
-    link::HelloFrame hello;          // with the worker's own name and incarnation
-    RemoteExperts::Options experts;  // without endpoints: the shard has all experts
+    link::HelloFrame hello;               // with the worker's own name and incarnation
+    RemoteLayerWorkers::Options workers;  // without endpoints: the shard has its layers whole
     std::function<void(const std::string& remark)> on_remark;  // optional
   };
   explicit ShardNode(Parts parts);
 
   void Add(std::unique_ptr<link::Connection> connection) { pending_.Add(std::move(connection)); }
-  // Closes peers that say nothing; notices lost workers of experts. From outside of handlers.
+  // Closes peers that say nothing; notices lost workers of its layers. From outside of handlers.
   void Watch();
 
  private:
@@ -72,7 +72,7 @@ class ShardNode {
   absl::Status HandleControl(const link::AskMemoryFrame&);
   absl::Status HandleControl(const link::TokenFrame& tokens);
   absl::Status HandleControl(const link::JoinFrame& join);
-  absl::Status ConnectExperts();
+  absl::Status ConnectWorkers();
   void Greet(std::unique_ptr<link::Connection> connection);
   absl::Status TakePages(const link::KvFrame& frame);
   // Where a step goes from here: on to the next shard, or back as logits.
@@ -81,14 +81,15 @@ class ShardNode {
 
   const Parts parts_;
   Shard* const shard_ = parts_.shard;
-  membership::OwnerGate gate_{"shard"};
+  membership::OwnerGate gate_{parts_.hello.role == link::Role::kAttention ? "attention worker"
+                                                                          : "shard"};
   link::PendingPeers pending_;
   std::unique_ptr<DriverPeer> driver_;
   std::unique_ptr<UpstreamPeer> upstream_;
   std::unique_ptr<link::ConnectAttempt> joining_;
   std::unique_ptr<DownstreamPeer> downstream_;
   std::unique_ptr<PrefillPeer> prefill_;
-  std::unique_ptr<RemoteExperts> experts_;
+  std::unique_ptr<RemoteLayerWorkers> workers_;
   link::ActivationFrame activations_;
   link::LogitsFrame logits_;
 };

@@ -38,16 +38,17 @@ absl::Status RunShardServer(const ShardServerOptions& options, const std::atomic
   link::Reactor reactor(options.liveness);
   ShardOptions part = options.shard;
   part.between_layers = [&reactor] { reactor.Beat(); };
-  WL_ASSIGN_OR_RETURN(const auto model,
-                      PackedModel::LoadPart(
-                          std::move(file), {.layers = part.range, .experts = part.experts}, &pool));
+  WL_ASSIGN_OR_RETURN(const auto model, PackedModel::LoadPart(std::move(file), part.part(), &pool));
   WL_ASSIGN_OR_RETURN(const auto shard, Shard::Create(model, part, &pool));
   const int64_t experts = model->shape().experts.router.experts;
-  if (options.expert_workers.empty() && model->experts().count() < experts) {
+  const bool attention = part.feed_forward_elsewhere;
+  if (options.workers.empty() && (attention || model->experts().count() < experts)) {
     return absl::InvalidArgumentError(
-        "a shard without all experts needs the workers of the others");
+        attention ? "an attention worker needs feed-forward workers"
+                  : "a shard without all experts needs the workers of the others");
   }
-  link::HelloFrame hello = HelloFor(link::Role::kShard, *model, part.range, part.page_tokens);
+  const link::Role role = attention ? link::Role::kAttention : link::Role::kShard;
+  link::HelloFrame hello = HelloFor(role, *model, part.range, part.page_tokens);
   hello.slots = part.slots;
   hello.max_rows = static_cast<uint32_t>(part.max_rows);
   hello.credentials.worker = options.name;
@@ -56,9 +57,9 @@ absl::Status RunShardServer(const ShardServerOptions& options, const std::atomic
                {.reactor = &reactor,
                 .shard = shard.get(),
                 .hello = hello,
-                .experts = {.endpoints = options.expert_workers,
+                .workers = {.endpoints = options.workers,
                             .experts = experts,
-                            .patience = options.expert_patience,
+                            .patience = options.worker_patience,
                             .liveness = options.liveness},
                 .on_remark = options.on_remark},
                stop);

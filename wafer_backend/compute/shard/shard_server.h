@@ -1,10 +1,11 @@
-// A shard as a process of its own (`waferd --role shard`): listens for the driver, its neighbour
-// before it and the prefill worker, connects to its neighbour behind it when the driver says where
-// that is, and runs steps as they come.
+// A shard as a process of its own (`waferd --role shard` or `attention`): listens for the driver,
+// its neighbour before it and the prefill worker, connects to its neighbour behind it when the
+// driver says where that is, and runs steps as they come.
 //
 // One thread does all of it, so a step's way through a shard has no hand-over between threads.
-// When the driver joins the shards, this one connects to its workers of experts too; when one of
-// those is lost, the driver joins the shards again. One driver owns a shard: shard_node.h.
+// When the driver joins the shards, this one connects to the workers that have the rest of its
+// layers too; when one of those is lost, the driver joins the shards again. One driver owns a
+// shard: shard_node.h.
 #pragma once
 
 #include <atomic>
@@ -26,9 +27,10 @@ struct ShardServerOptions {
   std::string name;          // of this process, for messages of others
   uint64_t incarnation = 0;  // random, another each time it starts
   link::Liveness liveness;
-  // host:port of the workers that have the other experts, if shard.experts are not all.
-  std::vector<std::string> expert_workers;
-  Nanoseconds expert_patience = Seconds(10);  // for connecting, and for one layer's answers
+  // host:port of the workers that have what the shard does not have of its layers: other experts,
+  // or feed-forward parts.
+  std::vector<std::string> workers;
+  Nanoseconds worker_patience = Seconds(10);  // for connecting, and for one layer's answers
   int threads = 0;                            // that compute; 0: one a core
   // Called once when connections are accepted.
   std::function<void(uint16_t port)> on_ready;

@@ -113,5 +113,44 @@ TEST_CASE("experts over workers: of shards in this process, refused elsewhere by
               .find("each shard process says by --experts") != std::string::npos);
 }
 
+TEST_CASE("attention and feed-forward apart: on workers of this process, or by processes") {
+  const auto parse = [](const std::string& tokens) {
+    return ParseServerConfig("a.yaml", R"(models:
+  - name: demo
+    shape: llama-3.1-8b
+    prefill: {hardware: h100}
+    decode: [{hardware: wse-3, profile: vendor-2024}]
+    tokens: )" + tokens);
+  };
+  const auto local = parse("{from: split, file: x.gguf, attention: 2, ffn: 3, micro_batches: 4}");
+  INFO(local.status());
+  REQUIRE(local.ok());
+  const TokensConfig& here = local->models[0].tokens;
+  REQUIRE(here.from == TokenOriginKind::kSplit);
+  REQUIRE(here.shards == 2);
+  REQUIRE(here.feed_forward_workers == 3);
+  REQUIRE(here.micro_batches == 4);
+  REQUIRE(here.threads == 1);
+  const std::string workers =
+      "{from: split, file: x.gguf, prefill_worker: 'a:1', attention_workers: [{address: 'a:2'}, "
+      "{address: 'a:3'}]";
+  const auto processes = parse(workers + "}");
+  REQUIRE(processes.ok());
+  REQUIRE(processes->models[0].tokens.shard_workers == std::vector<std::string>{"a:2", "a:3"});
+  REQUIRE(processes->models[0].tokens.prefill_worker == "a:1");
+  const auto refused = [&](const std::string& tokens, const std::string& part) {
+    const auto config = parse(tokens);
+    INFO(config.status());
+    REQUIRE_FALSE(config.ok());
+    REQUIRE(std::string(config.status().message()).find(part) != std::string::npos);
+  };
+  refused(workers + ", ffn: 2}", "each attention process says by --ffn-workers");
+  refused("{from: split, file: x.gguf, ffn: 0}", "tokens.ffn: is 0");
+  refused("{from: split, file: x.gguf, micro_batches: 65}", "tokens.micro_batches: is 65");
+  refused("{from: split, file: x.gguf, attention_workers: []}", "needs at least one entry");
+  refused("{from: split, file: x.gguf, experts: {over: 2}}", "tokens.experts");
+  refused("{from: shards, file: x.gguf, ffn: 2}", "tokens.ffn");
+}
+
 }  // namespace
 }  // namespace waferline::config

@@ -251,6 +251,10 @@ TEST_CASE("which experts ran, and how unevenly") {
   CHECK(Value(exposition, "waferline_expert_tokens_total{expert=\"2\",model_name=\"m0\"}") == 40);
   CHECK(Value(exposition, "waferline_compute_expert_bytes_total{model_name=\"m0\",shard=\"1\"}") ==
         256);
+  host.compute[1].feed_forward_rows = {Bytes(128), Bytes(64)};
+  exposition.SetGauges({}, host);
+  CHECK(Value(exposition,
+              "waferline_compute_feed_forward_bytes_total{model_name=\"m1\",shard=\"1\"}") == 64);
 }
 
 }  // namespace waferline::metrics

@@ -23,10 +23,10 @@ static_assert(!Carries<ActivationOutlet, KvFrame>);
 static_assert(!Carries<ActivationOutlet, OpenFrame>);
 static_assert(!Carries<KvOutlet, TokenFrame>);
 // Nor a shard and a worker of experts anything but rows.
-static_assert(Carries<ExpertOutlet, ExpertRowsFrame>);
-static_assert(!Carries<ExpertOutlet, ActivationFrame>);
-static_assert(!Carries<ExpertOutlet, TokenFrame>);
-static_assert(!Carries<ExpertOutlet, KvFrame>);
+static_assert(Carries<LayerRowsOutlet, LayerRowsFrame>);
+static_assert(!Carries<LayerRowsOutlet, ActivationFrame>);
+static_assert(!Carries<LayerRowsOutlet, TokenFrame>);
+static_assert(!Carries<LayerRowsOutlet, KvFrame>);
 
 template <typename Frame>
 void RoundTripAndDamage(SeededStream* random) {
@@ -63,7 +63,7 @@ void RoundTripAndDamage(SeededStream* random) {
 }
 
 TEMPLATE_TEST_CASE("every kind of frame survives the wire and damage is noticed", "", HelloFrame,
-                   ActivationFrame, ExpertRowsFrame, TokenFrame, LogitsFrame, KvFrame,
+                   ActivationFrame, LayerRowsFrame, TokenFrame, LogitsFrame, KvFrame,
                    KvReceivedFrame, MemoryFrame, AskMemoryFrame, RefusedFrame, OpenFrame,
                    CloseFrame, JoinFrame, AnswerFrame, ShardsFrame, PrefillFrame, HandOffFrame,
                    CancelFrame, PrefilledFrame, PromptLogprobsFrame, HandedOffFrame) {
@@ -86,12 +86,12 @@ TEST_CASE("a count that the frame does not back reserves nothing") {
 }
 
 TEST_CASE("counts of rows that only fit when they wrap around are refused") {
-  ExpertRowsFrame frame{
+  LayerRowsFrame frame{
       .exchange = 1, .layer = 2, .width = 1u << 31, .counts = {1u << 31, 1u << 31}};
   frame.counts.resize(8, 1u << 31);  // 2^34 rows of 2^31 values: 2^65
   std::vector<uint8_t> bytes;
   Encode(frame, &bytes);
-  ExpertRowsFrame back;
+  LayerRowsFrame back;
   REQUIRE(Decode(bytes, &back).code() == absl::StatusCode::kInvalidArgument);
 }
 

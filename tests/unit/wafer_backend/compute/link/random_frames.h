@@ -47,7 +47,7 @@ Frame RandomFrame(SeededStream* random) {
     frame.width %= 50;
     frame.hidden.resize(frame.rows.size() * frame.width);
   }
-  if constexpr (std::is_same_v<Frame, ExpertRowsFrame>) {
+  if constexpr (std::is_same_v<Frame, LayerRowsFrame>) {
     frame.width = 1 + frame.width % 49;
     size_t rows = 0;
     for (uint32_t& count : frame.counts) rows += count %= 5;

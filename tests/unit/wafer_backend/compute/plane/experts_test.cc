@@ -12,7 +12,7 @@
 #include "wafer_backend/compute/link/reactor.h"
 #include "wafer_backend/compute/link/typed_link.h"
 #include "wafer_backend/compute/model/families/families.h"
-#include "wafer_backend/compute/shard/expert_server.h"
+#include "wafer_backend/compute/shard/layer_server.h"
 
 namespace waferline::plane {
 namespace {
@@ -168,8 +168,8 @@ struct ExpertCloud {
     options.shard.range = layers;
     options.shard.page_tokens = kPage;
     options.shard.experts = own;
-    for (const auto& worker : experts) options.expert_workers.push_back(worker->endpoint());
-    options.expert_patience = Seconds(5);
+    for (const auto& worker : experts) options.workers.push_back(worker->endpoint());
+    options.worker_patience = Seconds(5);
     options.threads = 1;
     return std::make_unique<Server>(&shard::RunShardServer, options);
   }
@@ -277,8 +277,8 @@ TEST_CASE("a worker of experts that is silent: Unavailable within its patience")
   options.shard.range = {0, 4};
   options.shard.page_tokens = kPage;
   options.shard.experts = {0, 4};
-  options.expert_workers = {silent.endpoint()};
-  options.expert_patience = Milliseconds(200);
+  options.workers = {silent.endpoint()};
+  options.worker_patience = Milliseconds(200);
   options.threads = 1;
   cloud.shards.push_back(std::make_unique<Server>(&shard::RunShardServer, options));
   cloud.prefill = StartPrefill(disk.path(), 64);
@@ -308,19 +308,19 @@ TEST_CASE("workers of experts that do not fit are refused with the reason") {
   REQUIRE(refused({0, 3}).find("expert 3 of 16 should come next") != std::string::npos);
   REQUIRE(refused({0, 5}).find("each expert once") != std::string::npos);
   cloud.experts[1] = StartShard(disk.path(), {0, 4});
-  REQUIRE(refused({0, 4}).find("role shard is not for connecting") != std::string::npos);
+  REQUIRE(refused({0, 4}).find("connect to a shard, not a shard") != std::string::npos);
 }
 
 TEST_CASE("a worker of experts takes only rows for its layers and experts") {
   kernels::ThreadPool pool(1);
   const auto model = shard::PackedModel::LoadPart(
       OpenRandom(SpecOf("qwen3moe", kernels::DType::kF32)),
-      {.layers = {1, 3}, .experts = {4, 6}, .only_experts = true}, &pool);
+      {.layers = {1, 3}, .experts = {4, 6}, .side = shard::LayerSide::kExperts}, &pool);
   REQUIRE(model.ok());
   const auto worker = shard::ExpertWorker::Create(
       *model, {.layers = {1, 3}, .experts = {4, 6}, .max_rows = 2}, &pool);
   REQUIRE(worker.ok());
-  const auto refused = [&](link::ExpertRowsFrame frame) {
+  const auto refused = [&](link::LayerRowsFrame frame) {
     frame.hidden.resize(std::accumulate(frame.counts.begin(), frame.counts.end(), 0u) *
                         frame.width);
     return !(*worker)->Compute(&frame).ok();

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include <catch2/catch.hpp>
-#include <cstring>
 #include <filesystem>
 
 #include "tests/support/checkpoint_writer.h"
@@ -23,23 +22,6 @@ test::RandomModelSpec SpecOf(DType dtype, uint64_t seed) {
   const std::vector<std::string> families = test::ModelFamilies();
   spec.architecture = families[seed % families.size()];
   return spec;
-}
-
-bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
-}
-
-// Token by token, alone, on one shard and one thread: what everything else must equal.
-std::vector<std::vector<float>> Alone(const test::RandomModelSpec& spec,
-                                      const std::vector<TokenId>& tokens) {
-  kernels::ThreadPool pool(1);
-  ShardChain chain(OpenRandom(spec), 1, &pool);
-  chain.Open(0, static_cast<uint32_t>(tokens.size()));
-  std::vector<std::vector<float>> logits;
-  for (uint32_t i = 0; i < tokens.size(); ++i) {
-    logits.push_back(chain.Chunk(0, i, {tokens[i]})[0]);
-  }
-  return logits;
 }
 
 TEST_CASE("any cut into shards, any chunks, any company: the same bits") {

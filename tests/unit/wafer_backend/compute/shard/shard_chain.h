@@ -2,6 +2,7 @@
 #pragma once
 
 #include <catch2/catch.hpp>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -80,6 +81,23 @@ inline std::vector<TokenId> RandomTokens(SeededStream* random, size_t count, int
   std::vector<TokenId> tokens(count);
   for (TokenId& id : tokens) id = static_cast<TokenId>(random->Next() % vocabulary);
   return tokens;
+}
+
+inline bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+// Token by token, alone, on one shard and one thread: what everything else must equal.
+inline std::vector<std::vector<float>> Alone(const test::RandomModelSpec& spec,
+                                             const std::vector<TokenId>& tokens) {
+  kernels::ThreadPool pool(1);
+  ShardChain chain(OpenRandom(spec), 1, &pool);
+  chain.Open(0, static_cast<uint32_t>(tokens.size()));
+  std::vector<std::vector<float>> logits;
+  for (uint32_t i = 0; i < tokens.size(); ++i) {
+    logits.push_back(chain.Chunk(0, i, {tokens[i]})[0]);
+  }
+  return logits;
 }
 
 }  // namespace waferline::shard

@@ -8,7 +8,7 @@
 #include "wafer_backend/base/mutex.h"
 #include "wafer_backend/base/spin_pause.h"
 
-namespace waferline::plane {
+namespace waferline::link {
 
 class Notifier {
  public:
@@ -44,4 +44,4 @@ class Notifier {
   CondVar changed_;
 };
 
-}  // namespace waferline::plane
+}  // namespace waferline::link

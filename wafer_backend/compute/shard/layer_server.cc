@@ -1,4 +1,4 @@
-#include "wafer_backend/compute/shard/expert_server.h"
+#include "wafer_backend/compute/shard/layer_server.h"
 
 #include <algorithm>
 #include <memory>
@@ -20,13 +20,16 @@ namespace {
 constexpr size_t kMaxShards = 64;  // that are connected; one more closes the oldest
 constexpr Nanoseconds kIdleTurn = Milliseconds(100);
 
-class ExpertServer {
+class LayerServer {
  public:
-  ExpertServer(ExpertWorker* worker, const ExpertServerOptions& options, link::HelloFrame hello)
+  using OnRemark = std::function<void(const std::string&)>;
+  LayerServer(LayerWorker* worker, link::HelloFrame hello, link::Liveness liveness,
+              OnRemark on_remark)
       : worker_(worker),
-        options_(options),
         hello_(hello),
-        reactor_(options.liveness),
+        on_remark_(std::move(on_remark)),
+        gate_(hello.role == link::Role::kExperts ? "worker of experts" : "feed-forward worker"),
+        reactor_(liveness),
         pending_(&reactor_, {.check = [this](const auto& theirs) { return Check(theirs); },
                              .ours = [this] { return Hello(); },
                              .on_greeted =
@@ -34,14 +37,15 @@ class ExpertServer {
                                    TakeOwner(theirs.credentials);
                                    Serve(std::move(taken));
                                  },
-                             .on_remark = options.on_remark}) {}
+                             .on_remark = on_remark_}) {}
 
-  absl::Status Run(const std::atomic<bool>& stop) {
+  absl::Status Run(const std::string& listen, const std::function<void(uint16_t)>& on_ready,
+                   const std::atomic<bool>& stop) {
     WL_ASSIGN_OR_RETURN(const auto listener,
-                        link::Listener::Open(&reactor_, options_.listen, [this](auto taken) {
+                        link::Listener::Open(&reactor_, listen, [this](auto taken) {
                           pending_.Add(std::move(taken));
                         }));
-    if (options_.on_ready) options_.on_ready(listener->port());
+    if (on_ready) on_ready(listener->port());
     while (!stop.load(std::memory_order_relaxed)) {
       reactor_.Turn(kIdleTurn);
       pending_.Watch();
@@ -57,15 +61,18 @@ class ExpertServer {
     explicit Peer(std::unique_ptr<link::Connection> taken)
         : connection(std::move(taken)), outlet(connection.get()) {}
     std::unique_ptr<link::Connection> connection;
-    link::ExpertInlet inlet;
-    link::ExpertOutlet outlet;
+    link::LayerRowsInlet inlet;
+    link::LayerRowsOutlet outlet;
     bool gone = false;  // removed when none of its handlers runs
   };
 
   absl::Status Check(const link::HelloFrame& theirs) const {
     WL_RETURN_IF_ERROR(SameModel(hello_, theirs));
-    if (theirs.role != link::Role::kShard) {
-      return absl::FailedPreconditionError("only shards connect to a worker of experts");
+    const bool experts = hello_.role == link::Role::kExperts;
+    if (theirs.role != (experts ? link::Role::kShard : link::Role::kAttention)) {
+      return absl::FailedPreconditionError(
+          experts ? "only shards connect to a worker of experts"
+                  : "only attention workers connect to a feed-forward worker");
     }
     if (gate_.CheckPeer(theirs.credentials).ok()) return absl::OkStatus();
     return gate_.CheckDriver(theirs.credentials);
@@ -92,46 +99,55 @@ class ExpertServer {
     Peer* const peer = shards_.emplace_back(std::make_unique<Peer>(std::move(taken))).get();
     peer->connection->Start(
         [this, peer](std::span<const uint8_t> bytes) {
-          return peer->inlet.Accept(bytes, [&](link::ExpertRowsFrame& frame) {
+          return peer->inlet.Accept(bytes, [&](link::LayerRowsFrame& frame) {
             WL_RETURN_IF_ERROR(worker_->Compute(&frame));
+            reactor_.Beat();  // others may have sent more than one
             return peer->outlet.Send(frame);
           });
         },
         [this, peer](const absl::Status& why) {
-          if (options_.on_remark) {
-            options_.on_remark(absl::StrCat("shard disconnected: ", why.message()));
-          }
+          if (on_remark_) on_remark_(absl::StrCat("shard disconnected: ", why.message()));
           peer->gone = true;
         });
   }
 
-  ExpertWorker* const worker_;
-  const ExpertServerOptions& options_;
+  LayerWorker* const worker_;
   const link::HelloFrame hello_;
-  membership::OwnerGate gate_{"worker of experts"};
+  const OnRemark on_remark_;
+  membership::OwnerGate gate_;
   link::Reactor reactor_;
   link::PendingPeers pending_;
   std::vector<std::unique_ptr<Peer>> shards_;  // oldest first
 };
 
-}  // namespace
-
-absl::Status RunExpertServer(const ExpertServerOptions& options, const std::atomic<bool>& stop) {
+// Loads `part`, makes a Worker of it and serves as `role`.
+template <typename Worker, typename Options>
+absl::Status RunServer(link::Role role, const ModelPart& part, const Options& options,
+                       const std::atomic<bool>& stop) {
   WL_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(options.model_path));
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
   kernels::ThreadPool pool(options.threads > 0 ? options.threads : std::max(cores, 1));
-  const ExpertWorkerOptions& part = options.worker;
-  WL_ASSIGN_OR_RETURN(
-      const auto model,
-      PackedModel::LoadPart(std::move(file),
-                            {.layers = part.layers, .experts = part.experts, .only_experts = true},
-                            &pool));
-  WL_ASSIGN_OR_RETURN(const auto worker, ExpertWorker::Create(model, part, &pool));
-  link::HelloFrame hello = HelloFor(link::Role::kExperts, *model, part.layers, /*page_tokens=*/0);
-  hello.max_rows = static_cast<uint32_t>(part.max_rows);
+  WL_ASSIGN_OR_RETURN(const auto model, PackedModel::LoadPart(std::move(file), part, &pool));
+  WL_ASSIGN_OR_RETURN(const auto worker, Worker::Create(model, options.worker, &pool));
+  link::HelloFrame hello = HelloFor(role, *model, part.layers, /*page_tokens=*/0);
+  hello.max_rows = static_cast<uint32_t>(options.worker.max_rows);
   hello.credentials.worker = options.name;
   hello.credentials.incarnation = options.incarnation;
-  return ExpertServer(worker.get(), options, hello).Run(stop);
+  return LayerServer(worker.get(), hello, options.liveness, options.on_remark)
+      .Run(options.listen, options.on_ready, stop);
+}
+
+}  // namespace
+
+absl::Status RunExpertServer(const ExpertServerOptions& options, const std::atomic<bool>& stop) {
+  const ModelPart part = {options.worker.layers, options.worker.experts, LayerSide::kExperts};
+  return RunServer<ExpertWorker>(link::Role::kExperts, part, options, stop);
+}
+
+absl::Status RunFeedForwardServer(const FeedForwardServerOptions& options,
+                                  const std::atomic<bool>& stop) {
+  const ModelPart part = {options.worker.layers, {}, LayerSide::kFeedForward};
+  return RunServer<FeedForwardWorker>(link::Role::kFeedForward, part, options, stop);
 }
 
 }  // namespace waferline::shard
