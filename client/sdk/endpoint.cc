@@ -23,8 +23,8 @@ std::string Endpoint::authority() const {
 }
 
 std::string Endpoint::url() const {
-  const char* scheme = protocol == Protocol::kGrpc ? "grpc://" : tls ? "https://" : "http://";
-  return absl::StrCat(scheme, authority(), base_path);
+  const char* scheme = protocol == Protocol::kGrpc ? "grpc" : "http";
+  return absl::StrCat(scheme, tls ? "s://" : "://", authority(), base_path);
 }
 
 absl::StatusOr<Endpoint> ParseEndpoint(std::string_view url) {
@@ -35,14 +35,11 @@ absl::StatusOr<Endpoint> ParseEndpoint(std::string_view url) {
   if (!parsed) return Wrong(url, "it cannot be read as a URL");
   const std::string scheme = parsed->scheme();
   Endpoint endpoint;
-  if (scheme == "grpc") {
+  endpoint.tls = scheme == "https" || scheme == "grpcs";
+  if (scheme == "grpc" || scheme == "grpcs") {
     endpoint.protocol = Endpoint::Protocol::kGrpc;
-  } else if (scheme == "https") {
-    endpoint.tls = true;
-  } else if (scheme == "grpcs") {
-    return Wrong(url, "gRPC over TLS is not supported (put a TLS proxy next to this client)");
-  } else if (scheme != "http") {
-    return Wrong(url, absl::StrCat("'", scheme, "' is neither http, https nor grpc"));
+  } else if (scheme != "http" && scheme != "https") {
+    return Wrong(url, absl::StrCat("'", scheme, "' is none of http, https, grpc and grpcs"));
   }
   endpoint.host = parsed->host_address();
   if (endpoint.host.empty()) return Wrong(url, "it names no host");

@@ -1,5 +1,5 @@
-// Where a server is: http://host:port[/base path], the same with https, or grpc://host:port. A
-// value.
+// Where a server is: http://host:port[/base path], the same with https, grpc://host:port, or grpcs
+// for gRPC over TLS. A value.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,10 @@ namespace waferline::sdk {
 struct Endpoint {
   enum class Protocol : uint8_t { kHttp, kGrpc };
   Protocol protocol = Protocol::kHttp;
-  bool tls = false;  // https; the server's certificate must be valid for `host`
+  bool tls = false;  // https, grpcs; the server's certificate must be valid for `host`
+  // PEM files. `ca`: who may have issued the server's certificate; "": whom the system trusts.
+  // `cert`, `key`: the own certificate, for servers that ask for one; both or neither.
+  std::string ca, cert, key;
   std::string host;
   uint16_t port = 0;
   std::string base_path;  // "" or "/something", before /v1/...
@@ -24,7 +27,7 @@ struct Endpoint {
 };
 
 // InvalidArgument says what an address looks like. Without a scheme it is http ("localhost:8080").
-// Without a port: 8080 for http, 443 for https, 50051 for grpc. A
+// Without a port: 8080 for http, 443 for https, 50051 for grpc and grpcs. A
 // base path that ends in /v1, as OpenAI clients write it, means the same without.
 absl::StatusOr<Endpoint> ParseEndpoint(std::string_view url);
 

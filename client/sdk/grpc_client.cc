@@ -11,6 +11,7 @@
 #include "proto/google/rpc/status.pb.h"
 #include "proto/waferline/v1/inference.grpc.pb.h"
 #include "proto/waferline/v1/operator.grpc.pb.h"
+#include "wafer_backend/base/files.h"
 #include "wafer_backend/base/mutex.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
@@ -200,11 +201,22 @@ class GrpcCall : public TokenClient::Call, public grpc::ClientReadReactor<v1::Ge
   std::shared_ptr<GrpcCall> self_;  // until OnDone
 };
 
+// A file that cannot be read is as good as an empty one: the handshake fails and says so.
+std::string TextOf(const std::string& path) {
+  return path.empty() ? "" : ReadFile(path, 1 << 20).value_or("unreadable");
+}
+
+std::shared_ptr<grpc::ChannelCredentials> CredentialsOf(const Endpoint& endpoint) {
+  if (!endpoint.tls) return grpc::InsecureChannelCredentials();
+  return grpc::SslCredentials({.pem_root_certs = TextOf(endpoint.ca),
+                               .pem_private_key = TextOf(endpoint.key),
+                               .pem_cert_chain = TextOf(endpoint.cert)});
+}
+
 class GrpcClient : public TokenClient {
  public:
   explicit GrpcClient(const Endpoint& endpoint)
-      : GrpcClient(endpoint,
-                   grpc::CreateChannel(endpoint.authority(), grpc::InsecureChannelCredentials())) {}
+      : GrpcClient(endpoint, grpc::CreateChannel(endpoint.authority(), CredentialsOf(endpoint))) {}
   ~GrpcClient() override { flying_.AwaitNone(); }
 
   std::shared_ptr<Call> Start(const GenerateSpec& spec, StreamListener listener) override {

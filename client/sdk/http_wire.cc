@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "client/sdk/tls_files.h"
 #include "client/sdk/token_client.h"
 #include "wafer_backend/base/strings.h"
 
@@ -60,9 +61,7 @@ struct Connection {
 class HttpWire::Loop {
  public:
   explicit Loop(Endpoint endpoint) : endpoint_(std::move(endpoint)), guard_(io_.get_executor()) {
-    error_code ignored;  // without certificates none is trusted, and that is said then
-    tls_.set_default_verify_paths(ignored);
-    tls_.set_verify_mode(asio::ssl::verify_peer);
+    if (endpoint_.tls) files_ = UseTlsFiles(endpoint_, &tls_);
     thread_ = std::thread([this] { io_.run(); });
   }
 
@@ -78,6 +77,7 @@ class HttpWire::Loop {
                          : std::make_unique<Connection>(io_);
   }
   const Endpoint& endpoint() const { return endpoint_; }
+  const absl::Status& files() const { return files_; }  // why they cannot be used, if not OK
 
   std::unique_ptr<Connection> TakeKept() {
     if (kept_.empty()) return nullptr;
@@ -94,6 +94,7 @@ class HttpWire::Loop {
 
  private:
   const Endpoint endpoint_;
+  absl::Status files_;
   asio::io_context io_{1};
   asio::ssl::context tls_{asio::ssl::context::tls_client};
   asio::executor_work_guard<asio::io_context::executor_type> guard_;
@@ -149,6 +150,7 @@ class ExchangeOf : public HttpWire::Exchange,
   }
 
   void Connect() {
+    if (!loop_->files().ok()) return End(loop_->files());
     reused_ = false;
     connection_ = loop_->MakeConnection();
     const Endpoint& endpoint = loop_->endpoint();

@@ -1,7 +1,7 @@
 // HTTP/1.1 exchanges with one server over kept-alive connections, with TLS for https: one thread,
 // any number of exchanges at once. A server's certificate must be signed by one that the system
-// trusts (or $SSL_CERT_FILE) and name the host. The only file of the clients that knows Beast is
-// its implementation.
+// trusts (or $SSL_CERT_FILE), or by one of Endpoint::ca, and name the host. The only file of the
+// clients that knows Beast is its implementation.
 #pragma once
 
 #include <functional>

@@ -72,7 +72,7 @@ absl::Status CellMember::OpenDoor(const ServeOptions& options) {
                                                                         : leadership->LeaderHttp();
                                          },
                                      .metrics = [this] { return metrics::StandbyText(Figures()); }};
-  WL_ASSIGN_OR_RETURN(door_, StandbyDoor::Open(options.config.listen, answers));
+  WL_ASSIGN_OR_RETURN(door_, StandbyDoor::Open(options.config, answers));
   if (options.port_file.empty()) return absl::OkStatus();
   return WriteFileAtOnce(options.port_file,
                          absl::StrCat("{\"http\":", door_->port(), ",\"grpc\":0,\"standby\":true,",

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/app/billing.h"
+#include "server/app/door_security.h"
 #include "server/app/engine_services.h"
 #include "server/app/file_keys.h"
 #include "server/app/health_probe.h"
@@ -60,6 +61,7 @@ class BothFrontEnds : public FrontEnds {
                                                          .file_keys = FileKeys(config_),
                                                          .file_limits = FileLimits(config_)}));
     deps_ = Deps();
+    WL_ASSIGN_OR_RETURN(security_, DoorSecurity::Load(config_.tls, deps_.metrics));
     // First, since HTTP's readers ask for its figures.
     WL_RETURN_IF_ERROR(ListenGrpc());
     return ListenHttp();
@@ -144,11 +146,13 @@ class BothFrontEnds : public FrontEnds {
     options.max_bodies_bytes = std::max(options.max_bodies_bytes, 2 * options.max_body_bytes);
     const bool apart = config_.listen.admin_port.has_value();
     using Scope = http::Access::Scope;
+    security_->Protect(&options, tls::Door::kHttp);
     WL_RETURN_IF_ERROR(
         Open(options, {apart ? Scope::kClients : Scope::kAll, config_.listen.hosts}, &http_));
     if (!apart) return absl::OkStatus();
     options.address = config_.listen.admin_address;
     options.port = static_cast<uint16_t>(*config_.listen.admin_port);
+    security_->Protect(&options, tls::Door::kOperators);
     return Open(options, {Scope::kOperators, {}}, &operators_);
   }
 
@@ -187,6 +191,7 @@ class BothFrontEnds : public FrontEnds {
     options.max_connections = config_.limits.connections;
     options.for_operators = !config_.listen.admin_port;
     options.extra = EngineServices(config_.engine_api, *cloud_);
+    security_->Protect(&options);
     WL_ASSIGN_OR_RETURN(grpc_, rpc::RpcServer::Start(deps_, options));
     grpc_->SetServing(true);
     return absl::OkStatus();
@@ -240,6 +245,7 @@ class BothFrontEnds : public FrontEnds {
     metrics::HostFigures figures{.engine_progress_age = cloud_->engines().progress_age(),
                                  .http_connections = http_.server->connections(),
                                  .grpc_connections = grpc_->connections(),
+                                 .certificate_expires = security_->CertificateExpires(),
                                  .compute = cloud_->compute()};
     figures.kv_events = cloud_->kv_events();
     figures.billing = billing_->Figures();
@@ -268,6 +274,7 @@ class BothFrontEnds : public FrontEnds {
   tenancy::Budgets budgets_;
   tenancy::UsageLedger ledger_;
   std::unique_ptr<Billing> billing_;
+  std::unique_ptr<DoorSecurity> security_;
   serving::RequestIdSource ids_{runtime::RandomSeed()};
   serving::TextWorker texts_{runtime::MonotonicNow};
   serving::MemoryGate memory_;

@@ -51,7 +51,8 @@ void PrintWarnings(const ServeOptions& options, const FrontEnds& front) {
   const config::ServerConfig& config = options.config;
   const std::string& address = config.listen.address;
   const bool loopback = address.starts_with("127.") || address == "::1";
-  if (!front.needs_keys() && !loopback) {
+  const bool certificates = config.tls && config.tls->required;
+  if (!front.needs_keys() && !loopback && !certificates) {
     fprintf(stderr,
             "waferd: warning: listening on %s without API keys: every machine that reaches it may "
             "use it\n",
@@ -107,14 +108,17 @@ void PrintWhatToTry(const std::string& url, const text::ServedModel& model) {
 void PrintReady(const ServeOptions& options, const Cloud& cloud, const FrontEnds& front) {
   const config::ServerConfig& config = options.config;
   const std::string host = UrlHost(config.listen.address);
-  const std::string url = "http://" + host + ":" + std::to_string(front.http_port());
+  const bool tls = config.tls && config.tls->http;
+  const std::string url =
+      (tls ? "https://" : "http://") + host + ":" + std::to_string(front.http_port());
   printf("waferd %s is ready\n", WAFERLINE_VERSION);
   printf("  HTTP   %s  (OpenAI-style; this page in a browser: %s/)\n", (url + "/v1").c_str(),
          url.c_str());
-  printf("  gRPC   %s:%u  (waferline.v1)\n", host.c_str(), front.grpc_port());
+  printf("  gRPC   %s:%u  (waferline.v1%s)\n", host.c_str(), front.grpc_port(),
+         config.tls && config.tls->grpc ? ", TLS" : "");
   if (front.admin_port() != 0) {
-    printf("  admin  http://%s:%u\n", UrlHost(config.listen.admin_address).c_str(),
-           front.admin_port());
+    printf("  admin  %s://%s:%u\n", tls ? "https" : "http",
+           UrlHost(config.listen.admin_address).c_str(), front.admin_port());
   }
   if (config.clock.stepped) {
     printf("  clock  stepped: as fast as tokens are computed, each carries its emulated instant\n");

@@ -16,15 +16,17 @@ constexpr size_t kMaxBodyBytes = 64 * 1024;  // of requests that are refused any
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<StandbyDoor>> StandbyDoor::Open(const config::ListenConfig& listen,
+absl::StatusOr<std::unique_ptr<StandbyDoor>> StandbyDoor::Open(const config::ServerConfig& config,
                                                                Answers answers) {
   std::unique_ptr<StandbyDoor> door(new StandbyDoor(std::move(answers)));
   http::ServerOptions options;
-  options.address = listen.address;
-  options.port = static_cast<uint16_t>(listen.http_port);
+  options.address = config.listen.address;
+  options.port = static_cast<uint16_t>(config.listen.http_port);
   options.max_connections = kMaxConnections;
   options.max_body_bytes = kMaxBodyBytes;
   options.clock = {.monotonic = runtime::MonotonicNow, .unix_seconds = runtime::UnixSeconds};
+  WL_ASSIGN_OR_RETURN(door->security_, DoorSecurity::Load(config.tls, &door->no_metrics_));
+  door->security_->Protect(&options, tls::Door::kHttp);
   door->server_ = std::make_unique<http::HttpServer>(
       options, [raw = door.get()](auto exchange) { raw->Answer(*exchange); });
   WL_ASSIGN_OR_RETURN(door->port_, door->server_->Start());

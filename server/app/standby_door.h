@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "server/app/door_security.h"
 #include "server/config/server_config.h"
 #include "server/http/http_server.h"
 
@@ -22,8 +23,8 @@ class StandbyDoor {
     std::function<std::string()> metrics;  // Prometheus text
   };
 
-  // Listens; Unavailable if the address cannot be had.
-  static absl::StatusOr<std::unique_ptr<StandbyDoor>> Open(const config::ListenConfig& listen,
+  // Listens where the configuration says, with its TLS; Unavailable if the address cannot be had.
+  static absl::StatusOr<std::unique_ptr<StandbyDoor>> Open(const config::ServerConfig& config,
                                                            Answers answers);
   uint16_t port() const { return port_; }
 
@@ -32,6 +33,8 @@ class StandbyDoor {
   void Answer(http::Exchange& exchange) const;
 
   const Answers answers_;
+  metrics::FrontMetrics no_metrics_;  // its /metrics are the cell's
+  std::unique_ptr<DoorSecurity> security_;
   std::unique_ptr<http::HttpServer> server_;
   uint16_t port_ = 0;
 };

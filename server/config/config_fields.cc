@@ -18,6 +18,7 @@ namespace {
 constexpr const char* kFiles[] = {
     R"(clock: {kind: real}
 billing: {store: "sqlite:usage.db", prices: p}
+tls: {cert: c, key: k, ca: a}
 api_keys: [{key: k, tenant: t}]
 models:
   - name: m

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "server/config/listen_reader.h"
 #include "server/config/read_tokens.h"
 #include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
@@ -12,29 +13,6 @@
 
 namespace waferline::config {
 namespace {
-
-ListenConfig ReadListen(YamlForm form) {
-  ListenConfig out;
-  out.address = TextOr(form.About("address to listen on"), "address", out.address);
-  out.http_port = static_cast<int>(form.About("HTTP port; 0: the system chooses")
-                                       .IntegerOr("http_port", out.http_port, 0, 65535));
-  out.grpc_port = static_cast<int>(form.About("gRPC port; 0: the system chooses")
-                                       .IntegerOr("grpc_port", out.grpc_port, 0, 65535));
-  if (form.About("a list of {name: HOST}, names that Host may have; any if not given")
-          .Has("hosts")) {
-    for (YamlForm& host : form.List("hosts")) {
-      out.hosts.push_back(host.About("without a port").Text("name"));
-      host.RefuseOthers();
-    }
-  }
-  if (form.About("a port of operators' own; none if not given").Has("admin_port")) {
-    out.admin_port = static_cast<int>(form.Integer("admin_port", 0, 65535));
-    out.admin_address =
-        TextOr(form.About("address of operators' port"), "admin_address", out.admin_address);
-  }
-  form.RefuseOthers();
-  return out;
-}
 
 // A field of the other clock would have no effect, so it is not known there.
 ClockConfig ReadClock(YamlForm form) {
@@ -123,6 +101,9 @@ absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& name, std::str
   out.cell = ReadCell(root, folder);
   out.kv_events = ReadKvEvents(root);
   out.engine_api = ReadEngineApi(root);
+  if (root.About("TLS 1.3 from files that are reloaded; plain without it").Has("tls")) {
+    out.tls = ReadTls(root.Map("tls"), folder);
+  }
   out.flat_errors = root.About("the error shape that Cerebras sends").Flag("flat_errors", false);
   out.usage_at_finish = root.About("usage in a stream's finishing chunk, as Cerebras sends it")
                             .Flag("usage_at_finish", false);
@@ -134,6 +115,7 @@ absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& name, std::str
   if (root.About("keys of clients; without any no key is needed").Has("api_keys")) {
     for (YamlForm& key : root.List("api_keys")) out.api_keys.push_back(ReadApiKey(std::move(key)));
   }
+  CheckProtection(out, &root);
   std::set<std::string> names;
   for (YamlForm& form : root.About("what is served").List("models")) {
     ModelConfig model;

@@ -31,6 +31,18 @@ struct ListenConfig {
   // A port of its own for operators (/admin); the others do not answer them then.
   std::optional<int> admin_port;
   std::string admin_address = "127.0.0.1";
+  bool insecure = false;  // beyond loopback although there are neither api_keys nor tls
+};
+
+// Keys and certificates from files that others rotate, and what uses them.
+struct TlsConfig {
+  std::string cert, key;
+  std::string ca;            // "": peers are asked for no certificates
+  std::string trust_domain;  // of peers; "": the own certificate's
+  Nanoseconds reload = Seconds(30);
+  bool required = false;  // clients of HTTP and gRPC must have a certificate
+  bool http = true;
+  bool grpc = true;
 };
 
 struct ClockConfig {
@@ -129,6 +141,7 @@ struct ServerConfig {
   std::optional<CellConfig> cell;  // of a cloud of several hosts
   std::vector<KvEventsConfig> kv_events;
   EngineApiConfig engine_api;
+  std::optional<TlsConfig> tls;
   std::vector<ModelConfig> models;
 };
 

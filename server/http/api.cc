@@ -127,7 +127,7 @@ bool Api::InScope(std::string_view path) const {
 bool Api::MayBeCalled(const Request& request) const {
   if (access_.hosts.empty()) return true;
   const std::string_view host = request.Header("host");
-  if (request.from_loopback && IsLoopbackHost(host)) return true;
+  if (request.peer.from_loopback && IsLoopbackHost(host)) return true;
   return std::any_of(access_.hosts.begin(), access_.hosts.end(),
                      [host](const std::string& name) { return IsNamed(host, name); });
 }
@@ -167,17 +167,18 @@ absl::StatusOr<tenancy::Caller> Api::Authorize(const Route& route, const Request
   // Anthropic's header for a key.
   const std::string_view key = request.Header("x-api-key");
   if (authorization.empty() && !key.empty()) authorization = absl::StrCat("Bearer ", Absl(key));
+  const serving::Origin origin{IsFromThisMachine(request), request.peer.identity};
   switch (route.guard) {
     case Guard::kOpen:
       return tenancy::Caller{};
     case Guard::kKey:
       return serving::Authenticate(deps, authorization);
     case Guard::kUsage:
-      return serving::AuthorizeUsage(deps, authorization, IsFromThisMachine(request));
+      return serving::AuthorizeUsage(deps, authorization, origin);
     case Guard::kAdmin:
       break;
   }
-  return serving::AuthorizeAdmin(deps, authorization, IsFromThisMachine(request));
+  return serving::AuthorizeAdmin(deps, authorization, origin);
 }
 
 Reply Api::Failure(const Request& request, Fault fault) const {

@@ -4,7 +4,9 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "server/http/reply_writer.h"
+#include "server/http/stream.h"
 
 namespace waferline::http {
 namespace {
@@ -28,18 +30,25 @@ class ConnectionImpl final : public Connection,
  public:
   ConnectionImpl(tcp::socket socket, const SharedParts& shared,
                  std::function<void(Connection*)> closed)
-      : socket_(std::move(socket)),
-        options_(*shared.options),
+      : options_(*shared.options),
         handler_(*shared.handler),
+        handshakes_(*shared.handshakes),
         closed_(std::move(closed)),
-        reader_(&socket_, shared.options, shared.bodies, this),
-        writer_(&socket_, shared.options, this) {}
+        stream_(std::move(socket),
+                options_.tls ? options_.tls->Current(options_.clock.monotonic()) : nullptr),
+        reader_(&stream_, shared.options, shared.bodies, this),
+        writer_(&stream_, shared.options, this) {}
 
   void Start() override {
     error_code ignored;
-    socket_.set_option(tcp::no_delay(true), ignored);  // a token must not wait for the next one
-    const auto peer = socket_.remote_endpoint(ignored);
-    reader_.Start(!ignored && IsLoopback(peer.address()));
+    socket().set_option(tcp::no_delay(true), ignored);  // a token must not wait for the next one
+    address_ = socket().remote_endpoint(ignored);
+    if (stream_.ssl() == nullptr) return Begin(nullptr);
+    handshakes_.Begin(this, options_.clock.monotonic());
+    handshaking_ = true;
+    stream_.async_handshake([this, alive = KeepAlive()](error_code error) {
+      if (handshaking_) OnHandshake(error);
+    });
   }
 
   void Tick(Nanoseconds now) override {
@@ -47,11 +56,22 @@ class ConnectionImpl final : public Connection,
     writer_.Tick(now);
   }
 
+  void RefuseHandshake(const tls::Refused& why) override {
+    if (!handshaking_) return;
+    if (options_.on_refused) {
+      error_code ignored;
+      options_.on_refused(
+          why, absl::StrCat(address_.address().to_string(ignored), ":", address_.port()));
+    }
+    Close();
+  }
+
   void Close() override {
-    if (!socket_.is_open()) return;
+    if (!socket().is_open()) return;
+    EndHandshake();
     error_code ignored;
-    socket_.shutdown(tcp::socket::shutdown_both, ignored);
-    socket_.close(ignored);
+    socket().shutdown(tcp::socket::shutdown_both, ignored);
+    socket().close(ignored);
     reader_.Stop();
     writer_.Stop();
     if (exchange_ != nullptr) LogAccess(499);
@@ -104,6 +124,29 @@ class ConnectionImpl final : public Connection,
   };
 
   std::shared_ptr<void> KeepAlive() override { return shared_from_this(); }
+  tcp::socket& socket() { return stream_.socket(); }
+
+  void OnHandshake(error_code error) {
+    if (error) {
+      const bool tls = error.category() == boost::asio::error::get_ssl_category();
+      return RefuseHandshake(
+          tls::WhyFailed(stream_.ssl(), tls ? static_cast<unsigned long>(error.value()) : 0));
+    }
+    tls::PeerCheck check = options_.tls->CheckCaller(stream_.ssl(), options_.door);
+    if (check.refused) return RefuseHandshake(*check.refused);
+    EndHandshake();
+    Begin(std::move(check.identity));
+  }
+
+  void EndHandshake() {
+    if (std::exchange(handshaking_, false)) handshakes_.End(this);
+  }
+
+  void Begin(std::shared_ptr<const tls::Identity> identity) {
+    reader_.Start({.from_loopback = IsLoopback(address_.address()),
+                   .tls = stream_.ssl() != nullptr,
+                   .identity = std::move(identity)});
+  }
 
   std::shared_ptr<Exchange> Begin(Request request, const ReplyRules& rules) {
     writer_.Begin(rules);
@@ -126,12 +169,12 @@ class ConnectionImpl final : public Connection,
 
   // A peer that has closed answers the next bytes with a reset.
   void AwaitReset() {
-    socket_.async_wait(tcp::socket::wait_error, [this, alive = KeepAlive()](error_code error) {
-      if (error || !socket_.is_open()) return;
+    socket().async_wait(tcp::socket::wait_error, [this, alive = KeepAlive()](error_code error) {
+      if (error || !socket().is_open()) return;
       // A read would only tell that the peer has ended its sending.
       int reset = 0;
       socklen_t size = sizeof reset;
-      getsockopt(socket_.native_handle(), SOL_SOCKET, SO_ERROR, &reset, &size);
+      getsockopt(socket().native_handle(), SOL_SOCKET, SO_ERROR, &reset, &size);
       reset == 0 ? AwaitReset() : Close();
     });
   }
@@ -158,10 +201,13 @@ class ConnectionImpl final : public Connection,
     options_.on_reply(request, code, options_.clock.monotonic() - request.received);
   }
 
-  tcp::socket socket_;
   const ServerOptions& options_;
   const Handler& handler_;
+  Handshakes& handshakes_;
   const std::function<void(Connection*)> closed_;
+  Stream stream_;
+  tcp::endpoint address_;  // the peer's
+  bool handshaking_ = false;
   RequestReader reader_;
   ReplyWriter writer_;
   std::shared_ptr<ExchangeImpl> exchange_;  // that may write now; null between requests

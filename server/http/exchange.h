@@ -12,11 +12,19 @@
 #include <utility>
 #include <vector>
 
+#include "wafer_backend/base/tls/identity.h"
 #include "wafer_backend/base/units.h"
 
 namespace waferline::http {
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
+
+// Who is at the other end of a connection.
+struct Peer {
+  bool from_loopback = false;
+  bool tls = false;
+  std::shared_ptr<const tls::Identity> identity;  // of its certificate; null: it has shown none
+};
 
 struct Request {
   std::string method;
@@ -24,7 +32,7 @@ struct Request {
   std::string query;  // as it was sent, without the '?'
   Headers headers;    // names in lower case
   std::string body;
-  bool from_loopback = false;
+  Peer peer;
   Nanoseconds received;  // host time: the last byte of the request was here
 
   // "" if there is none; `name` in lower case.

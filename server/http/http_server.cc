@@ -88,13 +88,17 @@ class HttpServer::Loop {
       if (connections_.size() >= options_.max_connections) {
         RefuseConnection(std::move(socket));
       } else {
-        auto connection = MakeConnection(std::move(socket), {&options_, &handler_, &bodies_},
-                                         [this](Connection* closed) { Forget(closed); });
+        auto connection =
+            MakeConnection(std::move(socket), {&options_, &handler_, &bodies_, &handshakes_},
+                           [this](Connection* closed) { Forget(closed); });
         connections_.emplace(connection.get(), connection);
         count_.store(connections_.size(), std::memory_order_relaxed);
         connection->Start();
       }
-      Accept();
+      if (!handshakes_.full()) return Accept();
+      handshakes_.OnRoom([this] {
+        if (acceptor_.is_open()) Accept();
+      });
     });
   }
 
@@ -108,6 +112,7 @@ class HttpServer::Loop {
 
   // A short reply fits the socket's empty buffer; if it does not, the peer just sees the end.
   void RefuseConnection(tcp::socket socket) {
+    if (options_.tls) return;  // what it would understand needs a handshake
     const std::string body = openai::ErrorBody(
         absl::UnavailableError("too many connections are open; close some or try again later"));
     const Headers headers = {{"retry-after", "1"}, {"retry-after-ms", "1000"}};
@@ -129,6 +134,7 @@ class HttpServer::Loop {
     ticker_.async_wait([this](error_code error) {
       if (error) return;
       const Nanoseconds now = options_.clock.monotonic();
+      handshakes_.Tick(now);
       for (const auto& connection : Snapshot()) connection->Tick(now);
       if (options_.on_tick) options_.on_tick(now);
       Tick();
@@ -151,6 +157,7 @@ class HttpServer::Loop {
   const ServerOptions options_;
   const Handler handler_;
   BodyBudget bodies_{options_.max_bodies_bytes};
+  Handshakes handshakes_{options_.handshake_timeout, options_.max_handshakes};
   asio::io_context io_{1};  // outlives every socket below
   tcp::acceptor acceptor_{io_};
   asio::steady_timer ticker_{io_};

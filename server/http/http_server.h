@@ -5,7 +5,7 @@
 // is given run on the server's own io thread, which must not be blocked.
 // Errors: Start gives Unavailable if the address cannot be bound (in use, not ours).
 // Bounds: ServerOptions. A request over them is refused with 413, 431, 408 or 503, a connection
-// over the limit with 503.
+// over the limit with 503 (with TLS it is closed).
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,7 @@
 #include "server/http/exchange.h"
 #include "server/openai/api_error.h"
 #include "server/serving/server_deps.h"
+#include "wafer_backend/base/tls/credentials.h"
 #include "wafer_backend/base/units.h"
 
 namespace waferline::http {
@@ -35,6 +36,14 @@ struct ServerOptions {
   Nanoseconds write_timeout = Seconds(30);        // the reader takes nothing for so long
   Nanoseconds keep_alive_interval = Seconds(15);  // comments while a stream is quiet
   serving::HostClock clock;
+  // TLS for this door; null: plain. At most max_handshakes are under way at once: then the oldest
+  // is closed if it is older than a second, else accepting waits.
+  std::shared_ptr<tls::Credentials> tls;
+  tls::Door door = tls::Door::kHttp;
+  Nanoseconds handshake_timeout = Seconds(5);
+  size_t max_handshakes = 64;
+  // Called on the io thread for each handshake that failed, with "host:port" of the peer.
+  std::function<void(const tls::Refused& refused, const std::string& peer)> on_refused;
   // Bodies of all requests together, from their heads to the ends of their replies.
   size_t max_bodies_bytes = 256 * 1024 * 1024;
   // Asked on the io thread about each request with a body, before the body is read; `request` has

@@ -43,14 +43,15 @@ bool IsLoopbackOrigin(std::string_view origin) {
 
 bool IsOwnOrigin(const Request& request) {
   const std::string_view host = request.Header("host");
-  return request.Header("origin") == absl::StrCat("http://", Absl(host)) &&
-         (!request.from_loopback || IsLoopbackHost(host));
+  return request.Header("origin") ==
+             absl::StrCat(request.peer.tls ? "https://" : "http://", Absl(host)) &&
+         (!request.peer.from_loopback || IsLoopbackHost(host));
 }
 
 bool IsFromThisMachine(const Request& request) {
   static constexpr std::array<std::string_view, 6> kForwarded = {
       "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via"};
-  return request.from_loopback && IsLoopbackHost(request.Header("host")) &&
+  return request.peer.from_loopback && IsLoopbackHost(request.Header("host")) &&
          std::none_of(request.headers.begin(), request.headers.end(), [](const auto& header) {
            return std::find(kForwarded.begin(), kForwarded.end(), header.first) != kForwarded.end();
          });

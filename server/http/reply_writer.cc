@@ -90,7 +90,7 @@ void ReplyWriter::Flush() {
   last_write_ = options_.clock.monotonic();
   deadline_ = last_write_ + options_.write_timeout;
   in_flight_.swap(out_);
-  boost::asio::async_write(*socket_, boost::asio::buffer(in_flight_),
+  boost::asio::async_write(*stream_, boost::asio::buffer(in_flight_),
                            [this, alive = events_->KeepAlive()](error_code error, size_t) {
                              in_flight_.clear();
                              deadline_.reset();

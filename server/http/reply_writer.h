@@ -9,7 +9,6 @@
 // write is under way, one system call and one look at the clock.
 #pragma once
 
-#include <boost/asio/ip/tcp.hpp>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -19,6 +18,7 @@
 #include "server/http/exchange.h"
 #include "server/http/http_server.h"
 #include "server/http/request_reader.h"
+#include "server/http/stream.h"
 #include "wafer_backend/base/units.h"
 
 namespace waferline::http {
@@ -37,9 +37,8 @@ class WriterEvents {
 class ReplyWriter {
  public:
   // All must outlive the writer.
-  ReplyWriter(boost::asio::ip::tcp::socket* socket, const ServerOptions* options,
-              WriterEvents* events)
-      : socket_(socket), options_(*options), events_(events) {}
+  ReplyWriter(Stream* stream, const ServerOptions* options, WriterEvents* events)
+      : stream_(stream), options_(*options), events_(events) {}
 
   // "100 Continue", before Begin.
   void SendContinue();
@@ -70,7 +69,7 @@ class ReplyWriter {
   void Flush();
   void Written();
 
-  boost::asio::ip::tcp::socket* const socket_;
+  Stream* const stream_;
   const ServerOptions& options_;
   WriterEvents* const events_;
   State state_ = State::kIdle;

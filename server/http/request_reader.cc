@@ -19,7 +19,6 @@ namespace {
 
 namespace asio = boost::asio;
 namespace beast = boost::beast;
-using asio::ip::tcp;
 using boost::system::error_code;
 
 constexpr size_t kReadAheadBytes = 16 * 1024;
@@ -42,16 +41,16 @@ bool IsFaultOfRequest(error_code error) {
 
 }  // namespace
 
-RequestReader::RequestReader(tcp::socket* socket, const ServerOptions* options, BodyBudget* budget,
+RequestReader::RequestReader(Stream* stream, const ServerOptions* options, BodyBudget* budget,
                              ReaderEvents* events)
-    : socket_(socket),
+    : stream_(stream),
       options_(*options),
       events_(events),
       budget_(*budget),
       buffer_(options->max_header_bytes + 64 * 1024) {}
 
-void RequestReader::Start(bool from_loopback) {
-  from_loopback_ = from_loopback;
+void RequestReader::Start(Peer peer) {
+  peer_ = std::move(peer);
   deadline_ = options_.clock.monotonic() + options_.idle_timeout;
   ReadSome();
 }
@@ -66,7 +65,7 @@ void RequestReader::Next() {
   error_code ignored;
   // The next request is here already: the read ends and goes on with it. (The reply has been
   // written, so no write is cancelled.)
-  if (buffer_.size() > 0) socket_->cancel(ignored);
+  if (buffer_.size() > 0) stream_->socket().cancel(ignored);
 }
 
 void RequestReader::Linger() {
@@ -75,8 +74,7 @@ void RequestReader::Linger() {
   const bool is_reading = state_ == State::kAhead;
   state_ = State::kLingering;
   deadline_ = options_.clock.monotonic() + kLinger;
-  error_code ignored;
-  socket_->shutdown(tcp::socket::shutdown_send, ignored);
+  stream_->EndSending(events_->KeepAlive());
   if (!is_reading) Discard();
 }
 
@@ -92,7 +90,7 @@ void RequestReader::Tick(Nanoseconds now) {
   if (state_ != State::kHeader && state_ != State::kBody) return events_->OnReadEnd();
   state_ = State::kTimedOut;
   error_code ignored;
-  socket_->cancel(ignored);
+  stream_->socket().cancel(ignored);
 }
 
 std::string_view RequestReader::Buffered() const {
@@ -102,7 +100,7 @@ std::string_view RequestReader::Buffered() const {
 // In kIdle, kHeader and kAhead.
 void RequestReader::ReadSome() {
   if (peer_done_) return events_->OnReadEnd();  // the request will not become whole
-  socket_->async_read_some(buffer_.prepare(4096),
+  stream_->async_read_some(buffer_.prepare(4096),
                            [this, alive = events_->KeepAlive()](error_code error, size_t size) {
                              if (state_ == State::kStopped) return;
                              buffer_.commit(size);
@@ -199,7 +197,7 @@ std::optional<HeadFault> RequestReader::TakeHead() {
   rules_ = {.keep_alive = head.keep_alive(),
             .http_1_0 = head.version() < 11,
             .is_head = head.method() == beast::http::verb::head};
-  request_ = {.method = ToString(head.method_string()), .from_loopback = from_loopback_};
+  request_ = {.method = ToString(head.method_string()), .peer = peer_};
   for (const auto& field : head) {
     request_.headers.emplace_back(Lower(field.name_string()), ToString(field.value()));
   }
@@ -223,7 +221,7 @@ void RequestReader::ReadBody() {
   deadline_ = options_.clock.monotonic() + options_.body_timeout;
   if (!rules_.http_1_0 && !request_.Header("expect").empty()) events_->OnContinueAwaited();
   beast::http::async_read(
-      *socket_, buffer_, *parser_,
+      *stream_, buffer_, *parser_,
       [this, alive = events_->KeepAlive()](error_code error, size_t) { OnBody(error); });
 }
 
@@ -281,7 +279,7 @@ void RequestReader::Report() {
 
 void RequestReader::Discard() {
   buffer_.clear();
-  socket_->async_read_some(buffer_.prepare(16 * 1024),
+  stream_->async_read_some(buffer_.prepare(16 * 1024),
                            [this, alive = events_->KeepAlive()](error_code error, size_t) {
                              if (state_ == State::kStopped) return;
                              if (error) return events_->OnReadEnd();

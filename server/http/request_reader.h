@@ -12,7 +12,6 @@
 // sizes and times; kReadAheadBytes of pipelined requests; BodyBudget for all bodies together.
 #pragma once
 
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
@@ -25,6 +24,7 @@
 #include "server/http/head_rules.h"
 #include "server/http/head_scan.h"
 #include "server/http/http_server.h"
+#include "server/http/stream.h"
 #include "wafer_backend/base/units.h"
 
 namespace waferline::http {
@@ -73,12 +73,12 @@ class ReaderEvents {
 class RequestReader {
  public:
   // All must outlive the reader.
-  RequestReader(boost::asio::ip::tcp::socket* socket, const ServerOptions* options,
-                BodyBudget* budget, ReaderEvents* events);
+  RequestReader(Stream* stream, const ServerOptions* options, BodyBudget* budget,
+                ReaderEvents* events);
   ~RequestReader() { ReleaseBody(); }
 
-  // `from_loopback` goes into every request.
-  void Start(bool from_loopback);
+  // `peer` goes into every request.
+  void Start(Peer peer);
   // The reply is complete: reads the next request.
   void Next();
   // The reply was the last: says so to the peer and waits a little for it to close.
@@ -120,14 +120,14 @@ class RequestReader {
   void Report();
   void Discard();
 
-  boost::asio::ip::tcp::socket* const socket_;
+  Stream* const stream_;
   const ServerOptions& options_;
   ReaderEvents* const events_;
   State state_ = State::kIdle;
   BodyBudget& budget_;
   boost::beast::flat_buffer buffer_;
   HeadScan scan_;
-  bool from_loopback_ = false;
+  Peer peer_;
   bool peer_done_ = false;  // nothing more will come
   std::optional<Parser> parser_;
   Request request_;            // under way; whole when it is reported

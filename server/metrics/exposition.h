@@ -94,6 +94,8 @@ struct HostFigures {
   Nanoseconds engine_progress_age;
   size_t http_connections = 0;
   size_t grpc_connections = 0;
+  // Unix time at which the own certificate ends; nullopt: no TLS.
+  std::optional<int64_t> certificate_expires;
   std::vector<ComputeFigures> compute;
   std::vector<Blocked> blocked;  // each model's
   std::optional<CellFigures> cell;

@@ -32,6 +32,8 @@ class FrontMetrics {
   virtual void OnStreamEvent(std::string_view model, uint32_t tokens) {}
   // A tenant was refused for its budget or its key.
   virtual void OnTurnedAway(std::string_view why) {}
+  // A connection was refused for its TLS handshake or certificate. Both from fixed sets.
+  virtual void OnHandshakeRefused(std::string_view door, std::string_view reason) {}
   // With a usage database, by tenant; of many tenants the later ones share the label "other".
   virtual void OnTenantUse(std::string_view tenant, const TenantUse& use) {}
   virtual void OnTenantRefused(std::string_view tenant, std::string_view why) {}

@@ -97,6 +97,14 @@ void FrontSeries::OnStreamEvent(std::string_view model, uint32_t tokens) {
   series.tokens->Increment(tokens);
 }
 
+void FrontSeries::OnHandshakeRefused(std::string_view door, std::string_view reason) {
+  MutexLock lock(&mutex_);
+  AddCounter(registry_, "waferline_tls_refused_total",
+             "Connections refused for their TLS handshake or certificate, by door and reason.",
+             {{"door", std::string(door)}, {"reason", std::string(reason)}})
+      ->Increment();
+}
+
 void FrontSeries::OnTurnedAway(std::string_view why) {
   MutexLock lock(&mutex_);
   TurnedAway(registry_, why)->Increment();

@@ -26,6 +26,7 @@ class FrontSeries final : public FrontMetrics {
   void OnHostEnd(std::string_view model, Nanoseconds lasted) override;
   void OnStreamEvent(std::string_view model, uint32_t tokens) override;
   void OnTurnedAway(std::string_view why) override;
+  void OnHandshakeRefused(std::string_view door, std::string_view reason) override;
   void OnTenantUse(std::string_view tenant, const TenantUse& use) override;
   void OnTenantRefused(std::string_view tenant, std::string_view why) override;
 

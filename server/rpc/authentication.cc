@@ -1,5 +1,8 @@
 #include "server/rpc/authentication.h"
 
+#include <memory>
+#include <utility>
+
 #include "server/rpc/call_metadata.h"
 #include "server/serving/access.h"
 
@@ -14,6 +17,19 @@ bool IsForwarded(const grpc::ServerContextBase& context) {
   return false;
 }
 
+// Of the certificate that was checked when the connection began.
+std::shared_ptr<const tls::Identity> IdentityOf(const grpc::ServerContextBase& context) {
+  for (const grpc::string_ref& uri : context.auth_context()->FindPropertyValues("peer_spiffe_id")) {
+    auto identity = tls::ParseIdentity({uri.data(), uri.size()});
+    if (identity.ok()) return std::make_shared<const tls::Identity>(*std::move(identity));
+  }
+  return nullptr;
+}
+
+serving::Origin PeerOrigin(const grpc::ServerContextBase& context) {
+  return {IsLocalPeer(context.peer()) && !IsForwarded(context), IdentityOf(context)};
+}
+
 }  // namespace
 
 absl::StatusOr<tenancy::Caller> Authenticate(const grpc::ServerContextBase& context,
@@ -23,15 +39,13 @@ absl::StatusOr<tenancy::Caller> Authenticate(const grpc::ServerContextBase& cont
 
 absl::Status AuthorizeAdmin(const grpc::ServerContextBase& context,
                             const serving::ServerDeps& deps) {
-  return serving::AuthorizeAdmin(deps, MetadataOf(context, "authorization"),
-                                 IsLocalPeer(context.peer()) && !IsForwarded(context))
+  return serving::AuthorizeAdmin(deps, MetadataOf(context, "authorization"), PeerOrigin(context))
       .status();
 }
 
 absl::StatusOr<tenancy::Caller> AuthorizeUsage(const grpc::ServerContextBase& context,
                                                const serving::ServerDeps& deps) {
-  return serving::AuthorizeUsage(deps, MetadataOf(context, "authorization"),
-                                 IsLocalPeer(context.peer()) && !IsForwarded(context));
+  return serving::AuthorizeUsage(deps, MetadataOf(context, "authorization"), PeerOrigin(context));
 }
 
 bool IsLocalPeer(std::string_view peer) {

@@ -96,26 +96,44 @@ void GrpcListener::Stop() {
   shutdown(listening_, SHUT_RDWR);  // from now on connections are refused
 }
 
+void GrpcListener::ExpectTls(std::function<Nanoseconds()> now,
+                             std::function<void(const tls::Refused&)> on_refused) {
+  gate_.emplace(std::move(now), std::move(on_refused));
+}
+
 void GrpcListener::Run() {
-  pollfd events[] = {{wake_, POLLIN, 0}, {listening_, POLLIN, 0}};
-  int watched = 2;
+  std::vector<pollfd> events;
+  bool accepts = true;
   while (true) {
-    const int ready = poll(events, static_cast<nfds_t>(watched), watched == 2 ? -1 : kRetryMs);
+    events.assign(1, {wake_, POLLIN, 0});
+    const bool room = !gate_ || !gate_->full();
+    if (accepts && room) events.push_back({listening_, POLLIN, 0});
+    if (gate_) gate_->AppendTo(&events);
+    const bool waits = accepts && room && (!gate_ || gate_->empty());
+    const int ready = poll(events.data(), events.size(), waits ? -1 : kRetryMs);
     if (ready > 0 && (events[0].revents & POLLIN) != 0) return;
     // What cannot be accepted now stays readable, so it is looked at again after a while.
-    watched = AcceptOne() ? 2 : 1;
+    const bool asked = events.size() > 1 && events[1].fd == listening_;
+    accepts = !asked || (events[1].revents & POLLIN) == 0 || AcceptOne();
+    if (!gate_) continue;
+    for (const int descriptor : gate_->Take()) HandOver(descriptor);
   }
 }
 
 bool GrpcListener::AcceptOne() {
   const int descriptor = accept4(listening_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (descriptor < 0) return errno == ECONNABORTED || errno == EINTR || errno == EAGAIN;
+  gate_ ? gate_->Add(descriptor) : HandOver(descriptor);
+  return true;
+}
+
+void GrpcListener::HandOver(int descriptor) {
   {
     MutexLock lock(&mutex_);
     if (handed_.size() >= max_connections_) ForgetClosed();
     if (handed_.size() >= max_connections_) {
       close(descriptor);
-      return true;
+      return;
     }
     handed_.push_back({descriptor, SocketOf(descriptor)});
   }
@@ -125,7 +143,6 @@ bool GrpcListener::AcceptOne() {
   connection.listener_fd = listening_;
   connection.fd = descriptor;
   acceptor_->HandleNewConnection(&connection);
-  return true;
 }
 
 size_t GrpcListener::connections() {

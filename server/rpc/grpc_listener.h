@@ -12,13 +12,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
+#include "server/rpc/tls_gate.h"
 #include "wafer_backend/base/mutex.h"
 
 namespace waferline::rpc {
@@ -38,6 +41,9 @@ class GrpcListener {
   uint16_t port() const { return port_; }
   size_t connections();  // open now
 
+  // Before Start: hands only connections over that begin a TLS handshake (tls_gate.h).
+  void ExpectTls(std::function<Nanoseconds()> now,
+                 std::function<void(const tls::Refused&)> on_refused);
   // Once, when the server runs.
   void Start(Acceptor acceptor);
   // Takes no more; connections that are there live on. Idempotent.
@@ -52,6 +58,7 @@ class GrpcListener {
   void Run();
   // False: there was nothing to accept, or no descriptor for it.
   bool AcceptOne();
+  void HandOver(int descriptor);
   void ForgetClosed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const int listening_;
@@ -59,6 +66,7 @@ class GrpcListener {
   const size_t max_connections_;
   uint16_t port_ = 0;
   Acceptor acceptor_;
+  std::optional<TlsGate> gate_;  // the thread's
   std::thread thread_;
   Mutex mutex_;
   std::vector<Handed> handed_ ABSL_GUARDED_BY(mutex_);

@@ -18,6 +18,7 @@
 #include "server/rpc/live_calls.h"
 #include "server/rpc/malformed_requests.h"
 #include "server/rpc/write_thread.h"
+#include "server/tls/grpc_credentials.h"
 #include "wafer_backend/base/check.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/terminal_text.h"
@@ -29,7 +30,7 @@ namespace {
 constexpr int kKeepaliveMs = 30'000;
 constexpr int kKeepaliveAnswerMs = 10'000;
 // A peer that says nothing, or has asked nothing for long, holds one of few connections.
-constexpr int kHandshakeMs = 10'000;
+constexpr int kHandshakeMs = 5'000;
 constexpr int kIdleMs = 600'000;
 // Of a call's metadata, decoded; what is more is refused with RESOURCE_EXHAUSTED.
 constexpr int kMaxMetadataBytes = 16 * 1024;
@@ -65,10 +66,12 @@ class Server final : public RpcServer {
     });
     WL_ASSIGN_OR_RETURN(listener_,
                         GrpcListener::Open(options.host, options.port, options.max_connections));
+    if (options.tls != nullptr) listener_->ExpectTls(deps_.clock.monotonic, options.on_refused);
     grpc::ServerBuilder builder;
     auto acceptor = builder.experimental().AddExternalConnectionAcceptor(
         grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
-        grpc::InsecureServerCredentials());
+        options.tls == nullptr ? grpc::InsecureServerCredentials()
+                               : tls::GrpcServerCredentials(options.tls, options.on_refused));
     builder.RegisterService(&inference_);
     for (const auto& [name, service] : extra_) builder.RegisterService(service.get());
     if (options.for_operators) {

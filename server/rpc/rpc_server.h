@@ -1,5 +1,5 @@
 // The gRPC front end: waferline.v1, health (grpc.health.v1, for each service and each model) and
-// reflection, on one address, without TLS.
+// reflection, on one address, plain or with TLS.
 //
 // Owner: server/app. Thread: any. Bounds: RpcOptions. End: Shutdown disconnects every call and
 // waits for gRPC to finish with them, not for the engine; destroy this after the engine's thread
@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "server/rpc/live_call.h"
 #include "server/serving/server_deps.h"
+#include "wafer_backend/base/tls/credentials.h"
 
 namespace waferline::rpc {
 
@@ -35,6 +36,10 @@ struct RpcOptions {
   size_t max_connections = 1024;
   bool for_operators = true;  // has OperatorService
   std::vector<ExtraService> extra;
+  // Null: plain. Outlives the server.
+  const tls::Credentials* tls = nullptr;
+  // Any thread, for each connection that is refused for its handshake.
+  std::function<void(const tls::Refused&)> on_refused = [](const tls::Refused&) {};
 };
 
 class RpcServer {

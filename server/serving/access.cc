@@ -25,15 +25,19 @@ absl::StatusOr<tenancy::Caller> Authenticate(const ServerDeps& deps,
 
 absl::StatusOr<tenancy::Caller> AuthorizeAdmin(const ServerDeps& deps,
                                                std::string_view authorization,
-                                               bool from_this_machine) {
+                                               const Origin& origin) {
+  if (origin.identity != nullptr && origin.identity->role == tls::Role::kOperator) {
+    return tenancy::Caller{.admin = true};
+  }
   absl::StatusOr<tenancy::Caller> caller =
       deps.keys->Authenticate(authorization, UnixMicroseconds(deps));
   if (!caller.ok()) return Counted(deps, std::move(caller));
-  if (!deps.keys->required() && !from_this_machine) {
-    return Counted(deps, absl::PermissionDeniedError(
-                             "without API keys the server is operated from its own machine only: "
-                             "over loopback, as localhost or 127.0.0.1, not through a proxy; "
-                             "configure a key with may_operate"));
+  if (!deps.keys->required() && !origin.this_machine) {
+    return Counted(deps,
+                   absl::PermissionDeniedError(
+                       "without API keys the server is operated from its own machine only: "
+                       "over loopback, as localhost or 127.0.0.1, not through a proxy; "
+                       "configure a key with may_operate, or show an operator's certificate"));
   }
   if (!caller->admin) {
     return Counted(deps, absl::PermissionDeniedError("this API key may not operate the server"));
@@ -43,14 +47,14 @@ absl::StatusOr<tenancy::Caller> AuthorizeAdmin(const ServerDeps& deps,
 
 absl::StatusOr<tenancy::Caller> AuthorizeUsage(const ServerDeps& deps,
                                                std::string_view authorization,
-                                               bool from_this_machine) {
+                                               const Origin& origin) {
   absl::StatusOr<tenancy::Caller> caller =
       deps.keys->Authenticate(authorization, UnixMicroseconds(deps));
   if (caller.ok() && caller->read_usage) return caller;
   if (caller.ok() && deps.keys->required() && !caller->admin) {
     return Counted(deps, absl::PermissionDeniedError("this API key may not read usage"));
   }
-  return AuthorizeAdmin(deps, authorization, from_this_machine);
+  return AuthorizeAdmin(deps, authorization, origin);
 }
 
 absl::Status AuthorizeModel(const tenancy::Caller& caller, std::string_view model) {

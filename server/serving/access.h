@@ -2,12 +2,14 @@
 // decision is made here. Any thread.
 #pragma once
 
+#include <memory>
 #include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/serving/server_deps.h"
 #include "server/tenancy/api_keys.h"
+#include "wafer_backend/base/tls/identity.h"
 
 namespace waferline::serving {
 
@@ -16,17 +18,23 @@ namespace waferline::serving {
 absl::StatusOr<tenancy::Caller> Authenticate(const ServerDeps& deps,
                                              std::string_view authorization);
 
-// The same for a caller who wants to operate the server: its key must be an admin's; without keys
-// it must be on this machine. Otherwise PermissionDenied.
+// Where a caller is, and who its certificate says it is (null: it has shown none).
+struct Origin {
+  bool this_machine = false;
+  std::shared_ptr<const tls::Identity> identity;
+};
+
+// The same for a caller who wants to operate the server: its certificate must be an operator's, or
+// its key an admin's; without keys it must be on this machine. Otherwise PermissionDenied.
 absl::StatusOr<tenancy::Caller> AuthorizeAdmin(const ServerDeps& deps,
                                                std::string_view authorization,
-                                               bool from_this_machine);
+                                               const Origin& origin);
 
 // For a caller who wants to know what was used: an administrator, or a key that may read the usage
 // of its tenant.
 absl::StatusOr<tenancy::Caller> AuthorizeUsage(const ServerDeps& deps,
                                                std::string_view authorization,
-                                               bool from_this_machine);
+                                               const Origin& origin);
 
 // PermissionDenied if the caller's key is not for this model.
 absl::Status AuthorizeModel(const tenancy::Caller& caller, std::string_view model);

@@ -75,12 +75,14 @@ def test_an_ipv6_address_is_printed_as_clients_take_it(tmp_path):
 
 
 @pytest.mark.parametrize("address, url", (("0.0.0.0", "http://127.0.0.1:"), ("::", "http://[::1]:")))
-def test_listening_for_every_machine_without_keys_is_warned_of(tmp_path, address, url):
+def test_listening_for_every_machine_without_keys_is_refused_or_warned_of(tmp_path, address, url):
     if ":" in address and not has_ipv6():
         pytest.skip("no IPv6 on this machine")
-    with Waferd(configuration(tmp_path, f'listen: {{address: "{address}"}}\n')) as server:
+    with pytest.raises(RuntimeError, match="can be reached from other machines.*insecure: true"):
+        Waferd(configuration(tmp_path, f'listen: {{address: "{address}"}}\n')).__enter__()
+    with Waferd(configuration(tmp_path, f'listen: {{address: "{address}", insecure: true}}\n')) as server:
         assert says(server, url)
-        assert says(server, "without api_keys")
+        assert says(server, "without API keys")
 
 
 @pytest.mark.parametrize("mode, warned", ((0o644, True), (0o640, True), (0o600, False)))

@@ -39,7 +39,7 @@ def test_operators_have_their_own_port_if_they_are_given_one(tmp_path):
 
 
 def test_both_versions_of_ip(tmp_path):
-    with Waferd(demo_with(tmp_path, address="::")) as server:
+    with Waferd(demo_with(tmp_path, address="::", insecure=True)) as server:
         assert "http://[::1]:" in server.log()
         for url in (server.http, server.http.replace("127.0.0.1", "[::1]")):
             assert json.loads(get(url + "/admin/server"))["models"]

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <cstdlib>
 #include <limits>
+#include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
@@ -25,10 +28,16 @@ std::vector<Flag> ServerFlags() {
   // OpenAI's clients have theirs from OPENAI_BASE_URL.
   const std::string server =
       Environment("WAFERLINE_SERVER", Environment("OPENAI_BASE_URL", kLocal).c_str());
-  return {TextFlag("server", "URL", "http://HOST:PORT, https://HOST or grpc://HOST:PORT")
-              .Default(server),
-          // Not a default: the help must not show a key.
-          TextFlag("api-key", "KEY", "API key, if the server needs one")};
+  return {
+      TextFlag("server", "URL", "http://HOST:PORT or grpc://HOST:PORT; https and grpcs: over TLS")
+          .Default(server),
+      // Not a default: the help must not show a key.
+      TextFlag("api-key", "KEY", "API key, if the server needs one"),
+      TextFlag("ca", "FILE",
+               "PEM: who may have issued the server's certificate; whom the "
+               "system trusts if not given"),
+      TextFlag("cert", "FILE", "PEM: own certificate, for servers that ask for one"),
+      TextFlag("key", "FILE", "PEM: the private key of --cert")};
 }
 
 Flag ModelNameFlag() {
@@ -78,6 +87,20 @@ absl::Status NamedByFlags(const absl::Status& status, const std::vector<Flag>& f
 absl::StatusOr<sdk::Endpoint> EndpointOf(const Arguments& arguments) {
   absl::StatusOr<sdk::Endpoint> endpoint = sdk::ParseEndpoint(arguments.Text("server"));
   if (!endpoint.ok()) return UsageError("--server: " + std::string(endpoint.status().message()));
+  for (const auto& [flag, path] :
+       {std::pair{"ca", &endpoint->ca}, std::pair{"cert", &endpoint->cert},
+        std::pair{"key", &endpoint->key}}) {
+    if (!arguments.Has(flag)) continue;
+    if (!endpoint->tls) {
+      return UsageError(absl::StrCat("--", flag, " has no effect with ", endpoint->url(),
+                                     "; write https:// or grpcs://"));
+    }
+    *path = arguments.Text(flag);
+    WL_RETURN_IF_ERROR(ReadFile(*path, 1 << 20).status());
+  }
+  if (endpoint->cert.empty() != endpoint->key.empty()) {
+    return UsageError("--cert and --key go together");
+  }
   // A key for another service does not go to the server that nothing was said about.
   const bool chosen = arguments.Text("server") != kLocal;
   endpoint->api_key = arguments.Has("api-key")

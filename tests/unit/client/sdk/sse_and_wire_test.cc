@@ -78,9 +78,8 @@ TEST_CASE("server addresses are read, or refused with what one looks like") {
   REQUIRE(secure.ok());
   CHECK(secure->tls);
   CHECK(secure->url() == "https://h:443");
-  for (const char* wrong :
-       {"", "localhost:x", "grpcs://h", "ftp://h", "http://", "http://h:0", "http://h:99999",
-        "http://h?x=1", "http://user@h", "grpc://h/path", "http://h:port"}) {
+  for (const char* wrong : {"", "localhost:x", "ftp://h", "http://", "http://h:0", "http://h:99999",
+                            "http://h?x=1", "http://user@h", "grpc://h/path", "http://h:port"}) {
     INFO(wrong);
     const auto endpoint = ParseEndpoint(wrong);
     REQUIRE(endpoint.status().code() == absl::StatusCode::kInvalidArgument);

@@ -53,16 +53,17 @@ TEST_CASE("access: keys say who asks, for which models, and who operates") {
   using enum absl::StatusCode;
   SECTION("without keys: anyone may ask, this machine may operate") {
     CHECK(Authenticate(deps, "").ok());
-    CHECK(AuthorizeAdmin(deps, "", true).ok());
-    CHECK(AuthorizeAdmin(deps, "", false).status().code() == kPermissionDenied);
+    CHECK(AuthorizeAdmin(deps, "", {.this_machine = true}).ok());
+    CHECK(AuthorizeAdmin(deps, "", {}).status().code() == kPermissionDenied);
   }
   SECTION("with keys: wherever they come from") {
     deps.keys = &*keys;
     CHECK(Authenticate(deps, "").status().code() == kUnauthenticated);
     CHECK(Authenticate(deps, "Bearer k1")->tenant == "t1");
-    CHECK(AuthorizeAdmin(deps, "", true).status().code() == kUnauthenticated);
-    CHECK(AuthorizeAdmin(deps, "Bearer k1", true).status().code() == kPermissionDenied);
-    CHECK(AuthorizeAdmin(deps, "Bearer k2", false)->tenant == "t2");
+    CHECK(AuthorizeAdmin(deps, "", {.this_machine = true}).status().code() == kUnauthenticated);
+    CHECK(AuthorizeAdmin(deps, "Bearer k1", {.this_machine = true}).status().code() ==
+          kPermissionDenied);
+    CHECK(AuthorizeAdmin(deps, "Bearer k2", {})->tenant == "t2");
     CHECK(AuthorizeModel(*Authenticate(deps, "Bearer k1"), "bytes").ok());
     CHECK(AuthorizeModel(*Authenticate(deps, "Bearer k1"), "mute").code() == kPermissionDenied);
     CHECK(AuthorizeModel(*Authenticate(deps, "Bearer k2"), "mute").ok());

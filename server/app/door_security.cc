@@ -1,0 +1,61 @@
+#include "server/app/door_security.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/runtime/host.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/base/strings.h"
+
+namespace waferline::app {
+
+absl::StatusOr<std::unique_ptr<DoorSecurity>> DoorSecurity::Load(
+    const std::optional<config::TlsConfig>& config, metrics::FrontMetrics* metrics) {
+  auto made = std::unique_ptr<DoorSecurity>(new DoorSecurity(metrics));
+  if (!config) return made;
+  WL_ASSIGN_OR_RETURN(
+      made->credentials_,
+      tls::Credentials::Load({.cert = config->cert,
+                              .key = config->key,
+                              .ca = config->ca,
+                              .reload = config->reload,
+                              .trust_domain = config->trust_domain,
+                              .peers = config->required ? tls::PeerCertificates::kRequired
+                                                        : tls::PeerCertificates::kOptional,
+                              .alpn = "http/1.1"},
+                             [log = &made->log_](const std::string& text) { log->Print(text); }));
+  made->http_ = config->http;
+  made->grpc_ = config->grpc;
+  return made;
+}
+
+void DoorSecurity::Protect(http::ServerOptions* options, tls::Door door) {
+  if (!http_) return;
+  options->tls = credentials_;
+  options->door = door;
+  options->on_refused = [this, door](const tls::Refused& refused, const std::string& peer) {
+    OnRefused(door, refused, peer);
+  };
+}
+
+void DoorSecurity::Protect(rpc::RpcOptions* options) {
+  if (!grpc_) return;
+  options->tls = credentials_.get();
+  options->on_refused = [this](const tls::Refused& refused) {
+    OnRefused(tls::Door::kGrpc, refused, "");
+  };
+}
+
+std::optional<int64_t> DoorSecurity::CertificateExpires() {
+  if (credentials_ == nullptr) return std::nullopt;
+  credentials_->Current(runtime::MonotonicNow());
+  return credentials_->expires_unix();
+}
+
+void DoorSecurity::OnRefused(tls::Door door, const tls::Refused& refused, const std::string& peer) {
+  metrics_->OnHandshakeRefused(tls::Name(door), tls::Name(refused.why));
+  log_.Print(absl::StrCat(Absl(tls::Name(door)), ": refused", peer.empty() ? "" : " ", peer, ": ",
+                          Absl(tls::Name(refused.why)), ": ", refused.detail));
+}
+
+}  // namespace waferline::app

@@ -1,0 +1,18 @@
+// The sections of a server's file that say where it listens and how that is protected.
+#pragma once
+
+#include <filesystem>
+
+#include "server/config/server_config.h"
+#include "wafer_backend/base/yaml_form.h"
+
+namespace waferline::config {
+
+ListenConfig ReadListen(YamlForm form);
+// Relative paths start at `folder`.
+TlsConfig ReadTls(YamlForm form, const std::filesystem::path& folder);
+// An error of `root` if other machines reach the server, and there are neither keys nor TLS on
+// every port, nor `insecure: true`.
+void CheckProtection(const ServerConfig& config, YamlForm* root);
+
+}  // namespace waferline::config
