@@ -236,9 +236,9 @@ TEST_CASE("bench run: bad input") {
   CHECK(code({"--goodput", "ttft"}, "--goodput") == 2);
   CHECK(code({"--rate", "0"}, "--rate: 0 is out of range, must be in [0.001, ") == 2);
   CHECK(code({"--concurrency", "0"}, "--concurrency: 0 is out of range, must be in [1, ") == 2);
-  CHECK(code({"--prompts", "/nonexistent"}, "cannot read /nonexistent") == 1);
+  CHECK(code({"--prompts", "/no/such"}, "cannot read /no/such") == 1);
   CHECK(code({"--prompts", "/dev/null"}, "no prompt") == 1);
-  CHECK(code({"--requests", "/nonexistent/log"}, "cannot write /nonexistent/log") == 1);
+  CHECK(code({"--requests", "/no/such/log"}, "'/no/such/log' cannot be written: /no/such") == 2);
   CHECK(code({"--model", "gone"}, "gone") == 1);
 }
 
