@@ -31,6 +31,7 @@ bool NumbersAreExact(const json::value& value, size_t* values) {
          });
 }
 
+constexpr char kTooLarge[] = "has a number beyond 64 bits, which is not kept exactly";
 constexpr char kInexact[] =
     "has a number beyond 64 bits, or a fraction from 2^53 on, which is not kept exactly";
 
@@ -117,6 +118,8 @@ absl::Status KeywordReader::ReadBound(std::string_view keyword, const json::valu
     return absl::OkStatus();
   }
   if (!value.is_number()) return Error(keyword, "must be a number");
+  // A whole number beyond 64 bits was read as the nearest double.
+  if (value.is_double() && std::abs(value.get_double()) >= 0x1p63) return Error(keyword, kTooLarge);
   auto text = DecimalText(value);
   if (!text) return Error(keyword, "has more digits than are supported");
   bound.value = *std::move(text);

@@ -207,6 +207,9 @@ TEST_CASE("a schema that cannot be honoured is refused by keyword and place") {
   CHECK_THAT(refusal(R"({"maxLenght":1})"), Contains("'maxLenght' at #"));
   CHECK_THAT(refusal(R"({"const":18446744073709551617})"), Contains("'const' at #"));
   CHECK_THAT(refusal(R"({"enum":[{"k":-9223372036854775809}]})"), Contains("'enum' at #"));
+  CHECK_THAT(refusal(R"({"minimum":18446744073709551617})"), Contains("'minimum' at #"));
+  CHECK_THAT(refusal(R"({"type":"integer","maximum":-100000000000000000003})"),
+             Contains("beyond 64 bits"));
   CHECK_THAT(refusal(R"({"oneOf":[{"type":"string"},{"format":"date"}]})"),
              Contains("'format' at #/oneOf/1"));
   CHECK_THAT(refusal(R"({"$ref":"http://x"})"), Contains("'$ref' at #"));
