@@ -32,10 +32,11 @@ class ConfigCheck {
     for (size_t i = 0; i < model.lane.decode.size(); ++i) {
       const fleet::DecodeConfig& unit = model.lane.decode[i];
       const std::string at = absl::StrCat(path, ".decode[", i, "]");
-      const auto hardware = silicon::LoadHardware(unit.hardware);
-      Expect(at + ".hardware", hardware.status());
-      if (hardware.ok() && hardware->wafer() != nullptr) {
-        Expect(at + ".profile", timing::LoadProfile(unit.profile).status());
+      if (unit.split) {
+        Machines(at + ".attention", unit.split->attention.hardware, unit.split->attention.profile);
+        Machines(at + ".ffn", unit.split->ffn.hardware, unit.split->ffn.profile);
+      } else {
+        Machines(at, unit.hardware, unit.profile);
       }
     }
     const bool devices_known = faults_.size() == before;
@@ -53,6 +54,15 @@ class ConfigCheck {
   }
 
  private:
+  // Hardware, and of wafers the profile, of a unit or of a side of one.
+  void Machines(const std::string& at, const std::string& hardware, const std::string& profile) {
+    const auto loaded = silicon::LoadHardware(hardware);
+    Expect(at + ".hardware", loaded.status());
+    if (loaded.ok() && loaded->wafer() != nullptr) {
+      Expect(at + ".profile", timing::LoadProfile(profile).status());
+    }
+  }
+
   // A fault of the field, or of a part of it that the message begins with ("prefill.hardware: ").
   void Expect(const std::string& path, const absl::Status& status) {
     if (!status.ok()) Fault(path, std::string(Std(status.message())));

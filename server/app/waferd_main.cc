@@ -259,7 +259,8 @@ std::vector<cli::Flag> Flags() {
   };
   for (cli::Flag& flag : WorkerFlags()) flags.push_back(std::move(flag));
   for (cli::Flag& flag : ListingFlags()) {
-    flags.push_back(std::move(flag.With("role", {kShard, kPrefill})));
+    // The others need --registry, which needs the role.
+    flags.push_back(flag.condition ? std::move(flag) : flag.With("role", {kShard, kPrefill}));
   }
   for (cli::Flag& flag : ModelFlags()) flags.push_back(flag.WithOperand("MODEL"));
   return flags;

@@ -13,17 +13,20 @@
 namespace waferline::app {
 
 std::vector<cli::Flag> ListingFlags() {
-  return {cli::TextFlag("registry", "etcd=HOST:PORT,...",
-                        "list this worker there, for a cell to claim; not listed if not given"),
-          cli::TextFlag("cloud", "NAME", "of --registry: whose members find each other")
-              .Default("default"),
-          cli::TextFlag("worker-id", "NAME",
-                        "of --registry: its name, the same after a restart; HOST-PORT if not given")
-              .Default(""),
-          cli::TextFlag("advertise", "HOST:PORT",
-                        "of --registry: where others reach it; --listen if not given")
-              .Default(""),
-          cli::TextFlag("zone", "NAME", "of --registry: where its host is").Default("")};
+  return {
+      cli::TextFlag("registry", "etcd=HOST:PORT,...",
+                    "list this worker there, for a cell to claim; not listed if not given"),
+      cli::TextFlag("cloud", "NAME", "whose members find each other")
+          .Default("default")
+          .With("registry"),
+      cli::TextFlag("worker-id", "NAME",
+                    "its name in the registry, the same after a restart; HOST-PORT if not given")
+          .Default("")
+          .With("registry"),
+      cli::TextFlag("advertise", "HOST:PORT", "where others reach it; --listen if not given")
+          .Default("")
+          .With("registry"),
+      cli::TextFlag("zone", "NAME", "where its host is").Default("").With("registry")};
 }
 
 ListingOptions ReadListing(const cli::Arguments& arguments) {

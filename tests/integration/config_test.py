@@ -122,3 +122,14 @@ def test_what_loading_a_model_would_refuse_is_found_and_a_fault_of_set_has_no_li
     assert done.returncode == 1
     assert f"{path}: models[0].tokens.tool_format: there is no tool format 'nope'" in done.stderr
     assert f"{path}: models[0].tokens.experts.over: is 4, must lie in [1, 1]" in done.stderr
+
+
+def test_a_split_unit_is_checked_on_both_sides(tmp_path):
+    old = "decode: [{name: wafer, hardware: wse-3, profile: vendor-2024}]\n    link: {bytes_per_second: 2.0e+11"
+    split = "decode: [{name: split, kind: split, attention: {hardware: h200}, ffn: {hardware: wse-3, profile: vendor-2024}}]\n    link: {bytes_per_second: 2.0e+11"
+    text = DEMO.replace(old, split)
+    assert text != DEMO
+    done = check(tmp_path, text)
+    assert done.returncode == 0, done.stderr
+    done = check(tmp_path, text.replace("attention: {hardware: h200}", "attention: {hardware: h2000}"))
+    assert done.returncode == 1 and "decode[0].attention.hardware" in done.stderr, done.stderr
