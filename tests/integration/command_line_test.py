@@ -266,3 +266,13 @@ def test_a_model_is_a_name_or_any_of_three_kinds_of_file(tmp_path):
 def test_context_may_still_be_called_kv():
     words = ("wafer", "predict", "--model", "llama-3.1-8b", "--json")
     assert waferctl(*words, "--kv", "777").stdout == waferctl(*words, "--context", "777").stdout
+
+
+@pytest.mark.parametrize("word", ["invoice", "ledger", "keys", "tenants", "quotas"])
+def test_a_word_that_several_commands_begin_with_lists_them(word):
+    done = run("waferctl", word, "--help")
+    assert done.returncode == 0 and f"{word} list" in done.stdout or f"{word} verify" in done.stdout or f"{word} set" in done.stdout, done
+
+
+def test_a_flag_of_the_registry_is_refused_without_one():
+    refused("--role", "prefill", "--model", "deploy/models/demo.gguf", "--zone", "z", says="--zone has no effect without --registry", program="waferd")

@@ -170,6 +170,16 @@ absl::Status PrintHelp(const Program& program, std::span<const std::string> word
     Print(stdout, HelpOf(program, group));
     return absl::OkStatus();
   }
+  // A word that several commands of a group begin with: `invoice` of prices.
+  for (const Group& group : program.groups) {
+    Group part{.name = words.front(), .summary = group.summary, .commands = {}};
+    for (const Command& command : group.commands) {
+      if (command.words.starts_with(words.front() + " ")) part.commands.push_back(command);
+    }
+    if (part.commands.empty() || words.size() > 1) continue;
+    Print(stdout, HelpOf(program, part));
+    return absl::OkStatus();
+  }
   return UsageError(UnknownCommand(program, words));
 }
 
