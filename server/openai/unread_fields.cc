@@ -85,7 +85,8 @@ absl::Status CheckUnread(const Fields& fields, const UnreadRules& rules, std::st
   std::vector<std::string_view> known(rules.own_fields.begin(), rules.own_fields.end());
   known.insert(known.end(), kOften.begin(), kOften.end());
   for (const std::string_view name : unread) {
-    const std::string_view meant = Misspelled(name, known);
+    std::string_view meant = Misspelled(name, known);
+    if (meant == name) meant = {};  // a field of another route, spelled right
     if (!meant.empty() || rules.dialect.refuse_unknown_fields) return Refused(name, meant);
   }
   for (size_t i = 0; i < std::min(unread.size(), kMaxListed); ++i) {

@@ -198,7 +198,7 @@ def test_what_has_no_effect_or_cannot_be_is_refused_by_name(sim):
     generated = ["sim", "--config", sim.fleet, "--arrivals", "poisson:rate=1"]
     sim.refused("sim", "--trace", trace, says="--config", code=2)
     sim.refused("sim", "--config", sim.fleet, says="--trace", code=2)
-    sim.refused(*run, "--arrivals", "poisson:rate=1", says="either --trace", code=2)
+    sim.refused(*run, "--arrivals", "poisson:rate=1", says="give --trace FILE or --arrivals SPEC", code=2)
     sim.refused(*run, "--count", 5, says="--count has no effect", code=2)
     sim.refused(*run, "--format", "csv", says="must be one of: mooncake, azure, jsonl", code=2)
     sim.refused(*run, "--goodput", "speed:1", says="speed", code=2)

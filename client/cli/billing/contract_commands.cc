@@ -52,6 +52,7 @@ absl::StatusOr<Schedule> ReadSchedule(const Arguments& arguments, const Contract
   Conduct conduct;
   WL_ASSIGN_OR_RETURN(conduct.used, ShareOf(arguments, "used"));
   WL_ASSIGN_OR_RETURN(conduct.available, ShareOf(arguments, "available"));
+  if (conduct.available > Multiplier()) return UsageError("--available: must lie in [0, 1]");
   return ScheduleOf(contract, conduct);
 }
 

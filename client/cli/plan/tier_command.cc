@@ -77,7 +77,7 @@ void PrintTiers(const planner::Plan& plan, const planner::TierRange& own,
   Print("{} on wafers, the rest on nodes of {}; fleets for the busiest hour\n",
         plan.finance->models.front().name, plan.demand->node);
   Table table({"share", "wafers", "of them busy", "nodes", "of them busy", "MW", "$/M tokens",
-               "P10 to P90", "J/M tokens"});
+               "P10, P50, P90 of draws", "J/M tokens"});
   for (const planner::TierRange& tier : tiers) {
     const planner::TierPoint& point = tier.value;
     table.Add({fmt::format("{:.0f} %", 100 * point.share), fmt::format("{}", point.fast.machines),
@@ -86,11 +86,12 @@ void PrintTiers(const planner::Plan& plan, const planner::TierRange& own,
                fmt::format("{:.0f} %", 100 * point.rest.utilisation),
                fmt::format("{:.1f}", point.mw()),
                fmt::format("{:.3f}", point.usd_per_million_tokens),
-               fmt::format("{:.3f} to {:.3f}", tier.usd_per_million_tokens.p10,
-                           tier.usd_per_million_tokens.p90),
+               fmt::format("{:.3f}, {:.3f}, {:.3f}", tier.usd_per_million_tokens.p10,
+                           tier.usd_per_million_tokens.p50, tier.usd_per_million_tokens.p90),
                fmt::format("{:.0f}", point.joules_per_million_tokens)});
   }
   table.Print();
+  Print("ranges are not symmetric, so P50 is not the plan's own value\n");
   Print("the plan's own share, {:.3g} %: {} wafers, {} nodes, {:.3f} $ a million tokens\n",
         100 * own.value.share, own.value.fast.machines, own.value.rest.machines,
         own.value.usd_per_million_tokens);

@@ -82,6 +82,10 @@ std::string KneeText(const BenchSweep& sweep) {
   const std::optional<size_t> knee = sweep.Knee();
   if (!knee) return "no rate was kept: the lowest is above what the server completes";
   const SweepLevel& at = sweep.levels[*knee];
+  if (!sweep.rates && *knee + 1 == sweep.levels.size()) {
+    return fmt::format("no knee up to {:g} at once: more of them may have more tokens a second",
+                       at.level);
+  }
   if (!sweep.rates) {
     return fmt::format("{:.0f} at once have {:.0f} % of the most tokens a second", at.level,
                        100 * kEnough);

@@ -110,7 +110,7 @@ std::vector<Flag> WorkloadFlags() {
 
 absl::StatusOr<simulator::ReadTrace> ReadWorkload(const Arguments& arguments) {
   if (arguments.Has("trace") == arguments.Has("arrivals")) {
-    return UsageError("either --trace FILE or --arrivals SPEC is needed");
+    return UsageError("give --trace FILE or --arrivals SPEC, one of the two");
   }
   absl::StatusOr<simulator::ReadTrace> loaded =
       arguments.Has("trace") ? ReadTraceFile(arguments) : GenerateWorkload(arguments);
