@@ -38,3 +38,8 @@ def test_what_the_tutorials_say_of_their_answers(server, tmp_path):
     digests = [re.search(r"digest (\w+)", subprocess.run(run.split(), cwd=ROOT, env=env, capture_output=True, text=True, check=True).stdout)[1]
                for _ in range(2)]
     assert digests[0] == digests[1]
+
+
+def test_the_site_has_every_page():
+    listed = set(re.findall(r": ([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.M))
+    assert listed == {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
