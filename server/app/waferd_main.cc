@@ -237,7 +237,8 @@ std::vector<cli::Flag> Flags() {
                     "WAFERLINE_SET_MODELS__0__CONTEXT=8192 in the environment")
           .Repeatable()
           .With("role", {kServe}),
-      cli::Switch("check-config", "find every fault of the file, load and serve nothing")
+      cli::Switch("check-config",
+                  "find faults of the file, and if it has none of what it names; serve nothing")
           .With("role", {kServe}),
       cli::Switch("print-config", "print every field, its value and where that came from")
           .With("role", {kServe}),

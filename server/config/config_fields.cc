@@ -140,9 +140,9 @@ std::string ReferenceText() {
   std::string text =
       "# Configuration of waferd\n\n"
       "Written by `waferd --explain all` from the readers of the file; a test compares them. "
-      "`waferd --explain FIELD` says the same of one field, `--check-config` finds every fault of "
-      "a "
-      "file, `--print-config` shows what it means. `--set models.0.context=8192` replaces a field, "
+      "`waferd --explain FIELD` says the same of one field, `--check-config` names the faults "
+      "of a file, `--print-config` shows what it means. `--set models.0.context=8192` replaces a "
+      "field, "
       "as does `WAFERLINE_SET_MODELS__0__CONTEXT=8192`.\n";
   std::vector<FieldFacts> all = AllFields();
   // A section's own fields together, in front of those of what is in it.
