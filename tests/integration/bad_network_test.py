@@ -9,24 +9,11 @@ import urllib.error
 
 import pytest
 
-from cloud import ROOT, Waferd, Workers, get, layer_count, post
+from cloud import ROOT, Waferd, Workers, far_and_near, get, layer_count, post
 from relay import Relay
 
 MODEL = ROOT / "deploy/models/demo.gguf"
 PATIENCE_S, OUTAGE_S = 2, 1
-CONFIG = """clock: {{kind: real, scale: 100}}
-models:
-  - name: far
-    shape: llama-3.1-8b
-    prefill: {{hardware: h100}}
-    decode: [{{hardware: wse-3, profile: vendor-2024, max_running: 16}}]
-    tokens: {tokens}
-  - name: near
-    shape: llama-3.1-8b
-    prefill: {{hardware: h100}}
-    decode: [{{hardware: wse-3, profile: vendor-2024, max_running: 16}}]
-    tokens: {{from: shards, file: {model}, threads: 1}}
-"""
 
 
 def ask(url, model):
@@ -45,7 +32,7 @@ def cloud_behind_relays(tmp_path_factory):
             each.append(relays.enter_context(Relay(address)))
             tokens = tokens.replace(address, each[-1].address)
         config = tmp_path_factory.mktemp("network") / "cloud.yaml"
-        config.write_text(CONFIG.format(tokens=tokens, model=MODEL))
+        config.write_text(far_and_near(tokens, MODEL, scale=100))
         with Waferd(config) as server:
             yield server, each
 

@@ -10,23 +10,10 @@ import urllib.error
 
 import pytest
 
-from cloud import ROOT, Waferd, Workers, get, layer_count, post
+from cloud import ROOT, Waferd, Workers, far_and_near, get, layer_count, post
 
 MODEL = ROOT / "deploy/models/demo.gguf"
 PATIENCE = 2
-CONFIG = """clock: {{kind: real, scale: 100}}
-models:
-  - name: far
-    shape: llama-3.1-8b
-    prefill: {{hardware: h100}}
-    decode: [{{hardware: wse-3, profile: vendor-2024, max_running: 16}}]
-    tokens: {tokens}
-  - name: near
-    shape: llama-3.1-8b
-    prefill: {{hardware: h100}}
-    decode: [{{hardware: wse-3, profile: vendor-2024, max_running: 16}}]
-    tokens: {{from: shards, file: {model}, threads: 1}}
-"""
 
 
 def ask(url, model, **fields):
@@ -47,7 +34,7 @@ def cloud_of_two(tmp_path_factory):
     with Workers(MODEL, layer_count(MODEL), 2) as workers:
         tokens = workers.tokens.replace("{from: remote", f"{{from: remote, worker_patience_ms: {PATIENCE}000")
         config = folder / "cloud.yaml"
-        config.write_text(CONFIG.format(tokens=tokens, model=MODEL))
+        config.write_text(far_and_near(tokens, MODEL, scale=100))
         with Waferd(config) as server:
             yield server, workers
 

@@ -13,24 +13,11 @@ import time
 
 import pytest
 
-from cloud import ROOT, Metrics, Waferd, Workers, get, layer_count, post
+from cloud import ROOT, Metrics, Waferd, Workers, far_and_near, get, layer_count, post
 from relay import Relay
 
 MODEL = ROOT / "deploy/models/demo.gguf"
 PATIENCE_S = 3
-CONFIG = """clock: {{kind: real, scale: 1000}}
-models:
-  - name: far
-    shape: llama-3.1-8b
-    prefill: {{hardware: h100}}
-    decode: [{{hardware: wse-3, profile: vendor-2024, max_running: 16}}]
-    tokens: {tokens}
-  - name: near
-    shape: llama-3.1-8b
-    prefill: {{hardware: h100}}
-    decode: [{{hardware: wse-3, profile: vendor-2024, max_running: 16}}]
-    tokens: {{from: shards, file: {model}, threads: 1}}
-"""
 # name: kind of frame (link/frame_kind.h), the worker that gets it (0: prefill), whether the chain is built again first
 STATES = {"greeting": (1, 2, True), "join": (11, 1, True), "prefill": (14, 0, False), "open": (9, 1, False), "hand-off": (15, 0, False),
           "pages": (5, 2, False), "step": (3, 1, False), "activations": (2, 2, False), "close": (10, 1, False)}
@@ -64,7 +51,7 @@ def cloud_behind_relays(tmp_path_factory):
         for address, relay in zip(workers.addresses, relays):
             tokens = tokens.replace(address, relay.address)
         config = tmp_path_factory.mktemp("stopped") / "cloud.yaml"
-        config.write_text(CONFIG.format(tokens=tokens, model=MODEL))
+        config.write_text(far_and_near(tokens, MODEL, scale=1000))
         with Waferd(config) as server:
             yield server, workers, relays
 

@@ -72,6 +72,24 @@ class Waferd:
         return False
 
 
+def far_and_near(tokens, model, scale):
+    """A configuration of two models on a clock `scale` times as fast: "far", whose `tokens` come from worker processes, and "near",
+    computed in the server itself, which trouble of the other must not touch."""
+    return f"""clock: {{kind: real, scale: {scale}}}
+models:
+  - name: far
+    shape: llama-3.1-8b
+    prefill: {{hardware: h100}}
+    decode: [{{hardware: wse-3, profile: vendor-2024, max_running: 16}}]
+    tokens: {tokens}
+  - name: near
+    shape: llama-3.1-8b
+    prefill: {{hardware: h100}}
+    decode: [{{hardware: wse-3, profile: vendor-2024, max_running: 16}}]
+    tokens: {{from: shards, file: {model}, threads: 1}}
+"""
+
+
 class Workers:
     """The prefill worker (number 0) and the shards of a GGUF file as processes of their own; `tokens` goes into a model's
     configuration."""
