@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <ctime>
 #include <string>
 #include <vector>
 
+#include "tests/support/least_time.h"
 #include "wafer_backend/base/seeded_stream.h"
 #include "wafer_backend/compute/model/metadata.h"
 #include "wafer_backend/compute/model/normal_form.h"
@@ -90,9 +90,7 @@ TEST_CASE("later expressions see what the earlier ones left") {
 }
 
 double SecondsToCut(const PreTokenizer& cutter, const std::string& text) {
-  const std::clock_t start = std::clock();  // of this process: others do not count
-  REQUIRE_FALSE(WordsOf(cutter, text).empty());
-  return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+  return LeastSeconds([&] { REQUIRE_FALSE(WordsOf(cutter, text).empty()); });
 }
 
 TEST_CASE("sixteen times the text takes no more than sixty times as long to cut", "[time]") {
@@ -130,9 +128,7 @@ TEST_CASE("form C of a long run of marks in the worst order takes linear time", 
   const auto seconds = [](int marks) {
     std::string text = "a";
     for (int i = 0; i < marks; ++i) text += i < marks / 2 ? "\xcc\x87" : "\xcc\xa3";
-    const std::clock_t start = std::clock();
-    CHECK(FormC(text).size() <= text.size() + 2);
-    return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+    return LeastSeconds([&text] { CHECK(FormC(text).size() <= text.size() + 2); });
   };
   CHECK(seconds(1 << 18) < 60 * std::max(seconds(1 << 14), 1e-3));
 }

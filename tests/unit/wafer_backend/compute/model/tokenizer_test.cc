@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <ctime>
 #include <string>
 
+#include "tests/support/least_time.h"
 #include "tests/support/random_model.h"
 #include "wafer_backend/base/seeded_stream.h"
 #include "wafer_backend/compute/model/normal_form.h"
@@ -250,14 +250,8 @@ TEST_CASE("a unigram model takes the best pieces, not the first merges") {
 }
 
 double SecondsToEncode(const Tokenizer& tokenizer, const std::string& text) {
-  double best = 1e9;
-  for (int i = 0; i < 3; ++i) {
-    const std::clock_t start = std::clock();  // of this process: others do not count
-    const auto ids = tokenizer.Encode(text, {.parse_special = true});
-    REQUIRE_FALSE(ids.empty());
-    best = std::min(best, static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC);
-  }
-  return best;
+  return LeastSeconds(
+      [&] { REQUIRE_FALSE(tokenizer.Encode(text, {.parse_special = true}).empty()); });
 }
 
 TEST_CASE("sixteen times the text takes no more than sixty times as long", "[time]") {
