@@ -14,12 +14,11 @@ absl::StatusOr<std::unique_ptr<KvPublishers>> KvPublishers::Start(
   for (const std::vector<std::string>& lanes : models) all->trackers_.emplace_back(lanes.size());
   for (const config::KvEventsConfig& config : configs) {
     Feed& feed = all->feeds_.emplace_back();
-    feed.bind = config.bind;
-    const std::string& wanted = config.model.empty() ? models.front().front() : config.model;
+    feed.model = config.model.empty() ? models.front().front() : config.model;
     bool found = false;
     for (size_t engine = 0; engine < models.size(); ++engine) {
       for (size_t lane = 0; lane < models[engine].size(); ++lane) {
-        if (models[engine][lane] != wanted) continue;
+        if (models[engine][lane] != feed.model) continue;
         all->trackers_[engine].AddReader(engine::LaneIndex{static_cast<uint32_t>(lane)},
                                          &feed.queue);
         found = true;
@@ -40,7 +39,9 @@ absl::StatusOr<std::unique_ptr<KvPublishers>> KvPublishers::Start(
 std::vector<metrics::KvEventFigures> KvPublishers::Figures() const {
   std::vector<metrics::KvEventFigures> all;
   for (const Feed& feed : feeds_) {
-    all.push_back({.bind = feed.bind,
+    all.push_back({.model = feed.model,
+                   .bind = feed.publisher->address(),
+                   .replay = feed.publisher->replay_address(),
                    .batches = feed.publisher->published(),
                    .dropped = feed.queue.dropped()});
   }

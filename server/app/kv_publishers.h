@@ -28,7 +28,7 @@ class KvPublishers {
 
  private:
   struct Feed {
-    std::string bind;
+    std::string model;
     kv_events::EventQueue queue;
     std::unique_ptr<kv_events::Publisher> publisher;  // reads the queue
   };

@@ -120,6 +120,10 @@ void PrintReady(const ServeOptions& options, const Cloud& cloud, const FrontEnds
     printf("  admin  %s://%s:%u\n", tls ? "https" : "http",
            UrlHost(config.listen.admin_address).c_str(), front.admin_port());
   }
+  for (const metrics::KvEventFigures& publisher : cloud.kv_events()) {
+    printf("  KV     %s  (events of %s%s)\n", publisher.bind.c_str(), publisher.model.c_str(),
+           publisher.replay.empty() ? "" : (", again at " + publisher.replay).c_str());
+  }
   if (config.clock.stepped) {
     printf("  clock  stepped: as fast as tokens are computed, each carries its emulated instant\n");
   } else {

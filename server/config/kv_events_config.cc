@@ -12,7 +12,9 @@ std::vector<KvEventsConfig> ReadKvEvents(YamlForm& root) {
   if (!root.About(about).Has("kv_events")) return out;
   for (YamlForm& form : root.List("kv_events")) {
     KvEventsConfig publisher;
-    publisher.bind = form.About("address of the PUB socket, as tcp://127.0.0.1:5557").Text("bind");
+    publisher.bind =
+        form.About("address of the PUB socket, as tcp://127.0.0.1:5557; :* takes a free port")
+            .Text("bind");
     publisher.model = TextOr(form.About("whose blocks; the first model if not given"), "model", "");
     publisher.topic =
         TextOr(form.About("before each message; llm-d's is kv@HOST:PORT@MODEL"), "topic", "");

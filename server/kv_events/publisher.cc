@@ -71,14 +71,18 @@ class ZmqPublisher final : public Publisher {
 
   absl::Status Open() {
     WL_ASSIGN_OR_RETURN(publish_, Bind(ZMQ_PUB, options_.bind));
+    address_ = AddressOf(publish_);
     if (!options_.replay.empty()) {
       WL_ASSIGN_OR_RETURN(replay_, Bind(ZMQ_ROUTER, options_.replay));
+      replay_address_ = AddressOf(replay_);
     }
     thread_ = std::thread([this] { Run(); });
     return absl::OkStatus();
   }
 
   uint64_t published() const override { return next_; }
+  std::string address() const override { return address_; }
+  std::string replay_address() const override { return replay_address_; }
 
  private:
   absl::StatusOr<void*> Bind(int type, const std::string& address) {
@@ -92,6 +96,13 @@ class ZmqPublisher final : public Publisher {
     const std::string message = absl::StrCat("kv_events: ", address, ": ", zmq_strerror(error));
     return error == EINVAL || error == EPROTONOSUPPORT ? absl::InvalidArgumentError(message)
                                                        : absl::UnavailableError(message);
+  }
+
+  static std::string AddressOf(void* socket) {
+    char text[256] = "";
+    size_t size = sizeof text;
+    zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, text, &size);
+    return text;
   }
 
   void Run() {
@@ -140,6 +151,7 @@ class ZmqPublisher final : public Publisher {
   void* const context_;
   void* publish_ = nullptr;
   void* replay_ = nullptr;
+  std::string address_, replay_address_;
   std::atomic<bool> stop_{false};
   std::atomic<uint64_t> next_{0};  // sequence
   std::deque<std::string> kept_;

@@ -28,7 +28,7 @@ class Publisher {
   static constexpr int kHighWater = 100'000;
 
   struct Options {
-    std::string bind;    // "tcp://127.0.0.1:5557"
+    std::string bind;    // "tcp://127.0.0.1:5557"; ":*" takes a free port
     std::string topic;   // before each message; readers may filter by it
     std::string replay;  // address of the ROUTER; "": none
   };
@@ -38,6 +38,9 @@ class Publisher {
                                                           EventQueue* queue);
   virtual ~Publisher() = default;          // ends its thread
   virtual uint64_t published() const = 0;  // batches
+  // Where it listens, with the port that was taken: of the PUB and of the ROUTER socket ("": none).
+  virtual std::string address() const = 0;
+  virtual std::string replay_address() const = 0;
 };
 
 }  // namespace waferline::kv_events

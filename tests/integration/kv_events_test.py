@@ -1,33 +1,26 @@
 """KV events over ZeroMQ as a router reads them: blocks of prompts with their tokens as maps, what was cached is counted as cached, gone
 when the caches are emptied, and sent again on demand."""
 
-import socket
+import re
 import struct
 
+import msgpack
 import pytest
+import zmq
 
 from cloud import ROOT, Waferd, post
 
-zmq = pytest.importorskip("zmq", reason="python3-zmq is not installed")
-msgpack = pytest.importorskip("msgpack", reason="python3-msgpack is not installed")
 BLOCK = 16
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(name="cloud", scope="module")
 def serve(tmp_path_factory):
-    publish, replay, other = free_port(), free_port(), free_port()
     config = tmp_path_factory.mktemp("kv") / "server.yaml"
     config.write_text(f"""
 clock: {{kind: stepped}}
 kv_events:
-  - {{bind: "tcp://127.0.0.1:{publish}", topic: "kv@here@demo", replay: "tcp://127.0.0.1:{replay}"}}
-  - {{bind: "tcp://127.0.0.1:{other}", model: demo}}
+  - {{bind: "tcp://127.0.0.1:*", topic: "kv@here@demo", replay: "tcp://127.0.0.1:*"}}
+  - {{bind: "tcp://127.0.0.1:*", model: demo}}
 models:
   - name: demo
     shape: llama-3.1-8b
@@ -37,6 +30,7 @@ models:
     tokens: {{from: shards, file: {ROOT}/deploy/models/demo.gguf}}
 """)
     with Waferd(config) as server:
+        publish, replay, other = (int(port) for port in re.findall(r"tcp://127.0.0.1:(\d+)", server.log()))
         server.ports = publish, replay, other
         yield server
 

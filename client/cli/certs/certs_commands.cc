@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/time.h"
 #include "client/cli/certs/certificate_authority.h"
 #include "client/cli/frame/output.h"
 #include "wafer_backend/base/command_line/arguments.h"
@@ -63,9 +64,11 @@ absl::Status List(const Arguments& arguments) {
     PrintText(JsonText(out) + "\n");
     return absl::OkStatus();
   }
-  Table table({"folder", "identity", "expires (Unix time)"}, {Table::Align::kLeft});
+  Table table({"folder", "identity", "expires"}, {Table::Align::kLeft});
   for (const IssuedCertificate& one : all) {
-    table.Add({one.folder, one.uri, std::to_string(one.expires_unix)});
+    table.Add({one.folder, one.uri,
+               absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", absl::FromUnixSeconds(one.expires_unix),
+                                absl::UTCTimeZone())});
   }
   table.Print();
   return absl::OkStatus();
