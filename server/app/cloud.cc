@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/app/door_security.h"
 #include "server/live/layout.h"
 #include "server/runtime/host.h"
 #include "wafer_backend/base/status.h"
@@ -85,11 +86,17 @@ absl::StatusOr<std::unique_ptr<Cloud>> Cloud::Build(const config::ServerConfig& 
 
 absl::Status Cloud::LoadModels(const config::ServerConfig& config) {
   std::vector<std::shared_ptr<const text::ServedModel>> served;
+  std::shared_ptr<tls::Credentials> links;
+  if (config.tls && config.tls->links) {
+    WL_ASSIGN_OR_RETURN(links, LinkCredentials(*config.tls));
+  }
   for (const config::ModelConfig& model : config.models) {
     if (hosts_.empty() || !config.clock.stepped) hosts_.emplace_back();
     EngineHost& host = hosts_.back();
-    const ModelSite site{
-        .timeline = &host.timeline, .waker = &host.waker, .created_unix_s = runtime::UnixSeconds()};
+    const ModelSite site{.timeline = &host.timeline,
+                         .waker = &host.waker,
+                         .created_unix_s = runtime::UnixSeconds(),
+                         .links = links};
     WL_ASSIGN_OR_RETURN(HostedModel hosted, LoadHostedModel(model, site));
     served.push_back(hosted.served);
     live_faults_.try_emplace(hosted.served->name, hosted.devices.get(),

@@ -9,6 +9,21 @@
 
 namespace waferline::app {
 
+absl::StatusOr<std::shared_ptr<tls::Credentials>> LinkCredentials(const config::TlsConfig& config) {
+  const auto log = std::make_shared<RemarkLog>("tls");
+  WL_ASSIGN_OR_RETURN(auto loaded,
+                      tls::Credentials::Load({.cert = config.cert,
+                                              .key = config.key,
+                                              .ca = config.ca,
+                                              .reload = config.reload,
+                                              .trust_domain = config.trust_domain,
+                                              .peers = tls::PeerCertificates::kRequired,
+                                              .alpn = "wl/2",
+                                              .alpn_required = true},
+                                             [log](const std::string& text) { log->Print(text); }));
+  return std::shared_ptr<tls::Credentials>(std::move(loaded));
+}
+
 absl::StatusOr<std::unique_ptr<DoorSecurity>> DoorSecurity::Load(
     const std::optional<config::TlsConfig>& config, metrics::FrontMetrics* metrics) {
   auto made = std::unique_ptr<DoorSecurity>(new DoorSecurity(metrics));

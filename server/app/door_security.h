@@ -1,5 +1,5 @@
-// TLS of a server's ports: the credentials that they share, and what happens with peers that are
-// refused (a line for the operator, a counter).
+// TLS of a process: of its links, and of a server's ports: the credentials that they share, and
+// what happens with peers that are refused (a line for the operator, a counter).
 //
 // Owner: the front ends; outlives them. Thread: any.
 #pragma once
@@ -18,6 +18,10 @@
 #include "wafer_backend/base/tls/credentials.h"
 
 namespace waferline::app {
+
+// For links of workers and to them: both ends must show a certificate of the CA. Remarks are
+// printed.
+absl::StatusOr<std::shared_ptr<tls::Credentials>> LinkCredentials(const config::TlsConfig& config);
 
 class DoorSecurity {
  public:

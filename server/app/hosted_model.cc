@@ -52,6 +52,7 @@ absl::StatusOr<HostedModel> Load(const config::ModelConfig& config, const ModelS
                                  .waker = site.waker,
                                  .model = lane.model,
                                  .sequences = sequences,
+                                 .links = site.links,
                                  .emulated_memory = out.devices->emulated_memory(0)}));
   out.values = std::move(source.values);
   out.plane = source.plane;

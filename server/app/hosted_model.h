@@ -31,6 +31,7 @@ struct ModelSite {
   Timeline* timeline = nullptr;
   Waker* waker = nullptr;
   int64_t created_unix_s = 0;
+  std::shared_ptr<tls::Credentials> links = nullptr;  // TLS of links to workers; null: plain
 };
 
 // Errors name the model and the file or field.

@@ -98,6 +98,7 @@ absl::StatusOr<OpenedSource> OpenRemote(const config::TokensConfig& config,
                     .outage_patience = config.outage_patience,
                     .liveness = {.patience = config.worker_patience},
                     .credentials = DriverCredentials(config.cell, config.epoch),
+                    .tls = parts.links,
                     .on_remark = [log = std::make_shared<RemarkLog>("model " + parts.model)](
                                      const std::string& remark) { log->Print(remark); }};
   options.max_batch = config.max_batch;

@@ -22,6 +22,7 @@ struct SourceParts {
   Waker* waker = nullptr;
   std::string model;                         // its name, in errors and remarks
   int sequences = 256;                       // that hold KV at once, over all decode units
+  std::shared_ptr<tls::Credentials> links;   // TLS of links to workers; null: plain
   std::vector<ShardMemory> emulated_memory;  // reported by a synthetic source, which has none
 };
 

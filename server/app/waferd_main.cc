@@ -13,7 +13,7 @@
 #include "server/app/one_model.h"
 #include "server/app/read_config.h"
 #include "server/app/serve.h"
-#include "server/app/worker_roles.h"
+#include "server/app/worker_command.h"
 #include "server/config/config_fields.h"
 #include "server/config/server_config.h"
 #include "server/runtime/host.h"
@@ -23,7 +23,6 @@
 #include "wafer_backend/base/command_line/program.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/kernels/cpu.h"
-#include "wafer_backend/compute/shard/worker_links.h"
 #include "wafer_backend/hardware/silicon/hardware_file.h"
 #include "wafer_backend/hardware/timing/model_shape_file.h"
 #include "wafer_backend/hardware/timing/profile_file.h"
@@ -33,8 +32,7 @@ namespace {
 
 using cli::Arguments;
 
-constexpr char kServe[] = "serve", kShard[] = "shard", kExperts[] = "experts";
-constexpr char kAttention[] = "attention", kFeedForward[] = "ffn", kPrefill[] = "prefill";
+constexpr char kServe[] = "serve";
 
 std::string TextOr(const Arguments& arguments, const char* flag, std::string otherwise) {
   return arguments.Has(flag) ? arguments.Text(flag) : otherwise;
@@ -138,27 +136,7 @@ absl::Status RunRole(const Arguments& arguments) {
   if (!arguments.operands().empty()) {
     return cli::UsageError("MODEL has no effect with --role " + role + "; use --model FILE");
   }
-  WorkerOptions options{.listen = arguments.Text("listen"),
-                        .model = arguments.Text("model"),
-                        .threads = static_cast<int>(arguments.Integer("threads")),
-                        .port_file = arguments.Text("port-file")};
-  if (role == kShard || role == kPrefill) options.listing = ReadListing(arguments);
-  if (role == kPrefill) return RunPrefill(options);
-  options.layers = arguments.Text("layers");
-  options.sram_bytes = arguments.Number("sram-bytes");
-  options.experts = TextOr(arguments, "experts", "");
-  if (role == kExperts) {
-    if (options.experts.empty()) return cli::UsageError("--experts FIRST:END is missing");
-    return RunExperts(options);
-  }
-  if (role == kFeedForward) return RunFeedForward(options);
-  if (role == kAttention) {
-    options.workers = arguments.Text("ffn-workers");
-    options.micro_batches = static_cast<int>(arguments.Integer("micro-batches"));
-    return RunAttention(options);
-  }
-  options.workers = TextOr(arguments, "expert-workers", "");
-  return RunShard(options);
+  return RunWorker(arguments);
 }
 
 std::vector<cli::Flag> ModelFlags() {
@@ -184,43 +162,12 @@ std::vector<cli::Flag> ModelFlags() {
   };
 }
 
-std::vector<cli::Flag> WorkerFlags() {
-  const std::vector<std::string> of_layers = {kShard, kExperts, kAttention, kFeedForward};
-  const std::vector<std::string> workers = {kShard, kExperts, kAttention, kFeedForward, kPrefill};
-  return {
-      cli::TextFlag("model", "FILE", "the GGUF file").Required().With("role", workers),
-      cli::TextFlag("listen", "HOST:PORT", "address of this worker; port 0: the system chooses")
-          .Default("127.0.0.1:0")
-          .With("role", workers),
-      cli::IntegerFlag("threads", "N", "threads that compute", {1, 1024})
-          .Default(1)
-          .With("role", workers),
-      cli::TextFlag("layers", "FIRST:END", "the layers it holds, END not included")
-          .Required()
-          .With("role", of_layers),
-      cli::TextFlag("experts", "FIRST:END",
-                    "the experts of those layers that it holds; all if not given to a shard")
-          .With("role", {kShard, kExperts}),
-      cli::TextFlag("expert-workers", "HOST:PORT,...", "who holds the others")
-          .With("role", {kShard}),
-      cli::TextFlag("ffn-workers", "HOST:PORT,...", "who computes its layers' feed-forward parts")
-          .Required()
-          .With("role", {kAttention}),
-      cli::IntegerFlag("micro-batches", "N",
-                       "parts of a step that are under way at once, so that both sides work",
-                       {1, static_cast<int64_t>(shard::WorkerLinks::kMaxAsked)})
-          .Default(2)
-          .With("role", {kAttention}),
-      cli::NumberFlag("sram-bytes", "N", "bytes of its emulated SRAM", {1, 1e15})
-          .Default(44e9)
-          .With("role", of_layers),
-  };
-}
-
 std::vector<cli::Flag> Flags() {
+  std::vector<std::string> roles = WorkerRoles();
+  roles.insert(roles.begin(), kServe);
   std::vector<cli::Flag> flags = {
       cli::ChoiceFlag("role", "ROLE", "the whole server, or one worker of it in its own process",
-                      {kServe, kShard, kExperts, kAttention, kFeedForward, kPrefill})
+                      roles)
           .Default(kServe),
       cli::TextFlag("port-file", "FILE",
                     "write the ports to this file, as JSON, once they are open")
@@ -259,10 +206,6 @@ std::vector<cli::Flag> Flags() {
           .With("role", {kServe}),
   };
   for (cli::Flag& flag : WorkerFlags()) flags.push_back(std::move(flag));
-  for (cli::Flag& flag : ListingFlags()) {
-    // The others need --registry, which needs the role.
-    flags.push_back(flag.condition ? std::move(flag) : flag.With("role", {kShard, kPrefill}));
-  }
   for (cli::Flag& flag : ModelFlags()) flags.push_back(flag.WithOperand("MODEL"));
   return flags;
 }

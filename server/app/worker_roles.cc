@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "server/app/descriptors.h"
+#include "server/app/door_security.h"
 #include "server/app/process_identity.h"
 #include "server/app/remark_log.h"
 #include "server/app/serve.h"
@@ -60,6 +61,27 @@ std::function<void(const std::string&)> Remarks(const std::string& who) {
       [log = std::make_shared<RemarkLog>(who)](const std::string& remark) { log->Print(remark); };
 }
 
+// TLS of its links, or null. What other machines reach must have it, unless it is said that it
+// need not.
+absl::StatusOr<std::shared_ptr<tls::Credentials>> LinksOf(const WorkerOptions& options) {
+  if (!options.tls.empty()) {
+    return LinkCredentials({.cert = options.tls + "/tls.crt",
+                            .key = options.tls + "/tls.key",
+                            .ca = options.tls + "/ca.crt",
+                            .reload = options.tls_reload});
+  }
+  const bool loopback = options.listen.starts_with("127.") ||
+                        options.listen.starts_with("localhost:") ||
+                        options.listen.starts_with("[::1]:");
+  if (!loopback && !options.insecure) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--listen ", options.listen,
+                     " can be reached from other machines, and every one of them could use this "
+                     "worker; give --tls DIR, or --insecure to listen all the same"));
+  }
+  return nullptr;
+}
+
 // Runs a worker until it fails or a signal comes.
 template <typename Run>
 absl::Status UntilSignal(Run run) {
@@ -75,7 +97,8 @@ absl::Status UntilSignal(Run run) {
 
 // What all servers' options have in common.
 template <typename Options>
-void SetCommon(const WorkerOptions& options, const std::string& what, Options* server) {
+absl::Status SetCommon(const WorkerOptions& options, const std::string& what, Options* server) {
+  WL_ASSIGN_OR_RETURN(server->tls, LinksOf(options));
   server->listen = options.listen;
   server->name = ProcessName();
   server->incarnation = runtime::RandomSeed();
@@ -83,6 +106,7 @@ void SetCommon(const WorkerOptions& options, const std::string& what, Options* s
   server->threads = options.threads;
   server->on_ready = [&options, what](uint16_t port) { Announce(options, what, port); };
   server->on_remark = Remarks(what);
+  return absl::OkStatus();
 }
 
 absl::Status RunShardServer(const WorkerOptions& options, const std::string& what,
@@ -91,7 +115,7 @@ absl::Status RunShardServer(const WorkerOptions& options, const std::string& wha
                       ParseRange<shard::LayerRange>("--layers", options.layers));
   server.workers = absl::StrSplit(options.workers, ',', absl::SkipEmpty());
   server.shard.sram = Bytes(static_cast<int64_t>(options.sram_bytes));
-  SetCommon(options, what, &server);
+  WL_RETURN_IF_ERROR(SetCommon(options, what, &server));
   WL_ASSIGN_OR_RETURN(
       WorkerListing listing,
       WorkerListing::Prepare(
@@ -116,7 +140,7 @@ absl::Status RunLayerServer(const WorkerOptions& options, const std::string& wha
   WL_ASSIGN_OR_RETURN(server.worker.layers,
                       ParseRange<shard::LayerRange>("--layers", options.layers));
   server.worker.sram = Bytes(static_cast<int64_t>(options.sram_bytes));
-  SetCommon(options, what, &server);
+  WL_RETURN_IF_ERROR(SetCommon(options, what, &server));
   return UntilSignal([&](const std::atomic<bool>& stop) { return run(server, stop); });
 }
 
@@ -154,7 +178,7 @@ absl::Status RunFeedForward(const WorkerOptions& options) {
 
 absl::Status RunPrefill(const WorkerOptions& options) {
   prefill::PrefillServerOptions server;
-  SetCommon(options, "prefill worker", &server);
+  WL_RETURN_IF_ERROR(SetCommon(options, "prefill worker", &server));
   WL_ASSIGN_OR_RETURN(WorkerListing listing,
                       WorkerListing::Prepare(options.listing, {.role = membership::Role::kPrefill},
                                              options.listen, options.model));

@@ -20,7 +20,10 @@ struct WorkerOptions {
   int micro_batches = 1;  // of an attention worker's step
   double sram_bytes = 0;  // not of the prefill worker
   int threads = 1;
-  std::string port_file;  // gets {"port":7101,"pid":1}; empty: none
+  std::string tls;                       // folder with tls.crt, tls.key, ca.crt; "": plain
+  Nanoseconds tls_reload = Seconds(30);  // how often its files are looked at
+  bool insecure = false;                 // beyond loopback although plain
+  std::string port_file;                 // gets {"port":7101,"pid":1}; empty: none
   ListingOptions listing;
 };
 

@@ -74,6 +74,9 @@ TlsConfig ReadTls(YamlForm form, const std::filesystem::path& folder) {
   out.http = doors.About("HTTP, and operators' own port").Flag("http", true);
   out.grpc = doors.About("gRPC").Flag("grpc", true);
   doors.RefuseOthers();
+  out.links =
+      form.About("with ca; whether links to worker processes speak TLS").Flag("links", false);
+  if (out.links && out.ca.empty()) form.AddError("links", "needs ca");
   form.RefuseOthers();
   return out;
 }

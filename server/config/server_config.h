@@ -43,6 +43,7 @@ struct TlsConfig {
   bool required = false;  // clients of HTTP and gRPC must have a certificate
   bool http = true;
   bool grpc = true;
+  bool links = false;  // to workers
 };
 
 struct ClockConfig {

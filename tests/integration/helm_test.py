@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 import yaml
 
-from cloud import BIN, ROOT
+from cloud import BIN, ROOT, waferctl
 
 CHART = ROOT / "deploy/helm/waferline"
 EXAMPLES = sorted(path.stem for path in (CHART / "ci").glob("*.yaml"))
@@ -106,9 +106,26 @@ def test_every_value_is_read():
     leaves(yaml.safe_load((CHART / "values.yaml").read_text()))
 
 
+def test_with_tls_all_ports_speak_it():
+    probes, mounts = [], set()
+    for pod, container in containers("tls"):
+        probes += [container[kind]["httpGet"] for kind in ("startupProbe", "readinessProbe", "livenessProbe") if "httpGet" in container[kind]]
+        assert any(mount["mountPath"] == "/tls" and mount["readOnly"] for mount in container["volumeMounts"])
+        mounts |= {volume["secret"]["secretName"] for volume in pod["spec"]["volumes"] if "secret" in volume}
+        assert "--insecure" not in container["args"][0] and "insecure" not in container["args"][0]
+        assert container["name"] == "waferd" or "--tls /tls" in container["args"][0]
+    assert probes and all(probe["scheme"] == "HTTPS" for probe in probes)
+    assert mounts == {"waferline-frontend-tls", "waferline-worker-tls"}
+    config = yaml.safe_load(next(doc for doc in rendered("tls") if doc["kind"] == "ConfigMap")["data"]["server.yaml"])
+    assert config["tls"]["links"] and "insecure" not in config["listen"]
+
+
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_waferd_takes_the_configuration(example, tmp_path):
     config = next(doc for doc in rendered(example) if doc["kind"] == "ConfigMap")["data"]["server.yaml"]
+    for words in (("init", tmp_path / "lab"), ("issue", tmp_path / "lab", "frontend")):
+        assert waferctl("certs", *words).returncode == 0
+    config = config.replace("/tls/", f"{tmp_path}/lab/frontend/")
     path = tmp_path / "server.yaml"
     path.write_text(re.sub(r"\bfile: \S+", f"file: {ROOT}/deploy/models/demo.gguf", config))
     command = next(container for _, container in containers(example) if container["name"] == "waferd")["args"][0]

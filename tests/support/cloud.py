@@ -94,12 +94,15 @@ class Workers:
     """The prefill worker (number 0) and the shards of a GGUF file as processes of their own; `tokens` goes into a model's
     configuration."""
 
-    def __init__(self, model, layers, shards):
+    def __init__(self, model, layers, shards, more=()):
+        """`more` flags go to each."""
         self.folder = tempfile.TemporaryDirectory(prefix="waferd-workers-")
         self.model = model
         cuts = [layers * i // shards for i in range(shards + 1)]
         self.flags = [["--role", "prefill"]]
         self.flags += [["--role", "shard", "--layers", f"{a}:{b}"] for a, b in zip(cuts, cuts[1:])]
+        for flags in self.flags:
+            flags += more
         self.processes = []
         self.addresses = []
 
@@ -155,9 +158,9 @@ class Workers:
 class SplitWorkers(Workers):
     """Attention workers in the place of shards; `ffn` has the feed-forward workers that they use."""
 
-    def __init__(self, model, layers, attention, ffn, micro_batches=2):
-        super().__init__(model, layers, attention)
-        self.ffn = Workers(model, layers, ffn)
+    def __init__(self, model, layers, attention, ffn, micro_batches=2, more=()):
+        super().__init__(model, layers, attention, more)
+        self.ffn = Workers(model, layers, ffn, more)
         self.ffn.flags = [["--role", "ffn", *flags[2:]] for flags in self.ffn.flags[1:]]
         self.micro_batches = micro_batches
 

@@ -8,7 +8,7 @@ namespace waferline::tls {
 namespace {
 
 // Deny by default: these pairs and no others.
-constexpr std::array<std::pair<Role, Door>, 11> kAllowed = {{
+constexpr std::array<std::pair<Role, Door>, 14> kAllowed = {{
     {Role::kClient, Door::kHttp},
     {Role::kClient, Door::kGrpc},
     {Role::kFrontend, Door::kHttp},  // of another cell
@@ -17,16 +17,19 @@ constexpr std::array<std::pair<Role, Door>, 11> kAllowed = {{
     {Role::kOperator, Door::kGrpc},
     {Role::kOperator, Door::kOperators},
     {Role::kFrontend, Door::kPrefill},
-    {Role::kWorker, Door::kExperts},  // a shard asks for its experts
     {Role::kFrontend, Door::kShard},
     {Role::kWorker, Door::kShard},  // its neighbour; a prefill worker that brings pages
+    {Role::kFrontend, Door::kAttention},
+    {Role::kWorker, Door::kAttention},    // the same
+    {Role::kWorker, Door::kExperts},      // a shard asks for its experts
+    {Role::kWorker, Door::kFeedForward},  // an attention worker for its feed-forward parts
 }};
 
 }  // namespace
 
 std::string_view Name(Door door) {
-  static constexpr std::array<std::string_view, 6> kNames = {"http",    "grpc",  "operators",
-                                                             "prefill", "shard", "experts"};
+  static constexpr std::array<std::string_view, 8> kNames = {
+      "http", "grpc", "operators", "prefill", "shard", "attention", "experts", "ffn"};
   return kNames[static_cast<size_t>(door)];
 }
 
@@ -36,8 +39,7 @@ bool MayCall(Role caller, Door door) {
 }
 
 bool MayAnswer(Role answering, Door door) {
-  const bool link = door == Door::kPrefill || door == Door::kShard || door == Door::kExperts;
-  return link && answering == Role::kWorker;
+  return door >= Door::kPrefill && answering == Role::kWorker;
 }
 
 }  // namespace waferline::tls

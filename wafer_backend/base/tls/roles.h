@@ -9,7 +9,16 @@
 namespace waferline::tls {
 
 // What listens: HTTP's and gRPC's port, operators' own port, and the links of workers.
-enum class Door : uint8_t { kHttp, kGrpc, kOperators, kPrefill, kShard, kExperts };
+enum class Door : uint8_t {
+  kHttp,
+  kGrpc,
+  kOperators,
+  kPrefill,
+  kShard,
+  kAttention,
+  kExperts,
+  kFeedForward
+};
 std::string_view Name(Door door);
 
 bool MayCall(Role caller, Door door);

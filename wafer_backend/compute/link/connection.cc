@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <deque>
+#include <optional>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "wafer_backend/base/strings.h"
 #include "wafer_backend/compute/link/frame_codec.h"
 #include "wafer_backend/compute/link/reactor_io.h"
 
@@ -13,9 +15,21 @@ namespace waferline::link {
 
 using Error = boost::system::error_code;
 
+namespace {
+
+absl::Status TooSlow(const std::string& peer, int64_t patience_ms) {
+  return absl::UnauthenticatedError(
+      absl::StrCat("TLS: ", Absl(tls::Name(tls::Refusal::kTooSlow)), ": ", peer,
+                   " did not complete its handshake within ", patience_ms, " ms"));
+}
+
+}  // namespace
+
 struct Connection::State : Watched, std::enable_shared_from_this<Connection::State> {
-  State(Reactor* turned_by, Tcp::socket connected)
+  State(Reactor* turned_by, Tcp::socket connected, bool is_client)
       : reactor(turned_by), socket(std::move(connected)) {
+    const LinkSecurity& security = reactor->io().security;
+    if (security.credentials != nullptr) layer.emplace(security, is_client, reactor->Now());
     Error ignored;
     socket.non_blocking(true, ignored);
     socket.set_option(Tcp::no_delay(true), ignored);
@@ -47,19 +61,31 @@ struct Connection::State : Watched, std::enable_shared_from_this<Connection::Sta
   void Beat(Nanoseconds now, const Liveness& liveness) override {
     // What waits to be sent says as much; who has never said a thing is no peer yet.
     if (!open() || !heard || unsent > 0 || now - sent_at < liveness.interval) return;
-    unsent += kHeartbeat.size();
-    out.push_back(kHeartbeat);
-    Flush();
+    std::vector<uint8_t> beat = kHeartbeat;
+    Send(&beat);
   }
   void CheckPeer(Nanoseconds now, const Liveness& liveness) override {
     if (!reading || !open() || now - heard_at <= liveness.patience) return;
+    const int64_t patience_ms = liveness.patience / Milliseconds(1);
+    if (!secured()) return Close(TooSlow(peer, patience_ms));
     Close(absl::DeadlineExceededError(
-        absl::StrCat(peer, " has sent nothing for ", liveness.patience / Milliseconds(1), " ms")));
+        absl::StrCat(peer, " has sent nothing for ", patience_ms, " ms")));
   }
   void Excuse(Nanoseconds now, const Liveness& liveness) override {
     heard_at = std::max(heard_at, now - liveness.patience / 2);
   }
   bool open() const { return socket.is_open() && !broken; }
+  bool secured() const { return !layer || layer->open(); }
+
+  void Begin() {
+    if (layer) {
+      std::vector<uint8_t> wire;
+      const absl::Status status = layer->Begin(&wire);
+      Enqueue(&wire);
+      if (!status.ok()) return Close(status);
+    }
+    Read();
+  }
 
   void Read() {
     // Room for what the frame still lacks, a bounded piece at a time: a length alone reserves
@@ -71,16 +97,28 @@ struct Connection::State : Watched, std::enable_shared_from_this<Connection::Sta
         room = std::clamp(*size - in.size(), kMinRoom, kMaxRoom);
       }
     }
-    const size_t had = in.size();
-    in.resize(had + room);
-    socket.async_read_some(boost::asio::buffer(in.data() + had, room),
-                           [self = shared_from_this(), had](const Error& error, size_t got) {
-                             self->in.resize(had + got);
+    std::vector<uint8_t>* const into = layer ? &cipher : &in;
+    const size_t had = into->size();
+    into->resize(had + room);
+    socket.async_read_some(boost::asio::buffer(into->data() + had, room),
+                           [self = shared_from_this(), into, had](const Error& error, size_t got) {
+                             into->resize(had + got);
                              self->OnBytes(got);
                              if (!self->socket.is_open()) return;
                              if (error) return self->CloseFor(error);
+                             if (!self->Decipher()) return;
                              if (self->Deliver() && self->socket.is_open()) self->Read();
                            });
+  }
+
+  // With TLS: `cipher` to `in`. False if the connection was closed.
+  bool Decipher() {
+    if (!layer) return true;
+    std::vector<uint8_t> wire;
+    const absl::Status status = layer->Receive(cipher, &in, &wire);
+    cipher.clear();
+    Enqueue(&wire);
+    return status.ok() || Refuse(status);
   }
 
   // A large frame is heard long before it is whole, a peer that sends a byte now and then is not.
@@ -119,6 +157,32 @@ struct Connection::State : Watched, std::enable_shared_from_this<Connection::Sta
   bool Refuse(const absl::Status& why) {
     Close(absl::Status(why.code(), absl::StrCat("from ", peer, ": ", why.message())));
     return false;
+  }
+
+  // A frame, or what TLS makes of it; leaves memory of an earlier one.
+  void Send(std::vector<uint8_t>* frame) {
+    if (!layer) return Enqueue(frame);
+    std::vector<uint8_t> wire = Spent();
+    layer->Send(*frame, &wire);
+    frame->clear();
+    Enqueue(&wire);
+    if (wire.capacity() > 0 && spent.size() < kSpentBuffers) spent.push_back(std::move(wire));
+  }
+
+  // What goes to the socket as it is; leaves memory of something earlier.
+  void Enqueue(std::vector<uint8_t>* wire) {
+    if (wire->empty()) return;
+    unsent += wire->size();
+    out.push_back(std::move(*wire));
+    if (!waiting) Flush();
+    *wire = Spent();
+  }
+
+  std::vector<uint8_t> Spent() {
+    if (spent.empty()) return {};
+    std::vector<uint8_t> memory = std::move(spent.back());
+    spent.pop_back();
+    return memory;
   }
 
   // Sends without waiting as long as the socket takes bytes, the rest when it is ready again.
@@ -162,10 +226,12 @@ struct Connection::State : Watched, std::enable_shared_from_this<Connection::Sta
   std::string peer;
   std::shared_ptr<Handlers> handlers;
   bool reading = false;
-  Nanoseconds sent_at;   // anything
-  Nanoseconds heard_at;  // a frame, or much of one
-  bool heard = false;    // anything
-  size_t unheard = 0;    // bytes since then
+  Nanoseconds sent_at;            // anything
+  Nanoseconds heard_at;           // a frame, or much of one
+  bool heard = false;             // anything
+  size_t unheard = 0;             // bytes since then
+  std::optional<TlsLayer> layer;  // none: plain
+  std::vector<uint8_t> cipher;    // with TLS: read, not yet deciphered
   std::vector<uint8_t> in;
   std::deque<std::vector<uint8_t>> out;
   size_t out_at = 0;  // of the first
@@ -175,8 +241,8 @@ struct Connection::State : Watched, std::enable_shared_from_this<Connection::Sta
   std::vector<std::vector<uint8_t>> spent;
 };
 
-std::unique_ptr<Connection> MakeConnection(Reactor* reactor, Tcp::socket socket) {
-  auto state = std::make_shared<Connection::State>(reactor, std::move(socket));
+std::unique_ptr<Connection> MakeConnection(Reactor* reactor, Tcp::socket socket, bool is_client) {
+  auto state = std::make_shared<Connection::State>(reactor, std::move(socket), is_client);
   reactor->io().watched.push_back(state);
   return std::make_unique<Connection>(std::move(state));
 }
@@ -192,7 +258,7 @@ void Connection::Start(OnFrame on_frame, OnClosed on_closed) {
       std::make_shared<State::Handlers>(State::Handlers{std::move(on_frame), std::move(on_closed)});
   if (state_->reading || !state_->socket.is_open()) return;
   state_->reading = true;
-  state_->Read();
+  state_->Begin();
 }
 
 absl::Status Connection::Push(std::vector<uint8_t>* frame) {
@@ -202,19 +268,16 @@ absl::Status Connection::Push(std::vector<uint8_t>* frame) {
   if (!HasRoom()) {
     return absl::ResourceExhaustedError(absl::StrCat("the link to ", state_->peer, " is full"));
   }
-  state_->unsent += frame->size();
-  state_->out.push_back(std::move(*frame));
-  frame->clear();
-  if (!state_->waiting) state_->Flush();
-  if (!state_->spent.empty()) {
-    *frame = std::move(state_->spent.back());
-    state_->spent.pop_back();
-  }
+  state_->Send(frame);
   return absl::OkStatus();
 }
 
-bool Connection::HasRoom() const { return state_->unsent < kWindowBytes; }
+bool Connection::HasRoom() const {
+  const size_t held = state_->layer ? state_->layer->held_bytes() : 0;
+  return state_->unsent + held < kWindowBytes;
+}
 bool Connection::open() const { return state_->open(); }
+bool Connection::secured() const { return state_->secured(); }
 const std::string& Connection::peer() const { return state_->peer; }
 
 }  // namespace waferline::link

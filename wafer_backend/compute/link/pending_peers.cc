@@ -5,17 +5,30 @@
 
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/base/strings.h"
 
 namespace waferline::link {
+
+namespace {
+
+// Why a peer that waits is closed: `otherwise`, unless it is still in its handshake.
+std::string Overdue(const Connection& connection, tls::Refusal handshake,
+                    const std::string& otherwise) {
+  if (connection.secured()) return absl::StrCat(connection.peer(), ": ", otherwise);
+  return absl::StrCat("TLS: ", Absl(tls::Name(handshake)), ": ", connection.peer(),
+                      " has not completed its handshake");
+}
+
+}  // namespace
 
 PendingPeers::PendingPeers(Reactor* reactor, Events events)
     : reactor_(reactor), events_(std::move(events)) {}
 
 void PendingPeers::Add(std::unique_ptr<Connection> connection) {
   if (peers_.size() == kMaxPeers) {
-    Refuse(peers_.front().get(), absl::ResourceExhaustedError(absl::StrCat(
-                                     peers_.front()->connection->peer(),
-                                     ": it has said nothing, and others have connected since")));
+    Refuse(peers_.front().get(), absl::ResourceExhaustedError(Overdue(
+                                     *peers_.front()->connection, tls::Refusal::kTooMany,
+                                     "it has said nothing, and others have connected since")));
   }
   Peer* const peer = peers_.emplace_back(std::make_unique<Peer>(std::move(connection))).get();
   peer->since = reactor_->Now();
@@ -28,9 +41,9 @@ void PendingPeers::Watch() {
   detached_.clear();
   while (!peers_.empty() && reactor_->Now() - peers_.front()->since > kPatience) {
     Peer* const oldest = peers_.front().get();
-    Refuse(oldest, absl::DeadlineExceededError(absl::StrCat(oldest->connection->peer(),
-                                                            ": it has said nothing for ",
-                                                            ToSeconds(kPatience), " s")));
+    Refuse(oldest, absl::DeadlineExceededError(Overdue(
+                       *oldest->connection, tls::Refusal::kTooSlow,
+                       absl::StrCat("it has said nothing for ", ToSeconds(kPatience), " s"))));
   }
 }
 

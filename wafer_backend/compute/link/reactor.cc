@@ -32,7 +32,8 @@ absl::StatusOr<std::pair<std::string, std::string>> SplitEndpoint(const std::str
   return std::pair(endpoint.substr(0, colon), endpoint.substr(colon + 1));
 }
 
-Reactor::Reactor(const Liveness& liveness) : io_(std::make_unique<Io>(liveness)) {
+Reactor::Reactor(const Liveness& liveness, LinkSecurity security)
+    : io_(std::make_unique<Io>(liveness, std::move(security))) {
   io_->awake = io_->beaten = io_->checked = Now();
 }
 
@@ -143,7 +144,7 @@ ConnectAttempt::ConnectAttempt(Reactor* reactor, const std::string& endpoint, Na
         state->socket, found, [state](const Error& failed, const Tcp::endpoint&) {
           if (!state->done) return;
           if (failed) return state->Finish(Unreachable(state->endpoint, failed.message()));
-          state->Finish(MakeConnection(state->reactor, std::move(state->socket)));
+          state->Finish(MakeConnection(state->reactor, std::move(state->socket), true));
         });
   };
   // A number needs no resolver, which would start a thread for it.
@@ -166,7 +167,7 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
   void Accept() {
     acceptor.async_accept([self = shared_from_this()](const Error& error, Tcp::socket socket) {
       if (!self->acceptor.is_open()) return;
-      if (!error) self->on_connection(MakeConnection(self->reactor, std::move(socket)));
+      if (!error) self->on_connection(MakeConnection(self->reactor, std::move(socket), false));
       if (self->acceptor.is_open()) self->Accept();
     });
   }

@@ -17,12 +17,14 @@
 #include "wafer_backend/base/units.h"
 #include "wafer_backend/compute/link/byte_pipe.h"
 #include "wafer_backend/compute/link/liveness.h"
+#include "wafer_backend/compute/link/tls_layer.h"
 
 namespace waferline::link {
 
 class Reactor {
  public:
-  explicit Reactor(const Liveness& liveness = {});
+  // `security`: of all its connections.
+  explicit Reactor(const Liveness& liveness = {}, LinkSecurity security = {});
   ~Reactor();
   Reactor(const Reactor&) = delete;
   Reactor& operator=(const Reactor&) = delete;
@@ -46,7 +48,7 @@ class Reactor {
   std::unique_ptr<Io> io_;
 };
 
-// One TCP connection as a pipe of frames.
+// One TCP connection as a pipe of frames, plain or with TLS (tls_layer.h).
 //
 // A frame that is not well-formed, or that the handler refuses, closes the connection. Whatever
 // ends it (the peer, the network, a bad frame, a silent peer as DeadlineExceeded, TCP's own
@@ -73,6 +75,7 @@ class Connection : public BytePipe {
   absl::Status Push(std::vector<uint8_t>* frame) override;
   bool HasRoom() const override;
   bool open() const;
+  bool secured() const;             // always, if plain; else once the peer was checked
   const std::string& peer() const;  // "127.0.0.1:4711"
 
  private:

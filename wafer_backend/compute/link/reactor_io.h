@@ -29,9 +29,10 @@ class Watched {
 };
 
 struct Reactor::Io {
-  explicit Io(const Liveness& how) : liveness(how) {}
+  Io(const Liveness& how, LinkSecurity protects) : liveness(how), security(std::move(protects)) {}
 
   const Liveness liveness;
+  const LinkSecurity security;
   std::vector<std::weak_ptr<Watched>> watched;  // pruned as it is gone through
   Nanoseconds awake;                            // last seen running
   Nanoseconds beaten;                           // last gone through for heartbeats
@@ -42,8 +43,8 @@ struct Reactor::Io {
   std::atomic<bool> woken{false};
 };
 
-// A connection on a socket that is connected.
-std::unique_ptr<Connection> MakeConnection(Reactor* reactor, Tcp::socket socket);
+// A connection on a socket that is connected, by us (`is_client`) or by the peer.
+std::unique_ptr<Connection> MakeConnection(Reactor* reactor, Tcp::socket socket, bool is_client);
 
 // "host:port" apart; InvalidArgument if it is not that.
 absl::StatusOr<std::pair<std::string, std::string>> SplitEndpoint(const std::string& endpoint);

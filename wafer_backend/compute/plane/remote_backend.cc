@@ -22,7 +22,7 @@ bool MayEndByItself(const absl::Status& loss) {
 
 RemoteBackend::RemoteBackend(const RemoteOptions& options)
     : options_(options),
-      reactor_(options.liveness),
+      reactor_(options.liveness, {options.tls}),
       shards_(&reactor_, {.endpoints = options.shards,
                           .role = options.attention ? link::Role::kAttention : link::Role::kShard,
                           .fingerprint = options.fingerprint,

@@ -34,6 +34,7 @@ struct RemoteOptions {
   // What workers see of this driver; the generation is where it starts from. Two drivers without an
   // election should differ in incarnation and in generation.
   membership::Credentials credentials;
+  std::shared_ptr<tls::Credentials> tls;  // of the links; null: plain
   // A line for the operator: once when workers are lost, once when they are back. The driver's
   // thread; optional.
   std::function<void(const std::string& remark)> on_remark;

@@ -226,7 +226,7 @@ absl::Status RunPrefillServer(const PrefillServerOptions& options, const std::at
   kernels::ThreadPool pool(options.threads > 0 ? options.threads : std::max(cores, 1));
   WL_ASSIGN_OR_RETURN(const auto model,
                       shard::PackedModel::Load(std::move(file), {0, shape.layers}, &pool));
-  link::Reactor reactor(options.liveness);
+  link::Reactor reactor(options.liveness, {options.tls, tls::Door::kPrefill});
   PrefillOptions prefill = options.prefill;
   prefill.between_layers = [&reactor] { reactor.Beat(); };
   WL_ASSIGN_OR_RETURN(auto worker, PrefillWorker::Create(model, prefill, &pool));

@@ -23,13 +23,17 @@ constexpr Nanoseconds kIdleTurn = Milliseconds(100);
 class LayerServer {
  public:
   using OnRemark = std::function<void(const std::string&)>;
-  LayerServer(LayerWorker* worker, link::HelloFrame hello, link::Liveness liveness,
-              OnRemark on_remark)
+  struct Links {
+    link::Liveness liveness;
+    link::LinkSecurity security;
+    OnRemark on_remark;
+  };
+  LayerServer(LayerWorker* worker, const link::HelloFrame& hello, const Links& links)
       : worker_(worker),
         hello_(hello),
-        on_remark_(std::move(on_remark)),
+        on_remark_(links.on_remark),
         gate_(hello.role == link::Role::kExperts ? "worker of experts" : "feed-forward worker"),
-        reactor_(liveness),
+        reactor_(links.liveness, links.security),
         pending_(&reactor_, {.check = [this](const auto& theirs) { return Check(theirs); },
                              .ours = [this] { return Hello(); },
                              .on_greeted =
@@ -133,7 +137,10 @@ absl::Status RunServer(link::Role role, const ModelPart& part, const Options& op
   hello.max_rows = static_cast<uint32_t>(options.worker.max_rows);
   hello.credentials.worker = options.name;
   hello.credentials.incarnation = options.incarnation;
-  return LayerServer(worker.get(), hello, options.liveness, options.on_remark)
+  const tls::Door door =
+      role == link::Role::kExperts ? tls::Door::kExperts : tls::Door::kFeedForward;
+  return LayerServer(worker.get(), hello,
+                     {options.liveness, {options.tls, door}, options.on_remark})
       .Run(options.listen, options.on_ready, stop);
 }
 

@@ -6,9 +6,11 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "absl/status/status.h"
+#include "wafer_backend/base/tls/credentials.h"
 #include "wafer_backend/compute/link/liveness.h"
 #include "wafer_backend/compute/shard/expert_worker.h"
 #include "wafer_backend/compute/shard/feed_forward_worker.h"
@@ -23,7 +25,8 @@ struct LayerServerOptions {
   std::string name;          // of this process, for messages of others
   uint64_t incarnation = 0;  // random, another each time it starts
   link::Liveness liveness;
-  int threads = 0;  // that compute; 0: one a core
+  std::shared_ptr<tls::Credentials> tls;  // of its links; null: plain
+  int threads = 0;                        // that compute; 0: one a core
   // Called once when connections are accepted.
   std::function<void(uint16_t port)> on_ready;
   // Events for the operator's log: peers refused or disconnected, and why. Optional.

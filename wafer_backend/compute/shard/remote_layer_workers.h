@@ -29,6 +29,7 @@ class RemoteLayerWorkers : public WorkerLinks {
     int64_t experts = 0;                 // of a layer of the model
     Nanoseconds patience = Seconds(10);  // for connecting, and for an answer
     link::Liveness liveness;
+    std::shared_ptr<tls::Credentials> tls;  // null: plain
     // Called now and then while this waits. Short; optional.
     std::function<void()> on_wait;
   };
@@ -66,7 +67,7 @@ class RemoteLayerWorkers : public WorkerLinks {
   };
 
   explicit RemoteLayerWorkers(const Options& options)
-      : options_(options), reactor_(options.liveness) {}
+      : options_(options), reactor_(options.liveness, {options.tls}) {}
   bool attention() const { return options_.hello.role == link::Role::kAttention; }
   absl::Status ConnectAll();
   void Greet(Peer* peer, std::unique_ptr<link::Connection> connection);

@@ -35,7 +35,9 @@ absl::Status RunShardServer(const ShardServerOptions& options, const std::atomic
   WL_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(options.model_path));
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
   kernels::ThreadPool pool(options.threads > 0 ? options.threads : std::max(cores, 1));
-  link::Reactor reactor(options.liveness);
+  link::Reactor reactor(options.liveness,
+                        {options.tls, options.shard.feed_forward_elsewhere ? tls::Door::kAttention
+                                                                           : tls::Door::kShard});
   ShardOptions part = options.shard;
   part.between_layers = [&reactor] { reactor.Beat(); };
   WL_ASSIGN_OR_RETURN(const auto model, PackedModel::LoadPart(std::move(file), part.part(), &pool));
@@ -60,7 +62,8 @@ absl::Status RunShardServer(const ShardServerOptions& options, const std::atomic
                 .workers = {.endpoints = options.workers,
                             .experts = experts,
                             .patience = options.worker_patience,
-                            .liveness = options.liveness},
+                            .liveness = options.liveness,
+                            .tls = options.tls},
                 .on_remark = options.on_remark},
                stop);
 }

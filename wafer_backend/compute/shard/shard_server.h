@@ -11,10 +11,12 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "wafer_backend/base/tls/credentials.h"
 #include "wafer_backend/compute/link/liveness.h"
 #include "wafer_backend/compute/shard/shard.h"
 
@@ -27,6 +29,7 @@ struct ShardServerOptions {
   std::string name;          // of this process, for messages of others
   uint64_t incarnation = 0;  // random, another each time it starts
   link::Liveness liveness;
+  std::shared_ptr<tls::Credentials> tls;  // of its links; null: plain
   // host:port of the workers that have what the shard does not have of its layers: other experts,
   // or feed-forward parts.
   std::vector<std::string> workers;

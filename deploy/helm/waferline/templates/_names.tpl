@@ -44,6 +44,24 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- end }}
 
+{{/* The volume of a Secret, and where it is mounted. */}}
+{{- define "waferline.tlsVolume" -}}
+- name: tls
+  secret: {secretName: {{ . | quote }}, defaultMode: 0440}
+{{- end }}
+
+{{- define "waferline.tlsMount" -}}
+- {name: tls, mountPath: /tls, readOnly: true}
+{{- end }}
+
+{{/* yes, if this release speaks TLS; links have two ends. */}}
+{{- define "waferline.tls" -}}
+{{- $front := .Values.tls.frontendSecret }}{{- $worker := .Values.tls.workerSecret }}
+{{- if and .Values.workers.enabled (ne (empty $front) (empty $worker)) }}{{ fail "tls: with workers both frontendSecret and workerSecret are needed, or neither" }}{{ end }}
+{{- if and $worker (not .Values.workers.enabled) }}{{ fail "tls.workerSecret: there are no workers" }}{{ end }}
+{{- if $front }}yes{{ end }}
+{{- end }}
+
 {{- define "waferline.etcd" -}}
 {{ required "etcd.endpoints: workers and standbys find each other there" (join "," .Values.etcd.endpoints) }}
 {{- end }}
@@ -71,14 +89,16 @@ args:
 ports:
   - {name: http, containerPort: 8080}
   - {name: grpc, containerPort: 50051}
-startupProbe: {httpGet: {path: /live, port: http}, periodSeconds: 1, failureThreshold: 120}
-livenessProbe: {httpGet: {path: /live, port: http}, periodSeconds: 5, timeoutSeconds: 3, failureThreshold: 3}
-readinessProbe: {httpGet: {path: /ready, port: http}, periodSeconds: 2, timeoutSeconds: 2, failureThreshold: 1}
+{{- $scheme := ternary "HTTPS" "HTTP" (eq (include "waferline.tls" .) "yes") }}
+startupProbe: {httpGet: {path: /live, port: http, scheme: {{ $scheme }}}, periodSeconds: 1, failureThreshold: 120}
+livenessProbe: {httpGet: {path: /live, port: http, scheme: {{ $scheme }}}, periodSeconds: 5, timeoutSeconds: 3, failureThreshold: 3}
+readinessProbe: {httpGet: {path: /ready, port: http, scheme: {{ $scheme }}}, periodSeconds: 2, timeoutSeconds: 2, failureThreshold: 1}
 lifecycle: {preStop: {sleep: {seconds: 5}}}
 securityContext: {{- include "waferline.security" . | nindent 2 }}
 resources: {{- toYaml .Values.frontend.resources | nindent 2 }}
 volumeMounts:
   - {name: config, mountPath: /config, readOnly: true}
+  {{- with .Values.tls.frontendSecret }}{{ include "waferline.tlsMount" . | nindent 2 }}{{ end }}
   {{- include "waferline.mounts" . | nindent 2 }}
 {{- end }}
 
@@ -95,7 +115,7 @@ args:
   - >-
     {{ .role }}
     exec waferd $flags --model {{ .root.Values.model.path }} --threads {{ .root.Values.workers.threads }}
-    --listen 0.0.0.0:7101 --advertise $POD_IP:7101 --worker-id $POD_NAME
+    --listen 0.0.0.0:7101 {{ ternary "--tls /tls" "--insecure" (eq (include "waferline.tls" .root) "yes") }} --advertise $POD_IP:7101 --worker-id $POD_NAME
     --registry etcd={{ include "waferline.etcd" .root }} --cloud {{ .root.Values.etcd.cloud }}
 ports:
   - {name: link, containerPort: 7101}
@@ -104,7 +124,9 @@ readinessProbe: {tcpSocket: {port: link}, periodSeconds: 10}
 livenessProbe: {tcpSocket: {port: link}, periodSeconds: 10, failureThreshold: 3}
 securityContext: {{- include "waferline.security" .root | nindent 2 }}
 resources: {{- toYaml .root.Values.workers.resources | nindent 2 }}
-volumeMounts: {{- include "waferline.mounts" .root | nindent 2 }}
+volumeMounts:
+  {{- with .root.Values.tls.workerSecret }}{{ include "waferline.tlsMount" . | nindent 2 }}{{ end }}
+  {{- include "waferline.mounts" .root | nindent 2 }}
 {{- end }}
 
 {{/* Sets $flags to those of shard $1 of a chain, by its place in $i. */}}

@@ -50,10 +50,11 @@ TEST_CASE("only the listed roles may call a door") {
       {Role::kOperator, Door::kHttp},      {Role::kOperator, Door::kGrpc},
       {Role::kOperator, Door::kOperators}, {Role::kFrontend, Door::kPrefill},
       {Role::kFrontend, Door::kShard},     {Role::kWorker, Door::kShard},
-      {Role::kWorker, Door::kExperts}};
+      {Role::kWorker, Door::kExperts},     {Role::kFrontend, Door::kAttention},
+      {Role::kWorker, Door::kAttention},   {Role::kWorker, Door::kFeedForward}};
   for (const Role role : {Role::kFrontend, Role::kWorker, Role::kOperator, Role::kClient}) {
     for (const Door door : {Door::kHttp, Door::kGrpc, Door::kOperators, Door::kPrefill,
-                            Door::kShard, Door::kExperts}) {
+                            Door::kShard, Door::kAttention, Door::kExperts, Door::kFeedForward}) {
       INFO(Name(role) << " " << Name(door));
       CHECK(MayCall(role, door) == allowed.contains({role, door}));
       CHECK(MayAnswer(role, door) == (role == Role::kWorker && door >= Door::kPrefill));
