@@ -27,7 +27,7 @@ DecodePool::DecodePool(EngineContext* context, TokenEmitter* emitter, const Hand
 
 void DecodePool::Add(LaneIndex lane, const DecodeUnitSpec& spec) {
   const LaneSpec& lane_spec = context_->lanes[lane];
-  const Speculation& speculation = lane_spec.speculation;
+  const Speculation& speculation = spec.speculation ? *spec.speculation : lane_spec.speculation;
   const UnitIndex u = units_.Add();
   Unit& unit = units_[u];
   unit.spec = spec;

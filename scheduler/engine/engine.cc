@@ -30,6 +30,13 @@ absl::Status CheckWorker(const PrefillWorkerSpec& worker) {
   return absl::OkStatus();
 }
 
+absl::Status CheckSpeculation(const Speculation& speculation) {
+  for (const double p : speculation.acceptance) {
+    if (!(p >= 0 && p <= 1)) return absl::InvalidArgumentError("acceptance is outside [0, 1]");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckLane(const LaneSpec& lane) {
   if (lane.values == nullptr) return absl::InvalidArgumentError("has no value source");
   if (lane.workers.empty()) return absl::InvalidArgumentError("has no prefill worker");
@@ -52,9 +59,7 @@ absl::Status CheckLane(const LaneSpec& lane) {
   if (lane.limits.lost_heartbeats < 1) {
     return absl::InvalidArgumentError("lost_heartbeats is below 1");
   }
-  for (const double p : lane.speculation.acceptance) {
-    if (!(p >= 0 && p <= 1)) return absl::InvalidArgumentError("acceptance is outside [0, 1]");
-  }
+  if (absl::Status s = CheckSpeculation(lane.speculation); !s.ok()) return s;
   for (const PrefillWorkerSpec& worker : lane.workers) {
     if (absl::Status s = CheckWorker(worker); !s.ok()) {
       return absl::InvalidArgumentError(
@@ -63,6 +68,7 @@ absl::Status CheckLane(const LaneSpec& lane) {
   }
   for (const DecodeUnitSpec& unit : lane.units) {
     absl::Status s = CheckUnit(unit);
+    if (s.ok() && unit.speculation) s = CheckSpeculation(*unit.speculation);
     if (s.ok() && unit.prefix_cache &&
         lane.block_tokens % unit.memory.front().page_tokens.count() != 0) {
       s = absl::InvalidArgumentError("block_tokens is not a multiple of the unit's page");

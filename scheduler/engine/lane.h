@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,14 @@ struct PrefillWorkerSpec {
   int64_t milliwatts = 0;         // what they draw together at work; 0: not known
 };
 
+// Speculative decoding as a process: a draft of acceptance.size() tokens is verified in one beat;
+// draft token i is accepted with acceptance[i] if all before it were. The draws are keyed by the
+// request's seed and the position, so they do not depend on the schedule.
+struct Speculation {
+  std::vector<double> acceptance;  // empty: off
+  Nanoseconds draft_time;          // added to each beat
+};
+
 // A decode unit is a pipeline of wafers or a batch device, never both.
 struct DecodeUnitSpec {
   std::string name;
@@ -39,6 +48,7 @@ struct DecodeUnitSpec {
   int devices = 1;                  // that work as one: wafers of the pipeline, accelerators
   int wafers = 0;                   // of a batch unit's: those that are no accelerators
   int64_t milliwatts = 0;           // what they draw together at work; 0: not known
+  std::optional<Speculation> speculation;  // its own; none: the lane's
 };
 
 // When KV starts to move.
@@ -52,14 +62,6 @@ enum class Overlap : uint8_t {
 enum class Reserve : uint8_t {
   kAtPrefill,  // before anything is computed; needed by value sources that really hold KV
   kAtHandoff,  // when the prompt is prefilled; it waits in the worker's memory if there is no room
-};
-
-// Speculative decoding as a process: a draft of acceptance.size() tokens is verified in one beat;
-// draft token i is accepted with acceptance[i] if all before it were. The draws are keyed by the
-// request's seed and the position, so they do not depend on the schedule.
-struct Speculation {
-  std::vector<double> acceptance;  // empty: off
-  Nanoseconds draft_time;          // added to each beat
 };
 
 struct LaneLimits {

@@ -60,7 +60,8 @@ absl::StatusOr<std::string> LaneDevices::AddWafers(UnitGroup* group) const {
   const placement::PlacementTask task = TaskOf(*group);
   WL_ASSIGN_OR_RETURN(group->placement, placement::Place(task));
   const timing::DecodeCosts costs = placement::SpeedOf(task, group->placement).costs;
-  group->speculation = SpeculationOf(*group->profile, costs.StageTime(Tokens(kUsualContext)));
+  const Nanoseconds stage = costs.StageTime(Tokens(kUsualContext));
+  group->speculation = SpeculationOf(*group->profile, [&](int rows) { return rows * stage; });
   group->memory = MemoryOf(costs);
   group->devices = group->wafers = static_cast<int>(costs.wafers);
   group->power = {.watts = wafer.power_decode_watts.value * costs.wafers,
@@ -107,6 +108,12 @@ absl::StatusOr<std::string> LaneDevices::AddSplit(UnitGroup* group) const {
   for (int i = 0; i < group->config.units; ++i) {
     group->batches.push_back(std::make_unique<emulator::SplitDecoder>(model));
   }
+  if (unit.speculates) {
+    const emulator::SplitDecoder alone(model);
+    const auto pass = [&](int rows) { return alone.StepTime(1, Tokens(kUsualContext), rows); };
+    group->speculation =
+        SpeculationOf(*unit.speculates, [&](int rows) { return pass(1 + rows) - pass(1); });
+  }
   group->split = std::move(unit.model);
   return absl::StrCat(group->config.units, " x [", unit.label, "]");
 }
@@ -122,12 +129,6 @@ absl::Status LaneDevices::AddUnits(const fleet::DecodeConfig& decode,
     label = group.hardware.wafer() != nullptr ? AddWafers(&group) : AddAccelerators(model, &group);
   }
   WL_RETURN_IF_ERROR(label.status());
-  if (!groups_.empty() && !config_.states_draft &&
-      group.speculation.acceptance != groups_.front().speculation.acceptance) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "profiles of decode entries \"", groups_.front().config.name, "\" and \"", decode.name,
-        "\" speculate differently; state scheduling.draft for the lane ([]: none)"));
-  }
   absl::StrAppend(&label_, groups_.empty() ? " " : " and ", *label);
   groups_.push_back(std::move(group));
   return absl::OkStatus();

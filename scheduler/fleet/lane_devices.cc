@@ -148,7 +148,6 @@ engine::LaneSpec LaneDevices::Spec(ValueSource* values,
   spec.values = values;
   spec.kv_bytes_per_token = kv_bytes_per_token_;
   spec.context = static_cast<uint32_t>(context_.count());
-  if (!config_.states_draft) spec.speculation = groups_.front().speculation;
   for (size_t i = 0; i < workers_.size(); ++i) {
     spec.workers.push_back({.name = absl::StrCat(config_.model, "/prefill-", i),
                             .device = workers_[i].get(),
@@ -178,6 +177,7 @@ engine::LaneSpec LaneDevices::Spec(ValueSource* values,
       unit.max_running = group.config.max_running;
       unit.link = links_[config_.link.shared ? 0 : link].get();
       unit.prefix_cache = group.config.prefix_cache;
+      if (!config_.states_draft) unit.speculation = group.speculation;
       unit.devices = group.devices;
       unit.wafers = group.wafers;
       unit.milliwatts = std::llround(1e3 * group.power.watts);

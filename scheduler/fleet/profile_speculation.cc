@@ -26,7 +26,8 @@ double ProbabilityOf(int drafted, double accepted) {
 
 }  // namespace
 
-engine::Speculation SpeculationOf(const timing::Profile& profile, Nanoseconds stage_time) {
+engine::Speculation SpeculationOf(const timing::Profile& profile,
+                                  const std::function<Nanoseconds(int)>& rows_take) {
   engine::Speculation out;
   const double accepted = profile.tokens_per_step.value;
   if (accepted <= 1) return out;
@@ -35,7 +36,7 @@ engine::Speculation SpeculationOf(const timing::Profile& profile, Nanoseconds st
   out.acceptance.assign(static_cast<size_t>(drafted), ProbabilityOf(drafted, accepted));
   out.draft_time =
       std::max(Nanoseconds(0),
-               Nanoseconds(std::llround(profile.draft_seconds.value * 1e9)) - drafted * stage_time);
+               Nanoseconds(std::llround(profile.draft_seconds.value * 1e9)) - rows_take(drafted));
   return out;
 }
 

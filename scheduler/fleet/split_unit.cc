@@ -18,10 +18,15 @@ struct SideQuestion {
   Tokens context;
 };
 
-absl::StatusOr<placement::SplitSide> SideOf(const SideQuestion& question, std::string* label) {
+struct SideFacts {
+  std::string label;
+  std::optional<timing::Profile> profile;  // of wafers
+};
+
+absl::StatusOr<placement::SplitSide> SideOf(const SideQuestion& question, SideFacts* facts) {
   const SideConfig& config = question.config;
   WL_ASSIGN_OR_RETURN(const silicon::Hardware hardware, silicon::LoadHardware(config.hardware));
-  std::optional<timing::Profile> profile;
+  std::optional<timing::Profile>& profile = facts->profile;
   if (hardware.wafer() != nullptr) {
     if (config.devices != 0) {
       return absl::InvalidArgumentError("devices has no effect on wafers; state wafers");
@@ -38,9 +43,26 @@ absl::StatusOr<placement::SplitSide> SideOf(const SideQuestion& question, std::s
                                          .part = question.part,
                                          .devices = profile ? config.wafers : config.devices,
                                          .context = question.context.count()}));
-  *label = absl::StrCat(side.devices, " x ", hardware.name,
-                        profile ? absl::StrCat(" (", profile->name, ")") : "");
+  facts->label = absl::StrCat(side.devices, " x ", hardware.name,
+                              profile ? absl::StrCat(" (", profile->name, ")") : "");
   return side;
+}
+
+// What the sides' wafers speculate with: one side's profile, or both sides' if they agree.
+absl::StatusOr<std::optional<timing::Profile>> SpeculatesOf(const SideFacts& attention,
+                                                            const SideFacts& ffn) {
+  std::optional<timing::Profile> found;
+  for (const SideFacts* side : {&attention, &ffn}) {
+    if (!side->profile || side->profile->tokens_per_step.value <= 1) continue;
+    if (found && (found->tokens_per_step.value != side->profile->tokens_per_step.value ||
+                  found->draft_seconds.value != side->profile->draft_seconds.value)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the sides' profiles ", found->name, " and ", side->profile->name,
+                       " speculate differently; give both sides one of them"));
+    }
+    found = side->profile;
+  }
+  return found;
 }
 
 absl::Status Named(const char* field, const absl::Status& status) {
@@ -63,16 +85,18 @@ void AddMemory(const placement::SplitSide& side, Tokens page, std::vector<ShardM
 
 absl::StatusOr<SplitUnit> SplitUnitOf(const SplitConfig& config, const timing::ModelSizes& shape,
                                       Tokens context, Tokens page) {
-  std::string attention_label, ffn_label;
+  SideFacts attention_facts, ffn_facts;
   auto attention =
-      SideOf({config.attention, shape, timing::LayerPart::kAttention, context}, &attention_label);
+      SideOf({config.attention, shape, timing::LayerPart::kAttention, context}, &attention_facts);
   WL_RETURN_IF_ERROR(Named("attention", attention.status()));
-  auto ffn = SideOf({config.ffn, shape, timing::LayerPart::kFeedForward, context}, &ffn_label);
+  auto ffn = SideOf({config.ffn, shape, timing::LayerPart::kFeedForward, context}, &ffn_facts);
   WL_RETURN_IF_ERROR(Named("ffn", ffn.status()));
   SplitUnit unit;
+  WL_ASSIGN_OR_RETURN(unit.speculates, SpeculatesOf(attention_facts, ffn_facts));
   AddMemory(*attention, page, &unit.memory);
   AddMemory(*ffn, page, &unit.memory);
-  unit.label = absl::StrCat("attention on ", attention_label, ", feed-forward on ", ffn_label);
+  unit.label =
+      absl::StrCat("attention on ", attention_facts.label, ", feed-forward on ", ffn_facts.label);
   unit.model = {.kind_of = timing::LayersOf(shape).kind_of,
                 .attention = *std::move(attention),
                 .ffn = *std::move(ffn),

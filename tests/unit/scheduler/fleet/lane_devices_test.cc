@@ -48,19 +48,51 @@ TEST_CASE("a profile with speculation serves at the speed that it predicts") {
   const auto devices = LaneDevices::Build(lane, &timeline);
   REQUIRE(devices.status().ToString() == "OK");
   const engine::LaneSpec spec = (*devices)->Spec(nullptr, {});
+  const engine::Speculation speculation = *spec.units.at(0).speculation;
   double accepted = 1, reached = 1;
-  for (const double p : spec.speculation.acceptance) accepted += reached *= p;
-  const int width = 1 + static_cast<int>(spec.speculation.acceptance.size());
+  for (const double p : speculation.acceptance) accepted += reached *= p;
+  const int width = 1 + static_cast<int>(speculation.acceptance.size());
   const DecodePipeline::Beat beat =
-      spec.units.at(0).pipeline->Enter(spec.speculation.draft_time, Tokens(1024), width);
+      spec.units.at(0).pipeline->Enter(speculation.draft_time, Tokens(1024), width);
   // A public figure of the profile's fit: 2,100 tokens/s.
   CHECK(accepted * 1e9 / beat.leaves.as_double() == Approx(2100).epsilon(0.25));
   lane.states_draft = true;
   const auto plain = LaneDevices::Build(lane, &timeline);
-  REQUIRE((*plain)->Spec(nullptr, {}).speculation.acceptance.empty());
+  REQUIRE(!(*plain)->Spec(nullptr, {}).units.at(0).speculation);
   lane.states_draft = false;
+  // Each unit speculates as its own kernels do, an accelerator not at all.
   lane.decode.push_back({.name = "older", .hardware = "wse-3", .profile = "vendor-2024"});
-  REQUIRE(ErrorOf(lane).find("speculate differently; state scheduling.draft") != std::string::npos);
+  lane.decode.push_back({.name = "gpu", .hardware = "h200", .devices_per_unit = 8});
+  const auto mixed = LaneDevices::Build(lane, &timeline);
+  REQUIRE(mixed.status().ToString() == "OK");
+  const engine::LaneSpec units = (*mixed)->Spec(nullptr, {});
+  CHECK(units.units.at(0).speculation->acceptance == speculation.acceptance);
+  CHECK(units.units.at(1).speculation->acceptance.empty());
+  CHECK(units.units.at(2).speculation->acceptance.empty());
+}
+
+TEST_CASE("a split unit speculates as the profile of its wafers does") {
+  Timeline timeline;
+  fleet::LaneConfig lane = Lane("llama-3.1-70b");
+  lane.decode[0] = {
+      .name = "split",
+      .split = fleet::SplitConfig{.attention = {.hardware = "h200", .devices = 8},
+                                  .ffn = {.hardware = "wse-3", .profile = "vendor-2025"}}};
+  const auto devices = LaneDevices::Build(lane, &timeline);
+  REQUIRE(devices.status().ToString() == "OK");
+  const engine::LaneSpec spec = (*devices)->Spec(nullptr, {});
+  const engine::DecodeUnitSpec& unit = spec.units.at(0);
+  double accepted = 1, reached = 1;
+  for (const double p : unit.speculation->acceptance) accepted += reached *= p;
+  CHECK(accepted == Approx(6.79108).epsilon(1e-6));  // tokens_per_step of the profile
+  // A lone user's pass takes draft_seconds of the profile more than a token's step, or what the
+  // drafted rows take if that is more.
+  const int width = 1 + static_cast<int>(unit.speculation->acceptance.size());
+  const auto step = [&](int rows) { return unit.batch->StepTime(1, Tokens(1024), rows); };
+  const Nanoseconds pass = unit.speculation->draft_time + step(width);
+  CHECK(pass == std::max(step(width), step(1) + Nanoseconds(1'841'030)));
+  lane.decode[0].split->attention = {.hardware = "wse-3", .profile = "open"};
+  CHECK((LaneDevices::Build(lane, &timeline)).ok());  // that one does not speculate
 }
 
 TEST_CASE("a unit leases on its wafers and on its share of the shards that compute") {
