@@ -52,6 +52,7 @@ void EngineImpl::Arrive(SlotIndex slot) {
         OutlineOf(*request.prompt, lane.block_tokens, SaltOf(request.tenant, request.cache_salt)));
   }
   s.queue_class = policy::ClassOf(request.tier);
+  s.waits_for = ChooseTier(slot);
   hot.generated = 0;
   hot.max_tokens = request.max_tokens;
   hot.last_token_ns = s.arrival.count();
@@ -85,6 +86,7 @@ void EngineImpl::Enqueue(SlotIndex slot) {
   const HotSequence& hot = sequences().hot(slot);
   s.prefill_total = s.outline->tokens + hot.generated;
   s.prefill_done = 0;
+  tiers_[hot.lane].Promise(&s, s.waits_for.tier, hot.max_tokens - hot.generated);
   queues_[hot.lane].Push(slot);
   context_.dirty.Mark(hot.lane);
 }
@@ -131,7 +133,7 @@ policy::AdmissionSnapshot EngineImpl::AdmissionView(SlotIndex slot) const {
   view.fits_some_unit = (context == 0 || tokens <= Tokens(context)) &&
                         prefill_.CouldHold(lane, tokens) && decode_.CouldHold(lane, tokens);
   view.device_alive = prefill_.AnyAlive(lane) && decode_.AnyUsable(lane);
-  view.expected_queue = ExpectedQueue(lane);
+  view.expected_queue = ExpectedQueue(lane, s.waits_for);
   view.deadline = s.request.deadline;
   view.queue_threshold = s.request.queue_threshold;
   if (view.deadline && view.fits_some_unit) view.expected_service = ExpectedService(slot);
@@ -140,21 +142,25 @@ policy::AdmissionSnapshot EngineImpl::AdmissionView(SlotIndex slot) const {
 
 // The work before it, at the rate of the workers alive, or until the units have room, whichever is
 // longer.
-Nanoseconds EngineImpl::ExpectedQueue(LaneIndex lane) const {
+Nanoseconds EngineImpl::ExpectedQueue(LaneIndex lane, const policy::TierChoice& tiers) const {
   const CacheUse& use = cache_use_[lane];
   const double misses =
       use.queried > 0 ? 1.0 - static_cast<double>(use.hit) / static_cast<double>(use.queried) : 1.0;
   const double prefill_ns =
       prefill_.ExpectedWait(lane, static_cast<double>(queues_[lane].waiting_tokens()) * misses);
-  const double room_ns = decode_.ExpectedWait(lane, static_cast<double>(queues_[lane].size()));
+  const double room_ns =
+      decode_.ExpectedWait(lane, tiers, static_cast<double>(queues_[lane].size(tiers)));
   return Nanoseconds(std::llround(std::max(prefill_ns, room_ns)));
 }
 
-Nanoseconds EngineImpl::ExpectedService(SlotIndex slot) const {
+double EngineImpl::ServiceTime(SlotIndex slot, const policy::TierChoice& tiers) const {
   const Sequence& s = sequences()[slot];
   const LaneIndex lane = sequences().hot(slot).lane;
-  const double total =
-      prefill_.BestTime(lane, Tokens(s.outline->tokens)) + decode_.BestTime(lane, s);
+  return prefill_.BestTime(lane, Tokens(s.outline->tokens)) + decode_.BestTime(lane, tiers, s);
+}
+
+Nanoseconds EngineImpl::ExpectedService(SlotIndex slot) const {
+  const double total = ServiceTime(slot, sequences()[slot].waits_for);
   // No device alive: refused for that, not for this.
   return total < 1e18 ? Nanoseconds(std::llround(total)) : Nanoseconds();
 }

@@ -36,11 +36,12 @@ bool DecodePool::CouldHold(LaneIndex lane, Tokens tokens) const {
 
 // If the units are full, as many rooms as are waited for have to come back first: those waiting
 // each hold as many pages as those running do, for as long as they do.
-double DecodePool::ExpectedWait(LaneIndex lane, double waiting) const {
+double DecodePool::ExpectedWait(LaneIndex lane, const policy::TierChoice& tiers,
+                                double waiting) const {
   int64_t free_slots = 0;
   double slots = 0;
   for (const UnitIndex u : by_lane_[lane]) {
-    if (!IsUsable(u)) continue;
+    if (!IsUsable(u) || !tiers.Allows(units_[u].spec.tier)) continue;
     const Unit& unit = units_[u];
     const PagePool& pages = unit.ledger->pages();
     const double filled = pages.used().as_double() / pages.capacity().as_double();
@@ -54,13 +55,14 @@ double DecodePool::ExpectedWait(LaneIndex lane, double waiting) const {
   return (waiting + 1) * mean_hold_ns_[lane] / slots;
 }
 
-double DecodePool::BestTime(LaneIndex lane, const Sequence& s) const {
+double DecodePool::BestTime(LaneIndex lane, const policy::TierChoice& tiers,
+                            const Sequence& s) const {
   const double tokens = std::max<double>(1.0, s.request.max_tokens);
   const Tokens kv(s.outline->tokens + s.request.max_tokens / 2);
   const Bytes moved = context_->lanes[lane].kv_bytes_per_token * int64_t{s.outline->tokens};
   double best_ns = std::numeric_limits<double>::max();
   for (const UnitIndex u : by_lane_[lane]) {
-    if (!IsUsable(u)) continue;
+    if (!IsUsable(u) || !tiers.Allows(units_[u].spec.tier)) continue;
     const Unit& unit = units_[u];
     const auto together = static_cast<int64_t>(unit.members.size()) + 1;
     const Nanoseconds step =

@@ -36,12 +36,15 @@ class DecodePool final : private EventTarget {
   std::optional<UnitIndex> Pick(SlotIndex slot);
   // Tokens of the sequence's prompt that are not in the unit's cache.
   int64_t FreshTokens(UnitIndex unit, SlotIndex slot) const;
+  // Of the prompt, on the unit of the tier that has most of it.
+  int64_t MostCached(LaneIndex lane, UnitTier tier, const Sequence& sequence) const;
   // Room on a unit that Pick gave. The unit becomes the sequence's (HotSequence::unit).
   Room Take(UnitIndex unit, SlotIndex slot);
   // The sequence ends or restarts: its stage is about to release its room, if it has one. A
   // resident's pages are released at once and its prompt stays in the unit's cache.
   void Return(SlotIndex slot);
-  // Whether `slot` would have room on the resident's unit if that one gave up its own.
+  // Whether `slot` would have room on the resident's unit, of a tier that it may use, if that one
+  // gave up its own.
   bool GivesEnough(const Resident& resident, SlotIndex slot) const;
 
   // decode_steps.cc
@@ -70,10 +73,11 @@ class DecodePool final : private EventTarget {
   // For admission (decode_load.cc).
   bool AnyUsable(LaneIndex lane) const;                 // alive, and its link works
   bool CouldHold(LaneIndex lane, Tokens tokens) const;  // an empty unit, lost ones included
-  // Nanoseconds until `waiting` sequences before this one have found room.
-  double ExpectedWait(LaneIndex lane, double waiting) const;
-  // Nanoseconds of hand-off and decode on the best usable unit, undisturbed; huge if there is none.
-  double BestTime(LaneIndex lane, const Sequence& sequence) const;
+  // Nanoseconds until `waiting` sequences before this one have found room on units of these tiers.
+  double ExpectedWait(LaneIndex lane, const policy::TierChoice& tiers, double waiting) const;
+  // Nanoseconds of hand-off and decode on the best usable unit of these tiers, undisturbed; huge if
+  // there is none.
+  double BestTime(LaneIndex lane, const policy::TierChoice& tiers, const Sequence& sequence) const;
 
   std::vector<UnitSnapshot> Snapshot(LaneIndex lane) const;
   // Pages and slots are what the sequences hold and the caches keep, and fit the memory; a

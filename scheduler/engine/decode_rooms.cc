@@ -67,7 +67,7 @@ policy::UnitView DecodePool::ViewOf(UnitIndex u, const Sequence& s) const {
                     (unit.cache->pages().count() / std::max<int64_t>(1, unit.cache->size())));
     evictable = std::max(Pages(), unit.cache->evictable() - own);
   }
-  return {.kind = KindOf(unit),
+  return {.tier = unit.spec.tier,
           .alive = IsUsable(u),
           .running = static_cast<int>(unit.running->used().count()),
           .max_running = unit.spec.max_running,
@@ -84,9 +84,18 @@ std::optional<UnitIndex> DecodePool::Pick(SlotIndex slot) {
   views_.clear();
   for (const UnitIndex u : by_lane_[lane]) views_.push_back(ViewOf(u, s));
   const std::optional<size_t> chosen =
-      policy::ChooseUnit(context_->lanes[lane].unit, s.queue_class, views_);
+      policy::ChooseUnit(context_->lanes[lane].unit_rule, s.waits_for, views_);
   if (!chosen) return std::nullopt;
   return At(lane, DeviceIndex{static_cast<uint32_t>(*chosen)});
+}
+
+int64_t DecodePool::MostCached(LaneIndex lane, UnitTier tier, const Sequence& s) const {
+  int64_t most = 0;
+  for (const UnitIndex u : by_lane_[lane]) {
+    if (!IsUsable(u) || units_[u].spec.tier != tier) continue;
+    most = std::max(most, UsableTokens(CachedBlocks(units_[u], s), s).count());
+  }
+  return most;
 }
 
 int64_t DecodePool::FreshTokens(UnitIndex u, SlotIndex slot) const {
@@ -132,8 +141,10 @@ void DecodePool::Return(SlotIndex slot) {
 
 bool DecodePool::GivesEnough(const Resident& resident, SlotIndex slot) const {
   const Unit& unit = units_[resident.room.unit];
+  const Sequence& s = (*sequences_)[slot];
   const Pages gives = resident.room.pages.amount() + unit.ledger->pages().free();
-  return IsUsable(resident.room.unit) && gives >= NeededPages(unit, (*sequences_)[slot], 0);
+  return IsUsable(resident.room.unit) && s.waits_for.Allows(unit.spec.tier) &&
+         gives >= NeededPages(unit, s, 0);
 }
 
 void DecodePool::Lose(UnitIndex u) {

@@ -6,32 +6,37 @@
 
 namespace waferline::engine {
 
+// Strict order: who waits for room is not overtaken by those that wait for the same tier, who waits
+// for a worker by none.
 void EngineImpl::Dispatch(LaneIndex lane) {
-  while (const std::optional<SlotIndex> front = queues_[lane].Front()) {
-    if (!PlaceFront(*front)) break;  // strict order: the first one is not overtaken
+  std::array<bool, kUnitTiers> open;
+  open.fill(true);
+  while (const std::optional<SlotIndex> front = queues_[lane].Front(open)) {
+    const Placing placing = PlaceFront(*front);
+    if (placing == Placing::kNoWorker) break;
+    if (placing == Placing::kNoRoom) open[static_cast<size_t>(sequences()[*front].tier)] = false;
   }
   prefill_.StartSteps(lane);  // with all that came together
 }
 
-bool EngineImpl::PlaceFront(SlotIndex slot) {
+EngineImpl::Placing EngineImpl::PlaceFront(SlotIndex slot) {
   const LaneSpec& lane = LaneOf(slot);
   std::optional<UnitIndex> unit;
   if (lane.reserve == Reserve::kAtPrefill) {
     unit = decode_.Pick(slot);
-    if (!unit) return lane.preempt && Preempt(slot);
+    if (!unit) return lane.preempt && Preempt(slot) ? Placing::kPlaced : Placing::kNoRoom;
     if (policy::PrefillOnUnit(lane.local_prefill, decode_.kind(*unit),
                               decode_.FreshTokens(*unit, slot))) {
       LeaveQueue(slot);
-      StartOnUnit(slot, decode_.Take(*unit, slot));
-      return true;
+      StartOnUnit(slot, TakeRoom(*unit, slot));
+      return Placing::kPlaced;
     }
   }
   const std::optional<WorkerIndex> worker = prefill_.Pick(slot);
-  if (!worker) return false;
+  if (!worker) return Placing::kNoWorker;
   LeaveQueue(slot);
-  StartOnWorker(slot, *worker,
-                unit ? std::optional<Room>(decode_.Take(*unit, slot)) : std::nullopt);
-  return true;
+  StartOnWorker(slot, *worker, unit ? std::optional<Room>(TakeRoom(*unit, slot)) : std::nullopt);
+  return Placing::kPlaced;
 }
 
 bool EngineImpl::Preempt(SlotIndex slot) {

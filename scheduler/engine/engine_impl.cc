@@ -16,6 +16,7 @@ EngineImpl::EngineImpl(const EngineOptions& options, Timeline* timeline,
       cache_use_(context_.lanes.size()) {
   for (const LaneSpec& lane : context_.lanes) {
     lane_by_model_.emplace(lane.model, queues_.Add(lane, &context_.sequences));
+    tiers_.Add(lane);
   }
 }
 

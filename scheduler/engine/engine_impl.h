@@ -4,12 +4,14 @@
 //   PrefillPool    workers: memory, caches, steps
 //   HandoffLedger  KV over the links: flows, leases, reachability
 //   DecodePool     units: room, beats, batch steps
+//   TierUse        what each tier of a lane has promised
 //   TokenEmitter   a token's way out, and full readers
 // What they have to tell each other passes through here, by their listeners. One file for each
 // story:
 //   engine_impl.cc  calls from outside and the loop
 //   admit.cc        arrival -> Admitted, or refused
 //   dispatch.cc     Admitted -> Prefilling: a worker, room on a unit
+//   tiers.cc        which tier of units a sequence waits for
 //   progress.cc     Prefilling -> Prefilled -> Resident
 //   finish.cc       Outcome, restarts
 //   faults.cc       hardware that changes
@@ -32,6 +34,7 @@
 #include "scheduler/engine/handoff_ledger.h"
 #include "scheduler/engine/lane_queue.h"
 #include "scheduler/engine/prefill_pool.h"
+#include "scheduler/engine/tier_use.h"
 #include "scheduler/engine/token_emitter.h"
 
 namespace waferline::engine {
@@ -94,24 +97,33 @@ class EngineImpl final : public Engine,
   void RefuseWithoutSlot(Ticket ticket, const ValidRequest& request, LaneIndex lane,
                          policy::RefusalCause cause);
   policy::AdmissionSnapshot AdmissionView(SlotIndex slot) const;
-  Nanoseconds ExpectedQueue(LaneIndex lane) const;
+  Nanoseconds ExpectedQueue(LaneIndex lane, const policy::TierChoice& tiers) const;
+  // Nanoseconds from its prefill's begin to its last token, undisturbed; huge without a device.
+  double ServiceTime(SlotIndex slot, const policy::TierChoice& tiers) const;
   Nanoseconds ExpectedService(SlotIndex slot) const;
   void Enqueue(SlotIndex slot);
 
   // dispatch.cc
+  enum class Placing : uint8_t { kPlaced, kNoRoom, kNoWorker };  // kPlaced: look again
   void Dispatch(LaneIndex lane);
-  bool PlaceFront(SlotIndex slot);
+  Placing PlaceFront(SlotIndex slot);
   bool Preempt(SlotIndex slot);
   void StartOnWorker(SlotIndex slot, WorkerIndex worker, std::optional<Room> room);
   void StartOnUnit(SlotIndex slot, Room room);
   void LeaveQueue(SlotIndex slot);
   void RecordLookup(SlotIndex slot, uint32_t cached_tokens);
 
+  // tiers.cc
+  policy::TierChoice ChooseTier(SlotIndex slot) const;
+  Room TakeRoom(UnitIndex unit, SlotIndex slot);  // on a unit that Pick gave
+  void CheckTierLaws() const;
+
   // progress.cc
   void SetPhase(SlotIndex slot, Phase phase);
   void AfterEmission(SlotIndex slot);
   void AfterPrefill(SlotIndex slot);
   void FindRoomForWaiting(LaneIndex lane);
+  void FindRoomFor(std::deque<SequenceRef>* of_tier, LaneIndex lane);
   void BecomeResidentIfComplete(SlotIndex slot);
   void BecomeResident(SlotIndex slot, Resident resident);
   void OnPrefillStart(SlotIndex slot) override { SetPhase(slot, Phase::kPrefill); }
@@ -140,8 +152,9 @@ class EngineImpl final : public Engine,
   HandoffLedger handoffs_;
   TokenEmitter emitter_;
   DecodePool decode_;
-  // Prefilled without room, in order.
-  IndexedVector<LaneIndex, std::deque<SequenceRef>> awaiting_room_;
+  IndexedVector<LaneIndex, TierUse> tiers_;
+  // Prefilled without room, by the tier that they wait for, in order.
+  IndexedVector<LaneIndex, std::array<std::deque<SequenceRef>, kUnitTiers>> awaiting_room_;
   IndexedVector<LaneIndex, CacheUse> cache_use_;
   bool draining_ = false;
   bool blocked_ = false;

@@ -18,6 +18,8 @@ TokenEmitter::Reader EngineImpl::ReleaseResources(SlotIndex slot) {
   if (std::holds_alternative<Prefilling>(s.stage)) prefill_.Forget(slot);
   decode_.Return(slot);
   const TokenEmitter::Reader reader = emitter_.Forget(slot);
+  const HotSequence& hot = sequences().hot(slot);
+  tiers_[lane].Settle(&s, hot.max_tokens - hot.generated);
   s.stage = std::monostate();
   sequences().Outdate(slot);
   if (waited) queues_[lane].Remove(s);
@@ -43,7 +45,8 @@ void EngineImpl::OnOver(SlotIndex slot, FinishReason reason, absl::Status status
                                   .prefill = s.spent_in(Phase::kPrefill),
                                   .transfer = s.spent_in(Phase::kTransfer),
                                   .decode = s.spent_in(Phase::kDecode)},
-                        .compute = s.compute};
+                        .compute = s.compute,
+                        .served = s.served};
   context_.observers.Notify([&](EngineObserver& o) {
     o.OnOutcome({sequences().InfoOf(slot), &outcome, s.first_token_at,
                  Nanoseconds(hot.last_token_ns), s.restarts + s.preemptions});
@@ -75,6 +78,7 @@ void EngineImpl::Restart(SlotIndex slot, RestartCause cause) {
   const TokenEmitter::Reader reader = ReleaseResources(slot);
   emitter_.Restore(slot, reader);
   s.stage = Admitted();
+  s.waits_for = ChooseTier(slot);
   SetPhase(slot, Phase::kQueue);
   context_.log.Record(DecisionLog::Kind::kRestart, hot.ordinal, static_cast<uint64_t>(cause));
   context_.observers.Notify(

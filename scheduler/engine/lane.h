@@ -11,6 +11,7 @@
 #include "scheduler/policy/admission.h"
 #include "scheduler/policy/order.h"
 #include "scheduler/policy/routing.h"
+#include "scheduler/policy/tiers.h"
 #include "wafer_backend/api/devices.h"
 #include "wafer_backend/api/values.h"
 #include "wafer_backend/base/units.h"
@@ -41,6 +42,7 @@ struct DecodeUnitSpec {
   std::string name;
   DecodePipeline* pipeline = nullptr;
   BatchDecoder* batch = nullptr;
+  UnitTier tier = UnitTier::kFast;
   std::vector<ShardMemory> memory;  // one entry a stage ledger; equal page_tokens
   int max_running = 256;            // sequences that hold a slot
   KvLink* link = nullptr;           // from the prefill pool; may be shared between units and lanes
@@ -88,7 +90,8 @@ struct LaneSpec {
   policy::AdmissionSettings admission;
   policy::OrderSettings order;
   policy::WorkerRule worker_rule = policy::WorkerRule::kPrefixAware;
-  policy::UnitSettings unit;
+  policy::UnitRule unit_rule = policy::UnitRule::kMostHeadroom;
+  policy::TierSettings tiers;  // of a lane that has units of both
   policy::LocalPrefillSettings local_prefill;
   bool preempt = false;  // by recompute, for a better priority
   Overlap overlap = Overlap::kNone;

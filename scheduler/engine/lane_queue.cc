@@ -13,14 +13,19 @@ int64_t FullCharge(const Sequence& s, const HotSequence& hot) {
   return s.prefill_total * policy::kPromptTokenCharge + OutputCharge(s, hot);
 }
 
+WaitQueue EmptyQueue(bool fair_tenants, const SequenceTable* sequences) {
+  return {fair_tenants, [sequences](const WaitQueue::Entry& entry) {
+            return sequences->IsCurrent(entry.sequence) &&
+                   std::holds_alternative<Admitted>((*sequences)[entry.sequence.slot].stage);
+          }};
+}
+
 }  // namespace
 
 LaneQueue::LaneQueue(const LaneSpec& lane, const SequenceTable* sequences)
     : sequences_(sequences),
-      queue_(lane.order.fair_tenants, [sequences](const WaitQueue::Entry& entry) {
-        return sequences->IsCurrent(entry.sequence) &&
-               std::holds_alternative<Admitted>((*sequences)[entry.sequence.slot].stage);
-      }) {
+      queues_{EmptyQueue(lane.order.fair_tenants, sequences),
+              EmptyQueue(lane.order.fair_tenants, sequences)} {
   for (size_t c = 0; c < places_.size(); ++c) {
     places_[c] = std::make_unique<PlacePool>(Places(lane.admission.max_waiting[c]));
   }
@@ -38,13 +43,25 @@ void LaneQueue::Push(SlotIndex slot) {
   const Sequence& s = (*sequences_)[slot];
   ++waiting_[static_cast<size_t>(s.queue_class)];
   waiting_tokens_ += s.prefill_total;
-  queue_.Push(s.request.tenant,
-              {s.order_key, sequences_->hot(slot).ordinal, sequences_->RefOf(slot)});
+  QueueOf(s).Push(s.request.tenant,
+                  {s.order_key, sequences_->hot(slot).ordinal, sequences_->RefOf(slot)});
 }
 
-std::optional<SlotIndex> LaneQueue::Front() const {
-  const WaitQueue::Entry* front = queue_.Front();
-  return front == nullptr ? std::nullopt : std::optional(front->sequence.slot);
+std::optional<SlotIndex> LaneQueue::Front(const std::array<bool, kUnitTiers>& tiers) const {
+  const WaitQueue::Entry* first = nullptr;
+  for (size_t tier = 0; tier < tiers.size(); ++tier) {
+    const WaitQueue::Entry* const front = tiers[tier] ? queues_[tier].Front() : nullptr;
+    if (front != nullptr && (first == nullptr || *first > *front)) first = front;
+  }
+  return first == nullptr ? std::nullopt : std::optional(first->sequence.slot);
+}
+
+size_t LaneQueue::size(const policy::TierChoice& tiers) const {
+  size_t size = 0;
+  for (const UnitTier tier : {UnitTier::kFast, UnitTier::kSlow}) {
+    if (tiers.Allows(tier)) size += queues_[static_cast<size_t>(tier)].live();
+  }
+  return size;
 }
 
 void LaneQueue::Uncount(const Sequence& s) {
@@ -54,21 +71,21 @@ void LaneQueue::Uncount(const Sequence& s) {
 
 void LaneQueue::PopFront(SlotIndex front) {
   const Sequence& s = (*sequences_)[front];
-  queue_.PopFront(FullCharge(s, sequences_->hot(front)));
+  QueueOf(s).PopFront(FullCharge(s, sequences_->hot(front)));
   Uncount(s);
 }
 
 void LaneQueue::Remove(const Sequence& s) {
   Uncount(s);
-  queue_.OnEntryStale();
+  QueueOf(s).OnEntryStale();
 }
 
 void LaneQueue::RefundRest(const Sequence& s, const HotSequence& hot) {
-  queue_.Refund(s.request.tenant, OutputCharge(s, hot));
+  QueueOf(s).Refund(s.request.tenant, OutputCharge(s, hot));
 }
 
 void LaneQueue::RefundAll(const Sequence& s, const HotSequence& hot) {
-  queue_.Refund(s.request.tenant, FullCharge(s, hot));
+  QueueOf(s).Refund(s.request.tenant, FullCharge(s, hot));
 }
 
 void LaneQueue::CheckLaws(LaneIndex lane) const {

@@ -51,13 +51,17 @@ void EngineImpl::AfterPrefill(SlotIndex slot) {
     handoffs_.Move(slot, s.prefill_total);
     BecomeResidentIfComplete(slot);
   } else {
-    awaiting_room_[lane].push_back(sequences().RefOf(slot));
+    awaiting_room_[lane][static_cast<size_t>(s.tier)].push_back(sequences().RefOf(slot));
     FindRoomForWaiting(lane);
   }
 }
 
 void EngineImpl::FindRoomForWaiting(LaneIndex lane) {
-  std::deque<SequenceRef>& waiting = awaiting_room_[lane];
+  for (std::deque<SequenceRef>& waiting : awaiting_room_[lane]) FindRoomFor(&waiting, lane);
+}
+
+void EngineImpl::FindRoomFor(std::deque<SequenceRef>* of_tier, LaneIndex lane) {
+  std::deque<SequenceRef>& waiting = *of_tier;
   while (!waiting.empty()) {
     const SequenceRef ref = waiting.front();
     if (!sequences().IsCurrent(ref)) {
@@ -67,7 +71,7 @@ void EngineImpl::FindRoomForWaiting(LaneIndex lane) {
     const std::optional<UnitIndex> unit = decode_.Pick(ref.slot);
     if (!unit) return;
     waiting.pop_front();
-    Room room = decode_.Take(*unit, ref.slot);
+    Room room = TakeRoom(*unit, ref.slot);
     handoffs_.Begin(ref.slot, room.prefix_tokens);
     std::get<Prefilled>(sequences()[ref.slot].stage).room = std::move(room);
     handoffs_.Move(ref.slot, sequences()[ref.slot].prefill_total);

@@ -20,6 +20,8 @@
 #include "scheduler/engine/observer.h"
 #include "scheduler/engine/stage_ledger.h"
 #include "scheduler/policy/admission.h"
+#include "scheduler/policy/tiers.h"
+#include "scheduler/request/service_tier.h"
 #include "scheduler/request/valid_request.h"
 #include "wafer_backend/base/lease.h"
 
@@ -137,8 +139,12 @@ struct Sequence {
   std::vector<TokenId> generated;  // if the lane keeps ids
   uint32_t restarts = 0;           // after faults
   uint32_t preemptions = 0;
-  uint32_t cached_tokens = 0;  // of the prompt, at its first prefill
-  ComputeUse compute;          // of the devices that it has left
+  uint32_t cached_tokens = 0;       // of the prompt, at its first prefill
+  policy::TierChoice waits_for;     // which of the lane's queues it is in
+  UnitTier tier = UnitTier::kFast;  // of its unit; until it has one, that which it waits for
+  uint32_t promised = 0;            // tokens that the tier owes it (TierUse)
+  ServiceTier served = ServiceTier::kDefault;  // as Outcome's
+  ComputeUse compute;                          // of the devices that it has left
 
   uint32_t prefill_total = 0;  // prompt and what was generated before a restart
   uint32_t prefill_done = 0;

@@ -59,7 +59,7 @@ EngineSnapshot EngineImpl::Snapshot() const {
     l.transferring = sequences().in_phase(lane, Phase::kTransfer);
     l.decoding = sequences().in_phase(lane, Phase::kDecode);
     l.parked = emitter_.parked(lane);
-    l.expected_queue = ExpectedQueue(lane);
+    l.expected_queue = ExpectedQueue(lane, policy::kAnyTier);
     l.workers = prefill_.Snapshot(lane);
     l.units = decode_.Snapshot(lane);
   });
@@ -72,6 +72,7 @@ void EngineImpl::CheckLaws() const {
   queues_.ForEachIndex([this](LaneIndex lane) { queues_[lane].CheckLaws(lane); });
   prefill_.CheckLaws();
   decode_.CheckLaws();
+  CheckTierLaws();
 }
 
 }  // namespace waferline::engine

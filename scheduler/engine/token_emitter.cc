@@ -59,7 +59,8 @@ TokenEmitter::Emission TokenEmitter::Emit(SlotIndex slot, HotSequence* of_slot) 
   if (hot.flags & HotSequence::kKeepsIds) (*sequences_)[slot].generated.push_back(value->id);
   context_->observers.Notify([&info](EngineObserver& o) { o.OnToken(info); });
   if (hot.sink != nullptr) {
-    stop |= HandOver(slot, {index, value, now - (*sequences_)[slot].arrival}, stop);
+    const Sequence& s = (*sequences_)[slot];
+    stop |= HandOver(slot, {index, value, now - s.arrival, s.served}, stop);
   }
   if (!stop && hot.generated < hot.max_tokens) return Emission::kGoOn;
   listener_->OnOver(slot, stop ? FinishReason::kStop : FinishReason::kLength, absl::OkStatus());

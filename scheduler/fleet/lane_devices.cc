@@ -177,6 +177,7 @@ engine::LaneSpec LaneDevices::Spec(ValueSource* values,
       unit.max_running = group.config.max_running;
       unit.link = links_[config_.link.shared ? 0 : link].get();
       unit.prefix_cache = group.config.prefix_cache;
+      unit.tier = group.config.tier.value_or(group.wafers > 0 ? UnitTier::kFast : UnitTier::kSlow);
       if (!config_.states_draft) unit.speculation = group.speculation;
       unit.devices = group.devices;
       unit.wafers = group.wafers;

@@ -28,12 +28,11 @@ Cost CostOf(UnitRule rule, const UnitView& unit) {
   return {filled, queue};
 }
 
-std::optional<size_t> BestOfKind(const UnitSettings& settings, UnitKind kind,
-                                 std::span<const UnitView> units) {
+std::optional<size_t> BestOfTier(UnitRule rule, UnitTier tier, std::span<const UnitView> units) {
   std::optional<size_t> best;
   for (size_t i = 0; i < units.size(); ++i) {
-    if (units[i].kind != kind || !HasRoom(units[i])) continue;
-    if (!best || CostOf(settings.rule, units[i]) < CostOf(settings.rule, units[*best])) best = i;
+    if (units[i].tier != tier || !HasRoom(units[i])) continue;
+    if (!best || CostOf(rule, units[i]) < CostOf(rule, units[*best])) best = i;
   }
   return best;
 }
@@ -61,16 +60,13 @@ std::optional<size_t> ChooseWorker(WorkerRule rule, std::span<const WorkerView> 
   return best;
 }
 
-std::optional<size_t> ChooseUnit(const UnitSettings& settings, QueueClass queue_class,
+std::optional<size_t> ChooseUnit(UnitRule rule, const TierChoice& choice,
                                  std::span<const UnitView> units) {
-  const bool gpu_first = queue_class == QueueClass::kFlex && settings.flex_prefers_gpu;
-  const UnitKind first = gpu_first ? UnitKind::kGpu : UnitKind::kWafer;
-  const UnitKind second = gpu_first ? UnitKind::kWafer : UnitKind::kGpu;
-  if (const auto best = BestOfKind(settings, first, units)) return best;
-  bool first_alive = false;
-  for (const UnitView& unit : units) first_alive |= unit.alive && unit.kind == first;
-  if (first_alive && queue_class != QueueClass::kDefault) return std::nullopt;
-  return BestOfKind(settings, second, units);
+  if (const auto best = BestOfTier(rule, choice.tier, units)) return best;
+  bool alive = false;
+  for (const UnitView& unit : units) alive |= unit.alive && unit.tier == choice.tier;
+  if (alive && !choice.spills) return std::nullopt;
+  return BestOfTier(rule, Other(choice.tier), units);
 }
 
 bool PrefillOnUnit(const LocalPrefillSettings& settings, UnitKind kind, int64_t fresh_tokens) {

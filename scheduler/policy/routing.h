@@ -7,7 +7,7 @@
 #include <optional>
 #include <span>
 
-#include "scheduler/policy/admission.h"
+#include "scheduler/policy/tiers.h"
 #include "wafer_backend/base/units.h"
 
 namespace waferline::policy {
@@ -38,7 +38,7 @@ enum class UnitRule : uint8_t {
 };
 
 struct UnitView {
-  UnitKind kind = UnitKind::kWafer;
+  UnitTier tier = UnitTier::kFast;
   bool alive = true;
   int running = 0;
   int max_running = 1;
@@ -49,15 +49,9 @@ struct UnitView {
   int64_t cached_tokens = 0;  // of this prompt, on this unit
 };
 
-// Which kinds a class may use: wafers for the fastest tier, GPUs for those that do not need it.
-struct UnitSettings {
-  UnitRule rule = UnitRule::kMostHeadroom;
-  // A class goes to the other kind only if its own has no unit alive; kDefault spills over to the
-  // GPUs also when no wafer has room.
-  bool flex_prefers_gpu = true;
-};
-
-std::optional<size_t> ChooseUnit(const UnitSettings& settings, QueueClass queue_class,
+// A unit of the chosen tier; one of the other tier if the choice spills and its own has no room, or
+// if its own has no unit alive.
+std::optional<size_t> ChooseUnit(UnitRule rule, const TierChoice& choice,
                                  std::span<const UnitView> units);
 
 // Whether a prompt is prefilled on its wafer instead of in the pool: worth it when few tokens have

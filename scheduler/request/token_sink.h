@@ -13,6 +13,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "scheduler/request/service_tier.h"
 #include "wafer_backend/api/values.h"
 #include "wafer_backend/base/ids.h"
 #include "wafer_backend/base/units.h"
@@ -45,9 +46,10 @@ struct ComputeUse {
 };
 
 struct TokenEvent {
-  uint32_t index = 0;                 // 0 is the first generated token
-  const TokenValue* value = nullptr;  // valid during the call
-  Nanoseconds since_arrival;          // the emulated instant of the token
+  uint32_t index = 0;                          // 0 is the first generated token
+  const TokenValue* value = nullptr;           // valid during the call
+  Nanoseconds since_arrival;                   // the emulated instant of the token
+  ServiceTier served = ServiceTier::kDefault;  // as Outcome's, so far
 };
 
 struct Refusal {
@@ -64,6 +66,8 @@ struct Outcome {
   uint32_t generated_tokens = 0;
   RequestTimes times;
   ComputeUse compute;
+  // Whose units it had last, or waited for; never kAuto. What is charged: ChargedTier.
+  ServiceTier served = ServiceTier::kDefault;
 };
 
 class TokenSink {

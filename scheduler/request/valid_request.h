@@ -10,14 +10,13 @@
 #include <vector>
 
 #include "scheduler/request/prompt_outline.h"
+#include "scheduler/request/service_tier.h"
 #include "scheduler/request/token_sink.h"
 #include "wafer_backend/api/sampling.h"
 #include "wafer_backend/base/ids.h"
 #include "wafer_backend/base/units.h"
 
 namespace waferline {
-
-enum class ServiceTier : uint8_t { kAuto, kDefault, kFlex, kPriority };
 
 // Stepped clock: an arrival that the client times itself. The requests of a trace are numbered from
 // 0 in the order of their arrival, whatever order and connections they are sent in; emulated time

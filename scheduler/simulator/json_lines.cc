@@ -22,11 +22,10 @@ constexpr double kMaxTimestampMs = 4.1e12;
 ServiceTier ReadTier(JsonFields& fields) {
   std::string tier = "auto";
   fields.Text("service_tier", kMaxNameBytes, &tier);
-  if (tier == "auto" || tier.empty()) return ServiceTier::kAuto;
-  if (tier == "priority") return ServiceTier::kPriority;
-  if (tier == "flex") return ServiceTier::kFlex;
-  if (tier != "default") fields.Fail("service_tier", "must be auto, default, flex or priority");
-  return ServiceTier::kDefault;
+  if (tier.empty()) return ServiceTier::kAuto;
+  const std::optional<ServiceTier> named = ServiceTierNamed(tier);
+  if (!named) fields.Fail("service_tier", "must be auto, default, flex or priority");
+  return named.value_or(ServiceTier::kAuto);
 }
 
 uint32_t IndexOf(const std::string& name, std::vector<std::string>* names) {

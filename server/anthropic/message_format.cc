@@ -31,18 +31,6 @@ void Open(std::string& out, std::string_view type) {
 
 void Close(std::string& out) { out += "}\n\n"; }
 
-// Tokens that came from a cache are no input tokens in this protocol.
-void AppendUsage(std::string& out, const Usage& usage) {
-  out += ",\"usage\":{\"input_tokens\":";
-  AppendInteger(out, usage.prompt_tokens - usage.cached_tokens);
-  out += ",\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":";
-  AppendInteger(out, usage.cached_tokens);
-  out += ",\"output_tokens\":";
-  AppendInteger(out, usage.completion_tokens);
-  openai::AppendRecord(out, usage);
-  out += '}';
-}
-
 // Arguments that max_tokens cut short are no JSON.
 bool IsObject(std::string_view text) {
   json::error_code error;
@@ -220,6 +208,20 @@ void MessageFormat::AppendStop(std::string& out) const {
   } else {
     AppendQuoted(out, stop_sequence_);
   }
+}
+
+// Tokens that came from a cache are no input tokens in this protocol.
+void MessageFormat::AppendUsage(std::string& out, const Usage& usage) const {
+  out += ",\"usage\":{\"input_tokens\":";
+  AppendInteger(out, usage.prompt_tokens - usage.cached_tokens);
+  out += ",\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":";
+  AppendInteger(out, usage.cached_tokens);
+  out += ",\"output_tokens\":";
+  AppendInteger(out, usage.completion_tokens);
+  out += ",\"service_tier\":";
+  AppendQuoted(out, served_ == ServiceTier::kPriority ? "priority" : "standard");
+  openai::AppendRecord(out, usage);
+  out += '}';
 }
 
 void MessageFormat::AppendHead(std::string& out) const {

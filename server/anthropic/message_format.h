@@ -19,6 +19,7 @@ class MessageFormat final : public openai::AnswerFormat {
 
   void AppendStart(std::string& out) override;
   void AppendPrompt(std::string&, size_t, const std::vector<openai::TokenDetail>&) override {}
+  void SetServed(ServiceTier served) override { served_ = served; }
   void AppendDelta(std::string& out, size_t choice, const openai::Delta& delta) override;
   void CountTokens(uint32_t) override {}
   void AppendFinish(std::string& out, size_t choice, const openai::ChoiceEnd& end,
@@ -43,6 +44,7 @@ class MessageFormat final : public openai::AnswerFormat {
   // "stop_reason":...,"stop_sequence":...
   void AppendStop(std::string& out) const;
   void AppendHead(std::string& out) const;
+  void AppendUsage(std::string& out, const openai::Usage& usage) const;
 
   const std::vector<std::string> stop_sequences_;
   const openai::ResponseShape& shape_;
@@ -51,6 +53,7 @@ class MessageFormat final : public openai::AnswerFormat {
   int uses_ = 0;
   const char* stop_reason_ = nullptr;
   std::string stop_sequence_;
+  ServiceTier served_ = ServiceTier::kDefault;
 };
 
 }  // namespace waferline::anthropic

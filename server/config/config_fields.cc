@@ -40,11 +40,13 @@ models:
     shape: s
     prefill: {hardware: h}
     decode: [{hardware: h}]
+    scheduling: {fast_tier: {who: long_answer}}
     tokens: {from: split, file: f}
   - name: o
     shape: s
     prefill: {hardware: h}
     decode: [{hardware: h}]
+    scheduling: {fast_tier: {who: cached}}
     tokens: {from: split, file: f, prefill_worker: "h:1", attention_workers: [{address: "h:2"}]}
 )",
     R"(cell: {name: c, registry: {kind: file, path: f}}
@@ -55,6 +57,7 @@ models:
     shape: s
     prefill: {hardware: h}
     decode: [{kind: split, attention: {hardware: h}, ffn: {hardware: h}}]
+    scheduling: {fast_tier: {who: share}}
     tokens: {from: cheap, file: f}
 )"};
 

@@ -93,6 +93,7 @@ void Generation::Take(size_t index) {
                        std::make_move_iterator(news.events.end()));
   choice.tokens_to_send += news.tokens;
   if (!choice.first_token) choice.first_token = news.first_token;
+  if (news.served) choice.served = news.served;
   if (news.refusal) {
     choice.ended = true;
     choice.failure = news.refusal->status;
@@ -112,6 +113,7 @@ void Generation::Take(size_t index) {
 void Generation::RecordOutcome(Choice& choice, const Outcome& outcome) {
   choice.ended = true;
   choice.failure = serving::StatusOf(outcome);
+  choice.served = outcome.served;
   choice.result.end = {.reason = outcome.reason,
                        .prompt_tokens = outcome.prompt_tokens,
                        .cached_tokens = outcome.cached_tokens,
@@ -177,6 +179,7 @@ void Generation::WriteChoice(std::string& out, size_t index) {
 
 void Generation::WriteNews(std::string& out, size_t index) {
   Choice& choice = choices_[index];
+  if (choice.served) format_->SetServed(*choice.served);
   // The echoed prompt goes first; with log-probabilities it is there when the first token is.
   openai::Delta& delta = choice.result.generated;
   const bool is_empty = delta.empty() && choice.events.empty();
@@ -202,7 +205,12 @@ void Generation::WriteDelta(std::string& out, size_t index, const openai::Delta&
 void Generation::SendDocument() {
   choices_.front().result.end.cost = session_->CostText();
   std::vector<openai::ChoiceResult> results;
-  for (Choice& choice : choices_) results.push_back(std::move(choice.result));
+  ServiceTier served = *choices_.front().served;  // all have ended
+  for (Choice& choice : choices_) {
+    served = ChargedTier(*choice.served, served);  // the lowest
+    results.push_back(std::move(choice.result));
+  }
+  format_->SetServed(served);
   session_->RecordAnswered();
   EndAnswer()->Send({.content_type = "application/json", .body = format_->Document(results)});
 }

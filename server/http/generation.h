@@ -42,6 +42,7 @@ class Generation final : public serving::QueuedWriter,
     uint32_t tokens_to_send = 0;                             // of result.generated, for streams
     std::vector<std::pair<openai::Delta, uint32_t>> events;  // to send, one a token
     std::optional<Nanoseconds> first_token;                  // since arrival
+    std::optional<ServiceTier> served;                       // none: no token came
     absl::Status failure;
     Nanoseconds retry_after;
   };

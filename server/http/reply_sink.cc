@@ -58,6 +58,7 @@ TokenSink::Verdict ReplySink::OnToken(const TokenEvent& token) {
     MutexLock lock(&mutex_);
     if (text_.Feed(token, &news_.delta)) verdict = Verdict::kStop;
     if (news_.tokens++ == 0) news_.first_token = token.since_arrival;
+    news_.served = token.served;
     if (!shape_->stream) {
       gathered_ += token.value->top.size();
       news_.too_large = gathered_ > serving::kMaxGatheredAlternatives / shape_->choices();

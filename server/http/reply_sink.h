@@ -41,6 +41,7 @@ class ReplySink final : public serving::SessionSink {
     // Of a stream with an event a token: what each made visible, in place of `delta`.
     std::vector<std::pair<openai::Delta, uint32_t>> events;
     std::optional<Nanoseconds> first_token;  // since arrival, of the first that came
+    std::optional<ServiceTier> served;       // of the last token that came
     bool was_full = false;                   // the engine waits for Resume
     std::optional<Outcome> outcome;
     bool too_large = false;  // ended by kMaxGatheredAlternatives

@@ -102,6 +102,7 @@ LaneMeter::LaneMeter(prometheus::Registry& registry, const std::string& model)
                      kRequestBounds, {{"phase", kPhaseNames[i]}}));
   }
   AddCounters(registry, model);
+  AddTiers(registry, model);
 }
 
 void LaneMeter::AddCounters(prometheus::Registry& registry, const std::string& model) {
@@ -136,10 +137,34 @@ void LaneMeter::AddCounters(prometheus::Registry& registry, const std::string& m
   }
 }
 
+void LaneMeter::AddTiers(prometheus::Registry& registry, const std::string& model) {
+  constexpr ServiceTier kServed[] = {ServiceTier::kDefault, ServiceTier::kFlex,
+                                     ServiceTier::kPriority};
+  constexpr ServiceTier kAsked[] = {ServiceTier::kAuto, ServiceTier::kDefault, ServiceTier::kFlex,
+                                    ServiceTier::kPriority};
+  const SeriesMaker make(registry, model);
+  for (const ServiceTier served : kServed) {
+    const std::string name(NameOf(served));
+    tier_tokens[static_cast<size_t>(served)] =
+        make.Count({"waferline_tier_generated_tokens_total",
+                    "Tokens of requests that ended, by the service tier that served them.", ""},
+                   {{"served", name}});
+    for (const ServiceTier asked : kAsked) {
+      tier_requests[static_cast<size_t>(asked)][static_cast<size_t>(served)] = make.Count(
+          {"waferline_tier_requests_total",
+           "Requests that ended, by the service tier asked for and the one that served them.", ""},
+          {{"asked", std::string(NameOf(asked))}, {"served", name}});
+    }
+  }
+}
+
 void LaneMeter::OnOutcome(const engine::OutcomeInfo& info) {
   const Outcome& outcome = *info.outcome;
   finished[static_cast<size_t>(outcome.reason)].Add();
   prompt_tokens.Add(outcome.prompt_tokens);
+  const auto served = static_cast<size_t>(outcome.served);
+  tier_requests[static_cast<size_t>(info.sequence.request->tier)][served].Add();
+  tier_tokens[served].Add(outcome.generated_tokens);
   // Cancelled and failed requests do not show how long an answer takes.
   if (outcome.reason != FinishReason::kStop && outcome.reason != FinishReason::kLength) return;
   const RequestTimes& times = outcome.times;
@@ -170,6 +195,10 @@ void LaneMeter::Flush() {
   }
   for (CounterBuffer& counter : finished) counter.Flush();
   for (CounterBuffer& counter : restarts) counter.Flush();
+  for (CounterBuffer& counter : tier_tokens) counter.Flush();
+  for (auto& of_asked : tier_requests) {
+    for (CounterBuffer& counter : of_asked) counter.Flush();
+  }
 }
 
 }  // namespace waferline::metrics

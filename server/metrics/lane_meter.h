@@ -5,6 +5,7 @@
 
 #include <prometheus/registry.h>
 
+#include <array>
 #include <string>
 #include <utility>
 #include <vector>
@@ -48,9 +49,14 @@ struct LaneMeter {
   CounterBuffer prefill_tokens, prefill_busy_seconds, transferred_bytes;
   std::vector<CounterBuffer> finished;  // by FinishReason
   std::vector<CounterBuffer> restarts;  // by engine::RestartCause
+  // By the ServiceTier asked for and the one that served, and by the latter; an answer is served by
+  // one of the last three.
+  std::array<std::array<CounterBuffer, 4>, 4> tier_requests;
+  std::array<CounterBuffer, 4> tier_tokens;
 
  private:
   void AddCounters(prometheus::Registry& registry, const std::string& model);
+  void AddTiers(prometheus::Registry& registry, const std::string& model);
 };
 
 }  // namespace waferline::metrics

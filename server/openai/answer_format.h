@@ -46,6 +46,8 @@ class AnswerFormat {
   virtual void AppendStart(std::string& out) = 0;
   virtual void AppendPrompt(std::string& out, size_t choice,
                             const std::vector<TokenDetail>& prompt) = 0;
+  // Which tier serves the answer, in what is written from now on.
+  virtual void SetServed(ServiceTier served) = 0;
   virtual void AppendDelta(std::string& out, size_t choice, const Delta& delta) = 0;
   // So many more tokens are in the events that follow.
   virtual void CountTokens(uint32_t tokens) = 0;

@@ -1,8 +1,10 @@
 #include "server/openai/answer_writer.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "server/openai/answer_facts.h"
+#include "server/openai/answer_head.h"
 #include "server/openai/api_error.h"
 #include "server/openai/json_text.h"
 #include "server/openai/logprobs.h"
@@ -10,39 +12,20 @@
 #include "wafer_backend/base/check.h"
 
 namespace waferline::openai {
-namespace {
-
-std::string Head(const ResponseShape& shape) {
-  std::string out = "{\"id\":";
-  AppendQuoted(out, shape.id);
-  out += ",\"object\":\"";
-  if (shape.chat()) {
-    out += shape.stream ? "chat.completion.chunk" : "chat.completion";
-  } else {
-    out += "text_completion";
-  }
-  out += "\",\"created\":";
-  AppendInteger(out, shape.created_unix_seconds);
-  out += ",\"model\":";
-  AppendQuoted(out, shape.model);
-  out += ",\"system_fingerprint\":\"";
-  out += shape.computed ? "waferline-computed" : "waferline-stand-in";
-  out += '"';
-  if (!shape.service_tier.empty()) {
-    out += ",\"service_tier\":";
-    AppendQuoted(out, shape.service_tier);
-    out += ",\"service_tier_used\":";
-    AppendQuoted(out, shape.service_tier == "auto" ? "default" : shape.service_tier);
-  }
-  return out;
-}
-
-}  // namespace
 
 AnswerWriter::AnswerWriter(const ResponseShape& shape, const model::Tokenizer& tokenizer)
-    : shape_(shape), tokenizer_(tokenizer), head_(Head(shape)), choices_(shape.choices()) {
+    : shape_(shape),
+      tokenizer_(tokenizer),
+      served_(ServedAsAsked(shape)),
+      head_(AnswerHead(shape, served_)),
+      choices_(shape.choices()) {
   if (!shape.calls) return;
   for (ChoiceState& choice : choices_) choice.calls.emplace(*shape.calls, shape.calls_forced);
+}
+
+void AnswerWriter::SetServed(ServiceTier served) {
+  if (served == std::exchange(served_, served)) return;
+  head_ = AnswerHead(shape_, served);
 }
 
 // data: {head,"choices":[{"index":i

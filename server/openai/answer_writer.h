@@ -33,6 +33,7 @@ class AnswerWriter final : public AnswerFormat {
   void AppendStart(std::string&) override {}
   void AppendPrompt(std::string& out, size_t choice,
                     const std::vector<TokenDetail>& prompt) override;
+  void SetServed(ServiceTier served) override;
   void AppendDelta(std::string& out, size_t choice, const Delta& delta) override;
   void CountTokens(uint32_t tokens) override { tokens_so_far_ += tokens; }
   void AppendFinish(std::string& out, size_t choice, const ChoiceEnd& end,
@@ -65,7 +66,8 @@ class AnswerWriter final : public AnswerFormat {
 
   const ResponseShape& shape_;
   const model::Tokenizer& tokenizer_;
-  std::string head_;  // {"id":...,"object":...,"created":...,"model":...
+  ServiceTier served_;
+  std::string head_;  // {"id":...,"object":...,"created":...,"model":..., the tier
   std::vector<ChoiceState> choices_;
   uint64_t tokens_so_far_ = 0;
 };

@@ -82,12 +82,9 @@ std::optional<int64_t> ReadHeader(Fields& fields, std::string_view name, std::st
 ServiceTier ReadTier(Fields& fields) {
   std::string tier = "auto";
   fields.Text("service_tier", serving::kMaxNameBytes, &tier);
-  if (tier == "auto") return ServiceTier::kAuto;
-  if (tier == "default") return ServiceTier::kDefault;
-  if (tier == "flex") return ServiceTier::kFlex;
-  if (tier == "priority") return ServiceTier::kPriority;
-  fields.Fail("service_tier", "must be auto, default, flex or priority");
-  return ServiceTier::kAuto;
+  const std::optional<ServiceTier> named = ServiceTierNamed(tier);
+  if (!named) fields.Fail("service_tier", "must be auto, default, flex or priority");
+  return named.value_or(ServiceTier::kAuto);
 }
 
 absl::Status TooLong(const Expansion& expansion, size_t prompt_tokens, bool by_max_tokens) {

@@ -23,6 +23,19 @@ v1::FinishReason ReasonOf(FinishReason reason) {
   return v1::FINISH_REASON_FAILED;
 }
 
+v1::ServiceTier TierOf(ServiceTier tier) {
+  switch (tier) {
+    case ServiceTier::kFlex:
+      return v1::SERVICE_TIER_FLEX;
+    case ServiceTier::kPriority:
+      return v1::SERVICE_TIER_PRIORITY;
+    case ServiceTier::kAuto:
+    case ServiceTier::kDefault:
+      break;
+  }
+  return v1::SERVICE_TIER_DEFAULT;
+}
+
 }  // namespace
 
 v1::TokenOrigin OriginOf(const text::ServedModel& model) {
@@ -89,6 +102,7 @@ v1::Finished EventEncoder::Finished(const Outcome& outcome) {
   finished.mutable_times()->set_decode_ns(outcome.times.decode.count());
   finished.set_text(text_.Finish().text);
   finished.set_token_origin(OriginOf(*model_));
+  finished.set_service_tier(TierOf(outcome.served));
   if (outcome.reason != FinishReason::kStop) return finished;
   if (!stop_string_.empty()) {
     finished.set_stop_string(stop_string_);

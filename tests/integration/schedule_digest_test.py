@@ -36,6 +36,9 @@ FLEETS = {
     "attention on a GPU, feed-forward on a wafer, and a GPU for what spills over": LANE % (
         "[{name: split, kind: split, attention: {hardware: h200, devices: 1}, ffn: {%s}, micro_batches: 2, max_running: 6}, "
         "{name: gpu, hardware: h100, max_running: 4}]" % WAFER, "{block_tokens: 64, overlap: layer}"),
+    "two tiers: a third of the tokens on a wafer, room spills both ways": LANE % (
+        "[{%s, max_running: 4}, {name: gpu, hardware: h100, max_running: 4, units: 2}]" % WAFER,
+        "{block_tokens: 64, overlap: layer, fast_tier: {who: share, share: 0.3, priority_spills: true, slow_spills: true}}"),
 }
 
 

@@ -25,20 +25,6 @@ namespace {
 
 namespace json = boost::json;
 
-std::string TierText(ServiceTier tier) {
-  switch (tier) {
-    case ServiceTier::kAuto:
-      break;
-    case ServiceTier::kDefault:
-      return "default";
-    case ServiceTier::kFlex:
-      return "flex";
-    case ServiceTier::kPriority:
-      return "priority";
-  }
-  return "";
-}
-
 // The API keys of a trace's tenants, by the tenants' names.
 using TenantKeys = std::map<std::string, std::string>;
 
@@ -84,7 +70,7 @@ class TracedRequests {
     spec.ask_token_ids = true;
     spec.seed = simulator::SeedOf(seed_, index);
     spec.priority = from.priority;
-    spec.service_tier = TierText(from.tier);
+    if (from.tier != ServiceTier::kAuto) spec.service_tier = NameOf(from.tier);
     const std::string& tenant = trace_->tenants[from.tenant];
     if (const auto key = keys_.find(tenant); key != keys_.end()) {
       spec.api_key = key->second;

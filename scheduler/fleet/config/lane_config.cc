@@ -66,6 +66,11 @@ DecodeConfig ReadDecode(YamlForm form, const std::filesystem::path& folder) {
       form.About("sequences that hold a slot of a unit").IntegerOr("max_running", 256, 1, 65536));
   out.prefix_cache =
       form.About("keep the KV of ended prompts in free SRAM").Flag("prefix_cache", false);
+  if (form.About("of service; left out: wafers are fast, in a split unit too, accelerators slow")
+          .Has("tier")) {
+    out.tier = ChoiceOr<UnitTier>(form, "tier", UnitTier::kFast,
+                                  {{"fast", UnitTier::kFast}, {"slow", UnitTier::kSlow}});
+  }
   form.RefuseOthers();
   return out;
 }
@@ -111,6 +116,43 @@ void ReadQueue(YamlForm& form, engine::LaneSpec* out) {
                      .Flag("preempt", false);
 }
 
+// A field of a rule that is not chosen would have no effect, so it is not known there.
+void ReadTiers(YamlForm form, policy::TierSettings* out) {
+  using policy::TierRule;
+  out->rule =
+      ChoiceOr<TierRule>(form.About("of tiers default and auto; priority always is, flex is not"),
+                         "who", TierRule::kAll,
+                         {{"all", TierRule::kAll},
+                          {"paid", TierRule::kPaid},
+                          {"deadline", TierRule::kDeadline},
+                          {"short_answer", TierRule::kShortAnswer},
+                          {"long_answer", TierRule::kLongAnswer},
+                          {"cached", TierRule::kCached},
+                          {"share", TierRule::kShare}});
+  if (out->rule == TierRule::kShortAnswer || out->rule == TierRule::kLongAnswer) {
+    out->output_tokens = form.About(
+                                 "who: short_answer, long_answer; max_tokens up to which an "
+                                 "answer is short")
+                             .IntegerOr("output_tokens", 256, 1, kMaxTokens);
+  }
+  if (out->rule == TierRule::kCached) {
+    out->cached_share = PlainOr(form.About("who: cached; least part of the prompt that a fast "
+                                           "unit's prefix cache has"),
+                                "cached_share", 0.5, Range{0, 1});
+  }
+  if (out->rule == TierRule::kShare) {
+    out->share = PlainOr(form.About("who: share; the fast units' part of all answers' tokens"),
+                         "share", 0.1, Range{0, 1});
+  }
+  out->default_spills = form.About("default and auto, when no fast unit has room, take a slow one")
+                            .Flag("default_spills", true);
+  out->priority_spills =
+      form.About("priority does, and is charged as default").Flag("priority_spills", false);
+  out->slow_spills = form.About("who is for the slow units, when none has room, takes a fast one")
+                         .Flag("slow_spills", false);
+  form.RefuseOthers();
+}
+
 // Which device serves what, and when KV moves.
 void ReadRules(YamlForm& form, engine::LaneSpec* out) {
   out->worker_rule = ChoiceOr<policy::WorkerRule>(
@@ -118,13 +160,17 @@ void ReadRules(YamlForm& form, engine::LaneSpec* out) {
       {{"least_loaded", policy::WorkerRule::kLeastLoaded},
        {"prefix_aware", policy::WorkerRule::kPrefixAware},
        {"round_robin", policy::WorkerRule::kRoundRobin}});
-  out->unit.rule = ChoiceOr<policy::UnitRule>(form.About("which unit decodes a sequence"),
+  out->unit_rule = ChoiceOr<policy::UnitRule>(form.About("which unit decodes a sequence"),
                                               "unit_rule", policy::UnitRule::kMostHeadroom,
                                               {{"most_headroom", policy::UnitRule::kMostHeadroom},
                                                {"shortest_queue", policy::UnitRule::kShortestQueue},
                                                {"sticky", policy::UnitRule::kSticky}});
-  out->unit.flex_prefers_gpu =
-      form.About("requests of tier flex go to accelerators first").Flag("flex_prefers_gpu", true);
+  out->tiers.flex_prefers_slow =
+      form.About("requests of tier flex go to slow units (accelerators); false: as default")
+          .Flag("flex_prefers_gpu", true);
+  ReadTiers(form.About("who is decoded by the fast units, where the model has slow ones too")
+                .OptionalMap("fast_tier"),
+            &out->tiers);
   out->local_prefill.max_fresh_tokens = form.About(
                                                 "prompts of at most so many new tokens are "
                                                 "computed on their accelerator unit; 0: never")

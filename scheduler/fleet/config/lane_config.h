@@ -40,6 +40,8 @@ struct DecodeConfig {
   int devices_per_unit = 1;   // accelerators only
   int max_running = 256;      // sequences that hold a slot in a unit
   bool prefix_cache = false;  // keep ended prompts' KV in free SRAM
+  // As stated; else wafers (in a split unit too) are fast and accelerators slow.
+  std::optional<UnitTier> tier;
   // Attention and feed-forward on machines of their own: the four fields of hardware have no
   // meaning then.
   std::optional<SplitConfig> split;

@@ -26,7 +26,6 @@ constexpr std::pair<const char*, const char*> kRepeated[] = {{"instructions", "n
                                                              {"top_p", "1"},
                                                              {"truncation", "\"disabled\""},
                                                              {"user", "null"},
-                                                             {"service_tier", "\"default\""},
                                                              {"store", "true"}};
 
 }  // namespace

@@ -40,7 +40,10 @@ void AppendUsage(std::string& out, const Usage& usage) {
 }  // namespace
 
 ResponseFormat::ResponseFormat(const ResponsePlan& plan, const ResponseShape& shape)
-    : plan_(plan), shape_(shape), parts_(shape) {
+    : plan_(plan),
+      shape_(shape),
+      parts_(shape),
+      served_(ServiceTierNamed(shape.service_tier).value_or(ServiceTier::kAuto)) {
   WL_CHECK(shape.choices() == 1);
 }
 
@@ -265,6 +268,7 @@ void ResponseFormat::AppendResponse(std::string& out, const char* status,
     AppendTimeInfo(out, shape_, *usage);
   }
   AppendOrigin(out, shape_);
+  AppendMember(out, "service_tier", NameOf(served_));
   out += plan_.repeated;
   out += '}';
 }

@@ -28,6 +28,7 @@ class ResponseFormat final : public AnswerFormat {
 
   void AppendStart(std::string& out) override;
   void AppendPrompt(std::string&, size_t, const std::vector<TokenDetail>&) override {}  // no echo
+  void SetServed(ServiceTier served) override { served_ = served; }
   void AppendDelta(std::string& out, size_t choice, const Delta& delta) override;
   void CountTokens(uint32_t) override {}
   void AppendFinish(std::string& out, size_t choice, const ChoiceEnd& end,
@@ -66,6 +67,7 @@ class ResponseFormat final : public AnswerFormat {
   int calls_ = 0;
   uint64_t next_number_ = 0;
   const char* status_ = "in_progress";
+  ServiceTier served_;  // until a token came: as asked
   absl::Status failure_;
 };
 

@@ -49,6 +49,13 @@ inline Churn RunChurn(uint64_t seed, int steps = 200) {
   cloud.lane.order.rule = static_cast<policy::OrderRule>(below(3));
   cloud.lane.order.fair_tenants = below(2) == 0;
   cloud.lane.admission.max_waiting = {4, 6, 4};
+  cloud.lane.tiers = {.rule = static_cast<policy::TierRule>(below(7)),
+                      .output_tokens = 20,
+                      .share = 0.3,
+                      .flex_prefers_slow = below(2) == 0,
+                      .default_spills = below(2) == 0,
+                      .priority_spills = below(2) == 0,
+                      .slow_spills = below(2) == 0};
   cloud.lane.limits.heartbeat = Microseconds(1 + below(300));
   cloud.lane.limits.lost_heartbeats = static_cast<uint32_t>(1 + below(3));
   cloud.lane.limits.reader_grace = Milliseconds(1);

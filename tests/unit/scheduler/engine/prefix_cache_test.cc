@@ -56,7 +56,7 @@ TEST_CASE("KV that stayed on a wafer is not moved again, and gives way to sequen
 TEST_CASE("a session sticks to the wafer that has its KV, another salt's does not") {
   SmallCloud cloud({.units = 3, .pages = 64});
   for (auto& unit : cloud.lane.units) unit.prefix_cache = true;
-  cloud.lane.unit.rule = policy::UnitRule::kSticky;
+  cloud.lane.unit_rule = policy::UnitRule::kSticky;
   cloud.Build({.max_sequences = 32});
   std::vector<TokenId> talk(60);
   for (int i = 0; i < 60; ++i) talk[i] = i + 5;

@@ -165,6 +165,7 @@ struct SmallCloud {
       decoders.push_back(std::make_unique<emulator::RooflineDecoder>(decode, model));
       lane.units.push_back({.name = "g" + std::to_string(i),
                             .batch = decoders.back().get(),
+                            .tier = UnitTier::kSlow,
                             .memory = {memory.back()},
                             .link = link.get()});
       lane.units.back().max_running = shape.max_running;

@@ -69,6 +69,8 @@ TEST_CASE("a profile with speculation serves at the speed that it predicts") {
   CHECK(units.units.at(0).speculation->acceptance == speculation.acceptance);
   CHECK(units.units.at(1).speculation->acceptance.empty());
   CHECK(units.units.at(2).speculation->acceptance.empty());
+  CHECK(units.units.at(1).tier == UnitTier::kFast);
+  CHECK(units.units.at(2).tier == UnitTier::kSlow);
 }
 
 TEST_CASE("a split unit speculates as the profile of its wafers does") {
@@ -91,6 +93,7 @@ TEST_CASE("a split unit speculates as the profile of its wafers does") {
   const auto step = [&](int rows) { return unit.batch->StepTime(1, Tokens(1024), rows); };
   const Nanoseconds pass = unit.speculation->draft_time + step(width);
   CHECK(pass == std::max(step(width), step(1) + Nanoseconds(1'841'030)));
+  CHECK(unit.tier == UnitTier::kFast);
   lane.decode[0].split->attention = {.hardware = "wse-3", .profile = "open"};
   CHECK((LaneDevices::Build(lane, &timeline)).ok());  // that one does not speculate
 }

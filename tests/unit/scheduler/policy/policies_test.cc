@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <optional>
 #include <vector>
 
 #include "scheduler/policy/admission.h"
@@ -6,6 +8,7 @@
 #include "scheduler/policy/order.h"
 #include "scheduler/policy/preemption.h"
 #include "scheduler/policy/routing.h"
+#include "scheduler/policy/tiers.h"
 
 namespace waferline::policy {
 namespace {
@@ -84,7 +87,7 @@ TEST_CASE("a worker is chosen by the work it has and the prefix it knows") {
   REQUIRE(ChooseWorker(WorkerRule::kPrefixAware, workers, 1000, 0) == std::nullopt);
 }
 
-TEST_CASE("a unit is chosen by headroom, queue or prefix, within the kinds of its class") {
+TEST_CASE("a unit is chosen by headroom, queue or prefix, within the tier of its request") {
   std::vector<UnitView> units(3);
   units[0] = {
       .running = 1, .max_running = 4, .free_pages = 50, .capacity_pages = 100, .needed_pages = 10};
@@ -94,21 +97,93 @@ TEST_CASE("a unit is chosen by headroom, queue or prefix, within the kinds of it
               .capacity_pages = 100,
               .needed_pages = 10,
               .cached_tokens = 5};
-  units[2] = {.kind = UnitKind::kGpu,
+  units[2] = {.tier = UnitTier::kSlow,
               .max_running = 4,
               .free_pages = 100,
               .capacity_pages = 100,
               .needed_pages = 10};
-  REQUIRE(ChooseUnit({UnitRule::kMostHeadroom}, QueueClass::kDefault, units) == 1u);
-  REQUIRE(ChooseUnit({UnitRule::kShortestQueue}, QueueClass::kDefault, units) == 0u);
-  REQUIRE(ChooseUnit({UnitRule::kSticky}, QueueClass::kDefault, units) == 1u);
-  REQUIRE(ChooseUnit({}, QueueClass::kFlex, units) == 2u);
-  REQUIRE(ChooseUnit({.flex_prefers_gpu = false}, QueueClass::kFlex, units) == 1u);
+  const auto choose = [&](QueueClass queue_class, UnitRule rule = UnitRule::kMostHeadroom,
+                          const TierSettings& tiers = {}) {
+    return ChooseUnit(rule, ChooseTier(tiers, {.queue_class = queue_class}), units);
+  };
+  REQUIRE(choose(QueueClass::kDefault, UnitRule::kMostHeadroom) == 1u);
+  REQUIRE(choose(QueueClass::kDefault, UnitRule::kShortestQueue) == 0u);
+  REQUIRE(choose(QueueClass::kDefault, UnitRule::kSticky) == 1u);
+  REQUIRE(choose(QueueClass::kFlex) == 2u);
+  REQUIRE(choose(QueueClass::kFlex, UnitRule::kMostHeadroom, {.flex_prefers_slow = false}) == 1u);
   units[0].free_pages = units[1].free_pages = 9;
-  REQUIRE(ChooseUnit({}, QueueClass::kDefault, units) == 2u);             // spills over
-  REQUIRE(ChooseUnit({}, QueueClass::kPriority, units) == std::nullopt);  // waits for a wafer
+  REQUIRE(choose(QueueClass::kDefault) == 2u);             // spills over
+  REQUIRE(choose(QueueClass::kPriority) == std::nullopt);  // waits for a wafer
+  REQUIRE(choose(QueueClass::kPriority, UnitRule::kMostHeadroom, {.priority_spills = true}) == 2u);
   units[0].alive = units[1].alive = false;
-  REQUIRE(ChooseUnit({}, QueueClass::kPriority, units) == 2u);
+  REQUIRE(choose(QueueClass::kPriority) == 2u);
+}
+
+TEST_CASE("each rule of the fast tier lets in whom it is for") {
+  const TierView plain{.prompt_tokens = 100, .output_tokens = 50};
+  TierView urgent = plain, cached = plain, longer = plain, paid = plain, flex = plain;
+  urgent.deadline = Seconds(2);
+  urgent.expected_on_slow = Seconds(3);
+  cached.cached_tokens = 60;
+  longer.output_tokens = 500;
+  paid.queue_class = QueueClass::kPriority;
+  flex.queue_class = QueueClass::kFlex;
+  const struct {
+    TierRule rule;
+    const TierView& in;
+    const TierView& out;
+  } cases[] = {{TierRule::kPaid, paid, plain},
+               {TierRule::kDeadline, urgent, plain},
+               {TierRule::kShortAnswer, plain, longer},
+               {TierRule::kLongAnswer, longer, plain},
+               {TierRule::kCached, cached, plain}};
+  for (const auto& one : cases) {
+    const TierSettings settings{.rule = one.rule};
+    CHECK(ChooseTier(settings, one.in).tier == UnitTier::kFast);
+    CHECK(ChooseTier(settings, one.out).tier == UnitTier::kSlow);
+    CHECK(ChooseTier(settings, paid).tier == UnitTier::kFast);
+    CHECK(ChooseTier(settings, flex).tier == UnitTier::kSlow);
+  }
+  urgent.expected_on_slow = Seconds(2);
+  CHECK(ChooseTier({.rule = TierRule::kDeadline}, urgent).tier == UnitTier::kSlow);
+  CHECK(!ChooseTier({.rule = TierRule::kPaid}, plain).spills);
+  CHECK(ChooseTier({.rule = TierRule::kPaid, .slow_spills = true}, plain).spills);
+  CHECK(ChooseTier({.rule = TierRule::kAll}, plain).spills);
+  CHECK(!ChooseTier({.rule = TierRule::kAll, .default_spills = false}, plain).spills);
+}
+
+TEST_CASE("a share of the answers' tokens is never exceeded, and is used up") {
+  for (const double share : {0.0, 0.1, 0.5, 1.0}) {
+    TierView view;
+    int64_t largest = 0;
+    for (int i = 0; i < 2000; ++i) {
+      view.output_tokens = 1 + i * 37 % 400;
+      largest = std::max(largest, view.output_tokens);
+      const UnitTier tier = ChooseTier({.rule = TierRule::kShare, .share = share}, view).tier;
+      view.all_tokens += view.output_tokens;
+      if (tier == UnitTier::kFast) view.fast_tokens += view.output_tokens;
+      const auto all = static_cast<double>(view.all_tokens);
+      REQUIRE(static_cast<double>(view.fast_tokens) <= share * all);
+    }
+    const auto all = static_cast<double>(view.all_tokens);
+    CHECK(static_cast<double>(view.fast_tokens) >= share * all - static_cast<double>(largest));
+  }
+}
+
+TEST_CASE("tiers have names, and no request is charged for more than it asked for") {
+  for (const ServiceTier tier :
+       {ServiceTier::kAuto, ServiceTier::kDefault, ServiceTier::kFlex, ServiceTier::kPriority}) {
+    CHECK(ServiceTierNamed(NameOf(tier)) == tier);
+    CHECK(ChargedTier(tier, ServedTier(tier, std::nullopt)) == ServedTier(tier, std::nullopt));
+  }
+  CHECK(ServiceTierNamed("gold") == std::nullopt);
+  const auto charged = [](ServiceTier asked, UnitTier by) {
+    return ChargedTier(asked, ServedTier(asked, by));
+  };
+  CHECK(charged(ServiceTier::kPriority, UnitTier::kFast) == ServiceTier::kPriority);
+  CHECK(charged(ServiceTier::kPriority, UnitTier::kSlow) == ServiceTier::kDefault);
+  CHECK(charged(ServiceTier::kAuto, UnitTier::kFast) == ServiceTier::kDefault);
+  CHECK(charged(ServiceTier::kFlex, UnitTier::kFast) == ServiceTier::kFlex);
 }
 
 TEST_CASE("the worst and youngest gives way, and only to someone better") {

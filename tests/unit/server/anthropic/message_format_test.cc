@@ -132,6 +132,10 @@ TEST_CASE("why an answer ended") {
   CHECK(ended({.stop = "x"}).at("stop_reason") == "stop_sequence");
   CHECK(ended({.usage_id = "u1"}).at("usage").at("usage_id") == "u1");
   CHECK(!ended({}).at("usage").get_object().contains("usage_id"));
+  CHECK(ended({}).at("usage").at("service_tier") == "standard");
+  MessageFormat fast({}, shape);
+  fast.SetServed(ServiceTier::kPriority);
+  CHECK(json::parse(fast.Document({{}})).at("usage").at("service_tier") == "priority");
   CHECK(ended({.stop = "x"}).at("stop_sequence") == "x");
   CHECK(ended({.stop = "<template's>"}).at("stop_reason") == "end_turn");
 }

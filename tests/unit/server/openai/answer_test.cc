@@ -237,8 +237,22 @@ TEST_CASE("usage: running in every chunk, or in the finishing one, as asked or c
   });
   CHECK(asked[3].at("usage").is_null());
   const auto tier = stream([](ResponseShape& shape) { shape.service_tier = "auto"; });
-  CHECK(Text(tier[0].at("service_tier")) == "auto");
+  CHECK(Text(tier[0].at("service_tier")) == "default");
   CHECK(Text(tier[0].at("service_tier_used")) == "default");
+}
+
+TEST_CASE("an answer says which tier served it: what was asked until it is known") {
+  const auto said = [](const std::string& asked, std::optional<ServiceTier> served) {
+    auto shape = Shape(ResponseShape::Kind::kCompletion);
+    shape->service_tier = asked;
+    AnswerWriter writer(*shape, *kTokenizer);
+    if (served) writer.SetServed(*served);
+    return Text(json::parse(writer.Document({ChoiceResult()})).at("service_tier"));
+  };
+  CHECK(said("", std::nullopt) == "default");
+  CHECK(said("flex", std::nullopt) == "flex");
+  CHECK(said("", ServiceTier::kPriority) == "priority");
+  CHECK(said("priority", ServiceTier::kDefault) == "default");  // no fast unit had room
 }
 
 TEST_CASE("chat log-probabilities carry the bytes of tokens that are no text alone") {

@@ -44,12 +44,12 @@ TEST_CASE("a stream says admitted, its tokens with their instants, finished") {
   CHECK(token.top_logprobs(1).piece() == "A");
 
   CHECK(SendToken(*valid.sink, 1, ByteTokenizer::kEnd) == TokenSink::Verdict::kContinue);
-  valid.sink->OnOutcome(
-      {.reason = FinishReason::kStop,
-       .prompt_tokens = 6,
-       .cached_tokens = 1,
-       .generated_tokens = 2,
-       .times = {Nanoseconds(1), Nanoseconds(2), Nanoseconds(3), Nanoseconds(4)}});
+  valid.sink->OnOutcome({.reason = FinishReason::kStop,
+                         .prompt_tokens = 6,
+                         .cached_tokens = 1,
+                         .generated_tokens = 2,
+                         .times = {Nanoseconds(1), Nanoseconds(2), Nanoseconds(3), Nanoseconds(4)},
+                         .served = ServiceTier::kFlex});
   REQUIRE(reader->Read(&event));
   REQUIRE(event.tokens().tokens_size() == 1);
   CHECK(event.tokens().tokens(0).id() == ByteTokenizer::kEnd);
@@ -62,6 +62,7 @@ TEST_CASE("a stream says admitted, its tokens with their instants, finished") {
   CHECK(event.finished().usage().completion_tokens() == 2);
   CHECK(event.finished().times().transfer_ns() == 3);
   CHECK(event.finished().token_origin() == v1::TOKEN_ORIGIN_COMPUTED);
+  CHECK(event.finished().service_tier() == v1::SERVICE_TIER_FLEX);
   CHECK_FALSE(reader->Read(&event));
   CHECK(reader->Finish().ok());
 

@@ -137,6 +137,21 @@ TEST_CASE("an answer that is cut short is incomplete, one that fails is failed")
   CHECK(failed.back().at("response").at("error").at("message") == "the worker is \"gone\"");
 }
 
+TEST_CASE("an answer begins with the tier that was asked for and ends with the one that served") {
+  ResponseShape shape = Shape();
+  shape.service_tier = "priority";
+  const ResponsePlan plan{.repeated = "", .messages = {}, .store = nullptr};
+  ResponseFormat format(plan, shape);
+  std::string out;
+  format.AppendStart(out);
+  format.SetServed(ServiceTier::kDefault);
+  format.AppendFinish(out, 0, {}, nullptr);
+  format.AppendEnd(out, {});
+  const auto events = Events(out);
+  CHECK(events.front().at("response").at("service_tier") == "priority");
+  CHECK(events.back().at("response").at("service_tier") == "default");
+}
+
 TEST_CASE("an answer without a token is an empty message") {
   const ResponseShape shape = Shape();
   ResponseFormat format({.repeated = "", .messages = {}, .store = nullptr}, shape);
