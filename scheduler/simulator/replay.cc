@@ -194,6 +194,7 @@ DeviceUse ReplayRun::UseOfUnit(engine::LaneIndex lane, engine::DeviceIndex index
   const auto capacity = static_cast<double>(state.pages_capacity);
   DeviceUse use{.model = spec.model,
                 .name = unit.name,
+                .tier = unit.tier == UnitTier::kFast ? "fast" : "slow",
                 .kv_share = state.page_nanoseconds / window_ns / capacity,
                 .max_kv_share = static_cast<double>(state.max_pages_used) / capacity};
   if (unit.pipeline != nullptr) {

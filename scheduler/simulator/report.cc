@@ -17,6 +17,16 @@ double Report::cost_usd() const {
   return usd;
 }
 
+double Report::charged_usd() const {
+  double usd = 0;
+  for (const DeviceUse& device : devices) {
+    if (device.devices == 0) continue;
+    const double hours = static_cast<double>(device.charged_ns) / device.devices / 3.6e12;
+    usd += device.power.usd_per_hour * hours;
+  }
+  return usd;
+}
+
 void Tally::OnOutcome(const engine::OutcomeInfo& info) {
   const Outcome& outcome = *info.outcome;
   report.prompt_tokens += outcome.prompt_tokens;
@@ -38,8 +48,12 @@ void Tally::OnOutcome(const engine::OutcomeInfo& info) {
       return;
   }
   ++report.completed;
+  ServedTally& tier = report.by_tier[static_cast<size_t>(outcome.served)];
+  ++tier.completed;
+  tier.output_tokens += outcome.generated_tokens;
   const Nanoseconds total = outcome.times.total();
   report.e2e.Add(total);
+  tier.e2e.Add(total);
   report.queue.Add(outcome.times.queue);
   report.prefill.Add(outcome.times.prefill);
   report.transfer.Add(outcome.times.transfer);
@@ -48,11 +62,15 @@ void Tally::OnOutcome(const engine::OutcomeInfo& info) {
   const Nanoseconds ttft = info.first_token_at - info.sequence.arrival;
   Nanoseconds tpot;
   report.ttft.Add(ttft);
+  tier.ttft.Add(ttft);
   if (outcome.generated_tokens > 1) {
     tpot = (info.last_token_at - info.first_token_at) / (outcome.generated_tokens - 1);
     report.tpot.Add(tpot);
+    tier.tpot.Add(tpot);
   }
-  report.met_objectives += objectives_.Met(ttft, tpot, total);
+  const auto met = objectives_.Met(ttft, tpot, total);
+  report.met_objectives += met;
+  tier.met_objectives += met;
 }
 
 Tally::Busy& Tally::At(Table* table, engine::LaneIndex lane, engine::DeviceIndex index) {

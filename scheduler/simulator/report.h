@@ -8,6 +8,7 @@
 
 #include "scheduler/engine/observer.h"
 #include "scheduler/policy/refusal_cause.h"
+#include "scheduler/request/service_tier.h"
 #include "wafer_backend/base/latency_objectives.h"
 #include "wafer_backend/base/log_histogram.h"
 #include "wafer_backend/base/units.h"
@@ -26,6 +27,7 @@ struct DeviceUse {
   std::string model;
   std::string name;
   std::string kind;                 // prefill, wafer, gpu, split, link
+  std::string tier;                 // fast, slow; of decode units
   double busy_share = 0;            // of the run; a wafer's is its bottleneck stage's
   std::vector<double> stage_share;  // wafers: busy share of each stage; the rest are bubbles
   double kv_share = 0;              // of a unit's KV memory that sequences held, in the mean
@@ -41,6 +43,15 @@ struct DeviceUse {
   int64_t idle_ns = 0;
   DevicePower power;
 };
+
+// Requests that completed, by the tier that served them.
+struct ServedTally {
+  uint64_t completed = 0;
+  uint64_t met_objectives = 0;
+  uint64_t output_tokens = 0;
+  LogHistogram ttft, tpot, e2e;
+};
+inline constexpr int kServiceTiers = 4;
 
 struct Report {
   uint64_t requests = 0;  // offered
@@ -61,7 +72,8 @@ struct Report {
 
   // Of completed requests; the four parts of a request add up to its end-to-end time exactly.
   LogHistogram ttft, tpot, e2e, queue, prefill, transfer, decode;
-  LogHistogram inter_token;  // of every token after a request's first
+  LogHistogram inter_token;                        // of every token after a request's first
+  std::array<ServedTally, kServiceTiers> by_tier;  // by ServiceTier
 
   Nanoseconds begin;  // first arrival offered
   Nanoseconds end;    // last event
@@ -82,6 +94,8 @@ struct Report {
   }
   double energy_joules() const;
   double cost_usd() const;
+  // Of the device time that was charged to requests, without what stood idle.
+  double charged_usd() const;
 };
 
 class Tally : public engine::EngineObserver {

@@ -78,6 +78,7 @@ json::array Devices(const Report& report) {
     d["name"] = device.name;
     d["model"] = device.model;
     d["kind"] = device.kind;
+    if (!device.tier.empty()) d["tier"] = device.tier;
     d["busy_share"] = Number(device.busy_share);
     if (!device.stage_share.empty()) {
       double busy = 0;
@@ -184,6 +185,39 @@ void Walk(const std::string& path, const json::value* a, const json::value* b,
   out->push_back(std::move(d));
 }
 
+// Requests by the service tier that served them, if any were.
+json::object Tiers(const Report& report) {
+  json::object out;
+  for (int i = 0; i < kServiceTiers; ++i) {
+    const ServedTally& tier = report.by_tier[i];
+    if (tier.completed == 0) continue;
+    json::object entry{{"completed", tier.completed}, {"output_tokens", tier.output_tokens}};
+    if (report.has_objectives) entry["met_objectives"] = tier.met_objectives;
+    entry["ttft_ms"] = Distribution(tier.ttft);
+    entry["tpot_ms"] = Distribution(tier.tpot);
+    entry["e2e_ms"] = Distribution(tier.e2e);
+    const std::string_view name = NameOf(static_cast<ServiceTier>(i));
+    out[json::string_view(name.data(), name.size())] = std::move(entry);
+  }
+  return out;
+}
+
+// What requests occupied; what stood idle is not in it.
+json::object Compute(const Report& report) {
+  json::object out{{"wafer_ns", report.compute.wafer_ns},
+                   {"accelerator_ns", report.compute.accelerator_ns},
+                   {"microjoules", report.compute.microjoules}};
+  const auto tokens = static_cast<double>(std::max<uint64_t>(1, report.output_tokens));
+  if (report.compute.microjoules > 0) {
+    out["joules_per_output_token"] =
+        Number(static_cast<double>(report.compute.microjoules) * 1e-6 / tokens);
+  }
+  if (report.cost_usd() > 0) {
+    out["usd_per_million_output_tokens"] = Number(report.charged_usd() * 1e6 / tokens);
+  }
+  return out;
+}
+
 json::object PrefixCache(const Report& report) {
   const auto queried = static_cast<double>(report.cache_queried_tokens);
   const double share = queried == 0 ? 0 : static_cast<double>(report.cache_hit_tokens) / queried;
@@ -224,9 +258,8 @@ json::object ToJson(const Report& report) {
     out["goodput"] = std::move(goodput);
   }
   out["prefix_cache"] = PrefixCache(report);
-  out["compute"] = {{"wafer_ns", report.compute.wafer_ns},
-                    {"accelerator_ns", report.compute.accelerator_ns},
-                    {"microjoules", report.compute.microjoules}};
+  out["tiers"] = Tiers(report);
+  out["compute"] = Compute(report);
   out["devices"] = Devices(report);
   if (report.energy_joules() > 0) {
     out["energy_kwh"] = Number(report.energy_joules() / 3.6e6);

@@ -68,6 +68,25 @@ void PrintLatencies(const simulator::Report& r) {
   table.Print();
 }
 
+void PrintTiers(const simulator::Report& r) {
+  Table table(
+      {"served by", "requests", "output tokens", "ttft p50, ms", "p99", "tpot p50, ms", "p99"});
+  int tiers = 0;
+  for (int i = 0; i < simulator::kServiceTiers; ++i) {
+    const simulator::ServedTally& tier = r.by_tier[i];
+    if (tier.completed == 0) continue;
+    ++tiers;
+    std::vector<std::string> row = {std::string(NameOf(static_cast<ServiceTier>(i))),
+                                    absl::StrCat(tier.completed), absl::StrCat(tier.output_tokens)};
+    for (const LogHistogram* h : {&tier.ttft, &tier.tpot}) {
+      row.push_back(fmt::format("{:.4f}", Milliseconds(h->Percentile(0.5))));
+      row.push_back(fmt::format("{:.4f}", Milliseconds(h->Percentile(0.99))));
+    }
+    table.Add(std::move(row));
+  }
+  if (tiers > 1) table.Print();
+}
+
 void PrintDevices(const simulator::Report& r) {
   Table table({"device", "kind", "busy, %", "KV, %", "KV at most, %"},
               {Table::Align::kLeft, Table::Align::kLeft, Table::Align::kRight});
@@ -96,6 +115,7 @@ void PrintRun(const simulator::OfflineResult& run) {
   }
   PrintRequests(r);
   PrintLatencies(r);
+  PrintTiers(r);
   PrintDevices(r);
   if (r.energy_joules() > 0) {
     Print("energy {:.3f} kWh, cost {:.2f} USD, {:.3f} USD a million output tokens\n",

@@ -5,8 +5,8 @@ namespace waferline::cli {
 Group SimGroup() {
   return {.name = "sim",
           .summary = "Simulate hours of a fleet in seconds, offline",
-          .commands = {SimCommand(), SimSweepCommand(), SimMergeCommand(), SimSearchCommand(),
-                       SimCompareCommand()}};
+          .commands = {SimCommand(), SimSweepCommand(), SimMergeCommand(), SimTiersCommand(),
+                       SimSearchCommand(), SimCompareCommand()}};
 }
 
 Group SelftestGroup() {

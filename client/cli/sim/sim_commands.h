@@ -1,4 +1,5 @@
-// The offline commands: sim, sim sweep, sim merge, sim search, sim compare, selftest laws.
+// The offline commands: sim, sim sweep, sim tiers, sim merge, sim search, sim compare, selftest
+// laws.
 #pragma once
 
 #include "wafer_backend/base/command_line/command.h"
@@ -12,6 +13,7 @@ Group SelftestGroup();
 Command SimCommand();
 Command SimSweepCommand();
 Command SimMergeCommand();
+Command SimTiersCommand();
 Command SimSearchCommand();
 Command SimCompareCommand();
 Command LawsCommand();
