@@ -4,13 +4,15 @@ model on one shard with as many threads, on two cores. Prints one Markdown table
     python3 tests/bench/split_bench.py [MODEL.gguf] [--rounds 5] [--streams 1 16]
 
 Workload: completions of 64 tokens after 8 words, greedy, ignore_eos; the clock runs a million times too fast. Each split variant is
-measured right after the unsplit server, round after round, and the median of the pairs' quotients is shown with minimum and maximum.
+measured right after the unsplit server, round after round, and the median of the pairs' quotients is shown with minimum and maximum;
+"CPU": the same of the CPU time that all processes of the variant took for a token, which other work on the machine disturbs less.
 "apart, in process" has two threads, one a side; "as processes" one attention and one feed-forward process with one thread each, and a
 prefill process. m: micro-batches.
 """
 
 import argparse
 import contextlib
+import os
 import pathlib
 import statistics
 import sys
@@ -37,11 +39,21 @@ def serve(stack, tokens):
     return stack.enter_context(Waferd(path))
 
 
-def tokens_per_s(server, streams):
+def cpu_seconds(pids):
+    ticks = 0
+    for pid in pids:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        ticks += int(fields[11]) + int(fields[12])  # utime, stime
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def measure(server, pids, streams):
+    """Tokens a second, CPU seconds a token."""
+    before = cpu_seconds(pids)
     report = waferctl_json("bench", "run", "--server", server.http, "--model", "m", "--json", "--concurrency", streams, "--num-prompts",
-                           max(4, 2 * streams), "--input-words", 8, "--output-tokens", 64, "--ignore-eos", "--temperature", 0)
+                           max(16, 4 * streams), "--input-words", 8, "--output-tokens", 64, "--ignore-eos", "--temperature", 0)
     assert report["failed"] == 0, report
-    return report["output_throughput"]
+    return report["output_throughput"], (cpu_seconds(pids) - before) / report["total_output_tokens"]
 
 
 def main():
@@ -53,21 +65,31 @@ def main():
     model = options.model.resolve()
     with contextlib.ExitStack() as stack:
         whole = serve(stack, f"{{from: shards, file: {model}, threads: 2}}")
-        variants = {f"apart, in process, m = {m}": serve(stack, f"{{from: split, file: {model}, micro_batches: {m}}}") for m in (1, 2, 4)}
+        variants = {}  # servers, and the processes that are theirs
+        for m in (1, 2, 4):
+            server = serve(stack, f"{{from: split, file: {model}, micro_batches: {m}}}")
+            variants[f"apart, in process, m = {m}"] = server, [server.pid]
         for m in (1, 2):
             workers = stack.enter_context(SplitWorkers(model, layer_count(model), 1, 1, m))
-            variants[f"as processes, m = {m}"] = serve(stack, workers.tokens)
+            server = serve(stack, workers.tokens)
+            others = [process.pid for process in workers.processes + workers.ffn.processes]
+            variants[f"as processes, m = {m}"] = server, [server.pid, *others]
         pairs = {}
         for _ in range(options.rounds):
             for streams in options.streams:
-                for name, server in variants.items():
-                    unsplit = tokens_per_s(whole, streams)
-                    pairs.setdefault((name, streams), []).append((unsplit, tokens_per_s(server, streams)))
-    print("| split | streams | tokens/s unsplit | split | quotient (min to max) |\n|---|---|---|---|---|")
+                for name, (server, pids) in variants.items():
+                    unsplit = measure(whole, [whole.pid], streams)
+                    pairs.setdefault((name, streams), []).append((unsplit, measure(server, pids, streams)))
+    print("| split | streams | tokens/s unsplit | split | quotient (min to max) | CPU, us a token unsplit | split | quotient |\n"
+          "|---|---|---|---|---|---|---|---|")
     for (name, streams), values in pairs.items():
-        quotients = [split / unsplit for unsplit, split in values]
-        print(f"| {name} | {streams} | {statistics.median(a for a, _ in values):,.0f} | {statistics.median(b for _, b in values):,.0f} | "
-              f"{statistics.median(quotients):.2f} ({min(quotients):.2f} to {max(quotients):.2f}) |")
+        (speeds, split_speeds), (cpus, split_cpus) = ([[side[i] for side in sides] for sides in zip(*values)] for i in (0, 1))
+        quotients = [split / unsplit for unsplit, split in zip(speeds, split_speeds)]
+        cpu_quotients = [split / unsplit for unsplit, split in zip(cpus, split_cpus)]
+        median = statistics.median
+        print(f"| {name} | {streams} | {median(speeds):,.0f} | {median(split_speeds):,.0f} | "
+              f"{median(quotients):.2f} ({min(quotients):.2f} to {max(quotients):.2f}) | {1e6 * median(cpus):,.0f} | "
+              f"{1e6 * median(split_cpus):,.0f} | {median(cpu_quotients):.2f} |")
 
 
 if __name__ == "__main__":
