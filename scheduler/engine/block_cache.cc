@@ -9,8 +9,8 @@ void BlockCache::Pin::Release() {
   cache_ = nullptr;
 }
 
-BlockCache::BlockCache(PagePool* pool, Pages per_block, OnEvicted on_evicted)
-    : pool_(pool), per_block_(per_block), on_evicted_(std::move(on_evicted)), table_(1024, kNone) {}
+BlockCache::BlockCache(PagePool* pool, Pages per_block, Owner owner)
+    : pool_(pool), per_block_(per_block), owner_(std::move(owner)), table_(1024, kNone) {}
 
 uint32_t BlockCache::Find(uint64_t hash) const {
   const size_t mask = table_.size() - 1;
@@ -107,8 +107,15 @@ bool BlockCache::EvictOldest() {
   blocks_[block].lease.Release();
   free_.push_back(block);
   --used_;
-  if (on_evicted_) on_evicted_(blocks_[block].hash);
+  ReportGone(blocks_[block]);
   return true;
+}
+
+void BlockCache::ReportGone(const Block& block) const {
+  if (owner_.on_evicted) owner_.on_evicted(block.hash);
+  if (owner_.holders != nullptr && block.parent == kNone) {
+    owner_.holders->Remove(block.hash, owner_.device);
+  }
 }
 
 void BlockCache::MakeRoom(Pages wanted) {
@@ -141,6 +148,9 @@ BlockCache::Added BlockCache::Insert(std::span<const uint64_t> blocks) {
     Index(blocks[have], block);
     ++used_;
     ++pinned_;
+    if (owner_.holders != nullptr && parent == kNone) {
+      owner_.holders->Add(blocks[have], owner_.device);
+    }
     parent = block;
   }
   if (parent != kNone) Unpin(parent);
@@ -148,10 +158,8 @@ BlockCache::Added BlockCache::Insert(std::span<const uint64_t> blocks) {
 }
 
 void BlockCache::Clear() {
-  if (on_evicted_) {
-    for (const uint32_t block : table_) {
-      if (block != kNone) on_evicted_(blocks_[block].hash);
-    }
+  for (const uint32_t block : table_) {
+    if (block != kNone) ReportGone(blocks_[block]);
   }
   ++epoch_;
   used_ = pinned_ = 0;

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "scheduler/engine/prefix_holders.h"
 #include "scheduler/engine/stage_ledger.h"
 
 namespace waferline::engine {
@@ -46,7 +47,13 @@ class BlockCache {
 
   // `on_evicted` hears of each block that goes, and must not call the cache.
   using OnEvicted = std::function<void(uint64_t hash)>;
-  BlockCache(PagePool* pool, Pages per_block, OnEvicted on_evicted);
+  // Who else knows what is cached.
+  struct Owner {
+    OnEvicted on_evicted;
+    PrefixHolders* holders = nullptr;  // outlives the cache; null: none
+    DeviceIndex device;                // the cache's, in `holders`
+  };
+  BlockCache(PagePool* pool, Pages per_block, Owner owner);
 
   // How many blocks, from the first on, are there.
   size_t Match(std::span<const uint64_t> blocks) const;
@@ -85,12 +92,13 @@ class BlockCache {
   void Link(uint32_t block);  // as the newest
   void Unlink(uint32_t block);
   bool EvictOldest();
+  void ReportGone(const Block& block) const;
   void AddPin(uint32_t block);
   void Unpin(uint32_t last);
 
   PagePool* pool_;
   Pages per_block_;
-  const OnEvicted on_evicted_;
+  const Owner owner_;
   size_t used_ = 0;
   size_t pinned_ = 0;
   uint32_t epoch_ = 0;  // counts Clear

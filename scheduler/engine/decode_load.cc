@@ -22,25 +22,22 @@ std::optional<SideState> SidesOf(const DecodeUnitSpec& spec, const SideState& st
 
 }  // namespace
 
-bool DecodePool::AnyUsable(LaneIndex lane) const {
-  return std::any_of(by_lane_[lane].begin(), by_lane_[lane].end(),
-                     [this](UnitIndex u) { return IsUsable(u); });
-}
+bool DecodePool::AnyUsable(LaneIndex lane) const { return Refreshed(lane).usable > 0; }
 
 bool DecodePool::CouldHold(LaneIndex lane, Tokens tokens) const {
-  return std::any_of(by_lane_[lane].begin(), by_lane_[lane].end(), [&](UnitIndex u) {
-    const StageLedger& ledger = *units_[u].ledger;
-    return ledger.PagesFor(tokens) <= ledger.pages().capacity();
-  });
+  return tokens <= lanes_[lane].largest;
 }
 
 // If the units are full, as many rooms as are waited for have to come back first: those waiting
 // each hold as many pages as those running do, for as long as they do.
 double DecodePool::ExpectedWait(LaneIndex lane, const policy::TierChoice& tiers,
                                 double waiting) const {
-  int64_t free_slots = 0;
+  const LaneUnits& all = Refreshed(lane);
+  for (size_t tier = 0; tier < kUnitTiers; ++tier) {
+    if (tiers.Allows(static_cast<UnitTier>(tier)) && all.free_slots[tier] > 0) return 0;
+  }
   double slots = 0;
-  for (const UnitIndex u : by_lane_[lane]) {
+  for (const UnitIndex u : all.units) {
     if (!IsUsable(u) || !tiers.Allows(units_[u].spec.tier)) continue;
     const Unit& unit = units_[u];
     const PagePool& pages = unit.ledger->pages();
@@ -49,10 +46,8 @@ double DecodePool::ExpectedWait(LaneIndex lane, const policy::TierChoice& tiers,
     // How many of the present kind it holds when it is full.
     slots += filled > 0.01 ? std::min(unit.running->capacity().as_double(), running / filled)
                            : unit.running->capacity().as_double();
-    if (filled < 0.9) free_slots += unit.running->free().count();
   }
-  if (free_slots > 0 || slots <= 0) return 0;
-  return (waiting + 1) * mean_hold_ns_[lane] / slots;
+  return slots > 0 ? (waiting + 1) * all.mean_hold_ns / slots : 0;
 }
 
 double DecodePool::BestTime(LaneIndex lane, const policy::TierChoice& tiers,
@@ -61,7 +56,7 @@ double DecodePool::BestTime(LaneIndex lane, const policy::TierChoice& tiers,
   const Tokens kv(s.outline->tokens + s.request.max_tokens / 2);
   const Bytes moved = context_->lanes[lane].kv_bytes_per_token * int64_t{s.outline->tokens};
   double best_ns = std::numeric_limits<double>::max();
-  for (const UnitIndex u : by_lane_[lane]) {
+  for (const UnitIndex u : lanes_[lane].units) {
     if (!IsUsable(u) || !tiers.Allows(units_[u].spec.tier)) continue;
     const Unit& unit = units_[u];
     const auto together = static_cast<int64_t>(unit.members.size()) + 1;
@@ -78,7 +73,7 @@ double DecodePool::BestTime(LaneIndex lane, const policy::TierChoice& tiers,
 
 std::vector<UnitSnapshot> DecodePool::Snapshot(LaneIndex lane) const {
   std::vector<UnitSnapshot> snapshots;
-  for (const UnitIndex u : by_lane_[lane]) {
+  for (const UnitIndex u : lanes_[lane].units) {
     const Unit& unit = units_[u];
     const Pages cached = unit.cache ? unit.cache->pages() : Pages();
     const PagePool& pages = unit.ledger->pages();
@@ -124,6 +119,12 @@ void DecodePool::CheckLaws() const {
     for (const StageOccupancy& stage : unit.ledger->Occupancy()) {
       WL_CHECK(stage.weights + stage.buffers + stage.kv_used <= stage.capacity);
     }
+  });
+  sequences_->ForEach([this](SlotIndex slot) {
+    if (!std::holds_alternative<Admitted>((*sequences_)[slot].stage)) return;
+    const std::optional<UnitIndex> chosen = Pick(slot);
+    ShowAll(lanes_[sequences_->hot(slot).lane]);
+    WL_CHECK(PickOfShown(slot) == chosen);
   });
 }
 

@@ -4,9 +4,11 @@
 // Owner: the engine; outlives every sequence that has room on a unit. Thread: the engine's. Bounds:
 // max_running sequences and the ledger's pages on each unit. The pool emits the tokens of plain
 // beats itself; what may wait for others (bursts, prompts, batch steps, awaited values) it makes
-// due in EngineContext, in order. Cost: O(1) a token (BeatAgenda), O(units) to route a request.
+// due in EngineContext, in order. Cost: O(1) a token (BeatAgenda); to route a request O(log units +
+// units that have its first block cached), while any unit has room.
 #pragma once
 
+#include <array>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -14,6 +16,7 @@
 
 #include "scheduler/engine/beat_agenda.h"
 #include "scheduler/engine/device_meter.h"
+#include "scheduler/engine/device_order.h"
 #include "scheduler/engine/engine_context.h"
 #include "scheduler/engine/event_payload.h"
 #include "scheduler/engine/handoff_ledger.h"
@@ -26,14 +29,14 @@ class DecodePool final : private EventTarget {
  public:
   DecodePool(EngineContext* context, TokenEmitter* emitter, const HandoffLedger* handoffs);
 
-  size_t size(LaneIndex lane) const { return by_lane_[lane].size(); }
-  UnitIndex At(LaneIndex lane, DeviceIndex index) const { return by_lane_[lane][index]; }
+  size_t size(LaneIndex lane) const { return lanes_[lane].units.size(); }
+  UnitIndex At(LaneIndex lane, DeviceIndex index) const { return lanes_[lane].units[index]; }
   const DecodeUnitSpec& spec(UnitIndex unit) const { return units_[unit].spec; }
   policy::UnitKind kind(UnitIndex unit) const { return KindOf(units_[unit]); }
 
   // decode_rooms.cc
   // Where the lane's policy sends the sequence; nullopt: no unit has room now.
-  std::optional<UnitIndex> Pick(SlotIndex slot);
+  std::optional<UnitIndex> Pick(SlotIndex slot) const;
   // Tokens of the sequence's prompt that are not in the unit's cache.
   int64_t FreshTokens(UnitIndex unit, SlotIndex slot) const;
   // Of the prompt, on the unit of the tier that has most of it.
@@ -62,7 +65,7 @@ class DecodePool final : private EventTarget {
   // Faults. A lost unit has no members and an empty cache; the caller restarts its sequences.
   bool alive(UnitIndex unit) const { return units_[unit].alive; }
   void Lose(UnitIndex unit);
-  void Restore(UnitIndex unit) { units_[unit].alive = true; }
+  void Restore(UnitIndex unit);
   void SetSlowdown(UnitIndex unit, double factor);
   void SetStageSlowdown(UnitIndex unit, uint32_t stage, double factor);
   void SetSideSlowdown(UnitIndex unit, Side side, double factor);
@@ -80,8 +83,9 @@ class DecodePool final : private EventTarget {
   double BestTime(LaneIndex lane, const policy::TierChoice& tiers, const Sequence& sequence) const;
 
   std::vector<UnitSnapshot> Snapshot(LaneIndex lane) const;
-  // Pages and slots are what the sequences hold and the caches keep, and fit the memory; a
-  // violation fails a check.
+  // Pages and slots are what the sequences hold and the caches keep, and fit the memory; each
+  // waiting sequence would go where it would if the policy saw all units; a violation fails a
+  // check.
   void CheckLaws() const;
 
  private:
@@ -103,6 +107,10 @@ class DecodePool final : private EventTarget {
     std::unique_ptr<BlockCache> cache;  // null without
     int depth = 1;
     DeviceMeter meter;
+    size_t order = 0;     // in its lane's
+    bool stale = false;   // listed in its lane's
+    bool usable = false;  // as counted in its lane, and so are these
+    int64_t free_slots = 0;
     // Batch units.
     std::vector<SequenceRef> members;
     std::vector<SequenceRef> in_step;
@@ -116,12 +124,43 @@ class DecodePool final : private EventTarget {
     SideState sides;  // of a batch unit of two sides: its steps so far
   };
 
+  // Units that compare by their keys alone: policy::KeyOf.
+  struct Order {
+    UnitTier tier;
+    int64_t capacity_pages, page_tokens;
+    int max_running, depth;
+    DeviceOrder<policy::UnitKey> units;  // the usable ones
+  };
+  // What is known of all units of a lane. Of those that are stale it is what it was before.
+  struct LaneUnits {
+    IndexedVector<DeviceIndex, UnitIndex> units;
+    PrefixHolders holders;
+    Tokens largest;  // that an empty unit could hold
+    std::vector<Order> orders;
+    std::vector<UnitIndex> stale;
+    uint64_t routes_version = 0;
+    size_t usable = 0;
+    std::array<int64_t, kUnitTiers> free_slots{};  // of usable units less than 0.9 full
+    double mean_hold_ns = 0;  // how long a sequence keeps its room, exponentially smoothed
+  };
+
   static policy::UnitKind KindOf(const Unit& unit) {
     return unit.pipeline != nullptr ? policy::UnitKind::kWafer : policy::UnitKind::kGpu;
   }
   void Add(LaneIndex lane, const DecodeUnitSpec& spec);
   bool IsUsable(UnitIndex unit) const { return units_[unit].alive && handoffs_->reachable(unit); }
+  size_t OrderOf(const Unit& unit, LaneUnits* lane) const;
+  void Changed(UnitIndex unit) const;
+  LaneUnits& Refreshed(LaneIndex lane) const;
+  // Without a request, and with one.
+  policy::UnitView ViewOf(UnitIndex unit) const;
   policy::UnitView ViewOf(UnitIndex unit, const Sequence& sequence) const;
+  bool Orders(const LaneUnits& lane) const {
+    return lane.units.size() > context_->options.unordered_devices;
+  }
+  void Show(const LaneUnits& lane, policy::UnitRule rule, const Sequence& sequence) const;
+  void ShowAll(const LaneUnits& lane) const;
+  std::optional<UnitIndex> PickOfShown(SlotIndex slot) const;
   Pages NeededPages(const Unit& unit, const Sequence& sequence, size_t cached_blocks) const;
   size_t CachedBlocks(const Unit& unit, const Sequence& sequence) const;
 
@@ -139,13 +178,14 @@ class DecodePool final : private EventTarget {
   const HandoffLedger* const handoffs_;
   // For how long each sequence has occupied the unit that it is on. Every token adds to it.
   IndexedVector<SlotIndex, Nanoseconds> on_unit_;
-  IndexedVector<UnitIndex, Unit> units_;
-  IndexedVector<LaneIndex, IndexedVector<DeviceIndex, UnitIndex>> by_lane_;
-  // How long a sequence of the lane keeps its room, exponentially smoothed.
-  IndexedVector<LaneIndex, double> mean_hold_ns_;
+  // Mutable, as orders and counts are brought up to date when they are looked at.
+  mutable IndexedVector<UnitIndex, Unit> units_;
+  mutable IndexedVector<LaneIndex, LaneUnits> lanes_;
   BeatAgenda beats_;
-  int64_t armed_ns_ = kNotArmed;         // the instant of the timeline's event for the first beat
-  std::vector<policy::UnitView> views_;  // reused between calls
+  int64_t armed_ns_ = kNotArmed;  // the instant of the timeline's event for the first beat
+  // What the policy sees; reused between calls.
+  mutable std::vector<DeviceIndex> shown_;
+  mutable std::vector<policy::UnitView> views_;
 };
 
 }  // namespace waferline::engine

@@ -18,8 +18,7 @@ DecodePool::DecodePool(EngineContext* context, TokenEmitter* emitter, const Hand
       emitter_(emitter),
       handoffs_(handoffs),
       on_unit_(sequences_->size()),
-      by_lane_(context->lanes.size()),
-      mean_hold_ns_(context->lanes.size()) {
+      lanes_(context->lanes.size()) {
   context_->lanes.ForEachIndex([this](LaneIndex lane) {
     for (const DecodeUnitSpec& spec : context_->lanes[lane].units) Add(lane, spec);
   });
@@ -36,16 +35,21 @@ void DecodePool::Add(LaneIndex lane, const DecodeUnitSpec& spec) {
   unit.draft_width = 1 + static_cast<int>(speculation.acceptance.size());
   if (unit.draft_width > 1) unit.draft_time = speculation.draft_time;
   unit.lane = lane;
-  unit.index = by_lane_[lane].Add(u);
+  LaneUnits& all = lanes_[lane];
+  unit.index = all.units.Add(u);
   unit.ledger = std::make_unique<StageLedger>(spec.memory);
   const int wafers = spec.pipeline != nullptr ? spec.devices : spec.wafers;
   unit.meter = DeviceMeter(spec.devices, wafers, spec.milliwatts);
   unit.running = std::make_unique<RunningSlotPool>(RunningSlots(spec.max_running));
   unit.depth = spec.pipeline != nullptr ? spec.pipeline->depth(Tokens(1)) : spec.max_running;
+  all.largest =
+      std::max(all.largest, unit.ledger->pages().capacity().count() * unit.ledger->page_tokens());
+  unit.order = OrderOf(unit, &all);
+  Changed(u);
   if (!spec.prefix_cache) return;
   unit.cache = std::make_unique<BlockCache>(
       &unit.ledger->pages(), Pages(lane_spec.block_tokens / unit.ledger->page_tokens().count()),
-      context_->EvictionsOf(lane));
+      BlockCache::Owner{context_->EvictionsOf(lane), &all.holders, unit.index});
 }
 
 size_t DecodePool::CachedBlocks(const Unit& unit, const Sequence& s) const {
@@ -56,42 +60,11 @@ Pages DecodePool::NeededPages(const Unit& unit, const Sequence& s, size_t cached
   return unit.ledger->PagesFor(s.total_tokens() - UsableTokens(cached_blocks, s));
 }
 
-policy::UnitView DecodePool::ViewOf(UnitIndex u, const Sequence& s) const {
-  const Unit& unit = units_[u];
-  const size_t cached = CachedBlocks(unit, s);
-  Pages evictable;
-  if (unit.cache) {
-    // What it uses itself will be pinned and cannot make room; counting all of it as pinned is
-    // at worst too careful by blocks that are pinned already.
-    const Pages own(static_cast<int64_t>(cached) *
-                    (unit.cache->pages().count() / std::max<int64_t>(1, unit.cache->size())));
-    evictable = std::max(Pages(), unit.cache->evictable() - own);
-  }
-  return {.tier = unit.spec.tier,
-          .alive = IsUsable(u),
-          .running = static_cast<int>(unit.running->used().count()),
-          .max_running = unit.spec.max_running,
-          .depth = unit.depth,
-          .free_pages = (unit.ledger->pages().free() + evictable).count(),
-          .capacity_pages = unit.ledger->pages().capacity().count(),
-          .needed_pages = NeededPages(unit, s, cached).count(),
-          .cached_tokens = UsableTokens(cached, s).count()};
-}
-
-std::optional<UnitIndex> DecodePool::Pick(SlotIndex slot) {
-  const Sequence& s = (*sequences_)[slot];
-  const LaneIndex lane = sequences_->hot(slot).lane;
-  views_.clear();
-  for (const UnitIndex u : by_lane_[lane]) views_.push_back(ViewOf(u, s));
-  const std::optional<size_t> chosen =
-      policy::ChooseUnit(context_->lanes[lane].unit_rule, s.waits_for, views_);
-  if (!chosen) return std::nullopt;
-  return At(lane, DeviceIndex{static_cast<uint32_t>(*chosen)});
-}
-
-int64_t DecodePool::MostCached(LaneIndex lane, UnitTier tier, const Sequence& s) const {
+int64_t DecodePool::MostCached(LaneIndex index, UnitTier tier, const Sequence& s) const {
+  const LaneUnits& lane = lanes_[index];
   int64_t most = 0;
-  for (const UnitIndex u : by_lane_[lane]) {
+  for (const DeviceIndex device : lane.holders.Of(s.outline->blocks)) {
+    const UnitIndex u = lane.units[device];
     if (!IsUsable(u) || units_[u].spec.tier != tier) continue;
     most = std::max(most, UsableTokens(CachedBlocks(units_[u], s), s).count());
   }
@@ -119,6 +92,7 @@ Room DecodePool::Take(UnitIndex u, SlotIndex slot) {
   room.pages = *unit.ledger->pages().Take(needed);
   unit.kv.Change(context_->now(), needed);
   sequences_->hot(slot).unit = u;
+  Changed(u);
   return room;
 }
 
@@ -127,6 +101,7 @@ void DecodePool::Return(SlotIndex slot) {
   const Room* room = RoomOf(s.stage);
   if (room == nullptr) return;
   Unit& unit = units_[room->unit];
+  Changed(room->unit);
   unit.kv.Change(context_->now(), Pages() - room->pages.amount());
   unit.meter.Charge(std::exchange(on_unit_[slot], Nanoseconds()), &s.compute);
   auto* resident = std::get_if<Resident>(&s.stage);
@@ -135,7 +110,7 @@ void DecodePool::Return(SlotIndex slot) {
   if (unit.cache && unit.alive) context_->Store(slot, unit.cache.get());
   const Nanoseconds held = s.spent_in(Phase::kPrefill) + s.spent_in(Phase::kTransfer) +
                            (context_->now() - s.phase_since);
-  double& mean_ns = mean_hold_ns_[unit.lane];
+  double& mean_ns = lanes_[unit.lane].mean_hold_ns;
   mean_ns += kHoldWeight * (held.as_double() - mean_ns);
 }
 
@@ -149,11 +124,17 @@ bool DecodePool::GivesEnough(const Resident& resident, SlotIndex slot) const {
 
 void DecodePool::Lose(UnitIndex u) {
   Unit& unit = units_[u];
+  Changed(u);
   unit.alive = false;
   unit.stepping = false;
   ++unit.step_generation;
   unit.members.clear();
   if (unit.cache) unit.cache->Clear();
+}
+
+void DecodePool::Restore(UnitIndex u) {
+  Changed(u);
+  units_[u].alive = true;
 }
 
 void DecodePool::SetSlowdown(UnitIndex u, double factor) {
@@ -190,10 +171,12 @@ void DecodePool::SetLinkSpeed(UnitIndex u, double share) {
 }
 
 void DecodePool::ResetCaches() {
-  for (Unit& unit : units_) {
+  units_.ForEachIndex([this](UnitIndex u) {
+    Unit& unit = units_[u];
     if (unit.cache) unit.cache->MakeRoom(Pages(std::numeric_limits<int64_t>::max()));
+    Changed(u);
     context_->dirty.Mark(unit.lane);
-  }
+  });
 }
 
 }  // namespace waferline::engine

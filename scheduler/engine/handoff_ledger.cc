@@ -99,6 +99,7 @@ void HandoffLedger::Renew(Handoff* handoff, const KvLink& link) {
 }
 
 void HandoffLedger::SetReachable(const KvLink* link, bool reachable) {
+  ++routes_version_;
   for (Route& route : routes_) {
     if (route.link != link) continue;
     route.reachable = reachable;

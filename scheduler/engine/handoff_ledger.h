@@ -47,6 +47,8 @@ class HandoffLedger final : private EventTarget {
   void Stop(SlotIndex slot);
 
   bool reachable(UnitIndex unit) const { return routes_[unit].reachable; }
+  // Rises when a unit becomes reachable or ceases to be.
+  uint64_t routes_version() const { return routes_version_; }
   // Of all units behind the link. What stood still on one that is reachable again is not held
   // against it, or a heartbeat that is due would take it away with no repair to follow. Resident
   // sequences are not affected.
@@ -89,6 +91,7 @@ class HandoffLedger final : private EventTarget {
   EngineContext* const context_;
   Listener* const listener_;
   IndexedVector<UnitIndex, Route> routes_;
+  uint64_t routes_version_ = 0;
   IndexedVector<SlotIndex, Handoff> handoffs_;
 };
 

@@ -14,9 +14,11 @@ PrefillPool::PrefillPool(EngineContext* context, Listener* listener)
     : context_(context),
       sequences_(&context->sequences),
       listener_(listener),
-      by_lane_(context->lanes.size()) {
+      lanes_(context->lanes.size()) {
   context_->lanes.ForEachIndex([this](LaneIndex lane) {
     for (const PrefillWorkerSpec& spec : context_->lanes[lane].workers) Add(lane, spec);
+    for (const WorkerIndex w : lanes_[lane].workers) Reorder(workers_[w]);
+    Recount(lane);
   });
 }
 
@@ -25,7 +27,9 @@ void PrefillPool::Add(LaneIndex lane, const PrefillWorkerSpec& spec) {
   Worker& worker = workers_[w];
   worker.spec = spec;
   worker.lane = lane;
-  worker.index = by_lane_[lane].Add(w);
+  LaneWorkers& all = lanes_[lane];
+  worker.index = all.workers.Add(w);
+  all.largest = std::max(all.largest, spec.memory_tokens);
   worker.memory = std::make_unique<TokenPool>(spec.memory_tokens);
   worker.meter = DeviceMeter(spec.devices, 0, spec.milliwatts);
   const PrefillChunk full{spec.step_tokens, Tokens()};
@@ -34,32 +38,15 @@ void PrefillPool::Add(LaneIndex lane, const PrefillWorkerSpec& spec) {
   if (spec.cache_tokens <= Tokens()) return;
   worker.cache_blocks = std::make_unique<PagePool>(
       Pages(std::max<int64_t>(1, spec.cache_tokens.count() / context_->lanes[lane].block_tokens)));
-  worker.cache = std::make_unique<BlockCache>(worker.cache_blocks.get(), Pages(1),
-                                              context_->EvictionsOf(lane));
+  worker.cache = std::make_unique<BlockCache>(
+      worker.cache_blocks.get(), Pages(1),
+      BlockCache::Owner{context_->EvictionsOf(lane), &all.holders, worker.index});
 }
 
-std::optional<WorkerIndex> PrefillPool::Pick(SlotIndex slot) {
-  const Sequence& s = (*sequences_)[slot];
-  const HotSequence& hot = sequences_->hot(slot);
-  views_.clear();
-  for (const WorkerIndex w : by_lane_[hot.lane]) {
-    const Worker& worker = workers_[w];
-    const bool has_room = worker.pending_tokens < worker.spec.backlog_tokens.count() &&
-                          worker.memory->free() >= Tokens(s.prefill_total);
-    int64_t cached = 0;
-    if (worker.cache && worker.alive && has_room) {
-      cached = UsableTokens(UsableBlocks(*worker.cache, s), s).count();
-    }
-    views_.push_back({.alive = worker.alive,
-                      .has_room = has_room,
-                      .pending_tokens = worker.pending_tokens,
-                      .cached_tokens = cached,
-                      .slowdown = worker.slowdown});
-  }
-  const std::optional<size_t> chosen = policy::ChooseWorker(context_->lanes[hot.lane].worker_rule,
-                                                            views_, s.prefill_total, hot.ordinal);
-  if (!chosen) return std::nullopt;
-  return At(hot.lane, DeviceIndex{static_cast<uint32_t>(*chosen)});
+void PrefillPool::ListIdle(WorkerIndex w) {
+  Worker& worker = workers_[w];
+  if (worker.stepping || worker.active.empty() || std::exchange(worker.listed, true)) return;
+  lanes_[worker.lane].idle_with_prompts.push_back(w);
 }
 
 std::optional<Tokens> PrefillPool::Take(SlotIndex slot, WorkerIndex w, std::optional<Room> room) {
@@ -77,8 +64,9 @@ std::optional<Tokens> PrefillPool::Take(SlotIndex slot, WorkerIndex w, std::opti
     s.prefill_done = static_cast<uint32_t>(cached->count());
   }
   s.stage = std::move(prefilling);
-  worker.pending_tokens += s.prefill_total - s.prefill_done;
+  AddPending(&worker, s.prefill_total - s.prefill_done);
   worker.active.push_back(sequences_->RefOf(slot));
+  ListIdle(w);
   return cached;
 }
 
@@ -91,7 +79,7 @@ void PrefillPool::Forget(SlotIndex slot) {
   for (const Part& part : worker.step) {
     if (part.sequence == sequences_->RefOf(slot)) in_step = part.fresh;
   }
-  worker.pending_tokens -= s.prefill_total - s.prefill_done - in_step;
+  AddPending(&worker, -int64_t{s.prefill_total - s.prefill_done - in_step});
 }
 
 void PrefillPool::Lose(WorkerIndex w) {
@@ -103,6 +91,23 @@ void PrefillPool::Lose(WorkerIndex w) {
   worker.active.clear();
   worker.pending_tokens = 0;
   if (worker.cache) worker.cache->Clear();
+  Reorder(worker);
+  Recount(worker.lane);
+}
+
+void PrefillPool::Restore(WorkerIndex w) {
+  Worker& worker = workers_[w];
+  worker.alive = true;
+  Reorder(worker);
+  Recount(worker.lane);
+}
+
+void PrefillPool::SetSlowdown(WorkerIndex w, double factor) {
+  Worker& worker = workers_[w];
+  lanes_[worker.lane].orders[worker.slowdown].Set(worker.index, std::nullopt);
+  worker.slowdown = factor;
+  Reorder(worker);
+  Recount(worker.lane);
 }
 
 void PrefillPool::ResetCaches() {
@@ -111,32 +116,21 @@ void PrefillPool::ResetCaches() {
   }
 }
 
-bool PrefillPool::AnyAlive(LaneIndex lane) const {
-  return std::any_of(by_lane_[lane].begin(), by_lane_[lane].end(),
-                     [this](WorkerIndex w) { return workers_[w].alive; });
-}
+bool PrefillPool::AnyAlive(LaneIndex lane) const { return lanes_[lane].alive > 0; }
 
 bool PrefillPool::CouldHold(LaneIndex lane, Tokens tokens) const {
-  return std::any_of(by_lane_[lane].begin(), by_lane_[lane].end(),
-                     [&](WorkerIndex w) { return tokens <= workers_[w].memory->capacity(); });
+  return tokens <= lanes_[lane].largest;
 }
 
 double PrefillPool::ExpectedWait(LaneIndex lane, double waiting) const {
-  double tokens = waiting;
-  double rate = 0;
-  for (const WorkerIndex w : by_lane_[lane]) {
-    const Worker& worker = workers_[w];
-    if (!worker.alive) continue;
-    tokens += static_cast<double>(worker.pending_tokens);
-    rate += worker.tokens_per_ns / worker.slowdown;
-  }
-  return rate > 0 ? tokens / rate : 0;
+  const LaneWorkers& all = lanes_[lane];
+  return all.tokens_per_ns > 0 ? (waiting + all.pending_tokens) / all.tokens_per_ns : 0;
 }
 
 double PrefillPool::BestTime(LaneIndex lane, Tokens prompt) const {
   double best_ns = std::numeric_limits<double>::max();
   const PrefillChunk chunk{prompt, Tokens()};
-  for (const WorkerIndex w : by_lane_[lane]) {
+  for (const WorkerIndex w : lanes_[lane].workers) {
     const Worker& worker = workers_[w];
     if (!worker.alive) continue;
     best_ns =
@@ -148,7 +142,7 @@ double PrefillPool::BestTime(LaneIndex lane, Tokens prompt) const {
 std::vector<WorkerSnapshot> PrefillPool::Snapshot(LaneIndex lane) const {
   std::vector<WorkerSnapshot> snapshots;
   const int64_t block_tokens = context_->lanes[lane].block_tokens;
-  for (const WorkerIndex w : by_lane_[lane]) {
+  for (const WorkerIndex w : lanes_[lane].workers) {
     const Worker& worker = workers_[w];
     snapshots.push_back(
         {worker.spec.name, worker.alive, worker.stepping, worker.slowdown, worker.pending_tokens,
@@ -166,10 +160,17 @@ void PrefillPool::CheckLaws() const {
     }
     if (const auto* p = std::get_if<Prefilled>(&stage)) memory[p->worker] += p->memory.amount();
   });
+  sequences_->ForEach([this](SlotIndex slot) {
+    if (!std::holds_alternative<Admitted>((*sequences_)[slot].stage)) return;
+    const std::optional<WorkerIndex> chosen = Pick(slot);
+    ShowAll(lanes_[sequences_->hot(slot).lane]);
+    WL_CHECK(PickOfShown(slot) == chosen);
+  });
   workers_.ForEachIndex([&](WorkerIndex w) {
     const Worker& worker = workers_[w];
     WL_CHECK(worker.memory->used() == memory[w]);
     WL_CHECK(worker.pending_tokens >= 0);
+    WL_CHECK(worker.stepping || worker.active.empty() || worker.listed);
     WL_CHECK(!worker.active.empty() || worker.stepping || worker.pending_tokens == 0);
   });
 }

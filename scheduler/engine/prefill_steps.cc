@@ -8,7 +8,13 @@
 namespace waferline::engine {
 
 void PrefillPool::StartSteps(LaneIndex lane) {
-  for (const WorkerIndex w : by_lane_[lane]) StartStep(w);
+  std::vector<WorkerIndex>& idle = lanes_[lane].idle_with_prompts;
+  std::ranges::sort(idle);
+  for (const WorkerIndex w : idle) {
+    workers_[w].listed = false;
+    StartStep(w);
+  }
+  idle.clear();
 }
 
 void PrefillPool::StartStep(WorkerIndex w) {
@@ -93,8 +99,10 @@ void PrefillPool::ChargeStep(Worker* worker) {
 void PrefillPool::OnStepEnd(Worker* worker) {
   worker->stepping = false;
   ChargeStep(worker);
+  int64_t computed = 0;
+  for (const Part& part : worker->step) computed += part.fresh;
+  AddPending(worker, -computed);
   for (const Part& part : worker->step) {
-    worker->pending_tokens -= part.fresh;
     if (!sequences_->IsCurrent(part.sequence)) continue;
     Sequence& s = (*sequences_)[part.sequence.slot];
     s.prefill_done = part.before + part.fresh;
@@ -110,6 +118,7 @@ void PrefillPool::OnStepEnd(Worker* worker) {
     const Sequence& s = (*sequences_)[ref.slot];
     return s.prefill_done == s.prefill_total;
   });
+  ListIdle(At(worker->lane, worker->index));
   // The next step starts after the queue was dispatched: new prompts fill what the budget leaves.
   context_->dirty.Mark(worker->lane);
 }

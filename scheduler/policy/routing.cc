@@ -6,10 +6,6 @@
 namespace waferline::policy {
 namespace {
 
-bool HasRoom(const UnitView& unit) {
-  return unit.alive && unit.running < unit.max_running && unit.needed_pages <= unit.free_pages;
-}
-
 // Smaller is better.
 using Cost = std::tuple<double, double>;
 
@@ -38,6 +34,25 @@ std::optional<size_t> BestOfTier(UnitRule rule, UnitTier tier, std::span<const U
 }
 
 }  // namespace
+
+bool HasRoom(const UnitView& unit) {
+  return unit.alive && unit.running < unit.max_running && unit.needed_pages <= unit.free_pages;
+}
+
+UnitKey KeyOf(UnitRule rule, const UnitView& unit) {
+  const int64_t full = unit.running < unit.max_running ? 0 : 1;
+  switch (rule) {
+    case UnitRule::kMostHeadroom:
+      return {full, -unit.free_pages, unit.running};
+    case UnitRule::kShortestQueue:
+      return {full, unit.running, -unit.free_pages};
+    case UnitRule::kSticky:
+      break;
+  }
+  return {full, -unit.free_pages, 0};
+}
+
+bool OrdersByRoom(UnitRule rule) { return rule != UnitRule::kShortestQueue; }
 
 std::optional<size_t> ChooseWorker(WorkerRule rule, std::span<const WorkerView> workers,
                                    int64_t prompt_tokens, uint64_t ordinal) {

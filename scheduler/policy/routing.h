@@ -1,7 +1,9 @@
 // Where a request is prefilled and decoded. Stateless: views of the devices in, an index into them
-// out (nullopt: none now). Ties go to the smaller index. O(devices).
+// out (nullopt: none now). Ties go to the smaller index. O(views): the engine shows only devices
+// that could be chosen, by the keys below, so that a request costs O(log devices).
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -26,6 +28,10 @@ struct WorkerView {
   double slowdown = 1;
 };
 
+// Workers of the same slowdown that have nothing of a prompt cached: kLeastLoaded and kPrefixAware
+// prefer the least key, whatever the prompt.
+inline int64_t KeyOf(const WorkerView& worker) { return worker.pending_tokens; }
+
 std::optional<size_t> ChooseWorker(WorkerRule rule, std::span<const WorkerView> workers,
                                    int64_t prompt_tokens, uint64_t ordinal);
 
@@ -48,6 +54,15 @@ struct UnitView {
   int64_t needed_pages = 0;
   int64_t cached_tokens = 0;  // of this prompt, on this unit
 };
+
+bool HasRoom(const UnitView& unit);
+
+// Units of the same tier, depth, capacity and page size that have nothing of a prompt cached: the
+// rule prefers the least key, whatever the prompt. Those without a running slot come last.
+using UnitKey = std::array<int64_t, 3>;
+UnitKey KeyOf(UnitRule rule, const UnitView& unit);
+// Whether, of such units, those behind one in the order have at most as many free pages.
+bool OrdersByRoom(UnitRule rule);
 
 // A unit of the chosen tier; one of the other tier if the choice spills and its own has no room, or
 // if its own has no unit alive.

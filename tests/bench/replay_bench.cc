@@ -3,7 +3,8 @@
 //   replay_bench --config FLEET.yaml [--trace FILE] [--rounds 5]
 //
 // Reading the trace, then the simulation: the load doubled with its devices (each is equally busy),
-// the load doubled on the same devices, and the load repeated. Each is run a second time with one
+// the load doubled on the same devices, the same load on up to 10,000 times the devices, and the
+// load repeated. Each is run a second time with one
 // token a request: what the other tokens cost beyond that should stay the same; what a request
 // costs grows with the devices that it is routed over.
 // Without a trace: 12,000 generated requests of 12,000 prompt and 343 output tokens on average.
@@ -119,6 +120,7 @@ int Main(int argc, char** argv) {
     loads.push_back({absl::StrCat("load, fleet x ", n), n, n, 1});
   for (const int n : {1, 2, 4, 8})
     loads.push_back({absl::StrCat("fleet x 16, load x ", n), 16, n, 1});
+  for (const int n : {100, 1000, 10000}) loads.push_back({absl::StrCat("fleet x ", n), n, 1, 1});
   loads.push_back({"repeated 4 times", 1, 1, 4});
   std::printf("%-22s %9s %8s %12s %18s %14s %16s\n", "", "tokens", "s", "ns a token",
               "of those, its own", "us a request", "times real time");

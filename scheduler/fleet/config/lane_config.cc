@@ -16,7 +16,8 @@ PrefillConfig ReadPrefill(YamlForm form, const std::filesystem::path& folder) {
       NameOrPath(form.About("accelerator of the prefill pool: a name of deploy/hardware or a path")
                      .Text("hardware"),
                  folder);
-  out.workers = static_cast<int>(form.About("prefill workers").IntegerOr("workers", 1, 1, 1024));
+  out.workers =
+      static_cast<int>(form.About("prefill workers").IntegerOr("workers", 1, 1, kMaxDevices));
   out.devices_per_worker =
       static_cast<int>(form.About("accelerators that share the model in a worker")
                            .IntegerOr("devices_per_worker", 1, 1, 64));
@@ -61,7 +62,7 @@ DecodeConfig ReadDecode(YamlForm form, const std::filesystem::path& folder) {
     ReadHardware(form, folder, &out);
   }
   out.units = static_cast<int>(
-      form.About("units, each with the whole model").IntegerOr("units", 1, 1, 1024));
+      form.About("units, each with the whole model").IntegerOr("units", 1, 1, kMaxDevices));
   out.max_running = static_cast<int>(
       form.About("sequences that hold a slot of a unit").IntegerOr("max_running", 256, 1, 65536));
   out.prefix_cache =

@@ -19,10 +19,12 @@ class YamlForm;
 
 namespace waferline::fleet {
 
+inline constexpr int64_t kMaxDevices = 131'072;  // workers, or units of one kind, of a model
+
 // prefill: workers of one kind of accelerator.
 struct PrefillConfig {
   std::string hardware;           // accelerator: a name of deploy/hardware or a path
-  int workers = 1;                // 1 .. 1024
+  int workers = 1;                // 1 .. kMaxDevices
   int devices_per_worker = 1;     // accelerators that share the model, 1 .. 64
   Tokens step_tokens{8192};       // token budget of a step
   Tokens backlog_tokens{32768};   // a worker takes another prompt while less than this is pending
@@ -35,7 +37,7 @@ struct DecodeConfig {
   std::string name;           // units are called NAME-0, NAME-1, ...
   std::string hardware;       // wafer: a pipeline; accelerator: a batch device
   std::string profile;        // wafers only: a name of deploy/profiles or a path
-  int units = 1;              // 1 .. 1024
+  int units = 1;              // 1 .. kMaxDevices
   int wafers_per_unit = 0;    // 0: the fewest that fit
   int devices_per_unit = 1;   // accelerators only
   int max_running = 256;      // sequences that hold a slot in a unit

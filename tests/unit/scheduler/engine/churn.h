@@ -31,8 +31,8 @@ struct Churn {
 inline Churn RunChurn(uint64_t seed, int steps = 200) {
   SeededStream random(seed);
   const auto below = [&](uint64_t n) { return static_cast<int64_t>(random.Next() % n); };
-  SmallCloud cloud({.workers = 1 + static_cast<int>(below(2)),
-                    .units = static_cast<int>(below(3)),
+  SmallCloud cloud({.workers = 1 + static_cast<int>(below(5)),
+                    .units = static_cast<int>(below(6)),
                     .gpus = 1 + static_cast<int>(below(2)),
                     .max_running = 1 + static_cast<int>(below(6)),
                     .pages = 8 + below(40),
@@ -46,6 +46,8 @@ inline Churn RunChurn(uint64_t seed, int steps = 200) {
     cloud.lane.preempt = below(2) == 0;
     cloud.lane.local_prefill.max_fresh_tokens = below(2) * 16;
   }
+  cloud.lane.worker_rule = static_cast<policy::WorkerRule>(below(3));
+  cloud.lane.unit_rule = static_cast<policy::UnitRule>(below(3));
   cloud.lane.order.rule = static_cast<policy::OrderRule>(below(3));
   cloud.lane.order.fair_tenants = below(2) == 0;
   cloud.lane.admission.max_waiting = {4, 6, 4};
@@ -63,7 +65,10 @@ inline Churn RunChurn(uint64_t seed, int steps = 200) {
   for (auto& worker : cloud.lane.workers) worker.cache_tokens = Tokens(below(2) * 256);
   for (auto& unit : cloud.lane.units) unit.prefix_cache = below(2) == 0;
   Witness witness(&cloud.timeline);
-  cloud.Build({.max_sequences = 24, .hold_time_for_readers = below(4) == 0}, {&witness});
+  cloud.Build({.max_sequences = 24,
+               .hold_time_for_readers = below(4) == 0,
+               .unordered_devices = static_cast<size_t>(below(4))},
+              {&witness});
 
   std::vector<std::shared_ptr<TestSink>> sinks;
   for (int step = 0; step < steps; ++step) {
