@@ -316,7 +316,7 @@ def test_compare_says_what_differs(sim):
     fields = {difference["field"]: difference for difference in other["differences"]}
     assert not other["same"]
     assert "receipt.digest" in fields
-    assert fields["emulated_seconds"]["relative"] < -0.3
+    assert fields["emulated_seconds"]["relative"] < -0.2
     sim.refused("sim", "compare", paths[0], sim.fleet, says="fleet.yaml")
 
 
