@@ -103,19 +103,29 @@ def wait_until_ready(url):
             time.sleep(0.05)
 
 
+def recovered(url):
+    return Metrics(url).sum("waferline_host_recoveries_total")
+
+
 @pytest.mark.parametrize("side", ("attention", "ffn"))
 def test_killed_under_load_nothing_is_lost_or_altered(cloud, side):
+    """Asks, kills a worker and starts it again, until a kill has hit sequences that were being decoded."""
     server, workers = cloud
     group, number = (workers, 2) if side == "attention" else (workers.ffn, 0)
+    wait_until_ready(server.http)
     expected = ask_all(server.http, copies=3, max_tokens=150)
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        answers = pool.submit(ask_all, server.http, 3, 150)
-        for _ in range(2):
-            time.sleep(0.05)
+    assert len({answer["text"] for answer in expected}) == len(REQUESTS)
+    before = recovered(server.http)
+    deadline = time.monotonic() + 60
+    while recovered(server.http) == before:
+        assert time.monotonic() < deadline, "no kill hit a running sequence"
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            answers = pool.submit(ask_all, server.http, 3, 150)
+            while Metrics(server.http).sum("waferline_compute_sequences") == 0 and not answers.done():
+                pass
             group.kill(number)
             group.start(number)
-        assert answers.result() == expected
-    assert len({answer["text"] for answer in expected}) == len(REQUESTS)
+            assert answers.result() == expected
 
 
 @pytest.mark.parametrize("side", ("attention", "ffn"))
