@@ -1,7 +1,7 @@
 """Bare engines side by side on the same GGUF files: Waferline against llama.cpp (or a fork), with the machine's ceilings.
 
     python3 tests/bench/compare_engines.py --peer llama.cpp=/path/to/llama.cpp/build/bin --model 1b-Q8_0.gguf [--model ...]
-        [--work prefill,1,8,16,32] [--pairs 5] [--threads 2] [--into table.json]
+        [--work prefill,1,8,16,32] [--pairs 5] [--threads 2] [--cpu avx2] [--into table.json]
 
 For each file and each work (a prompt, or so many sequences at a time) the engines run in turn, pair after pair, and medians are shown;
 so are the ratio of each pair, as a median, and what share of the machine's read bandwidth (decode) or of its int8 or BF16 peak
@@ -50,8 +50,9 @@ def program(path, remedy):
 def ours(model, work, options):
     prompt, generate = (options.prompt, 0) if work == "prefill" else (0, options.generate)
     batch = 1 if work == "prefill" else work
+    cpu = ["--cpu", options.cpu] if options.cpu else []
     result = json.loads(run([WAFERCTL, "model", "bench", model, "--threads", options.threads, "--prompt", prompt, "--generate", generate,
-                             "--batch", batch, "--json"]))
+                             "--batch", batch, *cpu, "--json"]))
     rate = result["prefill_tokens_per_s"] if work == "prefill" else result["decode_tokens_per_s"][str(batch)]
     return rate, result
 
@@ -151,6 +152,7 @@ def main():
     parser.add_argument("--work", default="prefill,1,8,16,32")
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--cpu", help="instructions that ours uses, as for waferctl model bench; the peer is to be built for the same")
     parser.add_argument("--prompt", type=int, default=512)
     parser.add_argument("--generate", type=int, default=64)
     parser.add_argument("--into", type=pathlib.Path, metavar="FILE", help="JSON table to add the rows to")
