@@ -87,6 +87,7 @@ int WaferPipeline::depth(Tokens kv_length) const {
 }
 
 Nanoseconds WaferPipeline::StageBusy(int stage) const {
+  if (entry_free_ == Nanoseconds()) return busy_before_[stage];  // nothing has entered yet
   double busy_ns = 0;
   for (size_t i = 0; i < entered_.size(); ++i) {
     if (entered_[i] == 0) continue;
