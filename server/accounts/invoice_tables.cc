@@ -22,6 +22,16 @@ using store::Result;
 using store::Row;
 using store::TextOf;
 
+// Requests of the month that a server's death cut off: they are no records of an invoice.
+absl::StatusOr<int64_t> Interrupted(Connection& connection, const InvoiceName& name) {
+  WL_ASSIGN_OR_RETURN(
+      const Result found,
+      connection.Run("SELECT COUNT(*) FROM usage WHERE tenant = $1 AND status = 'interrupted' AND "
+                     "ended_us >= $2 AND ended_us < $3",
+                     {name.tenant, name.month.begin_us(), name.month.end_us()}));
+  return IntegerOf(found.rows[0][0]);
+}
+
 struct Draft {
   Invoice invoice;
   std::vector<UsageRecord> records;
@@ -42,8 +52,9 @@ absl::StatusOr<Draft> DraftOf(Connection& connection, const PriceBook& book,
     return absl::NotFoundError(
         absl::StrCat("there is no tenant '", name.tenant, "', nor usage of it"));
   }
-  WL_ASSIGN_OR_RETURN(draft.invoice,
-                      DraftInvoice(book, {name.tenant, plan, name.month, draft.records}));
+  WL_ASSIGN_OR_RETURN(const int64_t interrupted, Interrupted(connection, name));
+  WL_ASSIGN_OR_RETURN(draft.invoice, DraftInvoice(book, {name.tenant, plan, name.month,
+                                                         draft.records, interrupted}));
   return draft;
 }
 
@@ -252,8 +263,10 @@ absl::StatusOr<std::string> ExportInvoice(Connection& connection, const PriceBoo
     WL_ASSIGN_OR_RETURN(const Result row,
                         connection.Run("SELECT plan FROM invoice WHERE tenant = $1 AND period = $2",
                                        {name.tenant, name.period()}));
-    WL_ASSIGN_OR_RETURN(draft.invoice, DraftInvoice(book, {name.tenant, TextOf(row.rows[0][0]),
-                                                           name.month, draft.records}));
+    WL_ASSIGN_OR_RETURN(const int64_t interrupted, Interrupted(connection, name));
+    WL_ASSIGN_OR_RETURN(draft.invoice,
+                        DraftInvoice(book, {name.tenant, TextOf(row.rows[0][0]), name.month,
+                                            draft.records, interrupted}));
   } else {
     WL_ASSIGN_OR_RETURN(draft, DraftOf(connection, book, name));
   }

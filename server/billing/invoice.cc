@@ -21,6 +21,7 @@ constexpr NamedValue<Item> kItemNames[] = {
     {"reserved_cover", Item::kReservedCover},
     {"volume_discount", Item::kVolumeDiscount},
     {"unused_commitment", Item::kUnusedCommitment},
+    {"service_credit", Item::kServiceCredit},
 };
 constexpr int64_t kNanosecondsPerSecond = 1'000'000'000;
 
@@ -110,6 +111,8 @@ std::string AccountOf(const InvoiceLine& line) {
       return std::string(kDiscountAccount);
     case Item::kUnusedCommitment:
       return std::string(kCapacityAccount);
+    case Item::kServiceCredit:
+      return std::string(kCreditAccount);
     default:
       return RevenueAccount(line.model, Name(line.item));
   }
@@ -134,6 +137,7 @@ absl::StatusOr<Invoice> DraftInvoice(const PriceBook& book, const InvoiceInput& 
   WL_RETURN_IF_ERROR(MergeLines(&invoice.lines));
   WL_RETURN_IF_ERROR(AddVolumeDiscounts(*plan, input, &invoice.lines));
   WL_RETURN_IF_ERROR(DrawDownCommitment(*plan, &invoice));
+  WL_RETURN_IF_ERROR(AddServiceCredit(*plan, input, &invoice));
   for (const InvoiceLine& line : invoice.lines) WL_RETURN_IF_ERROR(invoice.exact.Add(line.amount));
   invoice.total = invoice.exact.RoundedToCents();
   WL_ASSIGN_OR_RETURN(invoice.rounding, Money::FromCents(invoice.total));

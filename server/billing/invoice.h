@@ -35,7 +35,10 @@ enum class Item : uint8_t {
   kReservedCover,     // tokens that the reservation covers: negative
   kVolumeDiscount,    // a step of the plan's volume: negative
   kUnusedCommitment,  // what the month's system time is below the contract's minimum
+  kServiceCredit,     // for requests that failed, beyond what the plan allows: negative
 };
+// Of the month as a whole: no model, tier or quantity.
+constexpr bool IsOfMonth(Item item) { return item >= Item::kVolumeDiscount; }
 std::string_view Name(Item item);
 
 struct InvoiceLine {
@@ -45,8 +48,16 @@ struct InvoiceLine {
   Item item = Item::kInput;
   Tier tier = Tier::kDefault;
   UnitPrice price;       // of a token, a system-second, a minute
-  int64_t quantity = 0;  // tokens, system-nanoseconds, minutes; 0 for a discount or a commitment
+  int64_t quantity = 0;  // tokens, system-nanoseconds, minutes; 0 if IsOfMonth
   Money amount;
+};
+
+// How the month's requests went, where the plan promises an availability: the share of requests
+// that neither failed on our side nor were interrupted.
+struct ServiceLevel {
+  Multiplier promised;
+  int64_t requests = 0;
+  int64_t failed = 0;
 };
 
 struct Invoice {
@@ -54,10 +65,11 @@ struct Invoice {
   std::string tenant;
   std::string plan;
   Month month;
-  int64_t records = 0;             // all, those that cost nothing too
-  std::vector<InvoiceLine> lines;  // by period, project, model, item, tier, price
-  std::optional<Money> committed;  // the month's, where the plan has a contract
-  Money exact;                     // the lines' sum
+  int64_t records = 0;                  // all, those that cost nothing too
+  std::vector<InvoiceLine> lines;       // by period, project, model, item, tier, price
+  std::optional<Money> committed;       // the month's, where the plan has a contract
+  std::optional<ServiceLevel> service;  // where the plan promises one and there were requests
+  Money exact;                          // the lines' sum
   Cents total;
   Money rounding;  // total - exact
 };
@@ -68,6 +80,7 @@ struct InvoiceInput {
   Month month;
   // Of this tenant, ended before the month's end, on no earlier invoice; in any order.
   std::span<const UsageRecord> records;
+  int64_t interrupted = 0;  // of the month's requests, which are not records of an invoice
 };
 
 // InvalidArgument: a record of another tenant, from after the month, or given twice; else as Rate.
@@ -109,12 +122,13 @@ struct CreditNote {
 absl::StatusOr<Transfer> CreditTransfer(const CreditNote& note, const Invoice& invoice,
                                         const Plan& plan, Cents credited_before);
 
-// For DraftInvoice: the lines of reservations, volume steps and commitments
+// For DraftInvoice: the lines of reservations, volume steps, commitments and credits
 // (invoice_adjustments.cc).
 absl::Status AddReservations(const Plan& plan, const PriceBook& book, const InvoiceInput& input,
                              std::vector<InvoiceLine>* lines);
 absl::Status AddVolumeDiscounts(const Plan& plan, const InvoiceInput& input,
                                 std::vector<InvoiceLine>* lines);
 absl::Status DrawDownCommitment(const Plan& plan, Invoice* invoice);
+absl::Status AddServiceCredit(const Plan& plan, const InvoiceInput& input, Invoice* invoice);
 
 }  // namespace waferline::billing

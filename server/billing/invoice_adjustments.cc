@@ -1,8 +1,10 @@
-// What a month as a whole adds to an invoice: reservations, volume steps, commitments.
+// What a month as a whole adds to an invoice: reservations, volume steps, commitments,
+// credits.
 #include <algorithm>
 #include <map>
 
 #include "server/billing/invoice.h"
+#include "server/contracts/service_credit.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::billing {
@@ -105,6 +107,29 @@ absl::Status DrawDownCommitment(const Plan& plan, Invoice* invoice) {
     invoice->lines.push_back(
         {.period = invoice->month, .item = Item::kUnusedCommitment, .amount = unused});
   }
+  return absl::OkStatus();
+}
+
+// Of what is committed, or without a contract of what is billed; records that came late count where
+// they are billed.
+absl::Status AddServiceCredit(const Plan& plan, const InvoiceInput& input, Invoice* invoice) {
+  const auto requests = static_cast<int64_t>(input.records.size()) + input.interrupted;
+  if (!plan.service || requests == 0) return absl::OkStatus();
+  const auto failed = input.interrupted + std::count_if(input.records.begin(), input.records.end(),
+                                                        [](const UsageRecord& record) {
+                                                          return !IsCharged(record.end);
+                                                        });
+  invoice->service = {plan.service->availability, requests, failed};
+  contracts::CreditBase base;
+  for (const InvoiceLine& line : invoice->lines) {
+    WL_RETURN_IF_ERROR(base.billed.Add(line.amount));
+  }
+  base.committed = invoice->committed.value_or(base.billed);
+  WL_ASSIGN_OR_RETURN(const Money credit,
+                      contracts::ServiceCredit(*plan.service, {requests - failed, requests}, base));
+  if (credit.IsZero()) return absl::OkStatus();
+  invoice->lines.push_back(
+      {.period = invoice->month, .item = Item::kServiceCredit, .amount = -credit});
   return absl::OkStatus();
 }
 

@@ -13,7 +13,7 @@ json::object LineJson(const InvoiceLine& line) {
                    {"project", line.project},
                    {"model", line.model},
                    {"item", std::string(Name(line.item))}};
-  if (line.item != Item::kVolumeDiscount && line.item != Item::kUnusedCommitment) {
+  if (!IsOfMonth(line.item)) {
     out["tier"] = std::string(Name(line.tier));
     out["quantity"] = line.quantity;
     out["unit_picodollars"] = line.price.pico();
@@ -33,6 +33,11 @@ std::string InvoiceText(const Invoice& invoice) {
                    {"month", invoice.month.Text()},
                    {"records", invoice.records}};
   if (invoice.committed) out["committed_usd"] = invoice.committed->Format();
+  if (invoice.service) {
+    out["service"] = json::object{{"promised", invoice.service->promised.Format()},
+                                  {"requests", invoice.service->requests},
+                                  {"failed", invoice.service->failed}};
+  }
   out["lines"] = std::move(lines);
   out["exact_usd"] = invoice.exact.Format();
   out["rounding_usd"] = invoice.rounding.Format();

@@ -53,13 +53,11 @@ std::vector<VolumeStep> ReadVolume(YamlForm& form) {
   return steps;
 }
 
-// Of a contract of deploy/contracts, or a path: its months at the share that is paid if unused.
-std::vector<Commitment> ReadCommitment(YamlForm& form) {
-  std::vector<Commitment> committed;
-  if (!form.Has("contract")) return committed;
+// Of a contract of deploy/contracts, or a path: its months at the share that is paid if unused, and
+// what it promises of availability.
+void ReadContract(YamlForm& form, Plan* plan) {
   const auto fault = [&](const absl::Status& status) {
     form.AddError("contract", std::string(status.message()));
-    return std::vector<Commitment>();
   };
   const auto contract = contracts::LoadContract(form.Text("contract"));
   if (!contract.ok()) return fault(contract.status());
@@ -68,9 +66,9 @@ std::vector<Commitment> ReadCommitment(YamlForm& form) {
   for (const contracts::ScheduleMonth& row : schedule->months) {
     const absl::StatusOr<Money> minimum = Money::FromCents(row.billed);
     if (!minimum.ok()) return fault(minimum.status());
-    committed.push_back({row.month, *minimum});
+    plan->committed.push_back({row.month, *minimum});
   }
-  return committed;
+  plan->service = contract->service;
 }
 
 }  // namespace
@@ -84,7 +82,11 @@ Plan ReadPlan(YamlForm& form) {
   plan.prepaid = form.Flag("prepaid", false);
   plan.reserved = ReadReservations(form);
   plan.volume = ReadVolume(form);
-  plan.committed = ReadCommitment(form);
+  if (form.Has("contract")) ReadContract(form, &plan);
+  if (form.Has("service")) {
+    if (plan.service) form.AddError("service", "is given by the contract already");
+    plan.service = contracts::ReadService(form.Map("service"));
+  }
   if (plan.billed == Billed::kTokens && !plan.committed.empty()) {
     form.AddError("contract", "commits to system time: the plan needs bill: compute_time");
   }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/contracts/contract.h"
 #include "server/money/money.h"
 #include "server/money/unit_price.h"
 #include "wafer_backend/base/calendar.h"
@@ -84,7 +85,8 @@ struct Plan {
   bool prepaid = false;  // from a balance, not by invoice at the month's end
   std::vector<Reservation> reserved;
   std::vector<VolumeStep> volume;
-  std::vector<Commitment> committed;  // by month; of plans that bill compute time
+  std::vector<Commitment> committed;          // by month; of plans that bill compute time
+  std::optional<contracts::Service> service;  // what a month with failed requests takes back
   bool operator==(const Plan&) const = default;
 };
 

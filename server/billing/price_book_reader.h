@@ -14,6 +14,7 @@
 //       plans:
 //         - {name: developer, prepaid: true}
 //         - {name: capacity, bill: compute_time, contract: openai-750mw}   # deploy/contracts
+//         - {name: web, service: {availability: 0.999, cap_share: 0.15}}       # else a credit
 //         - name: reserved
 //           reserved: [{model: llama-3.1-8b, tokens_per_minute: 100000, per_minute: "0.01"}]
 //           volume: [{up_to: "1000", off: "0"}, {off: "0.10"}]  # shares of the list price

@@ -169,10 +169,19 @@ class Verifier {
     }
   }
 
+  int64_t Interrupted(const StoredInvoice& stored) const {
+    return std::count_if(
+        contents_.usage.begin(), contents_.usage.end(), [&](const StoredUsage& usage) {
+          const UsageRecord& record = usage.record;
+          return !usage.open && record.end == UsageEnd::kInterrupted &&
+                 record.tenant == stored.tenant && MonthOf(record.ended_us) == stored.month;
+        });
+  }
+
   void CheckInvoice(const StoredInvoice& stored, const std::string& id,
                     const std::vector<UsageRecord>& records) {
-    absl::StatusOr<Invoice> draft =
-        DraftInvoice(book_, {stored.tenant, stored.plan, stored.month, records});
+    absl::StatusOr<Invoice> draft = DraftInvoice(
+        book_, {stored.tenant, stored.plan, stored.month, records, Interrupted(stored)});
     if (!draft.ok()) return Differ("invoice ", id, ": ", std::string(draft.status().message()));
     const auto version = book_.At(stored.closed_us);
     if (!version.ok()) return Differ(std::string(version.status().message()));

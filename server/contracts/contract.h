@@ -57,6 +57,7 @@ struct PassThrough {
 struct Service {
   Multiplier availability;
   Multiplier cap;
+  bool operator==(const Service&) const = default;
 };
 
 enum class Repayment : uint8_t { kCash, kCapacity, kMixed };

@@ -97,14 +97,6 @@ Multiplier ReadShare(YamlForm& form, const std::string& field, Multiplier otherw
   return share;
 }
 
-Service ReadService(YamlForm form) {
-  Service service;
-  service.availability = ReadShare(form, "availability", Multiplier());
-  service.cap = ReadShare(form, "cap_share", Multiplier());
-  form.RefuseOthers();
-  return service;
-}
-
 Disclosure ReadDisclosure(YamlForm& form) {
   constexpr Range kPercent{0, 100};
   Disclosure disclosure{.at = ReadMonth(form, "at")};
@@ -136,6 +128,14 @@ Month ReadMonth(YamlForm& form, const std::string& field) {
   if (month.ok()) return *month;
   form.AddError(field, std::string(month.status().message()));
   return Month();
+}
+
+Service ReadService(YamlForm form) {
+  Service service;
+  service.availability = ReadShare(form, "availability", Multiplier());
+  service.cap = ReadShare(form, "cap_share", Multiplier());
+  form.RefuseOthers();
+  return service;
 }
 
 absl::StatusOr<Contract> ParseContract(const std::string& name, std::string_view text) {

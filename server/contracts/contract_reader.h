@@ -26,4 +26,7 @@ Loan ReadLoan(YamlForm form);
 Warrant ReadWarrant(YamlForm form);
 Month ReadMonth(YamlForm& form, const std::string& field);
 
+// {availability: 0.99, cap_share: 0.15}; what is left out is 1.
+Service ReadService(YamlForm form);
+
 }  // namespace waferline::contracts

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "server/contracts/capacity.h"
+#include "server/contracts/service_credit.h"
 #include "server/contracts/warrant.h"
 #include "server/money/proportion.h"
 #include "wafer_backend/base/status.h"
@@ -53,13 +54,16 @@ absl::StatusOr<Cents> PassThroughOf(const Contract& contract, const CapacityMont
   return sum.RoundedToCents();
 }
 
-Cents CreditOf(const Contract& contract, const Conduct& conduct, const ScheduleMonth& row) {
+absl::StatusOr<Cents> CreditOf(const Contract& contract, const Conduct& conduct,
+                               const ScheduleMonth& row) {
   if (!contract.service.has_value()) return Cents();
-  const Service& service = *contract.service;
-  if (conduct.available >= service.availability) return Cents();
-  const int64_t missing = service.availability.thousandths() - conduct.available.thousandths();
-  const Cents shortfall(Proportion(row.committed.count(), missing, kThousand));
-  return std::min(shortfall, Share(row.billed, service.cap));
+  CreditBase base;
+  WL_ASSIGN_OR_RETURN(base.committed, Money::FromCents(row.committed));
+  WL_ASSIGN_OR_RETURN(base.billed, Money::FromCents(row.billed));
+  WL_ASSIGN_OR_RETURN(
+      const Money credit,
+      ServiceCredit(*contract.service, {conduct.available.thousandths(), kThousand}, base));
+  return credit.RoundedToCents();
 }
 
 // The warrant's cost of revenue, cumulatively: its probable value in proportion to what is
@@ -124,7 +128,7 @@ absl::StatusOr<ScheduleMonth> BillMonth(const Contract& contract, const Conduct&
   row.used = Share(row.committed, conduct.used);
   row.unused = std::max(Cents(), row.committed - row.used);
   row.billed = std::max(Share(row.committed, contract.minimum_share), row.used);
-  row.credit = CreditOf(contract, conduct, row);
+  WL_ASSIGN_OR_RETURN(row.credit, CreditOf(contract, conduct, row));
   WL_ASSIGN_OR_RETURN(row.pass_through, PassThroughOf(contract, capacity));
   row.cash_in = row.billed - row.credit + row.pass_through;
   if (contract.warrant.has_value()) {

@@ -145,6 +145,42 @@ def test_a_closed_invoice_stays_is_credited_and_a_flipped_digit_is_found(tmp_pat
                 pass
 
 
+PROMISED = PRICES.replace("prepaid: true}", "prepaid: true}, {name: promised, service: {availability: 0.9, cap_share: 0.5}}")
+
+
+def test_requests_that_a_killed_server_cut_off_are_credited_on_the_invoice(tmp_path):
+    with Sqlite() as database:
+        path = ledger_config(tmp_path, database)
+        (tmp_path / "prices.yaml").write_text(PROMISED)
+        path.write_text("clock: {kind: real, scale: 0.01}\n" + path.read_text())  # so that one answer is under way for long
+        with pytest.raises(RuntimeError, match="ended with -9"), Waferd(path) as server:
+            key = new_key(server)["key"]
+            asked(server, ["tenants", "add", "acme", "--plan", "promised"])
+            for _ in range(3):
+                assert complete(server, key, max_tokens=1)[0] == 200
+            events = stream(server.http, "/v1/completions", {"model": "m", "prompt": "Once", "max_tokens": 2000},
+                            {"authorization": f"Bearer {key}"})
+            next(events)
+            while database.rows("SELECT COUNT(*) FROM usage WHERE status = 'open'") != [["1"]]:
+                time.sleep(0.02)
+            server.process.kill()
+            server.process.wait()
+        with Waferd(path):  # settles what the dead one left
+            assert database.rows("SELECT COUNT(*) FROM usage WHERE status = 'interrupted'") == [["1"]]
+        name, store = f"acme:{shift_back(database.path, 60)}", ("--store", database.url)
+        draft = asked(None, ["invoice", "show", name], *store)["invoice"]
+        assert draft["service"] == {"promised": "0.9", "requests": 4, "failed": 1}
+        charged = sum(Decimal(line["amount_usd"]) for line in draft["lines"] if "quantity" in line)
+        (credit,) = [line for line in draft["lines"] if line["item"] == "service_credit"]
+        assert Decimal(credit["amount_usd"]) == -charged * Decimal("0.15")  # a quarter is missing, of which a tenth may be
+        assert "service_credit" in waferctl("invoice", "show", name, *store).stdout
+        closed = asked(None, ["invoice", "close", name], *store)
+        assert closed["status"] == "final" and closed["invoice"] == draft
+        balances = {one["account"]: Decimal(one["debit_usd"]) for one in asked(None, ["ledger", "balances"], *store)["balances"]}
+        assert balances["credits"] == charged * Decimal("0.15") and sum(balances.values()) == 0
+        assert asked(None, ["ledger", "verify"], *store)["differences"] == []
+
+
 def test_a_plan_is_of_the_prices_and_pays_from_what_was_paid_in(tmp_path):
     with Sqlite() as database, Waferd(ledger_config(tmp_path, database)) as server:
         key = new_key(server)["key"]

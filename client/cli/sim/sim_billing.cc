@@ -75,8 +75,7 @@ class Statement {
 
   absl::Status AddInvoice(const Invoice& invoice) {
     for (const InvoiceLine& line : invoice.lines) {
-      const bool whole = line.item == billing::Item::kVolumeDiscount;
-      const std::string tier = whole ? "" : std::string(Name(line.tier));
+      const std::string tier = IsOfMonth(line.item) ? "" : std::string(Name(line.tier));
       Sums& sums = groups_[{invoice.tenant, line.model, tier}];
       WL_RETURN_IF_ERROR(sums.revenue.Add(line.amount));
     }

@@ -28,7 +28,8 @@ constexpr char kBook[] =
     "      - {name: '*', system_second: '0.01'}\n"
     "    plans:\n"
     "      - {name: prepaid, prepaid: true}\n"
-    "      - {name: hours, bill: compute_time}\n";
+    "      - {name: hours, bill: compute_time}\n"
+    "      - {name: promised, service: {availability: 0.9, cap_share: 0.5}}\n";
 const Month kMonth{2026, 9};
 const int64_t kGraceOver = kMonth.end_us() + billing::kInvoiceGraceUs;
 
@@ -197,6 +198,27 @@ TEST_CASE_METHOD(World, "plans: a prepaid balance is paid in and used; compute t
   const KeptInvoice hours = Close({"timer", kMonth}, kGraceOver).value();
   CHECK(hours.text.find("\"exact_usd\":\"0.045\"") != std::string::npos);
   CHECK(Differences().empty());
+}
+
+TEST_CASE_METHOD(World, "requests that failed or were cut off are credited on the invoice") {
+  REQUIRE(AddTenant(*connection, {"acme", "promised", kMonth.begin_us()}).ok());
+  Serve("acme", 20, kMonth.begin_us(), "promised");
+  REQUIRE(connection
+              ->Run("UPDATE usage SET status = 'interrupted', reason = 'server', charge_micro = 0, "
+                    "charge_pico = 0 WHERE ordinal IN (SELECT ordinal FROM usage ORDER BY ordinal "
+                    "LIMIT 4)",
+                    {})
+              .ok());
+  // 16 answers of $0.009325; 4 of 20 are missing, 0.1 more than the plan allows.
+  const KeptInvoice draft = FindInvoice(*connection, book, kAcme).value();
+  CHECK(draft.text.find(R"("service":{"promised":"0.9","requests":20,"failed":4})") !=
+        std::string::npos);
+  CHECK(draft.text.find(R"("item":"service_credit","amount_usd":"-0.01492")") != std::string::npos);
+  const KeptInvoice closed = Close(kAcme, kGraceOver).value();
+  CHECK(closed.text == draft.text);
+  CHECK(closed.state.total.count() == 13);
+  CHECK(Balance("credits") == *Money::Parse("0.01492"));
+  CHECK(Balance("tenant:acme:receivable").RoundedToCents().count() == 13 + 4);
 }
 
 TEST_CASE_METHOD(World, "lost acknowledgements and refused commits give the same invoice") {

@@ -155,6 +155,49 @@ versions:
             .find("the plan needs bill: compute_time") != std::string::npos);
 }
 
+TEST_CASE("a month that misses its availability is credited, and the ledger balances") {
+  const PriceBook book = ParsePriceBook("p.yaml", R"(
+currency: USD
+versions:
+  - effective: 2026-01-01
+    models: [{name: small, input: "1000", output: "1000", system_second: "0.01"}]
+    plans:
+      - {name: web, service: {availability: 0.99, cap_share: 0.15}}
+      - {name: capacity, bill: compute_time, contract: openai-750mw}
+)")
+                             .value();
+  // 1,000 requests of $0.10, of which so many failed; those are free.
+  const auto invoice_of = [&](int failed, int64_t interrupted) {
+    std::vector<UsageRecord> records(1000, Small("web", 50, 0, 50));
+    for (size_t i = 0; i < records.size(); ++i) records[i].id = absl::StrCat("1.", i, ".0");
+    for (int i = 0; i < failed; ++i) records[static_cast<size_t>(i)].end = UsageEnd::kFailed;
+    return DraftInvoice(book, {"t", "web", kJune, records, interrupted}).value();
+  };
+  CHECK(Find(invoice_of(10, 0), Item::kServiceCredit) == nullptr);  // 0.99 is kept
+  // 20 of 1,000 failed: the 0.01 below the promise, of the $98 that is billed.
+  const Invoice missed = invoice_of(20, 0);
+  REQUIRE(Find(missed, Item::kServiceCredit) != nullptr);
+  CHECK(Find(missed, Item::kServiceCredit)->amount.Format() == "-0.98");
+  CHECK(missed.total.count() == 97'02);
+  CHECK(InvoiceText(missed).find(R"("service":{"promised":"0.99","requests":1000,"failed":20})") !=
+        std::string::npos);
+  CHECK(FocusRowsOf(missed).find("service_credit") != std::string::npos);
+  CHECK(Find(invoice_of(0, 250), Item::kServiceCredit)->amount.Format() == "-15.00");  // the cap
+  const FinalInvoice closed =
+      FinalInvoice::Close(missed, book.versions[0].plans[0], kJune.end_us() + kInvoiceGraceUs)
+          .value();
+  CHECK(CheckBalanced(closed.transfer()).ok());
+  CHECK(closed.transfer().entries[0] == LedgerEntry{"credits", *Money::Parse("0.98")});
+  // By contract it is a share of what is committed, whatever was used.
+  std::vector<UsageRecord> half(2, Small("capacity", 1, 0, 1));
+  half[0].end = UsageEnd::kFailed;
+  half[1].id = "1.2.0";
+  const Invoice deal = DraftInvoice(book, {"t", "capacity", kJune, half}).value();
+  Money cap = *deal.committed;
+  cap = cap.Fraction(15, 100).value();
+  CHECK(Find(deal, Item::kServiceCredit)->amount == -cap);
+}
+
 TEST_CASE_METHOD(Books, "records that do not belong on the invoice are refused") {
   std::vector<UsageRecord> records(2, Small("", 1, 0, 1));
   CHECK(DraftInvoice(book, {"t", "", kJune, records}).status().message() ==
