@@ -1,10 +1,12 @@
 #include "server/app/check_config.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "scheduler/fleet/lane_devices.h"
 #include "scheduler/fleet/timed_shape.h"
 #include "server/app/model_chat.h"
@@ -20,10 +22,23 @@
 namespace waferline::app {
 namespace {
 
+std::vector<std::string> Lines(const absl::Status& status) {
+  return absl::StrSplit(status.message(), '\n', absl::SkipEmpty());
+}
+
 class ConfigCheck {
  public:
-  ConfigCheck(std::string file, const std::vector<FieldFacts>& fields)
-      : file_(std::move(file)), fields_(fields) {}
+  ConfigCheck(std::string file, const config::ReadServerConfig& read)
+      : file_(std::move(file)), fields_(read.fields), whole_(read.faults.ok()) {
+    // "file:line: field: what is wrong", a line each.
+    for (const std::string& fault : Lines(read.faults)) {
+      const size_t at = std::min(fault.size(), file_.size() + 1);
+      const int line = std::atoi(fault.c_str() + at);
+      const size_t field = std::min(fault.size(), fault.find(": ", at) + 2);
+      faulty_.emplace_back(fault.substr(field, fault.find(": ", field) - field));
+      faults_.emplace_back(line, fault);
+    }
+  }
 
   void Model(const std::string& path, const config::ModelConfig& model) {
     const size_t before = faults_.size();
@@ -41,7 +56,7 @@ class ConfigCheck {
     }
     const bool devices_known = faults_.size() == before;
     Tokens context = Files(path + ".tokens", model);
-    if (devices_known) Devices(path, model.lane, context);
+    if (devices_known && whole_) Devices(path, model.lane, context);
   }
 
   absl::Status status() const {
@@ -69,6 +84,7 @@ class ConfigCheck {
   }
 
   void Fault(const std::string& path, const std::string& what) {
+    if (std::find(faulty_.begin(), faulty_.end(), path) != faulty_.end()) return;
     const int line = LineOf(path);
     faults_.emplace_back(line, absl::StrCat(file_, ":", line, ": ", path, ": ", what));
   }
@@ -147,16 +163,17 @@ class ConfigCheck {
 
   const std::string file_;
   const std::vector<FieldFacts>& fields_;
+  const bool whole_;
+  std::vector<std::string> faulty_;  // fields
   std::vector<std::pair<int, std::string>> faults_;
 };
 
 }  // namespace
 
-absl::Status CheckConfig(const std::string& file, const config::ServerConfig& config,
-                         const std::vector<FieldFacts>& fields) {
-  ConfigCheck check(file, fields);
-  for (size_t i = 0; i < config.models.size(); ++i) {
-    check.Model(absl::StrCat("models[", i, "]"), config.models[i]);
+absl::Status CheckConfig(const std::string& file, const config::ReadServerConfig& read) {
+  ConfigCheck check(file, read);
+  for (size_t i = 0; i < read.config.models.size(); ++i) {
+    check.Model(absl::StrCat("models[", i, "]"), read.config.models[i]);
   }
   return check.status();
 }

@@ -4,8 +4,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "server/config/server_config.h"
@@ -13,8 +11,8 @@
 namespace waferline::app {
 
 // OK, or InvalidArgument: a line "file:line: models[0].prefill.hardware: what is wrong" for each
-// fault. `fields` are those of `config` (config::ParseServerConfig).
-absl::Status CheckConfig(const std::string& file, const config::ServerConfig& config,
-                         const std::vector<FieldFacts>& fields);
+// fault, those of `read` first. Where a field is faulty, nothing more is said of it; whether the
+// model fits its hardware is asked of a file without such faults.
+absl::Status CheckConfig(const std::string& file, const config::ReadServerConfig& read);
 
 }  // namespace waferline::app

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/app/check_config.h"
 #include "server/config/config_fields.h"
+#include "server/config/config_schema.h"
 #include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/yaml_overrides.h"
@@ -16,21 +17,24 @@ absl::StatusOr<ConfigOverrides> ReadOverrides(const std::vector<std::string>& se
     out.from.emplace_back(field.first, who);
     out.fields.push_back(std::move(field));
   };
-  for (Override& field : config::OverridesOf(environment)) {
-    add(std::move(field), "environment");
+  std::vector<Override> variables = config::OverridesOf(environment);
+  const absl::Status once = CheckOverrides(variables);
+  if (!once.ok())
+    return absl::InvalidArgumentError(absl::StrCat("WAFERLINE_SET_: ", once.message()));
+  for (Override& field : variables) add(std::move(field), "environment");
+  auto fields = ParseOverrides(sets);
+  if (!fields.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("--set: ", fields.status().message()));
   }
-  for (const std::string& set : sets) {
-    const size_t equals = set.find('=');
-    if (equals == std::string::npos || equals == 0) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("'", set, "' is not PATH=VALUE, as models.0.context=8192"));
-    }
-    add({set.substr(0, equals), set.substr(equals + 1)}, "--set");
-  }
+  for (Override& field : *fields) add(std::move(field), "--set");
   return out;
 }
 
-absl::StatusOr<ReadConfig> LoadConfig(const std::string& file, const ConfigOverrides& overrides) {
+namespace {
+
+// The file with the overrides, and its faults.
+absl::StatusOr<config::ReadServerConfig> ReadWith(const std::string& file,
+                                                  const ConfigOverrides& overrides) {
   WL_ASSIGN_OR_RETURN(std::string text, ReadFile(file));
   if (!overrides.fields.empty()) {
     auto replaced = WithOverrides(text, overrides.fields);
@@ -39,20 +43,33 @@ absl::StatusOr<ReadConfig> LoadConfig(const std::string& file, const ConfigOverr
     }
     text = *std::move(replaced);
   }
-  ReadConfig out;
-  auto config = config::ParseServerConfig(file, text, &out.fields);
-  if (!config.ok()) {
-    return overrides.fields.empty() ? config.status() : WithoutLines(config.status());
-  }
-  out.config = *std::move(config);
-  return out;
+  return config::ReadServerConfigText(file, text);
+}
+
+// Lines are the file's only without overrides.
+absl::Status Faults(const absl::Status& status, const ConfigOverrides& overrides) {
+  return status.ok() || overrides.fields.empty() ? status : WithoutLines(status);
+}
+
+}  // namespace
+
+absl::StatusOr<config::ReadServerConfig> LoadConfig(const std::string& file,
+                                                    const ConfigOverrides& overrides) {
+  WL_ASSIGN_OR_RETURN(config::ReadServerConfig read, ReadWith(file, overrides));
+  WL_RETURN_IF_ERROR(Faults(read.faults, overrides));
+  return read;
+}
+
+absl::StatusOr<std::string> Explained(const std::string& field) {
+  if (field == "all") return config::ReferenceText();
+  if (field == "schema") return config::ConfigSchema();
+  return config::Explain(field);
 }
 
 absl::StatusOr<std::string> CheckedConfig(const std::string& file,
                                           const ConfigOverrides& overrides) {
-  WL_ASSIGN_OR_RETURN(const ReadConfig read, LoadConfig(file, overrides));
-  const absl::Status checked = CheckConfig(file, read.config, read.fields);
-  if (!checked.ok()) return overrides.fields.empty() ? checked : WithoutLines(checked);
+  WL_ASSIGN_OR_RETURN(const config::ReadServerConfig read, ReadWith(file, overrides));
+  WL_RETURN_IF_ERROR(Faults(CheckConfig(file, read), overrides));
   std::string text = file + ": ok, serves";
   for (const config::ModelConfig& model : read.config.models) {
     absl::StrAppend(&text, &model == &read.config.models.front() ? " " : ", ", model.lane.model);
@@ -62,7 +79,7 @@ absl::StatusOr<std::string> CheckedConfig(const std::string& file,
 
 absl::StatusOr<std::string> PrintedConfig(const std::string& file,
                                           const ConfigOverrides& overrides) {
-  WL_ASSIGN_OR_RETURN(const ReadConfig read, LoadConfig(file, overrides));
+  WL_ASSIGN_OR_RETURN(const config::ReadServerConfig read, LoadConfig(file, overrides));
   return config::PrintedFields(file, read.fields, overrides.from);
 }
 

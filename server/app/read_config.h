@@ -20,18 +20,18 @@ struct ConfigOverrides {
 };
 
 // Of --set PATH=VALUE, and of an environment as main() has it; --set comes last. InvalidArgument: a
-// --set without "=".
+// --set without "=", or a field twice in one of the two.
 absl::StatusOr<ConfigOverrides> ReadOverrides(const std::vector<std::string>& sets,
                                               const char* const* environment);
 
-struct ReadConfig {
-  config::ServerConfig config;
-  std::vector<FieldFacts> fields;
-};
-// InvalidArgument: every fault of the file's fields, with line and field (of the file as it is with
-// the overrides, if there are any).
-absl::StatusOr<ReadConfig> LoadConfig(const std::string& file, const ConfigOverrides& overrides);
+// A file without faults, with the overrides. InvalidArgument: every fault of its fields, with line
+// and field (of the file as it is with the overrides, if there are any).
+absl::StatusOr<config::ReadServerConfig> LoadConfig(const std::string& file,
+                                                    const ConfigOverrides& overrides);
 
+// What a field of the file is; "all": the reference of all; "schema": their JSON schema. NotFound:
+// did you mean ...?
+absl::StatusOr<std::string> Explained(const std::string& field);
 // Reads and checks (check_config.h); "FILE: ok, ..." on success.
 absl::StatusOr<std::string> CheckedConfig(const std::string& file,
                                           const ConfigOverrides& overrides);

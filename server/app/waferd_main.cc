@@ -14,7 +14,6 @@
 #include "server/app/read_config.h"
 #include "server/app/serve.h"
 #include "server/app/worker_command.h"
-#include "server/config/config_fields.h"
 #include "server/config/server_config.h"
 #include "server/runtime/host.h"
 #include "server/text/chat_template.h"
@@ -72,11 +71,7 @@ absl::StatusOr<std::string> StateFile(const std::string& folder) {
 std::optional<absl::StatusOr<std::string>> Said(const Arguments& arguments,
                                                 const ConfigOverrides& overrides) {
   const std::string& file = arguments.Text("config");
-  if (arguments.Has("explain")) {
-    const std::string& field = arguments.Text("explain");
-    if (field == "all") return config::ReferenceText();
-    return config::Explain(field);
-  }
+  if (arguments.Has("explain")) return Explained(arguments.Text("explain"));
   if (arguments.On("check-config")) return CheckedConfig(file, overrides);
   if (arguments.On("print-config")) return PrintedConfig(file, overrides);
   return std::nullopt;
@@ -84,8 +79,7 @@ std::optional<absl::StatusOr<std::string>> Said(const Arguments& arguments,
 
 absl::Status RunServer(const Arguments& arguments) {
   const auto overrides = ReadOverrides(arguments.Texts("set"), environ);
-  if (!overrides.ok())
-    return cli::UsageError("--set: " + std::string(overrides.status().message()));
+  if (!overrides.ok()) return cli::UsageError(std::string(overrides.status().message()));
   const bool one_model = !arguments.operands().empty();
   if (one_model && (!arguments.Texts("set").empty() || arguments.On("check-config") ||
                     arguments.On("print-config"))) {
@@ -102,7 +96,8 @@ absl::Status RunServer(const Arguments& arguments) {
   if (one_model) {
     WL_ASSIGN_OR_RETURN(one, ReadOneModel(arguments));
   } else {
-    WL_ASSIGN_OR_RETURN(ReadConfig read, LoadConfig(arguments.Text("config"), *overrides));
+    WL_ASSIGN_OR_RETURN(config::ReadServerConfig read,
+                        LoadConfig(arguments.Text("config"), *overrides));
     one.config = std::move(read.config);
   }
   config::ServerConfig& config = one.config;
@@ -189,8 +184,10 @@ std::vector<cli::Flag> Flags() {
           .With("role", {kServe}),
       cli::Switch("print-config", "print every field, its value and where that came from")
           .With("role", {kServe}),
-      cli::TextFlag("explain", "FIELD",
-                    "what a field of the file is; all: every field, as Markdown")
+      cli::TextFlag(
+          "explain", "FIELD",
+          "what a field of the file is; all: every field, as Markdown; schema: as a JSON schema, "
+          "for editors")
           .With("role", {kServe}),
       cli::IntegerFlag("http-port", "PORT",
                        "instead of the configuration's (also --port); 0: the system chooses",

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -16,7 +17,8 @@ namespace {
 // Files in which the readers ask for every field there is: what is asked depends on what is chosen.
 // They name hardware and models that nothing loads.
 constexpr const char* kFiles[] = {
-    R"(clock: {kind: real}
+    R"(listen: {hosts: [{name: h}], admin_port: 1}
+clock: {kind: real}
 billing: {store: "sqlite:usage.db", prices: p}
 tls: {cert: c, key: k, ca: a}
 api_keys: [{key: k, tenant: t}]
@@ -85,7 +87,8 @@ std::string_view UnitOf(std::string_view path) {
 std::string TypeText(const FieldFacts& field) {
   const std::string_view unit = UnitOf(field.path);
   const std::string type = field.type.empty() ? "text" : field.type;
-  return unit.empty() ? type : absl::StrCat(type, ", ", Absl(unit));
+  const bool counts = type == "number" || type == "whole number";
+  return unit.empty() || !counts ? type : absl::StrCat(type, ", ", Absl(unit));
 }
 
 std::string DefaultText(const FieldFacts& field) {
@@ -116,6 +119,11 @@ bool IsSection(const FieldFacts& field) {
   return field.type == "mapping" || field.type == "list of mappings";
 }
 
+std::string AboutSection(const FieldFacts& field) {
+  return absl::StrCat("\n\nA ", field.type, field.required ? "" : ", which may be left out",
+                      field.about.empty() ? "" : ": ", field.about, ".");
+}
+
 }  // namespace
 
 std::vector<FieldFacts> AllFields() {
@@ -125,9 +133,12 @@ std::vector<FieldFacts> AllFields() {
     ParseServerConfig("reference", text, &fields).IgnoreError();
     for (FieldFacts& field : fields) {
       field.path = WithoutIndexes(field.path);
-      const bool known = std::any_of(all.begin(), all.end(),
-                                     [&](const FieldFacts& one) { return one.path == field.path; });
-      if (known) continue;
+      const auto known = std::find_if(
+          all.begin(), all.end(), [&](const FieldFacts& one) { return one.path == field.path; });
+      if (known != all.end()) {
+        if (known->type.empty()) known->type = field.type;  // it was only asked whether it is there
+        continue;
+      }
       // After the last of the same mapping, so that sections stay together.
       const std::string section = field.path.substr(0, field.path.rfind('.') + 1);
       const auto last = std::find_if(all.rbegin(), all.rend(), [&](const FieldFacts& one) {
@@ -137,6 +148,24 @@ std::vector<FieldFacts> AllFields() {
     }
   }
   return all;
+}
+
+std::vector<std::string> AlwaysRequired() {
+  std::map<std::string, std::set<std::string>> sections;  // with indexes, by the path without
+  std::map<std::string, size_t> required;
+  for (size_t i = 0; i < std::size(kFiles); ++i) {
+    const std::string file = absl::StrCat(i, ":");
+    for (const FieldFacts& field : ReadServerConfigText("reference", kFiles[i]).fields) {
+      sections[WithoutIndexes(SectionOf(field))].insert(file + SectionOf(field));
+      required[WithoutIndexes(field.path)] += field.required;
+    }
+  }
+  std::vector<std::string> always;
+  for (const auto& [path, times] : required) {
+    const FieldFacts field{.path = path};
+    if (times == sections[SectionOf(field)].size()) always.push_back(path);
+  }
+  return always;
 }
 
 std::string ReferenceText() {
@@ -154,6 +183,11 @@ std::string ReferenceText() {
   std::stable_sort(all.begin(), all.end(), [&](const FieldFacts& a, const FieldFacts& b) {
     return order[SectionOf(a)] < order[SectionOf(b)];
   });
+  std::map<std::string, std::string> about;  // of sections
+  for (const FieldFacts& field : all) {
+    if (IsSection(field))
+      about[field.path + (field.type == "mapping" ? "" : "[]")] = AboutSection(field);
+  }
   std::string section = "-";
   for (const FieldFacts& field : all) {
     const size_t dot = field.path.rfind('.');
@@ -162,7 +196,7 @@ std::string ReferenceText() {
     if (own != section) {
       section = own;
       absl::StrAppend(
-          &text, "\n## ", own.empty() ? "The file itself" : "`" + own + "`",
+          &text, "\n## ", own.empty() ? "The file itself" : "`" + own + "`", about[own],
           "\n\n| field | type | default | allowed | what it does |\n|---|---|---|---|---|\n");
     }
     absl::StrAppend(&text, "| `", field.path.substr(dot == std::string::npos ? 0 : dot + 1), "` | ",

@@ -17,6 +17,9 @@ namespace waferline::config {
 // Every field that a file may hold, whatever it is set to: "models[].prefill.workers".
 std::vector<FieldFacts> AllFields();
 
+// Paths of those that must be given whatever the rest of their mapping says.
+std::vector<std::string> AlwaysRequired();
+
 // docs/configuration.md.
 std::string ReferenceText();
 

@@ -1,5 +1,7 @@
 #include "server/config/listen_reader.h"
 
+#include <arpa/inet.h>
+
 #include <string>
 #include <utility>
 
@@ -13,17 +15,26 @@ bool IsLoopbackAddress(const std::string& address) {
   return address.starts_with("127.") || address == "::1";
 }
 
+std::string ReadAddress(YamlForm& form, const char* field, const std::string& otherwise) {
+  const std::string address = TextOr(form, field, otherwise);
+  in6_addr parsed;  // large enough for both kinds
+  if (inet_pton(AF_INET, address.c_str(), &parsed) != 1 &&
+      inet_pton(AF_INET6, address.c_str(), &parsed) != 1) {
+    form.AddError(field, "\"" + address + "\" must be an IP address, as 127.0.0.1, 0.0.0.0 or ::");
+  }
+  return address;
+}
+
 }  // namespace
 
 ListenConfig ReadListen(YamlForm form) {
   ListenConfig out;
-  out.address = TextOr(form.About("address to listen on"), "address", out.address);
+  out.address = ReadAddress(form.About("address to listen on"), "address", out.address);
   out.http_port = static_cast<int>(form.About("HTTP port; 0: the system chooses")
                                        .IntegerOr("http_port", out.http_port, 0, 65535));
   out.grpc_port = static_cast<int>(form.About("gRPC port; 0: the system chooses")
                                        .IntegerOr("grpc_port", out.grpc_port, 0, 65535));
-  if (form.About("a list of {name: HOST}, names that Host may have; any if not given")
-          .Has("hosts")) {
+  if (form.About("names that Host may have; any if not given").Has("hosts")) {
     for (YamlForm& host : form.List("hosts")) {
       out.hosts.push_back(host.About("without a port").Text("name"));
       host.RefuseOthers();
@@ -32,7 +43,7 @@ ListenConfig ReadListen(YamlForm form) {
   if (form.About("a port of operators' own; none if not given").Has("admin_port")) {
     out.admin_port = static_cast<int>(form.Integer("admin_port", 0, 65535));
     out.admin_address =
-        TextOr(form.About("address of operators' port"), "admin_address", out.admin_address);
+        ReadAddress(form.About("address of operators' port"), "admin_address", out.admin_address);
   }
   out.insecure = form.About(
                          "beyond loopback although there are neither api_keys nor tls: every "

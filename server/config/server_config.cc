@@ -83,12 +83,12 @@ void ChooseModel(const std::set<std::string>& names, YamlForm& root, EngineApiCo
 
 }  // namespace
 
-absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& name, std::string_view yaml,
-                                               std::vector<FieldFacts>* fields) {
+ReadServerConfig ReadServerConfigText(const std::string& name, std::string_view yaml) {
   const std::filesystem::path folder = std::filesystem::path(name).parent_path();
   YamlFile file(name, yaml);
   YamlForm root = file.root();
-  ServerConfig out;
+  ReadServerConfig read;
+  ServerConfig& out = read.config;
   out.listen = ReadListen(root.About("where clients reach it").OptionalMap("listen"));
   out.clock = ReadClock(root.About("how emulated time runs").OptionalMap("clock"));
   out.limits = ReadLimits(root.About("bounds").OptionalMap("limits"));
@@ -129,9 +129,17 @@ absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& name, std::str
   ChooseModel(names, root, &out.engine_api);
   if (root.Has("models") && out.models.empty()) root.AddError("models", "needs at least one entry");
   root.RefuseOthers();
-  if (fields != nullptr) *fields = file.fields();
-  if (absl::Status status = file.status(); !status.ok()) return status;
-  return out;
+  read.fields = file.fields();
+  read.faults = file.status();
+  return read;
+}
+
+absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& name, std::string_view yaml,
+                                               std::vector<FieldFacts>* fields) {
+  ReadServerConfig read = ReadServerConfigText(name, yaml);
+  if (fields != nullptr) *fields = std::move(read.fields);
+  if (!read.faults.ok()) return read.faults;
+  return std::move(read.config);
 }
 
 absl::StatusOr<ServerConfig> LoadServerConfig(const std::string& path) {

@@ -146,8 +146,15 @@ struct ServerConfig {
   std::vector<ModelConfig> models;
 };
 
-// `name` is the path of the file: it goes before each error, and relative paths in it start at its
-// folder. `fields` gets what was asked of the file, whether it is right or not.
+struct ReadServerConfig {
+  ServerConfig config;             // of a faulty file: what can be read, the rest as if not given
+  std::vector<FieldFacts> fields;  // what was asked of the file
+  absl::Status faults;             // InvalidArgument: all of them, a line each
+};
+// `name` is the path of the file: it goes before each fault, and relative paths in it start at its
+// folder.
+ReadServerConfig ReadServerConfigText(const std::string& name, std::string_view yaml);
+// The same of a file without faults.
 absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& name, std::string_view yaml,
                                                std::vector<FieldFacts>* fields = nullptr);
 // The same, or why the file cannot be read (files.h).

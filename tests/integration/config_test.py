@@ -1,9 +1,12 @@
 """What waferd says of a configuration without serving it: every fault at once, where each value came from, what a field is."""
 
+import json
 import re
 import subprocess
 
+import jsonschema
 import pytest
+import yaml
 
 from cloud import BIN, ROOT
 
@@ -38,6 +41,38 @@ def test_the_configurations_here_are_right(path):
     assert ": ok, serves " in done.stdout
 
 
+class Plain(yaml.SafeLoader):
+    """As waferd reads it: no dates."""
+
+
+Plain.yaml_implicit_resolvers = {first: [rule for rule in rules if rule[0] != "tag:yaml.org,2002:timestamp"]
+                                 for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()}
+
+
+def test_the_schema_accepts_the_configurations_here_and_refuses_a_misspelling():
+    schema = json.loads(waferd("--explain", "schema").stdout)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    files = [yaml.load(path.read_text(), Plain) for path in sorted((ROOT / "deploy/config").glob("**/*.yaml")) if path.parent.name != "fleets"]
+    served = [file for file in files if "models" in file]
+    assert len(served) >= 3
+    for file in served:
+        assert [error.message for error in validator.iter_errors(file)] == []
+    for old, new, words in [("http_port: 8080", "http_prot: 8080", "'http_prot' was unexpected"), ("http_port: 8080", "http_port: 80800", "greater than the maximum"),
+                            ("kind: real", "kind: rael", "is not one of ['real', 'stepped']"), ("workers: 2}", "workers: 1.5}", "is not of type 'integer'"),
+                            ("    shape: llama-3.1-70b\n", "", "'shape' is a required property"), ("clip_max_tokens: true", "clip_max_tokens: 1", "is not of type 'boolean'")]:
+        assert old in DEMO
+        errors = [error.message for error in validator.iter_errors(yaml.load(DEMO.replace(old, new, 1), Plain))]
+        assert len(errors) == 1 and words in errors[0], errors
+    # Every field of the reference is in it, and nothing else.
+    def names(mapping):
+        for name, field in mapping["properties"].items():
+            yield name
+            yield from names(field.get("items", field)) if "properties" in field.get("items", field) else ()
+    reference = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/configuration.md").read_text(), re.M)
+    assert set(reference) <= set(names(schema))
+
+
 # What is replaced in the demo's file, by what, and the field and words that must be named on that line.
 BROKEN = [
     ("http_port: 8080", "http_port: 80800", "listen.http_port", "[0, 65535]"),
@@ -58,6 +93,58 @@ BROKEN = [
     ("shards: 2, speculation", "shards: 99, speculation", "models[0].tokens.shards", "[1, "),
     ("speculation: draft, draft_file", "speculation: guess, draft_file", "models[0].tokens.speculation", "lookup"),
     ("name: llama-3.1-70b", "name: llama-3.1-8b", "models[2].name", "another model"),
+    ("address: 127.0.0.1", "address: 127.0.0.300", "listen.address", "must be an IP address"),
+    ("address: 127.0.0.1", "address: localhost", "listen.address", "must be an IP address"),
+    ("address: 127.0.0.1", "address: 0.0.0.0", "listen", "neither api_keys nor tls"),
+    ("grpc_port: 50051", "grpc_port: 50051, http_port: 1", "listen.http_port", "is given twice"),
+    ("grpc_port: 50051", "hosts: example.org", "listen.hosts", "must be a list"),
+    ("grpc_port: 50051", "hosts: [{host: example.org}]", "listen.hosts[0].host", "not known"),
+    ("grpc_port: 50051", "admin_port: 1, admin_address: here", "listen.admin_address", "must be an IP address"),
+    ("grpc_port: 50051", "admin_port: [1]", "listen.admin_port", "must be a finite number"),
+    ("clock: {kind: real, scale: 1}", "clock: real", "clock", "must be a mapping"),
+    ("scale: 1}", "scale: 0}", "clock.scale", "must lie in"),
+    ("scale: 1}", "spin_us: -1}", "clock.spin_us", "must lie in"),
+    ("clip_max_tokens: true", "unknown_fields: ignore", "unknown_fields", "warn"),
+    ("clip_max_tokens: true", "limits: {connections: 0}", "limits.connections", "[1, 65536]"),
+    ("clip_max_tokens: true", "limits: {mailbox: 1.5}", "limits.mailbox", "whole number"),
+    ("clip_max_tokens: true", "limits: {body_bytes: 1}", "limits.body_bytes", "[1024, "),
+    ("clip_max_tokens: true", "limits: {drain: 1}", "limits.drain", "did you mean 'drain_us'?"),
+    ("clip_max_tokens: true", "api_keys: [{key: k}]", "api_keys[0].tenant", "is missing"),
+    ("clip_max_tokens: true", "api_keys: {key: k, tenant: t}", "api_keys", "must be a list"),
+    ("clip_max_tokens: true", "api_keys: [{key: k, tenant: t, may_operate: 1}]", "api_keys[0].may_operate", "true or false"),
+    ("clip_max_tokens: true", "api_keys: [{key: k, tenant: t, requests_per_day: -1}]", "api_keys[0].requests_per_day", "[0, "),
+    ("clip_max_tokens: true", "billing: {store: mysql://h}", "billing.store", "sqlite:"),
+    ("clip_max_tokens: true", "billing: {durability: none}", "billing.durability", "process"),
+    ("clip_max_tokens: true", "billing: {clock: emulated}", "billing", "needs the server's clock"),
+    ("clip_max_tokens: true", "billing: {store_patience_ms: 1}", "billing.store_patience_ms", "[10, 600000]"),
+    ("clip_max_tokens: true", "tls: {cert: c.pem}", "tls.key", "is missing"),
+    ("clip_max_tokens: true", "tls: {cert: c.pem, key: k.pem, trust_domain: d}", "tls.trust_domain", "without ca"),
+    ("clip_max_tokens: true", "tls: {cert: c.pem, key: k.pem, client_certificates: required}", "tls.client_certificates", "needs ca"),
+    ("clip_max_tokens: true", "cell: {name: c}", "cell.registry", "is missing"),
+    ("clip_max_tokens: true", "cell: {name: c, registry: {kind: zookeeper}}", "cell.registry.kind", "etcd"),
+    ("clip_max_tokens: true", "kv_events: [{topic: t}]", "kv_events[0].bind", "is missing"),
+    ("context: 32768\n    prefill: {hardware: h100, workers: 2, devices", "context: -1\n    prefill: {hardware: h100, workers: 2, devices", "models[2].context", "[0, "),
+    ("devices_per_worker: 4", "devices_per_worker: 65", "models[2].prefill.devices_per_worker", "[1, 64]"),
+    ("devices_per_worker: 4", "step_tokens: 0", "models[2].prefill.step_tokens", "[1, "),
+    ("devices_per_worker: 4", "cache: 4", "models[2].prefill.cache", "did you mean 'cache_tokens'?"),
+    ("max_running: 64", "max_running: 0", "models[0].decode[0].max_running", "[1, 65536]"),
+    ("max_running: 64", "kind: half", "models[0].decode[0].kind", "whole"),
+    ("max_running: 64", "units: 0", "models[0].decode[0].units", "[1, 1024]"),
+    ("max_running: 64", "devices_per_unit: 2", "models[0].decode[0]", "devices_per_unit has no effect on a wafer"),
+    ("profile: vendor-2024, max_running: 64", "profile: vendor-2034", "models[0].decode[0].profile", "vendor-2024"),
+    ("hardware: wse-3, profile: vendor-2024, max_running: 64", "hardware: wse-9, profile: vendor-2024", "models[0].decode[0].hardware", "wse-3"),
+    ("latency_us: 10}\n    # The draft", "latency_us: -1}\n    # The draft", "models[0].link.latency_us", "[0, "),
+    ("latency_us: 10}\n    # The draft", "shared: no}\n    # The draft", "models[0].link.shared", "true or false"),
+    ("    # The draft", "    scheduling: {order: random}\n    # The draft", "models[0].scheduling.order", "deadline"),
+    ("    # The draft", "    scheduling: {block_tokens: 0}\n    # The draft", "models[0].scheduling.block_tokens", "[1, 65536]"),
+    ("    # The draft", "    scheduling: {draft: [{acceptance: 2}]}\n    # The draft",
+     "models[0].scheduling.draft[0].acceptance", "[0, 1]"),
+    ("from: shards", "from: shard", "models[0].tokens.from", "shards"),
+    ("speculation: draft, draft_file", "speculation: lookup, draft_file", "models[0].tokens.draft_file", "not known"),
+    ("shards: 2, speculation", "shards: 2, threads: 0, speculation", "models[0].tokens.threads", "[1, 256]"),
+    ("shards: 2, speculation", "shards: 2, chat_template: none.jinja, speculation", "models[0].tokens.chat_template", "none.jinja"),
+    ("shards: 2, speculation", "shards: 2, max_batch: 0, speculation", "models[0].tokens.max_batch", "[1, 4096]"),
+    ("draft.gguf", "../config/demo.yaml", "models[0].tokens.draft_file", ""),
 ]
 
 
@@ -70,6 +157,20 @@ def test_a_fault_is_named_with_its_line_and_field(tmp_path, old, new, field, wor
     faults = [line for line in done.stderr.splitlines() if f"{field}: " in line]
     assert len(faults) == 1 and words in faults[0], done.stderr
     assert f"server.yaml:{line_of(DEMO, old)}: " in faults[0], done.stderr
+
+
+def test_there_are_sixty_broken_files():
+    assert len(BROKEN) >= 60
+
+
+def test_faults_of_fields_hide_none_of_files(tmp_path):
+    text = DEMO.replace("http_port: 8080", "http_port: 80800").replace("shape: llama-3.1-70b", "shape: nothing").replace("draft.gguf", "lost.gguf")
+    text = text.replace("prefill: {hardware: h100, workers: 2, devices_per_worker: 4}", "prefill: {hardware: h1000, workers: 0}")
+    done = check(tmp_path, text)
+    found = [line.split("server.yaml:")[1].split(": ")[:2] for line in done.stderr.splitlines() if "server.yaml:" in line]
+    faulty = [("http_port", "listen.http_port"), ("draft.gguf", "models[0].tokens.draft_file"), ("shape: llama-3.1-70b", "models[2].shape"),
+              ("devices_per_worker: 4", "models[2].prefill.hardware"), ("devices_per_worker: 4", "models[2].prefill.workers")]
+    assert sorted(found) == sorted([str(line_of(DEMO, part)), field] for part, field in faulty), done.stderr
 
 
 def test_all_faults_of_a_kind_come_at_once(tmp_path):
@@ -105,7 +206,14 @@ def test_overrides_reach_the_file_and_say_where_they_came_from(tmp_path):
     done = waferd("--check-config", "--config", path, "--set", "models.0.prefill.wrokers=3")
     assert done.returncode == 1 and "did you mean 'workers'" in done.stderr.replace('"', "'"), done.stderr
     done = waferd("--check-config", "--config", path, "--set", "nothing")
-    assert done.returncode == 2 and "PATH=VALUE" in done.stderr
+    assert done.returncode == 2 and "is not FIELD=VALUE" in done.stderr
+    for fields, error in [(("models.0.context=4096", "models.0.context=8192"), "--set: models.0.context is given twice"),
+                          (("listen.http_port=1", "listen={}"), "--set: listen replaces listen.http_port, which was given before it"),
+                          (("models.00.context=4096",), "models.00.context: index \"00\" out of range [0, 3)")]:
+        done = waferd("--check-config", "--config", path, *[word for field in fields for word in ("--set", field)])
+        assert done.returncode != 0 and error in done.stderr, done.stderr
+    done = waferd("--check-config", "--config", path, env={**env, "WAFERLINE_SET_LISTEN__http_port": "8098"})
+    assert done.returncode == 2 and "WAFERLINE_SET_: listen.http_port is given twice" in done.stderr, done.stderr
 
 
 def test_a_field_is_explained_and_a_wrong_name_corrected():

@@ -68,8 +68,9 @@ def test_set_changes_a_field_and_a_wrong_one_is_named():
     assert len([m for m in ask("loan", NAME, "--set", "loan.instalments=12")["months"] if Decimal(m["repaid_capacity_usd"]) > 0]) == 12
     assert ask("warrant", NAME, "--set", "committed_mw=2000")["vested"] == 33_445_026
     for assignment, error in [("price.total_us=1", "did you mean 'total_usd'?"), ("price.usd_per_mw_year=1", "is a second price"),
-                              ("loan", "is not FIELD=VALUE")]:
-        result = waferctl("contract", "schedule", NAME, "--set", assignment)
+                              ("loan", "is not FIELD=VALUE"), ("loan={}", "loan replaces loan.rate, which was given before it"),
+                              ("loan.rate=0.07", "--set: loan.rate is given twice")]:
+        result = waferctl("contract", "schedule", NAME, "--set", "loan.rate=0.05", "--set", assignment)
         assert result.returncode != 0
         assert error in result.stderr, result.stderr
 

@@ -18,7 +18,8 @@ absl::Status FindNode(const std::string& path, YAML::Node* at) {
     const std::string step = path.substr(begin, dot == std::string::npos ? dot : dot - begin);
     if (at->IsSequence()) {
       const bool number = !step.empty() && step.size() < 7 &&
-                          step.find_first_not_of("0123456789") == std::string::npos;
+                          step.find_first_not_of("0123456789") == std::string::npos &&
+                          (step.size() == 1 || step[0] != '0');  // each has one name
       if (!number || std::stoul(step) >= at->size()) {
         return absl::InvalidArgumentError(
             absl::StrCat(path, ": index \"", step, "\" out of range [0, ", at->size(), ")"));
@@ -36,6 +37,34 @@ absl::Status FindNode(const std::string& path, YAML::Node* at) {
 }
 
 }  // namespace
+
+absl::StatusOr<std::vector<Override>> ParseOverrides(const std::vector<std::string>& assignments) {
+  std::vector<Override> overrides;
+  for (const std::string& assignment : assignments) {
+    const size_t equals = assignment.find('=');
+    if (equals == 0 || equals == std::string::npos) {
+      return absl::InvalidArgumentError(absl::StrCat("\"", assignment, "\" is not FIELD=VALUE"));
+    }
+    overrides.emplace_back(assignment.substr(0, equals), assignment.substr(equals + 1));
+  }
+  WL_RETURN_IF_ERROR(CheckOverrides(overrides));
+  return overrides;
+}
+
+absl::Status CheckOverrides(const std::vector<Override>& overrides) {
+  for (size_t i = 0; i < overrides.size(); ++i) {
+    const std::string& path = overrides[i].first;
+    for (size_t k = 0; k < i; ++k) {
+      const std::string& before = overrides[k].first;
+      if (before == path) return absl::InvalidArgumentError(path + " is given twice");
+      if (before.starts_with(path + ".")) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(path, " replaces ", before, ", which was given before it"));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
 
 absl::StatusOr<std::string> WithOverrides(std::string_view yaml,
                                           const std::vector<Override>& overrides) {

@@ -11,17 +11,8 @@
 namespace waferline::cli {
 namespace {
 
-// Of --set PATH=VALUE.
-absl::StatusOr<std::vector<Override>> ReadOverrides(const Arguments& arguments) {
-  std::vector<Override> overrides;
-  for (const std::string& assignment : arguments.Texts("set")) {
-    const size_t equals = assignment.find('=');
-    if (equals == 0 || equals == std::string::npos) {
-      return UsageError(absl::StrCat("--set: \"", assignment, "\" is not FIELD=VALUE"));
-    }
-    overrides.emplace_back(assignment.substr(0, equals), assignment.substr(equals + 1));
-  }
-  return overrides;
+absl::Status WrongSet(const absl::Status& status) {
+  return UsageError(absl::StrCat("--set: ", std::string(status.message())));
 }
 
 }  // namespace
@@ -47,16 +38,15 @@ std::vector<Flag> ContractFlags() {
 
 absl::StatusOr<contracts::Contract> ReadSetContract(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(NamedText file, LoadNamedText("contracts", arguments.operand(0)));
-  WL_ASSIGN_OR_RETURN(const std::vector<Override> overrides, ReadOverrides(arguments));
-  if (!overrides.empty()) {
-    auto changed = WithOverrides(file.text, overrides);
-    if (!changed.ok()) {
-      return UsageError(absl::StrCat("--set: ", std::string(changed.status().message())));
-    }
+  const auto overrides = ParseOverrides(arguments.Texts("set"));
+  if (!overrides.ok()) return WrongSet(overrides.status());
+  if (!overrides->empty()) {
+    auto changed = WithOverrides(file.text, *overrides);
+    if (!changed.ok()) return WrongSet(changed.status());
     file.text = *std::move(changed);
   }
   auto contract = contracts::ParseContract(file.name, file.text);
-  if (!contract.ok() && !overrides.empty()) return WithoutLines(contract.status());
+  if (!contract.ok() && !overrides->empty()) return WithoutLines(contract.status());
   return contract;
 }
 

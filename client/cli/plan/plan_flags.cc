@@ -4,6 +4,7 @@
 #include "server/planner/plan_reader.h"
 #include "wafer_backend/base/calendar.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/base/yaml_overrides.h"
 
 namespace waferline::cli {
 namespace {
@@ -12,13 +13,13 @@ constexpr double kDaysAYear = 365.25;
 
 // What --`flag`, set or scale, says of parameters.
 absl::Status ChangeAll(const Arguments& arguments, const std::string& flag, planner::Plan* plan) {
-  for (const std::string& assignment : arguments.Texts(flag)) {
-    const absl::Status changed = planner::ChangeParameter(assignment, flag == "scale", plan);
-    if (!changed.ok()) {
-      return UsageError(absl::StrCat("--", flag, ": ", std::string(changed.message())));
-    }
+  const std::vector<std::string> assignments = arguments.Texts(flag);
+  absl::Status changed = ParseOverrides(assignments).status();
+  for (const std::string& assignment : assignments) {
+    if (changed.ok()) changed = planner::ChangeParameter(assignment, flag == "scale", plan);
   }
-  return absl::OkStatus();
+  if (changed.ok()) return changed;
+  return UsageError(absl::StrCat("--", flag, ": ", std::string(changed.message())));
 }
 
 }  // namespace
