@@ -136,7 +136,8 @@ absl::StatusOr<Lengths> ParseLengths(std::string_view text) {
 }
 
 absl::StatusOr<std::vector<ModelShare>> ParseMix(std::string_view text) {
-  const std::string item_form = "is not MODEL=WEIGHT with a weight above 0";
+  const std::string item_form = absl::StrCat("is not MODEL=WEIGHT with a weight from ",
+                                             kSmallestWeight, " to ", kLargestWeight);
   std::vector<ModelShare> mix;
   while (true) {
     const size_t comma = text.find(',');

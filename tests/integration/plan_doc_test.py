@@ -18,7 +18,7 @@ def test_every_command_of_the_planners_document_works(tmp_path):
         done = subprocess.run([str(BIN.resolve() / "waferctl"), *command[1:]], cwd=tmp_path, capture_output=True, text=True, timeout=200)
         assert done.returncode == 0, (command, done.stderr)
         assert done.stdout, command
-    for page, pictures in (("search.html", 3), ("plan.html", 11)):
+    for page, pictures in (("search.html", 3), ("sweep.html", 3), ("plan.html", 12)):
         text = (tmp_path / page).read_text()
         assert text.count("<svg") == pictures
         assert "src=" not in text and "href=" not in text

@@ -251,8 +251,13 @@ def test_a_servers_configuration_runs_for_each_of_its_models(sim):
 
 def test_a_sweep_marks_its_front_and_draws_it(sim):
     picture = sim.folder / "front.svg"
-    sweep = sim.report("--trace", sim.trace("jsonl"), "--vary", "models.0.prefill.workers=1,2,0", "--vary",
-                     "models.0.decode.0.max_running=4,16", "--svg", picture, "--threads", 2, command=("sim", "sweep"))
+    page = sim.folder / "sweep.html"
+    done = waferctl("sim", "sweep", "--config", sim.fleet, "--trace", sim.trace("jsonl"), "--vary", "models.0.prefill.workers=1,2,0",
+                    "--vary", "models.0.decode.0.max_running=4,16", "--svg", picture, "--html", page, "--threads", 2, "--json")
+    assert done.returncode == 1 and "2 of 6 variants could not be run" in done.stderr, done.stderr
+    sweep = json.loads(done.stdout)
+    text = page.read_text()
+    assert text.count("<svg") == 3 and "4 of 6 variants could be run" in text and "What models.0.prefill.workers does" in text
     good = [run for run in sweep["runs"] if "report" in run]
     bad = [run for run in sweep["runs"] if "error" in run]
     assert (len(good), len(bad)) == (4, 2)
@@ -270,7 +275,10 @@ def test_a_sweep_marks_its_front_and_draws_it(sim):
     sim.refused(*sweep_words, says="--vary", code=2)
     sim.refused(*sweep_words, "--vary", "workers", says="PATH=VALUE", code=2)
     sim.refused(*sweep_words, "--vary", "models.0.name=a", "--vary", "models.0.name=b", says="is given twice", code=2)
+    sim.refused(*sweep_words, "--vary", "models.0.prefill.workers=2,1,2", says="gives 2 twice", code=2)
     sim.refused(*sweep_words, "--vary", "models.3.name=a", says="out of range [0, ")
+    ranged = waferctl(*sweep_words, "--vary", "models.0.prefill.workers=1:2")
+    assert ranged.returncode == 0 and ranged.stdout.count("models.0.prefill.workers=") == 2, ranged.stderr
     sim.refused(*sweep_words, "--vary", "models.0.prefill.workers=1", "--x", "ttft", says='no number "ttft"', code=2)
 
 
@@ -278,12 +286,14 @@ def test_parts_of_a_sweep_are_merged_into_the_bytes_of_one_run(sim):
     words = ["sim", "sweep", "--config", sim.fleet, "--trace", sim.trace("jsonl"), "--json", "--vary", "models.0.prefill.workers=1,2,0,3",
              "--vary", "models.0.decode.0.max_running=4,16"]
     whole = waferctl(*words)
-    assert whole.returncode == 0, whole.stderr
+    assert whole.returncode == 1 and "2 of 8 variants could not be run" in whole.stderr, whole.stderr
     parts = [sim.folder / f"part-{i}.json" for i in range(3)]
     for i, part in enumerate(parts):
-        assert waferctl(*words, "--part", f"{i}/3", part).returncode == 0
+        done = waferctl(*words, "--part", f"{i}/3", part)
+        assert done.returncode == 0 and ("variants of this part could not be run" in done.stderr) == (i != 0), done.stderr
     merged = waferctl("sim", "merge", *reversed(parts), "--json")
     assert merged.stdout == whole.stdout and "pareto" in merged.stdout
+    assert merged.returncode == 1 and "2 of 8 variants could not be run" in merged.stderr
     table = waferctl("sim", "merge", *parts, "--x", "-requests.completed")
     assert "-requests.completed" not in table.stdout and "requests.completed" in table.stdout
 
@@ -293,6 +303,13 @@ def test_parts_of_a_sweep_are_merged_into_the_bytes_of_one_run(sim):
     resumed = waferctl(*words, "--resume", journal)
     assert "4 runs are known" in resumed.stderr and resumed.stdout == whole.stdout
 
+    # What a kill leaves: some lines, and the last one cut short.
+    bytes_kept = journal.read_bytes()
+    journal.write_bytes(bytes_kept[:len(bytes_kept) // 2])
+    cut = waferctl(*words, "--resume", journal)
+    assert cut.stdout == whole.stdout and " runs are known" in cut.stderr
+
+    sim.refused("sim", "merge", says="FILE... is missing", code=2)
     sim.refused("sim", "merge", *parts[:2], says="part 2/3 is missing", code=1)
     sim.refused("sim", "merge", *parts, parts[0], says="are both part 0", code=1)
     sim.refused("sim", "merge", sim.fleet, says="not a part of 'waferctl sim sweep --part --json'", code=1)

@@ -75,7 +75,7 @@ std::string DrawHistogram(const HistogramChart& chart) {
 std::string DrawParts(const PartsChart& chart) {
   // The legend is as wide as the picture, in as many lines as it takes.
   const auto legend_width = [](const std::string& name) {
-    return 34 + 7.2 * static_cast<double>(name.size());
+    return 34 + 7.8 * static_cast<double>(name.size());
   };
   std::vector<Point> places;
   Point place{24, kTop - 8};
@@ -137,7 +137,9 @@ std::string DrawTornado(TornadoChart chart) {
     const auto draw = [&](double value, const std::string& label, std::string_view colour) {
       const double from = x.At(std::min(value, chart.base)), to = x.At(std::max(value, chart.base));
       svg.Rectangle({from, y, to - from, kBar - 10}, colour, label + ": " + ShortNumber(value));
-      const bool left = value < chart.base;
+      // Of an end that changes nothing the label is on the free side.
+      const bool left =
+          value < chart.base || (value == chart.base && std::max(s.at_low, s.at_high) > chart.base);
       svg.Text({left ? from - 5 : to + 5, y + 16}, label,
                {.size = 11, .anchor = left ? Anchor::kEnd : Anchor::kStart, .colour = "#555"});
     };

@@ -1,5 +1,7 @@
 #include "client/cli/charts/flow_charts.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -40,6 +42,11 @@ void DrawBand(Svg& svg, const Band& band, std::string_view colour) {
   svg.Polygon(upper, colour);
 }
 
+// Two digits after the point, of amounts that people count so.
+std::string AmountText(double amount) {
+  return amount < 1000 ? fmt::format("{:.2f}", amount) : ShortNumber(amount);
+}
+
 void DrawTitle(Svg& svg, const std::string& title) {
   svg.Text({24, 34}, title, {.size = 19, .bold = true});
 }
@@ -62,15 +69,16 @@ std::string DrawSankey(const SankeyChart& chart) {
   const double source_top = kTop + kGap * (shown - 1) / 2;
   svg.Rectangle({kLeft - kNode, source_top, kNode, kScale}, "#444");
   svg.Text({kLeft - kNode - 10, source_top + kScale / 2 + 4},
-           chart.source + ": " + ShortNumber(sum) + " " + chart.unit,
+           chart.source + ": " + AmountText(sum) + " " + chart.unit,
            {.anchor = Anchor::kEnd, .bold = true});
   double from = source_top, to = kTop;
   for (size_t i = 0; i < chart.flows.size(); ++i) {
     const SankeyChart::Flow& flow = chart.flows[i];
     if (!(flow.amount > 0)) continue;
     const double band = flow.amount / sum * kScale;
-    const std::string label = flow.name + ": " + ShortNumber(flow.amount) + " " + chart.unit +
-                              " (" + ShortNumber(100 * flow.amount / sum) + " %)";
+    const std::string label =
+        fmt::format("{}: {} {} ({:.1f} %)", flow.name, AmountText(flow.amount), chart.unit,
+                    100 * flow.amount / sum);
     DrawBand(svg, {{kLeft, from}, {kRight, to}, band}, SeriesColour(i));
     svg.Rectangle({kRight, to, kNode, band}, SeriesColour(i), label);
     svg.Text({kRight + kNode + 10, to + band / 2 + 4}, label);

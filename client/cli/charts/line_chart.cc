@@ -1,6 +1,8 @@
 #include "client/cli/charts/line_chart.h"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <limits>
 
 #include "client/cli/charts/axis.h"
@@ -31,14 +33,29 @@ struct Extent {
   }
 };
 
-void DrawBottom(Svg& svg, const Axis& x, Box plot, const std::string& label) {
+// "2027", and "Jul 2026" of 2026.5.
+std::string YearText(double year) {
+  constexpr std::array<const char*, 12> kMonths = {"",    "Feb", "Mar", "Apr", "May", "Jun",
+                                                   "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  const auto months = static_cast<int64_t>(std::llround(year * 12));
+  const std::string month = kMonths[static_cast<size_t>(months % 12)];
+  return month + (month.empty() ? "" : " ") + std::to_string(months / 12);
+}
+
+struct BottomText {
+  const std::string& label;
+  bool years = false;
+};
+
+void DrawBottom(Svg& svg, const Axis& x, Box plot, const BottomText& text) {
   const double bottom = plot.y + plot.height;
   for (const Tick& tick : TicksOf(x)) {
     svg.Line({x.At(tick.value), plot.y}, {x.At(tick.value), bottom}, "#e9e9e9");
-    svg.Text({x.At(tick.value), bottom + 18}, tick.text, {.anchor = Anchor::kMiddle});
+    svg.Text({x.At(tick.value), bottom + 18}, text.years ? YearText(tick.value) : tick.text,
+             {.anchor = Anchor::kMiddle});
   }
   svg.Line({x.begin, bottom}, {x.end, bottom}, "#444");
-  svg.Text({(x.begin + x.end) / 2, bottom + 40}, label, {.anchor = Anchor::kMiddle});
+  svg.Text({(x.begin + x.end) / 2, bottom + 40}, text.label, {.anchor = Anchor::kMiddle});
 }
 
 void DrawRows(Svg& svg, const Axis& x, double top, const std::vector<SpanRow>& rows) {
@@ -127,7 +144,7 @@ std::string DrawLines(const LineChart& chart) {
   if (chart.from_zero) up.Add(0);
   const Axis x = across.On(plot.x, plot.x + plot.width, 0);
   const Axis y = up.On(plot.y + plot.height, plot.y, 0.06);
-  DrawBottom(svg, x, plot, chart.x_label);
+  DrawBottom(svg, x, plot, {chart.x_label});
   for (const Tick& tick : TicksOf(y)) {
     svg.Line({x.begin, y.At(tick.value)}, {x.end, y.At(tick.value)},
              tick.value == 0 ? "#444" : "#e9e9e9");
@@ -158,7 +175,7 @@ std::string DrawSpans(const SpanChart& chart) {
     return svg.Finish();
   }
   const Axis x = across.On(kLeft, kWidth - kRight, 0);
-  DrawBottom(svg, x, {kLeft, 60, kWidth - kLeft - kRight, height}, chart.x_label);
+  DrawBottom(svg, x, {kLeft, 60, kWidth - kLeft - kRight, height}, {chart.x_label, chart.years});
   DrawRows(svg, x, 60, chart.rows);
   return svg.Finish();
 }

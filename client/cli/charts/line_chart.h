@@ -51,6 +51,7 @@ struct SpanChart {
   std::string title;
   std::string x_label;
   std::vector<SpanRow> rows;
+  bool years = false;  // the x axis counts years, from 0 on: 2026.5 is "Jul 2026"
 };
 // A row each, on a common axis from the first span to the last.
 std::string DrawSpans(const SpanChart& chart);

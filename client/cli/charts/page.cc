@@ -12,7 +12,7 @@ void Page::Paragraph(std::string_view text) { body_ += "<p>" + Escaped(text) + "
 
 void Page::Table(const std::vector<std::string>& names,
                  const std::vector<std::vector<std::string>>& rows) {
-  body_ += "<table><tr>";
+  body_ += "<div><table><tr>";
   for (const std::string& name : names) body_ += "<th>" + Escaped(name) + "</th>";
   body_ += "</tr>\n";
   for (const std::vector<std::string>& row : rows) {
@@ -20,7 +20,7 @@ void Page::Table(const std::vector<std::string>& names,
     for (const std::string& cell : row) body_ += "<td>" + Escaped(cell) + "</td>";
     body_ += "</tr>\n";
   }
-  body_ += "</table>\n";
+  body_ += "</table></div>\n";
 }
 
 void Page::Picture(std::string_view svg, std::string_view caption) {
@@ -29,15 +29,21 @@ void Page::Picture(std::string_view svg, std::string_view caption) {
 }
 
 std::string Page::Finish() const {
-  return "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>" + title_ +
+  return "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+         "<meta name=\"viewport\" content=\"width=device-width\"><title>" +
+         title_ +
          "</title>\n<style>\n"
          "body{font:15px/1.45 Helvetica,Arial,sans-serif;color:#222;max-width:980px;"
          "margin:24px auto;padding:0 12px}\n"
+         "div{overflow-x:auto}\n"
          "table{border-collapse:collapse;margin:12px 0;font-size:14px}\n"
          "th{text-align:left;border-bottom:2px solid #888;padding:3px 10px}\n"
          "td{border-bottom:1px solid #ddd;padding:3px 10px;vertical-align:top}\n"
          "figure{margin:18px 0}figcaption{color:#555;font-size:13px}\n"
          "svg{max-width:100%;height:auto}\n"
+         // Pictures are drawn on white: turned to dark with their hues kept.
+         "@media(prefers-color-scheme:dark){body{color:#ddd;background:#111}"
+         "td{border-color:#444}figcaption{color:#aaa}svg{filter:invert(.93) hue-rotate(180deg)}}\n"
          "</style></head><body>\n<h1>" +
          title_ + "</h1>\n" + body_ + "</body></html>\n";
 }

@@ -67,14 +67,23 @@ std::string DrawPareto(ParetoChart chart) {
     if (p.best) front.push_back({x.At(p.x), y.At(p.y)});
   }
   svg.Polyline(front, SeriesColour(0), 2);
+  for (const ParetoPoint& p : chart.points) {
+    if (!p.best) svg.Circle({x.At(p.x), y.At(p.y)}, 4, "#bbb", p.label);
+  }
   // Those of the front are numbered and named below; the others by their tips.
   size_t number = 0;
+  Point last{-kWidth, 0};  // number
   for (const ParetoPoint& p : chart.points) {
+    if (!p.best) continue;
     const Point at{x.At(p.x), y.At(p.y)};
-    svg.Circle(at, p.best ? 6 : 4, p.best ? SeriesColour(0) : "#bbb", p.label);
-    if (!p.best || number == listed) continue;
+    svg.Circle(at, 6, SeriesColour(0), p.label);
+    if (number == listed) continue;
     const std::string name = std::to_string(++number);
-    svg.Text({at.x + 8, at.y - 8}, name, {.size = 12, .bold = true});
+    Point place{at.x + 8, at.y - 8};
+    const bool hidden = std::abs(place.x - last.x) < 60 && std::abs(place.y - last.y) < 13;
+    if (hidden) place = {std::max(place.x, last.x + 18), last.y};
+    last = place;
+    svg.Text(place, name, {.size = 12, .bold = true});
     const double line = kListTop - 10 + kLine * static_cast<double>(number - 1);
     svg.Text({kPlot.x - 8, line}, name, {.size = 12, .anchor = Anchor::kEnd, .bold = true});
     svg.Text({kPlot.x, line}, p.label, {.size = 12});

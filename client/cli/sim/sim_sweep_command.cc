@@ -1,5 +1,6 @@
 // waferctl sim sweep: the same load through many variants of a fleet; sim merge: parts of a sweep
 // that ran on several machines as one.
+#include <algorithm>
 #include <boost/json.hpp>
 #include <cstdio>
 #include <memory>
@@ -32,11 +33,35 @@ boost::json::object IdentityOf(const Arguments& arguments, const simulator::Offl
           {"version", input.settings.program_version}};
 }
 
+std::vector<Flag> PictureFlags() {
+  return {OutputFlag("svg", "also draw the runs and their Pareto front"),
+          OutputFlag("html", "also write the sweep as one page of HTML")};
+}
+
+SweepOutput OutputOf(const Arguments& arguments) {
+  return {.json = arguments.json(),
+          .svg = arguments.Has("svg") ? arguments.Text("svg") : "",
+          .html = arguments.Has("html") ? arguments.Text("html") : ""};
+}
+
+// Variants that could not be run are results of the part like others: 'sim merge' fails for them.
+absl::Status PutPart(const Arguments& arguments, const Part& part, SweepRuns runs) {
+  const auto failed = std::count_if(runs.variants.begin(), runs.variants.end(),
+                                    [](const Variant& variant) { return !variant.status.ok(); });
+  if (failed > 0) {
+    fprintf(stderr, "%td of %zu variants of this part could not be run; the part says why\n",
+            failed, runs.variants.size());
+  }
+  return PutReport(arguments, PartJson(part, std::move(runs)));
+}
+
 absl::Status Sweep(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(std::vector<Variant> variants, VariantsOf(arguments.Texts("vary")));
   WL_ASSIGN_OR_RETURN(const Part part, PartOf(arguments));
-  if (arguments.Has("part") && (!arguments.json() || arguments.Has("svg"))) {
-    return UsageError("--part writes what 'sim merge' reads: give --json, and --svg to sim merge");
+  if (arguments.Has("part") &&
+      (!arguments.json() || arguments.Has("svg") || arguments.Has("html"))) {
+    return UsageError(
+        "--part writes what 'sim merge' reads: give --json, and --svg and --html to sim merge");
   }
   WL_ASSIGN_OR_RETURN(const std::unique_ptr<SimInput> read, ReadSimInput(arguments));
   const boost::json::object identity = IdentityOf(arguments, read->input);
@@ -50,24 +75,21 @@ absl::Status Sweep(const Arguments& arguments) {
   }
   variants = OnlyPart(std::move(variants), part);
   WL_RETURN_IF_ERROR(RunAll(read->input, arguments.Integer("threads"), journal.get(), &variants));
-  const SweepAxes axes{arguments.Text("x"), arguments.Text("y")};
-  if (arguments.Has("part")) {
-    return PutReport(arguments, PartJson(identity, axes, part, std::move(variants)));
-  }
-  const bool to_file = !arguments.operands().empty();
-  return PutSweep({.json = arguments.json(),
-                   .svg = arguments.Has("svg") ? arguments.Text("svg") : "",
-                   .out = to_file ? arguments.operand(0) : ""},
-                  axes, std::move(variants));
+  SweepRuns runs{identity, {arguments.Text("x"), arguments.Text("y")}, std::move(variants)};
+  if (arguments.Has("part")) return PutPart(arguments, part, std::move(runs));
+  SweepOutput output = OutputOf(arguments);
+  if (!arguments.operands().empty()) output.out = arguments.operand(0);
+  return PutSweep(output, std::move(runs));
 }
 
 absl::Status Merge(const Arguments& arguments) {
-  WL_ASSIGN_OR_RETURN(MergedSweep merged, MergeParts(arguments.operands()));
+  if (arguments.operands().empty()) {
+    return UsageError("sim merge: FILE... is missing, the parts as 'sim sweep --part' wrote them");
+  }
+  WL_ASSIGN_OR_RETURN(SweepRuns merged, MergeParts(arguments.operands()));
   if (arguments.Has("x")) merged.axes.x = arguments.Text("x");
   if (arguments.Has("y")) merged.axes.y = arguments.Text("y");
-  return PutSweep(
-      {.json = arguments.json(), .svg = arguments.Has("svg") ? arguments.Text("svg") : ""},
-      merged.axes, std::move(merged.variants));
+  return PutSweep(OutputOf(arguments), std::move(merged));
 }
 
 }  // namespace
@@ -76,18 +98,20 @@ Command SimSweepCommand() {
   std::vector<Flag> flags = SimFlags();
   flags.push_back(
       TextFlag("vary", "PATH=V1,V2,...",
-               "a field of the fleet and its values, as models.0.prefill.workers=1,2,4; of "
-               "several fields all combinations are run")
+               "a field of the fleet and its values, as models.0.prefill.workers=1,2,4 or "
+               "LOW:HIGH[:STEP]; of several fields all combinations are run")
           .Repeatable()
           .Required());
   flags.push_back(TextFlag("x", "FIELD", "of the report; \"-FIELD\": larger is better")
                       .Default("usd_per_million_output_tokens"));
   flags.push_back(TextFlag("y", "FIELD", "the same for the other axis").Default("ttft_ms.p99"));
-  flags.push_back(OutputFlag("svg", "also draw the runs and their Pareto front"));
+  for (Flag& flag : PictureFlags()) flags.push_back(std::move(flag));
   flags.push_back(IntegerFlag("threads", "N", "runs at a time", {1, 1024})
                       .Default(std::max(1u, std::thread::hardware_concurrency())));
-  flags.push_back(TextFlag("part", "I/N",
-                           "run each N-th variant from the I-th on; 'sim merge' joins the parts"));
+  flags.push_back(
+      TextFlag("part", "I/N",
+               "run each N-th variant from the I-th on, I from 0 to N - 1: 0/2 and 1/2 are all; "
+               "'sim merge' joins the parts"));
   flags.push_back(
       TextFlag("resume", "FILE", "keep each run's result there, and take from it what is known"));
   return {.words = "sim sweep",
@@ -100,12 +124,13 @@ Command SimSweepCommand() {
 }
 
 Command SimMergeCommand() {
+  std::vector<Flag> flags = PictureFlags();
+  flags.push_back(TextFlag("x", "FIELD", "instead of the parts' own"));
+  flags.push_back(TextFlag("y", "FIELD", "the same for the other axis"));
   return {.words = "sim merge",
           .summary = "Join the parts of a sweep that ran on several machines",
           .operands = {{"FILE...", "all parts, as 'sim sweep --part I/N --json' wrote them"}},
-          .flags = {TextFlag("x", "FIELD", "instead of the parts' own"),
-                    TextFlag("y", "FIELD", "the same for the other axis"),
-                    OutputFlag("svg", "also draw the runs and their Pareto front")},
+          .flags = std::move(flags),
           .examples = {"waferctl sim merge part-*.json"},
           .run = Merge};
 }

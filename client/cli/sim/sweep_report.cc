@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/cli/charts/pareto.h"
 #include "client/cli/frame/output.h"
+#include "client/cli/sim/sweep_page.h"
 #include "scheduler/simulator/report_json.h"
 #include "wafer_backend/base/command_line/command.h"
 #include "wafer_backend/base/files.h"
@@ -138,29 +139,35 @@ absl::Status ReadRuns(const json::array& runs, std::vector<Variant>* variants) {
 
 }  // namespace
 
-absl::Status PutSweep(const SweepOutput& output, const SweepAxes& named,
-                      std::vector<Variant> variants) {
-  const Axes axes{DirectionOf(named.x), DirectionOf(named.y)};
-  WL_ASSIGN_OR_RETURN(const std::vector<ParetoPoint> points, PointsOf(variants, axes));
+absl::Status PutSweep(const SweepOutput& output, SweepRuns runs) {
+  const Axes axes{DirectionOf(runs.axes.x), DirectionOf(runs.axes.y)};
+  WL_ASSIGN_OR_RETURN(const std::vector<ParetoPoint> points, PointsOf(runs.variants, axes));
   if (!output.svg.empty()) {
     WL_RETURN_IF_ERROR(
         WriteFile(output.svg, DrawPareto({"Pareto front", axes.x.path, axes.y.path, points})));
   }
+  if (!output.html.empty()) {
+    WL_RETURN_IF_ERROR(WriteFile(output.html, SweepPage({runs.sweep, axes.x.path, axes.y.path,
+                                                         axes.y.larger, runs.variants, points})));
+  }
+  const size_t failed = runs.variants.size() - points.size();
+  const std::string count = absl::StrCat(failed, " of ", runs.variants.size());
   if (!output.json) {
     PrintFront(axes, points);
-    return absl::OkStatus();
+  } else {
+    const json::object report{
+        {"x", runs.axes.x}, {"y", runs.axes.y}, {"runs", RunsJson(points, &runs.variants)}};
+    const std::string document = simulator::Pretty(report);
+    if (!output.out.empty()) WL_RETURN_IF_ERROR(WriteFile(output.out, document));
+    if (output.out.empty()) PrintText(document);
   }
-  const json::object report{{"x", named.x}, {"y", named.y}, {"runs", RunsJson(points, &variants)}};
-  const std::string document = simulator::Pretty(report);
-  if (!output.out.empty()) return WriteFile(output.out, document);
-  PrintText(document);
-  return absl::OkStatus();
+  if (failed == 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(count + " variants could not be run");
 }
 
-json::object PartJson(const json::object& sweep, const SweepAxes& axes, const Part& part,
-                      std::vector<Variant> variants) {
+json::object PartJson(const Part& part, SweepRuns swept) {
   json::array runs;
-  for (Variant& variant : variants) {
+  for (Variant& variant : swept.variants) {
     json::object vary;
     for (const auto& [path, value] : variant.overrides) vary[path] = value;
     json::object run{{"index", variant.index}, {"vary", std::move(vary)}};
@@ -168,13 +175,12 @@ json::object PartJson(const json::object& sweep, const SweepAxes& axes, const Pa
     if (!variant.status.ok()) run["error"] = std::string(variant.status.message());
     runs.push_back(std::move(run));
   }
-  return {{"part", part.index}, {"of", part.of}, {"sweep", sweep},
-          {"x", axes.x},        {"y", axes.y},   {"runs", std::move(runs)}};
+  return {{"part", part.index}, {"of", part.of},     {"sweep", std::move(swept.sweep)},
+          {"x", swept.axes.x},  {"y", swept.axes.y}, {"runs", std::move(runs)}};
 }
 
-absl::StatusOr<MergedSweep> MergeParts(const std::vector<std::string>& files) {
-  MergedSweep merged;
-  json::object sweep;
+absl::StatusOr<SweepRuns> MergeParts(const std::vector<std::string>& files) {
+  SweepRuns merged;
   std::vector<std::string> file_of;  // by part
   for (const std::string& file : files) {
     WL_ASSIGN_OR_RETURN(const json::object object, ReadPart(file));
@@ -191,10 +197,10 @@ absl::StatusOr<MergedSweep> MergeParts(const std::vector<std::string>& files) {
     if (!status.ok()) return absl::InvalidArgumentError(absl::StrCat(file, ": ", status.message()));
     const json::object& its = *object.at("sweep").if_object();
     if (file_of.empty()) {
-      sweep = its;
+      merged.sweep = its;
       file_of.resize(part.of);
     }
-    if (its != sweep || part.of != file_of.size()) {
+    if (its != merged.sweep || part.of != file_of.size()) {
       return absl::InvalidArgumentError(
           absl::StrCat(file, " is a part of another sweep than ", files.front()));
     }

@@ -19,22 +19,23 @@ struct SweepAxes {
 struct SweepOutput {
   bool json = false;  // else a table
   std::string svg;    // file of a picture; "": none
+  std::string html;   // file of a page; "": none
   std::string out;    // file of the JSON; "": stdout
 };
-// A usage error for a field that reports do not have; InvalidArgument if no variant could be run.
-absl::Status PutSweep(const SweepOutput& output, const SweepAxes& axes,
-                      std::vector<Variant> variants);
-
-// A part. `sweep` says which sweep it belongs to: parts of others are not merged with it.
-boost::json::object PartJson(const boost::json::object& sweep, const SweepAxes& axes,
-                             const Part& part, std::vector<Variant> variants);
-
-struct MergedSweep {
+struct SweepRuns {
+  boost::json::object sweep;  // which sweep: parts of others are not merged with it
   SweepAxes axes;
-  std::vector<Variant> variants;  // of all parts, in order
+  std::vector<Variant> variants;
 };
-// InvalidArgument names the file and what is wrong: no part, of another sweep, there twice; or
-// which parts are missing.
-absl::StatusOr<MergedSweep> MergeParts(const std::vector<std::string>& files);
+// A usage error for a field that reports do not have. InvalidArgument if variants could not be run,
+// after the others were written: how many.
+absl::Status PutSweep(const SweepOutput& output, SweepRuns runs);
+
+// `part` of a sweep.
+boost::json::object PartJson(const Part& part, SweepRuns runs);
+
+// All parts, in the order of their variants. InvalidArgument names the file and what is wrong: no
+// part, of another sweep, there twice; or which parts are missing.
+absl::StatusOr<SweepRuns> MergeParts(const std::vector<std::string>& files);
 
 }  // namespace waferline::cli

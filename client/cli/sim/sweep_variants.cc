@@ -1,11 +1,10 @@
 #include "client/cli/sim/sweep_variants.h"
 
-#include <sstream>
-
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/frame/progress.h"
 #include "client/cli/sim/sim_run.h"
+#include "scheduler/search/variants.h"
 #include "wafer_backend/base/mutex.h"
 #include "wafer_backend/base/status.h"
 
@@ -13,7 +12,6 @@ namespace waferline::cli {
 namespace {
 
 namespace json = boost::json;
-constexpr size_t kMaxVariants = 100'000;
 constexpr size_t kMaxParts = 100'000;
 
 void Run(const simulator::OfflineInput& input, Variant* variant) {
@@ -49,30 +47,16 @@ absl::Status Keep(const Variant& variant, RunJournal* journal) {
 }  // namespace
 
 absl::StatusOr<std::vector<Variant>> VariantsOf(const std::vector<std::string>& varied) {
-  std::vector<Variant> variants(1);
-  for (const std::string& text : varied) {
-    const size_t equals = text.find('=');
-    if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
-      return UsageError("--vary \"" + text + "\" is not PATH=VALUE,VALUE,...");
-    }
-    const std::string path = text.substr(0, equals);
-    for (const auto& [earlier, value] : variants.front().overrides) {
-      if (earlier == path) return UsageError("--vary: " + path + " is given twice");
-    }
-    std::vector<Variant> next;
-    std::istringstream values(text.substr(equals + 1));
-    for (std::string value; std::getline(values, value, ',');) {
-      for (const Variant& variant : variants) {
-        Variant with = variant;
-        with.overrides.emplace_back(path, value);
-        with.label += (with.label.empty() ? "" : " ") + path + "=" + value;
-        next.push_back(std::move(with));
-      }
-      if (next.size() > kMaxVariants) return UsageError("--vary makes too many combinations");
-    }
-    variants = std::move(next);
+  const auto axes = search::ParseAxes(varied);
+  if (!axes.ok()) {
+    return UsageError(absl::StrCat("--vary: ", std::string(axes.status().message())));
   }
-  for (size_t i = 0; i < variants.size(); ++i) variants[i].index = i;
+  std::vector<Variant> variants;
+  for (const search::Place& place : search::AllPlaces(*axes)) {
+    Variant variant{.index = variants.size(), .overrides = search::OverridesOf(*axes, place)};
+    variant.label = search::LabelOf(variant.overrides);
+    variants.push_back(std::move(variant));
+  }
   return variants;
 }
 

@@ -22,7 +22,8 @@ struct Variant {
   boost::json::object report;  // without how long the run took: the same inputs, the same bytes
 };
 
-// Every combination of the values of --vary PATH=V1,V2. A usage error names what is wrong.
+// Every combination of the values of --vary, PATH=V1,V2 or PATH=LOW:HIGH[:STEP]; the last one
+// changes fastest. A usage error names what is wrong.
 absl::StatusOr<std::vector<Variant>> VariantsOf(const std::vector<std::string>& varied);
 
 // --part I/N: each N-th variant from I on. One part of one if it is not given.
