@@ -8,6 +8,7 @@
 #include "server/contracts/contract_reader.h"
 #include "server/contracts/schedule.h"
 #include "server/planner/parameter_form.h"
+#include "wafer_backend/base/yaml_optional.h"
 
 namespace waferline::planner {
 namespace {
@@ -42,7 +43,7 @@ void AddCapacity(const contracts::Contract& contract, const Capacity& part,
   const double pue = contract.facility ? contract.pue.value : 1;
   Plan* plan = parameters.plan;
   parameters.prefix = absl::StrCat("contracted.", part.name, ".");
-  Promise promise{.name = part.name};
+  Promise promise{.name = part.name, .customer = contract.buyer, .group = contract.group};
   promise.mw =
       parameters.Add("mw", Derived(static_cast<double>(part.kw) / kKwAMw / pue, source), kMw);
   promise.from_week = parameters.Add(
@@ -71,6 +72,8 @@ void ReadContract(YamlForm& form, const std::string& name, Plan* plan) {
 
 void ReadTyped(YamlForm& form, const std::string& name, Plan* plan) {
   Promise promise{.name = name};
+  promise.customer = TextOr(form, "customer", name);
+  promise.group = TextOr(form, "group", promise.customer);
   ParameterForm parameters{form, plan, absl::StrCat("contracted.", name, ".")};
   promise.mw = parameters.Read("mw", kMw);
   promise.from_week = parameters.Read("from_week", kWeeks);

@@ -52,17 +52,20 @@ double SpeedAt(Node node, double Fact::*good, double Fact::*bad) {
   return node.TokensPerSecond();
 }
 
+absl::StatusOr<timing::ModelSizes> ModelOf(const Plan& plan) {
+  if (!plan.finance || plan.finance->models.empty()) {
+    return absl::InvalidArgumentError("demand needs finance and serving");
+  }
+  return timing::LoadModelShape(plan.finance->models.front().name);
+}
+
 absl::StatusOr<Node> ReadNode(YamlForm& form, const Plan& plan) {
   WL_ASSIGN_OR_RETURN(const silicon::Hardware hardware,
                       silicon::LoadHardware(form.Text("hardware")));
   if (hardware.accelerator() == nullptr) {
     return absl::InvalidArgumentError(hardware.name + " is a wafer; an accelerator is needed");
   }
-  if (!plan.finance || plan.finance->models.empty()) {
-    return absl::InvalidArgumentError("demand needs finance and serving");
-  }
-  WL_ASSIGN_OR_RETURN(const timing::ModelSizes shape,
-                      timing::LoadModelShape(plan.finance->models.front().name));
+  WL_ASSIGN_OR_RETURN(const timing::ModelSizes shape, ModelOf(plan));
   return Node{.device = *hardware.accelerator(),
               .model = emulator::RooflineOf(shape),
               .context = static_cast<double>(plan.finance->context)};
@@ -83,7 +86,10 @@ void ReadDemand(YamlForm form, Plan* plan) {
 
   YamlForm tier = form.Map("gpu_tier");
   absl::StatusOr<Node> node = ReadNode(tier, *plan);
-  if (!node.ok()) tier.AddError("hardware", std::string(node.status().message()));
+  // A model that there is not is a fault of `serving`, which names it.
+  if (!node.ok() && !absl::IsNotFound(ModelOf(*plan).status())) {
+    tier.AddError("hardware", std::string(node.status().message()));
+  }
   const std::string hardware = tier.Text("hardware");
   const auto devices = static_cast<int>(tier.Integer("devices", 1, 1024));
   const double milliseconds = tier.Plain("ms_per_token", {0.01, 1e5});

@@ -91,6 +91,7 @@ struct Hall {
 // the week before `to_week`, and stays.
 struct Promise {
   std::string name;
+  std::string customer, group;  // who pays; customers of one group count as one
   Par mw, from_week, to_week;
   Par lost_week;  // the customer is gone from then on
 };

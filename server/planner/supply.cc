@@ -219,16 +219,18 @@ SupplyRun RunSupply(const Plan& plan, const Values& values, std::span<const Outa
   return Flow(plan, values, all).Run();
 }
 
+double PromisedMw(const Promise& promise, const Values& values, size_t week) {
+  const auto w = static_cast<double>(week);
+  if (w >= values[promise.lost_week.index]) return 0;
+  const double from = values[promise.from_week.index];
+  const double whole = std::max(1.0, values[promise.to_week.index] - from);
+  return values[promise.mw.index] * std::clamp((w + 1 - from) / whole, 0.0, 1.0);
+}
+
 std::vector<double> PromisedMw(const Plan& plan, const Values& values) {
   std::vector<double> mw(static_cast<size_t>(plan.weeks));
   for (const Promise& promise : plan.promises) {
-    const double from = values[promise.from_week.index];
-    const double whole = std::max(1.0, values[promise.to_week.index] - from);
-    const double lost = values[promise.lost_week.index];
-    for (size_t w = 0; w < mw.size() && static_cast<double>(w) < lost; ++w) {
-      mw[w] += values[promise.mw.index] *
-               std::clamp((static_cast<double>(w) + 1 - from) / whole, 0.0, 1.0);
-    }
+    for (size_t w = 0; w < mw.size(); ++w) mw[w] += PromisedMw(promise, values, w);
   }
   return mw;
 }

@@ -56,6 +56,8 @@ SupplyRun RunSupply(const Plan& plan, const Values& values, std::span<const Outa
 
 // Promised at the end of each week, MW.
 std::vector<double> PromisedMw(const Plan& plan, const Values& values);
+// The same of one promise, at the end of `week`.
+double PromisedMw(const Promise& promise, const Values& values, size_t week);
 
 // Megawatts below `wanted`, summed over the weeks, in MW-months of 365.25 / 12 days.
 double ShortMwMonths(std::span<const double> wanted, std::span<const double> online);

@@ -78,13 +78,17 @@ def test_breaks_ranks_stages_suppliers_and_pairs_and_names_guesses():
     assert months == sorted(months, reverse=True)
     assert len(breaks["pairs"]) == 36  # eight suppliers and the halls
     text = waferctl("plan", "breaks", "750mw", "--pairs").stdout
+    assert "  power ?  " in text and "Vicor ?" in text and first["mark"] == "?"
     assert "that power breaks first rests on guesses: stages.power.rate.0.per_week" in text
 
 
 def test_what_is_wrong_is_named(tmp_path):
     for words, error in [
         (["run", "750mw", "--set", "stages.power.led_weeks=8"], "did you mean 'stages.power.lead_weeks'?"),
-        (["run", "750mw", "--set", "stages.power.lead_weeks"], "is not NAME=NUMBER"),
+        (["run", "750mw", "--set", "stages.power.lead_weeks"], "is not FIELD=VALUE"),
+        (["run", "750mw", "--set", "stages.power.lead_weeks=x"], "is not NAME=NUMBER"),
+        (["run", "750mw", "--set", "stages.power.lead_weeks=8", "--set", "stages.power.lead_weeks=9"], "--set: stages.power.lead_weeks is given twice"),
+        (["mc", "750mw", "--scale", "finance.life_years=1", "--scale", "finance.life_years=2"], "--scale: finance.life_years is given twice"),
         (["run", "750mw", "--set", "stages.assembly.needs.power.units=0"], "must be from 1 to"),
         (["run", "750"], "750mw"),
         (["breaks", "750mw", "--week", "400"], "is out of range, the plan has 260 weeks"),
@@ -106,6 +110,62 @@ halls: [{{name: h, how: rent, usd_per_mw_month: {number}, steps: []}}]
     error = waferctl("plan", "run", plan).stderr
     for part in ["plan.yaml:6: stages[0].rate[0].per_week.value", "stages form a circle: a needs b needs a", "must be one of: lease, build"]:
         assert part in error, error
+
+
+BASE = (ROOT / "deploy/plans/750mw.yaml").read_text()
+
+
+# What is replaced in the shipped plan, by what, and the field and words that are named on that line.
+FAULTY = [
+    ("    supplier: memory maker\n", "    supplier: memory maker\n    needs: [{stage: commission, units: {value: 1, mark: D, source: x}}]\n", "stages[5].needs", "circle"),
+    ("per_week: {value: 70,", "per_week: {value: -70,", "stages[0].rate[0].per_week.value", "must lie in [0, "),
+    ("price_usd_per_system_hour: {contract: openai-750mw}", "price_usd_per_system_hour: {value: 1, mark: D, source: x}\n  "
+     "price_usd_per_system_hour: {contract: openai-750mw}", "finance.price_usd_per_system_hour", "is given twice"),
+    ("{name: gpt-oss-120b}", "{name: gpt-oss-120}", "serving.models[0].name", "did you mean 'gpt-oss-120b'?"),
+    ("context: 4096\n", "context: 1000000000\n", "serving.models[0].name", "does not fit"),
+    ("hardware: wse-3", "hardware: h200", "serving.hardware", "must be a wafer"),
+    ("contract: openai-750mw}   # deploy", "contract: openai}   # deploy", "contracted[0].contract", "is not a built-in contracts file"),
+    ("start: 2026-01-05", "start: soon", "start", "is no UTC instant"),
+    ("pue: {value: 1.25,", "pue: {value: 12.5,", "finance.pue.value", "must lie in [1, 4]"),
+    ("life_years: {value: 5, low: 4", "life_years: {value: 5, low: 5.5", "finance.life_years.value", "outside its own range"),
+    ("mark: \"P\", source: \"datasheet: 23 kW nameplate; analysts: 25 to 27 kW\"", "mark: X, source: x", "kw_per_system.mark", "must be P"),
+]
+
+
+@pytest.mark.parametrize("old, new, field, words", FAULTY, ids=[fault[2] for fault in FAULTY])
+def test_a_fault_of_a_plan_is_named_with_its_line_and_field(tmp_path, old, new, field, words):
+    assert old in BASE
+    file = tmp_path / "plan.yaml"
+    file.write_text(BASE.replace(old, new, 1))
+    result = waferctl("plan", "run", file)
+    assert result.returncode == 1 and result.stdout == ""
+    named = [line for line in result.stderr.splitlines() if f": {field}: " in line]
+    assert named and words in named[0], result.stderr
+    line = int(named[0].split("plan.yaml:")[1].split(":")[0])
+    at = BASE[:BASE.index(old)].count("\n") + 1
+    assert at <= line <= at + new.count("\n"), result.stderr
+
+
+def test_on_how_few_customers_revenue_rests(tmp_path):
+    base, option = answer("run", "750mw"), answer("run", "2gw")
+    for plan in (base, option):
+        revenue = {}
+        for month in plan["months"]:
+            revenue[int(month["month"][:4])] = revenue.get(int(month["month"][:4]), 0) + month["revenue_cents"] + month["contra_cents"]
+        for year in plan["concentration"]:
+            assert year["revenue_cents"] == revenue[year["year"]]
+            assert 0 < year["hhi"] <= 1
+        # The option is the same buyer's: it remains one customer.
+        assert all([one["name"] for one in year["customers"]] == ["openai"] for year in plan["concentration"])
+    other = tmp_path / "plan.yaml"
+    other.write_text("extends: 750mw\ntitle: two customers\ncontracted:\n  - {name: second, customer: b, mw: {value: 250, mark: D, source: x}, "
+                     "from_week: {value: 0, mark: D, source: x}, to_week: {value: 156, mark: D, source: x}}\n")
+    two = answer("run", other)["concentration"][0]
+    shares = {one["name"]: one["share"] for one in two["customers"]}
+    assert shares["openai"] == pytest.approx(3 * shares["b"], rel=0.01) and two["hhi"] == pytest.approx(0.625, abs=0.01)
+    page = tmp_path / "plan.html"
+    assert waferctl("plan", "run", other, "--html", page).returncode == 0
+    assert "On how few customers each year&#39;s revenue rests" in page.read_text().replace("'", "&#39;")
 
 
 def test_monte_carlo_repeats_and_its_percentiles_are_in_order():

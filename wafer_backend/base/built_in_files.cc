@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "wafer_backend/base/built_in_texts.h"
 #include "wafer_backend/base/files.h"
+#include "wafer_backend/base/name_table.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline {
@@ -31,10 +32,11 @@ absl::StatusOr<NamedText> LoadNamedText(std::string_view folder, const std::stri
     WL_ASSIGN_OR_RETURN(std::string text, ReadFile(name_or_path, kMaxFileBytes));
     return NamedText{name_or_path, std::move(text)};
   }
-  return absl::NotFoundError(
-      absl::StrCat("\"", name_or_path, "\" is not a built-in ", std::string(folder),
-                   " file (there are: ", absl::StrJoin(BuiltInNames(folder), ", "),
-                   "); give a path with a slash to read one of your own"));
+  const std::vector<std::string> names = BuiltInNames(folder);
+  return absl::NotFoundError(absl::StrCat(
+      "\"", name_or_path, "\" is not a built-in ", std::string(folder), " file (there are: ",
+      absl::StrJoin(names, ", "), "; give a path with a slash to read one of your own)",
+      DidYouMean(name_or_path, std::vector<std::string_view>(names.begin(), names.end()))));
 }
 
 std::vector<std::string> BuiltInNames(std::string_view folder) {

@@ -45,6 +45,7 @@ json::array RowsJson(const planner::Plan& plan, const Breaks& breaks,
                    {"slips", SlipsJson(breaks, row.mw_months)},
                    {"mw_months_of_one_more_a_week", row.mw_months_of_one_more},
                    {"mw_months_of_a_week_less", row.mw_months_of_a_week_less},
+                   {"mark", row.guesses.empty() ? "" : "?"},
                    {"guesses", json::value_from(row.guesses)}});
   }
   return out;
@@ -72,6 +73,20 @@ std::string SlackText(const planner::Plan& plan, int weeks) {
   return weeks >= plan.weeks ? "any" : fmt::format("{}", weeks);
 }
 
+// An answer that rests on a guess.
+std::string Marked(const Break& row) { return row.guesses.empty() ? row.name : row.name + " ?"; }
+
+// The same of a supplier as pairs name it, without what it supplies.
+std::string Marked(const Breaks& breaks, const std::string& supplier) {
+  for (const std::vector<Break>& rows : {breaks.suppliers, breaks.stages}) {
+    for (const Break& row : rows) {
+      const bool named = row.name == supplier || row.name.starts_with(supplier + " (");
+      if (named) return row.guesses.empty() ? supplier : supplier + " ?";
+    }
+  }
+  return supplier;
+}
+
 std::vector<std::string> SlipNames(const Breaks& breaks) {
   std::vector<std::string> names;
   for (const int weeks : breaks.options.slips) {
@@ -89,7 +104,7 @@ void PrintRows(const planner::Plan& plan, const Breaks& breaks, const char* what
   }
   Table table(names);
   for (const Break& row : rows) {
-    std::vector<std::string> cells = {row.name, SlackText(plan, row.slack_weeks)};
+    std::vector<std::string> cells = {Marked(row), SlackText(plan, row.slack_weeks)};
     for (const double mw_months : row.mw_months) cells.push_back(fmt::format("{:.0f}", mw_months));
     cells.push_back(row.first_missed_week < 0 ? "" : DateOf(plan, row.first_missed_week));
     const bool halls = row.stages.empty();  // they have no rate and no lead
@@ -108,7 +123,7 @@ void PrintPairs(const Breaks& breaks) {
   Table table(names, {Table::Align::kLeft, Table::Align::kLeft, Table::Align::kRight});
   for (size_t i = 0; i < std::min(breaks.pairs.size(), kMaxPairsShown); ++i) {
     const PairBreak& pair = breaks.pairs[i];
-    std::vector<std::string> cells = {pair.first, pair.second};
+    std::vector<std::string> cells = {Marked(breaks, pair.first), Marked(breaks, pair.second)};
     for (const double mw_months : pair.mw_months) {
       cells.push_back(fmt::format("{:.0f}", mw_months));
     }
@@ -126,7 +141,7 @@ void PrintBreaks(const planner::Plan& plan, const Breaks& breaks) {
   Print(
       "a stop that begins in week {} ({}): slack is the longest that misses nothing; then\n"
       "MW-months missed by stops of so many weeks, and gained by one unit more a week or a\n"
-      "week less of lead time; guesses are parameters that are not public (mark ?)\n",
+      "week less of lead time; what rests on guesses, parameters that are not public, has a ?\n",
       breaks.options.week, DateOf(plan, breaks.options.week));
   PrintRows(plan, breaks, "stage", breaks.stages);
   Print("\n");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "client/cli/frame/output.h"
+#include "server/planner/customers.h"
 
 namespace waferline::cli {
 namespace {
@@ -72,6 +73,34 @@ void PrintYears(const planner::MoneyRun& run) {
   table.Print();
 }
 
+void PrintCustomers(const std::vector<planner::CustomerYear>& years) {
+  Table table({"", "largest customer", "% of revenue", "HHI"},
+              {Table::Align::kLeft, Table::Align::kLeft, Table::Align::kRight});
+  for (const planner::CustomerYear& year : years) {
+    if (year.revenue.shares.empty()) continue;
+    const contracts::CustomerShare& first = year.revenue.shares.front();
+    table.Add({fmt::format("{}", year.year), first.name, fmt::format("{:.1f}", 100 * first.share),
+               fmt::format("{:.3f}", year.revenue.hhi_low)});
+  }
+  table.Print();
+}
+
+json::array CustomersJson(const std::vector<planner::CustomerYear>& years) {
+  json::array out;
+  for (const planner::CustomerYear& year : years) {
+    json::array customers;
+    for (const contracts::CustomerShare& one : year.revenue.shares) {
+      customers.push_back(
+          {{"name", one.name}, {"revenue_cents", one.revenue.count()}, {"share", one.share}});
+    }
+    out.push_back({{"year", year.year},
+                   {"revenue_cents", year.revenue.total.count()},
+                   {"customers", std::move(customers)},
+                   {"hhi", year.revenue.hhi_low}});
+  }
+  return out;
+}
+
 }  // namespace
 
 std::vector<YearMoney> YearsOf(const planner::MoneyRun& run) {
@@ -119,6 +148,7 @@ void PrintMoney(const planner::Plan& plan, const planner::MoneyRun& run) {
       "staff {:.2f}; it is sold for {:.2f}\n",
       hour.total(), hour.depreciation, hour.electricity, hour.lease, hour.staff,
       values[plan.finance->price_usd_per_system_hour.index]);
+  PrintCustomers(planner::CustomersOf(plan, values, run));
   Table suppliers({"of a system's cost", "$", "%"});
   for (const planner::SupplierShare& s : planner::SupplierShares(plan, values)) {
     suppliers.Add({s.supplier, fmt::format("{:.0f}", s.usd), fmt::format("{:.1f}", 100 * s.share)});
@@ -163,6 +193,7 @@ void AddMoneyJson(const planner::Plan& plan, const planner::MoneyRun& run, json:
                                         {"lease", hour.lease},
                                         {"staff", hour.staff}};
   (*document)["models"] = std::move(models);
+  (*document)["concentration"] = CustomersJson(planner::CustomersOf(plan, values, run));
   json::array suppliers;
   for (const planner::SupplierShare& s : planner::SupplierShares(plan, values)) {
     suppliers.push_back({{"supplier", s.supplier}, {"usd", s.usd}, {"share", s.share}});

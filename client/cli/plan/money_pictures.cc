@@ -8,6 +8,7 @@
 #include "client/cli/charts/line_chart.h"
 #include "client/cli/plan/money_output.h"
 #include "client/cli/plan/plan_page.h"
+#include "server/planner/customers.h"
 
 namespace waferline::cli {
 namespace {
@@ -23,7 +24,7 @@ std::string DrawYears(const PlanStudy& study) {
       .part_names = {"electricity", "lease", "staff", "depreciation", "contra-revenue", "income"}};
   for (const YearMoney& year : YearsOf(study.money)) {
     const planner::MonthMoney& m = year.sum;
-    chart.bars.push_back({fmt::format("{}: {:.0f} M$", year.year,
+    chart.bars.push_back({fmt::format("{}, revenue {:.0f}", year.year,
                                       MillionUsd(m.contracted + m.passed_through + m.spot)),
                           {MillionUsd(m.electricity), MillionUsd(m.lease), MillionUsd(m.staff),
                            MillionUsd(m.depreciation), MillionUsd(m.contra),
@@ -56,6 +57,32 @@ std::string DrawRevenue(const PlanStudy& study) {
                                   {"staff", -MillionUsd(all.staff)},
                                   {"depreciation", -MillionUsd(all.depreciation)},
                                   {.name = "operating income", .total = true}}});
+}
+
+std::string DrawCustomers(const PlanStudy& study) {
+  PartsChart chart{.title = "On how few customers each year's revenue rests",
+                   .x_label = "% of the revenue before contra-revenue"};
+  const auto years = planner::CustomersOf(study.plan, study.plan.BaseValues(), study.money);
+  for (const planner::CustomerYear& year : years) {
+    for (const contracts::CustomerShare& one : year.revenue.shares) {
+      const auto at = std::find(chart.part_names.begin(), chart.part_names.end(), one.name);
+      if (at == chart.part_names.end()) chart.part_names.push_back(one.name);
+    }
+  }
+  chart.part_names.emplace_back("tokens sold to others");
+  for (const planner::CustomerYear& year : years) {
+    PartsChart::Bar bar{.label = fmt::format("{}: HHI {:.2f}", year.year, year.revenue.hhi_low),
+                        .parts = std::vector<double>(chart.part_names.size())};
+    double rest = 100;
+    for (const contracts::CustomerShare& one : year.revenue.shares) {
+      const auto at = std::find(chart.part_names.begin(), chart.part_names.end(), one.name);
+      bar.parts[static_cast<size_t>(at - chart.part_names.begin())] = 100 * one.share;
+      rest -= 100 * one.share;
+    }
+    bar.parts.back() = std::max(0.0, rest);
+    chart.bars.push_back(std::move(bar));
+  }
+  return DrawParts(chart);
 }
 
 std::string DrawSystemHour(const planner::Plan& plan) {

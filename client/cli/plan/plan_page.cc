@@ -13,6 +13,9 @@ namespace {
 using Rows = std::vector<std::vector<std::string>>;
 
 constexpr int kRuns = 500;
+constexpr const char* kSwings =
+    "One parameter at a time: blue at the low end of its range, orange at the high end, which the "
+    "numbers give.";
 constexpr uint64_t kSeed = 1;
 
 std::string Billions(int64_t cents) {
@@ -46,15 +49,25 @@ void AddAssumptions(const planner::Plan& plan, Page* page) {
   page->Table({"parameter", "value", "range", "mark", "source"}, rows);
 }
 
+std::string BindingOrder(const PlanStudy& study) {
+  std::vector<std::string> names;
+  for (const BindingSpan& span : BindingSpans(study.supply)) {
+    names.push_back(BindingText(study.plan, span.binding));
+  }
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
 void AddBreaks(const PlanStudy& study, Page* page) {
   page->Heading("What breaks first");
   page->Paragraph(
       "A stop that begins in week 26. Slack: the longest that misses no week; then MW-months "
-      "missed by stops of 4, 13 and 26 weeks; guesses: parameters that are not public.");
+      "missed by stops of 4, 13 and 26 weeks. A row with ? rests on so many guesses: parameters "
+      "that are not public.");
   Rows rows;
   for (const planner::Break& row : study.breaks) {
     rows.push_back(
-        {row.name, row.slack_weeks >= study.plan.weeks ? "any" : fmt::format("{}", row.slack_weeks),
+        {row.guesses.empty() ? row.name : row.name + " ?",
+         row.slack_weeks >= study.plan.weeks ? "any" : fmt::format("{}", row.slack_weeks),
          fmt::format("{:.0f}", row.mw_months[0]), fmt::format("{:.0f}", row.mw_months[1]),
          fmt::format("{:.0f}", row.mw_months[2]), fmt::format("{}", row.guesses.size())});
   }
@@ -63,9 +76,12 @@ void AddBreaks(const PlanStudy& study, Page* page) {
 
 void AddMoney(const PlanStudy& study, Page* page) {
   page->Heading("Money");
-  page->Picture(DrawCash(study), fmt::format("{} runs with every parameter drawn from its range "
-                                             "(triangular, independent).",
-                                             study.mc.runs));
+  page->Picture(
+      DrawCash(study),
+      fmt::format("{} runs with every parameter drawn from its range (triangular, "
+                  "independent). The plan takes the parameters' own values, which are not "
+                  "in the middle of their ranges.",
+                  study.mc.runs));
   page->Picture(DrawYears(study),
                 "Depreciation is not cash: the cash went out when systems were "
                 "built and delivered.");
@@ -81,6 +97,9 @@ void AddMoney(const PlanStudy& study, Page* page) {
                "systems and halls", "paid in", "cash at the end"},
               years);
   page->Picture(DrawRevenue(study), "Contra-revenue is what warrants take off; it is not cash.");
+  page->Picture(DrawCustomers(study),
+                "HHI: the sum of the squared shares of customers, related ones as one; 1 is one "
+                "customer alone.");
   page->Picture(DrawSystemHour(study.plan), "Of a system that is in service all the time.");
   page->Picture(DrawSuppliers(study.plan),
                 "Suppliers whose price is not in the plan are in (others).");
@@ -96,8 +115,8 @@ void AddMoney(const PlanStudy& study, Page* page) {
   page->Table({"model", "tokens a second a system (predicted)", "$ a million tokens",
                "joules a million tokens"},
               models);
-  page->Picture(DrawSwings(study.plan, planner::Figure::kSystemHour), "One parameter at a time.");
-  page->Picture(DrawSwings(study.plan, planner::Figure::kPeakCashNeed), "One parameter at a time.");
+  page->Picture(DrawSwings(study.plan, planner::Figure::kSystemHour), kSwings);
+  page->Picture(DrawSwings(study.plan, planner::Figure::kPeakCashNeed), kSwings);
 }
 
 }  // namespace
@@ -122,8 +141,9 @@ std::string PlanPage(const PlanStudy& study) {
   AddAssumptions(study.plan, &page);
   page.Heading("Supply");
   page.Picture(DrawOnline(study),
-               "The ribbon names the stage that limits the plan: the end of the "
-               "walk from the last stage back along what ran out.");
+               "The ribbon is the stage that limits the plan, found from the last stage back along "
+               "what ran out; in order: " +
+                   BindingOrder(study) + ".");
   page.Paragraph(
       fmt::format("All that is promised is online when it is due in {:.1f} % of {} runs.",
                   100 * study.mc.kept_share, study.mc.runs));
@@ -131,13 +151,14 @@ std::string PlanPage(const PlanStudy& study) {
                "A stage's bar: from its first start to its first finish. A "
                "hall's: until so many MW are ready.");
   AddBreaks(study, &page);
-  page.Picture(DrawSwings(study.plan, planner::Figure::kShort), "One parameter at a time.");
+  page.Picture(DrawSwings(study.plan, planner::Figure::kShort), kSwings);
   if (study.plan.finance) AddMoney(study, &page);
   if (study.plan.demand) {
     page.Heading("Tiers");
     page.Picture(DrawTiers(study.plan, study.tiers),
-                 "Each tier is sized for the busiest hour. The price of answers that come late is "
-                 "not in it.");
+                 "Each tier is sized for the busiest hour. The line takes the parameters' own "
+                 "values, which are not in the middle of their ranges. The price of answers that "
+                 "come late is not in it.");
   }
   return page.Finish();
 }

@@ -33,6 +33,7 @@ std::string DrawCash(const PlanStudy& study);
 std::string DrawSwings(const planner::Plan& plan, planner::Figure figure);
 std::string DrawYears(const PlanStudy& study);
 std::string DrawRevenue(const PlanStudy& study);
+std::string DrawCustomers(const PlanStudy& study);
 std::string DrawSystemHour(const planner::Plan& plan);
 std::string DrawSuppliers(const planner::Plan& plan);
 std::string DrawTiers(const planner::Plan& plan, const std::vector<planner::TierRange>& tiers);

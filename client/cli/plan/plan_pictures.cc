@@ -61,7 +61,8 @@ std::string DrawStages(const PlanStudy& study) {
   const planner::Plan& plan = study.plan;
   const planner::Values values = plan.BaseValues();
   SpanChart chart{.title = "The first system, and each hall: from start to ready",
-                  .x_label = "year"};
+                  .x_label = "",
+                  .years = true};
   for (size_t s = 0; s < plan.stages.size(); ++s) {
     const auto& weeks = study.supply.stages[s];
     const auto first = std::find_if(weeks.begin(), weeks.end(),
@@ -111,12 +112,25 @@ std::string DrawCash(const PlanStudy& study) {
   return DrawLines(chart);
 }
 
+std::string FigureText(planner::Figure figure) {
+  switch (figure) {
+    case planner::Figure::kShort:
+      return "the shortfall";
+    case planner::Figure::kSystemHour:
+      return "the cost of a system-hour";
+    case planner::Figure::kPeakCashNeed:
+      return "the peak cash need";
+    default:
+      return std::string(planner::Name(figure));
+  }
+}
+
 std::string DrawSwings(const planner::Plan& plan, planner::Figure figure) {
   const double base = planner::FiguresOf(plan, plan.BaseValues())[static_cast<size_t>(figure)];
   const bool large = std::abs(base) >= 1e6;
   const double scale = large ? 1e-6 : 1;
   TornadoChart chart{
-      .title = std::string(planner::Name(figure)) + ": which range matters",
+      .title = "What " + FigureText(figure) + " depends on",
       .x_label = std::string(large ? "million " : "") + std::string(planner::Unit(figure)),
       .base = base * scale};
   for (const planner::Swing& swing : planner::Tornado(plan, figure)) {
