@@ -38,9 +38,16 @@ json::object Responses(const RouteDescription& route) {
   if (route.needs != RouteDescription::Needs::kNothing) {
     refused("401", "the key is missing or unknown");
     refused("403", "the key, or the page that asks, has not the right");
+    refused("429", "a limit of the tenant is reached; see Retry-After");
   }
-  if (route.method == "POST") refused("400", "the body is wrong; `param` names the field");
-  if (route.path.find("{id}") != std::string_view::npos) refused("404", "there is no such name");
+  const bool post = route.method == "POST";
+  if (post) refused("413", "the body is larger than limits.body_bytes");
+  if (post || route.needs != RouteDescription::Needs::kNothing) {
+    refused("400", "the body or the query is wrong; `param` names the field");
+  }
+  if (post || route.path.find("{id}") != std::string_view::npos) {
+    refused("404", "there is no such name or model");
+  }
   refused("503", "full, draining or not ready; see Retry-After");
   return responses;
 }

@@ -1,5 +1,6 @@
 """The page in Chromium (tests/page/drive.mjs): every tab, faults and their repair, a chat, billing, keyboard, contrast, a phone; no error on the
-console. Needs Debian's chromium and npm's playwright-core, which is fetched where the registry can be reached."""
+console, and nothing that axe-core finds wrong. Needs Debian's chromium and npm's playwright-core and axe-core, which are fetched where the registry
+can be reached."""
 
 import os
 import pathlib
@@ -11,7 +12,7 @@ import pytest
 from cloud import ROOT, Waferd
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-PACKAGE = "playwright-core@1.48.2"
+PACKAGES = ["playwright-core@1.48.2", "axe-core@4.10.2"]
 
 
 @pytest.fixture(name="folder", scope="module")
@@ -21,11 +22,22 @@ def install_driver(tmp_path_factory):
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("no node or npm")
     folder = pathlib.Path(os.environ.get("WAFERLINE_PAGE_FOLDER") or tmp_path_factory.mktemp("page"))
-    if not (folder / "node_modules/playwright-core").exists():
-        done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--prefix", folder, PACKAGE], capture_output=True, text=True, timeout=120)
+    if not all((folder / "node_modules" / package.split("@")[0]).exists() for package in PACKAGES):
+        done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--prefix", folder, *PACKAGES], capture_output=True, text=True, timeout=120)
         if done.returncode != 0:
-            pytest.skip(f"playwright-core cannot be installed: {done.stderr.strip().splitlines()[-1]}")
+            pytest.skip(f"npm cannot install the driver: {done.stderr.strip().splitlines()[-1]}")
     return folder
+
+
+def test_every_tab_looks_as_it_did(folder, tmp_path):
+    """A server that has served nothing, on a clock that stands, shows the same each time. tests/page/goldens.mjs --write makes new goldens."""
+    config = tmp_path / "page.yaml"
+    text = (ROOT / "deploy/config/demo.yaml").read_text().replace("../models/", f"{ROOT}/deploy/models/").replace("clock: {kind: real, scale: 1}", "clock: {kind: stepped}")
+    config.write_text(text + "\nbilling: {prices: demo}\n")
+    with Waferd(config, "--state-dir", str(tmp_path)) as server:
+        done = subprocess.run(["node", ROOT / "tests/page/goldens.mjs", server.http, folder, ROOT / "tests/page/goldens"], capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("% differ") == 18
 
 
 def test_the_page_does_what_a_person_asks_of_it(folder, tmp_path):

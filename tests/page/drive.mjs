@@ -1,7 +1,7 @@
 // Drives the page in Chromium: what a person would do, in light and dark, on a desk and on a phone. Screenshots go to a folder.
 //   node drive.mjs URL FOLDER; playwright-core is found from FOLDER/node_modules
 import {createRequire} from "node:module";
-import {mkdtempSync, writeFileSync} from "node:fs";
+import {mkdtempSync, readFileSync, writeFileSync} from "node:fs";
 import {tmpdir} from "node:os";
 import {join} from "node:path";
 
@@ -49,6 +49,17 @@ async function contrast(name) {
   check(unnamed.length === 0, `${name}: without a name: ${unnamed.join("; ")}`);
 }
 
+// axe-core's rules, put in by the debugger because the page's security policy takes no code from elsewhere.
+const AXE = readFileSync(join(folder, "node_modules/axe-core/axe.min.js"), "utf8");
+const inspector = await context.newCDPSession(page);
+async function accessible(name) {
+  await contrast(name);
+  await inspector.send("Runtime.evaluate", {expression: AXE});
+  const found = await page.evaluate(async () => (await axe.run(document, {resultTypes: ["violations"]})).violations
+    .map(({id, nodes}) => `${id} (${nodes.slice(0, 3).map(node => node.target.join(" ")).join(", ")})`));
+  check(found.length === 0, `${name}: axe-core: ${found.join("; ")}`);
+}
+
 // From here and not from the page, whose few connections it would hold.
 function load(count) {
   for (let i = 0; i < count; ++i) {
@@ -64,18 +75,19 @@ load(24);
 await until(() => [...document.querySelectorAll("svg.wafer .cell")].some(cell => !/ 0%/.test(cell.style.fill)), 20000);
 await page.screenshot({path: join(folder, "page.png"), clip: {x: 0, y: 0, width: 1280, height: 900}});  // the README's picture
 await shot("cloud-load");
-await contrast("cloud");
+await accessible("cloud");
 await tab("Traffic");
 await page.waitForTimeout(6000);
 check(await page.locator("svg.chart polyline").count() > 0, "traffic draws lines");
 await shot("traffic");
+await accessible("traffic");
 await tab("Requests");
 await page.waitForSelector("tbody tr.pick");
 await page.locator("tbody tr.pick").first().focus();
 await page.keyboard.press("Enter");
 await page.waitForSelector(".waterfall");
 await shot("requests");
-await contrast("requests");
+await accessible("requests");
 const open = page.locator("tbody tr.pick", {hasText: "decode"});
 if (await open.count() > 0) {
   await open.first().click();
@@ -93,7 +105,7 @@ await page.click("button:has-text('Lose it')");
 await page.waitForSelector("[data-part='llama-3.1-8b/wafer-0'] .badge.bad");
 await page.waitForSelector(".log .badge.bad");
 await shot("faults-lost");
-await contrast("faults");
+await accessible("faults");
 await tab("Cloud");
 await page.waitForSelector("[data-unit='llama-3.1-8b/wafer-0'].lost svg.dead");
 await shot("cloud-lost");
@@ -102,7 +114,7 @@ await page.reload();
 await page.waitForSelector("[data-unit='llama-3.1-8b/wafer-0'].lost svg.dead");
 await page.waitForTimeout(1200);
 await shot("cloud-dark");
-await contrast("dark");
+await accessible("dark");
 await tab("Faults");
 await page.click("[data-part='llama-3.1-8b/wafer-0']");
 await page.click("button:has-text('Repair')");
@@ -117,7 +129,7 @@ await until(() => /tokens\/s emulated/.test(document.querySelector(".turn.assist
 await page.click("button:has-text('Regenerate')");
 await until(() => /tokens\/s emulated/.test(document.querySelector(".turn.assistant")?.textContent ?? ""), 60000);
 await shot("chat-dark");
-await contrast("chat");
+await accessible("chat");
 const safe = await page.evaluate(async () => {
   const {markdown} = await import("/page/markdown.js");
   const box = document.createElement("div");
@@ -135,21 +147,29 @@ await page.waitForSelector("[data-tenant='acme']");
 await page.click("[data-invoice] button:has-text('Show')");
 await until(() => /Invoice :\d{4}-\d\d, draft/.test(document.querySelector("main").textContent), 10000);
 await shot("billing-dark");
-await contrast("billing");
+await accessible("billing");
 await page.setViewportSize({width: 390, height: 844});
 for (const name of ["Cloud", "Traffic", "Requests", "Faults", "Chat", "Billing"]) {
   await tab(name);
   await page.waitForTimeout(1200);
   await noSideways(name);
+  await accessible("phone " + name);
   await shot("phone-" + name.toLowerCase());
 }
 await page.keyboard.press("Escape");
 await page.locator("body").click({position: {x: 2, y: 2}});
 await page.keyboard.press("?");
 await page.waitForSelector("dialog[open]");
+await accessible("help");
 await page.keyboard.press("Escape");
 await page.keyboard.press("d");
 check(await page.evaluate(() => document.documentElement.dataset.theme) === "light", "d switches the theme");
+await page.setViewportSize({width: 1280, height: 900});
+for (const name of ["Cloud", "Traffic", "Requests", "Faults", "Chat", "Billing"]) {
+  await tab(name);
+  await page.waitForTimeout(600);
+  await accessible("light " + name);
+}
 await api("/admin/faults", {model: "llama-3.1-8b", fault: "unit_back", index: 0});
 await context.close();
 writeFileSync(join(folder, "problems.json"), JSON.stringify(problems, null, 1));

@@ -10,7 +10,7 @@ const usd = value => "$" + (value >= 100 ? value.toFixed(0) : value >= 1 ? value
 const date = seconds => seconds ? new Date(seconds * 1e3).toISOString().slice(0, 10) : "";
 const cells = (row, ...values) => h("tr", row, values.map(value => h("td", {}, value)));
 const table = (heads, rows, empty) => rows.length === 0 ? h("p", {class: "soft"}, empty)
-  : h("div", {class: "scroll"}, h("table", {}, h("thead", {}, h("tr", {}, heads.map(head => h("th", {}, head)))), h("tbody", {}, rows)));
+  : h("div", {class: "scroll"}, h("table", {}, h("thead", {}, h("tr", {}, heads.map(head => head ? h("th", {scope: "col"}, head) : h("td")))), h("tbody", {}, rows)));
 
 // [day, [[model, value, colour]]] of a page of buckets, each result's value by `value`.
 function daysOf(page, field, value) {

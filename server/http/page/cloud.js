@@ -89,7 +89,7 @@ function modelSection(layout) {
   const node = h("section", {"data-model": layout.model},
     h("h1", {}, layout.model, " ", h("span", {class: layout.computed ? "badge good" : "badge"}, layout.computed ? "computed" : "stand-in text")),
     h("p", {class: "soft"}, layout.label), numbers,
-    h("div", {class: "flow"}, h("div", {}, h("h3", {}, "Prefill pool"), pool), arrow, h("div", {}, h("h3", {}, "Decode"), h("div", {class: "units"}, units.map(unit => unit.node)), more)));
+    h("div", {class: "flow"}, h("div", {}, h("h2", {}, "Prefill pool"), pool), arrow, h("div", {}, h("h2", {}, "Decode"), h("div", {class: "units"}, units.map(unit => unit.node)), more)));
   const update = model => {
     if (workers.length === 0) {
       workers.push(...model.workers.map(workerBox));
