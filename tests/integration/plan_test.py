@@ -201,7 +201,9 @@ def test_tiers_from_no_wafers_to_wafers_alone(tmp_path):
         cost = point["usd_per_million_tokens"]
         assert 0 < cost["p10"] <= cost["p50"] <= cost["p90"]
     assert tiers["at_low_latency_share"]["share"] == 0.1
-    assert waferctl("plan", "tier", "750mw", "--runs", "5", "--svg", tmp_path / "t.svg").returncode == 0
+    assert waferctl("plan", "tier", "750mw", "--runs", "5", "--svg", tmp_path / "t.svg", "--html", tmp_path / "t.html").returncode == 0
+    page = (tmp_path / "t.html").read_text()
+    assert page.count("<svg") == 1 and "demand.tokens_per_day" in page and "What is assumed" in page
     assert "<svg" in (tmp_path / "t.svg").read_text()
     assert "is not FROM:TO:STEP" in waferctl("plan", "tier", "750mw", "--share", "0:2:1").stderr
 

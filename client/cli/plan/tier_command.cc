@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "client/cli/charts/page.h"
 #include "client/cli/frame/output.h"
 #include "client/cli/plan/plan_commands.h"
 #include "client/cli/plan/plan_flags.h"
@@ -17,6 +18,8 @@
 
 namespace waferline::cli {
 namespace {
+
+constexpr const char* kAsymmetric = "ranges are not symmetric, so P50 is not the plan's own value";
 
 namespace json = boost::json;
 
@@ -72,29 +75,66 @@ json::object TierJson(const planner::Plan& plan, const planner::TierRange& own,
           {"points", std::move(rows)}, {"parameters", ParametersJson(plan)}};
 }
 
-void PrintTiers(const planner::Plan& plan, const planner::TierRange& own,
-                const std::vector<planner::TierRange>& tiers) {
-  Print("{} on wafers, the rest on nodes of {}; fleets for the busiest hour\n",
-        plan.finance->models.front().name, plan.demand->node);
-  Table table({"share", "wafers", "of them busy", "nodes", "of them busy", "MW", "$/M tokens",
-               "P10, P50, P90 of draws", "J/M tokens"});
+const std::vector<std::string> kColumns = {
+    "share", "wafers",     "of them busy",           "nodes",     "of them busy",
+    "MW",    "$/M tokens", "P10, P50, P90 of draws", "J/M tokens"};
+
+std::vector<std::vector<std::string>> RowsOf(const std::vector<planner::TierRange>& tiers) {
+  std::vector<std::vector<std::string>> rows;
   for (const planner::TierRange& tier : tiers) {
     const planner::TierPoint& point = tier.value;
-    table.Add({fmt::format("{:.0f} %", 100 * point.share), fmt::format("{}", point.fast.machines),
-               fmt::format("{:.0f} %", 100 * point.fast.utilisation),
-               fmt::format("{}", point.rest.machines),
-               fmt::format("{:.0f} %", 100 * point.rest.utilisation),
-               fmt::format("{:.1f}", point.mw()),
-               fmt::format("{:.3f}", point.usd_per_million_tokens),
-               fmt::format("{:.3f}, {:.3f}, {:.3f}", tier.usd_per_million_tokens.p10,
-                           tier.usd_per_million_tokens.p50, tier.usd_per_million_tokens.p90),
-               fmt::format("{:.0f}", point.joules_per_million_tokens)});
+    rows.push_back(
+        {fmt::format("{:.0f} %", 100 * point.share), fmt::format("{}", point.fast.machines),
+         fmt::format("{:.0f} %", 100 * point.fast.utilisation),
+         fmt::format("{}", point.rest.machines),
+         fmt::format("{:.0f} %", 100 * point.rest.utilisation), fmt::format("{:.1f}", point.mw()),
+         fmt::format("{:.3f}", point.usd_per_million_tokens),
+         fmt::format("{:.3f}, {:.3f}, {:.3f}", tier.usd_per_million_tokens.p10,
+                     tier.usd_per_million_tokens.p50, tier.usd_per_million_tokens.p90),
+         fmt::format("{:.0f}", point.joules_per_million_tokens)});
   }
+  return rows;
+}
+
+std::string WhatText(const planner::Plan& plan) {
+  return fmt::format("{} on wafers, the rest on nodes of {}; fleets for the busiest hour",
+                     plan.finance->models.front().name, plan.demand->node);
+}
+
+std::string OwnText(const planner::TierPoint& own) {
+  return fmt::format(
+      "the plan's own share, {:.3g} %: {} wafers, {} nodes, {:.3f} $ a million tokens",
+      100 * own.share, own.fast.machines, own.rest.machines, own.usd_per_million_tokens);
+}
+
+void PrintTiers(const planner::Plan& plan, const planner::TierRange& own,
+                const std::vector<planner::TierRange>& tiers) {
+  Print("{}\n", WhatText(plan));
+  Table table(kColumns);
+  for (std::vector<std::string>& row : RowsOf(tiers)) table.Add(std::move(row));
   table.Print();
-  Print("ranges are not symmetric, so P50 is not the plan's own value\n");
-  Print("the plan's own share, {:.3g} %: {} wafers, {} nodes, {:.3f} $ a million tokens\n",
-        100 * own.value.share, own.value.fast.machines, own.value.rest.machines,
-        own.value.usd_per_million_tokens);
+  Print("{}\n{}\n", kAsymmetric, OwnText(own.value));
+}
+
+std::string TierPage(const planner::Plan& plan, const planner::TierRange& own,
+                     const std::vector<planner::TierRange>& tiers) {
+  Page page("Tiers of " + plan.title);
+  page.Heading("What is assumed");
+  page.Paragraph(WhatText(plan) + ".");
+  std::vector<std::vector<std::string>> assumed;
+  for (const planner::Parameter& parameter : plan.parameters) {
+    if (!parameter.name.starts_with("demand.") && !parameter.name.starts_with("serving.")) continue;
+    const Fact& fact = parameter.fact;
+    assumed.push_back({parameter.name, fmt::format("{:.6g}", fact.value),
+                       fmt::format("{:.6g} to {:.6g}", fact.low, fact.high),
+                       std::string(1, static_cast<char>(fact.mark)), fact.source});
+  }
+  page.Table({"parameter", "value", "range", "mark", "source"}, assumed);
+  page.Heading("What it costs");
+  page.Picture(DrawTiers(plan, tiers), OwnText(own.value) + ".");
+  page.Table(kColumns, RowsOf(tiers));
+  page.Paragraph(std::string(kAsymmetric) + ".");
+  return page.Finish();
 }
 
 absl::Status RunTier(const Arguments& arguments) {
@@ -114,6 +154,9 @@ absl::Status RunTier(const Arguments& arguments) {
   if (arguments.Has("svg")) {
     WL_RETURN_IF_ERROR(WriteFile(arguments.Text("svg"), DrawTiers(plan, tiers)));
   }
+  if (arguments.Has("html")) {
+    WL_RETURN_IF_ERROR(WriteFile(arguments.Text("html"), TierPage(plan, own, tiers)));
+  }
   if (arguments.json()) {
     PrintText(json::serialize(TierJson(plan, own, tiers)) + "\n");
   } else {
@@ -131,6 +174,7 @@ Command PlanTierCommand() {
   flags.push_back(IntegerFlag("runs", "N", "draws for the ranges", {1, 100'000}).Default(200));
   flags.push_back(IntegerFlag("seed", "N", "of the draws", {0, int64_t{1} << 62}).Default(1));
   flags.push_back(OutputFlag("svg", "also write a picture"));
+  flags.push_back(OutputFlag("html", "also write a report with the picture"));
   return {.words = "plan tier",
           .summary = "What a demand costs as more of it is served by wafers, the rest by GPUs",
           .operands = {PlanOperand()},

@@ -1,7 +1,7 @@
 // A stacked bar chart over days as SVG: days of [label, [[name, value, colour]]].
 import {s} from "./dom.js";
 
-const WIDTH = 560, HEIGHT = 180, LEFT = 64, RIGHT = 8, TOP = 10, BOTTOM = 22;
+const WIDTH = 560, HEIGHT = 180, LEFT = 64, RIGHT = 20, TOP = 10, BOTTOM = 22;
 
 export function barChart(title) {
   const body = s("g"), label = s("title", {}, title);
