@@ -175,7 +175,9 @@ std::string ReferenceText() {
       "`waferd --explain FIELD` says the same of one field, `--check-config` names the faults "
       "of a file, `--print-config` shows what it means. `--set models.0.context=8192` replaces a "
       "field, "
-      "as does `WAFERLINE_SET_MODELS__0__CONTEXT=8192`.\n";
+      "as does `WAFERLINE_SET_MODELS__0__CONTEXT=8192`. `waferd --explain schema` is the same as a "
+      "JSON schema: an editor that knows `# yaml-language-server: $schema=waferd.schema.json` "
+      "completes and checks fields.\n";
   std::vector<FieldFacts> all = AllFields();
   // A section's own fields together, in front of those of what is in it.
   std::map<std::string, size_t> order;
