@@ -31,7 +31,7 @@ FLEETS = {
     "one wafer, shared prefixes": LANE % ("[{%s, max_running: 6}]" % WAFER, "{block_tokens: 64, overlap: layer}"),
     "two wafers and a GPU, speculation, deadlines, caches on wafers": LANE % (
         "[{%s, units: 2, max_running: 4, prefix_cache: true}, {name: gpu, hardware: h100, max_running: 4}]" % WAFER,
-        "{block_tokens: 64, overlap: chunk, order: deadline, unit_rule: sticky, local_prefill_tokens: 24, "
+        "{block_tokens: 64, overlap: chunk, order: deadline, unit_rule: sticky, local_prefill_tokens: 24, fast_tier: {who: deadline}, "
         "draft: [{acceptance: 0.8}, {acceptance: 0.5}], draft_time_us: 20}"),
     "attention on a GPU, feed-forward on a wafer, and a GPU for what spills over": LANE % (
         "[{name: split, kind: split, attention: {hardware: h200, devices: 1}, ffn: {%s}, micro_batches: 2, max_running: 6}, "
