@@ -50,13 +50,15 @@ std::string Cell(const std::string& text) {
 
 RequestsCsv::RequestsCsv(std::ostream* out) : out_(out) {
   *out_ << "request,model,tenant,arrival_ms,result,prompt_tokens,cached_tokens,output_tokens,"
-           "restarts,queue_ms,prefill_ms,transfer_ms,decode_ms,e2e_ms,ttft_ms,tpot_ms\n";
+           "restarts,queue_ms,prefill_ms,transfer_ms,decode_ms,e2e_ms,ttft_ms,tpot_ms,"
+           "asked_tier,served_tier\n";
 }
 
 void RequestsCsv::OnRefused(const engine::SequenceInfo& s, policy::RefusalCause cause,
                             Nanoseconds retry_after) {
   *out_ << s.ticket.value << ',' << Cell(s.request->model) << ',' << Cell(s.request->tenant) << ','
-        << Ms(s.arrival) << ",refused:" << Name(cause) << ",,,,,,,,,,,\n";
+        << Ms(s.arrival) << ",refused:" << Name(cause) << ",,,,,,,,,,,," << NameOf(s.request->tier)
+        << ",\n";
 }
 
 void RequestsCsv::OnOutcome(const engine::OutcomeInfo& info) {
@@ -72,7 +74,7 @@ void RequestsCsv::OnOutcome(const engine::OutcomeInfo& info) {
   if (o.generated_tokens > 1) {
     *out_ << Ms((info.last_token_at - info.first_token_at) / (o.generated_tokens - 1));
   }
-  *out_ << '\n';
+  *out_ << ',' << NameOf(s.request->tier) << ',' << NameOf(o.served) << '\n';
 }
 
 PerfettoTimeline::PerfettoTimeline(std::ostream* out, const Timeline* clock,

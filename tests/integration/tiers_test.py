@@ -1,5 +1,6 @@
 """Fast and slow decode units behind one model name: what answers say, and what a share of the fast ones costs and gains."""
 
+import csv
 import time
 import xml.etree.ElementTree
 
@@ -107,6 +108,20 @@ def test_the_share_is_kept_over_the_shipped_trace(tmp_path):
     assert len({row["digest"] for row in rows}) == len(rows)
     assert "100 % = " in "".join(xml.etree.ElementTree.parse(picture).getroot().itertext())
     assert "whole fleet" in waferctl(*command).stdout
+
+
+def test_each_request_s_tier_is_in_the_table_of_requests(tmp_path):
+    fleet, table = tmp_path / "fleet.yaml", tmp_path / "requests.csv"
+    fleet.write_text(FLEET % f"{WAFER}, {GPU}" + "    scheduling: {fast_tier: {who: short_answer, output_tokens: 100, default_spills: false}}\n")
+    report = waferctl_json("sim", "--config", fleet, *TRACE, "--requests", table, "--json")
+    with open(table, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["asked_tier"] for row in rows} == {"auto"}
+    for row in rows:
+        assert row["served_tier"] == ("priority" if int(row["output_tokens"]) <= 100 else "default")
+    for name, tier in report["tiers"].items():
+        assert tier["completed"] == sum(row["served_tier"] == name for row in rows)
+        assert tier["output_tokens"] == sum(int(row["output_tokens"]) for row in rows if row["served_tier"] == name)
 
 
 def test_a_tier_that_is_full_spills_over_only_if_asked(tmp_path):
