@@ -87,7 +87,7 @@ BROKEN = [
     ("prefill: {hardware: h100, workers: 2, devices_per_worker: 4}", "prefill: {hardware: h1000}", "models[2].prefill.hardware", "h100"),
     ("prefill: {hardware: h100, workers: 2, devices_per_worker: 4}", "prefill: {hardware: wse-3}", "models[2].prefill.hardware", "wafer"),
     ("prefill: {hardware: h100, workers: 2, devices_per_worker: 4}", "prefill: {workers: 2}", "models[2].prefill.hardware", "missing"),
-    ("prefill: {hardware: h100, workers: 2, devices_per_worker: 4}", "prefill: {hardware: h100, workers: 0}", "models[2].prefill.workers", "[1, 1024]"),
+    ("prefill: {hardware: h100, workers: 2, devices_per_worker: 4}", "prefill: {hardware: h100, workers: 0}", "models[2].prefill.workers", "[1, 131072]"),
     ("bytes_per_second: 2.0e+11", "bytes_per_second: -1", "models[2].link.bytes_per_second", "[1000, 1e+15]"),
     ("file: ../models/demo.gguf, shards: 2".replace("../models", str(ROOT / "deploy/models")), "file: none.gguf, shards: 2", "models[0].tokens.file", "none.gguf"),
     ("shards: 2, speculation", "shards: 99, speculation", "models[0].tokens.shards", "[1, "),
@@ -129,7 +129,7 @@ BROKEN = [
     ("devices_per_worker: 4", "cache: 4", "models[2].prefill.cache", "did you mean 'cache_tokens'?"),
     ("max_running: 64", "max_running: 0", "models[0].decode[0].max_running", "[1, 65536]"),
     ("max_running: 64", "kind: half", "models[0].decode[0].kind", "whole"),
-    ("max_running: 64", "units: 0", "models[0].decode[0].units", "[1, 1024]"),
+    ("max_running: 64", "units: 0", "models[0].decode[0].units", "[1, 131072]"),
     ("max_running: 64", "devices_per_unit: 2", "models[0].decode[0]", "devices_per_unit has no effect on a wafer"),
     ("profile: vendor-2024, max_running: 64", "profile: vendor-2034", "models[0].decode[0].profile", "vendor-2024"),
     ("hardware: wse-3, profile: vendor-2024, max_running: 64", "hardware: wse-9, profile: vendor-2024", "models[0].decode[0].hardware", "wse-3"),
@@ -218,7 +218,7 @@ def test_overrides_reach_the_file_and_say_where_they_came_from(tmp_path):
 
 def test_a_field_is_explained_and_a_wrong_name_corrected():
     done = waferd("--explain", "models.0.prefill.workers")
-    assert done.returncode == 0 and "whole number" in done.stdout and "[1, 1024]" in done.stdout and "default 1" in done.stdout
+    assert done.returncode == 0 and "whole number" in done.stdout and "[1, 131072]" in done.stdout and "default 1" in done.stdout
     done = waferd("--explain", "prefill.wrkers")
     assert done.returncode == 1 and "there is no field" in done.stderr
 
