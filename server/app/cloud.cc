@@ -133,7 +133,7 @@ absl::Status Cloud::StartEngines(const config::ServerConfig& config) {
                         engine::Engine::Create(
                             options, &host.timeline, host.Lanes(),
                             {exposition_->observer(i), &journals_.emplace_back(host.models.size()),
-                             kv_publishers_->observer(i), host.thread->observer()}));
+                             kv_publishers_->observer(i), host.thread->observer(), &phases_}));
     members.push_back({.thread = host.thread.get(), .models = models[i]});
   }
   engines_ = std::make_unique<runtime::EngineGroup>(std::move(members));

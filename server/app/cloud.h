@@ -29,6 +29,7 @@
 #include "server/runtime/engine_group.h"
 #include "server/runtime/engine_thread.h"
 #include "server/text/served_model.h"
+#include "server/trace/phase_watch.h"
 
 namespace waferline::app {
 
@@ -67,6 +68,8 @@ class Cloud {
   metrics::Exposition& exposition() { return *exposition_; }
   // What the page shows of an engine's requests. That engine's thread.
   live::Journal& journal(size_t engine) { return journals_.at(engine); }
+  // What phases of traced requests are reported to.
+  trace::PhaseWatch* phases() { return &phases_; }
   // Where the models lie, and their wafers (server/live/layout.h).
   std::string LayoutJson() const;
   const text::ModelCatalog& catalog() const { return *catalog_; }
@@ -105,6 +108,7 @@ class Cloud {
   std::unique_ptr<metrics::Exposition> exposition_;
   std::deque<live::Journal> journals_;           // of each engine; outlive it
   std::unique_ptr<KvPublishers> kv_publishers_;  // the same
+  trace::PhaseWatch phases_;                     // the same
   std::deque<EngineHost> hosts_;
   std::map<std::string, fleet::LiveFaults> live_faults_;  // by model
   std::unique_ptr<text::ModelCatalog> catalog_;

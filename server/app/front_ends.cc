@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <functional>
-#include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,8 +13,11 @@
 #include "server/app/door_security.h"
 #include "server/app/engine_services.h"
 #include "server/app/file_keys.h"
+#include "server/app/front_host.h"
 #include "server/app/health_probe.h"
+#include "server/app/json_log.h"
 #include "server/app/scrape_cache.h"
+#include "server/app/tracing.h"
 #include "server/http/api.h"
 #include "server/http/generations.h"
 #include "server/http/http_server.h"
@@ -32,12 +35,6 @@ namespace {
 
 constexpr Nanoseconds kLastWords =
     Seconds(3);  // for what the engine said last to reach its clients
-
-// Some is left for what is under way, whose KV and answers still grow.
-Bytes MemoryLimit(const config::ServerConfig& config) {
-  if (config.limits.memory_bytes > 0) return Bytes(config.limits.memory_bytes);
-  return runtime::AnonymousMemory() + runtime::AvailableMemory() / 8 * 7;
-}
 
 class BothFrontEnds : public FrontEnds {
  public:
@@ -60,6 +57,8 @@ class BothFrontEnds : public FrontEnds {
                                                          .budgets = &budgets_,
                                                          .file_keys = FileKeys(config_),
                                                          .file_limits = FileLimits(config_)}));
+    WL_ASSIGN_OR_RETURN(tracing_, Tracing::Start(config_.trace, cloud_->phases()));
+    log_ = OpenRequestLog(member_ == nullptr ? std::nullopt : std::optional(member_->Figures()));
     deps_ = Deps();
     WL_ASSIGN_OR_RETURN(security_, DoorSecurity::Load(config_.tls, deps_.metrics));
     // First, since HTTP's readers ask for its figures.
@@ -97,14 +96,6 @@ class BothFrontEnds : public FrontEnds {
   }
 
   serving::ServerDeps Deps() {
-    serving::HostClock clock{.monotonic = runtime::MonotonicNow,
-                             .unix_seconds = runtime::UnixSeconds};
-    if (!config_.clock.stepped) {
-      clock.emulated_until = [scale =
-                                  config_.clock.scale](std::chrono::system_clock::time_point at) {
-        return Nanoseconds(static_cast<int64_t>(runtime::WallUntil(at).as_double() * scale));
-      };
-    }
     return {.front_door = &cloud_->engines(),
             .models = &cloud_->catalog(),
             .keys = &keys_,
@@ -118,7 +109,9 @@ class BothFrontEnds : public FrontEnds {
             .ids = &ids_,
             .texts = &texts_,
             .memory = &memory_,
-            .clock = std::move(clock)};
+            .tracer = tracing_->tracer(),
+            .log = log_.get(),
+            .clock = ClockOf(config_.clock)};
   }
 
   // A port, and the routes that it has.
@@ -246,6 +239,7 @@ class BothFrontEnds : public FrontEnds {
                                  .http_connections = http_.server->connections(),
                                  .grpc_connections = grpc_->connections(),
                                  .certificate_expires = security_->CertificateExpires(),
+                                 .spans = tracing_->figures(),
                                  .compute = cloud_->compute()};
     figures.kv_events = cloud_->kv_events();
     figures.billing = billing_->Figures();
@@ -275,6 +269,8 @@ class BothFrontEnds : public FrontEnds {
   tenancy::UsageLedger ledger_;
   std::unique_ptr<Billing> billing_;
   std::unique_ptr<DoorSecurity> security_;
+  std::unique_ptr<Tracing> tracing_;
+  std::unique_ptr<serving::RequestLog> log_;
   serving::RequestIdSource ids_{runtime::RandomSeed()};
   serving::TextWorker texts_{runtime::MonotonicNow};
   serving::MemoryGate memory_;

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
+#include "server/app/json_log.h"
 #include "server/runtime/host.h"
 #include "wafer_backend/base/terminal_text.h"
 
@@ -21,11 +22,15 @@ void RemarkLog::Print(std::string_view text) {
       ++left_out_;
       return;
     }
-    line = absl::StrCat("waferd: ", who_, ": ", LogLine(text));
+    line = LogLine(text);
     if (left_out_ > 0) absl::StrAppend(&line, " (", left_out_, " remarks before it were left out)");
     left_out_ = 0;
   }
-  fprintf(stderr, "%s\n", line.c_str());
+  if (LogsAsJson()) {
+    fputs(JsonLogLine("info", "remark", {{"who", who_}, {"message", line}}).c_str(), stderr);
+  } else {
+    fprintf(stderr, "waferd: %s: %s\n", who_.c_str(), line.c_str());
+  }
 }
 
 }  // namespace waferline::app

@@ -1,6 +1,6 @@
-// Lines for the operator, on stderr: "waferd: WHO: TEXT". Control characters of the text, which may
-// come from a peer, are replaced, and line ends too: a line is one line. Any thread; owner: the
-// part that reports.
+// Lines for the operator, on stderr: "waferd: WHO: TEXT", or JSON (json_log.h). Control characters
+// of the text, which may come from a peer, are replaced, and line ends too: a line is one line. Any
+// thread; owner: the part that reports.
 #pragma once
 
 #include <cstdint>

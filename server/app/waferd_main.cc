@@ -10,6 +10,7 @@
 #include <system_error>
 #include <vector>
 
+#include "server/app/json_log.h"
 #include "server/app/one_model.h"
 #include "server/app/read_config.h"
 #include "server/app/serve.h"
@@ -31,7 +32,7 @@ namespace {
 
 using cli::Arguments;
 
-constexpr char kServe[] = "serve";
+constexpr char kServe[] = "serve", kJson[] = "json";
 
 std::string TextOr(const Arguments& arguments, const char* flag, std::string otherwise) {
   return arguments.Has(flag) ? arguments.Text(flag) : otherwise;
@@ -122,6 +123,7 @@ absl::Status RunServer(const Arguments& arguments) {
 }
 
 absl::Status RunRole(const Arguments& arguments) {
+  if (arguments.Text("log") == kJson) LogAsJson();
   if (arguments.Has("cpu")) {
     const absl::Status status = kernels::ChoosePath(arguments.Text("cpu"));
     if (!status.ok()) return cli::UsageError("--cpu: " + std::string(status.message()));
@@ -167,6 +169,10 @@ std::vector<cli::Flag> Flags() {
       cli::TextFlag("port-file", "FILE",
                     "write the ports to this file, as JSON, once they are open")
           .Default(""),
+      cli::ChoiceFlag("log", "FORM",
+                      "of the log on stderr; json: also a line for each request, without its text",
+                      {"text", kJson})
+          .Default("text"),
       cli::ChoiceFlag("cpu", "NAME",
                       "instructions to use, the same in all processes of a model; the best of "
                       "this machine if not given",

@@ -92,6 +92,18 @@ TlsConfig ReadTls(YamlForm form, const std::filesystem::path& folder) {
   return out;
 }
 
+TraceConfig ReadTrace(YamlForm form) {
+  TraceConfig out;
+  out.otlp = TextOr(form.About("http://HOST:4317 of a collector (OTLP/gRPC); "
+                               "OTEL_EXPORTER_OTLP_ENDPOINT's if not given"),
+                    "otlp", "");
+  out.ratio = PlainOr(form.About("share of the requests whose caller does not say, in traceparent, "
+                                 "whether they are traced"),
+                      "ratio", 1, Range{0, 1});
+  form.RefuseOthers();
+  return out;
+}
+
 void CheckProtection(const ServerConfig& config, YamlForm* root) {
   // A usage database may have keys; the server warns if there are none when it starts.
   if (config.listen.insecure || !config.api_keys.empty() || config.billing.on) return;

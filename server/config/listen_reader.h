@@ -1,4 +1,5 @@
-// The sections of a server's file that say where it listens and how that is protected.
+// The sections of a server's file that say where it listens, how that is protected, and
+// where its spans go.
 #pragma once
 
 #include <filesystem>
@@ -11,6 +12,7 @@ namespace waferline::config {
 ListenConfig ReadListen(YamlForm form);
 // Relative paths start at `folder`.
 TlsConfig ReadTls(YamlForm form, const std::filesystem::path& folder);
+TraceConfig ReadTrace(YamlForm form);
 // An error of `root` if other machines reach the server, and there are neither keys nor TLS on
 // every port, nor `insecure: true`.
 void CheckProtection(const ServerConfig& config, YamlForm* root);

@@ -104,6 +104,7 @@ ReadServerConfig ReadServerConfigText(const std::string& name, std::string_view 
   if (root.About("TLS 1.3 from files that are reloaded; plain without it").Has("tls")) {
     out.tls = ReadTls(root.Map("tls"), folder);
   }
+  out.trace = ReadTrace(root.About("spans of requests, as OpenTelemetry's").OptionalMap("trace"));
   out.flat_errors = root.About("the error shape that Cerebras sends").Flag("flat_errors", false);
   out.usage_at_finish = root.About("usage in a stream's finishing chunk, as Cerebras sends it")
                             .Flag("usage_at_finish", false);

@@ -73,6 +73,12 @@ struct LimitsConfig {
   Nanoseconds grace = Seconds(1);   // after SIGTERM, new requests get at least so long a 503
 };
 
+// Spans of requests.
+struct TraceConfig {
+  std::string otlp;  // the collector; "": the environment's, or none
+  double ratio = 1;  // of requests whose caller does not say
+};
+
 // Where token values come from.
 enum class TokenOriginKind : uint8_t {
   kShards,  // a GGUF file, run on shards of this process
@@ -143,6 +149,7 @@ struct ServerConfig {
   std::vector<KvEventsConfig> kv_events;
   EngineApiConfig engine_api;
   std::optional<TlsConfig> tls;
+  TraceConfig trace;
   std::vector<ModelConfig> models;
 };
 

@@ -29,10 +29,12 @@ bool MayRead(const Request& request) {
 Headers OriginHeaders(const Request& request) {
   const std::string_view origin = request.Header("origin");
   if (origin.empty() || !MayRead(request)) return {};
-  Headers headers = {{"access-control-allow-origin", std::string(origin)},
-                     {"vary", "origin"},
-                     {"access-control-expose-headers",
-                      "x-request-id, x-waferline-warnings, retry-after, retry-after-ms"}};
+  Headers headers = {
+      {"access-control-allow-origin", std::string(origin)},
+      {"vary", "origin"},
+      {"access-control-expose-headers",
+       "x-request-id, x-waferline-warnings, retry-after, retry-after-ms, traceparent, "
+       "tracestate"}};
   if (request.method == "OPTIONS") {
     const std::string_view wanted = request.Header("access-control-request-headers");
     headers.emplace_back("access-control-allow-methods", "GET, HEAD, POST, DELETE, OPTIONS");
@@ -91,13 +93,30 @@ void Api::Handle(std::shared_ptr<Exchange> exchange) {
     exchange->AddHeader(std::move(name), std::move(value));
   }
   Verdict verdict = Judge(request);
+  std::optional<trace::Tracer::Started> trace = StartTrace(*exchange);
   if (verdict.refusal) return exchange->Send(*std::move(verdict.refusal));
-  const Call call{std::move(exchange), std::move(verdict.caller), std::move(request_id)};
+  const Call call{std::move(exchange), std::move(verdict.caller), std::move(request_id),
+                  std::move(trace)};
   const Route& route = *verdict.route;
   if (route.answer != nullptr) return route.answer(*generations_, call);
   if (route.order != nullptr) return (admin_.*route.order)(call);
   if (route.account != nullptr) return (accounts_.*route.account)(call);
   (this->*route.handler)(call);
+}
+
+// The answer says which trace it belongs to, if it belongs to one.
+std::optional<trace::Tracer::Started> Api::StartTrace(Exchange& exchange) const {
+  const Request& request = exchange.request();
+  std::string state;  // may come in several fields (RFC 9110, 5.3)
+  for (const auto& [name, value] : request.headers) {
+    if (name == "tracestate") absl::StrAppend(&state, state.empty() ? "" : ",", value);
+  }
+  auto started = generations_->deps().tracer->Start(
+      trace::ReadTraceContext(request.Header("traceparent"), state));
+  if (!started) return started;
+  exchange.AddHeader("traceparent", trace::TraceparentOf(started->context));
+  if (!started->context.state.empty()) exchange.AddHeader("tracestate", started->context.state);
+  return started;
 }
 
 std::optional<Reply> Api::Admit(const Request& request) const {

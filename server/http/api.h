@@ -86,6 +86,7 @@ class Api {
     tenancy::Caller caller;
     std::optional<Reply> refusal;
   };
+  std::optional<trace::Tracer::Started> StartTrace(Exchange& exchange) const;
   Verdict Judge(const Request& request) const;
   bool InScope(std::string_view path) const;
   bool MayBeCalled(const Request& request) const;

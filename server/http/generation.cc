@@ -27,7 +27,8 @@ Generation::Generation(Generations* owner, const Call& call, openai::ParsedReque
                                                   .model = shape_->model,
                                                   .endpoint = call.exchange->request().path,
                                                   .request_id = call.request_id,
-                                                  .received = call.exchange->request().received})),
+                                                  .received = call.exchange->request().received,
+                                                  .trace = call.trace})),
       format_(parsed.format(*shape_)),
       choices_(shape_->choices()) {}
 

@@ -28,6 +28,7 @@ struct Call {
   std::shared_ptr<Exchange> exchange;
   tenancy::Caller caller;
   std::string request_id;
+  std::optional<trace::Tracer::Started> trace = std::nullopt;
 };
 
 class Generations {

@@ -1,6 +1,8 @@
-// What routers and registries see of this server: a cell, with all the rest or, for a front end
-// that stands by, alone; publishers of KV events.
+// What routers, registries and collectors see of this server: a cell, with all the rest or, for a
+// front end that stands by, alone; publishers of KV events; spans.
 #include <prometheus/text_serializer.h>
+
+#include <utility>
 
 #include "server/metrics/exposition.h"
 #include "server/metrics/snapshot_gauges.h"
@@ -27,6 +29,23 @@ void SnapshotGauges::SetKvEvents(const KvEventFigures& publisher) {
         static_cast<double>(publisher.batches));
   Count("waferline_kv_events_dropped_total", "KV events that were dropped: the queue was full.",
         labels, static_cast<double>(publisher.dropped));
+}
+
+void SnapshotGauges::SetCertificate(int64_t expires_unix) {
+  Put("waferline_tls_certificate_expires_seconds",
+      "Unix time at which the server's own certificate ends.", {},
+      static_cast<double>(expires_unix));
+}
+
+void SnapshotGauges::SetSpans(const SpanFigures& spans) {
+  for (const auto& [result, count] :
+       {std::pair{"exported", spans.exported}, std::pair{"dropped", spans.dropped},
+        std::pair{"failed", spans.failed}}) {
+    Count(
+        "waferline_trace_spans_total",
+        "Spans of requests: exported, dropped (too many waited), failed (the collector took none).",
+        {{"result", result}}, static_cast<double>(count));
+  }
 }
 
 std::string StandbyText(const CellFigures& cell) {

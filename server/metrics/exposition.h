@@ -87,6 +87,13 @@ struct BillingFigures {
   Nanoseconds commit_time;   // of all commits
 };
 
+// Spans of requests since the start, by what became of them.
+struct SpanFigures {
+  uint64_t exported = 0;
+  uint64_t dropped = 0;
+  uint64_t failed = 0;
+};
+
 // Figures of the process that are not the engines'.
 struct HostFigures {
   struct Blocked {
@@ -98,6 +105,7 @@ struct HostFigures {
   size_t grpc_connections = 0;
   // Unix time at which the own certificate ends; nullopt: no TLS.
   std::optional<int64_t> certificate_expires;
+  SpanFigures spans;
   std::vector<ComputeFigures> compute;
   std::vector<Blocked> blocked;  // each model's
   std::optional<CellFigures> cell;

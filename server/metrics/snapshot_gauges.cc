@@ -152,11 +152,8 @@ void SnapshotGauges::Set(const engine::EngineSnapshot& snapshot, const HostFigur
       static_cast<double>(host.http_connections));
   Put("waferline_host_grpc_connections", "Open gRPC connections.", {},
       static_cast<double>(host.grpc_connections));
-  if (host.certificate_expires) {
-    Put("waferline_tls_certificate_expires_seconds",
-        "Unix time at which the server's own certificate ends.", {},
-        static_cast<double>(*host.certificate_expires));
-  }
+  SetSpans(host.spans);
+  if (host.certificate_expires) SetCertificate(*host.certificate_expires);
   for (const HostFigures::Blocked& blocked : host.blocked) {
     Put("waferline_host_model_blocked_seconds",
         "Wall time for which a model's emulated time has stood still by now, waiting for a value.",

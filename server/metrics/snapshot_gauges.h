@@ -23,6 +23,8 @@ class SnapshotGauges {
 
  private:
   void SetCell(const CellFigures& cell);  // cell_gauges.cc
+  void SetCertificate(int64_t expires_unix);
+  void SetSpans(const SpanFigures& spans);
   void SetKvEvents(const KvEventFigures& publisher);
   void SetLane(const engine::LaneSnapshot& lane);
   void SetCompute(const ComputeFigures& figures);

@@ -17,7 +17,7 @@ std::string CallIntake::RequestId(grpc::CallbackServerContext* context,
   std::string id = serving::IsRequestId(wanted)
                        ? wanted
                        : deps_.server->ids->IdFor(MetadataOf(*context, "x-request-id"));
-  EchoMetadata(context, id);
+  context->AddInitialMetadata("x-request-id", id);
   return id;
 }
 

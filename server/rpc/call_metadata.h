@@ -3,18 +3,19 @@
 
 #include <grpcpp/server_context.h>
 
+#include <optional>
 #include <string>
 #include <string_view>
+
+#include "server/trace/tracer.h"
 
 namespace waferline::rpc {
 
 // The first value of `key`, "" if there is none.
 std::string MetadataOf(const grpc::ServerContextBase& context, std::string_view key);
 
-// W3C Trace Context, section 3.2: version-traceid-parentid-flags, lower-case hex, ids not zero.
-bool IsTraceparent(std::string_view value);
-
-// Sends x-request-id, and the caller's traceparent if it is one, with the answer's head.
-void EchoMetadata(grpc::ServerContextBase* context, const std::string& request_id);
+// Sends the trace context of the answer, if there is one, with its head.
+std::optional<trace::Tracer::Started> StartTrace(grpc::ServerContextBase* context,
+                                                 trace::Tracer* tracer);
 
 }  // namespace waferline::rpc

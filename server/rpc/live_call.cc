@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "server/rpc/call_metadata.h"
 #include "server/rpc/live_calls.h"
 #include "server/rpc/rpc_status.h"
 
@@ -14,6 +15,7 @@ LiveCall::LiveCall(const CallDeps& deps, grpc::CallbackServerContext* context,
     : deps_(deps),
       request_id_(std::move(request_id)),
       received_(deps.server->clock.monotonic()),
+      trace_(StartTrace(context, deps.server->tracer)),
       context_(context) {}
 
 void LiveCall::Open() {
@@ -35,7 +37,8 @@ void LiveCall::Submit(DecodedRequest decoded) {
                                             .model = decoded.request.model,
                                             .endpoint = "grpc",
                                             .request_id = request_id_,
-                                            .received = received_});
+                                            .received = received_,
+                                            .trace = trace_});
   bool aborted = false;
   {
     MutexLock lock(&mutex_);

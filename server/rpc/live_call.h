@@ -100,6 +100,7 @@ class LiveCall : public serving::SessionSink,
   const CallDeps deps_;
   const std::string request_id_;
   const Nanoseconds received_;
+  const std::optional<trace::Tracer::Started> trace_;
   grpc::CallbackServerContext* const context_;              // valid until OnDone
   std::shared_ptr<LiveCall> self_ ABSL_GUARDED_BY(mutex_);  // gRPC's share
   bool queued_ ABSL_GUARDED_BY(mutex_) = false;             // the write thread has it

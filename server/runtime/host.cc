@@ -33,6 +33,12 @@ int64_t UnixMicroseconds() {
       .count();
 }
 
+std::chrono::system_clock::time_point WallAfter(Nanoseconds from_now) {
+  return std::chrono::system_clock::now() +
+         std::chrono::duration_cast<std::chrono::system_clock::duration>(
+             std::chrono::nanoseconds(from_now.count()));
+}
+
 Nanoseconds WallUntil(std::chrono::system_clock::time_point at) {
   return Nanoseconds(
       std::chrono::duration_cast<std::chrono::nanoseconds>(at - std::chrono::system_clock::now())

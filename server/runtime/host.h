@@ -15,6 +15,7 @@ Nanoseconds MonotonicNow();
 inline int64_t WallNanoseconds() { return MonotonicNow().count(); }
 int64_t UnixSeconds();
 int64_t UnixMicroseconds();
+std::chrono::system_clock::time_point WallAfter(Nanoseconds from_now);
 // From now until `at`; negative if it is past.
 Nanoseconds WallUntil(std::chrono::system_clock::time_point at);
 

@@ -24,6 +24,7 @@ const char* TierServed(std::span<const ValidRequest> requests) {
 }  // namespace
 
 void SessionSink::OnRefused(const Refusal& refusal) {
+  session_->OnRefused(refusal.status);
   session_->End(sequence_, nullptr);
   if (session_->usage_ != nullptr) session_->usage_->Withdraw(static_cast<int64_t>(sequence_));
   HandleRefusal(refusal);
@@ -45,6 +46,26 @@ RequestSession::~RequestSession() {
 }
 
 std::optional<Refusal> RequestSession::Charge(std::span<const ValidRequest> requests) {
+  if (subject_.trace && subject_.trace->recorded) {
+    trace_ = std::make_unique<trace::RequestTrace>(
+        deps_->tracer, *subject_.trace,
+        trace::TracedRequest{.model = subject_.model,
+                             .operation = trace::OperationOf(subject_.endpoint),
+                             .request_id = subject_.request_id,
+                             .choices = requests.size(),
+                             .received = subject_.received});
+  }
+  auto refusal = ChargeBudget(requests);
+  if (refusal) OnRefused(refusal->status);
+  return refusal;
+}
+
+void RequestSession::OnRefused(const absl::Status& why) {
+  if (trace_ != nullptr) trace_->OnRefused(why);
+  deps_->log->OnRefused(subject_, why, Now() - subject_.received);
+}
+
+std::optional<Refusal> RequestSession::ChargeBudget(std::span<const ValidRequest> requests) {
   if (absl::Status full = deps_->memory->Check(); !full.ok()) {
     deps_->metrics->OnTurnedAway("memory");
     return Refusal{.status = std::move(full)};
@@ -113,6 +134,7 @@ std::optional<Refusal> RequestSession::Submit(std::vector<Sequence> sequences) {
       sink->session_ = shared_from_this();
       sink->sequence_ = i;
       if (usage_ != nullptr) in_flight_[i].sink = sink;
+      if (trace_ != nullptr) trace_->Watch(sink.get(), i);
       request.sink = std::move(sink);
       requests.push_back(std::move(request));
     }
@@ -127,6 +149,7 @@ std::optional<Refusal> RequestSession::Submit(std::vector<Sequence> sequences) {
   if (usage_ != nullptr) usage_->Open(nullptr);
   auto [accepted, refusal] = HandOver(std::move(requests));
   if (refusal) WithdrawFrom(accepted);
+  if (refusal) OnRefused(refusal->status);
   return refusal;
 }
 
@@ -160,6 +183,7 @@ void RequestSession::OnHeld(std::vector<ValidRequest> requests, const absl::Stat
     Settle(requests.size(), 0);
   }
   if (!refusal) return;
+  OnRefused(refusal->status);
   for (const auto& sink : WithdrawFrom(accepted)) sink->HandleRefusal(*refusal);
 }
 
@@ -220,10 +244,13 @@ void RequestSession::RecordSent(uint32_t tokens) {
 
 void RequestSession::RecordAnswered() {
   deps_->metrics->OnHostEnd(subject_.model, Now() - subject_.received);
+  if (trace_ != nullptr) trace_->OnAnswered();
 }
 
 void RequestSession::End(size_t sequence, const Outcome* outcome) {
   if (outcome != nullptr) deps_->ledger->Record(subject_.caller.tenant, subject_.model, *outcome);
+  if (outcome != nullptr && trace_ != nullptr) trace_->OnOutcome(sequence, *outcome);
+  if (outcome != nullptr) deps_->log->OnEnd(subject_, *outcome, Now() - subject_.received);
   MutexLock lock(&mutex_);
   WL_CHECK(!std::exchange(in_flight_[sequence].ended, true));
   if (outcome == nullptr) in_flight_[sequence].sink.reset();

@@ -31,6 +31,7 @@
 #include "scheduler/request/token_sink.h"
 #include "scheduler/request/valid_request.h"
 #include "server/serving/server_deps.h"
+#include "server/trace/request_trace.h"
 #include "wafer_backend/base/mutex.h"
 
 namespace waferline::serving {
@@ -61,6 +62,7 @@ struct SessionSubject {
   std::string endpoint;  // for the usage record: the route, or "grpc"
   std::string request_id;
   Nanoseconds received;  // host time: the whole request was here
+  std::optional<trace::Tracer::Started> trace;
 };
 
 class RequestSession : public std::enable_shared_from_this<RequestSession> {
@@ -111,6 +113,8 @@ class RequestSession : public std::enable_shared_from_this<RequestSession> {
   };
 
   Nanoseconds Now() const { return deps_->clock.monotonic(); }
+  void OnRefused(const absl::Status& why);
+  std::optional<Refusal> ChargeBudget(std::span<const ValidRequest> requests);
   std::optional<Refusal> Admit(std::span<const ValidRequest> requests);
   // Submit, once the sequences may go: gives the number that the engine accepted, and why not all.
   std::pair<size_t, std::optional<Refusal>> HandOver(std::vector<ValidRequest> requests);
@@ -126,6 +130,7 @@ class RequestSession : public std::enable_shared_from_this<RequestSession> {
 
   const ServerDeps* const deps_;
   const SessionSubject subject_;
+  std::unique_ptr<trace::RequestTrace> trace_;     // null: it is not traced; set by Charge
   std::shared_ptr<metering::RequestUsage> usage_;  // null: none is recorded; set by Charge
   bool nothing_sent_ = true;
 

@@ -2,7 +2,8 @@
 //
 // Owner: server/app. Everything pointed to must outlive the front ends and may be called from any
 // thread. No pointer is null: what is not limited or not counted is an object that says so
-// (ApiKeys without keys, Budgets without limits, the base classes UsageMeter and FrontMetrics).
+// (ApiKeys without keys, Budgets without limits, the base classes UsageMeter, FrontMetrics and
+// RequestLog).
 #pragma once
 
 #include <chrono>
@@ -17,12 +18,14 @@
 #include "server/metering/usage_meter.h"
 #include "server/metrics/front_metrics.h"
 #include "server/serving/memory_gate.h"
+#include "server/serving/request_log.h"
 #include "server/serving/request_rules.h"
 #include "server/serving/text_worker.h"
 #include "server/tenancy/api_keys.h"
 #include "server/tenancy/budget.h"
 #include "server/tenancy/usage_ledger.h"
 #include "server/text/served_model.h"
+#include "server/trace/tracer.h"
 #include "wafer_backend/base/units.h"
 
 namespace waferline::serving {
@@ -50,6 +53,8 @@ struct ServerDeps {
   RequestIdSource* ids = nullptr;
   TextWorker* texts = nullptr;
   MemoryGate* memory = nullptr;
+  trace::Tracer* tracer = nullptr;
+  RequestLog* log = nullptr;
   HostClock clock;
 };
 

@@ -7,7 +7,7 @@ import sys
 # library or call -> folders that may use it
 PLACES = [
     (r'#include [<"]boost/(asio|beast)', ["server/runtime", "server/http", "wafer_backend/compute/link", "client"]),
-    (r"#include [<\"]grpc", ["server/rpc", "server/tls", "server/engines", "server/registry", "server/app", "client"]),
+    (r"#include [<\"]grpc", ["server/rpc", "server/tls", "server/engines", "server/trace/otlp", "server/registry", "server/app", "client"]),
     (r"#include [<\"]prometheus/", ["server/metrics"]),
     (r"#include [<\"]yaml-cpp/", ["wafer_backend/base", "scheduler/fleet/config"]),
     (r"__int128", ["server/money", "wafer_backend/base/log_histogram.h"]),

@@ -55,6 +55,8 @@ class Fixture {
                             .ids = &ids,
                             .texts = &texts,
                             .memory = &memory,
+                            .tracer = &tracer,
+                            .log = &log,
                             .clock = clock.clock()},
         openai::Dialect{.error_shape = setting.error_shape},
         [this](std::function<void()> task) { server->Post(std::move(task)); });
@@ -89,6 +91,8 @@ class Fixture {
   serving::RequestIdSource ids{1};
   serving::TextWorker texts{[] { return Nanoseconds(0); }};
   serving::MemoryGate memory;
+  serving::RequestLog log;
+  trace::Tracer tracer{{}};
   Health health;
   PuppetAdmin admin;
   std::unique_ptr<Generations> generations;

@@ -20,6 +20,8 @@ struct PlainDeps {
             .ids = &ids,
             .texts = &texts,
             .memory = &memory,
+            .tracer = &tracer,
+            .log = &log,
             .clock = {.monotonic = [] { return Nanoseconds(0); },
                       .unix_seconds = [] { return int64_t{0}; }}};
   }
@@ -34,6 +36,8 @@ struct PlainDeps {
   RequestIdSource ids{1};
   TextWorker texts{[] { return Nanoseconds(0); }};
   MemoryGate memory;
+  trace::Tracer tracer{{}};
+  RequestLog log;
 };
 
 }  // namespace waferline::serving
