@@ -23,12 +23,15 @@ namespace {
 constexpr Nanoseconds kTryEvery = Milliseconds(500);  // to claim workers
 
 // What a model needs of its cell.
-absl::StatusOr<membership::ChainWish> WishOf(const std::string& cell, const std::string& path) {
+absl::StatusOr<membership::ChainWish> WishOf(const config::CellConfig& cell,
+                                             const std::string& path) {
   WL_ASSIGN_OR_RETURN(const auto file, model::GgufFile::Open(path));
   WL_ASSIGN_OR_RETURN(const model::ModelShape shape, model::ReadShape(*file));
-  return membership::ChainWish{.cell = cell,
+  return membership::ChainWish{.cell = cell.name,
                                .fingerprint = shard::FingerprintOf(*file),
-                               .layers = static_cast<uint32_t>(shape.layers)};
+                               .layers = static_cast<uint32_t>(shape.layers),
+                               .shards = static_cast<uint32_t>(cell.shards),
+                               .prefill = static_cast<uint32_t>(cell.prefill_workers)};
 }
 
 bool FromFleet(const config::TokensConfig& tokens) {
@@ -47,7 +50,8 @@ absl::StatusOr<std::unique_ptr<CellMember>> CellMember::Join(ServeOptions* optio
                               .endpoints = cell.endpoints,
                               .prefix = cell.prefix,
                               .cloud = cell.cloud,
-                              .ttl_s = cell.ttl_s},
+                              .ttl_s = cell.ttl_s,
+                              .tls = {.ca = cell.ca, .cert = cell.cert, .key = cell.key}},
                              [log = std::make_shared<RemarkLog>("registry")](
                                  const std::string& remark) { log->Print(remark); }));
   member->configured_ = options->config;
@@ -88,7 +92,7 @@ absl::StatusOr<bool> CellMember::StandBy(ServeOptions* options) {
   const char* signal = WaitForSignal([&] {
     if (!leadership_->leading() || runtime::MonotonicNow() < next_claim_) return false;
     next_claim_ = runtime::MonotonicNow() + kTryEvery;
-    failed = ClaimWorkers(&options->config);
+    failed = ClaimWorkers(options);
     const MutexLock lock(&mutex_);
     why_ = failed.ok() ? "" : std::string(failed.message());
     return !absl::IsUnavailable(failed);
@@ -100,36 +104,57 @@ absl::StatusOr<bool> CellMember::StandBy(ServeOptions* options) {
   return true;
 }
 
-absl::Status CellMember::ClaimWorkers(config::ServerConfig* config) {
-  chains_.clear();
+absl::Status CellMember::ClaimWorkers(ServeOptions* options) {
+  fleets_.clear();
+  options->standbys.clear();
+  config::ServerConfig* const config = &options->config;
   claimed_epoch_ = leadership_->epoch();
   for (size_t i = 0; i < config->models.size(); ++i) {
     if (!FromFleet(configured_.models[i].tokens)) continue;
     config::TokensConfig& tokens = config->models[i].tokens;
-    WL_ASSIGN_OR_RETURN(const membership::ChainWish wish, WishOf(leadership_->cell(), tokens.file));
+    WL_ASSIGN_OR_RETURN(const membership::ChainWish wish, WishOf(*configured_.cell, tokens.file));
     WL_ASSIGN_OR_RETURN(const membership::Chain chain,
                         cell::ClaimChain(registry_.get(), wish, claimed_epoch_));
-    tokens.prefill_worker = chain.prefill.endpoint;
+    tokens.prefill_workers.clear();
+    for (const membership::Worker& worker : chain.prefill) {
+      tokens.prefill_workers.push_back(worker.endpoint);
+    }
     tokens.cell = leadership_->cell();
     tokens.epoch = leadership_->epoch();
     tokens.shard_workers.clear();
     for (const membership::ChainWorker& shard : chain.shards) {
       tokens.shard_workers.push_back(shard.worker.endpoint);
     }
-    chains_.push_back(chain);
+    const auto standbys = std::make_shared<membership::StandbyPool>();
+    standbys->SetChain(tokens.shard_workers);
+    options->standbys[config->models[i].lane.model] = standbys;
+    fleets_.push_back({wish, chain, standbys});
   }
   return absl::OkStatus();
 }
 
 void CellMember::KeepClaims() {
-  const uint64_t epoch = leadership_->epoch();
-  if (epoch == claimed_epoch_ || !leadership_->leading()) return;
-  if (runtime::MonotonicNow() < next_claim_) return;
+  if (!leadership_->leading() || runtime::MonotonicNow() < next_claim_) return;
   next_claim_ = runtime::MonotonicNow() + kTryEvery;
-  for (const membership::Chain& chain : chains_) {
-    if (!cell::ClaimAgain(registry_.get(), chain, {leadership_->cell(), epoch}).ok()) return;
+  const uint64_t epoch = leadership_->epoch();
+  if (epoch == claimed_epoch_) return KeepStandbys();
+  for (const Fleet& fleet : fleets_) {
+    if (!cell::ClaimAgain(registry_.get(), fleet.chain, {leadership_->cell(), epoch}).ok()) return;
   }
   claimed_epoch_ = epoch;
+}
+
+void CellMember::KeepStandbys() {
+  for (const Fleet& fleet : fleets_) {
+    cell::StandbyWish wish{.of = fleet.wish,
+                           .chain = fleet.standbys->chain(),
+                           .wanted = static_cast<size_t>(configured_.cell->standbys)};
+    for (const membership::ChainWorker& shard : fleet.chain.shards) {
+      wish.ranges.push_back(shard.layers);
+    }
+    fleet.standbys->Offer(
+        cell::ClaimStandbys(registry_.get(), wish, {leadership_->cell(), claimed_epoch_}));
+  }
 }
 
 void CellMember::EndLeading(const absl::Status& why) {

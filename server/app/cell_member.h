@@ -30,7 +30,8 @@ class CellMember {
   // their addresses are then in the configuration. False: a signal came.
   absl::StatusOr<bool> StandBy(ServeOptions* options);
   // To be called now and then while this front end leads: claims its workers again when the
-  // registry had lost this leadership. May wait for the registry, about a second for each worker.
+  // registry had lost this leadership, and keeps standbys for its chains. May wait for the
+  // registry, about a second for each worker.
   void KeepClaims();
   // Ends the standby's answers, for the cloud's own to begin at the same port.
   void CloseDoor() { door_.reset(); }
@@ -43,7 +44,8 @@ class CellMember {
  private:
   CellMember() = default;
   absl::Status OpenDoor(const ServeOptions& options);
-  absl::Status ClaimWorkers(config::ServerConfig* config);
+  absl::Status ClaimWorkers(ServeOptions* options);
+  void KeepStandbys();
   std::string Why() const;
 
   config::ServerConfig configured_;  // without the workers that were chosen
@@ -51,9 +53,15 @@ class CellMember {
   std::unique_ptr<cell::Leadership> leadership_;
   std::atomic<const cell::Leadership*> shown_{nullptr};  // it, once the door's thread may ask
   std::unique_ptr<StandbyDoor> door_;
-  std::vector<membership::Chain> chains_;  // that were claimed
-  uint64_t claimed_epoch_ = 0;             // by this leadership
-  Nanoseconds next_claim_;                 // no attempt before
+  // A model's workers.
+  struct Fleet {
+    membership::ChainWish wish;
+    membership::Chain chain;  // as it was claimed
+    std::shared_ptr<membership::StandbyPool> standbys;
+  };
+  std::vector<Fleet> fleets_;
+  uint64_t claimed_epoch_ = 0;  // by this leadership
+  Nanoseconds next_claim_;      // no attempt before
   mutable Mutex mutex_;
   std::string why_ ABSL_GUARDED_BY(mutex_);
 };

@@ -77,14 +77,15 @@ std::vector<engine::LaneSpec> Cloud::EngineHost::Lanes() const {
   return lanes;
 }
 
-absl::StatusOr<std::unique_ptr<Cloud>> Cloud::Build(const config::ServerConfig& config) {
+absl::StatusOr<std::unique_ptr<Cloud>> Cloud::Build(const config::ServerConfig& config,
+                                                    const StandbyPools& standbys) {
   auto cloud = std::unique_ptr<Cloud>(new Cloud());
-  WL_RETURN_IF_ERROR(cloud->LoadModels(config));
+  WL_RETURN_IF_ERROR(cloud->LoadModels(config, standbys));
   WL_RETURN_IF_ERROR(cloud->StartEngines(config));
   return cloud;
 }
 
-absl::Status Cloud::LoadModels(const config::ServerConfig& config) {
+absl::Status Cloud::LoadModels(const config::ServerConfig& config, const StandbyPools& standbys) {
   std::vector<std::shared_ptr<const text::ServedModel>> served;
   std::shared_ptr<tls::Credentials> links;
   if (config.tls && config.tls->links) {
@@ -93,10 +94,12 @@ absl::Status Cloud::LoadModels(const config::ServerConfig& config) {
   for (const config::ModelConfig& model : config.models) {
     if (hosts_.empty() || !config.clock.stepped) hosts_.emplace_back();
     EngineHost& host = hosts_.back();
+    const auto spares = standbys.find(model.lane.model);
     const ModelSite site{.timeline = &host.timeline,
                          .waker = &host.waker,
                          .created_unix_s = runtime::UnixSeconds(),
-                         .links = links};
+                         .links = links,
+                         .standbys = spares == standbys.end() ? nullptr : spares->second};
     WL_ASSIGN_OR_RETURN(HostedModel hosted, LoadHostedModel(model, site));
     served.push_back(hosted.served);
     live_faults_.try_emplace(hosted.served->name, hosted.devices.get(),

@@ -58,10 +58,14 @@ struct ModelCapacity {
   int64_t max_running = 0;  // sequences
 };
 
+using StandbyPools = std::map<std::string, std::shared_ptr<membership::StandbyPool>>;
+
 class Cloud {
  public:
   // Loads every model; errors name the model and what is wrong with it.
-  static absl::StatusOr<std::unique_ptr<Cloud>> Build(const config::ServerConfig& config);
+  // `standbys`: for models' chains of worker processes, by name.
+  static absl::StatusOr<std::unique_ptr<Cloud>> Build(const config::ServerConfig& config,
+                                                      const StandbyPools& standbys = {});
   ~Cloud();
 
   runtime::EngineGroup& engines() { return *engines_; }
@@ -102,7 +106,7 @@ class Cloud {
   };
 
   Cloud() = default;
-  absl::Status LoadModels(const config::ServerConfig& config);
+  absl::Status LoadModels(const config::ServerConfig& config, const StandbyPools& standbys);
   absl::Status StartEngines(const config::ServerConfig& config);
 
   std::unique_ptr<metrics::Exposition> exposition_;

@@ -53,6 +53,7 @@ absl::StatusOr<HostedModel> Load(const config::ModelConfig& config, const ModelS
                                  .model = lane.model,
                                  .sequences = sequences,
                                  .links = site.links,
+                                 .standbys = site.standbys,
                                  .emulated_memory = out.devices->emulated_memory(0)}));
   out.values = std::move(source.values);
   out.plane = source.plane;

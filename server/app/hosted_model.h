@@ -32,6 +32,7 @@ struct ModelSite {
   Waker* waker = nullptr;
   int64_t created_unix_s = 0;
   std::shared_ptr<tls::Credentials> links = nullptr;  // TLS of links to workers; null: plain
+  std::shared_ptr<membership::StandbyPool> standbys = nullptr;  // of its chain; null: configured
 };
 
 // Errors name the model and the file or field.

@@ -169,7 +169,8 @@ namespace {
 
 // Serves until a signal comes, whose name it returns, or `member` is outranked: "".
 absl::StatusOr<std::string> ServeCloud(const ServeOptions& options, CellMember* member) {
-  WL_ASSIGN_OR_RETURN(const std::unique_ptr<Cloud> cloud, Cloud::Build(options.config));
+  WL_ASSIGN_OR_RETURN(const std::unique_ptr<Cloud> cloud,
+                      Cloud::Build(options.config, options.standbys));
   AdminActions admin(&options.config, cloud.get());
   config::ServerConfig config = options.config;
   WL_RETURN_IF_ERROR(LimitConnections(&config));

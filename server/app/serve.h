@@ -4,17 +4,22 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <memory>
 #include <string>
 
 #include "absl/status/status.h"
 #include "server/config/server_config.h"
+#include "wafer_backend/membership/standby_pool.h"
 
 namespace waferline::app {
 
 struct ServeOptions {
   config::ServerConfig config;
   std::string config_path;  // its file, for warnings about who may read it
-  std::string remark;       // a line about the configuration; empty: none
+  // Of models whose workers a cell claims, by name.
+  std::map<std::string, std::shared_ptr<membership::StandbyPool>> standbys;
+  std::string remark;  // a line about the configuration; empty: none
   std::string
       port_file;  // gets {"http":8080,"grpc":50051,"pid":1} once both doors are open; empty: none
 };

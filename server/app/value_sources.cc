@@ -85,14 +85,25 @@ absl::StatusOr<OpenedSource> OpenShards(const config::TokensConfig& config,
   return out;
 }
 
+// A shard that was replaced may take another one's place.
+std::shared_ptr<membership::StandbyPool> StandbysOf(const config::TokensConfig& config) {
+  if (config.standby_workers.empty()) return nullptr;
+  std::vector<std::string> all = config.shard_workers;
+  all.insert(all.end(), config.standby_workers.begin(), config.standby_workers.end());
+  auto standbys = std::make_shared<membership::StandbyPool>();
+  standbys->Offer(std::move(all));
+  return standbys;
+}
+
 absl::StatusOr<OpenedSource> OpenRemote(const config::TokensConfig& config,
                                         const SourceParts& parts) {
   plane::PlaneOptions options;
   options.model = parts.model;
   const bool split = config.from == config::TokenOriginKind::kSplit;
   options.remote = {.shards = config.shard_workers,
-                    .prefill = config.prefill_worker,
+                    .prefill = config.prefill_workers,
                     .attention = split,
+                    .standbys = parts.standbys != nullptr ? parts.standbys : StandbysOf(config),
                     .fingerprint = shard::FingerprintOf(*parts.file),
                     .max_outage = config.worker_outage,
                     .outage_patience = config.outage_patience,

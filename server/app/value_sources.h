@@ -20,9 +20,10 @@ struct SourceParts {
   std::shared_ptr<const model::GgufFile> file;
   std::shared_ptr<const model::Tokenizer> tokenizer;
   Waker* waker = nullptr;
-  std::string model;                         // its name, in errors and remarks
-  int sequences = 256;                       // that hold KV at once, over all decode units
-  std::shared_ptr<tls::Credentials> links;   // TLS of links to workers; null: plain
+  std::string model;                                  // its name, in errors and remarks
+  int sequences = 256;                                // that hold KV at once, over all decode units
+  std::shared_ptr<tls::Credentials> links;            // TLS of links to workers; null: plain
+  std::shared_ptr<membership::StandbyPool> standbys;  // null: what is configured
   std::vector<ShardMemory> emulated_memory;  // reported by a synthetic source, which has none
 };
 

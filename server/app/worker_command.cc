@@ -10,7 +10,8 @@
 namespace waferline::app {
 namespace {
 
-constexpr char kShard[] = "shard", kExperts[] = "experts", kAttention[] = "attention";
+constexpr char kWorker[] = "worker", kShard[] = "shard", kExperts[] = "experts",
+               kAttention[] = "attention";
 constexpr char kFeedForward[] = "ffn", kPrefill[] = "prefill";
 
 std::string TextOrNone(const cli::Arguments& arguments, const char* flag) {
@@ -19,12 +20,13 @@ std::string TextOrNone(const cli::Arguments& arguments, const char* flag) {
 
 }  // namespace
 
+// worker: a shard, best with --layers any.
 std::vector<std::string> WorkerRoles() {
-  return {kShard, kExperts, kAttention, kFeedForward, kPrefill};
+  return {kShard, kExperts, kAttention, kFeedForward, kPrefill, kWorker};
 }
 
 std::vector<cli::Flag> WorkerFlags() {
-  const std::vector<std::string> of_layers = {kShard, kExperts, kAttention, kFeedForward};
+  const std::vector<std::string> of_layers = {kShard, kExperts, kAttention, kFeedForward, kWorker};
   const std::vector<std::string> workers = WorkerRoles();
   std::vector<cli::Flag> flags = {
       cli::TextFlag("model", "FILE", "the GGUF file").Required().With("role", workers),
@@ -33,6 +35,9 @@ std::vector<cli::Flag> WorkerFlags() {
           .With("role", workers),
       cli::IntegerFlag("threads", "N", "threads that compute", {1, 1024})
           .Default(1)
+          .With("role", workers),
+      cli::TextFlag("probe", "HOST:PORT",
+                    "a port with /live, /ready and /metrics; none if not given")
           .With("role", workers),
       cli::TextFlag("tls", "DIR",
                     "TLS with DIR/tls.crt, tls.key and ca.crt, which may be replaced; plain if not "
@@ -43,14 +48,17 @@ std::vector<cli::Flag> WorkerFlags() {
           .Default(30)
           .With("role", workers),
       cli::Switch("insecure", "listen beyond loopback without --tls").With("role", workers),
-      cli::TextFlag("layers", "FIRST:END", "the layers it holds, END not included")
+      cli::TextFlag("layers", "FIRST:END",
+                    "the layers it holds, END not included; of shards and attention workers also "
+                    "any: those that its "
+                    "driver assigns")
           .Required()
           .With("role", of_layers),
       cli::TextFlag("experts", "FIRST:END",
                     "the experts of those layers that it holds; all if not given to a shard")
-          .With("role", {kShard, kExperts}),
+          .With("role", {kShard, kExperts, kWorker}),
       cli::TextFlag("expert-workers", "HOST:PORT,...", "who holds the others")
-          .With("role", {kShard}),
+          .With("role", {kShard, kWorker}),
       cli::TextFlag("ffn-workers", "HOST:PORT,...", "who computes its layers' feed-forward parts")
           .Required()
           .With("role", {kAttention}),
@@ -65,7 +73,8 @@ std::vector<cli::Flag> WorkerFlags() {
   };
   for (cli::Flag& flag : ListingFlags()) {
     // The others need --registry, which needs the role.
-    flags.push_back(flag.condition ? std::move(flag) : flag.With("role", {kShard, kPrefill}));
+    flags.push_back(flag.condition ? std::move(flag)
+                                   : flag.With("role", {kShard, kPrefill, kWorker}));
   }
   return flags;
 }
@@ -79,8 +88,10 @@ absl::Status RunWorker(const cli::Arguments& arguments) {
       .tls = TextOrNone(arguments, "tls"),
       .tls_reload = Nanoseconds(static_cast<int64_t>(arguments.Number("tls-reload") * 1e9)),
       .insecure = arguments.On("insecure"),
+      .probe = TextOrNone(arguments, "probe"),
       .port_file = arguments.Text("port-file")};
-  if (role == kShard || role == kPrefill) options.listing = ReadListing(arguments);
+  if (role == kWorker || role == kShard || role == kPrefill)
+    options.listing = ReadListing(arguments);
   if (role == kPrefill) return RunPrefill(options);
   options.layers = arguments.Text("layers");
   options.sram_bytes = arguments.Number("sram-bytes");

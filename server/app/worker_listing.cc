@@ -14,8 +14,15 @@ namespace waferline::app {
 
 std::vector<cli::Flag> ListingFlags() {
   return {
-      cli::TextFlag("registry", "etcd=HOST:PORT,...",
+      cli::TextFlag("registry", "etcd=[https://]HOST:PORT,...",
                     "list this worker there, for a cell to claim; not listed if not given"),
+      cli::TextFlag("registry-ca", "FILE", "CAs of https endpoints, PEM; the system's if not given")
+          .Default("")
+          .With("registry"),
+      cli::TextFlag("registry-cert", "FILE", "own certificate for https endpoints, PEM")
+          .Default("")
+          .With("registry"),
+      cli::TextFlag("registry-key", "FILE", "its private key, PEM").Default("").With("registry"),
       cli::TextFlag("cloud", "NAME", "whose members find each other")
           .Default("default")
           .With("registry"),
@@ -34,7 +41,10 @@ ListingOptions ReadListing(const cli::Arguments& arguments) {
           .cloud = arguments.Text("cloud"),
           .id = arguments.Text("worker-id"),
           .advertise = arguments.Text("advertise"),
-          .zone = arguments.Text("zone")};
+          .zone = arguments.Text("zone"),
+          .tls = {.ca = arguments.Text("registry-ca"),
+                  .cert = arguments.Text("registry-cert"),
+                  .key = arguments.Text("registry-key")}};
 }
 
 absl::StatusOr<WorkerListing> WorkerListing::Prepare(const ListingOptions& options,
@@ -54,6 +64,7 @@ absl::StatusOr<WorkerListing> WorkerListing::Prepare(const ListingOptions& optio
         "--registry: a file lists its workers itself; a worker lists itself in etcd=HOST:PORT,...");
   }
   address.cloud = options.cloud;
+  address.tls = options.tls;
   WL_ASSIGN_OR_RETURN(const auto file, model::GgufFile::Open(model));
   worker.fingerprint = shard::FingerprintOf(*file);
   worker.incarnation = runtime::RandomSeed();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/registry/etcd_client.h"
 #include "wafer_backend/base/command_line/arguments.h"
 #include "wafer_backend/base/command_line/flag.h"
 #include "wafer_backend/membership/registry.h"
@@ -19,9 +20,10 @@ struct ListingOptions {
   std::string id;         // "": HOST-PORT
   std::string advertise;  // host:port at which others reach it; "": where it listens
   std::string zone;
+  registry::EtcdFiles tls;  // for https
 };
 
-// Of workers: --registry, --cloud, --worker-id, --advertise, --zone.
+// Of workers: --registry and its files, --cloud, --worker-id, --advertise, --zone.
 std::vector<cli::Flag> ListingFlags();
 ListingOptions ReadListing(const cli::Arguments& arguments);
 

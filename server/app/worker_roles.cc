@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -19,6 +20,7 @@
 #include "server/app/process_identity.h"
 #include "server/app/remark_log.h"
 #include "server/app/serve.h"
+#include "server/app/worker_probe.h"
 #include "server/runtime/host.h"
 #include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
@@ -29,6 +31,7 @@
 namespace waferline::app {
 namespace {
 
+constexpr char kAnyLayers[] = "any";
 constexpr size_t kMinWorkerDescriptors = 40;  // the model's file, peers, and visitors among them
 
 // "FIRST:END" as a LayerRange or ExpertRange.
@@ -45,14 +48,16 @@ absl::StatusOr<Range> ParseRange(const char* flag, const std::string& text) {
 }
 
 // Says where the worker listens, also in the port file.
-void Announce(const WorkerOptions& options, const std::string& what, uint16_t port) {
+void Announce(const WorkerOptions& options, const WorkerProbe& probe, const std::string& what,
+              uint16_t port) {
   const std::string host = options.listen.substr(0, options.listen.rfind(':'));
   printf("waferd: %s of %s is ready on %s:%u\n", what.c_str(), options.model.c_str(), host.c_str(),
          port);
   fflush(stdout);
   if (options.port_file.empty()) return;
   const absl::Status written = WriteFileAtOnce(
-      options.port_file, absl::StrCat("{\"port\":", port, ",\"pid\":", getpid(), "}\n"));
+      options.port_file,
+      absl::StrCat("{\"port\":", port, ",\"probe\":", probe.port(), ",\"pid\":", getpid(), "}\n"));
   if (!written.ok()) fprintf(stderr, "waferd: %s\n", written.ToString().c_str());
 }
 
@@ -99,31 +104,38 @@ absl::Status UntilSignal(Run run) {
 template <typename Options>
 absl::Status SetCommon(const WorkerOptions& options, const std::string& what, Options* server) {
   WL_ASSIGN_OR_RETURN(server->tls, LinksOf(options));
+  WL_ASSIGN_OR_RETURN(std::shared_ptr<WorkerProbe> probe,
+                      WorkerProbe::Open(options.probe, what, server->tls));
+  server->vitals = probe->vitals();
   server->listen = options.listen;
   server->name = ProcessName();
   server->incarnation = runtime::RandomSeed();
   server->model_path = options.model;
   server->threads = options.threads;
-  server->on_ready = [&options, what](uint16_t port) { Announce(options, what, port); };
+  server->on_ready = [&options, probe, what](uint16_t port) {
+    Announce(options, *probe, what, port);
+    probe->OnReady();
+  };
   server->on_remark = Remarks(what);
   return absl::OkStatus();
 }
 
 absl::Status RunShardServer(const WorkerOptions& options, const std::string& what,
                             shard::ShardServerOptions server) {
-  WL_ASSIGN_OR_RETURN(server.shard.range,
-                      ParseRange<shard::LayerRange>("--layers", options.layers));
+  std::optional<membership::Layers> layers;
+  if (options.layers != kAnyLayers) {
+    WL_ASSIGN_OR_RETURN(server.shard.range,
+                        ParseRange<shard::LayerRange>("--layers", options.layers));
+    layers = membership::Layers{static_cast<uint32_t>(server.shard.range.first),
+                                static_cast<uint32_t>(server.shard.range.end)};
+  }
   server.workers = absl::StrSplit(options.workers, ',', absl::SkipEmpty());
   server.shard.sram = Bytes(static_cast<int64_t>(options.sram_bytes));
   WL_RETURN_IF_ERROR(SetCommon(options, what, &server));
   WL_ASSIGN_OR_RETURN(
       WorkerListing listing,
-      WorkerListing::Prepare(
-          options.listing,
-          {.role = membership::Role::kShard,
-           .layers = membership::Layers{static_cast<uint32_t>(server.shard.range.first),
-                                        static_cast<uint32_t>(server.shard.range.end)}},
-          options.listen, options.model));
+      WorkerListing::Prepare(options.listing, {.role = membership::Role::kShard, .layers = layers},
+                             options.listen, options.model));
   server.on_ready = [ready = server.on_ready, &listing](uint16_t port) {
     ready(port);
     listing.Announce(port);

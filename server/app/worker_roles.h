@@ -12,7 +12,7 @@ namespace waferline::app {
 struct WorkerOptions {
   std::string listen;   // HOST:PORT; port 0: the system chooses
   std::string model;    // GGUF
-  std::string layers;   // "FIRST:END"; not of the prefill worker
+  std::string layers;   // "FIRST:END", of a shard also "any"; not of the prefill worker
   std::string experts;  // "FIRST:END"; "" for a shard that has all
   // "HOST:PORT,...": of a shard, who has the other experts; of an attention worker, who has the
   // feed-forward parts.
@@ -23,7 +23,8 @@ struct WorkerOptions {
   std::string tls;                       // folder with tls.crt, tls.key, ca.crt; "": plain
   Nanoseconds tls_reload = Seconds(30);  // how often its files are looked at
   bool insecure = false;                 // beyond loopback although plain
-  std::string port_file;                 // gets {"port":7101,"pid":1}; empty: none
+  std::string probe;                     // HOST:PORT of /live, /ready, /metrics; "": none
+  std::string port_file;                 // gets {"port":7101,"probe":9101,"pid":1}; empty: none
   ListingOptions listing;
 };
 

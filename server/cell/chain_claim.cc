@@ -1,5 +1,6 @@
 #include "server/cell/chain_claim.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -10,7 +11,8 @@ namespace waferline::cell {
 namespace {
 
 std::vector<const membership::Worker*> WorkersOf(const membership::Chain& chain) {
-  std::vector<const membership::Worker*> all = {&chain.prefill};
+  std::vector<const membership::Worker*> all;
+  for (const membership::Worker& prefill : chain.prefill) all.push_back(&prefill);
   for (const membership::ChainWorker& shard : chain.shards) all.push_back(&shard.worker);
   return all;
 }
@@ -46,6 +48,25 @@ absl::Status ClaimAgain(membership::Registry* registry, const membership::Chain&
     if (!taken.ok()) return absl::UnavailableError(taken.message());
   }
   return absl::OkStatus();
+}
+
+std::vector<std::string> ClaimStandbys(membership::Registry* registry, const StandbyWish& wish,
+                                       const membership::Registry::Claimed& by) {
+  const auto snapshot = registry->snapshot();
+  if (snapshot == nullptr) return {};
+  std::vector<std::string> endpoints;
+  size_t spare = 0;
+  for (const membership::Worker& worker :
+       membership::ChooseStandbys(*snapshot, wish.of, wish.ranges)) {
+    const bool in_chain =
+        std::find(wish.chain.begin(), wish.chain.end(), worker.endpoint) != wish.chain.end();
+    if (!in_chain && spare == wish.wanted) continue;
+    const bool own = snapshot->claims.contains(worker.id);
+    if (!own && !registry->Take(worker, by).ok()) continue;
+    endpoints.push_back(worker.endpoint);
+    if (!in_chain) ++spare;
+  }
+  return endpoints;
 }
 
 }  // namespace waferline::cell

@@ -3,13 +3,21 @@
 // Owner: server/app; thread: any, one call at a time. Each claim takes one transaction.
 #pragma once
 
-#include <functional>
+#include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "wafer_backend/membership/chain_choice.h"
 #include "wafer_backend/membership/registry.h"
 
 namespace waferline::cell {
+
+struct StandbyWish {
+  membership::ChainWish of;                // the cell's chain
+  std::vector<membership::Layers> ranges;  // that it has
+  std::vector<std::string> chain;          // its endpoints now
+  size_t wanted = 1;
+};
 
 // The chain for `wish`, each of its workers claimed by `epoch` of the wish's cell. What was claimed
 // in vain is released. Unavailable: there is none now, or another cell was faster; worth another
@@ -22,5 +30,11 @@ absl::StatusOr<membership::Chain> ClaimChain(membership::Registry* registry,
 // yet.
 absl::Status ClaimAgain(membership::Registry* registry, const membership::Chain& chain,
                         const membership::Registry::Claimed& by);
+
+// Workers that may replace one of a chain of this cell, as host:port: `wanted` of them beyond
+// those with the endpoints in `chain`, claimed for the cell if they were free. Those of the chain
+// are among them, also where they are listed now.
+std::vector<std::string> ClaimStandbys(membership::Registry* registry, const StandbyWish& wish,
+                                       const membership::Registry::Claimed& by);
 
 }  // namespace waferline::cell

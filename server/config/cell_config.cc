@@ -14,19 +14,35 @@ std::optional<CellConfig> ReadCell(YamlForm& root, const std::filesystem::path& 
   out.advertise = TextOr(form.About("HOST:PORT at which others reach its HTTP; what it listens on "
                                     "if not given"),
                          "advertise", "");
+  out.shards = static_cast<int>(
+      form.About("among how many shards with --layers any a model's layers are cut")
+          .IntegerOr("shards", out.shards, 1, 1024));
+  out.prefill_workers =
+      static_cast<int>(form.About("of each model; fewer if no more are free")
+                           .IntegerOr("prefill_workers", out.prefill_workers, 1, 64));
+  out.standbys = static_cast<int>(
+      form.About("shards kept to take the place of one that stays lost: with its layers, or any")
+          .IntegerOr("standbys", out.standbys, 0, 64));
   YamlForm registry = form.About("where members are listed").Map("registry");
   const bool etcd = ChoiceOr<bool>(
       registry.About("etcd: version 3.4 or newer; file: a YAML file, read again when it changes"),
       "kind", true, {{"etcd", true}, {"file", false}});
   if (etcd) {
     for (YamlForm& member : registry.About("kind: etcd; its members").List("endpoints")) {
-      out.endpoints.push_back(member.About("HOST:PORT").Text("address"));
+      out.endpoints.push_back(member.About("HOST:PORT, or https://HOST:PORT").Text("address"));
       member.RefuseOthers();
     }
     out.prefix = TextOr(registry.About("kind: etcd; of all keys"), "prefix", out.prefix);
     out.ttl_s = static_cast<int>(
         registry.About("kind: etcd; a member that is silent so many seconds is not listed any more")
             .IntegerOr("ttl_s", out.ttl_s, 2, 600));
+    const auto path = [&](const char* about, const char* field) {
+      const std::string text = TextOr(registry.About(about), field, "");
+      return text.empty() ? text : (folder / text).lexically_normal().string();
+    };
+    out.ca = path("PEM file: CAs of https endpoints; the system's if not given", "ca");
+    out.cert = path("PEM file: own certificate for https endpoints", "cert");
+    out.key = path("PEM file: its private key", "key");
   } else {
     out.file = (folder / registry.About("kind: file; the list of members").Text("path"))
                    .lexically_normal()
@@ -35,6 +51,15 @@ std::optional<CellConfig> ReadCell(YamlForm& root, const std::filesystem::path& 
   registry.RefuseOthers();
   form.RefuseOthers();
   return out;
+}
+
+std::vector<std::string> ReadAddresses(YamlForm* form, const char* list, const char* what) {
+  std::vector<std::string> addresses;
+  for (YamlForm& worker : form->List(list)) {
+    addresses.push_back(worker.About(what).Text("address"));
+    worker.RefuseOthers();
+  }
+  return addresses;
 }
 
 }  // namespace waferline::config

@@ -20,9 +20,17 @@ struct CellConfig {
   std::vector<std::string> endpoints;  // of etcd; host:port
   std::string prefix = "/waferline/1";
   int ttl_s = 5;
+  std::string ca, cert, key;  // PEM, for https endpoints; ca "": the system's
+  // Of each model whose workers the registry lists.
+  int shards = 1;  // among how many workers with --layers any its layers are cut
+  int prefill_workers = 1;
+  int standbys = 1;  // shards beyond the chain that are kept for it
 };
 
 // The mapping at `cell`, if it is there. A relative path starts at `folder`.
 std::optional<CellConfig> ReadCell(YamlForm& root, const std::filesystem::path& folder);
+
+// A list of workers, each an address, which is `what`.
+std::vector<std::string> ReadAddresses(YamlForm* form, const char* list, const char* what);
 
 }  // namespace waferline::config

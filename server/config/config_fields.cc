@@ -37,7 +37,7 @@ models:
     shape: s
     prefill: {hardware: h}
     decode: [{hardware: h}]
-    tokens: {from: remote, file: f, prefill_worker: "h:1", shard_workers: [{address: "h:2"}]}
+    tokens: {from: remote, file: f, prefill_worker: "h:1", shard_workers: [{address: "h:2"}], standby_workers: [{address: "h:3"}]}
   - name: n
     shape: s
     prefill: {hardware: h}
@@ -49,7 +49,7 @@ models:
     prefill: {hardware: h}
     decode: [{hardware: h}]
     scheduling: {fast_tier: {who: cached}}
-    tokens: {from: split, file: f, prefill_worker: "h:1", attention_workers: [{address: "h:2"}]}
+    tokens: {from: split, file: f, prefill_workers: [{address: "h:1"}], attention_workers: [{address: "h:2"}]}
 )",
     R"(cell: {name: c, registry: {kind: file, path: f}}
 kv_events: [{bind: "tcp://h:4"}]

@@ -92,7 +92,8 @@ class TokensReader {
                      "has no effect here: each shard process says by --experts and "
                      "--expert-workers which it has and where the others are");
     }
-    const bool prefill = form_.About(kPrefillWorker).Has("prefill_worker");
+    const bool prefill =
+        form_.About(kPrefillWorker).Has("prefill_worker") || form_.Has("prefill_workers");
     const bool shards = form_.About("from: remote; the shards in order").Has("shard_workers");
     // Both or, in a cell, neither.
     if (!in_cell_ || prefill || shards) {
@@ -132,10 +133,24 @@ class TokensReader {
 
   // Processes that compute.
   void ReadWorkers(const char* field, const char* about_address) {
-    out_.prefill_worker = form_.Text("prefill_worker");
-    for (YamlForm& worker : form_.List(field)) {
-      out_.shard_workers.push_back(worker.About(about_address).Text("address"));
-      worker.RefuseOthers();
+    if (form_.About("several in place of prefill_worker").Has("prefill_workers")) {
+      out_.prefill_workers =
+          ReadAddresses(&form_, "prefill_workers", "HOST:PORT of waferd --role prefill");
+      if (form_.Has("prefill_worker")) {
+        form_.AddError("prefill_worker", "and prefill_workers both say where prompts go");
+      }
+      if (out_.prefill_workers.empty()) {
+        form_.AddError("prefill_workers", "needs at least one entry");
+      }
+    } else {
+      out_.prefill_workers = {form_.Text("prefill_worker")};
+    }
+    out_.shard_workers = ReadAddresses(&form_, field, about_address);
+    form_.About("with workers: such as take the place of one that stays lost");
+    if (form_.Has("standby_workers")) {
+      out_.standby_workers =
+          ReadAddresses(&form_, "standby_workers",
+                        "HOST:PORT of one with --layers any, or with layers of another");
     }
     if (form_.Has(field) && out_.shard_workers.empty()) {
       form_.AddError(field, "needs at least one entry");

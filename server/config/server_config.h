@@ -113,8 +113,10 @@ struct TokensConfig {
   int64_t prefill_chunk = 256;     // positions computed at once
   double prefill_kv_bytes = 8e9;   // of prompts' KV in the prefill pool
   int max_batch = 64;              // rows of a decode step
-  std::string prefill_worker;      // kRemote, kSplit: host:port; "": the cell's registry says
-  std::vector<std::string> shard_workers;  // kSplit, YAML: attention_workers
+  std::vector<std::string> prefill_workers;  // kRemote, kSplit: host:port; none: the registry says
+  std::vector<std::string> shard_workers;    // kSplit, YAML: attention_workers
+  // kRemote, kSplit: shards or attention workers that take a lost one's place.
+  std::vector<std::string> standby_workers;
   // With worker processes: whose election made them this server's; not in YAML. 0: there is none.
   std::string cell = "local";
   uint64_t epoch = 0;

@@ -23,7 +23,8 @@ std::vector<std::string> MetricNames(std::string_view query) {
     const std::string_view part = query.substr(0, query.find('&'));
     query.remove_prefix(std::min(query.size(), part.size() + 1));
     const size_t equals = part.find('=');
-    if (equals == std::string_view::npos || DecodedName(part.substr(0, equals)) != "name[]") continue;
+    if (equals == std::string_view::npos || DecodedName(part.substr(0, equals)) != "name[]")
+      continue;
     if (std::string name = DecodedName(part.substr(equals + 1)); !name.empty()) {
       names.push_back(std::move(name));
     }

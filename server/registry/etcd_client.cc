@@ -2,6 +2,8 @@
 
 #include <grpc/support/time.h>
 #include <grpcpp/create_channel.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_credentials_options.h>
 
 #include "absl/strings/str_cat.h"
 #include "server/runtime/host.h"
@@ -27,6 +29,28 @@ absl::Status ToStatus(const grpc::Status& status, const std::string& endpoint) {
                       absl::StrCat("etcd at ", endpoint, ": ", status.error_message()));
 }
 
+constexpr std::string_view kTls = "https://";
+constexpr unsigned kReloadSeconds = 10;
+
+std::shared_ptr<grpc::ChannelCredentials> CredentialsOf(const EtcdFiles& files) {
+  namespace experimental = grpc::experimental;
+  if (files.ca.empty()) {
+    grpc::SslCredentialsOptions system;
+    return grpc::SslCredentials(system);
+  }
+  experimental::TlsChannelCredentialsOptions options;
+  if (files.cert.empty()) {
+    options.set_certificate_provider(
+        std::make_shared<experimental::FileWatcherCertificateProvider>(files.ca, kReloadSeconds));
+  } else {
+    options.set_certificate_provider(std::make_shared<experimental::FileWatcherCertificateProvider>(
+        files.key, files.cert, files.ca, kReloadSeconds));
+    options.watch_identity_key_cert_pairs();
+  }
+  options.watch_root_certs();
+  return experimental::TlsCredentials(options);
+}
+
 bool NoAnswer(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
 }
@@ -47,8 +71,10 @@ EtcdClient::EtcdClient(const Options& options)
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kMaxReconnectMs);
   arguments.SetMaxReceiveMessageSize(kMaxAnswerBytes);
   for (const std::string& endpoint : options.endpoints) {
-    const auto channel =
-        grpc::CreateCustomChannel(endpoint, grpc::InsecureChannelCredentials(), arguments);
+    const bool tls = endpoint.starts_with(kTls);
+    const auto channel = grpc::CreateCustomChannel(
+        tls ? endpoint.substr(kTls.size()) : endpoint,
+        tls ? CredentialsOf(options.tls) : grpc::InsecureChannelCredentials(), arguments);
     members_.push_back({endpoint, etcdserverpb::KV::NewStub(channel),
                         etcdserverpb::Lease::NewStub(channel),
                         etcdserverpb::Watch::NewStub(channel)});

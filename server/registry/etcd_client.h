@@ -22,10 +22,19 @@
 
 namespace waferline::registry {
 
+// PEM files, read again when they change. With ca "" the system's authorities are trusted; cert and
+// key are what etcd asks for with --client-cert-auth.
+struct EtcdFiles {
+  std::string ca;
+  std::string cert;
+  std::string key;
+};
+
 class EtcdClient {
  public:
   struct Options {
-    std::vector<std::string> endpoints;  // host:port of members
+    std::vector<std::string> endpoints;  // host:port of members, all plain or all https://host:port
+    EtcdFiles tls;                       // for https
     Nanoseconds call_patience = Seconds(1);
   };
   explicit EtcdClient(const Options& options);

@@ -18,7 +18,7 @@ EtcdRegistry::EtcdRegistry(const EtcdOptions& options)
     : options_(options),
       root_(absl::StrCat(options.prefix, "/", options.cloud, "/")),
       renew_every_(Nanoseconds(Seconds(options.ttl_s).count() / 3)),
-      client_({options.endpoints, options.call_patience}) {
+      client_({options.endpoints, options.tls, options.call_patience}) {
   keeper_ = std::thread([this] { Keep(); });
   watcher_ = std::thread([this] { Follow(); });
 }

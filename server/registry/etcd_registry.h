@@ -14,12 +14,14 @@
 #include <string>
 #include <vector>
 
+#include "server/registry/etcd_client.h"
 #include "wafer_backend/membership/registry.h"
 
 namespace waferline::registry {
 
 struct EtcdOptions {
-  std::vector<std::string> endpoints;      // host:port of members
+  std::vector<std::string> endpoints;  // of members (etcd_client.h)
+  EtcdFiles tls;
   std::string prefix = "/waferline/1";     // of all keys
   std::string cloud = "default";           // whose members find each other
   int ttl_s = 5;                           // of the lease; etcd 3.4 makes at least 2 of it

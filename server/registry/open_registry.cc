@@ -1,11 +1,13 @@
 #include "server/registry/open_registry.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "server/registry/etcd_registry.h"
 #include "server/registry/file_registry.h"
+#include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
@@ -16,16 +18,45 @@ constexpr std::string_view kEtcd = "etcd=";
 constexpr std::string_view kFile = "file=";
 constexpr size_t kMaxEndpoints = 16;
 
-absl::Status CheckEndpoint(const std::string& endpoint) {
-  if (endpoint.find("://") != std::string::npos) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("registry: \"", endpoint,
-                     "\" must be HOST:PORT, without a scheme: etcd is spoken to in "
-                     "plain text"));
+constexpr std::string_view kHttps = "https://";
+
+absl::Status CheckEndpoint(std::string endpoint) {
+  if (endpoint.starts_with(kHttps)) endpoint.erase(0, kHttps.size());
+  const size_t colon = endpoint.rfind(':');
+  if (colon != std::string::npos && colon > 0 && endpoint.back() != ':' &&
+      endpoint.find('/') == std::string::npos) {
+    return absl::OkStatus();
   }
-  if (endpoint.rfind(':') != std::string::npos && endpoint.back() != ':') return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("registry: \"", endpoint, "\" must be HOST:PORT, as 10.0.0.1:2379"));
+  return absl::InvalidArgumentError(absl::StrCat("registry: \"", endpoint,
+                                                 "\" must be HOST:PORT or https://HOST:PORT, as "
+                                                 "10.0.0.1:2379"));
+}
+
+// All members speak TLS or none does, and files are for those that do.
+absl::Status CheckTls(const RegistryAddress& address) {
+  const auto https =
+      std::count_if(address.endpoints.begin(), address.endpoints.end(),
+                    [](const std::string& endpoint) { return endpoint.starts_with(kHttps); });
+  if (https > 0 && static_cast<size_t>(https) < address.endpoints.size()) {
+    return absl::InvalidArgumentError(
+        "registry: either all endpoints of etcd are https:// or none");
+  }
+  const EtcdFiles& files = address.tls;
+  if (https == 0 && !(files.ca + files.cert + files.key).empty()) {
+    return absl::InvalidArgumentError(
+        "registry: ca, cert and key are for https:// endpoints of etcd; these are plain");
+  }
+  if (files.cert.empty() != files.key.empty()) {
+    return absl::InvalidArgumentError("registry: cert and key go together");
+  }
+  if (!files.cert.empty() && files.ca.empty()) {
+    return absl::InvalidArgumentError("registry: cert and key need ca");
+  }
+  for (const std::string& file : {files.ca, files.cert, files.key}) {
+    if (file.empty()) continue;
+    WL_RETURN_IF_ERROR(ReadFile(file).status());
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -38,7 +69,8 @@ absl::StatusOr<RegistryAddress> ParseAddress(std::string_view text) {
   }
   if (!text.starts_with(kEtcd)) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "registry is \"", Absl(text), "\", must be etcd=HOST:PORT,HOST:PORT or file=PATH"));
+        "registry is \"", Absl(text),
+        "\", must be etcd=HOST:PORT,HOST:PORT, etcd=https://HOST:PORT,... or file=PATH"));
   }
   address.endpoints = absl::StrSplit(Absl(text.substr(kEtcd.size())), ',');
   return address;
@@ -52,12 +84,14 @@ absl::StatusOr<std::unique_ptr<membership::Registry>> OpenRegistry(
         absl::StrCat("registry: needs 1 to ", kMaxEndpoints, " endpoints of etcd"));
   }
   for (const std::string& endpoint : address.endpoints) WL_RETURN_IF_ERROR(CheckEndpoint(endpoint));
+  WL_RETURN_IF_ERROR(CheckTls(address));
   WL_RETURN_IF_ERROR(membership::CheckName("cloud", address.cloud));
   if (!address.prefix.starts_with('/') || address.prefix.ends_with('/')) {
     return absl::InvalidArgumentError(absl::StrCat("registry: prefix is \"", address.prefix,
                                                    "\", must begin with / and not end with one"));
   }
   return OpenEtcdRegistry({.endpoints = address.endpoints,
+                           .tls = address.tls,
                            .prefix = address.prefix,
                            .cloud = address.cloud,
                            .ttl_s = address.ttl_s,

@@ -8,19 +8,22 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/registry/etcd_client.h"
 #include "wafer_backend/membership/registry.h"
 
 namespace waferline::registry {
 
 struct RegistryAddress {
   std::string file;                    // of members; else etcd:
-  std::vector<std::string> endpoints;  // host:port
+  std::vector<std::string> endpoints;  // host:port, or all of them https://host:port
   std::string prefix = "/waferline/1";
   std::string cloud = "default";
   int ttl_s = 5;
+  EtcdFiles tls;  // for https
 };
 
-// "etcd=HOST:PORT,HOST:PORT" or "file=PATH". InvalidArgument says what is allowed.
+// "etcd=HOST:PORT,HOST:PORT", "etcd=https://HOST:PORT,..." or "file=PATH". InvalidArgument says
+// what is allowed.
 absl::StatusOr<RegistryAddress> ParseAddress(std::string_view text);
 
 // Errors: names that are not allowed, a file that cannot be read. An etcd that cannot be reached is

@@ -3,7 +3,6 @@ epoch and the same tokens, and losing etcd changes nothing for who serves."""
 
 import json
 import pathlib
-import shutil
 import subprocess
 import time
 import urllib.error
@@ -55,12 +54,13 @@ def fleet(etcd):
     return json.loads(done.stdout)
 
 
-def config(folder, etcd, name="demo-0", tokens=None):
+def config(folder, etcd, name="demo-0", tokens=None, scheme="", more=""):
     text = (ROOT / "deploy/config/processes/cloud.yaml").read_text()
     models = text[text.index("models:"):]
     head, _, _ = models.partition("tokens:")
     path = pathlib.Path(folder) / f"{name}-{len(list(pathlib.Path(folder).iterdir()))}.yaml"
-    path.write_text(f'cell: {{name: {name}, registry: {{kind: etcd, endpoints: [{{address: "{etcd.address}"}}], ttl_s: 2}}}}\n'
+    endpoints = ", ".join(f'{{address: "{scheme}{address}"}}' for address in etcd.addresses)
+    path.write_text(f'cell: {{name: {name}, registry: {{kind: etcd, endpoints: [{endpoints}], ttl_s: 2{more}}}}}\n'
                     f"limits: {{grace_us: 0}}\n{head}tokens: {tokens or f'{{from: remote, file: {MODEL}}}'}\n")
     return path
 
@@ -68,8 +68,8 @@ def config(folder, etcd, name="demo-0", tokens=None):
 class ListedWorkers:
     """A prefill worker and two shards that list themselves."""
 
-    def __init__(self, etcd):
-        common = ["--model", MODEL, "--registry", f"etcd={etcd.address}", "--zone", "here"]
+    def __init__(self, etcd, registry=None):
+        common = ["--model", MODEL, *(registry or ["--registry", f"etcd={etcd.address}"]), "--zone", "here"]
         roles = {"prefill": ["--role", "prefill"], "front": ["--role", "shard", "--layers", f"0:{LAYERS // 2}"],
                  "back": ["--role", "shard", "--layers", f"{LAYERS // 2}:{LAYERS}"]}
         self.processes = [subprocess.Popen([BIN / "waferd", *common, *flags, "--worker-id", name], stdout=subprocess.DEVNULL)
@@ -141,7 +141,7 @@ def test_workers_are_claimed_again_when_etcd_had_lost_all(tmp_path):
         with Waferd(config(tmp_path, etcd)) as front:
             wait_for(lambda: ready(front))
             etcd.kill()
-            shutil.rmtree(etcd.folder.name + "/data")
+            etcd.forget()
             etcd.start()
 
             def claimed():
@@ -150,6 +150,50 @@ def test_workers_are_claimed_again_when_etcd_had_lost_all(tmp_path):
                     {"cell": "demo-0", "epoch": now["cells"][0]["epoch"]}] * 3
             wait_for(claimed)
             post(front.http, "/v1/completions", ASK)
+
+
+def test_one_of_three_members_of_etcd_is_killed(tmp_path):
+    with Etcd(members=3) as etcd, ListedWorkers(etcd):
+        wait_for(lambda: len(fleet(etcd)["workers"]) == 3)
+        with Waferd(config(tmp_path, etcd)) as first, Waferd(config(tmp_path, etcd)) as second:
+            wait_for(lambda: ready(first))
+            text = post(first.http, "/v1/completions", ASK)["choices"][0]["text"]
+            etcd.kill(0)
+            first.process.kill()
+            first.process.wait()
+            wait_for(lambda: ready(second), 60)
+            assert post(second.http, "/v1/completions", ASK)["choices"][0]["text"] == text
+            assert all(worker["claim"] for worker in fleet(etcd)["workers"])
+            first.process.returncode = 0  # it was killed here
+            etcd.start(0)
+
+
+def test_etcd_over_tls(tmp_path):
+    lab = tmp_path / "lab"
+    for words in (("init", lab), ("issue", lab, "worker/etcd"), ("issue", lab, "client/members")):
+        assert waferctl("certs", *words).returncode == 0
+    own = lab / "client-members"
+    with Etcd(lab=lab) as etcd:
+        files = {"ca": own / "ca.crt", "cert": own / "tls.crt", "key": own / "tls.key"}
+        at = f"etcd=https://{etcd.address}"
+        with ListedWorkers(etcd, ["--registry", at, *(word for name, file in files.items() for word in (f"--registry-{name}", file))]):
+            def seen():
+                done = waferctl("fleet", "--registry", at, "--json", *(word for name, file in files.items() for word in (f"--{name}", file)))
+                return json.loads(done.stdout) if done.returncode == 0 else None
+            wait_for(lambda: (seen() or {"workers": []})["workers"][2:])
+            more = "".join(f", {name}: {file}" for name, file in files.items())
+            with Waferd(config(tmp_path, etcd, scheme="https://", more=more)) as front:
+                wait_for(lambda: ready(front))
+                post(front.http, "/v1/completions", ASK)
+                assert all(worker["claim"] for worker in seen()["workers"])
+            # Without a certificate of the CA, and in plain text.
+            for words in (("--registry", at, "--ca", files["ca"]), ("--registry", f"etcd={etcd.address}")):
+                assert waferctl("fleet", *words).returncode == 1
+    for words, what in ((("--registry", "etcd=127.0.0.1:1", "--ca", own / "ca.crt"), "these are plain"),
+                        (("--registry", "etcd=https://127.0.0.1:1,127.0.0.1:2"), "or none"),
+                        (("--registry", "etcd=https://127.0.0.1:1", "--ca", own / "ca.crt", "--cert", own / "tls.crt"), "go together")):
+        done = waferctl("fleet", *words)
+        assert done.returncode == 1 and what in done.stderr, done.stderr
 
 
 def test_a_front_end_without_workers_says_what_is_missing(tmp_path):

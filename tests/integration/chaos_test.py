@@ -1,4 +1,4 @@
-"""Two cells (a server, its shards of one layer each and its prefill workers) whose worker processes are killed and stopped at random
+"""Two cells (a server, its shards of one layer each and two prefill workers) whose worker processes are killed and stopped at random
 while traces run on both: no request is lost, no token, emulated time or digest differs from a quiet run's.
 
 WAFERLINE_CHAOS_SHARDS (16, of both cells together), WAFERLINE_CHAOS_SECONDS (10) and WAFERLINE_CHAOS_SEED make it larger or another one.
@@ -101,7 +101,7 @@ def test_nothing_is_lost_or_altered(model, tmp_path):
     with contextlib.ExitStack() as stack:
         quiet = run(start(stack, tmp_path, f"{{from: shards, file: {model}, shards: 1}}"), threading.Event())
     with contextlib.ExitStack() as stack:
-        cells = [stack.enter_context(Workers(model, LAYERS, LAYERS)) for _ in range(2)]
+        cells = [stack.enter_context(Workers(model, LAYERS, LAYERS, prefill=2)) for _ in range(2)]
         servers = [start(stack, tmp_path, cell.tokens.replace("{from: remote", "{from: remote, worker_outage_ms: 60000"))
                    for cell in cells]
         chaos = Chaos(cells)

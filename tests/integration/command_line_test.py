@@ -165,7 +165,7 @@ def test_bash_completes_commands_flags_and_values():
     assert completions("waferctl", "wafer", "place", "--weights", "=", "int") == ["int8", "int4"]
     assert "llama-3.1-70b" in completions("waferctl", "wafer", "place", "--model", "llama")
     assert completions("waferctl", "wafer", "place", "--svg", "x") == []  # bash completes files itself
-    assert completions("waferd", "--role", "") == ["serve", "shard", "experts", "attention", "ffn", "prefill"]
+    assert completions("waferd", "--role", "") == ["serve", "shard", "experts", "attention", "ffn", "prefill", "worker"]
     assert completions("waferd", "--http") == ["--http-port"]
     assert completions("waferctl", "faults", "send", "unit_s") == ["unit_slow"]
     assert completions("waferctl", "completion", "") == ["bash", "zsh", "fish"]

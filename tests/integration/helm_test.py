@@ -109,13 +109,13 @@ def test_every_value_is_read():
 def test_with_tls_all_ports_speak_it():
     probes, mounts = [], set()
     for pod, container in containers("tls"):
-        probes += [container[kind]["httpGet"] for kind in ("startupProbe", "readinessProbe", "livenessProbe") if "httpGet" in container[kind]]
+        probes += [container[kind]["httpGet"] for kind in ("startupProbe", "readinessProbe", "livenessProbe") if container["name"] == "waferd"]
         assert any(mount["mountPath"] == "/tls" and mount["readOnly"] for mount in container["volumeMounts"])
         mounts |= {volume["secret"]["secretName"] for volume in pod["spec"]["volumes"] if "secret" in volume}
         assert "--insecure" not in container["args"][0] and "insecure" not in container["args"][0]
         assert container["name"] == "waferd" or "--tls /tls" in container["args"][0]
     assert probes and all(probe["scheme"] == "HTTPS" for probe in probes)
-    assert mounts == {"waferline-frontend-tls", "waferline-worker-tls"}
+    assert mounts == {"waferline-frontend-tls", "waferline-worker-tls", "waferline-etcd-tls"}
     config = yaml.safe_load(next(doc for doc in rendered("tls") if doc["kind"] == "ConfigMap")["data"]["server.yaml"])
     assert config["tls"]["links"] and "insecure" not in config["listen"]
 
@@ -125,7 +125,7 @@ def test_waferd_takes_the_configuration(example, tmp_path):
     config = next(doc for doc in rendered(example) if doc["kind"] == "ConfigMap")["data"]["server.yaml"]
     for words in (("init", tmp_path / "lab"), ("issue", tmp_path / "lab", "frontend")):
         assert waferctl("certs", *words).returncode == 0
-    config = config.replace("/tls/", f"{tmp_path}/lab/frontend/")
+    config = re.sub(r"(?<= )/(etcd-)?tls/", f"{tmp_path}/lab/frontend/", config)
     path = tmp_path / "server.yaml"
     path.write_text(re.sub(r"\bfile: \S+", f"file: {ROOT}/deploy/models/demo.gguf", config))
     command = next(container for _, container in containers(example) if container["name"] == "waferd")["args"][0]
@@ -144,7 +144,7 @@ def test_shards_share_the_layers_whatever_their_number(example):
             continue
         kind = pod["metadata"]["labels"]["app.kubernetes.io/component"]
         cell = pod["metadata"]["labels"].get("waferline.example/cell", "")
-        if kind == "prefill" or cell.endswith("-1"):
+        if kind in ("prefill", "standby") or cell.endswith("-1"):
             continue
         first = 0 if kind == "shard" else 1  # a group counts its leader
         count = workers["shards"] + (0 if kind == "shard" else workers["prefill"])
@@ -164,7 +164,10 @@ def test_pods_may_do_little(example):
         assert pod["spec"]["securityContext"]["runAsNonRoot"] and not pod["spec"]["automountServiceAccountToken"]
         assert container["securityContext"] == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
                                                 "capabilities": {"drop": ["ALL"]}}
-        assert {"startupProbe", "readinessProbe", "livenessProbe"} <= container.keys()
+        probes = [container[kind]["httpGet"] for kind in ("startupProbe", "readinessProbe", "livenessProbe")]
+        ports = {port["name"] for port in container["ports"]}
+        assert all(probe["port"] in ports and probe["path"] in ("/live", "/ready") for probe in probes)
+        assert container["livenessProbe"]["httpGet"]["path"] == "/live"
 
 
 @pytest.mark.skipif(shutil.which("helm") is None, reason="helm is not installed; the renderings that are checked in were validated")

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from cloud import BIN, ROOT, SplitWorkers, Waferd, Workers, layer_count, post, stream, waferctl
+from cloud import BIN, ROOT, SplitWorkers, Waferd, Workers, get, layer_count, post, stream, waferctl
 
 MODEL = ROOT / "deploy/models/demo.gguf"
 CONFIG = """models:
@@ -112,6 +112,22 @@ def test_certificates_change_each_second_and_no_stream_breaks(tmp_path, lab):
             thread.join()
         assert not failures
         assert len(got) > 10 and len(set(got)) == 1
+
+
+def test_links_live_on_when_their_certificate_ends(tmp_path, lab):
+    lab.issue("worker/w", "--valid-s", "8")
+    with Workers(MODEL, layer_count(MODEL), 2, lab.flags) as workers, Waferd(configure(tmp_path, workers.tokens, lab)) as server:
+        def text(tokens=60):
+            return post(server.http, "/v1/completions", {**BAKER, "max_tokens": tokens})["choices"][0]["text"]
+        want = text()
+        time.sleep(9)
+        assert text() == want
+        # A new link needs a handshake, which is refused until there is a new certificate.
+        workers.kill(2)
+        workers.start(2)
+        wait_for(lambda: "expired" in server.log() + workers.log(1) + workers.log(2) + get(server.http + "/health"), server.log)
+        lab.issue("worker/w")
+        assert text() == want
 
 
 def refused(workers, reason, knock):

@@ -91,16 +91,20 @@ models:
 
 
 class Workers:
-    """The prefill worker (number 0) and the shards of a GGUF file as processes of their own; `tokens` goes into a model's
-    configuration."""
+    """The prefill worker (number 0) and the shards of a GGUF file as processes of their own, then a second prefill worker if there are
+    two, then spare shards with these layers; `tokens` goes into a model's configuration."""
 
-    def __init__(self, model, layers, shards, more=()):
+    def __init__(self, model, layers, shards, more=(), prefill=1, spares=()):
         """`more` flags go to each."""
         self.folder = tempfile.TemporaryDirectory(prefix="waferd-workers-")
         self.model = model
         cuts = [layers * i // shards for i in range(shards + 1)]
         self.flags = [["--role", "prefill"]]
         self.flags += [["--role", "shard", "--layers", f"{a}:{b}"] for a, b in zip(cuts, cuts[1:])]
+        self.flags += [["--role", "prefill"]] * (prefill - 1)
+        self.flags += [["--role", "worker", "--layers", part] for part in spares]
+        self.flags = [list(flags) for flags in self.flags]
+        self.shards, self.spares = shards, len(spares)
         for flags in self.flags:
             flags += more
         self.processes = []
@@ -111,15 +115,22 @@ class Workers:
             self.addresses.append("127.0.0.1:0")
             self.processes.append(None)
             self.start(number)
-        listed = ", ".join(f'{{address: "{address}"}}' for address in self.addresses[1:])
-        self.tokens = (f'{{from: remote, file: {self.model}, prefill_worker: "{self.addresses[0]}", '
-                       f"shard_workers: [{listed}]}}")
+        end = len(self.addresses) - self.spares
+        prefill = [self.addresses[0], *self.addresses[1 + self.shards:end]]
+        lists = {"shard_workers": self.addresses[1:1 + self.shards], "standby_workers": self.addresses[end:]}
+        fields = [f'prefill_worker: "{prefill[0]}"'] if len(prefill) == 1 else []
+        if len(prefill) > 1:
+            lists["prefill_workers"] = prefill
+        for field, addresses in lists.items():
+            listed = ", ".join(f'{{address: "{address}"}}' for address in addresses)
+            fields += [f"{field}: [{listed}]"] if addresses else []
+        self.tokens = f"{{from: remote, file: {self.model}, {', '.join(fields)}}}"
         return self
 
     def start(self, number):
         """Starts a worker, again at the address that it had."""
         flags = [*self.flags[number], "--listen", self.addresses[number]]
-        ports = pathlib.Path(self.folder.name) / f"{number}.json"
+        ports = self.ports(number)
         ports.unlink(missing_ok=True)
         with open(self.log_path(number), "ab") as log:
             process = subprocess.Popen([BIN / "waferd", "--model", self.model, "--port-file", ports, *flags],
@@ -137,6 +148,10 @@ class Workers:
     def kill(self, number):
         self.processes[number].kill()
         self.processes[number].wait()
+
+    def ports(self, number):
+        """Its port file."""
+        return pathlib.Path(self.folder.name) / f"{number}.json"
 
     def log_path(self, number):
         return pathlib.Path(self.folder.name) / f"{number}.log"

@@ -1,5 +1,7 @@
-"""A real etcd (Debian's etcd-server) for tests, on ports that the system chose; ended by its pid."""
+"""A real etcd (Debian's etcd-server) for tests, on ports that the system chose; ended by its pid. `members` of them make a cluster;
+with `lab`, a folder of certificates (lab/ca.crt, lab/etcd/), clients must show one."""
 
+import pathlib
 import shutil
 import socket
 import subprocess
@@ -8,29 +10,54 @@ import tempfile
 INSTALLED = shutil.which("etcd") is not None
 
 
+def free_ports(count):
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_ports(1)[0]
 
 
 class Etcd:
-    def __init__(self):
+    def __init__(self, members=1, lab=None):
         self.folder = tempfile.TemporaryDirectory(prefix="etcd-test-")
-        self.address = f"127.0.0.1:{free_port()}"
-        self.peer = f"http://127.0.0.1:{free_port()}"
-        self.process = None
+        ports = free_ports(2 * members)
+        self.lab = lab
+        self.addresses = [f"127.0.0.1:{port}" for port in ports[:members]]
+        self.address = ",".join(self.addresses)
+        self.peers = [f"http://127.0.0.1:{port}" for port in ports[members:]]
+        self.processes = [None] * members
 
-    def start(self):
-        client = f"http://{self.address}"
-        self.process = subprocess.Popen(
-            ["etcd", "--data-dir", self.folder.name + "/data", "--listen-client-urls", client, "--advertise-client-urls", client,
-             "--listen-peer-urls", self.peer, "--initial-advertise-peer-urls", self.peer, "--initial-cluster", f"default={self.peer}",
-             "--logger", "zap", "--log-level", "error", "--log-outputs", self.folder.name + "/log"])
+    def start(self, number=None):
+        """All members, or one."""
+        cluster = ",".join(f"m{i}={peer}" for i, peer in enumerate(self.peers))
+        for i in range(len(self.peers)) if number is None else [number]:
+            client = f"http{'s' if self.lab else ''}://{self.addresses[i]}"
+            tls = []
+            if self.lab:
+                own = pathlib.Path(self.lab) / "worker-etcd"
+                tls = ["--cert-file", own / "tls.crt", "--key-file", own / "tls.key", "--trusted-ca-file", own / "ca.crt", "--client-cert-auth"]
+            self.processes[i] = subprocess.Popen(
+                ["etcd", "--name", f"m{i}", "--data-dir", f"{self.folder.name}/data{i}", "--listen-client-urls", client,
+                 "--advertise-client-urls", client, "--listen-peer-urls", self.peers[i], "--initial-advertise-peer-urls", self.peers[i],
+                 "--initial-cluster", cluster, "--logger", "zap", "--log-level", "error", "--log-outputs", f"{self.folder.name}/log{i}", *tls])
 
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
+    def kill(self, number=None):
+        for process in self.processes if number is None else [self.processes[number]]:
+            process.kill()
+            process.wait()
+
+    def forget(self):
+        """Everything that it knew; while it is not running."""
+        for i in range(len(self.peers)):
+            shutil.rmtree(f"{self.folder.name}/data{i}")
 
     def __enter__(self):
         self.start()

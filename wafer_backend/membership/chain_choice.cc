@@ -61,7 +61,12 @@ absl::StatusOr<Chain> ChooseChain(const Snapshot& snapshot, const ChainWish& wis
   const std::vector<const Worker*> shards = Usable(snapshot, wish, Role::kShard);
   const std::vector<const Worker*> prefill = Usable(snapshot, wish, Role::kPrefill);
   if (prefill.empty()) return absl::UnavailableError("no prefill worker has the model and is free");
-  Chain chain{.shards = {}, .prefill = *prefill.front()};
+  Chain chain;
+  for (const Worker* worker : prefill) {
+    if (chain.prefill.size() < std::max<uint32_t>(wish.prefill, 1)) {
+      chain.prefill.push_back(*worker);
+    }
+  }
   if (auto own = JoinOwnLayers(shards, wish.layers)) {
     chain.shards = *std::move(own);
     return chain;
@@ -77,6 +82,21 @@ absl::StatusOr<Chain> ChooseChain(const Snapshot& snapshot, const ChainWish& wis
   return absl::UnavailableError(
       absl::StrCat("the free shards with the model do not join from layer 0 to ", wish.layers,
                    ", and of ", parts, " that take any layers there are ", chain.shards.size()));
+}
+
+std::vector<Worker> ChooseStandbys(const Snapshot& snapshot, const ChainWish& wish,
+                                   const std::vector<Layers>& ranges) {
+  std::vector<Worker> standbys;
+  const std::vector<const Worker*> shards = Usable(snapshot, wish, Role::kShard);
+  for (const bool own_layers : {true, false}) {
+    for (const Worker* worker : shards) {
+      if (worker->layers.has_value() != own_layers) continue;
+      const bool fits =
+          !own_layers || std::find(ranges.begin(), ranges.end(), *worker->layers) != ranges.end();
+      if (fits) standbys.push_back(*worker);
+    }
+  }
+  return standbys;
 }
 
 }  // namespace waferline::membership

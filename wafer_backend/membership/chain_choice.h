@@ -15,6 +15,7 @@ struct ChainWish {
   uint64_t fingerprint = 0;  // of the model file that its workers must have
   uint32_t layers = 0;       // of the model
   uint32_t shards = 1;       // among how many workers without layers of their own they are cut
+  uint32_t prefill = 1;      // so many prefill workers, or fewer if there are no more
 };
 
 struct ChainWorker {
@@ -24,7 +25,7 @@ struct ChainWorker {
 
 struct Chain {
   std::vector<ChainWorker> shards;  // by layers
-  Worker prefill;
+  std::vector<Worker> prefill;      // at least one
 };
 
 // Workers that are listed, have the model, and are free or the cell's already. Its own ones come
@@ -32,5 +33,11 @@ struct Chain {
 // Shards with layers of their own are used where they join up to the whole model; else workers
 // without are given even parts. Unavailable: says what is missing.
 absl::StatusOr<Chain> ChooseChain(const Snapshot& snapshot, const ChainWish& wish);
+
+// Shards that could take the place of one of a chain with these ranges of layers: those that have
+// one of them, then those that take any. The cell's own ones before free ones; workers of the chain
+// are among them.
+std::vector<Worker> ChooseStandbys(const Snapshot& snapshot, const ChainWish& wish,
+                                   const std::vector<Layers>& ranges);
 
 }  // namespace waferline::membership

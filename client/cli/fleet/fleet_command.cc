@@ -90,6 +90,8 @@ absl::Status RunFleet(const Arguments& arguments) {
   if (!address.ok()) return UsageError("--registry: " + std::string(address.status().message()));
   address->cloud = arguments.Text("cloud");
   address->prefix = arguments.Text("prefix");
+  address->tls = {
+      .ca = arguments.Text("ca"), .cert = arguments.Text("cert"), .key = arguments.Text("key")};
   WL_ASSIGN_OR_RETURN(const auto fleet, Read(*address));
   if (arguments.json()) {
     PrintText(JsonText(FleetJson(*fleet)) + "\n");
@@ -108,11 +110,14 @@ Group FleetGroup() {
       .commands = {{.words = "fleet",
                     .summary = "List cells with their leaders and epochs, workers with their "
                                "claims, and spares",
-                    .flags = {TextFlag("registry", "etcd=HOST:PORT,...|file=PATH",
+                    .flags = {TextFlag("registry", "etcd=[https://]HOST:PORT,...|file=PATH",
                                        "where the members are listed")
                                   .Required(),
                               TextFlag("cloud", "NAME", "whose members").Default("default"),
-                              TextFlag("prefix", "PATH", "of etcd's keys").Default("/waferline/1")},
+                              TextFlag("prefix", "PATH", "of etcd's keys").Default("/waferline/1"),
+                              TextFlag("ca", "FILE", "CAs of https endpoints, PEM").Default(""),
+                              TextFlag("cert", "FILE", "own certificate for them, PEM").Default(""),
+                              TextFlag("key", "FILE", "its private key, PEM").Default("")},
                     .examples = {"waferctl fleet --registry etcd=127.0.0.1:2379"},
                     .run = RunFleet}}};
 }

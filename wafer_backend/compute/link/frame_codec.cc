@@ -36,7 +36,7 @@ bool Fits(const HelloFrame& f) {
          f.credentials.worker.size() <= membership::kMaxNameBytes;
 }
 bool Fits(const AnswerFrame& f) {
-  return f.to >= AnswerFrame::To::kOpen && f.to <= AnswerFrame::To::kShards;
+  return f.to >= AnswerFrame::To::kOpen && f.to <= AnswerFrame::To::kAssign;
 }
 template <typename Frame>
 bool Fits(const Frame&) {
@@ -129,6 +129,7 @@ WL_CODEC(KvReceivedFrame)
 WL_CODEC(MemoryFrame)
 WL_CODEC(AskMemoryFrame)
 WL_CODEC(RefusedFrame)
+WL_CODEC(AssignFrame)
 WL_CODEC(OpenFrame)
 WL_CODEC(CloseFrame)
 WL_CODEC(JoinFrame)

@@ -30,6 +30,7 @@ enum class FrameKind : uint8_t {
   kLayerRows = 21,
   kRefused = 22,
   kHeartbeat = 23,  // a connection's own: frame_codec.h
+  kAssign = 24,
 };
 
 }  // namespace waferline::link

@@ -68,6 +68,7 @@ absl::Status PendingPeers::OnHello(Peer* peer, const HelloFrame& theirs) {
 void PendingPeers::Refuse(Peer* peer, const absl::Status& why) {
   Detach(peer).reset();
   ++refused_;
+  reactor_->vitals()->refused = refused_;
   if (!events_.on_remark) return;
   events_.on_remark(absl::StrCat("connection refused (number ", refused_, "): ", why.message()));
 }

@@ -53,9 +53,12 @@ void Reactor::Turn(Nanoseconds patience) {
   Watch();
 }
 
+void Reactor::ReportTo(std::shared_ptr<Vitals> vitals) { vitals_ = std::move(vitals); }
+
 void Reactor::Beat() {
   const Nanoseconds now = Now();
   io_->awake = now;
+  vitals_->awake_ns.store(now.count(), std::memory_order_relaxed);
   if (now - io_->beaten < io_->liveness.interval / 4) return;
   io_->beaten = now;
   std::erase_if(io_->watched, [](const auto& each) { return each.expired(); });

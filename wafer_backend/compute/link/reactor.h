@@ -18,6 +18,7 @@
 #include "wafer_backend/compute/link/byte_pipe.h"
 #include "wafer_backend/compute/link/liveness.h"
 #include "wafer_backend/compute/link/tls_layer.h"
+#include "wafer_backend/compute/link/vitals.h"
 
 namespace waferline::link {
 
@@ -36,6 +37,10 @@ class Reactor {
   // between two turns, or within one. Costs a look at the clock.
   void Beat();
 
+  // From now on the loop says there when it is awake. Before the first Turn.
+  void ReportTo(std::shared_ptr<Vitals> vitals);
+  const std::shared_ptr<Vitals>& vitals() const { return vitals_; }
+
   // A monotonic clock, for deadlines of links.
   Nanoseconds Now() const;
 
@@ -46,6 +51,7 @@ class Reactor {
   void Watch();  // over the connections
 
   std::unique_ptr<Io> io_;
+  std::shared_ptr<Vitals> vitals_ = std::make_shared<Vitals>();
 };
 
 // One TCP connection as a pipe of frames, plain or with TLS (tls_layer.h).

@@ -117,8 +117,10 @@ using LayerRowsOutlet = Outlet<LayerRowsFrame>;
 using LayerRowsInlet = Inlet<LayerRowsFrame>;
 
 // Driver and shard: tokens into the first, logits out of the last, and control.
-using DriverToShard = Outlet<JoinFrame, OpenFrame, CloseFrame, AskMemoryFrame, TokenFrame>;
-using ShardFromDriver = Inlet<JoinFrame, OpenFrame, CloseFrame, AskMemoryFrame, TokenFrame>;
+using DriverToShard =
+    Outlet<AssignFrame, JoinFrame, OpenFrame, CloseFrame, AskMemoryFrame, TokenFrame>;
+using ShardFromDriver =
+    Inlet<AssignFrame, JoinFrame, OpenFrame, CloseFrame, AskMemoryFrame, TokenFrame>;
 using ShardToDriver = Outlet<AnswerFrame, MemoryFrame, LogitsFrame>;
 using DriverFromShard = Inlet<AnswerFrame, MemoryFrame, LogitsFrame>;
 

@@ -25,10 +25,12 @@ RemoteBackend::RemoteBackend(const RemoteOptions& options)
       reactor_(options.liveness, {options.tls}),
       shards_(&reactor_, {.endpoints = options.shards,
                           .role = options.attention ? link::Role::kAttention : link::Role::kShard,
+                          .standbys = options.standbys,
                           .fingerprint = options.fingerprint,
                           .patience = options.liveness.patience,
                           .credentials = options.credentials}),
-      prefill_(&reactor_, {options.prefill, options.fingerprint, options.liveness.patience}) {}
+      prefill_(&reactor_, {options.prefill, options.fingerprint, options.liveness.patience,
+                           options.between_attempts}) {}
 
 absl::StatusOr<std::unique_ptr<RemoteBackend>> RemoteBackend::Create(const RemoteOptions& options) {
   if (options.shards.empty() || options.prefill.empty()) {
@@ -46,25 +48,19 @@ absl::Status RemoteBackend::ConnectFirst() {
   // Workers may still be starting: tries again until the deadline.
   while (reactor_.Now() < deadline) {
     shards_.Build();
-    prefill_.Connect(shards_.credentials());
-    if (shards_.state() == RemoteShards::State::kUp &&
-        prefill_.state() == RemotePrefill::State::kUp) {
-      if (prefill_.page_tokens() != shards_.hellos()[0].page_tokens) {
-        return absl::FailedPreconditionError(absl::StrCat(
-            "the prefill worker's pages hold ", prefill_.page_tokens(), " positions, the shards' ",
-            shards_.hellos()[0].page_tokens, "; set them equal"));
-      }
-      if (!prefill_.shards_requested()) prefill_.SetShards(shards_.addresses());
-      if (Ready()) {
-        ReadFacts();
-        return absl::OkStatus();
-      }
+    if (shards_.state() == RemoteShards::State::kUp) {
+      WL_RETURN_IF_ERROR(prefill_.CheckPages(shards_.hellos()[0].page_tokens));
+    }
+    prefill_.KeepUp(shards_.credentials(), shards_);
+    if (Ready()) {
+      ReadFacts();
+      return absl::OkStatus();
     }
     reactor_.Turn(kPoll);
     shards_.Watch();
     prefill_.Watch();
-    for (const absl::Status& loss :
-         {shards_.TakeLoss().why, prefill_.TakeLoss().why, prefill_.TakeShardLoss()}) {
+    const PrefillPool::Losses losses = prefill_.TakeLosses();
+    for (const absl::Status& loss : {shards_.TakeLoss().why, losses.why, losses.shards}) {
       if (loss.ok()) continue;
       if (!MayEndByItself(loss)) {
         return loss;  // waiting would not help
@@ -99,8 +95,7 @@ void RemoteBackend::ReadFacts() {
 }
 
 bool RemoteBackend::Ready() const {
-  return shards_.state() == RemoteShards::State::kUp &&
-         prefill_.state() == RemotePrefill::State::kUp && prefill_.shards_connected();
+  return shards_.state() == RemoteShards::State::kUp && prefill_.ready();
 }
 
 void RemoteBackend::Prefill(prefill::PrefillJob job) {
@@ -146,7 +141,9 @@ absl::Status RemoteBackend::Step(const link::TokenFrame& tokens, link::LogitsFra
 }
 
 void RemoteBackend::StartMoves() {
-  for (; !held_.empty(); held_.pop_front()) prefill_.Submit(std::move(held_.front()));
+  for (; !held_.empty() && prefill_.ready(); held_.pop_front()) {
+    prefill_.Submit(std::move(held_.front()));
+  }
   for (auto& [job, moving] : moving_) {
     if (std::exchange(moving.sent, true)) continue;
     shards_.Open(moving.slot, moving.positions, job);

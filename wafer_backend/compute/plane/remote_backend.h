@@ -1,11 +1,11 @@
-// Shards and prefill worker as processes of their own, over TCP. The driver's thread runs the
+// Shards and prefill workers as processes of their own, over TCP. The driver's thread runs the
 // connections between two steps and while it waits for logits.
 //
 // A lost shard loses every resident sequence, a lost prefill worker every prompt that it had. What
-// is requested while a worker is down waits until it is back: jobs of sequences that have tokens
-// until outage_patience after the loss, new ones until max_outage; then they, and all that follow
-// until the workers are back, are Unavailable with a retry hint. Attempts to reach them go on. A
-// worker that is silent (link/liveness.h) is lost too.
+// is requested while a shard or all prefill workers are down waits until one is back: jobs of
+// sequences that have tokens until outage_patience after the loss, new ones until max_outage; then
+// they, and all that follow until the workers are back, are Unavailable with a retry hint. Attempts
+// to reach them go on. A worker that is silent (link/liveness.h) is lost too.
 #pragma once
 
 #include <deque>
@@ -17,16 +17,18 @@
 
 #include "absl/status/statusor.h"
 #include "wafer_backend/compute/plane/backend.h"
-#include "wafer_backend/compute/plane/remote_prefill.h"
+#include "wafer_backend/compute/plane/prefill_pool.h"
 #include "wafer_backend/compute/plane/remote_shards.h"
 
 namespace waferline::plane {
 
 struct RemoteOptions {
-  std::vector<std::string> shards;  // host:port of each, in the order of their layers
-  std::string prefill;              // host:port
-  bool attention = false;           // the shards are attention workers
-  uint64_t fingerprint = 0;         // of the model that they must have
+  std::vector<std::string> shards;   // host:port of each, in the order of their layers
+  std::vector<std::string> prefill;  // host:port of each prefill worker
+  bool attention = false;            // the shards are attention workers
+  // Shards that may take the place of one that stays lost; null: none.
+  std::shared_ptr<membership::StandbyPool> standbys;
+  uint64_t fingerprint = 0;                          // of the model that they must have
   Nanoseconds between_attempts = Milliseconds(250);  // to reach workers that are down
   Nanoseconds max_outage = Seconds(10);              // then new jobs that wait for them fail
   Nanoseconds outage_patience = Seconds(60);         // then those of begun sequences do
@@ -74,7 +76,7 @@ class RemoteBackend : public Backend {
   void GiveUp();
   void TakeLosses();
   void LoseShards();
-  void LosePrefill();
+  void LosePrefill(const std::vector<uint64_t>& jobs);
   void StartMoves();
   void TakeOpened();
   void ReadFacts();
@@ -82,15 +84,14 @@ class RemoteBackend : public Backend {
   const RemoteOptions options_;
   link::Reactor reactor_;
   RemoteShards shards_;
-  RemotePrefill prefill_;
+  PrefillPool prefill_;
   BackendFacts facts_;
   std::string outage_;  // what is gone, and how the last attempt to reach it failed; "": all is up
   bool outage_changed_ = false;
   bool hopeless_ = false;  // waiting alone does not end this outage
   Nanoseconds outage_since_;
   Nanoseconds next_build_;                       // no attempt before
-  Nanoseconds next_connect_;                     // the same, to the prefill worker
-  std::deque<prefill::PrefillJob> held_;         // wait for the prefill worker
+  std::deque<prefill::PrefillJob> held_;         // wait for a prefill worker
   std::unordered_map<uint64_t, Moving> moving_;  // hand-offs that are not complete
   std::unordered_map<uint32_t, uint64_t> job_of_slot_;
   BackendEvents pending_;

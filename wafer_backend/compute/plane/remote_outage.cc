@@ -11,24 +11,27 @@ namespace waferline::plane {
 namespace {
 
 constexpr char kShardLost[] = "a decode shard was lost: ";
-constexpr char kPrefillLost[] = "the prefill worker was lost: ";
+constexpr char kPrefillLost[] = "a prefill worker was lost: ";
 
 }  // namespace
 
 void RemoteBackend::TakeLosses() {
   const Nanoseconds now = reactor_.Now();
-  if (absl::Status loss = prefill_.TakeShardLoss(); !loss.ok()) shards_.Fail(loss);
+  const PrefillPool::Losses losses = prefill_.TakeLosses();
+  if (!losses.shards.ok()) shards_.Fail(losses.shards);
   if (const RemoteShards::Loss loss = shards_.TakeLoss(); !loss.why.ok()) {
     OnOutage(kShardLost, loss.why);
     next_build_ = now + options_.between_attempts;
     prefill_.ForgetShards();
     if (loss.was_up) LoseShards();
   }
-  if (const RemoteShards::Loss loss = prefill_.TakeLoss(); !loss.why.ok()) {
-    OnOutage(kPrefillLost, loss.why);
-    next_connect_ = now + options_.between_attempts;
-    if (loss.was_up) LosePrefill();
+  if (losses.why.ok()) return;
+  if (!prefill_.up()) {
+    OnOutage(kPrefillLost, losses.why);
+  } else if (losses.was_up) {
+    Remark(absl::StrCat(kPrefillLost, losses.why.message(), "; others go on"));
   }
+  LosePrefill(losses.jobs);
 }
 
 // What is resident or was on its way is lost; what waits for the shards goes on waiting.
@@ -43,12 +46,10 @@ void RemoteBackend::LoseShards() {
   });
 }
 
-void RemoteBackend::LosePrefill() {
-  pending_.prefilled.clear();
-  for (const auto& [job, pages] : prefill_pages_) {
-    const bool here = std::any_of(held_.begin(), held_.end(),
-                                  [job = job](const auto& held) { return held.id == job; });
-    if (!here) pending_.lost.push_back({job, LossCause::kPrefill, outage_});
+void RemoteBackend::LosePrefill(const std::vector<uint64_t>& jobs) {
+  for (const uint64_t job : jobs) {
+    std::erase_if(pending_.prefilled, [job](const auto& result) { return result.id == job; });
+    pending_.lost.push_back({job, LossCause::kPrefill, "the prefill worker was lost"});
   }
 }
 
@@ -75,17 +76,10 @@ void RemoteBackend::Remark(const std::string& text) const {
 }
 
 void RemoteBackend::KeepUp() {
-  const Nanoseconds now = reactor_.Now();
+  prefill_.KeepUp(shards_.credentials(), shards_);
   if (Ready()) return OnRecovery();
-  const bool shards_up = shards_.state() == RemoteShards::State::kUp;
-  const bool prefill_up = prefill_.state() == RemotePrefill::State::kUp;
-  if (shards_up && prefill_up && !prefill_.shards_requested()) {
-    prefill_.SetShards(shards_.addresses());
-  }
+  const Nanoseconds now = reactor_.Now();
   if (shards_.state() == RemoteShards::State::kDown && now >= next_build_) shards_.Build();
-  if (prefill_.state() == RemotePrefill::State::kDown && now >= next_connect_) {
-    prefill_.Connect(shards_.credentials());
-  }
 }
 
 void RemoteBackend::GiveUp() {

@@ -11,14 +11,23 @@
 #include "wafer_backend/compute/shard/peer_model.h"
 
 namespace waferline::plane {
+namespace {
+
+constexpr Nanoseconds kMaxLoading = Seconds(600);  // of assigned layers
+
+}  // namespace
 
 RemoteShards::RemoteShards(link::Reactor* reactor, Options options)
-    : reactor_(reactor), options_(std::move(options)) {}
+    : reactor_(reactor), options_(std::move(options)) {
+  if (options_.standbys != nullptr) options_.standbys->SetChain(endpoints_);
+}
 
 void RemoteShards::Build() {
   if (state_ != State::kDown) return;
+  TakeStandbys();
   state_ = State::kBuilding;
   built_by_ = reactor_->Now() + 2 * options_.patience;
+  load_by_ = reactor_->Now() + kMaxLoading;
   ++credentials_.fence.generation;
   dropped_.clear();
   hellos_.assign(endpoints_.size(), {});
@@ -53,12 +62,23 @@ void RemoteShards::Fail(const absl::Status& why) {
   }
 }
 
+// Silence has had its patience already.
 void RemoteShards::Fail(size_t index, const absl::Status& why) {
+  if (state_ == State::kDown) return;
+  if (!shards_[index]->reported && missing_[index] == Nanoseconds(0)) {
+    const Nanoseconds waited = absl::IsDeadlineExceeded(why) ? options_.patience : Nanoseconds(0);
+    missing_[index] = reactor_->Now() - waited;
+  }
   Fail(absl::Status(why.code(), absl::StrCat("shard ", index + 1, " of ", endpoints_.size(), ": ",
                                              why.message())));
 }
 
 void RemoteShards::Watch() {
+  const bool loading =
+      std::any_of(shards_.begin(), shards_.end(), [](const auto& shard) { return shard->loading; });
+  if (loading) {  // heartbeats say that it is alive
+    built_by_ = std::max(built_by_, std::min(reactor_->Now() + options_.patience, load_by_));
+  }
   if (state_ == State::kBuilding && reactor_->Now() > built_by_) {
     Fail(absl::DeadlineExceededError("the shards did not join within twice their patience"));
   }
@@ -98,7 +118,7 @@ void RemoteShards::ToAll(const Frame& frame) {
   }
 }
 
-absl::Status RemoteShards::OnHello(size_t index, const link::HelloFrame& hello) {
+absl::Status RemoteShards::CheckFits(size_t index, const link::HelloFrame& hello) const {
   if (hello.model_fingerprint != options_.fingerprint) {
     return absl::FailedPreconditionError(absl::StrCat(
         "the shard at ", endpoints_[index], " loaded a different model file than this server"));
@@ -108,11 +128,40 @@ absl::Status RemoteShards::OnHello(size_t index, const link::HelloFrame& hello) 
                                                       link::NameOf(hello.role), ", not ",
                                                       link::NameOf(options_.role)));
   }
-  WL_RETURN_IF_ERROR(CheckHello(hello));
-  if (!first_hellos_.empty()) WL_RETURN_IF_ERROR(CheckSameSizes(first_hellos_[index], hello));
+  if (first_hellos_.empty()) return absl::OkStatus();
+  const link::HelloFrame& first = first_hellos_[index];
+  WL_RETURN_IF_ERROR(CheckSameSizes(first, hello));
+  if (hello.any_layers ||
+      (hello.first_layer == first.first_layer && hello.end_layer == first.end_layer)) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat("the shard at ", endpoints_[index], " has layers ", hello.first_layer, " to ",
+                   hello.end_layer, " (exclusive), its place those from ", first.first_layer,
+                   " to ", first.end_layer));
+}
+
+absl::Status RemoteShards::OnHello(size_t index, const link::HelloFrame& hello) {
+  if (const absl::Status fits = CheckFits(index, hello); !fits.ok()) return OnMisfit(index, fits);
+  missing_[index] = Nanoseconds(0);
   hellos_[index] = hello;
-  shards_[index]->greeted = true;
-  if (!All(&Shard::greeted)) return absl::OkStatus();
+  Shard& shard = *shards_[index];
+  shard.greeted = true;
+  if (!hello.any_layers) return OnLayers(index);
+  const shard::LayerRange layers = LayersOf(index);
+  hellos_[index].first_layer = static_cast<uint32_t>(layers.first);
+  hellos_[index].end_layer = static_cast<uint32_t>(layers.end);
+  if (hello.first_layer == layers.first && hello.end_layer == layers.end) return OnLayers(index);
+  shard.loading = true;
+  return shard.outlet->Send(
+      link::AssignFrame{hellos_[index].first_layer, hellos_[index].end_layer});
+}
+
+absl::Status RemoteShards::OnLayers(size_t index) {
+  shards_[index]->loading = false;
+  shards_[index]->ready = true;
+  WL_RETURN_IF_ERROR(CheckHello(hellos_[index]));
+  if (!All(&Shard::ready)) return absl::OkStatus();
   WL_RETURN_IF_ERROR(CheckChain());
   for (size_t i = 0; i < shards_.size(); ++i) {
     const bool last = i + 1 == shards_.size();
@@ -140,10 +189,16 @@ absl::Status RemoteShards::CheckChain() const {
 
 absl::Status RemoteShards::On(size_t index, const link::AnswerFrame& answer) {
   const absl::Status status = StatusOf(answer.code, answer.message);
+  Shard& shard = *shards_[index];
   switch (answer.to) {
-    case link::AnswerFrame::To::kJoin:
+    case link::AnswerFrame::To::kAssign:
       WL_RETURN_IF_ERROR(status);
-      shards_[index]->joined = true;
+      return shard.loading ? OnLayers(index) : absl::OkStatus();
+    case link::AnswerFrame::To::kJoin:
+      shard.reported = !status.ok();
+      if (!status.ok() && answer.subject == link::AnswerFrame::kNextShard) OnUnjoined(index + 1);
+      WL_RETURN_IF_ERROR(status);
+      shard.joined = true;
       if (All(&Shard::joined)) AskMemory();
       return absl::OkStatus();
     case link::AnswerFrame::To::kOpen: {
@@ -160,7 +215,8 @@ absl::Status RemoteShards::On(size_t index, const link::AnswerFrame& answer) {
     }
     case link::AnswerFrame::To::kStep:
       // Unavailable: the chain is broken and must be rebuilt. Any other error is only the step's.
-      if (absl::IsUnavailable(status)) return status;
+      shard.reported = absl::IsUnavailable(status);
+      if (shard.reported) return status;
       if (logits_ != nullptr && answer.subject == step_) {
         logits_ = nullptr;
         step_status_ = status;
@@ -180,6 +236,7 @@ absl::Status RemoteShards::On(size_t index, const link::MemoryFrame& memory) {
   if (reports_pending_ > 0) --reports_pending_;
   if (state_ == State::kBuilding && All(&Shard::memory_reported)) {
     state_ = State::kUp;
+    unjoined_.assign(endpoints_.size(), 0);
     first_hellos_ = hellos_;
   }
   return absl::OkStatus();

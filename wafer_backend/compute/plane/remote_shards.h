@@ -1,8 +1,12 @@
 // The decode shards as processes: one connection to each, up together or not at all, since a
 // sequence has KV on every one of them. When one is lost all connections are dropped (each shard
-// then frees its slots) and the chain is rebuilt, a bounded number of times in a row.
+// then frees its slots) and the chain is rebuilt. A shard that cannot be reached for the patience,
+// or twice in a row not by the one before it,
+// loses its place to a standby, if one is offered that takes its layers or has them, and may be a
+// standby from then on.
 //
-// Building: connect to all and exchange hellos; check that their layers join; send each the address
+// Building: connect to all and exchange hellos; assign layers to shards that take any, the ones of
+// their place or, in the first chain, an even part; check that they join; send each the address
 // of the next one; ask for the state of their SRAM. What a shard sends is checked
 // (worker_checks.h): what does not fit loses the chain like a broken connection.
 //
@@ -19,7 +23,9 @@
 #include "absl/status/status.h"
 #include "wafer_backend/compute/link/reactor.h"
 #include "wafer_backend/compute/link/typed_link.h"
+#include "wafer_backend/compute/shard/packed_model.h"
 #include "wafer_backend/membership/credentials.h"
+#include "wafer_backend/membership/standby_pool.h"
 
 namespace waferline::plane {
 
@@ -30,9 +36,11 @@ class RemoteShards {
   struct Options {
     std::vector<std::string> endpoints;    // host:port of each, in the order of their layers
     link::Role role = link::Role::kShard;  // or kAttention, of all of them
-    uint64_t fingerprint = 0;              // of the model that they must have
-    Nanoseconds patience;                  // twice that for the chain to be built
-    membership::Credentials credentials;   // the driver's; each Build is the next generation
+    // That may take the place of one that stays lost; null: none.
+    std::shared_ptr<membership::StandbyPool> standbys;
+    uint64_t fingerprint = 0;             // of the model that they must have
+    Nanoseconds patience;                 // twice that for the chain to be built
+    membership::Credentials credentials;  // the driver's; each Build is the next generation
   };
   RemoteShards(link::Reactor* reactor, Options options);
 
@@ -72,6 +80,8 @@ class RemoteShards {
   const std::vector<link::HelloFrame>& hellos() const { return hellos_; }
   const std::vector<link::MemoryFrame>& memory() const { return memory_; }
   link::ShardsFrame addresses() const;
+  // Of the chain as it is, or is being built.
+  const std::vector<std::string>& endpoints() const { return endpoints_; }
   const membership::Credentials& credentials() const { return credentials_; }
 
  private:
@@ -82,13 +92,23 @@ class RemoteShards {
     link::GreetingInlet greeting;
     link::DriverFromShard inlet;
     bool greeted = false;
+    bool ready = false;  // it has its layers
     bool joined = false;
     bool memory_reported = false;
+    bool loading = false;   // layers that it was assigned
+    bool reported = false;  // that something else failed
   };
   void Fail(size_t index, const absl::Status& why);  // because of that shard
   void Greet(size_t index, std::unique_ptr<link::Connection> connection);
+  absl::Status CheckFits(size_t index, const link::HelloFrame& hello) const;
   absl::Status OnHello(size_t index, const link::HelloFrame& hello);
   absl::Status CheckChain() const;
+  void TakeStandbys();
+  void OnUnjoined(size_t index);
+  absl::Status OnMisfit(size_t index, const absl::Status& why);
+  // The layers of a place, for a shard that takes any.
+  shard::LayerRange LayersOf(size_t index) const;
+  absl::Status OnLayers(size_t index);
   absl::Status On(size_t index, const link::AnswerFrame& answer);
   absl::Status On(size_t index, const link::MemoryFrame& memory);
   absl::Status On(size_t index, link::LogitsFrame& logits);
@@ -98,10 +118,15 @@ class RemoteShards {
 
   link::Reactor* const reactor_;
   const Options options_;
-  const std::vector<std::string>& endpoints_ = options_.endpoints;
+  std::vector<std::string> endpoints_ = options_.endpoints;
+  // Of each place, how often in a row the one before could not join it though it had greeted.
+  std::vector<int> unjoined_ = std::vector<int>(endpoints_.size());
+  // Of each place, since when its shard has not greeted; 0: it has.
+  std::vector<Nanoseconds> missing_ = std::vector<Nanoseconds>(endpoints_.size());
   membership::Credentials credentials_ = options_.credentials;
   State state_ = State::kDown;
   Nanoseconds built_by_;
+  Nanoseconds load_by_;
   Loss loss_;
   bool memory_changed_ = false;
   uint32_t reports_pending_ = 0;

@@ -59,6 +59,7 @@ class PrefillServer {
     while (!stop.load(std::memory_order_relaxed)) {
       reactor_.Turn(moved ? Nanoseconds(0) : kIdle);
       pending_.Watch();
+      options_.vitals->owned = gate_.owned();
       moved = service_.Step(options_.prefill.chunk_tokens, &done_);
       for (const PrefillService::Sent& sent : service_.TakeSent()) {
         // Pages that have left are acknowledged by the shards.
@@ -227,6 +228,7 @@ absl::Status RunPrefillServer(const PrefillServerOptions& options, const std::at
   WL_ASSIGN_OR_RETURN(const auto model,
                       shard::PackedModel::Load(std::move(file), {0, shape.layers}, &pool));
   link::Reactor reactor(options.liveness, {options.tls, tls::Door::kPrefill});
+  reactor.ReportTo(options.vitals);
   PrefillOptions prefill = options.prefill;
   prefill.between_layers = [&reactor] { reactor.Beat(); };
   WL_ASSIGN_OR_RETURN(auto worker, PrefillWorker::Create(model, prefill, &pool));

@@ -27,6 +27,7 @@ class LayerServer {
     link::Liveness liveness;
     link::LinkSecurity security;
     OnRemark on_remark;
+    std::shared_ptr<link::Vitals> vitals;
   };
   LayerServer(LayerWorker* worker, const link::HelloFrame& hello, const Links& links)
       : worker_(worker),
@@ -41,7 +42,9 @@ class LayerServer {
                                    TakeOwner(theirs.credentials);
                                    Serve(std::move(taken));
                                  },
-                             .on_remark = on_remark_}) {}
+                             .on_remark = on_remark_}) {
+    reactor_.ReportTo(links.vitals);
+  }
 
   absl::Status Run(const std::string& listen, const std::function<void(uint16_t)>& on_ready,
                    const std::atomic<bool>& stop) {
@@ -55,6 +58,7 @@ class LayerServer {
       pending_.Watch();
       std::erase_if(shards_, [](const auto& shard) { return shard->gone; });
       if (shards_.empty()) gate_.OnDriverGone();
+      reactor_.vitals()->owned = gate_.owned();
       if (shards_.size() > kMaxShards) shards_.erase(shards_.begin());
     }
     return absl::OkStatus();
@@ -140,7 +144,7 @@ absl::Status RunServer(link::Role role, const ModelPart& part, const Options& op
   const tls::Door door =
       role == link::Role::kExperts ? tls::Door::kExperts : tls::Door::kFeedForward;
   return LayerServer(worker.get(), hello,
-                     {options.liveness, {options.tls, door}, options.on_remark})
+                     {options.liveness, {options.tls, door}, options.on_remark, options.vitals})
       .Run(options.listen, options.on_ready, stop);
 }
 

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "wafer_backend/base/tls/credentials.h"
 #include "wafer_backend/compute/link/liveness.h"
+#include "wafer_backend/compute/link/vitals.h"
 #include "wafer_backend/compute/shard/expert_worker.h"
 #include "wafer_backend/compute/shard/feed_forward_worker.h"
 
@@ -26,7 +27,8 @@ struct LayerServerOptions {
   uint64_t incarnation = 0;  // random, another each time it starts
   link::Liveness liveness;
   std::shared_ptr<tls::Credentials> tls;  // of its links; null: plain
-  int threads = 0;                        // that compute; 0: one a core
+  std::shared_ptr<link::Vitals> vitals = std::make_shared<link::Vitals>();  // for a probe
+  int threads = 0;  // that compute; 0: one a core
   // Called once when connections are accepted.
   std::function<void(uint16_t port)> on_ready;
   // Events for the operator's log: peers refused or disconnected, and why. Optional.

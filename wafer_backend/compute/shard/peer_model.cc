@@ -4,19 +4,24 @@
 
 namespace waferline::shard {
 
-link::HelloFrame HelloFor(link::Role role, const PackedModel& model, LayerRange range,
-                          int64_t page_tokens) {
-  const auto& shape = model.shape();
+link::HelloFrame HelloFor(link::Role role, const model::ModelShape& shape, uint64_t fingerprint) {
   link::HelloFrame hello;
   hello.role = role;
-  hello.model_fingerprint = model.fingerprint();
-  hello.first_layer = static_cast<uint32_t>(range.first);
-  hello.end_layer = static_cast<uint32_t>(range.end);
+  hello.model_fingerprint = fingerprint;
   hello.layer_count = static_cast<uint32_t>(shape.layers);
   hello.width = static_cast<uint32_t>(shape.hidden);
   hello.vocabulary = static_cast<uint32_t>(shape.vocabulary);
-  hello.page_tokens = static_cast<uint32_t>(page_tokens);
   hello.context = static_cast<uint32_t>(shape.context);
+  hello.end_expert = static_cast<uint32_t>(shape.experts.router.experts);
+  return hello;
+}
+
+link::HelloFrame HelloFor(link::Role role, const PackedModel& model, LayerRange range,
+                          int64_t page_tokens) {
+  link::HelloFrame hello = HelloFor(role, model.shape(), model.fingerprint());
+  hello.first_layer = static_cast<uint32_t>(range.first);
+  hello.end_layer = static_cast<uint32_t>(range.end);
+  hello.page_tokens = static_cast<uint32_t>(page_tokens);
   hello.first_expert = static_cast<uint32_t>(model.experts().first);
   hello.end_expert = static_cast<uint32_t>(model.experts().end);
   return hello;

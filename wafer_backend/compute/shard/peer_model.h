@@ -7,7 +7,10 @@
 
 namespace waferline::shard {
 
-// This side's greeting; slots and max_rows are the caller's to fill in.
+// This side's greeting, of no layers yet and all experts; slots, max_rows and page_tokens are the
+// caller's to fill in.
+link::HelloFrame HelloFor(link::Role role, const model::ModelShape& shape, uint64_t fingerprint);
+// Of these layers and the model's experts.
 link::HelloFrame HelloFor(link::Role role, const PackedModel& model, LayerRange range,
                           int64_t page_tokens);
 

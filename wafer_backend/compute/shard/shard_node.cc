@@ -1,6 +1,7 @@
 #include "wafer_backend/compute/shard/shard_node.h"
 
 #include <span>
+#include <type_traits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,7 +11,7 @@
 namespace waferline::shard {
 namespace {
 
-constexpr Nanoseconds kConnectPatience = Seconds(5);
+constexpr uint64_t kNextShard = link::AnswerFrame::kNextShard;
 
 uint32_t CodeOf(const absl::Status& status) { return static_cast<uint32_t>(status.code()); }
 
@@ -23,15 +24,19 @@ ShardNode::ShardNode(Parts parts)
                 .ours = [this] { return Hello(); },
                 .on_greeted = [this](const auto& theirs,
                                      auto taken) { AssignRole(theirs, std::move(taken)); },
-                .on_remark = parts_.on_remark}) {}
+                .on_remark = parts_.on_remark}),
+      loader_(parts_.load, [reactor = parts_.reactor] { reactor->Wake(); }) {}
 
 void ShardNode::Watch() {
   pending_.Watch();
+  TakeLoaded();
+  parts_.reactor->vitals()->owned = gate_.owned();
+  parts_.reactor->vitals()->loading = loader_.busy();
   if (workers_ == nullptr) return;
   const absl::Status workers = workers_->KeepUp();
   if (workers.ok()) return;
   Remark("workers", workers);
-  shard_->SetWorkers(nullptr);
+  if (shard_ != nullptr) shard_->SetWorkers(nullptr);
   workers_.reset();
   // The driver joins the shards again.
   (void)Answer(link::AnswerFrame::To::kStep, 0, absl::UnavailableError(workers.message()));
@@ -42,42 +47,34 @@ void ShardNode::Remark(const char* what, const absl::Status& why) {
 }
 
 link::HelloFrame ShardNode::Hello() const {
-  link::HelloFrame hello = parts_.hello;
+  link::HelloFrame hello = hello_;
   hello.credentials.cell = gate_.last().cell;
   hello.credentials.fence = gate_.last().fence;
   return hello;
 }
 
 link::HelloFrame ShardNode::HelloAs(link::Role role) const {
-  link::HelloFrame hello = parts_.hello;
+  link::HelloFrame hello = hello_;
   hello.role = role;
   hello.credentials = gate_.last();
   return hello;
 }
 
 absl::Status ShardNode::Check(const link::HelloFrame& theirs) const {
-  WL_RETURN_IF_ERROR(SameModel(parts_.hello, theirs));
-  switch (theirs.role) {
-    case link::Role::kDriver:
-      return gate_.CheckDriver(theirs.credentials);
-    case link::Role::kPrefill:
-      return gate_.CheckPeer(theirs.credentials);
-    case link::Role::kNeighbour:
-      if (theirs.end_layer == parts_.hello.first_layer) {
-        return gate_.CheckPeer(theirs.credentials);
-      }
-      return absl::FailedPreconditionError(absl::StrCat("a neighbour that ends before layer ",
-                                                        theirs.end_layer, ", this shard begins at ",
-                                                        parts_.hello.first_layer));
-    case link::Role::kShard:
-    case link::Role::kAttention:
-    case link::Role::kExperts:
-    case link::Role::kFeedForward:
-      break;
+  WL_RETURN_IF_ERROR(SameModel(hello_, theirs));
+  if (theirs.role == link::Role::kDriver) return gate_.CheckDriver(theirs.credentials);
+  if (theirs.role != link::Role::kNeighbour && theirs.role != link::Role::kPrefill) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("only a driver, a neighbour and a prefill worker connect to ",
+                     link::NameOf(hello_.role), ", not ", link::NameOf(theirs.role)));
   }
-  return absl::FailedPreconditionError(
-      absl::StrCat("only a driver, a neighbour and a prefill worker connect to ",
-                   link::NameOf(parts_.hello.role), ", not ", link::NameOf(theirs.role)));
+  if (shard_ == nullptr) return absl::UnavailableError("this shard has no layers yet");
+  if (theirs.role == link::Role::kNeighbour && theirs.end_layer != hello_.first_layer) {
+    return absl::FailedPreconditionError(absl::StrCat("a neighbour that ends before layer ",
+                                                      theirs.end_layer, ", this shard begins at ",
+                                                      hello_.first_layer));
+  }
+  return gate_.CheckPeer(theirs.credentials);
 }
 
 void ShardNode::AssignRole(const link::HelloFrame& theirs,
@@ -92,15 +89,17 @@ void ShardNode::AssignRole(const link::HelloFrame& theirs,
 }
 
 void ShardNode::AssignPrefill(std::unique_ptr<link::Connection> connection) {
-  prefill_ = std::make_unique<PrefillPeer>(std::move(connection));
-  prefill_->connection->Start(
-      [this](std::span<const uint8_t> bytes) {
-        return prefill_->inlet.Accept(
-            bytes, [this](const link::KvFrame& frame) { return TakePages(frame); });
+  if (prefill_.size() == kMaxPrefill) prefill_.erase(prefill_.begin());
+  PrefillPeer* const peer =
+      prefill_.emplace_back(std::make_unique<PrefillPeer>(std::move(connection))).get();
+  peer->connection->Start(
+      [this, peer](std::span<const uint8_t> bytes) {
+        return peer->inlet.Accept(
+            bytes, [this, peer](const link::KvFrame& frame) { return TakePages(peer, frame); });
       },
-      [this](const absl::Status& why) {
+      [this, peer](const absl::Status& why) {
         Remark("prefill worker disconnected", why);
-        prefill_.reset();
+        std::erase_if(prefill_, [peer](const auto& each) { return each.get() == peer; });
       });
 }
 
@@ -126,8 +125,7 @@ void ShardNode::AssignDriver(const membership::Credentials& theirs,
   driver_ = std::make_unique<DriverPeer>(std::move(connection));
   driver_->connection->Start(
       [this](std::span<const uint8_t> bytes) {
-        return driver_->inlet.Accept(bytes,
-                                     [this](const auto& frame) { return HandleControl(frame); });
+        return driver_->inlet.Accept(bytes, [this](const auto& frame) { return OnControl(frame); });
       },
       [this](const absl::Status& why) {
         Remark("driver disconnected", why);
@@ -141,10 +139,20 @@ void ShardNode::DropDriver() {
   upstream_.reset();
   joining_.reset();
   downstream_.reset();
-  prefill_.reset();
-  shard_->CloseAll();
-  shard_->SetWorkers(nullptr);
+  prefill_.clear();
+  if (shard_ != nullptr) {
+    shard_->CloseAll();
+    shard_->SetWorkers(nullptr);
+  }
   workers_.reset();
+}
+
+template <typename Frame>
+absl::Status ShardNode::OnControl(const Frame& frame) {
+  if (shard_ == nullptr && !std::is_same_v<Frame, link::AssignFrame>) {
+    return absl::FailedPreconditionError("this shard has no layers yet; assign some first");
+  }
+  return HandleControl(frame);
 }
 
 absl::Status ShardNode::HandleControl(const link::OpenFrame& open) {
@@ -187,10 +195,10 @@ absl::Status ShardNode::HandleControl(const link::JoinFrame& join) {
                              "this is not the last shard, but no next endpoint was given"));
   }
   joining_ = std::make_unique<link::ConnectAttempt>(
-      parts_.reactor, join.next_endpoint, kConnectPatience,
+      parts_.reactor, join.next_endpoint, parts_.workers.liveness.patience,
       [this](absl::StatusOr<std::unique_ptr<link::Connection>> result) {
         if (!result.ok()) {
-          (void)Answer(link::AnswerFrame::To::kJoin, 0, result.status());
+          (void)Answer(link::AnswerFrame::To::kJoin, kNextShard, result.status());
           return;
         }
         Greet(*std::move(result));
@@ -202,7 +210,7 @@ absl::Status ShardNode::ConnectWorkers() {
   shard_->SetWorkers(nullptr);
   if (parts_.workers.endpoints.empty()) return absl::OkStatus();
   RemoteLayerWorkers::Options options = parts_.workers;
-  options.hello = HelloAs(parts_.hello.role);
+  options.hello = HelloAs(hello_.role);
   options.on_wait = [this] { parts_.reactor->Beat(); };
   WL_ASSIGN_OR_RETURN(workers_, RemoteLayerWorkers::Connect(options));
   shard_->SetWorkers(workers_.get());
@@ -215,24 +223,24 @@ void ShardNode::Greet(std::unique_ptr<link::Connection> connection) {
   downstream_->connection->Start(
       [this](std::span<const uint8_t> bytes) {
         return downstream_->inlet.Accept(bytes, [this](const link::HelloFrame& theirs) {
-          WL_RETURN_IF_ERROR(SameModel(parts_.hello, theirs));
+          WL_RETURN_IF_ERROR(SameModel(hello_, theirs));
           return Answer(link::AnswerFrame::To::kJoin, 0, absl::OkStatus());
         });
       },
       [this](const absl::Status& why) {
         Remark("downstream shard disconnected", why);
         downstream_.reset();
-        (void)Answer(link::AnswerFrame::To::kJoin, 0,
+        (void)Answer(link::AnswerFrame::To::kJoin, kNextShard,
                      absl::UnavailableError(absl::StrCat("the next shard: ", why.message())));
       });
   (void)greeting.Send(
       HelloAs(link::Role::kNeighbour));  // if it cannot be sent, the connection says so
 }
 
-absl::Status ShardNode::TakePages(const link::KvFrame& frame) {
+absl::Status ShardNode::TakePages(PrefillPeer* peer, const link::KvFrame& frame) {
   const absl::Status status = shard_->Receive(frame);
   if (!frame.last && status.ok()) return absl::OkStatus();
-  return prefill_->outlet.Send(
+  return peer->outlet.Send(
       link::KvReceivedFrame{frame.job, CodeOf(status), std::string(status.message())});
 }
 

@@ -1,8 +1,8 @@
-// A shard at work: who is connected to it, and what it does with their frames. Owns the links,
-// not the shard.
+// A shard at work: who is connected to it, and what it does with their frames. It has its layers
+// from the start, or loads those that its driver assigns, on a thread of its own meanwhile.
 //
 // A driver owns the shard (membership/owner_gate.h). When it goes, or another one takes over, its
-// neighbours, its prefill worker, its slots and its pages go with it; the next driver finds an
+// neighbours, its prefill workers, its slots and its pages go with it; the next driver finds an
 // empty shard. Neighbours and prefill workers must show the driver's own credentials, so that pages
 // of an old job never reach a new driver's slot.
 //
@@ -15,9 +15,11 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "wafer_backend/compute/link/pending_peers.h"
 #include "wafer_backend/compute/link/reactor.h"
 #include "wafer_backend/compute/link/typed_link.h"
+#include "wafer_backend/compute/shard/layer_loader.h"
 #include "wafer_backend/compute/shard/remote_layer_workers.h"
 #include "wafer_backend/compute/shard/shard.h"
 #include "wafer_backend/membership/owner_gate.h"
@@ -28,15 +30,18 @@ class ShardNode {
  public:
   struct Parts {
     link::Reactor* reactor = nullptr;
-    Shard* shard = nullptr;
-    link::HelloFrame hello;               // with the worker's own name and incarnation
+    std::unique_ptr<Shard> shard;  // null: it is assigned layers
+    link::HelloFrame hello;        // with the worker's own name and incarnation
+    // Loads layers; called on another thread, one call at a time. None: the layers stay.
+    std::function<absl::StatusOr<std::unique_ptr<Shard>>(LayerRange)> load;
     RemoteLayerWorkers::Options workers;  // without endpoints: the shard has its layers whole
     std::function<void(const std::string& remark)> on_remark;  // optional
   };
   explicit ShardNode(Parts parts);
 
   void Add(std::unique_ptr<link::Connection> connection) { pending_.Add(std::move(connection)); }
-  // Closes peers that say nothing; notices lost workers of its layers. From outside of handlers.
+  // Closes peers that say nothing; notices lost workers of its layers and layers that are loaded.
+  // From outside of handlers.
   void Watch();
 
  private:
@@ -52,6 +57,7 @@ class ShardNode {
   using DriverPeer = Peer<link::ShardFromDriver, link::ShardToDriver>;
   using UpstreamPeer = Peer<link::ActivationInlet, link::GreetingOutlet>;
   using DownstreamPeer = Peer<link::GreetingInlet, link::ActivationOutlet>;
+  static constexpr size_t kMaxPrefill = 64;  // workers; one more closes the oldest
   using PrefillPeer = Peer<link::KvInlet, link::KvReceiptOutlet>;
 
   void Remark(const char* what, const absl::Status& why);
@@ -67,6 +73,10 @@ class ShardNode {
   void AssignPrefill(std::unique_ptr<link::Connection> connection);
   void DropDriver();
 
+  template <typename Frame>
+  absl::Status OnControl(const Frame& frame);
+  absl::Status HandleControl(const link::AssignFrame& assign);
+  void TakeLoaded();
   absl::Status HandleControl(const link::OpenFrame& open);
   absl::Status HandleControl(const link::CloseFrame& close);
   absl::Status HandleControl(const link::AskMemoryFrame&);
@@ -74,24 +84,25 @@ class ShardNode {
   absl::Status HandleControl(const link::JoinFrame& join);
   absl::Status ConnectWorkers();
   void Greet(std::unique_ptr<link::Connection> connection);
-  absl::Status TakePages(const link::KvFrame& frame);
+  absl::Status TakePages(PrefillPeer* peer, const link::KvFrame& frame);
   // Where a step goes from here: on to the next shard, or back as logits.
   void Finish(absl::Status status, const link::ActivationFrame& frame);
   absl::Status Answer(link::AnswerFrame::To to, uint64_t subject, const absl::Status& status);
 
-  const Parts parts_;
-  Shard* const shard_ = parts_.shard;
-  membership::OwnerGate gate_{parts_.hello.role == link::Role::kAttention ? "attention worker"
-                                                                          : "shard"};
+  Parts parts_;
+  std::unique_ptr<Shard> shard_ = std::move(parts_.shard);
+  link::HelloFrame hello_ = parts_.hello;  // with the layers that it has
+  membership::OwnerGate gate_{hello_.role == link::Role::kAttention ? "attention worker" : "shard"};
   link::PendingPeers pending_;
   std::unique_ptr<DriverPeer> driver_;
   std::unique_ptr<UpstreamPeer> upstream_;
   std::unique_ptr<link::ConnectAttempt> joining_;
   std::unique_ptr<DownstreamPeer> downstream_;
-  std::unique_ptr<PrefillPeer> prefill_;
+  std::vector<std::unique_ptr<PrefillPeer>> prefill_;  // oldest first
   std::unique_ptr<RemoteLayerWorkers> workers_;
   link::ActivationFrame activations_;
   link::LogitsFrame logits_;
+  LayerLoader loader_;
 };
 
 }  // namespace waferline::shard

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/model/families/families.h"
 #include "wafer_backend/compute/shard/peer_model.h"
 #include "wafer_backend/compute/shard/shard_node.h"
 
@@ -29,43 +30,72 @@ absl::Status Serve(const ShardServerOptions& options, ShardNode::Parts parts,
   return absl::OkStatus();
 }
 
+// Experts, but not all of a layer's.
+bool HasSomeExperts(const ShardOptions& part, int64_t experts) {
+  return part.experts.count() > 0 && part.experts.count() < experts;
+}
+
+link::HelloFrame HelloOf(const ShardServerOptions& options, const model::ModelShape& shape,
+                         uint64_t fingerprint) {
+  const ShardOptions& part = options.shard;
+  link::HelloFrame hello =
+      HelloFor(part.feed_forward_elsewhere ? link::Role::kAttention : link::Role::kShard, shape,
+               fingerprint);
+  if (part.experts.count() > 0) {
+    hello.first_expert = static_cast<uint32_t>(part.experts.first);
+    hello.end_expert = static_cast<uint32_t>(part.experts.end);
+  }
+  hello.any_layers = part.range.count() == 0;
+  hello.first_layer = static_cast<uint32_t>(part.range.first);
+  hello.end_layer = static_cast<uint32_t>(part.range.end);
+  hello.page_tokens = static_cast<uint32_t>(part.page_tokens);
+  hello.slots = part.slots;
+  hello.max_rows = static_cast<uint32_t>(part.max_rows);
+  hello.credentials.worker = options.name;
+  hello.credentials.incarnation = options.incarnation;
+  return hello;
+}
+
 }  // namespace
 
 absl::Status RunShardServer(const ShardServerOptions& options, const std::atomic<bool>& stop) {
-  WL_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(options.model_path));
+  WL_ASSIGN_OR_RETURN(const auto file, model::GgufFile::Open(options.model_path));
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
   kernels::ThreadPool pool(options.threads > 0 ? options.threads : std::max(cores, 1));
   link::Reactor reactor(options.liveness,
                         {options.tls, options.shard.feed_forward_elsewhere ? tls::Door::kAttention
                                                                            : tls::Door::kShard});
+  reactor.ReportTo(options.vitals);
   ShardOptions part = options.shard;
   part.between_layers = [&reactor] { reactor.Beat(); };
-  WL_ASSIGN_OR_RETURN(const auto model, PackedModel::LoadPart(std::move(file), part.part(), &pool));
-  WL_ASSIGN_OR_RETURN(const auto shard, Shard::Create(model, part, &pool));
-  const int64_t experts = model->shape().experts.router.experts;
+  WL_ASSIGN_OR_RETURN(const model::ModelShape shape, model::ReadShape(*file));
+  const int64_t experts = shape.experts.router.experts;
   const bool attention = part.feed_forward_elsewhere;
-  if (options.workers.empty() && (attention || model->experts().count() < experts)) {
+  if (options.workers.empty() && (attention || HasSomeExperts(part, experts))) {
     return absl::InvalidArgumentError(
         attention ? "an attention worker needs feed-forward workers"
                   : "a shard without all experts needs the workers of the others");
   }
-  const link::Role role = attention ? link::Role::kAttention : link::Role::kShard;
-  link::HelloFrame hello = HelloFor(role, *model, part.range, part.page_tokens);
-  hello.slots = part.slots;
-  hello.max_rows = static_cast<uint32_t>(part.max_rows);
-  hello.credentials.worker = options.name;
-  hello.credentials.incarnation = options.incarnation;
-  return Serve(options,
-               {.reactor = &reactor,
-                .shard = shard.get(),
-                .hello = hello,
-                .workers = {.endpoints = options.workers,
-                            .experts = experts,
-                            .patience = options.worker_patience,
-                            .liveness = options.liveness,
-                            .tls = options.tls},
-                .on_remark = options.on_remark},
-               stop);
+  const auto load = [&](LayerRange range) -> absl::StatusOr<std::unique_ptr<Shard>> {
+    ShardOptions whole = part;
+    whole.range = range;
+    WL_ASSIGN_OR_RETURN(const auto model, PackedModel::LoadPart(file, whole.part(), &pool));
+    return Shard::Create(model, whole, &pool);
+  };
+  ShardNode::Parts parts{.reactor = &reactor,
+                         .hello = HelloOf(options, shape, FingerprintOf(*file)),
+                         .workers = {.endpoints = options.workers,
+                                     .experts = experts,
+                                     .patience = options.worker_patience,
+                                     .liveness = options.liveness,
+                                     .tls = options.tls},
+                         .on_remark = options.on_remark};
+  if (part.range.count() == 0) {
+    parts.load = load;
+  } else {
+    WL_ASSIGN_OR_RETURN(parts.shard, load(part.range));
+  }
+  return Serve(options, std::move(parts), stop);
 }
 
 }  // namespace waferline::shard

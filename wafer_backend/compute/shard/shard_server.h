@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "wafer_backend/base/tls/credentials.h"
 #include "wafer_backend/compute/link/liveness.h"
+#include "wafer_backend/compute/link/vitals.h"
 #include "wafer_backend/compute/shard/shard.h"
 
 namespace waferline::shard {
@@ -25,11 +26,12 @@ namespace waferline::shard {
 struct ShardServerOptions {
   std::string listen = "127.0.0.1:0";  // host:port; port 0: the system chooses
   std::string model_path;
-  ShardOptions shard;
-  std::string name;          // of this process, for messages of others
+  ShardOptions shard;  // without layers: its driver assigns them, which then takes their loading
+  std::string name;    // of this process, for messages of others
   uint64_t incarnation = 0;  // random, another each time it starts
   link::Liveness liveness;
   std::shared_ptr<tls::Credentials> tls;  // of its links; null: plain
+  std::shared_ptr<link::Vitals> vitals = std::make_shared<link::Vitals>();  // for a probe
   // host:port of the workers that have what the shard does not have of its layers: other experts,
   // or feed-forward parts.
   std::vector<std::string> workers;

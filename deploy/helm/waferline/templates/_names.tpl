@@ -54,6 +54,16 @@ capabilities: {drop: [ALL]}
 - {name: tls, mountPath: /tls, readOnly: true}
 {{- end }}
 
+{{/* The Secret for etcd, and where it is mounted. */}}
+{{- define "waferline.etcdVolume" -}}
+- name: etcd-tls
+  secret: {secretName: {{ . | quote }}, defaultMode: 0440}
+{{- end }}
+
+{{- define "waferline.etcdMount" -}}
+- {name: etcd-tls, mountPath: /etcd-tls, readOnly: true}
+{{- end }}
+
 {{/* yes, if this release speaks TLS; links have two ends. */}}
 {{- define "waferline.tls" -}}
 {{- $front := .Values.tls.frontendSecret }}{{- $worker := .Values.tls.workerSecret }}
@@ -99,6 +109,7 @@ resources: {{- toYaml .Values.frontend.resources | nindent 2 }}
 volumeMounts:
   - {name: config, mountPath: /config, readOnly: true}
   {{- with .Values.tls.frontendSecret }}{{ include "waferline.tlsMount" . | nindent 2 }}{{ end }}
+  {{- with .Values.etcd.secret }}{{ include "waferline.etcdMount" . | nindent 2 }}{{ end }}
   {{- include "waferline.mounts" . | nindent 2 }}
 {{- end }}
 
@@ -116,17 +127,25 @@ args:
     {{ .role }}
     exec waferd $flags --model {{ .root.Values.model.path }} --threads {{ .root.Values.workers.threads }}
     --listen 0.0.0.0:7101 {{ ternary "--tls /tls" "--insecure" (eq (include "waferline.tls" .root) "yes") }} --advertise $POD_IP:7101 --worker-id $POD_NAME
-    --registry etcd={{ include "waferline.etcd" .root }} --cloud {{ .root.Values.etcd.cloud }}
+    --probe 0.0.0.0:9101 --registry etcd={{ include "waferline.etcd" .root }} --cloud {{ .root.Values.etcd.cloud }}
+    {{- if .root.Values.etcd.secret }} --registry-ca /etcd-tls/ca.crt --registry-cert /etcd-tls/tls.crt --registry-key /etcd-tls/tls.key{{ end }}
 ports:
   - {name: link, containerPort: 7101}
-startupProbe: {tcpSocket: {port: link}, periodSeconds: 1, failureThreshold: 600}
-readinessProbe: {tcpSocket: {port: link}, periodSeconds: 10}
-livenessProbe: {tcpSocket: {port: link}, periodSeconds: 10, failureThreshold: 3}
+  - {name: probe, containerPort: 9101}
+startupProbe: {httpGet: {path: /ready, port: probe}, periodSeconds: 1, failureThreshold: 600}
+readinessProbe: {httpGet: {path: /ready, port: probe}, periodSeconds: 2}
+livenessProbe: {httpGet: {path: /live, port: probe}, periodSeconds: 5, timeoutSeconds: 3, failureThreshold: 3}
 securityContext: {{- include "waferline.security" .root | nindent 2 }}
 resources: {{- toYaml .root.Values.workers.resources | nindent 2 }}
 volumeMounts:
   {{- with .root.Values.tls.workerSecret }}{{ include "waferline.tlsMount" . | nindent 2 }}{{ end }}
+  {{- with .root.Values.etcd.secret }}{{ include "waferline.etcdMount" . | nindent 2 }}{{ end }}
   {{- include "waferline.mounts" .root | nindent 2 }}
+{{- end }}
+
+{{/* Sets $flags to those of a standby. */}}
+{{- define "waferline.standbyFlags" -}}
+flags="--role worker --sram-bytes {{ int64 .Values.workers.sramBytes }} --layers any";
 {{- end }}
 
 {{/* Sets $flags to those of shard $1 of a chain, by its place in $i. */}}

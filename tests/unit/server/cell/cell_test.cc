@@ -66,7 +66,7 @@ TEST_CASE("Two cells claim workers apart; what a cell claimed in vain is free ag
 
   auto chain = ClaimChain(&at_a, wish, a.epoch());
   REQUIRE(chain.ok());
-  CHECK(chain->prefill.id == "p0");
+  CHECK(chain->prefill[0].id == "p0");
   CHECK(chain->shards[1].worker.id == "w1");
   // The other cell's view is older: it wants p0 too, is refused, and leaves nothing claimed.
   membership::ChainWish other = wish;
@@ -80,7 +80,7 @@ TEST_CASE("Two cells claim workers apart; what a cell claimed in vain is free ag
   other.shards = 1;
   chain = ClaimChain(&at_b, other, b.epoch());
   REQUIRE(chain.ok());
-  CHECK(chain->prefill.id == "p1");
+  CHECK(chain->prefill[0].id == "p1");
   CHECK(chain->shards[0].worker.id == "w2");
   // The registry lost the leadership and its claims: the same workers are claimed for the new one.
   auto again = ClaimChain(&at_a, wish, a.epoch());
@@ -95,6 +95,35 @@ TEST_CASE("Two cells claim workers apart; what a cell claimed in vain is free ag
   CHECK(absl::IsUnavailable(ClaimAgain(&at_a, *again, {"a", a.epoch()})));
   // A leadership that is over claims nothing.
   CHECK(absl::IsUnavailable(ClaimChain(&at_b, other, b.epoch() - 1).status()));
+}
+
+TEST_CASE("A leader keeps standbys: claims so many free ones, offers its own where they are now") {
+  FakeStore store;
+  FakeRegistry at_a(&store);
+  at_a.Announce(Listed("p", membership::Role::kPrefill));
+  for (const char* id : {"w0", "w1", "w2", "w3"})
+    at_a.Announce(Listed(id, membership::Role::kShard));
+  const Leadership a(&at_a, "a", {.id = "fa"});
+  const membership::ChainWish wish{.cell = "a", .fingerprint = 7, .layers = 4, .shards = 2};
+  const auto chain = ClaimChain(&at_a, wish, a.epoch());
+  REQUIRE(chain.ok());
+  StandbyWish standbys{.of = wish, .ranges = {{0, 2}, {2, 4}}, .chain = {"w0:1", "w1:1"}};
+  const auto claim = [&] { return ClaimStandbys(&at_a, standbys, {"a", a.epoch()}); };
+  using Endpoints = std::vector<std::string>;
+  CHECK(claim() == Endpoints{"w0:1", "w1:1", "w2:1"});
+  CHECK(store.state.claims.contains("w2"));
+  CHECK_FALSE(store.state.claims.contains("w3"));
+  CHECK(claim() == Endpoints{"w0:1", "w1:1", "w2:1"});
+  // One was replaced by the standby: another one is claimed. It comes back elsewhere: it is one.
+  standbys.chain = {"w0:1", "w2:1"};
+  store.state.workers.erase("w1");
+  at_a.Look();
+  CHECK(claim() == Endpoints{"w0:1", "w2:1", "w3:1"});
+  auto moved = Listed("w1", membership::Role::kShard);
+  moved.endpoint = "elsewhere:1";
+  at_a.Announce(moved);
+  at_a.Look();
+  CHECK(claim() == Endpoints{"w0:1", "elsewhere:1", "w2:1"});
 }
 
 }  // namespace

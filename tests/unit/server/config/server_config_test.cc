@@ -137,7 +137,7 @@ TEST_CASE("attention and feed-forward apart: on workers of this process, or by p
   const auto processes = parse(workers + "}");
   REQUIRE(processes.ok());
   REQUIRE(processes->models[0].tokens.shard_workers == std::vector<std::string>{"a:2", "a:3"});
-  REQUIRE(processes->models[0].tokens.prefill_worker == "a:1");
+  REQUIRE(processes->models[0].tokens.prefill_workers == std::vector<std::string>{"a:1"});
   const auto refused = [&](const std::string& tokens, const std::string& part) {
     const auto config = parse(tokens);
     INFO(config.status());

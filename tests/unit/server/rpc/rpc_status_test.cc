@@ -66,6 +66,5 @@ TEST_CASE("the request that failed is named") {
   CHECK(request->request_id() == "req-1");
 }
 
-
 }  // namespace
 }  // namespace waferline::rpc

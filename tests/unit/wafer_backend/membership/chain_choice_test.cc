@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "wafer_backend/membership/standby_pool.h"
+
 namespace waferline::membership {
 namespace {
 
@@ -20,7 +22,8 @@ void List(Snapshot* snapshot, const std::string& id, const std::string& layers,
 
 std::string TextOf(const absl::StatusOr<Chain>& chain) {
   if (!chain.ok()) return std::string(chain.status().message());
-  std::string text = chain->prefill.id;
+  std::string text;
+  for (const Worker& worker : chain->prefill) text += (text.empty() ? "" : "+") + worker.id;
   for (const ChainWorker& shard : chain->shards) {
     text += " " + shard.worker.id + "=" + membership::TextOf(shard.layers);
   }
@@ -68,6 +71,53 @@ TEST_CASE(
       "there are 1");
   snapshot.claims["p"] = {"b", 4};
   CHECK(TextOf(ChooseChain(snapshot, kWish)) == "no prefill worker has the model and is free");
+}
+
+TEST_CASE("As many prefill workers as are wished, and are there") {
+  Snapshot snapshot;
+  for (const char* id : {"p0", "p1", "p2"}) List(&snapshot, id, "prefill");
+  List(&snapshot, "s", "0:6");
+  ChainWish wish = kWish;
+  wish.prefill = 2;
+  CHECK(TextOf(ChooseChain(snapshot, wish)) == "p0+p1 s=0:6");
+  wish.prefill = 9;
+  CHECK(TextOf(ChooseChain(snapshot, wish)) == "p0+p1+p2 s=0:6");
+}
+
+TEST_CASE("Standbys have layers of the chain, or take any; own ones first; no other cell's") {
+  Snapshot snapshot;
+  for (const auto& [id, layers] : {std::pair{"a0", "any"},
+                                   {"a1", "any"},
+                                   {"b0", "0:3"},
+                                   {"b1", "0:2"},
+                                   {"b2", "3:6"},
+                                   {"p", "prefill"}}) {
+    List(&snapshot, id, layers);
+  }
+  snapshot.claims["a1"] = {"a", 1};
+  snapshot.claims["b2"] = {"b", 1};
+  std::string ids;
+  for (const Worker& worker : ChooseStandbys(snapshot, kWish, {{0, 3}, {3, 6}})) {
+    ids += worker.id + " ";
+  }
+  CHECK(ids == "b0 a1 a0 ");
+}
+
+TEST_CASE("A pool gives what is offered and not in the chain, each in its turn") {
+  StandbyPool pool;
+  CHECK(pool.Take() == std::nullopt);
+  pool.SetChain({"a", "b"});
+  pool.Offer({"a", "b", "c", "d"});
+  CHECK_FALSE(pool.empty());
+  CHECK(pool.Take() == "c");
+  CHECK(pool.Take() == "d");
+  CHECK(pool.Take() == "c");
+  pool.SetChain({"a", "c"});
+  CHECK(pool.Take() == "d");
+  CHECK(pool.Take() == "b");
+  pool.Offer({"a"});
+  CHECK(pool.empty());
+  CHECK(pool.Take() == std::nullopt);
 }
 
 TEST_CASE("Layers and names are read as they are written") {

@@ -64,9 +64,9 @@ void RoundTripAndDamage(SeededStream* random) {
 
 TEMPLATE_TEST_CASE("every kind of frame survives the wire and damage is noticed", "", HelloFrame,
                    ActivationFrame, LayerRowsFrame, TokenFrame, LogitsFrame, KvFrame,
-                   KvReceivedFrame, MemoryFrame, AskMemoryFrame, RefusedFrame, OpenFrame,
-                   CloseFrame, JoinFrame, AnswerFrame, ShardsFrame, PrefillFrame, HandOffFrame,
-                   CancelFrame, PrefilledFrame, PromptLogprobsFrame, HandedOffFrame) {
+                   KvReceivedFrame, MemoryFrame, AskMemoryFrame, RefusedFrame, AssignFrame,
+                   OpenFrame, CloseFrame, JoinFrame, AnswerFrame, ShardsFrame, PrefillFrame,
+                   HandOffFrame, CancelFrame, PrefilledFrame, PromptLogprobsFrame, HandedOffFrame) {
   const uint64_t seed = 31;
   SeededStream random(seed);
   for (int run = 0; run < 60; ++run) {

@@ -102,6 +102,9 @@ class FakeShard {
     if (Silences(State::kJoin)) return absl::OkStatus();
     return Answer(peer, link::AnswerFrame::To::kJoin, 0);
   }
+  absl::Status Handle(Peer* peer, const link::AssignFrame&) {
+    return Answer(peer, link::AnswerFrame::To::kAssign, 0);
+  }
   absl::Status Handle(Peer* peer, const link::AskMemoryFrame&) {
     if (Silences(State::kMemory)) return absl::OkStatus();
     link::MemoryFrame memory{.capacity = 1 << 30, .kv_per_page = 4096};
@@ -143,7 +146,7 @@ struct Stage {
         prefill(StartPrefill(disk.path(), 32)) {
     options.threads = 1;
     options.remote = {.shards = {shard.endpoint()},
-                      .prefill = prefill->endpoint(),
+                      .prefill = {prefill->endpoint()},
                       .fingerprint = shard::FingerprintOf(*disk.file()),
                       .between_attempts = Milliseconds(20),
                       .max_outage = Seconds(2),

@@ -289,7 +289,7 @@ TEST_CASE("workers that do not fit are refused with the reason") {
   other.remote.fingerprint += 1;
   refused(other, "different model file");
   PlaneOptions nonsense = cloud.Options(disk.file());
-  nonsense.remote.prefill = "nonsense";
+  nonsense.remote.prefill = {"nonsense"};
   refused(nonsense, "host:port");
 }
 

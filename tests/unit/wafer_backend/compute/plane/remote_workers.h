@@ -103,7 +103,7 @@ struct Cloud {
     PlaneOptions options;
     options.threads = 1;
     for (const auto& shard : shards) options.remote.shards.push_back(shard->endpoint());
-    options.remote.prefill = prefill->endpoint();
+    options.remote.prefill = {prefill->endpoint()};
     options.remote.fingerprint = shard::FingerprintOf(*file);
     options.remote.between_attempts = Milliseconds(20);
     options.remote.liveness = kFastBeats;

@@ -306,7 +306,7 @@ TEST_CASE("one driver owns the workers of both sides, a later epoch takes them o
   const auto second = [&](const Cloud& workers, uint64_t epoch) {
     PlaneOptions options = workers.Options(disk.file());
     options.remote.attention = true;
-    options.remote.prefill = own.prefill->endpoint();
+    options.remote.prefill = {own.prefill->endpoint()};
     options.remote.credentials = {.cell = "demo", .worker = "front-b", .incarnation = ++starts};
     options.remote.credentials.fence.epoch = epoch;
     options.remote.max_outage = Seconds(2);
