@@ -59,7 +59,7 @@ int CountPlaced(
 
 int main() {
   const int headroom = CountPlaced([](std::span<const policy::UnitView> units) {
-    return policy::ChooseUnit({}, policy::QueueClass::kDefault, units);
+    return policy::ChooseUnit(policy::UnitRule::kMostHeadroom, policy::kAnyTier, units);
   });
   const int best_fit = CountPlaced(ChooseBestFit);
   std::printf("of 23 requests: most headroom places %d, best fit %d\n", headroom, best_fit);
