@@ -52,7 +52,9 @@ UnitKey KeyOf(UnitRule rule, const UnitView& unit) {
   return {full, -unit.free_pages, 0};
 }
 
-bool OrdersByRoom(UnitRule rule) { return rule != UnitRule::kShortestQueue; }
+bool OrdersByRoom(UnitRule rule) {
+  return rule == UnitRule::kMostHeadroom || rule == UnitRule::kSticky;
+}
 
 std::optional<size_t> ChooseWorker(WorkerRule rule, std::span<const WorkerView> workers,
                                    int64_t prompt_tokens, uint64_t ordinal) {
