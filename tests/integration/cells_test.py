@@ -35,7 +35,7 @@ def get(url):
             return reply.status, reply.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
-    except urllib.error.URLError:
+    except (urllib.error.URLError, ConnectionError):
         return 0, ""  # between the standby's door and the server's
 
 

@@ -50,7 +50,7 @@ def cloud_of_workers(tmp_path_factory):
             yield server, workers
 
 
-@pytest.mark.parametrize("number, named", ((0, "the prefill worker was lost"), (1, "shard 1 of 2"), (2, "shard 2 of 2")))
+@pytest.mark.parametrize("number, named", ((0, "a prefill worker was lost"), (1, "shard 1 of 2"), (2, "shard 2 of 2")))
 def test_a_worker_that_stays_away(cloud, number, named):
     server, workers = cloud
     text = ask(server.http)[1]
