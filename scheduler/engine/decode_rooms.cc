@@ -38,7 +38,8 @@ void DecodePool::Add(LaneIndex lane, const DecodeUnitSpec& spec) {
   LaneUnits& all = lanes_[lane];
   unit.index = all.units.Add(u);
   unit.ledger = std::make_unique<StageLedger>(spec.memory);
-  const int wafers = spec.pipeline != nullptr ? spec.devices : spec.wafers;
+  const bool pipeline_of_wafers = spec.pipeline != nullptr && spec.wafers >= 0;
+  const int wafers = pipeline_of_wafers ? spec.devices : std::max(0, spec.wafers);
   unit.meter = DeviceMeter(spec.devices, wafers, spec.milliwatts);
   unit.running = std::make_unique<RunningSlotPool>(RunningSlots(spec.max_running));
   unit.depth = spec.pipeline != nullptr ? spec.pipeline->depth(Tokens(1)) : spec.max_running;

@@ -48,7 +48,7 @@ struct DecodeUnitSpec {
   KvLink* link = nullptr;           // from the prefill pool; may be shared between units and lanes
   bool prefix_cache = false;        // keep ended prompts' KV in free SRAM
   int devices = 1;                  // that work as one: wafers of the pipeline, accelerators
-  int wafers = 0;                   // of a batch unit's: those that are no accelerators
+  int wafers = 0;                   // of a batch unit's; -1: none of a pipeline's are
   int64_t milliwatts = 0;           // what they draw together at work; 0: not known
   std::optional<Speculation> speculation;  // its own; none: the lane's
 };

@@ -9,9 +9,12 @@
 #include "scheduler/fleet/split_unit.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/emulator/hardware_costs.h"
+#include "wafer_backend/emulator/roofline.h"
 #include "wafer_backend/emulator/split_decoder.h"
 #include "wafer_backend/emulator/wafer_pipeline.h"
+#include "wafer_backend/hardware/placement/chip_pipeline.h"
 #include "wafer_backend/hardware/placement/speed.h"
+#include "wafer_backend/hardware/placement/split_side.h"
 #include "wafer_backend/hardware/silicon/hardware_file.h"
 #include "wafer_backend/hardware/timing/profile_file.h"
 
@@ -39,13 +42,13 @@ std::vector<ShardMemory> MemoryOf(const timing::DecodeCosts& costs) {
 }
 
 std::vector<ShardMemory> MemoryOf(const silicon::AcceleratorSpec& device, int devices,
-                                  const emulator::RooflineModel& model) {
-  return {
-      {.capacity = Bytes(static_cast<int64_t>(device.memory_bytes.value * devices)),
-       .weights = Bytes(static_cast<int64_t>(model.weight_bytes)),
-       .buffers = Bytes(),
-       .kv_per_page = Bytes(static_cast<int64_t>(model.kv_bytes_per_token)) * kPageTokens.count(),
-       .page_tokens = kPageTokens}};
+                                  const timing::BatchCosts& costs) {
+  return {{.capacity = Bytes(static_cast<int64_t>(device.memory_bytes.value * devices)),
+           .weights = Bytes(static_cast<int64_t>(costs.weight_bytes)),
+           .buffers = Bytes(),
+           .kv_per_page =
+               Bytes(static_cast<int64_t>(costs.kv_bytes_per_position)) * kPageTokens.count(),
+           .page_tokens = kPageTokens}};
 }
 
 }  // namespace
@@ -67,16 +70,35 @@ absl::StatusOr<std::string> LaneDevices::AddWafers(UnitGroup* group) const {
   group->power = {.watts = wafer.power_decode_watts.value * costs.wafers,
                   .usd_per_hour = wafer.usd_per_system_hour.value * costs.wafers,
                   .systems = group->devices};
-  auto first = std::make_unique<emulator::WaferPipeline>(
-      std::make_shared<emulator::HardwareStageCosts>(costs, context_));
-  for (int unit = 1; unit < decode.units; ++unit) group->pipelines.push_back(first->Clone());
-  group->pipelines.push_back(std::move(first));
+  AddPipelines(costs, group);
   return absl::StrCat(decode.units * group->devices, " x ", group->hardware.name, " (",
                       group->profile->name, ")");
 }
 
-absl::StatusOr<std::string> LaneDevices::AddAccelerators(const emulator::RooflineModel& model,
-                                                         UnitGroup* group) const {
+void LaneDevices::AddPipelines(const timing::DecodeCosts& costs, UnitGroup* group) const {
+  auto first = std::make_unique<emulator::WaferPipeline>(
+      std::make_shared<emulator::HardwareStageCosts>(costs, context_));
+  for (int unit = 1; unit < group->config.units; ++unit) {
+    group->pipelines.push_back(first->Clone());
+  }
+  group->pipelines.push_back(std::move(first));
+}
+
+absl::Status LaneDevices::AddChips(UnitGroup* group) const {
+  WL_ASSIGN_OR_RETURN(const placement::SplitSide side,
+                      placement::SideOf({.shape = shape_,
+                                         .hardware = group->hardware,
+                                         .part = timing::LayerPart::kWhole,
+                                         .devices = group->devices,
+                                         .context = context_.count()}));
+  const timing::DecodeCosts costs =
+      placement::ChipPipelineOf(side, timing::LayersOf(shape_).kind_of);
+  group->memory = MemoryOf(costs);
+  AddPipelines(costs, group);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> LaneDevices::AddAccelerators(UnitGroup* group) const {
   const fleet::DecodeConfig& decode = group->config;
   const silicon::AcceleratorSpec& device = *group->hardware.accelerator();
   if (!decode.profile.empty() || decode.wafers_per_unit != 0) {
@@ -84,13 +106,17 @@ absl::StatusOr<std::string> LaneDevices::AddAccelerators(const emulator::Rooflin
         "profile and wafers_per_unit have no effect on an accelerator; leave them out");
   }
   const int devices = group->devices = decode.devices_per_unit;
-  group->memory = MemoryOf(device, devices, model);
   group->power = {.watts = device.power_watts.value * devices,
                   .usd_per_hour = device.usd_per_hour.value * devices,
                   .systems = devices};
-  const emulator::RooflineHardware unit = emulator::RooflineOf(device, devices);
-  for (int i = 0; i < decode.units; ++i) {
-    group->batches.push_back(std::make_unique<emulator::RooflineDecoder>(unit, model));
+  if (device.chip_hop_seconds) {
+    WL_RETURN_IF_ERROR(AddChips(group));
+  } else {
+    const timing::BatchCosts costs = emulator::RooflineOf(shape_, device, devices);
+    group->memory = MemoryOf(device, devices, costs);
+    for (int i = 0; i < decode.units; ++i) {
+      group->batches.push_back(std::make_unique<emulator::RooflineDecoder>(costs));
+    }
   }
   return absl::StrCat(decode.units * devices, " x ", group->hardware.name);
 }
@@ -118,15 +144,14 @@ absl::StatusOr<std::string> LaneDevices::AddSplit(UnitGroup* group) const {
   return absl::StrCat(group->config.units, " x [", unit.label, "]");
 }
 
-absl::Status LaneDevices::AddUnits(const fleet::DecodeConfig& decode,
-                                   const emulator::RooflineModel& model) {
+absl::Status LaneDevices::AddUnits(const fleet::DecodeConfig& decode) {
   UnitGroup group{.config = decode};
   absl::StatusOr<std::string> label;
   if (decode.split.has_value()) {
     label = AddSplit(&group);
   } else {
     WL_ASSIGN_OR_RETURN(group.hardware, silicon::LoadHardware(decode.hardware));
-    label = group.hardware.wafer() != nullptr ? AddWafers(&group) : AddAccelerators(model, &group);
+    label = group.hardware.wafer() != nullptr ? AddWafers(&group) : AddAccelerators(&group);
   }
   WL_RETURN_IF_ERROR(label.status());
   absl::StrAppend(&label_, groups_.empty() ? " " : " and ", *label);

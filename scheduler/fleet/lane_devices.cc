@@ -8,6 +8,7 @@
 #include "scheduler/fleet/timed_shape.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/emulator/hardware_costs.h"
+#include "wafer_backend/emulator/roofline.h"
 #include "wafer_backend/emulator/shared_link.h"
 #include "wafer_backend/hardware/silicon/hardware_file.h"
 
@@ -43,15 +44,13 @@ absl::StatusOr<std::unique_ptr<LaneDevices>> LaneDevices::Build(const fleet::Lan
   WL_RETURN_IF_ERROR(Named("context", context.status()));
   lane->context_ = *context;
   lane->shape_ = timed->shape;
-  const emulator::RooflineModel roofline = emulator::RooflineOf(timed->shape);
-  lane->kv_bytes_per_token_ = Bytes(static_cast<int64_t>(roofline.kv_bytes_per_token));
-  WL_RETURN_IF_ERROR(Named("prefill.hardware", lane->AddWorkers(roofline)));
+  WL_RETURN_IF_ERROR(Named("prefill.hardware", lane->AddWorkers()));
 
   int units = 0;
   lane->label_ = timed->shape.name + " on";
   for (const fleet::DecodeConfig& decode : config.decode) {
     const std::string field = absl::StrCat("decode[", lane->groups_.size(), "]");
-    WL_RETURN_IF_ERROR(Named(field, lane->AddUnits(decode, roofline)));
+    WL_RETURN_IF_ERROR(Named(field, lane->AddUnits(decode)));
     units += decode.units;
   }
   for (int i = 0; i < (config.link.shared ? 1 : units); ++i) {
@@ -64,22 +63,29 @@ absl::StatusOr<std::unique_ptr<LaneDevices>> LaneDevices::Build(const fleet::Lan
   return lane;
 }
 
-absl::Status LaneDevices::AddWorkers(const emulator::RooflineModel& model) {
+absl::Status LaneDevices::AddWorkers() {
   WL_ASSIGN_OR_RETURN(const silicon::Hardware hardware,
                       silicon::LoadHardware(config_.prefill.hardware));
   if (hardware.accelerator() == nullptr) {
     return absl::InvalidArgumentError(
         absl::StrCat(hardware.name, " is a wafer; prefill workers must be accelerators"));
   }
-  const emulator::RooflineHardware worker =
-      emulator::RooflineOf(*hardware.accelerator(), config_.prefill.devices_per_worker);
   const silicon::AcceleratorSpec& device = *hardware.accelerator();
+  const timing::BatchCosts costs =
+      emulator::RooflineOf(shape_, device, config_.prefill.devices_per_worker);
+  kv_bytes_per_token_ = Bytes(static_cast<int64_t>(costs.kv_bytes_per_position));
+  const double chips = std::ceil(costs.weight_bytes / device.memory_bytes.value);
+  if (device.chip_hop_seconds && config_.prefill.devices_per_worker < chips) {
+    return absl::ResourceExhaustedError(absl::StrCat(hardware.name, ": the weights need ", chips,
+                                                     " chips, devices_per_worker is ",
+                                                     config_.prefill.devices_per_worker));
+  }
   prefill_hardware_ = hardware;
   worker_power_ = {.watts = device.power_watts.value * config_.prefill.devices_per_worker,
                    .usd_per_hour = device.usd_per_hour.value * config_.prefill.devices_per_worker,
                    .systems = config_.prefill.devices_per_worker};
   for (int i = 0; i < config_.prefill.workers; ++i) {
-    workers_.push_back(std::make_unique<emulator::RooflinePrefill>(worker, model));
+    workers_.push_back(std::make_unique<emulator::RooflinePrefill>(costs));
   }
   return absl::OkStatus();
 }
@@ -177,10 +183,11 @@ engine::LaneSpec LaneDevices::Spec(ValueSource* values,
       unit.max_running = group.config.max_running;
       unit.link = links_[config_.link.shared ? 0 : link].get();
       unit.prefix_cache = group.config.prefix_cache;
-      unit.tier = group.config.tier.value_or(group.wafers > 0 ? UnitTier::kFast : UnitTier::kSlow);
+      const bool fast = group.wafers > 0 || unit.pipeline != nullptr;
+      unit.tier = group.config.tier.value_or(fast ? UnitTier::kFast : UnitTier::kSlow);
       if (!config_.states_draft) unit.speculation = group.speculation;
       unit.devices = group.devices;
-      unit.wafers = group.wafers;
+      unit.wafers = unit.pipeline != nullptr && group.wafers == 0 ? -1 : group.wafers;
       unit.milliwatts = std::llround(1e3 * group.power.watts);
       spec.units.push_back(std::move(unit));
     }

@@ -15,7 +15,6 @@
 #include "wafer_backend/api/devices.h"
 #include "wafer_backend/api/values.h"
 #include "wafer_backend/base/timeline.h"
-#include "wafer_backend/emulator/roofline.h"
 #include "wafer_backend/hardware/placement/faults.h"
 #include "wafer_backend/hardware/placement/split_model.h"
 #include "wafer_backend/hardware/silicon/hardware.h"
@@ -95,12 +94,14 @@ class LaneDevices {
     std::vector<std::unique_ptr<BatchDecoder>> batches;
   };
   LaneDevices() = default;
-  absl::Status AddWorkers(const emulator::RooflineModel& model);
-  absl::Status AddUnits(const fleet::DecodeConfig& decode, const emulator::RooflineModel& model);
+  absl::Status AddWorkers();
+  absl::Status AddUnits(const fleet::DecodeConfig& decode);
   // What of a group is made for machines of each sort; the label of its hardware.
   absl::StatusOr<std::string> AddWafers(UnitGroup* group) const;
-  absl::StatusOr<std::string> AddAccelerators(const emulator::RooflineModel& model,
-                                              UnitGroup* group) const;
+  absl::StatusOr<std::string> AddAccelerators(UnitGroup* group) const;
+  // Of accelerators, those that a token passes one after another.
+  absl::Status AddChips(UnitGroup* group) const;
+  void AddPipelines(const timing::DecodeCosts& costs, UnitGroup* group) const;
   absl::StatusOr<std::string> AddSplit(UnitGroup* group) const;
 
   placement::PlacementTask TaskOf(const UnitGroup& group) const;

@@ -17,28 +17,30 @@ constexpr double kSmallest = 1e-6;
 struct Node {
   silicon::AcceleratorSpec device;
   int devices = 1;
-  emulator::RooflineModel model;
+  timing::ModelSizes shape;
   double context = 0;
   double seconds_per_token = 0;
 
-  double Step(int64_t batch) const {
-    const emulator::RooflineDecoder decoder(emulator::RooflineOf(device, devices), model);
-    const auto kv = static_cast<int64_t>(static_cast<double>(batch) * context);
-    return decoder.StepTime(static_cast<int>(batch), Tokens(kv), 1).as_double() * 1e-9;
-  }
-  bool Holds(int64_t batch) const {
-    const double kv = static_cast<double>(batch) * context * model.kv_bytes_per_token;
-    return model.weight_bytes + kv <= device.memory_bytes.value * devices &&
-           Step(batch) <= seconds_per_token;
+  static double Step(const timing::BatchCosts& costs, double batch, double positions) {
+    timing::Rows rows;
+    rows.Add({batch, batch * positions});
+    return costs.StepSeconds(rows, batch);
   }
   // 0 if not even one user's tokens are in time.
   double TokensPerSecond() const {
+    const timing::BatchCosts costs = emulator::RooflineOf(shape, device, devices);
+    const auto holds = [&](int64_t batch) {
+      const auto users = static_cast<double>(batch);
+      const double kv = users * context * costs.kv_bytes_per_position;
+      return costs.weight_bytes + kv <= device.memory_bytes.value * devices &&
+             Step(costs, users, context) <= seconds_per_token;
+    };
     int64_t low = 0, high = kMaxBatch;
     while (high - low > 1) {
       const int64_t middle = (low + high) / 2;
-      (Holds(middle) ? low : high) = middle;
+      (holds(middle) ? low : high) = middle;
     }
-    return low == 0 ? 0 : static_cast<double>(low) / Step(low);
+    return low == 0 ? 0 : static_cast<double>(low) / Step(costs, static_cast<double>(low), context);
   }
 };
 
@@ -48,7 +50,7 @@ double SpeedAt(Node node, double Fact::*good, double Fact::*bad) {
   for (Fact* fact : {&device.compute_efficiency, &device.memory_efficiency}) {
     fact->value = fact->*good;
   }
-  device.step_overhead_seconds.value = device.step_overhead_seconds.*bad;
+  device.layer_seconds.value = device.layer_seconds.*bad;
   return node.TokensPerSecond();
 }
 
@@ -67,7 +69,7 @@ absl::StatusOr<Node> ReadNode(YamlForm& form, const Plan& plan) {
   }
   WL_ASSIGN_OR_RETURN(const timing::ModelSizes shape, ModelOf(plan));
   return Node{.device = *hardware.accelerator(),
-              .model = emulator::RooflineOf(shape),
+              .shape = shape,
               .context = static_cast<double>(plan.finance->context)};
 }
 

@@ -124,7 +124,7 @@ BROKEN = [
     ("clip_max_tokens: true", "cell: {name: c, registry: {kind: zookeeper}}", "cell.registry.kind", "etcd"),
     ("clip_max_tokens: true", "kv_events: [{topic: t}]", "kv_events[0].bind", "is missing"),
     ("context: 32768\n    prefill: {hardware: h100, workers: 2, devices", "context: -1\n    prefill: {hardware: h100, workers: 2, devices", "models[2].context", "[0, "),
-    ("devices_per_worker: 4", "devices_per_worker: 65", "models[2].prefill.devices_per_worker", "[1, 64]"),
+    ("devices_per_worker: 4", "devices_per_worker: 65537", "models[2].prefill.devices_per_worker", "[1, 65536]"),
     ("devices_per_worker: 4", "step_tokens: 0", "models[2].prefill.step_tokens", "[1, "),
     ("devices_per_worker: 4", "cache: 4", "models[2].prefill.cache", "did you mean 'cache_tokens'?"),
     ("max_running: 64", "max_running: 0", "models[0].decode[0].max_running", "[1, 65536]"),

@@ -39,6 +39,9 @@ FLEETS = {
     "two tiers: a third of the tokens on a wafer, room spills both ways": LANE % (
         "[{%s, max_running: 4}, {name: gpu, hardware: h100, max_running: 4, units: 2}]" % WAFER,
         "{block_tokens: 64, overlap: layer, fast_tier: {who: share, share: 0.3, priority_spills: true, slow_spills: true}}"),
+    "a pipeline of SRAM chips, prompts in chunks": (LANE % (
+        "[{name: lpu, hardware: groq-lpu-v1, devices_per_unit: 80, max_running: 6}, {name: gpu, hardware: h100, max_running: 4}]",
+        "{block_tokens: 64, overlap: chunk}")).replace("cache_tokens: 4096", "cache_tokens: 4096, step_tokens: 48"),
 }
 
 

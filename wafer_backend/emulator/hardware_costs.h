@@ -4,9 +4,9 @@
 
 #include <utility>
 
-#include "wafer_backend/emulator/roofline.h"
 #include "wafer_backend/emulator/stage_costs.h"
 #include "wafer_backend/hardware/silicon/hardware.h"
+#include "wafer_backend/hardware/timing/batch_costs.h"
 #include "wafer_backend/hardware/timing/model_shape.h"
 #include "wafer_backend/hardware/timing/stage_costs.h"
 
@@ -29,10 +29,9 @@ class HardwareStageCosts : public StageCosts {
   Tokens max_kv_length_;
 };
 
-// `devices` accelerators of one kind that share a model.
-RooflineHardware RooflineOf(const silicon::AcceleratorSpec& device, int devices);
-// FP16 weights and KV. The shape has passed timing::CheckShape. A sliding window is left out: every
-// layer attends to all positions.
-RooflineModel RooflineOf(const timing::ModelSizes& shape);
+// A model on `devices` accelerators of one kind, FP16 weights and KV. The shape has passed
+// timing::CheckShape.
+timing::BatchCosts RooflineOf(const timing::ModelSizes& shape,
+                              const silicon::AcceleratorSpec& device, int devices);
 
 }  // namespace waferline::emulator

@@ -20,7 +20,7 @@ PrefillConfig ReadPrefill(YamlForm form, const std::filesystem::path& folder) {
       static_cast<int>(form.About("prefill workers").IntegerOr("workers", 1, 1, kMaxDevices));
   out.devices_per_worker =
       static_cast<int>(form.About("accelerators that share the model in a worker")
-                           .IntegerOr("devices_per_worker", 1, 1, 64));
+                           .IntegerOr("devices_per_worker", 1, 1, 65536));
   out.step_tokens = Tokens(form.About("prompt tokens of one step of a worker")
                                .IntegerOr("step_tokens", 8192, 1, kMaxTokens));
   out.backlog_tokens =
@@ -67,7 +67,8 @@ DecodeConfig ReadDecode(YamlForm form, const std::filesystem::path& folder) {
       form.About("sequences that hold a slot of a unit").IntegerOr("max_running", 256, 1, 65536));
   out.prefix_cache =
       form.About("keep the KV of ended prompts in free SRAM").Flag("prefix_cache", false);
-  if (form.About("of service; left out: wafers are fast, in a split unit too, accelerators slow")
+  if (form.About("of service; left out: wafers, in a split unit too, and pipelines of chips are "
+                 "fast, accelerators slow")
           .Has("tier")) {
     out.tier = ChoiceOr<UnitTier>(form, "tier", UnitTier::kFast,
                                   {{"fast", UnitTier::kFast}, {"slow", UnitTier::kSlow}});

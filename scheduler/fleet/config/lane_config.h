@@ -25,7 +25,7 @@ inline constexpr int64_t kMaxDevices = 131'072;  // workers, or units of one kin
 struct PrefillConfig {
   std::string hardware;           // accelerator: a name of deploy/hardware or a path
   int workers = 1;                // 1 .. kMaxDevices
-  int devices_per_worker = 1;     // accelerators that share the model, 1 .. 64
+  int devices_per_worker = 1;     // accelerators that share the model, 1 .. 65536
   Tokens step_tokens{8192};       // token budget of a step
   Tokens backlog_tokens{32768};   // a worker takes another prompt while less than this is pending
   Tokens cache_tokens{0};         // prefix cache of a worker; 0: none

@@ -111,10 +111,12 @@ absl::StatusOr<SplitSide> OnAccelerators(const SideTask& task) {
   memory.capacity_bytes = device.memory_bytes.value * devices;
   const timing::Holding holding{.devices = devices,
                                 .layers = task.shape.layers,
+                                .hidden = task.shape.hidden,
                                 .bytes_per_weight = task.bytes_per_weight,
                                 .bytes_per_kv_value = task.bytes_per_kv_value};
   SplitSide side{.hardware = task.hardware.name,
                  .devices = devices,
+                 .by_layer = device.chip_hop_seconds.has_value(),
                  .memory = {memory},
                  .watts = device.power_watts.value * devices,
                  .usd_per_hour = device.usd_per_hour.value * devices};
@@ -137,6 +139,19 @@ int64_t SplitSide::UsersByMemory(int64_t context) const {
                                 (one.kv_bytes_per_position * static_cast<double>(context)));
   }
   return static_cast<int64_t>(std::max(0.0, users));
+}
+
+double StepSeconds(const SplitSide& side, const std::vector<uint8_t>& kind_of, int64_t users,
+                   int64_t context) {
+  const double together = static_cast<double>(side.by_layer ? 1 : users);
+  const timing::MicroBatch batch{together, together * static_cast<double>(context)};
+  double pass = side.output.At(batch), slowest = pass;
+  for (const uint8_t kind : kind_of) {
+    const double layer = side.kinds[kind].At(batch);
+    pass += layer;
+    slowest = std::max(slowest, layer);
+  }
+  return side.by_layer ? std::max(pass, static_cast<double>(users) * slowest) : pass;
 }
 
 absl::StatusOr<SplitSide> SideOf(const SideTask& task) {

@@ -51,6 +51,12 @@ struct SplitSide {
   int64_t UsersByMemory(int64_t context) const;
 };
 
+// A token of each of `users`, on a side of whole layers (`kind_of`: timing::ModelLayers) whose
+// machines are accelerators. Chips with a layer each take one user's token after another's, like a
+// wafer's regions.
+double StepSeconds(const SplitSide& side, const std::vector<uint8_t>& kind_of, int64_t users,
+                   int64_t context);
+
 // InvalidArgument or ResourceExhausted says what does not fit, with the arithmetic.
 absl::StatusOr<SplitSide> SideOf(const SideTask& task);
 

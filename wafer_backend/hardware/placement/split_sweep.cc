@@ -114,17 +114,7 @@ std::optional<UncutRow> UncutAccelerators(const SplitSweepTask& task,
   const auto side = SideFor(task, hardware, timing::LayerPart::kWhole, devices, context);
   if (!side.ok()) return std::nullopt;
   const std::vector<uint8_t> kind_of = timing::LayersOf(task.shape).kind_of;
-  const auto step = [&](int64_t users) {
-    // Chips with a layer each take one user's token after another's, like a wafer's regions.
-    const double together = static_cast<double>(side->by_layer ? 1 : users);
-    const timing::MicroBatch batch{together, together * static_cast<double>(context)};
-    double pass = side->output.At(batch), slowest = pass;
-    for (const uint8_t kind : kind_of) {
-      pass += side->kinds[kind].At(batch);
-      slowest = std::max(slowest, side->kinds[kind].At(batch));
-    }
-    return side->by_layer ? std::max(pass, static_cast<double>(users) * slowest) : pass;
-  };
+  const auto step = [&](int64_t users) { return StepSeconds(*side, kind_of, users, context); };
   UncutRow row{.context = context, .hardware = hardware.name, .devices = side->devices};
   row.served =
       LeastCostly(task, side->UsersByMemory(context), {side->watts, side->usd_per_hour}, step);
@@ -203,9 +193,10 @@ absl::StatusOr<SplitSweep> SweepSplits(const SplitSweepTask& task) {
   for (const int64_t context : task.contexts) {
     WL_ASSIGN_OR_RETURN(const SplitSide ffn,
                         SideFor(task, task.ffn, timing::LayerPart::kFeedForward, 0, context));
+    const int machines = ffn.by_layer && !ffn.wafers ? 1 : ffn.devices;
     for (const int ratio : task.ratios) {
-      const auto attention = SideFor(task, task.attention, timing::LayerPart::kAttention,
-                                     ratio * ffn.devices, context);
+      const auto attention =
+          SideFor(task, task.attention, timing::LayerPart::kAttention, ratio * machines, context);
       if (!attention.ok()) {
         misfit = attention.status();
         sweep.did_not_fit += others;

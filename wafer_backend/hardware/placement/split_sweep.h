@@ -24,7 +24,8 @@ struct SplitSweepTask {
   const silicon::Hardware& ffn;
   const timing::Profile& profile;  // of wafers on either side
   std::vector<int64_t> contexts;
-  std::vector<int> ratios;  // attention machines for each feed-forward machine
+  // Attention machines for each feed-forward machine; a pipeline of chips counts as one.
+  std::vector<int> ratios;
   std::vector<int> micro_batches;
   std::vector<double> link_us;
   double link_bytes_per_second = 1.5e11;

@@ -1,10 +1,14 @@
 // What a machine is: the facts of one hardware file (deploy/hardware/*.yaml), each with its mark
 // and source. Plain values, any thread. Two kinds exist: a wafer, which the timing and placement
-// models know in detail, and an accelerator (GPU and alike), of which prefill needs a roofline.
+// models know in detail, and an accelerator (GPU, TPU, pipeline of SRAM chips), which a roofline
+// describes.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "wafer_backend/base/fact.h"
 
@@ -48,17 +52,55 @@ struct WaferSpec {
   Fact usd_per_system_hour;
 };
 
-// One device of a prefill pool.
+// Public figures of one model on a machine, from the `check:` list of its file: what predictions
+// are held against.
+struct PublishedFigures {
+  enum class Measure : uint8_t { kTokensPerSecond, kFirstTokenMs, kTokenMs };
+  // Requests of `prompt` and `generate` tokens; `users` at once, or 0: as many as make most tokens
+  // (maximum load).
+  struct Figure {
+    int64_t prompt = 0, generate = 0, users = 0;
+    Measure measure = Measure::kTokensPerSecond;  // of all users together
+    double value = 0;
+  };
+  std::string model;    // a name of deploy/model-shapes
+  std::string weights;  // a number type: fp16, fp8, ...
+  std::string kv;       // of keys and values, likewise
+  int devices = 1;
+  bool fitted = false;  // the file's compute_efficiency and layer_seconds follow from them
+  double within = 0;    // a prediction lies in [value / (1 + within), value * (1 + within)]
+  Mark mark = Mark::kUnknown;
+  std::string source;
+  std::vector<Figure> figures;
+};
+
+// One device of a prefill pool, or of a decode unit.
 struct AcceleratorSpec {
   Fact peak_fp16_flops;  // dense, a multiply and an add are two
+  // Where the device has such products; else they run at the rate of the next wider type.
+  std::optional<Fact> peak_fp8_flops, peak_fp4_flops;
   Fact memory_bytes;
   Fact memory_bytes_per_second;
   Fact power_watts;
   Fact network_bytes_per_second;  // out of the device, for KV
-  Fact compute_efficiency;        // of the peak, reached on long prompts
+  Fact compute_efficiency;        // of the peak, reached with many rows
   Fact memory_efficiency;
-  Fact step_overhead_seconds;  // launching one step over all layers
+  Fact layer_seconds;  // what a layer of a step takes beyond the roofline: launching its kernels
   Fact usd_per_hour;
+  // Devices that share all layers (tensor parallelism): an allreduce takes so long for a few bytes,
+  // and more for its bytes each way. Not of chips.
+  Fact allreduce_seconds;
+  Fact link_bytes_per_second;
+  // Chips that a token passes one after another, each layer on chips of its own: from one chip to
+  // the next.
+  std::optional<Fact> chip_hop_seconds;
+  std::vector<PublishedFigures> checks;
+
+  // Of products with weights of so many bytes.
+  const Fact& PeakFlops(double bytes_per_weight) const {
+    if (bytes_per_weight <= 0.5 && peak_fp4_flops) return *peak_fp4_flops;
+    return bytes_per_weight <= 1 && peak_fp8_flops ? *peak_fp8_flops : peak_fp16_flops;
+  }
 };
 
 struct Hardware {

@@ -1,5 +1,7 @@
 #include "wafer_backend/hardware/silicon/hardware_file.h"
 
+#include <utility>
+
 #include "wafer_backend/base/built_in_files.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/yaml_form.h"
@@ -48,6 +50,61 @@ WaferSpec ReadWafer(YamlForm& form) {
   return w;
 }
 
+using Measure = PublishedFigures::Measure;
+
+PublishedFigures::Figure ReadFigure(YamlForm form) {
+  PublishedFigures::Figure figure;
+  figure.prompt = form.Integer("prompt", 1, 1 << 24);
+  figure.generate = form.Integer("generate", 1, 1 << 24);
+  figure.users = form.IntegerOr("users", 0, 0, 1 << 20);
+  const std::pair<const char*, Measure> measures[] = {
+      {"tokens_per_second", Measure::kTokensPerSecond},
+      {"first_token_ms", Measure::kFirstTokenMs},
+      {"token_ms", Measure::kTokenMs}};
+  int given = 0;
+  for (const auto& [field, measure] : measures) {
+    if (!form.Has(field)) continue;
+    figure.measure = measure;
+    figure.value = form.Plain(field, kPositive);
+    ++given;
+  }
+  if (given != 1) {
+    form.AddError("prompt", "needs one of tokens_per_second, first_token_ms, token_ms with it");
+  }
+  if (figure.users == 0 && figure.measure != Measure::kTokensPerSecond) {
+    form.AddError("users", "must be at least 1 with first_token_ms and token_ms");
+  }
+  form.RefuseOthers();
+  return figure;
+}
+
+PublishedFigures ReadFigures(YamlForm form) {
+  PublishedFigures out;
+  out.model = form.Text("model");
+  out.weights = form.Text("weights");
+  out.kv = form.Text("kv");
+  out.devices = static_cast<int>(form.Integer("devices", 1, 65536));
+  out.fitted = form.Flag("fitted", false);
+  out.within = form.Plain("within", {1e-3, 10});
+  const std::string mark = form.Text("mark");
+  if (mark == "P" || mark == "S") {
+    out.mark = mark == "P" ? Mark::kPublished : Mark::kSecondary;
+  } else {
+    form.AddError("mark", "must be P or S");
+  }
+  out.source = form.Text("source");
+  for (YamlForm& figure : form.List("figures")) {
+    out.figures.push_back(ReadFigure(std::move(figure)));
+  }
+  form.RefuseOthers();
+  return out;
+}
+
+std::optional<Fact> NumberIf(YamlForm& form, const std::string& field) {
+  if (!form.Has(field)) return std::nullopt;
+  return form.Number(field);
+}
+
 AcceleratorSpec ReadAccelerator(YamlForm& form) {
   AcceleratorSpec a;
   a.peak_fp16_flops = form.Number("peak_fp16_flops");
@@ -57,8 +114,18 @@ AcceleratorSpec ReadAccelerator(YamlForm& form) {
   a.network_bytes_per_second = form.Number("network_bytes_per_second");
   a.compute_efficiency = form.Number("compute_efficiency", kFraction);
   a.memory_efficiency = form.Number("memory_efficiency", kFraction);
-  a.step_overhead_seconds = form.Number("step_overhead_seconds", {0, 10});
+  a.layer_seconds = form.Number("layer_seconds", {0, 1});
   a.usd_per_hour = form.Number("usd_per_hour", kNotNegative);
+  a.peak_fp8_flops = NumberIf(form, "peak_fp8_flops");
+  a.peak_fp4_flops = NumberIf(form, "peak_fp4_flops");
+  a.chip_hop_seconds = NumberIf(form, "chip_hop_seconds");
+  if (!a.chip_hop_seconds) {
+    a.allreduce_seconds = form.Number("allreduce_seconds", {0, 1});
+    a.link_bytes_per_second = form.Number("link_bytes_per_second");
+  }
+  if (form.Has("check")) {
+    for (YamlForm& one : form.List("check")) a.checks.push_back(ReadFigures(std::move(one)));
+  }
   return a;
 }
 

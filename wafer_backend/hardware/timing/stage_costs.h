@@ -19,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "wafer_backend/base/units.h"
 #include "wafer_backend/hardware/silicon/hardware.h"
+#include "wafer_backend/hardware/timing/batch_costs.h"
 #include "wafer_backend/hardware/timing/kernel_formulas.h"
 #include "wafer_backend/hardware/timing/model_shape.h"
 #include "wafer_backend/hardware/timing/profile.h"
@@ -75,14 +76,11 @@ struct DecodeCosts {
   std::vector<PositionCost> different;  // how long a token keeps each sort of grid to itself
 };
 
-// One device (or as many as its weights need) of a prefill pool: a roofline.
+// One device (or as many as its weights need) of a prefill pool.
 struct PrefillCosts {
   int devices = 0;
-  double overhead_seconds = 0;
-  double seconds_per_token = 0;           // arithmetic of the weights
-  double seconds_per_token_position = 0;  // arithmetic of attention: a token and one before it
-  double weight_seconds = 0;              // reading all weights once, a floor
-  double kv_bytes_per_token = 0;
+  BatchCosts costs;                     // of a step
+  double kv_bytes_per_token = 0;        // FP16
   double network_bytes_per_second = 0;  // out of the devices together
 
   // Computing `fresh` tokens whose first `before` positions are cached already.

@@ -123,10 +123,11 @@ struct SmallCloud {
     lane.values = &source;
     lane.kv_bytes_per_token = Bytes(kKvPerToken);
     lane.block_tokens = 16;
-    const emulator::RooflineHardware gpu{.flops_per_second = 2e6, .bytes_per_second = 1e18};
-    const emulator::RooflineModel model{.layers = kLayers, .active_parameters = 1};
+    // A microsecond a token; decoding, 100 more a step.
+    const timing::BatchCosts gpu{.kinds = {{.work = {.token_seconds = 1e-6}, .layers = 1}},
+                                 .layers = kLayers};
     for (int i = 0; i < shape.workers; ++i) {
-      prefill.push_back(std::make_unique<emulator::RooflinePrefill>(gpu, model));
+      prefill.push_back(std::make_unique<emulator::RooflinePrefill>(gpu));
       lane.workers.push_back({.name = "w" + std::to_string(i),
                               .device = prefill.back().get(),
                               .step_tokens = Tokens(64),
@@ -160,9 +161,9 @@ struct SmallCloud {
       }
     }
     for (int i = 0; i < shape.gpus; ++i) {
-      const emulator::RooflineHardware decode{
-          .flops_per_second = 2e6, .bytes_per_second = 1e18, .step_overhead = Microseconds(100)};
-      decoders.push_back(std::make_unique<emulator::RooflineDecoder>(decode, model));
+      timing::BatchCosts decode = gpu;
+      decode.kinds[0].work.start_seconds = 1e-4;
+      decoders.push_back(std::make_unique<emulator::RooflineDecoder>(decode));
       lane.units.push_back({.name = "g" + std::to_string(i),
                             .batch = decoders.back().get(),
                             .tier = UnitTier::kSlow,

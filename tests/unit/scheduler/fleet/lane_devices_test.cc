@@ -141,5 +141,34 @@ TEST_CASE("what cannot be built names the field") {
   REQUIRE(ErrorOf(lane).find("no effect") != std::string::npos);
 }
 
+TEST_CASE("chips that hold a layer each are a pipeline of accelerators") {
+  Timeline timeline;
+  fleet::LaneConfig lane = Lane("llama-3.1-8b");
+  lane.decode = {{.name = "lpu", .hardware = "groq-lpu-v1", .units = 2, .devices_per_unit = 100}};
+  const auto devices = LaneDevices::Build(lane, &timeline);
+  REQUIRE(devices.status().ToString() == "OK");
+  REQUIRE((*devices)->label().find("200 x groq-lpu-v1") != std::string::npos);
+  const engine::LaneSpec spec = (*devices)->Spec(nullptr, {});
+  REQUIRE(spec.units.size() == 2);
+  const engine::DecodeUnitSpec& unit = spec.units[0];
+  REQUIRE(unit.pipeline != nullptr);
+  CHECK(unit.batch == nullptr);
+  CHECK(unit.devices == 100);
+  CHECK(unit.wafers == -1);                   // accelerators, though a pipeline
+  CHECK(unit.pipeline->stage_count() == 33);  // layers and the output
+  CHECK(unit.pipeline->depth(Tokens(100)) >= 30);
+  // 23 GB of SRAM hold 16.06 GB of FP16 weights and 131,072 B a position.
+  REQUIRE(unit.memory.size() == 1);
+  CHECK(unit.memory[0].kv_capacity().count() > 5'000'000'000);
+  lane.decode[0].devices_per_unit = 1;
+  CHECK(ErrorOf(lane).find("decode[0]: groq-lpu-v1: weights 16.06 GB") != std::string::npos);
+  lane.decode[0].devices_per_unit = 100;
+  lane.prefill.hardware = "groq-lpu-v1";
+  CHECK(ErrorOf(lane) ==
+        "prefill.hardware: groq-lpu-v1: the weights need 70 chips, devices_per_worker is 1");
+  lane.prefill.devices_per_worker = 70;
+  CHECK(ErrorOf(lane).empty());
+}
+
 }  // namespace
 }  // namespace waferline::fleet

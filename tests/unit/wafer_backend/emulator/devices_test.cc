@@ -168,26 +168,29 @@ TEST_CASE("every byte arrives, none sooner than the whole link would carry it") 
   }
 }
 
-TEST_CASE("a step takes its arithmetic or its memory traffic, whichever is longer") {
-  const RooflineHardware hardware{.flops_per_second = 1e12,
-                                  .bytes_per_second = 1e9,
-                                  .flops_efficiency = 0.5,
-                                  .bytes_efficiency = 0.5,
-                                  .step_overhead = Microseconds(9)};
-  const RooflineModel model{.layers = 4,
-                            .weight_bytes = 1e6,
-                            .active_parameters = 5e5,
-                            .attention_flops_per_pair = 100,
-                            .kv_bytes_per_token = 10};
-  const RooflinePrefill prefill(hardware, model);
-  const PrefillChunk one{Tokens(1), Tokens(0)};
-  REQUIRE(prefill.StepTime({&one, 1}) == Nanoseconds(9'000 + 2'000'020));  // memory: 1,000,010 B
+TEST_CASE("a step takes matrices and attention one after the other, each at its roof") {
+  const timing::SideWork layer{.start_seconds = 1e-6,
+                               .weight_seconds = 1e-3,
+                               .position_read_seconds = 1e-8,
+                               .token_seconds = 1e-5,
+                               .position_seconds = 1e-9};
+  const timing::BatchCosts costs{.kinds = {{.work = layer, .layers = 4}},
+                                 .output = {.weight_seconds = 1e-4, .token_seconds = 1e-5},
+                                 .layers = 4};
+  const RooflinePrefill prefill(costs);
+  CHECK(prefill.layer_count() == 4);
+  const PrefillChunk one{Tokens(1), Tokens(0)};  // reads weights and one position
+  REQUIRE(prefill.StepTime({&one, 1}) == Nanoseconds(4 * (1'000 + 1'000'000 + 10) + 100'000));
   const PrefillChunk many{Tokens(10'000), Tokens(100)};
-  const double flops = 2 * 5e5 * 1e4 + 100 * (1e4 * (100 + 10'001 / 2.0));
-  REQUIRE(prefill.StepTime({&many, 1}).as_double() == Approx(9'000 + flops / 0.5e12 * 1e9));
-  RooflineDecoder decoder(hardware, model);
+  const double pairs = 1e4 * (100 + 10'001 / 2.0);
+  REQUIRE(prefill.StepTime({&many, 1}).as_double() ==
+          Approx(4 * (1e3 + 1e5 * 1e3 + pairs) + 1e5));  // arithmetic of both
+  RooflineDecoder decoder(costs);
   const Nanoseconds healthy = decoder.StepTime(8, Tokens(1000), 1);
-  REQUIRE(healthy == Nanoseconds(9'000 + 2 * 1'010'000));
+  REQUIRE(healthy == Nanoseconds(4 * (1'000 + 1'000'000 + 10'000) + 100'000));
+  // Two tokens of each of 100 sequences: arithmetic of the matrices, KV read once for both.
+  REQUIRE(decoder.StepTime(100, Tokens(1000), 2) ==
+          Nanoseconds(4 * (1'000 + 2'000'000 + 10'000) + 2'000'000));
   decoder.SetSlowdown(3);
   REQUIRE(decoder.StepTime(8, Tokens(1000), 1) == healthy * 3);
 }

@@ -43,15 +43,11 @@ TEST_CASE("one micro-batch over a free link takes the step of the device that is
   const SplitDecoder split(model);
   const timing::ModelSizes shape = *timing::LoadModelShape("llama-3.1-70b");
   const silicon::Hardware h200 = *silicon::LoadHardware("h200");
-  const RooflineDecoder whole(RooflineOf(*h200.accelerator(), 4), RooflineOf(shape));
+  const RooflineDecoder whole(RooflineOf(shape, *h200.accelerator(), 4));
   for (const int sequences : {1, 3, 16, 64}) {
     for (const int64_t context : {1, 1000, 8192}) {
       const Tokens kv(sequences * context);
-      // The whole reads the embedding table with everything else; a split one looks rows up.
-      const double table = 2 * timing::VocabularyParameters(shape) /
-                           (4 * h200.accelerator()->memory_bytes_per_second.value *
-                            h200.accelerator()->memory_efficiency.value);
-      const double expected = whole.StepTime(sequences, kv, 1).as_double() - 1e9 * table;
+      const double expected = whole.StepTime(sequences, kv, 1).as_double();
       CHECK(split.StepTime(sequences, kv, 1).as_double() == Approx(expected).margin(160 + 2));
     }
   }
@@ -91,7 +87,7 @@ TEST_CASE("a side, the link and the whole get slower, each by its own factor") {
   for (const Side side : {Side::kAttention, Side::kFfn, Side::kLink}) {
     split.SetSideSlowdown(side, 50);
     const double slow = step();
-    CHECK(slow > 1.5 * healthy);
+    CHECK(slow > 1.2 * healthy);
     CHECK(slow <= 50 * healthy);
     split.SetSideSlowdown(side, 1);
     CHECK(step() == healthy);

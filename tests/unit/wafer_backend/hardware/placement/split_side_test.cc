@@ -77,7 +77,11 @@ TEST_CASE("both sides of a split on accelerators do the work of the device that 
   const double kv = 80 * 4096.0 * 8 * 2000;
   const double roof =
       (weights + kv) / (2 * device.memory_bytes_per_second.value * device.memory_efficiency.value);
-  CHECK(seconds == Approx(device.step_overhead_seconds.value + roof).epsilon(1e-6));
+  // Two allreduces a layer, over two devices half of 2 x the bytes of eight tokens each way.
+  const double bytes = 8 * 2.0 * static_cast<double>(on.shape.hidden);
+  const double allreduces =
+      2 * 80 * (device.allreduce_seconds.value + bytes / device.link_bytes_per_second.value);
+  CHECK(seconds == Approx(80 * device.layer_seconds.value + allreduces + roof).epsilon(1e-6));
 }
 
 TEST_CASE("KV lies on the attention side alone, and its memory bounds the users") {

@@ -85,8 +85,29 @@ TEST_CASE("numbers that are none are refused") {
         ErrorOf(Replaced(H100(), "value: 700,", std::string("value: ") + bad + ","));
     CHECK(error.find("power_watts.value") != std::string::npos);
   }
-  CHECK(ErrorOf(Replaced(H100(), "value: 0.55", "value: 0.9")).find("outside its own range") !=
+  CHECK(ErrorOf(Replaced(H100(), "value: 0.52", "value: 0.9")).find("outside its own range") !=
         std::string::npos);
+}
+
+TEST_CASE("published figures have one measure, a mark and a source") {
+  const auto refused = [](const char* what, const char* by, const char* says) {
+    const std::string error = ErrorOf(Replaced(H100(), what, by));
+    INFO(by << ": " << error);
+    CHECK(error.find(says) != std::string::npos);
+  };
+  refused("tokens_per_second: 28312}", "token_ms: 3}", "users: must be at least 1 with");
+  refused("tokens_per_second: 28312}", "tokens_per_second: 2, token_ms: 3}", "needs one of");
+  refused("tokens_per_second: 28312}", "tokens_per_hour: 2}", "tokens_per_hour: is not known here");
+  refused("within: 0.2", "within: 0", "within: is 0");
+  refused("mark: P\n", "mark: D\n", "mark: must be P or S");
+  refused("devices: 1", "devices: 0", "devices: is 0");
+  refused("allreduce_seconds:", "allreduce:", "allreduce_seconds: is missing");
+  const auto h100 = LoadHardware("h100");
+  const PublishedFigures& first = h100->accelerator()->checks.at(0);
+  CHECK(first.model == "llama-3.1-8b");
+  CHECK(first.fitted);
+  CHECK(first.figures.at(1).value == 22714);
+  CHECK(!LoadHardware("h100")->accelerator()->checks.back().fitted);
 }
 
 TEST_CASE("what can only be counted is whole, and one wrong number is one error") {
