@@ -18,7 +18,7 @@ PROGRAMS = ("waferctl", "waferd")
 COMMANDS = ("chat", "complete", "models", "bench run", "bench replay", "faults send", "model inspect", "model tokenize", "model export-hf",
             "model logits", "model perplexity", "model bench", "wafer predict", "wafer place", "wafer split", "wafer latency",
             "wafer tornado", "wafer faults", "wafer map", "wafer yield", "wafer predict-kernel", "wafer fabric",
-            "wafer calibrate", "sim", "sim sweep", "sim compare", "prices check", "prices quote", "contract schedule", "contract rpo", "contract loan",
+            "wafer calibrate", "wafer calibrate-serving", "sim", "sim sweep", "sim compare", "prices check", "prices quote", "contract schedule", "contract rpo", "contract loan",
             "contract warrant", "contract concentration", "tenants list", "tenants add",
             "tenants disable", "keys list", "keys create", "keys rotate", "keys revoke", "quotas list",
             "quotas set", "quotas remove", "invoice list", "invoice show", "invoice close", "invoice credit", "invoice export",

@@ -50,6 +50,18 @@ def test_the_sweep_names_the_best_split_and_where_it_breaks_even(tmp_path):
     assert text.rstrip().splitlines()[-1] == found["verdict"]
 
 
+@pytest.mark.parametrize("attention, ffn", [("h200", "groq-lpu-v1"), ("trainium2", "wse-3"), ("mi355x", "groq-lpu-v1"), ("tpu-v7", "wse-3")])
+def test_any_two_machines_split_a_model(attention, ffn):
+    found = waferctl_json("wafer", "split", "llama-3.1-70b", "--attention", attention, "--ffn", ffn, "--context", "4k:32k", "--ratio", "2:8",
+                          "--micro-batches", "1:4", "--min-speed", "20", "--json")
+    assert {row["context"] for row in found["best"]} == {4096, 8192, 16384, 32768}
+    for row in found["rows"]:
+        chips = ffn == "groq-lpu-v1"
+        assert row["ffn_devices"] > 400 if chips else row["ffn_devices"] == 3
+        assert row["attention_devices"] == row["ratio"] * (1 if chips else row["ffn_devices"])
+    assert {row["hardware"] for row in found["against"]} == {attention, ffn}
+
+
 def test_a_split_that_cannot_pay_is_said_to_lose():
     found = waferctl_json(*SPLIT[:7], "--context", "1k", "--ratio", "1", "--micro-batches", "3", "--link-us", "20", "--min-speed", "5000",
                           "--json")

@@ -15,7 +15,7 @@
 namespace waferline::cli {
 
 Flag HardwareFlag() {
-  return TextFlag("hardware", "NAME|FILE", "the wafer: a name of deploy/hardware, or such a file")
+  return TextFlag("hardware", "NAME|FILE", "the machine: a name of deploy/hardware, or such a file")
       .Suggest(silicon::BuiltInHardware())
       .Default("wse-3");
 }

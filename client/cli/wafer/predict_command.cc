@@ -1,10 +1,11 @@
-// waferctl wafer predict: a whole model on wafers.
+// waferctl wafer predict: a whole model on wafers, or on accelerators (predict_device.h).
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
 
 #include "client/cli/frame/output.h"
 #include "client/cli/wafer/model_flags.h"
+#include "client/cli/wafer/predict_device.h"
 #include "client/cli/wafer/prediction_page.h"
 #include "client/cli/wafer/wafer_commands.h"
 #include "wafer_backend/base/files.h"
@@ -161,6 +162,12 @@ void PrintPrediction(const Prediction& p) {
 }
 
 absl::Status RunPredict(const Arguments& arguments) {
+  WL_ASSIGN_OR_RETURN(const silicon::Hardware hardware,
+                      silicon::LoadHardware(arguments.Text("hardware")));
+  if (hardware.accelerator() != nullptr) return PredictOnDevices(arguments, hardware);
+  if (arguments.Has("devices")) {
+    return UsageError("--devices has no effect on " + hardware.name + ": state --wafers");
+  }
   WL_ASSIGN_OR_RETURN(ModelOnWafers it, ReadModelFlags(arguments));
   if (arguments.Has("accepted")) {
     const double accepted = arguments.Number("accepted");
@@ -195,15 +202,19 @@ Command PredictCommand() {
   constexpr int64_t kMax = int64_t{1} << 31;
   Command command{
       .words = "wafer predict",
-      .summary = "Predict speed, energy and cost of a model on wafers, with intervals",
+      .summary = "Predict speed, energy and cost of a model on any hardware, with intervals",
       .flags = ModelFlags(),
       .examples = {"waferctl wafer predict --model llama-3.1-70b",
-                   "waferctl wafer predict --model my-model.gguf --weights fp8 --users 16"},
+                   "waferctl wafer predict --model my-model.gguf --weights fp8 --users 16",
+                   "waferctl wafer predict --model llama-3.1-70b --hardware groq-lpu-v1"},
       .run = RunPredict};
   command.flags.insert(
       command.flags.end(),
       {IntegerFlag("prompt", "N", "tokens of a request's prompt", {1, kMax}).Default(1024),
        IntegerFlag("generate", "N", "tokens of a request's answer", {1, kMax}).Default(128),
+       IntegerFlag("devices", "N", "accelerators, where the hardware is one; 0: as few as fit",
+                   {0, 65536})
+           .Default(0),
        IntegerFlag("decode-grid", "N",
                    "side of the grid that layers share while decoding; 0: the fastest. Only for "
                    "profiles whose layers share a grid (open)",

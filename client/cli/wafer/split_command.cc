@@ -180,7 +180,8 @@ Command SplitCommand() {
            side("ffn", "machines of the feed-forward parts, as few as fit", "wse-3"), ProfileFlag(),
            TextFlag("context", "LOW:HIGH", "cached tokens of each user, doubling")
                .Default("1k:256k"),
-           TextFlag("ratio", "LOW:HIGH", "attention machines for each feed-forward machine")
+           TextFlag("ratio", "LOW:HIGH",
+                    "attention machines for each feed-forward machine; a pipeline of chips is one")
                .Default("1:8"),
            TextFlag("micro-batches", "LOW:HIGH", "in flight").Default("1:6"),
            TextFlag("link-us", "LOW:HIGH", "latency of one way, microseconds, doubling")

@@ -7,7 +7,8 @@ Group WaferGroup() {
           .summary = "Model wafer-scale hardware: speed, placement, defects and faults",
           .commands = {PredictCommand(), PlaceCommand(), SplitCommand(), LatencyCommand(),
                        TornadoCommand(), FaultsCommand(), MapCommand(), YieldCommand(),
-                       PredictKernelCommand(), FabricCommand(), CalibrateCommand()}};
+                       PredictKernelCommand(), FabricCommand(), CalibrateCommand(),
+                       CalibrateServingCommand()}};
 }
 
 }  // namespace waferline::cli

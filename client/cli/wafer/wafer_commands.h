@@ -11,6 +11,7 @@ Group WaferGroup();
 Command PredictCommand();
 Command PredictKernelCommand();
 Command CalibrateCommand();
+Command CalibrateServingCommand();
 Command FabricCommand();
 Command PlaceCommand();
 Command SplitCommand();
