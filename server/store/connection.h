@@ -38,6 +38,12 @@ struct Result {
   int64_t changed = 0;  // rows that an INSERT, UPDATE or DELETE touched
 };
 
+// `sql` outlives the call.
+struct Statement {
+  const std::string* sql = nullptr;
+  std::vector<Value> values;
+};
+
 enum class Dialect : uint8_t { kSqlite, kPostgres };
 
 class Connection {
@@ -56,6 +62,9 @@ class Connection {
   virtual void Rollback() = 0;
 
   virtual absl::StatusOr<Result> Run(const std::string& sql, const std::vector<Value>& values) = 0;
+  // One after the other, which PostgreSQL gets together: one round trip. The first failure ends
+  // them.
+  virtual absl::StatusOr<std::vector<Result>> RunAll(const std::vector<Statement>& statements);
   // Several statements without values, for the schema.
   virtual absl::Status RunScript(const std::string& sql) = 0;
 };

@@ -22,21 +22,28 @@ ManyRows::ManyRows(const std::string& head, size_t columns, const std::string& t
   }
 }
 
-absl::StatusOr<std::vector<Row>> ManyRows::Run(Connection& connection,
-                                               const std::vector<Row>& rows) const {
-  std::vector<Row> answers;
+void ManyRows::AddTo(std::vector<Statement>* statements, const std::vector<Row>& rows) const {
   size_t next = 0;
   for (size_t size = texts_.size(); size-- > 0;) {
     const size_t count = size_t{1} << size;
     while (rows.size() - next >= count) {
-      std::vector<Value> values;
+      Statement& statement = statements->emplace_back(Statement{.sql = &texts_[size]});
       for (const size_t end = next + count; next < end; ++next) {
-        values.insert(values.end(), rows[next].begin(), rows[next].end());
+        statement.values.insert(statement.values.end(), rows[next].begin(), rows[next].end());
       }
-      WL_ASSIGN_OR_RETURN(Result result, connection.Run(texts_[size], values));
-      answers.insert(answers.end(), std::make_move_iterator(result.rows.begin()),
-                     std::make_move_iterator(result.rows.end()));
     }
+  }
+}
+
+absl::StatusOr<std::vector<Row>> ManyRows::Run(Connection& connection,
+                                               const std::vector<Row>& rows) const {
+  std::vector<Statement> statements;
+  AddTo(&statements, rows);
+  WL_ASSIGN_OR_RETURN(std::vector<Result> results, connection.RunAll(statements));
+  std::vector<Row> answers;
+  for (Result& result : results) {
+    answers.insert(answers.end(), std::make_move_iterator(result.rows.begin()),
+                   std::make_move_iterator(result.rows.end()));
   }
   return answers;
 }

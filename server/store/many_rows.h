@@ -18,6 +18,8 @@ class ManyRows {
   // "INSERT INTO t(a, b)", 2, " ON CONFLICT DO NOTHING".
   ManyRows(const std::string& head, size_t columns, const std::string& tail);
 
+  // The statements that insert `rows`; this outlives them.
+  void AddTo(std::vector<Statement>* statements, const std::vector<Row>& rows) const;
   // What the statements return, together. No two rows may have the same key if the tail updates.
   absl::StatusOr<std::vector<Row>> Run(Connection& connection, const std::vector<Row>& rows) const;
 

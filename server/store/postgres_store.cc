@@ -47,11 +47,16 @@ class PostgresConnection : public Connection {
 
   Dialect dialect() const override { return Dialect::kPostgres; }
   bool alive() const override { return alive_ && PQstatus(db_) == CONNECTION_OK; }
-  absl::Status Begin() override { return RunScript("BEGIN"); }
+  // Goes with the first statement.
+  absl::Status Begin() override {
+    begin_waits_ = true;
+    return absl::OkStatus();
+  }
   absl::Status BeginRead() override {
     return RunScript("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
   }
   absl::Status Commit() override {
+    if (std::exchange(begin_waits_, false)) return absl::OkStatus();  // nothing was done
     PQsendQuery(db_, "COMMIT");
     const absl::StatusOr<Answer> answer = Await();
     if (!answer.ok())
@@ -61,33 +66,40 @@ class PostgresConnection : public Connection {
     return absl::UnavailableError("PostgreSQL: the transaction was rolled back");
   }
   void Rollback() override {
+    begin_waits_ = false;
     if (alive() && PQtransactionStatus(db_) != PQTRANS_IDLE) (void)RunScript("ROLLBACK");
   }
 
   absl::StatusOr<Result> Run(const std::string& sql, const std::vector<Value>& values) override {
-    WL_ASSIGN_OR_RETURN(const std::string name, Prepare(sql));
-    std::vector<std::string> texts(values.size());
-    std::vector<const char*> pointers(values.size(), nullptr);
-    for (size_t i = 0; i < values.size(); ++i) {
-      if (const auto* number = std::get_if<int64_t>(&values[i])) {
-        pointers[i] = (texts[i] = std::to_string(*number)).c_str();
-      } else if (const auto* text = std::get_if<std::string>(&values[i])) {
-        pointers[i] = text->c_str();
-      }
+    WL_ASSIGN_OR_RETURN(std::vector<Result> results, RunAll({{.sql = &sql, .values = values}}));
+    return std::move(results.front());
+  }
+
+  absl::StatusOr<std::vector<Result>> RunAll(const std::vector<Statement>& statements) override {
+    if (statements.empty()) return std::vector<Result>();
+    std::vector<std::string> names;
+    for (const Statement& statement : statements) {
+      WL_ASSIGN_OR_RETURN(names.emplace_back(), Prepare(*statement.sql));
     }
-    PQsendQueryPrepared(db_, name.c_str(), static_cast<int>(values.size()), pointers.data(),
-                        nullptr, nullptr, 0);
-    WL_ASSIGN_OR_RETURN(const Answer answer, Await());
-    Result result;
-    result.changed = std::strtoll(PQcmdTuples(answer.get()), nullptr, 10);
-    for (int row = 0; row < PQntuples(answer.get()); ++row) {
-      result.rows.push_back(RowOf(answer.get(), row));
+    if (PQenterPipelineMode(db_) == 0) return Lost(Trimmed(PQerrorMessage(db_)));
+    const size_t first = begin_waits_ ? 1 : 0;
+    if (std::exchange(begin_waits_, false)) {
+      PQsendQueryParams(db_, "BEGIN", 0, nullptr, nullptr, nullptr, nullptr, 0);
     }
-    return result;
+    for (size_t i = 0; i < statements.size(); ++i) Send(names[i], statements[i].values);
+    PQpipelineSync(db_);
+    WL_ASSIGN_OR_RETURN(const std::vector<Answer> answers,
+                        AwaitPipeline(first + statements.size()));
+    std::vector<Result> results;
+    for (size_t i = first; i < answers.size(); ++i) {
+      results.push_back(ResultOf(answers[i].get()));
+    }
+    return results;
   }
 
   absl::Status RunScript(const std::string& sql) override {
-    PQsendQuery(db_, sql.c_str());
+    const std::string begun = std::exchange(begin_waits_, false) ? "BEGIN; " + sql : sql;
+    PQsendQuery(db_, begun.c_str());
     return Await().status();
   }
 
@@ -104,19 +116,60 @@ class PostgresConnection : public Connection {
     return statements_.emplace(sql, name).first->second;
   }
 
-  // The last answer to what was sent, or the first failure in it. A server that is silent for
+  void Send(const std::string& name, const std::vector<Value>& values) {
+    std::vector<std::string> texts(values.size());
+    std::vector<const char*> pointers(values.size(), nullptr);
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (const auto* number = std::get_if<int64_t>(&values[i])) {
+        pointers[i] = (texts[i] = std::to_string(*number)).c_str();
+      } else if (const auto* text = std::get_if<std::string>(&values[i])) {
+        pointers[i] = text->c_str();
+      }
+    }
+    PQsendQueryPrepared(db_, name.c_str(), static_cast<int>(values.size()), pointers.data(),
+                        nullptr, nullptr, 0);
+  }
+
+  // The next answer; null: there is no more of this statement's. A server that is silent for
   // kMaxAnswerWait is lost.
+  absl::StatusOr<Answer> AwaitNext() {
+    while (PQisBusy(db_) != 0) {
+      pollfd socket{.fd = PQsocket(db_), .events = POLLIN, .revents = 0};
+      const int ready = poll(&socket, 1, static_cast<int>(kMaxAnswerWait.count() / 1'000'000));
+      if (ready <= 0) return Lost("the server has not answered in time");
+      if (PQconsumeInput(db_) == 0) return Lost(Trimmed(PQerrorMessage(db_)));
+    }
+    return Answer(PQgetResult(db_));
+  }
+
+  // Those of `count` statements, or the first failure in them.
+  absl::StatusOr<std::vector<Answer>> AwaitPipeline(size_t count) {
+    std::vector<Answer> answers;
+    absl::Status failure;
+    bool ended = true;  // a statement's answers
+    for (;;) {
+      WL_ASSIGN_OR_RETURN(Answer next, AwaitNext());
+      if (next == nullptr && std::exchange(ended, true)) return Lost(Trimmed(PQerrorMessage(db_)));
+      if (next == nullptr) continue;
+      ended = false;
+      const ExecStatusType kind = PQresultStatus(next.get());
+      if (kind == PGRES_PIPELINE_SYNC) break;
+      const bool fine = kind == PGRES_COMMAND_OK || kind == PGRES_TUPLES_OK;
+      if (!fine && failure.ok()) failure = FailureOf(next.get());
+      answers.push_back(std::move(next));
+    }
+    PQexitPipelineMode(db_);
+    if (!failure.ok()) return failure;
+    if (answers.size() != count) return Lost("the server has not answered every statement");
+    return answers;
+  }
+
+  // The last answer to what was sent, or the first failure in it.
   absl::StatusOr<Answer> Await() {
     Answer last;
     absl::Status failure;
     for (;;) {
-      while (PQisBusy(db_) != 0) {
-        pollfd socket{.fd = PQsocket(db_), .events = POLLIN, .revents = 0};
-        const int ready = poll(&socket, 1, static_cast<int>(kMaxAnswerWait.count() / 1'000'000));
-        if (ready <= 0) return Lost("the server has not answered in time");
-        if (PQconsumeInput(db_) == 0) return Lost(Trimmed(PQerrorMessage(db_)));
-      }
-      Answer next(PQgetResult(db_));
+      WL_ASSIGN_OR_RETURN(Answer next, AwaitNext());
       if (next == nullptr) break;
       const ExecStatusType kind = PQresultStatus(next.get());
       if (kind != PGRES_COMMAND_OK && kind != PGRES_TUPLES_OK && failure.ok()) {
@@ -141,6 +194,13 @@ class PostgresConnection : public Connection {
                                                   : absl::InternalError(message);
   }
 
+  static Result ResultOf(PGresult* answer) {
+    Result result;
+    result.changed = std::strtoll(PQcmdTuples(answer), nullptr, 10);
+    for (int row = 0; row < PQntuples(answer); ++row) result.rows.push_back(RowOf(answer, row));
+    return result;
+  }
+
   static Row RowOf(const PGresult* result, int row) {
     Row values(static_cast<size_t>(PQnfields(result)));
     for (int i = 0; i < static_cast<int>(values.size()); ++i) {
@@ -159,6 +219,7 @@ class PostgresConnection : public Connection {
 
   PGconn* db_ = nullptr;
   bool alive_ = true;
+  bool begin_waits_ = false;
   std::unordered_map<std::string, std::string> statements_;  // SQL to its name
 };
 

@@ -1,5 +1,7 @@
 #include "server/store/store.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "server/store/postgres_store.h"
 #include "server/store/schema.h"
@@ -32,6 +34,15 @@ int64_t IntegerOf(const Value& value) {
 std::string TextOf(const Value& value) {
   const auto* text = std::get_if<std::string>(&value);
   return text == nullptr ? "" : *text;
+}
+
+absl::StatusOr<std::vector<Result>> Connection::RunAll(const std::vector<Statement>& statements) {
+  std::vector<Result> results;
+  for (const Statement& statement : statements) {
+    WL_ASSIGN_OR_RETURN(Result result, Run(*statement.sql, statement.values));
+    results.push_back(std::move(result));
+  }
+  return results;
 }
 
 absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& url, Durability durability) {

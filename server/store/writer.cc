@@ -35,7 +35,7 @@ absl::Status Writer::MayAdmit() const {
                                              last_error_.empty() ? "" : ": ", last_error_));
 }
 
-void Writer::Post(Work work, Done done) {
+void Writer::Post(Work work, Done done, Nanoseconds lazy) {
   auto piece = std::make_shared<Piece>();
   piece->work = std::move(work);
   piece->done = std::move(done);
@@ -48,20 +48,24 @@ void Writer::Post(Work work, Done done) {
     piece->urgent = true;
     awaited_.push_back(piece);
     changes |= urgent_++ == 0;
+  } else {
+    piece->due = piece->posted + lazy;
+    changes |= piece->due < lazy_due_;
+    lazy_due_ = std::min(lazy_due_, piece->due);
   }
   queue_.push_back(std::move(piece));
+  ++posted_;
   if (changes) changed_.NotifyAll();
 }
 
 bool Writer::Flush(Nanoseconds bound) {
   MutexLock lock(&mutex_);
-  ++flushes_;
+  const uint64_t all = posted_;
+  flush_to_ = all;
   changed_.NotifyAll();
-  const bool done = changed_.WaitFor(&mutex_, bound, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    return (queue_.empty() && in_group_ == 0) || stopping_;
+  return changed_.WaitFor(&mutex_, bound, [this, all]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return over_ >= all || stopping_;
   });
-  --flushes_;
-  return done;
 }
 
 void Writer::Stop() {
@@ -90,15 +94,15 @@ void Writer::Run() {
 }
 
 Nanoseconds Writer::DueAt() const {
-  if (flushes_ > 0 || queue_.size() >= kMaxGroup) return Nanoseconds(0);
-  return urgent_ > 0 ? group_began_ + kCommitGap : queue_.front()->posted + kMaxLazy;
+  if (taken_ < flush_to_ || queue_.size() >= kMaxGroup) return Nanoseconds(0);
+  if (urgent_ == 0) return lazy_due_;
+  return group_began_ + std::clamp(usual_ * kGapCommits, kMinGap, kMaxGap);
 }
 
 // All that waits, up to a group; false when the writer stops.
 bool Writer::TakeGroup(Pieces* group) {
   MutexLock lock(&mutex_);
   in_group_ = 0;
-  if (queue_.empty()) changed_.NotifyAll();  // Flush
   while (!stopping_) {
     if (queue_.empty()) {
       changed_.Wait(&mutex_, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
@@ -119,7 +123,12 @@ bool Writer::TakeGroup(Pieces* group) {
   group->assign(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
   queue_.erase(queue_.begin(), end);
   for (const auto& piece : *group) urgent_ -= piece->urgent ? 1 : 0;
+  lazy_due_ = kNever;
+  for (const auto& piece : queue_) {
+    if (!piece->urgent) lazy_due_ = std::min(lazy_due_, piece->due);
+  }
   in_group_ = count;
+  taken_ += count;
   group_began_ = options_.now();
   return true;
 }
@@ -144,6 +153,8 @@ void Writer::CommitSome(Pieces* group) {
   group->erase(group->begin(), group->begin() + static_cast<std::ptrdiff_t>(count));
   MutexLock lock(&mutex_);
   in_group_ = group->size();
+  over_ += count;
+  if (over_ <= flush_to_) changed_.NotifyAll();
   group_began_ = options_.now();
   last_error_.clear();
 }
@@ -173,7 +184,9 @@ absl::Status Writer::Attempt(const Pieces& group, size_t limit, size_t* count) {
   if (status.ok()) {
     figures_.pieces += *count;
     ++figures_.commits;
-    figures_.commit_time += options_.now() - began;
+    const Nanoseconds took = options_.now() - began;
+    figures_.commit_time += took;
+    usual_ = (usual_ * 3 + took) / 4;
   }
   return status;
 }

@@ -1,8 +1,9 @@
 // The one thread that writes to a store. Work waits in a queue; what waits together is committed
 // together (at most kMaxGroup pieces or kGroupTime of work a transaction), and each piece's `done`
 // runs after the commit that holds it. A lone piece is committed at once; the commits of a busy
-// store begin kCommitGap apart. A piece without a `done` waits for the next commit of one with it,
-// at most kMaxLazy.
+// store begin kGapCommits times apart what one takes, within [kMinGap, kMaxGap]: a slow database
+// gets fewer, larger ones. A piece without a `done` waits for the next commit of one with it, at
+// most as long as its caller says.
 //
 // A database that is slow, locked, full or gone: the group is repeated until it is committed, so
 // work must give the same result when it runs again (after a failure, or in doubt). Meanwhile
@@ -17,6 +18,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <thread>
@@ -34,8 +36,11 @@ class Writer {
  public:
   static constexpr size_t kMaxGroup = 512;
   static constexpr Nanoseconds kGroupTime = Milliseconds(2);
-  static constexpr Nanoseconds kCommitGap = Milliseconds(4);
+  static constexpr int kGapCommits = 4;
+  static constexpr Nanoseconds kMinGap = Milliseconds(4);
+  static constexpr Nanoseconds kMaxGap = Milliseconds(16);
   static constexpr Nanoseconds kMaxLazy = Milliseconds(20);
+  static constexpr Nanoseconds kNever{std::numeric_limits<int64_t>::max()};
 
   // Runs inside a transaction, on the writer's thread. Its own refusals (NotFound,
   // ResourceExhausted
@@ -80,9 +85,9 @@ class Writer {
 
   // Unavailable and why, if the queue is full or the database takes nothing.
   absl::Status MayAdmit() const;
-  // `done` may be null.
-  void Post(Work work, Done done);
-  // Waits until all that was posted is committed; false if it is not within `bound`.
+  // `done` may be null: then the work may wait for `lazy`.
+  void Post(Work work, Done done, Nanoseconds lazy = kMaxLazy);
+  // Waits until all that was posted before is committed; false if it is not within `bound`.
   bool Flush(Nanoseconds bound);
   // Ends the threads after the attempt under way; what is still queued is dropped. No `done` runs
   // after this.
@@ -95,6 +100,7 @@ class Writer {
     Work work;
     Done done;
     Nanoseconds posted;
+    Nanoseconds due;        // of one without a `done`
     bool urgent = false;    // had a `done`
     bool answered = false;  // under mutex_
     absl::Status result;    // the writer's thread
@@ -122,10 +128,14 @@ class Writer {
   CondVar ending_;   // only by Stop
   std::deque<std::shared_ptr<Piece>> queue_ ABSL_GUARDED_BY(mutex_);
   std::deque<std::shared_ptr<Piece>> awaited_ ABSL_GUARDED_BY(mutex_);  // by deadline
-  size_t urgent_ ABSL_GUARDED_BY(mutex_) = 0;   // in the queue, with a `done`
-  size_t flushes_ ABSL_GUARDED_BY(mutex_) = 0;  // that wait
+  size_t urgent_ ABSL_GUARDED_BY(mutex_) = 0;              // in the queue, with a `done`
+  Nanoseconds lazy_due_ ABSL_GUARDED_BY(mutex_) = kNever;  // the first of the others
+  // Pieces ever: given to Post, taken from the queue, over; and up to which Flush waits.
+  uint64_t posted_ ABSL_GUARDED_BY(mutex_) = 0, taken_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t over_ ABSL_GUARDED_BY(mutex_) = 0, flush_to_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t in_group_ ABSL_GUARDED_BY(mutex_) = 0;
   Nanoseconds group_began_ ABSL_GUARDED_BY(mutex_);  // of the pieces in hand
+  Nanoseconds usual_ ABSL_GUARDED_BY(mutex_);        // what a commit takes, lately
   std::string last_error_ ABSL_GUARDED_BY(mutex_);
   Figures figures_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
