@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,6 +11,7 @@
 #include "scheduler/fleet/lane_devices.h"
 #include "scheduler/fleet/timed_shape.h"
 #include "server/app/model_chat.h"
+#include "server/billing/price_book_reader.h"
 #include "wafer_backend/base/strings.h"
 #include "wafer_backend/base/timeline.h"
 #include "wafer_backend/compute/model/families/families.h"
@@ -66,6 +68,31 @@ class ConfigCheck {
                      [](const auto& a, const auto& b) { return a.first < b.first; });
     return absl::InvalidArgumentError(absl::StrJoin(
         sorted, "\n", [](std::string* out, const auto& fault) { out->append(fault.second); }));
+  }
+
+  // What a usage database needs before it is opened.
+  void Billing(const config::BillingConfig& billing) {
+    if (!billing.on) return;
+    if (billing.store.empty()) {
+      return Fault(
+          "billing.store",
+          "is missing: give sqlite:PATH or postgresql://HOST/DATABASE, or start (and check) "
+          "with --state-dir DIR");
+    }
+    constexpr std::string_view kSqlite = "sqlite:";
+    if (billing.store.starts_with(kSqlite)) {
+      const std::filesystem::path path = billing.store.substr(kSqlite.size());
+      const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+      std::error_code error;
+      if (!std::filesystem::is_directory(folder, error)) {
+        Fault("billing.store", absl::StrCat("there is no folder ", folder.string(), ": make it"));
+      } else if (std::filesystem::is_directory(path, error)) {
+        Fault("billing.store", absl::StrCat(path.string(), " is a folder; name a file in it"));
+      }
+    }
+    if (!billing.prices.empty()) {
+      Expect("billing.prices", billing::LoadPriceBook(billing.prices).status());
+    }
   }
 
  private:
@@ -175,6 +202,7 @@ absl::Status CheckConfig(const std::string& file, const config::ReadServerConfig
   for (size_t i = 0; i < read.config.models.size(); ++i) {
     check.Model(absl::StrCat("models[", i, "]"), read.config.models[i]);
   }
+  check.Billing(read.config.billing);
   return check.status();
 }
 

@@ -66,9 +66,10 @@ absl::StatusOr<std::string> Explained(const std::string& field) {
   return config::Explain(field);
 }
 
-absl::StatusOr<std::string> CheckedConfig(const std::string& file,
-                                          const ConfigOverrides& overrides) {
-  WL_ASSIGN_OR_RETURN(const config::ReadServerConfig read, ReadWith(file, overrides));
+absl::StatusOr<std::string> CheckedConfig(const std::string& file, const ConfigOverrides& overrides,
+                                          const std::string& store) {
+  WL_ASSIGN_OR_RETURN(config::ReadServerConfig read, ReadWith(file, overrides));
+  if (read.config.billing.store.empty()) read.config.billing.store = store;
   WL_RETURN_IF_ERROR(Faults(CheckConfig(file, read), overrides));
   std::string text = file + ": ok, serves";
   for (const config::ModelConfig& model : read.config.models) {

@@ -32,9 +32,10 @@ absl::StatusOr<config::ReadServerConfig> LoadConfig(const std::string& file,
 // What a field of the file is; "all": the reference of all; "schema": their JSON schema. NotFound:
 // did you mean ...?
 absl::StatusOr<std::string> Explained(const std::string& field);
-// Reads and checks (check_config.h); "FILE: ok, ..." on success.
-absl::StatusOr<std::string> CheckedConfig(const std::string& file,
-                                          const ConfigOverrides& overrides);
+// Reads and checks (check_config.h); "FILE: ok, ..." on success. `store`: what --state-dir says of
+// the usage database; "" without.
+absl::StatusOr<std::string> CheckedConfig(const std::string& file, const ConfigOverrides& overrides,
+                                          const std::string& store);
 // Every field with its value and where that came from.
 absl::StatusOr<std::string> PrintedConfig(const std::string& file,
                                           const ConfigOverrides& overrides);

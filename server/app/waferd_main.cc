@@ -73,7 +73,10 @@ std::optional<absl::StatusOr<std::string>> Said(const Arguments& arguments,
                                                 const ConfigOverrides& overrides) {
   const std::string& file = arguments.Text("config");
   if (arguments.Has("explain")) return Explained(arguments.Text("explain"));
-  if (arguments.On("check-config")) return CheckedConfig(file, overrides);
+  if (arguments.On("check-config")) {
+    // The server makes the folder.
+    return CheckedConfig(file, overrides, arguments.Has("state-dir") ? "sqlite:usage.db" : "");
+  }
   if (arguments.On("print-config")) return PrintedConfig(file, overrides);
   return std::nullopt;
 }
