@@ -31,9 +31,10 @@ std::optional<std::string> StandbyPool::Take() {
 
 bool StandbyPool::empty() const {
   MutexLock lock(&mutex_);
-  return std::all_of(offered_.begin(), offered_.end(), [this](const std::string& endpoint) {
-    return std::find(chain_.begin(), chain_.end(), endpoint) != chain_.end();
-  });
+  for (const std::string& endpoint : offered_) {
+    if (std::find(chain_.begin(), chain_.end(), endpoint) == chain_.end()) return false;
+  }
+  return true;
 }
 
 }  // namespace waferline::membership
