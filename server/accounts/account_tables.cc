@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "server/accounts/ledger_tables.h"
+#include "server/accounts/project_tables.h"
 #include "server/billing/transfer.h"
 #include "wafer_backend/base/status.h"
 
@@ -19,11 +20,6 @@ using store::Result;
 using store::Row;
 using store::TextOf;
 using store::Value;
-
-absl::Status Changed(Connection& connection) {
-  return connection.Run("UPDATE setting SET value = value + 1 WHERE name = 'access_version'", {})
-      .status();
-}
 
 // Model names hold no line feeds.
 std::string JoinedModels(const std::vector<std::string>& models) {
@@ -42,6 +38,7 @@ Key KeyOf(const Row& row) {
           .created_us = IntegerOf(row[9]),
           .expires_us = IntegerOf(row[10]),
           .revoked_us = IntegerOf(row[11])};
+  key.name = TextOf(row[12]);
   const std::string models = TextOf(row[7]);
   if (!models.empty()) key.models = absl::StrSplit(models, '\n');
   return key;
@@ -49,7 +46,7 @@ Key KeyOf(const Row& row) {
 
 constexpr char kKeyColumns[] =
     "SELECT id, digest, prefix, tenant, project, admin, read_usage, models, origin, created_us, "
-    "expires_us, revoked_us FROM api_key";
+    "expires_us, revoked_us, name FROM api_key";
 
 absl::StatusOr<Key> FindKey(Connection& connection, const std::string& id) {
   WL_ASSIGN_OR_RETURN(const Result found,
@@ -63,25 +60,16 @@ absl::StatusOr<Key> FindKey(Connection& connection, const std::string& id) {
   return key;
 }
 
-absl::Status NeedTenant(Connection& connection, const std::string& name) {
-  WL_ASSIGN_OR_RETURN(const Result found,
-                      connection.Run("SELECT disabled_us FROM tenant WHERE name = $1", {name}));
-  if (found.rows.empty()) {
-    return absl::NotFoundError(absl::StrCat("there is no tenant '", name, "'; add it first"));
-  }
-  if (IntegerOf(found.rows[0][0]) == 0) return absl::OkStatus();
-  return absl::NotFoundError(absl::StrCat("the tenant '", name, "' is disabled"));
-}
-
 absl::Status InsertKey(Connection& connection, const Key& key) {
   return connection
       .Run(
           "INSERT INTO api_key(id, digest, prefix, tenant, project, admin, read_usage, models, "
-          "origin, created_us, expires_us, revoked_us) VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, "
-          "$10, $11, 0) ON CONFLICT DO NOTHING",
+          "origin, created_us, expires_us, revoked_us, name) VALUES($1, $2, $3, $4, $5, $6, $7, "
+          "$8, "
+          "$9, $10, $11, 0, $12) ON CONFLICT DO NOTHING",
           {key.id, key.digest, key.prefix, key.tenant, key.project, int64_t{key.admin},
            int64_t{key.read_usage}, JoinedModels(key.models),
-           std::string(key.from_file ? "file" : "api"), key.created_us, key.expires_us})
+           std::string(key.from_file ? "file" : "api"), key.created_us, key.expires_us, key.name})
       .status();
 }
 
@@ -110,6 +98,21 @@ std::optional<int64_t> LimitOf(const Value& value) {
 
 }  // namespace
 
+absl::Status RaiseAccessVersion(Connection& connection) {
+  return connection.Run("UPDATE setting SET value = value + 1 WHERE name = 'access_version'", {})
+      .status();
+}
+
+absl::Status NeedTenant(Connection& connection, const std::string& name) {
+  WL_ASSIGN_OR_RETURN(const Result found,
+                      connection.Run("SELECT disabled_us FROM tenant WHERE name = $1", {name}));
+  if (found.rows.empty()) {
+    return absl::NotFoundError(absl::StrCat("there is no tenant '", name, "'; add it first"));
+  }
+  if (IntegerOf(found.rows[0][0]) == 0) return absl::OkStatus();
+  return absl::NotFoundError(absl::StrCat("the tenant '", name, "' is disabled"));
+}
+
 absl::Status AddTenant(Connection& connection, const NewTenant& tenant) {
   const std::string keep = tenant.plan ? ", plan = $3" : "";
   WL_RETURN_IF_ERROR(
@@ -119,7 +122,7 @@ absl::Status AddTenant(Connection& connection, const NewTenant& tenant) {
                             keep),
                {tenant.name, tenant.now_us, tenant.plan.value_or("")})
           .status());
-  return Changed(connection);
+  return RaiseAccessVersion(connection);
 }
 
 absl::Status DisableTenant(Connection& connection, const std::string& name, int64_t now_us) {
@@ -130,7 +133,7 @@ absl::Status DisableTenant(Connection& connection, const std::string& name, int6
                      {name, now_us}));
   if (done.changed == 0)
     return absl::NotFoundError(absl::StrCat("there is no tenant '", name, "'"));
-  return Changed(connection);
+  return RaiseAccessVersion(connection);
 }
 
 absl::StatusOr<std::vector<Tenant>> ListTenants(Connection& connection) {
@@ -138,7 +141,7 @@ absl::StatusOr<std::vector<Tenant>> ListTenants(Connection& connection) {
       const Result found,
       connection.Run("SELECT name, plan, created_us, disabled_us, COALESCE(spent_micro, 0), "
                      "COALESCE(held_micro, 0) FROM tenant LEFT JOIN account ON account.tenant = "
-                     "name AND period = 0 ORDER BY name",
+                     "name AND project = '' AND period = 0 ORDER BY name",
                      {}));
   std::vector<Tenant> tenants;
   for (const Row& row : found.rows) {
@@ -150,8 +153,14 @@ absl::StatusOr<std::vector<Tenant>> ListTenants(Connection& connection) {
 
 absl::Status AddKey(Connection& connection, const Key& key) {
   WL_RETURN_IF_ERROR(NeedTenant(connection, key.tenant));
+  if (!key.project.empty()) {
+    WL_RETURN_IF_ERROR(AddProject(connection, {.id = key.project,
+                                               .tenant = key.tenant,
+                                               .name = key.project,
+                                               .created_us = key.created_us}));
+  }
   WL_RETURN_IF_ERROR(InsertKey(connection, key));
-  return Changed(connection);
+  return RaiseAccessVersion(connection);
 }
 
 absl::Status ImportKey(Connection& connection, const Key& key) {
@@ -169,7 +178,7 @@ absl::Status RevokeKey(Connection& connection, const std::string& id, int64_t no
       connection
           .Run("UPDATE api_key SET revoked_us = $2 WHERE id = $1 AND revoked_us = 0", {id, now_us})
           .status());
-  return Changed(connection);
+  return RaiseAccessVersion(connection);
 }
 
 absl::Status RotateKey(Connection& connection, const std::string& old_id, Key fresh,
@@ -180,6 +189,7 @@ absl::Status RotateKey(Connection& connection, const std::string& old_id, Key fr
   }
   fresh.tenant = old.tenant;
   fresh.project = old.project;
+  fresh.name = old.name;
   fresh.admin = old.admin;
   fresh.read_usage = old.read_usage;
   fresh.models = old.models;
@@ -203,10 +213,19 @@ absl::StatusOr<std::vector<Key>> ListKeys(Connection& connection) {
 
 absl::Status SetQuota(Connection& connection, const Quota& quota, int64_t now_us) {
   WL_RETURN_IF_ERROR(BookPayment(connection, quota, now_us));
+  WL_RETURN_IF_ERROR(
+      connection.Run("DELETE FROM project_share WHERE tenant = $1", {quota.tenant}).status());
+  for (const auto& [project, thousandths] : quota.shares) {
+    WL_RETURN_IF_ERROR(
+        connection
+            .Run("INSERT INTO project_share(tenant, project, thousandths) VALUES($1, $2, $3)",
+                 {quota.tenant, project, thousandths})
+            .status());
+  }
   if (quota == Quota{.tenant = quota.tenant}) {
     WL_RETURN_IF_ERROR(
         connection.Run("DELETE FROM quota WHERE tenant = $1", {quota.tenant}).status());
-    return Changed(connection);
+    return RaiseAccessVersion(connection);
   }
   WL_RETURN_IF_ERROR(NeedTenant(connection, quota.tenant));
   WL_RETURN_IF_ERROR(
@@ -219,7 +238,7 @@ absl::Status SetQuota(Connection& connection, const Quota& quota, int64_t now_us
                 OrNull(quota.concurrent), OrNull(quota.soft_micro), OrNull(quota.hard_micro),
                 OrNull(quota.prepaid_micro)})
           .status());
-  return Changed(connection);
+  return RaiseAccessVersion(connection);
 }
 
 absl::StatusOr<std::vector<Quota>> ListQuotas(Connection& connection) {
@@ -236,7 +255,15 @@ absl::StatusOr<std::vector<Quota>> ListQuotas(Connection& connection) {
                       .concurrent = LimitOf(row[3]),
                       .soft_micro = LimitOf(row[4]),
                       .hard_micro = LimitOf(row[5]),
-                      .prepaid_micro = LimitOf(row[6])});
+                      .prepaid_micro = LimitOf(row[6]),
+                      .shares = {}});
+  }
+  WL_ASSIGN_OR_RETURN(const Result shares,
+                      connection.Run("SELECT tenant, project, thousandths FROM project_share", {}));
+  for (const Row& row : shares.rows) {
+    for (Quota& quota : quotas) {
+      if (quota.tenant == TextOf(row[0])) quota.shares[TextOf(row[1])] = IntegerOf(row[2]);
+    }
   }
   return quotas;
 }
@@ -252,7 +279,7 @@ absl::StatusOr<std::vector<std::string>> OverSoftLimit(Connection& connection, i
   WL_ASSIGN_OR_RETURN(
       const Result found,
       connection.Run("SELECT quota.tenant FROM quota JOIN account ON account.tenant = quota.tenant "
-                     "WHERE period = $1 AND spent_micro >= soft_micro",
+                     "WHERE project = '' AND period = $1 AND spent_micro >= soft_micro",
                      {period}));
   std::vector<std::string> tenants;
   for (const Row& row : found.rows) tenants.push_back(TextOf(row[0]));

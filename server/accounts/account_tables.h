@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,6 +33,7 @@ struct Key {
   std::string prefix;  // its first characters, for people
   std::string tenant;
   std::string project;
+  std::string name;  // what its maker calls it
   bool admin = false;
   bool read_usage = false;
   std::vector<std::string> models;  // empty: all
@@ -50,6 +52,8 @@ struct Quota {
   std::optional<int64_t> soft_micro;     // a month; passing it is only reported
   std::optional<int64_t> hard_micro;     // a month
   std::optional<int64_t> prepaid_micro;  // all that was ever paid in
+  // By project: the thousandths of these limits, the balance excepted, that it may use.
+  std::map<std::string, int64_t> shares;
   bool operator==(const Quota&) const = default;
 };
 
@@ -68,6 +72,12 @@ absl::Status DisableTenant(store::Connection& connection, const std::string& nam
 absl::StatusOr<std::vector<Tenant>> ListTenants(store::Connection& connection);
 
 // NotFound: no such tenant, or it is disabled.
+absl::Status NeedTenant(store::Connection& connection, const std::string& name);
+// After a change that other servers must load.
+absl::Status RaiseAccessVersion(store::Connection& connection);
+
+// Its project is added too, if the tenant has none of that id. NotFound: no such tenant, or it is
+// disabled. InvalidArgument: the project is archived.
 absl::Status AddKey(store::Connection& connection, const Key& key);
 // NotFound: no such key. InvalidArgument: it is the configuration's.
 absl::Status RevokeKey(store::Connection& connection, const std::string& id, int64_t now_us);

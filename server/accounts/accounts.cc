@@ -4,6 +4,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "server/accounts/names.h"
 #include "server/accounts/price_books.h"
 #include "server/metering/usage_tables.h"
 #include "wafer_backend/base/field_error.h"
@@ -17,11 +18,6 @@ using store::Connection;
 
 constexpr size_t kSecretBytes = 32;
 constexpr size_t kPrefixBytes = 8;  // of a key's text: what people tell keys apart by
-constexpr size_t kMaxNameBytes = 128;
-
-absl::Status FieldError(std::string_view field, std::string_view what) {
-  return WithField(absl::InvalidArgumentError(absl::StrCat(Absl(field), ": ", Absl(what))), field);
-}
 
 // 0-9, A-Z, a-z: big-endian digits of a number of 32 bytes.
 std::string Base62(std::string bytes) {
@@ -37,21 +33,6 @@ std::string Base62(std::string bytes) {
     text.insert(text.begin(), kDigits[rest]);
   }
   return text;
-}
-
-// Names go into headers, logs and tables: visible ASCII without quotes.
-absl::Status CheckName(std::string_view field, std::string_view name, bool may_be_empty) {
-  if (name.empty() && may_be_empty) return absl::OkStatus();
-  if (name.empty()) return FieldError(field, "is missing");
-  if (name.size() > kMaxNameBytes) {
-    return FieldError(field, absl::StrCat("has ", name.size(), " bytes; at most ", kMaxNameBytes));
-  }
-  for (const char c : name) {
-    if (c <= ' ' || c > '~' || c == '"' || c == '\\') {
-      return FieldError(field, "has a character that is not allowed: letters, digits and -_.@:/");
-    }
-  }
-  return absl::OkStatus();
 }
 
 tenancy::ApiKey ApiKeyOf(const Key& key) {
@@ -132,10 +113,12 @@ absl::Status Accounts::Load(Connection& connection, bool force) {
   WL_ASSIGN_OR_RETURN(const std::vector<Key> keys, accounts::ListKeys(connection));
   WL_ASSIGN_OR_RETURN(const std::vector<Quota> quotas, accounts::ListQuotas(connection));
   tenancy::LimitsByTenant limits = options_.file_limits;
+  tenancy::SharesByProject shares;
   std::map<std::string, bool> capped, disabled;
   std::map<std::string, std::string> plans;
   for (const Quota& quota : quotas) {
     limits[quota.tenant] = {quota.requests_day, quota.tokens_minute, quota.concurrent};
+    for (const auto& [project, share] : quota.shares) shares[{quota.tenant, project}] = share;
     capped[quota.tenant] = quota.hard_micro || quota.prepaid_micro;
   }
   for (const Tenant& tenant : tenants) {
@@ -153,26 +136,9 @@ absl::Status Accounts::Load(Connection& connection, bool force) {
     key.enabled = key.enabled && !disabled[key.tenant];
   }
   WL_RETURN_IF_ERROR(options_.keys->Replace(all));
-  options_.budgets->SetLimits(std::move(limits));
+  options_.budgets->SetLimits(std::move(limits), std::move(shares));
   loaded_version_ = version;
   return absl::OkStatus();
-}
-
-// After the commit the reader loads the change, and then the caller is told.
-template <typename Answer>
-void Accounts::Write(store::Writer::Work work, Answer answer, Done<Answer> done) {
-  if (options_.store == nullptr) return done(NoDatabase());
-  if (const absl::Status status = options_.writer->MayAdmit(); !status.ok()) return done(status);
-  options_.writer->Post(std::move(work), [this, answer, done](const absl::Status& written) {
-    if (!written.ok()) return done(written);
-    const bool asked = reader_->Ask([this, answer, done](absl::StatusOr<Connection*> connection) {
-      absl::Status loaded = connection.status();
-      if (loaded.ok()) loaded = Load(**connection, true);
-      if (!loaded.ok()) return done(loaded);
-      done(answer);
-    });
-    if (!asked) done(Busy());
-  });
 }
 
 void Accounts::AddTenant(const std::string& name, const std::optional<std::string>& plan,
@@ -227,6 +193,9 @@ void Accounts::CreateKey(const Key& wanted, Done<NewKey> done) {
   for (const std::string& model : wanted.models) {
     if (const absl::Status bad = CheckName("models", model, false); !bad.ok()) return done(bad);
   }
+  if (!wanted.name.empty()) {
+    if (const absl::Status bad = CheckTitle(wanted.name); !bad.ok()) return done(bad);
+  }
   if (wanted.expires_us != 0 && wanted.expires_us <= options_.unix_us()) {
     return done(FieldError("expires_at", "is past"));
   }
@@ -267,6 +236,18 @@ void Accounts::SetQuota(const Quota& quota, Done<Quota> done) {
     return done(FieldError("monthly_hard_usd",
                            "spending cannot be limited without prices: configure "
                            "'billing: {prices: FILE}'"));
+  }
+  const bool limited =
+      quota.requests_day || quota.tokens_minute || quota.concurrent || quota.hard_micro;
+  for (const auto& [project, share] : quota.shares) {
+    if (const absl::Status bad = CheckName("project_shares", project, false); !bad.ok()) {
+      return done(bad);
+    }
+    if (!limited) {
+      return done(FieldError("project_shares",
+                             "are shares of requests_per_day, tokens_per_minute, "
+                             "concurrent_requests or monthly_hard_usd: give one of them"));
+    }
   }
   const int64_t now_us = options_.unix_us ? options_.unix_us() : 0;
   Write<Quota>(

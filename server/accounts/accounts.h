@@ -18,6 +18,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/accounts/account_tables.h"
+#include "server/accounts/project_tables.h"
 #include "server/accounts/usage_query.h"
 #include "server/billing/price_book.h"
 #include "server/store/reader.h"
@@ -75,6 +76,14 @@ class Accounts {
   void RevokeKey(const std::string& id, Done<std::string> done);
   void ListKeys(Done<std::vector<Key>> done);
 
+  // Gets an id. `wanted`: tenant and name.
+  void CreateProject(const Project& wanted, Done<Project> done);
+  // `tenant`: whose; "": any.
+  void RenameProject(const Project& renamed, Done<Project> done);
+  void ArchiveProject(const std::string& id, const std::string& tenant, Done<Project> done);
+  void FindProject(const std::string& id, const std::string& tenant, Done<Project> done);
+  void ListProjects(Done<std::vector<Project>> done);
+
   // InvalidArgument: a spending limit without prices.
   void SetQuota(const Quota& quota, Done<Quota> done);
   void ListQuotas(Done<std::vector<Quota>> done);
@@ -94,8 +103,24 @@ class Accounts {
 
  private:
   static absl::Status Busy();
+  Done<std::string> ThenFind(const std::string& id, const std::string& tenant, Done<Project> done);
+  // After the commit the reader loads the change, and then the caller is notified.
   template <typename Answer>
-  void Write(store::Writer::Work work, Answer answer, Done<Answer> done);
+  void Write(store::Writer::Work work, Answer answer, Done<Answer> done) {
+    if (options_.store == nullptr) return done(NoDatabase());
+    if (const absl::Status status = options_.writer->MayAdmit(); !status.ok()) return done(status);
+    options_.writer->Post(std::move(work), [this, answer, done](const absl::Status& written) {
+      if (!written.ok()) return done(written);
+      const bool asked =
+          reader_->Ask([this, answer, done](absl::StatusOr<store::Connection*> connection) {
+            absl::Status loaded = connection.status();
+            if (loaded.ok()) loaded = Load(**connection, true);
+            if (!loaded.ok()) return done(loaded);
+            done(answer);
+          });
+      if (!asked) done(Busy());
+    });
+  }
   NewKey MakeKey(const Key& wanted) const;
   absl::Status Import();
   // Brings keys and budgets up to the tables' state, if that is newer or `force`.

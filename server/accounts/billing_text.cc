@@ -26,8 +26,7 @@ std::string InvoicesText(const std::vector<InvoiceState>& invoices) {
   json::array list;
   for (const InvoiceState& state : invoices) {
     json::object one = HeadOf(state);
-    const bool is_final = state.closed_us != 0;
-    one["total_usd"] = is_final ? json::value(FormatCents(state.total)) : json::value();
+    one["total_usd"] = state.has_total ? json::value(FormatCents(state.total)) : json::value();
     one["credited_usd"] = FormatCents(state.credited);
     list.push_back(std::move(one));
   }

@@ -47,8 +47,8 @@ void Books::Write(Change change, Done<std::string> done) {
 
 void Books::List(Done<std::string> done) {
   Ask(
-      [](Connection& connection) -> absl::StatusOr<std::string> {
-        WL_ASSIGN_OR_RETURN(const std::vector<InvoiceState> all, ListInvoices(connection));
+      [prices = options_.prices](Connection& connection) -> absl::StatusOr<std::string> {
+        WL_ASSIGN_OR_RETURN(const std::vector<InvoiceState> all, ListInvoices(connection, *prices));
         return InvoicesText(all);
       },
       std::move(done));

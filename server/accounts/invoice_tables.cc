@@ -4,9 +4,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/accounts/ledger_tables.h"
+#include "server/accounts/names.h"
 #include "server/billing/usage_export.h"
 #include "wafer_backend/base/calendar.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/base/strings.h"
 
 namespace waferline::accounts {
 namespace {
@@ -136,17 +138,23 @@ absl::Status Keep(Connection& connection, const billing::FinalInvoice& closed, i
 
 }  // namespace
 
+std::string InvoiceName::Text() const {
+  return absl::StrCat(tenant.empty() ? Absl(kNoTenant) : tenant, ":", month.Text());
+}
+
 absl::StatusOr<InvoiceName> ParseInvoiceName(std::string_view text) {
   const size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) {
     return absl::InvalidArgumentError("an invoice is named TENANT:YYYY-MM");
   }
   InvoiceName name{.tenant = std::string(text.substr(0, colon)), .month = {}};
+  if (name.tenant == kNoTenant) name.tenant.clear();
   WL_ASSIGN_OR_RETURN(name.month, ParseMonth(text.substr(colon + 1)));
   return name;
 }
 
-absl::StatusOr<std::vector<InvoiceState>> ListInvoices(Connection& connection) {
+absl::StatusOr<std::vector<InvoiceState>> ListInvoices(Connection& connection,
+                                                       const PriceBook& book) {
   std::vector<InvoiceState> all;
   WL_ASSIGN_OR_RETURN(
       const Result kept,
@@ -161,9 +169,11 @@ absl::StatusOr<std::vector<InvoiceState>> ListInvoices(Connection& connection) {
   }
   WL_ASSIGN_OR_RETURN(
       const Result unbilled,
-      connection.Run("SELECT tenant, MIN(ended_us), MAX(ended_us) FROM usage WHERE invoice = 0 AND "
-                     "status = 'posted' GROUP BY tenant ORDER BY tenant",
-                     {}));
+      connection.Run(
+          "SELECT tenant, MIN(ended_us), MAX(ended_us), COUNT(*) FROM usage WHERE invoice "
+          "= 0 AND status = 'posted' GROUP BY tenant ORDER BY tenant",
+          {}));
+  int64_t records = 0;
   for (const Row& row : unbilled.rows) {
     const std::string tenant = TextOf(row[0]);
     Month first = MonthOf(IntegerOf(row[1]));
@@ -175,7 +185,12 @@ absl::StatusOr<std::vector<InvoiceState>> ListInvoices(Connection& connection) {
     }
     const Month last = std::max(first, MonthOf(IntegerOf(row[2])));
     for (Month month = first; month <= last; month = month + 1) {
-      all.push_back({.name = {tenant, month}});
+      InvoiceState& state = all.emplace_back(InvoiceState{.name = {tenant, month}});
+      records += IntegerOf(row[3]);
+      state.has_total = records <= kMaxListedRecords;
+      if (!state.has_total) continue;
+      WL_ASSIGN_OR_RETURN(const Draft draft, DraftOf(connection, book, state.name));
+      state.total = draft.invoice.total;
     }
   }
   return all;

@@ -15,12 +15,12 @@
 
 namespace waferline::accounts {
 
-// Written "acme:2026-06".
+// Written "acme:2026-06"; "no-tenant:2026-06" is that of a server without keys.
 struct InvoiceName {
   std::string tenant;
   Month month;
 
-  std::string Text() const { return tenant + ":" + month.Text(); }
+  std::string Text() const;
   int64_t period() const { return int64_t{month.year} * 100 + month.month; }
 };
 // InvalidArgument: it does not end with a month.
@@ -29,11 +29,15 @@ absl::StatusOr<InvoiceName> ParseInvoiceName(std::string_view text);
 struct InvoiceState {
   InvoiceName name;
   int64_t closed_us = 0;  // 0: a draft
-  Cents total;            // of a final one
+  Cents total;
+  bool has_total = true;  // false: a draft's, not computed
   Cents credited;
 };
-// Final ones, and a draft for each month of records that are on none.
-absl::StatusOr<std::vector<InvoiceState>> ListInvoices(store::Connection& connection);
+// Final ones, and a draft for each month of records that are on none; with its total as it is now
+// unless there are so many records that it would take long (kMaxListedRecords).
+inline constexpr int64_t kMaxListedRecords = 200'000;
+absl::StatusOr<std::vector<InvoiceState>> ListInvoices(store::Connection& connection,
+                                                       const billing::PriceBook& book);
 
 struct KeptInvoice {
   InvoiceState state;

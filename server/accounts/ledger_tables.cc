@@ -24,8 +24,9 @@ using store::Value;
 constexpr char kUsage[] =
     "SELECT epoch, ordinal, choice, status, reason, tenant, project, api_key, plan, model, tier, "
     "admitted_us, ended_us, prompt, cached, generated, system_ns, accelerator_ns, microjoules, "
-    "charge_micro, charge_pico, hold_micro, invoice FROM usage";
-constexpr size_t kInvoiceColumn = 22;
+    "charge_micro, charge_pico, hold_micro, invoice, asked, position, endpoint, "
+    "request_id FROM usage";
+constexpr size_t kInvoiceColumn = 22, kAskedColumn = 23, kPositionColumn = 24;
 
 absl::StatusOr<Money> MoneyOf(const Value& micro, const Value& pico) {
   return Money::FromColumns({IntegerOf(micro), static_cast<int32_t>(IntegerOf(pico))});
@@ -53,6 +54,10 @@ absl::StatusOr<StoredUsage> UsageOf(const Row& row) {
   if (status == "interrupted") usage.record.end = billing::UsageEnd::kInterrupted;
   WL_ASSIGN_OR_RETURN(usage.record.served, billing::TierNamed(TextOf(row[10])));
   usage.record.asked = usage.record.served;
+  // Records of old versions do not say it.
+  if (const std::string asked = TextOf(row[kAskedColumn]); !asked.empty()) {
+    WL_ASSIGN_OR_RETURN(usage.record.asked, billing::TierNamed(asked));
+  }
   WL_ASSIGN_OR_RETURN(usage.charge, MoneyOf(row[19], row[20]));
   if (usage.open) usage.hold_micro = IntegerOf(row[21]);
   return usage;
@@ -135,12 +140,15 @@ absl::Status ReadSums(Connection& connection, LedgerContents* contents) {
   }
   WL_ASSIGN_OR_RETURN(
       const Result accounts,
-      connection.Run("SELECT tenant, period, spent_micro, spent_pico, held_micro FROM account",
+      connection.Run("SELECT tenant, project, period, spent_micro, spent_pico, held_micro FROM "
+                     "account",
                      {}));
   for (const Row& row : accounts.rows) {
-    billing::AccountSum sum{
-        .tenant = TextOf(row[0]), .period = IntegerOf(row[1]), .held_micro = IntegerOf(row[4])};
-    WL_ASSIGN_OR_RETURN(sum.spent, MoneyOf(row[2], row[3]));
+    billing::AccountSum sum{.tenant = TextOf(row[0]),
+                            .project = TextOf(row[1]),
+                            .period = IntegerOf(row[2]),
+                            .held_micro = IntegerOf(row[5])};
+    WL_ASSIGN_OR_RETURN(sum.spent, MoneyOf(row[3], row[4]));
     contents->accounts.push_back(std::move(sum));
   }
   return absl::OkStatus();
@@ -188,6 +196,28 @@ absl::StatusOr<std::vector<billing::UsageRecord>> BilledRecords(Connection& conn
                       connection.Run(absl::StrCat(kUsage, " WHERE tenant = $1 AND invoice = $2"),
                                      {tenant, period}));
   return RecordsOf(found);
+}
+
+absl::StatusOr<std::vector<PositionedUsage>> UsageAfter(Connection& connection, int64_t epoch,
+                                                        int64_t position, int64_t count) {
+  WL_ASSIGN_OR_RETURN(
+      const Result found,
+      connection.Run(absl::StrCat(kUsage,
+                                  " WHERE epoch = $1 AND position > $2 AND position > 0 ORDER BY "
+                                  "position LIMIT $3"),
+                     {epoch, position, count}));
+  std::vector<PositionedUsage> all;
+  for (const Row& row : found.rows) {
+    WL_ASSIGN_OR_RETURN(StoredUsage usage, UsageOf(row));
+    all.push_back({.record = std::move(usage.record),
+                   .charge = usage.charge,
+                   .position = IntegerOf(row[kPositionColumn]),
+                   .credited = TextOf(row[3]) == "interrupted",
+                   .reason = TextOf(row[4]),
+                   .endpoint = TextOf(row[kPositionColumn + 1]),
+                   .request_id = TextOf(row[kPositionColumn + 2])});
+  }
+  return all;
 }
 
 absl::Status AddTransfer(Connection& connection, const billing::Transfer& transfer) {

@@ -26,6 +26,18 @@ absl::StatusOr<std::vector<billing::UsageRecord>> BilledRecords(store::Connectio
                                                                 const std::string& tenant,
                                                                 int64_t period);
 
+struct PositionedUsage {
+  billing::UsageRecord record;
+  Money charge;
+  int64_t position = 0;
+  bool credited = false;
+  std::string reason, endpoint, request_id;
+};
+// The first `count` of an epoch's after a position, in their order.
+absl::StatusOr<std::vector<PositionedUsage>> UsageAfter(store::Connection& connection,
+                                                        int64_t epoch, int64_t position,
+                                                        int64_t count);
+
 // Adds it, unless it is there.
 absl::Status AddTransfer(store::Connection& connection, const billing::Transfer& transfer);
 

@@ -25,7 +25,7 @@ std::string HostName() {
 absl::StatusOr<std::unique_ptr<Billing>> Billing::Start(const config::BillingConfig& config,
                                                         Access access) {
   auto billing = std::make_unique<Billing>();
-  if (config.on) WL_RETURN_IF_ERROR(billing->Open(config));
+  if (config.on) WL_RETURN_IF_ERROR(billing->Open(config, access));
   billing->accounts_ = std::make_unique<accounts::Accounts>(
       accounts::Accounts::Options{.store = billing->store_.get(),
                                   .writer = config.on ? &billing->stored_->writer() : nullptr,
@@ -47,7 +47,7 @@ absl::StatusOr<std::unique_ptr<Billing>> Billing::Start(const config::BillingCon
   return billing;
 }
 
-absl::Status Billing::Open(const config::BillingConfig& config) {
+absl::Status Billing::Open(const config::BillingConfig& config, const Access& access) {
   if (config.store.empty()) {
     return absl::InvalidArgumentError(
         "billing.store: is missing: give sqlite:PATH or postgresql://HOST/DATABASE, or start "
@@ -63,7 +63,8 @@ absl::Status Billing::Open(const config::BillingConfig& config) {
                                         .patience = config.store_patience,
                                         .now = runtime::MonotonicNow,
                                         .unix_us = runtime::UnixMicroseconds,
-                                        .credit_unconfirmed = config.credit_unconfirmed};
+                                        .credit_unconfirmed = config.credit_unconfirmed,
+                                        .system_ns_per_token = access.wafer_ns_per_token};
   if (prices_) {
     WL_RETURN_IF_ERROR(AdoptPrices());
     options.prices = &*prices_;

@@ -4,8 +4,10 @@
 // last answers were sent and before the front ends' own objects go.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -30,6 +32,7 @@ class Billing {
     tenancy::Budgets* budgets;
     std::vector<tenancy::ApiKey> file_keys;
     tenancy::LimitsByTenant file_limits;
+    std::function<int64_t(const std::string& model)> wafer_ns_per_token;
   };
   // Opens the store, settles what dead servers left open, and loads tenants, keys and quotas.
   // InvalidArgument: the configuration names no store, or its price book is wrong.
@@ -57,7 +60,7 @@ class Billing {
   void Stop();
 
  private:
-  absl::Status Open(const config::BillingConfig& config);
+  absl::Status Open(const config::BillingConfig& config, const Access& access);
   absl::Status AdoptPrices();
   const billing::PriceBook* prices() const { return prices_ ? &*prices_ : nullptr; }
   void PrintState() const;

@@ -69,6 +69,19 @@ metrics::ComputeFigures FiguresOf(const std::string& model, const plane::Compute
   return figures;
 }
 
+// A beat computes the tokens of a draft too and gives at least one. A pipeline's beat holds the
+// entry for at most the latency over the depth, which is rounded down.
+int64_t WaferNsOf(const engine::LaneSpec& lane, const engine::DecodeUnitSpec& unit) {
+  const Tokens context(lane.context);
+  const engine::Speculation& draft = unit.speculation ? *unit.speculation : lane.speculation;
+  const auto width = static_cast<int>(draft.acceptance.size()) + 1;
+  if (unit.pipeline != nullptr) {
+    return unit.pipeline->Latency(context).count() / unit.pipeline->depth(context) * width *
+           unit.devices;
+  }
+  return unit.wafers == 0 ? 0 : unit.batch->StepTime(1, context, width).count() * unit.wafers;
+}
+
 }  // namespace
 
 std::vector<engine::LaneSpec> Cloud::EngineHost::Lanes() const {
@@ -104,6 +117,9 @@ absl::Status Cloud::LoadModels(const config::ServerConfig& config, const Standby
     served.push_back(hosted.served);
     live_faults_.try_emplace(hosted.served->name, hosted.devices.get(),
                              engine::LaneIndex{static_cast<uint32_t>(host.models.size())});
+    int64_t& most = wafer_ns_per_token_[hosted.served->name];
+    const engine::LaneSpec lane = hosted.Lane();
+    for (const auto& unit : lane.units) most = std::max(most, WaferNsOf(lane, unit));
     host.models.push_back(std::move(hosted));
   }
   catalog_ = std::make_unique<text::ModelCatalog>(std::move(served));
@@ -198,6 +214,11 @@ std::optional<ModelPlace> Cloud::PlaceOf(const std::string& model) const {
     }
   }
   return std::nullopt;
+}
+
+int64_t Cloud::WaferNsPerToken(const std::string& model) const {
+  const auto found = wafer_ns_per_token_.find(model);
+  return found == wafer_ns_per_token_.end() ? 0 : found->second;
 }
 
 ModelCapacity Cloud::CapacityOf(const std::string& name) const {

@@ -85,6 +85,9 @@ class Cloud {
   std::optional<ModelPlace> PlaceOf(const std::string& model) const;
   // Nothing for a model that is not served. Any thread.
   ModelCapacity CapacityOf(const std::string& name) const;
+  // What a generated token of a model occupies of its wafers, at most and healthy: wafers x
+  // nanoseconds; 0 for a model that is not served. Any thread.
+  int64_t WaferNsPerToken(const std::string& model) const;
   // Of a model's units; any thread.
   fleet::LiveFaults& live_faults(const std::string& model) { return live_faults_.at(model); }
   // That engine's thread only.
@@ -115,6 +118,7 @@ class Cloud {
   trace::PhaseWatch phases_;                     // the same
   std::deque<EngineHost> hosts_;
   std::map<std::string, fleet::LiveFaults> live_faults_;  // by model
+  std::map<std::string, int64_t> wafer_ns_per_token_;     // of healthy units
   std::unique_ptr<text::ModelCatalog> catalog_;
   std::unique_ptr<runtime::EngineGroup> engines_;
 };

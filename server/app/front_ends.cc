@@ -52,11 +52,9 @@ class BothFrontEnds : public FrontEnds {
 
   absl::Status Listen() {
     WL_ASSIGN_OR_RETURN(keys_, tenancy::ApiKeys::Create(FileKeys(config_)));
-    WL_ASSIGN_OR_RETURN(billing_,
-                        Billing::Start(config_.billing, {.keys = &keys_,
-                                                         .budgets = &budgets_,
-                                                         .file_keys = FileKeys(config_),
-                                                         .file_limits = FileLimits(config_)}));
+    const Billing::Access access{&keys_, &budgets_, FileKeys(config_), FileLimits(config_),
+                                 std::bind_front(&Cloud::WaferNsPerToken, cloud_)};
+    WL_ASSIGN_OR_RETURN(billing_, Billing::Start(config_.billing, access));
     WL_ASSIGN_OR_RETURN(tracing_, Tracing::Start(config_.trace, cloud_->phases()));
     log_ = OpenRequestLog(member_ == nullptr ? std::nullopt : std::optional(member_->Figures()));
     deps_ = Deps();

@@ -84,13 +84,36 @@ absl::StatusOr<Charge> RateOrFree(const PriceBook& book, const UsageRecord& reco
   return Rate(book, record);
 }
 
+absl::StatusOr<Money> CountedCost(const PriceBook& book, const UsageRecord& record) {
+  WL_ASSIGN_OR_RETURN(Charge charge, RateOrFree(book, record));
+  WL_ASSIGN_OR_RETURN(const Money time, ComputeTimeCost(book, record));
+  WL_RETURN_IF_ERROR(charge.total.Add(time));
+  return charge.total;
+}
+
+absl::StatusOr<Money> ComputeTimeCost(const PriceBook& book, const UsageRecord& record) {
+  const absl::StatusOr<const PriceVersion*> version = book.At(record.admitted_us);
+  if (!version.ok() || !IsCharged(record.end)) return Money();
+  WL_ASSIGN_OR_RETURN(const Plan* plan, (*version)->PlanNamed(record.plan));
+  if (plan->billed != Billed::kComputeTime) return Money();
+  const absl::StatusOr<UnitPrice> second = (*version)->SystemSecondOf(record.model);
+  if (!second.ok()) return Money();
+  constexpr int64_t kSecond = 1'000'000'000;
+  return second->OfParts(record.system_ns, kSecond);
+}
+
 absl::StatusOr<Money> RateAtMost(const PriceBook& book, UsageRecord record, int64_t max_tokens) {
   record.end = UsageEnd::kFinished;
-  record.served = record.asked;
   record.cached_tokens = 0;
   record.generated_tokens = max_tokens;
-  WL_ASSIGN_OR_RETURN(const Charge charge, RateOrFree(book, record));
-  return charge.total;
+  Money most;
+  for (const Tier served : {record.asked, Tier::kDefault}) {
+    if (served != record.asked && record.asked != Tier::kPriority) continue;
+    record.served = served;
+    WL_ASSIGN_OR_RETURN(const Money counted, CountedCost(book, record));
+    most = std::max(most, counted);
+  }
+  return most;
 }
 
 }  // namespace waferline::billing

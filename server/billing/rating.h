@@ -43,8 +43,16 @@ absl::StatusOr<Charge> Rate(const PriceBook& book, const UsageRecord& record);
 // from before the first version.
 absl::StatusOr<Charge> RateOrFree(const PriceBook& book, const UsageRecord& record);
 
-// What `record` may cost at most if it generates `max_tokens` and finds nothing in a cache: what is
-// held of a prepaid balance or below a hard cap while it runs. 0 for plans that bill compute time.
+// What a record's own system time costs, rounded to a picodollar, where its plan bills compute
+// time: what counts against spending limits before the invoice divides the sum once. 0 otherwise.
+absl::StatusOr<Money> ComputeTimeCost(const PriceBook& book, const UsageRecord& record);
+// What a record counts against its tenant's spending limits: its charge and that. What has no price
+// counts nothing.
+absl::StatusOr<Money> CountedCost(const PriceBook& book, const UsageRecord& record);
+
+// What `record` may count at most if it generates `max_tokens` and finds nothing in a cache,
+// whether the tier asked for serves it or the default one, and for plans that bill compute time
+// what its `system_ns` cost: what is held of a prepaid balance or below a hard cap while it runs.
 absl::StatusOr<Money> RateAtMost(const PriceBook& book, UsageRecord record, int64_t max_tokens);
 
 }  // namespace waferline::billing

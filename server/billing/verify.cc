@@ -133,20 +133,24 @@ class Verifier {
   }
 
   void CheckAccounts() {
-    const absl::StatusOr<std::vector<AccountSum>> sums = SumAccounts(contents_.usage);
+    const absl::StatusOr<std::vector<AccountSum>> sums = SumAccounts(book_, contents_.usage);
     if (!sums.ok()) return Differ(std::string(sums.status().message()));
-    std::map<std::pair<std::string, int64_t>, AccountSum> left;
-    for (const AccountSum& sum : *sums) left[{sum.tenant, sum.period}] = sum;
+    std::map<std::tuple<std::string, std::string, int64_t>, AccountSum> left;
+    const auto name = [](const AccountSum& sum) {
+      return sum.project.empty() ? sum.tenant : absl::StrCat(sum.tenant, ", ", sum.project);
+    };
+    for (const AccountSum& sum : *sums) left[{sum.tenant, sum.project, sum.period}] = sum;
     for (const AccountSum& stored : contents_.accounts) {
-      const AccountSum sum = std::exchange(left[{stored.tenant, stored.period}], {});
+      const AccountSum sum =
+          std::exchange(left[{stored.tenant, stored.project, stored.period}], {});
       if (stored.spent == sum.spent && stored.held_micro == sum.held_micro) continue;
-      Differ("account of ", stored.tenant, " in ", stored.period, " has spent ",
+      Differ("account of ", name(stored), " in ", stored.period, " has spent ",
              stored.spent.Format(), " and holds ", stored.held_micro, " micro$, not ",
              sum.spent.Format(), " and ", sum.held_micro);
     }
     for (const auto& [key, sum] : left) {
       if (sum.spent.IsZero() && sum.held_micro == 0) continue;
-      Differ("account of ", key.first, " in ", key.second, " is missing");
+      Differ("account of ", name(sum), " in ", sum.period, " is missing");
     }
   }
 
@@ -238,17 +242,29 @@ absl::StatusOr<std::vector<HourSum>> SumByHour(const std::vector<StoredUsage>& u
   return merged;
 }
 
-absl::StatusOr<std::vector<AccountSum>> SumAccounts(const std::vector<StoredUsage>& usage) {
-  std::map<std::pair<std::string, int64_t>, AccountSum> sums;
+absl::StatusOr<std::vector<AccountSum>> SumAccounts(const PriceBook& book,
+                                                    const std::vector<StoredUsage>& usage) {
+  std::map<std::tuple<std::string, std::string, int64_t>, AccountSum> sums;
   for (const StoredUsage& stored : usage) {
-    const std::string& tenant = stored.record.tenant;
-    const Month month = MonthOf(stored.record.admitted_us);
-    for (const int64_t period : {int64_t{month.year} * 100 + month.month, int64_t{0}}) {
-      AccountSum& sum = sums[{tenant, period}];
-      sum.tenant = tenant;
-      sum.period = period;
-      sum.held_micro += stored.hold_micro;
-      WL_RETURN_IF_ERROR(sum.spent.Add(stored.charge));
+    const UsageRecord& record = stored.record;
+    const Month month = MonthOf(record.admitted_us);
+    const int64_t period = int64_t{month.year} * 100 + month.month;
+    std::vector<AccountSum> parts = {{.tenant = record.tenant, .period = period},
+                                     {.tenant = record.tenant, .period = 0}};
+    if (!record.project.empty()) {
+      parts.push_back({.tenant = record.tenant, .project = record.project, .period = period});
+    }
+    Money counted = stored.charge;
+    if (!stored.open && counted.IsZero()) {  // compute time is charged by the invoice alone
+      WL_ASSIGN_OR_RETURN(counted, ComputeTimeCost(book, record));
+    }
+    for (AccountSum& part : parts) {
+      AccountSum& sum = sums[{part.tenant, part.project, part.period}];
+      const Money spent = sum.spent;
+      part.held_micro = sum.held_micro + stored.hold_micro;
+      sum = std::move(part);
+      sum.spent = spent;
+      WL_RETURN_IF_ERROR(sum.spent.Add(counted));
     }
   }
   std::vector<AccountSum> all;

@@ -41,10 +41,11 @@ struct HourSum {
   bool operator==(const HourSum&) const = default;
 };
 
-// What a tenant spent and what is held for it, in the month YYYYMM in which its requests were
-// admitted, or in all time (0).
+// What a tenant, or a project of it in a month, counts as spent (CountedCost) and what is held for
+// it, in the month YYYYMM in which its requests were admitted, or in all time (0).
 struct AccountSum {
   std::string tenant;
+  std::string project;  // "": the whole tenant
   int64_t period = 0;
   Money spent;
   int64_t held_micro = 0;
@@ -88,8 +89,10 @@ struct LedgerReport {
 // open or were interrupted are in none. OutOfRange: above what Money holds.
 absl::StatusOr<std::vector<HourSum>> SumByHour(const std::vector<StoredUsage>& usage);
 
-// The same for accounts: what was charged, by tenant, in the month of admission and in all time.
-absl::StatusOr<std::vector<AccountSum>> SumAccounts(const std::vector<StoredUsage>& usage);
+// The same for accounts: by tenant in the month of admission and in all time, by project in the
+// month. Compute time is counted by the book, tokens as the records say.
+absl::StatusOr<std::vector<AccountSum>> SumAccounts(const PriceBook& book,
+                                                    const std::vector<StoredUsage>& usage);
 
 LedgerReport VerifyLedger(const PriceBook& book, const LedgerContents& contents);
 

@@ -24,6 +24,7 @@ constexpr int64_t kDaySeconds = 24 * 3600;
 constexpr int64_t kMaxCount = int64_t{1} << 50;
 constexpr size_t kMaxKeyModels = 64;
 constexpr size_t kMaxReasonBytes = 1000;
+constexpr size_t kMaxShares = 256;
 
 // An empty body is an empty object.
 absl::StatusOr<json::object> ObjectOf(std::string_view body) {
@@ -48,6 +49,25 @@ std::optional<int64_t> ReadCount(JsonFields& fields, std::string_view name) {
   int64_t count = 0;
   fields.Int(name, 1, kMaxCount, &count);
   return count;
+}
+
+// {"search": "0.25"}
+void ReadShares(JsonFields& fields, accounts::Quota* quota) {
+  const json::object* shares = fields.Object("project_shares");
+  if (shares == nullptr) return;
+  if (shares->size() > kMaxShares) {
+    return fields.Fail("project_shares", absl::StrCat("has more than ", kMaxShares, " projects"));
+  }
+  for (const auto& [project, share] : *shares) {
+    const absl::StatusOr<int64_t> thousandths =
+        share.is_string() ? ParseScaledInt(std::string_view(share.get_string()), 3)
+                          : absl::InvalidArgumentError("no string");
+    if (!thousandths.ok() || *thousandths < 1 || *thousandths > 1000) {
+      return fields.Fail(absl::StrCat("project_shares.", std::string(project)),
+                         "must be a decimal string from \"0.001\" to \"1\", of at most 3 decimals");
+    }
+    quota->shares[std::string(project)] = *thousandths;
+  }
 }
 
 json::value UsdOf(const std::optional<int64_t>& micro) {
@@ -75,13 +95,16 @@ json::object KeyObject(const accounts::Key& key) {
 }
 
 json::object QuotaObject(const accounts::Quota& quota) {
+  json::object shares;
+  for (const auto& [project, share] : quota.shares) shares[project] = FormatScaled(share, 3, 1);
   return {{"tenant", quota.tenant},
           {"requests_per_day", NumberOf(quota.requests_day)},
           {"tokens_per_minute", NumberOf(quota.tokens_minute)},
           {"concurrent_requests", NumberOf(quota.concurrent)},
           {"monthly_soft_usd", UsdOf(quota.soft_micro)},
           {"monthly_hard_usd", UsdOf(quota.hard_micro)},
-          {"prepaid_usd", UsdOf(quota.prepaid_micro)}};
+          {"prepaid_usd", UsdOf(quota.prepaid_micro)},
+          {"project_shares", std::move(shares)}};
 }
 
 template <typename All, typename One>
@@ -170,8 +193,9 @@ absl::StatusOr<accounts::Quota> ReadQuota(std::string_view body) {
   quota.soft_micro = ReadUsd(fields, "monthly_soft_usd");
   quota.hard_micro = ReadUsd(fields, "monthly_hard_usd");
   quota.prepaid_micro = ReadUsd(fields, "prepaid_usd");
+  ReadShares(fields, &quota);
   fields.RefuseOthers({"tenant", "requests_per_day", "tokens_per_minute", "concurrent_requests",
-                       "monthly_soft_usd", "monthly_hard_usd", "prepaid_usd"});
+                       "monthly_soft_usd", "monthly_hard_usd", "prepaid_usd", "project_shares"});
   fields.Require({"tenant"});
   WL_RETURN_IF_ERROR(fields.status());
   return quota;

@@ -27,8 +27,8 @@ absl::StatusOr<accounts::Key> ReadKey(std::string_view body, int64_t now_us);
 // {"overlap_s"?}: how long the old key goes on; a day if not given, at most 90 days.
 absl::StatusOr<Nanoseconds> ReadOverlap(std::string_view body);
 // {"tenant", "requests_per_day"?, "tokens_per_minute"?, "concurrent_requests"?,
-// "monthly_soft_usd"?, "monthly_hard_usd"?, "prepaid_usd"?}; dollars are decimal strings of whole
-// microdollars.
+// "monthly_soft_usd"?, "monthly_hard_usd"?, "prepaid_usd"?, "project_shares"?}; dollars are decimal
+// strings of whole microdollars, shares of at most 3 decimals.
 absl::StatusOr<accounts::Quota> ReadQuota(std::string_view body);
 
 std::string TenantsJson(const std::vector<accounts::Tenant>& tenants);
@@ -50,13 +50,5 @@ std::string UsageJson(const accounts::UsageQuery& query,
 absl::StatusOr<accounts::UsageQuery> ReadCostQuery(std::string_view query, int64_t now_us);
 std::string CostsJson(const accounts::UsageQuery& query,
                       const std::vector<accounts::UsageBucket>& buckets);
-
-// OpenAI's list of projects: the projects of keys, by name; archived when all their keys are
-// revoked. `query`: limit, after, include_archived. `tenant`: only this one's; "" all.
-absl::StatusOr<std::string> ProjectsJson(const std::vector<accounts::Key>& keys,
-                                         std::string_view query, const std::string& tenant);
-// NotFound.
-absl::StatusOr<std::string> ProjectJson(const std::vector<accounts::Key>& keys,
-                                        const std::string& id, const std::string& tenant);
 
 }  // namespace waferline::http

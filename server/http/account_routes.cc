@@ -18,7 +18,6 @@ std::string NamedBetween(const Call& call, std::string_view before, std::string_
 }
 
 constexpr char kJsonType[] = "application/json";
-constexpr std::string_view kProjects = "/v1/organization/projects/";
 constexpr std::string_view kInvoices = "/admin/invoices/";
 
 std::string DoneJson(const char* what, const std::string& name) {
@@ -29,16 +28,6 @@ std::string DoneJson(const char* what, const std::string& name) {
 
 void AccountRoutes::Fail(const Call& call, const absl::Status& status) const {
   generations_->SendError(*call.exchange, status, Seconds(1));
-}
-
-template <typename Answer, typename Json>
-accounts::Done<Answer> AccountRoutes::Later(const Call& call, Json json) const {
-  return [this, call, json](absl::StatusOr<Answer> answer) {
-    post_([this, call, json, answer = std::move(answer)] {
-      if (!answer.ok()) return Fail(call, answer.status());
-      call.exchange->Send({.content_type = "application/json", .body = json(*answer)});
-    });
-  };
 }
 
 void AccountRoutes::ListTenants(const Call& call) const {
@@ -119,22 +108,6 @@ void AccountRoutes::Costs(const Call& call) const {
                                call, [query = *query](const auto& buckets) {
                                  return CostsJson(query, buckets);
                                }));
-}
-
-void AccountRoutes::ListProjects(const Call& call) const {
-  accounts().ListKeys([this, call](const absl::StatusOr<std::vector<accounts::Key>>& keys) {
-    const std::string tenant = call.caller.admin ? "" : call.caller.tenant;
-    if (!keys.ok()) return Text(call, kJsonType)(keys.status());
-    Text(call, kJsonType)(ProjectsJson(*keys, call.exchange->request().query, tenant));
-  });
-}
-
-void AccountRoutes::OneProject(const Call& call) const {
-  accounts().ListKeys([this, call](const absl::StatusOr<std::vector<accounts::Key>>& keys) {
-    const std::string tenant = call.caller.admin ? "" : call.caller.tenant;
-    if (!keys.ok()) return Text(call, kJsonType)(keys.status());
-    Text(call, kJsonType)(ProjectJson(*keys, NamedBetween(call, kProjects), tenant));
-  });
 }
 
 accounts::Done<std::string> AccountRoutes::Text(const Call& call, const char* type) const {

@@ -47,12 +47,19 @@ Headers OriginHeaders(const Request& request) {
 }  // namespace
 
 bool Api::Route::Matches(std::string_view asked) const {
-  constexpr std::string_view kName = "{id}";
+  constexpr std::string_view kName = "{id}", kSecondName = "{child_id}";
   const size_t name = path.find(kName);
   if (name == std::string_view::npos) return path == asked;
-  const std::string_view rest = path.substr(name + kName.size());
-  return asked.size() > name + rest.size() && asked.starts_with(path.substr(0, name)) &&
-         asked.ends_with(rest);
+  if (!asked.starts_with(path.substr(0, name))) return false;
+  std::string_view rest = path.substr(name + kName.size());
+  asked.remove_prefix(name);
+  if (const size_t second = rest.find(kSecondName); second != std::string_view::npos) {
+    const size_t at = asked.find(rest.substr(0, second), 1);
+    if (at == std::string_view::npos) return false;
+    asked.remove_prefix(at + second);
+    rest.remove_prefix(second + kSecondName.size());
+  }
+  return asked.size() > rest.size() && asked.ends_with(rest);
 }
 
 Api::Found Api::Find(std::string_view path, std::string_view method) {

@@ -57,13 +57,15 @@ json::object Operation(const RouteDescription& route) {
   if (route.needs != RouteDescription::Needs::kNothing) {
     operation["security"] = json::array{json::object(), json::object{{"key", json::array()}}};
   }
-  if (route.path.find("{id}") != std::string_view::npos) {
-    operation["parameters"] =
-        json::array{json::object{{"name", "id"},
-                                 {"in", "path"},
-                                 {"required", true},
-                                 {"schema", json::object{{"type", "string"}}}}};
+  json::array parameters;
+  for (const std::string name : {"id", "child_id"}) {
+    if (route.path.find("{" + name + "}") == std::string_view::npos) continue;
+    parameters.push_back(json::object{{"name", name},
+                                      {"in", "path"},
+                                      {"required", true},
+                                      {"schema", json::object{{"type", "string"}}}});
   }
+  if (!parameters.empty()) operation["parameters"] = std::move(parameters);
   if (route.method == "POST") {
     operation["requestBody"] = json::object{
         {"required", true}, {"content", Content("application/json", {{"type", "object"}})}};

@@ -11,7 +11,7 @@ enum class Guard { kOpen, kKey, kUsage, kAdmin };
 
 // Who answers: the api itself, or a function of one of the others.
 struct Api::Route {
-  std::string_view path;    // "{id}" stands for any name
+  std::string_view path;    // "{id}" stands for any name, "{child_id}" for one more
   std::string_view method;  // GET also answers HEAD
   Guard guard;
   std::string_view about;

@@ -1,12 +1,14 @@
 #include "server/metering/store_meter.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "server/billing/rating.h"
 #include "server/billing/transfer.h"
+#include "server/metering/request_records.h"
 #include "server/metering/usage_tables.h"
 #include "server/store/epoch.h"
 #include "wafer_backend/base/mutex.h"
@@ -17,21 +19,8 @@ namespace {
 
 using store::Connection;
 
-const char* ReasonOf(FinishReason reason) {
-  switch (reason) {
-    case FinishReason::kStop:
-      return "stop";
-    case FinishReason::kLength:
-      return "length";
-    case FinishReason::kCancelled:
-      return "cancelled";
-    case FinishReason::kDeadline:
-      return "deadline";
-    case FinishReason::kFailed:
-      break;
-  }
-  return "failed";
-}
+// A sequence that is preempted or loses its unit computes the token under way again.
+constexpr int64_t kMaxLostBeats = 8;
 
 // Whole microdollars, rounded up: a hold is never too small.
 int64_t MicroOf(Money money) {
@@ -40,91 +29,6 @@ int64_t MicroOf(Money money) {
 }
 
 }  // namespace
-
-class StoreMeter::Records : public RequestUsage {
- public:
-  Records(StoreMeter* meter, OpenUsage open, std::span<const ValidRequest> choices)
-      : meter_(meter), open_(std::make_shared<const OpenUsage>(std::move(open))) {
-    if (choices.front().own_arrival) arrival_ = choices.front().own_arrival->at;
-    for (size_t i = 0; i < choices.size(); ++i) {
-      shares_prompt_.push_back(i > 0 && choices[i].prompt == choices[i - 1].prompt);
-    }
-  }
-
-  ~Records() override { meter_->OnAnswered(open_->id.ordinal); }
-
-  UsageId id() const override { return open_->id; }
-  bool waits() const override { return open_->capped; }
-
-  void Open(Recorded recorded) override {
-    if (open_->capped) {
-      return meter_->writer_.Post(
-          [open = open_](Connection& connection) { return OpenWithHold(connection, *open); },
-          std::move(recorded));
-    }
-    meter_->writer_.Post(
-        [meter = meter_, open = open_](Connection&) {
-          meter->batch_.Open(*open);
-          return absl::OkStatus();
-        },
-        std::move(recorded));
-  }
-
-  int64_t Post(int64_t choice, const Outcome& outcome, Recorded recorded) override {
-    EndedUsage end{.reason = ReasonOf(outcome.reason),
-                   .counts = {.prompt = outcome.prompt_tokens,
-                              .cached = outcome.cached_tokens,
-                              .generated = outcome.generated_tokens},
-                   .compute = {.system_ns = outcome.compute.wafer_ns,
-                               .accelerator_ns = outcome.compute.accelerator_ns,
-                               .microjoules = outcome.compute.microjoules},
-                   .ended_us = meter_->EndOf(arrival_, outcome)};
-    if (shares_prompt_[static_cast<size_t>(choice)]) end.counts.prompt = end.counts.cached = 0;
-    OpenUsage open = Choice(choice);
-    meter_->RateInto(open, &end);
-    const Money::Columns charge = end.charge.ToColumns();
-    {
-      MutexLock lock(&mutex_);
-      (void)cost_.Add(end.charge);  // below what Money holds: the records' sum is checked
-    }
-    meter_->writer_.Post(
-        [meter = meter_, open = std::move(open), end = std::move(end)](Connection&) {
-          meter->batch_.Post(open, end);
-          return absl::OkStatus();
-        },
-        std::move(recorded));
-    return charge.micro * 1'000'000 + charge.pico;
-  }
-
-  void Withdraw(int64_t choice) override {
-    meter_->writer_.Post(
-        [meter = meter_, open = Choice(choice)](Connection&) {
-          meter->batch_.Withdraw(open);
-          return absl::OkStatus();
-        },
-        nullptr);
-  }
-
-  std::string CostText() const override {
-    if (!meter_->options_.show_cost) return "";
-    MutexLock lock(&mutex_);
-    return cost_.Format();
-  }
-
- private:
-  OpenUsage Choice(int64_t choice) const {
-    OpenUsage open = *open_;
-    open.id.choice = choice;
-    return open;
-  }
-
-  StoreMeter* const meter_;
-  const std::shared_ptr<const OpenUsage> open_;
-  Nanoseconds arrival_;              // the trace's own
-  std::vector<bool> shares_prompt_;  // with the choice before it: a prompt counts once
-  mutable Mutex mutex_;
-  Money cost_ ABSL_GUARDED_BY(mutex_);  // of the choices that ended
-};
 
 StoreMeter::StoreMeter(store::Store* store, Options options)
     : store_(store),
@@ -140,18 +44,33 @@ StoreMeter::StoreMeter(store::Store* store, Options options)
                    },
                .on_begin = [this] { BeginGroup(); },
                .before_commit = [this](Connection& connection) { return WriteGroup(connection); },
-               .on_committed = [this] { written_.reset(); }}) {}
+               .on_committed = [this] { OnCommitted(); }}) {}
 
 // What an attempt that failed has taken is taken by the next.
 void StoreMeter::BeginGroup() {
   batch_.Clear();
+  for (const auto& request : opening_) request->OpenIn(&batch_);
   if (!written_) return;
   MutexLock lock(&mutex_);
   marked_ = false;
 }
 
 absl::Status StoreMeter::WriteGroup(Connection& connection) {
-  WL_RETURN_IF_ERROR(batch_.Write(connection));
+  TakeOpens();
+  // Only PostgreSQL makes a round trip a step.
+  const bool at_once = connection.dialect() == store::Dialect::kPostgres && !one_by_one_;
+  const absl::Status written =
+      batch_.Write(connection, at_once ? UsageBatch::Steps::kAtOnce : UsageBatch::Steps::kOneByOne,
+                   next_position_);
+  if (absl::IsAborted(written)) {
+    one_by_one_ = true;
+    return absl::UnavailableError(written.message());
+  }
+  WL_RETURN_IF_ERROR(written);
+  return WriteAnswered(connection);
+}
+
+absl::Status StoreMeter::WriteAnswered(Connection& connection) {
   {
     MutexLock lock(&mutex_);
     if (marked_) return absl::OkStatus();
@@ -164,6 +83,45 @@ absl::Status StoreMeter::WriteGroup(Connection& connection) {
             .status());
   }
   return absl::OkStatus();
+}
+
+void StoreMeter::OnCommitted() {
+  next_position_ += static_cast<int64_t>(batch_.posts());
+  written_.reset();
+  opening_.clear();
+  one_by_one_ = false;
+}
+
+void StoreMeter::OnAdmitted(std::shared_ptr<const InFlight> request) {
+  bool first;
+  {
+    MutexLock lock(&mutex_);
+    first = admitted_.empty();
+    admitted_.push_back(std::move(request));
+  }
+  if (first) LookAgain();
+}
+
+// So that there is a group by then.
+void StoreMeter::LookAgain() {
+  writer_.Post([](Connection&) { return absl::OkStatus(); }, nullptr, options_.open_delay);
+}
+
+void StoreMeter::TakeOpens() {
+  const Nanoseconds before = flushing_ ? options_.now() : options_.now() - options_.open_delay;
+  bool more;
+  {
+    MutexLock lock(&mutex_);
+    while (!admitted_.empty()) {
+      const bool over = admitted_.front()->AllOver();
+      if (!over && admitted_.front()->since > before) break;
+      if (!over) opening_.push_back(std::move(admitted_.front()));
+      admitted_.pop_front();
+    }
+    more = !admitted_.empty();
+  }
+  for (const auto& request : opening_) request->OpenIn(&batch_);
+  if (more) LookAgain();
 }
 
 // The mark goes with the next commit of anything, or soon by itself.
@@ -195,17 +153,34 @@ absl::Status StoreMeter::OnConnect(Connection& connection) {
                       store::StartEpoch(connection, options_.host, options_.unix_us()));
   next_epochs_ = epochs_;
   next_epochs_.push_back(next_epoch_);
-  if (epoch_ != 0) return absl::OkStatus();
+  if (epoch_ != 0) return SkipPositions(connection);
   WL_ASSIGN_OR_RETURN(const std::vector<int64_t> dead, store::DeadEpochs(connection, next_epoch_));
   interrupted_ = unconfirmed_ = 0;
   for (const int64_t one : dead) {
     const int64_t now_us = options_.unix_us();
     WL_ASSIGN_OR_RETURN(const int64_t settled, Settle(connection, one, now_us));
     interrupted_ += settled;
-    WL_ASSIGN_OR_RETURN(const int64_t unsent,
-                        SettleUnconfirmed(connection, one, options_.credit_unconfirmed, now_us));
+    WL_ASSIGN_OR_RETURN(
+        const int64_t unsent,
+        SettleUnconfirmed(
+            connection, one,
+            {.credit = options_.credit_unconfirmed, .prices = options_.prices, .now_us = now_us}));
     unconfirmed_ += unsent;
     WL_RETURN_IF_ERROR(store::EndEpoch(connection, one, now_us));
+  }
+  return absl::OkStatus();
+}
+
+// Another server may have credited records of this one's old epochs meanwhile: what is posted late
+// comes after those.
+absl::Status StoreMeter::SkipPositions(Connection& connection) {
+  for (const int64_t epoch : epochs_) {
+    WL_ASSIGN_OR_RETURN(
+        const store::Result last,
+        connection.Run(
+            "SELECT COALESCE(MAX(position), 0) FROM usage WHERE epoch = $1 AND position > 0",
+            {epoch}));
+    next_position_ = std::max(next_position_, store::IntegerOf(last.rows[0][0]) + 1);
   }
   return absl::OkStatus();
 }
@@ -234,8 +209,12 @@ absl::StatusOr<std::shared_ptr<RequestUsage>> StoreMeter::Admit(const UsageReque
     open.admitted_us = *options_.emulated_from_us + own->at.count() / 1000;
   }
   if (request.capped && options_.prices != nullptr) {
+    const int64_t token_ns =
+        options_.system_ns_per_token ? options_.system_ns_per_token(request.subject.model) : 0;
     for (const ValidRequest& choice : request.choices) {
-      const EndedUsage most{.counts = {.prompt = static_cast<int64_t>(choice.prompt->size())}};
+      const int64_t beats = int64_t{choice.max_tokens} + kMaxLostBeats;
+      const EndedUsage most{.counts = {.prompt = static_cast<int64_t>(choice.prompt->size())},
+                            .compute = {.system_ns = beats * token_ns}};
       const auto price =
           billing::RateAtMost(*options_.prices, RecordOf(open, most), choice.max_tokens);
       if (price.ok()) open.hold_micro = std::max(open.hold_micro, MicroOf(*price));
@@ -252,11 +231,19 @@ void StoreMeter::RateInto(const OpenUsage& open, EndedUsage* end) const {
   if (!rated.ok()) return;  // negative counts: the engine has none
   end->charge = rated->charge.total;
   if (rated->transfer) end->entries = rated->transfer->entries;
+  end->compute_cost = ComputeTimeCost(*options_.prices, record).value_or(Money());
+}
+
+bool StoreMeter::Flush() {
+  flushing_ = true;
+  const bool all = writer_.Flush(options_.patience);
+  flushing_ = false;
+  return all;
 }
 
 bool StoreMeter::Stop() {
   const int64_t now_us = options_.unix_us();
-  const bool all = writer_.Flush(options_.patience);
+  const bool all = Flush();
   if (all) {
     writer_.Post([epoch = epoch_.load(), now_us](
                      Connection& connection) { return store::EndEpoch(connection, epoch, now_us); },

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -36,6 +37,12 @@ class StoreMeter : public UsageMeter {
     // Records are timed by the trace's own arrivals and emulated durations, counted from this
     // instant: the same trace gives the same invoice. Not set: by the wall clock.
     std::optional<int64_t> emulated_from_us;
+    // What a generated token of a model occupies of its wafers, at most and healthy: what is held
+    // for it where compute time is paid for. Not set: nothing.
+    std::function<int64_t(const std::string& model)> system_ns_per_token;
+    // A request that is over within this leaves no open row, only its record: half of the work. One
+    // that a killed server had for less leaves none at all; it is not charged either way.
+    Nanoseconds open_delay = Milliseconds(250);
   };
 
   // Starts an epoch and settles the dead ones. The store outlives this. Its errors.
@@ -57,20 +64,29 @@ class StoreMeter : public UsageMeter {
   int64_t unconfirmed() const { return unconfirmed_; }
 
   // Lets what is under way be committed, within the patience. False: some is not.
-  bool Flush() { return writer_.Flush(options_.patience); }
+  bool Flush();
   // The same, ends the epoch, and stops: nothing is recorded any more. False: some records were not
   // committed; the next server settles them.
   bool Stop();
 
  private:
   class Records;
+  struct InFlight;
 
   StoreMeter(store::Store* store, Options options);
   absl::Status OnConnect(store::Connection& connection);
+  absl::Status SkipPositions(store::Connection& connection);
   void BeginGroup();
   // In the group's transaction, after its pieces.
   absl::Status WriteGroup(store::Connection& connection);
   int64_t EndOf(Nanoseconds arrival, const Outcome& outcome) const;
+  // A request without a hold was admitted.
+  void OnAdmitted(std::shared_ptr<const InFlight> request);
+  void LookAgain();
+  void OnCommitted();
+  absl::Status WriteAnswered(store::Connection& connection);
+  // Adds to the batch what has been in flight for open_delay.
+  void TakeOpens();
   // A request's answer is over.
   void OnAnswered(int64_t ordinal);
   // What the record costs by the prices, and how the ledger books it.
@@ -81,15 +97,20 @@ class StoreMeter : public UsageMeter {
   std::atomic<int64_t> epoch_{0};
   int64_t next_epoch_ = 0;  // the writer's thread: until it is committed
   std::atomic<int64_t> next_ordinal_{1};
-  std::atomic<bool> stopped_{false};
+  std::atomic<bool> stopped_{false}, flushing_{false};
   int64_t interrupted_ = 0, unconfirmed_ = 0;
   // The writer's thread: the epochs of this server so far, and what its group does.
   std::vector<int64_t> epochs_, next_epochs_;
   UsageBatch batch_;
-  std::optional<std::string> written_;  // of answered_, not committed yet
+  std::optional<std::string> written_;                    // of answered_, not committed yet
+  std::vector<std::shared_ptr<const InFlight>> opening_;  // written, not committed yet
+  bool one_by_one_ = false;                               // how the group is written
+  int64_t next_position_ = 1;
   Mutex mutex_;
   AnsweredSet answered_ ABSL_GUARDED_BY(mutex_);
   bool marked_ ABSL_GUARDED_BY(mutex_) = true;  // what is answered is written, or about to be
+  // By time: admitted, and no row yet.
+  std::deque<std::shared_ptr<const InFlight>> admitted_ ABSL_GUARDED_BY(mutex_);
   store::Writer writer_;
 };
 

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "server/billing/rating.h"
 #include "server/metering/answered_set.h"
 #include "server/metering/usage_tables.h"
 #include "wafer_backend/base/calendar.h"
@@ -17,8 +18,20 @@ using store::Row;
 using store::TextOf;
 using store::Value;
 
+// What the record counted as spent.
+absl::StatusOr<Money> CountedOf(Money charge, const Row& row, const billing::PriceBook* prices) {
+  if (prices == nullptr) return charge;
+  billing::UsageRecord record{.plan = TextOf(row[15]), .model = TextOf(row[5])};
+  record.end = EndOf(TextOf(row[17]));
+  record.admitted_us = IntegerOf(row[8]);
+  record.system_ns = IntegerOf(row[16]);
+  WL_ASSIGN_OR_RETURN(const Money time, ComputeTimeCost(*prices, record));
+  WL_RETURN_IF_ERROR(charge.Add(time));
+  return charge;
+}
+
 // Takes `row`'s charge out of the sums of its hour and its tenant's accounts.
-absl::Status TakeBack(Connection& connection, const Row& row) {
+absl::Status TakeBack(Connection& connection, const Row& row, const billing::PriceBook* prices) {
   const int64_t micro = IntegerOf(row[10]), pico = IntegerOf(row[11]), ended_us = IntegerOf(row[9]);
   WL_RETURN_IF_ERROR(
       connection
@@ -35,13 +48,18 @@ absl::Status TakeBack(Connection& connection, const Row& row) {
                          .Run("DELETE FROM usage_hour WHERE hour_us = $1 AND requests = 0",
                               {ended_us - ended_us % kMicrosecondsPerHour})
                          .status());
-  for (const int64_t period : {PeriodOf(IntegerOf(row[8])), kAllTime}) {
+  WL_ASSIGN_OR_RETURN(const Money charge, Money::FromColumns({micro, static_cast<int32_t>(pico)}));
+  WL_ASSIGN_OR_RETURN(const Money counted, CountedOf(charge, row, prices));
+  const Money::Columns spent = counted.ToColumns();
+  const UsageSubject subject{.tenant = TextOf(row[2]), .project = TextOf(row[3])};
+  for (const AccountKey& account : AccountsOf(subject, IntegerOf(row[8]))) {
     WL_RETURN_IF_ERROR(
         connection
-            .Run("UPDATE account SET spent_micro = spent_micro - $3 - CASE WHEN spent_pico < $4 "
-                 "THEN 1 ELSE 0 END, spent_pico = (spent_pico + 1000000 - $4) % 1000000 WHERE "
-                 "tenant = $1 AND period = $2",
-                 {row[2], period, micro, pico})
+            .Run(
+                "UPDATE account SET spent_micro = spent_micro - $4 - CASE WHEN spent_pico < $5 "
+                "THEN 1 ELSE 0 END, spent_pico = (spent_pico + 1000000 - $5) % 1000000 WHERE "
+                "tenant = $1 AND project = $2 AND period = $3",
+                {account.tenant, account.project, account.period, spent.micro, int64_t{spent.pico}})
             .status());
   }
   return absl::OkStatus();
@@ -69,22 +87,23 @@ absl::Status Reverse(Connection& connection, const std::string& transfer, int64_
   return absl::OkStatus();
 }
 
-absl::Status Credit(Connection& connection, int64_t epoch, const Row& row, int64_t now_us) {
+absl::Status Credit(Connection& connection, int64_t epoch, const Row& row, const Unconfirmed& how) {
   const UsageId id{epoch, IntegerOf(row[0]), IntegerOf(row[1])};
-  WL_RETURN_IF_ERROR(TakeBack(connection, row));
-  WL_RETURN_IF_ERROR(Reverse(connection, absl::StrCat("usage:", id.Text()), now_us));
+  WL_RETURN_IF_ERROR(TakeBack(connection, row, how.prices));
+  WL_RETURN_IF_ERROR(Reverse(connection, absl::StrCat("usage:", id.Text()), how.now_us));
   return connection
       .Run(
           "UPDATE usage SET status = 'interrupted', reason = 'unconfirmed', charge_micro = 0, "
-          "charge_pico = 0 WHERE epoch = $1 AND ordinal = $2 AND choice = $3",
+          "charge_pico = 0, position = 1 + (SELECT MAX(position) FROM usage WHERE epoch = $1) "
+          "WHERE epoch = $1 AND ordinal = $2 AND choice = $3",
           {id.epoch, id.ordinal, id.choice})
       .status();
 }
 
 }  // namespace
 
-absl::StatusOr<int64_t> SettleUnconfirmed(Connection& connection, int64_t epoch, bool credit,
-                                          int64_t now_us) {
+absl::StatusOr<int64_t> SettleUnconfirmed(Connection& connection, int64_t epoch,
+                                          const Unconfirmed& how) {
   WL_ASSIGN_OR_RETURN(const Result row,
                       connection.Run("SELECT answered FROM epoch WHERE id = $1", {epoch}));
   if (row.rows.empty()) return 0;
@@ -92,15 +111,16 @@ absl::StatusOr<int64_t> SettleUnconfirmed(Connection& connection, int64_t epoch,
   WL_ASSIGN_OR_RETURN(
       const Result posted,
       connection.Run("SELECT ordinal, choice, tenant, project, api_key, model, tier, invoice, "
-                     "admitted_us, ended_us, charge_micro, charge_pico, prompt, cached, generated "
-                     "FROM usage WHERE epoch = $1 AND ordinal >= $2 AND status = 'posted'",
+                     "admitted_us, ended_us, charge_micro, charge_pico, prompt, cached, generated, "
+                     "plan, system_ns, reason FROM usage WHERE epoch = $1 AND ordinal >= $2 AND "
+                     "status = 'posted'",
                      {epoch, answered.FirstMissing()}));
   int64_t count = 0;
   for (const Row& record : posted.rows) {
     if (answered.Contains(IntegerOf(record[0]))) continue;
     ++count;
-    if (!credit || IntegerOf(record[7]) != 0) continue;
-    WL_RETURN_IF_ERROR(Credit(connection, epoch, record, now_us));
+    if (!how.credit || IntegerOf(record[7]) != 0) continue;
+    WL_RETURN_IF_ERROR(Credit(connection, epoch, record, how));
   }
   return count;
 }

@@ -22,11 +22,13 @@ const ManyRows& PostRows() {
   static const ManyRows* const kRows = new ManyRows(
       kInsertUsage, kUsageColumns,
       " ON CONFLICT(epoch, ordinal, choice) DO UPDATE SET status = excluded.status, reason = "
-      "excluded.reason, ended_us = excluded.ended_us, prompt = excluded.prompt, cached = "
+      "excluded.reason, tier = excluded.tier, ended_us = excluded.ended_us, prompt = "
+      "excluded.prompt, cached = "
       "excluded.cached, generated = excluded.generated, system_ns = excluded.system_ns, "
       "accelerator_ns = excluded.accelerator_ns, microjoules = excluded.microjoules, charge_micro "
-      "= excluded.charge_micro, charge_pico = excluded.charge_pico WHERE usage.status = 'open' OR "
-      "(usage.status = 'interrupted' AND usage.reason = 'server') RETURNING epoch, ordinal, "
+      "= excluded.charge_micro, charge_pico = excluded.charge_pico, position = excluded.position "
+      "WHERE usage.status = 'open' OR (usage.status = 'interrupted' AND usage.reason = 'server') "
+      "RETURNING epoch, ordinal, "
       "choice, hold_micro");
   return *kRows;
 }
@@ -48,8 +50,8 @@ const ManyRows& HourRows() {
 // held_micro: what is released.
 const ManyRows& AccountRows() {
   static const ManyRows* const kRows = new ManyRows(
-      "INSERT INTO account(tenant, period, spent_micro, spent_pico, held_micro)", 5,
-      " ON CONFLICT(tenant, period) DO UPDATE SET spent_micro = account.spent_micro + "
+      "INSERT INTO account(tenant, project, period, spent_micro, spent_pico, held_micro)", 6,
+      " ON CONFLICT(tenant, project, period) DO UPDATE SET spent_micro = account.spent_micro + "
       "excluded.spent_micro + (account.spent_pico + excluded.spent_pico) / 1000000, spent_pico = "
       "(account.spent_pico + excluded.spent_pico) % 1000000, held_micro = account.held_micro - "
       "excluded.held_micro");
@@ -86,8 +88,8 @@ struct UsageBatch::Sums {
 
   void Release(const OpenUsage& open, int64_t micro) {
     if (micro == 0) return;
-    for (const int64_t period : {PeriodOf(open.admitted_us), kAllTime}) {
-      accounts[{open.subject.tenant, period}].released_micro += micro;
+    for (AccountKey& account : AccountsOf(open.subject, open.admitted_us)) {
+      accounts[std::move(account)].released_micro += micro;
     }
   }
 
@@ -99,11 +101,12 @@ struct UsageBatch::Sums {
     hour.counts.prompt += end.counts.prompt;
     hour.counts.cached += end.counts.cached;
     hour.counts.generated += end.counts.generated;
-    if (end.charge.IsZero()) return absl::OkStatus();
+    if (end.charge.IsZero() && end.compute_cost.IsZero()) return absl::OkStatus();
     WL_RETURN_IF_ERROR(hour.charge.Add(end.charge));
-    for (const int64_t period : {PeriodOf(open.admitted_us), kAllTime}) {
-      Money& spent = accounts[{subject.tenant, period}].spent;
+    for (AccountKey& account : AccountsOf(subject, open.admitted_us)) {
+      Money& spent = accounts[std::move(account)].spent;
       WL_RETURN_IF_ERROR(spent.Add(end.charge));
+      WL_RETURN_IF_ERROR(spent.Add(end.compute_cost));
     }
     const std::string transfer = absl::StrCat("usage:", open.id.Text());
     for (size_t line = 0; line < end.entries.size(); ++line) {
@@ -114,7 +117,7 @@ struct UsageBatch::Sums {
     return absl::OkStatus();
   }
 
-  absl::Status Write(Connection& connection) const {
+  void AddTo(std::vector<store::Statement>* statements) const {
     std::vector<Row> rows;
     for (const auto& [key, hour] : hours) {
       const Money::Columns charge = hour.charge.ToColumns();
@@ -125,26 +128,23 @@ struct UsageBatch::Sums {
       }
       rows.push_back(std::move(row));
     }
-    WL_RETURN_IF_ERROR(HourRows().Run(connection, rows).status());
+    HourRows().AddTo(statements, rows);
     rows.clear();
     for (const auto& [key, account] : accounts) {
       const Money::Columns spent = account.spent.ToColumns();
-      rows.push_back(
-          {key.first, key.second, spent.micro, int64_t{spent.pico}, account.released_micro});
+      rows.push_back({key.tenant, key.project, key.period, spent.micro, int64_t{spent.pico},
+                      account.released_micro});
     }
-    WL_RETURN_IF_ERROR(AccountRows().Run(connection, rows).status());
-    return EntryRows().Run(connection, entries).status();
+    AccountRows().AddTo(statements, rows);
+    EntryRows().AddTo(statements, entries);
   }
 
   std::map<HourKey, Hour> hours;
-  std::map<std::pair<std::string, int64_t>, Account> accounts;
+  std::map<AccountKey, Account> accounts;
   std::vector<Row> entries;
 };
 
-void UsageBatch::Open(const OpenUsage& usage) {
-  OpenUsage one = usage;
-  for (one.id.choice = 0; one.id.choice < usage.choices; ++one.id.choice) opens_[one.id] = one;
-}
+void UsageBatch::Open(const OpenUsage& open) { opens_[open.id] = open; }
 
 void UsageBatch::Withdraw(const OpenUsage& open) { withdrawn_[open.id] = open; }
 
@@ -158,21 +158,64 @@ void UsageBatch::Clear() {
   posts_.clear();
 }
 
-absl::Status UsageBatch::Write(Connection& connection) const {
+absl::Status UsageBatch::Write(Connection& connection, Steps steps, int64_t first_position) const {
+  if (steps == Steps::kAtOnce && withdrawn_.empty()) {
+    return WriteAtOnce(connection, first_position);
+  }
+  return WriteOneByOne(connection, first_position);
+}
+
+absl::Status UsageBatch::WriteOneByOne(Connection& connection, int64_t first_position) const {
   Sums sums;
-  WL_RETURN_IF_ERROR(WriteOpens(connection));
+  WL_RETURN_IF_ERROR(OpenRows().Run(connection, OpenRowsToWrite()).status());
   WL_RETURN_IF_ERROR(WriteWithdrawals(connection, &sums));
-  WL_RETURN_IF_ERROR(WritePosts(connection, &sums));
-  return sums.Write(connection);
+  WL_RETURN_IF_ERROR(WritePosts(connection, first_position, &sums));
+  std::vector<store::Statement> statements;
+  sums.AddTo(&statements);
+  return connection.RunAll(statements).status();
+}
+
+absl::Status UsageBatch::WriteAtOnce(Connection& connection, int64_t first_position) const {
+  std::vector<store::Statement> statements;
+  OpenRows().AddTo(&statements, OpenRowsToWrite());
+  const size_t opens = statements.size();
+  PostRows().AddTo(&statements, PostRowsFrom(first_position));
+  const size_t posts = statements.size();
+  Sums sums;
+  for (const auto& [id, posted] : posts_) {
+    sums.Release(posted.open, posted.open.hold_micro);
+    WL_RETURN_IF_ERROR(sums.Add(posted.open, posted.end));
+  }
+  sums.AddTo(&statements);
+  WL_ASSIGN_OR_RETURN(const std::vector<Result> results, connection.RunAll(statements));
+  size_t changed = 0;
+  for (size_t i = opens; i < posts; ++i) {
+    for (const Row& row : results[i].rows) {
+      const UsageId id{IntegerOf(row[0]), IntegerOf(row[1]), IntegerOf(row[2])};
+      if (IntegerOf(row[3]) != posts_.at(id).open.hold_micro) break;
+      ++changed;
+    }
+  }
+  if (changed == posts_.size()) return absl::OkStatus();
+  return absl::AbortedError("a record was there already, or its hold had been released");
 }
 
 // Those that ended already are only posted.
-absl::Status UsageBatch::WriteOpens(Connection& connection) const {
+std::vector<Row> UsageBatch::OpenRowsToWrite() const {
   std::vector<Row> rows;
   for (const auto& [id, open] : opens_) {
     if (!posts_.contains(id)) rows.push_back(UsageRow(open, "open", {}));
   }
-  return OpenRows().Run(connection, rows).status();
+  return rows;
+}
+
+std::vector<Row> UsageBatch::PostRowsFrom(int64_t first_position) const {
+  std::vector<Row> rows;
+  for (const auto& [id, posted] : posts_) {
+    rows.push_back(UsageRow(posted.open, "posted", posted.end));
+    rows.back().back() = first_position + static_cast<int64_t>(rows.size()) - 1;
+  }
+  return rows;
 }
 
 absl::Status UsageBatch::WriteWithdrawals(Connection& connection, Sums* sums) const {
@@ -186,13 +229,11 @@ absl::Status UsageBatch::WriteWithdrawals(Connection& connection, Sums* sums) co
   return absl::OkStatus();
 }
 
-absl::Status UsageBatch::WritePosts(Connection& connection, Sums* sums) const {
-  std::vector<Row> rows;
-  for (const auto& [id, posted] : posts_) {
-    rows.push_back(UsageRow(posted.open, "posted", posted.end));
-  }
+absl::Status UsageBatch::WritePosts(Connection& connection, int64_t first_position,
+                                    Sums* sums) const {
   // Those that were not posted before, with what was held for them.
-  WL_ASSIGN_OR_RETURN(const std::vector<Row> changed, PostRows().Run(connection, rows));
+  WL_ASSIGN_OR_RETURN(const std::vector<Row> changed,
+                      PostRows().Run(connection, PostRowsFrom(first_position)));
   for (const Row& row : changed) {
     const UsageId id{IntegerOf(row[0]), IntegerOf(row[1]), IntegerOf(row[2])};
     const Posted& posted = posts_.at(id);

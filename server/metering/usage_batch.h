@@ -2,6 +2,9 @@
 // group's end: a few statements of many rows, whatever the number of records. Sums (hours,
 // accounts) are added up first and change once.
 //
+// Written at once the sums go with the records, before it is known which of them change; if one was
+// there already the whole is refused and has to be written step by step, after a rollback.
+//
 // Owner: StoreMeter. Thread: the writer's. Law: writing the same work again, in this group or a
 // later one, changes nothing; sums and ledger change only for records that changed.
 #pragma once
@@ -19,14 +22,16 @@ namespace waferline::metering {
 
 class UsageBatch {
  public:
-  // One without a hold, all its choices.
-  void Open(const OpenUsage& usage);
-  // Of what follows, `open` is what was opened, with the id of the choice.
+  // Each is about one choice, whose id `open` has; what is opened has no hold.
+  void Open(const OpenUsage& open);
   void Withdraw(const OpenUsage& open);
   void Post(const OpenUsage& open, const EndedUsage& end);
 
-  // Writes all that was gathered; it is kept until Clear.
-  absl::Status Write(store::Connection& connection) const;
+  enum class Steps : uint8_t { kAtOnce, kOneByOne };
+  // Writes all that was gathered; it is kept until Clear. Posts get their positions
+  // (usage.position) from `first_position` on. Aborted, at once only: write it step by step.
+  absl::Status Write(store::Connection& connection, Steps steps, int64_t first_position) const;
+  size_t posts() const { return posts_.size(); }
   void Clear();
 
  private:
@@ -37,9 +42,12 @@ class UsageBatch {
   // What the records that changed change in turn.
   struct Sums;
 
-  absl::Status WriteOpens(store::Connection& connection) const;
+  std::vector<store::Row> OpenRowsToWrite() const;
+  std::vector<store::Row> PostRowsFrom(int64_t first_position) const;
+  absl::Status WriteAtOnce(store::Connection& connection, int64_t first_position) const;
+  absl::Status WriteOneByOne(store::Connection& connection, int64_t first_position) const;
   absl::Status WriteWithdrawals(store::Connection& connection, Sums* sums) const;
-  absl::Status WritePosts(store::Connection& connection, Sums* sums) const;
+  absl::Status WritePosts(store::Connection& connection, int64_t first_position, Sums* sums) const;
 
   std::map<UsageId, OpenUsage> opens_, withdrawn_;
   std::map<UsageId, Posted> posts_;

@@ -29,7 +29,7 @@ class RequestUsage {
   // The engine may get the request only when Open has succeeded: the tenant has a hard cap.
   virtual bool waits() const = 0;
 
-  // First, once. `recorded` may be null.
+  // First, once. `recorded` is called if the request waits, else it may be null.
   virtual void Open(Recorded recorded) = 0;
   // A choice ended. The client may see its end when `recorded` runs. Gives what it costs, in
   // picodollars, for metrics.

@@ -14,15 +14,15 @@ billing::UsageEnd EndOf(const std::string& reason) {
 
 billing::UsageRecord RecordOf(const OpenUsage& open, const EndedUsage& end) {
   const UsageSubject& subject = open.subject;
-  const billing::Tier tier = billing::TierNamed(subject.tier).value_or(billing::Tier::kDefault);
+  const billing::Tier served = billing::TierNamed(subject.tier).value_or(billing::Tier::kDefault);
   return {.id = open.id.Text(),
           .tenant = subject.tenant,
           .plan = subject.plan,
           .project = subject.project,
           .key = subject.api_key,
           .model = subject.model,
-          .asked = tier,
-          .served = tier,
+          .asked = billing::TierNamed(subject.asked).value_or(served),
+          .served = served,
           .end = EndOf(end.reason),
           .admitted_us = open.admitted_us,
           .ended_us = end.ended_us,

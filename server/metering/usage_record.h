@@ -30,7 +30,8 @@ struct UsageSubject {
   std::string api_key;  // its id
   std::string plan;     // the tenant's, of the price book; "": pay as you go
   std::string model;
-  std::string tier;  // served: flex, default, priority
+  std::string asked;  // the tier: flex, default, priority
+  std::string tier;   // that is charged (ChargedTier); while it is open, the one asked for
   std::string endpoint;
   std::string request_id;  // the client's; not the identity
 };
@@ -55,6 +56,7 @@ struct EndedUsage {
   UsageCompute compute;
   int64_t ended_us = 0;  // Unix time
   Money charge;
+  Money compute_cost;  // counted as spent, on no record: billing::ComputeTimeCost
   std::vector<billing::LedgerEntry> entries;  // what the charge is in the ledger
 };
 

@@ -8,16 +8,17 @@
 
 namespace waferline::metering {
 
-inline constexpr size_t kUsageColumns = 24;
+inline constexpr size_t kUsageColumns = 26;
 inline constexpr char kInsertUsage[] =
     "INSERT INTO usage(epoch, ordinal, choice, status, reason, tenant, project, api_key, plan, "
-    "model, tier, endpoint, request_id, admitted_us, ended_us, prompt, cached, generated, "
-    "system_ns, accelerator_ns, microjoules, charge_micro, charge_pico, hold_micro)";
+    "model, asked, tier, endpoint, request_id, admitted_us, ended_us, prompt, cached, generated, "
+    "system_ns, accelerator_ns, microjoules, charge_micro, charge_pico, hold_micro, position)";
 
 // Inserts those that are not there.
 const store::ManyRows& OpenRows();
 
-// What kInsertUsage inserts: of a posted row without its hold, which is the open one's to keep.
+// What kInsertUsage inserts, at position 0: of a posted row without its hold, which is the open
+// one's to keep.
 store::Row UsageRow(const OpenUsage& open, const char* status, const EndedUsage& end);
 
 }  // namespace waferline::metering

@@ -15,34 +15,33 @@ using store::Connection;
 using store::Result;
 using store::Row;
 
-// A tenant's month, or all its time.
-struct Account {
-  const std::string& tenant;
-  int64_t period;
-};
+constexpr int64_t kWhole = 1000;  // thousandths of a share
 
 // False: it would pass the cap.
-absl::StatusOr<bool> Hold(Connection& connection, const Account& account, int64_t micro,
+absl::StatusOr<bool> Hold(Connection& connection, const AccountKey& account, int64_t micro,
                           int64_t cap) {
   WL_RETURN_IF_ERROR(
       connection
-          .Run("INSERT INTO account(tenant, period, spent_micro, spent_pico, held_micro) "
-               "VALUES($1, $2, 0, 0, 0) ON CONFLICT(tenant, period) DO NOTHING",
-               {account.tenant, account.period})
+          .Run("INSERT INTO account(tenant, project, period, spent_micro, spent_pico, held_micro) "
+               "VALUES($1, $2, $3, 0, 0, 0) ON CONFLICT(tenant, project, period) DO NOTHING",
+               {account.tenant, account.project, account.period})
           .status());
   WL_ASSIGN_OR_RETURN(
       const Result held,
-      connection.Run("UPDATE account SET held_micro = held_micro + $3 WHERE tenant = $1 AND period "
-                     "= $2 AND spent_micro + CASE WHEN spent_pico > 0 THEN 1 ELSE 0 END + "
-                     "held_micro + $3 <= $4",
-                     {account.tenant, account.period, micro, cap}));
+      connection.Run(
+          "UPDATE account SET held_micro = held_micro + $4 WHERE tenant = $1 AND project "
+          "= $2 AND period = $3 AND spent_micro + CASE WHEN spent_pico > 0 THEN 1 ELSE 0 "
+          "END + held_micro + $4 <= $5",
+          {account.tenant, account.project, account.period, micro, cap}));
   return held.changed == 1;
 }
 
-absl::Status Release(Connection& connection, const Account& account, int64_t micro) {
+absl::Status Release(Connection& connection, const AccountKey& account, int64_t micro) {
   return connection
-      .Run("UPDATE account SET held_micro = held_micro - $3 WHERE tenant = $1 AND period = $2",
-           {account.tenant, account.period, micro})
+      .Run(
+          "UPDATE account SET held_micro = held_micro - $4 WHERE tenant = $1 AND project = $2 AND "
+          "period = $3",
+          {account.tenant, account.project, account.period, micro})
       .status();
 }
 
@@ -52,31 +51,62 @@ absl::Status OverCap(const char* why) {
   return status;
 }
 
-// ResourceExhausted: nothing is held.
-absl::Status HoldWithinCaps(Connection& connection, const OpenUsage& usage) {
-  const std::string& tenant = usage.subject.tenant;
-  const Account month{tenant, PeriodOf(usage.admitted_us)};
-  const int64_t micro = usage.hold_micro * usage.choices;
+struct Cap {
+  AccountKey account;
+  int64_t micro;
+  const char* why;
+};
+
+// What limits the tenant's requests now; accounts without a cap keep holds too, for one that comes.
+absl::StatusOr<std::vector<Cap>> CapsOf(Connection& connection, const OpenUsage& usage) {
+  const UsageSubject& subject = usage.subject;
   WL_ASSIGN_OR_RETURN(
       const Result quota,
-      connection.Run("SELECT hard_micro, prepaid_micro FROM quota WHERE tenant = $1", {tenant}));
+      connection.Run("SELECT hard_micro, prepaid_micro, thousandths FROM quota LEFT JOIN "
+                     "project_share ON project_share.tenant = quota.tenant AND project = $2 WHERE "
+                     "quota.tenant = $1",
+                     {subject.tenant, subject.project}));
   constexpr int64_t kNoCap = int64_t{1} << 62;
-  const auto cap = [&](size_t column) {
-    if (quota.rows.empty()) return kNoCap;
-    const auto* micro_cap = std::get_if<int64_t>(&quota.rows[0][column]);
-    return micro_cap == nullptr ? kNoCap : *micro_cap;
+  const auto number = [&](size_t column, int64_t otherwise) {
+    if (quota.rows.empty()) return otherwise;
+    const auto* given = std::get_if<int64_t>(&quota.rows[0][column]);
+    return given == nullptr ? otherwise : *given;
   };
-  WL_ASSIGN_OR_RETURN(const bool this_month, Hold(connection, month, micro, cap(0)));
-  if (!this_month) {
-    return OverCap(
-        "over the hard monthly spend of this tenant: what was spent, what is in flight and the "
-        "most that this request may cost are more than that");
+  const int64_t hard = number(0, kNoCap), share = number(2, kWhole);
+  std::vector<Cap> caps;
+  for (AccountKey& account : AccountsOf(subject, usage.admitted_us)) {
+    if (!account.project.empty()) {
+      const int64_t part = hard / kWhole * share + hard % kWhole * share / kWhole;
+      caps.push_back({std::move(account), hard == kNoCap ? kNoCap : part,
+                      "over this project's share of the tenant's hard monthly spend"});
+    } else if (account.period != kAllTime) {
+      caps.push_back(
+          {std::move(account), hard,
+           "over the hard monthly spend of this tenant: what was spent, what is in flight "
+           "and the most that this request may cost are more than that"});
+    } else {
+      caps.push_back(
+          {std::move(account), number(1, kNoCap),
+           "the prepaid balance of this tenant is too low for the most that this request "
+           "may cost"});
+    }
   }
-  WL_ASSIGN_OR_RETURN(const bool paid, Hold(connection, {tenant, kAllTime}, micro, cap(1)));
-  if (paid) return absl::OkStatus();
-  WL_RETURN_IF_ERROR(Release(connection, month, micro));
-  return OverCap(
-      "the prepaid balance of this tenant is too low for the most that this request may cost");
+  return caps;
+}
+
+// ResourceExhausted: nothing is held.
+absl::Status HoldWithinCaps(Connection& connection, const OpenUsage& usage) {
+  WL_ASSIGN_OR_RETURN(const std::vector<Cap> caps, CapsOf(connection, usage));
+  const int64_t micro = usage.hold_micro * usage.choices;
+  for (size_t i = 0; i < caps.size(); ++i) {
+    WL_ASSIGN_OR_RETURN(const bool held, Hold(connection, caps[i].account, micro, caps[i].micro));
+    if (held) continue;
+    for (size_t before = 0; before < i; ++before) {
+      WL_RETURN_IF_ERROR(Release(connection, caps[before].account, micro));
+    }
+    return OverCap(caps[i].why);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -101,6 +131,7 @@ Row UsageRow(const OpenUsage& open, const char* status, const EndedUsage& end) {
           subject.api_key,
           subject.plan,
           subject.model,
+          subject.asked,
           subject.tier,
           subject.endpoint,
           subject.request_id,
@@ -114,12 +145,20 @@ Row UsageRow(const OpenUsage& open, const char* status, const EndedUsage& end) {
           end.compute.microjoules,
           charge.micro,
           int64_t{charge.pico},
-          is_open ? open.hold_micro : 0};
+          is_open ? open.hold_micro : 0,
+          0};
 }
 
 int64_t PeriodOf(int64_t unix_us) {
   const Month month = MonthOf(unix_us);
   return int64_t{month.year} * 100 + month.month;
+}
+
+std::vector<AccountKey> AccountsOf(const UsageSubject& subject, int64_t admitted_us) {
+  const int64_t month = PeriodOf(admitted_us);
+  std::vector<AccountKey> accounts = {{subject.tenant, "", month}, {subject.tenant, "", kAllTime}};
+  if (!subject.project.empty()) accounts.push_back({subject.tenant, subject.project, month});
+  return accounts;
 }
 
 absl::Status OpenWithHold(Connection& connection, const OpenUsage& usage) {
@@ -140,14 +179,13 @@ absl::Status OpenWithHold(Connection& connection, const OpenUsage& usage) {
 absl::StatusOr<int64_t> Settle(Connection& connection, int64_t epoch, int64_t now_us) {
   WL_ASSIGN_OR_RETURN(
       const Result held,
-      connection.Run("SELECT tenant, admitted_us, hold_micro FROM usage WHERE epoch = $1 AND "
-                     "status = 'open' AND hold_micro > 0",
+      connection.Run("SELECT tenant, project, admitted_us, hold_micro FROM usage WHERE epoch = $1 "
+                     "AND status = 'open' AND hold_micro > 0",
                      {epoch}));
   for (const Row& row : held.rows) {
-    const std::string tenant = store::TextOf(row[0]);
-    const int64_t micro = store::IntegerOf(row[2]);
-    for (const int64_t period : {PeriodOf(store::IntegerOf(row[1])), kAllTime}) {
-      WL_RETURN_IF_ERROR(Release(connection, {tenant, period}, micro));
+    const UsageSubject subject{.tenant = store::TextOf(row[0]), .project = store::TextOf(row[1])};
+    for (const AccountKey& account : AccountsOf(subject, store::IntegerOf(row[2]))) {
+      WL_RETURN_IF_ERROR(Release(connection, account, store::IntegerOf(row[3])));
     }
   }
   WL_ASSIGN_OR_RETURN(

@@ -9,15 +9,19 @@
 //
 // What need not be answered within its transaction is gathered in a UsageBatch (usage_batch.h).
 //
-// An account is a tenant's month (period YYYYMM) or all its time (period 0): what was spent, and
-// what is held for work in flight. Cap: spent + held <= cap at every commit, by one conditional
-// UPDATE, so it holds whatever servers and clients do at once.
+// An account is a tenant's month (period YYYYMM) or all its time (period 0), or a project's month:
+// what was spent, and what is held for work in flight. Cap: spent + held <= cap at every commit, by
+// one conditional UPDATE, so it holds whatever servers and clients do at once.
 #pragma once
 
+#include <compare>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "server/billing/price_book.h"
 #include "server/metering/usage_record.h"
 #include "server/store/connection.h"
 
@@ -26,8 +30,17 @@ namespace waferline::metering {
 // The period of accounts that is all time.
 inline constexpr int64_t kAllTime = 0;
 
-// Of a tenant with a cap. ResourceExhausted, and nothing written: over the hard monthly spend or
-// the prepaid balance.
+struct AccountKey {
+  std::string tenant;
+  std::string project;  // "": the whole tenant
+  int64_t period = kAllTime;
+  auto operator<=>(const AccountKey&) const = default;
+};
+// In which a record counts: the tenant's month of admission and all its time, the project's month.
+std::vector<AccountKey> AccountsOf(const UsageSubject& subject, int64_t admitted_us);
+
+// Of a tenant with a cap. ResourceExhausted, and nothing written: over the hard monthly spend, the
+// project's share of it, or the prepaid balance.
 absl::Status OpenWithHold(store::Connection& connection, const OpenUsage& usage);
 // All that is open under a dead epoch; gives how many.
 absl::StatusOr<int64_t> Settle(store::Connection& connection, int64_t epoch, int64_t now_us);
@@ -35,8 +48,13 @@ absl::StatusOr<int64_t> Settle(store::Connection& connection, int64_t epoch, int
 // Posted records of a dead epoch whose answers were perhaps not sent (AnsweredSet of its row);
 // gives how many. With `credit` those that are on no invoice cost nothing any more: their hours and
 // accounts change back, and their transfers are reversed.
-absl::StatusOr<int64_t> SettleUnconfirmed(store::Connection& connection, int64_t epoch, bool credit,
-                                          int64_t now_us);
+struct Unconfirmed {
+  bool credit = false;
+  const billing::PriceBook* prices = nullptr;  // what compute time counted; null: nothing
+  int64_t now_us = 0;
+};
+absl::StatusOr<int64_t> SettleUnconfirmed(store::Connection& connection, int64_t epoch,
+                                          const Unconfirmed& how);
 
 // YYYYMM of a Unix time, UTC.
 int64_t PeriodOf(int64_t unix_us);

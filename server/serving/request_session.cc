@@ -14,11 +14,10 @@ constexpr Nanoseconds kMailboxRetry = Seconds(1);
 // A locked file or a failed-over server is usually back by then.
 constexpr Nanoseconds kDatabaseRetry = Seconds(2);
 
-// The choices of a request share its tier; what was asked is what is served.
-const char* TierServed(std::span<const ValidRequest> requests) {
-  const ServiceTier tier = requests.empty() ? ServiceTier::kAuto : requests.front().tier;
-  if (tier == ServiceTier::kFlex) return "flex";
-  return tier == ServiceTier::kPriority ? "priority" : "default";
+// The choices of a request share it. What serves is known at the end.
+std::string TierAsked(std::span<const ValidRequest> requests) {
+  const ServiceTier asked = requests.empty() ? ServiceTier::kAuto : requests.front().tier;
+  return std::string(NameOf(ServedTier(asked, std::nullopt)));
 }
 
 }  // namespace
@@ -74,7 +73,7 @@ std::optional<Refusal> RequestSession::ChargeBudget(std::span<const ValidRequest
   for (const ValidRequest& request : requests) {
     tokens += static_cast<int64_t>(request.prompt->size()) + request.max_tokens;
   }
-  if (const auto over = deps_->budgets->Charge(subject_.caller.tenant, tokens, Now())) {
+  if (const auto over = deps_->budgets->Charge(Payer(), tokens, Now())) {
     deps_->metrics->OnTurnedAway("budget");
     deps_->metrics->OnTenantRefused(subject_.caller.tenant, "budget");
     for (const ValidRequest& request : requests) {
@@ -95,7 +94,8 @@ std::optional<Refusal> RequestSession::Admit(std::span<const ValidRequest> reque
                                              .api_key = subject_.caller.key_id,
                                              .plan = subject_.caller.plan,
                                              .model = subject_.model,
-                                             .tier = TierServed(requests),
+                                             .asked = TierAsked(requests),
+                                             .tier = TierAsked(requests),
                                              .endpoint = subject_.endpoint,
                                              .request_id = subject_.request_id},
                                  .choices = requests,
@@ -287,8 +287,9 @@ void RequestSession::Settle(size_t ended, int64_t used_tokens) {
   open_ -= ended;
   used_tokens_ += used_tokens;
   if (open_ > 0 || !charged_tokens_) return;
-  deps_->budgets->Settle(subject_.caller.tenant, *std::exchange(charged_tokens_, std::nullopt),
-                         used_tokens_, Now());
+  deps_->budgets->Settle(
+      Payer(), {.charged = *std::exchange(charged_tokens_, std::nullopt), .used = used_tokens_},
+      Now());
 }
 
 }  // namespace waferline::serving

@@ -115,6 +115,9 @@ class RequestSession : public std::enable_shared_from_this<RequestSession> {
   Nanoseconds Now() const { return deps_->clock.monotonic(); }
   void OnRefused(const absl::Status& why);
   std::optional<Refusal> ChargeBudget(std::span<const ValidRequest> requests);
+  tenancy::Budgets::Payer Payer() const {
+    return {subject_.caller.tenant, subject_.caller.project};
+  }
   std::optional<Refusal> Admit(std::span<const ValidRequest> requests);
   // Submit, once the sequences may go: gives the number that the engine accepted, and why not all.
   std::pair<size_t, std::optional<Refusal>> HandOver(std::vector<ValidRequest> requests);

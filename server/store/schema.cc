@@ -11,7 +11,8 @@ namespace waferline::store {
 namespace {
 
 // {serial}: a number that the database hands out and never again. {by_key}: the rows lie in the
-// order of their key, without one of their own, where the database can do that.
+// order of their key, without one of their own, where the database can do that. {by_time}: rows
+// that come in the order of their time are found by it. {admitted_month}: YYYYMM.
 constexpr const char* kSteps[] = {
     R"(
 CREATE TABLE epoch(id {serial}, host TEXT NOT NULL, started_us BIGINT NOT NULL,
@@ -70,6 +71,44 @@ CREATE TABLE response(tenant TEXT NOT NULL, id TEXT NOT NULL, created_us BIGINT 
   document TEXT NOT NULL, messages TEXT NOT NULL, PRIMARY KEY(tenant, id));
 CREATE INDEX response_age ON response(tenant, created_us);
 )",
+    // `tier` is the one that served.
+    R"(
+ALTER TABLE usage ADD COLUMN asked TEXT NOT NULL DEFAULT '';
+)",
+    // `position`: a posted record's place in the order in which its epoch's were posted.
+    R"(
+ALTER TABLE usage ADD COLUMN position BIGINT NOT NULL DEFAULT 0;
+UPDATE usage SET position = place.n FROM (SELECT epoch AS e, ordinal AS o, choice AS c,
+  ROW_NUMBER() OVER (PARTITION BY epoch ORDER BY ordinal, choice) AS n FROM usage
+  WHERE status = 'posted') AS place WHERE epoch = e AND ordinal = o AND choice = c;
+CREATE INDEX usage_position ON usage(epoch, position) WHERE position > 0;
+DROP INDEX usage_ended;
+CREATE INDEX usage_posted ON usage{by_time} WHERE status = 'posted';
+)",
+    R"(
+CREATE TABLE project(id TEXT NOT NULL, tenant TEXT NOT NULL, name TEXT NOT NULL,
+  created_us BIGINT NOT NULL, archived_us BIGINT NOT NULL, PRIMARY KEY(tenant, id));
+INSERT INTO project SELECT project, tenant, project, MIN(created_us), 0 FROM api_key
+  WHERE project <> '' GROUP BY tenant, project;
+ALTER TABLE api_key ADD COLUMN name TEXT NOT NULL DEFAULT '';
+)",
+    // Projects have accounts of their own, and shares of their tenant's limits.
+    R"(
+ALTER TABLE account RENAME TO account_before;
+CREATE TABLE account(tenant TEXT NOT NULL, project TEXT NOT NULL, period BIGINT NOT NULL,
+  spent_micro BIGINT NOT NULL, spent_pico BIGINT NOT NULL, held_micro BIGINT NOT NULL,
+  PRIMARY KEY(tenant, project, period));
+INSERT INTO account SELECT tenant, '', period, spent_micro, spent_pico, held_micro
+  FROM account_before;
+DROP TABLE account_before;
+INSERT INTO account SELECT tenant, project, {admitted_month},
+  CAST(SUM(charge_micro) AS BIGINT) + CAST(SUM(charge_pico) AS BIGINT) / 1000000,
+  CAST(SUM(charge_pico) AS BIGINT) % 1000000,
+  CAST(SUM(CASE WHEN status = 'open' THEN hold_micro ELSE 0 END) AS BIGINT)
+  FROM usage WHERE project <> '' GROUP BY tenant, project, {admitted_month};
+CREATE TABLE project_share(tenant TEXT NOT NULL, project TEXT NOT NULL,
+  thousandths BIGINT NOT NULL, PRIMARY KEY(tenant, project));
+)",
 };
 
 std::string InDialect(Dialect dialect, const char* sql) {
@@ -77,7 +116,15 @@ std::string InDialect(Dialect dialect, const char* sql) {
                            ? "INTEGER PRIMARY KEY AUTOINCREMENT"
                            : "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY";
   const char* by_key = dialect == Dialect::kSqlite ? " WITHOUT ROWID" : "";
-  return absl::StrReplaceAll(sql, {{"{serial}", serial}, {"{by_key}", by_key}});
+  const char* by_time = dialect == Dialect::kSqlite ? "(ended_us)" : " USING brin(ended_us)";
+  const char* month = dialect == Dialect::kSqlite
+                          ? "CAST(strftime('%Y%m', admitted_us / 1000000, 'unixepoch') AS BIGINT)"
+                          : "CAST(to_char(to_timestamp(admitted_us / 1000000) AT TIME ZONE 'UTC', "
+                            "'YYYYMM') AS BIGINT)";
+  return absl::StrReplaceAll(sql, {{"{serial}", serial},
+                                   {"{by_key}", by_key},
+                                   {"{by_time}", by_time},
+                                   {"{admitted_month}", month}});
 }
 
 absl::Status RunSteps(Connection& connection) {

@@ -11,6 +11,7 @@ namespace {
 
 constexpr Nanoseconds kDay = Seconds(24 * 3600);
 constexpr Nanoseconds kMinute = Seconds(60);
+constexpr int64_t kThousandths = 1000;
 
 std::string InSeconds(Nanoseconds duration) {
   return absl::StrCat(std::round(ToSeconds(duration) * 1000) / 1000);
@@ -75,9 +76,10 @@ Nanoseconds Bucket::UntilFull(Nanoseconds now) {
 Budgets::Budgets(TenantLimits limits, LimitsByTenant per_tenant)
     : limits_(limits), per_tenant_(std::move(per_tenant)) {}
 
-void Budgets::SetLimits(LimitsByTenant per_tenant) {
+void Budgets::SetLimits(LimitsByTenant per_tenant, SharesByProject shares) {
   MutexLock lock(&mutex_);
   per_tenant_ = std::move(per_tenant);
+  shares_ = std::move(shares);
 }
 
 void Budgets::SetOverSoftLimit(std::vector<std::string> tenants) {
@@ -93,9 +95,13 @@ void Budgets::Refresh(Account& account, const TenantLimits& limits, Nanoseconds 
   if (limits.tokens_minute) account.tokens.emplace(*limits.tokens_minute, kMinute, now);
 }
 
-Budgets::Account& Budgets::AccountOf(std::string_view tenant, Nanoseconds now) {
+const TenantLimits& Budgets::LimitsOf(std::string_view tenant) const {
   const auto own = per_tenant_.find(tenant);
-  const TenantLimits& limits = own != per_tenant_.end() ? own->second : limits_;
+  return own != per_tenant_.end() ? own->second : limits_;
+}
+
+Budgets::Account& Budgets::AccountOf(std::string_view tenant, Nanoseconds now) {
+  const TenantLimits& limits = LimitsOf(tenant);
   auto found = accounts_.find(tenant);
   if (found == accounts_.end()) {
     found = accounts_.emplace(std::string(tenant), Account()).first;
@@ -105,10 +111,24 @@ Budgets::Account& Budgets::AccountOf(std::string_view tenant, Nanoseconds now) {
   return found->second;
 }
 
-std::optional<OverBudget> Budgets::Charge(std::string_view tenant, int64_t tokens,
-                                          Nanoseconds now) {
-  MutexLock lock(&mutex_);
-  Account& account = AccountOf(tenant, now);
+Budgets::Account* Budgets::ProjectAccountOf(Payer payer, Nanoseconds now) {
+  if (payer.project.empty() || shares_.empty()) return nullptr;
+  const std::pair<std::string, std::string> key(payer.tenant, payer.project);
+  const auto share = shares_.find(key);
+  if (share == shares_.end()) return nullptr;
+  const auto part = [&](const std::optional<int64_t>& limit) {
+    return limit ? std::optional(std::max<int64_t>(1, *limit * share->second / kThousandths))
+                 : std::nullopt;
+  };
+  const TenantLimits& whole = LimitsOf(payer.tenant);
+  const TenantLimits limits{part(whole.requests_day), part(whole.tokens_minute),
+                            part(whole.concurrent)};
+  const auto [found, added] = projects_.try_emplace(key);
+  if (added || found->second.limits != limits) Refresh(found->second, limits, now);
+  return &found->second;
+}
+
+std::optional<OverBudget> Budgets::Take(Account& account, int64_t tokens, Nanoseconds now) {
   if (account.limits.concurrent && account.in_flight >= *account.limits.concurrent) {
     return OverBudget{absl::ResourceExhaustedError(
                           absl::StrCat("over the limit of ", *account.limits.concurrent,
@@ -133,11 +153,29 @@ std::optional<OverBudget> Budgets::Charge(std::string_view tenant, int64_t token
   return std::nullopt;
 }
 
-void Budgets::Settle(std::string_view tenant, int64_t charged, int64_t used, Nanoseconds now) {
+std::optional<OverBudget> Budgets::Charge(Payer payer, int64_t tokens, Nanoseconds now) {
   MutexLock lock(&mutex_);
-  Account& account = AccountOf(tenant, now);
+  Account& account = AccountOf(payer.tenant, now);
+  if (auto over = Take(account, tokens, now)) return over;
+  Account* const project = ProjectAccountOf(payer, now);
+  if (project == nullptr) return std::nullopt;
+  auto over = Take(*project, tokens, now);
+  if (!over) return std::nullopt;
   --account.in_flight;
-  if (account.tokens) account.tokens->GiveBack(charged - used, now);
+  if (account.tokens) account.tokens->GiveBack(tokens, now);
+  if (account.requests) account.requests->GiveBack(1, now);
+  over->status =
+      absl::ResourceExhaustedError(absl::StrCat("the project's share: ", over->status.message()));
+  return over;
+}
+
+void Budgets::Settle(Payer payer, Tokens tokens, Nanoseconds now) {
+  MutexLock lock(&mutex_);
+  for (Account* account : {&AccountOf(payer.tenant, now), ProjectAccountOf(payer, now)}) {
+    if (account == nullptr) continue;
+    account->in_flight = std::max<int64_t>(0, account->in_flight - 1);
+    if (account->tokens) account->tokens->GiveBack(tokens.charged - tokens.used, now);
+  }
 }
 
 Budgets::Headers Budgets::Describe(std::string_view tenant, Nanoseconds now) {

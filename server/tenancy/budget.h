@@ -30,6 +30,8 @@ struct TenantLimits {
   bool operator==(const TenantLimits&) const = default;
 };
 using LimitsByTenant = std::map<std::string, TenantLimits, std::less<>>;
+// By (tenant, project): the thousandths of its tenant's limits that a project may use.
+using SharesByProject = std::map<std::pair<std::string, std::string>, int64_t>;
 
 // A token bucket. A value; one thread at a time.
 class Bucket {
@@ -70,17 +72,25 @@ class Budgets {
   // `limits` apply to tenants that `per_tenant` does not name.
   Budgets(TenantLimits limits, LimitsByTenant per_tenant);
 
-  // From now on these tenants have these limits. A tenant whose limits change starts with full
-  // buckets.
-  void SetLimits(LimitsByTenant per_tenant);
+  // From now on these tenants have these limits, and these projects so much of them (at least 1 of
+  // each). Whose limits change starts with full buckets.
+  void SetLimits(LimitsByTenant per_tenant, SharesByProject shares = {});
   // Tenants whose answers say that their soft monthly limit is passed.
   void SetOverSoftLimit(std::vector<std::string> tenants);
 
-  // Charges one request and `tokens` (its prompt and all that it may generate). If it is refused,
-  // nothing is charged.
-  std::optional<OverBudget> Charge(std::string_view tenant, int64_t tokens, Nanoseconds now);
-  // At a request's end: returns what it did not use of the `charged` tokens. Once for each Charge.
-  void Settle(std::string_view tenant, int64_t charged, int64_t used, Nanoseconds now);
+  struct Payer {
+    std::string_view tenant;
+    std::string_view project = "";
+  };
+  // Charges one request and `tokens` (its prompt and all that it may generate) to the tenant, and
+  // to its project where that has a share. If it is refused, nothing is charged.
+  std::optional<OverBudget> Charge(Payer payer, int64_t tokens, Nanoseconds now);
+  struct Tokens {
+    int64_t charged = 0;
+    int64_t used = 0;
+  };
+  // At a request's end: returns what it did not use. Once for each Charge.
+  void Settle(Payer payer, Tokens tokens, Nanoseconds now);
 
   // x-ratelimit-{limit,remaining,reset}-{requests-day,tokens-minute} for each limit that the tenant
   // has; resets are in seconds. Over its soft monthly limit also x-waferline-spend:
@@ -94,15 +104,22 @@ class Budgets {
     TenantLimits limits;
     int64_t in_flight = 0;
   };
-  void Refresh(Account& account, const TenantLimits& limits, Nanoseconds now);
+  static void Refresh(Account& account, const TenantLimits& limits, Nanoseconds now);
+  // Why not, or takes it.
+  static std::optional<OverBudget> Take(Account& account, int64_t tokens, Nanoseconds now);
+  const TenantLimits& LimitsOf(std::string_view tenant) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Account& AccountOf(std::string_view tenant, Nanoseconds now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Null: the project has no share of its own.
+  Account* ProjectAccountOf(Payer payer, Nanoseconds now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const TenantLimits limits_;
   Mutex mutex_;
   LimitsByTenant per_tenant_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> over_soft_limit_ ABSL_GUARDED_BY(mutex_);
+  SharesByProject shares_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, Account, std::less<>> accounts_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::pair<std::string, std::string>, Account> projects_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace waferline::tenancy

@@ -53,3 +53,63 @@ def test_usage_costs_and_projects(server):
     with pytest.raises(openai.BadRequestError, match="must be one of: 1d") as refused:
         organization.usage.costs(start_time=start, bucket_width="1h")
     assert refused.value.param == "bucket_width"
+
+
+def test_projects_and_keys_are_made_changed_and_ended(server):
+    client = openai.OpenAI(base_url=server.http + "/v1", api_key="none", admin_api_key="root", max_retries=0)
+    organization = client.admin.organization
+    project = organization.projects.create(name="Search, Europe")
+    assert project.id.startswith("proj_") and (project.object, project.status) == ("organization.project", "active")
+    assert organization.projects.update(project.id, name="Search").name == "Search"
+    assert organization.projects.retrieve(project.id).name == "Search"
+
+    account = organization.projects.service_accounts.create(project.id, name="crawler", expires_in_seconds=3600)
+    assert account.role == "member" and account.api_key.value.startswith("wl-")
+    assert account.api_key.expires_at == pytest.approx(time.time() + 3600, abs=60)
+    user = openai.OpenAI(base_url=server.http + "/v1", api_key=account.api_key.value, max_retries=0)
+    user.completions.create(model="llama-3.1-8b", prompt="Once upon a time", max_tokens=5)
+    used = organization.usage.completions(start_time=int(time.time()) // 86400 * 86400, group_by=["project_id"],
+                                          project_ids=[project.id])
+    assert [result.num_model_requests for bucket in used.data for result in bucket.results] == [1]
+
+    keys = list(organization.projects.api_keys.list(project.id))
+    assert [key.id for key in keys] == [account.api_key.id] and keys[0].name == "crawler"
+    assert keys[0].redacted_value.startswith("wl-") and keys[0].owner.service_account.id == account.id
+    assert organization.projects.api_keys.retrieve(account.api_key.id, project_id=project.id).object == "organization.project.api_key"
+    assert [one.id for one in organization.projects.service_accounts.list(project.id)] == [account.id]
+    assert organization.projects.service_accounts.retrieve(account.id, project_id=project.id).name == "crawler"
+    second = organization.projects.service_accounts.create(project.id, name="second")
+    assert organization.projects.api_keys.delete(account.api_key.id, project_id=project.id).deleted
+    with pytest.raises(openai.AuthenticationError):
+        user.completions.create(model="llama-3.1-8b", prompt="a", max_tokens=1)
+    assert [one.id for one in organization.projects.service_accounts.list(project.id)] == [second.id]
+
+    archived = organization.projects.archive(project.id)
+    assert archived.status == "archived" and archived.archived_at
+    ended = openai.OpenAI(base_url=server.http + "/v1", api_key=second.api_key.value, max_retries=0)
+    with pytest.raises(openai.AuthenticationError):
+        ended.completions.create(model="llama-3.1-8b", prompt="a", max_tokens=1)
+    with pytest.raises(openai.BadRequestError, match="is archived"):
+        organization.projects.service_accounts.create(project.id, name="third")
+    assert project.id not in [one.id for one in organization.projects.list()]
+    assert project.id in [one.id for one in organization.projects.list(include_archived=True)]
+
+
+def test_admin_keys_are_made_listed_and_revoked(server):
+    client = openai.OpenAI(base_url=server.http + "/v1", api_key="none", admin_api_key="root", max_retries=0)
+    keys = client.admin.organization.admin_api_keys
+    made = keys.create(name="night shift")
+    assert made.object == "organization.admin_api_key" and made.value.startswith("wl-") and made.owner.name == "operators"
+    other = openai.OpenAI(base_url=server.http + "/v1", api_key="none", admin_api_key=made.value, max_retries=0)
+    found = other.admin.organization.admin_api_keys.retrieve(made.id)
+    assert found.name == "night shift" and made.value.startswith(found.redacted_value[:-3]) and not hasattr(found, "value")
+    listed = [key.id for key in keys.list(limit=1)]  # pages of one, joined
+    assert made.id in listed and len(listed) == len(set(listed)) >= 2
+    assert [key.id for key in keys.list(order="desc")] == list(reversed([key.id for key in keys.list(order="asc")]))
+    assert keys.delete(made.id).deleted
+    with pytest.raises(openai.AuthenticationError):
+        other.admin.organization.admin_api_keys.retrieve(made.id)
+    with pytest.raises(openai.NotFoundError):
+        keys.retrieve(made.id)
+    with pytest.raises(openai.BadRequestError, match="change it there"):
+        keys.delete(next(key.id for key in keys.list() if key.id.startswith("file_")))

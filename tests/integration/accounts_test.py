@@ -1,8 +1,10 @@
 """Tenants, keys, quotas and the usage API of a real waferd with a database, over HTTP and by waferctl."""
 
+import http.client
 import json
 import threading
 import time
+import types
 import urllib.error
 import urllib.request
 
@@ -124,6 +126,18 @@ def test_yaml_keys_work_and_are_imported_and_the_file_decides_about_them(cloud):
     ("DELETE", "/admin/keys/key_0", None, 404, "there is no key"),
     ("POST", "/admin/quotas", {"tenant": "acme", "monthly_hard_usd": "0.0000001"}, 400, "monthly_hard_usd"),
     ("POST", "/admin/quotas", {"tenant": "acme", "monthly_hard_usd": "-1"}, 400, "must not be negative"),
+    ("POST", "/admin/quotas", {"tenant": "acme", "tokens_per_minute": 9, "project_shares": {"search": "1.5"}}, 400, "project_shares.search"),
+    ("POST", "/admin/quotas", {"tenant": "acme", "project_shares": {"search": "0.5"}}, 400, "give one of them"),
+    ("POST", "/v1/organization/projects", {}, 400, "name"),
+    ("POST", "/v1/organization/projects", {"name": "a", "geography": "EU"}, 400, "geography"),
+    ("POST", "/v1/organization/projects/absent", {"name": "a"}, 404, "there is no project 'absent'"),
+    ("POST", "/v1/organization/projects/absent/archive", None, 404, "there is no project 'absent'"),
+    ("GET", "/v1/organization/projects/absent/api_keys", None, 404, "there is no project 'absent'"),
+    ("GET", "/v1/organization/projects?limit=0", None, 400, "from 1 to 100"),
+    ("GET", "/v1/organization/projects?after=absent", None, 400, "there is no 'absent' here"),
+    ("POST", "/v1/organization/admin_api_keys", {}, 400, "name"),
+    ("GET", "/v1/organization/admin_api_keys/key_0", None, 404, "there is no key 'key_0' here"),
+    ("GET", "/v1/organization/admin_api_keys?order=up", None, 400, "must be desc or asc"),
     ("GET", "/v1/organization/usage/completions", None, 400, "start_time"),
     ("GET", "/v1/organization/usage/completions?start_time=1&group_by=user", None, 400, "group_by"),
     ("GET", "/v1/organization/usage/completions?start_time=1&user_ids=x", None, 400, "not recorded"),
@@ -169,11 +183,36 @@ def test_other_quotas_and_the_soft_limit(cloud):
     deadline = time.monotonic() + 10
     while call(server, "GET", "/admin/tenants")[1]["tenants"][0]["spent_usd"] in (None, "0.00") and time.monotonic() < deadline:
         time.sleep(0.1)
-    time.sleep(1)  # what is spent is looked at every half second
+    time.sleep(2)  # what is spent is looked at every half second
     assert complete(server, key)[2]["x-waferline-spend"] == "over-soft-limit"
     complete(server, key)
     status, error, _ = complete(server, key)
     assert status == 429 and "3 requests a day" in error["error"]["message"]
+
+
+def test_a_project_has_its_share_of_a_tenants_limits(cloud):
+    server, database = cloud
+    search, chat = (new_key(server, project=project)["key"] for project in ("search", "chat"))
+    quota = {"tenant": "acme", "requests_per_day": 8, "project_shares": {"search": "0.25"}}
+    assert call(server, "POST", "/admin/quotas", quota)[1]["project_shares"] == {"search": "0.25"}
+    codes = [complete(server, search)[0] for _ in range(3)]
+    assert codes == [200, 200, 429]
+    assert [complete(server, chat)[0] for _ in range(7)] == [200] * 6 + [429]
+    # $0.0006, a quarter of it the project's: 4 requests of at most 84 + 2 x 30 microdollars would pass it.
+    spent = int(database.rows("SELECT spent_micro FROM account WHERE tenant = 'acme' AND project = '' AND period > 0")[0][0])
+    mine = int(database.rows("SELECT spent_micro FROM account WHERE project = 'search'")[0][0])
+    cap = 4 * (mine + 150)
+    quota = {"tenant": "acme", "monthly_hard_usd": f"0.{cap:06d}", "project_shares": {"search": "0.25"}}
+    assert call(server, "POST", "/admin/quotas", quota)[0] == 200
+    refused = None
+    for _ in range(20):
+        status, answer, _ = complete(server, search, 30)
+        if status == 429:
+            refused = answer["error"]
+            break
+    assert refused["code"] == "insufficient_quota" and "project's share" in refused["message"]
+    assert int(database.rows("SELECT spent_micro + held_micro FROM account WHERE project = 'search'")[0][0]) <= cap // 4
+    assert spent < cap and complete(server, chat, 5)[0] == 200
 
 
 def test_usage_pages_are_the_whole_and_groups_sum_to_it(cloud):
@@ -277,3 +316,48 @@ def test_a_key_revoked_on_one_server_ends_on_the_other_within_a_second(tmp_path)
             assert complete(two, made["key"])[0] == 401 and complete(one, made["key"])[0] == 401
             ids = {complete(server, "old")[1]["usage"]["usage_id"] for server in (one, two, one, two)}
             assert len(ids) == 4
+
+
+def test_a_hard_cap_holds_with_64_clients_two_servers_and_kills(tmp_path):
+    if programs() is None:
+        pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
+    with Postgres() as database:
+        path = config(tmp_path, database)
+        first, second = Waferd(path), Waferd(path)
+        with first, second:
+            key, cap = new_key(first)["key"], 0
+            second.command[second.command.index("--http-port") + 1] = second.http.rsplit(":", 1)[1]  # clients find it again
+            stopping, seen = threading.Event(), set()
+
+            def ask(url):
+                server = types.SimpleNamespace(http=url)
+                while not stopping.is_set():
+                    try:
+                        seen.add(complete(server, key, 40)[0])
+                    except (OSError, http.client.HTTPException):
+                        time.sleep(0.05)  # it was killed
+
+            def most():
+                return max([int(row[0]) for row in database.rows("SELECT spent_micro + held_micro FROM account")], default=0)
+
+            clients = [threading.Thread(target=ask, args=(server.http,)) for server in (first, second) for _ in range(32)]
+            for kill in range(4):
+                cap += 4000
+                assert call(first, "POST", "/admin/quotas", {"tenant": "acme", "monthly_hard_usd": f"0.{cap:06d}"})[0] == 200
+                if kill == 0:
+                    for client in clients:
+                        client.start()
+                deadline = time.monotonic() + 60
+                while most() < cap - 1000:  # more than half of what was added is taken
+                    assert most() <= cap and time.monotonic() < deadline
+                second.process.kill()
+                second.process.wait(30)
+                assert most() <= cap
+                second.port_file.unlink()
+                second.__enter__()
+            stopping.set()
+            for client in clients:
+                client.join(120)
+            assert 200 in seen and seen <= {200, 401, 429, 503} and most() <= cap
+            report = call(first, "GET", "/admin/ledger/verify")[1]
+            assert report["differences"] == [] and report["duplicates"] == 0 and report["interrupted"] > 0

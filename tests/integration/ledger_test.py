@@ -1,6 +1,7 @@
 """Rated records, the ledger and invoices of a real waferd: what answers say they cost, `waferctl ledger` and `waferctl invoice` against
 the server and against its store, and that a damaged ledger is found."""
 
+import http.client
 import json
 import sqlite3
 import time
@@ -194,17 +195,18 @@ def test_a_plan_is_of_the_prices_and_pays_from_what_was_paid_in(tmp_path):
         assert asked(server, ["ledger", "verify"])["differences"] == []
 
 
-def test_a_trace_gives_the_same_invoice_offline_and_live(tmp_path):
+def test_a_trace_gives_the_same_invoice_offline_and_live_on_either_database(database, tmp_path):
     prices = tmp_path / "prices.yaml"
     prices.write_text(PRICES.replace("{name: m,", '{name: "*",'))
     scene = Scene(tmp_path, FLEETS["one wafer, shared prefixes"],
-                  head='billing: {store: "sqlite:usage.db", prices: ./prices.yaml, clock: emulated, emulated_from: 2026-06-30T23:59:59Z}\n')
+                  head=f'billing: {{store: "{database.url}", prices: ./prices.yaml, clock: emulated, '
+                       'emulated_from: 2026-06-30T23:59:59Z}\n')
     scene.trace.write_text("".join(json.dumps({k: v for k, v in line.items() if k != "tenant"}) + "\n" for line in scene.lines))
     flags = ["--trace", scene.trace, "--block-tokens", BLOCK_TOKENS, "--seed", SEED]
     offline = waferctl_json("sim", "--config", scene.fleet, *flags, "--prices", prices, "--bill-from", "2026-06-30T23:59:59Z", "--json")
     expected = {invoice["invoice"]: json.dumps(invoice) for invoice in offline["billing"]["invoices"]}
     assert len(expected) >= 1 and any('"cached_input"' in one for one in expected.values())
-    store = ("--store", f"sqlite:{tmp_path}/usage.db")
+    store = ("--store", database.url)
     with Waferd(scene.server) as server:
         refused = post_status(server.http)
         assert refused[0] == 400 and "needs its " in refused[1]
@@ -214,6 +216,44 @@ def test_a_trace_gives_the_same_invoice_offline_and_live(tmp_path):
     first = min(expected)
     assert live[first] == expected[first]
     assert asked(None, ["ledger", "verify"], *store)["differences"] == []
+
+
+def test_a_stream_that_its_client_leaves_is_charged_for_what_was_generated(tmp_path):
+    with Sqlite() as database:
+        path = ledger_config(tmp_path, database)
+        path.write_text("clock: {kind: real, scale: 0.01}\n" + path.read_text())  # slow enough to leave in the middle
+        with Waferd(path) as server:
+            key = new_key(server)["key"]
+            connection = http.client.HTTPConnection(server.http.removeprefix("http://"), timeout=60)
+            connection.request("POST", "/v1/completions", json.dumps({"model": "m", "prompt": "Once upon a time", "max_tokens": 1500,
+                                                                      "stream": True}),
+                               {"content-type": "application/json", "authorization": f"Bearer {key}"})
+            reply = connection.getresponse()
+            assert reply.readline().startswith(b"data: ")
+            reply.close()
+            connection.close()
+            deadline = time.monotonic() + 60
+            while not (rows := database.rows("SELECT reason, prompt, cached, generated, charge_micro FROM usage WHERE status = 'posted'")):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            ((reason, prompt, cached, generated, charge),) = rows
+            assert reason == "cancelled" and 0 < int(generated) < 1500
+            assert 2 * int(charge) == 2 * (int(prompt) - int(cached)) + int(cached) + 4 * int(generated)
+            assert asked(server, ["ledger", "verify"])["differences"] == []
+
+
+def test_drafts_are_listed_with_their_totals_also_of_a_server_without_keys(tmp_path):
+    with Sqlite() as database:
+        path = ledger_config(tmp_path, database)
+        path.write_text("".join(line for line in path.read_text().splitlines(True) if not line.startswith("api_keys")))
+        with Waferd(path) as server:
+            usage = complete(server, None)[1]["usage"]
+            (draft,) = asked(server, ["invoice", "list"], "--server", server.http)["invoices"]
+            assert draft["id"] == "no-tenant:" + time.strftime("%Y-%m", time.gmtime()) and draft["status"] == "draft"
+            exact = price(usage)
+            assert draft["total_usd"] == str(exact.quantize(Decimal("0.01"), rounding="ROUND_HALF_EVEN"))
+            shown = asked(server, ["invoice", "show", draft["id"]], "--server", server.http)
+            assert shown["id"] == draft["id"] and Decimal(shown["invoice"]["exact_usd"]) == exact
 
 
 def post_status(url):

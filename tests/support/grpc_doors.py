@@ -13,7 +13,7 @@ import pytest
 
 from cloud import ROOT
 
-PROTOS = ["google/rpc/status.proto", "waferline/v1/inference.proto", "vllm/inference.proto", "vllm/control.proto"]
+PROTOS = ["google/rpc/status.proto", "waferline/v1/inference.proto", "waferline/v1/billing.proto", "vllm/inference.proto", "vllm/control.proto"]
 
 
 def load(folder):

@@ -39,8 +39,8 @@ std::string PathOf(const InvoiceName& name, const char* rest = "") {
 absl::Status RunList(const Arguments& arguments) {
   const BooksQuestion question{
       .path = "/admin/invoices",
-      .work = [](Connection& connection, const PriceBook&) -> absl::StatusOr<std::string> {
-        WL_ASSIGN_OR_RETURN(const auto all, accounts::ListInvoices(connection));
+      .work = [](Connection& connection, const PriceBook& book) -> absl::StatusOr<std::string> {
+        WL_ASSIGN_OR_RETURN(const auto all, accounts::ListInvoices(connection, book));
         return accounts::InvoicesText(all);
       }};
   WL_ASSIGN_OR_RETURN(const std::string answer, AskBooks(arguments, question));

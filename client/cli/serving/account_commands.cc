@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "client/cli/frame/output.h"
 #include "client/cli/serving/account_answers.h"
 #include "client/cli/serving/server_flags.h"
@@ -120,6 +121,15 @@ absl::Status SetQuota(const Arguments& arguments) {
                                     {"prepaid-usd", kLimits[5]}}) {
     if (arguments.Has(flag)) body[field] = arguments.Text(flag);
   }
+  if (arguments.Has("project-shares")) {
+    json::object shares;
+    for (const auto part : absl::StrSplit(arguments.Text("project-shares"), ',')) {
+      const std::pair<std::string, std::string> share =
+          absl::StrSplit(part, absl::MaxSplits('=', 1));
+      shares[share.first] = share.second;
+    }
+    body["project_shares"] = std::move(shares);
+  }
   return Report(arguments, AskAccounts(arguments, "POST", "/admin/quotas", json::serialize(body)),
                 [&](const auto&) { Print("set the quota of {}\n", arguments.Text("tenant")); });
 }
@@ -202,7 +212,9 @@ std::vector<Command> QuotaCommands() {
                 IntegerFlag("concurrent-requests", "N", "in flight in each server", count),
                 TextFlag("monthly-soft-usd", "USD", "answers say so when it is passed"),
                 TextFlag("monthly-hard-usd", "USD", "requests are refused before it is passed"),
-                TextFlag("prepaid-usd", "USD", "all that was paid in so far")}),
+                TextFlag("prepaid-usd", "USD", "all that was paid in so far"),
+                TextFlag("project-shares", "PROJECT=SHARE,...",
+                         "of these limits, the balance excepted: search=0.25")}),
            .examples = {"waferctl quotas set --tenant acme --tokens-per-minute 100000 "
                         "--monthly-hard-usd 250"},
            .run = SetQuota},

@@ -157,7 +157,7 @@ void UsageCollector::OnOutcome(const engine::OutcomeInfo& info) {
                       .plan = plan_,
                       .model = request.model,
                       .asked = TierOf(request.tier),
-                      .served = TierOf(request.tier),
+                      .served = TierOf(ChargedTier(request.tier, outcome.served)),
                       .end = EndOf(outcome.reason),
                       .admitted_us = from_us_ + info.sequence.arrival.count() / 1000,
                       .ended_us = from_us_ + ended_ns / 1000,

@@ -47,7 +47,7 @@ struct Ledger {
     contents.transfers.push_back(
         TopUpTransfer("1", "t-prepaid", Money::Parse("10").value(), 0).value());
     contents.hours = SumByHour(contents.usage).value();
-    contents.accounts = SumAccounts(contents.usage).value();
+    contents.accounts = SumAccounts(book, contents.usage).value();
   }
   std::string FirstDifference() const {
     const LedgerReport report = VerifyLedger(book, contents);

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <functional>
 #include <thread>
 
 #include "server/billing/price_book_reader.h"
@@ -33,7 +34,9 @@ const billing::PriceBook& Prices() {
           "versions:\n"
           "  - effective: 2026-01-01T00:00:00Z\n"
           "    models:\n"
-          "      - {name: m, input: '0.000003', cached_input: '0', output: '1.5'}\n")
+          "      - {name: m, input: '0.000003', cached_input: '0', output: '1.5', system_second: "
+          "'0.5', tiers: {priority: '2'}}\n"
+          "    plans: [{name: hours, bill: compute_time}]\n")
           .value());
   return *kBook;
 }
@@ -43,7 +46,8 @@ StoreMeter::Options Plain() {
           .patience = Seconds(60),
           .now = Now,
           .unix_us = [] { return kNowUs; },
-          .prices = &Prices()};
+          .prices = &Prices(),
+          .open_delay = Nanoseconds(0)};
 }
 
 struct World {
@@ -170,7 +174,7 @@ TEST_CASE(
   const auto post = [&](const OpenUsage& which) {
     UsageBatch batch;
     batch.Post(which, end);
-    return batch.Write(*world.connection).ok();
+    return batch.Write(*world.connection, UsageBatch::Steps::kOneByOne, 1).ok();
   };
   for (int again = 0; again < 3; ++again) REQUIRE(post(open));
   CHECK(world.Number("SELECT COUNT(*) FROM usage WHERE status = 'posted'") == 1);
@@ -181,6 +185,38 @@ TEST_CASE(
   unseen.id.ordinal = 99;
   for (int again = 0; again < 3; ++again) REQUIRE(post(unseen));
   CHECK(world.Number("SELECT requests FROM usage_hour") == 2);
+}
+
+TEST_CASE(
+    "a request that is over soon leaves no open row, one that lasts does, a withdrawn one never") {
+  World world;
+  std::atomic<int64_t> clock{0};
+  StoreMeter::Options options = Plain();
+  options.now = [&] { return Nanoseconds(clock); };
+  options.open_delay = Milliseconds(250);
+  const auto meter = StoreMeter::Start(world.real.get(), options);
+  const auto commit = [&] { REQUIRE((*meter)->writer().Flush(Seconds(60))); };
+  auto soon = Admit(**meter, Requests(1, 5, 10));
+  soon->Open(nullptr);
+  auto lasting = Admit(**meter, Requests(3, 5, 10));
+  lasting->Open(nullptr);
+  lasting->Withdraw(2);
+  commit();
+  CHECK(world.Number("SELECT COUNT(*) FROM usage") == 0);
+  soon->Post(0, Ended(5, 7), [](const absl::Status&) {});
+  lasting->Post(0, Ended(5, 7), [](const absl::Status&) {});
+  commit();
+  CHECK(world.Number("SELECT COUNT(*) FROM usage WHERE status = 'posted'") == 2);
+  CHECK(world.Number("SELECT COUNT(*) FROM usage") == 2);
+  clock = Milliseconds(250).count();
+  commit();
+  CHECK(world.Number("SELECT COUNT(*) FROM usage WHERE status = 'open'") == 1);
+  lasting->Post(1, Ended(5, 7), [](const absl::Status&) {});
+  commit();
+  CHECK(world.Number("SELECT COUNT(*) FROM usage WHERE status = 'posted'") == 3);
+  CHECK(world.Number("SELECT COUNT(*) FROM usage") == 3);
+  CHECK(world.Number("SELECT COUNT(DISTINCT position) FROM usage WHERE position > 0") == 3);
+  REQUIRE((*meter)->Stop());
 }
 
 TEST_CASE("spent and held never pass a hard cap or a prepaid balance, however many ask at once") {
@@ -222,6 +258,192 @@ TEST_CASE("spent and held never pass a hard cap or a prepaid balance, however ma
   CHECK(world.Number("SELECT MAX(held_micro) FROM account") == 0);
   CHECK(world.Number("SELECT MAX(spent_micro) FROM account") <= kCapMicro);
   CHECK(world.Number("SELECT COUNT(*) FROM usage") == admitted);
+}
+
+TEST_CASE("the tier that served is billed, never more than the one asked for") {
+  World world;
+  const auto meter = StoreMeter::Start(world.real.get(), Plain());
+  const std::vector<ValidRequest> requests = Requests(1, 0, 100);
+  const auto serve = [&](const char* asked, ServiceTier served) {
+    const auto usage =
+        (*meter)
+            ->Admit({.subject = {.tenant = "t", .model = "m", .asked = asked, .tier = asked},
+                     .choices = requests})
+            .value();
+    Outcome outcome = Ended(0, 100);
+    outcome.served = served;
+    usage->Post(0, outcome, [](const absl::Status&) {});
+    REQUIRE((*meter)->writer().Flush(Seconds(60)));
+    return world.Number("SELECT charge_micro FROM usage ORDER BY ordinal DESC LIMIT 1");
+  };
+  CHECK(serve("priority", ServiceTier::kPriority) == 300);
+  CHECK(serve("priority", ServiceTier::kDefault) == 150);  // its fast units were full
+  CHECK(serve("default", ServiceTier::kPriority) == 150);  // lifted
+  CHECK(world.Number("SELECT COUNT(*) FROM usage WHERE asked = 'priority' AND tier = 'default'") ==
+        1);
+  CHECK(world.Number("SELECT COUNT(*) FROM usage_hour WHERE tier = 'default'") == 1);
+  REQUIRE((*meter)->Stop());
+}
+
+TEST_CASE("a hard cap of a tenant that pays compute time holds under races too") {
+  World world;
+  constexpr int64_t kCapMicro = 10'000, kNsPerToken = 2'000;
+  world.SetQuota("hard_micro", kCapMicro);
+  StoreMeter::Options options = Plain();
+  options.system_ns_per_token = [](const std::string&) { return kNsPerToken; };
+  const auto meter = StoreMeter::Start(world.real.get(), options);
+  const std::vector<ValidRequest> requests = Requests(1, 10, 100);
+  std::atomic<int> admitted{0}, refused{0};
+  std::vector<std::thread> clients;
+  for (int client = 0; client < 8; ++client) {
+    clients.emplace_back([&] {
+      for (int i = 0; i < 25; ++i) {
+        // Holds 108 beats of 1 microdollar each, uses 60 microseconds of a system: 30 microdollars.
+        auto usage = (*meter)
+                         ->Admit({.subject = {.tenant = "t", .plan = "hours", .model = "m"},
+                                  .choices = requests,
+                                  .capped = true})
+                         .value();
+        usage->Open([&, usage](const absl::Status& status) {
+          if (absl::IsResourceExhausted(status)) {
+            ++refused;
+            return usage->Withdraw(0);
+          }
+          ++admitted;
+          Outcome outcome = Ended(10, 30);
+          outcome.compute.wafer_ns = 60'000;
+          usage->Post(0, outcome, [](const absl::Status&) {});
+        });
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  const auto most = [&] {
+    return world.Number("SELECT COALESCE(MAX(spent_micro + held_micro), 0) FROM account");
+  };
+  for (int i = 0; i < 12'000 && admitted + refused < 200; ++i) {
+    CHECK(most() <= kCapMicro);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  REQUIRE((*meter)->Stop());
+  CHECK(admitted + refused == 200);
+  CHECK(admitted >= kCapMicro / 108);
+  CHECK(most() <= kCapMicro);
+  CHECK(world.Number("SELECT spent_micro FROM account WHERE period = 0") == 30 * admitted);
+  CHECK(world.Number("SELECT SUM(charge_micro) + SUM(charge_pico) FROM usage") == 0);
+}
+
+TEST_CASE("a project passes neither its share of the tenant's hard cap nor the tenant that cap") {
+  World world;
+  world.SetQuota("hard_micro", 1'000);
+  REQUIRE(world.connection->Run("INSERT INTO project_share VALUES('t', 'search', 250)", {}).ok());
+  const auto meter = StoreMeter::Start(world.real.get(), Plain());
+  const std::vector<ValidRequest> requests = Requests(1, 10, 40);  // holds 61 microdollars
+  const auto admitted = [&](const std::string& project, int asks) {
+    std::atomic<int> count{0};
+    for (int i = 0; i < asks; ++i) {
+      auto usage = (*meter)
+                       ->Admit({.subject = {.tenant = "t", .project = project, .model = "m"},
+                                .choices = requests,
+                                .capped = true})
+                       .value();
+      usage->Open([&, usage](const absl::Status& status) {
+        if (status.ok()) {
+          ++count;
+        } else {
+          usage->Withdraw(0);
+        }
+      });
+      REQUIRE((*meter)->writer().Flush(Seconds(60)));
+    }
+    return count.load();
+  };
+  CHECK(admitted("search", 10) == 4);  // 250 / 61
+  CHECK(admitted("chat", 20) == 12);   // (1,000 - 4 x 61) / 61
+  CHECK(world.Number("SELECT held_micro FROM account WHERE project = 'search'") == 4 * 61);
+  (*meter)->writer().Stop();  // as killed
+  const auto next = StoreMeter::Start(world.real.get(), Plain());
+  CHECK((*next)->interrupted() == 16);
+  CHECK(world.Number("SELECT SUM(held_micro) FROM account") == 0);
+}
+
+namespace {
+
+// A store whose writer's connection gets `setting` before each transaction.
+struct SettingStore : store::Store {
+  struct Connected : Connection {
+    Connected(SettingStore* store, std::unique_ptr<Connection> real)
+        : store(store), real(std::move(real)) {}
+    store::Dialect dialect() const override { return real->dialect(); }
+    bool alive() const override { return real->alive(); }
+    absl::Status Begin() override {
+      (void)real->RunScript(store->setting.load());
+      return real->Begin();
+    }
+    absl::Status BeginRead() override { return real->BeginRead(); }
+    absl::Status Commit() override { return real->Commit(); }
+    void Rollback() override { real->Rollback(); }
+    absl::StatusOr<store::Result> Run(const std::string& sql,
+                                      const std::vector<store::Value>& values) override {
+      return real->Run(sql, values);
+    }
+    absl::Status RunScript(const std::string& sql) override { return real->RunScript(sql); }
+    SettingStore* const store;
+    const std::unique_ptr<Connection> real;
+  };
+  explicit SettingStore(store::Store* real) : real(real) {}
+  absl::StatusOr<std::unique_ptr<Connection>> Connect() override {
+    return std::unique_ptr<Connection>(std::make_unique<Connected>(this, real->Connect().value()));
+  }
+  bool one_server() const override { return true; }
+  std::string Describe() const override { return real->Describe(); }
+  store::Store* const real;
+  std::atomic<const char*> setting{""};
+};
+
+}  // namespace
+
+TEST_CASE(
+    "a full disk and a read-only file hold ends back, refuse what comes, and lose no record") {
+  const auto [broken, mended, says] = GENERATE(table<const char*, const char*, const char*>(
+      {{"PRAGMA max_page_count = 1", "PRAGMA max_page_count = 1000000", "full"},
+       {"PRAGMA query_only = 1", "PRAGMA query_only = 0", "readonly"}}));
+  INFO(broken);
+  World world;
+  SettingStore store(world.real.get());
+  std::atomic<int64_t> clock{0};
+  StoreMeter::Options options = Plain();
+  options.now = [&] { return Nanoseconds(clock); };
+  options.patience = Seconds(1);
+  const auto meter = StoreMeter::Start(&store, options);
+  REQUIRE(meter.ok());
+  const auto wait_until = [](const std::function<bool()>& holds) {
+    for (int i = 0; i < 12'000 && !holds(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return holds();
+  };
+  store.setting = broken;
+  std::atomic<int> late{0};
+  constexpr int kAnswers = 200;  // more than a page has room for
+  for (int i = 0; i < kAnswers; ++i) {
+    Admit(**meter, Requests(1, 10, 100))->Post(0, Ended(10, 7), [&](const absl::Status& status) {
+      if (absl::IsUnavailable(status)) ++late;
+    });
+  }
+  clock = Seconds(10).count();
+  CHECK(wait_until([&] { return late == kAnswers && (*meter)->writer().figures().retries > 0; }));
+  clock = Seconds(20).count();
+  const std::vector<ValidRequest> one = Requests(1, 10, 100);
+  const absl::Status refused =
+      (*meter)->Admit({.subject = {.tenant = "t", .model = "m"}, .choices = one}).status();
+  CHECK(absl::IsUnavailable(refused));
+  CHECK_THAT(std::string(refused.message()), Catch::Contains(says));
+  store.setting = mended;
+  REQUIRE((*meter)->writer().Flush(Seconds(60)));
+  CHECK(world.Number("SELECT COUNT(*) FROM usage WHERE status = 'posted'") == kAnswers);
+  CHECK(world.Number("SELECT SUM(generated) FROM usage_hour") == 7 * kAnswers);
+  REQUIRE((*meter)->Stop());
 }
 
 TEST_CASE("answered ordinals are kept as ranges, whatever order they come in") {

@@ -45,27 +45,49 @@ TEST_CASE("keys that cannot be meant") {
   CHECK(!ApiKeys::Create({{.key = "k", .tenant = "a"}, {.key = "k", .tenant = "b"}}).ok());
 }
 
+TEST_CASE("any text of the key's header gives a caller or a refusal by name") {
+  const auto keys = ApiKeys::Create({{.key = "good-key", .tenant = "t"}}).value();
+  const std::string parts[] = {
+      "Bearer", "bearer", "BEARER", " ", "  ", "\t", "good-key", "good-ke",
+      "y",      "",       "Basic",  ",", ":",  "\0", "\xff",     std::string(5000, 'a')};
+  for (uint64_t seed = 1; seed < 5000; ++seed) {
+    SeededStream random(seed);
+    std::string header;
+    for (uint64_t i = random.Next() % 6; i > 0; --i)
+      header += parts[random.Next() % std::size(parts)];
+    INFO("seed " << seed << ": " << header);
+    const absl::StatusOr<Caller> caller = keys.Authenticate(header);
+    if (caller.ok()) {
+      CHECK(caller->tenant == "t");
+      CHECK(header.find("good-key") != std::string::npos);
+    } else {
+      CHECK(absl::IsUnauthenticated(caller.status()));
+      CHECK_FALSE(caller.status().message().empty());
+    }
+  }
+}
+
 TEST_CASE("a budget of tokens: charged in full, settled by use, refilled by time") {
   Budgets budgets({.tokens_minute = 600}, {});
   const Nanoseconds start = Seconds(1000);
-  CHECK(!budgets.Charge("a", 400, start));
-  const auto over = budgets.Charge("a", 300, start);
+  CHECK(!budgets.Charge({"a"}, 400, start));
+  const auto over = budgets.Charge({"a"}, 300, start);
   REQUIRE(over);
   CHECK(over->status.code() == absl::StatusCode::kResourceExhausted);
-  CHECK(over->retry_after == Seconds(10));  // 100 tokens are missing, 10 come in a second
-  CHECK(!budgets.Charge("b", 300, start));  // another tenant has its own
+  CHECK(over->retry_after == Seconds(10));    // 100 tokens are missing, 10 come in a second
+  CHECK(!budgets.Charge({"b"}, 300, start));  // another tenant has its own
   // Just before the hint is too early, at the hint it is not.
-  CHECK(budgets.Charge("a", 300, start + Seconds(10) - Milliseconds(200)));
-  CHECK(!budgets.Charge("a", 300, start + Seconds(10)));
+  CHECK(budgets.Charge({"a"}, 300, start + Seconds(10) - Milliseconds(200)));
+  CHECK(!budgets.Charge({"a"}, 300, start + Seconds(10)));
   // The first one used only 50 of its 400: the rest comes back.
-  budgets.Settle("a", 400, 50, start + Seconds(10));
-  CHECK(!budgets.Charge("a", 350, start + Seconds(10)));
-  CHECK(budgets.Charge("a", 1, start + Seconds(10)));
+  budgets.Settle({"a"}, {400, 50}, start + Seconds(10));
+  CHECK(!budgets.Charge({"a"}, 350, start + Seconds(10)));
+  CHECK(budgets.Charge({"a"}, 1, start + Seconds(10)));
 }
 
 TEST_CASE("what never fits says so instead of when") {
   Budgets budgets({.tokens_minute = 600}, {});
-  const auto over = budgets.Charge("a", 601, Seconds(1));
+  const auto over = budgets.Charge({"a"}, 601, Seconds(1));
   REQUIRE(over);
   CHECK(over->retry_after == Nanoseconds(0));
 }
@@ -73,9 +95,9 @@ TEST_CASE("what never fits says so instead of when") {
 TEST_CASE("requests a day, limits by tenant, and their headers") {
   Budgets budgets({}, {{"a", {.requests_day = 2, .tokens_minute = 60}}});
   const Nanoseconds now = Seconds(5);
-  CHECK(!budgets.Charge("free", 1'000'000'000, now));
+  CHECK(!budgets.Charge({"free"}, 1'000'000'000, now));
   CHECK(budgets.Describe("free", now).empty());
-  CHECK(!budgets.Charge("a", 30, now));
+  CHECK(!budgets.Charge({"a"}, 30, now));
   const auto headers = budgets.Describe("a", now);
   const auto value = [&](const std::string& name) {
     for (const auto& [key, text] : headers) {
@@ -89,8 +111,8 @@ TEST_CASE("requests a day, limits by tenant, and their headers") {
   CHECK(value("x-ratelimit-limit-tokens-minute") == "60");
   CHECK(value("x-ratelimit-remaining-tokens-minute") == "30");
   CHECK(value("x-ratelimit-reset-tokens-minute") == "30");
-  CHECK(!budgets.Charge("a", 1, now));
-  const auto over = budgets.Charge("a", 1, now);
+  CHECK(!budgets.Charge({"a"}, 1, now));
+  const auto over = budgets.Charge({"a"}, 1, now);
   REQUIRE(over);
   CHECK(over->retry_after == Seconds(43200));
 }
@@ -105,9 +127,9 @@ TEST_CASE("law: in any minute a tenant uses at most its limit and what a full bu
   for (int i = 0; i < 5000; ++i) {
     now += Milliseconds(static_cast<int64_t>(random.Next() % 100));
     const auto want = static_cast<int64_t>(random.Next() % 300);
-    if (budgets.Charge("t", want, now)) continue;
+    if (budgets.Charge({"t"}, want, now)) continue;
     const auto used = static_cast<int64_t>(random.UniformAt(i) * static_cast<double>(want));
-    budgets.Settle("t", want, used, now);
+    budgets.Settle({"t"}, {want, used}, now);
     granted += used;
     CHECK(granted <= 1000 + static_cast<int64_t>(ToSeconds(now) / 60 * 1000) + 1);
   }
@@ -127,22 +149,37 @@ TEST_CASE("keys are replaced under their readers, and expire") {
   CHECK(copy.Authenticate("Bearer other", 1)->tenant == "b");
 }
 
+TEST_CASE("a project uses at most its share, and the tenant's other projects the rest") {
+  Budgets budgets({}, {});
+  budgets.SetLimits({{"t", {.tokens_minute = 1000, .concurrent = 4}}}, {{{"t", "search"}, 250}});
+  const Nanoseconds now = Seconds(5);
+  CHECK_FALSE(budgets.Charge({"t", "search"}, 200, now));
+  const auto over = budgets.Charge({"t", "search"}, 60, now);  // 50 of 250 are left, and no slot
+  REQUIRE(over);
+  CHECK(over->status.message().find("project's share") != absl::string_view::npos);
+  CHECK_FALSE(budgets.Charge({"t", "chat"}, 800, now));  // what was refused took nothing
+  CHECK(budgets.Charge({"t", "chat"}, 1, now));
+  budgets.Settle({"t", "search"}, {200, 0}, now);
+  CHECK_FALSE(budgets.Charge({"t", "search"}, 200, now));
+  CHECK_FALSE(budgets.Charge({"other", "search"}, 100'000, now));
+}
+
 TEST_CASE("limits change while a server runs, and requests in flight are limited") {
   Budgets budgets({}, {});
   const Nanoseconds now = Seconds(5);
-  CHECK_FALSE(budgets.Charge("t", 10, now));
+  CHECK_FALSE(budgets.Charge({"t"}, 10, now));
   budgets.SetLimits({{"t", {.concurrent = 2}}});
-  CHECK_FALSE(budgets.Charge("t", 10, now));
-  const auto over = budgets.Charge("t", 10, now);
+  CHECK_FALSE(budgets.Charge({"t"}, 10, now));
+  const auto over = budgets.Charge({"t"}, 10, now);
   REQUIRE(over);
   CHECK(absl::IsResourceExhausted(over->status));
   CHECK(over->retry_after > Nanoseconds(0));
-  CHECK_FALSE(budgets.Charge("other", 10, now));
-  budgets.Settle("t", 10, 5, now);
-  CHECK_FALSE(budgets.Charge("t", 10, now));
+  CHECK_FALSE(budgets.Charge({"other"}, 10, now));
+  budgets.Settle({"t"}, {10, 5}, now);
+  CHECK_FALSE(budgets.Charge({"t"}, 10, now));
   budgets.SetLimits({{"t", {.requests_day = 1}}});
-  CHECK_FALSE(budgets.Charge("t", 10, now));
-  CHECK(budgets.Charge("t", 10, now));
+  CHECK_FALSE(budgets.Charge({"t"}, 10, now));
+  CHECK(budgets.Charge({"t"}, 10, now));
   budgets.SetOverSoftLimit({"t"});
   CHECK(budgets.Describe("t", now).back().first == "x-waferline-spend");
   CHECK(budgets.Describe("other", now).empty());

@@ -1,0 +1,21 @@
+// What names of tenants, projects and keys may be. Pure functions, any thread.
+#pragma once
+
+#include <string_view>
+
+#include "absl/status/status.h"
+
+namespace waferline::accounts {
+
+inline constexpr size_t kMaxNameBytes = 128;
+// In names of invoices: what a server without keys serves is no tenant's.
+inline constexpr std::string_view kNoTenant = "no-tenant";
+
+// "FIELD: WHAT", InvalidArgument, carrying the field.
+absl::Status FieldError(std::string_view field, std::string_view what);
+// Names go into headers, logs and tables: visible ASCII without quotes.
+absl::Status CheckName(std::string_view field, std::string_view name, bool may_be_empty);
+// The field `name` that people read: any text of one line.
+absl::Status CheckTitle(std::string_view name);
+
+}  // namespace waferline::accounts

@@ -1,0 +1,93 @@
+#include "server/metering/request_records.h"
+
+#include "server/metering/usage_tables.h"
+
+namespace waferline::metering {
+namespace {
+
+using store::Connection;
+
+const char* ReasonOf(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::kStop:
+      return "stop";
+    case FinishReason::kLength:
+      return "length";
+    case FinishReason::kCancelled:
+      return "cancelled";
+    case FinishReason::kDeadline:
+      return "deadline";
+    case FinishReason::kFailed:
+      break;
+  }
+  return "failed";
+}
+
+}  // namespace
+
+StoreMeter::Records::Records(StoreMeter* meter, OpenUsage open,
+                             std::span<const ValidRequest> choices)
+    : meter_(meter), request_(std::make_shared<InFlight>(std::move(open), meter->options_.now())) {
+  if (choices.front().own_arrival) arrival_ = choices.front().own_arrival->at;
+  for (size_t i = 0; i < choices.size(); ++i) {
+    shares_prompt_.push_back(i > 0 && choices[i].prompt == choices[i - 1].prompt);
+  }
+}
+
+void StoreMeter::Records::Open(Recorded recorded) {
+  if (!open().capped) {
+    return meter_->OnAdmitted(request_);
+  }
+  meter_->writer_.Post(
+      [request = request_](Connection& connection) {
+        return OpenWithHold(connection, request->open);
+      },
+      std::move(recorded));
+}
+
+int64_t StoreMeter::Records::Post(int64_t choice, const Outcome& outcome, Recorded recorded) {
+  EndedUsage end{.reason = ReasonOf(outcome.reason),
+                 .counts = {.prompt = outcome.prompt_tokens,
+                            .cached = outcome.cached_tokens,
+                            .generated = outcome.generated_tokens},
+                 .compute = {.system_ns = outcome.compute.wafer_ns,
+                             .accelerator_ns = outcome.compute.accelerator_ns,
+                             .microjoules = outcome.compute.microjoules},
+                 .ended_us = meter_->EndOf(arrival_, outcome)};
+  if (shares_prompt_[static_cast<size_t>(choice)]) end.counts.prompt = end.counts.cached = 0;
+  request_->over[static_cast<size_t>(choice)] = true;
+  OpenUsage open = request_->Choice(choice);
+  const ServiceTier asked = ServiceTierNamed(open.subject.asked).value_or(ServiceTier::kDefault);
+  open.subject.tier = std::string(NameOf(ChargedTier(asked, outcome.served)));
+  meter_->RateInto(open, &end);
+  const Money::Columns charge = end.charge.ToColumns();
+  {
+    MutexLock lock(&mutex_);
+    (void)cost_.Add(end.charge);  // below what Money holds: the records' sum is checked
+  }
+  meter_->writer_.Post(
+      [meter = meter_, open = std::move(open), end = std::move(end)](Connection&) {
+        meter->batch_.Post(open, end);
+        return absl::OkStatus();
+      },
+      std::move(recorded));
+  return charge.micro * 1'000'000 + charge.pico;
+}
+
+void StoreMeter::Records::Withdraw(int64_t choice) {
+  request_->over[static_cast<size_t>(choice)] = true;
+  meter_->writer_.Post(
+      [meter = meter_, open = request_->Choice(choice)](Connection&) {
+        meter->batch_.Withdraw(open);
+        return absl::OkStatus();
+      },
+      nullptr);
+}
+
+std::string StoreMeter::Records::CostText() const {
+  if (!meter_->options_.show_cost) return "";
+  MutexLock lock(&mutex_);
+  return cost_.Format();
+}
+
+}  // namespace waferline::metering
