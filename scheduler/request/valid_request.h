@@ -42,6 +42,7 @@ struct ValidRequest {
       0;  // >= 1, and prompt + max_tokens <= context; 0 only for echo: prefill and end
 
   ServiceTier tier = ServiceTier::kAuto;
+  bool of_batch = false;  // of a batch, whose tier is kFlex and whose price is its own
   int32_t priority = 0;  // smaller goes first, as in vLLM
 
   // Durations count from arrival, in emulated time.

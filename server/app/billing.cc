@@ -77,6 +77,7 @@ absl::Status Billing::Open(const config::BillingConfig& config, const Access& ac
   WL_ASSIGN_OR_RETURN(stored_, metering::StoreMeter::Start(store_.get(), std::move(options)));
   archive_ = std::make_unique<DatabaseOfResponses>(store_.get(), &stored_->writer(),
                                                    runtime::UnixMicroseconds);
+  batches_ = std::make_unique<batches::BatchBook>(store_.get(), &stored_->writer());
   return absl::OkStatus();
 }
 

@@ -15,6 +15,7 @@
 #include "server/accounts/accounts.h"
 #include "server/accounts/books.h"
 #include "server/app/response_archive.h"
+#include "server/batches/batch_book.h"
 #include "server/billing/price_book.h"
 #include "server/config/server_config.h"
 #include "server/metering/store_meter.h"
@@ -48,6 +49,7 @@ class Billing {
 
   // Null where nothing is recorded.
   openai::ResponseArchive* archive() { return archive_.get(); }
+  batches::BatchBook* batches() { return batches_.get(); }
   accounts::Books& books() { return *books_; }
 
   // Unavailable and why: usage cannot be recorded now.
@@ -70,6 +72,7 @@ class Billing {
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<metering::StoreMeter> stored_;
   std::unique_ptr<DatabaseOfResponses> archive_;
+  std::unique_ptr<batches::BatchBook> batches_;
   std::unique_ptr<accounts::Accounts> accounts_;
   std::unique_ptr<accounts::Books> books_;
   bool stopped_ = false;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/app/batch_service.h"
 #include "server/app/billing.h"
 #include "server/app/door_security.h"
 #include "server/app/engine_services.h"
@@ -70,9 +71,13 @@ class BothFrontEnds : public FrontEnds {
 
   bool needs_keys() const override { return keys_.required(); }
 
-  void StopServing() override { grpc_->SetServing(false); }
+  void StopServing() override {
+    grpc_->SetServing(false);
+    batches_->Drain();
+  }
 
   void Stop() override {
+    if (batches_ != nullptr) batches_->Stop();
     if (billing_ != nullptr) billing_->Settle();
     StopPorts();
     if (billing_ != nullptr) billing_->Stop();
@@ -120,15 +125,11 @@ class BothFrontEnds : public FrontEnds {
   };
 
   absl::Status ListenHttp() {
-    generations_ = std::make_unique<http::Generations>(
-        deps_,
-        openai::Dialect{.error_shape = config_.flat_errors ? openai::ErrorShape::kFlat
-                                                           : openai::ErrorShape::kNested,
-                        .refuse_unknown_fields = config_.refuse_unknown_fields,
-                        .usage_at_finish = config_.usage_at_finish,
-                        .clip_max_tokens = config_.clip_max_tokens},
-        [this](std::function<void()> task) { http_.server->Post(std::move(task)); });
+    const auto post = [this](std::function<void()> task) { http_.server->Post(std::move(task)); };
+    generations_ = std::make_unique<http::Generations>(deps_, DialectOf(config_), post);
     generations_->responses().UseArchive(billing_->archive());
+    batches_ = std::make_unique<BatchService>(billing_->batches(), generations_.get(),
+                                              config_.limits.batch_lines, post);
     http::ServerOptions options;
     options.address = config_.listen.address;
     options.port = static_cast<uint16_t>(config_.listen.http_port);
@@ -140,6 +141,7 @@ class BothFrontEnds : public FrontEnds {
     security_->Protect(&options, tls::Door::kHttp);
     WL_RETURN_IF_ERROR(
         Open(options, {apart ? Scope::kClients : Scope::kAll, config_.listen.hosts}, &http_));
+    batches_->Start();
     if (!apart) return absl::OkStatus();
     options.address = config_.listen.admin_address;
     options.port = static_cast<uint16_t>(*config_.listen.admin_port);
@@ -276,6 +278,7 @@ class BothFrontEnds : public FrontEnds {
   HttpDoor http_;
   HttpDoor operators_;  // if they have one of their own
   std::unique_ptr<http::Generations> generations_;
+  std::unique_ptr<BatchService> batches_;
   std::unique_ptr<rpc::RpcServer> grpc_;
   ScrapeCache scrapes_;
   bool http_stopped_ = false;

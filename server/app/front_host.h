@@ -1,9 +1,11 @@
-// What the front ends are given of the host: its time, and how much of its memory. Any thread.
+// What the front ends are given of the host: its time, and how much of its memory; and how they
+// speak, as the configuration says. Any thread.
 #pragma once
 
 #include <chrono>
 
 #include "server/config/server_config.h"
+#include "server/openai/dialect.h"
 #include "server/runtime/host.h"
 #include "server/serving/server_deps.h"
 
@@ -23,6 +25,14 @@ inline serving::HostClock ClockOf(const config::ClockConfig& config) {
 inline Bytes MemoryLimit(const config::ServerConfig& config) {
   if (config.limits.memory_bytes > 0) return Bytes(config.limits.memory_bytes);
   return runtime::AnonymousMemory() + runtime::AvailableMemory() / 8 * 7;
+}
+
+inline openai::Dialect DialectOf(const config::ServerConfig& config) {
+  return {
+      .error_shape = config.flat_errors ? openai::ErrorShape::kFlat : openai::ErrorShape::kNested,
+      .refuse_unknown_fields = config.refuse_unknown_fields,
+      .usage_at_finish = config.usage_at_finish,
+      .clip_max_tokens = config.clip_max_tokens};
 }
 
 }  // namespace waferline::app

@@ -12,8 +12,8 @@
 namespace waferline::app {
 namespace {
 
-constexpr size_t kMaxConnections = 16;
-constexpr size_t kMaxBodyBytes = 4096;  // of requests that are refused anyway
+constexpr size_t kMaxProbes = 16;
+constexpr size_t kMaxProbeBytes = 4096;  // of requests that are refused anyway
 
 void AddGauge(std::string* text, const char* name, const char* help, double value) {
   absl::StrAppend(text, "# HELP ", name, " ", help, "\n# TYPE ", name, " gauge\n", name, " ", value,
@@ -36,8 +36,8 @@ absl::StatusOr<std::unique_ptr<WorkerProbe>> WorkerProbe::Open(
   http::ServerOptions options;
   options.address = listen.substr(0, colon);
   options.port = static_cast<uint16_t>(port);
-  options.max_connections = kMaxConnections;
-  options.max_body_bytes = kMaxBodyBytes;
+  options.max_connections = kMaxProbes;
+  options.max_body_bytes = kMaxProbeBytes;
   options.clock = {.monotonic = runtime::MonotonicNow, .unix_seconds = runtime::UnixSeconds};
   probe->server_ = std::make_unique<http::HttpServer>(
       options, [raw = probe.get()](auto exchange) { raw->Answer(*exchange); });

@@ -49,6 +49,8 @@ LimitsConfig ReadLimits(YamlForm form) {
   out.connections =
       static_cast<uint32_t>(form.About("connections of each port at once")
                                 .IntegerOr("connections", out.connections, 1, 1 << 16));
+  out.batch_lines = static_cast<uint32_t>(form.About("lines of batches under way at once")
+                                              .IntegerOr("batch_lines", out.batch_lines, 1, 4096));
   out.drain = MicrosecondsOr(form.About("after SIGTERM, before what is in flight is aborted"),
                              "drain_us", 30e6, Range{0, 3.6e9});
   out.grace = MicrosecondsOr(form.About("after SIGTERM new requests get at least so long a 503"),

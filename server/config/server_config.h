@@ -66,6 +66,7 @@ struct LimitsConfig {
   uint32_t mailbox = 4096;                              // requests on their way to the engine
   int64_t body_bytes = 4 << 20;                         // of an HTTP request or gRPC message
   uint32_t connections = 4096;
+  uint32_t batch_lines = 16;  // of batches under way at once
   // Of the process, files apart; then new requests are refused. 0: what it has when it begins to
   // serve, and most of what is available then.
   int64_t memory_bytes = 0;

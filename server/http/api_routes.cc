@@ -1,5 +1,6 @@
 // Every route with who may ask and who answers.
 #include "server/http/api_route.h"
+#include "server/http/batch_routes.h"
 #include "server/http/model_routes.h"
 #include "server/http/page_routes.h"
 
@@ -18,6 +19,15 @@ constexpr Api::Route Api::kRoutes[] = {
     {"/v1/messages", "POST", Guard::kKey, "Answers a chat, as Anthropic's clients ask.", Messages},
     {"/v1/messages/count_tokens", "POST", Guard::kKey, "Counts a chat's tokens.",
      CountMessageTokens},
+    {"/v1/files", "POST", Guard::kKey, "Keeps a file of requests for a batch.", AddFile},
+    {"/v1/files", "GET", Guard::kKey, "Lists files.", ListFiles},
+    {"/v1/files/{id}/content", "GET", Guard::kKey, "What is in a file.", FileContent},
+    {"/v1/files/{id}", "GET", Guard::kKey, "Describes a file.", OneFile},
+    {"/v1/files/{id}", "DELETE", Guard::kKey, "Forgets a file.", DeleteFile},
+    {"/v1/batches", "POST", Guard::kKey, "Runs the requests of a file, within a day.", AddBatch},
+    {"/v1/batches", "GET", Guard::kKey, "Lists batches.", ListBatches},
+    {"/v1/batches/{id}/cancel", "POST", Guard::kKey, "Ends a batch.", CancelBatch},
+    {"/v1/batches/{id}", "GET", Guard::kKey, "How far a batch is.", OneBatch},
     {"/v1/embeddings", "POST", Guard::kKey, "Vectors of texts.", Embeddings},
     {"/v1/models", "GET", Guard::kKey, "Lists the models.", Models},
     {"/v1/models/{id}", "GET", Guard::kKey, "Describes one model.", OneModel},

@@ -50,6 +50,7 @@ Generations::Parsed Generations::Read(const Call& call, const Parse& parse) cons
       .fallback_seed = deps_.ids->NewSeed(),
       .unix_seconds = deps_.clock.unix_seconds(),
       .dialect = dialect_,
+      .batch = call.batch,
       .queue_threshold = request.Header("queue_threshold"),
       .deadline_ms = request.Header("x-waferline-deadline-ms"),
       .instants = request.Header("x-waferline-instants"),

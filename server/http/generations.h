@@ -10,7 +10,9 @@
 #include <string>
 #include <string_view>
 #include <unordered_set>
+#include <utility>
 
+#include "server/batches/batch_book.h"
 #include "server/http/exchange.h"
 #include "server/openai/dialect.h"
 #include "server/openai/request.h"
@@ -29,6 +31,7 @@ struct Call {
   tenancy::Caller caller;
   std::string request_id;
   std::optional<trace::Tracer::Started> trace = std::nullopt;
+  bool batch = false;  // a line of a batch
 };
 
 class Generations {
@@ -45,6 +48,13 @@ class Generations {
   openai::ErrorShape ErrorShapeFor(const Request& request) const;
   serving::WriteQueue& writers() { return writers_; }
   openai::ResponseStore& responses() { return responses_; }
+  // Files and batches: null where there is no database to keep them in.
+  struct Batches {
+    batches::BatchBook* book = nullptr;
+    std::function<void()> wake;  // there is a new one, or one to cancel
+  };
+  void UseBatches(Batches batches) { batches_ = std::move(batches); }
+  const Batches& batches() const { return batches_; }
 
   // Runs `work` where it may take long, unless the client goes away before, then `done` on the io
   // thread; if that is not possible now, answers with the error. What they share is the caller's.
@@ -75,6 +85,7 @@ class Generations {
   const serving::ServerDeps deps_;
   const openai::Dialect dialect_;
   openai::ResponseStore responses_;
+  Batches batches_;
   const std::function<void(std::function<void()>)> post_;
   size_t long_ = 0;  // requests with RunLong under way
   std::unordered_set<std::shared_ptr<Generation>> live_;

@@ -141,6 +141,8 @@ std::optional<HeadFault> CheckBodyType(const Request& request) {
   const std::string_view field = request.Header("content-type");
   const absl::string_view type = absl::StripAsciiWhitespace(Absl(field.substr(0, field.find(';'))));
   if (IsText(type)) return std::nullopt;
+  const bool takes_files = request.path == "/v1/files" || request.path == "/openai/v1/files";
+  if (takes_files && absl::EqualsIgnoreCase(type, "multipart/form-data")) return std::nullopt;
   return HeadFault{
       415,
       absl::StrCat("Content-Type '", type, "' is not taken here: send application/json"),

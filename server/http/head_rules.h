@@ -24,8 +24,8 @@ struct HeadFault {
 // than 100-continue.
 std::optional<HeadFault> CheckHead(std::string_view target, bool http_1_0, Request* request);
 
-// 415, naming what is taken: the body is of another type than JSON or text, or coded otherwise than
-// by gzip.
+// 415, naming what is taken: the body is of another type than JSON or text (or, for /v1/files, a
+// form), or coded otherwise than by gzip.
 std::optional<HeadFault> CheckBodyType(const Request& request);
 
 // The path of a request's target ("/v1/models/a%2Fb?x=1" -> "/v1/models/a/b"); with an escape that

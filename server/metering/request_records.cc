@@ -58,7 +58,10 @@ int64_t StoreMeter::Records::Post(int64_t choice, const Outcome& outcome, Record
   request_->over[static_cast<size_t>(choice)] = true;
   OpenUsage open = request_->Choice(choice);
   const ServiceTier asked = ServiceTierNamed(open.subject.asked).value_or(ServiceTier::kDefault);
-  open.subject.tier = std::string(NameOf(ChargedTier(asked, outcome.served)));
+  // A batch's lines have a price of their own, whichever units served them.
+  if (open.subject.asked != "batch") {
+    open.subject.tier = std::string(NameOf(ChargedTier(asked, outcome.served)));
+  }
   meter_->RateInto(open, &end);
   const Money::Columns charge = end.charge.ToColumns();
   {

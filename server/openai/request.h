@@ -34,6 +34,7 @@ struct Envelope {
   int64_t unix_seconds = 0;    // now, for `created`
 
   Dialect dialect;
+  bool batch = false;  // a line of a batch
 
   // Values of request headers, "" for absent.
   std::string_view queue_threshold;  // milliseconds

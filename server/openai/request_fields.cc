@@ -228,6 +228,13 @@ ValidRequest ReadPlacing(Fields& fields, const Envelope& envelope) {
   request.request_id = envelope.request_id;
   request.tenant = envelope.tenant;
   request.tier = ReadTier(fields);
+  if (envelope.batch) {
+    if (request.tier != ServiceTier::kAuto) {
+      fields.Fail("service_tier", "must be auto: the lines of a batch have a tier of their own");
+    }
+    request.of_batch = true;
+    request.tier = ServiceTier::kFlex;
+  }
   fields.Int("priority", std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max(),
              &request.priority);
   fields.Text("cache_salt", serving::kMaxNameBytes, &request.cache_salt);

@@ -16,6 +16,7 @@ constexpr Nanoseconds kDatabaseRetry = Seconds(2);
 
 // The choices of a request share it. What serves is known at the end.
 std::string TierAsked(std::span<const ValidRequest> requests) {
+  if (!requests.empty() && requests.front().of_batch) return "batch";
   const ServiceTier asked = requests.empty() ? ServiceTier::kAuto : requests.front().tier;
   return std::string(NameOf(ServedTier(asked, std::nullopt)));
 }

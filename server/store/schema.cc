@@ -109,6 +109,21 @@ INSERT INTO account SELECT tenant, project, {admitted_month},
 CREATE TABLE project_share(tenant TEXT NOT NULL, project TEXT NOT NULL,
   thousandths BIGINT NOT NULL, PRIMARY KEY(tenant, project));
 )",
+    // Files of requests, and batches that run them. A batch's rows are here until they are files.
+    R"(
+CREATE TABLE file(tenant TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL,
+  purpose TEXT NOT NULL, bytes BIGINT NOT NULL, created_us BIGINT NOT NULL, content TEXT NOT NULL,
+  PRIMARY KEY(tenant, id));
+CREATE INDEX file_age ON file(tenant, created_us, id);
+CREATE TABLE batch(tenant TEXT NOT NULL, id TEXT NOT NULL, api_key TEXT NOT NULL,
+  created_us BIGINT NOT NULL, status TEXT NOT NULL, is_open BIGINT NOT NULL,
+  server BIGINT NOT NULL, lease_us BIGINT NOT NULL, view TEXT NOT NULL, PRIMARY KEY(tenant, id));
+CREATE INDEX batch_age ON batch(tenant, created_us, id);
+CREATE INDEX batch_open ON batch(created_us) WHERE is_open = 1;
+CREATE TABLE batch_result(tenant TEXT NOT NULL, batch TEXT NOT NULL, line BIGINT NOT NULL,
+  ok BIGINT NOT NULL, bytes BIGINT NOT NULL, text TEXT NOT NULL,
+  PRIMARY KEY(tenant, batch, line)){by_key};
+)",
 };
 
 std::string InDialect(Dialect dialect, const char* sql) {

@@ -65,6 +65,11 @@ class ApiKeys {
   // key is missing, unknown or expired. PermissionDenied: it is disabled.
   absl::StatusOr<Caller> Authenticate(std::string_view authorization, int64_t unix_us = 0) const;
 
+  // For work that goes on without its client: what a key of this tenant and id may do now ("" as
+  // the id: any key of the tenant that has none). PermissionDenied: it may nothing any more.
+  absl::StatusOr<Caller> CallerOf(std::string_view tenant, std::string_view key_id,
+                                  int64_t unix_us) const;
+
  private:
   struct Entry {
     Caller caller;

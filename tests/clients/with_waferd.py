@@ -1,4 +1,4 @@
-"""Runs a client's test against a fresh waferd: with_waferd.py CONFIG COMMAND...
+"""Runs a client's test against a fresh waferd: with_waferd.py CONFIG [--state-dir] COMMAND...
 
 The command gets WAFERLINE_URL, and WAFERLINE_MODEL: the first model of the configuration. Afterwards nothing may be left
 in flight, and waferd must end cleanly.
@@ -8,6 +8,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -19,7 +20,9 @@ def in_flight(url):
 
 
 def main(config, command):
-    with Waferd(config) as server:
+    keeps = command[0] == "--state-dir"  # in a folder of the test's own
+    command = command[1:] if keeps else command
+    with tempfile.TemporaryDirectory(prefix="waferd-state-") as state, Waferd(config, *(["--state-dir", state] if keeps else [])) as server:
         environment = dict(os.environ, WAFERLINE_URL=server.http, WAFERLINE_MODEL=first_model(server.http))
         status = subprocess.run(command, env=environment, timeout=240, check=False).returncode
         deadline = time.monotonic() + 10

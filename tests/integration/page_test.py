@@ -182,7 +182,7 @@ def test_the_description_names_what_is_served(server):
         for method in methods:
             if path in ("/admin/live", "/v1/responses/{id}") or method != "get":
                 continue
-            if path.startswith(("/admin/tenants", "/admin/keys", "/admin/quotas", "/admin/invoices", "/admin/ledger", "/v1/organization/")):
+            if path.startswith(("/admin/tenants", "/admin/keys", "/admin/quotas", "/admin/invoices", "/admin/ledger", "/v1/organization/", "/v1/files", "/v1/batches")):
                 with pytest.raises(urllib.error.HTTPError) as refused:  # this server keeps no records
                     query = "?start_time=0" if path.endswith(("completions", "costs")) else ""
                     urllib.request.urlopen(server.http + path.replace("{id}", "acme:2026-06") + query, timeout=10)
