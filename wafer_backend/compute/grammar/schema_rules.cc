@@ -43,9 +43,10 @@ RuleId SchemaRules::RuleFor(std::vector<SchemaNode> nodes) {
 }
 
 absl::Status SchemaRules::Write(RuleId rule, const std::vector<SchemaNode>& nodes) {
-  WL_ASSIGN_OR_RETURN(const std::vector<SchemaFacts> alternatives, FactsOf(nodes, document_));
+  WL_ASSIGN_OR_RETURN(std::vector<SchemaFacts> alternatives, FactsOf(nodes, document_));
   const Rule states = builder_->rule(rule);
-  for (const SchemaFacts& facts : alternatives) {
+  for (SchemaFacts& facts : alternatives) {
+    if (facts.pointer.empty() && !nodes.empty()) facts.pointer = nodes.front().pointer;
     if (facts.values) {
       WL_RETURN_IF_ERROR(WriteValues(facts, states.start, states.end));
     } else {
@@ -60,7 +61,14 @@ absl::Status SchemaRules::WriteValues(const SchemaFacts& facts, StateId from, St
   WL_ASSIGN_OR_RETURN(const Values values, SatisfyingOf(*facts.values, facts, document_));
   for (const json::value* value : values) texts.push_back(JsonText(*value, literals_));
   builder_->OneOf(from, texts, to);
-  return absl::OkStatus();
+  return CheckRoom(facts, "enum");
+}
+
+absl::Status SchemaRules::CheckRoom(const SchemaFacts& facts, std::string_view keyword) const {
+  if (!builder_->full()) return absl::OkStatus();
+  return SchemaError(facts.pointer, keyword,
+                     absl::StrCat("asks for too much: the grammar is too large: more than ",
+                                  kMaxStates, " states or ", kMaxEdges, " edges"));
 }
 
 absl::Status SchemaRules::WriteValue(const SchemaFacts& facts, StateId from, StateId to) {
@@ -71,12 +79,15 @@ absl::Status SchemaRules::WriteValue(const SchemaFacts& facts, StateId from, Sta
   }
   if ((facts.types & (kInteger | kFraction)) != 0) {
     WL_RETURN_IF_ERROR(WriteNumber(facts, from, to));
+    WL_RETURN_IF_ERROR(CheckRoom(facts, "multipleOf"));
   }
   if ((facts.types & kString) != 0) WL_RETURN_IF_ERROR(WriteString(facts, from, to));
+  WL_RETURN_IF_ERROR(CheckRoom(facts, "pattern"));
   WL_RETURN_IF_ERROR(CheckExcluded(facts));
   if ((facts.types & kArray) != 0) WL_RETURN_IF_ERROR(WriteArray(facts, from, to));
+  WL_RETURN_IF_ERROR(CheckRoom(facts, "items"));
   if ((facts.types & kObject) != 0) WL_RETURN_IF_ERROR(WriteObject(facts, from, to));
-  return absl::OkStatus();
+  return CheckRoom(facts, "properties");
 }
 
 // Arrays and objects cannot be left out one by one.

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -57,6 +58,8 @@ class SchemaRules {
   absl::Status WriteValue(const SchemaFacts& facts, StateId from, StateId to);
   absl::Status WriteValues(const SchemaFacts& facts, StateId from, StateId to);
   absl::Status CheckExcluded(const SchemaFacts& facts) const;
+  // InvalidArgument at `keyword`, whose rules were written last, if they were too many.
+  absl::Status CheckRoom(const SchemaFacts& facts, std::string_view keyword) const;
   absl::Status WriteNumber(const SchemaFacts& facts, StateId from, StateId to);
   absl::Status WriteString(const SchemaFacts& facts, StateId from, StateId to);
   absl::Status WriteArray(const SchemaFacts& facts, StateId from, StateId to);
