@@ -69,9 +69,14 @@ TokenEmitter::Emission TokenEmitter::Emit(SlotIndex slot, HotSequence* of_slot) 
 
 const TokenValue* TokenEmitter::FirstValue(SlotIndex slot, const TokenValue* value) {
   const HotSequence& hot = sequences_->hot(slot);
-  if (hot.sink == nullptr || !(*sequences_)[slot].request.sampling.prompt_logprobs) return value;
+  const SamplingSpec& asked = (*sequences_)[slot].request.sampling;
+  const bool wants_vector = asked.prompt_vector != PromptVector::kNone;
+  if (hot.sink == nullptr || (!asked.prompt_logprobs && !wants_vector)) return value;
   ValueSource& values = *context_->lanes[hot.lane].values;
-  if (const auto* logprobs = values.PromptLogprobs(hot.id)) hot.sink->OnPromptLogprobs(*logprobs);
+  const auto* const logprobs = asked.prompt_logprobs ? values.PromptLogprobs(hot.id) : nullptr;
+  if (logprobs != nullptr) hot.sink->OnPromptLogprobs(*logprobs);
+  const auto* const vector = wants_vector ? values.PromptVectorOf(hot.id) : nullptr;
+  if (vector != nullptr) hot.sink->OnPromptVector(*vector);
   values.Look(hot.id, 0, &value);  // that call may have ended the value's validity
   return value;
 }

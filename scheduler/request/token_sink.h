@@ -1,7 +1,7 @@
 // Where a request's tokens go. The engine calls it, in this order:
 //   OnRefused                                  or
-//   OnAdmitted, OnPromptLogprobs if asked for, OnToken*, OnOutcome (exactly once, whatever
-//   happens).
+//   OnAdmitted, OnPromptLogprobs and OnPromptVector if asked for, OnToken*, OnOutcome (exactly
+//   once, whatever happens).
 // The token that ends a sequence (SamplingSpec::end_ids) is handed over and counted like any other;
 // whether it is shown is the front end's business. A request that is cancelled before its own
 // arrival (stepped clock) was never admitted and ends by OnRefused with Cancelled.
@@ -82,6 +82,7 @@ class TokenSink {
   virtual void OnAdmitted() = 0;
   virtual void OnRefused(const Refusal& refusal) = 0;
   virtual void OnPromptLogprobs(const std::vector<TokenValue>& logprobs) {}
+  virtual void OnPromptVector(const std::vector<float>& vector) {}
   virtual Verdict OnToken(const TokenEvent& token) = 0;
   virtual void OnOutcome(const Outcome& outcome) = 0;
 };

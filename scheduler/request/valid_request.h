@@ -43,7 +43,7 @@ struct ValidRequest {
 
   ServiceTier tier = ServiceTier::kAuto;
   bool of_batch = false;  // of a batch, whose tier is kFlex and whose price is its own
-  int32_t priority = 0;  // smaller goes first, as in vLLM
+  int32_t priority = 0;   // smaller goes first, as in vLLM
 
   // Durations count from arrival, in emulated time.
   std::optional<Nanoseconds> deadline;         // not finished by then: ends as kDeadline

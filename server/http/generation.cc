@@ -85,6 +85,7 @@ void Generation::Take(size_t index) {
   choice.admitted |= news.admitted;
   if (news.was_full) session_->Resume(index);
   if (!news.prompt.empty()) choice.result.prompt = std::move(news.prompt);
+  if (!news.vector.empty()) choice.result.vector = std::move(news.vector);
   openai::Delta& delta = choice.result.generated;
   delta.text += news.delta.text;
   delta.reasoning += news.delta.reasoning;

@@ -8,6 +8,7 @@
 
 #include "server/anthropic/message_request.h"
 #include "server/openai/api_error.h"
+#include "server/openai/embeddings.h"
 #include "server/openai/json_text.h"
 #include "server/openai/responses/response_request.h"
 #include "server/openai/token_text.h"
@@ -152,8 +153,7 @@ void CountMessageTokens(Generations& generations, const Call& call) {
 }
 
 void Embeddings(Generations& generations, const Call& call) {
-  SendAnswer(generations, call,
-             openai::NoEmbeddings(call.exchange->request().body, *generations.deps().models));
+  generations.Begin(call, openai::ParseEmbeddings);
 }
 
 void Tokenize(Generations& generations, const Call& call) {

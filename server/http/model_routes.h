@@ -27,7 +27,7 @@ void DeleteResponse(Generations& generations, const Call& call);
 // /v1/messages and its count_tokens.
 void Messages(Generations& generations, const Call& call);
 void CountMessageTokens(Generations& generations, const Call& call);
-// No model here gives any; says so of the one that is named.
+// /v1/embeddings: vectors of prompts.
 void Embeddings(Generations& generations, const Call& call);
 void Tokenize(Generations& generations, const Call& call);
 void Detokenize(Generations& generations, const Call& call);

@@ -52,6 +52,11 @@ void ReplySink::OnPromptLogprobs(const std::vector<TokenValue>& logprobs) {
   news_.prompt = std::move(details);  // what follows notifies
 }
 
+void ReplySink::OnPromptVector(const std::vector<float>& vector) {
+  MutexLock lock(&mutex_);
+  news_.vector = vector;  // what follows notifies
+}
+
 TokenSink::Verdict ReplySink::OnToken(const TokenEvent& token) {
   Verdict verdict = Verdict::kContinue;
   {

@@ -34,6 +34,7 @@ class ReplySink final : public serving::SessionSink {
     bool admitted = false;  // at any time so far
     std::optional<Refusal> refusal;
     std::vector<openai::TokenDetail> prompt;  // for echo
+    std::vector<float> vector;                // the prompt's, if asked for
     openai::Delta delta;
     uint32_t tokens = 0;            // generated tokens that came
     uint32_t reasoning_tokens = 0;  // of the whole choice, once there is an outcome
@@ -56,6 +57,7 @@ class ReplySink final : public serving::SessionSink {
 
   void OnAdmitted() override;
   void OnPromptLogprobs(const std::vector<TokenValue>& logprobs) override;
+  void OnPromptVector(const std::vector<float>& vector) override;
   Verdict OnToken(const TokenEvent& token) override;
 
  private:

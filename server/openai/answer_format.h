@@ -34,6 +34,7 @@ Usage SumUsage(const ResponseShape& shape, const std::vector<ChoiceEnd>& ends);
 // Whole choices, for the answer that is not a stream.
 struct ChoiceResult {
   std::vector<TokenDetail> prompt;  // for echo with logprobs
+  std::vector<float> vector;        // the prompt's, for embeddings
   Delta generated;
   ChoiceEnd end;
 };

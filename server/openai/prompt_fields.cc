@@ -181,45 +181,46 @@ absl::Status CheckTextFits(std::string_view name, size_t bytes, const text::Serv
 }
 
 absl::StatusOr<std::vector<Prompt>> ReadPrompts(Fields& fields, const text::ServedModel& model,
-                                                bool keep_text) {
+                                                const PromptRules& rules) {
+  const std::string field(rules.field);
   std::vector<Prompt> prompts;
   bool parse_special = true;
   fields.Bool("parse_special", &parse_special);
-  const json::value* prompt = fields.Find("prompt");
+  const json::value* prompt = fields.Find(field);
   if (prompt == nullptr) {
-    return FieldError("prompt",
-                      "you must provide 'prompt': a string, a list of strings, a list of "
-                      "token ids or a list of such lists");
+    return FieldError(field, absl::StrCat("you must provide '", field,
+                                          "': a string, a list of strings, a list of "
+                                          "token ids or a list of such lists"));
   }
   const auto add = [&](absl::StatusOr<Prompt> one) -> absl::Status {
     if (one.ok()) prompts.push_back(*std::move(one));
     return one.status();
   };
   if (prompt->is_string()) {
-    WL_RETURN_IF_ERROR(add(FromText("prompt", View(prompt->get_string()), model, parse_special)));
+    WL_RETURN_IF_ERROR(add(FromText(field, View(prompt->get_string()), model, parse_special)));
     return prompts;
   }
   if (!prompt->is_array() || prompt->get_array().empty()) {
-    fields.Fail("prompt",
+    fields.Fail(field,
                 "must be a string, a list of strings, a list of token ids or a list of "
                 "such lists, and not empty");
     return fields.status();
   }
   const json::array& list = prompt->get_array();
   if (list[0].is_number()) {
-    WL_RETURN_IF_ERROR(add(FromIds("prompt", list, model, keep_text)));
+    WL_RETURN_IF_ERROR(add(FromIds(field, list, model, rules.keep_text)));
     return prompts;
   }
-  if (static_cast<int64_t>(list.size()) > serving::kMaxChoices) {
-    fields.Fail("prompt", absl::StrCat("must have at most ", serving::kMaxChoices, " prompts"));
+  if (static_cast<int64_t>(list.size()) > rules.max_prompts) {
+    fields.Fail(field, absl::StrCat("must have at most ", rules.max_prompts, " prompts"));
     return fields.status();
   }
   for (size_t i = 0; i < list.size(); ++i) {
-    const std::string name = absl::StrCat("prompt[", i, "]");
+    const std::string name = absl::StrCat(field, "[", i, "]");
     if (list[i].is_string()) {
       WL_RETURN_IF_ERROR(add(FromText(name, View(list[i].get_string()), model, parse_special)));
     } else if (list[i].is_array()) {
-      WL_RETURN_IF_ERROR(add(FromIds(name, list[i].get_array(), model, keep_text)));
+      WL_RETURN_IF_ERROR(add(FromIds(name, list[i].get_array(), model, rules.keep_text)));
     } else {
       fields.Fail(name, "must be a string or a list of token ids");
       return fields.status();

@@ -8,16 +8,22 @@
 #include "absl/status/statusor.h"
 #include "server/openai/fields.h"
 #include "server/openai/response_shape.h"
+#include "server/serving/limits.h"
 #include "server/text/served_model.h"
 
 namespace waferline::openai {
 
-// One string, one list of ids, or a list of either. `keep_text`: fill Prompt::text, for echo.
+struct PromptRules {
+  bool keep_text = false;             // fill Prompt::text, for echo
+  std::string_view field = "prompt";  // that has them
+  int64_t max_prompts = serving::kMaxChoices;
+};
+// One string, one list of ids, or a list of either.
 // Names of control tokens in texts become these tokens, unless `parse_special` is false.
 // A text that cannot fit the context is refused before it is tokenized.
 absl::StatusOr<std::vector<ResponseShape::Prompt>> ReadPrompts(Fields& fields,
                                                                const text::ServedModel& model,
-                                                               bool keep_text);
+                                                               const PromptRules& rules);
 
 // Rendered by the model's chat template, with `chat_template_kwargs` for it; `unix_seconds` is the
 // date it may write, `tools` what it tells the model of. InvalidArgument if there is none, or it

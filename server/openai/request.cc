@@ -171,7 +171,7 @@ absl::StatusOr<ParsedRequest> ParseCompletion(std::string_view body, const Envel
     fields.Fail("n", "must be 1 when max_tokens is 0");
   }
   WL_RETURN_IF_ERROR(fields.status());
-  WL_ASSIGN_OR_RETURN(shape.prompts, ReadPrompts(fields, *parsed.model, shape.echo));
+  WL_ASSIGN_OR_RETURN(shape.prompts, ReadPrompts(fields, *parsed.model, {.keep_text = shape.echo}));
   WL_RETURN_IF_ERROR(End(fields, envelope,
                          {.expansion = {.wanted = wanted, .fallback = kDefaultCompletionTokens}},
                          &parsed));

@@ -259,10 +259,10 @@ ValidRequest ReadPlacing(Fields& fields, const Envelope& envelope) {
 
 absl::StatusOr<std::vector<ValidRequest>> Expand(const Expansion& expansion,
                                                  const ResponseShape& shape) {
-  if (static_cast<int64_t>(shape.choices()) > serving::kMaxChoices) {
+  if (static_cast<int64_t>(shape.choices()) > expansion.max_choices) {
     return FieldError("n", absl::StrCat(shape.prompts.size(), " prompts with n = ", shape.n,
                                         " are ", shape.choices(), " answers; at most ",
-                                        serving::kMaxChoices, " fit into one request"));
+                                        expansion.max_choices, " fit into one request"));
   }
   if (expansion.pattern.own_arrival && shape.choices() > 1) {
     return FieldError("waferline.arrival_number",

@@ -9,6 +9,7 @@
 
 #include "server/openai/fields.h"
 #include "server/openai/request.h"
+#include "server/serving/limits.h"
 
 namespace waferline::openai {
 
@@ -43,6 +44,7 @@ struct Expansion {
   int64_t context = 0;
   bool clip = false;
   const char* prompt_field = "prompt";
+  int64_t max_choices = serving::kMaxChoices;
 };
 absl::StatusOr<std::vector<ValidRequest>> Expand(const Expansion& expansion,
                                                  const ResponseShape& shape);

@@ -138,17 +138,6 @@ absl::StatusOr<std::string> TokenizerInfo(std::string_view name,
   return out + "}";
 }
 
-absl::Status NoEmbeddings(std::string_view body, const text::ModelCatalog& catalog) {
-  WL_ASSIGN_OR_RETURN(const boost::json::object object, ParseObject(body));
-  Fields fields(object);
-  WL_ASSIGN_OR_RETURN(const Model model, FindModelOrFirst(fields, catalog));
-  return WithCode(WithParam(absl::NotFoundError(absl::StrCat(
-                                "the model '", model->name,
-                                "' writes text and gives no embeddings; no model here does")),
-                            "model"),
-                  "model_not_found");
-}
-
 std::string ModelEntry(const text::ServedModel& model) {
   std::string out = "{\"id\":";
   AppendQuoted(out, model.name);
@@ -158,7 +147,9 @@ std::string ModelEntry(const text::ServedModel& model) {
   AppendInteger(out, model.context_tokens.count());
   out += ",\"waferline\":{\"time\":\"emulated\",\"tokens\":\"";
   out += model.origin == text::TokenOrigin::kComputed ? "computed" : "stand-in";
-  out += "\",\"description\":";
+  out += "\",\"embeddings\":";
+  out += model.origin == text::TokenOrigin::kComputed ? "[\"mean\",\"last\"]" : "[]";
+  out += ",\"description\":";
   AppendQuoted(out, model.origin_label);
   if (model.chat.ok()) {
     out += ",\"chat\":true,\"chat_template\":";

@@ -28,9 +28,6 @@ absl::StatusOr<std::string> Detokenize(std::string_view body, const text::ModelC
 // `name`: a served model; "": the first.
 absl::StatusOr<std::string> TokenizerInfo(std::string_view name, const text::ModelCatalog& catalog);
 
-// NotFound: the model that the body names writes text and gives no embeddings; or errors as above.
-absl::Status NoEmbeddings(std::string_view body, const text::ModelCatalog& catalog);
-
 // {"object":"list","data":[...]} and one entry of it.
 std::string ModelList(const text::ModelCatalog& catalog);
 std::string ModelEntry(const text::ServedModel& model);

@@ -7,7 +7,8 @@
 
 namespace waferline::serving {
 
-inline constexpr int64_t kMaxChoices = 128;  // prompts x n; each is one sequence
+inline constexpr int64_t kMaxChoices = 128;     // prompts x n; each is one sequence
+inline constexpr int64_t kMaxEmbeddings = 256;  // texts of one request; likewise
 inline constexpr size_t kMaxMessages = 4096;
 inline constexpr size_t kMaxContentParts = 256;
 // Alternatives (top_logprobs) in an answer that is not streamed, all choices together: it is

@@ -12,6 +12,10 @@
 
 namespace waferline {
 
+// A vector of a prompt, from the rows that the output matrix would get: their mean, in the order of
+// the positions, or the last.
+enum class PromptVector : uint8_t { kNone, kMean, kLast };
+
 struct SamplingSpec {
   float temperature = 1.0f;  // >= 0; 0 is greedy: the largest logit, the smaller id on a tie
   float top_p = 1.0f;        // (0, 1]
@@ -38,6 +42,7 @@ struct SamplingSpec {
   int32_t top_logprobs =
       -1;  // -1: none; 0: only the chosen token's; k: also the k most likely (<= 20)
   bool prompt_logprobs = false;  // also for every prompt token after the first (echo with logprobs)
+  PromptVector prompt_vector = PromptVector::kNone;
 };
 
 }  // namespace waferline

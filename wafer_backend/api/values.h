@@ -97,6 +97,9 @@ class ValueSource {
   // ready, until End.
   virtual const std::vector<TokenValue>* PromptLogprobs(SequenceId id) = 0;
 
+  // The prompt's vector, if spec asked for one, valid as long; null: this source computes none.
+  virtual const std::vector<float>* PromptVectorOf(SequenceId id) { return nullptr; }
+
   // The sequence is over: its KV pages are released wherever they are.
   virtual void End(SequenceId id) = 0;
 

@@ -23,7 +23,7 @@ bool Fits(const LayerRowsFrame& f) {
 bool Fits(const LogitsFrame& f) {
   return f.vocabulary == 0 ? f.logits.empty() : f.logits.size() % f.vocabulary == 0;
 }
-bool Fits(const PrefillFrame& f) { return f.prompt_tokens <= f.tokens.size(); }
+bool Fits(const PrefillFrame& f) { return f.prompt_tokens <= f.tokens.size() && f.vector <= 2; }
 bool Fits(const PromptLogprobsFrame& f) {
   for (const WireLogprob& value : f.values) {
     if (value.top_ids.size() != value.top_logprobs.size()) return false;

@@ -36,9 +36,11 @@ struct PrefillFrame {
   uint32_t prompt_tokens = 0;  // the first of them are the prompt's
   bool wants_prompt_logprobs = false;
   int32_t top_logprobs = -1;
+  uint32_t vector = 0;  // as PromptVector
   static constexpr FrameKind kKind = FrameKind::kPrefill;
   static auto Fields(auto& f) {
-    return std::tie(f.job, f.tokens, f.prompt_tokens, f.wants_prompt_logprobs, f.top_logprobs);
+    return std::tie(f.job, f.tokens, f.prompt_tokens, f.wants_prompt_logprobs, f.top_logprobs,
+                    f.vector);
   }
   bool operator==(const PrefillFrame&) const = default;
 };
@@ -63,8 +65,9 @@ struct PrefilledFrame {
   uint32_t code = 0;  // absl::StatusCode; logits only if OK
   std::string message;
   std::vector<float> logits;
+  std::vector<float> vector = {};  // of the prompt, [width], if asked for
   static constexpr FrameKind kKind = FrameKind::kPrefilled;
-  static auto Fields(auto& f) { return std::tie(f.job, f.code, f.message, f.logits); }
+  static auto Fields(auto& f) { return std::tie(f.job, f.code, f.message, f.logits, f.vector); }
   bool operator==(const PrefilledFrame&) const = default;
 };
 struct WireLogprob {

@@ -126,6 +126,10 @@ const std::vector<TokenValue>* ComputePlane::PromptLogprobs(SequenceId id) {
   return &sequences_.at(id)->prompt_logprobs;
 }
 
+const std::vector<float>* ComputePlane::PromptVectorOf(SequenceId id) {
+  return &sequences_.at(id)->prompt_vector;
+}
+
 void ComputePlane::End(SequenceId id) {
   const auto found = sequences_.find(id);
   if (found == sequences_.end()) return;

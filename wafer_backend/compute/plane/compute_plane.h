@@ -53,6 +53,7 @@ class ComputePlane : public ValueSource {
   State Look(SequenceId id, uint32_t index, const TokenValue** value) override;
   absl::Status Failure(SequenceId id) override;
   const std::vector<TokenValue>* PromptLogprobs(SequenceId id) override;
+  const std::vector<float>* PromptVectorOf(SequenceId id) override;
   void End(SequenceId id) override;
   std::vector<ShardMemory> memory() const override { return backend_->facts().memory; }
 

@@ -40,6 +40,7 @@ struct ComputeSequence {
   // ... and what the driver found. References into `values` stay valid while it grows.
   std::deque<TokenValue> values;
   std::vector<TokenValue> prompt_logprobs;
+  std::vector<float> prompt_vector;
   absl::Status failure;
 
   // The driver's own.

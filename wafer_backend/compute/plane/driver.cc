@@ -78,6 +78,7 @@ void Driver::StartPrefill(const std::shared_ptr<ComputeSequence>& sequence) {
                      .prompt_tokens = sequence->prompt_tokens,
                      .prompt_logprobs = sampling.prompt_logprobs && !sequence->begun(),
                      .top_logprobs = sampling.top_logprobs,
+                     .vector = sequence->begun() ? PromptVector::kNone : sampling.prompt_vector,
                      .begun = sequence->begun()});
 }
 
@@ -211,7 +212,7 @@ void Driver::OnPrefilled(prefill::Prefilled* result) {
     Fail(sequence, result->status);
     return;
   }
-  if (!sampling::AllFinite(result->logits)) {
+  if (!sampling::AllFinite(result->logits) || !sampling::AllFinite(result->vector)) {
     backend_->Forget(sequence->job);
     return FailForLogits(sequence);
   }
@@ -222,6 +223,7 @@ void Driver::OnPrefilled(prefill::Prefilled* result) {
     const MutexLock lock(&shared_->mutex);
     sequence->values.push_back(std::move(value));
     sequence->prompt_logprobs = std::move(result->prompt_logprobs);
+    sequence->prompt_vector = std::move(result->vector);
   }
   if (sequence->activated) waiting_for_slot_.push_back(sequence);
 }

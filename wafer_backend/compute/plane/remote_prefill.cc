@@ -81,6 +81,7 @@ absl::Status RemotePrefill::OnHello(const link::HelloFrame& hello) {
   }
   page_tokens_ = hello.page_tokens;
   vocabulary_ = hello.vocabulary;
+  width_ = hello.width;
   state_ = State::kUp;
   return absl::OkStatus();
 }
@@ -102,12 +103,14 @@ void RemotePrefill::SetShards(const link::ShardsFrame& shards) {
 
 void RemotePrefill::Submit(prefill::PrefillJob job) {
   if (job.prompt_logprobs) logprobs_[job.id].wanted = job.prompt_tokens - 1;
+  if (job.vector != PromptVector::kNone) logprobs_[job.id].vector = true;
   link::PrefillFrame frame;
   frame.job = job.id;
   frame.tokens = std::move(job.tokens);
   frame.prompt_tokens = job.prompt_tokens;
   frame.wants_prompt_logprobs = job.prompt_logprobs;
   frame.top_logprobs = job.top_logprobs;
+  frame.vector = static_cast<uint32_t>(job.vector);
   Send(frame);
 }
 
@@ -167,7 +170,14 @@ absl::Status RemotePrefill::On(link::PrefilledFrame& frame) {
   result.status = StatusOf(frame.code, frame.message);
   if (result.status.ok()) WL_RETURN_IF_ERROR(CheckLogits(frame.logits, 1, vocabulary_));
   result.logits = std::move(frame.logits);
-  if (const auto found = logprobs_.find(frame.job); found != logprobs_.end()) {
+  const auto found = logprobs_.find(frame.job);
+  const size_t width = found != logprobs_.end() && found->second.vector ? width_ : 0;
+  if (result.status.ok() && frame.vector.size() != width) {
+    return absl::InvalidArgumentError(absl::StrCat("the prefill worker sent a vector of ",
+                                                   frame.vector.size(), " numbers, not ", width));
+  }
+  result.vector = std::move(frame.vector);
+  if (found != logprobs_.end()) {
     if (result.status.ok() && found->second.values.size() != found->second.wanted) {
       return absl::InvalidArgumentError(absl::StrCat("the prefill worker sent ",
                                                      found->second.values.size(), " of ",

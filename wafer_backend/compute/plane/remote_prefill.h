@@ -76,6 +76,7 @@ class RemotePrefill {
   bool connected_ = false;
   uint32_t page_tokens_ = 0;
   uint32_t vocabulary_ = 0;
+  uint32_t width_ = 0;
   std::unique_ptr<link::ConnectAttempt> attempt_;
   std::unique_ptr<link::Connection> connection_;
   std::unique_ptr<link::DriverToPrefill> outlet_;
@@ -84,6 +85,7 @@ class RemotePrefill {
   struct Logprobs {
     size_t wanted = 0;
     std::vector<TokenValue> values;
+    bool vector = false;  // of the prompt
   };
   std::unordered_map<uint64_t, Logprobs> logprobs_;  // of jobs under way
   BackendEvents results_;

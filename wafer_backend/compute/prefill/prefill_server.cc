@@ -134,7 +134,8 @@ class PrefillServer {
                      .tokens = std::move(frame.tokens),
                      .prompt_tokens = frame.prompt_tokens,
                      .prompt_logprobs = frame.wants_prompt_logprobs,
-                     .top_logprobs = frame.top_logprobs});
+                     .top_logprobs = frame.top_logprobs,
+                     .vector = static_cast<PromptVector>(frame.vector)});
     return absl::OkStatus();
   }
 
@@ -179,7 +180,8 @@ class PrefillServer {
       if (!result.status.ok()) std::erase(jobs_, result.id);
       SendLogprobs(result);
       Send(link::PrefilledFrame{result.id, CodeOf(result.status),
-                                std::string(result.status.message()), std::move(result.logits)});
+                                std::string(result.status.message()), std::move(result.logits),
+                                std::move(result.vector)});
       moved = true;
     }
     return moved;

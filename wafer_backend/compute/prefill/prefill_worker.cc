@@ -68,7 +68,7 @@ absl::Status PrefillWorker::Submit(PrefillJob job) {
   }
   const uint64_t id = job.id;
   const bool fresh =
-      jobs_.try_emplace(id, State{std::move(job), shard::SequencePages(&pages_), 0, {}}).second;
+      jobs_.try_emplace(id, State{std::move(job), shard::SequencePages(&pages_), 0, {}, {}}).second;
   if (!fresh) return absl::AlreadyExistsError(absl::StrCat("prefill job ", id, " already exists"));
   promised_ += needed;
   queue_.push_back(id);
@@ -99,7 +99,8 @@ void PrefillWorker::RunChunk(int64_t budget, std::vector<Prefilled>* done) {
       model_->Embed(state.job.tokens[state.done + i], hidden_.data() + (rows + i) * width);
     }
     const bool finishes = state.done + take == static_cast<int64_t>(state.job.tokens.size());
-    const int64_t wanted = state.job.prompt_logprobs ? take : finishes ? 1 : 0;
+    const bool all = state.job.prompt_logprobs || state.job.vector == PromptVector::kMean;
+    const int64_t wanted = all ? take : finishes ? 1 : 0;
     runs_.push_back({&state.pages, state.done, take, take - wanted});
     part_.push_back(&state);
     rows += take;
@@ -115,6 +116,7 @@ void PrefillWorker::RunChunk(int64_t budget, std::vector<Prefilled>* done) {
     State& state = *part_[i];
     const float* const start = hidden_.data() + row * width;
     if (state.job.prompt_logprobs) TakePromptLogprobs(&state, start, state.done, runs_[i].rows);
+    if (state.job.vector == PromptVector::kMean) AddToMean(&state, start, runs_[i].rows);
     state.done += runs_[i].rows;
     row += runs_[i].rows - runs_[i].kv_only;
     if (state.done < static_cast<int64_t>(state.job.tokens.size())) continue;
@@ -123,6 +125,7 @@ void PrefillWorker::RunChunk(int64_t budget, std::vector<Prefilled>* done) {
     Prefilled& result = done->emplace_back();
     result.id = state.job.id;
     result.prompt_logprobs = std::move(state.prompt_logprobs);
+    result.vector = VectorOf(state, hidden_.data() + (row - 1) * width);
     queue_.pop_front();  // jobs finish in the order of the queue
   }
   const auto finished = static_cast<int64_t>(done->size() - first_done);
@@ -155,6 +158,28 @@ void PrefillWorker::TakePromptLogprobs(State* state, const float* hidden, int64_
           &workspace_));
     }
   }
+}
+
+void PrefillWorker::AddToMean(State* state, const float* hidden, int64_t rows) {
+  const auto width = static_cast<size_t>(model_->shape().hidden);
+  state->sums.resize(width);
+  const float* normed = stack_.OutputRows(hidden, rows);
+  for (int64_t row = 0; row < rows; ++row, normed += width) {
+    for (size_t i = 0; i < width; ++i) state->sums[i] += normed[i];
+  }
+}
+
+std::vector<float> PrefillWorker::VectorOf(const State& state, const float* last_row) {
+  const auto width = static_cast<size_t>(model_->shape().hidden);
+  if (state.job.vector == PromptVector::kNone) return {};
+  if (state.job.vector == PromptVector::kLast) {
+    const float* const normed = stack_.OutputRows(last_row, 1);
+    return {normed, normed + width};
+  }
+  std::vector<float> mean(width);
+  const auto rows = static_cast<double>(state.job.tokens.size());
+  for (size_t i = 0; i < width; ++i) mean[i] = static_cast<float>(state.sums[i] / rows);
+  return mean;
 }
 
 std::vector<KvPart> PrefillWorker::KvParts(uint64_t id, LayerRange range) const {

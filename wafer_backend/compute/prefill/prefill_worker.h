@@ -38,6 +38,7 @@ struct PrefillJob {
   uint32_t prompt_tokens = 0;
   bool prompt_logprobs = false;
   int32_t top_logprobs = -1;
+  PromptVector vector = PromptVector::kNone;
   bool begun = false;  // some of its tokens are out
 };
 
@@ -46,6 +47,7 @@ struct Prefilled {
   absl::Status status;
   std::vector<float> logits;                // after the last token; empty unless OK
   std::vector<TokenValue> prompt_logprobs;  // of prompt tokens 1 .. n-1, if asked for
+  std::vector<float> vector;                // [hidden], if asked for
 };
 
 // A page of neighbouring layers, as one frame carries it.
@@ -92,11 +94,16 @@ class PrefillWorker {
     shard::SequencePages pages;
     int64_t done = 0;  // tokens computed
     std::vector<TokenValue> prompt_logprobs;
+    std::vector<double> sums;  // [hidden], of the rows so far, for the mean
   };
 
   PrefillWorker(std::shared_ptr<const shard::PackedModel> model, const PrefillOptions& options,
                 kernels::ThreadPool* pool);
   void TakePromptLogprobs(State* state, const float* hidden, int64_t first, int64_t rows);
+  // Adds rows, in the order of their positions, to the mean.
+  void AddToMean(State* state, const float* hidden, int64_t rows);
+  // `last_row`: of the prompt.
+  std::vector<float> VectorOf(const State& state, const float* last_row);
 
   const std::shared_ptr<const shard::PackedModel> model_;
   const PrefillOptions options_;

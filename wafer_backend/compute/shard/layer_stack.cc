@@ -163,10 +163,14 @@ void LayerStack::FinishFeed(int64_t index, const MicroBatch& batch, float* hidde
   });
 }
 
-void LayerStack::Logits(const float* hidden, int64_t rows, float* logits) {
+const float* LayerStack::OutputRows(const float* hidden, int64_t rows) {
   WL_CHECK(rows <= options_.max_rows);
   NormRows(model_->output_norm(), rows, hidden);
-  MatMul(model_->head(), normed_.data(), logits, rows, *pool_, scratch_);
+  return normed_.data();
+}
+
+void LayerStack::Logits(const float* hidden, int64_t rows, float* logits) {
+  MatMul(model_->head(), OutputRows(hidden, rows), logits, rows, *pool_, scratch_);
   if (shape_.logit_scale == 1 && shape_.logit_softcap == 0) return;
   EachRow(*pool_, rows, shape_.vocabulary, [&](int64_t row) {
     float* const y = logits + row * shape_.vocabulary;

@@ -58,6 +58,9 @@ class LayerStack {
   // Output norm and head: logits f32 [rows][vocabulary] of hidden f32 [rows][hidden]. The range
   // must reach the end; rows <= max_rows.
   void Logits(const float* hidden, int64_t rows, float* logits);
+  // What the output matrix multiplies: the rows after the output norm, [rows][hidden]. Valid until
+  // the next call on this object; the same conditions.
+  const float* OutputRows(const float* hidden, int64_t rows);
 
   // Who computes the experts that this does not. It outlives the next call of Forward, which needs
   // it unless this has all experts.

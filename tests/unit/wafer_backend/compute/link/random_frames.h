@@ -58,6 +58,7 @@ Frame RandomFrame(SeededStream* random) {
     frame.logits.resize(frame.vocabulary * (random->Next() % 5));
   }
   if constexpr (std::is_same_v<Frame, PrefillFrame>) {
+    frame.vector %= 3;
     frame.prompt_tokens %= static_cast<uint32_t>(frame.tokens.size() + 1);
   }
   if constexpr (std::is_same_v<Frame, PromptLogprobsFrame>) {

@@ -42,6 +42,7 @@ PrefillJob JobOf(uint64_t id, size_t count, bool logprobs = false) {
   job.prompt_tokens = static_cast<uint32_t>(count);
   job.prompt_logprobs = logprobs;
   job.top_logprobs = 2;
+  job.vector = static_cast<PromptVector>(id % 3);
   return job;
 }
 
@@ -89,6 +90,8 @@ TEST_CASE(
       REQUIRE(got.at(id).status.ok());
       REQUIRE(std::memcmp(got.at(id).logits.data(), want[id].logits.data(),
                           want[id].logits.size() * sizeof(float)) == 0);
+      REQUIRE(got.at(id).vector == want[id].vector);
+      REQUIRE(got.at(id).vector.empty() == (id == 3));
       const auto& logprobs = got.at(id).prompt_logprobs;
       REQUIRE(logprobs.size() == (id % 2 == 0 ? 63u : 0u));
       for (size_t i = 0; i < logprobs.size(); ++i) {
@@ -98,6 +101,33 @@ TEST_CASE(
       worker->Release(id);
     }
     REQUIRE(worker->kv_held() == Bytes(0));
+  }
+}
+
+TEST_CASE("a prompt's vector is the mean of its rows, or the last of them") {
+  kernels::ThreadPool pool(1);
+  const auto model = SmallModel(&pool);
+  const auto vector = [&](PromptVector kind, size_t count) {
+    auto worker = WorkerOf(model, {}, &pool);
+    PrefillJob job = JobOf(1, 20);
+    job.tokens.resize(count);
+    job.prompt_tokens = static_cast<uint32_t>(count);
+    job.vector = kind;
+    REQUIRE(worker->Submit(std::move(job)).ok());
+    return RunOut(worker.get(), 7)[1].vector;
+  };
+  const std::vector<float> mean = vector(PromptVector::kMean, 20);
+  REQUIRE(vector(PromptVector::kNone, 20).empty());
+  // A row sees only those before it, so that each is the last of a shorter prompt.
+  std::vector<double> sums(mean.size());
+  for (size_t count = 1; count <= 20; ++count) {
+    const std::vector<float> last = vector(PromptVector::kLast, count);
+    REQUIRE(last.size() == mean.size());
+    for (size_t i = 0; i < last.size(); ++i) sums[i] += last[i];
+  }
+  for (size_t i = 0; i < mean.size(); ++i) {
+    REQUIRE(mean[i] == static_cast<float>(sums[i] / 20));
+    REQUIRE(mean[i] != 0);
   }
 }
 
