@@ -14,6 +14,7 @@ constexpr Api::Route Api::kRoutes[] = {
     {"/v1/chat/completions/render", "POST", Guard::kKey, "Tokens of the prompt of a chat.",
      RenderChat},
     {"/v1/responses", "POST", Guard::kKey, "Answers, and may keep the answer.", Responses},
+    {"/v1/responses/{id}/input_items", "GET", Guard::kKey, "What it answered.", ResponseInputItems},
     {"/v1/responses/{id}", "GET", Guard::kKey, "An answer that was kept.", OneResponse},
     {"/v1/responses/{id}", "DELETE", Guard::kKey, "Forgets it.", DeleteResponse},
     {"/v1/messages", "POST", Guard::kKey, "Answers a chat, as Anthropic's clients ask.", Messages},

@@ -2,20 +2,17 @@
 
 #include <algorithm>
 #include <boost/json/serialize.hpp>
-#include <boost/url/params_encoded_view.hpp>
-#include <boost/url/params_view.hpp>
-#include <boost/url/parse_query.hpp>
 #include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "server/batches/batch_view.h"
 #include "server/http/batch_line.h"
+#include "server/http/list_query.h"
 #include "server/http/model_routes.h"
 #include "server/http/multipart.h"
 #include "server/openai/api_error.h"
@@ -78,38 +75,6 @@ std::string NewId(Generations& generations, const char* kind) {
 
 int64_t NowUs(Generations& generations) {
   return generations.deps().clock.unix_seconds() * 1'000'000;
-}
-
-struct PageRules {
-  int64_t limit;  // if the query says nothing
-  int64_t max_limit;
-  bool of_files;
-};
-absl::StatusOr<batches::Page> ReadPage(std::string_view query, const PageRules& rules) {
-  batches::Page page{.limit = rules.limit};
-  const auto params = boost::urls::parse_query({query.data(), query.size()});
-  if (!params) return FieldError("query", "is not valid");
-  for (const auto& param : boost::urls::params_view(*params)) {
-    if (param.key == "after") {
-      page.after = param.value;
-    } else if (param.key == "limit") {
-      if (!absl::SimpleAtoi(param.value, &page.limit) || page.limit < 1 ||
-          page.limit > rules.max_limit) {
-        return FieldError("limit", absl::StrCat("must be from 1 to ", rules.max_limit));
-      }
-    } else if (rules.of_files && param.key == "purpose") {
-      page.purpose = param.value;
-    } else if (rules.of_files && param.key == "order") {
-      if (param.value != "asc" && param.value != "desc") {
-        return FieldError("order", "must be asc or desc");
-      }
-      page.oldest_first = param.value == "asc";
-    } else {
-      return FieldError(param.key, absl::StrCat("is not known here; known are after, limit",
-                                                rules.of_files ? ", order, purpose" : ""));
-    }
-  }
-  return page;
 }
 
 // The file of a form, and its content.
@@ -191,9 +156,11 @@ void AddFile(Generations& generations, const Call& call) {
 
 void ListFiles(Generations& generations, const Call& call) {
   Answer(generations, call, [call](BatchBook& book) -> absl::StatusOr<std::string> {
-    WL_ASSIGN_OR_RETURN(
-        const batches::Page page,
-        ReadPage(call.exchange->request().query, {kMaxFilesListed, kMaxFilesListed, true}));
+    WL_ASSIGN_OR_RETURN(const batches::Page page,
+                        ReadListQuery(call.exchange->request().query, {.limit = kMaxFilesListed,
+                                                                       .max_limit = kMaxFilesListed,
+                                                                       .ordered = true,
+                                                                       .of_files = true}));
     WL_ASSIGN_OR_RETURN(const auto files, book.Files(call.caller.tenant, page));
     std::vector<json::object> views;
     for (const batches::File& file : files) views.push_back(batches::FileView(file));
@@ -244,8 +211,8 @@ void AddBatch(Generations& generations, const Call& call) {
 
 void ListBatches(Generations& generations, const Call& call) {
   Answer(generations, call, [call](BatchBook& book) -> absl::StatusOr<std::string> {
-    WL_ASSIGN_OR_RETURN(const batches::Page page,
-                        ReadPage(call.exchange->request().query, {20, kMaxBatchesListed, false}));
+    WL_ASSIGN_OR_RETURN(const batches::Page page, ReadListQuery(call.exchange->request().query,
+                                                                {.max_limit = kMaxBatchesListed}));
     WL_ASSIGN_OR_RETURN(const auto found, book.Batches(call.caller.tenant, page));
     std::vector<json::object> views;
     for (const batches::Batch& batch : found) views.push_back(batches::BatchView(batch));

@@ -7,9 +7,12 @@
 #include <utility>
 
 #include "server/anthropic/message_request.h"
+#include "server/batches/batch_view.h"
+#include "server/http/list_query.h"
 #include "server/openai/api_error.h"
 #include "server/openai/embeddings.h"
 #include "server/openai/json_text.h"
+#include "server/openai/responses/item_list.h"
 #include "server/openai/responses/response_request.h"
 #include "server/openai/token_text.h"
 
@@ -33,12 +36,14 @@ std::string_view NameAfter(std::string_view prefix, const Call& call) {
 }
 
 // Answers with what `ask` gives for the response that the path names; it may wait for a database.
-void AnswerFromStore(
-    Generations& generations, const Call& call,
-    std::function<absl::StatusOr<std::string>(const openai::ResponseKey& key)> ask) {
+void AnswerFromStore(Generations& generations, const Call& call,
+                     std::function<absl::StatusOr<std::string>(const openai::ResponseKey& key)> ask,
+                     std::string_view suffix = "") {
   const auto answer = std::make_shared<absl::StatusOr<std::string>>();
-  const auto work = [call, ask = std::move(ask), answer] {
-    *answer = ask({call.caller.tenant, NameAfter(kResponsePrefix, call)});
+  const auto work = [call, ask = std::move(ask), answer, suffix] {
+    std::string_view id = NameAfter(kResponsePrefix, call);
+    id.remove_suffix(suffix.size());
+    *answer = ask({call.caller.tenant, id});
   };
   const auto send = [&generations, call, answer] {
     SendAnswer(generations, call, *std::move(answer));
@@ -127,6 +132,30 @@ void OneResponse(Generations& generations, const Call& call) {
                     if (!stored.ok()) return stored.status();
                     return (*stored)->document;
                   });
+}
+
+void ResponseInputItems(Generations& generations, const Call& call) {
+  const auto page = ReadListQuery(call.exchange->request().query,
+                                  {.limit = 20, .max_limit = 100, .ordered = true});
+  if (!page.ok()) return generations.SendError(*call.exchange, page.status(), Nanoseconds(0));
+  AnswerFromStore(
+      generations, call,
+      [&store = generations.responses(),
+       page = *page](const openai::ResponseKey& asked) -> absl::StatusOr<std::string> {
+        const auto stored = store.Find(asked);
+        if (!stored.ok()) return stored.status();
+        auto items = openai::InputItemsOf(**stored);
+        if (!page.oldest_first) std::reverse(items.begin(), items.end());
+        if (!page.after.empty()) {
+          const auto after = std::find_if(items.begin(), items.end(), [&](const auto& item) {
+            return item.at("id") == boost::json::value(page.after);
+          });
+          if (after == items.end()) return openai::FieldError("after", "is none of its items");
+          items.erase(items.begin(), after + 1);
+        }
+        return batches::ListView(std::move(items), page.limit);
+      },
+      "/input_items");
 }
 
 void DeleteResponse(Generations& generations, const Call& call) {

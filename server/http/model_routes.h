@@ -23,6 +23,7 @@ void ServerLoad(Generations& generations, const Call& call);
 // /v1/responses, and a stored one by its id.
 void Responses(Generations& generations, const Call& call);
 void OneResponse(Generations& generations, const Call& call);
+void ResponseInputItems(Generations& generations, const Call& call);
 void DeleteResponse(Generations& generations, const Call& call);
 // /v1/messages and its count_tokens.
 void Messages(Generations& generations, const Call& call);

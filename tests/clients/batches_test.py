@@ -64,6 +64,21 @@ def test_a_batch_is_cancelled(client):
     assert batch.status == "cancelled" and batch.request_counts.completed < 2000
 
 
+def test_embeddings_in_a_batch_are_those_alone(client):
+    texts = ["The baker lives in Larkhaven.", "Who bakes the bread?"]
+    alone = client.embeddings.create(model=MODEL, input=texts)
+    assert [entry.index for entry in alone.data] == [0, 1] and abs(sum(x * x for x in alone.data[0].embedding) - 1) < 1e-4
+    assert alone.usage.prompt_tokens == alone.usage.total_tokens > 2
+    rows = [{"custom_id": text, "method": "POST", "url": "/v1/embeddings", "body": {"model": MODEL, "input": text}} for text in texts]
+    file = client.files.create(file=("in.jsonl", "\n".join(map(json.dumps, rows)).encode()), purpose="batch")
+    batch = ended(client, client.batches.create(input_file_id=file.id, endpoint="/v1/embeddings", completion_window="24h"))
+    found = [json.loads(line)["response"]["body"] for line in client.files.content(batch.output_file_id).text.splitlines()]
+    for one, entry in zip(found, alone.data):
+        assert max(abs(a - b) for a, b in zip(one["data"][0]["embedding"], entry.embedding)) < 1e-6
+    with pytest.raises(openai.NotFoundError):
+        client.embeddings.create(model="llama-3.1-8b", input="x")
+
+
 def test_wrong_lines_are_named(client):
     file = client.files.create(file=("bad.jsonl", jsonl(1) + b"{oops\n"), purpose="batch")
     batch = ended(client, client.batches.create(input_file_id=file.id, endpoint=CHAT, completion_window="24h"))

@@ -64,6 +64,15 @@ def test_parse_gives_a_pydantic_object(client):
         assert isinstance(parsed.output_parsed, Villager)
 
 
+def test_a_stored_responses_input_can_be_listed(client, respond):
+    first = respond(input=[{"role": "user", "content": QUESTION}, {"role": "assistant", "content": "Anna."}, {"role": "user", "content": "Since when?"}])
+    items = list(client.responses.input_items.list(first.id, order="asc", limit=2))
+    assert [(item.role, item.content[0].text) for item in items] == [("user", QUESTION), ("assistant", "Anna."), ("user", "Since when?")]
+    assert [item.id for item in client.responses.input_items.list(first.id)] == [item.id for item in items][::-1]
+    with pytest.raises(openai.NotFoundError):
+        client.responses.input_items.list("resp_none")
+
+
 def test_json_objects(respond):
     answer = respond(text={"format": {"type": "json_object"}}, max_output_tokens=300, extra_body={"seed": 3})
     if answer.status == "completed":
