@@ -38,7 +38,7 @@ class Writer {
   static constexpr Nanoseconds kGroupTime = Milliseconds(2);
   static constexpr int kGapCommits = 4;
   static constexpr Nanoseconds kMinGap = Milliseconds(4);
-  static constexpr Nanoseconds kMaxGap = Milliseconds(16);
+  static constexpr Nanoseconds kMaxGap = Milliseconds(8);
   static constexpr Nanoseconds kMaxLazy = Milliseconds(20);
   static constexpr Nanoseconds kNever{std::numeric_limits<int64_t>::max()};
 
