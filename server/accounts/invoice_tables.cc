@@ -24,6 +24,14 @@ using store::Result;
 using store::Row;
 using store::TextOf;
 
+// Of an invoice that is final.
+absl::StatusOr<std::string> PlanNameOf(Connection& connection, const InvoiceName& name) {
+  WL_ASSIGN_OR_RETURN(const Result row,
+                      connection.Run("SELECT plan FROM invoice WHERE tenant = $1 AND period = $2",
+                                     {name.tenant, name.period()}));
+  return TextOf(row.rows[0][0]);
+}
+
 // Requests of the month that a server's death cut off: they are no records of an invoice.
 absl::StatusOr<int64_t> Interrupted(Connection& connection, const InvoiceName& name) {
   WL_ASSIGN_OR_RETURN(
@@ -202,8 +210,7 @@ absl::StatusOr<KeptInvoice> FindInvoice(Connection& connection, const PriceBook&
   if (kept) return *std::move(kept);
   WL_ASSIGN_OR_RETURN(const Draft draft, DraftOf(connection, book, name));
   return KeptInvoice{.state = {.name = name, .total = draft.invoice.total},
-                     .text = InvoiceText(draft.invoice),
-                     .credits = {}};
+                     .text = InvoiceText(draft.invoice)};
 }
 
 absl::StatusOr<KeptInvoice> CloseInvoice(Connection& connection, const PriceBook& book,
@@ -234,17 +241,10 @@ absl::StatusOr<KeptInvoice> CreditInvoice(Connection& connection, const PriceBoo
   }
   note.invoice = name.Text();
   note.tenant = name.tenant;
-  const Invoice invoice{.id = name.Text(),
-                        .tenant = name.tenant,
-                        .plan = {},
-                        .month = name.month,
-                        .lines = {},
-                        .total = kept->state.total};
-  WL_ASSIGN_OR_RETURN(const Result row,
-                      connection.Run("SELECT plan FROM invoice WHERE tenant = $1 AND period = $2",
-                                     {name.tenant, name.period()}));
-  WL_ASSIGN_OR_RETURN(const Plan* plan,
-                      PlanAt(book, TextOf(row.rows[0][0]), kept->state.closed_us));
+  const Invoice invoice{
+      .id = note.invoice, .tenant = note.tenant, .month = name.month, .total = kept->state.total};
+  WL_ASSIGN_OR_RETURN(const std::string plan_name, PlanNameOf(connection, name));
+  WL_ASSIGN_OR_RETURN(const Plan* plan, PlanAt(book, plan_name, kept->state.closed_us));
   WL_ASSIGN_OR_RETURN(const billing::Transfer transfer,
                       billing::CreditTransfer(note, invoice, *plan, kept->state.credited));
   WL_ASSIGN_OR_RETURN(
@@ -275,13 +275,10 @@ absl::StatusOr<std::string> ExportInvoice(Connection& connection, const PriceBoo
   Draft draft;
   if (kept) {
     WL_ASSIGN_OR_RETURN(draft.records, BilledRecords(connection, name.tenant, name.period()));
-    WL_ASSIGN_OR_RETURN(const Result row,
-                        connection.Run("SELECT plan FROM invoice WHERE tenant = $1 AND period = $2",
-                                       {name.tenant, name.period()}));
+    WL_ASSIGN_OR_RETURN(const std::string plan, PlanNameOf(connection, name));
     WL_ASSIGN_OR_RETURN(const int64_t interrupted, Interrupted(connection, name));
-    WL_ASSIGN_OR_RETURN(draft.invoice,
-                        DraftInvoice(book, {name.tenant, TextOf(row.rows[0][0]), name.month,
-                                            draft.records, interrupted}));
+    WL_ASSIGN_OR_RETURN(draft.invoice, DraftInvoice(book, {name.tenant, plan, name.month,
+                                                           draft.records, interrupted}));
   } else {
     WL_ASSIGN_OR_RETURN(draft, DraftOf(connection, book, name));
   }

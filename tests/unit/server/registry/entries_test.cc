@@ -63,7 +63,7 @@ TEST_CASE("An address says which registry it is") {
   CHECK(ParseAddress("etcd=a:1,b:2")->endpoints == std::vector<std::string>{"a:1", "b:2"});
   CHECK(ParseAddress("file=f.yaml")->file == "f.yaml");
   CHECK_FALSE(ParseAddress("zookeeper=a:1").ok());
-  for (const char* wrong : {"etcd=https://a:1", "etcd=a", "etcd="}) {
+  for (const char* wrong : {"etcd=https://a:1,b:2", "etcd=a", "etcd="}) {
     const auto address = ParseAddress(wrong);
     REQUIRE(address.ok());
     CHECK(absl::IsInvalidArgument(OpenRegistry(*address, nullptr).status()));
