@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "scheduler/fleet/lane_devices.h"
 #include "scheduler/fleet/timed_shape.h"
+#include "server/app/door_security.h"
 #include "server/app/model_chat.h"
 #include "server/billing/price_book_reader.h"
 #include "wafer_backend/base/strings.h"
@@ -68,6 +69,16 @@ class ConfigCheck {
                      [](const auto& a, const auto& b) { return a.first < b.first; });
     return absl::InvalidArgumentError(absl::StrJoin(
         sorted, "\n", [](std::string* out, const auto& fault) { out->append(fault.second); }));
+  }
+
+  // The files of certificates, which must fit together.
+  void Tls(const std::optional<config::TlsConfig>& tls) {
+    const absl::Status status = DoorSecurity::Load(tls, nullptr).status();
+    if (status.ok()) return;
+    const std::string message(Std(status.message()));
+    const size_t colon = message.find(": ");
+    const bool named = message.starts_with("tls.") && colon != std::string::npos;
+    Fault(named ? message.substr(0, colon) : "tls", named ? message.substr(colon + 2) : message);
   }
 
   // What a usage database needs before it is opened.
@@ -202,6 +213,7 @@ absl::Status CheckConfig(const std::string& file, const config::ReadServerConfig
   for (size_t i = 0; i < read.config.models.size(); ++i) {
     check.Model(absl::StrCat("models[", i, "]"), read.config.models[i]);
   }
+  check.Tls(read.config.tls);
   check.Billing(read.config.billing);
   return check.status();
 }

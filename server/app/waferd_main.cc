@@ -230,7 +230,7 @@ cli::Program Waferd() {
                                 .examples = {"waferd deploy/models/demo.gguf --port 8080",
                                              "waferd --config deploy/config/demo.yaml",
                                              "waferd --check-config --config server.yaml",
-                                             "waferd --explain models.prefill.workers",
+                                             "waferd --explain models.0.prefill.workers",
                                              "waferd --role shard --model demo.gguf --layers 0:3 "
                                              "--listen 127.0.0.1:7101",
                                              "waferd --role prefill --model demo.gguf "

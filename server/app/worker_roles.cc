@@ -36,13 +36,13 @@ constexpr size_t kMinWorkerDescriptors = 40;  // the model's file, peers, and vi
 
 // "FIRST:END" as a LayerRange or ExpertRange.
 template <typename Range>
-absl::StatusOr<Range> ParseRange(const char* flag, const std::string& text) {
+absl::StatusOr<Range> ParseRange(const char* flag, const std::string& text,
+                                 const char* allowed = "FIRST:END with FIRST < END, as 0:3") {
   const std::vector<std::string> ends = absl::StrSplit(text, ':');
   Range range;
   if (ends.size() != 2 || !absl::SimpleAtoi(ends[0], &range.first) ||
       !absl::SimpleAtoi(ends[1], &range.end) || range.first < 0 || range.first >= range.end) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(flag, " is \"", text, "\", must be FIRST:END with FIRST < END, as 0:3"));
+    return absl::InvalidArgumentError(absl::StrCat(flag, " is \"", text, "\", must be ", allowed));
   }
   return range;
 }
@@ -125,7 +125,9 @@ absl::Status RunShardServer(const WorkerOptions& options, const std::string& wha
   std::optional<membership::Layers> layers;
   if (options.layers != kAnyLayers) {
     WL_ASSIGN_OR_RETURN(server.shard.range,
-                        ParseRange<shard::LayerRange>("--layers", options.layers));
+                        ParseRange<shard::LayerRange>(
+                            "--layers", options.layers,
+                            "FIRST:END with FIRST < END, as 0:3; with --role worker also any"));
     layers = membership::Layers{static_cast<uint32_t>(server.shard.range.first),
                                 static_cast<uint32_t>(server.shard.range.end)};
   }

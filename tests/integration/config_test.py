@@ -241,3 +241,11 @@ def test_a_split_unit_is_checked_on_both_sides(tmp_path):
     assert done.returncode == 0, done.stderr
     done = check(tmp_path, text.replace("attention: {hardware: h200}", "attention: {hardware: h2000}"))
     assert done.returncode == 1 and "decode[0].attention.hardware" in done.stderr, done.stderr
+
+
+def test_certificates_that_cannot_be_used_are_found(tmp_path):
+    done = check(tmp_path, DEMO + "tls: {cert: a.crt, key: a.key}\n")
+    assert done.returncode == 1 and "tls.cert: " in done.stderr and "a.crt: No such file or directory" in done.stderr, done.stderr
+    (tmp_path / "a.crt").write_text("x")
+    done = check(tmp_path, DEMO + f"tls: {{cert: {tmp_path}/a.crt, key: a.key}}\n")
+    assert done.returncode == 1 and "a.crt: no start line" in done.stderr, done.stderr

@@ -7,6 +7,7 @@
 #include <openssl/x509v3.h>
 #include <sys/stat.h>
 
+#include <cstring>
 #include <ctime>
 #include <utility>
 #include <vector>
@@ -21,7 +22,10 @@ namespace {
 using X509Owner = std::unique_ptr<X509, decltype(&X509_free)>;
 
 std::string LastError() {
-  const char* reason = ERR_reason_error_string(ERR_peek_last_error());
+  // The first one is the cause, the later ones who failed by it.
+  const unsigned long error = ERR_peek_error();
+  const char* reason = ERR_SYSTEM_ERROR(error) ? std::strerror(ERR_GET_REASON(error))
+                                               : ERR_reason_error_string(error);
   ERR_clear_error();
   return reason == nullptr ? "it cannot be read" : reason;
 }

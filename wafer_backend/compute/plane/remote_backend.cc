@@ -13,6 +13,7 @@ namespace {
 
 constexpr Nanoseconds kPoll = Milliseconds(50);
 constexpr Nanoseconds kFirstPatience = Seconds(10);
+constexpr Nanoseconds kBetweenFirst = Milliseconds(100);  // attempts, when all are still starting
 // A worker that is gone may come back, another driver's may become free.
 bool MayEndByItself(const absl::Status& loss) {
   return absl::IsUnavailable(loss) || absl::IsDeadlineExceeded(loss) || absl::IsAlreadyExists(loss);
@@ -44,10 +45,14 @@ absl::StatusOr<std::unique_ptr<RemoteBackend>> RemoteBackend::Create(const Remot
 
 absl::Status RemoteBackend::ConnectFirst() {
   const Nanoseconds deadline = reactor_.Now() + std::min(kFirstPatience, options_.max_outage);
+  Nanoseconds next_attempt;
   absl::Status last;
   // Workers may still be starting: tries again until the deadline.
   while (reactor_.Now() < deadline) {
-    shards_.Build();
+    if (reactor_.Now() >= next_attempt) {
+      shards_.Build();
+      next_attempt = reactor_.Now() + kBetweenFirst;
+    }
     if (shards_.state() == RemoteShards::State::kUp) {
       WL_RETURN_IF_ERROR(prefill_.CheckPages(shards_.hellos()[0].page_tokens));
     }
