@@ -3,6 +3,7 @@ run is what waferd takes. Where Helm is installed the renderings are what it mak
 
 import copy
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -44,39 +45,48 @@ def containers(example):
                 yield pod, container
 
 
-@pytest.fixture(name="validate", scope="module")
-def validator(tmp_path_factory):
-    """kubernetes_validate.validate, installed from PyPI where it is missing."""
+# Prints a fault for each of the objects that it reads, null for none; of objects that are not Kubernetes' own it only says so.
+VALIDATE = """
+import json, sys
+import kubernetes_validate as k
+def fault(doc):
     try:
-        import kubernetes_validate
-    except ImportError:
-        folder = tmp_path_factory.mktemp("kubernetes-validate")
-        done = subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--target", folder, "kubernetes-validate"], capture_output=True,
-                              text=True)
-        if done.returncode != 0:
-            pytest.skip("kubernetes-validate is not installed and PyPI does not answer")
-        sys.path.insert(0, str(folder))
-        import kubernetes_validate
-    return kubernetes_validate
+        k.validate(doc, "1.35", strict=True)
+    except k.SchemaNotFoundError:
+        return None if "." in doc["apiVersion"] else "no such kind: " + doc["kind"]
+    except k.ValidationError as error:
+        return str(error)
+json.dump([fault(doc) for doc in json.load(sys.stdin)], sys.stdout)
+"""
+
+
+@pytest.fixture(name="faults", scope="module")
+def validator(tmp_path_factory):
+    """The faults that kubernetes-validate of PyPI finds in objects. It runs apart, as its packages are newer than Debian's."""
+    folder = tmp_path_factory.mktemp("kubernetes-validate")
+    done = subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--target", folder, "kubernetes-validate"], capture_output=True,
+                          text=True)
+    if done.returncode != 0:
+        pytest.skip("PyPI does not answer: kubernetes-validate cannot be installed")
+
+    def faults(docs):
+        found = subprocess.run([sys.executable, "-c", VALIDATE], input=json.dumps(docs), capture_output=True, text=True, check=True,
+                               env={**os.environ, "PYTHONPATH": str(folder)})
+        return [fault for fault in json.loads(found.stdout) if fault]
+    return faults
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_renderings_are_valid_objects(example, validate):
-    kinds = set()
-    for doc in rendered(example):
-        kinds.add(doc["kind"])
-        try:
-            validate.validate(doc, "1.35", strict=True)
-        except validate.SchemaNotFoundError:
-            assert "." in doc["apiVersion"], doc["kind"]  # none of Kubernetes' own
-    assert {"ConfigMap", "Service", "ServiceAccount", "PodDisruptionBudget", "NetworkPolicy"} <= kinds
+def test_renderings_are_valid_objects(example, faults):
+    docs = rendered(example)
+    assert faults(docs) == []
+    assert {"ConfigMap", "Service", "ServiceAccount", "PodDisruptionBudget", "NetworkPolicy"} <= {doc["kind"] for doc in docs}
 
 
-def test_a_wrong_field_would_be_noticed(validate):
+def test_a_wrong_field_would_be_noticed(faults):
     wrong = copy.deepcopy(next(doc for doc in rendered("one") if doc["kind"] == "Deployment"))
     wrong["spec"]["template"]["spec"]["containers"][0]["readinesProbe"] = {}
-    with pytest.raises(validate.ValidationError):
-        validate.validate(wrong, "1.35", strict=True)
+    assert len(faults([wrong])) == 1
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
