@@ -13,6 +13,7 @@
 #include "server/app/door_security.h"
 #include "server/app/model_chat.h"
 #include "server/billing/price_book_reader.h"
+#include "server/trace/otlp/exporter.h"
 #include "wafer_backend/base/strings.h"
 #include "wafer_backend/base/timeline.h"
 #include "wafer_backend/compute/model/families/families.h"
@@ -79,6 +80,10 @@ class ConfigCheck {
     const size_t colon = message.find(": ");
     const bool named = message.starts_with("tls.") && colon != std::string::npos;
     Fault(named ? message.substr(0, colon) : "tls", named ? message.substr(colon + 2) : message);
+  }
+
+  void Trace(const config::TraceConfig& trace) {
+    if (!trace.otlp.empty()) Expect("trace.otlp", trace::ParseEndpoint(trace.otlp).status());
   }
 
   // What a usage database needs before it is opened.
@@ -214,6 +219,7 @@ absl::Status CheckConfig(const std::string& file, const config::ReadServerConfig
     check.Model(absl::StrCat("models[", i, "]"), read.config.models[i]);
   }
   check.Tls(read.config.tls);
+  check.Trace(read.config.trace);
   check.Billing(read.config.billing);
   return check.status();
 }

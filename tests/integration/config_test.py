@@ -243,6 +243,12 @@ def test_a_split_unit_is_checked_on_both_sides(tmp_path):
     assert done.returncode == 1 and "decode[0].attention.hardware" in done.stderr, done.stderr
 
 
+def test_a_collector_that_is_no_endpoint_is_found(tmp_path):
+    for otlp in ("ftp://x:1", "http://", "127.0.0.1:99999", "http://h:4317/v1/traces"):
+        done = check(tmp_path, DEMO + f'trace: {{otlp: "{otlp}"}}\n')
+        assert done.returncode == 1 and f"trace.otlp: '{otlp}' is not an endpoint" in done.stderr, done.stderr
+
+
 def test_certificates_that_cannot_be_used_are_found(tmp_path):
     done = check(tmp_path, DEMO + "tls: {cert: a.crt, key: a.key}\n")
     assert done.returncode == 1 and "tls.cert: " in done.stderr and "a.crt: No such file or directory" in done.stderr, done.stderr

@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 #include <cmath>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "client/cli/frame/output.h"
 #include "client/cli/wafer/wafer_commands.h"
@@ -108,6 +109,11 @@ absl::Status RunCalibrateServing(const Arguments& arguments) {
   for (const std::string& name :
        std::vector<std::string>(absl::StrSplit(arguments.Text("hardware"), ','))) {
     WL_ASSIGN_OR_RETURN(silicon::Hardware machine, silicon::LoadHardware(name));
+    for (const silicon::Hardware& other : machines) {
+      if (other.name == machine.name) {
+        return absl::InvalidArgumentError(absl::StrCat("--hardware names ", name, " twice"));
+      }
+    }
     machines.push_back(std::move(machine));
   }
   WL_ASSIGN_OR_RETURN(const ServingCalibration calibration,

@@ -8,9 +8,11 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "proto/opentelemetry/proto/collector/trace/v1/trace_service.grpc.pb.h"
 #include "wafer_backend/base/mutex.h"
+#include "wafer_backend/base/status.h"
 
 namespace waferline::trace {
 namespace {
@@ -106,24 +108,31 @@ class OtlpExporter final : public Exporter {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Exporter>> Exporter::Start(ExporterOptions options) {
-  std::string target = options.endpoint;
-  bool tls = false;
+absl::StatusOr<OtlpEndpoint> ParseEndpoint(const std::string& endpoint) {
+  OtlpEndpoint out{.target = endpoint};
+  std::string& target = out.target;
   if (const size_t end = target.find("://"); end != std::string::npos) {
     const std::string scheme = target.substr(0, end);
-    tls = scheme == "https";
+    out.tls = scheme == "https";
     target.erase(0, end + 3);
-    if (scheme != "http" && !tls) target.clear();
+    if (scheme != "http" && !out.tls) target.clear();
   }
   while (target.ends_with('/')) target.pop_back();
-  if (target.empty() || target.find('/') != std::string::npos || target.rfind(':') == 0 ||
-      target.find(':') == std::string::npos) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("'", options.endpoint,
-                     "' is not an endpoint; write http://HOST:4317 or https://HOST:4317"));
+  const size_t colon = target.rfind(':');
+  int port = 0;
+  if (target.find('/') != std::string::npos || colon == 0 || colon == std::string::npos ||
+      !absl::SimpleAtoi(target.substr(colon + 1), &port) || port < 1 || port > 65'535) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "'", endpoint, "' is not an endpoint; write http://HOST:4317 or https://HOST:4317"));
   }
-  auto channel = grpc::CreateChannel(
-      target, tls ? grpc::SslCredentials({}) : grpc::InsecureChannelCredentials());
+  return out;
+}
+
+absl::StatusOr<std::unique_ptr<Exporter>> Exporter::Start(ExporterOptions options) {
+  WL_ASSIGN_OR_RETURN(const OtlpEndpoint endpoint, ParseEndpoint(options.endpoint));
+  auto channel =
+      grpc::CreateChannel(endpoint.target, endpoint.tls ? grpc::SslCredentials({})
+                                                        : grpc::InsecureChannelCredentials());
   return std::make_unique<OtlpExporter>(std::move(options), channel);
 }
 

@@ -27,6 +27,13 @@ struct ExporterOptions {
   std::function<void(const std::string&)> on_remark;  // on the exporter's thread
 };
 
+struct OtlpEndpoint {
+  std::string target;  // HOST:PORT
+  bool tls = false;
+};
+// InvalidArgument: not an endpoint.
+absl::StatusOr<OtlpEndpoint> ParseEndpoint(const std::string& endpoint);
+
 class Exporter : public SpanSink {
  public:
   static constexpr size_t kMaxQueued = 2048;
