@@ -143,7 +143,7 @@ await page.fill("[aria-label='Name of the new tenant']", "acme");
 await page.keyboard.press("Enter");
 await page.waitForSelector("[data-tenant='acme']");
 await page.click("[data-invoice] button:has-text('Show')");
-await until(() => /Invoice :\d{4}-\d\d, draft/.test(document.querySelector("main").textContent), 10000);
+await until(() => /Invoice no-tenant:\d{4}-\d\d, draft/.test(document.querySelector("main").textContent), 10000);
 await shot("billing-dark");
 await accessible("billing");
 await page.setViewportSize({width: 390, height: 844});
