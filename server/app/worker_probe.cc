@@ -45,6 +45,12 @@ absl::StatusOr<std::unique_ptr<WorkerProbe>> WorkerProbe::Open(
   return probe;
 }
 
+void WorkerProbe::OnReady() {
+  int64_t never = 0;
+  vitals_->awake_ns.compare_exchange_strong(never, runtime::MonotonicNow().count());
+  ready_ = true;
+}
+
 // The loop's clock is the host's monotonic one.
 Nanoseconds WorkerProbe::Age() const {
   const int64_t awake = vitals_->awake_ns;

@@ -33,7 +33,7 @@ class WorkerProbe {
                                                            std::shared_ptr<tls::Credentials> tls);
   // For the worker's server to write to.
   const std::shared_ptr<link::Vitals>& vitals() const { return vitals_; }
-  void OnReady() { ready_ = true; }
+  void OnReady();                          // the loop is about to begin: from now on it has to turn
   uint16_t port() const { return port_; }  // 0: there is none
 
  private:
