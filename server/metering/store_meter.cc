@@ -22,6 +22,9 @@ using store::Connection;
 // A sequence that is preempted or loses its unit computes the token under way again.
 constexpr int64_t kMaxLostBeats = 8;
 
+// What was answered is written at most so often: each time changes a page of the file.
+constexpr Nanoseconds kMarkPeriod = Milliseconds(100);
+
 // Whole microdollars, rounded up: a hold is never too small.
 int64_t MicroOf(Money money) {
   const Money::Columns columns = money.ToColumns();
@@ -71,9 +74,14 @@ absl::Status StoreMeter::WriteGroup(Connection& connection) {
 }
 
 absl::Status StoreMeter::WriteAnswered(Connection& connection) {
+  const Nanoseconds early = flushing_ ? Nanoseconds(0) : next_mark_ - options_.now();
   {
     MutexLock lock(&mutex_);
     if (marked_) return absl::OkStatus();
+    if (early > Nanoseconds(0)) {
+      LookAgain(early);
+      return absl::OkStatus();
+    }
     marked_ = true;
     written_ = answered_.Text();
   }
@@ -87,6 +95,7 @@ absl::Status StoreMeter::WriteAnswered(Connection& connection) {
 
 void StoreMeter::OnCommitted() {
   next_position_ += static_cast<int64_t>(batch_.posts());
+  if (written_) next_mark_ = options_.now() + kMarkPeriod;
   written_.reset();
   opening_.clear();
   one_by_one_ = false;
@@ -99,12 +108,12 @@ void StoreMeter::OnAdmitted(std::shared_ptr<const InFlight> request) {
     first = admitted_.empty();
     admitted_.push_back(std::move(request));
   }
-  if (first) LookAgain();
+  if (first) LookAgain(options_.open_delay);
 }
 
 // So that there is a group by then.
-void StoreMeter::LookAgain() {
-  writer_.Post([](Connection&) { return absl::OkStatus(); }, nullptr, options_.open_delay);
+void StoreMeter::LookAgain(Nanoseconds within) {
+  writer_.Post([](Connection&) { return absl::OkStatus(); }, nullptr, within);
 }
 
 void StoreMeter::TakeOpens() {
@@ -121,10 +130,10 @@ void StoreMeter::TakeOpens() {
     more = !admitted_.empty();
   }
   for (const auto& request : opening_) request->OpenIn(&batch_);
-  if (more) LookAgain();
+  if (more) LookAgain(options_.open_delay);
 }
 
-// The mark goes with the next commit of anything, or soon by itself.
+// The mark goes with a commit of anything, or soon by itself.
 void StoreMeter::OnAnswered(int64_t ordinal) {
   if (stopped_) return;
   {
@@ -132,7 +141,7 @@ void StoreMeter::OnAnswered(int64_t ordinal) {
     answered_.Add(ordinal);
     if (!std::exchange(marked_, false)) return;
   }
-  writer_.Post([](Connection&) { return absl::OkStatus(); }, nullptr);
+  LookAgain(kMarkPeriod);
 }
 
 absl::StatusOr<std::unique_ptr<StoreMeter>> StoreMeter::Start(store::Store* store,

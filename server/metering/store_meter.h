@@ -82,7 +82,7 @@ class StoreMeter : public UsageMeter {
   int64_t EndOf(Nanoseconds arrival, const Outcome& outcome) const;
   // A request without a hold was admitted.
   void OnAdmitted(std::shared_ptr<const InFlight> request);
-  void LookAgain();
+  void LookAgain(Nanoseconds within);
   void OnCommitted();
   absl::Status WriteAnswered(store::Connection& connection);
   // Adds to the batch what has been in flight for open_delay.
@@ -106,6 +106,7 @@ class StoreMeter : public UsageMeter {
   std::vector<std::shared_ptr<const InFlight>> opening_;  // written, not committed yet
   bool one_by_one_ = false;                               // how the group is written
   int64_t next_position_ = 1;
+  Nanoseconds next_mark_{};  // not before it is answered_ written again
   Mutex mutex_;
   AnsweredSet answered_ ABSL_GUARDED_BY(mutex_);
   bool marked_ ABSL_GUARDED_BY(mutex_) = true;  // what is answered is written, or about to be

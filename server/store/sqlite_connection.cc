@@ -14,9 +14,6 @@
 namespace waferline::store {
 namespace {
 
-// The pages of sums change with every group: a log four times SQLite's default copies them to the
-// file a quarter as often. 16 MB.
-constexpr int kCheckpointPages = 4000;
 constexpr int kBusyMs = 250;  // a reader's checkpoint may hold the file for a moment
 
 absl::Status StatusOf(sqlite3* db, int code, const std::string& what) {
@@ -59,15 +56,15 @@ class SqliteConnection : public Connection {
     return absl::OkStatus();
   }
 
-  absl::Status Open(Durability durability) {
+  absl::Status Open(Durability durability, Checkpointer* checkpointer) {
     const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     const int code = sqlite3_open_v2(path_.c_str(), &db_, flags, nullptr);
     if (code != SQLITE_OK) return Fail(code);
     sqlite3_extended_result_codes(db_, 1);
     sqlite3_busy_timeout(db_, kBusyMs);
+    checkpointer->Watch(db_);
     return RunScript(absl::StrCat("PRAGMA journal_mode = WAL; PRAGMA synchronous = ",
-                                  durability == Durability::kPower ? "FULL" : "NORMAL",
-                                  "; PRAGMA wal_autocheckpoint = ", kCheckpointPages, ";"));
+                                  durability == Durability::kPower ? "FULL" : "NORMAL", ";"));
   }
 
   Dialect dialect() const override { return Dialect::kSqlite; }
@@ -185,9 +182,10 @@ class SqliteConnection : public Connection {
 
 absl::StatusOr<std::unique_ptr<Connection>> ConnectSqlite(const std::string& path,
                                                           Durability durability,
+                                                          Checkpointer* checkpointer,
                                                           std::function<absl::Status()> check) {
   auto connection = std::make_unique<SqliteConnection>(path, std::move(check));
-  WL_RETURN_IF_ERROR(connection->Open(durability));
+  WL_RETURN_IF_ERROR(connection->Open(durability, checkpointer));
   return connection;
 }
 

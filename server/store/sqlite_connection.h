@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "server/store/checkpointer.h"
 #include "server/store/connection.h"
 #include "server/store/store.h"
 
@@ -15,6 +16,7 @@ namespace waferline::store {
 // only if it does; if it no longer does after a commit, that commit is in doubt.
 absl::StatusOr<std::unique_ptr<Connection>> ConnectSqlite(const std::string& path,
                                                           Durability durability,
+                                                          Checkpointer* checkpointer,
                                                           std::function<absl::Status()> check);
 absl::StatusOr<std::unique_ptr<Connection>> ConnectSqliteToRead(const std::string& path);
 

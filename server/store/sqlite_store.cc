@@ -41,7 +41,7 @@ std::string RealPath(const std::string& path) {
 class SqliteStore : public Store {
  public:
   SqliteStore(std::string path, Durability durability)
-      : path_(RealPath(path)), durability_(durability) {}
+      : path_(RealPath(path)), durability_(durability), checkpointer_(path_) {}
   ~SqliteStore() override {
     if (lock_ >= 0) close(lock_);
   }
@@ -85,7 +85,7 @@ class SqliteStore : public Store {
 
   absl::StatusOr<std::unique_ptr<Connection>> Connect() override {
     WL_RETURN_IF_ERROR(Check());
-    return ConnectSqlite(path_, durability_, [this] { return Check(); });
+    return ConnectSqlite(path_, durability_, &checkpointer_, [this] { return Check(); });
   }
   bool one_server() const override { return true; }
   std::string Describe() const override { return "SQLite " + path_; }
@@ -97,6 +97,7 @@ class SqliteStore : public Store {
 
   const std::string path_;
   const Durability durability_;
+  Checkpointer checkpointer_;
   int lock_ = -1;
   FileId file_;
 };

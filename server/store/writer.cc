@@ -1,5 +1,7 @@
 #include "server/store/writer.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -87,6 +89,7 @@ Writer::Figures Writer::figures() const {
 }
 
 void Writer::Run() {
+  pthread_setname_np(pthread_self(), "usage-writer");
   Pieces group;
   while (TakeGroup(&group)) {
     while (!group.empty()) CommitSome(&group);
