@@ -1,12 +1,14 @@
 #include "server/accounts/account_tables.h"
 
 #include <cstdlib>
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "server/accounts/ledger_tables.h"
+#include "server/accounts/names.h"
 #include "server/accounts/project_tables.h"
 #include "server/billing/transfer.h"
 #include "wafer_backend/base/status.h"
@@ -96,6 +98,21 @@ std::optional<int64_t> LimitOf(const Value& value) {
   return number == nullptr ? std::nullopt : std::optional<int64_t>(*number);
 }
 
+// A project may be given by its name.
+absl::Status NameProjectsById(Connection& connection, Quota* quota) {
+  std::map<std::string, int64_t> by_id;
+  for (const auto& [project, thousandths] : quota->shares) {
+    WL_ASSIGN_OR_RETURN(std::string id, ProjectIdOf(connection, quota->tenant, project));
+    if (!by_id.emplace(std::move(id), thousandths).second) {
+      return FieldError("project_shares", absl::StrCat("'", project,
+                                                       "' is a project's name, and "
+                                                       "its id has a share already"));
+    }
+  }
+  quota->shares = std::move(by_id);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status RaiseAccessVersion(Connection& connection) {
@@ -151,16 +168,18 @@ absl::StatusOr<std::vector<Tenant>> ListTenants(Connection& connection) {
   return tenants;
 }
 
-absl::Status AddKey(Connection& connection, const Key& key) {
+absl::StatusOr<Key> AddKey(Connection& connection, Key key) {
   WL_RETURN_IF_ERROR(NeedTenant(connection, key.tenant));
   if (!key.project.empty()) {
+    WL_ASSIGN_OR_RETURN(key.project, ProjectIdOf(connection, key.tenant, key.project));
     WL_RETURN_IF_ERROR(AddProject(connection, {.id = key.project,
                                                .tenant = key.tenant,
                                                .name = key.project,
                                                .created_us = key.created_us}));
   }
   WL_RETURN_IF_ERROR(InsertKey(connection, key));
-  return RaiseAccessVersion(connection);
+  WL_RETURN_IF_ERROR(RaiseAccessVersion(connection));
+  return key;
 }
 
 absl::Status ImportKey(Connection& connection, const Key& key) {
@@ -193,7 +212,7 @@ absl::Status RotateKey(Connection& connection, const std::string& old_id, Key fr
   fresh.admin = old.admin;
   fresh.read_usage = old.read_usage;
   fresh.models = old.models;
-  WL_RETURN_IF_ERROR(AddKey(connection, fresh));
+  WL_RETURN_IF_ERROR(AddKey(connection, std::move(fresh)).status());
   return connection
       .Run(
           "UPDATE api_key SET expires_us = $2 WHERE id = $1 AND (expires_us = 0 OR expires_us > "
@@ -211,7 +230,8 @@ absl::StatusOr<std::vector<Key>> ListKeys(Connection& connection) {
   return keys;
 }
 
-absl::Status SetQuota(Connection& connection, const Quota& quota, int64_t now_us) {
+absl::StatusOr<Quota> SetQuota(Connection& connection, Quota quota, int64_t now_us) {
+  WL_RETURN_IF_ERROR(NameProjectsById(connection, &quota));
   WL_RETURN_IF_ERROR(BookPayment(connection, quota, now_us));
   WL_RETURN_IF_ERROR(
       connection.Run("DELETE FROM project_share WHERE tenant = $1", {quota.tenant}).status());
@@ -225,7 +245,8 @@ absl::Status SetQuota(Connection& connection, const Quota& quota, int64_t now_us
   if (quota == Quota{.tenant = quota.tenant}) {
     WL_RETURN_IF_ERROR(
         connection.Run("DELETE FROM quota WHERE tenant = $1", {quota.tenant}).status());
-    return RaiseAccessVersion(connection);
+    WL_RETURN_IF_ERROR(RaiseAccessVersion(connection));
+    return quota;
   }
   WL_RETURN_IF_ERROR(NeedTenant(connection, quota.tenant));
   WL_RETURN_IF_ERROR(
@@ -238,7 +259,8 @@ absl::Status SetQuota(Connection& connection, const Quota& quota, int64_t now_us
                 OrNull(quota.concurrent), OrNull(quota.soft_micro), OrNull(quota.hard_micro),
                 OrNull(quota.prepaid_micro)})
           .status());
-  return RaiseAccessVersion(connection);
+  WL_RETURN_IF_ERROR(RaiseAccessVersion(connection));
+  return quota;
 }
 
 absl::StatusOr<std::vector<Quota>> ListQuotas(Connection& connection) {

@@ -76,9 +76,10 @@ absl::Status NeedTenant(store::Connection& connection, const std::string& name);
 // After a change that other servers must load.
 absl::Status RaiseAccessVersion(store::Connection& connection);
 
-// Its project is added too, if the tenant has none of that id. NotFound: no such tenant, or it is
-// disabled. InvalidArgument: the project is archived.
-absl::Status AddKey(store::Connection& connection, const Key& key);
+// Gives it as it is kept. Its project may be one's id or name (ProjectIdOf), and is added if the
+// tenant has none such. NotFound: no such tenant, or it is disabled. InvalidArgument: the project
+// is archived, or several have that name.
+absl::StatusOr<Key> AddKey(store::Connection& connection, Key key);
 // NotFound: no such key. InvalidArgument: it is the configuration's.
 absl::Status RevokeKey(store::Connection& connection, const std::string& id, int64_t now_us);
 // `fresh` takes over tenant, project and scopes of `old_id`, which ends at `old_ends_us`.
@@ -86,9 +87,10 @@ absl::Status RotateKey(store::Connection& connection, const std::string& old_id,
                        int64_t old_ends_us);
 absl::StatusOr<std::vector<Key>> ListKeys(store::Connection& connection);
 
-// Replaces the tenant's; without any limit removes it. What is paid in since is booked in the
-// ledger. NotFound: no such tenant.
-absl::Status SetQuota(store::Connection& connection, const Quota& quota, int64_t now_us);
+// Replaces the tenant's; without any limit removes it. Gives it as it is kept: with the ids of
+// projects that have shares (ProjectIdOf). What is paid in since is booked in the ledger. NotFound:
+// no such tenant.
+absl::StatusOr<Quota> SetQuota(store::Connection& connection, Quota quota, int64_t now_us);
 absl::StatusOr<std::vector<Quota>> ListQuotas(store::Connection& connection);
 
 absl::StatusOr<int64_t> AccessVersion(store::Connection& connection);

@@ -1,5 +1,6 @@
 #include "server/accounts/accounts.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -8,6 +9,7 @@
 #include "server/accounts/price_books.h"
 #include "server/metering/usage_tables.h"
 #include "wafer_backend/base/field_error.h"
+#include "wafer_backend/base/name_table.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
@@ -191,7 +193,12 @@ void Accounts::CreateKey(const Key& wanted, Done<NewKey> done) {
     if (!bad.ok()) return done(bad);
   }
   for (const std::string& model : wanted.models) {
-    if (const absl::Status bad = CheckName("models", model, false); !bad.ok()) return done(bad);
+    const bool served =
+        std::find(options_.models.begin(), options_.models.end(), model) != options_.models.end();
+    if (!served) {
+      const std::vector<std::string_view> names(options_.models.begin(), options_.models.end());
+      return done(FieldError("models", NotOneOf(model, names)));
+    }
   }
   if (!wanted.name.empty()) {
     if (const absl::Status bad = CheckTitle(wanted.name); !bad.ok()) return done(bad);
@@ -205,8 +212,11 @@ void Accounts::CreateKey(const Key& wanted, Done<NewKey> done) {
                            "no one could operate this server afterwards"));
   }
   NewKey made = MakeKey(wanted);
-  Write<NewKey>([key = made.key](Connection& connection) { return AddKey(connection, key); }, made,
-                std::move(done));
+  Write<Key>([key = made.key](Connection& connection) { return AddKey(connection, key); },
+             [secret = made.secret, done = std::move(done)](absl::StatusOr<Key> key) {
+               if (!key.ok()) return done(key.status());
+               done(NewKey{secret, *std::move(key)});
+             });
 }
 
 void Accounts::RotateKey(const std::string& id, Nanoseconds overlap, Done<NewKey> done) {
@@ -254,7 +264,7 @@ void Accounts::SetQuota(const Quota& quota, Done<Quota> done) {
       [quota, now_us](Connection& connection) {
         return accounts::SetQuota(connection, quota, now_us);
       },
-      quota, std::move(done));
+      std::move(done));
 }
 
 void Accounts::ListQuotas(Done<std::vector<Quota>> done) {

@@ -25,6 +25,7 @@
 #include "server/store/writer.h"
 #include "server/tenancy/api_keys.h"
 #include "server/tenancy/budget.h"
+#include "wafer_backend/base/status.h"
 
 namespace waferline::accounts {
 
@@ -49,6 +50,7 @@ class Accounts {
     store::Writer* writer = nullptr;  // the server's one
     tenancy::ApiKeys* keys = nullptr;
     tenancy::Budgets* budgets = nullptr;
+    std::vector<std::string> models;         // that keys may be for: those that are served
     std::vector<tenancy::ApiKey> file_keys;  // the configuration's
     tenancy::LimitsByTenant file_limits;     // the configuration's; a quota replaces its tenant's
     const billing::PriceBook* prices = nullptr;  // null: spending cannot be limited
@@ -68,8 +70,9 @@ class Accounts {
   void DisableTenant(const std::string& name, Done<std::string> done);
   void ListTenants(Done<std::vector<Tenant>> done);
 
-  // Of `wanted` tenant, project, scopes and expires_us are read. InvalidArgument: the first key of
-  // a server without keys must be an administrator's, or no one could operate it afterwards.
+  // Of `wanted` tenant, project, scopes and expires_us are read. InvalidArgument: a model that is
+  // not served here (it could be used nowhere, and is most likely misspelt); the first key of a
+  // server without keys must be an administrator's, or no one could operate it afterwards.
   void CreateKey(const Key& wanted, Done<NewKey> done);
   // The old key goes on for `overlap`.
   void RotateKey(const std::string& id, Nanoseconds overlap, Done<NewKey> done);
@@ -120,6 +123,21 @@ class Accounts {
           });
       if (!asked) done(Busy());
     });
+  }
+  // The same for work that makes the answer.
+  template <typename Answer>
+  void Write(std::function<absl::StatusOr<Answer>(store::Connection&)> work, Done<Answer> done) {
+    const auto made = std::make_shared<Answer>();
+    Write<std::string>(
+        [work, made](store::Connection& connection) -> absl::Status {
+          WL_ASSIGN_OR_RETURN(*made, work(connection));
+          return absl::OkStatus();
+        },
+        "",
+        [made, done](const absl::StatusOr<std::string>& written) {
+          if (!written.ok()) return done(written.status());
+          done(*made);
+        });
   }
   NewKey MakeKey(const Key& wanted) const;
   absl::Status Import();

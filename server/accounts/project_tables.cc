@@ -3,7 +3,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "server/accounts/account_tables.h"
+#include "server/accounts/names.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::accounts {
@@ -57,6 +59,21 @@ absl::StatusOr<Project> FindProject(Connection& connection, const std::string& i
   if (found.rows.size() == 1) return ProjectOf(found.rows[0]);
   return absl::InvalidArgumentError(
       absl::StrCat("several tenants have a project '", id, "': name one with ?tenant="));
+}
+
+absl::StatusOr<std::string> ProjectIdOf(Connection& connection, const std::string& tenant,
+                                        const std::string& wanted) {
+  WL_ASSIGN_OR_RETURN(
+      const Result found,
+      connection.Run("SELECT id FROM project WHERE tenant = $1 AND (id = $2 OR (name = $2 AND "
+                     "archived_us = 0)) ORDER BY id = $2 DESC, id",
+                     {tenant, wanted}));
+  if (found.rows.empty()) return wanted;
+  std::vector<std::string> ids;
+  for (const Row& row : found.rows) ids.push_back(TextOf(row[0]));
+  if (ids.size() == 1 || ids[0] == wanted) return ids[0];
+  return FieldError("project", absl::StrCat("several projects are named '", wanted,
+                                            "', give an id: ", absl::StrJoin(ids, ", ")));
 }
 
 absl::StatusOr<std::vector<Project>> ListProjects(Connection& connection) {

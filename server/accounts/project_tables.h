@@ -25,6 +25,10 @@ absl::Status AddProject(store::Connection& connection, const Project& project);
 // NotFound: the tenant ("": any) has no such project. InvalidArgument: several tenants have.
 absl::StatusOr<Project> FindProject(store::Connection& connection, const std::string& id,
                                     const std::string& tenant);
+// The id of the tenant's project that `wanted` is the id of, else the name of; `wanted` itself if
+// there is none. InvalidArgument: several that are not archived have that name.
+absl::StatusOr<std::string> ProjectIdOf(store::Connection& connection, const std::string& tenant,
+                                        const std::string& wanted);
 // By tenant and id.
 absl::StatusOr<std::vector<Project>> ListProjects(store::Connection& connection);
 // InvalidArgument: it is archived.

