@@ -89,6 +89,31 @@ def test_the_stream_has_each_record_once_from_any_cursor_and_follows(cloud, bill
     following.cancel()
 
 
+def test_as_many_streams_follow_as_are_allowed_and_the_next_is_refused_by_name(cloud, billing):
+    server, doors = cloud
+    complete(server, new_key(server)["key"], 5)
+
+    def follow():
+        events = doors.stream(SERVICE + "StreamUsage", billing.StreamUsageRequest(follow=True), billing.StreamUsageResponse, **with_key("root"))
+        next(events)  # it is under way
+        return events
+
+    streams = [follow() for _ in range(16)]
+    with pytest.raises(doors.grpc.RpcError) as refused:
+        follow()
+    assert refused.value.code().name == "RESOURCE_EXHAUSTED" and "16 streams of usage are under way" in refused.value.details()
+    streams.pop().cancel()
+    deadline = time.monotonic() + 60
+    while len(streams) < 16:  # the server sees the end of the one that left
+        try:
+            streams.append(follow())
+        except doors.grpc.RpcError as error:
+            assert error.code().name == "RESOURCE_EXHAUSTED" and time.monotonic() < deadline
+            time.sleep(0.05)
+    for one in streams:
+        one.cancel()
+
+
 @pytest.mark.parametrize("method, message, code, says", [
     ("GetUsage", lambda b: b.GetUsageRequest(start_unix_seconds=-1), "INVALID_ARGUMENT", "start_unix_seconds: must be from 0"),
     ("GetUsage", lambda b: b.GetUsageRequest(group_by=[0]), "INVALID_ARGUMENT", "group_by[0]: is no UsageGroup"),

@@ -12,9 +12,9 @@ from decimal import Decimal
 import pytest
 
 from accounts_test import call, config, complete, new_key
-from cloud import Waferd, stream, waferctl, waferctl_json
+from cloud import ROOT, Waferd, get, stream, waferctl, waferctl_json
 from postgres import Postgres, Sqlite, programs
-from schedule_digest_test import BLOCK_TOKENS, FLEETS, SEED, Scene
+from schedule_digest_test import BLOCK_TOKENS, FLEETS, SEED, Scene, make_trace
 
 PRICES = """
 currency: USD
@@ -216,6 +216,110 @@ def test_a_trace_gives_the_same_invoice_offline_and_live_on_either_database(data
     first = min(expected)
     assert live[first] == expected[first]
     assert asked(None, ["ledger", "verify"], *store)["differences"] == []
+
+
+def replayed(folder, fleet, shards, *parts):
+    """The invoices, as text, of a server with so many shards that replays these traces one after the other, started again between them."""
+    folder.mkdir()
+    with Sqlite() as database:
+        scene = Scene(folder, FLEETS[fleet], head=f'billing: {{store: "{database.url}", prices: ../prices.yaml, clock: emulated}}\n')
+        scene.server.write_text(scene.server.read_text().replace("shards: 2", f"shards: {shards}"))
+        for number, lines in enumerate(parts):
+            trace = folder / f"{number}.jsonl"
+            trace.write_text("".join(json.dumps(line) + "\n" for line in lines))
+            with Waferd(scene.server) as server:
+                waferctl_json("bench", "replay", "--trace", trace, "--block-tokens", BLOCK_TOKENS, "--seed", SEED, "--server", server.http, "--json")
+        store = ("--store", database.url)
+        assert asked(None, ["ledger", "verify"], *store)["differences"] == []
+        names = [invoice["id"] for invoice in asked(None, ["invoice", "list"], *store)["invoices"]]
+        return {name: waferctl("invoice", "show", name, "--json", *store).stdout for name in names}
+
+
+def without(fields, lines):
+    return [{key: value for key, value in line.items() if key not in fields} for line in lines]
+
+
+def test_an_invoice_is_the_same_bytes_over_runs_and_with_any_number_of_shards(tmp_path):
+    (tmp_path / "prices.yaml").write_text(PRICES.replace("{name: m,", '{name: "*",'))
+    fleet, lines = "two wafers and a GPU, speculation, deadlines, caches on wafers", without({"tenant"}, make_trace(SEED))
+    first = replayed(tmp_path / "first", fleet, 1, lines)
+    assert len(first) == 1 and '"cached_input"' in next(iter(first.values()))
+    for number, shards in enumerate((1, 2, 3)):
+        assert replayed(tmp_path / str(number), fleet, shards, lines) == first, shards
+
+
+def test_an_invoice_is_the_same_bytes_through_a_restart(tmp_path):
+    (tmp_path / "prices.yaml").write_text(PRICES.replace("{name: m,", '{name: "*",'))
+    # The second part comes when the first is over, and shares no prefix with it: no cache that counts is lost.
+    early = without({"tenant", "deadline_ms"}, make_trace(SEED))
+    late = [{**line, "arrival_s": line["arrival_s"] + 10, "blocks": [block + 10**6 for block in line["blocks"]]} for line in early]
+    fleet = "one wafer, shared prefixes"
+    assert replayed(tmp_path / "once", fleet, 2, early + late) == replayed(tmp_path / "restarted", fleet, 2, early, late)
+
+
+TIERS = """clock: {{kind: real, scale: 0.02}}
+billing: {{store: "{url}", prices: ./prices.yaml, show_cost: true}}
+models:
+  - name: m
+    shape: llama-3.1-8b
+    context: 512
+    prefill: {{hardware: h100}}
+    decode:
+      - {{hardware: wse-3, profile: vendor-2024, max_running: 1}}
+      - {{name: gpu, hardware: h100, max_running: 1}}
+    scheduling: {{fast_tier: {{who: paid, priority_spills: true, slow_spills: true}}}}
+    tokens: {{from: shards, file: {model}}}
+"""
+
+
+def test_a_tier_that_is_lowered_or_lifted_is_billed_as_it_was_served_and_never_above_what_was_asked(tmp_path):
+    (tmp_path / "prices.yaml").write_text(PRICES)
+    path = tmp_path / "tiers.yaml"
+    with Sqlite() as database:
+        path.write_text(TIERS.format(url=database.url, model=ROOT / "deploy/models/demo.gguf"))
+        body = {"model": "m", "prompt": "Once upon a time", "max_tokens": 3}
+        with Waferd(path) as server:
+            def costs(factor, **fields):
+                status, answer, _ = call(server, "POST", "/v1/completions", {**body, **fields}, None)
+                assert status == 200 and Decimal(answer["usage"]["cost"]) == price(answer["usage"], factor), answer
+                return answer["usage"]["usage_id"]
+
+            def held(tier):
+                """A long answer that keeps the one place of the unit that its tier is for."""
+                events = stream(server.http, "/v1/completions", {**body, "max_tokens": 400, "ignore_eos": True, "service_tier": tier})
+                next(events)
+                return events
+
+            asked_and_billed = {costs("2", service_tier="priority"): ("priority", "priority")}
+            taken = held("priority")
+            asked_and_billed[costs("1", service_tier="priority")] = ("priority", "default")  # lowered to the GPU
+            taken.close()
+            wait_until_idle(server)
+            taken = held("default")
+            asked_and_billed[costs("1")] = ("default", "default")  # lifted to the wafer
+            asked_and_billed[costs("0.5", service_tier="flex")] = ("flex", "flex")
+            taken.close()
+            wait_until_idle(server)
+            name = "no-tenant:" + time.strftime("%Y-%m", time.gmtime())
+            invoice = asked(server, ["invoice", "show", name], "--server", server.http)["invoice"]
+        rows = {f"{epoch}.{ordinal}.0": (was, tier, wafer_ns != "0") for epoch, ordinal, was, tier, wafer_ns in
+                database.rows("SELECT epoch, ordinal, asked, tier, system_ns FROM usage WHERE reason <> 'cancelled'")}
+        assert {usage: (was, tier) for usage, (was, tier, _) in rows.items()} == asked_and_billed
+        assert [on_wafer for _, _, on_wafer in rows.values()] == [True, False, True, True]
+        sums = database.rows("SELECT tier, SUM(prompt), SUM(cached), SUM(generated) FROM usage GROUP BY tier")
+        for tier, *counts in sums:
+            lines = {line["item"]: line["quantity"] for line in invoice["lines"] if line["tier"] == tier}
+            prompt, cached, generated = map(int, counts)
+            assert lines["output"] == generated and lines["input"] + lines.get("cached_input", 0) == prompt, (tier, lines)
+            assert lines.get("cached_input", 0) == cached
+        assert asked(None, ["ledger", "verify"], "--store", database.url)["differences"] == []
+
+
+def wait_until_idle(server):
+    deadline = time.monotonic() + 60
+    while any(unit["running"] for model in json.loads(get(server.http + "/admin/load"))["models"] for unit in model["units"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_stream_that_its_client_leaves_is_charged_for_what_was_generated(tmp_path):

@@ -60,6 +60,45 @@ def test_the_same_trace_gives_the_same_invoice(trace, tmp_path):
     assert len({invoice["month"] for invoice in exports[0][0]["invoices"]}) == 2
 
 
+def test_what_a_lost_wafer_makes_start_again_costs_the_same_and_occupies_more(trace, tmp_path):
+    fleet = tmp_path / "fleet.yaml"
+    lane = """models:
+  - name: llama-3.1-8b
+    shape: llama-3.1-8b
+    context: 32768
+    prefill: {hardware: h100, workers: 2}
+    decode: [{name: wafer, hardware: wse-3, profile: vendor-2024, units: 2}]
+    link: {bytes_per_second: 5.0e+10, latency_us: 10}
+"""
+    dense = tmp_path / "dense.jsonl"
+    dense.write_text("".join(json.dumps({**row, "arrival_s": row["arrival_s"] / 100}) + "\n" for row in trace[1]))
+    reports = []
+    for faults in ("", "faults:\n  - {at_s: 0.1, fault: unit_lost, index: 0}\n  - {at_s: 0.2, fault: unit_back, index: 0}\n"):
+        fleet.write_text(lane + faults)
+        result = waferctl("sim", "--config", fleet, "--trace", dense, "--prices", "demo", "--json")
+        assert result.returncode == 0, result.stderr
+        reports.append(json.loads(result.stdout))
+    calm, faulty = reports
+    assert faulty["requests"]["restarted"]["unit_lost"] > 0 and faulty["requests"]["completed"] == 60
+    assert [json.dumps(one) for one in faulty["billing"]["invoices"]] == [json.dumps(one) for one in calm["billing"]["invoices"]]
+    # The prompts are computed again: the provider's loss.
+    assert faulty["compute"]["accelerator_ns"] > calm["compute"]["accelerator_ns"]
+
+
+def test_revenue_cost_and_margin_are_split_by_tenant_model_and_tier(trace):
+    report = bill(trace[0])["billing"]
+    rows = {(row["tenant"], row["model"], row["tier"]): row for row in report["by"]}
+    model = "llama-3.1-8b"
+    assert set(rows) == {(tenant, model, tier) for tenant in ("t0", "t1", "t2") for tier in ("default", "priority")}
+    for (tenant, _, tier), row in rows.items():
+        mine = [one for one in trace[1] if (one["tenant"], one["service_tier"]) == (tenant, tier)]
+        assert row["requests"] == len(mine)
+        assert Decimal(row["revenue_usd"]) == sum(one["prompt_tokens"] + one["output_tokens"] for one in mine) * PRICE[tier] / Decimal(10**7)
+        assert Decimal(row["margin_usd"]) == Decimal(row["revenue_usd"]) - Decimal(row["cost_usd"]) and Decimal(row["cost_usd"]) > 0
+    assert sum(Decimal(row["revenue_usd"]) for row in rows.values()) == sum(Decimal(one["exact_usd"]) for one in report["invoices"])
+    assert sum(Decimal(row["cost_usd"]) for row in rows.values()) + Decimal(report["idle_cost_usd"]) == Decimal(report["cost_usd"])
+
+
 def test_exports_say_what_the_invoices_say(trace, tmp_path):
     report = bill(trace[0], "--focus", str(tmp_path / "focus.csv"), "--usage-events", str(tmp_path / "events"))
     with (tmp_path / "focus.csv").open(newline="") as file:

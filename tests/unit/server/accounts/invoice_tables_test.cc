@@ -221,14 +221,16 @@ TEST_CASE_METHOD(World, "requests that failed or were cut off are credited on th
   CHECK(Balance("tenant:acme:receivable").RoundedToCents().count() == 13 + 4);
 }
 
-TEST_CASE_METHOD(World, "lost acknowledgements and refused commits give the same invoice") {
+TEST_CASE_METHOD(
+    World, "lost acknowledgements, refused commits and broken connections give the same invoice") {
   Serve("acme", 40, kMonth.begin_us());
   const std::string expected = FindInvoice(*connection, book, kAcme).value().text;
   for (uint64_t seed = 1; seed < 5; ++seed) {
     World other;
-    store::FaultyStore faulty(other.store.get(), {.lost = 0.3, .refused = 0.3, .seed = seed});
+    store::FaultyStore faulty(other.store.get(),
+                              {.lost = 0.3, .refused = 0.3, .broken = 0.05, .seed = seed});
     other.Serve("acme", 40, kMonth.begin_us(), "", &faulty);
-    CHECK(faulty.lost + faulty.refused > 0);
+    CHECK(faulty.lost + faulty.refused + faulty.broken > 0);
     CHECK(FindInvoice(*other.connection, other.book, kAcme).value().text == expected);
     CHECK(other.Differences().empty());
   }

@@ -99,11 +99,12 @@ std::shared_ptr<RequestUsage> Admit(StoreMeter& meter, const std::vector<ValidRe
 
 }  // namespace
 
-TEST_CASE("lost acknowledgements, refused commits and reconnections give the same sums") {
+TEST_CASE("lost acknowledgements, refused commits and broken connections give the same sums") {
   const uint64_t seed = GENERATE(range(1, 7));
   INFO("seed " << seed);
   World world;
-  store::FaultyStore faulty(world.real.get(), {.lost = 0.15, .refused = 0.15, .seed = seed});
+  store::FaultyStore faulty(world.real.get(),
+                            {.lost = 0.15, .refused = 0.15, .broken = 0.02, .seed = seed});
   auto meter = StoreMeter::Start(&faulty, Plain());
   while (!meter.ok()) meter = StoreMeter::Start(&faulty, Plain());
   std::atomic<int> confirmed{0};
@@ -147,6 +148,7 @@ TEST_CASE("lost acknowledgements, refused commits and reconnections give the sam
   }
   CHECK(world.Number("SELECT COUNT(*) FROM epoch WHERE ended_us = 0") == 0);
   CHECK(faulty.lost + faulty.refused > 0);
+  CHECK(faulty.broken > 0);
 }
 
 TEST_CASE(

@@ -29,8 +29,10 @@ class TemporaryFolder {
 };
 
 // How commits go wrong. Lost: kept, and the answer does not come (in doubt). Refused: not kept.
+// Broken: the connection ends at a statement within.
 struct Faults {
   double lost = 0, refused = 0;
+  double broken = 0;  // a statement; the others: a commit
   uint64_t seed = 1;
 };
 
@@ -50,7 +52,7 @@ class FaultyStore : public Store {
   std::string Describe() const override { return real_->Describe(); }
 
   std::atomic<bool> gone{false};  // nothing can be committed, no connection made
-  std::atomic<int> lost{0}, refused{0};
+  std::atomic<int> lost{0}, refused{0}, broken{0};
 
  private:
   class FaultyConnection : public Connection {
@@ -63,6 +65,11 @@ class FaultyStore : public Store {
     absl::Status BeginRead() override { return real_->BeginRead(); }
     void Rollback() override { real_->Rollback(); }
     absl::StatusOr<Result> Run(const std::string& sql, const std::vector<Value>& values) override {
+      if (store_->faults_.broken > 0 && store_->random_.Uniform() < store_->faults_.broken) {
+        ++store_->broken;
+        alive_ = false;
+      }
+      if (!alive_) return absl::UnavailableError("the connection broke on purpose");
       return real_->Run(sql, values);
     }
     absl::Status RunScript(const std::string& sql) override { return real_->RunScript(sql); }
