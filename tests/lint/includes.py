@@ -14,6 +14,7 @@ PLACES = [
     (r"#include [<\"]CLI/", ["wafer_backend/base/command_line"]),
     (r"#include [<\"](sqlite3|libpq-fe)\.h", ["server/store"]),
     (r"#include [<\"]zmq", ["server/kv_events"]),
+    (r"#include [<\"]histedit", ["client/cli/serving"]),
     (r"_clock::now\(|clock_gettime\(|gettimeofday\(|absl::Now\(|sleep_for\(|sleep_until\(|absl::SleepFor\(|random_device|\brand\(\)",
      ["server/runtime", "wafer_backend/compute/link", "client"]),
 ]

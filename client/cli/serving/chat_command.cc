@@ -2,17 +2,18 @@
 // conversation. Otherwise each line of stdin is a message.
 #include <unistd.h>
 
-#include <boost/json.hpp>
+#include <filesystem>
 #include <iostream>
 #include <optional>
 #include <string>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "client/cli/frame/output.h"
-#include "client/cli/serving/answer.h"
+#include "client/cli/serving/conversation.h"
+#include "client/cli/serving/line_editor.h"
 #include "client/cli/serving/server_flags.h"
 #include "client/cli/serving/serving_commands.h"
+#include "wafer_backend/base/files.h"
 #include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
@@ -21,146 +22,101 @@
 namespace waferline::cli {
 namespace {
 
-namespace json = boost::json;
-
 constexpr char kHelp[] =
-    "/reset forgets the conversation, /system TEXT also sets its system text, /exit ends it\n"
+    "/model [NAME] lists the models, or asks another one from now on\n"
+    "/system TEXT sets the system text, and forgets the conversation; /reset only forgets it\n"
+    "/save FILE writes the conversation as JSON; /exit ends it\n"
+    "Alt-Enter begins a new line, Ctrl-R searches what was typed before\n"
     "Ctrl-C ends an answer, Ctrl-D the conversation\n";
 
-class Conversation {
- public:
-  Conversation(sdk::TokenClient& client, sdk::GenerateSpec spec, std::string system, bool show)
-      : client_(client), spec_(std::move(spec)), show_(show) {
-    Reset(std::move(system));
+absl::Status ListModels(sdk::TokenClient& client, const Conversation& conversation) {
+  WL_ASSIGN_OR_RETURN(const std::vector<sdk::ModelEntry> models, client.ListModels());
+  for (const sdk::ModelEntry& model : models) {
+    PrintText((model.id == conversation.model() ? "* " : "  ") + model.id + "\n");
   }
-
-  void Reset(std::optional<std::string> system = std::nullopt) {
-    if (system) system_ = *std::move(system);
-    turns_.clear();
-    if (!system_.empty()) turns_.push_back({.role = "system", .content = system_});
-  }
-
-  // A failed turn leaves the conversation as it was; an interrupted one keeps what came.
-  absl::Status Say(const std::string& message) {
-    turns_.push_back({.role = "user", .content = message});
-    spec_.prompt = turns_;
-    Answer answer = Ask(client_, spec_, show_);
-    // What the context cannot hold any more is forgotten from its beginning.
-    while (IsTooLong(answer) && DropOldest()) {
-      spec_.prompt = turns_;
-      answer = Ask(client_, spec_, show_);
-    }
-    if (show_) std::cout << (answer.interrupted ? " [interrupted]\n" : "\n") << std::flush;
-    if (!answer.ending.status.ok() && !answer.interrupted) {
-      turns_.pop_back();
-      return answer.ending.status;
-    }
-    turns_.push_back({.role = "assistant", .content = answer.text});
-    last_ = answer.ending;
-    return absl::OkStatus();
-  }
-
-  const sdk::Ending& last() const { return last_; }
-
-  json::object ToJson() const {
-    json::array messages;
-    for (const sdk::ChatTurn& turn : turns_) {
-      messages.push_back(json::object{{"role", turn.role}, {"content", turn.content}});
-    }
-    json::object result{{"model", spec_.model}, {"messages", std::move(messages)}};
-    for (const auto& [key, value] : Describe(last_)) result[key] = value;
-    return result;
-  }
-
- private:
-  // Refused for its length, before anything came.
-  static bool IsTooLong(const Answer& answer) {
-    return absl::IsInvalidArgument(answer.ending.status) && answer.text.empty() &&
-           absl::StrContains(answer.ending.status.message(), "context");
-  }
-
-  // The oldest question with its answer, never the one that is asked now. False: there is none.
-  bool DropOldest() {
-    const size_t first = system_.empty() ? 0 : 1;
-    if (turns_.size() < first + 3) return false;
-    turns_.erase(turns_.begin() + static_cast<int64_t>(first),
-                 turns_.begin() + static_cast<int64_t>(first) + 2);
-    if (show_) std::cerr << "(forgot the oldest question and answer: the context is full)\n";
-    return true;
-  }
-
-  sdk::TokenClient& client_;
-  sdk::GenerateSpec spec_;
-  const bool show_;
-  std::string system_;
-  std::vector<sdk::ChatTurn> turns_;
-  sdk::Ending last_;
-};
-
-// One line of stdin without its end; nothing at the end of input. On a terminal Ctrl-C gives an
-// empty line.
-std::optional<std::string> ReadLine(bool terminal) {
-  if (terminal) {
-    std::cout << "> " << std::flush;
-    if (!InterruptWatch::AwaitInput(STDIN_FILENO)) {
-      std::cout << "\n(Ctrl-D ends the conversation)\n";
-      return "";
-    }
-  }
-  std::string line;
-  if (!std::getline(std::cin, line)) return std::nullopt;
-  return line;
+  return absl::OkStatus();
 }
 
-// False: the conversation is over.
-bool HandleControl(const std::string& line, Conversation& conversation) {
-  if (line == "/exit" || line == "/quit") return false;
-  if (line == "/reset") {
+absl::Status Save(const Conversation& conversation, const std::string& file) {
+  if (file.empty()) return absl::InvalidArgumentError("/save needs the name of a file");
+  std::error_code error;
+  if (std::filesystem::exists(file, error)) {
+    return absl::AlreadyExistsError(file + " exists; name another file");
+  }
+  WL_RETURN_IF_ERROR(WriteFileAtOnce(file, JsonText(conversation.ToJson()) + "\n"));
+  PrintText("wrote " + file + "\n");
+  return absl::OkStatus();
+}
+
+// A line that begins with '/', other than /exit.
+absl::Status HandleControl(const std::string& line, sdk::TokenClient& client,
+                           Conversation& conversation) {
+  const size_t end = std::min(line.find(' '), line.size());
+  const std::string word = line.substr(0, end);
+  const std::string rest = end < line.size() ? line.substr(end + 1) : "";
+  if (word == "/reset" && rest.empty()) {
     conversation.Reset();
-  } else if (line.starts_with("/system ")) {
-    conversation.Reset(line.substr(8));
+  } else if (word == "/system" && !rest.empty()) {
+    conversation.Reset(rest);
+  } else if (word == "/save") {
+    return Save(conversation, rest);
+  } else if (word == "/model") {
+    return rest.empty() ? ListModels(client, conversation) : conversation.UseModel(rest);
   } else {
     std::cout << kHelp;
   }
-  return true;
+  return absl::OkStatus();
 }
 
-absl::Status Interactive(Conversation& conversation) {
-  const bool terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
-  if (terminal) std::cout << kHelp;
-  while (const std::optional<std::string> line = ReadLine(terminal)) {
+void Report(const absl::Status& status) {
+  if (!status.ok()) std::cerr << TerminalText(Std(status.message())) << std::endl;
+}
+
+absl::Status OnTerminal(LineEditor& lines, sdk::TokenClient& client, Conversation& conversation) {
+  std::cout << kHelp << std::flush;
+  while (const std::optional<std::string> line = lines.Read()) {
     if (line->empty()) continue;
-    if (terminal && line->front() == '/') {
-      if (!HandleControl(*line, conversation)) break;
+    if (*line == "/exit" || *line == "/quit") break;
+    if (line->front() == '/') {
+      Report(HandleControl(*line, client, conversation));
       continue;
     }
     const absl::Status said = conversation.Say(*line);
-    if (!said.ok() && !terminal) return said;
-    if (!said.ok()) std::cerr << TerminalText(Std(said.message())) << std::endl;
-    if (const std::string pace = Pace(conversation.last());
-        terminal && said.ok() && !pace.empty()) {
+    Report(said);
+    if (const std::string pace = Pace(conversation.last()); said.ok() && !pace.empty()) {
       std::cerr << "[" << pace << "]" << std::endl;
     }
   }
-  if (terminal) std::cout << std::endl;
+  std::cout << std::endl;
+  return absl::OkStatus();
+}
+
+absl::Status EachLineOfStdin(Conversation& conversation) {
+  for (std::string line; std::getline(std::cin, line);) {
+    if (!line.empty()) WL_RETURN_IF_ERROR(conversation.Say(line));
+  }
   return absl::OkStatus();
 }
 
 absl::Status RunChat(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(const auto client, ClientOf(arguments));
   WL_ASSIGN_OR_RETURN(sdk::GenerateSpec spec, SpecOf(arguments, *client));
-  Conversation conversation(*client, std::move(spec), arguments.Text("system"), !arguments.json());
+  Conversation conversation(*client, std::move(spec), !arguments.json());
+  conversation.Reset(arguments.Text("system"));
   const InterruptWatch watch;
   const std::vector<std::string> messages = arguments.Texts("message");
   for (const std::string& message : messages) {
     if (message.empty()) return UsageError("--message is empty");
     WL_RETURN_IF_ERROR(conversation.Say(message));
   }
-  if (messages.empty() && !arguments.json()) WL_RETURN_IF_ERROR(Interactive(conversation));
-  if (messages.empty() && arguments.json()) {
-    while (const std::optional<std::string> line = ReadLine(false)) {
-      if (!line->empty()) WL_RETURN_IF_ERROR(conversation.Say(*line));
-    }
+  const bool terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !arguments.json();
+  if (messages.empty() && terminal) {
+    const bool named = arguments.Has("history");
+    WL_ASSIGN_OR_RETURN(const auto lines, MakeLineEditor("> ", named ? arguments.Text("history")
+                                                                     : DefaultHistoryFile()));
+    WL_RETURN_IF_ERROR(OnTerminal(*lines, *client, conversation));
+  } else if (messages.empty()) {
+    WL_RETURN_IF_ERROR(EachLineOfStdin(conversation));
   }
   if (arguments.json()) PrintText(JsonText(conversation.ToJson()) + "\n");
   return absl::OkStatus();
@@ -177,6 +133,9 @@ Command ChatCommand() {
   chat.flags.push_back(TextFlag("system", "TEXT", "a system text to begin with").Default(""));
   chat.flags.push_back(
       TextFlag("message", "TEXT", "send this instead of reading stdin").Repeatable());
+  chat.flags.push_back(TextFlag("history", "FILE",
+                                "where the lines typed on a terminal are kept, \"\": nowhere; "
+                                "without the flag $XDG_STATE_HOME/waferline/chat-history"));
   return chat;
 }
 

@@ -132,7 +132,7 @@ TEST_CASE("chat: lines of stdin are messages, and the history grows") {
 
 TEST_CASE("chat on a terminal: Ctrl-C ends the answer, Ctrl-D the conversation") {
   Cloud cloud(std::chrono::milliseconds(2));
-  Terminal terminal({"chat", "--max-tokens", "50000", "--server", cloud.url});
+  Terminal terminal({"chat", "--max-tokens", "50000", "--history", "", "--server", cloud.url});
   REQUIRE(terminal.Await("> "));
   terminal.Type("go on\n");
   REQUIRE(terminal.Await("abcdefgh"));
@@ -143,7 +143,7 @@ TEST_CASE("chat on a terminal: Ctrl-C ends the answer, Ctrl-D the conversation")
   REQUIRE(terminal.Await("Ctrl-D ends the conversation"));
   REQUIRE(terminal.Await("> "));
   terminal.Type("/nonsense\n");
-  REQUIRE(terminal.Await("/reset forgets"));
+  REQUIRE(terminal.Await("/model [NAME] lists"));
   REQUIRE(terminal.Await("> "));
   terminal.Type("\x04");
   CHECK(terminal.Wait() == 0);
