@@ -24,6 +24,9 @@ absl::Status UseTlsFiles(const Endpoint& endpoint, context* tls) {
   } else {
     tls->load_verify_file(endpoint.ca, error);
     if (error) return StatusOf("--ca", endpoint.ca, error);
+    // The server's own certificate may be in the file, without who issued it.
+    X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(tls->native_handle()),
+                                X509_V_FLAG_PARTIAL_CHAIN);
   }
   if (endpoint.cert.empty()) return absl::OkStatus();
   tls->use_certificate_chain_file(endpoint.cert, error);

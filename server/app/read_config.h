@@ -24,8 +24,8 @@ struct ConfigOverrides {
 absl::StatusOr<ConfigOverrides> ReadOverrides(const std::vector<std::string>& sets,
                                               const char* const* environment);
 
-// A file without faults, with the overrides. InvalidArgument: every fault of its fields, with line
-// and field (of the file as it is with the overrides, if there are any).
+// A file without faults, with the overrides. InvalidArgument: every fault of its fields, with the
+// file's line and the field, or with the override that it comes from.
 absl::StatusOr<config::ReadServerConfig> LoadConfig(const std::string& file,
                                                     const ConfigOverrides& overrides);
 

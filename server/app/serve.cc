@@ -93,12 +93,21 @@ void PrintModels(const ServeOptions& options, const Cloud& cloud) {
   if (!options.remark.empty()) printf("    %s\n", options.remark.c_str());
 }
 
-// Commands that work as they are printed.
-void PrintWhatToTry(const std::string& url, const text::ServedModel& model) {
+// Commands that work as they are printed, where the server does not ask for a certificate.
+void PrintWhatToTry(const std::string& url, const config::ServerConfig& config,
+                    const text::ServedModel& model) {
   const bool chat = model.chat.ok();
-  printf("  try\n    build/bin/waferctl %s --server %s\n",
-         chat ? "chat" : "complete \"Once upon a\"", url.c_str());
-  printf("    curl -N %s/v1/%s -H 'Content-Type: application/json' \\\n", url.c_str(),
+  std::string ca;  // " FILE"
+  if (config.tls && config.tls->http) {
+    ca = " " + (config.tls->ca.empty() ? config.tls->cert : config.tls->ca);
+  }
+  printf("  try%s\n", config.tls && config.tls->required
+                          ? " (with a certificate of your own: --cert FILE --key FILE)"
+                          : "");
+  printf("    build/bin/waferctl %s --server %s%s\n", chat ? "chat" : "complete \"Once upon a\"",
+         url.c_str(), ca.empty() ? "" : (" --ca" + ca).c_str());
+  printf("    curl -N%s %s/v1/%s -H 'Content-Type: application/json' \\\n",
+         ca.empty() ? "" : (" --cacert" + ca).c_str(), url.c_str(),
          chat ? "chat/completions" : "completions");
   printf("      -d '{\"model\": \"%s\", \"stream\": true, %s}'\n", model.name.c_str(),
          chat ? "\"messages\": [{\"role\": \"user\", \"content\": \"Tell me a story.\"}]"
@@ -130,7 +139,7 @@ void PrintReady(const ServeOptions& options, const Cloud& cloud, const FrontEnds
     printf("  clock  real, %g emulated seconds a second\n", config.clock.scale);
   }
   PrintModels(options, cloud);
-  PrintWhatToTry(url, *cloud.catalog().all().front());
+  PrintWhatToTry(url, config, *cloud.catalog().all().front());
   fflush(stdout);
 }
 

@@ -180,6 +180,9 @@ class TokensReader {
     if (out_.speculation == SpeculationKind::kDraft) {
       form_.About("speculation: draft; GGUF with the same vocabulary");
       out_.draft_file = Path("draft_file");
+    } else if (out_.speculation == SpeculationKind::kOff && form_.Has("speculation") &&
+               form_.Text("speculation") != "off") {
+      form_.Has("draft_file");  // the wrong choice is the fault, not what would go with a right one
     }
   }
 

@@ -1,7 +1,9 @@
 #include "server/http/connection.h"
 
+#include <openssl/err.h>
 #include <sys/socket.h>
 
+#include <boost/asio/buffer.hpp>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -21,6 +23,16 @@ bool IsLoopback(const boost::asio::ip::address& address) {
         .is_loopback();
   }
   return address.is_loopback();
+}
+
+// What a client reads that speaks plain HTTP to a port with TLS.
+std::string SpeaksTls() {
+  constexpr std::string_view kBody =
+      R"({"error":{"message":"this port speaks TLS: write https:// in place of http://",)"
+      R"("type":"invalid_request_error","param":null,"code":null}})";
+  return absl::StrCat(
+      "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n",
+      "content-length: ", kBody.size(), "\r\n\r\n", absl::string_view(kBody.data(), kBody.size()));
 }
 
 class ConnectionImpl final : public Connection,
@@ -129,6 +141,11 @@ class ConnectionImpl final : public Connection,
   void OnHandshake(error_code error) {
     if (error) {
       const bool tls = error.category() == boost::asio::error::get_ssl_category();
+      if (tls && ERR_GET_REASON(static_cast<unsigned long>(error.value())) == SSL_R_HTTP_REQUEST) {
+        // Does not block: nothing was sent on this connection yet.
+        error_code ignored;
+        socket().write_some(boost::asio::buffer(SpeaksTls()), ignored);
+      }
       return RefuseHandshake(
           tls::WhyFailed(stream_.ssl(), tls ? static_cast<unsigned long>(error.value()) : 0));
     }

@@ -29,15 +29,24 @@ absl::Status ChangeParameter(std::string_view assignment, bool scale, Plan* plan
     Fact fact = parameter.fact;
     for (double* at : {&fact.value, &fact.low, &fact.high}) *at = scale ? *at * number : number;
     if (!(fact.low >= parameter.min && fact.high <= parameter.max)) {
-      return absl::InvalidArgumentError(RangeFault(parameter));
+      return absl::InvalidArgumentError(
+          absl::StrCat(RangeFault(parameter), ", is ", scale ? "then " : "",
+                       fact.low >= parameter.min ? fact.high : fact.low));
     }
     fact.source = scale ? absl::StrCat(fact.source, "; times ", number) : "set by hand";
     parameter.fact = fact;
     parameter.stated = true;
     return absl::OkStatus();
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("the plan has no parameter \"", Absl(name), "\"", DidYouMean(name, names)));
+  // "lead_weeks": of which stage?
+  std::string ends;
+  for (const std::string_view one : names) {
+    if (one.ends_with(absl::StrCat(".", Absl(name)))) {
+      absl::StrAppend(&ends, ends.empty() ? "; there are " : ", ", Absl(one));
+    }
+  }
+  return absl::InvalidArgumentError(absl::StrCat("the plan has no parameter \"", Absl(name), "\"",
+                                                 ends.empty() ? DidYouMean(name, names) : ends));
 }
 
 }  // namespace waferline::planner

@@ -205,11 +205,12 @@ def test_overrides_reach_the_file_and_say_where_they_came_from(tmp_path):
     assert f"models[0].shape: llama-3.1-8b  # {path}" in lines
     done = waferd("--check-config", "--config", path, "--set", "models.0.prefill.wrokers=3")
     assert done.returncode == 1 and "did you mean 'workers'" in done.stderr.replace('"', "'"), done.stderr
+    assert "waferd: --set models.0.prefill.wrokers: is not known here" in done.stderr, done.stderr
     done = waferd("--check-config", "--config", path, "--set", "nothing")
     assert done.returncode == 2 and "is not FIELD=VALUE" in done.stderr
     for fields, error in [(("models.0.context=4096", "models.0.context=8192"), "--set: models.0.context is given twice"),
                           (("listen.http_port=1", "listen={}"), "--set: listen replaces listen.http_port, which was given before it"),
-                          (("models.00.context=4096",), "models.00.context: index \"00\" out of range [0, 3)")]:
+                          (("models.00.context=4096",), "--set models.00.context: index \"00\" out of range [0, 3)")]:
         done = waferd("--check-config", "--config", path, *[word for field in fields for word in ("--set", field)])
         assert done.returncode != 0 and error in done.stderr, done.stderr
     done = waferd("--check-config", "--config", path, env={**env, "WAFERLINE_SET_LISTEN__http_port": "8098"})
@@ -223,13 +224,33 @@ def test_a_field_is_explained_and_a_wrong_name_corrected():
     assert done.returncode == 1 and "there is no field" in done.stderr
 
 
-def test_what_loading_a_model_would_refuse_is_found_and_a_fault_of_set_has_no_line(tmp_path):
+def test_a_fault_of_an_override_names_it_and_others_keep_their_lines(tmp_path):
+    path = tmp_path / "server.yaml"
+    path.write_text(DEMO.replace("http_port: 8080", "http_port: 80800"))
+    env = {"PATH": "/usr/bin:/bin", "WAFERLINE_SET_MODELS__0__PREFILL__WORKERS": "two"}
+    for flags in (["--check-config"], []):
+        done = waferd(*flags, "--config", path, "--set", "limits={drain: 1}", "--set", "models.1.shape=nothing", env=env)
+        assert done.returncode == 1
+        assert f"{path}:{line_of(DEMO, 'http_port')}: listen.http_port: is 80800" in done.stderr, done.stderr
+        assert "--set limits: limits.drain: is not known here" in done.stderr, done.stderr
+        assert 'WAFERLINE_SET_MODELS__0__PREFILL__WORKERS: is "two", must be a finite number in [1, 131072]' in done.stderr, done.stderr
+        assert not flags or "--set models.1.shape: " in done.stderr, done.stderr
+    done = waferd("--check-config", "--config", path, "--set", "models.9.context=1")
+    assert done.returncode == 1 and '--set models.9.context: index "9" out of range [0, 3)' in done.stderr, done.stderr
+
+
+def test_a_wrong_speculation_makes_its_draft_file_no_fault(tmp_path):
+    done = check(tmp_path, DEMO.replace("speculation: draft", "speculation: foo"))
+    assert done.returncode == 1 and done.stderr.count("server.yaml:") == 1 and "tokens.speculation: " in done.stderr, done.stderr
+
+
+def test_what_loading_a_model_would_refuse_is_found(tmp_path):
     path = tmp_path / "server.yaml"
     path.write_text(DEMO)
     done = waferd("--check-config", "--config", path, "--set", "models.0.tokens.tool_format=nope", "--set", "models.0.tokens.experts.over=4")
     assert done.returncode == 1
-    assert f"{path}: models[0].tokens.tool_format: there is no tool format 'nope'" in done.stderr
-    assert f"{path}: models[0].tokens.experts.over: is 4, must lie in [1, 1]" in done.stderr
+    assert "--set models.0.tokens.tool_format: there is no tool format 'nope'" in done.stderr
+    assert "--set models.0.tokens.experts.over: is 4, must lie in [1, 1]" in done.stderr
 
 
 def test_a_split_unit_is_checked_on_both_sides(tmp_path):

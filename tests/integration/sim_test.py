@@ -279,7 +279,7 @@ def test_a_sweep_marks_its_front_and_draws_it(sim):
     sim.refused(*sweep_words, "--vary", "models.3.name=a", says="out of range [0, ")
     ranged = waferctl(*sweep_words, "--vary", "models.0.prefill.workers=1:2")
     assert ranged.returncode == 0 and ranged.stdout.count("models.0.prefill.workers=") == 2, ranged.stderr
-    sim.refused(*sweep_words, "--vary", "models.0.prefill.workers=1", "--x", "ttft", says='no number "ttft"', code=2)
+    sim.refused(*sweep_words, "--vary", "models.0.prefill.workers=1", "--x", "ttft", says='--x: a report has no number "ttft"', code=2)
 
 
 def test_parts_of_a_sweep_are_merged_into_the_bytes_of_one_run(sim):

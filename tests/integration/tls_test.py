@@ -293,3 +293,21 @@ def test_fields_that_do_not_fit_are_refused(tmp_path):
     path.write_text(f"tls: {{cert: a, key: b}}\n{MODEL}")
     with pytest.raises(RuntimeError, match=f"tls.cert: {tmp_path}/a"):
         Waferd(path).__enter__()
+
+
+def test_the_ready_line_has_what_clients_need_and_plain_http_hears_of_tls(tmp_path, lab):
+    with TlsWaferd(tmp_path, lab) as server:
+        own = lab.folder / "frontend/ca.crt"
+        command = re.search(r"build/bin/waferctl \w+ (?:\".*\" )?(--server .*)", server.log())[1].split()
+        assert command == ["--server", f"https://127.0.0.1:{server.port}", "--ca", str(own)]
+        assert f"curl -N --cacert {own} https://127.0.0.1:{server.port}/v1/" in server.log()
+        assert waferctl("models", *command).returncode == 0
+        # The server's own certificate can be trusted as it is, without who issued it.
+        assert waferctl("models", *command[:3], lab.folder / "frontend/tls.crt").returncode == 0
+        done = waferctl("models", "--server", f"http://127.0.0.1:{server.port}")
+        assert done.returncode == 1 and "this port speaks TLS: write https:// in place of http://" in done.stderr, done.stderr
+        plain = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        plain.request("POST", "/v1/completions", b"{}", {"content-type": "application/json"})
+        reply = plain.getresponse()
+        assert reply.status == 400 and "speaks TLS" in json.load(reply)["error"]["message"]
+        assert server.refused()

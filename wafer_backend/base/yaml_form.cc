@@ -25,6 +25,16 @@ bool ParseNumber(const std::string& text, double* out) {
   return *end == '\0' && std::isfinite(*out);
 }
 
+std::string NotANumber(const YAML::Node& node, Range range) {
+  const std::string is =
+      node.IsScalar() ? absl::StrCat("is \"", node.Scalar(), "\", ") : std::string();
+  const Range any;
+  return absl::StrCat(is, "must be a finite number",
+                      range.min == any.min && range.max == any.max
+                          ? ""
+                          : absl::StrCat(" in [", range.min, ", ", range.max, "]"));
+}
+
 }  // namespace
 
 YamlFile::YamlFile(std::string name, std::string_view text)
@@ -124,7 +134,7 @@ bool YamlForm::ReadNumber(const YAML::Node& node, const std::string& field, Rang
   if (!node.IsDefined()) return false;
   double value = 0;
   if (!node.IsScalar() || !ParseNumber(node.Scalar(), &value)) {
-    file_->AddError(node, prefix_ + field, "must be a finite number");
+    file_->AddError(node, prefix_ + field, NotANumber(node, range));
     return false;
   }
   if (value < range.min || value > range.max) {

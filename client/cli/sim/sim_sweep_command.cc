@@ -55,6 +55,31 @@ absl::Status PutPart(const Arguments& arguments, const Part& part, SweepRuns run
   return PutReport(arguments, PartJson(part, std::move(runs)));
 }
 
+// Before the runs: a usage error for an axis that the reports will not have. What the first
+// requests give is enough for nearly all fields; a field that they do not give is looked for in the
+// first variant's whole run.
+absl::Status CheckAxesOf(const simulator::OfflineInput& input, const SweepAxes& axes,
+                         const Variant& first) {
+  constexpr size_t kRequests = 32;
+  simulator::Trace begin = *input.trace;
+  begin.requests.resize(std::min(kRequests, begin.requests.size()));
+  simulator::OfflineInput look = input;
+  look.files = {};
+  auto config = WithOverrides(input.config, first.overrides);
+  if (!config.ok()) return absl::OkStatus();  // the run says it
+  look.config = *std::move(config);
+  absl::Status status;
+  for (const simulator::Trace* trace :
+       {static_cast<const simulator::Trace*>(&begin), input.trace}) {
+    look.trace = trace;
+    const auto run = RunSim(look, {});
+    if (!run.ok()) return absl::OkStatus();  // the same
+    status = CheckAxes(axes, run->report);
+    if (status.ok()) break;
+  }
+  return status;
+}
+
 absl::Status Sweep(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(std::vector<Variant> variants, VariantsOf(arguments.Texts("vary")));
   WL_ASSIGN_OR_RETURN(const Part part, PartOf(arguments));
@@ -74,8 +99,12 @@ absl::Status Sweep(const Arguments& arguments) {
     }
   }
   variants = OnlyPart(std::move(variants), part);
+  const SweepAxes axes{arguments.Text("x"), arguments.Text("y")};
+  if (!variants.empty()) {
+    WL_RETURN_IF_ERROR(CheckAxesOf(read->input, axes, variants.front()));
+  }
   WL_RETURN_IF_ERROR(RunAll(read->input, arguments.Integer("threads"), journal.get(), &variants));
-  SweepRuns runs{identity, {arguments.Text("x"), arguments.Text("y")}, std::move(variants)};
+  SweepRuns runs{identity, axes, std::move(variants)};
   if (arguments.Has("part")) return PutPart(arguments, part, std::move(runs));
   SweepOutput output = OutputOf(arguments);
   if (!arguments.operands().empty()) output.out = arguments.operand(0);

@@ -139,6 +139,14 @@ absl::Status ReadRuns(const json::array& runs, std::vector<Variant>* variants) {
 
 }  // namespace
 
+absl::Status CheckAxes(const SweepAxes& axes, const boost::json::object& report) {
+  for (const auto& [flag, text] : {std::pair{"--x", &axes.x}, std::pair{"--y", &axes.y}}) {
+    const absl::Status status = Figure(report, DirectionOf(*text).path).status();
+    if (!status.ok()) return UsageError(absl::StrCat(flag, ": ", std::string(status.message())));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status PutSweep(const SweepOutput& output, SweepRuns runs) {
   const Axes axes{DirectionOf(runs.axes.x), DirectionOf(runs.axes.y)};
   WL_ASSIGN_OR_RETURN(const std::vector<ParetoPoint> points, PointsOf(runs.variants, axes));
