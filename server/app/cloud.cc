@@ -146,13 +146,15 @@ absl::Status Cloud::StartEngines(const config::ServerConfig& config) {
     EngineHost& host = hosts_[i];
     runtime::EngineThreadOptions thread_options = ThreadOptions(config);
     thread_options.tickets = runtime::EngineGroup::TicketsOf(i, hosts_.size());
-    host.thread = std::make_unique<runtime::EngineThread>(thread_options, &host.timeline,
-                                                          exposition_->lateness(i));
-    WL_ASSIGN_OR_RETURN(host.engine,
-                        engine::Engine::Create(
-                            options, &host.timeline, host.Lanes(),
-                            {exposition_->observer(i), &journals_.emplace_back(host.models.size()),
-                             kv_publishers_->observer(i), host.thread->observer(), &phases_}));
+    live::Journal& journal = journals_.emplace_back(host.models.size());
+    runtime::LatenessObserver& lateness = lateness_.emplace_back(
+        std::vector{exposition_->lateness(i), static_cast<runtime::LatenessObserver*>(&journal)});
+    host.thread =
+        std::make_unique<runtime::EngineThread>(thread_options, &host.timeline, &lateness);
+    WL_ASSIGN_OR_RETURN(host.engine, engine::Engine::Create(options, &host.timeline, host.Lanes(),
+                                                            {exposition_->observer(i), &journal,
+                                                             kv_publishers_->observer(i),
+                                                             host.thread->observer(), &phases_}));
     members.push_back({.thread = host.thread.get(), .models = models[i]});
   }
   engines_ = std::make_unique<runtime::EngineGroup>(std::move(members));

@@ -113,9 +113,10 @@ class Cloud {
   absl::Status StartEngines(const config::ServerConfig& config);
 
   std::unique_ptr<metrics::Exposition> exposition_;
-  std::deque<live::Journal> journals_;           // of each engine; outlive it
-  std::unique_ptr<KvPublishers> kv_publishers_;  // the same
-  trace::PhaseWatch phases_;                     // the same
+  std::deque<live::Journal> journals_;               // of each engine; outlive it
+  std::deque<runtime::LatenessObservers> lateness_;  // the same
+  std::unique_ptr<KvPublishers> kv_publishers_;      // the same
+  trace::PhaseWatch phases_;                         // the same
   std::deque<EngineHost> hosts_;
   std::map<std::string, fleet::LiveFaults> live_faults_;  // by model
   std::map<std::string, int64_t> wafer_ns_per_token_;     // of healthy units

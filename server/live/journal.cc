@@ -13,6 +13,11 @@ constexpr const char* kEnds[] = {"stop", "length", "cancelled", "deadline", "fai
 
 size_t Index(engine::Phase phase) { return static_cast<size_t>(phase); }
 
+// Of the requests in this phase.
+uint32_t& CountOf(TenantActivity& tenant, engine::Phase phase) {
+  return phase == engine::Phase::kQueue ? tenant.waiting : tenant.running;
+}
+
 RequestRecord RecordOf(const engine::SequenceInfo& sequence) {
   const ValidRequest& request = *sequence.request;
   RequestRecord record{.id = request.request_id,
@@ -53,6 +58,12 @@ Activity Journal::Look() {
     out.lanes.push_back(lane.activity);
     out.lanes.back().first_token = lane.first_token.Take();
     out.lanes.back().gap = lane.gap.Take();
+    out.lanes.back().lateness = lane.lateness.Take();
+    for (auto& [name, tenant] : lane.tenants) {
+      TenantActivity& each = out.lanes.back().tenants.emplace_back(tenant.activity);
+      each.first_token = tenant.first_token.Take();
+      each.gap = tenant.gap.Take();
+    }
   }
   for (auto it = live_.rbegin(); it != live_.rend() && out.requests.size() < kMaxListed; ++it) {
     out.requests.push_back(it->second);
@@ -61,8 +72,18 @@ Activity Journal::Look() {
   return out;
 }
 
-RequestRecord* Journal::Find(engine::SlotIndex slot) {
-  return slot.value < by_slot_.size() ? by_slot_[slot.value] : nullptr;
+Journal::Slot* Journal::Find(engine::SlotIndex slot) {
+  if (slot.value >= by_slot_.size() || by_slot_[slot.value].record == nullptr) return nullptr;
+  return &by_slot_[slot.value];
+}
+
+Journal::Tenant& Journal::TenantOf(Lane& lane, const std::string& name) {
+  const auto found = lane.tenants.find(name);
+  if (found != lane.tenants.end()) return found->second;
+  const std::string label = lane.tenants.size() < kMaxTenants ? name : kOtherTenants;
+  Tenant& tenant = lane.tenants[label];
+  tenant.activity.tenant = label;
+  return tenant;
 }
 
 void Journal::KeepEnded(RequestRecord record) {
@@ -73,8 +94,10 @@ void Journal::KeepEnded(RequestRecord record) {
 void Journal::OnRefused(const engine::SequenceInfo& sequence, policy::RefusalCause cause,
                         Nanoseconds /*retry_after*/) {
   if (sequence.lane.value >= lanes_.size()) return;
-  ++lanes_[sequence.lane.value].activity.refused;
+  Lane& lane = lanes_[sequence.lane.value];
+  ++lane.activity.refused;
   RequestRecord record = RecordOf(sequence);
+  ++TenantOf(lane, record.tenant).activity.refused;
   record.ordinal = 0;
   record.ended = sequence.arrival;
   record.end = "refused";
@@ -86,26 +109,32 @@ void Journal::OnAdmitted(const engine::SequenceInfo& sequence) {
   RequestRecord& record = live_[sequence.ordinal];
   record = RecordOf(sequence);
   if (by_slot_.size() <= sequence.slot.value) by_slot_.resize(sequence.slot.value + 1);
-  by_slot_[sequence.slot.value] = &record;
+  Tenant& tenant = TenantOf(lanes_[sequence.lane.value], record.tenant);
+  ++tenant.activity.waiting;
+  by_slot_[sequence.slot.value] = {.record = &record, .tenant = &tenant};
 }
 
 void Journal::OnPhase(const engine::SequenceInfo& sequence, engine::Phase from, Nanoseconds lasted,
                       engine::Phase phase) {
-  RequestRecord* const record = Find(sequence.slot);
-  if (record == nullptr) return;
-  record->lasted[Index(from)] += lasted;
-  record->since += lasted;
-  record->phase = phase;
+  Slot* const slot = Find(sequence.slot);
+  if (slot == nullptr) return;
+  slot->record->lasted[Index(from)] += lasted;
+  slot->record->since += lasted;
+  slot->record->phase = phase;
+  --CountOf(slot->tenant->activity, from);
+  ++CountOf(slot->tenant->activity, phase);
 }
 
 void Journal::OnToken(const engine::TokenInfo& token) {
   Lane& lane = lanes_[token.lane.value];
   ++lane.activity.tokens;
   (token.index == 0 ? lane.first_token : lane.gap).Add(token.gap);
-  RequestRecord* const record = Find(token.slot);
-  if (record == nullptr) return;
-  record->tokens = token.index + 1;
-  if (token.index == 0) record->first_token = token.at;
+  Slot* const slot = Find(token.slot);
+  if (slot == nullptr) return;
+  slot->record->tokens = token.index + 1;
+  if (token.index == 0) slot->record->first_token = token.at;
+  ++slot->tenant->activity.tokens;
+  (token.index == 0 ? slot->tenant->first_token : slot->tenant->gap).Add(token.gap);
 }
 
 void Journal::OnOutcome(const engine::OutcomeInfo& info) {
@@ -115,7 +144,10 @@ void Journal::OnOutcome(const engine::OutcomeInfo& info) {
   if (it == live_.end()) return;
   RequestRecord record = std::move(it->second);
   live_.erase(it);
-  by_slot_[info.sequence.slot.value] = nullptr;
+  TenantActivity& tenant = by_slot_[info.sequence.slot.value].tenant->activity;
+  ++tenant.finished;
+  --CountOf(tenant, record.phase);
+  by_slot_[info.sequence.slot.value] = {};
   record.lasted = {outcome.times.queue, outcome.times.prefill, outcome.times.transfer,
                    outcome.times.decode};
   record.ended = record.arrival + outcome.times.total();
@@ -126,7 +158,11 @@ void Journal::OnOutcome(const engine::OutcomeInfo& info) {
 }
 
 void Journal::OnRestart(const engine::SequenceInfo& sequence, engine::RestartCause /*cause*/) {
-  if (RequestRecord* const record = Find(sequence.slot)) ++record->restarts;
+  if (Slot* const slot = Find(sequence.slot)) ++slot->record->restarts;
+}
+
+void Journal::OnTokenLateness(engine::LaneIndex lane, Nanoseconds wall) {
+  lanes_[lane.value].lateness.Add(wall);
 }
 
 }  // namespace waferline::live

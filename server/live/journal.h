@@ -2,8 +2,8 @@
 // since the last look came. An engine's observer.
 //
 // Owner: server/app; outlives the engine. Thread: the engine's. Bounds: a record for each request
-// in flight, kMaxEnded ended ones, kMaxSamples latencies a model. Cost: a token adds to two numbers
-// and a ring.
+// in flight, kMaxEnded ended ones; of each model kMaxTenants tenants, and kMaxSamples of each
+// latency of it and of them. Cost: a token adds to a few numbers and three rings.
 #pragma once
 
 #include <array>
@@ -14,12 +14,15 @@
 #include <vector>
 
 #include "scheduler/engine/observer.h"
+#include "server/runtime/lateness_meter.h"
 #include "wafer_backend/base/units.h"
 
 namespace waferline::live {
 
 inline constexpr size_t kMaxEnded = 64;
 inline constexpr size_t kMaxSamples = 256;
+inline constexpr size_t kMaxTenants = 32;  // of one model; later ones are kOtherTenants
+inline constexpr char kOtherTenants[] = "other";
 inline constexpr size_t kMaxListed = 64;  // in flight, of one engine: the latest
 
 struct RequestRecord {
@@ -48,11 +51,23 @@ struct Quantiles {
   Nanoseconds p50, p99;
 };
 
+struct TenantActivity {
+  std::string tenant;
+  uint64_t tokens = 0;  // since the start, like the next two
+  uint64_t finished = 0;
+  uint64_t refused = 0;
+  uint32_t waiting = 0;        // now, before prefill
+  uint32_t running = 0;        // now, in prefill, hand-off or decode
+  Quantiles first_token, gap;  // emulated
+};
+
 struct LaneActivity {
   uint64_t tokens = 0;  // since the start, like the next two
   uint64_t finished = 0;
   uint64_t refused = 0;
   Quantiles first_token, gap;  // emulated
+  Quantiles lateness;          // of the wall clock; none of a clock without relation to it
+  std::vector<TenantActivity> tenants;
 };
 
 struct Activity {
@@ -60,7 +75,7 @@ struct Activity {
   std::vector<RequestRecord> requests;  // in flight, latest first, then ended ones, latest first
 };
 
-class Journal : public engine::EngineObserver {
+class Journal : public engine::EngineObserver, public runtime::LatenessObserver {
  public:
   explicit Journal(size_t lanes) : lanes_(lanes) {}
 
@@ -75,6 +90,7 @@ class Journal : public engine::EngineObserver {
   void OnToken(const engine::TokenInfo& token) override;
   void OnOutcome(const engine::OutcomeInfo& info) override;
   void OnRestart(const engine::SequenceInfo& sequence, engine::RestartCause cause) override;
+  void OnTokenLateness(engine::LaneIndex lane, Nanoseconds wall) override;
 
  private:
   class Samples {
@@ -86,16 +102,27 @@ class Journal : public engine::EngineObserver {
     std::vector<Nanoseconds> ring_;
     uint64_t count_ = 0;
   };
-  struct Lane {
-    LaneActivity activity;
+  struct Tenant {
+    TenantActivity activity;
     Samples first_token, gap;
   };
-  RequestRecord* Find(engine::SlotIndex slot);
+  struct Lane {
+    LaneActivity activity;
+    Samples first_token, gap, lateness;
+    std::map<std::string, Tenant> tenants;
+  };
+  struct Slot {
+    RequestRecord* record = nullptr;
+    Tenant* tenant = nullptr;
+  };
+  // Null: no request in flight has the slot.
+  Slot* Find(engine::SlotIndex slot);
+  Tenant& TenantOf(Lane& lane, const std::string& name);
   void KeepEnded(RequestRecord record);
 
   std::vector<Lane> lanes_;
   std::map<uint64_t, RequestRecord> live_;  // by ordinal
-  std::vector<RequestRecord*> by_slot_;
+  std::vector<Slot> by_slot_;
   std::deque<RequestRecord> ended_;  // latest first
 };
 

@@ -58,8 +58,20 @@ json::object Describe(const engine::UnitSnapshot& unit) {
           {"sram", std::move(stages)}};
 }
 
+json::object Describe(const TenantActivity& tenant) {
+  return {{"tenant", tenant.tenant},
+          {"tokens", tenant.tokens},
+          {"finished", tenant.finished},
+          {"refused", tenant.refused},
+          {"waiting", tenant.waiting},
+          {"running", tenant.running},
+          {"first_token_ms", Describe(tenant.first_token, Ms)},
+          {"gap_us", Describe(tenant.gap, Us)}};
+}
+
 json::object Describe(const engine::LaneSnapshot& lane, const LaneActivity& activity) {
-  json::array workers, units;
+  json::array workers, units, tenants;
+  for (const TenantActivity& tenant : activity.tenants) tenants.push_back(Describe(tenant));
   for (const engine::WorkerSnapshot& worker : lane.workers) workers.push_back(Describe(worker));
   for (const engine::UnitSnapshot& unit : lane.units) units.push_back(Describe(unit));
   return {{"model", lane.model},
@@ -75,6 +87,8 @@ json::object Describe(const engine::LaneSnapshot& lane, const LaneActivity& acti
           {"refused", activity.refused},
           {"first_token_ms", Describe(activity.first_token, Ms)},
           {"gap_us", Describe(activity.gap, Us)},
+          {"lateness_us", Describe(activity.lateness, Us)},
+          {"tenants", std::move(tenants)},
           {"workers", std::move(workers)},
           {"units", std::move(units)}};
 }

@@ -93,7 +93,8 @@ LaneMeter::LaneMeter(prometheus::Registry& registry, const std::string& model)
                      .Samples({"waferline_request_max_tokens",
                                "Tokens that a request might have generated at most.",
                                "vllm:request_max_num_generation_tokens"},
-                              kTokenCountBounds)) {
+                              kTokenCountBounds)),
+      tenants(registry, model) {
   const SeriesMaker make(registry, model);
   for (int i = 0; i < engine::kPhases; ++i) {
     phases.push_back(
@@ -124,6 +125,9 @@ void LaneMeter::AddCounters(prometheus::Registry& registry, const std::string& m
                                      "Emulated time of prefill steps, summed over workers."});
   transferred_bytes = make.Count(
       {"waferline_kv_handoff_bytes_total", "KV bytes sent from the prefill pool to decode units."});
+  joules = make.Count({"waferline_emulated_energy_joules_total",
+                       "Energy that the emulated hardware took for requests that ended, as they "
+                       "are charged: what it draws at work, while it works."});
   for (size_t i = 0; i < std::size(kReasons); ++i) {
     finished.push_back(
         make.Count({kFinished, "Requests that ended, by reason.", "vllm:request_success_total"},
@@ -165,6 +169,8 @@ void LaneMeter::OnOutcome(const engine::OutcomeInfo& info) {
   const auto served = static_cast<size_t>(outcome.served);
   tier_requests[static_cast<size_t>(info.sequence.request->tier)][served].Add();
   tier_tokens[served].Add(outcome.generated_tokens);
+  joules.Add(static_cast<double>(outcome.compute.microjoules) * 1e-6);
+  tenants.OnOutcome(info);
   // Cancelled and failed requests do not show how long an answer takes.
   if (outcome.reason != FinishReason::kStop && outcome.reason != FinishReason::kLength) return;
   const RequestTimes& times = outcome.times;
@@ -190,9 +196,10 @@ void LaneMeter::Flush() {
   for (SampleBuffer& durations : phases) durations.Flush();
   for (CounterBuffer* counter :
        {&admitted, &prompt_tokens, &generated_tokens, &cache_queried, &cache_hit, &prefill_tokens,
-        &prefill_busy_seconds, &transferred_bytes}) {
+        &prefill_busy_seconds, &transferred_bytes, &joules}) {
     counter->Flush();
   }
+  tenants.Flush();
   for (CounterBuffer& counter : finished) counter.Flush();
   for (CounterBuffer& counter : restarts) counter.Flush();
   for (CounterBuffer& counter : tier_tokens) counter.Flush();

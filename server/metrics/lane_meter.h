@@ -13,6 +13,7 @@
 #include "scheduler/engine/observer.h"
 #include "server/metrics/families.h"
 #include "server/metrics/histogram_buffer.h"
+#include "server/metrics/tenant_meter.h"
 
 namespace waferline::metrics {
 
@@ -46,7 +47,8 @@ struct LaneMeter {
   SampleBuffer prompt_size, answer_size, max_tokens;  // in tokens, by request
   std::vector<SampleBuffer> phases;                   // by engine::Phase
   CounterBuffer admitted, prompt_tokens, generated_tokens, cache_queried, cache_hit;
-  CounterBuffer prefill_tokens, prefill_busy_seconds, transferred_bytes;
+  CounterBuffer prefill_tokens, prefill_busy_seconds, transferred_bytes, joules;
+  TenantMeter tenants;
   std::vector<CounterBuffer> finished;  // by FinishReason
   std::vector<CounterBuffer> restarts;  // by engine::RestartCause
   // By the ServiceTier asked for and the one that served, and by the latter; an answer is served by

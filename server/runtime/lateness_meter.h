@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "scheduler/engine/observer.h"
@@ -21,6 +22,22 @@ class LatenessObserver {
   virtual void OnTokenLateness(engine::LaneIndex lane, Nanoseconds wall) = 0;
   // Emulated time stood still for this long, waiting for values.
   virtual void OnBlocked(Nanoseconds wall) {}
+};
+
+// Reports to several.
+class LatenessObservers final : public LatenessObserver {
+ public:
+  explicit LatenessObservers(std::vector<LatenessObserver*> observers)
+      : observers_(std::move(observers)) {}
+  void OnTokenLateness(engine::LaneIndex lane, Nanoseconds wall) override {
+    for (LatenessObserver* const one : observers_) one->OnTokenLateness(lane, wall);
+  }
+  void OnBlocked(Nanoseconds wall) override {
+    for (LatenessObserver* const one : observers_) one->OnBlocked(wall);
+  }
+
+ private:
+  const std::vector<LatenessObserver*> observers_;
 };
 
 class LatenessMeter final : public engine::EngineObserver {

@@ -109,6 +109,31 @@ def test_a_request_is_seen_with_its_phases_and_what_it_made(server):
     assert sum(request["phases_ms"]) == pytest.approx(1e3 * answer["time_info"]["total_time"], abs=0.01)
 
 
+def test_traffic_is_listed_by_tenant_and_how_late_tokens_are(tmp_path):
+    keys = {"red": "red-key-0123456789abc", "blue": "blue-key-0123456789ab", "ops": "ops-key-0123456789abc"}
+    path = tmp_path / "keys.yaml"
+    listed = ", ".join(f"{{key: {key}, tenant: {tenant}{', may_operate: true' if tenant == 'ops' else ''}}}" for tenant, key in keys.items())
+    path.write_text(f"api_keys: [{listed}]\n" + (ROOT / "deploy/config/demo.yaml").read_text().replace("../models", str(ROOT / "deploy/models")))
+    path.chmod(0o600)
+    with Waferd(path) as server:
+        def ask(tenant, model, tokens):
+            body = json.dumps({"model": model, "prompt": "Once", "max_tokens": tokens, "ignore_eos": True}).encode()
+            request = urllib.request.Request(server.http + "/v1/completions", body, {"content-type": "application/json", "authorization": f"Bearer {keys[tenant]}"})
+            urllib.request.urlopen(request, timeout=60).read()
+        late, seen = 0, {}
+        stream = looks(server.http, key=keys["ops"])
+        next(stream)
+        for tenant, model, tokens in (("red", MODEL, 30), ("red", "llama-3.1-8b", 20), ("blue", MODEL, 10), ("blue", MODEL, 5)):
+            ask(tenant, model, tokens)
+        for look in stream:
+            late += model_of(look)["lateness_us"][2]
+            seen = {(one["tenant"], model["model"]): one for model in look["models"] for one in model["tenants"]}
+            if look["finished"] == 4 and late == 45:
+                break
+    assert {key: (one["tokens"], one["finished"], one["waiting"], one["running"]) for key, one in seen.items()} == {
+        ("red", MODEL): (30, 1, 0, 0), ("red", "llama-3.1-8b"): (20, 1, 0, 0), ("blue", MODEL): (15, 2, 0, 0)}
+
+
 def test_a_refused_request_is_listed_with_why(server):
     post(server.http, "/admin/faults", {"fault": "worker_lost", "model": "llama-3.1-70b", "index": 0})
     post(server.http, "/admin/faults", {"fault": "worker_lost", "model": "llama-3.1-70b", "index": 1})

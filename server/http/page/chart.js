@@ -27,7 +27,7 @@ export function lineChart(title) {
   // lines: [{points, colour}]; marks: ages in seconds.
   const draw = (lines, span, format, marks = []) => {
     const values = lines.flatMap(line => line.points.map(([, value]) => value)).filter(value => value !== null);
-    const most = Math.max(1e-9, ...values), each = step(most), top = Math.ceil(most / each) * each;
+    const largest = Math.max(0, ...values), most = largest > 0 ? largest : 1, each = step(most), top = Math.ceil(most / each) * each;
     const x = age => LEFT + (WIDTH - LEFT - RIGHT) * (1 - age / span);
     const y = value => HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (value / top);
     const parts = [];
@@ -44,10 +44,10 @@ export function lineChart(title) {
     for (const line of lines) parts.push(...polylines(line.points, x, y, line.colour));
     if (values.length === 0) parts.push(s("text", {x: WIDTH / 2, y: HEIGHT / 2, "text-anchor": "middle"}, "nothing in this time"));
     body.replaceChildren(...parts);
-    label.textContent = values.length ? `${title}: ${format(values.at(-1))} now, at most ${format(most)}` : `${title}: nothing in this time`;
+    label.textContent = values.length ? `${title}: ${format(values.at(-1))} now, at most ${format(largest)}` : `${title}: nothing in this time`;
   };
   return {svg, draw};
 }
 
-// The colours of models, in their order.
-export const colour = index => `var(--s${index % 4})`;
+// The colours of models or tenants, in their order.
+export const colour = index => `var(--s${index % 8})`;

@@ -77,7 +77,7 @@ export function show(place) {
     }
     setText(speed, count(rateNow()));
     const now = Date.now(), marks = feed.events.map(event => (now - event.at) / 1e3);
-    chart.draw(feed.now.models.map((model, i) => ({points: pointsOf(feed.history, model.model, 60, one => one.rate), colour: colour(i)})), 60, count, marks);
+    chart.draw(feed.now.models.map((model, i) => ({points: pointsOf(feed.history, looked => looked[model.model], 60, one => one.rate), colour: colour(i)})), 60, count, marks);
     log.replaceChildren(...(feed.events.length ? feed.events.map(event => h("li", {}, h("span", {class: "soft number"}, clock(event.at) + " "), h("span", {class: event.bad ? "badge bad" : "badge good"}, event.bad ? "fault" : "repair"), " ", event.text))
       : [h("li", {class: "soft"}, "Nothing has broken while this page is open.")]));
   };

@@ -8,7 +8,7 @@ export const feed = {
   layout: null,   // /admin/layout
   now: null,      // the latest look
   before: null,   // the one before it
-  history: [],    // {at, models: {name: {rate, ttft, gap, waiting, running}}}
+  history: [],    // {at, models: {name: {rate, ttft, gap, late, waiting, running, tenants: {name: the same but late}}}}
   events: [],     // {at: Date, text, bad}
   problem: "",    // why there is no stream
 };
@@ -52,6 +52,17 @@ function findEvents(before, now) {
   }
 }
 
+// A latency's [median, 99th percentile, how many] in milliseconds; null: none in this time.
+const quantiles = ([p50, p99, n], scale) => n > 0 ? [p50 / scale, p99 / scale, n] : null;
+
+const sampleOf = (was, now, seconds) => ({
+  rate: Math.max(0, now.tokens - (was?.tokens ?? 0)) / seconds,
+  ttft: quantiles(now.first_token_ms, 1),
+  gap: quantiles(now.gap_us, 1e3),
+  waiting: now.waiting,
+  running: now.running,
+});
+
 function sample(before, now) {
   const seconds = (now.host_ms - before.host_ms) / 1e3;
   const old = new Map(before.models.map(model => [model.model, model]));
@@ -59,13 +70,12 @@ function sample(before, now) {
   for (const model of now.models) {
     const was = old.get(model.model);
     if (!was || seconds <= 0) continue;
-    const [ttft50, ttft99, first] = model.first_token_ms, [gap50, gap99, gaps] = model.gap_us;
+    const running = model.prefilling + model.transferring + model.decoding;
+    const tenants = new Map(was.tenants.map(tenant => [tenant.tenant, tenant]));
     models[model.model] = {
-      rate: Math.max(0, model.tokens - was.tokens) / seconds,
-      ttft: first > 0 ? [ttft50, ttft99] : null,
-      gap: gaps > 0 ? [gap50 / 1e3, gap99 / 1e3] : null,
-      waiting: model.waiting,
-      running: model.prefilling + model.transferring + model.decoding,
+      ...sampleOf(was, {...model, running}, seconds),
+      late: quantiles(model.lateness_us, 1e3),
+      tenants: Object.fromEntries(model.tenants.map(tenant => [tenant.tenant, sampleOf(tenants.get(tenant.tenant), tenant, seconds)])),
     };
   }
   return {at: now.host_ms, models};
