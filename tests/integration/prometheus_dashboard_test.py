@@ -5,6 +5,8 @@ import pathlib
 import re
 import urllib.request
 
+import yaml
+
 from cloud import ROOT, Metrics, Waferd, first_model, stream
 
 NAME = re.compile(r"\b(?:waferline_\w+|vllm:\w+)")
@@ -29,6 +31,35 @@ def test_every_panel_says_what_it_is_and_in_which_unit():
         if panel["type"] != "row":
             assert panel.get("description"), panel["title"]
             assert panel["fieldConfig"]["defaults"].get("unit"), panel["title"]
+
+
+UNITS = {"short", "s", "bytes", "Bps", "percentunit", "reqps", "watt", "joule", "currencyUSD", "none"}  # Grafana's names that are used
+
+
+def test_panels_have_known_units_one_datasource_and_their_own_place():
+    dashboard = json.loads((ROOT / "deploy/grafana/waferline.json").read_text())
+    panels = dashboard["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    source = "${datasource}"
+    assert [one["type"] for one in dashboard["templating"]["list"] if one["name"] == "datasource"] == ["datasource"]
+    taken = set()
+    for panel in panels:
+        at = panel["gridPos"]
+        cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        assert at["x"] + at["w"] <= 24 and not taken & cells, panel["title"]
+        taken |= cells
+        if panel["type"] == "row":
+            continue
+        assert panel["fieldConfig"]["defaults"]["unit"] in UNITS, panel["title"]
+        assert panel["datasource"]["uid"] == source and all(target["datasource"]["uid"] == source for target in panel["targets"]), panel["title"]
+    # What the compose file provisions is the Prometheus that it starts, and the dashboard's folder.
+    provisioning = ROOT / "deploy/compose/provisioning"
+    [grafana_source] = yaml.safe_load((provisioning / "datasources/prometheus.yaml").read_text())["datasources"]
+    compose = yaml.safe_load((ROOT / "deploy/compose/compose.yaml").read_text())["services"]
+    assert grafana_source["type"] == "prometheus" and grafana_source["url"] == "http://prometheus:9090" and "prometheus" in compose
+    [provider] = yaml.safe_load((provisioning / "dashboards/waferline.yaml").read_text())["providers"]
+    mounted = [volume.split(":") for volume in compose["grafana"]["volumes"]]
+    assert ["../grafana/waferline.json", provider["options"]["path"] + "/waferline.json", "ro"] in mounted
 
 
 def test_every_alert_has_a_severity_and_a_section_of_the_runbook():
