@@ -26,13 +26,9 @@ bool ParseNumber(const std::string& text, double* out) {
 }
 
 std::string NotANumber(const YAML::Node& node, Range range) {
-  const std::string is =
-      node.IsScalar() ? absl::StrCat("is \"", node.Scalar(), "\", ") : std::string();
-  const Range any;
-  return absl::StrCat(is, "must be a finite number",
-                      range.min == any.min && range.max == any.max
-                          ? ""
-                          : absl::StrCat(" in [", range.min, ", ", range.max, "]"));
+  const std::string is = node.IsScalar() ? absl::StrCat("is \"", node.Scalar(), "\", ") : "";
+  const std::string within = absl::StrCat(" in [", range.min, ", ", range.max, "]");
+  return is + "must be a finite number" + (range.min == Range().min ? "" : within);
 }
 
 }  // namespace
