@@ -19,31 +19,35 @@ using fabric::Fabric;
 
 namespace {
 
-int Middle(const CollectiveSize& size) { return size.side / 2; }
+int Middle(const CollectiveSize& size) { return size.columns / 2; }
 
 // Two chains a row meet at the middle core, which adds one sum after the other. A chain takes two
 // colours.
 void Lay(const CollectiveSize& size, Fabric* mesh) {
   const int middle = Middle(size);
-  fabric::Programs programs(static_cast<size_t>(size.side * size.side));
-  for (int row = 0; row < size.side; ++row) {
-    const fabric::Line line{mesh, /*along_row=*/true, row, size.side};
+  fabric::Programs programs(static_cast<size_t>(size.tiles()));
+  for (int row = 0; row < size.rows(); ++row) {
+    const fabric::Line line{mesh, /*along_row=*/true, row, size.columns};
     fabric::AddChain(line,
                      {.first = middle, .last = 0, .stride = -1, .colour = 0, .length = size.length},
                      &programs);
-    fabric::AddChain(
-        line,
-        {.first = middle, .last = size.side - 1, .stride = 1, .colour = 2, .length = size.length},
-        &programs);
+    fabric::AddChain(line,
+                     {.first = middle,
+                      .last = size.columns - 1,
+                      .stride = 1,
+                      .colour = 2,
+                      .length = size.length},
+                     &programs);
   }
   fabric::SetPrograms(std::move(programs), mesh);
 }
 
 bool MiddleHoldsTheRowsSum(const CollectiveSize& size, const Fabric& mesh) {
-  for (int row = 0; row < size.side; ++row) {
+  for (int row = 0; row < size.rows(); ++row) {
     for (int i = 0; i < size.length; ++i) {
       uint32_t sum = 0;
-      for (int column = 0; column < size.side; ++column) sum += fabric::InitialWord(column, row, i);
+      for (int column = 0; column < size.columns; ++column)
+        sum += fabric::InitialWord(column, row, i);
       if (mesh.memory(mesh.Tile(Middle(size), row))[static_cast<size_t>(i)] != sum) return false;
     }
   }
@@ -52,7 +56,7 @@ bool MiddleHoldsTheRowsSum(const CollectiveSize& size, const Fabric& mesh) {
 
 // The longer chain, and the middle core's second vector.
 double FormulaCycles(const CollectiveSize& size) {
-  const int cores = std::max(Middle(size) + 1, size.side - Middle(size));
+  const int cores = std::max(Middle(size) + 1, size.columns - Middle(size));
   return collectives::ChainCycles(cores, 1, size.length, size.costs()) + size.length;
 }
 
@@ -81,7 +85,7 @@ int main() {
     std::printf(
         "%d cores a row, %d wavelets: %.0f cycles (formula %.0f), the chain to the first core "
         "%.0f, sums are %s\n",
-        size.side, size.length, cycles, ours->formula_cycles,
+        size.columns, size.length, cycles, ours->formula_cycles,
         static_cast<double>(theirs->result.cycles), ours->holds ? "right" : "wrong");
     if (!ours->holds || cycles >= static_cast<double>(theirs->result.cycles)) return 1;
     if (std::abs(ours->formula_cycles / cycles - 1) > 0.05) return 1;

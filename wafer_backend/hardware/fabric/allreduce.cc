@@ -22,11 +22,13 @@ void AddByTrees(const Line& line, int colour, int length, Programs* programs) {
 }
 
 void Lay(const CollectiveSize& size, AddAllreduce add, Fabric* fabric) {
-  Programs programs(static_cast<size_t>(size.side * size.side));
+  Programs programs(static_cast<size_t>(size.tiles()));
   for (const bool along_row : {true, false}) {
     const int colour = along_row ? 0 : 5;
-    for (int at = 0; at < size.side; ++at) {
-      add({fabric, along_row, at, size.side}, colour, size.length, &programs);
+    const int lines = along_row ? size.rows() : size.columns;
+    const int cores = along_row ? size.columns : size.rows();
+    for (int at = 0; at < lines; ++at) {
+      add({fabric, along_row, at, cores}, colour, size.length, &programs);
     }
   }
   SetPrograms(std::move(programs), fabric);
@@ -36,11 +38,13 @@ void LayChain(const CollectiveSize& size, Fabric* fabric) { Lay(size, AddByChain
 void LayTwoPhase(const CollectiveSize& size, Fabric* fabric) { Lay(size, AddByTrees, fabric); }
 
 double ChainFormula(const CollectiveSize& size) {
-  return 2 * collectives::ChainAllreduceCycles(size.side, size.length, size.costs());
+  return collectives::ChainAllreduceCycles(size.columns, size.length, size.costs()) +
+         collectives::ChainAllreduceCycles(size.rows(), size.length, size.costs());
 }
 
 double TwoPhaseFormula(const CollectiveSize& size) {
-  return 2 * collectives::TreeAllreduceCycles(size.side, size.length, size.costs());
+  return collectives::TreeAllreduceCycles(size.columns, size.length, size.costs()) +
+         collectives::TreeAllreduceCycles(size.rows(), size.length, size.costs());
 }
 
 // The product's part of y = x W: a quarter cycle a MAC over a tile of length x length, then the
@@ -48,12 +52,12 @@ double TwoPhaseFormula(const CollectiveSize& size) {
 int TileCompute(const CollectiveSize& size) { return (size.length * size.length + 3) / 4; }
 
 void LayGemv(const CollectiveSize& size, AddAllreduce add, Fabric* fabric) {
-  Programs programs(static_cast<size_t>(size.side * size.side));
+  Programs programs(static_cast<size_t>(size.tiles()));
   for (Program& program : programs) {
     program.steps.push_back({{Operation::Kind::kCompute, 0, 0, 0, TileCompute(size)}});
   }
-  for (int column = 0; column < size.side; ++column) {
-    add({fabric, false, column, size.side}, 0, size.length, &programs);
+  for (int column = 0; column < size.columns; ++column) {
+    add({fabric, false, column, size.rows()}, 0, size.length, &programs);
   }
   SetPrograms(std::move(programs), fabric);
 }
@@ -66,11 +70,11 @@ void LayGemvChain(const CollectiveSize& size, Fabric* fabric) {
 }
 
 bool GemvHolds(const CollectiveSize& size, const Fabric& fabric) {
-  for (int column = 0; column < size.side; ++column) {
+  for (int column = 0; column < size.columns; ++column) {
     for (int i = 0; i < size.length; ++i) {
       uint32_t sum = 0;
-      for (int row = 0; row < size.side; ++row) sum += InitialWord(column, row, i);
-      for (int row = 0; row < size.side; ++row) {
+      for (int row = 0; row < size.rows(); ++row) sum += InitialWord(column, row, i);
+      for (int row = 0; row < size.rows(); ++row) {
         if (fabric.memory(fabric.Tile(column, row))[static_cast<size_t>(i)] != sum) return false;
       }
     }
@@ -79,12 +83,13 @@ bool GemvHolds(const CollectiveSize& size, const Fabric& fabric) {
 }
 
 double GemvTwoPhaseFormula(const CollectiveSize& size) {
-  return TileCompute(size) + collectives::TreeAllreduceCycles(size.side, size.length, size.costs());
+  return TileCompute(size) +
+         collectives::TreeAllreduceCycles(size.rows(), size.length, size.costs());
 }
 
 double GemvChainFormula(const CollectiveSize& size) {
   return TileCompute(size) +
-         collectives::ChainAllreduceCycles(size.side, size.length, size.costs());
+         collectives::ChainAllreduceCycles(size.rows(), size.length, size.costs());
 }
 
 }  // namespace

@@ -6,16 +6,16 @@ namespace waferline::fabric {
 namespace {
 
 void Lay(const CollectiveSize& size, Fabric* fabric) {
-  Programs programs(static_cast<size_t>(size.side * size.side));
-  AddBroadcast({fabric, true, 0, size.side}, 0, size.length, &programs);
-  for (int c = 0; c < size.side; ++c) {
-    AddBroadcast({fabric, false, c, size.side}, 1, size.length, &programs);
+  Programs programs(static_cast<size_t>(size.tiles()));
+  AddBroadcast({fabric, true, 0, size.columns}, 0, size.length, &programs);
+  for (int c = 0; c < size.columns; ++c) {
+    AddBroadcast({fabric, false, c, size.rows()}, 1, size.length, &programs);
   }
   SetPrograms(std::move(programs), fabric);
 }
 
 bool Holds(const CollectiveSize& size, const Fabric& fabric) {
-  for (int tile = 0; tile < size.side * size.side; ++tile) {
+  for (int tile = 0; tile < size.tiles(); ++tile) {
     for (int i = 0; i < size.length; ++i) {
       if (fabric.memory(tile)[static_cast<size_t>(i)] != InitialWord(0, 0, i)) return false;
     }
@@ -24,7 +24,8 @@ bool Holds(const CollectiveSize& size, const Fabric& fabric) {
 }
 
 double FormulaCycles(const CollectiveSize& size) {
-  return 2 * collectives::BroadcastCycles(size.side, size.length, size.costs());
+  return collectives::BroadcastCycles(size.columns, size.length, size.costs()) +
+         collectives::BroadcastCycles(size.rows(), size.length, size.costs());
 }
 
 }  // namespace

@@ -32,27 +32,40 @@ uint32_t InitialWord(int column, int row, int i) {
   return x * 3266489917u + 12345u;
 }
 
-absl::StatusOr<CollectiveRun> RunCollective(const Collective& collective,
-                                            const CollectiveSize& size) {
-  if (size.side < 2 || size.side > 1024) {
+namespace {
+
+absl::Status CheckSize(const Collective& collective, const CollectiveSize& size) {
+  for (const int side : {size.columns, size.rows()}) {
+    if (side >= 2 && side <= Fabric::kMaxSide) continue;
     return absl::InvalidArgumentError(
-        absl::StrCat("grid is ", size.side, ", must lie in [2, 1024]"));
+        absl::StrCat("grid is ", side, ", must lie in [2, ", Fabric::kMaxSide, "]"));
+  }
+  if (collective.square && size.columns != size.rows()) {
+    return absl::InvalidArgumentError(absl::StrCat("grid is ", size.columns, "x", size.rows(),
+                                                   ", must be square for ",
+                                                   std::string(collective.name)));
   }
   if (size.length < 1 || size.length > 65536) {
     return absl::InvalidArgumentError(
         absl::StrCat("length is ", size.length, ", must lie in [1, 65536]"));
   }
-  const int64_t max = Fabric::MaxWords(size.side, size.side) / collective.words_per_length;
-  if (size.length > max) {
-    return absl::InvalidArgumentError(absl::StrCat("length is ", size.length, ", must lie in [1, ",
-                                                   max, "] on a grid of ", size.side,
-                                                   ": all cores' memory together is bounded"));
-  }
+  const int64_t max = Fabric::MaxWords(size.columns, size.rows()) / collective.words_per_length;
+  if (size.length <= max) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("length is ", size.length, ", must lie in [1, ", max, "] on a grid of ",
+                   size.columns, "x", size.rows(), ": all cores' memory together is bounded"));
+}
+
+}  // namespace
+
+absl::StatusOr<CollectiveRun> RunCollective(const Collective& collective,
+                                            const CollectiveSize& size, int threads) {
+  WL_RETURN_IF_ERROR(CheckSize(collective, size));
   WL_ASSIGN_OR_RETURN(
-      Fabric fabric, Fabric::Create({size.side, size.side,
+      Fabric fabric, Fabric::Create({size.columns, size.rows(),
                                      collective.words_per_length * size.length, size.ramp_cycles}));
-  for (int row = 0; row < size.side; ++row) {
-    for (int column = 0; column < size.side; ++column) {
+  for (int row = 0; row < size.rows(); ++row) {
+    for (int column = 0; column < size.columns; ++column) {
       const std::span<uint32_t> words = fabric.memory(fabric.Tile(column, row));
       for (size_t i = 0; i < words.size(); ++i) {
         words[i] = InitialWord(column, row, static_cast<int>(i));
@@ -61,9 +74,9 @@ absl::StatusOr<CollectiveRun> RunCollective(const Collective& collective,
   }
   collective.lay(size, &fabric);
   CollectiveRun run;
-  WL_ASSIGN_OR_RETURN(run.result, fabric.Run());
+  WL_ASSIGN_OR_RETURN(run.result, fabric.Run({.threads = threads}));
   run.formula_cycles = collective.cycles(size);
-  run.holds = fabric.InFlight() == 0 && collective.holds(size, fabric);
+  run.holds = run.result.in_flight == 0 && collective.holds(size, fabric);
   return run;
 }
 

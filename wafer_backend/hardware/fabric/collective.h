@@ -15,11 +15,15 @@
 
 namespace waferline::fabric {
 
-// A square grid of `side` x `side` cores, each with a vector (or tile) of `length` wavelets.
+// A grid of cores, each with a vector (or tile) of `length` wavelets.
 struct CollectiveSize {
-  int side = 0;
+  int columns = 0;
   int length = 0;
   int ramp_cycles = 2;
+  int row_count = 0;  // 0: as many as columns
+
+  int rows() const { return row_count == 0 ? columns : row_count; }
+  int tiles() const { return columns * rows(); }
   // Of a core that runs no software: the simulator's.
   collectives::Costs costs() const { return {.ramp = static_cast<double>(ramp_cycles)}; }
 };
@@ -31,6 +35,7 @@ struct Collective {
   void (*lay)(const CollectiveSize& size, Fabric* fabric);
   bool (*holds)(const CollectiveSize& size, const Fabric& fabric);
   double (*cycles)(const CollectiveSize& size);
+  bool square = false;  // as many rows as columns only
 };
 
 // In the order in which help shows them.
@@ -43,9 +48,10 @@ struct CollectiveRun {
   double formula_cycles = 0;
   bool holds = false;  // the right numbers in the right places, nothing left on the wires
 };
-// InvalidArgument for a side outside [2, 1024] or a length outside [1, 65536]; Fabric's errors.
+// On so many threads, which change nothing in the result. InvalidArgument for a side outside [2,
+// 2048], a length outside [1, 65536], or a shift on a grid that is not square; Fabric's errors.
 absl::StatusOr<CollectiveRun> RunCollective(const Collective& collective,
-                                            const CollectiveSize& size);
+                                            const CollectiveSize& size, int threads = 1);
 
 // What core (column, row) starts with at word i; all collectives are checked against it.
 uint32_t InitialWord(int column, int row, int i);

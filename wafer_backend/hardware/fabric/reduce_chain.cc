@@ -7,15 +7,16 @@ namespace waferline::fabric {
 namespace {
 
 void Lay(const CollectiveSize& size, Fabric* fabric) {
-  Programs programs(static_cast<size_t>(size.side * size.side));
-  for (int row = 0; row < size.side; ++row) {
-    AddChain({fabric, true, row, size.side}, {0, size.side - 1, 1, 0, size.length}, &programs);
+  Programs programs(static_cast<size_t>(size.tiles()));
+  for (int row = 0; row < size.rows(); ++row) {
+    AddChain({fabric, true, row, size.columns}, {0, size.columns - 1, 1, 0, size.length},
+             &programs);
   }
   SetPrograms(std::move(programs), fabric);
 }
 
 double FormulaCycles(const CollectiveSize& size) {
-  return collectives::ChainCycles(size.side, 1, size.length, size.costs());
+  return collectives::ChainCycles(size.columns, 1, size.length, size.costs());
 }
 
 }  // namespace

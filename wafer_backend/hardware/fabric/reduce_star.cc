@@ -7,22 +7,22 @@ namespace waferline::fabric {
 namespace {
 
 void Lay(const CollectiveSize& size, Fabric* fabric) {
-  for (int row = 0; row < size.side; ++row) {
-    for (int i = 1; i < size.side; ++i) {
-      const uint8_t from = i + 1 < size.side ? uint8_t{kRamp | kEast} : uint8_t{kRamp};
+  for (int row = 0; row < size.rows(); ++row) {
+    for (int i = 1; i < size.columns; ++i) {
+      const uint8_t from = i + 1 < size.columns ? uint8_t{kRamp | kEast} : uint8_t{kRamp};
       fabric->Route(fabric->Tile(i, row), 0, from, kWest);
       fabric->SetProgram(fabric->Tile(i, row),
                          {{{{Operation::Kind::kSend, 0, 0, 0, size.length}}}, 1});
     }
     fabric->Route(fabric->Tile(0, row), 0, kEast, kRamp);
     fabric->SetProgram(fabric->Tile(0, row),
-                       {{{{Operation::Kind::kAdd, 0, 0, 0, size.length * (size.side - 1)}}}, 1});
+                       {{{{Operation::Kind::kAdd, 0, 0, 0, size.length * (size.columns - 1)}}}, 1});
   }
 }
 
 double FormulaCycles(const CollectiveSize& size) {
   // Contention: all vectors pass the first core's ramp; the nearest one comes first.
-  return static_cast<double>(size.length) * (size.side - 1) + 1 + 2.0 * size.ramp_cycles + 1;
+  return static_cast<double>(size.length) * (size.columns - 1) + 1 + 2.0 * size.ramp_cycles + 1;
 }
 
 }  // namespace

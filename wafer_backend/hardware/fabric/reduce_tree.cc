@@ -9,12 +9,12 @@ namespace waferline::fabric {
 namespace {
 
 void Lay(const CollectiveSize& size, Fabric* fabric) {
-  Programs programs(static_cast<size_t>(size.side * size.side));
-  for (int row = 0; row < size.side; ++row) {
-    const Line line{fabric, true, row, size.side};
+  Programs programs(static_cast<size_t>(size.tiles()));
+  for (int row = 0; row < size.rows(); ++row) {
+    const Line line{fabric, true, row, size.columns};
     // A colour a round: paths of one round do not touch, those of different rounds overlap.
-    for (int distance = 1, round = 0; distance < size.side; distance *= 2, ++round) {
-      for (int to = 0; to + distance < size.side; to += 2 * distance) {
+    for (int distance = 1, round = 0; distance < size.columns; distance *= 2, ++round) {
+      for (int to = 0; to + distance < size.columns; to += 2 * distance) {
         AddChain(line, {to, to + distance, distance, 2 * round, size.length}, &programs);
       }
     }
@@ -32,7 +32,7 @@ double TreeCycles(int cores, const CollectiveSize& size) {
       TreeCycles(half, size) + size.length);
 }
 
-double FormulaCycles(const CollectiveSize& size) { return TreeCycles(size.side, size); }
+double FormulaCycles(const CollectiveSize& size) { return TreeCycles(size.columns, size); }
 
 }  // namespace
 

@@ -45,17 +45,17 @@ int Previous(int i, int n) {
   return i;
 }
 
-void AddRing(const CollectiveSize& size, int i, const RingBuffers& ring,
-             std::vector<Operation>* step) {
+void AddRing(const CollectiveSize& size, int i, const RingBuffers& ring, ProgramStep* step) {
   const uint8_t gives = static_cast<uint8_t>(ColourOf(i, ring.first_colour));
-  const uint8_t takes = static_cast<uint8_t>(ColourOf(Previous(i, size.side), ring.first_colour));
+  const uint8_t takes =
+      static_cast<uint8_t>(ColourOf(Previous(i, size.columns), ring.first_colour));
   step->push_back({Kind::kSend, takes, gives, ring.send_from, size.length});
   step->push_back({Kind::kReceive, takes, gives, ring.receive_at, size.length});
 }
 
 // Memory: the row's tile and the column's, each twice, for the step under way and the next.
 void LayShifts(const CollectiveSize& size, int compute_cycles, Fabric* fabric) {
-  const int n = size.side, l = size.length;
+  const int n = size.columns, l = size.length;
   for (int at = 0; at < n; ++at) {
     RouteRing({fabric, true, at, n}, 0);
     RouteRing({fabric, false, at, n}, 4);
@@ -65,7 +65,7 @@ void LayShifts(const CollectiveSize& size, int compute_cycles, Fabric* fabric) {
       Program program;
       for (int step = 0; step < n; ++step) {
         const int from = step % 2 * 2 * l, to = 2 * l - from;
-        std::vector<Operation> operations;
+        ProgramStep operations;
         AddRing(size, column, {0, from, to}, &operations);
         AddRing(size, row, {4, from + l, to + l}, &operations);
         if (compute_cycles > 0) operations.push_back({Kind::kCompute, 0, 0, 0, compute_cycles});
@@ -81,11 +81,11 @@ void LayShifts(const CollectiveSize& size, int compute_cycles, Fabric* fabric) {
 
 // After as many steps as the ring has cores every tile is home again.
 bool Home(const CollectiveSize& size, const Fabric& fabric) {
-  const int offset = size.side % 2 * 2 * size.length;
-  for (int tile = 0; tile < size.side * size.side; ++tile) {
+  const int offset = size.columns % 2 * 2 * size.length;
+  for (int tile = 0; tile < size.tiles(); ++tile) {
     for (int i = 0; i < 2 * size.length; ++i) {
       if (fabric.memory(tile)[static_cast<size_t>(offset + i)] !=
-          InitialWord(tile % size.side, tile / size.side, i)) {
+          InitialWord(tile % size.columns, tile / size.columns, i)) {
         return false;
       }
     }
@@ -106,22 +106,24 @@ void LayGemm(const CollectiveSize& size, Fabric* fabric) {
   LayShifts(size, TileCompute(size), fabric);
 }
 
-double FormulaCycles(const CollectiveSize& size) { return size.side * StepCycles(size); }
+double FormulaCycles(const CollectiveSize& size) { return size.columns * StepCycles(size); }
 double GemmFormula(const CollectiveSize& size) {
-  return size.side * std::max<double>(StepCycles(size), TileCompute(size));
+  return size.columns * std::max<double>(StepCycles(size), TileCompute(size));
 }
 
 }  // namespace
 
 const Collective kShift = {"shift", "tiles around rows and columns, two hops a step, side steps",
                            4,       Lay,
-                           Home,    FormulaCycles};
+                           Home,    FormulaCycles,
+                           true};
 const Collective kGemmShift = {
     "gemm-shift",
     "the same together with the arithmetic of square tiles at four MACs a cycle",
     4,
     LayGemm,
     Home,
-    GemmFormula};
+    GemmFormula,
+    true};
 
 }  // namespace waferline::fabric

@@ -20,15 +20,15 @@ void AddTwoPhase(const Line& line, int colour, int length, Programs* programs) {
 namespace {
 
 void Lay(const CollectiveSize& size, Fabric* fabric) {
-  Programs programs(static_cast<size_t>(size.side * size.side));
-  for (int row = 0; row < size.side; ++row) {
-    AddTwoPhase({fabric, true, row, size.side}, 0, size.length, &programs);
+  Programs programs(static_cast<size_t>(size.tiles()));
+  for (int row = 0; row < size.rows(); ++row) {
+    AddTwoPhase({fabric, true, row, size.columns}, 0, size.length, &programs);
   }
   SetPrograms(std::move(programs), fabric);
 }
 
 double FormulaCycles(const CollectiveSize& size) {
-  return collectives::TwoPhaseCycles(size.side, size.length, size.costs());
+  return collectives::TwoPhaseCycles(size.columns, size.length, size.costs());
 }
 
 }  // namespace

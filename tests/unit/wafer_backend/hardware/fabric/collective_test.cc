@@ -9,10 +9,10 @@
 namespace waferline::fabric {
 namespace {
 
-CollectiveRun Run(const Collective& collective, const CollectiveSize& size) {
-  const auto run = RunCollective(collective, size);
-  INFO(collective.name << " side " << size.side << " length " << size.length << " "
-                       << run.status());
+CollectiveRun Run(const Collective& collective, const CollectiveSize& size, int threads = 1) {
+  const auto run = RunCollective(collective, size, threads);
+  INFO(collective.name << " grid " << size.columns << "x" << size.rows() << " length "
+                       << size.length << " " << run.status());
   REQUIRE(run.ok());
   return *run;
 }
@@ -110,6 +110,16 @@ TEST_CASE("a step of the shift GEMM, communication and arithmetic, holds within 
 
 // Minutes under a sanitizer, which has seen all of its code on smaller grids.
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST_CASE("a GEMV with its allreduce on a whole wafer's grid holds within five per cent") {
+  const silicon::WaferSpec wafer = *silicon::LoadHardware("wse-3")->wafer();
+  const CollectiveSize size{static_cast<int>(wafer.grid_columns.value), 4, 2,
+                            static_cast<int>(wafer.grid_rows.value)};
+  REQUIRE(size.tiles() == 762 * 1172);
+  const CollectiveRun run = Run(**FindCollective("gemv-two-phase"), size, 2);
+  CHECK(run.holds);
+  CHECK(Off(run.formula_cycles, run) <= 0.05);
+}
+
 TEST_CASE("a shift GEMM on 128 x 128 cores, all of its steps, holds within five per cent") {
   const int side = 128, tile = 2;
   const CollectiveRun run = Run(**FindCollective("gemm-shift"), {side, tile * tile / 2, 2});
@@ -119,11 +129,35 @@ TEST_CASE("a shift GEMM on 128 x 128 cores, all of its steps, holds within five 
 }
 #endif
 
-TEST_CASE("a run repeats itself to the last hop") {
+TEST_CASE("a run repeats itself to the last hop, on any number of threads") {
   for (const Collective* collective : Collectives()) {
-    const CollectiveRun a = Run(*collective, {13, 21}), b = Run(*collective, {13, 21});
-    CHECK(a.result.cycles == b.result.cycles);
-    CHECK(a.result.wavelet_hops == b.result.wavelet_hops);
+    const CollectiveRun once = Run(*collective, {61, 9});
+    for (const int threads : {1, 2, 3, 100}) {
+      const CollectiveRun again = Run(*collective, {61, 9}, threads);
+      INFO(collective->name << " on " << threads << " threads");
+      CHECK(again.holds);
+      CHECK(once.result.cycles == again.result.cycles);
+      CHECK(once.result.wavelet_hops == again.result.wavelet_hops);
+      CHECK(once.result.wavelets_taken == again.result.wavelets_taken);
+    }
+  }
+}
+
+TEST_CASE("on a grid that is not square rows and columns keep their own lengths") {
+  for (const Collective* collective : Collectives()) {
+    for (const auto& [columns, rows] : {std::pair(7, 30), {30, 7}, {2, 100}}) {
+      const CollectiveSize size{columns, 8, 2, rows};
+      if (collective->square) {
+        CHECK(RunCollective(*collective, size).status().message().find("must be square") !=
+              std::string::npos);
+        continue;
+      }
+      const CollectiveRun run = Run(*collective, size, 2);
+      INFO(collective->name << " on " << columns << "x" << rows << ": " << run.result.cycles
+                            << " cycles, formula " << run.formula_cycles);
+      CHECK(run.holds);
+      CHECK(std::abs(run.formula_cycles / static_cast<double>(run.result.cycles) - 1) <= 0.05);
+    }
   }
 }
 
@@ -150,9 +184,10 @@ TEST_CASE("names and sizes that cannot be are refused") {
   CHECK(FindCollective("no-such").status().code() == absl::StatusCode::kNotFound);
   const Collective& chain = **FindCollective("reduce-chain");
   for (const CollectiveSize& bad :
-       {CollectiveSize{1, 4}, CollectiveSize{0, 4}, CollectiveSize{-4, 4}, CollectiveSize{1025, 4},
-        CollectiveSize{4, 0}, CollectiveSize{4, -1}, CollectiveSize{4, 65537},
-        CollectiveSize{4, 4, 0}, CollectiveSize{4, 4, 100}, CollectiveSize{1024, 65536}}) {
+       {CollectiveSize{1, 4}, CollectiveSize{0, 4}, CollectiveSize{-4, 4}, CollectiveSize{2049, 4},
+        CollectiveSize{4, 4, 2, 1}, CollectiveSize{4, 4, 2, 2049}, CollectiveSize{4, 0},
+        CollectiveSize{4, -1}, CollectiveSize{4, 65537}, CollectiveSize{4, 4, 0},
+        CollectiveSize{4, 4, 100}, CollectiveSize{1024, 65536}}) {
     CHECK(RunCollective(chain, bad).status().code() == absl::StatusCode::kInvalidArgument);
   }
 }

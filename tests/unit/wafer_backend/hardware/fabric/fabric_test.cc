@@ -49,7 +49,7 @@ TEST_CASE("a link carries one wavelet a cycle: two streams share it fairly or wa
   REQUIRE(result.ok());
   CHECK(result->cycles >= 2 * length);
   CHECK(result->cycles <= 2 * length + 20);
-  CHECK(fabric.InFlight() == 0);
+  CHECK(result->in_flight == 0);
   for (int i = 0; i < length; ++i) {
     CHECK(fabric.memory(2)[static_cast<size_t>(i)] == static_cast<uint32_t>(i));
     CHECK(fabric.memory(2)[static_cast<size_t>(length + i)] == static_cast<uint32_t>(1000 + i));
@@ -89,6 +89,42 @@ TEST_CASE("multicast costs a hop a link and reaches everyone once") {
   CHECK(result->wavelets_taken == 5 * 3);
 }
 
+TEST_CASE("what no core takes is counted as under way") {
+  Fabric fabric = Make(3, 1, 4);
+  fabric.Route(0, 0, kRamp, kEast);
+  fabric.Route(1, 0, kWest, kEast);
+  fabric.Route(2, 0, kWest, kRamp);
+  fabric.SetProgram(0, {{{{Kind::kSend, 0, 0, 0, 4}}}, 1});
+  fabric.SetProgram(2, {{{{Kind::kReceive, 0, 0, 0, 1}}}, 1});
+  const auto result = fabric.Run();
+  REQUIRE(result.ok());
+  CHECK(result->wavelets_taken == 1);
+  CHECK(result->in_flight == result->wavelets_sent - 1);
+}
+
+TEST_CASE("streams from two sides share one colour's way: all arrive, taking turns") {
+  const int length = 50;
+  Fabric fabric = Make(3, 2, 2 * length);
+  // Into the middle from west and east, down to the core below it.
+  fabric.Route(0, 0, kRamp, kEast);
+  fabric.Route(2, 0, kRamp, kWest);
+  fabric.Route(1, 0, kWest | kEast, kSouth);
+  fabric.Route(4, 0, kNorth, kRamp);
+  for (const int from : {0, 2}) {
+    std::iota(fabric.memory(from).begin(), fabric.memory(from).end(), 1u);
+    fabric.SetProgram(from, {{{{Kind::kSend, 0, 0, 0, length}}}, 1});
+  }
+  fabric.SetProgram(4, {{{{Kind::kAdd, 0, 0, 0, 2 * length}}}, 1});
+  const auto result = fabric.Run();
+  REQUIRE(result.ok());
+  CHECK(result->in_flight == 0);
+  CHECK(result->cycles >= 2 * length);
+  CHECK(result->cycles <= 2 * length + 20);
+  for (int i = 0; i < length; ++i) {
+    CHECK(fabric.memory(4)[static_cast<size_t>(i)] == static_cast<uint32_t>(2 * (i + 1)));
+  }
+}
+
 TEST_CASE("a missing route or a receiver without a sender is reported, not waited for") {
   Fabric off_grid = Make(2, 1, 9);
   off_grid.Route(1, 0, kRamp, kEast);
@@ -98,8 +134,8 @@ TEST_CASE("a missing route or a receiver without a sender is reported, not waite
   CHECK(off_grid.Run().status().code() == absl::StatusCode::kFailedPrecondition);
   Fabric slow = Make(1, 1, 1);
   slow.SetProgram(0, {{{{Kind::kCompute, 0, 0, 0, 100}}}, 1});
-  CHECK(slow.Run(50).status().code() == absl::StatusCode::kResourceExhausted);
-  CHECK(slow.Run(500)->cycles == 100);
+  CHECK(slow.Run({.max_cycles = 50}).status().code() == absl::StatusCode::kResourceExhausted);
+  CHECK(slow.Run({.max_cycles = 500})->cycles == 100);
 }
 
 }  // namespace
