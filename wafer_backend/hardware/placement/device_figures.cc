@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/hardware/placement/split_side.h"
+#include "wafer_backend/hardware/silicon/hardware_file.h"
 #include "wafer_backend/hardware/timing/batch_costs.h"
 #include "wafer_backend/hardware/timing/model_shape_file.h"
 #include "wafer_backend/hardware/timing/serving_rate.h"
@@ -62,8 +63,11 @@ void AddRates(const DeviceTask& task, const timing::BatchCosts& costs, DeviceFig
 
 std::string NameOf(const std::string& hardware, const PublishedFigures& from,
                    const PublishedFigures::Figure& figure) {
-  return absl::StrCat(from.model, " ", from.weights, " on ", from.devices, " x ", hardware, ", ",
-                      figure.prompt, " in, ", figure.generate, " out, ",
+  const std::string over = from.over ? absl::StrCat(" over ", from.over->devices, " x ",
+                                                    from.over->hardware, " ", from.over->weights)
+                                     : "";
+  return absl::StrCat(from.model, " ", from.weights, " on ", from.devices, " x ", hardware, over,
+                      ", ", figure.prompt, " in, ", figure.generate, " out, ",
                       figure.users == 0 ? "maximum load" : absl::StrCat(figure.users, " at once"));
 }
 
@@ -79,25 +83,48 @@ double PredictedOf(const PublishedFigures::Figure& figure, const DeviceFigures& 
   return 0;
 }
 
-const char* UnitOf(Measure measure) {
+const char* UnitOf(const PublishedFigures& from, Measure measure) {
+  if (from.over) return measure == Measure::kTokensPerSecond ? "x tokens/s" : "x the time";
   if (measure == Measure::kTokensPerSecond) return "tokens/s";
   return measure == Measure::kFirstTokenMs ? "ms to first token" : "ms a token";
+}
+
+// What `figure` is on `devices` of `hardware` with weights of type `weights`.
+absl::StatusOr<double> PredictionOf(DeviceTask task, const std::string& weights,
+                                    const PublishedFigures::Figure& figure) {
+  WL_ASSIGN_OR_RETURN(task.bytes_per_weight, timing::BytesPerWeight(weights));
+  task.kv = figure.prompt + figure.generate / 2;
+  task.users = std::max<int64_t>(1, figure.users);
+  task.prompt = figure.prompt;
+  task.generate = figure.generate;
+  WL_ASSIGN_OR_RETURN(const DeviceFigures at, FiguresOf(task));
+  return PredictedOf(figure, at);
 }
 
 absl::Status AddChecks(const silicon::Hardware& hardware, const PublishedFigures& from,
                        std::vector<CheckedFigure>* checked) {
   WL_ASSIGN_OR_RETURN(const timing::ModelSizes shape, timing::LoadModelShape(from.model));
-  DeviceTask task{.shape = shape, .hardware = hardware, .devices = from.devices};
-  WL_ASSIGN_OR_RETURN(task.bytes_per_weight, timing::BytesPerWeight(from.weights));
-  WL_ASSIGN_OR_RETURN(task.bytes_per_kv_value, timing::BytesPerWeight(from.kv));
+  WL_ASSIGN_OR_RETURN(const double bytes_per_kv_value, timing::BytesPerWeight(from.kv));
+  const auto on = [&](const silicon::Hardware& machine, int devices) {
+    return DeviceTask{.shape = shape,
+                      .hardware = machine,
+                      .devices = devices,
+                      .bytes_per_kv_value = bytes_per_kv_value};
+  };
+  silicon::Hardware baseline;
+  if (from.over) {
+    WL_ASSIGN_OR_RETURN(baseline, silicon::LoadHardware(from.over->hardware));
+  }
   for (const PublishedFigures::Figure& figure : from.figures) {
-    task.kv = figure.prompt + figure.generate / 2;
-    task.users = std::max<int64_t>(1, figure.users);
-    task.prompt = figure.prompt;
-    task.generate = figure.generate;
-    WL_ASSIGN_OR_RETURN(const DeviceFigures at, FiguresOf(task));
-    checked->push_back({NameOf(hardware.name, from, figure), &from, figure.value,
-                        PredictedOf(figure, at), UnitOf(figure.measure)});
+    WL_ASSIGN_OR_RETURN(double predicted,
+                        PredictionOf(on(hardware, from.devices), from.weights, figure));
+    if (from.over) {
+      WL_ASSIGN_OR_RETURN(const double theirs, PredictionOf(on(baseline, from.over->devices),
+                                                            from.over->weights, figure));
+      predicted /= theirs;
+    }
+    checked->push_back({NameOf(hardware.name, from, figure), &from, figure.value, predicted,
+                        UnitOf(from, figure.measure)});
   }
   return absl::OkStatus();
 }

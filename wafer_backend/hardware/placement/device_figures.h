@@ -46,7 +46,8 @@ struct CheckedFigure {
   const silicon::PublishedFigures* from = nullptr;
   double published = 0;
   double predicted = 0;
-  const char* unit = "tokens/s";  // or "ms" (first token), "ms a token"
+  // Or "ms to first token", "ms a token"; over another machine "x tokens/s", "x the time".
+  const char* unit = "tokens/s";
   bool inside() const {
     return predicted <= published * (1 + from->within) &&
            predicted >= published / (1 + from->within);

@@ -63,10 +63,17 @@ struct PublishedFigures {
     Measure measure = Measure::kTokensPerSecond;  // of all users together
     double value = 0;
   };
+  // Where a vendor says only how many times as fast a machine is as another one: each value is this
+  // machine's figure over that of `devices` of `hardware`, a built-in accelerator.
+  struct Baseline {
+    std::string hardware, weights;
+    int devices = 1;
+  };
   std::string model;    // a name of deploy/model-shapes
   std::string weights;  // a number type: fp16, fp8, ...
   std::string kv;       // of keys and values, likewise
   int devices = 1;
+  std::optional<Baseline> over;
   bool fitted = false;  // the file's compute_efficiency and layer_seconds follow from them
   double within = 0;    // a prediction lies in [value / (1 + within), value * (1 + within)]
   Mark mark = Mark::kUnknown;

@@ -78,13 +78,24 @@ PublishedFigures::Figure ReadFigure(YamlForm form) {
   return figure;
 }
 
+PublishedFigures::Baseline ReadBaseline(YamlForm form) {
+  PublishedFigures::Baseline over;
+  over.hardware = form.Text("hardware");
+  over.weights = form.Text("weights");
+  over.devices = static_cast<int>(form.Integer("devices", 1, 65536));
+  form.RefuseOthers();
+  return over;
+}
+
 PublishedFigures ReadFigures(YamlForm form) {
   PublishedFigures out;
   out.model = form.Text("model");
   out.weights = form.Text("weights");
   out.kv = form.Text("kv");
   out.devices = static_cast<int>(form.Integer("devices", 1, 65536));
+  if (form.Has("over")) out.over = ReadBaseline(form.Map("over"));
   out.fitted = form.Flag("fitted", false);
+  if (out.fitted && out.over) form.AddError("fitted", "must be false where `over` is given");
   out.within = form.Plain("within", {1e-3, 10});
   const std::string mark = form.Text("mark");
   if (mark == "P" || mark == "S") {

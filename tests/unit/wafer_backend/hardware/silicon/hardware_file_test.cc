@@ -101,6 +101,9 @@ TEST_CASE("published figures have one measure, a mark and a source") {
   refused("within: 0.2", "within: 0", "within: is 0");
   refused("mark: P\n", "mark: D\n", "mark: must be P or S");
   refused("devices: 1", "devices: 0", "devices: is 0");
+  refused("fitted: true\n", "fitted: true\n    over: {hardware: a100, weights: fp16, devices: 1}\n",
+          "fitted: must be false where `over` is given");
+  refused("devices: 1", "over: {hardware: a100, weights: fp16, devices: 0}", "over.devices: is 0");
   refused("allreduce_seconds:", "allreduce:", "allreduce_seconds: is missing");
   const auto h100 = LoadHardware("h100");
   const PublishedFigures& first = h100->accelerator()->checks.at(0);
