@@ -4,6 +4,8 @@ import asyncio
 import json
 import math
 import os
+import re
+import textwrap
 import time
 import typing
 
@@ -11,7 +13,7 @@ import openai
 import pydantic
 import pytest
 
-from cloud import Metrics, post
+from cloud import ROOT, Metrics, post
 
 URL = os.environ["WAFERLINE_URL"]
 MODEL = os.environ["WAFERLINE_MODEL"]
@@ -184,3 +186,10 @@ def test_streamed_calls_add_up(client):
         final = stream.get_final_completion()
     assert "tool_calls.function.arguments.delta" in kinds and "tool_calls.function.arguments.done" in kinds
     assert set(final.choices[0].message.tool_calls[0].function.parsed_arguments) == {"place"}
+
+
+def test_the_client_of_the_readme_gets_an_answer(capsys):
+    text = (ROOT / "README.md").read_text()
+    snippet = textwrap.dedent(re.search(r"^    from openai import OpenAI\n(?:    .*\n)+", text, re.M)[0])
+    exec(snippet.replace("http://127.0.0.1:8080", URL), {})  # pylint: disable=exec-used
+    assert len(capsys.readouterr().out) > 20
