@@ -79,7 +79,7 @@ void RequestsCsv::OnOutcome(const engine::OutcomeInfo& info) {
 
 PerfettoTimeline::PerfettoTimeline(std::ostream* out, const Timeline* clock,
                                    const std::vector<engine::LaneSpec>& lanes)
-    : out_(out), clock_(clock) {
+    : out_(out), clock_(clock), devices_(lanes) {
   *out_ << "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n";
   const auto name = [&](uint32_t lane, uint32_t track, const std::string& text) {
     Next() << "{\"ph\":\"M\",\"name\":\"thread_name\",\"pid\":" << lane << ",\"tid\":" << track
@@ -136,6 +136,15 @@ void PerfettoTimeline::Count(int change) {
          << ",\"args\":{\"requests\":" << in_flight_ << "}}";
 }
 
+void PerfettoTimeline::CountDevices() {
+  devices_.Sample(clock_->now(), [this](const DeviceCounters::Values& values) {
+    Next() << "{\"ph\":\"C\",\"name\":" << Quoted(values.track) << ",\"pid\":" << values.lane
+           << ",\"ts\":" << Us(clock_->now()) << ",\"args\":" << values.json << "}";
+  });
+}
+
+void PerfettoTimeline::OnToken(const engine::TokenInfo&) { CountDevices(); }
+
 void PerfettoTimeline::OnAdmitted(const engine::SequenceInfo& s) {
   if (present_.size() <= s.slot.value) present_.resize(s.slot.value + 1);
   present_[s.slot.value] = {engine::Phase::kQueue, clock_->now()};
@@ -144,6 +153,7 @@ void PerfettoTimeline::OnAdmitted(const engine::SequenceInfo& s) {
 
 void PerfettoTimeline::OnPhase(const engine::SequenceInfo& s, engine::Phase from,
                                Nanoseconds lasted, engine::Phase phase) {
+  CountDevices();
   Part(s, from, lasted);
   present_[s.slot.value] = {phase, clock_->now()};
 }

@@ -9,6 +9,7 @@
 
 #include "scheduler/engine/lane.h"
 #include "scheduler/engine/observer.h"
+#include "scheduler/simulator/device_counters.h"
 
 namespace waferline::simulator {
 
@@ -24,7 +25,8 @@ class RequestsCsv : public engine::EngineObserver {
   std::ostream* out_;
 };
 
-// A track for each worker and batch unit with its steps, and for each request its phases.
+// A track for each worker and batch unit with its steps, and for each request its phases; counters
+// of wafers, their stages and the links to them.
 class PerfettoTimeline : public engine::EngineObserver {
  public:
   // `clock` tells the instant of what is observed.
@@ -35,6 +37,7 @@ class PerfettoTimeline : public engine::EngineObserver {
   void OnAdmitted(const engine::SequenceInfo& sequence) override;
   void OnPhase(const engine::SequenceInfo& sequence, engine::Phase from, Nanoseconds lasted,
                engine::Phase phase) override;
+  void OnToken(const engine::TokenInfo& token) override;
   void OnOutcome(const engine::OutcomeInfo& info) override;
   void OnPrefillStep(engine::LaneIndex lane, engine::DeviceIndex worker, Tokens tokens,
                      Nanoseconds lasts) override;
@@ -50,10 +53,12 @@ class PerfettoTimeline : public engine::EngineObserver {
   void Step(engine::LaneIndex lane, uint32_t track, Amount amount, Nanoseconds lasts);
   void Part(const engine::SequenceInfo& sequence, engine::Phase phase, Nanoseconds lasted);
   void Count(int change);
+  void CountDevices();
   std::ostream& Next();
 
   std::ostream* out_;
   const Timeline* clock_;
+  DeviceCounters devices_;
   bool first_ = true;
   int in_flight_ = 0;
   struct Present {

@@ -301,13 +301,20 @@ TEST_CASE("requests and timeline are written as they go") {
   const boost::json::value parsed = boost::json::parse(perfetto.str());
   int64_t open = 0;
   size_t steps = 0;
+  std::set<std::string> counters;
   for (const auto& event : parsed.at("traceEvents").as_array()) {
     const auto& phase = event.at("ph").as_string();
     open += phase == "b" ? 1 : phase == "e" ? -1 : 0;
     steps += phase == "X";
+    if (phase == "C") counters.insert(std::string(event.at("name").as_string()));
   }
   REQUIRE(open == 0);
   REQUIRE(steps > 20);
+  const std::string unit = again.lane.units[0].name;
+  for (const char* track : {" stages", " tokens a second", " link", " link bytes"}) {
+    CAPTURE(track);
+    CHECK(counters.contains(unit + track));
+  }
 }
 
 TEST_CASE("speed-up packs arrivals, repetition goes on with new prompts") {
