@@ -10,7 +10,7 @@ import urllib.request
 
 import pytest
 
-from cloud import ROOT, Waferd, waferctl
+from cloud import ROOT, Waferd, stream, waferctl
 from postgres import Postgres, Sqlite, programs
 
 CONFIG = """
@@ -192,6 +192,42 @@ def test_other_quotas_and_the_soft_limit(cloud):
     assert [complete(server, other)[0] for _ in range(3)] == [200] * 3
     status, error, _ = complete(server, other)
     assert status == 429 and "3 requests a day" in error["error"]["message"]
+
+
+def test_tokens_a_minute_and_requests_in_flight_are_limited(tmp_path):
+    with Sqlite() as database:
+        path = config(tmp_path, database)
+        path.write_text("clock: {kind: real, scale: 0.01}\n" + path.read_text())  # so that one answer is under way for long
+        with Waferd(path) as server:
+            key = new_key(server)["key"]
+            assert call(server, "POST", "/admin/quotas", {"tenant": "acme", "concurrent_requests": 1, "tokens_per_minute": 1000})[0] == 200
+            events = stream(server.http, "/v1/completions", {"model": "m", "prompt": "Once", "max_tokens": 900, "ignore_eos": True},
+                            {"authorization": f"Bearer {key}"})
+            next(events)
+            status, error, _ = complete(server, key, 1)
+            assert status == 429 and "1 requests in flight" in error["error"]["message"], error
+            events.close()
+            deadline = time.monotonic() + 60
+            while (answer := complete(server, key, 1))[0] != 200:  # until the server sees that the client has left
+                assert answer[0] == 429 and time.monotonic() < deadline
+            status, error, _ = complete(server, key, 1200)
+            assert status == 429 and "tokens a minute" in error["error"]["message"], error
+
+
+def test_a_prefix_that_a_tenant_has_sent_is_no_others_hit(tmp_path):
+    with Sqlite() as database:
+        path = config(tmp_path, database)
+        path.write_text(path.read_text().replace("workers: 2}", "workers: 1, cache_tokens: 4096}\n    scheduling: {block_tokens: 64}", 1))
+        with Waferd(path) as server:
+            assert call(server, "POST", "/admin/tenants", {"name": "zeta"})[0] == 200
+            keys = [new_key(server, tenant=tenant)["key"] for tenant in ("acme", "zeta")]
+            body = {"model": "m", "prompt": "Once upon a time there was a miller. " * 20, "max_tokens": 1}
+
+            def cached(key):
+                return call(server, "POST", "/v1/completions", body, key)[1]["usage"]["prompt_tokens_details"]["cached_tokens"]
+
+            assert [cached(keys[0]), cached(keys[0]) > 0] == [0, True]
+            assert [cached(keys[1]), cached(keys[1]) > 0] == [0, True]
 
 
 def test_a_project_has_its_share_of_a_tenants_limits(cloud):

@@ -2,6 +2,7 @@
 
 WAFERLINE_KILLS=200 kills that often for each database (few without it); WAFERLINE_SEED repeats a run's choices."""
 
+import hashlib
 import http.client
 import json
 import os
@@ -12,6 +13,7 @@ import sqlite3
 import subprocess
 import threading
 import time
+import urllib.request
 
 import pytest
 
@@ -210,6 +212,42 @@ def test_a_locked_file_holds_ends_back_then_refuses_and_loses_nothing(tmp_path):
         check_records(database, answers)
         epoch, ordinal, _ = late["id"].split(".")
         assert database.rows(f"SELECT status, generated FROM usage WHERE epoch = {epoch} AND ordinal = {ordinal}") == [["posted", "5"]]
+
+
+# What server/store/schema.cc puts in the place of these, SQLite's and PostgreSQL's.
+DIALECTS = {"Sqlite": {"{serial}": "INTEGER PRIMARY KEY AUTOINCREMENT", "{by_key}": " WITHOUT ROWID", "{by_time}": "(ended_us)"},
+            "Postgres": {"{serial}": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "{by_key}": "", "{by_time}": " USING brin(ended_us)"}}
+OLD_ROWS = f"""
+INSERT INTO tenant(name, created_us, disabled_us) VALUES('acme', 1, 0);
+INSERT INTO api_key(id, digest, prefix, tenant, project, admin, read_usage, models, origin, created_us, expires_us, revoked_us)
+  VALUES('key_1', '{hashlib.sha256(b"old-key").hexdigest()}', 'old-key', 'acme', 'search', 0, 0, '', '', 1, 0, 0);
+INSERT INTO epoch(host, started_us, ended_us) VALUES('there', 1, 2);
+INSERT INTO usage(epoch, ordinal, choice, status, reason, tenant, project, api_key, model, tier, endpoint, request_id, admitted_us, ended_us,
+  prompt, cached, generated, charge_micro, charge_pico, hold_micro) VALUES(1, 1, 0, 'posted', 'stop', 'acme', 'search', 'key_1', 'm', 'default',
+  '/v1/completions', 'r', 1790000000000000, 1790000001000000, 5, 0, 7, 3, 500000, 0);
+INSERT INTO account(tenant, period, spent_micro, spent_pico, held_micro) VALUES('acme', 202609, 3, 500000, 0), ('acme', 0, 3, 500000, 0);
+"""
+
+
+@pytest.mark.parametrize("version", [1, 4])
+def test_a_database_of_an_older_version_is_brought_up_to_date_and_keeps_its_rows(database, tmp_path, version):
+    steps = re.findall(r'R"\((.*?)\)"', (ROOT / "server/store/schema.cc").read_text(), re.S)
+    script = "".join(steps[:version]) + OLD_ROWS + f"""
+        CREATE TABLE schema_version(version BIGINT NOT NULL); INSERT INTO schema_version(version) VALUES({version});"""
+    for name, text in DIALECTS[type(database).__name__].items():
+        script = script.replace(name, text)
+    database.run(script)
+    with Waferd(config(tmp_path, database)) as server:
+        assert database.rows("SELECT version FROM schema_version") == [[str(len(steps))]]
+        assert database.rows("SELECT position, prompt, generated, charge_micro FROM usage") == [["1", "5", "7", "3"]]
+        assert database.rows("SELECT tenant, id, name FROM project") == [["acme", "search", "search"]]
+        assert database.rows("SELECT project, period, spent_micro, spent_pico, held_micro FROM account ORDER BY project, period") == [
+            ["", "0", "3", "500000", "0"], ["", "202609", "3", "500000", "0"], ["search", "202609", "3", "500000", "0"]]
+        request = urllib.request.Request(server.http + "/v1/completions", json.dumps({"model": "m", "prompt": "Once", "max_tokens": 3}).encode(),
+                                         {"content-type": "application/json", "authorization": "Bearer old-key"})
+        with urllib.request.urlopen(request, timeout=60) as reply:
+            assert json.load(reply)["usage"]["usage_id"] == "2.1.0"
+        assert database.rows("SELECT project, api_key FROM usage WHERE epoch = 2") == [["search", "key_1"]]
 
 
 def test_two_servers_on_one_file_are_refused_by_name(tmp_path):

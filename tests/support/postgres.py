@@ -63,6 +63,10 @@ class Postgres:
         done = subprocess.run([self.bin / "psql", "-XAt", "-F", "\x1f", self.url, "-c", sql], capture_output=True, text=True, check=True)
         return [line.split("\x1f") for line in done.stdout.splitlines()]
 
+    def run(self, script):
+        """Statements that give no rows."""
+        subprocess.run([self.bin / "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", self.url], input=script, capture_output=True, text=True, check=True)
+
     def __exit__(self, *exc):
         if self.process.poll() is None:
             self.stop()
@@ -86,6 +90,14 @@ class Sqlite:
         connection = sqlite3.connect(self.path)
         try:
             return [[str(value) for value in row] for row in connection.execute(sql)]
+        finally:
+            connection.close()
+
+    def run(self, script):
+        import sqlite3
+        connection = sqlite3.connect(self.path)
+        try:
+            connection.executescript(script)
         finally:
             connection.close()
 

@@ -187,6 +187,26 @@ TEST_CASE("front ends") {
   CHECK(Value(exposition, "waferline_turned_away_total{why=\"budget\"}") == 1);
 }
 
+TEST_CASE("a hundred tenants have series of their own, the others share one") {
+  Exposition exposition = Make();
+  for (int i = 0; i < 103; ++i) {
+    exposition.front()->OnTenantUse(
+        "t" + std::to_string(i),
+        {.prompt_tokens = 5, .cached_tokens = 2, .cost_pico = 500'000'000'000});
+    exposition.front()->OnTenantRefused("t" + std::to_string(i), "spend");
+  }
+  const auto tokens = [&](const std::string& tenant, const std::string& kind) {
+    return Value(exposition, "waferline_billing_tenant_tokens_total{kind=\"" + kind +
+                                 "\",tenant=\"" + tenant + "\"}");
+  };
+  CHECK(tokens("t99", "prompt") == 3);
+  CHECK(tokens("t99", "cached") == 2);
+  CHECK(tokens("other", "prompt") == 9);
+  CHECK(Value(exposition, "waferline_billing_tenant_cost_usd_total{tenant=\"other\"}") == 1.5);
+  CHECK(Value(exposition,
+              "waferline_billing_tenant_refused_total{tenant=\"other\",why=\"spend\"}") == 3);
+}
+
 TEST_CASE("law: a buffer moved in parts is the histogram that saw every value") {
   const uint64_t seed = 5;
   INFO("seed " << seed);
