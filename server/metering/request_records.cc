@@ -68,9 +68,10 @@ int64_t StoreMeter::Records::Post(int64_t choice, const Outcome& outcome, Record
     MutexLock lock(&mutex_);
     (void)cost_.Add(end.charge);  // below what Money holds: the records' sum is checked
   }
+  auto posted = std::make_shared<const PostedUsage>(PostedUsage{std::move(open), std::move(end)});
   meter_->writer_.Post(
-      [meter = meter_, open = std::move(open), end = std::move(end)](Connection&) {
-        meter->batch_.Post(open, end);
+      [meter = meter_, posted = std::move(posted)](Connection&) {
+        meter->batch_.Post(posted);
         return absl::OkStatus();
       },
       std::move(recorded));

@@ -1,6 +1,7 @@
 #include "server/metering/usage_batch.h"
 
 #include <tuple>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/metering/usage_rows.h"
@@ -117,7 +118,8 @@ struct UsageBatch::Sums {
     return absl::OkStatus();
   }
 
-  void AddTo(std::vector<store::Statement>* statements) const {
+  // Once: the entries go with it.
+  void AddTo(std::vector<store::Statement>* statements) {
     std::vector<Row> rows;
     for (const auto& [key, hour] : hours) {
       const Money::Columns charge = hour.charge.ToColumns();
@@ -128,15 +130,14 @@ struct UsageBatch::Sums {
       }
       rows.push_back(std::move(row));
     }
-    HourRows().AddTo(statements, rows);
-    rows.clear();
+    HourRows().AddTo(statements, std::exchange(rows, {}));
     for (const auto& [key, account] : accounts) {
       const Money::Columns spent = account.spent.ToColumns();
       rows.push_back({key.tenant, key.project, key.period, spent.micro, int64_t{spent.pico},
                       account.released_micro});
     }
-    AccountRows().AddTo(statements, rows);
-    EntryRows().AddTo(statements, entries);
+    AccountRows().AddTo(statements, std::move(rows));
+    EntryRows().AddTo(statements, std::move(entries));
   }
 
   std::map<HourKey, Hour> hours;
@@ -148,8 +149,8 @@ void UsageBatch::Open(const OpenUsage& open) { opens_[open.id] = open; }
 
 void UsageBatch::Withdraw(const OpenUsage& open) { withdrawn_[open.id] = open; }
 
-void UsageBatch::Post(const OpenUsage& open, const EndedUsage& end) {
-  posts_[open.id] = {open, end};
+void UsageBatch::Post(std::shared_ptr<const PostedUsage> posted) {
+  posts_[posted->open.id] = std::move(posted);
 }
 
 void UsageBatch::Clear() {
@@ -183,8 +184,8 @@ absl::Status UsageBatch::WriteAtOnce(Connection& connection, int64_t first_posit
   const size_t posts = statements.size();
   Sums sums;
   for (const auto& [id, posted] : posts_) {
-    sums.Release(posted.open, posted.open.hold_micro);
-    WL_RETURN_IF_ERROR(sums.Add(posted.open, posted.end));
+    sums.Release(posted->open, posted->open.hold_micro);
+    WL_RETURN_IF_ERROR(sums.Add(posted->open, posted->end));
   }
   sums.AddTo(&statements);
   WL_ASSIGN_OR_RETURN(const std::vector<Result> results, connection.RunAll(statements));
@@ -192,7 +193,7 @@ absl::Status UsageBatch::WriteAtOnce(Connection& connection, int64_t first_posit
   for (size_t i = opens; i < posts; ++i) {
     for (const Row& row : results[i].rows) {
       const UsageId id{IntegerOf(row[0]), IntegerOf(row[1]), IntegerOf(row[2])};
-      if (IntegerOf(row[3]) != posts_.at(id).open.hold_micro) break;
+      if (IntegerOf(row[3]) != posts_.at(id)->open.hold_micro) break;
       ++changed;
     }
   }
@@ -212,7 +213,7 @@ std::vector<Row> UsageBatch::OpenRowsToWrite() const {
 std::vector<Row> UsageBatch::PostRowsFrom(int64_t first_position) const {
   std::vector<Row> rows;
   for (const auto& [id, posted] : posts_) {
-    rows.push_back(UsageRow(posted.open, "posted", posted.end));
+    rows.push_back(UsageRow(posted->open, "posted", posted->end));
     rows.back().back() = first_position + static_cast<int64_t>(rows.size()) - 1;
   }
   return rows;
@@ -236,7 +237,7 @@ absl::Status UsageBatch::WritePosts(Connection& connection, int64_t first_positi
                       PostRows().Run(connection, PostRowsFrom(first_position)));
   for (const Row& row : changed) {
     const UsageId id{IntegerOf(row[0]), IntegerOf(row[1]), IntegerOf(row[2])};
-    const Posted& posted = posts_.at(id);
+    const PostedUsage& posted = *posts_.at(id);
     sums->Release(posted.open, IntegerOf(row[3]));
     WL_RETURN_IF_ERROR(sums->Add(posted.open, posted.end));
   }

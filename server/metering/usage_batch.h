@@ -10,6 +10,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,12 +21,21 @@
 
 namespace waferline::metering {
 
+// One choice, whose id `open` has.
+struct PostedUsage {
+  OpenUsage open;
+  EndedUsage end;
+};
+
 class UsageBatch {
  public:
   // Each is about one choice, whose id `open` has; what is opened has no hold.
   void Open(const OpenUsage& open);
   void Withdraw(const OpenUsage& open);
-  void Post(const OpenUsage& open, const EndedUsage& end);
+  void Post(std::shared_ptr<const PostedUsage> posted);
+  void Post(OpenUsage open, EndedUsage end) {
+    Post(std::make_shared<const PostedUsage>(PostedUsage{std::move(open), std::move(end)}));
+  }
 
   enum class Steps : uint8_t { kAtOnce, kOneByOne };
   // Writes all that was gathered; it is kept until Clear. Posts get their positions
@@ -35,10 +45,6 @@ class UsageBatch {
   void Clear();
 
  private:
-  struct Posted {
-    OpenUsage open;
-    EndedUsage end;
-  };
   // What the records that changed change in turn.
   struct Sums;
 
@@ -50,7 +56,7 @@ class UsageBatch {
   absl::Status WritePosts(store::Connection& connection, int64_t first_position, Sums* sums) const;
 
   std::map<UsageId, OpenUsage> opens_, withdrawn_;
-  std::map<UsageId, Posted> posts_;
+  std::map<UsageId, std::shared_ptr<const PostedUsage>> posts_;
 };
 
 }  // namespace waferline::metering

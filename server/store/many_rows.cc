@@ -22,23 +22,25 @@ ManyRows::ManyRows(const std::string& head, size_t columns, const std::string& t
   }
 }
 
-void ManyRows::AddTo(std::vector<Statement>* statements, const std::vector<Row>& rows) const {
+void ManyRows::AddTo(std::vector<Statement>* statements, std::vector<Row> rows) const {
   size_t next = 0;
   for (size_t size = texts_.size(); size-- > 0;) {
     const size_t count = size_t{1} << size;
     while (rows.size() - next >= count) {
       Statement& statement = statements->emplace_back(Statement{.sql = &texts_[size]});
+      statement.values.reserve(count * rows[next].size());
       for (const size_t end = next + count; next < end; ++next) {
-        statement.values.insert(statement.values.end(), rows[next].begin(), rows[next].end());
+        statement.values.insert(statement.values.end(), std::make_move_iterator(rows[next].begin()),
+                                std::make_move_iterator(rows[next].end()));
       }
     }
   }
 }
 
 absl::StatusOr<std::vector<Row>> ManyRows::Run(Connection& connection,
-                                               const std::vector<Row>& rows) const {
+                                               std::vector<Row> rows) const {
   std::vector<Statement> statements;
-  AddTo(&statements, rows);
+  AddTo(&statements, std::move(rows));
   WL_ASSIGN_OR_RETURN(std::vector<Result> results, connection.RunAll(statements));
   std::vector<Row> answers;
   for (Result& result : results) {

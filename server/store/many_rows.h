@@ -19,9 +19,9 @@ class ManyRows {
   ManyRows(const std::string& head, size_t columns, const std::string& tail);
 
   // The statements that insert `rows`; this outlives them.
-  void AddTo(std::vector<Statement>* statements, const std::vector<Row>& rows) const;
+  void AddTo(std::vector<Statement>* statements, std::vector<Row> rows) const;
   // What the statements return, together. No two rows may have the same key if the tail updates.
-  absl::StatusOr<std::vector<Row>> Run(Connection& connection, const std::vector<Row>& rows) const;
+  absl::StatusOr<std::vector<Row>> Run(Connection& connection, std::vector<Row> rows) const;
 
  private:
   std::vector<std::string> texts_;  // for 2^index rows

@@ -2,13 +2,13 @@
 
 #include <sqlite3.h>
 
-#include <cstdlib>
 #include <string>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::store {
@@ -43,7 +43,7 @@ class SqliteConnection : public Connection {
   SqliteConnection(std::string path, std::function<absl::Status()> check)
       : path_(std::move(path)), check_(std::move(check)) {}
   ~SqliteConnection() override {
-    for (auto& [sql, prepared] : statements_) sqlite3_finalize(prepared.statement);
+    for (const auto& [sql, statement] : statements_) sqlite3_finalize(statement);
     sqlite3_close(db_);
   }
 
@@ -87,11 +87,9 @@ class SqliteConnection : public Connection {
   }
 
   absl::StatusOr<Result> Run(const std::string& sql, const std::vector<Value>& values) override {
-    WL_ASSIGN_OR_RETURN(const Prepared* prepared, Prepare(sql));
-    sqlite3_stmt* const statement = prepared->statement;
-    for (size_t i = 0; i < values.size() && i < prepared->places.size(); ++i) {
-      Bind(statement, prepared->places[i], values[i]);
-    }
+    WL_ASSIGN_OR_RETURN(sqlite3_stmt* const statement, Prepare(sql));
+    int place = 0;
+    for (const Value& value : values) Bind(statement, ++place, value);
     Result result;
     int code;
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
@@ -111,34 +109,22 @@ class SqliteConnection : public Connection {
   }
 
  private:
-  struct Prepared {
-    sqlite3_stmt* statement = nullptr;
-    std::vector<int> places;  // of $1, $2 ... in SQLite's numbering; 0: not used
-  };
-
-  absl::StatusOr<const Prepared*> Prepare(const std::string& sql) {
-    Prepared& prepared = statements_[sql];
-    if (prepared.statement != nullptr) return &prepared;
-    const int code = sqlite3_prepare_v3(db_, sql.c_str(), -1, SQLITE_PREPARE_PERSISTENT,
-                                        &prepared.statement, nullptr);
-    if (code != SQLITE_OK) {
-      const absl::Status status = Fail(code);
-      statements_.erase(sql);
-      return status;
-    }
-    const int places = sqlite3_bind_parameter_count(prepared.statement);
-    for (int place = 1; place <= places; ++place) {
-      const auto number = static_cast<size_t>(
-          std::strtoul(sqlite3_bind_parameter_name(prepared.statement, place) + 1, nullptr, 10));
-      if (prepared.places.size() < number) prepared.places.resize(number);
-      prepared.places[number - 1] = place;
-    }
-    return &prepared;
+  // $1, $2 ... are parameters with names to SQLite, which looks each of them up; ?1, ?2 ... are
+  // not.
+  absl::StatusOr<sqlite3_stmt*> Prepare(const std::string& sql) {
+    sqlite3_stmt*& statement = statements_[sql];
+    if (statement != nullptr) return statement;
+    const std::string numbered = absl::StrReplaceAll(sql, {{"$", "?"}});
+    const int code = sqlite3_prepare_v3(db_, numbered.c_str(), -1, SQLITE_PREPARE_PERSISTENT,
+                                        &statement, nullptr);
+    if (code == SQLITE_OK) return statement;
+    const absl::Status status = Fail(code);
+    statements_.erase(sql);
+    return status;
   }
 
   // The value outlives the statement's run.
   static void Bind(sqlite3_stmt* statement, int place, const Value& value) {
-    if (place == 0) return;
     if (const auto* number = std::get_if<int64_t>(&value)) {
       sqlite3_bind_int64(statement, place, *number);
     } else if (const auto* text = std::get_if<std::string>(&value)) {
@@ -175,7 +161,7 @@ class SqliteConnection : public Connection {
   const std::function<absl::Status()> check_;
   sqlite3* db_ = nullptr;
   bool alive_ = true;
-  std::unordered_map<std::string, Prepared> statements_;
+  std::unordered_map<std::string, sqlite3_stmt*> statements_;
 };
 
 }  // namespace
