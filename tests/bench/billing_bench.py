@@ -81,20 +81,25 @@ class Server:
         self.waferd = Waferd(self.config)
         self.waferd.command = [*GROUP, *self.waferd.command]
 
+    def database(self):
+        """Its processes."""
+        return [self.postgres.process.pid, *children(self.postgres.process.pid)] if self.postgres else []
+
     def count(self, what):
         return Metrics(self.waferd.http).sum(f"waferline_{what}_total")
 
     def figures(self):
         """Of what passed so far: requests, all CPU seconds, those of the writer, those of the database."""
         threads = cpu_seconds(self.waferd.pid)
-        database = self.postgres.process.pid if self.postgres else None
-        processes = [database, *children(database)] if database else []
         return [self.count("requests_finished"), sum(cpu for _, cpu in threads), sum(cpu for name, cpu in threads if name == "usage-writer"),
-                sum(cpu for pid in processes for _, cpu in cpu_seconds(pid))]
+                sum(cpu for pid in self.database() for _, cpu in cpu_seconds(pid))]
 
     @contextlib.contextmanager
     def load(self):
         """64 streams, for as long as the block lasts."""
+        for pid in self.database():  # PostgreSQL makes a session, so a group, of each of its processes
+            with contextlib.suppress(OSError):
+                pathlib.Path(f"/proc/{pid}/autogroup").write_text("-20")
         command = [*GROUP, BIN / "waferctl", "bench", "run", "--server", self.waferd.http, "--num-prompts", "1000000", "--concurrency", "64",
                    "--output-tokens", "64", "--ignore-eos"]
         client = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
