@@ -102,7 +102,7 @@ absl::Status Cloud::LoadModels(const config::ServerConfig& config, const Standby
   std::vector<std::shared_ptr<const text::ServedModel>> served;
   std::shared_ptr<tls::Credentials> links;
   if (config.tls && config.tls->links) {
-    WL_ASSIGN_OR_RETURN(links, LinkCredentials(*config.tls));
+    WL_ASSIGN_OR_RETURN(links, LinkCredentials(*config.tls, tls::Role::kFrontend));
   }
   for (const config::ModelConfig& model : config.models) {
     if (hosts_.empty() || !config.clock.stepped) hosts_.emplace_back();

@@ -9,7 +9,22 @@
 
 namespace waferline::app {
 
-absl::StatusOr<std::shared_ptr<tls::Credentials>> LinkCredentials(const config::TlsConfig& config) {
+namespace {
+
+absl::Status CheckOwnRole(const tls::Credentials& credentials, tls::Role wanted) {
+  const std::optional<tls::Identity> own = credentials.own_identity();
+  if (own && own->role == wanted) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("tls.cert: ", credentials.options().cert,
+                   own ? absl::StrCat(" is that of ", own->uri) : " has no SPIFFE identity",
+                   "; links need a certificate of role ", Absl(tls::Name(wanted)),
+                   ", every peer would refuse this one"));
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<tls::Credentials>> LinkCredentials(const config::TlsConfig& config,
+                                                                  tls::Role own) {
   const auto log = std::make_shared<RemarkLog>("tls");
   WL_ASSIGN_OR_RETURN(auto loaded,
                       tls::Credentials::Load({.cert = config.cert,
@@ -21,6 +36,11 @@ absl::StatusOr<std::shared_ptr<tls::Credentials>> LinkCredentials(const config::
                                               .alpn = "wl/2",
                                               .alpn_required = true},
                                              [log](const std::string& text) { log->Print(text); }));
+  WL_RETURN_IF_ERROR(CheckOwnRole(*loaded, own));
+  if (const std::string why = loaded->Untimely(runtime::UnixSeconds()); !why.empty()) {
+    log->Print(absl::StrCat("the certificate ", config.cert, " ", why,
+                            ": peers refuse new links until the file is replaced"));
+  }
   return std::shared_ptr<tls::Credentials>(std::move(loaded));
 }
 

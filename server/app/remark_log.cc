@@ -1,6 +1,7 @@
 #include "server/app/remark_log.h"
 
 #include <cstdio>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/app/json_log.h"
@@ -8,6 +9,15 @@
 #include "wafer_backend/base/terminal_text.h"
 
 namespace waferline::app {
+
+bool RemarkLog::FirstOfItsKind(std::string_view text) {
+  if (kinds_.size() >= kMaxKinds) return false;
+  std::string kind;
+  for (const char c : text) {
+    if (c < '0' || c > '9') kind += c;
+  }
+  return kinds_.insert(std::move(kind)).second;
+}
 
 void RemarkLog::Print(std::string_view text) {
   std::string line;
@@ -18,7 +28,8 @@ void RemarkLog::Print(std::string_view text) {
       second_ = now;
       lines_ = 0;
     }
-    if (lines_++ >= kMaxLinesPerSecond) {
+    const bool first = FirstOfItsKind(text);
+    if (lines_++ >= kMaxLinesPerSecond && !first) {
       ++left_out_;
       return;
     }

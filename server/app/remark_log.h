@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -16,16 +17,21 @@ namespace waferline::app {
 class RemarkLog {
  public:
   static constexpr int kMaxLinesPerSecond = 5;  // what is more is counted, and said with the next
+  // A line that differs from all before by more than digits is printed all the same, so many times.
+  static constexpr size_t kMaxKinds = 64;
 
   explicit RemarkLog(std::string who) : who_(std::move(who)) {}
   void Print(std::string_view text);
 
  private:
+  bool FirstOfItsKind(std::string_view text) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   const std::string who_;
   Mutex mutex_;
   Nanoseconds second_ ABSL_GUARDED_BY(mutex_);  // began then
   int lines_ ABSL_GUARDED_BY(mutex_) = 0;       // within it
   uint64_t left_out_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::set<std::string> kinds_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace waferline::app

@@ -73,7 +73,8 @@ absl::StatusOr<std::shared_ptr<tls::Credentials>> LinksOf(const WorkerOptions& o
     return LinkCredentials({.cert = options.tls + "/tls.crt",
                             .key = options.tls + "/tls.key",
                             .ca = options.tls + "/ca.crt",
-                            .reload = options.tls_reload});
+                            .reload = options.tls_reload},
+                           tls::Role::kWorker);
   }
   const bool loopback = options.listen.starts_with("127.") ||
                         options.listen.starts_with("localhost:") ||

@@ -10,7 +10,7 @@ import urllib.request
 
 import pytest
 
-from cloud import BIN, Waferd, Workers, post
+from cloud import BIN, ROOT, Waferd, Workers, post
 
 LAYERS, EXPERTS, HIDDEN, CHOSEN = 4, 16, 64, 3
 CONFIG = """clock: {{kind: real, scale: 1000}}
@@ -146,3 +146,9 @@ def test_what_does_not_fit_is_refused_by_name(model, tmp_path):
         out = subprocess.run([BIN / "waferd", "--role", "shard", "--model", model, "--layers", "0:4", *flags], capture_output=True,
                              text=True, timeout=60)
         assert out.returncode == 1 and said in out.stderr, out.stderr
+    # A model without experts; also where the layers are assigned much later.
+    for layers in ("0:2", "any"):
+        for flags in (["--experts", "0:1"], ["--expert-workers", "127.0.0.1:1"]):
+            out = subprocess.run([BIN / "waferd", "--role", "worker", "--model", ROOT / "deploy/models/demo.gguf", "--layers", layers, *flags],
+                                 capture_output=True, text=True, timeout=60)
+            assert out.returncode == 1 and "has no experts: --experts and --expert-workers have no effect" in out.stderr, out.stderr

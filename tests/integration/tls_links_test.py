@@ -187,6 +187,47 @@ def test_who_is_refused_and_why(tmp_path, lab):
             assert post(server.http, "/v1/completions", {**BAKER, "max_tokens": 5})["usage"]["completion_tokens"] == 5
 
 
+def test_a_worker_without_tls_is_called_that(tmp_path, lab):
+    with Workers(MODEL, layer_count(MODEL), 1) as workers:
+        with pytest.raises(RuntimeError, match="TLS: plain_server: it speaks plain TCP"):
+            Waferd(configure(tmp_path, workers.tokens, lab)).__enter__()
+        wait_for(lambda: "it speaks TLS, and this side plain TCP" in workers.log(0) + workers.log(1), lambda: workers.log(1))
+
+
+def test_the_first_of_each_kind_of_refusal_is_printed_whatever_else_is(lab):
+    with Workers(MODEL, layer_count(MODEL), 1, lab.flags) as workers:
+        host, port = workers.addresses[1].split(":")
+        for _ in range(40):
+            with socket.create_connection((host, int(port)), timeout=20) as plain:
+                plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                while plain.recv(100):
+                    pass
+        refused(workers, "no_certificate", shake_hands(lab, None))
+        assert "TLS: plain_client" in workers.log(1)
+        time.sleep(1.1)  # the next line says how many were not printed
+        refused(workers, "wrong_role", shake_hands(lab, lab.issue("client/alice")))
+        assert "were left out" in workers.log(1)
+
+
+def test_a_certificate_that_peers_would_refuse_is_named_at_the_start(tmp_path, lab):
+    def start(own, *flags):
+        return subprocess.run([BIN / "waferd", "--role", "shard", "--layers", "0:1", "--model", MODEL, "--tls", own, *flags],
+                              capture_output=True, text=True, timeout=60, check=False)
+
+    done = start(lab.issue("client/alice"))
+    assert done.returncode == 1 and "client/alice; links need a certificate of role worker" in done.stderr
+    done = start(lab.folder / "frontend")
+    assert done.returncode == 1 and "links need a certificate of role worker" in done.stderr
+    # One that has ended may be replaced any time: it is said, and the new one is used.
+    lab.issue("worker/w", "--valid-s", "1")
+    time.sleep(1.5)
+    with Workers(MODEL, layer_count(MODEL), 1, lab.flags) as workers:
+        wait_for(lambda: "tls.crt ended at 20" in workers.log(1), lambda: workers.log(1))
+        lab.issue("worker/w")
+        with Waferd(configure(tmp_path, workers.tokens, lab)) as server:
+            assert post(server.http, "/v1/completions", {**BAKER, "max_tokens": 5})["usage"]["completion_tokens"] == 5
+
+
 def test_a_worker_does_not_listen_beyond_loopback_without_tls_unless_forced():
     command = [pathlib.Path(BIN) / "waferd", "--role", "prefill", "--model", MODEL, "--listen", "0.0.0.0:0"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

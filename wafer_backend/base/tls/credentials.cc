@@ -35,10 +35,19 @@ absl::Status Unusable(std::string_view field, const std::string& path) {
       absl::StrCat("tls.", Absl(field), ": ", path, ": ", LastError()));
 }
 
-int64_t ExpiresUnix(const X509* certificate) {
+int64_t UnixOf(const ASN1_TIME* time) {
   std::tm parts{};
-  if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &parts) != 1) return 0;
+  if (ASN1_TIME_to_tm(time, &parts) != 1) return 0;
   return timegm(&parts);
+}
+
+std::string UtcText(int64_t unix_seconds) {
+  const time_t seconds = unix_seconds;
+  std::tm parts{};
+  std::array<char, 32> text{};
+  gmtime_r(&seconds, &parts);
+  strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text.data();
 }
 
 // Takes the one protocol that is spoken here, if the client offers it.
@@ -90,7 +99,9 @@ std::string UriNameOf(const X509* leaf) {
 
 struct Credentials::Loaded {
   std::shared_ptr<SSL_CTX> context;
+  int64_t begins_unix = 0;
   int64_t expires_unix = 0;
+  std::optional<Identity> own;
   std::string cloud;   // of the own identity; "": it has none
   std::string domain;  // of peers
 };
@@ -161,9 +172,11 @@ absl::StatusOr<std::shared_ptr<const Credentials::Loaded>> Credentials::Read() c
     SSL_CTX_set_alpn_select_cb(context, &SelectProtocol, const_cast<CredentialOptions*>(&options_));
   }
   const X509* own = SSL_CTX_get0_certificate(context);
-  loaded->expires_unix = ExpiresUnix(own);
+  loaded->begins_unix = UnixOf(X509_get0_notBefore(own));
+  loaded->expires_unix = UnixOf(X509_get0_notAfter(own));
   loaded->domain = options_.trust_domain;
   if (const auto identity = ParseIdentity(UriNameOf(own)); identity.ok()) {
+    loaded->own = *identity;
     loaded->cloud = identity->cloud;
     if (loaded->domain.empty()) loaded->domain = identity->trust_domain;
   }
@@ -202,6 +215,17 @@ std::shared_ptr<SSL_CTX> Credentials::Current(Nanoseconds now) {
 std::shared_ptr<const Credentials::Loaded> Credentials::loaded() const {
   MutexLock lock(&mutex_);
   return loaded_;
+}
+
+std::optional<Identity> Credentials::own_identity() const { return loaded()->own; }
+
+std::string Credentials::Untimely(int64_t now_unix) const {
+  const auto now = loaded();
+  if (now_unix >= now->expires_unix) {
+    return absl::StrCat("ended at ", UtcText(now->expires_unix));
+  }
+  if (now_unix >= now->begins_unix) return "";
+  return absl::StrCat("is not valid before ", UtcText(now->begins_unix));
 }
 
 int64_t Credentials::expires_unix() const { return loaded()->expires_unix; }

@@ -67,8 +67,11 @@ class Credentials {
   // CheckCaller for who has done the handshake without checking its certificate. PEM; "" for none.
   PeerCheck CheckUnverifiedCaller(const std::string& chain, Door door) const;
 
-  // When the own certificate ends, in Unix seconds.
+  // Of the own certificate: when it ends, in Unix seconds; its identity, none if it has none of our
+  // form; and why its time is not now, "" if it is.
   int64_t expires_unix() const;
+  std::optional<Identity> own_identity() const;
+  std::string Untimely(int64_t now_unix) const;
   const CredentialOptions& options() const { return options_; }
 
  private:

@@ -8,9 +8,9 @@ namespace waferline::tls {
 
 std::string_view Name(Refusal refusal) {
   static constexpr std::array<std::string_view, kRefusals> kNames = {
-      "plain_client",   "old_version", "no_certificate", "expired",     "not_yet_valid",
-      "unknown_issuer", "no_identity", "wrong_domain",   "wrong_cloud", "wrong_role",
-      "too_slow",       "too_many",    "closed",         "other"};
+      "plain_client",  "plain_server",   "old_version", "no_certificate", "expired",
+      "not_yet_valid", "unknown_issuer", "no_identity", "wrong_domain",   "wrong_cloud",
+      "wrong_role",    "too_slow",       "too_many",    "closed",         "other"};
   return kNames[static_cast<size_t>(refusal)];
 }
 
@@ -47,6 +47,9 @@ Refused WhyFailed(const SSL* ssl, unsigned long error) {
     case SSL_R_HTTP_REQUEST:
     case SSL_R_HTTPS_PROXY_REQUEST:
     case SSL_R_WRONG_VERSION_NUMBER:
+      if (SSL_is_server(ssl) == 0) {
+        return {Refusal::kPlainServer, "it speaks plain TCP: TLS is not configured there"};
+      }
       return {Refusal::kPlainClient, "it does not speak TLS"};
     case SSL_R_UNSUPPORTED_PROTOCOL:
     case SSL_R_NO_PROTOCOLS_AVAILABLE:

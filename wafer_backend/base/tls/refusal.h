@@ -13,6 +13,7 @@ namespace waferline::tls {
 
 enum class Refusal : uint8_t {
   kPlainClient,    // it does not speak TLS
+  kPlainServer,    // the same of who was called
   kOldVersion,     // it does not speak TLS 1.3
   kNoCertificate,  // it has none, and must have one
   kExpired,
@@ -27,7 +28,7 @@ enum class Refusal : uint8_t {
   kClosed,         // it left in the middle of the handshake
   kOther,
 };
-inline constexpr size_t kRefusals = 14;
+inline constexpr size_t kRefusals = 15;
 std::string_view Name(Refusal refusal);
 
 struct Refused {

@@ -23,6 +23,12 @@ absl::Status TooSlow(const std::string& peer, int64_t patience_ms) {
                    " did not complete its handshake within ", patience_ms, " ms"));
 }
 
+// A record of a TLS handshake. As the length of a frame it would be above 64 KiB; what a peer says
+// first is a short greeting.
+bool BeginsTls(std::span<const uint8_t> bytes) {
+  return bytes.size() >= 3 && bytes[0] == 22 && bytes[1] == 3 && bytes[2] >= 1 && bytes[2] <= 4;
+}
+
 }  // namespace
 
 struct Connection::State : Watched, std::enable_shared_from_this<Connection::State> {
@@ -135,6 +141,7 @@ struct Connection::State : Watched, std::enable_shared_from_this<Connection::Sta
 
   // Hands whole frames on, heartbeats excepted. False if the connection was closed meanwhile.
   bool Deliver() {
+    if (!layer && !heard && BeginsTls(in)) return RefuseTls();
     size_t at = 0;
     while (in.size() - at >= kLengthBytes) {
       const std::span<const uint8_t> rest(in.data() + at, in.size() - at);
@@ -152,6 +159,15 @@ struct Connection::State : Watched, std::enable_shared_from_this<Connection::Sta
     }
     in.erase(in.begin(), in.begin() + static_cast<ptrdiff_t>(at));
     return true;
+  }
+
+  // The answer is no TLS, so that who tries it sees why.
+  bool RefuseTls() {
+    std::vector<uint8_t> plain = kHeartbeat;
+    Enqueue(&plain);
+    return Refuse(absl::UnauthenticatedError(
+        "it speaks TLS, and this side plain TCP: waferd needs --tls DIR, "
+        "or who called must do without"));
   }
 
   bool Refuse(const absl::Status& why) {
@@ -278,6 +294,7 @@ bool Connection::HasRoom() const {
 }
 bool Connection::open() const { return state_->open(); }
 bool Connection::secured() const { return state_->secured(); }
+Nanoseconds Connection::silence() const { return state_->reactor->Now() - state_->heard_at; }
 const std::string& Connection::peer() const { return state_->peer; }
 
 }  // namespace waferline::link

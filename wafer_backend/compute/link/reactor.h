@@ -82,6 +82,7 @@ class Connection : public BytePipe {
   bool HasRoom() const override;
   bool open() const;
   bool secured() const;             // always, if plain; else once the peer was checked
+  Nanoseconds silence() const;      // since a frame, a heartbeat or much of a frame came
   const std::string& peer() const;  // "127.0.0.1:4711"
 
  private:

@@ -5,6 +5,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/model/families/families.h"
 #include "wafer_backend/compute/shard/peer_model.h"
@@ -33,6 +34,21 @@ absl::Status Serve(const ShardServerOptions& options, ShardNode::Parts parts,
 // Experts, but not all of a layer's.
 bool HasSomeExperts(const ShardOptions& part, int64_t experts) {
   return part.experts.count() > 0 && part.experts.count() < experts;
+}
+
+// Before layers are loaded, which may be much later.
+absl::Status CheckExperts(const ShardServerOptions& options, int64_t experts) {
+  const ExpertRange& own = options.shard.experts;
+  const bool asked = own.count() > 0 || !options.workers.empty();
+  if (experts == 0 && asked && !options.shard.feed_forward_elsewhere) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(options.model_path,
+                     " has no experts: --experts and --expert-workers have no "
+                     "effect with it"));
+  }
+  if (own.count() == 0 || (own.first >= 0 && own.end <= experts)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("experts ", own.first, " to ", own.end,
+                                                 " (exclusive) out of range [0, ", experts, ")"));
 }
 
 link::HelloFrame HelloOf(const ShardServerOptions& options, const model::ModelShape& shape,
@@ -71,6 +87,7 @@ absl::Status RunShardServer(const ShardServerOptions& options, const std::atomic
   WL_ASSIGN_OR_RETURN(const model::ModelShape shape, model::ReadShape(*file));
   const int64_t experts = shape.experts.router.experts;
   const bool attention = part.feed_forward_elsewhere;
+  WL_RETURN_IF_ERROR(CheckExperts(options, experts));
   if (options.workers.empty() && (attention || HasSomeExperts(part, experts))) {
     return absl::InvalidArgumentError(
         attention ? "an attention worker needs feed-forward workers"
