@@ -31,11 +31,21 @@ absl::StatusOr<membership::ChainWish> WishOf(const config::CellConfig& cell,
                                .fingerprint = shard::FingerprintOf(*file),
                                .layers = static_cast<uint32_t>(shape.layers),
                                .shards = static_cast<uint32_t>(cell.shards),
-                               .prefill = static_cast<uint32_t>(cell.prefill_workers)};
+                               .prefill = static_cast<uint32_t>(cell.prefill_workers),
+                               .chains = static_cast<uint32_t>(cell.chains)};
+}
+
+config::WorkerChain EndpointsOf(const membership::Chain& chain) {
+  config::WorkerChain out;
+  for (const membership::Worker& worker : chain.prefill) out.prefill.push_back(worker.endpoint);
+  for (const membership::ChainWorker& shard : chain.shards) {
+    out.shards.push_back(shard.worker.endpoint);
+  }
+  return out;
 }
 
 bool FromFleet(const config::TokensConfig& tokens) {
-  return tokens.from == config::TokenOriginKind::kRemote && tokens.shard_workers.empty();
+  return tokens.from == config::TokenOriginKind::kRemote && tokens.chains.empty();
 }
 
 }  // namespace
@@ -113,22 +123,18 @@ absl::Status CellMember::ClaimWorkers(ServeOptions* options) {
     if (!FromFleet(configured_.models[i].tokens)) continue;
     config::TokensConfig& tokens = config->models[i].tokens;
     WL_ASSIGN_OR_RETURN(const membership::ChainWish wish, WishOf(*configured_.cell, tokens.file));
-    WL_ASSIGN_OR_RETURN(const membership::Chain chain,
-                        cell::ClaimChain(registry_.get(), wish, claimed_epoch_));
-    tokens.prefill_workers.clear();
-    for (const membership::Worker& worker : chain.prefill) {
-      tokens.prefill_workers.push_back(worker.endpoint);
-    }
+    WL_ASSIGN_OR_RETURN(std::vector<membership::Chain> chains,
+                        cell::ClaimChains(registry_.get(), wish, claimed_epoch_));
     tokens.cell = leadership_->cell();
     tokens.epoch = leadership_->epoch();
-    tokens.shard_workers.clear();
-    for (const membership::ChainWorker& shard : chain.shards) {
-      tokens.shard_workers.push_back(shard.worker.endpoint);
-    }
+    tokens.chains.clear();
     const auto standbys = std::make_shared<membership::StandbyPool>();
-    standbys->SetChain(tokens.shard_workers);
+    for (const membership::Chain& chain : chains) {
+      tokens.chains.push_back(EndpointsOf(chain));
+      standbys->SetChain(tokens.chains.size() - 1, tokens.chains.back().shards);
+    }
     options->standbys[config->models[i].lane.model] = standbys;
-    fleets_.push_back({wish, chain, standbys});
+    fleets_.push_back({wish, std::move(chains), standbys});
   }
   return absl::OkStatus();
 }
@@ -139,7 +145,7 @@ void CellMember::KeepClaims() {
   const uint64_t epoch = leadership_->epoch();
   if (epoch == claimed_epoch_) return KeepStandbys();
   for (const Fleet& fleet : fleets_) {
-    if (!cell::ClaimAgain(registry_.get(), fleet.chain, {leadership_->cell(), epoch}).ok()) return;
+    if (!cell::ClaimAgain(registry_.get(), fleet.chains, {leadership_->cell(), epoch}).ok()) return;
   }
   claimed_epoch_ = epoch;
 }
@@ -147,10 +153,12 @@ void CellMember::KeepClaims() {
 void CellMember::KeepStandbys() {
   for (const Fleet& fleet : fleets_) {
     cell::StandbyWish wish{.of = fleet.wish,
-                           .chain = fleet.standbys->chain(),
+                           .in_chains = fleet.standbys->InChains(),
                            .wanted = static_cast<size_t>(configured_.cell->standbys)};
-    for (const membership::ChainWorker& shard : fleet.chain.shards) {
-      wish.ranges.push_back(shard.layers);
+    for (const membership::Chain& chain : fleet.chains) {
+      for (const membership::ChainWorker& shard : chain.shards) {
+        wish.ranges.push_back(shard.layers);
+      }
     }
     fleet.standbys->Offer(
         cell::ClaimStandbys(registry_.get(), wish, {leadership_->cell(), claimed_epoch_}));

@@ -56,7 +56,7 @@ class CellMember {
   // A model's workers.
   struct Fleet {
     membership::ChainWish wish;
-    membership::Chain chain;  // as it was claimed
+    std::vector<membership::Chain> chains;  // as they were claimed
     std::shared_ptr<membership::StandbyPool> standbys;
   };
   std::vector<Fleet> fleets_;

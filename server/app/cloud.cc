@@ -41,7 +41,7 @@ metrics::MeteredLane Metered(const HostedModel& model) {
   return lane;
 }
 
-metrics::ComputeFigures FiguresOf(const std::string& model, const plane::ComputePlane& plane) {
+metrics::ComputeFigures FiguresOf(const std::string& model, const plane::ComputedSource& plane) {
   const plane::PlaneCounters counters = plane.counters();
   metrics::ComputeFigures figures{.model = model,
                                   .decode_steps = counters.decode_steps,
@@ -49,6 +49,7 @@ metrics::ComputeFigures FiguresOf(const std::string& model, const plane::Compute
                                   .prefill_tokens = counters.prefill_tokens,
                                   .drafted_tokens = counters.drafted_tokens,
                                   .accepted_tokens = counters.accepted_tokens,
+                                  .moved_sequences = counters.moved_sequences,
                                   .live_sequences = counters.live_sequences,
                                   .kv_reserved = counters.kv_reserved,
                                   .prefill_kv = counters.prefill_kv,
@@ -56,6 +57,12 @@ metrics::ComputeFigures FiguresOf(const std::string& model, const plane::Compute
   for (size_t cause = 0; cause < plane::kLossCauses.size(); ++cause) {
     figures.host_recoveries.emplace_back(plane::kLossCauses[cause],
                                          counters.host_recoveries[cause]);
+  }
+  for (const plane::ChainFigures& chain : counters.chains) {
+    figures.chains.push_back({.state = static_cast<int>(chain.state),
+                              .generation = chain.generation,
+                              .silence = chain.silence,
+                              .outage = chain.outage_lasts});
   }
   for (const link::LinkBytes& hop : counters.activation_bytes) {
     figures.activations.push_back(Bytes(static_cast<int64_t>(hop.payload)));
@@ -190,7 +197,7 @@ std::vector<metrics::ComputeFigures> Cloud::compute() const {
 std::string Cloud::OutageOf(const std::string& model) const {
   const auto place = PlaceOf(model);
   if (!place) return "";
-  const plane::ComputePlane* plane = hosts_[place->engine].models[place->lane.value].plane;
+  const plane::ComputedSource* plane = hosts_[place->engine].models[place->lane.value].plane;
   return plane == nullptr ? "" : plane->counters().outage;
 }
 

@@ -12,7 +12,9 @@
 #include "server/text/served_model.h"
 #include "wafer_backend/api/values.h"
 #include "wafer_backend/base/timeline.h"
-#include "wafer_backend/compute/plane/compute_plane.h"
+#include "wafer_backend/base/tls/credentials.h"
+#include "wafer_backend/compute/plane/computed_source.h"
+#include "wafer_backend/membership/standby_pool.h"
 
 namespace waferline::app {
 
@@ -20,8 +22,8 @@ struct HostedModel {
   std::shared_ptr<const text::ServedModel> served;
   std::unique_ptr<fleet::LaneDevices> devices;
   std::unique_ptr<ValueSource> values;
-  const plane::ComputePlane* plane = nullptr;  // `values` if they are computed, else null
-  std::vector<ShardMemory> real_memory;        // of shards that hold KV; empty for emulated tokens
+  const plane::ComputedSource* plane = nullptr;  // `values` if they are computed, else null
+  std::vector<ShardMemory> real_memory;  // of shards that hold KV; empty for emulated tokens
 
   engine::LaneSpec Lane() const { return devices->Spec(values.get(), real_memory); }
 };

@@ -1,5 +1,6 @@
 #include "server/app/value_sources.h"
 
+#include <atomic>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -8,7 +9,7 @@
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/model/families/families.h"
 #include "wafer_backend/compute/model/model_shape.h"
-#include "wafer_backend/compute/plane/compute_plane.h"
+#include "wafer_backend/compute/plane/chained_source.h"
 #include "wafer_backend/compute/plane/synthetic_source.h"
 #include "wafer_backend/compute/shard/packed_model.h"
 
@@ -88,11 +89,36 @@ absl::StatusOr<OpenedSource> OpenShards(const config::TokensConfig& config,
 // A shard that was replaced may take another one's place.
 std::shared_ptr<membership::StandbyPool> StandbysOf(const config::TokensConfig& config) {
   if (config.standby_workers.empty()) return nullptr;
-  std::vector<std::string> all = config.shard_workers;
-  all.insert(all.end(), config.standby_workers.begin(), config.standby_workers.end());
+  std::vector<std::string> all = config.standby_workers;
+  for (const config::WorkerChain& chain : config.chains) {
+    all.insert(all.end(), chain.shards.begin(), chain.shards.end());
+  }
   auto standbys = std::make_shared<membership::StandbyPool>();
   standbys->Offer(std::move(all));
   return standbys;
+}
+
+// One plane, or one for each chain. Generations are counted together, since a standby may serve one
+// chain after another.
+absl::StatusOr<OpenedSource> OpenChains(const plane::PlaneOptions& options,
+                                        const std::vector<config::WorkerChain>& chains,
+                                        Waker* waker) {
+  std::vector<plane::PlaneOptions> planes(chains.size(), options);
+  const auto generations =
+      std::make_shared<std::atomic<uint64_t>>(options.remote.credentials.fence.generation);
+  for (size_t i = 0; i < chains.size(); ++i) {
+    plane::RemoteOptions& remote = planes[i].remote;
+    remote.shards = chains[i].shards;
+    remote.prefill = chains[i].prefill;
+    remote.chain = i;
+    remote.generations = generations;
+  }
+  if (planes.size() == 1) return OpenPlane(planes[0], waker);
+  WL_ASSIGN_OR_RETURN(auto source, plane::ChainedSource::Create(planes, waker));
+  OpenedSource out;
+  out.plane = source.get();
+  out.values = std::move(source);
+  return out;
 }
 
 absl::StatusOr<OpenedSource> OpenRemote(const config::TokensConfig& config,
@@ -100,9 +126,7 @@ absl::StatusOr<OpenedSource> OpenRemote(const config::TokensConfig& config,
   plane::PlaneOptions options;
   options.model = parts.model;
   const bool split = config.from == config::TokenOriginKind::kSplit;
-  options.remote = {.shards = config.shard_workers,
-                    .prefill = config.prefill_workers,
-                    .attention = split,
+  options.remote = {.attention = split,
                     .standbys = parts.standbys != nullptr ? parts.standbys : StandbysOf(config),
                     .fingerprint = shard::FingerprintOf(*parts.file),
                     .max_outage = config.worker_outage,
@@ -114,12 +138,14 @@ absl::StatusOr<OpenedSource> OpenRemote(const config::TokensConfig& config,
                                      const std::string& remark) { log->Print(remark); }};
   options.max_batch = config.max_batch;
   WL_ASSIGN_OR_RETURN(options.speculation, SpeculationOf(config, *parts.tokenizer));
-  WL_ASSIGN_OR_RETURN(OpenedSource out, OpenPlane(options, parts.waker));
+  WL_ASSIGN_OR_RETURN(OpenedSource out, OpenChains(options, config.chains, parts.waker));
   WL_ASSIGN_OR_RETURN(const model::ModelShape shape, model::ReadShape(*parts.file));
-  out.label =
-      absl::StrCat("computed: ", std::string(shape.architecture), " of ", shape.layers,
-                   " layers on ", config.shard_workers.size(),
-                   split ? " attention processes, feed-forward on others" : " shard processes");
+  size_t shards = 0;
+  for (const config::WorkerChain& chain : config.chains) shards += chain.shards.size();
+  out.label = absl::StrCat(
+      "computed: ", std::string(shape.architecture), " of ", shape.layers, " layers on ", shards,
+      split ? " attention processes, feed-forward on others" : " shard processes",
+      config.chains.size() == 1 ? "" : absl::StrCat(" in ", config.chains.size(), " chains"));
   return out;
 }
 
@@ -145,7 +171,7 @@ absl::StatusOr<OpenedSource> OpenSource(const config::TokensConfig& config,
     case config::TokenOriginKind::kRemote:
       return OpenRemote(config, parts);
     case config::TokenOriginKind::kSplit:
-      return config.shard_workers.empty() ? OpenShards(config, parts) : OpenRemote(config, parts);
+      return config.chains.empty() ? OpenShards(config, parts) : OpenRemote(config, parts);
     case config::TokenOriginKind::kSynthetic:
       return OpenSynthetic(parts);
   }

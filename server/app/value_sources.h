@@ -9,9 +9,11 @@
 #include "absl/status/statusor.h"
 #include "server/config/server_config.h"
 #include "wafer_backend/api/values.h"
+#include "wafer_backend/base/tls/credentials.h"
 #include "wafer_backend/compute/model/gguf.h"
 #include "wafer_backend/compute/model/tokenizer.h"
-#include "wafer_backend/compute/plane/compute_plane.h"
+#include "wafer_backend/compute/plane/computed_source.h"
+#include "wafer_backend/membership/standby_pool.h"
 
 namespace waferline::app {
 
@@ -29,8 +31,8 @@ struct SourceParts {
 
 struct OpenedSource {
   std::unique_ptr<ValueSource> values;
-  const plane::ComputePlane* plane = nullptr;  // the same object; null: a synthetic source
-  std::string label;                           // "computed: llama, 6 layers on 2 shards"
+  const plane::ComputedSource* plane = nullptr;  // the same object; null: a synthetic source
+  std::string label;                             // "computed: llama, 6 layers on 2 shards"
 };
 
 // Errors name the file or the worker.

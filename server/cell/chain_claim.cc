@@ -10,37 +10,42 @@
 namespace waferline::cell {
 namespace {
 
-std::vector<const membership::Worker*> WorkersOf(const membership::Chain& chain) {
+std::vector<const membership::Worker*> WorkersOf(const std::vector<membership::Chain>& chains) {
   std::vector<const membership::Worker*> all;
-  for (const membership::Worker& prefill : chain.prefill) all.push_back(&prefill);
-  for (const membership::ChainWorker& shard : chain.shards) all.push_back(&shard.worker);
+  for (const membership::Chain& chain : chains) {
+    for (const membership::Worker& prefill : chain.prefill) all.push_back(&prefill);
+    for (const membership::ChainWorker& shard : chain.shards) all.push_back(&shard.worker);
+  }
   return all;
 }
 
 }  // namespace
 
-absl::StatusOr<membership::Chain> ClaimChain(membership::Registry* registry,
-                                             const membership::ChainWish& wish, uint64_t epoch) {
+absl::StatusOr<std::vector<membership::Chain>> ClaimChains(membership::Registry* registry,
+                                                           const membership::ChainWish& wish,
+                                                           uint64_t epoch) {
   const auto snapshot = registry->snapshot();
   if (snapshot == nullptr) {
     return absl::UnavailableError(
         absl::StrCat("the registry has not answered: ", registry->status().message()));
   }
-  WL_ASSIGN_OR_RETURN(membership::Chain chain, membership::ChooseChain(*snapshot, wish));
-  const std::vector<const membership::Worker*> all = WorkersOf(chain);
+  WL_ASSIGN_OR_RETURN(std::vector<membership::Chain> chains,
+                      membership::ChooseChains(*snapshot, wish));
+  const std::vector<const membership::Worker*> all = WorkersOf(chains);
   for (size_t i = 0; i < all.size(); ++i) {
     const absl::Status taken = registry->Take(*all[i], {wish.cell, epoch});
     if (taken.ok()) continue;
     for (size_t j = 0; j < i; ++j) (void)registry->Release(all[j]->id, {wish.cell, epoch});
     return absl::UnavailableError(taken.message());
   }
-  return chain;
+  return chains;
 }
 
-absl::Status ClaimAgain(membership::Registry* registry, const membership::Chain& chain,
+absl::Status ClaimAgain(membership::Registry* registry,
+                        const std::vector<membership::Chain>& chains,
                         const membership::Registry::Claimed& by) {
   const auto snapshot = registry->snapshot();
-  for (const membership::Worker* worker : WorkersOf(chain)) {
+  for (const membership::Worker* worker : WorkersOf(chains)) {
     if (snapshot == nullptr || !snapshot->workers.contains(worker->id)) {
       return absl::UnavailableError(absl::StrCat("worker ", worker->id, " is not listed yet"));
     }
@@ -58,8 +63,8 @@ std::vector<std::string> ClaimStandbys(membership::Registry* registry, const Sta
   size_t spare = 0;
   for (const membership::Worker& worker :
        membership::ChooseStandbys(*snapshot, wish.of, wish.ranges)) {
-    const bool in_chain =
-        std::find(wish.chain.begin(), wish.chain.end(), worker.endpoint) != wish.chain.end();
+    const bool in_chain = std::find(wish.in_chains.begin(), wish.in_chains.end(),
+                                    worker.endpoint) != wish.in_chains.end();
     if (!in_chain && spare == wish.wanted) continue;
     const bool own = snapshot->claims.contains(worker.id);
     if (!own && !registry->Take(worker, by).ok()) continue;

@@ -13,26 +13,28 @@
 namespace waferline::cell {
 
 struct StandbyWish {
-  membership::ChainWish of;                // the cell's chain
-  std::vector<membership::Layers> ranges;  // that it has
-  std::vector<std::string> chain;          // its endpoints now
+  membership::ChainWish of;                // the cell's chains
+  std::vector<membership::Layers> ranges;  // that they have
+  std::vector<std::string> in_chains;      // their endpoints now
   size_t wanted = 1;
 };
 
-// The chain for `wish`, each of its workers claimed by `epoch` of the wish's cell. What was claimed
-// in vain is released. Unavailable: there is none now, or another cell was faster; worth another
-// attempt.
-absl::StatusOr<membership::Chain> ClaimChain(membership::Registry* registry,
-                                             const membership::ChainWish& wish, uint64_t epoch);
+// The chains for `wish`, each of their workers claimed by `epoch` of the wish's cell. What was
+// claimed in vain is released. Unavailable: there is none now, or another cell was faster; worth
+// another attempt.
+absl::StatusOr<std::vector<membership::Chain>> ClaimChains(membership::Registry* registry,
+                                                           const membership::ChainWish& wish,
+                                                           uint64_t epoch);
 
 // Claims the same workers, as they are listed now, for a later leadership of their cell: the
 // registry had lost the one before, and its claims with it. Unavailable: not all could be claimed
 // yet.
-absl::Status ClaimAgain(membership::Registry* registry, const membership::Chain& chain,
+absl::Status ClaimAgain(membership::Registry* registry,
+                        const std::vector<membership::Chain>& chains,
                         const membership::Registry::Claimed& by);
 
 // Workers that may replace one of a chain of this cell, as host:port: `wanted` of them beyond
-// those with the endpoints in `chain`, claimed for the cell if they were free. Those of the chain
+// those in chains, claimed for the cell if they were free. Those in chains
 // are among them, also where they are listed now.
 std::vector<std::string> ClaimStandbys(membership::Registry* registry, const StandbyWish& wish,
                                        const membership::Registry::Claimed& by);

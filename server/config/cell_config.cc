@@ -18,8 +18,11 @@ std::optional<CellConfig> ReadCell(YamlForm& root, const std::filesystem::path& 
       form.About("among how many shards with --layers any a model's layers are cut")
           .IntegerOr("shards", out.shards, 1, 1024));
   out.prefill_workers =
-      static_cast<int>(form.About("of each model; fewer if no more are free")
+      static_cast<int>(form.About("of each chain; fewer if no more are free")
                            .IntegerOr("prefill_workers", out.prefill_workers, 1, 64));
+  out.chains = static_cast<int>(
+      form.About("of each model; a chain has all its layers, a request is computed on one of them")
+          .IntegerOr("chains", out.chains, 1, 64));
   out.standbys = static_cast<int>(
       form.About("shards kept to take the place of one that stays lost: with its layers, or any")
           .IntegerOr("standbys", out.standbys, 0, 64));

@@ -22,9 +22,10 @@ struct CellConfig {
   int ttl_s = 5;
   std::string ca, cert, key;  // PEM, for https endpoints; ca "": the system's
   // Of each model whose workers the registry lists.
-  int shards = 1;  // among how many workers with --layers any its layers are cut
-  int prefill_workers = 1;
-  int standbys = 1;  // shards beyond the chain that are kept for it
+  int shards = 1;           // among how many workers with --layers any its layers are cut
+  int prefill_workers = 1;  // of each chain
+  int chains = 1;           // on each of which the whole model is
+  int standbys = 1;         // shards beyond the chain that are kept for it
 };
 
 // The mapping at `cell`, if it is there. A relative path starts at `folder`.

@@ -43,6 +43,11 @@ models:
     prefill: {hardware: h}
     decode: [{hardware: h}]
     scheduling: {fast_tier: {who: long_answer}}
+    tokens: {from: remote, file: f, chains: [{prefill_worker: "h:1", prefill_workers: [{address: "h:1"}], shard_workers: [{address: "h:2"}]}]}
+  - name: p
+    shape: s
+    prefill: {hardware: h}
+    decode: [{hardware: h}]
     tokens: {from: split, file: f}
   - name: o
     shape: s

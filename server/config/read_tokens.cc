@@ -95,9 +95,25 @@ class TokensReader {
     const bool prefill =
         form_.About(kPrefillWorker).Has("prefill_worker") || form_.Has("prefill_workers");
     const bool shards = form_.About("from: remote; the shards in order").Has("shard_workers");
-    // Both or, in a cell, neither.
-    if (!in_cell_ || prefill || shards) {
-      ReadWorkers("shard_workers", "HOST:PORT of waferd --role shard");
+    constexpr char kShard[] = "HOST:PORT of waferd --role shard";
+    form_.About(
+        "from: remote; several chains of workers, each with all layers, in place of "
+        "prefill_workers and shard_workers: each request is computed on one of them");
+    if (form_.Has("chains")) {
+      if (prefill || shards) {
+        form_.AddError("chains",
+                       "and prefill_worker, prefill_workers or shard_workers are given: "
+                       "each chain has workers of its own");
+      }
+      for (YamlForm& chain : form_.List("chains")) {
+        out_.chains.push_back(ReadChain(&chain, "shard_workers", kShard));
+        chain.RefuseOthers();
+      }
+      if (out_.chains.empty()) form_.AddError("chains", "needs at least one entry");
+      ReadStandbys();
+    } else if (!in_cell_ || prefill || shards) {  // both or, in a cell, neither
+      out_.chains = {ReadChain(&form_, "shard_workers", kShard)};
+      ReadStandbys();
     }
     ReadPatience();
   }
@@ -114,7 +130,9 @@ class TokensReader {
                        "--micro-batches what it uses");
       }
       form_.About(kPrefillWorker);
-      ReadWorkers("attention_workers", "HOST:PORT of waferd --role attention");
+      out_.chains = {
+          ReadChain(&form_, "attention_workers", "HOST:PORT of waferd --role attention")};
+      ReadStandbys();
       return ReadPatience();
     }
     out_.shards = static_cast<int>(
@@ -131,30 +149,30 @@ class TokensReader {
     ReadLocal();
   }
 
-  // Processes that compute.
-  void ReadWorkers(const char* field, const char* about_address) {
-    if (form_.About("several in place of prefill_worker").Has("prefill_workers")) {
-      out_.prefill_workers =
-          ReadAddresses(&form_, "prefill_workers", "HOST:PORT of waferd --role prefill");
-      if (form_.Has("prefill_worker")) {
-        form_.AddError("prefill_worker", "and prefill_workers both say where prompts go");
+  // Processes that compute whole sequences together.
+  static WorkerChain ReadChain(YamlForm* form, const char* field, const char* about_address) {
+    constexpr char kPrefill[] = "HOST:PORT of waferd --role prefill";
+    WorkerChain chain;
+    if (form->About("several in place of prefill_worker").Has("prefill_workers")) {
+      chain.prefill = ReadAddresses(form, "prefill_workers", kPrefill);
+      if (form->About(kPrefill).Has("prefill_worker")) {
+        form->AddError("prefill_worker", "and prefill_workers both say where prompts go");
       }
-      if (out_.prefill_workers.empty()) {
-        form_.AddError("prefill_workers", "needs at least one entry");
-      }
+      if (chain.prefill.empty()) form->AddError("prefill_workers", "needs at least one entry");
     } else {
-      out_.prefill_workers = {form_.Text("prefill_worker")};
+      chain.prefill = {form->About(kPrefill).Text("prefill_worker")};
     }
-    out_.shard_workers = ReadAddresses(&form_, field, about_address);
+    form->About("in the order of their layers");
+    chain.shards = ReadAddresses(form, field, about_address);
+    if (form->Has(field) && chain.shards.empty()) form->AddError(field, "needs at least one entry");
+    return chain;
+  }
+
+  void ReadStandbys() {
     form_.About("with workers: such as take the place of one that stays lost");
-    if (form_.Has("standby_workers")) {
-      out_.standby_workers =
-          ReadAddresses(&form_, "standby_workers",
-                        "HOST:PORT of one with --layers any, or with layers of another");
-    }
-    if (form_.Has(field) && out_.shard_workers.empty()) {
-      form_.AddError(field, "needs at least one entry");
-    }
+    if (!form_.Has("standby_workers")) return;
+    out_.standby_workers = ReadAddresses(
+        &form_, "standby_workers", "HOST:PORT of one with --layers any, or with layers of another");
   }
 
   void ReadPatience() {

@@ -98,6 +98,12 @@ enum class SpeculationKind : uint8_t {
   kDraft,   // what a small model with the same vocabulary says
 };
 
+// Worker processes that compute whole sequences together.
+struct WorkerChain {
+  std::vector<std::string> prefill;  // host:port, at least one
+  std::vector<std::string> shards;   // in the order of their layers; kSplit: attention workers
+};
+
 struct TokensConfig {
   TokenOriginKind from = TokenOriginKind::kShards;
   std::string file;           // GGUF, or any part of a split one
@@ -114,8 +120,9 @@ struct TokensConfig {
   int64_t prefill_chunk = 256;     // positions computed at once
   double prefill_kv_bytes = 8e9;   // of prompts' KV in the prefill pool
   int max_batch = 64;              // rows of a decode step
-  std::vector<std::string> prefill_workers;  // kRemote, kSplit: host:port; none: the registry says
-  std::vector<std::string> shard_workers;    // kSplit, YAML: attention_workers
+  // kRemote, kSplit: each sequence is computed on one of them. None: the registry says, or, kSplit,
+  // all is in this process.
+  std::vector<WorkerChain> chains;
   // kRemote, kSplit: shards or attention workers that take a lost one's place.
   std::vector<std::string> standby_workers;
   // With worker processes: whose election made them this server's; not in YAML. 0: there is none.

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "server/metrics/exposition.h"
 #include "server/metrics/snapshot_gauges.h"
 
@@ -21,6 +22,31 @@ void SnapshotGauges::SetCell(const CellFigures& cell) {
       static_cast<double>(cell.claimed));
   Put("waferline_spare_workers", "Workers that are listed and that no cell has claimed.", labels,
       static_cast<double>(cell.spare));
+}
+
+void SnapshotGauges::SetChains(const ComputeFigures& figures) {
+  const Labels model = {{"model_name", figures.model}};
+  for (size_t i = 0; i < figures.chains.size(); ++i) {
+    const ComputeFigures::Chain& chain = figures.chains[i];
+    Labels labels = model;
+    labels["chain"] = absl::StrCat(i);
+    Put("waferline_chain_state",
+        "Of a chain of worker processes: 0 a shard is gone, 1 it is being built, 2 it is up.",
+        labels, chain.state);
+    Put("waferline_chain_generation",
+        "Number of the chain that was built last; how much it grew says how often one was built.",
+        labels, static_cast<double>(chain.generation));
+    Put("waferline_link_heartbeat_age_seconds",
+        "Host time since the worker of the chain that has been silent for longest said anything; "
+        "each sends a heartbeat a second.",
+        labels, ToSeconds(chain.silence));
+    Put("waferline_host_outage_seconds",
+        "Host time for which the chain has lacked a worker that it needs; 0: it has all.", labels,
+        ToSeconds(chain.outage));
+  }
+  Count("waferline_chain_moves_total",
+        "Sequences that went to another chain because theirs was out.", model,
+        static_cast<double>(figures.moved_sequences));
 }
 
 void SnapshotGauges::SetKvEvents(const KvEventFigures& publisher) {

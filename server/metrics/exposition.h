@@ -42,6 +42,14 @@ struct ComputeFigures {
   uint64_t drafted_tokens = 0;   // proposed by speculation
   uint64_t accepted_tokens = 0;  // of them, those that the model drew itself
   std::vector<std::pair<std::string, uint64_t>> host_recoveries;  // by cause
+  uint64_t moved_sequences = 0;  // from one chain of workers to another
+  struct Chain {
+    int state = 0;  // 0 down, 1 being built, 2 up
+    uint64_t generation = 0;
+    Nanoseconds silence;  // of the worker that has been silent for longest
+    Nanoseconds outage;   // for which it has lacked a worker by now
+  };
+  std::vector<Chain> chains;  // of worker processes
   uint32_t live_sequences = 0;
   std::vector<Bytes> kv_reserved;        // of each shard's SRAM
   Bytes prefill_kv;                      // held by the prefill pool

@@ -63,6 +63,7 @@ void SnapshotGauges::SetCompute(const ComputeFigures& figures) {
           "Times that a sequence was computed again because a worker process was lost, by cause.",
           {{"model_name", figures.model}, {"cause", cause}}, static_cast<double>(count));
   }
+  if (!figures.chains.empty()) SetChains(figures);
   Put("waferline_compute_sequences", "Sequences that the compute plane holds.", model,
       figures.live_sequences);
   Put("waferline_compute_prefill_kv_bytes", "KV held by the prefill pool.", model,

@@ -22,6 +22,7 @@ class SnapshotGauges {
   void Set(const engine::EngineSnapshot& snapshot, const HostFigures& host);
 
  private:
+  void SetChains(const ComputeFigures& figures);
   void SetCell(const CellFigures& cell);  // cell_gauges.cc
   void SetCertificate(int64_t expires_unix);
   void SetSpans(const SpanFigures& spans);

@@ -86,7 +86,7 @@ def test_every_name_of_the_dashboard_is_exported(tmp_path):
         body = {"model": first_model(server.http), "prompt": "The baker", "max_tokens": 4}
         assert list(stream(server.http, "/v1/completions", body))
         exported = Metrics(server.http).names()
-    # Only members of a cell have these, and servers with TLS; their own tests see them.
-    elsewhere = ("waferline_cell_", "waferline_registry_", "waferline_tls_")
+    # Only members of a cell have these, servers with worker processes (chains_test.py), and servers with TLS; their own tests see them.
+    elsewhere = ("waferline_cell_", "waferline_registry_", "waferline_tls_", "waferline_chain_", "waferline_link_")
     named = {name: where for name, where in named.items() if not name.startswith(elsewhere)}
     assert {name: where for name, where in named.items() if name not in exported} == {}

@@ -55,15 +55,15 @@ std::optional<std::vector<ChainWorker>> JoinOwnLayers(const std::vector<const Wo
   return chain;
 }
 
-}  // namespace
-
-absl::StatusOr<Chain> ChooseChain(const Snapshot& snapshot, const ChainWish& wish) {
+// One chain; `left` are to be chosen with it, this one included.
+absl::StatusOr<Chain> ChooseChain(const Snapshot& snapshot, const ChainWish& wish, uint32_t left) {
   const std::vector<const Worker*> shards = Usable(snapshot, wish, Role::kShard);
   const std::vector<const Worker*> prefill = Usable(snapshot, wish, Role::kPrefill);
   if (prefill.empty()) return absl::UnavailableError("no prefill worker has the model and is free");
+  const size_t share = std::max<size_t>(prefill.size() / left, 1);
   Chain chain;
   for (const Worker* worker : prefill) {
-    if (chain.prefill.size() < std::max<uint32_t>(wish.prefill, 1)) {
+    if (chain.prefill.size() < std::min<size_t>(std::max<uint32_t>(wish.prefill, 1), share)) {
       chain.prefill.push_back(*worker);
     }
   }
@@ -82,6 +82,25 @@ absl::StatusOr<Chain> ChooseChain(const Snapshot& snapshot, const ChainWish& wis
   return absl::UnavailableError(
       absl::StrCat("the free shards with the model do not join from layer 0 to ", wish.layers,
                    ", and of ", parts, " that take any layers there are ", chain.shards.size()));
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<Chain>> ChooseChains(const Snapshot& snapshot, const ChainWish& wish) {
+  Snapshot left = snapshot;
+  std::vector<Chain> chains;
+  for (uint32_t i = 0; i < wish.chains; ++i) {
+    auto chain = ChooseChain(left, wish, wish.chains - i);
+    if (!chain.ok()) {
+      if (wish.chains == 1) return chain.status();
+      return absl::UnavailableError(
+          absl::StrCat("chain ", i + 1, " of ", wish.chains, ": ", chain.status().message()));
+    }
+    for (const Worker& worker : chain->prefill) left.workers.erase(worker.id);
+    for (const ChainWorker& shard : chain->shards) left.workers.erase(shard.worker.id);
+    chains.push_back(*std::move(chain));
+  }
+  return chains;
 }
 
 std::vector<Worker> ChooseStandbys(const Snapshot& snapshot, const ChainWish& wish,

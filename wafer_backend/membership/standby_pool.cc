@@ -10,31 +10,41 @@ void StandbyPool::Offer(std::vector<std::string> endpoints) {
   offered_ = std::move(endpoints);
 }
 
-void StandbyPool::SetChain(std::vector<std::string> endpoints) {
+void StandbyPool::SetChain(size_t chain, std::vector<std::string> endpoints) {
   MutexLock lock(&mutex_);
-  chain_ = std::move(endpoints);
+  chains_[chain] = std::move(endpoints);
 }
 
-std::vector<std::string> StandbyPool::chain() const {
+std::vector<std::string> StandbyPool::InChains() const {
   MutexLock lock(&mutex_);
-  return chain_;
+  std::vector<std::string> all;
+  for (const auto& [chain, endpoints] : chains_) {
+    all.insert(all.end(), endpoints.begin(), endpoints.end());
+  }
+  return all;
 }
 
-std::optional<std::string> StandbyPool::Take() {
+bool StandbyPool::Free(const std::string& endpoint) const {
+  return std::none_of(chains_.begin(), chains_.end(), [&](const auto& chain) {
+    return std::find(chain.second.begin(), chain.second.end(), endpoint) != chain.second.end();
+  });
+}
+
+std::optional<std::string> StandbyPool::Replace(size_t chain, size_t index) {
   MutexLock lock(&mutex_);
   for (size_t i = 0; i < offered_.size(); ++i) {
     const std::string& endpoint = offered_[next_++ % offered_.size()];
-    if (std::find(chain_.begin(), chain_.end(), endpoint) == chain_.end()) return endpoint;
+    if (!Free(endpoint)) continue;
+    return chains_.at(chain).at(index) = endpoint;
   }
   return std::nullopt;
 }
 
 bool StandbyPool::empty() const {
   MutexLock lock(&mutex_);
-  for (const std::string& endpoint : offered_) {
-    if (std::find(chain_.begin(), chain_.end(), endpoint) == chain_.end()) return false;
-  }
-  return true;
+  return std::none_of(offered_.begin(), offered_.end(),
+                      [this](const std::string& endpoint)
+                          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return Free(endpoint); });
 }
 
 }  // namespace waferline::membership

@@ -35,7 +35,9 @@ absl::StatusOr<std::unique_ptr<ComputePlane>> ComputePlane::Create(const PlaneOp
   if (options.remote.shards.empty()) {
     WL_ASSIGN_OR_RETURN(plane->backend_, LocalBackend::Create(options.local, plane->pool_.get()));
   } else {
-    WL_ASSIGN_OR_RETURN(plane->backend_, RemoteBackend::Create(options.remote));
+    RemoteOptions remote = options.remote;
+    remote.vitals = plane->vitals_ = std::make_shared<ChainVitals>();
+    WL_ASSIGN_OR_RETURN(plane->backend_, RemoteBackend::Create(remote));
   }
   if (options.speculation.on()) {
     WL_ASSIGN_OR_RETURN(plane->speculator_,
@@ -143,8 +145,31 @@ void ComputePlane::End(SequenceId id) {
 }
 
 PlaneCounters ComputePlane::counters() const {
+  PlaneCounters counters;
+  {
+    const MutexLock lock(&shared_.mutex);
+    counters = shared_.counters;
+  }
+  if (vitals_ != nullptr) {
+    counters.chains = {{.state = vitals_->state,
+                        .generation = vitals_->generation,
+                        .silence = Nanoseconds(vitals_->silence_ns),
+                        .outage_lasts = Nanoseconds(vitals_->outage_ns),
+                        .outage = counters.outage}};
+  }
+  return counters;
+}
+
+bool ComputePlane::out() const {
   const MutexLock lock(&shared_.mutex);
-  return shared_.counters;
+  return !shared_.counters.outage.empty();
+}
+
+bool ComputePlane::Stranded(SequenceId id) const {
+  using Stage = ComputeSequence::Stage;
+  const ComputeSequence& sequence = *sequences_.at(id);
+  const Stage stage = sequence.stage;
+  return out() && !sequence.complete && stage != Stage::kResident && stage != Stage::kOver;
 }
 
 }  // namespace waferline::plane

@@ -22,6 +22,7 @@
 #include "wafer_backend/api/values.h"
 #include "wafer_backend/compute/plane/backend.h"
 #include "wafer_backend/compute/plane/compute_sequence.h"
+#include "wafer_backend/compute/plane/computed_source.h"
 #include "wafer_backend/compute/plane/driver.h"
 #include "wafer_backend/compute/plane/local_backend.h"
 #include "wafer_backend/compute/plane/remote_backend.h"
@@ -37,7 +38,7 @@ struct PlaneOptions {
   SpeculationOptions speculation;
 };
 
-class ComputePlane : public ValueSource {
+class ComputePlane : public ComputedSource {
  public:
   // Loads and lays out the model, reading the file once, or connects to remote workers. `waker`
   // must outlive the plane. InvalidArgument, Unimplemented (dtype, architecture), ResourceExhausted
@@ -57,7 +58,12 @@ class ComputePlane : public ValueSource {
   void End(SequenceId id) override;
   std::vector<ShardMemory> memory() const override { return backend_->facts().memory; }
 
-  PlaneCounters counters() const;  // any thread
+  PlaneCounters counters() const override;
+  // Workers are gone without which sequences cannot be computed. Any thread.
+  bool out() const;
+  // The sequence waits for such workers: what it had is lost, or has not begun. The engine's
+  // thread.
+  bool Stranded(SequenceId id) const;
 
  private:
   ComputePlane() = default;
@@ -66,7 +72,8 @@ class ComputePlane : public ValueSource {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(shared_.mutex);
 
   std::unique_ptr<kernels::ThreadPool> pool_;
-  std::unique_ptr<Backend> backend_;  // the driver's, but for Wake
+  std::unique_ptr<Backend> backend_;     // the driver's, but for Wake
+  std::shared_ptr<ChainVitals> vitals_;  // of remote shards; else null
   mutable SharedState shared_;
   std::unique_ptr<Speculator> speculator_;
   std::unique_ptr<Driver> driver_;

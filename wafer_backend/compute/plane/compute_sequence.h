@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -43,7 +44,7 @@ struct ComputeSequence {
   std::vector<float> prompt_vector;
   absl::Status failure;
 
-  // The driver's own.
+  // Written by the driver.
   enum class Stage : uint8_t {
     kPrefilling,
     kPrefilled,
@@ -51,12 +52,14 @@ struct ComputeSequence {
     kResident,
     kOver,  // failed, or complete when its workers were lost: it holds nothing
   };
-  Stage stage = Stage::kPrefilling;
+  std::atomic<Stage> stage = Stage::kPrefilling;
+  std::atomic<bool> complete = false;  // an end id, or max_tokens: nothing follows
+
+  // The driver's own.
   uint64_t job = 0;         // of its last prefill (plane/backend.h)
   uint32_t recoveries = 0;  // prefills after a worker was lost
   bool started = false;     // to the driver
   bool activated = false;
-  bool complete = false;         // an end id, or max_tokens: nothing follows
   uint32_t wanted_seen = 0;      // `wanted` when the driver last looked
   std::optional<uint32_t> slot;  // while kHandingOff and kResident
   sampling::Sampler sampler;

@@ -79,7 +79,7 @@ void Driver::StartPrefill(const std::shared_ptr<ComputeSequence>& sequence) {
                      .prompt_logprobs = sampling.prompt_logprobs && !sequence->begun(),
                      .top_logprobs = sampling.top_logprobs,
                      .vector = sequence->begun() ? PromptVector::kNone : sampling.prompt_vector,
-                     .begun = sequence->begun()});
+                     .begun = sequence->generated() > 0});
 }
 
 void Driver::OnActivate(ComputeSequence* sequence) {
@@ -112,7 +112,7 @@ void Driver::ReleaseSlot(ComputeSequence* sequence) {
 
 void Driver::ReleaseAll(ComputeSequence* sequence) {
   std::erase(waiting_for_slot_, sequence);
-  switch (sequence->stage) {
+  switch (sequence->stage.load()) {
     case Stage::kPrefilling:
     case Stage::kPrefilled:
       backend_->Forget(sequence->job);
@@ -136,10 +136,14 @@ void Driver::OnEnd(ComputeSequence* sequence) {
 
 void Driver::Count() {
   counters_.live_sequences = static_cast<uint32_t>(live_.size());
+  const bool was_out = !counters_.outage.empty();
   counters_.slots_in_use = backend_->facts().slots - static_cast<uint32_t>(free_slots_.size());
   backend_->Count(&counters_);
-  const MutexLock lock(&shared_->mutex);
-  shared_->counters = counters_;
+  {
+    const MutexLock lock(&shared_->mutex);
+    shared_->counters = counters_;
+  }
+  if (was_out == counters_.outage.empty()) waker_->Wake();
 }
 
 void Driver::Fail(ComputeSequence* sequence, const absl::Status& status) {
@@ -161,6 +165,7 @@ void Driver::FailForLogits(ComputeSequence* sequence) {
 bool Driver::HandleEvents() {
   if (events_.empty()) return false;
   for (const auto& lost : events_.lost) OnLost(lost);
+  if (!events_.lost.empty()) Count();  // says that workers are gone before the caller looks
   for (prefill::Prefilled& result : events_.prefilled) OnPrefilled(&result);
   for (const auto& handed_off : events_.handed_off) OnHandedOff(handed_off);
   events_ = {};

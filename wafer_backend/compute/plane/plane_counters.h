@@ -10,6 +10,7 @@
 
 #include "wafer_backend/base/units.h"
 #include "wafer_backend/compute/link/byte_pipe.h"
+#include "wafer_backend/compute/plane/chain_vitals.h"
 
 namespace waferline::plane {
 
@@ -35,7 +36,9 @@ struct PlaneCounters {
   std::vector<link::LinkBytes> feed_forward_bytes;
   // Of each expert, on the shards, summed over the layers; empty without experts.
   std::vector<uint64_t> expert_tokens;
+  uint64_t moved_sequences = 0;  // to another chain, since theirs was out
   // Now.
+  std::vector<ChainFigures> chains;  // of remote shards
   uint32_t live_sequences = 0;
   uint32_t slots_in_use = 0;
   std::vector<Bytes> kv_reserved;  // of each shard's SRAM

@@ -36,6 +36,12 @@ void PrefillPool::Watch() {
   for (Worker& worker : workers_) worker.link->Watch();
 }
 
+Nanoseconds PrefillPool::silence() const {
+  Nanoseconds longest;
+  for (const Worker& worker : workers_) longest = std::max(longest, worker.link->silence());
+  return longest;
+}
+
 bool PrefillPool::up() const {
   return std::any_of(workers_.begin(), workers_.end(),
                      [](const Worker& worker) { return worker.link->state() == State::kUp; });

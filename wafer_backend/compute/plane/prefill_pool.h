@@ -31,8 +31,9 @@ class PrefillPool {
   // announces the shards to those that are up.
   void KeepUp(const membership::Credentials& driver, const RemoteShards& shards);
   void Watch();
-  bool up() const;     // at least one
-  bool ready() const;  // at least one is connected to the shards
+  Nanoseconds silence() const;  // of the one that has been silent for longest
+  bool up() const;              // at least one
+  bool ready() const;           // at least one is connected to the shards
   // The shards are gone: no hand-off is under way any more.
   void ForgetShards();
 

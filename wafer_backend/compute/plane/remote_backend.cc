@@ -19,17 +19,29 @@ bool MayEndByItself(const absl::Status& loss) {
   return absl::IsUnavailable(loss) || absl::IsDeadlineExceeded(loss) || absl::IsAlreadyExists(loss);
 }
 
+RemoteOptions Completed(RemoteOptions options) {
+  if (options.vitals == nullptr) options.vitals = std::make_shared<ChainVitals>();
+  if (options.generations == nullptr) {
+    options.generations =
+        std::make_shared<std::atomic<uint64_t>>(options.credentials.fence.generation);
+  }
+  return options;
+}
+
 }  // namespace
 
 RemoteBackend::RemoteBackend(const RemoteOptions& options)
-    : options_(options),
+    : options_(Completed(options)),
       reactor_(options.liveness, {options.tls}),
       shards_(&reactor_, {.endpoints = options.shards,
                           .role = options.attention ? link::Role::kAttention : link::Role::kShard,
                           .standbys = options.standbys,
+                          .chain = options.chain,
                           .fingerprint = options.fingerprint,
                           .patience = options.liveness.patience,
-                          .credentials = options.credentials}),
+                          .credentials = options.credentials,
+                          .generations = options_.generations,
+                          .vitals = options_.vitals}),
       prefill_(&reactor_, {options.prefill, options.fingerprint, options.liveness.patience,
                            options.between_attempts}) {}
 
@@ -141,6 +153,7 @@ absl::Status RemoteBackend::Step(const link::TokenFrame& tokens, link::LogitsFra
   while (!shards_.StepDone()) {
     reactor_.Turn(kPoll);
     shards_.Watch();
+    ReportVitals();
   }
   return shards_.step_status();
 }
@@ -175,6 +188,7 @@ bool RemoteBackend::Turn(bool, BackendEvents* events) {
   reactor_.Turn(Nanoseconds(0));
   shards_.Watch();
   prefill_.Watch();
+  ReportVitals();
   TakeLosses();
   KeepUp();
   if (Ready()) {
@@ -200,6 +214,12 @@ bool RemoteBackend::Turn(bool, BackendEvents* events) {
   std::swap(*events, pending_);
   const bool memory_changed = shards_.TakeMemoryChanged();
   return std::exchange(outage_changed_, false) || memory_changed || any;
+}
+
+void RemoteBackend::ReportVitals() const {
+  const Nanoseconds silence = std::max(shards_.silence(), prefill_.silence());
+  options_.vitals->silence_ns = silence.count();
+  options_.vitals->outage_ns = outage_.empty() ? 0 : (reactor_.Now() - outage_since_).count();
 }
 
 void RemoteBackend::Wait() { reactor_.Turn(kPoll); }

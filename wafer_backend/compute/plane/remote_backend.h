@@ -8,6 +8,7 @@
 // to reach them go on. A worker that is silent (link/liveness.h) is lost too.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -28,14 +29,18 @@ struct RemoteOptions {
   bool attention = false;            // the shards are attention workers
   // Shards that may take the place of one that stays lost; null: none.
   std::shared_ptr<membership::StandbyPool> standbys;
-  uint64_t fingerprint = 0;                          // of the model that they must have
+  size_t chain = 0;          // its number among the chains that share the standbys
+  uint64_t fingerprint = 0;  // of the model that they must have
   Nanoseconds between_attempts = Milliseconds(250);  // to reach workers that are down
   Nanoseconds max_outage = Seconds(10);              // then new jobs that wait for them fail
   Nanoseconds outage_patience = Seconds(60);         // then those of begun sequences do
   link::Liveness liveness;                           // a silent worker is lost
   // What workers see of this driver; the generation is where it starts from. Two drivers without an
-  // election should differ in incarnation and in generation.
+  // election should differ in incarnation and in generation. Chains that share standbys count their
+  // generations together in `generations`; null: this chain counts alone.
   membership::Credentials credentials;
+  std::shared_ptr<std::atomic<uint64_t>> generations;
+  std::shared_ptr<ChainVitals> vitals;    // says there how it is; null: nowhere
   std::shared_ptr<tls::Credentials> tls;  // of the links; null: plain
   // A line for the operator: once when workers are lost, once when they are back. The driver's
   // thread; optional.
@@ -75,6 +80,7 @@ class RemoteBackend : public Backend {
   void Remark(const std::string& text) const;
   void GiveUp();
   void TakeLosses();
+  void ReportVitals() const;
   void LoseShards();
   void LosePrefill(const std::vector<uint64_t>& jobs);
   void StartMoves();

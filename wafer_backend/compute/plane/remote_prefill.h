@@ -33,6 +33,10 @@ class RemotePrefill {
   // If it is down, in the name of this driver.
   void Connect(const membership::Credentials& driver);
   State state() const { return state_; }
+  // For how long nothing came from it; 0: it is not connected.
+  Nanoseconds silence() const {
+    return connection_ == nullptr ? Nanoseconds() : connection_->silence();
+  }
   RemoteShards::Loss TakeLoss() { return std::exchange(loss_, {}); }
   // It lost a shard that the driver still has: the chain must be rebuilt. Reported once.
   absl::Status TakeShardLoss() { return std::exchange(shard_loss_, absl::OkStatus()); }

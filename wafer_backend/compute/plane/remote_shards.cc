@@ -19,7 +19,7 @@ constexpr Nanoseconds kMaxLoading = Seconds(600);  // of assigned layers
 
 RemoteShards::RemoteShards(link::Reactor* reactor, Options options)
     : reactor_(reactor), options_(std::move(options)) {
-  if (options_.standbys != nullptr) options_.standbys->SetChain(endpoints_);
+  if (options_.standbys != nullptr) options_.standbys->SetChain(options_.chain, endpoints_);
 }
 
 void RemoteShards::Build() {
@@ -28,7 +28,8 @@ void RemoteShards::Build() {
   state_ = State::kBuilding;
   built_by_ = reactor_->Now() + 2 * options_.patience;
   load_by_ = reactor_->Now() + kMaxLoading;
-  ++credentials_.fence.generation;
+  credentials_.fence.generation = ++*options_.generations;
+  options_.vitals->generation = credentials_.fence.generation;
   dropped_.clear();
   hellos_.assign(endpoints_.size(), {});
   memory_.assign(endpoints_.size(), {});
@@ -74,6 +75,7 @@ void RemoteShards::Fail(size_t index, const absl::Status& why) {
 }
 
 void RemoteShards::Watch() {
+  options_.vitals->state = state_;
   const bool loading =
       std::any_of(shards_.begin(), shards_.end(), [](const auto& shard) { return shard->loading; });
   if (loading) {  // heartbeats say that it is alive

@@ -13,6 +13,7 @@
 // Owner: RemoteBackend; thread: its reactor's.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -23,6 +24,7 @@
 #include "absl/status/status.h"
 #include "wafer_backend/compute/link/reactor.h"
 #include "wafer_backend/compute/link/typed_link.h"
+#include "wafer_backend/compute/plane/chain_vitals.h"
 #include "wafer_backend/compute/shard/packed_model.h"
 #include "wafer_backend/membership/credentials.h"
 #include "wafer_backend/membership/standby_pool.h"
@@ -31,16 +33,19 @@ namespace waferline::plane {
 
 class RemoteShards {
  public:
-  enum class State : uint8_t { kDown, kBuilding, kUp };
+  using State = ChainState;
 
   struct Options {
     std::vector<std::string> endpoints;    // host:port of each, in the order of their layers
     link::Role role = link::Role::kShard;  // or kAttention, of all of them
     // That may take the place of one that stays lost; null: none.
     std::shared_ptr<membership::StandbyPool> standbys;
-    uint64_t fingerprint = 0;             // of the model that they must have
-    Nanoseconds patience;                 // twice that for the chain to be built
-    membership::Credentials credentials;  // the driver's; each Build is the next generation
+    size_t chain = 0;                                    // its number there
+    uint64_t fingerprint = 0;                            // of the model that they must have
+    Nanoseconds patience;                                // twice that for the chain to be built
+    membership::Credentials credentials;                 // the driver's; its generation is not used
+    std::shared_ptr<std::atomic<uint64_t>> generations;  // each Build is the next
+    std::shared_ptr<ChainVitals> vitals;                 // says there how it is
   };
   RemoteShards(link::Reactor* reactor, Options options);
 
@@ -59,6 +64,9 @@ class RemoteShards {
   void Fail(const absl::Status& why);
   // A chain that is not up within twice the patience loses all. To be called now and then.
   void Watch();
+  // For how long nothing came from the shard that has been silent for longest; 0: none is
+  // connected.
+  Nanoseconds silence() const;
 
   // While up. Open ends as an entry of TakeOpened, unless the slot is closed before.
   void Open(uint32_t slot, uint32_t positions, uint64_t job);

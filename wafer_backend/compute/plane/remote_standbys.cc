@@ -1,4 +1,6 @@
-// RemoteShards' places: who takes that of a shard which stays lost, and with which layers.
+// RemoteShards' places: whose shard is silent, who takes that of one which stays lost, and with
+// which layers.
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -11,15 +13,22 @@ constexpr int kMaxUnjoined = 2;  // in a row
 
 }  // namespace
 
+Nanoseconds RemoteShards::silence() const {
+  Nanoseconds longest;
+  for (const auto& shard : shards_) {
+    if (shard->connection != nullptr) longest = std::max(longest, shard->connection->silence());
+  }
+  return longest;
+}
+
 void RemoteShards::TakeStandbys() {
   const Nanoseconds now = reactor_->Now();
   for (size_t i = 0; i < endpoints_.size(); ++i) {
     const bool lost = missing_[i] > Nanoseconds(0) && now - missing_[i] >= options_.patience;
     if (!lost || options_.standbys == nullptr || first_hellos_.empty()) continue;
-    std::optional<std::string> standby = options_.standbys->Take();
+    std::optional<std::string> standby = options_.standbys->Replace(options_.chain, i);
     if (!standby) continue;
     endpoints_[i] = *std::move(standby);
-    options_.standbys->SetChain(endpoints_);
     missing_[i] = Nanoseconds(0);
   }
 }

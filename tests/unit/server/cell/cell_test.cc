@@ -64,26 +64,26 @@ TEST_CASE("Two cells claim workers apart; what a cell claimed in vain is free ag
   const membership::ChainWish wish{.cell = "a", .fingerprint = 7, .layers = 4, .shards = 2};
   at_b.Look();
 
-  auto chain = ClaimChain(&at_a, wish, a.epoch());
+  auto chain = ClaimChains(&at_a, wish, a.epoch());
   REQUIRE(chain.ok());
-  CHECK(chain->prefill[0].id == "p0");
-  CHECK(chain->shards[1].worker.id == "w1");
+  CHECK((*chain)[0].prefill[0].id == "p0");
+  CHECK((*chain)[0].shards[1].worker.id == "w1");
   // The other cell's view is older: it wants p0 too, is refused, and leaves nothing claimed.
   membership::ChainWish other = wish;
   other.cell = "b";
   const auto before = store.state.claims;
-  CHECK(absl::IsUnavailable(ClaimChain(&at_b, other, b.epoch()).status()));
+  CHECK(absl::IsUnavailable(ClaimChains(&at_b, other, b.epoch()).status()));
   CHECK(store.state.claims == before);
   // With a current view two shards are too many, one is there.
   at_b.Look();
-  CHECK(absl::IsUnavailable(ClaimChain(&at_b, other, b.epoch()).status()));
+  CHECK(absl::IsUnavailable(ClaimChains(&at_b, other, b.epoch()).status()));
   other.shards = 1;
-  chain = ClaimChain(&at_b, other, b.epoch());
+  chain = ClaimChains(&at_b, other, b.epoch());
   REQUIRE(chain.ok());
-  CHECK(chain->prefill[0].id == "p1");
-  CHECK(chain->shards[0].worker.id == "w2");
+  CHECK((*chain)[0].prefill[0].id == "p1");
+  CHECK((*chain)[0].shards[0].worker.id == "w2");
   // The registry lost the leadership and its claims: the same workers are claimed for the new one.
-  auto again = ClaimChain(&at_a, wish, a.epoch());
+  auto again = ClaimChains(&at_a, wish, a.epoch());
   REQUIRE(again.ok());
   store.Expire(at_a);
   at_a.Look();
@@ -94,7 +94,7 @@ TEST_CASE("Two cells claim workers apart; what a cell claimed in vain is free ag
   at_a.Look();
   CHECK(absl::IsUnavailable(ClaimAgain(&at_a, *again, {"a", a.epoch()})));
   // A leadership that is over claims nothing.
-  CHECK(absl::IsUnavailable(ClaimChain(&at_b, other, b.epoch() - 1).status()));
+  CHECK(absl::IsUnavailable(ClaimChains(&at_b, other, b.epoch() - 1).status()));
 }
 
 TEST_CASE("A leader keeps standbys: claims so many free ones, offers its own where they are now") {
@@ -105,9 +105,9 @@ TEST_CASE("A leader keeps standbys: claims so many free ones, offers its own whe
     at_a.Announce(Listed(id, membership::Role::kShard));
   const Leadership a(&at_a, "a", {.id = "fa"});
   const membership::ChainWish wish{.cell = "a", .fingerprint = 7, .layers = 4, .shards = 2};
-  const auto chain = ClaimChain(&at_a, wish, a.epoch());
+  const auto chain = ClaimChains(&at_a, wish, a.epoch());
   REQUIRE(chain.ok());
-  StandbyWish standbys{.of = wish, .ranges = {{0, 2}, {2, 4}}, .chain = {"w0:1", "w1:1"}};
+  StandbyWish standbys{.of = wish, .ranges = {{0, 2}, {2, 4}}, .in_chains = {"w0:1", "w1:1"}};
   const auto claim = [&] { return ClaimStandbys(&at_a, standbys, {"a", a.epoch()}); };
   using Endpoints = std::vector<std::string>;
   CHECK(claim() == Endpoints{"w0:1", "w1:1", "w2:1"});
@@ -115,7 +115,7 @@ TEST_CASE("A leader keeps standbys: claims so many free ones, offers its own whe
   CHECK_FALSE(store.state.claims.contains("w3"));
   CHECK(claim() == Endpoints{"w0:1", "w1:1", "w2:1"});
   // One was replaced by the standby: another one is claimed. It comes back elsewhere: it is one.
-  standbys.chain = {"w0:1", "w2:1"};
+  standbys.in_chains = {"w0:1", "w2:1"};
   store.state.workers.erase("w1");
   at_a.Look();
   CHECK(claim() == Endpoints{"w0:1", "w2:1", "w3:1"});

@@ -113,6 +113,43 @@ TEST_CASE("experts over workers: of shards in this process, refused elsewhere by
               .find("each shard process says by --experts") != std::string::npos);
 }
 
+TEST_CASE("several chains of workers, each with its own") {
+  const auto parse = [](const std::string& tokens) {
+    return ParseServerConfig("a.yaml", R"(models:
+  - name: demo
+    shape: llama-3.1-8b
+    prefill: {hardware: h100}
+    decode: [{hardware: wse-3, profile: vendor-2024}]
+    tokens: {from: remote, file: x.gguf, )" +
+                                           tokens + "}");
+  };
+  const std::string one = "{prefill_worker: 'a:1', shard_workers: [{address: 'a:2'}]}";
+  const auto config =
+      parse("chains: [" + one +
+            ", {prefill_workers: [{address: 'b:1'}, {address: 'b:2'}], shard_workers: [{address: "
+            "'b:3'}]}], standby_workers: [{address: 'c:1'}]");
+  INFO(config.status());
+  REQUIRE(config.ok());
+  const TokensConfig& tokens = config->models[0].tokens;
+  REQUIRE(tokens.chains.size() == 2);
+  REQUIRE(tokens.chains[0].prefill == std::vector<std::string>{"a:1"});
+  REQUIRE(tokens.chains[1].prefill == std::vector<std::string>{"b:1", "b:2"});
+  REQUIRE(tokens.chains[1].shards == std::vector<std::string>{"b:3"});
+  REQUIRE(tokens.standby_workers == std::vector<std::string>{"c:1"});
+  const auto refused = [&](const std::string& fields, const std::string& part) {
+    const auto faulty = parse(fields);
+    INFO(faulty.status());
+    REQUIRE_FALSE(faulty.ok());
+    REQUIRE(std::string(faulty.status().message()).find(part) != std::string::npos);
+  };
+  refused("chains: []", "tokens.chains: needs at least one entry");
+  refused("prefill_worker: 'a:1', chains: [" + one + "]",
+          "tokens.chains: and prefill_worker, prefill_workers or shard_workers are given");
+  refused("chains: [{shard_workers: [{address: 'a:2'}]}]", "chains[0].prefill_worker");
+  refused("chains: [{prefill_worker: 'a:1', shard_workers: []}]",
+          "chains[0].shard_workers: needs at least one entry");
+}
+
 TEST_CASE("attention and feed-forward apart: on workers of this process, or by processes") {
   const auto parse = [](const std::string& tokens) {
     return ParseServerConfig("a.yaml", R"(models:
@@ -136,8 +173,9 @@ TEST_CASE("attention and feed-forward apart: on workers of this process, or by p
       "{address: 'a:3'}]";
   const auto processes = parse(workers + "}");
   REQUIRE(processes.ok());
-  REQUIRE(processes->models[0].tokens.shard_workers == std::vector<std::string>{"a:2", "a:3"});
-  REQUIRE(processes->models[0].tokens.prefill_workers == std::vector<std::string>{"a:1"});
+  REQUIRE(processes->models[0].tokens.chains.at(0).shards ==
+          std::vector<std::string>{"a:2", "a:3"});
+  REQUIRE(processes->models[0].tokens.chains[0].prefill == std::vector<std::string>{"a:1"});
   const auto refused = [&](const std::string& tokens, const std::string& part) {
     const auto config = parse(tokens);
     INFO(config.status());

@@ -20,12 +20,17 @@ void List(Snapshot* snapshot, const std::string& id, const std::string& layers,
   snapshot->workers[id] = worker;
 }
 
-std::string TextOf(const absl::StatusOr<Chain>& chain) {
-  if (!chain.ok()) return std::string(chain.status().message());
+std::string TextOf(const absl::StatusOr<std::vector<Chain>>& chains) {
+  if (!chains.ok()) return std::string(chains.status().message());
   std::string text;
-  for (const Worker& worker : chain->prefill) text += (text.empty() ? "" : "+") + worker.id;
-  for (const ChainWorker& shard : chain->shards) {
-    text += " " + shard.worker.id + "=" + membership::TextOf(shard.layers);
+  for (const Chain& chain : *chains) {
+    text += text.empty() ? "" : "; ";
+    for (const Worker& worker : chain.prefill) {
+      text += (worker == chain.prefill[0] ? "" : "+") + worker.id;
+    }
+    for (const ChainWorker& shard : chain.shards) {
+      text += " " + shard.worker.id + "=" + membership::TextOf(shard.layers);
+    }
   }
   return text;
 }
@@ -43,34 +48,34 @@ TEST_CASE("Shards with layers of their own are joined, the fewest of them") {
                                    {"s5", "any"}}) {
     List(&snapshot, id, layers);
   }
-  CHECK(TextOf(ChooseChain(snapshot, kWish)) == "p s3=0:3 s4=3:6");
+  CHECK(TextOf(ChooseChains(snapshot, kWish)) == "p s3=0:3 s4=3:6");
   snapshot.workers.erase("s4");
-  CHECK(TextOf(ChooseChain(snapshot, kWish)) == "p s0=0:2 s1=2:4 s2=4:6");
+  CHECK(TextOf(ChooseChains(snapshot, kWish)) == "p s0=0:2 s1=2:4 s2=4:6");
 }
 
 TEST_CASE("Workers without layers get even parts, the cell's own ones first") {
   Snapshot snapshot;
   List(&snapshot, "p", "prefill");
   for (const char* id : {"w0", "w1", "w2", "w3"}) List(&snapshot, id, "any");
-  CHECK(TextOf(ChooseChain(snapshot, kWish)) == "p w0=0:3 w1=3:6");
+  CHECK(TextOf(ChooseChains(snapshot, kWish)) == "p w0=0:3 w1=3:6");
   snapshot.claims["w3"] = {"a", 1};
   snapshot.claims["w0"] = {"b", 1};
-  CHECK(TextOf(ChooseChain(snapshot, kWish)) == "p w3=0:3 w1=3:6");
+  CHECK(TextOf(ChooseChains(snapshot, kWish)) == "p w3=0:3 w1=3:6");
 }
 
 TEST_CASE(
     "A worker with another model, or of another cell, is not chosen, and what lacks is said") {
   Snapshot snapshot;
-  CHECK(TextOf(ChooseChain(snapshot, kWish)) == "no prefill worker has the model and is free");
+  CHECK(TextOf(ChooseChains(snapshot, kWish)) == "no prefill worker has the model and is free");
   List(&snapshot, "p", "prefill");
   List(&snapshot, "w0", "any");
   List(&snapshot, "w1", "any", kModel + 1);
   CHECK(
-      TextOf(ChooseChain(snapshot, kWish)) ==
+      TextOf(ChooseChains(snapshot, kWish)) ==
       "the free shards with the model do not join from layer 0 to 6, and of 2 that take any layers "
       "there are 1");
   snapshot.claims["p"] = {"b", 4};
-  CHECK(TextOf(ChooseChain(snapshot, kWish)) == "no prefill worker has the model and is free");
+  CHECK(TextOf(ChooseChains(snapshot, kWish)) == "no prefill worker has the model and is free");
 }
 
 TEST_CASE("As many prefill workers as are wished, and are there") {
@@ -79,9 +84,9 @@ TEST_CASE("As many prefill workers as are wished, and are there") {
   List(&snapshot, "s", "0:6");
   ChainWish wish = kWish;
   wish.prefill = 2;
-  CHECK(TextOf(ChooseChain(snapshot, wish)) == "p0+p1 s=0:6");
+  CHECK(TextOf(ChooseChains(snapshot, wish)) == "p0+p1 s=0:6");
   wish.prefill = 9;
-  CHECK(TextOf(ChooseChain(snapshot, wish)) == "p0+p1+p2 s=0:6");
+  CHECK(TextOf(ChooseChains(snapshot, wish)) == "p0+p1+p2 s=0:6");
 }
 
 TEST_CASE("Standbys have layers of the chain, or take any; own ones first; no other cell's") {
@@ -103,21 +108,42 @@ TEST_CASE("Standbys have layers of the chain, or take any; own ones first; no ot
   CHECK(ids == "b0 a1 a0 ");
 }
 
-TEST_CASE("A pool gives what is offered and not in the chain, each in its turn") {
+TEST_CASE("Several chains: no worker is in two; prefill workers are spread; what lacks is said") {
+  Snapshot snapshot;
+  for (const char* id : {"p0", "p1", "p2"}) List(&snapshot, id, "prefill");
+  for (const auto& [id, layers] :
+       {std::pair{"s0", "0:6"}, {"s1", "0:3"}, {"s2", "3:6"}, {"w0", "any"}, {"w1", "any"}}) {
+    List(&snapshot, id, layers);
+  }
+  ChainWish wish = kWish;
+  wish.chains = 3;
+  wish.prefill = 2;
+  CHECK(TextOf(ChooseChains(snapshot, wish)) == "p0 s0=0:6; p1 s1=0:3 s2=3:6; p2 w0=0:3 w1=3:6");
+  wish.chains = 2;
+  CHECK(TextOf(ChooseChains(snapshot, wish)) == "p0 s0=0:6; p1+p2 s1=0:3 s2=3:6");
+  wish.chains = 4;
+  CHECK(TextOf(ChooseChains(snapshot, wish)) ==
+        "chain 4 of 4: no prefill worker has the model and is free");
+}
+
+TEST_CASE("A pool gives what is offered and in no chain, each in its turn") {
   StandbyPool pool;
-  CHECK(pool.Take() == std::nullopt);
-  pool.SetChain({"a", "b"});
+  pool.SetChain(0, {"a", "b"});
+  CHECK(pool.Replace(0, 0) == std::nullopt);
   pool.Offer({"a", "b", "c", "d"});
   CHECK_FALSE(pool.empty());
-  CHECK(pool.Take() == "c");
-  CHECK(pool.Take() == "d");
-  CHECK(pool.Take() == "c");
-  pool.SetChain({"a", "c"});
-  CHECK(pool.Take() == "d");
-  CHECK(pool.Take() == "b");
-  pool.Offer({"a"});
+  CHECK(pool.Replace(0, 1) == "c");
+  CHECK(pool.Replace(0, 1) == "d");
+  CHECK(pool.Replace(0, 1) == "b");
+  CHECK(pool.InChains() == std::vector<std::string>{"a", "b"});
+  // Two chains never have one worker.
+  pool.SetChain(1, {"c"});
+  CHECK(pool.Replace(1, 0) == "d");
+  CHECK(pool.Replace(0, 0) == "c");
+  CHECK(pool.InChains() == std::vector<std::string>{"c", "b", "d"});
+  pool.Offer({"b", "d"});
   CHECK(pool.empty());
-  CHECK(pool.Take() == std::nullopt);
+  CHECK(pool.Replace(0, 0) == std::nullopt);
 }
 
 TEST_CASE("Layers and names are read as they are written") {

@@ -152,7 +152,7 @@ inline std::vector<std::vector<TokenValue>> RunAll(ValueSource* source, TestWake
 }
 
 // Every sequence has left and everything it held came back.
-inline void RequireEmpty(ComputePlane* plane) {
+inline void RequireEmpty(ComputedSource* plane) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
   while (std::chrono::steady_clock::now() < deadline) {
     const PlaneCounters counters = plane->counters();

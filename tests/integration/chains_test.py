@@ -1,0 +1,102 @@
+"""Several chains of workers for one model: requests are spread over them, and those of a chain that lost a worker go on on another one.
+Text, emulated times and the schedule's digest are those of shards in one process."""
+
+import concurrent.futures
+import contextlib
+import json
+import subprocess
+import threading
+
+import pytest
+
+from cells_test import ASK, config as cell_config, fleet, ready, wait_for
+from chaos_test import CONFIG, run
+from cloud import BIN, ROOT, Metrics, Waferd, Workers, get, layer_count, post, waferctl
+from etcd import INSTALLED, Etcd
+
+MODEL = ROOT / "deploy/models/demo.gguf"
+LAYERS = layer_count(MODEL)
+
+
+def start(folder, tokens):
+    path = folder / f"cloud-{len(list(folder.iterdir()))}.yaml"
+    path.write_text(CONFIG.format(tokens=tokens))
+    return Waferd(path)
+
+
+@pytest.fixture(name="quiet", scope="module")
+def quiet_run(tmp_path_factory):
+    with start(tmp_path_factory.mktemp("quiet"), f"{{from: shards, file: {MODEL}, shards: 1}}") as server:
+        return run(server, threading.Event())
+
+
+def chains(*workers):
+    listed = ", ".join(f'{{prefill_worker: "{each.addresses[0]}", shard_workers: ['
+                       + ", ".join(f'{{address: "{address}"}}' for address in each.addresses[1:]) + "]}" for each in workers)
+    return f"{{from: remote, file: {MODEL}, chains: [{listed}], worker_outage_ms: 60000}}"
+
+
+def test_a_lost_chains_sequences_go_on_on_another_one(quiet, tmp_path):
+    """The chains are cut in two and in four. A shard of the first is killed for good when a client has read a token."""
+    with Workers(MODEL, LAYERS, 2) as first, Workers(MODEL, LAYERS, 4) as second, start(tmp_path, chains(first, second)) as server:
+        token = threading.Event()
+
+        def kill():
+            assert token.wait(120)
+            first.kill(1)
+
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            killing = pool.submit(kill)
+            assert run(server, token) == quiet
+            killing.result()
+        metrics = Metrics(server.http)
+        assert metrics.sum("waferline_chain_moves_total") > 0
+        assert metrics.sum("waferline_compute_activation_bytes_total", hop="1") > 0  # of the second chain
+        assert metrics.sum("waferline_restarts_total") == 0
+        assert metrics.sum("waferline_chain_state", chain="0") < 2 and metrics.sum("waferline_host_outage_seconds", chain="0") > 0
+        assert metrics.sum("waferline_host_outage_seconds", chain="1") == 0
+        assert metrics.sum("waferline_chain_state", chain="1") == 2
+        assert metrics.sum("waferline_link_heartbeat_age_seconds", chain="1") < 60
+        assert json.loads(get(server.http + "/health")) == {"status": "ok"}
+        assert len(post(server.http, "/v1/completions", {"model": "far", "prompt": "x", "max_tokens": 3})["choices"]) == 1
+        # The first is back, the second is lost: the other way round.
+        built = metrics.sum("waferline_chain_generation", chain="0")
+        first.start(1)
+        wait_for(lambda: Metrics(server.http).sum("waferline_chain_state", chain="0") == 2, 60)
+        assert Metrics(server.http).sum("waferline_chain_generation", chain="0") > built
+        second.kill(4)
+        assert len(post(server.http, "/v1/completions", {"model": "far", "prompt": "x", "max_tokens": 3})["choices"]) == 1
+        second.start(4)
+
+
+def test_a_chain_that_is_missing_at_the_start_is_named(tmp_path):
+    with Workers(MODEL, LAYERS, 1) as only:
+        missing = chains(only).replace("chains: [", 'chains: [{prefill_worker: "127.0.0.1:1", shard_workers: [{address: "127.0.0.1:1"}]}, ')
+        with pytest.raises(RuntimeError, match="chain 1 of 2: .*127.0.0.1:1"):
+            start(tmp_path, missing).__enter__()
+
+
+@pytest.mark.skipif(not INSTALLED, reason="etcd-server is not installed")
+def test_a_cell_claims_several_chains(tmp_path):
+    with Etcd() as etcd:
+        common = ["--model", MODEL, "--registry", f"etcd={etcd.address}"]
+        roles = {f"p{i}": ["--role", "prefill"] for i in range(2)} | {f"w{i}": ["--role", "worker", "--layers", "any"] for i in range(5)}
+        with contextlib.ExitStack() as stack:
+            processes = {name: subprocess.Popen([BIN / "waferd", *common, *flags, "--worker-id", name], stdout=subprocess.DEVNULL)
+                         for name, flags in roles.items()}
+            for process in processes.values():
+                stack.callback(process.wait, 30)
+                stack.callback(process.terminate)
+            wait_for(lambda: len(fleet(etcd)["workers"]) == len(roles))
+            path = cell_config(tmp_path, etcd)
+            path.write_text(path.read_text().replace("cell: {", "cell: {chains: 2, shards: 2, standbys: 1, "))
+            with Waferd(path) as front:
+                wait_for(lambda: ready(front))
+                wait_for(lambda: sum(worker["claim"] is not None for worker in fleet(etcd)["workers"]) == len(roles))
+                want = post(front.http, "/v1/completions", ASK)["choices"][0]["text"]
+                processes["w0"].kill()
+                assert [post(front.http, "/v1/completions", ASK)["choices"][0]["text"] for _ in range(4)] == [want] * 4
+                # The standby takes the lost one's place, and both chains serve again.
+                wait_for(lambda: [Metrics(front.http).sum("waferline_chain_state", chain=str(i)) for i in (0, 1)] == [2, 2], 60)
+                assert post(front.http, "/v1/completions", ASK)["choices"][0]["text"] == want
+                assert "0 spare" in waferctl("fleet", "--registry", f"etcd={etcd.address}").stdout
