@@ -7,11 +7,6 @@ prometheus::Counter* AddCounter(prometheus::Registry& registry, const std::strin
   return &prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add(labels);
 }
 
-prometheus::Gauge* AddGauge(prometheus::Registry& registry, const std::string& name,
-                            const std::string& help, const Labels& labels) {
-  return &prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add(labels);
-}
-
 prometheus::Histogram* AddHistogram(prometheus::Registry& registry, const SeriesNames& names,
                                     const Labels& labels, const std::vector<double>& bounds) {
   return &prometheus::BuildHistogram()

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <prometheus/counter.h>
-#include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 
@@ -17,8 +16,6 @@ using Labels = std::map<std::string, std::string>;
 
 prometheus::Counter* AddCounter(prometheus::Registry& registry, const std::string& name,
                                 const std::string& help, const Labels& labels);
-prometheus::Gauge* AddGauge(prometheus::Registry& registry, const std::string& name,
-                            const std::string& help, const Labels& labels);
 
 struct SeriesNames {
   std::string own, own_help;

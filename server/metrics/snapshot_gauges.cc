@@ -29,16 +29,33 @@ SnapshotGauges::SnapshotGauges(prometheus::Registry& registry,
 
 void SnapshotGauges::Put(const std::string& name, const std::string& help, const Labels& labels,
                          double value) {
-  prometheus::Gauge*& gauge = gauges_[{name, labels}];
-  if (gauge == nullptr) gauge = AddGauge(registry_, name, help, labels);
-  gauge->Set(value);
+  Series<prometheus::Gauge>& gauge = gauges_[{name, labels}];
+  if (gauge.metric == nullptr) {
+    gauge.family = &prometheus::BuildGauge().Name(name).Help(help).Register(registry_);
+    gauge.metric = &gauge.family->Add(labels);
+  }
+  gauge.metric->Set(value);
 }
 
 void SnapshotGauges::Count(const std::string& name, const std::string& help, const Labels& labels,
                            double total) {
-  prometheus::Counter*& counter = counters_[{name, labels}];
-  if (counter == nullptr) counter = AddCounter(registry_, name, help, labels);
-  counter->Increment(total - counter->Value());
+  Series<prometheus::Counter>& counter = counters_[{name, labels}];
+  if (counter.metric == nullptr) {
+    counter.family = &prometheus::BuildCounter().Name(name).Help(help).Register(registry_);
+    counter.metric = &counter.family->Add(labels);
+  }
+  counter.metric->Increment(total - counter.metric->Value());
+}
+
+void SnapshotGauges::Drop(const std::string& name, const Labels& labels) {
+  if (const auto gauge = gauges_.find({name, labels}); gauge != gauges_.end()) {
+    gauge->second.family->Remove(gauge->second.metric);
+    gauges_.erase(gauge);
+  }
+  if (const auto counter = counters_.find({name, labels}); counter != counters_.end()) {
+    counter->second.family->Remove(counter->second.metric);
+    counters_.erase(counter);
+  }
 }
 
 void SnapshotGauges::SetCompute(const ComputeFigures& figures) {
@@ -261,38 +278,6 @@ void SnapshotGauges::SetSides(const Labels& labels, const engine::SideState& sid
   Count("waferline_side_link_bytes_total",
         "Hidden states that crossed between the sides of a split decode unit.", labels,
         sides.crossed.as_double());
-}
-
-void SnapshotGauges::SetStages(const Labels& labels, const engine::UnitSnapshot& unit,
-                               Nanoseconds now) {
-  const auto at = [&](size_t stage) {
-    Labels more = labels;
-    more["stage"] = absl::StrCat(stage);
-    return more;
-  };
-  for (size_t i = 0; i < unit.stage_busy.size(); ++i) {
-    const double busy = ToSeconds(unit.stage_busy[i]);
-    Count("waferline_emulated_stage_busy_seconds_total",
-          "Emulated time for which a stage of the decode unit worked.", at(i), busy);
-    // A token that has entered is booked in full at once, so the sum may be a little ahead of now.
-    const double share = now > Nanoseconds(0) ? busy / ToSeconds(now) : 0;
-    Put("waferline_stage_bubble_ratio",
-        "Share of the emulated time since the start in which a stage of the decode unit was empty.",
-        at(i), std::clamp(1 - share, 0.0, 1.0));
-  }
-  for (size_t i = 0; i < unit.stages.size(); ++i) {
-    const engine::StageOccupancy& stage = unit.stages[i];
-    const auto sram = [&](const char* owner, Bytes bytes) {
-      Labels more = at(i);
-      more["owner"] = owner;
-      Put("waferline_sram_bytes", "SRAM of a stage of the decode unit, by owner.", more,
-          bytes.as_double());
-    };
-    sram("weights", stage.weights);
-    sram("buffers", stage.buffers);
-    sram("kv", stage.kv_used);
-    sram("free", stage.capacity - stage.weights - stage.buffers - stage.kv_used);
-  }
 }
 
 }  // namespace waferline::metrics

@@ -1,8 +1,11 @@
 // The gauges, set from a snapshot at each scrape. Owner: Exposition. Thread: one at a time. A
-// series is created when its unit or worker first appears. Bounds: a fleet's units and workers are
+// series is created when its unit or worker first appears; those of stages when their unit first
+// works. Bounds: a fleet's units and workers are
 // fixed, a model has 1,024 experts at most.
 #pragma once
 
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
 #include <prometheus/registry.h>
 
 #include <map>
@@ -32,15 +35,23 @@ class SnapshotGauges {
   void SetBilling(const BillingFigures& figures);
   void SetExperts(const ComputeFigures& figures);
   void SetUnit(const std::string& model, const engine::UnitSnapshot& unit, Nanoseconds now);
+  // Those of a unit that has not worked yet as one, "all".
   void SetStages(const Labels& labels, const engine::UnitSnapshot& unit, Nanoseconds now);
   void SetSides(const Labels& labels, const engine::SideState& sides, Nanoseconds now);
+  // Removes a gauge, or a counter, if it is there.
+  void Drop(const std::string& name, const Labels& labels);
   void Put(const std::string& name, const std::string& help, const Labels& labels, double value);
   // The same for a counter; `total` since the start.
   void Count(const std::string& name, const std::string& help, const Labels& labels, double total);
 
   prometheus::Registry& registry_;
-  std::map<std::pair<std::string, Labels>, prometheus::Gauge*> gauges_;
-  std::map<std::pair<std::string, Labels>, prometheus::Counter*> counters_;
+  template <typename Metric>
+  struct Series {
+    prometheus::Family<Metric>* family = nullptr;
+    Metric* metric = nullptr;
+  };
+  std::map<std::pair<std::string, Labels>, Series<prometheus::Gauge>> gauges_;
+  std::map<std::pair<std::string, Labels>, Series<prometheus::Counter>> counters_;
 };
 
 }  // namespace waferline::metrics

@@ -173,6 +173,37 @@ TEST_CASE("gauges follow the snapshot; every byte of SRAM has an owner") {
   CHECK(Value(exposition, "waferline_requests{model_name=\"m0\",phase=\"decoding\"}") == 0);
 }
 
+TEST_CASE("stages of a unit that has not worked are one series, with their sum, until it works") {
+  Exposition exposition = Make();
+  engine::EngineSnapshot snapshot;
+  const engine::StageOccupancy stage = {Bytes(1000), Bytes(600), Bytes(100), Bytes(50)};
+  snapshot.lanes.push_back({.model = "m0",
+                            .now = Seconds(4),
+                            .units = {{.name = "wafer-0",
+                                       .stages = {stage, stage, stage},
+                                       .stage_busy = {Seconds(0), Seconds(0), Seconds(0)}}}});
+  const auto sram = [&](const std::string& at) {
+    double sum = 0;
+    for (const char* owner : {"weights", "buffers", "kv", "free"}) {
+      sum += Value(exposition, std::string("waferline_sram_bytes{model_name=\"m0\",owner=\"") +
+                                   owner + "\",stage=\"" + at + "\",unit=\"wafer-0\"}");
+    }
+    return sum;
+  };
+  exposition.SetGauges(snapshot, {});
+  CHECK(sram("all") == 3000);
+  CHECK(Value(exposition,
+              "waferline_stage_bubble_ratio{model_name=\"m0\",stage=\"all\",unit="
+              "\"wafer-0\"}") == 1);
+  CHECK(exposition.Text().find("stage=\"0\"") == std::string::npos);
+  snapshot.lanes[0].units[0].stage_busy[1] = Seconds(1);
+  exposition.SetGauges(snapshot, {});
+  CHECK(sram("0") + sram("1") + sram("2") == 3000);
+  CHECK(exposition.Text().find("stage=\"all\"") == std::string::npos);
+  exposition.SetGauges(snapshot, {});
+  CHECK(sram("2") == 1000);
+}
+
 TEST_CASE("front ends") {
   Exposition exposition = Make();
   exposition.front()->OnRequest("/v1/models", 200, Milliseconds(1));
