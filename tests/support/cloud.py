@@ -247,9 +247,9 @@ def post(url, path, body):
         return json.load(reply)
 
 
-def stream(url, path, body, headers=None):
+def stream(url, path, body, headers=None, timeout=60):
     """Yields (seconds since just before the send, event) for each event of a stream."""
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=timeout)
     try:
         data = json.dumps({**body, "stream": True})
         started = time.perf_counter()

@@ -1,5 +1,6 @@
 """A real etcd (Debian's etcd-server) for tests, on ports that the system chose; ended by its pid. `members` of them make a cluster;
-with `lab`, a folder of certificates (lab/ca.crt, lab/etcd/), clients must show one."""
+with `lab`, a folder of certificates (lab/ca.crt, lab/etcd/), clients must show one; with `hosts` and `names` (hosts.py) each member is on a
+host of its own."""
 
 import pathlib
 import shutil
@@ -26,13 +27,18 @@ def free_port():
 
 
 class Etcd:
-    def __init__(self, members=1, lab=None):
+    def __init__(self, members=1, lab=None, hosts=None, names=()):
         self.folder = tempfile.TemporaryDirectory(prefix="etcd-test-")
-        ports = free_ports(2 * members)
-        self.lab = lab
-        self.addresses = [f"127.0.0.1:{port}" for port in ports[:members]]
+        members = len(names) or members
+        self.lab, self.hosts, self.names = lab, hosts, names
+        if names:
+            self.addresses = [f"{hosts.addresses[name]}:2379" for name in names]
+            self.peers = [f"http://{hosts.addresses[name]}:2380" for name in names]
+        else:
+            ports = free_ports(2 * members)
+            self.addresses = [f"127.0.0.1:{port}" for port in ports[:members]]
+            self.peers = [f"http://127.0.0.1:{port}" for port in ports[members:]]
         self.address = ",".join(self.addresses)
-        self.peers = [f"http://127.0.0.1:{port}" for port in ports[members:]]
         self.processes = [None] * members
 
     def start(self, number=None):
@@ -44,7 +50,8 @@ class Etcd:
             if self.lab:
                 own = pathlib.Path(self.lab) / "worker-etcd"
                 tls = ["--cert-file", own / "tls.crt", "--key-file", own / "tls.key", "--trusted-ca-file", own / "ca.crt", "--client-cert-auth"]
-            self.processes[i] = subprocess.Popen(
+            popen = (lambda command, name=self.names[i]: self.hosts.popen(name, command)) if self.names else subprocess.Popen
+            self.processes[i] = popen(
                 ["etcd", "--name", f"m{i}", "--data-dir", f"{self.folder.name}/data{i}", "--listen-client-urls", client,
                  "--advertise-client-urls", client, "--listen-peer-urls", self.peers[i], "--initial-advertise-peer-urls", self.peers[i],
                  "--initial-cluster", cluster, "--logger", "zap", "--log-level", "error", "--log-outputs", f"{self.folder.name}/log{i}", *tls])
