@@ -72,7 +72,8 @@ await step("a wafer breaks under load, a spare takes its place, the page shows t
 });
 await shot("5-recovered");
 const busy = load(36);
-await step("under load the wafers glow", () => until(() => [...document.querySelectorAll("svg.wafer .cell")].some(cell => !/ 0%/.test(cell.style.fill)), 20000));
+await step("under load the wafers glow", () => until(() => ["waferline-demo", "llama-3.1-8b", "llama-3.1-70b"].every(model =>
+  [...document.querySelectorAll(`section[data-model="${model}"] .cell`)].some(cell => cell.style.fill && !/ 0%/.test(cell.style.fill))), 30000));
 await shot("6-load");
 await tab("Traffic");
 await page.waitForTimeout(4000);

@@ -15,6 +15,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -74,7 +75,13 @@ class Walk:
         begun = time.monotonic()
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(60)
+        while self.listens():  # make ends before the server has
+            time.sleep(0.1)
         self.took("SIGTERM until the server has ended", begun)
+
+    def listens(self):
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", 8080)) == 0
 
     def visit(self):
         """In a browser: visit.mjs prints a JSON line for each step."""
