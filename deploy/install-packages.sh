@@ -7,7 +7,8 @@ build=(build-essential cmake ninja-build ccache mold pkg-config
        libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev
        libboost1.81-dev libboost-url1.81-dev libboost-json1.81-dev prometheus-cpp-dev libhwy-dev
        libpcre2-dev libyaml-cpp-dev libcli11-dev libeigen3-dev libfmt-dev libssl-dev
-       libutf8proc-dev zlib1g-dev libsqlite3-dev libpq-dev libzmq3-dev libedit-dev)
+       libutf8proc-dev zlib1g-dev libsqlite3-dev libpq-dev libzmq3-dev libedit-dev
+       file)  # for cpack, which asks it which libraries a program needs
 test=(catch2 clang clang-format g++-aarch64-linux-gnu libclang-rt-14-dev prometheus python3 python3-jinja2 python3-jsonschema python3-pytest python3-yaml python3-zmq python3-msgpack
       postgresql etcd-server etcd-client python3-venv qemu-user curl jq parallel iproute2)
 
