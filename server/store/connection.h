@@ -25,6 +25,9 @@
 namespace waferline::store {
 
 inline constexpr Nanoseconds kMaxAnswerWait = Seconds(2);
+// For a new connection, which PostgreSQL starts a process for: longer, so that a server starts next
+// to a database that is short of a core.
+inline constexpr Nanoseconds kMaxConnectWait = Seconds(10);
 
 using Value = std::variant<std::monostate, int64_t, std::string>;  // NULL, integer, text
 using Row = std::vector<Value>;

@@ -34,7 +34,7 @@ class PostgresConnection : public Connection {
   ~PostgresConnection() override { PQfinish(db_); }
 
   absl::Status Open(const std::string& url) {
-    const std::string wait = std::to_string(kMaxAnswerWait.count() / 1'000'000'000);
+    const std::string wait = std::to_string(kMaxConnectWait.count() / 1'000'000'000);
     const char* const names[] = {"dbname", "connect_timeout", "options", "application_name",
                                  nullptr};
     const char* const values[] = {url.c_str(), wait.c_str(),
