@@ -107,6 +107,7 @@ await step("waferctl bench run --html: 64 requests, 8 at a time", async () => {
   report = "file://" + join(root, "root/report.html");
 });
 await step("the report is open", async () => { await page.goto(report); await page.waitForSelector("svg"); });
+if (await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)) problems.push("the report is wider than the screen");
 await shot("12-report");
 await context.close();
 writeFileSync(join(out, "problems.json"), JSON.stringify(problems, null, 1));

@@ -35,7 +35,7 @@ std::string Page::Finish() const {
          "</title>\n<style>\n"
          "body{font:15px/1.45 Helvetica,Arial,sans-serif;color:#222;max-width:980px;"
          "margin:24px auto;padding:0 12px}\n"
-         "div{overflow-x:auto}\n"
+         "div{overflow-x:auto}p{overflow-wrap:anywhere}\n"
          "table{border-collapse:collapse;margin:12px 0;font-size:14px}\n"
          "th{text-align:left;border-bottom:2px solid #888;padding:3px 10px}\n"
          "td{border-bottom:1px solid #ddd;padding:3px 10px;vertical-align:top}\n"
