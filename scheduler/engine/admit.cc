@@ -156,7 +156,9 @@ Nanoseconds EngineImpl::ExpectedQueue(LaneIndex lane, const policy::TierChoice& 
 double EngineImpl::ServiceTime(SlotIndex slot, const policy::TierChoice& tiers) const {
   const Sequence& s = sequences()[slot];
   const LaneIndex lane = sequences().hot(slot).lane;
-  return prefill_.BestTime(lane, Tokens(s.outline->tokens)) + decode_.BestTime(lane, tiers, s);
+  const double prefill =
+      s.takes_remote_kv() ? 0.0 : prefill_.BestTime(lane, Tokens(s.outline->tokens));
+  return prefill + decode_.BestTime(lane, tiers, s);
 }
 
 Nanoseconds EngineImpl::ExpectedService(SlotIndex slot) const {

@@ -21,10 +21,16 @@ void EngineImpl::Dispatch(LaneIndex lane) {
 
 EngineImpl::Placing EngineImpl::PlaceFront(SlotIndex slot) {
   const LaneSpec& lane = LaneOf(slot);
+  const Sequence& s = sequences()[slot];
   std::optional<UnitIndex> unit;
-  if (lane.reserve == Reserve::kAtPrefill) {
+  if (s.takes_remote_kv() || (lane.reserve == Reserve::kAtPrefill && !s.ends_at_prefill())) {
     unit = decode_.Pick(slot);
     if (!unit) return lane.preempt && Preempt(slot) ? Placing::kPlaced : Placing::kNoRoom;
+    if (s.takes_remote_kv()) {
+      LeaveQueue(slot);
+      StartWithRemoteKv(slot, TakeRoom(*unit, slot));
+      return Placing::kPlaced;
+    }
     if (policy::PrefillOnUnit(lane.local_prefill, decode_.kind(*unit),
                               decode_.FreshTokens(*unit, slot))) {
       LeaveQueue(slot);
@@ -98,6 +104,28 @@ void EngineImpl::StartOnUnit(SlotIndex slot, Room room) {
   emitter_.Start(slot);
   SetPhase(slot, Phase::kPrefill);
   decode_.EnterPrompt(slot);
+}
+
+// KV of all positions but the prompt's last comes over the unit's link; that one passes the unit as
+// a generated token would, and the first token comes out of it.
+void EngineImpl::StartWithRemoteKv(SlotIndex slot, Room room) {
+  Sequence& s = sequences()[slot];
+  const UnitIndex unit = room.unit;
+  const uint32_t present = room.prefix_tokens;
+  Prefilling prefilling(std::move(std::get<Admitted>(s.stage)));
+  prefilling.room = std::move(room);
+  s.stage = std::move(prefilling);
+  s.prefill_done = s.prefill_total;
+  s.cached_tokens = s.prefill_total - 1;
+  context_.log.RecordStart(sequences().hot(slot).ordinal, unit);
+  emitter_.Start(slot);
+  if (LaneOf(slot).reserve == Reserve::kAtHandoff) {
+    LaneOf(slot).values->Activate(sequences().hot(slot).id);
+  }
+  SetPhase(slot, Phase::kTransfer);
+  handoffs_.Begin(slot, present);
+  handoffs_.Move(slot, s.prefill_total - 1);
+  BecomeResidentIfComplete(slot);
 }
 
 }  // namespace waferline::engine

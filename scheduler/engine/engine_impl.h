@@ -110,6 +110,7 @@ class EngineImpl final : public Engine,
   bool Preempt(SlotIndex slot);
   void StartOnWorker(SlotIndex slot, WorkerIndex worker, std::optional<Room> room);
   void StartOnUnit(SlotIndex slot, Room room);
+  void StartWithRemoteKv(SlotIndex slot, Room room);
   void LeaveQueue(SlotIndex slot);
   void RecordLookup(SlotIndex slot, uint32_t cached_tokens);
 

@@ -14,11 +14,12 @@ void EngineImpl::SetPhase(SlotIndex slot, Phase phase) {
 }
 
 void EngineImpl::OnLayersComputed(SlotIndex slot, uint32_t end, int layers) {
-  handoffs_.MoveAllButLastLayer(slot, end, layers);
+  if (!sequences()[slot].ends_at_prefill()) handoffs_.MoveAllButLastLayer(slot, end, layers);
 }
 
 void EngineImpl::OnChunkComputed(SlotIndex slot, int layers) {
   const uint32_t end = sequences()[slot].prefill_done;
+  if (sequences()[slot].ends_at_prefill()) return;  // it has no unit
   switch (LaneOf(slot).overlap) {
     case Overlap::kNone:
       return;
@@ -81,8 +82,15 @@ void EngineImpl::FindRoomFor(std::deque<SequenceRef>* of_tier, LaneIndex lane) {
 }
 
 void EngineImpl::BecomeResidentIfComplete(SlotIndex slot) {
+  if (!handoffs_.IsComplete(slot)) return;
+  auto* remote = std::get_if<Prefilling>(&sequences()[slot].stage);
+  const bool comes_by_link = sequences()[slot].phase == Phase::kTransfer;
+  if (remote != nullptr && comes_by_link) {
+    handoffs_.Finish(slot);
+    return BecomeResident(slot, Resident(std::move(*remote)));
+  }
   auto* prefilled = std::get_if<Prefilled>(&sequences()[slot].stage);
-  if (prefilled == nullptr || !prefilled->room || !handoffs_.IsComplete(slot)) return;
+  if (prefilled == nullptr || !prefilled->room) return;
   handoffs_.Finish(slot);
   context_.dirty.Mark(sequences().hot(slot).lane);  // the worker has memory again
   BecomeResident(slot, Resident(std::move(*prefilled)));

@@ -151,6 +151,11 @@ struct Sequence {
   uint32_t burst_left = 0;  // tokens of a beat that a full reader did not take yet
   Nanoseconds parked_at;
 
+  // Restarted, it has neither: its prompt is computed here.
+  bool takes_remote_kv() const {
+    return request.leg == KvLeg::kDecode && restarts + preemptions == 0;
+  }
+  bool ends_at_prefill() const { return request.leg == KvLeg::kPrefill; }
   // The prompt and every token that may follow it.
   Tokens total_tokens() const {
     return Tokens(outline->tokens + std::max<int64_t>(1, request.max_tokens));

@@ -15,7 +15,7 @@ void TokenEmitter::Start(SlotIndex slot) {
                                     .max_tokens = std::max<uint32_t>(1, s.request.max_tokens)});
   // With its room taken, values may be computed ahead of their instants; without it, only the first
   // token's, until room is found.
-  if (lane.reserve == Reserve::kAtPrefill) lane.values->Activate(hot.id);
+  if (lane.reserve == Reserve::kAtPrefill && !s.ends_at_prefill()) lane.values->Activate(hot.id);
   Want(&hot, hot.generated + kWantAhead);
 }
 

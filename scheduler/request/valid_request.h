@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "scheduler/request/kv_leg.h"
 #include "scheduler/request/prompt_outline.h"
 #include "scheduler/request/service_tier.h"
 #include "scheduler/request/token_sink.h"
@@ -40,6 +41,7 @@ struct ValidRequest {
   SamplingSpec sampling;
   uint32_t max_tokens =
       0;  // >= 1, and prompt + max_tokens <= context; 0 only for echo: prefill and end
+  KvLeg leg = KvLeg::kWhole;  // kPrefill: max_tokens is 1; kDecode: the front end has checked it
 
   ServiceTier tier = ServiceTier::kAuto;
   bool of_batch = false;  // of a batch, whose tier is kFlex and whose price is its own

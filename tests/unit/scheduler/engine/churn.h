@@ -83,7 +83,10 @@ inline Churn RunChurn(uint64_t seed, int steps = 200) {
         request.sampling.seed = random.Next();
         if (below(4) == 0) request.deadline = Microseconds(100 + below(5000));
         std::vector<TokenId> prompt(1 + below(120), static_cast<TokenId>(1 + below(3)));
-        sinks.push_back(cloud.AskFor(prompt, static_cast<uint32_t>(below(40)), request));
+        auto tokens = static_cast<uint32_t>(below(40));
+        request.leg = static_cast<KvLeg>(below(3));
+        if (request.leg != KvLeg::kWhole) tokens = request.leg == KvLeg::kPrefill ? 1 : tokens + 1;
+        sinks.push_back(cloud.AskFor(prompt, tokens, request));
         if (below(3) == 0) {
           sinks.back()->answer_at = 1 + below(10);
           sinks.back()->answer = static_cast<TokenSink::Verdict>(below(3));
