@@ -1,23 +1,75 @@
 #include "server/app/engine_services.h"
 
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "server/engines/openengine_services.h"
+#include "server/engines/smg_services.h"
 #include "server/engines/vllm_services.h"
-#include "server/runtime/host.h"
 
 namespace waferline::app {
+namespace {
+
+// A socket that listens everywhere is reached by the host that is advertised.
+std::string Reached(const std::string& address, const std::string& host) {
+  return absl::StrReplaceAll(address, {{"tcp://0.0.0.0:", absl::StrCat("tcp://", host, ":")},
+                                       {"tcp://*:", absl::StrCat("tcp://", host, ":")},
+                                       {"tcp://[::]:", absl::StrCat("tcp://", host, ":")}});
+}
+
+// The model's publisher without a topic, else its first one: a router reads one a rank.
+std::optional<engines::KvEventSource> SourceOf(const config::EngineApiConfig& config,
+                                               const Cloud& cloud) {
+  std::optional<engines::KvEventSource> source;
+  for (const metrics::KvEventFigures& one : cloud.kv_events()) {
+    if (one.model != config.model || (source && !one.topic.empty())) continue;
+    const bool better = !source || !source->topic.empty();
+    if (!better) continue;
+    source = {.endpoint = Reached(one.bind, config.advertise),
+              .topic = one.topic,
+              .replay = Reached(one.replay, config.advertise)};
+  }
+  return source;
+}
+
+void Append(std::vector<rpc::ExtraService> more, std::vector<rpc::ExtraService>* services) {
+  std::move(more.begin(), more.end(), std::back_inserter(*services));
+}
+
+}  // namespace
 
 std::vector<rpc::ExtraService> EngineServices(const config::EngineApiConfig& config,
-                                              const Cloud& cloud) {
-  if (!config.vllm) return {};
+                                              const Cloud& cloud, const std::string& instance) {
+  if (!config.any()) return {};
   const ModelCapacity capacity = cloud.CapacityOf(config.model);
-  return engines::VllmServices(
-      {.model = config.model,
-       .model_source = config.model_source,
-       .version = WAFERLINE_VERSION,
-       .instance = absl::StrCat(absl::Hex(runtime::RandomSeed(), absl::kZeroPad16)),
-       .block_tokens = static_cast<uint32_t>(capacity.block_tokens.count()),
-       .kv_blocks = static_cast<uint64_t>(capacity.kv_blocks),
-       .max_running = static_cast<uint64_t>(capacity.max_running)});
+  const engines::EngineFacts facts{
+      .model = config.model,
+      .model_source = config.model_source,
+      .version = WAFERLINE_VERSION,
+      .instance = instance,
+      .block_tokens = static_cast<uint32_t>(capacity.block_tokens.count()),
+      .kv_blocks = static_cast<uint64_t>(capacity.kv_blocks),
+      .max_running = static_cast<uint64_t>(capacity.max_running),
+      .kv_events = SourceOf(config, cloud)};
+  std::vector<rpc::ExtraService> services;
+  if (config.vllm) Append(engines::VllmServices(facts), &services);
+  if (config.openengine) Append(engines::OpenEngineServices(facts), &services);
+  if (config.smg) Append(engines::SmgServices(facts), &services);
+  return services;
+}
+
+serving::KvHandoffs HandoffsOf(const config::KvTransferConfig& config,
+                               const std::string& instance) {
+  if (config.key.empty()) return {};
+  return serving::KvHandoffs({.engine_id = instance,
+                              .key = config.key,
+                              .computes_prompts = config.role != config::KvRole::kDecode,
+                              .decodes = config.role != config::KvRole::kPrefill,
+                              .keep_seconds = config.keep_seconds});
 }
 
 }  // namespace waferline::app

@@ -111,6 +111,7 @@ class BothFrontEnds : public FrontEnds {
             .ids = &ids_,
             .texts = &texts_,
             .memory = &memory_,
+            .handoffs = &handoffs_,
             .tracer = tracing_->tracer(),
             .log = log_.get(),
             .clock = ClockOf(config_.clock)};
@@ -182,7 +183,7 @@ class BothFrontEnds : public FrontEnds {
     options.max_message_bytes = static_cast<int>(config_.limits.body_bytes);
     options.max_connections = config_.limits.connections;
     options.for_operators = !config_.listen.admin_port;
-    options.extra = EngineServices(config_.engine_api, *cloud_);
+    options.extra = EngineServices(config_.engine_api, *cloud_, instance_);
     security_->Protect(&options);
     WL_ASSIGN_OR_RETURN(grpc_, rpc::RpcServer::Start(deps_, options));
     grpc_->SetServing(true);
@@ -259,6 +260,8 @@ class BothFrontEnds : public FrontEnds {
   }
 
   const config::ServerConfig config_;
+  const std::string instance_ = absl::StrCat(absl::Hex(runtime::RandomSeed(), absl::kZeroPad16));
+  const serving::KvHandoffs handoffs_ = HandoffsOf(config_.kv_transfer, instance_);
   const CellMember* const member_;
   Cloud* const cloud_;
   admin::AdminPort* const admin_;

@@ -15,6 +15,7 @@ absl::StatusOr<std::unique_ptr<KvPublishers>> KvPublishers::Start(
   for (const config::KvEventsConfig& config : configs) {
     Feed& feed = all->feeds_.emplace_back();
     feed.model = config.model.empty() ? models.front().front() : config.model;
+    feed.topic = config.topic;
     bool found = false;
     for (size_t engine = 0; engine < models.size(); ++engine) {
       for (size_t lane = 0; lane < models[engine].size(); ++lane) {
@@ -40,6 +41,7 @@ std::vector<metrics::KvEventFigures> KvPublishers::Figures() const {
   std::vector<metrics::KvEventFigures> all;
   for (const Feed& feed : feeds_) {
     all.push_back({.model = feed.model,
+                   .topic = feed.topic,
                    .bind = feed.publisher->address(),
                    .replay = feed.publisher->replay_address(),
                    .batches = feed.publisher->published(),

@@ -29,6 +29,7 @@ class KvPublishers {
  private:
   struct Feed {
     std::string model;
+    std::string topic;
     kv_events::EventQueue queue;
     std::unique_ptr<kv_events::Publisher> publisher;  // reads the queue
   };

@@ -59,6 +59,7 @@ models:
     R"(cell: {name: c, registry: {kind: file, path: f}}
 kv_events: [{bind: "tcp://h:4"}]
 engine_api: {vllm: true}
+kv_transfer: {key: "0123456789abcdef"}
 models:
   - name: m
     shape: s
@@ -78,10 +79,15 @@ std::string WithoutIndexes(std::string path) {
 // What a number counts, by the end of its name.
 std::string_view UnitOf(std::string_view path) {
   constexpr std::pair<std::string_view, std::string_view> kUnits[] = {
-      {"_us", "microseconds"},      {"ttl_s", "seconds"},
-      {"_ms", "milliseconds"},      {"bytes_per_second", "bytes a second"},
-      {"_bytes", "bytes"},          {"_tokens", "tokens"},
-      {"context", "positions"},     {"per_minute", "tokens a minute"},
+      {"_us", "microseconds"},
+      {"ttl_s", "seconds"},
+      {"_ms", "milliseconds"},
+      {"bytes_per_second", "bytes a second"},
+      {"_bytes", "bytes"},
+      {"_tokens", "tokens"},
+      {"context", "positions"},
+      {"keep_s", "seconds"},
+      {"per_minute", "tokens a minute"},
       {"per_day", "requests a day"}};
   for (const auto& [end, unit] : kUnits) {
     if (path.ends_with(end)) return unit;

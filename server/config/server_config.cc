@@ -74,7 +74,7 @@ ApiKeyConfig ReadApiKey(YamlForm form) {
 
 // Engine protocols serve one model.
 void ChooseModel(const std::set<std::string>& names, YamlForm& root, EngineApiConfig* api) {
-  if (!api->vllm || names.empty()) return;
+  if (!api->any() || names.empty()) return;
   if (api->model.empty() && names.size() == 1) api->model = *names.begin();
   if (api->model.empty()) root.AddError("engine_api", "must name its model: there are several");
   if (!api->model.empty() && !names.contains(api->model)) {
@@ -103,6 +103,7 @@ ReadServerConfig ReadServerConfigText(const std::string& name, std::string_view 
   out.cell = ReadCell(root, folder);
   out.kv_events = ReadKvEvents(root);
   out.engine_api = ReadEngineApi(root);
+  out.kv_transfer = ReadKvTransfer(root);
   if (root.About("TLS 1.3 from files that are reloaded; plain without it").Has("tls")) {
     out.tls = ReadTls(root.Map("tls"), folder);
   }

@@ -16,6 +16,7 @@
 #include "server/config/cell_config.h"
 #include "server/config/engine_api_config.h"
 #include "server/config/kv_events_config.h"
+#include "server/config/kv_transfer_config.h"
 #include "wafer_backend/base/units.h"
 #include "wafer_backend/base/yaml_form.h"
 
@@ -158,6 +159,7 @@ struct ServerConfig {
   std::optional<CellConfig> cell;  // of a cloud of several hosts
   std::vector<KvEventsConfig> kv_events;
   EngineApiConfig engine_api;
+  KvTransferConfig kv_transfer;
   std::optional<TlsConfig> tls;
   TraceConfig trace;
   std::vector<ModelConfig> models;

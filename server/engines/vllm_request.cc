@@ -6,10 +6,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/engines/codec_parts.h"
 #include "server/rpc/rpc_status.h"
-#include "wafer_backend/base/field_error.h"
 #include "wafer_backend/base/status.h"
-#include "wafer_backend/base/strings.h"
 
 namespace waferline::engines {
 namespace {
@@ -18,7 +17,7 @@ using rpc::FieldError;
 
 constexpr uint32_t kDefaultMaxTokens = 20;  // vllm-proto 0.6.0, StoppingCriteria.max_new_tokens
 
-constexpr std::string_view kNotDone[] = {
+constexpr std::string_view kNotWithVllm[] = {
     "truncate_prompt_tokens",
     "media",
     "lora_name",
@@ -33,12 +32,11 @@ constexpr std::string_view kNotDone[] = {
     "response.output_logprobs",
     "response.output_candidates",
     "kv.bypass_prefix_cache",
-    "kv.kv_transfer_params",
     "kv.ec_transfer_params",
 };
 
 // waferline.v1's name, vllm's. The first that fits.
-constexpr std::pair<std::string_view, std::string_view> kNames[] = {
+constexpr std::pair<std::string_view, std::string_view> kVllmNames[] = {
     {"sampling.temperature", "temperature"},
     {"sampling.repetition_penalty", "decoding.repetition_penalty"},
     {"sampling.frequency_penalty", "decoding.frequency_penalty"},
@@ -51,28 +49,12 @@ constexpr std::pair<std::string_view, std::string_view> kNames[] = {
     {"scheduling.cache_salt", "kv.cache_salt"},
     {"constraint.json_schema", "decoding.json"},
     {"constraint.", "decoding."},
+    {"kv_transfer_params", "kv.kv_transfer_params"},
     {"input", "prompt"},
 };
 
-// An empty message says nothing.
-bool IsSet(const google::protobuf::Message& message, std::string_view path) {
-  const size_t dot = path.find('.');
-  const auto* field = message.GetDescriptor()->FindFieldByName(std::string(path.substr(0, dot)));
-  const auto* reflection = message.GetReflection();
-  if (field->is_repeated()) return reflection->FieldSize(message, field) > 0;
-  if (!reflection->HasField(message, field)) return false;
-  if (field->cpp_type() != google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE) return true;
-  const auto& inner = reflection->GetMessage(message, field);
-  return dot == std::string_view::npos ? inner.ByteSizeLong() > 0
-                                       : IsSet(inner, path.substr(dot + 1));
-}
-
 absl::Status RefuseNotDone(const ::vllm::GenerateRequest& message) {
-  for (const std::string_view path : kNotDone) {
-    if (IsSet(message, path)) {
-      return FieldError(path, "is not supported over this protocol; leave it out");
-    }
-  }
+  WL_RETURN_IF_ERROR(RefuseFields(message, kNotWithVllm));
   if (message.sampling().num_sequences() > 1) {
     return FieldError("sampling.num_sequences", "must be 0 or 1");
   }
@@ -93,20 +75,6 @@ absl::Status RefuseNotDone(const ::vllm::GenerateRequest& message) {
       !message.engine_reasoning_gate().reasoning_ended()) {
     return FieldError("engine_reasoning_gate",
                       "must say reasoning_ended: a constraint holds from the first token on");
-  }
-  return absl::OkStatus();
-}
-
-// Ids of waferline.v1 are signed; the model's own bound is checked there.
-absl::Status ReadIds(std::string_view field, const google::protobuf::RepeatedField<uint32_t>& from,
-                     google::protobuf::RepeatedField<int32_t>* to) {
-  to->Reserve(from.size());
-  for (int i = 0; i < from.size(); ++i) {
-    if (from[i] > static_cast<uint32_t>(std::numeric_limits<int32_t>::max())) {
-      return FieldError(absl::StrCat(Absl(field), "[", i, "]"),
-                        absl::StrCat(from[i], " is not a token of this model"));
-    }
-    to->Add(static_cast<int32_t>(from[i]));
   }
   return absl::OkStatus();
 }
@@ -181,19 +149,12 @@ absl::StatusOr<v1::GenerateRequest> ReadVllmRequest(const ::vllm::GenerateReques
   WL_RETURN_IF_ERROR(ReadStopping(message.stopping(), read.mutable_stop()));
   read.mutable_scheduling()->set_priority(message.priority());
   read.mutable_scheduling()->set_cache_salt(message.kv().cache_salt());
+  if (message.kv().has_kv_transfer_params()) {
+    *read.mutable_kv_transfer_params() = message.kv().kv_transfer_params();
+  }
   return read;
 }
 
-absl::Status InVllmNames(const absl::Status& status) {
-  const std::string field = FieldOf(status);
-  for (const auto& [ours, theirs] : kNames) {
-    if (!field.starts_with(ours)) continue;
-    const std::string own = absl::StrCat(Absl(theirs), field.substr(ours.size()));
-    std::string text(status.message());
-    if (text.starts_with(field)) text.replace(0, field.size(), own);
-    return WithField(absl::Status(status.code(), text), own);
-  }
-  return status;
-}
+absl::Status InVllmNames(const absl::Status& status) { return InNames(kVllmNames, status); }
 
 }  // namespace waferline::engines

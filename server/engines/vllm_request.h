@@ -11,7 +11,7 @@
 namespace waferline::engines {
 
 // InvalidArgument that names the field for what Waferline does not do: more than one sequence,
-// log-probabilities (they go with ranks), transfers of KV, LoRA, media and the like.
+// log-probabilities (they go with ranks), LoRA, media and the like.
 absl::StatusOr<v1::GenerateRequest> ReadVllmRequest(const ::vllm::GenerateRequest& message,
                                                     const EngineFacts& facts);
 

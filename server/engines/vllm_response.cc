@@ -32,6 +32,9 @@ void AddFinished(const v1::Finished& finished, const VllmAnswerForm& form,
   info->set_finish_reason(ReasonOf(finished.reason()));
   info->set_num_output_tokens(finished.usage().completion_tokens());
   info->set_num_cached_tokens(finished.usage().cached_prompt_tokens());
+  if (finished.has_kv_transfer_params()) {
+    *info->mutable_kv_transfer_params() = finished.kv_transfer_params();
+  }
   if (finished.has_stop_string()) info->set_stop_string(finished.stop_string());
   if (!finished.has_stop_token_id()) return;
   const auto id = static_cast<uint32_t>(finished.stop_token_id());

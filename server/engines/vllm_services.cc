@@ -6,25 +6,17 @@
 
 #include "proto/vllm/control.grpc.pb.h"
 #include "proto/vllm/inference.grpc.pb.h"
+#include "server/engines/control_answers.h"
 #include "server/engines/vllm_calls.h"
-#include "server/rpc/authentication.h"
 #include "server/rpc/call_intake.h"
 #include "server/rpc/call_metadata.h"
 #include "server/rpc/live_calls.h"
 #include "server/rpc/rpc_status.h"
-#include "wafer_backend/base/check.h"
 
 namespace waferline::engines {
 namespace {
 
 constexpr char kProtoVersion[] = "0.6.0";  // of the crate vllm-proto
-
-std::shared_ptr<const text::ServedModel> ModelOf(const EngineFacts& facts,
-                                                 const rpc::CallDeps& deps) {
-  auto found = deps.server->models->Find(facts.model);
-  WL_CHECK(found.ok());
-  return *found;
-}
 
 class Inference final : public ::vllm::Inference::CallbackService {
  public:
@@ -32,7 +24,7 @@ class Inference final : public ::vllm::Inference::CallbackService {
       : facts_(std::move(facts)),
         deps_(deps),
         intake_(deps),
-        model_ends_(ModelOf(facts_, deps)->tokenizer->end_ids()) {}
+        model_ends_(ControlAnswers(deps, facts_).model().tokenizer->end_ids()) {}
 
   grpc::ServerUnaryReactor* Generate(grpc::CallbackServerContext* context,
                                      const ::vllm::GenerateRequest* request,
@@ -74,7 +66,7 @@ class Inference final : public ::vllm::Inference::CallbackService {
 class Control final : public ::vllm::Control::CallbackService {
  public:
   Control(EngineFacts facts, const rpc::CallDeps& deps)
-      : facts_(std::move(facts)), deps_(deps), model_(ModelOf(facts_, deps)) {}
+      : facts_(std::move(facts)), live_(deps.live), answers_(deps, facts_) {}
 
   grpc::ServerUnaryReactor* GetServerInfo(grpc::CallbackServerContext* context,
                                           const ::vllm::GetServerInfoRequest*,
@@ -89,13 +81,13 @@ class Control final : public ::vllm::Control::CallbackService {
     parallelism->set_decode_context_parallel_size(1);
     parallelism->set_world_size(1);
     parallelism->set_data_parallel_size_local(1);
-    info->set_max_model_len(static_cast<uint32_t>(model_->context_tokens.count()));
+    info->set_max_model_len(static_cast<uint32_t>(answers_.model().context_tokens.count()));
     info->set_kv_block_size(facts_.block_tokens);
     info->set_effective_attention_block_size(facts_.block_tokens);
     info->set_total_kv_blocks(facts_.kv_blocks);
     info->set_max_running_requests(facts_.max_running);
     info->set_proto_version(kProtoVersion);
-    return Answer(context, nullptr);
+    return answers_.Now(context);
   }
 
   grpc::ServerUnaryReactor* GetModelInfo(grpc::CallbackServerContext* context,
@@ -105,31 +97,37 @@ class Control final : public ::vllm::Control::CallbackService {
     info->set_served_model_name(facts_.model);
     info->set_supports_text_input(true);
     info->set_supports_token_ids_input(true);
-    return Answer(context, nullptr);
+    return answers_.Now(context);
   }
 
   grpc::ServerUnaryReactor* Abort(grpc::CallbackServerContext* context,
                                   const ::vllm::AbortRequest* request,
                                   ::vllm::AbortResponse*) override {
-    return Answer(context, request);
+    return answers_.Now(context, [&](const tenancy::Caller& caller) {
+      for (const std::string& id : request->request_ids()) live_->Abort(id, caller.tenant);
+      return absl::OkStatus();
+    });
+  }
+
+  grpc::ServerUnaryReactor* GetKvEventSources(grpc::CallbackServerContext* context,
+                                              const ::vllm::GetKvEventSourcesRequest*,
+                                              ::vllm::GetKvEventSourcesResponse* sources) override {
+    if (facts_.kv_events) {
+      ::vllm::KvEventSource* source = sources->add_sources();
+      source->set_transport("zmq");
+      source->set_endpoint(facts_.kv_events->endpoint);
+      source->set_topic(facts_.kv_events->topic);
+      source->set_replay_endpoint(facts_.kv_events->replay);
+      source->set_data_parallel_rank(0);
+      source->set_encoding("msgpack");
+    }
+    return answers_.Now(context);
   }
 
  private:
-  // A caller without the right to ask gets its status, whatever the answer holds.
-  grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context,
-                                   const ::vllm::AbortRequest* abort) const {
-    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    const auto caller = rpc::Authenticate(*context, *deps_.server);
-    if (caller.ok() && abort != nullptr) {
-      for (const std::string& id : abort->request_ids()) deps_.live->Abort(id, caller->tenant);
-    }
-    reactor->Finish(rpc::ToGrpcStatus(caller.status()));
-    return reactor;
-  }
-
   const EngineFacts facts_;
-  const rpc::CallDeps deps_;
-  const std::shared_ptr<const text::ServedModel> model_;
+  rpc::LiveCalls* const live_;
+  const ControlAnswers answers_;
 };
 
 }  // namespace

@@ -49,6 +49,7 @@ Generations::Parsed Generations::Read(const Call& call, const Parse& parse) cons
       .tenant = call.caller.tenant,
       .fallback_seed = deps_.ids->NewSeed(),
       .unix_seconds = deps_.clock.unix_seconds(),
+      .handoffs = deps_.handoffs,
       .dialect = dialect_,
       .batch = call.batch,
       .queue_threshold = request.Header("queue_threshold"),

@@ -75,6 +75,7 @@ std::string StandbyText(const CellFigures& cell);
 // A publisher of KV events.
 struct KvEventFigures {
   std::string model;
+  std::string topic;     // before each message
   std::string bind;      // where it listens: "tcp://127.0.0.1:5557"
   std::string replay;    // the same for past events; "": nowhere
   uint64_t batches = 0;  // sent since the start

@@ -7,6 +7,7 @@
 #include "server/openai/answer_head.h"
 #include "server/openai/api_error.h"
 #include "server/openai/json_text.h"
+#include "server/openai/kv_leg_fields.h"
 #include "server/openai/logprobs.h"
 #include "server/openai/tool_parts.h"
 #include "wafer_backend/base/check.h"
@@ -271,6 +272,10 @@ std::string AnswerWriter::Document(const std::vector<ChoiceResult>& results) {
   AppendUsageObject(out, usage);
   AppendTimeInfo(out, shape_, usage);
   AppendOrigin(out, shape_);
+  if (!shape_.handed_over.empty() && ends.front().reason == FinishReason::kLength) {
+    out += ",\"kv_transfer_params\":";
+    AppendKvParams(out, shape_.handed_over);
+  }
   out += '}';
   return out;
 }

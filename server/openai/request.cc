@@ -9,6 +9,7 @@
 #include "server/openai/api_error.h"
 #include "server/openai/constraint_fields.h"
 #include "server/openai/json_text.h"
+#include "server/openai/kv_leg_fields.h"
 #include "server/openai/prompt_fields.h"
 #include "server/openai/reasoning_fields.h"
 #include "server/openai/request_fields.h"
@@ -91,6 +92,7 @@ absl::Status End(Fields& fields, const Envelope& envelope, Ending ending, Parsed
   expansion.context = parsed->model->context_tokens.count();
   expansion.clip = envelope.dialect.clip_max_tokens;
   WL_ASSIGN_OR_RETURN(parsed->requests, Expand(expansion, parsed->shape));
+  WL_RETURN_IF_ERROR(ReadKvLeg(fields, envelope, parsed));
   WL_RETURN_IF_ERROR(CheckUnread(fields, {envelope.dialect, ending.own_fields}, &parsed->warning));
   if (!endless.empty() && !parsed->warning.empty()) parsed->warning += "; ";
   parsed->warning += endless;

@@ -22,6 +22,7 @@
 #include "server/openai/field_names.h"
 #include "server/openai/response_shape.h"
 #include "server/openai/thinking_budget.h"
+#include "server/serving/kv_handoffs.h"
 #include "server/text/served_model.h"
 
 namespace waferline::openai {
@@ -32,6 +33,8 @@ struct Envelope {
   std::string tenant;
   uint64_t fallback_seed = 0;  // for requests that bring none
   int64_t unix_seconds = 0;    // now, for `created`
+
+  const serving::KvHandoffs* handoffs = serving::KvHandoffs::None();
 
   Dialect dialect;
   bool batch = false;  // a line of a batch

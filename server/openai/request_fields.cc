@@ -131,24 +131,7 @@ absl::StatusOr<std::shared_ptr<const text::ServedModel>> FindModel(
   return model;
 }
 
-// A router that splits prefill from decode sends it with both legs. All of its fields false or
-// null: it asks for nothing.
-void RefuseTransfer(Fields& fields) {
-  constexpr char kName[] = "kv_transfer_params";
-  const json::value* value = fields.Find(kName);
-  if (value != nullptr && value->is_object()) {
-    const auto off = [](const auto& field) {
-      return field.value().is_null() || field.value() == json::value(false);
-    };
-    const json::object& object = value->get_object();
-    if (std::all_of(object.begin(), object.end(), off)) return;
-  }
-  fields.Unsupported(
-      kName, "this server hands no KV to another one and takes none; send the request whole");
-}
-
 void RefuseUnsupported(Fields& fields) {
-  RefuseTransfer(fields);
   for (const Missing& missing : kMissing) {
     fields.Unsupported(missing.name, missing.instead, missing.off);
   }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "scheduler/request/token_sink.h"
+#include "server/serving/kv_handoffs.h"
 #include "server/text/reasoning.h"
 #include "server/text/text_stream.h"
 #include "wafer_backend/base/ids.h"
@@ -52,6 +53,8 @@ struct ResponseShape {
   std::optional<grammar::ToolCallForm> calls;
   bool calls_forced = false;  // there is no text without a call
   bool legacy_calls = false;  // function_call instead of tool_calls
+  // kv_transfer_params of an answer that ends for its length; empty: none.
+  serving::KvParams handed_over;
 
   bool chat() const { return kind == Kind::kChat; }
   // Tokens must be kept one by one, not only their text.

@@ -29,7 +29,8 @@ absl::StatusOr<DecodedRequest> CallIntake::Decode(grpc::CallbackServerContext* c
   const CallFacts facts{.request_id = request_id,
                         .tenant = caller.tenant,
                         .fallback_seed = server.ids->NewSeed(),
-                        .unix_seconds = server.clock.unix_seconds()};
+                        .unix_seconds = server.clock.unix_seconds(),
+                        .handoffs = server.handoffs};
   absl::StatusOr<DecodedRequest> read = DecodeGenerate(request, facts, *deps_.server->models);
   if (!read.ok()) {
     if (const auto own = OwnArrivalOf(request.scheduling())) server.front_door->Skip(*own);

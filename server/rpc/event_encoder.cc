@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "server/rpc/kv_params.h"
 #include "server/rpc/rpc_status.h"
 
 namespace waferline::rpc {
@@ -49,6 +50,7 @@ EventEncoder::EventEncoder(const DecodedRequest& decoded)
       request_id_(decoded.request.request_id),
       end_ids_(decoded.request.sampling.end_ids),
       wants_logprobs_(decoded.request.sampling.top_logprobs >= 0),
+      handed_over_(decoded.handed_over),
       text_(decoded.model->tokenizer, decoded.text) {}
 
 v1::Admitted EventEncoder::Admitted() const {
@@ -103,6 +105,9 @@ v1::Finished EventEncoder::Finished(const Outcome& outcome) {
   finished.set_text(text_.Finish().text);
   finished.set_token_origin(OriginOf(*model_));
   finished.set_service_tier(TierOf(outcome.served));
+  if (outcome.reason == FinishReason::kLength && !handed_over_.empty()) {
+    WriteKvParams(handed_over_, finished.mutable_kv_transfer_params());
+  }
   if (outcome.reason != FinishReason::kStop) return finished;
   if (!stop_string_.empty()) {
     finished.set_stop_string(stop_string_);

@@ -34,6 +34,7 @@ class EventEncoder {
   const std::string request_id_;
   const std::vector<TokenId> end_ids_;  // give no text, whatever they are
   const bool wants_logprobs_;
+  const serving::KvParams handed_over_;
   text::TextStream text_;
   TokenId last_ = -1;        // -1: no token yet
   std::string stop_string_;  // that is complete

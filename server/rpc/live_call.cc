@@ -100,15 +100,16 @@ void LiveCall::Disconnect() {
   CutTransport();
 }
 
-void LiveCall::AbortIf(const std::string& request_id, const std::string& tenant) {
+bool LiveCall::AbortIf(const std::optional<std::string>& request_id, const std::string& tenant) {
   std::shared_ptr<serving::RequestSession> session;
   {
     MutexLock lock(&mutex_);
-    if (request_id_ != request_id || tenant_ != tenant) return;
+    if ((request_id && request_id_ != *request_id) || tenant_ != tenant) return false;
     aborted_ = true;
     session = session_;
   }
   if (session != nullptr) session->Cancel();
+  return true;
 }
 
 void LiveCall::CancelSession() {

@@ -54,9 +54,9 @@ class LiveCall : public serving::SessionSink,
 
   const std::string& request_id() const { return request_id_; }
 
-  // Cancels the request if it is this one and `tenant` owns it: then it ends as the engine says, or
-  // with CANCELLED if the engine does not have it yet.
-  void AbortIf(const std::string& request_id, const std::string& tenant);
+  // Cancels the request if it has this id (none: any) and `tenant` owns it: then it ends as the
+  // engine says, or with CANCELLED if the engine does not have it yet. False: it is another one.
+  bool AbortIf(const std::optional<std::string>& request_id, const std::string& tenant);
 
   // The server ends now: the transport is cut, whatever is unsent.
   void Disconnect();

@@ -15,9 +15,11 @@ void LiveCalls::Remove(LiveCall* call) {
   calls_.erase(call);
 }
 
-void LiveCalls::Abort(const std::string& request_id, const std::string& tenant) {
+size_t LiveCalls::Abort(const std::optional<std::string>& request_id, const std::string& tenant) {
   MutexLock lock(&mutex_);
-  for (LiveCall* call : calls_) call->AbortIf(request_id, tenant);
+  size_t aborted = 0;
+  for (LiveCall* call : calls_) aborted += call->AbortIf(request_id, tenant) ? 1 : 0;
+  return aborted;
 }
 
 void LiveCalls::DisconnectAll() {

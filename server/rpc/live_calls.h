@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <unordered_set>
 
@@ -19,8 +20,8 @@ class LiveCalls {
   void Add(LiveCall* call);
   void Remove(LiveCall* call);
 
-  // Cancels the requests with this id that the tenant owns.
-  void Abort(const std::string& request_id, const std::string& tenant);
+  // Cancels the tenant's requests with this id, or all of them, and gives their number.
+  size_t Abort(const std::optional<std::string>& request_id, const std::string& tenant);
 
   // Disconnects every call.
   void DisconnectAll();

@@ -5,10 +5,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/rpc/constraint_codec.h"
+#include "server/rpc/kv_params.h"
 #include "server/rpc/rpc_status.h"
 #include "server/rpc/sampling_codec.h"
 #include "server/serving/limits.h"
 #include "server/serving/request_rules.h"
+#include "wafer_backend/base/field_error.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
@@ -137,6 +139,17 @@ absl::Status DecodeMaxTokens(const v1::GenerateRequest& message, const text::Ser
   return absl::OkStatus();
 }
 
+absl::StatusOr<serving::KvParams> DecodeLeg(const v1::GenerateRequest& message,
+                                            const CallFacts& facts, ValidRequest* request) {
+  constexpr char kName[] = "kv_transfer_params";
+  absl::StatusOr<serving::KvParams> read = ReadKvParams(message.kv_transfer_params());
+  if (read.ok()) read = facts.handoffs->Apply(*read, facts.unix_seconds, request);
+  if (read.ok()) return read;
+  return WithField(
+      absl::Status(read.status().code(), absl::StrCat(kName, ": ", read.status().message())),
+      kName);
+}
+
 absl::StatusOr<std::vector<std::string>> DecodeStopStrings(const v1::StopConditions& stop) {
   if (static_cast<size_t>(stop.strings_size()) > serving::kMaxStops) {
     return FieldError("stop.strings", absl::StrCat("must be at most ", serving::kMaxStops));
@@ -252,6 +265,7 @@ absl::StatusOr<DecodedRequest> DecodeGenerate(const v1::GenerateRequest& message
                       DecodePrompt(message, model, facts.unix_seconds));
   request.prompt = std::make_shared<const std::vector<TokenId>>(std::move(prompt));
   WL_RETURN_IF_ERROR(DecodeMaxTokens(message, model, &request));
+  WL_ASSIGN_OR_RETURN(decoded.handed_over, DecodeLeg(message, facts, &request));
 
   if (message.has_chat()) {
     decoded.text.drop_first_space =

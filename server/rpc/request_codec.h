@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "proto/waferline/v1/inference.pb.h"
 #include "scheduler/request/valid_request.h"
+#include "server/serving/kv_handoffs.h"
 #include "server/tenancy/api_keys.h"
 #include "server/text/served_model.h"
 #include "server/text/text_stream.h"
@@ -24,6 +25,7 @@ struct DecodedRequest {
   text::TextStreamOptions text;
   tenancy::Caller caller;                          // not the codec's: set by who authenticated it
   std::optional<grammar::GrammarSpec> constraint;  // not yet in the request
+  serving::KvParams handed_over;                   // with the answer, if it ends for its length
 };
 
 // What the message does not hold.
@@ -32,6 +34,7 @@ struct CallFacts {
   std::string tenant;
   uint64_t fallback_seed = 0;
   int64_t unix_seconds = 0;  // now: the date that a chat template may write
+  const serving::KvHandoffs* handoffs = serving::KvHandoffs::None();
 };
 
 absl::StatusOr<DecodedRequest> DecodeGenerate(const v1::GenerateRequest& message,

@@ -17,6 +17,7 @@
 #include "server/admin/admin_port.h"
 #include "server/metering/usage_meter.h"
 #include "server/metrics/front_metrics.h"
+#include "server/serving/kv_handoffs.h"
 #include "server/serving/memory_gate.h"
 #include "server/serving/request_log.h"
 #include "server/serving/request_rules.h"
@@ -53,6 +54,7 @@ struct ServerDeps {
   RequestIdSource* ids = nullptr;
   TextWorker* texts = nullptr;
   MemoryGate* memory = nullptr;
+  const KvHandoffs* handoffs = KvHandoffs::None();
   trace::Tracer* tracer = nullptr;
   RequestLog* log = nullptr;
   HostClock clock;

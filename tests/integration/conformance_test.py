@@ -1,26 +1,20 @@
-"""One table of requests through every door, HTTP, waferline.v1 and vllm: the same tokens, the same reason, exactly one end; and what is
-cancelled at any moment leaves nothing in flight."""
+"""One table of requests through every door, HTTP, waferline.v1, vllm, SMG's vllm.grpc.engine and openengine.v1: the same tokens, the same
+reason, exactly one end; and what is cancelled at any moment leaves nothing in flight."""
 
-import http.client
-import importlib
-import json
 import pathlib
 import time
 
 import pytest
 
-from cloud import ROOT, Metrics, Waferd, post, stream
+from cloud import ROOT, Metrics, Waferd, post
+from doors import DOORS, MODEL, VllmDoor, load_messages
 from grpc_doors import GrpcDoors, load
-
-MODEL = "demo"
-HTTP_REASON = {"stop": "STOP", "length": "LENGTH"}
-
 
 def configuration(folder, clock):
     path = pathlib.Path(folder) / f"{clock.split(',')[0]}.yaml"
     path.write_text(f"""
 clock: {{kind: {clock}}}
-engine_api: {{vllm: true, model_source: {ROOT}/deploy/models}}
+engine_api: {{vllm: true, openengine: true, smg: true, model_source: {ROOT}/deploy/models}}
 models:
   - name: {MODEL}
     shape: llama-3.1-8b
@@ -34,8 +28,7 @@ models:
 @pytest.fixture(name="messages", scope="module")
 def loaded(tmp_path_factory):
     load(tmp_path_factory.mktemp("grpc"))
-    names = {"v1": "waferline.v1.inference_pb2", "vllm": "vllm.inference_pb2", "control": "vllm.control_pb2"}
-    return {short: importlib.import_module(name) for short, name in names.items()}
+    return load_messages()
 
 
 @pytest.fixture(name="server", scope="module")
@@ -74,110 +67,36 @@ TABLE = {
 }
 
 
-class Seen:
-    """What a door said: the tokens, the text, the reasons of all ends."""
-
-    def __init__(self):
-        self.ids, self.text, self.ends, self.after_end = [], "", [], 0
-
-    def piece(self, ids, text, end):
-        self.after_end += bool(self.ends)
-        self.ids += ids
-        self.text += text
-        if end:
-            self.ends.append(end)
-
-    def facts(self):
-        return {"ids": self.ids, "text": self.text, "ends": self.ends, "after the end": self.after_end}
+def vllm_request(messages, prompt, fields):
+    return VllmDoor(None, messages).request(prompt, fields)
 
 
-def over_http(server, prompt, fields):
-    seen = Seen()
-    body = {"model": MODEL, "prompt": prompt, "return_token_ids": True, **fields}
-    for _, event in stream(server.http, "/v1/completions", body):
-        choice = event["choices"][0]
-        reason = choice.get("finish_reason")
-        seen.piece(choice.get("token_ids") or [], choice["text"], reason and HTTP_REASON[reason])
-    return seen
-
-
-def over_v1(doors, v1, prompt, fields):
-    request = v1.GenerateRequest(model=MODEL, token_ids=v1.TokenIds(ids=prompt))
-    for name in ("temperature", "seed", "top_k", "top_p", "min_p", "presence_penalty", "frequency_penalty", "repetition_penalty"):
-        if name in fields:
-            setattr(request.sampling, name, fields[name])
-    request.stop.max_tokens = fields["max_tokens"]
-    request.stop.min_tokens = fields.get("min_tokens", 0)
-    request.stop.strings.extend(fields.get("stop", []))
-    request.stop.ignore_eos = fields.get("ignore_eos", False)
-    held = fields.get("structured_outputs", {})
-    request.constraint.choice.texts.extend(held["choice"]) if "choice" in held else None
-    if "regex" in held:
-        request.constraint.regex = held["regex"]
-    seen = Seen()
-    for event in doors.stream("waferline.v1.InferenceService/Generate", request, v1.GenerateResponse):
-        if event.WhichOneof("event") == "tokens":
-            seen.piece([token.id for token in event.tokens.tokens], "".join(token.text for token in event.tokens.tokens), None)
-        elif event.WhichOneof("event") == "finished":
-            reason = v1.FinishReason.Name(event.finished.reason).removeprefix("FINISH_REASON_")
-            seen.piece([], event.finished.text, reason)
-    return seen
-
-
-def vllm_request(vllm, prompt, fields):
-    request = vllm.GenerateRequest(token_ids=vllm.TokenIds(ids=prompt))
-    request.temperature = fields["temperature"]
-    for name in ("seed", "top_k", "top_p", "min_p"):
-        if name in fields:
-            setattr(request.sampling, name, fields[name])
-    for name in ("presence_penalty", "frequency_penalty", "repetition_penalty"):
-        setattr(request.decoding, name, fields.get(name, 0))
-    request.stopping.max_new_tokens = fields["max_tokens"]
-    request.stopping.min_new_tokens = fields.get("min_tokens", 0)
-    request.stopping.stop_strings.extend(fields.get("stop", []))
-    request.stopping.ignore_eos = fields.get("ignore_eos", False)
-    request.response.output_token_ids = True
-    held = fields.get("structured_outputs", {})
-    request.decoding.choice.choices.extend(held["choice"]) if "choice" in held else None
-    if "regex" in held:
-        request.decoding.regex = held["regex"]
-    return request
-
-
-def read_vllm(vllm, messages):
-    """Checks what the protocol promises of each message as well."""
-    seen, total = Seen(), 0
-    for number, message in enumerate(messages):
-        assert message.HasField("prompt_info") == (number == 0)
-        if not message.HasField("outputs"):
-            continue
-        output = message.outputs
-        assert output.index == 0 and output.num_tokens == len(output.token_ids)
-        total += output.num_tokens
-        end = None
-        if output.HasField("finish_info"):
-            end = vllm.FinishInfo.FinishReason.Name(output.finish_info.finish_reason)
-            assert output.finish_info.num_output_tokens == total
-        seen.piece(list(output.token_ids), output.text, end)
-    return seen
+def ends_of(messages, stream):
+    return VllmDoor(None, messages).read(stream).ends
 
 
 @pytest.mark.parametrize("name", TABLE)
 def test_every_door_gives_the_same(name, server, prompt, messages):
-    fields, vllm = TABLE[name], messages["vllm"]
-    expected = over_http(server, prompt, fields).facts()
+    fields = TABLE[name]
+    expected = DOORS["HTTP completions"](server, messages).whole(prompt, fields).facts()
     assert expected["ids"] and len(expected["ends"]) == 1 and expected["after the end"] == 0
-    request = vllm_request(vllm, prompt, fields)
-    with GrpcDoors(server.grpc) as doors:
-        assert over_v1(doors, messages["v1"], prompt, fields).facts() == expected
-        streamed = read_vllm(vllm, doors.stream("vllm.Inference/GenerateStream", request, vllm.GenerateResponse))
-        assert streamed.facts() == expected
-        once = doors.ask("vllm.Inference/Generate", request, vllm.GenerateResponse)
-    assert once.prompt_info.num_prompt_tokens == len(prompt)
-    assert read_vllm(vllm, [once]).facts() == expected
-    reason = once.outputs.finish_info.WhichOneof("stop_reason")
-    ended_by_text = expected["ends"] == ["STOP"] and "stop" in fields
-    assert reason == ("stop_string" if ended_by_text else "eos_token_id" if expected["ends"] == ["STOP"] else None)
+    for door, make in DOORS.items():
+        found = make(server, messages).whole(prompt, fields).facts()
+        if "vllm.grpc.engine" in door:  # ids only
+            found["text"] = expected["text"]
+        assert found == expected, door
+
+
+def test_what_ended_a_request_is_said(server, prompt, messages):
+    vllm, smg = messages["vllm"], messages["smg"]
+    for name, vllm_says, smg_says in (("stop string", "stop_string", "matched_stop_str"), ("to the end", "eos_token_id", "matched_token_id"),
+                                      ("greedy", None, None)):
+        with GrpcDoors(server.grpc) as doors:
+            once = doors.ask("vllm.Inference/Generate", vllm_request(messages, prompt, TABLE[name]), vllm.GenerateResponse)
+            request = DOORS["vllm.grpc.engine, whole"](None, messages).request(prompt, TABLE[name])
+            end = list(doors.stream("vllm.grpc.engine.VllmEngine/Generate", request, smg.GenerateResponse))[-1].complete
+        assert once.prompt_info.num_prompt_tokens == len(prompt)
+        assert (once.outputs.finish_info.WhichOneof("stop_reason"), end.WhichOneof("matched_stop")) == (vllm_says, smg_says)
 
 
 def nothing_in_flight(server):
@@ -195,44 +114,45 @@ def nothing_in_flight(server):
 LONG = {"temperature": 0, "ignore_eos": True, "max_tokens": 500}
 
 
-@pytest.mark.parametrize("after", [0, 1, 2, 5])  # messages: none, prompt_info, the first tokens, more
-@pytest.mark.parametrize("how", ["http", "v1", "vllm", "abort"])
-def test_a_cancelled_request_leaves_nothing(how, after, slow, prompt, messages):
-    v1, vllm, control = messages["v1"], messages["vllm"], messages["control"]
-    if how == "http":
-        connection = http.client.HTTPConnection(slow.http.removeprefix("http://"), timeout=60)
-        body = json.dumps({"model": MODEL, "prompt": prompt, "stream": True, **LONG})
-        connection.request("POST", "/v1/completions", body, {"content-type": "application/json"})
-        if after:
-            reply = connection.getresponse()
-            [reply.readline() for _ in range(2 * after)]
-            reply.close()
-        connection.close()
-        return nothing_in_flight(slow)
+@pytest.mark.parametrize("door", [name for name in DOORS if "whole" not in name])
+def test_a_cancelled_request_leaves_nothing(door, slow, prompt, messages):
+    for read in (0, 1):
+        call = DOORS[door](slow, messages).start(prompt, LONG)
+        if read:
+            call.read_one()
+        call.cancel()
+        nothing_in_flight(slow)
+
+
+@pytest.mark.parametrize("how", ["vllm.Inference, streamed", "vllm.grpc.engine, streamed", "openengine.v1"])
+def test_an_aborted_request_ends_once(how, slow, prompt, messages):
+    door = DOORS[how](slow, messages)
+    request = door.request(prompt, LONG)
+    request.request_id = f"to-abort-{len(how)}"
     with GrpcDoors(slow.grpc) as doors:
-        if how == "v1":
-            request = v1.GenerateRequest(token_ids=v1.TokenIds(ids=prompt))
-            request.stop.max_tokens, request.stop.ignore_eos = 500, True
-            call = doors.stream("waferline.v1.InferenceService/Generate", request, v1.GenerateResponse)
+        call = doors.stream(door.method, request, door.answer)
+        first = next(call)
+        if "openengine" in how:
+            control = messages["openengine_control"]
+            ask = control.AbortRequest(request_id=request.request_id)
+            done = doors.ask("openengine.v1.Control/Abort", ask, control.AbortResponse)
+            assert control.AbortStatus.Name(done.status) == "ABORT_STATUS_ABORTED"
+        elif "Inference" in how:
+            control = messages["control"]
+            doors.ask("vllm.Control/Abort", control.AbortRequest(request_ids=["another", "", request.request_id]), control.AbortResponse)
         else:
-            request = vllm_request(vllm, prompt, LONG)
-            request.request_id = f"{how}-{after}"
-            call = doors.stream("vllm.Inference/GenerateStream", request, vllm.GenerateResponse)
-        read = [next(call) for _ in range(after)]
-        if how != "abort":
-            call.cancel()
-            return nothing_in_flight(slow)
-        doors.ask("vllm.Control/Abort", control.AbortRequest(request_ids=["another", request.request_id]), control.AbortResponse)
-        if after == 0:  # the server may not have had it yet
-            call.cancel()
-        else:
-            assert read_vllm(vllm, read + list(call)).ends == ["ABORTED"]
-    return nothing_in_flight(slow)
+            smg = messages["smg"]
+            doors.ask("vllm.grpc.engine.VllmEngine/Abort", smg.AbortRequest(request_ids=[request.request_id]), smg.AbortResponse)
+        assert door.read([first, *call]).ends == ["CANCELLED" if "openengine" in how else "ABORTED"]
+        if "openengine" in how:
+            done = doors.ask("openengine.v1.Control/Abort", ask, control.AbortResponse)
+            assert control.AbortStatus.Name(done.status) == "ABORT_STATUS_ALREADY_FINISHED"
+    nothing_in_flight(slow)
 
 
 def test_requests_that_wait_are_cancelled_with_those_that_run(slow, prompt, messages):
     vllm = messages["vllm"]
-    request = vllm_request(vllm, prompt, LONG)
+    request = vllm_request(messages, prompt, LONG)
     with GrpcDoors(slow.grpc) as doors:
         calls = [doors.stream("vllm.Inference/GenerateStream", request, vllm.GenerateResponse) for _ in range(12)]  # of 8 at once
         end = time.monotonic() + 20
@@ -248,7 +168,7 @@ def test_only_its_own_tenant_aborts_a_request(tmp_path, prompt, messages):
     vllm, control = messages["vllm"], messages["control"]
     path = configuration(tmp_path, "real, scale: 0.01")
     path.write_text(path.read_text() + "api_keys: [{key: key-a, tenant: a}, {key: key-b, tenant: b}]\n")
-    request = vllm_request(vllm, prompt, {**LONG, "max_tokens": 60})
+    request = vllm_request(messages, prompt, {**LONG, "max_tokens": 60})
     request.request_id = "mine"
     with Waferd(path) as server, GrpcDoors(server.grpc) as doors:
         def abort(key):
@@ -262,19 +182,88 @@ def test_only_its_own_tenant_aborts_a_request(tmp_path, prompt, messages):
                                 metadata=[("authorization", "Bearer key-a")])
             first = next(call)
             abort(key)
-            ends[key] = read_vllm(vllm, [first, *call]).ends
+            ends[key] = ends_of(messages, [first, *call])
         assert ends == {"key-b": ["LENGTH"], "key-a": ["ABORTED"]}
         nothing_in_flight(server)
+
+
+def test_openengine_control_says_what_a_router_needs(server, messages):
+    control = messages["openengine_control"]
+    with GrpcDoors(server.grpc) as doors:
+        def ask(call, request, answer):
+            return doors.ask(f"openengine.v1.Control/{call}", request, answer)
+        info = ask("GetServerInfo", control.GetServerInfoRequest(), control.ServerInfo)
+        model = ask("GetModelInfo", control.GetModelInfoRequest(model=MODEL), control.ModelInfo)
+        by_source = ask("GetModelInfo", control.GetModelInfoRequest(model=model.model_id), control.ModelInfo)
+        load = ask("GetLoad", control.GetLoadRequest(include_per_rank=True), control.LoadInfo)
+        health = ask("Health", control.HealthRequest(model=MODEL, role=control.ENGINE_ROLE_AGGREGATED), control.HealthResponse)
+        other = ask("Health", control.HealthRequest(role=control.ENGINE_ROLE_PREFILL), control.HealthResponse)
+        for call, request, code in (("GetModelInfo", control.GetModelInfoRequest(), "INVALID_ARGUMENT"),
+                                    ("GetModelInfo", control.GetModelInfoRequest(model="another"), "NOT_FOUND"),
+                                    ("Health", control.HealthRequest(include_inference_probe=True), "INVALID_ARGUMENT"),
+                                    ("Abort", control.AbortRequest(), "INVALID_ARGUMENT"), ("ListLoras", control.AllRequests(), "UNIMPLEMENTED")):
+            assert doors.refusal(f"openengine.v1.Control/{call}", request, control.ModelInfo)[0] == code
+        assert [doors.health(f"openengine.v1.{name}") for name in ("Control", "Inference")] == [1, 1]
+    assert (info.engine_name, list(info.supported_models), info.schema_revision, len(info.schema_release)) == ("waferline", [MODEL], 1, 32)
+    assert info.capacity.max_running_requests == 8 and info.capacity.kv_block_size > 0
+    assert model == by_source and model.max_context_length == 1024 and model.generation.supports_priority
+    assert load.HasField("queued_requests") and len(load.ranks) == 1 and load.total_kv_blocks == info.capacity.total_kv_blocks
+    states = [control.HealthState.Name(answer.state).removeprefix("HEALTH_STATE_") for answer in (health, other)]
+    assert states == ["READY", "NOT_READY"]
+
+
+def test_smg_asks_and_is_answered(server, messages):
+    smg = messages["smg"]
+    with GrpcDoors(server.grpc) as doors:
+        def ask(call, request, answer):
+            return doors.ask(f"vllm.grpc.engine.VllmEngine/{call}", request, answer)
+        model = ask("GetModelInfo", smg.GetModelInfoRequest(), smg.GetModelInfoResponse)
+        info = ask("GetServerInfo", smg.GetServerInfoRequest(), smg.GetServerInfoResponse)
+        loads = ask("GetLoads", smg.GetLoadsRequest(), smg.GetLoadsResponse)
+        assert ask("HealthCheck", smg.HealthCheckRequest(), smg.HealthCheckResponse).healthy
+        assert doors.refusal("vllm.grpc.engine.VllmEngine/Embed", smg.AbortRequest(), smg.AbortResponse)[0] == "UNIMPLEMENTED"
+    assert (model.served_model_name, model.max_context_length, model.is_generation) == (MODEL, 1024, True) and model.eos_token_ids
+    assert (info.server_type, info.max_num_seqs, info.kv_connector) == ("vllm-grpc", 8, "")
+    assert len(loads.loads) == 1 and loads.loads[0].max_total_num_tokens > 0
+
+
+def test_openengine_priority_and_rank_are_metadata(server, prompt, messages):
+    openengine = messages["openengine"]
+    door = DOORS["openengine.v1"](server, messages)
+    request = door.request(prompt, TABLE["greedy"])
+    with GrpcDoors(server.grpc) as doors:
+        for metadata, field in (((("openengine-priority", "high"),), "openengine-priority"), ((("openengine-target-dp-rank", "1"),), "openengine-target-dp-rank")):
+            with pytest.raises(doors.grpc.RpcError) as error:
+                list(doors.stream(door.method, request, openengine.GenerateResponse, metadata=metadata))
+            assert error.value.code().name == "INVALID_ARGUMENT" and error.value.details().startswith(field)
+        assert door.read(doors.stream(door.method, request, openengine.GenerateResponse, metadata=[("openengine-priority", "3")])).ends == ["LENGTH"]
+
+
+def test_openengine_gives_log_probabilities_and_no_text_on_request(server, prompt, messages):
+    openengine = messages["openengine"]
+    door = DOORS["openengine.v1"](server, messages)
+    request = door.request(prompt, TABLE["greedy"])
+    request.response.return_output_logprobs, request.response.output_candidates.top_n = True, 2
+    request.extra.update({"detokenize": False, "unknown": 1})
+    with GrpcDoors(server.grpc) as doors:
+        tokens = [info for event in doors.stream(door.method, request, openengine.GenerateResponse) for info in event.token.tokens]
+        assert door.read(doors.stream(door.method, request, openengine.GenerateResponse)).text == ""
+    assert len(tokens) == 24
+    for info in tokens:  # greedy: the likeliest
+        assert [candidate.rank for candidate in info.candidates] == [1, 2] and info.candidates[0].token_id == info.token_id
+        assert info.candidates[0].logprob == info.logprob <= 0
 
 
 def test_vllm_control_says_what_a_router_needs(server, messages):
     control = messages["control"]
     with GrpcDoors(server.grpc) as doors:
         infos = [doors.ask("vllm.Control/GetServerInfo", control.GetServerInfoRequest(), control.ServerInfo) for _ in range(2)]
+        sources = doors.ask("vllm.Control/GetKvEventSources", control.GetKvEventSourcesRequest(), control.GetKvEventSourcesResponse)
         model = doors.ask("vllm.Control/GetModelInfo", control.GetModelInfoRequest(), control.ModelInfo)
         assert [doors.health(name) for name in ("vllm.Control", "vllm.Inference")] == [1, 1]
         assert doors.refusal("vllm.Control/Sleep", control.GetModelInfoRequest(), control.ModelInfo)[0] == "UNIMPLEMENTED"
     info = infos[0]
+    assert not sources.sources  # none are configured
     assert infos[1] == info and info.api_version == "vllm" and info.instance_id
     cache = [labels for name, labels, _ in Metrics(server.http).samples if name == "vllm:cache_config_info"]
     assert [(c["block_size"], c["num_gpu_blocks"]) for c in cache] == [(str(info.kv_block_size), str(info.total_kv_blocks))]
@@ -303,7 +292,7 @@ REFUSED = {
 @pytest.mark.parametrize("field", REFUSED)
 def test_what_is_not_done_is_refused_by_name(field, server, prompt, messages):
     vllm = messages["vllm"]
-    request = vllm_request(vllm, prompt, TABLE["greedy"])
+    request = vllm_request(messages, prompt, TABLE["greedy"])
     REFUSED[field](request)
     with GrpcDoors(server.grpc) as doors:
         code, text = doors.refusal("vllm.Inference/Generate", request, vllm.GenerateResponse)
@@ -313,7 +302,7 @@ def test_what_is_not_done_is_refused_by_name(field, server, prompt, messages):
 
 def test_another_model_and_another_rank_are_refused(server, prompt, messages):
     vllm = messages["vllm"]
-    request = vllm_request(vllm, prompt, TABLE["greedy"])
+    request = vllm_request(messages, prompt, TABLE["greedy"])
     with GrpcDoors(server.grpc) as doors:
         code, text = doors.refusal("vllm.Inference/Generate", request, vllm.GenerateResponse, metadata=[("x-data-parallel-rank", "1")])
         assert code == "INVALID_ARGUMENT" and "x-data-parallel-rank" in text

@@ -13,7 +13,8 @@ import pytest
 
 from cloud import ROOT
 
-PROTOS = ["google/rpc/status.proto", "waferline/v1/inference.proto", "waferline/v1/billing.proto", "vllm/inference.proto", "vllm/control.proto"]
+PROTOS = ["google/rpc/status.proto", "waferline/v1/inference.proto", "waferline/v1/billing.proto", "vllm/inference.proto",
+          "vllm/control.proto", "openengine/v1/generation.proto", "openengine/v1/control.proto", "smg/vllm_engine.proto"]
 
 
 def load(folder):

@@ -1,0 +1,29 @@
+#include "server/config/kv_transfer_config.h"
+
+#include "wafer_backend/base/yaml_optional.h"
+
+namespace waferline::config {
+namespace {
+constexpr size_t kMinKeyBytes = 16;  // 128 bits, if they are random
+}  // namespace
+
+KvTransferConfig ReadKvTransfer(YamlForm& root) {
+  KvTransferConfig out;
+  const char* about =
+      "prompts that one server computes and another decodes, as a router arranges it";
+  if (!root.About(about).Has("kv_transfer")) return out;
+  YamlForm form = root.Map("kv_transfer");
+  out.key =
+      form.About("signs what is handed over; the same on all servers of a router").Text("key");
+  if (out.key.size() < kMinKeyBytes) form.AddError("key", "must have at least 16 bytes");
+  out.role = ChoiceOr<KvRole>(
+      form.About("which legs of a request this server takes; whole ones it always takes"), "role",
+      KvRole::kBoth,
+      {{"both", KvRole::kBoth}, {"prefill", KvRole::kPrefill}, {"decode", KvRole::kDecode}});
+  out.keep_seconds = form.About("seconds; a decode leg that comes later is refused")
+                         .IntegerOr("keep_s", out.keep_seconds, 1, 3600);
+  form.RefuseOthers();
+  return out;
+}
+
+}  // namespace waferline::config

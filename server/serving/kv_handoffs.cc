@@ -1,0 +1,118 @@
+#include "server/serving/kv_handoffs.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include <charconv>
+#include <string_view>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/status.h"
+#include "wafer_backend/base/strings.h"
+
+namespace waferline::serving {
+namespace {
+
+constexpr std::string_view kPrefill = "do_remote_decode";
+constexpr std::string_view kDecode = "do_remote_prefill";
+constexpr std::string_view kEngine = "remote_engine_id";
+constexpr std::string_view kRequest = "remote_request_id";
+constexpr std::string_view kTokens = "remote_num_tokens";
+constexpr std::string_view kExpires = "expires_unix_s";
+constexpr std::string_view kSignature = "signature";
+
+std::string_view Get(const KvParams& params, std::string_view name) {
+  const auto found = params.find(name);
+  return found == params.end() ? std::string_view() : found->second;
+}
+
+bool IsTrue(const KvParams& params, std::string_view name) { return Get(params, name) == "true"; }
+
+}  // namespace
+
+bool IsFlag(std::string_view name) { return name.starts_with("do_"); }
+
+const KvHandoffs* KvHandoffs::None() {
+  static const KvHandoffs* const none = new KvHandoffs;
+  return none;
+}
+
+absl::StatusOr<KvParams> KvHandoffs::Apply(const KvParams& asked, int64_t unix_seconds,
+                                           ValidRequest* request) const {
+  if (asked.empty()) return KvParams();
+  const bool prefill = IsTrue(asked, kPrefill);
+  const bool decode = IsTrue(asked, kDecode);
+  if (!enabled()) {
+    return absl::InvalidArgumentError(
+        "this server hands no KV to another one and takes none; send the request whole");
+  }
+  if (prefill == decode) {
+    return absl::InvalidArgumentError(
+        "must have either do_remote_decode: true or do_remote_prefill: true");
+  }
+  if (prefill ? !settings_.computes_prompts : !settings_.decodes) {
+    return absl::InvalidArgumentError(prefill ? "this server only decodes: kv_transfer's role"
+                                              : "this server only computes prompts: kv_transfer's "
+                                                "role");
+  }
+  if (prefill) {
+    if (request->max_tokens != 1) {
+      return absl::InvalidArgumentError("do_remote_decode: true needs max_tokens: 1");
+    }
+    request->leg = KvLeg::kPrefill;
+    return HandOver(*request, unix_seconds);
+  }
+  WL_RETURN_IF_ERROR(Check(asked, unix_seconds, *request));
+  if (request->max_tokens == 0) {
+    return absl::InvalidArgumentError("do_remote_prefill: true needs max_tokens of at least 1");
+  }
+  request->leg = KvLeg::kDecode;
+  return KvParams();
+}
+
+KvParams KvHandoffs::HandOver(const ValidRequest& request, int64_t unix_seconds) const {
+  KvParams handed;
+  handed.emplace(kDecode, "true");
+  handed.emplace(kPrefill, "false");
+  handed.emplace(kEngine, settings_.engine_id);
+  handed.emplace(kRequest, request.request_id);
+  handed.emplace(kTokens, absl::StrCat(request.prompt->size()));
+  handed.emplace(kExpires, absl::StrCat(unix_seconds + settings_.keep_seconds));
+  handed.emplace(kSignature, Sign(handed, request));
+  return handed;
+}
+
+absl::Status KvHandoffs::Check(const KvParams& handed, int64_t unix_seconds,
+                               const ValidRequest& request) const {
+  const std::string_view expires = Get(handed, kExpires);
+  int64_t until = 0;
+  const auto read = std::from_chars(expires.data(), expires.data() + expires.size(), until);
+  if (read.ec != std::errc() || Get(handed, kSignature) != Sign(handed, request)) {
+    return absl::FailedPreconditionError(
+        "is not what a server with this key handed over for this prompt, model and tenant");
+  }
+  if (until < unix_seconds) {
+    return absl::FailedPreconditionError(absl::StrCat("the prompt was kept until ", until,
+                                                      " (Unix seconds), now it is ", unix_seconds));
+  }
+  return absl::OkStatus();
+}
+
+std::string KvHandoffs::Sign(const KvParams& handed, const ValidRequest& request) const {
+  std::string text;
+  for (const std::string_view part :
+       {Get(handed, kEngine), Get(handed, kRequest), Get(handed, kExpires),
+        std::string_view(request.model), std::string_view(request.tenant)}) {
+    absl::StrAppend(&text, part.size(), ":", Absl(part));
+  }
+  const std::vector<TokenId>& prompt = *request.prompt;
+  text.append(reinterpret_cast<const char*>(prompt.data()), prompt.size() * sizeof(TokenId));
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  HMAC(EVP_sha256(), settings_.key.data(), static_cast<int>(settings_.key.size()),
+       reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest, &size);
+  return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(digest), size));
+}
+
+}  // namespace waferline::serving

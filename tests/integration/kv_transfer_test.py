@@ -1,0 +1,159 @@
+"""A prompt computed by one server and decoded by another, as vLLM's proxies for prefill and decode arrange it: over every door the tokens
+are those of one server; emulated time says what the transfer costs; what does not belong together is refused by name."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from cloud import ROOT, Metrics, Waferd, post
+from doors import DOORS, MODEL, HttpDoor, OwnDoor, load_messages
+from grpc_doors import GrpcDoors, load
+
+KEY = "0123456789abcdef"
+KV_BYTES = 2 * 32 * 8 * 128 * 2  # of a token: keys and values of Llama 3.1 8B, 32 layers, 8 heads of 128, 2 bytes each
+LINK = 5e10                      # bytes a second
+
+
+def configuration(folder, name, transfer, clock="stepped", more=""):
+    path = folder / f"{name}.yaml"
+    path.write_text(f"""
+clock: {{kind: {clock}}}
+{transfer}
+{more}
+engine_api: {{vllm: true, openengine: true, smg: true, model_source: {ROOT}/deploy/models}}
+models:
+  - name: {MODEL}
+    shape: llama-3.1-8b
+    prefill: {{hardware: h100, workers: 1}}
+    decode: [{{hardware: wse-3, profile: vendor-2024, max_running: 8}}]
+    link: {{bytes_per_second: {LINK}, latency_us: 20}}
+    tokens: {{from: shards, file: {ROOT}/deploy/models/demo.gguf}}
+""")
+    return path
+
+
+@pytest.fixture(name="messages", scope="module")
+def loaded(tmp_path_factory):
+    load(tmp_path_factory.mktemp("grpc"))
+    return load_messages()
+
+
+@pytest.fixture(name="cells", scope="module")
+def started(tmp_path_factory):
+    """One server that does both, one that computes prompts, one that decodes."""
+    folder = tmp_path_factory.mktemp("cells")
+    with Waferd(configuration(folder, "one", "")) as one, \
+            Waferd(configuration(folder, "prefill", f"kv_transfer: {{key: {KEY}, role: prefill}}")) as prefill, \
+            Waferd(configuration(folder, "decode", f"kv_transfer: {{key: {KEY}, role: decode}}")) as decode:
+        yield one, prefill, decode
+
+
+@pytest.fixture(name="prompt", scope="module")
+def tokens_of_a_prompt(cells):
+    return post(cells[0].http, "/tokenize", {"model": MODEL, "prompt": "The old ferryman looked at the river and " * 5})["tokens"]
+
+
+TABLE = {
+    "greedy": {"temperature": 0, "max_tokens": 24},
+    "one token": {"temperature": 0, "max_tokens": 1},
+    "drawn": {"temperature": 1.0, "seed": 7, "max_tokens": 24},
+    "penalties": {"temperature": 0.8, "seed": 9, "presence_penalty": 0.7, "repetition_penalty": 1.1, "max_tokens": 24},
+    "stop string": {"temperature": 0, "stop": ["the"], "max_tokens": 64},
+    "held to a pattern": {"temperature": 1.0, "seed": 5, "structured_outputs": {"regex": "[a-f]{3}-[0-9]{2}"}, "max_tokens": 24},
+}
+
+
+def hand_over(door, prompt, fields):
+    """What a prefill leg hands over. HTTP's is one document."""
+    leg = {**fields, "max_tokens": 1, "min_tokens": 0, "kv_transfer_params": {"do_remote_decode": True, "do_remote_prefill": False}}
+    leg.pop("stop", None)
+    seen = door.once(prompt, leg) if isinstance(door, HttpDoor) else door.whole(prompt, leg)
+    assert seen.ends == ["LENGTH"] and seen.handed_over["do_remote_prefill"] is True, seen.facts()
+    return seen.handed_over
+
+
+@pytest.mark.parametrize("name", TABLE)
+@pytest.mark.parametrize("door", DOORS)
+def test_two_cells_give_the_tokens_of_one(door, name, cells, prompt, messages):
+    one, prefill, decode = (DOORS[door](server, messages) for server in cells)
+    fields = TABLE[name]
+    handed = hand_over(prefill, prompt, fields)
+    assert decode.whole(prompt, {**fields, "kv_transfer_params": handed}).facts() == one.whole(prompt, fields).facts()
+
+
+def test_protocols_may_differ_between_the_legs(cells, prompt, messages):
+    fields = TABLE["drawn"]
+    expected = DOORS["waferline.v1"](cells[0], messages).whole(prompt, fields).ids
+    for first in DOORS:
+        handed = hand_over(DOORS[first](cells[1], messages), prompt, fields)
+        for second in DOORS:
+            assert DOORS[second](cells[2], messages).whole(prompt, {**fields, "kv_transfer_params": handed}).ids == expected, (first, second)
+
+
+def test_emulated_time_says_what_the_transfer_costs(cells, prompt, messages):
+    one, prefill, decode = (OwnDoor(server, messages) for server in cells)
+    fields = TABLE["greedy"]
+    for length in (2, 20, len(prompt)):
+        part = prompt[:length]
+        whole = one.whole(part, fields).times
+        leg = prefill.whole(part, {**fields, "max_tokens": 1, "kv_transfer_params": {"do_remote_decode": True}})
+        # A prefill leg costs what a prefill costs, and nothing else.
+        assert (leg.times.prefill_ns, leg.times.transfer_ns, leg.times.decode_ns) == (whole.prefill_ns, 0, 0)
+        seen = decode.whole(part, {**fields, "kv_transfer_params": leg.handed_over})
+        moved = (length - 1) * KV_BYTES / LINK * 1e9 + 20_000
+        assert (seen.times.queue_ns, seen.times.prefill_ns) == (0, 0) and abs(seen.times.transfer_ns - moved) <= 2, (length, moved)
+        assert abs(whole.transfer_ns - length * KV_BYTES / LINK * 1e9 - 20_000) <= 2
+        # The first token passes the decode unit, too: one beat more than in one cell.
+        assert 0 < seen.times.decode_ns - whole.decode_ns < whole.decode_ns / 20
+        assert seen.usage.cached_prompt_tokens == length - 1
+
+
+def fault(url, body):
+    request = urllib.request.Request(url + "/v1/completions", json.dumps(body).encode(), {"content-type": "application/json"})
+    with pytest.raises(urllib.error.HTTPError) as raised:
+        urllib.request.urlopen(request, timeout=60)
+    error = json.loads(raised.value.read())["error"]
+    return raised.value.code, error["param"], error["message"]
+
+
+def test_what_does_not_belong_together_is_refused_by_name(cells, prompt, tmp_path):
+    one, prefill, decode = cells
+    leg = {"model": MODEL, "prompt": prompt, "max_tokens": 1, "kv_transfer_params": {"do_remote_decode": True}}
+    handed = post(prefill.http, "/v1/completions", leg)["kv_transfer_params"]
+    go_on = {"model": MODEL, "prompt": prompt, "max_tokens": 4, "kv_transfer_params": handed}
+    transfer = "kv_transfer_params"
+    cases = [(one, leg, transfer, "hands no KV"), (decode, leg, transfer, "only decodes"), (prefill, go_on, transfer, "only computes prompts"),
+             (prefill, {**leg, "max_tokens": 2}, transfer, "max_tokens: 1"), (prefill, {**leg, "stream": True}, "stream", "must be false"),
+             (prefill, {**leg, "n": 2}, transfer, "n: 1"), (decode, {**go_on, "prompt": prompt[1:]}, transfer, "for this prompt"),
+             (decode, {**go_on, transfer: {"do_remote_prefill": True, "remote_engine_id": "x"}}, transfer, "for this prompt"),
+             (decode, {**go_on, transfer: {**handed, "do_remote_decode": True}}, transfer, "either"),
+             (decode, {**go_on, transfer: {**handed, "expires_unix_s": "9999999999"}}, transfer, "for this prompt")]
+    for server, body, param, says in cases:
+        code, named, message = fault(server.http, body)
+        assert (code, named) == (400, param) and says in message, message
+    with Waferd(configuration(tmp_path, "other", "kv_transfer: {key: another-key-of-24-bytes!}")) as other:
+        assert "with this key" in fault(other.http, go_on)[2]
+    with Waferd(configuration(tmp_path, "short", f"kv_transfer: {{key: {KEY}, keep_s: 1}}")) as short:
+        late = post(short.http, "/v1/completions", leg)["kv_transfer_params"]
+        while time.time() < int(late["expires_unix_s"]) + 1:
+            time.sleep(0.1)
+        assert "kept until" in fault(short.http, {**go_on, transfer: late})[2]
+    assert post(decode.http, "/v1/completions", go_on)["usage"]["prompt_tokens_details"]["cached_tokens"] == len(prompt) - 1
+
+
+def test_no_prefill_worker_of_the_decode_cell_computes_anything_emulated(cells):
+    metrics = Metrics(cells[2].http)
+    assert metrics.sum("waferline_prefill_tokens_total") == 0, "the decode cell"
+
+
+def test_openengine_says_the_roles(cells, messages):
+    control = messages["openengine_control"]
+    roles = []
+    for server in cells:
+        with GrpcDoors(server.grpc) as doors:
+            info = doors.ask("openengine.v1.Control/GetServerInfo", control.GetServerInfoRequest(), control.ServerInfo)
+        roles.append((control.EngineRole.Name(info.engine_role), info.kv_connector.enabled, info.kv_connector.transfer_backend))
+    assert roles == [("ENGINE_ROLE_AGGREGATED", False, ""), ("ENGINE_ROLE_PREFILL", True, "waferline"), ("ENGINE_ROLE_DECODE", True, "waferline")]

@@ -1,0 +1,102 @@
+// Which leg a router asks for, and what of another server's is taken.
+#include "server/serving/kv_handoffs.h"
+
+#include <catch2/catch.hpp>
+
+namespace waferline::serving {
+namespace {
+
+constexpr int64_t kNow = 1'000'000;
+
+ValidRequest Request(uint32_t max_tokens = 1) {
+  ValidRequest request;
+  request.request_id = "r";
+  request.model = "m";
+  request.tenant = "t";
+  request.prompt = std::make_shared<const std::vector<TokenId>>(std::vector<TokenId>{1, 2, 3});
+  request.max_tokens = max_tokens;
+  return request;
+}
+
+KvHandoffs With(KvHandoffs::Settings settings) {
+  settings.engine_id = "here";
+  if (settings.key.empty()) settings.key = "0123456789abcdef";
+  return KvHandoffs(settings);
+}
+
+const KvParams kPrefill{{"do_remote_decode", "true"}};
+
+KvParams HandedOver() {
+  ValidRequest request = Request();
+  const auto handed = With({}).Apply(kPrefill, kNow, &request);
+  REQUIRE(handed.ok());
+  REQUIRE(request.leg == KvLeg::kPrefill);
+  return *handed;
+}
+
+absl::Status Take(const KvParams& params, ValidRequest request, int64_t now = kNow,
+                  const KvHandoffs::Settings& settings = {}) {
+  const auto handed = With(settings).Apply(params, now, &request);
+  if (!handed.ok()) return handed.status();
+  CHECK(handed->empty());
+  CHECK(request.leg == KvLeg::kDecode);
+  return absl::OkStatus();
+}
+
+TEST_CASE("what one server hands over another one with its key takes") {
+  const KvParams handed = HandedOver();
+  CHECK(handed.at("do_remote_prefill") == "true");
+  CHECK(handed.at("remote_engine_id") == "here");
+  CHECK(handed.at("remote_num_tokens") == "3");
+  CHECK(Take(handed, Request(20)).ok());
+}
+
+TEST_CASE("nothing asked is a whole request") {
+  ValidRequest request = Request(9);
+  CHECK(With({}).Apply({}, kNow, &request)->empty());
+  CHECK(KvHandoffs::None()->Apply({}, kNow, &request)->empty());
+  CHECK(request.leg == KvLeg::kWhole);
+}
+
+TEST_CASE("only what was computed is taken") {
+  const KvParams handed = HandedOver();
+  ValidRequest other = Request(20);
+  other.prompt = std::make_shared<const std::vector<TokenId>>(std::vector<TokenId>{1, 2, 4});
+  CHECK(absl::IsFailedPrecondition(Take(handed, other)));
+  other = Request(20);
+  other.tenant = "u";
+  CHECK(absl::IsFailedPrecondition(Take(handed, other)));
+  other = Request(20);
+  other.model = "n";
+  CHECK(absl::IsFailedPrecondition(Take(handed, other)));
+  KvParams later = handed;
+  later["expires_unix_s"] = "9999999999";
+  CHECK(absl::IsFailedPrecondition(Take(later, Request(20))));
+  CHECK(absl::IsFailedPrecondition(Take(handed, Request(20), kNow, {.key = "another key of 16"})));
+  CHECK(absl::IsFailedPrecondition(Take({{"do_remote_prefill", "true"}}, Request(20))));
+}
+
+TEST_CASE("a prompt is kept for a while") {
+  CHECK(Take(HandedOver(), Request(20), kNow + 60).ok());
+  const absl::Status late = Take(HandedOver(), Request(20), kNow + 61);
+  CHECK(absl::IsFailedPrecondition(late));
+  CHECK(std::string(late.message()).find("kept until 1000060") != std::string::npos);
+}
+
+TEST_CASE("legs that are not done here are refused") {
+  ValidRequest request = Request();
+  CHECK(absl::IsInvalidArgument(KvHandoffs::None()->Apply(kPrefill, kNow, &request).status()));
+  const KvHandoffs decodes = With({.computes_prompts = false});
+  CHECK(absl::IsInvalidArgument(decodes.Apply(kPrefill, kNow, &request).status()));
+  CHECK(absl::IsInvalidArgument(Take(HandedOver(), Request(20), kNow, {.decodes = false})));
+  const KvParams both{{"do_remote_decode", "true"}, {"do_remote_prefill", "true"}};
+  CHECK(absl::IsInvalidArgument(With({}).Apply(both, kNow, &request).status()));
+  const KvParams neither{{"remote_engine_id", "x"}};
+  CHECK(absl::IsInvalidArgument(With({}).Apply(neither, kNow, &request).status()));
+  ValidRequest longer = Request(2);
+  CHECK(absl::IsInvalidArgument(With({}).Apply(kPrefill, kNow, &longer).status()));
+  CHECK(request.leg == KvLeg::kWhole);
+}
+
+}  // namespace
+}  // namespace waferline::serving
