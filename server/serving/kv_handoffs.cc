@@ -1,5 +1,6 @@
 #include "server/serving/kv_handoffs.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
@@ -25,6 +26,11 @@ constexpr std::string_view kSignature = "signature";
 std::string_view Get(const KvParams& params, std::string_view name) {
   const auto found = params.find(name);
   return found == params.end() ? std::string_view() : found->second;
+}
+
+// Takes as long whatever is equal in them.
+bool SameSignature(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
 bool IsTrue(const KvParams& params, std::string_view name) { return Get(params, name) == "true"; }
@@ -88,7 +94,7 @@ absl::Status KvHandoffs::Check(const KvParams& handed, int64_t unix_seconds,
   const std::string_view expires = Get(handed, kExpires);
   int64_t until = 0;
   const auto read = std::from_chars(expires.data(), expires.data() + expires.size(), until);
-  if (read.ec != std::errc() || Get(handed, kSignature) != Sign(handed, request)) {
+  if (read.ec != std::errc() || !SameSignature(Get(handed, kSignature), Sign(handed, request))) {
     return absl::FailedPreconditionError(
         "is not what a server with this key handed over for this prompt, model and tenant");
   }

@@ -51,7 +51,7 @@ class GrpcDoors:
 
     def stream(self, method, request, answer, **more):
         call = self.channel.unary_stream("/" + method, type(request).SerializeToString, answer.FromString)
-        return call(request, timeout=60, **more)
+        return call(request, **{"timeout": 60, **more})
 
     def ask(self, method, request, answer, **more):
         call = self.channel.unary_unary("/" + method, type(request).SerializeToString, answer.FromString)
