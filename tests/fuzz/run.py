@@ -2,7 +2,7 @@
 
     python3 tests/fuzz/run.py build/fuzz/bin --seconds 60
 
-What a fuzzer learns stays in corpus/NAME next to the binaries, where the next run begins. A failing input is left in the current folder
+What a fuzzer learns stays in corpus/NAME next to the binaries, where the next run begins, with the inputs of tests/fuzz/corpus/NAME. A failing input is left in the current folder
 and named; the exit status is then 1.
 """
 
@@ -17,8 +17,9 @@ def run(binary, seconds):
     """Inputs tried, the coverage reached, and whether it failed."""
     corpus = binary.parent / "corpus" / binary.name
     corpus.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run([binary, f"-max_total_time={seconds}", "-print_final_stats=1", "-rss_limit_mb=4096", "-timeout=30", corpus],
-                          capture_output=True, text=True, errors="replace")
+    first = pathlib.Path(__file__).parent / "corpus" / binary.name
+    done = subprocess.run([binary, f"-max_total_time={seconds}", "-print_final_stats=1", "-rss_limit_mb=4096", "-timeout=30", corpus,
+                           *([first] if first.is_dir() else [])], capture_output=True, text=True, errors="replace")
     tried = re.search(r"stat::number_of_executed_units:\s*(\d+)", done.stderr)
     covered = re.findall(r"cov: (\d+)", done.stderr)
     if done.returncode != 0:
