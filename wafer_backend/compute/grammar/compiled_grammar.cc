@@ -128,11 +128,14 @@ CompiledGrammar::Allowed CompiledGrammar::FindAllowed(const std::string& text, P
       live_.push_back(static_cast<uint8_t>(byte));
     }
   }
-  Renew(text, place);
   const size_t run = machine_.plain_run(place->at);
+  // Where text ends soon, longer runs of it are not looked for.
+  const size_t most =
+      run < kMaxPlainRun ? std::min(machine_.PlainMost(place->at), kMaxPlainRun) : run;
+  Renew(text, place);
   std::vector<uint64_t> bits = vocabulary_->plain_up_to(run);
   Walk(vocabulary_->other(), text, place, &bits);
-  for (size_t length = run + 1; length <= kMaxPlainRun; ++length) {
+  for (size_t length = run + 1; length <= most; ++length) {
     Walk(vocabulary_->plain(length), text, place, &bits);
   }
   if (machine_.accepts(place->at)) Add(vocabulary_->end_ids(), &bits);

@@ -5,6 +5,7 @@
 
 #include "wafer_backend/base/check.h"
 #include "wafer_backend/base/seeded_stream.h"
+#include "wafer_backend/compute/grammar/vocabulary_tries.h"
 
 namespace waferline::grammar {
 namespace {
@@ -12,7 +13,18 @@ namespace {
 constexpr size_t kNodeBytes = 64, kConfigurationBytes = 160;
 }  // namespace
 
-Machine::Machine(Rules rules) : rules_(std::move(rules)) { Reset(); }
+Machine::Machine(Rules rules) : rules_(std::move(rules)) {
+  std::vector<bool> leads(rules_.classes()), rests(rules_.classes());
+  for (int byte = 0x20; byte < 256; ++byte) {
+    const bool rest = byte >= 0x80 && byte < 0xc0;
+    if (byte != '"' && byte != '\\') (rest ? rests : leads)[rules_.byte_class()[byte]] = true;
+  }
+  for (size_t i = 0; i < leads.size(); ++i) {
+    if (leads[i]) plain_leads_.push_back(static_cast<uint8_t>(i));
+    if (rests[i]) plain_rests_.push_back(static_cast<uint8_t>(i));
+  }
+  Reset();
+}
 
 void Machine::Reset() {
   nodes_.assign(1, {kNever, kBottom, 0});
@@ -126,6 +138,27 @@ Machine::Configuration Machine::FindNext(Configuration from, uint8_t byte_class)
   const Configuration to = open.empty() ? kDead : Close(std::move(open));
   configurations_[from].next[byte_class] = to;
   return to;
+}
+
+uint8_t Machine::PlainMost(Configuration c) {
+  std::vector<Configuration> now = {c}, next;
+  const auto step = [&](Configuration from, const std::vector<uint8_t>& classes) {
+    for (const uint8_t one : classes) {
+      const Configuration to = Next(from, rules_.byte_of_class(one));
+      if (to != kDead && std::find(next.begin(), next.end(), to) == next.end()) next.push_back(to);
+    }
+  };
+  size_t probed = 0;
+  for (uint8_t length = 0; length <= kMaxPlainRun; ++length) {
+    next.clear();
+    for (const Configuration from : now) step(from, plain_leads_);
+    if (next.empty()) return length;
+    for (size_t i = 0; i < next.size(); ++i) step(next[i], plain_rests_);
+    probed += next.size();
+    if (probed > kMaxProbed) break;
+    std::swap(now, next);
+  }
+  return kMaxPlainRun + 1;
 }
 
 Machine::Configuration Machine::NextAll(Configuration from, std::string_view text) {

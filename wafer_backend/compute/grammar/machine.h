@@ -31,6 +31,7 @@ class Machine {
   static constexpr size_t kMaxTops = 512;
   static constexpr size_t kMaxSeen = 1 << 15;
   static constexpr size_t kMaxBytes = 16 << 20;
+  static constexpr size_t kMaxProbed = 256;
 
   explicit Machine(Rules rules);
 
@@ -52,6 +53,9 @@ class Machine {
   bool goes_on(Configuration c) const { return !configurations_[c].tops.empty(); }
   // Plain characters that surely may follow, at most kMaxPlainRun.
   uint8_t plain_run(Configuration c) const { return configurations_[c].plain_run; }
+  // Plain characters that may follow at most; kMaxPlainRun + 1 if it is more, or not known within
+  // kMaxProbed configurations.
+  uint8_t PlainMost(Configuration c);
   // The shortest text that completes the whole; at most about `limit` bytes of its beginning.
   std::string ShortestEnd(Configuration c, size_t limit) const;
 
@@ -88,6 +92,8 @@ class Machine {
   Configuration Intern(Contents contents);
 
   const Rules rules_;
+  // Classes with bytes that a plain character may begin with, or go on with.
+  std::vector<uint8_t> plain_leads_, plain_rests_;
   Configuration start_ = kDead;
   bool lost_ways_ = false;
   std::vector<Node> nodes_;

@@ -54,13 +54,26 @@ void KeepWhereSet(float* x, size_t n, const uint64_t* bits) {
   const auto masked = hn::Set(d, kMasked);
   const uint64_t all = lanes >= 64 ? ~uint64_t{0} : (uint64_t{1} << lanes) - 1;
   size_t i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    const uint64_t word = bits[i / 64] >> (i % 64) & all;
-    if (word == all) continue;
-    uint8_t bytes[8];
-    for (size_t k = 0; k < 8; ++k) bytes[k] = static_cast<uint8_t>(word >> (8 * k));
-    const auto kept = hn::LoadMaskBits(d, bytes);
-    hn::StoreU(hn::IfThenElse(kept, hn::LoadU(d, x + i), masked), d, x + i);
+  while (i + lanes <= n) {
+    const uint64_t whole = bits[i / 64];
+    // Most words are all ones or all zeros.
+    if (i % 64 == 0 && whole == ~uint64_t{0}) {
+      i += std::min<size_t>(64, n - i);
+      continue;
+    }
+    const size_t end = std::min(n, i / 64 * 64 + 64);
+    for (; i + lanes <= end; i += lanes) {
+      const uint64_t word = whole >> (i % 64) & all;
+      if (word == all) continue;
+      if (word == 0) {
+        hn::StoreU(masked, d, x + i);
+        continue;
+      }
+      uint8_t bytes[8];
+      for (size_t k = 0; k < 8; ++k) bytes[k] = static_cast<uint8_t>(word >> (8 * k));
+      const auto kept = hn::LoadMaskBits(d, bytes);
+      hn::StoreU(hn::IfThenElse(kept, hn::LoadU(d, x + i), masked), d, x + i);
+    }
   }
   for (; i < n; ++i) {
     if ((bits[i / 64] >> (i % 64) & 1) == 0) x[i] = kMasked;
