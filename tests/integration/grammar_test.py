@@ -1,5 +1,6 @@
 """Constrained decoding against an independent validator: random schemas from a seed, texts drawn under their masks without a model,
-then live ones through waferd. WAFERLINE_SCHEMAS sets how many schemas there are (1,000), WAFERLINE_SCHEMA_SEED which (1)."""
+then live ones through waferd. WAFERLINE_SCHEMAS sets how many schemas there are (1,000), WAFERLINE_LIVE_SCHEMAS how many of them are live (a
+tenth), WAFERLINE_SCHEMA_SEED which (1)."""
 
 import concurrent.futures
 import datetime
@@ -22,6 +23,7 @@ import cloud  # noqa: E402
 from random_schemas import Schemas  # noqa: E402
 
 COUNT = int(os.environ.get("WAFERLINE_SCHEMAS", "1000"))
+LIVE = int(os.environ.get("WAFERLINE_LIVE_SCHEMAS", COUNT // 10))
 SEED = int(os.environ.get("WAFERLINE_SCHEMA_SEED", "1"))
 FORMATS = jsonschema.FormatChecker(["date", "ipv4", "ipv6", "email", "uuid"])
 FORMATS.checks("time", ValueError)(lambda text: not isinstance(text, str) or datetime.time.fromisoformat(text))
@@ -87,23 +89,34 @@ def as_format(schema):
     return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
 
 
-def test_live_answers_validate_streamed_or_not(server):
-    complete = 0
-    for i in range(COUNT // 10):
-        schema = Schemas(SEED * 1_000_000 + 500_000 + i).document()
-        try:
-            answers = chat(server, stream=i % 2 == 1, seed=i, response_format=as_format(schema))
-        except urllib.error.HTTPError as error:
-            message = json.load(error)["error"]
-            assert error.code == 400 and message["param"] == "response_format.json_schema.schema", message
-            continue
-        for text, reason in answers:
-            if reason == "length":
-                continue
-            assert reason == "stop"
+def live(server, i):
+    """What became of the answers to one schema: validated ("stop"), cut by max_tokens, or refused."""
+    schema = Schemas(SEED * 1_000_000 + 500_000 + i).document()
+    try:
+        answers = chat(server, stream=i % 2 == 1, seed=i, response_format=as_format(schema))
+    except urllib.error.HTTPError as error:
+        message = json.load(error)["error"]
+        assert error.code == 400 and message["param"] == "response_format.json_schema.schema", message
+        return i, ["refused"]
+    for text, reason in answers:
+        assert reason in ("stop", "length")
+        if reason == "stop":
             validate(text, schema, f"live, WAFERLINE_SCHEMA_SEED={SEED}, schema {i}")
-            complete += 1
-    assert complete > COUNT // 20
+    return i, [reason for _, reason in answers]
+
+
+def test_live_answers_validate_streamed_or_not(server):
+    counts = {"stop": 0, "length": 0, "refused": 0}
+    streamed = 0
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for i, reasons in pool.map(lambda i: live(server, i), range(LIVE)):
+            for reason in reasons:
+                counts[reason] += 1
+                streamed += reason == "stop" and i % 2 == 1
+    print(f"{LIVE} schemas: {counts}, {streamed} of the whole answers streamed")
+    # At this temperature a text goes on as long as its schema lets it, so that max_tokens cuts about half of the answers.
+    whole = counts["stop"]
+    assert sum(counts.values()) == LIVE and whole > LIVE // 5 and 0 < streamed < whole, counts
 
 
 SCHEMA = {"type": "object", "properties": {"name": {"type": "string", "maxLength": 20}, "age": {"type": "integer", "minimum": 1, "maximum": 99}},
