@@ -24,7 +24,7 @@ def main(config, command):
     command = command[1:] if keeps else command
     with tempfile.TemporaryDirectory(prefix="waferd-state-") as state, Waferd(config, *(["--state-dir", state] if keeps else [])) as server:
         environment = dict(os.environ, WAFERLINE_URL=server.http, WAFERLINE_MODEL=first_model(server.http))
-        status = subprocess.run(command, env=environment, timeout=240, check=False).returncode
+        status = subprocess.run(command, env=environment, timeout=1800, check=False).returncode
         deadline = time.monotonic() + 10
         while in_flight(server.http) > 0:
             if time.monotonic() > deadline:
