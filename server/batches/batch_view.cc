@@ -105,8 +105,8 @@ void AddFault(Batch* batch, const Fault& fault) {
 std::string ListView(std::vector<json::object> data, int64_t limit) {
   const bool more = static_cast<int64_t>(data.size()) > limit;
   if (more) data.resize(static_cast<size_t>(limit));
-  json::object list{{"object", "list"}, {"has_more", more}, {"first_id", nullptr}};
-  list["last_id"] = nullptr;
+  json::object list{{"object", "list"}, {"has_more", more}, {"first_id", ""}};
+  list["last_id"] = "";
   if (!data.empty()) {
     list["first_id"] = data.front()["id"];
     list["last_id"] = data.back()["id"];
