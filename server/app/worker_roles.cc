@@ -31,6 +31,9 @@
 namespace waferline::app {
 namespace {
 
+// Sequences that a shard holds at once: more than the units of a model run.
+constexpr uint32_t kSlots = 16384;
+
 constexpr char kAnyLayers[] = "any";
 constexpr size_t kMinWorkerDescriptors = 40;  // the model's file, peers, and visitors among them
 
@@ -133,6 +136,7 @@ absl::Status RunShardServer(const WorkerOptions& options, const std::string& wha
                                 static_cast<uint32_t>(server.shard.range.end)};
   }
   server.workers = absl::StrSplit(options.workers, ',', absl::SkipEmpty());
+  server.shard.slots = kSlots;
   server.shard.sram = Bytes(static_cast<int64_t>(options.sram_bytes));
   WL_RETURN_IF_ERROR(SetCommon(options, what, &server));
   WL_ASSIGN_OR_RETURN(

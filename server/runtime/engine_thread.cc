@@ -22,7 +22,7 @@ engine::EngineObserver* EngineThread::observer() { return loop_->observer(); }
 
 void EngineThread::Start(engine::Engine* engine) {
   started_ = true;
-  thread_ = std::thread([this, engine] { loop_->Run(engine); });
+  thread_ = Thread([this, engine] { loop_->Run(engine); });
 }
 
 absl::StatusOr<Ticket> EngineThread::Submit(ValidRequest request) {

@@ -11,7 +11,6 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 
 #include "absl/status/statusor.h"
 #include "scheduler/engine/engine.h"
@@ -19,6 +18,7 @@
 #include "server/runtime/clock.h"
 #include "server/runtime/lateness_meter.h"
 #include "wafer_backend/api/values.h"
+#include "wafer_backend/base/thread.h"
 #include "wafer_backend/base/timeline.h"
 
 namespace waferline::runtime {
@@ -86,7 +86,7 @@ class EngineThread : public FrontDoor, public Waker {
   const TicketSeries tickets_;
   std::atomic<uint64_t> submitted_{0};
   std::atomic<bool> started_{false};
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace waferline::runtime

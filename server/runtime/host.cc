@@ -13,21 +13,26 @@
 #include <string>
 #include <thread>
 
+#include "wafer_backend/base/machine.h"
+
 namespace waferline::runtime {
 
 Nanoseconds MonotonicNow() {
+  if (const Machine* const machine = Machine::OfThisThread()) return machine->Now();
   return Nanoseconds(std::chrono::duration_cast<std::chrono::nanoseconds>(
                          std::chrono::steady_clock::now().time_since_epoch())
                          .count());
 }
 
 int64_t UnixSeconds() {
+  if (Machine::OfThisThread() != nullptr) return UnixMicroseconds() / 1'000'000;
   return std::chrono::duration_cast<std::chrono::seconds>(
              std::chrono::system_clock::now().time_since_epoch())
       .count();
 }
 
 int64_t UnixMicroseconds() {
+  if (const Machine* const machine = Machine::OfThisThread()) return machine->Now().count() / 1000;
   return std::chrono::duration_cast<std::chrono::microseconds>(
              std::chrono::system_clock::now().time_since_epoch())
       .count();
@@ -46,7 +51,8 @@ Nanoseconds WallUntil(std::chrono::system_clock::time_point at) {
 }
 
 void PreferShortTurns() {
-  struct {  // struct sched_attr, version 0
+  if (Machine::OfThisThread() != nullptr) return;  // the thread is not the caller's alone
+  struct {                                         // struct sched_attr, version 0
     uint32_t size = 48;
     uint32_t policy = SCHED_OTHER;
     uint64_t flags = 0;
@@ -109,11 +115,22 @@ std::string RandomBytes(size_t count) {
   return bytes;
 }
 
+void SleepFor(Nanoseconds time) {
+  if (time <= Nanoseconds(0)) return;
+  Machine* const machine = Machine::OfThisThread();
+  if (machine == nullptr) {
+    std::this_thread::sleep_for(std::chrono::nanoseconds(time.count()));
+    return;
+  }
+  const Nanoseconds end = machine->Now() + time;
+  while (machine->Now() < end) machine->Wait(&end, end);
+}
+
 bool WaitFor(const std::function<bool()>& done, Nanoseconds bound) {
   const Nanoseconds end = MonotonicNow() + bound;
   while (!done()) {
     if (MonotonicNow() >= end) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    SleepFor(Milliseconds(5));
   }
   return true;
 }

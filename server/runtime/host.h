@@ -38,6 +38,8 @@ uint64_t RandomSeed();
 // Fit for secrets.
 std::string RandomBytes(size_t count);
 
+void SleepFor(Nanoseconds time);
+
 // Looks every 5 ms until `done` says so; false if it did not within `bound`.
 bool WaitFor(const std::function<bool()>& done, Nanoseconds bound);
 

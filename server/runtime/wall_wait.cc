@@ -1,8 +1,6 @@
 #include "server/runtime/wall_wait.h"
 
 #include <algorithm>
-#include <chrono>
-#include <thread>
 
 #include "server/runtime/host.h"
 #include "wafer_backend/base/spin_pause.h"
@@ -34,9 +32,7 @@ void WallWait::UntilWithoutSpinning(int64_t wall_ns) {
   if (left_ns > 0) inbox_->Wait(Nanoseconds(left_ns));
 }
 
-void WallWait::SleepUntil(int64_t wall_ns) {
-  std::this_thread::sleep_for(std::chrono::nanoseconds(wall_ns - WallNanoseconds()));
-}
+void WallWait::SleepUntil(int64_t wall_ns) { SleepFor(Nanoseconds(wall_ns - WallNanoseconds())); }
 
 void WallWait::Spin(int64_t until_ns) {
   const int64_t begin_ns = WallNanoseconds();

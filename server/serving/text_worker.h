@@ -10,11 +10,11 @@
 
 #include <deque>
 #include <functional>
-#include <thread>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "wafer_backend/base/mutex.h"
+#include "wafer_backend/base/thread.h"
 #include "wafer_backend/base/units.h"
 
 namespace waferline::serving {
@@ -54,7 +54,7 @@ class TextWorker {
   CondVar changed_;
   std::deque<Waiting> waiting_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace waferline::serving

@@ -10,10 +10,10 @@
 #pragma once
 
 #include <string>
-#include <thread>
 
 #include "absl/base/thread_annotations.h"
 #include "wafer_backend/base/mutex.h"
+#include "wafer_backend/base/thread.h"
 
 struct sqlite3;
 
@@ -47,7 +47,7 @@ class Checkpointer {
   int copied_ ABSL_GUARDED_BY(mutex_) = 0;  // pages, by the thread; 0: it has done nothing
   int last_ ABSL_GUARDED_BY(mutex_) = 0;    // the log's pages at the last commit
   int next_ ABSL_GUARDED_BY(mutex_);        // at which the next copy begins
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace waferline::store

@@ -7,7 +7,7 @@
 namespace waferline::store {
 
 void Reader::Start() {
-  thread_ = std::thread([this] { Run(); });
+  thread_ = Thread([this] { Run(); });
 }
 
 bool Reader::Ask(Question question) {

@@ -8,12 +8,12 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <thread>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "server/store/store.h"
 #include "wafer_backend/base/mutex.h"
+#include "wafer_backend/base/thread.h"
 #include "wafer_backend/base/units.h"
 
 namespace waferline::store {
@@ -50,7 +50,7 @@ class Reader {
   CondVar changed_;
   std::deque<Question> waiting_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace waferline::store

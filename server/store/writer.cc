@@ -18,8 +18,8 @@ constexpr Nanoseconds kMaxBackoff = Milliseconds(500);
 
 absl::Status Writer::Start() {
   WL_RETURN_IF_ERROR(Reconnect());
-  writer_ = std::thread([this] { Run(); });
-  watcher_ = std::thread([this] { Watch(); });
+  writer_ = Thread([this] { Run(); });
+  watcher_ = Thread([this] { Watch(); });
   return absl::OkStatus();
 }
 

@@ -21,13 +21,13 @@
 #include <limits>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "server/store/store.h"
 #include "wafer_backend/base/mutex.h"
+#include "wafer_backend/base/thread.h"
 #include "wafer_backend/base/units.h"
 
 namespace waferline::store {
@@ -139,7 +139,7 @@ class Writer {
   std::string last_error_ ABSL_GUARDED_BY(mutex_);
   Figures figures_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::thread writer_, watcher_;
+  Thread writer_, watcher_;
 };
 
 }  // namespace waferline::store

@@ -22,7 +22,7 @@ COMMANDS = ("chat", "complete", "models", "bench run", "bench replay", "faults s
             "contract warrant", "contract concentration", "tenants list", "tenants add",
             "tenants disable", "keys list", "keys create", "keys rotate", "keys revoke", "quotas list",
             "quotas set", "quotas remove", "invoice list", "invoice show", "invoice close", "invoice credit", "invoice export",
-            "ledger verify", "ledger balances", "usage", "selftest laws", "completion", "man", "version")
+            "ledger verify", "ledger balances", "usage", "selftest laws", "selftest cloud", "completion", "man", "version")
 GROUPS = ("client", "bench", "faults", "accounts", "model", "wafer", "prices", "books", "contract", "selftest", "about")
 DEMO = "deploy/models/demo.gguf"
 

@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "absl/base/thread_annotations.h"
+#include "wafer_backend/base/machine.h"
 #include "wafer_backend/base/units.h"
 
 namespace waferline {
@@ -42,10 +43,17 @@ class ABSL_SCOPED_LOCKABLE MutexLock {
 // hold it again when `until()` is looked at and when they return.
 class CondVar {
  public:
-  void NotifyAll() { changed_.notify_all(); }
+  void NotifyAll() {
+    if (Machine* const machine = Machine::OfThisThread()) machine->Notify(this);
+    changed_.notify_all();
+  }
 
   template <typename Condition>
   void Wait(Mutex* mutex, const Condition& until) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    if (Machine* const machine = Machine::OfThisThread()) {
+      while (!until()) WaitOn(machine, mutex, Machine::kForever);
+      return;
+    }
     std::unique_lock held(mutex->mutex_, std::adopt_lock);
     changed_.wait(held, until);
     held.release();
@@ -54,6 +62,11 @@ class CondVar {
   template <typename Condition>
   bool WaitFor(Mutex* mutex, Nanoseconds bound, const Condition& until)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    if (Machine* const machine = Machine::OfThisThread()) {
+      const Nanoseconds end = machine->Now() + bound;
+      while (!until() && machine->Now() < end) WaitOn(machine, mutex, end);
+      return until();
+    }
     std::unique_lock held(mutex->mutex_, std::adopt_lock);
     const bool met = changed_.wait_for(held, std::chrono::nanoseconds(bound.count()), until);
     held.release();
@@ -61,6 +74,12 @@ class CondVar {
   }
 
  private:
+  void WaitOn(Machine* machine, Mutex* mutex, Nanoseconds until) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    mutex->Unlock();
+    machine->Wait(this, until);
+    mutex->Lock();
+  }
+
   std::condition_variable changed_;
 };
 

@@ -11,8 +11,8 @@ Group SimGroup() {
 
 Group SelftestGroup() {
   return {.name = "selftest",
-          .summary = "Check the scheduler against theory",
-          .commands = {LawsCommand()}};
+          .summary = "Check the scheduler against theory, and whole clouds under faults",
+          .commands = {LawsCommand(), CloudCommand()}};
 }
 
 }  // namespace waferline::cli

@@ -1,5 +1,5 @@
 // The offline commands: sim, sim sweep, sim tiers, sim merge, sim search, sim compare, selftest
-// laws.
+// laws, selftest cloud.
 #pragma once
 
 #include "wafer_backend/base/command_line/command.h"
@@ -17,5 +17,6 @@ Command SimTiersCommand();
 Command SimSearchCommand();
 Command SimCompareCommand();
 Command LawsCommand();
+Command CloudCommand();
 
 }  // namespace waferline::cli

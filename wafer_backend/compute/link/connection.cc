@@ -1,7 +1,5 @@
-#include <netinet/tcp.h>
-
 #include <algorithm>
-#include <boost/asio/buffer.hpp>
+#include <cstring>
 #include <deque>
 #include <optional>
 #include <vector>
@@ -12,8 +10,6 @@
 #include "wafer_backend/compute/link/reactor_io.h"
 
 namespace waferline::link {
-
-using Error = boost::system::error_code;
 
 namespace {
 
@@ -32,20 +28,11 @@ bool BeginsTls(std::span<const uint8_t> bytes) {
 }  // namespace
 
 struct Connection::State : Watched, std::enable_shared_from_this<Connection::State> {
-  State(Reactor* turned_by, Tcp::socket connected, bool is_client)
-      : reactor(turned_by), socket(std::move(connected)) {
+  State(Reactor* turned_by, std::unique_ptr<Socket> connected, bool is_client)
+      : reactor(turned_by), socket(std::move(connected)), peer(socket->peer()) {
     const LinkSecurity& security = reactor->io().security;
     if (security.credentials != nullptr) layer.emplace(security, is_client, reactor->Now());
-    Error ignored;
-    socket.non_blocking(true, ignored);
-    socket.set_option(Tcp::no_delay(true), ignored);
-    socket.set_option(boost::asio::socket_base::keep_alive(true), ignored);
-    const int silent_ms = 10'000;
-    setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &silent_ms,
-               sizeof(silent_ms));
-    const auto remote = socket.remote_endpoint(ignored);
     sent_at = heard_at = reactor->Now();
-    peer = absl::StrCat(remote.address().to_string(ignored), ":", remote.port());
   }
 
   struct Handlers {
@@ -54,14 +41,13 @@ struct Connection::State : Watched, std::enable_shared_from_this<Connection::Sta
   };
 
   void Close(const absl::Status& why) {
-    if (!socket.is_open()) return;
-    Error ignored;
-    socket.close(ignored);
+    if (!socket->open()) return;
+    socket->Close();
     // The owner may drop everything while it is being notified.
     if (const auto keep = std::exchange(handlers, nullptr); keep != nullptr) keep->on_closed(why);
   }
-  void CloseFor(const Error& error) {
-    Close(absl::UnavailableError(absl::StrCat(peer, " closed the connection: ", error.message())));
+  void CloseFor(const absl::Status& why) {
+    Close(absl::UnavailableError(absl::StrCat(peer, " closed the connection: ", why.message())));
   }
 
   void Beat(Nanoseconds now, const Liveness& liveness) override {
@@ -80,7 +66,7 @@ struct Connection::State : Watched, std::enable_shared_from_this<Connection::Sta
   void Excuse(Nanoseconds now, const Liveness& liveness) override {
     heard_at = std::max(heard_at, now - liveness.patience / 2);
   }
-  bool open() const { return socket.is_open() && !broken; }
+  bool open() const { return socket->open() && !broken; }
   bool secured() const { return !layer || layer->open(); }
 
   void Begin() {
@@ -98,31 +84,35 @@ struct Connection::State : Watched, std::enable_shared_from_this<Connection::Sta
     // little.
     constexpr size_t kMinRoom = size_t{64} << 10, kMaxRoom = size_t{1} << 20;
     size_t room = kMinRoom;
-    if (in.size() >= kLengthBytes) {
-      if (const auto size = FrameSize(in); size.ok() && *size > in.size()) {
-        room = std::clamp(*size - in.size(), kMinRoom, kMaxRoom);
+    if (in_bytes >= kLengthBytes) {
+      if (const auto size = FrameSize(gathered()); size.ok() && *size > in_bytes) {
+        room = std::clamp(*size - in_bytes, kMinRoom, kMaxRoom);
       }
     }
+    // Memory that was read into is not cleared for the next read.
     std::vector<uint8_t>* const into = layer ? &cipher : &in;
-    const size_t had = into->size();
-    into->resize(had + room);
-    socket.async_read_some(boost::asio::buffer(into->data() + had, room),
-                           [self = shared_from_this(), into, had](const Error& error, size_t got) {
-                             into->resize(had + got);
-                             self->OnBytes(got);
-                             if (!self->socket.is_open()) return;
-                             if (error) return self->CloseFor(error);
-                             if (!self->Decipher()) return;
-                             if (self->Deliver() && self->socket.is_open()) self->Read();
-                           });
+    const size_t had = layer ? 0 : in_bytes;
+    if (into->size() < had + room) into->resize(had + room);
+    socket->Read(std::span(into->data() + had, room),
+                 [self = shared_from_this()](const absl::Status& status, size_t got) {
+                   self->OnBytes(got);
+                   if (!self->socket->open()) return;
+                   if (!status.ok()) return self->CloseFor(status);
+                   if (!self->Decipher(got)) return;
+                   if (self->Deliver() && self->socket->open()) self->Read();
+                 });
   }
 
-  // With TLS: `cipher` to `in`. False if the connection was closed.
-  bool Decipher() {
-    if (!layer) return true;
+  // What was read joins what is gathered; with TLS, deciphered. False if the connection was closed.
+  bool Decipher(size_t got) {
+    if (!layer) {
+      in_bytes += got;
+      return true;
+    }
     std::vector<uint8_t> wire;
-    const absl::Status status = layer->Receive(cipher, &in, &wire);
-    cipher.clear();
+    in.resize(in_bytes);
+    const absl::Status status = layer->Receive(std::span(cipher).first(got), &in, &wire);
+    in_bytes = in.size();
     Enqueue(&wire);
     return status.ok() || Refuse(status);
   }
@@ -141,10 +131,10 @@ struct Connection::State : Watched, std::enable_shared_from_this<Connection::Sta
 
   // Hands whole frames on, heartbeats excepted. False if the connection was closed meanwhile.
   bool Deliver() {
-    if (!layer && !heard && BeginsTls(in)) return RefuseTls();
+    if (!layer && !heard && BeginsTls(gathered())) return RefuseTls();
     size_t at = 0;
-    while (in.size() - at >= kLengthBytes) {
-      const std::span<const uint8_t> rest(in.data() + at, in.size() - at);
+    while (in_bytes - at >= kLengthBytes) {
+      const std::span<const uint8_t> rest = gathered().subspan(at);
       const auto size = FrameSize(rest);
       if (!size.ok()) return Refuse(size.status());
       if (*size > rest.size()) break;
@@ -154,10 +144,11 @@ struct Connection::State : Watched, std::enable_shared_from_this<Connection::Sta
       const auto keep = handlers;
       if (keep == nullptr) return false;
       const absl::Status status = keep->on_frame(rest.first(*size));
-      if (!socket.is_open()) return false;
+      if (!socket->open()) return false;
       if (!status.ok()) return Refuse(status);
     }
-    in.erase(in.begin(), in.begin() + static_cast<ptrdiff_t>(at));
+    if (at > 0) std::memmove(in.data(), in.data() + at, in_bytes - at);
+    in_bytes -= at;
     return true;
   }
 
@@ -169,6 +160,8 @@ struct Connection::State : Watched, std::enable_shared_from_this<Connection::Sta
         "it speaks TLS, and this side plain TCP: waferd needs --tls DIR, "
         "or who called must do without"));
   }
+
+  std::span<const uint8_t> gathered() const { return std::span(in).first(in_bytes); }
 
   bool Refuse(const absl::Status& why) {
     Close(absl::Status(why.code(), absl::StrCat("from ", peer, ": ", why.message())));
@@ -204,27 +197,24 @@ struct Connection::State : Watched, std::enable_shared_from_this<Connection::Sta
   // Sends without waiting as long as the socket takes bytes, the rest when it is ready again.
   void Flush() {
     while (!out.empty()) {
-      Error error;
-      const size_t sent = socket.write_some(
-          boost::asio::buffer(out.front().data() + out_at, out.front().size() - out_at), error);
-      if (error == boost::asio::error::would_block) {
-        socket.async_wait(Tcp::socket::wait_write,
-                          [self = shared_from_this()](const Error& failed) {
-                            self->waiting = false;
-                            if (!self->socket.is_open()) return;
-                            if (failed) return self->CloseFor(failed);
-                            self->Flush();
-                          });
-        waiting = true;
-        return;
-      }
-      if (error) {
+      const auto sent = socket->Write(std::span(out.front()).subspan(out_at));
+      if (!sent.ok()) {
         // The reader will see the same and notify the owner; Push must not call back.
         broken = true;
         return;
       }
-      out_at += sent;
-      unsent -= sent;
+      if (*sent == 0) {
+        socket->AwaitRoom([self = shared_from_this()](const absl::Status& status) {
+          self->waiting = false;
+          if (!self->socket->open()) return;
+          if (!status.ok()) return self->CloseFor(status);
+          self->Flush();
+        });
+        waiting = true;
+        return;
+      }
+      out_at += *sent;
+      unsent -= *sent;
       sent_at = reactor->Now();
       if (out_at < out.front().size()) continue;
       out_at = 0;
@@ -238,8 +228,8 @@ struct Connection::State : Watched, std::enable_shared_from_this<Connection::Sta
   inline static const std::vector<uint8_t> kHeartbeat = HeartbeatBytes();
 
   Reactor* const reactor;  // outlives its connections
-  Tcp::socket socket;
-  std::string peer;
+  const std::unique_ptr<Socket> socket;
+  const std::string peer;
   std::shared_ptr<Handlers> handlers;
   bool reading = false;
   Nanoseconds sent_at;            // anything
@@ -247,8 +237,9 @@ struct Connection::State : Watched, std::enable_shared_from_this<Connection::Sta
   bool heard = false;             // anything
   size_t unheard = 0;             // bytes since then
   std::optional<TlsLayer> layer;  // none: plain
-  std::vector<uint8_t> cipher;    // with TLS: read, not yet deciphered
-  std::vector<uint8_t> in;
+  std::vector<uint8_t> cipher;    // with TLS: what is read into
+  std::vector<uint8_t> in;        // the first in_bytes of it are gathered
+  size_t in_bytes = 0;
   std::deque<std::vector<uint8_t>> out;
   size_t out_at = 0;  // of the first
   size_t unsent = 0;  // bytes
@@ -257,7 +248,8 @@ struct Connection::State : Watched, std::enable_shared_from_this<Connection::Sta
   std::vector<std::vector<uint8_t>> spent;
 };
 
-std::unique_ptr<Connection> MakeConnection(Reactor* reactor, Tcp::socket socket, bool is_client) {
+std::unique_ptr<Connection> MakeConnection(Reactor* reactor, std::unique_ptr<Socket> socket,
+                                           bool is_client) {
   auto state = std::make_shared<Connection::State>(reactor, std::move(socket), is_client);
   reactor->io().watched.push_back(state);
   return std::make_unique<Connection>(std::move(state));
@@ -265,20 +257,19 @@ std::unique_ptr<Connection> MakeConnection(Reactor* reactor, Tcp::socket socket,
 
 Connection::~Connection() {
   state_->handlers = nullptr;
-  Error ignored;
-  state_->socket.close(ignored);
+  state_->socket->Close();
 }
 
 void Connection::Start(OnFrame on_frame, OnClosed on_closed) {
   state_->handlers =
       std::make_shared<State::Handlers>(State::Handlers{std::move(on_frame), std::move(on_closed)});
-  if (state_->reading || !state_->socket.is_open()) return;
+  if (state_->reading || !state_->socket->open()) return;
   state_->reading = true;
   state_->Begin();
 }
 
 absl::Status Connection::Push(std::vector<uint8_t>* frame) {
-  if (!state_->socket.is_open() || state_->broken) {
+  if (!state_->socket->open() || state_->broken) {
     return absl::UnavailableError(absl::StrCat(state_->peer, ": the connection is closed"));
   }
   if (!HasRoom()) {

@@ -1,6 +1,7 @@
-// The I/O loop of one thread: TCP connections that carry frames, a listener, and the clock that
-// decides when a peer has been silent for too long (liveness.h). The servers of remote shards and
-// prefill workers and the driver that uses them each run one.
+// The I/O loop of one thread: connections that carry frames, a listener, and the clock that
+// decides when a peer has been silent for too long (liveness.h). They are TCP's and the operating
+// system's, or those of the machine that the thread runs on (network.h). The servers of remote
+// shards and prefill workers and the driver that uses them each run one.
 //
 // Thread: everything happens on the thread that calls Turn, callbacks included; only Wake is for
 // any thread. Owner: that thread's loop; connections and listeners must die before their reactor.
@@ -17,6 +18,7 @@
 #include "wafer_backend/base/units.h"
 #include "wafer_backend/compute/link/byte_pipe.h"
 #include "wafer_backend/compute/link/liveness.h"
+#include "wafer_backend/compute/link/network.h"
 #include "wafer_backend/compute/link/tls_layer.h"
 #include "wafer_backend/compute/link/vitals.h"
 
@@ -54,7 +56,7 @@ class Reactor {
   std::shared_ptr<Vitals> vitals_ = std::make_shared<Vitals>();
 };
 
-// One TCP connection as a pipe of frames, plain or with TLS (tls_layer.h).
+// One connection as a pipe of frames, plain or with TLS (tls_layer.h).
 //
 // A frame that is not well-formed, or that the handler refuses, closes the connection. Whatever
 // ends it (the peer, the network, a bad frame, a silent peer as DeadlineExceeded, TCP's own
@@ -101,8 +103,7 @@ class ConnectAttempt {
   ConnectAttempt& operator=(const ConnectAttempt&) = delete;
 
  private:
-  struct State;
-  std::shared_ptr<State> state_;
+  std::unique_ptr<Network::Pending> pending_;
 };
 
 // Accepts connections on "host:port"; port 0 lets the system choose.
@@ -117,9 +118,8 @@ class Listener {
   uint16_t port() const;
 
  private:
-  struct State;
-  explicit Listener(std::shared_ptr<State> state) : state_(std::move(state)) {}
-  std::shared_ptr<State> state_;
+  explicit Listener(std::unique_ptr<Network::Acceptor> acceptor) : acceptor_(std::move(acceptor)) {}
+  std::unique_ptr<Network::Acceptor> acceptor_;
 };
 
 }  // namespace waferline::link

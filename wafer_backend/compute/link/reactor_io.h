@@ -1,21 +1,14 @@
-// Asio's side of the reactor, for the .cc files of this folder only.
+// What the reactor and its connections share, for the .cc files of this folder only.
 #pragma once
 
-#include <atomic>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <memory>
-#include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/status/statusor.h"
+#include "wafer_backend/compute/link/network.h"
 #include "wafer_backend/compute/link/reactor.h"
 
 namespace waferline::link {
-
-using Tcp = boost::asio::ip::tcp;
 
 // A connection, as the reactor looks after it.
 class Watched {
@@ -29,7 +22,8 @@ class Watched {
 };
 
 struct Reactor::Io {
-  Io(const Liveness& how, LinkSecurity protects) : liveness(how), security(std::move(protects)) {}
+  Io(const Liveness& how, LinkSecurity protects, std::unique_ptr<Network> stands_on)
+      : liveness(how), security(std::move(protects)), network(std::move(stands_on)) {}
 
   const Liveness liveness;
   const LinkSecurity security;
@@ -37,16 +31,11 @@ struct Reactor::Io {
   Nanoseconds awake;                            // last seen running
   Nanoseconds beaten;                           // last gone through for heartbeats
   Nanoseconds checked;                          // and for silent peers
-  boost::asio::io_context context{1};           // one thread runs it
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep{
-      context.get_executor()};
-  std::atomic<bool> woken{false};
+  const std::unique_ptr<Network> network;       // dies first: handlers may hold connections
 };
 
-// A connection on a socket that is connected, by us (`is_client`) or by the peer.
-std::unique_ptr<Connection> MakeConnection(Reactor* reactor, Tcp::socket socket, bool is_client);
-
-// "host:port" apart; InvalidArgument if it is not that.
-absl::StatusOr<std::pair<std::string, std::string>> SplitEndpoint(const std::string& endpoint);
+// A connection on a socket that was connected by us (`is_client`) or by the peer.
+std::unique_ptr<Connection> MakeConnection(Reactor* reactor, std::unique_ptr<Socket> socket,
+                                           bool is_client);
 
 }  // namespace waferline::link

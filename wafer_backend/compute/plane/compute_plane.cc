@@ -1,5 +1,6 @@
 #include "wafer_backend/compute/plane/compute_plane.h"
 
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -51,7 +52,7 @@ absl::StatusOr<std::unique_ptr<ComputePlane>> ComputePlane::Create(const PlaneOp
                     .pool = plane->pool_.get(),
                     .shared = &plane->shared_,
                     .waker = waker});
-  plane->thread_ = std::thread([driver = plane->driver_.get()] { driver->Run(); });
+  plane->thread_ = Thread([driver = plane->driver_.get()] { driver->Run(); });
   return plane;
 }
 

@@ -14,12 +14,12 @@
 
 #include <memory>
 #include <string>
-#include <thread>
 #include <unordered_map>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "wafer_backend/api/values.h"
+#include "wafer_backend/base/thread.h"
 #include "wafer_backend/compute/plane/backend.h"
 #include "wafer_backend/compute/plane/compute_sequence.h"
 #include "wafer_backend/compute/plane/computed_source.h"
@@ -77,7 +77,7 @@ class ComputePlane : public ComputedSource {
   mutable SharedState shared_;
   std::unique_ptr<Speculator> speculator_;
   std::unique_ptr<Driver> driver_;
-  std::thread thread_;
+  Thread thread_;
   std::unordered_map<SequenceId, std::shared_ptr<ComputeSequence>> sequences_;
 };
 

@@ -28,7 +28,7 @@ void InlineLane::Count(PlaneCounters* counters) const {
 ThreadLane::ThreadLane(std::unique_ptr<prefill::PrefillService> service, int64_t chunk_tokens,
                        std::function<void()> wake)
     : service_(std::move(service)), chunk_tokens_(chunk_tokens), wake_(std::move(wake)) {
-  thread_ = std::thread([this] { Run(); });
+  thread_ = Thread([this] { Run(); });
 }
 
 ThreadLane::~ThreadLane() {

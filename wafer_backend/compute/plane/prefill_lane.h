@@ -10,11 +10,11 @@
 
 #include <functional>
 #include <memory>
-#include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "wafer_backend/base/mutex.h"
+#include "wafer_backend/base/thread.h"
 #include "wafer_backend/compute/plane/plane_counters.h"
 #include "wafer_backend/compute/prefill/prefill_service.h"
 
@@ -94,7 +94,7 @@ class ThreadLane : public PrefillLane {
   Bytes pages_held_ ABSL_GUARDED_BY(mutex_);
   bool nudged_ ABSL_GUARDED_BY(mutex_) = false;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace waferline::plane

@@ -52,6 +52,12 @@ absl::StatusOr<std::unique_ptr<RemoteBackend>> RemoteBackend::Create(const Remot
   }
   std::unique_ptr<RemoteBackend> backend(new RemoteBackend(options));
   WL_RETURN_IF_ERROR(backend->ConnectFirst());
+  if (backend->facts_.slots < options.sequences) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the shards hold ", backend->facts_.slots,
+                     " sequences at once, the model's decode units run up to ", options.sequences,
+                     " (units x max_running); lower max_running"));
+  }
   return backend;
 }
 

@@ -31,6 +31,9 @@ struct RemoteOptions {
   std::shared_ptr<membership::StandbyPool> standbys;
   size_t chain = 0;          // its number among the chains that share the standbys
   uint64_t fingerprint = 0;  // of the model that they must have
+  // That the engine runs at once at most: as many slots are needed, since one without would wait
+  // for others that emulated time, which waits for it, keeps from ending. 0: not known.
+  uint32_t sequences = 0;
   Nanoseconds between_attempts = Milliseconds(250);  // to reach workers that are down
   Nanoseconds max_outage = Seconds(10);              // then new jobs that wait for them fail
   Nanoseconds outage_patience = Seconds(60);         // then those of begun sequences do

@@ -8,10 +8,10 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "wafer_backend/base/thread.h"
 #include "wafer_backend/compute/shard/shard.h"
 
 namespace waferline::shard {
@@ -33,7 +33,7 @@ class LayerLoader {
   void Start(LayerRange range) {  // not while busy
     range_ = range;
     done_ = false;
-    thread_ = std::thread([this] {
+    thread_ = Thread([this] {
       loaded_ = load_(range_);
       done_ = true;
       on_done_();
@@ -52,7 +52,7 @@ class LayerLoader {
   LayerRange range_;
   std::optional<Loaded> loaded_;  // the thread's until done_
   std::atomic<bool> done_{false};
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace waferline::shard

@@ -81,6 +81,18 @@ TEST_CASE("a later epoch takes the workers over; the earlier one ends its reques
   RequireEmpty(leader.get());  // nothing of the old driver's is left on the shards
 }
 
+TEST_CASE("shards with fewer slots than the units run are refused, with both numbers") {
+  Scene scene;
+  PlaneOptions options = scene.As(Driver("front-a", 1, 0));
+  options.remote.sequences = 256;  // as many as StartShard gives them
+  PlaneOf(options, &scene.waker).reset();
+  options.remote.sequences = 257;
+  const auto refused = ComputePlane::Create(options, &scene.waker);
+  REQUIRE(absl::IsFailedPrecondition(refused.status()));
+  REQUIRE(Says(refused.status(), "the shards hold 256 sequences at once"));
+  REQUIRE(Says(refused.status(), "run up to 257"));
+}
+
 // What a worker answers to a greeting.
 absl::Status Greet(const std::string& endpoint, const link::HelloFrame& hello) {
   link::Reactor reactor;

@@ -1,0 +1,107 @@
+#include "server/simulated/laws.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/runtime/host.h"
+#include "server/simulated/client.h"
+
+namespace waferline::simulated {
+namespace {
+
+constexpr Nanoseconds kRetry = Milliseconds(50);
+// What was released has been reported by every worker.
+constexpr Nanoseconds kQuietBound = Seconds(5);
+
+std::string HeldBy(const plane::PlaneCounters& counters) {
+  Bytes shards;
+  for (const Bytes kv : counters.kv_reserved) shards += kv;
+  if (counters.live_sequences == 0 && counters.slots_in_use == 0 && shards == Bytes(0) &&
+      counters.prefill_kv == Bytes(0) && counters.reports_pending == 0 && counters.outage.empty()) {
+    return "";
+  }
+  return absl::StrCat(counters.live_sequences, " sequences, ", counters.slots_in_use, " slots, ",
+                      shards.count(), " bytes of KV on shards, ", counters.prefill_kv.count(),
+                      " in prefill, ", counters.reports_pending, " reports pending, outage \"",
+                      counters.outage, "\"");
+}
+
+void CheckEngine(Cloud* cloud, FrontEnd* front) {
+  const engine::EngineSnapshot now = front->Snapshot();
+  if (now.in_flight > 0) cloud->Fail(absl::StrCat("law 1: ", now.in_flight, " are in flight"));
+  for (const engine::LaneSnapshot& lane : now.lanes) {
+    for (const engine::UnitSnapshot& unit : lane.units) {
+      if (unit.running > 0 || unit.pages_used > 0) {
+        cloud->Fail(
+            absl::StrCat("law 2: the engine holds ", unit.pages_used, " pages for nothing"));
+      }
+    }
+  }
+  uint64_t recorded = 0;
+  for (const auto& [key, row] : front->ledger().Rows()) recorded += row.generated_tokens;
+  if (recorded != now.tokens) {
+    cloud->Fail(absl::StrCat("law 7: the ledger has ", recorded, " tokens, the engine emitted ",
+                             now.tokens));
+  }
+  front->CheckLaws();
+}
+
+void CheckSram(Cloud* cloud, const FrontEnd& front) {
+  const auto reserved = front.counters().kv_reserved;
+  const auto memory = front.memory();
+  for (size_t i = 0; i < reserved.size() && i < memory.size(); ++i) {
+    if (reserved[i] > memory[i].kv_capacity()) {
+      cloud->Fail(absl::StrCat("law 2: shard ", i, " holds ", reserved[i].count(),
+                               " bytes of KV, its SRAM has room for ",
+                               memory[i].kv_capacity().count()));
+    }
+  }
+}
+
+}  // namespace
+
+void CheckWhileServing(Cloud* cloud) {
+  const MutexLock lock(&cloud->mutex());
+  for (Cloud::Front& front : cloud->fronts()) {
+    if (front.serving == nullptr || front.process->dead) continue;
+    CheckSram(cloud, *front.serving);
+    front.serving->CheckLaws();
+  }
+}
+
+void CheckRecovery(Cloud* cloud) {
+  const Nanoseconds bound = runtime::MonotonicNow() + cloud->options().recovery_bound;
+  for (size_t ask = 0; ask < kAsks; ++ask) {
+    while (AskOnce(cloud, cloud->leader(), ask, true) != Ending::kComplete) {
+      if (!cloud->failure().empty()) return;
+      if (runtime::MonotonicNow() > bound) {
+        return cloud->Fail(absl::StrCat("no request has succeeded ",
+                                        ToSeconds(cloud->options().recovery_bound),
+                                        " s after the last fault"));
+      }
+      if (cloud->leader() == nullptr && cloud->Follower() != nullptr) {
+        cloud->StartFront(cloud->Follower());
+      }
+      runtime::SleepFor(kRetry);
+    }
+    if (cloud->options().faults && ask == 2) return;
+  }
+}
+
+void CheckNothingHeld(Cloud* cloud) {
+  Cloud::Front* const front = cloud->leader();
+  if (front == nullptr || front->serving == nullptr) return cloud->Fail("no front end serves");
+  FrontEnd* const serving = front->serving;
+  std::string held;
+  const bool quiet =
+      runtime::WaitFor([&] { return (held = HeldBy(serving->counters())).empty(); }, kQuietBound);
+  if (!quiet) return cloud->Fail(absl::StrCat("law 2: after the end there are still ", held));
+  for (const link::LinkBytes& hop : serving->counters().activation_bytes) {
+    if (hop.payload % (TinyModel::kHidden * sizeof(float)) != 0) {
+      cloud->Fail("law 3: something else than rows of hidden values went between shards");
+    }
+  }
+  CheckEngine(cloud, serving);
+}
+
+}  // namespace waferline::simulated

@@ -1,0 +1,19 @@
+// What must hold of a simulated cloud: at any time, and once nothing befalls it any more (after
+// Trouble::Mend). Called by a process of the world; failures go to Cloud::Fail.
+#pragma once
+
+#include "server/simulated/cloud.h"
+
+namespace waferline::simulated {
+
+// Of each front end that serves: the engine's laws, no shard holds more than its SRAM.
+void CheckWhileServing(Cloud* cloud);
+
+// A request of each kind succeeds, the first within the recovery bound.
+void CheckRecovery(Cloud* cloud);
+
+// The front end that serves, its engine, its driver and its workers hold nothing, their figures
+// agree.
+void CheckNothingHeld(Cloud* cloud);
+
+}  // namespace waferline::simulated

@@ -1,0 +1,54 @@
+// The simulated cloud itself: the same seed is the same run, each kind of fault happens, and a
+// cloud that alters a token is found out. Many seeds are `waferctl selftest cloud`'s.
+#include <catch2/catch.hpp>
+
+#include "server/simulated/run.h"
+
+namespace waferline::simulated {
+namespace {
+
+TEST_CASE("a run without faults completes every request, and says what they are") {
+  const auto fixtures = MakeFixtures();
+  REQUIRE(fixtures->texts.size() == kAsks);
+  for (size_t ask = 0; ask < kAsks; ++ask) {
+    REQUIRE(!fixtures->texts[ask].empty());
+    REQUIRE(fixtures->texts[ask].size() <= AskNumber(ask).max_tokens);
+  }
+}
+
+TEST_CASE("the same seed gives the same run, another seed another one") {
+  const auto fixtures = MakeFixtures();
+  const RunResult first = RunTwice({.seed = 5}, *fixtures);
+  REQUIRE(first.failure == "");
+  REQUIRE(first.digest != RunCloud({.seed = 6}, *fixtures).digest);
+}
+
+TEST_CASE("in some runs each kind of fault happens, and no law is broken") {
+  const auto fixtures = MakeFixtures();
+  Figures all;
+  for (uint64_t seed = 100; seed < 140; ++seed) {
+    const RunResult result = RunCloud({.seed = seed}, *fixtures);
+    INFO("seed " << seed);
+    REQUIRE(result.failure == "");
+    all.Add(result.figures);
+  }
+  for (size_t kind = 0; kind < kFaultNames.size(); ++kind) {
+    INFO(kFaultNames[kind]);
+    REQUIRE(all.faults[kind] > 0);
+  }
+  REQUIRE(all.complete > 0);
+  REQUIRE(all.recoveries > 0);
+  REQUIRE(all.lost > 0);
+}
+
+TEST_CASE("a token that differs from the run without faults is found") {
+  const auto fixtures = MakeFixtures();
+  fixtures->texts[0].back() ^= 1;
+  fixtures->texts[1].back() ^= 1;
+  fixtures->texts[2].back() ^= 1;
+  const RunResult result = RunCloud({.seed = 7}, *fixtures);
+  REQUIRE(result.failure.find("law 4") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace waferline::simulated
