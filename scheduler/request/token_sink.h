@@ -27,6 +27,21 @@ enum class FinishReason : uint8_t {
   kDeadline,
   kFailed,  // see Outcome::status
 };
+constexpr const char* NameOf(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::kStop:
+      return "stop";
+    case FinishReason::kLength:
+      return "length";
+    case FinishReason::kCancelled:
+      return "cancelled";
+    case FinishReason::kDeadline:
+      return "deadline";
+    case FinishReason::kFailed:
+      break;
+  }
+  return "failed";
+}
 
 // Emulated durations of one request; queue + prefill + transfer + decode = total.
 struct RequestTimes {

@@ -3,27 +3,8 @@
 #include "server/metering/usage_tables.h"
 
 namespace waferline::metering {
-namespace {
 
 using store::Connection;
-
-const char* ReasonOf(FinishReason reason) {
-  switch (reason) {
-    case FinishReason::kStop:
-      return "stop";
-    case FinishReason::kLength:
-      return "length";
-    case FinishReason::kCancelled:
-      return "cancelled";
-    case FinishReason::kDeadline:
-      return "deadline";
-    case FinishReason::kFailed:
-      break;
-  }
-  return "failed";
-}
-
-}  // namespace
 
 StoreMeter::Records::Records(StoreMeter* meter, OpenUsage open,
                              std::span<const ValidRequest> choices)
@@ -46,7 +27,7 @@ void StoreMeter::Records::Open(Recorded recorded) {
 }
 
 int64_t StoreMeter::Records::Post(int64_t choice, const Outcome& outcome, Recorded recorded) {
-  EndedUsage end{.reason = ReasonOf(outcome.reason),
+  EndedUsage end{.reason = NameOf(outcome.reason),
                  .counts = {.prompt = outcome.prompt_tokens,
                             .cached = outcome.cached_tokens,
                             .generated = outcome.generated_tokens},

@@ -21,18 +21,7 @@ std::string OperationOf(std::string_view endpoint) {
 }
 
 const char* FinishName(FinishReason reason) {
-  switch (reason) {
-    case FinishReason::kStop:
-      return "stop";
-    case FinishReason::kLength:
-      return "length";
-    case FinishReason::kCancelled:
-      return "cancelled";
-    case FinishReason::kDeadline:
-      return "deadline";
-    default:
-      return "error";
-  }
+  return reason == FinishReason::kFailed ? "error" : NameOf(reason);
 }
 
 RequestTrace::RequestTrace(Tracer* tracer, Tracer::Started started, TracedRequest request)

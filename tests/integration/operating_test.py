@@ -11,23 +11,12 @@ import time
 
 import pytest
 
-from cloud import BIN, ROOT, Waferd, waferctl
-
-MODEL = """
-models:
-  - name: demo
-    shape: llama-3.1-8b
-    context: 4096
-    prefill: {hardware: h100, workers: 1}
-    decode: [{name: wafer, hardware: wse-3, profile: vendor-2024}]
-    link: {bytes_per_second: 5.0e+10, latency_us: 10}
-    tokens: {from: cheap, file: %s}
-""" % (ROOT / "deploy/models/demo.gguf")
+from cloud import BIN, ONE_MODEL, ROOT, Waferd, waferctl
 
 
 def configuration(folder, text):
     path = folder / "server.yaml"
-    path.write_text(text + MODEL)
+    path.write_text(text + ONE_MODEL)
     return path
 
 
@@ -159,7 +148,7 @@ def test_an_operator_sees_requests_and_ends_one(tmp_path):
 
 
 def test_a_chat_forgets_its_oldest_turns_when_the_context_is_full(tmp_path):
-    small = MODEL.replace("context: 4096", "context: 160")
+    small = ONE_MODEL.replace("context: 4096", "context: 160")
     path = tmp_path / "small.yaml"
     path.write_text(small)
     with Waferd(path) as server:

@@ -11,18 +11,7 @@ import time
 
 import pytest
 
-from cloud import ROOT, Waferd, waferctl
-
-MODEL = """
-models:
-  - name: demo
-    shape: llama-3.1-8b
-    context: 4096
-    prefill: {hardware: h100, workers: 1}
-    decode: [{name: wafer, hardware: wse-3, profile: vendor-2024}]
-    link: {bytes_per_second: 5.0e+10, latency_us: 10}
-    tokens: {from: cheap, file: %s}
-""" % (ROOT / "deploy/models/demo.gguf")
+from cloud import ONE_MODEL, Waferd, waferctl
 
 
 def certs(*words):
@@ -71,7 +60,7 @@ class TlsWaferd(Waferd):
         own = lab.folder / "frontend"
         path = folder / "server.yaml"
         path.write_text(f"listen: {listen}\ntls: {{cert: {own}/tls.crt, key: {own}/tls.key, ca: {own}/ca.crt, reload_s: 1, "
-                        f"trust_domain: waferline.example{more}}}\n{MODEL}")
+                        f"trust_domain: waferline.example{more}}}\n{ONE_MODEL}")
         super().__init__(path)
         self.lab = lab
 
@@ -287,10 +276,10 @@ def test_fields_that_do_not_fit_are_refused(tmp_path):
                          ("cert: a, key: b, client_certificates: required", "needs ca"),
                          ("cert: a, key: b, ca: c, trust_domain: A_b", "lower-case")):
         path = tmp_path / "server.yaml"
-        path.write_text(f"tls: {{{fields}}}\n{MODEL}")
+        path.write_text(f"tls: {{{fields}}}\n{ONE_MODEL}")
         with pytest.raises(RuntimeError, match=said):
             Waferd(path).__enter__()
-    path.write_text(f"tls: {{cert: a, key: b}}\n{MODEL}")
+    path.write_text(f"tls: {{cert: a, key: b}}\n{ONE_MODEL}")
     with pytest.raises(RuntimeError, match=f"tls.cert: {tmp_path}/a"):
         Waferd(path).__enter__()
 

@@ -19,20 +19,10 @@ import urllib.request
 
 import pytest
 
-from cloud import ROOT, Waferd, get, waferctl
+from cloud import ONE_MODEL, ROOT, Waferd, get, waferctl
 
 PACKAGES = ["grpcio", "opentelemetry-proto"]
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "waferline/otlp"
-MODEL = """
-models:
-  - name: demo
-    shape: llama-3.1-8b
-    context: 4096
-    prefill: {hardware: h100, workers: 1}
-    decode: [{name: wafer, hardware: wse-3, profile: vendor-2024}]
-    link: {bytes_per_second: 5.0e+10, latency_us: 10}
-    tokens: {from: cheap, file: %s}
-""" % (ROOT / "deploy/models/demo.gguf")
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
 
@@ -78,7 +68,7 @@ class Receiver:
 
 def configuration(folder, text=""):
     path = folder / "server.yaml"
-    path.write_text(text + MODEL)
+    path.write_text(text + ONE_MODEL)
     return path
 
 

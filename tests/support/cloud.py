@@ -24,6 +24,17 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("WAFERLINE_BIN_DIR", ROOT / "build/bin"))
 START_SECONDS = 60
 STOP_SECONDS = 30
+# The models of a configuration: one, with a text without weights.
+ONE_MODEL = f"""
+models:
+  - name: demo
+    shape: llama-3.1-8b
+    context: 4096
+    prefill: {{hardware: h100, workers: 1}}
+    decode: [{{name: wafer, hardware: wse-3, profile: vendor-2024}}]
+    link: {{bytes_per_second: 5.0e+10, latency_us: 10}}
+    tokens: {{from: cheap, file: {ROOT / "deploy/models/demo.gguf"}}}
+"""
 
 
 class Waferd:

@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 
 #include "client/cli/frame/output.h"
+#include "client/cli/wafer/estimates.h"
 #include "client/cli/wafer/model_flags.h"
 #include "client/cli/wafer/predict_device.h"
 #include "client/cli/wafer/prediction_page.h"
@@ -17,11 +18,8 @@ namespace waferline::cli {
 namespace {
 
 namespace json = boost::json;
-using placement::Estimate;
 using placement::LatencyParts;
 using placement::Prediction;
-
-json::array Range(const Estimate& e) { return {e.low, e.high}; }
 
 json::object LatencyJson(const LatencyParts& parts) {
   return {{"total", 1e6 * parts.total()},
@@ -36,25 +34,15 @@ json::object LatencyJson(const LatencyParts& parts) {
 }
 
 json::object IntervalsJson(const Prediction& p) {
-  return {{"tokens_per_second", Range(p.tokens_per_second)},
-          {"aggregate_tokens_per_second", Range(p.aggregate_per_second)},
-          {"full_tokens_per_second", Range(p.full_per_second)},
-          {"ttft_wafer_ms", Range(p.ttft_wafer_ms)},
-          {"request_ms", Range(p.request_total_ms)},
-          {"end_to_end_tokens_per_second", Range(p.end_to_end_per_second)},
-          {"watts", Range(p.watts)},
-          {"joules_per_token", Range(p.joules_per_token)},
-          {"usd_per_million_tokens", Range(p.usd_per_million_tokens)}};
-}
-
-json::array InfluencesJson(const Prediction& p) {
-  json::array influences;
-  for (const placement::Influence& i : p.influences) {
-    influences.push_back({{"parameter", i.parameter},
-                          {"tokens_per_second_at_low", i.at_low},
-                          {"tokens_per_second_at_high", i.at_high}});
-  }
-  return influences;
+  return {{"tokens_per_second", IntervalJson(p.tokens_per_second)},
+          {"aggregate_tokens_per_second", IntervalJson(p.aggregate_per_second)},
+          {"full_tokens_per_second", IntervalJson(p.full_per_second)},
+          {"ttft_wafer_ms", IntervalJson(p.ttft_wafer_ms)},
+          {"request_ms", IntervalJson(p.request_total_ms)},
+          {"end_to_end_tokens_per_second", IntervalJson(p.end_to_end_per_second)},
+          {"watts", IntervalJson(p.watts)},
+          {"joules_per_token", IntervalJson(p.joules_per_token)},
+          {"usd_per_million_tokens", IntervalJson(p.usd_per_million_tokens)}};
 }
 
 json::array PrefillJson(const Prediction& p) {
@@ -83,7 +71,7 @@ json::object Json(const ModelOnWafers& it, const placement::PredictionTask& task
           {"stages", p.stages},
           {"weight_gigabytes", p.weight_gigabytes},
           {"tokens_per_second", p.tokens_per_second.value},
-          {"interval", Range(p.tokens_per_second)},
+          {"interval", IntervalJson(p.tokens_per_second)},
           {"latency_us", LatencyJson(p.latency)},
           {"tokens_per_step", p.tokens_per_step},
           {"stage_us", p.stage_us},
@@ -104,27 +92,21 @@ json::object Json(const ModelOnWafers& it, const placement::PredictionTask& task
           {"joules_per_token", p.joules_per_token.value},
           {"usd_per_million_tokens", p.usd_per_million_tokens.value},
           {"intervals", IntervalsJson(p)},
-          {"influences", InfluencesJson(p)},
+          {"influences", InfluencesJson(p.influences)},
           {"prefill", PrefillJson(p)}};
 }
 
 void PrintFigures(const Prediction& p) {
-  Table table({"", "value", "low", "high", "unit"},
-              {Table::Align::kLeft, Table::Align::kRight, Table::Align::kRight,
-               Table::Align::kRight, Table::Align::kLeft});
-  const auto add = [&](const char* name, const Estimate& e, const char* unit) {
-    table.Add({name, fmt::format("{:.5g}", e.value), fmt::format("{:.5g}", e.low),
-               fmt::format("{:.5g}", e.high), unit});
-  };
-  add("one user", p.tokens_per_second, "tokens/s");
-  add("these users together", p.aggregate_per_second, "tokens/s");
-  add("as many users as fit and do not slow each other", p.full_per_second, "tokens/s");
-  add("time to first token, prefill on the wafer", p.ttft_wafer_ms, "ms");
-  add("whole request on the wafer", p.request_total_ms, "ms");
-  add("answer over whole request", p.end_to_end_per_second, "tokens/s");
-  add("power", p.watts, "W");
-  add("energy of a token", p.joules_per_token, "J");
-  add("cost of a million tokens", p.usd_per_million_tokens, "USD");
+  EstimateTable table;
+  table.Add("one user", p.tokens_per_second, "tokens/s");
+  table.Add("these users together", p.aggregate_per_second, "tokens/s");
+  table.Add("as many users as fit and do not slow each other", p.full_per_second, "tokens/s");
+  table.Add("time to first token, prefill on the wafer", p.ttft_wafer_ms, "ms");
+  table.Add("whole request on the wafer", p.request_total_ms, "ms");
+  table.Add("answer over whole request", p.end_to_end_per_second, "tokens/s");
+  table.Add("power", p.watts, "W");
+  table.Add("energy of a token", p.joules_per_token, "J");
+  table.Add("cost of a million tokens", p.usd_per_million_tokens, "USD");
   table.Print();
 }
 
@@ -153,12 +135,7 @@ void PrintPrediction(const Prediction& p) {
                  fmt::format("{:.2f}", d.kv_transfer_ms), fmt::format("{:.1f}", d.joules)});
   }
   prefill.Print();
-  Table influences({"what moves one user's tokens/s", "at its low end", "at its high end"});
-  for (const placement::Influence& i : p.influences) {
-    influences.Add(
-        {i.parameter, fmt::format("{:.5g}", i.at_low), fmt::format("{:.5g}", i.at_high)});
-  }
-  influences.Print();
+  PrintInfluences(p.influences);
 }
 
 absl::Status RunPredict(const Arguments& arguments) {

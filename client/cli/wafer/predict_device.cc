@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 
 #include "client/cli/frame/output.h"
+#include "client/cli/wafer/estimates.h"
 #include "client/cli/wafer/model_flags.h"
 #include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
@@ -18,9 +19,6 @@ namespace json = boost::json;
 using placement::CheckedFigure;
 using placement::DevicePrediction;
 using placement::DeviceTask;
-using placement::Estimate;
-
-json::array IntervalJson(const Estimate& e) { return {e.low, e.high}; }
 
 json::array ChecksJson(const std::vector<CheckedFigure>& checks) {
   json::array out;
@@ -38,12 +36,6 @@ json::array ChecksJson(const std::vector<CheckedFigure>& checks) {
 
 json::object Json(const DeviceTask& task, const DevicePrediction& p,
                   const std::vector<CheckedFigure>& checks) {
-  json::array influences;
-  for (const placement::Influence& i : p.influences) {
-    influences.push_back(json::object{{"parameter", i.parameter},
-                                      {"tokens_per_second_at_low", i.at_low},
-                                      {"tokens_per_second_at_high", i.at_high}});
-  }
   json::object intervals{{"tokens_per_second", IntervalJson(p.tokens_per_second)},
                          {"aggregate_tokens_per_second", IntervalJson(p.aggregate_per_second)},
                          {"ttft_ms", IntervalJson(p.ttft_ms)},
@@ -71,35 +63,24 @@ json::object Json(const DeviceTask& task, const DevicePrediction& p,
     intervals["serving_tokens_per_second"] = IntervalJson(*p.serving_per_second);
   }
   out["intervals"] = std::move(intervals);
-  out["influences"] = std::move(influences);
+  out["influences"] = InfluencesJson(p.influences);
   out["checks"] = ChecksJson(checks);
   return out;
 }
 
 void PrintPrediction(const DevicePrediction& p) {
-  Table table({"", "value", "low", "high", "unit"},
-              {Table::Align::kLeft, Table::Align::kRight, Table::Align::kRight,
-               Table::Align::kRight, Table::Align::kLeft});
-  const auto add = [&](const char* name, const Estimate& e, const char* unit) {
-    table.Add({name, fmt::format("{:.5g}", e.value), fmt::format("{:.5g}", e.low),
-               fmt::format("{:.5g}", e.high), unit});
-  };
-  add("one user, decoding", p.tokens_per_second, "tokens/s");
-  add("these users together", p.aggregate_per_second, "tokens/s");
+  EstimateTable table;
+  table.Add("one user, decoding", p.tokens_per_second, "tokens/s");
+  table.Add("these users together", p.aggregate_per_second, "tokens/s");
   if (p.serving_per_second) {
-    add("prefill and decode at maximum load", *p.serving_per_second, "tokens/s");
+    table.Add("prefill and decode at maximum load", *p.serving_per_second, "tokens/s");
   }
-  add("time to first token", p.ttft_ms, "ms");
-  add("power", p.watts, "W");
-  add("energy of a token", p.joules_per_token, "J");
-  add("cost of a million tokens", p.usd_per_million_tokens, "USD");
+  table.Add("time to first token", p.ttft_ms, "ms");
+  table.Add("power", p.watts, "W");
+  table.Add("energy of a token", p.joules_per_token, "J");
+  table.Add("cost of a million tokens", p.usd_per_million_tokens, "USD");
   table.Print();
-  Table influences({"what moves one user's tokens/s", "at its low end", "at its high end"});
-  for (const placement::Influence& i : p.influences) {
-    influences.Add(
-        {i.parameter, fmt::format("{:.5g}", i.at_low), fmt::format("{:.5g}", i.at_high)});
-  }
-  influences.Print();
+  PrintInfluences(p.influences);
 }
 
 void PrintChecks(const std::vector<CheckedFigure>& checks) {

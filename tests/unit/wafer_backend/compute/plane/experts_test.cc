@@ -1,16 +1,11 @@
 // The experts of each shard's layers over several workers: the same bits (law 4), and between a
 // shard and its workers as many bytes as the tokens routed to them have (law 3).
 #include <algorithm>
-#include <atomic>
 #include <catch2/catch.hpp>
-#include <future>
 #include <memory>
 #include <numeric>
-#include <thread>
 
 #include "tests/unit/wafer_backend/compute/plane/remote_workers.h"
-#include "wafer_backend/compute/link/reactor.h"
-#include "wafer_backend/compute/link/typed_link.h"
 #include "wafer_backend/compute/model/families/families.h"
 #include "wafer_backend/compute/shard/layer_server.h"
 
@@ -229,48 +224,16 @@ TEST_CASE("a worker of experts that dies and comes back: the same tokens") {
   RequireEmpty(plane.get());
 }
 
-// Greets as a worker of experts 4 to 15, and then answers nothing.
-class SilentExperts {
- public:
-  explicit SilentExperts(const ModelOnDisk& disk) {
-    hello_.role = link::Role::kExperts;
-    hello_.model_fingerprint = shard::FingerprintOf(*disk.file());
-    hello_.end_layer = hello_.layer_count = 4;
-    hello_.max_rows = 1024;
-    hello_.first_expert = 4;
-    hello_.end_expert = 16;
-    std::promise<uint16_t> port;
-    auto listening = port.get_future();
-    thread_ = std::thread([this, &port] {
-      link::Reactor reactor;
-      std::vector<std::unique_ptr<link::Connection>> peers;
-      auto listener = link::Listener::Open(&reactor, "127.0.0.1:0", [&](auto taken) {
-        link::Connection* const peer = peers.emplace_back(std::move(taken)).get();
-        peer->Start([](std::span<const uint8_t>) { return absl::OkStatus(); },
-                    [](const absl::Status&) {});
-        (void)link::GreetingOutlet(peer).Send(hello_);
-      });
-      port.set_value((*listener)->port());
-      while (!stop_) reactor.Turn(Milliseconds(5));
-    });
-    endpoint_ = "127.0.0.1:" + std::to_string(listening.get());
-  }
-  ~SilentExperts() {
-    stop_ = true;
-    thread_.join();
-  }
-  const std::string& endpoint() const { return endpoint_; }
-
- private:
-  link::HelloFrame hello_;
-  std::string endpoint_;
-  std::atomic<bool> stop_{false};
-  std::thread thread_;
-};
-
 TEST_CASE("a worker of experts that is silent: Unavailable within its patience") {
   const ModelOnDisk disk(SpecOf("qwen3moe", kernels::DType::kQ8_0));
-  const SilentExperts silent(disk);
+  link::HelloFrame hello;
+  hello.role = link::Role::kExperts;
+  hello.model_fingerprint = shard::FingerprintOf(*disk.file());
+  hello.end_layer = hello.layer_count = 4;
+  hello.max_rows = 1024;
+  hello.first_expert = 4;
+  hello.end_expert = 16;
+  const SilentWorker silent(hello);
   Cloud cloud;
   shard::ShardServerOptions options;
   options.model_path = disk.path();

@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "tests/unit/wafer_backend/compute/plane/plane_client.h"
+#include "wafer_backend/compute/link/reactor.h"
+#include "wafer_backend/compute/link/typed_link.h"
 #include "wafer_backend/compute/prefill/prefill_server.h"
 #include "wafer_backend/compute/shard/shard_server.h"
 
@@ -63,6 +65,38 @@ class Server {
   std::atomic<bool> stop_{false};
   absl::Status status_;
   uint16_t port_ = 0;
+  std::thread thread_;
+};
+
+// Greets like a worker, and then answers nothing.
+class SilentWorker {
+ public:
+  explicit SilentWorker(const link::HelloFrame& hello) {
+    std::promise<uint16_t> port;
+    auto listening = port.get_future();
+    thread_ = std::thread([this, hello, &port] {
+      link::Reactor reactor;
+      std::vector<std::unique_ptr<link::Connection>> peers;
+      auto listener = link::Listener::Open(&reactor, "127.0.0.1:0", [&](auto taken) {
+        link::Connection* const peer = peers.emplace_back(std::move(taken)).get();
+        peer->Start([](std::span<const uint8_t>) { return absl::OkStatus(); },
+                    [](const absl::Status&) {});
+        (void)link::GreetingOutlet(peer).Send(hello);
+      });
+      port.set_value((*listener)->port());
+      while (!stop_) reactor.Turn(Milliseconds(5));
+    });
+    endpoint_ = "127.0.0.1:" + std::to_string(listening.get());
+  }
+  ~SilentWorker() {
+    stop_ = true;
+    thread_.join();
+  }
+  const std::string& endpoint() const { return endpoint_; }
+
+ private:
+  std::string endpoint_;
+  std::atomic<bool> stop_{false};
   std::thread thread_;
 };
 

@@ -1,17 +1,12 @@
 // Attention and feed-forward parts apart, through the whole plane: the same bits (law 4) and as
 // many bytes as the law says (law 3), in process and over TCP; workers of either side that die, are
 // silent or are not the right ones.
-#include <atomic>
 #include <catch2/catch.hpp>
-#include <future>
 #include <memory>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "tests/unit/wafer_backend/compute/plane/remote_workers.h"
-#include "wafer_backend/compute/link/reactor.h"
-#include "wafer_backend/compute/link/typed_link.h"
 #include "wafer_backend/compute/shard/layer_server.h"
 
 namespace waferline::plane {
@@ -227,46 +222,14 @@ TEST_CASE("a worker of either side that dies and comes back: the same tokens") {
   }
 }
 
-// Greets as a feed-forward worker of all layers, and then answers nothing.
-class SilentFeedForward {
- public:
-  explicit SilentFeedForward(const ModelOnDisk& disk) {
-    hello_.role = link::Role::kFeedForward;
-    hello_.model_fingerprint = shard::FingerprintOf(*disk.file());
-    hello_.end_layer = hello_.layer_count = kLayers;
-    hello_.max_rows = 1024;
-    std::promise<uint16_t> port;
-    auto listening = port.get_future();
-    thread_ = std::thread([this, &port] {
-      link::Reactor reactor;
-      std::vector<std::unique_ptr<link::Connection>> peers;
-      auto listener = link::Listener::Open(&reactor, "127.0.0.1:0", [&](auto taken) {
-        link::Connection* const peer = peers.emplace_back(std::move(taken)).get();
-        peer->Start([](std::span<const uint8_t>) { return absl::OkStatus(); },
-                    [](const absl::Status&) {});
-        (void)link::GreetingOutlet(peer).Send(hello_);
-      });
-      port.set_value((*listener)->port());
-      while (!stop_) reactor.Turn(Milliseconds(5));
-    });
-    endpoint_ = "127.0.0.1:" + std::to_string(listening.get());
-  }
-  ~SilentFeedForward() {
-    stop_ = true;
-    thread_.join();
-  }
-  const std::string& endpoint() const { return endpoint_; }
-
- private:
-  link::HelloFrame hello_;
-  std::string endpoint_;
-  std::atomic<bool> stop_{false};
-  std::thread thread_;
-};
-
 TEST_CASE("a feed-forward worker that is silent: Unavailable within its patience, by name") {
   const ModelOnDisk disk(SpecOf("llama"));
-  const SilentFeedForward silent(disk);
+  link::HelloFrame hello;
+  hello.role = link::Role::kFeedForward;
+  hello.model_fingerprint = shard::FingerprintOf(*disk.file());
+  hello.end_layer = hello.layer_count = kLayers;
+  hello.max_rows = 1024;
+  const SilentWorker silent(hello);
   Cloud cloud;
   shard::ShardServerOptions options;
   options.model_path = disk.path();
