@@ -1,16 +1,12 @@
 #include "server/accounts/account_tables.h"
 
-#include <cstdlib>
-#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "server/accounts/ledger_tables.h"
 #include "server/accounts/names.h"
 #include "server/accounts/project_tables.h"
-#include "server/billing/transfer.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::accounts {
@@ -21,7 +17,6 @@ using store::IntegerOf;
 using store::Result;
 using store::Row;
 using store::TextOf;
-using store::Value;
 
 // Model names hold no line feeds.
 std::string JoinedModels(const std::vector<std::string>& models) {
@@ -73,44 +68,6 @@ absl::Status InsertKey(Connection& connection, const Key& key) {
            int64_t{key.read_usage}, JoinedModels(key.models),
            std::string(key.from_file ? "file" : "api"), key.created_us, key.expires_us, key.name})
       .status();
-}
-
-Value OrNull(const std::optional<int64_t>& limit) { return limit ? Value(*limit) : Value(); }
-
-// The difference to what was paid in before, from cash (or back to it).
-absl::Status BookPayment(Connection& connection, const Quota& quota, int64_t now_us) {
-  WL_ASSIGN_OR_RETURN(
-      const Result before,
-      connection.Run("SELECT prepaid_micro FROM quota WHERE tenant = $1", {quota.tenant}));
-  const int64_t was = before.rows.empty() ? 0 : IntegerOf(before.rows[0][0]);
-  const int64_t paid = quota.prepaid_micro.value_or(0) - was;
-  if (paid == 0) return absl::OkStatus();
-  const std::string id = absl::StrCat(quota.tenant, ":", now_us);
-  WL_ASSIGN_OR_RETURN(const Money amount, Money::FromColumns({std::abs(paid), 0}));
-  WL_ASSIGN_OR_RETURN(billing::Transfer transfer,
-                      billing::TopUpTransfer(id, quota.tenant, amount, now_us));
-  if (paid < 0) transfer = ReversalOf(transfer, now_us);
-  return AddTransfer(connection, transfer);
-}
-
-std::optional<int64_t> LimitOf(const Value& value) {
-  const auto* number = std::get_if<int64_t>(&value);
-  return number == nullptr ? std::nullopt : std::optional<int64_t>(*number);
-}
-
-// A project may be given by its name.
-absl::Status NameProjectsById(Connection& connection, Quota* quota) {
-  std::map<std::string, int64_t> by_id;
-  for (const auto& [project, thousandths] : quota->shares) {
-    WL_ASSIGN_OR_RETURN(std::string id, ProjectIdOf(connection, quota->tenant, project));
-    if (!by_id.emplace(std::move(id), thousandths).second) {
-      return FieldError("project_shares", absl::StrCat("'", project,
-                                                       "' is a project's name, and "
-                                                       "its id has a share already"));
-    }
-  }
-  quota->shares = std::move(by_id);
-  return absl::OkStatus();
 }
 
 }  // namespace
@@ -230,82 +187,11 @@ absl::StatusOr<std::vector<Key>> ListKeys(Connection& connection) {
   return keys;
 }
 
-absl::StatusOr<Quota> SetQuota(Connection& connection, Quota quota, int64_t now_us) {
-  WL_RETURN_IF_ERROR(NameProjectsById(connection, &quota));
-  WL_RETURN_IF_ERROR(BookPayment(connection, quota, now_us));
-  WL_RETURN_IF_ERROR(
-      connection.Run("DELETE FROM project_share WHERE tenant = $1", {quota.tenant}).status());
-  for (const auto& [project, thousandths] : quota.shares) {
-    WL_RETURN_IF_ERROR(
-        connection
-            .Run("INSERT INTO project_share(tenant, project, thousandths) VALUES($1, $2, $3)",
-                 {quota.tenant, project, thousandths})
-            .status());
-  }
-  if (quota == Quota{.tenant = quota.tenant}) {
-    WL_RETURN_IF_ERROR(
-        connection.Run("DELETE FROM quota WHERE tenant = $1", {quota.tenant}).status());
-    WL_RETURN_IF_ERROR(RaiseAccessVersion(connection));
-    return quota;
-  }
-  WL_RETURN_IF_ERROR(NeedTenant(connection, quota.tenant));
-  WL_RETURN_IF_ERROR(
-      connection
-          .Run("INSERT INTO quota(tenant, requests_day, tokens_minute, concurrent, soft_micro, "
-               "hard_micro, prepaid_micro) VALUES($1, $2, $3, $4, $5, $6, $7) ON CONFLICT(tenant) "
-               "DO UPDATE SET requests_day = $2, tokens_minute = $3, concurrent = $4, soft_micro "
-               "= $5, hard_micro = $6, prepaid_micro = $7",
-               {quota.tenant, OrNull(quota.requests_day), OrNull(quota.tokens_minute),
-                OrNull(quota.concurrent), OrNull(quota.soft_micro), OrNull(quota.hard_micro),
-                OrNull(quota.prepaid_micro)})
-          .status());
-  WL_RETURN_IF_ERROR(RaiseAccessVersion(connection));
-  return quota;
-}
-
-absl::StatusOr<std::vector<Quota>> ListQuotas(Connection& connection) {
-  WL_ASSIGN_OR_RETURN(
-      const Result found,
-      connection.Run("SELECT tenant, requests_day, tokens_minute, concurrent, soft_micro, "
-                     "hard_micro, prepaid_micro FROM quota ORDER BY tenant",
-                     {}));
-  std::vector<Quota> quotas;
-  for (const Row& row : found.rows) {
-    quotas.push_back({.tenant = TextOf(row[0]),
-                      .requests_day = LimitOf(row[1]),
-                      .tokens_minute = LimitOf(row[2]),
-                      .concurrent = LimitOf(row[3]),
-                      .soft_micro = LimitOf(row[4]),
-                      .hard_micro = LimitOf(row[5]),
-                      .prepaid_micro = LimitOf(row[6]),
-                      .shares = {}});
-  }
-  WL_ASSIGN_OR_RETURN(const Result shares,
-                      connection.Run("SELECT tenant, project, thousandths FROM project_share", {}));
-  for (const Row& row : shares.rows) {
-    for (Quota& quota : quotas) {
-      if (quota.tenant == TextOf(row[0])) quota.shares[TextOf(row[1])] = IntegerOf(row[2]);
-    }
-  }
-  return quotas;
-}
-
 absl::StatusOr<int64_t> AccessVersion(Connection& connection) {
   WL_ASSIGN_OR_RETURN(
       const Result found,
       connection.Run("SELECT value FROM setting WHERE name = 'access_version'", {}));
   return found.rows.empty() ? 0 : IntegerOf(found.rows[0][0]);
-}
-
-absl::StatusOr<std::vector<std::string>> OverSoftLimit(Connection& connection, int64_t period) {
-  WL_ASSIGN_OR_RETURN(
-      const Result found,
-      connection.Run("SELECT quota.tenant FROM quota JOIN account ON account.tenant = quota.tenant "
-                     "WHERE project = '' AND period = $1 AND spent_micro >= soft_micro",
-                     {period}));
-  std::vector<std::string> tenants;
-  for (const Row& row : found.rows) tenants.push_back(TextOf(row[0]));
-  return tenants;
 }
 
 }  // namespace waferline::accounts

@@ -1,4 +1,4 @@
-// Tenants, keys and quotas in the tables. Each function is work inside a transaction; one that
+// Tenants and keys in the tables. Each function is work inside a transaction; one that
 // refuses has written nothing, and one that was committed without its answer (in doubt) gives the
 // same answer when it is repeated with the same arguments.
 //
@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -43,20 +42,6 @@ struct Key {
   int64_t revoked_us = 0;  // 0: it is not
 };
 
-// Absent: no limit.
-struct Quota {
-  std::string tenant;
-  std::optional<int64_t> requests_day;
-  std::optional<int64_t> tokens_minute;
-  std::optional<int64_t> concurrent;
-  std::optional<int64_t> soft_micro;     // a month; passing it is only reported
-  std::optional<int64_t> hard_micro;     // a month
-  std::optional<int64_t> prepaid_micro;  // all that was ever paid in
-  // By project: the thousandths of these limits, the balance excepted, that it may use.
-  std::map<std::string, int64_t> shares;
-  bool operator==(const Quota&) const = default;
-};
-
 // Adds what the configuration names, unless it is there; a disabled tenant stays disabled.
 absl::Status ImportKey(store::Connection& connection, const Key& key);
 
@@ -87,15 +72,6 @@ absl::Status RotateKey(store::Connection& connection, const std::string& old_id,
                        int64_t old_ends_us);
 absl::StatusOr<std::vector<Key>> ListKeys(store::Connection& connection);
 
-// Replaces the tenant's; without any limit removes it. Gives it as it is kept: with the ids of
-// projects that have shares (ProjectIdOf). What is paid in since is booked in the ledger. NotFound:
-// no such tenant.
-absl::StatusOr<Quota> SetQuota(store::Connection& connection, Quota quota, int64_t now_us);
-absl::StatusOr<std::vector<Quota>> ListQuotas(store::Connection& connection);
-
 absl::StatusOr<int64_t> AccessVersion(store::Connection& connection);
-// Tenants that have spent their soft limit in the month `period` (YYYYMM).
-absl::StatusOr<std::vector<std::string>> OverSoftLimit(store::Connection& connection,
-                                                       int64_t period);
 
 }  // namespace waferline::accounts

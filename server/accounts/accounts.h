@@ -19,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "server/accounts/account_tables.h"
 #include "server/accounts/project_tables.h"
+#include "server/accounts/quota_tables.h"
 #include "server/accounts/usage_query.h"
 #include "server/billing/price_book.h"
 #include "server/store/reader.h"
