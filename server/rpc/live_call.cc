@@ -104,7 +104,7 @@ bool LiveCall::AbortIf(const std::optional<std::string>& request_id, const std::
   std::shared_ptr<serving::RequestSession> session;
   {
     MutexLock lock(&mutex_);
-    if ((request_id && request_id_ != *request_id) || tenant_ != tenant) return false;
+    if (finished_ || (request_id && request_id_ != *request_id) || tenant_ != tenant) return false;
     aborted_ = true;
     session = session_;
   }

@@ -55,7 +55,8 @@ class LiveCall : public serving::SessionSink,
   const std::string& request_id() const { return request_id_; }
 
   // Cancels the request if it has this id (none: any) and `tenant` owns it: then it ends as the
-  // engine says, or with CANCELLED if the engine does not have it yet. False: it is another one.
+  // engine says, or with CANCELLED if the engine does not have it yet. False: it is another one, or
+  // over.
   bool AbortIf(const std::optional<std::string>& request_id, const std::string& tenant);
 
   // The server ends now: the transport is cut, whatever is unsent.
