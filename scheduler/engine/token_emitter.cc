@@ -12,6 +12,7 @@ void TokenEmitter::Start(SlotIndex slot) {
                        SequenceSpec{.prompt = s.request.prompt,
                                     .generated = s.generated,
                                     .sampling = s.request.sampling,
+                                    .prediction = s.request.prediction,
                                     .max_tokens = std::max<uint32_t>(1, s.request.max_tokens)});
   // With its room taken, values may be computed ahead of their instants; without it, only the first
   // token's, until room is found.

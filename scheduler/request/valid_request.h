@@ -39,6 +39,7 @@ struct ValidRequest {
   // Replay only, instead of `prompt`: what a trace knows of it. Else null, and the engine makes it.
   std::shared_ptr<const PromptOutline> outline;
   SamplingSpec sampling;
+  std::shared_ptr<const Prediction> prediction = nullptr;  // see SequenceSpec
   uint32_t max_tokens =
       0;  // >= 1, and prompt + max_tokens <= context; 0 only for echo: prefill and end
   KvLeg leg = KvLeg::kWhole;  // kPrefill: max_tokens is 1; kDecode: the front end has checked it

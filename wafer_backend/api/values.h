@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "wafer_backend/api/prediction.h"
 #include "wafer_backend/api/sampling.h"
 #include "wafer_backend/base/ids.h"
 #include "wafer_backend/base/units.h"
@@ -33,6 +34,8 @@ struct SequenceSpec {
   // token continues the random stream and the penalties as if nothing had happened.
   std::vector<TokenId> generated;
   SamplingSpec sampling;
+  // What the client expects; changes how soon values are known, never what they are. None if null.
+  std::shared_ptr<const Prediction> prediction = nullptr;
   uint32_t max_tokens =
       0;  // generated tokens at most, those in `generated` included; bounds KV and run-ahead
 };

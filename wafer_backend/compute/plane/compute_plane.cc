@@ -40,11 +40,10 @@ absl::StatusOr<std::unique_ptr<ComputePlane>> ComputePlane::Create(const PlaneOp
     remote.vitals = plane->vitals_ = std::make_shared<ChainVitals>();
     WL_ASSIGN_OR_RETURN(plane->backend_, RemoteBackend::Create(remote));
   }
-  if (options.speculation.on()) {
-    WL_ASSIGN_OR_RETURN(plane->speculator_,
-                        Speculator::Create(options.speculation, plane->backend_->facts().vocabulary,
-                                           plane->pool_.get()));
-  }
+  // Also without drafters of its own: a request may bring a prediction.
+  WL_ASSIGN_OR_RETURN(plane->speculator_,
+                      Speculator::Create(options.speculation, plane->backend_->facts().vocabulary,
+                                         plane->pool_.get()));
   plane->driver_ = std::make_unique<Driver>(
       Driver::Options{.max_batch = options.max_batch, .model = options.model},
       Driver::Parts{.backend = plane->backend_.get(),

@@ -23,6 +23,7 @@ struct ComputeSequence {
       : max_tokens(spec.max_tokens),
         prompt_tokens(static_cast<uint32_t>(spec.prompt->size())),
         given_tokens(static_cast<uint32_t>(spec.generated.size())),
+        prediction(spec.prediction),
         sampler(spec.sampling, *spec.prompt, spec.generated),
         text(*spec.prompt) {
     text.insert(text.end(), spec.generated.begin(), spec.generated.end());
@@ -32,6 +33,7 @@ struct ComputeSequence {
   const uint32_t max_tokens;
   const uint32_t prompt_tokens;
   const uint32_t given_tokens;  // generated before this prefill; the first value has this index
+  const std::shared_ptr<const Prediction> prediction;
 
   // Guarded by SharedState::mutex. What the engine wants ...
   uint32_t wanted = 0;

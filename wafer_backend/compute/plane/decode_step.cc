@@ -61,6 +61,7 @@ void DecodeStep::Speculate() {
     draft_requests_.push_back({.job = sequence->job,
                                .text = sequence->text,
                                .sampling = &sequence->sampler.spec(),
+                               .prediction = sequence->prediction,
                                .next_index = sequence->generated(),
                                .max_tokens = guesses,
                                .draft = &share.draft});

@@ -6,6 +6,7 @@
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/plane/lookup_drafter.h"
 #include "wafer_backend/compute/plane/model_drafter.h"
+#include "wafer_backend/compute/plane/prediction_drafter.h"
 
 namespace waferline::plane {
 namespace {
@@ -20,6 +21,7 @@ absl::StatusOr<std::unique_ptr<Speculator>> Speculator::Create(const Speculation
         "speculation: max_tokens and max_sequences must be at least 1");
   }
   std::unique_ptr<Speculator> speculator(new Speculator(options));
+  speculator->drafters_.push_back(std::make_unique<PredictionDrafter>());
   if (options.lookup) speculator->drafters_.push_back(std::make_unique<LookupDrafter>());
   if (options.draft != nullptr) {
     WL_ASSIGN_OR_RETURN(auto drafter, ModelDrafter::Create(options.draft, vocabulary, pool));

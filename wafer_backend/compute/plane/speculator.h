@@ -25,12 +25,12 @@
 
 namespace waferline::plane {
 
+// What sequences without a prediction of their client are guessed by.
 struct SpeculationOptions {
   bool lookup = false;                           // from the sequence's own text
   std::shared_ptr<const model::GgufFile> draft;  // by a small model; none if null
   uint32_t max_tokens = 8;                       // guessed for a sequence in one step
   uint32_t max_sequences = 8;                    // none is guessed for if more share the step
-  bool on() const { return lookup || draft != nullptr; }
 };
 
 class Speculator {

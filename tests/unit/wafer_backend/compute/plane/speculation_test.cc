@@ -173,7 +173,8 @@ TEST_CASE("lookup goes on as the text went on, also over its own end") {
     static uint64_t job = 0;
     std::vector<TokenId> out;
     const SamplingSpec spec;
-    DraftRequest request{++job, text, &spec, 0, most, &out};
+    DraftRequest request{
+        .job = ++job, .text = text, .sampling = &spec, .max_tokens = most, .draft = &out};
     drafter.Draft({&request, 1});
     return out;
   };
