@@ -18,6 +18,7 @@
 #include "server/openai/sampling_fields.h"
 #include "server/openai/tool_fields.h"
 #include "server/serving/limits.h"
+#include "server/text/tool_rules.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
@@ -170,7 +171,7 @@ void MessageReader::ReadForm() {
 }
 
 void MessageReader::ReadTools() {
-  const json::array* tools = fields_.Array("tools", openai::kMaxTools);
+  const json::array* tools = fields_.Array("tools", text::kMaxTools);
   if (tools == nullptr) return;
   json::array out;
   for (size_t i = 0; i < tools->size() && fields_.ok(); ++i) ReadTool(i, (*tools)[i], &out);

@@ -109,6 +109,7 @@ void Generation::Take(size_t index) {
         " alternatives of tokens: stream it, or ask for fewer choices, tokens or alternatives"));
   }
   choice.result.end.reasoning_tokens = news.reasoning_tokens;
+  choice.result.end.predicted_tokens = news.predicted_tokens;
   choice.result.end.stop = std::move(news.stop);
 }
 

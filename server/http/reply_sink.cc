@@ -88,6 +88,7 @@ void ReplySink::HandleOutcome(const Outcome& outcome) {
     MutexLock lock(&mutex_);
     text_.Finish(&news_.delta);
     news_.reasoning_tokens = text_.reasoning_tokens();
+    news_.predicted_tokens = text_.predicted_tokens();
     news_.stop = text_.stop();
     if (shape_->token_events && !news_.delta.empty()) EndEvent();
     news_.outcome = outcome;

@@ -38,6 +38,7 @@ class ReplySink final : public serving::SessionSink {
     openai::Delta delta;
     uint32_t tokens = 0;            // generated tokens that came
     uint32_t reasoning_tokens = 0;  // of the whole choice, once there is an outcome
+    uint32_t predicted_tokens = 0;  // likewise
     std::string stop;               // the stop string that ended it, likewise
     // Of a stream with an event a token: what each made visible, in place of `delta`.
     std::vector<std::pair<openai::Delta, uint32_t>> events;

@@ -1,5 +1,7 @@
 #include "server/openai/answer_facts.h"
 
+#include <utility>
+
 #include "server/openai/json_text.h"
 
 namespace waferline::openai {
@@ -48,6 +50,28 @@ void AppendRecord(std::string& out, const Usage& usage) {
   }
 }
 
+namespace {
+
+void AppendCompletionDetails(std::string& out, const Usage& usage) {
+  const std::pair<const char*, const std::optional<uint64_t>&> details[] = {
+      {"reasoning_tokens", usage.reasoning_tokens},
+      {"accepted_prediction_tokens", usage.accepted_prediction},
+      {"rejected_prediction_tokens", usage.rejected_prediction}};
+  const char* before = ",\"completion_tokens_details\":{\"";
+  bool any = false;
+  for (const auto& [name, count] : details) {
+    if (!count) continue;
+    out += std::exchange(before, ",\"");
+    out += name;
+    out += "\":";
+    AppendInteger(out, *count);
+    any = true;
+  }
+  if (any) out += '}';
+}
+
+}  // namespace
+
 void AppendUsageObject(std::string& out, const Usage& usage) {
   out += "{\"prompt_tokens\":";
   AppendInteger(out, usage.prompt_tokens);
@@ -58,11 +82,7 @@ void AppendUsageObject(std::string& out, const Usage& usage) {
   out += ",\"prompt_tokens_details\":{\"cached_tokens\":";
   AppendInteger(out, usage.cached_tokens);
   out += '}';
-  if (usage.reasoning_tokens) {
-    out += ",\"completion_tokens_details\":{\"reasoning_tokens\":";
-    AppendInteger(out, *usage.reasoning_tokens);
-    out += '}';
-  }
+  AppendCompletionDetails(out, usage);
   AppendRecord(out, usage);
   out += '}';
 }
@@ -85,7 +105,12 @@ Usage SumUsage(const ResponseShape& shape, const std::vector<ChoiceEnd>& ends) {
     usage.cost = ends.front().cost;
   }
   if (shape.reasoning != text::ReasoningMarks::kNone) usage.reasoning_tokens = 0;
+  if (shape.prediction != nullptr) usage.accepted_prediction = usage.rejected_prediction = 0;
   for (size_t i = 0; i < ends.size(); ++i) {
+    if (shape.prediction != nullptr) {
+      *usage.accepted_prediction += ends[i].predicted_tokens;
+      *usage.rejected_prediction += shape.prediction->tokens().size() - ends[i].predicted_tokens;
+    }
     if (usage.reasoning_tokens) *usage.reasoning_tokens += ends[i].reasoning_tokens;
     usage.completion_tokens += ends[i].generated_tokens;
     if (i % shape.n == 0) {

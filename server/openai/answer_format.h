@@ -24,10 +24,12 @@ struct Usage {
   uint64_t cached_tokens = 0;
   uint64_t completion_tokens = 0;
   std::optional<uint64_t> reasoning_tokens;  // where the model marks its reasoning
-  RequestTimes times;                        // of the choice that took longest
-  std::optional<Nanoseconds> first_token;    // its, since arrival
-  std::string id;                            // of the first choice's usage record; "": none is kept
-  std::string cost;                          // in dollars; "": not said
+  // Where the client predicted the answer: tokens of it that came, and that did not.
+  std::optional<uint64_t> accepted_prediction, rejected_prediction;
+  RequestTimes times;                      // of the choice that took longest
+  std::optional<Nanoseconds> first_token;  // its, since arrival
+  std::string id;                          // of the first choice's usage record; "": none is kept
+  std::string cost;                        // in dollars; "": not said
 };
 Usage SumUsage(const ResponseShape& shape, const std::vector<ChoiceEnd>& ends);
 

@@ -5,13 +5,13 @@
 namespace waferline::openai {
 namespace {
 
-AnswerPart FromReader(ToolCallReader::Part part) {
+AnswerPart FromReader(text::ToolCallReader::Part part) {
   switch (part.kind) {
-    case ToolCallReader::Part::kText:
+    case text::ToolCallReader::Part::kText:
       return {AnswerPart::kText, std::move(part.text)};
-    case ToolCallReader::Part::kCall:
+    case text::ToolCallReader::Part::kCall:
       return {AnswerPart::kCall, std::move(part.text)};
-    case ToolCallReader::Part::kArguments:
+    case text::ToolCallReader::Part::kArguments:
       break;
   }
   return {AnswerPart::kArguments, std::move(part.text)};

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "server/openai/response_shape.h"
-#include "server/openai/tool_call_reader.h"
+#include "server/text/tool_call_reader.h"
 
 namespace waferline::openai {
 
@@ -30,7 +30,7 @@ class AnswerParts {
   std::vector<AnswerPart> Finish();
 
  private:
-  std::optional<ToolCallReader> calls_;  // if the request has tools
+  std::optional<text::ToolCallReader> calls_;  // if the request has tools
 };
 
 }  // namespace waferline::openai

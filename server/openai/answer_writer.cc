@@ -118,12 +118,12 @@ void AnswerWriter::AppendDetails(std::string& out, size_t choice,
 
 // A chunk a part; what is said of the tokens goes with the first, or has a chunk of its own.
 void AnswerWriter::AppendParts(std::string& out, size_t choice,
-                               const std::vector<ToolCallReader::Part>& parts,
+                               const std::vector<text::ToolCallReader::Part>& parts,
                                const std::vector<TokenDetail>& tokens) {
   int call = choices_[choice].calls->calls() - 1;
-  for (const auto& part : parts) call -= part.kind == ToolCallReader::Part::kCall ? 1 : 0;
+  for (const auto& part : parts) call -= part.kind == text::ToolCallReader::Part::kCall ? 1 : 0;
   for (size_t i = 0; i < parts.size(); ++i) {
-    call += parts[i].kind == ToolCallReader::Part::kCall ? 1 : 0;
+    call += parts[i].kind == text::ToolCallReader::Part::kCall ? 1 : 0;
     Open(out, choice);
     AppendPart(out, shape_, choice, call, parts[i]);
     AppendDetails(out, choice, i == 0 ? tokens : std::vector<TokenDetail>(), false);

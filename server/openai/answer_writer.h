@@ -18,7 +18,7 @@
 #include "absl/status/status.h"
 #include "server/openai/answer_format.h"
 #include "server/openai/response_shape.h"
-#include "server/openai/tool_call_reader.h"
+#include "server/text/tool_call_reader.h"
 #include "wafer_backend/compute/model/tokenizer.h"
 
 namespace waferline::openai {
@@ -46,7 +46,7 @@ class AnswerWriter final : public AnswerFormat {
   struct ChoiceState {
     bool started = false;
     int64_t text_offset = 0;
-    std::optional<ToolCallReader> calls;  // if the request has tools
+    std::optional<text::ToolCallReader> calls;  // if the request has tools
   };
 
   void AppendUsage(std::string& out, const Usage& usage);
@@ -55,7 +55,8 @@ class AnswerWriter final : public AnswerFormat {
   // The rest of a chunk whose delta or text is written.
   void AppendDetails(std::string& out, size_t choice, const std::vector<TokenDetail>& tokens,
                      bool first);
-  void AppendParts(std::string& out, size_t choice, const std::vector<ToolCallReader::Part>& parts,
+  void AppendParts(std::string& out, size_t choice,
+                   const std::vector<text::ToolCallReader::Part>& parts,
                    const std::vector<TokenDetail>& tokens);
   void AppendTokens(std::string& out, size_t choice, const std::vector<TokenDetail>& tokens);
   void AppendTokenIds(std::string& out, size_t choice, const std::vector<TokenDetail>& tokens,

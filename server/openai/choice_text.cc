@@ -11,7 +11,9 @@ ChoiceText::ChoiceText(std::shared_ptr<const ResponseShape> shape,
     : shape_(std::move(shape)),
       tokenizer_(std::move(tokenizer)),
       stream_(tokenizer_, shape_->text),
-      splitter_(shape_->reasoning, shape_->reasoning_opened, shape_->calls.has_value()) {}
+      splitter_(shape_->reasoning, shape_->reasoning_opened, shape_->calls.has_value()) {
+  if (shape_->prediction != nullptr) predicted_.emplace(shape_->prediction);
+}
 
 bool ChoiceText::Feed(const TokenEvent& token, Delta* delta) {
   const TokenId id = token.value->id;
@@ -19,7 +21,11 @@ bool ChoiceText::Feed(const TokenEvent& token, Delta* delta) {
       std::find(shape_->end_ids.begin(), shape_->end_ids.end(), id) != shape_->end_ids.end();
   if (shape_->wants_details()) Hold(token, is_end);
   if (is_end) return false;  // the engine ends the choice by itself
-  if (splitter_.reasoning()) ++reasoning_tokens_;
+  if (splitter_.reasoning()) {
+    ++reasoning_tokens_;
+  } else if (predicted_) {
+    predicted_->Append(id);
+  }
   text::TextStream::Delta piece = stream_.Feed(id);
   if (piece.stopped) stop_ = std::move(piece.stop);
   Show(piece.text, delta);

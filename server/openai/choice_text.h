@@ -9,6 +9,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,8 @@ class ChoiceText {
   void Finish(Delta* delta);
   // Tokens so far that came while reasoning was going on.
   uint32_t reasoning_tokens() const { return reasoning_tokens_; }
+  // Tokens so far that came as the client predicted.
+  uint32_t predicted_tokens() const { return predicted_ ? predicted_->accepted() : 0; }
   // The stop string that ended the text; "" if none did.
   const std::string& stop() const { return stop_; }
 
@@ -48,6 +51,7 @@ class ChoiceText {
   text::TextStream stream_;
   text::ReasoningSplitter splitter_;
   uint32_t reasoning_tokens_ = 0;
+  std::optional<PredictionCursor> predicted_;
   std::string stop_;
   std::vector<Held> held_;  // bounded by the longest stop string, in tokens
   int64_t shown_characters_ = 0;

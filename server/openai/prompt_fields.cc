@@ -60,39 +60,6 @@ absl::StatusOr<Prompt> FromIds(const std::string& name, const json::array& ids,
   return Prompt{std::move(tokens), std::move(text)};
 }
 
-// content: a string, or a list of parts of which only text is supported.
-absl::StatusOr<std::string> ReadContent(Fields& message, bool may_be_absent) {
-  const json::value* content = message.Find("content");
-  if (content == nullptr) {
-    if (may_be_absent) return std::string();
-    message.Fail("content", "is missing");
-    return message.status();
-  }
-  if (content->is_string()) return std::string(View(content->get_string()));
-  const json::array* parts = message.Array("content", serving::kMaxContentParts);
-  if (parts == nullptr) return message.status();
-  std::string text;
-  for (size_t i = 0; i < parts->size(); ++i) {
-    const std::string name = absl::StrCat("content[", i, "]");
-    const json::value& part = (*parts)[i];
-    if (!part.is_object()) {
-      message.Fail(name, "must be an object with 'type'");
-      return message.status();
-    }
-    Fields fields(part.get_object(), message.PathOf(name) + ".");
-    std::string type;
-    fields.Text("type", serving::kMaxNameBytes, &type);
-    if (fields.ok() && type != "text") {
-      fields.Fail("type", "must be \"text\": the models here read nothing else");
-    }
-    std::string piece;
-    fields.Text("text", std::string::npos, &piece);
-    WL_RETURN_IF_ERROR(fields.status());
-    text += piece;
-  }
-  return text;
-}
-
 // {"name": ..., "arguments": JSON as a string} with the arguments as what they are, as templates
 // expect it. Arguments that are no JSON object stay a string.
 absl::StatusOr<json::object> ReadCall(const json::object& object, const std::string& path) {
@@ -171,6 +138,38 @@ absl::StatusOr<text::ChatMessage> ReadMessage(const json::value& value, const st
 }
 
 }  // namespace
+
+absl::StatusOr<std::string> ReadContent(Fields& message, bool may_be_absent) {
+  const json::value* content = message.Find("content");
+  if (content == nullptr) {
+    if (may_be_absent) return std::string();
+    message.Fail("content", "is missing");
+    return message.status();
+  }
+  if (content->is_string()) return std::string(View(content->get_string()));
+  const json::array* parts = message.Array("content", serving::kMaxContentParts);
+  if (parts == nullptr) return message.status();
+  std::string text;
+  for (size_t i = 0; i < parts->size(); ++i) {
+    const std::string name = absl::StrCat("content[", i, "]");
+    const json::value& part = (*parts)[i];
+    if (!part.is_object()) {
+      message.Fail(name, "must be an object with 'type'");
+      return message.status();
+    }
+    Fields fields(part.get_object(), message.PathOf(name) + ".");
+    std::string type;
+    fields.Text("type", serving::kMaxNameBytes, &type);
+    if (fields.ok() && type != "text") {
+      fields.Fail("type", "must be \"text\": the models here read nothing else");
+    }
+    std::string piece;
+    fields.Text("text", std::string::npos, &piece);
+    WL_RETURN_IF_ERROR(fields.status());
+    text += piece;
+  }
+  return text;
+}
 
 absl::Status CheckTextFits(std::string_view name, size_t bytes, const text::ServedModel& model) {
   if (serving::TextMayFit(bytes, model)) return absl::OkStatus();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/json/array.hpp>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -31,6 +32,9 @@ absl::StatusOr<std::vector<ResponseShape::Prompt>> ReadPrompts(Fields& fields,
 absl::StatusOr<ResponseShape::Prompt> ReadMessages(Fields& fields, const text::ServedModel& model,
                                                    int64_t unix_seconds,
                                                    const boost::json::array& tools);
+
+// content: a string, or a list of parts of which only text is supported.
+absl::StatusOr<std::string> ReadContent(Fields& message, bool may_be_absent);
 
 // context_length_exceeded at `name` if a text of so many bytes cannot fit (serving::TextMayFit),
 // which keeps the io thread from tokenizing megabytes only to refuse them.

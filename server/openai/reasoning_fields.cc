@@ -1,11 +1,13 @@
 #include "server/openai/reasoning_fields.h"
 
 #include <boost/json/value.hpp>
+#include <limits>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "server/openai/api_error.h"
 #include "server/serving/limits.h"
+#include "wafer_backend/base/strings.h"
 
 namespace waferline::openai {
 namespace {
@@ -55,6 +57,27 @@ absl::Status CheckEffort(const Fields& fields, const text::ChatTemplate& chat,
   }
   absl::StrAppend(warning, warning->empty() ? "" : "; ", "reasoning_effort without effect: ", kWhy);
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<text::ThinkingBudget>> ReadThinkingBudget(
+    Fields& fields, const text::ServedModel& model, const ResponseShape& shape,
+    std::string* warning) {
+  const std::string_view name = fields.NameOf("thinking_budget", {"thinking_token_budget"});
+  if (!fields.Has(name)) return std::nullopt;
+  text::ThinkingRequest request{.marks = shape.reasoning, .opened = shape.reasoning_opened};
+  fields.Int(name, 0, std::numeric_limits<int32_t>::max(), &request.tokens);
+  if (!fields.ok()) return fields.status();
+  if (shape.reasoning == text::ReasoningMarks::kNone ||
+      model.origin != text::TokenOrigin::kComputed) {
+    absl::StrAppend(warning, warning->empty() ? "" : "; ", Absl(name),
+                    " without effect: this answer has no reasoning");
+    return std::nullopt;
+  }
+  auto budget = text::MakeThinkingBudget(request, *model.tokenizer);
+  if (budget.ok()) return *std::move(budget);
+  return WithCode(FieldError(name, absl::StrCat("'", Absl(name), "' is not supported here: ",
+                                                budget.status().message())),
+                  "unsupported_parameter");
 }
 
 }  // namespace waferline::openai

@@ -3,12 +3,16 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "server/openai/dialect.h"
 #include "server/openai/fields.h"
-#include "server/text/chat_template.h"
+#include "server/openai/response_shape.h"
+#include "server/text/served_model.h"
+#include "server/text/thinking_budget.h"
 
 namespace waferline::openai {
 
@@ -21,5 +25,12 @@ void ReadReasoningFields(Fields& fields, const text::ChatTemplate& chat,
 // named in `warning`, or refused where fields without effect are.
 absl::Status CheckEffort(const Fields& fields, const text::ChatTemplate& chat,
                          const Dialect& dialect, std::string* warning);
+
+// thinking_budget, or thinking_token_budget (vLLM's). None if it was not sent, or if the answer has
+// no reasoning: then `warning` says so. InvalidArgument at it: the vocabulary has no token for a
+// mark.
+absl::StatusOr<std::optional<text::ThinkingBudget>> ReadThinkingBudget(
+    Fields& fields, const text::ServedModel& model, const ResponseShape& shape,
+    std::string* warning);
 
 }  // namespace waferline::openai

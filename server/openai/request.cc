@@ -10,6 +10,7 @@
 #include "server/openai/constraint_fields.h"
 #include "server/openai/json_text.h"
 #include "server/openai/kv_leg_fields.h"
+#include "server/openai/prediction_fields.h"
 #include "server/openai/prompt_fields.h"
 #include "server/openai/reasoning_fields.h"
 #include "server/openai/request_fields.h"
@@ -50,20 +51,10 @@ absl::Status Constrain(Fields& fields, const ToolRequest* tools, ParsedRequest* 
   ResponseShape& shape = parsed->shape;
   if (tools != nullptr && !tools->tools.empty()) {
     WL_ASSIGN_OR_RETURN(constraint, ConstrainCalls(*tools, std::move(constraint), *parsed->model));
-    shape.calls = constraint->spec.calls->form;
-    shape.calls_forced = !constraint->spec.calls->text_allowed;
     shape.legacy_calls = tools->legacy;
-    // The marks of calls must be seen; no other control token comes.
-    if (!shape.calls->controls.empty()) shape.text.skip_special = false;
-  } else if (constraint) {
-    shape.text.drop_first_space = false;  // the first character is what the constraint says
   }
   if (!constraint) return absl::OkStatus();
-  // Where text is not free, all of it is the answer.
-  const auto& calls = constraint->spec.calls;
-  if (calls == nullptr || !calls->text_allowed || constraint->spec.answer != nullptr) {
-    shape.reasoning = text::ReasoningMarks::kNone;
-  }
+  text::HoldTo(constraint->spec, &shape);
   parsed->constraint = std::move(constraint);
   return absl::OkStatus();
 }
@@ -88,6 +79,7 @@ absl::Status End(Fields& fields, const Envelope& envelope, Ending ending, Parsed
   pattern.sampling.top_logprobs = parsed->shape.logprobs;
   pattern.sampling.prompt_logprobs = parsed->shape.echo && parsed->shape.logprobs >= 0;
   parsed->shape.end_ids = pattern.sampling.end_ids;
+  pattern.prediction = parsed->shape.prediction;
   expansion.pattern = std::move(pattern);
   expansion.context = parsed->model->context_tokens.count();
   expansion.clip = envelope.dialect.clip_max_tokens;
@@ -129,15 +121,6 @@ int32_t ReadChatLogprobs(Fields& fields) {
   return logprobs ? top : -1;
 }
 
-// How the reply's reasoning is told from its answer, and whether it is shown.
-void ReadReasoning(Fields& fields, const text::ServedModel& model, ResponseShape* shape) {
-  fields.Bool("include_reasoning", &shape->include_reasoning);
-  shape->reasoning = model.chat->reasoning();
-  shape->text.always_shown = text::MarkTokens(shape->reasoning, *model.tokenizer);
-  shape->reasoning_opened =
-      text::OpensReasoning(shape->reasoning, *model.tokenizer, *shape->prompts.front().tokens);
-}
-
 }  // namespace
 
 absl::StatusOr<ParsedRequest> ParseCompletion(std::string_view body, const Envelope& envelope,
@@ -155,6 +138,7 @@ absl::StatusOr<ParsedRequest> ParseCompletion(std::string_view body, const Envel
     if (choice != nullptr && *choice == boost::json::value("none")) continue;
     fields.Unsupported(name, "tools are called in chats: use /v1/chat/completions");
   }
+  fields.Unsupported("prediction", "predicted outputs are of chats: use /v1/chat/completions");
   fields.Unsupported("suffix", "text is continued at its end only");
   int64_t best_of = shape.n;
   fields.Int("best_of", 1, serving::kMaxChoices, &best_of);
@@ -222,16 +206,15 @@ absl::StatusOr<ParsedRequest> ParseChatFields(const boost::json::object& body,
   const auto wanted = ReadMaxTokens(fields, false);
   WL_RETURN_IF_ERROR(fields.status());
 
+  shape.prediction = ReadPrediction(fields, *parsed.model);
   const ToolRequest tools = ReadTools(fields);
   WL_RETURN_IF_ERROR(fields.status());
   WL_ASSIGN_OR_RETURN(ResponseShape::Prompt prompt,
                       ReadMessages(fields, *parsed.model, envelope.unix_seconds, tools.tools));
   shape.prompts.push_back(std::move(prompt));
   const text::ChatTemplate& chat = *parsed.model->chat;
-  shape.text.stop.insert(shape.text.stop.end(), chat.stop_strings().begin(),
-                         chat.stop_strings().end());
-  shape.text.drop_first_space = chat.reply_begins_with_space();
-  ReadReasoning(fields, *parsed.model, &shape);
+  text::ReadAsReply(chat, *parsed.model->tokenizer, *shape.prompts.front().tokens, &shape);
+  fields.Bool("include_reasoning", &shape.include_reasoning);
   WL_RETURN_IF_ERROR(End(fields, envelope,
                          {.expansion = {.wanted = wanted,
                                         .fallback = parsed.model->context_tokens.count(),
@@ -246,7 +229,7 @@ absl::StatusOr<ParsedRequest> ParseChatFields(const boost::json::object& body,
 namespace {
 
 void Hold(std::shared_ptr<const TokenConstraint> constraint, ParsedRequest* parsed) {
-  if (parsed->thinking) constraint = HoldThinking(*parsed->thinking, std::move(constraint));
+  if (parsed->thinking) constraint = text::HoldThinking(*parsed->thinking, std::move(constraint));
   for (ValidRequest& request : parsed->requests) request.sampling.constraint = constraint;
 }
 

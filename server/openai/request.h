@@ -21,9 +21,9 @@
 #include "server/openai/dialect.h"
 #include "server/openai/field_names.h"
 #include "server/openai/response_shape.h"
-#include "server/openai/thinking_budget.h"
 #include "server/serving/kv_handoffs.h"
 #include "server/text/served_model.h"
+#include "server/text/thinking_budget.h"
 
 namespace waferline::openai {
 
@@ -55,7 +55,7 @@ struct ParsedRequest {
   std::optional<ConstraintField> constraint;
   FieldNames names;  // for errors of the constraint; empty if they are a chat's
   // Like the constraint, in the requests together with it.
-  std::optional<ThinkingBudget> thinking;
+  std::optional<text::ThinkingBudget> thinking;
 };
 
 absl::StatusOr<ParsedRequest> ParseCompletion(std::string_view body, const Envelope& envelope,

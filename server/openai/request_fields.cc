@@ -45,7 +45,6 @@ constexpr Missing kMissing[] = {
     {"dry_multiplier", kSamplers, 0},
     {"logits_processors", "use logit_bias"},
     {"use_beam_search", "tokens are sampled; use n for several answers"},
-    {"prediction", "predicted outputs are not used"},
     {"prompt_embeds", "prompts are text or token ids"},
     {"truncate_prompt_tokens", "prompts are taken whole; shorten it yourself"},
     {"prompt_logprobs", "use echo with logprobs on /v1/completions"},

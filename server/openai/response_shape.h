@@ -10,14 +10,13 @@
 
 #include "scheduler/request/token_sink.h"
 #include "server/serving/kv_handoffs.h"
-#include "server/text/reasoning.h"
-#include "server/text/text_stream.h"
+#include "server/text/answer_form.h"
+#include "wafer_backend/api/prediction.h"
 #include "wafer_backend/base/ids.h"
-#include "wafer_backend/compute/grammar/tool_calls.h"
 
 namespace waferline::openai {
 
-struct ResponseShape {
+struct ResponseShape : text::AnswerForm {
   enum class Kind : uint8_t { kCompletion, kChat };
   Kind kind = Kind::kCompletion;
 
@@ -44,15 +43,10 @@ struct ResponseShape {
     std::string text;  // for echo
   };
   std::vector<Prompt> prompts;
-  text::TextStreamOptions text;                                  // stop strings and what is shown
-  text::ReasoningMarks reasoning = text::ReasoningMarks::kNone;  // of a chat's reply
-  bool reasoning_opened = false;                                 // by the prompt
-  bool include_reasoning = true;                                 // false: its text is left out
-  std::vector<TokenId> end_ids;  // tokens that end the text and are not part of it
-  // How calls of tools are written in the text; none if there are no tools.
-  std::optional<grammar::ToolCallForm> calls;
-  bool calls_forced = false;  // there is no text without a call
-  bool legacy_calls = false;  // function_call instead of tool_calls
+  std::shared_ptr<const Prediction> prediction;  // what the client expects; none if null
+  bool include_reasoning = true;                 // false: its text is left out
+  std::vector<TokenId> end_ids;                  // tokens that end the text and are not part of it
+  bool legacy_calls = false;                     // function_call instead of tool_calls
   // kv_transfer_params of an answer that ends for its length; empty: none.
   serving::KvParams handed_over;
 
@@ -89,6 +83,7 @@ struct ChoiceEnd {
   uint32_t cached_tokens = 0;
   uint32_t generated_tokens = 0;
   uint32_t reasoning_tokens = 0;  // of the generated ones
+  uint32_t predicted_tokens = 0;  // of the generated ones: came as the client predicted
   std::string stop;               // the stop string that ended it; "" if none did
   RequestTimes times;
   std::optional<Nanoseconds> first_token;  // since arrival; none: no token came

@@ -1,13 +1,12 @@
 #include "server/openai/tool_fields.h"
 
-#include <algorithm>
 #include <boost/json/value.hpp>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "server/openai/api_error.h"
 #include "server/serving/limits.h"
+#include "server/text/tool_rules.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
@@ -15,16 +14,6 @@ namespace waferline::openai {
 namespace {
 
 namespace json = boost::json;
-
-constexpr size_t kMaxFunctionNameBytes = 64;  // OpenAI's
-
-bool IsFunctionName(std::string_view name) {
-  return !name.empty() && name.size() <= kMaxFunctionNameBytes &&
-         std::all_of(name.begin(), name.end(), [](char c) {
-           return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' ||
-                  c == '.';
-         });
-}
 
 // {"name": ..., "description": ..., "parameters": schema, "strict": ...}
 void ReadFunction(const json::object& object, const std::string& path, Fields& fields,
@@ -38,22 +27,13 @@ void ReadFunction(const json::object& object, const std::string& path, Fields& f
   function.Text("description", grammar::GrammarCompiler::kMaxSourceBytes, &description);
   function.Bool("strict", &strict);
   function.RefuseOthers({"name", "description", "parameters", "strict"});
-  if (function.ok() && !IsFunctionName(tool.name)) {
-    function.Fail("name", absl::StrCat("must have 1 to ", kMaxFunctionNameBytes,
+  if (function.ok() && !text::IsFunctionName(tool.name)) {
+    function.Fail("name", absl::StrCat("must have 1 to ", text::kMaxFunctionNameBytes,
                                        " letters, digits, '_', '-' and '.'"));
   }
-  const json::object* parameters = function.Object("parameters");
-  tool.arguments = parameters == nullptr ? json::object() : *parameters;
-  // Arguments are an object, whatever the schema leaves out.
-  json::object& schema = tool.arguments.get_object();
-  if (!schema.contains("type") && !schema.contains("$ref") && !schema.contains("anyOf")) {
-    schema["type"] = "object";
-  }
-  if (const json::value* type = schema.if_contains("type");
-      type != nullptr && *type != json::value("object")) {
-    function.Fail("parameters", "must be the schema of an object");
-  }
-  if (parameters == nullptr || parameters->empty()) schema["properties"] = json::object();
+  auto schema = text::SchemaOfArguments(function.Object("parameters"));
+  if (!schema) function.Fail("parameters", "must be the schema of an object");
+  if (schema) tool.arguments = *std::move(schema);
   for (const auto& other : request->calls.tools) {
     if (other.name == tool.name) function.Fail("name", "is that of another tool, too");
   }
@@ -62,7 +42,7 @@ void ReadFunction(const json::object& object, const std::string& path, Fields& f
 }
 
 void ReadToolList(Fields& fields, ToolRequest* request) {
-  const json::array* tools = fields.Array("tools", kMaxTools);
+  const json::array* tools = fields.Array("tools", text::kMaxTools);
   if (tools == nullptr) return;
   for (size_t i = 0; i < tools->size(); ++i) {
     const std::string path = absl::StrCat("tools[", i, "]");
@@ -84,7 +64,7 @@ void ReadToolList(Fields& fields, ToolRequest* request) {
 }
 
 void ReadFunctionList(Fields& fields, ToolRequest* request) {
-  const json::array* functions = fields.Array("functions", kMaxTools);
+  const json::array* functions = fields.Array("functions", text::kMaxTools);
   if (functions == nullptr || functions->empty()) return;
   if (!request->tools.empty())
     return fields.Fail("functions", "and 'tools' are the same; send one");
@@ -103,18 +83,14 @@ void ReadFunctionList(Fields& fields, ToolRequest* request) {
 // Keeps the one tool of that name.
 void ForceTool(Fields& fields, std::string_view field, const json::value* name,
                ToolRequest* request) {
-  auto& tools = request->calls.tools;
   if (name == nullptr || !name->is_string()) {
     return fields.Fail(field, "must name a function: its 'name' is missing");
   }
-  std::erase_if(tools, [&](const auto& tool) { return name->get_string() != tool.name; });
-  if (tools.empty()) {
-    return fields.Fail(
-        field, absl::StrCat("names the function '", std::string(name->get_string()).substr(0, 64),
-                            "', which is not among the tools"));
+  const std::string_view wanted(name->get_string().data(), name->get_string().size());
+  if (!text::ForceTool(wanted, &request->calls)) {
+    fields.Fail(field, absl::StrCat("names the function '", Absl(wanted.substr(0, 64)),
+                                    "', which is not among the tools"));
   }
-  request->calls.text_allowed = false;
-  request->calls.several = false;
 }
 
 // What may be called, or must. False: nothing.
@@ -182,15 +158,11 @@ ToolRequest ReadTools(Fields& fields) {
 absl::StatusOr<ConstraintField> ConstrainCalls(const ToolRequest& request,
                                                std::optional<ConstraintField> answer,
                                                const text::ServedModel& model) {
-  const auto& form = model.chat->tool_form();
-  if (!form.ok()) return WithCode(WithParam(form.status(), request.path), "unsupported_parameter");
-  auto calls = std::make_shared<grammar::ToolCalls>(request.calls);
-  calls->form = *form;
-  grammar::FindBareArguments(calls.get());
-  ConstraintField field{request.path, {.kind = grammar::GrammarSpec::Kind::kToolCalls}};
-  field.spec.calls = std::move(calls);
-  if (answer) field.spec.answer = std::make_shared<grammar::GrammarSpec>(std::move(answer->spec));
-  return field;
+  std::optional<grammar::GrammarSpec> rest;
+  if (answer) rest = std::move(answer->spec);
+  auto spec = text::SpecOfCalls(request.calls, std::move(rest), *model.chat);
+  if (!spec.ok()) return WithCode(WithParam(spec.status(), request.path), "unsupported_parameter");
+  return ConstraintField{request.path, *std::move(spec)};
 }
 
 }  // namespace waferline::openai

@@ -1,5 +1,5 @@
 // What a chat says of tools: `tools`, `tool_choice`, `parallel_tool_calls`, and the older
-// `functions` and `function_call`. Pure functions; any thread. Bounds: kMaxTools tools.
+// `functions` and `function_call`. Pure functions; any thread. Bounds: text::kMaxTools tools.
 #pragma once
 
 #include <boost/json/array.hpp>
@@ -13,8 +13,6 @@
 #include "wafer_backend/compute/grammar/tool_calls.h"
 
 namespace waferline::openai {
-
-inline constexpr size_t kMaxTools = 128;
 
 struct ToolRequest {
   boost::json::array tools;  // for the template; empty if none may be called

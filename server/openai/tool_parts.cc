@@ -1,17 +1,15 @@
 #include "server/openai/tool_parts.h"
 
-#include <functional>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "server/openai/json_text.h"
-#include "wafer_backend/base/seeded_stream.h"
+#include "server/text/tool_rules.h"
 
 namespace waferline::openai {
 namespace {
 
-using Part = ToolCallReader::Part;
+using Part = text::ToolCallReader::Part;
 
 void AppendFunction(std::string& out, std::string_view name, std::string_view arguments) {
   out += "{\"name\":";
@@ -24,11 +22,7 @@ void AppendFunction(std::string& out, std::string_view name, std::string_view ar
 }  // namespace
 
 std::string CallId(const ResponseShape& shape, size_t choice, int call) {
-  const uint64_t number =
-      Mix(std::hash<std::string>()(shape.id) ^ Mix(choice * 1000 + static_cast<uint64_t>(call)));
-  const std::string digits = absl::StrCat(absl::Hex(number, absl::kZeroPad16));
-  // Templates of Mistral take ids of nine letters and digits only.
-  return shape.calls->name.starts_with("mistral") ? digits.substr(0, 9) : "call_" + digits;
+  return text::CallId(*shape.calls, {.request_id = shape.id, .choice = choice, .call = call});
 }
 
 void AppendPart(std::string& out, const ResponseShape& shape, size_t choice, int call,
@@ -64,7 +58,7 @@ void AppendPart(std::string& out, const ResponseShape& shape, size_t choice, int
 
 int AppendCallMessage(std::string& out, const ResponseShape& shape, size_t choice,
                       const Delta& generated) {
-  ToolCallReader reader(*shape.calls, shape.calls_forced);
+  text::ToolCallReader reader(*shape.calls, shape.calls_forced);
   std::vector<Part> parts = reader.Feed(generated.text);
   for (Part& part : reader.Finish()) parts.push_back(std::move(part));
   std::string content;

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "server/openai/response_shape.h"
-#include "server/openai/tool_call_reader.h"
+#include "server/text/tool_call_reader.h"
 
 namespace waferline::openai {
 
@@ -13,7 +13,7 @@ std::string CallId(const ResponseShape& shape, size_t choice, int call);
 
 // ,"delta":{...} of one part; `call` counts from 0.
 void AppendPart(std::string& out, const ResponseShape& shape, size_t choice, int call,
-                const ToolCallReader::Part& part);
+                const text::ToolCallReader::Part& part);
 
 // ,"message":{...} of all that was generated. Returns how many calls there are.
 int AppendCallMessage(std::string& out, const ResponseShape& shape, size_t choice,

@@ -4,6 +4,7 @@
 
 #include "server/rpc/kv_params.h"
 #include "server/rpc/rpc_status.h"
+#include "server/text/tool_rules.h"
 
 namespace waferline::rpc {
 namespace {
@@ -51,7 +52,45 @@ EventEncoder::EventEncoder(const DecodedRequest& decoded)
       end_ids_(decoded.request.sampling.end_ids),
       wants_logprobs_(decoded.request.sampling.top_logprobs >= 0),
       handed_over_(decoded.handed_over),
-      text_(decoded.model->tokenizer, decoded.text) {}
+      include_reasoning_(decoded.include_reasoning),
+      text_(decoded.model->tokenizer, decoded.form.text),
+      splitter_(decoded.form.reasoning, decoded.form.reasoning_opened,
+                decoded.form.calls.has_value()) {
+  if (decoded.request.prediction != nullptr) predicted_.emplace(decoded.request.prediction);
+  if (decoded.form.calls) calls_.emplace(*decoded.form.calls, decoded.form.calls_forced);
+}
+
+EventEncoder::Seen EventEncoder::See(text::ReasoningSplitter::Parts parts, bool last) {
+  Seen seen;
+  if (include_reasoning_) seen.reasoning = std::move(parts.reasoning);
+  if (!calls_) {
+    seen.text = std::move(parts.answer);
+    return seen;
+  }
+  const int before = calls_->calls();
+  auto read = calls_->Feed(parts.answer);
+  if (last) {
+    for (auto& part : calls_->Finish()) read.push_back(std::move(part));
+  }
+  int call = before - 1;
+  for (auto& part : read) {
+    if (part.kind == text::ToolCallReader::Part::kText) {
+      seen.text += part.text;
+      continue;
+    }
+    const bool begins = part.kind == text::ToolCallReader::Part::kCall;
+    if (begins) ++call;
+    v1::ToolCallPart& out = seen.calls.emplace_back();
+    out.set_index(static_cast<uint32_t>(call));
+    if (begins) {
+      out.set_id(text::CallId(calls_->form(), {.request_id = request_id_, .call = call}));
+      out.set_name(std::move(part.text));
+    } else {
+      out.set_arguments(std::move(part.text));
+    }
+  }
+  return seen;
+}
 
 v1::Admitted EventEncoder::Admitted() const {
   v1::Admitted admitted;
@@ -81,8 +120,16 @@ v1::Token EventEncoder::Token(const TokenEvent& event, bool* stopped) {
   *stopped = false;
   last_ = id;
   if (!Ends(id)) {
+    if (splitter_.reasoning()) {
+      ++reasoning_tokens_;
+    } else if (predicted_) {
+      predicted_->Append(id);
+    }
     text::TextStream::Delta delta = text_.Feed(id);
-    token.set_text(std::move(delta.text));
+    Seen seen = See(splitter_.Feed(delta.text), false);
+    token.set_text(std::move(seen.text));
+    token.set_reasoning(std::move(seen.reasoning));
+    for (v1::ToolCallPart& part : seen.calls) *token.add_tool_calls() = std::move(part);
     *stopped = delta.stopped;
     if (delta.stopped) stop_string_ = std::move(delta.stop);
   }
@@ -98,17 +145,30 @@ v1::Finished EventEncoder::Finished(const Outcome& outcome) {
   finished.mutable_usage()->set_prompt_tokens(outcome.prompt_tokens);
   finished.mutable_usage()->set_cached_prompt_tokens(outcome.cached_tokens);
   finished.mutable_usage()->set_completion_tokens(outcome.generated_tokens);
+  if (predicted_) {
+    finished.mutable_usage()->set_accepted_prediction_tokens(predicted_->accepted());
+    finished.mutable_usage()->set_rejected_prediction_tokens(predicted_->rejected());
+  }
   finished.mutable_times()->set_queue_ns(outcome.times.queue.count());
   finished.mutable_times()->set_prefill_ns(outcome.times.prefill.count());
   finished.mutable_times()->set_transfer_ns(outcome.times.transfer.count());
   finished.mutable_times()->set_decode_ns(outcome.times.decode.count());
-  finished.set_text(text_.Finish().text);
+  finished.mutable_usage()->set_reasoning_tokens(reasoning_tokens_);
+  text::ReasoningSplitter::Parts rest = splitter_.Feed(text_.Finish().text);
+  text::ReasoningSplitter::Parts end = splitter_.Finish();
+  rest.reasoning += end.reasoning;
+  rest.answer += end.answer;
+  Seen seen = See(std::move(rest), true);
+  finished.set_text(std::move(seen.text));
+  finished.set_reasoning(std::move(seen.reasoning));
+  for (v1::ToolCallPart& part : seen.calls) *finished.add_tool_calls() = std::move(part);
   finished.set_token_origin(OriginOf(*model_));
   finished.set_service_tier(TierOf(outcome.served));
   if (outcome.reason == FinishReason::kLength && !handed_over_.empty()) {
     WriteKvParams(handed_over_, finished.mutable_kv_transfer_params());
   }
   if (outcome.reason != FinishReason::kStop) return finished;
+  if (calls_ && calls_->calls() > 0) finished.set_reason(v1::FINISH_REASON_TOOL_CALLS);
   if (!stop_string_.empty()) {
     finished.set_stop_string(stop_string_);
   } else if (Ends(last_)) {

@@ -15,13 +15,28 @@ TokenSink::Verdict GatheredCall::OnToken(const TokenEvent& event) {
   bool stopped = false;
   v1::Token* token = gathered_.add_tokens();
   *token = encoder_->Token(event, &stopped);
-  gathered_.mutable_text()->append(token->text());
+  Gather(token->text(), token->reasoning(), token->tool_calls());
   return stopped ? Verdict::kStop : Verdict::kContinue;
+}
+
+void GatheredCall::Gather(const std::string& text, const std::string& reasoning,
+                          const google::protobuf::RepeatedPtrField<v1::ToolCallPart>& calls) {
+  gathered_.mutable_text()->append(text);
+  gathered_.mutable_reasoning()->append(reasoning);
+  for (const v1::ToolCallPart& part : calls) {
+    if (part.index() >= static_cast<uint32_t>(gathered_.tool_calls_size())) {
+      v1::ToolCall* call = gathered_.add_tool_calls();
+      call->set_id(part.id());
+      call->set_name(part.name());
+    }
+    gathered_.mutable_tool_calls()->rbegin()->mutable_arguments()->append(part.arguments());
+  }
 }
 
 void GatheredCall::OnEnd(v1::Finished finished, const grpc::Status& status) {
   *gathered_.mutable_finished() = std::move(finished);
-  gathered_.mutable_text()->append(gathered_.finished().text());
+  const v1::Finished& end = gathered_.finished();
+  Gather(end.text(), end.reasoning(), end.tool_calls());
   MutexLock lock(&mutex_);
   end_ = status;
   Notify();

@@ -28,6 +28,9 @@ class GatheredCall : public LiveCall {
   virtual void Close(const grpc::Status& status) = 0;  // Finish of gRPC's reactor
 
  private:
+  void Gather(const std::string& text, const std::string& reasoning,
+              const google::protobuf::RepeatedPtrField<v1::ToolCallPart>& calls);
+
   v1::GenerateOnceResponse gathered_;  // the engine's thread, until end_ is there
 };
 

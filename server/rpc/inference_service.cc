@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "server/rpc/authentication.h"
+#include "server/rpc/chat_codec.h"
 #include "server/rpc/generate_once.h"
 #include "server/rpc/generate_stream.h"
 #include "server/rpc/rpc_status.h"
@@ -76,7 +77,9 @@ grpc::ServerUnaryReactor* InferenceService::Tokenize(grpc::CallbackServerContext
     absl::StatusOr<std::vector<TokenId>> ids = FieldError("input", "is missing: give text or chat");
     if (request->has_text()) ids = DecodeText(request->text(), options, *model);
     if (request->has_chat()) {
-      ids = DecodeChat(request->chat(), *model, deps_.server->clock.unix_seconds());
+      auto chat = DecodeChat(request->chat(), *model, deps_.server->clock.unix_seconds());
+      ids =
+          chat.ok() ? absl::StatusOr<std::vector<TokenId>>(std::move(chat->prompt)) : chat.status();
     }
     WL_RETURN_IF_ERROR(ids.status());
     for (const TokenId id : *ids) {

@@ -4,25 +4,21 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/rpc/chat_codec.h"
 #include "server/rpc/constraint_codec.h"
 #include "server/rpc/kv_params.h"
 #include "server/rpc/rpc_status.h"
 #include "server/rpc/sampling_codec.h"
 #include "server/serving/limits.h"
 #include "server/serving/request_rules.h"
+#include "server/text/prediction.h"
+#include "server/text/tool_rules.h"
 #include "wafer_backend/base/field_error.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
 namespace waferline::rpc {
 namespace {
-
-absl::Status CheckTextFits(std::string_view field, size_t bytes, const text::ServedModel& model) {
-  if (serving::TextMayFit(bytes, model)) return absl::OkStatus();
-  return FieldError(
-      field, absl::StrCat("has ", bytes, " bytes, far more than the ", model.context_tokens.count(),
-                          " tokens of this model's context can hold"));
-}
 
 absl::StatusOr<std::vector<TokenId>> DecodeIds(
     std::string_view field, const google::protobuf::RepeatedField<int32_t>& input,
@@ -38,9 +34,10 @@ absl::StatusOr<std::vector<TokenId>> DecodeIds(
   return ids;
 }
 
+// The prompt; of a chat, also how its reply is read and held.
 absl::StatusOr<std::vector<TokenId>> DecodePrompt(const v1::GenerateRequest& message,
-                                                  const text::ServedModel& model,
-                                                  int64_t unix_seconds) {
+                                                  int64_t unix_seconds, DecodedRequest* decoded) {
+  const text::ServedModel& model = *decoded->model;
   switch (message.input_case()) {
     case v1::GenerateRequest::kText:
       return DecodeText(message.text(),
@@ -49,11 +46,21 @@ absl::StatusOr<std::vector<TokenId>> DecodePrompt(const v1::GenerateRequest& mes
     case v1::GenerateRequest::kTokenIds:
       return DecodeIds("token_ids.ids", message.token_ids().ids(), model);
     case v1::GenerateRequest::kChat:
-      return DecodeChat(message.chat(), model, unix_seconds);
-    case v1::GenerateRequest::INPUT_NOT_SET:
       break;
+    case v1::GenerateRequest::INPUT_NOT_SET:
+      return FieldError("input", "is missing: give text, token_ids or chat");
   }
-  return FieldError("input", "is missing: give text, token_ids or chat");
+  WL_ASSIGN_OR_RETURN(DecodedChat chat, DecodeChat(message.chat(), model, unix_seconds));
+  decoded->form = std::move(chat.form);
+  if (chat.calls) {
+    auto spec =
+        text::SpecOfCalls(*std::move(chat.calls), std::move(decoded->constraint), *model.chat);
+    if (!spec.ok()) return FieldError("chat.tools", std::string(Std(spec.status().message())));
+    decoded->constraint = *std::move(spec);
+  }
+  const v1::ReasoningOptions& reasoning = message.chat().reasoning();
+  decoded->include_reasoning = !reasoning.has_include_text() || reasoning.include_text();
+  return std::move(chat.prompt);
 }
 
 absl::Status CheckDuration(std::string_view field, int64_t ns, int64_t min) {
@@ -199,44 +206,6 @@ absl::StatusOr<std::string> DecodeIdsToText(const google::protobuf::RepeatedFiel
   return text + stream.Finish().text;
 }
 
-absl::StatusOr<std::vector<TokenId>> DecodeChat(const v1::ChatInput& chat,
-                                                const text::ServedModel& model,
-                                                int64_t unix_seconds) {
-  if (!model.chat.ok()) {
-    return FieldError("chat",
-                      absl::StrCat("no chat with this model: ", model.chat.status().message()));
-  }
-  if (chat.messages_size() == 0 ||
-      static_cast<size_t>(chat.messages_size()) > serving::kMaxMessages) {
-    return FieldError("chat.messages",
-                      absl::StrCat("must be from 1 to ", serving::kMaxMessages, " messages"));
-  }
-  std::vector<text::ChatMessage> messages;
-  size_t bytes = 0;
-  for (int i = 0; i < chat.messages_size(); ++i) {
-    const v1::ChatMessage& message = chat.messages(i);
-    const char* role = message.role() == v1::ROLE_SYSTEM      ? "system"
-                       : message.role() == v1::ROLE_USER      ? "user"
-                       : message.role() == v1::ROLE_ASSISTANT ? "assistant"
-                                                              : nullptr;
-    if (role == nullptr) {
-      return FieldError(absl::StrCat("chat.messages[", i, "].role"),
-                        "must be ROLE_SYSTEM, ROLE_USER or ROLE_ASSISTANT");
-    }
-    bytes += message.content().size();
-    messages.push_back({.role = role, .content = message.content()});
-  }
-  WL_RETURN_IF_ERROR(CheckTextFits("chat.messages", bytes, model));
-  text::ChatOptions options{.unix_seconds = unix_seconds, .template_kwargs = {}};
-  options.max_text_bytes =
-      static_cast<size_t>(model.context_tokens.count() * serving::kMaxTokenBytes);
-  auto tokens = model.chat->Render(messages, options);
-  if (!tokens.ok()) {
-    return FieldError("chat.messages", std::string(Std(tokens.status().message())));
-  }
-  return tokens;
-}
-
 absl::StatusOr<DecodedRequest> DecodeGenerate(const v1::GenerateRequest& message,
                                               const CallFacts& facts,
                                               const text::ModelCatalog& catalog) {
@@ -258,38 +227,55 @@ absl::StatusOr<DecodedRequest> DecodeGenerate(const v1::GenerateRequest& message
   if (message.has_constraint()) {
     WL_ASSIGN_OR_RETURN(decoded.constraint, DecodeConstraint(message.constraint()));
   }
-  WL_ASSIGN_OR_RETURN(decoded.text.stop, DecodeStopStrings(message.stop()));
+  WL_ASSIGN_OR_RETURN(std::vector<std::string> stops, DecodeStopStrings(message.stop()));
   WL_RETURN_IF_ERROR(DecodeScheduling(message.scheduling(), &request));
 
   WL_ASSIGN_OR_RETURN(std::vector<TokenId> prompt,
-                      DecodePrompt(message, model, facts.unix_seconds));
+                      DecodePrompt(message, facts.unix_seconds, &decoded));
+  WL_RETURN_IF_ERROR(CheckTextFits("prediction", message.prediction().size(), model));
+  request.prediction = text::PredictionOf(message.prediction(), *model.tokenizer);
   request.prompt = std::make_shared<const std::vector<TokenId>>(std::move(prompt));
   WL_RETURN_IF_ERROR(DecodeMaxTokens(message, model, &request));
   WL_ASSIGN_OR_RETURN(decoded.handed_over, DecodeLeg(message, facts, &request));
 
+  auto& stop = decoded.form.text.stop;
+  stop.insert(stop.begin(), stops.begin(), stops.end());
+  if (decoded.constraint) text::HoldTo(*decoded.constraint, &decoded.form);
   if (message.has_chat()) {
-    decoded.text.drop_first_space =
-        model.chat->reply_begins_with_space() && !message.has_constraint();
-    const auto& stops = model.chat->stop_strings();
-    decoded.text.stop.insert(decoded.text.stop.end(), stops.begin(), stops.end());
+    WL_ASSIGN_OR_RETURN(decoded.thinking, DecodeThinking(message.chat(), model, decoded.form));
   }
   return decoded;
 }
 
+namespace {
+
+void Hold(std::shared_ptr<const TokenConstraint> constraint, DecodedRequest* decoded) {
+  if (decoded->thinking) constraint = text::HoldThinking(*decoded->thinking, std::move(constraint));
+  decoded->request.sampling.constraint = std::move(constraint);
+}
+
+}  // namespace
+
 bool FindConstraint(DecodedRequest* decoded) {
-  if (!decoded->constraint) return true;
-  decoded->request.sampling.constraint = decoded->model->grammars->Find(*decoded->constraint);
-  return decoded->request.sampling.constraint != nullptr;
+  std::shared_ptr<const TokenConstraint> found;
+  if (decoded->constraint) found = decoded->model->grammars->Find(*decoded->constraint);
+  if (decoded->constraint && found == nullptr) return false;
+  Hold(std::move(found), decoded);
+  return true;
 }
 
 absl::Status CompileConstraint(DecodedRequest* decoded) {
-  if (!decoded->constraint) return absl::OkStatus();
-  auto compiled = decoded->model->grammars->Compile(*decoded->constraint);
-  if (!compiled.ok()) {
-    return FieldError("constraint",
-                      absl::StrCat("cannot be honoured: ", compiled.status().message()));
+  std::shared_ptr<const TokenConstraint> constraint;
+  if (decoded->constraint) {
+    auto compiled = decoded->model->grammars->Compile(*decoded->constraint);
+    if (!compiled.ok()) {
+      const bool calls = decoded->constraint->calls != nullptr;
+      return FieldError(calls ? "chat.tools" : "constraint",
+                        absl::StrCat("cannot be honoured: ", compiled.status().message()));
+    }
+    constraint = *std::move(compiled);
   }
-  decoded->request.sampling.constraint = *std::move(compiled);
+  Hold(std::move(constraint), decoded);
   return absl::OkStatus();
 }
 

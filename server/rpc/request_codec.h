@@ -13,8 +13,9 @@
 #include "scheduler/request/valid_request.h"
 #include "server/serving/kv_handoffs.h"
 #include "server/tenancy/api_keys.h"
+#include "server/text/answer_form.h"
 #include "server/text/served_model.h"
-#include "server/text/text_stream.h"
+#include "server/text/thinking_budget.h"
 #include "wafer_backend/compute/grammar/compiler.h"
 
 namespace waferline::rpc {
@@ -22,10 +23,12 @@ namespace waferline::rpc {
 struct DecodedRequest {
   ValidRequest request;  // without sink
   std::shared_ptr<const text::ServedModel> model;
-  text::TextStreamOptions text;
+  text::AnswerForm form;
+  bool include_reasoning = true;                   // false: its text is left out
   tenancy::Caller caller;                          // not the codec's: set by who authenticated it
   std::optional<grammar::GrammarSpec> constraint;  // not yet in the request
   serving::KvParams handed_over;                   // with the answer, if it ends for its length
+  std::optional<text::ThinkingBudget> thinking;    // neither
 };
 
 // What the message does not hold.
@@ -42,8 +45,8 @@ absl::StatusOr<DecodedRequest> DecodeGenerate(const v1::GenerateRequest& message
                                               const text::ModelCatalog& catalog);
 
 // Puts the constraint, if there is one, into the request. The first is quick, and false if the
-// constraint has to be compiled; the second may take long. InvalidArgument at `constraint`: it
-// cannot be honoured (says why).
+// constraint has to be compiled; the second may take long. InvalidArgument at `constraint`, or
+// `chat.tools`: it cannot be honoured (says why).
 bool FindConstraint(DecodedRequest* decoded);
 absl::Status CompileConstraint(DecodedRequest* decoded);
 
@@ -57,9 +60,6 @@ absl::StatusOr<std::shared_ptr<const text::ServedModel>> FindModel(
 absl::StatusOr<std::vector<TokenId>> DecodeText(const std::string& text,
                                                 model::EncodeOptions options,
                                                 const text::ServedModel& model);
-absl::StatusOr<std::vector<TokenId>> DecodeChat(const v1::ChatInput& chat,
-                                                const text::ServedModel& model,
-                                                int64_t unix_seconds);
 
 // UTF-8, whatever the tokens.
 absl::StatusOr<std::string> DecodeIdsToText(const google::protobuf::RepeatedField<int32_t>& ids,

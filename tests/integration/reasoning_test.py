@@ -10,15 +10,14 @@ from cloud import ROOT, Waferd, post
 BODY = {"model": "demo", "temperature": 0, "max_tokens": 8, "messages": [{"role": "user", "content": "Who is the baker of Larkhaven?"}]}
 
 
-@pytest.fixture(name="url", scope="module")
-def serve(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("reasoning")
+def config(folder):
+    """Of a server whose model's template opens the reasoning."""
     demo = (ROOT / "deploy/models/demo.gguf").read_bytes()
     prompt, thinking = b"<|im_start|>assistant\\n' }}", b"<|im_start|>a<think>\\n'  }}"
     assert demo.count(prompt) == 1 and len(prompt) == len(thinking)
     (folder / "thinker.gguf").write_bytes(demo.replace(prompt, thinking))
-    config = folder / "thinker.yaml"
-    config.write_text(f"""
+    path = folder / "thinker.yaml"
+    path.write_text(f"""
 clock: {{kind: real, scale: 1000}}
 models:
   - name: demo
@@ -27,7 +26,12 @@ models:
     decode: [{{hardware: wse-3, profile: vendor-2024}}]
     tokens: {{from: shards, file: {folder}/thinker.gguf, shards: 1}}
 """)
-    with Waferd(config) as server:
+    return path
+
+
+@pytest.fixture(name="url", scope="module")
+def serve(tmp_path_factory):
+    with Waferd(config(tmp_path_factory.mktemp("reasoning"))) as server:
         yield server.http
 
 

@@ -13,8 +13,8 @@
 #include "server/openai/responses/input_items.h"
 #include "server/openai/responses/repeated_fields.h"
 #include "server/openai/responses/response_format.h"
-#include "server/openai/tool_fields.h"
 #include "server/serving/limits.h"
+#include "server/text/tool_rules.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
@@ -208,7 +208,7 @@ void ResponseReader::ReadReasoning() {
 
 // {"type": "function", "name": ...}: a chat has all but the type in "function".
 void ResponseReader::ReadTools() {
-  const json::array* tools = fields_.Array("tools", kMaxTools);
+  const json::array* tools = fields_.Array("tools", text::kMaxTools);
   if (tools == nullptr) return;
   json::array out;
   for (size_t i = 0; i < tools->size() && fields_.ok(); ++i) {

@@ -45,7 +45,7 @@ TEST_CASE("what is absent gets the documented default") {
   CHECK(request.tier == ServiceTier::kAuto);
   CHECK_FALSE(request.deadline.has_value());
   CHECK_FALSE(request.own_arrival.has_value());
-  CHECK(decoded->text.stop.empty());
+  CHECK(decoded->form.text.stop.empty());
 }
 
 TEST_CASE("zero is a value, not an absence") {
@@ -105,7 +105,7 @@ TEST_CASE("every field reaches the request") {
   CHECK(request.sampling.end_ids == std::vector<TokenId>{65});
   CHECK(request.sampling.top_logprobs == 5);
   CHECK(request.sampling.prompt_logprobs);
-  CHECK(decoded->text.stop == std::vector<std::string>{"END"});
+  CHECK(decoded->form.text.stop == std::vector<std::string>{"END"});
   CHECK(request.tier == ServiceTier::kFlex);
   CHECK(request.priority == -3);
   CHECK(request.deadline == Nanoseconds(1000));
@@ -257,8 +257,8 @@ TEST_CASE("a chat is rendered by the model's template, whose stop strings are ad
   const text::ServedModel& model = *decoded->model;
   const text::ChatMessage same{.role = "user", .content = "hi"};
   CHECK(*decoded->request.prompt == *model.chat->Render({&same, 1}));
-  REQUIRE(decoded->text.stop.size() == 1 + model.chat->stop_strings().size());
-  CHECK(decoded->text.stop.front() == "mine");
+  REQUIRE(decoded->form.text.stop.size() == 1 + model.chat->stop_strings().size());
+  CHECK(decoded->form.text.stop.front() == "mine");
 }
 
 }  // namespace

@@ -1,11 +1,11 @@
-#include "server/openai/tool_call_reader.h"
+#include "server/text/tool_call_reader.h"
 
 #include <algorithm>
+#include <boost/json/serialize.hpp>
+#include <boost/json/string.hpp>
 #include <utility>
 
-#include "server/openai/json_text.h"
-
-namespace waferline::openai {
+namespace waferline::text {
 namespace {
 
 // How much of the end of `text` `mark` begins with.
@@ -14,6 +14,10 @@ size_t Overlap(std::string_view text, std::string_view mark) {
     if (text.ends_with(mark.substr(0, n))) return n;
   }
   return 0;
+}
+
+std::string Quoted(std::string_view text) {
+  return boost::json::serialize(boost::json::string(text.data(), text.size()));
 }
 
 }  // namespace
@@ -89,7 +93,7 @@ bool ToolCallReader::ReadKey(std::vector<Part>* parts) {
   held_.erase(0, end + form_.key_end.size());
   bare_ = form_.IsBare(function_, key);
   std::string text = std::exchange(first_key_, false) ? "" : ", ";
-  AppendQuoted(text, key);
+  text += Quoted(key);
   parts->push_back({Part::kArguments, text + (bare_ ? ": \"" : ": ")});
   in_string_ = escaped_ = false;
   state_ = State::kValue;
@@ -108,8 +112,7 @@ bool ToolCallReader::ReadValue(std::vector<Part>* parts) {
     in_string_ ^= c == '"';
   }
   if (bare_) {
-    std::string quoted;
-    AppendQuoted(quoted, text);
+    const std::string quoted = Quoted(text);
     text = quoted.substr(1, quoted.size() - 2);
     if (whole) text += '"';
   }
@@ -221,4 +224,4 @@ std::vector<ToolCallReader::Part> ToolCallReader::Finish() {
   return parts;
 }
 
-}  // namespace waferline::openai
+}  // namespace waferline::text

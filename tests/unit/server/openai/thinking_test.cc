@@ -1,15 +1,14 @@
 // Reasoning ends by its budget, or before, and nothing else is changed.
-#include "server/openai/thinking_budget.h"
-
 #include <catch2/catch.hpp>
 
 #include "server/openai/request.h"
+#include "server/text/thinking_budget.h"
 #include "tests/support/byte_tokenizer.h"
 
 namespace waferline::openai {
 namespace {
 
-const ThinkingBudget kBudget{
+const text::ThinkingBudget kBudget{
     .tokens = 3, .vocabulary = 100, .opened = true, .open = {90, 91}, .mark = 80, .end = {80, 81}};
 
 // The token that is forced next; none if any may come.
@@ -52,7 +51,7 @@ class Below final : public TokenConstraint {
 }  // namespace
 
 TEST_CASE("reasoning that goes on is ended, and the answer is free") {
-  const auto cursor = HoldThinking(kBudget, nullptr)->Start();
+  const auto cursor = text::HoldThinking(kBudget, nullptr)->Start();
   for (const TokenId id : {1, 2, 3}) {
     CHECK(!Forced(*cursor));
     cursor->Append(id);
@@ -68,11 +67,11 @@ TEST_CASE("reasoning that goes on is ended, and the answer is free") {
 }
 
 TEST_CASE("reasoning that ends by itself is left alone, as is an answer without any") {
-  const auto ended = HoldThinking(kBudget, nullptr)->Start();
+  const auto ended = text::HoldThinking(kBudget, nullptr)->Start();
   const auto unopened = kBudget;
-  ThinkingBudget budget = unopened;
+  text::ThinkingBudget budget = unopened;
   budget.opened = false;
-  const auto without = HoldThinking(budget, nullptr)->Start();
+  const auto without = text::HoldThinking(budget, nullptr)->Start();
   ended->Append(1);
   ended->Append(80);
   for (int i = 0; i < 10; ++i) {
@@ -82,14 +81,14 @@ TEST_CASE("reasoning that ends by itself is left alone, as is an answer without 
     without->Append(i);
   }
   // Opened by the answer.
-  const auto opened = HoldThinking(budget, nullptr)->Start();
+  const auto opened = text::HoldThinking(budget, nullptr)->Start();
   for (const TokenId id : {90, 91, 1, 2, 3}) {
     CHECK(!Forced(*opened));
     opened->Append(id);
   }
   CHECK(Forced(*opened) == 80);
   budget.tokens = 0;
-  const auto none = HoldThinking(budget, nullptr)->Start();
+  const auto none = text::HoldThinking(budget, nullptr)->Start();
   none->Append(90);
   CHECK(!Forced(*none));
   none->Append(91);
@@ -97,12 +96,12 @@ TEST_CASE("reasoning that ends by itself is left alone, as is an answer without 
 }
 
 TEST_CASE("what else the text is held to holds, too") {
-  const auto takes = HoldThinking(kBudget, std::make_shared<Below>(85))->Start();
+  const auto takes = text::HoldThinking(kBudget, std::make_shared<Below>(85))->Start();
   CHECK(takes->Allowed()->few.size() == 85);
   for (const TokenId id : {1, 2, 3}) takes->Append(id);
   CHECK(Forced(*takes) == 80);
   // Where the end is not allowed, the reasoning goes on.
-  const auto refuses = HoldThinking(kBudget, std::make_shared<Below>(70))->Start();
+  const auto refuses = text::HoldThinking(kBudget, std::make_shared<Below>(70))->Start();
   for (const TokenId id : {1, 2, 3}) refuses->Append(id);
   CHECK(refuses->Allowed()->few.size() == 70);
 }

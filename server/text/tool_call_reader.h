@@ -13,7 +13,7 @@
 
 #include "wafer_backend/compute/grammar/tool_calls.h"
 
-namespace waferline::openai {
+namespace waferline::text {
 
 class ToolCallReader {
  public:
@@ -31,6 +31,7 @@ class ToolCallReader {
   // The text is over.
   std::vector<Part> Finish();
 
+  const grammar::ToolCallForm& form() const { return form_; }
   int calls() const { return calls_; }  // begun so far
 
  private:
@@ -62,4 +63,4 @@ class ToolCallReader {
   bool escaped_ = false;
 };
 
-}  // namespace waferline::openai
+}  // namespace waferline::text

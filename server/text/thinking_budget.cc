@@ -1,21 +1,20 @@
-#include "server/openai/thinking_budget.h"
+#include "server/text/thinking_budget.h"
 
-#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "server/openai/api_error.h"
+#include "wafer_backend/base/check.h"
 #include "wafer_backend/base/strings.h"
 
-namespace waferline::openai {
+namespace waferline::text {
 namespace {
 
 // Marks are tokens of their own, what stands between them is text.
 struct Marks {
   std::vector<std::string_view> open, end;  // the first of `end` ends the reasoning by itself
 };
-Marks MarksOf(text::ReasoningMarks marks) {
-  if (marks == text::ReasoningMarks::kThink) return {{"<think>"}, {"</think>"}};
+Marks MarksOf(ReasoningMarks marks) {
+  if (marks == ReasoningMarks::kThink) return {{"<think>"}, {"</think>"}};
   return {{"<|channel|>", "analysis", "<|message|>"},
           {"<|end|>", "<|start|>", "assistant", "<|channel|>", "final", "<|message|>"}};
 }
@@ -125,31 +124,19 @@ class Constraint final : public TokenConstraint {
 
 }  // namespace
 
-absl::StatusOr<std::optional<ThinkingBudget>> ReadThinkingBudget(Fields& fields,
-                                                                 const text::ServedModel& model,
-                                                                 const ResponseShape& shape,
-                                                                 std::string* warning) {
-  const std::string_view name = fields.NameOf("thinking_budget", {"thinking_token_budget"});
-  if (!fields.Has(name)) return std::nullopt;
-  ThinkingBudget budget{.vocabulary = static_cast<size_t>(model.tokenizer->size()),
-                        .opened = shape.reasoning_opened};
-  fields.Int(name, 0, std::numeric_limits<int32_t>::max(), &budget.tokens);
-  if (!fields.ok()) return fields.status();
-  if (shape.reasoning == text::ReasoningMarks::kNone ||
-      model.origin != text::TokenOrigin::kComputed) {
-    absl::StrAppend(warning, warning->empty() ? "" : "; ", Absl(name),
-                    " without effect: this answer has no reasoning");
-    return std::nullopt;
-  }
-  const Marks marks = MarksOf(shape.reasoning);
-  budget.open = IdsOf(marks.open, *model.tokenizer);
-  budget.end = IdsOf(marks.end, *model.tokenizer);
+absl::StatusOr<ThinkingBudget> MakeThinkingBudget(const ThinkingRequest& request,
+                                                  const model::Tokenizer& tokenizer) {
+  WL_CHECK(request.marks != ReasoningMarks::kNone);
+  ThinkingBudget budget{.tokens = request.tokens,
+                        .vocabulary = static_cast<size_t>(tokenizer.size()),
+                        .opened = request.opened};
+  const Marks marks = MarksOf(request.marks);
+  budget.open = IdsOf(marks.open, tokenizer);
+  budget.end = IdsOf(marks.end, tokenizer);
   const bool can_open = budget.opened || !budget.open.empty();
   if (budget.end.empty() || budget.end.size() > kMaxEndTokens || !can_open) {
-    return WithCode(
-        FieldError(name, absl::StrCat("'", Absl(name), "' is not supported here: ",
-                                      Absl(marks.end.front()), " is no token of this model")),
-        "unsupported_parameter");
+    return absl::InvalidArgumentError(
+        absl::StrCat(Absl(marks.end.front()), " is no token of this model"));
   }
   budget.mark = budget.end.front();
   return budget;
@@ -160,4 +147,4 @@ std::shared_ptr<const TokenConstraint> HoldThinking(ThinkingBudget budget,
   return std::make_shared<const Constraint>(std::move(budget), std::move(rest));
 }
 
-}  // namespace waferline::openai
+}  // namespace waferline::text

@@ -1,9 +1,9 @@
 // Calls are found in a text however it is cut.
-#include "server/openai/tool_call_reader.h"
+#include "server/text/tool_call_reader.h"
 
 #include <catch2/catch.hpp>
 
-namespace waferline::openai {
+namespace waferline::text {
 namespace {
 
 using Part = ToolCallReader::Part;
@@ -159,4 +159,4 @@ TEST_CASE("calls with marks around each and around all") {
 }
 
 }  // namespace
-}  // namespace waferline::openai
+}  // namespace waferline::text

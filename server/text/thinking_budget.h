@@ -6,17 +6,15 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
-#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "server/openai/fields.h"
-#include "server/openai/response_shape.h"
-#include "server/text/served_model.h"
+#include "server/text/reasoning.h"
 #include "wafer_backend/api/constraint.h"
+#include "wafer_backend/base/ids.h"
+#include "wafer_backend/compute/model/tokenizer.h"
 
-namespace waferline::openai {
+namespace waferline::text {
 
 inline constexpr size_t kMaxEndTokens = 16;
 
@@ -29,16 +27,18 @@ struct ThinkingBudget {
   std::vector<TokenId> end;   // what is written where it ends by the budget; begins with `mark`
 };
 
-// thinking_budget, or thinking_token_budget (vLLM's). None if it was not sent, or if the answer has
-// no reasoning: then `warning` says so. InvalidArgument at it: the vocabulary has no token for a
-// mark.
-absl::StatusOr<std::optional<ThinkingBudget>> ReadThinkingBudget(Fields& fields,
-                                                                 const text::ServedModel& model,
-                                                                 const ResponseShape& shape,
-                                                                 std::string* warning);
+// For answers that mark their reasoning so; kNone is a bug. InvalidArgument: the vocabulary has no
+// token for a mark, which it names.
+struct ThinkingRequest {
+  uint32_t tokens = 0;
+  ReasoningMarks marks = ReasoningMarks::kThink;
+  bool opened = false;  // by the prompt
+};
+absl::StatusOr<ThinkingBudget> MakeThinkingBudget(const ThinkingRequest& request,
+                                                  const model::Tokenizer& tokenizer);
 
 // `rest` is what the text is held to otherwise; null if it is free.
 std::shared_ptr<const TokenConstraint> HoldThinking(ThinkingBudget budget,
                                                     std::shared_ptr<const TokenConstraint> rest);
 
-}  // namespace waferline::openai
+}  // namespace waferline::text
