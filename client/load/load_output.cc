@@ -50,6 +50,7 @@ json::object ToJson(const LoadReport& report) {
       {"duration", report.duration_s},
       {"completed", report.completed},
       {"failed", report.failed},
+      {"cancelled", report.cancelled},
       {"cut", report.cut},
       {"total_input_tokens", json::value_from(report.input_tokens)},
       {"total_output_tokens", report.output_tokens},
@@ -58,6 +59,8 @@ json::object ToJson(const LoadReport& report) {
       {"output_throughput", report.output_throughput},
       {"total_token_throughput", json::value_from(report.total_token_throughput)},
   };
+  object["max_concurrent_requests"] = report.peak_concurrency;
+  object["max_output_tokens_per_s"] = report.peak_tokens_per_s;
   if (report.request_goodput) object["request_goodput"] = *report.request_goodput;
   Add(object, "ttft_ms", report.ttft_ms);
   Add(object, "tpot_ms", report.tpot_ms);
@@ -76,6 +79,22 @@ json::object ToJson(const LoadReport& report) {
   return object;
 }
 
+json::object DetailsOf(const LoadResult& result) {
+  json::array inputs, outputs, starts, firsts, gaps, errors;
+  for (const RequestRecord& record : result.records) {
+    inputs.emplace_back(record.prompt_tokens.value_or(0));
+    outputs.emplace_back(record.arrivals.empty() ? 0 : TokensOf(record));
+    starts.emplace_back(ToSeconds(record.sent));
+    firsts.emplace_back(record.arrivals.empty() ? 0.0 : ToSeconds(TimeToFirstToken(record)));
+    json::array& own = gaps.emplace_back(json::array()).get_array();
+    for (const Nanoseconds gap : TokenGaps(record)) own.emplace_back(ToSeconds(gap));
+    errors.emplace_back(std::string(Std(record.status.message())));
+  }
+  return {{"input_lens", std::move(inputs)},  {"output_lens", std::move(outputs)},
+          {"start_times", std::move(starts)}, {"ttfts", std::move(firsts)},
+          {"itls", std::move(gaps)},          {"errors", std::move(errors)}};
+}
+
 json::object ToJson(const RequestRecord& record) {
   json::object object{{"index", record.index},
                       {"scheduled_s", ToSeconds(record.scheduled)},
@@ -83,6 +102,7 @@ json::object ToJson(const RequestRecord& record) {
                       {"ended_s", ToSeconds(record.ended)},
                       {"ok", record.ok()}};
   if (record.cut) object["cut"] = true;
+  if (record.cancelled) object["cancelled"] = true;
   if (!record.status.ok()) {
     object["code"] = absl::StatusCodeToString(record.status.code());
     object["error"] = std::string(Std(record.status.message()));
@@ -114,9 +134,10 @@ json::object ToJson(const RequestRecord& record) {
 
 std::string ToText(const LoadReport& report) {
   std::string text = fmt::format(
-      "requests   {} completed, {} failed{} in {:.2f} s: {:.2f} a second\n"
+      "requests   {} completed, {} failed{}{} in {:.2f} s: {:.2f} a second\n"
       "{:<10} {} in, {} out: {:.1f} out a second, {} in all\n",
       report.completed, report.failed,
+      report.cancelled > 0 ? fmt::format(", {} cancelled", report.cancelled) : "",
       report.cut > 0 ? fmt::format(", {} cut short", report.cut) : "", report.duration_s,
       report.request_throughput, report.counts_tokens ? "tokens" : "chunks",
       report.input_tokens ? fmt::to_string(*report.input_tokens) : "unknown", report.output_tokens,

@@ -1,5 +1,6 @@
 #include "client/load/load_plan.h"
 
+#include <algorithm>
 #include <array>
 #include <boost/json.hpp>
 #include <cmath>
@@ -16,6 +17,7 @@ namespace json = boost::json;
 // Parts of the seeded stream.
 constexpr uint64_t kArrivals = 1;
 constexpr uint64_t kWords = 2;
+constexpr uint64_t kManners = 3;
 
 constexpr std::array<std::string_view, 64> kVocabulary = {
     "the",    "a",      "small",  "old",      "red",    "quiet",  "bright", "cold",
@@ -109,6 +111,17 @@ absl::StatusOr<Prompt> ReadLine(std::string_view text, size_t line) {
 }
 
 }  // namespace
+
+RequestManner MannerOf(const ClientManners& manners, const MannerDraw& draw) {
+  SeededStream stream = SeededStream(draw.seed).Fork(kManners).Fork(draw.index);
+  RequestManner manner;
+  const bool cancels = stream.Uniform() < manners.cancel_share;
+  const bool slow = stream.Uniform() < manners.slow_share;
+  const auto after = static_cast<uint32_t>(1 + stream.Next() % std::max(draw.max_tokens, 1u));
+  if (cancels) manner.cancel_after = after;
+  if (slow) manner.read_pause = manners.read_pause;
+  return manner;
+}
 
 std::vector<Nanoseconds> PoissonInstants(uint32_t count, double rate_per_second, uint64_t seed) {
   SeededStream stream = SeededStream(seed).Fork(kArrivals);

@@ -22,6 +22,24 @@ struct ArrivalSettings {
   std::optional<double> rate_per_second;
 };
 
+// Clients that are not ideal: shares of all requests, drawn from the run's seed.
+struct ClientManners {
+  double cancel_share = 0;    // whose client goes away after some of the tokens
+  double slow_share = 0;      // whose client reads slowly, with pauses (HTTP only):
+  Nanoseconds read_pause{0};  // after each read of at most sdk::kSlowReadBytes
+};
+// Of one request.
+struct RequestManner {
+  std::optional<uint32_t> cancel_after;  // tokens, from 1 to max_tokens
+  Nanoseconds read_pause{0};
+};
+struct MannerDraw {
+  uint64_t seed = 0;
+  uint32_t index = 0;
+  uint32_t max_tokens = 1;
+};
+RequestManner MannerOf(const ClientManners& manners, const MannerDraw& draw);
+
 // Instants of `count` Poisson arrivals from 0 on; exponential gaps drawn from `seed`.
 std::vector<Nanoseconds> PoissonInstants(uint32_t count, double rate_per_second, uint64_t seed);
 

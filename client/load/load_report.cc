@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -74,6 +75,31 @@ void Count(const RequestRecord& record, LoadReport* report) {
   report->gaps_per_token = report->gaps_per_token && CountsTokens(record);
 }
 
+void AddPeaks(const LoadResult& result, LoadReport* report) {
+  std::vector<std::pair<int64_t, int>> changes;  // ends before what begins at the same instant
+  std::map<int64_t, uint64_t> of_second;
+  Nanoseconds first;
+  for (size_t i = 0; i < result.records.size(); ++i) {
+    first = i == 0 ? result.records[i].sent : std::min(first, result.records[i].sent);
+  }
+  for (const RequestRecord& record : result.records) {
+    changes.emplace_back(record.sent.count(), 1);
+    changes.emplace_back(record.ended.count(), -1);
+    for (const Arrival& arrival : record.arrivals) {
+      of_second[(arrival.at - first).count() / 1'000'000'000] += std::max(arrival.tokens, 1u);
+    }
+  }
+  std::sort(changes.begin(), changes.end());
+  int now = 0;
+  for (const auto& [at, change] : changes) {
+    now += change;
+    report->peak_concurrency = std::max(report->peak_concurrency, static_cast<uint32_t>(now));
+  }
+  for (const auto& [second, tokens] : of_second) {
+    report->peak_tokens_per_s = std::max(report->peak_tokens_per_s, tokens);
+  }
+}
+
 void AddWarnings(bool bounded, LoadReport* report) {
   const std::string late = LagWarning(report->client_lag_ms, report->ttft_ms, bounded);
   if (!late.empty()) report->warnings.push_back(late);
@@ -109,6 +135,10 @@ LoadReport Evaluate(const LoadResult& result, const LatencyObjectives& objective
       ++report.cut;
       continue;
     }
+    if (record.cancelled) {
+      ++report.cancelled;
+      continue;
+    }
     if (!record.ok()) {
       ++report.failed;
       ++report.errors[record.status.ok() ? "the answer is empty"
@@ -128,6 +158,7 @@ LoadReport Evaluate(const LoadResult& result, const LatencyObjectives& objective
   }
   if (objectives.any()) report.request_goodput = static_cast<double>(good) / seconds;
   std::move(samples).Summarise(&report);
+  AddPeaks(result, &report);
   AddWarnings(bounded, &report);
   return report;
 }

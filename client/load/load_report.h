@@ -20,7 +20,8 @@ bool IsGood(const RequestRecord& record, const LatencyObjectives& objectives);
 struct LoadReport {
   uint64_t completed = 0;
   uint64_t failed = 0;
-  uint64_t cut = 0;  // the client ended them with its run
+  uint64_t cancelled = 0;  // the client went away, as it was to
+  uint64_t cut = 0;        // the client ended them with its run
   double duration_s = 0;
   std::optional<uint64_t> input_tokens = 0;  // none: the server does not say
   uint64_t output_tokens = 0;
@@ -37,7 +38,9 @@ struct LoadReport {
   SampleSummary client_lag_ms;
   // By the emulated hardware's clock, where the server tells.
   std::optional<SampleSummary> emulated_ttft_ms, emulated_tpot_ms, emulated_e2el_ms;
-  bool gaps_per_token = true;  // false: some pieces' tokens could not be counted
+  uint32_t peak_concurrency = 0;   // requests at once
+  uint64_t peak_tokens_per_s = 0;  // output of the busiest second since the first send
+  bool gaps_per_token = true;      // false: some pieces' tokens could not be counted
   std::map<std::string, uint64_t> errors;
   std::vector<std::string> warnings;
   bool interrupted = false;
@@ -47,6 +50,9 @@ struct LoadReport {
 LoadReport Evaluate(const LoadResult& result, const LatencyObjectives& objectives, bool bounded);
 
 boost::json::object ToJson(const LoadReport& report);
+// One entry a request, as `vllm bench serve --save-detailed` has them: input_lens, output_lens,
+// start_times, ttfts, itls (seconds), errors ("": none).
+boost::json::object DetailsOf(const LoadResult& result);
 // One line of a request log.
 boost::json::object ToJson(const RequestRecord& record);
 // A table for people.

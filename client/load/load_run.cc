@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <deque>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -17,33 +18,42 @@ using Clock = std::chrono::steady_clock;
 // How often the caller hears of the progress, and may end the run.
 constexpr Nanoseconds kReportEvery = Milliseconds(100);
 
+// The requests that follow each other with all that was said.
+struct Conversation {
+  uint32_t number = 0;
+  uint32_t turn = 0;
+  std::vector<sdk::ChatTurn> said;
+  Nanoseconds due;  // of the next request
+};
+
 class LoadRunner {
  public:
   LoadRunner(sdk::TokenClient& client, const LoadSettings& settings,
              const std::function<bool(const LoadProgress&)>& report)
-      : client_(client), settings_(settings), report_(report), start_(Clock::now()) {}
+      : client_(client),
+        settings_(settings),
+        report_(report),
+        conversations_((settings.requests + settings.turns - 1) / settings.turns),
+        limit_(settings.arrival.concurrency.value_or(settings.requests)),
+        start_(Clock::now()) {
+    if (settings.arrival.rate_per_second) {
+      instants_ = PoissonInstants(conversations_, *settings.arrival.rate_per_second, settings.seed);
+    }
+  }
 
   LoadResult Execute() {
-    std::vector<Nanoseconds> instants;
-    if (settings_.arrival.rate_per_second) {
-      instants =
-          PoissonInstants(settings_.requests, *settings_.arrival.rate_per_second, settings_.seed);
-    }
-    const uint32_t limit = settings_.arrival.concurrency.value_or(settings_.requests);
-    for (uint32_t i = 0; i < settings_.requests; ++i) {
-      const bool open = !instants.empty();
-      if (open && !WaitUntil(instants[i])) break;
-      if (!WaitForPlace(limit)) break;
-      // In a closed loop a request is due when a place is free, at the run's start or by an end.
-      Send(i, open ? instants[i] : PlaceFreeSince(i, limit));
-    }
-    if (!stopped_) WaitForPlace(0, /*none=*/true);
+    while (const std::shared_ptr<Conversation> next = Next()) Send(next);
     return Collect();
   }
 
  private:
   struct InFlight {
     RequestRecord record;
+    std::shared_ptr<Conversation> conversation;
+    RequestManner manner;
+    std::string answer;      // where another turn follows
+    uint64_t tokens = 0;     // that came
+    bool to_cancel = false;  // guarded by mutex_, like what follows
     std::shared_ptr<sdk::TokenClient::Call> call;
     bool ended = false;
   };
@@ -53,12 +63,60 @@ class LoadRunner {
         std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start_).count());
   }
 
-  void Send(uint32_t index, Nanoseconds scheduled) {
+  // What is to be sent next, once it is due and has a place. Null: all was sent and has ended, or
+  // the run is to end.
+  std::shared_ptr<Conversation> Next() {
+    while (!stopped_) {
+      Nanoseconds patience = kReportEvery;
+      {
+        MutexLock lock(&mutex_);
+        if (!going_on_.empty()) {
+          auto next = std::move(going_on_.front());
+          going_on_.pop_front();
+          return next;
+        }
+        if (begun_ == conversations_ && open_ == 0) return nullptr;
+        if (begun_ < conversations_ && open_ < limit_) {
+          const Nanoseconds due = DueOf(begun_);
+          const Nanoseconds left = due - Now();
+          if (left <= Nanoseconds(0)) return Begin(due);
+          patience = std::min(patience, left);
+        }
+        const uint64_t seen = landings_;
+        landed_.WaitFor(&mutex_, patience, [this, seen]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+          return landings_ != seen;
+        });
+      }
+      if (Now() - reported_ >= kReportEvery) Report();
+    }
+    return nullptr;
+  }
+
+  // In a closed loop a conversation is due when a place is free, at the run's start or by an end.
+  Nanoseconds DueOf(uint32_t number) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (!instants_.empty()) return instants_[number];
+    return number < limit_ ? Nanoseconds(0) : ends_[number - limit_];
+  }
+
+  std::shared_ptr<Conversation> Begin(Nanoseconds due) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    auto conversation = std::make_shared<Conversation>();
+    conversation->number = begun_++;
+    conversation->due = due;
+    ++open_;
+    return conversation;
+  }
+
+  void Send(const std::shared_ptr<Conversation>& conversation) {
+    const uint32_t index = conversation->number * settings_.turns + conversation->turn;
     sdk::GenerateSpec spec = settings_.traced ? settings_.traced(index) : settings_.request;
-    if (!settings_.traced) spec.prompt = settings_.prompts[index % settings_.prompts.size()];
     auto flight = std::make_shared<InFlight>();
+    flight->manner =
+        MannerOf(settings_.manners, {settings_.seed, index, spec.max_tokens.value_or(1)});
+    spec.read_pause = flight->manner.read_pause;
+    if (!settings_.traced) spec.prompt = PromptOf(*conversation);
+    flight->conversation = conversation;
     flight->record.index = index;
-    flight->record.scheduled = scheduled;
+    flight->record.scheduled = conversation->due;
     {
       MutexLock lock(&mutex_);
       flights_.push_back(flight);
@@ -69,8 +127,20 @@ class LoadRunner {
     auto call =
         client_.Start(spec, {.on_piece = [this, flight](const auto& p) { OnPiece(*flight, p); },
                              .on_end = [this, flight](const auto& e) { OnEnd(*flight, e); }});
-    MutexLock lock(&mutex_);
-    if (!flight->ended) flight->call = std::move(call);
+    {
+      MutexLock lock(&mutex_);
+      if (flight->ended) return;
+      flight->call = call;
+      if (!flight->to_cancel) return;
+    }
+    call->Cancel();
+  }
+
+  Prompt PromptOf(Conversation& conversation) const {
+    const Prompt& prompt = settings_.prompts[conversation.number % settings_.prompts.size()];
+    if (settings_.turns == 1) return prompt;
+    if (conversation.turn == 0) conversation.said = std::get<std::vector<sdk::ChatTurn>>(prompt);
+    return conversation.said;
   }
 
   void OnPiece(InFlight& flight, const sdk::Piece& piece) {
@@ -82,13 +152,31 @@ class LoadRunner {
       if (!record.emulated_first) record.emulated_first = piece.instants.front();
       record.emulated_last = piece.instants.back();
     }
+    if (settings_.turns > 1) flight.answer += piece.text;
+    flight.tokens += std::max<uint32_t>(piece.tokens, 1);
     tokens_ += std::max<uint32_t>(piece.tokens, 1);
+    if (flight.manner.cancel_after && flight.tokens >= *flight.manner.cancel_after) {
+      CancelOnce(flight);
+    }
+  }
+
+  void CancelOnce(InFlight& flight) {
+    if (std::exchange(flight.record.cancelled, true)) return;
+    std::shared_ptr<sdk::TokenClient::Call> call;
+    {
+      MutexLock lock(&mutex_);
+      flight.to_cancel = true;
+      call = flight.call;
+    }
+    if (call != nullptr) call->Cancel();
   }
 
   void OnEnd(InFlight& flight, const sdk::Ending& ending) {
     RequestRecord& record = flight.record;
     record.ended = Now();
     record.status = ending.status;
+    // It may have ended before it was cancelled.
+    record.cancelled = record.cancelled && !ending.status.ok();
     record.finish_reason = ending.finish_reason;
     record.prompt_tokens = ending.prompt_tokens;
     record.completion_tokens = ending.completion_tokens;
@@ -97,52 +185,43 @@ class LoadRunner {
           ending.times->first_token.value_or(ending.times->queue + ending.times->prompt);
       record.emulated_last = ending.times->total;
     }
+    const bool goes_on = GoOn(flight);
     MutexLock lock(&mutex_);
     flight.ended = true;
     flight.call.reset();
     --in_flight_;
-    ends_.push_back(record.ended);
+    ++done_;
+    if (goes_on) {
+      going_on_.push_back(flight.conversation);
+    } else {
+      --open_;
+      ends_.push_back(record.ended);
+    }
+    ++landings_;
     landed_.NotifyAll();  // under the lock: the run may be over with it
   }
 
-  // When the place that request `index` of a closed loop takes became free.
-  Nanoseconds PlaceFreeSince(uint32_t index, uint32_t limit) {
-    MutexLock lock(&mutex_);
-    return index < limit ? Nanoseconds(0) : ends_[index - limit];
-  }
-
-  // False: the run is to end.
-  bool WaitUntil(Nanoseconds instant) {
-    const auto at = start_ + std::chrono::nanoseconds(instant.count());
-    while (true) {
-      const auto now = Clock::now();
-      if (now >= at) return !stopped_;
-      if (!Report()) return false;
-      std::this_thread::sleep_until(
-          std::min(at, now + std::chrono::nanoseconds(kReportEvery.count())));
+  // Prepares the conversation's next turn. False: it is over.
+  bool GoOn(InFlight& flight) const {
+    Conversation& conversation = *flight.conversation;
+    const uint32_t next = flight.record.index + 1;
+    if (!flight.record.status.ok() || ++conversation.turn == settings_.turns ||
+        next >= settings_.requests) {
+      return false;
     }
-  }
-
-  // Until fewer than `limit` are in flight, or none.
-  bool WaitForPlace(uint32_t limit, bool none = false) {
-    while (true) {
-      {
-        MutexLock lock(&mutex_);
-        const auto free = [this, limit, none]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-          return none ? in_flight_ == 0 : in_flight_ < limit;
-        };
-        if (landed_.WaitFor(&mutex_, kReportEvery, free)) return !stopped_;
-      }
-      if (!Report()) return false;
-    }
+    conversation.said.push_back({.role = "assistant", .content = std::move(flight.answer)});
+    conversation.said.push_back({.role = "user", .content = settings_.next_words(next)});
+    conversation.due = flight.record.ended;
+    return true;
   }
 
   bool Report() {
     uint32_t done;
     {
       MutexLock lock(&mutex_);
-      done = static_cast<uint32_t>(ends_.size());
+      done = done_;
     }
+    reported_ = Now();
     if (!stopped_ && !report_({.done = done, .tokens = tokens_, .elapsed = Now()})) stopped_ = true;
     return !stopped_;
   }
@@ -181,31 +260,28 @@ class LoadRunner {
   sdk::TokenClient& client_;
   const LoadSettings& settings_;
   const std::function<bool(const LoadProgress&)>& report_;
+  const uint32_t conversations_;
+  const uint32_t limit_;  // of conversations at once
   const Clock::time_point start_;
+  std::vector<Nanoseconds> instants_;  // of an open loop
   std::atomic<uint64_t> tokens_ = 0;
-  bool stopped_ = false;  // the caller's thread
+  // The caller's thread.
+  bool stopped_ = false;
+  Nanoseconds reported_{0};
 
   Mutex mutex_;
   CondVar landed_;
   std::vector<std::shared_ptr<InFlight>> flights_ ABSL_GUARDED_BY(mutex_);
-  std::vector<Nanoseconds> ends_ ABSL_GUARDED_BY(mutex_);  // in order
+  std::deque<std::shared_ptr<Conversation>> going_on_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Nanoseconds> ends_ ABSL_GUARDED_BY(mutex_);  // of conversations, in order
+  uint32_t begun_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint32_t open_ ABSL_GUARDED_BY(mutex_) = 0;  // conversations
   uint32_t in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint32_t done_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t landings_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace
-
-absl::Status Warm(sdk::TokenClient& client, sdk::GenerateSpec* request, const Prompt& prompt) {
-  // A server may know neither field, or only stream_options.
-  for (const auto& [token_ids, usage] : {std::pair(true, true), {false, true}, {false, false}}) {
-    request->ask_token_ids = token_ids;
-    request->ask_usage = usage;
-    sdk::GenerateSpec spec = *request;
-    spec.prompt = prompt;
-    const absl::Status status = sdk::Run(client, spec, [](const sdk::Piece&) {}).status;
-    if (status.code() != absl::StatusCode::kInvalidArgument || !usage) return status;
-  }
-  return absl::OkStatus();
-}
 
 LoadResult RunLoad(sdk::TokenClient& client, const LoadSettings& settings,
                    const std::function<bool(const LoadProgress&)>& report) {

@@ -2,7 +2,7 @@
 //
 // Thread: the caller's sends, the client's own threads receive. Bounds: memory for one entry a
 // piece of each request; in flight at once: the concurrency, or every request under a rate without
-// one.
+// one; with several turns, that many conversations.
 #pragma once
 
 #include <atomic>
@@ -19,10 +19,15 @@ namespace waferline::load {
 
 struct LoadSettings {
   sdk::GenerateSpec request;    // every request's, but for its prompt
-  std::vector<Prompt> prompts;  // taken in turn
+  std::vector<Prompt> prompts;  // taken in turn, one a conversation
   uint32_t requests = 1;
   ArrivalSettings arrival;
   uint64_t seed = 0;
+  ClientManners manners;
+  // Requests of one conversation, which takes one place: each but the first follows the answer to
+  // the one before, with all that was said. More than one: prompts are chats.
+  uint32_t turns = 1;
+  std::function<std::string(uint32_t index)> next_words;  // what the user says in a later turn
   // Request `index`, instead of `request` and `prompts`: of a trace whose requests bring their own
   // arrivals, and are sent as fast as places are free.
   std::function<sdk::GenerateSpec(uint32_t index)> traced;

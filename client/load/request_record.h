@@ -34,7 +34,8 @@ struct RequestRecord {
   // piece came since the request was sent.
   std::vector<std::pair<Nanoseconds, Nanoseconds>> instants;
 
-  bool cut = false;  // the client ended it with its run: neither completed nor failed
+  bool cancelled = false;  // the client went away, as it was to: neither completed nor failed
+  bool cut = false;        // the client ended it with its run: neither completed nor failed
 
   bool ok() const { return status.ok() && !arrivals.empty(); }
 };

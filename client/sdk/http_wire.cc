@@ -1,22 +1,19 @@
 #include "client/sdk/http_wire.h"
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/connect.hpp>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
-#include <boost/beast/ssl.hpp>
 #include <chrono>
 #include <optional>
-#include <thread>
 
 #include "absl/strings/str_cat.h"
-#include "client/sdk/tls_files.h"
+#include "client/sdk/http_loop.h"
 #include "client/sdk/token_client.h"
 #include "wafer_backend/base/strings.h"
 
@@ -30,79 +27,6 @@ using boost::system::error_code;
 
 constexpr std::chrono::seconds kConnectPatience{10};
 constexpr std::chrono::minutes kReadPatience{10};
-constexpr size_t kKeptConnections = 256;
-
-using TcpStream = beast::tcp_stream;
-using TlsStream = beast::ssl_stream<TcpStream>;
-
-struct Connection {
-  explicit Connection(asio::io_context& io) : plain(io) {}
-  Connection(asio::io_context& io, asio::ssl::context& context)
-      : plain(io), tls(std::make_unique<TlsStream>(io, context)) {}
-
-  TcpStream& tcp() { return tls ? tls->next_layer() : plain; }
-  // Calls `act` with the stream that carries HTTP.
-  template <typename Act>
-  void With(Act act) {
-    if (tls) {
-      act(*tls);
-    } else {
-      act(plain);
-    }
-  }
-
-  TcpStream plain;
-  std::unique_ptr<TlsStream> tls;  // for https, in place of `plain`
-  beast::flat_buffer buffer;       // read, not yet parsed
-};
-
-}  // namespace
-
-class HttpWire::Loop {
- public:
-  explicit Loop(Endpoint endpoint) : endpoint_(std::move(endpoint)), guard_(io_.get_executor()) {
-    if (endpoint_.tls) files_ = UseTlsFiles(endpoint_, &tls_);
-    thread_ = std::thread([this] { io_.run(); });
-  }
-
-  ~Loop() {
-    asio::post(io_, [this] { kept_.clear(); });
-    guard_.reset();
-    thread_.join();
-  }
-
-  asio::io_context& io() { return io_; }
-  std::unique_ptr<Connection> MakeConnection() {
-    return endpoint_.tls ? std::make_unique<Connection>(io_, tls_)
-                         : std::make_unique<Connection>(io_);
-  }
-  const Endpoint& endpoint() const { return endpoint_; }
-  const absl::Status& files() const { return files_; }  // why they cannot be used, if not OK
-
-  std::unique_ptr<Connection> TakeKept() {
-    if (kept_.empty()) return nullptr;
-    auto connection = std::move(kept_.back());
-    kept_.pop_back();
-    return connection;
-  }
-  // Not after the owner has gone: nobody would take it any more.
-  void Keep(std::unique_ptr<Connection> connection) {
-    if (guard_.owns_work() && kept_.size() < kKeptConnections) {
-      kept_.push_back(std::move(connection));
-    }
-  }
-
- private:
-  const Endpoint endpoint_;
-  absl::Status files_;
-  asio::io_context io_{1};
-  asio::ssl::context tls_{asio::ssl::context::tls_client};
-  asio::executor_work_guard<asio::io_context::executor_type> guard_;
-  std::vector<std::unique_ptr<Connection>> kept_;  // the thread's
-  std::thread thread_;
-};
-
-namespace {
 
 // One exchange; everything but Cancel happens on the loop's thread.
 template <typename Loop>
@@ -110,7 +34,11 @@ class ExchangeOf : public HttpWire::Exchange,
                    public std::enable_shared_from_this<ExchangeOf<Loop>> {
  public:
   ExchangeOf(Loop* loop, HttpRequest request, HttpHandler handler)
-      : loop_(loop), handler_(std::move(handler)), resolver_(loop->io()) {
+      : loop_(loop),
+        handler_(std::move(handler)),
+        read_pause_(request.read_pause),
+        resolver_(loop->io()),
+        pause_(loop->io()) {
     request_.method_string({request.method.data(), request.method.size()});
     request_.target(loop->endpoint().base_path + request.path);
     request_.version(11);
@@ -138,6 +66,7 @@ class ExchangeOf : public HttpWire::Exchange,
       if (self->ended_) return;
       self->End(absl::CancelledError("cancelled"));
       self->resolver_.cancel();
+      self->pause_.cancel();
       if (self->connection_) self->connection_->tcp().close();
     });
   }
@@ -217,13 +146,17 @@ class ExchangeOf : public HttpWire::Exchange,
       const auto found = head.find({name.data(), name.size()});
       return found == head.end() ? std::string() : std::string(found->value());
     });
+    // Little by little: what is not read waits on the way, and then at the server.
+    if (Slow()) connection_->buffer.max_size(std::max(connection_->buffer.size(), kSlowReadBytes));
     Read();
   }
+
+  bool Slow() const { return read_pause_ > Nanoseconds(0); }
 
   void Read() {
     if (ended_) return;  // the handler cancelled
     if (parser_->is_done()) {
-      if (parser_->keep_alive()) loop_->Keep(std::move(connection_));
+      if (parser_->keep_alive() && !Slow()) loop_->Keep(std::move(connection_));
       return End(absl::OkStatus());
     }
     parser_->get().body().data = bytes_.data();
@@ -246,7 +179,11 @@ class ExchangeOf : public HttpWire::Exchange,
     if (error && error != http::error::need_buffer) {
       return End(enough_ ? absl::OkStatus() : Broken(error));
     }
-    Read();
+    if (!Slow() || enough_) return Read();
+    pause_.expires_after(std::chrono::nanoseconds(read_pause_.count()));
+    pause_.async_wait([self = this->shared_from_this()](error_code stopped) {
+      if (!stopped && !self->ended_) self->Read();
+    });
   }
 
   absl::Status Broken(error_code error) const {
@@ -272,8 +209,10 @@ class ExchangeOf : public HttpWire::Exchange,
   Loop* const loop_;
   http::request<http::string_body> request_;
   HttpHandler handler_;
+  const Nanoseconds read_pause_;
   asio::ip::tcp::resolver resolver_;
-  std::unique_ptr<Connection> connection_;
+  asio::steady_timer pause_;
+  std::unique_ptr<HttpConnection> connection_;
   bool reused_ = false;
   bool ended_ = false;
   // The handler has what it wants; when what follows is given up.

@@ -21,7 +21,8 @@ struct HttpRequest {
   std::string method;
   std::string path;
   std::vector<std::pair<std::string, std::string>> headers;
-  std::string body;  // application/json if not empty
+  std::string body;           // application/json if not empty
+  Nanoseconds read_pause{0};  // after each read of kSlowReadBytes of the answer
 };
 
 // Called on the wire's thread, in this order.

@@ -40,6 +40,12 @@ std::optional<uint32_t> CountOf(const json::value* value) {
   return static_cast<uint32_t>(*number);
 }
 
+// Null if it is no JSON.
+json::value Parsed(const std::string& text) {
+  json::error_code error;
+  return json::parse(text, error);
+}
+
 json::value PromptOf(const GenerateSpec& spec) {
   if (const auto* text = std::get_if<std::string>(&spec.prompt)) return json::value(*text);
   json::array result;
@@ -155,6 +161,16 @@ std::string BodyFor(const GenerateSpec& spec) {
   if (spec.priority) body["priority"] = *spec.priority;
   if (!spec.service_tier.empty()) body["service_tier"] = spec.service_tier;
   if (!spec.cache_salt.empty()) body["cache_salt"] = spec.cache_salt;
+  if (!spec.json_schema.empty()) {
+    body["response_format"] = json::object{
+        {"type", "json_schema"},
+        {"json_schema",
+         json::object{{"name", "answer"}, {"strict", true}, {"schema", Parsed(spec.json_schema)}}}};
+  }
+  if (!spec.tools.empty()) {
+    body["tools"] = Parsed(spec.tools);
+    body["tool_choice"] = "required";
+  }
   json::object extension;
   if (spec.deadline) {
     extension["deadline_ms"] = (spec.deadline->count() + 999'999) / 1'000'000;

@@ -31,6 +31,9 @@ struct OwnArrival {
   bool last = false;  // no larger number follows
 };
 
+// How much a slow reader reads at a time.
+inline constexpr size_t kSlowReadBytes = 512;
+
 // What is absent is left to the server.
 struct GenerateSpec {
   std::string model;
@@ -46,7 +49,11 @@ struct GenerateSpec {
   // HTTP: ask for the ids of each chunk's tokens, so that they can be counted; not every server
   // takes that.
   bool ask_token_ids = false;
-  bool ask_usage = true;   // HTTP: a few servers refuse stream_options
+  bool ask_usage = true;    // HTTP: a few servers refuse stream_options
+  std::string json_schema;  // of a chat: what its answer is held to; none if empty
+  std::string tools;        // of a chat: OpenAI's list, of which some must be called; none if empty
+  // HTTP: how long to wait after each read of kSlowReadBytes, as a slow client does.
+  Nanoseconds read_pause{0};
   std::string request_id;  // made by the server if empty
   std::string api_key;     // in place of the endpoint's, if not empty
   std::optional<int32_t> priority;

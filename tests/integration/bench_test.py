@@ -66,3 +66,61 @@ def test_what_a_signal_cuts_short_is_no_failure_and_the_report_comes(doors):
     report = json.loads(out)
     assert report["interrupted"] and report["failed"] == 0 and report["cut"] > 0, out
     assert "E0" not in out and "E-" not in out
+
+
+# What `vllm bench serve` of vLLM 0.11 writes for a text model, without its audio figures.
+KEYS = {"date", "backend", "model_id", "tokenizer_id", "num_prompts", "request_rate", "burstiness", "max_concurrency", "duration", "completed", "failed",
+        "total_input_tokens", "total_output_tokens", "request_throughput", "output_throughput", "total_token_throughput", "max_output_tokens_per_s",
+        "max_concurrent_requests", *(f"{kind}_{what}_ms" for kind in ("mean", "median", "std", "p99") for what in ("ttft", "tpot", "itl"))}
+DETAILS = {"input_lens", "output_lens", "ttfts", "itls", "start_times", "errors"}
+
+
+def test_the_report_has_the_keys_of_vllms(doors):
+    report = bench(doors["http"], "--num-prompts", 6, "--concurrency", 3, "--output-tokens", 8, "--ignore-eos", "--detailed")
+    assert KEYS | DETAILS <= set(report), (KEYS | DETAILS) - set(report)
+    assert report["max_concurrent_requests"] == 3 and report["burstiness"] == 1
+    assert report["output_lens"] == [8] * 6 and report["errors"] == [""] * 6 and sum(report["input_lens"]) == report["total_input_tokens"]
+    assert all(len(gaps) == 7 for gaps in report["itls"]) and all(first > 0 for first in report["ttfts"])
+    time.strptime(report["date"], "%Y%m%d-%H%M%S")
+    assert "input_lens" not in bench(doors["http"], "--num-prompts", 1, "--output-tokens", 2)
+
+
+@pytest.mark.parametrize("door", ("http", "grpc"))
+def test_conversations_go_on_with_all_that_was_said(doors, door):
+    words = ("--num-prompts", 9, "--input-words", 20, "--output-tokens", 16, "--ignore-eos", "--concurrency", 2, "--detailed")
+    report = bench(doors[door], *words, "--turns", 3)
+    lengths = sorted(report["input_lens"])
+    assert report["completed"] == 9 and report["turns"] == 3
+    # Three conversations: first turns are short, each later one has an answer and a question more.
+    assert lengths[2] * 1.5 < lengths[3] and lengths[5] * 1.2 < lengths[6], lengths
+
+
+@pytest.mark.parametrize("door", ("http", "grpc"))
+def test_answers_held_to_a_schema_and_calls_of_tools(doors, tmp_path, door):
+    schema = tmp_path / "schema.json"
+    schema.write_text('{"type": "object", "properties": {"n": {"type": "integer", "minimum": 1, "maximum": 9}}, "required": ["n"]}')
+    tools = tmp_path / "tools.json"
+    tools.write_text('[{"type": "function", "function": {"name": "clock", "parameters": {"type": "object", "properties": {}}}}]')
+    held = bench(doors[door], "--num-prompts", 4, "--output-tokens", 60, "--schema", schema)
+    assert held["completed"] == 4 and held["total_output_tokens"] < 4 * 60
+    called = bench(doors[door], "--num-prompts", 4, "--output-tokens", 200, "--tools", tools, "--temperature", 0)
+    assert called["completed"] == 4, called
+    assert held["backend"] == ("openai-chat" if door == "http" else "waferline-grpc")
+    wrong = waferctl("bench", "run", "--server", doors[door], "--schema", tools)
+    assert wrong.returncode != 0 and "is not a JSON schema" in wrong.stderr, wrong.stderr
+
+
+@pytest.mark.parametrize("door", ("http", "grpc"))
+def test_clients_that_go_away_are_counted_apart(doors, door):
+    report = bench(doors[door], "--num-prompts", 40, "--concurrency", 8, "--output-tokens", 400, "--ignore-eos", "--cancel-rate", 0.5)
+    # One that was to go away may have had its answer by then.
+    assert report["completed"] + report["cancelled"] == 40 and report["failed"] == 0 and 5 < report["cancelled"] < 35, report
+
+
+def test_slow_readers_take_longer_than_the_others(doors):
+    words = ("--num-prompts", 4, "--concurrency", 4, "--output-tokens", 60, "--ignore-eos")
+    usual = bench(doors["http"], *words)
+    slow = bench(doors["http"], *words, "--slow-readers", 1, "--read-pause", 100)
+    assert slow["completed"] == 4 and slow["mean_e2el_ms"] > usual["mean_e2el_ms"] + 300
+    wrong = waferctl("bench", "run", "--server", doors["grpc"], "--slow-readers", 1)
+    assert wrong.returncode != 0 and "--slow-readers" in wrong.stderr

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/json/parse.hpp>
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/frame/output.h"
@@ -18,12 +19,44 @@ namespace {
 
 constexpr int64_t kMaxRequests = 1'000'000;
 constexpr uint32_t kPrefixIndex = kMaxRequests;  // no prompt's
+constexpr size_t kMaxJsonBytes = 1 << 20;
+
+// What only chats can be asked for asks for chats.
+bool IsChat(const Arguments& arguments) {
+  return arguments.On("chat") || arguments.Has("schema") || arguments.Has("tools") ||
+         arguments.Integer("turns") > 1;
+}
+
+// The JSON of a file, which must be an object or a list.
+absl::StatusOr<std::string> JsonOf(const Arguments& arguments, const char* flag, bool list) {
+  const std::string& path = arguments.Text(flag);
+  WL_ASSIGN_OR_RETURN(std::string text, ReadFile(path, kMaxJsonBytes));
+  boost::json::error_code error;
+  const boost::json::value value = boost::json::parse(text, error);
+  if (error || (list ? !value.is_array() : !value.is_object())) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, " is not a JSON ", list ? "list of tools, as OpenAI has it" : "schema"));
+  }
+  return text;
+}
+
+absl::StatusOr<load::ClientManners> MannersOf(const Arguments& arguments) {
+  load::ClientManners manners;
+  if (arguments.Has("cancel-rate")) manners.cancel_share = arguments.Number("cancel-rate");
+  if (arguments.Has("slow-readers")) manners.slow_share = arguments.Number("slow-readers");
+  manners.read_pause = Milliseconds(arguments.Integer("read-pause"));
+  WL_ASSIGN_OR_RETURN(const sdk::Endpoint endpoint, EndpointOf(arguments));
+  if (manners.slow_share > 0 && endpoint.protocol == sdk::Endpoint::Protocol::kGrpc) {
+    return UsageError("--slow-readers reads HTTP streams; it has no effect over gRPC");
+  }
+  return manners;
+}
 
 absl::StatusOr<std::vector<load::Prompt>> PromptsOf(const Arguments& arguments, uint64_t seed) {
-  const bool chat = arguments.On("chat");
+  const bool chat = IsChat(arguments);
   std::vector<load::Prompt> prompts;
   if (arguments.Has("prompts")) {
-    for (const char* flag : {"input-words", "prefix-words"}) {
+    for (const char* flag : {"input-words", "prefix-words", "turns"}) {
       if (arguments.Has(flag)) {
         return UsageError(absl::StrCat("--", flag, " has no effect on the prompts of a file"));
       }
@@ -64,6 +97,17 @@ absl::StatusOr<load::LoadSettings> BenchSettings(const Arguments& arguments, uin
   settings.request.ignore_eos = arguments.On("ignore-eos");
   if (arguments.Has("temperature")) settings.request.temperature = arguments.Number("temperature");
   WL_ASSIGN_OR_RETURN(settings.prompts, PromptsOf(arguments, settings.seed));
+  WL_ASSIGN_OR_RETURN(settings.manners, MannersOf(arguments));
+  settings.turns = static_cast<uint32_t>(arguments.Integer("turns"));
+  settings.next_words = [seed = settings.seed,
+                         words = static_cast<uint32_t>(arguments.Integer("input-words"))](
+                            uint32_t index) { return load::SyntheticPrompt(seed, index, words); };
+  if (arguments.Has("schema")) {
+    WL_ASSIGN_OR_RETURN(settings.request.json_schema, JsonOf(arguments, "schema", false));
+  }
+  if (arguments.Has("tools")) {
+    WL_ASSIGN_OR_RETURN(settings.request.tools, JsonOf(arguments, "tools", true));
+  }
   return settings;
 }
 
@@ -100,6 +144,19 @@ std::vector<Flag> BenchFlags() {
       NumberFlag("temperature", "T", "0 always takes the likeliest token", {0, 2}),
       Switch("ignore-eos", "always produce --output-tokens tokens, if the server can"),
       Switch("chat", "send the prompts as chat messages"),
+      IntegerFlag("turns", "N",
+                  "requests of one conversation: each goes on with all that was said, when the "
+                  "answer before is there",
+                  {1, 1000})
+          .Default(1),
+      TextFlag("schema", "FILE", "a JSON schema that each answer is held to"),
+      TextFlag("tools", "FILE", "OpenAI's list of tools as JSON; each answer must call some"),
+      NumberFlag("cancel-rate", "P", "share of requests whose client goes away after some tokens",
+                 {0, 1}),
+      NumberFlag("slow-readers", "P", "share of requests whose client reads with pauses", {0, 1}),
+      IntegerFlag("read-pause", "MS", "the pauses of --slow-readers, after each 512 bytes",
+                  {1, 60'000})
+          .Default(100),
       IntegerFlag("seed", "N", "seed of the times and of made-up prompts", {}).Default(0),
       TextFlag("goodput", "LIMITS",
                "count the requests within these limits, in ms, as ttft:200,tpot:50"),

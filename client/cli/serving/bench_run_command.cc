@@ -1,6 +1,8 @@
 // waferctl bench run: load on a server, and what its clients measure.
 #include <boost/json.hpp>
 #include <cstdio>
+#include <ctime>
+#include <variant>
 
 #include "client/cli/frame/output.h"
 #include "client/cli/serving/bench_flags.h"
@@ -19,16 +21,30 @@ namespace {
 
 namespace json = boost::json;
 
+// 20261129-154500, local time.
+std::string Date() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  localtime_r(&now, &parts);
+  char text[32];
+  return {text, std::strftime(text, sizeof text, "%Y%m%d-%H%M%S", &parts)};
+}
+
 // What was asked, under vLLM's names; it precedes what was measured.
 json::object Header(const Arguments& arguments, const load::LoadSettings& settings,
                     const sdk::Endpoint& endpoint) {
+  const bool chat = std::holds_alternative<std::vector<sdk::ChatTurn>>(settings.prompts.front());
   json::object object{{"backend", endpoint.protocol == sdk::Endpoint::Protocol::kGrpc
                                       ? "waferline-grpc"
-                                      : (arguments.On("chat") ? "openai-chat" : "openai")},
+                                      : (chat ? "openai-chat" : "openai")},
                       {"server", endpoint.url()},
+                      {"date", Date()},
                       {"model_id", settings.request.model},
+                      {"tokenizer_id", settings.request.model},
                       {"num_prompts", settings.requests},
                       {"seed", settings.seed}};
+  object["burstiness"] = 1.0;  // of Poisson arrivals
+  object["turns"] = settings.turns;
   if (settings.arrival.rate_per_second) {
     object["request_rate"] = *settings.arrival.rate_per_second;
   } else {
@@ -62,6 +78,9 @@ absl::Status RunBench(const Arguments& arguments) {
   WL_RETURN_IF_ERROR(WriteRequestLog(arguments, result));
   json::object object = Header(arguments, settings, endpoint);
   for (const auto& [key, value] : load::ToJson(report)) object[key] = value;
+  if (arguments.On("detailed")) {
+    for (const auto& [key, value] : load::DetailsOf(result)) object[key] = value;
+  }
   if (arguments.Has("html")) {
     const std::string title = "Load on " + settings.request.model + " at " + endpoint.url();
     WL_RETURN_IF_ERROR(
@@ -95,6 +114,7 @@ Command BenchRunCommand() {
                   "most N at once",
                   {1, 65536}),
       NumberFlag("rate", "R", "send R requests a second, at random (Poisson) times", {1e-3, 1e6}),
+      Switch("detailed", "lists with an entry a request in the JSON, as vllm bench serve has them"),
       RequestLogFlag()};
   run.flags.insert(run.flags.end(), own.begin(), own.end());
   return run;

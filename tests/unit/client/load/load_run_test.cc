@@ -4,6 +4,7 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <condition_variable>
+#include <map>
 #include <mutex>
 #include <thread>
 
@@ -43,15 +44,11 @@ class SlowClient : public sdk::TokenClient {
     std::lock_guard lock(mutex_);
     specs.push_back(spec);
     threads_.emplace_back([this, call, listener] {
-      std::unique_lock call_lock(call->mutex);
-      call->changed.wait_for(call_lock, lasts_, [&] { return call->cancelled; });
-      --at_once_;
-      if (call->cancelled) {
-        listener.on_end({.status = absl::CancelledError("cancelled")});
-        return;
-      }
+      if (End(*call, lasts_, listener)) return;
       listener.on_piece({.text = "a", .tokens = 1});
+      if (End(*call, std::chrono::milliseconds(0), listener)) return;
       listener.on_piece({.text = "bc", .tokens = 2});
+      --at_once_;
       listener.on_end({.finish_reason = "length", .prompt_tokens = 1, .completion_tokens = 3});
     });
     return call;
@@ -71,6 +68,18 @@ class SlowClient : public sdk::TokenClient {
   std::vector<sdk::GenerateSpec> specs;
 
  private:
+  // After a while, or when it is cancelled: then it ends, and this is true.
+  bool End(SlowCall& call, std::chrono::milliseconds lasts, const sdk::StreamListener& listener) {
+    {
+      std::unique_lock lock(call.mutex);
+      call.changed.wait_for(lock, lasts, [&] { return call.cancelled; });
+      if (!call.cancelled) return false;
+    }
+    --at_once_;
+    listener.on_end({.status = absl::CancelledError("cancelled")});
+    return true;
+  }
+
   const std::chrono::milliseconds lasts_;
   std::atomic<int> at_once_ = 0;
   std::mutex mutex_;
@@ -129,6 +138,62 @@ TEST_CASE("under a rate with a bound, waiting for a place shows in the latency f
   const LoadReport report = Evaluate(result, {}, true);
   CHECK(report.e2el_from_schedule_ms.max > 5 * report.e2el_ms.median);
   CHECK_FALSE(report.warnings.empty());
+}
+
+TEST_CASE("a conversation takes one place, and each turn has all that was said") {
+  SlowClient client(std::chrono::milliseconds(5));
+  LoadSettings settings = Settings(8, {.concurrency = 2});
+  settings.prompts = {std::vector<sdk::ChatTurn>{{"user", "one"}},
+                      std::vector<sdk::ChatTurn>{{"user", "two"}}};
+  settings.turns = 3;
+  settings.next_words = [](uint32_t index) { return "turn " + std::to_string(index); };
+  const LoadResult result = RunLoad(client, settings, kGoOn);
+  REQUIRE(result.records.size() == 8);
+  CHECK(client.max_at_once <= 2);
+  std::map<std::string, std::vector<size_t>> turns;  // of each conversation, by its first words
+  std::map<uint32_t, int> seen;
+  for (const sdk::GenerateSpec& spec : client.specs) {
+    const auto& said = std::get<std::vector<sdk::ChatTurn>>(spec.prompt);
+    turns[said.front().content].push_back(said.size());
+    for (size_t i = 0; i < said.size(); ++i) {
+      CHECK(said[i].role == (i % 2 == 0 ? "user" : "assistant"));
+      if (i % 2 == 1) CHECK(said[i].content == "abc");
+    }
+    if (said.size() > 1) CHECK(said.back().content.starts_with("turn "));
+  }
+  // Of three conversations the last one has two turns; it begins as the first did.
+  CHECK(turns["two"] == std::vector<size_t>{1, 3, 5});
+  CHECK(turns["one"].size() == 5);
+  for (const RequestRecord& record : result.records) {
+    CHECK(++seen[record.index] == 1);
+    CHECK(record.scheduled <= record.sent);
+  }
+}
+
+TEST_CASE("clients that are to go away do, and count as cancelled") {
+  SlowClient client(std::chrono::milliseconds(5));
+  LoadSettings settings = Settings(6, {.concurrency = 3});
+  settings.request.max_tokens = 1;
+  settings.manners.cancel_share = 1;
+  const LoadReport all = Evaluate(RunLoad(client, settings, kGoOn), {}, false);
+  CHECK((all.cancelled == 6 && all.completed == 0 && all.failed == 0));
+  settings.manners.cancel_share = 0;
+  CHECK(Evaluate(RunLoad(client, settings, kGoOn), {}, false).completed == 6);
+}
+
+TEST_CASE("manners are drawn by seed and index, about as often as asked") {
+  const ClientManners manners{
+      .cancel_share = 0.3, .slow_share = 0.2, .read_pause = Milliseconds(50)};
+  int cancels = 0, slow = 0;
+  for (uint32_t i = 0; i < 2000; ++i) {
+    const RequestManner one = MannerOf(manners, {.seed = 7, .index = i, .max_tokens = 16});
+    const RequestManner same = MannerOf(manners, {.seed = 7, .index = i, .max_tokens = 16});
+    CHECK((one.cancel_after == same.cancel_after && one.read_pause == same.read_pause));
+    if (one.cancel_after) CHECK((*one.cancel_after >= 1 && *one.cancel_after <= 16));
+    cancels += one.cancel_after.has_value();
+    slow += one.read_pause > Nanoseconds(0);
+  }
+  CHECK((cancels > 500 && cancels < 700 && slow > 320 && slow < 480));
 }
 
 TEST_CASE("a run that must end cancels what is in flight and keeps what it has") {
