@@ -44,11 +44,13 @@ std::string KeptInvoiceText(const KeptInvoice& kept) {
   }
   out["total_usd"] = FormatCents(kept.state.total);
   out["credited_usd"] = FormatCents(kept.state.credited);
-  out["due_usd"] = FormatCents(kept.state.total - kept.state.credited);
   out["credit_notes"] = std::move(notes);
   boost::system::error_code error;
-  out["invoice"] = json::parse(kept.text, error);
-  if (error) out["invoice"] = kept.text;  // damaged: the ledger's check says so
+  json::value invoice = json::parse(kept.text, error);
+  const bool paid = !error && invoice.is_object() && invoice.as_object().contains("paid_from");
+  out["due_usd"] = FormatCents(paid ? Cents() : kept.state.total - kept.state.credited);
+  if (error) invoice = kept.text;  // damaged: the ledger's check says so
+  out["invoice"] = std::move(invoice);
   return json::serialize(out);
 }
 

@@ -130,6 +130,7 @@ absl::StatusOr<Invoice> DraftInvoice(const PriceBook& book, const InvoiceInput& 
                   .plan = input.plan,
                   .month = input.month,
                   .records = static_cast<int64_t>(input.records.size())};
+  if (plan->prepaid) invoice.paid_from = PrepaidAccount(input.tenant);
   for (const UsageRecord& record : input.records) {
     WL_RETURN_IF_ERROR(AddRecord(book, record, &invoice.lines));
   }

@@ -64,6 +64,8 @@ struct Invoice {
   std::string id;  // "TENANT:2026-06"
   std::string tenant;
   std::string plan;
+  // Of a prepaid plan: its balance, from which each charge was taken at once. Nothing is due.
+  std::optional<std::string> paid_from;
   Month month;
   int64_t records = 0;                  // all, those that cost nothing too
   std::vector<InvoiceLine> lines;       // by period, project, model, item, tier, price

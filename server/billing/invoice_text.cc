@@ -32,6 +32,7 @@ std::string InvoiceText(const Invoice& invoice) {
                    {"plan", invoice.plan},
                    {"month", invoice.month.Text()},
                    {"records", invoice.records}};
+  if (invoice.paid_from) out["paid_from"] = *invoice.paid_from;
   if (invoice.committed) out["committed_usd"] = invoice.committed->Format();
   if (invoice.service) {
     out["service"] = json::object{{"promised", invoice.service->promised.Format()},

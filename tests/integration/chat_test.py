@@ -115,9 +115,11 @@ def test_a_paste_is_one_message(server, tmp_path):
         assert "\x1b[?2004h" in chat.screen
         chat.say("look: \x1b[200~def f():\r\tpass\r/exit\r\x1b[201~ what?")
         chat.say("first\x1b\rsecond")                         # Alt-Enter
+        chat.say("\x1b[200~in /tmp/café\x1b[201~")
+        chat.say("\x1b[200~\x1b[201~nothing \x1b[200~x\x1b[201~")
         chat.saved("kept.json")
         assert chat.end() == 0
-    assert questions(tmp_path / "kept.json") == ["look: def f():\n\tpass\n/exit what?", "first\nsecond"]
+    assert questions(tmp_path / "kept.json") == ["look: def f():\n\tpass\n/exit what?", "first\nsecond", "in /tmp/café", "nothing x"]
 
 
 def test_history_outlives_the_chat(server, tmp_path):

@@ -9,7 +9,7 @@ import urllib.error
 
 import pytest
 
-from cloud import ROOT, Waferd, Workers, get, layer_count, post
+from cloud import ROOT, Waferd, Workers, get, layer_count, post, waferctl
 
 MODEL = ROOT / "deploy/models/demo.gguf"
 OUTAGE_S = 1.5
@@ -68,6 +68,8 @@ def test_a_worker_that_stays_away(cloud, number, named):
             code, body = status_of(server.http + path)
             assert code == (503 if path == "/ready" else 200)
             assert workers.addresses[number] in body
+        shown = waferctl("status", "--server", server.http).stdout
+        assert shown.startswith("not ready, ") and workers.addresses[number] in shown
     finally:
         workers.start(number)
     end = time.monotonic() + 10

@@ -152,8 +152,8 @@ class EditedLines : public LineEditor {
       tail.push_back(c);
       if (tail.size() > std::size(kPasteEnd) - 1) tail.erase(0, 1);
       if (tail == kPasteEnd) {
-        // The escape character was dropped already, the rest of the mark was not.
-        if (!cut) text.resize(text.size() - (std::size(kPasteEnd) - 2));
+        // Of the mark the escape character was dropped, and '~' is not there yet.
+        if (!cut) text.resize(text.size() - (std::size(kPasteEnd) - 1 - 2));
         while (!text.empty() && text.back() == L'\n') text.pop_back();
         if (cut) std::fprintf(stderr, "\n(the paste was cut after %zu characters)\n", kMaxPaste);
         return text.empty() || el_winsertstr(editor, text.c_str()) == 0 ? CC_REFRESH : CC_ERROR;

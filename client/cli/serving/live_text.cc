@@ -164,6 +164,15 @@ std::string TopText(const json::object& before, const json::object& look, const 
 }
 
 std::string StatusText(const json::object& look) {
+  std::string wrong;
+  if (look.contains("why")) wrong += "not ready: " + TextAt(look, "why") + "\n";
+  if (const json::value* impaired = look.if_contains("impaired");
+      impaired != nullptr && impaired->is_object()) {
+    for (const auto& [model, why] : impaired->get_object()) {
+      wrong +=
+          std::string(model) + " cannot be served: " + TextAt(impaired->get_object(), model) + "\n";
+    }
+  }
   Table table({"MODEL", "WAITING", "RUNNING", "FINISHED", "REFUSED", "A NEW REQUEST WAITS"});
   for (const json::object& model : ObjectsAt(look, "models")) {
     table.Add({TextAt(model, "model"), fmt::format("{:.0f}", NumberAt(model, "waiting")),
@@ -172,7 +181,7 @@ std::string StatusText(const json::object& look) {
                fmt::format("{:.0f}", NumberAt(model, "refused")),
                Milliseconds(NumberAt(model, "expected_queue_ms"))});
   }
-  return Summary(look) + "\n" + table.Text(0) + "\n" + PartTable(look);
+  return Summary(look) + wrong + "\n" + table.Text(0) + "\n" + PartTable(look);
 }
 
 std::string RequestsText(const json::object& look, bool ended) {

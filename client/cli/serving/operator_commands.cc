@@ -53,10 +53,24 @@ absl::StatusOr<json::object> OneLook(const sdk::Endpoint& endpoint) {
   return look;
 }
 
+// What balancers are told: "not ready" with a "why", and in "impaired" the models that cannot be
+// served, each with the reason.
+void AddReadiness(const sdk::Endpoint& endpoint, json::object* look) {
+  const absl::StatusOr<std::string> ready = sdk::OperatorClient(endpoint).Get("/ready");
+  if (absl::IsUnavailable(ready.status())) {
+    (*look)["state"] = "not ready";
+    (*look)["why"] = std::string(ready.status().message());
+  }
+  if (!ready.ok()) return;
+  const absl::StatusOr<json::object> parsed = ParseLook(*ready);
+  if (parsed.ok() && parsed->contains("models")) (*look)["impaired"] = parsed->at("models");
+}
+
 absl::Status RunStatus(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(const sdk::Endpoint endpoint, OperatorEndpoint(arguments));
   WL_ASSIGN_OR_RETURN(json::object look, OneLook(endpoint));
   look.erase("requests");
+  AddReadiness(endpoint, &look);
   PrintText(arguments.json() ? JsonText(look) + "\n" : StatusText(look));
   return absl::OkStatus();
 }

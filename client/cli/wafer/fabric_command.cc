@@ -16,10 +16,6 @@
 namespace waferline::cli {
 namespace {
 
-// What the simulator is to reach on one core of a server, so that an allreduce over 128 x 128 cores
-// (32 wavelets each: 3.0 million hops) takes at most half a second.
-constexpr double kMinHopsPerSecond = 6e6;
-
 // "128", or "762x1172": columns and rows.
 absl::Status ReadGrid(const std::string& text, fabric::CollectiveSize* size) {
   const std::vector<std::string> sides = absl::StrSplit(text, 'x');
@@ -63,7 +59,6 @@ absl::Status RunFabric(const Arguments& arguments) {
                                      {"wavelets_taken", run.result.wavelets_taken},
                                      {"wall_seconds", wall.count()},
                                      {"wavelet_hops_per_second", hops_per_second},
-                                     {"wavelet_hops_per_second_bound", kMinHopsPerSecond},
                                      {"link_use", links_used}};
     PrintText(JsonText(out) + "\n");
   } else {
@@ -73,9 +68,8 @@ absl::Status RunFabric(const Arguments& arguments) {
         run.formula_cycles, error_percent, run.holds ? "right" : "WRONG");
     Print(
         "{} wavelet hops ({:.1f} % of what the links could carry) simulated in {:.2f} s: {:.3g} a "
-        "second, expected at least {:.3g}\n",
-        run.result.wavelet_hops, 100 * links_used, wall.count(), hops_per_second,
-        kMinHopsPerSecond);
+        "second\n",
+        run.result.wavelet_hops, 100 * links_used, wall.count(), hops_per_second);
   }
   return run.holds ? absl::OkStatus() : absl::InternalError("the collective's result is wrong");
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "server/accounts/account_tables.h"
+#include "server/accounts/billing_text.h"
 #include "server/accounts/books.h"
 #include "server/accounts/ledger_tables.h"
 #include "server/accounts/price_books.h"
@@ -194,6 +195,10 @@ TEST_CASE_METHOD(World, "plans: a prepaid balance is paid in and used; compute t
   Serve("payer", 1, kMonth.begin_us(), "prepaid");
   CHECK(Balance("tenant:payer:prepaid").Format() == "-3.990675");
   CHECK(Balance("cash").Format() == "4.00");
+  const KeptInvoice paid = FindInvoice(*connection, book, {"payer", kMonth}).value();
+  CHECK(paid.text.find(R"("paid_from":"tenant:payer:prepaid")") != std::string::npos);
+  CHECK(paid.state.total.count() == 1);
+  CHECK(KeptInvoiceText(paid).find(R"("due_usd":"0.00")") != std::string::npos);
   Serve("timer", 3, kMonth.begin_us(), "hours");
   const KeptInvoice hours = Close({"timer", kMonth}, kGraceOver).value();
   CHECK(hours.text.find("\"exact_usd\":\"0.045\"") != std::string::npos);
