@@ -59,7 +59,10 @@ metrics::ComputeFigures FiguresOf(const std::string& model, const plane::Compute
                                          counters.host_recoveries[cause]);
   }
   for (const plane::ChainFigures& chain : counters.chains) {
-    figures.chains.push_back({.state = static_cast<int>(chain.state),
+    // Its shards may be up without a worker that computes prompts.
+    const bool lacks_prefill =
+        chain.state == plane::ChainState::kUp && chain.outage_lasts > Nanoseconds(0);
+    figures.chains.push_back({.state = lacks_prefill ? 0 : static_cast<int>(chain.state),
                               .generation = chain.generation,
                               .silence = chain.silence,
                               .outage = chain.outage_lasts});

@@ -31,7 +31,7 @@ void SnapshotGauges::SetChains(const ComputeFigures& figures) {
     Labels labels = model;
     labels["chain"] = absl::StrCat(i);
     Put("waferline_chain_state",
-        "Of a chain of worker processes: 0 a shard is gone, 1 it is being built, 2 it is up.",
+        "Of a chain of worker processes: 0 it lacks a worker, 1 it is being built, 2 it is up.",
         labels, chain.state);
     Put("waferline_chain_generation",
         "Number of the chain that was built last; how much it grew says how often one was built.",
