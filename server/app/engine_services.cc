@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -10,6 +11,8 @@
 #include "server/engines/openengine_services.h"
 #include "server/engines/smg_services.h"
 #include "server/engines/vllm_services.h"
+#include "wafer_backend/compute/model/gguf.h"
+#include "wafer_backend/compute/shard/packed_model.h"
 
 namespace waferline::app {
 namespace {
@@ -62,14 +65,21 @@ std::vector<rpc::ExtraService> EngineServices(const config::EngineApiConfig& con
   return services;
 }
 
-serving::KvHandoffs HandoffsOf(const config::KvTransferConfig& config,
-                               const std::string& instance) {
-  if (config.key.empty()) return {};
+serving::KvHandoffs HandoffsOf(const config::ServerConfig& config, const std::string& instance) {
+  const config::KvTransferConfig& transfer = config.kv_transfer;
+  if (transfer.key.empty()) return {};
+  std::map<std::string, uint64_t, std::less<>> weights;
+  for (const config::ModelConfig& model : config.models) {
+    if (model.tokens.from == config::TokenOriginKind::kSynthetic) continue;
+    const auto file = model::GgufFile::Open(model.tokens.file);
+    if (file.ok()) weights[model.lane.model] = shard::FingerprintOf(**file);
+  }
   return serving::KvHandoffs({.engine_id = instance,
-                              .key = config.key,
-                              .computes_prompts = config.role != config::KvRole::kDecode,
-                              .decodes = config.role != config::KvRole::kPrefill,
-                              .keep_seconds = config.keep_seconds});
+                              .key = transfer.key,
+                              .computes_prompts = transfer.role != config::KvRole::kDecode,
+                              .decodes = transfer.role != config::KvRole::kPrefill,
+                              .keep_seconds = transfer.keep_seconds,
+                              .weights = std::move(weights)});
 }
 
 }  // namespace waferline::app

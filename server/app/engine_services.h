@@ -15,6 +15,7 @@ namespace waferline::app {
 std::vector<rpc::ExtraService> EngineServices(const config::EngineApiConfig& config,
                                               const Cloud& cloud, const std::string& instance);
 
-serving::KvHandoffs HandoffsOf(const config::KvTransferConfig& config, const std::string& instance);
+// Its models' files have been opened before, so that they can be now.
+serving::KvHandoffs HandoffsOf(const config::ServerConfig& config, const std::string& instance);
 
 }  // namespace waferline::app

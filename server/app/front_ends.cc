@@ -261,7 +261,7 @@ class BothFrontEnds : public FrontEnds {
 
   const config::ServerConfig config_;
   const std::string instance_ = absl::StrCat(absl::Hex(runtime::RandomSeed(), absl::kZeroPad16));
-  const serving::KvHandoffs handoffs_ = HandoffsOf(config_.kv_transfer, instance_);
+  const serving::KvHandoffs handoffs_ = HandoffsOf(config_, instance_);
   const CellMember* const member_;
   Cloud* const cloud_;
   admin::AdminPort* const admin_;

@@ -1,5 +1,6 @@
 #include "server/config/read_tokens.h"
 
+#include <map>
 #include <string>
 #include <utility>
 
@@ -86,6 +87,19 @@ class TokensReader {
                              .IntegerOr("prefill_chunk", out_.prefill_chunk, 1, 1 << 20);
   }
 
+  // A worker serves one driver at a time, and each chain has its own.
+  void RefuseSharedWorkers() {
+    std::map<std::string, size_t> chain_of;
+    for (size_t i = 0; i < out_.chains.size(); ++i) {
+      for (const auto* workers : {&out_.chains[i].prefill, &out_.chains[i].shards}) {
+        for (const std::string& address : *workers) {
+          if (chain_of.try_emplace(address, i).first->second == i) continue;
+          form_.AddError("chains", address + " is a worker of two chains; each needs its own");
+        }
+      }
+    }
+  }
+
   void ReadRemote() {
     if (form_.Has("experts")) {
       form_.AddError("experts",
@@ -110,6 +124,7 @@ class TokensReader {
         chain.RefuseOthers();
       }
       if (out_.chains.empty()) form_.AddError("chains", "needs at least one entry");
+      RefuseSharedWorkers();
       ReadStandbys();
     } else if (!in_cell_ || prefill || shards) {  // both or, in a cell, neither
       out_.chains = {ReadChain(&form_, "shard_workers", kShard)};

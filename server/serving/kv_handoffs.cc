@@ -96,7 +96,8 @@ absl::Status KvHandoffs::Check(const KvParams& handed, int64_t unix_seconds,
   const auto read = std::from_chars(expires.data(), expires.data() + expires.size(), until);
   if (read.ec != std::errc() || !SameSignature(Get(handed, kSignature), Sign(handed, request))) {
     return absl::FailedPreconditionError(
-        "is not what a server with this key handed over for this prompt, model and tenant");
+        "is not what a server with this key handed over for this prompt, model (name and weights) "
+        "and tenant");
   }
   if (until < unix_seconds) {
     return absl::FailedPreconditionError(absl::StrCat("the prompt was kept until ", until,
@@ -107,9 +108,12 @@ absl::Status KvHandoffs::Check(const KvParams& handed, int64_t unix_seconds,
 
 std::string KvHandoffs::Sign(const KvParams& handed, const ValidRequest& request) const {
   std::string text;
+  const auto found = settings_.weights.find(request.model);
+  const std::string weights = found == settings_.weights.end() ? "" : absl::StrCat(found->second);
   for (const std::string_view part :
        {Get(handed, kEngine), Get(handed, kRequest), Get(handed, kExpires),
-        std::string_view(request.model), std::string_view(request.tenant)}) {
+        std::string_view(request.model), std::string_view(weights),
+        std::string_view(request.tenant)}) {
     absl::StrAppend(&text, part.size(), ":", Absl(part));
   }
   const std::vector<TokenId>& prompt = *request.prompt;

@@ -3,7 +3,8 @@
 //   do_remote_decode: true    to the first server; its answer has the fields below
 //   do_remote_prefill: true   with them, to the second one
 // The fields say whose prompt it is and until when it is kept, and are signed with a key that both
-// servers have: another prompt, model or tenant than the one that was computed is refused.
+// servers have: another prompt, model (by name and weights) or tenant than the one that was
+// computed is refused.
 //
 // Owner: server/app; immutable, any thread.
 #pragma once
@@ -32,6 +33,8 @@ class KvHandoffs {
     bool computes_prompts = true;
     bool decodes = true;
     int64_t keep_seconds = 60;
+    // By model: a fingerprint of the weights that compute its tokens; absent: none do.
+    std::map<std::string, uint64_t, std::less<>> weights;
   };
 
   // Takes part in nothing.

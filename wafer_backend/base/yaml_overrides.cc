@@ -11,6 +11,8 @@
 namespace waferline {
 namespace {
 
+constexpr size_t kMaxPathBytes = 1024;
+
 // The field or element that `path` leads to, which may not be there yet.
 absl::Status FindNode(const std::string& path, YAML::Node* at) {
   for (size_t begin = 0;;) {
@@ -44,6 +46,11 @@ absl::StatusOr<std::vector<Override>> ParseOverrides(const std::vector<std::stri
     const size_t equals = assignment.find('=');
     if (equals == 0 || equals == std::string::npos) {
       return absl::InvalidArgumentError(absl::StrCat("\"", assignment, "\" is not FIELD=VALUE"));
+    }
+    if (equals > kMaxPathBytes) {
+      return absl::InvalidArgumentError(absl::StrCat(assignment.substr(0, 40), "... has ", equals,
+                                                     " characters; a field's path has up to ",
+                                                     kMaxPathBytes));
     }
     overrides.emplace_back(assignment.substr(0, equals), assignment.substr(equals + 1));
   }

@@ -76,6 +76,12 @@ class EditedLines : public LineEditor {
     if (!folder.empty()) std::filesystem::create_directories(folder, error);
     if (error) return absl::UnavailableError(folder.string() + ": " + error.message());
     if (!std::filesystem::exists(history_file_, error)) return absl::OkStatus();
+    if (!std::filesystem::is_regular_file(history_file_, error) ||
+        std::filesystem::file_size(history_file_, error) > kMaxHistoryBytes) {
+      return absl::UnavailableError(history_file_ + " is no file of up to " +
+                                    std::to_string(kMaxHistoryBytes >> 20) +
+                                    " MiB; name another one by --history");
+    }
     HistEvent event;
     if (history(history_, &event, H_LOAD, history_file_.c_str()) < 0 &&
         std::filesystem::file_size(history_file_, error) > 0) {

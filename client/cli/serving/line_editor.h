@@ -15,6 +15,7 @@
 namespace waferline::cli {
 
 inline constexpr int kMaxHistory = 1000;
+inline constexpr size_t kMaxHistoryBytes = size_t{64} << 20;
 inline constexpr size_t kMaxPaste = size_t{1} << 20;  // what is over it is dropped, with a remark
 
 class LineEditor {

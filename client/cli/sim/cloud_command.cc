@@ -157,6 +157,8 @@ void PrintOutcome(const CloudRuns& outcome) {
   }
 }
 
+constexpr int64_t kMaxSeed = int64_t{1} << 62;
+
 absl::Status Cloud(const Arguments& arguments) {
   const bool one = arguments.Has("seed");
   const auto first = static_cast<uint64_t>(arguments.Integer(one ? "seed" : "first"));
@@ -181,10 +183,10 @@ Command CloudCommand() {
           .summary =
               "Run whole clouds in virtual time, with faults drawn from seeds, and check the "
               "laws",
-          .flags = {IntegerFlag("seed", "N", "run this seed alone", {}),
-                    IntegerFlag("seeds", "N", "run so many", {}).Default(100),
-                    IntegerFlag("first", "N", "the first of them", {}).Default(1),
-                    IntegerFlag("jobs", "J", "at the same time", {}).Default(1)},
+          .flags = {IntegerFlag("seed", "N", "run this seed alone", {0, kMaxSeed}),
+                    IntegerFlag("seeds", "N", "run so many", {1, 1'000'000'000'000}).Default(100),
+                    IntegerFlag("first", "N", "the first of them", {0, kMaxSeed}).Default(1),
+                    IntegerFlag("jobs", "J", "at the same time", {1, 256}).Default(1)},
           .examples = {"waferctl selftest cloud --seeds 1000 --jobs 2",
                        "waferctl selftest cloud --seed 17"},
           .run = Cloud};

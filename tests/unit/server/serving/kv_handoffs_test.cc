@@ -69,6 +69,8 @@ TEST_CASE("only what was computed is taken") {
   other = Request(20);
   other.model = "n";
   CHECK(absl::IsFailedPrecondition(Take(handed, other)));
+  CHECK(absl::IsFailedPrecondition(Take(handed, Request(20), kNow, {.weights = {{"m", 7}}})));
+  CHECK(Take(handed, Request(20), kNow, {.weights = {{"n", 7}}}).ok());
   KvParams later = handed;
   later["expires_unix_s"] = "9999999999";
   CHECK(absl::IsFailedPrecondition(Take(later, Request(20))));
