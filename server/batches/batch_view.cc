@@ -27,11 +27,10 @@ json::value TextOrNull(const std::string& text) {
 }  // namespace
 
 json::object FileView(const File& file) {
-  return {{"id", file.key.id},        {"object", "file"},
-          {"bytes", file.bytes},      {"created_at", file.created_us / kSecondUs},
-          {"expires_at", nullptr},    {"filename", file.name},
-          {"purpose", file.purpose},  {"status", "processed"},
-          {"status_details", nullptr}};
+  return {{"id", file.key.id},     {"object", "file"},
+          {"bytes", file.bytes},   {"created_at", file.created_us / kSecondUs},
+          {"filename", file.name}, {"purpose", file.purpose},
+          {"status", "processed"}};
 }
 
 std::string DeletedView(std::string_view id) {
