@@ -5,7 +5,6 @@
 #include "absl/strings/str_cat.h"
 #include "server/runtime/host.h"
 #include "server/simulated/books.h"
-#include "wafer_backend/compute/model/gguf.h"
 #include "wafer_backend/compute/prefill/prefill_server.h"
 #include "wafer_backend/compute/shard/shard_server.h"
 
@@ -76,9 +75,7 @@ Cloud::Cloud(World* world, const RunOptions& options, const Fixtures& fixtures)
 }
 
 void Cloud::AddShards() {
-  const auto file = model::GgufFile::Open(fixtures_.model.path());
-  WL_CHECK(file.ok());
-  fingerprint_ = shard::FingerprintOf(**file);
+  fingerprint_ = fixtures_.model.packed()->fingerprint();
   const auto count = static_cast<int64_t>(1 + world_->Draw(TinyModel::kLayers));
   const auto slots = static_cast<uint32_t>(FrontEnd::kMaxRunning + world_->Draw(3));
   for (const shard::LayerRange& range : shard::CutEvenly(TinyModel::kLayers, count)) {
@@ -86,10 +83,10 @@ void Cloud::AddShards() {
     Worker& worker = workers_.emplace_back();
     worker.node = world_->AddNode(name);
     shard_endpoints_.push_back(name + ":1");
-    worker.main = [this, name, range, slots, path = fixtures_.model.path()](Process& process) {
+    worker.main = [this, name, range, slots, model = fixtures_.model.packed()](Process& process) {
       shard::ShardServerOptions options;
       options.listen = name + ":1";
-      options.model_path = path;
+      options.model = model;
       options.shard.range = range;
       options.shard.page_tokens = kPageTokens;
       options.shard.slots = slots;
@@ -112,10 +109,10 @@ void Cloud::AddPrefill() {
     Worker& worker = workers_.emplace_back();
     worker.node = world_->AddNode(name);
     prefill_endpoints_.push_back(name + ":1");
-    worker.main = [this, name, chunk, path = fixtures_.model.path()](Process& process) {
+    worker.main = [this, name, chunk, model = fixtures_.model.packed()](Process& process) {
       prefill::PrefillServerOptions options;
       options.listen = name + ":1";
-      options.model_path = path;
+      options.model = model;
       options.prefill.page_tokens = kPageTokens;
       options.prefill.chunk_tokens = chunk;
       options.name = name;

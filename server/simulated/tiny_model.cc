@@ -1,14 +1,13 @@
 #include "server/simulated/tiny_model.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
+#include <algorithm>
 #include <cmath>
-#include <vector>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/check.h"
 #include "wafer_backend/base/seeded_stream.h"
+#include "wafer_backend/compute/model/gguf.h"
 
 namespace waferline::simulated {
 namespace {
@@ -117,13 +116,12 @@ std::string ModelBytes() {
 }  // namespace
 
 TinyModel::TinyModel() {
-  const std::string bytes = ModelBytes();
-  file_ = memfd_create("tiny.gguf", MFD_CLOEXEC);
-  WL_CHECK(file_ >= 0);
-  WL_CHECK(write(file_, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
-  path_ = absl::StrCat("/proc/self/fd/", file_);
+  const auto file = model::GgufFile::FromBytes(ModelBytes(), "tiny.gguf");
+  WL_CHECK(file.ok());
+  kernels::ThreadPool pool(1);
+  auto packed = shard::PackedModel::Load(*file, {0, kLayers}, &pool);
+  WL_CHECK(packed.ok());
+  packed_ = *std::move(packed);
 }
-
-TinyModel::~TinyModel() { close(file_); }
 
 }  // namespace waferline::simulated

@@ -1,9 +1,11 @@
-// A model of a few thousand random weights, as a complete GGUF file in memory: small enough that a
-// run computes its tokens in microseconds, and every one of them depends on all before it.
+// A model of a few thousand random weights, read from a complete GGUF file in memory: small enough
+// that a run computes its tokens in microseconds, and every one of them depends on all before it.
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include <memory>
+
+#include "wafer_backend/compute/shard/packed_model.h"
 
 namespace waferline::simulated {
 
@@ -15,16 +17,12 @@ class TinyModel {
   static constexpr int kContext = 64;
 
   TinyModel();  // the same each time
-  ~TinyModel();
-  TinyModel(const TinyModel&) = delete;
-  TinyModel& operator=(const TinyModel&) = delete;
 
-  // Leads to the file as long as this lives.
-  const std::string& path() const { return path_; }
+  // All layers, for any number of workers on any thread.
+  const std::shared_ptr<const shard::PackedModel>& packed() const { return packed_; }
 
  private:
-  int file_ = -1;
-  std::string path_;
+  std::shared_ptr<const shard::PackedModel> packed_;
 };
 
 }  // namespace waferline::simulated

@@ -71,11 +71,11 @@ class SqliteConnection : public Connection {
   bool alive() const override { return alive_; }
   absl::Status Begin() override {
     if (check_) WL_RETURN_IF_ERROR(check_());
-    return RunScript("BEGIN IMMEDIATE");
+    return RunPrepared("BEGIN IMMEDIATE");
   }
-  absl::Status BeginRead() override { return RunScript("BEGIN"); }
+  absl::Status BeginRead() override { return RunPrepared("BEGIN"); }
   absl::Status Commit() override {
-    const absl::Status status = RunScript("COMMIT");
+    const absl::Status status = RunPrepared("COMMIT");
     // Written to a file without a name: as if its answer had been lost.
     if (status.ok() && check_ && !check_().ok()) return absl::UnknownError(check_().message());
     if (status.ok() || sqlite3_get_autocommit(db_) == 0) return status;
@@ -83,7 +83,7 @@ class SqliteConnection : public Connection {
     return absl::UnknownError(status.message());
   }
   void Rollback() override {
-    if (sqlite3_get_autocommit(db_) == 0) (void)RunScript("ROLLBACK");
+    if (sqlite3_get_autocommit(db_) == 0) (void)RunPrepared("ROLLBACK");
   }
 
   absl::StatusOr<Result> Run(const std::string& sql, const std::vector<Value>& values) override {
@@ -109,6 +109,15 @@ class SqliteConnection : public Connection {
   }
 
  private:
+  // A statement without values and rows, parsed once.
+  absl::Status RunPrepared(const char* sql) {
+    WL_ASSIGN_OR_RETURN(sqlite3_stmt* const statement, Prepare(sql));
+    const int code = sqlite3_step(statement);
+    const absl::Status status = code == SQLITE_DONE ? absl::OkStatus() : Fail(code);
+    sqlite3_reset(statement);
+    return status;
+  }
+
   // $1, $2 ... are parameters with names to SQLite, which looks each of them up; ?1, ?2 ... are
   // not.
   absl::StatusOr<sqlite3_stmt*> Prepare(const std::string& sql) {

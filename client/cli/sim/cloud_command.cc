@@ -6,13 +6,15 @@
 #include <atomic>
 #include <boost/json.hpp>
 #include <chrono>
-#include <cstdio>
+#include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/frame/output.h"
+#include "client/cli/frame/progress.h"
 #include "client/cli/sim/sim_commands.h"
 #include "scheduler/simulator/report_json.h"
 #include "server/simulated/run.h"
@@ -40,20 +42,32 @@ struct CloudRuns {
   simulated::Figures figures;
 };
 
-void RunSome(const simulated::Fixtures& fixtures, std::atomic<uint64_t>* next, uint64_t end,
-             Mutex* mutex, CloudRuns* outcome) {
-  for (uint64_t seed = (*next)++; seed < end; seed = (*next)++) {
+// What the threads that run seeds share.
+struct Shared {
+  const std::unique_ptr<simulated::Fixtures> fixtures;
+  const uint64_t end;
+  std::atomic<uint64_t> next;  // seed
+  Mutex mutex;                 // of what follows
+  Progress progress;
+  CloudRuns outcome;
+};
+
+void RunSome(Shared* shared) {
+  const simulated::Fixtures& fixtures = *shared->fixtures;
+  CloudRuns* const outcome = &shared->outcome;
+  for (uint64_t seed = shared->next++; seed < shared->end; seed = shared->next++) {
     const bool twice = seed % kTwiceOneIn == 0;
     const simulated::RunOptions options{.seed = seed};
     const simulated::RunResult result =
         twice ? simulated::RunTwice(options, fixtures) : simulated::RunCloud(options, fixtures);
-    const MutexLock lock(mutex);
+    const MutexLock lock(&shared->mutex);
     ++outcome->seeds;
+    shared->progress.Show(static_cast<int64_t>(outcome->seeds));
     outcome->twice += twice ? 1 : 0;
     outcome->figures.Add(result.figures);
     if (result.failure.empty()) continue;
     outcome->broken.push_back({seed, result.failure});
-    if (outcome->broken.size() >= kMaxBroken) *next = end;
+    if (outcome->broken.size() >= kMaxBroken) shared->next = shared->end;
   }
 }
 
@@ -68,15 +82,16 @@ void KeepMemory() {
 CloudRuns RunSeeds(uint64_t first, uint64_t count, int jobs) {
   KeepMemory();
   const auto begin = std::chrono::steady_clock::now();
-  const auto fixtures = simulated::MakeFixtures();
-  std::atomic<uint64_t> next = first;
-  Mutex mutex;
-  CloudRuns outcome;
+  Shared shared{.fixtures = simulated::MakeFixtures(),
+                .end = first + count,
+                .next = first,
+                .mutex = {},
+                .progress{"seeds", static_cast<int64_t>(count)},
+                .outcome = {}};
   std::vector<std::thread> threads;
-  for (int i = 0; i < jobs; ++i) {
-    threads.emplace_back([&] { RunSome(*fixtures, &next, first + count, &mutex, &outcome); });
-  }
+  for (int i = 0; i < jobs; ++i) threads.emplace_back(RunSome, &shared);
   for (std::thread& thread : threads) thread.join();
+  CloudRuns outcome = std::move(shared.outcome);
   outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   std::sort(outcome.broken.begin(), outcome.broken.end(),
             [](const Broken& a, const Broken& b) { return a.seed < b.seed; });

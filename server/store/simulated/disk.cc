@@ -1,6 +1,7 @@
 #include "server/store/simulated/disk.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -19,8 +20,11 @@ class DiskStore : public Store {
       : path_(std::move(path)), durability_(durability) {}
 
   absl::StatusOr<std::unique_ptr<Connection>> Connect() override {
+    if (first_ != nullptr) return std::move(first_);
     return ConnectSqlite(path_->Of("usage.db"), durability_, &checkpointer_, nullptr);
   }
+  // For the first who connects: each connection reads the schema from the start.
+  void Keep(std::unique_ptr<Connection> first) { first_ = std::move(first); }
   bool one_server() const override { return true; }
   std::string Describe() const override { return "SQLite on a simulated disk"; }
 
@@ -28,6 +32,7 @@ class DiskStore : public Store {
   const std::unique_ptr<DiskPath> path_;
   const Durability durability_;
   Checkpointer checkpointer_{path_->Of("usage.db")};
+  std::unique_ptr<Connection> first_;
 };
 
 }  // namespace
@@ -49,13 +54,20 @@ DiskImage SimulatedDisk::Image() const {
 absl::StatusOr<std::unique_ptr<Store>> SimulatedDisk::OpenStore(simulated::Process* process,
                                                                 Durability durability) {
   auto store = std::make_unique<DiskStore>(std::make_unique<DiskPath>(this, process), durability);
-  WL_ASSIGN_OR_RETURN(const auto connection, store->Connect());
+  WL_ASSIGN_OR_RETURN(auto connection, store->Connect());
   WL_RETURN_IF_ERROR(Migrate(*connection));
+  store->Keep(std::move(connection));
   return store;
 }
 
 void SimulatedDisk::OnDeath() {
   for (auto& [name, file] : files_) file->shared.reset();
+}
+
+void SimulatedDisk::Write::ApplyTo(std::string* file) const {
+  if (truncates) return file->resize(at);
+  file->resize(std::max(file->size(), at + bytes.size()));
+  std::memcpy(file->data() + at, bytes.data(), bytes.size());
 }
 
 void SimulatedDisk::LosePower() {
@@ -68,12 +80,7 @@ void SimulatedDisk::LosePower() {
         ++figures_.writes_lost;
         continue;
       }
-      if (write.truncates) {
-        left.resize(write.at);
-      } else {
-        left.resize(std::max(left.size(), write.at + write.bytes.size()));
-        left.replace(write.at, write.bytes.size(), write.bytes);
-      }
+      write.ApplyTo(&left);
     }
     file->bytes = file->synced = std::move(left);
     file->writes.clear();

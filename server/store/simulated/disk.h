@@ -62,6 +62,7 @@ class SimulatedDisk {
     uint64_t at = 0;
     std::string bytes;
     bool truncates = false;  // to `at`
+    void ApplyTo(std::string* file) const;
   };
   struct File {
     std::string bytes;

@@ -117,7 +117,7 @@ int Sync(sqlite3_file* file, int) {
     while (world.Now() < end) world.Wait(&end, end);
   }
   if (const int code = open.access.Trial(SQLITE_IOERR_FSYNC); code != SQLITE_OK) return code;
-  open.file->synced = open.file->bytes;
+  for (const DiskAccess::Write& write : open.file->writes) write.ApplyTo(&open.file->synced);
   open.file->writes.clear();
   return SQLITE_OK;
 }
@@ -218,6 +218,11 @@ void Register() {
   static sqlite3_vfs ours;
   static std::once_flag once;
   std::call_once(once, [] {
+    // Its statistics of memory take a lock of all threads at each allocation. Refused after SQLite
+    // was used: then they are kept.
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    // Reading a schema takes hundreds of small blocks.
+    (void)sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 1200, 500);
     system_files = sqlite3_vfs_find(nullptr);
     WL_CHECK(system_files != nullptr);
     ours = *system_files;

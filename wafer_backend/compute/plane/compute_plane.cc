@@ -30,9 +30,9 @@ absl::StatusOr<std::unique_ptr<ComputePlane>> ComputePlane::Create(const PlaneOp
     return absl::InvalidArgumentError("max_batch must be at least 1, threads at least 0");
   }
   std::unique_ptr<ComputePlane> plane(new ComputePlane());
-  const int cores = static_cast<int>(std::thread::hardware_concurrency());
-  plane->pool_ = std::make_unique<kernels::ThreadPool>(options.threads > 0 ? options.threads
-                                                                           : std::max(cores, 1));
+  plane->pool_ = std::make_unique<kernels::ThreadPool>(
+      options.threads > 0 ? options.threads
+                          : std::max(static_cast<int>(std::thread::hardware_concurrency()), 1));
   if (options.remote.shards.empty()) {
     WL_ASSIGN_OR_RETURN(plane->backend_, LocalBackend::Create(options.local, plane->pool_.get()));
   } else {

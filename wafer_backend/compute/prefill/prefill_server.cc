@@ -220,22 +220,30 @@ class PrefillServer {
   std::vector<Prefilled> done_;
 };
 
+absl::StatusOr<std::shared_ptr<const shard::PackedModel>> Load(const std::string& path,
+                                                               kernels::ThreadPool* pool) {
+  WL_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(path));
+  WL_ASSIGN_OR_RETURN(const auto shape, model::ReadShape(*file));
+  return shard::PackedModel::Load(std::move(file), {0, shape.layers}, pool);
+}
+
 }  // namespace
 
 absl::Status RunPrefillServer(const PrefillServerOptions& options, const std::atomic<bool>& stop) {
-  WL_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(options.model_path));
-  WL_ASSIGN_OR_RETURN(const auto shape, model::ReadShape(*file));
-  const int cores = static_cast<int>(std::thread::hardware_concurrency());
-  kernels::ThreadPool pool(options.threads > 0 ? options.threads : std::max(cores, 1));
-  WL_ASSIGN_OR_RETURN(const auto model,
-                      shard::PackedModel::Load(std::move(file), {0, shape.layers}, &pool));
+  kernels::ThreadPool pool(
+      options.threads > 0 ? options.threads
+                          : std::max(static_cast<int>(std::thread::hardware_concurrency()), 1));
+  std::shared_ptr<const shard::PackedModel> model = options.model;
+  if (model == nullptr) {
+    WL_ASSIGN_OR_RETURN(model, Load(options.model_path, &pool));
+  }
   link::Reactor reactor(options.liveness, {options.tls, tls::Door::kPrefill});
   reactor.ReportTo(options.vitals);
   PrefillOptions prefill = options.prefill;
   prefill.between_layers = [&reactor] { reactor.Beat(); };
   WL_ASSIGN_OR_RETURN(auto worker, PrefillWorker::Create(model, prefill, &pool));
-  link::HelloFrame hello =
-      shard::HelloFor(link::Role::kPrefill, *model, {0, shape.layers}, options.prefill.page_tokens);
+  link::HelloFrame hello = shard::HelloFor(link::Role::kPrefill, *model, {0, model->shape().layers},
+                                           options.prefill.page_tokens);
   hello.credentials.worker = options.name;
   hello.credentials.incarnation = options.incarnation;
   return PrefillServer(options, hello, &reactor, std::move(worker)).Run(stop);

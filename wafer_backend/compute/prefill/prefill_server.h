@@ -22,6 +22,9 @@ namespace waferline::prefill {
 struct PrefillServerOptions {
   std::string listen = "127.0.0.1:0";  // host:port; port 0: the system chooses
   std::string model_path;
+  // Loaded before, with all layers, and shared with other workers of this process; null: loaded
+  // from model_path.
+  std::shared_ptr<const shard::PackedModel> model;
   PrefillOptions prefill;
   std::string name;          // of this process, for messages of others
   uint64_t incarnation = 0;  // random, another each time it starts

@@ -51,6 +51,35 @@ absl::Status CheckExperts(const ShardServerOptions& options, int64_t experts) {
                                                  " (exclusive) out of range [0, ", experts, ")"));
 }
 
+// What a shard is loaded from.
+struct Source {
+  std::shared_ptr<const model::GgufFile> file;  // or
+  std::shared_ptr<const PackedModel> model;
+  model::ModelShape shape;
+  uint64_t fingerprint = 0;
+};
+
+absl::StatusOr<Source> SourceOf(const ShardServerOptions& options) {
+  Source source;
+  if (options.model != nullptr) {
+    source.model = options.model;
+    source.shape = options.model->shape();
+    source.fingerprint = options.model->fingerprint();
+    return source;
+  }
+  WL_ASSIGN_OR_RETURN(source.file, model::GgufFile::Open(options.model_path));
+  WL_ASSIGN_OR_RETURN(source.shape, model::ReadShape(*source.file));
+  source.fingerprint = FingerprintOf(*source.file);
+  return source;
+}
+
+absl::StatusOr<std::unique_ptr<Shard>> LoadShard(const Source& source, const ShardOptions& options,
+                                                 kernels::ThreadPool* pool) {
+  if (source.model != nullptr) return Shard::Create(source.model, options, pool);
+  WL_ASSIGN_OR_RETURN(const auto model, PackedModel::LoadPart(source.file, options.part(), pool));
+  return Shard::Create(model, options, pool);
+}
+
 link::HelloFrame HelloOf(const ShardServerOptions& options, const model::ModelShape& shape,
                          uint64_t fingerprint) {
   const ShardOptions& part = options.shard;
@@ -75,17 +104,17 @@ link::HelloFrame HelloOf(const ShardServerOptions& options, const model::ModelSh
 }  // namespace
 
 absl::Status RunShardServer(const ShardServerOptions& options, const std::atomic<bool>& stop) {
-  WL_ASSIGN_OR_RETURN(const auto file, model::GgufFile::Open(options.model_path));
-  const int cores = static_cast<int>(std::thread::hardware_concurrency());
-  kernels::ThreadPool pool(options.threads > 0 ? options.threads : std::max(cores, 1));
+  WL_ASSIGN_OR_RETURN(const Source source, SourceOf(options));
+  kernels::ThreadPool pool(
+      options.threads > 0 ? options.threads
+                          : std::max(static_cast<int>(std::thread::hardware_concurrency()), 1));
   link::Reactor reactor(options.liveness,
                         {options.tls, options.shard.feed_forward_elsewhere ? tls::Door::kAttention
                                                                            : tls::Door::kShard});
   reactor.ReportTo(options.vitals);
   ShardOptions part = options.shard;
   part.between_layers = [&reactor] { reactor.Beat(); };
-  WL_ASSIGN_OR_RETURN(const model::ModelShape shape, model::ReadShape(*file));
-  const int64_t experts = shape.experts.router.experts;
+  const int64_t experts = source.shape.experts.router.experts;
   const bool attention = part.feed_forward_elsewhere;
   WL_RETURN_IF_ERROR(CheckExperts(options, experts));
   if (options.workers.empty() && (attention || HasSomeExperts(part, experts))) {
@@ -96,11 +125,10 @@ absl::Status RunShardServer(const ShardServerOptions& options, const std::atomic
   const auto load = [&](LayerRange range) -> absl::StatusOr<std::unique_ptr<Shard>> {
     ShardOptions whole = part;
     whole.range = range;
-    WL_ASSIGN_OR_RETURN(const auto model, PackedModel::LoadPart(file, whole.part(), &pool));
-    return Shard::Create(model, whole, &pool);
+    return LoadShard(source, whole, &pool);
   };
   ShardNode::Parts parts{.reactor = &reactor,
-                         .hello = HelloOf(options, shape, FingerprintOf(*file)),
+                         .hello = HelloOf(options, source.shape, source.fingerprint),
                          .workers = {.endpoints = options.workers,
                                      .experts = experts,
                                      .patience = options.worker_patience,

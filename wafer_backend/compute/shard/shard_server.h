@@ -26,6 +26,8 @@ namespace waferline::shard {
 struct ShardServerOptions {
   std::string listen = "127.0.0.1:0";  // host:port; port 0: the system chooses
   std::string model_path;
+  // Loaded before, and shared with other workers of this process; null: loaded from model_path.
+  std::shared_ptr<const PackedModel> model;
   ShardOptions shard;  // without layers: its driver assigns them, which then takes their loading
   std::string name;    // of this process, for messages of others
   uint64_t incarnation = 0;  // random, another each time it starts
