@@ -11,6 +11,7 @@ import pytest
 import routers
 from cloud import ROOT, Metrics, Waferd, post, waferctl
 from doors import DOORS, MODEL, HttpCall, HttpDoor, load_messages
+from etcd import free_port
 from grpc_doors import load
 from programs import LoopbackOnly, wait_for
 
@@ -263,6 +264,41 @@ def test_a_router_in_front_of_two_cells(row, tmp_path, hf, expected):
             call.cancel()
             nothing_in_flight([prefill, decode])
             note(row, "decoding", "freed")
+
+
+@pytest.mark.parametrize("row", ["Dynamo, vllm"])
+def test_a_prompt_goes_where_its_blocks_are(row, tmp_path, hf):
+    """Dynamo's router reads the KV events of both servers: the second request of each new prompt finds its blocks. In turn over two servers
+    none would, at random half of them. The router may have come too late for the events of the first prompts: then new ones are sent."""
+    install(row)
+    events = [f'kv_events: [{{bind: "tcp://127.0.0.1:{free_port()}"}}]' for _ in range(2)]
+    with LoopbackOnly(), Waferd(configuration(tmp_path, "one", hf, events[0], "stepped")) as one, \
+            Waferd(configuration(tmp_path, "two", hf, events[1], "stepped")) as two:
+        with ROUTERS[row](tmp_path, hf, [one, two]) as url:
+            model = json.loads(wait_for(url + "/v1/models"))["data"][0]["id"]
+            first_answer(url, model)
+
+            def total(name):
+                return sum(Metrics(server.http).sum(name) for server in (one, two))
+
+            def ask(prompt):
+                """Tokens that were found."""
+                before = total("vllm:prefix_cache_hits_total")
+                post(url, "/v1/completions", {"model": model, "prompt": prompt, "max_tokens": 2, "temperature": 0})
+                return total("vllm:prefix_cache_hits_total") - before
+
+            found = {}
+            for attempt in range(6):
+                prompts = [f"{attempt} and {number} lanterns hung in the ferryman's boat, one for each of his daughters. " * 9 for number in range(8)]
+                for prompt in prompts:
+                    published = total("waferline_kv_event_batches_total")
+                    assert ask(prompt) < 64
+                    wait_until(lambda: total("waferline_kv_event_batches_total") > published, "no event was published")
+                found[attempt] = [ask(prompt) for prompt in prompts]
+                if min(found[attempt]) >= 64:
+                    break
+            print(f"{row}: found again of 8 prompts, by attempt: {found}")
+            assert min(found[attempt]) >= 64, found
 
 
 def test_the_table():
