@@ -24,6 +24,7 @@
 #include "server/runtime/host.h"
 #include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/link/worker_process.h"
 #include "wafer_backend/compute/prefill/prefill_server.h"
 #include "wafer_backend/compute/shard/layer_server.h"
 #include "wafer_backend/compute/shard/shard_server.h"
@@ -105,8 +106,8 @@ absl::Status UntilSignal(Run run) {
 }
 
 // What all servers' options have in common.
-template <typename Options>
-absl::Status SetCommon(const WorkerOptions& options, const std::string& what, Options* server) {
+absl::Status SetCommon(const WorkerOptions& options, const std::string& what,
+                       link::WorkerProcess* server) {
   WL_ASSIGN_OR_RETURN(server->tls, LinksOf(options));
   WL_ASSIGN_OR_RETURN(std::shared_ptr<WorkerProbe> probe,
                       WorkerProbe::Open(options.probe, what, server->tls));

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <deque>
 #include <memory>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -230,9 +229,7 @@ absl::StatusOr<std::shared_ptr<const shard::PackedModel>> Load(const std::string
 }  // namespace
 
 absl::Status RunPrefillServer(const PrefillServerOptions& options, const std::atomic<bool>& stop) {
-  kernels::ThreadPool pool(
-      options.threads > 0 ? options.threads
-                          : std::max(static_cast<int>(std::thread::hardware_concurrency()), 1));
+  kernels::ThreadPool pool(options.ComputeThreads());
   std::shared_ptr<const shard::PackedModel> model = options.model;
   if (model == nullptr) {
     WL_ASSIGN_OR_RETURN(model, Load(options.model_path, &pool));
@@ -244,8 +241,7 @@ absl::Status RunPrefillServer(const PrefillServerOptions& options, const std::at
   WL_ASSIGN_OR_RETURN(auto worker, PrefillWorker::Create(model, prefill, &pool));
   link::HelloFrame hello = shard::HelloFor(link::Role::kPrefill, *model, {0, model->shape().layers},
                                            options.prefill.page_tokens);
-  hello.credentials.worker = options.name;
-  hello.credentials.incarnation = options.incarnation;
+  options.Sign(&hello);
   return PrefillServer(options, hello, &reactor, std::move(worker)).Run(stop);
 }
 

@@ -1,8 +1,6 @@
 #include "wafer_backend/compute/shard/layer_server.h"
 
-#include <algorithm>
 #include <memory>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -20,21 +18,19 @@ namespace {
 constexpr size_t kMaxShards = 64;  // that are connected; one more closes the oldest
 constexpr Nanoseconds kIdleTurn = Milliseconds(100);
 
+tls::Door DoorOf(link::Role role) {
+  return role == link::Role::kExperts ? tls::Door::kExperts : tls::Door::kFeedForward;
+}
+
 class LayerServer {
  public:
-  using OnRemark = std::function<void(const std::string&)>;
-  struct Links {
-    link::Liveness liveness;
-    link::LinkSecurity security;
-    OnRemark on_remark;
-    std::shared_ptr<link::Vitals> vitals;
-  };
-  LayerServer(LayerWorker* worker, const link::HelloFrame& hello, const Links& links)
+  LayerServer(LayerWorker* worker, const link::HelloFrame& hello,
+              const link::WorkerProcess& process)
       : worker_(worker),
         hello_(hello),
-        on_remark_(links.on_remark),
+        process_(process),
         gate_(hello.role == link::Role::kExperts ? "worker of experts" : "feed-forward worker"),
-        reactor_(links.liveness, links.security),
+        reactor_(process.liveness, {process.tls, DoorOf(hello.role)}),
         pending_(&reactor_, {.check = [this](const auto& theirs) { return Check(theirs); },
                              .ours = [this] { return Hello(); },
                              .on_greeted =
@@ -42,17 +38,16 @@ class LayerServer {
                                    TakeOwner(theirs.credentials);
                                    Serve(std::move(taken));
                                  },
-                             .on_remark = on_remark_}) {
-    reactor_.ReportTo(links.vitals);
+                             .on_remark = process.on_remark}) {
+    reactor_.ReportTo(process.vitals);
   }
 
-  absl::Status Run(const std::string& listen, const std::function<void(uint16_t)>& on_ready,
-                   const std::atomic<bool>& stop) {
+  absl::Status Run(const std::atomic<bool>& stop) {
     WL_ASSIGN_OR_RETURN(const auto listener,
-                        link::Listener::Open(&reactor_, listen, [this](auto taken) {
+                        link::Listener::Open(&reactor_, process_.listen, [this](auto taken) {
                           pending_.Add(std::move(taken));
                         }));
-    if (on_ready) on_ready(listener->port());
+    if (process_.on_ready) process_.on_ready(listener->port());
     while (!stop.load(std::memory_order_relaxed)) {
       reactor_.Turn(kIdleTurn);
       pending_.Watch();
@@ -114,14 +109,16 @@ class LayerServer {
           });
         },
         [this, peer](const absl::Status& why) {
-          if (on_remark_) on_remark_(absl::StrCat("shard disconnected: ", why.message()));
+          if (process_.on_remark) {
+            process_.on_remark(absl::StrCat("shard disconnected: ", why.message()));
+          }
           peer->gone = true;
         });
   }
 
   LayerWorker* const worker_;
   const link::HelloFrame hello_;
-  const OnRemark on_remark_;
+  const link::WorkerProcess& process_;
   membership::OwnerGate gate_;
   link::Reactor reactor_;
   link::PendingPeers pending_;
@@ -133,19 +130,13 @@ template <typename Worker, typename Options>
 absl::Status RunServer(link::Role role, const ModelPart& part, const Options& options,
                        const std::atomic<bool>& stop) {
   WL_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(options.model_path));
-  const int cores = static_cast<int>(std::thread::hardware_concurrency());
-  kernels::ThreadPool pool(options.threads > 0 ? options.threads : std::max(cores, 1));
+  kernels::ThreadPool pool(options.ComputeThreads());
   WL_ASSIGN_OR_RETURN(const auto model, PackedModel::LoadPart(std::move(file), part, &pool));
   WL_ASSIGN_OR_RETURN(const auto worker, Worker::Create(model, options.worker, &pool));
   link::HelloFrame hello = HelloFor(role, *model, part.layers, /*page_tokens=*/0);
   hello.max_rows = static_cast<uint32_t>(options.worker.max_rows);
-  hello.credentials.worker = options.name;
-  hello.credentials.incarnation = options.incarnation;
-  const tls::Door door =
-      role == link::Role::kExperts ? tls::Door::kExperts : tls::Door::kFeedForward;
-  return LayerServer(worker.get(), hello,
-                     {options.liveness, {options.tls, door}, options.on_remark, options.vitals})
-      .Run(options.listen, options.on_ready, stop);
+  options.Sign(&hello);
+  return LayerServer(worker.get(), hello, options).Run(stop);
 }
 
 }  // namespace

@@ -1,8 +1,6 @@
 #include "wafer_backend/compute/shard/shard_server.h"
 
-#include <algorithm>
 #include <memory>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -96,8 +94,7 @@ link::HelloFrame HelloOf(const ShardServerOptions& options, const model::ModelSh
   hello.page_tokens = static_cast<uint32_t>(part.page_tokens);
   hello.slots = part.slots;
   hello.max_rows = static_cast<uint32_t>(part.max_rows);
-  hello.credentials.worker = options.name;
-  hello.credentials.incarnation = options.incarnation;
+  options.Sign(&hello);
   return hello;
 }
 
@@ -105,9 +102,7 @@ link::HelloFrame HelloOf(const ShardServerOptions& options, const model::ModelSh
 
 absl::Status RunShardServer(const ShardServerOptions& options, const std::atomic<bool>& stop) {
   WL_ASSIGN_OR_RETURN(const Source source, SourceOf(options));
-  kernels::ThreadPool pool(
-      options.threads > 0 ? options.threads
-                          : std::max(static_cast<int>(std::thread::hardware_concurrency()), 1));
+  kernels::ThreadPool pool(options.ComputeThreads());
   link::Reactor reactor(options.liveness,
                         {options.tls, options.shard.feed_forward_elsewhere ? tls::Door::kAttention
                                                                            : tls::Door::kShard});

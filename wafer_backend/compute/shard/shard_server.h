@@ -9,40 +9,24 @@
 #pragma once
 
 #include <atomic>
-#include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "wafer_backend/base/tls/credentials.h"
-#include "wafer_backend/compute/link/liveness.h"
-#include "wafer_backend/compute/link/vitals.h"
+#include "wafer_backend/compute/link/worker_process.h"
 #include "wafer_backend/compute/shard/shard.h"
 
 namespace waferline::shard {
 
-struct ShardServerOptions {
-  std::string listen = "127.0.0.1:0";  // host:port; port 0: the system chooses
-  std::string model_path;
+struct ShardServerOptions : link::WorkerProcess {
   // Loaded before, and shared with other workers of this process; null: loaded from model_path.
   std::shared_ptr<const PackedModel> model;
   ShardOptions shard;  // without layers: its driver assigns them, which then takes their loading
-  std::string name;    // of this process, for messages of others
-  uint64_t incarnation = 0;  // random, another each time it starts
-  link::Liveness liveness;
-  std::shared_ptr<tls::Credentials> tls;  // of its links; null: plain
-  std::shared_ptr<link::Vitals> vitals = std::make_shared<link::Vitals>();  // for a probe
   // host:port of the workers that have what the shard does not have of its layers: other experts,
   // or feed-forward parts.
   std::vector<std::string> workers;
   Nanoseconds worker_patience = Seconds(10);  // for connecting, and for one layer's answers
-  int threads = 0;                            // that compute; 0: one a core
-  // Called once when connections are accepted.
-  std::function<void(uint16_t port)> on_ready;
-  // Events for the operator's log: peers refused or disconnected, and why. Optional.
-  std::function<void(const std::string& remark)> on_remark;
 };
 
 // Serves until `stop` is set (looked at ten times a second). Errors: those of loading the model, of
