@@ -131,7 +131,8 @@ def paired(off, server, options):
             one.waferd.process.send_signal(signal.SIGSTOP)
         for number in range(options.turns):
             rates = {one.name: one.turn(options.seconds) for one in ((off, server) if number % 2 else (server, off))}
-            ratios.append(rates[server.name] / rates["off"])
+            if rates["off"] > 0:  # else it got no CPU in its turn
+                ratios.append(rates[server.name] / rates["off"])
     rng = random.Random(1)
     medians = sorted(statistics.median(rng.choices(ratios, k=len(ratios))) for _ in range(2000))
     return {"median": round(statistics.median(ratios), 3), "from": round(medians[50], 3), "to": round(medians[-51], 3), "turns": len(ratios)}

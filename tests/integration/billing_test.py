@@ -6,8 +6,10 @@ import hashlib
 import http.client
 import json
 import os
+import pathlib
 import random
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -212,6 +214,54 @@ def test_a_locked_file_holds_ends_back_then_refuses_and_loses_nothing(tmp_path):
         check_records(database, answers)
         epoch, ordinal, _ = late["id"].split(".")
         assert database.rows(f"SELECT status, generated FROM usage WHERE epoch = {epoch} AND ordinal = {ordinal}") == [["posted", "5"]]
+
+
+def on_a_disk(folder, options):
+    """The beginning of a command that sees a disk of its own at the folder."""
+    folder.mkdir()
+    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", f'mount -t tmpfs -o {options} none "$0" && exec "$@"', str(folder)]
+    if subprocess.run([*command, "true"], check=False, capture_output=True).returncode != 0:
+        pytest.skip("no mount namespaces here")
+    return command
+
+
+def test_a_full_disk_holds_ends_back_then_refuses_and_loses_nothing(tmp_path):
+    disk, database = tmp_path / "disk", Sqlite()
+    database.url = f"sqlite:{disk}/usage.db"
+    server = Waferd(config(tmp_path, database, patience=1000))
+    server.command = [*on_a_disk(disk, "size=2m"), *server.command]
+    with server:
+        inside = pathlib.Path(f"/proc/{server.pid}/root{disk}")
+        answers = [ask(server.http, 1, False, 5)]
+        fill = os.open(inside / "fill", os.O_WRONLY | os.O_CREAT)
+        with pytest.raises(OSError, match="No space left"):
+            while os.write(fill, bytes(4096)):
+                pass
+        os.close(fill)
+        deadline = time.monotonic() + 60
+        while "usage" in answers[-1]:
+            assert time.monotonic() < deadline
+            answers.append(ask(server.http, 1, False, 5))
+        assert answers[-1]["status"] == 503 and "database or disk is full" in answers[-1]["error"]["message"], answers[-1]
+        (inside / "fill").unlink()
+        while "usage" not in answers[-1]:
+            assert time.monotonic() < deadline
+            answers.append(ask(server.http, 1, False, 5))
+        for end in ("", "-wal"):  # SQLite would follow the path inside to ours
+            shutil.copy(f"{inside}/usage.db{end}", f"{tmp_path}/copy.db{end}")
+        database.path = tmp_path / "copy.db"
+        posted = {f"{epoch}.{ordinal}.0" for epoch, ordinal in database.rows("SELECT epoch, ordinal FROM usage WHERE status = 'posted'")}
+        assert {answer["id"] for answer in answers if "usage" in answer} <= posted
+        assert any("usage" not in answer and answer.get("id") in posted for answer in answers)  # what waited was written
+
+
+def test_a_disk_that_is_read_only_is_named_at_the_start(tmp_path):
+    disk, database = tmp_path / "disk", Sqlite()
+    database.url = f"sqlite:{disk}/usage.db"
+    server = Waferd(config(tmp_path, database))
+    server.command = [*on_a_disk(disk, "ro"), *server.command]
+    with pytest.raises(RuntimeError, match=f"{disk}/usage.db.*: Read-only file system"):
+        server.__enter__()
 
 
 # What server/store/schema.cc puts in the place of these, SQLite's and PostgreSQL's.
