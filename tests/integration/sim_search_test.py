@@ -26,7 +26,8 @@ class Search:
         self.fleet.write_text(FLEET)
 
     def run(self, *words, vary=VARY):
-        return waferctl("sim", "search", "--config", self.fleet, *LOAD, *vary, *words)
+        confirm = [] if "--confirm" in words else ["--confirm", "0"]
+        return waferctl("sim", "search", "--config", self.fleet, *LOAD, *vary, *confirm, *words)
 
     def answer(self, *words, **more):
         result = self.run(*words, "--json", **more)
@@ -85,6 +86,24 @@ def test_the_rates_that_it_says_are_those_of_sim(search):
     assert p99_at(answer["headroom_share"]) < 3010
     change = answer["next_changes"][0]
     assert change["requests_per_second"] == pytest.approx(answer["holds_up_to_per_second"] + change["gain_per_second"])
+
+
+def test_it_says_up_to_which_rate_the_answer_holds_for_longer(search):
+    """600 requests do not show a queue that grows slowly: what holds them need not hold 5,000."""
+    answer = search.answer("--slo", "ttft:p99<3s", "--confirm", "5000")["answer"]
+    assert answer["over_requests"] == 600 and answer["longer"]["requests"] == 5000
+    assert 0 < answer["longer"]["holds_up_to_per_second"] <= answer["holds_up_to_per_second"] * 1.02
+    fleet = search.folder / "answer.yaml"
+    text = re.sub(r"workers: 2", "workers: " + answer["variant"]["models.0.prefill.workers"], FLEET)
+    fleet.write_text(re.sub(r"wafers_per_unit: 5", "wafers_per_unit: " + answer["variant"]["models.0.decode.0.wafers_per_unit"], text))
+    long = ["--count" if word == "--count" else "5000" if before == "--count" else word for before, word in zip(["", *LOAD], LOAD)]
+
+    # A tenth below it: the rate of what is generated is not exactly --arrivals'.
+    result = waferctl("sim", "--config", fleet, *long, "--speed-up", 0.9 * answer["longer"]["holds_up_to_per_second"] / 6, "--json")
+    assert json.loads(result.stdout)["ttft_ms"]["p99"] < 3000
+    said = search.run("--slo", "ttft:p99<3s", "--confirm", "5000").stdout
+    assert re.search(r"holds up to [\d.]+ over 600 requests", said) and "over 5000 requests of the same load it holds up to" in said
+    assert search.answer("--slo", "ttft:p99<3s")["answer"]["longer"] is None
 
 
 def test_a_search_repeats_and_resumes(search):

@@ -16,19 +16,22 @@ namespace {
 
 using search::Trial;
 
+enum class Length : uint8_t { kUntilMissed, kWhole, kLonger };
+
 // Runs trials, or takes them from the journal. Thread-safe.
 class Trials {
  public:
   explicit Trials(const FinderInput& input) : input_(input) {}
 
-  absl::StatusOr<Trial> Run(const std::vector<Override>& overrides, double factor,
-                            bool to_the_end) {
-    const std::string run = fmt::format("{} rate={:.9g}{}", search::LabelOf(overrides), factor,
-                                        to_the_end ? " whole" : "");
+  absl::StatusOr<Trial> Run(const std::vector<Override>& overrides, double factor, Length length) {
+    const simulator::OfflineInput& load = length == Length::kLonger ? *input_.longer : input_.run;
+    std::string run = fmt::format("{} rate={:.9g}", search::LabelOf(overrides), factor);
+    if (length == Length::kWhole) run += " whole";
+    if (length == Length::kLonger) run += fmt::format(" of={}", OfferedBy(load));
     if (std::optional<Trial> known = Known(run)) return *std::move(known);
-    search::TrialInput trial{input_.run, &input_.slo, to_the_end};
+    search::TrialInput trial{load, &input_.slo, length == Length::kWhole};
     trial.run.settings.speed_up *= factor;
-    WL_ASSIGN_OR_RETURN(trial.run.config, WithOverrides(input_.run.config, overrides));
+    WL_ASSIGN_OR_RETURN(trial.run.config, WithOverrides(load.config, overrides));
     WL_ASSIGN_OR_RETURN(Trial result, search::RunTrial(trial, WallSeconds));
     const MutexLock lock(&mutex_);
     ++simulated_;
@@ -93,7 +96,7 @@ absl::Status Search(const FinderInput& input, Trials* trials, FoundFleet* found)
     std::vector<absl::StatusOr<Trial>> results(indices.size(), absl::UnknownError("not run"));
     InParallel(indices.size(), indices.size(), [&](size_t i) {
       const search::Place& place = found->candidates[indices[i]].place;
-      results[i] = trials->Run(search::OverridesOf(input.axes, place), 1, false);
+      results[i] = trials->Run(search::OverridesOf(input.axes, place), 1, Length::kUntilMissed);
     });
     std::vector<search::Verdict> verdicts;
     for (size_t i = 0; i < indices.size(); ++i) {
@@ -114,12 +117,19 @@ absl::Status Measure(const FinderInput& input, Trials* trials, FoundFleet* found
   const size_t best = *found->result.best;
   const search::Place& place = found->candidates[best].place;
   const std::vector<Override> answer = search::OverridesOf(input.axes, place);
-  const auto at_rate = [&](const std::vector<Override>& overrides, bool to_the_end) {
-    return [=](double factor) { return trials->Run(overrides, factor, to_the_end); };
+  const auto at_rate = [&](const std::vector<Override>& overrides, Length length) {
+    return [=](double factor) { return trials->Run(overrides, factor, length); };
   };
-  WL_ASSIGN_OR_RETURN(found->rate, search::HighestRate(1, at_rate(answer, true)));
+  WL_ASSIGN_OR_RETURN(found->rate, search::HighestRate(1, at_rate(answer, Length::kWhole)));
+  if (input.longer && !found->rate.unbounded) {
+    const double offered = OfferedPerSecond(*input.longer);
+    const double start = found->rate.factor * found->offered_per_second / offered;
+    WL_ASSIGN_OR_RETURN(const search::RateLimit limit,
+                        search::HighestRate(start, at_rate(answer, Length::kLonger)));
+    found->longer = {OfferedBy(*input.longer), limit.factor * offered};
+  }
   WL_ASSIGN_OR_RETURN(found->saturation,
-                      search::Saturate(found->rate.factor, at_rate(answer, true)));
+                      search::Saturate(found->rate.factor, at_rate(answer, Length::kWhole)));
   for (size_t i = 0; i < input.axes.size(); ++i) {
     if (!input.axes[i].ordered) continue;
     std::vector<Override> changed = answer;
@@ -127,8 +137,9 @@ absl::Status Measure(const FinderInput& input, Trials* trials, FoundFleet* found
     WL_ASSIGN_OR_RETURN(const std::string text, WithOverrides(input.run.config, changed));
     const auto size = search::SizeOf(input.run.config_name, text);
     if (!size.ok()) continue;  // there is no such step: beyond what the field allows
-    WL_ASSIGN_OR_RETURN(const search::RateLimit limit,
-                        search::HighestRate(found->rate.factor, at_rate(changed, false)));
+    WL_ASSIGN_OR_RETURN(
+        const search::RateLimit limit,
+        search::HighestRate(found->rate.factor, at_rate(changed, Length::kUntilMissed)));
     found->changes.push_back(
         {changed[i].first, answer[i].second, changed[i].second, *size, limit.factor});
   }
@@ -143,6 +154,15 @@ absl::Status Measure(const FinderInput& input, Trials* trials, FoundFleet* found
 }
 
 }  // namespace
+
+uint64_t OfferedBy(const simulator::OfflineInput& run) {
+  return static_cast<uint64_t>(run.trace->requests.size()) * run.settings.repeat;
+}
+
+double OfferedPerSecond(const simulator::OfflineInput& run) {
+  return static_cast<double>(run.trace->requests.size()) * run.settings.speed_up /
+         std::max(1e-9, ToSeconds(run.trace->span));
+}
 
 double CostOf(const search::FleetSize& size, Minimise minimise) {
   switch (minimise) {
@@ -174,9 +194,7 @@ std::optional<size_t> Nearest(const search::Slo& slo, const FoundFleet& found) {
 
 absl::StatusOr<FoundFleet> FindFleet(const FinderInput& input) {
   FoundFleet found;
-  const simulator::Trace& trace = *input.run.trace;
-  found.offered_per_second = static_cast<double>(trace.requests.size()) *
-                             input.run.settings.speed_up / std::max(1e-9, ToSeconds(trace.span));
+  found.offered_per_second = OfferedPerSecond(input.run);
   WL_RETURN_IF_ERROR(SizeAll(input, &found));
   Trials trials(input);
   WL_RETURN_IF_ERROR(Search(input, &trials, &found));

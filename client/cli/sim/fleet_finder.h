@@ -25,6 +25,9 @@ enum class Minimise : uint8_t { kCost, kWatts, kSystems };
 
 struct FinderInput {
   simulator::OfflineInput run;  // with the configuration that the variants change
+  // The same load for longer, at which the answer's rate is found once more: a queue that grows
+  // slowly is not seen in a short run. Absent: `run` is long enough.
+  std::optional<simulator::OfflineInput> longer;
   std::vector<search::Axis> axes;
   search::Slo slo;
   Minimise minimise = Minimise::kCost;
@@ -40,6 +43,12 @@ struct NextChange {
   double rate_factor = 0;  // up to which the SLO holds then
 };
 
+// Up to which rate the answer holds FinderInput::longer.
+struct LongerRate {
+  uint64_t requests = 0;
+  double held_per_second = 0;
+};
+
 struct FoundFleet {
   size_t variants = 0;
   size_t unbuildable = 0;
@@ -51,12 +60,16 @@ struct FoundFleet {
   double offered_per_second = 0;
   // Only if there is an answer.
   search::RateLimit rate;
+  std::optional<LongerRate> longer;
   search::RatePoint saturation;
   std::vector<NextChange> changes;  // the most requests for its price first
   size_t simulated = 0;             // runs, those for rates included
   size_t remembered = 0;            // runs that the journal had
 };
 
+uint64_t OfferedBy(const simulator::OfflineInput& run);
+// At the load's own density.
+double OfferedPerSecond(const simulator::OfflineInput& run);
 double CostOf(const search::FleetSize& size, Minimise minimise);
 // Of the candidates tried, the one whose worst term is closest to its limit, for a search without
 // an answer.

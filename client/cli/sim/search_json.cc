@@ -39,11 +39,18 @@ json::object AnswerJson(const FinderInput& input, const FoundFleet& found) {
                {"resource", devices[0].resource},
                {"share", devices[0].share}};
   }
+  json::value longer;
+  if (found.longer) {
+    longer = {{"requests", found.longer->requests},
+              {"holds_up_to_per_second", found.longer->held_per_second}};
+  }
   return {{"variant", std::move(fields)},
           {"size", SizeJson(found.sizes[best])},
           {"trial", search::ToJson(found.trials.at(best))},
           {"holds_up_to_per_second", found.rate.factor * found.offered_per_second},
           {"holds_at_any_rate", found.rate.unbounded},
+          {"over_requests", OfferedBy(input.run)},
+          {"longer", std::move(longer)},
           {"headroom_share", found.rate.factor - 1},
           {"saturation_per_second", found.saturation.trial.completed_per_second},
           {"binding", std::move(binding)},

@@ -70,14 +70,25 @@ Row TriedNames(const FinderInput& input) {
   return names;
 }
 
-std::string RateText(const FoundFleet& found) {
+std::string RateText(const FinderInput& input, const FoundFleet& found) {
   const double held = found.rate.factor * found.offered_per_second;
   if (found.rate.unbounded) return "holds at any rate that was tried";
   return fmt::format(
-      "offered {:.4g} requests a second; holds up to {:.4g} (headroom {:.0f} %); "
+      "offered {:.4g} requests a second; holds up to {:.4g} over {} requests (headroom {:.0f} %); "
       "completes at most {:.4g}",
-      found.offered_per_second, held, 100 * (found.rate.factor - 1),
+      found.offered_per_second, held, OfferedBy(input.run), 100 * (found.rate.factor - 1),
       found.saturation.trial.completed_per_second);
+}
+
+// How sure that rate is.
+std::string LongerText(const FoundFleet& found) {
+  if (!found.longer) return "not tried for longer";
+  std::string text = fmt::format("over {} requests of the same load it holds up to {:.4g} a second",
+                                 found.longer->requests, found.longer->held_per_second);
+  if (found.longer->held_per_second < found.offered_per_second) {
+    text += ", less than is offered: queues grow slowly; search with as many (--count, --repeat)";
+  }
+  return text;
 }
 
 std::string BindingText(const FoundFleet& found) {
@@ -174,8 +185,8 @@ std::string SearchText(const FinderInput& input, const FoundFleet& found) {
   Table terms(kTermNames);
   for (Row& row : TermRows(input, found.trials.at(best))) terms.Add(std::move(row));
   out += terms.Text(9);
-  out += "rate     " + RateText(found) + "\nbinds    " + BindingText(found) + "\nnext     " +
-         ChangeText(found) + "\n";
+  out += "rate     " + RateText(input, found) + "\nlonger   " + LongerText(found) + "\nbinds    " +
+         BindingText(found) + "\nnext     " + ChangeText(found) + "\n";
   return out;
 }
 
@@ -204,7 +215,8 @@ std::string SearchPage(const FinderInput& input, const FoundFleet& found) {
     page.Paragraph(LabelOf(input, found, best) + ": " + found.sizes[best].label);
     page.Table({"$ an hour", "kW", "systems"}, {SizeCells(found.sizes[best])});
     page.Table(kTermNames, TermRows(input, found.trials.at(best)));
-    page.Table({"", ""}, {{"rate", RateText(found)},
+    page.Table({"", ""}, {{"rate", RateText(input, found)},
+                          {"for longer", LongerText(found)},
                           {"binds", BindingText(found)},
                           {"next change", ChangeText(found)}});
     for (size_t i = 0; i < input.slo.size(); ++i) {

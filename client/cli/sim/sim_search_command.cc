@@ -8,6 +8,7 @@
 #include "client/cli/sim/search_report.h"
 #include "client/cli/sim/sim_commands.h"
 #include "client/cli/sim/sim_run.h"
+#include "client/cli/workload/workload.h"
 #include "scheduler/engine/snapshot.h"
 #include "wafer_backend/base/files.h"
 #include "wafer_backend/base/name_table.h"
@@ -38,6 +39,24 @@ absl::StatusOr<FinderInput> ReadFinderInput(const Arguments& arguments, const Si
   return input;
 }
 
+// The load of `read` with at least --confirm requests: generated, or the trace again and again.
+// False: it has as many.
+absl::StatusOr<bool> MakeLonger(const Arguments& arguments, const SimInput& read,
+                                SimInput* longer) {
+  const auto wanted = static_cast<uint64_t>(arguments.Integer("confirm"));
+  const uint64_t each = read.workload.trace.requests.size();
+  if (each * read.input.settings.repeat >= wanted) return false;
+  longer->input = read.input;
+  if (arguments.Has("trace")) {
+    longer->input.settings.repeat = static_cast<uint32_t>((wanted + each - 1) / each);
+    return true;
+  }
+  WL_ASSIGN_OR_RETURN(longer->workload, GenerateWorkload(arguments, wanted));
+  longer->input.settings.repeat = 1;
+  longer->input.trace = &longer->workload.trace;
+  return true;
+}
+
 // What a journal must agree on.
 boost::json::object IdentityOf(const Arguments& arguments, const FinderInput& input) {
   const simulator::OfflineSettings& settings = input.run.settings;
@@ -54,6 +73,9 @@ boost::json::object IdentityOf(const Arguments& arguments, const FinderInput& in
 absl::Status SearchFleets(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(const std::unique_ptr<SimInput> read, ReadSimInput(arguments));
   WL_ASSIGN_OR_RETURN(FinderInput input, ReadFinderInput(arguments, *read));
+  SimInput longer;
+  WL_ASSIGN_OR_RETURN(const bool too_short, MakeLonger(arguments, *read, &longer));
+  if (too_short) input.longer = longer.input;
   std::unique_ptr<RunJournal> journal;
   if (arguments.Has("resume")) {
     WL_ASSIGN_OR_RETURN(journal,
@@ -102,6 +124,11 @@ Command SimSearchCommand() {
                              {"cost", "watts", "systems"})
                       .Default("cost"));
   flags.push_back(Switch("exhaustive", "infer nothing from larger fleets that failed"));
+  flags.push_back(IntegerFlag("confirm", "N",
+                              "find the answer's rate once more over so many requests, if the "
+                              "load has fewer; 0: do not",
+                              {0, 10'000'000})
+                      .Default(20000));
   flags.push_back(IntegerFlag("at-a-time", "N", "variants tried at a time", {1, 256}).Default(2));
   flags.push_back(
       TextFlag("resume", "FILE", "keep each run's result there, and take from it what is known"));

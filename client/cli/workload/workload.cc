@@ -28,7 +28,9 @@ absl::StatusOr<simulator::ReadTrace> ReadTraceFile(const Arguments& arguments) {
   return read;
 }
 
-absl::StatusOr<simulator::ReadTrace> GenerateWorkload(const Arguments& arguments) {
+}  // namespace
+
+absl::StatusOr<simulator::ReadTrace> GenerateWorkload(const Arguments& arguments, uint64_t count) {
   simulator::Workload workload;
   const auto named = [](const char* flag, const absl::Status& status) {
     return UsageError(absl::StrCat("--", flag, ": ", status.message()));
@@ -42,7 +44,7 @@ absl::StatusOr<simulator::ReadTrace> GenerateWorkload(const Arguments& arguments
   workload.arrivals = *arrivals;
   workload.prompt = *prompt;
   workload.output = *output;
-  workload.requests = static_cast<uint64_t>(arguments.Integer("count"));
+  workload.requests = count;
   workload.prefix_share = arguments.Number("prefix-share");
   workload.prefixes = static_cast<uint32_t>(arguments.Integer("prefixes"));
   workload.prefix_tokens = static_cast<uint32_t>(arguments.Integer("prefix-tokens"));
@@ -60,8 +62,6 @@ absl::StatusOr<simulator::ReadTrace> GenerateWorkload(const Arguments& arguments
   if (!trace.ok()) return UsageError(std::string(trace.status().message()));
   return simulator::ReadTrace{.trace = *std::move(trace)};
 }
-
-}  // namespace
 
 std::vector<Flag> WorkloadFlags() {
   const std::string arrivals = "arrivals";
@@ -113,7 +113,9 @@ absl::StatusOr<simulator::ReadTrace> ReadWorkload(const Arguments& arguments) {
     return UsageError("give --trace FILE or --arrivals SPEC, one of the two");
   }
   absl::StatusOr<simulator::ReadTrace> loaded =
-      arguments.Has("trace") ? ReadTraceFile(arguments) : GenerateWorkload(arguments);
+      arguments.Has("trace")
+          ? ReadTraceFile(arguments)
+          : GenerateWorkload(arguments, static_cast<uint64_t>(arguments.Integer("count")));
   if (!loaded.ok()) return loaded.status();
   for (const std::string& complaint : loaded->complaints) {
     fprintf(stderr, "left out: %s\n", complaint.c_str());

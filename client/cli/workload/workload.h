@@ -2,6 +2,8 @@
 // flags. Values; any thread.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -17,5 +19,8 @@ std::vector<Flag> WorkloadFlags();
 // A usage error for flags that contradict each other or would have no effect. Complaints are also
 // printed on stderr.
 absl::StatusOr<simulator::ReadTrace> ReadWorkload(const Arguments& arguments);
+
+// What --arrivals and its flags generate, `count` requests instead of --count. Usage errors.
+absl::StatusOr<simulator::ReadTrace> GenerateWorkload(const Arguments& arguments, uint64_t count);
 
 }  // namespace waferline::cli
