@@ -163,6 +163,8 @@ def test_commands(server, tmp_path):
         chat.saved("kept.json")
         chat.keys("/save kept.json\r")
         chat.wait_for("kept.json exists; name another file")
+        chat.keys("/save nowhere/x.json\r")
+        chat.wait_for("cannot write nowhere/x.json: No such file")
         chat.keys("/reset\r")
         chat.wait_for("> ")
         chat.saved("empty.json")
@@ -190,6 +192,23 @@ def test_ctrl_c_ends_an_answer_and_keeps_what_came(tmp_path):
         chat.wait_for("> ")
         chat.saved("kept.json")
     assert [one["role"] for one in json.loads((tmp_path / "kept.json").read_text())["messages"]] == ["user", "assistant"]
+
+
+def test_what_is_typed_while_an_answer_comes_is_kept_and_not_in_it(tmp_path):
+    config = tmp_path / "slow.yaml"
+    config.write_text((ROOT / "deploy/config/demo.yaml").read_text().replace("../models/", f"{ROOT}/deploy/models/").replace("scale: 1}", "scale: 0.01}"))
+    with Waferd(config) as server, Chat(server, tmp_path, "--model", "llama-3.1-8b", "--max-tokens", "64") as chat:
+        chat.keys("go on\r")
+        chat.wait_for("\n")
+        chat.wait_for("a")  # the answer has begun
+        begun = chat.seen
+        chat.keys("typed ahead\r")
+        chat.wait_for("of emulated time")
+        assert "typed" not in chat.screen[begun:chat.seen]
+        chat.wait_for("of emulated time")
+        chat.wait_for("> ")
+        chat.saved("kept.json")
+    assert questions(tmp_path / "kept.json") == ["go on", "typed ahead"]
 
 
 @pytest.mark.parametrize("door", ["http", "grpc"])

@@ -19,6 +19,17 @@ absl::Status Failed(absl::StatusCode code, const char* verb, const std::string& 
   return {code, absl::StrCat("cannot ", verb, " ", path, ": ", strerror(errno))};
 }
 
+// False: errno says why.
+bool Write(const std::string& path, std::string_view text) {
+  FILE* file = fopen(path.c_str(), "wb");
+  if (file == nullptr) return false;
+  const bool written = fwrite(text.data(), 1, text.size(), file) == text.size();
+  const int reason = errno;
+  if (fclose(file) == 0 && written) return true;
+  if (!written) errno = reason;
+  return false;
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) {
@@ -42,12 +53,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) 
 }
 
 absl::Status WriteFile(const std::string& path, std::string_view text) {
-  FILE* file = fopen(path.c_str(), "wb");
-  if (file == nullptr) return Failed(absl::StatusCode::kUnavailable, "write", path);
-  const bool written = fwrite(text.data(), 1, text.size(), file) == text.size();
-  const int reason = errno;
-  if (fclose(file) == 0 && written) return absl::OkStatus();
-  if (!written) errno = reason;
+  if (Write(path, text)) return absl::OkStatus();
   return Failed(absl::StatusCode::kUnavailable, "write", path);
 }
 
@@ -55,8 +61,7 @@ absl::Status WriteFileAtOnce(const std::string& path, std::string_view text) {
   struct stat info;
   if (stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) return WriteFile(path, text);
   const std::string fresh = path + ".new";
-  if (absl::Status written = WriteFile(fresh, text); !written.ok()) return written;
-  if (std::rename(fresh.c_str(), path.c_str()) == 0) return absl::OkStatus();
+  if (Write(fresh, text) && std::rename(fresh.c_str(), path.c_str()) == 0) return absl::OkStatus();
   return Failed(absl::StatusCode::kUnavailable, "write", path);
 }
 

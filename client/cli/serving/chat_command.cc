@@ -81,7 +81,11 @@ absl::Status OnTerminal(LineEditor& lines, sdk::TokenClient& client, Conversatio
       Report(HandleControl(*line, client, conversation));
       continue;
     }
-    const absl::Status said = conversation.Say(*line);
+    absl::Status said;
+    {
+      const HeldInput held;  // an answer has no typed keys in it
+      said = conversation.Say(*line);
+    }
     Report(said);
     if (const std::string pace = Pace(conversation.last()); said.ok() && !pace.empty()) {
       std::cerr << "[" << pace << "]" << std::endl;

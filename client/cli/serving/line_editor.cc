@@ -202,6 +202,18 @@ class EditedLines : public LineEditor {
 
 }  // namespace
 
+HeldInput::HeldInput() {
+  termios settings;
+  if (tcgetattr(STDIN_FILENO, &settings) != 0) return;
+  before_ = settings;
+  settings.c_lflag &= ~static_cast<tcflag_t>(ECHO | ECHONL);
+  tcsetattr(STDIN_FILENO, TCSADRAIN, &settings);
+}
+
+HeldInput::~HeldInput() {
+  if (before_) tcsetattr(STDIN_FILENO, TCSADRAIN, &*before_);
+}
+
 absl::StatusOr<std::unique_ptr<LineEditor>> MakeLineEditor(const std::string& prompt,
                                                            const std::string& history_file) {
   UseUtf8();

@@ -6,6 +6,8 @@
 // its ordinary mode except during Read. Bounds: kMaxHistory lines, kMaxPaste characters of a paste.
 #pragma once
 
+#include <termios.h>
+
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +27,19 @@ class LineEditor {
   // of input (Ctrl-D on an empty line). The text is without its last line feed, and in the history
   // unless it is empty.
   virtual std::optional<std::string> Read() = 0;
+};
+
+// While it lives, what is typed on stdin, a terminal, is kept for the next Read and not shown among
+// what is printed meanwhile. Nothing happens if stdin is no terminal.
+class HeldInput {
+ public:
+  HeldInput();
+  ~HeldInput();
+  HeldInput(const HeldInput&) = delete;
+  HeldInput& operator=(const HeldInput&) = delete;
+
+ private:
+  std::optional<termios> before_;
 };
 
 // Edits stdin on stdout, both terminals. `history_file` is read now, and written after each line,
