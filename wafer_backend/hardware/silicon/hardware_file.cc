@@ -1,9 +1,12 @@
 #include "wafer_backend/hardware/silicon/hardware_file.h"
 
+#include <filesystem>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "wafer_backend/base/built_in_files.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/base/strings.h"
 #include "wafer_backend/base/yaml_form.h"
 
 namespace waferline::silicon {
@@ -140,13 +143,15 @@ AcceleratorSpec ReadAccelerator(YamlForm& form) {
   return a;
 }
 
-}  // namespace
-
-absl::StatusOr<Hardware> ParseHardware(const std::string& name, std::string_view yaml) {
-  YamlFile file(name, yaml);
+// `expected`: the only name that the machine may have; "": any.
+absl::StatusOr<Hardware> Read(const NamedText& text, std::string_view expected) {
+  YamlFile file(text.name, text.text);
   YamlForm form = file.root();
   Hardware hardware;
   hardware.name = form.Text("name");
+  if (!expected.empty() && !hardware.name.empty() && hardware.name != expected) {
+    form.AddError("name", absl::StrCat("must be the file's name, '", Absl(expected), "'"));
+  }
   hardware.title = form.Text("title");
   const std::string kind = form.Text("kind");
   if (kind == "wafer") {
@@ -162,9 +167,15 @@ absl::StatusOr<Hardware> ParseHardware(const std::string& name, std::string_view
   return hardware;
 }
 
+}  // namespace
+
+absl::StatusOr<Hardware> ParseHardware(const std::string& name, std::string_view yaml) {
+  return Read({name, std::string(yaml)}, "");
+}
+
 absl::StatusOr<Hardware> LoadHardware(const std::string& name_or_path) {
   WL_ASSIGN_OR_RETURN(const NamedText file, LoadNamedText("hardware", name_or_path));
-  return ParseHardware(file.name, file.text);
+  return Read(file, std::filesystem::path(file.name).stem().string());
 }
 
 std::vector<std::string> BuiltInHardware() { return BuiltInNames("hardware"); }

@@ -15,7 +15,8 @@ namespace waferline::silicon {
 absl::StatusOr<Hardware> ParseHardware(const std::string& name, std::string_view yaml);
 
 // A built-in machine by its name ("wse-3": deploy/hardware/wse-3.yaml as it was at build time) or,
-// if `name_or_path` holds a slash or ends in .yaml, that file. NotFound names the known machines.
+// if `name_or_path` holds a slash or ends in .yaml, that file, whose `name` must be the file's.
+// NotFound names the known machines.
 absl::StatusOr<Hardware> LoadHardware(const std::string& name_or_path);
 
 // The built-in machines, in the order of their names.
