@@ -180,8 +180,8 @@ Command SimCommand() {
           .flags = std::move(flags),
           .examples = {"waferctl sim --config deploy/config/fleets/conversation-70b.yaml "
                        "--arrivals poisson:rate=20",
-                       "waferctl sim --config deploy/config/demo.yaml --arrivals poisson:rate=20 "
-                       "--prices demo"},
+                       "waferctl sim --config deploy/config/demo.yaml --model llama-3.1-8b "
+                       "--arrivals poisson:rate=20 --prices demo"},
           .run = Sim};
 }
 

@@ -50,12 +50,13 @@ absl::StatusOr<std::vector<double>> ValuesOf(const Arguments& arguments, const c
   const std::string& text = arguments.Text(flag);
   const std::vector<std::string> ends = absl::StrSplit(text, ':');
   const auto wrong = [&](const char* what) {
-    return UsageError(fmt::format("--{}: '{}' {}; N or LOW:HIGH in [{:g}, {:g}]", flag, text, what,
-                                  scale.min, scale.max));
+    return UsageError(fmt::format("--{}: '{}' {}; allowed is N or LOW:HIGH in [{:.10g}, {:.10g}]",
+                                  flag, text, what, scale.min, scale.max));
   };
   const auto low = NumberOf(ends.front()), high = NumberOf(ends.back());
   if (ends.size() > 2 || !low || !high) return wrong("is no range");
-  if (!(*low >= scale.min && *low <= *high && *high <= scale.max)) return wrong("is out of range");
+  if (*low > *high) return wrong("has LOW above HIGH");
+  if (!(*low >= scale.min && *high <= scale.max)) return wrong("is out of range");
   std::vector<double> values;
   for (double value = *low; value < *high; value = scale.doubling ? 2 * value : value + 1) {
     values.push_back(value);
@@ -73,8 +74,8 @@ absl::Status Read(const Arguments& arguments, const char* flag, const Scale& sca
 }
 
 void PrintBest(const SplitSweepTask& task, const SplitSweep& sweep) {
-  Table table({"context", "attention : ffn", "m", "link, us", "users", "tokens/s a user",
-               "tokens/s", "bound", "idle, %", "USD/M", "J"},
+  Table table({"context", "attention : ffn", "micro-batches", "link, us", "users",
+               "tokens/s a user", "tokens/s", "bound", "idle, %", "USD/M tokens", "J/token"},
               {Table::Align::kRight});
   for (const int64_t context : task.contexts) {
     const SplitRow* const row = sweep.Best(context);
@@ -96,8 +97,9 @@ void PrintBest(const SplitSweepTask& task, const SplitSweep& sweep) {
 }
 
 void PrintUncut(const SplitSweep& sweep) {
-  Table table({"context", "uncut", "users", "tokens/s a user", "tokens/s", "USD/M", "J"},
-              {Table::Align::kRight});
+  Table table(
+      {"context", "uncut", "users", "tokens/s a user", "tokens/s", "USD/M tokens", "J/token"},
+      {Table::Align::kRight});
   for (const UncutRow& row : sweep.uncut) {
     table.Add({fmt::format("{}", row.context), fmt::format("{} x {}", row.devices, row.hardware),
                fmt::format("{}", row.served.users),
@@ -178,7 +180,7 @@ Command SplitCommand() {
       .flags =
           {side("attention", "machines of attention and KV: wafers or accelerators", "h200"),
            side("ffn", "machines of the feed-forward parts, as few as fit", "wse-3"), ProfileFlag(),
-           TextFlag("context", "LOW:HIGH", "cached tokens of each user, doubling")
+           TextFlag("context", "LOW:HIGH", "cached tokens of each user, doubling; 1k is 1024")
                .Default("1k:256k"),
            TextFlag("ratio", "LOW:HIGH",
                     "attention machines for each feed-forward machine; a pipeline of chips is one")
