@@ -1,5 +1,6 @@
 """The reports as pages of HTML: one file each, which loads nothing from elsewhere and has the figures that the JSON has."""
 
+import html
 import json
 import re
 
@@ -12,6 +13,7 @@ def check_page(path, *words):
     text = path.read_text()
     assert not re.search(r'(?:src|href)\s*=\s*"(?!#|data:)', text), "loads something"
     assert "<script" not in text and text.count("<svg") >= 2
+    assert text.count("<main>") == 1 and "<th></th>" not in text
     for word in words:
         assert word in text, word
     return text
@@ -26,6 +28,8 @@ def test_a_load_run(tmp_path):
     report = json.loads(done.stdout)
     text = check_page(path, "Distributions", "Requests in flight", "llama-3.1-8b", f"{report['median_ttft_ms']:.3f}")
     assert text.count("<svg") == 5
+    kept = json.loads(html.unescape(re.search(r"<pre[^>]*>(.*)</pre>", text, re.S)[1]))
+    assert kept["median_ttft_ms"] == report["median_ttft_ms"] and kept["completed"] == 20
 
 
 def test_a_sweep_over_concurrency_and_over_rates(tmp_path):

@@ -14,9 +14,11 @@ class Page {
 
   void Heading(std::string_view text);
   void Paragraph(std::string_view text);
-  // A first row of names; each row has at most as many cells.
+  // A first row of names, which may all be empty; each row has at most as many cells.
   void Table(const std::vector<std::string>& names,
              const std::vector<std::vector<std::string>>& rows);
+  // A text as it is (JSON, say) behind a line that opens it.
+  void Document(std::string_view name, std::string_view text);
   // `svg` as Svg::Finish makes it, with a line of text below it.
   void Picture(std::string_view svg, std::string_view caption);
 

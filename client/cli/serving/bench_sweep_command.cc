@@ -16,6 +16,7 @@
 #include "client/cli/serving/server_flags.h"
 #include "client/cli/serving/serving_commands.h"
 #include "client/load/load_report.h"
+#include "scheduler/simulator/report_json.h"
 #include "wafer_backend/base/files.h"
 #include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
@@ -159,6 +160,8 @@ std::string SweepPage(const BenchSweep& sweep, const std::string& title) {
   std::vector<std::vector<std::string>> rows;
   for (const SweepLevel& it : sweep.levels) rows.push_back(Cells(sweep, it));
   page.Table(Names(sweep), rows);
+  page.Heading("Receipt");
+  page.Document("Every figure of every level, as JSON", simulator::Pretty(SweepJson(sweep)));
   return page.Finish();
 }
 

@@ -9,13 +9,14 @@
 
 #include "client/cli/charts/line_chart.h"
 #include "client/cli/charts/page.h"
-#include "wafer_backend/base/json_text.h"
+#include "scheduler/simulator/report_json.h"
 
 namespace waferline::cli {
 namespace {
 
 using Row = std::vector<std::string>;
-constexpr size_t kMaxPoints = 400;  // of a line
+constexpr size_t kMaxPoints = 400;        // of a line
+constexpr double kMinSlotSeconds = 0.05;  // of a timeline: shorter ones show each write of a socket
 
 Row LatencyRow(const char* name, const SampleSummary& summary) {
   Row row = {name};
@@ -55,7 +56,7 @@ Latencies LatenciesOf(const load::LoadResult& result) {
   return out;
 }
 
-// Tokens a second and requests in flight, in `slots` equal stretches of the run.
+// Tokens a second in equal stretches of the run, and requests in flight in the middle of each.
 struct LoadTimeline {
   std::vector<Point> tokens, in_flight;
 };
@@ -63,8 +64,9 @@ struct LoadTimeline {
 LoadTimeline TimelineOf(const load::LoadResult& result) {
   Nanoseconds last;
   for (const load::RequestRecord& record : result.records) last = std::max(last, record.ended);
-  const size_t slots = 120;
-  const double width = std::max(ToSeconds(last), 1e-9) / static_cast<double>(slots);
+  const double length = std::max(ToSeconds(last), 1e-9);
+  const auto slots = static_cast<size_t>(std::clamp(length / kMinSlotSeconds, 10.0, 120.0));
+  const double width = length / static_cast<double>(slots);
   std::vector<double> tokens(slots), open(slots);
   const auto slot_of = [&](Nanoseconds at) {
     return std::min(slots - 1, static_cast<size_t>(std::max(0.0, ToSeconds(at) / width)));
@@ -73,7 +75,10 @@ LoadTimeline TimelineOf(const load::LoadResult& result) {
     for (const load::Arrival& arrival : record.arrivals) {
       tokens[slot_of(arrival.at)] += std::max<uint32_t>(1, arrival.tokens);
     }
-    for (size_t i = slot_of(record.sent); i <= slot_of(record.ended); ++i) ++open[i];
+    for (size_t i = slot_of(record.sent); i <= slot_of(record.ended); ++i) {
+      const double middle = (static_cast<double>(i) + 0.5) * width;
+      if (ToSeconds(record.sent) <= middle && middle < ToSeconds(record.ended)) ++open[i];
+    }
   }
   LoadTimeline out;
   for (size_t i = 0; i < slots; ++i) {
@@ -126,7 +131,7 @@ void AddLatencies(const load::LoadReport& report, Page* page) {
 
 void AddDistribution(const char* title, const std::vector<double>& wall,
                      const std::vector<double>& emulated, Page* page) {
-  LineChart chart{.title = title, .x_label = "milliseconds", .y_label = "% at most so long"};
+  LineChart chart{.title = title, .x_label = "milliseconds", .y_label = "% of samples up to x"};
   chart.series.push_back({.name = "wall", .points = Distribution(wall)});
   if (!emulated.empty()) {
     chart.series.push_back({.name = "emulated", .points = Distribution(emulated)});
@@ -168,7 +173,7 @@ std::string LoadPage(const LoadPageInput& input) {
     page.Table({"requests", "message"}, rows);
   }
   page.Heading("Receipt");
-  page.Paragraph(JsonText(input.receipt));
+  page.Document("What ran, and every figure, as JSON", simulator::Pretty(input.receipt));
   return page.Finish();
 }
 

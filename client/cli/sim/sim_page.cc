@@ -8,7 +8,7 @@
 
 #include "client/cli/charts/line_chart.h"
 #include "client/cli/charts/page.h"
-#include "wafer_backend/base/json_text.h"
+#include "scheduler/simulator/report_json.h"
 
 namespace waferline::cli {
 namespace {
@@ -66,7 +66,7 @@ void AddDistribution(const char* title, const LogHistogram& histogram, Page* pag
   }
   page->Picture(DrawLines({.title = title,
                            .x_label = "emulated milliseconds",
-                           .y_label = "% at most so long",
+                           .y_label = "% of samples up to x",
                            .series = {std::move(series)}}),
                 fmt::format("{} samples", histogram.count()));
 }
@@ -108,7 +108,7 @@ std::string SimPage(const simulator::OfflineResult& run) {
   AddDistribution("End to end", r.e2e, &page);
   AddDevices(r, &page);
   page.Heading("Receipt");
-  page.Paragraph(JsonText(run.report.at("receipt")));
+  page.Document("What ran, as JSON", simulator::Pretty(run.report.at("receipt").as_object()));
   return page.Finish();
 }
 
