@@ -227,12 +227,3 @@ def test_helm_finds_no_fault_and_refuses_unknown_values_by_name(helm):
     assert "additional properties 'shrads' not allowed" in helm["said"][0]
     assert "at '/workers': additional properties 'shrads' not allowed" in helm["said"][1]
     assert "at '/cells'" in helm["said"][2]
-
-
-def test_compose_mounts_what_is_there():
-    folder = ROOT / "deploy/compose"
-    services = yaml.safe_load((folder / "compose.yaml").read_text())["services"]
-    mounts = [mount.split(":")[0] for service in services.values() for mount in service.get("volumes", [])]
-    assert mounts and all((folder / mount).exists() for mount in mounts)
-    assert all(port.startswith("127.0.0.1:") for service in services.values() for port in service["ports"])
-    assert (ROOT / services["waferd"]["build"]["dockerfile"]).exists()

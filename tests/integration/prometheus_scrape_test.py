@@ -27,15 +27,15 @@ def free_port():
 
 
 class Prometheus:
-    """A prometheus process that scrapes `target` every second, ended by pid."""
+    """A prometheus process with the configuration of `config`, which scrapes `target` instead of `named`, ended by pid."""
 
-    def __init__(self, target):
+    def __init__(self, target, config=ROOT / "deploy/prometheus/prometheus.yml", named="127.0.0.1:8080"):
         self.folder = tempfile.TemporaryDirectory(prefix="prometheus-test-")
         folder = pathlib.Path(self.folder.name)
         shutil.copy(ROOT / "deploy/prometheus/alerts.yml", folder)
-        text = (ROOT / "deploy/prometheus/prometheus.yml").read_text()
-        assert "127.0.0.1:8080" in text and "scrape_interval: 2s" in text
-        text = text.replace("127.0.0.1:8080", target).replace("scrape_interval: 2s", "scrape_interval: 500ms")
+        text = config.read_text()
+        assert named in text and "scrape_interval: 2s" in text
+        text = text.replace(named, target).replace("scrape_interval: 2s", "scrape_interval: 500ms")
         (folder / "prometheus.yml").write_text(text)
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
