@@ -8,6 +8,7 @@
 
 #include "scheduler/request/valid_request.h"
 #include "wafer_backend/base/ids.h"
+#include "wafer_backend/base/units.h"
 
 namespace waferline::simulated {
 
@@ -18,5 +19,7 @@ ValidRequest AskNumber(size_t index);
 
 // The text of each, by index; empty: not known yet.
 using Texts = std::vector<std::vector<TokenId>>;
+// When each token of it came, since its arrival on the emulated machine, if it is served alone.
+using Instants = std::vector<std::vector<Nanoseconds>>;
 
 }  // namespace waferline::simulated

@@ -18,6 +18,7 @@ struct Call {
   Cloud::Front* front = nullptr;
   const Process* server = nullptr;
   size_t ask = 0;
+  Manner manner = Manner::kStays;
   Asked* books = nullptr;
   Nanoseconds asked;
   // Under the cloud's mutex.
@@ -25,7 +26,7 @@ struct Call {
   int endings = 0;
   absl::Status status;
   std::vector<TokenId> tokens;
-  Nanoseconds last;
+  std::vector<Nanoseconds> instants;
 };
 
 bool IsNamed(const absl::Status& status) {
@@ -52,11 +53,11 @@ class ClientSink final : public serving::SessionSink {
     if (call.endings > 0) call.cloud->Fail("law 1: a token after the end");
     if (token.index != call.tokens.size())
       call.cloud->Fail("law 1: a token is missing or repeated");
-    if (token.since_arrival < call.last ||
+    if ((!call.instants.empty() && token.since_arrival < call.instants.back()) ||
         call.asked + token.since_arrival > runtime::MonotonicNow()) {
       call.cloud->Fail("law 5: a token before its instant");
     }
-    call.last = token.since_arrival;
+    call.instants.push_back(token.since_arrival);
     call.tokens.push_back(token.value->id);
     if (texts.empty()) return Verdict::kContinue;  // this is the run without faults
     const std::vector<TokenId>& text = texts[call.ask];
@@ -93,6 +94,23 @@ class ClientSink final : public serving::SessionSink {
   const std::shared_ptr<Call> call_;
 };
 
+// Of a request that is alone. A prompt longer than a block may be cached in part, which its first
+// token shows; the times between tokens are the same in any case.
+void CheckInstants(const Call& call) {
+  Cloud& cloud = *call.cloud;
+  const std::vector<Nanoseconds>& known = cloud.instants()[call.ask];
+  const bool whole = call.books->prompt <= FrontEnd::kBlockTokens;
+  for (size_t i = 0; i < known.size() && i < call.instants.size(); ++i) {
+    const Nanoseconds from = whole ? Nanoseconds(0) : call.instants[0];
+    const Nanoseconds known_from = whole ? Nanoseconds(0) : known[0];
+    if (call.instants[i] - from == known[i] - known_from) continue;
+    return cloud.Fail(absl::StrCat("law 6: token ", i, " of request ", call.ask, " came ",
+                                   (call.instants[i] - from).count(), " ns after ",
+                                   whole ? "its arrival" : "the first", ", without faults ",
+                                   (known[i] - known_from).count()));
+  }
+}
+
 void CheckEnd(const Call& call, bool left) {
   Cloud& cloud = *call.cloud;
   const Texts& texts = cloud.texts();
@@ -104,9 +122,13 @@ void CheckEnd(const Call& call, bool left) {
       if (texts.empty()) {
         cloud.recorded().resize(kAsks);
         cloud.recorded()[call.ask] = call.tokens;
+        cloud.recorded_instants().resize(kAsks);
+        cloud.recorded_instants()[call.ask] = call.instants;
       } else if (call.tokens.size() != texts[call.ask].size()) {
         cloud.Fail(absl::StrCat("law 4: request ", call.ask, " is complete with ",
                                 call.tokens.size(), " tokens of ", texts[call.ask].size()));
+      } else if (call.manner == Manner::kAlone) {
+        CheckInstants(call);
       }
       return;
     case Ending::kCancelled:
@@ -129,12 +151,13 @@ std::string StateOf(const Cloud::Front* front) {
 }
 
 // Waits for its end; what it is for the client.
-Ending Await(Call* call, serving::RequestSession* session, bool patient) {
+Ending Await(Call* call, serving::RequestSession* session) {
   Cloud& cloud = *call->cloud;
   World& world = cloud.world();
   const Nanoseconds bound = call->asked + cloud.options().request_bound;
   std::optional<Nanoseconds> leaves;
-  if (!patient && world.OneIn(6)) leaves = call->asked + world.DrawTime({}, Milliseconds(400));
+  if (call->manner == Manner::kMayLeave && world.OneIn(6))
+    leaves = call->asked + world.DrawTime({}, Milliseconds(400));
   bool left = false;
   while (true) {
     {
@@ -163,7 +186,7 @@ Ending Await(Call* call, serving::RequestSession* session, bool patient) {
   }
 }
 
-Ending Ask(const std::shared_ptr<Call>& call, bool patient) {
+Ending Ask(const std::shared_ptr<Call>& call) {
   Cloud& cloud = *call->cloud;
   auto session = std::make_shared<serving::RequestSession>(
       call->front->serving->deps(),
@@ -184,14 +207,14 @@ Ending Ask(const std::shared_ptr<Call>& call, bool patient) {
     CheckEnd(*call, false);
     return Ending::kRefused;
   }
-  const Ending ending = Await(call.get(), session.get(), patient);
+  const Ending ending = Await(call.get(), session.get());
   session->RecordAnswered();
   return ending;
 }
 
 }  // namespace
 
-Ending AskOnce(Cloud* cloud, Cloud::Front* front, size_t ask, bool patient) {
+Ending AskOnce(Cloud* cloud, Cloud::Front* front, size_t ask, Manner manner) {
   {
     const MutexLock lock(&cloud->mutex());
     if (front == nullptr || front->serving == nullptr || !Cloud::Alive(front->process)) {
@@ -205,13 +228,14 @@ Ending AskOnce(Cloud* cloud, Cloud::Front* front, size_t ask, bool patient) {
   call->front = front;
   call->server = front->process;
   call->ask = ask;
+  call->manner = manner;
   call->asked = runtime::MonotonicNow();
   call->books = &cloud->asked().emplace_back();
   call->books->id = absl::StrCat("r-", cloud->asked().size());
   call->books->front = front;
   call->books->server = call->server;
   call->books->prompt = static_cast<int64_t>(AskNumber(ask).prompt->size());
-  const Ending ending = Ask(call, patient);
+  const Ending ending = Ask(call);
   const MutexLock lock(&cloud->mutex());
   call->books->ending = ending;
   call->books->tokens = static_cast<int64_t>(call->tokens.size());
@@ -226,7 +250,8 @@ void RunClient(Cloud* cloud, const Process& process, int number) {
     runtime::SleepFor(world.DrawTime(Milliseconds(1), Milliseconds(150)));
     Cloud::Front* front = cloud->leader();
     if (world.OneIn(4)) front = &cloud->fronts()[world.Draw(cloud->fronts().size())];
-    (void)AskOnce(cloud, front, world.Draw(kAsks), number == 0);
+    (void)AskOnce(cloud, front, world.Draw(kAsks),
+                  number == 0 ? Manner::kStays : Manner::kMayLeave);
   }
 }
 

@@ -5,14 +5,19 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "server/simulated/cloud.h"
 
 namespace waferline::simulated {
 
-// One request to a front end, from its session to its end. `patient`: it does not go away.
-Ending AskOnce(Cloud* cloud, Cloud::Front* front, size_t ask, bool patient);
+// kMayLeave: it goes away before the end now and then. kAlone: no other request is there, so its
+// tokens' instants are known too.
+enum class Manner : uint8_t { kMayLeave, kStays, kAlone };
+
+// One request to a front end, from its session to its end.
+Ending AskOnce(Cloud* cloud, Cloud::Front* front, size_t ask, Manner manner);
 
 // What a client does until `over`.
 void RunClient(Cloud* cloud, const Process& process, int number);

@@ -76,7 +76,10 @@ class Cloud {
   World& world() { return *world_; }
   const RunOptions& options() const { return options_; }
   const Texts& texts() const { return fixtures_.texts; }
-  Texts& recorded() { return recorded_; }  // by the run without faults
+  const Instants& instants() const { return fixtures_.instants; }
+  // By the run without faults.
+  Texts& recorded() { return recorded_; }
+  Instants& recorded_instants() { return recorded_instants_; }
   std::vector<Worker>& workers() { return workers_; }
   std::deque<Front>& fronts() { return fronts_; }
 
@@ -110,6 +113,7 @@ class Cloud {
   const RunOptions options_;
   const Fixtures& fixtures_;
   Texts recorded_;
+  Instants recorded_instants_;
   uint64_t fingerprint_ = 0;
   bool election_ = false;
   std::vector<std::string> shard_endpoints_, prefill_endpoints_;

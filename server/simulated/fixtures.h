@@ -10,6 +10,7 @@ namespace waferline::simulated {
 struct Fixtures {
   TinyModel model;
   Texts texts;                // from a run without faults; empty: this is that run
+  Instants instants;          // likewise
   store::DiskImage database;  // a usage database without records
 };
 

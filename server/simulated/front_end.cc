@@ -61,7 +61,7 @@ absl::Status FrontEnd::StartEngine() {
   lane.model = "tiny";
   lane.values = plane_.get();
   lane.kv_bytes_per_token = Bytes(kKvBytesPerToken);
-  lane.block_tokens = 16;
+  lane.block_tokens = kBlockTokens;
   lane.workers.push_back({.name = "prefill", .device = prefill_.get()});
   lane.units.push_back({.name = "wafer",
                         .pipeline = pipeline_.get(),

@@ -30,6 +30,7 @@ metering::StoreMeter::Options MeterOptions(const billing::PriceBook& prices);
 class FrontEnd {
  public:
   static constexpr int kMaxRunning = 6;
+  static constexpr int64_t kBlockTokens = 16;  // of the prefix cache
 
   struct Options {
     plane::RemoteOptions remote;

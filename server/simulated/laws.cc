@@ -26,6 +26,21 @@ std::string HeldBy(const plane::PlaneCounters& counters) {
                       counters.outage, "\"");
 }
 
+// What is wrong with the bytes between shards; "": a row of hidden values for each row computed.
+std::string WrongRows(const plane::PlaneCounters& before, const plane::PlaneCounters& after) {
+  const uint64_t rows = after.decode_rows - before.decode_rows;
+  const uint64_t expected = rows * TinyModel::kHidden * sizeof(float);
+  for (size_t i = 0; i < after.activation_bytes.size(); ++i) {
+    const uint64_t was =
+        i < before.activation_bytes.size() ? before.activation_bytes[i].payload : 0;
+    const uint64_t moved = after.activation_bytes[i].payload - was;
+    if (moved == expected) continue;
+    return absl::StrCat("hop ", i, " moved ", moved, " bytes for ", rows, " rows, which have ",
+                        expected);
+  }
+  return "";
+}
+
 void CheckEngine(Cloud* cloud, FrontEnd* front) {
   const engine::EngineSnapshot now = front->Snapshot();
   if (now.in_flight > 0) cloud->Fail(absl::StrCat("law 1: ", now.in_flight, " are in flight"));
@@ -72,7 +87,7 @@ void CheckWhileServing(Cloud* cloud) {
 void CheckRecovery(Cloud* cloud) {
   const Nanoseconds bound = runtime::MonotonicNow() + cloud->options().recovery_bound;
   for (size_t ask = 0; ask < kAsks; ++ask) {
-    while (AskOnce(cloud, cloud->leader(), ask, true) != Ending::kComplete) {
+    while (AskOnce(cloud, cloud->leader(), ask, Manner::kStays) != Ending::kComplete) {
       if (!cloud->failure().empty()) return;
       if (runtime::MonotonicNow() > bound) {
         return cloud->Fail(absl::StrCat("no request has succeeded ",
@@ -102,6 +117,25 @@ void CheckNothingHeld(Cloud* cloud) {
     }
   }
   CheckEngine(cloud, serving);
+}
+
+void CheckAlone(Cloud* cloud) {
+  Cloud::Front* const front = cloud->leader();
+  if (!cloud->failure().empty() || front == nullptr || front->serving == nullptr) return;
+  FrontEnd* const serving = front->serving;
+  plane::PlaneCounters before;
+  // The first one is for the shards' reports: those of one that has just been started again are of
+  // the one before it.
+  for (int i = 0; i < 2; ++i) {
+    runtime::WaitFor([&] { return HeldBy(before = serving->counters()).empty(); }, kQuietBound);
+    if (AskOnce(cloud, front, cloud->world().Draw(kAsks), Manner::kAlone) != Ending::kComplete) {
+      return cloud->Fail("a request that is alone fails though nothing is wrong");
+    }
+  }
+  std::string wrong;
+  const bool whole = runtime::WaitFor(
+      [&] { return (wrong = WrongRows(before, serving->counters())).empty(); }, kQuietBound);
+  if (!whole) cloud->Fail(absl::StrCat("law 3: ", wrong));
 }
 
 }  // namespace waferline::simulated

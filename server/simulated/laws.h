@@ -16,4 +16,8 @@ void CheckRecovery(Cloud* cloud);
 // agree.
 void CheckNothingHeld(Cloud* cloud);
 
+// One request when nothing else is there, which no other request can blur: its rows between shards
+// (law 3) and its tokens' instants (law 6). After CheckNothingHeld.
+void CheckAlone(Cloud* cloud);
+
 }  // namespace waferline::simulated

@@ -44,8 +44,10 @@ class Run {
     world_.Run(Machine::kForever, [&] { return checker->over || failed(); });
     if (!failed() && !checker->over) cloud_.Fail("the run does not end: nothing is left to happen");
     if (!failed()) StopAll();
-    RunResult result{
-        .failure = cloud_.failure(), .digest = world_.digest(), .texts = cloud_.recorded()};
+    RunResult result{.failure = cloud_.failure(),
+                     .digest = world_.digest(),
+                     .texts = cloud_.recorded(),
+                     .instants = cloud_.recorded_instants()};
     result.figures = cloud_.figures();
     result.figures.net = world_.net().figures();
     for (const Cloud::Front& front : cloud_.fronts()) result.figures.AddDisk(front.disk->figures());
@@ -72,6 +74,7 @@ class Run {
     runtime::WaitFor([this] { return AllOver(clients_); }, options_.request_bound);
     if (!AllOver(clients_)) cloud_.Fail("a client waits though its requests have a bound");
     CheckNothingHeld(&cloud_);
+    if (options_.faults) CheckAlone(&cloud_);
   }
 
   static bool AllOver(const std::vector<Process*>& processes) {
@@ -139,6 +142,7 @@ std::unique_ptr<Fixtures> MakeFixtures() {
   if (!quiet.failure.empty()) fprintf(stderr, "without faults: %s\n", quiet.failure.c_str());
   WL_CHECK(quiet.failure.empty());
   fixtures->texts = std::move(quiet.texts);
+  fixtures->instants = std::move(quiet.instants);
   return fixtures;
 }
 

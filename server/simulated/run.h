@@ -2,10 +2,12 @@
 // injected, mended, and checked. What must hold, with the laws of ARCHITECTURE.md:
 //   1  each request has exactly one end, the engine's laws hold, all that was accepted has ended
 //   2  no shard holds more than its SRAM, every byte has an owner: after the end none is held
-//   3  what went between shards is whole rows of hidden values
+//   3  what went between shards is whole rows of hidden values; of a request that is alone, one for
+//      each row that was computed
 //   4  every token is that of the run without faults
 //   5  no token before its instant
-//   6  the same seed gives the same run (RunTwice)
+//   6  the same seed gives the same run (RunTwice); the tokens of a request that is alone come at
+//      the same instants on any number of workers, with any chunks
 //   7  the engine, the ledger and the usage records count what the clients got
 // and: a request ends within its bound, an error is a named one, after the last fault a request
 // succeeds within the recovery bound, and then nothing is held, in no process.
@@ -27,6 +29,7 @@ struct RunResult {
   std::string failure;  // which law is broken, and how; "": all hold
   uint64_t digest = 0;  // of everything that happened
   Texts texts;          // of a run without faults
+  Instants instants;    // likewise
   Figures figures;
 };
 

@@ -50,5 +50,12 @@ TEST_CASE("a token that differs from the run without faults is found") {
   REQUIRE(result.failure.find("law 4") != std::string::npos);
 }
 
+TEST_CASE("a token that comes at another instant than without faults is found") {
+  const auto fixtures = MakeFixtures();
+  for (auto& instants : fixtures->instants) instants.back() += Nanoseconds(1);
+  const RunResult result = RunCloud({.seed = 7}, *fixtures);
+  REQUIRE(result.failure.find("law 6") != std::string::npos);
+}
+
 }  // namespace
 }  // namespace waferline::simulated
