@@ -146,8 +146,8 @@ void AddForms(DType dtype, CpuPath path, int64_t groups, ActivationForms* forms)
 Bytes WorkspaceBytes(const PackedMatrix& weights) {
   const QuantTraits& type = TraitsOf(weights.dtype());
   if (!type.quantised()) return Bytes();
-  if (type.activations == Int8Form::kFine) return Bytes(weights.cols() * kPanelRows);
-  return 2 * weights.cols() / kActivationBlock * Bytes(sizeof(WinogradBlock));
+  const int64_t block = std::max<int64_t>(UnpackedBlockBytes(type), sizeof(WinogradBlock));
+  return Bytes(2 * weights.cols() / kActivationBlock * block);
 }
 
 void MatMul(std::span<const Product> products, const float* x, int64_t n, ThreadPool& pool,

@@ -33,7 +33,14 @@ struct WinogradBlock {
 // The forms of activations in so many groups that weights of this type are multiplied by.
 void AddForms(DType dtype, CpuPath path, int64_t groups, ActivationForms* forms);
 
-// Room for a panel, unpacked to bytes for several groups to read; of Q4_0 for two.
+// A block of 32 columns of a panel, unpacked for several groups to read: bytes, and its parts'
+// scales and minima as floats.
+constexpr int64_t UnpackedBlockBytes(const QuantTraits& type) {
+  const int64_t numbers = kActivationBlock / type.part_length * (type.minima ? 2 : 1);
+  return (kActivationBlock + numbers * 4) * kPanelRows;
+}
+
+// Room for as many panels as are multiplied at once, unpacked.
 Bytes WorkspaceBytes(const PackedMatrix& weights);
 
 // BF16 with AVX512_BF16: bf16_matmul.cc. Only for kAvx512.

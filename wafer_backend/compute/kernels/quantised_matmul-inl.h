@@ -121,16 +121,6 @@ void MultiplyGroups(const ProductTask& task, int64_t panel, const Weights* w, Ah
   }
 }
 
-template <DType kDType>
-HWY_NOINLINE void Unpack(const PackedWeights<kDType>& w, int64_t blocks, uint8_t* out) {
-  for (int64_t block = 0; block < blocks; ++block) {
-    [&]<int... t>(std::integer_sequence<int, t...>) HWY_ATTR {
-      (StoreBytes(w.template Quad<t>(block), out + (block * 8 + t) * 64), ...);
-    }
-    (std::make_integer_sequence<int, 8>());
-  }
-}
-
 // With this many groups, unpacking a panel of K-quants once costs less than in each group's pass,
 // and so with bits or a code book to put together. Not so Q4_0: its nibbles are taken apart while
 // the multipliers are busy, and whole bytes would need more of the caches (0.99 and 1.01 times as
@@ -171,15 +161,23 @@ void MultiplyPanels(const ProductTask& task, int64_t panel, const Ahead& ahead) 
   }
 #endif
   if constexpr (NeedsUnpacking(kDType)) {
-    static_assert(kPanels == 1);  // room in the workspace
-    if (std::ssize(task.groups) >= kWorthUnpacking) {
-      auto* values = reinterpret_cast<uint8_t*>(task.workspace);
-      Unpack(packed[0], blocks, values);
-      const UnpackedWeights<kDType> unpacked{packed[0], values};
-      return MultiplyGroups<kPanels, kWorthUnpacking>(task, panel, &unpacked, ahead);
+    static_assert(kWorthPairing >= kWorthUnpacking);
+    if (kPanels > 1 || std::ssize(task.groups) >= kWorthUnpacking) {
+      UnpackedWeights<kDType> unpacked[kPanels];
+      for (int p = 0; p < kPanels; ++p) {
+        auto* memory = reinterpret_cast<uint8_t*>(task.workspace);
+        unpacked[p].blocks = memory + p * blocks * UnpackedWeights<kDType>::kBlockBytes;
+        unpacked[p].Unpack(packed[p], blocks);
+      }
+      constexpr int64_t kFewest = kPanels > 1 ? kWorthPairing : kWorthUnpacking;
+      return MultiplyGroups<kPanels, kFewest>(task, panel, unpacked, ahead);
     }
   }
-  MultiplyGroups<kPanels, kPanels == 1 ? 1 : kWorthPairing>(task, panel, packed, ahead);
+  if constexpr (kPanels == 1) {
+    MultiplyGroups<1, 1>(task, panel, packed, ahead);
+  } else if constexpr (!NeedsUnpacking(kDType)) {
+    MultiplyGroups<kPanels, kWorthPairing>(task, panel, packed, ahead);
+  }
 }
 
 template <DType kDType>
@@ -191,8 +189,7 @@ void MultiplyTask(const ProductTask& task) {
   // best.
   const int64_t fetched =
       groups > 1 || task.groups[0].count >= kWorthFetching ? m.panel_bytes() / 64 : 0;
-  constexpr int kMaxPanels = NeedsUnpacking(kDType) ? 1 : kTilePanels;
-  const int64_t at_once = groups >= kWorthPairing ? kMaxPanels : 1;
+  const int64_t at_once = groups >= kWorthPairing ? kTilePanels : 1;
   int64_t tiles = 0;
   for (const ColumnGroup& group : task.groups) tiles += TilesOf(group.count, at_once);
   const int64_t steps = ScalesIn<PackedWeights<kDType>>(m.cols());
@@ -204,7 +201,7 @@ void MultiplyTask(const ProductTask& task) {
     if (width == 1) {
       MultiplyPanels<1, kDType>(task, panel, ahead);
     } else {
-      MultiplyPanels<kMaxPanels, kDType>(task, panel, ahead);
+      MultiplyPanels<kTilePanels, kDType>(task, panel, ahead);
     }
   }
 }

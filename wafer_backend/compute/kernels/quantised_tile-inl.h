@@ -41,19 +41,18 @@ HWY_INLINE const int8_t* AddPart(const Weights (&w)[kPanels], int64_t block, con
 #pragma GCC unroll 2
   for (int p = 0; p < kPanels; ++p) {
     const F32x16 scale = w[p].Scale(block, kHalf);
-#pragma GCC unroll 12
-    for (int j = 0; j < kColumns; ++j) {
-      sum[p][j] = MulAdd(ToFloat(dot[p][j]), scale, sum[p][j]);
-    }
-  }
-  if constexpr (Weights::kMinima) {
-    const float* x_sum = pass.sums + part * pass.stride;
-#pragma GCC unroll 2
-    for (int p = 0; p < kPanels; ++p) {
+    if constexpr (Weights::kMinima) {
+      const float* x_sum = pass.sums + part * pass.stride;
       const F32x16 min = w[p].Min(block, kHalf);
 #pragma GCC unroll 12
       for (int j = 0; j < kColumns; ++j) {
-        sum[p][j] = NegMulAdd(min, Broadcast(x_sum + j), sum[p][j]);
+        const F32x16 product = MulAdd(ToFloat(dot[p][j]), scale, sum[p][j]);
+        sum[p][j] = NegMulAdd(min, Broadcast(x_sum + j), product);
+      }
+    } else {
+#pragma GCC unroll 12
+      for (int j = 0; j < kColumns; ++j) {
+        sum[p][j] = MulAdd(ToFloat(dot[p][j]), scale, sum[p][j]);
       }
     }
   }

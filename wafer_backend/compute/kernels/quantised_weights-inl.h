@@ -8,9 +8,13 @@
 #define WAFERLINE_QUANTISED_WEIGHTS_INL_H
 #endif
 
+#include <cstdint>
+#include <utility>
+
 #include "wafer_backend/compute/kernels/activations.h"
 #include "wafer_backend/compute/kernels/dtype.h"
 #include "wafer_backend/compute/kernels/panel.h"
+#include "wafer_backend/compute/kernels/products.h"
 #include "wafer_backend/compute/kernels/quant_traits.h"
 #include "wafer_backend/compute/kernels/sixteen-inl.h"
 
@@ -108,14 +112,49 @@ struct PackedWeights {
   }
 };
 
-// The same weights with their values unpacked to bytes: u8 [cols/4][16][4].
+// The same weights unpacked for several groups to read (UnpackedBlockBytes): of each block u8
+// [8][16][4], then scales and minima of its parts, f32 [16] each.
 template <DType kDType>
-struct UnpackedWeights : PackedWeights<kDType> {
-  const uint8_t* values;
+struct UnpackedWeights {
+  using Packed = PackedWeights<kDType>;
+  static constexpr const QuantTraits& kTraits = Packed::kTraits;
+  static constexpr bool kHalves = Packed::kHalves;
+  static constexpr bool kMinima = Packed::kMinima;
+  static constexpr int kLargest = Packed::kLargest;
+  static constexpr int kPairs = 0;
+  static constexpr int64_t kScaleColumns = Packed::kScaleColumns;
+  static constexpr int64_t kBlockBytes = UnpackedBlockBytes(kTraits);
+  static constexpr int kParts = kHalves ? 2 : 1;
+
+  uint8_t* blocks;
 
   template <int t>
   HWY_INLINE U8x64 Quad(int64_t block) const {
-    return LoadBytes(values + (block * 8 + t) * 64);
+    return LoadBytes(blocks + block * kBlockBytes + t * 64);
+  }
+  HWY_INLINE F32x16 Scale(int64_t block, int half) const { return LoadF32(Numbers(block, half)); }
+  HWY_INLINE F32x16 Min(int64_t block, int half) const {
+    return LoadF32(Numbers(block, kParts + half));
+  }
+
+  HWY_NOINLINE void Unpack(const Packed& from, int64_t count) const {
+    for (int64_t block = 0; block < count; ++block) {
+      [&]<int... t>(std::integer_sequence<int, t...>) HWY_ATTR {
+        (StoreBytes(from.template Quad<t>(block), blocks + block * kBlockBytes + t * 64), ...);
+      }
+      (std::make_integer_sequence<int, 8>());
+      for (int half = 0; half < kParts; ++half) {
+        Store(from.Scale(block, half), Numbers(block, half), kPanelRows);
+        if constexpr (kMinima) {
+          Store(from.Min(block, half), Numbers(block, kParts + half), kPanelRows);
+        }
+      }
+    }
+  }
+
+ private:
+  HWY_INLINE float* Numbers(int64_t block, int place) const {
+    return reinterpret_cast<float*>(blocks + block * kBlockBytes + 8 * 64) + place * kPanelRows;
   }
 };
 
