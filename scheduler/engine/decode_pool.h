@@ -22,6 +22,7 @@
 #include "scheduler/engine/handoff_ledger.h"
 #include "scheduler/engine/token_emitter.h"
 #include "scheduler/policy/routing.h"
+#include "wafer_backend/base/seeded_stream.h"
 
 namespace waferline::engine {
 
@@ -169,6 +170,8 @@ class DecodePool final : private EventTarget {
   void Arm();
   void OnBeat();
   bool DeliverBeat(const BeatAgenda::Beat& beat);
+  bool DeliverDraft(SequenceRef sequence, HotSequence* hot);
+  void GoOn(SlotIndex slot, uint32_t emitted, HotSequence* hot);
   uint32_t TokensOfBeat(SlotIndex slot) const;
   void OnBatchStep(UnitIndex u);
 
@@ -178,6 +181,10 @@ class DecodePool final : private EventTarget {
   const HandoffLedger* const handoffs_;
   // For how long each sequence has occupied the unit that it is on. Every token adds to it.
   IndexedVector<SlotIndex, Nanoseconds> on_unit_;
+  struct Draws {
+    SeededStream stream{0};
+  };
+  IndexedVector<SlotIndex, Draws> draws_;  // of each sequence: which drafts are accepted
   // Mutable, as orders and counts are brought up to date when they are looked at.
   mutable IndexedVector<UnitIndex, Unit> units_;
   mutable IndexedVector<LaneIndex, LaneUnits> lanes_;

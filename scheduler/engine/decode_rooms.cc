@@ -18,6 +18,7 @@ DecodePool::DecodePool(EngineContext* context, TokenEmitter* emitter, const Hand
       emitter_(emitter),
       handoffs_(handoffs),
       on_unit_(sequences_->size()),
+      draws_(sequences_->size()),
       lanes_(context->lanes.size()) {
   context_->lanes.ForEachIndex([this](LaneIndex lane) {
     for (const DecodeUnitSpec& spec : context_->lanes[lane].units) Add(lane, spec);

@@ -38,7 +38,9 @@ void DecodePool::Enter(SlotIndex slot) {
     hot.flags |= HotSequence::kAwaitsEntry;
     return;
   }
-  hot.kv_length = (*sequences_)[slot].outline->tokens + hot.generated;
+  const Sequence& s = (*sequences_)[slot];
+  hot.kv_length = s.outline->tokens + hot.generated;
+  draws_[slot].stream = SeededStream(s.request.sampling.seed).Fork(kAcceptanceStream);
   Unit& unit = units_[hot.unit];
   if (unit.pipeline != nullptr) {
     EnterBeat(slot, hot);
@@ -122,18 +124,14 @@ bool DecodePool::DeliverBeat(const BeatAgenda::Beat& beat) {
   HotSequence& hot = sequences_->hot(slot);
   if (hot.generation != beat.sequence.generation) return true;  // ended or restarted meanwhile
   const bool prompt = (hot.flags & HotSequence::kPrefillsHere) != 0;
-  if (prompt || units_[hot.unit].draft_width > 1) {
-    context_->due.push_back(DueTokens{beat.sequence, prompt ? 1 : TokensOfBeat(slot)});
+  if (prompt) {
+    context_->due.push_back(DueTokens{beat.sequence, 1});
     return false;
   }
+  if (units_[hot.unit].draft_width > 1) return DeliverDraft(beat.sequence, &hot);
   switch (emitter_->Emit(slot, &hot)) {
     case TokenEmitter::Emission::kGoOn:
-      if (hot.flags & HotSequence::kParked) {
-        hot.flags |= HotSequence::kAwaitsEntry;
-      } else {
-        ++hot.kv_length;
-        EnterBeat(slot, hot);
-      }
+      GoOn(slot, 1, &hot);
       return true;
     case TokenEmitter::Emission::kOver:
       return true;
@@ -144,11 +142,36 @@ bool DecodePool::DeliverBeat(const BeatAgenda::Beat& beat) {
   return true;
 }
 
+// The same of a beat with a draft. It lets in what else is due at this instant before the next one.
+bool DecodePool::DeliverDraft(SequenceRef sequence, HotSequence* hot) {
+  EngineContext& context = *context_;
+  const uint32_t before = hot->generated;
+  uint32_t left = TokensOfBeat(sequence.slot);
+  if (!emitter_->EmitBurst(sequence.slot, &left)) {
+    context.due.push_back(DueTokens{sequence, left});
+    return false;
+  }
+  if (sequences_->IsCurrent(sequence)) GoOn(sequence.slot, hot->generated - before, hot);
+  const Timeline& timeline = *context.timeline;
+  return context.due.empty() && !context.dirty.any() && !emitter_->holds_time() &&
+         (timeline.empty() || timeline.next_instant() > timeline.now());
+}
+
+// After `emitted` tokens of a beat, of which its reader may have parked some.
+[[gnu::always_inline]] inline void DecodePool::GoOn(SlotIndex slot, uint32_t emitted,
+                                                    HotSequence* hot) {
+  if (hot->flags & HotSequence::kParked) {
+    hot->flags |= HotSequence::kAwaitsEntry;
+    return;
+  }
+  hot->kv_length += emitted;
+  EnterBeat(slot, *hot);
+}
+
 // How many tokens a beat gives: the draft's first ones that are accepted, and the model's own.
 uint32_t DecodePool::TokensOfBeat(SlotIndex slot) const {
   const HotSequence& hot = sequences_->hot(slot);
-  const SeededStream draws =
-      SeededStream((*sequences_)[slot].request.sampling.seed).Fork(kAcceptanceStream);
+  const SeededStream& draws = draws_[slot].stream;
   uint32_t accepted = 0;
   for (const double p : units_[hot.unit].acceptance) {
     if (draws.UniformAt(hot.generated * kMaxDraft + accepted) >= p) break;
