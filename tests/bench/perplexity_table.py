@@ -1,9 +1,13 @@
 """Perplexity of the demo model in every weight type, by every CPU path of this machine, and by llama.cpp: one table.
 
     python3 tests/bench/perplexity_table.py [--llama-perplexity PATH] [--stories 40] [--context 512]
+    python3 tests/bench/perplexity_table.py --model FILE.gguf --text FILE --llama-perplexity PATH [--context 512]
 
 Text: held-out stories of the demo model's own corpus (seed 2; training saw seed 1). Each type's file is demo.gguf rounded to it
 (build/bench/requantise). "exact" is that file's numbers as F32: what differs from it is the rounding of activations alone.
+
+With --model one file's table: the file itself and its numbers as F32, by us and by llama.cpp, there with KV as F16 and as F32. The F32
+rows say whether both compute the same, the others what each loses by rounding activations.
 """
 
 import argparse
@@ -45,8 +49,9 @@ def perplexity(model, text, context, path=None):
     return json.loads(out.stdout)
 
 
-def by_llama(program, model, text, context):
-    out = subprocess.run([program, "-m", model, "-f", text, "-c", str(context), "-t", "2"], capture_output=True, text=True)
+def by_llama(program, model, text, context, *flags):
+    command = [program, "-m", model, "-f", text, "-c", str(context), "-t", "2", *flags]
+    out = subprocess.run(command, capture_output=True, text=True)
     found = re.search(r"Final estimate: PPL = ([0-9.]+)", out.stdout + out.stderr)
     assert found, out.stderr[-2000:]
     return float(found.group(1))
@@ -66,12 +71,40 @@ def files(stories):
         yield text, models
 
 
+def one_model(options):
+    """The table of --model; each row says how far from our F32 row it is."""
+    with tempfile.TemporaryDirectory() as folder:
+        as_f32 = requantise(options.model, "F32", pathlib.Path(folder) / "F32.gguf")
+        exact = perplexity(as_f32, options.text, options.context)["perplexity"]
+        print("| weights | by | KV | perplexity | against exact |\n|---|---|---|---|---|")
+
+        def row(weights, by, kv, value):
+            print(f"| {weights} | {by} | {kv} | {value:.4f} | {100 * (value / exact - 1):+.3f} % |", flush=True)
+
+        row("F32", "ours", "F16", exact)
+        for path in PATHS:
+            ours = perplexity(options.model, options.text, options.context, path)
+            if ours:
+                row("as in the file", f"ours, {path}", "F16", ours["perplexity"])
+        if not options.llama_perplexity:
+            return
+        for weights, file in (("F32", as_f32), ("as in the file", options.model)):
+            for kv, flags in (("F32", ["-ctk", "f32", "-ctv", "f32", "-fa", "off"]), ("F16", [])):
+                row(weights, "llama.cpp", kv, by_llama(options.llama_perplexity, file, options.text, options.context, *flags))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--llama-perplexity", metavar="PATH")
+    parser.add_argument("--model", type=pathlib.Path, metavar="FILE", help="one file's table instead; needs --text")
+    parser.add_argument("--text", type=pathlib.Path, metavar="FILE")
     parser.add_argument("--stories", type=int, default=40)
     parser.add_argument("--context", type=int, default=512)
     options = parser.parse_args()
+    if (options.model is None) != (options.text is None):
+        parser.error("--model and --text go together")
+    if options.model:
+        return one_model(options)
     print("| type | exact | " + " | ".join(PATHS) + " | llama.cpp | tokens scored |\n" + "|---" * (len(PATHS) + 4) + "|")
     with files(options.stories) as (text, models):
         for dtype, (file, as_f32) in models.items():
