@@ -1,7 +1,7 @@
 """Bare engines side by side on the same GGUF files: Waferline against llama.cpp (or a fork), with the machine's ceilings.
 
     python3 tests/bench/compare_engines.py --peer llama.cpp=/path/to/llama.cpp/build/bin --model 1b-Q8_0.gguf [--model ...]
-        [--work prefill,1,8,16,32] [--pairs 5] [--threads 2] [--cpu avx2] [--into table.json]
+        [--work prefill,1,8,16,32] [--pairs 5] [--threads 2] [--cpu avx2] [--depth 8192] [--into table.json]
 
 For each file and each work (a prompt, or so many sequences at a time) the engines run in turn, pair after pair, and medians are shown;
 so are the ratio of each pair, as a median, and what share of the machine's read bandwidth (decode) or of its int8 or BF16 peak
@@ -52,7 +52,7 @@ def ours(model, work, options):
     batch = 1 if work == "prefill" else work
     cpu = ["--cpu", options.cpu] if options.cpu else []
     result = json.loads(run([WAFERCTL, "model", "bench", model, "--threads", options.threads, "--prompt", prompt, "--generate", generate,
-                             "--batch", batch, *cpu, "--json"]))
+                             "--depth", options.depth, "--batch", batch, *cpu, "--json"]))
     rate = result["prefill_tokens_per_s"] if work == "prefill" else result["decode_tokens_per_s"][str(batch)]
     return rate, result
 
@@ -73,10 +73,12 @@ class Peer:
     def rate(self, model, work, options):
         if work in ("prefill", 1):
             prompt, generate = (options.prompt, 0) if work == "prefill" else (0, options.generate)
-            out = run([self.folder / "llama-bench", "-m", model, "-t", options.threads, "-p", prompt, "-n", generate, "-r", 1, "-o", "json"])
+            out = run([self.folder / "llama-bench", "-m", model, "-t", options.threads, "-p", prompt, "-n", generate,
+                       *(["-d", options.depth] if work == 1 and options.depth else []), "-r", 1, "-o", "json"])
             return json.loads(out)[0]["avg_ts"]
-        positions = work * (options.generate + 1)
-        out = run([self.folder / "llama-batched-bench", "-m", model, "-t", options.threads, "-npp", 1, "-ntg", options.generate, "-npl", work,
+        before = max(1, options.depth)
+        positions = work * (options.generate + before)
+        out = run([self.folder / "llama-batched-bench", "-m", model, "-t", options.threads, "-npp", before, "-ntg", options.generate, "-npl", work,
                    "-c", positions, "--output-format", "jsonl"])
         lines = re.findall(r"^\{.*\}$", out, re.MULTILINE)
         if not lines:
@@ -111,7 +113,7 @@ def measure(model, work, peers, options, note):
             ratios[peer.name].append(our_rate / rates[peer.name][-1])
     show_progress("")
     return {
-        "model": model.stem, "work": work, "pairs": options.pairs, "threads": options.threads, "instructions": facts["instructions"],
+        "model": model.stem, "work": work, "depth": 0 if work == "prefill" else options.depth, "pairs": options.pairs, "threads": options.threads, "instructions": facts["instructions"],
         "tokens_per_s": {name: statistics.median(values) for name, values in rates.items()},
         "ratio": {name: statistics.median(values) for name, values in ratios.items()},
         "ratio_range": {name: [min(values), max(values)] for name, values in ratios.items()},
@@ -125,6 +127,7 @@ def table(rows):
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
     for row in rows:
         work = "prompt" if row["work"] == "prefill" else f"{row['work']} at a time"
+        work += f" from position {row['depth']}" if row["depth"] else ""
         cells = [row["model"], work, f"{row['tokens_per_s']['waferline']:.1f}"]
         for peer in peers:
             if peer not in row["ratio"]:
@@ -155,6 +158,7 @@ def main():
     parser.add_argument("--cpu", help="instructions that ours uses, as for waferctl model bench; the peer is to be built for the same")
     parser.add_argument("--prompt", type=int, default=512)
     parser.add_argument("--generate", type=int, default=64)
+    parser.add_argument("--depth", type=int, default=0, metavar="N", help="positions that a sequence has before it generates")
     parser.add_argument("--into", type=pathlib.Path, metavar="FILE", help="JSON table to add the rows to")
     options = parser.parse_args()
     if min(options.pairs, options.threads, options.prompt, options.generate) < 1:
@@ -172,7 +176,7 @@ def main():
             begin = time.monotonic()
             row = measure(model, work, peers, options, f"{model.stem} {work}")
             row["seconds"] = time.monotonic() - begin
-            rows = [other for other in rows if (other["model"], other["work"]) != (row["model"], row["work"])] + [row]
+            rows = [other for other in rows if any(other[key] != row[key] for key in ("model", "work", "depth"))] + [row]
             if options.into:
                 options.into.write_text(json.dumps(rows, indent=1) + "\n")
     print(table(rows))

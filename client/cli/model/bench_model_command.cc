@@ -76,15 +76,16 @@ class BareModel {
     return static_cast<double>(prompt) / (Now() - begin);
   }
 
-  // Tokens a second of `batch` sequences together, each from its first position on.
-  double Decode(int64_t batch, int64_t generate, Progress* progress) {
+  // Tokens a second of `batch` sequences together, each from position `depth` on; what is before it
+  // is zero, which takes as long as any other.
+  double Decode(int64_t batch, int64_t depth, int64_t generate, Progress* progress) {
     std::vector<shard::SequencePages> sequences;
-    for (int64_t i = 0; i < batch; ++i) GrowTo(generate, &sequences.emplace_back(&pages_));
+    for (int64_t i = 0; i < batch; ++i) GrowTo(depth + generate, &sequences.emplace_back(&pages_));
     std::vector<shard::Run> runs(static_cast<size_t>(batch));
     const double begin = Now();
     for (int64_t position = 0; position < generate; ++position) {
       for (size_t i = 0; i < runs.size(); ++i) {
-        runs[i] = {&sequences[i], position, 1};
+        runs[i] = {&sequences[i], depth + position, 1};
       }
       EmbedRows(batch);
       stack_.Forward(runs, hidden_.data());
@@ -160,6 +161,7 @@ boost::json::object Json(const Arguments& arguments, const Demand& demand, const
                           {"prompt_ops_per_token", demand.prompt_ops_per_token},
                           {"prompt", arguments.Integer("prompt")},
                           {"generate", arguments.Integer("generate")},
+                          {"depth", arguments.Integer("depth")},
                           {"load_s", result.load_s}};
   if (result.prefill_tokens_per_s > 0) out["prefill_tokens_per_s"] = result.prefill_tokens_per_s;
   auto& decode = out["decode_tokens_per_s"].emplace_object();
@@ -176,7 +178,9 @@ void PrintResult(const Arguments& arguments, const Result& result) {
                fmt::format("{:.1f}", result.prefill_tokens_per_s)});
   }
   for (const auto& [batch, rate] : result.decode_tokens_per_s) {
-    table.Add({"decode, " + Counted(batch, "sequence"), fmt::format("{:.1f}", rate)});
+    const int64_t depth = arguments.Integer("depth");
+    const std::string from = depth == 0 ? "" : fmt::format(" from position {}", depth);
+    table.Add({"decode, " + Counted(batch, "sequence") + from, fmt::format("{:.1f}", rate)});
   }
   table.Print();
 }
@@ -187,9 +191,12 @@ absl::Status Run(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(arguments.operand(0)));
   WL_ASSIGN_OR_RETURN(const auto shape, model::ReadShape(*file));
   const int64_t prompt = arguments.Integer("prompt"), generate = arguments.Integer("generate");
-  if (std::max(prompt, generate) > shape.context) {
-    return UsageError(absl::StrCat("--prompt and --generate may be at most the model's context of ",
-                                   shape.context, " tokens"));
+  const int64_t depth = arguments.Integer("depth");
+  if (std::max(prompt, depth + generate) > shape.context) {
+    return UsageError(
+        absl::StrCat("--prompt, and --depth and --generate together, may be at most the model's "
+                     "context of ",
+                     shape.context, " tokens"));
   }
   kernels::ThreadPool pool(ThreadsOf(arguments));
   Result result;
@@ -211,7 +218,7 @@ absl::Status Run(const Arguments& arguments) {
   for (int64_t batch : batches) {
     if (generate == 0) break;
     Progress bar = progress(absl::StrCat("decode x ", batch), generate);
-    result.decode_tokens_per_s.emplace_back(batch, bare.Decode(batch, generate, &bar));
+    result.decode_tokens_per_s.emplace_back(batch, bare.Decode(batch, depth, generate, &bar));
   }
   if (arguments.json()) {
     PrintText(JsonText(Json(arguments, DemandOf(*model), result)) + "\n");
@@ -235,6 +242,8 @@ Command BenchModelCommand() {
            IntegerFlag("generate", "N", "tokens that each sequence generates; 0: measure none",
                        {0, 1 << 20})
                .Default(128),
+           IntegerFlag("depth", "N", "positions that a sequence has before those", {0, 1 << 20})
+               .Default(0),
            TextFlag("batch", "LIST", "numbers of sequences decoded together").Default("1,8,16,32"),
            CpuFlag()},
       .examples = {"waferctl model bench deploy/models/demo.gguf --batch 1,32"},
