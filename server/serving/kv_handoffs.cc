@@ -20,12 +20,21 @@ constexpr std::string_view kDecode = "do_remote_prefill";
 constexpr std::string_view kEngine = "remote_engine_id";
 constexpr std::string_view kRequest = "remote_request_id";
 constexpr std::string_view kTokens = "remote_num_tokens";
+constexpr std::string_view kNumber = "remote_handoff";  // no two of a server are the same
 constexpr std::string_view kExpires = "expires_unix_s";
 constexpr std::string_view kSignature = "signature";
 
 std::string_view Get(const KvParams& params, std::string_view name) {
   const auto found = params.find(name);
   return found == params.end() ? std::string_view() : found->second;
+}
+
+absl::StatusOr<int64_t> ExpiresOf(const KvParams& handed) {
+  const std::string_view text = Get(handed, kExpires);
+  int64_t until = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), until);
+  if (read.ec != std::errc()) return absl::InvalidArgumentError("expires_unix_s is no number");
+  return until;
 }
 
 // Takes as long whatever is equal in them.
@@ -73,6 +82,7 @@ absl::StatusOr<KvParams> KvHandoffs::Apply(const KvParams& asked, int64_t unix_s
   if (request->max_tokens == 0) {
     return absl::InvalidArgumentError("do_remote_prefill: true needs max_tokens of at least 1");
   }
+  WL_RETURN_IF_ERROR(Take(asked, unix_seconds));
   request->leg = KvLeg::kDecode;
   return KvParams();
 }
@@ -84,6 +94,7 @@ KvParams KvHandoffs::HandOver(const ValidRequest& request, int64_t unix_seconds)
   handed.emplace(kEngine, settings_.engine_id);
   handed.emplace(kRequest, request.request_id);
   handed.emplace(kTokens, absl::StrCat(request.prompt->size()));
+  handed.emplace(kNumber, absl::StrCat(++handed_over_));
   handed.emplace(kExpires, absl::StrCat(unix_seconds + settings_.keep_seconds));
   handed.emplace(kSignature, Sign(handed, request));
   return handed;
@@ -91,18 +102,35 @@ KvParams KvHandoffs::HandOver(const ValidRequest& request, int64_t unix_seconds)
 
 absl::Status KvHandoffs::Check(const KvParams& handed, int64_t unix_seconds,
                                const ValidRequest& request) const {
-  const std::string_view expires = Get(handed, kExpires);
-  int64_t until = 0;
-  const auto read = std::from_chars(expires.data(), expires.data() + expires.size(), until);
-  if (read.ec != std::errc() || !SameSignature(Get(handed, kSignature), Sign(handed, request))) {
+  const absl::StatusOr<int64_t> until = ExpiresOf(handed);
+  if (!until.ok() || !SameSignature(Get(handed, kSignature), Sign(handed, request))) {
     return absl::FailedPreconditionError(
         "is not what a server with this key handed over for this prompt, model (name and weights) "
         "and tenant");
   }
-  if (until < unix_seconds) {
-    return absl::FailedPreconditionError(absl::StrCat("the prompt was kept until ", until,
+  if (*until < unix_seconds) {
+    return absl::FailedPreconditionError(absl::StrCat("the prompt was kept until ", *until,
                                                       " (Unix seconds), now it is ", unix_seconds));
   }
+  return absl::OkStatus();
+}
+
+absl::Status KvHandoffs::Take(const KvParams& handed, int64_t unix_seconds) const {
+  WL_ASSIGN_OR_RETURN(const int64_t until, ExpiresOf(handed));
+  const MutexLock lock(&mutex_);
+  taken_.erase(taken_.begin(), taken_.lower_bound({unix_seconds, ""}));
+  const std::pair<int64_t, std::string> entry{until, Get(handed, kSignature)};
+  if (taken_.contains(entry)) {
+    return absl::FailedPreconditionError(
+        "was taken before: what is handed over is good for one request; compute the prompt again, "
+        "or send the request whole");
+  }
+  if (taken_.size() == kMaxTaken) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("is one too many: ", kMaxTaken,
+                     " were taken that have not expired; send the request whole"));
+  }
+  taken_.insert(entry);
   return absl::OkStatus();
 }
 
@@ -111,7 +139,7 @@ std::string KvHandoffs::Sign(const KvParams& handed, const ValidRequest& request
   const auto found = settings_.weights.find(request.model);
   const std::string weights = found == settings_.weights.end() ? "" : absl::StrCat(found->second);
   for (const std::string_view part :
-       {Get(handed, kEngine), Get(handed, kRequest), Get(handed, kExpires),
+       {Get(handed, kEngine), Get(handed, kRequest), Get(handed, kNumber), Get(handed, kExpires),
         std::string_view(request.model), std::string_view(weights),
         std::string_view(request.tenant)}) {
     absl::StrAppend(&text, part.size(), ":", Absl(part));

@@ -4,18 +4,23 @@
 //   do_remote_prefill: true   with them, to the second one
 // The fields say whose prompt it is and until when it is kept, and are signed with a key that both
 // servers have: another prompt, model (by name and weights) or tenant than the one that was
-// computed is refused.
+// computed is refused, and what was taken once is refused from then on.
 //
-// Owner: server/app; immutable, any thread.
+// Owner: server/app. Thread: any. Bounds: kMaxTaken that were taken and have not expired.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
+#include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "scheduler/request/valid_request.h"
+#include "wafer_backend/base/mutex.h"
 
 namespace waferline::serving {
 
@@ -27,6 +32,7 @@ bool IsFlag(std::string_view name);
 
 class KvHandoffs {
  public:
+  static constexpr size_t kMaxTaken = 65'536;
   struct Settings {
     std::string engine_id;  // another one after each start
     std::string key;        // the same on both sides; not empty
@@ -47,8 +53,9 @@ class KvHandoffs {
 
   // Sets which leg the request is, and gives what its answer hands over if it ends for its length
   // (empty: nothing). All else of the request must be set. InvalidArgument: not done here, or not
-  // with such a request. FailedPrecondition: what was handed over is not for this request, or has
-  // expired.
+  // with such a request. FailedPrecondition: what was handed over is not for this request, has
+  // expired, or was taken before, also by a request that was then refused. ResourceExhausted: too
+  // many were taken.
   absl::StatusOr<KvParams> Apply(const KvParams& asked, int64_t unix_seconds,
                                  ValidRequest* request) const;
 
@@ -56,10 +63,16 @@ class KvHandoffs {
   KvParams HandOver(const ValidRequest& request, int64_t unix_seconds) const;
   absl::Status Check(const KvParams& handed, int64_t unix_seconds,
                      const ValidRequest& request) const;
+  // Remembers that it is used, until it expires.
+  absl::Status Take(const KvParams& handed, int64_t unix_seconds) const;
   // Of what a server with this engine id computed.
   std::string Sign(const KvParams& handed, const ValidRequest& request) const;
 
   const Settings settings_{};
+  mutable std::atomic<uint64_t> handed_over_{0};
+  mutable Mutex mutex_;
+  // When it expires, and its signature.
+  mutable std::set<std::pair<int64_t, std::string>> taken_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace waferline::serving

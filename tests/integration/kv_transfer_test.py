@@ -88,8 +88,8 @@ def test_protocols_may_differ_between_the_legs(cells, prompt, messages):
     fields = TABLE["drawn"]
     expected = DOORS["waferline.v1"](cells[0], messages).whole(prompt, fields).ids
     for first in DOORS:
-        handed = hand_over(DOORS[first](cells[1], messages), prompt, fields)
         for second in DOORS:
+            handed = hand_over(DOORS[first](cells[1], messages), prompt, fields)
             assert DOORS[second](cells[2], messages).whole(prompt, {**fields, "kv_transfer_params": handed}).ids == expected, (first, second)
 
 
@@ -142,6 +142,7 @@ def test_what_does_not_belong_together_is_refused_by_name(cells, prompt, tmp_pat
             time.sleep(0.1)
         assert "kept until" in fault(short.http, {**go_on, transfer: late})[2]
     assert post(decode.http, "/v1/completions", go_on)["usage"]["prompt_tokens_details"]["cached_tokens"] == len(prompt) - 1
+    assert fault(decode.http, go_on)[:2] == (400, transfer) and "taken before" in fault(decode.http, go_on)[2]
 
 
 def test_no_prefill_worker_of_the_decode_cell_computes_anything_emulated(cells):

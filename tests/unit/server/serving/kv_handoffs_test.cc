@@ -85,6 +85,32 @@ TEST_CASE("a prompt is kept for a while") {
   CHECK(std::string(late.message()).find("kept until 1000060") != std::string::npos);
 }
 
+TEST_CASE("what is handed over is good for one request") {
+  const KvHandoffs prefill = With({}), decode = With({}), other = With({});
+  const auto hand_over = [&prefill] {
+    ValidRequest request = Request();
+    return *prefill.Apply(kPrefill, kNow, &request);
+  };
+  const auto take = [](const KvHandoffs& at, const KvParams& handed, int64_t now) {
+    ValidRequest request = Request(20);
+    return at.Apply(handed, now, &request).status();
+  };
+  const KvParams first = hand_over(), second = hand_over();  // of the same prompt and second
+  CHECK(take(decode, first, kNow).ok());
+  const absl::Status again = take(decode, first, kNow + 60);
+  CHECK(absl::IsFailedPrecondition(again));
+  CHECK(std::string(again.message()).find("taken before") != std::string::npos);
+  CHECK(take(decode, second, kNow).ok());
+  CHECK(take(other, first, kNow).ok());  // each server remembers its own
+
+  // As many as are remembered; when they have expired there is room again.
+  for (size_t i = 2; i < KvHandoffs::kMaxTaken; ++i) REQUIRE(take(decode, hand_over(), kNow).ok());
+  CHECK(absl::IsResourceExhausted(take(decode, hand_over(), kNow)));
+  ValidRequest late = Request();
+  const KvParams later = *prefill.Apply(kPrefill, kNow + 61, &late);
+  CHECK(take(decode, later, kNow + 61).ok());
+}
+
 TEST_CASE("legs that are not done here are refused") {
   ValidRequest request = Request();
   CHECK(absl::IsInvalidArgument(KvHandoffs::None()->Apply(kPrefill, kNow, &request).status()));
