@@ -21,6 +21,8 @@ namespace waferline::app {
 namespace {
 
 constexpr Nanoseconds kTryEvery = Milliseconds(500);  // to claim workers
+constexpr Nanoseconds kJoinAgain = Seconds(10);       // a chain that did not come up
+constexpr Nanoseconds kListingPatience = Seconds(5);  // for workers to list what they have seen
 
 // What a model needs of its cell.
 absl::StatusOr<membership::ChainWish> WishOf(const config::CellConfig& cell,
@@ -125,6 +127,7 @@ absl::Status CellMember::ClaimWorkers(ServeOptions* options) {
     WL_ASSIGN_OR_RETURN(const membership::ChainWish wish, WishOf(*configured_.cell, tokens.file));
     WL_ASSIGN_OR_RETURN(std::vector<membership::Chain> chains,
                         cell::ClaimChains(registry_.get(), wish, claimed_epoch_));
+    WL_RETURN_IF_ERROR(RequireLargerEpoch(chains));
     tokens.cell = leadership_->cell();
     tokens.epoch = leadership_->epoch();
     tokens.chains.clear();
@@ -134,16 +137,32 @@ absl::Status CellMember::ClaimWorkers(ServeOptions* options) {
       standbys->SetChain(tokens.chains.size() - 1, tokens.chains.back().shards);
     }
     options->standbys[config->models[i].lane.model] = standbys;
-    fleets_.push_back({wish, std::move(chains), standbys});
+    fleets_.push_back({config->models[i].lane.model, wish, std::move(chains), standbys, {}, {}});
   }
+  used_epoch_ = claimed_epoch_;
   return absl::OkStatus();
 }
 
-void CellMember::KeepClaims() {
+absl::Status CellMember::RequireLargerEpoch(const std::vector<membership::Chain>& chains) {
+  const uint64_t seen = cell::LargestEpoch(chains);
+  if (seen < claimed_epoch_ || (seen == claimed_epoch_ && seen == used_epoch_)) {
+    return absl::OkStatus();
+  }
+  leadership_->RaiseAbove(seen);
+  return absl::UnavailableError(absl::StrCat(
+      "epoch ", claimed_epoch_, " is not larger than epoch ", seen,
+      ", which workers have seen: the registry was restored from a backup, or lost its "
+      "data; a larger one is asked for"));
+}
+
+void CellMember::KeepClaims(const JoinChain& join) {
   if (!leadership_->leading() || runtime::MonotonicNow() < next_claim_) return;
   next_claim_ = runtime::MonotonicNow() + kTryEvery;
   const uint64_t epoch = leadership_->epoch();
-  if (epoch == claimed_epoch_) return KeepStandbys();
+  if (epoch == claimed_epoch_) {
+    KeepStandbys();
+    return LookForChains(join);
+  }
   for (const Fleet& fleet : fleets_) {
     if (!cell::ClaimAgain(registry_.get(), fleet.chains, {leadership_->cell(), epoch}).ok()) return;
   }
@@ -151,7 +170,7 @@ void CellMember::KeepClaims() {
 }
 
 void CellMember::KeepStandbys() {
-  for (const Fleet& fleet : fleets_) {
+  for (Fleet& fleet : fleets_) {
     cell::StandbyWish wish{.of = fleet.wish,
                            .in_chains = fleet.standbys->InChains(),
                            .wanted = static_cast<size_t>(configured_.cell->standbys)};
@@ -160,9 +179,59 @@ void CellMember::KeepStandbys() {
         wish.ranges.push_back(shard.layers);
       }
     }
-    fleet.standbys->Offer(
-        cell::ClaimStandbys(registry_.get(), wish, {leadership_->cell(), claimed_epoch_}));
+    fleet.spares =
+        cell::ClaimStandbys(registry_.get(), wish, {leadership_->cell(), claimed_epoch_});
+    fleet.standbys->Offer(fleet.spares);
   }
+}
+
+// Of workers that are in no chain and are no standbys.
+void CellMember::LookForChains(const JoinChain& join) {
+  for (Fleet& fleet : fleets_) {
+    if (fleet.chains.size() >= fleet.wish.chains) continue;
+    if (runtime::MonotonicNow() < fleet.next_chain) continue;
+    std::vector<std::string> busy = fleet.standbys->InChains();
+    busy.insert(busy.end(), fleet.spares.begin(), fleet.spares.end());
+    for (const membership::Chain& chain : fleet.chains) {
+      for (const membership::Worker& worker : chain.prefill) busy.push_back(worker.endpoint);
+    }
+    const membership::Registry::Claimed by{leadership_->cell(), claimed_epoch_};
+    auto chain = cell::ClaimOneMore(registry_.get(), fleet.wish, busy, by);
+    if (!chain.ok()) continue;  // there are not enough workers
+    const config::WorkerChain endpoints = EndpointsOf(*chain);
+    fleet.standbys->SetChain(fleet.chains.size(), endpoints.shards);
+    const absl::Status joined = join(fleet.model, endpoints);
+    if (joined.ok()) {
+      printf("waferd: chain %zu of %u of model %s serves, too\n", fleet.chains.size() + 1,
+             fleet.wish.chains, fleet.model.c_str());
+      fflush(stdout);
+      fleet.chains.push_back(*std::move(chain));
+      continue;
+    }
+    fprintf(stderr, "waferd: chain %zu of model %s: %s\n", fleet.chains.size() + 1,
+            fleet.model.c_str(), std::string(joined.message()).c_str());
+    fleet.standbys->SetChain(fleet.chains.size(), {});
+    cell::ReleaseChain(registry_.get(), *chain, by);
+    fleet.next_chain = runtime::MonotonicNow() + kJoinAgain;
+  }
+}
+
+bool CellMember::EpochIsOver() const {
+  const auto seen_larger = [this](const membership::Worker& chosen, const auto& now) {
+    const auto listed = now.workers.find(chosen.id);
+    return listed != now.workers.end() && listed->second.epoch > claimed_epoch_;
+  };
+  return runtime::WaitFor(
+      [&] {
+        const auto now = registry_->snapshot();
+        for (const Fleet& fleet : fleets_) {
+          for (const membership::Worker* worker : cell::WorkersOf(fleet.chains)) {
+            if (now != nullptr && seen_larger(*worker, *now)) return true;
+          }
+        }
+        return false;
+      },
+      kListingPatience);
 }
 
 void CellMember::EndLeading(const absl::Status& why) {
@@ -183,7 +252,9 @@ std::string CellMember::Why() const {
   if (const absl::Status status = registry_->status(); !status.ok()) {
     return absl::StrCat("standing by, and the registry does not answer: ", status.message());
   }
-  return "standing by: another front end leads this cell";
+  const std::string leader = leadership == nullptr ? "" : leadership->LeaderHttp();
+  if (leader.empty()) return "standing by: no front end leads this cell now, one is being elected";
+  return "standing by: the front end at " + leader + " leads this cell; send requests there";
 }
 
 metrics::CellFigures CellMember::Figures() const {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,11 +31,17 @@ class CellMember {
   // their addresses are then in the configuration. False: a signal came.
   absl::StatusOr<bool> StandBy(ServeOptions* options);
   // To be called now and then while this front end leads: claims its workers again when the
-  // registry had lost this leadership, and keeps standbys for its chains. May wait for the
-  // registry, about a second for each worker.
-  void KeepClaims();
+  // registry had lost this leadership, keeps standbys for its chains, and claims a chain for which
+  // there were no workers before, which `join` takes in. May wait for the registry, about a second
+  // for each worker.
+  using JoinChain =
+      std::function<absl::Status(const std::string& model, const config::WorkerChain&)>;
+  void KeepClaims(const JoinChain& join);
   // Ends the standby's answers, for the cloud's own to begin at the same port.
   void CloseDoor() { door_.reset(); }
+  // After workers refused this leadership: whether it is because they have seen a larger epoch.
+  // Waits some seconds for them to list it.
+  bool EpochIsOver() const;
   // What was served has ended, perhaps with an error.
   void EndLeading(const absl::Status& why);
 
@@ -45,7 +52,11 @@ class CellMember {
   CellMember() = default;
   absl::Status OpenDoor(const ServeOptions& options);
   absl::Status ClaimWorkers(ServeOptions* options);
+  // Unavailable if these workers have seen an epoch that outranks this leadership's: the registry
+  // was restored; a larger one is asked for.
+  absl::Status RequireLargerEpoch(const std::vector<membership::Chain>& chains);
   void KeepStandbys();
+  void LookForChains(const JoinChain& join);
   std::string Why() const;
 
   config::ServerConfig configured_;  // without the workers that were chosen
@@ -55,12 +66,16 @@ class CellMember {
   std::unique_ptr<StandbyDoor> door_;
   // A model's workers.
   struct Fleet {
+    std::string model;
     membership::ChainWish wish;
     std::vector<membership::Chain> chains;  // as they were claimed
     std::shared_ptr<membership::StandbyPool> standbys;
+    std::vector<std::string> spares;  // that were offered to the pool; host:port
+    Nanoseconds next_chain;           // no attempt to take in one more before
   };
   std::vector<Fleet> fleets_;
   uint64_t claimed_epoch_ = 0;  // by this leadership
+  uint64_t used_epoch_ = 0;     // the last one with which a cloud was built here
   Nanoseconds next_claim_;      // no attempt before
   mutable Mutex mutex_;
   std::string why_ ABSL_GUARDED_BY(mutex_);

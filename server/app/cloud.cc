@@ -6,6 +6,7 @@
 #include "server/app/door_security.h"
 #include "server/live/layout.h"
 #include "server/runtime/host.h"
+#include "wafer_backend/base/check.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/plane/compute_plane.h"
 
@@ -202,6 +203,14 @@ std::string Cloud::OutageOf(const std::string& model) const {
   if (!place) return "";
   const plane::ComputedSource* plane = hosts_[place->engine].models[place->lane.value].plane;
   return plane == nullptr ? "" : plane->counters().outage;
+}
+
+absl::Status Cloud::JoinChain(const std::string& model, const config::WorkerChain& chain) {
+  const auto place = PlaceOf(model);
+  WL_CHECK(place.has_value());
+  const HostedModel& hosted = hosts_[place->engine].models[place->lane.value];
+  WL_CHECK(hosted.join != nullptr);
+  return hosted.join(chain);
 }
 
 std::string Cloud::LayoutJson() const {

@@ -82,6 +82,9 @@ class Cloud {
   std::vector<metrics::KvEventFigures> kv_events() const { return kv_publishers_->Figures(); }
   // Which worker of a model is gone, and why; "": none. Any thread.
   std::string OutageOf(const std::string& model) const;
+  // Takes one more chain of workers for a model of a cell; waits for them. The main thread. Errors:
+  // those of reaching the workers.
+  absl::Status JoinChain(const std::string& model, const config::WorkerChain& chain);
   std::optional<ModelPlace> PlaceOf(const std::string& model) const;
   // Nothing for a model that is not served. Any thread.
   ModelCapacity CapacityOf(const std::string& name) const;

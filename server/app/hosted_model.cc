@@ -57,6 +57,7 @@ absl::StatusOr<HostedModel> Load(const config::ModelConfig& config, const ModelS
                                  .emulated_memory = out.devices->emulated_memory(0)}));
   out.values = std::move(source.values);
   out.plane = source.plane;
+  out.join = std::move(source.join);
   if (!emulated) out.real_memory = out.values->memory();
   out.served = std::make_shared<text::ServedModel>(text::ServedModel{
       .name = lane.model,

@@ -2,6 +2,7 @@
 // devices that time it. Owner: Cloud.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct HostedModel {
   std::unique_ptr<fleet::LaneDevices> devices;
   std::unique_ptr<ValueSource> values;
   const plane::ComputedSource* plane = nullptr;  // `values` if they are computed, else null
+  std::function<absl::Status(const config::WorkerChain&)> join;  // OpenedSource's
   std::vector<ShardMemory> real_memory;  // of shards that hold KV; empty for emulated tokens
 
   engine::LaneSpec Lane() const { return devices->Spec(values.get(), real_memory); }

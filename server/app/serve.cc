@@ -143,6 +143,16 @@ void PrintReady(const ServeOptions& options, const Cloud& cloud, const FrontEnds
   fflush(stdout);
 }
 
+// What a drain may wait for in vain.
+void PrintOutages(const config::ServerConfig& config, const Cloud& cloud) {
+  for (const config::ModelConfig& model : config.models) {
+    const std::string outage = cloud.OutageOf(model.lane.model);
+    if (outage.empty()) continue;
+    printf("waferd: requests to %s wait for a worker, and end as 503 if it stays away: %s\n",
+           model.lane.model.c_str(), outage.c_str());
+  }
+}
+
 // A drain may take a while; whoever signals again does not want to wait.
 void EndOnSecondSignal() {
   std::thread([] {
@@ -192,9 +202,12 @@ absl::StatusOr<std::string> ServeCloud(const ServeOptions& options, CellMember* 
   PrintReady(options, *cloud, *front);
   PrintWarnings(options, *front);
 
-  const auto outranked = [member] {
+  const auto join = [&cloud](const std::string& model, const config::WorkerChain& chain) {
+    return cloud->JoinChain(model, chain);
+  };
+  const auto outranked = [member, &join] {
     if (member == nullptr) return false;
-    member->KeepClaims();
+    member->KeepClaims(join);
     return member->outranked();
   };
   const char* caught = WaitForSignal(outranked);
@@ -202,6 +215,7 @@ absl::StatusOr<std::string> ServeCloud(const ServeOptions& options, CellMember* 
   printf("waferd: %s, draining for at most %.0f s\n",
          caught == nullptr ? "another front end leads the cell" : caught,
          ToSeconds(options.config.limits.drain));
+  PrintOutages(options.config, *cloud);
   fflush(stdout);
   if (caught != nullptr) EndOnSecondSignal();
   admin.StartDraining();
@@ -228,8 +242,10 @@ absl::Status Serve(const ServeOptions& options) {
     WL_ASSIGN_OR_RETURN(const bool elected, member->StandBy(&now));
     if (!elected) return absl::OkStatus();
     const auto signal = ServeCloud(now, member.get());
-    if (!signal.ok() && !absl::IsUnavailable(signal.status())) return signal.status();
     if (signal.ok() && !signal->empty()) return absl::OkStatus();
+    const bool passes = absl::IsUnavailable(signal.status()) ||
+                        (absl::IsFailedPrecondition(signal.status()) && member->EpochIsOver());
+    if (!signal.ok() && !passes) return signal.status();
     if (!signal.ok()) fprintf(stderr, "waferd: %s\n", signal.status().ToString().c_str());
     member->EndLeading(signal.status());
   }

@@ -98,25 +98,38 @@ std::shared_ptr<membership::StandbyPool> StandbysOf(const config::TokensConfig& 
   return standbys;
 }
 
-// One plane, or one for each chain. Generations are counted together, since a standby may serve one
-// chain after another.
-absl::StatusOr<OpenedSource> OpenChains(const plane::PlaneOptions& options,
+// `options` for one of several chains.
+plane::PlaneOptions OnChain(plane::PlaneOptions options, const config::WorkerChain& chain,
+                            size_t index) {
+  options.remote.shards = chain.shards;
+  options.remote.prefill = chain.prefill;
+  options.remote.chain = index;
+  return options;
+}
+
+// One plane, or one for each chain; more may join if a cell looks for them. Generations are counted
+// together, since a standby may serve one chain after another.
+absl::StatusOr<OpenedSource> OpenChains(plane::PlaneOptions options,
                                         const std::vector<config::WorkerChain>& chains,
-                                        Waker* waker) {
-  std::vector<plane::PlaneOptions> planes(chains.size(), options);
-  const auto generations =
+                                        const SourceParts& parts) {
+  options.remote.generations =
       std::make_shared<std::atomic<uint64_t>>(options.remote.credentials.fence.generation);
-  for (size_t i = 0; i < chains.size(); ++i) {
-    plane::RemoteOptions& remote = planes[i].remote;
-    remote.shards = chains[i].shards;
-    remote.prefill = chains[i].prefill;
-    remote.chain = i;
-    remote.generations = generations;
+  std::vector<plane::PlaneOptions> planes;
+  for (const config::WorkerChain& chain : chains) {
+    planes.push_back(OnChain(options, chain, planes.size()));
   }
-  if (planes.size() == 1) return OpenPlane(planes[0], waker);
-  WL_ASSIGN_OR_RETURN(auto source, plane::ChainedSource::Create(planes, waker));
+  const bool of_a_cell = parts.standbys != nullptr;
+  if (planes.size() == 1 && !of_a_cell) return OpenPlane(planes[0], parts.waker);
+  WL_ASSIGN_OR_RETURN(auto source, plane::ChainedSource::Create(planes, parts.waker));
   OpenedSource out;
   out.plane = source.get();
+  if (of_a_cell) {
+    out.join = [options, into = source.get(), next = planes.size()](const auto& chain) mutable {
+      WL_RETURN_IF_ERROR(into->Join(OnChain(options, chain, next)));
+      ++next;
+      return absl::OkStatus();
+    };
+  }
   out.values = std::move(source);
   return out;
 }
@@ -139,7 +152,7 @@ absl::StatusOr<OpenedSource> OpenRemote(const config::TokensConfig& config,
                                      const std::string& remark) { log->Print(remark); }};
   options.max_batch = config.max_batch;
   WL_ASSIGN_OR_RETURN(options.speculation, SpeculationOf(config, *parts.tokenizer));
-  WL_ASSIGN_OR_RETURN(OpenedSource out, OpenChains(options, config.chains, parts.waker));
+  WL_ASSIGN_OR_RETURN(OpenedSource out, OpenChains(options, config.chains, parts));
   WL_ASSIGN_OR_RETURN(const model::ModelShape shape, model::ReadShape(*parts.file));
   size_t shards = 0;
   for (const config::WorkerChain& chain : config.chains) shards += chain.shards.size();

@@ -2,6 +2,7 @@
 // synthetic source without weights.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,6 +34,9 @@ struct OpenedSource {
   std::unique_ptr<ValueSource> values;
   const plane::ComputedSource* plane = nullptr;  // the same object; null: a synthetic source
   std::string label;                             // "computed: llama, 6 layers on 2 shards"
+  // Takes one more chain of workers into `values`, which outlives it; waits for them. One call at a
+  // time. Null: this source takes none.
+  std::function<absl::Status(const config::WorkerChain&)> join;
 };
 
 // Errors name the file or the worker.

@@ -85,4 +85,10 @@ void WorkerListing::Announce(uint16_t port) {
   registry_->Announce(worker_);
 }
 
+void WorkerListing::OnDriver(uint64_t epoch) {
+  if (registry_ == nullptr || epoch <= worker_.epoch) return;
+  worker_.epoch = epoch;
+  registry_->Announce(worker_);
+}
+
 }  // namespace waferline::app

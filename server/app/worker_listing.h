@@ -36,6 +36,9 @@ class WorkerListing {
                                                const std::string& model);
   // Lists it, if it is to be listed.
   void Announce(uint16_t port);
+  // A driver of this epoch has it: the listing says so, for a leader that the registry gave a
+  // smaller one. On the thread that called Announce.
+  void OnDriver(uint64_t epoch);
 
  private:
   std::unique_ptr<membership::Registry> registry_;  // null: not listed

@@ -148,6 +148,7 @@ absl::Status RunShardServer(const WorkerOptions& options, const std::string& wha
     ready(port);
     listing.Announce(port);
   };
+  server.on_driver = [&listing](uint64_t epoch) { listing.OnDriver(epoch); };
   return UntilSignal(
       [&server](const std::atomic<bool>& stop) { return shard::RunShardServer(server, stop); });
 }
@@ -206,6 +207,7 @@ absl::Status RunPrefill(const WorkerOptions& options) {
     ready(port);
     listing.Announce(port);
   };
+  server.on_driver = [&listing](uint64_t epoch) { listing.OnDriver(epoch); };
   return UntilSignal(
       [&server](const std::atomic<bool>& stop) { return prefill::RunPrefillServer(server, stop); });
 }

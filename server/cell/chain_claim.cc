@@ -8,7 +8,6 @@
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cell {
-namespace {
 
 std::vector<const membership::Worker*> WorkersOf(const std::vector<membership::Chain>& chains) {
   std::vector<const membership::Worker*> all;
@@ -17,6 +16,20 @@ std::vector<const membership::Worker*> WorkersOf(const std::vector<membership::C
     for (const membership::ChainWorker& shard : chain.shards) all.push_back(&shard.worker);
   }
   return all;
+}
+
+namespace {
+
+absl::Status ClaimAll(membership::Registry* registry, const std::vector<membership::Chain>& chains,
+                      const membership::Registry::Claimed& by) {
+  const std::vector<const membership::Worker*> all = WorkersOf(chains);
+  for (size_t i = 0; i < all.size(); ++i) {
+    const absl::Status taken = registry->Take(*all[i], by);
+    if (taken.ok()) continue;
+    for (size_t j = 0; j < i; ++j) (void)registry->Release(all[j]->id, by);
+    return absl::UnavailableError(taken.message());
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -29,16 +42,47 @@ absl::StatusOr<std::vector<membership::Chain>> ClaimChains(membership::Registry*
     return absl::UnavailableError(
         absl::StrCat("the registry has not answered: ", registry->status().message()));
   }
-  WL_ASSIGN_OR_RETURN(std::vector<membership::Chain> chains,
-                      membership::ChooseChains(*snapshot, wish));
-  const std::vector<const membership::Worker*> all = WorkersOf(chains);
-  for (size_t i = 0; i < all.size(); ++i) {
-    const absl::Status taken = registry->Take(*all[i], {wish.cell, epoch});
-    if (taken.ok()) continue;
-    for (size_t j = 0; j < i; ++j) (void)registry->Release(all[j]->id, {wish.cell, epoch});
-    return absl::UnavailableError(taken.message());
+  membership::ChainWish possible = wish;
+  auto chains = membership::ChooseChains(*snapshot, possible);
+  while (!chains.ok() && --possible.chains > 0) {
+    chains = membership::ChooseChains(*snapshot, possible);
   }
+  WL_RETURN_IF_ERROR(chains.status());
+  WL_RETURN_IF_ERROR(ClaimAll(registry, *chains, {wish.cell, epoch}));
   return chains;
+}
+
+absl::StatusOr<membership::Chain> ClaimOneMore(membership::Registry* registry,
+                                               const membership::ChainWish& wish,
+                                               const std::vector<std::string>& busy,
+                                               const membership::Registry::Claimed& by) {
+  const auto snapshot = registry->snapshot();
+  if (snapshot == nullptr) return absl::UnavailableError("the registry has not answered");
+  membership::Snapshot left = *snapshot;
+  std::erase_if(left.workers, [&busy](const auto& worker) {
+    return std::find(busy.begin(), busy.end(), worker.second.endpoint) != busy.end();
+  });
+  membership::ChainWish one = wish;
+  one.chains = 1;
+  WL_ASSIGN_OR_RETURN(std::vector<membership::Chain> chains, membership::ChooseChains(left, one));
+  WL_RETURN_IF_ERROR(ClaimAll(registry, chains, by));
+  return std::move(chains.front());
+}
+
+void ReleaseChain(membership::Registry* registry, const membership::Chain& chain,
+                  const membership::Registry::Claimed& by) {
+  const std::vector<membership::Chain> one{chain};
+  for (const membership::Worker* worker : WorkersOf(one)) {
+    (void)registry->Release(worker->id, by);
+  }
+}
+
+uint64_t LargestEpoch(const std::vector<membership::Chain>& chains) {
+  uint64_t largest = 0;
+  for (const membership::Worker* worker : WorkersOf(chains)) {
+    largest = std::max(largest, worker->epoch);
+  }
+  return largest;
 }
 
 absl::Status ClaimAgain(membership::Registry* registry,

@@ -19,12 +19,27 @@ struct StandbyWish {
   size_t wanted = 1;
 };
 
-// The chains for `wish`, each of their workers claimed by `epoch` of the wish's cell. What was
+// The chains for `wish`, or those of them for which there are workers, at least one; each of their
+// workers claimed by `epoch` of the wish's cell. What was
 // claimed in vain is released. Unavailable: there is none now, or another cell was faster; worth
 // another attempt.
 absl::StatusOr<std::vector<membership::Chain>> ClaimChains(membership::Registry* registry,
                                                            const membership::ChainWish& wish,
                                                            uint64_t epoch);
+
+// One more chain, of workers whose host:port is not among `busy`. Errors: as ClaimChains'.
+absl::StatusOr<membership::Chain> ClaimOneMore(membership::Registry* registry,
+                                               const membership::ChainWish& wish,
+                                               const std::vector<std::string>& busy,
+                                               const membership::Registry::Claimed& by);
+void ReleaseChain(membership::Registry* registry, const membership::Chain& chain,
+                  const membership::Registry::Claimed& by);
+
+// Of all chains, prefill workers first; valid as long as the chains.
+std::vector<const membership::Worker*> WorkersOf(const std::vector<membership::Chain>& chains);
+
+// The largest epoch that workers of these chains say they have served; 0: none.
+uint64_t LargestEpoch(const std::vector<membership::Chain>& chains);
 
 // Claims the same workers, as they are listed now, for a later leadership of their cell: the
 // registry had lost the one before, and its claims with it. Unavailable: not all could be claimed

@@ -6,7 +6,7 @@ namespace waferline::cell {
 
 Leadership::Leadership(membership::Registry* registry, std::string cell,
                        const membership::Leader& self)
-    : registry_(registry), cell_(std::move(cell)), id_(self.id) {
+    : registry_(registry), cell_(std::move(cell)), self_(self) {
   registry_->Campaign(cell_, self);
   registry_->Watch([this](const auto& snapshot) { OnSnapshot(*snapshot); });
 }
@@ -16,13 +16,44 @@ Leadership::~Leadership() {
   registry_->Withdraw();
 }
 
+bool Leadership::Largest(const membership::Leader& leader) {
+  const MutexLock lock(&mutex_);
+  if (leader.epoch < largest_ || (leader.epoch == largest_ && leader.id != largest_of_)) {
+    return false;
+  }
+  largest_ = leader.epoch;
+  largest_of_ = leader.id;
+  return true;
+}
+
+void Leadership::RaiseAbove(uint64_t epoch) {
+  membership::Leader self;
+  {
+    const MutexLock lock(&mutex_);
+    if (epoch <= self_.above) return;  // it is asked for
+    self_.above = epoch;
+    self = self_;
+  }
+  registry_->Campaign(cell_, self);
+}
+
 void Leadership::OnSnapshot(const membership::Snapshot& snapshot) {
-  const auto leader = snapshot.leaders.find(cell_);
-  if (leader == snapshot.leaders.end()) return;
-  if (leader->second.id == id_) {
-    epoch_ = leader->second.epoch;
+  const auto found = snapshot.leaders.find(cell_);
+  if (found == snapshot.leaders.end()) return;
+  const membership::Leader& leader = found->second;
+  const bool largest = Largest(leader);
+  bool own = false;
+  uint64_t over = 0;
+  {
+    const MutexLock lock(&mutex_);
+    own = leader.id == self_.id;
+    over = largest_;
+  }
+  if (own && !largest) return RaiseAbove(over);
+  if (own) {
+    epoch_ = leader.epoch;
     state_ = State::kLeading;
-  } else if (state_ == State::kLeading && leader->second.epoch > epoch_) {
+  } else if (state_ == State::kLeading && leader.epoch > epoch_) {
     state_ = State::kOutranked;
   }
 }

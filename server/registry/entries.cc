@@ -1,5 +1,6 @@
 #include "server/registry/entries.h"
 
+#include <algorithm>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <charconv>
@@ -29,6 +30,12 @@ void ReadHex(JsonFields& fields, std::string_view name, uint64_t* target) {
   }
 }
 
+void ReadEpoch(JsonFields& fields, std::string_view name, uint64_t* epoch) {
+  if (!fields.Has(name)) return;  // an older program wrote it
+  ReadHex(fields, name, epoch);
+  if (*epoch >= membership::kMaxEpoch) fields.Fail(name, "must be below 7fffffffffffffff");
+}
+
 absl::StatusOr<membership::Worker> ReadWorker(std::string_view id, const json::object& object) {
   WL_RETURN_IF_ERROR(membership::CheckName("worker", id));
   membership::Worker worker{.id = std::string(id)};
@@ -42,6 +49,7 @@ absl::StatusOr<membership::Worker> ReadWorker(std::string_view id, const json::o
   fields.Text("layers", kMaxNameBytes, &layers);
   fields.Text("zone", kMaxNameBytes, &worker.zone);
   fields.Text("version", kMaxNameBytes, &worker.version);
+  ReadEpoch(fields, "epoch", &worker.epoch);
   WL_RETURN_IF_ERROR(fields.status());
   WL_ASSIGN_OR_RETURN(worker.role, membership::RoleOf(role));
   WL_ASSIGN_OR_RETURN(worker.layers, membership::LayersOf(layers));
@@ -64,6 +72,7 @@ absl::StatusOr<membership::Leader> ReadLeader(const json::object& object) {
   fields.Require({"id"});
   fields.Text("id", 2 * kMaxNameBytes, &leader.id);
   fields.Text("http", 2 * kMaxNameBytes, &leader.http);
+  ReadEpoch(fields, "above", &leader.above);
   WL_RETURN_IF_ERROR(fields.status());
   return leader;
 }
@@ -83,7 +92,8 @@ std::string ValueOf(const membership::Worker& worker) {
                                {"fingerprint", Hex(worker.fingerprint)},
                                {"layers", membership::TextOf(worker.layers)},
                                {"zone", worker.zone},
-                               {"version", worker.version}});
+                               {"version", worker.version},
+                               {"epoch", Hex(worker.epoch)}});
 }
 
 std::string ValueOf(const membership::Claim& claim) {
@@ -91,7 +101,8 @@ std::string ValueOf(const membership::Claim& claim) {
 }
 
 std::string ValueOf(const membership::Leader& leader) {
-  return JsonText(json::object{{"id", leader.id}, {"http", leader.http}});
+  return JsonText(
+      json::object{{"id", leader.id}, {"http", leader.http}, {"above", Hex(leader.above)}});
 }
 
 absl::Status AddEntry(std::string_view key, const Entry& entry, membership::Snapshot* snapshot) {
@@ -112,7 +123,9 @@ absl::Status AddEntry(std::string_view key, const Entry& entry, membership::Snap
     key.remove_prefix(kCells.size());
     key.remove_suffix(kLeader.size());
     WL_ASSIGN_OR_RETURN(membership::Leader read, ReadLeader(object));
+    read.since = entry.created;
     read.epoch = static_cast<uint64_t>(entry.created);
+    if (read.above > 0) read.epoch = std::max(read.epoch, read.above + 1);
     snapshot->leaders[std::string(key)] = std::move(read);
   } else {
     WL_ASSIGN_OR_RETURN(snapshot->claims[std::string(key.substr(kClaims.size()))],

@@ -1,7 +1,10 @@
 // What members write into the registry: keys below PREFIX/CLOUD/, and their values as JSON.
-//   workers/ID     {"incarnation", "role", "endpoint", "fingerprint", "layers", "zone", "version"}
+//   workers/ID     {"incarnation", "role", "endpoint", "fingerprint", "layers", "zone", "version",
+//                  "epoch"}
 //   claims/ID      {"cell", "epoch"}
-//   cells/CELL/leader  {"id", "http"}; its epoch is the key's create revision
+//   cells/CELL/leader  {"id", "http", "above"}; its epoch is the key's create revision, or above +
+//   1
+//                      if that is larger
 // 64-bit numbers are hexadecimal text, since JSON's numbers are doubles to many readers. Fields
 // that are not known are ignored: a newer program may write them. Pure functions, any thread.
 #pragma once

@@ -189,6 +189,8 @@ absl::Status EtcdClient::Watch(const std::string& prefix, int64_t revision,
       RecordAnswer();
       if (response.compact_revision() > 0) {
         ended = absl::OutOfRangeError("changes are compacted");
+      } else if (response.created() && response.header().revision() + 1 < revision) {
+        ended = absl::OutOfRangeError("etcd was restored: its revision is smaller than before");
       } else if (response.canceled()) {
         ended = absl::UnavailableError("etcd ended the watch: " + response.cancel_reason());
       } else if (!take(response)) {

@@ -48,7 +48,8 @@ class EtcdClient {
   absl::Status Revoke(int64_t lease);
 
   // Gives each change of keys that begin with `prefix`, from `revision` on, until `take` says false
-  // or the stream ends, which is the status. OutOfRange: changes since then are forgotten.
+  // or the stream ends, which is the status. OutOfRange: changes since then are forgotten,
+  // or etcd has not come to `revision` - 1: all is to be read again.
   using TakeChange = std::function<bool(const etcdserverpb::WatchResponse&)>;
   absl::Status Watch(const std::string& prefix, int64_t revision, const TakeChange& take);
   // Ends a Watch under way; it may be called again. After Stop, none waits.

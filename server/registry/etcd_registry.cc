@@ -140,7 +140,9 @@ absl::Status EtcdRegistry::List(const std::string& key, const Wish& wish, int64_
     }
   }
   const MutexLock lock(&mutex_);
-  if (listed && lease_ == lease && wishes_.contains(key)) listed_.insert(key);
+  const auto now = wishes_.find(key);  // it may have changed meanwhile
+  const bool wanted = now != wishes_.end() && now->second.value == wish.value;
+  if (listed && wanted && lease_ == lease) listed_.insert(key);
   return absl::OkStatus();
 }
 

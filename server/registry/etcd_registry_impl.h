@@ -69,6 +69,8 @@ class EtcdRegistry final : public membership::Registry {
   };
 
   void Want(const std::string& key, Wish wish);
+  absl::StatusOr<etcdserverpb::TxnRequest> ClaimOf(const membership::Worker& worker,
+                                                   const Claimed& by) const;
   bool Pause(Nanoseconds bound);  // false: this ends
 
   void Keep();
@@ -77,6 +79,9 @@ class EtcdRegistry final : public membership::Registry {
   void Follow();
   absl::Status ReadAll(int64_t* revision);
   void Apply(const etcdserverpb::WatchResponse& response);
+  // Whether this process has listed the key, and what is there is not what it listed.
+  bool Differs(const std::string& key, const mvccpb::KeyValue& kv) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Remark(const std::string& text) {
     if (options_.on_remark && std::exchange(remarked_, text) != text) options_.on_remark(text);
   }

@@ -42,6 +42,11 @@ absl::Status EtcdRegistry::ReadAll(int64_t* revision) {
   WL_ASSIGN_OR_RETURN(const etcdserverpb::RangeResponse all, client_.List(root_, kMaxEntries));
   *revision = all.header().revision();
   Snapshot snapshot{.revision = *revision};
+  if (const auto before = board_.last(); before && before->revision > *revision) {
+    Remark(absl::StrCat("etcd went back from revision ", before->revision, " to ", *revision,
+                        ": it was restored from a backup, or lost its data; all is read again, and "
+                        "what this process lists is written again"));
+  }
   {
     const MutexLock lock(&mutex_);
     modified_.clear();
@@ -49,12 +54,25 @@ absl::Status EtcdRegistry::ReadAll(int64_t* revision) {
   for (const mvccpb::KeyValue& kv : all.kvs()) Add(kv, &snapshot);
   {
     const MutexLock lock(&mutex_);
-    // What this process listed may be gone: etcd was restored, or its lease ended meanwhile.
+    // What this process listed may be gone, or be an older value: etcd was restored, or its lease
+    // ended meanwhile.
+    for (const mvccpb::KeyValue& kv : all.kvs()) {
+      const std::string key = kv.key().substr(root_.size());
+      if (Differs(key, kv)) listed_.erase(key);
+    }
     std::erase_if(listed_, [this](const std::string& key)
                                ABSL_NO_THREAD_SAFETY_ANALYSIS { return !modified_.contains(key); });
+    poked_ |= listed_.size() < wishes_.size();
   }
+  changed_.NotifyAll();
   board_.Put(std::move(snapshot));
   return absl::OkStatus();
+}
+
+bool EtcdRegistry::Differs(const std::string& key, const mvccpb::KeyValue& kv) const {
+  const auto wish = wishes_.find(key);
+  return listed_.contains(key) && wish != wishes_.end() &&
+         (kv.lease() != lease_ || kv.value() != wish->second.value);
 }
 
 void EtcdRegistry::Add(const mvccpb::KeyValue& kv, Snapshot* snapshot) {

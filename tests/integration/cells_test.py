@@ -152,6 +152,65 @@ def test_workers_are_claimed_again_when_etcd_had_lost_all(tmp_path):
             post(front.http, "/v1/completions", ASK)
 
 
+def test_etcd_restored_from_a_backup_with_smaller_revisions(tmp_path):
+    """The backup names a leader that is dead and epochs that are over: who serves goes on, claims again with a larger epoch than any that
+    workers have seen, and so does a front end that knew nothing of it."""
+    with Etcd() as etcd, ListedWorkers(etcd):
+        wait_for(lambda: len(fleet(etcd)["workers"]) == 3)
+        first = Waferd(config(tmp_path, etcd))
+        with first:
+            wait_for(lambda: ready(first))
+            text = post(first.http, "/v1/completions", ASK)["choices"][0]["text"]
+            etcd.save(tmp_path / "backup")
+            for number in range(40):  # so that the next epochs are far above what the backup counts on from
+                etcd.put("/elsewhere", str(number))
+            first.process.kill()
+            first.process.wait()
+            first.process.returncode = 0  # it was killed here
+        with Waferd(config(tmp_path, etcd)) as second:
+            wait_for(lambda: ready(second))
+            epoch = metric(second, "waferline_cell_epoch")
+            etcd.kill()
+            etcd.restore(tmp_path / "backup")
+            etcd.start()
+            wait_for(lambda: "went back from revision" in second.log(), 120)
+
+            def claimed(over):
+                now = fleet(etcd)
+                return now["cells"] and now["cells"][0]["epoch"] > over and [worker["claim"] for worker in now["workers"]] == [
+                    {"cell": "demo-0", "epoch": now["cells"][0]["epoch"]}] * 3
+            wait_for(lambda: claimed(epoch), 120)
+            assert ready(second)
+            assert post(second.http, "/v1/completions", ASK)["choices"][0]["text"] == text
+            epoch = metric(second, "waferline_cell_epoch")
+            second.process.kill()
+            second.process.wait()
+            second.process.returncode = 0
+        with Waferd(config(tmp_path, etcd)) as third:
+            wait_for(lambda: ready(third), 120)
+            assert post(third.http, "/v1/completions", ASK)["choices"][0]["text"] == text
+            assert claimed(0)
+
+
+def test_the_registry_forgot_the_epoch_and_all_front_ends_were_restarted(tmp_path):
+    with Etcd() as etcd, ListedWorkers(etcd):
+        wait_for(lambda: len(fleet(etcd)["workers"]) == 3)
+        etcd.save(tmp_path / "backup")
+        for number in range(40):
+            etcd.put("/elsewhere", str(number))
+        with Waferd(config(tmp_path, etcd)) as first:
+            wait_for(lambda: ready(first))
+            text = post(first.http, "/v1/completions", ASK)["choices"][0]["text"]
+            epoch = metric(first, "waferline_cell_epoch")
+        etcd.kill()
+        etcd.restore(tmp_path / "backup")
+        etcd.start()
+        with Waferd(config(tmp_path, etcd)) as second:
+            wait_for(lambda: ready(second), 120)
+            assert metric(second, "waferline_cell_epoch") > epoch
+            assert post(second.http, "/v1/completions", ASK)["choices"][0]["text"] == text
+
+
 def test_one_of_three_members_of_etcd_is_killed(tmp_path):
     with Etcd(members=3) as etcd, ListedWorkers(etcd):
         wait_for(lambda: len(fleet(etcd)["workers"]) == 3)

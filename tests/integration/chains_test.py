@@ -100,3 +100,56 @@ def test_a_cell_claims_several_chains(tmp_path):
                 wait_for(lambda: [Metrics(front.http).sum("waferline_chain_state", chain=str(i)) for i in (0, 1)] == [2, 2], 60)
                 assert post(front.http, "/v1/completions", ASK)["choices"][0]["text"] == want
                 assert "0 spare" in waferctl("fleet", "--registry", f"etcd={etcd.address}").stdout
+
+
+@pytest.mark.skipif(not INSTALLED, reason="etcd-server is not installed")
+def test_a_chain_that_joins_later_is_taken_in_while_requests_run(tmp_path):
+    """Then the first chain loses a shard for good, and all goes on on the one that joined."""
+    with Etcd() as etcd, contextlib.ExitStack() as stack:
+        def start_worker(name, *flags):
+            process = subprocess.Popen([BIN / "waferd", "--model", MODEL, "--registry", f"etcd={etcd.address}", *flags, "--worker-id", name],
+                                       stdout=subprocess.DEVNULL)
+            stack.callback(process.wait, 30)
+            stack.callback(process.terminate)
+            return process
+
+        start_worker("p0", "--role", "prefill")
+        first = [start_worker(f"w{i}", "--role", "worker", "--layers", "any") for i in range(2)]
+        wait_for(lambda: len(fleet(etcd)["workers"]) == 3)
+        path = cell_config(tmp_path, etcd)
+        path.write_text(path.read_text().replace("cell: {", "cell: {chains: 2, shards: 2, standbys: 0, "))
+        with Waferd(path) as front:
+            def chain(number):
+                try:
+                    return Metrics(front.http).sum("waferline_chain_state", chain=str(number))
+                except KeyError:
+                    return None
+
+            wait_for(lambda: ready(front))
+            assert (chain(0), chain(1)) == (2, None)
+            want = post(front.http, "/v1/completions", ASK)["choices"][0]["text"]
+            joined = threading.Event()
+
+            def ask():
+                texts = []
+                while not joined.is_set() or len(texts) < 4:
+                    texts.append(post(front.http, "/v1/completions", ASK)["choices"][0]["text"])
+                return texts
+
+            with concurrent.futures.ThreadPoolExecutor(4) as pool:
+                asking = [pool.submit(ask) for _ in range(4)]
+                try:
+                    start_worker("p1", "--role", "prefill")
+                    for i in range(2, 4):
+                        start_worker(f"w{i}", "--role", "worker", "--layers", "any")
+                    wait_for(lambda: chain(1) == 2, 60)
+                finally:
+                    joined.set()
+                texts = [text for one in asking for text in one.result()]
+            assert len(texts) >= 16 and set(texts) == {want}
+            assert all(worker["claim"] for worker in fleet(etcd)["workers"])
+            first[0].kill()
+            first[0].wait()
+            assert [post(front.http, "/v1/completions", ASK)["choices"][0]["text"] for _ in range(4)] == [want] * 4
+            wait_for(lambda: chain(0) < 2)
+            assert ready(front) and chain(1) == 2

@@ -2,6 +2,7 @@
 with `lab`, a folder of certificates (lab/ca.crt, lab/etcd/), clients must show one; with `hosts` and `names` (hosts.py) each member is on a
 host of its own."""
 
+import os
 import pathlib
 import shutil
 import socket
@@ -60,6 +61,22 @@ class Etcd:
         for process in self.processes if number is None else [self.processes[number]]:
             process.kill()
             process.wait()
+
+    def save(self, file):
+        """A backup, of the first member."""
+        subprocess.run(["etcdctl", "--endpoints", self.addresses[0], "snapshot", "save", file], check=True, capture_output=True,
+                       env={**os.environ, "ETCDCTL_API": "3"})
+
+    def restore(self, file):
+        """What a backup has, at its revision; of one member, while it is not running."""
+        self.forget()
+        subprocess.run(["etcdctl", "snapshot", "restore", file, "--name", "m0", "--data-dir", f"{self.folder.name}/data0",
+                        "--initial-cluster", f"m0={self.peers[0]}", "--initial-advertise-peer-urls", self.peers[0]],
+                       check=True, capture_output=True, env={**os.environ, "ETCDCTL_API": "3"})
+
+    def put(self, key, value):
+        subprocess.run(["etcdctl", "--endpoints", self.addresses[0], "put", key, value], check=True, capture_output=True,
+                       env={**os.environ, "ETCDCTL_API": "3"})
 
     def forget(self):
         """Everything that it knew; while it is not running."""

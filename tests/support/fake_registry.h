@@ -2,6 +2,7 @@
 // and claims follow etcd's rules: the first to stand is elected, its epoch is the revision of that.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
@@ -61,7 +62,8 @@ inline void FakeRegistry::Look() {
   for (const auto& [cell, self] : candidacies_) {
     if (store_->state.leaders.contains(cell)) continue;
     Leader elected = self;
-    elected.epoch = static_cast<uint64_t>(++store_->state.revision);
+    elected.since = ++store_->state.revision;
+    elected.epoch = std::max(static_cast<uint64_t>(elected.since), self.above + 1);
     store_->state.leaders[cell] = elected;
   }
   seen_ = std::make_shared<const Snapshot>(store_->state);
@@ -75,6 +77,12 @@ inline void FakeRegistry::Announce(const Worker& worker) {
 
 inline void FakeRegistry::Campaign(const std::string& cell, const Leader& leader) {
   candidacies_[cell] = leader;
+  const auto now = store_->state.leaders.find(cell);
+  if (!cut_off && now != store_->state.leaders.end() && now->second.id == leader.id) {
+    ++store_->state.revision;
+    now->second.above = leader.above;
+    now->second.epoch = std::max(now->second.epoch, leader.above + 1);
+  }
   Look();
 }
 
@@ -90,7 +98,9 @@ inline absl::Status FakeRegistry::Take(const Worker& worker, const Claimed& by) 
     return absl::FailedPreconditionError("the epoch is over");
   }
   const auto [claim, added] = store_->state.claims.emplace(worker.id, Claim{by.cell, by.epoch});
-  if (!added && claim->second != Claim{by.cell, by.epoch}) {
+  if (!added && claim->second.cell == by.cell && claim->second.epoch < by.epoch) {
+    claim->second.epoch = by.epoch;
+  } else if (!added && claim->second != Claim{by.cell, by.epoch}) {
     return absl::FailedPreconditionError("worker " + worker.id + " is claimed");
   }
   return absl::OkStatus();

@@ -20,6 +20,7 @@ namespace waferline::membership {
 inline constexpr size_t kMaxWorkers = 10'000;     // of a cloud
 inline constexpr size_t kMaxValueBytes = 65'536;  // of one entry
 inline constexpr size_t kMaxNameBytes = 128;      // of clouds, cells and workers
+inline constexpr uint64_t kMaxEpoch = INT64_MAX;  // etcd's revisions are no larger
 
 // Which chain of which leadership a worker serves. The larger one wins. An epoch is a leadership of
 // a cell, 0 without elections; generations count the chains that it built.
@@ -51,6 +52,7 @@ struct Worker {
   uint64_t fingerprint = 0;      // of its model file; 0: not stated, its greeting says it
   std::optional<Layers> layers;  // of a shard; none: loads those it is assigned
   std::string zone;              // where its host is; may be empty
+  uint64_t epoch = 0;            // the largest that it has served; 0: none with elections
   std::string version;           // of its program
   friend bool operator==(const Worker&, const Worker&) = default;
 };
@@ -66,7 +68,9 @@ struct Claim {
 struct Leader {
   std::string id;
   std::string http;    // where it serves; host:port
-  uint64_t epoch = 0;  // of this leadership
+  uint64_t epoch = 0;  // of this leadership; larger than `above`
+  uint64_t above = 0;  // epochs that the registry forgot, since it was restored from a backup
+  int64_t since = 0;   // the registry's revision when it was elected
   friend bool operator==(const Leader&, const Leader&) = default;
 };
 

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/check.h"
+#include "wafer_backend/base/status.h"
 
 namespace waferline::plane {
 namespace {
@@ -43,24 +44,35 @@ absl::StatusOr<std::unique_ptr<ChainedSource>> ChainedSource::Create(
   WL_CHECK(!chains.empty());
   std::unique_ptr<ChainedSource> source(new ChainedSource(waker));
   for (const PlaneOptions& options : chains) {
-    auto plane = ComputePlane::Create(options, &source->waker_);
-    if (!plane.ok()) {
-      return absl::Status(plane.status().code(),
-                          absl::StrCat("chain ", source->chains_.size() + 1, " of ", chains.size(),
-                                       ": ", plane.status().message()));
+    const absl::Status joined = source->Join(options);
+    if (!joined.ok()) {
+      return absl::Status(joined.code(), absl::StrCat("chain ", source->count_.load() + 1, " of ",
+                                                      chains.size(), ": ", joined.message()));
     }
-    source->chains_.push_back(*std::move(plane));
   }
-  source->sequences_on_.resize(chains.size());
   return source;
 }
 
+absl::Status ChainedSource::Join(const PlaneOptions& options) {
+  const size_t at = count_;
+  if (at == kMaxChains) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("a model has at most ", kMaxChains, " chains"));
+  }
+  WL_ASSIGN_OR_RETURN(chains_[at], ComputePlane::Create(options, &waker_));
+  count_ = at + 1;
+  waker_.Wake();  // for what is stranded
+  return absl::OkStatus();
+}
+
 // Before the waker that their threads call.
-ChainedSource::~ChainedSource() { chains_.clear(); }
+ChainedSource::~ChainedSource() {
+  for (auto& chain : chains_) chain.reset();
+}
 
 std::optional<size_t> ChainedSource::Choose() const {
   std::optional<size_t> chosen;
-  for (size_t i = 0; i < chains_.size(); ++i) {
+  for (size_t i = 0; i < count_; ++i) {
     const bool fewer = !chosen || sequences_on_[i] < sequences_on_[*chosen];
     if (fewer && !chains_[i]->out()) chosen = i;
   }
@@ -124,7 +136,7 @@ void ChainedSource::End(SequenceId id) {
 }
 
 void ChainedSource::MoveStranded() {
-  for (size_t chain = 0; chain < chains_.size(); ++chain) {
+  for (size_t chain = 0; chain < count_; ++chain) {
     if (sequences_on_[chain] == 0 || !chains_[chain]->out()) continue;
     for (auto& [id, routed] : sequences_) {
       if (routed.chain != chain || routed.moves == kMaxMoves) continue;
@@ -167,15 +179,15 @@ void ChainedSource::Move(SequenceId id, Routed* routed, size_t to) {
 
 std::vector<ShardMemory> ChainedSource::memory() const {
   std::vector<ShardMemory> all;
-  for (const auto& chain : chains_) Concatenate(chain->memory(), &all);
+  for (size_t i = 0; i < count_; ++i) Concatenate(chains_[i]->memory(), &all);
   return all;
 }
 
 PlaneCounters ChainedSource::counters() const {
   PlaneCounters sums;
   bool any_up = false;
-  for (const auto& chain : chains_) {
-    const PlaneCounters counters = chain->counters();
+  for (size_t i = 0; i < count_; ++i) {
+    const PlaneCounters counters = chains_[i]->counters();
     Add(counters, &sums);
     any_up |= counters.outage.empty();
     if (sums.outage.empty()) sums.outage = counters.outage;

@@ -7,9 +7,12 @@
 // one chain. Each chain must have room for all sequences of the model: memory() lists the shards of
 // all.
 //
-// Owner: server/app. Threads: as ComputePlane's; each chain has a driver thread.
+// A chain may join while others serve: sequences that begin, or are stranded, go there too.
+//
+// Owner: server/app. Threads: as ComputePlane's, Join on any; each chain has a driver thread.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <deque>
 #include <memory>
@@ -25,12 +28,17 @@ namespace waferline::plane {
 class ChainedSource : public ComputedSource {
  public:
   static constexpr uint32_t kMaxMoves = 8;  // of a sequence
+  static constexpr size_t kMaxChains = 64;
 
   // Connects to each chain in turn; all must be up. `waker` must outlive the source. Errors: those
-  // of ComputePlane::Create, naming the chain. At least one entry.
+  // of ComputePlane::Create, naming the chain. 1 to kMaxChains entries.
   static absl::StatusOr<std::unique_ptr<ChainedSource>> Create(
       const std::vector<PlaneOptions>& chains, Waker* waker);
   ~ChainedSource() override;
+
+  // Connects to one more chain, which has room for all sequences, too. Waits as Create does; one
+  // call at a time. Errors: as Create's; ResourceExhausted beyond kMaxChains.
+  absl::Status Join(const PlaneOptions& options);
 
   void Prefill(SequenceId id, SequenceSpec spec) override;
   void Activate(SequenceId id) override;
@@ -81,8 +89,10 @@ class ChainedSource : public ComputedSource {
   void Keep(SequenceId id, Routed* routed);
 
   ChangeWaker waker_;
-  std::vector<std::unique_ptr<ComputePlane>> chains_;
-  std::vector<size_t> sequences_on_;  // each chain
+  // The first count_ are there; a chain never changes once it is.
+  std::array<std::unique_ptr<ComputePlane>, kMaxChains> chains_;
+  std::atomic<size_t> count_{0};
+  std::array<size_t, kMaxChains> sequences_on_{};
   std::unordered_map<SequenceId, Routed> sequences_;
   std::atomic<uint64_t> moved_{0};
 };

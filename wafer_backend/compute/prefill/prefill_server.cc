@@ -91,6 +91,7 @@ class PrefillServer {
   void AssignDriver(const membership::Credentials& theirs, std::unique_ptr<Connection> connection) {
     DropDriver();
     gate_.OnDriver(theirs);
+    if (options_.on_driver) options_.on_driver(theirs.fence.epoch);
     driver_ = std::move(connection);
     outlet_ = std::make_unique<link::PrefillToDriver>(driver_.get());
     driver_->Start(

@@ -6,6 +6,8 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "absl/status/status.h"
@@ -19,6 +21,8 @@ struct PrefillServerOptions : link::WorkerProcess {
   // from model_path.
   std::shared_ptr<const shard::PackedModel> model;
   PrefillOptions prefill;
+  // Called with the epoch of each driver that owns this worker from now on. Optional.
+  std::function<void(uint64_t epoch)> on_driver;
 };
 
 // Serves until `stop` is set (looked at ten times a second, and between chunks). Errors: those of

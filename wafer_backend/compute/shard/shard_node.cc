@@ -122,6 +122,7 @@ void ShardNode::AssignDriver(const membership::Credentials& theirs,
                              std::unique_ptr<link::Connection> connection) {
   DropDriver();
   gate_.OnDriver(theirs);
+  if (parts_.on_driver) parts_.on_driver(theirs.fence.epoch);
   driver_ = std::make_unique<DriverPeer>(std::move(connection));
   driver_->connection->Start(
       [this](std::span<const uint8_t> bytes) {

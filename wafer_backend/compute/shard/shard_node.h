@@ -36,6 +36,7 @@ class ShardNode {
     std::function<absl::StatusOr<std::unique_ptr<Shard>>(LayerRange)> load;
     RemoteLayerWorkers::Options workers;  // without endpoints: the shard has its layers whole
     std::function<void(const std::string& remark)> on_remark;  // optional
+    std::function<void(uint64_t epoch)> on_driver;             // optional
   };
   explicit ShardNode(Parts parts);
 

@@ -129,7 +129,8 @@ absl::Status RunShardServer(const ShardServerOptions& options, const std::atomic
                                      .patience = options.worker_patience,
                                      .liveness = options.liveness,
                                      .tls = options.tls},
-                         .on_remark = options.on_remark};
+                         .on_remark = options.on_remark,
+                         .on_driver = options.on_driver};
   if (part.range.count() == 0) {
     parts.load = load;
   } else {

@@ -9,6 +9,8 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,6 +29,8 @@ struct ShardServerOptions : link::WorkerProcess {
   // or feed-forward parts.
   std::vector<std::string> workers;
   Nanoseconds worker_patience = Seconds(10);  // for connecting, and for one layer's answers
+  // Called with the epoch of each driver that owns this worker from now on. Optional.
+  std::function<void(uint64_t epoch)> on_driver;
 };
 
 // Serves until `stop` is set (looked at ten times a second). Errors: those of loading the model, of

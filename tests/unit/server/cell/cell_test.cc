@@ -50,6 +50,30 @@ TEST_CASE("A leadership that the registry lost is taken again, with a larger epo
   CHECK(a.epoch() > first);
 }
 
+TEST_CASE("A registry that was restored from a backup cannot make a forgotten epoch count again") {
+  FakeStore store;
+  FakeRegistry at_a(&store), at_b(&store);
+  Leadership a(&at_a, "demo", {.id = "a"});
+  Leadership b(&at_b, "demo", {.id = "b"});
+  const membership::Snapshot backup = store.state;  // a leads
+  store.Expire(at_a);
+  at_b.Look();
+  at_a.Look();
+  REQUIRE(a.outranked());
+  a.StandBy();
+  const uint64_t newest = b.epoch();
+
+  store.state = backup;
+  at_b.Look();
+  CHECK(b.leading());  // an older epoch outranks nothing
+  CHECK(b.epoch() == newest);
+  at_a.Look();
+  CHECK(a.leading());
+  CHECK(a.epoch() > newest);
+  at_b.Look();
+  CHECK(b.outranked());
+}
+
 membership::Worker Listed(const std::string& id, membership::Role role) {
   return {.id = id, .incarnation = 1, .role = role, .endpoint = id + ":1", .fingerprint = 7};
 }
@@ -95,6 +119,55 @@ TEST_CASE("Two cells claim workers apart; what a cell claimed in vain is free ag
   CHECK(absl::IsUnavailable(ClaimAgain(&at_a, *again, {"a", a.epoch()})));
   // A leadership that is over claims nothing.
   CHECK(absl::IsUnavailable(ClaimChains(&at_b, other, b.epoch() - 1).status()));
+}
+
+TEST_CASE("A chain for which there are no workers yet is claimed when they are there") {
+  FakeStore store;
+  FakeRegistry at_a(&store);
+  at_a.Announce(Listed("p0", membership::Role::kPrefill));
+  for (const char* id : {"w0", "w1"}) at_a.Announce(Listed(id, membership::Role::kShard));
+  const Leadership a(&at_a, "a", {.id = "fa"});
+  const membership::ChainWish wish{
+      .cell = "a", .fingerprint = 7, .layers = 4, .shards = 2, .chains = 2};
+  const membership::Registry::Claimed by{"a", a.epoch()};
+  at_a.Look();
+  const auto first = ClaimChains(&at_a, wish, a.epoch());
+  REQUIRE(first.ok());
+  REQUIRE(first->size() == 1);
+  const std::vector<std::string> busy = {"p0:1", "w0:1", "w1:1", "w2:1"};  // w2 is a standby
+  for (const char* id : {"w2", "w3", "w4"}) at_a.Announce(Listed(id, membership::Role::kShard));
+  at_a.Look();
+  CHECK(absl::IsUnavailable(ClaimOneMore(&at_a, wish, busy, by).status()));  // no prefill worker
+  CHECK_FALSE(store.state.claims.contains("w3"));
+  at_a.Announce(Listed("p1", membership::Role::kPrefill));
+  at_a.Look();
+  const auto more = ClaimOneMore(&at_a, wish, busy, by);
+  REQUIRE(more.ok());
+  CHECK(more->prefill[0].id == "p1");
+  CHECK(more->shards[1].worker.id == "w4");
+  CHECK(store.state.claims.contains("w3"));
+  ReleaseChain(&at_a, *more, by);
+  CHECK_FALSE(store.state.claims.contains("w3"));
+}
+
+TEST_CASE("A leader that knows nothing of forgotten epochs learns them from workers") {
+  FakeStore store;
+  FakeRegistry at_a(&store);
+  at_a.Announce(Listed("p", membership::Role::kPrefill));
+  auto shard = Listed("w", membership::Role::kShard);
+  shard.epoch = 90;
+  at_a.Announce(shard);
+  Leadership a(&at_a, "a", {.id = "fa"});
+  const membership::ChainWish wish{.cell = "a", .fingerprint = 7, .layers = 4, .shards = 1};
+  auto chains = ClaimChains(&at_a, wish, a.epoch());
+  REQUIRE(chains.ok());
+  REQUIRE(a.epoch() < 90);
+  REQUIRE(LargestEpoch(*chains) == 90);
+  a.RaiseAbove(LargestEpoch(*chains));
+  CHECK(a.leading());
+  CHECK(a.epoch() == 91);
+  REQUIRE(ClaimChains(&at_a, wish, a.epoch()).ok());
+  CHECK(store.state.claims.at("w") == membership::Claim{"a", 91});
 }
 
 TEST_CASE("A leader keeps standbys: claims so many free ones, offers its own where they are now") {

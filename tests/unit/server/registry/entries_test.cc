@@ -17,6 +17,7 @@ TEST_CASE("What is written is read again") {
                                   .fingerprint = 0x1234,
                                   .layers = membership::Layers{3, 9},
                                   .zone = "a",
+                                  .epoch = 5,
                                   .version = "0.2"};
   Snapshot snapshot;
   REQUIRE(AddEntry(WorkerKey("w-1"), {ValueOf(worker)}, &snapshot).ok());
@@ -27,7 +28,14 @@ TEST_CASE("What is written is read again") {
               .ok());
   CHECK(snapshot.workers.at("w-1") == worker);
   CHECK(snapshot.claims.at("w-1") == membership::Claim{"demo", 9});
-  CHECK(snapshot.leaders.at("demo") == membership::Leader{"f", "h:80", 9});
+  CHECK(snapshot.leaders.at("demo") ==
+        membership::Leader{.id = "f", .http = "h:80", .epoch = 9, .since = 9});
+  // The registry was restored: it counts revisions from a smaller one.
+  membership::Leader raised{.id = "f", .above = 30};
+  REQUIRE(AddEntry(LeaderKey("demo"), {.value = ValueOf(raised), .created = 9}, &snapshot).ok());
+  CHECK(snapshot.leaders.at("demo").epoch == 31);
+  REQUIRE(AddEntry(LeaderKey("demo"), {.value = ValueOf(raised), .created = 40}, &snapshot).ok());
+  CHECK(snapshot.leaders.at("demo").epoch == 40);
   RemoveEntry(WorkerKey("w-1"), &snapshot);
   RemoveEntry(ClaimKey("w-1"), &snapshot);
   RemoveEntry(LeaderKey("demo"), &snapshot);
@@ -43,7 +51,10 @@ TEST_CASE("A faulty entry is named and changes nothing; an unknown one is left a
       {R"({"incarnation":"1","role":"cook","endpoint":"h:1","fingerprint":"0"})",
        "must be shard or prefill"},
       {R"({"incarnation":"1","role":"shard","endpoint":"h:1","fingerprint":"0","layers":"5:2"})",
-       "FIRST:END"}};
+       "FIRST:END"},
+      {R"({"incarnation":"1","role":"shard","endpoint":"h:1","fingerprint":"0",)"
+       R"("epoch":"7fffffffffffffff"})",
+       "must be below"}};
   for (const auto& [value, says] : faulty) {
     Snapshot snapshot;
     const absl::Status status = AddEntry("workers/w", {value}, &snapshot);

@@ -145,6 +145,32 @@ TEST_CASE("sequences of a lost chain go on on another one, and back again") {
   RequireEmpty(source.get());
 }
 
+TEST_CASE("a chain that joins later takes new sequences, and those of a lost one") {
+  const ModelOnDisk disk(ModelSpec());
+  const std::vector<SequenceSpec> specs = Specs(73, 6);
+  const auto want = Alone(disk, specs);
+  TestWaker waker;
+  TwoChains two(disk);
+  auto opened = ChainedSource::Create({two.options[0]}, &waker);
+  REQUIRE(opened.ok());
+  const auto source = *std::move(opened);
+  {
+    Readers readers(source.get(), &waker, specs);
+    readers.ReadTo(8);
+    REQUIRE(source->counters().chains.size() == 1);
+    PlaneOptions nowhere = two.options[1];
+    nowhere.remote.shards = {"127.0.0.1:1"};
+    REQUIRE_FALSE(source->Join(nowhere).ok());
+    REQUIRE(source->Join(two.options[1]).ok());
+    REQUIRE(source->counters().chains.size() == 2);
+    two.clouds[0].shards[1]->Stop();
+    readers.ReadTo(kTokens);
+    REQUIRE(source->counters().moved_sequences == 6);
+    RequireSame(readers.values(), want);
+  }
+  RequireSame(RunAll(source.get(), &waker, specs), want);
+}
+
 TEST_CASE("a new sequence goes to a chain that is up; with none it waits for one") {
   const ModelOnDisk disk(ModelSpec());
   const std::vector<SequenceSpec> specs = Specs(72, 2);
