@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cloud import Waferd, waferctl
+from cloud import ROOT, Waferd, waferctl
 
 MODEL = "waferline-demo"
 
@@ -127,3 +127,14 @@ def test_the_environment_names_the_server(doors):
     result = waferctl("models", env={"WAFERLINE_SERVER": doors["grpc"]})
     assert result.returncode == 0, result.stderr
     assert MODEL in result.stdout
+
+
+def test_a_bare_bench_decodes_where_it_is_told():
+    words = ("model", "bench", ROOT / "deploy/models/demo.gguf", "--prompt", "0", "--generate", "4", "--batch", "1,2", "--json", "--depth")
+    late = waferctl(*words, "32")
+    assert late.returncode == 0, late.stderr
+    report = json.loads(late.stdout)
+    assert report["depth"] == 32
+    assert set(report["decode_tokens_per_s"]) == {"1", "2"} and min(report["decode_tokens_per_s"].values()) > 0
+    beyond = waferctl(*words, str(1 << 20))
+    assert beyond.returncode == 2 and "--depth and --generate together" in beyond.stderr, beyond.stderr
