@@ -129,7 +129,7 @@ def test_the_environment_names_the_server(doors):
     assert MODEL in result.stdout
 
 
-def test_a_bare_bench_decodes_where_it_is_told():
+def test_a_bare_bench_decodes_from_the_given_position():
     words = ("model", "bench", ROOT / "deploy/models/demo.gguf", "--prompt", "0", "--generate", "4", "--batch", "1,2", "--json", "--depth")
     late = waferctl(*words, "32")
     assert late.returncode == 0, late.stderr
