@@ -105,6 +105,7 @@ def test_listed_workers_are_claimed_and_a_standby_takes_over(tmp_path):
             code, body = get(second.http + "/ready")
             error = json.loads(body)["error"]
             assert (code, error["code"], error["leader"]) == (503, "standby", first.http.removeprefix("http://"))
+            assert f"the front end at {error['leader']} leads this cell" in error["message"]
             assert get(second.http + "/v1/models")[0] == 503
             assert metric(second, "waferline_cell_leading") == 0
 

@@ -223,5 +223,5 @@ def test_a_leader_that_is_cut_from_etcd_only_is_outranked_at_its_workers(tmp_pat
         assert fleet.text("front-b") == want
         wait_for(lambda: fleet.get("front-a", "/ready")[0] == 503)
         fleet.hosts.mend("front-a", "etcd")
-        wait_for(lambda: "another front end leads this cell" in fleet.get("front-a", "/ready")[1])
+        wait_for(lambda: "leads this cell; send requests there" in fleet.get("front-a", "/ready")[1])
         assert fleet.text("front-b") == want
