@@ -39,12 +39,14 @@ absl::Status StatusOf(sqlite3* db, int code, const std::string& what) {
 
 class SqliteConnection : public Connection {
  public:
-  // `check` says whether the file is still there; null: not asked.
-  SqliteConnection(std::string path, std::function<absl::Status()> check)
-      : path_(std::move(path)), check_(std::move(check)) {}
+  SqliteConnection(std::string path, SqliteFiles* files) : path_(std::move(path)), files_(files) {
+    if (files_ != nullptr) files_->OnOpen();
+  }
   ~SqliteConnection() override {
+    EndUse();
     for (const auto& [sql, statement] : statements_) sqlite3_finalize(statement);
-    sqlite3_close(db_);
+    if (MayClose()) sqlite3_close(db_);
+    if (files_ != nullptr) files_->OnClose();
   }
 
   absl::Status OpenToRead() {
@@ -69,24 +71,45 @@ class SqliteConnection : public Connection {
 
   Dialect dialect() const override { return Dialect::kSqlite; }
   bool alive() const override { return alive_; }
-  absl::Status Begin() override {
-    if (check_) WL_RETURN_IF_ERROR(check_());
-    return RunPrepared("BEGIN IMMEDIATE");
-  }
-  absl::Status BeginRead() override { return RunPrepared("BEGIN"); }
+  absl::Status Begin() override { return BeginBy("BEGIN IMMEDIATE"); }
+  absl::Status BeginRead() override { return BeginBy("BEGIN"); }
   absl::Status Commit() override {
-    const absl::Status status = RunPrepared("COMMIT");
-    // Written to a file without a name: as if its answer had been lost.
-    if (status.ok() && check_ && !check_().ok()) return absl::UnknownError(check_().message());
-    if (status.ok() || sqlite3_get_autocommit(db_) == 0) return status;
+    const absl::Status status = Step("COMMIT", {}).status();
+    if (sqlite3_get_autocommit(db_) == 0) return status;
+    EndUse();
     // Rolled back by SQLite, or written and not known to be: the caller repeats it either way.
-    return absl::UnknownError(status.message());
+    if (!status.ok()) return absl::UnknownError(status.message());
+    // Written to a file without a name: as if its answer had been lost.
+    const absl::Status there = files_ == nullptr ? absl::OkStatus() : files_->Check();
+    return there.ok() ? there : absl::UnknownError(there.message());
   }
   void Rollback() override {
-    if (sqlite3_get_autocommit(db_) == 0) (void)RunPrepared("ROLLBACK");
+    if (sqlite3_get_autocommit(db_) == 0) (void)Step("ROLLBACK", {});
+    EndUse();
   }
 
   absl::StatusOr<Result> Run(const std::string& sql, const std::vector<Value>& values) override {
+    if (sqlite3_get_autocommit(db_) == 0) return Step(sql, values);
+    WL_RETURN_IF_ERROR(BeginUse());
+    absl::StatusOr<Result> result = Step(sql, values);
+    EndUse();
+    return result;
+  }
+
+  absl::Status RunScript(const std::string& sql) override {
+    const int code = sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr);
+    return code == SQLITE_OK ? absl::OkStatus() : Fail(code);
+  }
+
+ private:
+  absl::Status BeginBy(const char* sql) {
+    WL_RETURN_IF_ERROR(BeginUse());
+    const absl::Status status = Step(sql, {}).status();
+    if (!status.ok()) EndUse();
+    return status;
+  }
+
+  absl::StatusOr<Result> Step(const std::string& sql, const std::vector<Value>& values) {
     WL_ASSIGN_OR_RETURN(sqlite3_stmt* const statement, Prepare(sql));
     int place = 0;
     for (const Value& value : values) Bind(statement, ++place, value);
@@ -103,19 +126,39 @@ class SqliteConnection : public Connection {
     return result;
   }
 
-  absl::Status RunScript(const std::string& sql) override {
-    const int code = sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr);
-    return code == SQLITE_OK ? absl::OkStatus() : Fail(code);
+  // The files may be used: until EndUse.
+  absl::Status BeginUse() {
+    using State = SqliteFiles::State;
+    if (files_ == nullptr || within_) return absl::OkStatus();
+    State state = files_->BeginUse();
+    if (state == State::kLogShort && LogWasTruncated()) {
+      files_->OnLogTruncated();
+      state = files_->BeginUse();
+    } else if (state == State::kLogGone && !std::exchange(saved_, true)) {
+      sqlite3_wal_checkpoint_v2(db_, "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+    }
+    within_ = state == State::kInUse;
+    if (within_) return absl::OkStatus();
+    const absl::Status why = files_->Check();
+    return why.ok() ? absl::UnavailableError(absl::StrCat(path_, ": its index is being restored"))
+                    : why;
+  }
+  void EndUse() {
+    if (std::exchange(within_, false)) files_->EndUse();
   }
 
- private:
-  // A statement without values and rows, parsed once.
-  absl::Status RunPrepared(const char* sql) {
-    WL_ASSIGN_OR_RETURN(sqlite3_stmt* const statement, Prepare(sql));
-    const int code = sqlite3_step(statement);
-    const absl::Status status = code == SQLITE_DONE ? absl::OkStatus() : Fail(code);
-    sqlite3_reset(statement);
-    return status;
+  // Closing reads the index.
+  bool MayClose() const {
+    return files_ == nullptr || files_->Look() != SqliteFiles::State::kIndexShort ||
+           files_->RestoreIndex();
+  }
+
+  // By SQLite: its index says that the log is empty.
+  bool LogWasTruncated() {
+    int pages = -1;
+    const int code =
+        sqlite3_wal_checkpoint_v2(db_, "main", SQLITE_CHECKPOINT_PASSIVE, &pages, nullptr);
+    return code == SQLITE_OK && pages == 0;
   }
 
   // $1, $2 ... are parameters with names to SQLite, which looks each of them up; ?1, ?2 ... are
@@ -167,9 +210,11 @@ class SqliteConnection : public Connection {
   }
 
   const std::string path_;
-  const std::function<absl::Status()> check_;
+  SqliteFiles* const files_;
   sqlite3* db_ = nullptr;
   bool alive_ = true;
+  bool within_ = false;  // between BeginUse and EndUse
+  bool saved_ = false;   // what is in a log that was removed
   std::unordered_map<std::string, sqlite3_stmt*> statements_;
 };
 
@@ -178,8 +223,8 @@ class SqliteConnection : public Connection {
 absl::StatusOr<std::unique_ptr<Connection>> ConnectSqlite(const std::string& path,
                                                           Durability durability,
                                                           Checkpointer* checkpointer,
-                                                          std::function<absl::Status()> check) {
-  auto connection = std::make_unique<SqliteConnection>(path, std::move(check));
+                                                          SqliteFiles* files) {
+  auto connection = std::make_unique<SqliteConnection>(path, files);
   WL_RETURN_IF_ERROR(connection->Open(durability, checkpointer));
   return connection;
 }

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,24 +11,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/store/sqlite_connection.h"
+#include "server/store/sqlite_files.h"
 #include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::store {
 namespace {
-
-// Which file a path leads to.
-struct FileId {
-  dev_t device = 0;
-  ino_t node = 0;
-
-  static FileId Of(const std::string& path) {
-    struct stat file;
-    if (stat(path.c_str(), &file) != 0) return {};
-    return {file.st_dev, file.st_ino};
-  }
-  bool operator==(const FileId&) const = default;
-};
 
 // The file behind links, so that all its names have one lock; the path itself if it is none yet.
 std::string RealPath(const std::string& path) {
@@ -41,7 +28,7 @@ std::string RealPath(const std::string& path) {
 class SqliteStore : public Store {
  public:
   SqliteStore(std::string path, Durability durability)
-      : path_(RealPath(path)), durability_(durability), checkpointer_(path_) {}
+      : path_(RealPath(path)), durability_(durability), checkpointer_(path_), files_(path_) {}
   ~SqliteStore() override {
     if (lock_ >= 0) close(lock_);
   }
@@ -71,21 +58,15 @@ class SqliteStore : public Store {
     const int file = open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (file < 0) return Failed(path_);
     close(file);
-    file_ = FileId::Of(path_);
+    files_.Pin();
     return absl::OkStatus();
   }
 
-  absl::Status Check() const override {
-    if (FileId::Of(path_) == file_) return absl::OkStatus();
-    return absl::UnavailableError(
-        absl::StrCat(path_,
-                     ": was removed or replaced while this server uses it; put it back, or "
-                     "restart the server"));
-  }
+  absl::Status Check() const override { return files_.Check(); }
 
   absl::StatusOr<std::unique_ptr<Connection>> Connect() override {
     WL_RETURN_IF_ERROR(Check());
-    return ConnectSqlite(path_, durability_, &checkpointer_, [this] { return Check(); });
+    return ConnectSqlite(path_, durability_, &checkpointer_, &files_);
   }
   bool one_server() const override { return true; }
   std::string Describe() const override { return "SQLite " + path_; }
@@ -99,7 +80,7 @@ class SqliteStore : public Store {
   const Durability durability_;
   Checkpointer checkpointer_;
   int lock_ = -1;
-  FileId file_;
+  SqliteFiles files_;
 };
 
 class SqliteReadStore : public Store {
