@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/accounts/names.h"
 #include "server/accounts/price_books.h"
+#include "server/billing/prepaid.h"
 #include "server/metering/usage_tables.h"
 #include "wafer_backend/base/field_error.h"
 #include "wafer_backend/base/name_table.h"
@@ -126,6 +127,8 @@ absl::Status Accounts::Load(Connection& connection, bool force) {
   for (const Tenant& tenant : tenants) {
     disabled[tenant.name] = tenant.disabled_us != 0;
     plans[tenant.name] = tenant.plan;
+    if (billing::IsPrepaid(options_.prices, tenant.plan, options_.unix_us()))
+      capped[tenant.name] = true;
   }
   std::vector<tenancy::ApiKey> all = options_.file_keys;
   for (tenancy::ApiKey& key : all) key.id = FileKeyId(key);
@@ -158,10 +161,12 @@ void Accounts::AddTenant(const std::string& name, const std::optional<std::strin
     if (!known.ok()) return done(WithField(absl::InvalidArgumentError(known.message()), "plan"));
   }
   Write<std::string>(
-      [name, plan, now_us](Connection& connection) {
-        return accounts::AddTenant(connection, {name, plan, now_us});
+      [name, plan, now_us](Connection& connection) -> absl::StatusOr<std::string> {
+        const bool found = NeedTenant(connection, name).ok();
+        WL_RETURN_IF_ERROR(accounts::AddTenant(connection, {name, plan, now_us}));
+        return std::string(found ? "found" : "added");
       },
-      name, std::move(done));
+      std::move(done));
 }
 
 void Accounts::DisableTenant(const std::string& name, Done<std::string> done) {
@@ -246,6 +251,10 @@ void Accounts::SetQuota(const Quota& quota, Done<Quota> done) {
     return done(FieldError("monthly_hard_usd",
                            "spending cannot be limited without prices: configure "
                            "'billing: {prices: FILE}'"));
+  }
+  if (quota.soft_micro && quota.hard_micro && *quota.soft_micro > *quota.hard_micro) {
+    return done(FieldError("monthly_soft_usd",
+                           "is more than monthly_hard_usd, so it could never be passed"));
   }
   const bool limited =
       quota.requests_day || quota.tokens_minute || quota.concurrent || quota.hard_micro;

@@ -104,7 +104,9 @@ absl::Status ReadUsage(Connection& connection, LedgerContents* contents) {
   }
   for (const Row& row : found.rows) {
     WL_ASSIGN_OR_RETURN(StoredUsage usage, UsageOf(row));
-    usage.confirmed = answered[IntegerOf(row[0])].Contains(IntegerOf(row[1]));
+    // A batch's line was answered by its row, in the same transaction.
+    usage.confirmed = usage.record.served == billing::Tier::kBatch ||
+                      answered[IntegerOf(row[0])].Contains(IntegerOf(row[1]));
     if (const auto period = static_cast<int>(IntegerOf(row[kInvoiceColumn])); period != 0) {
       const auto invoice = invoices.find({usage.record.tenant, Month{period / 100, period % 100}});
       if (invoice == invoices.end()) {

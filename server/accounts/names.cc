@@ -1,5 +1,7 @@
 #include "server/accounts/names.h"
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/field_error.h"
 #include "wafer_backend/base/strings.h"
@@ -18,8 +20,10 @@ absl::Status CheckName(std::string_view field, std::string_view name, bool may_b
     return FieldError(field, absl::StrCat("has ", name.size(), " bytes; at most ", kMaxNameBytes));
   }
   for (const char c : name) {
-    if (c <= ' ' || c > '~' || c == '"' || c == '\\') {
-      return FieldError(field, "has a character that is not allowed: letters, digits and -_.@:/");
+    if (!absl::ascii_isalnum(static_cast<unsigned char>(c)) && !absl::StrContains("-_.@:/+", c)) {
+      return FieldError(field,
+                        "has a character that is not allowed: allowed are letters, digits and "
+                        "-_.@:/+");
     }
   }
   return absl::OkStatus();

@@ -13,7 +13,7 @@ inline constexpr std::string_view kNoTenant = "no-tenant";
 
 // "FIELD: WHAT", InvalidArgument, carrying the field.
 absl::Status FieldError(std::string_view field, std::string_view what);
-// Names go into headers, logs and tables: visible ASCII without quotes.
+// Names go into headers, logs, tables and paths: ASCII letters, digits and -_.@:/+
 absl::Status CheckName(std::string_view field, std::string_view name, bool may_be_empty);
 // The field `name` that people read: any text of one line.
 absl::Status CheckTitle(std::string_view name);

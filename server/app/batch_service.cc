@@ -7,15 +7,19 @@
 
 namespace waferline::app {
 
-BatchService::BatchService(batches::BatchBook* book, http::Generations* generations,
-                           size_t max_lines, Post post) {
+BatchService::BatchService(Billing* billing, http::Generations* generations, size_t max_lines,
+                           Post post) {
+  batches::BatchBook* const book = billing->batches();
   if (book == nullptr) return;
+  const http::TakeRecords take = [records = billing->records()](const std::string& usage_id) {
+    return records->TakeKeptBack(usage_id);
+  };
   runner_ = std::make_unique<batches::BatchRunner>(batches::BatchRunner::Options{
       .book = book,
       .execute =
-          [generations, post = std::move(post)](batches::LineCall line, auto done) {
-            post([generations, line = std::move(line), done = std::move(done)]() mutable {
-              http::RunBatchLine(*generations, line, std::move(done));
+          [generations, take, post = std::move(post)](batches::LineCall line, auto done) {
+            post([generations, take, line = std::move(line), done = std::move(done)]() mutable {
+              http::RunBatchLine(*generations, take, line, std::move(done));
             });
           },
       .now = runtime::MonotonicNow,

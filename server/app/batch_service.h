@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 
+#include "server/app/billing.h"
 #include "server/batches/batch_runner.h"
 #include "server/http/generations.h"
 
@@ -17,9 +18,8 @@ class BatchService {
  public:
   using Post = std::function<void(std::function<void()> task)>;  // runs it on the io thread
 
-  // `book` may be null. At most `max_lines` are under way.
-  BatchService(batches::BatchBook* book, http::Generations* generations, size_t max_lines,
-               Post post);
+  // At most `max_lines` are under way.
+  BatchService(Billing* billing, http::Generations* generations, size_t max_lines, Post post);
 
   void Start();
   void Drain();

@@ -136,16 +136,22 @@ absl::Status Billing::Check() const {
 }
 
 void Billing::Settle() {
-  if (stored_ != nullptr && !stored_->Flush()) Stop();
+  if (stored_ == nullptr) return;
+  const size_t waiting = stored_->writer().figures().queue;
+  if (const absl::Status there = store_->Check(); waiting > 0 && !there.ok()) {
+    fprintf(stderr, "waferd: %zu usage records wait at most %.0f s: %s\n", waiting,
+            ToSeconds(metering::StoreMeter::kMaxLostWait), std::string(there.message()).c_str());
+  }
+  if (!stored_->Flush()) Stop();
 }
 
 void Billing::Stop() {
   if (std::exchange(stopped_, true)) return;
   if (stored_ != nullptr && !stored_->Stop()) {
     fprintf(stderr,
-            "waferd: warning: %s did not confirm the last usage records; the next start "
-            "counts them as interrupted\n",
-            store_->Describe().c_str());
+            "waferd: warning: %s takes nothing: up to %zu usage records are not written and not "
+            "charged; no client saw the end of those answers\n",
+            store_->Describe().c_str(), stored_->writer().figures().queue);
   }
   accounts_->Stop();
 }

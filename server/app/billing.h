@@ -50,6 +50,7 @@ class Billing {
   // Null where nothing is recorded.
   openai::ResponseArchive* archive() { return archive_.get(); }
   batches::BatchBook* batches() { return batches_.get(); }
+  metering::StoreMeter* records() { return stored_.get(); }
   accounts::Books& books() { return *books_; }
 
   // Unavailable and why: usage cannot be recorded now.

@@ -128,7 +128,7 @@ class BothFrontEnds : public FrontEnds {
     const auto post = [this](std::function<void()> task) { http_.server->Post(std::move(task)); };
     generations_ = std::make_unique<http::Generations>(deps_, DialectOf(config_), post);
     generations_->responses().UseArchive(billing_->archive());
-    batches_ = std::make_unique<BatchService>(billing_->batches(), generations_.get(),
+    batches_ = std::make_unique<BatchService>(billing_.get(), generations_.get(),
                                               config_.limits.batch_lines, post);
     http::ServerOptions options;
     options.address = config_.listen.address;

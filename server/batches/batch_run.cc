@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/batches/batch_view.h"
+#include "server/batches/line_rows.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::batches {
@@ -68,10 +69,13 @@ absl::Status BatchRun::TakeInput(Input input) {
   return absl::OkStatus();
 }
 
-void BatchRun::Record(LineResult result) {
+void BatchRun::Record(LineResult result, SettleUsage settle) {
   bytes_ += static_cast<int64_t>(result.row.size());
-  host_.book->WriteLater([key = batch_.key, result = std::move(result)](Connection& connection) {
-    return InsertResult(connection, key, result);
+  host_.book->WriteLater([key = batch_.key, server = host_.server, result = std::move(result),
+                          settle = std::move(settle)](Connection& connection) -> absl::Status {
+    WL_ASSIGN_OR_RETURN(const bool kept, KeepRow(connection, key, server, result));
+    if (settle) settle(kept);
+    return absl::OkStatus();
   });
 }
 
@@ -131,13 +135,19 @@ LineRequest BatchRun::Read(const Line& line) const {
   return ReadLine(std::string_view(text_).substr(line.begin, line.size));
 }
 
-void BatchRun::End(LineResult result) {
+void BatchRun::End(LineResult result, SettleUsage settle) {
   --under_way_;
-  Record(std::move(result));
+  Record(std::move(result), std::move(settle));
 }
 
-void BatchRun::Return(const Line& line, Nanoseconds rests_until) {
+void BatchRun::Return(const Line& line, Nanoseconds rests_until, SettleUsage settle) {
   --under_way_;
+  if (settle) {
+    host_.book->WriteLater([settle = std::move(settle)](Connection&) {
+      settle(false);
+      return absl::OkStatus();
+    });
+  }
   if (over_ || batch_.status != "in_progress") return;
   again_.push_back(line);
   rests_until_ = rests_until;

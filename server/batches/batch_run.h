@@ -20,6 +20,11 @@
 
 namespace waferline::batches {
 
+// What becomes of a line's usage records: called in the transaction of its row, with whether that
+// row is kept, so that what is charged is what the output has. Again if the transaction is
+// repeated. Null: it has none. Thread: the store's writer.
+using SettleUsage = std::function<void(bool kept)>;
+
 class BatchRun {
  public:
   // A server that has died loses its batches after so long.
@@ -45,8 +50,8 @@ class BatchRun {
   std::optional<Line> Next(Nanoseconds now);
   LineRequest Read(const Line& line) const;
   // A line that Next gave has its row, or comes back after a rest.
-  void End(LineResult result);
-  void Return(const Line& line, Nanoseconds rests_until);
+  void End(LineResult result, SettleUsage settle);
+  void Return(const Line& line, Nanoseconds rests_until, SettleUsage settle);
   std::optional<Nanoseconds> rests_until() const { return rests_until_; }
 
   // Nothing is left to start or to wait for.
@@ -60,7 +65,7 @@ class BatchRun {
   absl::Status Begin();
   absl::Status TakeInput(Input input);
   absl::Status FailWhole(const absl::Status& why);
-  void Record(LineResult result);
+  void Record(LineResult result, SettleUsage settle = nullptr);
   void RecordFault(const Line& line, const char* code, const std::string& message);
   void StartNoMore();
   Line Take();

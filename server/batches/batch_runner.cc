@@ -84,14 +84,16 @@ void BatchRunner::TakeAnswers(std::vector<Arrived> arrived) {
     const LineAnswer& answer = each.answer;
     --under_way_;
     if (answer.retry_after) {
-      each.run->Return(each.line, options_.now() + std::max(*answer.retry_after, kShortestRest));
+      each.run->Return(each.line, options_.now() + std::max(*answer.retry_after, kShortestRest),
+                       answer.settle);
       continue;
     }
     const int64_t number = each.line.number;
     each.run->End({.line = number,
                    .ok = answer.code == 200,
                    .row = ResponseRow({each.run->batch().key, number, each.custom_id}, answer.code,
-                                      answer.request_id, answer.body)});
+                                      answer.request_id, answer.body)},
+                  answer.settle);
   }
 }
 

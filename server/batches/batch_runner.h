@@ -39,6 +39,7 @@ struct LineAnswer {
   std::string request_id;
   std::string body;                        // JSON
   std::optional<Nanoseconds> retry_after;  // waiting helps
+  SettleUsage settle = nullptr;
 };
 
 class BatchRunner {

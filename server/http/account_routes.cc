@@ -37,9 +37,11 @@ void AccountRoutes::ListTenants(const Call& call) const {
 void AccountRoutes::AddTenant(const Call& call) const {
   const auto order = ReadTenant(call.exchange->request().body);
   if (!order.ok()) return Fail(call, order.status());
-  accounts().AddTenant(
-      order->name, order->plan,
-      Later<std::string>(call, [](const std::string& added) { return DoneJson("name", added); }));
+  accounts().AddTenant(order->name, order->plan,
+                       Later<std::string>(call, [name = order->name](const std::string& how) {
+                         return boost::json::serialize(
+                             boost::json::object{{"name", name}, {"found", how == "found"}});
+                       }));
 }
 
 void AccountRoutes::DisableTenant(const Call& call) const {

@@ -36,18 +36,24 @@ std::optional<Nanoseconds> RetryAfter(const Reply& reply) {
 
 class LineExchange final : public Exchange {
  public:
-  LineExchange(Request request, std::string request_id,
+  LineExchange(TakeRecords take, Request request, std::string request_id,
                std::function<void(batches::LineAnswer)> done)
-      : request_(std::move(request)), request_id_(std::move(request_id)), done_(std::move(done)) {}
+      : take_(std::move(take)),
+        request_(std::move(request)),
+        request_id_(std::move(request_id)),
+        done_(std::move(done)) {}
 
   const Request& request() const override { return request_; }
-  void AddHeader(std::string, std::string) override {}
+  void AddHeader(std::string name, std::string value) override {
+    if (name == "x-waferline-usage-id") usage_id_ = std::move(value);
+  }
   void Send(Reply reply) override {
     if (done_ == nullptr) return;
     std::exchange(done_, nullptr)({.code = reply.code,
                                    .request_id = request_id_,
                                    .body = std::move(reply.body),
-                                   .retry_after = RetryAfter(reply)});
+                                   .retry_after = RetryAfter(reply),
+                                   .settle = usage_id_.empty() ? nullptr : take_(usage_id_)});
   }
   // A line that asks for a stream is refused before it is run.
   void StartStream(Reply, std::string) override {}
@@ -58,8 +64,10 @@ class LineExchange final : public Exchange {
   void OnGone(std::function<void()>) override {}
 
  private:
+  const TakeRecords take_;
   const Request request_;
   const std::string request_id_;
+  std::string usage_id_;  // "": none is kept
   std::function<void(batches::LineAnswer)> done_;
 };
 
@@ -71,11 +79,12 @@ std::vector<std::string> BatchEndpoints() {
   return paths;
 }
 
-void RunBatchLine(Generations& generations, const batches::LineCall& line,
+void RunBatchLine(Generations& generations, const TakeRecords& take, const batches::LineCall& line,
                   std::function<void(batches::LineAnswer)> done) {
   const serving::ServerDeps& deps = generations.deps();
   std::string request_id = deps.ids->IdFor("");
-  auto exchange = std::make_shared<LineExchange>(Request{.method = "POST",
+  auto exchange = std::make_shared<LineExchange>(take,
+                                                 Request{.method = "POST",
                                                          .path = line.endpoint,
                                                          .query = {},
                                                          .headers = {},

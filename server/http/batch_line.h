@@ -14,8 +14,11 @@ namespace waferline::http {
 // The endpoints that a batch may have.
 std::vector<std::string> BatchEndpoints();
 
+// Takes what is to be recorded of the request whose usage record's id is this.
+using TakeRecords = std::function<batches::SettleUsage(const std::string& usage_id)>;
+
 // Thread: io. Calls back once, unless the server ends first.
-void RunBatchLine(Generations& generations, const batches::LineCall& line,
+void RunBatchLine(Generations& generations, const TakeRecords& take, const batches::LineCall& line,
                   std::function<void(batches::LineAnswer)> done);
 
 }  // namespace waferline::http

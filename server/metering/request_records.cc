@@ -1,5 +1,6 @@
 #include "server/metering/request_records.h"
 
+#include "server/billing/prepaid.h"
 #include "server/metering/usage_tables.h"
 
 namespace waferline::metering {
@@ -8,20 +9,30 @@ using store::Connection;
 
 StoreMeter::Records::Records(StoreMeter* meter, OpenUsage open,
                              std::span<const ValidRequest> choices)
-    : meter_(meter), request_(std::make_shared<InFlight>(std::move(open), meter->options_.now())) {
+    : meter_(meter),
+      request_(std::make_shared<InFlight>(std::move(open), meter->options_.now())),
+      kept_back_(request_->open.subject.asked == kBatchTier) {
+  if (kept_back_) meter_->kept_back_.Add(request_->open);
   if (choices.front().own_arrival) arrival_ = choices.front().own_arrival->at;
   for (size_t i = 0; i < choices.size(); ++i) {
     shares_prompt_.push_back(i > 0 && choices[i].prompt == choices[i - 1].prompt);
   }
 }
 
+StoreMeter::Records::~Records() {
+  if (kept_back_) meter_->kept_back_.Forget(open().id);
+  meter_->OnAnswered(open().id.ordinal);
+}
+
 void StoreMeter::Records::Open(Recorded recorded) {
   if (!open().capped) {
     return meter_->OnAdmitted(request_);
   }
+  const bool prepaid =
+      billing::IsPrepaid(meter_->options_.prices, open().subject.plan, open().admitted_us);
   meter_->writer_.Post(
-      [request = request_](Connection& connection) {
-        return OpenWithHold(connection, request->open);
+      [request = request_, prepaid](Connection& connection) {
+        return OpenWithHold(connection, request->open, prepaid);
       },
       std::move(recorded));
 }
@@ -40,7 +51,7 @@ int64_t StoreMeter::Records::Post(int64_t choice, const Outcome& outcome, Record
   OpenUsage open = request_->Choice(choice);
   const ServiceTier asked = ServiceTierNamed(open.subject.asked).value_or(ServiceTier::kDefault);
   // A batch's lines have a price of their own, whichever units served them.
-  if (open.subject.asked != "batch") {
+  if (!kept_back_) {
     open.subject.tier = std::string(NameOf(ChargedTier(asked, outcome.served)));
   }
   meter_->RateInto(open, &end);
@@ -50,13 +61,18 @@ int64_t StoreMeter::Records::Post(int64_t choice, const Outcome& outcome, Record
     (void)cost_.Add(end.charge);  // below what Money holds: the records' sum is checked
   }
   auto posted = std::make_shared<const PostedUsage>(PostedUsage{std::move(open), std::move(end)});
+  const int64_t cost_pico = charge.micro * 1'000'000 + charge.pico;
+  if (kept_back_ && meter_->kept_back_.Keep(posted)) {
+    recorded(absl::OkStatus());
+    return cost_pico;
+  }
   meter_->writer_.Post(
       [meter = meter_, posted = std::move(posted)](Connection&) {
         meter->batch_.Post(posted);
         return absl::OkStatus();
       },
       std::move(recorded));
-  return charge.micro * 1'000'000 + charge.pico;
+  return cost_pico;
 }
 
 void StoreMeter::Records::Withdraw(int64_t choice) {

@@ -43,7 +43,7 @@ struct StoreMeter::InFlight {
 class StoreMeter::Records : public RequestUsage {
  public:
   Records(StoreMeter* meter, OpenUsage open, std::span<const ValidRequest> choices);
-  ~Records() override { meter_->OnAnswered(open().id.ordinal); }
+  ~Records() override;
 
   UsageId id() const override { return open().id; }
   bool waits() const override { return open().capped; }
@@ -59,6 +59,7 @@ class StoreMeter::Records : public RequestUsage {
   const std::shared_ptr<InFlight> request_;
   Nanoseconds arrival_;              // the trace's own
   std::vector<bool> shares_prompt_;  // with the choice before it: a prompt counts once
+  const bool kept_back_;             // a batch's line
   mutable Mutex mutex_;
   Money cost_ ABSL_GUARDED_BY(mutex_);  // of the choices that ended
 };

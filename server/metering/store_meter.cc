@@ -244,24 +244,42 @@ void StoreMeter::RateInto(const OpenUsage& open, EndedUsage* end) const {
 }
 
 bool StoreMeter::Flush() {
+  const bool there = store_->Check().ok();
   flushing_ = true;
-  const bool all = writer_.Flush(options_.patience);
+  gave_up_ = !writer_.Flush(there ? options_.patience : std::min(options_.patience, kMaxLostWait));
   flushing_ = false;
-  return all;
+  return !gave_up_;
+}
+
+std::function<void(bool)> StoreMeter::TakeKeptBack(const std::string& usage_id) {
+  auto posts = kept_back_.Take(usage_id);
+  if (posts.empty()) return nullptr;
+  return [this, posts = std::move(posts)](bool row_is_kept) {
+    for (const auto& posted : posts) {
+      if (row_is_kept) {
+        batch_.Post(posted);
+      } else {
+        batch_.Withdraw(posted->open);
+      }
+    }
+  };
 }
 
 bool StoreMeter::Stop() {
   const int64_t now_us = options_.unix_us();
-  const bool all = Flush();
-  if (all) {
-    writer_.Post([epoch = epoch_.load(), now_us](
-                     Connection& connection) { return store::EndEpoch(connection, epoch, now_us); },
-                 nullptr);
-    writer_.Flush(options_.patience);
+  if (!gave_up_ && Flush()) {
+    // Lines without a row are run again by the next server.
+    writer_.Post(
+        [this, lines = kept_back_.Close(), epoch = epoch_.load(), now_us](Connection& connection) {
+          for (const OpenUsage& choice : lines) batch_.Withdraw(choice);
+          return store::EndEpoch(connection, epoch, now_us);
+        },
+        nullptr);
+    Flush();
   }
   stopped_ = true;
   writer_.Stop();
-  return all;
+  return !gave_up_;
 }
 
 }  // namespace waferline::metering

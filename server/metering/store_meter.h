@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "server/billing/price_book.h"
 #include "server/metering/answered_set.h"
+#include "server/metering/kept_back.h"
 #include "server/metering/usage_batch.h"
 #include "server/metering/usage_meter.h"
 #include "server/store/writer.h"
@@ -25,6 +26,8 @@ namespace waferline::metering {
 
 class StoreMeter : public UsageMeter {
  public:
+  static constexpr Nanoseconds kMaxLostWait = Seconds(1);
+
   struct Options {
     std::string host;                   // where this server runs, for people who read the tables
     Nanoseconds patience = Seconds(5);  // store_patience: how long an answer's end waits
@@ -50,6 +53,11 @@ class StoreMeter : public UsageMeter {
 
   // InvalidArgument: emulated times need a request's own arrival.
   absl::StatusOr<std::shared_ptr<RequestUsage>> Admit(const UsageRequest& request) override;
+  // The records of a batch's line are kept back until its answer's row is written: then they are
+  // posted in the same transaction, or withdrawn if the row is not kept. Gives what does that, to
+  // be called in a piece of the writer, again if that is repeated; once for a request, by the id of
+  // its first choice. Null: it has no records.
+  std::function<void(bool row_is_kept)> TakeKeptBack(const std::string& usage_id);
 
   // What still waits is dropped, and with it requests that are not over.
   ~StoreMeter() override { stopped_ = true; }
@@ -63,10 +71,11 @@ class StoreMeter : public UsageMeter {
   // The same, posted, but their answers were perhaps not sent.
   int64_t unconfirmed() const { return unconfirmed_; }
 
-  // Lets what is under way be committed, within the patience. False: some is not.
+  // Lets what is under way be committed, within the patience; within kMaxLostWait of it while the
+  // database's file is gone. False: some is not.
   bool Flush();
-  // The same, ends the epoch, and stops: nothing is recorded any more. False: some records were not
-  // committed; the next server settles them.
+  // The same, unless Flush failed before, ends the epoch, and stops: nothing is recorded any more.
+  // False: some records were not committed; the next server settles them.
   bool Stop();
 
  private:
@@ -98,6 +107,8 @@ class StoreMeter : public UsageMeter {
   int64_t next_epoch_ = 0;  // the writer's thread: until it is committed
   std::atomic<int64_t> next_ordinal_{1};
   std::atomic<bool> stopped_{false}, flushing_{false};
+  bool gave_up_ = false;  // Flush, by the thread that stops
+  KeptBack kept_back_;
   int64_t interrupted_ = 0, unconfirmed_ = 0;
   // The writer's thread: the epochs of this server so far, and what its group does.
   std::vector<int64_t> epochs_, next_epochs_;

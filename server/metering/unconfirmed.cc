@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/billing/rating.h"
 #include "server/metering/answered_set.h"
+#include "server/metering/kept_back.h"
 #include "server/metering/usage_tables.h"
 #include "wafer_backend/base/calendar.h"
 #include "wafer_backend/base/status.h"
@@ -113,8 +114,8 @@ absl::StatusOr<int64_t> SettleUnconfirmed(Connection& connection, int64_t epoch,
       connection.Run("SELECT ordinal, choice, tenant, project, api_key, model, tier, invoice, "
                      "admitted_us, ended_us, charge_micro, charge_pico, prompt, cached, generated, "
                      "plan, system_ns, reason FROM usage WHERE epoch = $1 AND ordinal >= $2 AND "
-                     "status = 'posted'",
-                     {epoch, answered.FirstMissing()}));
+                     "status = 'posted' AND tier <> $3",
+                     {epoch, answered.FirstMissing(), std::string(kBatchTier)}));
   int64_t count = 0;
   for (const Row& record : posted.rows) {
     if (answered.Contains(IntegerOf(record[0]))) continue;

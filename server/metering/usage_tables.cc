@@ -58,7 +58,8 @@ struct Cap {
 };
 
 // What limits the tenant's requests now; accounts without a cap keep holds too, for one that comes.
-absl::StatusOr<std::vector<Cap>> CapsOf(Connection& connection, const OpenUsage& usage) {
+absl::StatusOr<std::vector<Cap>> CapsOf(Connection& connection, const OpenUsage& usage,
+                                        bool prepaid) {
   const UsageSubject& subject = usage.subject;
   WL_ASSIGN_OR_RETURN(
       const Result quota,
@@ -86,7 +87,7 @@ absl::StatusOr<std::vector<Cap>> CapsOf(Connection& connection, const OpenUsage&
            "and the most that this request may cost are more than that"});
     } else {
       caps.push_back(
-          {std::move(account), number(1, kNoCap),
+          {std::move(account), number(1, prepaid ? 0 : kNoCap),
            "the prepaid balance of this tenant is too low for the most that this request "
            "may cost"});
     }
@@ -95,8 +96,8 @@ absl::StatusOr<std::vector<Cap>> CapsOf(Connection& connection, const OpenUsage&
 }
 
 // ResourceExhausted: nothing is held.
-absl::Status HoldWithinCaps(Connection& connection, const OpenUsage& usage) {
-  WL_ASSIGN_OR_RETURN(const std::vector<Cap> caps, CapsOf(connection, usage));
+absl::Status HoldWithinCaps(Connection& connection, const OpenUsage& usage, bool prepaid) {
+  WL_ASSIGN_OR_RETURN(const std::vector<Cap> caps, CapsOf(connection, usage, prepaid));
   const int64_t micro = usage.hold_micro * usage.choices;
   for (size_t i = 0; i < caps.size(); ++i) {
     WL_ASSIGN_OR_RETURN(const bool held, Hold(connection, caps[i].account, micro, caps[i].micro));
@@ -161,13 +162,13 @@ std::vector<AccountKey> AccountsOf(const UsageSubject& subject, int64_t admitted
   return accounts;
 }
 
-absl::Status OpenWithHold(Connection& connection, const OpenUsage& usage) {
+absl::Status OpenWithHold(Connection& connection, const OpenUsage& usage, bool prepaid) {
   WL_ASSIGN_OR_RETURN(
       const Result before,
       connection.Run("SELECT 1 FROM usage WHERE epoch = $1 AND ordinal = $2 AND choice = 0",
                      {usage.id.epoch, usage.id.ordinal}));
   if (!before.rows.empty()) return absl::OkStatus();
-  WL_RETURN_IF_ERROR(HoldWithinCaps(connection, usage));
+  WL_RETURN_IF_ERROR(HoldWithinCaps(connection, usage, prepaid));
   std::vector<Row> rows;
   OpenUsage one = usage;
   for (one.id.choice = 0; one.id.choice < usage.choices; ++one.id.choice) {

@@ -39,9 +39,10 @@ struct AccountKey {
 // In which a record counts: the tenant's month of admission and all its time, the project's month.
 std::vector<AccountKey> AccountsOf(const UsageSubject& subject, int64_t admitted_us);
 
-// Of a tenant with a cap. ResourceExhausted, and nothing written: over the hard monthly spend, the
-// project's share of it, or the prepaid balance.
-absl::Status OpenWithHold(store::Connection& connection, const OpenUsage& usage);
+// Of a tenant with a cap, or a `prepaid` plan, which spends nothing without a balance.
+// ResourceExhausted, and nothing written: over the hard monthly spend, the project's share of it,
+// or the prepaid balance.
+absl::Status OpenWithHold(store::Connection& connection, const OpenUsage& usage, bool prepaid);
 // All that is open under a dead epoch; gives how many.
 absl::StatusOr<int64_t> Settle(store::Connection& connection, int64_t epoch, int64_t now_us);
 

@@ -124,6 +124,8 @@ def test_yaml_keys_work_and_are_imported_and_the_file_decides_about_them(cloud):
      "models: is \\\"othr\\\", must be one of: m, other; did you mean 'other'?"),
     ("POST", "/admin/keys", {"tenant": "acme", "expires_in_s": 0}, 400, "expires_in_s"),
     ("POST", "/admin/tenants", {"name": "a b"}, 400, "not allowed"),
+    ("POST", "/admin/tenants", {"name": "{}%"}, 400, "allowed are letters, digits and -_.@:/+"),
+    ("POST", "/admin/quotas", {"tenant": "acme", "monthly_soft_usd": "2", "monthly_hard_usd": "1"}, 400, "is more than monthly_hard_usd"),
     ("POST", "/admin/tenants", {}, 400, "is missing"),
     ("DELETE", "/admin/tenants/nowhere", None, 404, "there is no tenant"),
     ("DELETE", "/admin/keys/key_0", None, 404, "there is no key"),
@@ -343,6 +345,7 @@ def test_waferctl_shows_and_changes_them(cloud):
         return done.stdout
 
     assert "added tenant zeta" in ctl("tenants", "add", "zeta")
+    assert call(server, "POST", "/admin/tenants", {"name": "zeta"})[1] == {"name": "zeta", "found": True}
     made = json.loads(ctl("keys", "create", "--tenant", "zeta", "--project", "p", "--expires-days", "30", "--json"))
     assert complete(server, made["key"])[0] == 200
     assert made["id"] in ctl("keys", "list") and made["key"] not in ctl("keys", "list")

@@ -2,12 +2,10 @@
 
 import json
 import time
-import urllib.error
-import urllib.request
-import uuid
 
 import pytest
 
+from batches import call, ended, rows, upload
 from cloud import ROOT, Waferd
 from postgres import Postgres, Sqlite, programs
 
@@ -47,26 +45,6 @@ def config(folder, url, more="", scale=100):
     return path
 
 
-def call(server, method, path, body=None, key=None, content_type="application/json", raw=False):
-    headers = {"content-type": content_type} | ({"authorization": "Bearer " + key} if key else {})
-    data = json.dumps(body).encode() if isinstance(body, dict) else body
-    try:
-        with urllib.request.urlopen(urllib.request.Request(server.http + path, data, headers, method=method), timeout=60) as reply:
-            text = reply.read()
-            return reply.status, text if raw else json.loads(text)
-    except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
-
-
-def upload(server, text, purpose="batch", key=None, fields=()):
-    mark = uuid.uuid4().hex
-    form = "".join(f'--{mark}\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in [("purpose", purpose), *fields])
-    form = form.encode() + (f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="in.jsonl"\r\n'
-                            "Content-Type: application/jsonl\r\n\r\n").encode()
-    form += text if isinstance(text, bytes) else text.encode()
-    return call(server, "POST", "/v1/files", form + f"\r\n--{mark}--\r\n".encode(), key, f"multipart/form-data; boundary={mark}")
-
-
 def lines(count, url=CHAT, **fields):
     body = {"model": "m", "messages": [{"role": "user", "content": "Hello."}], "max_tokens": 8, **fields}
     return "".join(json.dumps({"custom_id": f"c{i}", "method": "POST", "url": url, "body": {**body, "seed": i}}) + "\n" for i in range(1, count + 1))
@@ -91,18 +69,6 @@ def wait_for(server, batch, done, key=None):
             return now
         time.sleep(0.02)
     raise AssertionError(now)
-
-
-def ended(batch):
-    return batch["status"] in ("completed", "failed", "expired", "cancelled")
-
-
-def rows(server, file_id, key=None):
-    if file_id is None:
-        return []
-    code, text = call(server, "GET", f"/v1/files/{file_id}/content", key=key, raw=True)
-    assert code == 200
-    return [json.loads(line) for line in text.decode().splitlines()]
 
 
 def test_lines_run_as_requests_do_for_half_the_price(database, tmp_path):

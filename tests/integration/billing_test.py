@@ -19,14 +19,15 @@ import urllib.request
 
 import pytest
 
-from cloud import BIN, ROOT, Waferd, get
+from batches import call, ended, rows, upload
+from cloud import BIN, ROOT, Waferd, get, waferctl_json
 from postgres import Postgres, Sqlite, programs
 
 KILLS = int(os.environ.get("WAFERLINE_KILLS", "4"))
 SEED = int(os.environ.get("WAFERLINE_SEED", "0")) or random.SystemRandom().randrange(1 << 30)
 CONFIG = """
 clock: {{kind: real, scale: 4}}
-billing: {{store: "{url}", store_patience_ms: {patience}}}
+billing: {{store: "{url}", store_patience_ms: {patience}{more}}}
 models:
   - name: m
     shape: llama-3.1-8b
@@ -38,6 +39,12 @@ models:
 """
 
 
+PRICES = """
+currency: USD
+versions: [{effective: 2026-01-01T00:00:00Z, models: [{name: m, input: "0.1", cached_input: "0.05", output: "0.3", tiers: {batch: "0.5"}}]}]
+"""
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def database(request):
     if request.param == "postgres" and programs() is None:
@@ -46,9 +53,9 @@ def database(request):
         yield one
 
 
-def config(folder, database, patience=5000):
+def config(folder, database, patience=5000, more=""):
     path = folder / "billing.yaml"
-    path.write_text(CONFIG.format(url=database.url, patience=patience, model=ROOT / "deploy/models/demo.gguf"))
+    path.write_text(CONFIG.format(url=database.url, patience=patience, more=more, model=ROOT / "deploy/models/demo.gguf"))
     return path
 
 
@@ -110,6 +117,61 @@ class Load:
         return False
 
 
+LINES = 12
+
+
+def order_batch(server, rng):
+    """A batch of LINES lines."""
+    body = [{"custom_id": str(i), "method": "POST", "url": "/v1/completions",
+             "body": {"model": "m", "prompt": "Once upon a time", "max_tokens": rng.choice([1, 5, 40]), "n": rng.choice([1, 1, 3])}}
+            for i in range(LINES)]
+    file = upload(server, "".join(json.dumps(line) + "\n" for line in body))[1]
+    status, batch = call(server, "POST", "/v1/batches", {"input_file_id": file["id"], "endpoint": "/v1/completions", "completion_window": "24h"})
+    assert status == 200, batch
+
+
+def batches_at_rest(server):
+    """All batches, once they have ended."""
+    deadline = time.monotonic() + 300
+    while True:
+        batches, after = [], ""
+        while True:
+            page = call(server, "GET", "/v1/batches?limit=100" + after)[1]
+            batches += page["data"]
+            if not page["has_more"]:
+                break
+            after = "&after=" + page["last_id"]
+        if all(ended(batch) for batch in batches):
+            return batches
+        assert time.monotonic() < deadline, [batch for batch in batches if not ended(batch)]
+        time.sleep(0.1)
+
+
+def check_batches(database, server):
+    """The law: each line of each output file has one posted record a choice, with its counts, and no other line was charged."""
+    batches = batches_at_rest(server)
+    charged = {}
+    for epoch, ordinal, *counts in database.rows("SELECT epoch, ordinal, prompt, cached, generated FROM usage WHERE tier = 'batch' AND "
+                                                 "status = 'posted'"):
+        charged.setdefault((epoch, ordinal), []).append([int(count) for count in counts])
+    lines = 0
+    for batch in batches:
+        assert batch["status"] == "completed" and batch["request_counts"] == {"total": LINES, "completed": LINES, "failed": 0}, batch
+        answers = rows(server, batch["output_file_id"])
+        assert [row["custom_id"] for row in answers] == [str(i) for i in range(LINES)]
+        for row in answers:
+            body = row["response"]["body"]
+            epoch, ordinal, _ = body["usage"]["usage_id"].split(".")
+            records = charged.pop((epoch, ordinal))
+            assert len(records) == len(body["choices"]), row
+            usage = body["usage"]
+            assert [sum(record[i] for record in records) for i in range(3)] == [
+                usage["prompt_tokens"], usage["prompt_tokens_details"]["cached_tokens"], usage["completion_tokens"]], (row, records)
+            lines += 1
+    assert not charged, "lines were charged that no output has"
+    return len(batches), lines
+
+
 def check_records(database, answers):
     """The law: what a client saw the end of has one posted record a choice, with its counts."""
     rows = database.rows("SELECT epoch, ordinal, choice, status, prompt, cached, generated FROM usage")
@@ -143,11 +205,13 @@ def check_records(database, answers):
 def test_each_end_that_a_client_saw_has_one_record_through_kills(database, tmp_path):
     print(f"seed {SEED}")
     rng, answers = random.Random(SEED), []
-    path = config(tmp_path, database)
+    (tmp_path / "prices.yaml").write_text(PRICES)
+    path = config(tmp_path, database, more=", prices: ./prices.yaml")
     for kill in range(KILLS):
         server = Waferd(path)
         server.__enter__()
         with Load(server.http, 8, f"{SEED}-{kill}") as load:
+            order_batch(server, rng)
             time.sleep(rng.uniform(0.02, 0.6))
             server.process.send_signal(signal.SIGKILL)
             server.process.wait(30)
@@ -158,10 +222,15 @@ def test_each_end_that_a_client_saw_has_one_record_through_kills(database, tmp_p
         with Load(server.http, 8, f"{SEED}-last") as load:
             time.sleep(0.5)
         assert all("usage" in answer for answer in load.answers)
+        order_batch(server, rng)
+        batches, lines = check_batches(database, server)
     answers += load.answers
-    ended, posted, interrupted = check_records(database, answers)
-    print(f"{KILLS} kills: {len(answers)} answers begun, {ended} ends seen, {posted} records posted, {interrupted} interrupted")
-    assert ended > 0 and posted > ended * 0.9
+    seen, posted, interrupted = check_records(database, answers)
+    print(f"{KILLS} kills: {len(answers)} answers begun, {seen} ends seen, {posted} records posted, {interrupted} interrupted; "
+          f"{batches} batches with {lines} lines")
+    assert seen > 0 and batches == KILLS + 1 and posted > (seen + lines) * 0.9
+    report = waferctl_json("ledger", "verify", "--store", database.url, "--json")
+    assert report["differences"] == [] and report["posted"] == posted and report["duplicates"] == 0, report
     epochs = database.rows("SELECT COUNT(*), SUM(CASE WHEN ended_us = 0 THEN 1 ELSE 0 END) FROM epoch")
     assert epochs == [[str(KILLS + 1), "0"]]
 

@@ -190,6 +190,8 @@ def test_a_plan_is_of_the_prices_and_pays_from_what_was_paid_in(tmp_path):
         status, error, _ = call(server, "POST", "/admin/tenants", {"name": "acme", "plan": "nothing"})
         assert status == 400 and error["error"]["message"] == 'plan is "nothing", must be one of: payer'
         asked(server, ["tenants", "add", "acme", "--plan", "payer"])
+        status, refused, _ = complete(server, key)  # it has paid nothing in
+        assert status == 429 and refused["error"]["code"] == "insufficient_quota" and "prepaid balance" in refused["error"]["message"]
         call(server, "POST", "/admin/quotas", {"tenant": "acme", "prepaid_usd": "1"})
         usage = complete(server, key)[1]["usage"]
         balances = {one["account"]: Decimal(one["debit_usd"]) for one in asked(server, ["ledger", "balances"])["balances"]}

@@ -172,16 +172,52 @@ TEST_CASE("a line whose answer says to come back later comes back") {
   World world(Lines(5));
   std::mutex mutex;
   std::map<std::string, int> tries;
+  std::atomic<int> charged{0}, dropped{0};
   const auto runner = world.Run([&](const LineCall& call, World::Done done) {
     const std::lock_guard lock(mutex);
+    LineAnswer answer = Fine(call);
     if (++tries[call.body] < 3) {
-      return done({.code = 429, .request_id = "r", .body = "{}", .retry_after = Milliseconds(1)});
+      answer = {.code = 429, .request_id = "r", .body = "{}", .retry_after = Milliseconds(1)};
     }
-    done(Fine(call));
+    answer.settle = [&](bool kept) { ++(kept ? charged : dropped); };
+    done(std::move(answer));
   });
   const Batch batch = world.Await("completed");
+  CHECK((charged == 5 && dropped == 10));
   CHECK(world.Rows(batch, "output_file_id").size() == 5);
   for (const auto& [body, times] : tries) CHECK(times == 3);
+}
+
+TEST_CASE("what a line used is not charged if another server has taken the batch") {
+  World world(Lines(2));
+  std::mutex mutex;
+  std::vector<std::function<void()>> held;
+  std::atomic<int> calls{0}, charged{0}, dropped{0};
+  const auto runner = world.Run([&](const LineCall& call, World::Done done) {
+    LineAnswer answer = Fine(call);
+    answer.settle = [&](bool kept) { ++(kept ? charged : dropped); };
+    const std::lock_guard lock(mutex);
+    held.emplace_back([done, answer] { done(answer); });
+    ++calls;
+  });
+  while (calls < 2) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  const auto answer = [&](size_t line) {
+    const std::lock_guard lock(mutex);
+    held[line]();
+  };
+  answer(0);
+  while (charged + dropped < 1) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  REQUIRE(world.book
+              ->Write([](store::Connection& connection) {
+                return connection.Run("UPDATE batch SET server = 2", {}).status();
+              })
+              .ok());
+  answer(1);
+  while (charged + dropped < 2) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  CHECK((charged == 1 && dropped == 1));
+  const auto lines = world.book->Read([](store::Connection& c) { return ResultLines(c, kBatch); });
+  REQUIRE(lines.ok());
+  CHECK(lines->size() == 1);
 }
 
 TEST_CASE("a batch that is cancelled lets its lines under way end and starts no others") {

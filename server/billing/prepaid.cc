@@ -1,0 +1,13 @@
+#include "server/billing/prepaid.h"
+
+namespace waferline::billing {
+
+bool IsPrepaid(const PriceBook* prices, std::string_view plan, int64_t instant_us) {
+  if (prices == nullptr || plan.empty()) return false;
+  const auto version = prices->At(instant_us);
+  if (!version.ok()) return false;
+  const auto found = (*version)->PlanNamed(plan);
+  return found.ok() && (*found)->prepaid;
+}
+
+}  // namespace waferline::billing
