@@ -92,6 +92,9 @@ check(await page.locator(".card:visible svg.chart").count() === 6, "six charts b
 check(await page.locator(".card:visible svg.chart polyline").count() > 0, "traffic of a tenant draws lines");
 await tab("Requests");
 await page.waitForSelector("tbody tr.pick");
+await page.evaluate(() => { window.firstRow = document.querySelector("tbody tr.pick"); });
+await page.waitForTimeout(1500);  // some snapshots
+check(await page.evaluate(() => window.firstRow.isConnected), "a row stays the same element, so that a slow click meets it");
 await page.locator("tbody tr.pick").first().focus();
 await page.keyboard.press("Enter");
 await page.waitForSelector(".waterfall");

@@ -1,5 +1,5 @@
 // Requests: those in flight and the last that ended; one request's life as a waterfall; abort.
-import {h, swatch} from "./dom.js";
+import {h, setText, swatch} from "./dom.js";
 import {count, ms} from "./format.js";
 import {feed, watch} from "./feed.js";
 import {ask} from "./api.js";
@@ -62,22 +62,34 @@ export function show(place) {
       says.textContent = aborted ? `aborted ${request.id}` : `${request.id} had ended already`;
     } catch (error) { says.textContent = error.message; }
   };
-  const choose = request => { chosen = keyOf(request); update(); };
+  const choose = key => { chosen = key; update(); };
+  const made = new Map();  // rows by request: one stays the same element and in its place, so that a slow click meets it
+  const make = key => h("tr", {class: "pick", tabindex: "0", onclick: () => choose(key),
+                               onkeydown: event => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(key); } }},
+    COLUMNS.map(([name, kind]) => h("td", {class: kind}, name === "State" ? h("span") : "")));
   const row = (request, now) => {
+    const key = keyOf(request), [kind, state] = stateOf(request);
+    if (!made.has(key)) made.set(key, make(key));
+    const line = made.get(key), badge = line.cells[1].firstChild;
     const first = request.first_token_ms === undefined ? "–" : ms(request.first_token_ms - request.arrival_ms);
-    const cells = [[request.id || "–"], [h("span", {class: "badge " + stateOf(request)[0]}, stateOf(request)[1])], [request.model], [count(request.prompt_tokens), "n"],
-                   [`${count(request.tokens)} / ${count(request.max_tokens)}`, "n"], [first, "n"], [ms(spans(request, now).at(-1)[1]), "n"], [String(request.restarts), "n"]];
-    return h("tr", {class: "pick", tabindex: "0", "aria-selected": String(keyOf(request) === chosen), onclick: () => choose(request),
-                    onkeydown: event => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(request); } }}, cells.map(([value, kind]) => h("td", {class: kind}, value)));
+    const texts = [request.id || "–", state, request.model, count(request.prompt_tokens), `${count(request.tokens)} / ${count(request.max_tokens)}`, first,
+                   ms(spans(request, now).at(-1)[1]), String(request.restarts)];
+    texts.forEach((text, i) => setText(i === 1 ? badge : line.cells[i], text));
+    badge.className = "badge " + kind;
+    line.setAttribute("aria-selected", String(key === chosen));
+    return line;
   };
   const update = () => {
     if (!feed.now) return;
     const nows = new Map(feed.now.models.map(model => [model.model, model.now_ms])), all = feed.now.requests;
     const now = request => nows.get(request.model) ?? 0;
     const shown = all.filter(one => !filter || `${one.id} ${one.model} ${one.tenant} ${stateOf(one)[1]}`.toLowerCase().includes(filter));
-    const focused = rows.contains(document.activeElement) ? [...rows.children].indexOf(document.activeElement) : -1;
-    rows.replaceChildren(...shown.map(one => row(one, now(one))));
-    rows.children[focused]?.focus();
+    const lines = shown.map(one => row(one, now(one))), kept = new Set(lines);
+    for (const [key, line] of made) if (!kept.has(line)) made.delete(key);
+    for (const line of [...rows.children]) if (!kept.has(line)) line.remove();
+    const focused = document.activeElement;  // an element that moves loses it
+    lines.forEach((line, i) => { if (rows.children[i] !== line) rows.insertBefore(line, rows.children[i] ?? null); });
+    if (kept.has(focused)) focused.focus();
     if (shown.length === 0) rows.append(h("tr", {}, h("td", {colspan: COLUMNS.length, class: "soft"}, all.length ? "none is like that" : "no request has come yet")));
     const one = all.find(request => keyOf(request) === chosen);
     side.replaceChildren(...detail(one, one ? now(one) : 0, abort).filter(Boolean));
