@@ -28,16 +28,17 @@ std::vector<Flag> ServerFlags() {
   // OpenAI's clients have theirs from OPENAI_BASE_URL.
   const std::string server =
       Environment("WAFERLINE_SERVER", Environment("OPENAI_BASE_URL", kLocal).c_str());
-  return {
-      TextFlag("server", "URL", "http://HOST:PORT or grpc://HOST:PORT; https and grpcs: over TLS")
-          .Default(server),
-      // Not a default: the help must not show a key.
-      TextFlag("api-key", "KEY", "API key, if the server needs one"),
-      TextFlag("ca", "FILE",
-               "PEM: who may have issued the server's certificate; whom the "
-               "system trusts if not given"),
-      TextFlag("cert", "FILE", "PEM: own certificate, for servers that ask for one"),
-      TextFlag("key", "FILE", "PEM: the private key of --cert")};
+  return {TextFlag("server", "URL",
+                   "http://HOST:PORT or grpc://HOST:PORT; https and grpcs: over TLS; else "
+                   "$WAFERLINE_SERVER")
+              .Default(server),
+          // Not a default: the help must not show a key.
+          TextFlag("api-key", "KEY", "API key, if the server needs one"),
+          TextFlag("ca", "FILE",
+                   "PEM: who may have issued the server's certificate; whom the "
+                   "system trusts if not given"),
+          TextFlag("cert", "FILE", "PEM: own certificate, for servers that ask for one"),
+          TextFlag("key", "FILE", "PEM: the private key of --cert")};
 }
 
 Flag ModelNameFlag() {
