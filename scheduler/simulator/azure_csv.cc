@@ -1,10 +1,13 @@
 // The CSV of the Azure LLM inference traces (2023 and 2024: the columns are found by name).
 #include <charconv>
 #include <chrono>
+#include <cmath>
 #include <optional>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "scheduler/simulator/line_reader.h"
+#include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
 namespace waferline::simulator {
@@ -15,20 +18,41 @@ constexpr int64_t kMaxTokens = 1'000'000'000;
 
 std::string_view Trimmed(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '"')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '"' || text.back() == '\r')) {
-    text.remove_suffix(1);
-  }
+  while (!text.empty() && (text.back() == ' ' || text.back() == '"')) text.remove_suffix(1);
   return text;
 }
 
-std::vector<std::string_view> Split(std::string_view line) {
+// Cells without their quotes; a comma between quotes is text.
+absl::StatusOr<std::vector<std::string_view>> Split(std::string_view line) {
   std::vector<std::string_view> cells;
-  for (;;) {
-    const size_t comma = line.find(',');
-    cells.push_back(Trimmed(line.substr(0, comma)));
-    if (comma == std::string_view::npos) return cells;
-    line.remove_prefix(comma + 1);
+  bool quoted = false;
+  size_t begin = 0;
+  for (size_t i = 0; i < line.size(); ++i) {
+    if (line[i] == '"') quoted = !quoted;
+    if (line[i] != ',' || quoted) continue;
+    cells.push_back(Trimmed(line.substr(begin, i - begin)));
+    begin = i + 1;
   }
+  if (quoted) return absl::InvalidArgumentError("has a quote that is not closed in its line");
+  cells.push_back(Trimmed(line.substr(begin)));
+  return cells;
+}
+
+// "1700158546.001": since 1970, in the unit that makes it a time of this century.
+std::optional<int64_t> UnixInstantOf(std::string_view text) {
+  int64_t whole = 0;
+  const char* const end = text.data() + text.size();
+  auto [at, error] = std::from_chars(text.data(), end, whole);
+  const int64_t unit = error == std::errc() ? UnixUnitNs(static_cast<double>(whole)) : 0;
+  if (unit == 0) return std::nullopt;
+  double part = 0;
+  if (at != end && *at == '.') {
+    double digit = static_cast<double>(unit) / 10;
+    for (++at; at != end && *at >= '0' && *at <= '9'; ++at, digit /= 10)
+      part += (*at - '0') * digit;
+  }
+  if (at != end) return std::nullopt;
+  return whole * unit + std::llround(part);
 }
 
 // "2023-11-16 18:17:03.9799600", with T for the blank and with a zone ("+00:00", "Z") allowed.
@@ -65,7 +89,7 @@ std::optional<int64_t> InstantOf(std::string_view text) {
   if (at < text.size() && text[at] == 'Z') ++at;
   if (at < text.size() && (text[at] == '+' || text[at] == '-')) {
     const auto zh = number(at + 1, 2), zm = number(at + 4, 2);
-    if (!zh || !zm) return std::nullopt;
+    if (!zh || !zm || *zh > 23 || *zm > 59 || text[at + 3] != ':') return std::nullopt;
     zone_minutes = (text[at] == '-' ? -1 : 1) * (*zh * 60 + *zm);
     at += 6;
   }
@@ -80,10 +104,16 @@ class Azure : public LineReader {
   bool has_header() const override { return true; }
 
   absl::Status ReadHeader(std::string_view line) override {
-    const std::vector<std::string_view> names = Split(line);
+    WL_ASSIGN_OR_RETURN(const std::vector<std::string_view> names, Split(line));
+    columns_ = names.size();
     for (size_t i = 0; i < names.size(); ++i) {
       for (size_t c = 0; c < 3; ++c) {
-        if (names[i] == kNames[c]) column_[c] = i;
+        if (names[i] != kNames[c]) continue;
+        if (column_[c] != kNone) {
+          return absl::InvalidArgumentError(
+              absl::StrCat("has the column ", Absl(kNames[c]), " twice"));
+        }
+        column_[c] = i;
       }
     }
     for (size_t c = 0; c < 3; ++c) {
@@ -95,7 +125,11 @@ class Azure : public LineReader {
   }
 
   absl::Status Read(std::string_view line, Trace* trace) override {
-    const std::vector<std::string_view> cells = Split(line);
+    WL_ASSIGN_OR_RETURN(const std::vector<std::string_view> cells, Split(line));
+    if (cells.size() > columns_) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("has ", cells.size(), " cells, the header has ", columns_));
+    }
     TraceRequest request;
     for (size_t c = 0; c < 3; ++c) {
       if (column_[c] >= cells.size()) {
@@ -103,7 +137,8 @@ class Azure : public LineReader {
       }
       const std::string_view cell = cells[column_[c]];
       if (c == 0) {
-        const auto instant = InstantOf(cell);
+        auto instant = InstantOf(cell);
+        if (!instant) instant = UnixInstantOf(cell);
         if (!instant) {
           return absl::InvalidArgumentError(
               absl::StrCat(Absl(kNames[c]), " is \"", Absl(cell), "\", not a date and time"));
@@ -128,6 +163,7 @@ class Azure : public LineReader {
   static constexpr size_t kNone = static_cast<size_t>(-1);
   static constexpr std::string_view kNames[3] = {"TIMESTAMP", "ContextTokens", "GeneratedTokens"};
   size_t column_[3] = {kNone, kNone, kNone};
+  size_t columns_ = 0;
 };
 
 }  // namespace

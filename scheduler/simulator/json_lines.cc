@@ -16,8 +16,7 @@ namespace json = boost::json;
 constexpr int64_t kMaxTokenCount = 1'000'000'000;
 constexpr size_t kMaxNameBytes = 4096;  // of a model or a tenant
 
-// Of a Mooncake line: since the trace's start or since 1970, until the year 2099.
-constexpr double kMaxTimestampMs = 4.1e12;
+constexpr int64_t kNsPerMs = 1'000'000;
 
 ServiceTier ReadTier(JsonFields& fields) {
   std::string tier = "auto";
@@ -99,16 +98,23 @@ class Mooncake : public JsonLineReader {
   using JsonLineReader::JsonLineReader;
   void ReadFields(JsonFields& fields, TraceRequest* request, Trace* trace) override {
     fields.Require({"timestamp", "input_length", "output_length"});
+    double stamp = 0;
+    const int64_t unit_ns = unit_ns_ > 0 ? unit_ns_ : 1;
+    fields.Number("timestamp", 0, kMaxUnixSeconds * 1e9 / static_cast<double>(unit_ns), &stamp);
+    // The first line's is everywhere the unit: milliseconds, unless it is a time since 1970.
+    if (unit_ns_ == 0) unit_ns_ = UnixUnitNs(stamp);
+    if (unit_ns_ == 0) unit_ns_ = kNsPerMs;
     // In two parts: milliseconds since 1970 have no room for nanoseconds in a double.
-    double ms = 0;
-    fields.Number("timestamp", 0, kMaxTimestampMs, &ms);
-    const double whole_ms = std::floor(ms);
-    request->arrival = Milliseconds(static_cast<int64_t>(whole_ms)) +
-                       Nanoseconds(std::llround((ms - whole_ms) * 1e6));
+    const double whole = std::floor(stamp);
+    request->arrival = Nanoseconds(static_cast<int64_t>(whole) * unit_ns_) +
+                       Nanoseconds(std::llround((stamp - whole) * static_cast<double>(unit_ns_)));
     fields.Int("input_length", 1, kMaxTokenCount, &request->prompt_tokens);
     fields.Int("output_length", 1, kMaxTokenCount, &request->output_tokens);
     ReadBlocks("hash_ids", fields, request, trace);
   }
+
+ private:
+  int64_t unit_ns_ = 0;
 };
 
 class Jsonl : public JsonLineReader {
@@ -117,7 +123,7 @@ class Jsonl : public JsonLineReader {
   void ReadFields(JsonFields& fields, TraceRequest* request, Trace* trace) override {
     fields.Require({"arrival_s", "prompt_tokens", "output_tokens"});
     double seconds = 0;
-    fields.Number("arrival_s", 0, kMaxTraceSeconds, &seconds);
+    fields.Number("arrival_s", 0, kMaxUnixSeconds, &seconds);
     request->arrival = Nanoseconds(std::llround(seconds * 1e9));
     fields.Int("prompt_tokens", 1, kMaxTokenCount, &request->prompt_tokens);
     fields.Int("output_tokens", 1, kMaxTokenCount, &request->output_tokens);

@@ -1,11 +1,13 @@
 // Reads traces from text.
 //   mooncake  JSON lines: timestamp (ms), input_length, output_length, hash_ids (one a block of
-//             the prompt); other fields are ignored, they are not ours. Timestamps may count from
-//             any instant, also from 1970: they are taken relative to the first
-//   azure     CSV with a header line: TIMESTAMP (a date and time), ContextTokens, GeneratedTokens
+//             the prompt); other fields are ignored, they are not ours. Where the first timestamp
+//             is a time since 1970 in seconds, micro- or nanoseconds, all are in that unit
+//   azure     CSV with a header line: TIMESTAMP (a date and time, or a time since 1970 in any of
+//             these units), ContextTokens, GeneratedTokens
 //   jsonl     our own JSON lines: arrival_s, prompt_tokens, output_tokens, and optionally model,
 //             tenant, priority, service_tier, deadline_ms, blocks; any other field is an error
-// A byte-order mark before the first line is skipped. Any thread. Cost: about 10 ns a byte.
+// Arrivals are taken relative to the first. A byte-order mark before the first line is skipped. Any
+// thread. Cost: about 10 ns a byte.
 #pragma once
 
 #include <cstdint>

@@ -102,6 +102,33 @@ TEST_CASE("azure lines: columns by name, dates with fractions and zones") {
     const std::string text = std::string("TIMESTAMP,ContextTokens,GeneratedTokens\n") + day;
     REQUIRE(ParseTrace(text + " 10:00:00,1,1\n", {TraceFormat::kAzure}).ok() == exists);
   }
+  const auto csv = [](const std::string& lines) {
+    return ParseTrace("TIMESTAMP,ContextTokens,GeneratedTokens\n" + lines, {TraceFormat::kAzure});
+  };
+  const std::string day = "2023-11-16 18:15:46";
+  for (const char* zone : {"+99:00", "+01:60", "+01-00", "+0100x"}) {
+    CHECK(!csv(day + zone + ",1,1\n").ok());
+  }
+  CHECK(Has(Message(csv("\"" + day + ",123\",7,5\n").status()), "TIMESTAMP"));
+  CHECK(Has(Message(csv(day + ",\"1,700\",5\n").status()), "ContextTokens"));
+  CHECK(Has(Message(csv("\"" + day + ",7,5\n").status()), "not closed"));
+  CHECK(Has(Message(csv(day + ",7,5,9\n").status()), "has 4 cells, the header has 3"));
+  CHECK(Has(Message(ParseTrace("TIMESTAMP,TIMESTAMP,ContextTokens,GeneratedTokens\n",
+                               {TraceFormat::kAzure})
+                        .status()),
+            "twice"));
+  for (const auto& [first, second] : {std::pair("1700158546", "1700158546.25"),
+                                      {"1700158546001", "1700158546251"},
+                                      {"1700158546001000", "1700158546251000"},
+                                      {"1700158546001000000", "1700158546251000000"}}) {
+    const auto since_1970 = csv(std::string(first) + ",1,1\n" + second + ",1,1\n");
+    CAPTURE(first, Message(since_1970.status()));
+    REQUIRE(since_1970.ok());
+    CHECK(since_1970->trace.requests[1].arrival == Milliseconds(250));
+  }
+  for (const char* no : {"5", "-1700158546", "1e9", "1700158546x", "99999999999"}) {
+    CHECK(!csv(std::string(no) + ",1,1\n").ok());
+  }
   const std::string long_ago = Message(ParseTrace("TIMESTAMP,ContextTokens,GeneratedTokens\n"
                                                   "1971-11-16 18:17:03,10,5\n"
                                                   "2023-11-16 18:17:03,10,5\n",
@@ -158,6 +185,20 @@ TEST_CASE("mooncake timestamps since 1970 are taken relative to the first, to th
   REQUIRE(read->trace.requests[0].arrival == Nanoseconds());
   REQUIRE(read->trace.requests[1].arrival == Milliseconds(1));
   REQUIRE(read->trace.requests[2].arrival == Microseconds(3'000'500));
+  for (const auto& [one, other] : {std::pair("1696000000", "1696000001.5"),
+                                   {"1696000000000000", "1696000001500000"},
+                                   {"1696000000000000000", "1696000001500000000"}}) {
+    const auto line = [](const char* stamp) {
+      return std::string("{\"timestamp\": ") + stamp +
+             ", \"input_length\": 10, \"output_length\": 1}\n";
+    };
+    const auto in_unit = ParseTrace(line(one) + line(other), {TraceFormat::kMooncake});
+    CAPTURE(one, Message(in_unit.status()));
+    REQUIRE(in_unit.ok());
+    const double gap = ToSeconds(in_unit->trace.requests[1].arrival);
+    CHECK(std::abs(gap - 1.5) < 1e-6);
+    CHECK(!ParseTrace(line(one) + line("1696000000000000000000"), {TraceFormat::kMooncake}).ok());
+  }
   const std::string mixed = Message(
       ParseTrace("{\"timestamp\": 1696000000000, \"input_length\": 10, \"output_length\": 1}\n"
                  "{\"timestamp\": 0, \"input_length\": 10, \"output_length\": 1}\n",
