@@ -27,6 +27,13 @@ bool IsSet(const google::protobuf::Message& message, std::string_view path) {
   return last ? inner.ByteSizeLong() > 0 : IsSet(inner, path.substr(dot + 1));
 }
 
+// Whether `path` is `whole` or a part of it; "stop." has all parts of stop.
+bool IsWithin(std::string_view path, std::string_view whole) {
+  if (!path.starts_with(whole)) return false;
+  return path.size() == whole.size() || whole.ends_with('.') || path[whole.size()] == '.' ||
+         path[whole.size()] == '[';
+}
+
 }  // namespace
 
 absl::Status RefuseFields(const google::protobuf::Message& message,
@@ -42,7 +49,7 @@ absl::Status RefuseFields(const google::protobuf::Message& message,
 absl::Status InNames(FieldNames names, const absl::Status& status) {
   const std::string field = FieldOf(status);
   for (const auto& [ours, theirs] : names) {
-    if (!field.starts_with(ours)) continue;
+    if (!IsWithin(field, ours)) continue;
     const std::string own = absl::StrCat(Absl(theirs), field.substr(ours.size()));
     std::string text(status.message());
     if (text.starts_with(field)) text.replace(0, field.size(), own);

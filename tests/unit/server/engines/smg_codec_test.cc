@@ -83,5 +83,14 @@ TEST_CASE("chunks are deltas with sums, the end has all") {
             .bool_value());
 }
 
+TEST_CASE("smg: an error names the caller's field, once") {
+  smg::GenerateRequest bad = SmgAsk();
+  bad.set_kv_transfer_params_json("no JSON");
+  CHECK(FieldOf(InSmgNames(ReadSmgRequest(bad, kSmgFacts).status())) == "kv_transfer_params_json");
+  CHECK(FieldOf(InSmgNames(rpc::FieldError("kv_transfer_params", "x"))) ==
+        "kv_transfer_params_json");
+  CHECK(FieldOf(InSmgNames(rpc::FieldError("stop.strings[2]", "x"))) == "sampling_params.stop[2]");
+}
+
 }  // namespace
 }  // namespace waferline::engines
