@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <cmath>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/strings.h"
@@ -112,9 +113,19 @@ void ReadUsage(const json::value& chunk, Ending* ending) {
   }
 }
 
+// A delta's text: some servers send it as a list of parts.
+std::string ContentOf(const json::value& delta) {
+  const json::value* content = Find(delta, "content");
+  if (content == nullptr || !content->is_array()) return TextOf(content);
+  std::string text;
+  for (const json::value& part : content->get_array()) text += TextOf(Find(part, "text"));
+  return text;
+}
+
 // Does a chat's delta carry tokens? Reasoning has two names in the field.
 bool HasTokens(const json::value& delta) {
-  for (const char* key : {"content", "reasoning_content", "reasoning", "refusal"}) {
+  if (!ContentOf(delta).empty()) return true;
+  for (const char* key : {"reasoning_content", "reasoning", "refusal"}) {
     if (!TextOf(Find(delta, key)).empty()) return true;
   }
   const json::value* calls = Find(delta, "tool_calls");
@@ -130,7 +141,7 @@ void ReadChoice(const json::value& choice, WireChunk* chunk, Ending* ending) {
     chunk->piece.tokens = static_cast<uint32_t>(ids->get_array().size());
   }
   const json::value* delta = Find(choice, "delta");
-  chunk->piece.text = TextOf(delta != nullptr ? Find(*delta, "content") : Find(choice, "text"));
+  chunk->piece.text = delta != nullptr ? ContentOf(*delta) : TextOf(Find(choice, "text"));
   chunk->has_content = !chunk->piece.text.empty() || chunk->piece.tokens > 0 ||
                        (delta != nullptr && HasTokens(*delta));
 }
@@ -187,7 +198,7 @@ std::string BodyFor(const GenerateSpec& spec) {
 
 absl::StatusOr<WireChunk> ReadChunk(std::string_view data, Ending* ending) {
   WireChunk chunk;
-  if (data == "[DONE]") {
+  if (absl::StripTrailingAsciiWhitespace(Absl(data)) == "[DONE]") {
     chunk.done = true;
     return chunk;
   }

@@ -142,6 +142,12 @@ TEST_CASE("chunks of chats and completions are read, with usage and emulated tim
   REQUIRE(ReadChunk(R"({"time_info":{"total_time":1,"first_token_time":0.25}})", &ending).ok());
   CHECK(ending.times->first_token == Milliseconds(250));
   CHECK(ReadChunk("[DONE]", &ending)->done);
+  CHECK(ReadChunk("[DONE] ", &ending)->done);
+  const auto parts = ReadChunk(
+      R"({"choices":[{"delta":{"content":[{"type":"text","text":"a"},{"text":"b"},{}]}}]})",
+      &ending);
+  CHECK(parts->piece.text == "ab");
+  CHECK(parts->has_content);
 }
 
 TEST_CASE("every delta that carries tokens is content; a role, an end and usage are not") {
