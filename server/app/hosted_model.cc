@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "server/app/model_chat.h"
 #include "server/app/value_sources.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/base/strings.h"
 #include "wafer_backend/compute/model/families/families.h"
 #include "wafer_backend/compute/model/gguf.h"
 #include "wafer_backend/compute/model/model_shape.h"
@@ -18,6 +20,13 @@ namespace {
 absl::Status InField(const std::string& field, const absl::Status& status) {
   if (status.ok()) return status;
   return {status.code(), absl::StrCat(field, ": ", status.message())};
+}
+
+// What the file's makers say of the model, fit for a terminal.
+std::string AboutOf(const model::GgufFile& file) {
+  constexpr size_t kMaxShown = 300;
+  const auto said = file.metadata().StringOr("general.description", "");
+  return said.ok() ? absl::Utf8SafeCEscape(Absl(said->substr(0, kMaxShown))) : std::string();
 }
 
 absl::StatusOr<HostedModel> Load(const config::ModelConfig& config, const ModelSite& site) {
@@ -66,6 +75,7 @@ absl::StatusOr<HostedModel> Load(const config::ModelConfig& config, const ModelS
       .context_tokens = out.devices->context(),
       .origin = emulated ? text::TokenOrigin::kEmulated : text::TokenOrigin::kComputed,
       .origin_label = absl::StrCat(source.label, "; timed as ", out.devices->label()),
+      .about = emulated ? std::string() : AboutOf(*file),
       .created_unix_s = site.created_unix_s,
       .grammars = std::make_shared<const grammar::GrammarCompiler>(tokenizer)});
   return out;

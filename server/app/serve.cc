@@ -86,6 +86,7 @@ void PrintModels(const ServeOptions& options, const Cloud& cloud) {
   printf("  models\n");
   for (const auto& served : cloud.catalog().all()) {
     printf("    %-18s %s\n", served->name.c_str(), served->origin_label.c_str());
+    if (!served->about.empty()) printf("    %-18s %s\n", "", served->about.c_str());
     if (!served->chat.ok()) {
       printf("    %-18s no chat: %s\n", "", std::string(served->chat.status().message()).c_str());
     }

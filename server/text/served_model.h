@@ -21,6 +21,8 @@ enum class TokenOrigin : uint8_t {
   kEmulated,  // its weights are not on this host: a cheap source in their place, times are modelled
 };
 
+inline constexpr int64_t kStandInAnswer = 512;
+
 struct ServedModel {
   std::string name;
   std::shared_ptr<const model::Tokenizer> tokenizer;
@@ -28,8 +30,15 @@ struct ServedModel {
   Tokens context_tokens;              // prompt and generated tokens together
   TokenOrigin origin = TokenOrigin::kComputed;
   std::string origin_label;  // for people: "computed: llama, 6 layers, Q8_0, on 2 shards"
+  std::string about;         // what its file says of it (general.description), for people; a line
   int64_t created_unix_s = 0;
   std::shared_ptr<const grammar::GrammarCompiler> grammars;  // for its tokenizer
+
+  // What a request that sets no limit may generate, if the context has the room. A synthetic text
+  // never ends by itself.
+  int64_t UnlimitedAnswer() const {
+    return origin == TokenOrigin::kEmulated ? kStandInAnswer : context_tokens.count();
+  }
 };
 
 class ModelCatalog {
