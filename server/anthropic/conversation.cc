@@ -52,6 +52,7 @@ json::string ReadText(Fields& owner, std::string_view name) {
   const json::value* value = owner.Find(name);
   if (value == nullptr) return text;
   if (value->is_string()) return value->get_string();
+  if (!value->is_array()) owner.Fail(name, "must be a string or an array of text blocks");
   ForEachBlock(owner, name, [&](const std::string& type, Fields& block) {
     if (type != "text")
       return block.Fail("type", "must be text: the models here read nothing else");

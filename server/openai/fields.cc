@@ -10,6 +10,8 @@
 namespace waferline::openai {
 namespace {
 
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
 namespace json = boost::json;
 
 bool MeansOff(const json::value& value) {
@@ -23,6 +25,7 @@ bool MeansOff(const json::value& value) {
 }  // namespace
 
 absl::StatusOr<json::object> ParseObject(std::string_view body) {
+  if (body.starts_with(kByteOrderMark)) body.remove_prefix(kByteOrderMark.size());
   // Boost's parser may throw on allocation only; a body's size is bounded before it comes here.
   json::error_code error;
   json::parser parser({}, {.max_depth = kMaxDepth});

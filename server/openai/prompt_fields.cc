@@ -147,6 +147,7 @@ absl::StatusOr<std::string> ReadContent(Fields& message, bool may_be_absent) {
     return message.status();
   }
   if (content->is_string()) return std::string(View(content->get_string()));
+  if (!content->is_array()) message.Fail("content", "must be a string or an array of parts");
   const json::array* parts = message.Array("content", serving::kMaxContentParts);
   if (parts == nullptr) return message.status();
   std::string text;

@@ -217,7 +217,7 @@ absl::StatusOr<ParsedRequest> ParseChatFields(const boost::json::object& body,
   fields.Bool("include_reasoning", &shape.include_reasoning);
   WL_RETURN_IF_ERROR(End(fields, envelope,
                          {.expansion = {.wanted = wanted,
-                                        .fallback = parsed.model->context_tokens.count(),
+                                        .fallback = parsed.model->UnlimitedAnswer(),
                                         .prompt_field = "messages"},
                           .tools = &tools,
                           .own_fields = own_fields},

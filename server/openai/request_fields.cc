@@ -147,10 +147,10 @@ void RefuseUnsupported(Fields& fields) {
 }
 
 std::optional<int64_t> ReadMaxTokens(Fields& fields, bool zero_allowed) {
-  // llama.cpp's, Ollama's, TGI's and the Responses API's names are as good.
-  const std::string_view name = fields.NameOf(
-      "max_tokens",
-      {"max_completion_tokens", "n_predict", "num_predict", "max_new_tokens", "max_output_tokens"});
+  // llama.cpp's, Ollama's, TGI's, the Responses API's and Anthropic's old names are as good.
+  const std::string_view name =
+      fields.NameOf("max_tokens", {"max_completion_tokens", "n_predict", "num_predict",
+                                   "max_new_tokens", "max_output_tokens", "max_tokens_to_sample"});
   const json::value* value = fields.Find(name);
   if (name.ends_with("_predict") && value != nullptr && *value == json::value(-1)) {
     return std::nullopt;  // as many as fit

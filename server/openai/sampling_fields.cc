@@ -56,11 +56,12 @@ void ReadLogitBias(Fields& fields, const model::Tokenizer& tokenizer, SamplingSp
 }
 
 uint64_t ReadSeed(Fields& fields, uint64_t fallback_seed) {
-  const json::value* seed = fields.Find("seed");
+  const std::string_view name = fields.NameOf("seed", {"random_seed"});  // Mistral's
+  const json::value* seed = fields.Find(name);
   if (seed == nullptr) return fallback_seed;
   if (seed->is_uint64()) return seed->get_uint64();
   int64_t value = 0;
-  if (!AsInteger(*seed, &value)) fields.Fail("seed", "must be an integer of 64 bits");
+  if (!AsInteger(*seed, &value)) fields.Fail(name, "must be an integer of 64 bits");
   return static_cast<uint64_t>(value);
 }
 

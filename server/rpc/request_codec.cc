@@ -130,7 +130,7 @@ absl::Status DecodeMaxTokens(const v1::GenerateRequest& message, const text::Ser
   }
   if (only_prompt && !request->sampling.prompt_logprobs) {
     return FieldError("stop.max_tokens",
-                      "0 makes sense only with output.prompt_logprobs; ask for at least 1");
+                      "must be at least 1 where no log-probabilities of the prompt are asked for");
   }
   if (stop.has_max_tokens() && prompt + stop.max_tokens() > context) {
     return FieldError("stop.max_tokens",
@@ -138,7 +138,9 @@ absl::Status DecodeMaxTokens(const v1::GenerateRequest& message, const text::Ser
                                    prompt, " of this model's context of ", context, " tokens"));
   }
   request->max_tokens =
-      stop.has_max_tokens() ? stop.max_tokens() : static_cast<uint32_t>(context - prompt);
+      stop.has_max_tokens()
+          ? stop.max_tokens()
+          : static_cast<uint32_t>(std::min(context - prompt, model.UnlimitedAnswer()));
   if (stop.min_tokens() > request->max_tokens) {
     return FieldError("stop.min_tokens",
                       absl::StrCat("must be at most max_tokens, ", request->max_tokens));

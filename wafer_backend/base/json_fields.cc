@@ -116,7 +116,9 @@ const json::array* JsonFields::Array(std::string_view name, size_t max_items) {
   const json::value* value = Find(name);
   if (!ok() || value == nullptr) return nullptr;
   if (value->is_array() && value->get_array().size() <= max_items) return &value->get_array();
-  Fail(name, absl::StrCat("must be an array of at most ", max_items, " items, not ",
+  const std::string most =
+      max_items == std::string::npos ? "" : absl::StrCat(" of at most ", max_items, " items");
+  Fail(name, absl::StrCat("must be an array", most, ", not ",
                           value->is_array() ? absl::StrCat(value->get_array().size(), " items")
                                             : Show(*value)));
   return nullptr;

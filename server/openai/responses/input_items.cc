@@ -177,11 +177,11 @@ absl::Status AppendInput(Fields& fields, json::array* messages) {
     messages->push_back(Message("user", input->get_string()));
     return absl::OkStatus();
   }
-  const json::array* items = fields.Array("input", serving::kMaxMessages);
-  if (items == nullptr || items->empty()) {
+  if (input == nullptr || !input->is_array() || input->get_array().empty()) {
     fields.Fail("input", "must be a string, or a list of at least one item");
-    return fields.status();
   }
+  const json::array* items = fields.Array("input", serving::kMaxMessages);
+  if (items == nullptr) return fields.status();
   InputReader reader(messages);
   for (size_t i = 0; i < items->size() && fields.ok(); ++i) {
     const std::string path = absl::StrCat("input[", i, "]");

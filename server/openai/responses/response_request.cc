@@ -150,7 +150,9 @@ absl::Status ResponseReader::ReadConversation() {
     const auto stored = store_.Find({envelope_.tenant, previous});
     if (!stored.ok()) {
       if (!absl::IsNotFound(stored.status())) return stored.status();
-      return WithCode(FieldError("previous_response_id", Std(stored.status().message())),
+      return WithCode(FieldError("previous_response_id",
+                                 absl::StrCat("'previous_response_id' names no response here: ",
+                                              stored.status().message())),
                       "previous_response_not_found");
     }
     messages_ = (*stored)->messages;

@@ -166,7 +166,7 @@ TEST_CASE("every name that a misspelling may mean is read") {
 
 TEST_CASE("other servers' names of a field work; two that contradict are refused") {
   for (const char* name : {"max_tokens", "max_completion_tokens", "n_predict", "num_predict",
-                           "max_new_tokens", "max_output_tokens"}) {
+                           "max_new_tokens", "max_output_tokens", "max_tokens_to_sample"}) {
     INFO(name);
     const auto parsed = Completion(std::string("\"prompt\":\"a\",\"") + name + "\":7");
     REQUIRE(parsed.ok());
@@ -183,11 +183,24 @@ TEST_CASE("other servers' names of a field work; two that contradict are refused
   CHECK(
       Completion(R"("prompt":"a","repeat_penalty":1.5)")->requests[0].sampling.repetition_penalty ==
       1.5f);
+  CHECK(Completion(R"("prompt":"a","random_seed":7)")->requests[0].sampling.seed ==
+        Completion(R"("prompt":"a","seed":7)")->requests[0].sampling.seed);
   CHECK(Completion(R"("prompt":"a","stop_sequences":["x"])")->shape.text.stop ==
         std::vector<std::string>{"x"});
   CHECK(Completion(R"("prompt":"a","max_tokens":5,"n_predict":5)").ok());
   const auto both = Completion(R"("prompt":"a","max_tokens":5,"n_predict":6)");
   CHECK(Body(both.status()).find("contradict") != std::string::npos);
+}
+
+TEST_CASE("a synthetic text ends where no limit is asked for") {
+  static const text::ModelCatalog catalog = [] {
+    text::ServedModel model = *ByteCatalog().all().front();
+    model.origin = text::TokenOrigin::kEmulated;
+    return text::ModelCatalog({std::make_shared<const text::ServedModel>(std::move(model))});
+  }();
+  const auto parsed = ParseChat("\xEF\xBB\xBF{" + kHi + "}", kEnvelope, catalog);
+  REQUIRE(parsed.ok());
+  CHECK(parsed->requests[0].max_tokens == text::kStandInAnswer);
 }
 
 TEST_CASE("what is not JSON, or not UTF-8, or too deep") {
