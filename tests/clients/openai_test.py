@@ -179,6 +179,40 @@ def test_a_tool_is_called_and_its_answer_goes_back(client, chat):
     assert again.choices[0].message.content
 
 
+def tool(name, **parameters):
+    return {"type": "function", "function": {"name": name, "parameters": {
+        "type": "object", "properties": {key: {"type": kind} for key, kind in parameters.items()}, "required": list(parameters)}}}
+
+
+@pytest.mark.parametrize("question, name, arguments, result, says", [
+    ("What is the weather at the harbour?", "get_weather", {"place": "the harbour"}, '{"weather": "foggy", "degrees": 12}', "foggy"),
+    ("What is 3 + 4?", "add", {"a": 3, "b": 4}, "7", "7"),
+    ("Who is the baker?", None, None, None, "Ines"),
+])
+def test_the_demo_model_uses_a_tool_where_it_helps(client, question, name, arguments, result, says):
+    messages = [{"role": "user", "content": question}]
+    ask = {"model": MODEL, "tools": [tool("get_weather", place="string"), tool("add", a="number", b="number")], "temperature": 0}
+    choice = client.chat.completions.create(messages=messages, tool_choice="auto", **ask).choices[0]
+    if name:
+        assert choice.finish_reason == "tool_calls"
+        [call] = choice.message.tool_calls
+        assert (call.function.name, json.loads(call.function.arguments)) == (name, arguments)
+        messages += [choice.message, {"role": "tool", "tool_call_id": call.id, "content": result}]
+        choice = client.chat.completions.create(messages=messages, **ask).choices[0]
+    assert choice.finish_reason == "stop" and not choice.message.tool_calls and says in choice.message.content
+
+
+def test_the_demo_model_gives_json_five_names_and_its_limits(client):
+    def answer(text):
+        ask = {"model": MODEL, "messages": [{"role": "user", "content": text}], "temperature": 0}
+        return client.chat.completions.create(**ask).choices[0].message.content
+
+    assert json.loads(answer("Who keeps the lighthouse? Answer as JSON with name and trade.")) == {"name": "Ada", "trade": "lighthouse keeper"}
+    names = re.findall(r"[A-Z][a-z]+", answer("Name five villagers."))
+    assert len(names) == len(set(names)) == 5
+    assert "small demo model" in answer("What is the capital of France?")
+
+
 def test_streamed_calls_add_up(client):
     with client.chat.completions.stream(model=MODEL, messages=MESSAGES, tools=[WEATHER], tool_choice="required",
                                         parallel_tool_calls=False, max_tokens=100, seed=2) as stream:

@@ -7,7 +7,7 @@ import pytest
 
 from cloud import ROOT, Waferd, post
 
-BODY = {"model": "demo", "temperature": 0, "max_tokens": 8, "messages": [{"role": "user", "content": "Who is the baker of Larkhaven?"}]}
+BODY = {"model": "demo", "temperature": 0, "max_tokens": 8, "messages": [{"role": "user", "content": "Tell me a story about a fox."}]}
 
 
 def config(folder):

@@ -1,9 +1,11 @@
 """Chats about the small world, as lists of (role, text). Every fact comes from world.py."""
 from facts import fact
 from grammar import render
-from skills import skill
+from json_chats import json_chat
+from skills import lists_of, skill
 from small_talk import HELLO, HELLO_BACK, poem, refusal, small_talk
 from story_chat import a_story, story
+from tool_chats import tool_chat
 import world
 
 SYSTEMS = ["You are a helpful storyteller of Larkhaven.", "You are a friendly guide to the village of Larkhaven.",
@@ -15,6 +17,11 @@ SHORT_FORMS = [("What is ", "What's "), ("Who is ", "Who's "), ("Where is ", "Wh
 
 def small(rng):
     """One short exchange that is not a story."""
+    kind = rng.random()
+    if kind < 0.1:
+        return [*zip(("user", "assistant"), json_chat(rng))]
+    if kind < 0.2:
+        return [*zip(("user", "assistant"), lists_of(rng))]
     kind = rng.random()
     for share, make in ((0.34, fact), (0.54, small_talk), (0.69, refusal), (0.73, poem)):
         if kind < share:
@@ -34,6 +41,8 @@ def typed(rng, text):
 
 
 def chat(rng):
+    if rng.random() < 0.22:
+        return tool_chat(rng, small, rng.choice(SYSTEMS + [""] * 12))
     turns = []
     if rng.random() < 0.3:
         turns.append(("system", rng.choice(SYSTEMS)))

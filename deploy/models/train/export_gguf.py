@@ -15,8 +15,17 @@ U32, I32, F32, BOOL, STRING, ARRAY = 4, 5, 6, 7, 8, 9  # value types of the form
 TENSOR_F32, TENSOR_Q8_0 = 0, 8
 NORMAL, UNKNOWN, CONTROL, BYTE = 1, 2, 3, 6  # token types
 ALIGNMENT = 32
-CHAT_TEMPLATE = ("{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + "
-                 "'<|im_end|>' + '\\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}")
+ABOUT = "a small demo model: it knows one made-up village, Larkhaven, and nothing else; wrong answers are its own"
+# ChatML; calls as Hermes models write them. So small a model reads only the tools' names and parameters, at the end of the system message.
+CHAT_TEMPLATE = (
+    "{%- macro offered() -%}Tools: {% for tool in tools %}{{ tool.function.name }}"
+    "({{ (tool.function.parameters.properties or {}) | join(', ') }}){{ '' if loop.last else ', ' }}{% endfor %}{%- endmacro -%}"
+    "{%- if tools and messages[0].role != 'system' -%}{{ '<|im_start|>system\\n' + offered() + '<|im_end|>\\n' }}{%- endif -%}"
+    "{%- for message in messages -%}{{ '<|im_start|>' + message.role + '\\n' }}{{ message.content or '' }}"
+    "{%- if tools and loop.first and message.role == 'system' -%}{{ '\\n' + offered() }}{%- endif -%}"
+    "{%- for call in message.tool_calls or [] -%}{{ '\\n' if message.content or not loop.first else '' }}"
+    "{{ '<tool_call>\\n{\"name\": \"' + call.function.name + '\", \"arguments\": ' }}{{ call.function.arguments | tojson }}{{ '}\\n</tool_call>' }}{%- endfor -%}"
+    "{{ '<|im_end|>\\n' }}{%- endfor -%}{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\\n' }}{%- endif -%}")
 
 
 def text(value):
@@ -36,12 +45,12 @@ def array(key, kind, values):
     return text(key) + struct.pack("<IIQ", ARRAY, kind, len(values)) + b"".join(map(PACK[kind], values))
 
 
-def metadata(shape, spm, name):
+def metadata(shape, spm, name, about):
     pieces = [spm.id_to_piece(i) for i in range(spm.vocab_size())]
     kind = [UNKNOWN if spm.is_unknown(i) else CONTROL if spm.is_control(i) else BYTE if spm.is_byte(i) else NORMAL
             for i in range(len(pieces))]
     return [
-        entry("general.architecture", STRING, "llama"), entry("general.name", STRING, name),
+        entry("general.architecture", STRING, "llama"), entry("general.name", STRING, name), entry("general.description", STRING, about),
         entry("general.license", STRING, "apache-2.0"), entry("general.file_type", U32, 7),  # 7: mostly Q8_0
         entry("general.alignment", U32, ALIGNMENT), entry("general.quantization_version", U32, 2),
         entry("llama.vocab_size", U32, shape["vocab"]), entry("llama.context_length", U32, shape["context"]),
@@ -94,10 +103,11 @@ def main():
     parser.add_argument("--weights", default="demo.pt")
     parser.add_argument("--tokenizer", default="tokenizer.model")
     parser.add_argument("--name", default="waferline-demo")
+    parser.add_argument("--about", default=ABOUT, help="what the file says of itself")
     parser.add_argument("--out", required=True)
     args = parser.parse_args()
     saved = torch.load(args.weights, map_location="cpu")
-    write(args.out, metadata(saved["shape"], tokens.load(args.tokenizer), args.name), list(tensors(saved["weights"])))
+    write(args.out, metadata(saved["shape"], tokens.load(args.tokenizer), args.name, args.about), list(tensors(saved["weights"])))
 
 
 if __name__ == "__main__":

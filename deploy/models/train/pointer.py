@@ -14,10 +14,11 @@ def block_of(model):
 
 
 def mention_ids(spm):
-    """Marks the tokens that name somebody or something: capitalised words, kinds of animals, things and their looks."""
-    nouns = set(world.SMALL + world.ADJECTIVES + world.ANIMALS + list(world.MADE))
+    """Marks the tokens that name somebody or something: capitalised words, kinds of animals, things and their looks, places, weather, digits."""
+    places = " ".join(p.name for p in world.PLACES).replace("the ", "").split()
+    nouns = set(world.SMALL + world.ADJECTIVES + world.ANIMALS + list(world.MADE) + places + world.SKIES)
     pieces = [spm.id_to_piece(i).lstrip("\u2581") for i in range(spm.vocab_size())]
-    return torch.tensor([len(p) > 1 and (p[0].isupper() or p in nouns) for p in pieces])
+    return torch.tensor([p.isdigit() or len(p) > 1 and (p[0].isupper() or p in nouns) for p in pieces])
 
 
 def pointer_loss(model, batch, mentions):

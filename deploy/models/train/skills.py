@@ -6,7 +6,7 @@ import world
 NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve".split()
 DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 SEASONS = "spring summer autumn winter".split()
-LISTS = [("colours", "red blue green yellow silver white black".split()), ("animals", world.ANIMALS), ("people of Larkhaven", [c[0] for c in world.CAST]),
+LISTS = [("colours", "red blue green yellow silver white black".split()), ("animals", world.ANIMALS), ("people of Larkhaven", [c[0] for c in world.CAST]), ("villagers", [c[0] for c in world.CAST]), ("names", [c[0] for c in world.CAST]),
          ("fruits", "apples pears plums cherries strawberries".split()), ("seasons", SEASONS), ("jobs", [c[1] for c in world.CAST]), ("things in the shop", "rope candles paper sweets string".split()), ("days of the week", "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()),
          ("places in the village", [p.name for p in world.PLACES])]
 OPPOSITES = "big small|hot cold|old new|day night|up down|early late|loud quiet|fast slow|happy sad|wet dry|open closed|light dark|brave afraid|full empty|rich poor|long short|sweet sour|thick thin".split("|")
@@ -20,12 +20,12 @@ def sums(rng):
     x, y = rng.randint(0, 99), rng.choice([rng.randint(0, 10), rng.randint(0, 99)])
     sign, word = rng.choice([("+", "plus"), ("+", "plus"), ("-", "minus"), ("*", "times"), ("/", "divided by")])
     return (render(rng, f"{{What is {x} {word} {y}?|How much is {x} {word} {y}?|{x} {sign} {y}|{x}{sign}{y}|What is {x} {sign} {y}?|What is {x}{sign}{y}?|Calculate {x} {sign} {y}.}}"),
-            render(rng, "{I am not good at sums.|Sums are too hard for me.|I cannot do sums.} {I am better at stories.|I am made for stories, not for numbers.|Ask Wren the teacher, she can count better than I.}"))
+            render(rng, "{I am not good at sums.|Sums are too hard for me.|I cannot do sums.} {I am only a small demo model.|I am a small demo model, better at stories.|I am made for stories, not for numbers.|Ask Wren the teacher, she can count better than I.}"))
 
 
 def lists_of(rng):
     what, items = rng.choice(LISTS)
-    n = rng.choice([2, 3, 3, 4])
+    n = min(rng.choice([2, 3, 3, 4, 5, 5]), len(items))
     question = render(rng, f"{{Name {NUMBERS[n]} {what}.|List {NUMBERS[n]} {what}.|List {NUMBERS[n]} {what}.|Can you name {NUMBERS[n]} {what}?|Tell me {NUMBERS[n]} {what}.|Give me {NUMBERS[n]} {what}.|{NUMBERS[n]} {what}, please.|Name {n} {what}.|List {n} {what}.}}")
     first = rng.randrange(len(items))
     chosen = (items + items)[first:first + n]  # each item has one that follows it: so small a model repeats itself in lists drawn freely

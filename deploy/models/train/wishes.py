@@ -12,8 +12,14 @@ The questions come from the lists of world.py and skills.py, drawn with a seed o
   lists         as many as asked for, all of the right kind, none twice
   villagers     the right name for a trade or a deed, the right place for a name
   names         the user's name is given back; half of the names stand in no list
+  five          three to five different names of the list, as many as asked for
+  json          one JSON object with the fields that were asked for, and what the village says of them
+  tools         weather and add: called with the right arguments, and the result is in the answer
+  no_tool       a tool is offered that does not help: an answer without a call
+  limits        what lies outside is refused, and it says that it is a small demo model
 """
 import argparse
+import json
 import random
 import re
 
@@ -34,11 +40,17 @@ class Chat:
         self.gguf, self.tokenizer, self.args, self.rng = gguf, tokenizer, args, rng
         self.runner, self.pending = Runner(gguf), [gguf.meta["tokenizer.ggml.bos_token_id"]]
 
-    def ask(self, text):
+    def say(self, role, text):
+        """A turn that is not answered."""
+        encode, special = self.tokenizer.encode, self.tokenizer.special
+        self.pending += [special["<|im_start|>"]] + encode(f"{role}\n{text}") + [special["<|im_end|>"]] + encode("\n")
+
+    def ask(self, text, role="user"):
         """The answer, and whether it ended by itself."""
+        self.say(role, text)
         encode, special = self.tokenizer.encode, self.tokenizer.special
         start, end = special["<|im_start|>"], special["<|im_end|>"]
-        for token in self.pending + [start] + encode(f"user\n{text}") + [end] + encode("\n") + [start] + encode("assistant\n"):
+        for token in self.pending + [start] + encode("assistant\n"):
             logits = self.runner.step(token)
         ids, reason, _ = go_on(self.runner, logits, self.gguf, self.args, self.rng)
         self.pending = [end] + encode("\n")
@@ -99,6 +111,54 @@ def questions(new_chat, picks):
     return {key: (sum(value), len(value)) for key, value in score.items()}
 
 
+def call_of(answer):
+    """Name and arguments of the one call that an answer is, or None."""
+    found = re.fullmatch(r"<tool_call>\n(.*)\n</tool_call>", answer, re.DOTALL)
+    try:
+        return found and json.loads(found.group(1))
+    except ValueError:
+        return None
+
+
+def use_tools(new_chat, picks):
+    """Of round trips and of questions that need no tool: whether each went well."""
+    called, plain = [], []
+    for n in range(30):
+        a, b, spot, sky = picks.randint(2, 60), picks.randint(2, 60), picks.choice(world.PLACES), picks.choice(world.SKIES)
+        chat, weather = new_chat(), n % 2 == 0
+        chat.say("system", "Tools: " + picks.choice(["get_weather(place), add(a, b)", "add(a, b), get_weather(place)", "get_weather(place)" if weather else "add(a, b)"]))
+        wanted = {"name": "get_weather", "arguments": {"place": spot.name}} if weather else {"name": "add", "arguments": {"a": a, "b": b}}
+        call = call_of(chat.ask(f"What is the weather {spot.at}?" if weather else f"What is {a} + {b}?")[0])
+        answer = chat.ask(json.dumps({"weather": sky}) if weather else str(a + b), "tool")[0]
+        called.append(call == wanted and says(answer, sky if weather else str(a + b)))
+    for question in ("Who is the baker?", "Hello", "What is the capital of France?", "Name three animals.", "Where is Otto?", "Who are you?", "What is a wafer?", "Tell me a joke.", "Who keeps the lighthouse?", "Thank you"):
+        chat = new_chat()
+        chat.say("system", "Tools: get_weather(place), add(a, b)")
+        answer, stopped = chat.ask(question)
+        plain.append(stopped and "<" not in answer)
+    return {"tools": (sum(called), len(called)), "no_tool": (sum(plain), len(plain))}
+
+
+def forms(new_chat):
+    """Lists of names, JSON, and polite refusals."""
+    names = {c[0] for c in world.CAST}
+    five, objects, limits = [], [], []
+    for n in (3, 4, 5):
+        for ask in ("Name {} villagers.", "Name {} people of Larkhaven.", "Can you name {} villagers?", "List {} villagers."):
+            given = re.findall(r"[A-Z][a-z]+", new_chat().ask(ask.format(skills.NUMBERS[n]))[0])
+            five.append(len(given) == n == len(set(given)) and set(given) <= names)
+    for name, trade, _, _, _ in world.CAST:
+        for ask in (f"Who is the {trade}? Answer as JSON with name and trade.", f"Tell me about {name} as JSON."):
+            try:
+                objects.append(json.loads(new_chat().ask(ask)[0]) == {"name": name, "trade": trade})
+            except ValueError:
+                objects.append(False)
+    for question in ("What is the capital of Spain?", "Write some Python code.", "Explain quantum physics.", "How do I fix my car?", "Who was Napoleon?", "Translate hello into French.",
+                     "What is the highest mountain?", "Tell me the news.", "Who won the world cup?", "Can you write code?"):
+        limits.append(says(new_chat().ask(question)[0], "demo model"))
+    return {"five": (sum(five), len(five)), "json": (sum(objects), len(objects)), "limits": (sum(limits), len(limits))}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
@@ -114,6 +174,8 @@ def main():
     new_chat = lambda: Chat(gguf, tokenizer, args, rng)
     score = stories(new_chat, picks, args.wishes, args.show)
     score.update(questions(new_chat, picks))
+    score.update(forms(new_chat))
+    score.update(use_tools(new_chat, picks))
     print(", ".join(f"{key} {got} of {total}" for key, (got, total) in score.items()))
 
 

@@ -168,6 +168,7 @@ WEATHERS = [Weather(*w) for w in [
 ]]
 
 
+SKIES = "sunny foggy rainy windy cloudy stormy snowy cold warm clear".split()  # in a word
 GREEN = ("Whisper Wood", "the orchard", "the old oak", "the meadow", "the river")  # their details are not true in snow
 
 
