@@ -21,7 +21,7 @@
 #include "scheduler/engine/observer.h"
 #include "scheduler/engine/snapshot.h"
 #include "scheduler/request/front_door.h"
-#include "scheduler/request/valid_request.h"
+#include "scheduler/request/request_name.h"
 #include "wafer_backend/base/timeline.h"
 
 namespace waferline::engine {
@@ -73,8 +73,8 @@ class Engine {
 
   // From now on every request is refused; those in flight go on.
   virtual void Drain() = 0;
-  // Ends every sequence whose request has this id as kCancelled with this status; gives how many.
-  virtual uint32_t Abort(std::string_view request_id, const absl::Status& status) = 0;
+  // Ends every sequence of this request as kCancelled with this status; gives how many.
+  virtual uint32_t Abort(const RequestName& name, const absl::Status& status) = 0;
   // Ends everything in flight as kCancelled with this status.
   virtual void AbortAll(const absl::Status& status) = 0;
   // InvalidArgument if lane, index or factor make no sense; Apply does nothing then.

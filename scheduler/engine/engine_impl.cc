@@ -73,10 +73,10 @@ void EngineImpl::EndOverdue(Nanoseconds now) {
   });
 }
 
-uint32_t EngineImpl::Abort(std::string_view request_id, const absl::Status& status) {
+uint32_t EngineImpl::Abort(const RequestName& name, const absl::Status& status) {
   uint32_t ended = 0;
   sequences().ForEach([&](SlotIndex slot) {
-    if (sequences()[slot].request.request_id != request_id) return;
+    if (!name.Names(sequences()[slot].request)) return;
     OnOver(slot, FinishReason::kCancelled, status);
     ++ended;
   });

@@ -59,7 +59,7 @@ class EngineImpl final : public Engine,
   void GiveUpOnReaders() override;
   void EndOverdue(Nanoseconds now) override;
   void Drain() override { draining_ = true; }
-  uint32_t Abort(std::string_view request_id, const absl::Status& status) override;
+  uint32_t Abort(const RequestName& name, const absl::Status& status) override;
   void AbortAll(const absl::Status& status) override;
   absl::Status Check(const Fault& fault) const override;
   absl::Status Apply(const Fault& fault) override;

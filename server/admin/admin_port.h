@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "scheduler/engine/snapshot.h"
 #include "scheduler/fleet/config/fault_request.h"
+#include "scheduler/request/request_name.h"
 #include "wafer_backend/base/units.h"
 
 namespace waferline::admin {
@@ -65,9 +66,9 @@ class AdminPort {
   virtual bool draining() const = 0;  // new requests are refused
   virtual void GetLoad(Done<Load> done) = 0;
 
-  // Cancels every sequence in flight of the request with this id and gives their number: one for
-  // each of the request's choices. InvalidArgument, with its field, if the id is empty.
-  virtual void Abort(const std::string& request_id, Done<uint32_t> done) = 0;
+  // Cancels every sequence in flight of this request and gives their number: one for each of the
+  // request's choices. InvalidArgument, with its field, if the id is empty.
+  virtual void Abort(const RequestName& name, Done<uint32_t> done) = 0;
 
   // Refuses new requests from now on, lets those in flight finish and gives their number.
   virtual void Drain(Done<uint64_t> done) = 0;

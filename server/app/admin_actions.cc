@@ -44,12 +44,12 @@ void AdminActions::GetLoad(admin::Done<admin::Load> done) {
   if (!posted) done(NotPosted());
 }
 
-void AdminActions::Abort(const std::string& request_id, admin::Done<uint32_t> done) {
-  if (request_id.empty()) {
+void AdminActions::Abort(const RequestName& name, admin::Done<uint32_t> done) {
+  if (name.id.empty()) {
     return done(FieldError("request_id", "is missing: the x-request-id of the request to cancel"));
   }
   const bool posted =
-      cloud_->engines().Abort(request_id, absl::CancelledError("an operator ended the request"),
+      cloud_->engines().Abort(name, absl::CancelledError("an operator ended the request"),
                               [done](uint32_t sequences) { done(sequences); });
   if (!posted) done(NotPosted());
 }

@@ -22,7 +22,7 @@ class AdminActions : public admin::AdminPort {
   admin::ServerFacts Facts() const override;
   bool draining() const override { return draining_; }
   void GetLoad(admin::Done<admin::Load> done) override;
-  void Abort(const std::string& request_id, admin::Done<uint32_t> done) override;
+  void Abort(const RequestName& name, admin::Done<uint32_t> done) override;
   void Drain(admin::Done<uint64_t> done) override;
   void ResetPrefixCaches(std::function<void(absl::Status)> done) override;
   void ApplyFault(const admin::FaultOrder& order, std::function<void(absl::Status)> done) override;

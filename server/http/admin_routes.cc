@@ -91,14 +91,15 @@ absl::StatusOr<admin::FaultOrder> ReadFault(std::string_view body) {
   return order;
 }
 
-absl::StatusOr<std::string> ReadRequestId(std::string_view body) {
+absl::StatusOr<RequestName> ReadRequestName(std::string_view body) {
   WL_ASSIGN_OR_RETURN(const json::object object, openai::ParseObject(body));
   openai::Fields fields(object);
-  std::string id;
-  fields.Text("request_id", serving::kMaxNameBytes, &id);
-  RefuseOthers(object, {"request_id"}, fields);
+  RequestName name;
+  fields.Text("request_id", serving::kMaxNameBytes, &name.id);
+  fields.Text("tenant", serving::kMaxNameBytes, &name.tenant);
+  RefuseOthers(object, {"request_id", "tenant"}, fields);
   WL_RETURN_IF_ERROR(fields.status());
-  return id;
+  return name;
 }
 
 }  // namespace
@@ -140,9 +141,9 @@ void AdminRoutes::Drain(const Call& call) const {
 }
 
 void AdminRoutes::Abort(const Call& call) const {
-  const auto id = ReadRequestId(call.exchange->request().body);
-  if (!id.ok()) return Answer(call, id.status());
-  admin_port_->Abort(*id, [later = Later(call)](const absl::StatusOr<uint32_t>& aborted) {
+  const auto name = ReadRequestName(call.exchange->request().body);
+  if (!name.ok()) return Answer(call, name.status());
+  admin_port_->Abort(*name, [later = Later(call)](const absl::StatusOr<uint32_t>& aborted) {
     if (!aborted.ok()) return later(aborted.status());
     later(absl::StrCat("{\"aborted\":", *aborted, "}"));
   });

@@ -63,7 +63,7 @@ constexpr Api::Route Api::kRoutes[] = {
      &AdminRoutes::Usage},
     {"/admin/drain", "POST", Guard::kAdmin, "Takes no new requests from now on.", nullptr, nullptr,
      &AdminRoutes::Drain},
-    {"/admin/abort", "POST", Guard::kAdmin, "Ends one request.", nullptr, nullptr,
+    {"/admin/abort", "POST", Guard::kAdmin, "Ends one request of one tenant.", nullptr, nullptr,
      &AdminRoutes::Abort},
     {"/admin/reset_prefix_cache", "POST", Guard::kAdmin, "Empties the prefix caches.", nullptr,
      nullptr, &AdminRoutes::ResetPrefixCaches},

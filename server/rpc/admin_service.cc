@@ -104,7 +104,7 @@ grpc::Status AdminService::AbortRequest(grpc::ServerContext* context,
   return Do(context, [&]() -> absl::Status {
     WL_ASSIGN_OR_RETURN(const uint32_t aborted,
                         Await<absl::StatusOr<uint32_t>>([this, request](auto done) {
-                          port_->Abort(request->request_id(), std::move(done));
+                          port_->Abort({request->request_id(), request->tenant()}, std::move(done));
                         }));
     response->set_aborted(aborted);
     return absl::OkStatus();

@@ -114,9 +114,8 @@ bool ArrivalFeed::Cancel(Ticket ticket) {
                      absl::CancelledError("cancelled before its arrival")) > 0;
 }
 
-uint32_t ArrivalFeed::Abort(std::string_view request_id, const absl::Status& why) {
-  return RefuseThose(
-      [request_id](const auto& request) { return request.request.request_id == request_id; }, why);
+uint32_t ArrivalFeed::Abort(const RequestName& name, const absl::Status& why) {
+  return RefuseThose([&name](const auto& request) { return name.Names(request.request); }, why);
 }
 
 void ArrivalFeed::StandStill(int64_t wall_ns) {

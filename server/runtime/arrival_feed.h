@@ -39,8 +39,8 @@ class ArrivalFeed : private EventTarget {
   void Take(Inbox::Submitted request);
   // False: no such request is here.
   bool Cancel(Ticket ticket);
-  // Refuses those with this id; gives how many.
-  uint32_t Abort(std::string_view request_id, const absl::Status& why);
+  // Refuses those of this name; gives how many.
+  uint32_t Abort(const RequestName& name, const absl::Status& why);
 
   bool open() const { return open_; }  // numbers are still to come
   Nanoseconds frontier() const { return frontier_; }

@@ -49,7 +49,7 @@ bool EngineGroup::Snapshot(std::function<void(engine::EngineSnapshot)> done) {
               [parts, done] { done(engine::Merged(std::move(*parts))); });
 }
 
-bool EngineGroup::Abort(const std::string& request_id, const absl::Status& status,
+bool EngineGroup::Abort(const RequestName& name, const absl::Status& status,
                         std::function<void(uint32_t)> done) {
   struct Sum {
     explicit Sum(size_t engines) : left(engines) {}
@@ -58,7 +58,7 @@ bool EngineGroup::Abort(const std::string& request_id, const absl::Status& statu
   };
   const auto sum = std::make_shared<Sum>(members_.size());
   for (const Member& member : members_) {
-    const bool posted = member.thread->Abort(request_id, status, [sum, done](uint32_t sequences) {
+    const bool posted = member.thread->Abort(name, status, [sum, done](uint32_t sequences) {
       sum->sequences += sequences;
       if (sum->left.fetch_sub(1) == 1) done(sum->sequences);
     });

@@ -39,8 +39,8 @@ class EngineGroup : public FrontDoor {
   bool Post(const Each& each, std::function<void()> done);
   // The engines' snapshots as one (engine::Merged).
   bool Snapshot(std::function<void(engine::EngineSnapshot)> done);
-  // Ends what has this request id; `done` gets how many sequences that were.
-  bool Abort(const std::string& request_id, const absl::Status& status,
+  // Ends this request; `done` gets how many sequences that were.
+  bool Abort(const RequestName& name, const absl::Status& status,
              std::function<void(uint32_t)> done);
   void Drain();
   // All at once: drain, wait for what is in flight up to the bound, abort the rest, join.

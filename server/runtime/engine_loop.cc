@@ -61,8 +61,8 @@ void EngineLoop::Run(engine::Engine* engine) {
   Finish();
 }
 
-uint32_t EngineLoop::Abort(const std::string& request_id, const absl::Status& status) {
-  return feed_.Abort(request_id, status) + engine_->Abort(request_id, status);
+uint32_t EngineLoop::Abort(const RequestName& name, const absl::Status& status) {
+  return feed_.Abort(name, status) + engine_->Abort(name, status);
 }
 
 void EngineLoop::TakeInbox() {

@@ -25,8 +25,8 @@ class EngineLoop {
 
   // Until the inbox says stop and what is in flight has ended, or the bound for that has passed.
   void Run(engine::Engine* engine);
-  // Ends what has this request id, wherever it stands; gives how many sequences.
-  uint32_t Abort(const std::string& request_id, const absl::Status& status);
+  // Ends this request, wherever it stands; gives how many sequences.
+  uint32_t Abort(const RequestName& name, const absl::Status& status);
 
   bool real() const { return options_.clock.kind == ClockKind::kReal; }
   Inbox& inbox() { return inbox_; }

@@ -58,10 +58,10 @@ bool EngineThread::Post(std::function<void(engine::Engine&)> call) {
   return loop_->inbox().PushCall(std::move(call));
 }
 
-bool EngineThread::Abort(const std::string& request_id, const absl::Status& status,
+bool EngineThread::Abort(const RequestName& name, const absl::Status& status,
                          std::function<void(uint32_t)> done) {
-  return Post([loop = loop_.get(), request_id, status, done = std::move(done)](engine::Engine&) {
-    done(loop->Abort(request_id, status));
+  return Post([loop = loop_.get(), name, status, done = std::move(done)](engine::Engine&) {
+    done(loop->Abort(name, status));
   });
 }
 

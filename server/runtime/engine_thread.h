@@ -59,10 +59,10 @@ class EngineThread : public FrontDoor, public Waker {
   // Runs `call` on the engine's thread between two events; false if its queue is full or the
   // thread has stopped. For operators: faults, prefix-cache reset.
   bool Post(std::function<void(engine::Engine&)> call);
-  // Ends what was submitted with this id before the call, wherever it stands, with `status`; `done`
+  // Ends what was submitted by this name before the call, wherever it stands, with `status`; `done`
   // is called on the engine's thread with how many sequences that were. False as above: nothing is
   // called.
-  bool Abort(const std::string& request_id, const absl::Status& status,
+  bool Abort(const RequestName& name, const absl::Status& status,
              std::function<void(uint32_t)> done);
   // As the engine was at the end of some turn not older than the call; empty after Stop. Waits for
   // the engine's thread, so not for it and not for callback threads.

@@ -146,13 +146,19 @@ absl::Status RunAbort(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(const sdk::Endpoint endpoint, OperatorEndpoint(arguments));
   sdk::OperatorClient client(endpoint);
   const std::string& id = arguments.operand(0);
-  WL_ASSIGN_OR_RETURN(const std::string answer,
-                      client.Post("/admin/abort", JsonText(json::object{{"request_id", id}})));
+  json::object name{{"request_id", id}};
+  if (arguments.Has("tenant")) name["tenant"] = arguments.Text("tenant");
+  WL_ASSIGN_OR_RETURN(const std::string answer, client.Post("/admin/abort", JsonText(name)));
   WL_ASSIGN_OR_RETURN(const json::object object, ParseLook(answer));
   const json::value* aborted = object.if_contains("aborted");
   const bool any = aborted != nullptr && aborted->is_number() && aborted->to_number<double>() > 0;
   if (arguments.json()) PrintText(answer + "\n");
-  if (!any) return absl::NotFoundError("no request in flight has the id " + id);
+  if (!any) {
+    return absl::NotFoundError("no request in flight has the id " + id +
+                               (arguments.Has("tenant")
+                                    ? " and this tenant"
+                                    : "; with API keys --tenant says whose it is"));
+  }
   if (!arguments.json())
     Print("ended {} of {}\n", Counted(aborted->to_number<int64_t>(), "answer"), id);
   return absl::OkStatus();
@@ -205,12 +211,16 @@ Command TopCommand() {
 }
 
 Command AbortCommand() {
-  return {.words = "abort",
-          .summary = "End one request of a waferd",
-          .operands = {{"ID", "its x-request-id, as `waferctl requests` lists it"}},
-          .flags = ServerFlags(),
-          .examples = {"waferctl abort req-42"},
-          .run = RunAbort};
+  Command command{.words = "abort",
+                  .summary = "End one request of a waferd",
+                  .operands = {{"ID", "its x-request-id, as `waferctl requests` lists it"}},
+                  .flags = ServerFlags(),
+                  .examples = {"waferctl abort req-42", "waferctl abort req-42 --tenant acme"},
+                  .run = RunAbort};
+  command.flags.push_back(
+      TextFlag("tenant", "NAME",
+               "whose request it is, on a server with API keys: ids are each tenant's own"));
+  return command;
 }
 
 Command DrainCommand() {

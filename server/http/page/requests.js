@@ -58,7 +58,7 @@ export function show(place) {
 
   const abort = async request => {
     try {
-      const {aborted} = await ask("/admin/abort", {request_id: request.id});
+      const {aborted} = await ask("/admin/abort", {request_id: request.id, tenant: request.tenant});
       says.textContent = aborted ? `aborted ${request.id}` : `${request.id} had ended already`;
     } catch (error) { says.textContent = error.message; }
   };

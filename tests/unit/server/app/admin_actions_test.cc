@@ -36,9 +36,9 @@ models:
 constexpr char kReason[] = "an operator ended the request";
 
 struct Doors {
-  Doors() {
+  explicit Doors(const std::string& more = "") {
     const auto parsed = config::ParseServerConfig(
-        std::string(WAFERLINE_SOURCE_DIR) + "/deploy/config/test.yaml", kConfig);
+        std::string(WAFERLINE_SOURCE_DIR) + "/deploy/config/test.yaml", kConfig + more);
     REQUIRE(parsed.ok());
     config = *parsed;
     auto built = Cloud::Build(config);
@@ -54,10 +54,12 @@ struct Doors {
     orders = v1::OperatorService::NewStub(channel);
   }
 
-  uint32_t AbortByGrpc(const std::string& id) const {
+  uint32_t AbortByGrpc(const std::string& id, const std::string& tenant = "") const {
     grpc::ClientContext context;
+    context.AddMetadata("authorization", "Bearer key-operator");
     v1::AbortRequestRequest request;
     request.set_request_id(id);
+    request.set_tenant(tenant);
     v1::AbortRequestResponse response;
     REQUIRE(orders->AbortRequest(&context, request, &response).ok());
     return response.aborted();
@@ -110,6 +112,29 @@ TEST_CASE("what came by HTTP is ended by its id over gRPC") {
   CHECK(response.code == 499);
   CHECK(response.body.find(kReason) != std::string::npos);
   CHECK(doors.LoadByGrpc().finished() == 3);
+}
+
+TEST_CASE("two tenants use the same id: an operator ends one's request, the other's goes on") {
+  Doors doors(
+      "api_keys: [{key: key-a, tenant: a}, {key: key-b, tenant: b},"
+      " {key: key-operator, tenant: operator, may_operate: true}]\n");
+  const auto begin = [&doors](RawClient& client, const std::string& key) {
+    client.Send(
+        Post("/v1/completions", Long(R"(,"stream":true)"), "same\r\nauthorization: Bearer " + key));
+    client.ReadUntil("data: {");  // it runs
+  };
+  RawClient of_a(doors.front->http_port()), of_b(doors.front->http_port());
+  begin(of_a, "key-a");
+  begin(of_b, "key-b");
+  CHECK(doors.AbortByGrpc("same") == 0);
+  CHECK(doors.AbortByGrpc("same", "c") == 0);
+  const std::string operators = "any\r\nauthorization: Bearer key-operator";
+  CHECK(doors.Ask(Post("/admin/abort", R"({"request_id":"same","tenant":"a"})", operators)).body ==
+        R"({"aborted":1})");
+  CHECK(of_a.ReadUntil("data: [DONE]").find(kReason) != std::string::npos);
+  CHECK(of_b.ReadUntil("data: {").find(kReason) == std::string::npos);  // its next tokens
+  CHECK(doors.AbortByGrpc("same", "b") == 1);
+  CHECK(of_b.ReadUntil("data: [DONE]").find(kReason) != std::string::npos);
 }
 
 TEST_CASE("what came by gRPC is ended by its id over HTTP") {

@@ -66,8 +66,8 @@ class RecordingPort final : public admin::AdminPort {
   admin::ServerFacts Facts() const override { return port_->Facts(); }
   bool draining() const override { return port_->draining(); }
   void GetLoad(admin::Done<admin::Load> done) override { port_->GetLoad(std::move(done)); }
-  void Abort(const std::string& id, admin::Done<uint32_t> done) override {
-    port_->Abort(id, std::move(done));
+  void Abort(const RequestName& name, admin::Done<uint32_t> done) override {
+    port_->Abort(name, std::move(done));
   }
   void Drain(admin::Done<uint64_t> done) override { port_->Drain(std::move(done)); }
   void ResetPrefixCaches(std::function<void(absl::Status)> done) override {

@@ -93,6 +93,7 @@ TEST_CASE("operators ask, give orders and learn what is wrong with them") {
       {"abort", R"({})", "request_id"},
       {"abort", R"({"request_id":7})", "request_id"},
       {"abort", R"({"request_id":"a","id":"b"})", "id"},
+      {"abort", R"({"request_id":"a","tenant":7})", "tenant"},
       {"faults", R"({"model":"bytes"})", "fault"},
       {"faults", R"({"fault":"meteor","model":"bytes"})", "fault"},
       {"faults", R"({"fault":"unit_lost"})", "model"},

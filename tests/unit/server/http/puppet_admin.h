@@ -20,9 +20,9 @@ class PuppetAdmin final : public admin::AdminPort {
     load.models = {{.model = "bytes", .units = {{.name = "wafers-0"}, {.name = "wafers-1"}}}};
     Answer(std::move(done), std::move(load));
   }
-  void Abort(const std::string& request_id, admin::Done<uint32_t> done) override {
-    absl::StatusOr<uint32_t> aborted = request_id == "victim" ? 2u : 0u;
-    if (request_id.empty()) {
+  void Abort(const RequestName& name, admin::Done<uint32_t> done) override {
+    absl::StatusOr<uint32_t> aborted = name.id == "victim" ? 2u : 0u;
+    if (name.id.empty()) {
       aborted = WithField(absl::InvalidArgumentError("is missing"), "request_id");
     }
     Answer(std::move(done), std::move(aborted));

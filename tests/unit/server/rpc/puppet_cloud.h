@@ -91,11 +91,11 @@ class PuppetAdmin : public admin::AdminPort {
     load.accepted = 5;
     done(std::move(load));
   }
-  void Abort(const std::string& request_id, admin::Done<uint32_t> done) override {
-    if (request_id.empty()) {
+  void Abort(const RequestName& name, admin::Done<uint32_t> done) override {
+    if (name.id.empty()) {
       return done(WithField(absl::InvalidArgumentError("is missing"), "request_id"));
     }
-    done(request_id == "victim" ? 2u : 0u);
+    done(name.id == "victim" ? 2u : 0u);
   }
   void Drain(admin::Done<uint64_t> done) override { done(uint64_t{7}); }
   void ResetPrefixCaches(std::function<void(absl::Status)> done) override {

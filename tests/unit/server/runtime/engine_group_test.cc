@@ -102,10 +102,11 @@ TEST_CASE("tickets, snapshots, aborts and the end concern all engines") {
   }
   Notification aborted;
   uint32_t ended = 99;
-  REQUIRE(pair.group.Abort("no such request", absl::CancelledError("x"), [&](uint32_t sequences) {
-    ended = sequences;
-    aborted.Notify();
-  }));
+  REQUIRE(
+      pair.group.Abort({"no such request", ""}, absl::CancelledError("x"), [&](uint32_t sequences) {
+        ended = sequences;
+        aborted.Notify();
+      }));
   aborted.Wait();
   REQUIRE(ended == 0);
   pair.group.Stop();
