@@ -15,7 +15,9 @@ using store::Result;
 using store::Row;
 using store::Value;
 
-constexpr const char* kColumns[kUsageBys] = {"tenant", "project", "api_key", "model", "tier"};
+constexpr const char* kColumns[kUsageBys] = {
+    "tenant", "project", "api_key",
+    "model",  "tier",    "CASE WHEN tier = 'batch' THEN 'true' ELSE 'false' END"};
 constexpr int64_t kHourUs = 3600LL * 1'000'000;
 
 // Hours and days are summed from the hours' table, minutes from the records themselves.

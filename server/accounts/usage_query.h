@@ -12,8 +12,9 @@
 namespace waferline::accounts {
 
 // Columns that results may be split and filtered by.
-enum class UsageBy : uint8_t { kTenant, kProject, kApiKey, kModel, kTier };
-inline constexpr int kUsageBys = 5;
+// Batch: "true" of lines of batches, else "false".
+enum class UsageBy : uint8_t { kTenant, kProject, kApiKey, kModel, kTier, kBatch };
+inline constexpr int kUsageBys = 6;
 
 struct UsageQuery {
   int64_t start_us = 0;  // inclusive; rounded down to a bucket

@@ -38,8 +38,8 @@ std::string QuotaJson(const accounts::Quota& quota);
 std::string QuotasJson(const std::vector<accounts::Quota>& quotas);
 
 // The query of /v1/organization/usage/completions: start_time (required), end_time, bucket_width
-// (1m, 1h, 1d), group_by, project_ids, api_key_ids, models, limit, page; of ours, tenants. Lists
-// are written name=a&name=b or name[]=a. What is not recorded (user_ids, batch) is refused by name.
+// (1m, 1h, 1d), group_by, project_ids, api_key_ids, models, limit, page, batch; of ours, tenants.
+// Lists are written name=a&name=b or name[]=a. What is not recorded (user_ids) is refused by name.
 absl::StatusOr<accounts::UsageQuery> ReadUsageQuery(std::string_view query, int64_t now_us);
 // OpenAI's page of buckets.
 std::string UsageJson(const accounts::UsageQuery& query,

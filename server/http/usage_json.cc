@@ -40,10 +40,10 @@ constexpr Width kWidths[] = {{"1m", 60, 60, 1440}, {"1h", 3600, 24, 168}, {"1d",
 constexpr Width kCostWidths[] = {{"1d", 24 * 3600, 7, 180}};
 
 // By UsageBy: the parameter that filters, and what group_by calls it.
-constexpr std::string_view kFilters[] = {"tenants", "project_ids", "api_key_ids", "models",
-                                         "service_tiers"};
-constexpr std::string_view kGroups[] = {"tenant", "project_id", "api_key_id", "model",
-                                        "service_tier"};
+constexpr std::string_view kFilters[] = {"tenants", "project_ids",   "api_key_ids",
+                                         "models",  "service_tiers", "batch"};
+constexpr std::string_view kGroups[] = {"tenant", "project_id",   "api_key_id",
+                                        "model",  "service_tier", "batch"};
 // Of costs: a line item is a model.
 constexpr std::string_view kCostGroups[] = {"tenant", "project_id", "api_key_id", "line_item"};
 
@@ -76,6 +76,9 @@ class QueryReader {
       : kind_(kind), now_us_(now_us), width_(&kind.widths.back()) {}
 
   absl::Status Take(const std::string& name, const std::string& value) {
+    if (name == "batch" && value != "true" && value != "false") {
+      return openai::FieldError(name, "must be true or false");
+    }
     for (size_t i = 0; i < kind_.filters.size(); ++i) {
       if (name == kind_.filters[i]) return query_.only[i].push_back(value), absl::OkStatus();
     }
@@ -90,7 +93,7 @@ class QueryReader {
       }
       return TakeNumber(name, value.substr(kPage.size()), kMaxUnixSeconds, &page_);
     }
-    if (name == "user_ids" || name == "batch") {
+    if (name == "user_ids") {
       return openai::FieldError(name, "is not recorded here, so usage cannot be filtered by it");
     }
     return openai::FieldError(
@@ -161,7 +164,13 @@ void AddGroups(const Kind& kind, const accounts::UsageQuery& query, const accoun
     const auto by = static_cast<accounts::UsageBy>(i);
     const bool grouped =
         std::find(query.group_by.begin(), query.group_by.end(), by) != query.group_by.end();
-    (*out)[kind.groups[i]] = grouped ? json::value(sums.by[i]) : json::value();
+    json::value& value = (*out)[kind.groups[i]] = nullptr;
+    if (!grouped) continue;
+    if (by == accounts::UsageBy::kBatch) {
+      value = sums.by[i] == "true";
+    } else {
+      value = sums.by[i];
+    }
   }
 }
 
@@ -189,8 +198,7 @@ json::object ResultOf(const accounts::UsageQuery& query, const accounts::UsageSu
                    {"input_audio_tokens", 0},
                    {"output_audio_tokens", 0},
                    {"num_model_requests", sums.requests},
-                   {"user_id", nullptr},
-                   {"batch", nullptr}};
+                   {"user_id", nullptr}};
   AddGroups(kUsageKind, query, sums, &out);
   return out;
 }

@@ -102,6 +102,13 @@ def test_lines_run_as_requests_do_for_half_the_price(database, tmp_path):
         tokens = {row[0]: int(row[1]) for row in database.rows(
             "SELECT tier, SUM(prompt + 2 * generated) FROM usage WHERE tenant = 't' AND reason != '' GROUP BY tier")}
         assert charges["default"] == tokens["default"] * 1_000_000 and charges["batch"] == tokens["batch"] * 500_000
+        # The usage says which of it was a batch's.
+        def usage(query):
+            code, page = call(server, "GET", "/v1/organization/usage/completions?start_time=0&tenants=t&" + query, key="root")
+            assert code == 200, page
+            return {r["batch"]: r["num_model_requests"] for bucket in page["data"] for r in bucket["results"]}
+        assert usage("group_by=batch") == {True: 12, False: 1} and usage("batch=true") == {None: 12}
+        assert call(server, "GET", "/v1/organization/usage/completions?start_time=0&batch=yes", key="root")[0] == 400
 
 
 def test_a_batch_goes_on_after_a_kill(database, tmp_path):

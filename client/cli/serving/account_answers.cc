@@ -22,8 +22,14 @@ std::string TextOf(const json::value& value) {
   if (value.is_null()) return "";
   if (value.is_string()) return value.get_string().c_str();
   if (value.is_bool()) return value.get_bool() ? "yes" : "";
-  if (!value.is_array()) return json::serialize(value);
   std::vector<std::string> parts;
+  if (value.is_object()) {
+    for (const auto& [name, part] : value.get_object()) {
+      parts.push_back(absl::StrCat(std::string(name), "=", TextOf(part)));
+    }
+    return absl::StrJoin(parts, ",");
+  }
+  if (!value.is_array()) return json::serialize(value);
   for (const json::value& part : value.get_array()) parts.push_back(TextOf(part));
   return absl::StrJoin(parts, ",");
 }

@@ -3,6 +3,7 @@
 #include <functional>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "client/cli/frame/output.h"
@@ -50,7 +51,14 @@ absl::Status AddTenant(const Arguments& arguments) {
   if (arguments.Has("plan")) order["plan"] = arguments.Text("plan");
   const std::string body = json::serialize(order);
   return Report(arguments, AskAccounts(arguments, "POST", "/admin/tenants", body),
-                [&](const auto&) { Print("added tenant {}\n", name); });
+                [&](const json::object& answer) {
+                  const json::value* found = answer.if_contains("found");
+                  if (found == nullptr || *found == json::value(false)) {
+                    return Print("added tenant {}\n", name);
+                  }
+                  Print("tenant {} was there already{}\n", name,
+                        arguments.Has("plan") ? " and pays by plan " + arguments.Text("plan") : "");
+                });
 }
 
 absl::Status DisableTenant(const Arguments& arguments) {
@@ -105,8 +113,21 @@ absl::Status ListQuotas(const Arguments& arguments) {
   return Report(arguments, AskAccounts(arguments, "GET", "/admin/quotas"), [](const auto& answer) {
     std::vector<const char*> columns = {"tenant"};
     columns.insert(columns.end(), std::begin(kLimits), std::end(kLimits));
+    columns.push_back("project_shares");
     PrintList(answer, "quotas", columns);
   });
+}
+
+// "search=0.25,web=0.5"
+absl::StatusOr<json::object> ReadShares(const std::string& text) {
+  json::object shares;
+  for (const auto part : absl::StrSplit(text, ',')) {
+    const std::pair<std::string, std::string> share = absl::StrSplit(part, absl::MaxSplits('=', 1));
+    if (!shares.emplace(share.first, share.second).second) {
+      return UsageError(absl::StrCat("--project-shares: '", share.first, "' is given twice"));
+    }
+  }
+  return shares;
 }
 
 absl::Status SetQuota(const Arguments& arguments) {
@@ -122,13 +143,7 @@ absl::Status SetQuota(const Arguments& arguments) {
     if (arguments.Has(flag)) body[field] = arguments.Text(flag);
   }
   if (arguments.Has("project-shares")) {
-    json::object shares;
-    for (const auto part : absl::StrSplit(arguments.Text("project-shares"), ',')) {
-      const std::pair<std::string, std::string> share =
-          absl::StrSplit(part, absl::MaxSplits('=', 1));
-      shares[share.first] = share.second;
-    }
-    body["project_shares"] = std::move(shares);
+    WL_ASSIGN_OR_RETURN(body["project_shares"], ReadShares(arguments.Text("project-shares")));
   }
   return Report(arguments, AskAccounts(arguments, "POST", "/admin/quotas", json::serialize(body)),
                 [&](const auto&) { Print("set the quota of {}\n", arguments.Text("tenant")); });
