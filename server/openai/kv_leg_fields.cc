@@ -1,5 +1,6 @@
 #include "server/openai/kv_leg_fields.h"
 
+#include <boost/json/serialize.hpp>
 #include <utility>
 
 #include "server/openai/api_error.h"
@@ -22,9 +23,10 @@ absl::StatusOr<serving::KvParams> ReadParams(const boost::json::object& object) 
         (value.is_string() && value.get_string().size() > serving::kMaxNameBytes)) {
       return FieldError(kName, "has a text that is too long");
     }
-    if (value.is_string()) params[name] = value.get_string();
-    if (value.is_bool() && value.get_bool()) params[name] = "true";
-    if (value.is_int64()) params[name] = std::to_string(value.get_int64());
+    // Off, as routers write what they do not use.
+    if (value.is_null() || value == boost::json::value(false)) continue;
+    params[name] =
+        value.is_string() ? std::string(value.get_string().c_str()) : boost::json::serialize(value);
   }
   return params;
 }

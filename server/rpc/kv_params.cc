@@ -9,6 +9,7 @@ namespace waferline::rpc {
 namespace {
 constexpr int kMaxFields = 64;
 constexpr size_t kMaxTextBytes = 1024;
+constexpr char kNoText[] = "{}";  // no field here is a list or an object: which one does not matter
 }  // namespace
 
 absl::StatusOr<serving::KvParams> ReadKvParams(const google::protobuf::Struct& fields) {
@@ -23,6 +24,7 @@ absl::StatusOr<serving::KvParams> ReadKvParams(const google::protobuf::Struct& f
     }
     if (value.has_string_value()) params[name] = value.string_value();
     if (value.has_bool_value() && value.bool_value()) params[name] = "true";
+    if (value.has_list_value() || value.has_struct_value()) params[name] = kNoText;
     if (!value.has_number_value()) continue;
     const double number = value.number_value();
     const bool whole = std::abs(number) < 0x1p53 && number == std::floor(number);

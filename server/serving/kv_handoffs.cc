@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include <algorithm>
 #include <charconv>
 #include <string_view>
 
@@ -23,6 +24,8 @@ constexpr std::string_view kTokens = "remote_num_tokens";
 constexpr std::string_view kNumber = "remote_handoff";  // no two of a server are the same
 constexpr std::string_view kExpires = "expires_unix_s";
 constexpr std::string_view kSignature = "signature";
+constexpr std::string_view kHandedOver[] = {kPrefill, kDecode, kEngine,  kRequest,
+                                            kTokens,  kNumber, kExpires, kSignature};
 
 std::string_view Get(const KvParams& params, std::string_view name) {
   const auto found = params.find(name);
@@ -43,6 +46,20 @@ bool SameSignature(std::string_view a, std::string_view b) {
 }
 
 bool IsTrue(const KvParams& params, std::string_view name) { return Get(params, name) == "true"; }
+
+// Nothing is taken that is not read: a prompt is computed by its flag alone, and what comes back is
+// what was handed over.
+absl::Status CheckNames(const KvParams& asked, bool prefill) {
+  for (const auto& [name, text] : asked) {
+    const bool known = prefill ? IsFlag(name) : std::ranges::count(kHandedOver, name) > 0;
+    if (known) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("has '", name, "', which is not read here; ",
+                     prefill ? "do_remote_decode: true stands alone, others may be null"
+                             : "send what was handed over as it came"));
+  }
+  return absl::OkStatus();
+}
 
 }  // namespace
 
@@ -71,6 +88,7 @@ absl::StatusOr<KvParams> KvHandoffs::Apply(const KvParams& asked, int64_t unix_s
                                               : "this server only computes prompts: kv_transfer's "
                                                 "role");
   }
+  WL_RETURN_IF_ERROR(CheckNames(asked, prefill));
   if (prefill) {
     if (request->max_tokens != 1) {
       return absl::InvalidArgumentError("do_remote_decode: true needs max_tokens: 1");
@@ -103,7 +121,8 @@ KvParams KvHandoffs::HandOver(const ValidRequest& request, int64_t unix_seconds)
 absl::Status KvHandoffs::Check(const KvParams& handed, int64_t unix_seconds,
                                const ValidRequest& request) const {
   const absl::StatusOr<int64_t> until = ExpiresOf(handed);
-  if (!until.ok() || !SameSignature(Get(handed, kSignature), Sign(handed, request))) {
+  if (!until.ok() || Get(handed, kTokens) != absl::StrCat(request.prompt->size()) ||
+      !SameSignature(Get(handed, kSignature), Sign(handed, request))) {
     return absl::FailedPreconditionError(
         "is not what a server with this key handed over for this prompt, model (name and weights) "
         "and tenant");

@@ -185,7 +185,11 @@ def test_a_costly_grammar_or_a_long_text_delays_no_other_request(server):
 
     def tokenize():
         body = json.dumps({"model": "llama-3.1-8b", "prompt": "The baker walked to the well and back again. " * 80_000}).encode()
-        urllib.request.urlopen(urllib.request.Request(server.http + "/tokenize", body), timeout=60).close()
+        try:
+            urllib.request.urlopen(urllib.request.Request(server.http + "/tokenize", body), timeout=60).close()
+        except urllib.error.HTTPError as error:
+            return error.code
+        return 200
 
     def refused(fields):
         with pytest.raises(urllib.error.HTTPError) as error:
@@ -198,7 +202,7 @@ def test_a_costly_grammar_or_a_long_text_delays_no_other_request(server):
         while any(not job.done() for job in jobs) or len(lasted) < 20:
             lasted.append(live())
         # On a busy machine some may wait too long, and are asked to come again.
-        assert {job.result() for job in jobs[:-1]} <= {400, 503} and jobs[-1].result() is None  # raises if it was refused
+        assert {job.result() for job in jobs[:-1]} <= {400, 503} and jobs[-1].result() in (200, 503)
     lasted.sort()
     print(f"/live, {len(lasted)} times: at most {lasted[-1] * 1000:.1f} ms")
     # Where such work is done on the thread of the connections, each of these waits for seconds. A busy machine costs some a moment.

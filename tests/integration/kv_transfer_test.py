@@ -130,7 +130,10 @@ def test_what_does_not_belong_together_is_refused_by_name(cells, prompt, tmp_pat
              (prefill, {**leg, "n": 2}, transfer, "n: 1"), (decode, {**go_on, "prompt": prompt[1:]}, transfer, "for this prompt"),
              (decode, {**go_on, transfer: {"do_remote_prefill": True, "remote_engine_id": "x"}}, transfer, "for this prompt"),
              (decode, {**go_on, transfer: {**handed, "do_remote_decode": True}}, transfer, "either"),
-             (decode, {**go_on, transfer: {**handed, "expires_unix_s": "9999999999"}}, transfer, "for this prompt")]
+             (decode, {**go_on, transfer: {**handed, "expires_unix_s": "9999999999"}}, transfer, "for this prompt"),
+             (decode, {**go_on, transfer: {**handed, "remote_num_tokens": 1}}, transfer, "for this prompt"),
+             (decode, {**go_on, transfer: {**handed, "remote_block_ids": [[1]]}}, transfer, "'remote_block_ids'"),
+             (prefill, {**leg, transfer: {"do_remote_decode": True, "remote_port": 7}}, transfer, "'remote_port'")]
     for server, body, param, says in cases:
         code, named, message = fault(server.http, body)
         assert (code, named) == (400, param) and says in message, message

@@ -78,6 +78,22 @@ TEST_CASE("only what was computed is taken") {
   CHECK(absl::IsFailedPrecondition(Take({{"do_remote_prefill", "true"}}, Request(20))));
 }
 
+TEST_CASE("nothing is taken that is not read") {
+  KvParams handed = HandedOver();
+  handed["remote_num_tokens"] = "4";
+  CHECK(absl::IsFailedPrecondition(Take(handed, Request(20))));
+  handed = HandedOver();
+  handed["remote_block_ids"] = "[1]";
+  const absl::Status more = Take(handed, Request(20));
+  CHECK(absl::IsInvalidArgument(more));
+  CHECK(std::string(more.message()).find("'remote_block_ids'") != std::string::npos);
+  ValidRequest request = Request();
+  KvParams asked = kPrefill;
+  asked["remote_host"] = "h";
+  CHECK(absl::IsInvalidArgument(With({}).Apply(asked, kNow, &request).status()));
+  CHECK(request.leg == KvLeg::kWhole);
+}
+
 TEST_CASE("a prompt is kept for a while") {
   CHECK(Take(HandedOver(), Request(20), kNow + 60).ok());
   const absl::Status late = Take(HandedOver(), Request(20), kNow + 61);
