@@ -156,8 +156,9 @@ void Writer::CommitSome(Pieces* group) {
   group->erase(group->begin(), group->begin() + static_cast<std::ptrdiff_t>(count));
   MutexLock lock(&mutex_);
   in_group_ = group->size();
+  const bool awaited = over_ < flush_to_;  // this group may hold more than Flush waits for
   over_ += count;
-  if (over_ <= flush_to_) changed_.NotifyAll();
+  if (awaited) changed_.NotifyAll();
   group_began_ = options_.now();
   last_error_.clear();
 }

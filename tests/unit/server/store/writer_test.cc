@@ -48,6 +48,29 @@ struct World {
 
 }  // namespace
 
+TEST_CASE("a flush ends though its last group holds more than it waits for") {
+  World world;
+  Writer writer(world.real.get(), Plain());
+  REQUIRE(writer.Start().ok());
+  std::atomic<bool> busy{false}, release{false};
+  const auto pause = [] { std::this_thread::sleep_for(std::chrono::milliseconds(1)); };
+  writer.Post(
+      [&](Connection&) {
+        for (busy = true; !release;) pause();
+        return absl::OkStatus();
+      },
+      [](const absl::Status&) {});
+  while (!busy) pause();
+  writer.Post(Count(1), nullptr);
+  std::thread later([&] {
+    for (int i = 0; i < 50; ++i) pause();  // so that Flush waits for the first two only
+    writer.Post(Count(2), nullptr);
+    release = true;
+  });
+  CHECK(writer.Flush(Seconds(30)));
+  later.join();
+}
+
 TEST_CASE("what waits together is committed together, and done runs after the commit") {
   World world;
   // Time stands still: only a full group, or Flush, is due.
