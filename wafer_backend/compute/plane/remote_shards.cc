@@ -32,7 +32,8 @@ void RemoteShards::Build() {
   options_.vitals->generation = credentials_.fence.generation;
   dropped_.clear();
   hellos_.assign(endpoints_.size(), {});
-  memory_.assign(endpoints_.size(), {});
+  memory_.clear();
+  for (const ShardCounts& counts : counts_) memory_.push_back(counts.sums());
   for (size_t i = 0; i < endpoints_.size(); ++i) shards_.push_back(std::make_unique<Shard>());
   for (size_t i = 0; i < endpoints_.size(); ++i) {
     shards_[i]->attempt = std::make_unique<link::ConnectAttempt>(
@@ -233,6 +234,7 @@ absl::Status RemoteShards::On(size_t index, const link::AnswerFrame& answer) {
 absl::Status RemoteShards::On(size_t index, const link::MemoryFrame& memory) {
   WL_RETURN_IF_ERROR(CheckMemory(memory));
   memory_[index] = memory;
+  counts_[index].Add(hellos_[index].credentials.incarnation, &memory_[index]);
   shards_[index]->memory_reported = true;
   memory_changed_ = true;
   if (reports_pending_ > 0) --reports_pending_;

@@ -25,6 +25,7 @@
 #include "wafer_backend/compute/link/reactor.h"
 #include "wafer_backend/compute/link/typed_link.h"
 #include "wafer_backend/compute/plane/chain_vitals.h"
+#include "wafer_backend/compute/plane/shard_counts.h"
 #include "wafer_backend/compute/shard/packed_model.h"
 #include "wafer_backend/membership/credentials.h"
 #include "wafer_backend/membership/standby_pool.h"
@@ -84,7 +85,7 @@ class RemoteShards {
 
   void AskMemory();
   uint32_t reports_pending() const { return reports_pending_; }
-  // The last reports of the shards; one entry each once up.
+  // The last reports of the shards; one entry each once up. Counts are sums over all processes.
   const std::vector<link::HelloFrame>& hellos() const { return hellos_; }
   const std::vector<link::MemoryFrame>& memory() const { return memory_; }
   link::ShardsFrame addresses() const;
@@ -143,6 +144,7 @@ class RemoteShards {
   std::vector<link::HelloFrame> hellos_;
   std::vector<link::HelloFrame> first_hellos_;  // of the first chain that was up
   std::vector<link::MemoryFrame> memory_;
+  std::vector<ShardCounts> counts_ = std::vector<ShardCounts>(endpoints_.size());
   struct Opening {
     std::vector<bool> answered;  // by shard
     absl::Status status;

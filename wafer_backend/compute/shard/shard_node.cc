@@ -134,12 +134,17 @@ void ShardNode::AssignDriver(const membership::Credentials& theirs,
       });
 }
 
+void ShardNode::DropDownstream() {
+  if (downstream_ != nullptr) sent_before_ += downstream_->outlet.sent();
+  downstream_.reset();
+}
+
 void ShardNode::DropDriver() {
   gate_.OnDriverGone();
   driver_.reset();
   upstream_.reset();
   joining_.reset();
-  downstream_.reset();
+  DropDownstream();
   prefill_.clear();
   if (shard_ != nullptr) {
     shard_->CloseAll();
@@ -168,12 +173,11 @@ absl::Status ShardNode::HandleControl(const link::CloseFrame& close) {
 
 absl::Status ShardNode::HandleControl(const link::AskMemoryFrame&) {
   link::MemoryFrame frame = shard_->Report();
-  if (downstream_ != nullptr) {
-    const link::LinkBytes& sent = downstream_->outlet.sent();
-    frame.sent_frames = sent.frames;
-    frame.sent_payload = sent.payload;
-    frame.sent_framing = sent.framing;
-  }
+  link::LinkBytes sent = sent_before_;
+  if (downstream_ != nullptr) sent += downstream_->outlet.sent();
+  frame.sent_frames = sent.frames;
+  frame.sent_payload = sent.payload;
+  frame.sent_framing = sent.framing;
   return driver_->outlet.Send(frame);
 }
 
@@ -183,7 +187,7 @@ absl::Status ShardNode::HandleControl(const link::TokenFrame& tokens) {
 }
 
 absl::Status ShardNode::HandleControl(const link::JoinFrame& join) {
-  downstream_.reset();
+  DropDownstream();
   joining_.reset();
   if (const absl::Status status = ConnectWorkers(); !status.ok()) {
     return Answer(link::AnswerFrame::To::kJoin, 0, status);
@@ -230,7 +234,7 @@ void ShardNode::Greet(std::unique_ptr<link::Connection> connection) {
       },
       [this](const absl::Status& why) {
         Remark("downstream shard disconnected", why);
-        downstream_.reset();
+        DropDownstream();
         (void)Answer(link::AnswerFrame::To::kJoin, kNextShard,
                      absl::UnavailableError(absl::StrCat("the next shard: ", why.message())));
       });

@@ -73,6 +73,7 @@ class ShardNode {
   void AssignUpstream(std::unique_ptr<link::Connection> connection);
   void AssignPrefill(std::unique_ptr<link::Connection> connection);
   void DropDriver();
+  void DropDownstream();
 
   template <typename Frame>
   absl::Status OnControl(const Frame& frame);
@@ -99,6 +100,7 @@ class ShardNode {
   std::unique_ptr<UpstreamPeer> upstream_;
   std::unique_ptr<link::ConnectAttempt> joining_;
   std::unique_ptr<DownstreamPeer> downstream_;
+  link::LinkBytes sent_before_;                        // to earlier ones
   std::vector<std::unique_ptr<PrefillPeer>> prefill_;  // oldest first
   std::unique_ptr<RemoteLayerWorkers> workers_;
   link::ActivationFrame activations_;
