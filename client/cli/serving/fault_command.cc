@@ -49,8 +49,14 @@ std::string_view EndOf(v1::FaultKind kind) {
     case v1::FAULT_KIND_WORKER_BACK:
     case v1::FAULT_KIND_UNIT_BACK:
       return "it works again";
+    case v1::FAULT_KIND_WAFER:
+      return "down until a spare has its weights, or until unit_back where nothing takes its place";
+    case v1::FAULT_KIND_POWER_CAP:
+    case v1::FAULT_KIND_THERMAL:
+    case v1::FAULT_KIND_OFF_WAFER_LINK:
+      return "slower, if it is what limits the unit, until unit_slow --factor 1 is sent";
     default:
-      return "until it is repaired (unit_back), then slower (until unit_slow --factor 1)";
+      return "down until it has been laid out again, then slower (until unit_slow --factor 1)";
   }
 }
 

@@ -128,17 +128,25 @@ std::string PartTable(const json::object& look) {
   return table.Text(0);
 }
 
-// Emulated, from its arrival until it ended or now.
-double AgeOf(const json::object& look, const json::object& request) {
-  if (At(request, "ended_ms") != nullptr) {
-    return NumberAt(request, "ended_ms") - NumberAt(request, "arrival_ms");
-  }
+// Emulated, on the timeline of the request's model.
+double NowOf(const json::object& look, const json::object& request) {
   for (const json::object& model : ObjectsAt(look, "models")) {
-    if (TextAt(model, "model") == TextAt(request, "model")) {
-      return NumberAt(model, "now_ms") - NumberAt(request, "arrival_ms");
-    }
+    if (TextAt(model, "model") == TextAt(request, "model")) return NumberAt(model, "now_ms");
   }
   return 0;
+}
+
+// From its arrival until it ended or now.
+double AgeOf(const json::object& look, const json::object& request) {
+  const bool ended = At(request, "ended_ms") != nullptr;
+  return (ended ? NumberAt(request, "ended_ms") : NowOf(look, request)) -
+         NumberAt(request, "arrival_ms");
+}
+
+// Below 0: it is in flight.
+double SinceEnd(const json::object& look, const json::object& request) {
+  if (At(request, "ended_ms") == nullptr) return -1;
+  return std::max(0.0, NowOf(look, request) - NumberAt(request, "ended_ms"));
 }
 
 std::string Summary(const json::object& look) {
@@ -165,6 +173,11 @@ std::string TopText(const json::object& before, const json::object& look, const 
 
 std::string StatusText(const json::object& look) {
   std::string wrong;
+  const auto cannot_be_served = [&look](const json::object& model) {
+    const json::value* const impaired = look.if_contains("impaired");
+    return impaired != nullptr && impaired->is_object() &&
+           impaired->get_object().contains(TextAt(model, "model"));
+  };
   if (look.contains("why")) wrong += "not ready: " + TextAt(look, "why") + "\n";
   if (const json::value* impaired = look.if_contains("impaired");
       impaired != nullptr && impaired->is_object()) {
@@ -179,7 +192,7 @@ std::string StatusText(const json::object& look) {
                fmt::format("{:.0f}", RunningOf(model)),
                fmt::format("{:.0f}", NumberAt(model, "finished")),
                fmt::format("{:.0f}", NumberAt(model, "refused")),
-               Milliseconds(NumberAt(model, "expected_queue_ms"))});
+               cannot_be_served(model) ? "-" : Milliseconds(NumberAt(model, "expected_queue_ms"))});
   }
   return Summary(look) + wrong + "\n" + table.Text(0) + "\n" + PartTable(look);
 }
@@ -187,7 +200,11 @@ std::string StatusText(const json::object& look) {
 std::string RequestsText(const json::object& look, bool ended) {
   Table table({"REQUEST", "STATE", "MODEL", "PROMPT", "TOKENS", "TIME", "RESTARTS"},
               {Align::kLeft, Align::kLeft, Align::kLeft, Align::kRight});
-  for (const json::object& request : ObjectsAt(look, "requests")) {
+  std::vector<json::object> requests = ObjectsAt(look, "requests");
+  std::stable_sort(requests.begin(), requests.end(), [&](const auto& a, const auto& b) {
+    return SinceEnd(look, a) < SinceEnd(look, b);
+  });
+  for (const json::object& request : requests) {
     const std::string end = TextAt(request, "end");
     if (!end.empty() && !ended) continue;
     table.Add(

@@ -20,7 +20,7 @@ std::string TopText(const boost::json::object& before, const boost::json::object
 // Models with what waits and runs, then their workers and units with what is wrong with them.
 std::string StatusText(const boost::json::object& look);
 
-// Requests in flight, and with `ended` those that ended last.
+// Requests in flight, and with `ended` those that ended last, the newest first.
 std::string RequestsText(const boost::json::object& look, bool ended);
 
 }  // namespace waferline::cli

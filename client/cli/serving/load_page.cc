@@ -96,6 +96,7 @@ void AddSummary(const load::LoadReport& report, Page* page) {
   std::vector<Row> rows = {
       {"requests completed", fmt::format("{}", report.completed)},
       {"failed", fmt::format("{}", report.failed)},
+      {"cancelled, as asked for", fmt::format("{}", report.cancelled)},
       {"cut short by the client", fmt::format("{}", report.cut)},
       {"seconds", fmt::format("{:.2f}", report.duration_s)},
       {"requests a second", rate(report.request_throughput)},

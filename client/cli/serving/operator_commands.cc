@@ -224,11 +224,12 @@ Command AbortCommand() {
 }
 
 Command DrainCommand() {
-  return {.words = "drain",
-          .summary = "Let a waferd take no new requests; those in flight go on",
-          .flags = ServerFlags(),
-          .examples = {"waferctl drain"},
-          .run = RunDrain};
+  return {
+      .words = "drain",
+      .summary = "Let a waferd take no new requests until it is restarted; those in flight go on",
+      .flags = ServerFlags(),
+      .examples = {"waferctl drain"},
+      .run = RunDrain};
 }
 
 }  // namespace waferline::cli
