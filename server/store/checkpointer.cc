@@ -75,9 +75,12 @@ int Checkpointer::Copy() const {
   sqlite3* db = nullptr;
   int copied = 0;
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
-  if (sqlite3_open_v2(path_.c_str(), &db, flags, nullptr) == SQLITE_OK &&
-      sqlite3_wal_checkpoint_v2(db, "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, &copied) !=
-          SQLITE_OK) {
+  const bool ready =
+      sqlite3_open_v2(path_.c_str(), &db, flags, nullptr) == SQLITE_OK &&
+      // Before its first read a connection does not know that there is a log, and copies nothing.
+      sqlite3_exec(db, "SELECT 1 FROM sqlite_master", nullptr, nullptr, nullptr) == SQLITE_OK;
+  if (!ready || sqlite3_wal_checkpoint_v2(db, "main", SQLITE_CHECKPOINT_PASSIVE, nullptr,
+                                          &copied) != SQLITE_OK) {
     copied = 0;
   }
   sqlite3_close(db);

@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <filesystem>
 #include <string>
+#include <thread>
 
 #include "tests/unit/server/store/temporary_store.h"
 
@@ -61,6 +63,22 @@ TEST_CASE("the log is copied while commits go on: it stays within its bound and 
   CHECK(sqlite3_column_int(count, 0) == kCommits);
   CHECK(sqlite3_column_int(count, 1) == 5000);
   sqlite3_finalize(count);
+}
+
+TEST_CASE("its own thread copies the log, before commits have to") {
+  TemporaryFolder folder;
+  const std::string path = folder.File("t.db");
+  Checkpointer checkpointer(path, kPages);
+  Database writer(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+  checkpointer.Watch(writer.db);
+  writer.Run("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; CREATE TABLE t(text TEXT)");
+  while (std::filesystem::file_size(path + "-wal") < (kPages + 4) * kFrameBytes) {
+    writer.Run("INSERT INTO t(text) VALUES(hex(randomblob(2500)))");
+  }
+  for (int i = 0; i < 6000 && std::filesystem::file_size(path) < kPages / 4 * 4096; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  CHECK(std::filesystem::file_size(path) >= kPages / 4 * 4096);
 }
 
 TEST_CASE("a reader that keeps the log from beginning again costs no commit") {
