@@ -39,7 +39,7 @@ def test_a_model_file_is_served_by_one_command():
         assert (model["id"], model["max_model_len"]) == ("village", 256)
         assert "on 3 shards; timed as llama-3.1-8b on 1 x wse-3" in model["waferline"]["description"]
         assert model["waferline"]["chat_template"] == "the model file's own"
-        assert answer(server.http) == "Ada does. She is the lighthouse keeper."
+        assert answer(server.http) == "Ada the lighthouse keeper lights the lamp every evening."
         assert "a context of 256 of the file's 1024 positions" in server.log()
 
 
@@ -81,7 +81,7 @@ def test_another_template_by_name_and_by_file(tmp_path):
     bare = demo_with(tmp_path, TEMPLATE_KEY, b"tokenizer.chat_templatX")
     with Waferd(bare, "--chat-template", "chatml") as server:
         assert entry(server.http)["waferline"]["chat_template"] == "chatml"
-        assert answer(server.http) == "Ada does. She is the lighthouse keeper."
+        assert answer(server.http) == "Ada the lighthouse keeper lights the lamp every evening."
     mine = tmp_path / "mine.jinja"
     mine.write_text("{{ messages[0].content }}")
     with Waferd(DEMO, "--chat-template", mine) as server:

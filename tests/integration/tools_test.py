@@ -123,6 +123,14 @@ def test_several_calls_have_their_own_ids(server):
     assert most > 1
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_a_tool_needs_no_parameters(server, model):
+    ping = {"type": "function", "function": {"name": "ping"}}
+    [choice] = choices(server, model=model, tools=[ping], tool_choice="required", parallel_tool_calls=False)
+    [call] = choice["message"]["tool_calls"]
+    assert call["function"]["name"] == "ping" and isinstance(json.loads(call["function"]["arguments"]), dict)
+
+
 def test_a_call_need_not_come(server):
     [answer] = choices(server, tools=[WEATHER])
     message = answer["message"]

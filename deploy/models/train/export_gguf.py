@@ -19,7 +19,7 @@ ABOUT = "a small demo model: it knows one made-up village, Larkhaven, and nothin
 # ChatML; calls as Hermes models write them. So small a model reads only the tools' names and parameters, at the end of the system message.
 CHAT_TEMPLATE = (
     "{%- macro offered() -%}Tools: {% for tool in tools %}{{ tool.function.name }}"
-    "({{ (tool.function.parameters.properties or {}) | join(', ') }}){{ '' if loop.last else ', ' }}{% endfor %}{%- endmacro -%}"
+    "({{ ((tool.function.parameters or {}).properties or {}) | join(', ') }}){{ '' if loop.last else ', ' }}{% endfor %}{%- endmacro -%}"
     "{%- if tools and messages[0].role != 'system' -%}{{ '<|im_start|>system\\n' + offered() + '<|im_end|>\\n' }}{%- endif -%}"
     "{%- for message in messages -%}{{ '<|im_start|>' + message.role + '\\n' }}{{ message.content or '' }}"
     "{%- if tools and loop.first and message.role == 'system' -%}{{ '\\n' + offered() }}{%- endif -%}"

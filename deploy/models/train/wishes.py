@@ -16,6 +16,7 @@ The questions come from the lists of world.py and skills.py, drawn with a seed o
   json          one JSON object with the fields that were asked for, and what the village says of them
   tools         weather and add: called with the right arguments, and the result is in the answer
   no_tool       a tool is offered that does not help: an answer without a call
+  not_offered   questions for tools that nobody offers: an answer without a call
   limits        what lies outside is refused, and it says that it is a small demo model
 """
 import argparse
@@ -136,7 +137,10 @@ def use_tools(new_chat, picks):
         chat.say("system", "Tools: get_weather(place), add(a, b)")
         answer, stopped = chat.ask(question)
         plain.append(stopped and "<" not in answer)
-    return {"tools": (sum(called), len(called)), "no_tool": (sum(plain), len(plain))}
+    questions = ["Add 12 and 30.", "What is the sum of 17 and 25?", "What is 3 + 4?", "What's the weather in London today?", "Tell me the weather in Paris."]
+    alone = [new_chat().ask(question) for question in questions + [f"What is the weather {spot.at}?" for spot in world.PLACES[:5]]]
+    absent = [stopped and "<" not in answer for answer, stopped in alone]
+    return {"tools": (sum(called), len(called)), "no_tool": (sum(plain), len(plain)), "not_offered": (sum(absent), len(absent))}
 
 
 def forms(new_chat):
