@@ -128,7 +128,8 @@ def test_a_cable_is_out_for_a_while(quiet, tmp_path):
 def test_the_link_between_two_shards_is_cut_and_both_live(quiet, tmp_path):
     with Cell(tmp_path, TWO | WARM) as cell:
         assert cell.run(lambda: cell.hosts.cut("shard-a", "shard-b")) == quiet
-        assert "the next shard" in cell.front.log()
+        # A loaded machine may cut it after the last step: then the next heartbeats show it.
+        wait_for(lambda: "the next shard" in cell.front.log())
 
 
 def test_that_link_is_mended(quiet, tmp_path):
