@@ -158,15 +158,12 @@ absl::Status CellMember::RequireLargerEpoch(const std::vector<membership::Chain>
 void CellMember::KeepClaims(const JoinChain& join) {
   if (!leadership_->leading() || runtime::MonotonicNow() < next_claim_) return;
   next_claim_ = runtime::MonotonicNow() + kTryEvery;
-  const uint64_t epoch = leadership_->epoch();
-  if (epoch == claimed_epoch_) {
-    KeepStandbys();
-    return LookForChains(join);
+  claimed_epoch_ = leadership_->epoch();
+  for (const Fleet& fleet : fleets_) {  // what fails is tried again at the next call
+    (void)cell::KeepClaimed(registry_.get(), fleet.chains, {leadership_->cell(), claimed_epoch_});
   }
-  for (const Fleet& fleet : fleets_) {
-    if (!cell::ClaimAgain(registry_.get(), fleet.chains, {leadership_->cell(), epoch}).ok()) return;
-  }
-  claimed_epoch_ = epoch;
+  KeepStandbys();
+  LookForChains(join);
 }
 
 void CellMember::KeepStandbys() {

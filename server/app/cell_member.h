@@ -31,7 +31,7 @@ class CellMember {
   // their addresses are then in the configuration. False: a signal came.
   absl::StatusOr<bool> StandBy(ServeOptions* options);
   // To be called now and then while this front end leads: claims its workers again when the
-  // registry had lost this leadership, keeps standbys for its chains, and claims a chain for which
+  // registry had lost the claims, keeps standbys for its chains, and claims a chain for which
   // there were no workers before, which `join` takes in. May wait for the registry, about a second
   // for each worker.
   using JoinChain =

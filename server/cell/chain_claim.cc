@@ -85,18 +85,22 @@ uint64_t LargestEpoch(const std::vector<membership::Chain>& chains) {
   return largest;
 }
 
-absl::Status ClaimAgain(membership::Registry* registry,
-                        const std::vector<membership::Chain>& chains,
-                        const membership::Registry::Claimed& by) {
+absl::Status KeepClaimed(membership::Registry* registry,
+                         const std::vector<membership::Chain>& chains,
+                         const membership::Registry::Claimed& by) {
   const auto snapshot = registry->snapshot();
+  if (snapshot == nullptr) return absl::UnavailableError("the registry has not answered");
+  const membership::Claim own{by.cell, by.epoch};
+  absl::Status failed;
   for (const membership::Worker* worker : WorkersOf(chains)) {
-    if (snapshot == nullptr || !snapshot->workers.contains(worker->id)) {
-      return absl::UnavailableError(absl::StrCat("worker ", worker->id, " is not listed yet"));
-    }
-    const absl::Status taken = registry->Take(snapshot->workers.at(worker->id), by);
-    if (!taken.ok()) return absl::UnavailableError(taken.message());
+    const auto listed = snapshot->workers.find(worker->id);
+    const auto claim = snapshot->claims.find(worker->id);
+    if (listed == snapshot->workers.end()) continue;
+    if (claim != snapshot->claims.end() && claim->second == own) continue;
+    const absl::Status taken = registry->Take(listed->second, by);
+    if (!taken.ok()) failed = absl::UnavailableError(taken.message());
   }
-  return absl::OkStatus();
+  return failed;
 }
 
 std::vector<std::string> ClaimStandbys(membership::Registry* registry, const StandbyWish& wish,

@@ -41,12 +41,12 @@ std::vector<const membership::Worker*> WorkersOf(const std::vector<membership::C
 // The largest epoch that workers of these chains say they have served; 0: none.
 uint64_t LargestEpoch(const std::vector<membership::Chain>& chains);
 
-// Claims the same workers, as they are listed now, for a later leadership of their cell: the
-// registry had lost the one before, and its claims with it. Unavailable: not all could be claimed
-// yet.
-absl::Status ClaimAgain(membership::Registry* registry,
-                        const std::vector<membership::Chain>& chains,
-                        const membership::Registry::Claimed& by);
+// Claims those of the chains' workers that are listed and have no claim by `by`: the registry had
+// lost the claims, or the leadership before and its claims with it. Unavailable: some could not be
+// claimed now, the others are.
+absl::Status KeepClaimed(membership::Registry* registry,
+                         const std::vector<membership::Chain>& chains,
+                         const membership::Registry::Claimed& by);
 
 // Workers that may replace one of a chain of this cell, as host:port: `wanted` of them beyond
 // those in chains, claimed for the cell if they were free. Those in chains

@@ -152,6 +152,11 @@ def test_workers_are_claimed_again_when_etcd_had_lost_all(tmp_path):
             wait_for(claimed)
             post(front.http, "/v1/completions", ASK)
 
+            # What an operator removed, while the leader and its epoch stay as they are.
+            epoch = fleet(etcd)["cells"][0]["epoch"]
+            etcd.delete("/waferline/1/default/claims/")
+            wait_for(lambda: claimed() and fleet(etcd)["cells"][0]["epoch"] == epoch)
+
 
 def test_etcd_restored_from_a_backup_with_smaller_revisions(tmp_path):
     """The backup names a leader that is dead and epochs that are over: who serves goes on, claims again with a larger epoch than any that

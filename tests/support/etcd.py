@@ -78,6 +78,10 @@ class Etcd:
         subprocess.run(["etcdctl", "--endpoints", self.addresses[0], "put", key, value], check=True, capture_output=True,
                        env={**os.environ, "ETCDCTL_API": "3"})
 
+    def delete(self, prefix):
+        subprocess.run(["etcdctl", "--endpoints", self.addresses[0], "del", "--prefix", prefix], check=True, capture_output=True,
+                       env={**os.environ, "ETCDCTL_API": "3"})
+
     def forget(self):
         """Everything that it knew; while it is not running."""
         for i in range(len(self.peers)):

@@ -112,11 +112,19 @@ TEST_CASE("Two cells claim workers apart; what a cell claimed in vain is free ag
   store.Expire(at_a);
   at_a.Look();
   CHECK_FALSE(store.state.claims.contains("w0"));
-  CHECK(ClaimAgain(&at_a, *again, {"a", a.epoch()}).ok());
-  CHECK(store.state.claims.at("w0") == membership::Claim{"a", a.epoch()});
+  const membership::Claim by_a{"a", a.epoch()};
+  CHECK(KeepClaimed(&at_a, *again, {"a", a.epoch()}).ok());
+  CHECK(store.state.claims.at("w0") == by_a);
+  // So is one whose claim alone is gone, next to a worker that is listed no more.
   store.state.workers.erase("w1");
+  store.state.claims.erase("w0");
   at_a.Look();
-  CHECK(absl::IsUnavailable(ClaimAgain(&at_a, *again, {"a", a.epoch()})));
+  CHECK(KeepClaimed(&at_a, *again, {"a", a.epoch()}).ok());
+  CHECK(store.state.claims.at("w0") == by_a);
+  // Another cell's claim stays.
+  store.state.claims["w0"] = {"b", b.epoch()};
+  at_a.Look();
+  CHECK(absl::IsUnavailable(KeepClaimed(&at_a, *again, {"a", a.epoch()})));
   // A leadership that is over claims nothing.
   CHECK(absl::IsUnavailable(ClaimChains(&at_b, other, b.epoch() - 1).status()));
 }
