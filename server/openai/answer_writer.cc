@@ -183,7 +183,7 @@ void AnswerWriter::AppendFinish(std::string& out, size_t choice, const ChoiceEnd
   Open(out, choice);
   out += shape_.chat() ? ",\"delta\":{}" : ",\"text\":\"\"";
   out += ",\"logprobs\":null,\"finish_reason\":\"";
-  out += CallFinishReason(shape_, end.reason, calls ? calls->calls() : 0);
+  out += CallFinishReason(shape_, end.reason, calls && calls->calls_are_whole());
   out += "\"}]";
   if (usage_of_the_last != nullptr) {
     AppendTimeInfo(out, shape_, *usage_of_the_last);
@@ -227,9 +227,9 @@ void AnswerWriter::AppendChoice(std::string& out, size_t choice, const ChoiceRes
 
   out += "{\"index\":";
   AppendInteger(out, choice);
-  int calls = 0;
+  bool whole_calls = false;
   if (shape_.calls) {
-    calls = AppendCallMessage(out, shape_, choice, result.generated);
+    whole_calls = AppendCallMessage(out, shape_, choice, result.generated);
   } else {
     out += shape_.chat() ? ",\"message\":{\"role\":\"assistant\",\"content\":" : ",\"text\":";
     AppendQuoted(out, text);
@@ -242,7 +242,7 @@ void AnswerWriter::AppendChoice(std::string& out, size_t choice, const ChoiceRes
   AppendTokens(out, choice, tokens);
   if (shape_.return_token_ids) AppendTokenIds(out, choice, tokens, true);
   out += ",\"finish_reason\":\"";
-  out += CallFinishReason(shape_, result.end.reason, calls);
+  out += CallFinishReason(shape_, result.end.reason, whole_calls);
   out += '"';
   if (shape_.instants) {
     out += ",\"waferline\":{";

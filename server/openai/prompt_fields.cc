@@ -12,6 +12,7 @@
 #include "server/openai/reasoning_fields.h"
 #include "server/serving/limits.h"
 #include "server/serving/request_rules.h"
+#include "server/text/tool_rules.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
@@ -100,9 +101,13 @@ absl::StatusOr<json::array> ReadCalls(Fields& message) {
     WL_ASSIGN_OR_RETURN(json::object call,
                         ReadCall(function->get_object(), message.PathOf(name + ".function")));
     json::object out = {{"type", "function"}, {"function", std::move(call)}};
-    if (const json::value* id = one->if_contains("id")) out["id"] = *id;
+    if (const json::value* id = one->if_contains("id")) {
+      if (!id->is_string()) message.Fail(name + ".id", "must be a string");
+      out["id"] = *id;
+    }
     calls.push_back(std::move(out));
   }
+  WL_RETURN_IF_ERROR(message.status());
   return calls;
 }
 
@@ -249,6 +254,10 @@ absl::StatusOr<Prompt> ReadMessages(Fields& fields, const text::ServedModel& mod
     bytes += message.content.size() + message.reasoning.size();
     if (!message.tool_calls.empty()) bytes += json::serialize(message.tool_calls).size();
     messages.push_back(std::move(message));
+  }
+  if (const auto at = text::ResultOfNoCall(messages)) {
+    const std::string name = absl::StrCat("messages[", *at, "]");
+    return FieldError(name, absl::StrCat("'", name, "' ", Absl(text::kResultOfNoCall)));
   }
   if (!tools.empty()) bytes += json::serialize(tools).size();
   WL_RETURN_IF_ERROR(CheckTextFits("messages", bytes, model));

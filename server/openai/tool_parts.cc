@@ -56,8 +56,8 @@ void AppendPart(std::string& out, const ResponseShape& shape, size_t choice, int
   out += shape.legacy_calls ? "}" : "}]}";
 }
 
-int AppendCallMessage(std::string& out, const ResponseShape& shape, size_t choice,
-                      const Delta& generated) {
+bool AppendCallMessage(std::string& out, const ResponseShape& shape, size_t choice,
+                       const Delta& generated) {
   text::ToolCallReader reader(*shape.calls, shape.calls_forced);
   std::vector<Part> parts = reader.Feed(generated.text);
   for (Part& part : reader.Finish()) parts.push_back(std::move(part));
@@ -95,11 +95,11 @@ int AppendCallMessage(std::string& out, const ResponseShape& shape, size_t choic
     out += ']';
   }
   out += '}';
-  return static_cast<int>(calls.size());
+  return reader.calls_are_whole();
 }
 
-const char* CallFinishReason(const ResponseShape& shape, FinishReason reason, int calls) {
-  if (calls == 0 || reason != FinishReason::kStop) return FinishReasonText(reason);
+const char* CallFinishReason(const ResponseShape& shape, FinishReason reason, bool whole_calls) {
+  if (!whole_calls || reason != FinishReason::kStop) return FinishReasonText(reason);
   return shape.legacy_calls ? "function_call" : "tool_calls";
 }
 

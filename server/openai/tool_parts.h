@@ -15,11 +15,13 @@ std::string CallId(const ResponseShape& shape, size_t choice, int call);
 void AppendPart(std::string& out, const ResponseShape& shape, size_t choice, int call,
                 const text::ToolCallReader::Part& part);
 
-// ,"message":{...} of all that was generated. Returns how many calls there are.
-int AppendCallMessage(std::string& out, const ResponseShape& shape, size_t choice,
-                      const Delta& generated);
+// ,"message":{...} of all that was generated. Returns whether there are calls, all of
+// them whole.
+bool AppendCallMessage(std::string& out, const ResponseShape& shape, size_t choice,
+                       const Delta& generated);
 
-// "tool_calls" or "function_call" where a text with calls is complete.
-const char* CallFinishReason(const ResponseShape& shape, FinishReason reason, int calls);
+// "tool_calls" or "function_call" where the model stopped after whole calls; "stop" where a stop
+// string cut one short, with arguments that are no JSON.
+const char* CallFinishReason(const ResponseShape& shape, FinishReason reason, bool whole_calls);
 
 }  // namespace waferline::openai

@@ -199,6 +199,9 @@ absl::StatusOr<DecodedChat> DecodeChat(const v1::ChatInput& chat, const text::Se
     bytes += chat.messages(i).ByteSizeLong();
     messages.push_back(std::move(message));
   }
+  if (const auto at = text::ResultOfNoCall(messages)) {
+    return FieldError(absl::StrCat("chat.messages[", *at, "]"), text::kResultOfNoCall);
+  }
   WL_RETURN_IF_ERROR(CheckTextFits("chat.messages", bytes, model));
   options.max_text_bytes =
       static_cast<size_t>(model.context_tokens.count() * serving::kMaxTokenBytes);

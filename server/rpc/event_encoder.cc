@@ -168,7 +168,7 @@ v1::Finished EventEncoder::Finished(const Outcome& outcome) {
     WriteKvParams(handed_over_, finished.mutable_kv_transfer_params());
   }
   if (outcome.reason != FinishReason::kStop) return finished;
-  if (calls_ && calls_->calls() > 0) finished.set_reason(v1::FINISH_REASON_TOOL_CALLS);
+  if (calls_ && calls_->calls_are_whole()) finished.set_reason(v1::FINISH_REASON_TOOL_CALLS);
   if (!stop_string_.empty()) {
     finished.set_stop_string(stop_string_);
   } else if (Ends(last_)) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -39,6 +40,21 @@ bool ForceTool(std::string_view name, grammar::ToolCalls* calls) {
   calls->text_allowed = false;
   calls->several = false;
   return true;
+}
+
+std::optional<size_t> ResultOfNoCall(std::span<const ChatMessage> messages) {
+  std::set<std::string_view> made;
+  bool any = false;
+  for (size_t i = 0; i < messages.size(); ++i) {
+    any |= !messages[i].tool_calls.empty();
+    for (const json::value& call : messages[i].tool_calls) {
+      const json::value* id = call.get_object().if_contains("id");
+      if (id != nullptr) made.emplace(id->get_string());
+    }
+    const std::string& id = messages[i].tool_call_id;
+    if (messages[i].role == "tool" && !(id.empty() ? any : made.contains(id))) return i;
+  }
+  return std::nullopt;
 }
 
 absl::StatusOr<grammar::GrammarSpec> SpecOfCalls(grammar::ToolCalls calls,

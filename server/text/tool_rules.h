@@ -5,6 +5,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,13 @@ std::optional<boost::json::value> SchemaOfArguments(const boost::json::object* p
 
 // Leaves the tool of that name, which must then be called, once. False: there is none.
 bool ForceTool(std::string_view name, grammar::ToolCalls* calls);
+
+// Which message is a tool's result of a call that no message before it makes; none if there is no
+// such message. A result without tool_call_id is one of any call.
+std::optional<size_t> ResultOfNoCall(std::span<const ChatMessage> messages);
+inline constexpr std::string_view kResultOfNoCall =
+    "is a tool's result of no call before it: send the assistant's message with that call in its "
+    "tool_calls, too";
 
 // What the answer is held to: calls in the model's form, and `answer`, which holds answers without
 // a call. Unimplemented if the model's form is not read here.

@@ -40,6 +40,7 @@ def request_of(pb, body):
     if "seed" in body:
         request.sampling.seed = body["seed"]
     request.stop.max_tokens = body["max_tokens"]
+    request.stop.strings.extend(body.get("stop", []))
     for message in body["messages"]:
         out = request.chat.messages.add(role=ROLES[message["role"]], content=message["content"] or "", tool_call_id=message.get("tool_call_id", ""))
         for call in message.get("tool_calls", []):
@@ -94,9 +95,10 @@ def streamed(server, pb, body):
 
 @pytest.mark.parametrize("model", [DEMO, STAND_IN])
 @pytest.mark.parametrize("more", [{"tool_choice": "required"}, {"tool_choice": {"type": "function", "function": {"name": "weather"}}},
-                                  {"tool_choice": "required", "parallel_tool_calls": False}, {"tool_choice": "required", "max_tokens": 12}, {},
+                                  {"tool_choice": "required", "parallel_tool_calls": False}, {"tool_choice": "required", "max_tokens": 12},
+                                  {"tool_choice": "required", "stop": ["place"]}, {},
                                   {"tool_choice": "none"}],
-                         ids=["required", "named", "one call", "cut short", "auto", "none"])
+                         ids=["required", "named", "one call", "cut short", "stopped", "auto", "none"])
 def test_tools_are_called_as_over_http(server, pb, model, more):
     for question in (USER["content"], "What time is it?", "Tell me a story about rain."):
         # Greedy: a seed draws other numbers over HTTP, where it is that of all choices.
@@ -104,7 +106,7 @@ def test_tools_are_called_as_over_http(server, pb, model, more):
         body = {"model": model, "messages": messages, "temperature": 0, "max_tokens": 120, "seed": 1, "tools": [WEATHER, TIME], **more}
         answer, _ = over_grpc(server, pb, body)
         assert answer == over_http(server, body)
-        if "tool_choice" in more and "max_tokens" not in more and more["tool_choice"] != "none":
+        if "tool_choice" in more and more.keys().isdisjoint({"max_tokens", "stop"}) and more["tool_choice"] != "none":
             assert answer["reason"] == "tool_calls" and answer["calls"], answer
 
 
@@ -129,6 +131,7 @@ def test_calls_and_their_results_are_history(server, pb):
     (lambda chat: setattr(chat, "tool_function", "f"), "chat.tool_function"),
     (lambda chat: chat.messages.add(role=2, content="x").tool_calls.add(name="f"), "chat.messages[1].tool_calls"),
     (lambda chat: chat.messages.add(role=9, content="x"), "chat.messages[1].role"),
+    (lambda chat: chat.messages.add(role=4, content="x", tool_call_id="call_1"), "chat.messages[1]"),
     (lambda chat: setattr(chat.reasoning, "effort", "high"), "chat.reasoning.effort"),
     (lambda chat: setattr(chat.reasoning, "budget_tokens", 3), "chat.reasoning.budget_tokens"),
 ])

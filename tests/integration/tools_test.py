@@ -17,6 +17,7 @@ WEATHER = {"type": "function", "function": {
     "parameters": {"type": "object", "properties": {"place": {"type": "string", "maxLength": 12}, "unit": {"enum": ["C", "F"]}},
                    "required": ["place", "unit"], "additionalProperties": False}}}
 TIME = {"type": "function", "function": {"name": "clock", "parameters": {"type": "object", "properties": {}}}}
+CALL = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{\"place\": \"Larkhaven\", \"unit\": \"C\"}"}}
 USER = {"role": "user", "content": "How is it in Larkhaven?"}
 MODELS = ("waferline-demo", "llama-3.1-8b")
 
@@ -70,6 +71,18 @@ def test_a_forced_call_that_is_cut_short_shows_no_marks(server):
         assert (content, reason) == ("", "length")
         assert len(calls) == len(answer["message"].get("tool_calls", []))
     assert calls[0]["name"] == "weather" and calls[0]["arguments"].startswith("{")
+
+
+def test_a_call_that_a_stop_string_cuts_is_no_call_to_make(server):
+    fields = {"model": "llama-3.1-8b", "seed": 1, "tools": [WEATHER], "tool_choice": "required", "parallel_tool_calls": False}
+    [whole] = choices(server, **fields)
+    assert whole["finish_reason"] == "tool_calls"
+    [cut] = choices(server, **fields, stop=["unit"])
+    [call] = cut["message"]["tool_calls"]
+    assert whole["message"]["tool_calls"][0]["function"]["arguments"].startswith(call["function"]["arguments"])
+    assert cut["finish_reason"] == "stop"
+    content, [same], reason = streamed(server, **fields, stop=["unit"])
+    assert (content, reason, same["arguments"]) == ("", "stop", call["function"]["arguments"])
 
 
 def refused(server, path, body, **headers):
@@ -152,8 +165,7 @@ def test_an_answer_may_have_a_form_and_tools(server):
 
 
 def test_calls_and_their_answers_go_back_to_the_model(server):
-    call = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{\"place\": \"Larkhaven\", \"unit\": \"C\"}"}}
-    history = [USER, {"role": "assistant", "content": None, "tool_calls": [call]},
+    history = [USER, {"role": "assistant", "content": None, "tool_calls": [CALL]},
                {"role": "tool", "tool_call_id": "call_1", "content": "rain"}]
     [answer] = choices(server, messages=history, tools=[WEATHER])
     assert answer["finish_reason"] in ("stop", "length", "tool_calls")
@@ -217,7 +229,11 @@ def test_what_is_wrong_is_named(server):
                           ({"tool_choice": "required"}, "tool_choice"),
                           ({"tools": [TIME], "function_call": "auto"}, "function_call"),
                           ({"messages": [USER, {"role": "robot", "content": ""}]}, "messages[1].role"),
-                          ({"messages": [USER, {"role": "assistant", "tool_calls": [{}]}]}, "messages[1].tool_calls[0]")):
+                          ({"messages": [USER, {"role": "assistant", "tool_calls": [{}]}]}, "messages[1].tool_calls[0]"),
+                          ({"messages": [USER, {"role": "assistant", "tool_calls": [{**CALL, "id": 5}]}]}, "messages[1].tool_calls[0].id"),
+                          ({"messages": [USER, {"role": "tool", "tool_call_id": "call_1", "content": "rain"}]}, "messages[1]"),
+                          ({"messages": [USER, {"role": "assistant", "tool_calls": [CALL]},
+                                         {"role": "tool", "tool_call_id": "call_2", "content": "rain"}]}, "messages[2]")):
         with pytest.raises(urllib.error.HTTPError) as refused:
             post(server, **fields)
         error = json.load(refused.value)["error"]

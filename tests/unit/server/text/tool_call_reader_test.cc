@@ -55,6 +55,22 @@ TEST_CASE("calls are found however the text is cut") {
   CHECK(Sum(kHermes, "<tool_call>\n{\"name\": \"f", step).empty());
 }
 
+TEST_CASE("calls are whole when each that began has ended") {
+  const auto whole = [](const grammar::ToolCallForm& form, const std::string& text) {
+    ToolCallReader reader(form);
+    (void)reader.Feed(text);
+    (void)reader.Finish();
+    return reader.calls_are_whole();
+  };
+  const std::string call =
+      "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 1}}\n</tool_call>";
+  CHECK_FALSE(whole(kHermes, "text"));
+  CHECK(whole(kHermes, "text " + call));
+  CHECK(whole(kHermes, call + "\n" + call));
+  CHECK_FALSE(whole(kHermes, "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 1"));
+  CHECK_FALSE(whole(kHermes, call + "\n<tool_call>\n{\"name\": \"g\", \"arguments\": {"));
+}
+
 TEST_CASE("a call that is cut short leaves none of its marks") {
   const auto step = GENERATE(as<size_t>(), 1, 3, 1000);
   grammar::ToolCallForm form = kHermes;
