@@ -7,8 +7,18 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "wafer_backend/base/units.h"
 
 namespace waferline::sdk {
+
+// How long a client waits for a server that says nothing; then its request is DeadlineExceeded.
+struct Patience {
+  Nanoseconds connect = Seconds(10);  // with the TLS handshake
+  Nanoseconds answer = Seconds(60);   // from the request to its answer's first byte
+  Nanoseconds stream = Seconds(600);  // between two reads of an answer
+
+  static Patience Of(Nanoseconds all) { return {all, all, all}; }
+};
 
 struct Endpoint {
   enum class Protocol : uint8_t { kHttp, kGrpc };
@@ -21,6 +31,7 @@ struct Endpoint {
   uint16_t port = 0;
   std::string base_path;  // "" or "/something", before /v1/...
   std::string api_key;    // sent as a bearer token if not empty
+  Patience patience;
 
   std::string url() const;
   std::string authority() const;  // host:port, IPv6 hosts in brackets

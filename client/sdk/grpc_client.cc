@@ -2,9 +2,11 @@
 #include <grpcpp/grpcpp.h>
 
 #include <atomic>
+#include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/sdk/call_watch.h"
 #include "client/sdk/fault_kinds.h"
 #include "client/sdk/grpc_wire.h"
 #include "client/sdk/token_client.h"
@@ -13,22 +15,34 @@
 #include "proto/waferline/v1/inference.grpc.pb.h"
 #include "proto/waferline/v1/operator.grpc.pb.h"
 #include "wafer_backend/base/files.h"
-#include "wafer_backend/base/mutex.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
 namespace waferline::sdk {
 namespace {
 
-// One client context for each call: deadlines are the caller's business.
-void Prepare(const std::string& api_key, grpc::ClientContext* context) {
+using Clock = std::chrono::steady_clock;
+
+std::chrono::nanoseconds Chrono(Nanoseconds time) { return std::chrono::nanoseconds(time.count()); }
+
+void AddKey(const std::string& api_key, grpc::ClientContext* context) {
   if (!api_key.empty()) context->AddMetadata("authorization", "Bearer " + api_key);
+}
+
+// The context of a call that has one answer.
+void Prepare(const Endpoint& endpoint, grpc::ClientContext* context) {
+  AddKey(endpoint.api_key, context);
+  context->set_deadline(std::chrono::system_clock::now() + Chrono(endpoint.patience.answer));
 }
 
 absl::Status StatusOf(const Endpoint& endpoint, const grpc::Status& status) {
   // Without details it is the transport that speaks, not the server.
   if (status.error_code() == grpc::StatusCode::UNAVAILABLE && status.error_details().empty()) {
     return ServerUnreachable(endpoint, status.error_message());
+  }
+  if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED &&
+      status.error_details().empty()) {
+    return ServerSilent(endpoint, endpoint.patience.answer);
   }
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()),
                       Absl(status.error_message()));
@@ -46,43 +60,22 @@ std::optional<Nanoseconds> RetryAfter(const grpc::Status& status) {
   return std::nullopt;
 }
 
-// How many calls are in flight; the client must outlive them.
-class InFlight {
- public:
-  void Add() {
-    MutexLock lock(&mutex_);
-    ++count_;
-  }
-  void Remove() {
-    MutexLock lock(&mutex_);
-    --count_;
-    changed_.NotifyAll();  // under the lock: whoever waits may destroy this
-  }
-  void AwaitNone() {
-    MutexLock lock(&mutex_);
-    changed_.Wait(&mutex_, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return count_ == 0; });
-  }
-
- private:
-  Mutex mutex_;
-  CondVar changed_;
-  int count_ ABSL_GUARDED_BY(mutex_) = 0;
-};
-
-class GrpcCall : public TokenClient::Call, public grpc::ClientReadReactor<v1::GenerateResponse> {
+class GrpcCall : public TokenClient::Call,
+                 public WatchedCall,
+                 public grpc::ClientReadReactor<v1::GenerateResponse> {
  public:
   GrpcCall(const Endpoint& endpoint, const GenerateSpec& spec, StreamListener listener,
-           InFlight* flying)
+           CallWatch* watch)
       : endpoint_(endpoint),
         request_(RequestFor(spec)),
         listener_(std::move(listener)),
-        flying_(flying) {
-    Prepare(spec.api_key.empty() ? endpoint_.api_key : spec.api_key, &context_);
+        watch_(watch) {
+    AddKey(spec.api_key.empty() ? endpoint_.api_key : spec.api_key, &context_);
   }
 
   void Begin(v1::InferenceService::Stub* stub, std::shared_ptr<GrpcCall> self) {
-    self_ = std::move(self);
-    flying_->Add();
+    Expect(endpoint_.patience.answer);
+    watch_->Add(std::move(self));
     stub->async()->Generate(&context_, &request_, this);
     StartRead(&message_);
     StartCall();
@@ -90,8 +83,19 @@ class GrpcCall : public TokenClient::Call, public grpc::ClientReadReactor<v1::Ge
 
   void Cancel() override { context_.TryCancel(); }
 
+  Clock::time_point silent_at() const override { return Clock::time_point(silent_at_.load()); }
+  void EndAsSilent() override {
+    silent_ = true;
+    context_.TryCancel();
+  }
+
+  void OnReadInitialMetadataDone(bool ok) override {
+    if (ok) Expect(endpoint_.patience.stream);
+  }
+
   void OnReadDone(bool ok) override {
     if (!ok) return;
+    Expect(endpoint_.patience.stream);
     if (message_.has_tokens()) {
       Piece piece;
       for (const v1::Token& token : message_.tokens().tokens()) {
@@ -107,15 +111,20 @@ class GrpcCall : public TokenClient::Call, public grpc::ClientReadReactor<v1::Ge
   }
 
   void OnDone(const grpc::Status& status) override {
-    ending_.status = StatusOf(endpoint_, status);
+    ending_.status = silent_ && status.error_code() == grpc::StatusCode::CANCELLED
+                         ? ServerSilent(endpoint_, Nanoseconds(bound_))
+                         : StatusOf(endpoint_, status);
     ending_.retry_after = RetryAfter(status);
     listener_.on_end(ending_);
-    InFlight* flying = flying_;
-    self_.reset();  // may delete this
-    flying->Remove();
+    watch_->Remove(this);  // may delete this
   }
 
  private:
+  void Expect(Nanoseconds bound) {
+    bound_ = bound.count();
+    silent_at_ = Clock::now().time_since_epoch() + Chrono(bound);
+  }
+
   void OnFinished(const v1::Finished& finished) {
     if (!finished.text().empty()) listener_.on_piece({.text = finished.text()});
     ending_.finish_reason = ReasonText(finished.reason());
@@ -132,11 +141,13 @@ class GrpcCall : public TokenClient::Call, public grpc::ClientReadReactor<v1::Ge
   const Endpoint endpoint_;
   const v1::GenerateRequest request_;
   StreamListener listener_;
-  InFlight* const flying_;
+  CallWatch* const watch_;
+  std::atomic<Clock::duration> silent_at_{};
+  std::atomic<int64_t> bound_ = 0;  // nanoseconds, up to then
+  std::atomic<bool> silent_ = false;
   grpc::ClientContext context_;
   v1::GenerateResponse message_;
   Ending ending_;
-  std::shared_ptr<GrpcCall> self_;  // until OnDone
 };
 
 // A file that cannot be read is as good as an empty one: the handshake fails and says so.
@@ -151,21 +162,27 @@ std::shared_ptr<grpc::ChannelCredentials> CredentialsOf(const Endpoint& endpoint
                                .pem_cert_chain = TextOf(endpoint.cert)});
 }
 
+std::shared_ptr<grpc::Channel> ChannelTo(const Endpoint& endpoint) {
+  grpc::ChannelArguments arguments;
+  // The library's name for how long an attempt to connect may take.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS,
+                   static_cast<int>(endpoint.patience.connect.count() / 1'000'000));
+  return grpc::CreateCustomChannel(endpoint.authority(), CredentialsOf(endpoint), arguments);
+}
+
 class GrpcClient : public TokenClient {
  public:
-  explicit GrpcClient(const Endpoint& endpoint)
-      : GrpcClient(endpoint, grpc::CreateChannel(endpoint.authority(), CredentialsOf(endpoint))) {}
-  ~GrpcClient() override { flying_.AwaitNone(); }
+  explicit GrpcClient(const Endpoint& endpoint) : GrpcClient(endpoint, ChannelTo(endpoint)) {}
 
   std::shared_ptr<Call> Start(const GenerateSpec& spec, StreamListener listener) override {
-    auto call = std::make_shared<GrpcCall>(endpoint_, spec, std::move(listener), &flying_);
+    auto call = std::make_shared<GrpcCall>(endpoint_, spec, std::move(listener), &watch_);
     call->Begin(stub_.get(), call);
     return call;
   }
 
   absl::StatusOr<std::vector<ModelEntry>> ListModels() override {
     grpc::ClientContext context;
-    Prepare(endpoint_.api_key, &context);
+    Prepare(endpoint_, &context);
     v1::ListModelsResponse response;
     const grpc::Status status = stub_->ListModels(&context, {}, &response);
     if (!status.ok()) return StatusOf(endpoint_, status);
@@ -182,7 +199,7 @@ class GrpcClient : public TokenClient {
 
   absl::StatusOr<std::string> ScheduleDigest() override {
     grpc::ClientContext context;
-    Prepare(endpoint_.api_key, &context);
+    Prepare(endpoint_, &context);
     v1::GetLoadResponse response;
     const grpc::Status status = operator_stub_->GetLoad(&context, {}, &response);
     if (!status.ok()) return StatusOf(endpoint_, status);
@@ -206,7 +223,7 @@ class GrpcClient : public TokenClient {
     if (spec.watts) fault.set_watts(*spec.watts);
     if (spec.clock_share) fault.set_clock_share(*spec.clock_share);
     grpc::ClientContext context;
-    Prepare(endpoint_.api_key, &context);
+    Prepare(endpoint_, &context);
     v1::ApplyFaultResponse response;
     const grpc::Status status = operator_stub_->ApplyFault(&context, request, &response);
     return status.ok() ? absl::OkStatus() : StatusOf(endpoint_, status);
@@ -221,7 +238,7 @@ class GrpcClient : public TokenClient {
   const Endpoint endpoint_;
   const std::unique_ptr<v1::InferenceService::Stub> stub_;
   const std::unique_ptr<v1::OperatorService::Stub> operator_stub_;
-  InFlight flying_;
+  CallWatch watch_;  // ends first
 };
 
 }  // namespace

@@ -142,6 +142,7 @@ class HttpClient : public TokenClient {
   std::shared_ptr<Call> Start(const GenerateSpec& spec, StreamListener listener) override {
     HttpRequest request{
         .method = "POST", .path = std::string(PathFor(spec)), .body = BodyFor(spec)};
+    request.streams = true;
     request.read_pause = spec.read_pause;
     request.headers.emplace_back("Accept", "text/event-stream");
     if (!spec.api_key.empty()) {

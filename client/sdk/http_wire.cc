@@ -25,9 +25,6 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using boost::system::error_code;
 
-constexpr std::chrono::seconds kConnectPatience{10};
-constexpr std::chrono::minutes kReadPatience{10};
-
 // One exchange; everything but Cancel happens on the loop's thread.
 template <typename Loop>
 class ExchangeOf : public HttpWire::Exchange,
@@ -37,6 +34,7 @@ class ExchangeOf : public HttpWire::Exchange,
       : loop_(loop),
         handler_(std::move(handler)),
         read_pause_(request.read_pause),
+        streams_(request.streams),
         resolver_(loop->io()),
         pause_(loop->io()) {
     request_.method_string({request.method.data(), request.method.size()});
@@ -78,6 +76,13 @@ class ExchangeOf : public HttpWire::Exchange,
     };
   }
 
+  const Patience& patience() const { return loop_->endpoint().patience; }
+  // What is begun from now on ends as a timeout after `bound`.
+  void Expect(Nanoseconds bound) {
+    connection_->tcp().expires_after(std::chrono::nanoseconds(bound.count()));
+    bound_ = bound;
+  }
+
   void Connect() {
     if (!loop_->files().ok()) return End(loop_->files());
     reused_ = false;
@@ -89,12 +94,16 @@ class ExchangeOf : public HttpWire::Exchange,
                                           const asio::ip::tcp::resolver::results_type& found) {
           if (self->ended_) return;
           if (error) return self->OnConnected(error);
-          self->connection_->tcp().expires_after(kConnectPatience);
+          self->Expect(self->patience().connect);
           self->connection_->tcp().async_connect(found, self->Then(&ExchangeOf::OnConnected));
         });
   }
 
   void OnConnected(error_code error) {
+    if (error == beast::error::timeout) {
+      return End(ServerUnreachable(loop_->endpoint(),
+                                   absl::StrCat("no connection within ", ToSeconds(bound_), " s")));
+    }
     if (error) return End(ServerUnreachable(loop_->endpoint(), error.message()));
     error_code ignored;
     connection_->tcp().socket().set_option(asio::ip::tcp::no_delay(true), ignored);
@@ -108,12 +117,13 @@ class ExchangeOf : public HttpWire::Exchange,
 
   void OnHandshake(error_code error) {
     if (!error) return Write();
+    if (error == beast::error::timeout) return End(ServerSilent(loop_->endpoint(), bound_));
     End(absl::UnavailableError(
         absl::StrCat("no TLS connection to ", loop_->endpoint().url(), ": ", error.message())));
   }
 
   void Write() {
-    connection_->tcp().expires_after(kReadPatience);
+    Expect(patience().answer);
     connection_->With([this](auto& stream) {
       http::async_write(stream, request_, Then(&ExchangeOf::OnWritten));
     });
@@ -161,7 +171,7 @@ class ExchangeOf : public HttpWire::Exchange,
     }
     parser_->get().body().data = bytes_.data();
     parser_->get().body().size = bytes_.size();
-    if (!enough_) connection_->tcp().expires_after(kReadPatience);
+    if (!enough_) Expect(streams_ ? patience().stream : patience().answer);
     connection_->With([this](auto& stream) {
       http::async_read_some(stream, connection_->buffer, *parser_, Then(&ExchangeOf::OnRead));
     });
@@ -187,9 +197,7 @@ class ExchangeOf : public HttpWire::Exchange,
   }
 
   absl::Status Broken(error_code error) const {
-    if (error == beast::error::timeout) {
-      return absl::DeadlineExceededError("no data from the server for 10 minutes");
-    }
+    if (error == beast::error::timeout) return ServerSilent(loop_->endpoint(), bound_);
     if (error == http::error::bad_version) {
       return absl::UnavailableError(absl::StrCat(
           loop_->endpoint().url(),
@@ -210,11 +218,13 @@ class ExchangeOf : public HttpWire::Exchange,
   http::request<http::string_body> request_;
   HttpHandler handler_;
   const Nanoseconds read_pause_;
+  const bool streams_;
   asio::ip::tcp::resolver resolver_;
   asio::steady_timer pause_;
   std::unique_ptr<HttpConnection> connection_;
   bool reused_ = false;
   bool ended_ = false;
+  Nanoseconds bound_;  // of what the connection does now
   // The handler has what it wants; when what follows is given up.
   std::optional<std::chrono::steady_clock::time_point> enough_;
   int informational_ = 0;

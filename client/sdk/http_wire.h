@@ -22,6 +22,7 @@ struct HttpRequest {
   std::string path;
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;           // application/json if not empty
+  bool streams = false;       // its answer may pause for Patience::stream, not Patience::answer
   Nanoseconds read_pause{0};  // after each read of kSlowReadBytes of the answer
 };
 
@@ -34,7 +35,7 @@ struct HttpHandler {
   // does not hold the client.
   std::function<bool(std::string_view bytes)> on_bytes;
   // Exactly once. OK: the answer is complete. Unavailable: no connection, or it broke.
-  // DeadlineExceeded: nothing came for 10 minutes. Cancelled.
+  // DeadlineExceeded: nothing came for as long as Endpoint::patience says. Cancelled.
   std::function<void(const absl::Status&)> on_end;
 };
 

@@ -75,7 +75,7 @@ absl::Status OperatorClient::Watch(std::function<bool(std::string_view json)> lo
     if (end.ok() && !enough) end = status;
     ended.Notify();
   };
-  wire_.Send({.method = "GET", .path = "/admin/live"}, std::move(handler));
+  wire_.Send({.method = "GET", .path = "/admin/live", .streams = true}, std::move(handler));
   ended.Wait();
   if (code != 0 && code != 200) return ReadError(code, refusal);
   return end;

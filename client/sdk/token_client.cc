@@ -33,4 +33,11 @@ absl::Status ServerUnreachable(const Endpoint& endpoint, const std::string& reas
                    "; is waferd running? Try `make serve`, or name a server with --server URL"));
 }
 
+absl::Status ServerSilent(const Endpoint& endpoint, Nanoseconds patience) {
+  return absl::DeadlineExceededError(absl::StrCat(
+      endpoint.url(), " takes connections, but has said nothing for ", ToSeconds(patience),
+      " s: it may be stopped, overloaded, or no such server. Name another with --server URL, or "
+      "wait longer with --timeout SECONDS"));
+}
+
 }  // namespace waferline::sdk

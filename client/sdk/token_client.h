@@ -162,5 +162,7 @@ absl::StatusOr<std::string> AskHttp(const Endpoint& endpoint, const HttpQuestion
 
 // Unavailable: no server answers at `endpoint`; says what to try.
 absl::Status ServerUnreachable(const Endpoint& endpoint, const std::string& reason);
+// DeadlineExceeded: it took the connection and then said nothing for `patience`.
+absl::Status ServerSilent(const Endpoint& endpoint, Nanoseconds patience);
 
 }  // namespace waferline::sdk

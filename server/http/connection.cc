@@ -78,6 +78,12 @@ class ConnectionImpl final : public Connection,
     Close();
   }
 
+  std::optional<Nanoseconds> idle_since() const override {
+    error_code error;
+    if (handshaking_ || stream_.socket().available(error) > 0) return std::nullopt;
+    return reader_.idle_since();
+  }
+
   void Close() override {
     if (!socket().is_open()) return;
     EndHandshake();

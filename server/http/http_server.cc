@@ -85,7 +85,7 @@ class HttpServer::Loop {
     acceptor_.async_accept([this](error_code error, tcp::socket socket) {
       if (!acceptor_.is_open()) return;
       if (error) return Retry();
-      if (connections_.size() >= options_.max_connections) {
+      if (connections_.size() >= options_.max_connections && !CloseLongestIdle()) {
         RefuseConnection(std::move(socket));
       } else {
         auto connection =
@@ -100,6 +100,20 @@ class HttpServer::Loop {
         if (acceptor_.is_open()) Accept();
       });
     });
+  }
+
+  // False: none is idle.
+  bool CloseLongestIdle() {
+    std::shared_ptr<Connection> longest;
+    Nanoseconds since;
+    for (const auto& [key, connection] : connections_) {
+      const auto idle = connection->idle_since();
+      if (!idle || (longest != nullptr && *idle >= since)) continue;
+      longest = connection;
+      since = *idle;
+    }
+    if (longest != nullptr) longest->Close();
+    return longest != nullptr;
   }
 
   // Probably out of descriptors: tries again when some may have been closed.

@@ -5,7 +5,8 @@
 // is given run on the server's own io thread, which must not be blocked.
 // Errors: Start gives Unavailable if the address cannot be bound (in use, not ours).
 // Bounds: ServerOptions. A request over them is refused with 413, 431, 408 or 503, a connection
-// over the limit with 503 (with TLS it is closed).
+// over the limit takes the place of the one that has waited longest for its next request, or for
+// its first; if all are at work it gets 503 (with TLS it is closed).
 #pragma once
 
 #include <cstdint>

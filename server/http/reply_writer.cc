@@ -5,10 +5,15 @@
 #include <utility>
 
 #include "server/http/response_head.h"
+#include "wafer_backend/base/check.h"
 
 namespace waferline::http {
 
 using boost::system::error_code;
+
+namespace {
+constexpr std::string_view kHeadStart = "HTTP/1.1 ";
+}  // namespace
 
 void ReplyWriter::SendContinue() {
   out_ += "HTTP/1.1 100 Continue\r\n\r\n";
@@ -16,7 +21,10 @@ void ReplyWriter::SendContinue() {
 }
 
 void ReplyWriter::Probe() {
-  if (state_ == State::kDue && !rules_.http_1_0) SendContinue();
+  if (state_ == State::kDue && !std::exchange(head_begun_, true)) {
+    out_ += kHeadStart;
+    Flush();
+  }
   if (state_ == State::kStreaming) Write(idle_comment_);
 }
 
@@ -44,13 +52,16 @@ void ReplyWriter::StartStream(const Reply& head, const Headers& extra, std::stri
 void ReplyWriter::AppendHead(const Reply& reply, const Headers& extra,
                              std::optional<size_t> length) {
   code_ = reply.code;
-  out_ += ResponseHead({.code = reply.code,
-                        .content_type = reply.content_type,
-                        .headers = {&extra, &reply.headers},
-                        .content_length = length,
-                        .chunked = body_ == Body::kChunked,
-                        .keep_alive = rules_.keep_alive,
-                        .unix_seconds = options_.clock.unix_seconds()});
+  std::string head = ResponseHead({.code = reply.code,
+                                   .content_type = reply.content_type,
+                                   .headers = {&extra, &reply.headers},
+                                   .content_length = length,
+                                   .chunked = body_ == Body::kChunked,
+                                   .keep_alive = rules_.keep_alive,
+                                   .unix_seconds = options_.clock.unix_seconds()});
+  WL_CHECK(head.starts_with(kHeadStart));
+  if (std::exchange(head_begun_, false)) head.erase(0, kHeadStart.size());
+  out_ += head;
 }
 
 void ReplyWriter::Write(std::string_view bytes) {

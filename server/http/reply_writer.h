@@ -42,8 +42,8 @@ class ReplyWriter {
 
   // "100 Continue", before Begin.
   void SendContinue();
-  // Sends what changes no reply, so that a peer that has closed answers with a reset: an
-  // informational response before the head (not for HTTP/1.0), a stream's comment after it.
+  // Sends what changes no reply, so that a peer that has closed answers with a reset: the first
+  // bytes of the head, which all heads share, or a stream's comment.
   void Probe();
   // A reply is due; then Send and End, or StartStream, Write* and End. `extra` headers go first.
   void Begin(const ReplyRules& rules);
@@ -76,6 +76,7 @@ class ReplyWriter {
   ReplyRules rules_;
   Body body_ = Body::kNone;
   int code_ = 0;
+  bool head_begun_ = false;  // by Probe
   std::function<void()> drained_;
   std::string idle_comment_;
   std::string out_;        // not yet given to the socket

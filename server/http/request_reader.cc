@@ -51,8 +51,14 @@ RequestReader::RequestReader(Stream* stream, const ServerOptions* options, BodyB
 
 void RequestReader::Start(Peer peer) {
   peer_ = std::move(peer);
-  deadline_ = options_.clock.monotonic() + options_.idle_timeout;
+  BeginIdle();
   ReadSome();
+}
+
+void RequestReader::BeginIdle() {
+  state_ = State::kIdle;
+  idle_since_ = options_.clock.monotonic();
+  deadline_ = *idle_since_ + options_.idle_timeout;
 }
 
 void RequestReader::Next() {
@@ -60,8 +66,7 @@ void RequestReader::Next() {
   const bool is_reading = state_ == State::kAhead;
   if (peer_done_ && buffer_.size() == 0) return events_->OnReadEnd();
   if (buffer_.size() > 0 && !is_reading) return BeginHeader();
-  state_ = State::kIdle;
-  deadline_ = options_.clock.monotonic() + options_.idle_timeout;
+  BeginIdle();
   error_code ignored;
   // The next request is here already: the read ends and goes on with it. (The reply has been
   // written, so no write is cancelled.)
@@ -143,8 +148,7 @@ void RequestReader::Proceed() {
 void RequestReader::BeginHeader() {
   buffer_.consume(LeadingLineEnds(Buffered()));
   if (buffer_.size() == 0 || Buffered() == "\r") {
-    if (state_ != State::kIdle) deadline_ = options_.clock.monotonic() + options_.idle_timeout;
-    state_ = State::kIdle;
+    if (state_ != State::kIdle) BeginIdle();
     return ReadSome();
   }
   state_ = State::kHeader;

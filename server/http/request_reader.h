@@ -86,6 +86,10 @@ class RequestReader {
   // The connection is closed: nothing is reported any more.
   void Stop();
   void Tick(Nanoseconds now);
+  // Since when the first byte of a request is awaited, if it is.
+  std::optional<Nanoseconds> idle_since() const {
+    return state_ == State::kIdle ? idle_since_ : std::nullopt;
+  }
 
  private:
   enum class State {
@@ -103,6 +107,7 @@ class RequestReader {
   using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
 
   std::string_view Buffered() const;
+  void BeginIdle();
   void ReadSome();
   void OnRead(boost::system::error_code error);
   void Proceed();
@@ -130,9 +135,10 @@ class RequestReader {
   Peer peer_;
   bool peer_done_ = false;  // nothing more will come
   std::optional<Parser> parser_;
-  Request request_;            // under way; whole when it is reported
-  ReplyRules rules_;           // of it
-  size_t reserved_bytes_ = 0;  // of the budget, until the reply is complete
+  Request request_;                        // under way; whole when it is reported
+  ReplyRules rules_;                       // of it
+  size_t reserved_bytes_ = 0;              // of the budget, until the reply is complete
+  std::optional<Nanoseconds> idle_since_;  // in kIdle
   std::optional<Nanoseconds> deadline_;
 };
 

@@ -96,8 +96,11 @@ absl::Status ReplayBench(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(const sdk::Endpoint endpoint, EndpointOf(arguments));
   WL_ASSIGN_OR_RETURN(const simulator::ReadTrace workload, ReadWorkload(arguments));
   WL_ASSIGN_OR_RETURN(TenantKeys keys, TenantKeysOf(arguments, workload.trace));
-  const auto client = sdk::MakeClient(endpoint);
-  WL_ASSIGN_OR_RETURN(std::string model, ModelOf(arguments, *client));
+  WL_ASSIGN_OR_RETURN(std::string model, ModelOf(arguments, *sdk::MakeClient(endpoint)));
+  // An answer begins when emulated time reaches its request, perhaps at the end of the trace.
+  sdk::Endpoint patient = endpoint;
+  patient.patience.answer = std::max(patient.patience.answer, patient.patience.stream);
+  const auto client = sdk::MakeClient(patient);
   load::LoadSettings settings;
   settings.requests = static_cast<uint32_t>(workload.trace.requests.size());
   settings.arrival.concurrency = static_cast<uint32_t>(arguments.Integer("concurrency"));

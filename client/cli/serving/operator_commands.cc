@@ -29,6 +29,7 @@ absl::StatusOr<sdk::Endpoint> OperatorEndpoint(const Arguments& arguments) {
   if (const absl::Status status = sdk::OperatorClient::Check(endpoint); !status.ok()) {
     return UsageError("--server: " + std::string(status.message()));
   }
+  endpoint.patience.stream = endpoint.patience.answer;  // a look at the cloud comes every second
   return endpoint;
 }
 

@@ -1,6 +1,7 @@
 #include "client/cli/serving/server_flags.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <limits>
 #include <utility>
@@ -38,7 +39,11 @@ std::vector<Flag> ServerFlags() {
                    "PEM: who may have issued the server's certificate; whom the "
                    "system trusts if not given"),
           TextFlag("cert", "FILE", "PEM: own certificate, for servers that ask for one"),
-          TextFlag("key", "FILE", "PEM: the private key of --cert")};
+          TextFlag("key", "FILE", "PEM: the private key of --cert"),
+          NumberFlag("timeout", "SECONDS",
+                     "give up when the server says nothing for so long; if not given: 10 to "
+                     "connect, 60 until an answer begins, 600 within a stream",
+                     {0.1, 86400})};
 }
 
 Flag ModelNameFlag() {
@@ -101,6 +106,10 @@ absl::StatusOr<sdk::Endpoint> EndpointOf(const Arguments& arguments) {
   }
   if (endpoint->cert.empty() != endpoint->key.empty()) {
     return UsageError("--cert and --key go together");
+  }
+  if (arguments.Has("timeout")) {
+    endpoint->patience =
+        sdk::Patience::Of(Nanoseconds(std::llround(arguments.Number("timeout") * 1e9)));
   }
   // A key for another service does not go to the server that nothing was said about.
   const bool chosen = arguments.Text("server") != kLocal;

@@ -12,8 +12,8 @@
 
 namespace waferline::cli {
 
-// --server, --api-key; their defaults are the environment's WAFERLINE_SERVER, OPENAI_BASE_URL,
-// WAFERLINE_API_KEY and OPENAI_API_KEY.
+// --server, --api-key, --timeout, TLS files; their defaults are the environment's WAFERLINE_SERVER,
+// OPENAI_BASE_URL, WAFERLINE_API_KEY and OPENAI_API_KEY.
 std::vector<Flag> ServerFlags();
 std::vector<Variable> ServerVariables();
 // --model

@@ -3,6 +3,7 @@
 
 #include "client/sdk/token_client.h"
 #include "server/rpc/rpc_server.h"
+#include "tests/unit/client/sdk/scripted_server.h"
 #include "tests/unit/server/rpc/byte_models.h"
 #include "tests/unit/server/rpc/echo_door.h"
 #include "tests/unit/server/rpc/puppet_cloud.h"
@@ -68,6 +69,37 @@ TEST_CASE("gRPC: a chat and token ids are prompts too, and errors keep their cod
   const absl::Status wrong = status({.model = "bytes", .prompt = std::string("x"), .top_p = 9});
   CHECK(wrong.code() == absl::StatusCode::kInvalidArgument);
   CHECK(std::string(wrong.message()).find("sampling.top_p") != std::string::npos);
+}
+
+TEST_CASE("gRPC: a server that says nothing costs a bounded time, and the error says how long") {
+  const auto silent = [](const absl::Status& status) {
+    INFO(status);
+    CHECK(status.code() == absl::StatusCode::kDeadlineExceeded);
+    CHECK(std::string(status.message()).find("nothing for 0.3 s") != std::string::npos);
+    CHECK(std::string(status.message()).find("--timeout SECONDS") != std::string::npos);
+  };
+  SECTION("from the connection on") {
+    const ScriptedServer server([](const std::string&, const auto& peer) {
+      while (!peer.AwaitClose()) {
+      }
+      return false;
+    });
+    Endpoint endpoint = *ParseEndpoint("grpc://127.0.0.1:" + std::to_string(server.port()));
+    endpoint.patience.answer = Milliseconds(300);
+    const auto client = MakeGrpcClient(endpoint);
+    silent(client->ListModels().status());
+    silent(client->ScheduleDigest().status());
+    silent(client->ApplyFault({.kind = "unit_lost", .model = "m"}));
+    silent(Run(*client, {.prompt = std::string("x")}, [](const Piece&) {}).status);
+  }
+  SECTION("within a stream") {
+    Cloud cloud(std::chrono::seconds(3));
+    Endpoint endpoint = *ParseEndpoint("grpc://127.0.0.1:" + std::to_string(cloud.server->port()));
+    endpoint.patience.stream = Milliseconds(300);
+    silent(Run(*MakeGrpcClient(endpoint),
+               {.model = "bytes", .prompt = std::string("x"), .max_tokens = 9}, [](const Piece&) {})
+               .status);
+  }
 }
 
 TEST_CASE("gRPC: Cancel ends the call, and its request") {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <string>
 
+#include "client/sdk/operator_client.h"
 #include "client/sdk/token_client.h"
 #include "tests/unit/client/sdk/scripted_server.h"
 
@@ -71,6 +72,32 @@ TEST_CASE("no server there: the address and what to try") {
   CHECK(message.find("127.0.0.1:" + std::to_string(port)) != std::string::npos);
   CHECK(message.find("make serve") != std::string::npos);
   CHECK(client->ListModels().status().code() == absl::StatusCode::kUnavailable);
+}
+
+TEST_CASE("a server that says nothing costs a bounded time, and the error says how long") {
+  std::atomic<int> said{0};  // 0: nothing; 1: the head; 2: a piece, too
+  const ScriptedServer server([&](const std::string&, const auto& peer) {
+    if (said > 0) peer.Send(ScriptedServer::StreamHead());
+    if (said > 1) peer.SendChunk(Text("a"));
+    return !peer.AwaitClose();
+  });
+  Endpoint endpoint = *ParseEndpoint(server.url());
+  endpoint.patience = Patience::Of(Milliseconds(200));
+  const auto client = MakeHttpClient(endpoint);
+  const auto silent = [&](const absl::Status& status) {
+    INFO(status);
+    CHECK(status.code() == absl::StatusCode::kDeadlineExceeded);
+    CHECK(std::string(status.message()).find("nothing for 0.2 s") != std::string::npos);
+    CHECK(std::string(status.message()).find("--timeout SECONDS") != std::string::npos);
+  };
+  for (said = 0; said < 3; ++said) {
+    silent(Run(*client, {.prompt = std::string("x")}, [](const Piece&) {}).status);
+  }
+  for (said = 0; said < 2; ++said) {
+    silent(client->ListModels().status());
+    silent(AskHttp(endpoint, {.method = "GET", .path = "/v1/usage"}).status());
+    silent(OperatorClient(endpoint).Watch([](std::string_view) { return false; }));
+  }
 }
 
 TEST_CASE("a stream that breaks, ends early or says an error is no answer") {

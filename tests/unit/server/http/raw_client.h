@@ -94,6 +94,11 @@ class RawClient {
       if (size == 0) return payload;
     }
   }
+  // Waits until something can be read, and reads nothing.
+  bool AwaitBytes() const {
+    pollfd poll_one{fd_, POLLIN, 0};
+    return poll(&poll_one, 1, kPatienceMs) > 0;
+  }
   bool AtEnd() { return buffer_.empty() && !ReadSome(); }
 
  private:
