@@ -164,8 +164,8 @@ class BothFrontEnds : public FrontEnds {
     const http::Operations operations{
         .health = [this](auto reply) { health_.Ask(std::move(reply)); },
         .metrics =
-            [this](auto reply) {
-              http_.server->Post([this, reply = std::move(reply)] { Scrape(reply); });
+            [this](auto names, auto reply) {
+              http_.server->Post(std::bind_front(&BothFrontEnds::Scrape, this, names, reply));
             },
         .live = [this, door](auto reply) { Look(door, std::move(reply)); },
         .layout = [this] { return cloud_->LayoutJson(); }};
@@ -190,26 +190,26 @@ class BothFrontEnds : public FrontEnds {
     return absl::OkStatus();
   }
 
-  // Asked on http_'s io thread. Each engine's thread hands its tallies over between two events; the
-  // text is made on the io thread, and shared by those who ask at once.
-  void Scrape(std::function<void(std::string)> reply) {
-    scrapes_.Get(runtime::MonotonicNow(), std::move(reply), [this] { MakeScrape(); });
+  // Asked on http_'s io thread. Readers who ask for the same at once share what is made there,
+  // after each engine's thread has handed its tallies over between two events.
+  void Scrape(const ScrapeCache::Names& names, const ScrapeCache::Reply& reply) {
+    scrapes_.Get(runtime::MonotonicNow(), names, reply, [this, &names] { MakeScrape(names); });
   }
 
-  void MakeScrape() {
+  void MakeScrape(const ScrapeCache::Names& names) {
     const auto parts =
         std::make_shared<std::vector<engine::EngineSnapshot>>(cloud_->engines().members().size());
-    const auto make = [this](bool current, const auto& snapshots) {
-      if (current) cloud_->exposition().SetGauges(engine::Merged(std::move(*snapshots)), Figures());
-      scrapes_.Put(runtime::MonotonicNow(), cloud_->exposition().Text());
+    const auto make = [this, names](bool current, const auto& snapshots) {
+      metrics::Exposition& all = cloud_->exposition();
+      if (current) all.SetGauges(engine::Merged(std::move(*snapshots)), Figures(), names);
+      scrapes_.Put(runtime::MonotonicNow(), names, all.Text(names));
     };
-    const bool posted = cloud_->engines().Post(
-        [this, parts](size_t i, engine::Engine& engine) {
-          cloud_->exposition().Flush(i);
-          (*parts)[i] = engine.Snapshot();
-        },
-        [this, parts, make] { http_.server->Post([parts, make] { make(true, parts); }); });
-    if (!posted) make(false, parts);
+    const auto flush = [this, parts](size_t i, engine::Engine& engine) {
+      cloud_->exposition().Flush(i);
+      (*parts)[i] = engine.Snapshot();
+    };
+    const auto made = [this, parts, make] { http_.server->Post([=] { make(true, parts); }); };
+    if (!cloud_->engines().Post(flush, made)) make(false, parts);
   }
 
   // The same for those who watch the page.

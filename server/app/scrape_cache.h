@@ -1,8 +1,10 @@
-// Lets readers of /metrics who come together, or within kFresh, share one text: making it takes the
-// io thread milliseconds. Owner: the front ends; thread: io.
+// Lets readers of /metrics who ask for the same families together, or within kFresh, share one
+// text: making it takes the io thread time, up to milliseconds. Owner: the front ends; thread: io.
+// Bounds: as many readers as there are connections; texts made within kFresh, and one more.
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,24 +16,34 @@ namespace waferline::app {
 class ScrapeCache {
  public:
   static constexpr Nanoseconds kFresh = Milliseconds(20);
+  using Names = std::vector<std::string>;  // of families; none: all
   using Reply = std::function<void(std::string)>;
 
-  // `make` starts making a text, for which Put is called, perhaps later.
-  void Get(Nanoseconds now, Reply reply, const std::function<void()>& make) {
-    if (now < fresh_until_) return reply(text_);
-    waiting_.push_back(std::move(reply));
-    if (waiting_.size() == 1) make();
+  // `make` starts making the text of these families, for which Put is called, perhaps later.
+  void Get(Nanoseconds now, const Names& names, Reply reply, const std::function<void()>& make) {
+    // Not the one that is asked for: making a text is slower if the memory of the last one is gone.
+    std::erase_if(texts_, [&](const auto& each) {
+      return each.first != names && each.second.waiting.empty() && now >= each.second.fresh_until;
+    });
+    Text& text = texts_[names];
+    if (now < text.fresh_until) return reply(text.text);
+    text.waiting.push_back(std::move(reply));
+    if (text.waiting.size() == 1) make();
   }
-  void Put(Nanoseconds now, std::string text) {
-    text_ = std::move(text);
-    fresh_until_ = now + kFresh;
-    for (const Reply& reply : std::exchange(waiting_, {})) reply(text_);
+  void Put(Nanoseconds now, const Names& names, std::string made) {
+    Text& text = texts_[names];
+    text.text = std::move(made);
+    text.fresh_until = now + kFresh;
+    for (const Reply& reply : std::exchange(text.waiting, {})) reply(text.text);
   }
 
  private:
-  std::string text_;
-  Nanoseconds fresh_until_;
-  std::vector<Reply> waiting_;
+  struct Text {
+    std::string text;
+    Nanoseconds fresh_until;
+    std::vector<Reply> waiting;
+  };
+  std::map<Names, Text> texts_;
 };
 
 }  // namespace waferline::app

@@ -45,7 +45,9 @@ struct Access {
 // may be called from any thread, once.
 struct Operations {
   std::function<void(std::function<void(Health)> reply)> health;
-  std::function<void(std::function<void(std::string)> reply)> metrics;  // Prometheus text
+  // Prometheus text of the families of these names, of all if there are none.
+  std::function<void(std::vector<std::string> names, std::function<void(std::string)> reply)>
+      metrics;
   LiveFeed::Look live;                  // server/live's look at the cloud
   std::function<std::string()> layout;  // what of it does not change, as JSON
 };

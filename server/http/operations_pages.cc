@@ -3,7 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/http/api.h"
-#include "server/http/metric_filter.h"
+#include "server/http/metric_names.h"
 #include "server/openai/json_text.h"
 #include "wafer_backend/base/strings.h"
 
@@ -48,13 +48,14 @@ void Api::Live(const Call& call) { AskHealth(call, DescribeHealth, false); }
 void Api::Ready(const Call& call) { AskHealth(call, DescribeReady, true); }
 
 void Api::Metrics(const Call& call) {
-  operations_.metrics([post = post_, exchange = call.exchange](std::string text) {
-    post([exchange, text = std::move(text)]() mutable {
-      exchange->Send(
-          {.content_type = "text/plain; version=0.0.4; charset=utf-8",
-           .body = OnlyFamilies(std::move(text), MetricNames(exchange->request().query))});
-    });
-  });
+  operations_.metrics(
+      MetricNames(call.exchange->request().query),
+      [post = post_, exchange = call.exchange](std::string text) {
+        post([exchange, text = std::move(text)]() mutable {
+          exchange->Send({.content_type = "text/plain; version=0.0.4; charset=utf-8",
+                          .body = std::move(text)});
+        });
+      });
 }
 
 void Api::Layout(const Call& call) { SendJson(*call.exchange, operations_.layout()); }

@@ -1,7 +1,5 @@
 // What routers, registries and collectors see of this server: a cell, with all the rest or, for a
 // front end that stands by, alone; publishers of KV events; spans.
-#include <prometheus/text_serializer.h>
-
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -75,10 +73,10 @@ void SnapshotGauges::SetSpans(const SpanFigures& spans) {
 }
 
 std::string StandbyText(const CellFigures& cell) {
-  prometheus::Registry registry;
-  SnapshotGauges gauges(registry, {});
+  Families families;
+  SnapshotGauges gauges(families, {});
   gauges.Set({}, {.cell = cell});
-  return prometheus::TextSerializer().Serialize(registry.Collect());
+  return families.Text({});
 }
 
 }  // namespace waferline::metrics

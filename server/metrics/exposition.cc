@@ -1,8 +1,5 @@
 #include "server/metrics/exposition.h"
 
-#include <prometheus/registry.h>
-#include <prometheus/text_serializer.h>
-
 #include <deque>
 
 #include "scheduler/policy/refusal_cause.h"
@@ -17,16 +14,16 @@ namespace {
 // What one engine and its thread report.
 class EngineMeter final : public engine::EngineObserver, public runtime::LatenessObserver {
  public:
-  EngineMeter(prometheus::Registry& registry, const std::vector<MeteredLane>& lanes) {
-    for (const MeteredLane& lane : lanes) meters_.Add(registry, lane.model);
+  EngineMeter(Families& families, const std::vector<MeteredLane>& lanes) {
+    for (const MeteredLane& lane : lanes) meters_.Add(families, lane.model);
     for (int i = 0; i < policy::kRefusalCauses; ++i) {
       const auto cause = static_cast<policy::RefusalCause>(i);
-      refused_.push_back({{AddCounter(registry, "waferline_requests_refused_total",
+      refused_.push_back({{AddCounter(families, "waferline_requests_refused_total",
                                       "Requests that were not admitted, by cause.",
                                       {{"cause", std::string(policy::Name(cause))}})}});
     }
     blocked_ = {
-        {AddCounter(registry, "waferline_host_blocked_seconds_total",
+        {AddCounter(families, "waferline_host_blocked_seconds_total",
                     "Wall time for which emulated time stood still, waiting for values.", {})}};
   }
 
@@ -91,11 +88,11 @@ std::vector<std::string> NamesOf(const std::vector<MeteredLane>& lanes) {
 class Exposition::Impl {
  public:
   explicit Impl(const std::vector<std::vector<MeteredLane>>& engines)
-      : front(registry, NamesOf(Concatenated(engines))), gauges(registry, Concatenated(engines)) {
-    for (const auto& lanes : engines) meters.emplace_back(registry, lanes);
+      : front(families, NamesOf(Concatenated(engines))), gauges(families, Concatenated(engines)) {
+    for (const auto& lanes : engines) meters.emplace_back(families, lanes);
   }
 
-  prometheus::Registry registry;
+  Families families;
   FrontSeries front;
   SnapshotGauges gauges;
   std::deque<EngineMeter> meters;  // by engine
@@ -108,11 +105,12 @@ engine::EngineObserver* Exposition::observer(size_t engine) { return &impl_->met
 runtime::LatenessObserver* Exposition::lateness(size_t engine) { return &impl_->meters.at(engine); }
 FrontMetrics* Exposition::front() { return &impl_->front; }
 void Exposition::Flush(size_t engine) { impl_->meters.at(engine).Flush(); }
-void Exposition::SetGauges(const engine::EngineSnapshot& snapshot, const HostFigures& host) {
-  impl_->gauges.Set(snapshot, host);
+void Exposition::SetGauges(const engine::EngineSnapshot& snapshot, const HostFigures& host,
+                           const std::vector<std::string>& names) {
+  impl_->gauges.Set(snapshot, host, names);
 }
-std::string Exposition::Text() const {
-  return prometheus::TextSerializer().Serialize(impl_->registry.Collect());
+std::string Exposition::Text(const std::vector<std::string>& names) const {
+  return impl_->families.Text(names);
 }
 
 }  // namespace waferline::metrics

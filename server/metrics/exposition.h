@@ -2,8 +2,9 @@
 //
 // An engine's thread adds to plain numbers (observer()); Flush moves them to the Prometheus
 // series. A scrape therefore runs Flush and takes an EngineSnapshot on each engine's thread, then
-// SetGauges and Text on another. Emulated time and host time are separate families. The "vllm:..."
-// names that routers and dashboards read carry emulated time.
+// SetGauges and Text on another, for all families or for those that are asked for. Emulated time
+// and host time are separate families. The "vllm:..." names that routers and dashboards read carry
+// emulated time.
 //
 // Owner: server/app; outlives the engine, its thread and the front ends. Thread: as each member
 // says. Cost: a search in at most 64 bounds for each token. Bounds: series exist for models, routes
@@ -136,10 +137,12 @@ class Exposition {
 
   // Moves what an engine's thread has counted to the series. That thread.
   void Flush(size_t engine = 0);
-  // Sets the gauges. One thread at a time, not an engine's: it creates series.
-  void SetGauges(const engine::EngineSnapshot& snapshot, const HostFigures& host);
-  // Prometheus text format; any thread.
-  std::string Text() const;
+  // Sets the gauges of the families of these names, of all if there are none. One thread at a time,
+  // not an engine's: it creates series.
+  void SetGauges(const engine::EngineSnapshot& snapshot, const HostFigures& host,
+                 const std::vector<std::string>& names = {});
+  // Prometheus text format of these families, of all if there are none; any thread.
+  std::string Text(const std::vector<std::string>& names = {}) const;
 
  private:
   class Impl;

@@ -8,29 +8,28 @@ namespace waferline::metrics {
 
 namespace {
 
-prometheus::Counter* TurnedAway(prometheus::Registry& registry, std::string_view why) {
-  return AddCounter(registry, "waferline_turned_away_total",
+prometheus::Counter* TurnedAway(Families& families, std::string_view why) {
+  return AddCounter(families, "waferline_turned_away_total",
                     "Requests refused before the engine saw them: key, budget.",
                     {{"why", std::string(why)}});
 }
 
-prometheus::Counter* TenantTokens(prometheus::Registry& registry, const std::string& tenant,
-                                  const char* kind) {
-  return AddCounter(registry, "waferline_billing_tenant_tokens_total",
+prometheus::Counter* TenantTokens(Families& families, const std::string& tenant, const char* kind) {
+  return AddCounter(families, "waferline_billing_tenant_tokens_total",
                     "Tokens of posted usage records, by tenant: prompt (without cached), cached, "
                     "generated.",
                     {{"tenant", tenant}, {"kind", kind}});
 }
 
-prometheus::Counter* TenantCost(prometheus::Registry& registry, const std::string& tenant) {
-  return AddCounter(registry, "waferline_billing_tenant_cost_usd_total",
+prometheus::Counter* TenantCost(Families& families, const std::string& tenant) {
+  return AddCounter(families, "waferline_billing_tenant_cost_usd_total",
                     "What posted usage records cost, by tenant; the ledger is exact.",
                     {{"tenant", tenant}});
 }
 
-prometheus::Counter* TenantRefused(prometheus::Registry& registry, const std::string& tenant,
+prometheus::Counter* TenantRefused(Families& families, const std::string& tenant,
                                    std::string_view why) {
-  return AddCounter(registry, "waferline_billing_tenant_refused_total",
+  return AddCounter(families, "waferline_billing_tenant_refused_total",
                     "Requests refused, by tenant: budget, spend (a hard cap or a prepaid balance), "
                     "usage (the database).",
                     {{"tenant", tenant}, {"why", std::string(why)}});
@@ -38,23 +37,23 @@ prometheus::Counter* TenantRefused(prometheus::Registry& registry, const std::st
 
 }  // namespace
 
-FrontSeries::FrontSeries(prometheus::Registry& registry, const std::vector<std::string>& models)
-    : registry_(registry) {
+FrontSeries::FrontSeries(Families& families, const std::vector<std::string>& models)
+    : families_(families) {
   MutexLock lock(&mutex_);
   for (const std::string& model : models) SeriesOf(model);
-  for (const char* why : {"key", "budget"}) TurnedAway(registry_, why);
-  TenantCost(registry_, "other");
-  for (const char* why : {"budget", "spend", "usage"}) TenantRefused(registry_, "other", why);
-  TenantTokens(registry_, "other", "generated");
+  for (const char* why : {"key", "budget"}) TurnedAway(families_, why);
+  TenantCost(families_, "other");
+  for (const char* why : {"budget", "spend", "usage"}) TenantRefused(families_, "other", why);
+  TenantTokens(families_, "other", "generated");
 }
 
 void FrontSeries::OnRequest(std::string_view route, int code, Nanoseconds lasted) {
   const std::string path(route);
   MutexLock lock(&mutex_);  // Add returns the existing series
-  AddCounter(registry_, "waferline_http_requests_total", "HTTP replies, by route and code.",
+  AddCounter(families_, "waferline_http_requests_total", "HTTP replies, by route and code.",
              {{"route", path}, {"code", std::to_string(code)}})
       ->Increment();
-  AddHistogram(registry_,
+  AddHistogram(families_,
                {"waferline_host_http_request_seconds",
                 "Wall time from the last byte of an HTTP request to the end of its reply."},
                {{"route", path}}, kRequestBounds)
@@ -65,17 +64,17 @@ const FrontSeries::ModelSeries& FrontSeries::SeriesOf(std::string_view model) {
   if (const auto found = models_.find(model); found != models_.end()) return found->second;
   const Labels labels = {{"model_name", std::string(model)}};
   const ModelSeries series = {
-      AddHistogram(registry_,
+      AddHistogram(families_,
                    {"waferline_host_time_to_first_token_seconds",
                     "Wall time from the last byte of a request to its first text (streams)."},
                    labels, kFirstTokenBounds),
-      AddHistogram(registry_,
+      AddHistogram(families_,
                    {"waferline_host_request_seconds",
                     "Wall time from the last byte of a request to the end of its answer."},
                    labels, kRequestBounds),
-      AddCounter(registry_, "waferline_stream_events_total", "Events of streams with text.",
+      AddCounter(families_, "waferline_stream_events_total", "Events of streams with text.",
                  labels),
-      AddCounter(registry_, "waferline_stream_tokens_total",
+      AddCounter(families_, "waferline_stream_tokens_total",
                  "Generated tokens behind the events of streams.", labels)};
   return models_.emplace(std::string(model), series).first->second;
 }
@@ -99,7 +98,7 @@ void FrontSeries::OnStreamEvent(std::string_view model, uint32_t tokens) {
 
 void FrontSeries::OnHandshakeRefused(std::string_view door, std::string_view reason) {
   MutexLock lock(&mutex_);
-  AddCounter(registry_, "waferline_tls_refused_total",
+  AddCounter(families_, "waferline_tls_refused_total",
              "Connections refused for their TLS handshake or certificate, by door and reason.",
              {{"door", std::string(door)}, {"reason", std::string(reason)}})
       ->Increment();
@@ -107,7 +106,7 @@ void FrontSeries::OnHandshakeRefused(std::string_view door, std::string_view rea
 
 void FrontSeries::OnTurnedAway(std::string_view why) {
   MutexLock lock(&mutex_);
-  TurnedAway(registry_, why)->Increment();
+  TurnedAway(families_, why)->Increment();
 }
 
 std::string FrontSeries::LabelOf(std::string_view tenant) {
@@ -123,15 +122,15 @@ void FrontSeries::OnTenantUse(std::string_view tenant, const TenantUse& use) {
   for (const auto& [kind, count] : {std::pair{"prompt", fresh},
                                     {"cached", use.cached_tokens},
                                     {"generated", use.generated_tokens}}) {
-    if (count > 0) TenantTokens(registry_, label, kind)->Increment(static_cast<double>(count));
+    if (count > 0) TenantTokens(families_, label, kind)->Increment(static_cast<double>(count));
   }
   if (use.cost_pico == 0) return;
-  TenantCost(registry_, label)->Increment(static_cast<double>(use.cost_pico) * 1e-12);
+  TenantCost(families_, label)->Increment(static_cast<double>(use.cost_pico) * 1e-12);
 }
 
 void FrontSeries::OnTenantRefused(std::string_view tenant, std::string_view why) {
   MutexLock lock(&mutex_);
-  TenantRefused(registry_, LabelOf(tenant), why)->Increment();
+  TenantRefused(families_, LabelOf(tenant), why)->Increment();
 }
 
 }  // namespace waferline::metrics

@@ -19,7 +19,7 @@ namespace waferline::metrics {
 class FrontSeries final : public FrontMetrics {
  public:
   // Creates the series of `models` at once, so that they are in the first scrape.
-  FrontSeries(prometheus::Registry& registry, const std::vector<std::string>& models);
+  FrontSeries(Families& families, const std::vector<std::string>& models);
 
   void OnRequest(std::string_view route, int code, Nanoseconds lasted) override;
   void OnHostFirstToken(std::string_view model, Nanoseconds lasted) override;
@@ -44,7 +44,7 @@ class FrontSeries final : public FrontMetrics {
   std::string LabelOf(std::string_view tenant) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   const ModelSeries& SeriesOf(std::string_view model) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  prometheus::Registry& registry_;
+  Families& families_;
   Mutex mutex_;
   std::map<std::string, ModelSeries, std::less<>> models_ ABSL_GUARDED_BY(mutex_);
   std::set<std::string, std::less<>> tenants_ ABSL_GUARDED_BY(mutex_);

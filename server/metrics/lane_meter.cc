@@ -20,26 +20,25 @@ constexpr char kFinished[] = "waferline_requests_finished_total";
 // Creates one model's series.
 class SeriesMaker {
  public:
-  SeriesMaker(prometheus::Registry& registry, const std::string& model)
-      : registry_(registry), model_(model) {}
+  SeriesMaker(Families& families, const std::string& model) : families_(families), model_(model) {}
 
   SampleBuffer Samples(const SeriesNames& names, const std::vector<double>& bounds,
                        Labels labels = {}) const {
     labels["model_name"] = model_;
-    return SampleBuffer(AddHistograms(registry_, names, labels, bounds), bounds);
+    return SampleBuffer(AddHistograms(families_, names, labels, bounds), bounds);
   }
   CounterBuffer Count(const SeriesNames& names, Labels labels = {}, Labels vllm_labels = {}) const {
     labels["model_name"] = vllm_labels["model_name"] = model_;
-    CounterBuffer count{{AddCounter(registry_, names.own, names.own_help, labels)}};
+    CounterBuffer count{{AddCounter(families_, names.own, names.own_help, labels)}};
     if (!names.vllm.empty()) {
       count.series.push_back(
-          AddCounter(registry_, names.vllm, "Same as " + names.own + ".", vllm_labels));
+          AddCounter(families_, names.vllm, "Same as " + names.own + ".", vllm_labels));
     }
     return count;
   }
 
  private:
-  prometheus::Registry& registry_;
+  Families& families_;
   const std::string& model_;
 };
 
@@ -51,63 +50,63 @@ void CounterBuffer::Flush() {
   pending = 0;
 }
 
-LaneMeter::LaneMeter(prometheus::Registry& registry, const std::string& model)
-    : first_token(SeriesMaker(registry, model)
+LaneMeter::LaneMeter(Families& families, const std::string& model)
+    : first_token(SeriesMaker(families, model)
                       .Samples({"waferline_emulated_time_to_first_token_seconds",
                                 "Emulated time from arrival to the first token.",
                                 "vllm:time_to_first_token_seconds"},
                                kFirstTokenBounds)),
-      inter_token(SeriesMaker(registry, model)
+      inter_token(SeriesMaker(families, model)
                       .Samples({"waferline_emulated_inter_token_seconds",
                                 "Emulated time between two tokens of a request.",
                                 "vllm:inter_token_latency_seconds"},
                                kTokenBounds)),
-      per_output_token(SeriesMaker(registry, model)
+      per_output_token(SeriesMaker(families, model)
                            .Samples({"waferline_emulated_time_per_output_token_seconds",
                                      "Mean emulated time per token after the first, by request.",
                                      "vllm:request_time_per_output_token_seconds"},
                                     kTokenBounds)),
-      request(SeriesMaker(registry, model)
+      request(SeriesMaker(families, model)
                   .Samples({"waferline_emulated_request_seconds",
                             "Emulated time from arrival to the end of a request.",
                             "vllm:e2e_request_latency_seconds"},
                            kRequestBounds)),
-      inference(SeriesMaker(registry, model)
+      inference(SeriesMaker(families, model)
                     .Samples({"waferline_emulated_inference_seconds",
                               "Emulated time from the end of queueing to the end of a request.",
                               "vllm:request_inference_time_seconds"},
                              kRequestBounds)),
-      lateness(SeriesMaker(registry, model)
+      lateness(SeriesMaker(families, model)
                    .Samples({"waferline_token_lateness_seconds",
                              "Wall time by which a token left after its emulated instant.", ""},
                             kLatenessBounds)),
-      prompt_size(SeriesMaker(registry, model)
+      prompt_size(SeriesMaker(families, model)
                       .Samples({"waferline_request_prompt_tokens", "Tokens of a prompt.",
                                 "vllm:request_prompt_tokens"},
                                kTokenCountBounds)),
-      answer_size(SeriesMaker(registry, model)
+      answer_size(SeriesMaker(families, model)
                       .Samples({"waferline_request_generated_tokens",
                                 "Generated tokens of a request.", "vllm:request_generation_tokens"},
                                kTokenCountBounds)),
-      max_tokens(SeriesMaker(registry, model)
+      max_tokens(SeriesMaker(families, model)
                      .Samples({"waferline_request_max_tokens",
                                "Tokens that a request might have generated at most.",
                                "vllm:request_max_num_generation_tokens"},
                               kTokenCountBounds)),
-      tenants(registry, model) {
-  const SeriesMaker make(registry, model);
+      tenants(families, model) {
+  const SeriesMaker make(families, model);
   for (int i = 0; i < engine::kPhases; ++i) {
     phases.push_back(
         make.Samples({"waferline_emulated_phase_seconds",
                       "Emulated time that a request spent in each phase.", kVllmPhases[i]},
                      kRequestBounds, {{"phase", kPhaseNames[i]}}));
   }
-  AddCounters(registry, model);
-  AddTiers(registry, model);
+  AddCounters(families, model);
+  AddTiers(families, model);
 }
 
-void LaneMeter::AddCounters(prometheus::Registry& registry, const std::string& model) {
-  const SeriesMaker make(registry, model);
+void LaneMeter::AddCounters(Families& families, const std::string& model) {
+  const SeriesMaker make(families, model);
   admitted = make.Count({"waferline_requests_admitted_total", "Requests that were admitted."});
   prompt_tokens = make.Count({"waferline_prompt_tokens_total",
                               "Prompt tokens of requests that ended, cached ones included.",
@@ -141,12 +140,12 @@ void LaneMeter::AddCounters(prometheus::Registry& registry, const std::string& m
   }
 }
 
-void LaneMeter::AddTiers(prometheus::Registry& registry, const std::string& model) {
+void LaneMeter::AddTiers(Families& families, const std::string& model) {
   constexpr ServiceTier kServed[] = {ServiceTier::kDefault, ServiceTier::kFlex,
                                      ServiceTier::kPriority};
   constexpr ServiceTier kAsked[] = {ServiceTier::kAuto, ServiceTier::kDefault, ServiceTier::kFlex,
                                     ServiceTier::kPriority};
-  const SeriesMaker make(registry, model);
+  const SeriesMaker make(families, model);
   for (const ServiceTier served : kServed) {
     const std::string name(NameOf(served));
     tier_tokens[static_cast<size_t>(served)] =

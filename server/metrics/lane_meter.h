@@ -36,8 +36,8 @@ struct SampleBuffer {
 };
 
 struct LaneMeter {
-  // Creates the series in `registry`, which must outlive this.
-  LaneMeter(prometheus::Registry& registry, const std::string& model);
+  // Creates the series in `families`, which must outlive this.
+  LaneMeter(Families& families, const std::string& model);
 
   void OnOutcome(const engine::OutcomeInfo& info);
   // Moves everything to the series.
@@ -57,8 +57,8 @@ struct LaneMeter {
   std::array<CounterBuffer, 4> tier_tokens;
 
  private:
-  void AddCounters(prometheus::Registry& registry, const std::string& model);
-  void AddTiers(prometheus::Registry& registry, const std::string& model);
+  void AddCounters(Families& families, const std::string& model);
+  void AddTiers(Families& families, const std::string& model);
 };
 
 }  // namespace waferline::metrics

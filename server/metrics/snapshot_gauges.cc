@@ -6,9 +6,8 @@
 
 namespace waferline::metrics {
 
-SnapshotGauges::SnapshotGauges(prometheus::Registry& registry,
-                               const std::vector<MeteredLane>& lanes)
-    : registry_(registry) {
+SnapshotGauges::SnapshotGauges(Families& families, const std::vector<MeteredLane>& lanes)
+    : families_(families) {
   engine::EngineSnapshot idle;
   for (const MeteredLane& lane : lanes) {
     Put("waferline_model_info",
@@ -27,21 +26,27 @@ SnapshotGauges::SnapshotGauges(prometheus::Registry& registry,
   Set(idle, {});  // every name is in the first scrape
 }
 
-void SnapshotGauges::Put(const std::string& name, const std::string& help, const Labels& labels,
+bool SnapshotGauges::Wants(std::string_view name) const {
+  return wanted_.empty() || std::find(wanted_.begin(), wanted_.end(), name) != wanted_.end();
+}
+
+void SnapshotGauges::Put(std::string_view name, const char* help, const Labels& labels,
                          double value) {
-  Series<prometheus::Gauge>& gauge = gauges_[{name, labels}];
+  if (!Wants(name)) return;
+  Series<prometheus::Gauge>& gauge = gauges_[{std::string(name), labels}];
   if (gauge.metric == nullptr) {
-    gauge.family = &prometheus::BuildGauge().Name(name).Help(help).Register(registry_);
+    gauge.family = &families_.Gauges(std::string(name), help);
     gauge.metric = &gauge.family->Add(labels);
   }
   gauge.metric->Set(value);
 }
 
-void SnapshotGauges::Count(const std::string& name, const std::string& help, const Labels& labels,
+void SnapshotGauges::Count(std::string_view name, const char* help, const Labels& labels,
                            double total) {
-  Series<prometheus::Counter>& counter = counters_[{name, labels}];
+  if (!Wants(name)) return;
+  Series<prometheus::Counter>& counter = counters_[{std::string(name), labels}];
   if (counter.metric == nullptr) {
-    counter.family = &prometheus::BuildCounter().Name(name).Help(help).Register(registry_);
+    counter.family = &families_.Counters(std::string(name), help);
     counter.metric = &counter.family->Add(labels);
   }
   counter.metric->Increment(total - counter.metric->Value());
@@ -155,7 +160,9 @@ void SnapshotGauges::SetExperts(const ComputeFigures& figures) {
       {{"model_name", figures.model}}, sum > 0 ? largest / mean : 0);
 }
 
-void SnapshotGauges::Set(const engine::EngineSnapshot& snapshot, const HostFigures& host) {
+void SnapshotGauges::Set(const engine::EngineSnapshot& snapshot, const HostFigures& host,
+                         const std::vector<std::string>& names) {
+  wanted_ = names;
   Put("waferline_emulated_now_seconds", "Emulated time since the start.", {},
       ToSeconds(snapshot.now));
   Put("waferline_requests_in_flight", "Requests that are admitted and have not ended.", {},
@@ -244,8 +251,10 @@ void SnapshotGauges::SetUnit(const std::string& model, const engine::UnitSnapsho
   Put("waferline_kv_handoff_backlog_bytes", "KV bytes on their way to the decode unit.", labels,
       unit.link_backlog.as_double());
   const int64_t free_pages = unit.pages_capacity - unit.pages_used - unit.pages_cached;
+  constexpr char kPages[] = "waferline_kv_pages";
   const auto pages = [&](const char* owner, int64_t count) {
-    Put("waferline_kv_pages", "KV pages of the decode unit, by owner.", with("owner", owner),
+    if (!Wants(kPages)) return;
+    Put(kPages, "KV pages of the decode unit, by owner.", with("owner", owner),
         static_cast<double>(count));
   };
   pages("sequences", unit.pages_used);

@@ -6,10 +6,10 @@
 
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
-#include <prometheus/registry.h>
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,8 +21,10 @@ namespace waferline::metrics {
 
 class SnapshotGauges {
  public:
-  SnapshotGauges(prometheus::Registry& registry, const std::vector<MeteredLane>& lanes);
-  void Set(const engine::EngineSnapshot& snapshot, const HostFigures& host);
+  SnapshotGauges(Families& families, const std::vector<MeteredLane>& lanes);
+  // Those of the families of these names; all if there are none.
+  void Set(const engine::EngineSnapshot& snapshot, const HostFigures& host,
+           const std::vector<std::string>& names = {});
 
  private:
   void SetChains(const ComputeFigures& figures);
@@ -40,11 +42,15 @@ class SnapshotGauges {
   void SetSides(const Labels& labels, const engine::SideState& sides, Nanoseconds now);
   // Removes a gauge, or a counter, if it is there.
   void Drop(const std::string& name, const Labels& labels);
-  void Put(const std::string& name, const std::string& help, const Labels& labels, double value);
+  // Whether Set is to set the family of this name.
+  bool Wants(std::string_view name) const;
+  // Sets a gauge that is wanted.
+  void Put(std::string_view name, const char* help, const Labels& labels, double value);
   // The same for a counter; `total` since the start.
-  void Count(const std::string& name, const std::string& help, const Labels& labels, double total);
+  void Count(std::string_view name, const char* help, const Labels& labels, double total);
 
-  prometheus::Registry& registry_;
+  Families& families_;
+  std::vector<std::string> wanted_;  // by this call of Set
   template <typename Metric>
   struct Series {
     prometheus::Family<Metric>* family = nullptr;

@@ -29,6 +29,7 @@ Bytes OwnedBy(const engine::StageOccupancy& stage, size_t owner) {
 
 void SnapshotGauges::SetStages(const Labels& unit_labels, const engine::UnitSnapshot& unit,
                                Nanoseconds now) {
+  if (!Wants(kBusy) && !Wants(kBubble) && !Wants(kSram)) return;
   const bool idle = !unit.stage_busy.empty() &&
                     std::all_of(unit.stage_busy.begin(), unit.stage_busy.end(),
                                 [](Nanoseconds worked) { return worked == Nanoseconds(0); });

@@ -16,12 +16,12 @@ TenantMeter::Tenant& TenantMeter::Of(const std::string& name) {
   generated["kind"] = "generated";
   constexpr char kTokens[] = "waferline_tenant_tokens_total";
   constexpr char kTokensHelp[] = "Tokens of requests that ended, by tenant: prompt, generated.";
-  tenant.requests.series = AddCounter(registry_, "waferline_tenant_requests_total",
+  tenant.requests.series = AddCounter(families_, "waferline_tenant_requests_total",
                                       "Requests that ended, by tenant.", labels);
-  tenant.prompt_tokens.series = AddCounter(registry_, kTokens, kTokensHelp, prompt);
-  tenant.generated_tokens.series = AddCounter(registry_, kTokens, kTokensHelp, generated);
+  tenant.prompt_tokens.series = AddCounter(families_, kTokens, kTokensHelp, prompt);
+  tenant.generated_tokens.series = AddCounter(families_, kTokens, kTokensHelp, generated);
   tenant.queue_seconds.series =
-      AddCounter(registry_, "waferline_tenant_emulated_queue_seconds_total",
+      AddCounter(families_, "waferline_tenant_emulated_queue_seconds_total",
                  "Emulated time that requests waited before prefill, by tenant.", labels);
   return tenant;
 }

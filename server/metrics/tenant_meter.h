@@ -17,9 +17,9 @@ inline constexpr size_t kMaxMeteredTenants = 100;
 
 class TenantMeter {
  public:
-  // `registry` must outlive this.
-  TenantMeter(prometheus::Registry& registry, std::string model)
-      : registry_(registry), model_(std::move(model)) {}
+  // `families` must outlive this.
+  TenantMeter(Families& families, std::string model)
+      : families_(families), model_(std::move(model)) {}
 
   // The tenant of a server without keys is "no-tenant".
   void OnOutcome(const engine::OutcomeInfo& info);
@@ -36,7 +36,7 @@ class TenantMeter {
   };
   Tenant& Of(const std::string& name);
 
-  prometheus::Registry& registry_;
+  Families& families_;
   const std::string model_;
   std::map<std::string, Tenant> tenants_;
 };

@@ -5,11 +5,10 @@
 Heartbeats: CPU time a second of a server and its worker processes (the demo model, one layer a process), idle, in turn with that of a
 server that has the shards in its own process and so no links. Under load links carry no heartbeats: something else was sent.
 Scrapes: CPU time of the server and bytes, for a fleet of UNITS decode units before any of them worked (their stages are one series each)
-and after all did; in turn with a scrape of three names. Each figure is the median of ROUNDS.
+and after all did; in turn with scrapes of one and of three names. Each figure is the median of ROUNDS.
 """
 
 import concurrent.futures
-import os
 import pathlib
 import statistics
 import sys
@@ -23,7 +22,8 @@ MODEL = ROOT / "deploy/models/demo.gguf"
 UNITS = 128
 IDLE_SECONDS = 3
 SCRAPES = 10  # of a round
-NAMES = "?name[]=vllm:num_requests_waiting&name[]=vllm:num_requests_running&name[]=vllm:kv_cache_usage_perc"
+QUERIES = {"all": "", "one name": "?name[]=vllm:num_requests_waiting",
+           "three names": "?name[]=vllm:num_requests_waiting&name[]=vllm:num_requests_running&name[]=vllm:kv_cache_usage_perc"}
 CONFIG = """models:
   - name: m
     shape: llama-3.1-8b
@@ -41,12 +41,8 @@ def start(folder, name, units, tokens, running=16):
 
 
 def cpu_seconds(pids):
-    """User and system time of processes so far."""
-    ticks = 0
-    for pid in pids:
-        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+    """Time on a CPU so far of processes whose threads do not end meanwhile, to the nanosecond."""
+    return sum(int(thread.read_text().split()[0]) for pid in pids for thread in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
 
 
 def idle(pids):
@@ -68,21 +64,22 @@ def heartbeats(folder, rounds):
 
 
 def scrape(server, query):
-    """CPU milliseconds and bytes of a scrape; each is made, none is shared within 20 ms."""
+    """CPU microseconds and bytes of a scrape; each is made, none is shared within 20 ms."""
     before, size = cpu_seconds([server.pid]), 0
     for _ in range(SCRAPES):
         size = len(get(f"{server.http}/metrics{query}"))
         time.sleep(0.03)
-    return 1e3 * (cpu_seconds([server.pid]) - before) / SCRAPES, size
+    return 1e6 * (cpu_seconds([server.pid]) - before) / SCRAPES, size
 
 
 def scrapes(folder, rounds):
     with start(folder, "fleet", UNITS, f"{{from: cheap, file: {MODEL}}}", running=1) as server:
         for state in ("before a unit worked", "after all did"):
-            pairs = [(scrape(server, ""), scrape(server, NAMES)) for _ in range(rounds)]
-            whole, named = (statistics.median(cost for cost, _ in side) for side in zip(*pairs))
-            print(f"scrape of {UNITS} units {state}: {whole:.1f} ms CPU, {pairs[-1][0][1]:,} bytes; of three names {named:.1f} ms, "
-                  f"{pairs[-1][1][1]:,} bytes (medians of {rounds})", flush=True)
+            turns = [[scrape(server, query) for query in QUERIES.values()] for _ in range(rounds)]
+            for what, seen in zip(QUERIES, zip(*turns)):
+                costs = sorted(cost for cost, _ in seen)
+                print(f"scrape of {UNITS} units {state}, {what}: {statistics.median(costs):.0f} us CPU ({costs[0]:.0f} to {costs[-1]:.0f} of "
+                      f"{rounds}), {seen[-1][1]:,} bytes", flush=True)
             body = {"model": "m", "prompt": "x", "max_tokens": 200, "ignore_eos": True}
             while any(busy == 0 for busy in busy_of_units(server)):
                 with concurrent.futures.ThreadPoolExecutor(2 * UNITS) as pool:

@@ -64,7 +64,7 @@ class Fixture {
     api = std::make_unique<Api>(
         generations.get(),
         Operations{.health = [this](auto reply) { reply(health); },
-                   .metrics = [](auto reply) { reply("waferline_up 1\n"); }},
+                   .metrics = [](auto, auto reply) { reply("waferline_up 1\n"); }},
         setting.access, [this](std::function<void()> task) { server->Post(std::move(task)); });
     server = std::make_unique<HttpServer>(
         ServerOptions{.clock = clock.clock(),

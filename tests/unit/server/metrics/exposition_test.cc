@@ -4,6 +4,7 @@
 #include <prometheus/histogram.h>
 
 #include <catch2/catch.hpp>
+#include <set>
 #include <sstream>
 
 #include "server/metrics/buckets.h"
@@ -202,6 +203,40 @@ TEST_CASE("stages of a unit that has not worked are one series, with their sum, 
   CHECK(exposition.Text().find("stage=\"all\"") == std::string::npos);
   exposition.SetGauges(snapshot, {});
   CHECK(sram("2") == 1000);
+}
+
+TEST_CASE("only the families that are named come, whole and current") {
+  Exposition exposition = Make();
+  engine::EngineSnapshot snapshot;
+  snapshot.in_flight = 3;
+  snapshot.lanes.push_back(
+      {.model = "m0", .units = {{.name = "wafer-0", .stage_busy = {Seconds(1)}}}});
+  const std::vector<std::string> names = {
+      "vllm:num_requests_waiting", "none", "waferline_requests_in_flight",
+      "vllm:prompt_tokens_total", "waferline_requests_in_flight"};
+  exposition.SetGauges(snapshot, {}, names);
+  const std::string text = exposition.Text(names);
+  std::set<std::string> found;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    found.insert(line.substr(0, line.find_first_of("{ ", line[0] == '#' ? 7 : 0)));
+  }
+  CHECK(found == std::set<std::string>{
+                     "# HELP vllm:num_requests_waiting", "# TYPE vllm:num_requests_waiting",
+                     "vllm:num_requests_waiting", "# HELP waferline_requests_in_flight",
+                     "# TYPE waferline_requests_in_flight", "waferline_requests_in_flight",
+                     "# HELP vllm:prompt_tokens_total", "# TYPE vllm:prompt_tokens_total",
+                     "vllm:prompt_tokens_total"});
+  CHECK(text.find("waferline_requests_in_flight 3\n") != std::string::npos);
+  // Others were left as they were, and are set when they are asked for.
+  CHECK(exposition.Text().find("wafer-0") == std::string::npos);
+  CHECK(exposition.Text({"none"}).empty());
+  snapshot.in_flight = 4;
+  exposition.SetGauges(snapshot, {}, {"waferline_sram_bytes"});
+  CHECK(exposition.Text(names).find("waferline_requests_in_flight 3\n") != std::string::npos);
+  exposition.SetGauges(snapshot, {});
+  CHECK(exposition.Text(names).find("waferline_requests_in_flight 4\n") != std::string::npos);
+  CHECK(exposition.Text().find("wafer-0") != std::string::npos);
 }
 
 TEST_CASE("front ends") {

@@ -13,8 +13,4 @@ inline constexpr size_t kMaxMetricNames = 128;
 // The values of `name[]` in a query; others are ignored. What cannot be decoded is no name.
 std::vector<std::string> MetricNames(std::string_view query);
 
-// Of Prometheus text (version 0.0.4) the families of these names, in the text's order: from a
-// family's "# HELP NAME" line up to the next. All of it if there are no names.
-std::string OnlyFamilies(std::string text, const std::vector<std::string>& names);
-
 }  // namespace waferline::http

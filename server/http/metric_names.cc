@@ -1,4 +1,4 @@
-#include "server/http/metric_filter.h"
+#include "server/http/metric_names.h"
 
 #include <algorithm>
 #include <boost/url/pct_string_view.hpp>
@@ -30,24 +30,6 @@ std::vector<std::string> MetricNames(std::string_view query) {
     }
   }
   return names;
-}
-
-std::string OnlyFamilies(std::string text, const std::vector<std::string>& names) {
-  if (names.empty()) return text;
-  constexpr std::string_view kHelp = "# HELP ";
-  const std::string_view all = text;
-  std::string out;
-  for (size_t at = 0; at < all.size();) {
-    const size_t next = std::min(all.find("\n# HELP ", at), all.size() - 1) + 1;
-    const std::string_view family = all.substr(at, next - at);
-    if (family.starts_with(kHelp)) {
-      const std::string_view rest = family.substr(kHelp.size());
-      const std::string_view name = rest.substr(0, rest.find_first_of(" \n"));
-      if (std::find(names.begin(), names.end(), name) != names.end()) out += family;
-    }
-    at = next;
-  }
-  return out;
 }
 
 }  // namespace waferline::http
