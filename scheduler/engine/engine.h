@@ -73,6 +73,8 @@ class Engine {
 
   // From now on every request is refused; those in flight go on.
   virtual void Drain() = 0;
+  // Ends a drain: requests are admitted again.
+  virtual void EndDrain() = 0;
   // Ends every sequence of this request as kCancelled with this status; gives how many.
   virtual uint32_t Abort(const RequestName& name, const absl::Status& status) = 0;
   // Ends everything in flight as kCancelled with this status.

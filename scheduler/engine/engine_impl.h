@@ -59,6 +59,7 @@ class EngineImpl final : public Engine,
   void GiveUpOnReaders() override;
   void EndOverdue(Nanoseconds now) override;
   void Drain() override { draining_ = true; }
+  void EndDrain() override { draining_ = false; }
   uint32_t Abort(const RequestName& name, const absl::Status& status) override;
   void AbortAll(const absl::Status& status) override;
   absl::Status Check(const Fault& fault) const override;

@@ -72,6 +72,9 @@ class AdminPort {
 
   // Refuses new requests from now on, lets those in flight finish and gives their number.
   virtual void Drain(Done<uint64_t> done) = 0;
+  // Takes new requests again, and gives the number of those in flight. Unavailable: it stops, which
+  // nothing takes back.
+  virtual void Resume(Done<uint64_t> done) = 0;
 
   virtual void ResetPrefixCaches(std::function<void(absl::Status)> done) = 0;
 

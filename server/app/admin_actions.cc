@@ -31,8 +31,9 @@ admin::ServerFacts AdminActions::Facts() const {
 }
 
 // An engine takes so many calls at once, and none after its end.
-absl::Status AdminActions::NotPosted() const {
-  if (draining()) return absl::UnavailableError("the server is stopping");
+absl::Status AdminActions::NotPosted() {
+  const MutexLock lock(&mutex_);
+  if (stopping_) return absl::UnavailableError("the server is stopping");
   return WithRetryAfter(
       absl::UnavailableError("too many operators' calls wait for the engine; try again"),
       kRetryAfter);
@@ -55,13 +56,34 @@ void AdminActions::Abort(const RequestName& name, admin::Done<uint32_t> done) {
 }
 
 void AdminActions::Drain(admin::Done<uint64_t> done) {
-  StartDraining();
+  {
+    const MutexLock lock(&mutex_);
+    draining_ = true;
+    cloud_->engines().Drain();
+  }
+  AnswerInFlight(done);
+}
+
+void AdminActions::Resume(admin::Done<uint64_t> done) {
+  {
+    const MutexLock lock(&mutex_);
+    if (!stopping_) {
+      cloud_->engines().EndDrain();
+      draining_ = false;
+    }
+  }
+  if (draining()) return done(absl::UnavailableError("the server is stopping"));
+  AnswerInFlight(done);
+}
+
+void AdminActions::AnswerInFlight(const admin::Done<uint64_t>& done) {
   const bool posted = cloud_->engines().Snapshot([done](const auto& all) { done(all.in_flight); });
   if (!posted) done(NotPosted());
 }
 
-void AdminActions::StartDraining() {
-  draining_ = true;
+void AdminActions::StartStopping() {
+  const MutexLock lock(&mutex_);
+  stopping_ = draining_ = true;
   cloud_->engines().Drain();
 }
 

@@ -6,11 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "scheduler/fleet/config/fault_request.h"
 #include "scheduler/fleet/hardware_faults.h"
 #include "server/admin/admin_port.h"
 #include "server/app/cloud.h"
 #include "server/config/server_config.h"
+#include "wafer_backend/base/mutex.h"
 
 namespace waferline::app {
 
@@ -24,19 +26,23 @@ class AdminActions : public admin::AdminPort {
   void GetLoad(admin::Done<admin::Load> done) override;
   void Abort(const RequestName& name, admin::Done<uint32_t> done) override;
   void Drain(admin::Done<uint64_t> done) override;
+  void Resume(admin::Done<uint64_t> done) override;
   void ResetPrefixCaches(std::function<void(absl::Status)> done) override;
   void ApplyFault(const admin::FaultOrder& order, std::function<void(absl::Status)> done) override;
 
-  // Drain without an answer.
-  void StartDraining();
+  // Drain without an answer, and for good: the process stops.
+  void StartStopping();
 
  private:
-  absl::Status NotPosted() const;
+  absl::Status NotPosted();
+  void AnswerInFlight(const admin::Done<uint64_t>& done);
   absl::StatusOr<std::vector<fleet::TimedChange>> ChangesOf(
       const std::string& model, const fleet::CheckedFault& checked) const;
 
   const config::ServerConfig* const config_;
   Cloud* const cloud_;
+  Mutex mutex_;  // operators' drains and resumes, and the stop of the process
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::atomic<bool> draining_{false};
 };
 

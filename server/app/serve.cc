@@ -219,7 +219,7 @@ absl::StatusOr<std::string> ServeCloud(const ServeOptions& options, CellMember* 
   PrintOutages(options.config, *cloud);
   fflush(stdout);
   if (caught != nullptr) EndOnSecondSignal();
-  admin.StartDraining();
+  admin.StartStopping();
   front->StopServing();
   // Balancers learn of it by /ready and by 503, not by refused connections. A person who typed
   // Ctrl-C has none.

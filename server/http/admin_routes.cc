@@ -140,6 +140,13 @@ void AdminRoutes::Drain(const Call& call) const {
   });
 }
 
+void AdminRoutes::Resume(const Call& call) const {
+  admin_port_->Resume([later = Later(call)](const absl::StatusOr<uint64_t>& in_flight) {
+    if (!in_flight.ok()) return later(in_flight.status());
+    later(absl::StrCat("{\"status\":\"ready\",\"in_flight\":", *in_flight, "}"));
+  });
+}
+
 void AdminRoutes::Abort(const Call& call) const {
   const auto name = ReadRequestName(call.exchange->request().body);
   if (!name.ok()) return Answer(call, name.status());

@@ -23,6 +23,7 @@ class AdminRoutes {
   void Load(const Call& call) const;
   void Usage(const Call& call) const;
   void Drain(const Call& call) const;
+  void Resume(const Call& call) const;
   void Abort(const Call& call) const;
   void ResetPrefixCaches(const Call& call) const;
   void ApplyFault(const Call& call) const;

@@ -122,6 +122,17 @@ grpc::Status AdminService::Drain(grpc::ServerContext* context, const v1::DrainRe
   });
 }
 
+grpc::Status AdminService::Resume(grpc::ServerContext* context, const v1::ResumeRequest*,
+                                  v1::ResumeResponse* response) {
+  return Do(context, [&]() -> absl::Status {
+    WL_ASSIGN_OR_RETURN(
+        const uint64_t in_flight,
+        Await<absl::StatusOr<uint64_t>>([this](auto done) { port_->Resume(std::move(done)); }));
+    response->set_in_flight(static_cast<uint32_t>(in_flight));
+    return absl::OkStatus();
+  });
+}
+
 grpc::Status AdminService::ResetPrefixCache(grpc::ServerContext* context,
                                             const v1::ResetPrefixCacheRequest*,
                                             v1::ResetPrefixCacheResponse*) {

@@ -21,6 +21,8 @@ class AdminService final : public v1::OperatorService::Service {
                             v1::AbortRequestResponse* response) override;
   grpc::Status Drain(grpc::ServerContext* context, const v1::DrainRequest* request,
                      v1::DrainResponse* response) override;
+  grpc::Status Resume(grpc::ServerContext* context, const v1::ResumeRequest* request,
+                      v1::ResumeResponse* response) override;
   grpc::Status ResetPrefixCache(grpc::ServerContext* context,
                                 const v1::ResetPrefixCacheRequest* request,
                                 v1::ResetPrefixCacheResponse* response) override;

@@ -71,6 +71,10 @@ void EngineGroup::Drain() {
   for (const Member& member : members_) member.thread->Drain();
 }
 
+void EngineGroup::EndDrain() {
+  for (const Member& member : members_) member.thread->EndDrain();
+}
+
 void EngineGroup::Stop() {
   for (const Member& member : members_) member.thread->StartStopping();
   for (const Member& member : members_) member.thread->Stop();

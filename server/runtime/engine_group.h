@@ -43,6 +43,7 @@ class EngineGroup : public FrontDoor {
   bool Abort(const RequestName& name, const absl::Status& status,
              std::function<void(uint32_t)> done);
   void Drain();
+  void EndDrain();
   // All at once: drain, wait for what is in flight up to the bound, abort the rest, join.
   void Stop();
 

@@ -67,15 +67,16 @@ uint32_t EngineLoop::Abort(const RequestName& name, const absl::Status& status) 
 
 void EngineLoop::TakeInbox() {
   Inbox::Content content = inbox_.Take();
+  if (!content.draining && drained_) engine_->EndDrain();  // before the requests that it let in
   for (Inbox::Submitted& request : content.requests) Admit(std::move(request));
   for (const Ticket ticket : content.cancels) Cancel(ticket);
   for (const Ticket ticket : content.resumes) engine_->Resume(ticket);
   for (const Inbox::Call& call : content.calls) call(*engine_);
   if (content.draining && !drained_) {
-    drained_ = true;
     feed_.Close(absl::UnavailableError("the service is draining"));
     engine_->Drain();
   }
+  drained_ = content.draining;
   if (content.stopping && !stop_at_ns_) {
     stop_at_ns_ = WallNanoseconds() + options_.drain_bound.count();
   }

@@ -82,6 +82,8 @@ engine::EngineSnapshot EngineThread::Snapshot() {
 
 void EngineThread::Drain() { loop_->inbox().Drain(); }
 
+void EngineThread::EndDrain() { loop_->inbox().EndDrain(); }
+
 void EngineThread::StartStopping() { loop_->inbox().Stop(); }
 
 void EngineThread::Stop() {

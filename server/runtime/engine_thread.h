@@ -70,7 +70,9 @@ class EngineThread : public FrontDoor, public Waker {
 
   // No new requests; those in flight go on. Returns at once.
   void Drain();
-  // The same, and the thread ends once nothing is in flight, or the bound has passed.
+  // Ends a drain, unless it stops. Returns at once.
+  void EndDrain();
+  // As Drain, and the thread ends once nothing is in flight, or the bound has passed.
   void StartStopping();
   // Drain, wait for what is in flight up to the bound, abort the rest, join. Idempotent.
   void Stop();

@@ -49,6 +49,14 @@ void Inbox::Drain() {
   Wake();
 }
 
+void Inbox::EndDrain() {
+  {
+    MutexLock lock(&mutex_);
+    content_.draining = content_.stopping;
+  }
+  Wake();
+}
+
 void Inbox::Stop() {
   {
     MutexLock lock(&mutex_);

@@ -40,8 +40,9 @@ class Inbox {
   void PushCancel(Ticket ticket);
   void PushResume(Ticket ticket);
   bool PushCall(Call&& call);
-  void Drain();  // no requests from now on
-  void Stop();   // the same, and the thread is to end
+  void Drain();     // no requests from now on
+  void EndDrain();  // requests again, unless it stops
+  void Stop();      // as Drain, and the thread is to end
 
   // Something may be new. Cheap when the engine's thread is awake.
   void Wake();

@@ -8,10 +8,11 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.error
 
 import pytest
 
-from cloud import BIN, ONE_MODEL, ROOT, Waferd, waferctl
+from cloud import BIN, ONE_MODEL, ROOT, Waferd, post, waferctl
 
 
 def configuration(folder, text):
@@ -145,6 +146,14 @@ def test_an_operator_sees_requests_and_ends_one(tmp_path):
         drained = waferctl("drain", "--server", server.http)
         assert drained.returncode == 0 and "no new requests" in drained.stdout
         assert "draining" in waferctl("status", "--server", server.http).stdout
+        body = {"model": "demo", "prompt": "Once", "max_tokens": 4}
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            post(server.http, "/v1/completions", body)
+        assert refused.value.code == 503 and "draining" in refused.value.read().decode()
+        resumed = waferctl("resume", "--server", server.http)
+        assert resumed.returncode == 0 and resumed.stdout == "takes new requests; 0 in flight go on\n", resumed.stderr
+        assert "healthy" in waferctl("status", "--server", server.http).stdout
+        assert post(server.http, "/v1/completions", body)["usage"]["completion_tokens"] == 4
 
 
 def test_a_chat_forgets_its_oldest_turns_when_the_context_is_full(tmp_path):

@@ -1,5 +1,5 @@
-// waferctl status, requests, top, abort, drain: what an operator sees of a running waferd, and does
-// with it.
+// waferctl status, requests, top, abort, drain, resume: what an operator sees of a running waferd,
+// and does with it.
 #include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -165,19 +165,28 @@ absl::Status RunAbort(const Arguments& arguments) {
   return absl::OkStatus();
 }
 
-absl::Status RunDrain(const Arguments& arguments) {
+// `says`: what has changed by it.
+absl::Status Order(const Arguments& arguments, const std::string& path, const char* says) {
   WL_ASSIGN_OR_RETURN(const sdk::Endpoint endpoint, OperatorEndpoint(arguments));
   sdk::OperatorClient client(endpoint);
-  WL_ASSIGN_OR_RETURN(const std::string answer, client.Post("/admin/drain", "{}"));
+  WL_ASSIGN_OR_RETURN(const std::string answer, client.Post(path, "{}"));
   WL_ASSIGN_OR_RETURN(const json::object object, ParseLook(answer));
   const json::value* left = object.if_contains("in_flight");
   if (arguments.json()) {
     PrintText(answer + "\n");
   } else {
-    Print("takes no new requests; {} in flight go on\n",
+    Print("{}; {} in flight go on\n", says,
           left != nullptr && left->is_number() ? left->to_number<int64_t>() : 0);
   }
   return absl::OkStatus();
+}
+
+absl::Status RunDrain(const Arguments& arguments) {
+  return Order(arguments, "/admin/drain", "takes no new requests");
+}
+
+absl::Status RunResume(const Arguments& arguments) {
+  return Order(arguments, "/admin/resume", "takes new requests");
 }
 
 }  // namespace
@@ -225,12 +234,19 @@ Command AbortCommand() {
 }
 
 Command DrainCommand() {
-  return {
-      .words = "drain",
-      .summary = "Let a waferd take no new requests until it is restarted; those in flight go on",
-      .flags = ServerFlags(),
-      .examples = {"waferctl drain"},
-      .run = RunDrain};
+  return {.words = "drain",
+          .summary = "Let a waferd take no new requests until `resume`; those in flight go on",
+          .flags = ServerFlags(),
+          .examples = {"waferctl drain"},
+          .run = RunDrain};
+}
+
+Command ResumeCommand() {
+  return {.words = "resume",
+          .summary = "Let a waferd take new requests again after `drain`",
+          .flags = ServerFlags(),
+          .examples = {"waferctl resume"},
+          .run = RunResume};
 }
 
 }  // namespace waferline::cli

@@ -18,7 +18,7 @@ Group OperatorGroup() {
   return {.name = "operator",
           .summary = "Watch and operate a running waferd",
           .commands = {TopCommand(), StatusCommand(), RequestsCommand(), AbortCommand(),
-                       DrainCommand()}};
+                       DrainCommand(), ResumeCommand()}};
 }
 
 Group FaultsGroup() {

@@ -7,7 +7,7 @@ namespace waferline::cli {
 
 Group ClientGroup();    // complete, chat, models
 Group BenchGroup();     // bench run, bench sweep, bench replay
-Group OperatorGroup();  // top, status, requests, abort, drain
+Group OperatorGroup();  // top, status, requests, abort, drain, resume
 Group FaultsGroup();    // faults send
 Group AccountsGroup();  // tenants, keys, quotas, usage
 
@@ -24,6 +24,7 @@ Command StatusCommand();
 Command RequestsCommand();
 Command AbortCommand();
 Command DrainCommand();
+Command ResumeCommand();
 Command UsageCommand();
 
 }  // namespace waferline::cli

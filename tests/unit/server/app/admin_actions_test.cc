@@ -204,7 +204,19 @@ TEST_CASE("a drain by HTTP: nothing new by either door, what is in flight goes o
   v1::GenerateOnceResponse response;
   CHECK(doors.inference->GenerateOnce(&context, request, &response).error_code() ==
         grpc::StatusCode::UNAVAILABLE);
+  // A resume takes the drain back, for both doors, and the stream never noticed.
+  v1::ResumeResponse resumed;
+  grpc::ClientContext resume;
+  CHECK(doors.orders->Resume(&resume, {}, &resumed).ok());
+  CHECK(doors.LoadByGrpc().state() == v1::SERVER_STATE_READY);
+  CHECK(doors.Ask("GET /ready HTTP/1.1\r\nhost: localhost\r\n\r\n").code == 200);
+  CHECK(doors.Ask(Post("/v1/completions", R"({"model":"m","prompt":"a"})")).code == 200);
+  CHECK(doors.Ask(Post("/admin/resume", "")).body.starts_with(R"({"status":"ready","in_flight":)"));
   CHECK(stream.ReadUntil("data: [DONE]").find("\"finish_reason\":\"length\"") != std::string::npos);
+  // But not the stop of the process.
+  doors.admin->StartStopping();
+  CHECK(doors.Ask(Post("/admin/resume", "")).code == 503);
+  CHECK(doors.LoadByGrpc().state() == v1::SERVER_STATE_DRAINING);
 }
 
 }  // namespace

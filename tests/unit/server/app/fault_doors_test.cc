@@ -70,6 +70,7 @@ class RecordingPort final : public admin::AdminPort {
     port_->Abort(name, std::move(done));
   }
   void Drain(admin::Done<uint64_t> done) override { port_->Drain(std::move(done)); }
+  void Resume(admin::Done<uint64_t> done) override { port_->Resume(std::move(done)); }
   void ResetPrefixCaches(std::function<void(absl::Status)> done) override {
     port_->ResetPrefixCaches(std::move(done));
   }

@@ -28,6 +28,7 @@ class PuppetAdmin final : public admin::AdminPort {
     Answer(std::move(done), std::move(aborted));
   }
   void Drain(admin::Done<uint64_t> done) override { Answer(std::move(done), uint64_t{7}); }
+  void Resume(admin::Done<uint64_t> done) override { Answer(std::move(done), uint64_t{7}); }
   void ResetPrefixCaches(std::function<void(absl::Status)> done) override {
     Answer(std::move(done), absl::OkStatus());
   }

@@ -98,6 +98,7 @@ class PuppetAdmin : public admin::AdminPort {
     done(name.id == "victim" ? 2u : 0u);
   }
   void Drain(admin::Done<uint64_t> done) override { done(uint64_t{7}); }
+  void Resume(admin::Done<uint64_t> done) override { done(uint64_t{7}); }
   void ResetPrefixCaches(std::function<void(absl::Status)> done) override {
     done(absl::OkStatus());
   }

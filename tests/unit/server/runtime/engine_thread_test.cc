@@ -129,6 +129,15 @@ TEST_CASE("a drain refuses new requests and lets the others finish") {
   sink->Await();
   REQUIRE(sink->since.size() == 100);
   REQUIRE(live.thread->progress_age() < Seconds(5));
+  // The end of a drain lets the next request in at once, and does not outlive a stop.
+  live.thread->EndDrain();
+  auto next = std::make_shared<RecordingSink>();
+  REQUIRE(live.thread->Submit(live.Request(next, 50, 3)).ok());
+  next->Await();
+  REQUIRE(next->since.size() == 3);
+  live.thread->StartStopping();
+  live.thread->EndDrain();
+  REQUIRE(!live.thread->Submit(live.Request(next, 1, 1)).ok());
 }
 
 TEST_CASE("the mailbox is bounded") {
