@@ -11,6 +11,7 @@
 #include "server/engines/openengine_services.h"
 #include "server/engines/smg_services.h"
 #include "server/engines/vllm_services.h"
+#include "server/runtime/host.h"
 #include "wafer_backend/compute/model/gguf.h"
 #include "wafer_backend/compute/shard/packed_model.h"
 
@@ -65,7 +66,8 @@ std::vector<rpc::ExtraService> EngineServices(const config::EngineApiConfig& con
   return services;
 }
 
-serving::KvHandoffs HandoffsOf(const config::ServerConfig& config, const std::string& instance) {
+serving::KvHandoffs HandoffsOf(const config::ServerConfig& config, const std::string& instance,
+                               int64_t unix_seconds) {
   const config::KvTransferConfig& transfer = config.kv_transfer;
   if (transfer.key.empty()) return {};
   std::map<std::string, uint64_t, std::less<>> weights;
@@ -79,7 +81,14 @@ serving::KvHandoffs HandoffsOf(const config::ServerConfig& config, const std::st
                               .computes_prompts = transfer.role != config::KvRole::kDecode,
                               .decodes = transfer.role != config::KvRole::kPrefill,
                               .keep_seconds = transfer.keep_seconds,
+                              .started_unix_s = unix_seconds,
                               .weights = std::move(weights)});
+}
+
+void AwaitHandoffs(const serving::KvHandoffs& handoffs) {
+  if (!handoffs.enabled() || !handoffs.settings().decodes) return;
+  runtime::WaitFor([&] { return runtime::UnixSeconds() >= handoffs.takes_from_unix_s(); },
+                   Seconds(3));
 }
 
 }  // namespace waferline::app

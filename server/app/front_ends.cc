@@ -59,6 +59,7 @@ class BothFrontEnds : public FrontEnds {
     log_ = OpenRequestLog(member_ == nullptr ? std::nullopt : std::optional(member_->Figures()));
     deps_ = Deps();
     WL_ASSIGN_OR_RETURN(security_, DoorSecurity::Load(config_.tls, deps_.metrics));
+    AwaitHandoffs(handoffs_);
     // First, since HTTP's readers ask for its figures.
     WL_RETURN_IF_ERROR(ListenGrpc());
     return ListenHttp();
@@ -261,7 +262,7 @@ class BothFrontEnds : public FrontEnds {
 
   const config::ServerConfig config_;
   const std::string instance_ = absl::StrCat(absl::Hex(runtime::RandomSeed(), absl::kZeroPad16));
-  const serving::KvHandoffs handoffs_ = HandoffsOf(config_, instance_);
+  const serving::KvHandoffs handoffs_ = HandoffsOf(config_, instance_, runtime::UnixSeconds());
   const CellMember* const member_;
   Cloud* const cloud_;
   admin::AdminPort* const admin_;

@@ -22,22 +22,23 @@ constexpr std::string_view kEngine = "remote_engine_id";
 constexpr std::string_view kRequest = "remote_request_id";
 constexpr std::string_view kTokens = "remote_num_tokens";
 constexpr std::string_view kNumber = "remote_handoff";  // no two of a server are the same
+constexpr std::string_view kComputed = "computed_unix_s";
 constexpr std::string_view kExpires = "expires_unix_s";
 constexpr std::string_view kSignature = "signature";
-constexpr std::string_view kHandedOver[] = {kPrefill, kDecode, kEngine,  kRequest,
-                                            kTokens,  kNumber, kExpires, kSignature};
+constexpr std::string_view kHandedOver[] = {kPrefill, kDecode,   kEngine,  kRequest,  kTokens,
+                                            kNumber,  kComputed, kExpires, kSignature};
 
 std::string_view Get(const KvParams& params, std::string_view name) {
   const auto found = params.find(name);
   return found == params.end() ? std::string_view() : found->second;
 }
 
-absl::StatusOr<int64_t> ExpiresOf(const KvParams& handed) {
-  const std::string_view text = Get(handed, kExpires);
-  int64_t until = 0;
-  const auto read = std::from_chars(text.data(), text.data() + text.size(), until);
-  if (read.ec != std::errc()) return absl::InvalidArgumentError("expires_unix_s is no number");
-  return until;
+absl::StatusOr<int64_t> SecondsOf(const KvParams& handed, std::string_view name) {
+  const std::string_view text = Get(handed, name);
+  int64_t seconds = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (read.ec == std::errc() && read.ptr == text.data() + text.size()) return seconds;
+  return absl::InvalidArgumentError(absl::StrCat(Absl(name), " is no number"));
 }
 
 // Takes as long whatever is equal in them.
@@ -113,6 +114,7 @@ KvParams KvHandoffs::HandOver(const ValidRequest& request, int64_t unix_seconds)
   handed.emplace(kRequest, request.request_id);
   handed.emplace(kTokens, absl::StrCat(request.prompt->size()));
   handed.emplace(kNumber, absl::StrCat(++handed_over_));
+  handed.emplace(kComputed, absl::StrCat(unix_seconds));
   handed.emplace(kExpires, absl::StrCat(unix_seconds + settings_.keep_seconds));
   handed.emplace(kSignature, Sign(handed, request));
   return handed;
@@ -120,22 +122,38 @@ KvParams KvHandoffs::HandOver(const ValidRequest& request, int64_t unix_seconds)
 
 absl::Status KvHandoffs::Check(const KvParams& handed, int64_t unix_seconds,
                                const ValidRequest& request) const {
-  const absl::StatusOr<int64_t> until = ExpiresOf(handed);
-  if (!until.ok() || Get(handed, kTokens) != absl::StrCat(request.prompt->size()) ||
+  if (Get(handed, kTokens) != absl::StrCat(request.prompt->size()) ||
       !SameSignature(Get(handed, kSignature), Sign(handed, request))) {
     return absl::FailedPreconditionError(
         "is not what a server with this key handed over for this prompt, model (name and weights) "
         "and tenant");
   }
-  if (*until < unix_seconds) {
-    return absl::FailedPreconditionError(absl::StrCat("the prompt was kept until ", *until,
+  return CheckTimes(handed, unix_seconds);
+}
+
+absl::Status KvHandoffs::CheckTimes(const KvParams& handed, int64_t unix_seconds) const {
+  WL_ASSIGN_OR_RETURN(const int64_t until, SecondsOf(handed, kExpires));
+  WL_ASSIGN_OR_RETURN(const int64_t computed, SecondsOf(handed, kComputed));
+  if (until < unix_seconds) {
+    return absl::FailedPreconditionError(absl::StrCat("the prompt was kept until ", until,
                                                       " (Unix seconds), now it is ", unix_seconds));
+  }
+  if (computed > unix_seconds + kClockSkewSeconds) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the prompt was computed at ", computed, " (Unix seconds), now it is ", unix_seconds,
+        " here: the clocks of the two servers may differ by ", kClockSkewSeconds, " s"));
+  }
+  if (computed < takes_from_unix_s()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the prompt was computed at ", computed, " (Unix seconds), and this server, which started ",
+        "since, takes what was computed from ", takes_from_unix_s(),
+        " on: it does not know what was taken before; compute the prompt again"));
   }
   return absl::OkStatus();
 }
 
 absl::Status KvHandoffs::Take(const KvParams& handed, int64_t unix_seconds) const {
-  WL_ASSIGN_OR_RETURN(const int64_t until, ExpiresOf(handed));
+  WL_ASSIGN_OR_RETURN(const int64_t until, SecondsOf(handed, kExpires));
   const MutexLock lock(&mutex_);
   taken_.erase(taken_.begin(), taken_.lower_bound({unix_seconds, ""}));
   const std::pair<int64_t, std::string> entry{until, Get(handed, kSignature)};
@@ -158,8 +176,8 @@ std::string KvHandoffs::Sign(const KvParams& handed, const ValidRequest& request
   const auto found = settings_.weights.find(request.model);
   const std::string weights = found == settings_.weights.end() ? "" : absl::StrCat(found->second);
   for (const std::string_view part :
-       {Get(handed, kEngine), Get(handed, kRequest), Get(handed, kNumber), Get(handed, kExpires),
-        std::string_view(request.model), std::string_view(weights),
+       {Get(handed, kEngine), Get(handed, kRequest), Get(handed, kNumber), Get(handed, kComputed),
+        Get(handed, kExpires), std::string_view(request.model), std::string_view(weights),
         std::string_view(request.tenant)}) {
     absl::StrAppend(&text, part.size(), ":", Absl(part));
   }

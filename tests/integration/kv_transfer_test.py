@@ -131,6 +131,7 @@ def test_what_does_not_belong_together_is_refused_by_name(cells, prompt, tmp_pat
              (decode, {**go_on, transfer: {"do_remote_prefill": True, "remote_engine_id": "x"}}, transfer, "for this prompt"),
              (decode, {**go_on, transfer: {**handed, "do_remote_decode": True}}, transfer, "either"),
              (decode, {**go_on, transfer: {**handed, "expires_unix_s": "9999999999"}}, transfer, "for this prompt"),
+             (decode, {**go_on, transfer: {**handed, "computed_unix_s": "9999999999"}}, transfer, "for this prompt"),
              (decode, {**go_on, transfer: {**handed, "remote_num_tokens": 1}}, transfer, "for this prompt"),
              (decode, {**go_on, transfer: {**handed, "remote_block_ids": [[1]]}}, transfer, "'remote_block_ids'"),
              (prefill, {**leg, transfer: {"do_remote_decode": True, "remote_port": 7}}, transfer, "'remote_port'")]
@@ -146,6 +147,26 @@ def test_what_does_not_belong_together_is_refused_by_name(cells, prompt, tmp_pat
         assert "kept until" in fault(short.http, {**go_on, transfer: late})[2]
     assert post(decode.http, "/v1/completions", go_on)["usage"]["prompt_tokens_details"]["cached_tokens"] == len(prompt) - 1
     assert fault(decode.http, go_on)[:2] == (400, transfer) and "taken before" in fault(decode.http, go_on)[2]
+
+
+def test_a_hand_over_that_was_used_is_refused_after_a_restart_too(cells, prompt, tmp_path):
+    prefill = cells[1]
+    leg = {"model": MODEL, "prompt": prompt, "max_tokens": 1, "kv_transfer_params": {"do_remote_decode": True}}
+    config = configuration(tmp_path, "decode", f"kv_transfer: {{key: {KEY}, role: decode}}")
+    handed = []
+
+    def go_on(number):
+        return {"model": MODEL, "prompt": prompt, "max_tokens": 4, "kv_transfer_params": handed[number]}
+    with Waferd(config) as decode:
+        handed += [post(prefill.http, "/v1/completions", leg)["kv_transfer_params"] for _ in range(2)]
+        text = post(decode.http, "/v1/completions", go_on(0))["choices"][0]["text"]
+        assert "taken before" in fault(decode.http, go_on(0))[2]
+    with Waferd(config) as decode:
+        for number in range(2):  # it does not know which of them was used
+            code, named, message = fault(decode.http, go_on(number))
+            assert (code, named) == (400, "kv_transfer_params") and "does not know what was taken before" in message, message
+        handed.append(post(prefill.http, "/v1/completions", leg)["kv_transfer_params"])
+        assert post(decode.http, "/v1/completions", go_on(2))["choices"][0]["text"] == text
 
 
 def test_no_prefill_worker_of_the_decode_cell_computes_anything_emulated(cells):

@@ -71,9 +71,11 @@ TEST_CASE("only what was computed is taken") {
   CHECK(absl::IsFailedPrecondition(Take(handed, other)));
   CHECK(absl::IsFailedPrecondition(Take(handed, Request(20), kNow, {.weights = {{"m", 7}}})));
   CHECK(Take(handed, Request(20), kNow, {.weights = {{"n", 7}}}).ok());
-  KvParams later = handed;
-  later["expires_unix_s"] = "9999999999";
-  CHECK(absl::IsFailedPrecondition(Take(later, Request(20))));
+  for (const char* field : {"expires_unix_s", "computed_unix_s"}) {
+    KvParams later = handed;
+    later[field] = "9999999999";
+    CHECK(absl::IsFailedPrecondition(Take(later, Request(20))));
+  }
   CHECK(absl::IsFailedPrecondition(Take(handed, Request(20), kNow, {.key = "another key of 16"})));
   CHECK(absl::IsFailedPrecondition(Take({{"do_remote_prefill", "true"}}, Request(20))));
 }
@@ -99,6 +101,33 @@ TEST_CASE("a prompt is kept for a while") {
   const absl::Status late = Take(HandedOver(), Request(20), kNow + 61);
   CHECK(absl::IsFailedPrecondition(late));
   CHECK(std::string(late.message()).find("kept until 1000060") != std::string::npos);
+}
+
+TEST_CASE("a server that was restarted takes nothing that the one before it may have taken") {
+  // Its start in each second around the moment of the prefill, whose clock is up to a second off:
+  // whatever the server before could have taken until then is refused from then on.
+  for (const int64_t skew : {-1, 0, 1, 2}) {
+    ValidRequest request = Request();
+    const KvParams handed = *With({}).Apply(kPrefill, kNow + skew, &request);
+    for (int64_t start = kNow - 5; start <= kNow + 5; ++start) {
+      const bool taken_before = start >= kNow && Take(handed, Request(20), start).ok();
+      const absl::Status now = Take(handed, Request(20), start + 5, {.started_unix_s = start});
+      CAPTURE(skew, start, taken_before, now);
+      CHECK((!taken_before || absl::IsFailedPrecondition(now)));
+      // And what was computed since it opened its ports is taken.
+      if (skew == 0 && kNow >= start + 2) CHECK(now.ok());
+    }
+  }
+  const absl::Status before = Take(HandedOver(), Request(20), kNow + 5, {.started_unix_s = kNow});
+  CHECK(std::string(before.message()).find("takes what was computed from 1000002 on") !=
+        std::string::npos);
+}
+
+TEST_CASE("a prompt from a clock far ahead is refused") {
+  CHECK(Take(HandedOver(), Request(20), kNow - 1).ok());
+  const absl::Status ahead = Take(HandedOver(), Request(20), kNow - 2);
+  CHECK(absl::IsFailedPrecondition(ahead));
+  CHECK(std::string(ahead.message()).find("may differ by 1 s") != std::string::npos);
 }
 
 TEST_CASE("what is handed over is good for one request") {
