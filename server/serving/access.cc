@@ -32,6 +32,12 @@ absl::StatusOr<tenancy::Caller> AuthorizeAdmin(const ServerDeps& deps,
   absl::StatusOr<tenancy::Caller> caller =
       deps.keys->Authenticate(authorization, UnixMicroseconds(deps));
   if (!caller.ok()) return Counted(deps, std::move(caller));
+  if (!deps.keys->required() && origin.identity != nullptr) {
+    return Counted(deps, absl::PermissionDeniedError(absl::StrCat(
+                             origin.identity->uri,
+                             " may not operate the server: show an "
+                             "operator's certificate, or configure a key with may_operate")));
+  }
   if (!deps.keys->required() && !origin.this_machine) {
     return Counted(deps,
                    absl::PermissionDeniedError(

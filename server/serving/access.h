@@ -25,7 +25,8 @@ struct Origin {
 };
 
 // The same for a caller who wants to operate the server: its certificate must be an operator's, or
-// its key an admin's; without keys it must be on this machine. Otherwise PermissionDenied.
+// its key an admin's; without keys it must be on this machine and show no certificate of another
+// role. Otherwise PermissionDenied.
 absl::StatusOr<tenancy::Caller> AuthorizeAdmin(const ServerDeps& deps,
                                                std::string_view authorization,
                                                const Origin& origin);
