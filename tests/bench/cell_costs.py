@@ -17,6 +17,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from cloud import ROOT, Metrics, Waferd, Workers, get, layer_count, post  # noqa: E402
+from medians import median_between  # noqa: E402
 
 MODEL = ROOT / "deploy/models/demo.gguf"
 UNITS = 128
@@ -59,8 +60,9 @@ def heartbeats(folder, rounds):
         members = [cell.pid, *(process.pid for process in workers.processes)]
         pairs = [(idle(members), idle([alone.pid])) for _ in range(rounds)]
     with_links, without = (statistics.median(side) for side in zip(*pairs))
+    each, low, high = median_between([1e6 * (a - b) / links for a, b in pairs])
     print(f"idle, {links} links of {len(members)} processes: {1e3 * with_links:.2f} ms CPU a second; one process without links: "
-          f"{1e3 * without:.2f} ms; a link {1e6 * (with_links - without) / links:.0f} us a second (medians of {rounds})", flush=True)
+          f"{1e3 * without:.2f} ms; a link {each:.0f} us a second ({low:.0f} to {high:.0f}, 95 %; medians of {rounds})", flush=True)
 
 
 def scrape(server, query):
@@ -77,9 +79,9 @@ def scrapes(folder, rounds):
         for state in ("before a unit worked", "after all did"):
             turns = [[scrape(server, query) for query in QUERIES.values()] for _ in range(rounds)]
             for what, seen in zip(QUERIES, zip(*turns)):
-                costs = sorted(cost for cost, _ in seen)
-                print(f"scrape of {UNITS} units {state}, {what}: {statistics.median(costs):.0f} us CPU ({costs[0]:.0f} to {costs[-1]:.0f} of "
-                      f"{rounds}), {seen[-1][1]:,} bytes", flush=True)
+                cost, low, high = median_between([cost for cost, _ in seen])
+                print(f"scrape of {UNITS} units {state}, {what}: {cost:.0f} us CPU ({low:.0f} to {high:.0f}, 95 %; median of {rounds}), "
+                      f"{seen[-1][1]:,} bytes", flush=True)
             body = {"model": "m", "prompt": "x", "max_tokens": 200, "ignore_eos": True}
             while any(busy == 0 for busy in busy_of_units(server)):
                 with concurrent.futures.ThreadPoolExecutor(2 * UNITS) as pool:

@@ -14,6 +14,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from cloud import ROOT, Waferd, Workers, layer_count, post, waferctl  # noqa: E402
+from medians import median_between  # noqa: E402
 
 MODEL = ROOT / "deploy/models/demo.gguf"
 TOKENS = 300
@@ -69,8 +70,8 @@ def main(rounds):
                     pairs.append(pair)
                     print(f"plain {pair[0]:7.1f} us, TLS {pair[1]:7.1f} us, a hop {(pair[1] - pair[0]) / hops:+6.2f} us", flush=True)
         plain_us, tls_us = (statistics.median(side) for side in zip(*pairs))
-        difference = statistics.median((b - a) / hops for a, b in pairs)
-        print(f"medians of {rounds}: plain {plain_us:.1f} us, TLS {tls_us:.1f} us a token; a hop {difference:+.2f} us")
+        difference, low, high = median_between([(b - a) / hops for a, b in pairs])
+        print(f"medians of {rounds}: plain {plain_us:.1f} us, TLS {tls_us:.1f} us a token; a hop {difference:+.2f} us ({low:+.2f} to {high:+.2f}, 95 %)")
 
 
 if __name__ == "__main__":

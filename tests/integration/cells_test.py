@@ -10,8 +10,9 @@ import urllib.request
 
 import pytest
 
-from cloud import BIN, ROOT, Waferd, post, waferctl
+from cloud import BIN, ROOT, Metrics, Waferd, post, waferctl
 from etcd import INSTALLED, Etcd
+from host_recovery_test import CONFIG, run
 
 pytestmark = pytest.mark.skipif(not INSTALLED, reason="etcd-server is not installed")
 
@@ -118,6 +119,36 @@ def test_listed_workers_are_claimed_and_a_standby_takes_over(tmp_path):
             assert metric(second, "waferline_cell_epoch") > epoch
             assert fleet(etcd)["cells"][0]["epoch"] > epoch
             first.process.returncode = 0  # it was killed here
+
+
+@pytest.mark.parametrize("fault", ("one member of three", "all", "all, and its data"))
+def test_a_running_request_does_not_notice_what_etcd_loses(fault, tmp_path):
+    """Tokens, log-probabilities, emulated instants and the schedule's digest are those of a run in one process without a cell."""
+    alone = tmp_path / "alone.yaml"
+    alone.write_text(CONFIG.format(tokens=f"{{from: shards, file: {MODEL}, shards: 1}}"))
+    with Waferd(alone) as server:
+        quiet = run(server)
+    with Etcd(members=3 if fault.startswith("one") else 1) as etcd, ListedWorkers(etcd):
+        wait_for(lambda: len(fleet(etcd)["workers"]) == 3)
+        listed = config(tmp_path, etcd).read_text().splitlines()[0]
+        path = tmp_path / "cell.yaml"
+        path.write_text(f"{listed}\n{CONFIG.format(tokens=f'{{from: remote, file: {MODEL}}}')}")
+        with Waferd(path) as front:
+            wait_for(lambda: ready(front))
+
+            def lose():
+                etcd.kill(0 if fault.startswith("one") else None)
+                if fault.startswith("all"):  # its lease has ended
+                    wait_for(lambda: metric(front, "waferline_registry_age_seconds") > 4)
+                if fault.endswith("data"):
+                    etcd.forget()
+                    etcd.start()
+                    wait_for(lambda: len(fleet(etcd)["workers"]) == 3)
+
+            assert run(front, 40, lose) == quiet
+            assert Metrics(front.http).sum("waferline_host_recoveries_total") == 0
+            if fault.startswith("one"):
+                etcd.start(0)
 
 
 def test_losing_etcd_changes_nothing_for_who_serves(tmp_path):

@@ -1,8 +1,10 @@
-"""Worker processes that are killed while requests run: host time passes and nothing else is seen. Text, emulated times and the
+"""Worker processes that are killed or stopped while requests run: host time passes and nothing else is seen. Text, emulated times and the
 schedule's digest are those of a run in which nothing happened.
 """
 
 import json
+import signal
+import time
 
 import pytest
 
@@ -67,6 +69,25 @@ def test_a_killed_worker_changes_no_emulated_time(quiet, number, tmp_path):
         assert metrics.sum("waferline_restarts_total") == 0
         recoveries = metrics.sum("waferline_host_recoveries_total", cause="shard_lost")
         assert recoveries == 0 if number == 0 else 1 <= recoveries <= 8
+
+
+@pytest.mark.parametrize("number", (0, 1, 2), ids=("prefill", "first shard", "last shard"))
+def test_a_stopped_worker_changes_no_emulated_time(quiet, number, tmp_path):
+    """It is stopped until its silence is noticed, which takes the server's patience, and then goes on."""
+    with Workers(MODEL, layer_count(MODEL), 2) as workers, start(tmp_path, workers) as server:
+        def stop_until_it_is_noticed():
+            begin = time.monotonic()
+            workers.processes[number].send_signal(signal.SIGSTOP)
+            try:
+                while json.loads(get(server.http + "/health")) == {"status": "ok"}:
+                    assert time.monotonic() < begin + 120
+                    time.sleep(0.05)
+                print(f"noticed {time.monotonic() - begin:.1f} s after the stop")
+            finally:
+                workers.processes[number].send_signal(signal.SIGCONT)
+
+        assert run(server, 40, stop_until_it_is_noticed) == quiet
+        assert Metrics(server.http).sum("waferline_restarts_total") == 0
 
 
 def test_killed_again_and_again(quiet, tmp_path):

@@ -54,7 +54,7 @@ def test_workers_say_how_they_are(tmp_path):
             post(server.http, "/v1/completions", {"model": "far", "prompt": "a", "max_tokens": 4})
             for number in range(3):
                 wait_for(lambda number=number: metric(probe_of(workers, number), "waferline_worker_owned") == 1)
-                assert metric(probe_of(workers, number), "waferline_worker_progress_age_seconds") < 5
+                wait_for(lambda number=number: metric(probe_of(workers, number), "waferline_worker_progress_age_seconds") < 5)
 
 
 def test_a_worker_that_does_not_progress_is_not_live():
