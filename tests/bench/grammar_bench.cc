@@ -100,7 +100,7 @@ Costs Draw(const TokenConstraint& constraint, const std::vector<float>& row) {
 void Run() {
   struct Workload {
     const char* name;
-    const char* schema;
+    std::string_view text;  // a schema, or a regular expression
   };
   static constexpr Workload kWorkloads[] = {
       {"any object", R"({"type":"object"})"},
@@ -111,7 +111,9 @@ void Run() {
       {"patterns",
        R"({"type":"object","properties":{"id":{"type":"string","format":"uuid"},"at":{"type":"string","format":"date-time"},"word":{"type":"string","pattern":"^[a-z]{1,30}$"}},"required":["id","at","word"]})"},
       {"recursion",
-       R"({"$ref":"#/$defs/n","$defs":{"n":{"type":"object","properties":{"v":{"type":"string"},"c":{"type":"array","items":{"$ref":"#/$defs/n"}}},"required":["v","c"]}}})"}};
+       R"({"$ref":"#/$defs/n","$defs":{"n":{"type":"object","properties":{"v":{"type":"string"},"c":{"type":"array","items":{"$ref":"#/$defs/n"}}},"required":["v","c"]}}})"},
+      {"any text", R"([\s\S]*)"},
+      {"counting", R"([\s\S]{1000,2000})"}};
   const auto tokenizer = std::make_shared<grammar::BytesAndTexts>(Texts());
   const grammar::GrammarCompiler compiler(tokenizer);
   const std::vector<float> row(static_cast<size_t>(tokenizer->size()), 1.0f);
@@ -120,8 +122,14 @@ void Run() {
               "cold us mean, largest", "warm us mean, largest", "mask us");
   for (const Workload& one : kWorkloads) {
     const double start = Micros();
-    const auto constraint = compiler.Compile({.kind = grammar::GrammarSpec::Kind::kJsonSchema,
-                                              .schema = boost::json::parse(one.schema)});
+    grammar::GrammarSpec spec{.kind = grammar::GrammarSpec::Kind::kRegex};
+    if (one.text.starts_with('{')) {
+      spec.kind = grammar::GrammarSpec::Kind::kJsonSchema;
+      spec.schema = boost::json::parse(one.text);
+    } else {
+      spec.text = one.text;
+    }
+    const auto constraint = compiler.Compile(spec);
     const double compile = (Micros() - start) / 1000;
     WL_CHECK(constraint.ok());
     const Costs cold = Draw(**constraint, row);

@@ -81,7 +81,8 @@ class CompiledGrammar::Cursor : public ConstraintCursor {
 };
 
 CompiledGrammar::CompiledGrammar(Rules rules, std::shared_ptr<const VocabularyTries> vocabulary)
-    : vocabulary_(std::move(vocabulary)), machine_(std::move(rules)) {
+    : vocabulary_(std::move(vocabulary)),
+      machine_(std::move(rules), {VocabularyTries::kShortBytes, vocabulary_->longest()}) {
   WL_CHECK(!vocabulary_->end_ids().empty());
   path_.resize(vocabulary_->longest() + 1);
   start_is_whole_ = machine_.start() != Machine::kDead && !machine_.lost_ways();
@@ -99,6 +100,7 @@ void CompiledGrammar::Renew(const std::string& text, Place* place) const {
   if (machine_.Full() || mask_bytes_ > kMaxMaskBytes) {
     machine_.Reset();
     allowed_.clear();
+    short_.clear();
     mask_bytes_ = 0;
     ++generation_;
   }
@@ -109,35 +111,18 @@ void CompiledGrammar::Renew(const std::string& text, Place* place) const {
 
 CompiledGrammar::Allowed CompiledGrammar::AllowedAt(const std::string& text, Place* place) const {
   Renew(text, place);
-  if (const auto at = static_cast<size_t>(place->at); at < allowed_.size() && allowed_[at]) {
-    return allowed_[at];
-  }
+  const auto kept = allowed_.find(machine_.look(place->at, /*far=*/true));
+  if (kept != allowed_.end()) return kept->second;
   Allowed found = FindAllowed(text, place);
   mask_bytes_ += sizeof(AllowedTokens) + found->bits.size() * 8 + found->few.size() * 4;
-  const auto at = static_cast<size_t>(place->at);
-  if (at >= allowed_.size()) allowed_.resize(at + 1);
-  return allowed_[at] = std::move(found);
+  return allowed_[machine_.look(place->at, /*far=*/true)] = std::move(found);
 }
 
 CompiledGrammar::Allowed CompiledGrammar::FindAllowed(const std::string& text, Place* place) const {
   if (!machine_.goes_on(place->at)) return ends_only_;
-  // Most places take few bytes: tokens that begin with others are not looked at.
-  live_.clear();
-  for (int byte = 0; byte < 256; ++byte) {
-    if (machine_.Next(place->at, static_cast<uint8_t>(byte)) != Machine::kDead) {
-      live_.push_back(static_cast<uint8_t>(byte));
-    }
-  }
-  const size_t run = machine_.plain_run(place->at);
-  // Where text ends soon, longer runs of it are not looked for.
-  const size_t most =
-      run < kMaxPlainRun ? std::min(machine_.PlainMost(place->at), kMaxPlainRun) : run;
-  Renew(text, place);
-  std::vector<uint64_t> bits = vocabulary_->plain_up_to(run);
-  Walk(vocabulary_->other(), text, place, &bits);
-  for (size_t length = run + 1; length <= most; ++length) {
-    Walk(vocabulary_->plain(length), text, place, &bits);
-  }
+  LookAhead(text, place);
+  std::vector<uint64_t> bits = *ShortAt(text, place);
+  AddGroup(vocabulary_->group(/*of_long=*/true), text, place, &bits);
   if (machine_.accepts(place->at)) Add(vocabulary_->end_ids(), &bits);
   AllowedTokens set = SetOf(std::move(bits), kFewTokens);
   // Bytes that no token writes are not in the grammar (RuleBuilder::Finish), so one is there,
@@ -146,8 +131,43 @@ CompiledGrammar::Allowed CompiledGrammar::FindAllowed(const std::string& text, P
   return std::make_shared<const AllowedTokens>(std::move(set));
 }
 
+CompiledGrammar::Bits CompiledGrammar::ShortAt(const std::string& text, Place* place) const {
+  const auto kept = short_.find(machine_.look(place->at, /*far=*/false));
+  if (kept != short_.end()) return kept->second;
+  std::vector<uint64_t> found(vocabulary_->words());
+  AddGroup(vocabulary_->group(/*of_long=*/false), text, place, &found);
+  auto bits = std::make_shared<const std::vector<uint64_t>>(std::move(found));
+  if (!machine_.counted()) return bits;  // no other place has this look
+  mask_bytes_ += bits->size() * sizeof(uint64_t);
+  return short_[machine_.look(place->at, /*far=*/false)] = std::move(bits);
+}
+
+void CompiledGrammar::LookAhead(const std::string& text, Place* place) const {
+  // Most places take few bytes: tokens that begin with others are not looked at.
+  live_.clear();
+  for (int byte = 0; byte < 256; ++byte) {
+    if (machine_.Next(place->at, static_cast<uint8_t>(byte)) != Machine::kDead) {
+      live_.push_back(static_cast<uint8_t>(byte));
+    }
+  }
+  run_ = machine_.plain_run(place->at);
+  // Where text ends soon, longer runs of it are not looked for.
+  most_ = run_ < kMaxPlainRun ? std::min(machine_.PlainMost(place->at), kMaxPlainRun) : run_;
+  Renew(text, place);
+}
+
+void CompiledGrammar::AddGroup(const TokenGroup& group, const std::string& text, Place* place,
+                               std::vector<uint64_t>* bits) const {
+  for (size_t i = 0; i < bits->size(); ++i) (*bits)[i] |= group.plain_up_to[run_][i];
+  Walk(group.other, text, place, bits);
+  for (size_t length = run_ + 1; length <= most_; ++length) {
+    Walk(group.plain[length], text, place, bits);
+  }
+}
+
 void CompiledGrammar::Walk(const Trie& trie, const std::string& text, Place* place,
                            std::vector<uint64_t>* bits) const {
+  if (trie.nodes.empty()) return;
   path_[0] = place->at;
   for (const uint8_t byte : live_) {
     const auto [begin, end] = trie.of_first[byte];

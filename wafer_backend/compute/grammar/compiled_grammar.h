@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -43,12 +44,19 @@ class CompiledGrammar : public TokenConstraint,
     uint64_t generation = 0;
   };
   using Allowed = std::shared_ptr<const AllowedTokens>;
+  using Bits = std::shared_ptr<const std::vector<uint64_t>>;
 
   // All of these use `place`, which `text` leads to, and renew it.
   Allowed AllowedAt(const std::string& text, Place* place) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Allowed FindAllowed(const std::string& text, Place* place) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What walks from the place need to know.
+  void LookAhead(const std::string& text, Place* place) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The short tokens that may come, which all places of the same look share.
+  Bits ShortAt(const std::string& text, Place* place) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AddGroup(const TokenGroup& group, const std::string& text, Place* place,
+                std::vector<uint64_t>* bits) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Walk(const Trie& trie, const std::string& text, Place* place,
             std::vector<uint64_t>* bits) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Fills path_ again after the machine forgot it, up to the node at `index`.
@@ -62,11 +70,15 @@ class CompiledGrammar : public TokenConstraint,
   mutable Machine machine_ ABSL_GUARDED_BY(mutex_);
   bool start_is_whole_ = false;
   mutable uint64_t generation_ ABSL_GUARDED_BY(mutex_) = 1;
-  mutable std::vector<Allowed> allowed_ ABSL_GUARDED_BY(mutex_);  // by configuration
+  // By Machine::look, far and near.
+  mutable std::unordered_map<uint64_t, Allowed> allowed_ ABSL_GUARDED_BY(mutex_);
+  mutable std::unordered_map<uint64_t, Bits> short_ ABSL_GUARDED_BY(mutex_);
   mutable size_t mask_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   // Of a walk: where the first n bytes of a node's text lead, and the bytes that lead anywhere.
   mutable std::vector<Machine::Configuration> path_ ABSL_GUARDED_BY(mutex_);
   mutable std::vector<uint8_t> live_ ABSL_GUARDED_BY(mutex_);
+  // Plain characters that surely may follow, and at most.
+  mutable size_t run_ ABSL_GUARDED_BY(mutex_) = 0, most_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace waferline::grammar

@@ -46,6 +46,7 @@ absl::StatusOr<RuleId> WriteRegex(const std::string& pattern, RuleBuilder* build
   const RuleId rule = builder->NewRule("regex");
   TextRules(builder, TextRules::Writing::kUtf8)
       .Add(texts, builder->rule(rule).start, builder->rule(rule).end);
+  builder->Counted(builder->rule(rule).start);
   return rule;
 }
 

@@ -5,15 +5,21 @@
 
 #include "wafer_backend/base/check.h"
 #include "wafer_backend/base/seeded_stream.h"
+#include "wafer_backend/compute/grammar/look.h"
 #include "wafer_backend/compute/grammar/vocabulary_tries.h"
 
 namespace waferline::grammar {
 namespace {
 // With what a hash table takes for an entry.
 constexpr size_t kNodeBytes = 64, kConfigurationBytes = 160;
+
+uint64_t PairOf(uint32_t high, uint32_t low) { return uint64_t{high} << 32 | low; }
 }  // namespace
 
-Machine::Machine(Rules rules) : rules_(std::move(rules)) {
+Machine::Machine(Rules rules, std::array<size_t, 2> reach) : rules_(std::move(rules)) {
+  if (!rules_.counted().empty()) {
+    looks_ = FindLooks(rules_, reach);
+  }
   std::vector<bool> leads(rules_.classes()), rests(rules_.classes());
   for (int byte = 0x20; byte < 256; ++byte) {
     const bool rest = byte >= 0x80 && byte < 0xc0;
@@ -31,6 +37,7 @@ void Machine::Reset() {
   node_of_.clear();
   configurations_.clear();
   configuration_of_.clear();
+  for (auto& numbers : numbers_) numbers.clear();
   bytes_ = 0;
   lost_ways_ = false;
   start_ = Close({{rules_.root().start, kBottom}});
@@ -38,9 +45,13 @@ void Machine::Reset() {
 
 uint32_t Machine::Push(StateId after, uint32_t below) {
   const auto [entry, added] =
-      node_of_.try_emplace(uint64_t{after} << 32 | below, static_cast<uint32_t>(nodes_.size()));
+      node_of_.try_emplace(PairOf(after, below), static_cast<uint32_t>(nodes_.size()));
   if (added) {
-    nodes_.push_back({after, below, nodes_[below].depth + 1});
+    Node node{after, below, nodes_[below].depth + 1};
+    for (size_t far = 0; far < 2 && counted(); ++far) {
+      node.look[far] = Number({PairOf(looks_[far][after], nodes_[below].look[far])}, far != 0);
+    }
+    nodes_.push_back(node);
     bytes_ += kNodeBytes;
   }
   return entry->second;
@@ -50,7 +61,7 @@ Machine::Configuration Machine::Close(std::vector<Top> open) {
   Contents contents;
   std::vector<Top> seen = open;  // small; a hash set only when it grows
   std::unordered_map<uint64_t, bool> many;
-  const auto key = [](const Top& top) { return uint64_t{top.state} << 32 | top.node; };
+  const auto key = [](const Top& top) { return PairOf(top.state, top.node); };
   const auto visit = [&](StateId state, uint32_t node) {
     const Top top{state, node};
     // The rest of this rule must fit, too.
@@ -106,19 +117,47 @@ Machine::Configuration Machine::Close(std::vector<Top> open) {
 
 Machine::Configuration Machine::Intern(Contents contents) {
   uint64_t hash = contents.accepts ? 1 : 0;
-  for (const Top& top : contents.tops) hash = Mix(hash ^ (uint64_t{top.state} << 32 | top.node));
+  for (const Top& top : contents.tops) hash = Mix(hash ^ PairOf(top.state, top.node));
   const auto [first, last] = configuration_of_.equal_range(hash);
   for (auto it = first; it != last; ++it) {
     const Contents& old = configurations_[it->second];
     if (old.accepts == contents.accepts && old.tops == contents.tops) return it->second;
   }
   contents.next.assign(rules_.classes(), kUnknown);
+  if (counted()) FindLook(&contents);
   bytes_ += kConfigurationBytes + contents.tops.capacity() * sizeof(Top) +
             contents.next.size() * sizeof(Configuration);
   configurations_.push_back(std::move(contents));
   const auto id = static_cast<Configuration>(configurations_.size() - 1);
   configuration_of_.emplace(hash, id);
   return id;
+}
+
+uint32_t Machine::Number(std::vector<uint64_t> parts, bool far) {
+  bytes_ += kNodeBytes + parts.size() * sizeof(uint64_t);
+  auto& numbers = numbers_[far ? 1 : 0];
+  const auto next = static_cast<uint32_t>(numbers.size() + 1);
+  return numbers.try_emplace(std::move(parts), next).first->second;
+}
+
+void Machine::FindLook(Contents* contents) {
+  for (size_t far = 0; far < 2; ++far) {
+    std::vector<uint64_t> parts;
+    for (const Top& top : contents->tops) {
+      parts.push_back(PairOf(looks_[far][top.state], nodes_[top.node].look[far]));
+    }
+    std::sort(parts.begin(), parts.end());
+    parts.erase(std::unique(parts.begin(), parts.end()), parts.end());
+    parts.push_back(contents->accepts ? 1 : 0);
+    contents->look[far] = Number(std::move(parts), far != 0);
+  }
+}
+
+uint64_t Machine::look(Configuration c, bool far) const {
+  constexpr uint64_t kOwn = uint64_t{1} << 32;
+  // Which ways are lost says no look.
+  if (!counted() || lost_ways_) return kOwn | static_cast<uint32_t>(c);
+  return configurations_[c].look[far ? 1 : 0];
 }
 
 Machine::Configuration Machine::FindNext(Configuration from, uint8_t byte_class) {

@@ -13,7 +13,9 @@
 // the ways.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -33,7 +35,8 @@ class Machine {
   static constexpr size_t kMaxBytes = 16 << 20;
   static constexpr size_t kMaxProbed = 256;
 
-  explicit Machine(Rules rules);
+  // `reach`: how many bytes of text a look says something about, near and far.
+  Machine(Rules rules, std::array<size_t, 2> reach);
 
   // kDead if its ways are more than the bounds: no text is left then.
   Configuration start() const { return start_; }
@@ -56,6 +59,11 @@ class Machine {
   // Plain characters that may follow at most; kMaxPlainRun + 1 if it is more, or not known within
   // kMaxProbed configurations.
   uint8_t PlainMost(Configuration c);
+  // How the place looks: where looks are the same, the same texts may follow, as far as they reach.
+  uint64_t look(Configuration c, bool far) const;
+  // Whether there are texts of many states, which may look alike.
+  bool counted() const { return !looks_[0].empty(); }
+
   // The shortest text that completes the whole; at most about `limit` bytes of its beginning.
   std::string ShortestEnd(Configuration c, size_t limit) const;
 
@@ -72,6 +80,7 @@ class Machine {
     StateId after;
     uint32_t below;
     uint32_t depth;
+    std::array<uint32_t, 2> look = {};  // near and far, of all that follows
   };
   struct Top {
     StateId state;
@@ -82,6 +91,7 @@ class Machine {
     std::vector<Top> tops;  // sorted; states with byte edges only
     bool accepts = false;
     uint8_t plain_run = 0;
+    std::array<uint32_t, 2> look = {};
     std::vector<Configuration> next;  // by class
   };
 
@@ -90,8 +100,13 @@ class Machine {
   Configuration Close(std::vector<Top> open);
   uint32_t Push(StateId after, uint32_t below);
   Configuration Intern(Contents contents);
+  // Of a list of parts, the same for the same list; from 1 on.
+  uint32_t Number(std::vector<uint64_t> parts, bool far);
+  void FindLook(Contents* contents);
 
   const Rules rules_;
+  std::array<std::vector<uint32_t>, 2> looks_;  // of states; empty if none are counted
+  std::array<std::map<std::vector<uint64_t>, uint32_t>, 2> numbers_;
   // Classes with bytes that a plain character may begin with, or go on with.
   std::vector<uint8_t> plain_leads_, plain_rests_;
   Configuration start_ = kDead;

@@ -98,6 +98,7 @@ absl::StatusOr<Rules> RuleBuilder::Finish(RuleId root,
   rules.rules_ = rules_;
   rules.calls_ = calls_;
   rules.jumps_ = jumps_;
+  rules.counted_ = counted_;
   for (const ByteEdge& edge : bytes_) {
     for (int lo = edge.lo; lo <= edge.hi; ++lo) {
       if (!available[lo]) continue;

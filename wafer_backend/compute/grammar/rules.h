@@ -24,6 +24,7 @@ using RuleId = uint32_t;
 
 inline constexpr size_t kMaxStates = 100'000;
 inline constexpr size_t kMaxEdges = 400'000;
+inline constexpr size_t kManyStates = 32;
 // Rules under way at once. Objects and arrays nest about half as deep.
 inline constexpr uint32_t kMaxDepth = 192;
 inline constexpr uint32_t kNever = 0xffffffff;
@@ -50,6 +51,11 @@ struct Rule {
 
 class Rules;
 
+// States from `begin` up to `end`.
+struct StateRange {
+  StateId begin, end;
+};
+
 class RuleBuilder {
  public:
   StateId NewState();
@@ -64,6 +70,12 @@ class RuleBuilder {
   void Jump(StateId from, StateId to);
   // From `from` every plain character (vocabulary_tries.h) leads to `to`, by the edges there are.
   void Plain(StateId from, StateId to) { plain_.push_back({from, to}); }
+
+  // The states made since `begin`, which NewState gave, may be many that look alike (look.h); few
+  // are not worth a look.
+  void Counted(StateId begin) {
+    if (states_ - begin >= kManyStates) counted_.push_back({begin, static_cast<StateId>(states_)});
+  }
 
   bool full() const { return full_; }
   // `available`: bytes that the vocabulary can write one by one; the others are left out.
@@ -80,6 +92,7 @@ class RuleBuilder {
   std::vector<CallEdge> calls_;
   std::vector<JumpEdge> jumps_;
   std::vector<JumpEdge> plain_;
+  std::vector<StateRange> counted_;
 };
 
 class Rules {
@@ -105,6 +118,7 @@ class Rules {
   size_t classes() const { return class_byte_.size(); }
   uint8_t byte_of_class(size_t c) const { return class_byte_[c]; }
   size_t states() const { return is_end_.size(); }
+  const std::vector<StateRange>& counted() const { return counted_; }
 
   // That text, at most `limit` bytes of all, appended.
   void AppendShortest(StateId s, size_t limit, std::string* text) const;
@@ -140,6 +154,7 @@ class Rules {
   std::vector<uint8_t> plain_run_;
   std::array<uint8_t, 256> byte_class_{};
   std::vector<uint8_t> class_byte_;
+  std::vector<StateRange> counted_;
 };
 
 }  // namespace waferline::grammar

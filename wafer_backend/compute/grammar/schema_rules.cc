@@ -144,6 +144,7 @@ void SchemaRules::Quoted(const CharAutomaton& texts, StateId from, StateId to) {
   const StateId start = builder_->NewState(), end = builder_->NewState();
   builder_->Bytes(from, '"', '"', start);
   strings_->Add(texts, start, end);
+  builder_->Counted(start);
   builder_->Bytes(end, '"', '"', to);
 }
 

@@ -27,8 +27,10 @@ size_t PlainCharacters(std::string_view text) {
   return count;
 }
 
+using Texts = std::vector<std::pair<std::string_view, TokenId>>;
+
 // `sorted` texts become the nodes of a tree. Tokens of the same text become siblings.
-Trie TrieOf(const std::vector<std::pair<std::string_view, TokenId>>& sorted) {
+Trie TrieOf(const Texts& sorted) {
   Trie out;
   std::vector<TrieNode>& trie = out.nodes;
   std::vector<uint32_t> path;  // nodes of the text before
@@ -59,6 +61,20 @@ Trie TrieOf(const std::vector<std::pair<std::string_view, TokenId>>& sorted) {
   return out;
 }
 
+void FillGroup(std::array<Texts, kMaxPlainRun + 1> by_length, size_t words, TokenGroup* group) {
+  group->plain_up_to[0].assign(words, 0);
+  for (size_t length = 0; length <= kMaxPlainRun; ++length) {
+    Texts& texts = by_length[length];
+    std::stable_sort(texts.begin(), texts.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    (length == 0 ? group->other : group->plain[length]) = TrieOf(texts);
+    if (length == 0) continue;
+    std::vector<uint64_t>& bits = group->plain_up_to[length];
+    bits = group->plain_up_to[length - 1];
+    for (const auto& [text, id] : texts) bits[id / 64] |= uint64_t{1} << id % 64;
+  }
+}
+
 bool InUtf8(std::string_view text) {
   const auto byte = static_cast<unsigned char>(text[0]);
   return text.size() > 1 || (byte < 0xf5 && byte != 0xc0 && byte != 0xc1);
@@ -70,7 +86,7 @@ VocabularyTries::VocabularyTries(const model::Tokenizer& tokenizer)
     : texts_(static_cast<size_t>(tokenizer.size())),
       end_ids_(tokenizer.end_ids()),
       words_((texts_.size() + 63) / 64) {
-  std::array<std::vector<std::pair<std::string_view, TokenId>>, kMaxPlainRun + 1> groups;
+  std::array<std::array<Texts, kMaxPlainRun + 1>, 2> sorted;
   for (size_t i = 0; i < texts_.size(); ++i) {
     const auto id = static_cast<TokenId>(i);
     const std::string_view piece = tokenizer.Piece(id);
@@ -81,21 +97,14 @@ VocabularyTries::VocabularyTries(const model::Tokenizer& tokenizer)
     texts_[i] = control ? std::string(1, kControlMark).append(piece) : std::string(piece);
     const std::string_view text = texts_[i];
     const size_t plain = control ? 0 : PlainCharacters(text);
-    groups[plain <= kMaxPlainRun ? plain : 0].emplace_back(text, id);
+    sorted[text.size() > kShortBytes ? 1 : 0][plain <= kMaxPlainRun ? plain : 0].emplace_back(text,
+                                                                                              id);
     if (text.size() == 1) single_bytes_[static_cast<uint8_t>(text[0])] = true;
     single_bytes_[static_cast<uint8_t>(kControlMark)] |= control;
     by_text_.try_emplace(text, id);
     longest_ = std::max(longest_, text.size());
   }
-  bits_[0].assign(words_, 0);
-  for (size_t length = 0; length <= kMaxPlainRun; ++length) {
-    std::stable_sort(groups[length].begin(), groups[length].end(),
-                     [](const auto& a, const auto& b) { return a.first < b.first; });
-    (length == 0 ? other_ : plain_[length]) = TrieOf(groups[length]);
-    if (length == 0) continue;
-    bits_[length] = bits_[length - 1];
-    for (const auto& [text, id] : groups[length]) bits_[length][id / 64] |= uint64_t{1} << id % 64;
-  }
+  for (size_t g = 0; g < groups_.size(); ++g) FillGroup(std::move(sorted[g]), words_, &groups_[g]);
 }
 
 std::string_view VocabularyTries::TextOf(TokenId id) const {

@@ -39,20 +39,28 @@ struct Trie {
   std::array<Range, 256> of_first = {};
 };
 
+// Tokens of some lengths.
+struct TokenGroup {
+  // Those that have other than plain characters, or more than kMaxPlainRun of them.
+  Trie other;
+  // By number of characters, 1 to kMaxPlainRun: those of exactly so many plain ones, and as bits
+  // those of up to so many.
+  std::array<Trie, kMaxPlainRun + 1> plain;
+  std::array<std::vector<uint64_t>, kMaxPlainRun + 1> plain_up_to;
+};
+
 class VocabularyTries {
  public:
+  // Tokens of more bytes are apart: there are few of them.
+  static constexpr size_t kShortBytes = 16;
+
   // Control tokens are in it as kControlMark and their name. Unknown and unused tokens, those
   // without text and single bytes that are in no UTF-8 text are left out.
   explicit VocabularyTries(const model::Tokenizer& tokenizer);
 
   size_t words() const { return words_; }  // of 64 bits, one bit a token
   size_t size() const { return texts_.size(); }
-  // Tokens that have other than plain characters, or more than kMaxPlainRun of them.
-  const Trie& other() const { return other_; }
-  // Tokens of exactly `characters` plain ones, 1 to kMaxPlainRun.
-  const Trie& plain(size_t characters) const { return plain_[characters]; }
-  // As bits: of 1 to `characters` plain ones.
-  const std::vector<uint64_t>& plain_up_to(size_t characters) const { return bits_[characters]; }
+  const TokenGroup& group(bool of_long) const { return groups_[of_long ? 1 : 0]; }
 
   // Its bytes as the trees have them; empty if it is left out.
   std::string_view TextOf(TokenId id) const;
@@ -69,9 +77,7 @@ class VocabularyTries {
   std::vector<std::string> texts_;
   std::vector<TokenId> end_ids_;
   size_t words_;
-  Trie other_;
-  std::array<Trie, kMaxPlainRun + 1> plain_;
-  std::array<std::vector<uint64_t>, kMaxPlainRun + 1> bits_;
+  std::array<TokenGroup, 2> groups_;  // short, long
   std::array<bool, 256> single_bytes_{};
   std::unordered_map<std::string_view, TokenId> by_text_;
   size_t longest_ = 0;
