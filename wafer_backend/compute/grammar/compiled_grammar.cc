@@ -152,7 +152,7 @@ void CompiledGrammar::LookAhead(const std::string& text, Place* place) const {
   }
   run_ = machine_.plain_run(place->at);
   // Where text ends soon, longer runs of it are not looked for.
-  most_ = run_ < kMaxPlainRun ? std::min(machine_.PlainMost(place->at), kMaxPlainRun) : run_;
+  max_run_ = run_ < kMaxPlainRun ? std::min(machine_.PlainMost(place->at), kMaxPlainRun) : run_;
   Renew(text, place);
 }
 
@@ -160,7 +160,7 @@ void CompiledGrammar::AddGroup(const TokenGroup& group, const std::string& text,
                                std::vector<uint64_t>* bits) const {
   for (size_t i = 0; i < bits->size(); ++i) (*bits)[i] |= group.plain_up_to[run_][i];
   Walk(group.other, text, place, bits);
-  for (size_t length = run_ + 1; length <= most_; ++length) {
+  for (size_t length = run_ + 1; length <= max_run_; ++length) {
     Walk(group.plain[length], text, place, bits);
   }
 }

@@ -78,7 +78,7 @@ class CompiledGrammar : public TokenConstraint,
   mutable std::vector<Machine::Configuration> path_ ABSL_GUARDED_BY(mutex_);
   mutable std::vector<uint8_t> live_ ABSL_GUARDED_BY(mutex_);
   // Plain characters that surely may follow, and at most.
-  mutable size_t run_ ABSL_GUARDED_BY(mutex_) = 0, most_ ABSL_GUARDED_BY(mutex_) = 0;
+  mutable size_t run_ ABSL_GUARDED_BY(mutex_) = 0, max_run_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace waferline::grammar
