@@ -3,7 +3,7 @@
     python3 tests/bench/link_tls_pairs.py [ROUNDS]
 
 One line a round: microseconds a token of one stream, and what a hop (driver to first shard, shard to shard, last shard to driver) costs
-more over TLS; then the medians. Workload: 300 tokens, temperature 0, one sequence, stepped clock.
+more over TLS; then the medians, also of the CPU time of all processes together, which other work on the machine changes less. Workload: 300 tokens, temperature 0, one sequence, stepped clock.
 """
 
 import pathlib
@@ -14,6 +14,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from cloud import ROOT, Waferd, Workers, layer_count, post, waferctl  # noqa: E402
+from cell_costs import cpu_seconds  # noqa: E402
 from medians import median_between  # noqa: E402
 
 MODEL = ROOT / "deploy/models/demo.gguf"
@@ -38,14 +39,16 @@ def configure(path, tokens, tls=""):
     return path
 
 
-def microseconds_a_token(server):
+def microseconds_a_token(server, workers):
+    """On the wall, and of CPU time of the server and its workers together."""
+    pids = [server.pid, *(process.pid for process in workers.processes)]
     body = {"model": "demo", "prompt": "Once there was a baker who", "temperature": 0, "ignore_eos": True}
     begin = time.perf_counter()
     post(server.http, "/v1/completions", {**body, "max_tokens": 1})
     prompt = time.perf_counter() - begin
-    begin = time.perf_counter()
+    begin, busy = time.perf_counter(), cpu_seconds(pids)
     post(server.http, "/v1/completions", {**body, "max_tokens": TOKENS})
-    return (time.perf_counter() - begin - prompt) / (TOKENS - 1) * 1e6
+    return (time.perf_counter() - begin - prompt) / (TOKENS - 1) * 1e6, (cpu_seconds(pids) - busy) / TOKENS * 1e6
 
 
 def main(rounds):
@@ -64,14 +67,17 @@ def main(rounds):
                     Waferd(configure(folder / "tls.yaml", secure.tokens, tls)) as other:
                 pairs = []
                 for number in range(rounds + 1):
-                    pair = microseconds_a_token(one), microseconds_a_token(other)
+                    pair = microseconds_a_token(one, plain), microseconds_a_token(other, secure)
                     if number == 0:
                         continue  # warms up
                     pairs.append(pair)
-                    print(f"plain {pair[0]:7.1f} us, TLS {pair[1]:7.1f} us, a hop {(pair[1] - pair[0]) / hops:+6.2f} us", flush=True)
-        plain_us, tls_us = (statistics.median(side) for side in zip(*pairs))
-        difference, low, high = median_between([(b - a) / hops for a, b in pairs])
-        print(f"medians of {rounds}: plain {plain_us:.1f} us, TLS {tls_us:.1f} us a token; a hop {difference:+.2f} us ({low:+.2f} to {high:+.2f}, 95 %)")
+                    print(f"plain {pair[0][0]:7.1f} us, TLS {pair[1][0]:7.1f} us, a hop {(pair[1][0] - pair[0][0]) / hops:+6.2f} us", flush=True)
+        for number, what in enumerate(("on the wall", "of CPU time")):
+            sides = [(a[number], b[number]) for a, b in pairs]
+            plain_us, tls_us = (statistics.median(side) for side in zip(*sides))
+            difference, low, high = median_between([(b - a) / hops for a, b in sides])
+            print(f"{what}, medians of {rounds}: plain {plain_us:.1f} us, TLS {tls_us:.1f} us a token; a hop {difference:+.2f} us "
+                  f"({low:+.2f} to {high:+.2f}, 95 %)")
 
 
 if __name__ == "__main__":
