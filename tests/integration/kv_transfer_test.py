@@ -156,7 +156,7 @@ def test_a_hand_over_that_was_used_is_refused_after_a_restart_too(cells, prompt,
     handed = []
 
     def go_on(number):
-        return {"model": MODEL, "prompt": prompt, "max_tokens": 4, "kv_transfer_params": handed[number]}
+        return {"model": MODEL, "prompt": prompt, "max_tokens": 4, "temperature": 0, "kv_transfer_params": handed[number]}
     with Waferd(config) as decode:
         handed += [post(prefill.http, "/v1/completions", leg)["kv_transfer_params"] for _ in range(2)]
         text = post(decode.http, "/v1/completions", go_on(0))["choices"][0]["text"]
