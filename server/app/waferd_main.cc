@@ -16,6 +16,7 @@
 #include "server/app/serve.h"
 #include "server/app/worker_command.h"
 #include "server/config/server_config.h"
+#include "server/runtime/bus_error.h"
 #include "server/runtime/host.h"
 #include "server/text/chat_template.h"
 #include "server/text/tool_format.h"
@@ -244,6 +245,7 @@ cli::Program Waferd() {
 
 int main(int argc, char** argv) {
   waferline::app::BlockSignals();
+  waferline::runtime::NameBusErrors();
   return waferline::cli::RunProgram(waferline::app::Waferd(),
                                     std::vector<std::string>(argv + 1, argv + argc));
 }
