@@ -19,18 +19,26 @@ using store::ManyRows;
 using store::Result;
 using store::Row;
 
+constexpr char kPost[] =
+    " ON CONFLICT(epoch, ordinal, choice) DO UPDATE SET status = excluded.status, reason = "
+    "excluded.reason, tier = excluded.tier, ended_us = excluded.ended_us, prompt = "
+    "excluded.prompt, cached = "
+    "excluded.cached, generated = excluded.generated, system_ns = excluded.system_ns, "
+    "accelerator_ns = excluded.accelerator_ns, microjoules = excluded.microjoules, charge_micro "
+    "= excluded.charge_micro, charge_pico = excluded.charge_pico, position = excluded.position "
+    "WHERE usage.status = 'open' OR (usage.status = 'interrupted' AND usage.reason = 'server')";
+
+// Gives the holds of those that changed.
 const ManyRows& PostRows() {
-  static const ManyRows* const kRows = new ManyRows(
-      kInsertUsage, kUsageColumns,
-      " ON CONFLICT(epoch, ordinal, choice) DO UPDATE SET status = excluded.status, reason = "
-      "excluded.reason, tier = excluded.tier, ended_us = excluded.ended_us, prompt = "
-      "excluded.prompt, cached = "
-      "excluded.cached, generated = excluded.generated, system_ns = excluded.system_ns, "
-      "accelerator_ns = excluded.accelerator_ns, microjoules = excluded.microjoules, charge_micro "
-      "= excluded.charge_micro, charge_pico = excluded.charge_pico, position = excluded.position "
-      "WHERE usage.status = 'open' OR (usage.status = 'interrupted' AND usage.reason = 'server') "
-      "RETURNING epoch, ordinal, "
-      "choice, hold_micro");
+  static const ManyRows* const kRows =
+      new ManyRows(kInsertUsage, kUsageColumns,
+                   absl::StrCat(kPost, " RETURNING epoch, ordinal, choice, hold_micro"));
+  return *kRows;
+}
+
+// Of those without a hold: how many changed is enough.
+const ManyRows& PostRowsWithoutHold() {
+  static const ManyRows* const kRows = new ManyRows(kInsertUsage, kUsageColumns, kPost);
   return *kRows;
 }
 
@@ -180,7 +188,14 @@ absl::Status UsageBatch::WriteAtOnce(Connection& connection, int64_t first_posit
   std::vector<store::Statement> statements;
   OpenRows().AddTo(&statements, OpenRowsToWrite());
   const size_t opens = statements.size();
-  PostRows().AddTo(&statements, PostRowsFrom(first_position));
+  std::vector<Row> held, others;
+  std::vector<Row> rows = PostRowsFrom(first_position);
+  auto row = rows.begin();
+  for (const auto& [id, posted] : posts_) {
+    (posted->open.hold_micro > 0 ? held : others).push_back(std::move(*row++));
+  }
+  PostRows().AddTo(&statements, std::move(held));
+  PostRowsWithoutHold().AddTo(&statements, std::move(others));
   const size_t posts = statements.size();
   Sums sums;
   for (const auto& [id, posted] : posts_) {
@@ -189,15 +204,15 @@ absl::Status UsageBatch::WriteAtOnce(Connection& connection, int64_t first_posit
   }
   sums.AddTo(&statements);
   WL_ASSIGN_OR_RETURN(const std::vector<Result> results, connection.RunAll(statements));
-  size_t changed = 0;
+  int64_t changed = 0;
   for (size_t i = opens; i < posts; ++i) {
+    changed += results[i].changed;
     for (const Row& row : results[i].rows) {
       const UsageId id{IntegerOf(row[0]), IntegerOf(row[1]), IntegerOf(row[2])};
-      if (IntegerOf(row[3]) != posts_.at(id)->open.hold_micro) break;
-      ++changed;
+      if (IntegerOf(row[3]) != posts_.at(id)->open.hold_micro) --changed;
     }
   }
-  if (changed == posts_.size()) return absl::OkStatus();
+  if (changed == static_cast<int64_t>(posts_.size())) return absl::OkStatus();
   return absl::AbortedError("a record was there already, or its hold had been released");
 }
 

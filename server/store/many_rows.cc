@@ -9,7 +9,7 @@
 namespace waferline::store {
 
 ManyRows::ManyRows(const std::string& head, size_t columns, const std::string& tail) {
-  for (size_t rows = 1; rows <= kMaxRows; rows *= 2) {
+  for (const size_t rows : kSizes) {
     std::string text = head + " VALUES";
     for (size_t value = 0; value < rows * columns; ++value) {
       absl::StrAppend(&text,
@@ -25,7 +25,7 @@ ManyRows::ManyRows(const std::string& head, size_t columns, const std::string& t
 void ManyRows::AddTo(std::vector<Statement>* statements, std::vector<Row> rows) const {
   size_t next = 0;
   for (size_t size = texts_.size(); size-- > 0;) {
-    const size_t count = size_t{1} << size;
+    const size_t count = kSizes[size];
     while (rows.size() - next >= count) {
       Statement& statement = statements->emplace_back(Statement{.sql = &texts_[size]});
       statement.values.reserve(count * rows[next].size());

@@ -1,4 +1,4 @@
-// One INSERT for many rows. Its texts are made once, for 1, 2, 4 ... kMaxRows rows, so a
+// One INSERT for many rows. Its texts are made once, for 1, 2 ... 8, 16, 32, 64 rows, so a
 // connection prepares few statements and a group of rows takes few of them. A value; any thread.
 #pragma once
 
@@ -13,7 +13,7 @@ namespace waferline::store {
 
 class ManyRows {
  public:
-  static constexpr size_t kMaxRows = 64;
+  static constexpr size_t kSizes[] = {1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64};
 
   // "INSERT INTO t(a, b)", 2, " ON CONFLICT DO NOTHING".
   ManyRows(const std::string& head, size_t columns, const std::string& tail);
@@ -24,7 +24,7 @@ class ManyRows {
   absl::StatusOr<std::vector<Row>> Run(Connection& connection, std::vector<Row> rows) const;
 
  private:
-  std::vector<std::string> texts_;  // for 2^index rows
+  std::vector<std::string> texts_;  // for kSizes[index] rows
 };
 
 }  // namespace waferline::store

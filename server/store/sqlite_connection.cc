@@ -2,7 +2,9 @@
 
 #include <sqlite3.h>
 
+#include <functional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -38,6 +40,16 @@ absl::Status StatusOf(sqlite3* db, int code, const std::string& what) {
 }
 
 class SqliteConnection : public Connection {
+// Long texts differ in their lengths or near their ends.
+struct TextHash {
+  size_t operator()(const std::string& text) const {
+    constexpr size_t kEnd = 32;
+    const std::string_view view = text;
+    const size_t begin = view.size() > kEnd ? view.size() - kEnd : 0;
+    return std::hash<std::string_view>()(view.substr(begin)) ^ (view.size() * 0x9e3779b97f4a7c15u);
+  }
+};
+
  public:
   SqliteConnection(std::string path, SqliteFiles* files) : path_(std::move(path)), files_(files) {
     if (files_ != nullptr) files_->OnOpen();
@@ -65,8 +77,9 @@ class SqliteConnection : public Connection {
     sqlite3_extended_result_codes(db_, 1);
     sqlite3_busy_timeout(db_, kBusyMs);
     checkpointer->Watch(db_);
-    return RunScript(absl::StrCat("PRAGMA journal_mode = WAL; PRAGMA synchronous = ",
-                                  durability == Durability::kPower ? "FULL" : "NORMAL", ";"));
+    return RunScript(absl::StrCat(
+        "PRAGMA journal_mode = WAL; PRAGMA temp_store = MEMORY; ",
+        "PRAGMA synchronous = ", durability == Durability::kPower ? "FULL" : "NORMAL", ";"));
   }
 
   Dialect dialect() const override { return Dialect::kSqlite; }
@@ -215,7 +228,7 @@ class SqliteConnection : public Connection {
   bool alive_ = true;
   bool within_ = false;  // between BeginUse and EndUse
   bool saved_ = false;   // what is in a log that was removed
-  std::unordered_map<std::string, sqlite3_stmt*> statements_;
+  std::unordered_map<std::string, sqlite3_stmt*, TextHash> statements_;
 };
 
 }  // namespace

@@ -44,20 +44,17 @@ void Writer::Post(Work work, Done done, Nanoseconds lazy) {
   piece->posted = options_.now();
   MutexLock lock(&mutex_);
   piece->answered = piece->done == nullptr;
-  // The writer sleeps until the queue is due: it need not know of what does not change that.
-  bool changes = queue_.empty() || queue_.size() + 1 == kMaxGroup;
   if (!piece->answered) {
     piece->urgent = true;
     awaited_.push_back(piece);
-    changes |= urgent_++ == 0;
+    ++urgent_;
   } else {
     piece->due = piece->posted + lazy;
-    changes |= piece->due < lazy_due_;
     lazy_due_ = std::min(lazy_due_, piece->due);
   }
   queue_.push_back(std::move(piece));
   ++posted_;
-  if (changes) changed_.NotifyAll();
+  if (DueAt() < wakes_at_) changed_.NotifyAll();
 }
 
 bool Writer::Flush(Nanoseconds bound) {
@@ -96,29 +93,34 @@ void Writer::Run() {
   }
 }
 
-Nanoseconds Writer::DueAt() const {
-  if (taken_ < flush_to_ || queue_.size() >= kMaxGroup) return Nanoseconds(0);
-  if (urgent_ == 0) return lazy_due_;
+Nanoseconds Writer::GapEnd() const {
   return group_began_ + std::clamp(usual_ * kGapCommits, kMinGap, kMaxGap);
 }
 
-// All that waits, up to a group; false when the writer stops.
+Nanoseconds Writer::DueAt() const {
+  if (queue_.empty()) return kNever;
+  if (taken_ < flush_to_ || queue_.size() >= kMaxGroup) return Nanoseconds(0);
+  return urgent_ == 0 ? lazy_due_ : GapEnd();
+}
+
+// All that waits, up to a group; false when the writer stops. Within the gap it sleeps to its end,
+// whether something waits or not: so what comes then need not wake it.
 bool Writer::TakeGroup(Pieces* group) {
   MutexLock lock(&mutex_);
   in_group_ = 0;
   while (!stopping_) {
-    if (queue_.empty()) {
-      changed_.Wait(&mutex_, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-        return stopping_ || !queue_.empty();
-      });
-      continue;
+    const Nanoseconds now = options_.now(), due = DueAt();
+    if (due <= now) break;
+    wakes_at_ = due == kNever && GapEnd() > now ? GapEnd() : due;
+    const auto woken = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+      return stopping_ || DueAt() < wakes_at_;
+    };
+    if (wakes_at_ == kNever) {
+      changed_.Wait(&mutex_, woken);
+    } else {
+      changed_.WaitFor(&mutex_, wakes_at_ - now, woken);
     }
-    const Nanoseconds due = DueAt();
-    const Nanoseconds wait = due - options_.now();
-    if (wait <= Nanoseconds(0)) break;
-    changed_.WaitFor(&mutex_, wait, [this, due]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-      return stopping_ || DueAt() < due;
-    });
+    wakes_at_ = Nanoseconds(0);
   }
   if (stopping_) return false;
   const size_t count = std::min(queue_.size(), kMaxGroup);

@@ -110,10 +110,12 @@ class Writer {
   void Run();
   void Watch();
   bool TakeGroup(Pieces* group);
-  // When the queue, which is not empty, is to be taken.
+  // When the queue is to be taken; kNever if it is empty.
   Nanoseconds DueAt() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Commits a beginning of the group and removes it there; repeats until that is done or Stop.
   void CommitSome(Pieces* group);
+  // Before which nothing is, unless a whole group waits or a caller of Flush.
+  Nanoseconds GapEnd() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Attempt(const Pieces& group, size_t limit, size_t* count);
   absl::Status Reconnect();
   bool Backoff(Nanoseconds wait, const absl::Status& why);
@@ -136,6 +138,7 @@ class Writer {
   size_t in_group_ ABSL_GUARDED_BY(mutex_) = 0;
   Nanoseconds group_began_ ABSL_GUARDED_BY(mutex_);  // of the pieces in hand
   Nanoseconds usual_ ABSL_GUARDED_BY(mutex_);        // what a commit takes, lately
+  Nanoseconds wakes_at_ ABSL_GUARDED_BY(mutex_);     // the writer, if it sleeps, by itself
   std::string last_error_ ABSL_GUARDED_BY(mutex_);
   Figures figures_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
