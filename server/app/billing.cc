@@ -73,7 +73,10 @@ absl::Status Billing::Open(const config::BillingConfig& config, const Access& ac
       .now = runtime::MonotonicNow,
       .unix_us = runtime::UnixMicroseconds,
       .credit_unconfirmed = config.credit_unconfirmed,
-      .system_ns_per_token = std::bind_front(&Cloud::WaferNsPerToken, access.cloud)};
+      .system_ns_per_token = std::bind_front(&Cloud::WaferNsPerToken, access.cloud),
+      .on_trouble = [this](const absl::Status& why) {
+        log_.Print(store::DescribeTrouble(*store_, why));
+      }};
   if (prices_) {
     WL_RETURN_IF_ERROR(AdoptPrices());
     options.prices = &*prices_;
@@ -83,7 +86,11 @@ absl::Status Billing::Open(const config::BillingConfig& config, const Access& ac
       options.emulated_from_us = config.emulated_from_us == 0 ? first_us : config.emulated_from_us;
     }
   }
-  WL_ASSIGN_OR_RETURN(stored_, metering::StoreMeter::Start(store_.get(), std::move(options)));
+  auto stored = metering::StoreMeter::Start(store_.get(), std::move(options));
+  if (!stored.ok()) {
+    return {stored.status().code(), store::DescribeTrouble(*store_, stored.status())};
+  }
+  stored_ = *std::move(stored);
   archive_ = std::make_unique<DatabaseOfResponses>(store_.get(), &stored_->writer(),
                                                    runtime::UnixMicroseconds);
   batches_ = std::make_unique<batches::BatchBook>(store_.get(), &stored_->writer());
@@ -130,9 +137,7 @@ void Billing::PrintState() const {
 }
 
 absl::Status Billing::Check() const {
-  if (stored_ == nullptr) return absl::OkStatus();
-  WL_RETURN_IF_ERROR(store_->Check());
-  return stored_->writer().MayAdmit();
+  return stored_ == nullptr ? absl::OkStatus() : stored_->Check();
 }
 
 void Billing::Settle() {
@@ -140,7 +145,8 @@ void Billing::Settle() {
   const size_t waiting = stored_->writer().figures().queue;
   if (const absl::Status there = store_->Check(); waiting > 0 && !there.ok()) {
     fprintf(stderr, "waferd: %zu usage records wait at most %.0f s: %s\n", waiting,
-            ToSeconds(metering::StoreMeter::kMaxLostWait), std::string(there.message()).c_str());
+            ToSeconds(metering::StoreMeter::kMaxLostWait),
+            store::DescribeTrouble(*store_, there).c_str());
   }
   if (!stored_->Flush()) Stop();
 }

@@ -14,6 +14,7 @@
 #include "server/accounts/accounts.h"
 #include "server/accounts/books.h"
 #include "server/app/cloud.h"
+#include "server/app/remark_log.h"
 #include "server/app/response_archive.h"
 #include "server/batches/batch_book.h"
 #include "server/billing/price_book.h"
@@ -70,6 +71,7 @@ class Billing {
 
   std::optional<billing::PriceBook> prices_;
   metering::UsageMeter nothing_;
+  RemarkLog log_{"usage database"};
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<metering::StoreMeter> stored_;
   std::unique_ptr<DatabaseOfResponses> archive_;

@@ -22,8 +22,8 @@ using store::Connection;
 // A sequence that is preempted or loses its unit computes the token under way again.
 constexpr int64_t kMaxLostBeats = 8;
 
-// What was answered is written at most so often: each time changes a page of the file.
-constexpr Nanoseconds kMarkPeriod = Milliseconds(100);
+// A file that is gone is noticed as soon as this, and before a record is committed.
+constexpr Nanoseconds kCheckPeriod = Milliseconds(10);
 
 // Whole microdollars, rounded up: a hold is never too small.
 int64_t MicroOf(Money money) {
@@ -47,102 +47,8 @@ StoreMeter::StoreMeter(store::Store* store, Options options)
                    },
                .on_begin = [this] { BeginGroup(); },
                .before_commit = [this](Connection& connection) { return WriteGroup(connection); },
-               .on_committed = [this] { OnCommitted(); }}) {}
-
-// What an attempt that failed has taken is taken by the next.
-void StoreMeter::BeginGroup() {
-  batch_.Clear();
-  for (const auto& request : opening_) request->OpenIn(&batch_);
-  if (!written_) return;
-  MutexLock lock(&mutex_);
-  marked_ = false;
-}
-
-absl::Status StoreMeter::WriteGroup(Connection& connection) {
-  TakeOpens();
-  // Only PostgreSQL makes a round trip a step.
-  const bool at_once = connection.dialect() == store::Dialect::kPostgres && !one_by_one_;
-  const absl::Status written =
-      batch_.Write(connection, at_once ? UsageBatch::Steps::kAtOnce : UsageBatch::Steps::kOneByOne,
-                   next_position_);
-  if (absl::IsAborted(written)) {
-    one_by_one_ = true;
-    return absl::UnavailableError(written.message());
-  }
-  WL_RETURN_IF_ERROR(written);
-  return WriteAnswered(connection);
-}
-
-absl::Status StoreMeter::WriteAnswered(Connection& connection) {
-  const Nanoseconds early = flushing_ ? Nanoseconds(0) : next_mark_ - options_.now();
-  {
-    MutexLock lock(&mutex_);
-    if (marked_) return absl::OkStatus();
-    if (early > Nanoseconds(0)) {
-      LookAgain(early);
-      return absl::OkStatus();
-    }
-    marked_ = true;
-    written_ = answered_.Text();
-  }
-  for (const int64_t epoch : epochs_) {
-    WL_RETURN_IF_ERROR(
-        connection.Run("UPDATE epoch SET answered = $2 WHERE id = $1", {epoch, *written_})
-            .status());
-  }
-  return absl::OkStatus();
-}
-
-void StoreMeter::OnCommitted() {
-  next_position_ += static_cast<int64_t>(batch_.posts());
-  if (written_) next_mark_ = options_.now() + kMarkPeriod;
-  written_.reset();
-  opening_.clear();
-  one_by_one_ = false;
-}
-
-void StoreMeter::OnAdmitted(std::shared_ptr<const InFlight> request) {
-  bool first;
-  {
-    MutexLock lock(&mutex_);
-    first = admitted_.empty();
-    admitted_.push_back(std::move(request));
-  }
-  if (first) LookAgain(options_.open_delay);
-}
-
-// So that there is a group by then.
-void StoreMeter::LookAgain(Nanoseconds within) {
-  writer_.Post([](Connection&) { return absl::OkStatus(); }, nullptr, within);
-}
-
-void StoreMeter::TakeOpens() {
-  const Nanoseconds before = flushing_ ? options_.now() : options_.now() - options_.open_delay;
-  bool more;
-  {
-    MutexLock lock(&mutex_);
-    while (!admitted_.empty()) {
-      const bool over = admitted_.front()->AllOver();
-      if (!over && admitted_.front()->since > before) break;
-      if (!over) opening_.push_back(std::move(admitted_.front()));
-      admitted_.pop_front();
-    }
-    more = !admitted_.empty();
-  }
-  for (const auto& request : opening_) request->OpenIn(&batch_);
-  if (more) LookAgain(options_.open_delay);
-}
-
-// The mark goes with a commit of anything, or soon by itself.
-void StoreMeter::OnAnswered(int64_t ordinal) {
-  if (stopped_) return;
-  {
-    MutexLock lock(&mutex_);
-    answered_.Add(ordinal);
-    if (!std::exchange(marked_, false)) return;
-  }
-  LookAgain(kMarkPeriod);
-}
+               .on_committed = [this] { OnCommitted(); },
+               .on_trouble = [this](const absl::Status& why) { ReportTrouble(why); }}) {}
 
 absl::StatusOr<std::unique_ptr<StoreMeter>> StoreMeter::Start(store::Store* store,
                                                               Options options) {
@@ -158,8 +64,9 @@ absl::Status StoreMeter::OnConnect(Connection& connection) {
   next_epoch_ = epoch_;
   next_epochs_ = epochs_;
   if (epoch_ != 0 && store_->one_server()) return absl::OkStatus();
-  WL_ASSIGN_OR_RETURN(next_epoch_,
-                      store::StartEpoch(connection, options_.host, options_.unix_us()));
+  WL_ASSIGN_OR_RETURN(next_epoch_, store::StartEpoch(connection, options_.host, options_.unix_us(),
+                                                     store_->last_epoch()));
+  WL_RETURN_IF_ERROR(store_->KeepEpoch(next_epoch_));
   next_epochs_ = epochs_;
   next_epochs_.push_back(next_epoch_);
   if (epoch_ != 0) return SkipPositions(connection);
@@ -200,9 +107,29 @@ int64_t StoreMeter::EndOf(Nanoseconds arrival, const Outcome& outcome) const {
   return *options_.emulated_from_us + (arrival + outcome.times.total()).count() / 1000;
 }
 
+absl::Status StoreMeter::Check() {
+  const int64_t now_ns = options_.now().count();
+  const absl::Status status = store_->Check();
+  checked_ns_ = status.ok() ? now_ns : kNeverNs;
+  if (!status.ok()) {
+    ReportTrouble(status);
+    return status;
+  }
+  return writer_.MayAdmit();
+}
+
+void StoreMeter::ReportTrouble(const absl::Status& why) {
+  {
+    MutexLock lock(&mutex_);
+    if (trouble_ == why.message()) return;
+    trouble_ = std::string(why.message());
+  }
+  if (options_.on_trouble) options_.on_trouble(why);
+}
+
 absl::StatusOr<std::shared_ptr<RequestUsage>> StoreMeter::Admit(const UsageRequest& request) {
-  WL_RETURN_IF_ERROR(store_->Check());
-  WL_RETURN_IF_ERROR(writer_.MayAdmit());
+  const bool checked = options_.now().count() - checked_ns_ < kCheckPeriod.count();
+  WL_RETURN_IF_ERROR(checked ? writer_.MayAdmit() : Check());
   OpenUsage open{.id = {.epoch = epoch_, .ordinal = next_ordinal_.fetch_add(1)},
                  .subject = request.subject,
                  .admitted_us = options_.unix_us(),

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -43,6 +44,8 @@ class StoreMeter : public UsageMeter {
     // What a generated token of a model occupies of its wafers, at most and healthy: what is held
     // for it where compute time is paid for. Not set: nothing.
     std::function<int64_t(const std::string& model)> system_ns_per_token;
+    // Why records are not written, for the operator: once, until they are again. Any thread.
+    std::function<void(const absl::Status&)> on_trouble;
     // A request that is over within this leaves no open row, only its record: half of the work. One
     // that a killed server had for less leaves none at all; it is not charged either way.
     Nanoseconds open_delay = Milliseconds(250);
@@ -62,6 +65,8 @@ class StoreMeter : public UsageMeter {
   // What still waits is dropped, and with it requests that are not over.
   ~StoreMeter() override { stopped_ = true; }
 
+  // Unavailable and why: nothing is admitted now.
+  absl::Status Check();
   // For other work of this server on the same database (tenants, keys, quotas).
   store::Writer& writer() { return writer_; }
   const Options& options() const { return options_; }
@@ -89,6 +94,7 @@ class StoreMeter : public UsageMeter {
   // In the group's transaction, after its pieces.
   absl::Status WriteGroup(store::Connection& connection);
   int64_t EndOf(Nanoseconds arrival, const Outcome& outcome) const;
+  void ReportTrouble(const absl::Status& why);
   // A request without a hold was admitted.
   void OnAdmitted(std::shared_ptr<const InFlight> request);
   void LookAgain(Nanoseconds within);
@@ -118,7 +124,11 @@ class StoreMeter : public UsageMeter {
   bool one_by_one_ = false;                               // how the group is written
   int64_t next_position_ = 1;
   Nanoseconds next_mark_{};  // not before it is answered_ written again
+  // When the store was as it should be.
+  static constexpr int64_t kNeverNs = std::numeric_limits<int64_t>::min() / 2;
+  std::atomic<int64_t> checked_ns_{kNeverNs};
   Mutex mutex_;
+  std::string trouble_ ABSL_GUARDED_BY(mutex_);  // that was reported
   AnsweredSet answered_ ABSL_GUARDED_BY(mutex_);
   bool marked_ ABSL_GUARDED_BY(mutex_) = true;  // what is answered is written, or about to be
   // By time: admitted, and no row yet.

@@ -16,8 +16,11 @@
 
 namespace waferline::metering {
 
-// Runs once, on a thread of the meter's. OK: it is committed. ResourceExhausted (of Open): over a
-// hard cap. Unavailable: not known to be committed in time; the record is not lost and will be.
+// Runs once: on a thread of the meter's, or for a batch's line within Post, on the caller's. OK: it
+// is committed; of a batch's line: it will be, in one transaction with the line's row
+// (kept_back.h). ResourceExhausted (of Open): over a hard cap. Unavailable: not known to be
+// committed in time; the record is not lost and will be. Other codes: no repetition helps, or the
+// server ends.
 using Recorded = std::function<void(const absl::Status&)>;
 
 // The records of one request, one a choice. Owner: its session.

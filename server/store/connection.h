@@ -47,6 +47,9 @@ struct Statement {
   std::vector<Value> values;
 };
 
+// A status' payload: what went wrong, with what clients need not know (a host, a user).
+inline constexpr char kOperatorDetail[] = "operator_detail";
+
 enum class Dialect : uint8_t { kSqlite, kPostgres };
 
 class Connection {

@@ -10,8 +10,16 @@ constexpr int64_t kLockSpace = 7341296;
 
 }  // namespace
 
-absl::StatusOr<int64_t> StartEpoch(Connection& connection, const std::string& host,
-                                   int64_t now_us) {
+absl::StatusOr<int64_t> StartEpoch(Connection& connection, const std::string& host, int64_t now_us,
+                                   int64_t last) {
+  if (last > 0) {  // a row that is there, unless the database has lost it: the next number is above
+    WL_RETURN_IF_ERROR(
+        connection
+            .Run("INSERT INTO epoch(id, host, started_us, ended_us) VALUES($1, 'lost', $2, $2) ON "
+                 "CONFLICT(id) DO NOTHING",
+                 {last, now_us})
+            .status());
+  }
   WL_ASSIGN_OR_RETURN(
       const Result made,
       connection.Run("INSERT INTO epoch(host, started_us, ended_us) VALUES($1, $2, 0) RETURNING id",

@@ -16,8 +16,10 @@
 
 namespace waferline::store {
 
-// A new epoch, locked by this connection (PostgreSQL). Inside a transaction.
-absl::StatusOr<int64_t> StartEpoch(Connection& connection, const std::string& host, int64_t now_us);
+// A new epoch above `last` (SQLite: Store::last_epoch), locked by this connection (PostgreSQL).
+// Inside a transaction.
+absl::StatusOr<int64_t> StartEpoch(Connection& connection, const std::string& host, int64_t now_us,
+                                   int64_t last = 0);
 
 // Epochs that were not ended and are dead, without `mine`. PostgreSQL: this connection holds their
 // locks until EndEpoch, so no two servers settle one.

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "wafer_backend/base/status.h"
@@ -42,7 +43,9 @@ class PostgresConnection : public Connection {
                                   nullptr};
     db_ = PQconnectdbParams(names, values, 1);
     if (PQstatus(db_) == CONNECTION_OK) return absl::OkStatus();
-    return absl::UnavailableError(absl::StrCat("PostgreSQL: ", Trimmed(PQerrorMessage(db_))));
+    absl::Status status = absl::UnavailableError("PostgreSQL: cannot be reached");
+    status.SetPayload(kOperatorDetail, absl::Cord(Trimmed(PQerrorMessage(db_))));
+    return status;
   }
 
   Dialect dialect() const override { return Dialect::kPostgres; }

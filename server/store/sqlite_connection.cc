@@ -18,9 +18,10 @@ namespace {
 
 constexpr int kBusyMs = 250;  // a reader's checkpoint may hold the file for a moment
 
-absl::Status StatusOf(sqlite3* db, int code, const std::string& what) {
-  const std::string message =
-      absl::StrCat(what, ": ", db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(code));
+// Without the path, which clients need not know.
+absl::Status StatusOf(sqlite3* db, int code) {
+  const std::string message = absl::StrCat(
+      "the usage database: ", db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(code));
   switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
@@ -39,7 +40,6 @@ absl::Status StatusOf(sqlite3* db, int code, const std::string& what) {
   }
 }
 
-class SqliteConnection : public Connection {
 // Long texts differ in their lengths or near their ends.
 struct TextHash {
   size_t operator()(const std::string& text) const {
@@ -50,15 +50,17 @@ struct TextHash {
   }
 };
 
+class SqliteConnection : public Connection {
  public:
   SqliteConnection(std::string path, SqliteFiles* files) : path_(std::move(path)), files_(files) {
     if (files_ != nullptr) files_->OnOpen();
   }
   ~SqliteConnection() override {
-    EndUse();
+    (void)EndUse();
     for (const auto& [sql, statement] : statements_) sqlite3_finalize(statement);
-    if (MayClose()) sqlite3_close(db_);
+    const bool may_close = MayClose();
     if (files_ != nullptr) files_->OnClose();
+    if (may_close) sqlite3_close(db_);
   }
 
   absl::Status OpenToRead() {
@@ -89,23 +91,22 @@ struct TextHash {
   absl::Status Commit() override {
     const absl::Status status = Step("COMMIT", {}).status();
     if (sqlite3_get_autocommit(db_) == 0) return status;
-    EndUse();
+    const absl::Status there = EndUse();
     // Rolled back by SQLite, or written and not known to be: the caller repeats it either way.
     if (!status.ok()) return absl::UnknownError(status.message());
     // Written to a file without a name: as if its answer had been lost.
-    const absl::Status there = files_ == nullptr ? absl::OkStatus() : files_->Check();
     return there.ok() ? there : absl::UnknownError(there.message());
   }
   void Rollback() override {
     if (sqlite3_get_autocommit(db_) == 0) (void)Step("ROLLBACK", {});
-    EndUse();
+    (void)EndUse();
   }
 
   absl::StatusOr<Result> Run(const std::string& sql, const std::vector<Value>& values) override {
     if (sqlite3_get_autocommit(db_) == 0) return Step(sql, values);
     WL_RETURN_IF_ERROR(BeginUse());
     absl::StatusOr<Result> result = Step(sql, values);
-    EndUse();
+    (void)EndUse();
     return result;
   }
 
@@ -118,7 +119,7 @@ struct TextHash {
   absl::Status BeginBy(const char* sql) {
     WL_RETURN_IF_ERROR(BeginUse());
     const absl::Status status = Step(sql, {}).status();
-    if (!status.ok()) EndUse();
+    if (!status.ok()) (void)EndUse();
     return status;
   }
 
@@ -143,35 +144,28 @@ struct TextHash {
   absl::Status BeginUse() {
     using State = SqliteFiles::State;
     if (files_ == nullptr || within_) return absl::OkStatus();
-    State state = files_->BeginUse();
-    if (state == State::kLogShort && LogWasTruncated()) {
-      files_->OnLogTruncated();
-      state = files_->BeginUse();
-    } else if (state == State::kLogGone && !std::exchange(saved_, true)) {
+    const State state = files_->BeginUse();
+    if (state == State::kLogGone && !std::exchange(saved_, true)) {
       sqlite3_wal_checkpoint_v2(db_, "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
     }
     within_ = state == State::kInUse;
-    if (within_) return absl::OkStatus();
-    const absl::Status why = files_->Check();
-    return why.ok() ? absl::UnavailableError(absl::StrCat(path_, ": its index is being restored"))
-                    : why;
+    if (state != State::kIndexShort) return SqliteFiles::StatusOf(state);
+    return absl::UnavailableError("the usage database: the index of its log is being restored");
   }
-  void EndUse() {
-    if (std::exchange(within_, false)) files_->EndUse();
+  // What became of the files meanwhile.
+  absl::Status EndUse() {
+    if (!std::exchange(within_, false)) return absl::OkStatus();
+    return SqliteFiles::StatusOf(files_->EndUse());
   }
 
-  // Closing reads the index.
+  // Closing reads the index, and copies the log: not into a file that something else has changed.
   bool MayClose() const {
-    return files_ == nullptr || files_->Look() != SqliteFiles::State::kIndexShort ||
-           files_->RestoreIndex();
-  }
-
-  // By SQLite: its index says that the log is empty.
-  bool LogWasTruncated() {
-    int pages = -1;
-    const int code =
-        sqlite3_wal_checkpoint_v2(db_, "main", SQLITE_CHECKPOINT_PASSIVE, &pages, nullptr);
-    return code == SQLITE_OK && pages == 0;
+    if (files_ == nullptr || db_ == nullptr) return true;
+    const SqliteFiles::State state = files_->Look();
+    if (state == SqliteFiles::State::kChanged) {
+      sqlite3_db_config(db_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+    }
+    return state != SqliteFiles::State::kIndexShort || files_->RestoreIndex();
   }
 
   // $1, $2 ... are parameters with names to SQLite, which looks each of them up; ?1, ?2 ... are
@@ -219,7 +213,7 @@ struct TextHash {
   absl::Status Fail(int code) {
     const int kind = code & 0xff;
     if (kind == SQLITE_IOERR || kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB) alive_ = false;
-    return StatusOf(db_, code, path_);
+    return StatusOf(db_, code);
   }
 
   const std::string path_;

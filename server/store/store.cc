@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "server/store/postgres_store.h"
 #include "server/store/schema.h"
@@ -24,7 +25,18 @@ absl::StatusOr<std::unique_ptr<Store>> MakeStore(const std::string& url, Durabil
       "'", url, "' is no store: allowed are sqlite:PATH and postgresql://HOST/DATABASE"));
 }
 
+absl::Status Named(const Store& store, const absl::Status& status) {
+  if (status.ok()) return status;
+  return {status.code(), DescribeTrouble(store, status)};
+}
+
 }  // namespace
+
+std::string DescribeTrouble(const Store& store, const absl::Status& status) {
+  const auto detail = status.GetPayload(kOperatorDetail);
+  return absl::StrCat(store.Describe(), ": ",
+                      detail ? std::string(*detail) : std::string(status.message()));
+}
 
 int64_t IntegerOf(const Value& value) {
   const auto* number = std::get_if<int64_t>(&value);
@@ -47,8 +59,9 @@ absl::StatusOr<std::vector<Result>> Connection::RunAll(const std::vector<Stateme
 
 absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& url, Durability durability) {
   WL_ASSIGN_OR_RETURN(std::unique_ptr<Store> store, MakeStore(url, durability));
-  WL_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection, store->Connect());
-  WL_RETURN_IF_ERROR(Migrate(*connection));
+  const absl::StatusOr<std::unique_ptr<Connection>> connection = store->Connect();
+  const absl::Status ready = connection.ok() ? Migrate(**connection) : connection.status();
+  WL_RETURN_IF_ERROR(Named(*store, ready));
   return store;
 }
 
@@ -59,8 +72,9 @@ absl::StatusOr<std::unique_ptr<Store>> OpenStoreToRead(const std::string& url) {
   } else {
     WL_ASSIGN_OR_RETURN(store, MakeStore(url, Durability::kProcess));
   }
-  WL_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection, store->Connect());
-  WL_RETURN_IF_ERROR(RequireVersion(*connection));
+  const absl::StatusOr<std::unique_ptr<Connection>> connection = store->Connect();
+  const absl::Status ready = connection.ok() ? RequireVersion(**connection) : connection.status();
+  WL_RETURN_IF_ERROR(Named(*store, ready));
   return store;
 }
 

@@ -25,17 +25,25 @@ class Store {
 
   virtual absl::StatusOr<std::unique_ptr<Connection>> Connect() = 0;
   // Unavailable and why: what is written now would be lost (a file that was removed or replaced).
-  // Cheap.
-  virtual absl::Status Check() const { return absl::OkStatus(); }
+  // Cost: some system calls.
+  virtual absl::Status Check() { return absl::OkStatus(); }
+  // The last epoch that was handed out, if it is kept outside of the database too, which may lose
+  // it; else 0. KeepEpoch comes before the epoch's first use. Thread: the writer's.
+  virtual int64_t last_epoch() const { return 0; }
+  virtual absl::Status KeepEpoch(int64_t epoch) { return absl::OkStatus(); }
   // No other server writes here while this one lives.
   virtual bool one_server() const = 0;
-  // For messages; holds no password.
+  // For messages to the operator; holds no password.
   virtual std::string Describe() const = 0;
 };
 
+// What went wrong with a store, for the operator: which it is, and what clients need not know. The
+// statuses themselves, which clients may see, name neither files nor hosts.
+std::string DescribeTrouble(const Store& store, const absl::Status& status);
+
 // `url`: "sqlite:PATH", "postgresql://..." or "postgres://...". Brings the schema up to date; the
-// errors of the connection and FailedPrecondition if the schema is from the future.
-// InvalidArgument: no such kind of store.
+// errors, which name the store, are those of the connection and FailedPrecondition if the schema is
+// from the future. InvalidArgument: no such kind of store.
 absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& url, Durability durability);
 
 // One that is only read, perhaps while servers write to it: nothing is made, migrated or owned.

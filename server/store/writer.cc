@@ -168,7 +168,9 @@ void Writer::CommitSome(Pieces* group) {
 absl::Status Writer::Attempt(const Pieces& group, size_t limit, size_t* count) {
   if (connection_ == nullptr || !connection_->alive()) {
     const absl::Status status = Reconnect();
-    if (!status.ok()) return absl::UnavailableError(status.message());
+    if (!status.ok()) {
+      return IsPassing(status) ? status : absl::UnavailableError(status.message());
+    }
   }
   const Nanoseconds began = options_.now();
   absl::Status status = connection_->Begin();
@@ -216,6 +218,7 @@ absl::Status Writer::Reconnect() {
 
 // False: the writer stops.
 bool Writer::Backoff(Nanoseconds wait, const absl::Status& why) {
+  if (wait > kFirstBackoff && options_.on_trouble) options_.on_trouble(why);
   MutexLock lock(&mutex_);
   ++figures_.retries;
   if (IsInDoubt(why)) ++figures_.in_doubt;

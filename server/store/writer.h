@@ -62,6 +62,8 @@ class Writer {
     std::function<void()> on_begin;
     std::function<absl::Status(Connection&)> before_commit;
     std::function<void()> on_committed;  // before the pieces' `done`
+    // An attempt that repeats a failed one has failed too. For the operator.
+    std::function<void(const absl::Status&)> on_trouble;
   };
   struct Figures {
     uint64_t pieces = 0;   // committed
@@ -112,10 +114,10 @@ class Writer {
   bool TakeGroup(Pieces* group);
   // When the queue is to be taken; kNever if it is empty.
   Nanoseconds DueAt() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Commits a beginning of the group and removes it there; repeats until that is done or Stop.
-  void CommitSome(Pieces* group);
   // Before which nothing is, unless a whole group waits or a caller of Flush.
   Nanoseconds GapEnd() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Commits a beginning of the group and removes it there; repeats until that is done or Stop.
+  void CommitSome(Pieces* group);
   absl::Status Attempt(const Pieces& group, size_t limit, size_t* count);
   absl::Status Reconnect();
   bool Backoff(Nanoseconds wait, const absl::Status& why);
@@ -136,9 +138,9 @@ class Writer {
   uint64_t posted_ ABSL_GUARDED_BY(mutex_) = 0, taken_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t over_ ABSL_GUARDED_BY(mutex_) = 0, flush_to_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t in_group_ ABSL_GUARDED_BY(mutex_) = 0;
+  Nanoseconds wakes_at_ ABSL_GUARDED_BY(mutex_);     // the writer, if it sleeps, by itself
   Nanoseconds group_began_ ABSL_GUARDED_BY(mutex_);  // of the pieces in hand
   Nanoseconds usual_ ABSL_GUARDED_BY(mutex_);        // what a commit takes, lately
-  Nanoseconds wakes_at_ ABSL_GUARDED_BY(mutex_);     // the writer, if it sleeps, by itself
   std::string last_error_ ABSL_GUARDED_BY(mutex_);
   Figures figures_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

@@ -91,83 +91,30 @@ TEST_CASE("a file has one owner under all its names") {
       Catch::Contains("more than one name"));
 }
 
-namespace {
-
-// A store in use: a table with one row, whose log is not copied yet.
-struct InUse {
-  InUse() {
-    REQUIRE(connection->RunScript("CREATE TABLE t(a BIGINT)").ok());
-    REQUIRE(Add(1).ok());
-  }
-  absl::Status Add(int64_t value) {
-    const std::string insert = "INSERT INTO t(a) VALUES($1)";
-    absl::Status status = connection->Begin();
-    if (status.ok()) status = connection->Run(insert, {value}).status();
-    if (status.ok()) status = connection->Commit();
-    if (!status.ok()) connection->Rollback();
-    return status;
-  }
-  std::string Refusal(int64_t value) {
-    const absl::Status status = Add(value);
-    CHECK(IsPassing(status));
-    CHECK(store->Check() == absl::UnavailableError(status.message()));
-    return std::string(status.message());
-  }
-  static int64_t Sum(Connection& on) {
-    const auto found = on.Run("SELECT SUM(a) FROM t", {});
-    INFO(found.status());
-    REQUIRE(found.ok());
-    return IntegerOf(found->rows[0][0]);
-  }
-
+TEST_CASE("no epoch comes twice, though the database has lost the last ones") {
   TemporaryFolder folder;
-  const std::string path = folder.File("usage.db");
-  std::unique_ptr<Store> store = OpenStore(folder.Url(), Durability::kProcess).value();
-  std::unique_ptr<Connection> connection = store->Connect().value();
-};
-
-}  // namespace
-
-TEST_CASE_METHOD(InUse, "a log index that another program cuts is built again") {
-  const auto reader = store->Connect().value();
-  CHECK(Sum(*reader) == 1);
-  std::filesystem::resize_file(path + "-shm", 0);
-  CHECK(store->Check().ok());
-  CHECK(Sum(*reader) == 1);
-  std::filesystem::resize_file(path + "-shm", 0);
-  CHECK(Add(2).ok());
-  CHECK(Sum(*reader) == 3);
-  std::filesystem::resize_file(path + "-shm", 0);  // the connections are closed
-}
-
-TEST_CASE_METHOD(InUse, "what a log held that another program removes is in the database") {
-  const auto* const end = GENERATE("-wal", "-shm");
-  std::filesystem::remove(path + end);
-  CHECK_THAT(Refusal(2), Catch::Contains("its log (-wal or -shm) was removed or replaced"));
-  std::filesystem::copy_file(path, folder.File("copy.db"));
-  const auto copy = OpenStoreToRead("sqlite:" + folder.File("copy.db"));
-  REQUIRE(copy.ok());
-  CHECK(Sum(**(*copy)->Connect()) == 1);
-  connection.reset();
-  store.reset();
-  store = OpenStore(folder.Url(), Durability::kProcess).value();
-  connection = store->Connect().value();
-  CHECK(Add(2).ok());
-  CHECK(Sum(*connection) == 3);
-}
-
-TEST_CASE_METHOD(InUse, "a log that is cut is an error, one that SQLite truncates is not") {
-  std::filesystem::copy_file(path + "-wal", path + ".kept");
-  std::filesystem::resize_file(path + "-wal", 100);
-  CHECK_THAT(Refusal(2), Catch::Contains("usage.db-wal: was cut short"));
-  std::ofstream(path + "-wal", std::ios::in | std::ios::out)
-      << std::ifstream(path + ".kept").rdbuf();
-  CHECK(Add(2).ok());
-  CHECK(Sum(*connection) == 3);
-  REQUIRE(store->Connect().value()->RunScript("PRAGMA wal_checkpoint(TRUNCATE)").ok());
-  CHECK(std::filesystem::file_size(path + "-wal") == 0);
-  CHECK(Add(4).ok());
-  CHECK(Sum(*connection) == 7);
+  const auto start = [&] {
+    const auto store = OpenStore(folder.Url(), Durability::kProcess).value();
+    const auto connection = store->Connect().value();
+    REQUIRE(connection->Begin().ok());
+    const int64_t epoch = StartEpoch(*connection, "host", 5, store->last_epoch()).value();
+    REQUIRE(store->KeepEpoch(epoch).ok());
+    REQUIRE(connection->Commit().ok());
+    return epoch;
+  };
+  const std::string file = folder.File("usage.db");
+  CHECK(start() == 1);
+  std::filesystem::copy_file(file, file + ".backup");
+  CHECK(start() == 2);
+  CHECK(start() == 3);
+  std::filesystem::rename(file + ".backup", file);
+  CHECK(start() == 4);
+  std::filesystem::remove(file);
+  CHECK(start() == 5);
+  for (const char* wrong : {"", "x", "12", "1 -3 ", "1 99999999999999999999 "}) {
+    std::ofstream(file + ".owner") << wrong;
+    CHECK(start() > 5);  // the database's own number
+  }
 }
 
 TEST_CASE("epochs rise, and all but the owner's own are dead") {

@@ -47,7 +47,9 @@ class FaultyStore : public Store {
     return std::unique_ptr<Connection>(
         std::make_unique<FaultyConnection>(this, *std::move(connection)));
   }
-  absl::Status Check() const override { return real_->Check(); }
+  absl::Status Check() override { return real_->Check(); }
+  int64_t last_epoch() const override { return real_->last_epoch(); }
+  absl::Status KeepEpoch(int64_t epoch) override { return real_->KeepEpoch(epoch); }
   bool one_server() const override { return real_->one_server(); }
   std::string Describe() const override { return real_->Describe(); }
 

@@ -1,0 +1,63 @@
+#include "server/store/sqlite_owner.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "wafer_backend/base/files.h"
+
+namespace waferline::store {
+
+SqliteOwner::~SqliteOwner() {
+  if (file_ >= 0) close(file_);
+}
+
+absl::Status SqliteOwner::Failed() const {
+  return absl::UnavailableError(absl::StrCat(file_path_, ": ", std::strerror(errno)));
+}
+
+absl::Status SqliteOwner::Take() {
+  std::error_code absent;
+  if (std::filesystem::hard_link_count(path_, absent) > 1 && !absent) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        path_,
+        ": has more than one name (hard links), by which another server could open it; keep one"));
+  }
+  file_ = open(file_path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (file_ < 0) return Failed();
+  const bool taken = flock(file_, LOCK_EX | LOCK_NB) == 0;
+  const auto text = ReadFile(file_path_, 64);
+  const std::vector<std::string> words =
+      absl::StrSplit(text.ok() ? *text : "", ' ', absl::SkipEmpty());
+  if (!taken) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        path_, ": is open in another server (pid ", words.empty() ? "unknown" : words.front(),
+        "); one server owns a SQLite file, several share PostgreSQL"));
+  }
+  int64_t epoch = 0;
+  if (words.size() < 2 || !absl::SimpleAtoi(words[1], &epoch) || epoch < 0) epoch = 0;
+  return KeepEpoch(epoch);
+}
+
+// Overwritten before it is cut: a server that dies between leaves both numbers.
+absl::Status SqliteOwner::KeepEpoch(int64_t epoch) {
+  const std::string text = absl::StrCat(getpid(), " ", epoch, " ");
+  const auto size = static_cast<ssize_t>(text.size());
+  if (pwrite(file_, text.data(), text.size(), 0) != size || ftruncate(file_, size) != 0 ||
+      fdatasync(file_) != 0) {
+    return Failed();
+  }
+  last_epoch_ = epoch;
+  return absl::OkStatus();
+}
+
+}  // namespace waferline::store

@@ -1,0 +1,40 @@
+// PATH.owner, next to a SQLite file: the lock of the one server that may write to it, and in it, as
+// text, that server's process and the last epoch that was handed out. The epoch outlives a database
+// that has lost it (its log was cut, the power failed, a backup was put back), so no usage id comes
+// twice.
+//
+// Owner: SqliteStore. Thread: one at a time.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace waferline::store {
+
+class SqliteOwner {
+ public:
+  // `path` is the database's.
+  explicit SqliteOwner(std::string path) : path_(std::move(path)), file_path_(path_ + ".owner") {}
+  ~SqliteOwner();
+  SqliteOwner(const SqliteOwner&) = delete;
+  SqliteOwner& operator=(const SqliteOwner&) = delete;
+
+  // Once. FailedPrecondition: another server has it (names its process), or the database has more
+  // than one name. Unavailable: the file cannot be written.
+  absl::Status Take();
+
+  int64_t last_epoch() const { return last_epoch_; }
+  // Synced when it returns.
+  absl::Status KeepEpoch(int64_t epoch);
+
+ private:
+  absl::Status Failed() const;
+
+  const std::string path_, file_path_;
+  int file_ = -1;
+  int64_t last_epoch_ = 0;
+};
+
+}  // namespace waferline::store
