@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 import grpc_doors
-from accounts_test import call, complete, config, new_key
+from accounts import call, complete, config, new_key
 from cloud import Waferd
 from postgres import Postgres, Sqlite, programs
 

@@ -5,51 +5,14 @@ import http.client
 import json
 import sqlite3
 import time
-import urllib.error
-import urllib.request
 from decimal import Decimal
 
 import pytest
 
-from accounts_test import call, config, complete, new_key
-from cloud import ROOT, Waferd, get, stream, waferctl, waferctl_json
-from postgres import Postgres, Sqlite, programs
-from schedule_digest_test import BLOCK_TOKENS, FLEETS, SEED, Scene, make_trace
-
-PRICES = """
-currency: USD
-versions:
-  - effective: 2026-01-01T00:00:00Z
-    models: [{name: m, input: "1", cached_input: "0.5", output: "2", tiers: {flex: "0.5", priority: "2"}}]
-    plans: [{name: payer, prepaid: true}]
-"""
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(request):
-    if request.param == "postgres" and programs() is None:
-        pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
-    with Postgres() if request.param == "postgres" else Sqlite() as one:
-        yield one
-
-
-def ledger_config(folder, database):
-    path = config(folder, database)
-    (folder / "prices.yaml").write_text(PRICES)
-    path.write_text(path.read_text().replace("prices: ./prices.yaml", "prices: ./prices.yaml, show_cost: true"))
-    return path
-
-
-def price(usage, factor="1"):
-    fresh = usage["prompt_tokens"] - usage["prompt_tokens_details"]["cached_tokens"]
-    micro = fresh + Decimal("0.5") * usage["prompt_tokens_details"]["cached_tokens"] + 2 * usage["completion_tokens"]
-    return micro * Decimal(factor) / 1_000_000
-
-
-def asked(server, words, *where, code=0):
-    done = waferctl(*words, "--json", *(where or ("--server", server.http, "--api-key", "root")))
-    assert done.returncode == code, done.stderr
-    return json.loads(done.stdout) if done.stdout else done.stderr
+from accounts import call, complete, new_key
+from cloud import Waferd, stream, waferctl
+from ledger import PRICES, asked, ledger_config, price
+from postgres import Sqlite, database  # noqa: F401 (a fixture)
 
 
 def test_answers_of_every_kind_say_what_their_records_cost(database, tmp_path):
@@ -199,133 +162,6 @@ def test_a_plan_is_of_the_prices_and_pays_from_what_was_paid_in(tmp_path):
         assert asked(server, ["ledger", "verify"])["differences"] == []
 
 
-def test_a_trace_gives_the_same_invoice_offline_and_live_on_either_database(database, tmp_path):
-    prices = tmp_path / "prices.yaml"
-    prices.write_text(PRICES.replace("{name: m,", '{name: "*",'))
-    scene = Scene(tmp_path, FLEETS["one wafer, shared prefixes"],
-                  head=f'billing: {{store: "{database.url}", prices: ./prices.yaml, clock: emulated, '
-                       'emulated_from: 2026-06-30T23:59:59Z}\n')
-    scene.trace.write_text("".join(json.dumps({k: v for k, v in line.items() if k != "tenant"}) + "\n" for line in scene.lines))
-    flags = ["--trace", scene.trace, "--block-tokens", BLOCK_TOKENS, "--seed", SEED]
-    offline = waferctl_json("sim", "--config", scene.fleet, *flags, "--prices", prices, "--bill-from", "2026-06-30T23:59:59Z", "--json")
-    expected = {invoice["invoice"]: json.dumps(invoice) for invoice in offline["billing"]["invoices"]}
-    assert len(expected) >= 1 and any('"cached_input"' in one for one in expected.values())
-    store = ("--store", database.url)
-    with Waferd(scene.server) as server:
-        refused = post_status(server.http)
-        assert refused[0] == 400 and "needs its " in refused[1]
-        waferctl_json("bench", "replay", *flags, "--server", server.http, "--json")
-        live = {name: json.dumps(asked(None, ["invoice", "show", name], *store)["invoice"]) for name in expected}
-    # The last month's draft has the records of the one before too, as long as that is open.
-    first = min(expected)
-    assert live[first] == expected[first]
-    assert asked(None, ["ledger", "verify"], *store)["differences"] == []
-
-
-def replayed(folder, fleet, shards, *parts):
-    """The invoices, as text, of a server with so many shards that replays these traces one after the other, started again between them."""
-    folder.mkdir()
-    with Sqlite() as database:
-        scene = Scene(folder, FLEETS[fleet], head=f'billing: {{store: "{database.url}", prices: ../prices.yaml, clock: emulated}}\n')
-        scene.server.write_text(scene.server.read_text().replace("shards: 2", f"shards: {shards}"))
-        for number, lines in enumerate(parts):
-            trace = folder / f"{number}.jsonl"
-            trace.write_text("".join(json.dumps(line) + "\n" for line in lines))
-            with Waferd(scene.server) as server:
-                waferctl_json("bench", "replay", "--trace", trace, "--block-tokens", BLOCK_TOKENS, "--seed", SEED, "--server", server.http, "--json")
-        store = ("--store", database.url)
-        assert asked(None, ["ledger", "verify"], *store)["differences"] == []
-        names = [invoice["id"] for invoice in asked(None, ["invoice", "list"], *store)["invoices"]]
-        return {name: waferctl("invoice", "show", name, "--json", *store).stdout for name in names}
-
-
-def without(fields, lines):
-    return [{key: value for key, value in line.items() if key not in fields} for line in lines]
-
-
-def test_an_invoice_is_the_same_bytes_over_runs_and_with_any_number_of_shards(tmp_path):
-    (tmp_path / "prices.yaml").write_text(PRICES.replace("{name: m,", '{name: "*",'))
-    fleet, lines = "two wafers and a GPU, speculation, deadlines, caches on wafers", without({"tenant"}, make_trace(SEED))
-    first = replayed(tmp_path / "first", fleet, 1, lines)
-    assert len(first) == 1 and '"cached_input"' in next(iter(first.values()))
-    for number, shards in enumerate((1, 2, 3)):
-        assert replayed(tmp_path / str(number), fleet, shards, lines) == first, shards
-
-
-def test_an_invoice_is_the_same_bytes_through_a_restart(tmp_path):
-    (tmp_path / "prices.yaml").write_text(PRICES.replace("{name: m,", '{name: "*",'))
-    # The second part comes when the first is over, and shares no prefix with it: no cache that counts is lost.
-    early = without({"tenant", "deadline_ms"}, make_trace(SEED))
-    late = [{**line, "arrival_s": line["arrival_s"] + 10, "blocks": [block + 10**6 for block in line["blocks"]]} for line in early]
-    fleet = "one wafer, shared prefixes"
-    assert replayed(tmp_path / "once", fleet, 2, early + late) == replayed(tmp_path / "restarted", fleet, 2, early, late)
-
-
-TIERS = """clock: {{kind: real, scale: 0.02}}
-billing: {{store: "{url}", prices: ./prices.yaml, show_cost: true}}
-models:
-  - name: m
-    shape: llama-3.1-8b
-    context: 512
-    prefill: {{hardware: h100}}
-    decode:
-      - {{hardware: wse-3, profile: vendor-2024, max_running: 1}}
-      - {{name: gpu, hardware: h100, max_running: 1}}
-    scheduling: {{fast_tier: {{who: paid, priority_spills: true, slow_spills: true}}}}
-    tokens: {{from: shards, file: {model}}}
-"""
-
-
-def test_a_tier_that_is_lowered_or_lifted_is_billed_as_it_was_served_and_never_above_what_was_asked(tmp_path):
-    (tmp_path / "prices.yaml").write_text(PRICES)
-    path = tmp_path / "tiers.yaml"
-    with Sqlite() as database:
-        path.write_text(TIERS.format(url=database.url, model=ROOT / "deploy/models/demo.gguf"))
-        body = {"model": "m", "prompt": "Once upon a time", "max_tokens": 3}
-        with Waferd(path) as server:
-            def costs(factor, **fields):
-                status, answer, _ = call(server, "POST", "/v1/completions", {**body, **fields}, None)
-                assert status == 200 and Decimal(answer["usage"]["cost"]) == price(answer["usage"], factor), answer
-                return answer["usage"]["usage_id"]
-
-            def held(tier):
-                """A long answer that keeps the one place of the unit that its tier is for."""
-                events = stream(server.http, "/v1/completions", {**body, "max_tokens": 400, "ignore_eos": True, "service_tier": tier})
-                next(events)
-                return events
-
-            asked_and_billed = {costs("2", service_tier="priority"): ("priority", "priority")}
-            taken = held("priority")
-            asked_and_billed[costs("1", service_tier="priority")] = ("priority", "default")  # lowered to the GPU
-            taken.close()
-            wait_until_idle(server)
-            taken = held("default")
-            asked_and_billed[costs("1")] = ("default", "default")  # lifted to the wafer
-            asked_and_billed[costs("0.5", service_tier="flex")] = ("flex", "flex")
-            taken.close()
-            wait_until_idle(server)
-            name = "no-tenant:" + time.strftime("%Y-%m", time.gmtime())
-            invoice = asked(server, ["invoice", "show", name], "--server", server.http)["invoice"]
-        rows = {f"{epoch}.{ordinal}.0": (was, tier, wafer_ns != "0") for epoch, ordinal, was, tier, wafer_ns in
-                database.rows("SELECT epoch, ordinal, asked, tier, system_ns FROM usage WHERE reason <> 'cancelled'")}
-        assert {usage: (was, tier) for usage, (was, tier, _) in rows.items()} == asked_and_billed
-        assert [on_wafer for _, _, on_wafer in rows.values()] == [True, False, True, True]
-        sums = database.rows("SELECT tier, SUM(prompt), SUM(cached), SUM(generated) FROM usage GROUP BY tier")
-        for tier, *counts in sums:
-            lines = {line["item"]: line["quantity"] for line in invoice["lines"] if line["tier"] == tier}
-            prompt, cached, generated = map(int, counts)
-            assert lines["output"] == generated and lines["input"] + lines.get("cached_input", 0) == prompt, (tier, lines)
-            assert lines.get("cached_input", 0) == cached
-        assert asked(None, ["ledger", "verify"], "--store", database.url)["differences"] == []
-
-
-def wait_until_idle(server):
-    deadline = time.monotonic() + 60
-    while any(unit["running"] for model in json.loads(get(server.http + "/admin/load"))["models"] for unit in model["units"]):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_a_stream_that_its_client_leaves_is_charged_for_what_was_generated(tmp_path):
     with Sqlite() as database:
         path = ledger_config(tmp_path, database)
@@ -362,36 +198,6 @@ def test_drafts_are_listed_with_their_totals_also_of_a_server_without_keys(tmp_p
             assert draft["total_usd"] == str(exact.quantize(Decimal("0.01"), rounding="ROUND_HALF_EVEN"))
             shown = asked(server, ["invoice", "show", draft["id"]], "--server", server.http)
             assert shown["id"] == draft["id"] and Decimal(shown["invoice"]["exact_usd"]) == exact
-
-
-def post_status(url):
-    request = urllib.request.Request(url + "/v1/completions", json.dumps({"model": "demo", "prompt": "a", "max_tokens": 1}).encode(),
-                                     {"content-type": "application/json"})
-    try:
-        with urllib.request.urlopen(request) as reply:
-            return reply.status, reply.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-
-
-def test_a_database_file_that_is_removed_is_noticed_and_nothing_is_lost(tmp_path):
-    with Sqlite() as database:
-        with Waferd(ledger_config(tmp_path, database)) as server:
-            key = new_key(server)["key"]
-            assert complete(server, key)[0] == 200
-            away = database.path.with_name("away.db")
-            database.path.rename(away)
-            status, error, _ = complete(server, key)
-            assert status == 503 and "was removed or replaced" in error["error"]["message"]
-            try:
-                urllib.request.urlopen(server.http + "/ready")
-                raise AssertionError("ready without its database")
-            except urllib.error.HTTPError as unready:
-                assert unready.code == 503 and "was removed or replaced" in unready.read().decode()
-            away.rename(database.path)
-            assert complete(server, key)[0] == 200
-            assert urllib.request.urlopen(server.http + "/ready").status == 200
-        assert database.rows("SELECT COUNT(*) FROM usage WHERE status = 'posted'") == [["2"]]
 
 
 def test_what_a_killed_server_recorded_and_perhaps_did_not_send_is_counted_and_credited(tmp_path):

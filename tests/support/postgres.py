@@ -14,6 +14,8 @@ import subprocess
 import tempfile
 import time
 
+import pytest
+
 USER = "postgres" if os.getuid() == 0 else None  # Debian's; PostgreSQL refuses to run as root
 
 
@@ -104,3 +106,11 @@ class Sqlite:
     def __exit__(self, *exc):
         self.folder.cleanup()
         return False
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request):
+    if request.param == "postgres" and programs() is None:
+        pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
+    with Postgres() if request.param == "postgres" else Sqlite() as one:
+        yield one

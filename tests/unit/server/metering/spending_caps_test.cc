@@ -1,0 +1,135 @@
+// Hard caps, prepaid balances and projects' shares, with many clients at once.
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <thread>
+
+#include "server/metering/store_meter.h"
+#include "tests/unit/server/metering/meter_world.h"
+
+namespace waferline::metering {
+
+TEST_CASE("spent and held never pass a hard cap or a prepaid balance, however many ask at once") {
+  const char* const column = GENERATE("hard_micro", "prepaid_micro");
+  INFO(column);
+  World world;
+  constexpr int64_t kCapMicro = 10'000;
+  world.SetQuota(column, kCapMicro);
+  const auto meter = StoreMeter::Start(world.real.get(), Plain());
+  std::atomic<int> admitted{0}, refused{0};
+  std::vector<std::thread> clients;
+  for (int client = 0; client < 8; ++client) {
+    clients.emplace_back([&] {
+      for (int i = 0; i < 25; ++i) {
+        auto usage = Admit(**meter, Requests(1, 10, 100), true);
+        CHECK(usage->waits());
+        // Holds 151 microdollars, spends half of that.
+        usage->Open([&, usage](const absl::Status& status) {
+          if (absl::IsResourceExhausted(status)) {
+            ++refused;
+            return usage->Withdraw(0);
+          }
+          ++admitted;
+          usage->Post(0, Ended(10, 50), [](const absl::Status&) {});
+        });
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  for (int i = 0; i < 200 && admitted + refused < 200; ++i) {
+    CHECK(world.Number("SELECT COALESCE(MAX(spent_micro + held_micro), 0) FROM account") <=
+          kCapMicro);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  REQUIRE((*meter)->Stop());
+  CHECK(admitted > 60);
+  CHECK(refused > 0);
+  CHECK(admitted + refused == 200);
+  CHECK(world.Number("SELECT MAX(held_micro) FROM account") == 0);
+  CHECK(world.Number("SELECT MAX(spent_micro) FROM account") <= kCapMicro);
+  CHECK(world.Number("SELECT COUNT(*) FROM usage") == admitted);
+}
+
+TEST_CASE("a hard cap of a tenant that pays compute time holds under races too") {
+  World world;
+  constexpr int64_t kCapMicro = 10'000, kNsPerToken = 2'000;
+  world.SetQuota("hard_micro", kCapMicro);
+  StoreMeter::Options options = Plain();
+  options.system_ns_per_token = [](const std::string&) { return kNsPerToken; };
+  const auto meter = StoreMeter::Start(world.real.get(), options);
+  const std::vector<ValidRequest> requests = Requests(1, 10, 100);
+  std::atomic<int> admitted{0}, refused{0};
+  std::vector<std::thread> clients;
+  for (int client = 0; client < 8; ++client) {
+    clients.emplace_back([&] {
+      for (int i = 0; i < 25; ++i) {
+        // Holds 108 beats of 1 microdollar each, uses 60 microseconds of a system: 30 microdollars.
+        auto usage = (*meter)
+                         ->Admit({.subject = {.tenant = "t", .plan = "hours", .model = "m"},
+                                  .choices = requests,
+                                  .capped = true})
+                         .value();
+        usage->Open([&, usage](const absl::Status& status) {
+          if (absl::IsResourceExhausted(status)) {
+            ++refused;
+            return usage->Withdraw(0);
+          }
+          ++admitted;
+          Outcome outcome = Ended(10, 30);
+          outcome.compute.wafer_ns = 60'000;
+          usage->Post(0, outcome, [](const absl::Status&) {});
+        });
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  const auto most = [&] {
+    return world.Number("SELECT COALESCE(MAX(spent_micro + held_micro), 0) FROM account");
+  };
+  for (int i = 0; i < 12'000 && admitted + refused < 200; ++i) {
+    CHECK(most() <= kCapMicro);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  REQUIRE((*meter)->Stop());
+  CHECK(admitted + refused == 200);
+  CHECK(admitted >= kCapMicro / 108);
+  CHECK(most() <= kCapMicro);
+  CHECK(world.Number("SELECT spent_micro FROM account WHERE period = 0") == 30 * admitted);
+  CHECK(world.Number("SELECT SUM(charge_micro) + SUM(charge_pico) FROM usage") == 0);
+}
+
+TEST_CASE("a project passes neither its share of the tenant's hard cap nor the tenant that cap") {
+  World world;
+  world.SetQuota("hard_micro", 1'000);
+  REQUIRE(world.connection->Run("INSERT INTO project_share VALUES('t', 'search', 250)", {}).ok());
+  const auto meter = StoreMeter::Start(world.real.get(), Plain());
+  const std::vector<ValidRequest> requests = Requests(1, 10, 40);  // holds 61 microdollars
+  const auto admitted = [&](const std::string& project, int asks) {
+    std::atomic<int> count{0};
+    for (int i = 0; i < asks; ++i) {
+      auto usage = (*meter)
+                       ->Admit({.subject = {.tenant = "t", .project = project, .model = "m"},
+                                .choices = requests,
+                                .capped = true})
+                       .value();
+      usage->Open([&, usage](const absl::Status& status) {
+        if (status.ok()) {
+          ++count;
+        } else {
+          usage->Withdraw(0);
+        }
+      });
+      REQUIRE((*meter)->writer().Flush(Seconds(60)));
+    }
+    return count.load();
+  };
+  CHECK(admitted("search", 10) == 4);  // 250 / 61
+  CHECK(admitted("chat", 20) == 12);   // (1,000 - 4 x 61) / 61
+  CHECK(world.Number("SELECT held_micro FROM account WHERE project = 'search'") == 4 * 61);
+  (*meter)->writer().Stop();  // as killed
+  const auto next = StoreMeter::Start(world.real.get(), Plain());
+  CHECK((*next)->interrupted() == 16);
+  CHECK(world.Number("SELECT SUM(held_micro) FROM account") == 0);
+}
+
+}  // namespace waferline::metering
