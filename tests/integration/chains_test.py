@@ -19,9 +19,7 @@ LAYERS = layer_count(MODEL)
 
 
 def start(folder, tokens):
-    path = folder / f"cloud-{len(list(folder.iterdir()))}.yaml"
-    path.write_text(CONFIG.format(tokens=tokens))
-    return Waferd(path)
+    return Waferd.of(folder, CONFIG.format(tokens=tokens))
 
 
 @pytest.fixture(name="quiet", scope="module")

@@ -1,46 +1,30 @@
 """One table of requests through every door, HTTP, waferline.v1, vllm, SMG's vllm.grpc.engine and openengine.v1: the same tokens, the same
 reason, exactly one end; and what is cancelled at any moment leaves nothing in flight."""
 
-import pathlib
 import time
 
 import pytest
 
-from cloud import ROOT, Metrics, Waferd, post
-from doors import DOORS, MODEL, VllmDoor, load_messages
-from grpc_doors import GrpcDoors, load
-
-def configuration(folder, clock):
-    path = pathlib.Path(folder) / f"{clock.split(',')[0]}.yaml"
-    path.write_text(f"""
-clock: {{kind: {clock}}}
-engine_api: {{vllm: true, openengine: true, smg: true, model_source: {ROOT}/deploy/models}}
-models:
-  - name: {MODEL}
-    shape: llama-3.1-8b
-    prefill: {{hardware: h100, workers: 1}}
-    decode: [{{hardware: wse-3, profile: vendor-2024, max_running: 8}}]
-    tokens: {{from: shards, file: {ROOT}/deploy/models/demo.gguf}}
-""")
-    return path
+from cloud import Metrics, Waferd, post
+from doors import DOORS, MODEL, VllmDoor, load_messages, waferd_with_all_doors
+from grpc_doors import GrpcDoors
 
 
 @pytest.fixture(name="messages", scope="module")
 def loaded(tmp_path_factory):
-    load(tmp_path_factory.mktemp("grpc"))
-    return load_messages()
+    return load_messages(tmp_path_factory.mktemp("grpc"))
 
 
 @pytest.fixture(name="server", scope="module")
 def started(tmp_path_factory):
-    with Waferd(configuration(tmp_path_factory.mktemp("server"), "real, scale: 1")) as server:
+    with waferd_with_all_doors(tmp_path_factory.mktemp("server"), "real, scale: 1") as server:
         yield server
 
 
 @pytest.fixture(name="slow", scope="module")
 def slow_server(tmp_path_factory):
     """A token takes long enough for a cancellation to come between any two."""
-    with Waferd(configuration(tmp_path_factory.mktemp("slow"), "real, scale: 0.01")) as server:
+    with waferd_with_all_doors(tmp_path_factory.mktemp("slow"), "real, scale: 0.01") as server:
         yield server
 
 
@@ -166,11 +150,10 @@ def test_requests_that_wait_are_cancelled_with_those_that_run(slow, prompt, mess
 
 def test_only_its_own_tenant_aborts_a_request(tmp_path, prompt, messages):
     vllm, control = messages["vllm"], messages["control"]
-    path = configuration(tmp_path, "real, scale: 0.01")
-    path.write_text(path.read_text() + "api_keys: [{key: key-a, tenant: a}, {key: key-b, tenant: b}]\n")
+    keys = "api_keys: [{key: key-a, tenant: a}, {key: key-b, tenant: b}]"
     request = vllm_request(messages, prompt, {**LONG, "max_tokens": 60})
     request.request_id = "mine"
-    with Waferd(path) as server, GrpcDoors(server.grpc) as doors:
+    with waferd_with_all_doors(tmp_path, "real, scale: 0.01", keys) as server, GrpcDoors(server.grpc) as doors:
         def abort(key):
             doors.ask("vllm.Control/Abort", control.AbortRequest(request_ids=["mine"]), control.AbortResponse,
                       metadata=[("authorization", f"Bearer {key}")])

@@ -12,7 +12,6 @@ import routers
 from cloud import ROOT, Metrics, Waferd, post, waferctl
 from doors import DOORS, MODEL, HttpCall, HttpDoor, load_messages
 from etcd import free_port
-from grpc_doors import load
 from programs import LoopbackOnly, wait_for
 
 KEY = "0123456789abcdef"
@@ -165,8 +164,7 @@ def from_the_server(fast):
 
 @pytest.fixture(name="messages", scope="module")
 def loaded(tmp_path_factory):
-    load(tmp_path_factory.mktemp("grpc"))
-    return load_messages()
+    return load_messages(tmp_path_factory.mktemp("grpc"))
 
 
 @pytest.fixture(name="slow", scope="module")

@@ -8,46 +8,30 @@ import urllib.request
 
 import pytest
 
-from cloud import ROOT, Metrics, Waferd, post
-from doors import DOORS, MODEL, HttpDoor, OwnDoor, load_messages
-from grpc_doors import GrpcDoors, load
+from cloud import Metrics, post
+from doors import DOORS, MODEL, HttpDoor, OwnDoor, load_messages, waferd_with_all_doors
+from grpc_doors import GrpcDoors
 
 KEY = "0123456789abcdef"
 KV_BYTES = 2 * 32 * 8 * 128 * 2  # of a token: keys and values of Llama 3.1 8B, 32 layers, 8 heads of 128, 2 bytes each
 LINK = 5e10                      # bytes a second
 
 
-def configuration(folder, name, transfer, clock="stepped", more=""):
-    path = folder / f"{name}.yaml"
-    path.write_text(f"""
-clock: {{kind: {clock}}}
-{transfer}
-{more}
-engine_api: {{vllm: true, openengine: true, smg: true, model_source: {ROOT}/deploy/models}}
-models:
-  - name: {MODEL}
-    shape: llama-3.1-8b
-    prefill: {{hardware: h100, workers: 1}}
-    decode: [{{hardware: wse-3, profile: vendor-2024, max_running: 8}}]
-    link: {{bytes_per_second: {LINK}, latency_us: 20}}
-    tokens: {{from: shards, file: {ROOT}/deploy/models/demo.gguf}}
-""")
-    return path
+def cell(folder, transfer=""):
+    return waferd_with_all_doors(folder, "stepped", transfer, f"link: {{bytes_per_second: {LINK}, latency_us: 20}}")
 
 
 @pytest.fixture(name="messages", scope="module")
 def loaded(tmp_path_factory):
-    load(tmp_path_factory.mktemp("grpc"))
-    return load_messages()
+    return load_messages(tmp_path_factory.mktemp("grpc"))
 
 
 @pytest.fixture(name="cells", scope="module")
 def started(tmp_path_factory):
     """One server that does both, one that computes prompts, one that decodes."""
     folder = tmp_path_factory.mktemp("cells")
-    with Waferd(configuration(folder, "one", "")) as one, \
-            Waferd(configuration(folder, "prefill", f"kv_transfer: {{key: {KEY}, role: prefill}}")) as prefill, \
-            Waferd(configuration(folder, "decode", f"kv_transfer: {{key: {KEY}, role: decode}}")) as decode:
+    with cell(folder) as one, cell(folder, f"kv_transfer: {{key: {KEY}, role: prefill}}") as prefill, \
+            cell(folder, f"kv_transfer: {{key: {KEY}, role: decode}}") as decode:
         yield one, prefill, decode
 
 
@@ -138,9 +122,9 @@ def test_what_does_not_belong_together_is_refused_by_name(cells, prompt, tmp_pat
     for server, body, param, says in cases:
         code, named, message = fault(server.http, body)
         assert (code, named) == (400, param) and says in message, message
-    with Waferd(configuration(tmp_path, "other", "kv_transfer: {key: another-key-of-24-bytes!}")) as other:
+    with cell(tmp_path, "kv_transfer: {key: another-key-of-24-bytes!}") as other:
         assert "with this key" in fault(other.http, go_on)[2]
-    with Waferd(configuration(tmp_path, "short", f"kv_transfer: {{key: {KEY}, keep_s: 1}}")) as short:
+    with cell(tmp_path, f"kv_transfer: {{key: {KEY}, keep_s: 1}}") as short:
         late = post(short.http, "/v1/completions", leg)["kv_transfer_params"]
         while time.time() < int(late["expires_unix_s"]) + 1:
             time.sleep(0.1)
@@ -152,16 +136,16 @@ def test_what_does_not_belong_together_is_refused_by_name(cells, prompt, tmp_pat
 def test_a_hand_over_that_was_used_is_refused_after_a_restart_too(cells, prompt, tmp_path):
     prefill = cells[1]
     leg = {"model": MODEL, "prompt": prompt, "max_tokens": 1, "kv_transfer_params": {"do_remote_decode": True}}
-    config = configuration(tmp_path, "decode", f"kv_transfer: {{key: {KEY}, role: decode}}")
+    role = f"kv_transfer: {{key: {KEY}, role: decode}}"
     handed = []
 
     def go_on(number):
         return {"model": MODEL, "prompt": prompt, "max_tokens": 4, "temperature": 0, "kv_transfer_params": handed[number]}
-    with Waferd(config) as decode:
+    with cell(tmp_path, role) as decode:
         handed += [post(prefill.http, "/v1/completions", leg)["kv_transfer_params"] for _ in range(2)]
         text = post(decode.http, "/v1/completions", go_on(0))["choices"][0]["text"]
         assert "taken before" in fault(decode.http, go_on(0))[2]
-    with Waferd(config) as decode:
+    with cell(tmp_path, role) as decode:
         for number in range(2):  # it does not know which of them was used
             code, named, message = fault(decode.http, go_on(number))
             assert (code, named) == (400, "kv_transfer_params") and "does not know what was taken before" in message, message

@@ -7,24 +7,14 @@ import urllib.error
 
 import pytest
 
-from cloud import ROOT, Metrics, Waferd, post
+from cloud import Metrics, demo_on_two_shards, post
 
 CHAT = {"messages": [{"role": "user", "content": "Tell me a story about a lamp."}], "max_tokens": 120, "seed": 4, "stream": False}
 
 
 @pytest.fixture(name="url", scope="module")
 def serve(tmp_path_factory):
-    config = tmp_path_factory.mktemp("prediction") / "stepped.yaml"
-    config.write_text(f"""
-clock: {{kind: stepped}}
-models:
-  - name: demo
-    shape: llama-3.1-8b
-    prefill: {{hardware: h100, workers: 1}}
-    decode: [{{hardware: wse-3, profile: vendor-2024}}]
-    tokens: {{from: shards, file: {ROOT}/deploy/models/demo.gguf, shards: 2}}
-""")
-    with Waferd(config) as server:
+    with demo_on_two_shards(tmp_path_factory.mktemp("prediction"), "kind: stepped") as server:
         yield server.http
 
 

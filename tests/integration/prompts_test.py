@@ -2,7 +2,7 @@
 
 import pytest
 
-from cloud import ROOT, Waferd, post
+from cloud import demo_on_two_shards, post
 
 PROMPT = "<|im_start|>user\nWho is the baker of Larkhaven?<|im_end|>\n<|im_start|>assistant\n"
 CHAT = [{"role": "user", "content": "Who is the baker of Larkhaven?"}]
@@ -10,17 +10,7 @@ CHAT = [{"role": "user", "content": "Who is the baker of Larkhaven?"}]
 
 @pytest.fixture(name="url", scope="module")
 def serve(tmp_path_factory):
-    config = tmp_path_factory.mktemp("prompts") / "demo.yaml"
-    config.write_text(f"""
-clock: {{kind: real, scale: 1000}}
-models:
-  - name: demo
-    shape: llama-3.1-8b
-    prefill: {{hardware: h100, workers: 1}}
-    decode: [{{hardware: wse-3, profile: vendor-2024}}]
-    tokens: {{from: shards, file: {ROOT}/deploy/models/demo.gguf, shards: 2}}
-""")
-    with Waferd(config) as server:
+    with demo_on_two_shards(tmp_path_factory.mktemp("prompts"), "kind: real, scale: 1000") as server:
         yield server.http
 
 

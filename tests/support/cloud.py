@@ -46,6 +46,13 @@ class Waferd:
         self.command = [str(BIN / "waferd"), *what, str(ROOT / config), "--http-port", "0", "--grpc-port", "0",
                         "--port-file", str(self.port_file), *flags]
 
+    @classmethod
+    def of(cls, folder, text):
+        """Served by the configuration `text`, from a new file in the folder."""
+        path = pathlib.Path(folder) / f"cloud-{len(list(folder.iterdir()))}.yaml"
+        path.write_text(text)
+        return cls(path)
+
     def __enter__(self):
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(self.command, stdout=log, stderr=subprocess.STDOUT)
@@ -99,6 +106,19 @@ models:
     decode: [{{hardware: wse-3, profile: vendor-2024, max_running: 16}}]
     tokens: {{from: shards, file: {model}, threads: 1}}
 """
+
+
+def demo_on_two_shards(folder, clock):
+    """A waferd with the demo model, timed as Llama 3.1 8B on this clock."""
+    return Waferd.of(folder, f"""
+clock: {{{clock}}}
+models:
+  - name: demo
+    shape: llama-3.1-8b
+    prefill: {{hardware: h100, workers: 1}}
+    decode: [{{hardware: wse-3, profile: vendor-2024}}]
+    tokens: {{from: shards, file: {ROOT}/deploy/models/demo.gguf, shards: 2}}
+""")
 
 
 class Workers:

@@ -10,15 +10,32 @@ import http.client
 import importlib
 import json
 
-from cloud import post, stream
-from grpc_doors import GrpcDoors
+from cloud import ROOT, Waferd, post, stream
+from grpc_doors import GrpcDoors, load
 
 MODEL = "demo"
 HTTP_REASON = {"stop": "STOP", "length": "LENGTH", "stop_sequence": "STOP", "end_turn": "STOP", "max_tokens": "LENGTH"}
 
 
-def load_messages():
-    """After grpc_doors.load."""
+def waferd_with_all_doors(folder, clock, more="", link=""):
+    """The demo model over every protocol, on this clock; `more` fields of the server, the model's `link`."""
+    return Waferd.of(folder, f"""
+clock: {{kind: {clock}}}
+{more}
+engine_api: {{vllm: true, openengine: true, smg: true, model_source: {ROOT}/deploy/models}}
+models:
+  - name: {MODEL}
+    shape: llama-3.1-8b
+    prefill: {{hardware: h100, workers: 1}}
+    decode: [{{hardware: wse-3, profile: vendor-2024, max_running: 8}}]
+    {link}
+    tokens: {{from: shards, file: {ROOT}/deploy/models/demo.gguf}}
+""")
+
+
+def load_messages(folder):
+    """All protocols' messages, generated into the folder."""
+    load(folder)
     names = {"v1": "waferline.v1.inference_pb2", "vllm": "vllm.inference_pb2", "control": "vllm.control_pb2",
              "openengine": "openengine.v1.generation_pb2", "openengine_control": "openengine.v1.control_pb2", "smg": "smg.vllm_engine_pb2"}
     return {short: importlib.import_module(name) for short, name in names.items()}

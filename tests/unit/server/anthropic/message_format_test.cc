@@ -5,53 +5,13 @@
 #include <boost/json/value.hpp>
 #include <catch2/catch.hpp>
 
+#include "tests/unit/server/openai/event_streams.h"
+
 namespace waferline::anthropic {
 namespace {
 
 namespace json = boost::json;
-using openai::ChoiceEnd;
 using openai::Delta;
-
-openai::ResponseShape Shape(bool with_tools) {
-  openai::ResponseShape shape;
-  shape.kind = openai::ResponseShape::Kind::kChat;
-  shape.id = "msg_1";
-  shape.model = "m";
-  shape.prompts.push_back({std::make_shared<std::vector<TokenId>>(3), ""});
-  if (with_tools) {
-    shape.calls = {.name = "hermes",
-                   .begin = "<tool_call>\n",
-                   .head = "{\"name\": \"",
-                   .middle = "\", \"arguments\": ",
-                   .tail = "}\n</tool_call>",
-                   .between = "\n<tool_call>\n",
-                   .not_in_text = "<tool_call>"};
-  }
-  return shape;
-}
-
-std::vector<json::value> Events(const std::string& stream) {
-  std::vector<json::value> events;
-  for (size_t at = 0; at < stream.size();) {
-    REQUIRE(stream.substr(at, 7) == "event: ");
-    const size_t line = stream.find('\n', at);
-    const size_t end = stream.find("\n\n", at);
-    REQUIRE(stream.substr(line + 1, 6) == "data: ");
-    events.push_back(json::parse(stream.substr(line + 7, end - line - 7)));
-    CHECK(events.back().at("type") == json::value(stream.substr(at + 7, line - at - 7)));
-    at = end + 2;
-  }
-  return events;
-}
-
-std::string Stream(MessageFormat& format, const std::vector<Delta>& deltas, const ChoiceEnd& end) {
-  std::string out;
-  format.AppendStart(out);
-  for (const Delta& delta : deltas) format.AppendDelta(out, 0, delta);
-  format.AppendFinish(out, 0, end, nullptr);
-  format.AppendEnd(out, {.prompt_tokens = 3, .cached_tokens = 1, .completion_tokens = 5});
-  return out;
-}
 
 // What a client puts together from the events.
 json::array Blocks(const std::vector<json::value>& events) {
@@ -83,14 +43,15 @@ json::array Blocks(const std::vector<json::value>& events) {
 }  // namespace
 
 TEST_CASE("thinking, text and uses of tools are blocks; a document has the same ones") {
-  const auto shape = Shape(true);
+  auto shape = openai::ChatShape("msg_1");
+  shape.calls = openai::kJsonCalls;
   const std::vector<Delta> deltas = {
       {.reasoning = "Hm."},
       {.text = "I look.\n"},
       {.text = "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\""},
       {.text = ": 1}}\n</tool_call>"}};
   MessageFormat streamed({}, shape);
-  const auto events = Events(Stream(streamed, deltas, {}));
+  const auto events = openai::NamedEvents(openai::StreamOf(streamed, deltas, {}));
   CHECK(events[0].at("type") == "message_start");
   CHECK(events[0].at("message").at("usage").at("input_tokens") == 3);
   CHECK(events.back().at("type") == "message_stop");
@@ -120,8 +81,8 @@ TEST_CASE("thinking, text and uses of tools are blocks; a document has the same 
 }
 
 TEST_CASE("why an answer ended") {
-  const auto shape = Shape(false);
-  const auto ended = [&](const ChoiceEnd& end) {
+  const auto shape = openai::ChatShape("msg_1");
+  const auto ended = [&](const openai::ChoiceEnd& end) {
     MessageFormat format({"x"}, shape);
     openai::ChoiceResult result{.prompt = {}, .generated = {.text = "a"}, .end = end};
     return json::parse(format.Document({result}));
@@ -141,7 +102,8 @@ TEST_CASE("why an answer ended") {
 }
 
 TEST_CASE("input that is cut short is empty, a failure is an error event") {
-  const auto shape = Shape(true);
+  auto shape = openai::ChatShape("msg_1");
+  shape.calls = openai::kJsonCalls;
   MessageFormat cut({}, shape);
   openai::ChoiceResult result;
   result.generated.text = "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\"";
@@ -153,7 +115,7 @@ TEST_CASE("input that is cut short is empty, a failure is an error event") {
   MessageFormat broken({}, shape);
   std::string out;
   broken.AppendFailure(out, absl::UnavailableError("gone"));
-  const auto events = Events(out);
+  const auto events = openai::NamedEvents(out);
   CHECK(events[0].at("error").at("type") == "overloaded_error");
   CHECK(events[0].at("error").at("message") == "gone");
 }

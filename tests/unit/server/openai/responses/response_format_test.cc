@@ -6,39 +6,18 @@
 #include <boost/json/value.hpp>
 #include <catch2/catch.hpp>
 
+#include "tests/unit/server/openai/event_streams.h"
+
 namespace waferline::openai {
 namespace {
 
 namespace json = boost::json;
 
-const grammar::ToolCallForm kForm = {.name = "hermes",
-                                     .begin = "<tool_call>\n",
-                                     .head = "{\"name\": \"",
-                                     .middle = "\", \"arguments\": ",
-                                     .tail = "}\n</tool_call>",
-                                     .between = "\n<tool_call>\n",
-                                     .not_in_text = "<tool_call>"};
-
-ResponseShape Shape() {
-  ResponseShape shape;
-  shape.kind = ResponseShape::Kind::kChat;
-  shape.id = "resp_1";
-  shape.model = "m";
-  shape.prompts.push_back({std::make_shared<std::vector<TokenId>>(3), ""});
-  return shape;
-}
-
+// In order, as their numbers say.
 std::vector<json::value> Events(const std::string& stream) {
-  std::vector<json::value> events;
-  for (size_t at = 0; at < stream.size();) {
-    REQUIRE(stream.substr(at, 7) == "event: ");
-    const size_t line = stream.find('\n', at);
-    const size_t end = stream.find("\n\n", at);
-    REQUIRE(stream.substr(line + 1, 6) == "data: ");
-    events.push_back(json::parse(stream.substr(line + 7, end - line - 7)));
-    CHECK(events.back().at("type") == json::value(stream.substr(at + 7, line - at - 7)));
-    CHECK(events.back().at("sequence_number") == json::value(events.size() - 1));
-    at = end + 2;
+  std::vector<json::value> events = NamedEvents(stream);
+  for (size_t i = 0; i < events.size(); ++i) {
+    CHECK(events[i].at("sequence_number") == json::value(i));
   }
   return events;
 }
@@ -49,22 +28,12 @@ std::vector<std::string> Types(const std::vector<json::value>& events) {
   return types;
 }
 
-// A stream of these deltas, and its end.
-std::string Stream(ResponseFormat& format, const std::vector<Delta>& deltas, const ChoiceEnd& end) {
-  std::string out;
-  format.AppendStart(out);
-  for (const Delta& delta : deltas) format.AppendDelta(out, 0, delta);
-  format.AppendFinish(out, 0, end, nullptr);
-  format.AppendEnd(out, {.prompt_tokens = 3, .completion_tokens = 5});
-  return out;
-}
-
 }  // namespace
 
 TEST_CASE("a text is one message, its events are numbered and in order") {
-  const ResponseShape shape = Shape();
+  const ResponseShape shape = ChatShape("resp_1");
   ResponseFormat format({.repeated = ",\"top_p\":1", .messages = {}, .store = nullptr}, shape);
-  const auto events = Events(Stream(format, {{.text = "Hel"}, {.text = "lo"}}, {}));
+  const auto events = Events(StreamOf(format, {{.text = "Hel"}, {.text = "lo"}}, {}));
   CHECK(Types(events) ==
         std::vector<std::string>{"response.created", "response.in_progress",
                                  "response.output_item.added", "response.content_part.added",
@@ -81,8 +50,8 @@ TEST_CASE("a text is one message, its events are numbered and in order") {
 }
 
 TEST_CASE("reasoning, text and calls are items; a document has the same ones") {
-  ResponseShape shape = Shape();
-  shape.calls = kForm;
+  ResponseShape shape = ChatShape("resp_1");
+  shape.calls = kJsonCalls;
   const std::vector<Delta> deltas = {
       {.reasoning = "Hm."},
       {.text = "I look.\n"},
@@ -94,7 +63,7 @@ TEST_CASE("reasoning, text and calls are items; a document has the same ones") {
                             stored = std::move(one);
                           }};
   ResponseFormat streamed(plan, shape);
-  const auto events = Events(Stream(streamed, deltas, {}));
+  const auto events = Events(StreamOf(streamed, deltas, {}));
   const json::value& response = events.back().at("response");
   const json::array& output = response.at("output").get_array();
   REQUIRE(output.size() == 4);
@@ -118,10 +87,10 @@ TEST_CASE("reasoning, text and calls are items; a document has the same ones") {
 }
 
 TEST_CASE("an answer that is cut short is incomplete, one that fails is failed") {
-  const ResponseShape shape = Shape();
+  const ResponseShape shape = ChatShape("resp_1");
   const ResponsePlan plan{.repeated = "", .messages = {}, .store = nullptr};
   ResponseFormat cut(plan, shape);
-  const auto events = Events(Stream(cut, {{.text = "Hel"}}, {.reason = FinishReason::kLength}));
+  const auto events = Events(StreamOf(cut, {{.text = "Hel"}}, {.reason = FinishReason::kLength}));
   CHECK(events.back().at("type") == "response.incomplete");
   CHECK(events.back().at("response").at("incomplete_details").at("reason") == "max_output_tokens");
   CHECK(events.back().at("response").at("output").at(0).at("status") == "incomplete");
@@ -138,7 +107,7 @@ TEST_CASE("an answer that is cut short is incomplete, one that fails is failed")
 }
 
 TEST_CASE("an answer begins with the tier that was asked for and ends with the one that served") {
-  ResponseShape shape = Shape();
+  ResponseShape shape = ChatShape("resp_1");
   shape.service_tier = "priority";
   const ResponsePlan plan{.repeated = "", .messages = {}, .store = nullptr};
   ResponseFormat format(plan, shape);
@@ -153,7 +122,7 @@ TEST_CASE("an answer begins with the tier that was asked for and ends with the o
 }
 
 TEST_CASE("an answer without a token is an empty message") {
-  const ResponseShape shape = Shape();
+  const ResponseShape shape = ChatShape("resp_1");
   ResponseFormat format({.repeated = "", .messages = {}, .store = nullptr}, shape);
   const auto answer = json::parse(format.Document({ChoiceResult()}));
   CHECK(answer.at("output").at(0).at("content").at(0).at("text") == "");

@@ -33,9 +33,7 @@ struct TwoChains {
 
 std::vector<SequenceSpec> Specs(uint64_t seed, int count) {
   SeededStream random(seed);
-  std::vector<SequenceSpec> specs;
-  for (int i = 0; i < count; ++i) specs.push_back(RandomSpec(&random, 256, kTokens));
-  return specs;
+  return RandomSpecs(&random, count, kTokens);
 }
 
 // Sequences 0, 1, ... that are given their tokens step by step.

@@ -26,32 +26,15 @@ test::RandomModelSpec SpecOf(const std::string& family, kernels::DType dtype) {
 }
 
 PlaneOptions InProcess(std::shared_ptr<const model::GgufFile> file, int64_t shards, int64_t over) {
-  PlaneOptions options;
-  options.local.file = std::move(file);
-  options.local.page_tokens = kPage;
+  PlaneOptions options = OneShard(std::move(file));
   options.local.shards = shards;
   options.local.experts_over = over;
-  options.threads = 1;
   return options;
 }
 
-std::vector<SequenceSpec> RandomSpecs(int count, uint64_t seed) {
+std::vector<SequenceSpec> SomeSpecs(int count, uint64_t seed) {
   SeededStream random(seed);
-  std::vector<SequenceSpec> specs;
-  for (int i = 0; i < count; ++i) specs.push_back(RandomSpec(&random, 256, 20));
-  return specs;
-}
-
-// Alone and on one worker.
-std::vector<std::vector<TokenValue>> EachAlone(std::shared_ptr<const model::GgufFile> file,
-                                               const std::vector<SequenceSpec>& specs) {
-  TestWaker waker;
-  auto plane = PlaneOf(InProcess(std::move(file), 1, 1), &waker);
-  std::vector<std::vector<TokenValue>> values;
-  for (const SequenceSpec& spec : specs) {
-    values.push_back(RunAll(plane.get(), &waker, {spec}, values.size() + 1)[0]);
-  }
-  return values;
+  return RandomSpecs(&random, count, 20);
 }
 
 // Of all layers and rows, those whose expert is not with the shard itself.
@@ -88,8 +71,8 @@ TEST_CASE("laws 3 and 4: 16 experts over 1, 2, 4 and 16 workers, with others and
   const std::string family = GENERATE("qwen3moe", "gpt-oss", "llama4", "deepseek2");
   const auto dtype = family == "qwen3moe" ? kernels::DType::kQ8_0 : kernels::DType::kF32;
   const auto file = OpenRandom(SpecOf(family, dtype));
-  const std::vector<SequenceSpec> specs = RandomSpecs(8, 11);
-  const auto want = EachAlone(file, specs);
+  const std::vector<SequenceSpec> specs = SomeSpecs(8, 11);
+  const auto want = EachAlone(OneShard(file), specs);
   struct Variant {
     int64_t shards, over, max_batch;
     int threads;
@@ -175,8 +158,8 @@ struct ExpertCloud {
 
 TEST_CASE("laws 3 and 4 with workers of experts over TCP") {
   const ModelOnDisk disk(SpecOf("qwen3moe", kernels::DType::kQ8_0));
-  const std::vector<SequenceSpec> specs = RandomSpecs(8, 12);
-  const auto want = EachAlone(disk.file(), specs);
+  const std::vector<SequenceSpec> specs = SomeSpecs(8, 12);
+  const auto want = EachAlone(OneShard(disk.file()), specs);
   const ExpertCloud cloud(disk);
   TestWaker waker;
   auto plane = PlaneOf(cloud.cloud.Options(disk.file()), &waker);
@@ -188,8 +171,8 @@ TEST_CASE("laws 3 and 4 with workers of experts over TCP") {
 
 TEST_CASE("a worker of experts that dies and comes back: the same tokens") {
   const ModelOnDisk disk(SpecOf("qwen3moe", kernels::DType::kQ8_0));
-  const std::vector<SequenceSpec> specs = RandomSpecs(2, 13);
-  const auto want = EachAlone(disk.file(), specs);
+  const std::vector<SequenceSpec> specs = SomeSpecs(2, 13);
+  const auto want = EachAlone(OneShard(disk.file()), specs);
   ExpertCloud cloud(disk);
   TestWaker waker;
   auto plane = PlaneOf(cloud.cloud.Options(disk.file()), &waker);
@@ -247,7 +230,7 @@ TEST_CASE("a worker of experts that is silent: Unavailable within its patience")
   cloud.prefill = StartPrefill(disk.path(), 64);
   TestWaker waker;
   auto plane = PlaneOf(cloud.Options(disk.file()), &waker);
-  const SequenceSpec spec = RandomSpecs(1, 14)[0];
+  const SequenceSpec spec = SomeSpecs(1, 14)[0];
   plane->Prefill(SequenceId{1}, spec);
   plane->Activate(SequenceId{1});
   plane->Want(SequenceId{1}, 20);

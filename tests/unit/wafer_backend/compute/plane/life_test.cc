@@ -9,20 +9,7 @@
 namespace waferline::plane {
 namespace {
 
-std::unique_ptr<ComputePlane> PlaneOf(const PlaneOptions& options, TestWaker* waker) {
-  auto plane = ComputePlane::Create(options, waker);
-  INFO(plane.status());
-  REQUIRE(plane.ok());
-  return *std::move(plane);
-}
-
-PlaneOptions Small() {
-  PlaneOptions options;
-  options.local.file = OpenRandom({});
-  options.local.page_tokens = 16;
-  options.threads = 1;
-  return options;
-}
+PlaneOptions Small() { return OneShard(OpenRandom({})); }
 
 TEST_CASE("64 sequences, a third ended at random: everything comes back, the rest is right") {
   const int prefill_threads = GENERATE(0, 1);
@@ -35,8 +22,7 @@ TEST_CASE("64 sequences, a third ended at random: everything comes back, the res
   auto plane = PlaneOf(options, &waker);
   const uint64_t seed = 4242;
   SeededStream random(seed);
-  std::vector<SequenceSpec> specs;
-  for (int i = 0; i < 64; ++i) specs.push_back(RandomSpec(&random, 256, 24));
+  std::vector<SequenceSpec> specs = RandomSpecs(&random, 64, 24);
   std::vector<std::vector<TokenValue>> want;
   for (size_t i = 0; i < specs.size(); ++i) {
     want.push_back(RunAll(plane.get(), &waker, {specs[i]}, 1000 + i)[0]);

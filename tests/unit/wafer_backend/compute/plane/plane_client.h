@@ -53,7 +53,6 @@ inline std::shared_ptr<const model::GgufFile> OpenRandom(const test::RandomModel
   return *file;
 }
 
-// A sequence whose values show the logits' bits: five log-probabilities a token.
 // Which half of the vocabulary may come next depends on all tokens so far.
 class HalfOfAll : public TokenConstraint {
  public:
@@ -83,6 +82,7 @@ class HalfOfAll : public TokenConstraint {
   const int64_t vocabulary_;
 };
 
+// A sequence whose values show the logits' bits: five log-probabilities a token.
 inline SequenceSpec RandomSpec(SeededStream* random, int64_t vocabulary, uint32_t max_tokens) {
   SequenceSpec spec;
   std::vector<TokenId> prompt(1 + random->Next() % 90);
@@ -98,6 +98,30 @@ inline SequenceSpec RandomSpec(SeededStream* random, int64_t vocabulary, uint32_
     spec.sampling.constraint = std::make_shared<HalfOfAll>(vocabulary);
   spec.max_tokens = max_tokens;
   return spec;
+}
+
+inline std::vector<SequenceSpec> RandomSpecs(SeededStream* random, int count, uint32_t max_tokens) {
+  std::vector<SequenceSpec> specs;
+  for (int i = 0; i < count; ++i) specs.push_back(RandomSpec(random, 256, max_tokens));
+  return specs;
+}
+
+inline constexpr int64_t kPage = 16;
+
+// On one shard and one thread of this process.
+inline PlaneOptions OneShard(std::shared_ptr<const model::GgufFile> file) {
+  PlaneOptions options;
+  options.local.file = std::move(file);
+  options.local.page_tokens = kPage;
+  options.threads = 1;
+  return options;
+}
+
+inline std::unique_ptr<ComputePlane> PlaneOf(const PlaneOptions& options, TestWaker* waker) {
+  auto plane = ComputePlane::Create(options, waker);
+  INFO(plane.status());
+  REQUIRE(plane.ok());
+  return *std::move(plane);
 }
 
 inline bool SameValue(const TokenValue& a, const TokenValue& b) {
@@ -148,6 +172,31 @@ inline std::vector<std::vector<TokenValue>> RunAll(ValueSource* source, TestWake
   });
   REQUIRE(finished);
   for (size_t i = 0; i < specs.size(); ++i) source->End(SequenceId{first_id + i});
+  return values;
+}
+
+// The values of each sequence alone.
+inline std::vector<std::vector<TokenValue>> EachAlone(const PlaneOptions& options,
+                                                      const std::vector<SequenceSpec>& specs) {
+  TestWaker waker;
+  auto plane = PlaneOf(options, &waker);
+  std::vector<std::vector<TokenValue>> values;
+  for (const SequenceSpec& spec : specs) {
+    values.push_back(RunAll(plane.get(), &waker, {spec}, values.size() + 1)[0]);
+  }
+  return values;
+}
+
+inline std::vector<TokenValue> PromptLogprobsOf(const PlaneOptions& options,
+                                                const SequenceSpec& spec) {
+  TestWaker waker;
+  auto plane = PlaneOf(options, &waker);
+  plane->Prefill(SequenceId{1}, spec);
+  const TokenValue* value = nullptr;
+  REQUIRE(waker.WaitUntil(
+      [&] { return plane->Look(SequenceId{1}, 0, &value) == ValueSource::State::kReady; }));
+  std::vector<TokenValue> values = *plane->PromptLogprobs(SequenceId{1});
+  plane->End(SequenceId{1});
   return values;
 }
 

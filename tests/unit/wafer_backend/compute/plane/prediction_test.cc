@@ -59,13 +59,9 @@ TEST_CASE(
   test::RandomModelSpec model;
   model.layers = 2;
   model.dtype = kernels::DType::kQ8_0;
-  PlaneOptions options;
-  options.local.file = OpenRandom(model);
-  options.local.page_tokens = 16;
-  options.threads = 1;
+  PlaneOptions options = OneShard(OpenRandom(model));
   SeededStream random(5);
-  std::vector<SequenceSpec> specs;
-  for (int i = 0; i < 4; ++i) specs.push_back(RandomSpec(&random, 256, 40));
+  std::vector<SequenceSpec> specs = RandomSpecs(&random, 4, 40);
   TestWaker waker;
   auto plain = ComputePlane::Create(options, &waker);
   REQUIRE(plain.ok());

@@ -11,21 +11,6 @@
 namespace waferline::plane {
 namespace {
 
-std::vector<std::vector<TokenValue>> InProcess(const ModelOnDisk& disk,
-                                               const std::vector<SequenceSpec>& specs) {
-  PlaneOptions options;
-  options.local.file = disk.file();
-  options.local.page_tokens = kPage;
-  options.threads = 1;
-  TestWaker waker;
-  auto plane = PlaneOf(options, &waker);
-  std::vector<std::vector<TokenValue>> values;
-  for (const SequenceSpec& spec : specs) {
-    values.push_back(RunAll(plane.get(), &waker, {spec}, values.size() + 1)[0]);
-  }
-  return values;
-}
-
 size_t OpenDescriptors() {
   size_t count = 0;
   DIR* dir = opendir("/proc/self/fd");
@@ -37,10 +22,9 @@ size_t OpenDescriptors() {
 TEST_CASE("laws 3 and 4 over TCP: the same values as in one process, and only activations") {
   const ModelOnDisk disk(ModelSpec());
   SeededStream random(8);
-  std::vector<SequenceSpec> specs;
-  for (int i = 0; i < 10; ++i) specs.push_back(RandomSpec(&random, 256, 20));
+  std::vector<SequenceSpec> specs = RandomSpecs(&random, 10, 20);
   specs[3].sampling.prompt_logprobs = true;
-  const auto want = InProcess(disk, specs);
+  const auto want = EachAlone(OneShard(disk.file()), specs);
   for (const int64_t shards : {1, 2, 4}) {
     INFO("shards " << shards);
     Cloud cloud = StartCloud(disk.path(), 4, shards, shards == 2 ? 9 : 64);
@@ -67,8 +51,7 @@ TEST_CASE("which experts ran: each decoded token in every layer, alike in proces
   model.experts_used = 3;
   const ModelOnDisk disk(model);
   SeededStream random(10);
-  std::vector<SequenceSpec> specs;
-  for (int i = 0; i < 6; ++i) specs.push_back(RandomSpec(&random, 256, 20));
+  std::vector<SequenceSpec> specs = RandomSpecs(&random, 6, 20);
   std::vector<std::vector<uint64_t>> counted;
   std::vector<std::vector<std::vector<TokenValue>>> values;
   for (const bool remote : {false, true}) {
@@ -104,14 +87,7 @@ TEST_CASE("prompt log-probabilities come over TCP unchanged") {
     if (remote) options = cloud.Options(disk.file());
     options.local.file = disk.file();
     options.local.page_tokens = kPage;
-    TestWaker waker;
-    auto plane = PlaneOf(options, &waker);
-    plane->Prefill(SequenceId{1}, spec);
-    const TokenValue* value = nullptr;
-    REQUIRE(waker.WaitUntil(
-        [&] { return plane->Look(SequenceId{1}, 0, &value) == ValueSource::State::kReady; }));
-    seen.push_back(*plane->PromptLogprobs(SequenceId{1}));
-    plane->End(SequenceId{1});
+    seen.push_back(PromptLogprobsOf(options, spec));
   }
   REQUIRE(seen[0].size() == spec.prompt->size() - 1);
   REQUIRE(SameValues(seen[0], seen[1]));
@@ -121,9 +97,8 @@ TEST_CASE("64 sequences over TCP, a third ended at random: everything comes back
   const ModelOnDisk disk(ModelSpec());
   const uint64_t seed = 77;
   SeededStream random(seed);
-  std::vector<SequenceSpec> specs;
-  for (int i = 0; i < 64; ++i) specs.push_back(RandomSpec(&random, 256, 16));
-  const auto want = InProcess(disk, specs);
+  std::vector<SequenceSpec> specs = RandomSpecs(&random, 64, 16);
+  const auto want = EachAlone(OneShard(disk.file()), specs);
   Cloud cloud = StartCloud(disk.path(), 4, 2, 32);
   TestWaker waker;
   auto plane = PlaneOf(cloud.Options(disk.file()), &waker);
@@ -199,7 +174,7 @@ TEST_CASE("a worker that dies and comes back: the same tokens, and nothing else 
   const ModelOnDisk disk(ModelSpec());
   SeededStream random(10);
   SequenceSpec spec = RandomSpec(&random, 256, 24);
-  const auto want = InProcess(disk, {spec});
+  const auto want = EachAlone(OneShard(disk.file()), {spec});
   Cloud cloud = StartCloud(disk.path(), 4, 2, 32);
   TestWaker waker;
   auto plane = PlaneOf(cloud.Options(disk.file()), &waker);

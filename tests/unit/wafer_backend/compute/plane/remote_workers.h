@@ -100,7 +100,6 @@ class SilentWorker {
   std::thread thread_;
 };
 
-inline constexpr int64_t kPage = 16;
 // Tests need not wait for seconds.
 inline constexpr link::Liveness kFastBeats{Milliseconds(50), Seconds(3)};
 
@@ -153,13 +152,6 @@ inline Cloud StartCloud(const std::string& model, int64_t layers, int64_t shards
   }
   cloud.prefill = StartPrefill(model, chunk_tokens);
   return cloud;
-}
-
-inline std::unique_ptr<ComputePlane> PlaneOf(const PlaneOptions& options, TestWaker* waker) {
-  auto plane = ComputePlane::Create(options, waker);
-  INFO(plane.status());
-  REQUIRE(plane.ok());
-  return *std::move(plane);
 }
 
 inline test::RandomModelSpec ModelSpec() {

@@ -23,41 +23,13 @@ test::RandomModelSpec ModelOf(DType dtype) {
   return spec;
 }
 
-std::unique_ptr<ComputePlane> PlaneOf(const PlaneOptions& options, TestWaker* waker) {
-  auto plane = ComputePlane::Create(options, waker);
-  INFO(plane.status());
-  REQUIRE(plane.ok());
-  return *std::move(plane);
-}
-
-PlaneOptions Plain(std::shared_ptr<const model::GgufFile> file) {
-  PlaneOptions options;
-  options.local.file = std::move(file);
-  options.local.page_tokens = 16;
-  options.threads = 1;
-  return options;
-}
-
-// Each sequence alone, on one shard and one thread, its prompt prefilled whole.
-std::vector<std::vector<TokenValue>> EachAlone(std::shared_ptr<const model::GgufFile> file,
-                                               const std::vector<SequenceSpec>& specs) {
-  TestWaker waker;
-  auto plane = PlaneOf(Plain(std::move(file)), &waker);
-  std::vector<std::vector<TokenValue>> values;
-  for (const SequenceSpec& spec : specs) {
-    values.push_back(RunAll(plane.get(), &waker, {spec}, values.size() + 1)[0]);
-  }
-  return values;
-}
-
 TEST_CASE("law 4: alone, in company, on any shards, in any chunks, on any threads") {
   const DType dtype = GENERATE(DType::kF32, DType::kBF16, DType::kQ8_0, DType::kQ4_0);
   const auto file = OpenRandom(ModelOf(dtype));
   const uint64_t seed = 900 + static_cast<uint64_t>(dtype);
   SeededStream random(seed);
-  std::vector<SequenceSpec> specs;
-  for (int i = 0; i < 12; ++i) specs.push_back(RandomSpec(&random, 256, 30));
-  const auto want = EachAlone(file, specs);
+  std::vector<SequenceSpec> specs = RandomSpecs(&random, 12, 30);
+  const auto want = EachAlone(OneShard(file), specs);
   struct Variant {
     int64_t shards, chunk, busy_chunk, max_batch;
     int threads, prefill_threads;
@@ -68,7 +40,7 @@ TEST_CASE("law 4: alone, in company, on any shards, in any chunks, on any thread
     INFO("dtype " << kernels::Name(dtype) << " seed " << seed << " shards " << v.shards << " chunk "
                   << v.chunk << " batch " << v.max_batch << " threads " << v.threads << " + "
                   << v.prefill_threads);
-    PlaneOptions options = Plain(file);
+    PlaneOptions options = OneShard(file);
     options.local.shards = v.shards;
     options.local.prefill.chunk_tokens = v.chunk;
     options.local.busy_chunk_tokens = v.busy_chunk;
@@ -85,14 +57,13 @@ TEST_CASE("law 4: alone, in company, on any shards, in any chunks, on any thread
 TEST_CASE("law 4: a sequence that is prefilled again midway goes on with the same tokens") {
   const auto file = OpenRandom(ModelOf(DType::kQ8_0));
   SeededStream random(77);
-  std::vector<SequenceSpec> specs;
-  for (int i = 0; i < 8; ++i) specs.push_back(RandomSpec(&random, 256, 25));
-  const auto want = EachAlone(file, specs);
+  std::vector<SequenceSpec> specs = RandomSpecs(&random, 8, 25);
+  const auto want = EachAlone(OneShard(file), specs);
   for (size_t i = 0; i < specs.size(); ++i) {
     const size_t cut = 1 + random.Next() % 24;
     for (size_t k = 0; k < cut; ++k) specs[i].generated.push_back(want[i][k].id);
   }
-  PlaneOptions options = Plain(file);
+  PlaneOptions options = OneShard(file);
   options.local.shards = 2;
   options.local.prefill.chunk_tokens = 11;
   TestWaker waker;
@@ -107,13 +78,12 @@ TEST_CASE("law 4: a sequence that is prefilled again midway goes on with the sam
 
 TEST_CASE("law 3: activation bytes are rows x hidden x 4 on every hop") {
   const auto file = OpenRandom(ModelOf(DType::kF32));
-  PlaneOptions options = Plain(file);
+  PlaneOptions options = OneShard(file);
   options.local.shards = 4;
   TestWaker waker;
   auto plane = PlaneOf(options, &waker);
   SeededStream random(5);
-  std::vector<SequenceSpec> specs;
-  for (int i = 0; i < 6; ++i) specs.push_back(RandomSpec(&random, 256, 20));
+  std::vector<SequenceSpec> specs = RandomSpecs(&random, 6, 20);
   RunAll(plane.get(), &waker, specs);
   RequireEmpty(plane.get());
   const PlaneCounters counters = plane->counters();
@@ -136,22 +106,15 @@ TEST_CASE("prompt log-probabilities: the same in any chunks, and what the model 
   spec.sampling.prompt_logprobs = true;
   std::vector<std::vector<TokenValue>> seen;
   for (const int64_t chunk : {256, 5, 1}) {
-    PlaneOptions options = Plain(file);
+    PlaneOptions options = OneShard(file);
     options.local.prefill.chunk_tokens = chunk;
-    TestWaker waker;
-    auto plane = PlaneOf(options, &waker);
-    plane->Prefill(SequenceId{1}, spec);
-    const TokenValue* value = nullptr;
-    REQUIRE(waker.WaitUntil(
-        [&] { return plane->Look(SequenceId{1}, 0, &value) == ValueSource::State::kReady; }));
-    seen.push_back(*plane->PromptLogprobs(SequenceId{1}));
-    plane->End(SequenceId{1});
+    seen.push_back(PromptLogprobsOf(options, spec));
   }
   REQUIRE(seen[0].size() == spec.prompt->size() - 1);
   REQUIRE(SameValues(seen[0], seen[1]));
   REQUIRE(SameValues(seen[0], seen[2]));
   // Token p + 1 has the probability that a sequence ending at p gives it.
-  PlaneOptions options = Plain(file);
+  PlaneOptions options = OneShard(file);
   TestWaker waker;
   auto plane = PlaneOf(options, &waker);
   for (size_t p = 1; p < spec.prompt->size(); ++p) {

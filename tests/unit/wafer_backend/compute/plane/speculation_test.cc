@@ -16,13 +16,6 @@ test::RandomModelSpec ModelOf(uint64_t seed) {
   return spec;
 }
 
-std::unique_ptr<ComputePlane> PlaneOf(const PlaneOptions& options, TestWaker* waker) {
-  auto plane = ComputePlane::Create(options, waker);
-  INFO(plane.status());
-  REQUIRE(plane.ok());
-  return *std::move(plane);
-}
-
 // Prompts that repeat themselves, so that there is something to look up.
 std::vector<SequenceSpec> RepetitiveSpecs(SeededStream* random, int count) {
   std::vector<SequenceSpec> specs;
@@ -42,10 +35,7 @@ TEST_CASE("constrained streams are the same with speculation, right guesses or n
   SeededStream random(16);
   auto specs = RepetitiveSpecs(&random, 4);
   for (SequenceSpec& spec : specs) spec.sampling.constraint = std::make_shared<HalfOfAll>(256);
-  PlaneOptions options;
-  options.local.file = file;
-  options.local.page_tokens = 16;
-  options.threads = 1;
+  PlaneOptions options = OneShard(file);
   TestWaker waker;
   const auto want = RunAll(PlaneOf(options, &waker).get(), &waker, specs, 1);
   options.speculation.lookup = true;
@@ -65,10 +55,7 @@ TEST_CASE("streams are bit-identical with every kind of speculation, alone and i
   auto specs = RepetitiveSpecs(&random, 8);
   // Drafts do not know constraints: guesses for such sequences are a test of their own.
   for (SequenceSpec& spec : specs) spec.sampling.constraint = nullptr;
-  PlaneOptions options;
-  options.local.file = file;
-  options.local.page_tokens = 16;
-  options.threads = 1;
+  PlaneOptions options = OneShard(file);
   TestWaker waker;
   std::vector<std::vector<TokenValue>> want;
   uint64_t plain_steps = 0;
@@ -123,10 +110,7 @@ TEST_CASE("streams are bit-identical with every kind of speculation, alone and i
 }
 
 TEST_CASE("nothing is guessed beyond what is wanted, and sequences may end midway") {
-  PlaneOptions options;
-  options.local.file = OpenRandom(ModelOf(1));
-  options.local.page_tokens = 16;
-  options.threads = 1;
+  PlaneOptions options = OneShard(OpenRandom(ModelOf(1)));
   options.speculation.draft = options.local.file;
   TestWaker waker;
   auto plane = PlaneOf(options, &waker);

@@ -23,33 +23,16 @@ test::RandomModelSpec SpecOf(const std::string& family) {
 
 PlaneOptions InProcess(std::shared_ptr<const model::GgufFile> file, int64_t attention, int64_t ffn,
                        int64_t micro_batches) {
-  PlaneOptions options;
-  options.local.file = std::move(file);
-  options.local.page_tokens = kPage;
+  PlaneOptions options = OneShard(std::move(file));
   options.local.shards = attention;
   options.local.feed_forward_workers = ffn;
   options.local.micro_batches = micro_batches;
-  options.threads = 1;
   return options;
 }
 
-std::vector<SequenceSpec> RandomSpecs(int count, uint64_t seed) {
+std::vector<SequenceSpec> SomeSpecs(int count, uint64_t seed) {
   SeededStream random(seed);
-  std::vector<SequenceSpec> specs;
-  for (int i = 0; i < count; ++i) specs.push_back(RandomSpec(&random, 256, 20));
-  return specs;
-}
-
-// Alone, and not split.
-std::vector<std::vector<TokenValue>> EachAlone(std::shared_ptr<const model::GgufFile> file,
-                                               const std::vector<SequenceSpec>& specs) {
-  TestWaker waker;
-  auto plane = PlaneOf(InProcess(std::move(file), 1, 0, 1), &waker);
-  std::vector<std::vector<TokenValue>> values;
-  for (const SequenceSpec& spec : specs) {
-    values.push_back(RunAll(plane.get(), &waker, {spec}, values.size() + 1)[0]);
-  }
-  return values;
+  return RandomSpecs(&random, count, 20);
 }
 
 void RequireBytes(const PlaneCounters& counters, size_t attention) {
@@ -63,8 +46,8 @@ void RequireBytes(const PlaneCounters& counters, size_t attention) {
 TEST_CASE("laws 3 and 4: split over workers of this process, with others and alone") {
   const std::string family = GENERATE("llama", "gemma3", "qwen3moe", "deepseek2", "starcoder2");
   const auto file = OpenRandom(SpecOf(family));
-  const std::vector<SequenceSpec> specs = RandomSpecs(8, 21);
-  const auto want = EachAlone(file, specs);
+  const std::vector<SequenceSpec> specs = SomeSpecs(8, 21);
+  const auto want = EachAlone(OneShard(file), specs);
   struct Variant {
     int64_t attention, ffn, micro_batches, max_batch;
   };
@@ -86,8 +69,8 @@ TEST_CASE("laws 3 and 4: split over workers of this process, with others and alo
 
 TEST_CASE("guessed tokens, split: the same bits") {
   const auto file = OpenRandom(SpecOf("llama"));
-  const std::vector<SequenceSpec> specs = RandomSpecs(4, 22);
-  const auto want = EachAlone(file, specs);
+  const std::vector<SequenceSpec> specs = SomeSpecs(4, 22);
+  const auto want = EachAlone(OneShard(file), specs);
   PlaneOptions options = InProcess(file, 2, 1, 2);
   options.speculation.lookup = true;
   TestWaker waker;
@@ -169,8 +152,8 @@ struct SplitCloud {
 
 TEST_CASE("laws 3 and 4, split over TCP") {
   const ModelOnDisk disk(SpecOf(GENERATE("llama", "qwen3moe")));
-  const std::vector<SequenceSpec> specs = RandomSpecs(8, 23);
-  const auto want = EachAlone(disk.file(), specs);
+  const std::vector<SequenceSpec> specs = SomeSpecs(8, 23);
+  const auto want = EachAlone(OneShard(disk.file()), specs);
   SplitCloud cloud(disk);
   TestWaker waker;
   auto plane = PlaneOf(cloud.Options(), &waker);
@@ -182,8 +165,8 @@ TEST_CASE("laws 3 and 4, split over TCP") {
 
 TEST_CASE("a worker of either side that dies and comes back: the same tokens") {
   const ModelOnDisk disk(SpecOf("llama"));
-  const std::vector<SequenceSpec> specs = RandomSpecs(2, 24);
-  const auto want = EachAlone(disk.file(), specs);
+  const std::vector<SequenceSpec> specs = SomeSpecs(2, 24);
+  const auto want = EachAlone(OneShard(disk.file()), specs);
   SplitCloud cloud(disk);
   TestWaker waker;
   auto plane = PlaneOf(cloud.Options(), &waker);
@@ -246,7 +229,7 @@ TEST_CASE("a feed-forward worker that is silent: Unavailable within its patience
   TestWaker waker;
   auto plane = PlaneOf(plane_options, &waker);
   const TokenValue* value = nullptr;
-  plane->Prefill(SequenceId{1}, RandomSpecs(1, 25)[0]);
+  plane->Prefill(SequenceId{1}, SomeSpecs(1, 25)[0]);
   plane->Activate(SequenceId{1});
   plane->Want(SequenceId{1}, 2);
   REQUIRE(waker.WaitUntil(
@@ -259,7 +242,7 @@ TEST_CASE("a feed-forward worker that is silent: Unavailable within its patience
 
 TEST_CASE("one driver owns the workers of both sides, a later epoch takes them over") {
   const ModelOnDisk disk(SpecOf("llama"));
-  const std::vector<SequenceSpec> specs = RandomSpecs(2, 26);
+  const std::vector<SequenceSpec> specs = SomeSpecs(2, 26);
   SplitCloud cloud(disk);
   // A second driver, started again and again, with attention workers of its own or the first's.
   Cloud own;
