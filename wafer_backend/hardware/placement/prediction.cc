@@ -176,7 +176,8 @@ absl::StatusOr<Prediction> Predict(const PredictionTask& task) {
   out.decode_grid = static_cast<int>(spread.nominal().grid_side);
   out.prefill_grid = model.prefill_grid();
   out.users_before_slowdown = std::max<int64_t>(
-      1, static_cast<int64_t>(out.latency.total() * 1e6 / (out.tokens_per_step * out.stage_us)));
+      1, static_cast<int64_t>(spread.nominal().pass_seconds /
+                              (out.tokens_per_step * spread.nominal().stage_seconds)));
   for (const SramUse& use : placement.sram) {
     out.weight_gigabytes += (use.weights + use.embedding_and_output) * 1e-9;
   }

@@ -49,6 +49,7 @@ RequestFigures RequestModel::Evaluate(const Parameters& p) const {
   const PlacementSpeed speed = SpeedOf(placed, placement_);
   RequestFigures out;
   out.parts = speed.parts;
+  out.pass_seconds = speed.pass_seconds;
   out.grid_side = speed.grid_side;
   out.stage_seconds = speed.bottleneck_seconds;
   const timing::KernelModel kernels = timing::ModelFor(p.wafer, p.profile);
@@ -58,19 +59,15 @@ RequestFigures RequestModel::Evaluate(const Parameters& p) const {
     out.request.decode = 1e3 * DecodeSeconds(speed.costs);
   }
   out.request.total = out.request.first_token + out.request.transition + out.request.decode;
+  out.figures[kUser] = speed.user_tokens_per_second;
+  out.figures[kAggregate] = speed.aggregate_tokens_per_second;
   Derive(p, &out);
   return out;
 }
 
 void RequestModel::Derive(const Parameters& p, RequestFigures* out) const {
-  const double users = static_cast<double>(task_.users);
-  const double accepted = p.profile.tokens_per_step.value;
-  const double user =
-      accepted / std::max(out->parts.total(), users * accepted * out->stage_seconds);
   const double watts = p.wafer.power_decode_watts.value * placement_.wafers();
   auto& f = out->figures;
-  f[kUser] = user;
-  f[kAggregate] = user * users;
   f[kFull] = 1 / out->stage_seconds;
   f[kTtft] = out->request.first_token;
   f[kRequest] = out->request.total;

@@ -41,6 +41,7 @@ enum Figure : size_t {
 struct RequestFigures {
   std::array<double, kFigures> figures{};
   LatencyParts parts;
+  double pass_seconds = 0;  // their sum
   RequestParts request;
   double stage_seconds = 0;
   double grid_side = 0;  // that layers share in decoding
@@ -58,7 +59,7 @@ class RequestModel {
   int prefill_grid() const { return static_cast<int>(prefill_.side); }
 
   RequestFigures Evaluate(const Parameters& p) const;
-  // Figures from times, watts and prices.
+  // From the speed, what it takes in time, watts and prices.
   void Derive(const Parameters& p, RequestFigures* out) const;
 
  private:
