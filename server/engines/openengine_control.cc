@@ -157,11 +157,11 @@ grpc::ServerUnaryReactor* OpenEngineControl::Health(grpc::CallbackServerContext*
       one->set_name(name);
       one->set_state(good ? oe::HEALTH_STATE_READY : oe::HEALTH_STATE_NOT_READY);
       if (!good) one->set_message(message);
-      return good;
     };
-    const bool ready = check("scheduler", !draining, "draining") &
-                       check("role", right_role, "the engine has another role");
-    health->set_state(ready ? oe::HEALTH_STATE_READY : oe::HEALTH_STATE_NOT_READY);
+    check("scheduler", !draining, "draining");
+    check("role", right_role, "the engine has another role");
+    health->set_state(!draining && right_role ? oe::HEALTH_STATE_READY
+                                              : oe::HEALTH_STATE_NOT_READY);
     return absl::OkStatus();
   });
 }

@@ -91,7 +91,7 @@ void ThreadLane::Run() {
     {
       const MutexLock lock(&mutex_);
       if (!moved) {
-        awake_.Wait(&mutex_, [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return Awake(); });
+        awake_.Wait(&mutex_, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return Awake(); });
       }
       if (stop_) return;
       nudged_ = false;
