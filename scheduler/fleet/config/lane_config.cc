@@ -16,20 +16,22 @@ PrefillConfig ReadPrefill(YamlForm form, const std::filesystem::path& folder) {
       NameOrPath(form.About("accelerator of the prefill pool: a name of deploy/hardware or a path")
                      .Text("hardware"),
                  folder);
-  out.workers =
-      static_cast<int>(form.About("prefill workers").IntegerOr("workers", 1, 1, kMaxDevices));
+  out.workers = static_cast<int>(
+      form.About("prefill workers").IntegerOr("workers", out.workers, 1, kMaxDevices));
   out.devices_per_worker =
       static_cast<int>(form.About("accelerators that share the model in a worker")
-                           .IntegerOr("devices_per_worker", 1, 1, 65536));
+                           .IntegerOr("devices_per_worker", out.devices_per_worker, 1, 65536));
   out.step_tokens = Tokens(form.About("prompt tokens of one step of a worker")
-                               .IntegerOr("step_tokens", 8192, 1, kMaxTokens));
+                               .IntegerOr("step_tokens", out.step_tokens.count(), 1, kMaxTokens));
   out.backlog_tokens =
       Tokens(form.About("a worker takes another prompt while less than this is pending")
-                 .IntegerOr("backlog_tokens", 32768, 1, kMaxTokens));
-  out.cache_tokens = Tokens(
-      form.About("prefix cache of a worker; 0: none").IntegerOr("cache_tokens", 0, 0, kMaxTokens));
-  out.memory_tokens = Tokens(form.About("KV of prompts in prefill or waiting for their hand-off")
-                                 .IntegerOr("memory_tokens", 1 << 20, 1, kMaxTokens));
+                 .IntegerOr("backlog_tokens", out.backlog_tokens.count(), 1, kMaxTokens));
+  out.cache_tokens =
+      Tokens(form.About("prefix cache of a worker; 0: none")
+                 .IntegerOr("cache_tokens", out.cache_tokens.count(), 0, kMaxTokens));
+  out.memory_tokens =
+      Tokens(form.About("KV of prompts in prefill or waiting for their hand-off")
+                 .IntegerOr("memory_tokens", out.memory_tokens.count(), 1, kMaxTokens));
   form.RefuseOthers();
   return out;
 }
@@ -44,10 +46,12 @@ void ReadHardware(YamlForm& form, const std::filesystem::path& folder, DecodeCon
   out.profile = NameOrPath(
       TextOr(form.About("kernels of a wafer: a name of deploy/profiles or a path"), "profile", ""),
       folder);
-  out.wafers_per_unit = static_cast<int>(form.About("wafers of a pipeline; 0: the fewest that fit")
-                                             .IntegerOr("wafers_per_unit", 0, 0, 256));
-  out.devices_per_unit = static_cast<int>(form.About("accelerators that share the model in a unit")
-                                              .IntegerOr("devices_per_unit", 1, 1, 65536));
+  out.wafers_per_unit =
+      static_cast<int>(form.About("wafers of a pipeline; 0: the fewest that fit")
+                           .IntegerOr("wafers_per_unit", out.wafers_per_unit, 0, 256));
+  out.devices_per_unit =
+      static_cast<int>(form.About("accelerators that share the model in a unit")
+                           .IntegerOr("devices_per_unit", out.devices_per_unit, 1, 65536));
 }
 
 DecodeConfig ReadDecode(YamlForm form, const std::filesystem::path& folder) {
@@ -62,9 +66,9 @@ DecodeConfig ReadDecode(YamlForm form, const std::filesystem::path& folder) {
     ReadHardware(form, folder, &out);
   }
   out.units = static_cast<int>(
-      form.About("units, each with the whole model").IntegerOr("units", 1, 1, kMaxDevices));
-  out.max_running = static_cast<int>(
-      form.About("sequences that hold a slot of a unit").IntegerOr("max_running", 256, 1, 65536));
+      form.About("units, each with the whole model").IntegerOr("units", out.units, 1, kMaxDevices));
+  out.max_running = static_cast<int>(form.About("sequences that hold a slot of a unit")
+                                         .IntegerOr("max_running", out.max_running, 1, 65536));
   out.prefix_cache =
       form.About("keep the KV of ended prompts in free SRAM").Flag("prefix_cache", false);
   if (form.About("of service; left out: wafers, in a split unit too, and pipelines of chips are "
