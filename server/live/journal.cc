@@ -1,8 +1,9 @@
 #include "server/live/journal.h"
 
-#include <algorithm>
+#include <cmath>
 #include <utility>
 
+#include "wafer_backend/base/sample_summary.h"
 #include "wafer_backend/base/strings.h"
 
 namespace waferline::live {
@@ -35,21 +36,18 @@ RequestRecord RecordOf(const engine::SequenceInfo& sequence) {
 
 void Journal::Samples::Add(Nanoseconds value) {
   if (ring_.size() < kMaxSamples) {
-    ring_.push_back(value);
+    ring_.push_back(static_cast<double>(value.count()));
   } else {
-    ring_[count_ % kMaxSamples] = value;
+    ring_[count_ % kMaxSamples] = static_cast<double>(value.count());
   }
   ++count_;
 }
 
 Quantiles Journal::Samples::Take() {
-  Quantiles out{.count = std::exchange(count_, 0)};
-  std::vector<Nanoseconds> sorted = std::exchange(ring_, {});
-  if (sorted.empty()) return out;
-  std::sort(sorted.begin(), sorted.end());
-  out.p50 = sorted[sorted.size() / 2];
-  out.p99 = sorted[sorted.size() * 99 / 100];
-  return out;
+  const SampleSummary all = Summarize(std::exchange(ring_, {}));
+  return {.count = std::exchange(count_, 0),
+          .p50 = Nanoseconds(std::llround(all.median)),
+          .p99 = Nanoseconds(std::llround(all.p99))};
 }
 
 Activity Journal::Look() {

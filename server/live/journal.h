@@ -99,7 +99,7 @@ class Journal : public engine::EngineObserver, public runtime::LatenessObserver 
     Quantiles Take();
 
    private:
-    std::vector<Nanoseconds> ring_;
+    std::vector<double> ring_;  // nanoseconds
     uint64_t count_ = 0;
   };
   struct Tenant {

@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <ctime>
 #include <filesystem>
 #include <memory>
 #include <system_error>
@@ -139,9 +138,7 @@ absl::Status MakeFolder(const fs::path& path) {
 }
 
 int64_t ExpiresUnix(const X509* certificate) {
-  std::tm parts{};
-  ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &parts);
-  return timegm(&parts);
+  return tls::UnixSecondsOf(X509_get0_notAfter(certificate));
 }
 
 }  // namespace

@@ -1,9 +1,10 @@
 // waferctl bench run: load on a server, and what its clients measure.
 #include <boost/json.hpp>
 #include <cstdio>
-#include <ctime>
 #include <variant>
 
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "client/cli/frame/output.h"
 #include "client/cli/serving/bench_flags.h"
 #include "client/cli/serving/load_page.h"
@@ -22,13 +23,7 @@ namespace {
 namespace json = boost::json;
 
 // 20261129-154500, local time.
-std::string Date() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  localtime_r(&now, &parts);
-  char text[32];
-  return {text, std::strftime(text, sizeof text, "%Y%m%d-%H%M%S", &parts)};
-}
+std::string Date() { return absl::FormatTime("%Y%m%d-%H%M%S", absl::Now(), absl::LocalTimeZone()); }
 
 // What was asked, under vLLM's names; it precedes what was measured.
 json::object Header(const Arguments& arguments, const load::LoadSettings& settings,

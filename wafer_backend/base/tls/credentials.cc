@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
@@ -35,19 +36,9 @@ absl::Status Unusable(std::string_view field, const std::string& path) {
       absl::StrCat("tls.", Absl(field), ": ", path, ": ", LastError()));
 }
 
-int64_t UnixOf(const ASN1_TIME* time) {
-  std::tm parts{};
-  if (ASN1_TIME_to_tm(time, &parts) != 1) return 0;
-  return timegm(&parts);
-}
-
 std::string UtcText(int64_t unix_seconds) {
-  const time_t seconds = unix_seconds;
-  std::tm parts{};
-  std::array<char, 32> text{};
-  gmtime_r(&seconds, &parts);
-  strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text.data();
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::FromUnixSeconds(unix_seconds),
+                          absl::UTCTimeZone());
 }
 
 // Takes the one protocol that is spoken here, if the client offers it.
@@ -79,6 +70,12 @@ std::vector<X509Owner> CertificatesOf(const std::string& pem) {
 }
 
 }  // namespace
+
+int64_t UnixSecondsOf(const ASN1_TIME* time) {
+  std::tm parts{};
+  if (ASN1_TIME_to_tm(time, &parts) != 1) return 0;
+  return absl::ToUnixSeconds(absl::FromTM(parts, absl::UTCTimeZone()));
+}
 
 std::string UriNameOf(const X509* leaf) {
   auto* names =
@@ -172,8 +169,8 @@ absl::StatusOr<std::shared_ptr<const Credentials::Loaded>> Credentials::Read() c
     SSL_CTX_set_alpn_select_cb(context, &SelectProtocol, const_cast<CredentialOptions*>(&options_));
   }
   const X509* own = SSL_CTX_get0_certificate(context);
-  loaded->begins_unix = UnixOf(X509_get0_notBefore(own));
-  loaded->expires_unix = UnixOf(X509_get0_notAfter(own));
+  loaded->begins_unix = UnixSecondsOf(X509_get0_notBefore(own));
+  loaded->expires_unix = UnixSecondsOf(X509_get0_notAfter(own));
   loaded->domain = options_.trust_domain;
   if (const auto identity = ParseIdentity(UriNameOf(own)); identity.ok()) {
     loaded->own = *identity;

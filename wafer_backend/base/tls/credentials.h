@@ -49,6 +49,8 @@ struct PeerCheck {
 
 // The only URI name of a certificate; "" if it has none, or several.
 std::string UriNameOf(const X509* certificate);
+// A time of a certificate, in seconds since 1970; 0 if it is malformed.
+int64_t UnixSecondsOf(const ASN1_TIME* time);
 
 class Credentials {
  public:
