@@ -48,7 +48,7 @@ class StoreMeter : public UsageMeter {
     std::function<void(const absl::Status&)> on_trouble;
     // A request that is over within this leaves no open row, only its record: half of the work. One
     // that a killed server had for less leaves none at all; it is not charged either way.
-    Nanoseconds open_delay = Milliseconds(250);
+    Nanoseconds open_delay = Seconds(1);
   };
 
   // Starts an epoch and settles the dead ones. The store outlives this. Its errors.
