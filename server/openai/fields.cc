@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/openai/api_error.h"
+#include "server/openai/json_text.h"
 #include "wafer_backend/base/strings.h"
 
 namespace waferline::openai {
@@ -37,6 +38,13 @@ absl::StatusOr<json::object> ParseObject(std::string_view body) {
     if (error == json::error::too_deep) {
       return absl::InvalidArgumentError(absl::StrCat("the body nests deeper than ", kMaxDepth,
                                                      " levels of JSON, at byte ", read));
+    }
+    // To the parser a byte that is not UTF-8 is a syntax error like any other.
+    const size_t valid = ValidUtf8Bytes(body);
+    if (valid < body.size() && valid <= read) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "the body is not valid UTF-8 at byte ", valid, " (0x",
+          absl::Hex(static_cast<unsigned char>(body[valid]), absl::kZeroPad2), "); JSON is UTF-8"));
     }
     return absl::InvalidArgumentError(
         absl::StrCat("the body is not valid JSON at byte ", read, ": ", error.message()));

@@ -115,14 +115,17 @@ std::string ToUtf8(std::string_view text) {
   return out;
 }
 
-bool IsUtf8(std::string_view text) {
-  for (size_t i = 0; i < text.size();) {
+size_t ValidUtf8Bytes(std::string_view text) {
+  size_t i = 0;
+  while (i < text.size()) {
     const size_t length = SequenceLength(text.substr(i));
-    if (length == 0) return false;
+    if (length == 0) break;
     i += length;
   }
-  return true;
+  return i;
 }
+
+bool IsUtf8(std::string_view text) { return ValidUtf8Bytes(text) == text.size(); }
 
 int64_t CountCodePoints(std::string_view text) {
   int64_t count = 0;

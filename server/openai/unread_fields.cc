@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/name_table.h"
+#include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
 namespace waferline::openai {
@@ -56,6 +57,46 @@ constexpr std::array<std::string_view, 38> kOften = {"model",
                                                      "user",
                                                      "waferline"};
 
+// Fields of OpenAI, vLLM and llama.cpp that have no effect here, with what they hold: who sends
+// something else means something else.
+struct Typed {
+  std::string_view name;
+  std::string_view kind;  // as KindOf says it
+};
+constexpr Typed kTyped[] = {
+    {"metadata", "an object"},
+    {"safety_identifier", "a string"},
+    {"prompt_cache_key", "a string"},
+    {"prompt_cache_retention", "a string"},
+    {"mm_processor_kwargs", "an object"},
+    {"request_id", "a string"},
+    {"spaces_between_special_tokens", "a boolean"},
+    {"early_stopping", "a boolean"},
+    {"length_penalty", "a number"},
+    {"cache_prompt", "a boolean"},
+    {"timings_per_token", "a boolean"},
+    {"post_sampling_probs", "a boolean"},
+    {"penalize_nl", "a boolean"},
+    {"samplers", "an array"},
+    {"id_slot", "a number"},
+    {"n_keep", "a number"},
+    {"repeat_last_n", "a number"},
+    {"min_keep", "a number"},
+    {"mirostat_tau", "a number"},
+    {"mirostat_eta", "a number"},
+};
+
+absl::Status CheckType(const Fields& fields, std::string_view name) {
+  const auto* typed = std::find_if(std::begin(kTyped), std::end(kTyped),
+                                   [name](const Typed& one) { return one.name == name; });
+  const boost::json::value* value = fields.Find(name);
+  if (typed == std::end(kTyped) || value == nullptr || KindOf(*value) == typed->kind) {
+    return absl::OkStatus();
+  }
+  return FieldError(name, absl::StrCat("'", Absl(name), "' must be ", Absl(typed->kind), ", it is ",
+                                       Absl(KindOf(*value))));
+}
+
 // A name that only contains another one is a field of its own ("format", "reasoning").
 std::string_view Misspelled(std::string_view name, std::span<const std::string_view> known) {
   const std::string_view nearest = NearestName(name, known);
@@ -88,6 +129,7 @@ absl::Status CheckUnread(const Fields& fields, const UnreadRules& rules, std::st
     std::string_view meant = Misspelled(name, known);
     if (meant == name) meant = {};  // a field of another route, spelled right
     if (!meant.empty() || rules.dialect.refuse_unknown_fields) return Refused(name, meant);
+    WL_RETURN_IF_ERROR(CheckType(fields, name));
   }
   for (size_t i = 0; i < std::min(unread.size(), kMaxListed); ++i) {
     absl::StrAppend(warning, i == 0 ? "fields without effect: " : ", ", Shown(unread[i]));

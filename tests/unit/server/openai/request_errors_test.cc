@@ -47,6 +47,11 @@ TEST_CASE("every bad field gives 400 and its name") {
       {R"("prompt":"a","service_tier":"gold")", "service_tier"},
       {R"("prompt":"a","priority":3000000000)", "priority"},
       {R"("prompt":"a","user":7)", "user"},
+      {R"("prompt":"a","metadata":5)", "metadata"},
+      {R"("prompt":"a","safety_identifier":{})", "safety_identifier"},
+      {R"("prompt":"a","prompt_cache_key":1)", "prompt_cache_key"},
+      {R"("prompt":"a","cache_prompt":"yes")", "cache_prompt"},
+      {R"("prompt":"a","samplers":"top_k")", "samplers"},
       {R"("prompt":"a","echo":1)", "echo"},
       {R"("prompt":"a","waferline":{"arrival_ns":-1,"arrival_number":0})", "waferline.arrival_ns"},
       {R"("prompt":"a","waferline":{"arrival_ns":1})", "waferline.arrival_ns"},
@@ -131,6 +136,21 @@ TEST_CASE("a field that nothing reads is refused as a misspelling, or named in a
   REQUIRE(!refused.ok());
   CHECK(Body(refused.status()).find("did you mean '" + meant + "'?") != std::string::npos);
   CHECK(Body(refused.status()).find("\"param\":\"" + field + "\"") != std::string::npos);
+}
+
+TEST_CASE("a body that is not UTF-8 is called that, with the place") {
+  const auto message = [](const std::string& fields) {
+    return std::string(Completion(fields).status().message());
+  };
+  // Before the fields stands {"model":"bytes", and "prompt":"a is 11 bytes.
+  const size_t before = std::string(R"({"model":"bytes",)").size() + 11;
+  for (const std::string wrong : {"\xff", "\xc3(", "\xed\xa0\x80", "\xe2\x82"}) {
+    const std::string said = message("\"prompt\":\"a" + wrong + "\"");
+    INFO(said);
+    CHECK(said.find("not valid UTF-8 at byte " + std::to_string(before)) != std::string::npos);
+  }
+  CHECK(message("\"prompt\":\"a\"]\xff").find("not valid JSON at byte") != std::string::npos);
+  CHECK(message("\"prompt\":\"\xe2\x82\xac\"").empty());
 }
 
 TEST_CASE("unknown fields are bounded and fit for a header, or refused where configured") {
