@@ -75,7 +75,7 @@ class DeviceSpread {
                     .users = task_.users,
                     .prompt = task_.prompt,
                     .generate = task_.generate};
-    const auto at = FiguresOf(task);  // no range is one of a size: what fits once fits always
+    const auto at = FiguresOf(task);
     return at.ok() ? QuantitiesOf(*at, task_.users) : at_;
   }
 
@@ -89,6 +89,12 @@ class DeviceSpread {
 
 void VaryAll(DeviceSpread* spread) {
   AcceleratorSpec& spec = spread->spec();
+  // Every fact but memory_bytes, a size: what fits once fits always.
+  spread->Vary("arithmetic in FP16", &spec.peak_fp16_flops);
+  if (spec.peak_fp8_flops) spread->Vary("arithmetic in 8 bits", &*spec.peak_fp8_flops);
+  if (spec.peak_fp4_flops) spread->Vary("arithmetic in 4 bits", &*spec.peak_fp4_flops);
+  spread->Vary("bandwidth of memory", &spec.memory_bytes_per_second);
+  spread->Vary("network", &spec.network_bytes_per_second);
   spread->Vary("compute efficiency", &spec.compute_efficiency);
   spread->Vary("memory efficiency", &spec.memory_efficiency);
   spread->Vary("launching a layer", &spec.layer_seconds);

@@ -64,6 +64,7 @@ class Spread {
     change(&moved_, range.high);
     const RequestFigures at_high = evaluate();
     change(&moved_, range.value);
+    if (at_low.figures == at_.figures && at_high.figures == at_.figures) return;
     for (size_t i = 0; i < kFigures; ++i) {
       const double a = at_low.figures[i] - at_.figures[i], b = at_high.figures[i] - at_.figures[i];
       const double down = std::min({a, b, 0.0}), up = std::max({a, b, 0.0});
@@ -80,18 +81,35 @@ class Spread {
   std::vector<Influence> influences_;
 };
 
+// What times depend on. Sizes (geometry, SRAM) are not here: they decide where layers lie, and a
+// prediction is of one placement, with their values.
+struct WaferFact {
+  const char* name;
+  Fact silicon::WaferSpec::*fact;
+  bool of_cores;
+};
+constexpr WaferFact kTimed[] = {
+    {"clock", &silicon::WaferSpec::clock_hz, true},
+    {"lanes of a core", &silicon::WaferSpec::simd_fp16_lanes, true},
+    {"SRAM bytes a cycle", &silicon::WaferSpec::sram_bytes_per_core_cycle, true},
+    {"cycles of a hop", &silicon::WaferSpec::hop_cycles, true},
+    {"cycles of a ramp", &silicon::WaferSpec::ramp_cycles, true},
+    {"link bytes a cycle", &silicon::WaferSpec::link_bytes_per_cycle, true},
+    {"wafer-to-wafer latency", &silicon::WaferSpec::wafer_to_wafer_seconds, false},
+    {"I/O of a wafer", &silicon::WaferSpec::io_bytes_per_second, false}};
+
 void VaryAll(const PredictionTask& task, Spread* spread) {
   const silicon::WaferSpec& w = task.wafer;
   const double scale = task.profile.constants.layer_scale, error = 2 * task.profile.spread;
   spread->Vary("kernel cycles", {scale * (1 - std::min(error, 0.9)), scale, scale * (1 + error)},
                [](Parameters* p, double v) { p->profile.constants.layer_scale = v; });
-  // A profile that was fitted to speed at the nominal clock has that clock in its constants.
-  if (!task.profile.anchored) {
-    spread->Vary("clock", RangeOf(w.clock_hz),
-                 [](Parameters* p, double v) { p->wafer.clock_hz.value = v; });
+  for (const WaferFact& one : kTimed) {
+    // A profile that was fitted to speed at the nominal clock has that clock and mesh in its
+    // constants.
+    if (one.of_cores && task.profile.anchored) continue;
+    spread->Vary(one.name, RangeOf(w.*one.fact),
+                 [&one](Parameters* p, double v) { (p->wafer.*one.fact).value = v; });
   }
-  spread->Vary("wafer-to-wafer latency", RangeOf(w.wafer_to_wafer_seconds),
-               [](Parameters* p, double v) { p->wafer.wafer_to_wafer_seconds.value = v; });
   spread->Vary("softmax cycles a score", RangeOf(task.profile.softmax_score_cycles),
                [](Parameters* p, double v) { p->profile.softmax_score_cycles.value = v; });
   spread->Vary("tokens a step", RangeOf(task.profile.tokens_per_step),

@@ -12,8 +12,15 @@
 namespace waferline::silicon {
 namespace {
 
+// What a field may be: far enough from any machine that is thought of, near enough that a slip of
+// a unit or an exponent is found.
 constexpr Range kFraction{1e-6, 1};
-constexpr Range kNotNegative{0, 1e30};
+constexpr Range kBytes{1, 1e16};
+constexpr Range kBytesPerSecond{1e3, 1e18};
+constexpr Range kBytesPerCycle{1e-3, 1e6};
+constexpr Range kFlops{1e6, 1e21};
+constexpr Range kWatts{1e-2, 1e8};
+constexpr Range kUsd{0, 1e12};
 
 WaferSpec ReadWafer(YamlForm& form) {
   WaferSpec w;
@@ -22,31 +29,31 @@ WaferSpec ReadWafer(YamlForm& form) {
   w.die_rows = form.Whole("die_rows", {1, 10000});
   w.cores_physical = form.Whole("cores_physical", {1, 1e9});
   w.cores_working = form.Whole("cores_working", {1, 1e9});
-  w.core_area_mm2 = form.Number("core_area_mm2");
+  w.core_area_mm2 = form.Number("core_area_mm2", {1e-6, 1e4});
   w.defects_per_mm2 = form.Number("defects_per_mm2", {0, 1});
-  w.defect_clustering = form.Number("defect_clustering");
+  w.defect_clustering = form.Number("defect_clustering", {1e-3, 1e6});
   w.repair_granularity = form.Choice("repair_granularity", {"core", "row-of-die", "row-of-wafer"});
 
   w.grid_columns = form.Whole("grid_columns", {1, 1e5});
   w.grid_rows = form.Whole("grid_rows", {1, 1e5});
   w.clock_hz = form.Number("clock_hz", {1e6, 1e12});
   w.simd_fp16_lanes = form.Number("simd_fp16_lanes", {1, 1024});
-  w.sram_per_core_bytes = form.Number("sram_per_core_bytes");
-  w.sram_per_wafer_bytes = form.Number("sram_per_wafer_bytes");
-  w.sram_bytes_per_core_cycle = form.Number("sram_bytes_per_core_cycle");
+  w.sram_per_core_bytes = form.Number("sram_per_core_bytes", kBytes);
+  w.sram_per_wafer_bytes = form.Number("sram_per_wafer_bytes", kBytes);
+  w.sram_bytes_per_core_cycle = form.Number("sram_bytes_per_core_cycle", kBytesPerCycle);
   w.sram_weight_fraction = form.Number("sram_weight_fraction", kFraction);
   w.hop_cycles = form.Number("hop_cycles", {1, 1000});
   w.ramp_cycles = form.Number("ramp_cycles", {0, 1000});
-  w.link_bytes_per_cycle = form.Number("link_bytes_per_cycle");
+  w.link_bytes_per_cycle = form.Number("link_bytes_per_cycle", kBytesPerCycle);
   w.route_colours = form.Number("route_colours", {1, 1024});
 
-  w.io_bytes_per_second = form.Number("io_bytes_per_second");
+  w.io_bytes_per_second = form.Number("io_bytes_per_second", kBytesPerSecond);
   w.wafer_to_wafer_seconds = form.Number("wafer_to_wafer_seconds", {0, 1});
-  w.power_nameplate_watts = form.Number("power_nameplate_watts");
-  w.power_decode_watts = form.Number("power_decode_watts");
-  w.price_usd = form.Number("price_usd", kNotNegative);
-  w.bill_of_materials_usd = form.Number("bill_of_materials_usd", kNotNegative);
-  w.usd_per_system_hour = form.Number("usd_per_system_hour", kNotNegative);
+  w.power_nameplate_watts = form.Number("power_nameplate_watts", kWatts);
+  w.power_decode_watts = form.Number("power_decode_watts", kWatts);
+  w.price_usd = form.Number("price_usd", kUsd);
+  w.bill_of_materials_usd = form.Number("bill_of_materials_usd", kUsd);
+  w.usd_per_system_hour = form.Number("usd_per_system_hour", kUsd);
   if (w.cores_working.value > w.cores_physical.value) {
     form.AddError("cores_working", "is more than cores_physical");
   }
@@ -114,28 +121,28 @@ PublishedFigures ReadFigures(YamlForm form) {
   return out;
 }
 
-std::optional<Fact> NumberIf(YamlForm& form, const std::string& field) {
+std::optional<Fact> NumberIf(YamlForm& form, const std::string& field, Range range) {
   if (!form.Has(field)) return std::nullopt;
-  return form.Number(field);
+  return form.Number(field, range);
 }
 
 AcceleratorSpec ReadAccelerator(YamlForm& form) {
   AcceleratorSpec a;
-  a.peak_fp16_flops = form.Number("peak_fp16_flops");
-  a.memory_bytes = form.Number("memory_bytes");
-  a.memory_bytes_per_second = form.Number("memory_bytes_per_second");
-  a.power_watts = form.Number("power_watts");
-  a.network_bytes_per_second = form.Number("network_bytes_per_second");
+  a.peak_fp16_flops = form.Number("peak_fp16_flops", kFlops);
+  a.memory_bytes = form.Number("memory_bytes", kBytes);
+  a.memory_bytes_per_second = form.Number("memory_bytes_per_second", kBytesPerSecond);
+  a.power_watts = form.Number("power_watts", kWatts);
+  a.network_bytes_per_second = form.Number("network_bytes_per_second", kBytesPerSecond);
   a.compute_efficiency = form.Number("compute_efficiency", kFraction);
   a.memory_efficiency = form.Number("memory_efficiency", kFraction);
   a.layer_seconds = form.Number("layer_seconds", {0, 1});
-  a.usd_per_hour = form.Number("usd_per_hour", kNotNegative);
-  a.peak_fp8_flops = NumberIf(form, "peak_fp8_flops");
-  a.peak_fp4_flops = NumberIf(form, "peak_fp4_flops");
-  a.chip_hop_seconds = NumberIf(form, "chip_hop_seconds");
+  a.usd_per_hour = form.Number("usd_per_hour", kUsd);
+  a.peak_fp8_flops = NumberIf(form, "peak_fp8_flops", kFlops);
+  a.peak_fp4_flops = NumberIf(form, "peak_fp4_flops", kFlops);
+  a.chip_hop_seconds = NumberIf(form, "chip_hop_seconds", {0, 1});
   if (!a.chip_hop_seconds) {
     a.allreduce_seconds = form.Number("allreduce_seconds", {0, 1});
-    a.link_bytes_per_second = form.Number("link_bytes_per_second");
+    a.link_bytes_per_second = form.Number("link_bytes_per_second", kBytesPerSecond);
   }
   if (form.Has("check")) {
     for (YamlForm& one : form.List("check")) a.checks.push_back(ReadFigures(std::move(one)));
