@@ -19,8 +19,8 @@ std::vector<Flag> FaultFlags() {
           .Default(0),
       NumberFlag("factor", "F",
                  "worker_slow, unit_slow, stage_slow, attention_side, ffn_side: how many times as "
-                 "long things take; "
-                 "link_speed: share of its bandwidth that is left",
+                 "long things take, from 1; "
+                 "link_speed: share of its bandwidth that is left, 0 to 1",
                  {0, 1e6}),
       IntegerFlag("stage", "N", "stage_slow: which stage of the unit's pipeline", {0, kMax}),
       IntegerFlag("place", "N", "which wafer of the unit's pipeline", {0, kMax}),

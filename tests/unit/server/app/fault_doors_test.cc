@@ -305,6 +305,10 @@ TEST_CASE("a field that a kind needs, or does not take, is named by every interf
     says(door("unit_slow", {}), "factor: is missing: unit_slow needs it");
     says(door("unit_lost", {{"factor", 2}}), "factor: has no meaning for unit_lost");
     says(door("core", {{"links", 2}}), "links: has no meaning for core");
+    for (const char* kind : {"worker_slow", "unit_slow", "attention_side"}) {
+      says(door(kind, {{"factor", 0.5}}), "factor: is 0.5, must lie in [1, 1e+06]");
+    }
+    says(door("link_speed", {{"factor", 1.5}}), "factor: is 1.5, must lie in [0, 1]");
   }
   CHECK_FALSE(ByYaml("unit_slow", {}).ok());
   CHECK_FALSE(ByYaml("core", {{"links", 2}}).ok());
