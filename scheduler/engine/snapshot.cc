@@ -59,7 +59,9 @@ EngineSnapshot EngineImpl::Snapshot() const {
     l.transferring = sequences().in_phase(lane, Phase::kTransfer);
     l.decoding = sequences().in_phase(lane, Phase::kDecode);
     l.parked = emitter_.parked(lane);
-    l.expected_queue = ExpectedQueue(lane, policy::kAnyTier);
+    if (prefill_.AnyAlive(lane) && decode_.AnyUsable(lane)) {
+      l.expected_queue = ExpectedQueue(lane, policy::kAnyTier);
+    }
     l.workers = prefill_.Snapshot(lane);
     l.units = decode_.Snapshot(lane);
   });

@@ -67,7 +67,8 @@ struct LaneSnapshot {
   uint32_t transferring = 0;
   uint32_t decoding = 0;  // parked ones included
   uint32_t parked = 0;    // of the decoding: their reader is full
-  Nanoseconds expected_queue;
+  // That a new request would wait; nullopt: no device can serve it, admission refuses it.
+  std::optional<Nanoseconds> expected_queue;
   std::vector<WorkerSnapshot> workers;
   std::vector<UnitSnapshot> units;
   uint32_t waiting_total() const { return waiting[0] + waiting[1] + waiting[2]; }

@@ -202,7 +202,7 @@ class BothFrontEnds : public FrontEnds {
         std::make_shared<std::vector<engine::EngineSnapshot>>(cloud_->engines().members().size());
     const auto make = [this, names](bool current, const auto& snapshots) {
       metrics::Exposition& all = cloud_->exposition();
-      if (current) all.SetGauges(engine::Merged(std::move(*snapshots)), Figures(), names);
+      if (current) all.SetGauges(health_.Merged(std::move(*snapshots)), Figures(), names);
       scrapes_.Put(runtime::MonotonicNow(), names, all.Text(names));
     };
     const auto flush = [this, parts](size_t i, engine::Engine& engine) {
@@ -226,7 +226,7 @@ class BothFrontEnds : public FrontEnds {
         },
         [this, door, parts, view, reply] {
           door->server->Post([this, parts, view, reply] {
-            view->engines = engine::Merged(std::move(*parts));
+            view->engines = health_.Merged(std::move(*parts));
             view->draining = admin_->draining();
             view->host_now = runtime::MonotonicNow();
             reply(live::LiveJson(*view));

@@ -50,6 +50,14 @@ void HealthProbe::Ask(std::function<void(http::Health)> reply) const {
   if (!asked) reply(health);
 }
 
+engine::EngineSnapshot HealthProbe::Merged(std::vector<engine::EngineSnapshot> parts) const {
+  engine::EngineSnapshot snapshot = engine::Merged(std::move(parts));
+  for (engine::LaneSnapshot& lane : snapshot.lanes) {
+    if (!WhyNot(lane).empty()) lane.expected_queue.reset();
+  }
+  return snapshot;
+}
+
 std::string HealthProbe::WhyNot(const engine::LaneSnapshot& lane) const {
   if (const char* why = Impairment(lane)) return why;
   if (std::string why = cloud_->OutageOf(lane.model); !why.empty()) return why;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "scheduler/engine/snapshot.h"
 #include "server/admin/admin_port.h"
@@ -22,6 +23,9 @@ class HealthProbe {
   // `reply` is called once, perhaps later on another thread. An engine that stands still is known
   // without asking it; what its models have left, it says.
   void Ask(std::function<void(http::Health)> reply) const;
+  // The engines' snapshots as one. Where a model's workers are out, a new request has no expected
+  // wait, though the emulated hardware would take it.
+  engine::EngineSnapshot Merged(std::vector<engine::EngineSnapshot> parts) const;
 
  private:
   // Why no request of a model can be served now; "" if one can.

@@ -1,6 +1,7 @@
 #include "server/metrics/snapshot_gauges.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 
@@ -205,8 +206,11 @@ void SnapshotGauges::SetLane(const engine::LaneSnapshot& lane) {
   phase("transferring", lane.transferring);
   phase("decoding", lane.decoding);
   phase("parked", lane.parked);
-  Put("waferline_emulated_expected_queue_seconds", "Time that a new request would wait.",
-      {{"model_name", model}}, ToSeconds(lane.expected_queue));
+  Put("waferline_emulated_expected_queue_seconds",
+      "Time that a new request would wait; +Inf: none can be served now, and /ready says why.",
+      {{"model_name", model}},
+      lane.expected_queue ? ToSeconds(*lane.expected_queue)
+                          : std::numeric_limits<double>::infinity());
 
   const Labels vllm = {{"model_name", model}};
   Put("vllm:num_requests_running", "Requests that are prefilled, transferred or decoded.", vllm,

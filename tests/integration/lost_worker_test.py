@@ -3,13 +3,14 @@ gone, and when it is back so is everything else. And workers whose port gets str
 """
 
 import json
+import math
 import socket
 import time
 import urllib.error
 
 import pytest
 
-from cloud import ROOT, Waferd, Workers, get, layer_count, post, waferctl
+from cloud import ROOT, Metrics, Waferd, Workers, get, layer_count, post, waferctl
 
 MODEL = ROOT / "deploy/models/demo.gguf"
 OUTAGE_S = 4  # far longer than a refusal takes on a loaded machine
@@ -38,6 +39,10 @@ def status_of(url):
         return 200, get(url)
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
+
+
+def expected_queue(url):
+    return Metrics(url).sum("waferline_emulated_expected_queue_seconds", model_name="far")
 
 
 @pytest.fixture(name="cloud", scope="module")
@@ -70,6 +75,7 @@ def test_a_worker_that_stays_away(cloud, number, named):
             assert workers.addresses[number] in body
         shown = waferctl("status", "--server", server.http).stdout
         assert shown.startswith("not ready, ") and workers.addresses[number] in shown
+        assert expected_queue(server.http) == math.inf
     finally:
         workers.start(number)
     end = time.monotonic() + 60
@@ -77,6 +83,7 @@ def test_a_worker_that_stays_away(cloud, number, named):
         assert time.monotonic() < end
         time.sleep(0.05)
     assert ask(server.http)[:2] == (200, text)
+    assert expected_queue(server.http) == 0
     lines = [line for line in server.log().splitlines() if line.startswith("waferd: model far:")][remarks:]
     assert len(lines) == 2, lines
     assert "lost" in lines[0] and "all workers are back after" in lines[1]

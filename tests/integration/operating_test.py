@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import math
 import re
 import shutil
 import signal
@@ -12,7 +13,7 @@ import urllib.error
 
 import pytest
 
-from cloud import BIN, ONE_MODEL, ROOT, Waferd, post, waferctl
+from cloud import BIN, ONE_MODEL, ROOT, Metrics, Waferd, post, waferctl
 
 
 def configuration(folder, text):
@@ -113,6 +114,9 @@ def test_health_says_which_model_a_fault_has_stopped(tmp_path):
         waiting.close()
         assert waferctl("faults", "send", "unit_lost", "--model", "demo", "--server", server.http).returncode == 0
         assert eventually(lambda: status(server, "/health")[1].get("models") == {"demo": "every decode unit is down"})
+        assert Metrics(server.http).sum("waferline_emulated_expected_queue_seconds") == math.inf
+        look = json.loads(waferctl("status", "--json", "--server", server.http).stdout)
+        assert [model["expected_queue_ms"] for model in look["models"]] == [None]
 
 
 def long_request(url, name):

@@ -99,7 +99,7 @@ function modelSection(layout) {
     units.forEach((unit, i) => unit.update(model, model.units[i]));
     setClass(arrow, "bad", model.units.every(unit => !unit.reachable || unit.link_share === 0));
     const show = [[count(rateNow(model.model)), "tokens a second"], [String(model.waiting), "waiting"], [String(model.prefilling), "in prefill"],
-                  [String(model.transferring), "in hand-off"], [String(model.decoding), "decoding"], [ms(model.expected_queue_ms), "a new request would wait"]];
+                  [String(model.transferring), "in hand-off"], [String(model.decoding), "decoding"], model.expected_queue_ms === null ? ["–", "new requests cannot be served"] : [ms(model.expected_queue_ms), "a new request would wait"]];
     numbers.replaceChildren(...show.map(([value, what]) => h("div", {}, h("b", {}, value), h("span", {}, what))));
   };
   return {node, update};
