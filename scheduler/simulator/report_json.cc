@@ -207,7 +207,8 @@ json::object Compute(const Report& report) {
   json::object out{{"wafer_ns", report.compute.wafer_ns},
                    {"accelerator_ns", report.compute.accelerator_ns},
                    {"microjoules", report.compute.microjoules}};
-  const auto tokens = static_cast<double>(std::max<uint64_t>(1, report.output_tokens));
+  if (report.output_tokens == 0) return out;  // no price or energy of a token
+  const auto tokens = static_cast<double>(report.output_tokens);
   if (report.compute.microjoules > 0) {
     out["joules_per_output_token"] =
         Number(static_cast<double>(report.compute.microjoules) * 1e-6 / tokens);
@@ -261,15 +262,16 @@ json::object ToJson(const Report& report) {
   out["tiers"] = Tiers(report);
   out["compute"] = Compute(report);
   out["devices"] = Devices(report);
+  const auto tokens = static_cast<double>(report.output_tokens);
   if (report.energy_joules() > 0) {
     out["energy_kwh"] = Number(report.energy_joules() / 3.6e6);
-    out["joules_per_output_token"] = Number(
-        report.energy_joules() / static_cast<double>(std::max<uint64_t>(1, report.output_tokens)));
+    if (tokens > 0) out["joules_per_output_token"] = Number(report.energy_joules() / tokens);
   }
   if (report.cost_usd() > 0) {
     out["cost_usd"] = Number(report.cost_usd());
-    out["usd_per_million_output_tokens"] = Number(
-        report.cost_usd() * 1e6 / static_cast<double>(std::max<uint64_t>(1, report.output_tokens)));
+    if (tokens > 0) {
+      out["usd_per_million_output_tokens"] = Number(report.cost_usd() * 1e6 / tokens);
+    }
   }
   json::object receipt;
   receipt["seed"] = report.seed;

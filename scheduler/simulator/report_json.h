@@ -12,6 +12,10 @@ namespace waferline::simulator {
 // Durations in milliseconds, rates a second, shares from 0 to 1.
 boost::json::object ToJson(const Report& report);
 
+// A report that has every field which some report has, with numbers that mean nothing; those of
+// goodput where there are objectives.
+boost::json::object EveryField(bool has_objectives);
+
 // Indented, two spaces; numbers as Boost.JSON prints them.
 std::string Pretty(const boost::json::value& value);
 

@@ -280,6 +280,26 @@ def test_a_sweep_marks_its_front_and_draws_it(sim):
     ranged = waferctl(*sweep_words, "--vary", "models.0.prefill.workers=1:2")
     assert ranged.returncode == 0 and ranged.stdout.count("models.0.prefill.workers=") == 2, ranged.stderr
     sim.refused(*sweep_words, "--vary", "models.0.prefill.workers=1", "--x", "ttft", says='--x: a report has no number "ttft"', code=2)
+    # Before anything is read: there is no such trace.
+    unread = ["sim", "sweep", "--config", sim.fleet, "--trace", sim.folder / "gone", "--vary", "models.0.prefill.workers=1"]
+    sim.refused(*unread, "--x", "ttft", says='--x: a report has no number "ttft"', code=2)
+    sim.refused(*unread, "--y", "goodput.share", says='--y: a report has no number "goodput.share"', code=2)
+    sim.refused(*unread, "--y", "goodput.share", "--goodput", "ttft:100", says="gone")
+
+
+def test_a_run_without_an_output_token_has_no_price_of_one(sim):
+    lost = sim.write("lost.yaml", FLEET + "faults: [{at_s: 0, fault: worker_lost, index: 0}, {at_s: 0, fault: worker_lost, index: 1}]\n")
+    words = ["--arrivals", "constant:rate=10", "--count", 5]
+    done = waferctl("sim", "--config", lost, *words)
+    assert done.returncode == 0, done.stderr
+    assert "no output token to share it" in done.stdout and "a million" not in done.stdout
+    report = json.loads(waferctl("sim", "--config", lost, *words, "--json").stdout)
+    assert report["output_tokens"] == 0 and report["cost_usd"] > 0
+    assert "usd_per_million_output_tokens" not in report and "joules_per_output_token" not in report
+    assert "usd_per_million_output_tokens" not in report["compute"]
+    swept = waferctl("sim", "sweep", "--config", lost, *words, "--vary", "models.0.decode.0.max_running=4,16")
+    assert swept.returncode == 1 and "no variant could be run" in swept.stderr
+    assert swept.stderr.count('a report has no number "usd_per_million_output_tokens"') == 2
 
 
 def test_parts_of_a_sweep_are_merged_into_the_bytes_of_one_run(sim):

@@ -118,9 +118,13 @@ void PrintRun(const simulator::OfflineResult& run) {
   PrintTiers(r);
   PrintDevices(r);
   if (r.energy_joules() > 0) {
-    Print("energy {:.3f} kWh, cost {:.2f} USD, {:.3f} USD a million output tokens\n",
-          r.energy_joules() / 3.6e6, r.cost_usd(),
-          r.cost_usd() * 1e6 / static_cast<double>(std::max<uint64_t>(1, r.output_tokens)));
+    const std::string price =
+        r.output_tokens == 0
+            ? "no output token to share it"
+            : fmt::format("{:.3f} USD a million output tokens",
+                          r.cost_usd() * 1e6 / static_cast<double>(r.output_tokens));
+    Print("energy {:.3f} kWh, cost {:.2f} USD, {}\n", r.energy_joules() / 3.6e6, r.cost_usd(),
+          price);
   }
   const auto& took = run.report.at("run").as_object();
   Print("digest {}; simulated in {:.3f} s, {:.0f} times real time, {:.0f} MB\n",

@@ -55,9 +55,9 @@ absl::Status PutPart(const Arguments& arguments, const Part& part, SweepRuns run
   return PutReport(arguments, PartJson(part, std::move(runs)));
 }
 
-// Before the runs: a usage error for an axis that the reports will not have. What the first
-// requests give is enough for nearly all fields; a field that they do not give is looked for in the
-// first variant's whole run.
+// Before the runs: a usage error for an axis that reports have, but not those of this fleet. What
+// the first requests give is enough for nearly all fields; a field that they do not give is looked
+// for in the first variant's whole run.
 absl::Status CheckAxesOf(const simulator::OfflineInput& input, const SweepAxes& axes,
                          const Variant& first) {
   constexpr size_t kRequests = 32;
@@ -76,6 +76,8 @@ absl::Status CheckAxesOf(const simulator::OfflineInput& input, const SweepAxes& 
     if (!run.ok()) return absl::OkStatus();  // the same
     status = CheckAxes(axes, run->report);
     if (status.ok()) break;
+    // The price of no token; another variant may have some.
+    if (run->report.at("output_tokens").to_number<int64_t>() == 0) return absl::OkStatus();
   }
   return status;
 }
@@ -88,6 +90,8 @@ absl::Status Sweep(const Arguments& arguments) {
     return UsageError(
         "--part writes what 'sim merge' reads: give --json, and --svg and --html to sim merge");
   }
+  const SweepAxes axes{arguments.Text("x"), arguments.Text("y")};
+  WL_RETURN_IF_ERROR(CheckAxes(axes, simulator::EveryField(arguments.Has("goodput"))));
   WL_ASSIGN_OR_RETURN(const std::unique_ptr<SimInput> read, ReadSimInput(arguments));
   const boost::json::object identity = IdentityOf(arguments, read->input);
   std::unique_ptr<RunJournal> journal;
@@ -99,7 +103,6 @@ absl::Status Sweep(const Arguments& arguments) {
     }
   }
   variants = OnlyPart(std::move(variants), part);
-  const SweepAxes axes{arguments.Text("x"), arguments.Text("y")};
   if (!variants.empty()) {
     WL_RETURN_IF_ERROR(CheckAxesOf(read->input, axes, variants.front()));
   }
@@ -118,6 +121,7 @@ absl::Status Merge(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(SweepRuns merged, MergeParts(arguments.operands()));
   if (arguments.Has("x")) merged.axes.x = arguments.Text("x");
   if (arguments.Has("y")) merged.axes.y = arguments.Text("y");
+  WL_RETURN_IF_ERROR(CheckAxes(merged.axes, simulator::EveryField(true)));
   return PutSweep(OutputOf(arguments), std::move(merged));
 }
 

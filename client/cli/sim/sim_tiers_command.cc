@@ -52,8 +52,9 @@ struct TierRow {
   double goodput = 0;     // share of the requests offered; of those completed without --goodput
   double ttft_p99_ms = 0;
   double fast_tpot_ms = 0, slow_tpot_ms = 0;  // medians; 0: none was served there
-  double usd = 0, joules = 0;                 // a million and one output token, without idle time
-  double fleet_usd = 0;                       // a million output tokens, of all devices
+  // Of a million, one and a million output tokens, the first two without idle time; 0: there is no
+  // output token, or the fleet has no prices.
+  double usd = 0, joules = 0, fleet_usd = 0;
   std::string digest;
 };
 
@@ -66,6 +67,8 @@ double NumberAt(const json::object& report, std::initializer_list<const char*> p
   }
   return at != nullptr && at->is_number() ? at->to_number<double>() : 0;
 }
+
+json::value JsonOf(double figure) { return figure > 0 ? json::value(figure) : json::value(); }
 
 TierRow RowOf(double share, const json::object& report) {
   TierRow row{.share = share};
@@ -104,23 +107,22 @@ json::object RowJson(const TierRow& row) {
           {"ttft_ms_p99", row.ttft_p99_ms},
           {"fast_tpot_ms_p50", row.fast_tpot_ms},
           {"slow_tpot_ms_p50", row.slow_tpot_ms},
-          {"usd_per_million_output_tokens", row.usd},
-          {"joules_per_output_token", row.joules},
-          {"fleet_usd_per_million_output_tokens", row.fleet_usd},
+          {"usd_per_million_output_tokens", JsonOf(row.usd)},
+          {"joules_per_output_token", JsonOf(row.joules)},
+          {"fleet_usd_per_million_output_tokens", JsonOf(row.fleet_usd)},
           {"digest", row.digest}};
 }
 
 void PrintRows(const std::vector<TierRow>& rows) {
   Table table({"share", "fast tokens", "goodput", "ttft p99, ms", "fast tpot p50, ms",
                "slow tpot p50, ms", "$/M tokens", "J/token", "$/M, whole fleet"});
-  const auto milliseconds = [](double ms) { return ms > 0 ? fmt::format("{:.3f}", ms) : "-"; };
+  const auto figure = [](double value) { return value > 0 ? fmt::format("{:.3f}", value) : "-"; };
   for (const TierRow& row : rows) {
     table.Add({fmt::format("{:.3g} %", 100 * row.share),
                fmt::format("{:.1f} %", 100 * row.fast_share),
                fmt::format("{:.1f} %", 100 * row.goodput), fmt::format("{:.1f}", row.ttft_p99_ms),
-               milliseconds(row.fast_tpot_ms), milliseconds(row.slow_tpot_ms),
-               fmt::format("{:.3f}", row.usd), fmt::format("{:.3f}", row.joules),
-               fmt::format("{:.3f}", row.fleet_usd)});
+               figure(row.fast_tpot_ms), figure(row.slow_tpot_ms), figure(row.usd),
+               figure(row.joules), figure(row.fleet_usd)});
   }
   table.Print();
   Print(
