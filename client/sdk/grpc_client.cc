@@ -103,6 +103,7 @@ class GrpcCall : public TokenClient::Call,
         piece.instants.push_back(Nanoseconds(token.since_arrival_ns()));
       }
       piece.tokens = static_cast<uint32_t>(piece.instants.size());
+      if (!first_token_ && piece.tokens > 0) first_token_ = piece.instants.front();
       listener_.on_piece(piece);
     } else if (message_.has_finished()) {
       OnFinished(message_.finished());
@@ -135,7 +136,8 @@ class GrpcCall : public TokenClient::Call,
                                   .prompt = Nanoseconds(times.prefill_ns() + times.transfer_ns()),
                                   .completion = Nanoseconds(times.decode_ns()),
                                   .total = Nanoseconds(times.queue_ns() + times.prefill_ns() +
-                                                       times.transfer_ns() + times.decode_ns())};
+                                                       times.transfer_ns() + times.decode_ns()),
+                                  .first_token = first_token_};
   }
 
   const Endpoint endpoint_;
@@ -148,6 +150,7 @@ class GrpcCall : public TokenClient::Call,
   grpc::ClientContext context_;
   v1::GenerateResponse message_;
   Ending ending_;
+  std::optional<Nanoseconds> first_token_;  // since arrival
 };
 
 // A file that cannot be read is as good as an empty one: the handshake fails and says so.

@@ -91,6 +91,35 @@ std::string DocsPage(const std::vector<RouteDescription>& routes) {
   return page + "</tbody></table></div></body></html>";
 }
 
+namespace {
+
+// What answers and the last chunks of streams have next to `usage`.
+json::object TimeInfoSchema() {
+  const std::pair<const char*, const char*> fields[] = {
+      {"queue_time", "Waited for a prefill worker."},
+      {"prompt_time",
+       "Computed the prompt and handed its KV to the decode unit: until decoding began."},
+      {"completion_time",
+       "From there to the last token: the first token's way through the decode unit, and the gaps "
+       "between the others."},
+      {"total_time", "queue_time + prompt_time + completion_time: from arrival to the last token."},
+      {"first_token_time",
+       "From arrival to the first token; (completion_tokens - 1) / (total_time - first_token_time) "
+       "is the speed after it."},
+      {"created", "When the request came, in seconds since 1970: wall time, unlike the others."}};
+  json::object properties;
+  for (const auto& [name, about] : fields) {
+    properties[name] = json::object{{"type", "number"}, {"description", about}};
+  }
+  return {{"type", "object"},
+          {"description",
+           "`time_info` of an answer, or of the last chunk of a stream: seconds of emulated time, "
+           "what the hardware would have taken."},
+          {"properties", std::move(properties)}};
+}
+
+}  // namespace
+
 std::string OpenApiText(const std::vector<RouteDescription>& routes, std::string_view version) {
   json::object paths;
   for (const RouteDescription& route : routes) {
@@ -109,10 +138,11 @@ std::string OpenApiText(const std::vector<RouteDescription>& routes, std::string
       {"openapi", "3.1.0"},
       {"info", json::object{{"title", "Waferline"}, {"version", std::string(version)}}},
       {"paths", std::move(paths)},
-      {"components", json::object{{"schemas", json::object{{"Error", error}}},
-                                  {"securitySchemes",
-                                   json::object{{"key", json::object{{"type", "http"},
-                                                                     {"scheme", "bearer"}}}}}}}});
+      {"components",
+       json::object{
+           {"schemas", json::object{{"Error", error}, {"TimeInfo", TimeInfoSchema()}}},
+           {"securitySchemes",
+            json::object{{"key", json::object{{"type", "http"}, {"scheme", "bearer"}}}}}}}});
 }
 
 }  // namespace waferline::http

@@ -107,7 +107,10 @@ std::string Pace(const sdk::Ending& ending) {
   const double total_s = ToSeconds(ending.times->total);
   std::string text = fmt::format("{} tokens in {:.2f} ms of emulated time",
                                  *ending.completion_tokens, total_s * 1e3);
-  const double decode_s = ToSeconds(ending.times->completion);
+  const Nanoseconds from_first =
+      ending.times->total -
+      ending.times->first_token.value_or(ending.times->total - ending.times->completion);
+  const double decode_s = ToSeconds(from_first);
   if (*ending.completion_tokens > 1 && decode_s > 0) {
     text += fmt::format(", {:.0f} tokens/s after the first",
                         (*ending.completion_tokens - 1) / decode_s);

@@ -12,8 +12,9 @@ function timesOf(answer) {
   if (!usage) return answer.note ?? "";
   const parts = [`${count(usage.completion_tokens)} tokens`];
   if (times && times.completion_time > 0) {
-    parts.push(`${count(usage.completion_tokens / times.completion_time)} tokens/s emulated`,
-               `queue ${ms(times.queue_time * 1e3)}`, `prefill ${ms(times.prompt_time * 1e3)}`, `decode ${ms(times.completion_time * 1e3)}`, `in all ${ms(times.total_time * 1e3)}`);
+    const after = times.total_time - times.first_token_time;  // as waferctl and the page's requests have it
+    if (after > 0) parts.push(`${count((usage.completion_tokens - 1) / after)} tokens/s after the first, emulated`);
+    parts.push(`queue ${ms(times.queue_time * 1e3)}`, `prefill ${ms(times.prompt_time * 1e3)}`, `decode ${ms(times.completion_time * 1e3)}`, `in all ${ms(times.total_time * 1e3)}`);
   }
   if (answer.wall_ms) parts.push(`${ms(answer.wall_ms)} here`);
   return (answer.note ? answer.note + "; " : "") + parts.join(", ");

@@ -29,12 +29,12 @@ function waterfall(request, now) {
 
 function detail(request, now, abort) {
   if (!request) return [h("p", {class: "soft"}, "Choose a request to see its life: queue, prefill, hand-off, decode.")];
-  const total = spans(request, now).at(-1)[1], decode = spans(request, now)[3];
-  const speed = request.tokens > 1 && decode[1] > decode[0] ? (request.tokens - 1) / (decode[1] - decode[0]) * 1e3 : NaN;
+  const total = spans(request, now).at(-1)[1], after = total - (request.first_token_ms - request.arrival_ms);
+  const speed = request.tokens > 1 && after > 0 ? (request.tokens - 1) / after * 1e3 : NaN;
   const facts = [["model", request.model], ["tenant", request.tenant || "none"], ["prompt", `${count(request.prompt_tokens)} tokens`],
                  ["answer", `${count(request.tokens)} of at most ${count(request.max_tokens)} tokens`],
                  ["first token", request.first_token_ms === undefined ? "none yet" : ms(request.first_token_ms - request.arrival_ms)],
-                 ["in all", ms(total)], ["speed", Number.isFinite(speed) ? `${count(speed)} tokens/s` : "–"], ["restarts", String(request.restarts)]];
+                 ["in all", ms(total)], ["speed", Number.isFinite(speed) ? `${count(speed)} tokens/s after the first, emulated` : "–"], ["restarts", String(request.restarts)]];
   if (request.why) facts.push(["why", request.why]);
   return [h("h2", {}, request.id || "a request"), h("p", {}, h("span", {class: "badge " + stateOf(request)[0]}, stateOf(request)[1])), waterfall(request, now),
           h("table", {}, h("tbody", {}, facts.map(([name, value]) => h("tr", {}, h("th", {scope: "row"}, name), h("td", {class: "number"}, value))))),
