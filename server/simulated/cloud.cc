@@ -19,6 +19,7 @@ constexpr Nanoseconds kBetweenStarts = Milliseconds(100);
 
 void Figures::Add(const Figures& other) {
   for (size_t i = 0; i < faults.size(); ++i) faults[i] += other.faults[i];
+  frame_faults += other.frame_faults;
   requests += other.requests;
   complete += other.complete;
   failed += other.failed;

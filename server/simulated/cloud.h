@@ -27,6 +27,7 @@ namespace waferline::simulated {
 
 struct Figures {
   std::array<uint64_t, kFaultNames.size()> faults{};
+  uint64_t frame_faults = 0;
   uint64_t requests = 0;
   uint64_t complete = 0;   // in full
   uint64_t failed = 0;     // with a named error

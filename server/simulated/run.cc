@@ -38,7 +38,11 @@ class Run {
         clients_.push_back(world_.StartProcess(
             node, [this, i](Process& process) { RunClient(&cloud_, process, i); }));
       }
-      trouble_.Begin(begin + options_.troubled);
+      if (options_.frame_fault) {
+        trouble_.Await(*options_.frame_fault);
+      } else {
+        trouble_.Begin(begin + options_.troubled);
+      }
     }
     const auto failed = [this] { return !cloud_.failure().empty(); };
     world_.Run(Machine::kForever, [&] { return checker->over || failed(); });

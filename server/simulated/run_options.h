@@ -3,10 +3,12 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "wafer_backend/base/units.h"
+#include "wafer_backend/compute/link/frame_kind.h"
 #include "wafer_backend/compute/link/liveness.h"
 
 namespace waferline::simulated {
@@ -34,10 +36,24 @@ inline constexpr std::array<std::string_view, 15> kFaultNames = {
     "reset",       "pause",     "pause-front", "crash",       "host-loss",
     "crash-front", "take-over", "slow-disk",   "disk-fails",  "power-loss"};
 
+// One fault at one frame between the processes, whichever is sent first or a little later.
+struct FrameFault {
+  enum class How : uint8_t {
+    kPauseReceiver,  // as by SIGSTOP
+    kPauseSender,
+    kLostThere,  // nothing more arrives where the frame goes
+    kLostBack,   // nor where it comes from
+    kTrickle,    // a byte at a time, both ways
+  };
+  link::FrameKind frame = link::FrameKind::kHello;
+  How how = How::kPauseReceiver;
+};
+
 struct RunOptions {
   uint64_t seed = 1;
   bool faults = true;
   Nanoseconds troubled = Milliseconds(1500);  // for so long faults are injected
+  std::optional<FrameFault> frame_fault;      // this one instead of those that are drawn
   int clients = 2;
   // Small times, so that a run is short; their proportions are the product's.
   link::Liveness liveness{Milliseconds(200), Milliseconds(600)};

@@ -1,6 +1,7 @@
 #include "server/simulated/trouble.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace waferline::simulated {
 namespace {
@@ -20,6 +21,57 @@ void Trouble::Next(Nanoseconds end) {
     Inject(static_cast<FaultKind>(world().Draw(kFaultNames.size())));
     Next(end);
   });
+}
+
+void Trouble::Await(const FrameFault& frame_fault) {
+  world().net().OnFrame(
+      [this, frame_fault, before = world().Draw(3)](Node from, Node to, uint8_t kind) mutable {
+        if (mended_ || injected_ || kind != static_cast<uint8_t>(frame_fault.frame) || before-- > 0)
+          return;
+        injected_ = true;
+        ++cloud_->figures().frame_faults;
+        InjectAtFrame(frame_fault.how, from, to);
+      });
+}
+
+// Long enough for silence to be noticed.
+void Trouble::InjectAtFrame(FrameFault::How how, Node from, Node to) {
+  const Nanoseconds lasting = cloud_->options().liveness.patience * 5 / 2;
+  switch (how) {
+    case FrameFault::How::kPauseReceiver:
+    case FrameFault::How::kPauseSender: {
+      const Node node = how == FrameFault::How::kPauseSender ? from : to;
+      // Not in the middle of its turn.
+      world().After(Nanoseconds(0), [this, node, lasting] {
+        if (Process* const process = ProcessOn(node)) world().Pause(process, lasting);
+      });
+      return;
+    }
+    case FrameFault::How::kLostThere:
+      return Cut(from, to, world().Now() + lasting);
+    case FrameFault::How::kLostBack:
+      return Cut(to, from, world().Now() + lasting);
+    case FrameFault::How::kTrickle:
+      break;
+  }
+  for (const auto& [a, b] : {std::pair(from, to), std::pair(to, from)}) {
+    world().net().weather(a, b).trickle = lasting / 4;
+  }
+  world().After(lasting, [this, from, to] {
+    for (const auto& [a, b] : {std::pair(from, to), std::pair(to, from)}) {
+      world().net().weather(a, b).trickle = Nanoseconds(0);
+    }
+  });
+}
+
+Process* Trouble::ProcessOn(Node node) {
+  for (const Cloud::Worker& worker : cloud_->workers()) {
+    if (worker.node == node) return worker.process;
+  }
+  for (const Cloud::Front& front : cloud_->fronts()) {
+    if (front.node == node) return front.process;
+  }
+  return nullptr;
 }
 
 Node Trouble::AnyNode() {

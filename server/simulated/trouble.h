@@ -15,11 +15,15 @@ class Trouble {
 
   // Injects from now on, until `end`.
   void Begin(Nanoseconds end);
+  // Injects this one, once, when its frame is sent.
+  void Await(const FrameFault& frame_fault);
   // The network is fair, nothing is paused, what is dead is started, one front end serves.
   void Mend();
 
  private:
   void Next(Nanoseconds end);
+  void InjectAtFrame(FrameFault::How how, Node from, Node to);
+  Process* ProcessOn(Node node);
   void Inject(FaultKind kind);
   void ChangeWeather(FaultKind kind);
   void Cut(Node from, Node to, Nanoseconds until);
@@ -34,6 +38,7 @@ class Trouble {
 
   Cloud* const cloud_;
   bool mended_ = false;
+  bool injected_ = false;
 };
 
 }  // namespace waferline::simulated

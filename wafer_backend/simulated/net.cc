@@ -236,18 +236,27 @@ absl::StatusOr<size_t> Net::SimSocket::Write(std::span<const uint8_t> bytes) {
     ++net_->figures_.pieces;
     count = 1 + net_->world_->Draw(std::min(count - 1, kPacketBytes));
   }
+  if (net_->on_frame_) {
+    end_->sent.Take(bytes.first(count),
+                    [&](uint8_t kind) { net_->on_frame_(end_->node, other->node, kind); });
+  }
   Nanoseconds at = net_->Arrival(end_->node, other->node);
   if (at < other->last_arrival) {
     ++net_->figures_.overtaken;
     at = other->last_arrival;
   }
+  const size_t piece = weather.trickle > Nanoseconds(0) ? 1 : count;
+  for (size_t sent = 0; sent < count; sent += piece) {
+    if (sent > 0) at = at + weather.trickle;
+    const auto begin = bytes.begin() + static_cast<ptrdiff_t>(sent);
+    net_->world_->At(at,
+                     [net = net_, other,
+                      packet = std::vector<uint8_t>(begin, begin + static_cast<ptrdiff_t>(piece))] {
+                       net->Deliver(other, packet);
+                     });
+  }
   other->last_arrival = at;
   other->in_flight += count;
-  net_->world_->At(at, [net = net_, other,
-                        packet = std::vector<uint8_t>(
-                            bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(count))] {
-    net->Deliver(other, packet);
-  });
   return count;
 }
 

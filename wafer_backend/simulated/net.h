@@ -34,6 +34,7 @@ struct Weather {
   uint64_t lost_one_in = 0;  // packets; 0: none
   uint64_t cut_one_in = 0;   // writes and reads take a part only; 0: none
   Nanoseconds cut_until;     // nothing arrives before
+  Nanoseconds trickle;       // bytes arrive one by one, so far apart; 0: as they come
 };
 
 struct NetFigures {
@@ -64,6 +65,11 @@ class Net {
   void SetSilentDeath(Node node, bool silent) { silent_[node] = silent; }
   // Resets one of the connections between two nodes, if there are any.
   void ResetOne(Node a, Node b);
+  // `call` hears of each frame of wafer_backend/compute/link, by its kind, before it leaves. It may
+  // change the weather, for this frame too, and what is to happen later.
+  void OnFrame(std::function<void(Node from, Node to, uint8_t kind)> call) {
+    on_frame_ = std::move(call);
+  }
   void OnDeath(Process* process);
   // Connections that are open at any end.
   size_t open_connections() const;
@@ -103,6 +109,7 @@ class Net {
   std::map<Node, bool> silent_;
   std::map<Node, Listening> listening_;
   std::vector<std::weak_ptr<End>> ends_;
+  std::function<void(Node from, Node to, uint8_t kind)> on_frame_;
   NetFigures figures_;
 };
 

@@ -1,8 +1,12 @@
 // The ends of streams and what holds them, for the .cc files of this folder only.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <cstdint>
 #include <deque>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +14,35 @@
 #include "wafer_backend/simulated/net.h"
 
 namespace waferline::simulated {
+
+// Finds the frames in what an end sends.
+class FrameKinds {
+ public:
+  template <typename Call>  // void(uint8_t kind), for each header that ends in `bytes`
+  void Take(std::span<const uint8_t> bytes, const Call& call) {
+    for (size_t i = 0; i < bytes.size(); ++i) {
+      if (rest_ > 0) {
+        const size_t passed = std::min<size_t>(rest_, bytes.size() - i);
+        rest_ -= passed;
+        i += passed - 1;
+        continue;
+      }
+      header_.at(have_++) = bytes[i];
+      if (have_ < header_.size()) continue;
+      have_ = 0;
+      // u32 length of what follows it, u8 version, u8 kind, u16
+      rest_ = (header_[0] | size_t{header_[1]} << 8 | size_t{header_[2]} << 16 |
+               size_t{header_[3]} << 24) -
+              4;
+      call(header_[5]);
+    }
+  }
+
+ private:
+  std::array<uint8_t, 8> header_{};
+  size_t have_ = 0;
+  size_t rest_ = 0;
+};
 
 // One end of a stream. Its socket and packets on their way to it hold it.
 struct Net::End : std::enable_shared_from_this<End> {
@@ -22,6 +55,7 @@ struct Net::End : std::enable_shared_from_this<End> {
   std::string over;          // why nothing more comes, once `in` is read; "": more may
   std::deque<uint8_t> in;    // arrived, not read
   size_t in_flight = 0;      // towards it
+  FrameKinds sent;           // by it
   Nanoseconds last_arrival;  // of what was sent to it so far
   std::span<uint8_t> read_room;
   link::Socket::OnRead read_done;

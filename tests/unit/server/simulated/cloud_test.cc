@@ -41,6 +41,34 @@ TEST_CASE("in some runs each kind of fault happens, and no law is broken") {
   REQUIRE(all.lost > 0);
 }
 
+// Every state of the protocol between the processes, by the frame that leads into it.
+TEST_CASE("a pause, one-way loss and a trickle at whichever frame cost a bounded time") {
+  using link::FrameKind;
+  using How = FrameFault::How;
+  const auto fixtures = MakeFixtures();
+  const auto frame =
+      GENERATE(FrameKind::kHello, FrameKind::kShards, FrameKind::kJoin, FrameKind::kAskMemory,
+               FrameKind::kMemory, FrameKind::kAnswer, FrameKind::kPrefill, FrameKind::kPrefilled,
+               FrameKind::kOpen, FrameKind::kHandOff, FrameKind::kKv, FrameKind::kKvReceived,
+               FrameKind::kHandedOff, FrameKind::kToken, FrameKind::kActivation, FrameKind::kLogits,
+               FrameKind::kClose, FrameKind::kHeartbeat);
+  const How how = GENERATE(How::kPauseReceiver, How::kPauseSender, How::kLostThere, How::kLostBack,
+                           How::kTrickle);
+  Figures all;
+  for (uint64_t seed = 1; seed <= 4; ++seed) {
+    INFO("frame " << static_cast<int>(frame) << ", how " << static_cast<int>(how) << ", seed "
+                  << seed);
+    RunOptions options{.seed = seed, .troubled = Seconds(3)};
+    options.frame_fault = FrameFault{frame, how};
+    const RunResult result = RunCloud(options, *fixtures);
+    REQUIRE(result.failure == "");
+    all.Add(result.figures);
+  }
+  INFO("frame " << static_cast<int>(frame) << ", how " << static_cast<int>(how));
+  REQUIRE(all.frame_faults > 0);
+  REQUIRE(all.complete > 0);
+}
+
 TEST_CASE("a token that differs from the run without faults is found") {
   const auto fixtures = MakeFixtures();
   fixtures->texts[0].back() ^= 1;
