@@ -28,7 +28,7 @@ def run(server, at=None, fault=None):
     body = {"model": "far", "prompt": "The storm came over the harbour. " * 6, "temperature": 0.7, "seed": 5, "max_tokens": TOKENS,
             "ignore_eos": True, "logprobs": 2,
             "waferline": {"arrival_ns": 1000, "arrival_number": 0, "last_arrival": True, "instants": True}}
-    tokens, instants, times = [], [], None
+    tokens, instants, times, over = [], [], None, None
     for _, event in stream(server.http, "/v1/completions", body):
         instants += event.get("waferline", {}).get("instants_ns", [])
         times = event.get("time_info") or times
@@ -37,8 +37,10 @@ def run(server, at=None, fault=None):
             tokens += zip(logprobs["tokens"], logprobs["token_logprobs"], strict=True)
         if fault and len(instants) >= at:
             fault()
-            fault = None
+            fault, over = None, time.monotonic()
     assert fault is None and len(instants) == TOKENS and tokens
+    if over:
+        print(f"done {time.monotonic() - over:.1f} s after the fault")
     emulated = {key: times[key] for key in ("queue_time", "prompt_time", "completion_time", "total_time")}
     return tokens, instants, emulated, json.loads(get(server.http + "/admin/load"))["schedule_digest"]
 

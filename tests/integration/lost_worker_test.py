@@ -64,6 +64,7 @@ def test_a_worker_that_stays_away(cloud, number, named):
     try:
         code, message, headers, seconds = ask(server.http)
         assert (code, headers["retry-after"]) == (503, "2")
+        print(f"503 after {seconds:.1f} s, bound {OUTAGE_S} s")
         assert seconds < OUTAGE_S + 30
         assert named in message and workers.addresses[number] in message
         code, message, headers, seconds = ask(server.http)
