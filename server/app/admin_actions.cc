@@ -60,6 +60,7 @@ void AdminActions::Drain(admin::Done<uint64_t> done) {
     const MutexLock lock(&mutex_);
     draining_ = true;
     cloud_->engines().Drain();
+    taking_(false);
   }
   AnswerInFlight(done);
 }
@@ -70,10 +71,17 @@ void AdminActions::Resume(admin::Done<uint64_t> done) {
     if (!stopping_) {
       cloud_->engines().EndDrain();
       draining_ = false;
+      taking_(true);
     }
   }
   if (draining()) return done(absl::UnavailableError("the server is stopping"));
   AnswerInFlight(done);
+}
+
+void AdminActions::ReportTo(std::function<void(bool taking)> taking) {
+  const MutexLock lock(&mutex_);
+  taking_ = std::move(taking);
+  taking_(!draining_);
 }
 
 void AdminActions::AnswerInFlight(const admin::Done<uint64_t>& done) {

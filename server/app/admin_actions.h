@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,10 @@ class AdminActions : public admin::AdminPort {
   void ResetPrefixCaches(std::function<void(absl::Status)> done) override;
   void ApplyFault(const admin::FaultOrder& order, std::function<void(absl::Status)> done) override;
 
+  // Calls `taking` now, and each time that an operator drains or resumes: whether new requests are
+  // taken. One at a time; what it needs outlives all calls of operators.
+  void ReportTo(std::function<void(bool taking)> taking);
+
   // Drain without an answer, and for good: the process stops.
   void StartStopping();
 
@@ -43,6 +48,7 @@ class AdminActions : public admin::AdminPort {
   Cloud* const cloud_;
   Mutex mutex_;  // operators' drains and resumes, and the stop of the process
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::function<void(bool)> taking_ ABSL_GUARDED_BY(mutex_) = [](bool) {};
   std::atomic<bool> draining_{false};
 };
 

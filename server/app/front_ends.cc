@@ -71,8 +71,9 @@ class BothFrontEnds : public FrontEnds {
 
   bool needs_keys() const override { return keys_.required(); }
 
+  void SetServing(bool serving) override { grpc_->SetServing(serving); }
   void StopServing() override {
-    grpc_->SetServing(false);
+    SetServing(false);
     batches_->Drain();
   }
 
@@ -118,6 +119,7 @@ class BothFrontEnds : public FrontEnds {
             .clock = ClockOf(config_.clock)};
   }
 
+  using Snapshots = std::vector<engine::EngineSnapshot>;  // by engine
   // A port, and the routes that it has.
   struct HttpDoor {
     std::unique_ptr<http::HttpServer> server;
@@ -198,8 +200,7 @@ class BothFrontEnds : public FrontEnds {
   }
 
   void MakeScrape(const ScrapeCache::Names& names) {
-    const auto parts =
-        std::make_shared<std::vector<engine::EngineSnapshot>>(cloud_->engines().members().size());
+    const auto parts = std::make_shared<Snapshots>(cloud_->engines().members().size());
     const auto make = [this, names](bool current, const auto& snapshots) {
       metrics::Exposition& all = cloud_->exposition();
       if (current) all.SetGauges(health_.Merged(std::move(*snapshots)), Figures(), names);
@@ -216,8 +217,7 @@ class BothFrontEnds : public FrontEnds {
   // The same for those who watch the page.
   void Look(HttpDoor* door, std::function<void(std::string)> reply) {
     const auto view = std::make_shared<live::LiveView>();
-    const auto parts =
-        std::make_shared<std::vector<engine::EngineSnapshot>>(cloud_->engines().members().size());
+    const auto parts = std::make_shared<Snapshots>(cloud_->engines().members().size());
     view->activities.resize(parts->size());
     const bool posted = cloud_->engines().Post(
         [this, parts, view](size_t i, engine::Engine& engine) {

@@ -28,8 +28,10 @@ class FrontEnds {
   // Callers need a key: of the configuration or of the database.
   virtual bool needs_keys() const = 0;
 
-  // gRPC's health says NOT_SERVING. Connections are still accepted, and their requests refused by
-  // the draining engine; those in flight go on.
+  // gRPC's health says SERVING or NOT_SERVING. Connections are accepted all the time, and their
+  // requests refused by a draining engine; those in flight go on. Any thread.
+  virtual void SetServing(bool serving) = 0;
+  // NOT_SERVING, and no batch begins a line any more.
   virtual void StopServing() = 0;
   // After the engine has stopped: lets what it said last reach the clients, for a moment, then
   // closes.

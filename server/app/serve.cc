@@ -197,6 +197,7 @@ absl::StatusOr<std::string> ServeCloud(const ServeOptions& options, CellMember* 
   if (member != nullptr) member->CloseDoor();
   WL_ASSIGN_OR_RETURN(const std::unique_ptr<FrontEnds> front,
                       FrontEnds::Start(config, cloud.get(), &admin, member));
+  admin.ReportTo([&front](bool taking) { front->SetServing(taking); });
   if (!options.port_file.empty()) {
     WL_RETURN_IF_ERROR(WriteFileAtOnce(options.port_file, PortsOf(*front)));
   }

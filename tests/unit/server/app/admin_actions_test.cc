@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "proto/grpc/health/v1/health.grpc.pb.h"
 #include "proto/waferline/v1/inference.grpc.pb.h"
 #include "proto/waferline/v1/operator.grpc.pb.h"
 #include "server/app/cloud.h"
@@ -48,10 +49,20 @@ struct Doors {
     auto started = FrontEnds::Start(config, cloud.get(), admin.get(), nullptr);
     REQUIRE(started.ok());
     front = *std::move(started);
+    admin->ReportTo([this](bool taking) { front->SetServing(taking); });
     const auto channel = grpc::CreateChannel("127.0.0.1:" + std::to_string(front->grpc_port()),
                                              grpc::InsecureChannelCredentials());
     inference = v1::InferenceService::NewStub(channel);
     orders = v1::OperatorService::NewStub(channel);
+    health = grpc::health::v1::Health::NewStub(channel);
+  }
+
+  // What gRPC's balancers see.
+  bool Serving() const {
+    grpc::ClientContext context;
+    grpc::health::v1::HealthCheckResponse response;
+    REQUIRE(health->Check(&context, {}, &response).ok());
+    return response.status() == grpc::health::v1::HealthCheckResponse::SERVING;
   }
 
   uint32_t AbortByGrpc(const std::string& id, const std::string& tenant = "") const {
@@ -82,6 +93,7 @@ struct Doors {
   std::unique_ptr<FrontEnds> front;
   std::unique_ptr<v1::InferenceService::Stub> inference;
   std::unique_ptr<v1::OperatorService::Stub> orders;
+  std::unique_ptr<grpc::health::v1::Health::Stub> health;
 };
 
 std::string Post(const std::string& path, const std::string& body, const std::string& id = "any") {
@@ -193,7 +205,9 @@ TEST_CASE("a drain by HTTP: nothing new by either door, what is in flight goes o
       Post("/v1/completions",
            R"({"model":"m","prompt":"a","max_tokens":1500,"ignore_eos":true,"stream":true})"));
   stream.ReadUntil("data: {");
+  CHECK(doors.Serving());
   CHECK(doors.Ask(Post("/admin/drain", "")).body == R"({"status":"draining","in_flight":1})");
+  CHECK(!doors.Serving());
   CHECK(doors.LoadByGrpc().state() == v1::SERVER_STATE_DRAINING);
   CHECK(doors.Ask("GET /ready HTTP/1.1\r\nhost: localhost\r\n\r\n").code == 503);
   CHECK(doors.Ask(Post("/v1/completions", R"({"model":"m","prompt":"a"})")).code == 503);
@@ -209,6 +223,7 @@ TEST_CASE("a drain by HTTP: nothing new by either door, what is in flight goes o
   grpc::ClientContext resume;
   CHECK(doors.orders->Resume(&resume, {}, &resumed).ok());
   CHECK(doors.LoadByGrpc().state() == v1::SERVER_STATE_READY);
+  CHECK(doors.Serving());
   CHECK(doors.Ask("GET /ready HTTP/1.1\r\nhost: localhost\r\n\r\n").code == 200);
   CHECK(doors.Ask(Post("/v1/completions", R"({"model":"m","prompt":"a"})")).code == 200);
   CHECK(doors.Ask(Post("/admin/resume", "")).body.starts_with(R"({"status":"ready","in_flight":)"));
