@@ -53,7 +53,7 @@ def text_of(name, url):
     served = first_model(url)
     if name == SMOLLM2:
         body = {"model": served, "temperature": 0, "max_tokens": 24,
-                "messages": [{"role": "user", "content": "What is the capital of France?"}]}
+                "messages": [{"role": "user", "content": "What is the capital city of Germany?"}]}
         return post(url, "/v1/chat/completions", body)["choices"][0]["message"]["content"]
     body = {"model": served, "temperature": 0, "max_tokens": 12, "prompt": "The capital of France is"}
     return post(url, "/v1/completions", body)["choices"][0]["text"]
@@ -66,7 +66,7 @@ def test_a_public_model_answers_alike_however_it_is_computed(name, tmp_path):
     for shards in (1, 2):
         with Waferd(path, "--shards", str(shards), "--context", "512") as server:
             texts[shards] = text_of(name, server.http)
-    assert {SMOLLM2: "Paris", GEMMA: "the country of France"}[name] in texts[1]
+    assert {SMOLLM2: "Berlin", GEMMA: "the country of France"}[name] in texts[1]
     config = tmp_path / "remote.yaml"
     with Workers(path, layer_count(path), 2) as workers:
         config.write_text(REMOTE.format(tokens=workers.tokens))

@@ -21,7 +21,7 @@ namespace waferline::kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Activations vary along a row, so each 64 (or 128) columns have a scale of their own, by which the
+// Activations vary along a row, so each 32 (or 128) columns have a scale of their own, by which the
 // largest of them is the largest integer. Multiplying every product by it would cost a
 // multiplication a tile and block. Instead a sum is kept in units of the scale of the columns it
 // has reached (quantised_tile-inl.h): where the scale changes from s to t, the sum so far is

@@ -5,7 +5,7 @@
 //   F32, F16  f32 sum over the columns in rising order
 //   BF16      activations rounded to bf16; f32 sum in rising order (kPortable, kAvx2: activations
 //             stay f32)
-//   others    activations rounded to integers of a byte, each 64 columns (Q4_0: 128) with a scale
+//   others    activations rounded to integers of a byte, each 32 columns (Q4_0: 128) with a scale
 //             of their own (activations.h); exact integer sums of each part of the weights' block
 //             (32 columns; Q2_K, Q3_K, Q6_K 16), each turned to f32, times the weights' scale,
 //             added in rising order to a sum in units of the activations' scale

@@ -34,7 +34,7 @@ struct Int8Scale {
   int largest;
 };
 constexpr Int8Scale ScaleOf(Int8Form form) {
-  return form == Int8Form::kWinograd ? Int8Scale{128, 120} : Int8Scale{64, 127};
+  return form == Int8Form::kWinograd ? Int8Scale{128, 120} : Int8Scale{32, 127};
 }
 
 enum class UnitForm : uint8_t {
