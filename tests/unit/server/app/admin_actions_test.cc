@@ -130,7 +130,7 @@ TEST_CASE("two tenants use the same id: an operator ends one's request, the othe
   Doors doors(
       "api_keys: [{key: key-a, tenant: a}, {key: key-b, tenant: b},"
       " {key: key-operator, tenant: operator, may_operate: true}]\n");
-  const auto begin = [&doors](RawClient& client, const std::string& key) {
+  const auto begin = [](RawClient& client, const std::string& key) {
     client.Send(
         Post("/v1/completions", Long(R"(,"stream":true)"), "same\r\nauthorization: Bearer " + key));
     client.ReadUntil("data: {");  // it runs
