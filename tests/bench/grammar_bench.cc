@@ -100,7 +100,7 @@ Costs Draw(const TokenConstraint& constraint, const std::vector<float>& row) {
 void Run() {
   struct Workload {
     const char* name;
-    std::string_view text;  // a schema, or a regular expression
+    std::string_view text;  // a schema, a GBNF grammar, or a regular expression
   };
   static constexpr Workload kWorkloads[] = {
       {"any object", R"({"type":"object"})"},
@@ -113,7 +113,8 @@ void Run() {
       {"recursion",
        R"({"$ref":"#/$defs/n","$defs":{"n":{"type":"object","properties":{"v":{"type":"string"},"c":{"type":"array","items":{"$ref":"#/$defs/n"}}},"required":["v","c"]}}})"},
       {"any text", R"([\s\S]*)"},
-      {"counting", R"([\s\S]{1000,2000})"}};
+      {"counting", R"([\s\S]{1000,2000})"},
+      {"GBNF", R"(root ::= [^<]{1000,2000})"}};
   const auto tokenizer = std::make_shared<grammar::BytesAndTexts>(Texts());
   const grammar::GrammarCompiler compiler(tokenizer);
   const std::vector<float> row(static_cast<size_t>(tokenizer->size()), 1.0f);
@@ -127,6 +128,7 @@ void Run() {
       spec.kind = grammar::GrammarSpec::Kind::kJsonSchema;
       spec.schema = boost::json::parse(one.text);
     } else {
+      if (one.text.starts_with("root")) spec.kind = grammar::GrammarSpec::Kind::kGbnf;
       spec.text = one.text;
     }
     const auto constraint = compiler.Compile(spec);

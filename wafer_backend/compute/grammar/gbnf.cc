@@ -129,12 +129,16 @@ absl::Status GbnfParser::ParseItem(int depth, StateId from, StateId to) {
   builder_->Jump(end, rule.end);
   StateId at = from;
   const uint32_t apart = max == kAnyCount ? min : max;
+  const StateId first = builder_->NewState();
+  builder_->Jump(at, first);
+  at = first;
   for (uint32_t i = 0; i < apart; ++i) {
     if (i >= min) builder_->Jump(at, to);
     const StateId next = builder_->NewState();
     builder_->Call(at, item, next);
     at = next;
   }
+  builder_->Counted(first);
   builder_->Jump(at, to);
   if (max == kAnyCount) {
     const StateId loop = builder_->NewState();

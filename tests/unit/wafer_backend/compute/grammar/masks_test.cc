@@ -35,8 +35,9 @@ bool MayFollow(const TokenConstraint& constraint, const std::string& text, std::
   return true;
 }
 
-// A schema, or a regular expression.
+// A schema, a GBNF grammar, or a regular expression.
 GrammarSpec SpecOf(const std::string& source) {
+  if (source.starts_with("root")) return {.kind = GrammarSpec::Kind::kGbnf, .text = source};
   if (!source.starts_with('{')) return {.kind = GrammarSpec::Kind::kRegex, .text = source};
   return {.kind = GrammarSpec::Kind::kJsonSchema, .schema = boost::json::parse(source)};
 }
@@ -53,7 +54,8 @@ TEST_CASE("a token is allowed exactly if its bytes are, one after the other") {
        R"({"type":"string","minLength":3})",
        // Long counts: most places look like others.
        R"({"type":"array","items":{"type":"string","minLength":30,"maxLength":45}})",
-       R"([\s\S]{20,50})", R"(([^1]{15,40}1){2})"}) {
+       R"([\s\S]{20,50})", R"(root ::= ("{" | [^b]){10,40} "b" [a-z ]{0,60})",
+       R"(([^1]{15,40}1){2})"}) {
     const auto constraint = *compiler.Compile(SpecOf(source));
     const auto cursor = constraint->Start();
     SeededStream random(seed);
