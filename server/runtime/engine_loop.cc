@@ -68,15 +68,18 @@ uint32_t EngineLoop::Abort(const RequestName& name, const absl::Status& status) 
 void EngineLoop::TakeInbox() {
   Inbox::Content content = inbox_.Take();
   if (!content.draining && drained_) engine_->EndDrain();  // before the requests that it let in
-  for (Inbox::Submitted& request : content.requests) Admit(std::move(request));
-  for (const Ticket ticket : content.cancels) Cancel(ticket);
-  for (const Ticket ticket : content.resumes) engine_->Resume(ticket);
-  for (const Inbox::Call& call : content.calls) call(*engine_);
-  if (content.draining && !drained_) {
+  const bool drain = content.draining && !drained_;
+  const size_t before = drain ? content.before_drain : 0;
+  for (size_t i = 0; i < before; ++i) Admit(std::move(content.requests[i]));
+  if (drain) {
     feed_.Close(absl::UnavailableError("the service is draining"));
     engine_->Drain();
   }
   drained_ = content.draining;
+  for (size_t i = before; i < content.requests.size(); ++i) Admit(std::move(content.requests[i]));
+  for (const Ticket ticket : content.cancels) Cancel(ticket);
+  for (const Ticket ticket : content.resumes) engine_->Resume(ticket);
+  for (const Inbox::Call& call : content.calls) call(*engine_);
   if (content.stopping && !stop_at_ns_) {
     stop_at_ns_ = WallNanoseconds() + options_.drain_bound.count();
   }
@@ -89,7 +92,7 @@ void EngineLoop::Admit(Inbox::Submitted request) {
   if (real()) {
     // The mailbox is where a request arrives: the clock has to be there first.
     if (!blocked_since_ns_) RunTo(pace_.InstantAt(WallNanoseconds()));
-  } else if (request.request.own_arrival) {
+  } else if (request.request.own_arrival && !drained_) {
     return feed_.Take(std::move(request));
   }
   Submit(std::move(request));

@@ -41,7 +41,7 @@ absl::StatusOr<Ticket> EngineThread::Submit(ValidRequest request) {
     case Inbox::Push::kClosed:
       break;
   }
-  return absl::UnavailableError("the service is draining");
+  return absl::UnavailableError("the service is stopping");
 }
 
 void EngineThread::Cancel(Ticket ticket) { loop_->inbox().PushCancel(ticket); }

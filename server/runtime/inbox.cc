@@ -5,7 +5,7 @@ namespace waferline::runtime {
 Inbox::Push Inbox::PushRequest(Submitted&& item) {
   {
     MutexLock lock(&mutex_);
-    if (closed_ || content_.draining) return Push::kClosed;
+    if (closed_ || content_.stopping) return Push::kClosed;
     if (content_.requests.size() >= max_requests_) return Push::kFull;
     content_.requests.push_back(std::move(item));
   }
@@ -44,9 +44,13 @@ bool Inbox::PushCall(Call&& call) {
 void Inbox::Drain() {
   {
     MutexLock lock(&mutex_);
-    content_.draining = true;
+    BeginDrain();
   }
   Wake();
+}
+
+void Inbox::BeginDrain() {
+  if (!std::exchange(content_.draining, true)) content_.before_drain = content_.requests.size();
 }
 
 void Inbox::EndDrain() {
@@ -60,7 +64,8 @@ void Inbox::EndDrain() {
 void Inbox::Stop() {
   {
     MutexLock lock(&mutex_);
-    content_.draining = content_.stopping = true;
+    BeginDrain();
+    content_.stopping = true;
   }
   Wake();
 }

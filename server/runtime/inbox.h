@@ -29,6 +29,7 @@ class Inbox {
     std::vector<Ticket> resumes;
     std::vector<Call> calls;
     bool draining = false;
+    size_t before_drain = 0;  // of the requests, if it drains: those that came before
     bool stopping = false;
   };
 
@@ -40,9 +41,9 @@ class Inbox {
   void PushCancel(Ticket ticket);
   void PushResume(Ticket ticket);
   bool PushCall(Call&& call);
-  void Drain();     // no requests from now on
-  void EndDrain();  // requests again, unless it stops
-  void Stop();      // as Drain, and the thread is to end
+  void Drain();     // the engine refuses, and counts, the requests that come from now on
+  void EndDrain();  // it takes them again, unless it stops
+  void Stop();      // takes no requests from now on, and the thread is to end
 
   // Something may be new. Cheap when the engine's thread is awake.
   void Wake();
@@ -56,6 +57,8 @@ class Inbox {
   Content Close();
 
  private:
+  void BeginDrain() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   const size_t max_requests_;
   const size_t max_calls_;
   std::atomic<bool> awake_{false};

@@ -154,6 +154,7 @@ def test_an_operator_sees_requests_and_ends_one(tmp_path):
         with pytest.raises(urllib.error.HTTPError) as refused:
             post(server.http, "/v1/completions", body)
         assert refused.value.code == 503 and "draining" in refused.value.read().decode()
+        assert Metrics(server.http).sum("waferline_requests_refused_total", cause="draining") == 1
         resumed = waferctl("resume", "--server", server.http)
         assert resumed.returncode == 0 and resumed.stdout == "takes new requests; 0 in flight go on\n", resumed.stderr
         assert "healthy" in waferctl("status", "--server", server.http).stdout

@@ -125,7 +125,10 @@ TEST_CASE("a drain refuses new requests and lets the others finish") {
   auto sink = std::make_shared<RecordingSink>();
   REQUIRE(live.thread->Submit(live.Request(sink, 50, 100)).ok());
   live.thread->Drain();
-  REQUIRE(!live.thread->Submit(live.Request(sink, 1, 1)).ok());
+  auto refused = std::make_shared<RecordingSink>();
+  REQUIRE(live.thread->Submit(live.Request(refused, 1, 1)).ok());
+  refused->Await();
+  REQUIRE(absl::IsUnavailable(refused->status));
   sink->Await();
   REQUIRE(sink->since.size() == 100);
   REQUIRE(live.thread->progress_age() < Seconds(5));
