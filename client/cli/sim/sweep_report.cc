@@ -6,6 +6,9 @@
 #include <boost/json.hpp>
 #include <cstdio>
 #include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/charts/pareto.h"
@@ -15,14 +18,35 @@
 #include "wafer_backend/base/command_line/command.h"
 #include "wafer_backend/base/files.h"
 #include "wafer_backend/base/json_fields.h"
+#include "wafer_backend/base/name_table.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/base/strings.h"
 
 namespace waferline::cli {
 namespace {
 
 namespace json = boost::json;
 
-// "ttft_ms.p99" in a report.
+// "ttft_ms.p99": the paths of all numbers in a report, lists aside.
+void AddPaths(const json::object& object, const std::string& prefix, std::vector<std::string>* to) {
+  for (const auto& [key, value] : object) {
+    const std::string path = absl::StrCat(prefix, Absl({key.data(), key.size()}));
+    if (value.is_number()) to->push_back(path);
+    if (const json::object* inner = value.if_object()) AddPaths(*inner, path + ".", to);
+  }
+}
+
+absl::Status NoNumber(const json::object& report, const std::string& path) {
+  std::vector<std::string> paths;
+  AddPaths(report, "", &paths);
+  return UsageError(absl::StrCat(
+      "a report has no number \"", path, "\"",
+      Absl(DidYouMean(path, std::vector<std::string_view>(paths.begin(), paths.end()))),
+      "; 'waferctl sim --json' shows what it has, as usd_per_million_output_tokens or "
+      "ttft_ms.p99"));
+}
+
+// The number at `path` in a report.
 absl::StatusOr<double> Figure(const boost::json::object& report, const std::string& path) {
   const boost::json::value* at = nullptr;
   std::istringstream steps(path);
@@ -32,7 +56,7 @@ absl::StatusOr<double> Figure(const boost::json::object& report, const std::stri
     if (at == nullptr) break;
   }
   if (at == nullptr || !at->is_number()) {
-    return UsageError("a report has no number \"" + path + "\"");
+    return NoNumber(report, path);
   }
   return at->to_number<double>();
 }
