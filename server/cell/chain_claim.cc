@@ -96,6 +96,11 @@ absl::Status KeepClaimed(membership::Registry* registry,
     const auto listed = snapshot->workers.find(worker->id);
     const auto claim = snapshot->claims.find(worker->id);
     if (listed == snapshot->workers.end()) continue;
+    if (listed->second.epoch > by.epoch) {  // it would refuse this one, and serve nobody else
+      failed = absl::UnavailableError(
+          absl::StrCat("worker ", worker->id, " has seen epoch ", listed->second.epoch));
+      continue;
+    }
     if (claim != snapshot->claims.end() && claim->second == own) continue;
     const absl::Status taken = registry->Take(listed->second, by);
     if (!taken.ok()) failed = absl::UnavailableError(taken.message());

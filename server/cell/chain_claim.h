@@ -43,7 +43,7 @@ uint64_t LargestEpoch(const std::vector<membership::Chain>& chains);
 
 // Claims those of the chains' workers that are listed and have no claim by `by`: the registry had
 // lost the claims, or the leadership before and its claims with it. Unavailable: some could not be
-// claimed now, the others are.
+// claimed now, the others are; or they have seen a larger epoch.
 absl::Status KeepClaimed(membership::Registry* registry,
                          const std::vector<membership::Chain>& chains,
                          const membership::Registry::Claimed& by);
