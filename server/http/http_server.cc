@@ -25,6 +25,7 @@ using boost::system::error_code;
 namespace {
 // Deadlines are seconds; looking a few times a second keeps them within a tenth.
 constexpr auto kTick = std::chrono::milliseconds(100);
+constexpr Nanoseconds kMinIdle = Seconds(1);
 }  // namespace
 
 class HttpServer::Loop {
@@ -102,7 +103,8 @@ class HttpServer::Loop {
     });
   }
 
-  // False: none is idle.
+  // False: none has been idle for kMinIdle. Newcomers would close each other before they had sent
+  // a byte.
   bool CloseLongestIdle() {
     std::shared_ptr<Connection> longest;
     Nanoseconds since;
@@ -112,8 +114,9 @@ class HttpServer::Loop {
       longest = connection;
       since = *idle;
     }
-    if (longest != nullptr) longest->Close();
-    return longest != nullptr;
+    if (longest == nullptr || options_.clock.monotonic() - since < kMinIdle) return false;
+    longest->Close();
+    return true;
   }
 
   // Probably out of descriptors: tries again when some may have been closed.

@@ -88,7 +88,8 @@ class RequestReader {
   void Tick(Nanoseconds now);
   // Since when the first byte of a request is awaited, if it is.
   std::optional<Nanoseconds> idle_since() const {
-    return state_ == State::kIdle ? idle_since_ : std::nullopt;
+    // A lone '\r' is no request yet.
+    return state_ == State::kIdle && buffer_.size() <= 1 ? idle_since_ : std::nullopt;
   }
 
  private:

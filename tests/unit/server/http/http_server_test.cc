@@ -357,6 +357,7 @@ TEST_CASE("at the limit the connection that was idle for longest gives way") {
   CHECK(fourth.ReadResponse().body == "POST /b ");
   RawClient fifth(fixture.port);
   CHECK(kept.AtEnd());
+  CHECK(RawClient(fixture.port).ReadResponse().code == 503);  // the others have only just come
   fifth.Send(Post("/c", ""));
   CHECK(fifth.ReadResponse().body == "POST /c ");
   CHECK(fixture.server->connections() == 3);
