@@ -28,7 +28,8 @@ absl::Status StatusOf(policy::RefusalCause cause, const ValidRequest& request, u
     case RefusalCause::kWouldMissDeadline:
       return absl::DeadlineExceededError("expected to miss its deadline");
     case RefusalCause::kDraining:
-      return WithRetryAfter(absl::UnavailableError("the service is draining"), Seconds(1));  // another server
+      return WithRetryAfter(absl::UnavailableError("the service is draining"),
+                            Seconds(1));  // another server
     case RefusalCause::kNoDevice:
       return WithRetryAfter(
           absl::UnavailableError(

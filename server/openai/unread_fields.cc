@@ -77,7 +77,6 @@ constexpr Typed kTyped[] = {
     {"timings_per_token", "a boolean"},
     {"post_sampling_probs", "a boolean"},
     {"penalize_nl", "a boolean"},
-    {"samplers", "an array"},
     {"id_slot", "a number"},
     {"n_keep", "a number"},
     {"repeat_last_n", "a number"},

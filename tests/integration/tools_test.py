@@ -83,6 +83,10 @@ def test_a_call_that_a_stop_string_cuts_is_no_call_to_make(server):
     assert cut["finish_reason"] == "stop"
     content, [same], reason = streamed(server, **fields, stop=["unit"])
     assert (content, reason, same["arguments"]) == ("", "stop", call["function"]["arguments"])
+    asked = {"model": "llama-3.1-8b", "input": "Hi.", "tools": [{"type": "function", **WEATHER["function"]}], "tool_choice": "required", "stop": ["unit"]}
+    answer = cloud.post(server.http, "/v1/responses", asked)
+    assert (answer["status"], answer["incomplete_details"]) == ("incomplete", {"reason": "stop"})
+    assert answer["output"][-1]["status"] == "incomplete"
 
 
 def refused(server, path, body, **headers):

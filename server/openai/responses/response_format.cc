@@ -145,7 +145,9 @@ void ResponseFormat::AppendFinish(std::string& out, size_t, const ChoiceEnd& end
   for (AnswerPart& part : parts_.Finish()) Take(out, std::move(part));
   // An answer without a token is an empty message.
   if (items_.empty()) Begin(out, {.kind = Item::Kind::kMessage, .id = "msg_"});
-  status_ = end.reason == FinishReason::kLength ? "incomplete" : "completed";
+  const bool full = end.reason == FinishReason::kLength;
+  status_ = full || parts_.cut() ? "incomplete" : "completed";
+  if (parts_.cut() && !full) incomplete_ = R"({"reason":"stop"})";
   EndItem(out, status_);
 }
 
@@ -254,7 +256,7 @@ void ResponseFormat::AppendResponse(std::string& out, const char* status,
     out += '}';
   }
   out += ",\"incomplete_details\":";
-  out += std::string_view(status) == "incomplete" ? "{\"reason\":\"max_output_tokens\"}" : "null";
+  out += std::string_view(status) == "incomplete" ? incomplete_ : "null";
   out += ",\"output\":[";
   for (size_t i = 0; i < items_.size(); ++i) {
     if (i > 0) out += ',';

@@ -67,7 +67,8 @@ class ResponseFormat final : public AnswerFormat {
   int calls_ = 0;
   uint64_t next_number_ = 0;
   const char* status_ = "in_progress";
-  ServiceTier served_;  // until a token came: as asked
+  const char* incomplete_ = R"({"reason":"max_output_tokens"})";  // why, if it is
+  ServiceTier served_;                                            // until a token came: as asked
   absl::Status failure_;
 };
 

@@ -51,7 +51,6 @@ TEST_CASE("every bad field gives 400 and its name") {
       {R"("prompt":"a","safety_identifier":{})", "safety_identifier"},
       {R"("prompt":"a","prompt_cache_key":1)", "prompt_cache_key"},
       {R"("prompt":"a","cache_prompt":"yes")", "cache_prompt"},
-      {R"("prompt":"a","samplers":"top_k")", "samplers"},
       {R"("prompt":"a","echo":1)", "echo"},
       {R"("prompt":"a","waferline":{"arrival_ns":-1,"arrival_number":0})", "waferline.arrival_ns"},
       {R"("prompt":"a","waferline":{"arrival_ns":1})", "waferline.arrival_ns"},
