@@ -154,8 +154,10 @@ absl::Status SqliteFiles::StatusOf(State state) {
     case State::kChanged:
       return absl::UnavailableError(
           "the usage database was cut or written to by another program than SQLite while this "
-          "server uses it: stop the server, put a whole copy in its place, without a -wal and -shm "
-          "of before, and start the server");
+          "server uses it: stop the server; if the file is as it was and only its time was "
+          "changed, "
+          "start it again; else first put a whole copy in its place, without the -wal and -shm of "
+          "before");
     case State::kLogGone:
       return absl::UnavailableError(
           "the usage database's log (-wal or -shm) was removed or replaced while this server uses "

@@ -135,9 +135,9 @@ await tab("Chat");
 await page.waitForSelector("select");
 await page.fill("#message", "Tell me a story.");
 await page.keyboard.press("Enter");
-await until(() => /tokens\/s emulated/.test(document.querySelector(".turn.assistant")?.textContent ?? ""), 60000);
+await until(() => /tokens\/s after the first, emulated/.test(document.querySelector(".turn.assistant")?.textContent ?? ""), 60000);
 await page.click("button:has-text('Regenerate')");
-await until(() => /tokens\/s emulated/.test(document.querySelector(".turn.assistant")?.textContent ?? ""), 60000);
+await until(() => /tokens\/s after the first, emulated/.test(document.querySelector(".turn.assistant")?.textContent ?? ""), 60000);
 await shot("chat-dark");
 await accessible("chat");
 const safe = await page.evaluate(async () => {

@@ -84,6 +84,7 @@ export function show(place) {
     const nows = new Map(feed.now.models.map(model => [model.model, model.now_ms])), all = feed.now.requests;
     const now = request => nows.get(request.model) ?? 0;
     const shown = all.filter(one => !filter || `${one.id} ${one.model} ${one.tenant} ${stateOf(one)[1]}`.toLowerCase().includes(filter));
+    shown.sort((a, b) => Boolean(a.end) - Boolean(b.end));  // what runs comes first, of whatever model
     const lines = shown.map(one => row(one, now(one))), kept = new Set(lines);
     for (const [key, line] of made) if (!kept.has(line)) made.delete(key);
     for (const line of [...rows.children]) if (!kept.has(line)) line.remove();
