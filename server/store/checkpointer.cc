@@ -87,4 +87,11 @@ int Checkpointer::Copy() const {
   return copied > 0 ? copied : 0;
 }
 
+int Checkpointer::SettleDoubt(sqlite3* db) {
+  if (!in_doubt_) return SQLITE_OK;
+  const int code = sqlite3_wal_checkpoint_v2(db, "main", SQLITE_CHECKPOINT_FULL, nullptr, nullptr);
+  if (code == SQLITE_OK) in_doubt_ = false;
+  return code;
+}
+
 }  // namespace waferline::store

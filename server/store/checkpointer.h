@@ -9,6 +9,7 @@
 // reader holds it, as many as are written.
 #pragma once
 
+#include <atomic>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -32,6 +33,13 @@ class Checkpointer {
   // Follows the commits of a connection that writes; it is closed before this goes.
   void Watch(sqlite3* db);
 
+  // The disk failed: what the log holds of a commit may not be on it. The caller who repeats it
+  // finds its rows, writes nothing, and so syncs nothing; so before the next transaction the log is
+  // copied, which syncs it and the database.
+  void SetInDoubt() { in_doubt_ = true; }
+  // By a connection that is in no transaction. SQLite's code; an error: the doubt stays.
+  int SettleDoubt(sqlite3* db);
+
  private:
   static int OnCommit(void* self, sqlite3* db, const char* name, int pages);
   // Does the writer copy the rest now? Else the thread may have been started.
@@ -41,6 +49,7 @@ class Checkpointer {
 
   const std::string path_;
   const int pages_;
+  std::atomic<bool> in_doubt_{false};
   Mutex mutex_;
   CondVar changed_;
   bool wanted_ ABSL_GUARDED_BY(mutex_) = false, stopping_ ABSL_GUARDED_BY(mutex_) = false;

@@ -78,7 +78,8 @@ class SqliteConnection : public Connection {
     if (code != SQLITE_OK) return Fail(code);
     sqlite3_extended_result_codes(db_, 1);
     sqlite3_busy_timeout(db_, kBusyMs);
-    checkpointer->Watch(db_);
+    checkpointer_ = checkpointer;
+    checkpointer_->Watch(db_);
     return RunScript(absl::StrCat(
         "PRAGMA journal_mode = WAL; PRAGMA temp_store = MEMORY; ",
         "PRAGMA synchronous = ", durability == Durability::kPower ? "FULL" : "NORMAL", ";"));
@@ -118,9 +119,15 @@ class SqliteConnection : public Connection {
  private:
   absl::Status BeginBy(const char* sql) {
     WL_RETURN_IF_ERROR(BeginUse());
-    const absl::Status status = Step(sql, {}).status();
+    absl::Status status = SettleDoubt();
+    if (status.ok()) status = Step(sql, {}).status();
     if (!status.ok()) (void)EndUse();
     return status;
+  }
+
+  absl::Status SettleDoubt() {
+    const int code = checkpointer_ == nullptr ? SQLITE_OK : checkpointer_->SettleDoubt(db_);
+    return code == SQLITE_OK ? absl::OkStatus() : Fail(code);
   }
 
   absl::StatusOr<Result> Step(const std::string& sql, const std::vector<Value>& values) {
@@ -213,11 +220,13 @@ class SqliteConnection : public Connection {
   absl::Status Fail(int code) {
     const int kind = code & 0xff;
     if (kind == SQLITE_IOERR || kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB) alive_ = false;
+    if (kind == SQLITE_IOERR && checkpointer_ != nullptr) checkpointer_->SetInDoubt();
     return StatusOf(db_, code);
   }
 
   const std::string path_;
   SqliteFiles* const files_;
+  Checkpointer* checkpointer_ = nullptr;  // of one that writes
   sqlite3* db_ = nullptr;
   bool alive_ = true;
   bool within_ = false;  // between BeginUse and EndUse

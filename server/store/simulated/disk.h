@@ -37,6 +37,7 @@ class SimulatedDisk {
  public:
   struct Trouble {
     Nanoseconds slow_until, fails_until, full_until;
+    Nanoseconds syncs_fail_until;
     uint64_t error_one_in = 0;  // calls, until fails_until
   };
 

@@ -34,6 +34,7 @@ struct DiskAccess {
     return code;
   }
   bool full() const { return world().Now() < disk->trouble_.full_until; }
+  bool syncs() const { return world().Now() >= disk->trouble_.syncs_fail_until; }
   bool slow() const { return world().Now() < disk->trouble_.slow_until; }
 };
 
@@ -117,6 +118,7 @@ int Sync(sqlite3_file* file, int) {
     while (world.Now() < end) world.Wait(&end, end);
   }
   if (const int code = open.access.Trial(SQLITE_IOERR_FSYNC); code != SQLITE_OK) return code;
+  if (!open.access.syncs()) return SQLITE_IOERR_FSYNC;
   for (const DiskAccess::Write& write : open.file->writes) write.ApplyTo(&open.file->synced);
   open.file->writes.clear();
   return SQLITE_OK;

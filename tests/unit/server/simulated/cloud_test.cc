@@ -3,6 +3,8 @@
 #include <catch2/catch.hpp>
 
 #include "server/simulated/run.h"
+#include "server/store/simulated/disk.h"
+#include "wafer_backend/simulated/world.h"
 
 namespace waferline::simulated {
 namespace {
@@ -39,6 +41,52 @@ TEST_CASE("in some runs each kind of fault happens, and no law is broken") {
   REQUIRE(all.complete > 0);
   REQUIRE(all.recoveries > 0);
   REQUIRE(all.lost > 0);
+}
+
+// Also what was written by a commit that failed, is found by the one that repeats it, and is no
+// longer to be written.
+TEST_CASE("what was committed outlives a loss of power, whatever failed before") {
+  constexpr int kTroubled = 4;  // attempts; then the disk is well
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    World world(seed);
+    store::SimulatedDisk disk(&world, {});
+    const Node node = world.AddNode("server");
+    bool committed = false, lost = false;
+    Process* const writer = world.StartProcess(node, [&](Process& process) {
+      const auto store = *disk.OpenStore(&process, store::Durability::kPower);
+      auto connection = *store->Connect();
+      (void)connection->RunScript("CREATE TABLE law(id INTEGER PRIMARY KEY)");
+      disk.trouble() = {.syncs_fail_until = Machine::kForever};
+      for (int attempt = 0;; ++attempt) {
+        if (attempt == kTroubled) disk.trouble() = {};
+        if (connection == nullptr || !connection->alive()) {
+          connection.reset();
+          disk.OnDeath();  // the log's index is lost, so its frames are read again
+          auto fresh = store->Connect();
+          connection = fresh.ok() ? *std::move(fresh) : nullptr;
+        }
+        if (connection == nullptr || !connection->Begin().ok()) continue;
+        const bool written = connection->Run("INSERT OR IGNORE INTO law VALUES(1)", {}).ok();
+        committed = written && connection->Commit().ok();
+        if (committed) break;
+        connection->Rollback();
+      }
+      while (!lost) world.Wait(&lost, world.Now() + Milliseconds(1));
+    });
+    REQUIRE(world.Run(Machine::kForever, [&] { return committed; }));
+    world.Kill(writer);
+    disk.trouble() = {};
+    disk.LosePower();
+    lost = true;
+    size_t found = 0;
+    Process* const reader = world.StartProcess(node, [&](Process& process) {
+      const auto store = disk.OpenStore(&process, store::Durability::kPower);
+      found = (*(*store)->Connect())->Run("SELECT id FROM law", {})->rows.size();
+    });
+    REQUIRE(world.Run(Machine::kForever, [&] { return world.threads() == 0 && reader->over; }));
+    INFO("seed " << seed);
+    REQUIRE(found == 1);
+  }
 }
 
 // Every state of the protocol between the processes, by the frame that leads into it.
