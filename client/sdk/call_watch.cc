@@ -11,7 +11,9 @@ constexpr Nanoseconds kBetweenLooks = Milliseconds(100);
 CallWatch::~CallWatch() {
   {
     MutexLock lock(&mutex_);
-    changed_.Wait(&mutex_, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return calls_.empty(); });
+    changed_.Wait(&mutex_, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+      return calls_.empty() && leaving_ == 0;
+    });
     stop_ = true;
     changed_.NotifyAll();
   }
@@ -26,10 +28,16 @@ void CallWatch::Add(std::shared_ptr<WatchedCall> call) {
 }
 
 void CallWatch::Remove(WatchedCall* call) {
-  std::shared_ptr<WatchedCall> last;  // goes without the lock
+  std::shared_ptr<WatchedCall> last;
+  {
+    MutexLock lock(&mutex_);
+    last = std::move(calls_[call].call);
+    calls_.erase(call);
+    ++leaving_;
+  }
+  last.reset();  // without the lock, and before whoever waits goes on: it ends the library
   MutexLock lock(&mutex_);
-  last = std::move(calls_[call].call);
-  calls_.erase(call);
+  --leaving_;
   changed_.NotifyAll();  // under the lock: whoever waits may destroy this
 }
 

@@ -43,6 +43,7 @@ class CallWatch {
   Mutex mutex_;
   CondVar changed_;
   std::map<WatchedCall*, Entry> calls_ ABSL_GUARDED_BY(mutex_);
+  int leaving_ ABSL_GUARDED_BY(mutex_) = 0;  // removed, and not destroyed yet
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
