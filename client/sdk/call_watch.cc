@@ -35,10 +35,10 @@ void CallWatch::Remove(WatchedCall* call) {
     calls_.erase(call);
     ++leaving_;
   }
-  last.reset();  // without the lock, and before whoever waits goes on: it ends the library
+  last.reset();  // without the lock, and before the destructor returns
   MutexLock lock(&mutex_);
   --leaving_;
-  changed_.NotifyAll();  // under the lock: whoever waits may destroy this
+  changed_.NotifyAll();  // under the lock: the destructor may be waiting
 }
 
 void CallWatch::Look() {

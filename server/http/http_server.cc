@@ -103,7 +103,7 @@ class HttpServer::Loop {
     });
   }
 
-  // False: none has been idle for kMinIdle. Newcomers would close each other before they had sent
+  // False: none has been idle for kMinIdle. New clients would close each other before they had sent
   // a byte.
   bool CloseLongestIdle() {
     std::shared_ptr<Connection> longest;

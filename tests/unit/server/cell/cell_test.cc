@@ -125,7 +125,7 @@ TEST_CASE("Two cells claim workers apart; what a cell claimed in vain is free ag
   store.state.claims["w0"] = {"b", b.epoch()};
   at_a.Look();
   CHECK(absl::IsUnavailable(KeepClaimed(&at_a, *again, {"a", a.epoch()})));
-  // A worker that has served a later epoch since is left to whoever has a larger one.
+  // A worker that has served a later epoch since is left to a cell with a larger one.
   store.state.claims.erase("w0");
   store.state.workers.at("w0").epoch = a.epoch() + 1;
   at_a.Look();
