@@ -1,5 +1,7 @@
 #include "server/config/server_config.h"
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <set>
 #include <utility>
@@ -32,6 +34,13 @@ ClockConfig ReadClock(YamlForm form) {
   }
   form.RefuseOthers();
   return out;
+}
+
+// Readers live on the wall, where emulated time runs at the clock's scale. The stepped clock holds
+// time for them instead.
+void PaceReaders(const ClockConfig& clock, Nanoseconds* grace) {
+  if (clock.stepped) return;
+  *grace = Nanoseconds(std::llround(std::min(1e18, grace->as_double() * clock.scale)));
 }
 
 LimitsConfig ReadLimits(YamlForm form) {
@@ -124,6 +133,7 @@ ReadServerConfig ReadServerConfigText(const std::string& name, std::string_view 
   for (YamlForm& form : root.About("what is served").List("models")) {
     ModelConfig model;
     model.lane = fleet::ReadLane(form, folder);
+    PaceReaders(out.clock, &model.lane.scheduling.limits.reader_grace);
     model.tokens = ReadTokens(form.About("where token values come from").Map("tokens"), folder,
                               out.cell.has_value());
     if (!names.insert(model.lane.model).second) form.AddError("name", "is used by another model");

@@ -218,7 +218,7 @@ void ReadLimits(YamlForm& form, engine::LaneSpec* out) {
     out->limits.max_preemptions =
         Bound(form, "max_preemptions", 2, "preempt; times that one sequence may be preempted");
   out->limits.reader_grace =
-      MicrosecondsOr(form.About("emulated time that a reader who is full may take"),
+      MicrosecondsOr(form.About("real clock; wall time that a reader who is full may take"),
                      "reader_grace_us", 10e6, Range{0, 1e12});
   out->limits.heartbeat = MicrosecondsOr(form.About("between two looks at a hand-off's progress"),
                                          "handoff_heartbeat_us", 10e3, Range{1, 1e12});

@@ -35,6 +35,26 @@ TEST_CASE("a configuration says what it says and leaves the rest at its defaults
   REQUIRE(model.lane.scheduling.admission.max_waiting[2] == 7);
 }
 
+TEST_CASE("a reader has its grace on the wall, however fast emulated time runs") {
+  const auto grace_at = [](const std::string& scale) {
+    const auto config = ParseServerConfig("a.yaml", "clock: {scale: " + scale + R"(}
+models:
+  - name: demo
+    shape: llama-3.1-8b
+    prefill: {hardware: h100}
+    decode: [{hardware: wse-3, profile: vendor-2024}]
+    scheduling: {reader_grace_us: 2.0e+6}
+    tokens: {from: cheap, file: demo.gguf}
+)");
+    INFO(config.status());
+    REQUIRE(config.ok());
+    return config->models[0].lane.scheduling.limits.reader_grace;
+  };
+  REQUIRE(grace_at("1") == Seconds(2));
+  REQUIRE(grace_at("0.01") == Milliseconds(20));
+  REQUIRE(grace_at("1.0e+6") == Seconds(2'000'000));
+}
+
 TEST_CASE("a draft model is named where one guesses, and nowhere else") {
   const auto with = [](const std::string& more) {
     std::string text = kSmall;
