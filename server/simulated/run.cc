@@ -39,7 +39,7 @@ class Run {
             node, [this, i](Process& process) { RunClient(&cloud_, process, i); }));
       }
       if (options_.frame_fault) {
-        trouble_.Await(*options_.frame_fault);
+        if (!options_.frame_fault->alone) trouble_.Await(*options_.frame_fault);
       } else {
         trouble_.Begin(begin + options_.troubled);
       }
@@ -78,7 +78,9 @@ class Run {
     runtime::WaitFor([this] { return AllOver(clients_); }, options_.request_bound);
     if (!AllOver(clients_)) cloud_.Fail("a client waits though its requests have a bound");
     CheckNothingHeld(&cloud_);
-    if (options_.faults) CheckAlone(&cloud_);
+    if (!options_.faults) return;
+    if (options_.frame_fault && options_.frame_fault->alone) trouble_.Await(*options_.frame_fault);
+    CheckAlone(&cloud_);
   }
 
   static bool AllOver(const std::vector<Process*>& processes) {

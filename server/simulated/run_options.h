@@ -47,6 +47,7 @@ struct FrameFault {
   };
   link::FrameKind frame = link::FrameKind::kHello;
   How how = How::kPauseReceiver;
+  bool alone = false;  // while a request is alone (CheckAlone), not among others
 };
 
 struct RunOptions {

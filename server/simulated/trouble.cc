@@ -24,10 +24,13 @@ void Trouble::Next(Nanoseconds end) {
 }
 
 void Trouble::Await(const FrameFault& frame_fault) {
+  // A request that is alone is asked twice, and the second one counts.
+  uint64_t before = world().Draw(frame_fault.alone ? 60 : 3);
   world().net().OnFrame(
-      [this, frame_fault, before = world().Draw(3)](Node from, Node to, uint8_t kind) mutable {
-        if (mended_ || injected_ || kind != static_cast<uint8_t>(frame_fault.frame) || before-- > 0)
-          return;
+      [this, frame_fault, before](Node from, Node to, uint8_t kind) mutable {
+        const bool now = !injected_ && mended_ == frame_fault.alone &&
+                         kind == static_cast<uint8_t>(frame_fault.frame);
+        if (!now || before-- > 0) return;
         injected_ = true;
         ++cloud_->figures().frame_faults;
         InjectAtFrame(frame_fault.how, from, to);

@@ -117,6 +117,22 @@ TEST_CASE("a pause, one-way loss and a trickle at whichever frame cost a bounded
   REQUIRE(all.complete > 0);
 }
 
+// Its rows cross again when it is computed again.
+TEST_CASE("a worker that is lost while a request is alone breaks no law") {
+  const auto fixtures = MakeFixtures();
+  Figures all;
+  for (uint64_t seed = 1; seed <= 12; ++seed) {
+    RunOptions options{.seed = seed, .troubled = Milliseconds(300)};
+    options.frame_fault = {.frame = link::FrameKind::kActivation, .alone = true};
+    const RunResult result = RunCloud(options, *fixtures);
+    INFO("seed " << seed);
+    REQUIRE(result.failure == "");
+    all.Add(result.figures);
+  }
+  REQUIRE(all.frame_faults > 0);
+  REQUIRE(all.recoveries > 0);
+}
+
 TEST_CASE("a token that differs from the run without faults is found") {
   const auto fixtures = MakeFixtures();
   fixtures->texts[0].back() ^= 1;
