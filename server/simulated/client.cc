@@ -12,6 +12,9 @@
 namespace waferline::simulated {
 namespace {
 
+// Some clients leave while their prompt is computed and handed over, some later.
+constexpr Nanoseconds kPrompt = Milliseconds(15), kWhole = Milliseconds(400);
+
 // What a client and the sink of its request share.
 struct Call {
   Cloud* cloud = nullptr;
@@ -156,16 +159,20 @@ Ending Await(Call* call, serving::RequestSession* session) {
   World& world = cloud.world();
   const Nanoseconds bound = call->asked + cloud.options().request_bound;
   std::optional<Nanoseconds> leaves;
-  if (call->manner == Manner::kMayLeave && world.OneIn(6))
-    leaves = call->asked + world.DrawTime({}, Milliseconds(400));
+  if (call->manner == Manner::kMayLeave && world.OneIn(4))
+    leaves = call->asked + world.DrawTime({}, world.OneIn(2) ? kPrompt : kWhole);
+  const bool may_leave = call->manner == Manner::kMayLeave;
+  const uint64_t departures = cloud.departures();
   bool left = false;
   while (true) {
     {
       const MutexLock lock(&cloud.mutex());
+      const auto sent_away = [&] { return may_leave && !left && cloud.departures() != departures; };
       const Nanoseconds until = leaves && !left ? *leaves : bound;
       call->front->changed.WaitFor(&cloud.mutex(), until - runtime::MonotonicNow(), [&] {
-        return call->ending != Ending::kNone || call->server->dead;
+        return call->ending != Ending::kNone || call->server->dead || sent_away();
       });
+      if (sent_away()) leaves = runtime::MonotonicNow();
       if (call->server->dead) {
         ++cloud.figures().lost;
         return Ending::kLost;

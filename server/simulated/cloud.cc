@@ -79,16 +79,21 @@ void Cloud::AddShards() {
   fingerprint_ = fixtures_.model.packed()->fingerprint();
   const auto count = static_cast<int64_t>(1 + world_->Draw(TinyModel::kLayers));
   const auto slots = static_cast<uint32_t>(FrontEnd::kMaxRunning + world_->Draw(3));
+  const bool awaits_assign =
+      options_.frame_fault && options_.frame_fault->frame == link::FrameKind::kAssign;
   for (const shard::LayerRange& range : shard::CutEvenly(TinyModel::kLayers, count)) {
     const std::string name = absl::StrCat("shard-", shard_endpoints_.size());
     Worker& worker = workers_.emplace_back();
     worker.node = world_->AddNode(name);
     shard_endpoints_.push_back(name + ":1");
-    worker.main = [this, name, range, slots, model = fixtures_.model.packed()](Process& process) {
+    // None: its driver assigns them.
+    const bool assigned = world_->OneIn(3) || awaits_assign;
+    const shard::LayerRange own = assigned ? shard::LayerRange{} : range;
+    worker.main = [this, name, own, slots, model = fixtures_.model.packed()](Process& process) {
       shard::ShardServerOptions options;
       options.listen = name + ":1";
       options.model = model;
-      options.shard.range = range;
+      options.shard.range = own;
       options.shard.page_tokens = kPageTokens;
       options.shard.slots = slots;
       options.shard.max_rows = kMaxRows;
@@ -204,6 +209,11 @@ void Cloud::RunFront(Front* front, Process& process) {
     MutexLock lock(&mutex_);
     front->changed.Wait(&mutex_, [front] { return front->calls == 0; });
   }
+}
+
+void Cloud::SendClientsAway() {
+  ++departures_;
+  for (Front& front : fronts_) front.changed.NotifyAll();
 }
 
 void Cloud::Fail(const std::string& what) {

@@ -97,6 +97,10 @@ class Cloud {
   // Another front end, with a later epoch where there is an election.
   Front* Follower();
 
+  // Clients that may leave cancel what they have asked.
+  void SendClientsAway();
+  uint64_t departures() const { return departures_; }  // how often they were sent away
+
   // A law is broken: the run ends. The first one counts.
   void Fail(const std::string& what);
   const std::string& failure() const { return failure_; }
@@ -123,6 +127,7 @@ class Cloud {
   Front* leader_ = nullptr;
   uint64_t epochs_ = 0;
   uint64_t incarnations_ = 0;
+  uint64_t departures_ = 0;
   int64_t max_batch_ = 8;
   Mutex mutex_;
   std::string failure_;

@@ -36,14 +36,16 @@ inline constexpr std::array<std::string_view, 15> kFaultNames = {
     "reset",       "pause",     "pause-front", "crash",       "host-loss",
     "crash-front", "take-over", "slow-disk",   "disk-fails",  "power-loss"};
 
-// One fault at one frame between the processes, whichever is sent first or a little later.
+// One fault at one frame between the processes, whichever is sent first or a little later; clients
+// leave at several.
 struct FrameFault {
   enum class How : uint8_t {
     kPauseReceiver,  // as by SIGSTOP
     kPauseSender,
-    kLostThere,  // nothing more arrives where the frame goes
-    kLostBack,   // nor where it comes from
-    kTrickle,    // a byte at a time, both ways
+    kLostThere,     // nothing more arrives where the frame goes
+    kLostBack,      // nor where it comes from
+    kTrickle,       // a byte at a time, both ways
+    kClientsLeave,  // those who may
   };
   link::FrameKind frame = link::FrameKind::kHello;
   How how = How::kPauseReceiver;

@@ -25,13 +25,16 @@ void Trouble::Next(Nanoseconds end) {
 
 void Trouble::Await(const FrameFault& frame_fault) {
   // A request that is alone is asked twice, and the second one counts.
-  uint64_t before = world().Draw(frame_fault.alone ? 60 : 3);
+  const bool once = frame_fault.frame == link::FrameKind::kAssign;  // by each shard
+  uint64_t before = world().Draw(frame_fault.alone ? 60 : once ? 1 : 3);
+  const bool again = frame_fault.how == FrameFault::How::kClientsLeave;
   world().net().OnFrame(
-      [this, frame_fault, before](Node from, Node to, uint8_t kind) mutable {
+      [this, frame_fault, again, before](Node from, Node to, uint8_t kind) mutable {
         const bool now = !injected_ && mended_ == frame_fault.alone &&
                          kind == static_cast<uint8_t>(frame_fault.frame);
         if (!now || before-- > 0) return;
-        injected_ = true;
+        injected_ = !again;
+        before = world().Draw(10);
         ++cloud_->figures().frame_faults;
         InjectAtFrame(frame_fault.how, from, to);
       });
@@ -54,6 +57,9 @@ void Trouble::InjectAtFrame(FrameFault::How how, Node from, Node to) {
       return Cut(from, to, world().Now() + lasting);
     case FrameFault::How::kLostBack:
       return Cut(to, from, world().Now() + lasting);
+    case FrameFault::How::kClientsLeave:
+      world().After(Nanoseconds(0), [this] { cloud_->SendClientsAway(); });
+      return;
     case FrameFault::How::kTrickle:
       break;
   }

@@ -21,7 +21,7 @@ absl::Status ShardNode::HandleControl(const link::AssignFrame& assign) {
   }
   upstream_.reset();
   joining_.reset();
-  downstream_.reset();
+  DropDownstream();
   prefill_.clear();
   workers_.reset();
   shard_.reset();  // room for what comes

@@ -99,7 +99,7 @@ TEST_CASE("a pause, one-way loss and a trickle at whichever frame cost a bounded
                FrameKind::kMemory, FrameKind::kAnswer, FrameKind::kPrefill, FrameKind::kPrefilled,
                FrameKind::kOpen, FrameKind::kHandOff, FrameKind::kKv, FrameKind::kKvReceived,
                FrameKind::kHandedOff, FrameKind::kToken, FrameKind::kActivation, FrameKind::kLogits,
-               FrameKind::kClose, FrameKind::kHeartbeat);
+               FrameKind::kClose, FrameKind::kHeartbeat, FrameKind::kCancel, FrameKind::kAssign);
   const How how = GENERATE(How::kPauseReceiver, How::kPauseSender, How::kLostThere, How::kLostBack,
                            How::kTrickle);
   Figures all;
@@ -107,6 +107,8 @@ TEST_CASE("a pause, one-way loss and a trickle at whichever frame cost a bounded
     INFO("frame " << static_cast<int>(frame) << ", how " << static_cast<int>(how) << ", seed "
                   << seed);
     RunOptions options{.seed = seed, .troubled = Seconds(3)};
+    // Those who leave do so while their prompt is computed only now and then.
+    if (frame == FrameKind::kCancel) options.clients = 8;
     options.frame_fault = FrameFault{frame, how};
     const RunResult result = RunCloud(options, *fixtures);
     REQUIRE(result.failure == "");
@@ -114,6 +116,27 @@ TEST_CASE("a pause, one-way loss and a trickle at whichever frame cost a bounded
   }
   INFO("frame " << static_cast<int>(frame) << ", how " << static_cast<int>(how));
   REQUIRE(all.frame_faults > 0);
+  REQUIRE(all.complete > 0);
+}
+
+TEST_CASE("clients that leave at any frame are charged for what they got, and leave nothing") {
+  using link::FrameKind;
+  const auto fixtures = MakeFixtures();
+  const auto frame =
+      GENERATE(FrameKind::kPrefill, FrameKind::kPrefilled, FrameKind::kOpen, FrameKind::kAnswer,
+               FrameKind::kHandOff, FrameKind::kKv, FrameKind::kKvReceived, FrameKind::kHandedOff,
+               FrameKind::kToken, FrameKind::kActivation, FrameKind::kLogits, FrameKind::kClose);
+  Figures all;
+  for (uint64_t seed = 1; seed <= 4; ++seed) {
+    INFO("frame " << static_cast<int>(frame) << ", seed " << seed);
+    RunOptions options{.seed = seed, .clients = 4};
+    options.frame_fault = {.frame = frame, .how = FrameFault::How::kClientsLeave};
+    const RunResult result = RunCloud(options, *fixtures);
+    REQUIRE(result.failure == "");
+    all.Add(result.figures);
+  }
+  INFO("frame " << static_cast<int>(frame));
+  REQUIRE(all.cancelled > 0);
   REQUIRE(all.complete > 0);
 }
 
