@@ -1,10 +1,13 @@
-"""Worker processes that are stopped (SIGSTOP) at a given frame of the protocol. Silence is noticed within the patience: the model is
-impaired, another model does not notice; after SIGCONT the request that was under way ends with the text of a quiet run, without a
-restart of anything.
+"""Worker processes that are stopped (SIGSTOP) at a given frame of the protocol, or whose network loses one direction or moves a byte a
+second from that frame on. Silence is noticed within the patience: the model is impaired, another model does not notice; after SIGCONT the
+request that was under way ends with the text of a quiet run, without a restart of anything.
+
+Each state is met by SIGSTOP and by one of the three networks in turn; WAFERLINE_ALL_STATES=1 meets each by all.
 """
 
 import concurrent.futures
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -21,6 +24,9 @@ PATIENCE_S = 3
 # name: kind of frame (link/frame_kind.h), the worker that gets it (0: prefill), whether the chain is built again first
 STATES = {"greeting": (1, 2, True), "join": (11, 1, True), "prefill": (14, 0, False), "open": (9, 1, False), "hand-off": (15, 0, False),
           "pages": (5, 2, False), "step": (3, 1, False), "activations": (2, 2, False), "close": (10, 1, False)}
+NETWORKS = ("lost there", "lost back", "trickle")
+EACH = [(state, "SIGSTOP") for state in STATES]
+EACH += itertools.product(STATES, NETWORKS) if os.environ.get("WAFERLINE_ALL_STATES") else zip(STATES, itertools.cycle(NETWORKS))
 
 
 def ask(url, model):
@@ -56,8 +62,8 @@ def cloud_behind_relays(tmp_path_factory):
             yield server, workers, relays
 
 
-@pytest.mark.parametrize("state", STATES)
-def test_stopped_at(cloud, state):
+@pytest.mark.parametrize(("state", "how"), EACH)
+def test_trouble_at(cloud, state, how):
     server, workers, relays = cloud
     kind, number, rebuild = STATES[state]
     text = ask(server.http, "near")
@@ -65,7 +71,10 @@ def test_stopped_at(cloud, state):
 
     def stop(seen):
         if seen == kind and not stopped.is_set():
-            os.kill(workers.processes[number].pid, signal.SIGSTOP)
+            if how == "SIGSTOP":
+                os.kill(workers.processes[number].pid, signal.SIGSTOP)
+            else:
+                relays[number].bad = how
             stopped.set()
 
     relays[number].on_frame = stop
@@ -79,9 +88,10 @@ def test_stopped_at(cloud, state):
             relays[number].on_frame = None
             begin = time.monotonic()
             wait_for(lambda: not healthy(server.http), 60)
-            print(f"{state}: noticed after {time.monotonic() - begin:.1f} s, bound {PATIENCE_S} s")
+            print(f"{state}, {how}: noticed after {time.monotonic() - begin:.1f} s, bound {PATIENCE_S} s")
             assert ask(server.http, "near") == text
         finally:
+            relays[number].bad = None
             os.kill(workers.processes[number].pid, signal.SIGCONT)
         assert under_way.result(120) == text
     wait_for(lambda: healthy(server.http), 60)
