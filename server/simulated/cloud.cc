@@ -178,14 +178,18 @@ FrontEnd::Options Cloud::OptionsOf(const Front& front) {
 
 // As server/app: until it is told to stop, the front end is built and serves.
 void Cloud::RunFront(Front* front, Process& process) {
+  std::unique_ptr<store::Store> store;
   while (!process.stop) {
-    const auto store = front->disk->OpenStore(&process, front->durability);
-    if (!store.ok()) {
-      runtime::SleepFor(kBetweenStarts);
-      continue;
+    if (store == nullptr) {
+      auto opened = front->disk->OpenStore(&process, front->durability);
+      if (!opened.ok()) {
+        runtime::SleepFor(kBetweenStarts);
+        continue;
+      }
+      store = *std::move(opened);
     }
     FrontEnd::Options options = OptionsOf(*front);
-    options.store = store->get();
+    options.store = store.get();
     options.prices = &Prices();
     auto made = FrontEnd::Start(options);
     if (!made.ok()) {

@@ -61,12 +61,19 @@ void World::Pause(Process* process, Nanoseconds time) {
 
 void World::Push(Event event) {
   event.order = ++order_;
-  events_.push_back(std::move(event));
+  events_.push_back(event);
   std::push_heap(events_.begin(), events_.end());
 }
 
 void World::At(Nanoseconds when, std::function<void()> action) {
-  Push({.at = std::max(when, now_), .order = 0, .action = std::move(action)});
+  if (free_actions_.empty()) {
+    free_actions_.push_back(actions_.size());
+    actions_.emplace_back();
+  }
+  const size_t place = free_actions_.back();
+  free_actions_.pop_back();
+  actions_[place] = std::move(action);
+  Push({.at = std::max(when, now_), .order = 0, .action = place});
 }
 
 uint64_t World::Spawn(Process* process, std::function<void()> run) {
@@ -141,11 +148,13 @@ void World::Turn(SimThread* thread) {
 bool World::NextEvent(Nanoseconds until) {
   if (events_.empty() || events_.front().at > until) return false;
   std::pop_heap(events_.begin(), events_.end());
-  Event event = std::move(events_.back());
+  const Event event = events_.back();
   events_.pop_back();
   now_ = std::max(now_, event.at);
-  if (event.action) {
-    event.action();
+  if (event.action > 0) {
+    const auto action = std::exchange(actions_[event.action], nullptr);
+    free_actions_.push_back(event.action);
+    action();
     return true;
   }
   const auto found = threads_.find(event.thread);

@@ -96,8 +96,8 @@ class World : public link::NetworkedMachine {
   struct Event {
     Nanoseconds at;
     uint64_t order;
-    std::function<void()> action;  // or
-    uint64_t thread = 0;           // whose wait ends
+    size_t action = 0;    // its place in actions_; or 0, and
+    uint64_t thread = 0;  // whose wait ends
     uint64_t wait = 0;
     bool operator<(const Event& o) const {  // for a heap with the first on top
       return at != o.at ? at > o.at : order > o.order;
@@ -115,7 +115,9 @@ class World : public link::NetworkedMachine {
   uint64_t order_ = 0;
   uint64_t turns_ = 0;
   uint64_t digest_ = 0;
-  std::vector<Event> events_;  // a heap
+  std::vector<Event> events_;                       // a heap
+  std::vector<std::function<void()>> actions_{{}};  // of events; the first place is none's
+  std::vector<size_t> free_actions_;
   std::deque<Process> processes_;
   std::vector<std::function<void(Process&)>> on_kill_;
   std::map<uint64_t, std::unique_ptr<SimThread>> threads_;  // by number

@@ -40,14 +40,17 @@ class DiskStore : public Store {
 SimulatedDisk::SimulatedDisk(simulated::World* world, const DiskImage& image) : world_(world) {
   for (const auto& [name, bytes] : image) {
     auto file = std::make_shared<File>();
-    file->bytes = file->synced = bytes;
+    file->first = bytes;
+    file->bytes = *bytes;
     files_[name] = std::move(file);
   }
 }
 
 DiskImage SimulatedDisk::Image() const {
   DiskImage image;
-  for (const auto& [name, file] : files_) image[name] = file->bytes;
+  for (const auto& [name, file] : files_) {
+    image[name] = std::make_shared<const std::string>(file->bytes);
+  }
   return image;
 }
 
@@ -64,26 +67,36 @@ void SimulatedDisk::OnDeath() {
   for (auto& [name, file] : files_) file->shared.reset();
 }
 
-void SimulatedDisk::Write::ApplyTo(std::string* file) const {
-  if (truncates) return file->resize(at);
-  file->resize(std::max(file->size(), at + bytes.size()));
-  std::memcpy(file->data() + at, bytes.data(), bytes.size());
+void SimulatedDisk::File::Put(uint64_t at, std::string_view what) {
+  constexpr size_t kMinRoom = size_t{256} << 10;  // a log grows to that soon
+  const size_t end = at + what.size();
+  if (end > bytes.capacity()) bytes.reserve(std::max({kMinRoom, 2 * bytes.capacity(), end}));
+  if (at > bytes.size()) bytes.resize(at);
+  const size_t over = std::min(what.size(), bytes.size() - at);  // what was there
+  std::memcpy(bytes.data() + at, what.data(), over);
+  bytes.append(what.substr(over));
+}
+
+void SimulatedDisk::Write::ApplyTo(File* file) const {
+  if (truncates) return file->bytes.resize(at);
+  file->Put(at, bytes);
 }
 
 void SimulatedDisk::LosePower() {
   ++figures_.power_losses;
   OnDeath();
   for (auto& [name, file] : files_) {
-    std::string left = file->synced;
-    for (const Write& write : file->writes) {
-      if (world_->OneIn(2)) {
+    file->bytes = *file->first;
+    for (size_t i = 0; i < file->writes.size(); ++i) {
+      if (i >= file->synced && world_->OneIn(2)) {
         ++figures_.writes_lost;
-        continue;
+      } else {
+        file->writes[i].ApplyTo(file.get());
       }
-      write.ApplyTo(&left);
     }
-    file->bytes = file->synced = std::move(left);
+    file->first = std::make_shared<const std::string>(file->bytes);
     file->writes.clear();
+    file->synced = 0;
   }
 }
 

@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -30,8 +31,8 @@ struct DiskFigures {
   uint64_t writes_lost = 0;  // by them
 };
 
-// What files hold, by name.
-using DiskImage = std::map<std::string, std::string>;
+// What files hold, by name; disks share it.
+using DiskImage = std::map<std::string, std::shared_ptr<const std::string>>;
 
 class SimulatedDisk {
  public:
@@ -59,16 +60,21 @@ class SimulatedDisk {
 
  private:
   friend struct DiskAccess;
+  struct File;
   struct Write {
     uint64_t at = 0;
     std::string bytes;
     bool truncates = false;  // to `at`
-    void ApplyTo(std::string* file) const;
+    void ApplyTo(File* file) const;
   };
   struct File {
     std::string bytes;
-    std::string synced;         // what a loss of power leaves at least
-    std::vector<Write> writes;  // since then
+    // What a loss of power leaves at least: what it held at first, and the writes until the last
+    // sync. All of a run are kept; applying them at each sync would cost more.
+    std::shared_ptr<const std::string> first = std::make_shared<const std::string>();
+    std::vector<Write> writes;
+    size_t synced = 0;  // of them
+    void Put(uint64_t at, std::string_view what);
     // What the connections of one process share: SQLite's index of its log.
     std::shared_ptr<std::vector<std::unique_ptr<char[]>>> shared;
   };

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <mutex>
 #include <new>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,7 +16,6 @@ namespace waferline::store {
 
 struct DiskAccess {
   using File = SimulatedDisk::File;
-  using Write = SimulatedDisk::Write;
 
   SimulatedDisk* disk = nullptr;
   simulated::Process* process = nullptr;
@@ -83,18 +83,14 @@ int Read(sqlite3_file* file, void* into, int count, sqlite3_int64 at) {
 int Write(sqlite3_file* file, const void* from, int count, sqlite3_int64 at) {
   OpenFile& open = Of(file);
   if (const int code = open.access.Trial(SQLITE_IOERR_WRITE); code != SQLITE_OK) return code;
-  std::string& bytes = open.file->bytes;
   const auto to = static_cast<size_t>(at), size = static_cast<size_t>(count);
-  if (bytes.size() < to + size) {
-    if (open.access.full()) {
-      ++open.access.figures().errors;
-      return SQLITE_FULL;
-    }
-    bytes.resize(to + size);
+  if (open.file->bytes.size() < to + size && open.access.full()) {
+    ++open.access.figures().errors;
+    return SQLITE_FULL;
   }
-  std::memcpy(bytes.data() + to, from, size);
-  open.file->writes.push_back(
-      {.at = to, .bytes = std::string(static_cast<const char*>(from), size)});
+  const std::string_view bytes(static_cast<const char*>(from), size);
+  open.file->Put(to, bytes);
+  open.file->writes.push_back({.at = to, .bytes = std::string(bytes)});
   ++open.access.figures().writes;
   return SQLITE_OK;
 }
@@ -119,8 +115,7 @@ int Sync(sqlite3_file* file, int) {
   }
   if (const int code = open.access.Trial(SQLITE_IOERR_FSYNC); code != SQLITE_OK) return code;
   if (!open.access.syncs()) return SQLITE_IOERR_FSYNC;
-  for (const DiskAccess::Write& write : open.file->writes) write.ApplyTo(&open.file->synced);
-  open.file->writes.clear();
+  open.file->synced = open.file->writes.size();
   return SQLITE_OK;
 }
 
