@@ -81,12 +81,12 @@ struct Connection::State : Watched, std::enable_shared_from_this<Connection::Sta
 
   void Read() {
     // Room for what the frame still lacks, a bounded piece at a time: a length alone reserves
-    // little.
-    constexpr size_t kMinRoom = size_t{64} << 10, kMaxRoom = size_t{1} << 20;
-    size_t room = kMinRoom;
+    // little. Of a peer that says little only little is expected.
+    constexpr size_t kMaxRoom = size_t{1} << 20;
+    size_t room = min_room;
     if (in_bytes >= kLengthBytes) {
       if (const auto size = FrameSize(gathered()); size.ok() && *size > in_bytes) {
-        room = std::clamp(*size - in_bytes, kMinRoom, kMaxRoom);
+        room = std::clamp(*size - in_bytes, min_room, kMaxRoom);
       }
     }
     // Memory that was read into is not cleared for the next read.
@@ -94,7 +94,8 @@ struct Connection::State : Watched, std::enable_shared_from_this<Connection::Sta
     const size_t had = layer ? 0 : in_bytes;
     if (into->size() < had + room) into->resize(had + room);
     socket->Read(std::span(into->data() + had, room),
-                 [self = shared_from_this()](const absl::Status& status, size_t got) {
+                 [self = shared_from_this(), room](const absl::Status& status, size_t got) {
+                   if (got == room) self->min_room = std::min(2 * self->min_room, kMaxMinRoom);
                    self->OnBytes(got);
                    if (!self->socket->open()) return;
                    if (!status.ok()) return self->CloseFor(status);
@@ -225,6 +226,7 @@ struct Connection::State : Watched, std::enable_shared_from_this<Connection::Sta
   }
 
   static constexpr size_t kSpentBuffers = 4;
+  static constexpr size_t kMaxMinRoom = size_t{64} << 10;
   inline static const std::vector<uint8_t> kHeartbeat = HeartbeatBytes();
 
   Reactor* const reactor;  // outlives its connections
@@ -240,6 +242,7 @@ struct Connection::State : Watched, std::enable_shared_from_this<Connection::Sta
   std::vector<uint8_t> cipher;    // with TLS: what is read into
   std::vector<uint8_t> in;        // the first in_bytes of it are gathered
   size_t in_bytes = 0;
+  size_t min_room = size_t{4} << 10;  // to read into; more once that was not enough
   std::deque<std::vector<uint8_t>> out;
   size_t out_at = 0;  // of the first
   size_t unsent = 0;  // bytes
