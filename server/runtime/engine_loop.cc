@@ -22,6 +22,9 @@ constexpr int64_t kTickNs = 50'000'000;
 // within it; taking each by itself would wake this thread, the stream's writer and its reader for
 // every one of them, on the cores that compute the next.
 constexpr int64_t kTakeEveryNs = 2'000'000;
+// Real clock: instants closer together than this are delivered together, none early. Each by itself
+// would cost a wake-up of this thread and of the writers', or spinning until it comes.
+constexpr int64_t kGatherNs = 50'000;
 // Stepped: the inbox is looked at this often, in emulated time.
 constexpr Nanoseconds kSlice = Milliseconds(1);
 
@@ -130,10 +133,14 @@ void EngineLoop::TurnReal() {
     pace_.Anchor(wall_ns, timeline_->now());
     Unblock(wall_ns);
   }
-  if (!RunTo(pace_.InstantAt(WallNanoseconds()))) return;
+  const int64_t turn_ns = WallNanoseconds();
+  if (!RunTo(pace_.InstantAt(turn_ns))) return;
   const int64_t tick_ns = WallNanoseconds() + kTickNs;
   const int64_t next_ns = timeline_->empty() ? tick_ns : pace_.WallOf(timeline_->next_instant());
-  Wait(std::min(next_ns, tick_ns));
+  const int64_t gathered_ns = turn_ns + kGatherNs;
+  if (next_ns >= gathered_ns) return Wait(std::min(next_ns, tick_ns));
+  taken_at_ns_ = 0;
+  wait_.UntilWithoutSpinning(gathered_ns);
 }
 
 void EngineLoop::TurnStepped() {
