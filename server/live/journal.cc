@@ -1,5 +1,6 @@
 #include "server/live/journal.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -159,8 +160,12 @@ void Journal::OnRestart(const engine::SequenceInfo& sequence, engine::RestartCau
   if (Slot* const slot = Find(sequence.slot)) ++slot->record->restarts;
 }
 
-void Journal::OnTokenLateness(engine::LaneIndex lane, Nanoseconds wall) {
-  lanes_[lane.value].lateness.Add(wall);
+void Journal::OnTokenLateness(const engine::TokenInfo& token, Nanoseconds wall) {
+  lanes_[token.lane.value].lateness.Add(wall);
+  Slot* const slot = Find(token.slot);
+  if (slot == nullptr) return;
+  if (wall > kLate) ++slot->record->late_tokens;
+  slot->record->max_lateness = std::max(slot->record->max_lateness, wall);
 }
 
 }  // namespace waferline::live

@@ -22,6 +22,7 @@ namespace waferline::live {
 inline constexpr size_t kMaxEnded = 64;
 inline constexpr size_t kMaxSamples = 256;
 inline constexpr size_t kMaxTenants = 32;  // of one model; later ones are kOtherTenants
+inline constexpr Nanoseconds kLate = Milliseconds(1);
 inline constexpr char kOtherTenants[] = "other";
 inline constexpr size_t kMaxListed = 64;  // in flight, of one engine: the latest
 
@@ -34,6 +35,8 @@ struct RequestRecord {
   uint32_t max_tokens = 0;
   uint32_t tokens = 0;  // generated
   uint32_t restarts = 0;
+  uint32_t late_tokens = 0;  // that left more than kLate after their instant, on the wall
+  Nanoseconds max_lateness;
   Nanoseconds arrival;
   Nanoseconds first_token;  // an instant; 0: none yet
   Nanoseconds ended;        // an instant; 0: in flight
@@ -90,7 +93,7 @@ class Journal : public engine::EngineObserver, public runtime::LatenessObserver 
   void OnToken(const engine::TokenInfo& token) override;
   void OnOutcome(const engine::OutcomeInfo& info) override;
   void OnRestart(const engine::SequenceInfo& sequence, engine::RestartCause cause) override;
-  void OnTokenLateness(engine::LaneIndex lane, Nanoseconds wall) override;
+  void OnTokenLateness(const engine::TokenInfo& token, Nanoseconds wall) override;
 
  private:
   class Samples {

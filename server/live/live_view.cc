@@ -105,6 +105,8 @@ json::object Describe(const RequestRecord& record, const std::string& model) {
                    {"max_tokens", record.max_tokens},
                    {"tokens", record.tokens},
                    {"restarts", record.restarts},
+                   {"late_tokens", record.late_tokens},
+                   {"max_lateness_ms", Ms(record.max_lateness)},
                    {"arrival_ms", Ms(record.arrival)},
                    {"phases_ms", std::move(lasted)},
                    {"phase", kPhaseNames[static_cast<size_t>(record.phase)]},

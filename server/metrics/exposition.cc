@@ -54,8 +54,8 @@ class EngineMeter final : public engine::EngineObserver, public runtime::Latenes
   void OnTransfer(engine::LaneIndex lane, engine::DeviceIndex, Bytes bytes) override {
     meters_[lane].transferred_bytes.Add(bytes.as_double());
   }
-  void OnTokenLateness(engine::LaneIndex lane, Nanoseconds wall) override {
-    meters_[lane].lateness.Observe(wall);
+  void OnTokenLateness(const engine::TokenInfo& token, Nanoseconds wall) override {
+    meters_[token.lane].lateness.Observe(wall);
   }
   void OnBlocked(Nanoseconds wall) override { blocked_.Add(ToSeconds(wall)); }
 

@@ -18,7 +18,7 @@ void LatenessMeter::OnToken(const engine::TokenInfo& token) {
   const Arrival& arrival = arrivals_[token.slot.value];
   const double since_ns = (token.at - arrival.instant).as_double() / *scale_;
   const int64_t late_ns = WallNanoseconds() - arrival.wall_ns - static_cast<int64_t>(since_ns);
-  observer_->OnTokenLateness(token.lane, Nanoseconds(std::max<int64_t>(0, late_ns)));
+  observer_->OnTokenLateness(token, Nanoseconds(std::max<int64_t>(0, late_ns)));
 }
 
 }  // namespace waferline::runtime

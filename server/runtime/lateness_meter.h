@@ -19,7 +19,7 @@ class LatenessObserver {
   virtual ~LatenessObserver() = default;
   // A token left this long after its instant, counted on the wall clock from its request's
   // arrival: time in which the emulated hardware waited for a value is in it. >= 0. Real clock.
-  virtual void OnTokenLateness(engine::LaneIndex lane, Nanoseconds wall) = 0;
+  virtual void OnTokenLateness(const engine::TokenInfo& token, Nanoseconds wall) = 0;
   // Emulated time stood still for this long, waiting for values.
   virtual void OnBlocked(Nanoseconds wall) {}
 };
@@ -29,8 +29,8 @@ class LatenessObservers final : public LatenessObserver {
  public:
   explicit LatenessObservers(std::vector<LatenessObserver*> observers)
       : observers_(std::move(observers)) {}
-  void OnTokenLateness(engine::LaneIndex lane, Nanoseconds wall) override {
-    for (LatenessObserver* const one : observers_) one->OnTokenLateness(lane, wall);
+  void OnTokenLateness(const engine::TokenInfo& token, Nanoseconds wall) override {
+    for (LatenessObserver* const one : observers_) one->OnTokenLateness(token, wall);
   }
   void OnBlocked(Nanoseconds wall) override {
     for (LatenessObserver* const one : observers_) one->OnBlocked(wall);

@@ -58,7 +58,7 @@ class FrontEnd {
 
  private:
   struct Quiet : runtime::LatenessObserver {
-    void OnTokenLateness(engine::LaneIndex, Nanoseconds late) override {
+    void OnTokenLateness(const engine::TokenInfo&, Nanoseconds late) override {
       early |= late < Nanoseconds(0);
     }
     bool early = false;

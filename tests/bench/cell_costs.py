@@ -16,7 +16,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from cloud import ROOT, Metrics, Waferd, Workers, get, layer_count, post  # noqa: E402
+from cloud import ROOT, Metrics, Waferd, Workers, cpu_seconds, get, layer_count, post  # noqa: E402
 from medians import median_between  # noqa: E402
 
 MODEL = ROOT / "deploy/models/demo.gguf"
@@ -41,15 +41,10 @@ def start(folder, name, units, tokens, running=16):
     return Waferd(path)
 
 
-def cpu_seconds(pids):
-    """Time on a CPU so far of processes whose threads do not end meanwhile, to the nanosecond."""
-    return sum(int(thread.read_text().split()[0]) for pid in pids for thread in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
-
-
 def idle(pids):
-    before, begin = cpu_seconds(pids), time.monotonic()
+    before, begin = cpu_seconds(*pids), time.monotonic()
     time.sleep(IDLE_SECONDS)
-    return (cpu_seconds(pids) - before) / (time.monotonic() - begin)
+    return (cpu_seconds(*pids) - before) / (time.monotonic() - begin)
 
 
 def heartbeats(folder, rounds):
@@ -67,11 +62,11 @@ def heartbeats(folder, rounds):
 
 def scrape(server, query):
     """CPU microseconds and bytes of a scrape; each is made, none is shared within 20 ms."""
-    before, size = cpu_seconds([server.pid]), 0
+    before, size = cpu_seconds(server.pid), 0
     for _ in range(SCRAPES):
         size = len(get(f"{server.http}/metrics{query}"))
         time.sleep(0.03)
-    return 1e6 * (cpu_seconds([server.pid]) - before) / SCRAPES, size
+    return 1e6 * (cpu_seconds(server.pid) - before) / SCRAPES, size
 
 
 def scrapes(folder, rounds):

@@ -31,19 +31,6 @@ models:
 """
 
 
-def from_histogram(metrics, name, share):
-    """Seconds; linear within a bucket."""
-    buckets = sorted((float(labels["le"].replace("+Inf", "inf")), value) for sample, labels, value in metrics.samples
-                     if sample == name + "_bucket")
-    wanted = share * buckets[-1][1]
-    below, seen = 0.0, 0.0
-    for bound, count in buckets:
-        if count >= wanted:
-            return below if bound == float("inf") else below + (bound - below) * (wanted - seen) / max(1, count - seen)
-        below, seen = bound, count
-    return below
-
-
 def percentile(values, share):
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
@@ -62,7 +49,7 @@ def measure(scale, streams):
             record = json.loads(line)
             late += [came - emulated / scale for came, emulated in zip(record["token_ms"], record["emulated_token_ms"])]
     name = "waferline_token_lateness_seconds"
-    server_ms = [1e3 * from_histogram(metrics, name, share) for share in (0.5, 0.99)]
+    server_ms = [1e3 * metrics.quantile(name, share) for share in (0.5, 0.99)]
     blocked = metrics.sum("waferline_host_blocked_seconds_total") if "waferline_host_blocked_seconds_total" in metrics.names() else 0
     print(f"| {scale:g} | {report['output_throughput']:.0f} | {server_ms[0]:.3f} | {server_ms[1]:.3f} | {percentile(late, 0.5):.3f} "
           f"| {percentile(late, 0.99):.3f} | {min(late):.3f} | {blocked:.2f} |", flush=True)

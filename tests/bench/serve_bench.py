@@ -24,7 +24,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/support"))
-from cloud import Waferd, Workers, layer_count, model_shape, waferctl_json  # noqa: E402
+from cloud import Waferd, Workers, cpu_seconds, layer_count, model_shape, waferctl_json  # noqa: E402
 
 MODEL = ROOT / "deploy/models/demo.gguf"
 AT_ONCE = "1.0e+6"
@@ -56,10 +56,6 @@ def serve(stack, config):
     path = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory())) / "bench.yaml"
     path.write_text(config)
     return stack.enter_context(Waferd(path))
-
-
-def cpu_seconds(pid):
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in pathlib.Path(f"/proc/{pid}/task").iterdir()) / 1e9
 
 
 def measure(server, streams, grpc=False, requests=64, tokens=128):

@@ -12,7 +12,6 @@ prefill process. m: micro-batches.
 
 import argparse
 import contextlib
-import os
 import pathlib
 import statistics
 import sys
@@ -20,7 +19,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/support"))
-from cloud import SplitWorkers, Waferd, layer_count, waferctl_json  # noqa: E402
+from cloud import SplitWorkers, Waferd, cpu_seconds, layer_count, waferctl_json  # noqa: E402
 
 CONFIG = """clock: {{kind: real, scale: 1.0e+6, spin_us: 0}}
 models:
@@ -39,21 +38,13 @@ def serve(stack, tokens):
     return stack.enter_context(Waferd(path))
 
 
-def cpu_seconds(pids):
-    ticks = 0
-    for pid in pids:
-        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        ticks += int(fields[11]) + int(fields[12])  # utime, stime
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
 def measure(server, pids, streams):
     """Tokens a second, CPU seconds a token."""
-    before = cpu_seconds(pids)
+    before = cpu_seconds(*pids)
     report = waferctl_json("bench", "run", "--server", server.http, "--model", "m", "--json", "--concurrency", streams, "--num-prompts",
                            max(16, 4 * streams), "--input-words", 8, "--output-tokens", 64, "--ignore-eos", "--temperature", 0)
     assert report["failed"] == 0, report
-    return report["output_throughput"], (cpu_seconds(pids) - before) / report["total_output_tokens"]
+    return report["output_throughput"], (cpu_seconds(*pids) - before) / report["total_output_tokens"]
 
 
 def main():

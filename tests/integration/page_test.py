@@ -3,7 +3,6 @@
 import gzip
 import http.client
 import json
-import os
 import re
 import time
 import urllib.error
@@ -11,7 +10,7 @@ import urllib.request
 
 import pytest
 
-from cloud import ROOT, Waferd, get, post, waferctl
+from cloud import ROOT, Metrics, Waferd, cpu_seconds, get, post, waferctl
 
 MODEL = "waferline-demo"
 MAX_PAGE_BYTES = 300_000  # compressed, all files together
@@ -130,8 +129,14 @@ def test_traffic_is_listed_by_tenant_and_how_late_tokens_are(tmp_path):
             seen = {(one["tenant"], model["model"]): one for model in look["models"] for one in model["tenants"]}
             if look["finished"] == 4 and late == 45:
                 break
+        counted = Metrics(server.http)
     assert {key: (one["tokens"], one["finished"], one["waiting"], one["running"]) for key, one in seen.items()} == {
         ("red", MODEL): (30, 1, 0, 0), ("red", "llama-3.1-8b"): (20, 1, 0, 0), ("blue", MODEL): (15, 2, 0, 0)}
+    name = "waferline_token_lateness_seconds"
+    for model in (MODEL, "llama-3.1-8b"):
+        requests = [one for one in look["requests"] if one["model"] == model]
+        assert sum(one["late_tokens"] for one in requests) == counted.sum(name + "_count", model_name=model) - counted.sum(name + "_bucket", model_name=model, le="0.001")
+        assert all((one["max_lateness_ms"] > 1) == (one["late_tokens"] > 0) for one in requests)
 
 
 def test_a_refused_request_is_listed_with_why(server):
@@ -154,11 +159,6 @@ def test_faults_are_seen_and_repairs_too(server):
     for order, seen in orders:
         post(server.http, "/admin/faults", {"model": "llama-3.1-8b", "index": 0, **order})
         look_until(server.http, lambda look, seen=seen: seen(model_of(look, "llama-3.1-8b")["units"][0]))
-
-
-def cpu_seconds(pid):
-    fields = open(f"/proc/{pid}/stat", encoding="utf-8").read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def measure(pid, seconds):

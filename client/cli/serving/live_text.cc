@@ -198,7 +198,7 @@ std::string StatusText(const json::object& look) {
 }
 
 std::string RequestsText(const json::object& look, bool ended) {
-  Table table({"REQUEST", "STATE", "MODEL", "PROMPT", "TOKENS", "TIME", "RESTARTS"},
+  Table table({"REQUEST", "STATE", "MODEL", "PROMPT", "TOKENS", "TIME", "RESTARTS", "LATE"},
               {Align::kLeft, Align::kLeft, Align::kLeft, Align::kRight});
   std::vector<json::object> requests = ObjectsAt(look, "requests");
   std::stable_sort(requests.begin(), requests.end(), [&](const auto& a, const auto& b) {
@@ -211,7 +211,8 @@ std::string RequestsText(const json::object& look, bool ended) {
         {TextAt(request, "id"), end.empty() ? TextAt(request, "phase") : end,
          TextAt(request, "model"), fmt::format("{:.0f}", NumberAt(request, "prompt_tokens")),
          fmt::format("{:.0f}/{:.0f}", NumberAt(request, "tokens"), NumberAt(request, "max_tokens")),
-         Milliseconds(AgeOf(look, request)), fmt::format("{:.0f}", NumberAt(request, "restarts"))});
+         Milliseconds(AgeOf(look, request)), fmt::format("{:.0f}", NumberAt(request, "restarts")),
+         fmt::format("{:.0f}", NumberAt(request, "late_tokens"))});
   }
   return table.Text(0);
 }

@@ -34,7 +34,8 @@ function detail(request, now, abort) {
   const facts = [["model", request.model], ["tenant", request.tenant || "none"], ["prompt", `${count(request.prompt_tokens)} tokens`],
                  ["answer", `${count(request.tokens)} of at most ${count(request.max_tokens)} tokens`],
                  ["first token", request.first_token_ms === undefined ? "none yet" : ms(request.first_token_ms - request.arrival_ms)],
-                 ["in all", ms(total)], ["speed", Number.isFinite(speed) ? `${count(speed)} tokens/s after the first, emulated` : "–"], ["restarts", String(request.restarts)]];
+                 ["in all", ms(total)], ["speed", Number.isFinite(speed) ? `${count(speed)} tokens/s after the first, emulated` : "–"], ["restarts", String(request.restarts)],
+                 ["late tokens", request.late_tokens ? `${count(request.late_tokens)} over 1 ms, at most ${ms(request.max_lateness_ms)}` : "none over 1 ms"]];
   if (request.why) facts.push(["why", request.why]);
   return [h("h2", {}, request.id || "a request"), h("p", {}, h("span", {class: "badge " + stateOf(request)[0]}, stateOf(request)[1])), waterfall(request, now),
           h("table", {}, h("tbody", {}, facts.map(([name, value]) => h("tr", {}, h("th", {scope: "row"}, name), h("td", {class: "number"}, value))))),

@@ -86,7 +86,7 @@ TEST_CASE("a request's tokens and times, under our name and vLLM's, after a flus
   observer->OnToken({.lane = {1}, .index = 0, .gap = Milliseconds(6)});
   observer->OnToken({.lane = {1}, .index = 1, .gap = Microseconds(300)});
   observer->OnToken({.lane = {1}, .index = 2, .gap = Microseconds(700)});
-  exposition.lateness()->OnTokenLateness({1}, Microseconds(40));
+  exposition.lateness()->OnTokenLateness({.lane = {1}}, Microseconds(40));
   exposition.lateness()->OnBlocked(Seconds(2));
   observer->OnOutcome({.sequence = sequence,
                        .outcome = &kOutcome,

@@ -42,7 +42,7 @@ struct RecordingSink : TokenSink {
 };
 
 struct Lateness : LatenessObserver {
-  void OnTokenLateness(engine::LaneIndex, Nanoseconds wall) override {
+  void OnTokenLateness(const engine::TokenInfo&, Nanoseconds wall) override {
     ++tokens;
     worst = std::max(worst, wall);
   }
