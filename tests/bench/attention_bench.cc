@@ -1,6 +1,6 @@
 // Speed of attention as a share of what the machine can do, measured in the same run:
 //
-//   attention_bench [--threads 2] [--rounds 7]
+//   attention_bench [--threads 2] [--rounds 7] [--cpu PATH]
 //
 // Llama-3.2-1B's heads (32 of 64 dimensions, 8 for KV): prompts are compared with the f32 peak,
 // single tokens with the read bandwidth. With one thread CPU time is measured.
@@ -80,13 +80,16 @@ void Measure(const Workload& w, int rounds, kernels::ThreadPool& pool,
 }  // namespace waferline::bench
 
 int main(int argc, char** argv) {
+  using namespace waferline;
   int threads = 2;
   int rounds = 7;
   for (int i = 1; i + 1 < argc; i += 2) {
     if (std::string(argv[i]) == "--threads") threads = std::atoi(argv[i + 1]);
     if (std::string(argv[i]) == "--rounds") rounds = std::max(1, std::atoi(argv[i + 1]));
+    if (std::string(argv[i]) != "--cpu" || kernels::ChoosePath(argv[i + 1]).ok()) continue;
+    std::fprintf(stderr, "--cpu %s: no CPU path of this machine\n", argv[i + 1]);
+    return 2;
   }
-  using namespace waferline;
   kernels::ThreadPool pool(threads);
   kernels::AlignedBuffer memory(Bytes(512 << 20));
   std::memset(memory.data(), 1, static_cast<size_t>(memory.size().count()));

@@ -168,7 +168,8 @@ int main(int argc, char** argv) {
       return 2;
     }
     if (flag == "--cpu" && !waferline::kernels::ChoosePath(value).ok()) {
-      std::fprintf(stderr, "--cpu %s: not portable, avx2 or avx512, or not of this machine\n",
+      std::fprintf(stderr,
+                   "--cpu %s: not portable, avx2, avx512 or avx512-bf16, or not of this machine\n",
                    value);
       return 2;
     }

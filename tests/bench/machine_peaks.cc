@@ -132,6 +132,7 @@ Loops LoopsOf(CpuPath path) {
 #if defined(__x86_64__)
   switch (path) {
     case CpuPath::kAvx512:
+    case CpuPath::kAvx512Bf16:
       return {{Int8Avx512, 128}, {Bf16Avx512, 64}, {F32Avx512, 32}, ReadAvx512};
     case CpuPath::kAvx2:  // bf16 weights are multiplied as f32
       return {{Int8Avx2, 64}, {F32Avx2, 16}, {F32Avx2, 16}, ReadAvx2};

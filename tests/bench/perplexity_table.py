@@ -25,7 +25,7 @@ from cloud import BIN, ROOT, waferctl  # noqa: E402
 TRAIN = ROOT / "deploy/models/train"
 DEMO = ROOT / "deploy/models/demo.gguf"
 TYPES = ["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "IQ4_NL", "MXFP4", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_XS"]
-PATHS = ["portable", "avx2", "avx512"]
+PATHS = ["portable", "avx2", "avx512", "avx512-bf16"]
 
 
 def held_out_text(stories):

@@ -37,4 +37,7 @@ def test_rounded_activations_lose_little(rounded, dtype, path):
     result = perplexity(models[dtype][0], text, CONTEXT, path)
     if result is None and path != "portable":
         pytest.skip(f"this machine cannot run {path}")
-    assert abs(result["nats_per_token"] - exact[dtype]) <= ALLOWED.get(dtype, ALLOWED_QUANTISED)
+    allowed = ALLOWED.get(dtype, ALLOWED_QUANTISED)
+    if path == "avx512-bf16":
+        allowed = max(allowed, ALLOWED["BF16"])  # what attention multiplies keeps 8 bits
+    assert abs(result["nats_per_token"] - exact[dtype]) <= allowed

@@ -17,7 +17,7 @@ Flag ThreadsFlag() {
 
 Flag CpuFlag() {
   return ChoiceFlag("cpu", "NAME", "instructions to use; the best of this machine if not given",
-                    {"portable", "avx2", "avx512"});
+                    {"portable", "avx2", "avx512", "avx512-bf16"});
 }
 
 int ThreadsOf(const Arguments& arguments) {

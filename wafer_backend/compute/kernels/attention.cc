@@ -74,6 +74,7 @@ struct PageTile {
   int64_t width() const { return (seen - from_block() + 15) / 16 * 16; }
 };
 
+template <bool kPairs>
 HWY_INLINE PageTile MakeTile(const AttentionTask& task, int64_t page, int64_t first,
                              const AttentionBuffers& buffers) {
   const KvPageLayout& layout = *task.layout;
@@ -85,6 +86,7 @@ HWY_INLINE PageTile MakeTile(const AttentionTask& task, int64_t page, int64_t fi
   tile.from = std::max<int64_t>(0, task.FirstSeen(first) - begin);
   tile.seen = std::min(layout.page_tokens, task.Seen(first + tile.rows - 1) - begin);
   if (tile.from >= tile.seen) return tile;
+  if (kPairs) tile.from -= tile.from % 2;  // so that a position's pair does not depend on the tile
   const int64_t value_width = layout.value_width();
   tile.keys = {.depth = layout.head_dim,
                .rows = buffers.queries + first * layout.head_dim,
@@ -94,15 +96,16 @@ HWY_INLINE PageTile MakeTile(const AttentionTask& task, int64_t page, int64_t fi
                .column_step = KvPageLayout::kKeyBlock,
                .out = buffers.scores + tile.from_block(),
                .out_step = layout.page_tokens};
-  tile.values = {.depth = tile.seen - tile.from,
-                 .rows = buffers.scores + tile.from,
-                 .row_step = layout.page_tokens,
-                 .columns = (layout.values_in_keys ? buffers.values : task.Values(page)) +
-                            tile.from * value_width,
-                 .block_step = 16,
-                 .column_step = value_width,
-                 .out = buffers.value_sums + first * value_width,
-                 .out_step = value_width};
+  tile.values = {
+      .depth = tile.seen - tile.from,
+      .rows = buffers.scores + (kPairs ? (tile.from_block() + tile.from) / 2 : tile.from),
+      .row_step = layout.page_tokens,
+      .columns =
+          (layout.values_in_keys ? buffers.values : task.Values(page)) + tile.from * value_width,
+      .block_step = 16,
+      .column_step = value_width,
+      .out = buffers.value_sums + first * value_width,
+      .out_step = value_width};
   return tile;
 }
 
@@ -144,18 +147,18 @@ HWY_NOINLINE void TakeValuesFromKeys(const AttentionTask& task, int64_t page, ui
   }
 }
 
-template <DType kDType>
+template <DType kDType, bool kPairs>
 void TakePage(const AttentionTask& task, int64_t page, const AttentionBuffers& buffers) {
   const int64_t page_tokens = task.layout->page_tokens;
   const int64_t begin = page * page_tokens;
   if (task.layout->values_in_keys) TakeValuesFromKeys(task, page, buffers.values);
   for (int64_t first = 0; first < task.rows(); first += kTileRows) {
-    PageTile tile = MakeTile(task, page, first, buffers);
+    PageTile tile = MakeTile<kPairs>(task, page, first, buffers);
     if (tile.from >= tile.seen) continue;
     if (first == 0) FetchAhead(task, page, &tile);
     float shrink[kTileRows];
     tile.values.first_scale = shrink;
-    Multiply<kDType>(tile.rows, tile.width(), tile.keys);
+    Multiply<kDType, kPairs>(tile.rows, tile.width(), tile.keys);
     const int64_t score_begin = begin + tile.from_block();
     for (int64_t r = 0; r < tile.rows; ++r) {
       float* const scores = tile.keys.out + r * page_tokens;
@@ -163,12 +166,16 @@ void TakePage(const AttentionTask& task, int64_t page, const AttentionBuffers& b
                                task.Seen(first + r) - score_begin};
       if (task.shape->softcap > 0) CapScores(scores, tile.width(), task.shape->softcap);
       shrink[r] = WeighScores(scores, tile.width(), seen, buffers.running + first + r);
+#if HWY_TARGET == HWY_AVX3
+      if constexpr (kPairs) RoundToPairs(scores, tile.width());
+#endif
     }
-    Multiply<kDType>(tile.rows, task.layout->value_width(), tile.values);
+    Multiply<kDType, kPairs>(tile.rows, task.layout->value_width(), tile.values);
   }
 }
 
-void Attend(const AttentionTask& task, const AttentionBuffers& buffers) {
+template <bool kPairs>
+void AttendAs(const AttentionTask& task, const AttentionBuffers& buffers) {
   const int64_t head_dim = task.layout->head_dim;
   const int64_t value_width = task.layout->value_width();
   const float* const sinks = task.shape->sinks;
@@ -176,6 +183,9 @@ void Attend(const AttentionTask& task, const AttentionBuffers& buffers) {
     const float* query = task.Query(r);
     float* scaled = buffers.queries + r * head_dim;
     for (int64_t d = 0; d < head_dim; ++d) scaled[d] = query[d] * task.shape->scale;
+#if HWY_TARGET == HWY_AVX3
+    if constexpr (kPairs) RoundToPairs(scaled, head_dim);
+#endif
     buffers.running[r] = sinks == nullptr
                              ? RunningSoftmax()
                              : RunningSoftmax{.largest = sinks[task.HeadOfRow(r)], .weight_sum = 1};
@@ -183,9 +193,9 @@ void Attend(const AttentionTask& task, const AttentionBuffers& buffers) {
   std::fill_n(buffers.value_sums, task.rows() * value_width, 0.0f);
   for (int64_t page = task.first_page(); page < task.pages(); ++page) {
     if (task.layout->dtype == DType::kF16) {
-      TakePage<DType::kF16>(task, page, buffers);
+      TakePage<DType::kF16, kPairs>(task, page, buffers);
     } else {
-      TakePage<DType::kBF16>(task, page, buffers);
+      TakePage<DType::kBF16, kPairs>(task, page, buffers);
     }
   }
   for (int64_t r = 0; r < task.rows(); ++r) {
@@ -194,6 +204,18 @@ void Attend(const AttentionTask& task, const AttentionBuffers& buffers) {
     const float factor = 1.0f / buffers.running[r].weight_sum;
     for (int64_t d = 0; d < value_width; ++d) out[d] = sums[d] * factor;
   }
+}
+
+void Attend(const AttentionTask& task, const AttentionBuffers& buffers) {
+  AttendAs<false>(task, buffers);
+}
+
+void AttendInPairs(const AttentionTask& task, const AttentionBuffers& buffers) {
+#if HWY_TARGET == HWY_AVX3
+  AttendAs<true>(task, buffers);
+#else
+  WL_CHECK(false);
+#endif
 }
 
 }  // namespace HWY_NAMESPACE
@@ -243,7 +265,8 @@ void Attend(const AttentionShape& shape, const KvPageLayout& layout, int64_t lay
   const int64_t tasks_each = (layout.kv_heads + kv_heads_each - 1) / kv_heads_each;
   const Bytes each = AttentionWorkingBytes(shape.heads, layout);
   std::byte* memory = scratch.Take(Scratch::kWorkers, pool.threads() * each);
-  const auto attend = WL_FOR_PATH(path, Attend);
+  const auto attend =
+      path == CpuPath::kAvx512Bf16 ? WL_FOR_PATH(path, AttendInPairs) : WL_FOR_PATH(path, Attend);
   const Bytes task_bytes(positions_seen * kv_heads_each * (layout.head_dim + layout.value_width()) *
                          2 / parts);
   pool.ParallelFor(parts * tasks_each, task_bytes, [&](int64_t index, int worker) {

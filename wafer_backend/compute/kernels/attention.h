@@ -4,8 +4,10 @@
 // Gimelshein: "Online normalizer calculation for softmax", 2018; Dao et al.: "FlashAttention",
 // 2022, with the page as the block). Scores sum over head_dim in rising order, values over
 // positions in rising order; nothing depends on which rows are computed together or by whom.
-// Cost is linear in the positions seen: blocks of positions that no row of a task sees are never
-// read, so their pages need not be there (any pointer). Besides the arguments a thread needs
+// kAvx512Bf16: queries, keys, weights and values are rounded to bf16 for the products, and two
+// terms are added at once, of k and k + 1 for even k, as vdpbf16ps orders and rounds them. Cost is
+// linear in the positions seen: blocks of positions that no row of a task sees are never read, so
+// their pages need not be there (any pointer). Besides the arguments a thread needs
 // AttentionWorkingBytes.
 #pragma once
 

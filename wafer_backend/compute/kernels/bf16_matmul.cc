@@ -11,6 +11,7 @@
 
 #include "hwy/highway.h"
 #include "wafer_backend/base/check.h"
+#include "wafer_backend/compute/kernels/sixteen-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace waferline::kernels {
@@ -29,12 +30,6 @@ struct Bf16Pass {
   int64_t stride;
   int64_t y_stride;
 };
-
-// sum[lane] += w[2 lane] * x[0] + w[2 lane + 1] * x[1], as the instruction orders and rounds it.
-HWY_INLINE __m512 DotPair(__m512 sum, __m512i w, __m512i x) {
-  asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(w), "v"(x));
-  return sum;
-}
 
 template <int kColumns>
 HWY_NOINLINE void MultiplyBf16Tile(const Bf16Pass& pass_in) {

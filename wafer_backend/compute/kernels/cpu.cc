@@ -36,6 +36,7 @@ bool Supports(CpuPath path) {
     case CpuPath::kAvx2:
       return avx2;
     case CpuPath::kAvx512:
+    case CpuPath::kAvx512Bf16:
       return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
              __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512vnni") &&
@@ -48,7 +49,8 @@ bool Supports(CpuPath path) {
 CpuPath BestPath() { return Chosen(); }
 
 absl::Status ChoosePath(std::string_view name) {
-  for (const CpuPath path : {CpuPath::kPortable, CpuPath::kAvx2, CpuPath::kAvx512}) {
+  for (const CpuPath path :
+       {CpuPath::kPortable, CpuPath::kAvx2, CpuPath::kAvx512, CpuPath::kAvx512Bf16}) {
     if (name != Name(path)) continue;
     if (!Supports(path)) {
       return absl::InvalidArgumentError(
@@ -57,8 +59,8 @@ absl::Status ChoosePath(std::string_view name) {
     Chosen() = path;
     return absl::OkStatus();
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("CPU path \"", Absl(name), "\" is not one of portable, avx2, avx512"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "CPU path \"", Absl(name), "\" is not one of portable, avx2, avx512, avx512-bf16"));
 }
 
 std::string_view Name(CpuPath path) {
@@ -69,6 +71,8 @@ std::string_view Name(CpuPath path) {
       return "avx2";
     case CpuPath::kAvx512:
       return "avx512";
+    case CpuPath::kAvx512Bf16:
+      return "avx512-bf16";
   }
   return "";
 }

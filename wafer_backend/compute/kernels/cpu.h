@@ -13,7 +13,14 @@ enum class CpuPath {
   kPortable,  // any CPU
   kAvx2,      // AVX2, FMA, F16C
   kAvx512,    // AVX-512 F, BW, DQ, VL, VNNI, BF16 (Zen 4, Sapphire Rapids and later)
+  // The same, but attention's products round to BF16 (attention.h): long prompts are faster, scores
+  // and weights have 8 bits instead of 24. Only if chosen.
+  kAvx512Bf16,
 };
+
+constexpr bool UsesAvx512(CpuPath path) {
+  return path == CpuPath::kAvx512 || path == CpuPath::kAvx512Bf16;
+}
 
 // The fastest path of this machine, or the chosen one; constant once anything was computed.
 CpuPath BestPath();

@@ -17,7 +17,7 @@ namespace waferline::kernels {
 
 template <typename Function>
 Function PickPath(CpuPath path, Function portable, Function avx2, Function avx512) {
-  return path == CpuPath::kAvx512 ? avx512 : path == CpuPath::kAvx2 ? avx2 : portable;
+  return UsesAvx512(path) ? avx512 : path == CpuPath::kAvx2 ? avx2 : portable;
 }
 
 }  // namespace waferline::kernels

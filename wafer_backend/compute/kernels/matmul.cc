@@ -10,9 +10,7 @@
 namespace waferline::kernels {
 namespace {
 
-bool MultipliesBf16(DType dtype, CpuPath path) {
-  return dtype == DType::kBF16 && path == CpuPath::kAvx512;
-}
+bool MultipliesBf16(DType dtype, CpuPath path) { return dtype == DType::kBF16 && UsesAvx512(path); }
 
 // Columns of one task of filling at least, where groups are too few for all threads. A multiple of
 // kPartColumns.
@@ -134,8 +132,8 @@ void AddForms(DType dtype, CpuPath path, int64_t groups, ActivationForms* forms)
     (MultipliesBf16(dtype, path) ? forms->bf16 : forms->f32) = true;
     return;
   }
-  const bool winograd = type.activations == Int8Form::kWinograd && path == CpuPath::kAvx512 &&
-                        groups >= kWinogradGroups;
+  const bool winograd =
+      type.activations == Int8Form::kWinograd && UsesAvx512(path) && groups >= kWinogradGroups;
   forms->int8[static_cast<size_t>(type.activations)] = true;
   forms->start[RowOf(dtype)] |= type.offset != 0 && !winograd;
   forms->start_winograd |= winograd;

@@ -1,9 +1,9 @@
 // sixteen-inl.h for AVX-512: sixteen lanes are one register.
 //
-// VNNI instructions are written as asm because Highway's AVX3 target does not name that feature to
-// the compiler. Their memory operand is broadcast from 4 bytes, which spares a register and an
-// instruction each.
-// No guard of its own: sixteen-inl.h, which alone includes it, has one for each target.
+// VNNI and BF16 instructions are written as asm because Highway's AVX3 target does not name those
+// features to the compiler. VNNI's memory operand is broadcast from 4 bytes, which spares a
+// register and an instruction each. No guard of its own: sixteen-inl.h, which alone includes it,
+// has one for each target.
 
 #include <cstdint>
 
@@ -104,6 +104,13 @@ HWY_INLINE I32x16 DotQuad(I32x16 sum, U8x64 w, const int8_t* x) {
 // The same with signed x[4 lane + i].
 HWY_INLINE I32x16 DotQuad(I32x16 sum, U8x64 w, U8x64 x) {
   asm("vpdpbusd %2, %1, %0" : "+v"(sum.v) : "v"(w.v), "v"(x.v));
+  return sum;
+}
+
+// sum[lane] += w[2 lane] * x[2 lane] + w[2 lane + 1] * x[2 lane + 1] of bf16, as the instruction
+// orders and rounds it.
+HWY_INLINE __m512 DotPair(__m512 sum, __m512i w, __m512i x) {
+  asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(w), "v"(x));
   return sum;
 }
 
