@@ -153,6 +153,23 @@ HWY_INLINE void FillSums(const int8_t* q, int64_t block, const ColumnGroup& grou
   }
 }
 
+#if HWY_TARGET == HWY_AVX2
+// Int8Rows::wide of `count` values, a multiple of 32.
+void FillWide(const int8_t* q, int64_t count, int16_t* wide) {
+  const hn::CappedTag<uint32_t, 8> quads;
+  const hn::RepartitionToNarrow<decltype(quads)> d;
+  const hn::RebindToSigned<decltype(d)> di;
+  for (int64_t i = 0; i < count; i += 4 * static_cast<int64_t>(hn::Lanes(quads))) {
+    const auto quad = hn::LoadU(quads, reinterpret_cast<const uint32_t*>(q + i));
+    const auto high = hn::BitCast(di, quad);
+    const auto low = hn::ShiftLeft<8>(high);
+    hn::StoreInterleaved2(hn::BitCast(quads, hn::ShiftRight<8>(low)),
+                          hn::BitCast(quads, hn::ShiftRight<8>(high)), quads,
+                          reinterpret_cast<uint32_t*>(wide + i));
+  }
+}
+#endif
+
 template <Int8Form kForm>
 void FillInt8(const float* x, int64_t cols, ColumnPart part, const ColumnGroup& group) {
   const Int8Rows& rows = group.int8[static_cast<size_t>(kForm)];
@@ -160,6 +177,12 @@ void FillInt8(const float* x, int64_t cols, ColumnPart part, const ColumnGroup& 
   for (int64_t j = 0; j < group.count; ++j) {
     FillScaledRow<kForm>(x + j * cols, cols, part, j, group.count, rows);
   }
+#if HWY_TARGET == HWY_AVX2
+  const int64_t first = part.first * group.count;
+  if (rows.wide != nullptr) {
+    FillWide(rows.q + first, part.end * group.count - first, rows.wide + first);
+  }
+#endif
   const WantedSums wanted(group, kForm);
   for (int64_t block = part.first / 32; block < part.end / 32; ++block) {
     const int8_t* q = rows.q + block * 32 * group.count;
@@ -229,6 +252,7 @@ int64_t LayOut(const ActivationForms& forms, int64_t cols, std::byte* memory, Co
     const bool wanted = forms.int8[form];
     Int8Rows& rows = group->int8[form];
     arrays.Take(wanted, cols * count, &rows.q);
+    arrays.Take(wanted && forms.wide, cols * count, &rows.wide);
     arrays.Take(wanted, (cols + columns - 1) / columns * count, &rows.ratio);
     arrays.Take(wanted, count, &rows.last_scale);
   }

@@ -24,6 +24,7 @@ struct ActivationForms {
   bool f32 = false;
   bool bf16 = false;
   std::array<bool, kInt8Forms> int8{};            // [Int8Form]
+  bool wide = false;                              // of kFine, for QuantTraits::wide() on AVX2
   std::array<bool, kQuantTraits.size()> start{};  // [RowOf(dtype)]
   bool start_winograd = false;  // instead of `start` of weights under Winograd's products
   bool sums = false;            // for types with minima in parts of 32
@@ -33,6 +34,7 @@ struct ActivationForms {
 // J rows as integers of an Int8Form.
 struct Int8Rows {
   int8_t* q = nullptr;          // [cols / 4][J][4]
+  int16_t* wide = nullptr;      // the same; the four columns in the order 0, 2, 1, 3
   float* ratio = nullptr;       // [ceil(cols / columns)][J]: scale of the columns before / of these
   float* last_scale = nullptr;  // [J]: of the last columns
 };

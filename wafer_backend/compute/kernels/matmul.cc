@@ -135,6 +135,7 @@ void AddForms(DType dtype, CpuPath path, int64_t groups, ActivationForms* forms)
   const bool winograd =
       type.activations == Int8Form::kWinograd && UsesAvx512(path) && groups >= kWinogradGroups;
   forms->int8[static_cast<size_t>(type.activations)] = true;
+  forms->wide |= type.wide() && path == CpuPath::kAvx2;
   forms->start[RowOf(dtype)] |= type.offset != 0 && !winograd;
   forms->start_winograd |= winograd;
   forms->sums |= type.minima && type.part_length == 32;

@@ -77,6 +77,8 @@ struct QuantTraits {
   constexpr int ValueOf(uint8_t code) const {
     return values != nullptr ? (*values)[code] : code - offset;
   }
+  // On AVX2, sums of the products of two quads may exceed 16 bits: factors are 16 bits wide there.
+  constexpr bool wide() const { return largest() > 32767 / (4 * 127); }
 };
 
 // F32, F16, and BF16 where the CPU has no products of it: float_matmul.cc.

@@ -29,7 +29,8 @@ namespace HWY_NAMESPACE {
 struct TilePass {
   int64_t blocks;   // columns / 32
   int64_t stride;   // J of the group; the tile is part of it
-  const int8_t* q;  // of the tile's first row, as the arrays below
+  const int8_t* q;  // of the tile's first row, as the arrays below; Int8Rows::wide of types that
+                    // are wide() on AVX2
   const float* ratio;
   const float* last_scale;
   const int32_t* start;  // null: sums start from 0; under kPairs from the weights' start too
@@ -109,20 +110,20 @@ HWY_INLINE const int8_t* AddPairs(const Weights (&w)[kPanels], int64_t block, co
 
 #if HWY_TARGET == HWY_AVX2
 
-// dot[.][j] += products of a quad and of column j, for weights of 8 bits.
+// dot[j] += products of a quad and of column j, for weights of 8 bits.
 template <int kQuad, int kColumns, class Weights>
-HWY_INLINE const int8_t* AddSigned(const Weights& w, int64_t block, int64_t stride, const int8_t* x,
-                                   I32x16 (&dot)[kColumns]) {
-  const SignedQuad bytes(w.template Quad<kQuad>(block));
+HWY_INLINE const int8_t* AddWide(const Weights& w, int64_t block, int64_t stride, const int8_t* x,
+                                 I32x16 (&dot)[kColumns]) {
+  const WideQuad quad(w.template Quad<kQuad>(block));
 #pragma GCC unroll 12
-  for (int j = 0; j < kColumns; ++j) dot[j] = InOrder(bytes.Dot(x + j * 4, dot[j]));
-  return NextQuad(x, stride);
+  for (int j = 0; j < kColumns; ++j) dot[j] = quad.Dot(x + j * 8, dot[j]);
+  return NextQuad(x, 2 * stride);
 }
 template <int kFirst, int kColumns, class Weights, int... t>
-HWY_INLINE const int8_t* AddAllSigned(const Weights& w, int64_t block, int64_t stride,
-                                      const int8_t* x, I32x16 (&dot)[kColumns],
-                                      std::integer_sequence<int, t...>) {
-  ((x = AddSigned<kFirst + t>(w, block, stride, x, dot)), ...);
+HWY_INLINE const int8_t* AddAllWide(const Weights& w, int64_t block, int64_t stride,
+                                    const int8_t* x, I32x16 (&dot)[kColumns],
+                                    std::integer_sequence<int, t...>) {
+  ((x = AddWide<kFirst + t>(w, block, stride, x, dot)), ...);
   return x;
 }
 
@@ -162,7 +163,7 @@ HWY_INLINE const int8_t* AddGroups(const Weights& w, int64_t block, int64_t stri
 
 // dot[.][j] = products of the part's quads. Without VNNI the products of two neighbouring bytes are
 // 16-bit sums, and so are those of as many quads as cannot exceed 16 bits: they become 32-bit sums
-// together.
+// together. Weights of 8 bits are multiplied as 16, two columns a lane.
 template <int kHalf, int kColumns, class Weights>
 HWY_INLINE const int8_t* DotPart(const Weights (&w)[1], int64_t block, const TilePass& pass,
                                  const int8_t* x, I32x16 (&dot)[1][kColumns]) {
@@ -170,11 +171,13 @@ HWY_INLINE const int8_t* DotPart(const Weights (&w)[1], int64_t block, const Til
   constexpr int kTogether = std::min(QuadsTogether(Weights::kLargest), kQuads);
   constexpr int kFirst = kHalf * 4;
   if constexpr (kTogether == 0) {
-    static_assert(Weights::kTraits.offset == 128);
+    static_assert(Weights::kTraits.wide() && !Weights::kMinima && !Weights::kHalves);
 #pragma GCC unroll 12
-    for (int j = 0; j < kColumns; ++j) dot[0][j] = {};
-    return AddAllSigned<kFirst>(w[0], block, pass.stride, x, dot[0],
-                                std::make_integer_sequence<int, kQuads>());
+    for (int j = 0; j < kColumns; ++j) {
+      dot[0][j] = Broadcast(pass.start + block * pass.stride + j);
+    }
+    return AddAllWide<kFirst>(w[0], block, pass.stride, x, dot[0],
+                              std::make_integer_sequence<int, kQuads>());
   } else {
     x = AddGroups<kFirst, kTogether>(w[0], block, pass.stride, x, dot[0],
                                      std::make_integer_sequence<int, kQuads / kTogether>());

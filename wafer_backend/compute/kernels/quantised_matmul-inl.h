@@ -86,13 +86,14 @@ void MultiplyGroup(const ProductTask& task, int64_t panel, const ColumnGroup& gr
       Weights::kPairs > 0 ? group.start_winograd : group.start[RowOf(Weights::kTraits.dtype)];
   const float* sums = Weights::kHalves ? group.half_sums : group.sums;
   const int64_t tiles = TilesOf(group.count, kPanels);
+  constexpr bool kWide = HWY_TARGET == HWY_AVX2 && Weights::kTraits.wide();
   for (int64_t tile = 0; tile < tiles; ++tile) {
     const int64_t j = group.count * tile / tiles;
     const int64_t lines = ahead->pause-- > 0 ? 0 : ahead->lines;
     TilePass pass{
         .blocks = m.cols() / kActivationBlock,
         .stride = group.count,
-        .q = x.q + j * 4,
+        .q = kWide ? reinterpret_cast<const int8_t*>(x.wide + j * 4) : x.q + j * 4,
         .ratio = x.ratio + j,
         .last_scale = x.last_scale + j,
         .start = start == nullptr ? nullptr : start + j,

@@ -12,7 +12,7 @@
 //   U8x64           four bytes a lane ("quad")
 //   kTileColumns    rows of activations whose sums fit the registers with what a step needs, for
 //                   one panel of weights; kTilePanels panels share them
-//   DotQuad         the product that all quantised weights go through (AVX2: MulPairs, SignedQuad)
+//   DotQuad         the product that all quantised weights go through (AVX2: MulPairs, WideQuad)
 #if defined(WAFERLINE_SIXTEEN_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef WAFERLINE_SIXTEEN_INL_H
 #undef WAFERLINE_SIXTEEN_INL_H

@@ -154,31 +154,36 @@ HWY_INLINE I16x32 MulPairs(U8x64 w, const int8_t* x) {
 }
 
 // How many quads of weights 0 .. largest have sums of pairs that 16 bits hold, whatever the
-// activations: 8, 4, 2, or none.
+// activations: 8, 4, 2, or none (QuantTraits::wide).
 constexpr int QuadsTogether(int largest) {
   const int fitting = 32767 / (2 * 127 * largest);
   return fitting >= 8 ? 8 : fitting >= 4 ? 4 : fitting >= 2 ? 2 : 0;
 }
 
-// A quad of weights of 8 bits, value + 128: their sizes are multiplied, with the activations' signs
-// turned by theirs. 128 * 127 * 2 = 32512 at most.
-struct SignedQuad {
-  __m256i value[2];
-  __m256i size[2];
-  explicit HWY_INLINE SignedQuad(U8x64 w) {
-    const __m256i offset = _mm256_set1_epi8(-128);
+// A quad of weights of 8 bits as 16: columns 0 and 2 of a lane, then 1 and 3, as Int8Rows::wide has
+// them. (Products of bytes need the weights' signs turned into the activations first: a third more
+// of the instructions that only two of Zen 4's four units take, 0.86 times as fast.)
+struct WideQuad {
+  __m256i even[2];
+  __m256i odd[2];
+  explicit HWY_INLINE WideQuad(U8x64 w) {
     for (int i = 0; i < 2; ++i) {
-      value[i] = _mm256_xor_si256(w.v[i], offset);
-      size[i] = _mm256_abs_epi8(value[i]);
+      even[i] = _mm256_and_si256(w.v[i], _mm256_set1_epi16(0xff));
+      odd[i] = _mm256_srli_epi16(w.v[i], 8);
     }
   }
+  // x: four numbers of 16 bits.
   HWY_INLINE I32x16 Dot(const int8_t* x, I32x16 sum) const {
-    const __m256i xs = BroadcastQuad(x).v[0];
-    I16x32 pairs;
+    const __m256i x_even = BroadcastQuad(x).v[0];
     for (int i = 0; i < 2; ++i) {
-      pairs.v[i] = _mm256_maddubs_epi16(size[i], _mm256_sign_epi8(xs, value[i]));
+      sum.v[i] = _mm256_add_epi32(sum.v[i], _mm256_madd_epi16(even[i], x_even));
     }
-    return Add(sum, AddPairs(pairs));
+    sum = InOrder(sum);
+    const __m256i x_odd = BroadcastQuad(x + 4).v[0];
+    for (int i = 0; i < 2; ++i) {
+      sum.v[i] = _mm256_add_epi32(sum.v[i], _mm256_madd_epi16(odd[i], x_odd));
+    }
+    return InOrder(sum);
   }
 };
 
