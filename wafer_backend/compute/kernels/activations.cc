@@ -118,10 +118,14 @@ struct WantedSums {
   };
   std::array<Start, kQuantTraits.size()> starts;
   size_t count = 0;
-  bool minima;
+  float* sums;  // as in Int8Rows
+  float* half_sums;
+
+  bool none() const { return count == 0 && sums == nullptr && half_sums == nullptr; }
 
   WantedSums(const ColumnGroup& group, Int8Form form)
-      : minima(form == Int8Form::kFine && (group.sums != nullptr || group.half_sums != nullptr)) {
+      : sums(group.int8[static_cast<size_t>(form)].sums),
+        half_sums(group.int8[static_cast<size_t>(form)].half_sums) {
     for (size_t row = 0; row < kQuantTraits.size(); ++row) {
       const QuantTraits& type = kQuantTraits[row];
       if (group.start[row] == nullptr || type.activations != form) continue;
@@ -130,26 +134,24 @@ struct WantedSums {
   }
 };
 
-HWY_INLINE void FillSums(const int8_t* q, int64_t block, const ColumnGroup& group,
-                         const WantedSums& wanted) {
-  const auto count = static_cast<size_t>(group.count);
+HWY_INLINE void FillSums(const int8_t* q, int64_t block, size_t count, const WantedSums& wanted) {
   const RowSums first = SumFourQuads(q, count);
   const RowSums second = SumFourQuads(q + 16 * count, count);
   for (size_t i = 0; i < wanted.count; ++i) {
     const WantedSums::Start& start = wanted.starts[i];
-    int32_t* out = start.out + block * (start.halves ? 2 : 1) * group.count;
+    int32_t* out = start.out + static_cast<size_t>(block) * (start.halves ? 2 : 1) * count;
     for (size_t j = 0; j < count; ++j) {
       out[j] = -start.offset * (start.halves ? first[j] : first[j] + second[j]);
       if (start.halves) out[count + j] = -start.offset * second[j];
     }
   }
-  if (!wanted.minima) return;
-  for (size_t j = 0; j < count; ++j) {
-    const int64_t at = block * group.count + static_cast<int64_t>(j);
-    if (group.sums != nullptr) group.sums[at] = static_cast<float>(first[j] + second[j]);
-    if (group.half_sums == nullptr) continue;
-    group.half_sums[block * group.count + at] = static_cast<float>(first[j]);
-    group.half_sums[(block + 1) * group.count + at] = static_cast<float>(second[j]);
+  for (size_t j = 0; wanted.sums != nullptr && j < count; ++j) {
+    wanted.sums[static_cast<size_t>(block) * count + j] = static_cast<float>(first[j] + second[j]);
+  }
+  for (size_t j = 0; wanted.half_sums != nullptr && j < count; ++j) {
+    float* const out = wanted.half_sums + static_cast<size_t>(block) * 2 * count;
+    out[j] = static_cast<float>(first[j]);
+    out[count + j] = static_cast<float>(second[j]);
   }
 }
 
@@ -187,12 +189,14 @@ void FillInt8(const float* x, int64_t cols, ColumnPart part, const ColumnGroup& 
   for (int64_t block = part.first / 32; block < part.end / 32; ++block) {
     const int8_t* q = rows.q + block * 32 * group.count;
 #if HWY_TARGET == HWY_AVX3
-    if (kForm == Int8Form::kWinograd && group.start_winograd != nullptr) {
-      FillWinogradStart(q, group.count, group.start_winograd + block * group.count);
-      continue;
+    if constexpr (ForWinograd(kForm)) {
+      if (rows.start_winograd != nullptr) {
+        int32_t* const start = rows.start_winograd + block * group.count;
+        FillWinogradStart<WinogradOffset(kForm)>(q, group.count, start);
+      }
     }
 #endif
-    FillSums(q, block, group, wanted);
+    if (!wanted.none()) FillSums(q, block, static_cast<size_t>(group.count), wanted);
   }
 }
 
@@ -218,6 +222,7 @@ void FillGroup(const float* x, int64_t cols, ColumnPart part, const ColumnGroup&
     if (group.bf16 != nullptr) FillBf16(row, part, j, group);
   }
   FillInt8<Int8Form::kFine>(x, cols, part, group);
+  FillInt8<Int8Form::kFineWinograd>(x, cols, part, group);
   FillInt8<Int8Form::kWinograd>(x, cols, part, group);
 }
 
@@ -249,21 +254,21 @@ int64_t LayOut(const ActivationForms& forms, int64_t cols, std::byte* memory, Co
   arrays.Take(forms.bf16, (cols + 1) / 2 * 2 * count, &group->bf16);
   for (size_t form = 0; form < kInt8Forms; ++form) {
     const int64_t columns = ScaleOf(static_cast<Int8Form>(form)).columns;
-    const bool wanted = forms.int8[form];
+    const ActivationForms::Int8& wanted = forms.int8[form];
     Int8Rows& rows = group->int8[form];
-    arrays.Take(wanted, cols * count, &rows.q);
-    arrays.Take(wanted && forms.wide, cols * count, &rows.wide);
-    arrays.Take(wanted, (cols + columns - 1) / columns * count, &rows.ratio);
-    arrays.Take(wanted, count, &rows.last_scale);
+    arrays.Take(wanted.q, cols * count, &rows.q);
+    arrays.Take(wanted.wide, cols * count, &rows.wide);
+    arrays.Take(wanted.q, (cols + columns - 1) / columns * count, &rows.ratio);
+    arrays.Take(wanted.q, count, &rows.last_scale);
+    arrays.Take(wanted.start_winograd, blocks * count, &rows.start_winograd);
+    arrays.Take(wanted.sums, blocks * count, &rows.sums);
+    arrays.Take(wanted.half_sums, 2 * blocks * count, &rows.half_sums);
   }
   for (size_t row = 0; row < kQuantTraits.size(); ++row) {
     if (!forms.start[row]) continue;
     const int64_t parts = cols / kQuantTraits[row].part_length;
     arrays.Take(true, parts * count, &group->start[row]);
   }
-  arrays.Take(forms.start_winograd, blocks * count, &group->start_winograd);
-  arrays.Take(forms.sums, blocks * count, &group->sums);
-  arrays.Take(forms.half_sums, 2 * blocks * count, &group->half_sums);
   return arrays.used;
 }
 

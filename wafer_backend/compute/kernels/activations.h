@@ -23,12 +23,15 @@ inline constexpr int64_t kPartColumns = 128;  // parts of rows are filled in mul
 struct ActivationForms {
   bool f32 = false;
   bool bf16 = false;
-  std::array<bool, kInt8Forms> int8{};            // [Int8Form]
-  bool wide = false;                              // of kFine, for QuantTraits::wide() on AVX2
+  struct Int8 {
+    bool q = false;
+    bool wide = false;            // for QuantTraits::wide() on AVX2
+    bool start_winograd = false;  // instead of `start` of weights under Winograd's products
+    bool sums = false;            // for types with minima in parts of 32
+    bool half_sums = false;       // for those in parts of 16
+  };
+  std::array<Int8, kInt8Forms> int8{};            // [Int8Form]
   std::array<bool, kQuantTraits.size()> start{};  // [RowOf(dtype)]
-  bool start_winograd = false;  // instead of `start` of weights under Winograd's products
-  bool sums = false;            // for types with minima in parts of 32
-  bool half_sums = false;       // for those in parts of 16
 };
 
 // J rows as integers of an Int8Form.
@@ -37,6 +40,9 @@ struct Int8Rows {
   int16_t* wide = nullptr;      // the same; the four columns in the order 0, 2, 1, 3
   float* ratio = nullptr;       // [ceil(cols / columns)][J]: scale of the columns before / of these
   float* last_scale = nullptr;  // [J]: of the last columns
+  int32_t* start_winograd = nullptr;  // [cols / 32][J]
+  float* sums = nullptr;              // [cols / 32][J]: sum of q
+  float* half_sums = nullptr;         // [cols / 16][J]
 };
 
 // One group of J = `count` rows. Arrays that were not asked for are null.
@@ -48,9 +54,6 @@ struct ColumnGroup {
   // What the integer sums of weights that are stored with an offset start from: -offset * sum of q,
   // [cols / part_length][J]. [RowOf(dtype)]
   std::array<int32_t*, kQuantTraits.size()> start{};
-  int32_t* start_winograd = nullptr;  // [cols / 32][J]
-  float* sums = nullptr;              // [cols / 32][J]: sum of q, kFine
-  float* half_sums = nullptr;         // [cols / 16][J]
 };
 
 // How n rows fall into groups: as few as possible, as even as possible, so that no group's work is

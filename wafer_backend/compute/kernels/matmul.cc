@@ -133,19 +133,20 @@ void AddForms(DType dtype, CpuPath path, int64_t groups, ActivationForms* forms)
     return;
   }
   const bool winograd =
-      type.activations == Int8Form::kWinograd && UsesAvx512(path) && groups >= kWinogradGroups;
-  forms->int8[static_cast<size_t>(type.activations)] = true;
-  forms->wide |= type.wide() && path == CpuPath::kAvx2;
+      ForWinograd(type.activations) && UsesAvx512(path) && groups >= kWinogradGroups;
+  ActivationForms::Int8& int8 = forms->int8[static_cast<size_t>(type.activations)];
+  int8.q = true;
+  int8.wide |= type.wide() && path == CpuPath::kAvx2;
+  int8.start_winograd |= winograd;
+  int8.sums |= type.minima && type.part_length == 32;
+  int8.half_sums |= type.minima && type.part_length == 16;
   forms->start[RowOf(dtype)] |= type.offset != 0 && !winograd;
-  forms->start_winograd |= winograd;
-  forms->sums |= type.minima && type.part_length == 32;
-  forms->half_sums |= type.minima && type.part_length == 16;
 }
 
 Bytes WorkspaceBytes(const PackedMatrix& weights) {
   const QuantTraits& type = TraitsOf(weights.dtype());
   if (!type.quantised()) return Bytes();
-  const int64_t block = std::max<int64_t>(UnpackedBlockBytes(type), sizeof(WinogradBlock));
+  const int64_t block = std::max<int64_t>(UnpackedBlockBytes(type), sizeof(WinogradBlockWithMin));
   return Bytes(2 * weights.cols() / kActivationBlock * block);
 }
 

@@ -19,15 +19,18 @@ struct ProductTask {
   std::byte* workspace;  // of the worker, WorkspaceBytes of the weights
 };
 
-// With so many groups Q4_0 (Int8Form::kWinograd) goes through Winograd's products (winograd-inl.h)
-// on AVX-512: 1.01 times as fast with 8, 1.1 with 22, 0.95 with 6.
+// With so many groups types whose activations are ForWinograd go through Winograd's products
+// (winograd-inl.h) on AVX-512. Q4_0: 1.01 times as fast with 8, 1.1 with 22, 0.95 with 6.
 inline constexpr int64_t kWinogradGroups = 8;
 
-// A block of a Q4_0 panel as those read it.
+// A block of a panel as those read it.
 struct WinogradBlock {
   uint8_t values[8][kPanelRows * 4];  // [quad][row][4], with the factors' offsets
   int32_t start[kPanelRows];          // what sums start from on behalf of the weights
   float scale[kPanelRows];
+};
+struct WinogradBlockWithMin : WinogradBlock {
+  float min[kPanelRows];
 };
 
 // The forms of activations in so many groups that weights of this type are multiplied by.

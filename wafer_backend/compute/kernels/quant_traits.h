@@ -22,11 +22,13 @@ struct ProductTask;
 // How rows of activations become integers, -largest .. largest.
 enum class Int8Form : uint8_t {
   kFine,
-  // An activation can be added to a weight of four bits within a byte, and scales change less
-  // often, as Winograd's products (winograd-inl.h) need. Q4_0's own rounding is far coarser.
+  // An activation can be added to a weight of four bits within a byte, as Winograd's products
+  // (winograd-inl.h) need.
+  kFineWinograd,
+  // The same, and scales change less often. Q4_0's own rounding is far coarser.
   kWinograd,
 };
-inline constexpr size_t kInt8Forms = 2;
+inline constexpr size_t kInt8Forms = 3;
 
 struct Int8Scale {
   // Columns of a row that share a scale (activations.cc).
@@ -34,8 +36,11 @@ struct Int8Scale {
   int largest;
 };
 constexpr Int8Scale ScaleOf(Int8Form form) {
-  return form == Int8Form::kWinograd ? Int8Scale{128, 120} : Int8Scale{32, 127};
+  return {form == Int8Form::kWinograd ? 128 : 32, form == Int8Form::kFine ? 127 : 120};
 }
+constexpr bool ForWinograd(Int8Form form) { return form != Int8Form::kFine; }
+// Of the weights that such activations are multiplied by.
+constexpr int WinogradOffset(Int8Form form) { return form == Int8Form::kWinograd ? 8 : 0; }
 
 enum class UnitForm : uint8_t {
   kF16,   // as in the file
@@ -134,6 +139,7 @@ inline constexpr std::array<QuantTraits, 16> kQuantTraits = {{
      .part_length = 32,
      .minima = true,
      .bits = 4,
+     .activations = Int8Form::kFineWinograd,
      .read = ReadQ4_1},
     {.dtype = DType::kQ5_0,
      .name = "Q5_0",
@@ -203,6 +209,7 @@ inline constexpr std::array<QuantTraits, 16> kQuantTraits = {{
      .part_length = 32,
      .minima = true,
      .bits = 4,
+     .activations = Int8Form::kFineWinograd,
      .read = ReadQ4_K},
     {.dtype = DType::kQ5_K,
      .name = "Q5_K",
@@ -238,6 +245,11 @@ inline constexpr std::array<QuantTraits, 16> kQuantTraits = {{
 // What the products take for granted: minima have no offset to take off.
 static_assert(std::all_of(kQuantTraits.begin(), kQuantTraits.end(), [](const QuantTraits& type) {
   return !(type.minima && type.offset != 0);
+}));
+static_assert(std::all_of(kQuantTraits.begin(), kQuantTraits.end(), [](const QuantTraits& type) {
+  return !type.quantised() || !ForWinograd(type.activations) ||
+         (type.bits == 4 && type.part_length == 32 &&
+          type.offset == WinogradOffset(type.activations));
 }));
 
 inline constexpr uint8_t kNoRow = 255;

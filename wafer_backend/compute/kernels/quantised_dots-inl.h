@@ -203,7 +203,8 @@ HWY_INLINE const int8_t* DotPart(const Weights (&w)[kPanels], int64_t block, con
     // Weights are stored with an offset, as VNNI wants them unsigned: a sum that starts from
     // -offset * sum(x) comes out as if they were not. Types with minima have no offset.
     const int32_t zero = 0;
-    const I32x16 start = Broadcast(Weights::kMinima ? &zero : pass.start + part * pass.stride + j);
+    constexpr bool kFromZero = Weights::kMinima && Weights::kPairs == 0;
+    const I32x16 start = Broadcast(kFromZero ? &zero : pass.start + part * pass.stride + j);
 #pragma GCC unroll 2
     for (int p = 0; p < kPanels; ++p) {
       dot[p][j] = start;

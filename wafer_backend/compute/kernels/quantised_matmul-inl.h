@@ -83,8 +83,8 @@ void MultiplyGroup(const ProductTask& task, int64_t panel, const ColumnGroup& gr
   const PackedMatrix& m = *task.product->weights;
   const Int8Rows& x = group.int8[static_cast<size_t>(Weights::kTraits.activations)];
   const int32_t* start =
-      Weights::kPairs > 0 ? group.start_winograd : group.start[RowOf(Weights::kTraits.dtype)];
-  const float* sums = Weights::kHalves ? group.half_sums : group.sums;
+      Weights::kPairs > 0 ? x.start_winograd : group.start[RowOf(Weights::kTraits.dtype)];
+  const float* sums = Weights::kHalves ? x.half_sums : x.sums;
   const int64_t tiles = TilesOf(group.count, kPanels);
   constexpr bool kWide = HWY_TARGET == HWY_AVX2 && Weights::kTraits.wide();
   for (int64_t tile = 0; tile < tiles; ++tile) {
@@ -149,11 +149,13 @@ void MultiplyPanels(const ProductTask& task, int64_t panel, const Ahead& ahead) 
     packed[p].panel = reinterpret_cast<const uint8_t*>(m.panel(panel + p));
   }
 #if HWY_TARGET == HWY_AVX3
-  if constexpr (TraitsOf(kDType).activations == Int8Form::kWinograd) {
-    if (task.groups[0].start_winograd != nullptr) {
+  constexpr Int8Form kForm = TraitsOf(kDType).activations;
+  if constexpr (ForWinograd(kForm)) {
+    if (task.groups[0].int8[static_cast<size_t>(kForm)].start_winograd != nullptr) {
+      using Block = typename WinogradWeights<kDType>::Block;
       WinogradWeights<kDType> unpacked[kPanels];
       for (int p = 0; p < kPanels; ++p) {
-        auto* memory = reinterpret_cast<WinogradBlock*>(task.workspace) + p * blocks;
+        auto* memory = reinterpret_cast<Block*>(task.workspace) + p * blocks;
         UnpackWinograd(packed[p], blocks, memory);
         unpacked[p] = {memory};
       }

@@ -1,9 +1,10 @@
-// Winograd's inner products of Q4_0: one multiplication for two weights. With w as stored, value +
-// 8 in 0 .. 15, and x in -120 .. 120 (Int8Form::kWinograd) both factors fit a byte:
+// Winograd's inner products: one multiplication for two weights of four bits. With w as stored,
+// value + o in 0 .. 15, and x in -120 .. 120 (Int8Form::kWinograd, kFineWinograd) both factors fit
+// a byte:
 //
-//   (w0 - 8) x0 + (w1 - 8) x1  =  (w0 + 120 + x1) (w1 - 8 + x0)     0 .. 255 times -128 .. 127
+//   (w0 - o) x0 + (w1 - o) x1  =  (w0 + 120 + x1) (w1 - 8 + x0)     0 .. 255 times -128 .. 127
 //                                 - (w0 + 120) (w1 - 8)             summed once for all activations
-//                                 - x0 (x1 + 128)                   summed once for all weights
+//                                 - x0 (x1 + 120 + o) + (8 - o) x1  summed once for all weights
 //
 // All exact, so a block's sum is the same integer as without. Additions have execution units of
 // their own, and half the multiplications go: 1.1 times as fast in all, once enough rows of
@@ -19,6 +20,7 @@
 #endif
 
 #include <cstdint>
+#include <type_traits>
 
 #include "wafer_backend/compute/kernels/products.h"
 #include "wafer_backend/compute/kernels/quant_traits.h"
@@ -38,12 +40,12 @@ inline constexpr int kWinogradPairs = 3;
 template <DType kDType>
 struct WinogradWeights {
   static constexpr const QuantTraits& kTraits = TraitsOf(kDType);
-  static_assert(kTraits.bits == 4 && kTraits.offset == 8 && !kTraits.minima);
   static constexpr bool kHalves = false;
-  static constexpr bool kMinima = false;
+  static constexpr bool kMinima = kTraits.minima;
   static constexpr int kPairs = kWinogradPairs;
-  static constexpr int64_t kScaleColumns = ScaleOf(Int8Form::kWinograd).columns;
-  const WinogradBlock* blocks;
+  static constexpr int64_t kScaleColumns = ScaleOf(kTraits.activations).columns;
+  using Block = std::conditional_t<kMinima, WinogradBlockWithMin, WinogradBlock>;
+  const Block* blocks;
 
   template <int t>
   HWY_INLINE U8x64 Quad(int64_t block) const {
@@ -51,6 +53,7 @@ struct WinogradWeights {
   }
   HWY_INLINE I32x16 Start(int64_t block) const { return LoadI32(blocks[block].start); }
   HWY_INLINE F32x16 Scale(int64_t block, int) const { return LoadF32(blocks[block].scale); }
+  HWY_INLINE F32x16 Min(int64_t block, int) const { return LoadF32(blocks[block].min); }
 };
 
 template <int t, DType kDType>
@@ -70,7 +73,7 @@ HWY_INLINE I32x16 UnpackPair(const PackedWeights<kDType>& w, int64_t block, I32x
 
 template <DType kDType>
 HWY_NOINLINE void UnpackWinograd(const PackedWeights<kDType>& w, int64_t blocks,
-                                 WinogradBlock* out) {
+                                 typename WinogradWeights<kDType>::Block* out) {
   const int32_t zero = 0;
   for (int64_t block = 0; block < blocks; ++block, ++out) {
     I32x16 sum = Broadcast(&zero);
@@ -80,23 +83,27 @@ HWY_NOINLINE void UnpackWinograd(const PackedWeights<kDType>& w, int64_t blocks,
     sum = UnpackPair<3>(w, block, sum, out);
     Store(Negate(sum), out->start);
     Store(w.Scale(block, 0), out->scale, kPanelRows);
+    if constexpr (TraitsOf(kDType).minima) Store(w.Min(block, 0), out->min, kPanelRows);
   }
 }
 
 // start[j] = what sums of a block start from on behalf of the activations. q: i8 [8][count][4].
+template <int kOffset>
 HWY_INLINE void FillWinogradStart(const int8_t* q, int64_t count, int32_t* start) {
   const auto quad = [&](int t) HWY_ATTR { return LoadQuads(q + t * count * 4, count); };
   const int32_t zero = 0;
-  I32x16 sum = Broadcast(&zero);
+  I32x16 sum = Broadcast(&zero), minus = sum;
   for (int t = 0; t < 8; t += 2) {
-    if (t < 2 * kWinogradPairs) {  // x0 (128 + x1)
-      sum = DotQuad(sum, AddBytes(quad(t + 1), BroadcastByte(-128)), quad(t));
-    } else {
-      sum = DotQuad(sum, BroadcastByte(8), quad(t));
-      sum = DotQuad(sum, BroadcastByte(8), quad(t + 1));
+    const U8x64 x0 = quad(t), x1 = quad(t + 1);
+    if (t < 2 * kWinogradPairs) {
+      minus = DotQuad(minus, AddBytes(x1, BroadcastByte(120 + kOffset)), x0);
+      if constexpr (kOffset < 8) sum = DotQuad(sum, BroadcastByte(8 - kOffset), x1);
+    } else if constexpr (kOffset > 0) {
+      minus = DotQuad(minus, BroadcastByte(kOffset), x0);
+      minus = DotQuad(minus, BroadcastByte(kOffset), x1);
     }
   }
-  Store(Negate(sum), start, count);
+  Store(Add(sum, Negate(minus)), start, count);
 }
 
 #endif
