@@ -135,8 +135,11 @@ void MultiplyFloatPanels(const ProductTask& task) {
   for (int64_t first = 0; first * lanes < rows; first += kVectorsAtOnce) {
     int64_t row = 0;
     for (const ColumnGroup& group : task.groups) {
-      for (int64_t j = 0; j < group.count; j += kColumnsAtOnce) {
-        MultiplyFloatTileOf<kDType>(std::min<int64_t>(kColumnsAtOnce, group.count - j),
+      // Tiles as even as can be: the sums of a small one wait for themselves.
+      const int64_t tiles = (group.count + kColumnsAtOnce - 1) / kColumnsAtOnce;
+      for (int64_t tile = 0; tile < tiles; ++tile) {
+        const int64_t j = group.count * tile / tiles;
+        MultiplyFloatTileOf<kDType>(group.count * (tile + 1) / tiles - j,
                                     PassFor(task, first, group, j, row),
                                     std::make_integer_sequence<int, kColumnsAtOnce>());
       }
