@@ -103,7 +103,7 @@ def measure(model, work, peers, options, note):
     rates, ratios, shares = {"waferline": []}, {peer.name: [] for peer in peers}, []
     for pair in range(options.pairs):
         show_progress(f"{note}: pair {pair + 1} of {options.pairs}")
-        peaks = json.loads(run([PEAKS, "--threads", options.threads]))
+        peaks = json.loads(run([PEAKS, "--threads", options.threads, *(["--cpu", options.cpu] if options.cpu else [])]))
         our_rate, facts = ours(model, work, options)
         rates["waferline"].append(our_rate)
         of_ceiling, ceiling = share(work, our_rate, facts, peaks)
