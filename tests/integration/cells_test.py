@@ -10,9 +10,8 @@ import urllib.request
 
 import pytest
 
-from cloud import BIN, ROOT, Metrics, Waferd, post, waferctl
+from cloud import BIN, ROOT, Waferd, post, waferctl
 from etcd import INSTALLED, Etcd
-from host_recovery_test import CONFIG, run
 
 pytestmark = pytest.mark.skipif(not INSTALLED, reason="etcd-server is not installed")
 
@@ -67,12 +66,12 @@ def config(folder, etcd, name="demo-0", tokens=None, scheme="", more=""):
 
 
 class ListedWorkers:
-    """A prefill worker and two shards that list themselves."""
+    """A prefill worker and two shards that list themselves; `back`: more flags of the last one."""
 
-    def __init__(self, etcd, registry=None):
+    def __init__(self, etcd, registry=None, back=()):
         common = ["--model", MODEL, *(registry or ["--registry", f"etcd={etcd.address}"]), "--zone", "here"]
         roles = {"prefill": ["--role", "prefill"], "front": ["--role", "shard", "--layers", f"0:{LAYERS // 2}"],
-                 "back": ["--role", "shard", "--layers", f"{LAYERS // 2}:{LAYERS}"]}
+                 "back": ["--role", "shard", "--layers", f"{LAYERS // 2}:{LAYERS}", *back]}
         self.processes = [subprocess.Popen([BIN / "waferd", *common, *flags, "--worker-id", name], stdout=subprocess.DEVNULL)
                           for name, flags in roles.items()]
 
@@ -121,36 +120,6 @@ def test_listed_workers_are_claimed_and_a_standby_takes_over(tmp_path):
             first.process.returncode = 0  # it was killed here
 
 
-@pytest.mark.parametrize("fault", ("one member of three", "all", "all, and its data"))
-def test_a_running_request_does_not_notice_what_etcd_loses(fault, tmp_path):
-    """Tokens, log-probabilities, emulated instants and the schedule's digest are those of a run in one process without a cell."""
-    alone = tmp_path / "alone.yaml"
-    alone.write_text(CONFIG.format(tokens=f"{{from: shards, file: {MODEL}, shards: 1}}"))
-    with Waferd(alone) as server:
-        quiet = run(server)
-    with Etcd(members=3 if fault.startswith("one") else 1) as etcd, ListedWorkers(etcd):
-        wait_for(lambda: len(fleet(etcd)["workers"]) == 3)
-        listed = config(tmp_path, etcd).read_text().splitlines()[0]
-        path = tmp_path / "cell.yaml"
-        path.write_text(f"{listed}\n{CONFIG.format(tokens=f'{{from: remote, file: {MODEL}}}')}")
-        with Waferd(path) as front:
-            wait_for(lambda: ready(front))
-
-            def lose():
-                etcd.kill(0 if fault.startswith("one") else None)
-                if fault.startswith("all"):  # its lease has ended
-                    wait_for(lambda: metric(front, "waferline_registry_age_seconds") > 4)
-                if fault.endswith("data"):
-                    etcd.forget()
-                    etcd.start()
-                    wait_for(lambda: len(fleet(etcd)["workers"]) == 3)
-
-            assert run(front, 40, lose) == quiet
-            assert Metrics(front.http).sum("waferline_host_recoveries_total") == 0
-            if fault.startswith("one"):
-                etcd.start(0)
-
-
 def test_losing_etcd_changes_nothing_for_who_serves(tmp_path):
     with Etcd() as etcd, Waferd(config(tmp_path, etcd, tokens=f"{{from: shards, file: {MODEL}}}")) as front:
         wait_for(lambda: ready(front))
@@ -187,65 +156,6 @@ def test_workers_are_claimed_again_when_etcd_had_lost_all(tmp_path):
             epoch = fleet(etcd)["cells"][0]["epoch"]
             etcd.delete("/waferline/1/default/claims/")
             wait_for(lambda: claimed() and fleet(etcd)["cells"][0]["epoch"] == epoch)
-
-
-def test_etcd_restored_from_a_backup_with_smaller_revisions(tmp_path):
-    """The backup names a leader that is dead and epochs that are over: who serves goes on, claims again with a larger epoch than any that
-    workers have seen, and so does a front end that knew nothing of it."""
-    with Etcd() as etcd, ListedWorkers(etcd):
-        wait_for(lambda: len(fleet(etcd)["workers"]) == 3)
-        first = Waferd(config(tmp_path, etcd))
-        with first:
-            wait_for(lambda: ready(first))
-            text = post(first.http, "/v1/completions", ASK)["choices"][0]["text"]
-            etcd.save(tmp_path / "backup")
-            for number in range(40):  # so that the next epochs are far above what the backup counts on from
-                etcd.put("/elsewhere", str(number))
-            first.process.kill()
-            first.process.wait()
-            first.process.returncode = 0  # it was killed here
-        with Waferd(config(tmp_path, etcd)) as second:
-            wait_for(lambda: ready(second))
-            epoch = metric(second, "waferline_cell_epoch")
-            etcd.kill()
-            etcd.restore(tmp_path / "backup")
-            etcd.start()
-            wait_for(lambda: "went back from revision" in second.log(), 120)
-
-            def claimed(over):
-                now = fleet(etcd)
-                return now["cells"] and now["cells"][0]["epoch"] > over and [worker["claim"] for worker in now["workers"]] == [
-                    {"cell": "demo-0", "epoch": now["cells"][0]["epoch"]}] * 3
-            wait_for(lambda: claimed(epoch), 120)
-            assert ready(second)
-            assert post(second.http, "/v1/completions", ASK)["choices"][0]["text"] == text
-            epoch = metric(second, "waferline_cell_epoch")
-            second.process.kill()
-            second.process.wait()
-            second.process.returncode = 0
-        with Waferd(config(tmp_path, etcd)) as third:
-            wait_for(lambda: ready(third), 120)
-            assert post(third.http, "/v1/completions", ASK)["choices"][0]["text"] == text
-            assert claimed(0)
-
-
-def test_the_registry_forgot_the_epoch_and_all_front_ends_were_restarted(tmp_path):
-    with Etcd() as etcd, ListedWorkers(etcd):
-        wait_for(lambda: len(fleet(etcd)["workers"]) == 3)
-        etcd.save(tmp_path / "backup")
-        for number in range(40):
-            etcd.put("/elsewhere", str(number))
-        with Waferd(config(tmp_path, etcd)) as first:
-            wait_for(lambda: ready(first))
-            text = post(first.http, "/v1/completions", ASK)["choices"][0]["text"]
-            epoch = metric(first, "waferline_cell_epoch")
-        etcd.kill()
-        etcd.restore(tmp_path / "backup")
-        etcd.start()
-        with Waferd(config(tmp_path, etcd)) as second:
-            wait_for(lambda: ready(second), 120)
-            assert metric(second, "waferline_cell_epoch") > epoch
-            assert post(second.http, "/v1/completions", ASK)["choices"][0]["text"] == text
 
 
 def test_one_of_three_members_of_etcd_is_killed(tmp_path):

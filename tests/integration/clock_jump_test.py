@@ -8,9 +8,7 @@ import subprocess
 import pytest
 
 from cloud import ROOT, Metrics, Waferd, Workers, layer_count
-from host_recovery_test import CONFIG, run
-
-MODEL = ROOT / "deploy/models/demo.gguf"
+from quiet_run import CONFIG, MODEL, quiet, same_as_quiet
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="the clock is moved by a library that is compiled here")
@@ -20,10 +18,7 @@ def test_a_jump_of_a_day_is_not_seen(tmp_path, monkeypatch):
     jump = tmp_path / "jump"
     jump.write_text("0")
     config = tmp_path / "cloud.yaml"
-    with Workers(MODEL, layer_count(MODEL), 2) as workers:
-        config.write_text(CONFIG.format(tokens=workers.tokens))
-        with Waferd(config) as server:
-            quiet = run(server)
+    quiet()  # without the library
     monkeypatch.setenv("CLOCK_JUMP_FILE", str(jump))
     monkeypatch.setenv("LD_PRELOAD", str(library))
 
@@ -37,6 +32,6 @@ def test_a_jump_of_a_day_is_not_seen(tmp_path, monkeypatch):
     with Workers(MODEL, layer_count(MODEL), 2) as workers:
         config.write_text(CONFIG.format(tokens=workers.tokens))
         with Waferd(config) as server:
-            assert run(server, 40, ahead_and_back) == quiet
+            same_as_quiet("a wall clock jumps", server, ahead_and_back)
             metrics = Metrics(server.http)
             assert metrics.sum("waferline_host_recoveries_total") == 0 and metrics.sum("waferline_restarts_total") == 0

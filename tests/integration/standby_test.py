@@ -7,12 +7,11 @@ import subprocess
 
 import pytest
 
-from cloud import BIN, ROOT, Metrics, Waferd, Workers, get, layer_count, stream, waferctl
-from etcd import INSTALLED, Etcd
-from host_recovery_test import CONFIG, run
 from cells_test import config as cell_config, fleet, ready, wait_for
+from cloud import BIN, Metrics, Waferd, Workers, get, layer_count, stream, waferctl
+from etcd import INSTALLED, Etcd
+from quiet_run import CONFIG, MODEL, same_as_quiet
 
-MODEL = ROOT / "deploy/models/demo.gguf"
 LAYERS = layer_count(MODEL)
 
 
@@ -20,20 +19,14 @@ def start(folder, tokens):
     return Waferd.of(folder, CONFIG.format(tokens=tokens))
 
 
-@pytest.fixture(name="quiet", scope="module")
-def quiet_run(tmp_path_factory):
-    with start(tmp_path_factory.mktemp("quiet"), f"{{from: shards, file: {MODEL}, shards: 1}}") as server:
-        return run(server)
-
-
 def patient(workers):
     return workers.tokens.replace("{from: remote", "{from: remote, worker_outage_ms: 60000")
 
 
 @pytest.mark.parametrize("layers", ("any", f"{LAYERS // 2}:{LAYERS}"), ids=("warm", "hot"))
-def test_a_standby_takes_the_place_of_a_shard_that_stays_away(quiet, layers, tmp_path):
+def test_a_standby_takes_the_place_of_a_shard_that_stays_away(layers, tmp_path):
     with Workers(MODEL, LAYERS, 2, spares=[layers]) as workers, start(tmp_path, patient(workers)) as server:
-        assert run(server, 40, lambda: workers.kill(2)) == quiet
+        same_as_quiet("a shard's process is killed for good", server, lambda: workers.kill(2))
         metrics = Metrics(server.http)
         assert metrics.sum("waferline_host_recoveries_total", cause="shard_lost") >= 1
         assert metrics.sum("waferline_restarts_total") == 0
@@ -41,7 +34,7 @@ def test_a_standby_takes_the_place_of_a_shard_that_stays_away(quiet, layers, tmp
         workers.start(2)  # a standby now, so that all end in an orderly way
 
 
-def test_the_one_that_was_replaced_is_a_standby_when_it_is_back(quiet, tmp_path):
+def test_the_one_that_was_replaced_is_a_standby_when_it_is_back(tmp_path):
     with Workers(MODEL, LAYERS, 2, spares=["any"]) as workers, start(tmp_path, patient(workers)) as server:
         texts = []
         for lost, back in ((2, 2), (3, 3), (2, 2)):
@@ -59,10 +52,10 @@ def test_the_one_that_was_replaced_is_a_standby_when_it_is_back(quiet, tmp_path)
 
 
 @pytest.mark.parametrize("number", (0, 3), ids=("the first", "the second"))
-def test_the_jobs_of_a_lost_prefill_worker_go_to_the_others(quiet, number, tmp_path):
+def test_the_jobs_of_a_lost_prefill_worker_go_to_the_others(number, tmp_path):
     with Workers(MODEL, LAYERS, 2, prefill=2) as workers, start(tmp_path, patient(workers)) as server:
         workers.kill(number)
-        assert run(server) == quiet
+        same_as_quiet("a prefill worker is lost", server)
         assert json.loads(get(server.http + "/health")) == {"status": "ok"}
         assert "others go on" in server.log()
         workers.start(number)

@@ -45,13 +45,13 @@ def make_lab(tmp_path):
     return Lab(tmp_path / "lab")
 
 
-def configure(folder, tokens, lab=None):
+def configure(folder, tokens, lab=None, config=CONFIG):
     path = folder / "cloud.yaml"
     tls = ""
     if lab is not None:
         own = lab.folder / "frontend"
         tls = f"tls: {{cert: {own}/tls.crt, key: {own}/tls.key, ca: {own}/ca.crt, reload_s: 1, links: true, doors: {{http: false, grpc: false}}}}\n"
-    path.write_text(tls + CONFIG.format(tokens=tokens))
+    path.write_text(tls + config.format(tokens=tokens))
     return path
 
 

@@ -1,6 +1,7 @@
 """Stops the main thread of a process, and no other, until stdin ends: PTRACE_SEIZE and PTRACE_INTERRUPT of that thread alone (ptrace(2)).
 
-    python3 hold_thread.py PID     # prints "held"
+    python3 hold_thread.py PID           # prints "held"
+    python3 hold_thread.py PID later     # prints "ready"; "held" once it has got a line
 """
 
 import ctypes
@@ -22,6 +23,9 @@ def ptrace(request, pid):
 
 thread = int(sys.argv[1])
 ptrace(PTRACE_SEIZE, thread)
+if sys.argv[2:] == ["later"]:
+    print("ready", flush=True)
+    sys.stdin.readline()
 ptrace(PTRACE_INTERRUPT, thread)
 os.waitpid(thread, WALL)
 print("held", flush=True)

@@ -5,10 +5,13 @@ import socket
 import threading
 import time
 
+LOGITS = 4  # link/frame_kind.h
+
 
 class Relay:
     """Listens on `relay.address` and passes bytes to `target` ("HOST:PORT") and back. `bad` says what happens meanwhile:
-    None, "lost there" (what clients send vanishes), "lost back" (what the target sends vanishes), "trickle" (a byte a second).
+    None, "lost there" (what clients send vanishes), "lost back" (what the target sends vanishes), "trickle" (a byte a second), "held back"
+    (what a shard sends to a server waits, from a step's logits on; neighbours and prefill workers notice nothing).
     `on_frame`, if given, is called with the kind of each frame (wafer_backend/compute/link) that clients send, before it is passed."""
 
     def __init__(self, target):
@@ -40,7 +43,8 @@ class Relay:
     def _pass(self, client, server):
         waits = {client: b"", server: b""}  # to be sent to it
         next_byte = 0
-        frames = FrameHeaders()
+        frames, answers = FrameHeaders(), FrameHeaders()
+        to_server = False  # logits go to one alone
         try:
             while self.open:
                 ready, _, _ = select.select([client, server], [], [], 0.02)
@@ -51,6 +55,7 @@ class Relay:
                     for kind in frames.of(data) if one is client else ():
                         if self.on_frame:
                             self.on_frame(kind)
+                    to_server |= one is server and LOGITS in answers.of(data)
                     lost = "lost there" if one is client else "lost back"
                     if self.bad != lost:
                         waits[server if one is client else client] += data
@@ -58,6 +63,8 @@ class Relay:
                     continue
                 next_byte = time.monotonic() + 1
                 for one, data in waits.items():
+                    if self.bad == "held back" and one is client and to_server:
+                        continue
                     sent = data[:1] if self.bad == "trickle" else data
                     one.sendall(sent)
                     waits[one] = data[len(sent):]
