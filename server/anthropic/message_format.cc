@@ -1,13 +1,11 @@
 #include "server/anthropic/message_format.h"
 
 #include <algorithm>
-#include <boost/json/parse.hpp>
-#include <boost/json/value.hpp>
 #include <utility>
 
+#include "server/anthropic/tool_input.h"
 #include "server/openai/answer_facts.h"
 #include "server/openai/api_error.h"
-#include "server/openai/fields.h"
 #include "server/openai/json_text.h"
 #include "server/openai/tool_parts.h"
 #include "wafer_backend/base/check.h"
@@ -15,7 +13,6 @@
 namespace waferline::anthropic {
 namespace {
 
-namespace json = boost::json;
 using openai::AnswerPart;
 using openai::AppendInteger;
 using openai::AppendQuoted;
@@ -30,14 +27,6 @@ void Open(std::string& out, std::string_view type) {
 }
 
 void Close(std::string& out) { out += "}\n\n"; }
-
-// Arguments that max_tokens cut short are no JSON.
-bool IsObject(std::string_view text) {
-  json::error_code error;
-  const json::value value = json::parse({text.data(), text.size()}, error, {},
-                                        {.max_depth = static_cast<size_t>(openai::kMaxDepth)});
-  return !error && value.is_object();
-}
 
 }  // namespace
 
@@ -124,7 +113,7 @@ void MessageFormat::AppendFinish(std::string& out, size_t, const openai::ChoiceE
     stop_reason_ = "stop_sequence";
     stop_sequence_ = end.stop;
   } else {
-    stop_reason_ = uses_ > 0 ? "tool_use" : "end_turn";
+    stop_reason_ = uses_ > 0 && !parts_.cut() ? "tool_use" : "end_turn";
   }
 }
 
@@ -189,7 +178,7 @@ void MessageFormat::AppendBlock(std::string& out, const Block& block, bool with_
       out += ",\"name\":";
       AppendQuoted(out, block.name);
       out += ",\"input\":";
-      out += IsObject(text) ? text : "{}";
+      out += ToolInput(text);
       break;
   }
   out += '}';

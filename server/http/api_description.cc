@@ -118,6 +118,19 @@ json::object TimeInfoSchema() {
           {"properties", std::move(properties)}};
 }
 
+// `finish_reason` of a choice.
+json::object FinishReasonSchema() {
+  return {
+      {"type", "string"},
+      {"enum", json::array{"stop", "length", "tool_calls", "function_call"}},
+      {"description",
+       "How a choice ended. `tool_calls` (`function_call` where `functions` asked): after calls "
+       "that are whole. A call that a stop string cut short ends with `stop`, one that "
+       "`max_tokens` cut with `length`; its arguments are then no JSON, and it is not to be made. "
+       "A response of /v1/responses is `incomplete` then; a message of /v1/messages has "
+       "`stop_sequence` or `max_tokens`, and an `input` with the members that were whole."}};
+}
+
 }  // namespace
 
 std::string OpenApiText(const std::vector<RouteDescription>& routes, std::string_view version) {
@@ -138,11 +151,12 @@ std::string OpenApiText(const std::vector<RouteDescription>& routes, std::string
       {"openapi", "3.1.0"},
       {"info", json::object{{"title", "Waferline"}, {"version", std::string(version)}}},
       {"paths", std::move(paths)},
-      {"components",
-       json::object{
-           {"schemas", json::object{{"Error", error}, {"TimeInfo", TimeInfoSchema()}}},
-           {"securitySchemes",
-            json::object{{"key", json::object{{"type", "http"}, {"scheme", "bearer"}}}}}}}});
+      {"components", json::object{{"schemas", json::object{{"Error", error},
+                                                           {"FinishReason", FinishReasonSchema()},
+                                                           {"TimeInfo", TimeInfoSchema()}}},
+                                  {"securitySchemes",
+                                   json::object{{"key", json::object{{"type", "http"},
+                                                                     {"scheme", "bearer"}}}}}}}});
 }
 
 }  // namespace waferline::http

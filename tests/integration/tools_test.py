@@ -87,6 +87,13 @@ def test_a_call_that_a_stop_string_cuts_is_no_call_to_make(server):
     answer = cloud.post(server.http, "/v1/responses", asked)
     assert (answer["status"], answer["incomplete_details"]) == ("incomplete", {"reason": "stop"})
     assert answer["output"][-1]["status"] == "incomplete"
+    tool = {"name": "weather", "input_schema": WEATHER["function"]["parameters"]}
+    asked = {"model": "llama-3.1-8b", "max_tokens": 200, "messages": [USER], "tools": [tool], "tool_choice": {"type": "any"}, "seed": 1}
+    whole = cloud.post(server.http, "/v1/messages", asked)
+    assert (whole["stop_reason"], set(whole["content"][-1]["input"])) == ("tool_use", {"place", "unit"})
+    cut = cloud.post(server.http, "/v1/messages", {**asked, "stop_sequences": ["unit"]})
+    assert (cut["stop_reason"], cut["stop_sequence"]) == ("stop_sequence", "unit")
+    assert cut["content"][-1]["input"] == {"place": whole["content"][-1]["input"]["place"]}
 
 
 def refused(server, path, body, **headers):

@@ -101,7 +101,7 @@ TEST_CASE("why an answer ended") {
   CHECK(ended({.stop = "<template's>"}).at("stop_reason") == "end_turn");
 }
 
-TEST_CASE("input that is cut short is empty, a failure is an error event") {
+TEST_CASE("input that is cut short has its whole members, a failure is an error event") {
   auto shape = openai::ChatShape("msg_1");
   shape.calls = openai::kJsonCalls;
   MessageFormat cut({}, shape);
@@ -111,6 +111,16 @@ TEST_CASE("input that is cut short is empty, a failure is an error event") {
   const auto message = json::parse(cut.Document({result}));
   CHECK(message.at("content").at(0).at("input").get_object().empty());
   CHECK(message.at("stop_reason") == "max_tokens");
+  result.generated.text += ": 1, \"b\"";
+  result.end = {.stop = "x"};
+  MessageFormat stopped({"x"}, shape);
+  const auto half = json::parse(stopped.Document({result}));
+  CHECK(half.at("content").at(0).at("input") == json::value{{"a", 1}});
+  CHECK(half.at("stop_reason") == "stop_sequence");
+  // The model ended its turn within a call: nothing to make.
+  MessageFormat ended({}, shape);
+  result.end = {};
+  CHECK(json::parse(ended.Document({result})).at("stop_reason") == "end_turn");
 
   MessageFormat broken({}, shape);
   std::string out;
