@@ -125,6 +125,21 @@ bool IsGood(const RequestRecord& record, const LatencyObjectives& objectives) {
                         TimePerOutputToken(record).value_or(Nanoseconds()), EndToEnd(record));
 }
 
+double PaceOf(const LoadResult& result) {
+  std::vector<Nanoseconds> due, ended;
+  for (const RequestRecord& record : result.records) {
+    due.push_back(record.scheduled);
+    if (record.ok()) ended.push_back(record.ended);
+  }
+  if (ended.size() < 2) return 0;
+  const auto span = [](const std::vector<Nanoseconds>& instants) {
+    const auto [first, last] = std::minmax_element(instants.begin(), instants.end());
+    return std::max(ToSeconds(*last - *first), 1e-9);
+  };
+  const double completed = static_cast<double>(ended.size()) / static_cast<double>(due.size());
+  return std::min(completed * span(due) / span(ended), 1.0);
+}
+
 LoadReport Evaluate(const LoadResult& result, const LatencyObjectives& objectives, bool bounded) {
   LoadReport report{.duration_s = ToSeconds(result.duration), .interrupted = result.interrupted};
   Samples samples;

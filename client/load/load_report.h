@@ -46,6 +46,11 @@ struct LoadReport {
   bool interrupted = false;
 };
 
+// How fast answers ended, as a share of how fast requests were due: 1 where the server keeps up,
+// however long an answer takes and however short the run; less where a backlog grows, or where
+// requests fail. 0: fewer than two were completed.
+double PaceOf(const LoadResult& result);
+
 // `bounded`: a request may have had to wait for a place, so lag is not the client's fault.
 LoadReport Evaluate(const LoadResult& result, const LatencyObjectives& objectives, bool bounded);
 

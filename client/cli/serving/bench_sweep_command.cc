@@ -28,12 +28,13 @@ namespace json = boost::json;
 
 constexpr size_t kMaxLevels = 64;
 constexpr double kMaxConcurrency = 65536, kMaxRate = 1e6, kMinRate = 1e-3;
-// A concurrency is enough from this share of the best throughput on; a rate is kept if this share
-// of it is completed, and of the requests so many are good.
+// A concurrency is enough from this share of the best throughput on; a rate is kept if answers end
+// at this share of it, and of the answers so many are good.
 constexpr double kEnough = 0.9, kKept = 0.95, kGood = 0.99;
 
 struct SweepLevel {
   double level = 0;  // requests a second, or at once
+  double pace = 0;   // load::PaceOf
   load::LoadReport report;
 };
 
@@ -51,12 +52,15 @@ struct BenchSweep {
       const load::LoadReport& report = levels[i].report;
       if (!rates && report.output_throughput >= kEnough * most) return i;
       if (!rates) continue;
-      const bool good = !has_objectives ||
-                        report.request_goodput.value_or(0) >= kGood * report.request_throughput;
-      if (report.request_throughput < kKept * levels[i].level || !good) return knee;
+      if (!Kept(levels[i])) return knee;
       knee = i;
     }
     return knee;
+  }
+
+  bool Kept(const SweepLevel& it) const {
+    return it.pace >= kKept && (!has_objectives || it.report.request_goodput.value_or(0) >=
+                                                       kGood * it.report.request_throughput);
   }
 };
 
@@ -81,6 +85,9 @@ absl::StatusOr<std::vector<double>> ParseLevels(const Arguments& arguments, cons
 
 std::string KneeText(const BenchSweep& sweep) {
   const std::optional<size_t> knee = sweep.Knee();
+  if (!knee && sweep.levels.front().pace >= kKept) {
+    return "no rate was kept: at the lowest too few answers are within the goals";
+  }
   if (!knee) return "no rate was kept: the lowest is above what the server completes";
   const SweepLevel& at = sweep.levels[*knee];
   if (!sweep.rates && *knee + 1 == sweep.levels.size()) {
@@ -100,6 +107,7 @@ json::object SweepJson(const BenchSweep& sweep) {
   for (const SweepLevel& it : sweep.levels) {
     json::object row{{sweep.rates ? "request_rate" : "max_concurrency", it.level}};
     for (const auto& [key, value] : load::ToJson(it.report)) row[key] = value;
+    if (sweep.rates) row["kept"] = sweep.Kept(it);
     rows.push_back(std::move(row));
   }
   const std::optional<size_t> knee = sweep.Knee();
@@ -141,6 +149,20 @@ std::string SweepPage(const BenchSweep& sweep, const std::string& title) {
     for (const SweepLevel& it : sweep.levels) series.points.push_back({it.level, value(it.report)});
     return series;
   };
+  if (sweep.rates && sweep.has_objectives) {
+    page.Picture(
+        DrawLines({.title = "Answers within the goals",
+                   .x_label = "requests a second, asked for",
+                   .y_label = "a second",
+                   .series = {line("completed",
+                                   [](const load::LoadReport& r) { return r.request_throughput; }),
+                              line("within the goals",
+                                   [](const load::LoadReport& r) {
+                                     return r.request_goodput.value_or(0);
+                                   })}}),
+        "Over the whole run, its last answers included; where the lines part, answers are too "
+        "late.");
+  }
   const std::string x = sweep.rates ? "requests a second, asked for" : "requests at once";
   page.Picture(
       DrawLines({.title = "Throughput",
@@ -189,7 +211,8 @@ absl::Status RunSweep(const Arguments& arguments) {
       settings.arrival.concurrency = static_cast<uint32_t>(level);
     }
     const load::LoadResult result = RunBenchLoad(*client, settings);
-    sweep.levels.push_back({level, load::Evaluate(result, objectives, false)});
+    sweep.levels.push_back(
+        {level, load::PaceOf(result), load::Evaluate(result, objectives, false)});
     if (result.interrupted) return absl::CancelledError("interrupted");
   }
   if (arguments.Has("html")) {

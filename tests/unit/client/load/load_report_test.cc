@@ -47,6 +47,36 @@ TEST_CASE("a piece of k tokens counts k: gaps are tokens-1 and add up to last mi
   }
 }
 
+TEST_CASE(
+    "a pace is 1 where answers end as fast as requests come, and the server's share of it where "
+    "not") {
+  // One request a second to a server that takes `each` for one, one after the other, and `more`
+  // that costs it nothing.
+  const auto pace = [](double each, double more, int count) {
+    LoadResult result;
+    double free = 0;
+    for (int i = 0; i < count; ++i) {
+      free = std::max(free, 1.0 * i) + each;
+      RequestRecord record = Record({{.at = Milliseconds(3), .tokens = 1}}, 1);
+      record.scheduled = record.sent = Seconds(i);
+      record.ended = Milliseconds(static_cast<int64_t>(1e3 * (free + more)));
+      result.records.push_back(record);
+    }
+    return result;
+  };
+  for (const int count : {2, 5, 100}) {
+    CHECK(PaceOf(pace(0.5, 0, count)) == Approx(1));
+    CHECK(PaceOf(pace(0.5, 60, count)) == Approx(1));  // long answers are no backlog
+    CHECK(PaceOf(pace(2, 60, count)) == Approx(0.5));
+  }
+  LoadResult half = pace(0.5, 0, 101);
+  for (size_t i = 1; i < half.records.size(); i += 2) {
+    half.records[i].status = absl::UnavailableError("full");
+  }
+  CHECK(PaceOf(half) == Approx(51.0 / 101));
+  CHECK(PaceOf({}) == 0);
+}
+
 TEST_CASE("where pieces do not say their tokens, gaps are per piece and tokens come from usage") {
   const RequestRecord record =
       Record({{Milliseconds(12), 0}, {Milliseconds(22), 0}, {Milliseconds(42), 0}}, 31);
