@@ -142,6 +142,18 @@ def test_a_full_disk_behind_a_file_is_a_failure(words):
     assert "/dev/full" in result.stderr
 
 
+@pytest.mark.parametrize("words", (
+    ("plan", "run", "750mw"), ("plan", "breaks", "750mw"), ("plan", "sweep", "750mw", "--axis", "finance.life_years=4:6:2"), ("plan", "mc", "750mw", "--runs", "20"),
+    ("contract", "schedule", "deploy/contracts/openai-750mw.yaml"), ("wafer", "predict", "--model", "llama-3.1-8b"), ("wafer", "yield", "--wafers", "10"),
+    ("sim", "--config", "deploy/config/demo.yaml", "--arrivals", "poisson:rate=5", "--count", "20"), ("prices", "check", "demo")), ids=" ".join)
+def test_numbers_of_json_are_as_people_write_them(words):
+    """500.0 and 0.0, not 5E2 and 0E0."""
+    result = waferctl(*words, "--json")
+    assert result.returncode == 0, result.stderr
+    json.loads(result.stdout)
+    assert not re.findall(r"[\[:,] ?-?[0-9.]+E.{5}", result.stdout)
+
+
 # ---- completion and manual pages ----
 
 def completions(program, *words):

@@ -18,6 +18,7 @@
 #include "server/contracts/warrant.h"
 #include "wafer_backend/base/command_line/arguments.h"
 #include "wafer_backend/base/files.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cli {
@@ -105,7 +106,7 @@ absl::Status RunSchedule(const Arguments& arguments) {
     WL_RETURN_IF_ERROR(WriteFile(arguments.Text("svg"), DrawSchedule(contract, schedule)));
   }
   if (arguments.json()) {
-    PrintText(json::serialize(ScheduleJson(contract, schedule)) + "\n");
+    PrintText(JsonText(ScheduleJson(contract, schedule)) + "\n");
   } else {
     PrintSchedule(contract, schedule.months);
   }
@@ -141,7 +142,7 @@ absl::Status RunRpo(const Arguments& arguments) {
     return 100 * part.as_double() / std::max(1.0, due.total.as_double());
   };
   if (arguments.json()) {
-    PrintText(json::serialize(json::object{
+    PrintText(JsonText(json::object{
                   {"contract", contract.name},
                   {"at", at.Text()},
                   {"term_months", contract.term_months.value},
@@ -178,12 +179,12 @@ absl::Status RunWarrant(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(const Cents value, ValueOf(warrant, vested));
   WL_ASSIGN_OR_RETURN(const Cents all, ValueOf(warrant, warrant.shares));
   if (arguments.json()) {
-    PrintText(json::serialize(json::object{{"contract", contract.name},
-                                           {"mw", static_cast<double>(kw) / kKwPerMw},
-                                           {"shares", warrant.shares},
-                                           {"vested", vested},
-                                           {"vested_usd", FormatCents(value)},
-                                           {"all_usd", FormatCents(all)}}) +
+    PrintText(JsonText(json::object{{"contract", contract.name},
+                                    {"mw", static_cast<double>(kw) / kKwPerMw},
+                                    {"shares", warrant.shares},
+                                    {"vested", vested},
+                                    {"vested_usd", FormatCents(value)},
+                                    {"all_usd", FormatCents(all)}}) +
               "\n");
     return absl::OkStatus();
   }
@@ -201,7 +202,7 @@ absl::Status RunConcentration(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(const Concentration it,
                       ConcentrationOf(customers, arguments.On("by-group"), without));
   if (arguments.json()) {
-    PrintText(json::serialize(ConcentrationJson(it)) + "\n");
+    PrintText(JsonText(ConcentrationJson(it)) + "\n");
     return absl::OkStatus();
   }
   Table table({"customer", "revenue, $", "share, %"});

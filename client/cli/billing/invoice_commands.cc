@@ -10,6 +10,7 @@
 #include "client/cli/serving/account_answers.h"
 #include "server/accounts/billing_text.h"
 #include "server/accounts/invoice_tables.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cli {
@@ -113,7 +114,7 @@ absl::Status RunCredit(const Arguments& arguments) {
   const BooksQuestion question{
       .method = "POST",
       .path = PathOf(name, "/credits"),
-      .body = json::serialize(json::object{
+      .body = JsonText(json::object{
           {"amount_usd", arguments.Text("amount-usd")}, {"reason", note.reason}, {"id", note.id}}),
       .work = [&](Connection& connection, const PriceBook& book) -> absl::StatusOr<std::string> {
         WL_ASSIGN_OR_RETURN(const KeptInvoice kept, CreditInvoice(connection, book, name, note));

@@ -11,6 +11,7 @@
 #include "client/cli/frame/output.h"
 #include "server/contracts/loan.h"
 #include "wafer_backend/base/command_line/arguments.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cli {
@@ -50,11 +51,11 @@ absl::Status RunLoan(const Arguments& arguments) {
   if (arguments.json()) {
     json::array rows;
     for (const LoanMonth& row : months) rows.push_back(LoanJson(row));
-    PrintText(json::serialize(json::object{{"contract", contract.name},
-                                           {"months", std::move(rows)},
-                                           {"as_annuity",
-                                            {{"payment_usd", FormatCents(annuity.payment)},
-                                             {"interest_usd", FormatCents(annuity.interest)}}}}) +
+    PrintText(JsonText(json::object{{"contract", contract.name},
+                                    {"months", std::move(rows)},
+                                    {"as_annuity",
+                                     {{"payment_usd", FormatCents(annuity.payment)},
+                                      {"interest_usd", FormatCents(annuity.interest)}}}}) +
               "\n");
     return absl::OkStatus();
   }

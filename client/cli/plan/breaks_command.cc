@@ -8,6 +8,7 @@
 #include "client/cli/plan/plan_commands.h"
 #include "client/cli/plan/plan_flags.h"
 #include "server/planner/breaks.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cli {
@@ -170,7 +171,7 @@ absl::Status BreakPlan(const Arguments& arguments) {
   breaks.suppliers = planner::SupplierBreaks(plan, values, breaks.options);
   if (arguments.On("pairs")) breaks.pairs = planner::PairBreaks(plan, values, breaks.options);
   if (arguments.json()) {
-    PrintText(json::serialize(BreaksJson(plan, breaks)) + "\n");
+    PrintText(JsonText(BreaksJson(plan, breaks)) + "\n");
   } else {
     PrintBreaks(plan, breaks);
   }

@@ -10,6 +10,7 @@
 #include "client/cli/plan/plan_commands.h"
 #include "client/cli/plan/plan_flags.h"
 #include "server/planner/monte_carlo.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cli {
@@ -125,7 +126,7 @@ absl::Status StudyPlan(const Arguments& arguments) {
   }
   study.swings = planner::Tornado(plan, study.figure);
   if (arguments.json()) {
-    PrintText(json::serialize(StudyJson(plan, study)) + "\n");
+    PrintText(JsonText(StudyJson(plan, study)) + "\n");
   } else {
     PrintStudy(plan, study);
   }

@@ -11,6 +11,7 @@
 #include "client/cli/plan/plan_page.h"
 #include "server/planner/supply.h"
 #include "wafer_backend/base/files.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cli {
@@ -120,7 +121,7 @@ absl::Status RunPlan(const Arguments& arguments) {
   if (arguments.json()) {
     json::object document = SupplyJson(plan, supply);
     if (money) AddMoneyJson(plan, *money, &document);
-    PrintText(json::serialize(document) + "\n");
+    PrintText(JsonText(document) + "\n");
     return absl::OkStatus();
   }
   PrintAssumed(plan);

@@ -16,6 +16,7 @@
 #include "client/cli/plan/planned_fleet.h"
 #include "client/cli/sim/sim_run.h"
 #include "scheduler/search/trial.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/yaml_overrides.h"
 
@@ -132,12 +133,12 @@ absl::Status ServePlan(const Arguments& arguments) {
   const auto held = std::count_if(weeks.begin(), weeks.end(),
                                   [](const ServedWeek& week) { return week.holds(); });
   if (arguments.json()) {
-    PrintText(json::serialize(json::object{{"plan", plan.name},
-                                           {"config", read->input.config_name},
-                                           {"scale", arguments.Text("scale")},
-                                           {"slo", arguments.Text("slo")},
-                                           {"weeks_held", held},
-                                           {"weeks", WeeksJson(plan, weeks)}}) +
+    PrintText(JsonText(json::object{{"plan", plan.name},
+                                    {"config", read->input.config_name},
+                                    {"scale", arguments.Text("scale")},
+                                    {"slo", arguments.Text("slo")},
+                                    {"weeks_held", held},
+                                    {"weeks", WeeksJson(plan, weeks)}}) +
               "\n");
     return absl::OkStatus();
   }

@@ -11,6 +11,7 @@
 #include "client/cli/plan/plan_flags.h"
 #include "server/planner/monte_carlo.h"
 #include "server/planner/plan_reader.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cli {
@@ -139,7 +140,7 @@ absl::Status SweepPlan(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(const std::vector<SweepAxis> axes, ReadAxes(arguments));
   WL_ASSIGN_OR_RETURN(const std::vector<SweepPoint> points, SweepAll(plan, axes));
   if (arguments.json()) {
-    PrintText(json::serialize(SweepJson(plan, axes, points)) + "\n");
+    PrintText(JsonText(SweepJson(plan, axes, points)) + "\n");
   } else {
     PrintSweep(plan, axes, points);
   }

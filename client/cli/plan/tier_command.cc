@@ -14,6 +14,7 @@
 #include "client/cli/plan/plan_page.h"
 #include "server/planner/tier.h"
 #include "wafer_backend/base/files.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cli {
@@ -158,7 +159,7 @@ absl::Status RunTier(const Arguments& arguments) {
     WL_RETURN_IF_ERROR(WriteFile(arguments.Text("html"), TierPage(plan, own, tiers)));
   }
   if (arguments.json()) {
-    PrintText(json::serialize(TierJson(plan, own, tiers)) + "\n");
+    PrintText(JsonText(TierJson(plan, own, tiers)) + "\n");
   } else {
     PrintTiers(plan, own, tiers);
   }

@@ -2,7 +2,6 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 #include <string_view>
 
 #include "absl/strings/str_format.h"
@@ -11,6 +10,7 @@
 #include "client/cli/serving/server_flags.h"
 #include "client/sdk/token_client.h"
 #include "wafer_backend/base/calendar.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cli {
@@ -29,7 +29,7 @@ std::string TextOf(const json::value& value) {
     }
     return absl::StrJoin(parts, ",");
   }
-  if (!value.is_array()) return json::serialize(value);
+  if (!value.is_array()) return JsonText(value);
   for (const json::value& part : value.get_array()) parts.push_back(TextOf(part));
   return absl::StrJoin(parts, ",");
 }

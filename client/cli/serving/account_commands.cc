@@ -11,6 +11,7 @@
 #include "client/cli/serving/server_flags.h"
 #include "client/cli/serving/serving_commands.h"
 #include "client/sdk/token_client.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::cli {
@@ -31,7 +32,7 @@ absl::Status Report(const Arguments& arguments, absl::StatusOr<json::object> ans
                     const std::function<void(const json::object&)>& text) {
   if (!answer.ok()) return answer.status();
   if (arguments.json()) {
-    PrintText(json::serialize(*answer) + "\n");
+    PrintText(JsonText(*answer) + "\n");
   } else {
     text(*answer);
   }
@@ -49,7 +50,7 @@ absl::Status AddTenant(const Arguments& arguments) {
   const std::string& name = arguments.operand(0);
   json::object order{{"name", name}};
   if (arguments.Has("plan")) order["plan"] = arguments.Text("plan");
-  const std::string body = json::serialize(order);
+  const std::string body = JsonText(order);
   return Report(arguments, AskAccounts(arguments, "POST", "/admin/tenants", body),
                 [&](const json::object& answer) {
                   const json::value* found = answer.if_contains("found");
@@ -89,15 +90,14 @@ absl::Status CreateKey(const Arguments& arguments) {
   if (arguments.Has("expires-days")) {
     body["expires_in_s"] = arguments.Integer("expires-days") * 24 * 3600;
   }
-  return Report(arguments, AskAccounts(arguments, "POST", "/admin/keys", json::serialize(body)),
+  return Report(arguments, AskAccounts(arguments, "POST", "/admin/keys", JsonText(body)),
                 PrintNewKey);
 }
 
 absl::Status RotateKey(const Arguments& arguments) {
   const json::object body{{"overlap_s", arguments.Integer("overlap-hours") * 3600}};
   const std::string path = "/admin/keys/" + Escaped(arguments.operand(0)) + "/rotate";
-  return Report(arguments, AskAccounts(arguments, "POST", path, json::serialize(body)),
-                PrintNewKey);
+  return Report(arguments, AskAccounts(arguments, "POST", path, JsonText(body)), PrintNewKey);
 }
 
 absl::Status RevokeKey(const Arguments& arguments) {
@@ -145,7 +145,7 @@ absl::Status SetQuota(const Arguments& arguments) {
   if (arguments.Has("project-shares")) {
     WL_ASSIGN_OR_RETURN(body["project_shares"], ReadShares(arguments.Text("project-shares")));
   }
-  return Report(arguments, AskAccounts(arguments, "POST", "/admin/quotas", json::serialize(body)),
+  return Report(arguments, AskAccounts(arguments, "POST", "/admin/quotas", JsonText(body)),
                 [&](const auto&) { Print("set the quota of {}\n", arguments.Text("tenant")); });
 }
 

@@ -9,6 +9,7 @@
 #include "client/cli/serving/server_flags.h"
 #include "client/cli/serving/serving_commands.h"
 #include "wafer_backend/base/calendar.h"
+#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
@@ -122,7 +123,7 @@ absl::Status ShowUsage(const Arguments& arguments) {
   }
   WL_ASSIGN_OR_RETURN(json::array buckets, AskAll(arguments, query));
   if (arguments.json()) {
-    PrintText(json::serialize(json::object{{"data", std::move(buckets)}}) + "\n");
+    PrintText(JsonText(json::object{{"data", std::move(buckets)}}) + "\n");
   } else {
     PrintUsage(buckets, fields);
   }

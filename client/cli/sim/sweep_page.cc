@@ -10,6 +10,7 @@
 #include "absl/strings/numbers.h"
 #include "client/cli/charts/line_chart.h"
 #include "client/cli/charts/page.h"
+#include "wafer_backend/base/json_text.h"
 
 namespace waferline::cli {
 namespace {
@@ -20,7 +21,7 @@ constexpr size_t kMaxRows = 50;
 
 std::string CellText(const boost::json::value& value) {
   if (value.is_string()) return std::string(std::string_view(value.get_string()));
-  if (!value.is_array()) return boost::json::serialize(value);
+  if (!value.is_array()) return JsonText(value);
   std::string text;
   for (const boost::json::value& one : value.get_array()) {
     text += (text.empty() ? "" : "; ") + CellText(one);
