@@ -20,6 +20,7 @@ void EstimateTable::Add(const std::string& name, const placement::Estimate& esti
 void PrintInfluences(const std::vector<placement::Influence>& influences) {
   Table table({"what moves one user's tokens/s", "at its low end", "at its high end"});
   for (const placement::Influence& i : influences) {
+    if (i.at_low == i.at_high) continue;  // it moves other figures
     table.Add({i.parameter, fmt::format("{:.5g}", i.at_low), fmt::format("{:.5g}", i.at_high)});
   }
   table.Print();
