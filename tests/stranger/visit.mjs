@@ -43,7 +43,7 @@ await step("a chat: question asked, answer there", async () => {
   await page.waitForSelector("select");
   await page.fill("#message", "Who is the baker of Larkhaven?");
   await page.keyboard.press("Enter");
-  await until(() => /tokens\/s emulated/.test(document.querySelector(".turn.assistant")?.textContent ?? ""), 60000);
+  await until(() => /tokens\/s after the first, emulated/.test(document.querySelector(".turn.assistant")?.textContent ?? ""), 60000);
 });
 await shot("2-chat");
 await step("a unit is lost, in two clicks", async () => {

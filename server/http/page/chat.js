@@ -14,10 +14,10 @@ function timesOf(answer) {
   if (times && times.completion_time > 0) {
     const after = times.total_time - times.first_token_time;  // as waferctl and the page's requests have it
     if (after > 0) parts.push(`${count((usage.completion_tokens - 1) / after)} tokens/s after the first, emulated`);
-    parts.push(`queue ${ms(times.queue_time * 1e3)}`, `prefill ${ms(times.prompt_time * 1e3)}`, `decode ${ms(times.completion_time * 1e3)}`, `in all ${ms(times.total_time * 1e3)}`);
+    parts.push([`queue ${ms(times.queue_time * 1e3)}`, `prefill ${ms(times.prompt_time * 1e3)}`, `decode ${ms(times.completion_time * 1e3)}`, `in all ${ms(times.total_time * 1e3)}`].join(", "));
   }
-  if (answer.wall_ms) parts.push(`${ms(answer.wall_ms)} here`);
-  return (answer.note ? answer.note + "; " : "") + parts.join(", ");
+  if (answer.wall_ms) parts.push(`${ms(answer.wall_ms)} in this browser`);
+  return (answer.note ? answer.note + "; " : "") + parts.join(" · ");
 }
 
 function turnNode(turn) {
@@ -61,8 +61,8 @@ async function generate(redraw) {
   redraw(true);
 }
 
-function settingsNode(models) {
-  const model = h("select", {onchange: () => { state.model = model.value; }}, models.map(name => h("option", {value: name, selected: name === state.model}, name)));
+function settingsNode(names, chosen) {
+  const model = h("select", {onchange: () => { state.model = model.value; chosen(); }}, names.map(name => h("option", {value: name, selected: name === state.model}, name)));
   const number = (name, label, attributes) => h("label", {}, label, h("input", {type: "number", value: state.settings[name], placeholder: "default", ...attributes, oninput: event => { state.settings[name] = event.target.value; }}));
   const system = h("label", {}, "System prompt", h("input", {type: "text", value: state.system, oninput: event => { state.system = event.target.value; }}));
   return h("div", {class: "settings"}, h("label", {}, "Model", model), number("temperature", "Temperature", {min: 0, max: 2, step: 0.1}), number("top_p", "Top p", {min: 0, max: 1, step: 0.05}),
@@ -70,12 +70,12 @@ function settingsNode(models) {
 }
 
 export function show(place) {
-  const settings = h("div"), talk = h("div", {class: "talk", "aria-live": "polite", "aria-busy": "false"}), problem = h("p", {role: "alert"});
+  const settings = h("div"), talk = h("div", {class: "talk", "aria-live": "polite", "aria-busy": "false"}), about = h("p", {class: "soft"}), problem = h("p", {role: "alert"});
   const text = h("textarea", {rows: 2, "aria-label": "Message", placeholder: "Message; Enter sends, Shift+Enter is a new line", id: "message",
     onkeydown: event => { if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); send(); } }});
   const go = h("button", {type: "button", class: "main", onclick: () => send()}, "Send"), stop = h("button", {type: "button", onclick: () => state.running?.abort()}, "Stop");
   const again = h("button", {type: "button", onclick: () => regenerate()}, "Regenerate"), clear = h("button", {type: "button", onclick: () => { state.turns = []; redraw(true); }}, "New chat");
-  place.append(h("h1", {}, "Chat"), settings, problem, talk, h("div", {class: "compose"}, text, h("div", {class: "row"}, go, stop, again, clear)));
+  place.append(h("h1", {}, "Chat"), settings, problem, about, talk, h("div", {class: "compose"}, text, h("div", {class: "row"}, go, stop, again, clear)));
 
   const redraw = whole => {
     const nodes = state.turns.map((turn, i) => !whole && i < state.turns.length - 1 ? talk.children[i] : turnNode(turn));
@@ -86,7 +86,7 @@ export function show(place) {
     go.disabled = busy;
     again.disabled = busy || state.turns.at(-1)?.role !== "assistant";
     clear.disabled = busy || state.turns.length === 0;
-    if (busy) talk.lastElementChild?.scrollIntoView({block: "nearest"});
+    talk.lastElementChild?.scrollIntoView({block: "nearest"});
   };
   const send = () => {
     const content = text.value.trim();
@@ -105,7 +105,9 @@ export function show(place) {
   ask("/v1/models").then(list => {
     const names = list.data.map(model => model.id);
     if (!names.includes(state.model)) state.model = names[0];
-    settings.replaceChildren(settingsNode(names));
+    const chosen = () => { about.textContent = list.data.find(model => model.id === state.model).waferline?.description ?? ""; };
+    settings.replaceChildren(settingsNode(names, chosen));
+    chosen();
   }).catch(error => { problem.textContent = error.message; });
   redraw(true);
   return () => document.removeEventListener("keydown", onKey);

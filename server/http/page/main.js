@@ -84,6 +84,7 @@ function showState() {
 }
 
 theme();
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => theme());
 $("tabs").replaceChildren(...PAGES.map(page => h("a", {href: "#/" + page.id}, page.title)));
 $("theme").onclick = switchTheme;
 $("key").onclick = askKey;

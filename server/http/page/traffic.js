@@ -8,11 +8,11 @@ const POINTS = 240;  // drawn of a line at most
 
 const CHARTS = [
   {title: "Tokens a second", note: "host time", of: one => one.rate, format: count},
-  {title: "Time to the first token", note: "emulated, median of each half second", of: one => one.ttft && one.ttft[0], format: ms},
+  {title: "Time to the first token", note: "emulated, median", of: one => one.ttft && one.ttft[0], format: ms},
   {title: "Between two tokens", note: "emulated, median", of: one => one.gap && one.gap[0], format: ms},
-  {title: "Between two tokens, worst", note: "emulated, 99th percentile", of: one => one.gap && one.gap[1], format: ms},
+  {title: "Between two tokens, worst", note: "emulated, p99", of: one => one.gap && one.gap[1], format: ms},
   {title: "Lateness", note: "host time after its instant, median", of: one => one.late && one.late[0], format: ms, byModel: true},
-  {title: "Lateness, worst", note: "host time, 99th percentile", of: one => one.late && one.late[1], format: ms, byModel: true},
+  {title: "Lateness, worst", note: "host time, p99", of: one => one.late && one.late[1], format: ms, byModel: true},
   {title: "Waiting", note: "requests before prefill", of: one => one.waiting, format: count},
   {title: "Running", note: "in prefill, hand-off or decode", of: one => one.running, format: count},
 ];
