@@ -73,6 +73,7 @@ absl::StatusOr<HostedModel> Load(const config::ModelConfig& config, const ModelS
       .tokenizer = tokenizer,
       .chat = std::move(chat),
       .context_tokens = out.devices->context(),
+      .temperature = config.tokens.temperature,
       .origin = emulated ? text::TokenOrigin::kEmulated : text::TokenOrigin::kComputed,
       .origin_label = absl::StrCat(source.label, "; timed as ", out.devices->label()),
       .about = emulated ? std::string() : AboutOf(*file),

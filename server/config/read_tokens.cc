@@ -37,6 +37,10 @@ class TokensReader {
     out_.tool_format = TextOr(
         form_.About("how the model calls tools, by name; what its template says if not given"),
         "tool_format", "");
+    out_.temperature =
+        static_cast<float>(PlainOr(form_.About("of requests that name none, on every interface "
+                                               "whose protocol leaves it to the server"),
+                                   "temperature", 1, Range{0, 2}));
     if (out_.from == TokenOriginKind::kShards) ReadShards();
     if (out_.from == TokenOriginKind::kRemote) ReadRemote();
     if (out_.from == TokenOriginKind::kSplit) ReadSplit();

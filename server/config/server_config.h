@@ -110,6 +110,7 @@ struct TokensConfig {
   std::string file;           // GGUF, or any part of a split one
   std::string chat_template;  // a built-in name or a Jinja file; "": the file's own
   std::string tool_format;    // by name (server/text/tool_format.h); "": what the template says
+  float temperature = 1;      // of requests that name none
   int shards = 1;             // kShards: 1 .. layers of the model; kSplit, YAML: attention
   // kShards, YAML: experts: {over: N}. Workers that share the experts of each shard's layers, the
   // shard itself among them.

@@ -42,7 +42,7 @@ constexpr std::pair<std::string_view, std::string_view> kSmgNames[] = {
 
 // proto3's zeros stand for what vLLM's parameters are by default.
 void ReadSampling(const smg::SamplingParams& from, v1::SamplingParams* to) {
-  to->set_temperature(from.has_temperature() ? from.temperature() : 1.0F);
+  if (from.has_temperature()) to->set_temperature(from.temperature());
   if (from.top_p() > 0) to->set_top_p(from.top_p());
   to->set_top_k(from.top_k());
   to->set_min_p(from.min_p());

@@ -69,7 +69,7 @@ absl::Status End(Fields& fields, const Envelope& envelope, Ending ending, Parsed
   Expansion& expansion = ending.expansion;
   ValidRequest pattern = ReadPlacing(fields, envelope);
   pattern.model = parsed->model->name;
-  pattern.sampling = ReadSampling(fields, *parsed->model->tokenizer, envelope.fallback_seed);
+  pattern.sampling = ReadSampling(fields, *parsed->model, envelope.fallback_seed);
   WL_RETURN_IF_ERROR(Constrain(fields, ending.tools, parsed));
   std::string endless;  // the warning that a budget has no effect
   if (parsed->shape.chat()) {

@@ -67,9 +67,10 @@ uint64_t ReadSeed(Fields& fields, uint64_t fallback_seed) {
 
 }  // namespace
 
-SamplingSpec ReadSampling(Fields& fields, const model::Tokenizer& tokenizer,
-                          uint64_t fallback_seed) {
+SamplingSpec ReadSampling(Fields& fields, const text::ServedModel& model, uint64_t fallback_seed) {
+  const model::Tokenizer& tokenizer = *model.tokenizer;
   SamplingSpec spec;
+  spec.temperature = model.temperature;
   fields.Number("temperature", 0, 2, &spec.temperature);
   fields.Number("top_p", 0, 1, &spec.top_p);
   // OpenAI's range includes 0: nothing but the likeliest token.

@@ -6,15 +6,15 @@
 #include <vector>
 
 #include "server/openai/fields.h"
+#include "server/text/served_model.h"
 #include "wafer_backend/api/sampling.h"
-#include "wafer_backend/compute/model/tokenizer.h"
 
 namespace waferline::openai {
 
 // temperature, top_p, top_k, min_p, the penalties, logit_bias, seed, min_tokens, ignore_eos,
-// stop_token_ids. Errors are left in `fields`. `fallback_seed` is used if the request names none.
-SamplingSpec ReadSampling(Fields& fields, const model::Tokenizer& tokenizer,
-                          uint64_t fallback_seed);
+// stop_token_ids. Errors are left in `fields`. `fallback_seed` and
+// the temperature of `model` are used if the request names none.
+SamplingSpec ReadSampling(Fields& fields, const text::ServedModel& model, uint64_t fallback_seed);
 
 // stop: one string or up to serving::kMaxStops.
 std::vector<std::string> ReadStop(Fields& fields);

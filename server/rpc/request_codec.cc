@@ -224,8 +224,7 @@ absl::StatusOr<DecodedRequest> DecodeGenerate(const v1::GenerateRequest& message
   const text::ServedModel& model = *decoded.model;
   request.model = model.name;
 
-  WL_ASSIGN_OR_RETURN(request.sampling,
-                      DecodeSampling(message, facts.fallback_seed, *model.tokenizer));
+  WL_ASSIGN_OR_RETURN(request.sampling, DecodeSampling(message, facts.fallback_seed, model));
   if (message.has_constraint()) {
     WL_ASSIGN_OR_RETURN(decoded.constraint, DecodeConstraint(message.constraint()));
   }

@@ -61,9 +61,11 @@ absl::Status DecodeEnds(const v1::StopConditions& stop, const model::Tokenizer& 
 
 absl::StatusOr<SamplingSpec> DecodeSampling(const v1::GenerateRequest& message,
                                             uint64_t fallback_seed,
-                                            const model::Tokenizer& tokenizer) {
+                                            const text::ServedModel& model) {
   const v1::SamplingParams& in = message.sampling();
+  const model::Tokenizer& tokenizer = *model.tokenizer;
   SamplingSpec spec;
+  spec.temperature = model.temperature;
   if (in.has_temperature()) spec.temperature = in.temperature();
   if (in.has_top_p()) spec.top_p = in.top_p();
   if (in.has_top_k()) spec.top_k = in.top_k();

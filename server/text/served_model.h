@@ -28,6 +28,7 @@ struct ServedModel {
   std::shared_ptr<const model::Tokenizer> tokenizer;
   absl::StatusOr<ChatTemplate> chat;  // or why there is no chat with this model
   Tokens context_tokens;              // prompt and generated tokens together
+  float temperature = 1;              // of requests that name none
   TokenOrigin origin = TokenOrigin::kComputed;
   std::string origin_label;  // for people: "computed: llama, 6 layers, Q8_0, on 2 shards"
   std::string about;         // what its file says of it (general.description), for people; a line

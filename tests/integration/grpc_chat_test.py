@@ -171,3 +171,21 @@ def test_predicted_outputs_are_counted_alike(server, pb):
     assert answer == plain
     assert finished.usage.accepted_prediction_tokens == details["accepted_prediction_tokens"] > 0
     assert finished.usage.rejected_prediction_tokens == details["rejected_prediction_tokens"]
+
+
+def test_a_request_that_names_no_temperature_has_its_models(pb):
+    """0 here: then no seed changes an answer, and a greedy request has the same one."""
+    with Waferd("deploy/config/demo.yaml", "--set", "models.0.tokens.temperature=0") as server, grpc_doors.GrpcDoors(server.grpc) as doors:
+        ask = {"model": DEMO, "messages": [{"role": "user", "content": "Tell me a story."}], "max_tokens": 40}
+        greedy = over_http(server, {**ask, "temperature": 0})["text"]
+        for seed in range(3):
+            assert over_http(server, {**ask, "seed": seed})["text"] == greedy
+            assert post(server.http, "/v1/messages", {**ask, "seed": seed})["content"][0]["text"] == greedy
+            request = request_of(pb, {**ask, "temperature": 0, "seed": seed})
+            request.sampling.ClearField("temperature")
+            assert doors.ask(SERVICE + "GenerateOnce", pb.GenerateOnceRequest(request=request), pb.GenerateOnceResponse).text == greedy
+        assert over_http(server, {**ask, "seed": 1, "temperature": 1})["text"] != greedy
+        asked = {"model": DEMO, "input": ask["messages"][0]["content"], "max_output_tokens": 40}
+        response = post(server.http, "/v1/responses", asked)
+        assert response["temperature"] == 0 and response["output"][0]["content"][0]["text"] == greedy
+        assert post(server.http, "/v1/responses", {**asked, "temperature": 0.5})["temperature"] == 0.5

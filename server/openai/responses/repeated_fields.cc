@@ -1,10 +1,11 @@
 #include "server/openai/responses/repeated_fields.h"
 
-#include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/openai/json_text.h"
+#include "wafer_backend/base/json_text.h"
 
 namespace waferline::openai {
 namespace {
@@ -20,7 +21,6 @@ constexpr std::pair<const char*, const char*> kRepeated[] = {{"instructions", "n
                                                              {"previous_response_id", "null"},
                                                              {"prompt_cache_key", "null"},
                                                              {"safety_identifier", "null"},
-                                                             {"temperature", "1"},
                                                              {"tool_choice", "\"auto\""},
                                                              {"tools", "[]"},
                                                              {"top_p", "1"},
@@ -30,12 +30,18 @@ constexpr std::pair<const char*, const char*> kRepeated[] = {{"instructions", "n
 
 }  // namespace
 
-std::string RepeatedFields(const json::object& request) {
-  std::string out;
+std::string RepeatedFields(const json::object& request, float temperature) {
+  std::string out = ",\"temperature\":";
+  if (const json::value* own = request.if_contains("temperature");
+      own != nullptr && !own->is_null()) {
+    out += JsonText(*own);
+  } else {
+    AppendNumber(out, temperature);
+  }
   for (const auto& [name, otherwise] : kRepeated) {
     out += absl::StrCat(",\"", name, "\":");
     const json::value* value = request.if_contains(name);
-    out += value == nullptr || value->is_null() ? otherwise : json::serialize(*value);
+    out += value == nullptr || value->is_null() ? otherwise : JsonText(*value);
   }
   json::object text = {{"format", {{"type", "text"}}}, {"verbosity", "medium"}};
   if (const json::value* given = request.if_contains("text");
@@ -49,8 +55,7 @@ std::string RepeatedFields(const json::object& request) {
       given != nullptr && given->is_object()) {
     for (const auto& entry : given->get_object()) reasoning[entry.key()] = entry.value();
   }
-  return out + ",\"text\":" + json::serialize(text) +
-         ",\"reasoning\":" + json::serialize(reasoning) +
+  return out + ",\"text\":" + JsonText(text) + ",\"reasoning\":" + JsonText(reasoning) +
          ",\"background\":false,\"top_logprobs\":0";
 }
 

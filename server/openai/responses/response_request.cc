@@ -71,7 +71,7 @@ class ResponseReader {
   // The fields of a chat.
   absl::StatusOr<json::object> ReadChat();
   const FieldNames& names() const { return names_; }
-  ResponsePlan TakePlan(const std::string& id);
+  ResponsePlan TakePlan(const ParsedRequest& parsed);
 
  private:
   void RefuseOthers();
@@ -249,11 +249,13 @@ void ResponseReader::ReadToolChoice() {
   chat_["tool_choice"] = {{"type", "function"}, {"function", {{"name", *name}}}};
 }
 
-ResponsePlan ResponseReader::TakePlan(const std::string& id) {
-  ResponsePlan plan{
-      .repeated = RepeatedFields(body_), .messages = std::move(messages_), .store = nullptr};
+ResponsePlan ResponseReader::TakePlan(const ParsedRequest& parsed) {
+  ResponsePlan plan{.repeated = RepeatedFields(body_, parsed.model->temperature),
+                    .messages = std::move(messages_),
+                    .store = nullptr};
   if (stored_) {
-    plan.store = [store = &store_, tenant = envelope_.tenant, id](StoredResponse response) {
+    plan.store = [store = &store_, tenant = envelope_.tenant,
+                  id = parsed.shape.id](StoredResponse response) {
       store->Put({tenant, id}, std::move(response));
     };
   }
@@ -275,7 +277,7 @@ absl::StatusOr<ParsedRequest> ParseResponse(std::string_view body, const Envelop
     return FieldError("waferline.instants", "'waferline.instants' is of /v1/chat/completions");
   }
   parsed->names = reader.names();
-  parsed->format = [plan = reader.TakePlan(parsed->shape.id)](const ResponseShape& shape) {
+  parsed->format = [plan = reader.TakePlan(*parsed)](const ResponseShape& shape) {
     return std::make_unique<ResponseFormat>(plan, shape);
   };
   return parsed;

@@ -27,6 +27,20 @@ TEST_CASE("a plain completion has OpenAI's defaults") {
   CHECK(!parsed->shape.wants_details());
 }
 
+TEST_CASE("a request that names no temperature has its model's") {
+  text::ServedModel model = *ByteCatalog().all().front();
+  model.temperature = 0.25f;
+  const text::ModelCatalog catalog({std::make_shared<const text::ServedModel>(std::move(model))});
+  const auto temperature = [&](const std::string& fields) {
+    return ParseChat("{" + kHi + fields + "}", kEnvelope, catalog)
+        ->requests[0]
+        .sampling.temperature;
+  };
+  CHECK(temperature("") == 0.25f);
+  CHECK(temperature(R"(,"temperature":null)") == 0.25f);
+  CHECK(temperature(R"(,"temperature":1)") == 1.0f);
+}
+
 TEST_CASE("null means absent, and unknown fields have no effect") {
   const auto parsed = Completion(
       R"("prompt":"a","max_tokens":null,"stop":null,"temperature":null,"logit_bias":null,

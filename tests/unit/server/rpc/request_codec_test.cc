@@ -48,6 +48,16 @@ TEST_CASE("what is absent gets the documented default") {
   CHECK(decoded->form.text.stop.empty());
 }
 
+TEST_CASE("a request that names no temperature has its model's") {
+  text::ServedModel model = *ByteModels().all().front();
+  model.temperature = 0.25f;
+  const text::ModelCatalog models({std::make_shared<const text::ServedModel>(std::move(model))});
+  v1::GenerateRequest message = Hello();
+  CHECK(DecodeGenerate(message, kFacts, models)->request.sampling.temperature == 0.25f);
+  message.mutable_sampling()->set_temperature(1);
+  CHECK(DecodeGenerate(message, kFacts, models)->request.sampling.temperature == 1.0f);
+}
+
 TEST_CASE("zero is a value, not an absence") {
   v1::GenerateRequest message = Hello();
   message.mutable_sampling()->set_temperature(0);
