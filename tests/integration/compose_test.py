@@ -1,6 +1,8 @@
-"""deploy/compose without a container engine: a parser of compose files (PyPI's compose-spec) reads it, what it mounts is there, and the processes that it
-would start, a waferd and a Prometheus with the mounted files, work together: each panel of the dashboard has values after some load."""
+"""deploy/compose without a container engine: a parser of compose files (PyPI's compose-spec) reads it, Grafana's own types (PyPI's
+grafana-foundation-sdk) hold all that the dashboard says, what it mounts is there, and the processes that it would start, a waferd and a
+Prometheus with the mounted files, work together: each panel of the dashboard has values after some load."""
 
+import json
 import math
 import os
 import re
@@ -18,6 +20,7 @@ from prometheus_scrape_test import PATIENCE_SECONDS, Prometheus, filled_in
 FOLDER = ROOT / "deploy/compose"
 SERVICES = yaml.safe_load((FOLDER / "compose.yaml").read_text())["services"]
 PARSER = "compose-spec==0.2.1"
+GRAFANA = "grafana-foundation-sdk==1769699998!10.1.0"
 
 
 @pytest.fixture(name="python", scope="module")
@@ -25,10 +28,10 @@ def install_parser(tmp_path_factory):
     if named := os.environ.get("WAFERLINE_COMPOSE_PYTHON"):
         return named
     folder = tmp_path_factory.mktemp("compose")
-    for words in ([sys.executable, "-m", "venv", folder], [folder / "bin/pip", "install", "-q", PARSER]):
+    for words in ([sys.executable, "-m", "venv", folder], [folder / "bin/pip", "install", "-q", PARSER, GRAFANA]):
         done = subprocess.run(words, capture_output=True, text=True)
         if done.returncode:
-            pytest.skip(f"{PARSER} cannot be installed: {done.stderr.strip()[-300:]}")
+            pytest.skip(f"{PARSER} or {GRAFANA} cannot be installed: {done.stderr.strip()[-300:]}")
     return folder / "bin/python"
 
 
@@ -39,6 +42,34 @@ def test_a_parser_finds_no_fault_and_would_find_one(python):
     assert done.returncode == 0, done.stderr
     done = subprocess.run([python, "-c", read], input=text.replace("read_only: true", "read_only: often"), capture_output=True, text=True, timeout=60)
     assert done.returncode != 0 and "read_only" in done.stderr
+
+
+# What of the dashboard has no place in Grafana's types: read into them and written again, it would be gone.
+LOST = """
+import json, sys
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
+def lost(before, after, path):
+    if isinstance(before, dict):
+        return [one for key, value in before.items() for one in (lost(value, after[key], f"{path}/{key}") if key in after else [f"{path}/{key}"])]
+    if isinstance(before, list):
+        return [one for i, value in enumerate(before) for one in lost(value, after[i], f"{path}/{i}")]
+    return [] if before == after else [path]
+register_default_plugins()
+text = json.load(sys.stdin)
+print(json.dumps(lost(text, json.loads(JSONEncoder().encode(Dashboard.from_json(text))), "")))
+"""
+
+
+def test_grafanas_types_hold_what_the_dashboard_says(python):
+    dashboard = json.loads((ROOT / "deploy/grafana/waferline.json").read_text())
+    lost = lambda text: json.loads(subprocess.run([python, "-c", LOST], input=json.dumps(text), capture_output=True, text=True, timeout=60, check=True).stdout)
+    # Grafana writes a query variable's text a second time as its definition; these types have only the query.
+    assert lost(dashboard) == ["/templating/list/1/definition"]
+    first = next(i for i, panel in enumerate(dashboard["panels"]) if panel["type"] != "row")
+    dashboard["panels"][first]["fieldConfig"]["defaults"]["units"] = "s"
+    assert f"/panels/{first}/fieldConfig/defaults/units" in lost(dashboard)
 
 
 def test_what_it_mounts_and_builds_from_is_there():

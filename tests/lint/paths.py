@@ -11,7 +11,7 @@ PLACEHOLDER = re.compile(r"\b[A-Z]{3,}\b(?!\.md)")
 
 
 def main(root):
-    documents = sorted([*root.glob("*.md"), *(root / "docs").glob("*.md"), *(root / "examples").glob("*.md")])
+    documents = sorted([*root.glob("*.md"), *(root / "docs").rglob("*.md"), *(root / "examples").rglob("*.md"), *(root / "deploy").rglob("*.md")])
     errors = []
     for document in documents:
         if document.name == "CHANGELOG.md":  # speaks of what was there at its time
