@@ -74,6 +74,18 @@ def test_a_tool_is_used_and_its_result_goes_back(client, say):
     assert set(final.content[0].input) == {"place"}
 
 
+def test_a_cut_use_has_the_same_input_whole_and_streamed(client, say):
+    """What the client makes of the pieces of JSON is what the server shows of the whole: members that had ended."""
+    two = {"name": "weather", "input_schema": {"type": "object", "properties": {"place": {"type": "string", "maxLength": 12}, "unit": {"enum": ["C", "F"]}},
+                                               "required": ["place", "unit"], "additionalProperties": False}}
+    ask = {"tools": [two], "tool_choice": {"type": "any"}, "max_tokens": 100, "stop_sequences": ["unit"], **GREEDY}
+    whole = say(**ask)
+    assert (whole.stop_reason, whole.stop_sequence, set(whole.content[-1].input)) == ("stop_sequence", "unit", {"place"})
+    with client.messages.stream(model=MODEL, messages=[QUESTION], **ask) as stream:
+        final = stream.get_final_message()
+    assert final.stop_reason == "stop_sequence" and final.content[-1].input == whole.content[-1].input
+
+
 def test_errors_are_of_the_client_s_classes(client, say):
     with pytest.raises(anthropic.NotFoundError) as missing:
         client.messages.create(model="no-such-model", messages=[QUESTION], max_tokens=5)
