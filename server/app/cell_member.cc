@@ -80,14 +80,14 @@ absl::StatusOr<std::unique_ptr<CellMember>> CellMember::Join(ServeOptions* optio
 }
 
 absl::Status CellMember::OpenDoor(const ServeOptions& options) {
-  const StandbyDoor::Answers answers{.why = [this] { return Why(); },
-                                     .leader =
-                                         [this] {
-                                           const cell::Leadership* leadership = shown_;
-                                           return leadership == nullptr ? std::string()
-                                                                        : leadership->LeaderHttp();
-                                         },
-                                     .metrics = [this] { return metrics::StandbyText(Figures()); }};
+  const StandbyDoor::Answers answers{
+      .why = [this] { return Why(); },
+      .leader =
+          [this] {
+            const cell::Leadership* leadership = shown_;
+            return leadership == nullptr ? std::string() : leadership->LeaderHttp();
+          },
+      .metrics = [this](const auto& names) { return metrics::StandbyText(Figures(), names); }};
   WL_ASSIGN_OR_RETURN(door_, StandbyDoor::Open(options.config, answers));
   if (options.port_file.empty()) return absl::OkStatus();
   return WriteFileAtOnce(options.port_file,

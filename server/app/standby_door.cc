@@ -3,6 +3,7 @@
 #include <boost/json/object.hpp>
 #include <utility>
 
+#include "server/http/metric_names.h"
 #include "server/runtime/host.h"
 #include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
@@ -39,8 +40,8 @@ void StandbyDoor::Answer(http::Exchange& exchange) const {
     return exchange.Send({.content_type = kJson, .body = R"({"status":"standby"})"});
   }
   if (path == "/metrics") {
-    return exchange.Send(
-        {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = answers_.metrics()});
+    return exchange.Send({.content_type = "text/plain; version=0.0.4; charset=utf-8",
+                          .body = answers_.metrics(http::MetricNames(exchange.request().query))});
   }
   const std::string leader = answers_.leader();
   boost::json::object error{{"message", answers_.why()},

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "server/app/door_security.h"
@@ -18,9 +19,10 @@ class StandbyDoor {
  public:
   // Asked on the door's thread.
   struct Answers {
-    std::function<std::string()> why;      // it does not serve
-    std::function<std::string()> leader;   // host:port, or ""
-    std::function<std::string()> metrics;  // Prometheus text
+    std::function<std::string()> why;     // it does not serve
+    std::function<std::string()> leader;  // host:port, or ""
+    // Prometheus text, of all families or of those that are named.
+    std::function<std::string(const std::vector<std::string>& names)> metrics;
   };
 
   // Listens where the configuration says, with its TLS; Unavailable if the address cannot be had.

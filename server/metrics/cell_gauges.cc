@@ -72,11 +72,11 @@ void SnapshotGauges::SetSpans(const SpanFigures& spans) {
   }
 }
 
-std::string StandbyText(const CellFigures& cell) {
+std::string StandbyText(const CellFigures& cell, const std::vector<std::string>& names) {
   Families families;
   SnapshotGauges gauges(families, {});
-  gauges.Set({}, {.cell = cell});
-  return families.Text({});
+  gauges.Set({}, {.cell = cell}, names);
+  return families.Text(names);
 }
 
 }  // namespace waferline::metrics

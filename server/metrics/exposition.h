@@ -70,8 +70,9 @@ struct CellFigures {
   size_t spare = 0;          // workers of the cloud that no cell has
 };
 
-// The same for a front end that stands by, which has no other figures: Prometheus text.
-std::string StandbyText(const CellFigures& cell);
+// The same for a front end that stands by, which has no other figures: Prometheus text, of all
+// families or of those that are named.
+std::string StandbyText(const CellFigures& cell, const std::vector<std::string>& names);
 
 // A publisher of KV events.
 struct KvEventFigures {

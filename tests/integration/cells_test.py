@@ -49,9 +49,11 @@ def metric(front, name):
 
 
 def fleet(etcd):
-    done = waferctl("fleet", "--registry", f"etcd={etcd.address}", "--json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    """Waits for an answer, which a loaded machine's etcd may owe for some seconds after its start."""
+    def ask():
+        done = waferctl("fleet", "--registry", f"etcd={etcd.address}", "--json")
+        return done if done.returncode == 0 else None
+    return json.loads(wait_for(ask).stdout)
 
 
 def config(folder, etcd, name="demo-0", tokens=None, scheme="", more=""):
@@ -108,6 +110,9 @@ def test_listed_workers_are_claimed_and_a_standby_takes_over(tmp_path):
             assert f"the front end at {error['leader']} leads this cell" in error["message"]
             assert get(second.http + "/v1/models")[0] == 503
             assert metric(second, "waferline_cell_leading") == 0
+            families = {line.split("{")[0] for line in get(second.http + "/metrics?name[]=waferline_cell_epoch&name[]=waferline_cell_leading")[1].splitlines()
+                        if not line.startswith("#")}
+            assert families == {"waferline_cell_epoch", "waferline_cell_leading"}
 
             first.process.kill()
             first.process.wait()
