@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -187,11 +188,8 @@ void CellMember::LookForChains(const JoinChain& join) {
   for (Fleet& fleet : fleets_) {
     if (fleet.chains.size() >= fleet.wish.chains) continue;
     if (runtime::MonotonicNow() < fleet.next_chain) continue;
-    std::vector<std::string> busy = fleet.standbys->InChains();
+    std::vector<std::string> busy = InChains(fleet);
     busy.insert(busy.end(), fleet.spares.begin(), fleet.spares.end());
-    for (const membership::Chain& chain : fleet.chains) {
-      for (const membership::Worker& worker : chain.prefill) busy.push_back(worker.endpoint);
-    }
     const membership::Registry::Claimed by{leadership_->cell(), claimed_epoch_};
     auto chain = cell::ClaimOneMore(registry_.get(), fleet.wish, busy, by);
     if (!chain.ok()) continue;  // there are not enough workers
@@ -213,22 +211,30 @@ void CellMember::LookForChains(const JoinChain& join) {
   }
 }
 
+std::vector<std::string> CellMember::InChains(const Fleet& fleet) {
+  std::vector<std::string> endpoints = fleet.standbys->InChains();
+  for (const membership::Chain& chain : fleet.chains) {
+    for (const membership::Worker& worker : chain.prefill) endpoints.push_back(worker.endpoint);
+  }
+  return endpoints;
+}
+
 bool CellMember::EpochIsOver() const {
-  const auto seen_larger = [this](const membership::Worker& chosen, const auto& now) {
-    const auto listed = now.workers.find(chosen.id);
-    return listed != now.workers.end() && listed->second.epoch > claimed_epoch_;
-  };
   return runtime::WaitFor(
-      [&] {
-        const auto now = registry_->snapshot();
-        for (const Fleet& fleet : fleets_) {
-          for (const membership::Worker* worker : cell::WorkersOf(fleet.chains)) {
-            if (now != nullptr && seen_larger(*worker, *now)) return true;
-          }
-        }
-        return false;
+      [this] {
+        return std::ranges::any_of(fleets_, [this](const Fleet& fleet) {
+          return cell::AnyServedLarger(*registry_, InChains(fleet), used_epoch_);
+        });
       },
       kListingPatience);
+}
+
+bool CellMember::LostWorkers(
+    const std::function<std::string(const std::string& model)>& outage_of) const {
+  return leadership_->leading() && std::ranges::any_of(fleets_, [&](const Fleet& fleet) {
+           return !outage_of(fleet.model).empty() &&
+                  cell::AnyServedLarger(*registry_, InChains(fleet), used_epoch_);
+         });
 }
 
 void CellMember::EndLeading(const absl::Status& why) {

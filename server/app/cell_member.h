@@ -37,6 +37,10 @@ class CellMember {
   using JoinChain =
       std::function<absl::Status(const std::string& model, const config::WorkerChain&)>;
   void KeepClaims(const JoinChain& join);
+  // Whether a model is without workers for good: `outage_of` it is not empty, and workers of its
+  // chains have served another cell with a larger epoch than the one it is served with, which they
+  // refuse. Standing by again, with a larger epoch, is what mends it.
+  bool LostWorkers(const std::function<std::string(const std::string& model)>& outage_of) const;
   // Ends the standby's answers, for the cloud's own to begin at the same port.
   void CloseDoor() { door_.reset(); }
   // After workers refused this leadership: whether it is because they have seen a larger epoch.
@@ -73,6 +77,8 @@ class CellMember {
     std::vector<std::string> spares;  // that were offered to the pool; host:port
     Nanoseconds next_chain;           // no attempt to take in one more before
   };
+  // host:port of what its chains have now.
+  static std::vector<std::string> InChains(const Fleet& fleet);
   std::vector<Fleet> fleets_;
   uint64_t claimed_epoch_ = 0;  // by this leadership
   uint64_t used_epoch_ = 0;     // the last one with which a cloud was built here

@@ -6,6 +6,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <thread>
 
@@ -187,7 +188,17 @@ const char* WaitForSignal(const std::function<bool()>& unless) {
 
 namespace {
 
-// Serves until a signal comes, whose name it returns, or `member` is outranked: "".
+// Looks after the cell's workers; why this front end must not go on serving it, "": it may.
+std::string KeepLeading(CellMember* member, Cloud* cloud) {
+  if (member == nullptr) return "";
+  member->KeepClaims(std::bind_front(&Cloud::JoinChain, cloud));
+  if (member->outranked()) return "another front end leads the cell";
+  if (!member->LostWorkers(std::bind_front(&Cloud::OutageOf, cloud))) return "";
+  return "workers have served another cell with a larger epoch, one above it is asked for";
+}
+
+// Serves until a signal comes, whose name it returns, or `member` is outranked or has lost its
+// workers to another cell: "".
 absl::StatusOr<std::string> ServeCloud(const ServeOptions& options, CellMember* member) {
   WL_ASSIGN_OR_RETURN(const std::unique_ptr<Cloud> cloud,
                       Cloud::Build(options.config, options.standbys));
@@ -204,18 +215,13 @@ absl::StatusOr<std::string> ServeCloud(const ServeOptions& options, CellMember* 
   PrintReady(options, *cloud, *front);
   PrintWarnings(options, *front);
 
-  const auto join = [&cloud](const std::string& model, const config::WorkerChain& chain) {
-    return cloud->JoinChain(model, chain);
-  };
-  const auto outranked = [member, &join] {
-    if (member == nullptr) return false;
-    member->KeepClaims(join);
-    return member->outranked();
-  };
-  const char* caught = WaitForSignal(outranked);
+  std::string why;
+  const char* caught = WaitForSignal([&] {
+    why = KeepLeading(member, cloud.get());
+    return !why.empty();
+  });
   const std::string signal = caught == nullptr ? "" : caught;
-  printf("waferd: %s, draining for at most %.0f s\n",
-         caught == nullptr ? "another front end leads the cell" : caught,
+  printf("waferd: %s, draining for at most %.0f s\n", caught == nullptr ? why.c_str() : caught,
          ToSeconds(options.config.limits.drain));
   PrintOutages(options.config, *cloud);
   fflush(stdout);

@@ -85,6 +85,15 @@ uint64_t LargestEpoch(const std::vector<membership::Chain>& chains) {
   return largest;
 }
 
+bool AnyServedLarger(const membership::Registry& registry,
+                     const std::vector<std::string>& endpoints, uint64_t epoch) {
+  const auto snapshot = registry.snapshot();
+  if (snapshot == nullptr) return false;
+  return std::ranges::any_of(snapshot->workers, [&](const auto& listed) {
+    return listed.second.epoch > epoch && std::ranges::count(endpoints, listed.second.endpoint) > 0;
+  });
+}
+
 absl::Status KeepClaimed(membership::Registry* registry,
                          const std::vector<membership::Chain>& chains,
                          const membership::Registry::Claimed& by) {

@@ -41,6 +41,11 @@ std::vector<const membership::Worker*> WorkersOf(const std::vector<membership::C
 // The largest epoch that workers of these chains say they have served; 0: none.
 uint64_t LargestEpoch(const std::vector<membership::Chain>& chains);
 
+// Whether a worker at one of these host:port says that it has served a larger epoch. It refuses
+// this one from then on.
+bool AnyServedLarger(const membership::Registry& registry,
+                     const std::vector<std::string>& endpoints, uint64_t epoch);
+
 // Claims those of the chains' workers that are listed and have no claim by `by`: the registry had
 // lost the claims, or the leadership before and its claims with it. Unavailable: some could not be
 // claimed now, the others are; or they have seen a larger epoch.

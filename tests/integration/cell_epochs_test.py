@@ -1,7 +1,8 @@
-"""What etcd forgets, gives a second time or loses: running requests notice nothing, and who serves has a larger epoch than any that its
-workers have seen."""
+"""What etcd forgets, gives a second time or loses, and workers that another cell took: running requests notice nothing, and who serves has a
+larger epoch than any that its workers have seen."""
 
 import http.client
+import signal
 
 import pytest
 
@@ -84,6 +85,37 @@ def test_a_killed_leaders_request_repeated_at_the_standby_is_the_same(tmp_path):
                 run(first, 1, kill)
             wait_for(lambda: ready(second))
             same_as_quiet("the leader is killed", second)
+
+
+def test_a_cell_whose_workers_another_one_took_leads_again_by_itself(tmp_path):
+    """All claims are deleted while its leader is stopped, another cell is faster, and dies when it serves with a larger epoch. The first
+    one is not started again."""
+    with Etcd() as etcd, ListedWorkers(etcd):
+        wait_for(lambda: len(fleet(etcd)["workers"]) == 3)
+        with Waferd(config(tmp_path, etcd)) as first:
+            wait_for(lambda: ready(first))
+            text = post(first.http, "/v1/completions", ASK)["choices"][0]["text"]
+            epoch = metric(first, "waferline_cell_epoch")
+            other = Waferd(config(tmp_path, etcd, name="demo-1"))
+            with other:
+                first.process.send_signal(signal.SIGSTOP)
+                try:
+                    etcd.delete("/waferline/1/default/claims/")
+                    wait_for(lambda: [(worker["claim"] or {}).get("cell") for worker in fleet(etcd)["workers"]] == ["demo-1"] * 3)
+                    wait_for(lambda: ready(other))
+                finally:
+                    first.process.send_signal(signal.SIGCONT)
+                wait_for(lambda: not ready(first))
+                assert post(other.http, "/v1/completions", ASK)["choices"][0]["text"] == text
+                taken = metric(other, "waferline_cell_epoch")
+                assert taken > epoch
+                other.process.kill()
+                other.process.wait()
+                other.process.returncode = 0  # it was killed here
+            wait_for(lambda: ready(first), 60)
+            assert post(first.http, "/v1/completions", ASK)["choices"][0]["text"] == text
+            assert metric(first, "waferline_cell_epoch") > taken
+            assert first.process.poll() is None and claimed(etcd, taken)
 
 
 def test_etcd_restored_from_a_backup_with_smaller_revisions(tmp_path):

@@ -184,6 +184,54 @@ TEST_CASE("A leader that knows nothing of forgotten epochs learns them from work
   CHECK(store.state.claims.at("w") == membership::Claim{"a", 91});
 }
 
+TEST_CASE("A cell whose workers another one took and left has them back with a larger epoch") {
+  FakeStore store;
+  FakeRegistry at_a(&store), at_b(&store);
+  at_a.Announce(Listed("p", membership::Role::kPrefill));
+  at_a.Announce(Listed("w", membership::Role::kShard));
+  Leadership a(&at_a, "a", {.id = "fa"});
+  Leadership b(&at_b, "b", {.id = "fb"});
+  membership::ChainWish wish{.cell = "a", .fingerprint = 7, .layers = 4, .shards = 1};
+  const auto claimed = ClaimChains(&at_a, wish, a.epoch());
+  REQUIRE(claimed.ok());
+  const std::vector<std::string> used = {"p:1", "w:1"};
+  const uint64_t served = a.epoch();
+  const auto keep = [&] {
+    at_a.Look();
+    return KeepClaimed(&at_a, *claimed, {"a", a.epoch()});
+  };
+
+  // An operator deletes the claims; the other cell is faster, and the workers serve it.
+  store.state.claims.clear();
+  at_b.Look();
+  wish.cell = "b";
+  REQUIRE(ClaimChains(&at_b, wish, b.epoch()).ok());
+  REQUIRE(b.epoch() > served);
+  for (const char* id : {"p", "w"}) store.state.workers.at(id).epoch = b.epoch();
+  CHECK(absl::IsUnavailable(keep()));
+  CHECK(AnyServedLarger(at_a, used, served));
+  CHECK_FALSE(AnyServedLarger(at_a, {"q:1"}, served));
+  CHECK_FALSE(AnyServedLarger(at_a, used, b.epoch()));
+
+  // It dies. Neither its claims' end nor waiting brings them back to the epoch they served before.
+  store.Expire(at_b);
+  at_b.cut_off = true;
+  CHECK(absl::IsUnavailable(keep()));
+  CHECK(AnyServedLarger(at_a, used, served));
+
+  // Standing by again it asks for a larger epoch.
+  a.StandBy();
+  CHECK(a.leading());
+  wish.cell = "a";
+  const auto again = ClaimChains(&at_a, wish, a.epoch());
+  REQUIRE(again.ok());
+  a.RaiseAbove(LargestEpoch(*again));
+  CHECK(a.epoch() > b.epoch());
+  REQUIRE(ClaimChains(&at_a, wish, a.epoch()).ok());
+  CHECK(store.state.claims.at("w") == membership::Claim{"a", a.epoch()});
+  CHECK_FALSE(AnyServedLarger(at_a, used, a.epoch()));
+}
+
 TEST_CASE("A leader keeps standbys: claims so many free ones, offers its own where they are now") {
   FakeStore store;
   FakeRegistry at_a(&store);
