@@ -1,9 +1,11 @@
 """What TLS on links costs: the demo model on one shard a layer, each a process, plain and over TLS, asked in turn.
 
-    python3 tests/bench/link_tls_pairs.py [ROUNDS]
+    sudo chrt -r 10 python3 tests/bench/link_tls_pairs.py [SETS [ROUNDS]]     # real-time priority, for a machine that does other work
 
-One line a round: microseconds a token of one stream, and what a hop (driver to first shard, shard to shard, last shard to driver) costs
-more over TLS; then the medians, also of the CPU time of all processes together, which other work on the machine changes less. Workload: 300 tokens, temperature 0, one sequence, stepped clock.
+Processes are started SETS times, since where they run differs more than one request from the next; each set is asked ROUNDS times, plain and
+over TLS in turn. One line a set: the medians of a stream's microseconds a token, and what a hop (driver to first shard, shard to shard, last
+shard to driver) costs more over TLS; then the same over all pairs with the interval in which the median lies with 95 %, and the least and
+largest set. Also of the CPU time of all processes together. Workload: 300 tokens, temperature 0, one sequence, stepped clock.
 """
 
 import pathlib
@@ -51,9 +53,22 @@ def microseconds_a_token(server, workers):
     return (time.perf_counter() - begin - prompt) / (TOKENS - 1) * 1e6, (cpu_seconds(pids) - busy) / TOKENS * 1e6
 
 
-def main(rounds):
+def ask_in_turn(folder, tls, worker, rounds):
+    """[((wall, CPU) plain, (wall, CPU) over TLS)] of processes that are started for this."""
     layers = layer_count(MODEL)
-    hops = layers + 1
+    with Workers(MODEL, layers, layers) as plain, Workers(MODEL, layers, layers, ["--tls", worker]) as secure:
+        with Waferd(configure(folder / "plain.yaml", plain.tokens)) as one, Waferd(configure(folder / "tls.yaml", secure.tokens, tls)) as other:
+            pairs = []
+            for number in range(rounds + 1):  # the first warms up; which is asked first alternates
+                sides = [lambda: microseconds_a_token(one, plain), lambda: microseconds_a_token(other, secure)]
+                order = [0, 1] if number % 2 else [1, 0]
+                seen = {side: sides[side]() for side in order}
+                pairs.append((seen[0], seen[1]))
+            return pairs[1:]
+
+
+def main(sets, rounds):
+    hops = layer_count(MODEL) + 1
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         lab = folder / "lab"
@@ -62,23 +77,22 @@ def main(rounds):
         certs("issue", lab, "worker/w")
         own = f"{lab}/frontend"
         tls = f"tls: {{cert: {own}/tls.crt, key: {own}/tls.key, ca: {own}/ca.crt, links: true, doors: {{http: false, grpc: false}}}}\n"
-        with Workers(MODEL, layers, layers) as plain, Workers(MODEL, layers, layers, ["--tls", str(lab / "worker-w")]) as secure:
-            with Waferd(configure(folder / "plain.yaml", plain.tokens)) as one, \
-                    Waferd(configure(folder / "tls.yaml", secure.tokens, tls)) as other:
-                pairs = []
-                for number in range(rounds + 1):
-                    pair = microseconds_a_token(one, plain), microseconds_a_token(other, secure)
-                    if number == 0:
-                        continue  # warms up
-                    pairs.append(pair)
-                    print(f"plain {pair[0][0]:7.1f} us, TLS {pair[1][0]:7.1f} us, a hop {(pair[1][0] - pair[0][0]) / hops:+6.2f} us", flush=True)
-        for number, what in enumerate(("on the wall", "of CPU time")):
-            sides = [(a[number], b[number]) for a, b in pairs]
-            plain_us, tls_us = (statistics.median(side) for side in zip(*sides))
-            difference, low, high = median_between([(b - a) / hops for a, b in sides])
-            print(f"{what}, medians of {rounds}: plain {plain_us:.1f} us, TLS {tls_us:.1f} us a token; a hop {difference:+.2f} us "
-                  f"({low:+.2f} to {high:+.2f}, 95 %)")
+        groups = []
+        for number in range(sets):
+            groups.append(ask_in_turn(folder, tls, str(lab / "worker-w"), rounds))
+            print(f"set {number + 1}: " + "; ".join(summary(groups[-1:], side, hops) for side in (0, 1)), flush=True)
+    for side, what in enumerate(("on the wall", "of CPU time")):
+        each = [statistics.median((b[side] - a[side]) / hops for a, b in group) for group in groups]
+        print(f"{what}: {summary(groups, side, hops)}; sets {min(each):+.1f} to {max(each):+.1f}; {sets} sets of {rounds} pairs")
+
+
+def summary(groups, side, hops):
+    pairs = [(a[side], b[side]) for group in groups for a, b in group]
+    plain_us, tls_us = (statistics.median(each) for each in zip(*pairs))
+    difference, low, high = median_between([(b - a) / hops for a, b in pairs])
+    return f"plain {plain_us:.0f} us, TLS {tls_us:.0f} us a token, a hop {difference:+.1f} us ({low:+.1f} to {high:+.1f}, 95 %)"
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 15)
+    numbers = [int(word) for word in sys.argv[1:]]
+    main(*(numbers + [4, 12][len(numbers):]))
