@@ -7,13 +7,12 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 
@@ -21,13 +20,6 @@ namespace waferline::rpc {
 namespace {
 
 constexpr int kRetryMs = 100;  // when there is no descriptor for a connection
-
-// 0 if the descriptor is no socket (any more).
-ino_t SocketOf(int descriptor) {
-  struct stat info;
-  if (fstat(descriptor, &info) != 0 || !S_ISSOCK(info.st_mode)) return 0;
-  return info.st_ino;
-}
 
 absl::Status CannotListen(const std::string& host, uint16_t port, const char* why) {
   return absl::UnavailableError(absl::StrCat("cannot listen for gRPC on ", host, ":", port, ": ",
@@ -38,7 +30,7 @@ absl::Status CannotListen(const std::string& host, uint16_t port, const char* wh
 
 absl::StatusOr<std::unique_ptr<GrpcListener>> GrpcListener::Open(const std::string& host,
                                                                  uint16_t port,
-                                                                 size_t max_connections) {
+                                                                 OpenConnections* connections) {
   addrinfo hints{};
   hints.ai_flags = AI_NUMERICHOST | AI_PASSIVE;
   hints.ai_socktype = SOCK_STREAM;
@@ -64,7 +56,7 @@ absl::StatusOr<std::unique_ptr<GrpcListener>> GrpcListener::Open(const std::stri
     close(listening);
     return CannotListen(host, port, strerror(error));
   }
-  auto listener = std::unique_ptr<GrpcListener>(new GrpcListener(listening, wake, max_connections));
+  auto listener = std::unique_ptr<GrpcListener>(new GrpcListener(listening, wake, connections));
   sockaddr_storage bound{};
   socklen_t size = sizeof bound;
   getsockname(listening, reinterpret_cast<sockaddr*>(&bound), &size);
@@ -74,8 +66,8 @@ absl::StatusOr<std::unique_ptr<GrpcListener>> GrpcListener::Open(const std::stri
   return listener;
 }
 
-GrpcListener::GrpcListener(int listening, int wake, size_t max_connections)
-    : listening_(listening), wake_(wake), max_connections_(max_connections) {}
+GrpcListener::GrpcListener(int listening, int wake, OpenConnections* connections)
+    : listening_(listening), wake_(wake), connections_(connections) {}
 
 GrpcListener::~GrpcListener() {
   Stop();
@@ -128,14 +120,9 @@ bool GrpcListener::AcceptOne() {
 }
 
 void GrpcListener::HandOver(int descriptor) {
-  {
-    MutexLock lock(&mutex_);
-    if (handed_.size() >= max_connections_) ForgetClosed();
-    if (handed_.size() >= max_connections_) {
-      close(descriptor);
-      return;
-    }
-    handed_.push_back({descriptor, SocketOf(descriptor)});
+  if (!connections_->Admit(descriptor)) {
+    close(descriptor);
+    return;
   }
   const int on = 1;
   setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -143,16 +130,6 @@ void GrpcListener::HandOver(int descriptor) {
   connection.listener_fd = listening_;
   connection.fd = descriptor;
   acceptor_->HandleNewConnection(&connection);
-}
-
-size_t GrpcListener::connections() {
-  MutexLock lock(&mutex_);
-  ForgetClosed();
-  return handed_.size();
-}
-
-void GrpcListener::ForgetClosed() {
-  std::erase_if(handed_, [](const Handed& one) { return SocketOf(one.descriptor) != one.socket; });
 }
 
 }  // namespace waferline::rpc

@@ -50,7 +50,8 @@ class Server final : public RpcServer {
                    .buffered_tokens = options.buffered_tokens},
         inference_(call_deps_),
         admin_service_(deps_),
-        billing_service_(deps_) {
+        billing_service_(deps_),
+        connections_(options.max_connections, deps_.clock.monotonic) {
     for (const ExtraService& extra : options.extra) {
       extra_.emplace_back(extra.name, extra.make(call_deps_));
     }
@@ -64,8 +65,7 @@ class Server final : public RpcServer {
       grpc::EnableDefaultHealthCheckService(true);
       grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     });
-    WL_ASSIGN_OR_RETURN(listener_,
-                        GrpcListener::Open(options.host, options.port, options.max_connections));
+    WL_ASSIGN_OR_RETURN(listener_, GrpcListener::Open(options.host, options.port, &connections_));
     if (options.tls != nullptr) listener_->ExpectTls(deps_.clock.monotonic, options.on_refused);
     grpc::ServerBuilder builder;
     auto acceptor = builder.experimental().AddExternalConnectionAcceptor(
@@ -91,6 +91,7 @@ class Server final : public RpcServer {
     std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>
         interceptors;
     interceptors.push_back(std::make_unique<MalformedRequests>(Services(options.for_operators)));
+    interceptors.push_back(std::make_unique<CallReports>(&connections_));
     builder.experimental().SetInterceptorCreators(std::move(interceptors));
     server_ = builder.BuildAndStart();
     if (server_ == nullptr) return absl::InternalError("gRPC does not start");
@@ -114,7 +115,7 @@ class Server final : public RpcServer {
   }
 
   size_t live_calls() const override { return live_.size(); }
-  size_t connections() const override { return listener_->connections(); }
+  size_t connections() const override { return connections_.size(); }
 
   void Shutdown() override {
     if (server_ == nullptr || std::exchange(down_, true)) return;
@@ -146,6 +147,7 @@ class Server final : public RpcServer {
   AdminService admin_service_;
   BillingService billing_service_;
   std::vector<std::pair<std::string, std::unique_ptr<grpc::Service>>> extra_;
+  mutable OpenConnections connections_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<GrpcListener> listener_;
   bool down_ = false;

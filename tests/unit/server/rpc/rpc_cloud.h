@@ -44,6 +44,7 @@ struct Cloud {
     deps.meter = &meter;
     deps.accounts = &accounts;
     deps.metrics = &metrics;
+    deps.clock.monotonic = [this] { return Nanoseconds(now_ns); };
     if (keys != nullptr) deps.keys = keys;
     if (budgets != nullptr) deps.budgets = budgets;
     auto started = RpcServer::Start(deps, options);
@@ -70,6 +71,7 @@ struct Cloud {
     return server->live_calls() == 0;
   }
 
+  std::atomic<int64_t> now_ns = 0;
   serving::PlainDeps plain;
   PuppetDoor door;
   PuppetAdmin admin;

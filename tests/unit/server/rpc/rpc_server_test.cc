@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "proto/grpc/health/v1/health.grpc.pb.h"
+#include "server/rpc/open_connections.h"
 #include "tests/unit/server/rpc/rpc_cloud.h"
 
 namespace waferline::rpc {
@@ -94,6 +95,52 @@ TEST_CASE("connections over the bound are closed, and those that end make room")
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   CHECK(list().first);
+}
+
+TEST_CASE("at the limit an idle connection gives way, one that streams or is watched does not") {
+  Cloud cloud(RpcOptions{.max_connections = 3});
+  const auto connect = [&] {
+    grpc::ChannelArguments apart;
+    apart.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    return grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(cloud.server->port()),
+                                     grpc::InsecureChannelCredentials(), apart);
+  };
+  const auto list = [](const std::shared_ptr<grpc::Channel>& channel) {
+    grpc::ClientContext context;
+    v1::ListModelsResponse models;
+    return v1::InferenceService::NewStub(channel)->ListModels(&context, {}, &models).ok();
+  };
+  const auto streams = connect(), watches = connect(), idles = connect();
+  const auto inference = v1::InferenceService::NewStub(streams);
+  const auto healths = grpc::health::v1::Health::NewStub(watches);
+  grpc::ClientContext streaming, watching;
+  const auto reader = inference->Generate(&streaming, Cloud::Hello());
+  const ValidRequest valid = cloud.door.Await(0);
+  valid.sink->OnAdmitted();
+  v1::GenerateResponse event;
+  REQUIRE(reader->Read(&event));
+  grpc::health::v1::HealthCheckResponse health;
+  const auto watch = healths->Watch(&watching, {});
+  REQUIRE(watch->Read(&health));
+  REQUIRE(list(idles));
+  CHECK(cloud.server->connections() == 3);
+  CHECK_FALSE(list(connect()));
+  cloud.now_ns = OpenConnections::kMinIdle.count();
+  const auto later = connect();
+  CHECK(list(later));
+  CHECK(cloud.server->connections() == 3);
+  cloud.now_ns = Seconds(3600).count();
+  CHECK(list(connect()));  // the last one gives way, the other two never do
+  cloud.server->SetServing("", true);
+  CHECK(watch->Read(&health));
+  CHECK(cloud.server->live_calls() == 1);
+  watching.TryCancel();
+  CHECK(watch->Finish().error_code() == grpc::StatusCode::CANCELLED);
+  streaming.TryCancel();
+  CHECK(cloud.door.AwaitCancel(0));
+  CHECK(reader->Finish().error_code() == grpc::StatusCode::CANCELLED);
+  CHECK(cloud.Quiet());
+  valid.sink->OnOutcome({.reason = FinishReason::kCancelled});
 }
 
 TEST_CASE("operators ask, give orders and learn what is wrong with them") {
