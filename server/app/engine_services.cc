@@ -1,17 +1,22 @@
 #include "server/app/engine_services.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <filesystem>
 #include <iterator>
 #include <map>
 #include <optional>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "server/engines/openengine_services.h"
 #include "server/engines/smg_services.h"
 #include "server/engines/vllm_services.h"
 #include "server/runtime/host.h"
+#include "wafer_backend/base/files.h"
+#include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/model/gguf.h"
 #include "wafer_backend/compute/shard/packed_model.h"
 
@@ -44,6 +49,18 @@ void Append(std::vector<rpc::ExtraService> more, std::vector<rpc::ExtraService>*
   std::move(more.begin(), more.end(), std::back_inserter(*services));
 }
 
+// The second up to which what was taken before was computed; 0: nothing was, or no file is kept.
+absl::StatusOr<int64_t> TakenBefore(const std::string& file) {
+  std::error_code ignored;
+  if (file.empty() || !std::filesystem::exists(file, ignored)) return 0;
+  WL_ASSIGN_OR_RETURN(const std::string text, ReadFile(file, 64));
+  int64_t second = 0;
+  if (absl::SimpleAtoi(text, &second) && second > 0) return second;
+  return absl::FailedPreconditionError(absl::StrCat(
+      "kv_transfer.taken_file: ", file, " has no Unix seconds; without them what was handed over ",
+      "before could be used again: wait kv_transfer.keep_s, then remove it"));
+}
+
 }  // namespace
 
 std::vector<rpc::ExtraService> EngineServices(const config::EngineApiConfig& config,
@@ -66,29 +83,45 @@ std::vector<rpc::ExtraService> EngineServices(const config::EngineApiConfig& con
   return services;
 }
 
-serving::KvHandoffs HandoffsOf(const config::ServerConfig& config, const std::string& instance,
-                               int64_t unix_seconds) {
+absl::StatusOr<std::unique_ptr<serving::KvHandoffs>> HandoffsOf(const config::ServerConfig& config,
+                                                                const std::string& instance,
+                                                                int64_t unix_seconds) {
   const config::KvTransferConfig& transfer = config.kv_transfer;
-  if (transfer.key.empty()) return {};
+  if (transfer.key.empty()) return std::make_unique<serving::KvHandoffs>();
+  WL_ASSIGN_OR_RETURN(const int64_t taken, TakenBefore(transfer.taken_file));
+  serving::KvHandoffs::KeepTaken keep;
+  if (!transfer.taken_file.empty()) {
+    keep = [file = transfer.taken_file](int64_t computed) {
+      return WriteFileDurably(file, absl::StrCat(computed, "\n"));
+    };
+  }
   std::map<std::string, uint64_t, std::less<>> weights;
   for (const config::ModelConfig& model : config.models) {
     if (model.tokens.from == config::TokenOriginKind::kSynthetic) continue;
     const auto file = model::GgufFile::Open(model.tokens.file);
     if (file.ok()) weights[model.lane.model] = shard::FingerprintOf(**file);
   }
-  return serving::KvHandoffs({.engine_id = instance,
-                              .key = transfer.key,
-                              .computes_prompts = transfer.role != config::KvRole::kDecode,
-                              .decodes = transfer.role != config::KvRole::kPrefill,
-                              .keep_seconds = transfer.keep_seconds,
-                              .started_unix_s = unix_seconds,
-                              .weights = std::move(weights)});
+  return std::make_unique<serving::KvHandoffs>(
+      serving::KvHandoffs::Settings{.engine_id = instance,
+                                    .key = transfer.key,
+                                    .computes_prompts = transfer.role != config::KvRole::kDecode,
+                                    .decodes = transfer.role != config::KvRole::kPrefill,
+                                    .keep_seconds = transfer.keep_seconds,
+                                    .started_unix_s = unix_seconds,
+                                    .taken_unix_s = taken,
+                                    .keep = std::move(keep),
+                                    .weights = std::move(weights)});
 }
 
 void AwaitHandoffs(const serving::KvHandoffs& handoffs) {
   if (!handoffs.enabled() || !handoffs.settings().decodes) return;
-  runtime::WaitFor([&] { return runtime::UnixSeconds() >= handoffs.takes_from_unix_s(); },
-                   Seconds(3));
+  const auto open = [&] { return runtime::UnixSeconds() >= handoffs.takes_from_unix_s(); };
+  if (runtime::WaitFor(open, Seconds(3))) return;
+  fprintf(stderr,
+          "waferd: the clock went back: of what other servers hand over, what was computed from "
+          "%lld (Unix seconds) on is taken, now it is %lld\n",
+          static_cast<long long>(handoffs.takes_from_unix_s()),
+          static_cast<long long>(runtime::UnixSeconds()));
 }
 
 }  // namespace waferline::app

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "server/app/cloud.h"
 #include "server/config/server_config.h"
 #include "server/rpc/rpc_server.h"
@@ -16,10 +18,13 @@ namespace waferline::app {
 std::vector<rpc::ExtraService> EngineServices(const config::EngineApiConfig& config,
                                               const Cloud& cloud, const std::string& instance);
 
-// Its models' files have been opened before, so that they can be now. `unix_seconds`: now.
-serving::KvHandoffs HandoffsOf(const config::ServerConfig& config, const std::string& instance,
-                               int64_t unix_seconds);
-// Waits until what other servers compute is taken here, so that none of it is refused. At most 3 s.
+// Its models' files have been opened before, so that they can be now. `unix_seconds`: now. Errors:
+// the file of what was taken.
+absl::StatusOr<std::unique_ptr<serving::KvHandoffs>> HandoffsOf(const config::ServerConfig& config,
+                                                                const std::string& instance,
+                                                                int64_t unix_seconds);
+// Waits until what other servers compute is taken here, so that none of it is refused. At most 3 s;
+// if the clock went back by more it is printed from when on that is.
 void AwaitHandoffs(const serving::KvHandoffs& handoffs);
 
 }  // namespace waferline::app

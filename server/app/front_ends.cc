@@ -34,8 +34,8 @@
 namespace waferline::app {
 namespace {
 
-constexpr Nanoseconds kLastWords =
-    Seconds(3);  // for what the engine said last to reach its clients
+// For what the engine said last to reach its clients.
+constexpr Nanoseconds kLastWords = Seconds(3);
 
 class BothFrontEnds : public FrontEnds {
  public:
@@ -57,9 +57,10 @@ class BothFrontEnds : public FrontEnds {
     WL_ASSIGN_OR_RETURN(billing_, Billing::Start(config_.billing, access));
     WL_ASSIGN_OR_RETURN(tracing_, Tracing::Start(config_.trace, cloud_->phases()));
     log_ = OpenRequestLog(member_ == nullptr ? std::nullopt : std::optional(member_->Figures()));
+    WL_ASSIGN_OR_RETURN(handoffs_, HandoffsOf(config_, instance_, runtime::UnixSeconds()));
     deps_ = Deps();
     WL_ASSIGN_OR_RETURN(security_, DoorSecurity::Load(config_.tls, deps_.metrics));
-    AwaitHandoffs(handoffs_);
+    AwaitHandoffs(*handoffs_);
     // First, since HTTP's readers ask for its figures.
     WL_RETURN_IF_ERROR(ListenGrpc());
     return ListenHttp();
@@ -68,7 +69,6 @@ class BothFrontEnds : public FrontEnds {
   uint16_t http_port() const override { return http_.port; }
   uint16_t admin_port() const override { return operators_.port; }
   uint16_t grpc_port() const override { return grpc_->port(); }
-
   bool needs_keys() const override { return keys_.required(); }
 
   void SetServing(bool serving) override { grpc_->SetServing(serving); }
@@ -113,7 +113,7 @@ class BothFrontEnds : public FrontEnds {
             .ids = &ids_,
             .texts = &texts_,
             .memory = &memory_,
-            .handoffs = &handoffs_,
+            .handoffs = handoffs_.get(),
             .tracer = tracing_->tracer(),
             .log = log_.get(),
             .clock = ClockOf(config_.clock)};
@@ -262,7 +262,7 @@ class BothFrontEnds : public FrontEnds {
 
   const config::ServerConfig config_;
   const std::string instance_ = absl::StrCat(absl::Hex(runtime::RandomSeed(), absl::kZeroPad16));
-  const serving::KvHandoffs handoffs_ = HandoffsOf(config_, instance_, runtime::UnixSeconds());
+  std::unique_ptr<serving::KvHandoffs> handoffs_;
   const CellMember* const member_;
   Cloud* const cloud_;
   admin::AdminPort* const admin_;

@@ -7,7 +7,7 @@ namespace {
 constexpr size_t kMinKeyBytes = 16;  // 128 bits, if they are random
 }  // namespace
 
-KvTransferConfig ReadKvTransfer(YamlForm& root) {
+KvTransferConfig ReadKvTransfer(YamlForm& root, const std::filesystem::path& folder) {
   KvTransferConfig out;
   const char* about =
       "prompts that one server computes and another decodes, as a router arranges it";
@@ -22,6 +22,12 @@ KvTransferConfig ReadKvTransfer(YamlForm& root) {
       {{"both", KvRole::kBoth}, {"prefill", KvRole::kPrefill}, {"decode", KvRole::kDecode}});
   out.keep_seconds = form.About("seconds; a decode leg that comes later is refused")
                          .IntegerOr("keep_s", out.keep_seconds, 1, 3600);
+  out.taken_file = TextOr(
+      form.About("where a server that decodes keeps up to which second it has taken hand-overs, so "
+                 "that none is taken twice though its clock goes back while it is restarted; a "
+                 "restart alone needs no file"),
+      "taken_file", "");
+  if (!out.taken_file.empty()) out.taken_file = (folder / out.taken_file).lexically_normal();
   form.RefuseOthers();
   return out;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 
 #include "wafer_backend/base/yaml_form.h"
@@ -14,9 +15,10 @@ struct KvTransferConfig {
   std::string key;  // "": takes part in nothing
   KvRole role = KvRole::kBoth;
   int64_t keep_seconds = 60;
+  std::string taken_file;  // "": none
 };
 
-// The mapping at `kv_transfer`, if it is there.
-KvTransferConfig ReadKvTransfer(YamlForm& root);
+// The mapping at `kv_transfer`, if it is there. A relative path starts at `folder`.
+KvTransferConfig ReadKvTransfer(YamlForm& root, const std::filesystem::path& folder);
 
 }  // namespace waferline::config

@@ -112,7 +112,7 @@ ReadServerConfig ReadServerConfigText(const std::string& name, std::string_view 
   out.cell = ReadCell(root, folder);
   out.kv_events = ReadKvEvents(root);
   out.engine_api = ReadEngineApi(root);
-  out.kv_transfer = ReadKvTransfer(root);
+  out.kv_transfer = ReadKvTransfer(root, folder);
   if (root.About("TLS 1.3 from files that are reloaded; plain without it").Has("tls")) {
     out.tls = ReadTls(root.Map("tls"), folder);
   }

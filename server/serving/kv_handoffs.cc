@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <string_view>
 
 #include "absl/strings/escaping.h"
@@ -154,8 +155,19 @@ absl::Status KvHandoffs::CheckTimes(const KvParams& handed, int64_t unix_seconds
 
 absl::Status KvHandoffs::Take(const KvParams& handed, int64_t unix_seconds) const {
   WL_ASSIGN_OR_RETURN(const int64_t until, SecondsOf(handed, kExpires));
+  WL_ASSIGN_OR_RETURN(const int64_t computed, SecondsOf(handed, kComputed));
   const MutexLock lock(&mutex_);
-  taken_.erase(taken_.begin(), taken_.lower_bound({unix_seconds, ""}));
+  const auto valid = taken_.lower_bound({unix_seconds, ""});
+  if (valid != taken_.begin()) {
+    forgotten_until_ = std::max(forgotten_until_, std::prev(valid)->first);
+  }
+  taken_.erase(taken_.begin(), valid);
+  if (until <= forgotten_until_) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the prompt was kept until ", until, " (Unix seconds), and this server has forgotten what ",
+        "it took of those kept until ", forgotten_until_,
+        ": its clock went back; compute the prompt again"));
+  }
   const std::pair<int64_t, std::string> entry{until, Get(handed, kSignature)};
   if (taken_.contains(entry)) {
     return absl::FailedPreconditionError(
@@ -166,6 +178,10 @@ absl::Status KvHandoffs::Take(const KvParams& handed, int64_t unix_seconds) cons
     return absl::ResourceExhaustedError(
         absl::StrCat("is one too many: ", kMaxTaken,
                      " were taken that have not expired; send the request whole"));
+  }
+  if (settings_.keep && computed > kept_) {
+    WL_RETURN_IF_ERROR(settings_.keep(computed));
+    kept_ = computed;
   }
   taken_.insert(entry);
   return absl::OkStatus();

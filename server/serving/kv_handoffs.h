@@ -6,15 +6,17 @@
 // with a key that both servers have: another prompt, model (by name and weights) or tenant than the
 // one that was computed is refused, and what was taken once is refused from then on.
 //
-// What was taken is remembered in memory alone. A server that was restarted therefore takes nothing
-// that was computed before its start: what it took before is among that. Seconds on two hosts'
-// clocks may differ by kClockSkewSeconds: what seems to come from further ahead is refused, so that
-// whatever was taken before a start says that it was computed at most so much after it. A server's
-// own wall clock must not go back while it is restarted.
+// What was taken is remembered in memory until it expires. A server that was restarted therefore
+// takes nothing that was computed before its start: what it took before is among that. Seconds on
+// two hosts' clocks may differ by kClockSkewSeconds: what seems to come from further ahead is
+// refused, so that whatever was taken before a start says that it was computed at most so much
+// after it. When the wall clock goes back, what was forgotten stays refused; also over a restart if
+// the server keeps (Settings::keep) up to which second what it took was computed.
 //
 // Owner: server/app. Thread: any. Bounds: kMaxTaken that were taken and have not expired.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -40,6 +42,9 @@ class KvHandoffs {
  public:
   static constexpr size_t kMaxTaken = 65'536;
   static constexpr int64_t kClockSkewSeconds = 1;
+  // Keeps the second for the next start before anything computed in it is taken; an error: nothing
+  // is. Called once for a second at most. Blocks.
+  using KeepTaken = std::function<absl::Status(int64_t computed_unix_s)>;
   struct Settings {
     std::string engine_id;  // another one after each start
     std::string key;        // the same on both sides; not empty
@@ -47,6 +52,8 @@ class KvHandoffs {
     bool decodes = true;
     int64_t keep_seconds = 60;
     int64_t started_unix_s = 0;  // see takes_from_unix_s()
+    int64_t taken_unix_s = 0;    // what was taken before the start was computed until then
+    KeepTaken keep;              // null: in memory alone
     // By model: a fingerprint of the weights that compute its tokens; absent: none do.
     std::map<std::string, uint64_t, std::less<>> weights;
   };
@@ -59,13 +66,16 @@ class KvHandoffs {
   bool enabled() const { return !settings_.key.empty(); }
   const Settings& settings() const { return settings_; }
   // What is computed from this second on is taken: a server that decodes opens no port before.
-  int64_t takes_from_unix_s() const { return settings_.started_unix_s + kClockSkewSeconds + 1; }
+  int64_t takes_from_unix_s() const {
+    return std::max(settings_.started_unix_s + kClockSkewSeconds, settings_.taken_unix_s) + 1;
+  }
 
   // Sets which leg the request is, and gives what its answer hands over if it ends for its length
   // (empty: nothing). All else of the request must be set. InvalidArgument: not done here, or not
   // with such a request. FailedPrecondition: what was handed over is not for this request, has
   // expired, comes from before this server's start, or was taken before, also by a request that was
-  // then refused. ResourceExhausted: too many were taken.
+  // then refused. ResourceExhausted: too many were taken. Unavailable: that it is taken cannot be
+  // kept.
   absl::StatusOr<KvParams> Apply(const KvParams& asked, int64_t unix_seconds,
                                  ValidRequest* request) const;
 
@@ -84,6 +94,8 @@ class KvHandoffs {
   mutable Mutex mutex_;
   // When it expires, and its signature.
   mutable std::set<std::pair<int64_t, std::string>> taken_ ABSL_GUARDED_BY(mutex_);
+  mutable int64_t forgotten_until_ ABSL_GUARDED_BY(mutex_) = 0;  // the last of them to expire
+  mutable int64_t kept_ ABSL_GUARDED_BY(mutex_) = 0;             // given to `keep`
 };
 
 }  // namespace waferline::serving

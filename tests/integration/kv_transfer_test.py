@@ -2,13 +2,15 @@
 are those of one server; emulated time says what the transfer costs; what does not belong together is refused by name."""
 
 import json
+import shutil
+import subprocess
 import time
 import urllib.error
 import urllib.request
 
 import pytest
 
-from cloud import Metrics, post
+from cloud import ROOT, Metrics, post
 from doors import DOORS, MODEL, HttpDoor, OwnDoor, load_messages, waferd_with_all_doors
 from grpc_doors import GrpcDoors
 
@@ -151,6 +153,36 @@ def test_a_hand_over_that_was_used_is_refused_after_a_restart_too(cells, prompt,
             assert (code, named) == (400, "kv_transfer_params") and "does not know what was taken before" in message, message
         handed.append(post(prefill.http, "/v1/completions", leg)["kv_transfer_params"])
         assert post(decode.http, "/v1/completions", go_on(2))["choices"][0]["text"] == text
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="the clock is moved by a library that is compiled here")
+def test_a_hand_over_that_was_used_is_refused_though_the_clock_went_back_over_a_restart(prompt, tmp_path):
+    library, jump, taken = tmp_path / "clock_jump.so", tmp_path / "jump", tmp_path / "taken"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, ROOT / "tests/support/clock_jump.c", "-ldl"], check=True)
+    leg = {"model": MODEL, "prompt": prompt, "max_tokens": 1, "kv_transfer_params": {"do_remote_decode": True}}
+    for kept in ("", f", taken_file: {taken}"):
+        role = f"kv_transfer: {{key: {KEY}, keep_s: 600{kept}}}"
+        with cell(tmp_path, role) as decode:
+            handed = post(decode.http, "/v1/completions", leg)["kv_transfer_params"]
+            body = {"model": MODEL, "prompt": prompt, "max_tokens": 4, "temperature": 0, "kv_transfer_params": handed}
+            text = post(decode.http, "/v1/completions", body)["choices"][0]["text"]
+        computed = int(handed["computed_unix_s"])
+        back_s = round(time.time()) - computed + 8  # so that the server starts before the prompt was computed
+        jump.write_text(str(-back_s))
+        decode = cell(tmp_path, role)
+        decode.command = ["env", f"CLOCK_JUMP_FILE={jump}", f"LD_PRELOAD={library}", *decode.command]
+        with decode:
+            while time.time() - back_s < computed + 1:
+                time.sleep(0.1)
+            if not kept:  # what a clock that goes back costs
+                assert post(decode.http, "/v1/completions", body)["choices"][0]["text"] == text
+                continue
+            assert taken.read_text() == f"{computed}\n"
+            code, named, message = fault(decode.http, body)
+            assert (code, named) == (400, "kv_transfer_params") and f"takes what was computed from {computed + 1} on" in message, message
+    taken.write_text("not a second")
+    with pytest.raises(RuntimeError, match="has no Unix seconds"):
+        cell(tmp_path, role).__enter__()
 
 
 def test_no_prefill_worker_of_the_decode_cell_computes_anything_emulated(cells):

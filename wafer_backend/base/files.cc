@@ -1,6 +1,8 @@
 #include "wafer_backend/base/files.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -20,14 +22,26 @@ absl::Status Failed(absl::StatusCode code, const char* verb, const std::string& 
 }
 
 // False: errno says why.
-bool Write(const std::string& path, std::string_view text) {
+bool Write(const std::string& path, std::string_view text, bool to_disk = false) {
   FILE* file = fopen(path.c_str(), "wb");
   if (file == nullptr) return false;
-  const bool written = fwrite(text.data(), 1, text.size(), file) == text.size();
+  const bool written = fwrite(text.data(), 1, text.size(), file) == text.size() &&
+                       (!to_disk || (fflush(file) == 0 && fsync(fileno(file)) == 0));
   const int reason = errno;
   if (fclose(file) == 0 && written) return true;
   if (!written) errno = reason;
   return false;
+}
+
+// So that a rename in it is on the disk. False: errno says why.
+bool SyncFolder(const std::string& path) {
+  const int folder = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return false;
+  const bool synced = fsync(folder) == 0;
+  const int reason = errno;
+  close(folder);
+  errno = reason;
+  return synced;
 }
 
 }  // namespace
@@ -62,6 +76,16 @@ absl::Status WriteFileAtOnce(const std::string& path, std::string_view text) {
   if (stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) return WriteFile(path, text);
   const std::string fresh = path + ".new";
   if (Write(fresh, text) && std::rename(fresh.c_str(), path.c_str()) == 0) return absl::OkStatus();
+  return Failed(absl::StatusCode::kUnavailable, "write", path);
+}
+
+absl::Status WriteFileDurably(const std::string& path, std::string_view text) {
+  const std::string fresh = path + ".new";
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  if (Write(fresh, text, /*to_disk=*/true) && std::rename(fresh.c_str(), path.c_str()) == 0 &&
+      SyncFolder(folder.empty() ? "." : folder)) {
+    return absl::OkStatus();
+  }
   return Failed(absl::StatusCode::kUnavailable, "write", path);
 }
 

@@ -22,6 +22,8 @@ absl::Status WriteFile(const std::string& path, std::string_view text);
 // The same for a file that others wait for: they see it whole or not at all. Written as PATH.new,
 // then renamed; a device or a pipe is written itself.
 absl::Status WriteFileAtOnce(const std::string& path, std::string_view text);
+// The same, and on the disk when this returns, so that it is there after a loss of power.
+absl::Status WriteFileDurably(const std::string& path, std::string_view text);
 
 // A file that is written piece by piece. Owner: the writer; one thread.
 class OutputFile {

@@ -123,6 +123,65 @@ TEST_CASE("a server that was restarted takes nothing that the one before it may 
         std::string::npos);
 }
 
+TEST_CASE("what was taken stays taken when the wall clock goes back") {
+  const KvHandoffs prefill = With({.keep_seconds = 60});
+  const auto hand_over = [&prefill](int64_t at) {
+    ValidRequest request = Request();
+    return *prefill.Apply(kPrefill, at, &request);
+  };
+  const auto take = [](const KvHandoffs& decode, const KvParams& handed, int64_t now) {
+    ValidRequest request = Request(20);
+    return decode.Apply(handed, now, &request).status();
+  };
+  // While it runs: the first is forgotten when it has expired.
+  const KvHandoffs runs = With({});
+  const KvParams first = hand_over(kNow);
+  REQUIRE(take(runs, first, kNow).ok());
+  REQUIRE(take(runs, hand_over(kNow + 61), kNow + 61).ok());
+  const absl::Status back = take(runs, first, kNow + 5);
+  CHECK(absl::IsFailedPrecondition(back));
+  CHECK(std::string(back.message()).find("its clock went back") != std::string::npos);
+  CHECK(take(runs, hand_over(kNow + 5), kNow + 5).ok());  // which expires later
+
+  // Over a restart: an hour back, and what was taken before is refused; what comes after is taken.
+  int64_t kept = 0;
+  const auto keep = [&kept](int64_t second) {
+    kept = second;
+    return absl::OkStatus();
+  };
+  const KvParams used = hand_over(kNow);
+  REQUIRE(take(With({.keep = keep}), used, kNow).ok());
+  CHECK(kept == kNow);
+  CHECK(take(With({.started_unix_s = kNow - 3600}), used, kNow).ok());  // what has no file takes it
+  const KvHandoffs::Settings again{
+      .started_unix_s = kNow - 3600, .taken_unix_s = kept, .keep = keep};
+  CHECK(With(again).takes_from_unix_s() == kNow + 1);
+  CHECK(absl::IsFailedPrecondition(take(With(again), used, kNow)));
+  CHECK(take(With(again), hand_over(kNow + 1), kNow + 1).ok());
+}
+
+TEST_CASE("what is taken is kept first, once a second, and not taken if it cannot be") {
+  std::vector<int64_t> kept;
+  absl::Status answer;
+  const KvHandoffs decode = With({.keep = [&](int64_t second) {
+    kept.push_back(second);
+    return answer;
+  }});
+  const KvHandoffs prefill = With({});
+  const auto pass = [&](int64_t at) {
+    ValidRequest request = Request(), taken = Request(20);
+    const KvParams handed = *prefill.Apply(kPrefill, at, &request);
+    return decode.Apply(handed, kNow, &taken).status();
+  };
+  for (int i = 0; i < 3; ++i) CHECK(pass(kNow - 1).ok());
+  answer = absl::UnavailableError("cannot write F: No space left on device");
+  CHECK(absl::IsUnavailable(pass(kNow)));
+  CHECK(pass(kNow - 1).ok());
+  answer = absl::OkStatus();
+  CHECK(pass(kNow).ok());
+  CHECK(kept == std::vector<int64_t>{kNow - 1, kNow, kNow});
+}
+
 TEST_CASE("a prompt from a clock far ahead is refused") {
   CHECK(Take(HandedOver(), Request(20), kNow - 1).ok());
   const absl::Status ahead = Take(HandedOver(), Request(20), kNow - 2);

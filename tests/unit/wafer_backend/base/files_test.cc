@@ -29,6 +29,16 @@ TEST_CASE("a file comes back as it was written, whatever its bytes and length") 
   REQUIRE(ReadFile("/proc/self/status")->find("Name:") == 0);  // a size of 0, but not empty
 }
 
+TEST_CASE("a file that is on the disk when it is written is whole, and leaves nothing behind") {
+  const std::string path = Folder() / "durable";
+  for (const char* text : {"first", "", "the second"}) {
+    REQUIRE(WriteFileDurably(path, text).ok());
+    CHECK(*ReadFile(path) == text);
+  }
+  CHECK_FALSE(std::filesystem::exists(path + ".new"));
+  CHECK(WriteFileDurably(Folder() / "no" / "file", "").message().find("cannot write /") == 0);
+}
+
 TEST_CASE("what cannot be read or written is named") {
   const auto has = [](const absl::Status& status, const std::string& part) {
     INFO(status.ToString());
