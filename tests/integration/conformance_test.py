@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from churn_test import settle
 from cloud import Metrics, Waferd, post
 from doors import DOORS, MODEL, VllmDoor, load_messages, waferd_with_all_doors
 from grpc_doors import GrpcDoors
@@ -95,6 +96,14 @@ def nothing_in_flight(server):
     raise AssertionError(left)
 
 
+@pytest.fixture(name="staged", scope="module")
+def staged_server(tmp_path_factory):
+    """Prefill, transfer and each token take long enough to be seen."""
+    link = "link: {bytes_per_second: 5.0e+10, latency_us: 8000}"
+    with waferd_with_all_doors(tmp_path_factory.mktemp("staged"), "real, scale: 0.005", link=link) as server:
+        yield server
+
+
 LONG = {"temperature": 0, "ignore_eos": True, "max_tokens": 500}
 
 
@@ -106,6 +115,28 @@ def test_a_cancelled_request_leaves_nothing(door, slow, prompt, messages):
             call.read_one()
         call.cancel()
         nothing_in_flight(slow)
+
+
+@pytest.mark.parametrize("state", ("waiting", "prefilling", "transferring", "decoding"))
+@pytest.mark.parametrize("door", [name for name in DOORS if "whole" not in name])
+def test_a_request_that_is_cancelled_in_a_state_leaves_nothing(door, state, staged, prompt, messages):
+    count = 12 if state == "waiting" else 1  # of 8 at once
+    calls = [DOORS[door](staged, messages).start(prompt, LONG) for _ in range(count)]
+    end = time.monotonic() + 60
+    while not Metrics(staged.http).sum("waferline_requests", phase=state):
+        assert time.monotonic() < end, f"no request is {state}"
+        time.sleep(0.01)
+    calls.reverse()  # those that wait first
+    for call in calls:
+        call.cancel()
+    nothing_in_flight(staged)
+    nothing = dict.fromkeys(("waferline_requests", "waferline_requests_in_flight", "waferline_unit_sequences", "waferline_compute_sequences",
+                             "waferline_compute_shard_kv_bytes", "waferline_compute_prefill_kv_bytes"), 0)
+
+    def held():
+        metrics = Metrics(staged.http)
+        return {name: metrics.sum(name) for name in nothing}
+    assert settle(held, nothing) == nothing
 
 
 @pytest.mark.parametrize("how", ["vllm.Inference, streamed", "vllm.grpc.engine, streamed", "openengine.v1"])
