@@ -95,9 +95,9 @@ void PrintModels(const ServeOptions& options, const Cloud& cloud) {
   if (!options.remark.empty()) printf("    %s\n", options.remark.c_str());
 }
 
-// Commands that work as they are printed, where the server does not ask for a certificate.
+// Commands that work as they are printed, where the server asks for no certificate and no key.
 void PrintWhatToTry(const std::string& url, const config::ServerConfig& config,
-                    const text::ServedModel& model) {
+                    const text::ServedModel& model, bool needs_keys) {
   const bool chat = model.chat.ok();
   std::string ca;  // " FILE"
   if (config.tls && config.tls->http) {
@@ -106,11 +106,13 @@ void PrintWhatToTry(const std::string& url, const config::ServerConfig& config,
   printf("  try%s\n", config.tls && config.tls->required
                           ? " (with a certificate of your own: --cert FILE --key FILE)"
                           : "");
-  printf("    build/bin/waferctl %s --server %s%s\n", chat ? "chat" : "complete \"Once upon a\"",
-         url.c_str(), ca.empty() ? "" : (" --ca" + ca).c_str());
-  printf("    curl -N%s %s/v1/%s -H 'Content-Type: application/json' \\\n",
+  if (needs_keys) printf("    (KEY: one of this server's API keys)\n");
+  printf("    build/bin/waferctl %s --server %s%s%s\n", chat ? "chat" : "complete \"Once upon a\"",
+         url.c_str(), ca.empty() ? "" : (" --ca" + ca).c_str(), needs_keys ? " --api-key KEY" : "");
+  printf("    curl -N%s %s/v1/%s -H 'Content-Type: application/json'%s \\\n",
          ca.empty() ? "" : (" --cacert" + ca).c_str(), url.c_str(),
-         chat ? "chat/completions" : "completions");
+         chat ? "chat/completions" : "completions",
+         needs_keys ? " -H 'Authorization: Bearer KEY'" : "");
   printf("      -d '{\"model\": \"%s\", \"stream\": true, %s}'\n", model.name.c_str(),
          chat ? "\"messages\": [{\"role\": \"user\", \"content\": \"Tell me a story.\"}]"
               : "\"prompt\": \"Once upon a\", \"max_tokens\": 64");
@@ -141,7 +143,7 @@ void PrintReady(const ServeOptions& options, const Cloud& cloud, const FrontEnds
     printf("  clock  real, %g emulated seconds a second\n", config.clock.scale);
   }
   PrintModels(options, cloud);
-  PrintWhatToTry(url, config, *cloud.catalog().all().front());
+  PrintWhatToTry(url, config, *cloud.catalog().all().front(), front.needs_keys());
   fflush(stdout);
 }
 

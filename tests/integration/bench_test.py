@@ -50,6 +50,16 @@ def test_a_refused_request_of_a_trace_counts_as_arrived(tmp_path, door):
     assert all("context" in message or "must be at most" in message for message in report["errors"]), report["errors"]
 
 
+def test_a_run_of_which_more_failed_than_may_ends_with_1_after_its_report(doors):
+    words = ("bench", "run", "--server", doors["http"], "--model", MODEL, "--num-prompts", 4, "--json")
+    prompts = "".join(f"{'word ' * count}\n" for count in (1, 2, 100000, 3))
+    some = waferctl(*words, "--prompts", "/dev/stdin", stdin=prompts)
+    assert some.returncode == 1 and json.loads(some.stdout)["completed"] == 3, some.stderr
+    assert "1 of 4 requests failed (--max-failed allows a share of 0)" in some.stderr
+    allowed = waferctl(*words, "--prompts", "/dev/stdin", "--max-failed", 0.25, stdin=prompts)
+    assert allowed.returncode == 0 and json.loads(allowed.stdout)["failed"] == 1, allowed.stderr
+
+
 def test_a_replay_against_a_real_clock_says_so_without_a_table(doors):
     done = waferctl("bench", "replay", "--server", doors["http"], "--model", MODEL, "--arrivals", "poisson:rate=5", "--count", 3)
     assert done.returncode != 0

@@ -49,6 +49,15 @@ def test_help_shows_every_group_and_every_command():
     assert max(map(len, text.splitlines())) <= 100
 
 
+@pytest.mark.parametrize("command", ("top", "status", "requests", "abort", "drain", "resume", "tenants list", "keys create", "quotas set", "usage",
+                                     "invoice show", "ledger verify"))
+def test_the_help_of_what_only_http_has_offers_no_other_address(command):
+    text = run("waferctl", *command.split(), "--help").stdout
+    assert "http://HOST:PORT; https: over TLS" in text and "grpc" not in text
+    refused(*command.split(), *{"abort": ["x"], "invoice show": ["t:2026-01"], "keys create": ["--tenant", "t"], "quotas set": ["--tenant", "t"]}.get(command, []),
+            "--server", "grpc://127.0.0.1:1", says="over HTTP")
+
+
 @pytest.mark.parametrize("group", GROUPS)
 def test_a_group_lists_its_commands(group):
     result = waferctl(group, "--help")

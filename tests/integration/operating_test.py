@@ -81,7 +81,8 @@ def test_keys_that_other_users_may_read_are_warned_of(tmp_path, mode, warned):
     path = configuration(tmp_path, 'listen: {address: 127.0.0.1}\napi_keys: [{key: secret, tenant: t}]\n')
     path.chmod(mode)
     with Waferd(path) as server:
-        assert says(server, "waferctl chat --server")
+        assert says(server, f"waferctl chat --server {server.http} --api-key KEY")
+        assert says(server, "-H 'Authorization: Bearer KEY'")
         assert says(server, "readable by other users") == warned
         assert "secret" not in server.log()
 

@@ -22,7 +22,7 @@ namespace json = boost::json;
 constexpr int64_t kMaxCount = int64_t{1} << 50;
 
 std::vector<Flag> With(std::vector<Flag> more) {
-  std::vector<Flag> flags = ServerFlags();
+  std::vector<Flag> flags = HttpServerFlags();
   flags.insert(flags.end(), more.begin(), more.end());
   return flags;
 }
@@ -159,7 +159,7 @@ std::vector<Command> TenantCommands() {
   const std::vector<Operand> name = {{"NAME", "the tenant"}};
   return {{.words = "tenants list",
            .summary = "List tenants, and what they spent",
-           .flags = ServerFlags(),
+           .flags = HttpServerFlags(),
            .examples = {"waferctl tenants list --json"},
            .run = ListTenants},
           {.words = "tenants add",
@@ -172,7 +172,7 @@ std::vector<Command> TenantCommands() {
           {.words = "tenants disable",
            .summary = "Refuse all keys of a tenant",
            .operands = name,
-           .flags = ServerFlags(),
+           .flags = HttpServerFlags(),
            .examples = {"waferctl tenants disable acme"},
            .run = DisableTenant}};
 }
@@ -181,7 +181,7 @@ std::vector<Command> KeyCommands() {
   const std::vector<Operand> id = {{"ID", "the key's id, from 'keys list'"}};
   return {{.words = "keys list",
            .summary = "List API keys",
-           .flags = ServerFlags(),
+           .flags = HttpServerFlags(),
            .examples = {"waferctl keys list"},
            .run = ListKeys},
           {.words = "keys create",
@@ -206,7 +206,7 @@ std::vector<Command> KeyCommands() {
           {.words = "keys revoke",
            .summary = "End a key at once",
            .operands = id,
-           .flags = ServerFlags(),
+           .flags = HttpServerFlags(),
            .examples = {"waferctl keys revoke key_0123456789abcdef"},
            .run = RevokeKey}};
 }
@@ -215,7 +215,7 @@ std::vector<Command> QuotaCommands() {
   const IntegerRange count{1, kMaxCount};
   return {{.words = "quotas list",
            .summary = "List tenants' limits",
-           .flags = ServerFlags(),
+           .flags = HttpServerFlags(),
            .examples = {"waferctl quotas list"},
            .run = ListQuotas},
           {.words = "quotas set",
@@ -236,7 +236,7 @@ std::vector<Command> QuotaCommands() {
           {.words = "quotas remove",
            .summary = "Remove a tenant's limits",
            .operands = {{"TENANT", "whose"}},
-           .flags = ServerFlags(),
+           .flags = HttpServerFlags(),
            .examples = {"waferctl quotas remove acme"},
            .run = RemoveQuota}};
 }

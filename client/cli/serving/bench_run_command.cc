@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <variant>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "client/cli/frame/output.h"
@@ -51,6 +52,18 @@ json::object Header(const Arguments& arguments, const load::LoadSettings& settin
   return object;
 }
 
+// After the report: Unavailable if more of the requests failed than may.
+absl::Status EndOf(const load::LoadReport& report, double max_share) {
+  if (report.completed == 0) return absl::UnavailableError("no request was completed");
+  const uint64_t ended = report.completed + report.failed;
+  if (static_cast<double>(report.failed) <= max_share * static_cast<double>(ended)) {
+    return absl::OkStatus();
+  }
+  return absl::UnavailableError(absl::StrCat(report.failed, " of ", ended,
+                                             " requests failed (--max-failed allows a share of ",
+                                             max_share, ")"));
+}
+
 absl::Status RunBench(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(const LatencyObjectives objectives, BenchObjectives(arguments));
   WL_ASSIGN_OR_RETURN(const sdk::Endpoint endpoint, EndpointOf(arguments));
@@ -90,8 +103,7 @@ absl::Status RunBench(const Arguments& arguments) {
     fprintf(stderr, "warning: %s\n", warning.c_str());
   }
   if (report.interrupted) return absl::CancelledError("interrupted");
-  if (report.completed == 0) return absl::UnavailableError("no request was completed");
-  return absl::OkStatus();
+  return EndOf(report, arguments.Number("max-failed"));
 }
 
 }  // namespace
@@ -109,6 +121,9 @@ Command BenchRunCommand() {
                   "most N at once",
                   {1, 65536}),
       NumberFlag("rate", "R", "send R requests a second, at random (Poisson) times", {1e-3, 1e6}),
+      NumberFlag("max-failed", "SHARE", "exit 1 if more than this share of the requests failed",
+                 {0, 1})
+          .Default(0),
       Switch("detailed", "lists with an entry a request in the JSON, as vllm bench serve has them"),
       RequestLogFlag()};
   run.flags.insert(run.flags.end(), own.begin(), own.end());

@@ -194,7 +194,7 @@ absl::Status RunResume(const Arguments& arguments) {
 Command StatusCommand() {
   return {.words = "status",
           .summary = "What waits and runs on a waferd, and what is wrong with its parts",
-          .flags = ServerFlags(),
+          .flags = HttpServerFlags(),
           .examples = {"waferctl status"},
           .run = RunStatus};
 }
@@ -202,7 +202,7 @@ Command StatusCommand() {
 Command RequestsCommand() {
   Command command{.words = "requests",
                   .summary = "List a waferd's requests in flight",
-                  .flags = ServerFlags(),
+                  .flags = HttpServerFlags(),
                   .examples = {"waferctl requests --ended"},
                   .run = RunRequests};
   command.flags.push_back(Switch("ended", "also those that ended last"));
@@ -212,7 +212,7 @@ Command RequestsCommand() {
 Command TopCommand() {
   Command command{.words = "top",
                   .summary = "Watch a waferd: models, devices and requests, twice a second",
-                  .flags = ServerFlags(),
+                  .flags = HttpServerFlags(),
                   .examples = {"waferctl top"},
                   .run = RunTop};
   command.flags.push_back(
@@ -224,7 +224,7 @@ Command AbortCommand() {
   Command command{.words = "abort",
                   .summary = "End one request of a waferd",
                   .operands = {{"ID", "its x-request-id, as `waferctl requests` lists it"}},
-                  .flags = ServerFlags(),
+                  .flags = HttpServerFlags(),
                   .examples = {"waferctl abort req-42", "waferctl abort req-42 --tenant acme"},
                   .run = RunAbort};
   command.flags.push_back(
@@ -236,7 +236,7 @@ Command AbortCommand() {
 Command DrainCommand() {
   return {.words = "drain",
           .summary = "Let a waferd take no new requests until `resume`; those in flight go on",
-          .flags = ServerFlags(),
+          .flags = HttpServerFlags(),
           .examples = {"waferctl drain"},
           .run = RunDrain};
 }
@@ -244,7 +244,7 @@ Command DrainCommand() {
 Command ResumeCommand() {
   return {.words = "resume",
           .summary = "Let a waferd take new requests again after `drain`",
-          .flags = ServerFlags(),
+          .flags = HttpServerFlags(),
           .examples = {"waferctl resume"},
           .run = RunResume};
 }

@@ -23,28 +23,32 @@ std::string Environment(const char* name, const char* fallback) {
   return value != nullptr && *value != '\0' ? value : fallback;
 }
 
-}  // namespace
-
-std::vector<Flag> ServerFlags() {
+std::vector<Flag> FlagsOfServer(const std::string& addresses) {
   // OpenAI's clients have theirs from OPENAI_BASE_URL.
   const std::string server =
       Environment("WAFERLINE_SERVER", Environment("OPENAI_BASE_URL", kLocal).c_str());
-  return {TextFlag("server", "URL",
-                   "http://HOST:PORT or grpc://HOST:PORT; https and grpcs: over TLS; else "
-                   "$WAFERLINE_SERVER")
-              .Default(server),
-          // Not a default: the help must not show a key.
-          TextFlag("api-key", "KEY", "API key, if the server needs one"),
-          TextFlag("ca", "FILE",
-                   "PEM: who may have issued the server's certificate; whom the "
-                   "system trusts if not given"),
-          TextFlag("cert", "FILE", "PEM: own certificate, for servers that ask for one"),
-          TextFlag("key", "FILE", "PEM: the private key of --cert"),
-          NumberFlag("timeout", "SECONDS",
-                     "give up when the server says nothing for so long; if not given: 10 to "
-                     "connect, 60 until an answer begins, 600 within a stream",
-                     {0.1, 86400})};
+  return {
+      TextFlag("server", "URL", addresses + " over TLS; else $WAFERLINE_SERVER").Default(server),
+      // Not a default: the help must not show a key.
+      TextFlag("api-key", "KEY", "API key, if the server needs one"),
+      TextFlag("ca", "FILE",
+               "PEM: who may have issued the server's certificate; whom the "
+               "system trusts if not given"),
+      TextFlag("cert", "FILE", "PEM: own certificate, for servers that ask for one"),
+      TextFlag("key", "FILE", "PEM: the private key of --cert"),
+      NumberFlag("timeout", "SECONDS",
+                 "give up when the server says nothing for so long; if not given: 10 to "
+                 "connect, 60 until an answer begins, 600 within a stream",
+                 {0.1, 86400})};
 }
+
+}  // namespace
+
+std::vector<Flag> ServerFlags() {
+  return FlagsOfServer("http://HOST:PORT or grpc://HOST:PORT; https and grpcs:");
+}
+
+std::vector<Flag> HttpServerFlags() { return FlagsOfServer("http://HOST:PORT; https:"); }
 
 Flag ModelNameFlag() {
   return TextFlag("model", "NAME", "which model; the server's first if not given");

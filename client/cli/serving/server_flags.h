@@ -15,6 +15,8 @@ namespace waferline::cli {
 // --server, --api-key, --timeout, TLS files; their defaults are the environment's WAFERLINE_SERVER,
 // OPENAI_BASE_URL, WAFERLINE_API_KEY and OPENAI_API_KEY.
 std::vector<Flag> ServerFlags();
+// The same for commands that only HTTP has: operators', accounts', invoices'.
+std::vector<Flag> HttpServerFlags();
 std::vector<Variable> ServerVariables();
 // --model
 Flag ModelNameFlag();

@@ -135,7 +135,7 @@ absl::Status ShowUsage(const Arguments& arguments) {
 Command UsageCommand() {
   Command command{.words = "usage",
                   .summary = "What was used: requests and tokens by time, and by what is asked",
-                  .flags = ServerFlags(),
+                  .flags = HttpServerFlags(),
                   .examples = {"waferctl usage --from 2026-06-01 --to 2026-07-01 --by tenant,model",
                                "waferctl usage --bucket hour --tenant acme --json"},
                   .run = ShowUsage};
