@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "server/accounts/price_books.h"
 #include "server/billing/price_book_reader.h"
 #include "server/runtime/host.h"
@@ -74,9 +75,12 @@ absl::Status Billing::Open(const config::BillingConfig& config, const Access& ac
       .unix_us = runtime::UnixMicroseconds,
       .credit_unconfirmed = config.credit_unconfirmed,
       .system_ns_per_token = std::bind_front(&Cloud::WaferNsPerToken, access.cloud),
-      .on_trouble = [this](const absl::Status& why) {
-        log_.Print(store::DescribeTrouble(*store_, why));
-      }};
+      .on_trouble =
+          [this](const absl::Status& why) { log_.Print(store::DescribeTrouble(*store_, why)); },
+      .on_notice =
+          [this](const std::string& what) {
+            log_.Print(absl::StrCat("warning: ", store_->Describe(), ": ", what));
+          }};
   if (prices_) {
     WL_RETURN_IF_ERROR(AdoptPrices());
     options.prices = &*prices_;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
 #include "server/billing/rating.h"
 #include "server/billing/transfer.h"
 #include "server/metering/request_records.h"
@@ -54,7 +55,23 @@ absl::StatusOr<std::unique_ptr<StoreMeter>> StoreMeter::Start(store::Store* stor
                                                               Options options) {
   std::unique_ptr<StoreMeter> meter(new StoreMeter(store, std::move(options)));
   WL_RETURN_IF_ERROR(meter->writer_.Start());
+  meter->ReportNotices();
+  if (const int64_t lost = meter->lost_epoch_; lost > 0 && meter->options_.on_notice) {
+    meter->options_.on_notice(absl::StrCat(
+        "does not know the last server that used it (epoch ", lost,
+        "): an older copy was put back, or its log was lost. Usage that this server recorded, and "
+        "perhaps the last of those before it, is not in the database and will not be charged; its "
+        "ids do not come again. To have it back stop the server and put back the newest whole copy "
+        "(the file with its -wal); else go on. If that server died before it was ready, nothing is "
+        "lost"));
+  }
   return meter;
+}
+
+void StoreMeter::ReportNotices() {
+  for (const std::string& notice : store_->TakeNotices()) {
+    if (options_.on_notice) options_.on_notice(notice);
+  }
 }
 
 // SQLite's owner lock lasts as long as the process, so its epoch does. PostgreSQL's lock went with
@@ -64,8 +81,12 @@ absl::Status StoreMeter::OnConnect(Connection& connection) {
   next_epoch_ = epoch_;
   next_epochs_ = epochs_;
   if (epoch_ != 0 && store_->one_server()) return absl::OkStatus();
-  WL_ASSIGN_OR_RETURN(next_epoch_, store::StartEpoch(connection, options_.host, options_.unix_us(),
-                                                     store_->last_epoch()));
+  const int64_t last = store_->last_epoch();
+  WL_ASSIGN_OR_RETURN(const bool lost,
+                      store::RestoreLostEpoch(connection, last, options_.unix_us()));
+  lost_epoch_ = lost ? last : 0;
+  WL_ASSIGN_OR_RETURN(next_epoch_,
+                      store::StartEpoch(connection, options_.host, options_.unix_us()));
   WL_RETURN_IF_ERROR(store_->KeepEpoch(next_epoch_));
   next_epochs_ = epochs_;
   next_epochs_.push_back(next_epoch_);
@@ -111,6 +132,7 @@ absl::Status StoreMeter::Check() {
   const int64_t now_ns = options_.now().count();
   const absl::Status status = store_->Check();
   checked_ns_ = status.ok() ? now_ns : kNeverNs;
+  ReportNotices();
   if (!status.ok()) {
     ReportTrouble(status);
     return status;

@@ -46,6 +46,9 @@ class StoreMeter : public UsageMeter {
     std::function<int64_t(const std::string& model)> system_ns_per_token;
     // Why records are not written, for the operator: once, until they are again. Any thread.
     std::function<void(const absl::Status&)> on_trouble;
+    // What stops nothing and the operator should know: a loss that was found at the start, a change
+    // of the database's file from outside. Any thread.
+    std::function<void(const std::string&)> on_notice;
     // A request that is over within this leaves no open row, only its record: half of the work. One
     // that a killed server had for less leaves none at all; it is not charged either way.
     Nanoseconds open_delay = Seconds(1);
@@ -95,6 +98,7 @@ class StoreMeter : public UsageMeter {
   absl::Status WriteGroup(store::Connection& connection);
   int64_t EndOf(Nanoseconds arrival, const Outcome& outcome) const;
   void ReportTrouble(const absl::Status& why);
+  void ReportNotices();
   // A request without a hold was admitted.
   void OnAdmitted(std::shared_ptr<const InFlight> request);
   void LookAgain(Nanoseconds within);
@@ -116,6 +120,7 @@ class StoreMeter : public UsageMeter {
   bool gave_up_ = false;  // Flush, by the thread that stops
   KeptBack kept_back_;
   int64_t interrupted_ = 0, unconfirmed_ = 0;
+  int64_t lost_epoch_ = 0;  // that the database should know; set at the start
   // The writer's thread: the epochs of this server so far, and what its group does.
   std::vector<int64_t> epochs_, next_epochs_;
   UsageBatch batch_;

@@ -1,5 +1,7 @@
 #include "server/store/epoch.h"
 
+#include <string>
+
 #include "wafer_backend/base/status.h"
 
 namespace waferline::store {
@@ -10,16 +12,18 @@ constexpr int64_t kLockSpace = 7341296;
 
 }  // namespace
 
-absl::StatusOr<int64_t> StartEpoch(Connection& connection, const std::string& host, int64_t now_us,
-                                   int64_t last) {
-  if (last > 0) {  // a row that is there, unless the database has lost it: the next number is above
-    WL_RETURN_IF_ERROR(
-        connection
-            .Run("INSERT INTO epoch(id, host, started_us, ended_us) VALUES($1, 'lost', $2, $2) ON "
-                 "CONFLICT(id) DO NOTHING",
-                 {last, now_us})
-            .status());
-  }
+absl::StatusOr<bool> RestoreLostEpoch(Connection& connection, int64_t last, int64_t now_us) {
+  if (last <= 0) return false;
+  WL_ASSIGN_OR_RETURN(
+      const Result made,
+      connection.Run("INSERT INTO epoch(id, host, started_us, ended_us) VALUES($1, $2, $3, $3) ON "
+                     "CONFLICT(id) DO NOTHING",
+                     {last, std::string(kLostHost), now_us}));
+  return made.changed > 0;
+}
+
+absl::StatusOr<int64_t> StartEpoch(Connection& connection, const std::string& host,
+                                   int64_t now_us) {
   WL_ASSIGN_OR_RETURN(
       const Result made,
       connection.Run("INSERT INTO epoch(host, started_us, ended_us) VALUES($1, $2, 0) RETURNING id",

@@ -16,10 +16,13 @@
 
 namespace waferline::store {
 
-// A new epoch above `last` (SQLite: Store::last_epoch), locked by this connection (PostgreSQL).
-// Inside a transaction.
-absl::StatusOr<int64_t> StartEpoch(Connection& connection, const std::string& host, int64_t now_us,
-                                   int64_t last = 0);
+// Inside a transaction: a new epoch, locked by this connection (PostgreSQL).
+absl::StatusOr<int64_t> StartEpoch(Connection& connection, const std::string& host, int64_t now_us);
+
+// Before it, if `last` was handed out (Store::last_epoch): the database has it, and false, or has
+// lost it, and true. Then it has a row again, of the host kLostHost, so that the next is above.
+inline constexpr char kLostHost[] = "lost";
+absl::StatusOr<bool> RestoreLostEpoch(Connection& connection, int64_t last, int64_t now_us);
 
 // Epochs that were not ended and are dead, without `mine`. PostgreSQL: this connection holds their
 // locks until EndEpoch, so no two servers settle one.

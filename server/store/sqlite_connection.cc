@@ -80,9 +80,13 @@ class SqliteConnection : public Connection {
     sqlite3_busy_timeout(db_, kBusyMs);
     checkpointer_ = checkpointer;
     checkpointer_->Watch(db_);
-    return RunScript(absl::StrCat(
+    WL_RETURN_IF_ERROR(RunScript(absl::StrCat(
         "PRAGMA journal_mode = WAL; PRAGMA temp_store = MEMORY; ",
-        "PRAGMA synchronous = ", durability == Durability::kPower ? "FULL" : "NORMAL", ";"));
+        "PRAGMA synchronous = ", durability == Durability::kPower ? "FULL" : "NORMAL", ";")));
+    if (files_ != nullptr && files_->OnRecovered()) {
+      sqlite3_wal_checkpoint_v2(db_, "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+    }
+    return absl::OkStatus();
   }
 
   Dialect dialect() const override { return Dialect::kSqlite; }

@@ -4,8 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cstring>
+#include <utility>
 
 namespace waferline::store {
 
@@ -16,16 +15,6 @@ SqliteFiles::File SqliteFiles::File::At(const std::string& path) {
           int64_t{file.st_mtim.tv_sec} * 1'000'000'000 + file.st_mtim.tv_nsec};
 }
 
-// A header, then a header and a page for each frame.
-off_t SqliteFiles::Index::log_size() const {
-  return frames == 0 ? 0 : 32 + off_t{frames} * (24 + off_t{page});
-}
-
-bool SqliteFiles::Index::MayHaveCopiedSince(const Index& before) const {
-  const bool copies = copying > copied;
-  return copies || log != before.log || copied != before.copied || copying != before.copying;
-}
-
 SqliteFiles::~SqliteFiles() {
   MutexLock lock(&mutex_);
   if (index_descriptor_ >= 0) close(index_descriptor_);
@@ -34,6 +23,15 @@ SqliteFiles::~SqliteFiles() {
 void SqliteFiles::Pin() {
   MutexLock lock(&mutex_);
   file_ = File::At(path_);
+  watch_.Follow(path_);
+  left_.Look(path_);
+}
+
+bool SqliteFiles::OnRecovered() {
+  MutexLock lock(&mutex_);
+  if (log_.node == 0 || index_.node == 0) Adopt();
+  Notice(left_.TakeLoss(seen_));
+  return seen_.copying > seen_.copied;
 }
 
 void SqliteFiles::OnOpen() {
@@ -72,6 +70,8 @@ void SqliteFiles::Adopt() {
     index_descriptor_node_ = index_.node;
   }
   seen_ = ReadIndex();
+  watch_.Take();
+  changes_ = {};
   const File file = File::At(path_);
   if (file.Is(file_)) file_ = file;
 }
@@ -87,7 +87,8 @@ SqliteFiles::State SqliteFiles::Look() {
 }
 
 SqliteFiles::State SqliteFiles::LookLocked() {
-  const Index says = ReadIndex();  // before the files: what comes between is seen next time
+  const LogIndex says = ReadIndex();  // before the files: what comes between is seen next time
+  changes_.Add(watch_.Take());        // a report follows its change, so this is before them too
   const File file = File::At(path_), log = File::At(log_path_), index = File::At(index_path_);
   if (!file.Is(file_)) return State::kReplaced;
   if (log_.node != 0 && !log.Is(log_)) return State::kLogGone;
@@ -103,43 +104,42 @@ SqliteFiles::State SqliteFiles::LookLocked() {
   return State::kInUse;
 }
 
-bool SqliteFiles::WrittenBySqlite(const File& file, const Index& index) {
-  const Index before = std::exchange(seen_, index);
-  const bool written = file.size != file_.size || file.modified_ns != file_.modified_ns;
-  const bool by_sqlite =
-      written && (index.MayHaveCopiedSince(before) || ReadIndex().MayHaveCopiedSince(index));
-  if (by_sqlite) file_ = file;
-  return !written || by_sqlite;
+bool SqliteFiles::WrittenBySqlite(const File& file, const LogIndex& index) {
+  const LogIndex before = std::exchange(seen_, index);
+  const FileWatch::Changes reported = std::exchange(changes_, {});
+  if (file.size == file_.size && file.modified_ns == file_.modified_ns) return true;
+  if (!index.MayHaveCopiedSince(before) && !ReadIndex().MayHaveCopiedSince(index)) {
+    if (!watch_.works() || reported.bytes || file.size != file_.size) return false;
+    if (!reported.attributes) return ++unreported_ < kMaxUnreported;
+    Notice("its time was changed by another program, and none of its bytes: the server goes on");
+  }
+  unreported_ = 0;
+  file_ = file;
+  return true;
 }
 
 // Frames are in the log before the index says so, and the index says that there are none before the
 // log is cut.
 bool SqliteFiles::LogIsWhole() const {
-  for (Index index = ReadIndex();;) {
+  for (LogIndex index = ReadIndex();;) {
     if (File::At(log_path_).size >= index.log_size()) return true;
-    const Index again = ReadIndex();
+    const LogIndex again = ReadIndex();
     if (again == index) return false;
     index = again;
   }
 }
 
-// The header and what follows it, in the byte order of the machine.
-SqliteFiles::Index SqliteFiles::ReadIndex() const {
-  constexpr size_t kPage = 14, kFrames = 16, kLog = 32, kCopied = 96, kCopying = 128;
-  char bytes[136] = {};
-  Index index;
-  if (index_.node == 0 || index_descriptor_ < 0 ||
-      pread(index_descriptor_, bytes, sizeof(bytes), 0) != sizeof(bytes)) {
-    return index;
-  }
-  uint16_t page;
-  memcpy(&page, bytes + kPage, sizeof(page));
-  index.page = page == 1 ? 65536 : page;
-  memcpy(&index.frames, bytes + kFrames, sizeof(index.frames));
-  memcpy(&index.log, bytes + kLog, sizeof(index.log));
-  memcpy(&index.copied, bytes + kCopied, sizeof(index.copied));
-  memcpy(&index.copying, bytes + kCopying, sizeof(index.copying));
-  return index;
+LogIndex SqliteFiles::ReadIndex() const {
+  return index_.node == 0 ? LogIndex() : LogIndex::Read(index_descriptor_);
+}
+
+void SqliteFiles::Notice(std::string text) {
+  if (!text.empty() && notices_.size() < kMaxNotices) notices_.push_back(std::move(text));
+}
+
+std::vector<std::string> SqliteFiles::TakeNotices() {
+  MutexLock lock(&mutex_);
+  return std::exchange(notices_, {});
 }
 
 absl::Status SqliteFiles::StatusOf(State state) {
@@ -154,9 +154,9 @@ absl::Status SqliteFiles::StatusOf(State state) {
     case State::kChanged:
       return absl::UnavailableError(
           "the usage database was cut or written to by another program than SQLite while this "
-          "server uses it: stop the server; if the file is as it was and only its time was "
-          "changed, "
-          "start it again; else first put a whole copy in its place, without the -wal and -shm of "
+          "server uses it: stop the server; if the file is as it was (only the time of its last "
+          "change was set), start it again; else first put a whole copy in its place, without the "
+          "-wal and -shm of "
           "before");
     case State::kLogGone:
       return absl::UnavailableError(

@@ -7,10 +7,11 @@
 //
 // SQLite itself, in this process or another, writes to PATH only when it copies the log into it,
 // and cuts the log only when all of it is copied; the index says so
-// (sqlite.org/walformat.html#walidxfmt).
+// (sqlite.org/walformat.html#walidxfmt). If the time of PATH changes without that, the kernel
+// says whether it was written (file_watch.h): only then, or if it says nothing, is that a fault.
 //
 // Owner: SqliteStore; outlives its connections and its checkpointer. Thread: any. Cost: three stat
-// calls and a read.
+// calls and two reads.
 #pragma once
 
 #include <sys/types.h>
@@ -18,9 +19,13 @@
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "server/store/file_watch.h"
+#include "server/store/log_index.h"
+#include "server/store/log_left.h"
 #include "wafer_backend/base/mutex.h"
 
 namespace waferline::store {
@@ -41,11 +46,15 @@ class SqliteFiles {
   SqliteFiles(const SqliteFiles&) = delete;
   SqliteFiles& operator=(const SqliteFiles&) = delete;
 
-  // The file that PATH leads to now is the database.
+  // The file that PATH leads to now is the database. Before the first connection.
   void Pin();
 
   // A connection was opened, is about to be closed (with the last one SQLite removes the log).
   void OnOpen();
+  // It has read the log and made its index, and has written nothing yet. True: the index does not
+  // say which frames are copied (those of a killed server), so the log should be copied now. Until
+  // then any write to PATH could be SQLite's.
+  bool OnRecovered();
   void OnClose();
   // Around each transaction, and each statement outside of one. BeginUse restores an index that was
   // cut; only if it gives kInUse is the connection within. EndUse gives what it has found.
@@ -59,7 +68,15 @@ class SqliteFiles {
   absl::Status Check() { return StatusOf(Look()); }
   static absl::Status StatusOf(State state);
 
+  // What was found that stops nothing, for the operator, since the last call: what was lost while
+  // no server ran, a change from outside that did no harm. At most kMaxNotices, the first.
+  std::vector<std::string> TakeNotices();
+
  private:
+  static constexpr size_t kMaxNotices = 8;
+  // Looks that wait for the kernel's report of a change.
+  static constexpr int kMaxUnreported = 256;
+
   struct File {
     dev_t device = 0;
     ino_t node = 0;  // 0: there is none
@@ -69,23 +86,13 @@ class SqliteFiles {
     static File At(const std::string& path);
     bool Is(const File& other) const { return device == other.device && node == other.node; }
   };
-  // What the log's index says.
-  struct Index {
-    uint64_t log = 0;      // names it; another when it begins again
-    uint32_t frames = 0;   // committed, each a page
-    uint32_t page = 0;     // bytes
-    uint32_t copied = 0;   // frames, into PATH
-    uint32_t copying = 0;  // frames that the last copy was to reach
-
-    bool operator==(const Index&) const = default;
-    off_t log_size() const;
-    bool MayHaveCopiedSince(const Index& before) const;
-  };
-
   State LookLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Adopt() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Index ReadIndex() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool WrittenBySqlite(const File& file, const Index& index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  LogIndex ReadIndex() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // By nothing else, or not at all.
+  bool WrittenBySqlite(const File& file, const LogIndex& index)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Notice(std::string text) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool LogIsWhole() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::string path_, log_path_ = path_ + "-wal", index_path_ = path_ + "-shm";
@@ -93,7 +100,12 @@ class SqliteFiles {
   int connections_ ABSL_GUARDED_BY(mutex_) = 0, within_ ABSL_GUARDED_BY(mutex_) = 0;
   // As they were when they were last looked at; without a node: not used yet.
   File file_ ABSL_GUARDED_BY(mutex_), log_ ABSL_GUARDED_BY(mutex_), index_ ABSL_GUARDED_BY(mutex_);
-  Index seen_ ABSL_GUARDED_BY(mutex_);
+  LogIndex seen_ ABSL_GUARDED_BY(mutex_);
+  FileWatch watch_ ABSL_GUARDED_BY(mutex_);
+  FileWatch::Changes changes_ ABSL_GUARDED_BY(mutex_);  // reported, not looked at yet
+  int unreported_ ABSL_GUARDED_BY(mutex_) = 0;          // looks at a change without a report
+  LogLeft left_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> notices_ ABSL_GUARDED_BY(mutex_);
   bool changed_ ABSL_GUARDED_BY(mutex_) = false;
   // To read the index by. Closed only when SQLite is done with that file: a close would end its
   // locks

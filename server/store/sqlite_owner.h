@@ -1,13 +1,16 @@
 // PATH.owner, next to a SQLite file: the lock of the one server that may write to it, and in it, as
 // text, that server's process and the last epoch that was handed out. The epoch outlives a database
 // that has lost it (its log was cut, the power failed, a backup was put back), so no usage id comes
-// twice.
+// twice. A file that holds no epoch in [0, kMaxEpoch] is damaged: then the database's own numbers
+// are gone on with, and TakeNotice says so.
 //
 // Owner: SqliteStore. Thread: one at a time.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 
@@ -15,6 +18,9 @@ namespace waferline::store {
 
 class SqliteOwner {
  public:
+  // A server that starts each second reaches it after thirty years.
+  static constexpr int64_t kMaxEpoch = 1'000'000'000;
+
   // `path` is the database's.
   explicit SqliteOwner(std::string path) : path_(std::move(path)), file_path_(path_ + ".owner") {}
   ~SqliteOwner();
@@ -25,14 +31,21 @@ class SqliteOwner {
   // than one name. Unavailable: the file cannot be written.
   absl::Status Take();
 
+  // Does a server have it now?
+  static bool IsTaken(const std::string& path);
+
   int64_t last_epoch() const { return last_epoch_; }
+  // What Take found wrong, for the operator, once; "": nothing.
+  std::string TakeNotice() { return std::exchange(notice_, ""); }
   // Synced when it returns.
   absl::Status KeepEpoch(int64_t epoch);
 
  private:
   absl::Status Failed() const;
+  int64_t EpochOf(const std::vector<std::string>& words, bool is_new);
 
   const std::string path_, file_path_;
+  std::string notice_;
   int file_ = -1;
   int64_t last_epoch_ = 0;
 };

@@ -51,6 +51,12 @@ class SqliteStore : public Store {
   }
   int64_t last_epoch() const override { return owner_.last_epoch(); }
   absl::Status KeepEpoch(int64_t epoch) override { return owner_.KeepEpoch(epoch); }
+  std::vector<std::string> TakeNotices() override {
+    std::vector<std::string> notices = files_.TakeNotices();
+    std::string of_owner = owner_.TakeNotice();
+    if (!of_owner.empty()) notices.push_back(std::move(of_owner));
+    return notices;
+  }
   bool one_server() const override { return true; }
   std::string Describe() const override { return "SQLite " + path_; }
 
@@ -64,16 +70,28 @@ class SqliteStore : public Store {
 
 class SqliteReadStore : public Store {
  public:
-  explicit SqliteReadStore(std::string path) : path_(std::move(path)) {}
-
-  absl::StatusOr<std::unique_ptr<Connection>> Connect() override {
-    return ConnectSqliteToRead(path_);
+  explicit SqliteReadStore(std::string path) : path_(std::move(path)), files_(path_) {
+    if (!in_use_) files_.Pin();
   }
+
+  // The first to read what a killed server left recovers its log, and so is the one that can say
+  // what is missing of it.
+  absl::StatusOr<std::unique_ptr<Connection>> Connect() override {
+    WL_ASSIGN_OR_RETURN(auto connection, ConnectSqliteToRead(path_));
+    if (!in_use_) {
+      WL_RETURN_IF_ERROR(connection->RunScript("SELECT 1 FROM sqlite_master"));
+      (void)files_.OnRecovered();
+    }
+    return connection;
+  }
+  std::vector<std::string> TakeNotices() override { return files_.TakeNotices(); }
   bool one_server() const override { return true; }
   std::string Describe() const override { return "SQLite " + path_; }
 
  private:
   const std::string path_;
+  const bool in_use_ = SqliteOwner::IsTaken(path_);  // by a server
+  SqliteFiles files_;
 };
 
 }  // namespace
@@ -83,7 +101,7 @@ absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStoreToRead(const std::string& 
   if (!std::filesystem::exists(path, error)) {
     return absl::NotFoundError(absl::StrCat(path, ": there is no such file"));
   }
-  return std::make_unique<SqliteReadStore>(path);
+  return std::make_unique<SqliteReadStore>(RealPath(path));
 }
 
 absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path,

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "server/store/connection.h"
@@ -31,6 +32,9 @@ class Store {
   // it; else 0. KeepEpoch comes before the epoch's first use. Thread: the writer's.
   virtual int64_t last_epoch() const { return 0; }
   virtual absl::Status KeepEpoch(int64_t epoch) { return absl::OkStatus(); }
+  // What it has found that stops nothing and the operator should know (a loss while no server ran),
+  // since the last call. Bounded.
+  virtual std::vector<std::string> TakeNotices() { return {}; }
   // No other server writes here while this one lives.
   virtual bool one_server() const = 0;
   // For messages to the operator; holds no password.

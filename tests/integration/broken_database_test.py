@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import sqlite3
@@ -13,7 +14,7 @@ import urllib.request
 
 import pytest
 
-from cloud import Waferd, get
+from cloud import Waferd, get, waferctl, waferctl_json
 from postgres import Postgres, Sqlite, programs
 from usage_load import SEED, Load, ask, check_records, config
 
@@ -157,6 +158,88 @@ def test_an_outside_checkpoint_costs_no_answer(tmp_path):
         assert load.answers and all("usage" in answer for answer in load.answers), [a for a in load.answers if "usage" not in a]
         assert server.stop() == 0
         check_records(database, load.answers)
+
+
+def test_a_touch_of_the_file_costs_no_answer_and_a_write_after_it_is_noticed(tmp_path):
+    with Sqlite() as database:
+        with pytest.raises(RuntimeError, match="ended with -9"), Waferd(config(tmp_path, database)) as server:
+            with Load(server.http, 8, SEED) as load:
+                for turn in range(60):
+                    subprocess.run(["touch", *(["-d", "@1"] if turn % 3 == 2 else []), database.path], check=True)
+                    database.path.chmod(0o600 + 0o40 * (turn % 2))
+                    database.path.read_bytes()  # as a backup does
+                    time.sleep(0.02)
+            assert load.answers and all("usage" in answer for answer in load.answers), [a for a in load.answers if "usage" not in a]
+            assert get(server.http + "/ready")
+            check_records(database, load.answers)
+            assert "its time was changed by another program, and none of its bytes: the server goes on" in server.log()
+            with open(database.path, "r+b") as file:
+                file.write(b"SQLite")  # what is there already
+            for said in refusal(server):
+                assert "was cut or written to by another program" in said
+            server.process.kill()
+            server.process.wait()
+
+
+def priced(folder, database, more=""):
+    """A server with prices, so that its ledger can be verified."""
+    (folder / "prices.yaml").write_text('currency: USD\nversions: [{effective: 2026-01-01T00:00:00Z, models: [{name: m, input: "0.1", '
+                                        'cached_input: "0.1", output: "0.3"}]}]\n')
+    return config(folder, database, more=", prices: ./prices.yaml" + more)
+
+
+@pytest.mark.parametrize("reader", ["the server", "waferctl"])
+def test_a_log_that_is_cut_while_the_server_is_down_is_named_and_the_rest_is_whole(tmp_path, reader):
+    """With `durability: power`: what is lost was taken from the file, not by the power."""
+    with Sqlite() as database:
+        path = priced(tmp_path, database, ", durability: power")
+        with pytest.raises(RuntimeError, match="ended with -9"), Waferd(path) as server:
+            answers, sizes = [], []
+            log = database.path.with_name("usage.db-wal")
+            for _ in range(20):
+                answers.append(ask(server.http, 1, False, 5))
+                sizes.append(log.stat().st_size)
+            server.process.kill()
+            server.process.wait()
+        os.truncate(log, (sizes[9] + sizes[10]) // 2)
+        says = r"its log \(-wal\) was cut or damaged while no server ran, or by a power failure: \d+ of its \d+ pages are gone"
+        if reader == "waferctl":  # the first to read it says so
+            checked = waferctl("ledger", "verify", "--store", database.url)
+            assert checked.returncode == 0 and re.search(says, checked.stderr), checked.stderr
+        with Waferd(path) as server:
+            assert bool(re.search("warning: .*" + says, server.log())) == (reader == "the server"), server.log()
+            answers.append(ask(server.http, 1, False, 5))
+            assert answers[-1]["id"] == "2.1.0"
+            assert server.stop() == 0
+        posted = {f"{epoch}.{ordinal}.0" for epoch, ordinal in database.rows("SELECT epoch, ordinal FROM usage WHERE status = 'posted'")}
+        ids = [answer["id"] for answer in answers]
+        kept = len(posted) - 1
+        assert posted == {*ids[:kept], ids[-1]} and 8 <= kept <= 11, posted
+        report = waferctl_json("ledger", "verify", "--store", database.url, "--json")
+        assert report["differences"] == [] and report["losses"] == 0
+
+
+def test_a_copy_from_before_is_named_at_the_start_and_by_verify_and_no_id_comes_again(tmp_path):
+    with Sqlite() as database:
+        path, owner = priced(tmp_path, database), database.path.with_name("usage.db.owner")
+        ids = []
+        for start in range(4):
+            with Waferd(path) as server:
+                ids.append(ask(server.http, 1, False, 5)["id"])
+                assert ("does not know the last server that used it (epoch 2)" in server.log()) == (start == 2), server.log()
+                assert server.stop() == 0
+            if start == 0:
+                older = database.path.read_bytes()
+            elif start == 1:
+                database.path.write_bytes(older)
+        assert ids == ["1.1.0", "2.1.0", "3.1.0", "4.1.0"]
+        report = waferctl_json("ledger", "verify", "--store", database.url, "--json")
+        assert report["losses"] == 1 and report["differences"] == [] and report["posted"] == 3
+        assert "had lost what its last server recorded 1 times" in waferctl("ledger", "verify", "--store", database.url).stdout
+        owner.write_text("1 9223372036854775807 ")
+        with Waferd(path) as server:
+            assert "usage.db.owner holds no epoch (a number up to 1000000000) but '1 9223372036854775807 ': it was damaged" in server.log()
+            assert ask(server.http, 1, False, 5)["id"] == "5.1.0"
 
 
 @pytest.mark.parametrize("how", ["cut", "written in place"])

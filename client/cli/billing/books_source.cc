@@ -1,6 +1,7 @@
 #include "client/cli/billing/books_source.h"
 
 #include <boost/json/parse.hpp>
+#include <cstdio>
 #include <memory>
 #include <utility>
 
@@ -26,10 +27,17 @@ absl::StatusOr<std::string> Work(store::Connection& connection, const BooksQuest
   return question.work(connection, book);
 }
 
+// What was lost while no server ran, and the like: the first to open a store finds it.
+void PrintNotices(store::Store* store) {
+  for (const std::string& notice : store->TakeNotices()) {
+    fprintf(stderr, "warning: %s: %s\n", store->Describe().c_str(), notice.c_str());
+  }
+}
+
 }  // namespace
 
 std::vector<Flag> BooksFlags(std::vector<Flag> more) {
-  std::vector<Flag> flags = ServerFlags();
+  std::vector<Flag> flags = HttpServerFlags();
   flags.push_back(
       TextFlag("store", "URL", "ask this store, not a server: sqlite:PATH or postgresql://..."));
   flags.insert(flags.end(), more.begin(), more.end());
@@ -41,6 +49,7 @@ absl::StatusOr<std::string> AskBooks(const Arguments& arguments, const BooksQues
   WL_ASSIGN_OR_RETURN(const std::unique_ptr<store::Store> store,
                       store::OpenStoreToRead(arguments.Text("store")));
   WL_ASSIGN_OR_RETURN(const std::unique_ptr<store::Connection> connection, store->Connect());
+  PrintNotices(store.get());
   return Work(*connection, question);
 }
 
@@ -48,10 +57,13 @@ absl::StatusOr<std::string> ChangeBooks(const Arguments& arguments, const BooksQ
   if (!arguments.Has("store")) return AskServer(arguments, question);
   const std::string url = arguments.Text("store");
   // A name that is mistyped makes no database.
-  WL_RETURN_IF_ERROR(store::OpenStoreToRead(url).status());
+  WL_ASSIGN_OR_RETURN(std::unique_ptr<store::Store> readable, store::OpenStoreToRead(url));
+  PrintNotices(readable.get());
+  readable.reset();
   WL_ASSIGN_OR_RETURN(const std::unique_ptr<store::Store> store,
                       store::OpenStore(url, store::Durability::kPower));
   WL_ASSIGN_OR_RETURN(const std::unique_ptr<store::Connection> connection, store->Connect());
+  PrintNotices(store.get());
   WL_RETURN_IF_ERROR(connection->Begin());
   absl::StatusOr<std::string> answer = Work(*connection, question);
   absl::Status status = answer.status();

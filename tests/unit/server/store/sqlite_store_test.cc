@@ -93,13 +93,18 @@ TEST_CASE("a file has one owner under all its names") {
 
 TEST_CASE("no epoch comes twice, though the database has lost the last ones") {
   TemporaryFolder folder;
+  bool lost = false;
+  std::vector<std::string> notices;
   const auto start = [&] {
     const auto store = OpenStore(folder.Url(), Durability::kProcess).value();
     const auto connection = store->Connect().value();
     REQUIRE(connection->Begin().ok());
-    const int64_t epoch = StartEpoch(*connection, "host", 5, store->last_epoch()).value();
+    lost = RestoreLostEpoch(*connection, store->last_epoch(), 5).value();
+    const int64_t epoch = StartEpoch(*connection, "host", 5).value();
     REQUIRE(store->KeepEpoch(epoch).ok());
     REQUIRE(connection->Commit().ok());
+    notices = store->TakeNotices();
+    CHECK(store->TakeNotices().empty());
     return epoch;
   };
   const std::string file = folder.File("usage.db");
@@ -107,14 +112,32 @@ TEST_CASE("no epoch comes twice, though the database has lost the last ones") {
   std::filesystem::copy_file(file, file + ".backup");
   CHECK(start() == 2);
   CHECK(start() == 3);
+  CHECK_FALSE(lost);
+  CHECK(notices.empty());
   std::filesystem::rename(file + ".backup", file);
   CHECK(start() == 4);
+  CHECK(lost);
   std::filesystem::remove(file);
   CHECK(start() == 5);
-  for (const char* wrong : {"", "x", "12", "1 -3 ", "1 99999999999999999999 "}) {
+  CHECK(lost);
+  CHECK(start() == 6);
+  CHECK_FALSE(lost);
+  // A number that was cut ("12" of "12 ") is none; nor is one that no server counts up to.
+  int64_t last = 6;
+  for (const char* wrong : {"", "x", "12", "1 12", "1 -3 ", "1 99999999999999999999 ",
+                            "1 9223372036854775807 ", "1 1000000001 ", " ", "\xff\xfe\0 7 "}) {
+    CAPTURE(wrong);
     std::ofstream(file + ".owner") << wrong;
-    CHECK(start() > 5);  // the database's own number
+    CHECK(start() == ++last);  // the database's own number
+    CHECK_FALSE(lost);
+    REQUIRE(notices.size() == 1);
+    CHECK_THAT(notices[0], Catch::Contains("usage.db.owner holds no epoch"));
+    CHECK(start() == ++last);
+    CHECK(notices.empty());
   }
+  std::ofstream(file + ".owner") << "1 1000000000 ";
+  CHECK(start() == 1000000001);
+  CHECK(lost);
 }
 
 TEST_CASE("epochs rise, and all but the owner's own are dead") {
