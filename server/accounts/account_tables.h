@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "server/money/money.h"
 #include "server/store/connection.h"
 
 namespace waferline::accounts {
@@ -21,8 +22,8 @@ struct Tenant {
   std::string plan;  // of the price book; "": pay as you go
   int64_t created_us = 0;
   int64_t disabled_us = 0;  // 0: it is not
-  // Of all time, in microdollars: what was spent, and what is held for requests in flight.
-  int64_t spent_micro = 0;
+  // Of all time: what was spent, and, in microdollars, what is held for requests in flight.
+  Money spent;
   int64_t held_micro = 0;
 };
 

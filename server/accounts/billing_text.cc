@@ -27,6 +27,7 @@ std::string InvoicesText(const std::vector<InvoiceState>& invoices) {
   for (const InvoiceState& state : invoices) {
     json::object one = HeadOf(state);
     one["total_usd"] = state.has_total ? json::value(FormatCents(state.total)) : json::value();
+    one["exact_usd"] = state.has_total ? json::value(state.exact.Format()) : json::value();
     one["credited_usd"] = FormatCents(state.credited);
     list.push_back(std::move(one));
   }
@@ -43,6 +44,7 @@ std::string KeptInvoiceText(const KeptInvoice& kept) {
                                  {"created_at", note.at_us / kMicrosecondsPerSecond}});
   }
   out["total_usd"] = FormatCents(kept.state.total);
+  out["exact_usd"] = kept.state.exact.Format();
   out["credited_usd"] = FormatCents(kept.state.credited);
   out["credit_notes"] = std::move(notes);
   boost::system::error_code error;
@@ -67,6 +69,7 @@ std::string LedgerReportText(const billing::LedgerReport& report) {
                                       {"transfers", report.transfers},
                                       {"unbalanced", report.unbalanced},
                                       {"invoices", report.invoices},
+                                      {"losses", report.losses},
                                       {"differences_found", report.differences_found},
                                       {"differences", std::move(differences)}});
 }

@@ -81,6 +81,7 @@ absl::StatusOr<std::optional<KeptInvoice>> FinalOf(Connection& connection,
   KeptInvoice kept{.state = {.name = name,
                              .closed_us = IntegerOf(row[0]),
                              .total = Cents(IntegerOf(row[1])),
+                             .exact = billing::ExactOf(TextOf(row[3])),
                              .credited = Cents(IntegerOf(row[2]))},
                    .text = TextOf(row[3]),
                    .credits = {}};
@@ -166,13 +167,14 @@ absl::StatusOr<std::vector<InvoiceState>> ListInvoices(Connection& connection,
   std::vector<InvoiceState> all;
   WL_ASSIGN_OR_RETURN(
       const Result kept,
-      connection.Run("SELECT tenant, period, closed_us, total_cents, credited_cents FROM invoice "
-                     "ORDER BY tenant, period",
+      connection.Run("SELECT tenant, period, closed_us, total_cents, credited_cents, text FROM "
+                     "invoice ORDER BY tenant, period",
                      {}));
   for (const Row& row : kept.rows) {
     all.push_back({.name = {TextOf(row[0]), MonthOfPeriod(IntegerOf(row[1]))},
                    .closed_us = IntegerOf(row[2]),
                    .total = Cents(IntegerOf(row[3])),
+                   .exact = billing::ExactOf(TextOf(row[5])),
                    .credited = Cents(IntegerOf(row[4]))});
   }
   WL_ASSIGN_OR_RETURN(
@@ -199,6 +201,7 @@ absl::StatusOr<std::vector<InvoiceState>> ListInvoices(Connection& connection,
       if (!state.has_total) continue;
       WL_ASSIGN_OR_RETURN(const Draft draft, DraftOf(connection, book, state.name));
       state.total = draft.invoice.total;
+      state.exact = draft.invoice.exact;
     }
   }
   return all;
@@ -209,8 +212,9 @@ absl::StatusOr<KeptInvoice> FindInvoice(Connection& connection, const PriceBook&
   WL_ASSIGN_OR_RETURN(std::optional<KeptInvoice> kept, FinalOf(connection, name));
   if (kept) return *std::move(kept);
   WL_ASSIGN_OR_RETURN(const Draft draft, DraftOf(connection, book, name));
-  return KeptInvoice{.state = {.name = name, .total = draft.invoice.total},
-                     .text = InvoiceText(draft.invoice)};
+  const Invoice& invoice = draft.invoice;
+  return KeptInvoice{.state = {.name = name, .total = invoice.total, .exact = invoice.exact},
+                     .text = InvoiceText(invoice)};
 }
 
 absl::StatusOr<KeptInvoice> CloseInvoice(Connection& connection, const PriceBook& book,
@@ -285,10 +289,8 @@ absl::StatusOr<std::string> ExportInvoice(Connection& connection, const PriceBoo
   std::string out =
       format == ExportFormat::kFocus ? billing::FocusHeader() + FocusRowsOf(draft.invoice) : "";
   for (const UsageRecord& record : draft.records) {
-    if (format == ExportFormat::kCloudEvents) {
-      out += CloudEventOf(record);
-      continue;
-    }
+    if (format == ExportFormat::kCloudEvents) out += CloudEventOf(record);
+    if (format == ExportFormat::kCloudEvents) continue;
     WL_ASSIGN_OR_RETURN(const std::string rows, FocusRowsOf(book, record));
     out += rows;
   }

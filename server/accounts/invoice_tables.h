@@ -30,6 +30,7 @@ struct InvoiceState {
   InvoiceName name;
   int64_t closed_us = 0;  // 0: a draft
   Cents total;
+  Money exact;            // what was rounded to it
   bool has_total = true;  // false: a draft's, not computed
   Cents credited;
 };

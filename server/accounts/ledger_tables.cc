@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/metering/answered_set.h"
 #include "server/metering/usage_record.h"
+#include "server/store/epoch.h"
 #include "wafer_backend/base/calendar.h"
 #include "wafer_backend/base/status.h"
 
@@ -98,8 +99,11 @@ absl::Status ReadUsage(Connection& connection, LedgerContents* contents) {
   WL_ASSIGN_OR_RETURN(const Result found,
                       connection.Run(absl::StrCat(kUsage, " ORDER BY epoch, ordinal, choice"), {}));
   std::map<int64_t, metering::AnsweredSet> answered;
-  WL_ASSIGN_OR_RETURN(const Result epochs, connection.Run("SELECT id, answered FROM epoch", {}));
+  WL_ASSIGN_OR_RETURN(
+      const Result epochs,
+      connection.Run("SELECT id, answered, host, ended_us - started_us FROM epoch", {}));
   for (const Row& row : epochs.rows) {
+    contents->losses += TextOf(row[2]) == store::kLostHost && IntegerOf(row[3]) == 0 ? 1 : 0;
     WL_ASSIGN_OR_RETURN(answered[IntegerOf(row[0])], metering::AnsweredSet::Parse(TextOf(row[1])));
   }
   for (const Row& row : found.rows) {
@@ -124,7 +128,7 @@ absl::Status ReadSums(Connection& connection, LedgerContents* contents) {
   WL_ASSIGN_OR_RETURN(
       const Result hours,
       connection.Run("SELECT hour_us, tenant, project, api_key, model, tier, requests, prompt, "
-                     "cached, generated, charge_micro, charge_pico FROM usage_hour",
+                     "cached, generated, charge_micro, charge_pico, records FROM usage_hour",
                      {}));
   for (const Row& row : hours.rows) {
     billing::HourSum sum{.hour_us = IntegerOf(row[0]),
@@ -133,6 +137,7 @@ absl::Status ReadSums(Connection& connection, LedgerContents* contents) {
                          .key = TextOf(row[3]),
                          .model = TextOf(row[4]),
                          .requests = IntegerOf(row[6]),
+                         .records = IntegerOf(row[12]),
                          .prompt_tokens = IntegerOf(row[7]),
                          .cached_tokens = IntegerOf(row[8]),
                          .generated_tokens = IntegerOf(row[9])};

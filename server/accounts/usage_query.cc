@@ -30,7 +30,8 @@ std::string SqlOf(const UsageQuery& query, std::vector<Value>* values) {
   }
   const std::string bucket = absl::StrCat("(", time, " - ", time, " % $3)");
   std::string sql = absl::StrCat(
-      "SELECT ", bucket, ", ", hours ? "SUM(requests)" : "COUNT(*)",
+      "SELECT ", bucket, ", ",
+      hours ? "SUM(requests)" : "SUM(CASE WHEN choice = 0 THEN 1 ELSE 0 END)",
       ", SUM(prompt), SUM(cached), SUM(generated), SUM(charge_micro), SUM(charge_pico)", groups,
       " FROM ", hours ? "usage_hour" : "usage", " WHERE ", time, " >= $1 AND ", time, " < $2");
   if (!hours) absl::StrAppend(&sql, " AND status = 'posted'");

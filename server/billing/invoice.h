@@ -90,6 +90,8 @@ absl::StatusOr<Invoice> DraftInvoice(const PriceBook& book, const InvoiceInput& 
 
 // Canonical JSON: what is kept of a final invoice, and compared.
 std::string InvoiceText(const Invoice& invoice);
+// Its `exact`. Of a text that was damaged, nothing: the ledger's check says so.
+Money ExactOf(const std::string& invoice_text);
 
 // An invoice that is final. There is no way to change one.
 class FinalInvoice {

@@ -1,5 +1,6 @@
 // An invoice as JSON: fields in one fixed order, amounts as exact decimal text.
 #include <boost/json.hpp>
+#include <string_view>
 
 #include "server/billing/invoice.h"
 
@@ -44,6 +45,15 @@ std::string InvoiceText(const Invoice& invoice) {
   out["rounding_usd"] = invoice.rounding.Format();
   out["total_usd"] = FormatCents(invoice.total);
   return json::serialize(out) + "\n";
+}
+
+Money ExactOf(const std::string& invoice_text) {
+  constexpr std::string_view kField = "\"exact_usd\":\"";
+  const size_t at = invoice_text.rfind(kField);
+  if (at == invoice_text.npos) return {};
+  const size_t begin = at + kField.size();
+  const std::string amount = invoice_text.substr(begin, invoice_text.find('"', begin) - begin);
+  return Money::Parse(amount).value_or(Money());
 }
 
 }  // namespace waferline::billing

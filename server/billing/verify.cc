@@ -22,6 +22,7 @@ class Verifier {
       : book_(book), contents_(contents) {}
 
   LedgerReport Run() {
+    report_.losses = contents_.losses;
     IndexTransfers();
     CheckRecords();
     CheckHours();
@@ -218,7 +219,8 @@ absl::StatusOr<std::vector<HourSum>> SumByHour(const std::vector<StoredUsage>& u
                     .key = record.key,
                     .model = record.model,
                     .served = record.served,
-                    .requests = 1,
+                    .requests = record.id.ends_with(".0") ? 1 : 0,
+                    .records = 1,
                     .prompt_tokens = record.prompt_tokens,
                     .cached_tokens = record.cached_tokens,
                     .generated_tokens = record.generated_tokens,
@@ -234,6 +236,7 @@ absl::StatusOr<std::vector<HourSum>> SumByHour(const std::vector<StoredUsage>& u
     }
     HourSum& into = merged.back();
     into.requests += sum.requests;
+    into.records += sum.records;
     into.prompt_tokens += sum.prompt_tokens;
     into.cached_tokens += sum.cached_tokens;
     into.generated_tokens += sum.generated_tokens;

@@ -33,7 +33,8 @@ struct HourSum {
   std::string key;
   std::string model;
   Tier served = Tier::kDefault;
-  int64_t requests = 0;
+  int64_t requests = 0;  // by their first choices
+  int64_t records = 0;
   int64_t prompt_tokens = 0;
   int64_t cached_tokens = 0;
   int64_t generated_tokens = 0;
@@ -67,6 +68,7 @@ struct LedgerContents {
   std::vector<AccountSum> accounts;
   std::vector<Transfer> transfers;
   std::vector<StoredInvoice> invoices;
+  int64_t losses = 0;  // times that the database had lost what its last server recorded
 };
 
 struct LedgerReport {
@@ -80,6 +82,7 @@ struct LedgerReport {
   int64_t transfers = 0;
   int64_t unbalanced = 0;
   int64_t invoices = 0;
+  int64_t losses = 0;  // as in LedgerContents: no difference, since nothing is left to compare
   int64_t differences_found = 0;
   std::vector<std::string> differences;  // the first kMaxDifferences
   bool clean() const { return differences_found == 0; }

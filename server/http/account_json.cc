@@ -207,7 +207,7 @@ std::string TenantsJson(const std::vector<accounts::Tenant>& tenants) {
                         {"plan", tenant.plan},
                         {"created_at", SecondsOf(tenant.created_us)},
                         {"disabled_at", SecondsOf(tenant.disabled_us)},
-                        {"spent_usd", UsdOf(tenant.spent_micro)},
+                        {"spent_usd", tenant.spent.Format()},
                         {"held_usd", UsdOf(tenant.held_micro)}};
   });
 }

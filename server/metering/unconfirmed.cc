@@ -36,17 +36,18 @@ absl::Status TakeBack(Connection& connection, const Row& row, const billing::Pri
   const int64_t micro = IntegerOf(row[10]), pico = IntegerOf(row[11]), ended_us = IntegerOf(row[9]);
   WL_RETURN_IF_ERROR(
       connection
-          .Run("UPDATE usage_hour SET requests = requests - 1, prompt = prompt - $7, cached = "
+          .Run("UPDATE usage_hour SET requests = requests - $12, records = records - 1, prompt = "
+               "prompt - $7, cached = "
                "cached "
                "- $8, generated = generated - $9, charge_micro = charge_micro - $10 - CASE WHEN "
                "charge_pico < $11 THEN 1 ELSE 0 END, charge_pico = (charge_pico + 1000000 - $11) % "
                "1000000 WHERE hour_us = $1 AND tenant = $2 AND project = $3 AND api_key = $4 AND "
                "model = $5 AND tier = $6",
                {ended_us - ended_us % kMicrosecondsPerHour, row[2], row[3], row[4], row[5], row[6],
-                row[12], row[13], row[14], micro, pico})
+                row[12], row[13], row[14], micro, pico, int64_t{IntegerOf(row[1]) == 0}})
           .status());
   WL_RETURN_IF_ERROR(connection
-                         .Run("DELETE FROM usage_hour WHERE hour_us = $1 AND requests = 0",
+                         .Run("DELETE FROM usage_hour WHERE hour_us = $1 AND records = 0",
                               {ended_us - ended_us % kMicrosecondsPerHour})
                          .status());
   WL_ASSIGN_OR_RETURN(const Money charge, Money::FromColumns({micro, static_cast<int32_t>(pico)}));

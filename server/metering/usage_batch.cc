@@ -44,11 +44,12 @@ const ManyRows& PostRowsWithoutHold() {
 
 const ManyRows& HourRows() {
   static const ManyRows* const kRows = new ManyRows(
-      "INSERT INTO usage_hour(hour_us, tenant, project, api_key, model, tier, requests, prompt, "
-      "cached, generated, charge_micro, charge_pico)",
-      12,
+      "INSERT INTO usage_hour(hour_us, tenant, project, api_key, model, tier, requests, records, "
+      "prompt, cached, generated, charge_micro, charge_pico)",
+      13,
       " ON CONFLICT(hour_us, tenant, project, api_key, model, tier) DO UPDATE SET requests = "
-      "usage_hour.requests + excluded.requests, prompt = usage_hour.prompt + excluded.prompt, "
+      "usage_hour.requests + excluded.requests, records = usage_hour.records + excluded.records, "
+      "prompt = usage_hour.prompt + excluded.prompt, "
       "cached = usage_hour.cached + excluded.cached, generated = usage_hour.generated + "
       "excluded.generated, charge_micro = usage_hour.charge_micro + excluded.charge_micro + "
       "(usage_hour.charge_pico + excluded.charge_pico) / 1000000, charge_pico = "
@@ -84,7 +85,7 @@ Row RowOf(const std::tuple<int64_t, std::string, std::string, std::string, std::
 
 struct UsageBatch::Sums {
   struct Hour {
-    int64_t requests = 0;
+    int64_t requests = 0, records = 0;
     UsageCounts counts;
     Money charge;
   };
@@ -106,7 +107,8 @@ struct UsageBatch::Sums {
     const UsageSubject& subject = open.subject;
     Hour& hour = hours[{end.ended_us - end.ended_us % kMicrosecondsPerHour, subject.tenant,
                         subject.project, subject.api_key, subject.model, subject.tier}];
-    ++hour.requests;
+    hour.requests += open.id.choice == 0 ? 1 : 0;
+    ++hour.records;
     hour.counts.prompt += end.counts.prompt;
     hour.counts.cached += end.counts.cached;
     hour.counts.generated += end.counts.generated;
@@ -132,8 +134,9 @@ struct UsageBatch::Sums {
     for (const auto& [key, hour] : hours) {
       const Money::Columns charge = hour.charge.ToColumns();
       Row row = RowOf(key);
-      for (const int64_t value : {hour.requests, hour.counts.prompt, hour.counts.cached,
-                                  hour.counts.generated, charge.micro, int64_t{charge.pico}}) {
+      for (const int64_t value :
+           {hour.requests, hour.records, hour.counts.prompt, hour.counts.cached,
+            hour.counts.generated, charge.micro, int64_t{charge.pico}}) {
         row.emplace_back(value);
       }
       rows.push_back(std::move(row));

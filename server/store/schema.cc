@@ -124,6 +124,16 @@ CREATE TABLE batch_result(tenant TEXT NOT NULL, batch TEXT NOT NULL, line BIGINT
   ok BIGINT NOT NULL, bytes BIGINT NOT NULL, text TEXT NOT NULL,
   PRIMARY KEY(tenant, batch, line)){by_key};
 )",
+    // A request has a record for each choice; an hour counts both.
+    R"(
+ALTER TABLE usage_hour ADD COLUMN records BIGINT NOT NULL DEFAULT 0;
+UPDATE usage_hour SET records = requests;
+UPDATE usage_hour SET requests = (SELECT COUNT(*) FROM usage AS u WHERE u.status = 'posted' AND
+  u.choice = 0 AND u.ended_us >= usage_hour.hour_us AND
+  u.ended_us < usage_hour.hour_us + 3600000000 AND u.tenant = usage_hour.tenant AND
+  u.project = usage_hour.project AND u.api_key = usage_hour.api_key AND
+  u.model = usage_hour.model AND u.tier = usage_hour.tier);
+)",
 };
 
 std::string InDialect(Dialect dialect, const char* sql) {

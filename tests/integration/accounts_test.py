@@ -142,6 +142,22 @@ def test_usage_pages_are_the_whole_and_groups_sum_to_it(cloud):
     assert sum(r["num_model_requests"] for b in whole for r in b["results"]) == 4
 
 
+def test_a_request_for_several_choices_is_one_request_in_every_report(cloud):
+    server, _ = cloud
+    began = int(time.time())
+    made = new_key(server, read_usage=True)
+    body = {"model": "m", "prompt": "Once", "max_tokens": 5}
+    for n in (3, 1):
+        assert call(server, "POST", "/v1/completions", {**body, "n": n}, made["key"])[0] == 200
+    for width in ("1m", "1h", "1d"):
+        page = call(server, "GET", f"/v1/organization/usage/completions?start_time={began - 60}&bucket_width={width}", key="root")[1]
+        sums = [sum(r[field] for b in page["data"] for r in b["results"]) for field in ("num_model_requests", "output_tokens")]
+        assert sums == [2, 20], (width, page)
+    table = waferctl("usage", "--server", server.http, "--api-key", "root", "--by", "tenant").stdout
+    assert table.split()[:6] == ["from", "tenant", "requests", "input", "cached", "output"] and table.split()[7] == "acme"
+    assert table.split()[8] == "2" and table.split()[11] == "20", table
+
+
 def test_the_first_key_of_a_server_without_keys_is_an_administrators(tmp_path):
     with Sqlite() as database, Waferd(config(tmp_path, database, keys="")) as server:
         assert call(server, "POST", "/admin/tenants", {"name": "acme"}, key=None)[0] == 200

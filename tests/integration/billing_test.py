@@ -22,7 +22,10 @@ INSERT INTO api_key(id, digest, prefix, tenant, project, admin, read_usage, mode
 INSERT INTO epoch(host, started_us, ended_us) VALUES('there', 1, 2);
 INSERT INTO usage(epoch, ordinal, choice, status, reason, tenant, project, api_key, model, tier, endpoint, request_id, admitted_us, ended_us,
   prompt, cached, generated, charge_micro, charge_pico, hold_micro) VALUES(1, 1, 0, 'posted', 'stop', 'acme', 'search', 'key_1', 'm', 'default',
-  '/v1/completions', 'r', 1790000000000000, 1790000001000000, 5, 0, 7, 3, 500000, 0);
+  '/v1/completions', 'r', 1790000000000000, 1790000001000000, 5, 0, 7, 3, 500000, 0),
+  (1, 1, 1, 'posted', 'stop', 'acme', 'search', 'key_1', 'm', 'default', '/v1/completions', 'r', 1790000000000000, 1790000001000000, 0, 0, 2, 0, 0, 0);
+INSERT INTO usage_hour(hour_us, tenant, project, api_key, model, tier, requests, prompt, cached, generated, charge_micro, charge_pico)
+  VALUES(1789999200000000, 'acme', 'search', 'key_1', 'm', 'default', 2, 5, 0, 9, 3, 500000);
 INSERT INTO account(tenant, period, spent_micro, spent_pico, held_micro) VALUES('acme', 202609, 3, 500000, 0), ('acme', 0, 3, 500000, 0);
 """
 
@@ -37,7 +40,8 @@ def test_a_database_of_an_older_version_is_brought_up_to_date_and_keeps_its_rows
     database.run(script)
     with Waferd(config(tmp_path, database)) as server:
         assert database.rows("SELECT version FROM schema_version") == [[str(len(steps))]]
-        assert database.rows("SELECT position, prompt, generated, charge_micro FROM usage") == [["1", "5", "7", "3"]]
+        assert database.rows("SELECT position, prompt, generated, charge_micro FROM usage ORDER BY choice") == [["1", "5", "7", "3"], ["2", "0", "2", "0"]]
+        assert database.rows("SELECT requests, records FROM usage_hour WHERE hour_us = 1789999200000000") == [["1", "2"]]
         assert database.rows("SELECT tenant, id, name FROM project") == [["acme", "search", "search"]]
         assert database.rows("SELECT project, period, spent_micro, spent_pico, held_micro FROM account ORDER BY project, period") == [
             ["", "0", "3", "500000", "0"], ["", "202609", "3", "500000", "0"], ["search", "202609", "3", "500000", "0"]]

@@ -63,6 +63,22 @@ def test_answers_of_every_kind_say_what_their_records_cost(database, tmp_path):
         assert len(lines) == 11 and len({json.loads(line)["id"] for line in lines}) == 11
 
 
+def test_less_than_a_cent_is_not_shown_as_nothing(tmp_path):
+    with Sqlite() as database, Waferd(ledger_config(tmp_path, database)) as server:
+        key = new_key(server)["key"]
+        cost = call(server, "POST", "/v1/completions", {"model": "m", "prompt": "Once", "max_tokens": 1}, key)[1]["usage"]["cost"]
+        assert 0 < Decimal(cost) < Decimal("0.005")
+        name = f"acme:{time.strftime('%Y-%m', time.gmtime())}"
+        where = ("--server", server.http, "--api-key", "root")
+        assert f"total {cost} USD, credited 0.00, due 0.00" in waferctl("invoice", "show", name, *where).stdout
+        (line,) = [line.split() for line in waferctl("invoice", "list", *where).stdout.splitlines() if name in line]
+        assert line == [name, "draft", cost, "0.00"]
+        (tenant,) = [one for one in call(server, "GET", "/admin/tenants")[1]["tenants"] if one["name"] == "acme"]
+        assert tenant["spent_usd"] == cost
+        (kept,) = call(server, "GET", "/admin/invoices")[1]["invoices"]
+        assert (kept["total_usd"], kept["exact_usd"]) == ("0.00", cost)
+
+
 def shift_back(path, days):
     """The usage of a store as if it were so many days old."""
     us = days * 86_400_000_000

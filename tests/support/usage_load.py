@@ -113,6 +113,6 @@ def check_records(database, answers):
     assert set(statuses) <= {"posted", "interrupted"}
     sums = "COALESCE(SUM(prompt), 0), COALESCE(SUM(cached), 0), COALESCE(SUM(generated), 0)"
     posted = database.rows(f"SELECT COUNT(*), {sums} FROM usage WHERE status = 'posted'")
-    hours = database.rows(f"SELECT COALESCE(SUM(requests), 0), {sums} FROM usage_hour")
+    hours = database.rows(f"SELECT COALESCE(SUM(records), 0), {sums} FROM usage_hour")
     assert posted == hours
     return len(ended), statuses.count("posted"), statuses.count("interrupted")

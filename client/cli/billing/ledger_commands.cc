@@ -42,6 +42,12 @@ absl::Status RunVerify(const Arguments& arguments) {
       }
     }
   }
+  if (const std::string losses = CellOf(report, "losses"); !arguments.json() && losses != "0") {
+    Print(
+        "The database had lost what its last server recorded {} times (an older copy was put back, "
+        "or its log was cut): that usage is in no sum here.\n",
+        losses);
+  }
   if (found == "0") return absl::OkStatus();
   return absl::DataLossError(absl::StrCat("the ledger has ", found, " differences"));
 }

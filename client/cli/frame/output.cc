@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 #include "wafer_backend/base/terminal_text.h"
@@ -17,6 +18,12 @@ void PrintText(std::string_view text) {
 
 std::string Counted(int64_t count, std::string_view thing) {
   return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s");
+}
+
+std::string Dollars(double usd) {
+  const double size = std::abs(usd);
+  const int zeros = size > 0 && size < 0.01 ? -static_cast<int>(std::floor(std::log10(size))) : 1;
+  return fmt::format("{:.{}f}", usd, std::min(zeros + 1, 15));
 }
 
 Table::Table(std::vector<std::string> names, std::vector<Align> align)

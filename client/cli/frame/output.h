@@ -23,6 +23,9 @@ void Print(fmt::format_string<Values...> text, Values&&... values) {
 // "2 users", "1 user".
 std::string Counted(int64_t count, std::string_view thing);
 
+// "12.30"; below a cent with two digits that are not zero: "0.0031".
+std::string Dollars(double usd);
+
 class Table {
  public:
   enum class Align : bool { kLeft, kRight };

@@ -70,7 +70,10 @@ std::string CellOf(const json::object& object, const char* field) {
   if (value == nullptr) return "";
   const bool date = std::string_view(field).ends_with("_at") && value->is_int64();
   if (date) return InstantText(value->get_int64() * kMicrosecondsPerSecond);
-  return TextOf(*value);
+  const json::value* exact = std::string_view(field) == "total_usd" && *value == "0.00"
+                                 ? object.if_contains("exact_usd")
+                                 : nullptr;
+  return TextOf(exact != nullptr ? *exact : *value);
 }
 
 void PrintList(const json::object& answer, const char* name,

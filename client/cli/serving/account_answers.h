@@ -18,7 +18,8 @@ absl::StatusOr<boost::json::object> AskAccounts(const Arguments& arguments,
 // A name as a part of a path.
 std::string Escaped(const std::string& name);
 
-// A field as people read it: "" for null, a date for fields that end in _at.
+// A field as people read it: "" for null, a date for fields that end in _at, and for a total_usd
+// that was rounded to no cent at all the exact_usd that it was rounded from.
 std::string CellOf(const boost::json::object& object, const char* field);
 
 // A table of answer[name], a column a field.

@@ -234,13 +234,20 @@ absl::Status SimBilling::AddTo(simulator::OfflineResult* run) const {
 
 void PrintBilling(const json::object& billing) {
   const auto text = [](const json::value& value) { return std::string(value.as_string()); };
+  const json::array& by = billing.at("by").as_array();
+  // Invoices are whole cents; what each came to is in the table.
+  const bool free = std::all_of(by.begin(), by.end(), [&](const json::value& row) {
+    return text(row.at("revenue_usd")) == "0.00";
+  });
+  const std::string billed = text(billing.at("revenue_usd"));
   Print("billed {} USD by {}, cost {} USD, of it idle {}; margin {}\n",
-        text(billing.at("revenue_usd")), text(billing.at("prices")), text(billing.at("cost_usd")),
-        text(billing.at("idle_cost_usd")), text(billing.at("margin_usd")));
+        billed == "0.00" && !free ? "less than 0.01" : billed, text(billing.at("prices")),
+        text(billing.at("cost_usd")), text(billing.at("idle_cost_usd")),
+        text(billing.at("margin_usd")));
   using Align = Table::Align;
   Table table({"tenant", "model", "tier", "requests", "revenue, $", "cost, $", "margin, $"},
               {Align::kLeft, Align::kLeft, Align::kLeft, Align::kRight});
-  for (const json::value& row : billing.at("by").as_array()) {
+  for (const json::value& row : by) {
     table.Add({text(row.at("tenant")), text(row.at("model")), text(row.at("tier")),
                absl::StrCat(row.at("requests").as_int64()), text(row.at("revenue_usd")),
                text(row.at("cost_usd")), text(row.at("margin_usd"))});

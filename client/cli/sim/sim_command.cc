@@ -123,7 +123,7 @@ void PrintRun(const simulator::OfflineResult& run) {
             ? "no output token to share it"
             : fmt::format("{:.3f} USD a million output tokens",
                           r.cost_usd() * 1e6 / static_cast<double>(r.output_tokens));
-    Print("energy {:.3f} kWh, cost {:.2f} USD, {}\n", r.energy_joules() / 3.6e6, r.cost_usd(),
+    Print("energy {:.3f} kWh, cost {} USD, {}\n", r.energy_joules() / 3.6e6, Dollars(r.cost_usd()),
           price);
   }
   const auto& took = run.report.at("run").as_object();

@@ -8,6 +8,7 @@
 
 #include "client/cli/charts/line_chart.h"
 #include "client/cli/charts/page.h"
+#include "client/cli/frame/output.h"
 #include "scheduler/simulator/report_json.h"
 
 namespace waferline::cli {
@@ -32,7 +33,7 @@ void AddSummary(const simulator::Report& r, Page* page) {
   }
   if (r.energy_joules() > 0) {
     rows.push_back({"energy", fmt::format("{:.3f} kWh", r.energy_joules() / 3.6e6)});
-    rows.push_back({"cost", fmt::format("{:.2f} USD", r.cost_usd())});
+    rows.push_back({"cost", Dollars(r.cost_usd()) + " USD"});
   }
   page->Heading("Summary");
   page->Table({"", ""}, rows);

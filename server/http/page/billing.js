@@ -6,7 +6,10 @@ import {barChart} from "./bars.js";
 import {ask} from "./api.js";
 
 const DAYS = 30, DAY_S = 86400, REFRESH_MS = 5000;
-const usd = value => "$" + (value >= 100 ? value.toFixed(0) : value >= 1 ? value.toFixed(2) : Number(value.toPrecision(3)));
+// At least three digits that are not zero, never with an exponent.
+const usd = value => "$" + (value >= 100 ? value.toFixed(0) : value >= 1 ? value.toFixed(2) : value > 0 ? value.toFixed(Math.min(12, 2 - Math.floor(Math.log10(value)))).replace(/0+$/, "") : 0);
+// A total that is rounded to no cent at all is shown as what it was rounded from.
+const total = invoice => invoice.total_usd === "0.00" ? "$" + invoice.exact_usd : invoice.total_usd ? "$" + invoice.total_usd : "";
 const date = seconds => seconds ? new Date(seconds * 1e3).toISOString().slice(0, 10) : "";
 const cells = (row, ...values) => h("tr", row, values.map(value => h("td", {}, value)));
 const table = (heads, rows, empty) => rows.length === 0 ? h("p", {class: "soft"}, empty)
@@ -60,13 +63,13 @@ export function show(place) {
       one.hidden = false;
       one.replaceChildren(h("h2", {}, `Invoice ${kept.id}`, h("span", {class: "soft"}, `, ${kept.status}`)),
         table(["project", "model", "item", "tier", "quantity", "amount"], kept.invoice.lines.map(line => cells({}, line.project, line.model, line.item.replaceAll("_", " "), line.tier ?? "", line.quantity === undefined ? "" : count(line.quantity), "$" + line.amount_usd)), "No lines: nothing was charged."),
-        h("p", {}, h("b", {}, "$" + kept.total_usd), h("span", {class: "soft"}, ` total, $${kept.credited_usd} credited, $${kept.due_usd} due`)),
+        h("p", {}, h("b", {}, total(kept)), h("span", {class: "soft"}, ` total, $${kept.credited_usd} credited, $${kept.due_usd} due`)),
         kept.status === "draft" && h("button", {type: "button", class: "main", onclick: async () => { if (await act(`/admin/invoices/${encodeURIComponent(id)}/close`, {}, `${id} is final`)) open(id); }}, "Make it final"));
       one.scrollIntoView({block: "nearest"});
     } catch (error) { failed(error); }
   };
   const drawInvoices = list => invoices.replaceChildren(table(["invoice", "status", "total", "credited", ""], list.map(invoice => cells({"data-invoice": invoice.id},
-    invoice.id, h("span", {class: invoice.status === "final" ? "badge good" : "badge"}, invoice.status), invoice.total_usd ? "$" + invoice.total_usd : "", "$" + invoice.credited_usd,
+    invoice.id, h("span", {class: invoice.status === "final" ? "badge good" : "badge"}, invoice.status), total(invoice), "$" + invoice.credited_usd,
     h("button", {type: "button", onclick: () => open(invoice.id)}, "Show"))), "No usage was recorded yet."));
 
   place.append(h("h1", {}, "Billing"), says, secret,

@@ -302,6 +302,8 @@ TEST_CASE_METHOD(World, "one flipped digit in any table is found") {
       "UPDATE usage SET generated = generated + 1 WHERE ordinal = 2",
       "UPDATE usage SET invoice = 0 WHERE ordinal = 2",
       "UPDATE usage_hour SET cached = cached + 1",
+      "UPDATE usage_hour SET requests = requests + 1",
+      "UPDATE usage_hour SET records = records + 1",
       "UPDATE account SET spent_micro = spent_micro + 1 WHERE period = 0",
       "UPDATE account SET held_micro = 1 WHERE period = 0",
       "UPDATE entry SET pico = pico + 1 WHERE transfer = 'usage:1.2.0' AND line = 0",

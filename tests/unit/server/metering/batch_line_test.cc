@@ -48,7 +48,7 @@ TEST_CASE("a batch's line is recorded with the row of its answer, or not at all"
     CHECK((count("open") == 0 && count("posted") == 2));
   }
   CHECK_FALSE((*meter)->TakeKeptBack(first));
-  CHECK(world.Number("SELECT SUM(requests) FROM usage_hour") == 2);
+  CHECK(world.Number("SELECT SUM(records) FROM usage_hour") == 2);
   line();  // its answer has no row when the server ends
   CHECK((*meter)->Stop());
   CHECK(world.Number("SELECT COUNT(*) FROM usage") == 2);

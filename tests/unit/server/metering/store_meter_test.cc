@@ -97,7 +97,9 @@ TEST_CASE(
   OpenUsage unseen = open;
   unseen.id.ordinal = 99;
   for (int again = 0; again < 3; ++again) REQUIRE(post(unseen));
-  CHECK(world.Number("SELECT requests FROM usage_hour") == 2);
+  CHECK(world.Number("SELECT records FROM usage_hour") == 2);
+  CHECK(world.Number("SELECT requests FROM usage_hour") ==
+        0);  // their first choices posted nothing
 }
 
 TEST_CASE(
