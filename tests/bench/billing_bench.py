@@ -5,9 +5,11 @@
 
 Both servers of a pair are under load all the time and take turns: one is stopped (SIGSTOP) while the other runs, so that what else the
 machine does falls on both. There are more clients than the 64 streams that a server runs at once, so that a client that still waits for the
-end of its answer leaves no gap: that wait is measured apart. A turn gives tokens a second; printed are the median of the turns' ratios, and
-between what it is in 95 of 100 samples of the same turns. Next to it the CPU time that the recording takes a request, of the writer's
-thread and of PostgreSQL's processes, which other programs hardly change, as a share of all that a request takes.
+end of its answer leaves no gap: that wait is measured apart. A turn gives tokens a second, and the CPU time of a token: of the server and its
+database together. Printed are the medians of the turns' ratios, and between what they are in 95 of 100 samples of the same turns. Where all
+cores are busy, as here, tokens a second are the cores over the CPU time of a token; other programs take cores away, but hardly
+change that time, so its interval is much the narrower one: `tokens_of_off_by_cpu`. Next to them the CPU time that the recording takes a request,
+of the writer's thread and of PostgreSQL's processes, as a share of all that a request takes.
 
 Then each server alone, with four more streams that measure how long an answer's end waits after its last token. Records a second: what the
 database takes from record_bench (build its target first), which does nothing else.
@@ -116,28 +118,40 @@ class Server:
             client.wait(30)
 
     def turn(self, seconds):
-        """Tokens a second while it runs by itself."""
+        """Tokens a second, and tokens a CPU second, while it runs by itself."""
         self.waferd.process.send_signal(signal.SIGCONT)
         time.sleep(0.1)
-        before, began = self.count("generated_tokens"), time.monotonic()
+        before, cpu_before, began = self.count("generated_tokens"), self.cpu(), time.monotonic()
         time.sleep(seconds)
-        rate = (self.count("generated_tokens") - before) / (time.monotonic() - began)
+        tokens, cpu = self.count("generated_tokens") - before, self.cpu() - cpu_before
+        lasted = time.monotonic() - began
         self.waferd.process.send_signal(signal.SIGSTOP)
-        return rate
+        return tokens / lasted, tokens / cpu
+
+    def cpu(self):
+        """Seconds so far, of the server and its database."""
+        return sum(cpu for pid in (self.waferd.pid, *self.database()) for _, cpu in cpu_seconds(pid))
+
+
+def interval(ratios):
+    """The median, and between what it is in 95 of 100 samples."""
+    rng = random.Random(1)
+    medians = sorted(statistics.median(rng.choices(ratios, k=len(ratios))) for _ in range(2000))
+    return {"median": round(statistics.median(ratios), 3), "from": round(medians[50], 3), "to": round(medians[-51], 3), "turns": len(ratios)}
 
 
 def paired(off, server, options):
-    ratios = []
+    by_time, by_cpu = [], []
     with off.load(), server.load():
         for one in (off, server):
             one.waferd.process.send_signal(signal.SIGSTOP)
         for number in range(options.turns):
             rates = {one.name: one.turn(options.seconds) for one in ((off, server) if number % 2 else (server, off))}
-            if rates["off"] > 0:  # else it got no CPU in its turn
-                ratios.append(rates[server.name] / rates["off"])
-    rng = random.Random(1)
-    medians = sorted(statistics.median(rng.choices(ratios, k=len(ratios))) for _ in range(2000))
-    return {"median": round(statistics.median(ratios), 3), "from": round(medians[50], 3), "to": round(medians[-51], 3), "turns": len(ratios)}
+            if rates["off"][0] > 0:  # else it got no CPU in its turn
+                ratios = [on / without for on, without in zip(rates[server.name], rates["off"])]
+                by_time.append(ratios[0])
+                by_cpu.append(ratios[1])
+    return {"tokens_of_off": interval(by_time), "tokens_of_off_by_cpu": interval(by_cpu)}
 
 
 def alone(server, options):
@@ -189,7 +203,7 @@ def main():
             store, durability = (postgres.url, "") if postgres else (f"sqlite:{folder}/{name}.db", f"durability: {name}, ")
             server = Server(name, folder, f'billing: {{store: "{store}", {durability}prices: {prices}}}', postgres)
             with server.waferd:
-                line = {"kind": name, "tokens_of_off": paired(off, server, options), **alone(server, options)}
+                line = {"kind": name, **paired(off, server, options), **alone(server, options)}
             print(json.dumps({**line, "records": records_a_second(store, "power" if name == "power" else "process")}), flush=True)
 
 
