@@ -39,6 +39,7 @@ RemoteBackend::RemoteBackend(const RemoteOptions& options)
                           .chain = options.chain,
                           .fingerprint = options.fingerprint,
                           .patience = options.liveness.patience,
+                          .step_patience = options.step_patience,
                           .credentials = options.credentials,
                           .generations = options_.generations,
                           .vitals = options_.vitals}),

@@ -38,6 +38,8 @@ struct RemoteOptions {
   Nanoseconds max_outage = Seconds(10);              // then new jobs that wait for them fail
   Nanoseconds outage_patience = Seconds(60);         // then those of begun sequences do
   link::Liveness liveness;                           // a silent worker is lost
+  // So are shards that live and do not answer a step; far longer than any model takes.
+  Nanoseconds step_patience = Seconds(600);
   // What workers see of this driver; the generation is where it starts from. Two drivers without an
   // election should differ in incarnation and in generation. Chains that share standbys count their
   // generations together in `generations`; null: this chain counts alone.

@@ -79,12 +79,15 @@ void RemoteShards::Watch() {
   options_.vitals->state = state_;
   const bool loading =
       std::any_of(shards_.begin(), shards_.end(), [](const auto& shard) { return shard->loading; });
-  if (loading) {  // heartbeats say that it is alive
+  if (loading)  // heartbeats say that it is alive
     built_by_ = std::max(built_by_, std::min(reactor_->Now() + options_.patience, load_by_));
+  if (logits_ != nullptr && reactor_->Now() > step_by_) {  // all others wait for it
+    Fail(absl::DeadlineExceededError(
+        absl::StrCat("the shards live, and a step has had no answer for ",
+                     ToSeconds(options_.step_patience), " s")));
   }
-  if (state_ == State::kBuilding && reactor_->Now() > built_by_) {
+  if (state_ == State::kBuilding && reactor_->Now() > built_by_)
     Fail(absl::DeadlineExceededError("the shards did not join within twice their patience"));
-  }
 }
 
 void RemoteShards::Greet(size_t index, std::unique_ptr<link::Connection> connection) {
@@ -271,6 +274,7 @@ void RemoteShards::Close(uint32_t slot, uint64_t job) {
 }
 
 void RemoteShards::StartStep(const link::TokenFrame& tokens, link::LogitsFrame* logits) {
+  step_by_ = reactor_->Now() + options_.step_patience;
   step_ = tokens.step;
   step_rows_ = tokens.rows.size();
   logits_ = logits;

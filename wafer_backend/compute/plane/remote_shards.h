@@ -44,6 +44,7 @@ class RemoteShards {
     size_t chain = 0;                                    // its number there
     uint64_t fingerprint = 0;                            // of the model that they must have
     Nanoseconds patience;                                // twice that for the chain to be built
+    Nanoseconds step_patience;                           // for the answer to a step
     membership::Credentials credentials;                 // the driver's; its generation is not used
     std::shared_ptr<std::atomic<uint64_t>> generations;  // each Build is the next
     std::shared_ptr<ChainVitals> vitals;                 // says there how it is
@@ -63,7 +64,8 @@ class RemoteShards {
   bool TakeMemoryChanged() { return std::exchange(memory_changed_, false); }
   // Drops everything.
   void Fail(const absl::Status& why);
-  // A chain that is not up within twice the patience loses all. To be called now and then.
+  // A chain that is not up within twice the patience, or has no answer to a step within its own,
+  // loses all. To be called now and then.
   void Watch();
   // For how long nothing came from the shard that has been silent for longest; 0: none is
   // connected.
@@ -136,6 +138,7 @@ class RemoteShards {
   State state_ = State::kDown;
   Nanoseconds built_by_;
   Nanoseconds load_by_;
+  Nanoseconds step_by_;
   Loss loss_;
   bool memory_changed_ = false;
   uint32_t reports_pending_ = 0;

@@ -117,8 +117,15 @@ class PrefillServer {
   }
 
   absl::Status HandleControl(const link::ShardsFrame& frame) {
-    service_.SetTargets({});
     membership::Credentials ours = gate_.last();
+    // A later epoch than its greeting's would keep every other driver away for good.
+    if (frame.epoch != ours.fence.epoch || frame.generation < ours.fence.generation) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("shards of epoch ", frame.epoch, ", generation ", frame.generation,
+                       ", of a driver of epoch ", ours.fence.epoch, ", generation ",
+                       ours.fence.generation, " (or later)"));
+    }
+    service_.SetTargets({});
     ours.fence = {frame.epoch, frame.generation};
     gate_.OnDriver(ours);
     shards_.Connect(frame, ours);

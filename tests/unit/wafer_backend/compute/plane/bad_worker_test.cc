@@ -18,6 +18,7 @@ enum class State : uint8_t { kNone, kGreeting, kJoin, kMemory, kOpen, kHandOff, 
 // What a shard does wrong; each entry is optional.
 struct Wrong {
   State silent_from = State::kNone;
+  bool steps_unanswered = false;  // though it lives
   std::function<void(link::HelloFrame&)> hello;
   std::function<void(link::MemoryFrame&)> memory;
   std::function<void(link::LogitsFrame&)> logits;
@@ -117,7 +118,7 @@ class FakeShard {
   }
   absl::Status Handle(Peer*, const link::CloseFrame&) { return absl::OkStatus(); }
   absl::Status Handle(Peer* peer, const link::TokenFrame& tokens) {
-    if (Silences(State::kStep)) return absl::OkStatus();
+    if (Silences(State::kStep) || wrong_.steps_unanswered) return absl::OkStatus();
     link::LogitsFrame logits{tokens.step, 256, std::vector<float>(tokens.rows.size() * 256)};
     for (size_t row = 0; row < tokens.rows.size(); ++row) logits.logits[row * 256 + 1] = 1;
     if (wrong_.logits) wrong_.logits(logits);
@@ -250,6 +251,15 @@ TEST_CASE("a shard that goes silent, in whatever state, costs a bounded time") {
   INFO(status);
   REQUIRE((absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status)));
   REQUIRE(status.ToString().find("has sent nothing for") != std::string::npos);
+}
+
+TEST_CASE("a shard that lives and never answers a step costs a bounded time") {
+  Stage stage({.steps_unanswered = true});
+  stage.options.remote.step_patience = Milliseconds(300);
+  const absl::Status status = EndOf(&stage);
+  INFO(status);
+  REQUIRE(absl::IsUnavailable(status));
+  REQUIRE(status.ToString().find("a step has had no answer for 0.3 s") != std::string::npos);
 }
 
 TEST_CASE("what a prefill worker sends has to have the asked sizes") {

@@ -41,6 +41,7 @@ class RawDriver {
     REQUIRE(outlet_->Send(link::PrefillFrame{.job = job, .tokens = {3, 4, 5}, .prompt_tokens = 3})
                 .ok());
   }
+  void SetShards(const link::ShardsFrame& frame) { REQUIRE(outlet_->Send(frame).ok()); }
   void TurnUntil(const std::function<bool()>& done) {
     const Nanoseconds end = reactor_.Now() + Seconds(10);
     while (!done()) {
@@ -82,6 +83,19 @@ TEST_CASE("a job that is sent twice costs the driver its connection, and is rele
   first.TurnUntil([&] { return first.closed(); });
   RawDriver second(prefill->endpoint(), fingerprint);
   second.Submit(6);
+  second.TurnUntil([&] { return !second.codes().empty(); });
+  REQUIRE(second.codes() == std::vector<uint32_t>{0});
+}
+
+TEST_CASE("shards of another epoch than the driver's cost it alone its connection") {
+  const ModelOnDisk disk(ModelSpec());
+  const auto prefill = StartPrefill(disk.path(), 32);
+  const uint64_t fingerprint = shard::FingerprintOf(*disk.file());
+  RawDriver first(prefill->endpoint(), fingerprint);
+  first.SetShards({.epoch = uint64_t{1} << 60, .generation = 1, .shards = {}});
+  first.TurnUntil([&] { return first.closed(); });
+  RawDriver second(prefill->endpoint(), fingerprint);
+  second.Submit(1);
   second.TurnUntil([&] { return !second.codes().empty(); });
   REQUIRE(second.codes() == std::vector<uint32_t>{0});
 }
