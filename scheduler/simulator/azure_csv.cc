@@ -76,7 +76,8 @@ std::optional<int64_t> InstantOf(std::string_view text) {
   const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(*y)),
                                          std::chrono::month(static_cast<unsigned>(*mo)),
                                          std::chrono::day(static_cast<unsigned>(*d))};
-  if (!date.ok() || *h > 23 || *mi > 59 || *s > 60) return std::nullopt;
+  // 64 bits hold nanoseconds since 1970 until 2262.
+  if (!date.ok() || *y < 1970 || *y > 2261 || *h > 23 || *mi > 59 || *s > 60) return std::nullopt;
   int64_t ns = 0;
   size_t at = 19;
   if (at < text.size() && text[at] == '.') {

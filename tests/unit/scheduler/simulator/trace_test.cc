@@ -97,7 +97,11 @@ TEST_CASE("azure lines: columns by name, dates with fractions and zones") {
                                     {"2023-04-31", false},
                                     {"2024-02-29", true},
                                     {"2023-13-01", false},
-                                    {"2023-00-01", false}}) {
+                                    {"2023-00-01", false},
+                                    {"1969-12-31", false},
+                                    {"2261-12-31", true},
+                                    {"2262-01-01", false},
+                                    {"9541-11-16", false}}) {
     CAPTURE(day);
     const std::string text = std::string("TIMESTAMP,ContextTokens,GeneratedTokens\n") + day;
     REQUIRE(ParseTrace(text + " 10:00:00,1,1\n", {TraceFormat::kAzure}).ok() == exists);
