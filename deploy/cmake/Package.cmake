@@ -3,7 +3,7 @@ include(GNUInstallDirs)
 set(share ${CMAKE_INSTALL_DATADIR}/waferline)
 install(TARGETS waferd waferctl RUNTIME)
 install(DIRECTORY deploy/calibration deploy/config deploy/contracts deploy/grafana deploy/hardware deploy/model-shapes
-                  deploy/models deploy/plans deploy/prices deploy/profiles deploy/prometheus
+                  deploy/models deploy/plans deploy/prices deploy/profiles deploy/prometheus deploy/traces
         DESTINATION ${share})
 install(FILES deploy/systemd/waferd.service DESTINATION lib/systemd/system)
 install(FILES README.md ARCHITECTURE.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -107,7 +107,10 @@ void PrintWhatToTry(const std::string& url, const config::ServerConfig& config,
                           ? " (with a certificate of your own: --cert FILE --key FILE)"
                           : "");
   if (needs_keys) printf("    (KEY: one of this server's API keys)\n");
-  printf("    build/bin/waferctl %s --server %s%s%s\n", chat ? "chat" : "complete \"Once upon a\"",
+  // Where it was built, or as it is installed.
+  const char* waferctl =
+      access("build/bin/waferctl", X_OK) == 0 ? "build/bin/waferctl" : "waferctl";
+  printf("    %s %s --server %s%s%s\n", waferctl, chat ? "chat" : "complete \"Once upon a\"",
          url.c_str(), ca.empty() ? "" : (" --ca" + ca).c_str(), needs_keys ? " --api-key KEY" : "");
   printf("    curl -N%s %s/v1/%s -H 'Content-Type: application/json'%s \\\n",
          ca.empty() ? "" : (" --cacert" + ca).c_str(), url.c_str(),

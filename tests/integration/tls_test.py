@@ -285,7 +285,7 @@ def test_fields_that_do_not_fit_are_refused(tmp_path):
 def test_the_ready_line_has_what_clients_need_and_plain_http_hears_of_tls(tmp_path, lab):
     with TlsWaferd(tmp_path, lab) as server:
         own = lab.folder / "frontend/ca.crt"
-        command = re.search(r"build/bin/waferctl \w+ (?:\".*\" )?(--server .*)", server.log())[1].split()
+        command = re.search(r"waferctl \w+ (?:\".*\" )?(--server .*)", server.log())[1].split()
         assert command == ["--server", f"https://127.0.0.1:{server.port}", "--ca", str(own)]
         assert f"curl -N --cacert {own} https://127.0.0.1:{server.port}/v1/" in server.log()
         assert waferctl("models", *command).returncode == 0
