@@ -55,7 +55,7 @@ std::string Shown(const Asked& asked, const RecordsById& records) {
 }
 
 // What is wrong with a request's records; "": nothing.
-const char* WrongOf(const Asked& asked, const RecordsById& records) {
+const char* WrongOf(const Cloud& cloud, const Asked& asked, const RecordsById& records) {
   const auto [first, last] = records.equal_range(asked.id);
   const auto count = std::distance(first, last);
   if (count > 1) return "it is recorded more than once";
@@ -68,7 +68,7 @@ const char* WrongOf(const Asked& asked, const RecordsById& records) {
   if (posted && record->prompt != asked.prompt) return "another prompt is charged than was asked";
   if (asked.ending != Ending::kComplete) return "";
   if (record == nullptr) return "its client got all, and nothing is recorded";
-  const bool credited = record->reason == "unconfirmed" && asked.server->dead;
+  const bool credited = record->reason == "unconfirmed" && cloud.MayLackMarks(*asked.server);
   return posted || credited ? "" : "its client got all, and it is not charged";
 }
 
@@ -86,7 +86,7 @@ absl::Status Check(Cloud* cloud, Cloud::Front* front, Process* process) {
   connection->Rollback();
   for (const Asked& asked : cloud->asked()) {
     if (asked.front != front) continue;
-    const char* const wrong = WrongOf(asked, records);
+    const char* const wrong = WrongOf(*cloud, asked, records);
     if (*wrong != 0) cloud->Fail(absl::StrCat("billing: ", wrong, ": ", Shown(asked, records)));
   }
   WL_ASSIGN_OR_RETURN(const auto report, accounts::VerifyStore(*connection, Prices()));

@@ -206,13 +206,17 @@ void Cloud::RunFront(Front* front, Process& process) {
       front->changed.Wait(&mutex_, [&process] { return process.stop.load(); });
       front->serving = nullptr;
     }
-    serving.Stop();
+    if (!serving.Stop()) unsettled_.insert(&process);
     figures_.recoveries +=
         serving.counters().host_recoveries[0] + serving.counters().host_recoveries[1];
     if (serving.early()) Fail("law 5: a token left before its instant");
     MutexLock lock(&mutex_);
     front->changed.Wait(&mutex_, [front] { return front->calls == 0; });
   }
+}
+
+bool Cloud::MayLackMarks(const Process& server) const {
+  return server.dead || unsettled_.contains(&server);
 }
 
 void Cloud::SendClientsAway() {

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -97,6 +98,10 @@ class Cloud {
   // Another front end, with a later epoch where there is an election.
   Front* Follower();
 
+  // It was killed, or its database took not all when it was stopped: which answers were sent may
+  // not be marked, and the next server credits those.
+  bool MayLackMarks(const Process& server) const;
+
   // Clients that may leave cancel what they have asked.
   void SendClientsAway();
   uint64_t departures() const { return departures_; }  // how often they were sent away
@@ -128,6 +133,7 @@ class Cloud {
   uint64_t epochs_ = 0;
   uint64_t incarnations_ = 0;
   uint64_t departures_ = 0;
+  std::set<const Process*> unsettled_;
   int64_t max_batch_ = 8;
   Mutex mutex_;
   std::string failure_;

@@ -91,9 +91,9 @@ bool FrontEnd::CheckLaws() {
   return thread_->Post([](engine::Engine& engine) { engine.CheckLaws(); });
 }
 
-void FrontEnd::Stop() {
+bool FrontEnd::Stop() {
   thread_->Stop();
-  if (meter_ != nullptr) meter_->Stop();
+  return meter_ == nullptr || meter_->Stop();
 }
 
 FrontEnd::~FrontEnd() {

@@ -53,8 +53,9 @@ class FrontEnd {
   const tenancy::UsageLedger& ledger() const { return ledger_; }
   metering::StoreMeter* meter() { return meter_.get(); }
 
-  // New requests are refused, those in flight end; returns when they have.
-  void Stop();
+  // New requests are refused, those in flight end; returns when they have. False: the database did
+  // not take all that was to be recorded.
+  bool Stop();
 
  private:
   struct Quiet : runtime::LatenessObserver {
