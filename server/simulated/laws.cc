@@ -12,6 +12,9 @@ namespace {
 constexpr Nanoseconds kRetry = Milliseconds(50);
 // What was released has been reported by every worker.
 constexpr Nanoseconds kQuietBound = Seconds(5);
+// A prompt whose client left goes on to the end of its step on the modelled device: longer than
+// that.
+constexpr Nanoseconds kIdle = Milliseconds(50);
 // Of a request that is alone. A connection that a fault silenced may be found silent once the fault
 // is over, and its network may hold packets back for a while.
 constexpr int kMaxAlone = 8;
@@ -140,6 +143,7 @@ void CheckAlone(Cloud* cloud) {
   // The first one is for the shards' reports: those of one that has just been started again are of
   // the one before it.
   plane::PlaneCounters before;
+  runtime::SleepFor(kIdle);
   AskAlone(cloud, front, &before);
   bool alone = false;
   for (int i = 0; i < kMaxAlone && !alone && cloud->failure().empty(); ++i) {
