@@ -254,14 +254,17 @@ absl::StatusOr<std::vector<ValidRequest>> Expand(const Expansion& expansion,
   for (const ResponseShape::Prompt& prompt : shape.prompts) {
     auto room = Room(expansion, prompt.tokens->size());
     if (!room.ok()) return room.status();
-    if (expansion.pattern.sampling.min_tokens > *room) {
-      return FieldError("min_tokens", absl::StrCat("'min_tokens' must be at most ", *room,
+    const uint32_t least = expansion.pattern.sampling.min_tokens;
+    const int64_t most = expansion.clip ? expansion.wanted.value_or(*room) : *room;
+    if (least > most) {
+      return FieldError("min_tokens", absl::StrCat("'min_tokens' must be at most ", most,
                                                    ", the number of tokens to generate"));
     }
     for (int i = 0; i < shape.n; ++i) {
       ValidRequest& request = requests.emplace_back(expansion.pattern);
       request.prompt = prompt.tokens;
       request.max_tokens = static_cast<uint32_t>(*room);
+      request.sampling.min_tokens = std::min(least, request.max_tokens);
       request.sampling.seed = SeedOfChoice(request.sampling.seed, i);
     }
   }

@@ -182,6 +182,11 @@ TEST_CASE("max_tokens beyond the context is an error, or cut where configured") 
   CHECK(cut->requests[0].max_tokens == 997);  // of 1000, after the start token and two letters
   CHECK(cut->requests[1].max_tokens == 995);
   CHECK(cut->warning == "max_tokens cut to 995, which the context leaves");
+  const std::string least = R"({"model":"bytes","prompt":"ab","max_tokens":5000,"min_tokens":)";
+  const auto all = ParseCompletion(least + "5000}", envelope, catalog);
+  REQUIRE(all.ok());
+  CHECK(all->requests[0].sampling.min_tokens == 997);
+  CHECK(!ParseCompletion(least + "5001}", envelope, catalog).ok());
   const auto fits =
       ParseCompletion(R"({"model":"bytes","prompt":"ab","max_tokens":997})", envelope, catalog);
   CHECK(fits->warning.empty());
