@@ -54,7 +54,9 @@ json::object Header(const Arguments& arguments, const load::LoadSettings& settin
 
 // After the report: Unavailable if more of the requests failed than may.
 absl::Status EndOf(const load::LoadReport& report, double max_share) {
-  if (report.completed == 0) return absl::UnavailableError("no request was completed");
+  if (report.completed == 0 && report.cancelled == 0) {
+    return absl::UnavailableError("no request was completed");
+  }
   const uint64_t ended = report.completed + report.failed;
   if (static_cast<double>(report.failed) <= max_share * static_cast<double>(ended)) {
     return absl::OkStatus();

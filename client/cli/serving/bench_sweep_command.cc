@@ -88,7 +88,17 @@ std::string KneeText(const BenchSweep& sweep) {
   if (!knee && sweep.levels.front().pace >= kKept) {
     return "no rate was kept: at the lowest too few answers are within the goals";
   }
-  if (!knee) return "no rate was kept: the lowest is above what the server completes";
+  if (!knee && sweep.levels.front().report.failed > 0) {
+    return fmt::format("no rate was kept: of the lowest {} of {} requests failed",
+                       sweep.levels.front().report.failed,
+                       sweep.levels.front().report.failed + sweep.levels.front().report.completed);
+  }
+  if (!knee) {
+    return fmt::format(
+        "no rate was kept: at the lowest answers ended {:.0f} % as fast as requests "
+        "were due; of few requests (--num-prompts) that is partly chance",
+        100 * sweep.levels.front().pace);
+  }
   const SweepLevel& at = sweep.levels[*knee];
   if (!sweep.rates && *knee + 1 == sweep.levels.size()) {
     return fmt::format("no knee up to {:g} at once: more of them may have more tokens a second",
@@ -126,13 +136,14 @@ std::vector<std::string> Cells(const BenchSweep& sweep, const SweepLevel& it) {
           fmt::format("{:.2f}", r.ttft_ms.p99),
           fmt::format("{:.3f}", r.tpot_ms.median),
           fmt::format("{:.3f}", r.tpot_ms.p99),
+          sweep.rates ? fmt::format("{:.0f}{}", 100 * it.pace, sweep.Kept(it) ? "" : " no") : "",
           sweep.has_objectives ? fmt::format("{:.1f}", r.request_goodput.value_or(0)) : ""};
 }
 
 const std::vector<std::string>& Names(const BenchSweep& sweep) {
   static const std::vector<std::string> kRates = {
-      "requests/s", "done",     "failed",   "completed/s", "tokens/s",
-      "ttft, ms",   "ttft p99", "tpot, ms", "tpot p99",    "good/s"};
+      "requests/s", "done",     "failed",   "completed/s",  "tokens/s", "ttft, ms",
+      "ttft p99",   "tpot, ms", "tpot p99", "ended/due, %", "good/s"};
   static const std::vector<std::string> kAtOnce = [] {
     std::vector<std::string> names = kRates;
     names[0] = "at once";
