@@ -91,7 +91,7 @@ absl::Status SendFault(const Arguments& arguments) {
     PrintText(JsonText(applied) + "\n");
   } else {
     Print("applied {} to index {} of model {}: {}\n", fault.kind, fault.index, fault.model,
-          EndOf(*kind));
+          fault.factor == 1.0 ? EndOf(v1::FAULT_KIND_UNIT_BACK) : EndOf(*kind));
   }
   return absl::OkStatus();
 }

@@ -201,7 +201,7 @@ Command StatusCommand() {
 
 Command RequestsCommand() {
   Command command{.words = "requests",
-                  .summary = "List a waferd's requests in flight",
+                  .summary = "List a waferd's requests in flight, with their tokens over 1 ms late",
                   .flags = HttpServerFlags(),
                   .examples = {"waferctl requests --ended"},
                   .run = RunRequests};

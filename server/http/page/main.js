@@ -51,7 +51,7 @@ function openDialog(title, ...content) {
 function askKey() {
   const input = h("input", {type: "password", value: key(), autocomplete: "off", "aria-label": "API key"});
   const save = event => { event.preventDefault(); setKey(input.value.trim()); dialog.close(); restart(); };
-  openDialog("API key", h("form", {method: "dialog", onsubmit: save}, h("p", {class: "soft"}, "Needed where the configuration has api_keys. A key with may_operate sees and breaks the cloud; any key chats. It stays in this tab."),
+  openDialog("API key", h("form", {method: "dialog", onsubmit: save}, h("p", {class: "soft"}, "Needed where there are keys (api_keys of the configuration, or waferctl keys create). An operator's sees and breaks the cloud; any key chats. It stays in this tab."),
     h("p", {}, input), h("div", {class: "row"}, h("button", {class: "main"}, "Use it"), h("button", {type: "button", onclick: () => dialog.close()}, "Cancel"))));
   input.focus();
 }
