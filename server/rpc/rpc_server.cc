@@ -123,7 +123,9 @@ class Server final : public RpcServer {
     // are disconnected as they register.
     listener_->Stop();
     live_.DisconnectAll();
-    server_->Shutdown(std::chrono::system_clock::time_point::min());
+    // Calls that are not in live_ (health watches, reflection) are cancelled from that instant on:
+    // the epoch, which is over. A negative one is for ever (gRPC 1.51, Timepoint2Timespec).
+    server_->Shutdown(std::chrono::system_clock::time_point());
     server_->Wait();
     writer_.Stop();
   }
