@@ -128,11 +128,14 @@ CREATE TABLE batch_result(tenant TEXT NOT NULL, batch TEXT NOT NULL, line BIGINT
     R"(
 ALTER TABLE usage_hour ADD COLUMN records BIGINT NOT NULL DEFAULT 0;
 UPDATE usage_hour SET records = requests;
-UPDATE usage_hour SET requests = (SELECT COUNT(*) FROM usage AS u WHERE u.status = 'posted' AND
-  u.choice = 0 AND u.ended_us >= usage_hour.hour_us AND
-  u.ended_us < usage_hour.hour_us + 3600000000 AND u.tenant = usage_hour.tenant AND
-  u.project = usage_hour.project AND u.api_key = usage_hour.api_key AND
-  u.model = usage_hour.model AND u.tier = usage_hour.tier);
+UPDATE usage_hour SET requests = 0;
+UPDATE usage_hour SET requests = c.requests FROM (
+  SELECT ended_us - ended_us % 3600000000 AS hour_us, tenant, project, api_key, model, tier,
+    COUNT(*) AS requests FROM usage WHERE status = 'posted' AND choice = 0
+    GROUP BY ended_us - ended_us % 3600000000, tenant, project, api_key, model, tier) AS c
+  WHERE usage_hour.hour_us = c.hour_us AND usage_hour.tenant = c.tenant AND
+    usage_hour.project = c.project AND usage_hour.api_key = c.api_key AND
+    usage_hour.model = c.model AND usage_hour.tier = c.tier;
 )",
 };
 

@@ -53,10 +53,10 @@ absl::Status SqliteOwner::Take() {
 int64_t SqliteOwner::EpochOf(const std::vector<std::string>& words, bool is_new) {
   int64_t epoch = 0;
   const bool good =
-      words.size() >= 3 && absl::SimpleAtoi(words[1], &epoch) && epoch >= 0 && epoch <= kMaxEpoch;
+      words.size() >= 3 && absl::SimpleAtoi(words[1], &epoch) && epoch >= 0 && epoch < kMaxEpoch;
   if (good || is_new) return epoch;
   notice_ = absl::StrCat(
-      file_path_, " holds no epoch (a number up to ", kMaxEpoch, ") but '",
+      file_path_, " holds no epoch (a number below ", kMaxEpoch, ") but '",
       absl::CHexEscape(absl::StrJoin(words, " ")),
       "': it was damaged. The next epoch is the database's own, which is right unless the database "
       "is a copy of an older state; then usage ids may come again");

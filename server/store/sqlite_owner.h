@@ -1,7 +1,7 @@
 // PATH.owner, next to a SQLite file: the lock of the one server that may write to it, and in it, as
 // text, that server's process and the last epoch that was handed out. The epoch outlives a database
 // that has lost it (its log was cut, the power failed, a backup was put back), so no usage id comes
-// twice. A file that holds no epoch in [0, kMaxEpoch] is damaged: then the database's own numbers
+// twice. A file that holds no epoch in [0, kMaxEpoch) is damaged: then the database's own numbers
 // are gone on with, and TakeNotice says so.
 //
 // Owner: SqliteStore. Thread: one at a time.

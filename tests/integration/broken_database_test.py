@@ -238,7 +238,7 @@ def test_a_copy_from_before_is_named_at_the_start_and_by_verify_and_no_id_comes_
         assert "had lost what its last server recorded 1 times" in waferctl("ledger", "verify", "--store", database.url).stdout
         owner.write_text("1 9223372036854775807 ")
         with Waferd(path) as server:
-            assert "usage.db.owner holds no epoch (a number up to 1000000000) but '1 9223372036854775807 ': it was damaged" in server.log()
+            assert "usage.db.owner holds no epoch (a number below 1000000000) but '1 9223372036854775807 ': it was damaged" in server.log()
             assert ask(server.http, 1, False, 5)["id"] == "5.1.0"
 
 
