@@ -49,16 +49,28 @@ void Append(std::vector<rpc::ExtraService> more, std::vector<rpc::ExtraService>*
   std::move(more.begin(), more.end(), std::back_inserter(*services));
 }
 
+constexpr int64_t kMaxUnixSecond = int64_t{1} << 40;  // 34,000 years
+
 // The second up to which what was taken before was computed; 0: nothing was, or no file is kept.
 absl::StatusOr<int64_t> TakenBefore(const std::string& file) {
   std::error_code ignored;
   if (file.empty() || !std::filesystem::exists(file, ignored)) return 0;
-  WL_ASSIGN_OR_RETURN(const std::string text, ReadFile(file, 64));
+  const absl::StatusOr<std::string> text = ReadFile(file, 64);
   int64_t second = 0;
-  if (absl::SimpleAtoi(text, &second) && second > 0) return second;
+  if (text.ok() && absl::SimpleAtoi(*text, &second) && second >= 0 && second <= kMaxUnixSecond) {
+    return second;
+  }
   return absl::FailedPreconditionError(absl::StrCat(
       "kv_transfer.taken_file: ", file, " has no Unix seconds; without them what was handed over ",
       "before could be used again: wait kv_transfer.keep_s, then remove it"));
+}
+
+// A file that cannot be written is found at the start, not by each request.
+absl::Status Keep(const std::string& file, int64_t second) {
+  const absl::Status written = WriteFileDurably(file, absl::StrCat(second, "\n"));
+  if (written.ok()) return written;
+  return absl::FailedPreconditionError(
+      absl::StrCat("kv_transfer.taken_file: ", written.message(), "; name a file that can be"));
 }
 
 }  // namespace
@@ -91,8 +103,12 @@ absl::StatusOr<std::unique_ptr<serving::KvHandoffs>> HandoffsOf(const config::Se
   WL_ASSIGN_OR_RETURN(const int64_t taken, TakenBefore(transfer.taken_file));
   serving::KvHandoffs::KeepTaken keep;
   if (!transfer.taken_file.empty()) {
+    WL_RETURN_IF_ERROR(Keep(transfer.taken_file, taken));
     keep = [file = transfer.taken_file](int64_t computed) {
-      return WriteFileDurably(file, absl::StrCat(computed, "\n"));
+      const absl::Status kept = Keep(file, computed);
+      if (kept.ok()) return kept;
+      fprintf(stderr, "waferd: %s\n", std::string(kept.message()).c_str());
+      return absl::UnavailableError("that it is taken cannot be kept; the server's log says why");
     };
   }
   std::map<std::string, uint64_t, std::less<>> weights;
@@ -118,8 +134,9 @@ void AwaitHandoffs(const serving::KvHandoffs& handoffs) {
   const auto open = [&] { return runtime::UnixSeconds() >= handoffs.takes_from_unix_s(); };
   if (runtime::WaitFor(open, Seconds(3))) return;
   fprintf(stderr,
-          "waferd: the clock went back: of what other servers hand over, what was computed from "
-          "%lld (Unix seconds) on is taken, now it is %lld\n",
+          "waferd: the clock went back, or kv_transfer.taken_file is of another time: of what "
+          "other servers hand over, what was computed from %lld (Unix seconds) on is taken, now it "
+          "is %lld. If the clock is right, wait kv_transfer.keep_s and remove the file\n",
           static_cast<long long>(handoffs.takes_from_unix_s()),
           static_cast<long long>(runtime::UnixSeconds()));
 }
