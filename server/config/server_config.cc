@@ -28,7 +28,8 @@ ClockConfig ReadClock(YamlForm form) {
                        "arrival_grace_us", 30e6, Range{1e3, 3.6e9});
   } else {
     out.scale =
-        PlainOr(form.About("kind: real; emulated seconds a second"), "scale", 1, Range{1e-6, 1e6});
+        PlainOr(form.About("kind: real; emulated seconds a second, 292 years of them at most"),
+                "scale", 1, Range{1e-6, 1e6});
     out.spin = MicrosecondsOr(form.About("kind: real; spins so long before an instant"), "spin_us",
                               60, Range{0, 1e4});
   }
