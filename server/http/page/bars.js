@@ -1,7 +1,7 @@
 // A stacked bar chart over days as SVG: days of [label, [[name, value, colour]]].
 import {s} from "./dom.js";
 
-const WIDTH = 560, HEIGHT = 180, RIGHT = 20, CHARACTER = 7, TOP = 10, BOTTOM = 22;
+const WIDTH = 560, HEIGHT = 180, LEFT = 64, RIGHT = 20, CHARACTER = 7, TOP = 10, BOTTOM = 22;
 
 export function barChart(title) {
   const body = s("g"), label = s("title", {}, title);
@@ -9,7 +9,7 @@ export function barChart(title) {
   const draw = (days, format) => {
     const sums = days.map(([, parts]) => parts.reduce((sum, [, value]) => sum + value, 0));
     const most = Math.max(...sums, 0), top = most || 1, marks = [0, 0.5, 1].map(share => [share, most ? format(share * top) : ""]);
-    const left = 12 + CHARACTER * Math.max(...marks.map(([, text]) => text.length)), wide = (WIDTH - left - RIGHT) / Math.max(1, days.length);
+    const left = Math.max(LEFT, 12 + CHARACTER * Math.max(...marks.map(([, text]) => text.length))), wide = (WIDTH - left - RIGHT) / Math.max(1, days.length);
     const tall = value => (HEIGHT - TOP - BOTTOM) * value / top;
     const parts = marks.flatMap(([share, text]) => [
       s("line", {class: "axis", x1: left, x2: WIDTH - RIGHT, y1: HEIGHT - BOTTOM - tall(share * top), y2: HEIGHT - BOTTOM - tall(share * top)}),
