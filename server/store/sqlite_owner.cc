@@ -21,10 +21,17 @@ namespace waferline::store {
 
 SqliteOwner::~SqliteOwner() {
   if (file_ >= 0) close(file_);
+  if (database_ >= 0) close(database_);
 }
 
 absl::Status SqliteOwner::Failed() const {
   return absl::UnavailableError(absl::StrCat(file_path_, ": ", std::strerror(errno)));
+}
+
+absl::Status SqliteOwner::OpenElsewhere(const std::string& process) const {
+  return absl::FailedPreconditionError(absl::StrCat(
+      path_, ": is open in another server (pid ", process.empty() ? "unknown" : process,
+      "); one server owns a SQLite file, several share PostgreSQL"));
 }
 
 absl::Status SqliteOwner::Take() {
@@ -40,11 +47,13 @@ absl::Status SqliteOwner::Take() {
   const bool taken = flock(file_, LOCK_EX | LOCK_NB) == 0;
   const auto text = ReadFile(file_path_, 64);
   const std::vector<std::string> words = absl::StrSplit(text.ok() ? *text : "", ' ');
-  if (!taken) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        path_, ": is open in another server (pid ", words[0].empty() ? "unknown" : words[0],
-        "); one server owns a SQLite file, several share PostgreSQL"));
+  if (!taken) return OpenElsewhere(words[0]);
+  // Usage and key digests are for the server's user alone.
+  database_ = open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (database_ < 0) {
+    return absl::UnavailableError(absl::StrCat(path_, ": ", std::strerror(errno)));
   }
+  if (flock(database_, LOCK_EX | LOCK_NB) != 0) return OpenElsewhere("");
   return KeepEpoch(EpochOf(words, is_new));
 }
 

@@ -42,11 +42,15 @@ class SqliteOwner {
 
  private:
   absl::Status Failed() const;
+  absl::Status OpenElsewhere(const std::string& process) const;
   int64_t EpochOf(const std::vector<std::string>& words, bool is_new);
 
   const std::string path_, file_path_;
   std::string notice_;
   int file_ = -1;
+  // Locked too, for PATH.owner may be removed meanwhile. Closed last: a close ends SQLite's own
+  // locks on the file.
+  int database_ = -1;
   int64_t last_epoch_ = 0;
 };
 

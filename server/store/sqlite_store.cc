@@ -1,10 +1,5 @@
 #include "server/store/sqlite_store.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <utility>
 
@@ -35,10 +30,6 @@ class SqliteStore : public Store {
 
   absl::Status Own() {
     WL_RETURN_IF_ERROR(owner_.Take());
-    // Usage and key digests are for the server's user alone.
-    const int file = open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (file < 0) return absl::UnavailableError(absl::StrCat(path_, ": ", std::strerror(errno)));
-    close(file);
     files_.Pin();
     return absl::OkStatus();
   }

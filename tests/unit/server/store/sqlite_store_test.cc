@@ -76,6 +76,18 @@ TEST_CASE("a schema from the future, a file that is no database and an unknown k
   CHECK(absl::IsUnavailable(OpenStore("sqlite:/nowhere/x.db", Durability::kProcess).status()));
 }
 
+TEST_CASE("a file keeps its owner when the owner's file is removed") {
+  TemporaryFolder folder;
+  const std::string file = folder.Url().substr(std::string("sqlite:").size());
+  const auto first = OpenStore(folder.Url(), Durability::kProcess);
+  REQUIRE(first.ok());
+  std::filesystem::remove(file + ".owner");
+  const auto second = OpenStore(folder.Url(), Durability::kProcess);
+  REQUIRE(absl::IsFailedPrecondition(second.status()));
+  CHECK_THAT(std::string(second.status().message()),
+             Catch::Contains("open in another server (pid unknown)"));
+}
+
 TEST_CASE("a file has one owner under all its names") {
   TemporaryFolder folder;
   const std::string file = folder.Url().substr(std::string("sqlite:").size());
