@@ -17,6 +17,7 @@
 #include "wafer_backend/compute/link/byte_pipe.h"
 #include "wafer_backend/compute/link/frame_codec.h"
 #include "wafer_backend/compute/link/frames.h"
+#include "wafer_backend/compute/link/sent_status.h"
 
 namespace waferline::link {
 
@@ -96,10 +97,8 @@ class GreetingInlet {
       if constexpr (std::is_same_v<std::remove_cvref_t<decltype(frame)>, HelloFrame>) {
         return handler(frame);
       } else {
-        const auto code = static_cast<absl::StatusCode>(frame.code);
-        return code == absl::StatusCode::kOk
-                   ? absl::InvalidArgumentError("a refusal without reason")
-                   : absl::Status(code, frame.message);
+        const absl::Status status = StatusOf(frame.code, frame.message);
+        return status.ok() ? absl::InvalidArgumentError("a refusal without reason") : status;
       }
     });
   }

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/status.h"
-#include "wafer_backend/compute/plane/remote_peer.h"
+#include "wafer_backend/compute/link/sent_status.h"
 #include "wafer_backend/compute/plane/worker_checks.h"
 
 namespace waferline::plane {
@@ -135,7 +135,7 @@ bool RemotePrefill::TakeResults(BackendEvents* events) {
 absl::Status RemotePrefill::On(const link::AnswerFrame& answer) {
   const bool current = requested_ && answer.subject == generation_;
   if (!current) return absl::OkStatus();  // about shards that are gone
-  const absl::Status status = StatusOf(answer.code, answer.message);
+  const absl::Status status = link::StatusOf(answer.code, answer.message);
   connected_ = status.ok();
   if (!connected_) {
     requested_ = false;
@@ -167,7 +167,7 @@ absl::Status RemotePrefill::On(const link::PromptLogprobsFrame& frame) {
 absl::Status RemotePrefill::On(link::PrefilledFrame& frame) {
   prefill::Prefilled result;
   result.id = frame.job;
-  result.status = StatusOf(frame.code, frame.message);
+  result.status = link::StatusOf(frame.code, frame.message);
   if (result.status.ok()) WL_RETURN_IF_ERROR(CheckLogits(frame.logits, 1, vocabulary_));
   result.logits = std::move(frame.logits);
   const auto found = logprobs_.find(frame.job);
@@ -191,7 +191,7 @@ absl::Status RemotePrefill::On(link::PrefilledFrame& frame) {
 }
 
 absl::Status RemotePrefill::On(const link::HandedOffFrame& frame) {
-  results_.handed_off.push_back({frame.job, StatusOf(frame.code, frame.message)});
+  results_.handed_off.push_back({frame.job, link::StatusOf(frame.code, frame.message)});
   return absl::OkStatus();
 }
 

@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/check.h"
 #include "wafer_backend/base/status.h"
-#include "wafer_backend/compute/plane/remote_peer.h"
+#include "wafer_backend/compute/link/sent_status.h"
 #include "wafer_backend/compute/plane/worker_checks.h"
 #include "wafer_backend/compute/shard/peer_model.h"
 
@@ -194,7 +194,7 @@ absl::Status RemoteShards::CheckChain() const {
 }
 
 absl::Status RemoteShards::On(size_t index, const link::AnswerFrame& answer) {
-  const absl::Status status = StatusOf(answer.code, answer.message);
+  const absl::Status status = link::StatusOf(answer.code, answer.message);
   Shard& shard = *shards_[index];
   switch (answer.to) {
     case link::AnswerFrame::To::kAssign:

@@ -32,6 +32,9 @@
 
 namespace waferline::plane {
 
+// For a connection to any worker to be made.
+inline constexpr Nanoseconds kConnectPatience = Seconds(5);
+
 class RemoteShards {
  public:
   using State = ChainState;

@@ -10,6 +10,7 @@
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/link/pending_peers.h"
 #include "wafer_backend/compute/link/reactor.h"
+#include "wafer_backend/compute/link/sent_status.h"
 #include "wafer_backend/compute/link/typed_link.h"
 #include "wafer_backend/compute/model/families/families.h"
 #include "wafer_backend/compute/prefill/prefill_service.h"
@@ -25,8 +26,6 @@ using link::Connection;
 constexpr Nanoseconds kIdle = Milliseconds(100);
 // Log-probabilities in one frame: about 40 bytes each without alternatives.
 constexpr size_t kLogprobsAFrame = 1024;
-
-uint32_t CodeOf(const absl::Status& status) { return static_cast<uint32_t>(status.code()); }
 
 class PrefillServer {
  public:
@@ -164,12 +163,12 @@ class PrefillServer {
     if (!status.ok()) Remark("cannot reach the shards", status);
     service_.SetTargets(shards_.targets());
     Send(link::AnswerFrame{link::AnswerFrame::To::kShards, gate_.last().fence.generation,
-                           CodeOf(status), std::string(status.message())});
+                           link::CodeOf(status), std::string(status.message())});
   }
 
   void OnReceived(uint64_t job, const absl::Status& status) {
     std::erase(jobs_, job);
-    Send(link::HandedOffFrame{job, CodeOf(status), std::string(status.message())});
+    Send(link::HandedOffFrame{job, link::CodeOf(status), std::string(status.message())});
   }
 
   template <typename Frame>
@@ -186,7 +185,7 @@ class PrefillServer {
       done_.erase(done_.begin());
       if (!result.status.ok()) std::erase(jobs_, result.id);
       SendLogprobs(result);
-      Send(link::PrefilledFrame{result.id, CodeOf(result.status),
+      Send(link::PrefilledFrame{result.id, link::CodeOf(result.status),
                                 std::string(result.status.message()), std::move(result.logits),
                                 std::move(result.vector)});
       moved = true;

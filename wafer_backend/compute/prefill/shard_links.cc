@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/link/sent_status.h"
 #include "wafer_backend/compute/shard/peer_model.h"
 
 namespace waferline::prefill {
@@ -77,10 +78,10 @@ absl::Status ShardLinks::OnHello(Link* link, const link::HelloFrame& hello) {
 absl::Status ShardLinks::OnReceipt(const link::KvReceivedFrame& receipt) {
   const auto expected = received_.find(receipt.job);
   if (expected == received_.end()) return absl::OkStatus();
-  const auto code = static_cast<absl::StatusCode>(receipt.code);
-  if (code != absl::StatusCode::kOk) {
+  const absl::Status status = link::StatusOf(receipt.code, receipt.message);
+  if (!status.ok()) {
     received_.erase(expected);
-    events_.on_received(receipt.job, absl::Status(code, receipt.message));
+    events_.on_received(receipt.job, status);
   } else if (++expected->second == links_.size()) {
     received_.erase(expected);
     events_.on_received(receipt.job, absl::OkStatus());

@@ -6,14 +6,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/link/sent_status.h"
 #include "wafer_backend/compute/shard/peer_model.h"
 
 namespace waferline::shard {
 namespace {
 
 constexpr uint64_t kNextShard = link::AnswerFrame::kNextShard;
-
-uint32_t CodeOf(const absl::Status& status) { return static_cast<uint32_t>(status.code()); }
 
 }  // namespace
 
@@ -246,7 +245,7 @@ absl::Status ShardNode::TakePages(PrefillPeer* peer, const link::KvFrame& frame)
   const absl::Status status = shard_->Receive(frame);
   if (!frame.last && status.ok()) return absl::OkStatus();
   return peer->outlet.Send(
-      link::KvReceivedFrame{frame.job, CodeOf(status), std::string(status.message())});
+      link::KvReceivedFrame{frame.job, link::CodeOf(status), std::string(status.message())});
 }
 
 void ShardNode::Finish(absl::Status status, const link::ActivationFrame& frame) {
@@ -265,7 +264,7 @@ absl::Status ShardNode::Answer(link::AnswerFrame::To to, uint64_t subject,
                                const absl::Status& status) {
   if (driver_ == nullptr) return absl::OkStatus();
   return driver_->outlet.Send(
-      link::AnswerFrame{to, subject, CodeOf(status), std::string(status.message())});
+      link::AnswerFrame{to, subject, link::CodeOf(status), std::string(status.message())});
 }
 
 }  // namespace waferline::shard

@@ -24,6 +24,7 @@ constexpr uintmax_t kBoundBytes = ((Checkpointer::kMaxLogs + 1) * kPages + 10) *
 struct Database {
   Database(const std::string& path, int flags) {
     REQUIRE(sqlite3_open_v2(path.c_str(), &db, flags, nullptr) == SQLITE_OK);
+    sqlite3_busy_timeout(db, 10000);  // the copying thread may be closing the file
   }
   ~Database() { sqlite3_close(db); }
   void Run(const std::string& sql) {

@@ -105,6 +105,14 @@ TEST_CASE("another version and an absurd length are named") {
   REQUIRE_FALSE(FrameSize(bytes).ok());
 }
 
+TEST_CASE("a status crosses the wire whole, and an error never arrives without a message") {
+  const absl::Status full = absl::ResourceExhaustedError("no page");
+  CHECK(StatusOf(CodeOf(full), std::string(full.message())) == full);
+  CHECK(StatusOf(CodeOf(absl::OkStatus()), "").ok());
+  CHECK(!StatusOf(CodeOf(full), "").message().empty());
+  CHECK(!StatusOf(4000000000, "").message().empty());
+}
+
 TEST_CASE("an activation link's bytes are rows x width x 4 and framing, and it refuses the rest") {
   LocalPipe pipe(2);
   ActivationOutlet outlet(&pipe);
