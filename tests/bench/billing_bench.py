@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""What recording usage costs: the demo model at 64 streams of 64 tokens, with each database against none.
+"""What recording usage costs: the demo model at 64 streams of 64 tokens, with each database against none, and none against none.
 
-    tests/bench/billing_bench.py [--turns 40] [--seconds 0.6] [--kinds process,power,postgresql]
+    tests/bench/billing_bench.py [--turns 40] [--seconds 0.6] [--kinds none,process,power,postgresql]
 
 Both servers of a pair are under load all the time and take turns: one is stopped (SIGSTOP) while the other runs, so that what else the
 machine does falls on both. There are more clients than the 64 streams that a server runs at once, so that a client that still waits for the
@@ -13,6 +13,8 @@ of the writer's thread and of PostgreSQL's processes, as a share of all that a r
 
 Then each server alone, with four more streams that measure how long an answer's end waits after its last token. Records a second: what the
 database takes from record_bench (build its target first), which does nothing else.
+
+The kind `none` is a second server that keeps no records: what its ratio is away from 1 is the machine's doing, in all of them.
 
 As root the servers take precedence over other programs. Prints a line of JSON for each kind."""
 
@@ -187,7 +189,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=40, help="of each server of a pair")
     parser.add_argument("--seconds", type=float, default=0.6, help="that a turn is measured")
-    parser.add_argument("--kinds", default="process,power,postgresql" if programs() else "process,power")
+    parser.add_argument("--kinds", default="none,process,power" + (",postgresql" if programs() else ""))
     options = parser.parse_args()
     if os.getpid() != os.getsid(0):
         os.execvp(GROUP[0], [GROUP[0], "--wait", *GROUP[1:], sys.executable, *sys.argv])
@@ -201,10 +203,13 @@ def main():
         for name in options.kinds.split(","):
             postgres = stack.enter_context(Postgres()) if name == "postgresql" else None
             store, durability = (postgres.url, "") if postgres else (f"sqlite:{folder}/{name}.db", f"durability: {name}, ")
-            server = Server(name, folder, f'billing: {{store: "{store}", {durability}prices: {prices}}}', postgres)
+            billing = "" if name == "none" else f'billing: {{store: "{store}", {durability}prices: {prices}}}'
+            server = Server(name, folder, billing, postgres)
             with server.waferd:
                 line = {"kind": name, **paired(off, server, options), **alone(server, options)}
-            print(json.dumps({**line, "records": records_a_second(store, "power" if name == "power" else "process")}), flush=True)
+            if billing:
+                line["records"] = records_a_second(store, "power" if name == "power" else "process")
+            print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":
