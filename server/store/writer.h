@@ -36,9 +36,9 @@ class Writer {
  public:
   static constexpr size_t kMaxGroup = 512;
   static constexpr Nanoseconds kGroupTime = Milliseconds(2);
-  static constexpr int kGapCommits = 4;
+  static constexpr int kGapCommits = 6;
   static constexpr Nanoseconds kMinGap = Milliseconds(4);
-  static constexpr Nanoseconds kMaxGap = Milliseconds(8);
+  static constexpr Nanoseconds kMaxGap = Milliseconds(12);
   static constexpr Nanoseconds kMaxLazy = Milliseconds(20);
   static constexpr Nanoseconds kNever{std::numeric_limits<int64_t>::max()};
 
