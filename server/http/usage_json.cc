@@ -174,10 +174,14 @@ void AddGroups(const Kind& kind, const accounts::UsageQuery& query, const accoun
   }
 }
 
+std::string ExactCost(const accounts::UsageSums& sums) {
+  const auto pico = Money::FromColumns({sums.charge_micro, static_cast<int32_t>(sums.charge_pico)});
+  return pico.ok() ? pico->Format() : "";
+}
+
 // The API's amount is a number; the exact one is next to it, as text.
 json::object CostOf(const accounts::UsageQuery& query, const accounts::UsageSums& sums) {
-  const auto pico = Money::FromColumns({sums.charge_micro, static_cast<int32_t>(sums.charge_pico)});
-  const std::string exact = pico.ok() ? pico->Format() : "";
+  const std::string exact = ExactCost(sums);
   double value = 0;
   (void)absl::SimpleAtod(exact, &value);
   json::object out{{"object", "organization.costs.result"},
@@ -198,6 +202,7 @@ json::object ResultOf(const accounts::UsageQuery& query, const accounts::UsageSu
                    {"input_audio_tokens", 0},
                    {"output_audio_tokens", 0},
                    {"num_model_requests", sums.requests},
+                   {"exact_usd", ExactCost(sums)},
                    {"user_id", nullptr}};
   AddGroups(kUsageKind, query, sums, &out);
   return out;

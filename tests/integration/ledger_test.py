@@ -49,6 +49,8 @@ def test_answers_of_every_kind_say_what_their_records_cost(database, tmp_path):
         month = time.strftime("%Y-%m", time.gmtime())
         shown = asked(server, ["invoice", "show", f"acme:{month}"])
         assert shown["status"] == "draft" and Decimal(shown["invoice"]["exact_usd"]) == total
+        used = [r for b in asked(server, ["usage", "--by", "tenant"])["data"] for r in b["results"]]
+        assert {(r["tenant"], Decimal(r["exact_usd"])) for r in used} == {("acme", total)}
         # The store says the same, while the server owns it.
         store = ("--store", database.url)
         assert asked(server, ["invoice", "show", f"acme:{month}"], *store) == shown

@@ -80,10 +80,11 @@ absl::StatusOr<json::array> AskAll(const Arguments& arguments, const std::string
 
 void PrintUsage(const json::array& buckets, const std::vector<const char*>& fields) {
   const std::vector<const char*> sums = {"num_model_requests", "input_tokens",
-                                         "input_cached_tokens", "output_tokens"};
+                                         "input_cached_tokens", "output_tokens", "exact_usd"};
   std::vector<std::string> names = {"from"};
   names.insert(names.end(), fields.begin(), fields.end());
-  for (const char* name : {"requests", "input", "cached", "output"}) names.emplace_back(name);
+  for (const char* name : {"requests", "input", "cached", "output", "usd"})
+    names.emplace_back(name);
   Table table(names);
   for (const json::value& bucket : buckets) {
     if (!bucket.is_object()) continue;
@@ -133,12 +134,13 @@ absl::Status ShowUsage(const Arguments& arguments) {
 }  // namespace
 
 Command UsageCommand() {
-  Command command{.words = "usage",
-                  .summary = "What was used: requests and tokens by time, and by what is asked",
-                  .flags = HttpServerFlags(),
-                  .examples = {"waferctl usage --from 2026-06-01 --to 2026-07-01 --by tenant,model",
-                               "waferctl usage --bucket hour --tenant acme --json"},
-                  .run = ShowUsage};
+  Command command{
+      .words = "usage",
+      .summary = "What was used: requests, tokens and what they cost by time, and by what is asked",
+      .flags = HttpServerFlags(),
+      .examples = {"waferctl usage --from 2026-06-01 --to 2026-07-01 --by tenant,model",
+                   "waferctl usage --bucket hour --tenant acme --json"},
+      .run = ShowUsage};
   command.flags.insert(
       command.flags.end(),
       {TextFlag("from", "INSTANT", "2026-06-01 or 2026-06-01T12:00:00Z; this month if not given"),
