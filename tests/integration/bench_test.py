@@ -56,8 +56,10 @@ def test_a_run_of_which_more_failed_than_may_ends_with_1_after_its_report(doors)
     some = waferctl(*words, "--prompts", "/dev/stdin", stdin=prompts)
     assert some.returncode == 1 and json.loads(some.stdout)["completed"] == 3, some.stderr
     assert "1 of 4 requests failed (--max-failed allows a share of 0)" in some.stderr
-    allowed = waferctl(*words, "--prompts", "/dev/stdin", "--max-failed", 0.25, stdin=prompts)
-    assert allowed.returncode == 0 and json.loads(allowed.stdout)["failed"] == 1, allowed.stderr
+    for counts in ((1, 2, 100000, 3), (100000, 1, 2, 3)):  # the first is also sent once before the run
+        prompts = "".join(f"{'word ' * count}\n" for count in counts)
+        allowed = waferctl(*words, "--prompts", "/dev/stdin", "--max-failed", 0.25, stdin=prompts)
+        assert allowed.returncode == 0 and json.loads(allowed.stdout)["failed"] == 1, allowed.stderr
 
 
 def test_a_replay_against_a_real_clock_says_so_without_a_table(doors):
