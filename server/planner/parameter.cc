@@ -5,6 +5,7 @@
 #include "server/planner/parameter_form.h"
 #include "server/planner/plan_reader.h"
 #include "wafer_backend/base/name_table.h"
+#include "wafer_backend/base/number_text.h"
 #include "wafer_backend/base/strings.h"
 
 namespace waferline::planner {
@@ -31,7 +32,7 @@ absl::Status ChangeParameter(std::string_view assignment, bool scale, Plan* plan
     if (!(fact.low >= parameter.min && fact.high <= parameter.max)) {
       return absl::InvalidArgumentError(
           absl::StrCat(RangeFault(parameter), ", is ", scale ? "then " : "",
-                       fact.low >= parameter.min ? fact.high : fact.low));
+                       NumberText(fact.low >= parameter.min ? fact.high : fact.low)));
     }
     fact.source = scale ? absl::StrCat(fact.source, "; times ", number) : "set by hand";
     parameter.fact = fact;

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/rpc/rpc_status.h"
 #include "server/serving/limits.h"
+#include "wafer_backend/base/number_text.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
@@ -15,7 +16,7 @@ namespace {
 absl::Status CheckRange(std::string_view field, float value, float min, float max) {
   if (value >= min && value <= max) return absl::OkStatus();
   return FieldError(absl::StrCat("sampling.", Absl(field)),
-                    absl::StrCat("must be from ", min, " to ", max, ", not ", value));
+                    absl::StrCat("must be from ", min, " to ", max, ", not ", NumberText(value)));
 }
 
 absl::Status CheckToken(const std::string& field, TokenId id, const model::Tokenizer& tokenizer) {
@@ -77,7 +78,7 @@ absl::StatusOr<SamplingSpec> DecodeSampling(const v1::GenerateRequest& message,
   WL_RETURN_IF_ERROR(CheckRange("temperature", spec.temperature, 0, 2));
   if (!(spec.top_p > 0 && spec.top_p <= 1)) {
     return FieldError("sampling.top_p",
-                      absl::StrCat("must be above 0 and at most 1, not ", spec.top_p));
+                      absl::StrCat("must be above 0 and at most 1, not ", NumberText(spec.top_p)));
   }
   WL_RETURN_IF_ERROR(CheckRange("min_p", spec.min_p, 0, 1));
   WL_RETURN_IF_ERROR(CheckRange("repetition_penalty", spec.repetition_penalty, 0.01f, 100));

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "wafer_backend/base/field_error.h"
+#include "wafer_backend/base/number_text.h"
 #include "wafer_backend/base/strings.h"
 
 namespace waferline {
@@ -25,7 +26,7 @@ std::string RangeText(int64_t lo, int64_t hi) {
 std::string Show(const json::value& value) {
   if (value.is_int64()) return absl::StrCat(value.get_int64());
   if (value.is_uint64()) return absl::StrCat(value.get_uint64());
-  if (value.is_double()) return absl::StrCat(value.get_double());
+  if (value.is_double()) return NumberText(value.get_double());
   return std::string(KindOf(value));
 }
 

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "wafer_backend/base/name_table.h"
+#include "wafer_backend/base/number_text.h"
 #include "wafer_backend/base/yaml_documents.h"
 
 namespace waferline {
@@ -155,7 +156,7 @@ void YamlForm::ReadSource(YamlForm& fact, Mark* mark, std::string* source) {
 Fact YamlForm::Whole(const std::string& field, Range range) {
   const Fact fact = Number(field, range);
   if (fact.value != std::floor(fact.value)) {
-    AddError(field, absl::StrCat("is ", fact.value, ", must be a whole number"));
+    AddError(field, absl::StrCat("is ", NumberText(fact.value), ", must be a whole number"));
   }
   return fact;
 }

@@ -218,6 +218,17 @@ TEST_CASE("a wrong field is refused by its name") {
   }
 }
 
+TEST_CASE("a refused number is not written as the bound that it misses") {
+  v1::GenerateRequest message = Hello();
+  message.mutable_sampling()->set_top_p(1.0000001f);
+  CHECK(Decode(message).status().message() ==
+        "sampling.top_p: must be above 0 and at most 1, not 1.0000001");
+  message = Hello();
+  message.mutable_sampling()->set_temperature(2.0000002f);
+  CHECK(Decode(message).status().message() ==
+        "sampling.temperature: must be from 0 to 2, not 2.0000002");
+}
+
 TEST_CASE("a model that is not served is not found") {
   v1::GenerateRequest message = Hello();
   message.set_model("gone");

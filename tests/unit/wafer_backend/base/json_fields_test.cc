@@ -2,9 +2,11 @@
 
 #include <boost/json.hpp>
 #include <catch2/catch.hpp>
+#include <limits>
 #include <string>
 
 #include "wafer_backend/base/field_error.h"
+#include "wafer_backend/base/number_text.h"
 
 namespace waferline {
 namespace {
@@ -48,7 +50,8 @@ TEST_CASE("fields are read into their targets; absent ones and null leave them")
 
 TEST_CASE("an error names the path, what is allowed and what it is; the first one stays") {
   const auto object = Parse(
-      R"({"flag": 1, "count": 7, "half": 0.5, "big": 18446744073709551615, "text": "abc", "list": [1, 2]})");
+      R"({"flag": 1, "count": 7, "half": 0.5, "big": 18446744073709551615, "text": "abc", "list": [1, 2],
+          "near": 1.0000001})");
   const auto said = [&object](auto read) {
     JsonFields fields(object, "a[2].");
     read(fields);
@@ -72,6 +75,8 @@ TEST_CASE("an error names the path, what is allowed and what it is; the first on
         "'a[2].text' must be an integer between 0 and 9, not a string");
   CHECK(said([&](F& f) { f.Number("half", 1, 2, &number); }) ==
         "'a[2].half' must be a number between 1 and 2, not 0.5");
+  CHECK(said([&](F& f) { f.Number("near", 0, 1, &number); }) ==
+        "'a[2].near' must be a number between 0 and 1, not 1.0000001");
   CHECK(said([&](F& f) { f.Text("text", 2, &text); }) ==
         "'a[2].text' must have at most 2 bytes, not 3");
   CHECK(said([&](F& f) { f.Text("list", 2, &text); }) ==
@@ -83,6 +88,16 @@ TEST_CASE("an error names the path, what is allowed and what it is; the first on
   CHECK(said([&](F& f) {
           f.RefuseOthers({"flag", "count", "half", "big", "text"});
         }) == "'a[2].list' is not known here; known are: flag, count, half, big, text");
+}
+
+TEST_CASE("a refused number is written with the digits that tell it from the bound") {
+  CHECK(NumberText(1.0) == "1");
+  CHECK(NumberText(0.1f) == "0.1");
+  CHECK(NumberText(100000.0) == "100000");
+  CHECK(NumberText(1.0000001) == "1.0000001");
+  CHECK(NumberText(1.0000001f) == "1.0000001");
+  CHECK(NumberText(16777217.5) == "16777217.5");
+  CHECK(NumberText(std::numeric_limits<double>::infinity()) == "inf");
 }
 
 }  // namespace
