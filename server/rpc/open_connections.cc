@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -61,17 +62,26 @@ bool Close(int descriptor, ino_t socket) {
 // Lives as long as its call.
 class Report final : public grpc::experimental::Interceptor {
  public:
-  Report(OpenConnections* connections, std::string peer)
-      : connections_(connections), peer_(std::move(peer)), known_(connections_->OnCall(peer_)) {}
-  ~Report() override { connections_->OnCallEnd(peer_, known_); }
+  Report(OpenConnections* connections, grpc::experimental::ServerRpcInfo* info)
+      : connections_(connections), info_(info) {}
+  ~Report() override {
+    if (peer_) connections_->OnCallEnd(*peer_, known_);
+  }
+  // The call's metadata comes first, and alone. A call of a synchronous service, as reflection is,
+  // has no peer before.
   void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override {
+    if (!peer_) {
+      peer_ = info_->server_context()->peer();
+      known_ = connections_->OnCall(*peer_);
+    }
     methods->Proceed();
   }
 
  private:
   OpenConnections* const connections_;
-  const std::string peer_;
-  const bool known_;
+  grpc::experimental::ServerRpcInfo* const info_;  // gRPC's, as long as this lives
+  std::optional<std::string> peer_;
+  bool known_ = false;
 };
 
 }  // namespace
@@ -132,7 +142,7 @@ bool OpenConnections::CloseLongestIdle() {
 
 grpc::experimental::Interceptor* CallReports::CreateServerInterceptor(
     grpc::experimental::ServerRpcInfo* info) {
-  return new Report(connections_, info->server_context()->peer());  // gRPC's from here on
+  return new Report(connections_, info);  // gRPC's from here on
 }
 
 }  // namespace waferline::rpc

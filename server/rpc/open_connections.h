@@ -56,7 +56,7 @@ class OpenConnections {
   size_t strange_calls_ ABSL_GUARDED_BY(mutex_) = 0;          // of peers that are not there
 };
 
-// Reports each call of a server to its connections, from its first byte to its end, whatever its
+// Reports each call of a server to its connections, from its beginning to its end, whatever its
 // service is. The connections outlive the server.
 class CallReports final : public grpc::experimental::ServerInterceptorFactoryInterface {
  public:

@@ -2,12 +2,16 @@
 #include "server/rpc/open_connections.h"
 
 #include <arpa/inet.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <string>
+#include <utility>
+
+#include "tests/unit/server/rpc/rpc_cloud.h"
 
 namespace waferline::rpc {
 namespace {
@@ -125,6 +129,66 @@ TEST_CASE("those that are closed make room at once") {
   }
   CHECK(open.size() == 0);
   CHECK(open.Admit(second.server));
+}
+
+std::shared_ptr<grpc::Channel> OwnChannel(const Cloud& cloud) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  return grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(cloud.server->port()),
+                                   grpc::InsecureChannelCredentials(), arguments);
+}
+
+bool Answers(const std::shared_ptr<grpc::Channel>& channel) {
+  grpc::ClientContext context;
+  v1::ListModelsResponse models;
+  return v1::InferenceService::NewStub(channel)->ListModels(&context, {}, &models).ok();
+}
+
+// A stream that is open, whose service has seen it: it answered once.
+struct OpenReflection {
+  explicit OpenReflection(std::shared_ptr<grpc::Channel> channel) : stub(std::move(channel)) {
+    call = stub.PrepareCall(
+        &context, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
+    call->StartCall(this);
+    Await();
+    const std::string list_services("\x3a\x00", 2);
+    const grpc::Slice slice(list_services);
+    call->Write(grpc::ByteBuffer(&slice, 1), this);
+    Await();
+    grpc::ByteBuffer answer;
+    call->Read(&answer, this);
+    Await();
+    REQUIRE(answer.Length() > 0);
+  }
+  ~OpenReflection() {
+    context.TryCancel();
+    grpc::Status status;
+    call->Finish(&status, this);
+    Await();
+  }
+  void Await() {
+    void* tag = nullptr;
+    bool ok = false;
+    REQUIRE(queue.Next(&tag, &ok));
+  }
+
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  grpc::GenericStub stub;
+  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call;
+};
+
+TEST_CASE("an open stream of a synchronous service keeps its own connection, and no other") {
+  Cloud cloud({.max_connections = 2});
+  const auto idle = OwnChannel(cloud);
+  REQUIRE(Answers(idle));
+  OpenReflection stream(OwnChannel(cloud));
+  bool took_its_place = false;
+  for (int i = 0; i < 100 && !took_its_place; ++i) {
+    cloud.now_ns += OpenConnections::kMinIdle.count();
+    took_its_place = Answers(OwnChannel(cloud));
+  }
+  CHECK(took_its_place);
 }
 
 }  // namespace
