@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/app/remark_log.h"
+#include "server/app/signals.h"
 #include "server/cell/chain_claim.h"
 #include "server/registry/open_registry.h"
 #include "server/runtime/host.h"

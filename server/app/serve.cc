@@ -1,14 +1,12 @@
 #include "server/app/serve.h"
 
-#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <cstdio>
 #include <functional>
 #include <memory>
-#include <thread>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "server/app/admin_actions.h"
@@ -16,6 +14,7 @@
 #include "server/app/cloud.h"
 #include "server/app/descriptors.h"
 #include "server/app/front_ends.h"
+#include "server/app/signals.h"
 #include "server/runtime/host.h"
 #include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
@@ -24,14 +23,6 @@ namespace waferline::app {
 namespace {
 
 constexpr size_t kMinDescriptors = 48;  // to load a model and open two ports
-
-sigset_t EndSignals() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
-  return set;
-}
 
 std::string PortsOf(const FrontEnds& front) {
   const std::string admin =
@@ -160,39 +151,6 @@ void PrintOutages(const config::ServerConfig& config, const Cloud& cloud) {
   }
 }
 
-// A drain may take a while; whoever signals again does not want to wait.
-void EndOnSecondSignal() {
-  std::thread([] {
-    WaitForSignal();
-    fprintf(stderr, "waferd: second signal, ending without waiting for requests in flight\n");
-    _exit(1);
-  }).detach();
-}
-
-}  // namespace
-
-void BlockSignals() {
-  const sigset_t set = EndSignals();
-  pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
-}
-
-const char* WaitForSignal() {
-  return WaitForSignal([] { return false; });
-}
-
-const char* WaitForSignal(const std::function<bool()>& unless) {
-  const sigset_t set = EndSignals();
-  const timespec look{.tv_sec = 0, .tv_nsec = 100'000'000};
-  while (!unless()) {
-    const int number = sigtimedwait(&set, nullptr, &look);
-    if (number > 0) return number == SIGTERM ? "SIGTERM" : "SIGINT";
-  }
-  return nullptr;
-}
-
-namespace {
-
 // Looks after the cell's workers; why this front end must not go on serving it, "": it may.
 std::string KeepLeading(CellMember* member, Cloud* cloud) {
   if (member == nullptr) return "";
@@ -205,6 +163,7 @@ std::string KeepLeading(CellMember* member, Cloud* cloud) {
 // Serves until a signal comes, whose name it returns, or `member` is outranked or has lost its
 // workers to another cell: "".
 absl::StatusOr<std::string> ServeCloud(const ServeOptions& options, CellMember* member) {
+  std::optional<EndOnSignal> starting(std::in_place);
   WL_ASSIGN_OR_RETURN(const std::unique_ptr<Cloud> cloud,
                       Cloud::Build(options.config, options.standbys));
   AdminActions admin(&options.config, cloud.get());
@@ -213,6 +172,7 @@ absl::StatusOr<std::string> ServeCloud(const ServeOptions& options, CellMember* 
   if (member != nullptr) member->CloseDoor();
   WL_ASSIGN_OR_RETURN(const std::unique_ptr<FrontEnds> front,
                       FrontEnds::Start(config, cloud.get(), &admin, member));
+  starting.reset();
   admin.ReportTo([&front](bool taking) { front->SetServing(taking); });
   if (!options.port_file.empty()) {
     WL_RETURN_IF_ERROR(WriteFileAtOnce(options.port_file, PortsOf(*front)));

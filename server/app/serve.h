@@ -3,7 +3,6 @@
 // stands by while another one does.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -24,15 +23,8 @@ struct ServeOptions {
       port_file;  // gets {"http":8080,"grpc":50051,"pid":1} once both doors are open; empty: none
 };
 
-// Blocks until a signal; a second one ends the process at once. The signals must be blocked in
-// every thread (BlockSignals at the start of main).
+// Blocks until a signal; one before the doors are open, or a second one, ends the process at once.
+// The signals must be blocked in every thread (signals.h).
 absl::Status Serve(const ServeOptions& options);
-
-// Call before any thread is started.
-void BlockSignals();
-// Waits for SIGTERM or SIGINT and returns its name.
-const char* WaitForSignal();
-// The same until `unless()`, asked ten times a second, says so; then null.
-const char* WaitForSignal(const std::function<bool()>& unless);
 
 }  // namespace waferline::app

@@ -14,6 +14,7 @@
 #include "server/app/one_model.h"
 #include "server/app/read_config.h"
 #include "server/app/serve.h"
+#include "server/app/signals.h"
 #include "server/app/worker_command.h"
 #include "server/config/server_config.h"
 #include "server/runtime/bus_error.h"

@@ -19,7 +19,7 @@
 #include "server/app/door_security.h"
 #include "server/app/process_identity.h"
 #include "server/app/remark_log.h"
-#include "server/app/serve.h"
+#include "server/app/signals.h"
 #include "server/app/worker_probe.h"
 #include "server/runtime/host.h"
 #include "wafer_backend/base/files.h"

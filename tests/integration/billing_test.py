@@ -3,7 +3,9 @@
 import hashlib
 import json
 import re
+import signal
 import subprocess
+import time
 import urllib.request
 
 import pytest
@@ -30,16 +32,22 @@ INSERT INTO account(tenant, period, spent_micro, spent_pico, held_micro) VALUES(
 """
 
 
-@pytest.mark.parametrize("version", [1, 4])
-def test_a_database_of_an_older_version_is_brought_up_to_date_and_keeps_its_rows(database, tmp_path, version):
+def old_database(database, version, rows):
+    """Makes one of that schema version; the newest version."""
     steps = re.findall(r'R"\((.*?)\)"', (ROOT / "server/store/schema.cc").read_text(), re.S)
-    script = "".join(steps[:version]) + OLD_ROWS + f"""
+    script = "".join(steps[:version]) + rows + f"""
         CREATE TABLE schema_version(version BIGINT NOT NULL); INSERT INTO schema_version(version) VALUES({version});"""
     for name, text in DIALECTS[type(database).__name__].items():
         script = script.replace(name, text)
     database.run(script)
+    return str(len(steps))
+
+
+@pytest.mark.parametrize("version", [1, 4])
+def test_a_database_of_an_older_version_is_brought_up_to_date_and_keeps_its_rows(database, tmp_path, version):
+    newest = old_database(database, version, OLD_ROWS)
     with Waferd(config(tmp_path, database)) as server:
-        assert database.rows("SELECT version FROM schema_version") == [[str(len(steps))]]
+        assert database.rows("SELECT version FROM schema_version") == [[newest]]
         assert database.rows("SELECT position, prompt, generated, charge_micro FROM usage ORDER BY choice") == [["1", "5", "7", "3"], ["2", "0", "2", "0"]]
         assert database.rows("SELECT requests, records FROM usage_hour WHERE hour_us = 1789999200000000") == [["1", "2"]]
         assert database.rows("SELECT tenant, id, name FROM project") == [["acme", "search", "search"]]
@@ -50,6 +58,29 @@ def test_a_database_of_an_older_version_is_brought_up_to_date_and_keeps_its_rows
         with urllib.request.urlopen(request, timeout=60) as reply:
             assert json.load(reply)["usage"]["usage_id"] == "2.1.0"
         assert database.rows("SELECT project, api_key FROM usage WHERE epoch = 2") == [["search", "key_1"]]
+
+
+def test_a_signal_ends_a_server_that_brings_a_database_up_to_date(tmp_path):
+    many = OLD_ROWS + """INSERT INTO usage(epoch, ordinal, choice, status, reason, tenant, project, api_key, model, tier, endpoint, request_id, admitted_us,
+      ended_us, prompt, cached, generated, charge_micro, charge_pico, hold_micro) WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 400000)
+      SELECT 1, i, 0, status, reason, tenant, project, api_key, model, tier, endpoint, request_id, admitted_us + i * 1000000, ended_us + i * 1000000,
+      prompt, cached, generated, charge_micro, charge_pico, hold_micro FROM n, usage WHERE ordinal = 1 AND choice = 0;"""
+    with Sqlite() as database:
+        newest = old_database(database, 1, many)
+        server = Waferd(config(tmp_path, database))
+        with open(tmp_path / "log", "wb") as log:
+            process = subprocess.Popen(server.command, stdout=log, stderr=log)
+        wal = database.path.with_name("usage.db-wal")
+        while not wal.exists() or wal.stat().st_size < 1 << 20:  # it is at it
+            assert process.poll() is None, (tmp_path / "log").read_text()
+            time.sleep(0.002)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(120) == 0
+        assert "before it was ready" in (tmp_path / "log").read_text() and not server.port_file.exists()
+        assert database.rows("SELECT version FROM schema_version") == [["1"]]
+        with Waferd(config(tmp_path, database)):
+            assert database.rows("SELECT version FROM schema_version") == [[newest]]
+            assert database.rows("SELECT COUNT(*) FROM usage WHERE position > 0") == [["400001"]]
 
 
 def test_two_servers_on_one_file_are_refused_by_name(tmp_path):
