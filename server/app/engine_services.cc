@@ -16,6 +16,7 @@
 #include "server/engines/vllm_services.h"
 #include "server/runtime/host.h"
 #include "wafer_backend/base/files.h"
+#include "wafer_backend/base/locked_file.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/model/gguf.h"
 #include "wafer_backend/compute/shard/packed_model.h"
@@ -55,8 +56,9 @@ constexpr int64_t kMaxUnixSecond = int64_t{1} << 40;  // 34,000 years
 absl::StatusOr<int64_t> TakenBefore(const std::string& file) {
   std::error_code ignored;
   if (file.empty() || !std::filesystem::exists(file, ignored)) return 0;
-  const absl::StatusOr<std::string> text = ReadFile(file, 64);
   int64_t second = 0;
+  const bool plain = std::filesystem::is_regular_file(file, ignored);  // a pipe would be waited for
+  const absl::StatusOr<std::string> text = plain ? ReadFile(file, 64) : "";
   if (text.ok() && absl::SimpleAtoi(*text, &second) && second >= 0 && second <= kMaxUnixSecond) {
     return second;
   }
@@ -71,6 +73,15 @@ absl::Status Keep(const std::string& file, int64_t second) {
   if (written.ok()) return written;
   return absl::FailedPreconditionError(
       absl::StrCat("kv_transfer.taken_file: ", written.message(), "; name a file that can be"));
+}
+
+// Two servers with one file would each forget what the other took.
+absl::StatusOr<std::shared_ptr<LockedFile>> TakeAlone(const std::string& file) {
+  absl::StatusOr<LockedFile> lock = LockedFile::Take(file + ".lock");
+  if (lock.ok()) return std::make_shared<LockedFile>(*std::move(lock));
+  return absl::FailedPreconditionError(
+      absl::StrCat("kv_transfer.taken_file: ", lock.status().message(),
+                   "; each server needs a file of its own"));
 }
 
 }  // namespace
@@ -100,11 +111,15 @@ absl::StatusOr<std::unique_ptr<serving::KvHandoffs>> HandoffsOf(const config::Se
                                                                 int64_t unix_seconds) {
   const config::KvTransferConfig& transfer = config.kv_transfer;
   if (transfer.key.empty()) return std::make_unique<serving::KvHandoffs>();
+  std::shared_ptr<LockedFile> lock;
+  if (!transfer.taken_file.empty()) {
+    WL_ASSIGN_OR_RETURN(lock, TakeAlone(transfer.taken_file));
+  }
   WL_ASSIGN_OR_RETURN(const int64_t taken, TakenBefore(transfer.taken_file));
   serving::KvHandoffs::KeepTaken keep;
-  if (!transfer.taken_file.empty()) {
+  if (lock != nullptr) {
     WL_RETURN_IF_ERROR(Keep(transfer.taken_file, taken));
-    keep = [file = transfer.taken_file](int64_t computed) {
+    keep = [file = transfer.taken_file, lock](int64_t computed) {
       const absl::Status kept = Keep(file, computed);
       if (kept.ok()) return kept;
       fprintf(stderr, "waferd: %s\n", std::string(kept.message()).c_str());

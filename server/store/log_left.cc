@@ -13,12 +13,12 @@ namespace waferline::store {
 
 void LogLeft::Look(const std::string& path) {
   const std::string log = path + "-wal";
-  const int index = open((path + "-shm").c_str(), O_RDONLY | O_CLOEXEC);
+  const int index = open((path + "-shm").c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   index_ = LogIndex::Read(index);
   if (index >= 0) close(index);
   if (index_.frames == 0) return;
   constexpr off_t kNameAt = 16;
-  const int file = open(log.c_str(), O_RDONLY | O_CLOEXEC);
+  const int file = open(log.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   struct stat there = {};
   uint64_t name = 0;
   const bool named = file >= 0 && fstat(file, &there) == 0 &&

@@ -66,7 +66,7 @@ void SqliteFiles::Adopt() {
   if (index_.node == 0) return;
   if (index_descriptor_node_ != index_.node) {
     if (index_descriptor_ >= 0) close(index_descriptor_);
-    index_descriptor_ = open(index_path_.c_str(), O_RDONLY | O_CLOEXEC);
+    index_descriptor_ = open(index_path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     index_descriptor_node_ = index_.node;
   }
   seen_ = ReadIndex();

@@ -1,7 +1,5 @@
 #include "server/store/sqlite_owner.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -16,13 +14,9 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "wafer_backend/base/files.h"
+#include "wafer_backend/base/status.h"
 
 namespace waferline::store {
-
-SqliteOwner::~SqliteOwner() {
-  if (file_ >= 0) close(file_);
-  if (database_ >= 0) close(database_);
-}
 
 absl::Status SqliteOwner::Failed() const {
   return absl::UnavailableError(absl::StrCat(file_path_, ": ", std::strerror(errno)));
@@ -42,18 +36,17 @@ absl::Status SqliteOwner::Take() {
         ": has more than one name (hard links), by which another server could open it; keep one"));
   }
   const bool is_new = !std::filesystem::exists(file_path_, absent);
-  file_ = open(file_path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (file_ < 0) return Failed();
-  const bool taken = flock(file_, LOCK_EX | LOCK_NB) == 0;
+  absl::StatusOr<LockedFile> file = LockedFile::Take(file_path_);
+  if (!file.ok() && !absl::IsAlreadyExists(file.status())) return file.status();
   const auto text = ReadFile(file_path_, 64);
   const std::vector<std::string> words = absl::StrSplit(text.ok() ? *text : "", ' ');
-  if (!taken) return OpenElsewhere(words[0]);
+  if (!file.ok()) return OpenElsewhere(words[0]);
+  file_ = *std::move(file);
   // Usage and key digests are for the server's user alone.
-  database_ = open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (database_ < 0) {
-    return absl::UnavailableError(absl::StrCat(path_, ": ", std::strerror(errno)));
-  }
-  if (flock(database_, LOCK_EX | LOCK_NB) != 0) return OpenElsewhere("");
+  absl::StatusOr<LockedFile> database = LockedFile::Take(path_);
+  if (absl::IsAlreadyExists(database.status())) return OpenElsewhere("");
+  WL_RETURN_IF_ERROR(database.status());
+  database_ = *std::move(database);
   return KeepEpoch(EpochOf(words, is_new));
 }
 
@@ -72,20 +65,15 @@ int64_t SqliteOwner::EpochOf(const std::vector<std::string>& words, bool is_new)
   return 0;
 }
 
-bool SqliteOwner::IsTaken(const std::string& path) {
-  const int file = open((path + ".owner").c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return false;
-  const bool taken = flock(file, LOCK_SH | LOCK_NB) != 0;
-  close(file);
-  return taken;
-}
+bool SqliteOwner::IsTaken(const std::string& path) { return LockedFile::IsTaken(path + ".owner"); }
 
 // Overwritten before it is cut: a server that dies between leaves both numbers.
 absl::Status SqliteOwner::KeepEpoch(int64_t epoch) {
   const std::string text = absl::StrCat(getpid(), " ", epoch, " ");
   const auto size = static_cast<ssize_t>(text.size());
-  if (pwrite(file_, text.data(), text.size(), 0) != size || ftruncate(file_, size) != 0 ||
-      fdatasync(file_) != 0) {
+  const int file = file_.descriptor();
+  if (pwrite(file, text.data(), text.size(), 0) != size || ftruncate(file, size) != 0 ||
+      fdatasync(file) != 0) {
     return Failed();
   }
   last_epoch_ = epoch;

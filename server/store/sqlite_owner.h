@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "wafer_backend/base/locked_file.h"
 
 namespace waferline::store {
 
@@ -23,12 +24,11 @@ class SqliteOwner {
 
   // `path` is the database's.
   explicit SqliteOwner(std::string path) : path_(std::move(path)), file_path_(path_ + ".owner") {}
-  ~SqliteOwner();
   SqliteOwner(const SqliteOwner&) = delete;
   SqliteOwner& operator=(const SqliteOwner&) = delete;
 
-  // Once. FailedPrecondition: another server has it (names its process), or the database has more
-  // than one name. Unavailable: the file cannot be written.
+  // Once. FailedPrecondition: another server has it (names its process), the database has more than
+  // one name, or one of the two is no plain file. Unavailable: one cannot be written.
   absl::Status Take();
 
   // Does a server have it now?
@@ -47,10 +47,9 @@ class SqliteOwner {
 
   const std::string path_, file_path_;
   std::string notice_;
-  int file_ = -1;
-  // Locked too, for PATH.owner may be removed meanwhile. Closed last: a close ends SQLite's own
-  // locks on the file.
-  int database_ = -1;
+  // The database is locked too, for PATH.owner may be removed meanwhile. Closed last: a close ends
+  // SQLite's own locks on the file.
+  LockedFile database_, file_;
   int64_t last_epoch_ = 0;
 };
 

@@ -92,6 +92,9 @@ absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStoreToRead(const std::string& 
   if (!std::filesystem::exists(path, error)) {
     return absl::NotFoundError(absl::StrCat(path, ": there is no such file"));
   }
+  if (!std::filesystem::is_regular_file(path, error)) {  // SQLite would wait for a pipe's writer
+    return absl::FailedPreconditionError(absl::StrCat(path, ": is no plain file"));
+  }
   return std::make_unique<SqliteReadStore>(RealPath(path));
 }
 

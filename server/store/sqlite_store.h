@@ -17,6 +17,7 @@ absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path,
                                                        Durability durability);
 
 // One whose connections only read, next to the server that owns the file. NotFound: no such file.
+// FailedPrecondition: it is a folder, a pipe or the like.
 absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStoreToRead(const std::string& path);
 
 }  // namespace waferline::store

@@ -2,6 +2,7 @@
 are those of one server; emulated time says what the transfer costs; what does not belong together is refused by name."""
 
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -183,6 +184,23 @@ def test_a_hand_over_that_was_used_is_refused_though_the_clock_went_back_over_a_
     taken.write_text("not a second")
     with pytest.raises(RuntimeError, match="has no Unix seconds"):
         cell(tmp_path, role).__enter__()
+
+
+def test_what_was_taken_is_kept_by_one_server_in_a_plain_file(tmp_path):
+    taken = tmp_path / "taken"
+    role = f"kv_transfer: {{key: {KEY}, taken_file: {taken}}}"
+    with cell(tmp_path, role):
+        with pytest.raises(RuntimeError, match="taken.lock: another process has it open; each server needs a file of its own"):
+            cell(tmp_path, role).__enter__()
+    with cell(tmp_path, role):  # the lock ends with its server
+        pass
+    for name, says in ((taken, "has no Unix seconds"), (tmp_path / "taken.lock", "is no plain file")):
+        name.unlink()
+        os.mkfifo(name)
+        with pytest.raises(RuntimeError, match=says):
+            cell(tmp_path, role).__enter__()
+        name.unlink()
+        name.touch()
 
 
 def test_no_prefill_worker_of_the_decode_cell_computes_anything_emulated(cells):

@@ -88,6 +88,21 @@ TEST_CASE("a file keeps its owner when the owner's file is removed") {
              Catch::Contains("open in another server (pid unknown)"));
 }
 
+TEST_CASE("a pipe in the place of any of a database's files is not waited for") {
+  for (const char* end : {"", ".owner", "-wal", "-shm"}) {
+    TemporaryFolder folder;
+    const std::string pipe = folder.File(std::string("usage.db") + end);
+    REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+    INFO(pipe);
+    const auto store = OpenStore(folder.Url(), Durability::kProcess);
+    if (*end == '-') continue;  // SQLite's own: it removes or refuses it
+    CHECK(absl::IsFailedPrecondition(store.status()));
+    CHECK_THAT(std::string(store.status().message()),
+               Catch::Contains(std::string("usage.db") + end + ": is no plain file"));
+    CHECK_FALSE(OpenStoreToRead(folder.Url()).ok());
+  }
+}
+
 TEST_CASE("a file has one owner under all its names") {
   TemporaryFolder folder;
   const std::string file = folder.Url().substr(std::string("sqlite:").size());

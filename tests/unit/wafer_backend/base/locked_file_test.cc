@@ -1,0 +1,51 @@
+#include "wafer_backend/base/locked_file.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <string>
+#include <utility>
+
+namespace waferline {
+namespace {
+
+struct LockFolder {
+  LockFolder() { REQUIRE(mkdtemp(path.data()) != nullptr); }
+  ~LockFolder() { std::filesystem::remove_all(path); }
+  std::string path = (std::filesystem::temp_directory_path() / "wl-lock-XXXXXX").string();
+};
+
+TEST_CASE("a file has one taker at a time, and its own user alone reads it") {
+  const LockFolder folder;
+  const std::string path = folder.path + "/it";
+  CHECK_FALSE(LockedFile::IsTaken(path));
+  {
+    auto first = LockedFile::Take(path);
+    REQUIRE(first.ok());
+    const LockedFile kept = *std::move(first);
+    CHECK(kept.descriptor() >= 0);
+    CHECK(LockedFile::IsTaken(path));
+    CHECK(absl::IsAlreadyExists(LockedFile::Take(path).status()));
+  }
+  CHECK_FALSE(LockedFile::IsTaken(path));
+  CHECK(LockedFile::Take(path).ok());
+  struct stat info;
+  REQUIRE(stat(path.c_str(), &info) == 0);
+  CHECK((info.st_mode & 077) == 0);
+}
+
+TEST_CASE("what is no plain file is refused, and not waited for") {
+  const LockFolder folder;
+  const std::string pipe = folder.path + "/pipe";
+  REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  CHECK(absl::IsFailedPrecondition(LockedFile::Take(pipe).status()));
+  CHECK_FALSE(LockedFile::IsTaken(pipe));
+  CHECK(absl::IsFailedPrecondition(LockedFile::Take("/dev/null").status()));
+  CHECK(absl::IsUnavailable(LockedFile::Take(folder.path).status()));
+  CHECK(absl::IsUnavailable(LockedFile::Take(folder.path + "/no/file").status()));
+}
+
+}  // namespace
+}  // namespace waferline

@@ -1,0 +1,55 @@
+#include "wafer_backend/base/locked_file.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace waferline {
+namespace {
+
+// Without it a pipe is waited for until someone opens its other end.
+constexpr int kFlags = O_CLOEXEC | O_NONBLOCK;
+
+}  // namespace
+
+absl::StatusOr<LockedFile> LockedFile::Take(const std::string& path) {
+  LockedFile file(open(path.c_str(), O_RDWR | O_CREAT | kFlags, 0600));
+  struct stat info = {};
+  if (file.descriptor_ < 0 || fstat(file.descriptor_, &info) != 0) {
+    return absl::UnavailableError(absl::StrCat(path, ": ", std::strerror(errno)));
+  }
+  if (!S_ISREG(info.st_mode)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, ": is no plain file (a pipe, a device or the like); remove it"));
+  }
+  if (flock(file.descriptor_, LOCK_EX | LOCK_NB) != 0) {
+    return absl::AlreadyExistsError(absl::StrCat(path, ": another process has it open"));
+  }
+  return file;
+}
+
+bool LockedFile::IsTaken(const std::string& path) {
+  const LockedFile file(open(path.c_str(), O_RDONLY | kFlags));
+  return file.descriptor_ >= 0 && flock(file.descriptor_, LOCK_SH | LOCK_NB) != 0;
+}
+
+LockedFile::~LockedFile() {
+  if (descriptor_ >= 0) close(descriptor_);
+}
+
+LockedFile::LockedFile(LockedFile&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+LockedFile& LockedFile::operator=(LockedFile&& other) noexcept {
+  std::swap(descriptor_, other.descriptor_);
+  return *this;
+}
+
+}  // namespace waferline
