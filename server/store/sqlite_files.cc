@@ -133,6 +133,11 @@ LogIndex SqliteFiles::ReadIndex() const {
   return index_.node == 0 ? LogIndex() : LogIndex::Read(index_descriptor_);
 }
 
+void SqliteFiles::AddNotice(std::string text) {
+  MutexLock lock(&mutex_);
+  Notice(std::move(text));
+}
+
 void SqliteFiles::Notice(std::string text) {
   if (!text.empty() && notices_.size() < kMaxNotices) notices_.push_back(std::move(text));
 }

@@ -71,6 +71,8 @@ class SqliteFiles {
   // What was found that stops nothing, for the operator, since the last call: what was lost while
   // no server ran, a change from outside that did no harm. At most kMaxNotices, the first.
   std::vector<std::string> TakeNotices();
+  // Another one; "": none.
+  void AddNotice(std::string text);
 
  private:
   static constexpr size_t kMaxNotices = 8;

@@ -2,9 +2,9 @@
 // text, that server's process and the last epoch that was handed out. The epoch outlives a database
 // that has lost it (its log was cut, the power failed, a backup was put back), so no usage id comes
 // twice. A file that holds no epoch in [0, kMaxEpoch) is damaged: then the database's own numbers
-// are gone on with, and TakeNotice says so.
+// are gone on with, and notice() says so.
 //
-// Owner: SqliteStore. Thread: one at a time.
+// Owner: SqliteStore. Thread: one at a time; after Take also any that asks for notice().
 #pragma once
 
 #include <cstdint>
@@ -35,8 +35,8 @@ class SqliteOwner {
   static bool IsTaken(const std::string& path);
 
   int64_t last_epoch() const { return last_epoch_; }
-  // What Take found wrong, for the operator, once; "": nothing.
-  std::string TakeNotice() { return std::exchange(notice_, ""); }
+  // What Take found wrong, for the operator; "": nothing.
+  const std::string& notice() const { return notice_; }
   // Synced when it returns.
   absl::Status KeepEpoch(int64_t epoch);
 

@@ -31,6 +31,7 @@ class SqliteStore : public Store {
   absl::Status Own() {
     WL_RETURN_IF_ERROR(owner_.Take());
     files_.Pin();
+    files_.AddNotice(owner_.notice());
     return absl::OkStatus();
   }
 
@@ -42,12 +43,7 @@ class SqliteStore : public Store {
   }
   int64_t last_epoch() const override { return owner_.last_epoch(); }
   absl::Status KeepEpoch(int64_t epoch) override { return owner_.KeepEpoch(epoch); }
-  std::vector<std::string> TakeNotices() override {
-    std::vector<std::string> notices = files_.TakeNotices();
-    std::string of_owner = owner_.TakeNotice();
-    if (!of_owner.empty()) notices.push_back(std::move(of_owner));
-    return notices;
-  }
+  std::vector<std::string> TakeNotices() override { return files_.TakeNotices(); }
   bool one_server() const override { return true; }
   std::string Describe() const override { return "SQLite " + path_; }
 
