@@ -25,10 +25,13 @@ retry() {
   exit 77
 }
 
+npm=
 if [ "$2" != none ]; then
   cp "$npm_packages" "$folder/node/package.json"
-  (cd "$folder/node" && retry npm install --no-package-lock --no-audit --no-fund --loglevel=error)
+  (cd "$folder/node" && retry npm install --no-package-lock --no-audit --no-fund --loglevel=error) & npm=$!
 fi
 [ -x "$folder/python/bin/pip" ] || python3 -m venv "$folder/python"
-retry "$folder/python/bin/pip" install --quiet --disable-pip-version-check -r "$python_packages"
+# Not compiled: few of these files are ever imported, and those are compiled then.
+retry "$folder/python/bin/pip" install --quiet --disable-pip-version-check --no-compile -r "$python_packages"
+[ -z "$npm" ] || wait "$npm"
 echo "$wanted" >"$folder/installed"

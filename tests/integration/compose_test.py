@@ -4,16 +4,15 @@ Prometheus with the mounted files, work together: each panel of the dashboard ha
 
 import json
 import math
-import os
 import re
 import subprocess
-import sys
 import time
 
 import pytest
 import yaml
 
 from cloud import ROOT, Waferd, post, stream
+from programs import installed
 from prometheus_dashboard_test import expressions
 from prometheus_scrape_test import PATIENCE_SECONDS, Prometheus, filled_in
 
@@ -24,15 +23,8 @@ GRAFANA = "grafana-foundation-sdk==1769699998!10.1.0"
 
 
 @pytest.fixture(name="python", scope="module")
-def install_parser(tmp_path_factory):
-    if named := os.environ.get("WAFERLINE_COMPOSE_PYTHON"):
-        return named
-    folder = tmp_path_factory.mktemp("compose")
-    for words in ([sys.executable, "-m", "venv", folder], [folder / "bin/pip", "install", "-q", PARSER, GRAFANA]):
-        done = subprocess.run(words, capture_output=True, text=True)
-        if done.returncode:
-            pytest.skip(f"{PARSER} or {GRAFANA} cannot be installed: {done.stderr.strip()[-300:]}")
-    return folder / "bin/python"
+def install_parser():
+    return installed("compose", PARSER, GRAFANA) / "bin/python"
 
 
 def test_a_parser_finds_no_fault_and_would_find_one(python):

@@ -1,27 +1,18 @@
-"""The documents as a site: mkdocs (PyPI) builds it without a warning, so every link and anchor leads somewhere. Skipped where the package cannot be had;
-WAFERLINE_MKDOCS names an installed `mkdocs`."""
+"""The documents as a site: mkdocs (PyPI) builds it without a warning, so every link and anchor leads somewhere. Skipped where the package cannot be had."""
 
-import os
 import subprocess
-import sys
 
 import pytest
 
 from cloud import ROOT
+from programs import installed
 
 VERSION = "1.6.1"
 
 
 @pytest.fixture(name="tool", scope="module")
-def install_tool(tmp_path_factory):
-    if named := os.environ.get("WAFERLINE_MKDOCS"):
-        return named
-    folder = tmp_path_factory.mktemp("mkdocs")
-    venv = subprocess.run([sys.executable, "-m", "venv", folder], capture_output=True, text=True)
-    done = subprocess.run([folder / "bin/pip", "install", "-q", f"mkdocs=={VERSION}"], capture_output=True, text=True) if not venv.returncode else venv
-    if venv.returncode or done.returncode:
-        pytest.skip(f"mkdocs {VERSION} cannot be installed: {str(done.stderr).strip()[-300:]}")
-    return folder / "bin/mkdocs"
+def install_tool():
+    return installed("mkdocs", f"mkdocs=={VERSION}") / "bin/mkdocs"
 
 
 def test_the_site_builds_without_a_warning(tool, tmp_path):

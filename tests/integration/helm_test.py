@@ -3,16 +3,15 @@ keys, what the pods would run is what waferd takes."""
 
 import copy
 import json
-import os
 import re
 import subprocess
-import sys
 
 import jsonschema
 import pytest
 import yaml
 
 from cloud import BIN, ROOT, waferctl
+from programs import installed
 
 CHART = ROOT / "deploy/helm/waferline"
 EXAMPLES = sorted(path.stem for path in (CHART / "ci").glob("*.yaml"))
@@ -77,31 +76,27 @@ with helm.Chart.load(job["chart"]) as chart:
 WRONG = [{"shrads": 1}, {"workers": {"shrads": 1}}, {"cells": "two"}]
 
 
-def from_pypi(tmp_path_factory, package, script):
+def from_pypi(package, script):
     """A function of JSON to JSON: the script, which uses a package of PyPI. It runs apart, as such packages are newer than Debian's."""
-    folder = tmp_path_factory.mktemp(package)
-    done = subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--target", folder, package], capture_output=True, text=True)
-    if done.returncode != 0:
-        pytest.skip(f"PyPI does not answer: {package} cannot be installed")
+    python = installed(package, package) / "bin/python"
 
     def call(argument):
-        found = subprocess.run([sys.executable, "-c", script], input=json.dumps(argument), capture_output=True, text=True, check=True,
-                               env={**os.environ, "PYTHONPATH": str(folder)})
+        found = subprocess.run([python, "-c", script], input=json.dumps(argument), capture_output=True, text=True, check=True)
         return json.loads(found.stdout)
     return call
 
 
 @pytest.fixture(name="faults", scope="module")
-def validator(tmp_path_factory):
+def validator():
     """The faults that kubernetes-validate finds in objects."""
-    validate = from_pypi(tmp_path_factory, "kubernetes-validate", VALIDATE)
+    validate = from_pypi("kubernetes-validate", VALIDATE)
     return lambda docs: [fault for fault in validate(docs) if fault]
 
 
 @pytest.fixture(name="helm", scope="module")
-def helms_answers(tmp_path_factory):
+def helms_answers():
     examples = [yaml.safe_load((CHART / f"ci/{example}.yaml").read_text()) or {} for example in EXAMPLES]
-    return from_pypi(tmp_path_factory, "helm-python-sdk", HELM)({"chart": str(CHART), "examples": examples, "wrong": WRONG})
+    return from_pypi("helm-python-sdk", HELM)({"chart": str(CHART), "examples": examples, "wrong": WRONG})
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

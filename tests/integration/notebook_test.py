@@ -1,14 +1,13 @@
-"""examples/results.ipynb, executed in a virtual environment with nbclient (PyPI); skipped where that cannot be had. WAFERLINE_NOTEBOOK names a Python
-that has nbclient, ipykernel and matplotlib."""
+"""examples/results.ipynb, executed in a virtual environment with nbclient (PyPI); skipped where that cannot be had."""
 
 import json
 import os
 import subprocess
-import sys
 
 import pytest
 
 from cloud import BIN, ROOT
+from programs import installed
 
 PACKAGES = ["nbclient==0.10.2", "ipykernel==6.29.5", "matplotlib==3.9.4"]
 EXECUTE = """
@@ -20,15 +19,8 @@ nbformat.write(book, sys.argv[3])
 
 
 @pytest.fixture(name="python", scope="module")
-def install_packages(tmp_path_factory):
-    if named := os.environ.get("WAFERLINE_NOTEBOOK"):
-        return named
-    folder = tmp_path_factory.mktemp("notebook")
-    venv = subprocess.run([sys.executable, "-m", "venv", folder], capture_output=True, text=True)
-    done = subprocess.run([folder / "bin/pip", "install", "-q", *PACKAGES], capture_output=True, text=True) if not venv.returncode else venv
-    if venv.returncode or done.returncode:
-        pytest.skip(f"{', '.join(PACKAGES)} cannot be installed: {str(done.stderr).strip()[-300:]}")
-    return folder / "bin/python"
+def install_packages():
+    return installed("notebook", *PACKAGES) / "bin/python"
 
 
 def test_every_cell_runs_and_each_chart_is_drawn(python, tmp_path):

@@ -1,14 +1,13 @@
 """schemathesis (PyPI) over /openapi.json: requests made from the description, valid and not, and what answers them is what it says: no 5xx, no
-status, type or body that it does not list. Skipped where the package cannot be had; WAFERLINE_SCHEMATHESIS names its `st` where it is installed."""
+status, type or body that it does not list. Skipped where the package cannot be had."""
 
-import os
 import re
 import subprocess
-import sys
 
 import pytest
 
 from cloud import ROOT, Waferd
+from programs import installed
 
 VERSION = "4.32.5"
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
@@ -17,15 +16,8 @@ LEFT_OUT = ("/admin/drain", "/admin/faults", "/admin/live")
 
 
 @pytest.fixture(name="tool", scope="module")
-def install_tool(tmp_path_factory):
-    if named := os.environ.get("WAFERLINE_SCHEMATHESIS"):
-        return named
-    folder = tmp_path_factory.mktemp("schemathesis")
-    venv = subprocess.run([sys.executable, "-m", "venv", folder], capture_output=True)
-    done = subprocess.run([folder / "bin/pip", "install", "-q", f"schemathesis=={VERSION}"], capture_output=True, text=True) if not venv.returncode else venv
-    if venv.returncode or done.returncode:
-        pytest.skip(f"schemathesis {VERSION} cannot be installed: {str(done.stderr).strip()[-300:]}")
-    return folder / "bin/st"
+def install_tool():
+    return installed("schemathesis", f"schemathesis=={VERSION}") / "bin/st"
 
 
 @pytest.mark.parametrize("keeps_records", [False, True], ids=["without a database", "with a database"])

@@ -72,8 +72,8 @@ def test_an_indexed_job(whole, tmp_path):
     assert merged(tmp_path, 8) == whole
 
 
-def test_the_indexed_job_is_a_valid_object(tmp_path_factory):
-    validate = from_pypi(tmp_path_factory, "kubernetes-validate", VALIDATE)
+def test_the_indexed_job_is_a_valid_object():
+    validate = from_pypi("kubernetes-validate", VALIDATE)
     job = yaml.safe_load((FOLDER / "indexed-job.yaml").read_text())
     assert validate([job]) == [None]
     job["spec"]["completionModus"] = "Indexed"

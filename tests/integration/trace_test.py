@@ -1,17 +1,13 @@
 """W3C trace context over HTTP and gRPC, and spans at a real receiver (OpenTelemetry's own protocol package).
 
-The receiver's packages stay in the user's cache; where the package index cannot be reached and they are not there, the tests that need
-them are skipped.
+Where the receiver's packages cannot be had from PyPI the tests that need them are skipped.
 """
 
 import datetime
-import functools
 import json
 import os
-import pathlib
 import re
 import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -20,23 +16,10 @@ import urllib.request
 import pytest
 
 from cloud import ONE_MODEL, ROOT, Waferd, get, waferctl
+from programs import installed
 
-PACKAGES = ["grpcio", "opentelemetry-proto"]
-CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "waferline/otlp"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
-
-
-@functools.cache
-def receivers_python():
-    python = CACHE / "bin/python"
-    known = [python, "-c", "import grpc, opentelemetry.proto.trace.v1.trace_pb2"]
-    if python.exists() and subprocess.run(known, capture_output=True, check=False).returncode == 0:
-        return python
-    subprocess.run([sys.executable, "-m", "venv", CACHE], check=True, timeout=120)
-    done = subprocess.run([CACHE / "bin/pip", "install", "-q", "--retries", "1", *PACKAGES], capture_output=True, text=True,
-                          timeout=240, check=False)
-    return python if done.returncode == 0 else None
 
 
 class Receiver:
@@ -45,9 +28,7 @@ class Receiver:
         self.spans = []
 
     def __enter__(self):
-        python = receivers_python()
-        if python is None:
-            pytest.skip("grpcio and opentelemetry-proto are not installed, since no package index could be reached")
+        python = installed("otlp", "grpcio", "opentelemetry-proto") / "bin/python"
         self.process = subprocess.Popen([python, ROOT / "tests/support/otlp_receiver.py", str(self.slow)], stdout=subprocess.PIPE,
                                         text=True)
         self.endpoint = f"http://127.0.0.1:{int(self.process.stdout.readline())}"

@@ -2,9 +2,7 @@
 that has its blocks. Skipped with a reason where the package cannot be had."""
 
 import pathlib
-import shutil
 import subprocess
-import sys
 import time
 import urllib.request
 
@@ -12,21 +10,14 @@ import pytest
 
 from cloud import ROOT, Metrics, Waferd, post
 from etcd import free_port
+from routers import vllm_router_program
 
-VERSION = "0.1.17"
 BLOCK = 16
 
 
 @pytest.fixture(name="program", scope="module")
-def installed(tmp_path_factory):
-    if found := shutil.which("vllm-router"):
-        return found
-    folder = tmp_path_factory.mktemp("router")
-    venv = subprocess.run([sys.executable, "-m", "venv", folder], capture_output=True)
-    done = subprocess.run([folder / "bin/pip", "install", "-q", f"vllm-router=={VERSION}"], capture_output=True)
-    if venv.returncode or done.returncode:
-        pytest.skip("vllm-router is not installed and PyPI does not have it")
-    return folder / "bin/vllm-router"
+def install_router():
+    return vllm_router_program()
 
 
 def config(folder, port):

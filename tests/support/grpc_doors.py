@@ -1,5 +1,5 @@
-"""The gRPC doors of waferd in Python, from the project's own protocol files. Needs grpcio and protobuf: those of Python's path, else from
-PyPI into a folder of the test, else the test is skipped.
+"""The gRPC doors of waferd in Python, from the project's own protocol files. Needs grpcio and protobuf: those of Python's path, else
+PyPI's, else the test is skipped.
 
     doors = GrpcDoors(folder, server.grpc)
     doors.stream("vllm.Inference/GenerateStream", request, vllm.GenerateResponse)
@@ -12,6 +12,7 @@ import sys
 import pytest
 
 from cloud import ROOT
+from programs import installed, packages_of
 
 PROTOS = ["google/rpc/status.proto", "waferline/v1/inference.proto", "waferline/v1/billing.proto", "vllm/inference.proto",
           "vllm/control.proto", "openengine/v1/generation.proto", "openengine/v1/control.proto", "smg/vllm_engine.proto"]
@@ -23,11 +24,7 @@ def load(folder):
         importlib.import_module("grpc")
         importlib.import_module("google.protobuf")
     except ImportError:
-        done = subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--target", folder / "packages", "grpcio", "protobuf<5"],
-                              capture_output=True)
-        if done.returncode:
-            pytest.skip("grpcio is not installed and PyPI does not have it")
-        sys.path.insert(0, str(folder / "packages"))
+        sys.path.insert(0, str(packages_of(installed("grpc", "grpcio", "protobuf<5"))))
     messages = folder / "messages"
     messages.mkdir(exist_ok=True)
     subprocess.run(["protoc", "-I", ROOT / "proto", f"--python_out={messages}", *PROTOS], check=True)

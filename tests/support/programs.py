@@ -1,12 +1,15 @@
 """Other projects' programs from PyPI, and a network that has only loopback to run them in.
 
     folder = installed("smg", "smg==1.13.0")        # a virtual environment in the build folder; skips where PyPI cannot be had
+    packages_of(folder)                             # where its packages are, for a Python of the same version
     with LoopbackOnly():                            # of this thread and of what it starts; skips where that is not allowed
         with Program([folder / "bin/smg", ...], log) as program:
             wait_for(url, program)
 """
 
+import contextlib
 import ctypes
+import fcntl
 import hashlib
 import os
 import shutil
@@ -24,15 +27,29 @@ from cloud import BIN
 NEW_NETWORK = 0x40000000  # CLONE_NEWNET
 
 
+@contextlib.contextmanager
+def held(path):
+    """While another test has the file it is waited for."""
+    with open(path, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def installed(name, *packages, without_dependencies=()):
-    """The folder of a virtual environment with these packages, kept for the next run."""
-    folder = BIN.parent / "programs" / name
+    """The folder of a virtual environment with these packages, kept for the next run. Tests that run at once may ask for the same."""
+    folder = (BIN.parent / "programs" / name).resolve()
+    folder.parent.mkdir(exist_ok=True)
+    with held(folder.with_suffix(".lock")):
+        return install(folder, packages, without_dependencies)
+
+
+def install(folder, packages, without_dependencies):
     wanted = hashlib.sha256("\n".join([*packages, "/", *without_dependencies]).encode()).hexdigest()
     marker = folder / "installed"
     if marker.exists() and marker.read_text() == wanted:
         return folder
     shutil.rmtree(folder, ignore_errors=True)
-    pip = [folder / "bin/pip", "install", "-q", "--disable-pip-version-check"]
+    pip = [folder / "bin/pip", "install", "-q", "--disable-pip-version-check", "--no-compile"]
     steps = [[sys.executable, "-m", "venv", folder]]
     steps += [[*pip, "--no-deps", *without_dependencies]] if without_dependencies else []
     for step in [*steps, [*pip, *packages]]:
@@ -42,6 +59,10 @@ def installed(name, *packages, without_dependencies=()):
             pytest.skip(f"{' '.join([*packages, *without_dependencies])} cannot be had from PyPI: {done.stderr.strip()[-300:]}")
     marker.write_text(wanted)
     return folder
+
+
+def packages_of(folder):
+    return next(folder.glob("lib/python*/site-packages"))
 
 
 class LoopbackOnly:
