@@ -62,6 +62,12 @@ def wait_for(condition, seconds=START_SECONDS):
     return value
 
 
+def test_help_starts_nothing():
+    done = subprocess.run(["bash", ROOT / "deploy/config/processes/run.sh", "--http-port", "0", "--help"], capture_output=True, text=True, timeout=20,
+                          env={**os.environ, "WAFERD": "/bin/false"})
+    assert done.returncode == 0 and "usage: " in done.stdout and "as four processes" in done.stdout and done.stderr == ""
+
+
 @pytest.mark.parametrize("killed", ("--role prefill", "--layers 0:", "--config"), ids=("prefill worker", "first shard", "server"))
 def test_what_dies_is_started_again(tmp_path, killed):
     http, grpc = free_ports(2)

@@ -1,8 +1,13 @@
 #!/usr/bin/env bash
 # Runs the demo cloud as four processes on this host: a prefill worker, two shards of half the layers each, and the server in
 # front of them. A process that dies is started again, at first after a second, later and later if it dies at once. Ctrl-C ends
-# all. The programs are those of $WAFERD, of this source tree's build, or of the path.
+# all. The programs are those of $WAFERD, of this source tree's build, or of the path. Arguments go to the server.
 set -uo pipefail
+case " $* " in *" --help "* | *" -h "*)
+  sed -n '2,/^[^#]/s/^# //p' "$0"
+  echo "usage: $0 [waferd's flags]"
+  exit
+esac
 cd "$(dirname "$0")/../../.."
 built=$PWD/build/bin/waferd
 waferd=${WAFERD:-$([[ -x $built ]] && echo "$built" || command -v waferd)} || { echo "run.sh: no waferd; 'make build' first" >&2; exit 1; }
