@@ -1,16 +1,16 @@
 // fuzzes: wafer_backend/compute/prefill tests/support
 // A prefill worker's process, its drivers and the shards that they name: frames good and bad in any
-// order, links that end in the middle. It sends only whole frames, and whatever was before, the
-// next driver gets its prompt computed.
+// order, links that end in the middle. It sends only whole frames.
 #include <atomic>
 #include <cstdint>
-#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "tests/fuzz/frame_recipe.h"
 #include "tests/fuzz/fuzz_model.h"
 #include "tests/fuzz/scripted_network.h"
+#include "tests/fuzz/scripted_peers.h"
 #include "wafer_backend/compute/link/frames.h"
 #include "wafer_backend/compute/prefill/prefill_server.h"
 #include "wafer_backend/compute/shard/peer_model.h"
@@ -18,76 +18,14 @@
 namespace waferline::fuzz {
 namespace {
 
-constexpr size_t kMaxStreams = 12;
-constexpr uint64_t kLastEpoch = uint64_t{1} << 40, kLastJob = uint64_t{1} << 40;
-constexpr int kMaxTurnsToAnswer = 1000;
+constexpr uint64_t kLastJob = uint64_t{1} << 40;
 
-class Peers {
+class Peers : public ScriptedPeers {
  public:
-  Peers(Input* input, ScriptedMachine* machine) : input_(*input), machine_(*machine) {}
-
-  // One thing that a peer does; false: all bytes are used.
-  bool Act() {
-    for (const StreamPtr& stream : machine_.streams) {
-      TakeFrames(&stream->out, [](std::span<const uint8_t>) {});
-    }
-    if (input_.empty()) return false;
-    const uint8_t what = input_.Byte();
-    if (what % 8 == 0 || machine_.streams.empty()) {
-      if (machine_.streams.size() < kMaxStreams) Greet(DriverHello());
-      return true;
-    }
-    Stream& stream = *machine_.streams[input_.Below(machine_.streams.size())];
-    if (stream.ended) return true;
-    if (what % 8 == 1) {
-      switch (input_.Byte() % 4) {
-        case 0:
-          stream.ended = true;
-          break;
-        case 1:
-          machine_.Pass(Milliseconds(input_.Number()));
-          break;
-        case 2:
-          stream.piece = 1 + input_.Below(40);
-          break;
-        default:
-          Put(&stream, input_.Bytes(input_.Byte()));
-      }
-      return true;
-    }
-    std::vector<uint8_t> frame = stream.called.empty() ? DriverFrame() : ShardFrame();
-    if (what % 8 == 7) frame = RawFrame(&input_);
-    Alter(&input_, &frame);
-    Put(&stream, frame);
-    return true;
-  }
-
-  // The next driver; its link.
-  StreamPtr Last() {
-    for (const StreamPtr& stream : machine_.streams) stream->ended = true;
-    link::HelloFrame hello = shard::HelloFor(link::Role::kDriver, *Model(), {}, 0);
-    hello.credentials = {.cell = "last", .incarnation = 99, .fence = {kLastEpoch, 1}};
-    const StreamPtr link = Greet(hello);
-    link::PrefillFrame job;
-    job.job = kLastJob;
-    job.tokens = {3, 4, 5};
-    job.prompt_tokens = 3;
-    Put(link.get(), Encoded(job));
-    return link;
-  }
+  using ScriptedPeers::ScriptedPeers;
 
  private:
-  static void Put(Stream* stream, const std::vector<uint8_t>& bytes) {
-    stream->in.insert(stream->in.end(), bytes.begin(), bytes.end());
-  }
-  StreamPtr Greet(const link::HelloFrame& hello) {
-    const StreamPtr stream = machine_.Connect();
-    WL_CHECK(stream != nullptr);
-    Put(stream.get(), Encoded(hello));
-    return stream;
-  }
-
-  link::HelloFrame DriverHello() {
+  link::HelloFrame Hello() override {
     const uint8_t who = input_.Byte();
     link::HelloFrame hello =
         shard::HelloFor(who % 16 == 15 ? link::Role::kShard : link::Role::kDriver, *Model(), {}, 0);
@@ -97,6 +35,9 @@ class Peers {
     return hello;
   }
 
+  std::vector<uint8_t> FrameFor(const Stream& stream) override {
+    return stream.called.empty() ? DriverFrame() : ShardFrame();
+  }
   std::vector<uint8_t> DriverFrame() {
     switch (input_.Byte() % 8) {
       case 0:
@@ -142,31 +83,31 @@ class Peers {
     hello.max_rows = 16;
     return Encoded(hello);
   }
-
-  Input& input_;
-  ScriptedMachine& machine_;
 };
+
+// The next driver gets its prompt computed.
+LastPeer NextDriver() {
+  link::HelloFrame hello = shard::HelloFor(link::Role::kDriver, *Model(), {}, 0);
+  hello.credentials = LastCredentials();
+  link::PrefillFrame job;
+  job.job = kLastJob;
+  job.tokens = {3, 4, 5};
+  job.prompt_tokens = 3;
+  const auto answered = [](std::span<const uint8_t> frame) {
+    link::PrefilledFrame result;
+    if (!link::Decode(frame, &result).ok() || result.job != kLastJob) return false;
+    WL_CHECK(result.code == 0 &&
+             static_cast<int64_t>(result.logits.size()) == Model()->shape().vocabulary);
+    return true;
+  };
+  return {.hello = hello, .question = Encoded(job), .answered = answered};
+}
 
 void Run(Input input) {
   ScriptedMachine machine;
   Peers peers(&input, &machine);
   std::atomic<bool> stop{false};
-  StreamPtr last;
-  int turns = 0;
-  machine.on_idle = [&] {
-    if (last == nullptr) {
-      if (!peers.Act()) last = peers.Last();
-      return;
-    }
-    TakeFrames(&last->out, [&](std::span<const uint8_t> frame) {
-      link::PrefilledFrame result;
-      if (!link::Decode(frame, &result).ok() || result.job != kLastJob) return;
-      WL_CHECK(result.code == 0 &&
-               static_cast<int64_t>(result.logits.size()) == Model()->shape().vocabulary);
-      stop = true;
-    });
-    WL_CHECK(stop || (last->open && ++turns < kMaxTurnsToAnswer));
-  };
+  peers.Play(NextDriver(), &stop);
   prefill::PrefillServerOptions options;
   options.listen = "prefill:1";
   options.model = Model();

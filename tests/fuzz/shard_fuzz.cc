@@ -1,16 +1,17 @@
 // fuzzes: wafer_backend/compute/shard tests/support
-// A shard's process and its peers: drivers, neighbours and prefill workers that connect, greet,
-// send frames good and bad in any order, stop in the middle and go. It sends only whole frames, and
-// whatever was before, the next driver finds an empty shard.
+// A shard's process and its peers: drivers, neighbours and prefill workers with frames good and bad
+// in any order. It sends only whole frames.
 #include <atomic>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "tests/fuzz/frame_recipe.h"
 #include "tests/fuzz/fuzz_model.h"
 #include "tests/fuzz/scripted_network.h"
+#include "tests/fuzz/scripted_peers.h"
 #include "wafer_backend/compute/link/frames.h"
 #include "wafer_backend/compute/shard/peer_model.h"
 #include "wafer_backend/compute/shard/shard_server.h"
@@ -18,75 +19,13 @@
 namespace waferline::fuzz {
 namespace {
 
-constexpr size_t kMaxStreams = 12;
-constexpr uint64_t kLastEpoch = uint64_t{1} << 40;
-constexpr int kMaxTurnsToAnswer = 200;
-
-class Peers {
+class Peers : public ScriptedPeers {
  public:
   Peers(Input* input, ScriptedMachine* machine, shard::LayerRange range)
-      : input_(*input), machine_(*machine), range_(range) {}
-
-  // One thing that a peer does; false: all bytes are used.
-  bool Act() {
-    for (const StreamPtr& stream : machine_.streams) {
-      TakeFrames(&stream->out, [](std::span<const uint8_t>) {});
-    }
-    if (input_.empty()) return false;
-    const uint8_t what = input_.Byte();
-    if (what % 8 == 0 || machine_.streams.empty()) {
-      if (machine_.streams.size() < kMaxStreams) Greet(Hello());
-      return true;
-    }
-    Stream& stream = *machine_.streams[input_.Below(machine_.streams.size())];
-    if (stream.ended) return true;
-    if (what % 8 == 1) {
-      switch (input_.Byte() % 5) {
-        case 0:
-          stream.ended = true;
-          break;
-        case 1:
-          machine_.Pass(Milliseconds(input_.Number()));
-          break;
-        case 2:
-          stream.piece = 1 + input_.Below(40);
-          break;
-        case 3:
-          Put(&stream, Encoded(Hello()));
-          break;
-        default:
-          Put(&stream, input_.Bytes(input_.Byte()));
-      }
-      return true;
-    }
-    std::vector<uint8_t> frame = what % 8 == 7 ? RawFrame(&input_) : Frame();
-    Alter(&input_, &frame);
-    Put(&stream, frame);
-    return true;
-  }
-
-  // The next driver; its link.
-  StreamPtr Last() {
-    for (const StreamPtr& stream : machine_.streams) stream->ended = true;
-    link::HelloFrame hello = shard::HelloFor(link::Role::kDriver, *Model(), {}, 0);
-    hello.credentials = {.cell = "last", .incarnation = 99, .fence = {kLastEpoch, 1}};
-    const StreamPtr link = Greet(hello);
-    Put(link.get(), Encoded(link::AskMemoryFrame{}));
-    return link;
-  }
+      : ScriptedPeers(input, machine), range_(range) {}
 
  private:
-  static void Put(Stream* stream, const std::vector<uint8_t>& bytes) {
-    stream->in.insert(stream->in.end(), bytes.begin(), bytes.end());
-  }
-  StreamPtr Greet(const link::HelloFrame& hello) {
-    const StreamPtr stream = machine_.Connect();
-    WL_CHECK(stream != nullptr);
-    Put(stream.get(), Encoded(hello));
-    return stream;
-  }
-
-  link::HelloFrame Hello() {
+  link::HelloFrame Hello() override {
     const uint8_t who = input_.Byte();
     const auto role = who % 16 < 8    ? link::Role::kDriver
                       : who % 16 < 11 ? link::Role::kNeighbour
@@ -115,7 +54,7 @@ class Peers {
     return rows;
   }
 
-  std::vector<uint8_t> Frame() {
+  std::vector<uint8_t> FrameFor(const Stream&) override {
     switch (input_.Byte() % 10) {
       case 0:
       case 1:
@@ -162,8 +101,6 @@ class Peers {
     }
   }
 
-  Input& input_;
-  ScriptedMachine& machine_;
   const shard::LayerRange range_;
 };
 
@@ -173,28 +110,29 @@ shard::LayerRange RangeOf(size_t kind) {
   return kRanges[kind];
 }
 
+// The next driver finds an empty shard; one without layers refuses to say.
+LastPeer NextDriver(bool has_layers, std::optional<link::MemoryFrame>* memory) {
+  link::HelloFrame hello = shard::HelloFor(link::Role::kDriver, *Model(), {}, 0);
+  hello.credentials = LastCredentials();
+  const auto answered = [memory](std::span<const uint8_t> frame) {
+    link::MemoryFrame report;
+    if (link::Decode(frame, &report).ok()) *memory = report;
+    return memory->has_value();
+  };
+  return {.hello = hello,
+          .question = Encoded(link::AskMemoryFrame{}),
+          .answered = answered,
+          .may_be_refused = !has_layers};
+}
+
 void Run(Input input) {
   const size_t kind = input.Below(4);
   const shard::LayerRange range = RangeOf(kind);
   ScriptedMachine machine;
   Peers peers(&input, &machine, range);
   std::atomic<bool> stop{false};
-  StreamPtr last;
   std::optional<link::MemoryFrame> memory;
-  int turns = 0;
-  machine.on_idle = [&] {
-    if (last == nullptr) {
-      if (!peers.Act()) last = peers.Last();
-      return;
-    }
-    TakeFrames(&last->out, [&](std::span<const uint8_t> frame) {
-      link::MemoryFrame report;
-      if (link::Decode(frame, &report).ok()) memory = report;
-    });
-    // One without layers refuses to say.
-    stop = memory.has_value() || !last->open;
-    WL_CHECK(stop || ++turns < kMaxTurnsToAnswer);
-  };
+  peers.Play(NextDriver(kind != 3, &memory), &stop);
   shard::ShardServerOptions options;
   options.listen = "shard:1";
   options.model = Model();

@@ -1,11 +1,12 @@
-"""Every folder that holds more than a CMakeLists.txt has its line in docs/folder-map.md, and every line its folder. tests/unit mirrors the tree: one line."""
+"""Every folder that holds more than a CMakeLists.txt has its line in docs/folder-map.md, and every line its folder. tests/unit mirrors the tree, tests/fuzz/corpus
+the fuzzers: one line each."""
 
 import pathlib
 import re
 import sys
 
 TOPS = ("wafer_backend", "scheduler", "server", "client", "proto", "deploy", "docs", "examples", "tests")
-ONE_LINE = ("tests/unit",)
+ONE_LINE = ("tests/unit", "tests/fuzz/corpus")
 
 
 def main(root):

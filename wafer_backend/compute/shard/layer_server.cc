@@ -129,9 +129,12 @@ class LayerServer {
 template <typename Worker, typename Options>
 absl::Status RunServer(link::Role role, const ModelPart& part, const Options& options,
                        const std::atomic<bool>& stop) {
-  WL_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(options.model_path));
   kernels::ThreadPool pool(options.ComputeThreads());
-  WL_ASSIGN_OR_RETURN(const auto model, PackedModel::LoadPart(std::move(file), part, &pool));
+  std::shared_ptr<const PackedModel> model = options.model;
+  if (model == nullptr) {
+    WL_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(options.model_path));
+    WL_ASSIGN_OR_RETURN(model, PackedModel::LoadPart(std::move(file), part, &pool));
+  }
   WL_ASSIGN_OR_RETURN(const auto worker, Worker::Create(model, options.worker, &pool));
   link::HelloFrame hello = HelloFor(role, *model, part.layers, /*page_tokens=*/0);
   hello.max_rows = static_cast<uint32_t>(options.worker.max_rows);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
 
 #include "absl/status/status.h"
 #include "wafer_backend/compute/link/worker_process.h"
@@ -14,6 +15,8 @@ namespace waferline::shard {
 
 template <typename WorkerOptions>
 struct LayerServerOptions : link::WorkerProcess {
+  // Loaded before, with what the worker has of it; null: loaded from model_path.
+  std::shared_ptr<const PackedModel> model;
   WorkerOptions worker;
 };
 using ExpertServerOptions = LayerServerOptions<ExpertWorkerOptions>;
