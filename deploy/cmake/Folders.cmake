@@ -53,7 +53,7 @@ function(wl_folder)
     target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
     target_link_libraries(${name} PUBLIC ${deps})
     # What the fuzzers' folders are linked with, but no fuzzer runs.
-    if(WAFERLINE_FUZZ AND path MATCHES "^(scheduler/(engine|fleet|policy)|wafer_backend/hardware|server/(metrics|runtime|serving))")
+    if(WAFERLINE_FUZZ AND path MATCHES "^(scheduler/(engine|fleet|policy)|wafer_backend/hardware|server/(admin|metrics|runtime|serving|tls|trace))")
       target_compile_options(${name} PRIVATE -O0 -g0 -fno-sanitize=all)
     endif()
   else()

@@ -39,6 +39,7 @@ absl::Status ReadParameter(const std::string& name, const std::string& value,
 
 absl::StatusOr<batches::Page> ReadListQuery(std::string_view query, const ListRules& rules) {
   batches::Page page{.limit = rules.limit};
+  if (query.empty()) return page;  // Boost.URL 1.81 takes an empty view for a C string
   const auto params = boost::urls::parse_query({query.data(), query.size()});
   if (!params) return openai::FieldError("query", "is not valid");
   for (const auto& param : boost::urls::params_view(*params)) {
