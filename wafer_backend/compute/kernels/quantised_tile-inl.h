@@ -31,13 +31,34 @@ HWY_BEFORE_NAMESPACE();
 namespace waferline::kernels {
 namespace HWY_NAMESPACE {
 
-// sum[.][j] += float(dot of the part) * weight scale, in units of the activations' scale.
+template <class Weights>
+constexpr int64_t ScaleBlocks() {
+  return Weights::kScaleColumns / kActivationBlock;
+}
+
+// The sums in units of the next scale of the activations.
+template <int kPanels, int kColumns>
+HWY_INLINE void ChangeScale(const float* ratio, F32x16 (&sum)[kPanels][kColumns]) {
+#pragma GCC unroll 12
+  for (int j = 0; j < kColumns; ++j) {
+    const F32x16 by = Broadcast(ratio + j);
+#pragma GCC unroll 2
+    for (int p = 0; p < kPanels; ++p) sum[p][j] = Mul(sum[p][j], by);
+  }
+}
+
+// sum[.][j] += float(dot of the part) * weight scale, in units of the activations' scale. That
+// changes with the part if there is a `ratio`.
 template <int kHalf, int kPanels, int kColumns, class Weights>
 HWY_INLINE const int8_t* AddPart(const Weights (&w)[kPanels], int64_t block, const TilePass& pass,
-                                 const int8_t* x, F32x16 (&sum)[kPanels][kColumns]) {
+                                 const int8_t* x, const float* ratio,
+                                 F32x16 (&sum)[kPanels][kColumns]) {
   const int64_t part = Weights::kHalves ? block * 2 + kHalf : block;
   I32x16 dot[kPanels][kColumns];
   x = DotPart<kHalf>(w, block, pass, x, dot);
+  if constexpr (kHalf == 0 && ScaleBlocks<Weights>() == 1) {
+    ChangeScale(After(ratio, dot[0][0]), sum);
+  }
 #pragma GCC unroll 2
   for (int p = 0; p < kPanels; ++p) {
     const F32x16 scale = w[p].Scale(block, kHalf);
@@ -64,7 +85,7 @@ HWY_INLINE const int8_t* AddPart(const Weights (&w)[kPanels], int64_t block, con
 // current scale: where that changes the sum is converted, and the last scale makes it a number.
 template <int kPanels, int kColumns, class Weights>
 HWY_NOINLINE void MultiplyTile(const Weights* weights, const TilePass& pass_in) {
-  constexpr int64_t kScaleBlocks = Weights::kScaleColumns / kActivationBlock;
+  constexpr int64_t kScaleBlocks = ScaleBlocks<Weights>();
   Weights w[kPanels];
 #pragma GCC unroll 2
   for (int p = 0; p < kPanels; ++p) w[p] = weights[p];
@@ -88,15 +109,11 @@ HWY_NOINLINE void MultiplyTile(const Weights* weights, const TilePass& pass_in) 
         __builtin_prefetch(ahead, 0, 2);
         ahead += 64;
       }
-#pragma GCC unroll 12
-      for (int j = 0; j < kColumns; ++j) {
-#pragma GCC unroll 2
-        for (int p = 0; p < kPanels; ++p) sum[p][j] = Mul(sum[p][j], Broadcast(ratio + j));
-      }
-      ratio += pass.stride;
+      if constexpr (kScaleBlocks > 1) ChangeScale(ratio, sum);
     }
-    x = AddPart<0>(w, block, pass, x, sum);
-    if constexpr (Weights::kHalves) x = AddPart<1>(w, block, pass, x, sum);
+    x = AddPart<0>(w, block, pass, x, ratio, sum);
+    if constexpr (Weights::kHalves) x = AddPart<1>(w, block, pass, x, ratio, sum);
+    if ((block + 1) % kScaleBlocks == 0) ratio += pass.stride;
   }
 #pragma GCC unroll 12
   for (int j = 0; j < kColumns; ++j) {

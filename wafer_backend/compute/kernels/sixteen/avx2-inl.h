@@ -27,6 +27,12 @@ struct U8x64 {
   __m256i v[2];
 };
 
+// `p`, not to be read before there is `dot`: what is read earlier would take a register meanwhile.
+HWY_INLINE const float* After(const float* p, I32x16 dot) {
+  asm("" : "+r"(p) : "x"(dot.v[0]));
+  return p;
+}
+
 HWY_INLINE F32x16 Zero() { return {{_mm256_setzero_ps(), _mm256_setzero_ps()}}; }
 HWY_INLINE F32x16 Broadcast(const float* p) {
   const __m256 v = _mm256_set1_ps(*p);

@@ -27,6 +27,12 @@ struct U8x64 {
   __m512i v;
 };
 
+// `p`, not to be read before there is `dot`: what is read earlier would take a register meanwhile.
+HWY_INLINE const float* After(const float* p, I32x16 dot) {
+  asm("" : "+r"(p) : "v"(dot.v));
+  return p;
+}
+
 HWY_INLINE F32x16 Zero() { return {_mm512_setzero_ps()}; }
 HWY_INLINE F32x16 Broadcast(const float* p) { return {_mm512_set1_ps(*p)}; }
 HWY_INLINE I32x16 Broadcast(const int32_t* p) { return {_mm512_set1_epi32(*p)}; }

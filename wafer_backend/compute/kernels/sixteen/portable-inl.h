@@ -35,6 +35,8 @@ HWY_INLINE Vector EachLane(Lane&& lane) {
   return result;
 }
 
+HWY_INLINE const float* After(const float* p, const I32x16&) { return p; }
+
 HWY_INLINE F32x16 Zero() { return {}; }
 HWY_INLINE F32x16 Broadcast(const float* p) {
   return EachLane<F32x16>([p](int) { return *p; });
