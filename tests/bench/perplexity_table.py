@@ -7,14 +7,17 @@ Text: held-out stories of the demo model's own corpus (seed 2; training saw seed
 (build/bench/requantise). "exact" is that file's numbers as F32: what differs from it is the rounding of activations alone.
 
 With --model one file's table: the file itself and its numbers as F32, by us and by llama.cpp, there with KV as F16 and as F32. The F32
-rows say whether both compute the same, the others what each loses by rounding activations.
+rows say whether both compute the same, the others what each loses by rounding activations. Two rows over one text differ by far less
+than either is uncertain, so each difference has a standard error from its chunks: of the paired means of -log p.
 """
 
 import argparse
 import contextlib
 import json
+import math
 import pathlib
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -42,7 +45,8 @@ def requantise(source, dtype, target):
 
 def perplexity(model, text, context, path=None):
     """What `waferctl model perplexity` says; None for a path that this machine cannot run."""
-    out = waferctl("model", "perplexity", model, "--text", text, "--context", context, "--json", *(["--cpu", path] if path else []))
+    out = waferctl("model", "perplexity", model, "--text", text, "--context", context, "--json", *(["--cpu", path] if path else []),
+                   timeout=3600)
     if "this machine cannot run" in out.stderr:
         return None
     assert out.returncode == 0, out.stderr
@@ -54,7 +58,17 @@ def by_llama(program, model, text, context, *flags):
     out = subprocess.run(command, capture_output=True, text=True)
     found = re.search(r"Final estimate: PPL = ([0-9.]+)", out.stdout + out.stderr)
     assert found, out.stderr[-2000:]
-    return float(found.group(1))
+    # It prints the perplexity of the chunks so far.
+    sums = [0.0] + [i * math.log(float(value)) for i, value in enumerate(re.findall(r"\[\d+\]([0-9.]+)", out.stdout), 1)]
+    return {"perplexity": float(found.group(1)), "nats_per_token_of_chunks": [b - a for a, b in zip(sums, sums[1:])]}
+
+
+def against(one, other):
+    """By how much the perplexity of `one` is above the other's, in per cent: "+0.25 (0.03)", with the standard error."""
+    pairs = zip(one["nats_per_token_of_chunks"], other["nats_per_token_of_chunks"], strict=True)
+    differences = [a - b for a, b in pairs]
+    error = statistics.stdev(differences) / math.sqrt(len(differences)) if len(differences) > 1 else math.inf
+    return f"{100 * (math.exp(statistics.fmean(differences)) - 1):+.3f} ({100 * error:.3f})"
 
 
 @contextlib.contextmanager
@@ -75,22 +89,26 @@ def one_model(options):
     """The table of --model; each row says how far from our F32 row it is."""
     with tempfile.TemporaryDirectory() as folder:
         as_f32 = requantise(options.model, "F32", pathlib.Path(folder) / "F32.gguf")
-        exact = perplexity(as_f32, options.text, options.context)["perplexity"]
-        print("| weights | by | KV | perplexity | against exact |\n|---|---|---|---|---|")
+        exact = perplexity(as_f32, options.text, options.context)
+        theirs = options.llama_perplexity and by_llama(options.llama_perplexity, options.model, options.text, options.context)
+        print(f"{exact['chunks']} chunks of {options.context}; differences in per cent (standard error)\n")
+        print("| weights | by | KV | perplexity | against exact | against llama.cpp |\n|---|---|---|---|---|---|")
 
         def row(weights, by, kv, value):
-            print(f"| {weights} | {by} | {kv} | {value:.4f} | {100 * (value / exact - 1):+.3f} % |", flush=True)
+            peer = against(value, theirs) if theirs else ""
+            print(f"| {weights} | {by} | {kv} | {value['perplexity']:.4f} | {against(value, exact)} | {peer} |", flush=True)
 
         row("F32", "ours", "F16", exact)
-        for path in PATHS:
+        for path in options.cpu:
             ours = perplexity(options.model, options.text, options.context, path)
             if ours:
-                row("as in the file", f"ours, {path}", "F16", ours["perplexity"])
-        if not options.llama_perplexity:
+                row("as in the file", f"ours, {path}", "F16", ours)
+        if not theirs:
             return
-        for weights, file in (("F32", as_f32), ("as in the file", options.model)):
-            for kv, flags in (("F32", ["-ctk", "f32", "-ctv", "f32", "-fa", "off"]), ("F16", [])):
-                row(weights, "llama.cpp", kv, by_llama(options.llama_perplexity, file, options.text, options.context, *flags))
+        row("as in the file", "llama.cpp", "F16", theirs)
+        exactly = ["-ctk", "f32", "-ctv", "f32", "-fa", "off"]
+        row("as in the file", "llama.cpp", "F32", by_llama(options.llama_perplexity, options.model, options.text, options.context, *exactly))
+        row("F32", "llama.cpp", "F32", by_llama(options.llama_perplexity, as_f32, options.text, options.context, *exactly))
 
 
 def main():
@@ -100,9 +118,11 @@ def main():
     parser.add_argument("--text", type=pathlib.Path, metavar="FILE")
     parser.add_argument("--stories", type=int, default=40)
     parser.add_argument("--context", type=int, default=512)
+    parser.add_argument("--cpu", action="append", metavar="PATH", help=f"of --model: only this path; may be repeated (all of {PATHS})")
     options = parser.parse_args()
     if (options.model is None) != (options.text is None):
         parser.error("--model and --text go together")
+    options.cpu = options.cpu or PATHS
     if options.model:
         return one_model(options)
     print("| type | exact | " + " | ".join(PATHS) + " | llama.cpp | tokens scored |\n" + "|---" * (len(PATHS) + 4) + "|")
@@ -114,7 +134,7 @@ def main():
                 ours = perplexity(file, text, options.context, path)
                 cells.append(f"{ours['perplexity']:.4f}" if ours else "")
             theirs = options.llama_perplexity
-            cells.append(f"{by_llama(theirs, file, text, options.context):.4f}" if theirs else "")
+            cells.append(f"{by_llama(theirs, file, text, options.context)['perplexity']:.4f}" if theirs else "")
             print(f"| {dtype} | " + " | ".join(cells) + f" | {exact['scored_tokens']} |", flush=True)
 
 

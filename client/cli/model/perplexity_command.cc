@@ -9,7 +9,9 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <cmath>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/frame/output.h"
@@ -34,6 +36,11 @@ struct Score {
   double sum = 0;
   double squares = 0;
 
+  void Add(const Score& other) {
+    tokens += other.tokens;
+    sum += other.sum;
+    squares += other.squares;
+  }
   double mean() const { return sum / static_cast<double>(tokens); }
   double perplexity() const { return std::exp(mean()); }
   // Of the perplexity, from the scatter of the tokens.
@@ -104,19 +111,29 @@ class Scorer {
   std::vector<double> negative_log_;
 };
 
-void PrintScore(const Arguments& arguments, int64_t chunks, const Score& score) {
+Score Total(std::span<const Score> chunks) {
+  Score score;
+  for (const Score& chunk : chunks) score.Add(chunk);
+  return score;
+}
+
+void PrintScore(const Arguments& arguments, std::span<const Score> chunks) {
+  const Score score = Total(chunks);
   const std::string path(kernels::Name(kernels::BestPath()));
   if (arguments.json()) {
+    boost::json::array of_chunks;  // two runs over one text differ by less than each is uncertain
+    for (const Score& chunk : chunks) of_chunks.push_back(chunk.mean());
     const boost::json::object out{
         {"model", arguments.operand(0)},           {"instructions", path},
-        {"context", arguments.Integer("context")}, {"chunks", chunks},
+        {"context", arguments.Integer("context")}, {"chunks", chunks.size()},
         {"scored_tokens", score.tokens},           {"nats_per_token", score.mean()},
-        {"perplexity", score.perplexity()},        {"standard_error", score.error()}};
+        {"perplexity", score.perplexity()},        {"standard_error", score.error()},
+        {"nats_per_token_of_chunks", of_chunks}};
     PrintText(JsonText(out) + "\n");
     return;
   }
   Print("{}, {}: perplexity {:.4f} +/- {:.4f} over {} tokens ({} chunks of {})\n",
-        arguments.operand(0), path, score.perplexity(), score.error(), score.tokens, chunks,
+        arguments.operand(0), path, score.perplexity(), score.error(), score.tokens, chunks.size(),
         arguments.Integer("context"));
 }
 
@@ -140,18 +157,18 @@ absl::Status Run(const Arguments& arguments) {
   kernels::ThreadPool pool(ThreadsOf(arguments));
   WL_ASSIGN_OR_RETURN(const auto model, shard::PackedModel::Load(file, {0, shape.layers}, &pool));
   Scorer scorer(model, &pool);
-  Score score;
+  std::vector<Score> scores;
   {
     Progress progress =
         arguments.json() ? Progress("perplexity", chunks, false) : Progress("perplexity", chunks);
     for (int64_t chunk = 0; chunk < chunks; ++chunk) {
       const std::span<TokenId> part(tokens.data() + chunk * context, static_cast<size_t>(context));
       if (tokenizer->adds_bos() && tokenizer->bos()) part[0] = *tokenizer->bos();
-      scorer.Add(part, &score);
-      progress.Show(chunk + 1, fmt::format("{:.4f}", score.perplexity()));
+      scorer.Add(part, &scores.emplace_back());
+      progress.Show(chunk + 1, fmt::format("{:.4f}", Total(scores).perplexity()));
     }
   }
-  PrintScore(arguments, chunks, score);
+  PrintScore(arguments, scores);
   return absl::OkStatus();
 }
 

@@ -54,9 +54,11 @@ TEST_CASE("model perplexity scores the second half of each chunk as the referenc
   REQUIRE(tokens.size() % context != 0);  // a rest, which does not count
   const reference::ReferenceModel reference(*file, {});
   double want = 0;
+  std::vector<double> of_chunks;
   for (size_t i = 0; i < chunks; ++i) {
-    want += Nats(reference, {tokens.begin() + i * context, tokens.begin() + (i + 1) * context},
-                 *tokenizer->bos());
+    const auto chunk = tokens.begin() + static_cast<std::ptrdiff_t>(i * context);
+    of_chunks.push_back(Nats(reference, {chunk, chunk + context}, *tokenizer->bos()));
+    want += of_chunks.back();
   }
   const auto scored = static_cast<double>(chunks * 3);
   for (const char* cpu : {"", "portable"}) {
@@ -71,6 +73,11 @@ TEST_CASE("model perplexity scores the second half of each chunk as the referenc
     REQUIRE(out["scored_tokens"].to_number<double>() == scored);
     REQUIRE(out["nats_per_token"].to_number<double>() == Approx(want / scored).epsilon(1e-4));
     REQUIRE(out["perplexity"].to_number<double>() == Approx(std::exp(want / scored)).epsilon(1e-3));
+    const boost::json::array& by_chunk = out["nats_per_token_of_chunks"].as_array();
+    REQUIRE(by_chunk.size() == chunks);
+    for (size_t i = 0; i < chunks; ++i) {
+      REQUIRE(by_chunk[i].to_number<double>() == Approx(of_chunks[i] / 3).epsilon(1e-4));
+    }
     if (*cpu != 0) REQUIRE(out["instructions"].as_string() == cpu);
   }
 }
