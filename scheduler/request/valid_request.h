@@ -31,6 +31,7 @@ struct OwnArrival {
 struct ValidRequest {
   std::string
       request_id;  // what the client sees (x-request-id), for logs and abort; not unique by itself
+  std::optional<uint32_t> choice;  // which, of a request that asks for several answers
   std::string model;
   std::string tenant;      // who pays; "" when API keys are off
   std::string cache_salt;  // isolates prefix caches

@@ -23,6 +23,7 @@ uint32_t& CountOf(TenantActivity& tenant, engine::Phase phase) {
 RequestRecord RecordOf(const engine::SequenceInfo& sequence) {
   const ValidRequest& request = *sequence.request;
   RequestRecord record{.id = request.request_id,
+                       .choice = request.choice,
                        .tenant = request.tenant,
                        .lane = sequence.lane,
                        .ordinal = sequence.ordinal,

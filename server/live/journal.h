@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,7 @@ inline constexpr size_t kMaxListed = 64;  // in flight, of one engine: the lates
 
 struct RequestRecord {
   std::string id;
+  std::optional<uint32_t> choice;  // which, of a request that asks for several answers
   std::string tenant;
   engine::LaneIndex lane;
   uint64_t ordinal = 0;  // 0: refused

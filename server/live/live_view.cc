@@ -111,6 +111,7 @@ json::object Describe(const RequestRecord& record, const std::string& model) {
                    {"phases_ms", std::move(lasted)},
                    {"phase", kPhaseNames[static_cast<size_t>(record.phase)]},
                    {"since_ms", Ms(record.since)}};
+  if (record.choice) out["choice"] = *record.choice;
   if (record.first_token > Nanoseconds()) out["first_token_ms"] = Ms(record.first_token);
   if (!record.end.empty()) {
     out["end"] = record.end;

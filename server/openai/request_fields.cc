@@ -262,6 +262,7 @@ absl::StatusOr<std::vector<ValidRequest>> Expand(const Expansion& expansion,
     }
     for (int i = 0; i < shape.n; ++i) {
       ValidRequest& request = requests.emplace_back(expansion.pattern);
+      if (shape.choices() > 1) request.choice = static_cast<uint32_t>(requests.size() - 1);
       request.prompt = prompt.tokens;
       request.max_tokens = static_cast<uint32_t>(*room);
       request.sampling.min_tokens = std::min(least, request.max_tokens);

@@ -155,6 +155,13 @@ std::string Summary(const json::object& look) {
                      NumberAt(look, "refused"), Milliseconds(NumberAt(look, "now_ms")));
 }
 
+// Its id, and which answer of it where it asks for several.
+std::string NameOf(const json::object& request) {
+  const bool one = At(request, "choice") == nullptr;
+  return TextAt(request, "id") +
+         (one ? "" : fmt::format(" choice {:.0f}", NumberAt(request, "choice")));
+}
+
 }  // namespace
 
 std::string TopText(const json::object& before, const json::object& look, const Screen& screen) {
@@ -208,8 +215,8 @@ std::string RequestsText(const json::object& look, bool ended) {
     const std::string end = TextAt(request, "end");
     if (!end.empty() && !ended) continue;
     table.Add(
-        {TextAt(request, "id"), end.empty() ? TextAt(request, "phase") : end,
-         TextAt(request, "model"), fmt::format("{:.0f}", NumberAt(request, "prompt_tokens")),
+        {NameOf(request), end.empty() ? TextAt(request, "phase") : end, TextAt(request, "model"),
+         fmt::format("{:.0f}", NumberAt(request, "prompt_tokens")),
          fmt::format("{:.0f}/{:.0f}", NumberAt(request, "tokens"), NumberAt(request, "max_tokens")),
          Milliseconds(AgeOf(look, request)), fmt::format("{:.0f}", NumberAt(request, "restarts")),
          fmt::format("{:.0f}", NumberAt(request, "late_tokens"))});

@@ -37,7 +37,7 @@ function detail(request, now, abort) {
                  ["in all", ms(total)], ["speed", Number.isFinite(speed) ? `${count(speed)} tokens/s after the first, emulated` : "–"], ["restarts", String(request.restarts)],
                  ["late tokens", request.late_tokens ? `${count(request.late_tokens)} over 1 ms, at most ${ms(request.max_lateness_ms)}` : "none over 1 ms"]];
   if (request.why) facts.push(["why", request.why]);
-  return [h("h2", {}, request.id || "a request"), h("p", {}, h("span", {class: "badge " + stateOf(request)[0]}, stateOf(request)[1])), waterfall(request, now),
+  return [h("h2", {}, nameOf(request) || "a request"), h("p", {}, h("span", {class: "badge " + stateOf(request)[0]}, stateOf(request)[1])), waterfall(request, now),
           h("table", {}, h("tbody", {}, facts.map(([name, value]) => h("tr", {}, h("th", {scope: "row"}, name), h("td", {class: "number"}, value))))),
           request.end ? null : h("p", {}, h("button", {type: "button", class: "danger", onclick: () => abort(request)}, "Abort"))];
 }
@@ -48,6 +48,7 @@ function stateOf(request) {
 }
 
 const keyOf = request => `${request.model} ${request.ordinal} ${request.id}`;
+const nameOf = request => request.choice === undefined ? request.id : `${request.id} choice ${request.choice}`;
 const COLUMNS = [["Request"], ["State"], ["Model"], ["Prompt", "n"], ["Tokens", "n"], ["First token", "n"], ["Time", "n"], ["Restarts", "n"]];
 
 export function show(place) {
@@ -73,7 +74,7 @@ export function show(place) {
     if (!made.has(key)) made.set(key, make(key));
     const line = made.get(key), badge = line.cells[1].firstChild;
     const first = request.first_token_ms === undefined ? "–" : ms(request.first_token_ms - request.arrival_ms);
-    const texts = [request.id || "–", state, request.model, count(request.prompt_tokens), `${count(request.tokens)} / ${count(request.max_tokens)}`, first,
+    const texts = [nameOf(request) || "–", state, request.model, count(request.prompt_tokens), `${count(request.tokens)} / ${count(request.max_tokens)}`, first,
                    ms(spans(request, now).at(-1)[1]), String(request.restarts)];
     texts.forEach((text, i) => setText(i === 1 ? badge : line.cells[i], text));
     badge.className = "badge " + kind;
