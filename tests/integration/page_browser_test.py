@@ -47,3 +47,9 @@ def test_the_page_does_what_a_person_asks_of_it(folder, tmp_path):
     with Waferd(config, "--state-dir", str(tmp_path)) as server:
         done = subprocess.run(["node", ROOT / "tests/page/drive.mjs", server.http, folder], capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_billing_without_a_database_says_how_to_start_it_with_one(folder):
+    with Waferd("deploy/config/demo.yaml") as server:
+        done = subprocess.run(["node", ROOT / "tests/page/no_database.mjs", server.http, folder], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -72,17 +72,19 @@ export function show(place) {
     invoice.id, h("span", {class: invoice.status === "final" ? "badge good" : "badge"}, invoice.status), total(invoice), "$" + invoice.credited_usd,
     h("button", {type: "button", onclick: () => open(invoice.id)}, "Show"))), "No usage was recorded yet."));
 
-  place.append(h("h1", {}, "Billing"), says, secret,
-    h("div", {class: "stack"}, h("div", {class: "split"}, h("div", {class: "card"}, h("h2", {}, "Tokens by day and model"), tokens.svg), h("div", {class: "card"}, h("h2", {}, "Cost by day and model"), cost.svg)), legend,
+  // Shown once there is something to show: without a database the server says how to start it with one.
+  const stack = h("div", {class: "stack", hidden: true}, h("div", {class: "split"}, h("div", {class: "card"}, h("h2", {}, "Tokens by day and model"), tokens.svg), h("div", {class: "card"}, h("h2", {}, "Cost by day and model"), cost.svg)), legend,
       h("div", {class: "card"}, h("h2", {}, "Tenants"), tenants, h("form", {class: "row", onsubmit: add}, name, h("button", {}, "Add"))),
       h("div", {class: "card"}, h("h2", {}, "Keys"), keys),
-      h("div", {class: "card"}, h("h2", {}, "Invoices"), invoices), one));
+      h("div", {class: "card"}, h("h2", {}, "Invoices"), invoices), one);
+  place.append(h("h1", {}, "Billing"), says, secret, stack);
 
   const refresh = async () => {
     try {
       const start = (Math.floor(Date.now() / 1e3 / DAY_S) - DAYS + 1) * DAY_S, query = `start_time=${start}&bucket_width=1d&limit=${DAYS}`;
       const [used, paid, allTenants, allKeys] = await Promise.all([ask(`/v1/organization/usage/completions?${query}&group_by=model`),
         ask(`/v1/organization/costs?${query}&group_by=line_item`), ask("/admin/tenants"), ask("/admin/keys")]);
+      stack.hidden = false;
       const byModel = daysOf(used, "model", result => result.input_tokens + result.output_tokens);
       tokens.draw(byModel.days, count);
       cost.draw(daysOf(paid, "line_item", result => result.amount.value).days, usd);
