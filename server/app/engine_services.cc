@@ -63,16 +63,16 @@ absl::StatusOr<int64_t> TakenBefore(const std::string& file) {
     return second;
   }
   return absl::FailedPreconditionError(absl::StrCat(
-      "kv_transfer.taken_file: ", file, " has no Unix seconds; without them what was handed over ",
-      "before could be used again: wait kv_transfer.keep_s, then remove it"));
+      "kv_transfer.taken_file: ", file, " has no Unix seconds, which keep an old hand-over from ",
+      "being used twice; wait kv_transfer.keep_s, then remove the file"));
 }
 
 // A file that cannot be written is found at the start, not by each request.
 absl::Status Keep(const std::string& file, int64_t second) {
   const absl::Status written = WriteFileDurably(file, absl::StrCat(second, "\n"));
   if (written.ok()) return written;
-  return absl::FailedPreconditionError(
-      absl::StrCat("kv_transfer.taken_file: ", written.message(), "; name a file that can be"));
+  return absl::FailedPreconditionError(absl::StrCat("kv_transfer.taken_file: ", written.message(),
+                                                    "; name a file that can be written"));
 }
 
 // Two servers with one file would each forget what the other took.
@@ -123,7 +123,8 @@ absl::StatusOr<std::unique_ptr<serving::KvHandoffs>> HandoffsOf(const config::Se
       const absl::Status kept = Keep(file, computed);
       if (kept.ok()) return kept;
       fprintf(stderr, "waferd: %s\n", std::string(kept.message()).c_str());
-      return absl::UnavailableError("that it is taken cannot be kept; the server's log says why");
+      return absl::UnavailableError(
+          "cannot be recorded as used, so it is refused; see the server's log");
     };
   }
   std::map<std::string, uint64_t, std::less<>> weights;
@@ -149,9 +150,9 @@ void AwaitHandoffs(const serving::KvHandoffs& handoffs) {
   const auto open = [&] { return runtime::UnixSeconds() >= handoffs.takes_from_unix_s(); };
   if (runtime::WaitFor(open, Seconds(3))) return;
   fprintf(stderr,
-          "waferd: the clock went back, or kv_transfer.taken_file is of another time: of what "
-          "other servers hand over, what was computed from %lld (Unix seconds) on is taken, now it "
-          "is %lld. If the clock is right, wait kv_transfer.keep_s and remove the file\n",
+          "waferd: the clock went back, or kv_transfer.taken_file is of another time: prompts that "
+          "other servers computed before Unix second %lld are refused; it is %lld now. If the "
+          "clock is right, wait kv_transfer.keep_s and remove the file\n",
           static_cast<long long>(handoffs.takes_from_unix_s()),
           static_cast<long long>(runtime::UnixSeconds()));
 }

@@ -23,8 +23,8 @@ KvTransferConfig ReadKvTransfer(YamlForm& root, const std::filesystem::path& fol
   out.keep_seconds = form.About("seconds; a decode leg that comes later is refused")
                          .IntegerOr("keep_s", out.keep_seconds, 1, 3600);
   out.taken_file = TextOr(
-      form.About("where a server that decodes keeps up to which second it has taken hand-overs, so "
-                 "that none is taken twice though its clock goes back while it is restarted; a "
+      form.About("file in which a server that decodes keeps the time of the latest hand-over it "
+                 "took, so that none is taken twice if the clock goes back during a restart; a "
                  "restart alone needs no file"),
       "taken_file", "");
   if (!out.taken_file.empty()) out.taken_file = (folder / out.taken_file).lexically_normal();

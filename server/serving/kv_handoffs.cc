@@ -164,9 +164,9 @@ absl::Status KvHandoffs::Take(const KvParams& handed, int64_t unix_seconds) cons
   taken_.erase(taken_.begin(), valid);
   if (until <= forgotten_until_) {
     return absl::FailedPreconditionError(absl::StrCat(
-        "the prompt was kept until ", until, " (Unix seconds), and this server has forgotten what ",
-        "it took of those kept until ", forgotten_until_,
-        ": its clock went back; compute the prompt again"));
+        "the prompt was kept until ", until, " (Unix seconds), and of those kept until ",
+        forgotten_until_, " this server no longer knows which it took, since its clock went ",
+        "back; compute the prompt again"));
   }
   const std::pair<int64_t, std::string> entry{until, Get(handed, kSignature)};
   if (taken_.contains(entry)) {

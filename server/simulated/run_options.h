@@ -42,10 +42,10 @@ struct FrameFault {
   enum class How : uint8_t {
     kPauseReceiver,  // as by SIGSTOP
     kPauseSender,
-    kLostThere,     // nothing more arrives where the frame goes
-    kLostBack,      // nor where it comes from
-    kTrickle,       // a byte at a time, both ways
-    kClientsLeave,  // those who may
+    kLostThere,     // from then on all frames in this direction are lost
+    kLostBack,      // those in the other direction are
+    kTrickle,       // frames come a byte at a time, both ways
+    kClientsLeave,  // clients that may leave do
   };
   link::FrameKind frame = link::FrameKind::kHello;
   How how = How::kPauseReceiver;

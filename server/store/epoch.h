@@ -19,8 +19,9 @@ namespace waferline::store {
 // Inside a transaction: a new epoch, locked by this connection (PostgreSQL).
 absl::StatusOr<int64_t> StartEpoch(Connection& connection, const std::string& host, int64_t now_us);
 
-// Before it, if `last` was handed out (Store::last_epoch): the database has it, and false, or has
-// lost it, and true. Then it has a row again, of the host kLostHost, so that the next is above.
+// To be called before StartEpoch where the epoch `last` was handed out (Store::last_epoch). False:
+// the database has it. True: the database has lost it, and has a row for it again, of the host
+// kLostHost, so that the next epoch is larger.
 inline constexpr char kLostHost[] = "lost";
 absl::StatusOr<bool> RestoreLostEpoch(Connection& connection, int64_t last, int64_t now_us);
 

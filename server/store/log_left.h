@@ -1,6 +1,6 @@
 // What a server that was killed, or a power failure, left of a SQLite write-ahead log. The log's
 // index outlives both, so it says how much log there was, and what SQLite recovers says how much
-// there is: what was cut from the log, or damaged in it, while no server ran does not stay unsaid.
+// there is: what was cut from the log, or damaged in it, while no server ran is reported.
 //
 // A log that was cut though the database has all of it would undo what is newer. It is set aside,
 // as PATH-wal.cut. If the database has a part of it (a copy leaves out pages that are in the log

@@ -217,9 +217,9 @@ void ReadLimits(YamlForm& form, engine::LaneSpec* out) {
   if (out->preempt)
     out->limits.max_preemptions =
         Bound(form, "max_preemptions", 2, "preempt; times that one sequence may be preempted");
-  out->limits.reader_grace =
-      MicrosecondsOr(form.About("real clock; wall time that a reader who is full may take"),
-                     "reader_grace_us", 10e6, Range{0, 1e12});
+  out->limits.reader_grace = MicrosecondsOr(
+      form.About("real clock; wall time that a reader may take no token before its request ends"),
+      "reader_grace_us", 10e6, Range{0, 1e12});
   out->limits.heartbeat = MicrosecondsOr(form.About("between two looks at a hand-off's progress"),
                                          "handoff_heartbeat_us", 10e3, Range{1, 1e12});
   out->limits.lost_heartbeats =

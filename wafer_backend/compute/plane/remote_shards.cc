@@ -83,7 +83,7 @@ void RemoteShards::Watch() {
     built_by_ = std::max(built_by_, std::min(reactor_->Now() + options_.patience, load_by_));
   if (logits_ != nullptr && reactor_->Now() > step_by_) {  // all others wait for it
     Fail(absl::DeadlineExceededError(
-        absl::StrCat("the shards live, and a step has had no answer for ",
+        absl::StrCat("the shards are alive but have not answered a step for ",
                      ToSeconds(options_.step_patience), " s")));
   }
   if (state_ == State::kBuilding && reactor_->Now() > built_by_)
