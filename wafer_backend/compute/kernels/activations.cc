@@ -21,12 +21,9 @@ namespace waferline::kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Activations vary along a row, so each 32 (or 128) columns have a scale of their own, by which the
-// largest of them is the largest integer. Multiplying every product by it would cost a
-// multiplication a tile and block. Instead a sum is kept in units of the scale of the columns it
-// has reached (quantised_tile-inl.h): where the scale changes from s to t, the sum so far is
-// multiplied by s / t once.
-//
+// Each 32 (or 128) columns of a row have a scale of their own, by which the largest of them is the
+// largest integer. A sum is kept in units of the scale of the columns it has reached
+// (quantised_tile-inl.h): where that changes from s to t, the sum so far is multiplied by s / t.
 // Columns that are smaller than kSmallestPart against their row's largest count as zero, as rows
 // below the smallest scale do: that is far below the last bit of any sum that matters.
 inline constexpr float kSmallestPart = 0x1p-30f;
@@ -34,11 +31,19 @@ inline constexpr float kSmallestScale = 0x1p-60f;
 
 using Floats = hn::CappedTag<float, 16>;
 
-HWY_INLINE float LargestMagnitude(const float* x, int64_t count) {
+// What becomes the largest integer: the largest magnitude or, in kFinePairs, as much of a sum of
+// two neighbours as keeps that within kLargestPair. count is a multiple of 32.
+template <Int8Form kForm>
+HWY_INLINE float Largest(const float* x, int64_t count) {
   const Floats d;
+  const auto of_pair = hn::Set(d, ScaleOf(kForm).largest / static_cast<float>(kLargestPair));
   auto largest = hn::Zero(d);
-  for (int64_t i = 0; i < count; i += static_cast<int64_t>(hn::Lanes(d))) {
-    largest = hn::Max(largest, hn::Abs(hn::LoadU(d, x + i)));
+  for (int64_t i = 0; i < count; i += 2 * static_cast<int64_t>(hn::Lanes(d))) {
+    hn::Vec<Floats> even, odd;
+    hn::LoadInterleaved2(d, x + i, even, odd);
+    largest = hn::Max(largest, hn::Max(hn::Abs(even), hn::Abs(odd)));
+    if constexpr (kForm != Int8Form::kFinePairs) continue;
+    largest = hn::Max(largest, hn::Mul(hn::Abs(hn::Add(even, odd)), of_pair));
   }
   return hn::GetLane(hn::MaxOfLanes(d, largest));
 }
@@ -63,16 +68,15 @@ HWY_INLINE void FillScaled(const float* x, float inverse, int64_t count, int64_t
   for (int64_t i = 0; i < count; i += 4, out += rows * 4) std::memcpy(out, q + i, 4);
 }
 
-// Each part looks over the whole row for the row's scale; parts are few where that counts.
 template <Int8Form kForm>
 void FillScaledRow(const float* row, int64_t cols, ColumnPart part, int64_t j, int64_t rows,
                    const Int8Rows& out) {
   constexpr Int8Scale kScale = ScaleOf(kForm);
   constexpr float kLargest = kScale.largest;
-  const float row_scale = std::max(LargestMagnitude(row, cols) / kLargest, kSmallestScale);
+  const float row_scale = std::max(Largest<kForm>(row, cols) / kLargest, kSmallestScale);
   const auto scale_of = [&](int64_t col) {
     const int64_t count = std::min(kScale.columns, cols - col);
-    return std::max(LargestMagnitude(row + col, count) / kLargest, row_scale * kSmallestPart);
+    return std::max(Largest<kForm>(row + col, count) / kLargest, row_scale * kSmallestPart);
   };
   float before = part.first == 0 ? row_scale : scale_of(part.first - kScale.columns);
   for (int64_t col = part.first; col < part.end; col += kScale.columns) {
@@ -224,6 +228,7 @@ void FillGroup(const float* x, int64_t cols, ColumnPart part, const ColumnGroup&
   FillInt8<Int8Form::kFine>(x, cols, part, group);
   FillInt8<Int8Form::kFineWinograd>(x, cols, part, group);
   FillInt8<Int8Form::kWinograd>(x, cols, part, group);
+  FillInt8<Int8Form::kFinePairs>(x, cols, part, group);
 }
 
 }  // namespace HWY_NAMESPACE

@@ -27,8 +27,15 @@ enum class Int8Form : uint8_t {
   kFineWinograd,
   // The same, and scales change less often. Q4_0's own rounding is far coarser.
   kWinograd,
+  // Two neighbours' products with weights of eight bits have a sum of 16 (kLargestPair), which is
+  // all that AVX2 has for them.
+  kFinePairs,
 };
-inline constexpr size_t kInt8Forms = 3;
+inline constexpr size_t kInt8Forms = 4;
+
+constexpr bool ForWinograd(Int8Form form) {
+  return form == Int8Form::kFineWinograd || form == Int8Form::kWinograd;
+}
 
 struct Int8Scale {
   // Columns of a row that share a scale (activations.cc).
@@ -36,9 +43,10 @@ struct Int8Scale {
   int largest;
 };
 constexpr Int8Scale ScaleOf(Int8Form form) {
-  return {form == Int8Form::kWinograd ? 128 : 32, form == Int8Form::kFine ? 127 : 120};
+  return {form == Int8Form::kWinograd ? 128 : 32, ForWinograd(form) ? 120 : 127};
 }
-constexpr bool ForWinograd(Int8Form form) { return form != Int8Form::kFine; }
+// kFinePairs: what two neighbours may add up to, of columns 2i and 2i + 1, before they are rounded.
+inline constexpr int kLargestPair = 135;
 // Of the weights that such activations are multiplied by.
 constexpr int WinogradOffset(Int8Form form) { return form == Int8Form::kWinograd ? 8 : 0; }
 
@@ -83,7 +91,8 @@ struct QuantTraits {
     return values != nullptr ? (*values)[code] : code - offset;
   }
   // On AVX2, sums of the products of two quads may exceed 16 bits: factors are 16 bits wide there.
-  constexpr bool wide() const { return largest() > 32767 / (4 * 127); }
+  constexpr bool wide() const { return largest() > 32767 / (4 * 127) && !paired(); }
+  constexpr bool paired() const { return activations == Int8Form::kFinePairs; }
 };
 
 // F32, F16, and BF16 where the CPU has no products of it: float_matmul.cc.
@@ -166,8 +175,9 @@ inline constexpr std::array<QuantTraits, 16> kQuantTraits = {{
      .multiply = MultiplyIQ4_NL,
      .part_length = 32,
      .bits = 4,
-     .offset = 128,
+     .offset = 127,
      .values = &kIq4Values,
+     .activations = Int8Form::kFinePairs,
      .read = ReadIQ4_NL},
     {.dtype = DType::kMXFP4,
      .name = "MXFP4",
@@ -237,8 +247,9 @@ inline constexpr std::array<QuantTraits, 16> kQuantTraits = {{
      .multiply = MultiplyIQ4_XS,
      .part_length = 32,
      .bits = 4,
-     .offset = 128,
+     .offset = 127,
      .values = &kIq4Values,
+     .activations = Int8Form::kFinePairs,
      .read = ReadIQ4_XS},
 }};
 
@@ -250,6 +261,10 @@ static_assert(std::all_of(kQuantTraits.begin(), kQuantTraits.end(), [](const Qua
   return !type.quantised() || !ForWinograd(type.activations) ||
          (type.bits == 4 && type.part_length == 32 &&
           type.offset == WinogradOffset(type.activations));
+}));
+
+static_assert(std::all_of(kQuantTraits.begin(), kQuantTraits.end(), [](const QuantTraits& type) {
+  return !type.quantised() || !type.paired() || type.largest() * (kLargestPair + 1) <= 32767;
 }));
 
 inline constexpr uint8_t kNoRow = 255;

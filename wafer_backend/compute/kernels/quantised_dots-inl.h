@@ -127,6 +127,26 @@ HWY_INLINE const int8_t* AddAllWide(const Weights& w, int64_t block, int64_t str
   return x;
 }
 
+// dot[j] = or += products of a quad and of column j, whose sums of pairs fit 16 bits.
+template <int kQuad, bool kStart, int kColumns, class Weights>
+HWY_INLINE const int8_t* AddAlone(const Weights& w, int64_t block, int64_t stride, const int8_t* x,
+                                  I32x16 (&dot)[kColumns]) {
+  const U8x64 bytes = w.template Quad<kQuad>(block);
+#pragma GCC unroll 12
+  for (int j = 0; j < kColumns; ++j) {
+    const I32x16 products = AddPairs(MulPairs(bytes, x + j * 4));
+    dot[j] = kStart ? products : InOrder(Add(dot[j], products));
+  }
+  return NextQuad(x, stride);
+}
+template <int kFirst, int kColumns, class Weights, int... t>
+HWY_INLINE const int8_t* AddEachAlone(const Weights& w, int64_t block, int64_t stride,
+                                      const int8_t* x, I32x16 (&dot)[kColumns],
+                                      std::integer_sequence<int, t...>) {
+  ((x = AddAlone<kFirst + t, t == 0>(w, block, stride, x, dot)), ...);
+  return x;
+}
+
 // pairs[j] = or += products of a quad and of column j.
 template <int kQuad, bool kFirst, int kColumns, class Weights>
 HWY_INLINE const int8_t* AddToPairs(const Weights& w, int64_t block, int64_t stride,
@@ -170,8 +190,8 @@ HWY_INLINE const int8_t* DotPart(const Weights (&w)[1], int64_t block, const Til
   constexpr int kQuads = Weights::kHalves ? 4 : 8;
   constexpr int kTogether = std::min(QuadsTogether(Weights::kLargest), kQuads);
   constexpr int kFirst = kHalf * 4;
-  if constexpr (kTogether == 0) {
-    static_assert(Weights::kTraits.wide() && !Weights::kMinima && !Weights::kHalves);
+  if constexpr (Weights::kTraits.wide()) {
+    static_assert(!Weights::kMinima && !Weights::kHalves);
 #pragma GCC unroll 12
     for (int j = 0; j < kColumns; ++j) {
       dot[0][j] = Broadcast(pass.start + block * pass.stride + j);
@@ -179,8 +199,13 @@ HWY_INLINE const int8_t* DotPart(const Weights (&w)[1], int64_t block, const Til
     return AddAllWide<kFirst>(w[0], block, pass.stride, x, dot[0],
                               std::make_integer_sequence<int, kQuads>());
   } else {
-    x = AddGroups<kFirst, kTogether>(w[0], block, pass.stride, x, dot[0],
-                                     std::make_integer_sequence<int, kQuads / kTogether>());
+    if constexpr (Weights::kTraits.paired()) {
+      x = AddEachAlone<kFirst>(w[0], block, pass.stride, x, dot[0],
+                               std::make_integer_sequence<int, kQuads>());
+    } else {
+      x = AddGroups<kFirst, kTogether>(w[0], block, pass.stride, x, dot[0],
+                                       std::make_integer_sequence<int, kQuads / kTogether>());
+    }
     if constexpr (!Weights::kMinima) {
       const int64_t part = Weights::kHalves ? block * 2 + kHalf : block;
       const int32_t* start = pass.start + part * pass.stride;

@@ -153,7 +153,8 @@ HWY_INLINE I32x16 AddPairs(I16x32 a) {
   const __m256i ones = _mm256_set1_epi16(1);
   return {{_mm256_madd_epi16(a.v[0], ones), _mm256_madd_epi16(a.v[1], ones)}};
 }
-// x: a quad of -127 .. 127. vpmaddubsw saturates, but not for weights up to 129.
+// x: a quad of -127 .. 127. vpmaddubsw saturates, but not for weights up to 129, nor for those of
+// types that are paired() and activations for them.
 HWY_INLINE I16x32 MulPairs(U8x64 w, const int8_t* x) {
   const __m256i xs = BroadcastQuad(x).v[0];
   return {{_mm256_maddubs_epi16(w.v[0], xs), _mm256_maddubs_epi16(w.v[1], xs)}};

@@ -6,6 +6,7 @@
 
 #include "random_weights.h"
 #include "wafer_backend/compute/kernels/dequantize.h"
+#include "wafer_backend/compute/kernels/quant_traits.h"
 
 namespace waferline::kernels {
 namespace {
@@ -42,7 +43,9 @@ std::vector<float> Multiply(const Case& c, const std::vector<float>& x, int64_t 
 double Tolerance(DType dtype, double weight_norm, double x_max) {
   const double step = dtype == DType::kF32 || dtype == DType::kF16 ? 1e-6
                       : dtype == DType::kBF16                      ? 1.0 / 256
-                                                                   : 1.0 / 120;
+                      : TraitsOf(dtype).paired()
+                          ? 2.0 / kLargestPair  // both neighbours the largest
+                          : 1.0 / 120;
   return 2.5 * step * x_max * weight_norm + 1e-5;
 }
 
