@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/accounts/invoice_draft.h"
 #include "server/accounts/ledger_tables.h"
 #include "server/accounts/names.h"
 #include "server/billing/usage_export.h"
@@ -30,42 +31,6 @@ absl::StatusOr<std::string> PlanNameOf(Connection& connection, const InvoiceName
                       connection.Run("SELECT plan FROM invoice WHERE tenant = $1 AND period = $2",
                                      {name.tenant, name.period()}));
   return TextOf(row.rows[0][0]);
-}
-
-// Requests of the month that a server's death cut off: they are no records of an invoice.
-absl::StatusOr<int64_t> Interrupted(Connection& connection, const InvoiceName& name) {
-  WL_ASSIGN_OR_RETURN(
-      const Result found,
-      connection.Run("SELECT COUNT(*) FROM usage WHERE tenant = $1 AND status = 'interrupted' AND "
-                     "ended_us >= $2 AND ended_us < $3",
-                     {name.tenant, name.month.begin_us(), name.month.end_us()}));
-  return IntegerOf(found.rows[0][0]);
-}
-
-struct Draft {
-  Invoice invoice;
-  std::vector<UsageRecord> records;
-};
-
-Month MonthOfPeriod(int64_t period) {
-  return {static_cast<int>(period / 100), static_cast<int>(period % 100)};
-}
-
-absl::StatusOr<Draft> DraftOf(Connection& connection, const PriceBook& book,
-                              const InvoiceName& name) {
-  WL_ASSIGN_OR_RETURN(const Result tenant,
-                      connection.Run("SELECT plan FROM tenant WHERE name = $1", {name.tenant}));
-  const std::string plan = tenant.rows.empty() ? "" : TextOf(tenant.rows[0][0]);
-  Draft draft;
-  WL_ASSIGN_OR_RETURN(draft.records, UnbilledRecords(connection, name.tenant, name.month.end_us()));
-  if (tenant.rows.empty() && draft.records.empty()) {
-    return absl::NotFoundError(
-        absl::StrCat("there is no tenant '", name.tenant, "', nor usage of it"));
-  }
-  WL_ASSIGN_OR_RETURN(const int64_t interrupted, Interrupted(connection, name));
-  WL_ASSIGN_OR_RETURN(draft.invoice, DraftInvoice(book, {name.tenant, plan, name.month,
-                                                         draft.records, interrupted}));
-  return draft;
 }
 
 // Not set: there is no final one.
@@ -106,23 +71,6 @@ absl::StatusOr<const Plan*> PlanAt(const PriceBook& book, const std::string& pla
   return version->PlanNamed(plan);
 }
 
-// Months are closed in their order, so that each invoice has its own month's records.
-absl::Status CheckEarlierMonths(const InvoiceName& name, const std::vector<UsageRecord>& records,
-                                Connection& connection) {
-  for (const UsageRecord& record : records) {
-    const InvoiceName earlier{name.tenant, MonthOf(record.ended_us)};
-    if (earlier.month == name.month) continue;
-    WL_ASSIGN_OR_RETURN(const Result closed,
-                        connection.Run("SELECT 1 FROM invoice WHERE tenant = $1 AND period >= $2",
-                                       {name.tenant, earlier.period()}));
-    if (!closed.rows.empty()) continue;  // it came late
-    return absl::FailedPreconditionError(absl::StrCat("invoice ", earlier.Text(),
-                                                      " has records and is no final one yet: "
-                                                      "close it first"));
-  }
-  return absl::OkStatus();
-}
-
 absl::Status Keep(Connection& connection, const billing::FinalInvoice& closed, int64_t now_us,
                   int64_t records) {
   const Invoice& invoice = closed.invoice();
@@ -134,13 +82,15 @@ absl::Status Keep(Connection& connection, const billing::FinalInvoice& closed, i
                {name.tenant, name.period(), invoice.plan, now_us, invoice.total.count(),
                 closed.text()})
           .status());
-  WL_ASSIGN_OR_RETURN(
-      const Result billed,
-      connection.Run("UPDATE usage SET invoice = $3 WHERE tenant = $1 AND invoice = 0 AND status = "
-                     "'posted' AND ended_us < $2",
-                     {name.tenant, name.month.end_us(), name.period()}));
-  if (billed.changed != records) {
-    return absl::UnavailableError("another server has recorded late usage meanwhile; ask again");
+  if (records > 0) {  // else what is older than its end came too late, and is on a later one
+    WL_ASSIGN_OR_RETURN(
+        const Result billed,
+        connection.Run("UPDATE usage SET invoice = $3 WHERE tenant = $1 AND invoice = 0 AND "
+                       "status = 'posted' AND ended_us < $2",
+                       {name.tenant, name.month.end_us(), name.period()}));
+    if (billed.changed != records) {
+      return absl::UnavailableError("another server has recorded late usage meanwhile; ask again");
+    }
   }
   return AddTransfer(connection, closed.transfer());
 }
@@ -222,7 +172,12 @@ absl::StatusOr<KeptInvoice> CloseInvoice(Connection& connection, const PriceBook
   WL_ASSIGN_OR_RETURN(std::optional<KeptInvoice> kept, FinalOf(connection, name));
   if (kept) return *std::move(kept);
   WL_ASSIGN_OR_RETURN(Draft draft, DraftOf(connection, book, name));
-  WL_RETURN_IF_ERROR(CheckEarlierMonths(name, draft.records, connection));
+  if (draft.earlier) {
+    const InvoiceName earlier{name.tenant, *draft.earlier};
+    return absl::FailedPreconditionError(absl::StrCat("invoice ", earlier.Text(),
+                                                      " has records and is no final one yet: "
+                                                      "close it first"));
+  }
   WL_ASSIGN_OR_RETURN(const Plan* plan, PlanAt(book, draft.invoice.plan, now_us));
   WL_ASSIGN_OR_RETURN(const billing::FinalInvoice closed,
                       billing::FinalInvoice::Close(std::move(draft.invoice), *plan, now_us));

@@ -166,6 +166,31 @@ TEST_CASE_METHOD(World, "months are closed in their order") {
         "invoice acme:2026-09 has records and is no final one yet: close it first");
 }
 
+TEST_CASE_METHOD(World, "each record is on one invoice only, whatever months are open") {
+  const auto records = [this](int months) {
+    const std::string text = FindInvoice(*connection, book, {"acme", kMonth + months}).value().text;
+    const size_t at = text.find("\"records\":") + 10;
+    return std::stoi(text.substr(at));
+  };
+  Serve("acme", 1, kMonth.begin_us());
+  Serve("acme", 2, kMonth.end_us());
+  CHECK(records(-1) == 0);
+  CHECK(records(0) == 1);
+  CHECK(records(1) == 2);
+  CHECK(records(2) == 0);
+  REQUIRE(Close(kAcme, kGraceOver).ok());
+  const int64_t later = (kMonth + 3).end_us() + billing::kInvoiceGraceUs;
+  REQUIRE(Close({"acme", kMonth + 1}, later).ok());
+  Serve("acme", 1, kMonth.end_us());  // late
+  CHECK(Close({"acme", kMonth + 3}, later).status().message() ==
+        "invoice acme:2026-11 has records and is no final one yet: close it first");
+  CHECK(Close({"acme", kMonth + -1}, later).ok());  // of a month without use
+  CHECK(records(2) == 1);
+  CHECK(records(3) == 0);
+  REQUIRE(Close({"acme", kMonth + 2}, later).ok());
+  CHECK(Differences().empty());
+}
+
 TEST_CASE_METHOD(World, "credit notes are entries, count once, and never pass the total") {
   Serve("acme", 100, kMonth.begin_us());
   CHECK(absl::IsNotFound(Credit(kAcme, {.id = "n1", .amount = Cents(1), .reason = "r"}).status()));
