@@ -37,7 +37,7 @@ void StoreMeter::Records::Open(Recorded recorded) {
       std::move(recorded));
 }
 
-int64_t StoreMeter::Records::Post(int64_t choice, const Outcome& outcome, Recorded recorded) {
+PostedCounts StoreMeter::Records::Post(int64_t choice, const Outcome& outcome, Recorded recorded) {
   EndedUsage end{.reason = NameOf(outcome.reason),
                  .counts = {.prompt = outcome.prompt_tokens,
                             .cached = outcome.cached_tokens,
@@ -60,11 +60,11 @@ int64_t StoreMeter::Records::Post(int64_t choice, const Outcome& outcome, Record
     MutexLock lock(&mutex_);
     (void)cost_.Add(end.charge);  // below what Money holds: the records' sum is checked
   }
+  const PostedCounts counts{end.counts, charge.micro * 1'000'000 + charge.pico};
   auto posted = std::make_shared<const PostedUsage>(PostedUsage{std::move(open), std::move(end)});
-  const int64_t cost_pico = charge.micro * 1'000'000 + charge.pico;
   if (kept_back_ && meter_->kept_back_.Keep(posted)) {
     recorded(absl::OkStatus());
-    return cost_pico;
+    return counts;
   }
   meter_->writer_.Post(
       [meter = meter_, posted = std::move(posted)](Connection&) {
@@ -72,7 +72,7 @@ int64_t StoreMeter::Records::Post(int64_t choice, const Outcome& outcome, Record
         return absl::OkStatus();
       },
       std::move(recorded));
-  return cost_pico;
+  return counts;
 }
 
 void StoreMeter::Records::Withdraw(int64_t choice) {

@@ -48,7 +48,7 @@ class StoreMeter::Records : public RequestUsage {
   UsageId id() const override { return open().id; }
   bool waits() const override { return open().capped; }
   void Open(Recorded recorded) override;
-  int64_t Post(int64_t choice, const Outcome& outcome, Recorded recorded) override;
+  PostedCounts Post(int64_t choice, const Outcome& outcome, Recorded recorded) override;
   void Withdraw(int64_t choice) override;
   std::string CostText() const override;
 

@@ -23,6 +23,12 @@ namespace waferline::metering {
 // server ends.
 using Recorded = std::function<void(const absl::Status&)>;
 
+// What a record says, for metrics.
+struct PostedCounts {
+  UsageCounts tokens;     // the prompt's with one choice of those that share it
+  int64_t cost_pico = 0;  // picodollars
+};
+
 // The records of one request, one a choice. Owner: its session.
 class RequestUsage {
  public:
@@ -34,9 +40,8 @@ class RequestUsage {
 
   // First, once. `recorded` is called if the request waits, else it may be null.
   virtual void Open(Recorded recorded) = 0;
-  // A choice ended. The client may see its end when `recorded` runs. Gives what it costs, in
-  // picodollars, for metrics.
-  virtual int64_t Post(int64_t choice, const Outcome& outcome, Recorded recorded) = 0;
+  // A choice ended. The client may see its end when `recorded` runs.
+  virtual PostedCounts Post(int64_t choice, const Outcome& outcome, Recorded recorded) = 0;
   // The engine never had the choice: there is nothing to record.
   virtual void Withdraw(int64_t choice) = 0;
   // What the choices that were posted cost together, in dollars; "" where answers do not say it.

@@ -12,9 +12,9 @@ namespace waferline::metrics {
 
 // One usage record, posted.
 struct TenantUse {
-  uint64_t prompt_tokens = 0;
-  uint64_t cached_tokens = 0;  // of the prompt
-  uint64_t generated_tokens = 0;
+  int64_t prompt_tokens = 0;
+  int64_t cached_tokens = 0;  // of the prompt
+  int64_t generated_tokens = 0;
   int64_t cost_pico = 0;  // picodollars
 };
 

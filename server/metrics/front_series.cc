@@ -118,7 +118,7 @@ std::string FrontSeries::LabelOf(std::string_view tenant) {
 void FrontSeries::OnTenantUse(std::string_view tenant, const TenantUse& use) {
   MutexLock lock(&mutex_);
   const std::string label = LabelOf(tenant);
-  const uint64_t fresh = use.prompt_tokens - use.cached_tokens;
+  const int64_t fresh = use.prompt_tokens - use.cached_tokens;
   for (const auto& [kind, count] : {std::pair{"prompt", fresh},
                                     {"cached", use.cached_tokens},
                                     {"generated", use.generated_tokens}}) {

@@ -268,19 +268,19 @@ void RequestSession::RecordUsage(size_t sequence, const Outcome& outcome) {
     MutexLock lock(&mutex_);
     sink = std::move(in_flight_[sequence].sink);
   }
-  const int64_t cost_pico = usage_->Post(static_cast<int64_t>(sequence), outcome,
-                                         [sink, outcome](const absl::Status& recorded) {
-                                           Outcome known = outcome;
-                                           if (!recorded.ok() && known.status.ok()) {
-                                             known.reason = FinishReason::kFailed;
-                                             known.status = recorded;
-                                           }
-                                           sink->HandleOutcome(known);
-                                         });
-  deps_->metrics->OnTenantUse(subject_.caller.tenant, {.prompt_tokens = outcome.prompt_tokens,
-                                                       .cached_tokens = outcome.cached_tokens,
-                                                       .generated_tokens = outcome.generated_tokens,
-                                                       .cost_pico = cost_pico});
+  const metering::PostedCounts posted = usage_->Post(static_cast<int64_t>(sequence), outcome,
+                                                     [sink, outcome](const absl::Status& recorded) {
+                                                       Outcome known = outcome;
+                                                       if (!recorded.ok() && known.status.ok()) {
+                                                         known.reason = FinishReason::kFailed;
+                                                         known.status = recorded;
+                                                       }
+                                                       sink->HandleOutcome(known);
+                                                     });
+  deps_->metrics->OnTenantUse(subject_.caller.tenant, {.prompt_tokens = posted.tokens.prompt,
+                                                       .cached_tokens = posted.tokens.cached,
+                                                       .generated_tokens = posted.tokens.generated,
+                                                       .cost_pico = posted.cost_pico});
 }
 
 // So many more sequences have ended; after the last one the budget gets back what was not used.

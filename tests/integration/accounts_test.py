@@ -6,7 +6,7 @@ import time
 import pytest
 
 from accounts import call, cloud, complete, config, new_key  # noqa: F401 (a fixture)
-from cloud import Waferd, waferctl
+from cloud import Metrics, Waferd, waferctl
 from postgres import Postgres, Sqlite, programs
 
 
@@ -153,6 +153,9 @@ def test_a_request_for_several_choices_is_one_request_in_every_report(cloud):
         page = call(server, "GET", f"/v1/organization/usage/completions?start_time={began - 60}&bucket_width={width}", key="root")[1]
         sums = [sum(r[field] for b in page["data"] for r in b["results"]) for field in ("num_model_requests", "output_tokens")]
         assert sums == [2, 20], (width, page)
+    prompt = sum(r["input_tokens"] for b in page["data"] for r in b["results"])
+    counted = Metrics(server.http).sum("waferline_billing_tenant_tokens_total", kind="prompt")
+    assert counted == prompt, "the prompt that choices share is in one record"
     table = waferctl("usage", "--server", server.http, "--api-key", "root", "--by", "tenant").stdout
     names, row = (line.split() for line in table.splitlines())
     assert names == ["from", "tenant", "requests", "input", "cached", "output", "usd"]

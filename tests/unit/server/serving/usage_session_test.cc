@@ -33,9 +33,9 @@ struct HeldMeter : metering::UsageMeter {
       ++meter->opened;
       meter->open = std::move(recorded);
     }
-    int64_t Post(int64_t, const Outcome&, metering::Recorded recorded) override {
+    metering::PostedCounts Post(int64_t, const Outcome&, metering::Recorded recorded) override {
       meter->posts.push_back(std::move(recorded));
-      return 0;
+      return {};
     }
     void Withdraw(int64_t choice) override { meter->withdrawn.push_back(choice); }
     HeldMeter* const meter;
