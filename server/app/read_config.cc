@@ -9,6 +9,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "server/app/check_config.h"
+#include "server/app/signals.h"
 #include "server/config/config_fields.h"
 #include "server/config/config_schema.h"
 #include "wafer_backend/base/files.h"
@@ -59,7 +60,11 @@ std::string Written(const std::pair<std::string, std::string>& from) {
 // that cannot be is named.
 absl::StatusOr<config::ReadServerConfig> ReadWith(const std::string& file,
                                                   const ConfigOverrides& overrides) {
-  WL_ASSIGN_OR_RETURN(std::string text, ReadFile(file));
+  std::string text;
+  {
+    const EndOnSignal reading;  // a pipe may say nothing for ever
+    WL_ASSIGN_OR_RETURN(text, ReadFile(file, kMaxConfigBytes));
+  }
   if (!overrides.fields.empty()) WL_RETURN_IF_ERROR(YamlFile(file, text).status());
   for (size_t i = 0; i < overrides.fields.size(); ++i) {
     auto replaced = WithOverrides(text, {overrides.fields[i]});

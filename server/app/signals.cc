@@ -19,6 +19,7 @@ sigset_t EndSignals() {
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGHUP);
   return set;
 }
 
@@ -39,7 +40,7 @@ const char* WaitForSignal(const std::function<bool()>& unless) {
   const timespec look{.tv_sec = 0, .tv_nsec = 100'000'000};
   while (!unless()) {
     const int number = sigtimedwait(&set, nullptr, &look);
-    if (number > 0) return number == SIGTERM ? "SIGTERM" : "SIGINT";
+    if (number > 0) return number == SIGINT ? "SIGINT" : number == SIGHUP ? "SIGHUP" : "SIGTERM";
   }
   return nullptr;
 }

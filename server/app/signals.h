@@ -1,5 +1,5 @@
-// SIGTERM and SIGINT: blocked in every thread, and waited for by those that do something about
-// them.
+// SIGTERM, SIGINT and SIGHUP (its terminal was closed): blocked in every thread, and waited for by
+// those that do something about them.
 #pragma once
 
 #include <functional>

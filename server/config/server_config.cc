@@ -158,7 +158,7 @@ absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& name, std::str
 }
 
 absl::StatusOr<ServerConfig> LoadServerConfig(const std::string& path) {
-  WL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  WL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxConfigBytes));
   return ParseServerConfig(path, text);
 }
 

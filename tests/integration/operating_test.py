@@ -39,9 +39,10 @@ def says(server, text):
     return text in server.log()
 
 
-def test_after_sigterm_new_requests_are_answered_with_503_for_a_while():
+@pytest.mark.parametrize("number", (signal.SIGTERM, signal.SIGHUP))  # SIGHUP: its terminal was closed
+def test_after_a_signal_new_requests_are_answered_with_503_for_a_while(number):
     with Waferd("deploy/config/demo.yaml") as server:
-        server.process.send_signal(signal.SIGTERM)
+        server.process.send_signal(number)
         seen = set()
         ended = time.monotonic() + 0.8
         while time.monotonic() < ended:

@@ -13,6 +13,7 @@
 namespace waferline {
 
 inline constexpr size_t kMaxReadBytes = size_t{1} << 34;
+inline constexpr size_t kMaxConfigBytes = size_t{1} << 24;  // of what a person writes
 
 // NotFound if there is no such file, InvalidArgument for a folder or for more than `max_bytes`,
 // Unavailable if reading fails; the message names the path and the reason.

@@ -88,7 +88,7 @@ absl::StatusOr<std::unique_ptr<SimInput>> ReadSimRun(const Arguments& arguments)
   WL_ASSIGN_OR_RETURN(read->input.settings, ReadSettings(arguments));
   WL_ASSIGN_OR_RETURN(read->workload, ReadWorkload(arguments));
   read->input.config_name = arguments.Text("config");
-  WL_ASSIGN_OR_RETURN(read->input.config, ReadFile(read->input.config_name));
+  WL_ASSIGN_OR_RETURN(read->input.config, ReadFile(read->input.config_name, kMaxConfigBytes));
   read->input.trace = &read->workload.trace;
   return read;
 }
