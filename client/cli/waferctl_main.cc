@@ -1,5 +1,6 @@
 // waferctl: every group of commands, in the order in which the help shows them.
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "client/cli/billing/billing_commands.h"
@@ -15,13 +16,16 @@
 
 int main(int argc, char** argv) {
   using namespace waferline::cli;
-  return RunProgram(
-      {.name = "waferctl",
-       .version = WAFERLINE_VERSION,
-       .summary = "a client of inference servers, and Waferline's models of hardware",
-       .groups = {ClientGroup(), BenchGroup(), OperatorGroup(), FleetGroup(), FaultsGroup(),
-                  AccountsGroup(), CertsGroup(), ModelGroup(), WaferGroup(), SimGroup(),
-                  PlanGroup(), PricesGroup(), BooksGroup(), ContractGroup(), SelftestGroup()},
-       .environment = ServerVariables()},
-      std::vector<std::string>(argv + 1, argv + argc));
+  Program program{
+      .name = "waferctl",
+      .version = WAFERLINE_VERSION,
+      .summary = "a client of inference servers, and Waferline's models of hardware",
+      .groups = {ClientGroup(), BenchGroup(), OperatorGroup(), FleetGroup(), FaultsGroup(),
+                 AccountsGroup(), CertsGroup(), ModelGroup(), WaferGroup(), SimGroup(), PlanGroup(),
+                 PricesGroup(), BooksGroup(), ContractGroup(), SelftestGroup()},
+      .environment = ServerVariables()};
+  for (Group& group : program.groups) {
+    for (Command& command : group.commands) NameTheKey(&command);
+  }
+  return RunProgram(std::move(program), std::vector<std::string>(argv + 1, argv + argc));
 }

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cloud import ROOT, Waferd, waferctl
+from cloud import ONE_MODEL, ROOT, Waferd, post, waferctl
 
 MODEL = "waferline-demo"
 
@@ -138,3 +138,27 @@ def test_a_bare_bench_decodes_from_the_given_position():
     assert set(report["decode_tokens_per_s"]) == {"1", "2"} and min(report["decode_tokens_per_s"].values()) > 0
     beyond = waferctl(*words, str(1 << 20))
     assert beyond.returncode == 2 and "--depth and --generate together" in beyond.stderr, beyond.stderr
+
+
+def test_several_answers_of_a_request_are_listed_with_their_choice(doors):
+    """One has the id alone."""
+    for count in (1, 3):
+        post(doors["http"], "/v1/completions", {"model": MODEL, "prompt": "Once", "max_tokens": 2, "n": count})
+    ended = [request for request in ask("requests", "--ended", server=doors["http"])["requests"] if request["max_tokens"] == 2]
+    several = [request for request in ended if "choice" in request]
+    assert sorted(request["choice"] for request in several) == [0, 1, 2] and len({request["id"] for request in several}) == 1
+    listed = waferctl("requests", "--ended", "--server", doors["http"]).stdout
+    assert all(listed.count(f"{several[0]['id']} choice {index} ") == 1 for index in range(3)), listed
+    assert listed.count(" choice ") == 3 and any("choice" not in request for request in ended)
+
+
+@pytest.mark.parametrize("words", (["status"], ["complete", "x", "--model", "demo"], ["models"]), ids=lambda words: words[0])
+def test_who_has_no_key_reads_how_to_give_one(tmp_path, words):
+    path = tmp_path / "server.yaml"
+    path.write_text("api_keys: [{key: k, tenant: t, may_operate: true}]\n" + ONE_MODEL)
+    with Waferd(path) as server:
+        refused = waferctl(*words, "--server", server.http, env={"WAFERLINE_API_KEY": ""})
+        assert refused.returncode == 1 and refused.stderr.rstrip().endswith("; give --api-key KEY, or set WAFERLINE_API_KEY"), refused.stderr
+        refused = waferctl(*words, "--server", server.http, "--api-key", "other")
+        assert refused.returncode == 1 and "--api-key" not in refused.stderr, refused.stderr
+        assert waferctl(*words, "--server", server.http, env={"WAFERLINE_API_KEY": "k"}).returncode == 0

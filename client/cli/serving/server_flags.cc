@@ -94,6 +94,18 @@ absl::Status NamedByFlags(const absl::Status& status, const std::vector<Flag>& f
   return status;
 }
 
+void NameTheKey(Command* command) {
+  const auto is_key = [](const Flag& flag) { return flag.name == "api-key"; };
+  if (std::none_of(command->flags.begin(), command->flags.end(), is_key)) return;
+  command->run = [run = std::move(command->run)](const Arguments& arguments) {
+    absl::Status status = run(arguments);
+    const bool has_key = arguments.Has("api-key") || !Environment("WAFERLINE_API_KEY", "").empty();
+    if (!absl::IsUnauthenticated(status) || has_key) return status;
+    return absl::UnauthenticatedError(
+        absl::StrCat(status.message(), "; give --api-key KEY, or set WAFERLINE_API_KEY"));
+  };
+}
+
 absl::StatusOr<sdk::Endpoint> EndpointOf(const Arguments& arguments) {
   absl::StatusOr<sdk::Endpoint> endpoint = sdk::ParseEndpoint(arguments.Text("server"));
   if (!endpoint.ok()) return UsageError("--server: " + std::string(endpoint.status().message()));
