@@ -101,7 +101,7 @@ absl::StatusOr<bool> CellMember::StandBy(ServeOptions* options) {
   if (door_ == nullptr) WL_RETURN_IF_ERROR(OpenDoor(*options));
   printf("waferd: front end of cell %s, standing by on port %u\n", leadership_->cell().c_str(),
          door_->port());
-  fflush(stdout);
+  FlushPrinted();
   absl::Status failed;
   const char* signal = WaitForSignal([&] {
     if (!leadership_->leading() || runtime::MonotonicNow() < next_claim_) return false;
@@ -200,7 +200,7 @@ void CellMember::LookForChains(const JoinChain& join) {
     if (joined.ok()) {
       printf("waferd: chain %zu of %u of model %s serves, too\n", fleet.chains.size() + 1,
              fleet.wish.chains, fleet.model.c_str());
-      fflush(stdout);
+      FlushPrinted();
       fleet.chains.push_back(*std::move(chain));
       continue;
     }

@@ -1,6 +1,8 @@
 #include "server/app/remark_log.h"
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -42,6 +44,12 @@ void RemarkLog::Print(std::string_view text) {
   } else {
     fprintf(stderr, "waferd: %s: %s\n", who_.c_str(), line.c_str());
   }
+}
+
+void FlushPrinted() {
+  if (fflush(stdout) == 0) return;
+  fprintf(stderr, "waferd: cannot write to stdout: %s; goes on without it\n", strerror(errno));
+  if (freopen("/dev/null", "w", stdout) == nullptr) clearerr(stdout);
 }
 
 }  // namespace waferline::app

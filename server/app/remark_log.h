@@ -34,4 +34,8 @@ class RemarkLog {
   std::set<std::string> kinds_ ABSL_GUARDED_BY(mutex_);
 };
 
+// Sends what was printed to stdout. A reader that has gone away (`waferd | head`) is reported once
+// on stderr, and what comes later is dropped: it is no reason to stop serving.
+void FlushPrinted();
+
 }  // namespace waferline::app

@@ -14,10 +14,12 @@
 #include "server/app/cloud.h"
 #include "server/app/descriptors.h"
 #include "server/app/front_ends.h"
+#include "server/app/remark_log.h"
 #include "server/app/signals.h"
 #include "server/runtime/host.h"
 #include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/kernels/cpu.h"
 
 namespace waferline::app {
 namespace {
@@ -136,9 +138,11 @@ void PrintReady(const ServeOptions& options, const Cloud& cloud, const FrontEnds
   } else {
     printf("  clock  real, %g emulated seconds a second\n", config.clock.scale);
   }
+  printf("  cpu    %s instructions (--cpu takes others)\n",
+         std::string(kernels::Name(kernels::BestPath())).c_str());
   PrintModels(options, cloud);
   PrintWhatToTry(url, config, *cloud.catalog().all().front(), front.needs_keys());
-  fflush(stdout);
+  FlushPrinted();
 }
 
 // What a drain may wait for in vain.
@@ -157,7 +161,7 @@ std::string KeepLeading(CellMember* member, Cloud* cloud) {
   member->KeepClaims(std::bind_front(&Cloud::JoinChain, cloud));
   if (member->outranked()) return "another front end leads the cell";
   if (!member->LostWorkers(std::bind_front(&Cloud::OutageOf, cloud))) return "";
-  return "workers have served another cell with a larger epoch, one above it is asked for";
+  return "its workers have served another cell with a larger epoch; it asks for a larger one";
 }
 
 // Serves until a signal comes, whose name it returns, or `member` is outranked or has lost its
@@ -189,7 +193,7 @@ absl::StatusOr<std::string> ServeCloud(const ServeOptions& options, CellMember* 
   printf("waferd: %s, draining for at most %.0f s\n", caught == nullptr ? why.c_str() : caught,
          ToSeconds(options.config.limits.drain));
   PrintOutages(options.config, *cloud);
-  fflush(stdout);
+  FlushPrinted();
   if (caught != nullptr) EndOnSecondSignal();
   admin.StartStopping();
   front->StopServing();

@@ -24,6 +24,7 @@
 #include "server/runtime/host.h"
 #include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/kernels/cpu.h"
 #include "wafer_backend/compute/link/worker_process.h"
 #include "wafer_backend/compute/prefill/prefill_server.h"
 #include "wafer_backend/compute/shard/layer_server.h"
@@ -55,9 +56,10 @@ absl::StatusOr<Range> ParseRange(const char* flag, const std::string& text,
 void Announce(const WorkerOptions& options, const WorkerProbe& probe, const std::string& what,
               uint16_t port) {
   const std::string host = options.listen.substr(0, options.listen.rfind(':'));
-  printf("waferd: %s of %s is ready on %s:%u\n", what.c_str(), options.model.c_str(), host.c_str(),
-         port);
-  fflush(stdout);
+  printf("waferd: %s of %s is ready on %s:%u, computes with %s instructions\n", what.c_str(),
+         options.model.c_str(), host.c_str(), port,
+         std::string(kernels::Name(kernels::BestPath())).c_str());
+  FlushPrinted();
   if (options.port_file.empty()) return;
   const absl::Status written = WriteFileAtOnce(
       options.port_file,

@@ -13,7 +13,7 @@ import urllib.error
 
 import pytest
 
-from cloud import BIN, ONE_MODEL, ROOT, Metrics, Waferd, post, waferctl
+from cloud import BIN, ONE_MODEL, ROOT, Metrics, Waferd, Workers, layer_count, post, waferctl
 
 
 def configuration(folder, text):
@@ -184,3 +184,23 @@ def test_the_service_is_one_that_systemd_takes(tmp_path):
     for line in re.findall(r"^ExecStart(?:Pre)?=/usr/bin/waferd (.*)$", text, re.M):
         for flag in re.findall(r"--[a-z-]+", line):
             assert flag in subprocess.run([str(BIN / "waferd"), "--help"], capture_output=True, text=True, timeout=20).stdout
+
+
+def test_a_reader_of_stdout_that_goes_away_ends_nothing(tmp_path):
+    ports = tmp_path / "ports.json"
+    command = [BIN / "waferd", "--config", configuration(tmp_path, ""), "--http-port", "0", "--grpc-port", "0", "--port-file", ports]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        assert "is ready" in server.stdout.readline()
+        server.stdout.close()
+        url = f"http://127.0.0.1:{json.loads(ports.read_text())['http']}"
+        assert post(url, "/v1/completions", {"model": "demo", "prompt": "Once", "max_tokens": 2})["usage"]["completion_tokens"] == 2
+        server.send_signal(signal.SIGINT)
+        assert server.stderr.read() == "waferd: cannot write to stdout: Broken pipe; goes on without it\n"
+        assert server.wait(30) == 0
+
+
+def test_who_computes_says_with_which_instructions(tmp_path):
+    with Workers(ROOT / "deploy/models/demo.gguf", layer_count(ROOT / "deploy/models/demo.gguf"), 1, ["--cpu", "portable"]) as workers:
+        assert all("computes with portable instructions" in workers.log(number) for number in (0, 1))
+    with Waferd(configuration(tmp_path, ""), "--cpu", "portable") as server:
+        assert says(server, "cpu    portable instructions")
