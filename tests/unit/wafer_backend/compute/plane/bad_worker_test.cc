@@ -259,7 +259,8 @@ TEST_CASE("a shard that lives and never answers a step costs a bounded time") {
   const absl::Status status = EndOf(&stage);
   INFO(status);
   REQUIRE(absl::IsUnavailable(status));
-  REQUIRE(status.ToString().find("a step has had no answer for 0.3 s") != std::string::npos);
+  REQUIRE(status.ToString().find("the shards are alive but have not answered a step for 0.3 s") !=
+          std::string::npos);
 }
 
 TEST_CASE("what a prefill worker sends has to have the asked sizes") {
