@@ -26,6 +26,7 @@ ELSEWHERE = {
     "docs/adding-a-quant-type.md": "builds: names are checked below",
     "docs/adding-a-policy.md": "of a rule that the reader writes",
     "docs/adding-hardware.md": "of a file that the reader writes",
+    "docs/fuzzing.md": "builds: names are checked below",
     "deploy/models/README.md": "trains the demo model",
 }
 
