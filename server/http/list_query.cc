@@ -39,8 +39,9 @@ absl::Status ReadParameter(const std::string& name, const std::string& value,
 
 absl::StatusOr<batches::Page> ReadListQuery(std::string_view query, const ListRules& rules) {
   batches::Page page{.limit = rules.limit};
-  if (query.empty()) return page;  // Boost.URL 1.81 takes an empty view for a C string
-  const auto params = boost::urls::parse_query({query.data(), query.size()});
+  if (query.empty()) return page;
+  const std::string text(query);  // Boost.URL 1.81 reads up to a zero, beyond its view
+  const auto params = boost::urls::parse_query(text);
   if (!params) return openai::FieldError("query", "is not valid");
   for (const auto& param : boost::urls::params_view(*params)) {
     WL_RETURN_IF_ERROR(ReadParameter(param.key, param.value, rules, &page));
