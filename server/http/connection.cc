@@ -182,7 +182,8 @@ class ConnectionImpl final : public Connection,
   }
 
   void OnBadRequest(Request request, Reply reply) override {
-    Begin(std::move(request), {.keep_alive = false})->Send(std::move(reply));
+    const ReplyRules rules{.keep_alive = false, .is_head = request.method == "HEAD"};
+    Begin(std::move(request), rules)->Send(std::move(reply));
   }
 
   void OnPeerDone() override {

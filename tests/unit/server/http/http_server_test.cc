@@ -49,6 +49,12 @@ TEST_CASE("HEAD has the header of GET and no body; Connection: close and HTTP/1.
   CHECK(head.Has("date: Sun, 06 Nov 1994 08:49:37 GMT"));
   CHECK(client.ReadResponse().body == "GET /g ");
   CHECK(client.AtEnd());
+  RawClient refused(fixture.port);
+  refused.Send(
+      "HEAD /h HTTP/1.1\r\nhost: x\r\ncontent-encoding: gzip\r\ncontent-length: 3\r\n\r\nabc");
+  const std::string refusal = refused.ReadAll();
+  CHECK(refusal.starts_with("HTTP/1.1 400"));
+  CHECK(refusal.ends_with("\r\n\r\n"));
   RawClient old(fixture.port);
   old.Send("GET /hold HTTP/1.0\r\n\r\n");
   const auto held = fixture.WaitForHeld();
