@@ -23,6 +23,7 @@
 #include "server/text/tool_format.h"
 #include "wafer_backend/base/command_line/arguments.h"
 #include "wafer_backend/base/command_line/program.h"
+#include "wafer_backend/base/command_line/stdout_text.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/kernels/cpu.h"
 #include "wafer_backend/hardware/silicon/hardware_file.h"
@@ -95,7 +96,7 @@ absl::Status RunServer(const Arguments& arguments) {
   }
   if (const auto said = Said(arguments, *overrides)) {
     if (!said->ok()) return said->status();
-    fputs((*said)->c_str(), stdout);
+    cli::WriteStdout(**said);
     return absl::OkStatus();
   }
   OneModel one;

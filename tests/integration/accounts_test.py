@@ -1,12 +1,15 @@
 """Tenants, keys and the usage API of a real waferd with a database, over HTTP and by waferctl."""
 
 import json
+import os
+import re
+import subprocess
 import time
 
 import pytest
 
 from accounts import call, cloud, complete, config, new_key  # noqa: F401 (a fixture)
-from cloud import Metrics, Waferd, waferctl
+from cloud import BIN, ROOT, Metrics, Waferd, waferctl
 from postgres import Postgres, Sqlite, programs
 
 
@@ -228,6 +231,42 @@ def test_waferctl_shows_and_changes_them(cloud):
     assert "disabled tenant zeta" in ctl("tenants", "disable", "zeta")
     refused = waferctl("keys", "revoke", "key_0", *door)
     assert refused.returncode == 1 and "there is no key 'key_0'" in refused.stderr
+
+
+def waferctl_into(stdout, *words):
+    return subprocess.run([BIN / "waferctl", *words], stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=60, cwd=ROOT)
+
+
+def closed_pipe():
+    reader, writer = os.pipe()
+    os.close(reader)
+    return open(writer, "w")
+
+
+@pytest.mark.parametrize("stdout,why", [(lambda: open("/dev/full", "w"), "No space left on device"), (closed_pipe, "Broken pipe")])
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_key_that_could_not_be_shown_is_revoked_again(cloud, stdout, why, form):
+    server, _ = cloud
+    old = new_key(server)
+    ids = {key["id"] for key in call(server, "GET", "/admin/keys")[1]["keys"]}
+    for words, then in ((("create", "--tenant", "acme"), ""), (("rotate", old["id"]), f"; {old['id']} ends all the same")):
+        with stdout() as file:
+            done = waferctl_into(file, "keys", *words, *form, "--server", server.http, "--api-key", "root")
+        newest, = (key for key in call(server, "GET", "/admin/keys")[1]["keys"] if key["id"] not in ids)
+        assert done.returncode == 1 and newest["revoked_at"]
+        assert f"cannot write to stdout: {why}; the new key {newest['id']} is revoked again{then}" in done.stderr
+        ids.add(newest["id"])
+
+
+def test_the_only_key_that_could_not_be_shown_is_in_the_error(tmp_path):
+    """The first one of a server without keys: no other could revoke it."""
+    with Sqlite() as database, Waferd(config(tmp_path, database, keys="")) as server:
+        assert call(server, "POST", "/admin/tenants", {"name": "acme"}, key=None)[0] == 200
+        with open("/dev/full", "w") as file:
+            done = waferctl_into(file, "keys", "create", "--tenant", "acme", "--admin", "--server", server.http)
+        assert done.returncode == 1
+        id_, key = re.search(r"the new key (key_\w+) is valid: (wl-\w+);", done.stderr).groups()
+        assert [one["id"] for one in call(server, "GET", "/admin/keys", key=key)[1]["keys"]] == [id_]
 
 
 def test_a_key_revoked_on_one_server_ends_on_the_other(tmp_path):

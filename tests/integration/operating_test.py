@@ -141,6 +141,9 @@ def test_an_operator_sees_requests_and_ends_one(tmp_path):
         assert "healthy" in status.stdout and "demo/wafer-0" in status.stdout, status.stdout
         top = waferctl("top", "--count", 3, "--server", server.http)
         assert top.returncode == 0 and top.stdout.count("TOKENS/S") == 3, top.stderr
+        with open("/dev/full", "w") as full:
+            top = subprocess.run([BIN / "waferctl", "top", "--server", server.http], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+        assert (top.returncode, top.stderr) == (1, "waferctl: cannot write to stdout: No space left on device\n")
         ended = waferctl("abort", "the-long-one", "--server", server.http)
         assert ended.returncode == 0, ended.stderr
         reply.read()

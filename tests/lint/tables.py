@@ -18,6 +18,7 @@ RULES = [
      "weight types' names come from the kernels' table"),
     ("string", "e2el", ("wafer_backend/base/", "client/load/", "scheduler/request/"), "names of objectives come from one table"),
     ("name", "dynamic_cast", (), "say by a type or a virtual function what the object is"),
+    ("name", r"fmt::print(ln)?", (), "it throws when stdout is full: take the frame's Print or base/command_line/stdout_text.h"),
     ("name", r"(std::)?(timegm|gmtime_r?|localtime_r?|strftime)", ("server/text/jinja/",), "take absl's time, or base/calendar.h"),
     ("name", f"std::({MUTEXES})", ("wafer_backend/base/",), "take base/mutex.h, which the compiler checks"),
 ]

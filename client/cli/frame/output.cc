@@ -5,15 +5,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
+#include "wafer_backend/base/command_line/stdout_text.h"
 #include "wafer_backend/base/terminal_text.h"
 
 namespace waferline::cli {
 
 void PrintText(std::string_view text) {
-  const std::string shown = isatty(STDOUT_FILENO) != 0 ? TerminalText(text) : std::string(text);
-  fwrite(shown.data(), 1, shown.size(), stdout);
+  WriteStdout(isatty(STDOUT_FILENO) != 0 ? TerminalText(text) : std::string(text));
 }
 
 std::string Counted(int64_t count, std::string_view thing) {

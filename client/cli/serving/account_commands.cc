@@ -1,5 +1,6 @@
 // waferctl tenants, keys and quotas: who may use a server with a database, and how much.
 #include <boost/json.hpp>
+#include <csignal>
 #include <functional>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include "client/cli/serving/server_flags.h"
 #include "client/cli/serving/serving_commands.h"
 #include "client/sdk/token_client.h"
+#include "wafer_backend/base/command_line/stdout_text.h"
 #include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 
@@ -76,9 +78,29 @@ absl::Status ListKeys(const Arguments& arguments) {
   });
 }
 
-void PrintNewKey(const json::object& answer) {
-  Print("{}\n", CellOf(answer, "key"));
-  Print("id {}. The key is shown once: keep it now.\n", CellOf(answer, "id"));
+// A key is shown once, so one that cannot be shown is revoked again; `then` says what else to do.
+absl::Status ShowNewKey(const Arguments& arguments, const absl::StatusOr<json::object>& answer,
+                        const std::string& then) {
+  signal(SIGPIPE, SIG_IGN);  // a reader that has gone is a failed write too
+  WL_RETURN_IF_ERROR(Report(arguments, answer, [](const json::object& made) {
+    Print("{}\n", CellOf(made, "key"));
+    Print("id {}. The key is shown once: keep it now.\n", CellOf(made, "id"));
+  }));
+  const absl::Status shown = FlushStdout();
+  if (shown.ok()) return shown;
+  const std::string id = CellOf(*answer, "id");
+  const absl::Status revoked =
+      AskAccounts(arguments, "DELETE", "/admin/keys/" + Escaped(id)).status();
+  if (revoked.ok()) {
+    return {shown.code(),
+            absl::StrCat(shown.message(), "; the new key ", id, " is revoked again", then)};
+  }
+  // Of a server without keys, or in the place of the operator's own: no other key may revoke it.
+  const bool only = absl::IsUnauthenticated(revoked);
+  return {shown.code(),
+          absl::StrCat(shown.message(), "; the new key ", id, " is valid: ",
+                       only ? CellOf(*answer, "key") : "revoke it by waferctl keys revoke " + id,
+                       "; it could not be revoked: ", revoked.message())};
 }
 
 absl::Status CreateKey(const Arguments& arguments) {
@@ -90,14 +112,15 @@ absl::Status CreateKey(const Arguments& arguments) {
   if (arguments.Has("expires-days")) {
     body["expires_in_s"] = arguments.Integer("expires-days") * 24 * 3600;
   }
-  return Report(arguments, AskAccounts(arguments, "POST", "/admin/keys", JsonText(body)),
-                PrintNewKey);
+  return ShowNewKey(arguments, AskAccounts(arguments, "POST", "/admin/keys", JsonText(body)), "");
 }
 
 absl::Status RotateKey(const Arguments& arguments) {
   const json::object body{{"overlap_s", arguments.Integer("overlap-hours") * 3600}};
-  const std::string path = "/admin/keys/" + Escaped(arguments.operand(0)) + "/rotate";
-  return Report(arguments, AskAccounts(arguments, "POST", path, JsonText(body)), PrintNewKey);
+  const std::string& id = arguments.operand(0);
+  const std::string path = "/admin/keys/" + Escaped(id) + "/rotate";
+  return ShowNewKey(arguments, AskAccounts(arguments, "POST", path, JsonText(body)),
+                    absl::StrCat("; ", id, " ends all the same, as --overlap-hours says"));
 }
 
 absl::Status RevokeKey(const Arguments& arguments) {

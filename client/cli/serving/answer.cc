@@ -7,11 +7,11 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <memory>
 
 #include "client/cli/frame/output.h"
 #include "wafer_backend/base/check.h"
+#include "wafer_backend/base/command_line/stdout_text.h"
 #include "wafer_backend/base/notification.h"
 
 namespace waferline::cli {
@@ -68,7 +68,7 @@ Answer Ask(sdk::TokenClient& client, const sdk::GenerateSpec& spec, bool show) {
                                               answer.text += piece.text;
                                               if (!show) return;
                                               PrintText(piece.text);
-                                              fflush(stdout);
+                                              FlushStdout().IgnoreError();  // RunProgram says it
                                             },
                                         .on_end =
                                             [&](const sdk::Ending& ending) {

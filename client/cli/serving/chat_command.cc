@@ -13,6 +13,7 @@
 #include "client/cli/serving/line_editor.h"
 #include "client/cli/serving/server_flags.h"
 #include "client/cli/serving/serving_commands.h"
+#include "wafer_backend/base/command_line/stdout_text.h"
 #include "wafer_backend/base/files.h"
 #include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
@@ -63,7 +64,7 @@ absl::Status HandleControl(const std::string& line, sdk::TokenClient& client,
   } else if (word == "/model") {
     return rest.empty() ? ListModels(client, conversation) : conversation.UseModel(rest);
   } else {
-    std::cout << kHelp;
+    PrintText(kHelp);
   }
   return absl::OkStatus();
 }
@@ -73,7 +74,8 @@ void Report(const absl::Status& status) {
 }
 
 absl::Status OnTerminal(LineEditor& lines, sdk::TokenClient& client, Conversation& conversation) {
-  std::cout << kHelp << std::flush;
+  PrintText(kHelp);
+  FlushStdout().IgnoreError();
   while (const std::optional<std::string> line = lines.Read()) {
     if (line->empty()) continue;
     if (*line == "/exit" || *line == "/quit") break;
@@ -91,7 +93,7 @@ absl::Status OnTerminal(LineEditor& lines, sdk::TokenClient& client, Conversatio
       std::cerr << "[" << pace << "]" << std::endl;
     }
   }
-  std::cout << std::endl;
+  PrintText("\n");
   return absl::OkStatus();
 }
 

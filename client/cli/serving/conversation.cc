@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <cstdint>
-#include <iostream>
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "client/cli/frame/output.h"
+#include "wafer_backend/base/command_line/stdout_text.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
@@ -58,7 +59,10 @@ absl::Status Conversation::Say(const std::string& message) {
     spec_.prompt = turns_;
     answer = Ask(client_, spec_, show_);
   }
-  if (show_) std::cout << (answer.interrupted ? " [interrupted]\n" : "\n") << std::flush;
+  if (show_) {
+    PrintText(answer.interrupted ? " [interrupted]\n" : "\n");
+    WL_RETURN_IF_ERROR(FlushStdout());
+  }
   if (!answer.ending.status.ok() && !answer.interrupted) {
     turns_.pop_back();
     return answer.ending.status;

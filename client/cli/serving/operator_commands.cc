@@ -6,7 +6,6 @@
 
 #include <atomic>
 #include <boost/json.hpp>
-#include <cstdio>
 #include <thread>
 
 #include "client/cli/frame/output.h"
@@ -15,6 +14,7 @@
 #include "client/cli/serving/server_flags.h"
 #include "client/cli/serving/serving_commands.h"
 #include "client/sdk/operator_client.h"
+#include "wafer_backend/base/command_line/stdout_text.h"
 #include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/terminal_text.h"
@@ -102,22 +102,21 @@ Screen ScreenNow() {
 class TopScreen {
  public:
   TopScreen() : terminal_(isatty(STDOUT_FILENO) == 1) {
-    if (terminal_) fputs("\033[?1049h\033[?25l", stdout);  // the other screen, no cursor
+    if (terminal_) WriteStdout("\033[?1049h\033[?25l");  // the other screen, no cursor
   }
   ~TopScreen() {
-    if (terminal_) fputs("\033[?25h\033[?1049l", stdout);
-    fflush(stdout);
+    if (terminal_) WriteStdout("\033[?25h\033[?1049l");
   }
   TopScreen(const TopScreen&) = delete;
   TopScreen& operator=(const TopScreen&) = delete;
 
-  void Draw(json::object look) {
+  absl::Status Draw(json::object look) {
     const Screen screen = terminal_ ? ScreenNow() : Screen{200, 1000};
     const std::string text = TerminalText(TopText(before_, look, screen));
-    fmt::print("{}{}{}", terminal_ ? "\033[H\033[J" : "", text,
-               terminal_ ? "Ctrl-C ends this" : "\n");
-    fflush(stdout);
+    WriteStdout(fmt::format("{}{}{}", terminal_ ? "\033[H\033[J" : "", text,
+                            terminal_ ? "Ctrl-C ends this" : "\n"));
     before_ = std::move(look);
+    return FlushStdout();
   }
 
  private:
@@ -137,8 +136,8 @@ absl::Status RunTop(const Arguments& arguments) {
     auto look = ParseLook(text);
     if (!look.ok()) wrong = look.status();
     if (!look.ok() || InterruptWatch::Take()) return false;
-    screen.Draw(*std::move(look));
-    return most == 0 || ++shown < most;
+    wrong = screen.Draw(*std::move(look));
+    return wrong.ok() && (most == 0 || ++shown < most);
   });
   return wrong.ok() ? status : wrong;
 }

@@ -1,12 +1,12 @@
 // waferctl selftest laws: the scheduler against what is known without it.
 #include <boost/json.hpp>
-#include <cstdio>
 
 #include "client/cli/frame/output.h"
 #include "client/cli/sim/sim_commands.h"
 #include "scheduler/simulator/laws.h"
 #include "scheduler/simulator/report_json.h"
 #include "wafer_backend/base/command_line/arguments.h"
+#include "wafer_backend/base/command_line/stdout_text.h"
 
 namespace waferline::cli {
 namespace {
@@ -26,7 +26,7 @@ absl::Status Laws(const Arguments& arguments) {
         }
         Print("{} {}\n       expected {}, found {}\n", result.holds ? "holds " : "BROKEN",
               result.law, result.expected, result.found);
-        fflush(stdout);  // each takes seconds
+        FlushStdout().IgnoreError();  // each takes seconds; RunProgram says what is wrong
       });
   if (arguments.json()) {
     PrintText(simulator::Pretty(boost::json::object{{"broken", broken}, {"laws", std::move(out)}}));

@@ -4,9 +4,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,6 +14,7 @@
 #include "wafer_backend/base/command_line/completion.h"
 #include "wafer_backend/base/command_line/help.h"
 #include "wafer_backend/base/command_line/manual.h"
+#include "wafer_backend/base/command_line/stdout_text.h"
 #include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/name_table.h"
 #include "wafer_backend/base/status.h"
@@ -24,19 +23,19 @@
 namespace waferline::cli {
 namespace {
 
-void Print(FILE* file, const std::string& text) { fwrite(text.data(), 1, text.size(), file); }
+void PrintToStderr(const std::string& text) { fwrite(text.data(), 1, text.size(), stderr); }
 
 bool IsOneCommand(const Program& program) { return program.groups[0].commands[0].words.empty(); }
 
 absl::Status PrintCompletion(const Program& program, const std::string& shell) {
   WL_ASSIGN_OR_RETURN(const std::string script, CompletionOf(program, shell));
-  Print(stdout, script);
+  WriteStdout(script);
   return absl::OkStatus();
 }
 
 absl::Status PrintVersion(const Program& program, bool json) {
-  Print(stdout, json ? JsonText(boost::json::object{{"version", program.version}}) + "\n"
-                     : fmt::format("{} {}\n", program.name, program.version));
+  WriteStdout(json ? JsonText(boost::json::object{{"version", program.version}}) + "\n"
+                   : fmt::format("{} {}\n", program.name, program.version));
   return absl::OkStatus();
 }
 
@@ -51,7 +50,7 @@ void AddBuiltInFlags(Program* program) {
        Switch("manual", "print the manual page, for man -l"), Switch("help", "print this")});
   command.run = [program, run = command.run](const Arguments& arguments) {
     if (arguments.On("version")) return PrintVersion(*program, false);
-    if (arguments.On("manual")) return Print(stdout, ManualOf(*program)), absl::OkStatus();
+    if (arguments.On("manual")) return WriteStdout(ManualOf(*program)), absl::OkStatus();
     if (arguments.Has("completion")) return PrintCompletion(*program, arguments.Text("completion"));
     return run(arguments);
   };
@@ -81,7 +80,7 @@ void AddBuiltInCommands(Program* program) {
                      .examples = {fmt::format("{0} man > {0}.1 && man -l {0}.1", name)},
                      .run =
                          [program](const Arguments&) {
-                           Print(stdout, ManualOf(*program));
+                           WriteStdout(ManualOf(*program));
                            return absl::OkStatus();
                          }},
                     {.words = "version",
@@ -136,16 +135,15 @@ void PrintError(const Program& program, const absl::Status& status, bool json,
   if (json) {
     const boost::json::object error{{"message", std::string(status.message())},
                                     {"code", absl::StatusCodeToString(status.code())}};
-    Print(stderr, JsonText(boost::json::object{{"error", error}}) + "\n");
+    PrintToStderr(JsonText(boost::json::object{{"error", error}}) + "\n");
     return;
   }
   // A server's words may be in it.
-  Print(stderr,
-        absl::StrCat(program.name, ": ",
-                     TerminalText({status.message().data(), status.message().size()}), "\n"));
+  PrintToStderr(absl::StrCat(
+      program.name, ": ", TerminalText({status.message().data(), status.message().size()}), "\n"));
   if (IsUsageError(status)) {
-    Print(stderr,
-          absl::StrCat("try: ", program.name, command.empty() ? "" : " ", command, " --help\n"));
+    PrintToStderr(
+        absl::StrCat("try: ", program.name, command.empty() ? "" : " ", command, " --help\n"));
   }
 }
 
@@ -158,16 +156,16 @@ bool Contains(std::span<const std::string> words, std::string_view word) {
 absl::Status PrintHelp(const Program& program, std::span<const std::string> words) {
   size_t used = 0;
   if (words.empty() && !IsOneCommand(program)) {
-    Print(stdout, HelpOf(program));
+    WriteStdout(HelpOf(program));
     return absl::OkStatus();
   }
   if (const Command* command = FindCommand(program, words, &used)) {
-    Print(stdout, HelpOf(program, *command));
+    WriteStdout(HelpOf(program, *command));
     return absl::OkStatus();
   }
   for (const Group& group : program.groups) {
     if (group.name != words.front() || words.size() > 1) continue;
-    Print(stdout, HelpOf(program, group));
+    WriteStdout(HelpOf(program, group));
     return absl::OkStatus();
   }
   // A word that several commands of a group begin with: `invoice` of prices.
@@ -177,7 +175,7 @@ absl::Status PrintHelp(const Program& program, std::span<const std::string> word
       if (command.words.starts_with(words.front() + " ")) part.commands.push_back(command);
     }
     if (part.commands.empty() || words.size() > 1) continue;
-    Print(stdout, HelpOf(program, part));
+    WriteStdout(HelpOf(program, part));
     return absl::OkStatus();
   }
   return UsageError(UnknownCommand(program, words));
@@ -208,13 +206,6 @@ CommandResult RunWords(const Program& program, std::span<const std::string> word
   return {arguments.ok() ? command->run(*arguments) : arguments.status(), command->words};
 }
 
-absl::Status FlushOutput() {
-  const bool failed_before = ferror(stdout) != 0;
-  if (fflush(stdout) == 0 && !failed_before) return absl::OkStatus();
-  return absl::UnavailableError(absl::StrCat("cannot write to stdout", errno == 0 ? "" : ": ",
-                                             errno == 0 ? "" : strerror(errno)));
-}
-
 }  // namespace
 
 int RunProgram(Program program, std::span<const std::string> words) {
@@ -223,15 +214,14 @@ int RunProgram(Program program, std::span<const std::string> words) {
   } else {
     AddBuiltInCommands(&program);
     if (words.empty()) {
-      Print(stderr, HelpOf(program));
+      PrintToStderr(HelpOf(program));
       return 2;
     }
   }
-  errno = 0;
   CommandResult result = RunWords(program, words);
-  if (result.status.ok()) result.status = FlushOutput();
+  if (result.status.ok()) result.status = FlushStdout();
   if (result.status.ok()) return 0;
-  fflush(stdout);
+  FlushStdout().IgnoreError();  // it failed for another reason already
   PrintError(program, result.status, Contains(words, "--json"), result.command);
   return IsUsageError(result.status) ? 2 : 1;
 }
