@@ -98,7 +98,7 @@ absl::Status Keep(Connection& connection, const billing::FinalInvoice& closed, i
 }  // namespace
 
 std::string InvoiceName::Text() const {
-  return absl::StrCat(tenant.empty() ? Absl(kNoTenant) : tenant, ":", month.Text());
+  return absl::StrCat(billing::NameOfTenant(tenant), ":", month.Text());
 }
 
 absl::StatusOr<InvoiceName> ParseInvoiceName(std::string_view text) {
@@ -240,6 +240,7 @@ absl::StatusOr<std::string> ExportInvoice(Connection& connection, const PriceBoo
                                                            draft.records, interrupted}));
   } else {
     WL_ASSIGN_OR_RETURN(draft, DraftOf(connection, book, name));
+    draft.invoice.rounding = Money();  // it changes with each further record
   }
   std::string out =
       format == ExportFormat::kFocus ? billing::FocusHeader() + FocusRowsOf(draft.invoice) : "";

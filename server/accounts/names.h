@@ -4,12 +4,12 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "server/billing/usage_record.h"
 
 namespace waferline::accounts {
 
 inline constexpr size_t kMaxNameBytes = 128;
-// In names of invoices: what a server without keys serves is no tenant's.
-inline constexpr std::string_view kNoTenant = "no-tenant";
+using billing::kNoTenant;
 
 // "FIELD: WHAT", InvalidArgument, carrying the field.
 absl::Status FieldError(std::string_view field, std::string_view what);

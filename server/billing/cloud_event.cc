@@ -29,7 +29,7 @@ std::string CloudEventOf(const UsageRecord& record) {
                                       {"id", record.id},
                                       {"source", absl::StrCat("waferline/epoch/", epoch)},
                                       {"type", "waferline.usage"},
-                                      {"subject", record.tenant},
+                                      {"subject", NameOfTenant(record.tenant)},
                                       {"time", InstantText(record.ended_us)},
                                       {"datacontenttype", "application/json"},
                                       {"data", std::move(data)}}) +

@@ -149,9 +149,9 @@ absl::StatusOr<Invoice> DraftInvoice(const PriceBook& book, const InvoiceInput& 
 absl::StatusOr<FinalInvoice> FinalInvoice::Close(Invoice draft, const Plan& plan, int64_t now_us) {
   const int64_t from_us = draft.month.end_us() + kInvoiceGraceUs;
   if (now_us < from_us) {
-    return absl::FailedPreconditionError(absl::StrCat("invoice ", draft.id, " is a draft until ",
-                                                      InstantText(from_us),
-                                                      ": late records may still come"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("invoice ", NameOfTenant(draft.tenant), ":", draft.month.Text(),
+                     " is a draft until ", InstantText(from_us), ": late records may still come"));
   }
   FinalInvoice closed;
   closed.text_ = InvoiceText(draft);

@@ -12,8 +12,8 @@
 namespace waferline::billing {
 
 // A record as a CloudEvents 1.0 event, one line with its line end (JSON, https://cloudevents.io):
-// its id is the record's, its source the epoch that gave it, its subject the tenant. An intake that
-// removes duplicates by (id, source) may be sent the same records again.
+// its id is the record's, its source the epoch that gave it, its subject the tenant ("no-tenant").
+// An intake that removes duplicates by (id, source) may be sent the same records again.
 std::string CloudEventOf(const UsageRecord& record);
 
 // FOCUS 1.3 (https://focus.finops.org): the first line of a file, with its line end.

@@ -19,6 +19,12 @@ constexpr bool IsCharged(UsageEnd end) {
   return end != UsageEnd::kFailed && end != UsageEnd::kInterrupted;
 }
 
+// The tenant of a server without keys, where its name must not be empty.
+inline constexpr std::string_view kNoTenant = "no-tenant";
+inline std::string NameOfTenant(const std::string& tenant) {
+  return tenant.empty() ? std::string(kNoTenant) : tenant;
+}
+
 struct UsageRecord {
   std::string id;  // "epoch.ordinal.choice": never used again, the only identity
   std::string tenant;

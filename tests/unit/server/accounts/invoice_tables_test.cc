@@ -157,6 +157,26 @@ TEST_CASE_METHOD(World, "a draft becomes final after its grace time, once, and n
   CHECK(Differences().empty());
 }
 
+TEST_CASE_METHOD(World, "an error names the invoice as the command line does") {
+  Serve("", 1, kMonth.begin_us());
+  for (const std::string tenant : {"", "acme"}) {
+    const InvoiceName name{tenant, kMonth};
+    if (!tenant.empty()) Serve(tenant, 1, kMonth.begin_us());
+    CHECK(Close(name, kMonth.end_us()).status().message().find("invoice " + name.Text() + " is") ==
+          0);
+  }
+}
+
+TEST_CASE_METHOD(World, "only a final total is rounded: a draft's export is its records' cost") {
+  Serve("acme", 1, kMonth.begin_us());
+  const auto focus = [&] {
+    return ExportInvoice(*connection, book, kAcme, ExportFormat::kFocus).value();
+  };
+  CHECK(focus().find("rounding") == std::string::npos);
+  REQUIRE(Close(kAcme, kGraceOver).ok());
+  CHECK(focus().find("rounding") != std::string::npos);
+}
+
 TEST_CASE_METHOD(World, "months are closed in their order") {
   Serve("acme", 1, kMonth.begin_us());
   Serve("acme", 1, kMonth.end_us());

@@ -33,6 +33,14 @@ TEST_CASE("a record as a CloudEvent carries the id that counts once") {
       "\n");
 }
 
+TEST_CASE("the subject of no tenant is not empty, which CloudEvents forbids") {
+  UsageRecord record = Record();
+  record.tenant.clear();
+  const std::string event = CloudEventOf(record);
+  CHECK(event.find(R"("subject":"no-tenant")") != std::string::npos);
+  CHECK(event.find(R"("tenant":"")") != std::string::npos);
+}
+
 TEST_CASE("a record as FOCUS rows, one a meter") {
   const PriceBook book = ParsePriceBook("p.yaml", kMixedBook).value();
   const std::string rows = FocusRowsOf(book, Record()).value();
