@@ -9,14 +9,16 @@ namespace waferline::metering {
 namespace {
 
 using store::Connection;
+using store::Statement;
 
 // What was answered is written at most so often: each time changes a page of the file.
 constexpr Nanoseconds kMarkPeriod = Milliseconds(100);
 
 }  // namespace
 
-// What an attempt that failed has taken is taken by the next.
+// What an attempt that failed has taken is taken by the next, which goes step by step.
 void StoreMeter::BeginGroup() {
+  one_by_one_ = std::exchange(attempted_, true);
   batch_.Clear();
   for (const auto& request : opening_) request->OpenIn(&batch_);
   if (!written_) return;
@@ -24,37 +26,33 @@ void StoreMeter::BeginGroup() {
   marked_ = false;
 }
 
-absl::Status StoreMeter::WriteGroup(Connection& connection) {
+absl::StatusOr<std::vector<Statement>> StoreMeter::WriteGroup(Connection& connection) {
   TakeOpens();
-  const absl::Status written = batch_.Write(
-      connection, one_by_one_ ? UsageBatch::Steps::kOneByOne : UsageBatch::Steps::kAtOnce,
-      next_position_);
-  if (absl::IsAborted(written)) {
-    one_by_one_ = true;
-    return absl::UnavailableError(written.message());
-  }
-  WL_RETURN_IF_ERROR(written);
-  return WriteAnswered(connection);
+  WL_ASSIGN_OR_RETURN(
+      std::vector<Statement> last,
+      batch_.Write(connection,
+                   one_by_one_ ? UsageBatch::Steps::kOneByOne : UsageBatch::Steps::kAtOnce,
+                   next_position_));
+  WriteAnswered(&last);
+  return last;
 }
 
-absl::Status StoreMeter::WriteAnswered(Connection& connection) {
+void StoreMeter::WriteAnswered(std::vector<Statement>* last) {
   const Nanoseconds early = flushing_ ? Nanoseconds(0) : next_mark_ - options_.now();
   {
     MutexLock lock(&mutex_);
-    if (marked_) return absl::OkStatus();
+    if (marked_) return;
     if (early > Nanoseconds(0)) {
       LookAgain(early);
-      return absl::OkStatus();
+      return;
     }
     marked_ = true;
     written_ = answered_.Text();
   }
+  static const std::string kMark = "UPDATE epoch SET answered = $2 WHERE id = $1";
   for (const int64_t epoch : epochs_) {
-    WL_RETURN_IF_ERROR(
-        connection.Run("UPDATE epoch SET answered = $2 WHERE id = $1", {epoch, *written_})
-            .status());
+    last->push_back({.sql = &kMark, .values = {epoch, *written_}});
   }
-  return absl::OkStatus();
 }
 
 void StoreMeter::OnCommitted() {
@@ -62,7 +60,7 @@ void StoreMeter::OnCommitted() {
   if (written_) next_mark_ = options_.now() + kMarkPeriod;
   written_.reset();
   opening_.clear();
-  one_by_one_ = false;
+  attempted_ = false;
   MutexLock lock(&mutex_);
   trouble_.clear();
 }

@@ -95,7 +95,7 @@ class StoreMeter : public UsageMeter {
   absl::Status SkipPositions(store::Connection& connection);
   void BeginGroup();
   // In the group's transaction, after its pieces.
-  absl::Status WriteGroup(store::Connection& connection);
+  absl::StatusOr<std::vector<store::Statement>> WriteGroup(store::Connection& connection);
   int64_t EndOf(Nanoseconds arrival, const Outcome& outcome) const;
   void ReportTrouble(const absl::Status& why);
   void ReportNotices();
@@ -103,7 +103,7 @@ class StoreMeter : public UsageMeter {
   void OnAdmitted(std::shared_ptr<const InFlight> request);
   void LookAgain(Nanoseconds within);
   void OnCommitted();
-  absl::Status WriteAnswered(store::Connection& connection);
+  void WriteAnswered(std::vector<store::Statement>* last);
   // Adds to the batch what has been in flight for open_delay.
   void TakeOpens();
   // A request's answer is over.
@@ -126,6 +126,7 @@ class StoreMeter : public UsageMeter {
   UsageBatch batch_;
   std::optional<std::string> written_;                    // of answered_, not committed yet
   std::vector<std::shared_ptr<const InFlight>> opening_;  // written, not committed yet
+  bool attempted_ = false;                                // the group, and not committed yet
   bool one_by_one_ = false;                               // how the group is written
   int64_t next_position_ = 1;
   Nanoseconds next_mark_{};  // not before it is answered_ written again

@@ -18,6 +18,7 @@ using store::IntegerOf;
 using store::ManyRows;
 using store::Result;
 using store::Row;
+using store::Statement;
 
 constexpr char kPost[] =
     " ON CONFLICT(epoch, ordinal, choice) DO UPDATE SET status = excluded.status, reason = "
@@ -36,7 +37,7 @@ const ManyRows& PostRows() {
   return *kRows;
 }
 
-// Of those without a hold: how many changed is enough.
+// Of those without a hold: that all of them change is enough.
 const ManyRows& PostRowsWithoutHold() {
   static const ManyRows* const kRows = new ManyRows(kInsertUsage, kUsageColumns, kPost);
   return *kRows;
@@ -129,7 +130,7 @@ struct UsageBatch::Sums {
   }
 
   // Once: the entries go with it.
-  void AddTo(std::vector<store::Statement>* statements) {
+  void AddTo(std::vector<Statement>* statements) {
     std::vector<Row> rows;
     for (const auto& [key, hour] : hours) {
       const Money::Columns charge = hour.charge.ToColumns();
@@ -170,53 +171,59 @@ void UsageBatch::Clear() {
   posts_.clear();
 }
 
-absl::Status UsageBatch::Write(Connection& connection, Steps steps, int64_t first_position) const {
+absl::StatusOr<std::vector<Statement>> UsageBatch::Write(Connection& connection, Steps steps,
+                                                         int64_t first_position) const {
   if (steps == Steps::kAtOnce && withdrawn_.empty()) {
     return WriteAtOnce(connection, first_position);
   }
   return WriteOneByOne(connection, first_position);
 }
 
-absl::Status UsageBatch::WriteOneByOne(Connection& connection, int64_t first_position) const {
+absl::StatusOr<std::vector<Statement>> UsageBatch::WriteOneByOne(Connection& connection,
+                                                                 int64_t first_position) const {
   Sums sums;
   WL_RETURN_IF_ERROR(OpenRows().Run(connection, OpenRowsToWrite()).status());
   WL_RETURN_IF_ERROR(WriteWithdrawals(connection, &sums));
   WL_RETURN_IF_ERROR(WritePosts(connection, first_position, &sums));
-  std::vector<store::Statement> statements;
-  sums.AddTo(&statements);
-  return connection.RunAll(statements).status();
+  std::vector<Statement> last;
+  sums.AddTo(&last);
+  return last;
 }
 
-absl::Status UsageBatch::WriteAtOnce(Connection& connection, int64_t first_position) const {
-  std::vector<store::Statement> statements;
-  OpenRows().AddTo(&statements, OpenRowsToWrite());
-  const size_t opens = statements.size();
+absl::StatusOr<std::vector<Statement>> UsageBatch::WriteAtOnce(Connection& connection,
+                                                               int64_t first_position) const {
   std::vector<Row> held, others;
   std::vector<Row> rows = PostRowsFrom(first_position);
+  Sums sums;
   auto row = rows.begin();
   for (const auto& [id, posted] : posts_) {
     (posted->open.hold_micro > 0 ? held : others).push_back(std::move(*row++));
-  }
-  PostRows().AddTo(&statements, std::move(held));
-  PostRowsWithoutHold().AddTo(&statements, std::move(others));
-  const size_t posts = statements.size();
-  Sums sums;
-  for (const auto& [id, posted] : posts_) {
     sums.Release(posted->open, posted->open.hold_micro);
     WL_RETURN_IF_ERROR(sums.Add(posted->open, posted->end));
   }
-  sums.AddTo(&statements);
-  WL_ASSIGN_OR_RETURN(const std::vector<Result> results, connection.RunAll(statements));
-  int64_t changed = 0;
-  for (size_t i = opens; i < posts; ++i) {
-    changed += results[i].changed;
-    for (const Row& row : results[i].rows) {
-      const UsageId id{IntegerOf(row[0]), IntegerOf(row[1]), IntegerOf(row[2])};
-      if (IntegerOf(row[3]) != posts_.at(id)->open.hold_micro) --changed;
-    }
+  WL_RETURN_IF_ERROR(WriteHeld(connection, std::move(held)));
+  std::vector<Statement> last;
+  OpenRows().AddTo(&last, OpenRowsToWrite());
+  const size_t opens = last.size();
+  PostRowsWithoutHold().AddTo(&last, std::move(others));
+  for (size_t i = opens; i < last.size(); ++i) {
+    last[i].changes = static_cast<int64_t>(last[i].values.size() / kUsageColumns);
   }
-  if (changed == static_cast<int64_t>(posts_.size())) return absl::OkStatus();
-  return absl::AbortedError("a record was there already, or its hold had been released");
+  sums.AddTo(&last);
+  return last;
+}
+
+// Their sums go on as if each released its own hold.
+absl::Status UsageBatch::WriteHeld(Connection& connection, std::vector<Row> held) const {
+  const size_t count = held.size();
+  WL_ASSIGN_OR_RETURN(const std::vector<Row> changed, PostRows().Run(connection, std::move(held)));
+  bool as_held = changed.size() == count;
+  for (const Row& row : changed) {
+    const UsageId id{IntegerOf(row[0]), IntegerOf(row[1]), IntegerOf(row[2])};
+    as_held = as_held && IntegerOf(row[3]) == posts_.at(id)->open.hold_micro;
+  }
+  if (as_held) return absl::OkStatus();
+  return absl::UnavailableError("a record was there already, or its hold had been released");
 }
 
 // Those that ended already are only posted.

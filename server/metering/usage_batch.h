@@ -2,8 +2,8 @@
 // group's end: a few statements of many rows, whatever the number of records. Sums (hours,
 // accounts) are added up first and change once.
 //
-// Written at once the sums go with the records, before it is known which of them change; if one was
-// there already the whole is refused and has to be written step by step, after a rollback.
+// Written at once the sums go with the records, and all of it with the commit; if one was there
+// already the commit fails, and the whole has to be written step by step, after a rollback.
 //
 // Owner: StoreMeter. Thread: the writer's. Law: writing the same work again, in this group or a
 // later one, changes nothing; sums and ledger change only for records that changed.
@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "server/metering/usage_record.h"
 #include "server/store/connection.h"
 
@@ -38,9 +39,10 @@ class UsageBatch {
   }
 
   enum class Steps : uint8_t { kAtOnce, kOneByOne };
-  // Writes all that was gathered; it is kept until Clear. Posts get their positions
-  // (usage.position) from `first_position` on. Aborted, at once only: write it step by step.
-  absl::Status Write(store::Connection& connection, Steps steps, int64_t first_position) const;
+  // Writes all that was gathered, which is kept until Clear, and gives what is left for the commit
+  // to run. Posts get their positions (usage.position) from `first_position` on.
+  absl::StatusOr<std::vector<store::Statement>> Write(store::Connection& connection, Steps steps,
+                                                      int64_t first_position) const;
   size_t posts() const { return posts_.size(); }
   void Clear();
 
@@ -50,8 +52,11 @@ class UsageBatch {
 
   std::vector<store::Row> OpenRowsToWrite() const;
   std::vector<store::Row> PostRowsFrom(int64_t first_position) const;
-  absl::Status WriteAtOnce(store::Connection& connection, int64_t first_position) const;
-  absl::Status WriteOneByOne(store::Connection& connection, int64_t first_position) const;
+  absl::StatusOr<std::vector<store::Statement>> WriteAtOnce(store::Connection& connection,
+                                                            int64_t first_position) const;
+  absl::StatusOr<std::vector<store::Statement>> WriteOneByOne(store::Connection& connection,
+                                                              int64_t first_position) const;
+  absl::Status WriteHeld(store::Connection& connection, std::vector<store::Row> held) const;
   absl::Status WriteWithdrawals(store::Connection& connection, Sums* sums) const;
   absl::Status WritePosts(store::Connection& connection, int64_t first_position, Sums* sums) const;
 

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -45,6 +46,9 @@ struct Result {
 struct Statement {
   const std::string* sql = nullptr;
   std::vector<Value> values;
+  // Of an INSERT or UPDATE that returns nothing: the rows that it must change, or it fails with
+  // Unavailable.
+  std::optional<int64_t> changes = std::nullopt;
 };
 
 // A status' payload: what went wrong, with what clients need not know (a host, a user).
@@ -64,7 +68,10 @@ class Connection {
   // One that only reads, and sees one state of the database however long it lasts; no writer waits
   // for it.
   virtual absl::Status BeginRead() = 0;
-  virtual absl::Status Commit() = 0;
+  absl::Status Commit() { return CommitAfter({}); }
+  // Runs them as the last of the transaction, which PostgreSQL gets with the COMMIT: one round
+  // trip.
+  virtual absl::Status CommitAfter(const std::vector<Statement>& last) = 0;
   virtual void Rollback() = 0;
 
   virtual absl::StatusOr<Result> Run(const std::string& sql, const std::vector<Value>& values) = 0;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/cord.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "wafer_backend/base/status.h"
@@ -16,6 +17,7 @@
 namespace waferline::store {
 namespace {
 
+constexpr char kRowsChanged[] = "rows changed: ";
 constexpr Oid kInt2 = 21, kInt4 = 23, kInt8 = 20, kNumeric = 1700;
 
 struct ClearResult {
@@ -49,7 +51,14 @@ class PostgresConnection : public Connection {
   }
 
   Dialect dialect() const override { return Dialect::kPostgres; }
-  bool alive() const override { return alive_ && PQstatus(db_) == CONNECTION_OK; }
+  // Also looks whether the server has ended it meanwhile: nothing else comes to an idle one.
+  bool alive() const override {
+    pollfd socket{.fd = PQsocket(db_), .events = POLLIN, .revents = 0};
+    while (alive_ && PQtransactionStatus(db_) == PQTRANS_IDLE && poll(&socket, 1, 0) > 0) {
+      if (PQconsumeInput(db_) == 0) break;
+    }
+    return alive_ && PQstatus(db_) == CONNECTION_OK;
+  }
   // Goes with the first statement.
   absl::Status Begin() override {
     begin_waits_ = true;
@@ -58,14 +67,18 @@ class PostgresConnection : public Connection {
   absl::Status BeginRead() override {
     return RunScript("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
   }
-  absl::Status Commit() override {
-    if (std::exchange(begin_waits_, false)) return absl::OkStatus();  // nothing was done
-    PQsendQuery(db_, "COMMIT");
-    const absl::StatusOr<Answer> answer = Await();
-    if (!answer.ok())
-      return alive() ? answer.status() : absl::UnknownError(answer.status().message());
+  absl::Status CommitAfter(const std::vector<Statement>& last) override {
+    // With no work before them they are a transaction by themselves: what goes together is one.
+    const bool whole = std::exchange(begin_waits_, false);
+    if (whole && last.empty()) return absl::OkStatus();
+    const absl::StatusOr<std::vector<Answer>> answers =
+        RunTogether(last, whole ? nullptr : "COMMIT");
+    if (!answers.ok())
+      return alive() ? answers.status() : absl::UnknownError(answers.status().message());
     // A failed transaction answers COMMIT with ROLLBACK.
-    if (std::string_view(PQcmdStatus(answer->get())) == "COMMIT") return absl::OkStatus();
+    if (whole || std::string_view(PQcmdStatus(answers->back().get())) == "COMMIT") {
+      return absl::OkStatus();
+    }
     return absl::UnavailableError("PostgreSQL: the transaction was rolled back");
   }
   void Rollback() override {
@@ -80,23 +93,9 @@ class PostgresConnection : public Connection {
 
   absl::StatusOr<std::vector<Result>> RunAll(const std::vector<Statement>& statements) override {
     if (statements.empty()) return std::vector<Result>();
-    std::vector<std::string> names;
-    for (const Statement& statement : statements) {
-      WL_ASSIGN_OR_RETURN(names.emplace_back(), Prepare(*statement.sql));
-    }
-    if (PQenterPipelineMode(db_) == 0) return Lost(Trimmed(PQerrorMessage(db_)));
-    const size_t first = begin_waits_ ? 1 : 0;
-    if (std::exchange(begin_waits_, false)) {
-      PQsendQueryParams(db_, "BEGIN", 0, nullptr, nullptr, nullptr, nullptr, 0);
-    }
-    for (size_t i = 0; i < statements.size(); ++i) Send(names[i], statements[i].values);
-    PQpipelineSync(db_);
-    WL_ASSIGN_OR_RETURN(const std::vector<Answer> answers,
-                        AwaitPipeline(first + statements.size()));
+    WL_ASSIGN_OR_RETURN(const std::vector<Answer> answers, RunTogether(statements, nullptr));
     std::vector<Result> results;
-    for (size_t i = first; i < answers.size(); ++i) {
-      results.push_back(ResultOf(answers[i].get()));
-    }
+    for (const Answer& answer : answers) results.push_back(ResultOf(answer.get()));
     return results;
   }
 
@@ -111,15 +110,50 @@ class PostgresConnection : public Connection {
     return std::string(absl::StripTrailingAsciiWhitespace(text));
   }
 
-  absl::StatusOr<std::string> Prepare(const std::string& sql) {
-    if (const auto found = statements_.find(sql); found != statements_.end()) return found->second;
-    const std::string name = absl::StrCat("s", statements_.size());
-    PQsendPrepare(db_, name.c_str(), sql.c_str(), 0, nullptr);
-    WL_RETURN_IF_ERROR(Await().status());
-    return statements_.emplace(sql, name).first->second;
+  // In one round trip, with BEGIN before them if that waits, and `end` after them. Gives the
+  // answers to all but BEGIN.
+  absl::StatusOr<std::vector<Answer>> RunTogether(const std::vector<Statement>& statements,
+                                                  const char* end) {
+    std::vector<std::string> names;
+    for (const Statement& statement : statements) {
+      WL_ASSIGN_OR_RETURN(names.emplace_back(), Prepare(statement));
+    }
+    if (PQenterPipelineMode(db_) == 0) return Lost(Trimmed(PQerrorMessage(db_)));
+    const size_t first = begin_waits_ ? 1 : 0;
+    if (std::exchange(begin_waits_, false)) SendText("BEGIN");
+    for (size_t i = 0; i < statements.size(); ++i) Send(names[i], statements[i]);
+    if (end != nullptr) SendText(end);
+    PQpipelineSync(db_);
+    const size_t count = first + statements.size() + (end != nullptr ? 1 : 0);
+    WL_ASSIGN_OR_RETURN(std::vector<Answer> answers, AwaitPipeline(count));
+    answers.erase(answers.begin(), answers.begin() + static_cast<std::ptrdiff_t>(first));
+    return answers;
   }
 
-  void Send(const std::string& name, const std::vector<Value>& values) {
+  // How many rows one changes that must change so many is checked in PostgreSQL, so that no COMMIT
+  // follows; the cast fails by its text, which says what was wrong in PostgreSQL's log too.
+  absl::StatusOr<std::string> Prepare(const Statement& statement) {
+    auto& names = names_[statement.changes ? 1 : 0];
+    if (const auto found = names.find(*statement.sql); found != names.end()) return found->second;
+    const std::string name = absl::StrCat(statement.changes ? "c" : "s", names.size());
+    const std::string count = absl::StrCat("$", statement.values.size() + 1);
+    const std::string sql =
+        !statement.changes ? *statement.sql
+                           : absl::StrCat("WITH changed AS (", *statement.sql,
+                                          " RETURNING 1) SELECT CASE WHEN count(*) = CAST(", count,
+                                          " AS bigint) THEN 0 ELSE CAST('", kRowsChanged,
+                                          "' || count(*) AS integer) END FROM changed");
+    PQsendPrepare(db_, name.c_str(), sql.c_str(), 0, nullptr);
+    WL_RETURN_IF_ERROR(Await().status());
+    return names.emplace(*statement.sql, name).first->second;
+  }
+
+  void SendText(const char* sql) {
+    PQsendQueryParams(db_, sql, 0, nullptr, nullptr, nullptr, nullptr, 0);
+  }
+
+  void Send(const std::string& name, const Statement& statement) {
+    const std::vector<Value>& values = statement.values;
     std::vector<std::string> texts(values.size());
     std::vector<const char*> pointers(values.size(), nullptr);
     for (size_t i = 0; i < values.size(); ++i) {
@@ -129,7 +163,9 @@ class PostgresConnection : public Connection {
         pointers[i] = text->c_str();
       }
     }
-    PQsendQueryPrepared(db_, name.c_str(), static_cast<int>(values.size()), pointers.data(),
+    const std::string changes = std::to_string(statement.changes.value_or(0));
+    if (statement.changes) pointers.push_back(changes.c_str());
+    PQsendQueryPrepared(db_, name.c_str(), static_cast<int>(pointers.size()), pointers.data(),
                         nullptr, nullptr, 0);
   }
 
@@ -185,16 +221,19 @@ class PostgresConnection : public Connection {
     return last;
   }
 
+  // By the first line of `why`: libpq's guesses come after it.
   absl::Status Lost(const std::string& why) {
     alive_ = false;
-    return absl::UnavailableError(absl::StrCat("PostgreSQL: ", why));
+    return absl::UnavailableError("PostgreSQL: " + why.substr(0, why.find('\n')));
   }
 
   static absl::Status FailureOf(const PGresult* result) {
     const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const std::string message = absl::StrCat("PostgreSQL: ", Trimmed(PQresultErrorMessage(result)));
-    return MayPass(state == nullptr ? "" : state) ? absl::UnavailableError(message)
-                                                  : absl::InternalError(message);
+    const std::string_view kind = state == nullptr ? "" : state;
+    const bool miscounted = kind == "22P02" && absl::StrContains(message, kRowsChanged);
+    return miscounted || MayPass(kind) ? absl::UnavailableError(message)
+                                       : absl::InternalError(message);
   }
 
   static Result ResultOf(PGresult* answer) {
@@ -223,7 +262,8 @@ class PostgresConnection : public Connection {
   PGconn* db_ = nullptr;
   bool alive_ = true;
   bool begin_waits_ = false;
-  std::unordered_map<std::string, std::string> statements_;  // SQL to its name
+  // SQL to its statement's name: of those that may change any number of rows, and of the others.
+  std::unordered_map<std::string, std::string> names_[2];
 };
 
 class PostgresStore : public Store {

@@ -93,7 +93,8 @@ class SqliteConnection : public Connection {
   bool alive() const override { return alive_; }
   absl::Status Begin() override { return BeginBy("BEGIN IMMEDIATE"); }
   absl::Status BeginRead() override { return BeginBy("BEGIN"); }
-  absl::Status Commit() override {
+  absl::Status CommitAfter(const std::vector<Statement>& last) override {
+    WL_RETURN_IF_ERROR(RunAll(last).status());
     const absl::Status status = Step("COMMIT", {}).status();
     if (sqlite3_get_autocommit(db_) == 0) return status;
     const absl::Status there = EndUse();

@@ -52,6 +52,9 @@ absl::StatusOr<std::vector<Result>> Connection::RunAll(const std::vector<Stateme
   std::vector<Result> results;
   for (const Statement& statement : statements) {
     WL_ASSIGN_OR_RETURN(Result result, Run(*statement.sql, statement.values));
+    if (statement.changes && result.changed != *statement.changes) {
+      return absl::UnavailableError("the usage database: rows were there already, or are gone");
+    }
     results.push_back(std::move(result));
   }
   return results;

@@ -184,8 +184,13 @@ absl::Status Writer::Attempt(const Pieces& group, size_t limit, size_t* count) {
                              absl::IsFailedPrecondition(piece.result);
     if (of_database) status = piece.result;
   }
-  if (status.ok() && options_.before_commit) status = options_.before_commit(*connection_);
-  if (status.ok()) status = connection_->Commit();
+  absl::StatusOr<std::vector<Statement>> last = std::vector<Statement>();
+  if (!status.ok()) {
+    last = status;
+  } else if (options_.before_commit) {
+    last = options_.before_commit(*connection_);
+  }
+  status = last.ok() ? connection_->CommitAfter(*last) : last.status();
   if (!status.ok()) connection_->Rollback();
   if (status.ok() && options_.on_committed) options_.on_committed();
   MutexLock lock(&mutex_);

@@ -38,7 +38,7 @@ class Writer {
   static constexpr Nanoseconds kGroupTime = Milliseconds(2);
   static constexpr int kGapCommits = 6;
   static constexpr Nanoseconds kMinGap = Milliseconds(4);
-  static constexpr Nanoseconds kMaxGap = Milliseconds(12);
+  static constexpr Nanoseconds kMaxGap = Milliseconds(50);
   static constexpr Nanoseconds kMaxLazy = Milliseconds(20);
   static constexpr Nanoseconds kNever{std::numeric_limits<int64_t>::max()};
 
@@ -58,9 +58,10 @@ class Writer {
     // After the commit of what on_connect did.
     std::function<void()> on_connected;
     // Around the pieces of each attempt at a group: before the first, and inside the transaction
-    // after the last. So pieces may gather what the latter writes. Its failure is the group's.
+    // after the last. So pieces may gather what the latter writes, or gives for the commit to run.
+    // Its failure is the group's.
     std::function<void()> on_begin;
-    std::function<absl::Status(Connection&)> before_commit;
+    std::function<absl::StatusOr<std::vector<Statement>>(Connection&)> before_commit;
     std::function<void()> on_committed;  // before the pieces' `done`
     // An attempt that repeats a failed one has failed too. For the operator.
     std::function<void(const absl::Status&)> on_trouble;

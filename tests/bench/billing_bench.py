@@ -1,20 +1,19 @@
 #!/usr/bin/env python3
 """What recording usage costs: the demo model at 64 streams of 64 tokens, with each database against none, and none against none.
 
-    tests/bench/billing_bench.py [--turns 40] [--seconds 0.6] [--kinds none,process,power,postgresql]
+    tests/bench/billing_bench.py [--rounds 12] [--turns 16] [--seconds 0.6] [--kinds none,process,power,postgresql]
 
 Both servers of a pair are under load all the time and take turns: one is stopped (SIGSTOP) while the other runs, so that what else the
 machine does falls on both. There are more clients than the 64 streams that a server runs at once, so that a client that still waits for the
 end of its answer leaves no gap: that wait is measured apart. A turn gives tokens a second, and the CPU time of a token: of the server and its
-database together. Printed are the medians of the turns' ratios, and between what they are in 95 of 100 samples of the same turns. Where all
-cores are busy, as here, tokens a second are the cores over the CPU time of a token; other programs take cores away, but hardly
-change that time, so its interval is much the narrower one: `tokens_of_off_by_cpu`. Next to them the CPU time that the recording takes a request,
+database together. Where its memory happens to lie makes a server some per cent faster or slower for as long as it lives, so each round of turns has
+servers of its own; a round gives the ratio of the medians. Printed are the rounds' mean and its standard error. Next to them the CPU time that the recording takes a request,
 of the writer's thread and of PostgreSQL's processes, as a share of all that a request takes.
 
 Then each server alone, with four more streams that measure how long an answer's end waits after its last token. Records a second: what the
 database takes from record_bench (build its target first), which does nothing else.
 
-The kind `none` is a second server that keeps no records: what its ratio is away from 1 is the machine's doing, in all of them.
+The kind `none` is a second server that keeps no records: how far its ratio is from 1 is the machine's doing, in all of them.
 
 As root the servers take precedence over other programs. Prints a line of JSON for each kind."""
 
@@ -40,6 +39,7 @@ from postgres import Postgres, programs  # noqa: E402
 GROUP = ["setsid", "sh", "-c", 'echo -20 2>/dev/null > /proc/self/autogroup; exec "$0" "$@"']
 
 CLIENTS = "96"
+ALONE_SECONDS = 12
 PRICES = """
 currency: USD
 versions: [{effective: 2026-01-01T00:00:00Z, models: [{name: "*", input: "0.1", cached_input: "0.05", output: "0.1"}]}]
@@ -135,25 +135,23 @@ class Server:
         return sum(cpu for pid in (self.waferd.pid, *self.database()) for _, cpu in cpu_seconds(pid))
 
 
-def interval(ratios):
-    """The median, and between what it is in 95 of 100 samples."""
-    rng = random.Random(1)
-    medians = sorted(statistics.median(rng.choices(ratios, k=len(ratios))) for _ in range(2000))
-    return {"median": round(statistics.median(ratios), 3), "from": round(medians[50], 3), "to": round(medians[-51], 3), "turns": len(ratios)}
+def mean(ratios):
+    return {"mean": round(statistics.mean(ratios), 4), "standard_error": round(statistics.stdev(ratios) / len(ratios) ** 0.5, 4), "rounds": len(ratios)}
 
 
-def paired(off, server, options):
-    by_time, by_cpu = [], []
-    with off.load(), server.load():
-        for one in (off, server):
-            one.waferd.process.send_signal(signal.SIGSTOP)
-        for number in range(options.turns):
-            rates = {one.name: one.turn(options.seconds) for one in ((off, server) if number % 2 else (server, off))}
-            if rates["off"][0] > 0:  # else it got no CPU in its turn
-                ratios = [on / without for on, without in zip(rates[server.name], rates["off"])]
-                by_time.append(ratios[0])
-                by_cpu.append(ratios[1])
-    return {"tokens_of_off": interval(by_time), "tokens_of_off_by_cpu": interval(by_cpu)}
+def round_of_turns(servers, options):
+    """{name: tokens a second, tokens a CPU second} of servers that are started for this; all run, one at a time."""
+    rates = {server.name: [] for server in servers}
+    with contextlib.ExitStack() as stack:
+        for server in servers:
+            stack.enter_context(server.waferd)
+        for server in servers:
+            stack.enter_context(server.load())
+            server.waferd.process.send_signal(signal.SIGSTOP)
+        for _ in range(options.turns):
+            for server in random.sample(servers, len(servers)):
+                rates[server.name].append(server.turn(options.seconds))
+    return {name: [statistics.median(values) for values in zip(*turns)] for name, turns in rates.items()}
 
 
 def alone(server, options):
@@ -163,7 +161,7 @@ def alone(server, options):
         for one in probes:
             one.start()
         before, tokens, began = server.figures(), server.count("generated_tokens"), time.monotonic()
-        time.sleep(options.turns * options.seconds / 2)
+        time.sleep(ALONE_SECONDS)
         tokens, lasted = server.count("generated_tokens") - tokens, time.monotonic() - began
         requests, cpu, writer, database = (now - then for now, then in zip(server.figures(), before))
         stopping.set()
@@ -187,7 +185,8 @@ def records_a_second(store, durability):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--turns", type=int, default=40, help="of each server of a pair")
+    parser.add_argument("--rounds", type=int, default=12, help="of servers that are started for it")
+    parser.add_argument("--turns", type=int, default=16, help="of each server in a round")
     parser.add_argument("--seconds", type=float, default=0.6, help="that a turn is measured")
     parser.add_argument("--kinds", default="none,process,power" + (",postgresql" if programs() else ""))
     options = parser.parse_args()
@@ -197,18 +196,24 @@ def main():
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="billing-bench-"))
         prices = pathlib.Path(folder) / "prices.yaml"
         prices.write_text(PRICES)
-        off = Server("off", folder, "")
-        stack.enter_context(off.waferd)
-        print(json.dumps({"kind": "off", **alone(off, options)}), flush=True)
-        for name in options.kinds.split(","):
-            postgres = stack.enter_context(Postgres()) if name == "postgresql" else None
-            store, durability = (postgres.url, "") if postgres else (f"sqlite:{folder}/{name}.db", f"durability: {name}, ")
-            billing = "" if name == "none" else f'billing: {{store: "{store}", {durability}prices: {prices}}}'
-            server = Server(name, folder, billing, postgres)
+        kinds = options.kinds.split(",")
+        postgres = stack.enter_context(Postgres()) if "postgresql" in kinds else None
+        stores = {name: postgres.url if name == "postgresql" else f"sqlite:{folder}/{name}.db" for name in kinds}
+
+        def start(name):
+            if name in ("off", "none"):
+                return Server(name, folder, "")
+            durability = "" if name == "postgresql" else f"durability: {name}, "
+            return Server(name, folder, f'billing: {{store: "{stores[name]}", {durability}prices: {prices}}}', postgres if name == "postgresql" else None)
+
+        rounds = [round_of_turns([start(name) for name in random.sample(["off", *kinds], len(kinds) + 1)], options) for _ in range(options.rounds)]
+        for name in ["off", *kinds]:
+            by_time, by_cpu = (mean([one[name][what] / one["off"][what] for one in rounds]) for what in (0, 1))
+            server = start(name)
             with server.waferd:
-                line = {"kind": name, **paired(off, server, options), **alone(server, options)}
-            if billing:
-                line["records"] = records_a_second(store, "power" if name == "power" else "process")
+                line = {"kind": name, "tokens_of_off": by_time, "tokens_of_off_by_cpu": by_cpu, **alone(server, options)}
+            if name not in ("off", "none"):
+                line["records"] = records_a_second(stores[name], "power" if name == "power" else "process")
             print(json.dumps(line), flush=True)
 
 

@@ -26,7 +26,9 @@ struct SettingStore : store::Store {
       return real->Begin();
     }
     absl::Status BeginRead() override { return real->BeginRead(); }
-    absl::Status Commit() override { return real->Commit(); }
+    absl::Status CommitAfter(const std::vector<store::Statement>& last) override {
+      return real->CommitAfter(last);
+    }
     void Rollback() override { real->Rollback(); }
     absl::StatusOr<store::Result> Run(const std::string& sql,
                                       const std::vector<store::Value>& values) override {

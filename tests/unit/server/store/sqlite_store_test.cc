@@ -35,6 +35,30 @@ TEST_CASE("values come back as they were written") {
   CHECK(std::holds_alternative<std::monostate>(read->rows[1][1]));
 }
 
+TEST_CASE("a commit keeps nothing if a statement changes another number of rows than it must") {
+  TemporaryFolder folder;
+  const auto store = OpenStore(folder.Url(), Durability::kProcess);
+  REQUIRE(store.ok());
+  const auto connection = (*store)->Connect();
+  REQUIRE(connection.ok());
+  REQUIRE((*connection)->RunScript("CREATE TABLE t(a BIGINT PRIMARY KEY)").ok());
+  const std::string insert = "INSERT INTO t(a) VALUES($1) ON CONFLICT(a) DO NOTHING";
+  const auto commit = [&](int64_t first, int64_t second) {
+    REQUIRE((*connection)->Begin().ok());
+    const absl::Status status =
+        (*connection)
+            ->CommitAfter({{.sql = &insert, .values = {first}, .changes = 1},
+                           {.sql = &insert, .values = {second}, .changes = 1}});
+    if (!status.ok()) (*connection)->Rollback();
+    return status;
+  };
+  CHECK(commit(1, 2).ok());
+  CHECK(absl::IsUnavailable(commit(3, 2)));
+  const auto read = (*connection)->Run("SELECT COUNT(*) FROM t", {});
+  REQUIRE(read.ok());
+  CHECK(IntegerOf(read->rows[0][0]) == 2);
+}
+
 TEST_CASE("two servers on one SQLite file are refused by name, and the lock ends with its owner") {
   TemporaryFolder folder;
   {

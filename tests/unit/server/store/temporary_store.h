@@ -75,7 +75,9 @@ class FaultyStore : public Store {
       return real_->Run(sql, values);
     }
     absl::Status RunScript(const std::string& sql) override { return real_->RunScript(sql); }
-    absl::Status Commit() override {
+    absl::Status CommitAfter(const std::vector<Statement>& last) override {
+      const absl::Status ran = RunAll(last).status();
+      if (!ran.ok()) return ran;
       const double draw = store_->random_.Uniform();
       if (store_->gone || draw < store_->faults_.refused) {
         ++store_->refused;
