@@ -16,15 +16,15 @@ namespace waferline::load {
 using Prompt = std::variant<std::string, std::vector<TokenId>, std::vector<sdk::ChatTurn>>;
 
 struct ArrivalSettings {
-  // Closed loop: so many at once, each followed by the next; with a rate: at most so many.
+  // Closed loop: this many at once, each followed by the next; with a rate: at most this many.
   std::optional<uint32_t> concurrency;
-  // Open loop: Poisson arrivals, so many a second on average.
+  // Open loop: Poisson arrivals, this many a second on average.
   std::optional<double> rate_per_second;
 };
 
 // Clients that are not ideal: shares of all requests, drawn from the run's seed.
 struct ClientManners {
-  double cancel_share = 0;    // whose client goes away after some of the tokens
+  double cancel_share = 0;    // whose client disconnects after some of the tokens
   double slow_share = 0;      // whose client reads slowly, with pauses (HTTP only):
   Nanoseconds read_pause{0};  // after each read of at most sdk::kSlowReadBytes
 };

@@ -14,13 +14,13 @@
 
 namespace waferline::load {
 
-// Was it answered, within all of these?
+// Whether it was answered within all of these.
 bool IsGood(const RequestRecord& record, const LatencyObjectives& objectives);
 
 struct LoadReport {
   uint64_t completed = 0;
   uint64_t failed = 0;
-  uint64_t cancelled = 0;  // the client went away, as it was to
+  uint64_t cancelled = 0;  // the client disconnected on purpose
   uint64_t cut = 0;        // the client ended them with its run
   double duration_s = 0;
   std::optional<uint64_t> input_tokens = 0;  // none: the server does not say
@@ -36,7 +36,7 @@ struct LoadReport {
   SampleSummary ttft_from_schedule_ms, e2el_from_schedule_ms;
   // How late the client itself sent, for whatever reason.
   SampleSummary client_lag_ms;
-  // By the emulated hardware's clock, where the server tells.
+  // By the emulated hardware's clock, where the server reports it.
   std::optional<SampleSummary> emulated_ttft_ms, emulated_tpot_ms, emulated_e2el_ms;
   uint32_t peak_concurrency = 0;   // requests at once
   uint64_t peak_tokens_per_s = 0;  // output of the busiest second since the first send

@@ -30,11 +30,11 @@ struct RequestRecord {
   std::optional<uint32_t> completion_tokens;
   std::optional<Nanoseconds> emulated_first;  // of the first token, since arrival at the server
   std::optional<Nanoseconds> emulated_last;
-  // Of every token, where the server tells its emulated instant since arrival: that, and when its
-  // piece came since the request was sent.
+  // Of every token whose emulated instant the server reports: that instant, since arrival, and when
+  // its piece came, since the request was sent.
   std::vector<std::pair<Nanoseconds, Nanoseconds>> instants;
 
-  bool cancelled = false;  // the client went away, as it was to: neither completed nor failed
+  bool cancelled = false;  // the client disconnected on purpose: neither completed nor failed
   bool cut = false;        // the client ended it with its run: neither completed nor failed
 
   bool ok() const { return status.ok() && !arrivals.empty(); }

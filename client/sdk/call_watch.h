@@ -1,7 +1,7 @@
-// The calls in flight of one gRPC client, and the bound on a server's silence in each of them: the
-// library knows deadlines of whole calls alone.
+// The calls in flight of one gRPC client, and the bound on a server's silence in each of them: gRPC
+// itself has deadlines only for whole calls.
 //
-// Owner: the client, which outlives its calls. Thread: any; one of its own looks at the calls.
+// Owner: the client, which outlives its calls. Thread: any; a thread of its own checks the calls.
 #pragma once
 
 #include <chrono>
@@ -18,7 +18,7 @@ class WatchedCall {
   virtual ~WatchedCall() = default;
   // When the server will have been silent for too long. Any thread.
   virtual std::chrono::steady_clock::time_point silent_at() const = 0;
-  // It has been. Once; the call ends soon.
+  // The server was silent for too long. Called once; the call ends soon.
   virtual void EndAsSilent() = 0;
 };
 

@@ -24,8 +24,8 @@ struct Endpoint {
   enum class Protocol : uint8_t { kHttp, kGrpc };
   Protocol protocol = Protocol::kHttp;
   bool tls = false;  // https, grpcs; the server's certificate must be valid for `host`
-  // PEM files. `ca`: who may have issued the server's certificate; "": whom the system trusts.
-  // `cert`, `key`: the own certificate, for servers that ask for one; both or neither.
+  // PEM files. `ca`: authorities that may issue the server's certificate; "": the system's.
+  // `cert`, `key`: the client's own certificate, for servers that ask for one; both or neither.
   std::string ca, cert, key;
   std::string host;
   uint16_t port = 0;

@@ -30,9 +30,9 @@ struct HttpRequest {
 struct HttpHandler {
   // `header` gives the value of a header field, "" if it is not there; valid during the call.
   std::function<void(int code, const std::function<std::string(std::string_view)>& header)> on_head;
-  // False: what the handler wants is complete, and it is not called again. The exchange ends as OK
-  // with its body, or after kAfterEnough, whichever is first: a server that holds its body open
-  // does not hold the client.
+  // False: the handler has all that it needs, and is not called again. The exchange ends as OK at
+  // the end of the body or after kAfterEnough, whichever is first: a server that keeps its body
+  // open does not delay the client.
   std::function<bool(std::string_view bytes)> on_bytes;
   // Exactly once. OK: the answer is complete. Unavailable: no connection, or it broke.
   // DeadlineExceeded: nothing came for as long as Endpoint::patience says. Cancelled.

@@ -23,8 +23,8 @@ class OperatorClient {
   absl::StatusOr<std::string> Get(const std::string& path);
   absl::StatusOr<std::string> Post(const std::string& path, std::string body);
 
-  // Calls `look` with each look at the cloud (/admin/live), on another thread, until it gives false
-  // or the stream ends.
+  // Calls `look` with each snapshot of the cloud (/admin/live), on another thread, until it gives
+  // false or the stream ends.
   absl::Status Watch(std::function<bool(std::string_view json)> look);
 
  private:

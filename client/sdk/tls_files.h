@@ -8,8 +8,8 @@
 
 namespace waferline::sdk {
 
-// Trusts Endpoint::ca, or whom the system trusts. InvalidArgument names the flag and the file that
-// cannot be used.
+// Trusts the authorities in Endpoint::ca or, if it is empty, the system's. InvalidArgument names
+// the flag and the file that cannot be used.
 absl::Status UseTlsFiles(const Endpoint& endpoint, boost::asio::ssl::context* context);
 
 }  // namespace waferline::sdk

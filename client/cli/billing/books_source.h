@@ -30,7 +30,7 @@ absl::StatusOr<std::string> AskBooks(const Arguments& arguments, const BooksQues
 // One that changes the store, in a transaction; a SQLite file must not be a running server's.
 absl::StatusOr<std::string> ChangeBooks(const Arguments& arguments, const BooksQuestion& question);
 
-// InternalError: the answer is no JSON object.
+// InternalError: the answer is not a JSON object.
 absl::StatusOr<boost::json::object> ObjectOf(const std::string& answer);
 
 }  // namespace waferline::cli

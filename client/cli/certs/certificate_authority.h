@@ -40,7 +40,7 @@ class CertificateAuthority {
 
   explicit CertificateAuthority(std::string dir) : dir_(std::move(dir)) {}
   // A new key and certificate in place of those of before, if there were any. InvalidArgument names
-  // a host that is none.
+  // what is not a host.
   absl::StatusOr<IssuedCertificate> Issue(const IssueSpec& spec) const;
   absl::StatusOr<std::vector<IssuedCertificate>> List() const;
 

@@ -14,7 +14,7 @@ namespace waferline::cli {
 absl::StatusOr<boost::json::object> HuggingFaceTokenizerConfig(const model::GgufFile& file);
 
 // config.json: the sizes that the file's metadata says, under transformers' names for them.
-// Unimplemented for an architecture that has no name there that we know.
+// Unimplemented for an architecture whose name there is not known.
 absl::StatusOr<boost::json::object> HuggingFaceConfig(const model::GgufFile& file);
 
 }  // namespace waferline::cli

@@ -19,7 +19,7 @@ struct PlannedFleet {
   double promised_mw = 0, online_mw = 0;
   int64_t systems = 0;  // online, of the whole plan
   int64_t units = 0;    // pipelines of the scaled fleet: those that its share of the systems fills
-  double load = 0;      // what is promised, as a share of the most that ever is
+  double load = 0;      // what is promised, as a share of the plan's peak
   std::vector<Override> overrides;  // of the file; meaningful if units > 0
 };
 

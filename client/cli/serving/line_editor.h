@@ -18,7 +18,7 @@ namespace waferline::cli {
 
 inline constexpr int kMaxHistory = 1000;
 inline constexpr size_t kMaxHistoryBytes = size_t{64} << 20;
-inline constexpr size_t kMaxPaste = size_t{1} << 20;  // what is over it is dropped, with a remark
+inline constexpr size_t kMaxPaste = size_t{1} << 20;  // the rest is dropped, with a message
 
 class LineEditor {
  public:
@@ -29,8 +29,8 @@ class LineEditor {
   virtual std::optional<std::string> Read() = 0;
 };
 
-// While it lives, what is typed on stdin, a terminal, is kept for the next Read and not shown among
-// what is printed meanwhile. Nothing happens if stdin is no terminal.
+// While it lives, what is typed on a terminal at stdin is kept for the next Read, and not echoed
+// into what is printed meanwhile. Nothing happens if stdin is not a terminal.
 class HeldInput {
  public:
   HeldInput();

@@ -1,6 +1,6 @@
-// A look at the cloud (/admin/live) as text for a terminal: a screen of `waferctl top`, tables of
-// `status` and `requests`. Pure; what the server names is shown without control characters by
-// whatever prints it.
+// A snapshot of the cloud (/admin/live) as text for a terminal: a screen of `waferctl top`, tables
+// of `status` and `requests`. Pure. Names from the server may hold control characters, which the
+// code that prints the text removes.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -8,8 +8,8 @@
 
 namespace waferline::cli {
 
-// At most `rows` lines of at most `columns` letters. `before`: the look before, for rates; empty:
-// there is none.
+// At most `rows` lines of at most `columns` letters. `before`: the previous snapshot, for rates;
+// empty: there is none.
 struct Screen {
   int columns = 80;
   int rows = 24;

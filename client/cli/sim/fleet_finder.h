@@ -76,7 +76,7 @@ double CostOf(const search::FleetSize& size, Minimise minimise);
 std::optional<size_t> Nearest(const search::Slo& slo, const FoundFleet& found);
 
 // Errors: no variant can be built (the first one's fault), the trace does not fit the fleet, the
-// journal cannot be written. That no variant holds is no error.
+// journal cannot be written. That no variant holds is not an error.
 absl::StatusOr<FoundFleet> FindFleet(const FinderInput& input);
 
 }  // namespace waferline::cli

@@ -40,7 +40,7 @@ class UsageCollector : public engine::EngineObserver {
 
 class SimBilling {
  public:
-  // Null without --prices. A usage error for an instant that is none; errors of the price book.
+  // Null without --prices. A usage error for what is not an instant; errors of the price book.
   static absl::StatusOr<std::unique_ptr<SimBilling>> Read(const Arguments& arguments);
 
   UsageCollector* collector() { return &collector_; }

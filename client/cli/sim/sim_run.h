@@ -29,7 +29,7 @@ absl::StatusOr<std::unique_ptr<SimInput>> ReadSimInput(const Arguments& argument
 // The same for a command without OUT.
 absl::StatusOr<std::unique_ptr<SimInput>> ReadSimRun(const Arguments& arguments);
 
-// Seconds by the wall, since any fixed instant.
+// Wall-clock seconds since some fixed instant.
 double WallSeconds();
 
 // work(0) ... work(count - 1) on `threads` threads, this one included; returns when all are done.

@@ -27,7 +27,7 @@ struct SweepRuns {
   SweepAxes axes;
   std::vector<Variant> variants;
 };
-// A usage error for an axis that is no number of `report`.
+// A usage error for an axis that is not a number of `report`.
 absl::Status CheckAxes(const SweepAxes& axes, const boost::json::object& report);
 
 // A usage error for a field that reports do not have. InvalidArgument if variants could not be run,
