@@ -1,5 +1,5 @@
-// The devices of a lane that may be chosen, by a key, the least first; of equal ones the smaller
-// index. Owner: a pool. Thread: the engine's. Cost: O(log devices) a change, and nothing is
+// The devices of a lane that may be chosen, ordered by a key, the smallest first; of equal ones the
+// smaller index. Owner: a pool. Thread: the engine's. Cost: O(log devices) a change, and nothing is
 // allocated where a device only moves. Bound: the lane's devices.
 #pragma once
 

@@ -31,7 +31,7 @@ struct EngineOptions {
   // A full reader: false parks its sequence (and ends it after the lane's grace), emulated time
   // goes on; true stops emulated time until Resume (stepped clock: time must not outrun readers).
   bool hold_time_for_readers = false;
-  // Of a lane's workers or units that a request is routed over, so many are looked at one by one:
+  // Of a lane's workers or units that a request is routed over, this many are looked at one by one:
   // faster than to keep so few in order. Changes no decision.
   size_t unordered_devices = 64;
 };

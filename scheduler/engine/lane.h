@@ -71,8 +71,8 @@ struct LaneLimits {
   uint32_t max_preemptions = 2;            // per sequence
   Nanoseconds reader_grace = Seconds(10);  // emulated time a full sink may take to Resume
   // A hand-off holds its room by a lease that its heartbeats renew: one is lost if no byte has
-  // moved since the one before. So many lost in a row, and the room goes back on every stage, the
-  // request restarts, and the link is not used until it is repaired.
+  // moved since the one before. After this many lost in a row the room is released on every stage,
+  // the request restarts, and the link is not used until it is repaired.
   Nanoseconds heartbeat = Milliseconds(10);
   uint32_t lost_heartbeats = 3;
 };

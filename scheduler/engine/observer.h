@@ -70,7 +70,7 @@ class EngineObserver {
   // `first`-th of `outline.blocks` on. Another device may have them too.
   virtual void OnBlocksStored(const SequenceInfo& sequence, const PromptOutline& outline,
                               size_t first, size_t count) {}
-  // A device of the lane gave the block up.
+  // A device of the lane evicted the block.
   virtual void OnBlockEvicted(LaneIndex lane, uint64_t block) {}
   // `worker`'s step of `tokens` fresh tokens began and takes `lasts`.
   virtual void OnPrefillStep(LaneIndex lane, DeviceIndex worker, Tokens tokens, Nanoseconds lasts) {

@@ -36,7 +36,7 @@ struct UnitSnapshot {
   int64_t pages_capacity = 0;
   std::vector<StageOccupancy> stages;
   Bytes link_backlog;
-  double slowdown = 1;              // by faults: things take so many times as long
+  double slowdown = 1;              // by faults: things take this many times as long
   std::vector<double> slow_stages;  // the same of each stage of a pipeline, on top; empty: none was
   double link_speed = 1;            // share of its bandwidth that the link has left
   // Emulated time since the start for which each stage of a pipeline worked; empty for batch

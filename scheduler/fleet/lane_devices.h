@@ -56,10 +56,10 @@ class LaneDevices {
                                               const placement::HardwareFault& fault,
                                               placement::FaultSetting setting) const;
 
-  // Of a unit of kind split, what it costs that so many of its links failed; null for others.
+  // Of a unit of kind split, what it costs that this many of its links failed; null for others.
   struct LinkCost {
     int links = 0;        // that it has
-    double sending = 1;   // takes so many times as long
+    double sending = 1;   // takes this many times as long
     double slowdown = 1;  // of a step of all its sequences
   };
   std::optional<LinkCost> LinkCostOf(engine::DeviceIndex unit, int failed) const;
@@ -105,7 +105,7 @@ class LaneDevices {
   absl::StatusOr<std::string> AddSplit(UnitGroup* group) const;
 
   placement::PlacementTask TaskOf(const UnitGroup& group) const;
-  // Of the decode units in the groups' order; null if there are not so many.
+  // Of the decode units in the groups' order; null if there are not that many.
   const UnitGroup* GroupOf(engine::DeviceIndex unit) const;
   uint32_t UnitCount() const;
 

@@ -22,7 +22,7 @@ class FrontDoor {
   // otherwise the sink hears of the request's fate exactly once.
   virtual absl::StatusOr<Ticket> Submit(ValidRequest request) = 0;
 
-  // The client went away. Never lost; harmless after the end. The sink still gets its OnOutcome
+  // The client disconnected. Never lost; harmless after the end. The sink still gets its OnOutcome
   // (kCancelled).
   virtual void Cancel(Ticket ticket) = 0;
 

@@ -23,7 +23,7 @@ namespace waferline {
 enum class FinishReason : uint8_t {
   kStop,       // an end id or a stop string
   kLength,     // max_tokens
-  kCancelled,  // the client went away or an operator aborted it
+  kCancelled,  // the client disconnected or an operator aborted it
   kDeadline,
   kFailed,  // see Outcome::status
 };

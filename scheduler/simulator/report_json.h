@@ -12,8 +12,8 @@ namespace waferline::simulator {
 // Durations in milliseconds, rates a second, shares from 0 to 1.
 boost::json::object ToJson(const Report& report);
 
-// A report that has every field which some report has, with numbers that mean nothing; those of
-// goodput where there are objectives.
+// A report with every field that a report can have, for its names only: the numbers mean nothing.
+// Fields of goodput are there if there are objectives.
 boost::json::object EveryField(bool has_objectives);
 
 // Indented, two spaces; numbers as Boost.JSON prints them.

@@ -38,7 +38,7 @@ struct ReadTrace {
   std::vector<std::string> complaints;  // "line 7: output_length is missing", the first few
 };
 
-// From the first line that says something; InvalidArgument if it is none of them.
+// From the first line that says something; InvalidArgument if it is in none of these formats.
 absl::StatusOr<TraceFormat> GuessFormat(std::string_view text);
 
 // InvalidArgument: lists the first bad lines with what is wrong in each (unless they are skipped),

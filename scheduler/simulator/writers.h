@@ -45,7 +45,7 @@ class PerfettoTimeline : public engine::EngineObserver {
                    Nanoseconds lasts) override;
 
  private:
-  // A step of so many tokens or sequences.
+  // A step of `count` tokens or sequences.
   struct Amount {
     int64_t count = 0;
     const char* name = "";
