@@ -15,7 +15,7 @@ namespace waferline::accounts {
 struct Draft {
   billing::Invoice invoice;
   std::vector<billing::UsageRecord> records;
-  std::optional<Month> earlier;  // that has records and is no final invoice yet
+  std::optional<Month> earlier;  // that has records and is not a final invoice yet
 };
 
 // Of its month's records, and of those that came too late for theirs if it is the first after the
@@ -23,7 +23,7 @@ struct Draft {
 absl::StatusOr<Draft> DraftOf(store::Connection& connection, const billing::PriceBook& book,
                               const InvoiceName& name);
 
-// Requests of the month that a server's death cut off: they are no records of an invoice.
+// Requests of the month that a server's death cut off: they are not records of an invoice.
 absl::StatusOr<int64_t> Interrupted(store::Connection& connection, const InvoiceName& name);
 
 // 202609 is September 2026.

@@ -30,7 +30,7 @@ class CellMember {
   // Answers as a standby until this front end leads and the workers of its models are claimed;
   // their addresses are then in the configuration. False: a signal came.
   absl::StatusOr<bool> StandBy(ServeOptions* options);
-  // To be called now and then while this front end leads: claims its workers again when the
+  // To be called periodically while this front end leads: claims its workers again when the
   // registry had lost the claims, keeps standbys for its chains, and claims a chain for which
   // there were no workers before, which `join` takes in. May wait for the registry, about a second
   // for each worker.
@@ -39,7 +39,7 @@ class CellMember {
   void KeepClaims(const JoinChain& join);
   // Whether a model is without workers for good: `outage_of` it is not empty, and workers of its
   // chains have served another cell with a larger epoch than the one it is served with, which they
-  // refuse. Standing by again, with a larger epoch, is what mends it.
+  // refuse. Standing by again, with a larger epoch, is the remedy.
   bool LostWorkers(const std::function<std::string(const std::string& model)>& outage_of) const;
   // Ends the standby's answers, for the cloud's own to begin at the same port.
   void CloseDoor() { door_.reset(); }
@@ -57,7 +57,7 @@ class CellMember {
   absl::Status OpenDoor(const ServeOptions& options);
   absl::Status ClaimWorkers(ServeOptions* options);
   // Unavailable if these workers have seen an epoch that outranks this leadership's: the registry
-  // was restored; a larger one is asked for.
+  // was restored; a larger one will be used.
   absl::Status RequireLargerEpoch(const std::vector<membership::Chain>& chains);
   void KeepStandbys();
   void LookForChains(const JoinChain& join);

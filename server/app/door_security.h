@@ -20,8 +20,8 @@
 namespace waferline::app {
 
 // For links of workers and to them: both ends must show a certificate of the CA. Remarks are
-// printed; one is that the own certificate has ended, which new files mend. InvalidArgument if it
-// is of another role than `own`: every peer would refuse it.
+// printed; one is that the own certificate has expired, which new files repair. InvalidArgument if
+// it is of another role than `own`: every peer would refuse it.
 absl::StatusOr<std::shared_ptr<tls::Credentials>> LinkCredentials(const config::TlsConfig& config,
                                                                   tls::Role own);
 

@@ -6,7 +6,7 @@
 //    "emulated_us":9120}
 //
 // Other events: "refused" (with the status's code in place of what came out), "remark" (what
-// RemarkLog prints), "left_out" (so many lines did not fit). No line has text of a prompt, of an
+// RemarkLog prints), "left_out" (how many lines did not fit). No line has text of a prompt, of an
 // answer, or of a refusal's message, which may quote the request.
 //
 // Owner: the front ends; outlives their sessions. Thread: any; a thread of its own writes. Bounds:

@@ -17,7 +17,8 @@ namespace waferline::app {
 class RemarkLog {
  public:
   static constexpr int kMaxLinesPerSecond = 5;  // what is more is counted, and said with the next
-  // A line that differs from all before by more than digits is printed all the same, so many times.
+  // A line that differs from all before by more than digits is printed all the same, this many
+  // times.
   static constexpr size_t kMaxKinds = 64;
 
   explicit RemarkLog(std::string who) : who_(std::move(who)) {}
@@ -35,7 +36,7 @@ class RemarkLog {
 };
 
 // Sends what was printed to stdout. A reader that has gone away (`waferd | head`) is reported once
-// on stderr, and what comes later is dropped: it is no reason to stop serving.
+// on stderr, and what comes later is dropped: it is not a reason to stop serving.
 void FlushPrinted();
 
 }  // namespace waferline::app

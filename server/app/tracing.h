@@ -17,7 +17,7 @@ namespace waferline::app {
 
 class Tracing {
  public:
-  // InvalidArgument: the endpoint is none.
+  // InvalidArgument: not an endpoint.
   static absl::StatusOr<std::unique_ptr<Tracing>> Start(const config::TraceConfig& config,
                                                         trace::PhaseWatch* phases);
 

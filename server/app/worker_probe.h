@@ -27,7 +27,7 @@ class WorkerProbe {
   static constexpr Nanoseconds kPatience = Seconds(10);
 
   // `what`: the worker, in labels and answers. `listen` "": there is no port. Unavailable if it
-  // cannot be had, InvalidArgument if it is no HOST:PORT.
+  // cannot be had, InvalidArgument if it is not a HOST:PORT.
   static absl::StatusOr<std::unique_ptr<WorkerProbe>> Open(const std::string& listen,
                                                            std::string what,
                                                            std::shared_ptr<tls::Credentials> tls);

@@ -40,7 +40,7 @@ inline constexpr size_t kMaxModels = 1000;  // a version
 inline constexpr size_t kMaxPlans = 200;    // a version
 inline constexpr size_t kMaxSteps = 50;     // of a volume, or reservations of a plan
 
-// InvalidArgument: all faults of the file, each with its line and field: prices that are no whole
+// InvalidArgument: all faults of the file, each with its line and field: prices that are not whole
 // picodollar, versions that overlap, names given twice, unknown fields.
 absl::StatusOr<PriceBook> ParsePriceBook(const std::string& name, std::string_view text);
 // A name of deploy/prices, or a path.

@@ -21,8 +21,8 @@ struct StandbyWish {
 
 // The chains for `wish`, or those of them for which there are workers, at least one; each of their
 // workers claimed by `epoch` of the wish's cell. What was
-// claimed in vain is released. Unavailable: there is none now, or another cell was faster; worth
-// another attempt.
+// claimed without use is released. Unavailable: there is none now, or another cell was faster;
+// worth another attempt.
 absl::StatusOr<std::vector<membership::Chain>> ClaimChains(membership::Registry* registry,
                                                            const membership::ChainWish& wish,
                                                            uint64_t epoch);

@@ -1,6 +1,6 @@
-// A contract over compute capacity: so many MW, delivered over time, each for a term, at a price
-// whether used or not; with an option, a loan, a warrant. Plain values, any thread; read from YAML
-// by contract_reader.h. Numbers that are not published carry a mark and a range (Fact).
+// A contract over compute capacity: a number of MW, delivered over time, each for a term, at a
+// price whether used or not; with an option, a loan, a warrant. Plain values, any thread; read from
+// YAML by contract_reader.h. Numbers that are not published carry a mark and a range (Fact).
 //
 // Power is counted in whole kW, money in whole cents, time in calendar months.
 #pragma once

@@ -48,7 +48,7 @@ struct Operations {
   // Prometheus text of the families of these names, of all if there are none.
   std::function<void(std::vector<std::string> names, std::function<void(std::string)> reply)>
       metrics;
-  LiveFeed::Look live;                  // server/live's look at the cloud
+  LiveFeed::Look live;                  // server/live's snapshot of the cloud
   std::function<std::string()> layout;  // what of it does not change, as JSON
 };
 

@@ -9,7 +9,7 @@
 
 namespace waferline::http {
 
-// The bytes of a gzip file, of one or several members. InvalidArgument: it is none, or cut off.
+// The bytes of a gzip file, of one or several members. InvalidArgument: it is not one, or cut off.
 // OutOfRange: it unpacks to more than `max_bytes`; no more than that is ever unpacked.
 absl::StatusOr<std::string> Gunzip(std::string_view packed, size_t max_bytes);
 

@@ -1,8 +1,8 @@
-// The streams of /admin/live: one look at the cloud twice a second while anyone watches, the same
+// The streams of /admin/live: a snapshot of the cloud twice a second while anyone watches, the same
 // text to all of them.
 //
 // Owner: Api. Thread: io; `look` is asked there and may reply on any thread. Bounds: kMaxViewers
-// streams; one that has not taken kMaxUnsent bytes misses looks until it has.
+// streams; one with kMaxUnsent unsent bytes misses snapshots until it has read them.
 #pragma once
 
 #include <functional>

@@ -10,7 +10,7 @@ namespace waferline::http {
 
 inline constexpr size_t kMaxMetricNames = 128;
 
-// The values of `name[]` in a query; others are ignored. What cannot be decoded is no name.
+// The values of `name[]` in a query; others are ignored. What cannot be decoded is not a name.
 std::vector<std::string> MetricNames(std::string_view query);
 
 }  // namespace waferline::http

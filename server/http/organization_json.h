@@ -39,7 +39,7 @@ absl::StatusOr<accounts::Key> ReadAdminKey(std::string_view body, const std::str
 absl::StatusOr<accounts::Key> ReadServiceAccount(std::string_view body,
                                                  const accounts::Project& project, int64_t now_us);
 
-// "svc_..." of "key_...", and back; "" if it is none.
+// "svc_..." of "key_...", and back; "" for any other.
 std::string ServiceAccountOf(const std::string& key_id);
 std::string KeyOfServiceAccount(const std::string& id);
 

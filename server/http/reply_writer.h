@@ -26,9 +26,9 @@ namespace waferline::http {
 class WriterEvents {
  public:
   virtual ~WriterEvents() = default;
-  // The last byte of a reply is with the socket.
+  // The socket has taken the last byte of a reply.
   virtual void OnReplySent(bool keep_alive) = 0;
-  // The peer takes nothing more.
+  // The peer reads nothing more.
   virtual void OnWriteEnd() = 0;
   // Keeps the connection alive while a write is under way.
   virtual std::shared_ptr<void> KeepAlive() = 0;

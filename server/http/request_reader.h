@@ -88,7 +88,7 @@ class RequestReader {
   void Tick(Nanoseconds now);
   // Since when the first byte of a request is awaited, if it is.
   std::optional<Nanoseconds> idle_since() const {
-    // A lone '\r' is no request yet.
+    // A lone '\r' is not a request yet.
     return state_ == State::kIdle && buffer_.size() <= 1 ? idle_since_ : std::nullopt;
   }
 

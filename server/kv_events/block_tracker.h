@@ -2,7 +2,7 @@
 // stored when the first device has it, and gone when none has it any more.
 //
 // Owner: server/app; outlives the engine. Thread: the engine's; AddReader before it starts. Bounds:
-// a count for each cached block, of which the engine's memory allows so many.
+// a count for each cached block, as many as the engine's memory allows.
 #pragma once
 
 #include <cstdint>

@@ -33,7 +33,7 @@ class MsgPack {
     out_ += text;
     return *this;
   }
-  // So many values, or pairs of them, follow.
+  // Begins an array of `size` values, or a map of `size` pairs, which must follow.
   MsgPack& Array(uint64_t size) { return Size(size, 0x90, 0xdc); }
   MsgPack& Map(uint64_t size) { return Size(size, 0x80, 0xde); }
 

@@ -30,7 +30,7 @@ class KeptBack {
   Posts Take(const std::string& usage_id);
   // Its request is over: without a choice that ended there is nothing to take.
   void Forget(const UsageId& first);
-  // The server ends: what ends from now on is kept for no one. All choices of the lines there are.
+  // The server is stopping: nothing is kept from now on. All choices of the lines still held.
   std::vector<OpenUsage> Close();
 
  private:

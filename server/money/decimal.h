@@ -14,7 +14,7 @@
 namespace waferline {
 
 // `text` x 10^decimals, which must be whole: ParseScaled("0.35", 6) is 350000. InvalidArgument if
-// the text is no decimal number, has more decimals than that, or if the result is above 10^27.
+// the text is not a decimal number, has more decimals than that, or if the result is above 10^27.
 absl::StatusOr<Wide> ParseScaled(std::string_view text, int decimals);
 // The same within int64.
 absl::StatusOr<int64_t> ParseScaledInt(std::string_view text, int decimals);

@@ -1,7 +1,7 @@
 // A price of one unit (a token, a system-second) in whole picodollars, and multipliers of it. Plain
 // values, any thread.
 //
-// "0.35" $ a million tokens is 350,000 picodollars a token. A price that is no whole picodollar
+// "0.35" $ a million tokens is 350,000 picodollars a token. A price that is not a whole picodollar
 // does not exist: it is refused when the price book is read, not on an invoice.
 #pragma once
 
@@ -41,7 +41,7 @@ class UnitPrice {
   constexpr auto operator<=>(const UnitPrice&) const = default;
   constexpr int64_t pico() const { return pico_; }
 
-  // InvalidArgument if the product is no whole picodollar, OutOfRange if it is too large.
+  // InvalidArgument if the product is not a whole picodollar, OutOfRange if it is too large.
   absl::StatusOr<UnitPrice> Scaled(Multiplier by) const;
   // What `units` cost: exact.
   absl::StatusOr<Money> Of(int64_t units) const;

@@ -10,7 +10,7 @@
 
 namespace waferline::openai {
 
-// From a path of the chat's fields to the client's, the more special before the more general.
+// From a path of the chat's fields to the client's, the more specific before the more general.
 using FieldNames = std::vector<std::pair<std::string, std::string>>;
 
 // `status` with the field that it is about, and that field's name in its message, as the client

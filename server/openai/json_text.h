@@ -31,7 +31,7 @@ inline constexpr double kFarLogprob = 9999.0;
 // `text` with every byte that is not part of valid UTF-8 replaced by U+FFFD.
 std::string ToUtf8(std::string_view text);
 bool IsUtf8(std::string_view text);
-// Where its first byte is that is no part of valid UTF-8; its size if there is none.
+// Where its first byte is that is not a part of valid UTF-8; its size if there is none.
 size_t ValidUtf8Bytes(std::string_view text);
 // Code points in valid UTF-8.
 int64_t CountCodePoints(std::string_view text);

@@ -36,7 +36,7 @@ absl::StatusOr<ResponseShape::Prompt> ReadMessages(Fields& fields, const text::S
 // content: a string, or a list of parts of which only text is supported.
 absl::StatusOr<std::string> ReadContent(Fields& message, bool may_be_absent);
 
-// context_length_exceeded at `name` if a text of so many bytes cannot fit (serving::TextMayFit),
+// context_length_exceeded at `name` if a text of this many bytes cannot fit (serving::TextMayFit),
 // which keeps the io thread from tokenizing megabytes only to refuse them.
 absl::Status CheckTextFits(std::string_view name, size_t bytes, const text::ServedModel& model);
 

@@ -21,7 +21,7 @@ bool AppendCallMessage(std::string& out, const ResponseShape& shape, size_t choi
                        const Delta& generated);
 
 // "tool_calls" or "function_call" where the model stopped after whole calls; "stop" where a stop
-// string cut one short, with arguments that are no JSON.
+// string cut one short, with arguments that are not JSON.
 const char* CallFinishReason(const ResponseShape& shape, FinishReason reason, bool whole_calls);
 
 }  // namespace waferline::openai

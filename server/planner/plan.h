@@ -60,14 +60,14 @@ struct Stage {
   std::vector<RateStep> rate;
   Par lead_weeks;     // from start to finish, rounded to whole weeks
   Par good;           // share of what is finished; the rest is scrap, or
-  Par rework_weeks;   // is good after so many weeks more; 0: scrap
+  Par rework_weeks;   // is good after this many weeks more; 0: scrap
   Par stock;          // at the beginning
   Par enabled;        // 0: is not there (a second source that is not used)
   Par unit_cost_usd;  // part of what a system costs
   Par one_off_usd;    // masks, tools: paid when it starts, if it is enabled
   std::vector<Need> needs;
   std::vector<Loss> losses;
-  int64_t max_stock = kNoMaxStock;  // starts no more while it has so many, in work and finished
+  int64_t max_stock = kNoMaxStock;  // starts no more while it has this many, in work and finished
   std::optional<size_t> into;       // a second source: adds to that stage's stock
 };
 

@@ -1,4 +1,4 @@
-// Accepts gRPC's connections: counted, at most so many at once (open_connections.h), and with a
+// Accepts gRPC's connections: counted and bounded (open_connections.h), and with a
 // listening socket that outlives a lack of descriptors (gRPC 1.51's own closes for good when accept
 // fails).
 //
@@ -24,9 +24,9 @@ class GrpcListener {
  public:
   using Acceptor = std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor>;
 
-  // Listens on an IP address; port 0: the system chooses. InvalidArgument if it is none,
-  // Unavailable if it cannot be had. A connection for which `connections` has no room is closed at
-  // once.
+  // Listens on an IP address; port 0: the system chooses. InvalidArgument if it is not
+  // one, Unavailable if it cannot be used. A connection for which `connections` has no room is
+  // closed at once.
   static absl::StatusOr<std::unique_ptr<GrpcListener>> Open(const std::string& host, uint16_t port,
                                                             OpenConnections* connections);
   ~GrpcListener();  // Stop
@@ -40,7 +40,7 @@ class GrpcListener {
                  std::function<void(const tls::Refused&)> on_refused);
   // Once, when the server runs.
   void Start(Acceptor acceptor);
-  // Takes no more; connections that are there live on. Idempotent.
+  // Accepts no more; open connections stay open. Idempotent.
   void Stop();
 
  private:

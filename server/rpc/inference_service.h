@@ -37,7 +37,7 @@ class InferenceService final : public v1::InferenceService::CallbackService {
                                      v1::GetModelResponse* response) override;
 
  private:
-  // Answers a call by `work`, which reads a message of so many bytes: at once, or later if it is a
+  // Answers a call by `work`, which reads a message of `bytes` bytes: at once, or later if it is a
   // large one.
   grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, size_t bytes,
                                    std::function<absl::Status()> work) const;

@@ -3,7 +3,7 @@
 // reactors of gRPC as well.
 //
 // Owner: shared by gRPC (until OnDone) and the engine (until the request's end, which may come
-// later when the client went away first). Thread: the engine's for what SessionSink says (the
+// later when the client disconnected first). Thread: the engine's for what SessionSink says (the
 // meter's, after it, for the end), gRPC's
 // for reactions, the write thread's for OnNotified; `mutex_` guards what they share.
 #pragma once

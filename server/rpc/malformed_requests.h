@@ -1,4 +1,4 @@
-// gRPC 1.51 answers a request that is no valid message with UNIMPLEMENTED and no text, as if the
+// gRPC 1.51 answers a request that is not a valid message with UNIMPLEMENTED and no text, as if the
 // method did not exist. This interceptor says what is wrong instead. Any thread.
 #pragma once
 

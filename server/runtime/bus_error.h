@@ -1,6 +1,6 @@
-// What the process says when another program cuts a file short that it has mapped into memory (the
-// index of a SQLite log, say): the kernel then ends it by SIGBUS, as a kill would. A file that has
-// a way to go on (compute/model/torn_pages.h) is handled before.
+// When another program cuts short a file that this process has mapped into memory (the index of a
+// SQLite log, say), the kernel ends the process with SIGBUS. This names the file first. Model files
+// survive it (compute/model/torn_pages.h) and are handled before.
 #pragma once
 
 namespace waferline::runtime {

@@ -21,10 +21,10 @@ struct ClockSettings {
   Nanoseconds spin = Microseconds(60);
   // Spinning takes at most this share of the wall's time, so that the cores do other work.
   double spin_share = 0.25;
-  // kStepped: time stands still this long on the wall clock for a number that is missing in a trace
-  // of arrivals (arrival_feed.h).
+  // kStepped: how long, on the wall clock, emulated time waits for a missing number in a trace of
+  // arrivals (arrival_feed.h).
   Nanoseconds arrival_grace = Seconds(30);
-  // kStepped: the sequence of a reader that stays full this long on the wall clock ends.
+  // kStepped: a sequence ends if its reader stays full this long on the wall clock.
   Nanoseconds reader_grace = Seconds(30);
 };
 

@@ -41,7 +41,7 @@ struct EngineThreadOptions {
 class EngineThread : public FrontDoor, public Waker {
  public:
   // `lateness` outlives this. Lateness is measured by `observer()`, which has to be among the
-  // observers given to Engine::Create. Hence two steps: construct, then Start.
+  // observers given to Engine::Create. So there are two steps: construct, then Start.
   EngineThread(const EngineThreadOptions& options, Timeline* timeline, LatenessObserver* lateness);
   ~EngineThread() override;  // Stop()
 

@@ -18,9 +18,9 @@ class WallWait {
 
   // Until `wall_ns` or something is new.
   void Until(int64_t wall_ns);
-  // The same without spinning: what is awaited is being computed, perhaps on this very core.
+  // The same without spinning: what it waits for is being computed, perhaps on this very core.
   void UntilWithoutSpinning(int64_t wall_ns);
-  // Whatever comes in.
+  // Sleeps through anything new in the inbox.
   static void SleepUntil(int64_t wall_ns);
 
  private:

@@ -18,7 +18,7 @@ class MemoryGate {
   struct Host {
     std::function<Nanoseconds()> now;  // monotonic
     std::function<Bytes()> used;       // anonymous memory of the process
-    std::function<void()> trim;        // gives what is free but held back to the system
+    std::function<void()> trim;        // returns freed memory that the allocator still holds
   };
   MemoryGate() = default;  // always open
   MemoryGate(Bytes limit, Host host) : limit_(limit), host_(std::move(host)) {}

@@ -36,7 +36,7 @@ class RequestIdSource {
   std::atomic<uint64_t> next_id_ = 0;
 };
 
-// False: a text of so many bytes cannot fit the model's context, so it need not be tokenized.
+// False: a text of this many bytes cannot fit the model's context, so it need not be tokenized.
 bool TextMayFit(size_t bytes, const text::ServedModel& model);
 
 // Why a request ended: OK for kStop and kLength, else the outcome's own status or the one that its

@@ -12,8 +12,8 @@
 // the engine accepted ends exactly once, and has one usage record.
 //
 // Owner: shared by the front end's writer and by the sinks, so it lives until the last outcome,
-// which may come after the client went away. Thread: Charge and Submit once, in this order, on one
-// thread; Resume and Cancel on any; RecordSent and RecordAnswered on one thread at a time; ends
+// which may come after the client disconnected. Thread: Charge and Submit once, in this order, on
+// one thread; Resume and Cancel on any; RecordSent and RecordAnswered on one thread at a time; ends
 // come on the engine's or the meter's. Lock order: its lock before Budgets'. Bounds: kMaxChoices
 // sequences. A token costs the session nothing.
 #pragma once
@@ -95,10 +95,10 @@ class RequestSession : public std::enable_shared_from_this<RequestSession> {
 
   // The reader of a sink that said kFull has caught up.
   void Resume(size_t sequence);
-  // The client went away, or does not want the rest. Never lost, not even before Submit.
+  // The client disconnected, or does not want the rest. Never lost, not even before Submit.
   void Cancel();
 
-  // A message with so many generated tokens goes out now.
+  // A message with this many generated tokens goes out now.
   void RecordSent(uint32_t tokens);
   // The answer is complete and handed to the transport.
   void RecordAnswered();

@@ -12,7 +12,7 @@
 
 namespace waferline::simulated {
 
-// kMayLeave: it goes away before the end now and then. kAlone: no other request is there, so its
+// kMayLeave: it sometimes disconnects before the end. kAlone: no other request is there, so its
 // tokens' instants are known too.
 enum class Manner : uint8_t { kMayLeave, kStays, kAlone };
 

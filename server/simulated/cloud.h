@@ -1,5 +1,5 @@
 // One simulated cloud: its nodes and the processes on them, which are the product's own code
-// (RunShardServer, RunPrefillServer, FrontEnd), and what is counted of a run. What befalls it is
+// (RunShardServer, RunPrefillServer, FrontEnd), and what is counted of a run. Its faults are
 // trouble.h, what its clients do client.h, what must hold laws.h.
 //
 // Owner: RunCloud. Thread: the world's.

@@ -1,4 +1,4 @@
-// What must hold of a simulated cloud: at any time, and once nothing befalls it any more (after
+// What must hold of a simulated cloud: at any time, and once there are no more faults (after
 // Trouble::Mend). Called by a process of the world; failures go to Cloud::Fail.
 #pragma once
 

@@ -1,4 +1,4 @@
-// How one simulated cloud is built and what may befall it; drawn from its seed. Values.
+// How one simulated cloud is built and which faults it may get; drawn from its seed. Values.
 #pragma once
 
 #include <array>
@@ -55,7 +55,7 @@ struct FrameFault {
 struct RunOptions {
   uint64_t seed = 1;
   bool faults = true;
-  Nanoseconds troubled = Milliseconds(1500);  // for so long faults are injected
+  Nanoseconds troubled = Milliseconds(1500);  // how long faults are injected
   std::optional<FrameFault> frame_fault;      // this one instead of those that are drawn
   int clients = 2;
   // Small times, so that a run is short; their proportions are the product's.

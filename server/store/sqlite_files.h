@@ -64,7 +64,7 @@ class SqliteFiles {
   bool RestoreIndex();
 
   State Look();
-  // Unavailable: which file, and what to do. An index that was cut is no reason: it is restored.
+  // Unavailable: which file, and what to do. An index that was cut is not a reason: it is restored.
   absl::Status Check() { return StatusOf(Look()); }
   static absl::Status StatusOf(State state);
 

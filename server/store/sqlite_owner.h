@@ -28,7 +28,7 @@ class SqliteOwner {
   SqliteOwner& operator=(const SqliteOwner&) = delete;
 
   // Once. FailedPrecondition: another server has it (names its process), the database has more than
-  // one name, or one of the two is no plain file. Unavailable: one cannot be written.
+  // one name, or one of the two is not a plain file. Unavailable: one cannot be written.
   absl::Status Take();
 
   // Does a server have it now?

@@ -10,7 +10,7 @@
 namespace waferline::store {
 
 // Makes the file, readable by its owner alone, if there is none. FailedPrecondition: another server
-// has it open (named by its pid), or it is no SQLite database. Unavailable: it cannot be made or
+// has it open (named by its pid), or it is not a SQLite database. Unavailable: it cannot be made or
 // opened. The lock is the kernel's (flock on PATH.owner), so it ends with the process, however that
 // ends.
 absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path,

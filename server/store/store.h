@@ -41,8 +41,8 @@ class Store {
   virtual std::string Describe() const = 0;
 };
 
-// What went wrong with a store, for the operator: which it is, and what clients need not know. The
-// statuses themselves, which clients may see, name neither files nor hosts.
+// What went wrong with a store, for the operator: which store it is, and details that clients need
+// not know. The statuses themselves, which clients may see, name neither files nor hosts.
 std::string DescribeTrouble(const Store& store, const absl::Status& status);
 
 // `url`: "sqlite:PATH", "postgresql://..." or "postgres://...". Brings the schema up to date; the

@@ -117,7 +117,7 @@ class Writer {
   Nanoseconds DueAt() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Before which nothing is, unless a whole group waits or a caller of Flush.
   Nanoseconds GapEnd() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Commits a beginning of the group and removes it there; repeats until that is done or Stop.
+  // Commits the first pieces of the group and removes them; repeats until that succeeds, or Stop.
   void CommitSome(Pieces* group);
   absl::Status Attempt(const Pieces& group, size_t limit, size_t* count);
   absl::Status Reconnect();

@@ -1,4 +1,4 @@
-// What every protocol with tools keeps to: names, schemas of arguments, which tools may be called,
+// Rules of every protocol with tools: names, schemas of arguments, which tools may be called,
 // ids of calls. Pure functions; any thread.
 #pragma once
 

@@ -54,7 +54,7 @@ class RequestTrace {
   void OnOutcome(size_t choice, const Outcome& outcome);
   // The request was refused, or a choice was.
   void OnRefused(const absl::Status& why);
-  // The answer is with the transport.
+  // The answer was handed to the transport.
   void OnAnswered();
 
  private:

@@ -56,8 +56,8 @@ class ResponseStore {
   void Put(const Key& key, StoredResponse response);
   // What is in memory: null if it is not. Quick.
   std::shared_ptr<const StoredResponse> Recent(const Key& key) const;
-  // NotFound says that it never was, was deleted, or went for newer ones. These two wait for the
-  // archive.
+  // NotFound says that it never was, was deleted, or was dropped for newer ones. These two wait for
+  // the archive.
   absl::StatusOr<std::shared_ptr<const StoredResponse>> Find(const Key& key) const;
   absl::Status Erase(const Key& key);
 

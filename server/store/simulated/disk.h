@@ -1,6 +1,6 @@
 // A node's disk in a simulated world, as SQLite sees it: files in memory that outlive processes. It
-// may be slow, fail for a while, fill up, and lose power: then a part of what was written since the
-// last sync is gone, in whatever order it was written.
+// may be slow, fail for a while, fill up, and lose power: then some of what was written since the
+// last sync is gone, not only the latest writes.
 //
 // SQLite itself runs on it, with its log, its checksums and its recovery. Locks are not kept: as in
 // the product one process at a time has the database open for writing (sqlite_store.h), and what a
