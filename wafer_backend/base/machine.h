@@ -25,7 +25,7 @@ class Machine {
 
   virtual ~Machine() = default;
   virtual Nanoseconds Now() const = 0;  // monotonic
-  // Until `what` is notified or the clock shows `until`; also now and then without a reason.
+  // Until `what` is notified or the clock shows `until`; also spuriously.
   virtual void Wait(const void* what, Nanoseconds until) = 0;
   virtual void Notify(const void* what) = 0;  // all that wait for it
   // A thread of the calling thread's process; Join waits for its end, once.

@@ -30,15 +30,15 @@ struct Range {
   double min = -std::numeric_limits<double>::max();
   double max = std::numeric_limits<double>::max();
 };
-// Anything physical: positive, and far from where products of a few such numbers overflow.
+// For physical quantities: positive, and small enough that products of a few do not overflow.
 inline constexpr Range kPositive{1e-30, 1e30};
 
-// What a reader asked of one field. The readers are the only list of the fields that there is:
-// references, explanations and printed configurations are made of what they asked.
+// What a reader asked of one field. There is no other list of the fields: references, explanations
+// and printed configurations are made from what the readers asked.
 struct FieldFacts {
   std::string path;       // "models[0].prefill.workers"
   std::string type;       // "whole number", "text"
-  std::string otherwise;  // what it is if the file does not give it; "": nothing
+  std::string otherwise;  // the default; "": none
   bool required = true;
   std::string allowed;  // "[1, 1024]", "real, stepped"; "": anything of its type
   std::string about;    // what it does
@@ -66,7 +66,7 @@ class YamlFile {
 
   std::string name_;
   std::shared_ptr<YAML::Node> root_;
-  // What is asked again adds what was not known.
+  // Asking for a field again adds what was not known of it.
   FieldFacts& Recorded(const std::string& path);
 
   std::vector<std::pair<int, std::string>> errors_;
@@ -80,7 +80,7 @@ class YamlForm {
   // absent.
   bool Has(const std::string& field);
 
-  // What the next field that is asked for does, for references.
+  // Describes the next field that is asked for, for references.
   YamlForm& About(std::string_view text);
   // What a field is if it is absent, and which values it may have, where the reader says so itself.
   void Otherwise(const std::string& field, std::string text, std::string_view type = "");
@@ -91,13 +91,13 @@ class YamlForm {
   Fact Number(const std::string& field, Range range = kPositive);
   Fact Whole(const std::string& field, Range range);  // its value is a whole number
   TextFact Choice(const std::string& field, const std::vector<std::string>& allowed);
-  // Fields that are no facts: names, shapes, fitted constants.
+  // Fields that are not facts: names, shapes, fitted constants.
   std::string Text(const std::string& field);
   bool Flag(const std::string& field, bool otherwise);
   double Plain(const std::string& field, Range range);
   int64_t Integer(const std::string& field, int64_t min, int64_t max);
   int64_t IntegerOr(const std::string& field, int64_t otherwise, int64_t min, int64_t max);
-  // An empty form (and an error) if the field is no mapping.
+  // An empty form (and an error) if the field is not a mapping.
   YamlForm Map(const std::string& field);
   // The same without an error if it is absent: its fields are read as absent, too.
   YamlForm OptionalMap(const std::string& field);

@@ -15,7 +15,7 @@ struct ChainWish {
   uint64_t fingerprint = 0;  // of the model file that its workers must have
   uint32_t layers = 0;       // of the model
   uint32_t shards = 1;       // among how many workers without layers of their own they are cut
-  uint32_t prefill = 1;      // so many prefill workers a chain, or fewer if there are no more
+  uint32_t prefill = 1;      // prefill workers a chain, or fewer if there are no more
   uint32_t chains = 1;       // with all layers each
 };
 

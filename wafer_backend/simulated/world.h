@@ -78,9 +78,9 @@ class World : public link::NetworkedMachine {
 
   uint64_t turns() const { return turns_; }
   size_t threads() const { return threads_.size(); }
-  // The calling thread is the operating system's again; for a run that failed and is leaked.
+  // Makes the calling thread an ordinary one again; for a run that failed and is leaked.
   void Abandon() { SetForThisThread(nullptr); }
-  // Of everything that happened: which thread went on when.
+  // A digest of everything that happened: which thread ran on at which instant.
   uint64_t digest() const { return digest_; }
 
  private:

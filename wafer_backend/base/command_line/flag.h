@@ -70,7 +70,7 @@ Flag TextFlag(std::string name, std::string value, std::string summary);
 // --name FILE, which the command writes at its end: a file that cannot be written, or a number in
 // its place, is refused before `run` is called.
 Flag OutputFlag(std::string name, std::string summary);
-// One of `choices`; checked before `run` is called, as are the ranges below.
+// One of `choices`; checked before `run` is called, like the ranges below.
 Flag ChoiceFlag(std::string name, std::string value, std::string summary,
                 std::vector<std::string> choices);
 // A whole number.

@@ -2,7 +2,7 @@
 // numeric ranges come to, and what they are combined by. Values; pure functions.
 //
 // Bounds: kMaxCharStates states, and WorkMeter's; what would be larger is InvalidArgument.
-// Surrogates (U+D800 to U+DFFF) are no characters and may be in a range without effect.
+// Surrogates (U+D800 to U+DFFF) are not characters and may be in a range without effect.
 #pragma once
 
 #include <cstddef>

@@ -28,7 +28,7 @@ inline constexpr size_t kManyStates = 32;
 // Rules under way at once. Objects and arrays nest about half as deep.
 inline constexpr uint32_t kMaxDepth = 192;
 inline constexpr uint32_t kNever = 0xffffffff;
-// Stands before the name of a control token, which is no text; no UTF-8 text has this byte.
+// Stands before the name of a control token, which is not text; no UTF-8 text has this byte.
 inline constexpr char kControlMark = '\xff';
 
 struct ByteEdge {

@@ -24,7 +24,7 @@
 
 namespace waferline::grammar {
 
-// How an object's properties are written where it is no JSON (ToolCallForm): control tokens are
+// How an object's properties are written where it is not JSON (ToolCallForm): control tokens are
 // marked. A bare value has no part `not_in_bare`.
 struct ArgumentTags {
   std::string key_begin, key_end, value_end, separator;
@@ -83,7 +83,7 @@ class SchemaRules {
   absl::StatusOr<std::vector<Others>> OthersOf(const SchemaFacts& facts,
                                                const CharAutomaton& names);
   void WriteMembers(const SchemaFacts& facts, const Members& members, StateId from, StateId to);
-  // How many members there were so far, 0 to top; if not bounded, top is "so many or more".
+  // How many members there were so far, 0 to top; if not bounded, top is "that many or more".
   struct MemberCount {
     size_t least = 0, top = 0;
     bool bounded = false;

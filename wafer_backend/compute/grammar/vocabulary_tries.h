@@ -43,8 +43,8 @@ struct Trie {
 struct TokenGroup {
   // Those that have other than plain characters, or more than kMaxPlainRun of them.
   Trie other;
-  // By number of characters, 1 to kMaxPlainRun: those of exactly so many plain ones, and as bits
-  // those of up to so many.
+  // By number of characters, 1 to kMaxPlainRun: those of exactly that many plain ones, and as bits
+  // those of up to that many.
   std::array<Trie, kMaxPlainRun + 1> plain;
   std::array<std::vector<uint64_t>, kMaxPlainRun + 1> plain_up_to;
 };

@@ -11,12 +11,12 @@
 
 namespace waferline::kernels {
 
-// Row r of the head at hand is query head r % heads_each of position r / heads_each.
+// Row r of the current head is query head r % heads_each of position r / heads_each.
 struct AttentionTask {
   const QueryRun* run;
   const KvPageLayout* layout;
   int64_t layer;
-  int64_t kv_head;      // the one at hand
+  int64_t kv_head;      // the current one
   int64_t end_kv_head;  // the worker goes on with the next one until here
   const AttentionShape* shape;
   int64_t heads_each;  // query heads that share a KV head

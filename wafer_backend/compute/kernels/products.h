@@ -19,7 +19,7 @@ struct ProductTask {
   std::byte* workspace;  // of the worker, WorkspaceBytes of the weights
 };
 
-// With so many groups types whose activations are ForWinograd go through Winograd's products
+// With this many groups, types whose activations are ForWinograd go through Winograd's products
 // (winograd-inl.h) on AVX-512. Q4_0: 1.01 times as fast with 8, 1.1 with 22, 0.95 with 6.
 inline constexpr int64_t kWinogradGroups = 8;
 
@@ -33,7 +33,7 @@ struct WinogradBlockWithMin : WinogradBlock {
   float min[kPanelRows];
 };
 
-// The forms of activations in so many groups that weights of this type are multiplied by.
+// The forms of activations in this many groups that weights of this type are multiplied by.
 void AddForms(DType dtype, CpuPath path, int64_t groups, ActivationForms* forms);
 
 // A block of 32 columns of a panel, unpacked for several groups to read: bytes, and its parts'

@@ -33,7 +33,7 @@ HWY_BEFORE_NAMESPACE();
 namespace waferline::kernels {
 namespace HWY_NAMESPACE {
 
-// A group's rows fall into so many tiles, as even as possible.
+// A group's rows fall into this many tiles, as even as possible.
 constexpr int64_t TilesOf(int64_t columns, int64_t panels) {
   return (columns * panels + kTileColumns - 1) / kTileColumns;
 }
@@ -74,7 +74,8 @@ struct Ahead {
         pause(all_lines == 0 ? 0 : tiles - (all_lines + lines * steps - 1) / (lines * steps)) {}
 };
 
-// The group times kPanels panels from `panel` on. kMinGroups: the task has at least so many groups.
+// The group times kPanels panels from `panel` on. kMinGroups: the task has at least that many
+// groups.
 template <int kPanels, int64_t kMinGroups, class Weights>
 void MultiplyGroup(const ProductTask& task, int64_t panel, const ColumnGroup& group,
                    int64_t first_row, const Weights* w, Ahead* ahead) {

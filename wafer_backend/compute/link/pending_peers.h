@@ -37,7 +37,7 @@ class PendingPeers {
   PendingPeers(Reactor* reactor, Events events);
 
   void Add(std::unique_ptr<Connection> connection);
-  // Closes those whose hello is overdue. To be called now and then, from outside of handlers.
+  // Closes those whose hello is overdue. To be called periodically, from outside of handlers.
   void Watch();
 
  private:

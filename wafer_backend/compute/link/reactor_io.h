@@ -10,20 +10,20 @@
 
 namespace waferline::link {
 
-// A connection, as the reactor looks after it.
+// A connection, as the reactor supervises it.
 class Watched {
  public:
   virtual ~Watched() = default;
   virtual void Beat(Nanoseconds now, const Liveness& liveness) = 0;
   // Closes a connection whose peer is silent.
   virtual void CheckPeer(Nanoseconds now, const Liveness& liveness) = 0;
-  // This side was away: the peer has at least half of the patience from now on.
+  // This process did not run for a while: the peer has at least half of the patience from now on.
   virtual void Excuse(Nanoseconds now, const Liveness& liveness) = 0;
 };
 
 struct Reactor::Io {
-  Io(const Liveness& how, LinkSecurity protects, std::unique_ptr<Network> stands_on)
-      : liveness(how), security(std::move(protects)), network(std::move(stands_on)) {}
+  Io(const Liveness& times, LinkSecurity protection, std::unique_ptr<Network> sockets)
+      : liveness(times), security(std::move(protection)), network(std::move(sockets)) {}
 
   const Liveness liveness;
   const LinkSecurity security;

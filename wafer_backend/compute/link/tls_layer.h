@@ -30,8 +30,8 @@ class TlsLayer {
  public:
   TlsLayer(const LinkSecurity& security, bool is_client, Nanoseconds now);
 
-  // Each appends to `wire` what must be sent. Unauthenticated: the connection is over, and why by
-  // name; what is on `wire` should still go out.
+  // Each appends to `wire` what must be sent. Unauthenticated: the connection is over, for the
+  // reason that is named; what is on `wire` should still be sent.
   absl::Status Begin(std::vector<uint8_t>* wire);
   absl::Status Receive(std::span<const uint8_t> cipher, std::vector<uint8_t>* plain,
                        std::vector<uint8_t>* wire);

@@ -20,8 +20,8 @@ struct ScoredPiece {
 };
 
 struct PieceLimits {
-  size_t longest = 0;       // bytes; longer stretches are no pieces
-  float unknown_score = 0;  // of a symbol that is no piece by itself
+  size_t longest = 0;       // bytes; longer stretches are not pieces
+  float unknown_score = 0;  // of a symbol that is not a piece by itself
 };
 
 // Symbols 0 .. n-1, linked in this order, are joined to the best pieces; `piece_of(stretch)` gives

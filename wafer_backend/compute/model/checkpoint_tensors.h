@@ -9,7 +9,7 @@
 namespace waferline::model {
 
 // Adds the tensor (nothing, if it is one that is computed with no more). The file's bytes must stay
-// mapped. InvalidArgument for a name that is no part of the family or a shape that does not fit;
+// mapped. InvalidArgument for a name that is not a part of the family or a shape that does not fit;
 // Unimplemented for a type other than F32, F16 and BF16.
 absl::Status AddCheckpointTensor(const SafeTensor& tensor, const CheckpointConfig& config,
                                  ContentsBuilder& builder);

@@ -9,7 +9,7 @@
 
 namespace waferline::model {
 
-// InvalidArgument with the position of the error, or saying that it is no object.
+// InvalidArgument with the position of the error, or saying that it is not an object.
 absl::StatusOr<boost::json::object> ParseJsonObject(std::string_view text);
 
 // The same of a file of at most 256 MB (a vocabulary of a million tokens has some 50), with the

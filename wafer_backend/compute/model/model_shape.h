@@ -32,7 +32,7 @@ enum class NormKind : uint8_t { kRms, kLayer };  // kernels::RmsNorm, kernels::L
 // by `magnitude`.
 struct Rotary {
   kernels::RotaryKind kind = kernels::RotaryKind::kNorm;
-  int64_t dims = 0;  // even; the first so many elements of a head turn, the others stay
+  int64_t dims = 0;  // even; that many first elements of a head turn, the others stay
   double base = 10000;
   double linear_factor = 1;
   std::vector<float> factors;                // dims / 2 positive numbers or none
@@ -73,7 +73,7 @@ struct ExpertsPlan {
 // which are stored as a part of the keys.
 struct LatentPlan {
   int64_t kv_rank = 0;     // 0: attention is not latent
-  int64_t query_rank = 0;  // queries are Wq norm(Wqa n), of so many elements inside; 0: Wq n
+  int64_t query_rank = 0;  // queries are Wq norm(Wqa n), Wqa n having this many elements; 0: Wq n
   int64_t plain_dim = 0;   // of a head's query and key, without what turns
   int64_t rotary_dim = 0;
   int64_t value_dim = 0;  // of a head's value
@@ -84,7 +84,7 @@ struct LayerPlan {
   static constexpr int kNoRotary = -1;
   int rotary = 0;      // index in ModelShape::rotaries, or kNoRotary
   int64_t window = 0;  // positions that a query sees, its own included; 0: all before it
-  int64_t chunk = 0;   // a query sees its own chunk of so many positions only; 0: all before it
+  int64_t chunk = 0;   // a query sees only its own chunk of this many positions; 0: all before it
   bool plain_head_norms = false;  // of queries and keys, without weights
   bool query_growth = false;
   bool experts = false;

@@ -67,7 +67,7 @@ class Backend {
 
   // One turn of everything but decode steps, kept short if `decoding`. True if anything moved.
   virtual bool Turn(bool decoding, BackendEvents* events) = 0;
-  // Returns after Wake, or when something arrived; also now and then without a reason.
+  // Returns after Wake, or when something arrived; also spuriously.
   virtual void Wait() = 0;
   virtual void Wake() = 0;  // any thread
 

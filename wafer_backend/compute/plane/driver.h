@@ -1,6 +1,6 @@
-// The loop that computes: takes over what the engine changed (sequences started, activated, ended,
-// tokens wanted), gives the prefill pool its turn, runs a decode step over every sequence with
-// wanted but uncomputed tokens, and publishes the values.
+// The loop that computes: takes the engine's changes (sequences started, activated, ended, tokens
+// wanted), lets the prefill pool compute, runs a decode step over every sequence with wanted but
+// uncomputed tokens, and publishes the values.
 //
 // A sequence that a lost worker had is computed again: a prefill of its prompt and all its tokens
 // but the last brings it exactly where it was (law 4), at most kMaxRecoveries times. The engine
@@ -52,7 +52,7 @@ class Driver {
   void StartPrefill(const std::shared_ptr<ComputeSequence>& sequence);
   void OnActivate(ComputeSequence* sequence);
   void OnEnd(ComputeSequence* sequence);
-  // Hands off what waits while there are slots; before every decode step.
+  // Hands off waiting sequences while slots are free; before every decode step.
   void AssignFreeSlots();
   void ReleaseSlot(ComputeSequence* sequence);
   void ReleaseAll(ComputeSequence* sequence);  // at whatever stage

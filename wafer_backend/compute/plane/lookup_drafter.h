@@ -1,5 +1,5 @@
-// Prompt lookup: what followed the last time the text's last few tokens stood together will follow
-// again. Free of charge, good for text that repeats its prompt or itself (Saxena: "Prompt Lookup
+// Prompt lookup: guesses the tokens that followed the previous occurrence of the text's last few
+// tokens. Needs no model; good for text that repeats its prompt or itself (Saxena: "Prompt Lookup
 // Decoding", 2023).
 //
 // Cost: O(1) a token, through an index of where each run of kLongest (and kShortest) tokens ended

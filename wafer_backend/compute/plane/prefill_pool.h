@@ -1,6 +1,6 @@
-// The prefill workers of a driver. A job goes to the one with the fewest positions under way; which
-// one computes it changes nothing of it. One that is connected to the shards is enough; the jobs of
-// a lost one are its caller's to submit again.
+// The prefill workers of a driver. A job goes to the one with the fewest positions under way; the
+// result is the same on each. One that is connected to the shards is enough; the caller submits the
+// jobs of a lost one again.
 //
 // Owner: RemoteBackend; thread: its reactor's.
 #pragma once
@@ -27,7 +27,7 @@ class PrefillPool {
   };
   PrefillPool(link::Reactor* reactor, const Options& options);
 
-  // Now and then: connects to those that are down, in the name of this driver, and
+  // To be called periodically: connects to those that are down, in the name of this driver, and
   // announces the shards to those that are up.
   void KeepUp(const membership::Credentials& driver, const RemoteShards& shards);
   void Watch();

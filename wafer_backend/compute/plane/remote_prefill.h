@@ -42,7 +42,7 @@ class RemotePrefill {
   absl::Status TakeShardLoss() { return std::exchange(shard_loss_, absl::OkStatus()); }
   void Fail(const absl::Status& why);
   // A worker that does not greet in time is lost; one that does not reach the shards within twice
-  // the patience has lost them. To be called now and then.
+  // the patience has lost them. To be called periodically.
   void Watch();
 
   // While up: sends pages to these shards from now on; shards_connected() once it has reached all.
@@ -70,7 +70,7 @@ class RemotePrefill {
 
   link::Reactor* const reactor_;
   const Options options_;
-  Nanoseconds greet_by_;    // heartbeats alone are no answer
+  Nanoseconds greet_by_;    // heartbeats alone are not an answer
   Nanoseconds connect_by_;  // to the shards, once requested
   State state_ = State::kDown;
   RemoteShards::Loss loss_;

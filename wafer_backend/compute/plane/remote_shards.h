@@ -68,7 +68,7 @@ class RemoteShards {
   // Drops everything.
   void Fail(const absl::Status& why);
   // A chain that is not up within twice the patience, or has no answer to a step within its own,
-  // loses all. To be called now and then.
+  // loses all. To be called periodically.
   void Watch();
   // For how long nothing came from the shard that has been silent for longest; 0: none is
   // connected.

@@ -67,7 +67,7 @@ class KvLayers {
   std::vector<Place> places_;  // of each layer
 };
 
-// How the KV of so many layers lies in pages.
+// How the KV of some layers lies in pages.
 kernels::KvPageLayout KvLayoutOf(const model::ModelShape& shape, int64_t layers,
                                  int64_t page_tokens);
 

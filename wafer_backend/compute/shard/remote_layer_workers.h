@@ -30,14 +30,14 @@ class RemoteLayerWorkers : public WorkerLinks {
     Nanoseconds patience = Seconds(10);  // for connecting, and for an answer
     link::Liveness liveness;
     std::shared_ptr<tls::Credentials> tls;  // null: plain
-    // Called now and then while this waits. Short; optional.
+    // Called periodically while this waits. Short; optional.
     std::function<void()> on_wait;
   };
   // Blocks. Unavailable naming the endpoint that cannot be reached; FailedPrecondition if a worker
   // has another model or other parts than are needed.
   static absl::StatusOr<std::unique_ptr<RemoteLayerWorkers>> Connect(const Options& options);
 
-  // Between steps, now and then: heartbeats. Not OK once a worker is lost.
+  // To be called periodically between steps: heartbeats. Not OK once a worker is lost.
   absl::Status KeepUp();
 
   size_t workers() const override { return peers_.size(); }

@@ -17,7 +17,7 @@ struct Run {
   const SequencePages* pages = nullptr;
   int64_t first_position = 0;
   int64_t rows = 0;
-  int64_t kv_only = 0;  // so many first rows matter to later positions alone
+  int64_t kv_only = 0;  // this many first rows matter to later positions alone
 };
 
 class RowPages {

@@ -36,7 +36,8 @@ struct ShardOptions {
   ExpertRange experts;  // none: all
   bool feed_forward_elsewhere = false;
   int64_t micro_batches = 1;  // of a step; more than 1 only with feed_forward_elsewhere
-  // Called on the thread of a step now and then, for what cannot wait for its end. Short; optional.
+  // Called periodically on a step's thread, for what cannot wait for the step's end. Short;
+  // optional.
   std::function<void()> between_layers;
 
   ModelPart part() const {

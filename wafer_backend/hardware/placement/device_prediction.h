@@ -1,5 +1,5 @@
-// What a model does on accelerators alone (device_figures.h), with the interval that the uncertain
-// facts of their file leave each figure. Pure; any thread; under a millisecond.
+// What a model does on accelerators alone (device_figures.h), each figure with an interval for the
+// uncertain facts of their file. Pure; any thread; under a millisecond.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
-// What a model does on wafers, end to end, each figure with the interval that the uncertain
-// parameters leave it. It is Place and SpeedOf under parameters that move. Pure; any thread; under
-// a tenth of a millisecond, less than half of it for placing; SpeedOf of a placement that is kept
-// is some five microseconds.
+// What a model does on wafers, end to end, each figure with an interval for the uncertain
+// parameters: Place and SpeedOf, repeated with changed parameters. Pure; any thread; under a tenth
+// of a millisecond, less than half of it for placing. SpeedOf an existing placement takes about
+// five microseconds.
 #pragma once
 
 #include <cstdint>
@@ -79,12 +79,13 @@ struct Prediction {
   int decode_grid = 0;  // sides of the grids that layers share; 0: each layer has its own region
   int prefill_grid = 0;
   int64_t users_before_slowdown = 0;  // up to the pipeline's depth
-  // Whose KV, as long as the longer of `kv` and the request gets, fits in addition to the weights.
+  // Whose KV fits in addition to the weights, each as long as `kv` or the request, if that is
+  // longer.
   int64_t users_by_memory = 0;
   double weight_gigabytes = 0;
   Estimate tokens_per_second;     // of one user among `users`
   Estimate aggregate_per_second;  // of all of them
-  Estimate full_per_second;       // of as many as fit and do no harm to each other
+  Estimate full_per_second;       // of as many as fit without slowing each other down
   Estimate ttft_wafer_ms;
   RequestParts request_ms;
   Estimate request_total_ms;

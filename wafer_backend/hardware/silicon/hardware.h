@@ -103,7 +103,7 @@ struct AcceleratorSpec {
   std::optional<Fact> chip_hop_seconds;
   std::vector<PublishedFigures> checks;
 
-  // Of products with weights of so many bytes.
+  // Of products with weights of this many bytes.
   const Fact& PeakFlops(double bytes_per_weight) const {
     if (bytes_per_weight <= 0.5 && peak_fp4_flops) return *peak_fp4_flops;
     return bytes_per_weight <= 1 && peak_fp8_flops ? *peak_fp8_flops : peak_fp16_flops;

@@ -20,7 +20,7 @@ struct KernelModel {
   KernelConstants constants;
   double mac_cycles = 0;         // on this machine's lanes
   bool narrow = false;           // four lanes or fewer
-  double instruction_scale = 1;  // of everything in a matrix-vector kernel that is no MAC
+  double instruction_scale = 1;  // of everything in a matrix-vector kernel that is not a MAC
   collectives::Costs line;       // of what cores in a row or column do together
   double softmax_score_cycles = 0;
 };
@@ -60,7 +60,7 @@ struct DecodeWork {
 // to queries, keys and values together, the scores, the largest score, the sum, the values, the
 // output, the two up-projections together, the down-projection.
 inline constexpr int kDenseLayerAllreduces = 10;
-// Of which so many are attention's, its norm in them; the rest is the feed-forward part's.
+// Of which this many are attention's, its norm included; the rest is the feed-forward part's.
 inline constexpr int kDenseLayerAttentionAllreduces = 7;
 // So many sum a single number: two norms, the largest score, the sum; three are attention's.
 inline constexpr int kDenseLayerScalars = 4;

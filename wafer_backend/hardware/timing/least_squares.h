@@ -27,11 +27,11 @@ struct FitResult {
 // InvalidArgument if there are fewer points than parameters or an error is not finite.
 absl::StatusOr<FitResult> Fit(const FitProblem& problem);
 
-// What the fit without point i and all others of its group says of point i: its error, for each
-// point. InvalidArgument if a group leaves too few points.
+// For each point, its error under the fit without its group. InvalidArgument if a group leaves too
+// few points.
 absl::StatusOr<std::vector<double>> LeaveGroupOutErrors(const FitProblem& problem,
                                                         const std::vector<int64_t>& group_of);
-// With each point a group.
+// The same with each point a group of its own.
 absl::StatusOr<std::vector<double>> LeaveOneOutErrors(const FitProblem& problem);
 
 }  // namespace waferline::timing

@@ -22,10 +22,10 @@ struct KernelConstants {
   double gemm_column_cycles = 50;    // one column of the tile in such a step
   double layer_start_cycles = 3000;  // one decode layer: task starts, norms, rotation, KV shift
   double layer_column_cycles = 10;   // one column of a matrix's tile in a decode layer
-  // WSE-2's core against WSE-3's, in matrix-vector kernels: everything that is no MAC. Its points
-  // are speeds turned into cycles at a clock, so an error of that clock stands in here too. They
-  // say 0.73, so where hops and starts outweigh MACs (a large mixture of experts) WSE-2 comes out
-  // faster than WSE-3, a wafer's size aside.
+  // WSE-2's core against WSE-3's, in matrix-vector kernels: everything that is not a MAC. Its
+  // points are speeds turned into cycles at a clock, so an error of that clock stands in here too.
+  // They say 0.73, so where hops and starts outweigh MACs (a large mixture of experts) WSE-2 comes
+  // out faster than WSE-3, a wafer's size aside.
   double four_lane_scale = 0.8;
   double layer_scale = 1.0;  // whole layers, of kernels of which only end-to-end speed is known
 };
