@@ -1,5 +1,7 @@
 #include "server/metering/request_records.h"
 
+#include <algorithm>
+
 #include "server/billing/prepaid.h"
 #include "server/metering/usage_tables.h"
 
@@ -12,6 +14,7 @@ StoreMeter::Records::Records(StoreMeter* meter, OpenUsage open,
     : meter_(meter),
       request_(std::make_shared<InFlight>(std::move(open), meter->options_.now())),
       kept_back_(request_->open.subject.asked == kBatchTier) {
+  meter_->running_ += request_->open.choices;
   if (kept_back_) meter_->kept_back_.Add(request_->open);
   if (choices.front().own_arrival) arrival_ = choices.front().own_arrival->at;
   for (size_t i = 0; i < choices.size(); ++i) {
@@ -20,8 +23,13 @@ StoreMeter::Records::Records(StoreMeter* meter, OpenUsage open,
 }
 
 StoreMeter::Records::~Records() {
+  meter_->running_ -= std::count(request_->over.begin(), request_->over.end(), false);
   if (kept_back_) meter_->kept_back_.Forget(open().id);
   meter_->OnAnswered(open().id.ordinal);
+}
+
+void StoreMeter::Records::SetOver(size_t choice) {
+  if (!request_->over[choice].exchange(true)) --meter_->running_;
 }
 
 void StoreMeter::Records::Open(Recorded recorded) {
@@ -47,7 +55,7 @@ PostedCounts StoreMeter::Records::Post(int64_t choice, const Outcome& outcome, R
                              .microjoules = outcome.compute.microjoules},
                  .ended_us = meter_->EndOf(arrival_, outcome)};
   if (shares_prompt_[static_cast<size_t>(choice)]) end.counts.prompt = end.counts.cached = 0;
-  request_->over[static_cast<size_t>(choice)] = true;
+  SetOver(static_cast<size_t>(choice));
   OpenUsage open = request_->Choice(choice);
   const ServiceTier asked = ServiceTierNamed(open.subject.asked).value_or(ServiceTier::kDefault);
   // A batch's lines have a price of their own, whichever units served them.
@@ -76,7 +84,7 @@ PostedCounts StoreMeter::Records::Post(int64_t choice, const Outcome& outcome, R
 }
 
 void StoreMeter::Records::Withdraw(int64_t choice) {
-  request_->over[static_cast<size_t>(choice)] = true;
+  SetOver(static_cast<size_t>(choice));
   meter_->writer_.Post(
       [meter = meter_, open = request_->Choice(choice)](Connection&) {
         meter->batch_.Withdraw(open);

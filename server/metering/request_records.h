@@ -54,6 +54,7 @@ class StoreMeter::Records : public RequestUsage {
 
  private:
   const OpenUsage& open() const { return request_->open; }
+  void SetOver(size_t choice);
 
   StoreMeter* const meter_;
   const std::shared_ptr<InFlight> request_;

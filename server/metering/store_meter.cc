@@ -40,6 +40,7 @@ StoreMeter::StoreMeter(store::Store* store, Options options)
       writer_(store,
               {.patience = options_.patience,
                .now = options_.now,
+               .more_may_come = [this] { return running_ > 0; },
                .on_connect = [this](Connection& connection) { return OnConnect(connection); },
                .on_connected =
                    [this] {

@@ -116,6 +116,7 @@ class StoreMeter : public UsageMeter {
   std::atomic<int64_t> epoch_{0};
   int64_t next_epoch_ = 0;  // the writer's thread: until it is committed
   std::atomic<int64_t> next_ordinal_{1};
+  std::atomic<int64_t> running_{0};  // choices that were admitted and are not over
   std::atomic<bool> stopped_{false}, flushing_{false};
   bool gave_up_ = false;  // Flush, by the thread that stops
   KeptBack kept_back_;

@@ -100,7 +100,8 @@ Nanoseconds Writer::GapEnd() const {
 Nanoseconds Writer::DueAt() const {
   if (queue_.empty()) return kNever;
   if (taken_ < flush_to_ || queue_.size() >= kMaxGroup) return Nanoseconds(0);
-  return urgent_ == 0 ? lazy_due_ : GapEnd();
+  if (urgent_ == 0) return lazy_due_;
+  return options_.more_may_come && !options_.more_may_come() ? Nanoseconds(0) : GapEnd();
 }
 
 // All that waits, up to a group; false when the writer stops. Within the gap it sleeps to its end,

@@ -1,9 +1,9 @@
 // The one thread that writes to a store. Work waits in a queue; what waits together is committed
 // together (at most kMaxGroup pieces or kGroupTime of work a transaction), and each piece's `done`
-// runs after the commit that holds it. A lone piece is committed at once; the commits of a busy
-// store begin kGapCommits times apart what one takes, within [kMinGap, kMaxGap]: a slow database
-// gets fewer, larger ones. A piece without a `done` waits for the next commit of one with it, at
-// most as long as its caller says.
+// runs after the commit that holds it. A lone piece is committed at once, and so is what waits when
+// nothing more may come; else the commits of a busy store begin kGapCommits times apart what one
+// takes, within [kMinGap, kMaxGap]: a slow database gets fewer, larger ones. A piece without a
+// `done` waits for the next commit of one with it, at most as long as its caller says.
 //
 // A database that is slow, locked, full or gone: the group is repeated until it is committed, so
 // work must give the same result when it runs again (after a failure, or in doubt). Meanwhile
@@ -53,6 +53,9 @@ class Writer {
     size_t max_queue = 16384;
     Nanoseconds patience = Seconds(5);
     std::function<Nanoseconds()> now;  // monotonic
+    // Whether anything is under way that will wait for a commit: if not, there is no company to wait
+    // for. Cheap, any thread. Null: always.
+    std::function<bool()> more_may_come;
     // Runs on every new connection, before any work. Its failure counts as the connection's.
     Work on_connect;
     // After the commit of what on_connect did.

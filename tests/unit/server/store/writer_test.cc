@@ -94,6 +94,27 @@ TEST_CASE("what waits together is committed together, and done runs after the co
   CHECK(writer.figures().commits <= kPieces / Writer::kMaxGroup + 1);
 }
 
+TEST_CASE("what waits is committed at once when nothing more may come") {
+  World world;
+  std::atomic<bool> more{true};
+  // Time stands still: a gap never ends.
+  Writer writer(world.real.get(),
+                {.now = [] { return Nanoseconds(0); }, .more_may_come = [&] { return more.load(); }});
+  REQUIRE(writer.Start().ok());
+  std::atomic<int> confirmed{0};
+  const auto count = [&](const absl::Status& status) { confirmed += status.ok() ? 1 : 0; };
+  writer.Post(Count(1), count);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  CHECK(confirmed == 0);
+  more = false;
+  writer.Post(Count(2), count);
+  for (int i = 0; i < 30'000 && confirmed < 2; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  CHECK(confirmed == 2);
+  CHECK(writer.figures().commits == 1);
+}
+
 TEST_CASE("lost answers, refused commits and repeats give the same sums") {
   const uint64_t seed = GENERATE(range(1, 9));
   INFO("seed " << seed);
