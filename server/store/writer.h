@@ -53,8 +53,8 @@ class Writer {
     size_t max_queue = 16384;
     Nanoseconds patience = Seconds(5);
     std::function<Nanoseconds()> now;  // monotonic
-    // Whether anything is under way that will wait for a commit: if not, there is no company to wait
-    // for. Cheap, any thread. Null: always.
+    // Whether anything is under way that will wait for a commit: if not, there is no company to
+    // wait for. Cheap, any thread. Null: always.
     std::function<bool()> more_may_come;
     // Runs on every new connection, before any work. Its failure counts as the connection's.
     Work on_connect;

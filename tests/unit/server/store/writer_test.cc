@@ -98,8 +98,8 @@ TEST_CASE("what waits is committed at once when nothing more may come") {
   World world;
   std::atomic<bool> more{true};
   // Time stands still: a gap never ends.
-  Writer writer(world.real.get(),
-                {.now = [] { return Nanoseconds(0); }, .more_may_come = [&] { return more.load(); }});
+  Writer writer(world.real.get(), {.now = [] { return Nanoseconds(0); },
+                                   .more_may_come = [&] { return more.load(); }});
   REQUIRE(writer.Start().ok());
   std::atomic<int> confirmed{0};
   const auto count = [&](const absl::Status& status) { confirmed += status.ok() ? 1 : 0; };
