@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <string>
 
+#include "server/rpc/rpc_status.h"
+
 namespace waferline::rpc {
 namespace {
 
@@ -16,10 +18,11 @@ class Translator final : public grpc::experimental::Interceptor {
   void Intercept(InterceptorBatchMethods* methods) override {
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_STATUS)) {
       const grpc::Status status = methods->GetSendStatus();
-      if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED &&
-          status.error_message().empty()) {
-        methods->ModifySendStatus({grpc::StatusCode::INVALID_ARGUMENT,
-                                   "the request is not a valid message of this method (protobuf)"});
+      const bool of_grpc = status.error_code() == grpc::StatusCode::UNIMPLEMENTED ||
+                           status.error_code() == grpc::StatusCode::INTERNAL;
+      if (of_grpc && status.error_message().empty()) {
+        methods->ModifySendStatus(ToGrpcStatus(absl::InvalidArgumentError(
+            "the request is not a valid message of this method (protobuf)")));
       }
     }
     methods->Proceed();

@@ -1,5 +1,6 @@
-// gRPC 1.51 answers a request that is not a valid message with UNIMPLEMENTED and no text, as if the
-// method did not exist. This interceptor says what is wrong instead. Any thread.
+// gRPC 1.51 answers a request that is not a valid message without a text: UNIMPLEMENTED, as if the
+// method did not exist, or INTERNAL where the service is synchronous. This interceptor says what is
+// wrong instead. Any thread.
 #pragma once
 
 #include <grpcpp/support/server_interceptor.h>

@@ -61,11 +61,17 @@ TEST_CASE("a request that is no message is an invalid argument, an unknown metho
     std::promise<grpc::Status> done;
     stub.UnaryCall(&context, "/waferline.v1." + method, grpc::StubOptions(), &request, &response,
                    [&](const grpc::Status& status) { done.set_value(status); });
-    return done.get_future().get().error_code();
+    const grpc::Status status = done.get_future().get();
+    google::rpc::ErrorInfo why;
+    if (status.error_code() == grpc::StatusCode::INVALID_ARGUMENT) CHECK(HasDetail(status, &why));
+    return status.error_code();
   };
-  CHECK(code("InferenceService/Generate") == grpc::StatusCode::INVALID_ARGUMENT);
-  CHECK(code("InferenceService/GenerateOnce") == grpc::StatusCode::INVALID_ARGUMENT);
-  CHECK(code("InferenceService/Tokenize") == grpc::StatusCode::INVALID_ARGUMENT);
+  for (const char* method :
+       {"InferenceService/Generate", "InferenceService/GenerateOnce", "InferenceService/Tokenize",
+        "OperatorService/AbortRequest", "BillingService/StreamUsage"}) {
+    INFO(method);
+    CHECK(code(method) == grpc::StatusCode::INVALID_ARGUMENT);
+  }
   CHECK(code("InferenceService/Nothing") == grpc::StatusCode::UNIMPLEMENTED);
 }
 
