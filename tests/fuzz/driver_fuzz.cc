@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/fuzz/entry.h"
 #include "tests/fuzz/frame_recipe.h"
 #include "tests/fuzz/fuzz_model.h"
 #include "tests/fuzz/scripted_network.h"
@@ -245,6 +246,8 @@ class Jobs {
   int complete_ = 0;
 };
 
+}  // namespace
+
 void Run(Input input) {
   ScriptedMachine machine;
   Workers workers(&input, &machine);
@@ -288,10 +291,4 @@ void Run(Input input) {
   }
 }
 
-}  // namespace
 }  // namespace waferline::fuzz
-
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  waferline::fuzz::Run({data, size});
-  return 0;
-}

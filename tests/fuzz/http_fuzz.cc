@@ -8,6 +8,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -174,52 +175,47 @@ void Check(const absl::StatusOr<Value>& read) {
     WL_CHECK(absl::IsInvalidArgument(read.status()) && !read.status().message().empty());
 }
 
-void ReadBody(uint8_t which, std::string_view text) {
-  constexpr int64_t kNowUs = 1'790'000'000'000'000;
-  switch (which % 14) {
-    case 0:
-      return Check(ReadTenant(text));
-    case 1:
-      return Check(ReadCredit(text));
-    case 2:
-      return Check(ReadKey(text, kNowUs));
-    case 3:
-      return Check(ReadOverlap(text));
-    case 4:
-      return Check(ReadQuota(text));
-    case 5:
-      return Check(ReadUsageQuery(text, kNowUs));
-    case 6:
-      return Check(ReadCostQuery(text, kNowUs));
-    case 7:
-      return Check(ReadProject(text, "acme"));
-    case 8:
-      return Check(ReadAdminKey(text, "acme", kNowUs));
-    case 9:
-      return Check(ReadServiceAccount(text, {.id = "p", .tenant = "acme"}, kNowUs));
-    case 10:
-      for (const Listed what : {Listed::kProjects, Listed::kAdminKeys}) Check(ReadList(text, what));
-      return Check(ReadListQuery(text, {.ordered = true, .of_files = true}));
-    case 11:
-      WL_CHECK(MetricNames(text).size() <= kMaxMetricNames);
-      return;
-    case 12: {
-      const size_t line = text.find('\n');
-      const std::string_view body = line == text.npos ? "" : text.substr(line + 1);
-      const auto form = ReadForm(text.substr(0, line), body);
-      Check(form);
-      if (form.ok()) WL_CHECK(form->size() <= kMaxParts);
-      return;
-    }
-    default:
-      const auto input = batches::ReadInput(text, "/v1/completions");
-      Check(input);
-      if (!input.ok()) return;
-      for (const batches::Line& line : input->lines) {
-        WL_CHECK(!batches::ReadLine(text.substr(line.begin, line.size)).body.empty());
-      }
+constexpr int64_t kNowUs = 1'790'000'000'000'000;
+
+void ReadLists(std::string_view text) {
+  for (const Listed what : {Listed::kProjects, Listed::kAdminKeys}) Check(ReadList(text, what));
+  Check(ReadListQuery(text, {.ordered = true, .of_files = true}));
+}
+
+void ReadFormData(std::string_view text) {
+  const size_t line = text.find('\n');
+  const std::string_view body = line == text.npos ? "" : text.substr(line + 1);
+  const auto form = ReadForm(text.substr(0, line), body);
+  Check(form);
+  if (form.ok()) WL_CHECK(form->size() <= kMaxParts);
+}
+
+void ReadBatch(std::string_view text) {
+  const auto input = batches::ReadInput(text, "/v1/completions");
+  Check(input);
+  if (!input.ok()) return;
+  for (const batches::Line& line : input->lines) {
+    WL_CHECK(!batches::ReadLine(text.substr(line.begin, line.size)).body.empty());
   }
 }
+
+using Text = std::string_view;
+constexpr void (*kReaders[])(Text) = {
+    [](Text text) { Check(ReadTenant(text)); },
+    [](Text text) { Check(ReadCredit(text)); },
+    [](Text text) { Check(ReadKey(text, kNowUs)); },
+    [](Text text) { Check(ReadOverlap(text)); },
+    [](Text text) { Check(ReadQuota(text)); },
+    [](Text text) { Check(ReadUsageQuery(text, kNowUs)); },
+    [](Text text) { Check(ReadCostQuery(text, kNowUs)); },
+    [](Text text) { Check(ReadProject(text, "acme")); },
+    [](Text text) { Check(ReadAdminKey(text, "acme", kNowUs)); },
+    [](Text text) { Check(ReadServiceAccount(text, {.id = "p", .tenant = "acme"}, kNowUs)); },
+    &ReadLists,
+    [](Text text) { WL_CHECK(MetricNames(text).size() <= kMaxMetricNames); },
+    &ReadFormData,
+    &ReadBatch,
+};
 
 }  // namespace
 }  // namespace waferline::http
@@ -231,7 +227,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (data[0] < 128) {
     Connect(rest, 1 + data[0] % 32);
   } else {
-    ReadBody(data[0], rest);
+    kReaders[data[0] % std::size(kReaders)](rest);
   }
   return 0;
 }

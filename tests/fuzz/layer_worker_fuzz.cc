@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "tests/fuzz/entry.h"
 #include "tests/fuzz/frame_recipe.h"
 #include "tests/fuzz/fuzz_model.h"
 #include "tests/fuzz/scripted_network.h"
@@ -99,6 +100,8 @@ Options OptionsOf(bool experts) {
   return options;
 }
 
+}  // namespace
+
 void Run(Input input) {
   const bool experts = input.Byte() % 2 == 0;
   ScriptedMachine machine;
@@ -115,10 +118,4 @@ void Run(Input input) {
   WL_CHECK(shard::RunExpertServer(options, stop).ok());
 }
 
-}  // namespace
 }  // namespace waferline::fuzz
-
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  waferline::fuzz::Run({data, size});
-  return 0;
-}

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/fuzz/entry.h"
 #include "tests/fuzz/frame_recipe.h"
 #include "tests/fuzz/fuzz_model.h"
 #include "tests/fuzz/scripted_network.h"
@@ -103,6 +104,8 @@ LastPeer NextDriver() {
   return {.hello = hello, .question = Encoded(job), .answered = answered};
 }
 
+}  // namespace
+
 void Run(Input input) {
   ScriptedMachine machine;
   Peers peers(&input, &machine);
@@ -118,10 +121,4 @@ void Run(Input input) {
   WL_CHECK(prefill::RunPrefillServer(options, stop).ok());
 }
 
-}  // namespace
 }  // namespace waferline::fuzz
-
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  waferline::fuzz::Run({data, size});
-  return 0;
-}

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/fuzz/entry.h"
 #include "tests/fuzz/frame_recipe.h"
 #include "tests/fuzz/fuzz_model.h"
 #include "tests/fuzz/scripted_network.h"
@@ -125,6 +126,8 @@ LastPeer NextDriver(bool has_layers, std::optional<link::MemoryFrame>* memory) {
           .may_be_refused = !has_layers};
 }
 
+}  // namespace
+
 void Run(Input input) {
   const size_t kind = input.Below(4);
   const shard::LayerRange range = RangeOf(kind);
@@ -145,10 +148,4 @@ void Run(Input input) {
   WL_CHECK(memory.has_value() ? memory->kv_reserved == 0 : kind == 3);
 }
 
-}  // namespace
 }  // namespace waferline::fuzz
-
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  waferline::fuzz::Run({data, size});
-  return 0;
-}

@@ -3,6 +3,7 @@
 // quotas, price books, usage, invoices, files of batches. Whatever is refused, the ledger that is
 // left is clean: each charge, sum, transfer and invoice follows from the records.
 #include <cstdint>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <string>
@@ -74,31 +75,11 @@ class Run : public AccountSteps {
   };
 
   void Step() {
+    static constexpr void (Run::*kSteps[])() = {
+        &Run::People, &Run::Keys,     &Run::Projects, &Run::Quota,  &Run::Usage,     &Run::Usage,
+        &Run::Usage,  &Run::Invoices, &Run::Ask,      &Run::ReadOn, &Run::NewPrices, &Run::Files};
     now_us_ += kMicrosecondsPerHour * input_.Below(32);
-    switch (input_.Byte() % 12) {
-      case 0:
-        return People();
-      case 1:
-        return Keys();
-      case 2:
-        return Projects();
-      case 3:
-        return Quota();
-      case 4:
-      case 5:
-      case 6:
-        return Usage();
-      case 7:
-        return Invoices();
-      case 8:
-        return Ask();
-      case 9:
-        return ReadOn();
-      case 10:
-        return NewPrices();
-      default:
-        return Files();
-    }
+    (this->*kSteps[input_.Below(std::size(kSteps))])();
   }
 
   metering::UsageSubject Subject() {
