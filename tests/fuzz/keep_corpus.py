@@ -55,7 +55,7 @@ def choose(covers, always):
 def keep(binary):
     kept = KEPT / binary.name
     kept.mkdir(parents=True, exist_ok=True)
-    learnt = [folder for folder in (binary.parent / "corpus" / binary.name, binary.parent.parent.parent / "found" / binary.name) if folder.is_dir()]
+    learnt = [folder for folder in (binary.parent / "corpus" / binary.name, binary.parent.parent / "found" / binary.name) if folder.is_dir()]
     always = sorted(file for file in kept.iterdir() if not re.fullmatch(r"[0-9a-f]{40}", file.name))
     chosen, size = choose(features(binary, [kept, *learnt]), always)
     with tempfile.TemporaryDirectory() as scratch:
