@@ -15,6 +15,7 @@ import argparse
 import contextlib
 import http.client
 import json
+import math
 import os
 import pathlib
 import signal
@@ -109,7 +110,7 @@ def trouble(state, server, workers):
 
 
 def p99(seconds):
-    return sorted(seconds)[len(seconds) * 99 // 100]
+    return sorted(seconds)[math.ceil(0.99 * len(seconds)) - 1]
 
 
 def main():
