@@ -1,4 +1,5 @@
-"""What a peer of the gRPC port may not do (RFC 9113): each case ends its stream or connection with an error, and others are served."""
+"""What a peer of the gRPC port may not do (RFC 9113): each case ends its stream or connection with an error, and others are served.
+Nor does a peer's text make lines of its own in the log."""
 
 import socket
 import struct
@@ -9,7 +10,7 @@ from cloud import Waferd, waferctl
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
-END_HEADERS = 4
+END_STREAM, END_HEADERS = 1, 4
 
 
 def frame(kind, flags, stream, payload=b""):
@@ -41,27 +42,29 @@ CASES = {
 DROPPED = {"5.1.1 even stream", "6.2 headers on stream 0"}
 
 
-def ends_with_error(sock):
-    """GOAWAY with an error, RST_STREAM, or the end of the connection, before 10 s have passed."""
+def frames(sock):
+    """Kind, flags and payload of each frame, until the connection ends or 10 s bring nothing (socket.timeout)."""
     sock.settimeout(10)
     seen = b""
-    try:
-        while True:
+    while True:
+        while len(seen) >= 9 and len(seen) >= 9 + (size := int.from_bytes(seen[:3], "big")):
+            yield seen[3], seen[4], seen[9:9 + size]
+            seen = seen[9 + size:]
+        try:
             data = sock.recv(65536)
-            if not data:
+        except ConnectionResetError:
+            return
+        if not data:
+            return
+        seen += data
+
+
+def ends_with_error(sock):
+    """GOAWAY with an error, RST_STREAM, or the end of the connection."""
+    try:
+        for kind, _, payload in frames(sock):
+            if kind == RST_STREAM or (kind == GOAWAY and payload[4:8] != bytes(4)):
                 return True
-            seen += data
-            at = 0
-            while len(seen) - at >= 9:
-                size = int.from_bytes(seen[at:at + 3], "big")
-                if len(seen) - at < 9 + size:
-                    break
-                kind, payload = seen[at + 3], seen[at + 9:at + 9 + size]
-                if kind == RST_STREAM or (kind == GOAWAY and payload[4:8] != bytes(4)):
-                    return True
-                at += 9 + size
-            seen = seen[at:]
-    except ConnectionResetError:
         return True
     except socket.timeout:
         return False
@@ -82,3 +85,21 @@ def test_what_a_peer_may_not_do(server, case):
             assert ends_with_error(sock)
     done = waferctl("complete", "Once", "--server", server.doors["grpc"], "--max-tokens", "2")
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ("x-request-id", "authorization", "user-agent", "traceparent", "grpc-timeout", "message"))
+def test_no_peer_writes_a_line_of_the_log(server, name):
+    forged = b"a\nwaferd: forged"
+    head = b"\x83\x86" + literal(b":path", b"/waferline.v1.InferenceService/Generate") + literal(b":authority", b"a")
+    head += literal(b"content-type", b"application/grpc") + literal(b"te", b"trailers")
+    if name != "message":
+        head += literal(name.encode(), forged)
+    message = b"\x12" + bytes([len(forged)]) + forged  # its model
+    data = struct.pack(">BI", 0, len(message)) + message
+    host, port = server.grpc.split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as sock:
+        sock.sendall(START + frame(HEADERS, END_HEADERS, 1, head) + frame(DATA, END_STREAM, 1, data))
+        for kind, flags, _ in frames(sock):
+            if kind == RST_STREAM or (kind == HEADERS and flags & END_STREAM):
+                break
+    assert "\nwaferd: forged" not in server.log()

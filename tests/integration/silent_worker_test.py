@@ -1,7 +1,8 @@
-"""Worker processes that are stopped (SIGSTOP), not killed: requests end by their deadlines, other models go on, and after SIGCONT
-everything is as before, without a restart.
+"""Worker processes that are stopped (SIGSTOP), not killed: requests end by their deadlines, other models go on, SIGTERM ends the server, and
+after SIGCONT everything is as before, without a restart.
 """
 
+import concurrent.futures
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ import urllib.error
 
 import pytest
 
-from cloud import ROOT, Waferd, Workers, far_and_near, get, layer_count, post
+from cloud import ROOT, Metrics, Waferd, Workers, far_and_near, get, layer_count, post
 
 MODEL = ROOT / "deploy/models/demo.gguf"
 PATIENCE = 2
@@ -61,3 +62,24 @@ def test_a_stopped_worker_costs_its_own_model_a_bounded_time(cloud, worker):
         os.kill(pid, signal.SIGCONT)
     wait_for(lambda: json.loads(get(server.http + "/health")) == {"status": "ok"}, 60)
     assert ask(server.http, "far") == text
+
+
+def test_a_server_ends_in_time_while_a_worker_is_stopped(tmp_path):
+    drain = 2
+    config = tmp_path / "cloud.yaml"
+    with Workers(MODEL, layer_count(MODEL), 2) as workers, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        config.write_text(far_and_near(workers.tokens, MODEL, scale=100) + f"limits: {{drain_us: {drain}000000}}\n")
+        with Waferd(config) as server:
+            ask(server.http, "far")
+            os.kill(workers.processes[1].pid, signal.SIGSTOP)
+            try:
+                waiting = pool.submit(ask, server.http, "far")
+                wait_for(lambda: Metrics(server.http).sum("waferline_requests_in_flight") > 0, 20)
+                begin = time.monotonic()
+                assert server.stop() == 0
+                print(f"ended after {time.monotonic() - begin:.1f} s, bound {1 + drain + 3} s")
+                assert time.monotonic() - begin < 1 + drain + 3 + 15  # for a loaded machine
+                with pytest.raises(OSError):
+                    waiting.result(10)
+            finally:
+                os.kill(workers.processes[1].pid, signal.SIGCONT)

@@ -121,6 +121,18 @@ TEST_CASE("a message over the limit is refused") {
   CHECK(reader->Finish().error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED);
 }
 
+TEST_CASE("metadata over 16 KiB is refused") {
+  Cloud cloud;
+  const auto list = [&](size_t bytes) {
+    grpc::ClientContext context;
+    context.AddMetadata("x-long", std::string(bytes, 'x'));
+    v1::ListModelsResponse models;
+    return cloud.stub->ListModels(&context, {}, &models).error_code();
+  };
+  CHECK(list(8'000) == grpc::StatusCode::OK);
+  CHECK(list(20'000) == grpc::StatusCode::RESOURCE_EXHAUSTED);
+}
+
 TEST_CASE("a port that is taken is refused with the way out") {
   Cloud cloud;
   const auto second = RpcServer::Start(cloud.plain.With(&cloud.door, &cloud.models, &cloud.admin),

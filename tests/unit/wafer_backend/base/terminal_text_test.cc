@@ -16,4 +16,11 @@ TEST_CASE("text is as it was, without what a terminal would act on") {
   CHECK(TerminalText("\xc2") == "\xc2");
 }
 
+TEST_CASE("a log line is one line, of a bounded length") {
+  CHECK(LogLine("a\nwaferd: forged\r\x1b[2K") == "a waferd: forged\xEF\xBF\xBD\xEF\xBF\xBD[2K");
+  const std::string cut = LogLine(std::string(5000, 'x'), 40);
+  CHECK(cut.size() < 60);
+  CHECK(cut.starts_with(std::string(40, 'x')));
+}
+
 }  // namespace waferline
