@@ -1,11 +1,11 @@
 #include "server/http/origin.h"
 
 #include <algorithm>
-#include <array>
 #include <boost/url/ipv4_address.hpp>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "server/serving/access.h"
 #include "wafer_backend/base/strings.h"
 
 namespace waferline::http {
@@ -49,12 +49,9 @@ bool IsOwnOrigin(const Request& request) {
 }
 
 bool IsFromThisMachine(const Request& request) {
-  static constexpr std::array<std::string_view, 6> kForwarded = {
-      "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via"};
   return request.peer.from_loopback && IsLoopbackHost(request.Header("host")) &&
-         std::none_of(request.headers.begin(), request.headers.end(), [](const auto& header) {
-           return std::find(kForwarded.begin(), kForwarded.end(), header.first) != kForwarded.end();
-         });
+         std::none_of(request.headers.begin(), request.headers.end(),
+                      [](const auto& header) { return serving::SaysForwarded(header.first); });
 }
 
 }  // namespace waferline::http

@@ -1,5 +1,6 @@
 #include "server/rpc/authentication.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -9,12 +10,11 @@
 namespace waferline::rpc {
 namespace {
 
-// A proxy on this machine says so that it asks for someone else.
 bool IsForwarded(const grpc::ServerContextBase& context) {
-  for (const char* name : {"forwarded", "x-forwarded-for", "x-real-ip", "via"}) {
-    if (!MetadataOf(context, name).empty()) return true;
-  }
-  return false;
+  const auto& all = context.client_metadata();
+  return std::any_of(all.begin(), all.end(), [](const auto& entry) {
+    return serving::SaysForwarded({entry.first.data(), entry.first.size()});
+  });
 }
 
 // Of the certificate that was checked when the connection began.

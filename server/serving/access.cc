@@ -23,6 +23,11 @@ absl::StatusOr<tenancy::Caller> Authenticate(const ServerDeps& deps,
   return Counted(deps, deps.keys->Authenticate(authorization, UnixMicroseconds(deps)));
 }
 
+bool SaysForwarded(std::string_view header) {
+  return header.starts_with("x-forwarded-") || header == "forwarded" || header == "x-real-ip" ||
+         header == "via";
+}
+
 absl::StatusOr<tenancy::Caller> AuthorizeAdmin(const ServerDeps& deps,
                                                std::string_view authorization,
                                                const Origin& origin) {

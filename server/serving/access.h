@@ -24,9 +24,12 @@ struct Origin {
   std::shared_ptr<const tls::Identity> identity;
 };
 
-// The same for a caller who wants to operate the server: its certificate must be an operator's, or
-// its key an admin's; without keys it must be on this machine and show no certificate of another
-// role. Otherwise PermissionDenied.
+// Whether a header of this name, in small letters, says that a proxy asks for someone else.
+bool SaysForwarded(std::string_view header);
+
+// As Authenticate, for a caller who wants to operate the server: its certificate must be an
+// operator's, or its key an admin's; without keys it must be on this machine and show no
+// certificate of another role. Otherwise PermissionDenied.
 absl::StatusOr<tenancy::Caller> AuthorizeAdmin(const ServerDeps& deps,
                                                std::string_view authorization,
                                                const Origin& origin);

@@ -162,8 +162,9 @@ TEST_CASE("only this machine itself operates a server without keys") {
     CHECK(drain(rebound) == 403);
   }
   CHECK(drain("evil.example", "origin: http://evil.example\r\n") == 403);
-  for (const char* forwarded : {"x-forwarded-for: 1.2.3.4", "X-Forwarded-For: 127.0.0.1",
-                                "forwarded: for=1.2.3.4", "x-real-ip: 1.2.3.4", "via: 1.1 p"}) {
+  for (const char* forwarded :
+       {"x-forwarded-for: 1.2.3.4", "X-Forwarded-For: 127.0.0.1", "x-forwarded-port: 80",
+        "forwarded: for=1.2.3.4", "x-real-ip: 1.2.3.4", "via: 1.1 p"}) {
     INFO(forwarded);
     CHECK(drain("localhost", std::string(forwarded) + "\r\n") == 403);
   }

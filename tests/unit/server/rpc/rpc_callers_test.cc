@@ -121,6 +121,22 @@ TEST_CASE("keys: unknown callers, models that a key may not use, and who may ope
   CHECK(cloud.Quiet());
 }
 
+TEST_CASE("without keys who comes through a proxy of this machine does not operate the server") {
+  Cloud cloud;
+  const auto drain = [&](const std::string& header) {
+    grpc::ClientContext context;
+    if (!header.empty()) context.AddMetadata(header, "");
+    v1::DrainResponse response;
+    return cloud.operator_stub->Drain(&context, {}, &response).error_code();
+  };
+  CHECK(drain("") == grpc::StatusCode::OK);
+  for (const char* header :
+       {"x-forwarded-for", "x-forwarded-proto", "forwarded", "x-real-ip", "via"}) {
+    INFO(header);
+    CHECK(drain(header) == grpc::StatusCode::PERMISSION_DENIED);
+  }
+}
+
 TEST_CASE("a budget is charged what a request may use and settled to what it did use") {
   tenancy::Budgets budgets({.requests_day = 100, .tokens_minute = 200}, {});
   Cloud cloud({}, nullptr, &budgets);
