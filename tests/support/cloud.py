@@ -204,15 +204,17 @@ class Workers:
 class SplitWorkers(Workers):
     """Attention workers in the place of shards; `ffn` has the feed-forward workers that they use."""
 
-    def __init__(self, model, layers, attention, ffn, micro_batches=2, more=()):
+    def __init__(self, model, layers, attention, ffn, micro_batches=2, more=(), between=lambda address: address):
+        """`between` gives the address at which attention workers reach a feed-forward worker."""
         super().__init__(model, layers, attention, more)
+        self.between = between
         self.ffn = Workers(model, layers, ffn, more)
         self.ffn.flags = [["--role", "ffn", *flags[2:]] for flags in self.ffn.flags[1:]]
         self.micro_batches = micro_batches
 
     def __enter__(self):
         self.ffn.__enter__()
-        addresses = ",".join(self.ffn.addresses)
+        addresses = ",".join(map(self.between, self.ffn.addresses))
         self.flags[1:] = [["--role", "attention", *flags[2:], "--ffn-workers", addresses, "--micro-batches", str(self.micro_batches)]
                           for flags in self.flags[1:]]
         try:
