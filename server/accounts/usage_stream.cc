@@ -71,17 +71,17 @@ void UsageCursor::Close(int64_t epoch) {
   positions_.erase(positions_.begin(), positions_.upper_bound(epoch));
 }
 
-absl::StatusOr<UsagePage> ReadUsageStream(store::Connection& connection, UsageCursor from,
-                                          const std::vector<std::string>& tenants, int64_t now_us,
-                                          int64_t count) {
-  UsagePage page{.records = {}, .next = std::move(from)};
+absl::StatusOr<UsagePage> ReadUsageStream(store::Connection& connection,
+                                          const UsageQuestion& question) {
+  const std::vector<std::string>& tenants = question.tenants;
+  UsagePage page{.records = {}, .next = question.from};
   WL_ASSIGN_OR_RETURN(const Result epochs,
                       connection.Run("SELECT id, ended_us FROM epoch WHERE id >= $1 ORDER BY id",
                                      {page.next.first_epoch()}));
   bool all_closed = true;
   for (const Row& row : epochs.rows) {
     const int64_t epoch = IntegerOf(row[0]), ended_us = IntegerOf(row[1]);
-    const int64_t room = count - static_cast<int64_t>(page.records.size());
+    const int64_t room = question.count - static_cast<int64_t>(page.records.size());
     if (room <= 0) break;
     WL_ASSIGN_OR_RETURN(const std::vector<PositionedUsage> found,
                         UsageAfter(connection, epoch, page.next.PositionIn(epoch), room));
@@ -99,7 +99,7 @@ absl::StatusOr<UsagePage> ReadUsageStream(store::Connection& connection, UsageCu
                               .charge = usage.charge,
                               .cursor = page.next});
     }
-    const bool over = ended_us != 0 && ended_us + kLateUs < now_us;
+    const bool over = ended_us != 0 && ended_us + kLateUs < question.now_us;
     all_closed = all_closed && over && static_cast<int64_t>(found.size()) < room;
     if (all_closed) page.next.Close(epoch);
   }

@@ -51,9 +51,15 @@ struct UsagePage {
   UsageCursor next;  // also past what the tenants' filter left out
 };
 
-// At most about `count` records of these tenants; empty: of all. None: there are no more yet.
-absl::StatusOr<UsagePage> ReadUsageStream(store::Connection& connection, UsageCursor from,
-                                          const std::vector<std::string>& tenants, int64_t now_us,
-                                          int64_t count);
+struct UsageQuestion {
+  UsageCursor from;
+  std::vector<std::string> tenants;  // empty: all
+  int64_t now_us = 0;
+  int64_t count = 0;  // of records at most, about
+};
+
+// A page without records: there are no more yet.
+absl::StatusOr<UsagePage> ReadUsageStream(store::Connection& connection,
+                                          const UsageQuestion& question);
 
 }  // namespace waferline::accounts

@@ -125,7 +125,7 @@ void AnswerWriter::AppendParts(std::string& out, size_t choice,
   for (size_t i = 0; i < parts.size(); ++i) {
     call += parts[i].kind == text::ToolCallReader::Part::kCall ? 1 : 0;
     Open(out, choice);
-    AppendPart(out, shape_, choice, call, parts[i]);
+    AppendPart(out, shape_, {choice, call}, parts[i]);
     AppendDetails(out, choice, i == 0 ? tokens : std::vector<TokenDetail>(), false);
   }
   if (!parts.empty() || tokens.empty()) return;

@@ -25,8 +25,7 @@ std::string CallId(const ResponseShape& shape, size_t choice, int call) {
   return text::CallId(*shape.calls, {.request_id = shape.id, .choice = choice, .call = call});
 }
 
-void AppendPart(std::string& out, const ResponseShape& shape, size_t choice, int call,
-                const Part& part) {
+void AppendPart(std::string& out, const ResponseShape& shape, CallIndex index, const Part& part) {
   if (part.kind == Part::kText) {
     out += ",\"delta\":{\"content\":";
     AppendQuoted(out, part.text);
@@ -38,10 +37,10 @@ void AppendPart(std::string& out, const ResponseShape& shape, size_t choice, int
     out += ",\"delta\":{\"function_call\":";
   } else {
     out += ",\"delta\":{\"tool_calls\":[{\"index\":";
-    AppendInteger(out, call);
+    AppendInteger(out, index.call);
     if (begins) {
       out += ",\"id\":";
-      AppendQuoted(out, CallId(shape, choice, call));
+      AppendQuoted(out, CallId(shape, index.choice, index.call));
       out += ",\"type\":\"function\"";
     }
     out += ",\"function\":";

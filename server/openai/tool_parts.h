@@ -11,8 +11,13 @@ namespace waferline::openai {
 // A call's id: the same in every answer to the same request, and in no other call of it.
 std::string CallId(const ResponseShape& shape, size_t choice, int call);
 
-// ,"delta":{...} of one part; `call` counts from 0.
-void AppendPart(std::string& out, const ResponseShape& shape, size_t choice, int call,
+struct CallIndex {
+  size_t choice = 0;
+  int call = 0;  // of the choice, from 0
+};
+
+// ,"delta":{...} of one part.
+void AppendPart(std::string& out, const ResponseShape& shape, CallIndex index,
                 const text::ToolCallReader::Part& part);
 
 // ,"message":{...} of all that was generated. Returns whether there are calls, all of

@@ -68,8 +68,11 @@ absl::Status BillingService::Stream(grpc::ServerContext& context,
         Awaited<absl::StatusOr<accounts::UsagePage>>(
             [&](auto done) {
               deps_.accounts->Ask<accounts::UsagePage>(
-                  [tenants, from = *cursor, now_us = NowSeconds() * 1'000'000](auto& connection) {
-                    return ReadUsageStream(connection, from, tenants, now_us, kPageRecords);
+                  [question = accounts::UsageQuestion{.from = *cursor,
+                                                      .tenants = tenants,
+                                                      .now_us = NowSeconds() * 1'000'000,
+                                                      .count = kPageRecords}](auto& connection) {
+                    return ReadUsageStream(connection, question);
                   },
                   std::move(done));
             },

@@ -28,7 +28,7 @@ struct StreamWorld {
   }
   UsagePage Read(const UsageCursor& from, int64_t count = 100,
                  const std::vector<std::string>& tenants = {}, int64_t now_us = kStreamNowUs) {
-    return ReadUsageStream(*connection, from, tenants, now_us, count).value();
+    return ReadUsageStream(*connection, {from, tenants, now_us, count}).value();
   }
 
   store::TemporaryFolder folder;
