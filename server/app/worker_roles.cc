@@ -127,6 +127,17 @@ absl::Status SetCommon(const WorkerOptions& options, const std::string& what,
   return absl::OkStatus();
 }
 
+// Lists the worker in its cell's registry once it listens, and then each driver that has it.
+// `listing` outlives the server.
+template <typename Options>
+void KeepListed(WorkerListing* listing, Options* server) {
+  server->on_ready = [ready = server->on_ready, listing](uint16_t port) {
+    ready(port);
+    listing->Announce(port);
+  };
+  server->on_driver = [listing](uint64_t epoch) { listing->OnDriver(epoch); };
+}
+
 absl::Status RunShardServer(const WorkerOptions& options, const std::string& what,
                             shard::ShardServerOptions server) {
   std::optional<membership::Layers> layers;
@@ -146,11 +157,7 @@ absl::Status RunShardServer(const WorkerOptions& options, const std::string& wha
       WorkerListing listing,
       WorkerListing::Prepare(options.listing, {.role = membership::Role::kShard, .layers = layers},
                              options.listen, options.model));
-  server.on_ready = [ready = server.on_ready, &listing](uint16_t port) {
-    ready(port);
-    listing.Announce(port);
-  };
-  server.on_driver = [&listing](uint64_t epoch) { listing.OnDriver(epoch); };
+  KeepListed(&listing, &server);
   return UntilSignal(
       [&server](const std::atomic<bool>& stop) { return shard::RunShardServer(server, stop); });
 }
@@ -205,11 +212,7 @@ absl::Status RunPrefill(const WorkerOptions& options) {
   WL_ASSIGN_OR_RETURN(WorkerListing listing,
                       WorkerListing::Prepare(options.listing, {.role = membership::Role::kPrefill},
                                              options.listen, options.model));
-  server.on_ready = [ready = server.on_ready, &listing](uint16_t port) {
-    ready(port);
-    listing.Announce(port);
-  };
-  server.on_driver = [&listing](uint64_t epoch) { listing.OnDriver(epoch); };
+  KeepListed(&listing, &server);
   return UntilSignal(
       [&server](const std::atomic<bool>& stop) { return prefill::RunPrefillServer(server, stop); });
 }
