@@ -29,8 +29,12 @@ class Writer {
     Key(key, 6);
     Put(&keys_, value);
   }
-  // Uniform around `middle` with this half width; [rows][columns], or [columns] for no rows.
-  void Tensor(const std::string& name, int rows, int columns, float middle, float half_width) {
+  struct Uniform {
+    float middle = 0;
+    float half_width = 0;
+  };
+  // [rows][columns], or [columns] for no rows.
+  void Tensor(const std::string& name, int rows, int columns, Uniform values) {
     String(&tensors_, name);
     Put(&tensors_, uint32_t{rows > 0 ? 2u : 1u});
     Put(&tensors_, static_cast<uint64_t>(columns));
@@ -38,7 +42,8 @@ class Writer {
     Put(&tensors_, uint32_t{0});  // F32
     Put(&tensors_, static_cast<uint64_t>(data_.size()));
     for (int i = 0; i < std::max(rows, 1) * columns; ++i) {
-      Put(&data_, middle + half_width * static_cast<float>(2 * numbers_.Uniform() - 1));
+      Put(&data_,
+          values.middle + values.half_width * static_cast<float>(2 * numbers_.Uniform() - 1));
     }
     data_.resize((data_.size() + 31) / 32 * 32);
     ++tensor_count_;
@@ -90,10 +95,11 @@ std::string ModelBytes() {
   file.Real("llama.rope.freq_base", 10000);
   file.Number("llama.rope.dimension_count", kHeadDim);
   const auto matrix = [&](const std::string& name, int rows, int columns) {
-    file.Tensor(name + ".weight", rows, columns, 0, std::sqrt(3.0f / static_cast<float>(columns)));
+    file.Tensor(name + ".weight", rows, columns,
+                {0, std::sqrt(3.0f / static_cast<float>(columns))});
   };
   const auto norm = [&](const std::string& name) {
-    file.Tensor(name + ".weight", 0, M::kHidden, 1, 0.5f);
+    file.Tensor(name + ".weight", 0, M::kHidden, {1, 0.5f});
   };
   matrix("token_embd", M::kVocabulary, M::kHidden);
   matrix("output", M::kVocabulary, M::kHidden);

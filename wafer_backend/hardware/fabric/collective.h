@@ -48,7 +48,7 @@ struct CollectiveRun {
   double formula_cycles = 0;
   bool holds = false;  // the right numbers in the right places, nothing left on the wires
 };
-// On so many threads, which change nothing in the result. InvalidArgument for a side outside [2,
+// On `threads` threads; the result does not depend on them. InvalidArgument for a side outside [2,
 // 2048], a length outside [1, 65536], or a shift on a grid that is not square; Fabric's errors.
 absl::StatusOr<CollectiveRun> RunCollective(const Collective& collective,
                                             const CollectiveSize& size, int threads = 1);

@@ -84,13 +84,13 @@ class MeshRun {
     RunResult result;
     int64_t running = running_;
     uint64_t waits = 0;
-    uint32_t cycle = 1;
-    int32_t now = 0;
-    for (uint32_t chunk = 0; running > 0; ++chunk, cycle += kChunk) {
+    StepTime time;
+    int32_t& now = time.now;
+    for (uint32_t chunk = 0; running > 0; ++chunk, time.step += kChunk) {
       if (now >= max_cycles_) {
         return absl::ResourceExhaustedError(absl::StrCat("not done after ", now, " cycles"));
       }
-      RunChunk(band, cycle, now, &tallies_[chunk % 2][static_cast<size_t>(band)], &waits);
+      RunChunk(band, time, &tallies_[chunk % 2][static_cast<size_t>(band)], &waits);
       Tally last;
       for (size_t s = 0; s < kChunk && running > 0; ++s) {
         last = Tally();
@@ -111,19 +111,19 @@ class MeshRun {
     return result;
   }
 
-  void RunChunk(int band, uint32_t cycle, int32_t now, ChunkTally* tally, uint64_t* waits) {
+  void RunChunk(int band, StepTime time, ChunkTally* tally, uint64_t* waits) {
     *tally = ChunkTally();
     const int first = mesh_.rows * band / threads_, end = mesh_.rows * (band + 1) / threads_;
     const bool top = band == 0, bottom = band + 1 == threads_;
     RunRegion({top ? first : first + 1, bottom ? end : end - 1, top ? 0 : -1, bottom ? 0 : -1},
-              cycle, now, tally);
+              time, tally);
     if (threads_ == 1) return;
     rendezvous_.Wait(++*waits);
-    if (!bottom) RunRegion({end - 1, end + 1, 1, 1}, cycle, now, tally);
+    if (!bottom) RunRegion({end - 1, end + 1, 1, 1}, time, tally);
     rendezvous_.Wait(++*waits);
   }
 
-  void RunRegion(const Region& region, uint32_t cycle, int32_t now, ChunkTally* tally) {
+  void RunRegion(const Region& region, StepTime time, ChunkTally* tally) {
     const int lowest = region.low - std::max(0, region.low_grows) * (kChunk - 1);
     const int highest = region.high + std::max(0, region.high_grows) * (kChunk - 1);
     for (int block = lowest; block < highest + kChunk - 1; block += block_) {
@@ -131,7 +131,7 @@ class MeshRun {
         const int low = std::max(region.low - s * region.low_grows, block - s);
         const int high = std::min(region.high + s * region.high_grows, block + block_ - s);
         for (int row = low; row < high; ++row) {
-          StepRow(&mesh_, row, cycle + static_cast<uint32_t>(s), now + s,
+          StepRow(&mesh_, row, {time.step + static_cast<uint32_t>(s), time.now + s},
                   &tally->cycles[static_cast<size_t>(s)]);
         }
       }

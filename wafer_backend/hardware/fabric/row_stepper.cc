@@ -13,7 +13,7 @@ namespace {
 // over the active ones.
 class RowStepper {
  public:
-  RowStepper(Mesh* mesh, int row, uint32_t cycle, int32_t now)
+  RowStepper(Mesh* mesh, int row, StepTime time)
       : mesh_(*mesh),
         tiles_(mesh->tiles.data()),
         channels_(mesh->channels.data()),
@@ -22,16 +22,16 @@ class RowStepper {
         ramps_(mesh->ramps.data()),
         tasks_(mesh->tasks.data()),
         arrivals_(mesh->arrivals.data()),
-        next_(mesh->Active(cycle + 1, row)),
+        next_(mesh->Active(time.step + 1, row)),
         row_words_(mesh->row_words),
         row_(row),
-        cycle_(cycle),
-        now_(now),
+        step_(time.step),
+        now_(time.now),
         ramp_cycles_(mesh->ramp_cycles),
         ramp_room_(static_cast<uint32_t>(mesh->ramp_room)) {}
 
   void Run() {
-    uint64_t* const active = mesh_.Active(cycle_, row_);
+    uint64_t* const active = mesh_.Active(step_, row_);
     for (int i = 0; i < row_words_; ++i) {
       uint64_t word = active[i];
       active[i] = 0;
@@ -60,7 +60,7 @@ class RowStepper {
 
   // Wavelets that came in the last cycle.
   [[gnu::always_inline]] void TakeArrivals(int tile, TileState& state) {
-    Arrivals& arrivals = arrivals_[tile][(cycle_ - 1) % 2];
+    Arrivals& arrivals = arrivals_[tile][(step_ - 1) % 2];
     auto all = std::bit_cast<uint64_t>(arrivals);
     if (all == 0) return;
     arrivals = {};
@@ -81,7 +81,7 @@ class RowStepper {
       bool waits;
       if (channel.ins == 1 && channel.up == kNone) {
         Link& link = links_[channel.first_in];
-        if (Move(state, channel, link.head(), busy)) link.Pop(cycle_);
+        if (Move(state, channel, link.head(), busy)) link.Pop(step_);
         waits = link.count != 0;
       } else {
         waits = MoveSeveral(state, channel, busy);
@@ -101,11 +101,11 @@ class RowStepper {
     bool waits = false;
     for (uint32_t i = 0; i < channel.ins; ++i) {
       // Links into one channel take turns.
-      const uint32_t in = channel.ins == 1 ? 0 : (cycle_ + i) % channel.ins;
+      const uint32_t in = channel.ins == 1 ? 0 : (step_ + i) % channel.ins;
       Link& link = links_[channel.first_in + static_cast<int32_t>(in)];
       if (link.count == 0) continue;
       // What is under way goes before what the core adds.
-      if (Move(state, channel, link.head(), busy)) link.Pop(cycle_);
+      if (Move(state, channel, link.head(), busy)) link.Pop(step_);
       waits |= link.count != 0;
     }
     if (channel.up == kNone) return waits;
@@ -129,14 +129,14 @@ class RowStepper {
     const Wavelet wavelet = head;
     if (channel.out_count == 1) {
       Link& link = links_[outs_[channel.first_out].link];
-      if (!link.Room(cycle_)) return false;
+      if (!link.Room(step_)) return false;
       link.Push(wavelet);
       Announce(outs_[channel.first_out]);
     } else {
       if (channel.blocked) return false;
       const Out* const outs = outs_ + channel.first_out;
       for (uint32_t i = 0; i < channel.out_count; ++i) {
-        if (!links_[outs[i].link].Room(cycle_)) return false;
+        if (!links_[outs[i].link].Room(step_)) return false;
       }
       for (uint32_t i = 0; i < channel.out_count; ++i) {
         links_[outs[i].link].Push(wavelet);
@@ -154,7 +154,7 @@ class RowStepper {
   }
 
   [[gnu::always_inline]] void Announce(const Out& out) {
-    arrivals_[out.tile][cycle_ % 2][out.port] = static_cast<uint16_t>(out.number + 1);
+    arrivals_[out.tile][step_ % 2][out.port] = static_cast<uint16_t>(out.number + 1);
     constexpr int kDown[] = {1, 0, -1, 0};  // came by the north port: one row below
     Wake(out.tile, kDown[out.port]);
   }
@@ -244,7 +244,7 @@ class RowStepper {
   uint64_t* const next_;  // active tiles of this row in the next cycle
   const int row_words_;
   const int row_;
-  const uint32_t cycle_;
+  const uint32_t step_;
   const int32_t now_;
   const int32_t ramp_cycles_;
   const uint32_t ramp_room_;
@@ -262,8 +262,8 @@ void Tally::Add(const Tally& other) {
   next_ready = std::min(next_ready, other.next_ready);
 }
 
-void StepRow(Mesh* mesh, int row, uint32_t cycle, int32_t now, Tally* tally) {
-  RowStepper stepper(mesh, row, cycle, now);
+void StepRow(Mesh* mesh, int row, StepTime time, Tally* tally) {
+  RowStepper stepper(mesh, row, time);
   stepper.Run();
   tally->Add(stepper.tally());
 }

@@ -23,7 +23,11 @@ struct Tally {
   void Add(const Tally& other);
 };
 
-// `cycle` rises from 1 by one each time, `now` by one or, when nothing moved anywhere, by more.
-void StepRow(Mesh* mesh, int row, uint32_t cycle, int32_t now, Tally* tally);
+struct StepTime {
+  uint32_t step = 1;  // rises by one each time
+  int32_t now = 0;    // the cycle: rises by one or, when nothing moved anywhere, by more
+};
+
+void StepRow(Mesh* mesh, int row, StepTime time, Tally* tally);
 
 }  // namespace waferline::fabric

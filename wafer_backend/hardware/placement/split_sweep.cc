@@ -45,14 +45,20 @@ Served LeastCostly(const SplitSweepTask& task, int64_t fit, const Machines& mach
   return best;
 }
 
+struct SideChoice {
+  timing::LayerPart part;
+  int devices = 0;  // 0: as few as fit
+  int64_t context = 0;
+};
+
 absl::StatusOr<SplitSide> SideFor(const SplitSweepTask& task, const silicon::Hardware& hardware,
-                                  timing::LayerPart part, int devices, int64_t context) {
+                                  const SideChoice& choice) {
   return SideOf({.shape = task.shape,
                  .hardware = hardware,
                  .profile = hardware.wafer() != nullptr ? &task.profile : nullptr,
-                 .part = part,
-                 .devices = devices,
-                 .context = context,
+                 .part = choice.part,
+                 .devices = choice.devices,
+                 .context = choice.context,
                  .bytes_per_weight = task.bytes_per_weight});
 }
 
@@ -111,7 +117,7 @@ std::optional<UncutRow> UncutWafers(const SplitSweepTask& task, const silicon::H
 std::optional<UncutRow> UncutAccelerators(const SplitSweepTask& task,
                                           const silicon::Hardware& hardware, int devices,
                                           int64_t context) {
-  const auto side = SideFor(task, hardware, timing::LayerPart::kWhole, devices, context);
+  const auto side = SideFor(task, hardware, {timing::LayerPart::kWhole, devices, context});
   if (!side.ok()) return std::nullopt;
   const std::vector<uint8_t> kind_of = timing::LayersOf(task.shape).kind_of;
   const auto step = [&](int64_t users) { return StepSeconds(*side, kind_of, users, context); };
@@ -192,11 +198,11 @@ absl::StatusOr<SplitSweep> SweepSplits(const SplitSweepTask& task) {
   const int64_t others = static_cast<int64_t>(task.micro_batches.size() * task.link_us.size());
   for (const int64_t context : task.contexts) {
     WL_ASSIGN_OR_RETURN(const SplitSide ffn,
-                        SideFor(task, task.ffn, timing::LayerPart::kFeedForward, 0, context));
+                        SideFor(task, task.ffn, {timing::LayerPart::kFeedForward, 0, context}));
     const int machines = ffn.by_layer && !ffn.wafers ? 1 : ffn.devices;
     for (const int ratio : task.ratios) {
       const auto attention =
-          SideFor(task, task.attention, timing::LayerPart::kAttention, ratio * machines, context);
+          SideFor(task, task.attention, {timing::LayerPart::kAttention, ratio * machines, context});
       if (!attention.ok()) {
         misfit = attention.status();
         sweep.did_not_fit += others;
@@ -225,10 +231,11 @@ absl::StatusOr<SplitSweep> SweepSplits(const SplitSweepTask& task) {
 
 absl::StatusOr<SplitModel> SplitOfRow(const SplitSweepTask& task, const SplitRow& row) {
   WL_ASSIGN_OR_RETURN(SplitSide attention,
-                      SideFor(task, task.attention, timing::LayerPart::kAttention,
-                              row.attention_devices, row.context));
-  WL_ASSIGN_OR_RETURN(SplitSide ffn, SideFor(task, task.ffn, timing::LayerPart::kFeedForward,
-                                             row.ffn_devices, row.context));
+                      SideFor(task, task.attention,
+                              {timing::LayerPart::kAttention, row.attention_devices, row.context}));
+  WL_ASSIGN_OR_RETURN(
+      SplitSide ffn,
+      SideFor(task, task.ffn, {timing::LayerPart::kFeedForward, row.ffn_devices, row.context}));
   SplitModel model = ModelOf(task, std::move(attention), std::move(ffn));
   model.micro_batches = row.micro_batches;
   model.link_latency = Nanoseconds(std::llround(row.link_us * 1e3));

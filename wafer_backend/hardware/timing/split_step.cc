@@ -42,12 +42,16 @@ struct Arrival {
   }
 };
 
-Nanoseconds Simulate(const std::function<const SplitLayer&(size_t)>& layer_at, size_t layers,
-                     int micro_batches, const SplitSides& sides,
+struct LayerList {
+  size_t count = 0;
+  std::function<const SplitLayer&(size_t)> at;
+};
+
+Nanoseconds Simulate(const LayerList& layers, int micro_batches, const SplitSides& sides,
                      std::vector<SplitSpan>* spans = nullptr) {
   std::priority_queue<Arrival, std::vector<Arrival>, std::greater<>> arrivals;
   for (int i = 0; i < micro_batches; ++i) arrivals.push({Nanoseconds(), i, 0});
-  std::vector<Nanoseconds> free(layers * kStops);  // when a server has done what came before
+  std::vector<Nanoseconds> free(layers.count * kStops);  // when a server has done what came before
   Nanoseconds end;
   while (!arrivals.empty()) {
     Arrival next = arrivals.top();
@@ -55,7 +59,7 @@ Nanoseconds Simulate(const std::function<const SplitLayer&(size_t)>& layer_at, s
     const size_t layer = next.passed / kStops, stop = next.passed % kStops;
     const bool own = (stop == 0 && sides.attention_by_layer) || (stop == 2 && sides.ffn_by_layer);
     Nanoseconds& server = free[(own ? layer : 0) * kStops + stop];
-    const Stop there = StopOf(layer_at(layer), stop);
+    const Stop there = StopOf(layers.at(layer), stop);
     const Nanoseconds begin = std::max(server, next.at);
     server = begin + there.takes;
     if (spans != nullptr) {
@@ -63,7 +67,7 @@ Nanoseconds Simulate(const std::function<const SplitLayer&(size_t)>& layer_at, s
           {next.micro_batch, static_cast<int>(layer), static_cast<SplitStop>(stop), begin, server});
     }
     next.at = server + there.then;
-    if (++next.passed < layers * kStops) {
+    if (++next.passed < layers.count * kStops) {
       arrivals.push(next);
     } else {
       end = std::max(end, next.at);
@@ -98,14 +102,14 @@ Nanoseconds SplitStepTime(const SplitLayer& layer, int layers, int micro_batches
   if (slowest * (micro_batches - 1) + shared <= around) {
     return around * layers + slowest * (micro_batches - 1);
   }
-  return Simulate([&](size_t) -> const SplitLayer& { return layer; }, static_cast<size_t>(layers),
+  return Simulate({static_cast<size_t>(layers), [&](size_t) -> const SplitLayer& { return layer; }},
                   micro_batches, sides);
 }
 
 Nanoseconds SplitStepTime(std::span<const SplitLayer> layers, int micro_batches,
                           const SplitSides& sides) {
   WL_CHECK(!layers.empty() && micro_batches >= 1);
-  return Simulate([&](size_t i) -> const SplitLayer& { return layers[i]; }, layers.size(),
+  return Simulate({layers.size(), [&](size_t i) -> const SplitLayer& { return layers[i]; }},
                   micro_batches, sides);
 }
 
@@ -113,7 +117,7 @@ std::vector<SplitSpan> SplitSpans(std::span<const SplitLayer> layers, int micro_
                                   const SplitSides& sides) {
   WL_CHECK(!layers.empty() && micro_batches >= 1);
   std::vector<SplitSpan> spans;
-  Simulate([&](size_t i) -> const SplitLayer& { return layers[i]; }, layers.size(), micro_batches,
+  Simulate({layers.size(), [&](size_t i) -> const SplitLayer& { return layers[i]; }}, micro_batches,
            sides, &spans);
   return spans;
 }

@@ -83,9 +83,9 @@ absl::Status BindLatent(TensorBinder& tensors, const ModelShape& shape, LayerWei
                                       plan.kv_rank, &latent.kv_up));
   } else {
     WL_RETURN_IF_ERROR(
-        tensors.Stacked("attn_k_b", shape.heads, plan.kv_rank, plan.plain_dim, &latent.k_up));
+        tensors.Stacked("attn_k_b", {shape.heads, plan.kv_rank, plan.plain_dim}, &latent.k_up));
     WL_RETURN_IF_ERROR(
-        tensors.Stacked("attn_v_b", shape.heads, plan.value_dim, plan.kv_rank, &latent.v_up));
+        tensors.Stacked("attn_v_b", {shape.heads, plan.value_dim, plan.kv_rank}, &latent.v_up));
   }
   return tensors.Linear("attn_output", shape.hidden, shape.heads * plan.value_dim, &layer.output);
 }

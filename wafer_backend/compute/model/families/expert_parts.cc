@@ -82,9 +82,9 @@ absl::Status BindFeedForward(TensorBinder& tensors, const ModelShape& shape, int
   if (tensors.Has("exp_probs_b.bias")) {
     WL_RETURN_IF_ERROR(tensors.Vector("exp_probs_b.bias", count, &experts.selection_bias));
   }
-  WL_RETURN_IF_ERROR(tensors.Experts("ffn_gate", count, ffn, hidden, &experts.gate));
-  WL_RETURN_IF_ERROR(tensors.Experts("ffn_up", count, ffn, hidden, &experts.up));
-  WL_RETURN_IF_ERROR(tensors.Experts("ffn_down", count, hidden, ffn, &experts.down));
+  WL_RETURN_IF_ERROR(tensors.Experts("ffn_gate", {count, ffn, hidden}, &experts.gate));
+  WL_RETURN_IF_ERROR(tensors.Experts("ffn_up", {count, ffn, hidden}, &experts.up));
+  WL_RETURN_IF_ERROR(tensors.Experts("ffn_down", {count, hidden, ffn}, &experts.down));
   const int64_t shared = shape.experts.shared_ffn;
   if (shared == 0) return absl::OkStatus();
   WL_RETURN_IF_ERROR(tensors.Linear("ffn_gate_shexp", shared, hidden, &layer.gate));

@@ -86,33 +86,33 @@ absl::Status TensorBinder::Vector(std::string_view name, int64_t size, WeightVie
   return CheckF32(full);
 }
 
-absl::Status TensorBinder::Stacked(std::string_view name, int64_t count, int64_t rows, int64_t cols,
+absl::Status TensorBinder::Stacked(std::string_view name, const StackShape& shape,
                                    LinearWeights* linear) {
   const std::string weight = Joined(prefix_, Joined(name, ".weight"));
-  WL_RETURN_IF_ERROR(Tensor(weight, {cols, rows, count}, &linear->matrix));
+  WL_RETURN_IF_ERROR(Tensor(weight, {shape.cols, shape.rows, shape.count}, &linear->matrix));
   WL_RETURN_IF_ERROR(CheckRuns(weight));
   const std::string bias = Joined(prefix_, Joined(name, ".bias"));
   if (file_.FindTensor(bias) == nullptr) return absl::OkStatus();
-  WL_RETURN_IF_ERROR(Tensor(bias, {rows, count}, &linear->bias));
+  WL_RETURN_IF_ERROR(Tensor(bias, {shape.rows, shape.count}, &linear->bias));
   return CheckF32(bias);
 }
 
-absl::Status TensorBinder::Experts(std::string_view name, int64_t count, int64_t rows, int64_t cols,
+absl::Status TensorBinder::Experts(std::string_view name, const StackShape& shape,
                                    ExpertMatrices* experts) {
-  experts->matrices.resize(static_cast<size_t>(count));
+  experts->matrices.resize(static_cast<size_t>(shape.count));
   if (Has(absl::StrCat(Absl(name), ".0.weight"))) {
-    for (int64_t e = 0; e < count; ++e) {
+    for (int64_t e = 0; e < shape.count; ++e) {
       const std::string one = absl::StrCat(Absl(name), ".", e, ".weight");
-      WL_RETURN_IF_ERROR(Matrix(one, rows, cols, &experts->matrices[e]));
+      WL_RETURN_IF_ERROR(Matrix(one, shape.rows, shape.cols, &experts->matrices[e]));
     }
     return absl::OkStatus();
   }
   LinearWeights all;
-  WL_RETURN_IF_ERROR(Stacked(absl::StrCat(Absl(name), "_exps"), count, rows, cols, &all));
-  const size_t bytes = all.matrix.bytes.size() / static_cast<size_t>(count);
+  WL_RETURN_IF_ERROR(Stacked(absl::StrCat(Absl(name), "_exps"), shape, &all));
+  const size_t bytes = all.matrix.bytes.size() / static_cast<size_t>(shape.count);
   for (size_t e = 0; e < experts->matrices.size(); ++e) {
     experts->matrices[e] = all.matrix;
-    experts->matrices[e].rows = rows;
+    experts->matrices[e].rows = shape.rows;
     experts->matrices[e].bytes = all.matrix.bytes.subspan(e * bytes, bytes);
   }
   experts->bias = all.bias;

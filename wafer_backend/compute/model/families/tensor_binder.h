@@ -39,14 +39,17 @@ class TensorBinder {
   enum class Bias { kIfThere, kRequired };
   absl::Status Linear(std::string_view name, int64_t rows, int64_t cols, LinearWeights* linear,
                       Bias bias = Bias::kIfThere);
-  // The same for each of `count` heads: <name>.weight is [cols, rows, count], <name>.bias, if it is
+  struct StackShape {
+    int64_t count = 0;  // matrices
+    int64_t rows = 0;   // of each
+    int64_t cols = 0;
+  };
+  // The same for each of several heads: <name>.weight is [cols, rows, count], <name>.bias, if it is
   // there, [rows, count]. `linear` holds them one below the other.
-  absl::Status Stacked(std::string_view name, int64_t count, int64_t rows, int64_t cols,
-                       LinearWeights* linear);
+  absl::Status Stacked(std::string_view name, const StackShape& shape, LinearWeights* linear);
   // The same for experts, in <name>_exps.weight; in older files <name>.0.weight, <name>.1.weight
   // ...
-  absl::Status Experts(std::string_view name, int64_t count, int64_t rows, int64_t cols,
-                       ExpertMatrices* experts);
+  absl::Status Experts(std::string_view name, const StackShape& shape, ExpertMatrices* experts);
   // <name>.weight of `size`, and <name>.bias if it is there.
   absl::Status Norm(std::string_view name, int64_t size, NormWeights* norm);
   // <name>.weight of [heads][head_dim].
