@@ -64,11 +64,11 @@ void Trouble::InjectAtFrame(FrameFault::How how, Node from, Node to) {
       break;
   }
   for (const auto& [a, b] : {std::pair(from, to), std::pair(to, from)}) {
-    world().net().weather(a, b).trickle = lasting / 4;
+    world().net().conditions(a, b).trickle = lasting / 4;
   }
   world().After(lasting, [this, from, to] {
     for (const auto& [a, b] : {std::pair(from, to), std::pair(to, from)}) {
-      world().net().weather(a, b).trickle = Nanoseconds(0);
+      world().net().conditions(a, b).trickle = Nanoseconds(0);
     }
   });
 }
@@ -125,29 +125,29 @@ void Trouble::Inject(FaultKind kind) {
       TakeOver();
       break;
     default:
-      ChangeWeather(kind);
+      ChangeConditions(kind);
   }
   ++cloud_->figures().faults[static_cast<size_t>(kind)];
 }
 
 void Trouble::Cut(Node from, Node to, Nanoseconds until) {
-  Nanoseconds& cut = world().net().weather(from, to).cut_until;
+  Nanoseconds& cut = world().net().conditions(from, to).cut_until;
   cut = std::max(cut, until);
 }
 
-void Trouble::ChangeWeather(FaultKind kind) {
+void Trouble::ChangeConditions(FaultKind kind) {
   const Node from = AnyNode(), to = AnyNode();
   const Nanoseconds end = world().Now() + Lasting();
-  Weather& weather = world().net().weather(from, to);
+  Conditions& conditions = world().net().conditions(from, to);
   switch (kind) {
     case FaultKind::kDelay:
-      weather.max_delay = world().DrawTime(Milliseconds(1), Milliseconds(100));
+      conditions.max_delay = world().DrawTime(Milliseconds(1), Milliseconds(100));
       break;
     case FaultKind::kLoss:
-      weather.lost_one_in = 2 + world().Draw(20);
+      conditions.lost_one_in = 2 + world().Draw(20);
       break;
     case FaultKind::kPieces:
-      weather.cut_one_in = 1 + world().Draw(3);
+      conditions.cut_one_in = 1 + world().Draw(3);
       break;
     case FaultKind::kCutBothWays:
       Cut(to, from, end);
@@ -157,8 +157,8 @@ void Trouble::ChangeWeather(FaultKind kind) {
       return;
   }
   world().At(end, [this, from, to] {
-    Weather& now = world().net().weather(from, to);
-    now = Weather{.cut_until = now.cut_until};
+    Conditions& now = world().net().conditions(from, to);
+    now = Conditions{.cut_until = now.cut_until};
   });
 }
 
@@ -232,7 +232,7 @@ void Trouble::Mend() {
     if (Cloud::Front* const follower = cloud_->Follower()) cloud_->StartFront(follower);
   }
   for (Node from = 0; from < net.nodes(); ++from) {
-    for (Node to = 0; to < net.nodes(); ++to) net.weather(from, to) = Weather{};
+    for (Node to = 0; to < net.nodes(); ++to) net.conditions(from, to) = Conditions{};
   }
 }
 

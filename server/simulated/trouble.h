@@ -1,6 +1,6 @@
-// What befalls a simulated cloud: faults one after the other, several at a time, each drawn from
-// the seed; then all is mended. Faults change the network's weather, pause and kill processes, and
-// start others in their place.
+// The faults of a simulated cloud: one after the other, several at a time, each drawn from the
+// seed; then all are undone. Faults change how the network treats packets, pause and kill
+// processes, and start others in their place.
 //
 // Owner: RunCloud. Thread: the world's, between two turns.
 #pragma once
@@ -25,7 +25,7 @@ class Trouble {
   void InjectAtFrame(FrameFault::How how, Node from, Node to);
   Process* ProcessOn(Node node);
   void Inject(FaultKind kind);
-  void ChangeWeather(FaultKind kind);
+  void ChangeConditions(FaultKind kind);
   void Cut(Node from, Node to, Nanoseconds until);
   void CrashWorker(bool silent);
   void CrashFront();

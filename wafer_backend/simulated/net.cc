@@ -33,18 +33,18 @@ absl::StatusOr<Node> Net::NodeOf(const std::string& endpoint) const {
 }
 
 Nanoseconds Net::Arrival(Node from, Node to) {
-  const Weather& weather = weather_[{from, to}];
+  const Conditions& conditions = conditions_[{from, to}];
   ++figures_.packets;
-  Nanoseconds at = world_->Now() + world_->DrawTime(weather.min_delay, weather.max_delay);
+  Nanoseconds at = world_->Now() + world_->DrawTime(conditions.min_delay, conditions.max_delay);
   Nanoseconds wait = kRetransmission;
-  while (weather.lost_one_in > 0 && world_->OneIn(weather.lost_one_in)) {
+  while (conditions.lost_one_in > 0 && world_->OneIn(conditions.lost_one_in)) {
     ++figures_.lost;
     at += wait;
     wait = std::min(wait + wait, kMaxRetransmission);
   }
-  if (at < weather.cut_until) {
+  if (at < conditions.cut_until) {
     ++figures_.cut;
-    at = weather.cut_until + world_->DrawTime(weather.min_delay, kRetransmission);
+    at = conditions.cut_until + world_->DrawTime(conditions.min_delay, kRetransmission);
   }
   return at;
 }
@@ -151,7 +151,7 @@ void Net::CompleteRead(End* end) {
   if (end->in.empty() && end->over.empty()) return;
   size_t count = std::min(end->in.size(), end->read_room.size());
   const std::shared_ptr<End> other = end->other.lock();
-  const uint64_t cut = other == nullptr ? 0 : weather_[{other->node, end->node}].cut_one_in;
+  const uint64_t cut = other == nullptr ? 0 : conditions_[{other->node, end->node}].cut_one_in;
   if (count > 1 && cut > 0 && world_->OneIn(cut)) {
     ++figures_.pieces;
     count = 1 + world_->Draw(count - 1);
@@ -231,8 +231,8 @@ absl::StatusOr<size_t> Net::SimSocket::Write(std::span<const uint8_t> bytes) {
   const size_t room = kWindowBytes - std::min(kWindowBytes, other->held());
   size_t count = std::min(bytes.size(), room);
   if (count == 0) return size_t{0};
-  const Weather& weather = net_->weather_[{end_->node, other->node}];
-  if (count > 1 && weather.cut_one_in > 0 && net_->world_->OneIn(weather.cut_one_in)) {
+  const Conditions& conditions = net_->conditions_[{end_->node, other->node}];
+  if (count > 1 && conditions.cut_one_in > 0 && net_->world_->OneIn(conditions.cut_one_in)) {
     ++net_->figures_.pieces;
     count = 1 + net_->world_->Draw(std::min(count - 1, kPacketBytes));
   }
@@ -245,9 +245,9 @@ absl::StatusOr<size_t> Net::SimSocket::Write(std::span<const uint8_t> bytes) {
     ++net_->figures_.overtaken;
     at = other->last_arrival;
   }
-  const size_t piece = weather.trickle > Nanoseconds(0) ? 1 : count;
+  const size_t piece = conditions.trickle > Nanoseconds(0) ? 1 : count;
   for (size_t sent = 0; sent < count; sent += piece) {
-    if (sent > 0) at = at + weather.trickle;
+    if (sent > 0) at = at + conditions.trickle;
     const auto begin = bytes.begin() + static_cast<ptrdiff_t>(sent);
     net_->world_->At(at,
                      [net = net_, other,

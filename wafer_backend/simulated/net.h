@@ -28,7 +28,7 @@ struct Process;
 using Node = uint32_t;
 
 // How one direction between two nodes treats packets.
-struct Weather {
+struct Conditions {
   Nanoseconds min_delay = Microseconds(20);
   Nanoseconds max_delay = Microseconds(200);
   uint64_t lost_one_in = 0;  // packets; 0: none
@@ -60,13 +60,13 @@ class Net {
   // A reactor's part of it.
   std::unique_ptr<link::Network> Attach(Process* process);
 
-  Weather& weather(Node from, Node to) { return weather_[{from, to}]; }
+  Conditions& conditions(Node from, Node to) { return conditions_[{from, to}]; }
   // From now on a node that dies falls silent: no reset tells its peers.
   void SetSilentDeath(Node node, bool silent) { silent_[node] = silent; }
   // Resets one of the connections between two nodes, if there are any.
   void ResetOne(Node a, Node b);
-  // `call` hears of each frame of wafer_backend/compute/link, by its kind, before it leaves. It may
-  // change the weather, for this frame too, and what is to happen later.
+  // `call` is called for each frame of wafer_backend/compute/link, with its kind, before it leaves.
+  // It may change the conditions, for this frame too, and schedule later actions.
   void OnFrame(std::function<void(Node from, Node to, uint8_t kind)> call) {
     on_frame_ = std::move(call);
   }
@@ -105,7 +105,7 @@ class Net {
 
   World* const world_;
   std::vector<std::string> nodes_;
-  std::map<std::pair<Node, Node>, Weather> weather_;
+  std::map<std::pair<Node, Node>, Conditions> conditions_;
   std::map<Node, bool> silent_;
   std::map<Node, Listening> listening_;
   std::vector<std::weak_ptr<End>> ends_;
