@@ -58,7 +58,7 @@ absl::StatusOr<Endpoint> ParseEndpoint(std::string_view url) {
   }
   endpoint.base_path = parsed->encoded_path();
   if (!endpoint.base_path.empty() && endpoint.base_path.front() != '/') {
-    // Boost 1.81 takes what is no digit after the colon for the path.
+    // Boost 1.81 takes what is not a digit after the colon for the path.
     return Wrong(url, "its port is not a number from 1 to 65535");
   }
   while (endpoint.base_path.ends_with('/')) endpoint.base_path.pop_back();

@@ -41,7 +41,7 @@ std::optional<uint32_t> CountOf(const json::value* value) {
   return static_cast<uint32_t>(*number);
 }
 
-// Null if it is no JSON.
+// Null if it is not JSON.
 json::value Parsed(const std::string& text) {
   json::error_code error;
   return json::parse(text, error);

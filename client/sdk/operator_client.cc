@@ -14,8 +14,8 @@ constexpr size_t kMaxOperatorBytes = 16 << 20;
 
 absl::Status OperatorClient::Check(const Endpoint& endpoint) {
   if (endpoint.protocol == Endpoint::Protocol::kHttp) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(endpoint.url(), ": operators ask over HTTP; give the server's http:// address"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      endpoint.url(), ": operators' commands use HTTP; give the server's http:// address"));
 }
 
 absl::StatusOr<std::string> OperatorClient::Get(const std::string& path) {

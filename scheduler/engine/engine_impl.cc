@@ -36,7 +36,7 @@ void EngineImpl::Submit(Ticket ticket, ValidRequest request) {
 
 void EngineImpl::Cancel(Ticket ticket) {
   if (const std::optional<SlotIndex> slot = sequences().Find(ticket)) {
-    OnOver(*slot, FinishReason::kCancelled, absl::CancelledError("the client went away"));
+    OnOver(*slot, FinishReason::kCancelled, absl::CancelledError("the client disconnected"));
   }
 }
 

@@ -91,7 +91,7 @@ void HandoffLedger::Renew(Handoff* handoff, const KvLink& link) {
   Bytes left;
   for (const KvLink::Transfer flow : handoff->flows) left += link.Left(flow);
   const Bytes moved = lease.started - left;
-  // What is sent arrives: the link's latency is no standstill.
+  // What is sent arrives: the link's latency is not a standstill.
   const bool moves = moved > lease.moved || left == Bytes();
   if (moves || lease.could_move) lease.lost = moves ? 0 : lease.lost + 1;
   lease.could_move = left > Bytes();

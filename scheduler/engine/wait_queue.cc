@@ -43,8 +43,8 @@ void WaitQueue::DropIdleTenants() {
 void WaitQueue::Push(std::string_view name, const Entry& entry) {
   Tenant& tenant = Of(name);
   if (fair_ && tenant.heap.empty()) {
-    // Idle time is no credit: a tenant that starts to wait is lifted to the lowest counter of those
-    // waiting.
+    // Idle time is not credit: a tenant that starts to wait is lifted to the lowest counter of
+    // those waiting.
     int64_t lowest = std::numeric_limits<int64_t>::max();
     for (const Tenant& other : tenants_) {
       if (!other.heap.empty()) lowest = std::min(lowest, other.served);

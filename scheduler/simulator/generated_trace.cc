@@ -99,7 +99,7 @@ uint32_t DrawModel(const std::vector<ModelShare>& mix, SeededStream* random) {
 
 absl::StatusOr<Trace> Generate(const Workload& w) {
   if (w.requests < 1 || w.requests > 100'000'000) {
-    return absl::InvalidArgumentError("requests lies from 1 to 100000000");
+    return absl::InvalidArgumentError("requests must be from 1 to 100000000");
   }
   if (w.prefix_share > 0 && (w.prefix_tokens < w.block_tokens || w.prefixes < 1)) {
     return absl::InvalidArgumentError("common prefixes are at least one block long, and one");

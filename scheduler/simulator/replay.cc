@@ -74,9 +74,9 @@ class ReplayRun final : public Replay, private EventTarget {
 
 absl::Status ReplayRun::Start(std::vector<engine::LaneSpec> lanes) {
   if (!(options_.speed_up > 0 && options_.speed_up <= 1e9)) {
-    return absl::InvalidArgumentError("speed_up lies above 0 and not above 1e9");
+    return absl::InvalidArgumentError("speed_up must be above 0 and at most 1e9");
   }
-  if (options_.repeat < 1) return absl::InvalidArgumentError("repeat is at least 1");
+  if (options_.repeat < 1) return absl::InvalidArgumentError("repeat must be at least 1");
   const double run_seconds = ToSeconds(trace_->span) * options_.repeat / options_.speed_up;
   if (run_seconds > kMaxRunSeconds) {
     return absl::InvalidArgumentError(absl::StrCat("the run would take ", run_seconds,

@@ -65,7 +65,7 @@ absl::Status NoDatabase() {
 }
 
 absl::Status Accounts::Busy() {
-  return absl::UnavailableError("too many questions wait for the database; ask again");
+  return absl::UnavailableError("too many queries wait for the database; try again later");
 }
 
 Accounts::Accounts(Options options) : options_(std::move(options)) {}
@@ -209,7 +209,7 @@ void Accounts::CreateKey(const Key& wanted, Done<NewKey> done) {
     if (const absl::Status bad = CheckTitle(wanted.name); !bad.ok()) return done(bad);
   }
   if (wanted.expires_us != 0 && wanted.expires_us <= options_.unix_us()) {
-    return done(FieldError("expires_at", "is past"));
+    return done(FieldError("expires_at", "is in the past"));
   }
   if (options_.store != nullptr && !options_.keys->required() && !wanted.admin) {
     return done(FieldError("admin",
@@ -254,7 +254,7 @@ void Accounts::SetQuota(const Quota& quota, Done<Quota> done) {
   }
   if (quota.soft_micro && quota.hard_micro && *quota.soft_micro > *quota.hard_micro) {
     return done(FieldError("monthly_soft_usd",
-                           "is more than monthly_hard_usd, so it could never be passed"));
+                           "is more than monthly_hard_usd, so it could never be reached"));
   }
   const bool limited =
       quota.requests_day || quota.tokens_minute || quota.concurrent || quota.hard_micro;

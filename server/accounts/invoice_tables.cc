@@ -89,7 +89,7 @@ absl::Status Keep(Connection& connection, const billing::FinalInvoice& closed, i
                        "status = 'posted' AND ended_us < $2",
                        {name.tenant, name.month.end_us(), name.period()}));
     if (billed.changed != records) {
-      return absl::UnavailableError("another server has recorded late usage meanwhile; ask again");
+      return absl::UnavailableError("another server has recorded late usage meanwhile; try again");
     }
   }
   return AddTransfer(connection, closed.transfer());
@@ -175,7 +175,7 @@ absl::StatusOr<KeptInvoice> CloseInvoice(Connection& connection, const PriceBook
   if (draft.earlier) {
     const InvoiceName earlier{name.tenant, *draft.earlier};
     return absl::FailedPreconditionError(absl::StrCat("invoice ", earlier.Text(),
-                                                      " has records and is no final one yet: "
+                                                      " has records and is not a final one yet: "
                                                       "close it first"));
   }
   WL_ASSIGN_OR_RETURN(const Plan* plan, PlanAt(book, draft.invoice.plan, now_us));
@@ -196,7 +196,8 @@ absl::StatusOr<KeptInvoice> CreditInvoice(Connection& connection, const PriceBoo
   for (const CreditNote& before : kept->credits) {
     if (before.id != note.id) continue;
     if (before.amount == note.amount && before.reason == note.reason) return *kept;
-    return absl::AlreadyExistsError(absl::StrCat("credit note ", note.id, " is another one"));
+    return absl::AlreadyExistsError(
+        absl::StrCat("credit note ", note.id, " exists with another amount or reason"));
   }
   note.invoice = name.Text();
   note.tenant = name.tenant;
@@ -214,7 +215,7 @@ absl::StatusOr<KeptInvoice> CreditInvoice(Connection& connection, const PriceBoo
           {note.id, name.tenant, name.period(), note.amount.count(), note.reason, note.at_us}));
   if (added.changed == 0) {
     return absl::AlreadyExistsError(
-        absl::StrCat("credit note ", note.id, " is one of another invoice"));
+        absl::StrCat("credit note ", note.id, " belongs to another invoice"));
   }
   // Two servers that credit at once do not pass the total together.
   WL_ASSIGN_OR_RETURN(

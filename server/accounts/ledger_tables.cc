@@ -115,7 +115,7 @@ absl::Status ReadUsage(Connection& connection, LedgerContents* contents) {
       const auto invoice = invoices.find({usage.record.tenant, Month{period / 100, period % 100}});
       if (invoice == invoices.end()) {
         return absl::FailedPreconditionError(absl::StrCat(
-            "usage ", usage.record.id, " is on an invoice that there is not: ", period));
+            "usage ", usage.record.id, " is on an invoice that does not exist: ", period));
       }
       invoice->second->usage_ids.push_back(usage.record.id);
     }

@@ -23,7 +23,8 @@ using store::TextOf;
 constexpr int64_t kLateUs = 3600LL * 1'000'000;
 
 absl::Status NoCursor() {
-  return absl::InvalidArgumentError("is no cursor: send the one of the last record, as it came");
+  return absl::InvalidArgumentError(
+      "is not a cursor: send the cursor of the last record, unchanged");
 }
 
 std::optional<int64_t> Number(std::string_view text) {

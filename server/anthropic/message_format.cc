@@ -199,7 +199,7 @@ void MessageFormat::AppendStop(std::string& out) const {
   }
 }
 
-// Tokens that came from a cache are no input tokens in this protocol.
+// Tokens that came from a cache are not input tokens in this protocol.
 void MessageFormat::AppendUsage(std::string& out, const Usage& usage) const {
   out += ",\"usage\":{\"input_tokens\":";
   AppendInteger(out, usage.prompt_tokens - usage.cached_tokens);

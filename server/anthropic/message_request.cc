@@ -240,7 +240,7 @@ absl::StatusOr<openai::ParsedRequest> ParseMessages(std::string_view body,
   parsed->shape.id = "msg_" + envelope.request_id;
   if (parsed->shape.wants_details()) {
     return openai::FieldError("waferline.instants",
-                              "'waferline.instants' is of /v1/chat/completions");
+                              "'waferline.instants' is supported by /v1/chat/completions only");
   }
   if (!reader.warning().empty()) {
     if (!parsed->warning.empty()) parsed->warning += "; ";

@@ -154,7 +154,7 @@ absl::Status CellMember::RequireLargerEpoch(const std::vector<membership::Chain>
   return absl::UnavailableError(absl::StrCat(
       "epoch ", claimed_epoch_, " is not larger than epoch ", seen,
       ", which workers have seen: the registry was restored from a backup, or lost its "
-      "data; a larger one is asked for"));
+      "data; a larger one will be used"));
 }
 
 void CellMember::KeepClaims(const JoinChain& join) {
@@ -184,7 +184,7 @@ void CellMember::KeepStandbys() {
   }
 }
 
-// Of workers that are in no chain and are no standbys.
+// Of workers that are in no chain and are not standbys.
 void CellMember::LookForChains(const JoinChain& join) {
   for (Fleet& fleet : fleets_) {
     if (fleet.chains.size() >= fleet.wish.chains) continue;

@@ -49,7 +49,7 @@ absl::Status BatchBook::Write(store::Writer::Work work) {
   std::future<absl::Status> result = done->get_future();
   writer_->Post(std::move(work), [done](const absl::Status& status) { done->set_value(status); });
   if (result.wait_for(kMaxCommitWait) != std::future_status::ready) {
-    return absl::UnavailableError("the usage database takes nothing now");
+    return absl::UnavailableError("the usage database cannot be written to now");
   }
   return result.get();
 }

@@ -57,7 +57,7 @@ class InputReader {
     json::error_code error;
     const json::value value = Parse(text_.substr(line.begin, line.size), &error);
     if (error || !value.is_object()) {
-      const std::string why = error ? error.message() : "it is no object";
+      const std::string why = error ? error.message() : "it is not an object";
       return Fail({line.number, "invalid_json", absl::StrCat("is not a JSON object: ", why), ""});
     }
     const absl::Status status = Check(value.get_object(), endpoint_, &custom_id);

@@ -41,7 +41,7 @@ Multipliers ReadMultipliers(YamlForm& form, ModelPrices* out) {
   return by;
 }
 
-// `price` times `a` and `b`; a product that is no whole picodollar is an error of `field`.
+// `price` times `a` and `b`; a product that is not a whole picodollar is an error of `field`.
 UnitPrice Product(YamlForm& form, const std::string& field, UnitPrice price,
                   std::pair<Multiplier, Multiplier> by) {
   auto product = price.Scaled(by.first);

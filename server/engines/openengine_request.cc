@@ -81,7 +81,7 @@ absl::Status ReadStopping(const oe::StoppingOptions& from, v1::StopConditions* t
     if (condition.has_stop_text()) to->add_strings(condition.stop_text());
     if (condition.has_stop_token_id()) ids.Add(condition.stop_token_id());
     if (condition.condition_case() == oe::StopCondition::CONDITION_NOT_SET) {
-      return FieldError("stopping.conditions", "has one without stop_text or stop_token_id");
+      return FieldError("stopping.conditions", "each must have stop_text or stop_token_id");
     }
   }
   return ReadIds("stopping.conditions", ids, to->mutable_token_ids());
@@ -110,7 +110,7 @@ absl::Status ReadKv(const oe::GenerateRequest& message, v1::GenerateRequest* to)
   const google::protobuf::Value* type = ExtraOf(message, "request_type");
   if (type != nullptr && type->string_value() == "context_only") {
     if (message.kv().has_session()) {
-      return FieldError("kv.session", "makes no sense with extra.request_type context_only");
+      return FieldError("kv.session", "must be absent with extra.request_type context_only");
     }
     auto& fields = *to->mutable_kv_transfer_params()->mutable_fields();
     fields["do_remote_decode"].set_bool_value(true);

@@ -103,7 +103,7 @@ void RunBatchLine(Generations& generations, const TakeRecords& take, const batch
     if (line.endpoint == endpoint.path) return endpoint.answer(generations, call);
   }
   const absl::Status unknown =
-      absl::NotFoundError(absl::StrCat("there is no ", line.endpoint, " here any more"));
+      absl::NotFoundError(absl::StrCat("there is no ", line.endpoint, " any more"));
   generations.SendError(*exchange, unknown, Nanoseconds(0));
 }
 

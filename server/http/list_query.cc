@@ -29,8 +29,8 @@ absl::Status ReadParameter(const std::string& name, const std::string& value,
     page->oldest_first = value == "asc";
   } else {
     return openai::FieldError(
-        name, absl::StrCat("is not known here; known are after, limit",
-                           rules.ordered ? ", order" : "", rules.of_files ? ", purpose" : ""));
+        name, absl::StrCat("is not known here; known: after, limit", rules.ordered ? ", order" : "",
+                           rules.of_files ? ", purpose" : ""));
   }
   return absl::OkStatus();
 }

@@ -62,10 +62,10 @@ void Api::Layout(const Call& call) { SendJson(*call.exchange, operations_.layout
 
 void Api::Watch(const Call& call) {
   if (live_feed_.Watch(call.exchange)) return;
-  generations_->SendError(
-      *call.exchange,
-      absl::UnavailableError(absl::StrCat(LiveFeed::kMaxViewers, " watch the cloud already")),
-      Seconds(10));
+  generations_->SendError(*call.exchange,
+                          absl::UnavailableError(absl::StrCat(
+                              LiveFeed::kMaxViewers, " viewers are connected, the maximum")),
+                          Seconds(10));
 }
 
 }  // namespace waferline::http

@@ -126,8 +126,8 @@ absl::Status ReadListField(const std::string& name, const std::string& value, Li
                      : what == Listed::kAdminKeys   ? ", order"
                      : what == Listed::kProjectKeys ? ", owner_project_access"
                                                     : "";
-  return openai::FieldError(
-      name, absl::StrCat("is not known here; known are limit, after, tenant", more));
+  return openai::FieldError(name,
+                            absl::StrCat("is not known here; known: limit, after, tenant", more));
 }
 
 struct NamedOrder {
@@ -168,7 +168,7 @@ absl::StatusOr<std::string> ReadTenantQuery(std::string_view query) {
     return std::string(query.substr(kTenant.size()));
   }
   return openai::FieldError(std::string(query.substr(0, query.find('='))),
-                            "is not known here; known is tenant");
+                            "is not known here; known: tenant");
 }
 
 absl::StatusOr<accounts::Project> ReadProject(std::string_view body, const std::string& tenant) {

@@ -42,7 +42,7 @@ const accounts::Key* Find(const std::vector<accounts::Key>& keys, const std::str
 
 }  // namespace
 
-// Who is no administrator sees its own tenant's.
+// Who is not an administrator sees its own tenant's.
 std::string AccountRoutes::TenantOf(const Call& call, const std::string& asked) {
   return call.caller.admin ? asked : call.caller.tenant;
 }

@@ -144,7 +144,7 @@ void RequestReader::Proceed() {
   ReadSome();
 }
 
-// Line ends before a request are no request: an idle connection stays idle.
+// Line ends before a request are not a request: an idle connection stays idle.
 void RequestReader::BeginHeader() {
   buffer_.consume(LeadingLineEnds(Buffered()));
   if (buffer_.size() == 0 || Buffered() == "\r") {

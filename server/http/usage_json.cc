@@ -98,7 +98,7 @@ class QueryReader {
     }
     return openai::FieldError(
         name, absl::StrCat(
-                  "is not known here; known are start_time, end_time, bucket_width, "
+                  "is not known here; known: start_time, end_time, bucket_width, "
                   "group_by, limit, page, ",
                   absl::StrJoin(
                       std::vector<std::string>(kind_.filters.begin(), kind_.filters.end()), ", ")));

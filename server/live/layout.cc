@@ -24,7 +24,7 @@ std::string LabelOf(const PlacedPiece& piece) {
   return piece.part == Part::kOutput ? "out" : std::to_string(piece.layer);
 }
 
-// `stage`: of the unit's pipeline. The embedding is no stage of its own: the first one waits for
+// `stage`: of the unit's pipeline. The embedding is not a stage of its own: the first one waits for
 // it.
 json::array StagesOf(const placement::Placement& placed) {
   json::array stages;

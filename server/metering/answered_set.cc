@@ -23,7 +23,7 @@ absl::StatusOr<AnsweredSet> AnsweredSet::Parse(std::string_view text) {
     const bool after = set.ranges_.empty() || set.ranges_.rbegin()->second < first;
     if (!valid || !after) {
       return absl::InvalidArgumentError(
-          absl::StrCat("'", part, "' is no range of ordinals after those before it"));
+          absl::StrCat("'", part, "' is not a range of ordinals after those before it"));
     }
     set.ranges_[first] = last;
   }

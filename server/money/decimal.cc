@@ -60,9 +60,9 @@ bool ReadNumber(std::string_view text, Digits* out) {
 absl::StatusOr<Wide> ParseScaled(std::string_view text, int decimals) {
   Digits number;
   if (!ReadNumber(text, &number)) {
-    return absl::InvalidArgumentError(absl::StrCat("\"",
-                                                   std::string(text.substr(0, kMaxCharacters)),
-                                                   "\" is no decimal number such as 0.35 or 2e9"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", std::string(text.substr(0, kMaxCharacters)),
+                     "\" is not a decimal number such as 0.35 or 2e9"));
   }
   const size_t first = std::min(number.digits.find_first_not_of('0'), number.digits.size());
   number.digits.erase(0, first);

@@ -48,8 +48,8 @@ absl::StatusOr<UnitPrice> UnitPrice::ParsePerUnit(std::string_view text) {
 absl::StatusOr<UnitPrice> UnitPrice::Scaled(Multiplier by) const {
   const Wide product = Wide{pico_} * by.thousandths();
   if (product % kThousand != 0) {
-    return absl::InvalidArgumentError(absl::StrCat(FormatPerMillion(), " $ a million x ",
-                                                   by.Format(), " is no whole picodollar a unit"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        FormatPerMillion(), " $ a million x ", by.Format(), " is not a whole picodollar a unit"));
   }
   if (product / kThousand > kMaxUnitPico) {
     return absl::OutOfRangeError("a price is above 1000000 $ a unit");

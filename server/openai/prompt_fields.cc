@@ -62,7 +62,7 @@ absl::StatusOr<Prompt> FromIds(const std::string& name, const json::array& ids,
 }
 
 // {"name": ..., "arguments": JSON as a string} with the arguments as what they are, as templates
-// expect it. Arguments that are no JSON object stay a string.
+// expect it. Arguments that are not a JSON object stay a string.
 absl::StatusOr<json::object> ReadCall(const json::object& object, const std::string& path) {
   Fields function(object, path + ".");
   function.Require({"name", "arguments"});
@@ -130,7 +130,7 @@ absl::StatusOr<text::ChatMessage> ReadMessage(const json::value& value, const st
   WL_RETURN_IF_ERROR(fields.status());
   WL_ASSIGN_OR_RETURN(message.tool_calls, ReadCalls(fields));
   if (!message.tool_calls.empty() && message.role != "assistant") {
-    fields.Fail("tool_calls", "are of an assistant only");
+    fields.Fail("tool_calls", "are for role assistant only");
     return fields.status();
   }
   if (message.role == "assistant") {

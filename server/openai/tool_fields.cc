@@ -35,7 +35,7 @@ void ReadFunction(const json::object& object, const std::string& path, Fields& f
   if (!schema) function.Fail("parameters", "must be the schema of an object");
   if (schema) tool.arguments = *std::move(schema);
   for (const auto& other : request->calls.tools) {
-    if (other.name == tool.name) function.Fail("name", "is that of another tool, too");
+    if (other.name == tool.name) function.Fail("name", "is the name of another tool, too");
   }
   if (!function.ok()) return fields.Fail(function.status());
   request->calls.tools.push_back(std::move(tool));

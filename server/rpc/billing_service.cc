@@ -49,7 +49,7 @@ absl::StatusOr<UsageQuery> ReadQuery(const v1::GetUsageRequest& request, int64_t
   if (end <= request.start_unix_seconds() || end > kMaxUnixSeconds) {
     return Wrong("end_unix_seconds", "must be after start_unix_seconds, before the year 2200");
   }
-  if (!v1::BucketWidth_IsValid(request.width())) return Wrong("width", "is no BucketWidth");
+  if (!v1::BucketWidth_IsValid(request.width())) return Wrong("width", "is not a BucketWidth");
   if (request.max_buckets() > kMaxBuckets) {
     return Wrong("max_buckets", absl::StrCat("must be at most ", kMaxBuckets));
   }
@@ -65,7 +65,7 @@ absl::StatusOr<UsageQuery> ReadQuery(const v1::GetUsageRequest& request, int64_t
   for (int i = 0; i < request.group_by_size(); ++i) {
     const int group = request.group_by(i);
     if (group == v1::USAGE_GROUP_UNSPECIFIED || !v1::UsageGroup_IsValid(group)) {
-      return Wrong(absl::StrCat("group_by[", i, "]"), "is no UsageGroup");
+      return Wrong(absl::StrCat("group_by[", i, "]"), "is not a UsageGroup");
     }
     const auto by = static_cast<UsageBy>(group - 1);
     const bool repeated =

@@ -42,7 +42,7 @@ const char* RoleOf(v1::Role role) {
 }
 
 // The calls of a message, with arguments as what they are, as templates expect it. Arguments that
-// are no JSON object stay a text.
+// are not a JSON object stay a text.
 json::array CallsOf(const v1::ChatMessage& message) {
   json::array calls;
   for (const v1::ToolCall& call : message.tool_calls()) {
@@ -67,16 +67,16 @@ absl::StatusOr<text::ChatMessage> DecodeMessage(const v1::ChatMessage& message,
   const bool assistant = message.role() == v1::ROLE_ASSISTANT;
   const bool tool = message.role() == v1::ROLE_TOOL;
   if (!assistant && message.tool_calls_size() > 0) {
-    return FieldError(at + ".tool_calls", "are of an assistant only");
+    return FieldError(at + ".tool_calls", "are for ROLE_ASSISTANT only");
   }
   if (!assistant && !message.reasoning().empty()) {
-    return FieldError(at + ".reasoning", "is of an assistant only");
+    return FieldError(at + ".reasoning", "is for ROLE_ASSISTANT only");
   }
   if (!tool && !message.tool_call_id().empty()) {
-    return FieldError(at + ".tool_call_id", "is of a tool only");
+    return FieldError(at + ".tool_call_id", "is for ROLE_TOOL only");
   }
   if (!tool && !message.tool_name().empty()) {
-    return FieldError(at + ".tool_name", "is of a tool only");
+    return FieldError(at + ".tool_name", "is for ROLE_TOOL only");
   }
   if (static_cast<size_t>(message.tool_calls_size()) > serving::kMaxContentParts) {
     return FieldError(at + ".tool_calls",
@@ -98,7 +98,8 @@ absl::Status DecodeTool(const v1::Tool& tool, const std::string& at, grammar::To
                                                  " letters, digits, '_', '-' and '.'"));
   }
   for (const auto& other : calls->tools) {
-    if (other.name == tool.name()) return FieldError(at + ".name", "is that of another tool, too");
+    if (other.name == tool.name())
+      return FieldError(at + ".name", "is the name of another tool, too");
   }
   json::object function = {{"name", tool.name()}};
   if (!tool.description().empty()) function["description"] = tool.description();

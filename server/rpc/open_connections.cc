@@ -18,7 +18,7 @@
 namespace waferline::rpc {
 namespace {
 
-// 0 if the descriptor is no socket (any more).
+// 0 if the descriptor is not a socket (any more).
 ino_t SocketOf(int descriptor) {
   struct stat info;
   if (fstat(descriptor, &info) != 0 || !S_ISSOCK(info.st_mode)) return 0;

@@ -79,7 +79,7 @@ absl::Status BillingService::Stream(grpc::ServerContext& context,
             kStreamPatience, "the database has not answered within 10 s"));
     const bool more = page.next.Text() != cursor->Text();
     for (const accounts::StreamedUsage& usage : page.records) {
-      if (!writer->Write(MessageOf(usage))) return absl::CancelledError("the client has left");
+      if (!writer->Write(MessageOf(usage))) return absl::CancelledError("the client disconnected");
     }
     *cursor = page.next;
     if (more) continue;
@@ -87,13 +87,13 @@ absl::Status BillingService::Stream(grpc::ServerContext& context,
     MutexLock lock(&pause_mutex_);
     pause_.WaitFor(&pause_mutex_, kLookAgain, [] { return false; });
   }
-  return absl::CancelledError("the client or the server has left");
+  return absl::CancelledError("the client disconnected, or the server is stopping");
 }
 
 grpc::Status BillingService::StreamUsage(grpc::ServerContext* context,
                                          const v1::StreamUsageRequest* request,
                                          grpc::ServerWriter<v1::StreamUsageResponse>* writer) {
-  absl::Status status = absl::ResourceExhaustedError("16 streams of usage are under way; end one");
+  absl::Status status = absl::ResourceExhaustedError("16 streams of usage are open; close one");
   if (streams_.fetch_add(1) < kMaxStreams) status = Stream(*context, *request, writer);
   --streams_;
   return ToGrpcStatus(status);

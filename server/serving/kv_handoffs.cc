@@ -39,7 +39,7 @@ absl::StatusOr<int64_t> SecondsOf(const KvParams& handed, std::string_view name)
   int64_t seconds = 0;
   const auto read = std::from_chars(text.data(), text.data() + text.size(), seconds);
   if (read.ec == std::errc() && read.ptr == text.data() + text.size()) return seconds;
-  return absl::InvalidArgumentError(absl::StrCat(Absl(name), " is no number"));
+  return absl::InvalidArgumentError(absl::StrCat(Absl(name), " is not a number"));
 }
 
 // Takes as long whatever is equal in them.
@@ -57,7 +57,7 @@ absl::Status CheckNames(const KvParams& asked, bool prefill) {
     if (known) continue;
     return absl::InvalidArgumentError(
         absl::StrCat("has '", name, "', which is not read here; ",
-                     prefill ? "do_remote_decode: true stands alone, others may be null"
+                     prefill ? "with do_remote_decode: true all others must be null"
                              : "send what was handed over as it came"));
   }
   return absl::OkStatus();
@@ -79,7 +79,7 @@ absl::StatusOr<KvParams> KvHandoffs::Apply(const KvParams& asked, int64_t unix_s
   const bool decode = IsTrue(asked, kDecode);
   if (!enabled()) {
     return absl::InvalidArgumentError(
-        "this server hands no KV to another one and takes none; send the request whole");
+        "this server has no kv_transfer: it neither sends nor takes KV; send the whole request");
   }
   if (prefill == decode) {
     return absl::InvalidArgumentError(

@@ -158,7 +158,7 @@ absl::Status SqliteFiles::StatusOf(State state) {
           "restart the server");
     case State::kChanged:
       return absl::UnavailableError(
-          "the usage database was cut or written to by another program than SQLite while this "
+          "the usage database was cut or written to by another program (not SQLite) while this "
           "server uses it: stop the server; if the file is as it was (only the time of its last "
           "change was set), start it again; else first put a whole copy in its place, without the "
           "-wal and -shm of "

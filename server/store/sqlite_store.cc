@@ -89,7 +89,7 @@ absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStoreToRead(const std::string& 
     return absl::NotFoundError(absl::StrCat(path, ": there is no such file"));
   }
   if (!std::filesystem::is_regular_file(path, error)) {  // SQLite would wait for a pipe's writer
-    return absl::FailedPreconditionError(absl::StrCat(path, ": is no plain file"));
+    return absl::FailedPreconditionError(absl::StrCat(path, ": is not a plain file"));
   }
   return std::make_unique<SqliteReadStore>(RealPath(path));
 }

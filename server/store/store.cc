@@ -22,7 +22,7 @@ absl::StatusOr<std::unique_ptr<Store>> MakeStore(const std::string& url, Durabil
     return MakePostgresStore(url);
   }
   return absl::InvalidArgumentError(absl::StrCat(
-      "'", url, "' is no store: allowed are sqlite:PATH and postgresql://HOST/DATABASE"));
+      "'", url, "' is not a store: allowed are sqlite:PATH and postgresql://HOST/DATABASE"));
 }
 
 absl::Status Named(const Store& store, const absl::Status& status) {

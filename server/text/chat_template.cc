@@ -86,7 +86,7 @@ absl::StatusOr<ChatTemplate> ChatTemplate::Named(std::string_view name,
     return FromText(std::string(name), built_in.source, std::move(tokenizer));
   }
   return absl::NotFoundError(absl::StrCat("there is no chat template '", Absl(name),
-                                          "', known are: ", absl::StrJoin(BuiltInNames(), ", ")));
+                                          "', known: ", absl::StrJoin(BuiltInNames(), ", ")));
 }
 
 std::vector<std::string> ChatTemplate::BuiltInNames() {

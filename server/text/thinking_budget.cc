@@ -19,7 +19,7 @@ Marks MarksOf(ReasoningMarks marks) {
           {"<|end|>", "<|start|>", "assistant", "<|channel|>", "final", "<|message|>"}};
 }
 
-// Empty if a mark is no token.
+// Empty if a mark is not a token.
 std::vector<TokenId> IdsOf(const std::vector<std::string_view>& parts,
                            const model::Tokenizer& tokenizer) {
   std::vector<TokenId> ids;
@@ -136,7 +136,7 @@ absl::StatusOr<ThinkingBudget> MakeThinkingBudget(const ThinkingRequest& request
   const bool can_open = budget.opened || !budget.open.empty();
   if (budget.end.empty() || budget.end.size() > kMaxEndTokens || !can_open) {
     return absl::InvalidArgumentError(
-        absl::StrCat(Absl(marks.end.front()), " is no token of this model"));
+        absl::StrCat(Absl(marks.end.front()), " is not a token of this model"));
   }
   budget.mark = budget.end.front();
   return budget;

@@ -178,15 +178,14 @@ absl::StatusOr<ToolCallForm> ToolFormNamed(std::string_view name,
   const auto found = std::find_if(Forms().begin(), Forms().end(),
                                   [&](const ToolCallForm& form) { return form.name == name; });
   if (found == Forms().end()) {
-    return absl::NotFoundError(
-        absl::StrCat("there is no tool format '", Absl(name),
-                     "', known are: ", absl::StrJoin(ToolFormNames(), ", ")));
+    return absl::NotFoundError(absl::StrCat("there is no tool format '", Absl(name),
+                                            "', known: ", absl::StrJoin(ToolFormNames(), ", ")));
   }
   ToolCallForm form = *found;
   for (const std::string& mark : form.controls) {
     if ((form.begin + form.head).starts_with(mark)) form.opening = mark;
   }
-  // A mark that is no control token is text as any other.
+  // A mark that is not a control token is text as any other.
   std::erase_if(form.controls, [&](const std::string& mark) {
     const auto id = tokenizer.FindSpecial(mark);
     return !id || !tokenizer.IsSpecial(*id);

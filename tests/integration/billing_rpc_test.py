@@ -101,7 +101,7 @@ def test_as_many_streams_follow_as_are_allowed_and_the_next_is_refused_by_name(c
     streams = [follow() for _ in range(16)]
     with pytest.raises(doors.grpc.RpcError) as refused:
         follow()
-    assert refused.value.code().name == "RESOURCE_EXHAUSTED" and "16 streams of usage are under way" in refused.value.details()
+    assert refused.value.code().name == "RESOURCE_EXHAUSTED" and "16 streams of usage are open" in refused.value.details()
     streams.pop().cancel()
     deadline = time.monotonic() + 60
     while len(streams) < 16:  # the server sees the end of the one that left
@@ -116,12 +116,12 @@ def test_as_many_streams_follow_as_are_allowed_and_the_next_is_refused_by_name(c
 
 @pytest.mark.parametrize("method, message, code, says", [
     ("GetUsage", lambda b: b.GetUsageRequest(start_unix_seconds=-1), "INVALID_ARGUMENT", "start_unix_seconds: must be from 0"),
-    ("GetUsage", lambda b: b.GetUsageRequest(group_by=[0]), "INVALID_ARGUMENT", "group_by[0]: is no UsageGroup"),
+    ("GetUsage", lambda b: b.GetUsageRequest(group_by=[0]), "INVALID_ARGUMENT", "group_by[0]: is not a UsageGroup"),
     ("GetInvoice", lambda b: b.GetInvoiceRequest(tenant="acme", month="June"), "INVALID_ARGUMENT", "month: "),
     ("GetInvoice", lambda b: b.GetInvoiceRequest(tenant="absent", month="2026-06"), "NOT_FOUND", "there is no tenant 'absent'"),
     ("CreateKey", lambda b: b.CreateKeyRequest(tenant="absent"), "NOT_FOUND", "there is no tenant 'absent'"),
     ("CreateKey", lambda b: b.CreateKeyRequest(tenant="acme", expires_in_seconds=-1), "INVALID_ARGUMENT", "expires_in_seconds"),
-    ("StreamUsage", lambda b: b.StreamUsageRequest(cursor="yesterday"), "INVALID_ARGUMENT", "cursor: is no cursor"),
+    ("StreamUsage", lambda b: b.StreamUsageRequest(cursor="yesterday"), "INVALID_ARGUMENT", "cursor: is not a cursor"),
 ])
 def test_bad_calls_are_refused_by_name(cloud, billing, method, message, code, says):
     server, doors = cloud

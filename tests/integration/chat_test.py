@@ -143,7 +143,7 @@ def test_history_outlives_the_chat(server, tmp_path):
     (tmp_path / "other").write_text("no history")
     done = subprocess.run(["script", "-qec", f"{BIN.resolve()}/waferctl chat --history {tmp_path}/other --server {server.http}", "/dev/null"], capture_output=True,
                           text=True, stdin=subprocess.DEVNULL, timeout=60)
-    assert done.returncode == 1 and "is no history of lines" in done.stdout
+    assert done.returncode == 1 and "is not a history of lines" in done.stdout
 
 
 def test_commands(server, tmp_path):

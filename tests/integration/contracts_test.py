@@ -56,7 +56,7 @@ def test_faults_are_named(tmp_path):
     file = tmp_path / "contract.yaml"
     file.write_text("name: c\n")
     for words, error in [(("schedule", "openai"), "is not a built-in contracts file"), (("schedule", str(file)), "contract.yaml:1: buyer: is missing"),
-                         (("rpo", NAME, "--at", "2026"), "--at: \"2026\" is no month"), (("schedule", NAME, "--used", "x"), "--used: \"x\" is no decimal"),
+                         (("rpo", NAME, "--at", "2026"), "--at: \"2026\" is not a month"), (("schedule", NAME, "--used", "x"), "--used: \"x\" is not a decimal"),
                          (("loan", NAME, "--repay", "gold"), "--repay: must be cash, capacity or mixed:SHARE"),
                          (("schedule", NAME, "--from", "2050-01"), "the contract has no month there")]:
         result = waferctl("contract", *words)

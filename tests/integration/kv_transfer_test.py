@@ -112,7 +112,7 @@ def test_what_does_not_belong_together_is_refused_by_name(cells, prompt, tmp_pat
     handed = post(prefill.http, "/v1/completions", leg)["kv_transfer_params"]
     go_on = {"model": MODEL, "prompt": prompt, "max_tokens": 4, "kv_transfer_params": handed}
     transfer = "kv_transfer_params"
-    cases = [(one, leg, transfer, "hands no KV"), (decode, leg, transfer, "only decodes"), (prefill, go_on, transfer, "only computes prompts"),
+    cases = [(one, leg, transfer, "has no kv_transfer"), (decode, leg, transfer, "only decodes"), (prefill, go_on, transfer, "only computes prompts"),
              (prefill, {**leg, "max_tokens": 2}, transfer, "max_tokens: 1"), (prefill, {**leg, "stream": True}, "stream", "must be false"),
              (prefill, {**leg, "n": 2}, transfer, "n: 1"), (decode, {**go_on, "prompt": prompt[1:]}, transfer, "for this prompt"),
              (decode, {**go_on, transfer: {"do_remote_prefill": True, "remote_engine_id": "x"}}, transfer, "for this prompt"),
@@ -194,7 +194,7 @@ def test_what_was_taken_is_kept_by_one_server_in_a_plain_file(tmp_path):
             cell(tmp_path, role).__enter__()
     with cell(tmp_path, role):  # the lock ends with its server
         pass
-    for name, says in ((taken, "has no Unix seconds"), (tmp_path / "taken.lock", "is no plain file")):
+    for name, says in ((taken, "has no Unix seconds"), (tmp_path / "taken.lock", "is not a plain file")):
         name.unlink()
         os.mkfifo(name)
         with pytest.raises(RuntimeError, match=says):

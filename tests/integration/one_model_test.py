@@ -91,7 +91,7 @@ def test_another_template_by_name_and_by_file(tmp_path):
         assert counted == post(server.http, "/v1/completions", prompt)["usage"]["prompt_tokens"]
     mine.write_text("{% if %}")
     fails(DEMO, "--chat-template", mine, says=f"chat_template: chat template ({mine}): line 1")
-    fails(DEMO, "--chat-template", "chatlm", says="known are: chatml, llama3")
+    fails(DEMO, "--chat-template", "chatlm", says="known: chatml, llama3")
 
 
 def test_what_cannot_be_served_is_named():

@@ -1,6 +1,6 @@
 """schemathesis over OpenAI's public description of its API (openai/openai-openapi on GitHub, openapi.json): requests made from what OpenAI
 describes, for the routes that waferd serves: no 5xx, and every answer of a status that OpenAI describes has the shape that it describes.
-WAFERLINE_OPENAI_DESCRIPTION names the file; skipped without it, as that is no package of a registry."""
+WAFERLINE_OPENAI_DESCRIPTION names the file; skipped without it, as that is not a package of a registry."""
 
 import json
 import os

@@ -11,7 +11,7 @@ from programs import installed
 
 VERSION = "4.32.5"
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
-# The first ends the server; what faults do is what faults_test sends. A stream without an end is no answer to compare.
+# The first ends the server; what faults do is what faults_test sends. A stream without an end is not an answer to compare.
 LEFT_OUT = ("/admin/drain", "/admin/faults", "/admin/live")
 
 

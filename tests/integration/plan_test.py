@@ -125,7 +125,7 @@ FAULTY = [
     ("context: 4096\n", "context: 1000000000\n", "serving.models[0].name", "does not fit"),
     ("hardware: wse-3", "hardware: h200", "serving.hardware", "must be a wafer"),
     ("contract: openai-750mw}   # deploy", "contract: openai}   # deploy", "contracted[0].contract", "is not a built-in contracts file"),
-    ("start: 2026-01-05", "start: soon", "start", "is no UTC instant"),
+    ("start: 2026-01-05", "start: soon", "start", "is not a UTC instant"),
     ("pue: {value: 1.25,", "pue: {value: 12.5,", "finance.pue.value", "must lie in [1, 4]"),
     ("life_years: {value: 5, low: 4", "life_years: {value: 5, low: 5.5", "finance.life_years.value", "outside its own range"),
     ("mark: \"P\", source: \"datasheet: 23 kW nameplate; analysts: 25 to 27 kW\"", "mark: X, source: x", "kw_per_system.mark", "must be P"),

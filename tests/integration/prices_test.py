@@ -25,7 +25,7 @@ def test_what_cannot_be_priced_is_refused():
         (("--model", "gpt-oss-120", "--prompt", "1", "--output", "1"), "did you mean 'gpt-oss-120b'?"),
         (("--model", "glm-4.7", "--prompt", "1", "--cached", "2", "--output", "1"), "--cached: cached tokens are part of the prompt"),
         (("--model", "glm-4.7", "--prompt", "1", "--output", "1", "--at", "2025-06-01"), "no prices are in force at 2025-06-01T00:00:00Z"),
-        (("--model", "glm-4.7", "--prompt", "1", "--output", "1", "--at", "June"), "is no UTC instant such as"),
+        (("--model", "glm-4.7", "--prompt", "1", "--output", "1", "--at", "June"), "is not a UTC instant such as"),
         (("--model", "glm-4.7", "--prompt", "1", "--output", "1", "--tier", "fast"), "must be one of: default, flex, priority, batch"),
     ]:
         result = waferctl("prices", "quote", *words)
@@ -42,6 +42,6 @@ def test_a_faulty_price_book_is_named_by_line_and_field(tmp_path):
     assert result.returncode == 1
     for error in (":5: versions[0].models[0].input: \"0.0000001\" has more than 6 decimals",
                   ":6: versions[1].effective: overlaps the version before it",
-                  ":8: versions[1].models[0].outptu: is not known here; known are: cached_input, input, long_prompt, name, output, "
+                  ":8: versions[1].models[0].outptu: is not known here; known: cached_input, input, long_prompt, name, output, "
                   "source, system_second, tiers; did you mean 'output'?"):
         assert error in result.stderr, result.stderr

@@ -78,7 +78,7 @@ def test_a_file_that_cannot_be_written_is_named(words):
     assert done.returncode != 0 and "/nowhere/page.html" in done.stderr
 
 
-@pytest.mark.parametrize("path, error", [("/nowhere/page.html", "cannot be written: /nowhere"), ("/tmp", "is no file that can be written"),
+@pytest.mark.parametrize("path, error", [("/nowhere/page.html", "cannot be written: /nowhere"), ("/tmp", "is not a file that can be written"),
                                          ("50", "is a number; the name of a file to write is wanted")])
 def test_a_page_that_cannot_be_written_is_refused_before_the_run(path, error):
     done = waferctl("sim", "--config", "deploy/config/demo.yaml", "--arrivals", "poisson:rate=20", "--count", 10, "--html", path)

@@ -125,7 +125,7 @@ def test_a_full_disk_has_a_name(tmp_path, output):
             assert disk.is_symlink()
         else:
             time.sleep(2)
-            assert done.poll() is None  # a log that cannot be written is no reason to end
+            assert done.poll() is None  # a log that cannot be written is not a reason to end
         done.terminate()
         done.communicate(timeout=30)
 

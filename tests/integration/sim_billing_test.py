@@ -109,7 +109,7 @@ def test_exports_say_what_the_invoices_say(trace, tmp_path):
 
 
 def test_what_cannot_be_billed_is_refused(trace):
-    for words, error in [(("--plan", "developr"), "did you mean 'developer'?"), (("--bill-from", "soon"), "is no UTC instant"),
+    for words, error in [(("--plan", "developr"), "did you mean 'developer'?"), (("--bill-from", "soon"), "is not a UTC instant"),
                          (("--bill-from", "2025-01-01"), "no prices are in force at 2025-01-01T00:00:00Z")]:
         result = waferctl("sim", "--config", "deploy/config/demo.yaml", "--trace", str(trace[0]), "--prices", "demo", *words)
         assert result.returncode != 0

@@ -70,7 +70,7 @@ def test_a_split_that_cannot_pay_is_said_to_lose():
 
 
 @pytest.mark.parametrize("words, says", [
-    (("--context", "8k:1k"), "--context: '8k:1k' has LOW above HIGH; allowed is N or LOW:HIGH in [1, 1073741824]"), (("--ratio", "x"), "--ratio: 'x' is no range"),
+    (("--context", "8k:1k"), "--context: '8k:1k' has LOW above HIGH; allowed is N or LOW:HIGH in [1, 1073741824]"), (("--ratio", "x"), "--ratio: 'x' is not a range"),
     (("--ratio", "0:2"), "--ratio: '0:2' is out of range"), (("--attention", "h2000"), "h2000"),
     (("--context", "1:1M", "--ratio", "1:64", "--micro-batches", "1:64"), "must have at most 20000"),
     (("--context", "1M", "--ratio", "1", "--attention", "groq-lpu-v1"), "groq-lpu-v1: weights")])

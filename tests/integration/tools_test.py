@@ -220,7 +220,7 @@ def test_a_format_that_is_chosen_gives_the_same_calls_as_json(form):
 
 
 def test_a_format_that_is_not_known_is_refused_at_the_start():
-    with pytest.raises(RuntimeError, match="tool_format: there is no tool format 'xml', known are: hermes, llama3_json"):
+    with pytest.raises(RuntimeError, match="tool_format: there is no tool format 'xml', known: hermes, llama3_json"):
         with cloud.Waferd("deploy/models/demo.gguf", "--tool-format", "xml"):
             pass
 

@@ -4,7 +4,7 @@
 
 Needs root, debootstrap, a mirror of Debian, a free port 8080, and for the page what page_browser_test.py needs (Chromium and Node of this machine;
 WAFERLINE_PAGE_FOLDER has playwright-core). `--root` is made by debootstrap if it is not there, and kept. `--package` builds the .deb, installs it
-and starts waferd as its service would. `--ccache DIR`: a compiler cache of this machine, so that the build's time is no cold one.
+and starts waferd as its service would. `--ccache DIR`: a compiler cache of this machine, so that the build's time is not a cold one.
 OUT gets steps.json and the pictures, to be looked at. Mounts end with the process: it runs in a mount namespace of its own.
 """
 

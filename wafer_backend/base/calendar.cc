@@ -41,7 +41,7 @@ year_month_day DayOf(int64_t instant_us) {
   return sys_days(days(day));
 }
 
-// Microseconds within the day; nullopt if `text` is no time of day.
+// Microseconds within the day; nullopt if `text` is not a time of day.
 std::optional<int64_t> TimeOfDay(std::string_view text) {
   if (!Matches(text, "T00:00:00Z")) return std::nullopt;
   const int hour = Digits(text, 1, 2);
@@ -86,7 +86,7 @@ absl::StatusOr<Month> ParseMonth(std::string_view text) {
     if (InRange(month.year, kFirstYear, kLastYear) && InRange(month.month, 1, 12)) return month;
   }
   return absl::InvalidArgumentError(
-      absl::StrCat("\"", std::string(text), "\" is no month from 1970-01 to 2199-12"));
+      absl::StrCat("\"", std::string(text), "\" is not a month from 1970-01 to 2199-12"));
 }
 
 absl::StatusOr<int64_t> ParseInstant(std::string_view text) {
@@ -101,8 +101,9 @@ absl::StatusOr<int64_t> ParseInstant(std::string_view text) {
       return sys_days(day).time_since_epoch().count() * kMicrosecondsPerDay + *time;
     }
   }
-  return absl::InvalidArgumentError(absl::StrCat(
-      "\"", std::string(text), "\" is no UTC instant such as 2026-06-01 or 2026-06-01T12:30:00Z"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("\"", std::string(text),
+                   "\" is not a UTC instant such as 2026-06-01 or 2026-06-01T12:30:00Z"));
 }
 
 std::string InstantText(int64_t instant_us) {

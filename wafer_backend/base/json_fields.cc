@@ -58,7 +58,7 @@ void JsonFields::RefuseOthers(std::initializer_list<std::string_view> known) {
   for (const auto& field : object_) {
     const std::string_view name(field.key().data(), field.key().size());
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    return Fail(name, absl::StrCat("is not known here; known are: ",
+    return Fail(name, absl::StrCat("is not known here; known: ",
                                    absl::StrJoin(known, ", ", [](std::string* out, auto one) {
                                      out->append(one);
                                    })));

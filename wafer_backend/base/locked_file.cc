@@ -27,7 +27,7 @@ absl::StatusOr<LockedFile> LockedFile::Take(const std::string& path) {
   }
   if (!S_ISREG(info.st_mode)) {
     return absl::FailedPreconditionError(
-        absl::StrCat(path, ": is no plain file (a pipe, a device or the like); remove it"));
+        absl::StrCat(path, ": is not a plain file (a pipe, a device or the like); remove it"));
   }
   if (flock(file.descriptor_, LOCK_EX | LOCK_NB) != 0) {
     return absl::AlreadyExistsError(absl::StrCat(path, ": another process has it open"));

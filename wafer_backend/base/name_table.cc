@@ -10,7 +10,7 @@
 namespace waferline {
 namespace {
 
-constexpr size_t kMaxGivenBytes = 64;  // longer text is no misspelling, and is cut in messages
+constexpr size_t kMaxGivenBytes = 64;  // longer text is not a misspelling, and is cut in messages
 
 std::string SnakeCase(std::string_view name) {
   std::string snake(name);

@@ -18,7 +18,7 @@ namespace {
 
 constexpr size_t kMaxYamlBytes = 1 << 20;
 
-// Decimal notation in full: "12abc", "", "nan" and "1e999" are no numbers.
+// Decimal notation in full: "12abc", "", "nan" and "1e999" are not numbers.
 bool ParseNumber(const std::string& text, double* out) {
   if (text.empty()) return false;
   char* end = nullptr;
@@ -288,7 +288,7 @@ void YamlForm::RefuseOthers() {
     const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "(not a name)";
     if (!known_.contains(name)) {
       file_->AddError(entry.first, prefix_ + name,
-                      absl::StrCat("is not known here; known are: ", absl::StrJoin(known_, ", "),
+                      absl::StrCat("is not known here; known: ", absl::StrJoin(known_, ", "),
                                    DidYouMean(name, known)));
     } else if (!seen.insert(name).second) {
       file_->AddError(entry.first, prefix_ + name, "is given twice");

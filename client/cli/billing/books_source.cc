@@ -17,7 +17,7 @@ namespace {
 absl::StatusOr<std::string> AskServer(const Arguments& arguments, const BooksQuestion& question) {
   WL_ASSIGN_OR_RETURN(const sdk::Endpoint endpoint, EndpointOf(arguments));
   if (endpoint.protocol != sdk::Endpoint::Protocol::kHttp) {
-    return UsageError("--server: invoices are asked over HTTP: give http://HOST:PORT");
+    return UsageError("--server: commands about invoices use HTTP: give http://HOST:PORT");
   }
   return sdk::AskHttp(endpoint, {question.method, question.path, question.body});
 }
@@ -79,7 +79,7 @@ absl::StatusOr<boost::json::object> ObjectOf(const std::string& answer) {
   boost::system::error_code error;
   boost::json::value value = boost::json::parse(answer, error);
   if (!error && value.is_object()) return std::move(value.get_object());
-  return absl::InternalError("the answer is no JSON object");
+  return absl::InternalError("the answer is not a JSON object");
 }
 
 }  // namespace waferline::cli

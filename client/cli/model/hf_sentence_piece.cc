@@ -164,7 +164,7 @@ absl::StatusOr<json::object> SentencePieceTokenizer(const Metadata& metadata,
                                  {"prepend_scheme", "always"},
                                  {"split", false}});
   }
-  // A text that spells a byte token's name is no byte: cut, it is no piece.
+  // A text that spells a byte token's name is not a byte: cut, it is not a piece.
   if (!merges && HasBytes(vocabulary)) steps.push_back(Split("<(?=0x[0-9A-F]{2}>)"));
   const std::string own = UserDefined(vocabulary);
   if (!own.empty()) steps.push_back(Split(own));

@@ -17,7 +17,7 @@ absl::Status CheckScale(const FleetScale& scale) {
   const fleet::LaneConfig& model = scale.file.models.front();
   if (model.decode.size() != 1) {
     return absl::InvalidArgumentError(
-        "models[0].decode: must be one kind of unit, to be multiplied");
+        "models[0].decode: must be a single kind of unit, so that it can be multiplied");
   }
   if (model.decode.front().wafers_per_unit == 0) {
     return absl::InvalidArgumentError(

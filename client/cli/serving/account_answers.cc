@@ -40,13 +40,13 @@ absl::StatusOr<json::object> AskAccounts(const Arguments& arguments, const std::
                                          const std::string& path, const std::string& body) {
   WL_ASSIGN_OR_RETURN(const sdk::Endpoint endpoint, EndpointOf(arguments));
   if (endpoint.protocol != sdk::Endpoint::Protocol::kHttp) {
-    return UsageError("--server: accounts are asked over HTTP: give http://HOST:PORT");
+    return UsageError("--server: commands about accounts use HTTP: give http://HOST:PORT");
   }
   WL_ASSIGN_OR_RETURN(const std::string answer, sdk::AskHttp(endpoint, {method, path, body}));
   boost::system::error_code error;
   json::value value = json::parse(answer, error);
   if (error || !value.is_object()) {
-    return absl::InternalError("the server's answer is no JSON object");
+    return absl::InternalError("the server's answer is not a JSON object");
   }
   return std::move(value.get_object());
 }

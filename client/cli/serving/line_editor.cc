@@ -78,14 +78,15 @@ class EditedLines : public LineEditor {
     if (!std::filesystem::exists(history_file_, error)) return absl::OkStatus();
     if (!std::filesystem::is_regular_file(history_file_, error) ||
         std::filesystem::file_size(history_file_, error) > kMaxHistoryBytes) {
-      return absl::UnavailableError(history_file_ + " is no file of up to " +
+      return absl::UnavailableError(history_file_ + " is not a file of up to " +
                                     std::to_string(kMaxHistoryBytes >> 20) +
-                                    " MiB; name another one by --history");
+                                    " MiB; name another one with --history");
     }
     HistEvent event;
     if (history(history_, &event, H_LOAD, history_file_.c_str()) < 0 &&
         std::filesystem::file_size(history_file_, error) > 0) {
-      return absl::UnavailableError(history_file_ + " is no history of lines; name another file");
+      return absl::UnavailableError(history_file_ +
+                                    " is not a history of lines; name another file");
     }
     return absl::OkStatus();
   }

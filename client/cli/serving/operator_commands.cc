@@ -37,7 +37,7 @@ absl::StatusOr<json::object> ParseLook(std::string_view text) {
   boost::system::error_code error;
   json::value value = json::parse(json::string_view(text.data(), text.size()), error);
   if (error || !value.is_object()) {
-    return absl::InternalError("the server's look at the cloud is not a JSON object");
+    return absl::InternalError("the server's /admin/live is not a JSON object");
   }
   return std::move(value.as_object());
 }

@@ -25,7 +25,7 @@ absl::Status Named(const char* flag, const absl::Status& status) {
 }
 
 absl::StatusOr<FinderInput> ReadFinderInput(const Arguments& arguments, const SimInput& read) {
-  if (arguments.Has("goodput")) return UsageError("--goodput has no effect; --slo says it");
+  if (arguments.Has("goodput")) return UsageError("--goodput has no effect here; use --slo");
   FinderInput input{.run = read.input};
   auto slo = search::ParseSlo(arguments.Text("slo"));
   if (!slo.ok()) return Named("slo", slo.status());

@@ -173,7 +173,7 @@ absl::Status CheckAxes(const SweepAxes& axes, const boost::json::object& report)
 
 absl::Status PutSweep(const SweepOutput& output, SweepRuns runs) {
   const Axes axes{DirectionOf(runs.axes.x), DirectionOf(runs.axes.y)};
-  // A run without an output token has no price of one: it is no point, and says so.
+  // A run without an output token has no price of one: it is not a point, and says so.
   for (Variant& variant : runs.variants) {
     for (const Direction* axis : {&axes.x, &axes.y}) {
       if (variant.status.ok()) variant.status = Figure(variant.report, axis->path).status();

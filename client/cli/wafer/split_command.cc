@@ -54,7 +54,7 @@ absl::StatusOr<std::vector<double>> ValuesOf(const Arguments& arguments, const c
                                   flag, text, what, scale.min, scale.max));
   };
   const auto low = NumberOf(ends.front()), high = NumberOf(ends.back());
-  if (ends.size() > 2 || !low || !high) return wrong("is no range");
+  if (ends.size() > 2 || !low || !high) return wrong("is not a range");
   if (*low > *high) return wrong("has LOW above HIGH");
   if (!(*low >= scale.min && *high <= scale.max)) return wrong("is out of range");
   std::vector<double> values;

@@ -274,7 +274,8 @@ absl::StatusOr<ParsedRequest> ParseResponse(std::string_view body, const Envelop
   if (!parsed.ok()) return InNamesOf(reader.names(), parsed.status());
   parsed->shape.id = "resp_" + envelope.request_id;
   if (parsed->shape.wants_details()) {
-    return FieldError("waferline.instants", "'waferline.instants' is of /v1/chat/completions");
+    return FieldError("waferline.instants",
+                      "'waferline.instants' is supported by /v1/chat/completions only");
   }
   parsed->names = reader.names();
   parsed->format = [plan = reader.TakePlan(*parsed)](const ResponseShape& shape) {

@@ -48,10 +48,10 @@ absl::Status ResponseStore::NotStored(std::string_view id) const {
   const std::string name = absl::StrCat("response '", Absl(id.substr(0, 128)),
                                         "' is not stored here: it was sent with store: false, was "
                                         "deleted, ");
-  if (archive_ != nullptr) return absl::NotFoundError(name + "or went for newer ones");
-  return absl::NotFoundError(
-      absl::StrCat(name, "is of a server that has restarted, or went for newer ones (the last ",
-                   kMaxResponses, " are kept, in at most ", kMaxBytes >> 20, " MiB)"));
+  if (archive_ != nullptr) return absl::NotFoundError(name + "or was dropped for newer ones");
+  return absl::NotFoundError(absl::StrCat(
+      name, "is of a server that has restarted, or was dropped for newer ones (the last ",
+      kMaxResponses, " are kept, in at most ", kMaxBytes >> 20, " MiB)"));
 }
 
 absl::Status ResponseStore::Erase(const Key& key) {

@@ -88,10 +88,10 @@ class StatementParser : public ExpressionParser {
       WL_RETURN_IF_ERROR(EndTag());
       return statement;
     }
-    return absl::InvalidArgumentError(absl::StrCat(
-        "line ", Peek().line, ": unknown tag '", tag,
-        "', known are: if, for, set, macro, call, filter, break, continue, generation, "
-        "raw"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("line ", Peek().line, ": unknown tag '", tag,
+                     "', known: if, for, set, macro, call, filter, break, continue, generation, "
+                     "raw"));
   }
 
   // Behind `if` or `elif`; an elif is an if in the otherwise of the one before.
@@ -187,7 +187,7 @@ class StatementParser : public ExpressionParser {
     return parameters;
   }
 
-  // A macro's body is no part of the loop around it.
+  // A macro's body is not a part of the loop around it.
   absl::StatusOr<Body> ParseMacroBody(std::string_view end) {
     WL_RETURN_IF_ERROR(EndTag());
     const int loop_depth = std::exchange(loop_depth_, 0);

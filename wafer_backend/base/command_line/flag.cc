@@ -59,7 +59,7 @@ std::optional<std::string> WrongOutput(const std::string& path) {
   std::error_code error;
   const bool exists = std::filesystem::exists(file, error);
   if (path.empty() || (exists && std::filesystem::is_directory(file, error))) {
-    return absl::StrCat("'", path, "' is no file that can be written");
+    return absl::StrCat("'", path, "' is not a file that can be written");
   }
   const std::string at = exists ? path : file.has_parent_path() ? file.parent_path().string() : ".";
   if (access(at.c_str(), W_OK) == 0) return std::nullopt;

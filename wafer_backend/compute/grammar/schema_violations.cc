@@ -186,7 +186,7 @@ absl::StatusOr<bool> MergePart(const Demand& demand, SchemaFacts* facts) {
     case Demand::kSchema:
       break;
   }
-  return absl::InternalError("a whole schema is no part");
+  return absl::InternalError("a whole schema is not a part");
 }
 
 }  // namespace waferline::grammar

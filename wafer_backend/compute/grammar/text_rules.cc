@@ -81,7 +81,7 @@ void TextRules::AddRange(CharRange range, StateId from, StateId to) {
   if (range.hi < kLong.lo) return;
   const CharRange rest = {std::max(range.lo, kLong.lo), range.hi};
   if (rest == kLong) return builder_->Call(from, LongCharacter(), to);
-  // Surrogates are no characters.
+  // Surrogates are not characters.
   if (rest.lo < 0xd800) AddLong({rest.lo, std::min<uint32_t>(rest.hi, 0xd7ff)}, from, to);
   if (rest.hi > 0xdfff) AddLong({std::max<uint32_t>(rest.lo, 0xe000), rest.hi}, from, to);
 }

@@ -51,7 +51,7 @@ struct Connection::State : Watched, std::enable_shared_from_this<Connection::Sta
   }
 
   void Beat(Nanoseconds now, const Liveness& liveness) override {
-    // What waits to be sent says as much; who has never said a thing is no peer yet.
+    // What waits to be sent says as much; who has never said a thing is not a peer yet.
     if (!open() || !heard || unsent > 0 || now - sent_at < liveness.interval) return;
     std::vector<uint8_t> beat = kHeartbeat;
     Send(&beat);
@@ -153,7 +153,7 @@ struct Connection::State : Watched, std::enable_shared_from_this<Connection::Sta
     return true;
   }
 
-  // The answer is no TLS, so that who tries it sees why.
+  // The answer is not TLS, so that who tries it sees why.
   bool RefuseTls() {
     std::vector<uint8_t> plain = kHeartbeat;
     Enqueue(&plain);

@@ -50,7 +50,7 @@ void PendingPeers::Watch() {
 absl::Status PendingPeers::Accept(Peer* peer, std::span<const uint8_t> bytes) {
   const absl::Status status = peer->inlet.Accept(
       bytes, [this, peer](const HelloFrame& theirs) { return OnHello(peer, theirs); });
-  // Bytes that are no frame come from no worker.
+  // Bytes that are not a frame come from no worker.
   if (!status.ok() && KindOf(bytes).status().code() != absl::StatusCode::kInvalidArgument) {
     (void)GreetingOutlet(peer->connection.get())
         .Send(RefusedFrame{static_cast<uint32_t>(status.code()), std::string(status.message())});

@@ -108,7 +108,7 @@ absl::StatusOr<std::vector<float>> ScoresOfMerges(const std::vector<std::string>
     const auto made = pieces.find(joined);
     if (space == std::string::npos || made == pieces.end()) {
       return absl::InvalidArgumentError(
-          absl::StrCat("model.merges[", i, "] makes ", Quoted(joined), ", which is no piece"));
+          absl::StrCat("model.merges[", i, "] makes ", Quoted(joined), ", which is not a piece"));
     }
     for (const std::string_view part :
          {std::string_view(joined).substr(0, space), std::string_view(joined).substr(space)}) {

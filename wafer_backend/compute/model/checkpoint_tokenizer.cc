@@ -202,14 +202,15 @@ absl::Status SetIdByName(JsonFields& fields, const char* field, const char* key,
   const json::value* value = fields.Find(field);
   if (value != nullptr && value->is_object()) value = value->get_object().if_contains("content");
   if (value == nullptr) return absl::OkStatus();
-  if (!value->is_string()) return absl::InvalidArgumentError(absl::StrCat(field, " is no string"));
+  if (!value->is_string())
+    return absl::InvalidArgumentError(absl::StrCat(field, " is not a string"));
   const std::string text(value->get_string());
   WL_ASSIGN_OR_RETURN(const auto tokens,
                       builder.contents().metadata.Strings("tokenizer.ggml.tokens"));
   const auto found = std::find(tokens.begin(), tokens.end(), text);
   if (found == tokens.end()) {
     return absl::InvalidArgumentError(
-        absl::StrCat(field, " is ", Quoted(text), ", which is no token of tokenizer.json"));
+        absl::StrCat(field, " is ", Quoted(text), ", which is not a token of tokenizer.json"));
   }
   builder.SetUint(key, static_cast<uint64_t>(found - tokens.begin()));
   return absl::OkStatus();

@@ -211,7 +211,7 @@ class SentencePiece final : public VocabularyTokenizer {
     return found == ids_.end() ? kNoToken : found->second;
   }
 
-  // A part that is no token. `literal`: its U+2581 is not a space.
+  // A part that is not a token. `literal`: its U+2581 is not a space.
   void Spell(std::string_view part, bool literal, std::vector<TokenId>& ids) const {
     if (bytes_[0] == kNoToken) {
       // A run of unknown characters is one token.

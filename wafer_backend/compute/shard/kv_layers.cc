@@ -25,7 +25,7 @@ KvLayers::KvLayers(const model::ModelShape& shape, LayerRange range, int64_t pag
                    int64_t max_rows)
     : max_rows_(max_rows), layout_(KvLayoutOf(shape, range.count(), page_tokens)) {
   for (int64_t layer = range.first; layer < range.end; ++layer) {
-    // What reaches over the whole context is no bound.
+    // What reaches over the whole context is not a bound.
     const auto bound = [&](int64_t reach) { return reach < shape.context ? reach : 0; };
     const int64_t window = bound(shape.plan[layer].window), chunk = bound(shape.plan[layer].chunk);
     const auto found = std::find_if(groups_.begin(), groups_.end(), [&](const KvGroup& group) {

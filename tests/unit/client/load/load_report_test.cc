@@ -66,7 +66,7 @@ TEST_CASE(
   };
   for (const int count : {2, 5, 100}) {
     CHECK(PaceOf(pace(0.5, 0, count)) == Approx(1));
-    CHECK(PaceOf(pace(0.5, 60, count)) == Approx(1));  // long answers are no backlog
+    CHECK(PaceOf(pace(0.5, 60, count)) == Approx(1));  // long answers are not a backlog
     CHECK(PaceOf(pace(2, 60, count)) == Approx(0.5));
   }
   LoadResult half = pace(0.5, 0, 101);

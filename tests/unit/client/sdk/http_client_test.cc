@@ -100,7 +100,7 @@ TEST_CASE("a server that says nothing costs a bounded time, and the error says h
   }
 }
 
-TEST_CASE("a stream that breaks, ends early or says an error is no answer") {
+TEST_CASE("a stream that breaks, ends early or says an error is not an answer") {
   std::atomic<int> rounds{0};  // a client may be back before the round that it left has ended
   const ScriptedServer server([&](const std::string&, const auto& peer) {
     const int round = ++rounds;

@@ -183,7 +183,7 @@ TEST_CASE_METHOD(World, "months are closed in their order") {
   const InvoiceName next{"acme", kMonth + 1};
   const auto early = Close(next, next.month.end_us() + billing::kInvoiceGraceUs);
   CHECK(early.status().message() ==
-        "invoice acme:2026-09 has records and is no final one yet: close it first");
+        "invoice acme:2026-09 has records and is not a final one yet: close it first");
 }
 
 TEST_CASE_METHOD(World, "each record is on one invoice only, whatever months are open") {
@@ -202,7 +202,7 @@ TEST_CASE_METHOD(World, "each record is on one invoice only, whatever months are
   REQUIRE(Close({"acme", kMonth + 1}, later).ok());
   Serve("acme", 1, kMonth.end_us());  // late
   CHECK(Close({"acme", kMonth + 3}, later).status().message() ==
-        "invoice acme:2026-11 has records and is no final one yet: close it first");
+        "invoice acme:2026-11 has records and is not a final one yet: close it first");
   CHECK(records(2) == 1);
   CHECK(records(3) == 0);
   REQUIRE(Close({"acme", kMonth + 2}, later).ok());

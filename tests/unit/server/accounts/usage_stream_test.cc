@@ -93,7 +93,7 @@ TEST_CASE("epochs that ended long ago leave the cursor") {
   CHECK(world.Read(later.next).records.empty());
 }
 
-TEST_CASE("what is no cursor is refused") {
+TEST_CASE("what is not a cursor is refused") {
   for (const char* text :
        {"x", "1", "1;2", "1;2:", "1;2:3:4", "1;2:3,2:4", "5;2:3", "-1;", ";1:1"}) {
     INFO(text);

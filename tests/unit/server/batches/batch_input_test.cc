@@ -43,7 +43,7 @@ TEST_CASE("lines are numbered as they lie in the file, and bad ones say what is 
     std::string code, words;
   };
   const Expected expected[] = {{4, "invalid_json", "line 4: is not a JSON object"},
-                               {5, "invalid_json", "it is no object"},
+                               {5, "invalid_json", "it is not an object"},
                                {6, "duplicate_custom_id", "custom_id"},
                                {7, "invalid_request", "method"},
                                {8, "invalid_request", "url"},

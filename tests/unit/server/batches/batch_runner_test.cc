@@ -276,7 +276,7 @@ TEST_CASE("lines that have not begun when the window ends say so") {
   CHECK(errors[0].at("custom_id") == "c3");
 }
 
-TEST_CASE("a batch whose input is no input fails and says why") {
+TEST_CASE("a batch whose input is not an input fails and says why") {
   World world("\n\n");
   const auto runner = world.Run([](const LineCall&, World::Done) { FAIL("no line is run"); });
   const Batch batch = world.Await("failed");

@@ -46,17 +46,17 @@ TEST_CASE("the built-in price book is read") {
 TEST_CASE("faults are named with line and field") {
   CHECK(ErrorOf(WithModel("input: \"0.0000001\", output: 1")) ==
         "p.yaml:5: versions[0].models[0].input: \"0.0000001\" has more than 6 decimals");
-  CHECK(ErrorOf(WithModel("input: \"0.000001\", output: 1, tiers: {flex: 0.5}")) ==
-        "p.yaml:5: versions[0].models[0].input: 0.000001 $ a million x 0.5 is no whole picodollar "
-        "a unit");
+  CHECK(
+      ErrorOf(WithModel("input: \"0.000001\", output: 1, tiers: {flex: 0.5}")) ==
+      "p.yaml:5: versions[0].models[0].input: 0.000001 $ a million x 0.5 is not a whole picodollar "
+      "a unit");
   CHECK(ErrorOf(WithModel("input: -1, output: 1")) ==
         "p.yaml:5: versions[0].models[0].input: \"-1\" lies outside 0 to 1000000 $ a unit");
-  CHECK(
-      ErrorOf(WithModel("input: 1, output: 1, outptu: 2")) ==
-      "p.yaml:5: versions[0].models[0].outptu: is not known here; known are: cached_input, input, "
-      "long_prompt, name, output, source, system_second, tiers; did you mean 'output'?");
+  CHECK(ErrorOf(WithModel("input: 1, output: 1, outptu: 2")) ==
+        "p.yaml:5: versions[0].models[0].outptu: is not known here; known: cached_input, input, "
+        "long_prompt, name, output, source, system_second, tiers; did you mean 'output'?");
   CHECK(ErrorOf(WithModel("input: 1, output: 1, tiers: {prority: 2}")) ==
-        "p.yaml:5: versions[0].models[0].tiers.prority: is not known here; known are: batch, "
+        "p.yaml:5: versions[0].models[0].tiers.prority: is not known here; known: batch, "
         "default, flex, priority; did you mean 'priority'?");
   CHECK(ErrorOf(WithModel("input: 1")) == "p.yaml:5: versions[0].models[0].output: is missing");
   CHECK(ErrorOf(WithModel("tiers: {flex: 1}")) ==

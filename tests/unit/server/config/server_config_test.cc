@@ -101,7 +101,7 @@ extra: 1
        {"bad.yaml:1: listen.http_port", "bad.yaml:2: clock.arrival_grace_us", "shape: is missing",
         "bad.yaml:5: models[0].prefill.workers", "bad.yaml:6: models[0].decode",
         "arrival, priority, deadline", "bad.yaml:8: models[0].tokens.shards",
-        "bad.yaml:9: extra: is not known here; known are: api_keys"}) {
+        "bad.yaml:9: extra: is not known here; known: api_keys"}) {
     CAPTURE(wanted);
     REQUIRE(text.find(wanted) != std::string::npos);
   }

@@ -36,7 +36,7 @@ TEST_CASE("bad rows are named by their line") {
   CHECK(error("customer,revenue_usd\na,-1\n") ==
         "c.csv:2: revenue_usd: must lie in [0, 10000000000000]");
   CHECK(error("customer,revenue_usd\na,x\n") ==
-        "c.csv:2: revenue_usd: \"x\" is no decimal number such as 0.35 or 2e9");
+        "c.csv:2: revenue_usd: \"x\" is not a decimal number such as 0.35 or 2e9");
   CHECK(error("customer,revenue_usd\na,1\na,2\n") == "c.csv:3: customer: is given twice");
   CHECK(error("customer,revenue_usd\n") == "c.csv: has no customers");
   const auto nothing = ParseCustomers("c.csv", "customer,revenue_usd\na,0\n").value();

@@ -78,7 +78,7 @@ std::string Coded(const std::string& coding, const std::string& body) {
 
 }  // namespace
 
-TEST_CASE("a request with two readings is refused, and what follows it is no request") {
+TEST_CASE("a request with two readings is refused, and what follows it is not a request") {
   // Each would leave "GET /smuggled" to be answered, were it read another way.
   const std::string smuggled = "GET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n";
   const std::string chunks = "0\r\n\r\n" + smuggled;

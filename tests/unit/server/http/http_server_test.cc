@@ -105,7 +105,7 @@ TEST_CASE("a large body waits for 100-continue") {
   CHECK(client.ReadResponse().body == "POST /big abc");
 }
 
-TEST_CASE("limits of header and body, and what is no HTTP") {
+TEST_CASE("limits of header and body, and what is not HTTP") {
   ServerFixture fixture({.max_header_bytes = 1000, .max_body_bytes = 100});
   RawClient fits(fixture.port);
   fits.Send(Post("/fits", std::string(100, 'x')));

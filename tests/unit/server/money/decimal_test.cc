@@ -17,7 +17,7 @@ TEST_CASE("decimal text is read exactly") {
   CHECK(ParseScaledInt("9223372036854775807", 0).value() == 9223372036854775807);
 }
 
-TEST_CASE("what is no decimal number is refused, with what is allowed") {
+TEST_CASE("what is not a decimal number is refused, with what is allowed") {
   for (const char* text :
        {"", "-", ".5", "5.", "+1", "1,5", "0x10", "1e", "1e+", "1e100", "nan", "inf", " 1", "1 ",
         "--1", "1.2.3", "1e5.0", "12345678901234567890123456789012345678901"}) {

@@ -94,7 +94,7 @@ TEST_CASE("prices are whole picodollars a unit") {
   CHECK_FALSE(Multiplier::Parse("1.0001").ok());
   CHECK_FALSE(Multiplier::Parse("-1").ok());
   CHECK(UnitPrice::FromPico(1).Scaled(Multiplier::Parse("0.5").value()).status().message() ==
-        "0.000001 $ a million x 0.5 is no whole picodollar a unit");
+        "0.000001 $ a million x 0.5 is not a whole picodollar a unit");
 
   const UnitPrice second = UnitPrice::ParsePerUnit("0.01166").value();
   CHECK(second.FormatPerUnit() == "0.01166");

@@ -90,7 +90,7 @@ TEST_CASE("reasoning: deltas together are the document's, and its tokens are cou
   CHECK(dropped.text == "Yes");
 }
 
-TEST_CASE("chat log-probabilities carry the bytes of tokens that are no text alone") {
+TEST_CASE("chat log-probabilities carry the bytes of tokens that are not text alone") {
   auto shape = Shape(ResponseShape::Kind::kChat);
   shape->logprobs = 2;
   const Delta all = Join(FeedAll(shape, IdsOf("\xc3\xbc"), [](size_t) { return true; }).deltas);

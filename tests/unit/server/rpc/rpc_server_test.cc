@@ -51,7 +51,7 @@ TEST_CASE("tokenize and detokenize are each other's inverse, models are listed")
   CHECK(cloud.stub->GetModel(&fifth, get, &model).error_code() == grpc::StatusCode::NOT_FOUND);
 }
 
-TEST_CASE("a request that is no message is an invalid argument, an unknown method is not") {
+TEST_CASE("a request that is not a message is an invalid argument, an unknown method is not") {
   Cloud cloud;
   grpc::GenericStub stub(cloud.channel);
   const auto code = [&](const std::string& method) {

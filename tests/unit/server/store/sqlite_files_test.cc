@@ -100,7 +100,7 @@ TEST_CASE_METHOD(InUse, "a log that is cut is an error, one that SQLite truncate
   CHECK(Sum(*connection) == 7);
 }
 
-TEST_CASE_METHOD(InUse, "what SQLite does to the file from outside is no fault") {
+TEST_CASE_METHOD(InUse, "what SQLite does to the file from outside is not a fault") {
   for (const char* sql :
        {"PRAGMA wal_checkpoint(PASSIVE)", "INSERT INTO t(a) VALUES(0); PRAGMA wal_checkpoint(FULL)",
         "PRAGMA wal_checkpoint(RESTART)",
@@ -261,7 +261,8 @@ TEST_CASE("a write from outside is noticed after a killed server's log was recov
   CHECK_FALSE(store->Check().ok());
 }
 
-TEST_CASE("a killed server's whole log is no loss; nor is one that an older index does not know") {
+TEST_CASE(
+    "a killed server's whole log is not a loss; nor is one that an older index does not know") {
   Killed killed(4);
   SECTION("whole") {}
   SECTION("without an index") { std::filesystem::remove(killed.path + "-shm"); }

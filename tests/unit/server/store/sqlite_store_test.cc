@@ -76,7 +76,8 @@ TEST_CASE("two servers on one SQLite file are refused by name, and the lock ends
   CHECK((file.st_mode & 077) == 0);
 }
 
-TEST_CASE("a schema from the future, a file that is no database and an unknown kind are refused") {
+TEST_CASE(
+    "a schema from the future, a file that is not a database and an unknown kind are refused") {
   TemporaryFolder folder;
   {
     const auto store = OpenStore(folder.Url(), Durability::kProcess);
@@ -91,7 +92,7 @@ TEST_CASE("a schema from the future, a file that is no database and an unknown k
              Catch::Contains("schema version 1000, and this waferd knows up to " +
                              std::to_string(SchemaVersion())));
   FILE* other = fopen(folder.File("text.db").c_str(), "w");
-  for (int i = 0; i < 1000; ++i) fputs("this is no database\n", other);
+  for (int i = 0; i < 1000; ++i) fputs("this is not a database\n", other);
   fclose(other);
   CHECK(
       absl::IsFailedPrecondition(OpenStore(folder.Url("text.db"), Durability::kProcess).status()));
@@ -122,7 +123,7 @@ TEST_CASE("a pipe in the place of any of a database's files is not waited for") 
     if (*end == '-') continue;  // SQLite's own: it removes or refuses it
     CHECK(absl::IsFailedPrecondition(store.status()));
     CHECK_THAT(std::string(store.status().message()),
-               Catch::Contains(std::string("usage.db") + end + ": is no plain file"));
+               Catch::Contains(std::string("usage.db") + end + ": is not a plain file"));
     CHECK_FALSE(OpenStoreToRead(folder.Url()).ok());
   }
 }

@@ -245,7 +245,7 @@ TEST_CASE("the format of calls follows from the template's marks, or is chosen b
   CHECK(chosen->reasoning() == ReasoningMarks::kChannels);
   const absl::Status unknown = chosen->UseToolForm("harmony");
   CHECK(absl::IsNotFound(unknown));
-  CHECK(unknown.message().find("known are: hermes") != absl::string_view::npos);
+  CHECK(unknown.message().find("known: hermes") != absl::string_view::npos);
 }
 
 TEST_CASE("calls are given as the template takes them") {
@@ -317,7 +317,7 @@ TEST_CASE("a template is chosen by its name or its file") {
   }
   const absl::Status unknown = FromNameOrPath("chatlm").status();
   REQUIRE(unknown.message() ==
-          "there is no chat template 'chatlm', known are: chatml, llama3, mistral, zephyr, plain");
+          "there is no chat template 'chatlm', known: chatml, llama3, mistral, zephyr, plain");
   const std::string path = (std::filesystem::temp_directory_path() /
                             ("waferline-" + std::to_string(getpid()) + ".jinja"))
                                .string();

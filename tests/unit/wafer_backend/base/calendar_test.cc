@@ -15,7 +15,7 @@ TEST_CASE("instants are read and written") {
   }
 }
 
-TEST_CASE("what is no instant is refused") {
+TEST_CASE("what is not an instant is refused") {
   for (const char* text :
        {"", "2026", "2026-06", "2026-06-31", "2026-13-01", "1969-12-31", "2026-06-01T24:00:00Z",
         "2026-06-01T00:00:00", "2026-06-01 00:00:00Z", "2026-06-01T00:00:00+01:00", "26-06-01"}) {

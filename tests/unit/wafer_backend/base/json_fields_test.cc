@@ -87,7 +87,7 @@ TEST_CASE("an error names the path, what is allowed and what it is; the first on
   CHECK(said([&](F& f) { f.Require({"count", "gone"}); }) == "'a[2].gone' is missing");
   CHECK(said([&](F& f) {
           f.RefuseOthers({"flag", "count", "half", "big", "text"});
-        }) == "'a[2].list' is not known here; known are: flag, count, half, big, text");
+        }) == "'a[2].list' is not known here; known: flag, count, half, big, text");
 }
 
 TEST_CASE("a refused number is written with the digits that tell it from the bound") {

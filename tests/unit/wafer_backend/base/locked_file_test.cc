@@ -36,7 +36,7 @@ TEST_CASE("a file has one taker at a time, and its own user alone reads it") {
   CHECK((info.st_mode & 077) == 0);
 }
 
-TEST_CASE("what is no plain file is refused, and not waited for") {
+TEST_CASE("what is not a plain file is refused, and not waited for") {
   const LockFolder folder;
   const std::string pipe = folder.path + "/pipe";
   REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);

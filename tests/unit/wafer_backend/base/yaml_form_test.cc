@@ -23,7 +23,7 @@ TEST_CASE("every field is known, in range and read once; all faults come at once
         "f.yaml:1: gone: is missing\n"
         "f.yaml:2: b: is \"x\", must be a finite number in [0, 5]\n"
         "f.yaml:4: list[0].c: is 7, must lie in [0, 5]\n"
-        "f.yaml:5: unknown: is not known here; known are: a, b, gone, list");
+        "f.yaml:5: unknown: is not known here; known: a, b, gone, list");
 }
 
 TEST_CASE("a file holds one document") {

@@ -28,7 +28,7 @@ TEST_CASE("an identity comes back as it was written") {
   CHECK(worker->name == "w");
 }
 
-TEST_CASE("what is no identity is refused") {
+TEST_CASE("what is not an identity is refused") {
   for (const std::string& uri :
        {std::string(), std::string("https://d/cloud/c/operator"), std::string("spiffe://"),
         std::string("spiffe://D/cloud/c/operator"), std::string("spiffe://d"),

@@ -83,7 +83,7 @@ TEST_CASE("a caller's domain, cloud and role are checked after the handshake") {
   CHECK(why(*client, Door::kShard) == Refusal::kWrongRole);
 }
 
-TEST_CASE("what is no handshake of ours is refused by name") {
+TEST_CASE("what is not a handshake of ours is refused by name") {
   const Lab lab;
   const auto worker = CredentialsOf(lab.Issue(Role::kWorker, "w"));
   std::vector<uint8_t> got, answer;

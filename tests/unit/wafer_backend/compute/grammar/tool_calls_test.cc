@@ -138,7 +138,7 @@ TEST_CASE("a form's control tokens come as such, wherever they are, and not as t
                             .controls = {"[CALL]"}});
   CHECK(TakesCalls(*calls, "@g:@{};"));
   CHECK(TakesCalls(*calls, "So: @f:@{\"s\":\"a\"};@g:@{};"));
-  CHECK(TakesCalls(*calls, "[CALL]g:[CALL]{};"));  // a text that is no call
+  CHECK(TakesCalls(*calls, "[CALL]g:[CALL]{};"));  // a text that is not a call
   CHECK(!TakesCalls(*calls, "@g:[CALL]{};"));
   CHECK(!TakesCalls(*calls, "@g"));
   CHECK(!TakesCalls(*calls, "@g:@{}; and more"));

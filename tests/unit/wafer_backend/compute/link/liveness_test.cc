@@ -168,7 +168,7 @@ TEST_CASE("a peer of an older version is refused on both sides with both version
   REQUIRE(door.remark.find(both) != std::string::npos);
 }
 
-TEST_CASE("names that are too long are no greeting") {
+TEST_CASE("names that are too long are not a greeting") {
   HelloFrame hello;
   hello.credentials.worker.assign(membership::kMaxNameBytes + 1, 'a');
   std::vector<uint8_t> bytes;

@@ -179,7 +179,7 @@ void SendRaw(uint16_t port, const std::string& bytes) {
   close(fd);
 }
 
-TEST_CASE("bytes that are no frames end the connection with a reason") {
+TEST_CASE("bytes that are not frames end the connection with a reason") {
   const std::string bytes = GENERATE(std::string("GET / HTTP/1.1\r\n\r\n"), std::string(40, '\0'),
                                      std::string(40, '\xff'));
   Reactor reactor;

@@ -114,7 +114,7 @@ TEST_CASE("who may not call is refused by name") {
              Contains("TLS: wrong_domain"));
 }
 
-TEST_CASE("a caller leaves what is no worker") {
+TEST_CASE("a caller leaves what is not a worker") {
   const Lab lab;
   const auto front = Shared(lab.Issue(tls::Role::kFrontend));
   TlsPair pair({front, tls::Door::kShard}, {Shared(lab.Issue(tls::Role::kWorker, "w"))});

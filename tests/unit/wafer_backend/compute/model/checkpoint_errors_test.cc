@@ -104,7 +104,7 @@ TEST_CASE("what config.json, tokenizer.json and the weights must not say") {
             "no known model cuts texts so: \"(a+)+$\""));
   CHECK(Holds(
       FolderErrorOf(SpecOf("llama"), [](auto& w) { w.tokenizer_config["eos_token"] = "<none>"; }),
-      "\"<none>\", which is no token"));
+      "\"<none>\", which is not a token"));
 
   CHECK(Holds(
       FolderErrorOf(SpecOf("llama"),

@@ -104,7 +104,7 @@ TEST_CASE("a SentencePiece tokenizer.json that would be cut differently here is 
   CHECK(Holds(error([&](auto& t) { merges_of(t).push_back(merges_of(t).front()); }),
               "not the order of SentencePiece's scores"));
   CHECK(Holds(error([&](auto& t) { merges_of(t).push_back("zz zz"); }),
-              "makes \"zzzz\", which is no piece"));
+              "makes \"zzzz\", which is not a piece"));
   CHECK(Holds(
       error([&](auto& t) {
         const std::string merge(merges_of(t).front().as_string());

@@ -81,7 +81,7 @@ std::string RandomText(SeededStream& numbers) {
   return text;
 }
 
-TEST_CASE("any bytes come back exactly, by ids inside the vocabulary that are no control tokens") {
+TEST_CASE("any bytes come back exactly, by ids inside the vocabulary that are not control tokens") {
   for (const Kind& kind : kKinds) {
     const auto tokenizer = Make(kind);
     const uint64_t seed = 11;

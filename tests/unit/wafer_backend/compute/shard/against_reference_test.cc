@@ -180,7 +180,7 @@ TEST_CASE("logits are the reference's, every variant") {
     spec.rotary_dims = 8;
     spec.qkv_biases = true;
   }
-  SECTION("sizes that are no multiple of a vector's") {
+  SECTION("sizes that are not a multiple of a vector's") {
     spec.architecture = "starcoder2";
     spec.hidden = 40;
     spec.heads = 6;

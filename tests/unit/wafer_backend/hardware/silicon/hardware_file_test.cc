@@ -124,7 +124,7 @@ TEST_CASE("what can only be counted is whole, and one wrong number is one error"
   CHECK(still.find("own range") == std::string::npos);
 }
 
-TEST_CASE("texts that are no hardware file at all are refused") {
+TEST_CASE("texts that are not a hardware file at all are refused") {
   for (const char* bad : {"", "[]", "3", "a: [", "{", "name: x", "kind: wafer", "kind: horse",
                           "\xff\xfe", "? [a]\n: 1", "name: &a [*a]", "- x\n- y"}) {
     INFO(bad);
