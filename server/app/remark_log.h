@@ -17,8 +17,7 @@ namespace waferline::app {
 class RemarkLog {
  public:
   static constexpr int kMaxLinesPerSecond = 5;  // what is more is counted, and said with the next
-  // A line that differs from all before by more than digits is printed all the same, this many
-  // times.
+  // A line that differs from all before by more than digits is still printed, this many times.
   static constexpr size_t kMaxKinds = 64;
 
   explicit RemarkLog(std::string who) : who_(std::move(who)) {}

@@ -54,8 +54,7 @@ struct ServerOptions {
   std::function<openai::ErrorShape(const Request& request)> error_shape;
   // Called on the io thread about ten times a second, with the monotonic clock.
   std::function<void(Nanoseconds now)> on_tick;
-  // Called on the io thread when a reply is complete, or with 499 when the client disconnected
-  // before.
+  // Called on the io thread when a reply is complete, or with 499 if the client was gone before.
   std::function<void(const Request& request, int code, Nanoseconds lasted)> on_reply;
 };
 

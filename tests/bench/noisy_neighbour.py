@@ -72,7 +72,7 @@ def times(server, count):
 
 @contextlib.contextmanager
 def clients(server, model, *load):
-    """Clients that ask again and again, in a process of their own: threads here would share Python's lock with what is timed."""
+    """Clients that ask all the time, in a process of their own: threads here would share Python's lock with what is timed."""
     command = [BIN / "waferctl", "bench", "run", "--server", server.http, "--model", model, *map(str, load),
                "--num-prompts", "10000000", "--output-tokens", "16"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

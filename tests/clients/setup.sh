@@ -13,7 +13,7 @@ wanted=$(cat "$npm_packages" "$python_packages" | sha256sum)
 [ "$(cat "$folder/installed" 2>/dev/null)" = "$wanted" ] && exit 0
 rm -f "$folder/installed"
 
-# Registries stumble now and then.
+# Registries fail sometimes.
 retry() {
   local attempt
   for attempt in 1 2 3 4; do

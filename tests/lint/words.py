@@ -39,7 +39,8 @@ class WordList:
             names += wrong
             self.better.update((w, better) for w in wrong)
         self.parts = {w for w in texts if w.isalpha()}
-        self.text = re.compile(r"\b(%s)\b" % "|".join(re.escape(w).replace(r"\ ", r"\s+") for w in texts), re.I)
+        self.text = re.compile(r"(?<!here\s)\b(%s)\b(?! longer| more| less| larger)" % "|".join(
+            re.escape(w).replace(r"\ ", r"\s+") for w in texts), re.I)
         self.allowed = {w[1:] for w in names if w.startswith("+")}
         self.exact = {w for w in names if not w.endswith("*")}
         self.prefixes = tuple(w[:-1] for w in names if w.endswith("*"))

@@ -20,7 +20,7 @@ namespace waferline::membership {
 inline constexpr size_t kMaxWorkers = 10'000;     // of a cloud
 inline constexpr size_t kMaxValueBytes = 65'536;  // of one entry
 inline constexpr size_t kMaxNameBytes = 128;      // of clouds, cells and workers
-inline constexpr uint64_t kMaxEpoch = INT64_MAX;  // etcd's revisions are no larger
+inline constexpr uint64_t kMaxEpoch = INT64_MAX;  // etcd's revisions go up to it
 
 // Which chain of which leadership a worker serves. The larger one wins. An epoch is a leadership of
 // a cell, 0 without elections; generations count the chains that it built.

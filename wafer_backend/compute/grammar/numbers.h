@@ -2,8 +2,7 @@
 // exponent where it is bounded, no leading zeros, no minus before zero. Digits are limited, so that
 // no number goes on without end: to what a double keeps apart, so that a text is inside its bounds
 // also after it was rounded; or to those of a bound that has more before the point (a largest one:
-// up to kMaxLongDigits). Numbers of that many digits are whole, and inside their bounds as
-// decimals.
+// up to kMaxLongDigits). Numbers of that length are whole, and inside their bounds as decimals.
 #pragma once
 
 #include <boost/json/value.hpp>

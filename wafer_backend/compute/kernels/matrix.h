@@ -37,8 +37,8 @@ class PackedMatrix {
   // source: `rows` (output features) rows of `cols` (input features) elements as in a GGUF file,
   // row after row, BytesFor(dtype, cols) apart. Cost: reads source once and writes about as many
   // bytes, in parallel. InvalidArgument if sizes do not match or are not whole blocks. `packed`, if
-  // there is one, is called with each part of source, up to kPackPart or a panel, once that is no
-  // longer needed.
+  // there is one, is called with each part of source, up to kPackPart or a panel, once that is not
+  // needed any more.
   using PartPacked = std::function<void(std::span<const std::byte> part)>;
   static constexpr Bytes kPackPart = Bytes(32 << 20);
   static absl::StatusOr<PackedMatrix> Pack(DType dtype, int64_t rows, int64_t cols,

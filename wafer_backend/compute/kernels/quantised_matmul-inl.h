@@ -74,8 +74,7 @@ struct Ahead {
         pause(all_lines == 0 ? 0 : tiles - (all_lines + lines * steps - 1) / (lines * steps)) {}
 };
 
-// The group times kPanels panels from `panel` on. kMinGroups: the task has at least that many
-// groups.
+// The group times kPanels panels from `panel` on. kMinGroups: the task has that many or more.
 template <int kPanels, int64_t kMinGroups, class Weights>
 void MultiplyGroup(const ProductTask& task, int64_t panel, const ColumnGroup& group,
                    int64_t first_row, const Weights* w, Ahead* ahead) {

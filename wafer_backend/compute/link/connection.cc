@@ -118,7 +118,7 @@ struct Connection::State : Watched, std::enable_shared_from_this<Connection::Sta
     return status.ok() || Refuse(status);
   }
 
-  // A large frame is heard long before it is whole, a peer that sends a byte now and then is not.
+  // A large frame is heard long before it is whole, a peer that sends single bytes rarely is not.
   void OnBytes(size_t count) {
     constexpr size_t kWorthHearing = size_t{64} << 10;
     unheard += count;

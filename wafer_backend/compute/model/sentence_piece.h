@@ -1,8 +1,7 @@
 // SentencePiece-style tokenizing (Kudo and Richardson 2018), as the library does it: spaces are
 // written as U+2581, one is put before the text and superfluous ones are taken away if the file
-// says so, user-defined tokens are never split, and what is not a piece in the end is written in
-// byte tokens, or is one unknown token where a vocabulary has none. Pieces are found in one of two
-// ways.
+// says so, user-defined tokens are never split, and any rest that is not a piece is written in
+// byte tokens, or is one unknown token where a vocabulary has none. Pieces are found in two ways.
 //
 // Differences, for exact round trips: bytes that are not UTF-8, and U+2581 itself, are written in
 // byte tokens (the library replaces the former and takes the latter for a space); no Unicode

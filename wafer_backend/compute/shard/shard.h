@@ -36,8 +36,7 @@ struct ShardOptions {
   ExpertRange experts;  // none: all
   bool feed_forward_elsewhere = false;
   int64_t micro_batches = 1;  // of a step; more than 1 only with feed_forward_elsewhere
-  // Called periodically on a step's thread, for what cannot wait for the step's end. Short;
-  // optional.
+  // Called periodically on a step's thread, for what cannot wait for its end. Optional.
   std::function<void()> between_layers;
 
   ModelPart part() const {

@@ -79,8 +79,7 @@ struct Prediction {
   int decode_grid = 0;  // sides of the grids that layers share; 0: each layer has its own region
   int prefill_grid = 0;
   int64_t users_before_slowdown = 0;  // up to the pipeline's depth
-  // Whose KV fits in addition to the weights, each as long as `kv` or the request, if that is
-  // longer.
+  // Whose KV fits next to the weights, each as long as `kv` or, if that is longer, the request.
   int64_t users_by_memory = 0;
   double weight_gigabytes = 0;
   Estimate tokens_per_second;     // of one user among `users`

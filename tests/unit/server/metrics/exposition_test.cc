@@ -280,7 +280,7 @@ TEST_CASE("law: a buffer moved in parts is the histogram that saw every value") 
   prometheus::Histogram direct(kTokenBounds), moved(kTokenBounds);
   HistogramBuffer buffer(kTokenBounds);
   for (int i = 0; i < 5000; ++i) {
-    // Spread over the bounds, now and then exactly on one.
+    // Spread over the bounds, sometimes exactly on one.
     const double seconds = i % 7 == 0 ? kTokenBounds[random.Next() % kTokenBounds.size()]
                                       : random.Exponential(0.001) * (1 << (random.Next() % 12));
     const Nanoseconds value(static_cast<int64_t>(seconds * 1e9 + 0.5));

@@ -107,7 +107,7 @@ TEST_CASE("a pause, one-way loss and a trickle at whichever frame cost a bounded
     INFO("frame " << static_cast<int>(frame) << ", how " << static_cast<int>(how) << ", seed "
                   << seed);
     RunOptions options{.seed = seed, .troubled = Seconds(3)};
-    // Those who leave do so while their prompt is computed only now and then.
+    // Those who leave rarely do so while their prompt is computed.
     if (frame == FrameKind::kCancel) options.clients = 8;
     options.frame_fault = FrameFault{frame, how};
     const RunResult result = RunCloud(options, *fixtures);

@@ -19,7 +19,7 @@ using kernels::DType;
 // layer and adds up like noise, so 4 layers give about e * sqrt(28) at most,
 // and more layers grow as the root of their number.
 //   F32, F16  e = 2^-24 per addition, but keys and values are halves that may round the other way
-//             than the reference's: 2^-11 now and then
+//             than the reference's: 2^-11 sometimes
 //   BF16      e = 2^-9 (8 bits of mantissa, half a step)
 //   others    int8 blocks of 32: step = largest / 127, noise step / sqrt(12); the largest of 32
 //             normal numbers is about 2.1 times their spread: e = 2.1 / 127 / 3.46 = 0.5 %
