@@ -1,5 +1,6 @@
 #include "server/rpc/rpc_server.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
@@ -59,9 +60,11 @@ class Server final : public RpcServer {
   ~Server() override { Shutdown(); }
 
   absl::Status Listen(const RpcOptions& options) {
-    static std::once_flag once;  // both are switches of the whole process
+    static std::once_flag once;  // all are switches of the whole process
     std::call_once(once, [] {
       gpr_set_log_function(&PrintLog);
+      // It would print a line for each text that is not UTF-8; the caller is told by its answer.
+      google::protobuf::SetLogHandler(nullptr);
       grpc::EnableDefaultHealthCheckService(true);
       grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     });

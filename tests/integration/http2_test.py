@@ -87,14 +87,15 @@ def test_what_a_peer_may_not_do(server, case):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", ("x-request-id", "authorization", "user-agent", "traceparent", "grpc-timeout", "message"))
+@pytest.mark.parametrize("name", ("x-request-id", "authorization", "user-agent", "traceparent", "grpc-timeout", "message", "not UTF-8"))
 def test_no_peer_writes_a_line_of_the_log(server, name):
     forged = b"a\nwaferd: forged"
     head = b"\x83\x86" + literal(b":path", b"/waferline.v1.InferenceService/Generate") + literal(b":authority", b"a")
     head += literal(b"content-type", b"application/grpc") + literal(b"te", b"trailers")
-    if name != "message":
+    if name not in ("message", "not UTF-8"):
         head += literal(name.encode(), forged)
-    message = b"\x12" + bytes([len(forged)]) + forged  # its model
+    model = forged + b"\xff" * (name == "not UTF-8")
+    message = b"\x12" + bytes([len(model)]) + model
     data = struct.pack(">BI", 0, len(message)) + message
     host, port = server.grpc.split(":")
     with socket.create_connection((host, int(port)), timeout=5) as sock:
@@ -103,3 +104,4 @@ def test_no_peer_writes_a_line_of_the_log(server, name):
             if kind == RST_STREAM or (kind == HEADERS and flags & END_STREAM):
                 break
     assert "\nwaferd: forged" not in server.log()
+    assert "libprotobuf" not in server.log()
