@@ -137,7 +137,8 @@ class Run : public AccountSteps {
     if (record.state == Record::kOpen && record.open.hold_micro == 0) batch.Open(record.open);
     if (record.state == Record::kPosted) batch.Post(record.open, record.end);
     using Steps = metering::UsageBatch::Steps;
-    WL_CHECK(batch.Write(db_, Steps::kOneByOne, position_).ok());
+    const auto last = batch.Write(db_, Steps::kOneByOne, position_);
+    WL_CHECK(last.ok() && db_.RunAll(*last).ok());
     position_ += static_cast<int64_t>(batch.posts());
   }
 
@@ -195,13 +196,13 @@ class Run : public AccountSteps {
     CheckRefusal(cursor.status());
     if (cursor.ok()) {
       WL_CHECK(accounts::UsageCursor::Parse(cursor->Text())->Text() == cursor->Text());
-      CheckRefusal(accounts::ReadUsageStream(db_, *cursor, {Name()}, now_us_, 3).status());
+      CheckRefusal(accounts::ReadUsageStream(db_, {*cursor, {Name()}, now_us_, 3}).status());
     }
     size_t posted = 0, read = 0;
     for (const auto& [ordinal, record] : records_) posted += record.state == Record::kPosted;
     accounts::UsageCursor from;
     for (;;) {
-      const auto page = accounts::ReadUsageStream(db_, from, {}, now_us_, 2);
+      const auto page = accounts::ReadUsageStream(db_, {from, {}, now_us_, 2});
       WL_CHECK(page.ok());
       read += page->records.size();
       if (page->records.empty()) break;

@@ -26,8 +26,9 @@ struct UsageWorld {
   }
   void Write() {
     REQUIRE(connection->Begin().ok());
-    REQUIRE(batch.Write(*connection, metering::UsageBatch::Steps::kOneByOne, 1).ok());
-    REQUIRE(connection->Commit().ok());
+    const auto last = batch.Write(*connection, metering::UsageBatch::Steps::kOneByOne, 1);
+    REQUIRE(last.ok());
+    REQUIRE(connection->CommitAfter(*last).ok());
   }
   std::vector<UsageBucket> Ask(UsageQuery query) { return QueryUsage(*connection, query).value(); }
   static int64_t SumOf(const std::vector<UsageBucket>& buckets) {

@@ -24,7 +24,9 @@ struct StreamWorld {
                 .subject = {.tenant = tenant, .model = "m", .tier = "default"},
                 .admitted_us = kStreamNowUs},
                {.reason = "stop", .counts = {.generated = ordinal}, .ended_us = kStreamNowUs});
-    REQUIRE(batch.Write(*connection, metering::UsageBatch::Steps::kOneByOne, ++positions).ok());
+    const auto last = batch.Write(*connection, metering::UsageBatch::Steps::kOneByOne, ++positions);
+    REQUIRE(last.ok());
+    REQUIRE(connection->RunAll(*last).ok());
   }
   UsagePage Read(const UsageCursor& from, int64_t count = 100,
                  const std::vector<std::string>& tenants = {}, int64_t now_us = kStreamNowUs) {
