@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "server/accounts/names.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::accounts {
@@ -38,7 +39,8 @@ std::string SqlOf(const UsageQuery& query, std::vector<Value>* values) {
   for (size_t column = 0; column < kUsageBys; ++column) {
     std::vector<std::string> places;
     for (const std::string& value : query.only[column]) {
-      values->emplace_back(value);
+      const bool none = column == static_cast<size_t>(UsageBy::kTenant) && value == kNoTenant;
+      values->emplace_back(none ? "" : value);
       places.push_back(absl::StrCat("$", values->size()));
     }
     if (places.empty()) continue;
@@ -61,10 +63,31 @@ UsageSums SumsOf(const UsageQuery& query, const Row& row) {
   return sums;
 }
 
+// A mistyped name would else look like a tenant that used nothing.
+absl::Status LookUpTenants(store::Connection& connection, const UsageQuery& query) {
+  for (const std::string& tenant : query.only[static_cast<size_t>(UsageBy::kTenant)]) {
+    if (tenant == kNoTenant) continue;
+    WL_ASSIGN_OR_RETURN(
+        const Result found,
+        connection.Run("SELECT 1 FROM tenant WHERE name = $1 UNION ALL SELECT 1 FROM usage_hour "
+                       "WHERE tenant = $1 LIMIT 1",
+                       {tenant}));
+    if (!found.rows.empty()) continue;
+    return absl::NotFoundError(absl::StrCat("there is no tenant '", tenant, "', nor usage of it"));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+void UsageQuery::OnlyOfCaller(const std::string& tenant) {
+  only[static_cast<size_t>(UsageBy::kTenant)] = {tenant};
+  tenants_looked_up = false;
+}
 
 absl::StatusOr<std::vector<UsageBucket>> QueryUsage(store::Connection& connection,
                                                     const UsageQuery& query) {
+  if (query.tenants_looked_up) WL_RETURN_IF_ERROR(LookUpTenants(connection, query));
   const int64_t start = query.start_us - query.start_us % query.width_us;
   const int64_t page_end = start + query.buckets * query.width_us;
   const int64_t end = query.end_us == 0 ? page_end : std::min(query.end_us, page_end);

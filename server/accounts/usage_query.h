@@ -23,7 +23,11 @@ struct UsageQuery {
   int64_t buckets = 7;   // a page
   std::vector<UsageBy> group_by;
   // By column: any of these values; empty: all.
-  std::vector<std::string> only[kUsageBys];
+  std::vector<std::string> only[kUsageBys];  // "no-tenant": of a server without keys
+
+  // For a caller who may see its own tenant's alone, which may have used nothing yet.
+  void OnlyOfCaller(const std::string& tenant);
+  bool tenants_looked_up = true;  // those of `only`
 };
 
 struct UsageSums {
@@ -37,7 +41,8 @@ struct UsageBucket {
   std::vector<UsageSums> sums;  // none: nothing was used
 };
 
-// As many buckets as the query says, from its start.
+// As many buckets as the query says, from its start. NotFound: it names a tenant that there is not,
+// nor usage of it.
 absl::StatusOr<std::vector<UsageBucket>> QueryUsage(store::Connection& connection,
                                                     const UsageQuery& query);
 

@@ -91,9 +91,7 @@ void AccountRoutes::RemoveQuota(const Call& call) const {
 void AccountRoutes::Usage(const Call& call) const {
   auto query = ReadUsageQuery(call.exchange->request().query, NowUs() + 1'000'000);
   if (!query.ok()) return Fail(call, query.status());
-  if (!call.caller.admin) {
-    query->only[static_cast<size_t>(accounts::UsageBy::kTenant)] = {call.caller.tenant};
-  }
+  if (!call.caller.admin) query->OnlyOfCaller(call.caller.tenant);
   accounts().Usage(*query, Later<std::vector<accounts::UsageBucket>>(
                                call, [query = *query](const auto& buckets) {
                                  return UsageJson(query, buckets);
@@ -103,9 +101,7 @@ void AccountRoutes::Usage(const Call& call) const {
 void AccountRoutes::Costs(const Call& call) const {
   auto query = ReadCostQuery(call.exchange->request().query, NowUs() + 1'000'000);
   if (!query.ok()) return Fail(call, query.status());
-  if (!call.caller.admin) {
-    query->only[static_cast<size_t>(accounts::UsageBy::kTenant)] = {call.caller.tenant};
-  }
+  if (!call.caller.admin) query->OnlyOfCaller(call.caller.tenant);
   accounts().Usage(*query, Later<std::vector<accounts::UsageBucket>>(
                                call, [query = *query](const auto& buckets) {
                                  return CostsJson(query, buckets);

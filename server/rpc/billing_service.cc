@@ -101,7 +101,7 @@ grpc::Status BillingService::GetUsage(grpc::ServerContext* context,
   const auto work = [&]() -> absl::Status {
     WL_ASSIGN_OR_RETURN(const tenancy::Caller caller, AuthorizeUsage(*context, deps_));
     WL_ASSIGN_OR_RETURN(UsageQuery query, ReadQuery(*request, NowSeconds()));
-    if (!caller.admin) query.only[static_cast<size_t>(UsageBy::kTenant)] = {caller.tenant};
+    if (!caller.admin) query.OnlyOfCaller(caller.tenant);
     WL_ASSIGN_OR_RETURN(const std::vector<accounts::UsageBucket> buckets,
                         AskDatabase<std::vector<accounts::UsageBucket>>(
                             [&](auto done) { deps_.accounts->Usage(query, std::move(done)); }));

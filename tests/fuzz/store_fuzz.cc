@@ -187,7 +187,7 @@ class Run : public AccountSteps {
       if (how % 4 == 1) query.group_by.push_back(static_cast<accounts::UsageBy>(by));
       if (how % 8 == 2) query.only[by] = {input_.Text(20), "acme"};
     }
-    WL_CHECK(accounts::QueryUsage(db_, query).ok());
+    CheckRefusal(accounts::QueryUsage(db_, query).status());
   }
 
   // From any cursor, and from the beginning: each posted record once.

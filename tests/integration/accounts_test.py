@@ -224,6 +224,12 @@ def test_waferctl_shows_and_changes_them(cloud):
     rows = json.loads(ctl("usage", "--by", "tenant,key", "--tenant", "zeta", "--json"))["data"]
     assert [(r["api_key_id"], r["output_tokens"]) for b in rows for r in b["results"]] == [(made["id"], 5)]
     assert "zeta" in ctl("usage", "--by", "tenant,model", "--bucket", "hour")
+    for words, says in (
+            (("--tenant", "nosuch"), "there is no tenant 'nosuch', nor usage of it"), (("--by", "tenant,model,tenant"), "--by: 'tenant' is given twice"),
+            (("--from", "2026-07-01", "--to", "2026-06-01"), "--from 2026-07-01T00:00:00Z must be before --to 2026-06-01T00:00:00Z"),
+            (("--from", "2199-07-01"), "Z (not given)")):
+        refused = waferctl("usage", *words, *door)
+        assert refused.returncode != 0 and says in refused.stderr, refused.stderr
     fresh = json.loads(ctl("keys", "rotate", made["id"], "--overlap-hours", "0", "--json"))
     assert complete(server, fresh["key"])[0] == 200
     ctl("keys", "revoke", fresh["id"])

@@ -53,6 +53,9 @@ absl::StatusOr<std::vector<const char*>> FieldsOf(const Arguments& arguments) {
       return UsageError(
           absl::StrCat("--by: '", word, "' is not one of tenant, project, key, model, tier"));
     }
+    if (std::find(fields.begin(), fields.end(), found->field) != fields.end()) {
+      return UsageError(absl::StrCat("--by: '", word, "' is given twice"));
+    }
     fields.push_back(found->field);
   }
   return fields;
@@ -110,6 +113,13 @@ absl::Status ShowUsage(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(const int64_t from, SecondsAt(arguments, "from", month_began));
   WL_ASSIGN_OR_RETURN(const int64_t to,
                       SecondsAt(arguments, "to", now_us / kMicrosecondsPerSecond + 1));
+  if (from >= to) {
+    const auto shown = [&](const char* flag, int64_t seconds) {
+      return absl::StrCat("--", flag, " ", InstantText(seconds * kMicrosecondsPerSecond),
+                          arguments.Has(flag) ? "" : " (not given)");
+    };
+    return UsageError(absl::StrCat(shown("from", from), " must be before ", shown("to", to)));
+  }
   WL_ASSIGN_OR_RETURN(const std::vector<const char*> fields, FieldsOf(arguments));
   const std::string& width = arguments.Text("bucket");
   std::string query = absl::StrCat("start_time=", from, "&end_time=", to, "&bucket_width=",

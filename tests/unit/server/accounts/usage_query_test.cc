@@ -20,7 +20,7 @@ struct UsageWorld {
   void Add(int64_t ended_us, int64_t generated) {
     batch.Post(
         {.id = {.epoch = 1, .ordinal = ++ordinal},
-         .subject = {.tenant = "t", .model = ordinal % 2 == 0 ? "a" : "b", .tier = "default"},
+         .subject = {.tenant = tenant, .model = ordinal % 2 == 0 ? "a" : "b", .tier = "default"},
          .admitted_us = ended_us},
         {.reason = "stop", .counts = {.generated = generated}, .ended_us = ended_us});
   }
@@ -44,6 +44,7 @@ struct UsageWorld {
   std::unique_ptr<store::Connection> connection;
   metering::UsageBatch batch;
   int64_t ordinal = 0;
+  std::string tenant = "t";
 };
 
 }  // namespace
@@ -66,6 +67,30 @@ TEST_CASE_METHOD(UsageWorld, "a bucket has its begin and not its end, and days a
     const auto next = Ask({.start_us = kStartUs + kDayUs, .width_us = width, .buckets = 1});
     CHECK(SumOf(next) == 100);
   }
+}
+
+TEST_CASE_METHOD(UsageWorld, "a tenant that there is not is named, unless it is the caller's own") {
+  Add(kStartUs, 1);
+  Write();
+  UsageQuery query{.start_us = kStartUs, .width_us = kHourUs, .buckets = 1};
+  auto& tenants = query.only[static_cast<size_t>(UsageBy::kTenant)];
+  tenants = {"t"};
+  CHECK(SumOf(Ask(query)) == 1);
+  tenants = {"t", "nosuch"};
+  const absl::Status status = QueryUsage(*connection, query).status();
+  CHECK(absl::IsNotFound(status));
+  CHECK(status.message() == "there is no tenant 'nosuch', nor usage of it");
+  query.OnlyOfCaller("nosuch");
+  CHECK(SumOf(Ask(query)) == 0);
+}
+
+TEST_CASE_METHOD(UsageWorld, "no-tenant is the tenant of a server without keys") {
+  tenant = "";
+  Add(kStartUs, 1);
+  Write();
+  UsageQuery query{.start_us = kStartUs, .width_us = kHourUs, .buckets = 1};
+  query.only[static_cast<size_t>(UsageBy::kTenant)] = {"no-tenant"};
+  CHECK(SumOf(Ask(query)) == 1);
 }
 
 TEST_CASE("pages of any size joined are the whole, with any groups") {
