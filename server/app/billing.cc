@@ -67,7 +67,11 @@ absl::Status Billing::Open(const config::BillingConfig& config, const Access& ac
   }
   const auto durability =
       config.survives_power_loss ? store::Durability::kPower : store::Durability::kProcess;
-  WL_ASSIGN_OR_RETURN(store_, store::OpenStore(config.store, durability));
+  auto store = store::OpenStore(config.store, durability);
+  if (!store.ok()) {
+    return {store.status().code(), absl::StrCat("billing.store: ", store.status().message())};
+  }
+  store_ = *std::move(store);
   metering::StoreMeter::Options options{
       .host = HostName(),
       .patience = config.store_patience,

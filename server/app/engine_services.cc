@@ -52,36 +52,51 @@ void Append(std::vector<rpc::ExtraService> more, std::vector<rpc::ExtraService>*
 
 constexpr int64_t kMaxUnixSecond = int64_t{1} << 40;  // 34,000 years
 
+absl::Status WrongFile(const std::string& what) {
+  return absl::FailedPreconditionError(absl::StrCat("kv_transfer.taken_file: ", what));
+}
+
+// Before a file is made next to it, or one that is no file is waited for.
+absl::Status CheckKind(const std::string& file) {
+  std::error_code ignored;
+  const std::filesystem::file_status status = std::filesystem::status(file, ignored);
+  if (!std::filesystem::exists(status) || std::filesystem::is_regular_file(status)) {
+    return absl::OkStatus();
+  }
+  const bool folder = std::filesystem::is_directory(status);
+  return WrongFile(absl::StrCat(file, " is ", folder ? "a folder" : "a device, a pipe or the like",
+                                "; name a plain file, which the server makes if there is none"));
+}
+
 // The second up to which what was taken before was computed; 0: nothing was, or no file is kept.
 absl::StatusOr<int64_t> TakenBefore(const std::string& file) {
   std::error_code ignored;
   if (file.empty() || !std::filesystem::exists(file, ignored)) return 0;
   int64_t second = 0;
-  const bool plain = std::filesystem::is_regular_file(file, ignored);  // a pipe would be waited for
-  const absl::StatusOr<std::string> text = plain ? ReadFile(file, 64) : "";
+  const absl::StatusOr<std::string> text = ReadFile(file, 64);
   if (text.ok() && absl::SimpleAtoi(*text, &second) && second >= 0 && second <= kMaxUnixSecond) {
     return second;
   }
-  return absl::FailedPreconditionError(absl::StrCat(
-      "kv_transfer.taken_file: ", file, " has no Unix seconds, which keep an old hand-over from ",
-      "being used twice; wait kv_transfer.keep_s, then remove the file"));
+  return WrongFile(
+      absl::StrCat(file,
+                   " has no Unix seconds, which keep an old hand-over from being used twice; wait "
+                   "kv_transfer.keep_s, then remove the file"));
 }
 
 // A file that cannot be written is found at the start, not by each request.
 absl::Status Keep(const std::string& file, int64_t second) {
   const absl::Status written = WriteFileDurably(file, absl::StrCat(second, "\n"));
   if (written.ok()) return written;
-  return absl::FailedPreconditionError(absl::StrCat("kv_transfer.taken_file: ", written.message(),
-                                                    "; name a file that can be written"));
+  return WrongFile(absl::StrCat(written.message(), "; name a file that can be written"));
 }
 
 // Two servers with one file would each forget what the other took.
 absl::StatusOr<std::shared_ptr<LockedFile>> TakeAlone(const std::string& file) {
   absl::StatusOr<LockedFile> lock = LockedFile::Take(file + ".lock");
   if (lock.ok()) return std::make_shared<LockedFile>(*std::move(lock));
-  return absl::FailedPreconditionError(
-      absl::StrCat("kv_transfer.taken_file: ", lock.status().message(),
-                   "; each server needs a file of its own"));
+  const bool taken = absl::IsAlreadyExists(lock.status());
+  return WrongFile(
+      absl::StrCat(lock.status().message(), taken ? "; each server needs a file of its own" : ""));
 }
 
 }  // namespace
@@ -113,6 +128,7 @@ absl::StatusOr<std::unique_ptr<serving::KvHandoffs>> HandoffsOf(const config::Se
   if (transfer.key.empty()) return std::make_unique<serving::KvHandoffs>();
   std::shared_ptr<LockedFile> lock;
   if (!transfer.taken_file.empty()) {
+    WL_RETURN_IF_ERROR(CheckKind(transfer.taken_file));
     WL_ASSIGN_OR_RETURN(lock, TakeAlone(transfer.taken_file));
   }
   WL_ASSIGN_OR_RETURN(const int64_t taken, TakenBefore(transfer.taken_file));

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,13 +18,26 @@ namespace {
 // Without it a pipe is waited for until someone opens its other end.
 constexpr int kFlags = O_CLOEXEC | O_NONBLOCK;
 
+// `error`: errno of open.
+absl::Status NotOpened(const std::string& path, int error) {
+  if (error == EISDIR) {
+    return absl::UnavailableError(absl::StrCat(path, ": is a folder; name a file in it"));
+  }
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  if (error == ENOENT && !folder.empty()) {
+    return absl::UnavailableError(
+        absl::StrCat(path, ": there is no folder ", folder, "; make it: mkdir -p '", folder, "'"));
+  }
+  return absl::UnavailableError(absl::StrCat(path, ": ", std::strerror(error)));
+}
+
 }  // namespace
 
 absl::StatusOr<LockedFile> LockedFile::Take(const std::string& path) {
   LockedFile file(open(path.c_str(), O_RDWR | O_CREAT | kFlags, 0600));
   struct stat info = {};
   if (file.descriptor_ < 0 || fstat(file.descriptor_, &info) != 0) {
-    return absl::UnavailableError(absl::StrCat(path, ": ", std::strerror(errno)));
+    return NotOpened(path, errno);
   }
   if (!S_ISREG(info.st_mode)) {
     return absl::FailedPreconditionError(

@@ -43,8 +43,14 @@ TEST_CASE("what is not a plain file is refused, and not waited for") {
   CHECK(absl::IsFailedPrecondition(LockedFile::Take(pipe).status()));
   CHECK_FALSE(LockedFile::IsTaken(pipe));
   CHECK(absl::IsFailedPrecondition(LockedFile::Take("/dev/null").status()));
-  CHECK(absl::IsUnavailable(LockedFile::Take(folder.path).status()));
-  CHECK(absl::IsUnavailable(LockedFile::Take(folder.path + "/no/file").status()));
+  const absl::Status is_folder = LockedFile::Take(folder.path).status();
+  CHECK(absl::IsUnavailable(is_folder));
+  CHECK(is_folder.message() == folder.path + ": is a folder; name a file in it");
+  const std::string missing = folder.path + "/no";
+  const absl::Status no_folder = LockedFile::Take(missing + "/file").status();
+  CHECK(absl::IsUnavailable(no_folder));
+  CHECK(no_folder.message() ==
+        missing + "/file: there is no folder " + missing + "; make it: mkdir -p '" + missing + "'");
 }
 
 }  // namespace
