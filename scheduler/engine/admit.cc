@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "scheduler/engine/engine_impl.h"
+#include "wafer_backend/base/number_text.h"
 #include "wafer_backend/base/retry_hint.h"
 
 namespace waferline::engine {
@@ -24,9 +25,12 @@ absl::Status StatusOf(policy::RefusalCause cause, const ValidRequest& request, u
     case RefusalCause::kQueueFull:
       return absl::UnavailableError("the queue of this service tier is full");
     case RefusalCause::kQueueThreshold:
-      return absl::UnavailableError("expected to wait longer than queue_threshold");
+      return absl::UnavailableError(absl::StrCat("expected to wait longer than queue_threshold, ",
+                                                 MillisecondsText(*request.queue_threshold)));
     case RefusalCause::kWouldMissDeadline:
-      return absl::DeadlineExceededError("expected to miss its deadline");
+      return absl::DeadlineExceededError(absl::StrCat("expected to miss its deadline, ",
+                                                      MillisecondsText(*request.deadline),
+                                                      " of emulated time after it arrives"));
     case RefusalCause::kDraining:
       return WithRetryAfter(absl::UnavailableError("the service is draining"),
                             Seconds(1));  // another server

@@ -3,6 +3,9 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "wafer_backend/base/number_text.h"
+
 namespace waferline::engine {
 
 EngineImpl::EngineImpl(const EngineOptions& options, Timeline* timeline,
@@ -63,7 +66,10 @@ void EngineImpl::GiveUpOnReaders() {
 }
 
 void EngineImpl::EndByDeadline(SlotIndex slot) {
-  OnOver(slot, FinishReason::kDeadline, absl::DeadlineExceededError("the deadline has passed"));
+  OnOver(slot, FinishReason::kDeadline,
+         absl::DeadlineExceededError(
+             absl::StrCat("its deadline, ", MillisecondsText(*sequences()[slot].request.deadline),
+                          " of emulated time after it arrived, has passed")));
 }
 
 void EngineImpl::EndOverdue(Nanoseconds now) {

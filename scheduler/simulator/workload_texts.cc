@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "scheduler/simulator/generated_trace.h"
+#include "wafer_backend/base/number_text.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
@@ -67,8 +68,7 @@ absl::Status Take(ParsedSpec* s, const SpecNumber& number, double* out) {
   *out = it->second;
   s->values.erase(it);
   if (!(*out >= min && *out <= max)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(key, " is ", *out, ", must lie in [", min, ", ", max, "]"));
+    return absl::InvalidArgumentError(absl::StrCat(key, " ", OutOfRangeText(*out, min, max)));
   }
   return absl::OkStatus();
 }

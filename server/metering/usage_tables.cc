@@ -3,7 +3,9 @@
 #include <string>
 
 #include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
 #include "server/metering/usage_rows.h"
+#include "server/money/money.h"
 #include "wafer_backend/base/calendar.h"
 #include "wafer_backend/base/field_error.h"
 #include "wafer_backend/base/status.h"
@@ -12,6 +14,7 @@ namespace waferline::metering {
 namespace {
 
 using store::Connection;
+using store::IntegerOf;
 using store::Result;
 using store::Row;
 
@@ -45,17 +48,31 @@ absl::Status Release(Connection& connection, const AccountKey& account, int64_t 
       .status();
 }
 
-absl::Status OverCap(const char* why) {
-  absl::Status status = absl::ResourceExhaustedError(why);
-  status.SetPayload(kErrorCodePayload, absl::Cord("insufficient_quota"));
-  return status;
-}
-
 struct Cap {
   AccountKey account;
   int64_t micro;
   const char* why;
 };
+
+std::string Usd(int64_t micro, int64_t pico = 0) {
+  const auto money = Money::FromColumns({micro, static_cast<int32_t>(pico)});
+  return money.ok() ? money->Format() : absl::StrCat(micro, "e-6");
+}
+
+// ResourceExhausted, with what is spent, held and asked for; else what is wrong with the database.
+absl::Status OverCap(Connection& connection, const Cap& cap, int64_t micro) {
+  WL_ASSIGN_OR_RETURN(
+      const Result found,
+      connection.Run("SELECT spent_micro, spent_pico, held_micro FROM account "
+                     "WHERE tenant = $1 AND project = $2 AND period = $3",
+                     {cap.account.tenant, cap.account.project, cap.account.period}));
+  const auto number = [&](size_t column) { return IntegerOf(found.rows[0][column]); };
+  absl::Status status = absl::ResourceExhaustedError(absl::StrCat(
+      cap.why, ": of ", Usd(cap.micro), " USD, ", Usd(number(0), number(1)), " are spent, ",
+      Usd(number(2)), " held by requests in flight, and this one may cost up to ", Usd(micro)));
+  status.SetPayload(kErrorCodePayload, absl::Cord("insufficient_quota"));
+  return status;
+}
 
 // What limits the tenant's requests now; accounts without a cap keep holds too, for one that comes.
 absl::StatusOr<std::vector<Cap>> CapsOf(Connection& connection, const OpenUsage& usage,
@@ -81,10 +98,7 @@ absl::StatusOr<std::vector<Cap>> CapsOf(Connection& connection, const OpenUsage&
       caps.push_back({std::move(account), hard == kNoCap ? kNoCap : part,
                       "over this project's share of the tenant's hard monthly spend"});
     } else if (account.period != kAllTime) {
-      caps.push_back(
-          {std::move(account), hard,
-           "over the hard monthly spend of this tenant: what was spent, what is in flight "
-           "and the most that this request may cost are more than that"});
+      caps.push_back({std::move(account), hard, "over the hard monthly spend of this tenant"});
     } else {
       caps.push_back(
           {std::move(account), number(1, prepaid ? 0 : kNoCap),
@@ -105,7 +119,7 @@ absl::Status HoldWithinCaps(Connection& connection, const OpenUsage& usage, bool
     for (size_t before = 0; before < i; ++before) {
       WL_RETURN_IF_ERROR(Release(connection, caps[before].account, micro));
     }
-    return OverCap(caps[i].why);
+    return OverCap(connection, caps[i], micro);
   }
   return absl::OkStatus();
 }

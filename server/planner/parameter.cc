@@ -11,7 +11,8 @@
 namespace waferline::planner {
 
 std::string RangeFault(const Parameter& parameter) {
-  return absl::StrCat(parameter.name, " must be from ", parameter.min, " to ", parameter.max);
+  return absl::StrCat(parameter.name, " must be from ", NumberText(parameter.min), " to ",
+                      NumberText(parameter.max));
 }
 
 absl::Status ChangeParameter(std::string_view assignment, bool scale, Plan* plan) {

@@ -1,6 +1,7 @@
 """Limits of tenants and projects on a real waferd with a database: they hold with many clients, several servers and kills."""
 
 import http.client
+import re
 import threading
 import time
 import types
@@ -93,7 +94,8 @@ def test_a_project_has_its_share_of_a_tenants_limits(cloud):
         if status == 429:
             refused = answer["error"]
             break
-    assert refused["code"] == "insufficient_quota" and "project's share" in refused["message"]
+    assert refused["code"] == "insufficient_quota" and re.search(r"project's share .*: of [\d.]+ USD, [\d.]+ are spent, [\d.]+ held by requests in flight, and this one may cost up to [\d.]+$",
+                                                               refused["message"]), refused
     assert int(database.rows("SELECT spent_micro + held_micro FROM account WHERE project = 'search'")[0][0]) <= cap // 4
     assert spent < cap and complete(server, chat, 5)[0] == 200
 

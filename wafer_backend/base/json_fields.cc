@@ -88,7 +88,8 @@ bool JsonFields::ReadNumber(std::string_view name, double lo, double hi, double*
   json::error_code error;
   *out = value->is_number() ? value->to_number<double>(error) : NAN;
   if (*out >= lo && *out <= hi) return true;  // false for NaN, too
-  Fail(name, absl::StrCat("must be a number between ", lo, " and ", hi, ", not ", Show(*value)));
+  Fail(name, absl::StrCat("must be a number between ", NumberText(lo), " and ", NumberText(hi),
+                          ", not ", Show(*value)));
   return false;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "wafer_backend/base/units.h"
 
 namespace waferline {
 
@@ -20,6 +21,17 @@ std::string NumberText(Number value) {
   }
   char digits[40];
   return {digits, std::to_chars(digits, digits + sizeof digits, value).ptr};
+}
+
+// "0.5 ms"
+inline std::string MillisecondsText(Nanoseconds time) {
+  return NumberText(time.as_double() / 1e6) + " ms";
+}
+
+// "is 1.0000001, must lie in [0, 1]"
+inline std::string OutOfRangeText(double value, double min, double max) {
+  return absl::StrCat("is ", NumberText(value), ", must lie in [", NumberText(min), ", ",
+                      NumberText(max), "]");
 }
 
 }  // namespace waferline

@@ -28,7 +28,8 @@ bool ParseNumber(const std::string& text, double* out) {
 
 std::string NotANumber(const YAML::Node& node, Range range) {
   const std::string is = node.IsScalar() ? absl::StrCat("is \"", node.Scalar(), "\", ") : "";
-  const std::string within = absl::StrCat(" in [", range.min, ", ", range.max, "]");
+  const std::string within =
+      absl::StrCat(" in [", NumberText(range.min), ", ", NumberText(range.max), "]");
   return is + "must be a finite number" + (range.min == Range().min ? "" : within);
 }
 
@@ -135,8 +136,7 @@ bool YamlForm::ReadNumber(const YAML::Node& node, const std::string& field, Rang
     return false;
   }
   if (value < range.min || value > range.max) {
-    file_->AddError(node, prefix_ + field,
-                    absl::StrCat("is ", value, ", must lie in [", range.min, ", ", range.max, "]"));
+    file_->AddError(node, prefix_ + field, OutOfRangeText(value, range.min, range.max));
     return false;
   }
   *out = value;
@@ -217,7 +217,8 @@ bool YamlForm::Flag(const std::string& field, bool otherwise) {
 }
 
 double YamlForm::Plain(const std::string& field, Range range) {
-  Record(field, "number").allowed = absl::StrCat("[", range.min, ", ", range.max, "]");
+  Record(field, "number").allowed =
+      absl::StrCat("[", NumberText(range.min), ", ", NumberText(range.max), "]");
   double value = 0;
   ReadNumber(Find(field, true), field, range, &value);
   return value;

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/field_error.h"
 #include "wafer_backend/base/name_table.h"
+#include "wafer_backend/base/number_text.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 #include "wafer_backend/hardware/placement/placement.h"
@@ -75,9 +76,9 @@ absl::Status CheckField(const FaultField& field, const FaultRequest& request, ui
   } else if (!value) {
     if (rule->needed) wrong = absl::StrCat("is missing: ", request.kind, " needs it");
   } else if (!(*value >= rule->min && *value <= rule->max)) {
-    wrong = absl::StrCat("is ", *value, ", must lie in [", rule->min, ", ", rule->max, "]");
+    wrong = OutOfRangeText(*value, rule->min, rule->max);
   } else if (field.whole && *value != std::floor(*value)) {
-    wrong = absl::StrCat("is ", *value, ", must be a whole number");
+    wrong = absl::StrCat("is ", NumberText(*value), ", must be a whole number");
   }
   if (wrong.empty()) return absl::OkStatus();
   return WithField(absl::InvalidArgumentError(wrong), field.name);

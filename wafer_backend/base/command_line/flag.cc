@@ -13,6 +13,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_join.h"
 #include "wafer_backend/base/name_table.h"
+#include "wafer_backend/base/number_text.h"
 
 namespace waferline::cli {
 namespace {
@@ -31,7 +32,7 @@ std::string BoundText(double bound) {
   if (std::abs(bound) < kExact && bound == std::trunc(bound)) {
     return absl::StrCat(static_cast<int64_t>(bound));
   }
-  return absl::StrCat(bound);
+  return NumberText(bound);
 }
 
 std::string RangeText(const Flag& flag) {

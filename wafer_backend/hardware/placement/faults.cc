@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "wafer_backend/base/check.h"
+#include "wafer_backend/base/number_text.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/hardware/placement/fault_case.h"
 
@@ -12,8 +13,7 @@ namespace waferline::placement {
 namespace {
 
 absl::Status OutOfRange(const char* name, double value, double min, double max) {
-  return absl::InvalidArgumentError(
-      absl::StrFormat("%s is %.9g, must lie in [%.9g, %.9g]", name, value, min, max));
+  return absl::InvalidArgumentError(absl::StrCat(name, " ", OutOfRangeText(value, min, max)));
 }
 
 absl::Status CheckFault(const PlacementTask& task, const Placement& p, const HardwareFault& fault,

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
+#include "wafer_backend/base/number_text.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/hardware/placement/core_demand.h"
 #include "wafer_backend/hardware/placement/cut.h"
@@ -16,8 +16,7 @@ namespace {
 
 absl::Status CheckNumber(const char* name, double value, double min, double max) {
   if (value >= min && value <= max) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrFormat("%s is %.12g, must lie in [%.12g, %.12g]", name, value, min, max));
+  return absl::InvalidArgumentError(absl::StrCat(name, " ", OutOfRangeText(value, min, max)));
 }
 
 absl::Status CheckGrid(const PlacementTask& t) {

@@ -1,6 +1,8 @@
 // Which requests are let in, and what the others are told. The laws are checked
 // after every event (SmallCloud::Run).
+#include "absl/strings/str_cat.h"
 #include "tests/unit/scheduler/engine/small_cloud.h"
+#include "wafer_backend/base/number_text.h"
 
 namespace waferline::engine {
 namespace {
@@ -69,6 +71,9 @@ TEST_CASE("a deadline ends a request wherever it is") {
     cloud.Run();
     REQUIRE(sink->outcome.reason == FinishReason::kDeadline);
     REQUIRE(sink->outcome.times.total() == Microseconds(us));
+    REQUIRE(sink->outcome.status.message() ==
+            absl::StrCat("its deadline, ", NumberText(static_cast<double>(us) / 1e3),
+                         " ms of emulated time after it arrived, has passed"));
   }
   cloud.lane.admission.refuse_missed_deadlines = true;
   cloud.engine.reset();
@@ -78,6 +83,8 @@ TEST_CASE("a deadline ends a request wherever it is") {
   const auto refused = cloud.Ask(20, 100, hopeless);
   REQUIRE(refused->refused);
   REQUIRE(absl::IsDeadlineExceeded(refused->refusal.status));
+  REQUIRE(refused->refusal.status.message() ==
+          "expected to miss its deadline, 0.005 ms of emulated time after it arrives");
   REQUIRE(refused->refusal.retry_after == Nanoseconds());
 }
 

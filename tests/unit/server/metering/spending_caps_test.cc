@@ -4,6 +4,7 @@
 #include <chrono>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "server/metering/store_meter.h"
 #include "tests/unit/server/metering/meter_world.h"
 
@@ -48,6 +49,38 @@ TEST_CASE("spent and held never pass a hard cap or a prepaid balance, however ma
   CHECK(world.Number("SELECT MAX(held_micro) FROM account") == 0);
   CHECK(world.Number("SELECT MAX(spent_micro) FROM account") <= kCapMicro);
   CHECK(world.Number("SELECT COUNT(*) FROM usage") == admitted);
+}
+
+TEST_CASE("a refusal by a cap says what is spent, held, asked for, and the cap") {
+  const auto [column, why] =
+      GENERATE(std::pair{"hard_micro", "over the hard monthly spend of this tenant: of "},
+               std::pair{"prepaid_micro",
+                         "the prepaid balance of this tenant is too low for the most that this "
+                         "request may cost: of "});
+  World world;
+  world.SetQuota(column, 300);
+  const auto meter = StoreMeter::Start(world.real.get(), Plain());
+  std::vector<absl::Status> said;
+  std::vector<std::shared_ptr<RequestUsage>> usages;  // each holds 151 microdollars
+  for (int i = 0; i < 3; ++i) {
+    usages.push_back(Admit(**meter, Requests(1, 10, 100), true));
+    usages.back()->Open([&](const absl::Status& status) { said.push_back(status); });
+    REQUIRE((*meter)->writer().Flush(Seconds(60)));
+    if (i > 0) continue;
+    usages[0]->Post(0, Ended(10, 50), [](const absl::Status&) {});  // spends 75.00003
+    REQUIRE((*meter)->writer().Flush(Seconds(60)));
+  }
+  REQUIRE(said.size() == 3);
+  INFO(said[1] << "; " << said[2]);
+  CHECK(said[1].ok());
+  REQUIRE(absl::IsResourceExhausted(said[2]));
+  CHECK(said[2].message() == absl::StrCat(why,
+                                          "0.0003 USD, 0.00007500003 are spent, 0.000151 held by "
+                                          "requests in flight, and this one may cost up to "
+                                          "0.000151"));
+  usages[1]->Post(0, Ended(10, 50), [](const absl::Status&) {});
+  usages[2]->Withdraw(0);
+  REQUIRE((*meter)->Stop());
 }
 
 TEST_CASE("a hard cap of a tenant that pays compute time holds under races too") {

@@ -98,6 +98,7 @@ TEST_CASE("a refused number is written with the digits that tell it from the bou
   CHECK(NumberText(1.0000001f) == "1.0000001");
   CHECK(NumberText(16777217.5) == "16777217.5");
   CHECK(NumberText(std::numeric_limits<double>::infinity()) == "inf");
+  CHECK(OutOfRangeText(4294967296, 0, 4294967295) == "is 4294967296, must lie in [0, 4294967295]");
 }
 
 }  // namespace

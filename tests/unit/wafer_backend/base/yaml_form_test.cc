@@ -8,6 +8,18 @@ namespace {
 
 std::string Message(const absl::Status& status) { return std::string(status.message()); }
 
+TEST_CASE("a refused number differs from its bound as written, whatever their digits") {
+  YamlFile file("f.yaml", "a: 4294967296\nb: 0.99999999\nc: x\n");
+  YamlForm form = file.root();
+  form.Integer("a", 0, 4294967295);
+  form.Plain("b", {1, 2});
+  form.Plain("c", {0, 1234567890});
+  CHECK(Message(file.status()) ==
+        "f.yaml:1: a: is 4294967296, must lie in [0, 4294967295]\n"
+        "f.yaml:2: b: is 0.99999999, must lie in [1, 2]\n"
+        "f.yaml:3: c: is \"x\", must be a finite number in [0, 1234567890]");
+}
+
 TEST_CASE("every field is known, in range and read once; all faults come at once, by line") {
   YamlFile file("f.yaml", "a: 1\nb: x\nlist:\n  - {c: 7}\nunknown: 2\n");
   YamlForm form = file.root();
