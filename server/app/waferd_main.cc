@@ -10,12 +10,14 @@
 #include <system_error>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "server/app/json_log.h"
 #include "server/app/one_model.h"
 #include "server/app/read_config.h"
 #include "server/app/serve.h"
 #include "server/app/signals.h"
 #include "server/app/worker_command.h"
+#include "server/config/listen_reader.h"
 #include "server/config/server_config.h"
 #include "server/runtime/bus_error.h"
 #include "server/runtime/host.h"
@@ -113,6 +115,9 @@ absl::Status RunServer(const Arguments& arguments) {
   }
   if (arguments.Has("grpc-port")) {
     config.listen.grpc_port = static_cast<int>(arguments.Integer("grpc-port"));
+  }
+  if (const auto clash = config::FindPortClash(config.listen)) {
+    return cli::UsageError(absl::StrCat("listen.", clash->field, ": ", clash->what));
   }
   if (arguments.Has("state-dir")) {
     config.billing.on = true;

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "wafer_backend/base/tls/identity.h"
 #include "wafer_backend/base/yaml_optional.h"
 
@@ -25,7 +26,31 @@ std::string ReadAddress(YamlForm& form, const char* field, const std::string& ot
   return address;
 }
 
+// Is there an address at which both listen? "::" takes those of IPv4 too.
+bool Overlap(const std::string& one, const std::string& other) {
+  const auto covers = [](const std::string& all, const std::string& part) {
+    return all == "::" || (all == "0.0.0.0" && part.find(':') == std::string::npos);
+  };
+  return one == other || covers(one, other) || covers(other, one);
+}
+
 }  // namespace
+
+std::optional<PortClash> FindPortClash(const ListenConfig& listen) {
+  const auto clash = [](const char* field, int port, const char* other) {
+    return PortClash{field,
+                     absl::StrCat("is ", port, ", as listen.", other,
+                                  "; each needs a port of its own, 0 lets the system choose")};
+  };
+  if (listen.grpc_port != 0 && listen.grpc_port == listen.http_port) {
+    return clash("grpc_port", listen.grpc_port, "http_port");
+  }
+  const int admin = listen.admin_port.value_or(0);
+  if (admin == 0 || !Overlap(listen.admin_address, listen.address)) return std::nullopt;
+  if (admin == listen.http_port) return clash("admin_port", admin, "http_port");
+  if (admin == listen.grpc_port) return clash("admin_port", admin, "grpc_port");
+  return std::nullopt;
+}
 
 ListenConfig ReadListen(YamlForm form) {
   ListenConfig out;
@@ -49,6 +74,7 @@ ListenConfig ReadListen(YamlForm form) {
                          "beyond loopback although there are neither api_keys nor tls: every "
                          "machine that reaches it may use it")
                      .Flag("insecure", false);
+  if (const auto clash = FindPortClash(out)) form.AddError(clash->field, clash->what);
   form.RefuseOthers();
   return out;
 }

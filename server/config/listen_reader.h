@@ -3,6 +3,8 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
+#include <string>
 
 #include "server/config/server_config.h"
 #include "wafer_backend/base/yaml_form.h"
@@ -10,6 +12,13 @@
 namespace waferline::config {
 
 ListenConfig ReadListen(YamlForm form);
+
+// The first field of `listen` whose port another one has, at an address where both would listen.
+struct PortClash {
+  const char* field;  // of `listen`
+  std::string what;   // "is 8080, as listen.http_port; ..."
+};
+std::optional<PortClash> FindPortClash(const ListenConfig& listen);
 // Relative paths start at `folder`.
 TlsConfig ReadTls(YamlForm form, const std::filesystem::path& folder);
 TraceConfig ReadTrace(YamlForm form);

@@ -107,6 +107,30 @@ extra: 1
   }
 }
 
+TEST_CASE("each door has a port of its own, where they listen at the same address") {
+  const auto says = [](const std::string& listen) {
+    const auto config = ParseServerConfig("ports.yaml", "listen: {" + listen + "}\n");
+    const std::string text(config.status().message());
+    return text.substr(0, text.find(';'));
+  };
+  CHECK(says("http_port: 9000, grpc_port: 9000") ==
+        "ports.yaml:1: listen.grpc_port: is 9000, as listen.http_port");
+  CHECK(says("http_port: 50051") ==
+        "ports.yaml:1: listen.grpc_port: is 50051, as listen.http_port");
+  CHECK(says("admin_port: 8080") ==
+        "ports.yaml:1: listen.admin_port: is 8080, as listen.http_port");
+  CHECK(says("grpc_port: 9001, admin_port: 9001") ==
+        "ports.yaml:1: listen.admin_port: is 9001, as listen.grpc_port");
+  CHECK(says("admin_port: 8080, admin_address: '::'").find("as listen.http_port") !=
+        std::string::npos);
+  for (const char* good :
+       {"http_port: 0, grpc_port: 0, admin_port: 0", "admin_port: 9002",
+        "admin_port: 8080, admin_address: 127.0.0.2",
+        "address: 0.0.0.0, insecure: true, admin_port: 8080, admin_address: '::1'"}) {
+    CHECK(says(good).find("_port") == std::string::npos);
+  }
+}
+
 TEST_CASE("experts over workers: of shards in this process, refused elsewhere by name") {
   const auto parse = [](const std::string& tokens) {
     return ParseServerConfig("a.yaml", R"(models:
