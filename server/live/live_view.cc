@@ -14,8 +14,9 @@ namespace json = boost::json;
 constexpr const char* kPhaseNames[engine::kPhases] = {"queue", "prefill", "transfer", "decode"};
 
 // A thousandth of a millisecond is as fine as anything is drawn.
-double Ms(Nanoseconds duration) { return static_cast<double>(duration.count() / 1000) * 1e-3; }
-double Us(Nanoseconds duration) { return static_cast<double>(duration.count() / 10) * 1e-2; }
+// Divided: the nearest double to 0.036 is written so, 36 * 1e-3 is another one.
+double Ms(Nanoseconds duration) { return static_cast<double>(duration.count() / 1000) / 1e3; }
+double Us(Nanoseconds duration) { return static_cast<double>(duration.count() / 10) / 1e2; }
 
 json::array Describe(const Quantiles& quantiles, double (*in)(Nanoseconds)) {
   return {in(quantiles.p50), in(quantiles.p99), quantiles.count};

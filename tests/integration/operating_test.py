@@ -141,6 +141,9 @@ def test_an_operator_sees_requests_and_ends_one(tmp_path):
         assert "healthy" in status.stdout and "demo/wafer-0" in status.stdout, status.stdout
         top = waferctl("top", "--count", 3, "--server", server.http)
         assert top.returncode == 0 and top.stdout.count("TOKENS/S") == 3, top.stderr
+        looks = waferctl("top", "--count", 2, "--json", "--server", server.http)
+        assert len([json.loads(line) for line in looks.stdout.splitlines()]) == 2
+        assert not re.search(r'_ms":\[?\d+\.\d{4}', looks.stdout), looks.stdout  # 0.036, not 0.036000000000000004
         with open("/dev/full", "w") as full:
             top = subprocess.run([BIN / "waferctl", "top", "--server", server.http], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
         assert (top.returncode, top.stderr) == (1, "waferctl: cannot write to stdout: No space left on device\n")

@@ -166,7 +166,7 @@ std::string NameOf(const json::object& request) {
 
 std::string TopText(const json::object& before, const json::object& look, const Screen& screen) {
   const std::string all = Summary(look) + "\n" + ModelTable(before, look) + "\n" + PartTable(look) +
-                          "\n" + RequestsText(look, true);
+                          "\n" + RequestsText(look, kMaxTopEnded);
   std::string text;
   int rows = 0;
   for (size_t begin = 0; begin < all.size() && rows < screen.rows; ++rows) {
@@ -204,7 +204,7 @@ std::string StatusText(const json::object& look) {
   return Summary(look) + wrong + "\n" + table.Text(0) + "\n" + PartTable(look);
 }
 
-std::string RequestsText(const json::object& look, bool ended) {
+std::string RequestsText(const json::object& look, size_t max_ended) {
   Table table({"REQUEST", "STATE", "MODEL", "PROMPT", "TOKENS", "TIME", "RESTARTS", "LATE"},
               {Align::kLeft, Align::kLeft, Align::kLeft, Align::kRight});
   std::vector<json::object> requests = ObjectsAt(look, "requests");
@@ -213,7 +213,7 @@ std::string RequestsText(const json::object& look, bool ended) {
   });
   for (const json::object& request : requests) {
     const std::string end = TextAt(request, "end");
-    if (!end.empty() && !ended) continue;
+    if (!end.empty() && max_ended-- == 0) break;  // they come last
     table.Add(
         {NameOf(request), end.empty() ? TextAt(request, "phase") : end, TextAt(request, "model"),
          fmt::format("{:.0f}", NumberAt(request, "prompt_tokens")),

@@ -4,9 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <boost/json.hpp>
-#include <thread>
 
 #include "client/cli/frame/output.h"
 #include "client/cli/serving/answer.h"
@@ -80,7 +78,7 @@ absl::Status RunRequests(const Arguments& arguments) {
   WL_ASSIGN_OR_RETURN(const sdk::Endpoint endpoint, OperatorEndpoint(arguments));
   WL_ASSIGN_OR_RETURN(const json::object look, OneLook(endpoint));
   if (!arguments.json()) {
-    PrintText(RequestsText(look, arguments.On("ended")));
+    PrintText(RequestsText(look, arguments.On("ended") ? SIZE_MAX : 0));
     return absl::OkStatus();
   }
   json::array shown;
@@ -101,7 +99,7 @@ Screen ScreenNow() {
 // Draws each look over the one before; on a pipe one after the other.
 class TopScreen {
  public:
-  TopScreen() : terminal_(isatty(STDOUT_FILENO) == 1) {
+  explicit TopScreen(bool draws) : terminal_(draws && isatty(STDOUT_FILENO) == 1) {
     if (terminal_) WriteStdout("\033[?1049h\033[?25l");  // the other screen, no cursor
   }
   ~TopScreen() {
@@ -129,14 +127,19 @@ absl::Status RunTop(const Arguments& arguments) {
   const int64_t most = arguments.Has("count") ? arguments.Integer("count") : 0;
   const InterruptWatch watch(InterruptWatch::Signals::kBoth);
   sdk::OperatorClient client(endpoint);
-  TopScreen screen;
+  TopScreen screen(!arguments.json());
   int64_t shown = 0;
   absl::Status wrong;
   const absl::Status status = client.Watch([&](std::string_view text) {
     auto look = ParseLook(text);
     if (!look.ok()) wrong = look.status();
     if (!look.ok() || InterruptWatch::Take()) return false;
-    wrong = screen.Draw(*std::move(look));
+    if (arguments.json()) {
+      PrintText(JsonText(*look) + "\n");
+      wrong = FlushStdout();
+    } else {
+      wrong = screen.Draw(*std::move(look));
+    }
     return wrong.ok() && (most == 0 || ++shown < most);
   });
   return wrong.ok() ? status : wrong;
